@@ -1,0 +1,48 @@
+package coord
+
+import (
+	"errors"
+	"fmt"
+)
+
+// The errors of the contract. Backends wrap them with operation and key; compare
+// with errors.Is.
+var (
+	// ErrNotFound: the key does not exist.
+	ErrNotFound = errors.New("key not found")
+	// ErrExists: the key to create exists.
+	ErrExists = errors.New("key exists")
+	// ErrVersion: the key has another version than the one named.
+	ErrVersion = errors.New("version differs")
+	// ErrUnknown: the request may or may not have taken effect, or may do so later.
+	ErrUnknown = errors.New("outcome unknown")
+	// ErrSessionEnded: the session is over. A commit that was under way when it ended
+	// matches ErrUnknown too.
+	ErrSessionEnded = errors.New("session ended")
+	// ErrTooLarge: refused before it was sent, since the service would cut the
+	// connection.
+	ErrTooLarge = errors.New("too large")
+	// ErrUnauthorized: the service does not let these credentials do that.
+	ErrUnauthorized = errors.New("not authorized")
+	// ErrUnsupported: the service is too old, or set up so that leases would not hold.
+	ErrUnsupported = errors.New("service not supported")
+	// ErrInvalid: the request breaks the contract; a bug of the caller.
+	ErrInvalid = errors.New("invalid request")
+)
+
+// CheckError tells which operation of a commit failed its check. Nothing was
+// written. It unwraps to ErrNotFound, ErrExists, ErrVersion or ErrUnauthorized.
+type CheckError struct {
+	Index int // into the operations of the commit
+	Op    Op
+	Err   error
+}
+
+func (e *CheckError) Error() string {
+	return fmt.Sprintf("commit: %s %s: %v", e.Op.Kind, e.Op.Key, e.Err)
+}
+
+func (e *CheckError) Unwrap() error { return e.Err }
+
+// FailedCheck returns the operation that made a commit fail, if one did.
+func FailedCheck(err error) (*CheckError, bool) { return errors.AsType[*CheckError](err) }

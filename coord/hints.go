@@ -1,0 +1,101 @@
+package coord
+
+import (
+	"slices"
+	"sync"
+)
+
+// Hints gathers the hints of many watches for one reader: which keys to read again,
+// and one channel that says that there are some. The zero value is not usable; call
+// NewHints. Any goroutine may call any method; one reader should own C and Take.
+type Hints struct {
+	session Session
+	signal  chan struct{}
+
+	mu    sync.Mutex
+	dirty map[string]bool
+	stops map[string]func()
+}
+
+// NewHints returns an empty set of watches on session.
+func NewHints(session Session) *Hints {
+	return &Hints{
+		session: session,
+		signal:  make(chan struct{}, 1),
+		dirty:   map[string]bool{},
+		stops:   map[string]func(){},
+	}
+}
+
+// Watch adds a key, once. The key must then be read, which arms the watch.
+func (h *Hints) Watch(key string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.stops[key] == nil {
+		h.stops[key] = h.session.Watch(key, func() { h.Mark(key) })
+	}
+}
+
+// Unwatch removes a key.
+func (h *Hints) Unwatch(key string) {
+	h.mu.Lock()
+	stop := h.stops[key]
+	delete(h.stops, key)
+	delete(h.dirty, key)
+	h.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
+}
+
+// Mark says that key should be read again, as a watch would.
+func (h *Hints) Mark(key string) {
+	h.mu.Lock()
+	h.dirty[key] = true
+	h.mu.Unlock()
+	select {
+	case h.signal <- struct{}{}:
+	default:
+	}
+}
+
+// MarkAll marks every watched key: a full resync.
+func (h *Hints) MarkAll() {
+	h.mu.Lock()
+	keys := make([]string, 0, len(h.stops))
+	for key := range h.stops {
+		keys = append(keys, key)
+	}
+	h.mu.Unlock()
+	for _, key := range keys {
+		h.Mark(key)
+	}
+}
+
+// C receives when there is something to take.
+func (h *Hints) C() <-chan struct{} { return h.signal }
+
+// Take returns the keys to read again, sorted, and forgets them.
+func (h *Hints) Take() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	keys := make([]string, 0, len(h.dirty))
+	for key := range h.dirty {
+		keys = append(keys, key)
+	}
+	clear(h.dirty)
+	slices.Sort(keys)
+	return keys
+}
+
+// Close ends all watches.
+func (h *Hints) Close() {
+	h.mu.Lock()
+	stops := h.stops
+	h.stops = map[string]func(){}
+	clear(h.dirty)
+	h.mu.Unlock()
+	for _, stop := range stops {
+		stop()
+	}
+}

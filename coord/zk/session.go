@@ -1,0 +1,413 @@
+package zk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+
+	"gitee.com/ken.yang/xconsumer/coord"
+)
+
+// session is one ZooKeeper session on one library connection.
+type session struct {
+	store  *Store
+	link   *link
+	conn   *zk.Conn
+	events <-chan zk.Event
+
+	opened      chan struct{} // closed when conn and events are set
+	established chan struct{} // closed when the first handshake was answered
+	done        chan struct{}
+	closeOnce   sync.Once
+	watches     watches
+
+	mu        sync.Mutex
+	id        int64
+	info      coord.Info
+	lastSent  time.Duration // of the last write that counts for the lease
+	connected chan struct{} // closed while connected
+	ended     bool
+}
+
+func newSession(s *Store) *session {
+	ss := &session{
+		store:       s,
+		opened:      make(chan struct{}),
+		established: make(chan struct{}),
+		done:        make(chan struct{}),
+		connected:   make(chan struct{}),
+		watches:     watches{byKey: map[string]*watch{}},
+	}
+	ss.info = coord.Info{
+		Timeout: s.cfg.SessionTimeout,
+		Spacing: Spacing(s.cfg.TickTime),
+		Grace:   s.cfg.TickTime,
+	}
+	ss.link = &link{store: s, closing: make(chan struct{}), granted: ss.granted}
+	ss.link.timeout.Store(int64(s.cfg.SessionTimeout))
+	ss.link.touch()
+	return ss
+}
+
+// granted is called with each handshake that a server answered, before the library sees it.
+func (ss *session) granted(id int64, timeout, sent time.Duration, server string) {
+	ss.mu.Lock()
+	first := ss.id == 0
+	if first {
+		ss.id = id
+		ss.info.ID = strconv.FormatInt(id, 16)
+		// The service counts a full timeout from the commit that made the session.
+		ss.info.Base, ss.lastSent = sent, sent
+		ss.info.Timeout = timeout
+		ss.link.timeout.Store(int64(timeout))
+	}
+	ss.info.Server = server
+	other := ss.id != id
+	ss.mu.Unlock()
+	if other { // one connection is one session
+		ss.end(fmt.Errorf("server answered with another session"))
+		return
+	}
+	if first {
+		close(ss.established)
+	}
+}
+
+// event is the library's callback; it must not block.
+func (ss *session) event(ev zk.Event) {
+	ss.link.touch()
+	if ev.Type != zk.EventSession {
+		ss.watches.fire(ss.unrooted(ev.Path), ev.Type)
+		return
+	}
+	switch ev.State {
+	case zk.StateHasSession:
+		ss.setConnected(true)
+	case zk.StateDisconnected, zk.StateConnecting:
+		ss.setConnected(false)
+	case zk.StateExpired, zk.StateAuthFailed:
+		ss.end(fmt.Errorf("the server said: %s", ev.State))
+	}
+}
+
+func (ss *session) setConnected(yes bool) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if ss.info.Connected == yes || ss.ended && yes {
+		return
+	}
+	ss.info.Connected = yes
+	if yes {
+		ss.info.Err = nil
+		close(ss.connected)
+		return
+	}
+	ss.info.Err = ss.link.lastError()
+	ss.connected = make(chan struct{})
+}
+
+// end closes Done, lets the library connect no more and throws it away.
+func (ss *session) end(reason error) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if ss.ended {
+		return
+	}
+	ss.ended = true
+	if ss.info.Connected {
+		ss.info.Connected = false
+		ss.connected = make(chan struct{})
+	}
+	ss.info.Err = reason
+	ss.link.dead.Store(true)
+	close(ss.done)
+	go func() { _ = ss.Close() }()
+}
+
+// Close implements coord.Session.
+func (ss *session) Close() error {
+	<-ss.opened
+	ss.closeOnce.Do(func() {
+		// While connected the library tells the server; without a connection it would only wait.
+		if !ss.link.dead.Load() && ss.Info().Connected {
+			ss.conn.Close()
+		}
+		ss.link.dead.Store(true)
+		close(ss.link.closing)
+		ss.link.cut()
+		ss.conn.Close()
+		ss.end(coord.ErrSessionEnded)
+	})
+	limit := time.After(3 * time.Second)
+	for {
+		select {
+		case _, more := <-ss.events:
+			if !more {
+				return nil
+			}
+		case <-limit:
+			return fmt.Errorf("zookeeper: the client did not end in time")
+		}
+	}
+}
+
+// watchdog abandons a connection whose library makes no progress: known wedges of it would
+// otherwise look like an outage for ever.
+func (ss *session) watchdog() {
+	for {
+		wait := time.Duration(ss.link.timeout.Load()) / 4
+		select {
+		case <-ss.done:
+			return
+		case <-time.After(wait):
+		}
+		silence := ss.store.clock() - time.Duration(ss.link.progress.Load())
+		if silence > 4*wait+5*time.Second {
+			ss.store.log.Error("zookeeper client makes no progress; connection abandoned", "silence", silence)
+			ss.end(fmt.Errorf("client library made no progress for %v", silence))
+			return
+		}
+	}
+}
+
+// Info implements coord.Session.
+func (ss *session) Info() coord.Info {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return ss.info
+}
+
+// Now implements coord.Session.
+func (ss *session) Now() time.Duration { return ss.store.clock() }
+
+// Done implements coord.Session.
+func (ss *session) Done() <-chan struct{} { return ss.done }
+
+// Renew implements coord.Session; see the package documentation for the rule.
+func (ss *session) Renew(ctx context.Context, op coord.Op) error {
+	if op.Kind != coord.KindSet {
+		return fmt.Errorf("renew: %w: %s", coord.ErrInvalid, op.Kind)
+	}
+	sent := ss.Now()
+	if _, err := ss.Commit(ctx, op); err != nil {
+		return err
+	}
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if sent-ss.lastSent >= ss.info.Spacing {
+		ss.info.Base, ss.lastSent = ss.lastSent, sent
+	}
+	return nil
+}
+
+// Get implements coord.Session.
+func (ss *session) Get(ctx context.Context, key string) (coord.Record, error) {
+	p := ss.rooted(key)
+	return read(ctx, ss, "get", key, func() (coord.Record, error) {
+		value, stat, err := ss.watches.get(ss.conn, key, p)
+		if err != nil {
+			return coord.Record{}, err
+		}
+		record := coord.Record{Value: value, Version: int64(stat.Version)}
+		if stat.EphemeralOwner != 0 {
+			record.Session = strconv.FormatInt(stat.EphemeralOwner, 16)
+		}
+		return record, nil
+	})
+}
+
+// List implements coord.Session.
+func (ss *session) List(ctx context.Context, key string) ([]coord.Entry, error) {
+	p := ss.rooted(key)
+	return read(ctx, ss, "list", key, func() ([]coord.Entry, error) {
+		names, err := ss.watches.children(ss.conn, key, p)
+		if err != nil {
+			return nil, err
+		}
+		return entries(names), nil
+	})
+}
+
+// Commit implements coord.Session.
+func (ss *session) Commit(ctx context.Context, ops ...coord.Op) ([]coord.Result, error) {
+	if err := coord.Validate(ops); err != nil {
+		return nil, fmt.Errorf("commit: %w", err)
+	}
+	for {
+		results, err := ss.multi(ctx, ops)
+		failed, ok := coord.FailedCheck(err)
+		if !ok || !errors.Is(failed, coord.ErrNotFound) || failed.Op.Kind > coord.KindCreateSequenced {
+			return results, err
+		}
+		// Nothing was written: a parent is missing. Make it and try again.
+		made, err := ss.makeParents(ctx, ss.rooted(failed.Op.Key))
+		if err != nil {
+			return nil, fmt.Errorf("commit: %s: %w", failed.Op.Key, err)
+		}
+		if !made && ctx.Err() != nil {
+			return nil, failed
+		}
+	}
+}
+
+func (ss *session) multi(ctx context.Context, ops []coord.Op) ([]coord.Result, error) {
+	requests := make([]any, len(ops))
+	for i, op := range ops {
+		p := ss.rooted(op.Key)
+		switch op.Kind {
+		case coord.KindCreate:
+			requests[i] = &zk.CreateRequest{Path: p, Data: op.Value, Acl: ss.store.acl}
+		case coord.KindCreateBound:
+			requests[i] = &zk.CreateRequest{Path: p, Data: op.Value, Acl: ss.store.acl, Flags: zk.FlagEphemeral}
+		case coord.KindCreateSequenced:
+			requests[i] = &zk.CreateRequest{Path: p, Data: op.Value, Acl: ss.store.acl, Flags: zk.FlagEphemeral | zk.FlagSequence}
+		case coord.KindSet:
+			requests[i] = &zk.SetDataRequest{Path: p, Data: op.Value, Version: int32(op.Version)}
+		case coord.KindDelete:
+			requests[i] = &zk.DeleteRequest{Path: p, Version: int32(op.Version)}
+		case coord.KindCheck:
+			requests[i] = &zk.CheckVersionRequest{Path: p, Version: int32(op.Version)}
+		}
+	}
+	type answer struct {
+		responses []zk.MultiResponse
+		err       error
+	}
+	got, err := await(ctx, ss, func() answer {
+		responses, err := ss.conn.Multi(requests...)
+		return answer{responses, err}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("commit: %s: %w", ops[0].Key, errors.Join(coord.ErrUnknown, err))
+	}
+	if err := commitError(ops, got.responses, got.err); err != nil {
+		return nil, ss.orEnded(err)
+	}
+	results := make([]coord.Result, len(ops))
+	for i, op := range ops {
+		results[i] = coord.Result{Key: op.Key, Version: op.Version}
+		switch {
+		case op.Kind == coord.KindCreateSequenced:
+			results[i].Key = ss.unrooted(got.responses[i].String)
+		case op.Kind == coord.KindSet:
+			results[i].Version = op.Version + 1
+		}
+	}
+	return results, nil
+}
+
+// makeParents creates what is missing above p; made tells whether anything was.
+func (ss *session) makeParents(ctx context.Context, p string) (made bool, err error) {
+	parent := path.Dir(p)
+	if parent == "/" {
+		return false, nil
+	}
+	created, err := read(ctx, ss, "create", parent, func() (bool, error) {
+		_, err := ss.conn.Create(parent, []byte("{}"), 0, ss.store.acl)
+		return err == nil, err
+	})
+	switch {
+	case errors.Is(err, coord.ErrExists):
+		return false, nil
+	case errors.Is(err, coord.ErrNotFound):
+		if _, err := ss.makeParents(ctx, parent); err != nil {
+			return false, err
+		}
+		return ss.makeParents(ctx, p)
+	}
+	return created, err
+}
+
+// await runs a call of the library, which knows no context, in a goroutine of its own. The
+// goroutine ends at the latest when the session is closed.
+func await[T any](ctx context.Context, ss *session, call func() T) (T, error) {
+	var zero T
+	select {
+	case <-ss.done:
+		return zero, coord.ErrSessionEnded
+	default:
+	}
+	if err := ctx.Err(); err != nil {
+		return zero, err
+	}
+	answer := make(chan T, 1)
+	go func() { answer <- call() }()
+	select {
+	case v := <-answer:
+		return v, nil
+	case <-ctx.Done():
+		return zero, context.Cause(ctx)
+	case <-ss.done:
+		return zero, coord.ErrSessionEnded
+	}
+}
+
+// read does an operation that may be repeated until a server answers it.
+func read[T any](ctx context.Context, ss *session, what, key string, call func() (T, error)) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	for {
+		got, err := await(ctx, ss, func() answer {
+			value, err := call()
+			return answer{value, err}
+		})
+		if err == nil {
+			if err = answerError(got.err); err == nil {
+				return got.value, nil
+			}
+			err = ss.orEnded(err)
+		}
+		if !errors.Is(err, coord.ErrUnknown) || errors.Is(err, coord.ErrSessionEnded) {
+			var zero T
+			return zero, fmt.Errorf("%s %s: %w", what, key, err)
+		}
+		ss.awaitConnection(ctx)
+	}
+}
+
+// awaitConnection returns when a server answers again, when there is no more hope, or
+// after a moment.
+func (ss *session) awaitConnection(ctx context.Context) {
+	ss.mu.Lock()
+	connected := ss.connected
+	ss.mu.Unlock()
+	select {
+	case <-connected:
+		select { // connected but refused: do not spin
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	case <-ss.done:
+	case <-ctx.Done():
+	}
+}
+
+// orEnded adds ErrSessionEnded to an error that came with the end of the session.
+func (ss *session) orEnded(err error) error {
+	select {
+	case <-ss.done:
+		if !errors.Is(err, coord.ErrSessionEnded) {
+			return errors.Join(err, coord.ErrSessionEnded)
+		}
+	default:
+	}
+	return err
+}
+
+func (ss *session) rooted(key string) string { return ss.store.cfg.Chroot + key }
+
+func (ss *session) unrooted(p string) string {
+	root := ss.store.cfg.Chroot
+	if len(p) >= len(root) && p[:len(root)] == root {
+		return p[len(root):]
+	}
+	return p
+}

@@ -1,0 +1,242 @@
+// Package zk is the ZooKeeper backend of coord.
+//
+// # The model
+//
+// A session is one go-zookeeper connection and never becomes another session: when
+// ZooKeeper says that it expired, the dialer refuses to connect again, Done is closed
+// and the connection is thrown away. (Left alone, the client library opens a new
+// session on the same connection and carries queued requests over into it.)
+//
+// Keys are znodes below the chroot; a bound key is an ephemeral znode, a sequenced one
+// an ephemeral sequential znode. A version is the znode's data version. Missing parents
+// are created as needed. With a user name every znode that is created, parents included,
+// is open to that digest identity only.
+//
+// # The lease
+//
+// ZooKeeper counts a session from the last time its leader heard of it, and a server that
+// is cut off from the leader goes on answering pings and reads. So only committed writes
+// count, and one is not enough: the commit proves that the session was alive, not that the
+// leader noted the touch, which a follower relays up to half a tick later. [session.Renew]
+// therefore counts a write's send time only once a second write, sent at least tickTime/2 +
+// 0.2 s after it, has committed too.
+//
+// SASL (Kerberos) is not supported.
+package zk
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+
+	"gitee.com/ken.yang/xconsumer/coord"
+)
+
+// Defaults of Config.
+const (
+	DefaultPort           = "2181"
+	DefaultSessionTimeout = 20 * time.Second
+	DefaultTickTime       = 2 * time.Second
+)
+
+// Config tells how to reach an ensemble.
+type Config struct {
+	// Servers are the ensemble's client addresses, "host:port" each. Names are resolved
+	// anew at every connection attempt.
+	Servers []string
+	// Chroot is the znode below which everything is kept, "" for the root.
+	Chroot string
+	// SessionTimeout is what is asked for; the servers grant between 2 and 20 ticks.
+	SessionTimeout time.Duration
+	// TickTime must not be below the servers' own: leases are counted with it.
+	TickTime time.Duration
+	// Username and Password are a digest identity; with one, every znode that is created
+	// is open to it alone. It travels in the clear unless TLS is set.
+	Username, Password string
+	// TLS, if set, is used for every connection. An empty ServerName is filled with the
+	// name of the server that is dialled.
+	TLS *tls.Config
+	// Logger receives what the client has to say; nil discards it.
+	Logger *slog.Logger
+}
+
+// ParseHosts splits "host1:2181,host2/chroot" into its servers and chroot.
+func ParseHosts(hosts string) (servers []string, chroot string, err error) {
+	list, rest, found := strings.Cut(hosts, "/")
+	if found && rest != "" {
+		chroot = "/" + strings.TrimSuffix(rest, "/")
+		if strings.Contains(chroot, "//") || strings.Contains(chroot, ",") {
+			return nil, "", fmt.Errorf("chroot %q: it follows the last server once, as in \"h1:2181,h2:2181/path\"", chroot)
+		}
+	}
+	for server := range strings.SplitSeq(list, ",") {
+		server = strings.TrimSpace(server)
+		if server == "" {
+			return nil, "", fmt.Errorf("empty server name in %q", hosts)
+		}
+		if _, _, err := net.SplitHostPort(server); err != nil {
+			server = net.JoinHostPort(strings.Trim(server, "[]"), DefaultPort)
+		}
+		host, port, err := net.SplitHostPort(server)
+		if err != nil || host == "" || port == "" {
+			return nil, "", fmt.Errorf("server %q: want host:port", server)
+		}
+		servers = append(servers, server)
+	}
+	return servers, chroot, nil
+}
+
+// Store opens sessions with one ensemble.
+type Store struct {
+	cfg   Config
+	log   *slog.Logger
+	clock coord.Clock
+	acl   []zk.ACL
+
+	mu     sync.Mutex
+	probed bool
+}
+
+// New returns a store. It does not connect.
+func New(cfg Config) (*Store, error) {
+	if len(cfg.Servers) == 0 {
+		return nil, fmt.Errorf("zookeeper: no server given")
+	}
+	if cfg.SessionTimeout == 0 {
+		cfg.SessionTimeout = DefaultSessionTimeout
+	}
+	if cfg.TickTime == 0 {
+		cfg.TickTime = DefaultTickTime
+	}
+	if cfg.SessionTimeout < 2*time.Millisecond || cfg.TickTime < time.Millisecond {
+		return nil, fmt.Errorf("zookeeper: session timeout %v with tick time %v is impossible", cfg.SessionTimeout, cfg.TickTime)
+	}
+	s := &Store{cfg: cfg, log: cfg.Logger, clock: coord.LeaseClock(), acl: zk.WorldACL(zk.PermAll)}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Username != "" {
+		s.acl = zk.DigestACL(zk.PermAll, cfg.Username, cfg.Password)
+	}
+	return s, nil
+}
+
+// Spacing is how far apart two writes must be for the second to prove the first.
+func Spacing(tick time.Duration) time.Duration { return tick/2 + 200*time.Millisecond }
+
+// Open implements coord.Store.
+func (s *Store) Open(ctx context.Context) (coord.Session, error) {
+	if err := s.probe(ctx); err != nil {
+		return nil, err
+	}
+	ss := newSession(s)
+	conn, events, err := zk.Connect(s.cfg.Servers, s.cfg.SessionTimeout,
+		zk.WithDialer(ss.link.dial),
+		zk.WithHostProvider(newHosts(s.cfg.Servers)),
+		zk.WithEventCallback(ss.event),
+		zk.WithLogger(logAdapter{s.log}),
+		zk.WithLogInfo(false))
+	if err != nil {
+		return nil, fmt.Errorf("zookeeper: %w", err)
+	}
+	ss.conn, ss.events = conn, events
+	close(ss.opened)
+	go ss.watchdog()
+	select {
+	case <-ss.established:
+		return ss, nil
+	case <-ss.done:
+		err = ss.Info().Err
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	reason := ss.link.lastError()
+	_ = ss.Close() // there is no session yet that could be left behind
+	return nil, fmt.Errorf("zookeeper: none of %s answered: %w (%w)", strings.Join(s.cfg.Servers, ", "), reason, err)
+}
+
+// probe asks the servers once what they are, as far as they tell: version and tick time
+// are refused where leases would not hold.
+func (s *Store) probe(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.probed {
+		return nil
+	}
+	var failed []error
+	for _, server := range s.cfg.Servers {
+		answer, err := s.fourLetterWord(ctx, server, "srvr")
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		if err := checkVersion(server, answer); err != nil {
+			return err
+		}
+		if answer, err := s.fourLetterWord(ctx, server, "conf"); err == nil {
+			if err := checkTick(server, answer, s.cfg.TickTime); err != nil {
+				return err
+			}
+		}
+		s.probed = true
+		return nil
+	}
+	s.log.Debug("zookeeper did not tell its version", "error", errors.Join(failed...))
+	return nil
+}
+
+// hosts hands out server names in a random order, without resolving them; it tells when a
+// round is over, upon which the library pauses for a second.
+type hosts struct {
+	mu      sync.Mutex
+	servers []string
+	next    int
+	fresh   bool // a server answered since the round began
+}
+
+func newHosts(servers []string) *hosts {
+	servers = slices.Clone(servers)
+	rand.Shuffle(len(servers), func(i, j int) { servers[i], servers[j] = servers[j], servers[i] })
+	return &hosts{servers: servers, fresh: true}
+}
+
+func (h *hosts) Init([]string) error { return nil }
+
+func (h *hosts) Len() int { return len(h.servers) }
+
+func (h *hosts) Next() (server string, retryStart bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.next == len(h.servers) {
+		h.next = 0
+		retryStart = !h.fresh
+		h.fresh = false
+	}
+	server = h.servers[h.next]
+	h.next++
+	return server, retryStart
+}
+
+func (h *hosts) Connected() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.fresh = true
+}
+
+// logAdapter gives the library's messages to slog; each is about a connection that it
+// goes on to repair.
+type logAdapter struct{ log *slog.Logger }
+
+func (l logAdapter) Printf(format string, args ...any) {
+	l.log.Debug("zookeeper client", "message", fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,58 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// EventKind says what happened.
+type EventKind string
+
+// The kinds of events. Those marked (leader) are told by the leader alone, of every member;
+// the others by each node of itself.
+const (
+	NodeJoined      EventKind = "joined"       // this node joined the cluster; (leader) a member did
+	NodeLeft        EventKind = "left"         // this node left; (leader) a member left cleanly, was lost or was evicted
+	LeaderElected   EventKind = "elected"      // this node leads
+	LeaderDeposed   EventKind = "deposed"      // this node leads no more
+	SlotGranted     EventKind = "granted"      // this node was granted a slot
+	SlotReleased    EventKind = "released"     // this node was told to give a slot back
+	WorkerStarted   EventKind = "started"      // a worker runs
+	WorkerFailed    EventKind = "failed"       // a worker returned an error or panicked; it is run again later
+	WorkerStopped   EventKind = "stopped"      // a worker has stopped for good
+	WorkerGotStuck  EventKind = "stuck"        // a worker did not stop in time
+	LeaseLost       EventKind = "lease lost"   // the lease ran out or the session ended: every worker is being stopped
+	LeaseRegained   EventKind = "lease back"   // the lease holds again within the same session
+	RecordUnusable  EventKind = "bad record"   // a record of the store cannot be used; the last good one stays
+	ConfigUnapplied EventKind = "not applied"  // something in this node's file differs from the cluster and was not applied
+	Disconnected    EventKind = "disconnected" // no server of the coordination service answers
+	Connected       EventKind = "connected"    // one answers again
+)
+
+// Event is something that happened, as one node saw it.
+type Event struct {
+	Time   time.Time `json:"time"` // by the clock of the node that tells it
+	Kind   EventKind `json:"kind"`
+	Node   string    `json:"node"`
+	Member string    `json:"member,omitempty"`
+	Slot   *Slot     `json:"slot,omitempty"`
+	Token  int64     `json:"token,omitempty"`
+	Detail string    `json:"detail,omitempty"` // cause or error, in words
+}
+
+// Why a worker's context was cancelled: context.Cause(ctx) matches one of these.
+var (
+	// ErrReleased: the leader gives the slot to another node, or nobody needs it any more.
+	ErrReleased = errors.New("slot released")
+	// ErrLeaving: this node is leaving the cluster.
+	ErrLeaving = errors.New("node is leaving")
+	// ErrLeaseLost: this node cannot prove that it is a member.
+	ErrLeaseLost = errors.New("lease lost")
+	// ErrTaskChanged: the task now runs another work.
+	ErrTaskChanged = errors.New("task changed")
+)
+
+func errPolicy(p LeaderPolicy) error {
+	return fmt.Errorf("%q is not one of %q, %q, %q", string(p), LeaderLast, LeaderNone, LeaderEqual)
+}

@@ -1,0 +1,14 @@
+package cluster
+
+import "time"
+
+// Report is what a node's worker runtime says of one slot. A slot of which it says nothing
+// does not run, and will not until it is started again.
+type Report struct {
+	Slot     Slot
+	Token    int64
+	State    WorkerState
+	Since    time.Time // of the state
+	Restarts int       // failures since it was started on this node
+	Error    string    // of the last failure
+}

@@ -1,0 +1,115 @@
+package cluster
+
+import "time"
+
+// Member is one life of a node in the cluster: one session that it joined with.
+type Member struct {
+	GUID           string // identity; never used twice
+	Name           string // the node's name, a label
+	Host           string
+	PID            int
+	Address        string // host:port of its HTTP listener, "" if it has none
+	Works          []string
+	SessionTimeout time.Duration
+}
+
+// LeaderPolicy says what share of the work the leader takes.
+type LeaderPolicy string
+
+// The leader policies.
+const (
+	LeaderLast  LeaderPolicy = "last"  // it gets the odd ones last
+	LeaderNone  LeaderPolicy = "none"  // it gets none while another node can take them
+	LeaderEqual LeaderPolicy = "equal" // it is a node like any other
+)
+
+// Validate refuses what is no policy.
+func (p LeaderPolicy) Validate() error {
+	switch p {
+	case LeaderLast, LeaderNone, LeaderEqual:
+		return nil
+	}
+	return errPolicy(p)
+}
+
+// WorkerState is what a slot is doing.
+type WorkerState string
+
+// The states of a worker.
+const (
+	WorkerPending  WorkerState = "pending"  // granted to nobody, or not yet claimed
+	WorkerStarting WorkerState = "starting" // claimed, about to run
+	WorkerRunning  WorkerState = "running"  // running; also between two executions of a continuous task
+	WorkerWaiting  WorkerState = "waiting"  // waiting for its time
+	WorkerBackoff  WorkerState = "backoff"  // failed, and waiting before it is run again
+	WorkerStopping WorkerState = "stopping" // asked to stop
+	WorkerStuck    WorkerState = "stuck"    // asked to stop, and did not in time
+	WorkerLost     WorkerState = "lost"     // its member is gone; to be granted again soon
+)
+
+// NodeState is what a node is doing.
+type NodeState string
+
+// The states of a node.
+const (
+	NodeUp      NodeState = "up"      // member of the cluster, takes work
+	NodeLeaving NodeState = "leaving" // stopping its workers before it leaves
+	NodeLost    NodeState = "lost"    // gone without a word; its slots wait for its lease to be over
+	NodeClosed  NodeState = "closed"  // gone, and nothing of it runs
+	NodeEvicted NodeState = "evicted" // removed by an operator; its slots wait for its lease to be over
+)
+
+// State is a cluster at a moment, as one node read it from the store. Its JSON form is the
+// answer of GET /api/v1/state.
+type State struct {
+	Cluster string        `json:"cluster"`
+	Leader  string        `json:"leader"` // the leader's node name, "" while there is none
+	Term    int64         `json:"term"`
+	Nodes   []NodeInfo    `json:"nodes"` // live members, by name
+	Lost    []NodeInfo    `json:"lost"`  // members that are gone and not buried yet
+	Tasks   []TaskInfo    `json:"tasks"`
+	Workers []WorkerInfo  `json:"workers"`
+	Errors  []RecordError `json:"errors,omitempty"` // records of the store that cannot be used
+}
+
+// NodeInfo describes a member.
+type NodeInfo struct {
+	Name    string    `json:"name"`
+	Member  string    `json:"member"`
+	Host    string    `json:"host"`
+	Address string    `json:"address"`
+	PID     int       `json:"pid"`
+	Leader  bool      `json:"leader"`
+	State   NodeState `json:"state"`
+	Slots   int       `json:"slots"` // slots granted to it, those that it is releasing included
+	Works   []string  `json:"works,omitempty"`
+}
+
+// TaskInfo describes a task.
+type TaskInfo struct {
+	Name      string `json:"name"`
+	WorkName  string `json:"workName"`
+	WorkerNum int    `json:"workerNum"`
+	Running   int    `json:"running"`
+	Unplaced  int    `json:"unplaced"`         // slots that no member has
+	Reason    string `json:"reason,omitempty"` // why some are unplaced, where there is more to say than "soon"
+}
+
+// WorkerInfo describes a slot.
+type WorkerInfo struct {
+	Task     string      `json:"task"`
+	Index    int         `json:"index"`
+	Node     string      `json:"node"`   // "" while no member has it
+	Member   string      `json:"member"` // "" while no member has it
+	Token    int64       `json:"token"`
+	State    WorkerState `json:"state"`
+	Since    time.Time   `json:"since,omitzero"` // of the state, by the node's clock
+	Restarts int         `json:"restarts"`       // failures since the slot came to this member
+	Error    string      `json:"error,omitempty"`
+}
+
+// RecordError is a record of the store that cannot be used; the last good one stays in force.
+type RecordError struct {
+	Path  string `json:"path"`
+	Error string `json:"error"`
+}

@@ -1,0 +1,94 @@
+package xconsumer
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/assignment"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+)
+
+// The errors that Run may return; compare with errors.Is. Errors of the coordination service
+// match those of package coord.
+var (
+	// ErrStuck: a worker did not stop although the node was leaving or its lease was over.
+	// The process must end at once: others are about to be granted its slot.
+	ErrStuck = assignment.ErrStuck
+	// ErrLease: the session timeout leaves no time to work; the error shows the arithmetic.
+	ErrLease = membership.ErrTerms
+	// ErrProtocol: the cluster speaks a protocol that this version does not.
+	ErrProtocol = membership.ErrProtocol
+	// ErrConfig: the configuration or a registered work is not usable.
+	ErrConfig = errors.New("configuration refused")
+)
+
+// Why a worker's context was cancelled: context.Cause(ctx) matches one of these.
+var (
+	ErrReleased  = cluster.ErrReleased
+	ErrLeaving   = cluster.ErrLeaving
+	ErrLeaseLost = cluster.ErrLeaseLost
+)
+
+// Config describes a node.
+type Config struct {
+	// Cluster is the name of the cluster to join.
+	Cluster string
+	// Name is the node's name, unique among the cluster's live nodes; "" for the host name.
+	Name string
+	// Address is where the node's HTTP API can be reached, host:port; "" if it has none.
+	Address string
+	// Tasks are declared to the cluster when the node starts. New ones are created; a
+	// declaration that the cluster has not seen before replaces the one in force; others
+	// change nothing.
+	Tasks []cluster.TaskSpec
+	// LeaderWorkers says what share of the work the leader takes; "" leaves it to the cluster,
+	// whose default is cluster.LeaderLast. It is declared like tasks.
+	LeaderWorkers cluster.LeaderPolicy
+	// Source says where the declarations come from, for people: a file name.
+	Source string
+	// Log receives what the node has to say; nil for slog.Default().
+	Log *slog.Logger
+}
+
+// validate fills in defaults and returns every mistake, joined.
+func (c *Config) validate() error {
+	var errs []error
+	if err := cluster.ValidateName(c.Cluster); err != nil {
+		errs = append(errs, fmt.Errorf("cluster: %w", err))
+	}
+	if c.Name == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			errs = append(errs, fmt.Errorf("name: %w", err))
+		}
+		c.Name = host
+	}
+	if err := cluster.ValidateName(c.Name); err != nil {
+		errs = append(errs, fmt.Errorf("name: %w", err))
+	}
+	seen := map[string]bool{}
+	for i, task := range c.Tasks {
+		if err := task.Validate(); err != nil {
+			errs = append(errs, fmt.Errorf("task %d (%s): %w", i+1, task.Name, err))
+		}
+		if seen[task.Name] {
+			errs = append(errs, fmt.Errorf("task %s is declared twice", task.Name))
+		}
+		seen[task.Name] = true
+	}
+	if c.LeaderWorkers != "" {
+		if err := c.LeaderWorkers.Validate(); err != nil {
+			errs = append(errs, fmt.Errorf("leader workers: %w", err))
+		}
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return nil
+}

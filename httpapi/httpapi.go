@@ -1,0 +1,94 @@
+// Package httpapi serves a node over HTTP, on any mux, and holds the client for it.
+//
+//	GET /api/v1/state   the whole cluster as this node sees it (cluster.State)
+//	GET /healthz        200 while the process is alive, whatever the coordination service does
+//	GET /readyz         200 while the node is a member at work, else 503 with the reasons
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// Node is what the API serves; *xconsumer.Node is one.
+type Node interface {
+	Name() string
+	State(ctx context.Context) (cluster.State, error)
+	Ready() (reasons []string)
+}
+
+// stateTimeout bounds how long a request waits for the coordination service.
+const stateTimeout = 5 * time.Second
+
+// Handler returns the API of a node.
+func Handler(node Node) http.Handler {
+	a := &api{node}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /api/v1/state", a.state)
+	mux.HandleFunc("GET /healthz", a.healthz)
+	mux.HandleFunc("GET /readyz", a.readyz)
+	mux.HandleFunc("/", a.unknown)
+	return mux
+}
+
+type api struct{ node Node }
+
+func (a *api) state(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), stateTimeout)
+	defer cancel()
+	state, err := a.node.State(ctx)
+	if err != nil {
+		p := Problem{Status: http.StatusServiceUnavailable, Title: "state is not known", Detail: err.Error(), Reasons: a.node.Ready()}
+		write(w, p.Status, p)
+		return
+	}
+	write(w, http.StatusOK, state)
+}
+
+// Health is the answer of /healthz and /readyz.
+type Health struct {
+	Node    string   `json:"node"`
+	Status  string   `json:"status"` // "ok" or "not ready"
+	Reasons []string `json:"reasons,omitempty"`
+}
+
+func (a *api) healthz(w http.ResponseWriter, _ *http.Request) {
+	write(w, http.StatusOK, Health{Node: a.node.Name(), Status: "ok"})
+}
+
+func (a *api) readyz(w http.ResponseWriter, _ *http.Request) {
+	if reasons := a.node.Ready(); len(reasons) > 0 {
+		write(w, http.StatusServiceUnavailable, Health{Node: a.node.Name(), Status: "not ready", Reasons: reasons})
+		return
+	}
+	write(w, http.StatusOK, Health{Node: a.node.Name(), Status: "ok"})
+}
+
+func (a *api) unknown(w http.ResponseWriter, r *http.Request) {
+	p := Problem{Status: http.StatusNotFound, Title: "not found", Detail: r.Method + " " + r.URL.Path + " is not served; try GET /api/v1/state"}
+	write(w, p.Status, p)
+}
+
+// Problem is an error answer (RFC 9457).
+type Problem struct {
+	Status  int      `json:"status"`
+	Title   string   `json:"title"`
+	Detail  string   `json:"detail,omitempty"`
+	Reasons []string `json:"reasons,omitempty"` // why the node is not ready
+}
+
+func write(w http.ResponseWriter, status int, v any) {
+	kind := "application/json"
+	if _, ok := v.(Problem); ok {
+		kind = "application/problem+json"
+	}
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // the client has gone
+}

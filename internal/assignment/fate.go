@@ -1,0 +1,194 @@
+package assignment
+
+import (
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// fate is what the leader makes of a member.
+type fate int
+
+const (
+	works   fate = iota // live: takes work
+	leaves              // live: its slots are to be moved away
+	waits               // gone or unknown: its slots wait
+	buried              // its document is being deleted
+	missing             // nothing can be decided about it
+)
+
+// judge decides what becomes of one member.
+func (d *decider) judge(guid string, p *view.Peer) {
+	d.fates[guid] = d.fateOf(guid, p)
+	if d.fates[guid] == buried && len(d.out.Docs) >= d.MaxDocs {
+		d.fates[guid] = waits // for the next commit
+	}
+	if d.fates[guid] == buried {
+		d.deciding[guid] = nil
+		d.out.Docs[guid] = nil
+		d.move(schema.Move{Step: "bury", Node: d.nodeName(guid), Reason: d.deathReason(p)})
+	}
+}
+
+func (d *decider) fateOf(guid string, p *view.Peer) fate {
+	doc := p.Doc
+	switch {
+	case doc.Absent:
+		return d.missingDoc(guid, p)
+	case !doc.Good():
+		return d.unusableDoc(guid, p)
+	case doc.Rec.Closed != nil:
+		return buried
+	case doc.Rec.Evicted:
+		if d.waited(guid, doc.Version, d.timeoutOf(p)+d.Grace, d.Now) {
+			return buried
+		}
+		return waits
+	case p.Member.Absent && p.Status.Absent:
+		if p.Member.Read < doc.Read || p.Status.Read < doc.Read {
+			d.lookAt(guid, d.Now) // absent when read before the document proves nothing
+			return waits
+		}
+		if d.waited(guid, doc.Version, d.Grace, min(p.Member.Read, p.Status.Read)) {
+			return buried
+		}
+		return waits
+	case p.Member.Absent || p.Status.Absent:
+		d.lookAt(guid, d.Now+d.Grace) // half gone, by a hand edit: its node will notice
+		return waits
+	case !p.Member.Good() || !p.Status.Good():
+		return waits // its keys were edited by hand; what it has stays with it
+	case p.Status.Rec.Leaving:
+		return leaves
+	}
+	return works
+}
+
+// waited tells whether a member that was first seen like this some time ago may be given up:
+// it was seen so again, at the time given, long enough after the first sight.
+func (d *decider) waited(guid string, version int64, wait, seen time.Duration) bool {
+	look, ok := d.Looks[guid]
+	if !ok || look.Doc != version || look.Wait != wait {
+		look = Look{At: d.Now, Doc: version, Wait: wait}
+	}
+	d.out.Looks[guid] = look
+	if seen >= look.At+look.Wait {
+		return true
+	}
+	d.lookAt(guid, look.At+look.Wait)
+	return false
+}
+
+// lookAt asks for a member to be read again at a time.
+func (d *decider) lookAt(guid string, at time.Duration) {
+	d.out.Look = append(d.out.Look, guid)
+	if d.out.Again == 0 || at < d.out.Again {
+		d.out.Again = at
+	}
+}
+
+// missingDoc: a document that this leader did not bury is missing. What it granted may run, so
+// nothing is granted until that is cleared up.
+func (d *decider) missingDoc(guid string, p *view.Peer) fate {
+	d.block("the document of " + d.nodeName(guid) + " is missing")
+	if p.Live() {
+		if p.Status.Read < p.Doc.Read || !p.Status.Good() || !p.Member.Good() {
+			at := d.Now
+			if p.Status.Read >= p.Doc.Read {
+				at += d.Grace
+			}
+			d.lookAt(guid, at)
+			return missing
+		}
+		if d.out.Evict == "" {
+			d.out.Evict = guid
+		}
+		return missing
+	}
+	if !p.Member.Absent || !p.Status.Absent {
+		d.lookAt(guid, d.Now+d.Grace)
+		return missing
+	}
+	if d.waited(guid, -1, d.timeoutOf(p)+d.Grace, d.Now) {
+		d.out.Forget = append(d.out.Forget, guid)
+	}
+	return missing
+}
+
+// unusableDoc: a document was edited by hand. The last good one is written again if nothing
+// can have happened in between; else what the member says it holds is asked back.
+func (d *decider) unusableDoc(guid string, p *view.Peer) fate {
+	d.block("the document of " + d.nodeName(guid) + " cannot be used")
+	doc := p.Doc
+	if doc.Rec != nil && doc.RecAt == doc.Version-1 {
+		again := *doc.Rec
+		d.write(guid, &again)
+		d.move(schema.Move{Step: "rewrite", Node: again.Node, Reason: "document was edited by hand"})
+		return missing
+	}
+	switch {
+	case p.Live() && p.Status.Good() && p.Member.Good() && p.Status.Read >= doc.Read:
+		m := p.Member.Rec
+		fresh := &schema.Doc{Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Slots: []schema.Held{}}
+		fresh.Releasing = releasing(p.Status.Rec.Holding, doc.Version+1)
+		d.write(guid, fresh)
+		d.move(schema.Move{Step: "rewrite", Node: m.Node, Reason: "document was lost by a hand edit"})
+	case p.Member.Absent && p.Status.Absent:
+		// It may have been marked as evicted: the longest lease has to be over.
+		if d.waited(guid, doc.Version, d.timeoutOf(p)+d.Grace, d.Now) {
+			return buried
+		}
+	default:
+		d.lookAt(guid, d.Now+d.Grace)
+	}
+	return missing
+}
+
+func releasing(list []schema.Held, version int64) []schema.Held {
+	out := make([]schema.Held, len(list))
+	for i, h := range list {
+		out[i] = schema.Held{Task: h.Task, Slots: h.Slots, Token: h.Token, Version: version}
+	}
+	return out
+}
+
+func (d *decider) timeoutOf(p *view.Peer) time.Duration {
+	if p.Doc.Rec != nil && p.Doc.Rec.SessionTimeout > 0 {
+		return time.Duration(p.Doc.Rec.SessionTimeout)
+	}
+	if p.Member.Rec != nil && p.Member.Rec.SessionTimeout > 0 {
+		return time.Duration(p.Member.Rec.SessionTimeout)
+	}
+	longest := d.Timeout
+	for _, p := range d.Snapshot.Peers {
+		if p.Doc.Rec != nil {
+			longest = max(longest, time.Duration(p.Doc.Rec.SessionTimeout))
+		}
+	}
+	return longest
+}
+
+func (d *decider) deathReason(p *view.Peer) string {
+	switch doc := p.Doc.Rec; {
+	case doc == nil:
+		return "lost"
+	case doc.Closed != nil:
+		return doc.Closed.Cause
+	case doc.Evicted:
+		return "evicted"
+	}
+	return "lost"
+}
+
+func (d *decider) nodeName(guid string) string {
+	if p := d.Snapshot.Peers[guid]; p != nil {
+		if p.Doc.Rec != nil {
+			return p.Doc.Rec.Node
+		}
+		if p.Member.Rec != nil {
+			return p.Member.Rec.Node
+		}
+	}
+	return guid
+}

@@ -1,0 +1,170 @@
+package assignment
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// Local is what a follower decides from: values only.
+type Local struct {
+	Doc        *schema.Doc // the last good document, nil before the first and when it is missing
+	DocVersion int64       // of Doc
+	DocGood    bool        // Doc is the document at its key's present version
+	Running    map[cluster.Slot]cluster.Report
+	Claims     map[cluster.Slot]schema.Claim // when each running slot was claimed, and its token
+	Phase      membership.Phase
+	Leaving    bool
+	Announce   bool           // the departure takes a while: say so in the status
+	Said       *schema.Status // the last status known to be committed, nil if it has to be written
+	SaidAt     time.Duration  // when, on the lease clock
+	Now        time.Duration
+	WallNow    time.Time // for people: when a slot was claimed
+}
+
+// Orders are what follows from it.
+type Orders struct {
+	Stop   map[cluster.Slot]error            // workers to stop, and why
+	Update map[cluster.Slot]cluster.TaskSpec // workers whose spec changed without the need to stop
+	// Start are slots to start once Status is committed, checked against the document at
+	// DocVersion: the claim.
+	Start []cluster.Grant
+	// Status is to be written now, nil if it can wait until Again.
+	Status *schema.Status
+	Again  time.Duration // 0: never
+}
+
+// lazily is how often a status is written that tells of nothing but states.
+const lazily = 5 * time.Second
+
+// Follow is the follower's decision: what to stop, what to claim, what to say. It is a pure
+// function.
+//
+// A status never says less than what runs or may be started: a slot is named before it starts,
+// and not left out before it has stopped.
+func Follow(l Local) Orders {
+	o := Orders{Stop: map[cluster.Slot]error{}, Update: map[cluster.Slot]cluster.TaskSpec{}}
+	granted := map[cluster.Slot]*schema.Held{}
+	if l.Doc != nil && !l.Leaving && !l.Doc.Evicted && l.Doc.Closed == nil {
+		for slot, h := range schema.Each(l.Doc.Slots) {
+			granted[slot] = h
+		}
+	}
+	for slot, r := range l.Running {
+		h := granted[slot]
+		switch {
+		case l.Phase > membership.Holds:
+			o.Stop[slot] = cluster.ErrLeaseLost
+		case l.Leaving:
+			o.Stop[slot] = cluster.ErrLeaving
+		case h == nil || h.Token != r.Token:
+			o.Stop[slot] = cluster.ErrReleased
+		default:
+			o.Update[slot] = *h.Spec
+		}
+	}
+	status := &schema.Status{Leaving: l.Leaving && l.Announce, Fenced: l.Phase > membership.Holds}
+	if l.Doc != nil {
+		status.Applied = l.DocVersion
+	}
+	claims := map[cluster.Slot]schema.Claim{}
+	for slot := range l.Running {
+		claims[slot] = l.Claims[slot]
+	}
+	if l.Phase == membership.Holds && l.DocGood {
+		for _, slot := range slices.SortedFunc(maps.Keys(granted), cluster.Slot.Compare) {
+			if _, running := l.Running[slot]; running {
+				continue
+			}
+			h := granted[slot]
+			o.Start = append(o.Start, cluster.Grant{Slot: slot, Token: h.Token, Spec: *h.Spec})
+			claims[slot] = schema.Claim{Token: h.Token, Since: l.WallNow}
+		}
+	}
+	status.Holding = schema.Gather(claims)
+	status.Workers = tellable(l.Running)
+	switch {
+	case len(o.Start) > 0 || l.urgent(status):
+		o.Status = status
+	case !sameWorkers(status.Workers, l.Said.Workers):
+		if o.Again = l.SaidAt + lazily; l.Now >= o.Again {
+			o.Status, o.Again = status, 0
+		}
+	}
+	return o
+}
+
+// urgent tells whether a status has to be written at once: somebody waits for it, or it would
+// say something wrong about what is held.
+func (l *Local) urgent(status *schema.Status) bool {
+	if l.Said == nil || l.Said.Leaving != status.Leaving || l.Said.Fenced != status.Fenced || !sameHolding(l.Said.Holding, status.Holding) {
+		return true
+	}
+	if l.Doc != nil {
+		for slot, h := range schema.Each(l.Doc.Releasing) {
+			if _, running := l.Running[slot]; !running && l.Said.Applied < h.Version {
+				return true
+			}
+		}
+	}
+	// A worker that is stuck should not wait to be seen.
+	return stuck(status.Workers) != stuck(l.Said.Workers)
+}
+
+func stuck(workers []schema.WorkerState) (n int) {
+	for _, w := range workers {
+		if w.State == cluster.WorkerStuck {
+			n++
+		}
+	}
+	return n
+}
+
+func sameHolding(a, b []schema.Held) bool {
+	return slices.EqualFunc(a, b, func(x, y schema.Held) bool {
+		return x.Task == y.Task && x.Token == y.Token && x.Since.Equal(y.Since) && slices.Equal(x.Slots, y.Slots)
+	})
+}
+
+func sameWorkers(a, b []schema.WorkerState) bool {
+	return slices.EqualFunc(a, b, func(x, y schema.WorkerState) bool {
+		return x.Slot == y.Slot && x.State == y.State && x.Since.Equal(y.Since) && x.Restarts == y.Restarts && x.Error == y.Error
+	})
+}
+
+// maxTold bounds the states in a status, which has to stay small; the rest are said to run.
+const maxTold = 1000
+
+// tellable returns the workers that are not simply running.
+func tellable(running map[cluster.Slot]cluster.Report) []schema.WorkerState {
+	var list []schema.WorkerState
+	for _, slot := range slices.SortedFunc(maps.Keys(running), cluster.Slot.Compare) {
+		r := running[slot]
+		if r.State == cluster.WorkerRunning && r.Restarts == 0 {
+			continue
+		}
+		if len(list) == maxTold {
+			break
+		}
+		list = append(list, schema.WorkerState{Slot: slot, State: r.State, Since: r.Since.UTC().Truncate(time.Millisecond), Restarts: r.Restarts, Error: short(r.Error)})
+	}
+	return list
+}
+
+// short cuts an error text for the status, where there may be many.
+func short(text string) string {
+	const most = 200
+	if len(text) <= most {
+		return text
+	}
+	for i := range text {
+		if i > most {
+			return text[:i] + "…"
+		}
+	}
+	return text
+}

@@ -1,0 +1,328 @@
+package assignment
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"sync"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// Workers is the worker runtime as the follower uses it. Its methods must not block.
+type Workers interface {
+	// Start starts a slot that is not running.
+	Start(grant cluster.Grant)
+	// Update gives a running slot the present spec of its task.
+	Update(slot cluster.Slot, spec cluster.TaskSpec)
+	// Stop asks a slot to stop within a time; asked again, the shorter time counts.
+	Stop(slot cluster.Slot, cause error, within time.Duration)
+	// Reports tells of every slot that runs or may still run.
+	Reports() map[cluster.Slot]cluster.Report
+	// Changed receives when Reports has changed.
+	Changed() <-chan struct{}
+}
+
+// announceAfter is how long a departure may take before the leader is told of it, so that it
+// moves what has stopped already. A shorter one is over before that would help.
+const announceAfter = 300 * time.Millisecond
+
+// Follower does what the member's document says.
+type Follower struct {
+	Session coord.Session
+	Keys    schema.Keys
+	Self    membership.Self
+	Lease   *membership.Lease
+	Workers Workers
+	Log     *slog.Logger
+	Emit    func(cluster.Event)
+	// Leads tells whether this node leads at present, and then it stays until its document is
+	// empty, so that its slots need not wait for the next leader.
+	Leads func() bool
+}
+
+// Run follows until ctx ends or the session does. When leave is closed it stops all workers
+// and returns nil once none runs; the member may then be closed. If some will not stop in time
+// it returns an error that matches ErrStuck.
+func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) error {
+	var background sync.WaitGroup
+	defer background.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	hints := coord.NewHints(f.Session)
+	defer hints.Close()
+	hints.Watch(f.Keys.Doc(f.Self.GUID))
+	hints.Mark(f.Keys.Doc(f.Self.GUID))
+	fl := &following{
+		Follower: f,
+		spawn:    background.Go,
+		claims:   map[cluster.Slot]schema.Claim{},
+		said:     &schema.Status{},
+		replies:  make(chan reply, 1),
+	}
+	// The zero status is what the join wrote, so that nothing has to be said yet.
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	docs := make(chan docRead, 1)
+	reading, readAgain := false, false
+	read := func() {
+		if reading {
+			readAgain = true
+			return
+		}
+		reading = true
+		background.Go(func() {
+			r, err := f.Session.Get(ctx, f.Keys.Doc(f.Self.GUID))
+			docs <- docRead{r, err}
+		})
+	}
+	for {
+		wait, gone, err := fl.step(ctx)
+		if gone || err != nil {
+			return err
+		}
+		timer.Reset(wait)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-f.Session.Done():
+			return coord.ErrSessionEnded
+		case <-leave:
+			leave = nil
+			fl.leaving, fl.leavingSince = true, f.Session.Now()
+		case <-hints.C():
+			hints.Take()
+			read()
+		case d := <-docs:
+			reading = false
+			if readAgain {
+				readAgain = false
+				read()
+			}
+			fl.noteDoc(d)
+		case r := <-fl.replies:
+			if fl.noteReply(r) {
+				read() // the claim was refused: the document has moved on
+			}
+		case <-f.Workers.Changed():
+		case <-timer.C:
+		}
+	}
+}
+
+type docRead struct {
+	r   coord.Record
+	err error
+}
+
+// reply is the outcome of writing a status, or of reading it after an unknown outcome.
+type reply struct {
+	orders  Orders
+	claimed bool  // it was a claim
+	version int64 // of the status, if known
+	err     error
+}
+
+// following is the state of one Run, owned by its goroutine.
+type following struct {
+	*Follower
+	spawn      func(func())
+	doc        *schema.Doc
+	docVersion int64
+	docGood    bool
+	granted    map[cluster.Slot]int64 // as told by events
+
+	claims       map[cluster.Slot]schema.Claim
+	said         *schema.Status // nil: has to be written
+	saidVersion  int64
+	saidAt       time.Duration
+	unsure       bool // the status has to be read before it is written
+	busy         bool // a write or read of the status is under way
+	notBefore    time.Duration
+	replies      chan reply
+	leaving      bool
+	leavingSince time.Duration
+}
+
+// step decides and acts. It returns how long to wait at most, and whether the member has left;
+// a departure that stuck workers hold up fails with ErrStuck.
+func (fl *following) step(ctx context.Context) (wait time.Duration, gone bool, err error) {
+	now := fl.Session.Now()
+	phase, left := fl.Lease.Phase()
+	running := fl.Workers.Reports()
+	maps.DeleteFunc(fl.claims, func(slot cluster.Slot, _ schema.Claim) bool {
+		_, ok := running[slot]
+		return !ok
+	})
+	local := Local{
+		Doc: fl.doc, DocVersion: fl.docVersion, DocGood: fl.docGood,
+		Running: running, Claims: fl.claims, Phase: phase,
+		Leaving: fl.leaving, Announce: fl.leaving && (fl.Leads() || now-fl.leavingSince >= announceAfter),
+		Said: fl.said, SaidAt: fl.saidAt,
+		Now: now, WallNow: time.Now().UTC().Truncate(time.Millisecond),
+	}
+	o := Follow(local)
+	for slot, cause := range o.Stop {
+		fl.Workers.Stop(slot, cause, fl.stopTime(slot, cause))
+	}
+	for slot, spec := range o.Update {
+		fl.Workers.Update(slot, spec)
+	}
+	stays := fl.Leads() && !fl.docEmpty() && now-fl.leavingSince < fl.Lease.Terms().Timeout
+	if fl.leaving && len(running) == 0 && !fl.busy && !stays {
+		return 0, true, nil
+	}
+	if fl.leaving && len(running) > 0 && allStuck(running) {
+		return 0, false, stuckError(running)
+	}
+	if o.Status != nil && !fl.busy && now >= fl.notBefore {
+		fl.say(ctx, o, phase)
+	}
+	wait = 250 * time.Millisecond // the boot clock may jump, the lease may be prolonged
+	if o.Again > now {
+		wait = min(wait, o.Again-now)
+	}
+	if phase == membership.Holds {
+		wait = min(wait, left)
+	}
+	return max(wait, time.Millisecond), false, nil
+}
+
+func allStuck(running map[cluster.Slot]cluster.Report) bool {
+	for _, r := range running {
+		if r.State != cluster.WorkerStuck {
+			return false
+		}
+	}
+	return true
+}
+
+func (fl *following) docEmpty() bool {
+	return fl.doc == nil || len(fl.doc.Slots) == 0 && len(fl.doc.Releasing) == 0
+}
+
+// stopTime is how long a worker may take to stop: as its task says, but less under a lapsing
+// lease.
+func (fl *following) stopTime(slot cluster.Slot, cause error) time.Duration {
+	grace := cluster.DefaultStopTimeout
+	if fl.doc != nil {
+		for _, list := range [][]schema.Held{fl.doc.Slots, fl.doc.Releasing} {
+			if h := schema.Find(list, slot); h != nil && h.Spec != nil {
+				grace = h.Spec.Grace()
+			}
+		}
+	}
+	if errors.Is(cause, cluster.ErrLeaseLost) {
+		return min(grace, fl.Lease.Terms().Soft)
+	}
+	return grace
+}
+
+// say writes the status in the background; with slots to start it is a claim.
+func (fl *following) say(ctx context.Context, o Orders, phase membership.Phase) {
+	fl.busy = true
+	guid, at := fl.Self.GUID, fl.saidVersion
+	if fl.unsure { // read first; what is to be said is decided anew
+		fl.spawn(func() {
+			r, err := fl.Session.Get(ctx, fl.Keys.Status(guid))
+			fl.replies <- reply{version: r.Version, err: err}
+		})
+		return
+	}
+	claim := len(o.Start) > 0 && phase == membership.Holds
+	ops := []coord.Op{coord.Set(fl.Keys.Status(guid), schema.Encode(o.Status, at+1), at)}
+	if claim {
+		ops = append([]coord.Op{coord.Check(fl.Keys.Doc(guid), fl.docVersion)}, ops...)
+	}
+	fl.spawn(func() {
+		_, err := fl.Session.Commit(ctx, ops...)
+		fl.replies <- reply{orders: o, claimed: claim, version: at + 1, err: err}
+	})
+}
+
+// noteReply files the outcome of a write of the status; refused tells that a claim was made
+// against an old document.
+func (fl *following) noteReply(r reply) (refused bool) {
+	fl.busy = false
+	now := fl.Session.Now()
+	switch {
+	case r.err != nil:
+		failed, checked := coord.FailedCheck(r.err)
+		if checked && failed.Op.Key == fl.Keys.Doc(fl.Self.GUID) {
+			return true
+		}
+		// Refused because of the status itself, or unknown: read it, then write it again,
+		// which also defeats the write that may still come.
+		fl.unsure, fl.said = true, nil
+		fl.notBefore = now + 50*time.Millisecond
+		if !checked {
+			fl.Log.Debug("status not written", "error", r.err)
+		}
+	case fl.unsure:
+		fl.unsure, fl.saidVersion = false, r.version
+	default:
+		fl.said, fl.saidVersion, fl.saidAt = r.orders.Status, r.version, now
+		if r.claimed {
+			fl.start(r.orders.Start, r.orders.Status)
+		}
+	}
+	return false
+}
+
+// start starts what was claimed. The lease is looked at once more, after the claim.
+func (fl *following) start(grants []cluster.Grant, status *schema.Status) {
+	phase, _ := fl.Lease.Phase()
+	for _, g := range grants {
+		if phase != membership.Holds || fl.leaving {
+			continue // the next status will not name it
+		}
+		h := schema.Find(status.Holding, g.Slot)
+		fl.claims[g.Slot] = schema.Claim{Token: h.Token, Since: h.Since}
+		fl.Workers.Start(g)
+	}
+}
+
+// noteDoc files the document as read.
+func (fl *following) noteDoc(d docRead) {
+	key := fl.Keys.Doc(fl.Self.GUID)
+	switch {
+	case errors.Is(d.err, coord.ErrNotFound):
+		fl.Log.Error("this node's document is missing; stopping everything", "key", key)
+		fl.Emit(cluster.Event{Kind: cluster.RecordUnusable, Detail: key + " is missing"})
+		fl.doc, fl.docGood = nil, false
+		return
+	case d.err != nil:
+		return // the session is ending
+	}
+	doc := new(schema.Doc)
+	if err := schema.Decode(key, d.r, doc); err != nil {
+		fl.Log.Error("this node's document cannot be used; the last good one stays in force", "key", key, "error", err)
+		fl.Emit(cluster.Event{Kind: cluster.RecordUnusable, Detail: err.Error()})
+		fl.docGood = false
+		return
+	}
+	fl.doc, fl.docVersion, fl.docGood = doc, d.r.Version, true
+	fl.tellGrants()
+}
+
+// tellGrants says which slots came and went.
+func (fl *following) tellGrants() {
+	granted := map[cluster.Slot]int64{}
+	for slot, h := range schema.Each(fl.doc.Slots) {
+		granted[slot] = h.Token
+		if fl.granted[slot] != h.Token {
+			fl.Emit(cluster.Event{Kind: cluster.SlotGranted, Slot: &slot, Token: h.Token})
+		}
+	}
+	for slot, token := range fl.granted {
+		if _, still := granted[slot]; !still {
+			fl.Emit(cluster.Event{Kind: cluster.SlotReleased, Slot: &slot, Token: token})
+		}
+	}
+	fl.granted = granted
+}

@@ -1,0 +1,81 @@
+package assignment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+)
+
+// ErrStuck: a worker does not stop although the node is leaving or its lease is over. The
+// process has to end: it cannot be known that the worker does nothing more before that.
+var ErrStuck = errors.New("worker does not stop")
+
+// Guard watches over the lease while anything may run: it tells when it lapses and holds
+// again, and returns an error that matches ErrStuck when something still runs at its hard stop.
+// It returns nil when ctx has ended and nothing runs.
+//
+// It does not depend on the follower: it stops the workers itself.
+func Guard(ctx context.Context, lease *membership.Lease, workers Workers, emit func(cluster.Event)) error {
+	const poll = 50 * time.Millisecond // deadlines are counted on a clock that timers do not follow
+	last, atHardStop := membership.Holds, 0
+	for {
+		phase, left := lease.Phase()
+		running := workers.Reports()
+		if ctx.Err() != nil && len(running) == 0 {
+			return nil
+		}
+		if phase > membership.Holds {
+			for slot := range running {
+				workers.Stop(slot, cluster.ErrLeaseLost, min(lease.Terms().Soft, left))
+			}
+		}
+		switch {
+		case phase != membership.HardStop:
+			atHardStop = 0
+		case len(running) > 0:
+			// Workers that had their time get one poll more; a process that wakes from a pause
+			// has to tell them first.
+			if last == membership.Holds {
+				atHardStop = -4
+			}
+			if atHardStop++; atHardStop > 1 {
+				return stuckError(running)
+			}
+		}
+		switch {
+		case last == membership.Holds && phase > membership.Holds:
+			emit(cluster.Event{Kind: cluster.LeaseLost, Detail: fmt.Sprintf("%d workers are being stopped", len(running))})
+		case last > membership.Holds && phase == membership.Holds:
+			emit(cluster.Event{Kind: cluster.LeaseRegained})
+		}
+		last = phase
+		wait := poll
+		if phase < membership.HardStop {
+			wait = min(5*poll, max(left, time.Millisecond))
+		}
+		done, ended := ctx.Done(), lease.Ended()
+		if ctx.Err() != nil {
+			done, wait = nil, min(wait, poll)
+		}
+		if phase > membership.Holds {
+			ended = nil
+		}
+		select {
+		case <-done:
+		case <-ended:
+		case <-time.After(wait):
+		}
+	}
+}
+
+func stuckError(running map[cluster.Slot]cluster.Report) error {
+	names := make([]string, 0, len(running))
+	for slot := range running {
+		names = append(names, slot.String())
+	}
+	return fmt.Errorf("%w: %v", ErrStuck, names)
+}

@@ -1,0 +1,362 @@
+package assignment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/election"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// resync is how often everything is read again without a hint.
+const resync = 30 * time.Second
+
+// pause follows a commit that could not be made for a reason that may last.
+const pause = 500 * time.Millisecond
+
+// Leader leads the cluster for one term at a time.
+type Leader struct {
+	Cluster string
+	Session coord.Session
+	Keys    schema.Keys
+	Self    membership.Self
+	Log     *slog.Logger
+	Emit    func(cluster.Event)
+	// Publish is given what the leader has read, whenever that changes.
+	Publish func(*view.Snapshot)
+}
+
+// Lead leads until ctx ends, and then returns nil, or until this is no longer the leader's
+// term, and then returns an error that matches election.ErrDeposed.
+func (l *Leader) Lead(ctx context.Context, term election.Term) error {
+	v := view.New(l.Cluster, l.Session, l.Keys, view.ForLeader())
+	defer v.Close()
+	v.PutEpoch(&term.Epoch, term.Version)
+	lead := &leading{Leader: l, term: term, view: v, looks: map[string]Look{}, maxDocs: MaxDocs, wasLive: map[string]string{}}
+	err := lead.run(ctx)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// leading is one term.
+type leading struct {
+	*Leader
+	term    election.Term
+	view    *view.View
+	looks   map[string]Look
+	maxDocs int
+	noOld   int64 // a decision that was found missing from the ring
+	blocked string
+	errors  map[string]string // records that cannot be used, as told
+	wasLive map[string]string // live members, as told: GUID → node name
+}
+
+func (l *leading) run(ctx context.Context) error {
+	next := time.NewTimer(0)
+	defer next.Stop()
+	resynced := l.Session.Now()
+	for {
+		if err := l.view.Refresh(ctx); err != nil {
+			return err
+		}
+		snap := l.view.Snapshot()
+		l.tell(snap)
+		d := Decide(World{
+			Snapshot: snap,
+			Self:     l.Self.GUID,
+			Now:      l.Session.Now(),
+			Grace:    l.Session.Info().Grace,
+			Timeout:  l.Session.Info().Timeout,
+			MaxDocs:  l.maxDocs,
+			Looks:    l.looks,
+		})
+		l.looks = d.Looks
+		l.tellBlocked(d.Blocked)
+		for _, guid := range d.Forget {
+			l.view.Forget(guid)
+		}
+		switch acted, err := l.act(ctx, d); {
+		case err != nil:
+			return err
+		case acted || len(d.Forget) > 0:
+			continue
+		}
+		now := l.Session.Now()
+		wait := resynced + resync - now
+		if len(d.Look) > 0 {
+			wait = min(wait, d.Again-now)
+		}
+		next.Reset(max(wait, 0))
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-l.Session.Done():
+			return coord.ErrSessionEnded
+		case <-l.view.C():
+		case <-next.C:
+			now = l.Session.Now()
+			if now >= resynced+resync {
+				l.view.MarkAll()
+				// Leaders of many clusters must not read in step.
+				resynced = now - rand.N(resync/10)
+			}
+			if len(d.Look) > 0 && now >= d.Again {
+				for _, guid := range d.Look {
+					l.view.MarkPeer(guid)
+				}
+			}
+		}
+	}
+}
+
+// act carries a decision out: at most one commit.
+func (l *leading) act(ctx context.Context, d Decision) (acted bool, err error) {
+	switch {
+	case d.Evict != "":
+		err = l.evict(ctx, d.Evict)
+	case len(d.Docs) > 0:
+		err = l.write(ctx, d)
+	default:
+		return false, nil
+	}
+	switch failed, checked := coord.FailedCheck(err); {
+	case err == nil:
+		l.maxDocs = min(2*l.maxDocs, MaxDocs)
+		return true, nil
+	case ctx.Err() != nil, errors.Is(err, coord.ErrSessionEnded):
+		return false, err
+	case checked && (failed.Op.Key == l.term.Candidate || failed.Op.Key == l.Keys.Epoch()):
+		return false, fmt.Errorf("term %d: %w: %w", l.term.Number, election.ErrDeposed, err)
+	case checked && failed.Op.Kind == coord.KindDelete && schema.Dir(failed.Op.Key) == schema.Dir(l.Keys.Decision(0)):
+		l.noOld = l.view.Snapshot().Epoch.Rec.NextDecision - schema.DecisionRing
+	case errors.Is(err, coord.ErrTooLarge):
+		if l.maxDocs == 1 {
+			l.Log.Error("a document is too large to be written; nothing more is granted to its node", "error", err)
+			return false, sleep(ctx, pause)
+		}
+		l.maxDocs = max(l.maxDocs/2, 1)
+		return true, nil
+	default:
+		l.Log.Debug("commit failed; reading again", "error", err)
+	}
+	return true, l.reread(ctx)
+}
+
+// reread follows a commit that was refused or of which nobody knows the outcome: first the
+// epoch, which tells whether this term goes on, then all documents, then the rest.
+func (l *leading) reread(ctx context.Context) error {
+	epoch, err := l.view.ReadEpoch(ctx)
+	if err != nil {
+		return err
+	}
+	if !epoch.Good() {
+		l.Log.Error("the epoch cannot be used; nothing is granted", "key", l.Keys.Epoch(), "absent", epoch.Absent, "error", epoch.Err)
+		l.Emit(cluster.Event{Kind: cluster.RecordUnusable, Detail: l.Keys.Epoch() + " is missing or damaged: nothing is granted"})
+		return errors.Join(fmt.Errorf("term %d: %w: the epoch cannot be used", l.term.Number, election.ErrDeposed), sleep(ctx, pause))
+	}
+	if epoch.Rec.Term != l.term.Number || epoch.Rec.Leader != l.Self.GUID {
+		return fmt.Errorf("term %d: %w: %s leads term %d", l.term.Number, election.ErrDeposed, epoch.Rec.Node, epoch.Rec.Term)
+	}
+	l.view.MarkAll()
+	return nil
+}
+
+// write commits a decision: under the term, with its part in the ring of decisions.
+func (l *leading) write(ctx context.Context, d Decision) error {
+	snap := l.view.Snapshot()
+	ops, epoch := l.guard(snap, d.Token)
+	for _, guid := range sortedKeys(d.Docs) {
+		doc, at := d.Docs[guid], snap.Peers[guid].Doc.Version
+		if doc == nil {
+			ops = append(ops, coord.Delete(l.Keys.Doc(guid), at))
+		} else {
+			ops = append(ops, coord.Set(l.Keys.Doc(guid), schema.Encode(doc, at+1), at))
+		}
+	}
+	ops = append(ops, l.record(snap, d.Moves)...)
+	if _, err := l.Session.Commit(ctx, ops...); err != nil {
+		return err
+	}
+	l.view.PutEpoch(epoch, snap.Epoch.Version+1)
+	for guid, doc := range d.Docs {
+		if doc == nil {
+			l.view.Forget(guid)
+		} else {
+			l.view.PutDoc(guid, doc, snap.Peers[guid].Doc.Version+1)
+		}
+	}
+	l.Log.Info("published", "term", l.term.Number, "documents", len(d.Docs), "moves", summary(d.Moves))
+	return nil
+}
+
+// guard begins every commit of a leader: its candidate key exists, and nobody, not even an
+// earlier commit of its own that is still under way, has written since it read the epoch.
+func (l *leading) guard(snap *view.Snapshot, token int64) ([]coord.Op, *schema.Epoch) {
+	epoch := *snap.Epoch.Rec
+	epoch.NextToken = token
+	epoch.NextDecision++
+	at := snap.Epoch.Version
+	return []coord.Op{
+		coord.Check(l.term.Candidate, 0),
+		coord.Set(l.Keys.Epoch(), schema.Encode(&epoch, at+1), at),
+	}, &epoch
+}
+
+// record writes the decision and deletes the oldest.
+func (l *leading) record(snap *view.Snapshot, moves []schema.Move) []coord.Op {
+	n := snap.Epoch.Rec.NextDecision
+	d := schema.Decision{N: n, Term: l.term.Number, Leader: l.Self.Name, At: time.Now().UTC().Truncate(time.Millisecond), Moves: moves}
+	ops := []coord.Op{coord.Create(l.Keys.Decision(n), d.Encode())}
+	if old := n - schema.DecisionRing; old >= 0 && old != l.noOld {
+		ops = append(ops, coord.Delete(l.Keys.Decision(old), 0))
+	}
+	return ops
+}
+
+// evict removes a live member whose document is missing, and notes what it says it holds.
+func (l *leading) evict(ctx context.Context, guid string) error {
+	snap := l.view.Snapshot()
+	p := snap.Peers[guid]
+	m := p.Member.Rec
+	doc := &schema.Doc{Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Slots: []schema.Held{},
+		Releasing: releasing(p.Status.Rec.Holding, 0), Evicted: true}
+	ops, epoch := l.guard(snap, snap.Epoch.Rec.NextToken)
+	ops = append(ops, coord.Create(l.Keys.Doc(guid), schema.Encode(doc, 0)),
+		coord.Delete(l.Keys.Status(guid), p.Status.Version), coord.Delete(l.Keys.Member(guid), p.Member.Version))
+	more, err := l.boundOps(ctx, guid, m.Node)
+	if err != nil {
+		return err
+	}
+	ops = append(ops, more...)
+	ops = append(ops, l.record(snap, []schema.Move{{Step: "evict", Node: m.Node, Reason: "its document is missing"}})...)
+	if _, err := l.Session.Commit(ctx, ops...); err != nil {
+		return err
+	}
+	l.Log.Warn("evicted a member whose document is missing", "node", m.Node, "member", guid)
+	l.view.PutEpoch(epoch, snap.Epoch.Version+1)
+	l.view.PutDoc(guid, doc, 0)
+	l.view.MarkPeer(guid)
+	return nil
+}
+
+// boundOps deletes the member's other keys, as far as they are its own.
+func (l *leading) boundOps(ctx context.Context, guid, node string) ([]coord.Op, error) {
+	member, err := l.Session.Get(ctx, l.Keys.Member(guid))
+	if err != nil {
+		return nil, err
+	}
+	candidates, err := l.Session.List(ctx, l.Keys.Elections())
+	if err != nil {
+		return nil, err
+	}
+	keys := []string{l.Keys.Heartbeat(guid), l.Keys.Name(node)}
+	for _, c := range candidates {
+		if owner, ok := schema.Candidate(c.Name); ok && owner == guid {
+			keys = append(keys, l.Keys.Elections()+"/"+c.Name)
+		}
+	}
+	var ops []coord.Op
+	for _, key := range keys {
+		r, err := l.Session.Get(ctx, key)
+		switch {
+		case errors.Is(err, coord.ErrNotFound):
+		case err != nil:
+			return nil, err
+		case r.Session == member.Session:
+			ops = append(ops, coord.Delete(key, r.Version))
+		}
+	}
+	return ops, nil
+}
+
+// tell publishes what was read and says what is new in it.
+func (l *leading) tell(snap *view.Snapshot) {
+	l.Publish(snap)
+	told := map[string]string{}
+	for _, e := range snap.Errors(l.Keys) {
+		told[e.Path] = e.Error
+		if l.errors[e.Path] != e.Error {
+			l.Log.Error("record cannot be used; the last good one stays in force", "key", e.Path, "error", e.Error)
+			l.Emit(cluster.Event{Kind: cluster.RecordUnusable, Detail: e.Path + ": " + e.Error})
+		}
+	}
+	l.errors = told
+	live := map[string]string{}
+	for guid, p := range snap.Peers {
+		if !p.Live() || p.Member.Rec == nil {
+			continue
+		}
+		live[guid] = p.Member.Rec.Node
+		if _, known := l.wasLive[guid]; !known && guid != l.Self.GUID {
+			l.Emit(cluster.Event{Kind: cluster.NodeJoined, Node: p.Member.Rec.Node, Member: guid})
+		}
+	}
+	for guid, node := range l.wasLive {
+		if _, still := live[guid]; !still && guid != l.Self.GUID {
+			l.Emit(cluster.Event{Kind: cluster.NodeLeft, Node: node, Member: guid, Detail: departure(snap.Peers[guid])})
+		}
+	}
+	l.wasLive = live
+}
+
+// departure says how a member left.
+func departure(p *view.Peer) string {
+	switch {
+	case p == nil || p.Doc.Rec == nil:
+		return "gone"
+	case p.Doc.Rec.Closed != nil:
+		return p.Doc.Rec.Closed.Cause
+	case p.Doc.Rec.Evicted:
+		return "evicted"
+	}
+	return "lost"
+}
+
+func (l *leading) tellBlocked(why string) {
+	if why != l.blocked && why != "" {
+		l.Log.Warn("nothing is granted for now", "reason", why)
+	}
+	l.blocked = why
+}
+
+// summary counts the steps of a decision, for the log.
+func summary(moves []schema.Move) string {
+	counts := map[string]int{}
+	for _, m := range moves {
+		counts[m.Step] += max(len(m.Slots), 1)
+	}
+	text := ""
+	for _, step := range sortedKeys(counts) {
+		text += fmt.Sprintf(" %s=%d", step, counts[step])
+	}
+	return text[min(1, len(text)):]
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}

@@ -1,0 +1,194 @@
+package membership
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// Keep proves that the member is alive, for as long as it is. It returns nil when ctx ends,
+// and an error that matches ErrGone or coord.ErrSessionEnded when the member is no more; then
+// everything that runs on its behalf must stop at once. It stops nothing itself.
+func Keep(ctx context.Context, s coord.Session, keys schema.Keys, self Self) error {
+	terms := TermsOf(s.Info())
+	hints := coord.NewHints(s)
+	defer hints.Close()
+	own := []string{keys.Member(self.GUID), keys.Status(self.GUID)}
+	for _, key := range own {
+		hints.Watch(key)
+		hints.Mark(key)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	beats := make(chan error, 1)
+	go func() { beats <- beat(ctx, s, keys.Heartbeat(self.GUID), terms) }()
+	for {
+		select {
+		case err := <-beats:
+			return err
+		case <-s.Done():
+			cancel()
+			<-beats
+			return fmt.Errorf("member %s: %w", self.GUID, coord.ErrSessionEnded)
+		case <-hints.C():
+			err := present(ctx, s, hints.Take())
+			if err != nil {
+				cancel()
+				<-beats
+				return err
+			}
+		}
+	}
+}
+
+// present fails if one of the member's own keys has vanished, which is an eviction or an
+// accident; either way others may take its work before long.
+func present(ctx context.Context, s coord.Session, own []string) error {
+	for _, key := range own {
+		_, err := s.Get(ctx, key)
+		switch {
+		case err == nil, ctx.Err() != nil:
+		case errors.Is(err, coord.ErrNotFound):
+			return fmt.Errorf("%s was deleted: %w", key, ErrGone)
+		case errors.Is(err, coord.ErrSessionEnded):
+			return err
+		}
+	}
+	return nil
+}
+
+// beat writes the heartbeat key: every Beat, counted from the previous send, and after a gap
+// as soon as a second write counts.
+func beat(ctx context.Context, s coord.Session, key string, terms Terms) error {
+	version, known := int64(0), true
+	for {
+		sent := s.Now()
+		pause := terms.Beat
+		if !known {
+			r, err := s.Get(ctx, key)
+			if err == nil {
+				version, known = r.Version, true
+				sent = s.Now()
+			} else if err := fatal(ctx, key, err); err != nil {
+				return ended(ctx, err)
+			}
+		}
+		if known {
+			err := s.Renew(ctx, coord.Set(key, schema.Encode(&schema.Heartbeat{}, version+1), version))
+			switch {
+			case err == nil:
+				version++
+				if took := s.Now() - sent; took > terms.Beat {
+					pause = terms.Spacing // a gap: the next one is what renews
+				}
+			default:
+				if err := fatal(ctx, key, err); err != nil {
+					return ended(ctx, err)
+				}
+				known, pause = false, terms.Spacing
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(max(pause-(s.Now()-sent), time.Millisecond)):
+		}
+	}
+}
+
+// fatal returns the error if the member is no more, nil if trying again may help.
+func fatal(ctx context.Context, key string, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, coord.ErrSessionEnded):
+		return err
+	case errors.Is(err, coord.ErrNotFound):
+		return fmt.Errorf("%s was deleted: %w", key, ErrGone)
+	}
+	return nil
+}
+
+// ended is nil if err is only the end of ctx.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// Close closes a member of which nothing runs any more: one commit marks its document and
+// deletes its other keys, so that its slots are free at once. Keep must have returned.
+func Close(ctx context.Context, s coord.Session, keys schema.Keys, self Self, by, cause string) error {
+	for {
+		ops, err := closeOps(ctx, s, keys, self, by, cause)
+		if errors.Is(err, errClosed) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("close: %w", err)
+		}
+		_, err = s.Commit(ctx, ops...)
+		if err == nil {
+			return nil
+		}
+		failed, ok := coord.FailedCheck(err)
+		if ok && (errors.Is(failed, coord.ErrVersion) || errors.Is(failed, coord.ErrNotFound)) {
+			continue // it changed since it was read
+		}
+		if errors.Is(err, coord.ErrUnknown) && ctx.Err() == nil && !errors.Is(err, coord.ErrSessionEnded) {
+			continue // read again whether it happened
+		}
+		return fmt.Errorf("close: %w", err)
+	}
+}
+
+var errClosed = errors.New("closed already")
+
+// closeOps reads the member's keys, all at once, and returns the commit that closes it.
+func closeOps(ctx context.Context, s coord.Session, keys schema.Keys, self Self, by, cause string) ([]coord.Op, error) {
+	bound := []string{keys.Member(self.GUID), keys.Status(self.GUID), keys.Heartbeat(self.GUID), keys.Name(self.Name), self.Election}
+	type read struct {
+		r   coord.Record
+		err error
+	}
+	reads := make([]read, len(bound)+1)
+	done := make(chan struct{})
+	for i, key := range append(bound, keys.Doc(self.GUID)) {
+		go func() {
+			reads[i].r, reads[i].err = s.Get(ctx, key)
+			done <- struct{}{}
+		}()
+	}
+	for range reads {
+		<-done
+	}
+	d := reads[len(bound)]
+	if d.err != nil {
+		return nil, d.err
+	}
+	var doc schema.Doc
+	if err := schema.Decode(keys.Doc(self.GUID), d.r, &doc); err != nil {
+		return nil, err
+	}
+	if doc.Closed != nil {
+		return nil, errClosed
+	}
+	doc.Closed = &schema.Closed{By: by, Cause: cause}
+	ops := []coord.Op{coord.Set(keys.Doc(self.GUID), schema.Encode(&doc, d.r.Version+1), d.r.Version)}
+	id := s.Info().ID
+	for i, key := range bound {
+		switch {
+		case errors.Is(reads[i].err, coord.ErrNotFound):
+		case reads[i].err != nil:
+			return nil, reads[i].err
+		case reads[i].r.Session == id: // a name may be another's by now
+			ops = append(ops, coord.Delete(key, reads[i].r.Version))
+		}
+	}
+	return ops, nil
+}

@@ -1,0 +1,176 @@
+// Package membership makes a node a member of the cluster for the life of one session: it
+// joins, proves that it is alive, and leaves.
+//
+// # The model
+//
+// A member is one session's life, told apart by a GUID that is never used twice. Its keys
+// are created in one commit ([Join]) and vanish together: with the session, in the commit
+// that closes the member ([Close]), or when an operator or leader evicts it. Only its
+// document stays, until a leader buries it.
+//
+//	           Join                     Keep                      Close
+//	(session) ─────▶ member, no work ──────────▶ member, at work ───────▶ closed
+//	                      │                          │
+//	                      └──── session ended, evicted, keys deleted ───▶ gone: a leader waits,
+//	                                                                     then buries it
+//
+// The [Lease] says until when the member may run anything. It is fed by heartbeats: writes
+// whose commit the service proves. Not promised: that a member which is gone knows it. It
+// must stop by its lease.
+package membership
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// Errors of joining.
+var (
+	// ErrNameTaken: another member has this node name. See NameTakenError.
+	ErrNameTaken = errors.New("node name is taken")
+	// ErrProtocol: the cluster's active protocol is not spoken by this program.
+	ErrProtocol = errors.New("protocol not supported")
+	// ErrGone: the member is no more, as far as its session can be asked: evicted, or its
+	// keys were deleted.
+	ErrGone = errors.New("member is gone")
+)
+
+// NameTakenError says who has the name. It matches ErrNameTaken.
+type NameTakenError struct {
+	Node   string
+	Holder schema.Name
+}
+
+func (e *NameTakenError) Error() string {
+	return fmt.Sprintf("node name %q is taken by %s", e.Node, e.Holder)
+}
+
+// Is makes the error match ErrNameTaken.
+func (e *NameTakenError) Is(target error) bool { return target == ErrNameTaken }
+
+// Self is a joined member.
+type Self struct {
+	cluster.Member
+	Election string // its candidate key
+}
+
+// NewGUID returns a name that was never used before.
+func NewGUID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// Join makes m a member, creating the cluster if there is none. The error matches
+// ErrNameTaken, ErrProtocol or an error of coord. After coord.ErrUnknown the session must
+// be closed: the join may still happen, and its GUID must not be used again.
+func Join(ctx context.Context, s coord.Session, keys schema.Keys, m cluster.Member) (Self, error) {
+	for {
+		version, err := activeProtocol(ctx, s, keys)
+		if err != nil {
+			return Self{}, fmt.Errorf("join: %w", err)
+		}
+		results, err := s.Commit(ctx, joinOps(keys, m, version)...)
+		if err == nil {
+			return Self{Member: m, Election: results[len(results)-1].Key}, nil
+		}
+		failed, ok := coord.FailedCheck(err)
+		switch {
+		case ok && failed.Op.Key == keys.Name(m.Name) && errors.Is(err, coord.ErrExists):
+			holder, err := holder(ctx, s, keys, m.Name)
+			if err != nil {
+				return Self{}, fmt.Errorf("join: %w", err)
+			}
+			if holder == nil {
+				continue // it has just left
+			}
+			return Self{}, fmt.Errorf("join: %w", &NameTakenError{Node: m.Name, Holder: *holder})
+		case ok && failed.Op.Key == keys.Meta() && errors.Is(err, coord.ErrVersion):
+			continue // changed since it was read
+		}
+		return Self{}, fmt.Errorf("join: %w", err)
+	}
+}
+
+func joinOps(keys schema.Keys, m cluster.Member, metaVersion int64) []coord.Op {
+	now := time.Now().UTC().Truncate(time.Second)
+	timeout := cluster.Duration(m.SessionTimeout)
+	return []coord.Op{
+		coord.Check(keys.Meta(), metaVersion),
+		coord.CreateBound(keys.Name(m.Name), schema.Encode(&schema.Name{
+			Member: m.GUID, Node: m.Name, Host: m.Host, PID: m.PID, Address: m.Address, Since: now}, 0)),
+		coord.CreateBound(keys.Member(m.GUID), schema.Encode(&schema.Member{
+			Node: m.Name, Host: m.Host, PID: m.PID, Address: m.Address, Works: m.Works, SessionTimeout: timeout, Since: now}, 0)),
+		coord.CreateBound(keys.Heartbeat(m.GUID), schema.Encode(&schema.Heartbeat{}, 0)),
+		coord.CreateBound(keys.Status(m.GUID), schema.Encode(&schema.Status{Holding: []schema.Held{}}, 0)),
+		coord.Create(keys.Doc(m.GUID), schema.Encode(&schema.Doc{
+			Node: m.Name, Host: m.Host, SessionTimeout: timeout, Slots: []schema.Held{}, Releasing: []schema.Held{}}, 0)),
+		coord.CreateSequenced(keys.Election(m.GUID), []byte("{}")),
+	}
+}
+
+// activeProtocol reads meta, creating it together with epoch in an empty store, and refuses
+// a protocol that is not ours.
+func activeProtocol(ctx context.Context, s coord.Session, keys schema.Keys) (version int64, err error) {
+	for {
+		r, err := s.Get(ctx, keys.Meta())
+		if errors.Is(err, coord.ErrNotFound) {
+			if err := found(ctx, s, keys); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		var meta schema.Meta
+		if err := schema.Decode(keys.Meta(), r, &meta); err != nil {
+			return 0, err
+		}
+		if meta.Protocol != schema.Protocol {
+			return 0, fmt.Errorf("%w: the cluster's is %d, this program speaks %d", ErrProtocol, meta.Protocol, schema.Protocol)
+		}
+		return r.Version, nil
+	}
+}
+
+// found creates the cluster. If somebody else does so at the same time, one of them wins.
+func found(ctx context.Context, s coord.Session, keys schema.Keys) error {
+	_, err := s.Commit(ctx,
+		coord.Create(keys.Meta(), schema.Encode(&schema.Meta{UUID: NewGUID(), Protocol: schema.Protocol, Created: time.Now().UTC().Truncate(time.Second)}, 0)),
+		coord.Create(keys.Epoch(), schema.Encode(&schema.Epoch{NextToken: 1}, 0)))
+	failed, ok := coord.FailedCheck(err)
+	switch {
+	case ok && failed.Op.Key == keys.Meta() && errors.Is(err, coord.ErrExists):
+		return nil
+	case ok && failed.Op.Key == keys.Epoch():
+		return fmt.Errorf("%s exists without %s: the store was damaged; restore %[2]s, or delete %s if nothing runs", keys.Epoch(), keys.Meta(), keys.Root())
+	case errors.Is(err, coord.ErrUnknown) && !errors.Is(err, coord.ErrSessionEnded) && ctx.Err() == nil:
+		return nil // the caller reads again
+	}
+	return err
+}
+
+// holder returns who has a node name, nil if nobody has.
+func holder(ctx context.Context, s coord.Session, keys schema.Keys, name string) (*schema.Name, error) {
+	r, err := s.Get(ctx, keys.Name(name))
+	if errors.Is(err, coord.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var n schema.Name
+	if err := schema.Decode(keys.Name(name), r, &n); err != nil {
+		return nil, err
+	}
+	return &n, nil
+}

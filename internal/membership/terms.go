@@ -1,0 +1,116 @@
+package membership
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/coord"
+)
+
+// ErrTerms: the session timeout leaves no time to work between a lost heartbeat and the
+// moment when everything must have stopped.
+var ErrTerms = errors.New("lease settings refused")
+
+// Terms is the arithmetic of a lease. All of it follows from what the service granted.
+type Terms struct {
+	Timeout time.Duration // T, of the session
+	Beat    time.Duration // h: a heartbeat is sent so long after the previous one
+	Spacing time.Duration // g: heartbeats closer together count as one
+	Length  time.Duration // of the lease, from the send of the heartbeat that counts
+	Soft    time.Duration // workers are told to stop so long before the lease's end
+	Hard    time.Duration // nothing may run any more so long before the lease's end
+	Grace   time.Duration // a leader waits so long after a member was seen gone
+}
+
+// NewTerms works out the terms of a session.
+func NewTerms(timeout, spacing, grace time.Duration) Terms {
+	return Terms{
+		Timeout: timeout,
+		Beat:    min(max(timeout/8, spacing), max(2*time.Second, spacing)),
+		Spacing: spacing,
+		Length:  timeout * 95 / 100,
+		Soft:    min(3*time.Second, timeout/5),
+		Hard:    min(500*time.Millisecond, timeout/20),
+		Grace:   grace,
+	}
+}
+
+// TermsOf returns the terms of a session as granted.
+func TermsOf(info coord.Info) Terms { return NewTerms(info.Timeout, info.Spacing, info.Grace) }
+
+// Check refuses terms under which workers would be stopped by the loss of a heartbeat or two.
+// The error shows the arithmetic.
+func (t Terms) Check() error {
+	rest, need := t.Length-t.Soft-2*t.Beat, max(500*time.Millisecond, t.Timeout/5)
+	if rest >= need {
+		return nil
+	}
+	return fmt.Errorf("%w: with a session timeout of %v (heartbeat every %v, at least %v apart) "+
+		"0.95·T − K − 2h = %v − %v − 2·%v = %v is left to work after a lost heartbeat, at least max(0.5s, T/5) = %v is needed: "+
+		"raise the session timeout or lower the service's tick time",
+		ErrTerms, t.Timeout, t.Beat, t.Spacing, t.Length, t.Soft, t.Beat, rest, need)
+}
+
+// Phase is where a lease stands.
+type Phase int
+
+// The phases of a lease, in their order.
+const (
+	Holds    Phase = iota // workers may run and start
+	SoftStop              // workers are told to stop; none starts
+	HardStop              // nothing may run
+)
+
+// Lease tells until when a member may run anything. Its methods may be called from any
+// goroutine; they read clocks, so that a process that was paused learns the truth at once.
+type Lease struct {
+	session coord.Session
+	terms   Terms
+	ended   atomic.Int64 // when the session was seen to have ended, 0 while it has not
+}
+
+// NewLease returns the lease of a session.
+func NewLease(session coord.Session) *Lease {
+	return &Lease{session: session, terms: TermsOf(session.Info())}
+}
+
+// Terms returns the arithmetic of the lease.
+func (l *Lease) Terms() Terms { return l.terms }
+
+// End returns when the lease ends, on the session's lease clock.
+func (l *Lease) End() time.Duration { return l.session.Info().Base + l.terms.Length }
+
+// Ended is closed when the session is known to be over; Phase must then be asked again.
+func (l *Lease) Ended() <-chan struct{} { return l.session.Done() }
+
+// Phase returns where the lease stands now, and for how long it will not get worse.
+//
+// A session that has ended before its lease (an operator ended it, or its keys were deleted)
+// leaves the time that a leader waits before it takes over, less a quarter.
+func (l *Lease) Phase() (Phase, time.Duration) {
+	now := l.session.Now()
+	end := l.End()
+	soft, hard := end-l.terms.Soft, end-l.terms.Hard
+	select {
+	case <-l.session.Done():
+		l.ended.CompareAndSwap(0, int64(now))
+		soft = now
+		hard = min(hard, time.Duration(l.ended.Load())+l.terms.Grace*3/4)
+	default:
+	}
+	switch {
+	case now < soft:
+		return Holds, soft - now
+	case now < hard:
+		return SoftStop, hard - now
+	}
+	return HardStop, 0
+}
+
+// Valid tells whether effects may still be made: the lease's hard stop has not come.
+func (l *Lease) Valid() bool {
+	phase, _ := l.Phase()
+	return phase < HardStop
+}

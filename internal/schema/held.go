@@ -1,0 +1,96 @@
+package schema
+
+import (
+	"cmp"
+	"iter"
+	"slices"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// Each yields every slot of a list with the entry that it stands in.
+func Each(list []Held) iter.Seq2[cluster.Slot, *Held] {
+	return func(yield func(cluster.Slot, *Held) bool) {
+		for i := range list {
+			for _, index := range list[i].Slots {
+				if !yield(cluster.Slot{Task: list[i].Task, Index: index}, &list[i]) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Find returns the entry that lists a slot, nil if none does.
+func Find(list []Held, slot cluster.Slot) *Held {
+	for i := range list {
+		if list[i].Task == slot.Task && list[i].Slots.Contains(slot.Index) {
+			return &list[i]
+		}
+	}
+	return nil
+}
+
+// Split divides a list by slot; entries are copied, their specs shared.
+func Split(list []Held, pick func(cluster.Slot, *Held) bool) (picked, rest []Held) {
+	for i := range list {
+		h := &list[i]
+		var in, out cluster.Indexes
+		for _, index := range h.Slots {
+			if pick(cluster.Slot{Task: h.Task, Index: index}, h) {
+				in = append(in, index)
+			} else {
+				out = append(out, index)
+			}
+		}
+		for _, part := range []struct {
+			slots cluster.Indexes
+			to    *[]Held
+		}{{in, &picked}, {out, &rest}} {
+			if len(part.slots) > 0 {
+				entry := *h
+				entry.Slots = part.slots
+				*part.to = append(*part.to, entry)
+			}
+		}
+	}
+	return picked, rest
+}
+
+// Count returns the number of slots in a list.
+func Count(list []Held) int {
+	n := 0
+	for _, h := range list {
+		n += len(h.Slots)
+	}
+	return n
+}
+
+// Gather makes the shortest list of slots that have a token and the time of their claim.
+func Gather(slots map[cluster.Slot]Claim) []Held {
+	type group struct {
+		task  string
+		claim Claim
+	}
+	groups := map[group]cluster.Indexes{}
+	for slot, claim := range slots {
+		g := group{slot.Task, claim}
+		groups[g] = append(groups[g], slot.Index)
+	}
+	list := []Held{} // never null in JSON
+	for g, indexes := range groups {
+		slices.Sort(indexes)
+		list = append(list, Held{Task: g.task, Slots: indexes, Token: g.claim.Token, Since: g.claim.Since})
+	}
+	slices.SortFunc(list, func(a, b Held) int {
+		return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Token, b.Token), a.Since.Compare(b.Since))
+	})
+	return list
+}
+
+// Claim is what a member notes of a slot that it holds.
+type Claim struct {
+	Token int64
+	Since time.Time // comparable by ==: in UTC, without a monotonic reading
+}

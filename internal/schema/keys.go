@@ -1,0 +1,76 @@
+package schema
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Keys builds the keys of one cluster.
+type Keys struct{ root string }
+
+// NewKeys returns the keys of a cluster.
+func NewKeys(cluster string) Keys { return Keys{"/xconsumer/" + cluster} }
+
+// Root returns the key above all others.
+func (k Keys) Root() string { return k.root }
+
+// Meta is the cluster's identity and active protocol.
+func (k Keys) Meta() string { return k.root + "/meta" }
+
+// Epoch is the leader's term and the token counter.
+func (k Keys) Epoch() string { return k.root + "/epoch" }
+
+// Settings is what the operator set for the whole cluster.
+func (k Keys) Settings() string { return k.root + "/settings" }
+
+// Elections is the parent of the candidates.
+func (k Keys) Elections() string { return k.root + "/election" }
+
+// Election is the prefix of a member's candidate key; the service adds the sequence.
+func (k Keys) Election(guid string) string { return k.Elections() + "/" + guid + electionMark }
+
+const electionMark = "-n_"
+
+// Candidate returns the member that a child of Elections belongs to.
+func Candidate(child string) (guid string, ok bool) {
+	guid, _, ok = strings.Cut(child, electionMark)
+	return guid, ok
+}
+
+// Members is the parent of the live members.
+func (k Keys) Members() string { return k.root + "/members" }
+
+// Member exists while the member's session does.
+func (k Keys) Member(guid string) string { return k.Members() + "/" + guid }
+
+// Name exists while a member of that node name does.
+func (k Keys) Name(node string) string { return k.root + "/names/" + node }
+
+// Heartbeat is what a member writes to prove that it is alive.
+func (k Keys) Heartbeat(guid string) string { return k.root + "/heartbeats/" + guid }
+
+// Docs is the parent of the documents.
+func (k Keys) Docs() string { return k.root + "/docs" }
+
+// Doc is what the leader wants of a member.
+func (k Keys) Doc(guid string) string { return k.Docs() + "/" + guid }
+
+// Status is what a member says it holds.
+func (k Keys) Status(guid string) string { return k.root + "/status/" + guid }
+
+// Tasks is the parent of the tasks.
+func (k Keys) Tasks() string { return k.root + "/tasks" }
+
+// Task is a task's declaration.
+func (k Keys) Task(name string) string { return k.Tasks() + "/" + name }
+
+// Decision is one of the last things that leaders decided.
+func (k Keys) Decision(n int64) string {
+	return k.root + "/decisions/" + strconv.FormatInt(n, 10)
+}
+
+// Base returns the last element of a key.
+func Base(key string) string { return key[strings.LastIndexByte(key, '/')+1:] }
+
+// Dir returns a key without its last element.
+func Dir(key string) string { return key[:max(0, strings.LastIndexByte(key, '/'))] }

@@ -1,0 +1,252 @@
+package schema
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// Protocol is the version of the protocol that this program speaks.
+const Protocol = 1
+
+// Meta is the cluster's identity. It is created by the first node together with Epoch.
+type Meta struct {
+	header
+	UUID       string    `json:"uuid"`
+	Protocol   int       `json:"protocol"`   // the active one: nobody writes records of another
+	TokenFloor int64     `json:"tokenFloor"` // tokens are above it
+	Created    time.Time `json:"created"`
+}
+
+func (m *Meta) validate() error {
+	if m.UUID == "" || m.Protocol < 1 {
+		return errors.New("uuid or protocol is missing")
+	}
+	return nil
+}
+
+// Epoch is the leader's term. Every commit of a leader sets it at the version that it read.
+type Epoch struct {
+	versioned
+	Leader       string    `json:"leader"` // GUID
+	Node         string    `json:"node"`
+	Term         int64     `json:"term"`
+	NextToken    int64     `json:"nextToken"`
+	NextDecision int64     `json:"nextDecision"`
+	Since        time.Time `json:"since,omitzero"`
+}
+
+func (e *Epoch) validate() error {
+	if e.Term < 0 || e.NextToken < 1 || e.NextDecision < 0 {
+		return errors.New("term, nextToken or nextDecision is impossible")
+	}
+	return nil
+}
+
+// Name says who holds a node name.
+type Name struct {
+	header
+	Member  string    `json:"member"`
+	Node    string    `json:"node"`
+	Host    string    `json:"host"`
+	PID     int       `json:"pid"`
+	Address string    `json:"address,omitempty"`
+	Since   time.Time `json:"since"`
+}
+
+// String describes the holder.
+func (n Name) String() string {
+	return fmt.Sprintf("host %s, pid %d, since %s", n.Host, n.PID, n.Since.Format(time.RFC3339))
+}
+
+// Member describes a live member.
+type Member struct {
+	header
+	Node           string           `json:"node"`
+	Host           string           `json:"host"`
+	PID            int              `json:"pid"`
+	Address        string           `json:"address,omitempty"`
+	Works          []string         `json:"works"`
+	Build          string           `json:"build,omitempty"`
+	SessionTimeout cluster.Duration `json:"sessionTimeout"`
+	Since          time.Time        `json:"since"`
+}
+
+func (m *Member) validate() error { return cluster.ValidateName(m.Node) }
+
+// Heartbeat has no content but its version.
+type Heartbeat struct{ versioned }
+
+// Held is a range of slots of one task with one token: in a document what is granted, in a
+// status what is held.
+type Held struct {
+	Task  string            `json:"task"`
+	Slots cluster.Indexes   `json:"slots"`
+	Token int64             `json:"token"`
+	Spec  *cluster.TaskSpec `json:"spec,omitempty"` // in a document's slots only
+	Since time.Time         `json:"since,omitzero"` // in a status only: when it was claimed
+	// Version is, in a document's releasing only, the document's version that asked for the
+	// release: a status that applied it and does not hold the slots ends it.
+	Version int64 `json:"version,omitempty"`
+}
+
+// Doc is what the leader wants of a member. Only leaders write it, except that a member (or
+// its parent process) closes it and an operator evicts it.
+type Doc struct {
+	versioned
+	Node           string           `json:"node"`
+	Host           string           `json:"host"`
+	SessionTimeout cluster.Duration `json:"sessionTimeout"`
+	Slots          []Held           `json:"slots"`
+	Releasing      []Held           `json:"releasing"`
+	Evicted        bool             `json:"evicted,omitempty"`
+	Closed         *Closed          `json:"closed,omitempty"`
+}
+
+// Closed means that nothing of the member runs any more.
+type Closed struct {
+	By    string `json:"by"`
+	Cause string `json:"cause"`
+}
+
+func (d *Doc) validate() error {
+	if err := cluster.ValidateName(d.Node); err != nil {
+		return err
+	}
+	seen := map[cluster.Slot]bool{}
+	for _, h := range [][]Held{d.Slots, d.Releasing} {
+		for slot := range Each(h) {
+			if seen[slot] {
+				return fmt.Errorf("slot %s is listed twice", slot)
+			}
+			seen[slot] = true
+		}
+	}
+	for _, h := range d.Slots {
+		if h.Spec == nil || h.Spec.Name != h.Task || h.Token < 1 {
+			return fmt.Errorf("grant of %s has no token or no spec of its own", h.Task)
+		}
+		if err := h.Spec.Validate(); err != nil {
+			return fmt.Errorf("grant of %s: %w", h.Task, err)
+		}
+	}
+	return nil
+}
+
+// Status is what a member says it holds. Applied is the version of its document that it has
+// acted on: what is not in Holding then does not run, and will not before a new claim.
+type Status struct {
+	versioned
+	Applied int64         `json:"applied"`
+	Holding []Held        `json:"holding"`
+	Workers []WorkerState `json:"workers,omitempty"` // those that are not simply running
+	Leaving bool          `json:"leaving,omitempty"` // takes no more work
+	Fenced  bool          `json:"fenced,omitempty"`  // its lease had lapsed; nothing runs until claimed again
+}
+
+// WorkerState describes a slot that is not simply running.
+type WorkerState struct {
+	Slot     cluster.Slot        `json:"slot"`
+	State    cluster.WorkerState `json:"state"`
+	Since    time.Time           `json:"since"`
+	Restarts int                 `json:"restarts,omitempty"`
+	Error    string              `json:"error,omitempty"`
+}
+
+// Origin says which file a declaration came from and which ones were seen since, so that a
+// node that starts with an old file changes nothing.
+type Origin struct {
+	File string   `json:"file,omitempty"`
+	Seen []string `json:"seen,omitempty"` // hashes of the declaration, oldest first
+}
+
+// Task is a task's declaration. A hand edit is legal input.
+type Task struct {
+	header
+	Spec     cluster.TaskSpec `json:"spec"`
+	Origin   Origin           `json:"origin,omitzero"`
+	Override Override         `json:"override,omitzero"`
+	Deleted  bool             `json:"deleted,omitempty"`
+}
+
+// Override is what an operator set at run time; it stays until it is reset.
+type Override struct {
+	WorkerNum *int `json:"workerNum,omitempty"`
+}
+
+// Effective returns what is in force.
+func (t *Task) Effective() cluster.TaskSpec {
+	spec := t.Spec
+	if t.Override.WorkerNum != nil {
+		spec.WorkerNum = *t.Override.WorkerNum
+	}
+	return spec
+}
+
+func (t *Task) validate() error {
+	if err := t.Effective().Validate(); err != nil {
+		return err
+	}
+	return t.Spec.Validate()
+}
+
+// Settings is what holds for the whole cluster. A hand edit is legal input.
+type Settings struct {
+	header
+	Spec   SettingsSpec `json:"spec"`
+	Origin Origin       `json:"origin,omitzero"`
+}
+
+// SettingsSpec is the content of Settings.
+type SettingsSpec struct {
+	LeaderWorkers cluster.LeaderPolicy `json:"leaderWorkers"`
+}
+
+func (s *Settings) validate() error {
+	if err := s.Spec.LeaderWorkers.Validate(); err != nil {
+		return fmt.Errorf("leaderWorkers: %w", err)
+	}
+	return nil
+}
+
+// Bounds of the decision ring.
+const (
+	DecisionRing = 128
+	maxDecision  = 16 << 10 // bytes
+)
+
+// Decision is what one commit of a leader did, and why.
+type Decision struct {
+	header
+	N      int64     `json:"n"`
+	Term   int64     `json:"term"`
+	Leader string    `json:"leader"` // node name
+	At     time.Time `json:"at"`
+	Moves  []Move    `json:"moves,omitempty"`
+	Omit   int       `json:"omitted,omitempty"` // moves left out to keep the record small
+}
+
+// Move is one step of a decision for slots of one task.
+type Move struct {
+	Step   string          `json:"step"` // grant, release, free, bury, evict
+	Task   string          `json:"task,omitempty"`
+	Slots  cluster.Indexes `json:"slots,omitempty"`
+	Node   string          `json:"node"`
+	Token  int64           `json:"token,omitempty"`
+	Reason string          `json:"reason,omitempty"`
+}
+
+// Encode writes the decision, leaving out moves until it is small enough.
+func (d Decision) Encode() []byte {
+	for {
+		b := Encode(&d, 0)
+		if len(b) <= maxDecision || len(d.Moves) == 0 {
+			return b
+		}
+		keep := len(d.Moves) / 2
+		d.Omit += len(d.Moves) - keep
+		d.Moves = d.Moves[:keep]
+	}
+}

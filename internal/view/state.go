@@ -1,0 +1,209 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+func errName(key, name string) error {
+	return fmt.Errorf("%s: %w: it declares task %q", key, schema.ErrCorrupt, name)
+}
+
+// Specs returns the declarations in force, by task. Where a declaration cannot be used or was
+// deleted by hand, the last good one stays; where there is none, the one that documents carry.
+func (s *Snapshot) Specs() map[string]cluster.TaskSpec {
+	specs := make(map[string]cluster.TaskSpec, len(s.Tasks))
+	for name, e := range s.Tasks {
+		if e.Rec != nil && !e.Rec.Deleted {
+			specs[name] = e.Rec.Effective()
+		}
+	}
+	for _, p := range s.Peers {
+		if p.Doc.Rec == nil {
+			continue
+		}
+		for _, h := range p.Doc.Rec.Slots {
+			if _, known := specs[h.Task]; !known && !s.deleted(h.Task) && h.Spec != nil {
+				specs[h.Task] = *h.Spec
+			}
+		}
+	}
+	return specs
+}
+
+// deleted tells whether a task was deleted on purpose.
+func (s *Snapshot) deleted(task string) bool {
+	e, known := s.Tasks[task]
+	return known && e.Rec != nil && e.Rec.Deleted
+}
+
+// LeaderPolicy returns the policy in force.
+func (s *Snapshot) LeaderPolicy() cluster.LeaderPolicy {
+	if s.Settings.Rec == nil || s.Settings.Rec.Spec.LeaderWorkers == "" {
+		return cluster.LeaderLast
+	}
+	return s.Settings.Rec.Spec.LeaderWorkers
+}
+
+// Errors returns the records that cannot be used, by path.
+func (s *Snapshot) Errors(keys schema.Keys) []cluster.RecordError {
+	var list []cluster.RecordError
+	add := func(key string, err error, absent, expected bool) {
+		switch {
+		case err != nil:
+			list = append(list, cluster.RecordError{Path: key, Error: err.Error()})
+		case absent && expected:
+			list = append(list, cluster.RecordError{Path: key, Error: "deleted; the last good record stays in force"})
+		}
+	}
+	add(keys.Epoch(), s.Epoch.Err, s.Epoch.Absent, true)
+	add(keys.Settings(), s.Settings.Err, s.Settings.Absent, s.Settings.Rec != nil)
+	for name, e := range s.Tasks {
+		add(keys.Task(name), e.Err, e.Absent, e.Rec != nil && !e.Rec.Deleted)
+	}
+	for guid, p := range s.Peers {
+		add(keys.Doc(guid), p.Doc.Err, p.Doc.Absent, p.Live())
+		add(keys.Status(guid), p.Status.Err, false, false)
+		add(keys.Member(guid), p.Member.Err, false, false)
+	}
+	slices.SortFunc(list, func(a, b cluster.RecordError) int { return cmp.Compare(a.Path, b.Path) })
+	return list
+}
+
+// State returns the cluster as people see it.
+func (s *Snapshot) State(keys schema.Keys) cluster.State {
+	state := cluster.State{
+		Cluster: s.Cluster,
+		Nodes:   []cluster.NodeInfo{},
+		Lost:    []cluster.NodeInfo{},
+		Tasks:   []cluster.TaskInfo{},
+		Workers: []cluster.WorkerInfo{},
+		Errors:  s.Errors(keys),
+	}
+	leader := ""
+	if s.Epoch.Rec != nil {
+		state.Term, leader = s.Epoch.Rec.Term, s.Epoch.Rec.Leader
+	}
+	placed := map[cluster.Slot]cluster.WorkerInfo{}
+	for guid, p := range s.Peers {
+		info := p.info(guid)
+		if p.Live() {
+			if guid == leader {
+				info.Leader, state.Leader = true, info.Name
+			}
+			state.Nodes = append(state.Nodes, info)
+		} else {
+			state.Lost = append(state.Lost, info)
+		}
+		p.workers(info, placed)
+	}
+	order := func(a, b cluster.NodeInfo) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Member, b.Member))
+	}
+	slices.SortFunc(state.Nodes, order)
+	slices.SortFunc(state.Lost, order)
+	s.addTasks(&state, placed)
+	return state
+}
+
+// addTasks fills in the tasks and all their workers, by name and index, those that are on
+// their way out included.
+func (s *Snapshot) addTasks(state *cluster.State, placed map[cluster.Slot]cluster.WorkerInfo) {
+	specs := s.Specs()
+	for _, name := range slices.Sorted(maps.Keys(specs)) {
+		spec := specs[name]
+		task := cluster.TaskInfo{Name: name, WorkName: spec.WorkName, WorkerNum: spec.WorkerNum}
+		for i := range spec.WorkerNum {
+			slot := cluster.Slot{Task: name, Index: i}
+			w, ok := placed[slot]
+			delete(placed, slot)
+			switch {
+			case !ok:
+				w = cluster.WorkerInfo{Task: name, Index: i, State: cluster.WorkerPending}
+				task.Unplaced++
+			case w.State == cluster.WorkerRunning:
+				task.Running++
+			}
+			state.Workers = append(state.Workers, w)
+		}
+		state.Tasks = append(state.Tasks, task)
+	}
+	for _, w := range placed {
+		state.Workers = append(state.Workers, w)
+	}
+	slices.SortFunc(state.Workers, func(a, b cluster.WorkerInfo) int {
+		return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Index, b.Index))
+	})
+}
+
+func (p *Peer) info(guid string) cluster.NodeInfo {
+	info := cluster.NodeInfo{Member: guid, State: cluster.NodeUp}
+	if d := p.Doc.Rec; d != nil {
+		info.Name, info.Host = d.Node, d.Host
+		info.Slots = schema.Count(d.Slots) + schema.Count(d.Releasing)
+	}
+	if m := p.Member.Rec; m != nil {
+		info.Name, info.Host, info.Address, info.PID, info.Works = m.Node, m.Host, m.Address, m.PID, m.Works
+	}
+	switch {
+	case p.Doc.Rec != nil && p.Doc.Rec.Closed != nil:
+		info.State = cluster.NodeClosed
+	case p.Doc.Rec != nil && p.Doc.Rec.Evicted:
+		info.State = cluster.NodeEvicted
+	case !p.Live():
+		info.State = cluster.NodeLost
+	case p.Status.Rec != nil && p.Status.Rec.Leaving:
+		info.State = cluster.NodeLeaving
+	}
+	return info
+}
+
+// workers notes the state of every slot in the member's document.
+func (p *Peer) workers(info cluster.NodeInfo, placed map[cluster.Slot]cluster.WorkerInfo) {
+	if p.Doc.Rec == nil {
+		return
+	}
+	var status schema.Status
+	if p.Status.Rec != nil {
+		status = *p.Status.Rec
+	}
+	held := map[cluster.Slot]*schema.Held{}
+	for slot, h := range schema.Each(status.Holding) {
+		held[slot] = h
+	}
+	told := map[cluster.Slot]*schema.WorkerState{}
+	for i := range status.Workers {
+		told[status.Workers[i].Slot] = &status.Workers[i]
+	}
+	fill := func(list []schema.Held, releasing bool) {
+		for slot, h := range schema.Each(list) {
+			w := cluster.WorkerInfo{Task: slot.Task, Index: slot.Index, Node: info.Name, Member: info.Member, Token: h.Token}
+			hold := held[slot]
+			switch {
+			case !p.Live():
+				w.State = cluster.WorkerLost
+			case hold == nil || hold.Token != h.Token || status.Fenced:
+				w.State = cluster.WorkerPending
+			default:
+				w.State, w.Since = cluster.WorkerRunning, hold.Since
+				if releasing {
+					w.State = cluster.WorkerStopping
+				}
+				if t := told[slot]; t != nil {
+					w.Since, w.Restarts, w.Error = t.Since, t.Restarts, t.Error
+					if !releasing || t.State == cluster.WorkerStuck {
+						w.State = t.State
+					}
+				}
+			}
+			placed[slot] = w
+		}
+	}
+	fill(p.Doc.Rec.Slots, false)
+	fill(p.Doc.Rec.Releasing, true)
+}

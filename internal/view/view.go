@@ -1,0 +1,347 @@
+// Package view reads a cluster from the store and keeps what it read up to date: the one
+// input of the leader, of the API and of the console.
+//
+// # The model
+//
+// A [View] holds the last record of every key that matters, each with the version and the
+// time it was read at. Watches mark keys as worth reading again; [View.Refresh] reads those
+// that are marked. What it read is a [Snapshot].
+//
+// Freshness: a record is as old as its last read, and no change after that read goes without
+// a hint. Documents are read before the statuses and members that they are compared with: a
+// member that is absent when read after its document has really gone, since GUIDs are never
+// used again.
+//
+// A record that cannot be used leaves the last good one in force; the snapshot names it.
+package view
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// parallel bounds how many reads are under way at once; the sessions pipeline them.
+const parallel = 32
+
+// Entry is a key as last read.
+type Entry[R any] struct {
+	Rec     *R            // the last good record, nil if there was none; never changed
+	RecAt   int64         // the version that Rec was read at
+	Version int64         // of the key
+	Absent  bool          // the key did not exist
+	Err     error         // why the record at Version cannot be used; nil if it is Rec
+	Read    time.Duration // when it was read, on the session's lease clock
+}
+
+// Good tells whether the record at the key's present version is usable.
+func (e Entry[R]) Good() bool { return e.Rec != nil && !e.Absent && e.Err == nil }
+
+// Peer is what is known of one member.
+type Peer struct {
+	Doc    Entry[schema.Doc]
+	Status Entry[schema.Status]
+	Member Entry[schema.Member]
+}
+
+// Live tells whether the member's keys exist.
+func (p *Peer) Live() bool { return !p.Member.Absent && !p.Status.Absent }
+
+// Snapshot is a cluster as read. It must not be changed.
+type Snapshot struct {
+	Cluster  string
+	Epoch    Entry[schema.Epoch]
+	Settings Entry[schema.Settings]
+	Peers    map[string]*Peer // by GUID; the values are replaced, not changed
+	Tasks    map[string]Entry[schema.Task]
+}
+
+// View keeps a snapshot up to date. One goroutine owns it.
+type View struct {
+	session coord.Session
+	keys    schema.Keys
+	hints   *coord.Hints
+	snap    Snapshot
+	leader  bool
+}
+
+// Option changes what a view reads.
+type Option func(*View)
+
+// ForLeader makes a view that a leader decides by. It does not read the epoch, which the
+// leader's own commits tell; and it remembers a document that vanished until it is told to
+// forget it, since whatever that document granted may still run.
+func ForLeader() Option { return func(v *View) { v.leader = true } }
+
+// New returns an empty view; the first Refresh reads everything.
+func New(cluster string, session coord.Session, keys schema.Keys, options ...Option) *View {
+	v := &View{
+		session: session,
+		keys:    keys,
+		hints:   coord.NewHints(session),
+		snap:    Snapshot{Cluster: cluster, Peers: map[string]*Peer{}, Tasks: map[string]Entry[schema.Task]{}},
+	}
+	for _, o := range options {
+		o(v)
+	}
+	first := []string{keys.Docs(), keys.Members(), keys.Tasks(), keys.Settings()}
+	if !v.leader {
+		first = append(first, keys.Epoch())
+	}
+	for _, key := range first {
+		v.hints.Watch(key)
+		v.hints.Mark(key)
+	}
+	return v
+}
+
+// C receives when there is something to refresh.
+func (v *View) C() <-chan struct{} { return v.hints.C() }
+
+// Close ends the watches.
+func (v *View) Close() { v.hints.Close() }
+
+// MarkAll makes the next Refresh read everything again.
+func (v *View) MarkAll() { v.hints.MarkAll() }
+
+// MarkPeer makes the next Refresh read everything of a member again.
+func (v *View) MarkPeer(guid string) {
+	for _, key := range v.peerKeys(guid) {
+		v.hints.Mark(key)
+	}
+}
+
+func (v *View) peerKeys(guid string) [3]string {
+	return [3]string{v.keys.Doc(guid), v.keys.Status(guid), v.keys.Member(guid)}
+}
+
+// Snapshot returns what is known. It stays as it is when the view goes on.
+func (v *View) Snapshot() *Snapshot {
+	s := v.snap
+	s.Peers, s.Tasks = maps.Clone(s.Peers), maps.Clone(s.Tasks)
+	return &s
+}
+
+// Refresh reads the marked keys: lists first, then documents, then the rest. It fails only
+// when ctx or the session has ended.
+func (v *View) Refresh(ctx context.Context) error {
+	for keys := v.hints.Take(); len(keys) > 0; keys = v.hints.Take() {
+		lists, docs, rest := v.sort(keys)
+		for _, key := range lists {
+			found, err := v.list(ctx, key)
+			if err != nil {
+				return err
+			}
+			docs, rest = v.add(found, docs, rest)
+		}
+		if err := v.read(ctx, docs); err != nil {
+			return err
+		}
+		if err := v.read(ctx, rest); err != nil {
+			return err
+		}
+		v.forget()
+	}
+	return nil
+}
+
+func (v *View) sort(keys []string) (lists, docs, rest []string) {
+	for _, key := range keys {
+		switch {
+		case key == v.keys.Docs(), key == v.keys.Members(), key == v.keys.Tasks():
+			lists = append(lists, key)
+		default:
+			docs, rest = v.add([]string{key}, docs, rest)
+		}
+	}
+	return lists, docs, rest
+}
+
+func (v *View) add(keys, docs, rest []string) ([]string, []string) {
+	for _, key := range keys {
+		to := &rest
+		if schema.Dir(key) == v.keys.Docs() {
+			to = &docs
+		}
+		if !slices.Contains(*to, key) {
+			*to = append(*to, key)
+		}
+	}
+	return docs, rest
+}
+
+// list reads the children of a key and returns the keys that are new, watched.
+func (v *View) list(ctx context.Context, key string) (fresh []string, err error) {
+	entries, err := v.session.List(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	present := make(map[string]bool, len(entries))
+	for _, e := range entries {
+		present[e.Name] = true
+	}
+	if key == v.keys.Tasks() {
+		for name := range present {
+			if _, known := v.snap.Tasks[name]; !known {
+				fresh = append(fresh, v.keys.Task(name))
+			}
+		}
+	} else {
+		for guid := range present {
+			if v.snap.Peers[guid] == nil {
+				v.snap.Peers[guid] = &Peer{}
+				keys := v.peerKeys(guid)
+				fresh = append(fresh, keys[:]...)
+			}
+		}
+	}
+	slices.Sort(fresh)
+	for _, k := range fresh {
+		v.hints.Watch(k)
+	}
+	return fresh, nil
+}
+
+// read reads keys in parallel and notes them one after the other.
+func (v *View) read(ctx context.Context, keys []string) error {
+	type answer struct {
+		r   coord.Record
+		err error
+		at  time.Duration
+	}
+	answers := make([]answer, len(keys))
+	var wait sync.WaitGroup
+	next := make(chan int)
+	for range min(parallel, len(keys)) {
+		wait.Go(func() {
+			for i := range next {
+				at := v.session.Now() // before the send: the record is at least as fresh
+				r, err := v.session.Get(ctx, keys[i])
+				answers[i] = answer{r, err, at}
+			}
+		})
+	}
+	for i := range keys {
+		next <- i
+	}
+	close(next)
+	wait.Wait()
+	for i, a := range answers {
+		if a.err != nil && !errors.Is(a.err, coord.ErrNotFound) {
+			for _, key := range keys[i:] {
+				v.hints.Mark(key)
+			}
+			return a.err
+		}
+		v.note(keys[i], a.r, a.err, a.at)
+	}
+	return nil
+}
+
+// note files a record that was read.
+func (v *View) note(key string, r coord.Record, err error, at time.Duration) {
+	switch {
+	case key == v.keys.Epoch():
+		v.snap.Epoch = decode[schema.Epoch](v.snap.Epoch, key, r, err, at)
+		return
+	case key == v.keys.Settings():
+		v.snap.Settings = decode[schema.Settings](v.snap.Settings, key, r, err, at)
+		return
+	case schema.Dir(key) == v.keys.Tasks():
+		name := schema.Base(key)
+		e := decode[schema.Task](v.snap.Tasks[name], key, r, err, at)
+		if e.Good() && e.Rec.Spec.Name != name {
+			e.Err = errName(key, e.Rec.Spec.Name)
+		}
+		v.snap.Tasks[name] = e
+		return
+	}
+	guid := schema.Base(key)
+	old := v.snap.Peers[guid]
+	if old == nil {
+		return
+	}
+	p := *old
+	switch key {
+	case v.keys.Doc(guid):
+		p.Doc = decode[schema.Doc](p.Doc, key, r, err, at)
+	case v.keys.Status(guid):
+		p.Status = decode[schema.Status](p.Status, key, r, err, at)
+	case v.keys.Member(guid):
+		p.Member = decode[schema.Member](p.Member, key, r, err, at)
+	}
+	v.snap.Peers[guid] = &p
+}
+
+// forget drops members of whom nothing is left in the store.
+func (v *View) forget() {
+	for guid, p := range v.snap.Peers {
+		missed := v.leader && p.Doc.Rec != nil
+		if p.Doc.Absent && p.Status.Absent && p.Member.Absent && !missed {
+			v.drop(guid)
+		}
+	}
+}
+
+func (v *View) drop(guid string) {
+	delete(v.snap.Peers, guid)
+	for _, key := range v.peerKeys(guid) {
+		v.hints.Unwatch(key)
+	}
+}
+
+// ReadEpoch reads the epoch now.
+func (v *View) ReadEpoch(ctx context.Context) (Entry[schema.Epoch], error) {
+	at := v.session.Now()
+	r, err := v.session.Get(ctx, v.keys.Epoch())
+	if err != nil && !errors.Is(err, coord.ErrNotFound) {
+		return Entry[schema.Epoch]{}, err
+	}
+	v.note(v.keys.Epoch(), r, err, at)
+	return v.snap.Epoch, nil
+}
+
+// PutEpoch notes what the owner has committed itself.
+func (v *View) PutEpoch(rec *schema.Epoch, version int64) {
+	v.snap.Epoch = Entry[schema.Epoch]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
+}
+
+// PutDoc notes a document that the owner has committed itself.
+func (v *View) PutDoc(guid string, rec *schema.Doc, version int64) {
+	p := *v.snap.Peers[guid]
+	p.Doc = Entry[schema.Doc]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
+	v.snap.Peers[guid] = &p
+}
+
+// Forget notes that the owner has buried a member, or knows that nothing of it is left.
+func (v *View) Forget(guid string) { v.drop(guid) }
+
+// recordPtr is a pointer to a record type, as schema.Decode wants it.
+type recordPtr[R any] interface {
+	*R
+	schema.Record
+}
+
+// decode makes an entry of what was read; what cannot be used leaves the last good record.
+func decode[R any, P recordPtr[R]](old Entry[R], key string, r coord.Record, err error, at time.Duration) Entry[R] {
+	e := Entry[R]{Rec: old.Rec, RecAt: old.RecAt, Version: r.Version, Read: at}
+	if err != nil {
+		e.Absent, e.Version = true, 0
+		return e
+	}
+	if old.Good() && old.Version == r.Version {
+		old.Read = at
+		return old
+	}
+	rec := new(R)
+	if e.Err = schema.Decode(key, r, P(rec)); e.Err == nil {
+		e.Rec, e.RecAt = rec, r.Version
+	}
+	return e
+}

@@ -1,0 +1,308 @@
+// Package worker runs the slots of a node: it starts them, runs them again when they return,
+// and stops them.
+//
+// # The model
+//
+// Each slot is one goroutine that executes its work again and again:
+//
+//	Start ─▶ running ──(nil)──▶ running …
+//	            │ error, panic
+//	            ▼
+//	         backoff ──▶ running …              Stop ─▶ stopping ─▶ (returned) gone
+//	                                                        └─(too slow)─▶ stuck ─▶ gone
+//
+// Stopping is asking: the work's context is cancelled, and the work decides how to end. One
+// that does not is reported as stuck; a goroutine cannot be killed. A slot is reported until
+// its goroutine has left, so what is not reported does not run.
+package worker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"runtime/debug"
+	"runtime/pprof"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// Func is a work: it is executed with a context that is cancelled when it should stop.
+type Func func(ctx context.Context, run *Run) error
+
+// Run is what a work is told of its slot. Its methods may be called from any goroutine.
+type Run struct {
+	Slot  cluster.Slot
+	Token int64
+	Log   *slog.Logger
+	spec  atomic.Pointer[cluster.TaskSpec]
+	valid func() bool
+}
+
+// Count returns how many workers the task has at present.
+func (r *Run) Count() int { return r.spec.Load().WorkerNum }
+
+// Valid tells whether the node's lease holds right now.
+func (r *Run) Valid() bool { return r.valid() }
+
+// Config is what a pool needs.
+type Config struct {
+	Works map[string]Func // by name, as cluster.WorkName gives it
+	Valid func() bool     // the lease
+	Log   *slog.Logger
+	Emit  func(cluster.Event)
+}
+
+// The back-off after failures: doubled each time, with jitter, and forgotten after an execution
+// that lasted.
+const (
+	backoffMin   = 500 * time.Millisecond
+	backoffMax   = time.Minute
+	backoffReset = time.Minute
+	maxError     = 1 << 10 // bytes of an error that are kept
+)
+
+// Pool is the slots of one member. Its methods may be called from any goroutine and do not
+// block.
+type Pool struct {
+	cfg     Config
+	changed chan struct{}
+
+	mu    sync.Mutex
+	slots map[cluster.Slot]*slot
+}
+
+// NewPool returns a pool in which nothing runs.
+func NewPool(cfg Config) *Pool {
+	return &Pool{cfg: cfg, changed: make(chan struct{}, 1), slots: map[cluster.Slot]*slot{}}
+}
+
+// slot is a worker. Its fields below mu are guarded by the pool's lock.
+type slot struct {
+	run    *Run
+	work   Func
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	report   cluster.Report
+	deadline time.Time   // when it becomes stuck
+	overdue  *time.Timer // fires then
+}
+
+// Start starts a slot. Starting one that runs is a bug of the caller and does nothing.
+func (p *Pool) Start(g cluster.Grant) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.slots[g.Slot] != nil {
+		p.cfg.Log.Error("slot is running already", "slot", g.Slot)
+		return
+	}
+	run := &Run{
+		Slot:  g.Slot,
+		Token: g.Token,
+		Log:   p.cfg.Log.With("task", g.Slot.Task, "slot", g.Slot.Index, "token", g.Token),
+		valid: p.cfg.Valid,
+	}
+	run.spec.Store(&g.Spec)
+	s := &slot{run: run, work: p.cfg.Works[cluster.WorkName(g.Spec.WorkName)]}
+	if s.work == nil {
+		s.work = func(context.Context, *Run) error {
+			return fmt.Errorf("work %q is not registered on this node", g.Spec.WorkName)
+		}
+	}
+	s.ctx, s.cancel = context.WithCancelCause(context.Background())
+	s.report = cluster.Report{Slot: g.Slot, Token: g.Token, State: cluster.WorkerStarting, Since: time.Now()}
+	p.slots[g.Slot] = s
+	go p.loop(s)
+	p.poke()
+}
+
+// Update gives a running slot the present spec of its task.
+func (p *Pool) Update(id cluster.Slot, spec cluster.TaskSpec) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s := p.slots[id]; s != nil && *s.run.spec.Load() != spec {
+		s.run.spec.Store(&spec)
+	}
+}
+
+// Stop asks a slot to stop. If it has not done so within the time given, it is reported as
+// stuck until it has. Asked again, the shorter time counts.
+func (p *Pool) Stop(id cluster.Slot, cause error, within time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.slots[id]
+	if s == nil {
+		return
+	}
+	deadline := time.Now().Add(within)
+	switch {
+	case s.overdue == nil:
+		s.cancel(cause)
+		s.set(cluster.WorkerStopping)
+		s.overdue = time.AfterFunc(within, func() { p.stuck(s) })
+		p.poke()
+	case deadline.Before(s.deadline):
+		s.overdue.Reset(within)
+	default:
+		return
+	}
+	s.deadline = deadline
+}
+
+// stuck marks a slot that should have stopped by now.
+func (p *Pool) stuck(s *slot) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	id := s.report.Slot
+	if p.slots[id] != s || s.report.State == cluster.WorkerStuck {
+		return
+	}
+	s.set(cluster.WorkerStuck)
+	s.run.Log.Error("worker does not stop; it is not granted elsewhere while this node lives", "cause", context.Cause(s.ctx))
+	p.emit(cluster.WorkerGotStuck, s, context.Cause(s.ctx).Error())
+	p.poke()
+}
+
+// Reports tells of every slot that runs or may still run.
+func (p *Pool) Reports() map[cluster.Slot]cluster.Report {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	reports := make(map[cluster.Slot]cluster.Report, len(p.slots))
+	for id, s := range p.slots {
+		reports[id] = s.report
+	}
+	return reports
+}
+
+// Changed receives when Reports has changed.
+func (p *Pool) Changed() <-chan struct{} { return p.changed }
+
+func (p *Pool) poke() {
+	select {
+	case p.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (p *Pool) emit(kind cluster.EventKind, s *slot, detail string) {
+	p.cfg.Emit(cluster.Event{Kind: kind, Slot: &s.run.Slot, Token: s.run.Token, Detail: detail})
+}
+
+func (s *slot) set(state cluster.WorkerState) {
+	s.report.State, s.report.Since = state, time.Now()
+}
+
+// become moves a slot that was not asked to stop to a state.
+func (p *Pool) become(s *slot, state cluster.WorkerState, failure error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if failure != nil {
+		s.report.Restarts++
+		s.report.Error = clip(failure.Error())
+	}
+	if s.overdue == nil {
+		s.set(state)
+	}
+	p.poke()
+}
+
+// loop is the goroutine of a slot.
+func (p *Pool) loop(s *slot) {
+	defer p.leave(s)
+	delay := time.Duration(0)
+	for s.ctx.Err() == nil {
+		p.become(s, cluster.WorkerRunning, nil)
+		p.emit(cluster.WorkerStarted, s, "")
+		began := time.Now()
+		err := p.untilError(s)
+		if s.ctx.Err() != nil {
+			return
+		}
+		if time.Since(began) >= backoffReset {
+			delay = 0
+		}
+		delay = min(max(2*delay, backoffMin), backoffMax)
+		wait := delay*3/4 + rand.N(delay/2)
+		p.become(s, cluster.WorkerBackoff, err)
+		s.run.Log.Warn("worker failed", "error", err, "again in", wait.Round(time.Millisecond))
+		p.emit(cluster.WorkerFailed, s, clip(err.Error()))
+		select {
+		case <-s.ctx.Done():
+		case <-time.After(wait):
+		}
+	}
+}
+
+// untilError executes the work again and again while it returns nil.
+func (p *Pool) untilError(s *slot) (err error) {
+	labels := pprof.Labels(slotLabel, s.run.Slot.String())
+	pprof.Do(s.ctx, labels, func(ctx context.Context) {
+		for err == nil && ctx.Err() == nil {
+			err = execute(ctx, s)
+		}
+	})
+	return err
+}
+
+// execute runs the work once; a panic is an error.
+func execute(ctx context.Context, s *slot) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.run.Log.Error("worker panicked", "panic", v, "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic: %v", v)
+		}
+	}()
+	return s.work(ctx, s.run)
+}
+
+// leave removes a slot whose goroutine is about to end: its work has returned.
+func (p *Pool) leave(s *slot) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s.overdue != nil {
+		s.overdue.Stop()
+	}
+	s.cancel(errors.New("worker has ended"))
+	delete(p.slots, s.report.Slot)
+	p.emit(cluster.WorkerStopped, s, context.Cause(s.ctx).Error())
+	p.poke()
+}
+
+const slotLabel = "xconsumer-slot"
+
+// Stack returns the stacks of the goroutines that work for a slot.
+func Stack(id cluster.Slot) string {
+	var b bytes.Buffer
+	if err := pprof.Lookup("goroutine").WriteTo(&b, 1); err != nil {
+		return ""
+	}
+	mark := fmt.Sprintf("%q:%q", slotLabel, id.String())
+	var own []string
+	for block := range strings.SplitSeq(b.String(), "\n\n") {
+		if strings.Contains(block, mark) {
+			own = append(own, block)
+		}
+	}
+	return strings.Join(own, "\n\n")
+}
+
+// clip bounds an error text without cutting a character.
+func clip(text string) string {
+	text = strings.ToValidUTF8(text, "�")
+	if len(text) <= maxError {
+		return text
+	}
+	cut := maxError - len("…")
+	for !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return text[:cut] + "…"
+}

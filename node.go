@@ -1,0 +1,392 @@
+package xconsumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/assignment"
+	"gitee.com/ken.yang/xconsumer/internal/election"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/worker"
+)
+
+// Node is one process of a cluster.
+type Node struct {
+	cfg      Config
+	store    coord.Store
+	keys     schema.Keys
+	works    map[string]worker.Func
+	mistakes []error
+	hub      hub
+	observer observer
+	running  atomic.Bool
+	declared bool // the file's declarations have been published
+
+	mu     sync.Mutex
+	health health
+}
+
+// health is what Ready tells.
+type health struct {
+	what    string        // what the node is doing that keeps it from being ready, "" if nothing
+	session coord.Session // the present one, nil without
+	lease   *membership.Lease
+}
+
+// New returns a node that will join a cluster through the store. The error matches ErrConfig.
+func New(store coord.Store, cfg Config) (*Node, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	n := &Node{cfg: cfg, store: store, keys: schema.NewKeys(cfg.Cluster), works: map[string]worker.Func{}}
+	n.cfg.Log = cfg.Log.With("node", cfg.Name)
+	n.health.what = "not started"
+	return n, nil
+}
+
+// Name returns the node's name.
+func (n *Node) Name() string { return n.cfg.Name }
+
+// Run makes the node a member and does its work until ctx ends; then it stops its workers,
+// leaves and returns nil. When the session is lost it stops its workers, and joins again when
+// they have stopped. It returns when everything that it started has left, except with ErrStuck.
+// It may be called once.
+//
+// The error matches ErrConfig, ErrLease, ErrProtocol, ErrStuck, coord.ErrUnauthorized or
+// coord.ErrUnsupported; nothing else ends it.
+func (n *Node) Run(ctx context.Context) error {
+	if n.running.Swap(true) {
+		return fmt.Errorf("%w: Run was called twice", ErrConfig)
+	}
+	if err := errors.Join(n.mistakes...); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	observing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var observers sync.WaitGroup
+	observers.Go(func() { n.observer.run(observing, n.cfg.Cluster, n.keys) })
+	defer observers.Wait()
+	defer stop()
+	for attempt := 0; ; attempt++ {
+		joined, err := n.live(ctx)
+		n.setHealth(health{what: "stopped"})
+		switch {
+		case fatal(err):
+			return err
+		case ctx.Err() != nil:
+			return nil
+		}
+		if joined {
+			attempt = 0
+		}
+		n.setHealth(health{what: fmt.Sprintf("not connected: %v", err)})
+		wait := min(time.Duration(1<<min(attempt, 5))*200*time.Millisecond, 5*time.Second)
+		wait += rand.N(wait) // a fleet that lost its service must not come back in step
+		n.cfg.Log.Warn("not a member; trying again", "reason", err, "in", wait.Round(time.Millisecond))
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(wait):
+		}
+	}
+}
+
+// fatal tells whether an error is one that trying again cannot mend.
+func fatal(err error) bool {
+	for _, target := range []error{ErrStuck, ErrLease, ErrProtocol, ErrConfig, coord.ErrUnauthorized, coord.ErrUnsupported} {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	return false
+}
+
+// openTimeout bounds one attempt to open a session, so that it is told why there is none.
+const openTimeout = 10 * time.Second
+
+// live is the node's life with one session: open, join, work, leave.
+func (n *Node) live(ctx context.Context) (joined bool, err error) {
+	n.setHealth(health{what: "connecting"})
+	opening, cancel := context.WithTimeout(ctx, openTimeout)
+	session, err := n.store.Open(opening)
+	cancel()
+	if err != nil {
+		return false, err
+	}
+	defer func() {
+		if errors.Is(err, ErrStuck) {
+			return // the session must not end before the process does
+		}
+		if cerr := session.Close(); cerr != nil {
+			n.cfg.Log.Warn("session not closed in order", "error", cerr)
+		}
+	}()
+	if err := membership.TermsOf(session.Info()).Check(); err != nil {
+		return false, err
+	}
+	self, err := n.join(ctx, session)
+	if err != nil {
+		return false, err
+	}
+	m := &life{Node: n, session: session, self: self, lease: membership.NewLease(session), emit: n.teller(self.GUID)}
+	return true, m.run(ctx)
+}
+
+// join joins, waiting for as long as another node has this node's name.
+func (n *Node) join(ctx context.Context, session coord.Session) (membership.Self, error) {
+	host, _ := os.Hostname() // for people only
+	member := cluster.Member{
+		GUID: membership.NewGUID(), Name: n.cfg.Name, Host: host, PID: os.Getpid(), Address: n.cfg.Address,
+		SessionTimeout: session.Info().Timeout,
+	}
+	for name := range n.works {
+		member.Works = append(member.Works, name)
+	}
+	slices.Sort(member.Works)
+	hints := coord.NewHints(session)
+	defer hints.Close()
+	hints.Watch(n.keys.Name(n.cfg.Name))
+	told := ""
+	for {
+		self, err := membership.Join(ctx, session, n.keys, member)
+		taken, ok := errors.AsType[*membership.NameTakenError](err)
+		if !ok {
+			return self, err
+		}
+		if holder := taken.Holder.Member; told != holder {
+			told = holder
+			n.cfg.Log.Warn("waiting: "+taken.Error(), "member", holder)
+		}
+		n.setHealth(health{what: "waiting: " + taken.Error(), session: session})
+		select {
+		case <-ctx.Done():
+			return self, ctx.Err()
+		case <-session.Done():
+			return self, coord.ErrSessionEnded
+		case <-hints.C():
+			hints.Take()
+		case <-time.After(2 * time.Second):
+		}
+	}
+}
+
+// life is a membership: the parts of a node that live as long as its session.
+type life struct {
+	*Node
+	session coord.Session
+	self    membership.Self
+	lease   *membership.Lease
+	emit    func(cluster.Event)
+	leads   atomic.Bool
+}
+
+// run wires the parts together and takes them apart in order. It returns when all workers have
+// stopped, or with ErrStuck.
+func (l *life) run(ctx context.Context) error {
+	log := l.cfg.Log.With("member", l.self.GUID)
+	log.Info("joined", "cluster", l.cfg.Cluster, "session timeout", l.self.SessionTimeout)
+	l.emit(cluster.Event{Kind: cluster.NodeJoined})
+	l.setHealth(health{session: l.session, lease: l.lease})
+	l.observer.use(l.session)
+	defer l.observer.use(nil)
+
+	pool := worker.NewPool(worker.Config{Works: l.works, Valid: l.lease.Valid, Log: log, Emit: l.emit})
+	follower := &assignment.Follower{
+		Session: l.session, Keys: l.keys, Self: l.self, Lease: l.lease, Workers: pool,
+		Log: log, Emit: l.emit, Leads: l.leads.Load,
+	}
+	// The parts do not end with ctx, which only asks the node to leave.
+	living, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	guarding, endGuard := context.WithCancel(context.WithoutCancel(ctx))
+	defer endGuard()
+
+	var parts sync.WaitGroup
+	ended := make(chan error, 3) // the first end of a part, whichever it is
+	parts.Go(func() { ended <- membership.Keep(living, l.session, l.keys, l.self) })
+	parts.Go(func() { ended <- election.Run(living, l.session, l.keys, l.self, log, l.lead(log)) })
+	parts.Go(func() { l.declare(living, log) })
+	parts.Go(func() { l.tellConnection(living, log) })
+	guarded := make(chan error, 1)
+	go func() { guarded <- assignment.Guard(guarding, l.lease, pool, l.emit) }()
+	followed := make(chan error, 1)
+	go func() { followed <- follower.Run(living, ctx.Done()) }()
+
+	var err error
+	left := false
+	select {
+	case err = <-followed:
+		left = err == nil
+		followed <- err
+	case err = <-ended:
+	case err = <-guarded:
+		return l.abandon(log, err)
+	}
+	if !left && !errors.Is(err, ErrStuck) {
+		log.Warn("no member any more; stopping all workers", "reason", err)
+		if errors.Is(err, membership.ErrGone) {
+			_ = l.session.Close() // its keys are gone: let nothing more be done in its name
+		}
+	}
+	end()
+	parts.Wait()
+	if ferr := <-followed; errors.Is(ferr, ErrStuck) {
+		return l.abandon(log, ferr)
+	}
+	if left {
+		err = l.leave(ctx, log)
+	} else {
+		l.stopAll(pool)
+	}
+	endGuard() // from now on it waits for the workers, and fails if they outlast the lease
+	if gerr := <-guarded; gerr != nil {
+		return l.abandon(log, gerr)
+	}
+	return err
+}
+
+// stopAll stops what runs of a membership that is over; the guard sees to the deadline.
+func (l *life) stopAll(pool *worker.Pool) {
+	for slot := range pool.Reports() {
+		pool.Stop(slot, cluster.ErrLeaseLost, l.lease.Terms().Soft)
+	}
+}
+
+// abandon reports workers that do not stop. The session stays open, so that nothing is granted
+// elsewhere before the process has ended.
+func (l *life) abandon(log *slog.Logger, err error) error {
+	log.Error("the process must end now: a worker does not stop", "error", err)
+	return err
+}
+
+// leave closes the member, whose workers have all stopped.
+func (l *life) leave(ctx context.Context, log *slog.Logger) error {
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), openTimeout)
+	defer cancel()
+	if err := membership.Close(closing, l.session, l.keys, l.self, l.self.Name, "node left"); err != nil {
+		log.Warn("left without a word; others wait for the session to end", "error", err)
+		return nil
+	}
+	log.Info("left")
+	l.emit(cluster.Event{Kind: cluster.NodeLeft})
+	return nil
+}
+
+// lead is the leader's role for one term.
+func (l *life) lead(log *slog.Logger) func(context.Context, election.Term) error {
+	leader := &assignment.Leader{
+		Cluster: l.cfg.Cluster, Session: l.session, Keys: l.keys, Self: l.self, Log: log, Emit: l.emit,
+		Publish: l.observer.publish,
+	}
+	return func(ctx context.Context, term election.Term) error {
+		log.Info("leading", "term", term.Number)
+		l.emit(cluster.Event{Kind: cluster.LeaderElected, Detail: fmt.Sprintf("term %d", term.Number)})
+		l.leads.Store(true)
+		defer func() {
+			l.leads.Store(false)
+			l.observer.publish(nil)
+			l.emit(cluster.Event{Kind: cluster.LeaderDeposed, Detail: fmt.Sprintf("term %d", term.Number)})
+		}()
+		return leader.Lead(ctx, term)
+	}
+}
+
+// declare publishes the declarations of the node's file, once in the life of the process.
+func (l *life) declare(ctx context.Context, log *slog.Logger) {
+	if l.declared {
+		return
+	}
+	var settings *schema.SettingsSpec
+	if l.cfg.LeaderWorkers != "" {
+		settings = &schema.SettingsSpec{LeaderWorkers: l.cfg.LeaderWorkers}
+	}
+	unapplied, err := assignment.Declare(ctx, l.session, l.keys, l.cfg.Source, l.cfg.Tasks, settings)
+	if err != nil {
+		log.Warn("declarations not published; they will be with the next session", "error", err)
+		return
+	}
+	l.declared = true
+	for _, what := range unapplied {
+		log.Warn("not applied", "file", l.cfg.Source, "what", what)
+		l.emit(cluster.Event{Kind: cluster.ConfigUnapplied, Detail: what})
+	}
+}
+
+// tellConnection says when the service stops answering and when it answers again.
+func (l *life) tellConnection(ctx context.Context, log *slog.Logger) {
+	connected := true
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.session.Done():
+			return
+		case <-time.After(100 * time.Millisecond):
+		}
+		switch info := l.session.Info(); {
+		case connected && !info.Connected:
+			log.Warn("disconnected", "error", info.Err, "lease left", l.lease.End()-l.session.Now())
+			l.emit(cluster.Event{Kind: cluster.Disconnected, Detail: fmt.Sprint(info.Err)})
+			connected = false
+		case !connected && info.Connected:
+			log.Info("connected again", "server", info.Server)
+			l.emit(cluster.Event{Kind: cluster.Connected, Detail: info.Server})
+			connected = true
+		}
+	}
+}
+
+func (n *Node) setHealth(h health) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.health = h
+}
+
+// Ready returns why the node is not at work, nothing if it is.
+func (n *Node) Ready() (reasons []string) {
+	n.mu.Lock()
+	h := n.health
+	n.mu.Unlock()
+	if h.what != "" {
+		reasons = append(reasons, h.what)
+	}
+	if h.session != nil {
+		if info := h.session.Info(); !info.Connected {
+			reasons = append(reasons, fmt.Sprintf("coordination service does not answer: %v", info.Err))
+		}
+	}
+	if h.lease != nil {
+		if phase, _ := h.lease.Phase(); phase != membership.Holds {
+			reasons = append(reasons, "lease is over; all workers are stopped")
+		}
+	}
+	return reasons
+}
+
+// State returns the cluster as this node sees it. It reads the store only when nobody has asked
+// for a while; otherwise it answers from what is kept up to date. While the node is not
+// connected it tells the last it knew, and fails if it knew nothing.
+func (n *Node) State(ctx context.Context) (cluster.State, error) {
+	snap, err := n.observer.snapshot(ctx)
+	if err != nil {
+		return cluster.State{}, fmt.Errorf("state: %w", err)
+	}
+	state := snap.State(n.keys)
+	reasons := assignment.Reasons(snap)
+	for i := range state.Tasks {
+		if t := &state.Tasks[i]; t.Unplaced > 0 {
+			t.Reason = string(reasons[t.Name])
+		}
+	}
+	return state, nil
+}

@@ -1,0 +1,142 @@
+package xconsumer
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// linger is how long a view is kept up to date after the last question.
+const linger = 60 * time.Second
+
+// stale is how long a question waits for the service before it is answered from what was known
+// before.
+const stale = 2 * time.Second
+
+// observer keeps what State tells: from the leader's view while this node leads, else from a
+// view of its own that is open while somebody asks. The zero value is ready.
+type observer struct {
+	mu      sync.Mutex
+	session coord.Session  // to read with, nil without
+	leading *view.Snapshot // the leader's, nil while this node does not lead
+	own     *view.Snapshot // the observer's
+	last    *view.Snapshot // what was told last, of whatever origin
+	asked   time.Time
+	changed chan struct{} // closed and replaced when any of it changes
+}
+
+// update changes the observer and wakes those who wait.
+func (o *observer) update(f func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	f()
+	if o.changed != nil {
+		close(o.changed)
+	}
+	o.changed = make(chan struct{})
+}
+
+// use names the session to read with.
+func (o *observer) use(s coord.Session) {
+	o.update(func() { o.session, o.own = s, nil })
+}
+
+// publish is given what the leader has read; nil when it leads no more.
+func (o *observer) publish(s *view.Snapshot) {
+	o.update(func() { o.leading = s })
+}
+
+// snapshot returns the cluster as known, waiting for the first knowledge.
+func (o *observer) snapshot(ctx context.Context) (*view.Snapshot, error) {
+	o.update(func() { o.asked = time.Now() })
+	patience := time.NewTimer(stale)
+	defer patience.Stop()
+	waited := false
+	for {
+		o.mu.Lock()
+		snap, changed := o.leading, o.changed
+		if snap == nil {
+			snap = o.own
+		}
+		if snap == nil && (o.session == nil || waited) {
+			snap = o.last
+		}
+		if snap != nil {
+			o.last = snap
+		}
+		o.mu.Unlock()
+		if snap != nil {
+			return snap, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-changed:
+		case <-patience.C:
+			waited = true
+		}
+	}
+}
+
+// wanted returns the session to read with if somebody asked lately, and a channel that tells
+// when that may have changed.
+func (o *observer) wanted() (s coord.Session, changed <-chan struct{}) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.changed == nil {
+		o.changed = make(chan struct{})
+	}
+	if o.leading == nil && o.session != nil && time.Since(o.asked) < linger {
+		s = o.session
+	}
+	return s, o.changed
+}
+
+// run keeps the observer's own view for as long as it is wanted.
+func (o *observer) run(ctx context.Context, cluster string, keys schema.Keys) {
+	for ctx.Err() == nil {
+		session, changed := o.wanted()
+		if session == nil {
+			select {
+			case <-ctx.Done():
+			case <-changed:
+			}
+			continue
+		}
+		o.watch(ctx, cluster, keys, session)
+		o.update(func() { o.own = nil })
+	}
+}
+
+// watch keeps one view up to date until nobody wants it any more or it fails.
+func (o *observer) watch(ctx context.Context, cluster string, keys schema.Keys, session coord.Session) {
+	v := view.New(cluster, session, keys)
+	defer v.Close()
+	check := time.NewTicker(linger / 6)
+	defer check.Stop()
+	for {
+		if err := v.Refresh(ctx); err != nil {
+			select { // the session is over; do not spin until that is known here
+			case <-ctx.Done():
+			case <-time.After(100 * time.Millisecond):
+			}
+			return
+		}
+		snap := v.Snapshot()
+		o.update(func() { o.own = snap })
+		select {
+		case <-ctx.Done():
+			return
+		case <-v.C():
+		case <-check.C:
+			v.MarkAll()
+		}
+		if still, _ := o.wanted(); still != session {
+			return
+		}
+	}
+}

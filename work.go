@@ -1,0 +1,116 @@
+package xconsumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/worker"
+)
+
+// Func is a work. It is executed in a goroutine of its own for every slot that the node is
+// granted, and again whenever it returns: at once after nil, after a growing pause after an
+// error or a panic. When ctx is cancelled it should return soon; context.Cause tells why.
+type Func func(ctx context.Context, w *Worker) error
+
+// Worker is what a work is told of the slot that it runs for. Its methods may be called from
+// any goroutine.
+type Worker struct{ run *worker.Run }
+
+// Task returns the name of the task.
+func (w *Worker) Task() string { return w.run.Slot.Task }
+
+// Index returns which of the task's workers this is, from 0.
+func (w *Worker) Index() int { return w.run.Slot.Index }
+
+// Count returns how many workers the task has at present. It may change while the work runs.
+func (w *Worker) Count() int { return w.run.Count() }
+
+// Token returns the fencing token of the grant. A later grant of the same slot has a higher
+// one: a store that remembers the highest token it saw, and refuses lower ones, cannot be
+// harmed by a worker that was paused and woke up too late.
+func (w *Worker) Token() int64 { return w.run.Token }
+
+// Valid tells whether the node's lease holds right now. It reads a clock, so it knows at once
+// what the context learns a moment later, and false is final only for as long as the node
+// cannot prove its lease.
+func (w *Worker) Valid() bool { return w.run.Valid() }
+
+// Logger returns a logger that names the slot.
+func (w *Worker) Logger() *slog.Logger { return w.run.Log }
+
+// Handle registers a work under a name. Tasks name it by their WorkName; the case of the first
+// letter does not matter. It must be called before Run, which reports mistakes.
+func (n *Node) Handle(name string, work Func) {
+	if err := cluster.ValidateName(name); err != nil {
+		n.mistakes = append(n.mistakes, fmt.Errorf("work name: %w", err))
+		return
+	}
+	if work == nil {
+		n.mistakes = append(n.mistakes, fmt.Errorf("work %s has no function", name))
+		return
+	}
+	key := cluster.WorkName(name)
+	if n.works[key] != nil {
+		n.mistakes = append(n.mistakes, fmt.Errorf("work %s is registered twice", key))
+		return
+	}
+	n.works[key] = func(ctx context.Context, run *worker.Run) error { return work(ctx, &Worker{run}) }
+}
+
+// Methods registers every exported method of v whose name is RunXxx as a work named xxx: method
+// RunTest01 is work "test01". A method takes nothing, a context.Context, or a context.Context
+// and a *Worker, and returns nothing or an error; any other signature is a mistake that Run
+// reports. A method that takes nothing cannot be told to stop: its slot is given back only when
+// it returns by itself, so it should do a piece of work and return.
+func (n *Node) Methods(v any) {
+	rv := reflect.ValueOf(v)
+	if !rv.IsValid() {
+		n.mistakes = append(n.mistakes, errors.New("Methods(nil): nothing to register"))
+		return
+	}
+	found := false
+	for i := range rv.NumMethod() {
+		method := rv.Type().Method(i).Name
+		name, ok := strings.CutPrefix(method, "Run")
+		if first, _ := utf8.DecodeRuneInString(name); !ok || !unicode.IsUpper(first) && !unicode.IsDigit(first) {
+			continue
+		}
+		found = true
+		work := adapt(rv.Method(i).Interface())
+		if work == nil {
+			n.mistakes = append(n.mistakes, fmt.Errorf("method %s.%s has signature %s; a work takes (), (context.Context) or (context.Context, *xconsumer.Worker) and returns nothing or an error",
+				rv.Type(), method, strings.TrimPrefix(rv.Method(i).Type().String(), "func")))
+			continue
+		}
+		n.Handle(cluster.WorkName(name), work)
+	}
+	if !found {
+		n.mistakes = append(n.mistakes, fmt.Errorf("%s has no exported method RunXxx", rv.Type()))
+	}
+}
+
+// adapt makes a Func of a method value, nil if its signature is none of a work.
+func adapt(method any) Func {
+	switch f := method.(type) {
+	case func():
+		return func(context.Context, *Worker) error { f(); return nil }
+	case func() error:
+		return func(context.Context, *Worker) error { return f() }
+	case func(context.Context):
+		return func(ctx context.Context, _ *Worker) error { f(ctx); return nil }
+	case func(context.Context) error:
+		return func(ctx context.Context, _ *Worker) error { return f(ctx) }
+	case func(context.Context, *Worker):
+		return func(ctx context.Context, w *Worker) error { f(ctx, w); return nil }
+	case func(context.Context, *Worker) error:
+		return f
+	}
+	return nil
+}

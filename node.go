@@ -51,7 +51,7 @@ func New(store coord.Store, cfg Config) (*Node, error) {
 	}
 	n := &Node{cfg: cfg, store: store, keys: schema.NewKeys(cfg.Cluster), works: map[string]worker.Func{}}
 	n.cfg.Log = cfg.Log.With("node", cfg.Name)
-	n.health.what = "not started"
+	n.health.what = "connecting"
 	return n, nil
 }
 
@@ -78,8 +78,8 @@ func (n *Node) Run(ctx context.Context) error {
 	defer observers.Wait()
 	defer stop()
 	for attempt := 0; ; attempt++ {
-		joined, err := n.live(ctx)
-		n.setHealth(health{what: "stopped"})
+		joined, err := n.live(ctx, min(openTimeoutMin<<min(attempt, 8), openTimeoutMax))
+		n.setHealth(health{what: "not a member"})
 		switch {
 		case fatal(err):
 			return err
@@ -111,13 +111,17 @@ func fatal(err error) bool {
 	return false
 }
 
-// openTimeout bounds one attempt to open a session, so that it is told why there is none.
-const openTimeout = 10 * time.Second
+// How long attempts to open a session may take: the first ones are short, so that it is soon
+// told why there is none.
+const (
+	openTimeoutMin = 2 * time.Second
+	openTimeoutMax = 30 * time.Second
+	closeTimeout   = 10 * time.Second
+)
 
 // live is the node's life with one session: open, join, work, leave.
-func (n *Node) live(ctx context.Context) (joined bool, err error) {
-	n.setHealth(health{what: "connecting"})
-	opening, cancel := context.WithTimeout(ctx, openTimeout)
+func (n *Node) live(ctx context.Context, patience time.Duration) (joined bool, err error) {
+	opening, cancel := context.WithTimeout(ctx, patience)
 	session, err := n.store.Open(opening)
 	cancel()
 	if err != nil {
@@ -194,7 +198,7 @@ type life struct {
 // stopped, or with ErrStuck.
 func (l *life) run(ctx context.Context) error {
 	log := l.cfg.Log.With("member", l.self.GUID)
-	log.Info("joined", "cluster", l.cfg.Cluster, "session timeout", l.self.SessionTimeout)
+	log.Info("joined", "cluster", l.cfg.Cluster, "sessionTimeout", l.self.SessionTimeout)
 	l.emit(cluster.Event{Kind: cluster.NodeJoined})
 	l.setHealth(health{session: l.session, lease: l.lease})
 	l.observer.use(l.session)
@@ -230,7 +234,7 @@ func (l *life) run(ctx context.Context) error {
 		followed <- err
 	case err = <-ended:
 	case err = <-guarded:
-		return l.abandon(log, err)
+		return l.abandon(log, pool, err)
 	}
 	if !left && !errors.Is(err, ErrStuck) {
 		log.Warn("no member any more; stopping all workers", "reason", err)
@@ -241,7 +245,7 @@ func (l *life) run(ctx context.Context) error {
 	end()
 	parts.Wait()
 	if ferr := <-followed; errors.Is(ferr, ErrStuck) {
-		return l.abandon(log, ferr)
+		return l.abandon(log, pool, ferr)
 	}
 	if left {
 		err = l.leave(ctx, log)
@@ -250,7 +254,7 @@ func (l *life) run(ctx context.Context) error {
 	}
 	endGuard() // from now on it waits for the workers, and fails if they outlast the lease
 	if gerr := <-guarded; gerr != nil {
-		return l.abandon(log, gerr)
+		return l.abandon(log, pool, gerr)
 	}
 	return err
 }
@@ -264,14 +268,17 @@ func (l *life) stopAll(pool *worker.Pool) {
 
 // abandon reports workers that do not stop. The session stays open, so that nothing is granted
 // elsewhere before the process has ended.
-func (l *life) abandon(log *slog.Logger, err error) error {
-	log.Error("the process must end now: a worker does not stop", "error", err)
+func (l *life) abandon(log *slog.Logger, pool *worker.Pool, err error) error {
+	for slot := range pool.Reports() {
+		log.Error("worker does not stop", "slot", slot, "stack", worker.Stack(slot))
+	}
+	log.Error("the process must end now", "error", err)
 	return err
 }
 
 // leave closes the member, whose workers have all stopped.
 func (l *life) leave(ctx context.Context, log *slog.Logger) error {
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), openTimeout)
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	if err := membership.Close(closing, l.session, l.keys, l.self, l.self.Name, "node left"); err != nil {
 		log.Warn("left without a word; others wait for the session to end", "error", err)
@@ -335,7 +342,7 @@ func (l *life) tellConnection(ctx context.Context, log *slog.Logger) {
 		}
 		switch info := l.session.Info(); {
 		case connected && !info.Connected:
-			log.Warn("disconnected", "error", info.Err, "lease left", l.lease.End()-l.session.Now())
+			log.Warn("disconnected", "error", info.Err, "leaseLeft", l.lease.End()-l.session.Now())
 			l.emit(cluster.Event{Kind: cluster.Disconnected, Detail: fmt.Sprint(info.Err)})
 			connected = false
 		case !connected && info.Connected:

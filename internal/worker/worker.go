@@ -107,7 +107,7 @@ func (p *Pool) Start(g cluster.Grant) {
 	run := &Run{
 		Slot:  g.Slot,
 		Token: g.Token,
-		Log:   p.cfg.Log.With("task", g.Slot.Task, "slot", g.Slot.Index, "token", g.Token),
+		Log:   p.cfg.Log.With("slot", g.Slot.String(), "token", g.Token),
 		valid: p.cfg.Valid,
 	}
 	run.spec.Store(&g.Spec)
@@ -232,7 +232,7 @@ func (p *Pool) loop(s *slot) {
 		delay = min(max(2*delay, backoffMin), backoffMax)
 		wait := delay*3/4 + rand.N(delay/2)
 		p.become(s, cluster.WorkerBackoff, err)
-		s.run.Log.Warn("worker failed", "error", err, "again in", wait.Round(time.Millisecond))
+		s.run.Log.Warn("worker failed", "error", err, "again", wait.Round(time.Millisecond))
 		p.emit(cluster.WorkerFailed, s, clip(err.Error()))
 		select {
 		case <-s.ctx.Done():

@@ -1,0 +1,248 @@
+package app
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord/zk"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+)
+
+// errConfig: the configuration is not usable; exit 78.
+var errConfig = errors.New("configuration refused")
+
+const (
+	defaultConfigFile = "app.toml"
+	defaultListen     = "127.0.0.1:8800"
+	defaultCluster    = "default"
+)
+
+// runFlags are the flags of run and config check; "" is not given.
+type runFlags struct {
+	config, cluster, name, http, zookeeper string
+}
+
+// settings is the configuration in force: flags over environment over file over defaults.
+type settings struct {
+	file     string // "" without
+	cluster  string
+	name     string // "" for the default, which needs the port
+	listen   string // "off" for no HTTP
+	explicit bool   // listen was asked for
+	zk       zk.Config
+	leader   cluster.LeaderPolicy
+	tasks    []cluster.TaskSpec
+}
+
+// loadSettings reads the configuration. The error matches errConfig and names every mistake.
+func loadSettings(flags runFlags, env func(string) string) (settings, error) {
+	file, err := findConfigFile(flags.config, env)
+	if err != nil {
+		return settings{}, err
+	}
+	f := &configFile{path: file, keys: map[string]place{}}
+	if file != "" {
+		if f, err = readConfigFile(file); err != nil {
+			return settings{}, err
+		}
+	}
+	c := &f.config
+	// override lays environment and flag over what the file says; a mistake in the value is
+	// then not looked for in the file.
+	override := func(target *string, key, variable, flag string) {
+		for _, v := range []string{env(variable), flag} {
+			if v != "" {
+				*target = v
+				delete(f.keys, key)
+			}
+		}
+	}
+	override(&c.Cluster, "cluster", "XCONSUMER_CLUSTER_NAME", flags.cluster)
+	override(&c.Node.Name, "node.name", "XCONSUMER_NODE_NAME", flags.name)
+	override(&c.HTTP.Listen, "http.listen", "XCONSUMER_HTTP_LISTEN", flags.http)
+	override(&c.ZooKeeper.Host, "zookeeper.host", "XCONSUMER_ZOOKEEPER_HOST", flags.zookeeper)
+	override(&c.ZooKeeper.SessionTimeout, "zookeeper.sessionTimeout", "XCONSUMER_ZOOKEEPER_SESSION_TIMEOUT", "")
+	override(&c.ZooKeeper.TickTime, "zookeeper.tickTime", "XCONSUMER_ZOOKEEPER_TICK_TIME", "")
+	override(&c.ZooKeeper.Username, "zookeeper.username", "XCONSUMER_ZOOKEEPER_USERNAME", "")
+	override(&c.ZooKeeper.Password, "zookeeper.password", "XCONSUMER_ZOOKEEPER_PASSWORD", "")
+	override(&c.ZooKeeper.PasswordFile, "zookeeper.passwordFile", "XCONSUMER_ZOOKEEPER_PASSWORD_FILE", "")
+	override(&c.Leader.Workers, "leader.workers", "XCONSUMER_LEADER_WORKERS", "")
+
+	s := settings{file: file, cluster: c.Cluster, name: c.Node.Name, listen: c.HTTP.Listen, explicit: c.HTTP.Listen != ""}
+	if s.cluster == "" {
+		s.cluster = defaultCluster
+	}
+	if s.listen == "" {
+		s.listen = defaultListen
+	}
+	s.leader = cluster.LeaderPolicy(c.Leader.Workers)
+	f.check("cluster", cluster.ValidateName(s.cluster))
+	if s.name != "" {
+		f.check("node.name", cluster.ValidateName(s.name))
+	}
+	f.check("http.listen", validateListen(s.listen))
+	if s.leader != "" {
+		f.check("leader.workers", s.leader.Validate())
+	}
+	s.zk = f.zookeeper()
+	s.tasks = f.tasks()
+	return s, f.err()
+}
+
+// findConfigFile returns the file to read: the one asked for, else app.toml if there is one.
+func findConfigFile(flag string, env func(string) string) (string, error) {
+	if flag == "" {
+		flag = env("XCONSUMER_CONFIG")
+	}
+	if flag != "" {
+		return flag, nil
+	}
+	_, err := os.Stat(defaultConfigFile)
+	switch {
+	case err == nil:
+		return defaultConfigFile, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil
+	}
+	return "", fmt.Errorf("%w: %w", errConfig, err)
+}
+
+// check notes a mistake in the value of a key, wherever that came from.
+func (f *configFile) check(key string, err error) {
+	for _, e := range split(err) {
+		if _, inFile := f.keys[key]; inFile {
+			name := key
+			if strings.HasPrefix(key, "task[") {
+				name = lastPart(key)
+			}
+			f.fail(f.keys[key], name+": "+e.Error())
+		} else {
+			f.errs = append(f.errs, placedError{place{}, key + ": " + e.Error()})
+		}
+	}
+}
+
+// zookeeper returns how to reach ZooKeeper, noting mistakes.
+func (f *configFile) zookeeper() zk.Config {
+	c := f.config.ZooKeeper
+	cfg := zk.Config{Username: c.Username, Password: c.Password}
+	var err error
+	if _, given := f.keys["zookeeper.host"]; c.Host == "" && !given {
+		f.check("zookeeper.host", errors.New(`no coordination service is chosen: give [zookeeper] host = "127.0.0.1:2181" in app.toml, XCONSUMER_ZOOKEEPER_HOST or --zookeeper`))
+	} else if !f.wrongType("zookeeper.host") {
+		cfg.Servers, cfg.Chroot, err = zk.ParseHosts(c.Host)
+		f.check("zookeeper.host", err)
+	}
+	cfg.SessionTimeout = f.duration("zookeeper.sessionTimeout", c.SessionTimeout)
+	cfg.TickTime = f.duration("zookeeper.tickTime", c.TickTime)
+	if cfg.SessionTimeout == 0 {
+		cfg.SessionTimeout = zk.DefaultSessionTimeout
+	}
+	if cfg.TickTime == 0 {
+		cfg.TickTime = zk.DefaultTickTime
+	}
+	terms := membership.NewTerms(cfg.SessionTimeout, zk.Spacing(cfg.TickTime), cfg.TickTime)
+	f.check("zookeeper.sessionTimeout", terms.Check())
+	if c.PasswordFile != "" {
+		if c.Password != "" {
+			f.check("zookeeper.passwordFile", errors.New("give either password or passwordFile"))
+		}
+		secret, err := os.ReadFile(c.PasswordFile)
+		f.check("zookeeper.passwordFile", err)
+		cfg.Password = strings.TrimRight(string(secret), "\r\n")
+	}
+	if (cfg.Username == "") != (cfg.Password == "") {
+		f.check("zookeeper.username", errors.New("username and password belong together"))
+	}
+	if strings.Contains(cfg.Username, ":") {
+		f.check("zookeeper.username", errors.New("must not contain a colon"))
+	}
+	cfg.TLS, err = loadTLS(c.TLS)
+	f.check("zookeeper.tls", err)
+	return cfg
+}
+
+// wrongType tells whether a key's value was refused by the decoder, so that there is nothing to
+// check.
+func (f *configFile) wrongType(key string) bool {
+	at, ok := f.keys[key]
+	return ok && slices.ContainsFunc(f.errs, func(e placedError) bool { return e.line == at.line })
+}
+
+// loadTLS returns nil if nothing of TLS is configured.
+func loadTLS(c tlsConfig) (*tls.Config, error) {
+	if c == (tlsConfig{}) {
+		return nil, nil
+	}
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.ServerName}
+	if c.CA != "" {
+		pem, err := os.ReadFile(c.CA)
+		if err != nil {
+			return nil, fmt.Errorf("ca: %w", err)
+		}
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("ca: %s holds no certificate", c.CA)
+		}
+	}
+	if (c.Cert == "") != (c.Key == "") {
+		return nil, errors.New("cert and key belong together")
+	}
+	if c.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
+		if err != nil {
+			return nil, fmt.Errorf("cert: %w", err)
+		}
+		cfg.Certificates = []tls.Certificate{pair}
+	}
+	return cfg, nil
+}
+
+// validateListen refuses what cannot be listened on, and what others could reach.
+func validateListen(addr string) error {
+	if addr == "off" {
+		return nil
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("%q: want host:port, or \"off\"", addr)
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return fmt.Errorf("%q: port %q is none", addr, port)
+	}
+	if host == "localhost" {
+		return nil
+	}
+	if ip, err := netip.ParseAddr(host); err == nil && ip.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("%q can be reached from other machines: only loopback addresses (127.0.0.1, ::1, localhost) are allowed until the API has access tokens", addr)
+}
+
+// nodeName returns the default name of a node: two nodes of one machine differ by their port.
+func nodeName(addr string) string {
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		host = "node"
+	}
+	name := strings.Map(func(r rune) rune {
+		if cluster.ValidateName(string(r)+"x") != nil {
+			return '-'
+		}
+		return r
+	}, host)
+	if _, port, err := net.SplitHostPort(addr); err == nil {
+		return name + "-" + port
+	}
+	return fmt.Sprintf("%s-pid%d-%d", name, os.Getpid(), time.Now().Unix()%100000)
+}

@@ -1,0 +1,392 @@
+package app
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+	"github.com/pelletier/go-toml/v2/unstable"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// fileConfig is app.toml. Durations are text here, so that a mistake in one is told like any
+// other, with its place.
+type fileConfig struct {
+	Cluster string `toml:"cluster"`
+	Node    struct {
+		Name string `toml:"name"`
+	} `toml:"node"`
+	ZooKeeper zookeeperConfig `toml:"zookeeper"`
+	HTTP      struct {
+		Listen string `toml:"listen"`
+	} `toml:"http"`
+	Leader struct {
+		Workers string `toml:"workers"`
+	} `toml:"leader"`
+	Tasks []fileTask `toml:"task"`
+}
+
+type zookeeperConfig struct {
+	Host           string    `toml:"host"`
+	SessionTimeout string    `toml:"sessionTimeout"`
+	TickTime       string    `toml:"tickTime"`
+	Username       string    `toml:"username"`
+	Password       string    `toml:"password"`
+	PasswordFile   string    `toml:"passwordFile"`
+	TLS            tlsConfig `toml:"tls"`
+}
+
+type tlsConfig struct {
+	CA         string `toml:"ca"`
+	Cert       string `toml:"cert"`
+	Key        string `toml:"key"`
+	ServerName string `toml:"serverName"`
+}
+
+type fileTask struct {
+	Name        string `toml:"name"`
+	WorkName    string `toml:"workName"`
+	WorkerNum   int64  `toml:"workerNum"`
+	StopTimeout string `toml:"stopTimeout"`
+}
+
+// knownKeys are all keys of app.toml. Keys are told apart by case, which the decoder does not.
+var knownKeys = map[string]bool{
+	"cluster": true, "node": true, "node.name": true,
+	"zookeeper": true, "zookeeper.host": true, "zookeeper.sessionTimeout": true, "zookeeper.tickTime": true,
+	"zookeeper.username": true, "zookeeper.password": true, "zookeeper.passwordFile": true,
+	"zookeeper.tls": true, "zookeeper.tls.ca": true, "zookeeper.tls.cert": true, "zookeeper.tls.key": true, "zookeeper.tls.serverName": true,
+	"http": true, "http.listen": true, "leader": true, "leader.workers": true,
+	"task": true, "task.name": true, "task.workName": true, "task.workerNum": true, "task.stopTimeout": true,
+}
+
+// configFile is a file as read: its content, and where everything stands in it.
+type configFile struct {
+	path   string
+	config fileConfig
+	tables []table
+	keys   map[string]place // "zookeeper.host", "task[0].workerNum"
+	errs   []placedError
+}
+
+type place struct{ line, column int }
+
+type placedError struct {
+	place
+	text string
+}
+
+// table is a [[task]] header.
+type table struct {
+	line int
+	name string // of the task, as far as it could be read
+}
+
+// readConfigFile reads a file. The mistakes in it are gathered, one message each; only what is
+// no TOML at all ends the reading.
+func readConfigFile(path string) (*configFile, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errConfig, err)
+	}
+	f := &configFile{path: path, keys: map[string]place{}}
+	f.index(data)
+	f.unknown()
+	f.decode(data)
+	return f, nil
+}
+
+// index notes where the keys are.
+func (f *configFile) index(data []byte) {
+	var p unstable.Parser
+	p.Reset(data)
+	prefix := ""
+	for p.NextExpression() {
+		e := p.Expression()
+		path, at := keyOf(&p, e)
+		switch e.Kind {
+		case unstable.Table:
+			prefix = path + "."
+			f.keys[path] = at
+		case unstable.ArrayTable:
+			prefix = path + "."
+			if path == "task" {
+				prefix = fmt.Sprintf("task[%d].", len(f.tables))
+				f.tables = append(f.tables, table{line: at.line})
+				f.keys[strings.TrimSuffix(prefix, ".")] = at
+			}
+		case unstable.KeyValue:
+			f.keys[prefix+path] = at
+			path = prefix + path
+			if v := e.Value(); strings.HasPrefix(prefix, "task[") && path == prefix+"name" && v.Kind == unstable.String {
+				f.tables[len(f.tables)-1].name = string(v.Data)
+			}
+		}
+	}
+}
+
+func keyOf(p *unstable.Parser, e *unstable.Node) (path string, at place) {
+	var parts []string
+	for it := e.Key(); it.Next(); {
+		n := it.Node()
+		if at.line == 0 {
+			start := p.Shape(n.Raw).Start
+			at = place{start.Line, start.Column}
+		}
+		parts = append(parts, string(n.Data))
+	}
+	return strings.Join(parts, "."), at
+}
+
+// unknown notes the keys that there are not. It comes after index, so that tasks have names.
+func (f *configFile) unknown() {
+	for key, at := range f.keys {
+		plain := key
+		if rest, ok := strings.CutPrefix(key, "task["); ok {
+			_, rest, _ = strings.Cut(rest, "]")
+			plain = "task" + rest
+		}
+		above, _, nested := cutLast(plain)
+		if knownKeys[plain] || nested && !knownKeys[above] && f.keys[above] != (place{}) {
+			continue // known, or below a table that is told of already
+		}
+		text := fmt.Sprintf("unknown key %q", lastPart(plain))
+		if near := nearest(plain); near != "" {
+			text += fmt.Sprintf(", did you mean %q?", near)
+		}
+		f.fail(at, text)
+	}
+}
+
+// decode fills in the config. The decoder stops at the first value of a wrong type: its line is
+// then taken out and the rest read again, until all such mistakes are known.
+func (f *configFile) decode(data []byte) {
+	for range 100 {
+		f.config = fileConfig{}
+		d := toml.NewDecoder(bytes.NewReader(data))
+		d.DisallowUnknownFields()
+		err := d.Decode(&f.config)
+		if err == nil {
+			return
+		}
+		if strict, ok := errors.AsType[*toml.StrictMissingError](err); ok {
+			for i := range strict.Errors { // those in inline tables; the others are told already
+				line, column := strict.Errors[i].Position()
+				if at := (place{line, column}); !f.told(at) {
+					f.fail(at, fmt.Sprintf("unknown key %q", strings.Join(strict.Errors[i].Key(), ".")))
+				}
+			}
+			return
+		}
+		wrong, ok := errors.AsType[*toml.DecodeError](err)
+		if !ok {
+			f.errs = append(f.errs, placedError{place{1, 1}, err.Error()})
+			return
+		}
+		line, column := wrong.Position()
+		text := wrongType.ReplaceAllString(strings.TrimPrefix(wrong.Error(), "toml: "), "want $2, got $1")
+		key := f.keyAt(line)
+		if key != "" {
+			text = fmt.Sprintf("%s: %s", lastPart(key), text)
+		}
+		f.fail(place{line, column}, text)
+		lines := bytes.SplitAfter(data, []byte("\n"))
+		if key == "" || line > len(lines) {
+			return // no TOML
+		}
+		lines[line-1] = []byte("\n")
+		data = bytes.Join(lines, nil)
+	}
+}
+
+// told tells whether a mistake at a place was noted already.
+func (f *configFile) told(at place) bool {
+	return slices.ContainsFunc(f.errs, func(e placedError) bool { return e.place == at })
+}
+
+// fail notes a mistake, with the name of the task that it is in.
+func (f *configFile) fail(at place, text string) {
+	owner := -1
+	for i, t := range f.tables {
+		if t.line <= at.line {
+			owner = i
+		}
+	}
+	if owner >= 0 && f.inTask(at.line, owner) {
+		if name := f.tables[owner].name; name != "" {
+			text = fmt.Sprintf("task %q: %s", name, text)
+		} else {
+			text = fmt.Sprintf("task %d: %s", owner+1, text)
+		}
+	}
+	f.errs = append(f.errs, placedError{at, text})
+}
+
+// inTask tells whether a line below a [[task]] header still belongs to it.
+func (f *configFile) inTask(line, owner int) bool {
+	for key, at := range f.keys {
+		isTable := key == "node" || key == "zookeeper" || key == "http" || key == "leader" || key == "zookeeper.tls"
+		if isTable && at.line > f.tables[owner].line && at.line <= line {
+			return false
+		}
+	}
+	return true
+}
+
+// at returns the place of a key, or of the nearest thing above it.
+func (f *configFile) at(key string) place {
+	for {
+		if p, ok := f.keys[key]; ok {
+			return p
+		}
+		i := strings.LastIndexByte(key, '.')
+		if i < 0 {
+			return place{1, 1}
+		}
+		key = key[:i]
+	}
+}
+
+func (f *configFile) keyAt(line int) string {
+	for key, at := range f.keys {
+		if at.line == line && !strings.HasSuffix(key, "]") {
+			return key
+		}
+	}
+	return ""
+}
+
+// tasks returns the declarations, noting every mistake in them.
+func (f *configFile) tasks() []cluster.TaskSpec {
+	var specs []cluster.TaskSpec
+	seen := map[string]int{}
+	for i, t := range f.config.Tasks {
+		key := fmt.Sprintf("task[%d]", i)
+		spec := cluster.TaskSpec{Name: t.Name, WorkName: t.WorkName, WorkerNum: int(t.WorkerNum)}
+		spec.StopTimeout = cluster.Duration(f.duration(key+".stopTimeout", t.StopTimeout))
+		bad := false
+		for _, e := range split(spec.Validate()) {
+			name, _, _ := strings.Cut(e.Error(), ":")
+			f.fail(f.at(key+"."+name), e.Error())
+			bad = true
+		}
+		if first, ok := seen[t.Name]; ok && t.Name != "" {
+			f.fail(f.at(key+".name"), fmt.Sprintf("name: the same as that of task %d in line %d", first+1, f.tables[first].line))
+		} else {
+			seen[t.Name] = i
+		}
+		if !bad {
+			specs = append(specs, spec)
+		}
+	}
+	return specs
+}
+
+// duration reads a duration, noting a mistake in it; "" is 0.
+func (f *configFile) duration(key, text string) time.Duration {
+	if text == "" {
+		return 0
+	}
+	var d cluster.Duration
+	err := d.UnmarshalText([]byte(text))
+	if err == nil && d <= 0 {
+		err = fmt.Errorf("%s is not more than 0s", d)
+	}
+	f.check(key, err)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(d)
+}
+
+// err returns the mistakes, one a line, in the order of the file.
+func (f *configFile) err() error {
+	if len(f.errs) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(f.errs, func(a, b placedError) int {
+		return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.column, b.column))
+	})
+	var lines []string
+	for _, e := range f.errs {
+		if e.line == 0 { // from a flag or the environment, or missing altogether
+			lines = append(lines, e.text)
+			continue
+		}
+		lines = append(lines, fmt.Sprintf("%s:%d:%d: %s", f.path, e.line, e.column, e.text))
+	}
+	return configError{strings.Join(slices.Compact(lines), "\n")}
+}
+
+// configError is a list of mistakes that needs no prefix. It matches errConfig.
+type configError struct{ text string }
+
+func (e configError) Error() string        { return e.text }
+func (e configError) Is(target error) bool { return target == errConfig }
+
+// split returns the parts of a joined error.
+func split(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+// wrongType is how the decoder says that a value is of another type than its key's.
+var wrongType = regexp.MustCompile(`^cannot decode TOML (\w+) into struct field \S+ of type (\w+)$`)
+
+func cutLast(key string) (above, last string, found bool) {
+	if i := strings.LastIndexByte(key, '.'); i >= 0 {
+		return key[:i], key[i+1:], true
+	}
+	return "", key, false
+}
+
+func lastPart(key string) string { return key[strings.LastIndexByte(key, '.')+1:] }
+
+// nearest returns a known key of the same table that differs from a mistyped one by a letter or
+// two.
+func nearest(key string) string {
+	above, last, _ := cutLast(key)
+	best, bestDistance := "", min(3, len(last))
+	for _, known := range slices.Sorted(maps.Keys(knownKeys)) {
+		knownAbove, knownLast, _ := cutLast(known)
+		if d := distance(strings.ToLower(last), strings.ToLower(knownLast)); knownAbove == above && d < bestDistance {
+			best, bestDistance = knownLast, d
+		}
+	}
+	return best
+}
+
+// distance is the number of letters to insert, delete or replace (Wagner and Fischer, 1974).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,159 @@
+// Package app is the xconsumer program: app.toml, the commands, and the backends. A program
+// with works of its own calls Main:
+//
+//	func main() {
+//		app.Main(func(node *xconsumer.Node) { node.Methods(&work.Work{}) })
+//	}
+//
+// Exit codes: 0 ok, 1 failure, 2 usage, 5 no node answers, 70 a worker did not stop, 78 the
+// configuration is refused, 130 and 143 ended by a second signal.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"gitee.com/ken.yang/xconsumer"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+)
+
+// Register registers the works of a program with its node.
+type Register func(node *xconsumer.Node)
+
+// Streams are what a program reads, writes and is told.
+type Streams struct {
+	Out, Err io.Writer
+	Env      func(string) string // os.Getenv
+}
+
+// Main runs the program with the process's arguments and ends the process.
+//
+// The first SIGINT or SIGTERM asks a node to leave; the second ends the process at once.
+func Main(register Register) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		<-signals
+		cancel()
+		if sig, ok := (<-signals).(syscall.Signal); ok {
+			os.Exit(128 + int(sig))
+		}
+	}()
+	os.Exit(Run(ctx, os.Args[1:], register, Streams{Out: os.Stdout, Err: os.Stderr, Env: os.Getenv}))
+}
+
+// Run runs one command and returns the exit code.
+func Run(ctx context.Context, args []string, register Register, streams Streams) int {
+	root := newRoot(register, streams)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		fmt.Fprintln(streams.Err, "xconsumer:", printable(err.Error()))
+	}
+	return exitCode(err)
+}
+
+var errUsage = errors.New("usage")
+
+// exitCodes is the one table from errors to exit codes.
+var exitCodes = []struct {
+	err  error
+	code int
+}{
+	{errUsage, 2},
+	{httpapi.ErrUnreachable, 5},
+	{xconsumer.ErrStuck, 70},
+	{errConfig, 78},
+	{xconsumer.ErrConfig, 78},
+	{xconsumer.ErrLease, 78},
+	{xconsumer.ErrProtocol, 78},
+	{coord.ErrUnauthorized, 78},
+	{coord.ErrUnsupported, 78},
+}
+
+func exitCode(err error) int {
+	if err == nil {
+		return 0
+	}
+	for _, row := range exitCodes {
+		if errors.Is(err, row.err) {
+			return row.code
+		}
+	}
+	return 1
+}
+
+func newRoot(register Register, streams Streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "xconsumer",
+		Short:         "Keeps N workers of every task running across a fleet of machines",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("%w: unknown command %q; see xconsumer --help", errUsage, args[0])
+			}
+			return c.Help()
+		},
+	}
+	root.SetOut(streams.Out)
+	root.SetErr(streams.Err)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fmt.Errorf("%w: %w; see %s --help", errUsage, err, c.CommandPath())
+	})
+	root.AddCommand(runCommand(register, streams), statusCommand(streams), configCommand(streams), versionCommand(streams))
+	return root
+}
+
+// noArgs refuses arguments that a command would ignore.
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%w: %s takes no arguments, got %q; see %[2]s --help", errUsage, c.CommandPath(), args)
+	}
+	return nil
+}
+
+// configFlags are the flags of the commands that read the configuration.
+func configFlags(c *cobra.Command) *runFlags {
+	f := &runFlags{}
+	c.Flags().StringVar(&f.config, "config", "", "configuration file (default app.toml, if there is one)")
+	c.Flags().StringVar(&f.cluster, "cluster", "", "name of the cluster to join")
+	c.Flags().StringVar(&f.name, "name", "", "name of this node (default <host>-<http port>)")
+	c.Flags().StringVar(&f.http, "http", "", "address of the HTTP API, or \"off\" (default "+defaultListen+", or the next free port)")
+	c.Flags().StringVar(&f.zookeeper, "zookeeper", "", "ZooKeeper servers: host:port,host:port/chroot")
+	return f
+}
+
+func configCommand(streams Streams) *cobra.Command {
+	config := &cobra.Command{Use: "config", Short: "Looks after the configuration", Args: noArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	check := &cobra.Command{
+		Use:   "check",
+		Short: "Checks app.toml and tells every mistake with its place; exit 78 if there is one",
+		Args:  noArgs,
+	}
+	flags := configFlags(check)
+	check.RunE = func(*cobra.Command, []string) error {
+		s, err := loadSettings(*flags, streams.Env)
+		if err != nil {
+			return err
+		}
+		file := s.file
+		if file == "" {
+			file = "configuration without a file"
+		}
+		_, err = fmt.Fprintf(streams.Out, "%s: ok: cluster %s over ZooKeeper %v, %d tasks\n", file, s.cluster, s.zk.Servers, len(s.tasks))
+		return err
+	}
+	config.AddCommand(check)
+	return config
+}

@@ -1,0 +1,151 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gitee.com/ken.yang/xconsumer"
+	"gitee.com/ken.yang/xconsumer/coord/zk"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+)
+
+func runCommand(register Register, streams Streams) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Runs a node: joins the cluster and runs the workers that it is granted",
+		Args:  noArgs,
+		Example: `  xconsumer run --config app.toml
+  xconsumer run --name n2 --http 127.0.0.1:8802`,
+	}
+	flags := configFlags(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		s, err := loadSettings(*flags, streams.Env)
+		if err != nil {
+			return err
+		}
+		log, err := newLogger(streams)
+		if err != nil {
+			return err
+		}
+		return runNode(c.Context(), s, register, log)
+	}
+	return c
+}
+
+// runNode runs a node and its HTTP API until ctx ends.
+func runNode(ctx context.Context, s settings, register Register, log *slog.Logger) error {
+	listener, err := listen(ctx, s, log)
+	if err != nil {
+		return err
+	}
+	address := ""
+	if listener != nil {
+		defer func() { _ = listener.Close() }()
+		address = listener.Addr().String()
+	}
+	if s.name == "" {
+		s.name = nodeName(address)
+	}
+	s.zk.Logger = log
+	store, err := zk.New(s.zk)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errConfig, err)
+	}
+	node, err := xconsumer.New(store, xconsumer.Config{
+		Cluster: s.cluster, Name: s.name, Address: address, Tasks: s.tasks, LeaderWorkers: s.leader, Source: s.file, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	register(node)
+	log.Info("starting", "node", s.name, "cluster", s.cluster, "zookeeper", s.zk.Servers, "http", address)
+	if listener == nil {
+		return node.Run(ctx)
+	}
+	server := &http.Server{
+		Handler:           httpapi.Handler(node),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	err = node.Run(ctx)
+	if errors.Is(err, xconsumer.ErrStuck) {
+		return err // nothing may delay the end of the process
+	}
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if server.Shutdown(closing) != nil {
+		_ = server.Close()
+	}
+	if serr := <-served; err == nil && !errors.Is(serr, http.ErrServerClosed) {
+		err = fmt.Errorf("http: %w", serr)
+	}
+	return err
+}
+
+// How far listen goes to find a port, and how long it waits for one that was asked for.
+const (
+	portsToTry   = 100
+	portPatience = 10 * time.Second
+)
+
+// listen opens the HTTP listener, nil for none. A port that was asked for is waited for: the
+// process that had it may just be leaving.
+func listen(ctx context.Context, s settings, log *slog.Logger) (net.Listener, error) {
+	if s.listen == "off" {
+		return nil, nil
+	}
+	host, port, err := net.SplitHostPort(s.listen)
+	if err != nil {
+		return nil, fmt.Errorf("%w: http.listen: %w", errConfig, err)
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", s.listen)
+	if err == nil || !errors.Is(err, syscall.EADDRINUSE) {
+		return l, wrapListen(s.listen, err)
+	}
+	if s.explicit {
+		log.Warn("the HTTP address is taken; waiting for it", "address", s.listen, "at most", portPatience)
+		for end := time.Now().Add(portPatience); time.Now().Before(end); {
+			select {
+			case <-ctx.Done():
+				return nil, wrapListen(s.listen, err)
+			case <-time.After(200 * time.Millisecond):
+			}
+			if l, err = lc.Listen(ctx, "tcp", s.listen); err == nil {
+				return l, nil
+			}
+		}
+		return nil, wrapListen(s.listen, err)
+	}
+	first, _ := strconv.Atoi(port)
+	for next := first + 1; next <= first+portsToTry; next++ {
+		addr := net.JoinHostPort(host, strconv.Itoa(next))
+		if l, err = lc.Listen(ctx, "tcp", addr); err == nil {
+			log.Info("the default HTTP port is taken; using the next free one", "address", addr)
+			return l, nil
+		}
+	}
+	return nil, wrapListen(s.listen, err)
+}
+
+func wrapListen(addr string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("http: cannot listen on %s: %w; choose another address with --http", addr, err)
+}

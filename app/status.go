@@ -1,0 +1,163 @@
+package app
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+)
+
+const defaultServer = "http://127.0.0.1:8800"
+
+func statusCommand(streams Streams) *cobra.Command {
+	var server, output string
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "Shows the cluster, as any of its nodes sees it",
+		Args:  noArgs,
+	}
+	c.Flags().StringVar(&server, "server", "", "URL of a node (default $XCONSUMER_SERVER or "+defaultServer+")")
+	c.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if output != "table" && output != "json" {
+			return fmt.Errorf("%w: --output: %q is neither table nor json", errUsage, output)
+		}
+		for _, s := range []string{streams.Env("XCONSUMER_SERVER"), defaultServer} {
+			if server == "" {
+				server = s
+			}
+		}
+		client, err := httpapi.NewClient(server)
+		if err != nil {
+			return fmt.Errorf("%w: %w", errUsage, err)
+		}
+		state, raw, err := client.State(c.Context())
+		if err != nil {
+			return fmt.Errorf("%w\nIs a node running there? Start one with `xconsumer run`, or name another with --server", err)
+		}
+		if output == "json" {
+			var b bytes.Buffer
+			if err := json.Indent(&b, raw, "", "  "); err != nil {
+				return err
+			}
+			_, err = b.WriteTo(streams.Out)
+			return err
+		}
+		return printState(streams.Out, state)
+	}
+	return c
+}
+
+// maxListed bounds the workers that are listed because they are not simply running.
+const maxListed = 20
+
+// printState writes the cluster as tables.
+func printState(out io.Writer, s cluster.State) error {
+	var b bytes.Buffer
+	running, wanted := 0, 0
+	for _, t := range s.Tasks {
+		running, wanted = running+t.Running, wanted+t.WorkerNum
+	}
+	leader := s.Leader
+	if leader == "" {
+		leader = "none"
+	}
+	fmt.Fprintf(&b, "cluster %s   leader %s   term %d   %d of %d workers running\n\n", s.Cluster, leader, s.Term, running, wanted)
+	nodes := [][]string{{"NODE", "STATE", "SLOTS", "ADDRESS", "PID"}}
+	for _, list := range [][]cluster.NodeInfo{s.Nodes, s.Lost} {
+		for _, n := range list {
+			name := n.Name
+			if n.Leader {
+				name += " (leader)"
+			}
+			nodes = append(nodes, []string{name, string(n.State), fmt.Sprint(n.Slots), dash(n.Address), dash(pid(n.PID))})
+		}
+	}
+	writeTable(&b, nodes)
+	tasks := [][]string{{"TASK", "WORK", "WORKERS", "RUNNING", "UNPLACED"}}
+	for _, t := range s.Tasks {
+		tasks = append(tasks, []string{t.Name, t.WorkName, fmt.Sprint(t.WorkerNum), fmt.Sprint(t.Running), unplaced(t)})
+	}
+	b.WriteByte('\n')
+	writeTable(&b, tasks)
+	listOthers(&b, s)
+	for _, e := range s.Errors {
+		fmt.Fprintf(&b, "\nunusable record %s: %s\n", e.Path, e.Error)
+	}
+	_, err := io.WriteString(out, printable(b.String()))
+	return err
+}
+
+func unplaced(t cluster.TaskInfo) string {
+	switch {
+	case t.Unplaced == 0:
+		return "0"
+	case t.Reason == "":
+		return fmt.Sprint(t.Unplaced)
+	}
+	return fmt.Sprintf("%d: %s", t.Unplaced, t.Reason)
+}
+
+// listOthers lists the workers that do not simply run.
+func listOthers(b *bytes.Buffer, s cluster.State) {
+	var others []cluster.WorkerInfo
+	for _, w := range s.Workers {
+		if w.Node != "" && (w.State != cluster.WorkerRunning || w.Restarts > 0) {
+			others = append(others, w)
+		}
+	}
+	if len(others) == 0 {
+		return
+	}
+	rows := [][]string{{"WORKER", "NODE", "STATE", "RESTARTS", "LAST ERROR"}}
+	for i, o := range others {
+		if i == maxListed {
+			rows = append(rows, []string{fmt.Sprintf("and %d more", len(others)-maxListed)})
+			break
+		}
+		slot := cluster.Slot{Task: o.Task, Index: o.Index}
+		rows = append(rows, []string{slot.String(), o.Node, string(o.State), fmt.Sprint(o.Restarts), firstLine(o.Error)})
+	}
+	b.WriteByte('\n')
+	writeTable(b, rows)
+}
+
+// writeTable writes rows as columns.
+func writeTable(b *bytes.Buffer, rows [][]string) {
+	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		_, _ = fmt.Fprintln(w, strings.Join(row, "\t")) // to a buffer
+	}
+	_ = w.Flush() // to a buffer
+}
+
+func firstLine(text string) string {
+	const most = 60
+	for i, r := range text {
+		if r == '\n' || i > most {
+			return text[:i] + "…"
+		}
+	}
+	return text
+}
+
+func pid(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprint(n)
+}
+
+func dash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}

@@ -86,7 +86,7 @@ func runNode(ctx context.Context, s settings, register Register, log *slog.Logge
 	if errors.Is(err, xconsumer.ErrStuck) {
 		return err // nothing may delay the end of the process
 	}
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 300*time.Millisecond)
 	defer cancel()
 	if server.Shutdown(closing) != nil {
 		_ = server.Close()

@@ -206,7 +206,15 @@ func (m *matrix) balance() {
 }
 
 func (m *matrix) balanceOnce(order []int) bool {
-	slices.SortStableFunc(order, func(a, b int) int { return m.load[a] - m.load[b] })
+	slices.SortStableFunc(order, func(a, b int) int {
+		switch { // of equals the leader gives first and gets last
+		case m.lighter(a, b):
+			return -1
+		case m.lighter(b, a):
+			return 1
+		}
+		return 0
+	})
 	for i := len(order) - 1; i > 0; i-- {
 		from := order[i]
 		for _, to := range order {

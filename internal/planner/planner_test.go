@@ -109,6 +109,13 @@ n1: a#0 a#1+ a#4
 n2: a#2 a#3+
 -:
 `},
+		{"a node joins: the leader gives first", planner.Input{
+			Nodes: []planner.Node{leader(n1), n2, n3}, Tasks: []planner.Task{task("a", 2, 0, 1), task("b", 2, 0, 1)}, Leader: cluster.LeaderLast}, `
+n1: b#0
+n2: a#1 b#1
+n3: a#0+
+-:
+`},
 		{"odd ones stay with a new leader", planner.Input{
 			Nodes: []planner.Node{leader(n1), n2}, Tasks: []planner.Task{task("a", 1, 0)}, Leader: cluster.LeaderLast}, `
 n1: a#0

@@ -1,0 +1,350 @@
+// Package e2e_test runs real node processes over real ZooKeeper servers, and breaks things.
+//
+// The oracle is the kernel: every worker takes an exclusive flock on a file of its slot when it
+// starts, so that two at a time are an error that needs no clock. What workers do is written to
+// a journal with times of one clock, the boot clock of the machine.
+package e2e_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer"
+	"gitee.com/ken.yang/xconsumer/app"
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/coord/zk"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/test/zkserver"
+)
+
+// asNode makes the test binary run as a node that works in the directory it names.
+const asNode = "E2E_NODE_DIR"
+
+func TestMain(m *testing.M) {
+	dir := os.Getenv(asNode)
+	if dir == "" {
+		os.Exit(m.Run())
+	}
+	app.Main(func(node *xconsumer.Node) {
+		for _, name := range []string{"test01", "test02"} {
+			node.Handle(name, func(ctx context.Context, w *xconsumer.Worker) error { return lockedWork(ctx, dir, node.Name(), w) })
+		}
+	})
+}
+
+// note is a line of the journal.
+type note struct {
+	At    time.Duration `json:"at"` // lease clock
+	What  string        `json:"what"`
+	Node  string        `json:"node"`
+	Slot  string        `json:"slot"`
+	Token int64         `json:"token"`
+}
+
+// lockedWork holds the lock of its slot until it is told to stop.
+func lockedWork(ctx context.Context, dir, node string, w *xconsumer.Worker) error {
+	clock := coord.LeaseClock()
+	slot := cluster.Slot{Task: w.Task(), Index: w.Index()}.String()
+	write := func(what string) {
+		line, _ := json.Marshal(note{clock(), what, node, slot, w.Token()})
+		f, err := os.OpenFile(filepath.Join(dir, "journal"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+		if err == nil {
+			_, _ = f.Write(append(line, '\n'))
+			_ = f.Close()
+		}
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, slot+".lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = lock.Close() }()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		write("overlap")
+		return fmt.Errorf("slot %s runs elsewhere: %w", slot, err)
+	}
+	write("start")
+	<-ctx.Done()
+	write("stop")
+	return nil
+}
+
+// limit bounds every wait. It is generous: machines are slow.
+const limit = 90 * time.Second
+
+// fleet is a cluster of processes.
+type fleet struct {
+	*testing.T
+	dir     string
+	timeout time.Duration
+	pauses  bool          // processes are paused: they keep their locks, and only tokens tell
+	session coord.Session // for looking at the store
+	keys    schema.Keys
+}
+
+// newFleet prepares a cluster over the servers.
+func newFleet(t *testing.T, hosts string, timeout time.Duration) *fleet {
+	t.Helper()
+	f := &fleet{T: t, dir: t.TempDir(), timeout: timeout, keys: schema.NewKeys("e2e")}
+	config := fmt.Sprintf(`cluster = "e2e"
+[zookeeper]
+host = %q
+sessionTimeout = %q
+tickTime = %q
+[[task]]
+name = "test01"
+workName = "test01"
+workerNum = 2
+[[task]]
+name = "test02"
+workName = "test02"
+workerNum = 2
+`, hosts, timeout, zkserver.Tick)
+	if err := os.WriteFile(f.path("app.toml"), []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	servers, chroot, err := zk.ParseHosts(hosts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := zk.New(zk.Config{Servers: servers, Chroot: chroot, SessionTimeout: 4 * time.Second, TickTime: zkserver.Tick, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.session, err = store.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.session.Close() })
+	t.Cleanup(f.verify)
+	return f
+}
+
+func (f *fleet) path(name string) string { return filepath.Join(f.dir, name) }
+
+// proc is a node process.
+type proc struct {
+	f    *fleet
+	name string
+	addr string
+	cmd  *exec.Cmd
+	log  *syncBuffer
+	done chan struct{}
+	err  error // of the process, once done
+}
+
+// start starts a node; hosts, if given, replace the servers of the file.
+func (f *fleet) start(name string, args ...string) *proc {
+	f.Helper()
+	p := &proc{f: f, name: name, addr: freeAddr(f.T), log: &syncBuffer{}, done: make(chan struct{})}
+	args = append([]string{"run", "--config", f.path("app.toml"), "--name", name, "--http", p.addr}, args...)
+	p.cmd = exec.Command(os.Args[0], args...)
+	p.cmd.Env = append(os.Environ(), asNode+"="+f.dir)
+	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := p.cmd.Start(); err != nil {
+		f.Fatal(err)
+	}
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.done)
+	}()
+	f.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		<-p.done
+		if f.Failed() {
+			f.Logf("log of %s:\n%s", name, p.log.tail(80))
+		}
+	})
+	return p
+}
+
+// await polls until condition holds.
+func (f *fleet) await(what string, condition func() bool) {
+	f.Helper()
+	for end := time.Now().Add(limit); !condition(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			f.Fatalf("not within %v: %s", limit, what)
+		}
+	}
+}
+
+// state asks a node; nil while it does not answer.
+func (p *proc) state() *cluster.State {
+	client, err := httpapi.NewClient(p.addr)
+	if err != nil {
+		p.f.Fatal(err)
+	}
+	state, _, err := client.State(p.f.Context())
+	if err != nil {
+		return nil
+	}
+	return &state
+}
+
+// awaitSpread waits until all workers run on exactly these nodes, evenly, and the leader has no
+// more than any other, as p sees it.
+func (p *proc) awaitSpread(nodes ...string) cluster.State {
+	p.f.Helper()
+	var last *cluster.State
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if last = p.state(); last != nil && isSpread(last, nodes) {
+			return *last
+		}
+	}
+	p.f.Fatalf("workers do not spread over %v, as %s sees it\nstate: %+v", nodes, p.name, last)
+	return cluster.State{}
+}
+
+func isSpread(s *cluster.State, nodes []string) bool {
+	share := map[string]int{}
+	for _, w := range s.Workers {
+		if w.State != cluster.WorkerRunning {
+			return false
+		}
+		share[w.Node]++
+	}
+	least := len(s.Workers) / len(nodes)
+	for _, n := range nodes {
+		if share[n] < least || share[n] > (len(s.Workers)+len(nodes)-1)/len(nodes) || n == s.Leader && share[n] > least {
+			return false
+		}
+	}
+	return len(share) == len(nodes) && len(s.Workers) > 0
+}
+
+// exit waits for the process to end and returns its exit code.
+func (p *proc) exit() int {
+	p.f.Helper()
+	select {
+	case <-p.done:
+	case <-time.After(limit):
+		p.f.Fatalf("%s does not end", p.name)
+	}
+	var exit *exec.ExitError
+	if errors.As(p.err, &exit) {
+		return exit.ExitCode()
+	}
+	return 0
+}
+
+func (p *proc) signal(s syscall.Signal) {
+	p.f.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.f.Fatalf("%v to %s: %v", s, p.name, err)
+	}
+}
+
+// leave asks the node to leave and waits until its process has ended well.
+func (p *proc) leave() {
+	p.f.Helper()
+	p.signal(syscall.SIGTERM)
+	if code := p.exit(); code != 0 {
+		p.f.Errorf("%s left with exit code %d", p.name, code)
+	}
+}
+
+// journal returns what the workers noted so far.
+func (f *fleet) journal() []note {
+	f.Helper()
+	data, err := os.ReadFile(f.path("journal"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		f.Fatal(err)
+	}
+	var notes []note
+	for s := bufio.NewScanner(bytes.NewReader(data)); s.Scan(); {
+		var n note
+		if err := json.Unmarshal(s.Bytes(), &n); err != nil {
+			f.Fatalf("journal: %v in %q", err, s.Text())
+		}
+		notes = append(notes, n)
+	}
+	return notes
+}
+
+// verify is the checker of every test: no slot ran twice, and tokens rose.
+func (f *fleet) verify() {
+	tokens := map[string]int64{}
+	starts := 0
+	for _, n := range f.journal() {
+		switch n.What {
+		case "overlap":
+			if f.pauses {
+				continue
+			}
+			f.Errorf("slot %s was started on %s while it ran elsewhere", n.Slot, n.Node)
+		case "start":
+			starts++
+			if n.Token < tokens[n.Slot] {
+				f.Errorf("slot %s was started on %s with token %d after %d", n.Slot, n.Node, n.Token, tokens[n.Slot])
+			}
+			tokens[n.Slot] = n.Token
+		}
+	}
+	if starts == 0 {
+		f.Error("no worker ever started")
+	}
+}
+
+// notes returns the journal's notes of a kind since a position, of one node or, for "", of all.
+func (f *fleet) notes(since int, what, node string) []note {
+	f.Helper()
+	return slices.DeleteFunc(slices.Clone(f.journal()[since:]), func(n note) bool { return n.What != what || node != "" && n.Node != node })
+}
+
+func memberOf(s cluster.State, node string) string {
+	for _, n := range s.Nodes {
+		if n.Name == node {
+			return n.Member
+		}
+	}
+	return ""
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+// syncBuffer is a log that is read while it is written.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+func (b *syncBuffer) tail(lines int) string {
+	all := strings.Split(strings.TrimSpace(b.String()), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}

@@ -201,6 +201,7 @@ func (l *life) run(ctx context.Context) error {
 	log.Info("joined", "cluster", l.cfg.Cluster, "sessionTimeout", l.self.SessionTimeout)
 	l.emit(cluster.Event{Kind: cluster.NodeJoined})
 	l.setHealth(health{session: l.session, lease: l.lease})
+	defer context.AfterFunc(ctx, func() { l.setHealth(health{what: "leaving", session: l.session, lease: l.lease}) })()
 	l.observer.use(l.session)
 	defer l.observer.use(nil)
 
@@ -217,14 +218,20 @@ func (l *life) run(ctx context.Context) error {
 
 	var parts sync.WaitGroup
 	ended := make(chan error, 3) // the first end of a part, whichever it is
-	parts.Go(func() { ended <- membership.Keep(living, l.session, l.keys, l.self) })
+	var pulse membership.Pulse
+	parts.Go(func() { ended <- membership.Keep(living, l.session, l.keys, l.self, &pulse) })
 	parts.Go(func() { ended <- election.Run(living, l.session, l.keys, l.self, log, l.lead(log)) })
 	parts.Go(func() { l.declare(living, log) })
 	parts.Go(func() { l.tellConnection(living, log) })
 	guarded := make(chan error, 1)
 	go func() { guarded <- assignment.Guard(guarding, l.lease, pool, l.emit) }()
 	followed := make(chan error, 1)
-	go func() { followed <- follower.Run(living, ctx.Done()) }()
+	var departure membership.Departure // to be read after followed
+	go func() {
+		var err error
+		departure, err = follower.Run(living, ctx.Done())
+		followed <- err
+	}()
 
 	var err error
 	left := false
@@ -238,6 +245,7 @@ func (l *life) run(ctx context.Context) error {
 	}
 	if !left && !errors.Is(err, ErrStuck) {
 		log.Warn("no member any more; stopping all workers", "reason", err)
+		l.emit(cluster.Event{Kind: cluster.NodeLeft, Detail: fmt.Sprint(err)})
 		if errors.Is(err, membership.ErrGone) {
 			_ = l.session.Close() // its keys are gone: let nothing more be done in its name
 		}
@@ -248,7 +256,8 @@ func (l *life) run(ctx context.Context) error {
 		return l.abandon(log, pool, ferr)
 	}
 	if left {
-		err = l.leave(ctx, log)
+		departure.Pulse = pulse
+		err = l.leave(ctx, log, departure)
 	} else {
 		l.stopAll(pool)
 	}
@@ -277,10 +286,10 @@ func (l *life) abandon(log *slog.Logger, pool *worker.Pool, err error) error {
 }
 
 // leave closes the member, whose workers have all stopped.
-func (l *life) leave(ctx context.Context, log *slog.Logger) error {
+func (l *life) leave(ctx context.Context, log *slog.Logger, d membership.Departure) error {
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
-	if err := membership.Close(closing, l.session, l.keys, l.self, l.self.Name, "node left"); err != nil {
+	if err := membership.Close(closing, l.session, l.keys, l.self, d, l.self.Name, "node left"); err != nil {
 		log.Warn("left without a word; others wait for the session to end", "error", err)
 		return nil
 	}

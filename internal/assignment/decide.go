@@ -23,9 +23,12 @@ type World struct {
 	Grace    time.Duration // takeoverDelay
 	Timeout  time.Duration // own session timeout, assumed where a document does not tell
 	MaxDocs  int           // documents that one decision may write
-	// Looks are the members that were seen gone, and when first. It is the leader's only
-	// memory besides the snapshot, and it starts empty with each term.
+	// Looks are the members that were seen gone, and when first. With Buried it
+	// is the leader's only memory besides the snapshot, and starts empty with each term.
 	Looks map[string]Look
+	// Buried are members that this leader has decided to bury. A document of theirs that is
+	// missing was deleted by a commit whose outcome it did not learn.
+	Buried map[string]bool
 }
 
 // Look is the first sight of a member that is gone or has to be.

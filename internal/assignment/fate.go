@@ -34,6 +34,9 @@ func (d *decider) judge(guid string, p *view.Peer) {
 func (d *decider) fateOf(guid string, p *view.Peer) fate {
 	doc := p.Doc
 	switch {
+	case doc.Absent && d.Buried[guid]:
+		d.out.Forget = append(d.out.Forget, guid)
+		return missing
 	case doc.Absent:
 		return d.missingDoc(guid, p)
 	case !doc.Good():

@@ -49,7 +49,7 @@ type Follower struct {
 // Run follows until ctx ends or the session does. When leave is closed it stops all workers
 // and returns nil once none runs; the member may then be closed. If some will not stop in time
 // it returns an error that matches ErrStuck.
-func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) error {
+func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.Departure, error) {
 	var background sync.WaitGroup
 	defer background.Wait()
 	ctx, cancel := context.WithCancel(ctx)
@@ -84,14 +84,14 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) error {
 	for {
 		wait, gone, err := fl.step(ctx)
 		if gone || err != nil {
-			return err
+			return fl.departure(), err
 		}
 		timer.Reset(wait)
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return fl.departure(), ctx.Err()
 		case <-f.Session.Done():
-			return coord.ErrSessionEnded
+			return fl.departure(), coord.ErrSessionEnded
 		case <-leave:
 			leave = nil
 			fl.leaving, fl.leavingSince = true, f.Session.Now()
@@ -200,6 +200,15 @@ func allStuck(running map[cluster.Slot]cluster.Report) bool {
 		}
 	}
 	return true
+}
+
+// departure tells what is known of the member's keys.
+func (fl *following) departure() membership.Departure {
+	d := membership.Departure{StatusVersion: fl.saidVersion}
+	if fl.docGood && fl.said != nil {
+		d.Doc, d.DocVersion = fl.doc, fl.docVersion
+	}
+	return d
 }
 
 func (fl *following) docEmpty() bool {

@@ -41,7 +41,7 @@ func (l *Leader) Lead(ctx context.Context, term election.Term) error {
 	v := view.New(l.Cluster, l.Session, l.Keys, view.ForLeader())
 	defer v.Close()
 	v.PutEpoch(&term.Epoch, term.Version)
-	lead := &leading{Leader: l, term: term, view: v, looks: map[string]Look{}, maxDocs: MaxDocs, wasLive: map[string]string{}}
+	lead := &leading{Leader: l, term: term, view: v, looks: map[string]Look{}, buried: map[string]bool{}, maxDocs: MaxDocs, wasLive: map[string]string{}}
 	err := lead.run(ctx)
 	if ctx.Err() != nil {
 		return nil
@@ -55,6 +55,7 @@ type leading struct {
 	term    election.Term
 	view    *view.View
 	looks   map[string]Look
+	buried  map[string]bool
 	maxDocs int
 	noOld   int64 // a decision that was found missing from the ring
 	blocked string
@@ -80,11 +81,13 @@ func (l *leading) run(ctx context.Context) error {
 			Timeout:  l.Session.Info().Timeout,
 			MaxDocs:  l.maxDocs,
 			Looks:    l.looks,
+			Buried:   l.buried,
 		})
 		l.looks = d.Looks
 		l.tellBlocked(d.Blocked)
 		for _, guid := range d.Forget {
 			l.view.Forget(guid)
+			delete(l.buried, guid)
 		}
 		switch acted, err := l.act(ctx, d); {
 		case err != nil:
@@ -179,6 +182,7 @@ func (l *leading) write(ctx context.Context, d Decision) error {
 	for _, guid := range sortedKeys(d.Docs) {
 		doc, at := d.Docs[guid], snap.Peers[guid].Doc.Version
 		if doc == nil {
+			l.buried[guid] = true
 			ops = append(ops, coord.Delete(l.Keys.Doc(guid), at))
 		} else {
 			ops = append(ops, coord.Set(l.Keys.Doc(guid), schema.Encode(doc, at+1), at))
@@ -192,6 +196,7 @@ func (l *leading) write(ctx context.Context, d Decision) error {
 	for guid, doc := range d.Docs {
 		if doc == nil {
 			l.view.Forget(guid)
+			delete(l.buried, guid)
 		} else {
 			l.view.PutDoc(guid, doc, snap.Peers[guid].Doc.Version+1)
 		}

@@ -10,10 +10,13 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
+// Pulse is what Keep knows when it returns.
+type Pulse struct{ version int64 } // of the heartbeat key
+
 // Keep proves that the member is alive, for as long as it is. It returns nil when ctx ends,
 // and an error that matches ErrGone or coord.ErrSessionEnded when the member is no more; then
 // everything that runs on its behalf must stop at once. It stops nothing itself.
-func Keep(ctx context.Context, s coord.Session, keys schema.Keys, self Self) error {
+func Keep(ctx context.Context, s coord.Session, keys schema.Keys, self Self, pulse *Pulse) error {
 	terms := TermsOf(s.Info())
 	hints := coord.NewHints(s)
 	defer hints.Close()
@@ -25,7 +28,7 @@ func Keep(ctx context.Context, s coord.Session, keys schema.Keys, self Self) err
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	beats := make(chan error, 1)
-	go func() { beats <- beat(ctx, s, keys.Heartbeat(self.GUID), terms) }()
+	go func() { beats <- beat(ctx, s, keys.Heartbeat(self.GUID), terms, pulse) }()
 	for {
 		select {
 		case err := <-beats:
@@ -63,8 +66,9 @@ func present(ctx context.Context, s coord.Session, own []string) error {
 
 // beat writes the heartbeat key: every Beat, counted from the previous send, and after a gap
 // as soon as a second write counts.
-func beat(ctx context.Context, s coord.Session, key string, terms Terms) error {
+func beat(ctx context.Context, s coord.Session, key string, terms Terms, pulse *Pulse) error {
 	version, known := int64(0), true
+	defer func() { pulse.version = version }()
 	for {
 		sent := s.Now()
 		pause := terms.Beat
@@ -121,21 +125,39 @@ func ended(ctx context.Context, err error) error {
 	return err
 }
 
+// Departure is what is known of a member's keys when it leaves. It saves reading them; what
+// turns out to be different is read after all.
+type Departure struct {
+	Doc           *schema.Doc // nil if unknown
+	DocVersion    int64
+	StatusVersion int64
+	Pulse         Pulse
+}
+
 // Close closes a member of which nothing runs any more: one commit marks its document and
 // deletes its other keys, so that its slots are free at once. Keep must have returned.
-func Close(ctx context.Context, s coord.Session, keys schema.Keys, self Self, by, cause string) error {
+func Close(ctx context.Context, s coord.Session, keys schema.Keys, self Self, d Departure, by, cause string) error {
+	closed := &schema.Closed{By: by, Cause: cause}
+	var ops []coord.Op
+	if d.Doc != nil {
+		ops = closeKnown(keys, self, d, closed)
+	}
 	for {
-		ops, err := closeOps(ctx, s, keys, self, by, cause)
-		if errors.Is(err, errClosed) {
-			return nil
+		if ops == nil {
+			var err error
+			ops, err = closeRead(ctx, s, keys, self, closed)
+			if errors.Is(err, errClosed) {
+				return nil
+			}
+			if err != nil {
+				return fmt.Errorf("close: %w", err)
+			}
 		}
-		if err != nil {
-			return fmt.Errorf("close: %w", err)
-		}
-		_, err = s.Commit(ctx, ops...)
+		_, err := s.Commit(ctx, ops...)
 		if err == nil {
 			return nil
 		}
+		ops = nil
 		failed, ok := coord.FailedCheck(err)
 		if ok && (errors.Is(failed, coord.ErrVersion) || errors.Is(failed, coord.ErrNotFound)) {
 			continue // it changed since it was read
@@ -147,10 +169,24 @@ func Close(ctx context.Context, s coord.Session, keys schema.Keys, self Self, by
 	}
 }
 
+// closeKnown returns the commit that closes a member whose keys are as they were last seen.
+func closeKnown(keys schema.Keys, self Self, d Departure, closed *schema.Closed) []coord.Op {
+	doc := *d.Doc
+	doc.Closed = closed
+	return []coord.Op{
+		coord.Set(keys.Doc(self.GUID), schema.Encode(&doc, d.DocVersion+1), d.DocVersion),
+		coord.Delete(keys.Member(self.GUID), 0),
+		coord.Delete(keys.Status(self.GUID), d.StatusVersion),
+		coord.Delete(keys.Heartbeat(self.GUID), d.Pulse.version),
+		coord.Delete(keys.Name(self.Name), 0),
+		coord.Delete(self.Election, 0),
+	}
+}
+
 var errClosed = errors.New("closed already")
 
-// closeOps reads the member's keys, all at once, and returns the commit that closes it.
-func closeOps(ctx context.Context, s coord.Session, keys schema.Keys, self Self, by, cause string) ([]coord.Op, error) {
+// closeRead reads the member's keys, all at once, and returns the commit that closes it.
+func closeRead(ctx context.Context, s coord.Session, keys schema.Keys, self Self, closed *schema.Closed) ([]coord.Op, error) {
 	bound := []string{keys.Member(self.GUID), keys.Status(self.GUID), keys.Heartbeat(self.GUID), keys.Name(self.Name), self.Election}
 	type read struct {
 		r   coord.Record
@@ -178,7 +214,7 @@ func closeOps(ctx context.Context, s coord.Session, keys schema.Keys, self Self,
 	if doc.Closed != nil {
 		return nil, errClosed
 	}
-	doc.Closed = &schema.Closed{By: by, Cause: cause}
+	doc.Closed = closed
 	ops := []coord.Op{coord.Set(keys.Doc(self.GUID), schema.Encode(&doc, d.r.Version+1), d.r.Version)}
 	id := s.Info().ID
 	for i, key := range bound {

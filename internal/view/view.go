@@ -50,8 +50,11 @@ type Peer struct {
 	Member Entry[schema.Member]
 }
 
-// Live tells whether the member's keys exist.
-func (p *Peer) Live() bool { return !p.Member.Absent && !p.Status.Absent }
+// Live tells whether the member's keys exist, as far as they were read, and it is not closed.
+func (p *Peer) Live() bool {
+	closed := p.Doc.Good() && p.Doc.Rec.Closed != nil
+	return !closed && !p.Member.Absent && !p.Status.Absent
+}
 
 // Snapshot is a cluster as read. It must not be changed.
 type Snapshot struct {
@@ -69,6 +72,8 @@ type View struct {
 	hints   *coord.Hints
 	snap    Snapshot
 	leader  bool
+
+	listsWait bool // lists were put off by the last Refresh
 }
 
 // Option changes what a view reads.
@@ -128,27 +133,51 @@ func (v *View) Snapshot() *Snapshot {
 	return &s
 }
 
-// Refresh reads the marked keys: lists first, then documents, then the rest. It fails only
-// when ctx or the session has ended.
+// Refresh reads what is marked: lists and documents first, then the rest. What is marked
+// meanwhile is left for the next call, which C asks for. It fails only when ctx or the session
+// has ended.
 func (v *View) Refresh(ctx context.Context) error {
-	for keys := v.hints.Take(); len(keys) > 0; keys = v.hints.Take() {
-		lists, docs, rest := v.sort(keys)
-		for _, key := range lists {
-			found, err := v.list(ctx, key)
-			if err != nil {
-				return err
-			}
-			docs, rest = v.add(found, docs, rest)
-		}
-		if err := v.read(ctx, docs); err != nil {
-			return err
-		}
-		if err := v.read(ctx, rest); err != nil {
-			return err
-		}
-		v.forget()
+	keys := v.hints.Take()
+	lists, docs, rest := v.sort(keys)
+	// A changed document is worth acting on before the lists are read, which are longer. They
+	// wait for one round at most.
+	if v.listsWait = len(docs) > 0 && len(lists) > 0 && !v.listsWait; v.listsWait {
+		v.remark(lists)
+		lists = nil
 	}
+	for _, key := range lists {
+		found, err := v.list(ctx, key)
+		if err != nil {
+			v.remark(keys)
+			return err
+		}
+		docs, rest = v.add(found, docs, rest)
+	}
+	if err := v.read(ctx, docs); err != nil {
+		v.remark(rest)
+		return err
+	}
+	if err := v.read(ctx, v.open(rest)); err != nil {
+		return err
+	}
+	v.forget()
 	return nil
+}
+
+// remark marks keys that were taken but not read.
+func (v *View) remark(keys []string) {
+	for _, key := range keys {
+		v.hints.Mark(key)
+	}
+}
+
+// open leaves out the statuses and members of closed documents: such a member is gone whatever
+// they say.
+func (v *View) open(keys []string) []string {
+	return slices.DeleteFunc(keys, func(key string) bool {
+		p := v.snap.Peers[schema.Base(key)]
+		return p != nil && v.leader && p.Doc.Good() && p.Doc.Rec.Closed != nil && schema.Dir(key) != v.keys.Docs()
+	})
 }
 
 func (v *View) sort(keys []string) (lists, docs, rest []string) {

@@ -1,0 +1,411 @@
+package assignment_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/assignment"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	grace   = 2 * time.Second
+	timeout = 20 * time.Second
+)
+
+// board is a snapshot in the making: what a leader has read, as a test describes it.
+type board struct {
+	snap view.Snapshot
+	now  time.Duration
+}
+
+func newBoard(tasks ...cluster.TaskSpec) *board {
+	b := &board{now: time.Hour}
+	b.snap = view.Snapshot{
+		Epoch: view.Entry[schema.Epoch]{Rec: &schema.Epoch{Term: 1, Leader: "L", NextToken: 100}, Version: 7},
+		Peers: map[string]*view.Peer{},
+		Tasks: map[string]view.Entry[schema.Task]{},
+	}
+	for _, t := range tasks {
+		b.snap.Tasks[t.Name] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: t}}
+	}
+	return b
+}
+
+func spec(name string, workers int) cluster.TaskSpec {
+	return cluster.TaskSpec{Name: name, WorkName: name, WorkerNum: workers}
+}
+
+// held makes a list from texts such as "a 0-2 @5" (task, slots, token); a version may follow
+// that a release has: "a 0 @5 v3".
+func held(texts ...string) []schema.Held {
+	list := []schema.Held{}
+	for _, text := range texts {
+		var h schema.Held
+		var slots string
+		if n, _ := fmt.Sscanf(text, "%s %s @%d v%d", &h.Task, &slots, &h.Token, &h.Version); n < 3 {
+			panic(text)
+		}
+		h.Slots, _ = cluster.ParseIndexes(slots)
+		list = append(list, h)
+	}
+	return list
+}
+
+// live adds a member that takes works a and b: what its document grants and asks back, at a
+// version, and what its status says it has applied and holds.
+func (b *board) live(name string, version int64, slots, releasing []schema.Held, applied int64, holding []schema.Held) *view.Peer {
+	for i := range slots {
+		e, known := b.snap.Tasks[slots[i].Task]
+		s := spec(slots[i].Task, 1)
+		if known {
+			s = e.Rec.Spec
+		}
+		slots[i].Spec = &s
+	}
+	p := &view.Peer{
+		Doc: view.Entry[schema.Doc]{Version: version, RecAt: version, Read: b.now, Rec: &schema.Doc{
+			Node: "node-" + name, SessionTimeout: cluster.Duration(timeout), Slots: slots, Releasing: releasing}},
+		Status: view.Entry[schema.Status]{Read: b.now, Rec: &schema.Status{Applied: applied, Holding: holding}},
+		Member: view.Entry[schema.Member]{Read: b.now, Rec: &schema.Member{Node: "node-" + name, Works: []string{"a", "b"}, SessionTimeout: cluster.Duration(timeout)}},
+	}
+	b.snap.Peers[name] = p
+	return p
+}
+
+// gone makes a member's keys vanish.
+func gone(p *view.Peer) *view.Peer {
+	p.Member.Absent, p.Status.Absent = true, true
+	return p
+}
+
+func (b *board) decide(change ...func(*assignment.World)) assignment.Decision {
+	w := assignment.World{Snapshot: &b.snap, Self: "L", Now: b.now, Grace: grace, Timeout: timeout, MaxDocs: assignment.MaxDocs}
+	for _, f := range change {
+		f(&w)
+	}
+	return assignment.Decide(w)
+}
+
+// draw draws a decision.
+func draw(d assignment.Decision) string {
+	var b strings.Builder
+	list := func(list []schema.Held) string {
+		var parts []string
+		for _, h := range list {
+			parts = append(parts, fmt.Sprintf("%s[%s]@%d", h.Task, h.Slots, h.Token))
+		}
+		return strings.Join(parts, " ")
+	}
+	for _, guid := range slices.Sorted(maps.Keys(d.Docs)) {
+		if doc := d.Docs[guid]; doc == nil {
+			fmt.Fprintf(&b, "%s: buried\n", guid)
+		} else {
+			fmt.Fprintf(&b, "%s: %s | %s\n", guid, list(doc.Slots), list(doc.Releasing))
+		}
+	}
+	if d.Evict != "" {
+		fmt.Fprintf(&b, "evict %s\n", d.Evict)
+	}
+	if d.Blocked != "" {
+		fmt.Fprintf(&b, "blocked: %s\n", d.Blocked)
+	}
+	if len(d.Look) > 0 {
+		fmt.Fprintf(&b, "look at %v\n", d.Look)
+	}
+	if len(d.Forget) > 0 {
+		fmt.Fprintf(&b, "forget %v\n", d.Forget)
+	}
+	return b.String()
+}
+
+func wantDraw(t *testing.T, want string, d assignment.Decision) {
+	t.Helper()
+	if diff := cmp.Diff(strings.TrimPrefix(want, "\n"), draw(d)); diff != "" {
+		t.Errorf("decision (-want +got):\n%s", diff)
+	}
+}
+
+func TestDecide(t *testing.T) {
+	bad := errors.New("written by hand")
+	cases := []struct {
+		name string
+		make func(*board)
+		want string
+	}{
+		{"an empty cluster", func(*board) {}, ``},
+		{"free slots are granted", func(b *board) {
+			b.live("L", 0, held(), held(), 0, held())
+			b.live("M", 0, held(), held(), 0, held())
+		}, `
+L: a[0]@100 | 
+M: a[1-2]@101 | 
+`},
+		{"a slot that should be elsewhere is asked back, not granted", func(b *board) {
+			b.live("L", 4, held("a 0-2 @5"), held(), 4, held("a 0-2 @5"))
+			b.live("M", 0, held(), held(), 0, held())
+		}, `
+L: a[0-1]@5 | a[2]@5
+`},
+		{"a release without an answer holds its slot", func(b *board) {
+			b.live("L", 5, held("a 0-1 @5"), held("a 2 @5 v5"), 4, held("a 0-1 @5"))
+			b.live("M", 0, held(), held(), 0, held())
+		}, ``},
+		{"an answer that still holds the slot holds it", func(b *board) {
+			b.live("L", 5, held("a 0-1 @5"), held("a 2 @5 v5"), 5, held("a 0-2 @5"))
+			b.live("M", 0, held(), held(), 0, held())
+		}, ``},
+		{"a slot that was given back is granted in the same commit", func(b *board) {
+			b.live("L", 5, held("a 0-1 @5"), held("a 2 @5 v5"), 5, held("a 0-1 @5"))
+			b.live("M", 0, held(), held(), 0, held())
+		}, `
+L: a[0-1]@5 | 
+M: a[2]@100 | 
+`},
+		{"a closed member is buried and its slots granted at once", func(b *board) {
+			b.live("L", 5, held("a 0 @5"), held(), 5, held("a 0 @5"))
+			b.live("M", 3, held("a 1-2 @6"), held(), 3, held()).Doc.Rec.Closed = &schema.Closed{}
+		}, `
+L: a[0]@5 a[1-2]@100 | 
+M: buried
+`},
+		{"a member seen gone is looked at again", func(b *board) {
+			b.live("L", 5, held("a 0 @5"), held(), 5, held("a 0 @5"))
+			gone(b.live("M", 3, held("a 1-2 @6"), held(), 3, held()))
+		}, `
+look at [M]
+`},
+		{"absence that was read before the document proves nothing", func(b *board) {
+			b.live("L", 5, held("a 0 @5"), held(), 5, held("a 0 @5"))
+			gone(b.live("M", 3, held("a 1-2 @6"), held(), 3, held())).Doc.Read += time.Second
+		}, `
+look at [M]
+`},
+		{"half a member holds its slots", func(b *board) {
+			b.live("L", 5, held("a 0 @5"), held(), 5, held("a 0 @5"))
+			b.live("M", 3, held("a 1-2 @6"), held(), 3, held()).Status.Absent = true
+		}, `
+look at [M]
+`},
+		{"an evicted member holds its slots for its lease", func(b *board) {
+			b.live("L", 5, held("a 0 @5"), held(), 5, held("a 0 @5"))
+			gone(b.live("M", 3, held("a 1-2 @6"), held(), 3, held())).Doc.Rec.Evicted = true
+		}, `
+look at [M]
+`},
+		{"a leaving member is asked for everything and given nothing", func(b *board) {
+			b.live("L", 5, held("a 0 @5"), held(), 5, held("a 0 @5"))
+			b.live("M", 3, held("a 1-2 @6"), held(), 3, held("a 1-2 @6")).Status.Rec.Leaving = true
+		}, `
+M:  | a[1-2]@6
+`},
+		{"a live member without a document is evicted, and nothing is granted", func(b *board) {
+			b.live("L", 5, held(), held(), 5, held())
+			b.live("M", 3, held(), held(), 3, held("a 1-2 @6")).Doc = view.Entry[schema.Doc]{Absent: true, Read: b.now}
+		}, `
+evict M
+blocked: the document of node-M is missing
+`},
+		{"but only by a status that was read after it was missed", func(b *board) {
+			b.live("L", 5, held(), held(), 5, held())
+			b.live("M", 3, held(), held(), 3, held("a 1-2 @6")).Doc = view.Entry[schema.Doc]{Absent: true, Read: b.now + 1}
+		}, `
+blocked: the document of node-M is missing
+look at [M]
+`},
+		{"a document that vanished with its member blocks for a lease", func(b *board) {
+			b.live("L", 5, held(), held(), 5, held())
+			p := gone(b.live("M", 3, held("a 1-2 @6"), held(), 3, held()))
+			p.Doc.Absent = true
+		}, `
+blocked: the document of node-M is missing
+look at [M]
+`},
+		{"a hand-edited document is written again as it was", func(b *board) {
+			b.live("L", 5, held("a 0 @5"), held(), 5, held("a 0 @5"))
+			p := b.live("M", 3, held("a 1 @6"), held(), 3, held("a 1 @6"))
+			p.Doc.Version, p.Doc.Err = 4, bad
+		}, `
+M: a[1]@6 | 
+blocked: the document of node-M cannot be used
+`},
+		{"one that may have changed before is asked back as the status tells", func(b *board) {
+			b.live("L", 5, held("a 0 @5"), held(), 5, held("a 0 @5"))
+			p := b.live("M", 3, held("a 1-2 @6"), held(), 3, held("a 1 @6"))
+			p.Doc.Version, p.Doc.Err = 9, bad
+		}, `
+M:  | a[1]@6
+blocked: the document of node-M cannot be used
+`},
+		{"a task that was scaled down or deleted is asked back", func(b *board) {
+			b.live("L", 5, held("a 0-4 @5", "x 0 @6"), held(), 5, held("a 0-4 @5", "x 0 @6"))
+			b.snap.Tasks["x"] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: spec("x", 1), Deleted: true}}
+		}, `
+L: a[0-2]@5 | a[3-4]@5 x[0]@6
+`},
+		{"a task whose record was deleted by hand goes on", func(b *board) {
+			b.live("L", 5, held("a 0-2 @5", "x 0 @6"), held(), 5, held("a 0-2 @5", "x 0 @6"))
+			b.snap.Peers["L"].Member.Rec.Works = []string{"a", "x"}
+		}, ``},
+		{"a changed work is asked back", func(b *board) {
+			p := b.live("L", 5, held("a 0-2 @5"), held(), 5, held("a 0-2 @5"))
+			p.Doc.Rec.Slots[0].Spec.WorkName = "other"
+		}, `
+L:  | a[0-2]@5
+`},
+		{"another stop timeout is only told", func(b *board) {
+			p := b.live("L", 5, held("a 0-2 @5"), held(), 5, held("a 0-2 @5"))
+			p.Doc.Rec.Slots[0].Spec.StopTimeout = 1
+		}, `
+L: a[0-2]@5 | 
+`},
+		{"a node that came back under its name gets its slots", func(b *board) {
+			b.live("L", 5, held("a 1 @5"), held(), 5, held("a 1 @5"))
+			old := b.live("old", 3, held("a 0 @6", "a 2 @7"), held(), 3, held())
+			old.Doc.Rec.Closed = &schema.Closed{}
+			fresh := b.live("fresh", 0, held(), held(), 0, held())
+			fresh.Doc.Rec.Node, fresh.Member.Rec.Node = "node-old", "node-old"
+		}, `
+fresh: a[0,2]@100 | 
+old: buried
+`},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBoard(spec("a", 3))
+			c.make(b)
+			wantDraw(t, c.want, b.decide())
+		})
+	}
+}
+
+// A member that is gone is buried by the second look, no sooner than the wait after the first.
+func TestBurialTakesTwoLooks(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		mark func(*view.Peer)
+		wait time.Duration
+	}{
+		{"lost", func(*view.Peer) {}, grace},
+		{"evicted", func(p *view.Peer) { p.Doc.Rec.Evicted = true }, timeout + grace},
+		{"lost with a document that may have said so", func(p *view.Peer) { p.Doc.Version, p.Doc.Err = 9, errors.New("bad") }, timeout + grace},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBoard(spec("a", 1))
+			b.live("L", 5, held(), held(), 5, held())
+			p := gone(b.live("M", 3, held("a 0 @6"), held(), 3, held()))
+			c.mark(p)
+			looks := map[string]assignment.Look{}
+			read := func(at time.Duration) assignment.Decision {
+				b.now = at
+				p.Doc.Read, p.Member.Read, p.Status.Read = at, at, at
+				d := b.decide(func(w *assignment.World) { w.Looks = looks })
+				looks = d.Looks
+				return d
+			}
+			start := b.now
+			if d := read(start); len(d.Docs) != 0 || d.Again != start+c.wait {
+				t.Fatalf("first look: %s again at %v", draw(d), d.Again-start)
+			}
+			if d := read(start + c.wait - 1); len(d.Docs) != 0 {
+				t.Fatalf("too early: %s", draw(d))
+			}
+			fresh := maps.Clone(looks)
+			clear(looks) // a new leader begins anew
+			if d := read(start + c.wait); len(d.Docs) != 0 {
+				t.Fatalf("a new leader: %s", draw(d))
+			}
+			looks = fresh
+			d := read(start + c.wait)
+			if doc, touched := d.Docs["M"]; !touched || doc != nil {
+				t.Fatalf("second look: %s", draw(d))
+			}
+		})
+	}
+}
+
+// What was buried by a commit of unknown outcome blocks nothing.
+func TestBuriedAfterAll(t *testing.T) {
+	b := newBoard(spec("a", 1))
+	b.live("L", 5, held(), held(), 5, held())
+	p := gone(b.live("M", 3, held("a 0 @6"), held(), 3, held()))
+	p.Doc.Absent = true
+	wantDraw(t, `
+forget [M]
+`, b.decide(func(w *assignment.World) { w.Buried = map[string]bool{"M": true} }))
+}
+
+// A plan that is too large for one commit is carried out in several, each valid alone.
+func TestChunks(t *testing.T) {
+	const members, most = 25, 10
+	b := newBoard(spec("a", 100))
+	for i := range members {
+		b.live(fmt.Sprintf("M%02d", i), 0, held(), held(), 0, held())
+	}
+	for i := range 5 {
+		p := b.live(fmt.Sprintf("dead%d", i), 3, held(fmt.Sprintf("a %d-%d @6", 20*i, 20*i+19)), held(), 3, held())
+		p.Doc.Rec.Closed = &schema.Closed{}
+	}
+	commits := 0
+	for {
+		d := b.decide(func(w *assignment.World) { w.MaxDocs = most })
+		if len(d.Docs) == 0 {
+			break
+		}
+		if commits++; len(d.Docs) > most || commits > 10 {
+			t.Fatalf("commit %d writes %d documents", commits, len(d.Docs))
+		}
+		b.apply(t, d)
+	}
+	granted := 0
+	for _, p := range b.snap.Peers {
+		n := schema.Count(p.Doc.Rec.Slots)
+		if granted += n; n != 100/members {
+			t.Errorf("%s has %d slots", p.Doc.Rec.Node, n)
+		}
+	}
+	if granted != 100 {
+		t.Errorf("%d slots are granted", granted)
+	}
+}
+
+// apply writes a decision into the board as a commit would, and checks what must hold after
+// every single commit.
+func (b *board) apply(t *testing.T, d assignment.Decision) {
+	t.Helper()
+	for guid, doc := range d.Docs {
+		if doc == nil {
+			delete(b.snap.Peers, guid)
+			continue
+		}
+		p := *b.snap.Peers[guid]
+		p.Doc.Rec, p.Doc.Version, p.Doc.RecAt, p.Doc.Err = doc, p.Doc.Version+1, p.Doc.Version+1, nil
+		b.snap.Peers[guid] = &p
+	}
+	epoch := *b.snap.Epoch.Rec
+	epoch.NextToken = d.Token
+	b.snap.Epoch.Rec = &epoch
+	seen := map[cluster.Slot]string{}
+	for guid, p := range b.snap.Peers {
+		for _, list := range [][]schema.Held{p.Doc.Rec.Slots, p.Doc.Rec.Releasing} {
+			for slot := range schema.Each(list) {
+				if other, twice := seen[slot]; twice {
+					t.Fatalf("%s is in the documents of %s and %s", slot, guid, other)
+				}
+				seen[slot] = guid
+			}
+		}
+	}
+}

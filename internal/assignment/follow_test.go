@@ -1,0 +1,228 @@
+package assignment_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/assignment"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+var since = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// local describes a member: version of its document, what that grants and asks back, and what
+// runs, with states as in "a#0 running @5".
+func local(version int64, slots, releasing []schema.Held, running ...string) assignment.Local {
+	for i := range slots {
+		s := spec(slots[i].Task, 9)
+		slots[i].Spec = &s
+	}
+	l := assignment.Local{
+		Doc:        &schema.Doc{Node: "n", Slots: slots, Releasing: releasing},
+		DocVersion: version, DocGood: true,
+		Running: map[cluster.Slot]cluster.Report{}, Claims: map[cluster.Slot]schema.Claim{},
+		Now: time.Hour, WallNow: since,
+	}
+	for _, text := range running {
+		var slot, state string
+		var token int64
+		if _, err := fmt.Sscanf(text, "%s %s @%d", &slot, &state, &token); err != nil {
+			panic(text)
+		}
+		var id cluster.Slot
+		if err := id.UnmarshalText([]byte(slot)); err != nil {
+			panic(text)
+		}
+		l.Running[id] = cluster.Report{Slot: id, Token: token, State: cluster.WorkerState(state), Since: since}
+		l.Claims[id] = schema.Claim{Token: token, Since: since}
+	}
+	return l
+}
+
+// said is the status that was written last.
+func said(applied int64, holding ...string) *schema.Status {
+	s := &schema.Status{Applied: applied, Holding: held(holding...)}
+	for i := range s.Holding {
+		s.Holding[i].Since = since
+	}
+	return s
+}
+
+func drawOrders(o assignment.Orders) string {
+	var b strings.Builder
+	for _, slot := range slices.SortedFunc(maps.Keys(o.Stop), cluster.Slot.Compare) {
+		fmt.Fprintf(&b, "stop %s: %v\n", slot, o.Stop[slot])
+	}
+	for _, g := range o.Start {
+		fmt.Fprintf(&b, "claim %s @%d\n", g.Slot, g.Token)
+	}
+	if s := o.Status; s != nil {
+		fmt.Fprintf(&b, "say applied %d holding", s.Applied)
+		for _, h := range s.Holding {
+			fmt.Fprintf(&b, " %s[%s]@%d", h.Task, h.Slots, h.Token)
+		}
+		for _, w := range s.Workers {
+			fmt.Fprintf(&b, "; %s %s", w.Slot, w.State)
+		}
+		if s.Leaving {
+			b.WriteString("; leaving")
+		}
+		if s.Fenced {
+			b.WriteString("; fenced")
+		}
+		b.WriteByte('\n')
+	}
+	if o.Again != 0 {
+		fmt.Fprintf(&b, "again in %v\n", o.Again-time.Hour)
+	}
+	return b.String()
+}
+
+func TestFollow(t *testing.T) {
+	cases := []struct {
+		name string
+		make func() assignment.Local
+		want string
+	}{
+		{"what is granted is claimed, in one commit", func() assignment.Local {
+			l := local(3, held("a 0-1 @5", "b 7 @6"), nil)
+			l.Said = said(0)
+			return l
+		}, `
+claim a#0 @5
+claim a#1 @5
+claim b#7 @6
+say applied 3 holding a[0-1]@5 b[7]@6
+`},
+		{"what runs as granted needs no word", func() assignment.Local {
+			l := local(4, held("a 0 @5"), nil, "a#0 running @5")
+			l.Said = said(3, "a 0 @5")
+			return l
+		}, ``},
+		{"what is asked back is stopped, and named until it has", func() assignment.Local {
+			l := local(4, nil, held("a 0 @5 v4"), "a#0 running @5")
+			l.Said = said(3, "a 0 @5")
+			return l
+		}, `
+stop a#0: slot released
+`},
+		{"what has stopped is given back", func() assignment.Local {
+			l := local(4, nil, held("a 0 @5 v4"))
+			l.Said = said(3, "a 0 @5")
+			return l
+		}, `
+say applied 4 holding
+`},
+		{"a release of what never ran is answered", func() assignment.Local {
+			l := local(4, nil, held("a 0 @5 v4"))
+			l.Said = said(3)
+			return l
+		}, `
+say applied 4 holding
+`},
+		{"once", func() assignment.Local {
+			l := local(6, nil, held("a 0 @5 v4"))
+			l.Said = said(4)
+			return l
+		}, ``},
+		{"another grant of the same slot waits until the old one has stopped", func() assignment.Local {
+			l := local(9, held("a 0 @8"), nil, "a#0 running @5")
+			l.Said = said(3, "a 0 @5")
+			return l
+		}, `
+stop a#0: slot released
+`},
+		{"a lapsed lease stops everything and claims nothing", func() assignment.Local {
+			l := local(4, held("a 0-1 @5"), nil, "a#0 running @5")
+			l.Said, l.Phase = said(4, "a 0 @5"), membership.SoftStop
+			return l
+		}, `
+stop a#0: lease lost
+say applied 4 holding a[0]@5; fenced
+`},
+		{"after a fence everything is claimed again", func() assignment.Local {
+			l := local(4, held("a 0-1 @5"), nil)
+			l.Said = said(4, "a 0-1 @5")
+			l.Said.Fenced = true
+			return l
+		}, `
+claim a#0 @5
+claim a#1 @5
+say applied 4 holding a[0-1]@5
+`},
+		{"a document that cannot be used grants nothing more", func() assignment.Local {
+			l := local(4, held("a 0-1 @5"), nil, "a#0 running @5")
+			l.Said, l.DocGood = said(4, "a 0 @5"), false
+			return l
+		}, ``},
+		{"a missing document stops everything", func() assignment.Local {
+			l := local(4, nil, nil, "a#0 running @5")
+			l.Said, l.Doc, l.DocGood = said(4, "a 0 @5"), nil, false
+			return l
+		}, `
+stop a#0: slot released
+`},
+		{"an evicted member claims nothing", func() assignment.Local {
+			l := local(4, held("a 0 @5"), nil)
+			l.Said, l.Doc.Evicted = said(4), true
+			return l
+		}, ``},
+		{"leaving stops everything", func() assignment.Local {
+			l := local(4, held("a 0-1 @5"), nil, "a#0 running @5")
+			l.Said, l.Leaving = said(4, "a 0 @5"), true
+			return l
+		}, `
+stop a#0: node is leaving
+`},
+		{"a departure that takes a while is announced", func() assignment.Local {
+			l := local(4, held("a 0-1 @5"), nil, "a#0 stopping @5")
+			l.Said, l.Leaving, l.Announce = said(4, "a 0 @5"), true, true
+			return l
+		}, `
+stop a#0: node is leaving
+say applied 4 holding a[0]@5; a#0 stopping; leaving
+`},
+		{"a status of unknown fate is written again", func() assignment.Local {
+			return local(4, held("a 0 @5"), nil, "a#0 running @5")
+		}, `
+say applied 4 holding a[0]@5
+`},
+		{"states can wait", func() assignment.Local {
+			l := local(4, held("a 0 @5"), nil, "a#0 backoff @5")
+			l.Said, l.SaidAt = said(4, "a 0 @5"), time.Hour-time.Second
+			return l
+		}, `
+again in 4s
+`},
+		{"but not for ever", func() assignment.Local {
+			l := local(4, held("a 0 @5"), nil, "a#0 backoff @5")
+			l.Said, l.SaidAt = said(4, "a 0 @5"), time.Hour-5*time.Second
+			return l
+		}, `
+say applied 4 holding a[0]@5; a#0 backoff
+`},
+		{"a stuck worker is told at once", func() assignment.Local {
+			l := local(4, nil, held("a 0 @5 v4"), "a#0 stuck @5")
+			l.Said, l.SaidAt = said(4, "a 0 @5"), time.Hour
+			return l
+		}, `
+stop a#0: slot released
+say applied 4 holding a[0]@5; a#0 stuck
+`},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			if diff := cmp.Diff(strings.TrimPrefix(c.want, "\n"), drawOrders(assignment.Follow(c.make()))); diff != "" {
+				t.Errorf("orders (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

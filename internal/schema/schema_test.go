@@ -1,0 +1,149 @@
+package schema_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+func TestRecordsReadWell(t *testing.T) {
+	spec := &cluster.TaskSpec{Name: "a", WorkName: "w", WorkerNum: 9}
+	since := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	three := 3
+	for _, c := range []struct {
+		record schema.Record
+		want   string
+	}{
+		{&schema.Epoch{Leader: "g1", Node: "n1", Term: 3, NextToken: 17, NextDecision: 4, Since: since},
+			`{"v":1,"version":5,"leader":"g1","node":"n1","term":3,"nextToken":17,"nextDecision":4,"since":"2026-01-02T03:04:05Z"}`},
+		{&schema.Doc{Node: "n1", Host: "h<1>", SessionTimeout: cluster.Duration(20 * time.Second),
+			Slots:     []schema.Held{{Task: "a", Slots: cluster.Indexes{0, 1, 2, 3, 7}, Token: 5, Spec: spec}},
+			Releasing: []schema.Held{}},
+			`{"v":1,"version":5,"node":"n1","host":"h<1>","sessionTimeout":"20s","slots":[{"task":"a","slots":"0-3,7","token":5,"spec":{"name":"a","workName":"w","workerNum":9}}],"releasing":[]}`},
+		{&schema.Status{Applied: 4, Holding: []schema.Held{{Task: "a", Slots: cluster.Indexes{7}, Token: 5, Since: since}}},
+			`{"v":1,"version":5,"applied":4,"holding":[{"task":"a","slots":"7","token":5,"since":"2026-01-02T03:04:05Z"}]}`},
+		{&schema.Task{Spec: *spec, Override: schema.Override{WorkerNum: &three}},
+			`{"v":1,"spec":{"name":"a","workName":"w","workerNum":9},"override":{"workerNum":3}}`},
+	} {
+		if diff := cmp.Diff(c.want, string(schema.Encode(c.record, 5))); diff != "" {
+			t.Errorf("%T (-want +got):\n%s", c.record, diff)
+		}
+	}
+}
+
+func TestUnknownFieldsAreKept(t *testing.T) {
+	const key = "/xconsumer/c/tasks/a"
+	stored := `{"later":{"x":[1,2]},"v":2,"spec":{"name":"a","priority":7,"workName":"w","workerNum":1},"another":true}`
+	var task schema.Task
+	if err := schema.Decode(key, coord.Record{Value: []byte(stored), Version: 3}, &task); err != nil {
+		t.Fatal(err)
+	}
+	task.Spec.WorkerNum = 2
+	want := `{"v":2,"spec":{"name":"a","workName":"w","workerNum":2,"priority":7},"another":true,"later":{"x":[1,2]}}`
+	if diff := cmp.Diff(want, string(schema.Encode(&task, 4))); diff != "" {
+		t.Errorf("written again (-want +got):\n%s", diff)
+	}
+}
+
+func TestUnusableRecords(t *testing.T) {
+	slot := `{"task":"a","slots":"0","token":1,"spec":{"name":"a","workName":"a","workerNum":1}}`
+	doc := func(version int, slots, releasing string) string {
+		return fmt.Sprintf(`{"v":1,"version":%d,"node":"n","slots":[%s],"releasing":[%s]}`, version, slots, releasing)
+	}
+	for _, c := range []struct {
+		name, value string
+		record      schema.Record
+		want        error
+	}{
+		{"good", doc(3, slot, ``), &schema.Doc{}, nil},
+		{"empty", ``, &schema.Doc{}, schema.ErrCorrupt},
+		{"no JSON", `{`, &schema.Doc{}, schema.ErrCorrupt},
+		{"no object", `[1]`, &schema.Doc{}, schema.ErrCorrupt},
+		{"another type", `{"v":1,"version":3,"slots":"x"}`, &schema.Doc{}, schema.ErrCorrupt},
+		{"no format", `{"version":3,"node":"n"}`, &schema.Doc{}, schema.ErrCorrupt},
+		{"another version", doc(2, slot, ``), &schema.Doc{}, schema.ErrForeign},
+		{"slot twice", doc(3, slot, slot), &schema.Doc{}, schema.ErrCorrupt},
+		{"no token", doc(3, strings.Replace(slot, `"token":1`, `"token":0`, 1), ``), &schema.Doc{}, schema.ErrCorrupt},
+		{"no spec", doc(3, `{"task":"a","slots":"0","token":1}`, ``), &schema.Doc{}, schema.ErrCorrupt},
+		{"another's spec", doc(3, strings.Replace(slot, `"name":"a"`, `"name":"b"`, 1), ``), &schema.Doc{}, schema.ErrCorrupt},
+		{"impossible slots", doc(3, strings.Replace(slot, `"slots":"0"`, `"slots":"3-1"`, 1), ``), &schema.Doc{}, schema.ErrCorrupt},
+		{"too many slots", doc(3, strings.Replace(slot, `"slots":"0"`, `"slots":"0-2000000000"`, 1), ``), &schema.Doc{}, schema.ErrCorrupt},
+		{"impossible token counter", `{"v":1,"version":3,"nextToken":0}`, &schema.Epoch{}, schema.ErrCorrupt},
+		{"too many workers", `{"v":1,"spec":{"name":"a","workName":"a","workerNum":100001}}`, &schema.Task{}, schema.ErrCorrupt},
+		{"an impossible override", `{"v":1,"spec":{"name":"a","workName":"a","workerNum":1},"override":{"workerNum":-1}}`, &schema.Task{}, schema.ErrCorrupt},
+		{"a policy that there is not", `{"v":1,"spec":{"leaderWorkers":"first"}}`, &schema.Settings{}, schema.ErrCorrupt},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			err := schema.Decode("/key", coord.Record{Value: []byte(c.value), Version: 3}, c.record)
+			if !errors.Is(err, c.want) || err != nil && !strings.Contains(err.Error(), "/key") {
+				t.Errorf("decode: %v; want %v", err, c.want)
+			}
+		})
+	}
+}
+
+func TestDecisionsStaySmall(t *testing.T) {
+	d := schema.Decision{N: 1}
+	for i := range 5000 {
+		d.Moves = append(d.Moves, schema.Move{Step: "grant", Task: "task", Slots: cluster.Indexes{i}, Node: "node"})
+	}
+	if b := d.Encode(); len(b) > 16<<10 || !strings.Contains(string(b), `"omitted":`) {
+		t.Errorf("%d bytes: %.100s", len(b), b)
+	}
+}
+
+func TestHeldLists(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		claims := map[cluster.Slot]schema.Claim{}
+		for range rapid.IntRange(0, 40).Draw(t, "slots") {
+			slot := cluster.Slot{Task: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "task"), Index: rapid.IntRange(0, 30).Draw(t, "index")}
+			claims[slot] = schema.Claim{Token: rapid.Int64Range(1, 3).Draw(t, "token")}
+		}
+		list := schema.Gather(claims)
+		if n := schema.Count(list); n != len(claims) {
+			t.Fatalf("%d slots of %d", n, len(claims))
+		}
+		for slot, h := range schema.Each(list) {
+			if claims[slot].Token != h.Token || schema.Find(list, slot).Token != h.Token {
+				t.Fatalf("%s has token %d; want %d", slot, h.Token, claims[slot].Token)
+			}
+		}
+		even, odd := schema.Split(list, func(s cluster.Slot, _ *schema.Held) bool { return s.Index%2 == 0 })
+		if schema.Count(even)+schema.Count(odd) != len(claims) {
+			t.Fatal("a split lost slots")
+		}
+		for slot := range schema.Each(odd) {
+			if slot.Index%2 == 0 {
+				t.Fatalf("%s is odd", slot)
+			}
+		}
+	})
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(`{"v":1,"version":3,"node":"n","slots":[{"task":"a","slots":"0-3,7","token":1,"spec":{"name":"a","workName":"a","workerNum":1}}],"releasing":[]}`))
+	f.Add([]byte(`{"v":1,"spec":{"name":"a","workName":"a","workerNum":1},"extra":[]}`))
+	f.Fuzz(func(t *testing.T, value []byte) {
+		for _, r := range []schema.Record{&schema.Doc{}, &schema.Status{}, &schema.Epoch{}, &schema.Meta{}, &schema.Task{}, &schema.Settings{}, &schema.Member{}, &schema.Name{}} {
+			if schema.Decode("/k", coord.Record{Value: value, Version: 3}, r) != nil {
+				continue
+			}
+			once := schema.Encode(r, 3)
+			if err := schema.Decode("/k", coord.Record{Value: once, Version: 3}, r); err != nil {
+				t.Fatalf("%T written again cannot be read: %v\n%s", r, err, once)
+			}
+			if twice := schema.Encode(r, 3); string(once) != string(twice) {
+				t.Fatalf("%T changes when it is written again:\n%s\n%s", r, once, twice)
+			}
+		}
+	})
+}

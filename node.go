@@ -169,7 +169,7 @@ func (n *Node) join(ctx context.Context, session coord.Session) (membership.Self
 		}
 		if holder := taken.Holder.Member; told != holder {
 			told = holder
-			n.cfg.Log.Warn("waiting: "+taken.Error(), "member", holder)
+			n.cfg.Log.Warn("waiting for the node name", "reason", taken.Error(), "member", holder)
 		}
 		n.setHealth(health{what: "waiting: " + taken.Error(), session: session})
 		select {

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -217,7 +218,7 @@ func validateListen(addr string) error {
 	if err != nil {
 		return fmt.Errorf("%q: want host:port, or \"off\"", addr)
 	}
-	if _, err := net.LookupPort("tcp", port); err != nil {
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n > 65535 {
 		return fmt.Errorf("%q: port %q is none", addr, port)
 	}
 	if host == "localhost" {

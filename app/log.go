@@ -22,7 +22,7 @@ func newLogger(streams Streams) (*slog.Logger, error) {
 	if !isTerminal(streams.Err) {
 		return slog.New(slog.NewJSONHandler(streams.Err, &slog.HandlerOptions{Level: level, ReplaceAttr: readable})), nil
 	}
-	return slog.New(tint.NewHandler(streams.Err, &tint.Options{
+	return slog.New(tint.NewTextHandler(streams.Err, &tint.Options{
 		Level:      level,
 		TimeFormat: "15:04:05.000",
 		NoColor:    streams.Env("NO_COLOR") != "" || streams.Env("TERM") == "dumb",

@@ -53,7 +53,7 @@ func Main(register Register) {
 
 // Run runs one command and returns the exit code.
 func Run(ctx context.Context, args []string, register Register, streams Streams) int {
-	root := newRoot(register, streams)
+	root := newRoot(register, streams) //nolint:contextcheck // commands get ctx from ExecuteContext
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err != nil {

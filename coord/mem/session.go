@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -133,9 +134,7 @@ func (ss *session) apply(ops []coord.Op) (results []coord.Result, hints []func()
 		}
 		hints = append(hints, s.changed(key, existed != (n != nil))...)
 	}
-	for parent, next := range tx.seqs {
-		s.seqs[parent] = next
-	}
+	maps.Copy(s.seqs, tx.seqs)
 	return results, hints, nil
 }
 

@@ -292,10 +292,10 @@ func (ss *session) multi(ctx context.Context, ops []coord.Op) ([]coord.Result, e
 	results := make([]coord.Result, len(ops))
 	for i, op := range ops {
 		results[i] = coord.Result{Key: op.Key, Version: op.Version}
-		switch {
-		case op.Kind == coord.KindCreateSequenced:
+		switch op.Kind {
+		case coord.KindCreateSequenced:
 			results[i].Key = ss.unrooted(got.responses[i].String)
-		case op.Kind == coord.KindSet:
+		case coord.KindSet:
 			results[i].Version = op.Version + 1
 		}
 	}

@@ -50,9 +50,7 @@ func Follow(l Local) Orders {
 	o := Orders{Stop: map[cluster.Slot]error{}, Update: map[cluster.Slot]cluster.TaskSpec{}}
 	granted := map[cluster.Slot]*schema.Held{}
 	if l.Doc != nil && !l.Leaving && !l.Doc.Evicted && l.Doc.Closed == nil {
-		for slot, h := range schema.Each(l.Doc.Slots) {
-			granted[slot] = h
-		}
+		maps.Insert(granted, schema.Each(l.Doc.Slots))
 	}
 	for slot, r := range l.Running {
 		h := granted[slot]

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -341,11 +342,11 @@ func summary(moves []schema.Move) string {
 	for _, m := range moves {
 		counts[m.Step] += max(len(m.Slots), 1)
 	}
-	text := ""
+	var parts []string
 	for _, step := range sortedKeys(counts) {
-		text += fmt.Sprintf(" %s=%d", step, counts[step])
+		parts = append(parts, fmt.Sprintf("%s=%d", step, counts[step]))
 	}
-	return text[min(1, len(text)):]
+	return strings.Join(parts, " ")
 }
 
 func sortedKeys[V any](m map[string]V) []string {

@@ -66,11 +66,12 @@ func Run(ctx context.Context, s coord.Session, keys schema.Keys, self membership
 	}
 }
 
+// over is the end of Run: no failure if it comes from the end of ctx.
 func over(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return fmt.Errorf("election: %w", err)
 	}
-	return fmt.Errorf("election: %w", err)
+	return nil
 }
 
 type candidate struct {

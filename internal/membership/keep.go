@@ -35,13 +35,13 @@ func Keep(ctx context.Context, s coord.Session, keys schema.Keys, self Self, pul
 			return err
 		case <-s.Done():
 			cancel()
-			<-beats
+			_ = <-beats // it ends with the session
 			return fmt.Errorf("member %s: %w", self.GUID, coord.ErrSessionEnded)
 		case <-hints.C():
 			err := present(ctx, s, hints.Take())
 			if err != nil {
 				cancel()
-				<-beats
+				_ = <-beats // ctx has ended
 				return err
 			}
 		}
@@ -83,13 +83,12 @@ func beat(ctx context.Context, s coord.Session, key string, terms Terms, pulse *
 		}
 		if known {
 			err := s.Renew(ctx, coord.Set(key, schema.Encode(&schema.Heartbeat{}, version+1), version))
-			switch {
-			case err == nil:
+			if err == nil {
 				version++
 				if took := s.Now() - sent; took > terms.Beat {
 					pause = terms.Spacing // a gap: the next one is what renews
 				}
-			default:
+			} else {
 				if err := fatal(ctx, key, err); err != nil {
 					return ended(ctx, err)
 				}
@@ -119,10 +118,10 @@ func fatal(ctx context.Context, key string, err error) error {
 
 // ended is nil if err is only the end of ctx.
 func ended(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }
 
 // Departure is what is known of a member's keys when it leaves. It saves reading them; what

@@ -9,7 +9,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 )
 
-// ErrTerms: the session timeout leaves no time to work between a lost heartbeat and the
+// ErrTerms says that the session timeout leaves no time to work between a lost heartbeat and the
 // moment when everything must have stopped.
 var ErrTerms = errors.New("lease settings refused")
 

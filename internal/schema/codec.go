@@ -108,7 +108,7 @@ func encodeStruct(b *bytes.Buffer, v reflect.Value, original []byte) {
 		if field.Kind() == reflect.Pointer && field.Elem().Kind() == reflect.Struct {
 			field = field.Elem()
 		}
-		if _, own := field.Interface().(json.Marshaler); field.Kind() == reflect.Struct && !own {
+		if _, own := reflect.TypeAssert[json.Marshaler](field); field.Kind() == reflect.Struct && !own {
 			var nested bytes.Buffer
 			encodeStruct(&nested, field, was)
 			member(name, nested.Bytes())

@@ -172,10 +172,7 @@ func (p *Peer) workers(info cluster.NodeInfo, placed map[cluster.Slot]cluster.Wo
 	if p.Status.Rec != nil {
 		status = *p.Status.Rec
 	}
-	held := map[cluster.Slot]*schema.Held{}
-	for slot, h := range schema.Each(status.Holding) {
-		held[slot] = h
-	}
+	held := maps.Collect(schema.Each(status.Holding))
 	told := map[cluster.Slot]*schema.WorkerState{}
 	for i := range status.Workers {
 		told[status.Workers[i].Slot] = &status.Workers[i]

@@ -236,8 +236,7 @@ func (p *proc) exit() int {
 	case <-time.After(limit):
 		p.f.Fatalf("%s does not end", p.name)
 	}
-	var exit *exec.ExitError
-	if errors.As(p.err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](p.err); ok {
 		return exit.ExitCode()
 	}
 	return 0

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -271,7 +272,13 @@ func freePorts(tb testing.TB, n int) []int {
 			tb.Fatal(err)
 		}
 		defer func() { _ = l.Close() }()
-		ports[i] = l.Addr().(*net.TCPAddr).Port
+		_, port, err := net.SplitHostPort(l.Addr().String())
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if ports[i], err = strconv.Atoi(port); err != nil {
+			tb.Fatal(err)
+		}
 	}
 	return ports
 }

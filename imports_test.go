@@ -1,0 +1,137 @@
+package xconsumer_test
+
+import (
+	"go/build"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "gitee.com/ken.yang/xconsumer"
+
+// allowed says for each package which packages of this module it may import; data flows down
+// these arrows only. Drivers are the third-party modules that only one package may use.
+var allowed = map[string][]string{
+	"":                    {"cluster", "coord", "internal/assignment", "internal/election", "internal/membership", "internal/schema", "internal/view", "internal/worker"},
+	"cluster":             {},
+	"coord":               {},
+	"coord/mem":           {"coord"},
+	"coord/zk":            {"coord"},
+	"coord/coordtest":     {"coord"},
+	"internal/schema":     {"cluster", "coord"},
+	"internal/planner":    {"cluster"},
+	"internal/worker":     {"cluster"},
+	"internal/membership": {"cluster", "coord", "internal/schema"},
+	"internal/election":   {"cluster", "coord", "internal/schema", "internal/membership"},
+	"internal/view":       {"cluster", "coord", "internal/schema"},
+	"internal/assignment": {"cluster", "coord", "internal/schema", "internal/membership", "internal/election", "internal/view", "internal/planner"},
+	"httpapi":             {"cluster"},
+	"app":                 {"", "cluster", "coord", "coord/zk", "httpapi", "internal/membership"},
+	"cmd/xconsumer":       {"", "app", "work"},
+	"work":                {"work/test01", "work/test02"},
+	"work/test01":         {""},
+	"work/test02":         {""},
+	"test/zkserver":       {},
+	"test/link":           {},
+	"test/e2e":            {},
+}
+
+var drivers = map[string][]string{
+	"coord/zk":        {"github.com/go-zookeeper/zk"},
+	"coord/coordtest": {"github.com/anishathalye/porcupine"},
+	"app":             {"github.com/spf13/cobra", "github.com/pelletier/go-toml/v2", "github.com/pelletier/go-toml/v2/unstable", "github.com/lmittmann/tint"},
+	"test/link":       {"github.com/Shopify/toxiproxy/v2", "github.com/Shopify/toxiproxy/v2/stream", "github.com/rs/zerolog"},
+}
+
+// The rules are checked on the files themselves: a test that asks the go command stays green
+// from its cache while somebody breaks them.
+func TestImportRules(t *testing.T) {
+	seen := map[string]bool{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && path != "." || slices.Contains([]string{"bench", "tools", "examples", "testdata"}, d.Name())) {
+			return fs.SkipDir
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		pkg := filepath.ToSlash(filepath.Dir(path))
+		if pkg == "." {
+			pkg = ""
+		}
+		seen[pkg] = true
+		rules, known := allowed[pkg]
+		if !known {
+			t.Errorf("%s: package %q has no import rule; add it to this test and to CONTRIBUTING.md", path, pkg)
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range file.Imports {
+			name, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			inside, own := strings.CutPrefix(name, module)
+			switch inside = strings.TrimPrefix(inside, "/"); {
+			case own && !slices.Contains(rules, inside):
+				t.Errorf("%s imports %q, which runs up or across the arrows", path, name)
+			case !own && strings.Contains(name, ".") && !slices.Contains(drivers[pkg], name):
+				t.Errorf("%s imports %q, which only its own adapter may use", path, name)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pkg := range allowed {
+		if pkg != "test/e2e" && !seen[pkg] {
+			t.Errorf("there is no package %q any more; delete its rule", pkg)
+		}
+	}
+}
+
+// A program that uses the library over ZooKeeper links one third-party module.
+func TestLibraryLinksOneModule(t *testing.T) {
+	linked := map[string]bool{}
+	var visit func(dir string)
+	visited := map[string]bool{}
+	visit = func(dir string) {
+		if visited[dir] {
+			return
+		}
+		visited[dir] = true
+		pkg, err := build.ImportDir(dir, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range pkg.Imports {
+			if inside, own := strings.CutPrefix(name, module); own {
+				visit(filepath.Join(".", filepath.FromSlash(strings.TrimPrefix(inside, "/"))))
+			} else if strings.Contains(name, ".") {
+				linked[name] = true
+			}
+			if name == "net/http" {
+				t.Errorf("%s imports net/http", dir)
+			}
+		}
+	}
+	visit(".")
+	if len(linked) != 0 {
+		t.Errorf("the library alone links %v", linked)
+	}
+	visit(filepath.Join("coord", "zk"))
+	if len(linked) != 1 || !linked["github.com/go-zookeeper/zk"] {
+		t.Errorf("the library with ZooKeeper links %v", linked)
+	}
+}

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Makes sure that tests can start a real ZooKeeper: uses ZOOKEEPER_HOME or what is installed,
+# else installs Debian's or Ubuntu's packages, else says what to do and fails.
+set -euo pipefail
+
+have() {
+  command -v java >/dev/null || return 1
+  if [ -n "${ZOOKEEPER_HOME:-}" ]; then
+    compgen -G "$ZOOKEEPER_HOME/lib/zookeeper-*.jar" >/dev/null
+  else
+    [ -f /usr/share/java/zookeeper.jar ] && [ -f /usr/share/java/slf4j-simple.jar ]
+  fi
+}
+
+fail() {
+  cat >&2 <<TXT
+The tests need a real ZooKeeper server, and there is none: $1
+Do one of these:
+  - on Debian 12 or newer, Ubuntu 24.04 or newer, as root:
+      apt-get install libzookeeper-java default-jre-headless
+  - unpack a ZooKeeper release (3.8 or newer), install Java, and set ZOOKEEPER_HOME to its folder
+TXT
+  exit 1
+}
+
+have && exit 0
+[ -z "${ZOOKEEPER_HOME:-}" ] || command -v java >/dev/null || fail "ZOOKEEPER_HOME is set, but there is no java"
+[ -z "${ZOOKEEPER_HOME:-}" ] || fail "ZOOKEEPER_HOME=$ZOOKEEPER_HOME has no lib/zookeeper-*.jar"
+command -v apt-get >/dev/null || fail "this system has no apt-get"
+
+sudo=()
+if [ "$(id -u)" != 0 ]; then
+  command -v sudo >/dev/null && sudo -n true 2>/dev/null || fail "installing needs root"
+  sudo=(sudo -n)
+fi
+echo "Installing ZooKeeper and Java for the tests ..."
+export DEBIAN_FRONTEND=noninteractive
+"${sudo[@]}" apt-get update -q >&2 || fail "apt-get update failed"
+"${sudo[@]}" apt-get install -y -q --no-install-recommends libzookeeper-java default-jre-headless >&2 || fail "apt-get install failed"
+have || fail "the packages brought no zookeeper.jar (Ubuntu before 24.04 has a version that is too old)"

@@ -19,6 +19,7 @@ import (
 	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/coord/coordtest"
 	"gitee.com/ken.yang/xconsumer/coord/mem"
 )
 
@@ -88,6 +89,8 @@ type world struct {
 	service *mem.Service
 	floor   *floor
 	tasks   []cluster.TaskSpec
+	// intercept, if set, stands between a node and the service.
+	intercept func(*mem.Client) coordtest.Interceptor
 }
 
 func newWorld(t *testing.T, tasks ...cluster.TaskSpec) *world {
@@ -107,7 +110,11 @@ func task(name string, workers int) cluster.TaskSpec {
 func (w *world) start(name string, change ...func(*xconsumer.Node)) *proc {
 	w.t.Helper()
 	client := w.service.Client()
-	node, err := xconsumer.New(client, xconsumer.Config{Cluster: "test", Name: name, Tasks: w.tasks, Log: slog.New(slog.DiscardHandler)})
+	var store coord.Store = client
+	if w.intercept != nil {
+		store = coordtest.Intercept(client, w.intercept(client))
+	}
+	node, err := xconsumer.New(store, xconsumer.Config{Cluster: "test", Name: name, Tasks: w.tasks, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		w.t.Fatal(err)
 	}

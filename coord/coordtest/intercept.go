@@ -20,7 +20,7 @@ type Interceptor struct {
 // Intercept returns a store whose traffic passes through i. A renewal that the interceptor
 // answers itself, without calling next, moves no lease.
 func Intercept(store coord.Store, i Interceptor) coord.Store {
-	return interceptedStore{store, i}
+	return &interceptedStore{store, i}
 }
 
 type interceptedStore struct {
@@ -28,7 +28,7 @@ type interceptedStore struct {
 	i Interceptor
 }
 
-func (s interceptedStore) Open(ctx context.Context) (coord.Session, error) {
+func (s *interceptedStore) Open(ctx context.Context) (coord.Session, error) {
 	session, err := s.Store.Open(ctx)
 	if err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func (s interceptedStore) Open(ctx context.Context) (coord.Session, error) {
 	if s.i.Open != nil {
 		s.i.Open(session)
 	}
-	return interceptedSession{session, s.i}, nil
+	return &interceptedSession{session, s.i}, nil
 }
 
 type interceptedSession struct {
@@ -44,14 +44,14 @@ type interceptedSession struct {
 	i Interceptor
 }
 
-func (s interceptedSession) Commit(ctx context.Context, ops ...coord.Op) ([]coord.Result, error) {
+func (s *interceptedSession) Commit(ctx context.Context, ops ...coord.Op) ([]coord.Result, error) {
 	if s.i.Commit == nil {
 		return s.Session.Commit(ctx, ops...)
 	}
 	return s.i.Commit(ctx, ops, s.Session.Commit)
 }
 
-func (s interceptedSession) Renew(ctx context.Context, op coord.Op) error {
+func (s *interceptedSession) Renew(ctx context.Context, op coord.Op) error {
 	if s.i.Commit == nil {
 		return s.Session.Renew(ctx, op)
 	}
@@ -64,7 +64,7 @@ func (s interceptedSession) Renew(ctx context.Context, op coord.Op) error {
 	return err
 }
 
-func (s interceptedSession) Get(ctx context.Context, key string) (coord.Record, error) {
+func (s *interceptedSession) Get(ctx context.Context, key string) (coord.Record, error) {
 	if s.i.Get == nil {
 		return s.Session.Get(ctx, key)
 	}

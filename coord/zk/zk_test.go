@@ -1,11 +1,27 @@
 package zk_test
 
 import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	gozk "github.com/go-zookeeper/zk"
 	"go.uber.org/goleak"
 
+	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/coordtest"
 	"gitee.com/ken.yang/xconsumer/coord/zk"
 	"gitee.com/ken.yang/xconsumer/test/link"
@@ -40,4 +56,293 @@ func TestConformance(t *testing.T) {
 	coordtest.Run(t, func(t *testing.T) coordtest.Client {
 		return newClient(t, zk.Config{Chroot: "/some/where"}, server.Addrs()...)
 	})
+}
+
+// answer is a server that answers four-letter words as told, and nothing else.
+func answer(t *testing.T, answers map[string]string) (addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	t.Cleanup(func() { _ = l.Close(); serving.Wait() })
+	serving.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			word := make([]byte, 4)
+			if _, err := io.ReadFull(c, word); err == nil {
+				_, _ = io.WriteString(c, answers[string(word)])
+			}
+			_ = c.Close()
+		}
+	})
+	return l.Addr().String()
+}
+
+func TestUnsupportedServers(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		answers map[string]string
+		want    string
+	}{
+		{"too old", map[string]string{"srvr": "Zookeeper version: 3.4.13-5--1, built on x\nMode: standalone\n"}, "is 3.4.13-5--1, built"},
+		{"longer ticks", map[string]string{"srvr": "Zookeeper version: 3.8.0-1, built on x\nMode: standalone\n", "conf": "clientPort=2181\ntickTime=3000\n"}, "has tickTime 3s, but zookeeper.tickTime is 200ms"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			store, err := zk.New(zk.Config{Servers: []string{answer(t, c.answers)}, TickTime: zkserver.Tick})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = store.Open(t.Context())
+			want, _, _ := strings.Cut(c.want, ",")
+			if !errors.Is(err, coord.ErrUnsupported) || !strings.Contains(err.Error(), want) {
+				t.Errorf("open: %v; want %q", err, want)
+			}
+		})
+	}
+}
+
+func TestUnreachableServers(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := l.Addr().String()
+	_ = l.Close()
+	store, err := zk.New(zk.Config{Servers: []string{gone, "127.0.0.1:1"}, TickTime: zkserver.Tick, SessionTimeout: 2 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	_, err = store.Open(ctx)
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), gone) || !strings.Contains(err.Error(), "127.0.0.1:1") || !strings.Contains(err.Error(), "refused") {
+		t.Errorf("open: %v", err)
+	}
+}
+
+func TestDigestACLsAreOnEveryZnode(t *testing.T) {
+	server := zkserver.Start(t, 1)
+	open := func(cfg zk.Config) coord.Session {
+		s, err := newClient(t, cfg, server.Addrs()...).Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		return s
+	}
+	owner := open(zk.Config{Chroot: "/secret/root", Username: "fleet", Password: "pass:word"})
+	if _, err := owner.Commit(t.Context(), coord.Create("/a/b/c", []byte("x")), coord.CreateBound("/a/bound", nil), coord.CreateSequenced("/a/q/n_", nil)); err != nil {
+		t.Fatal(err)
+	}
+	for name, cfg := range map[string]zk.Config{
+		"nobody":         {Chroot: "/secret/root"},
+		"wrong password": {Chroot: "/secret/root", Username: "fleet", Password: "guess"},
+	} {
+		s := open(cfg)
+		if _, err := s.Get(t.Context(), "/a/b/c"); !errors.Is(err, coord.ErrUnauthorized) || !strings.Contains(err.Error(), "/a/b/c") {
+			t.Errorf("%s reads: %v", name, err)
+		}
+		_, err := s.Commit(t.Context(), coord.Set("/a/b/c", nil, 0))
+		if failed, ok := coord.FailedCheck(err); !ok || !errors.Is(err, coord.ErrUnauthorized) || failed.Op.Key != "/a/b/c" {
+			t.Errorf("%s writes: %v", name, err)
+		}
+		if _, err := s.Commit(t.Context(), coord.Create("/a/new", nil)); !errors.Is(err, coord.ErrUnauthorized) {
+			t.Errorf("%s creates: %v", name, err)
+		}
+	}
+	// The identity is presented again with every connection.
+	raw, events, err := gozk.Connect(server.Addrs(), 2*time.Second, gozk.WithLogInfo(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		raw.Close()
+		for range events { // until the client's loop has ended
+		}
+	}()
+	if err := raw.AddAuth("digest", []byte("fleet:pass:word")); err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	var walk func(path string)
+	walk = func(path string) {
+		acl, _, err := raw.GetACL(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(path, "/secret") {
+			if seen++; len(acl) != 1 || acl[0].Scheme != "digest" || acl[0].Perms != gozk.PermAll || !strings.HasPrefix(acl[0].ID, "fleet:") {
+				t.Errorf("%s: %+v", path, acl)
+			}
+		}
+		children, _, err := raw.Children(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, child := range children {
+			if path == "/" && child == "zookeeper" {
+				continue
+			}
+			walk(strings.TrimSuffix(path, "/") + "/" + child)
+		}
+	}
+	walk("/")
+	if seen != 8 { // /secret, root, a, b, c, bound, q, n_…
+		t.Errorf("%d znodes were seen", seen)
+	}
+}
+
+func TestDigestSurvivesReconnect(t *testing.T) {
+	server := zkserver.Start(t, 1)
+	c := newClient(t, zk.Config{Username: "fleet", Password: "p"}, server.Addrs()...)
+	s, err := c.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	if _, err := s.Commit(t.Context(), coord.Create("/k", nil)); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		c.Drop()
+		if _, err := s.Get(t.Context(), "/k"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// tlsFront puts TLS in front of a server and returns its address and a pool that trusts it.
+func tlsFront(t *testing.T, upstream string) (addr string, roots *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"localhost"}, IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots = x509.NewCertPool()
+	roots.AddCert(cert)
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	t.Cleanup(func() { _ = l.Close(); serving.Wait() })
+	serving.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() {
+				defer func() { _ = c.Close() }()
+				up, err := net.Dial("tcp", upstream)
+				if err != nil {
+					return
+				}
+				serving.Go(func() {
+					_, _ = io.Copy(c, up)
+					_ = c.Close()
+				})
+				_, _ = io.Copy(up, c)
+				_ = up.Close()
+			})
+		}
+	})
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return "localhost:" + port, roots
+}
+
+func TestTLS(t *testing.T) {
+	server := zkserver.Start(t, 1)
+	addr, roots := tlsFront(t, server.Addrs()[0])
+	open := func(servers []string, cfg *tls.Config) (coord.Session, error) {
+		store, err := zk.New(zk.Config{Servers: servers, TickTime: zkserver.Tick, SessionTimeout: 2 * time.Second, TLS: cfg})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		return store.Open(ctx)
+	}
+	s, err := open([]string{addr}, &tls.Config{RootCAs: roots})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Commit(t.Context(), coord.Create("/over/tls", nil)); err != nil {
+		t.Error(err)
+	}
+	_ = s.Close()
+	if _, err := open([]string{addr}, &tls.Config{}); err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("a server that is not trusted: %v", err)
+	}
+	// The name is the configured one, not that of the address.
+	if _, err := open([]string{strings.Replace(addr, "localhost", "127.0.0.1", 1)}, &tls.Config{RootCAs: roots}); err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("a server of another name: %v", err)
+	}
+}
+
+// A server that accepts and then says nothing must not eat the session.
+func TestHungServerIsLeft(t *testing.T) {
+	ensemble := zkserver.Start(t, 3)
+	for i := range 2 { // whichever the client is connected to, most of the time
+		store, err := zk.New(zk.Config{Servers: ensemble.Addrs(), TickTime: zkserver.Tick, SessionTimeout: 4 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := store.Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Commit(t.Context(), coord.CreateBound(fmt.Sprintf("/hung/%d", i), nil)); err != nil {
+			t.Fatal(err)
+		}
+		on := slices.Index(ensemble.Addrs(), s.Info().Server)
+		if on == ensemble.Leader() {
+			_ = s.Close() // pausing the leader is an outage, which is another test
+			continue
+		}
+		ensemble.Pause(on)
+		r, err := s.Get(t.Context(), fmt.Sprintf("/hung/%d", i))
+		ensemble.Resume(on)
+		if err != nil || r.Session != s.Info().ID || s.Info().Server == ensemble.Addrs()[on] {
+			t.Errorf("read after the server hung: %+v, %v, from %s", r, err, s.Info().Server)
+		}
+		_ = s.Close()
+	}
+}
+
+func TestParseHosts(t *testing.T) {
+	for _, c := range []struct {
+		hosts, chroot string
+		servers       []string
+	}{
+		{"127.0.0.1:2181", "", []string{"127.0.0.1:2181"}},
+		{"zk", "", []string{"zk:2181"}},
+		{"a:1, b,c:3/x/y/", "/x/y", []string{"a:1", "b:2181", "c:3"}},
+		{"[::1]:2181", "", []string{"[::1]:2181"}},
+		{"a/", "", []string{"a:2181"}},
+	} {
+		servers, chroot, err := zk.ParseHosts(c.hosts)
+		if err != nil || chroot != c.chroot || !slices.Equal(servers, c.servers) {
+			t.Errorf("%q: %q, %q, %v", c.hosts, servers, chroot, err)
+		}
+	}
+	for _, bad := range []string{"", ",", "a,,b", ":2181", "a:", "a/b,c", "a//b"} {
+		if servers, chroot, err := zk.ParseHosts(bad); err == nil {
+			t.Errorf("%q: %q, %q", bad, servers, chroot)
+		}
+	}
 }

@@ -173,8 +173,7 @@ func (fl *following) step(ctx context.Context) (wait time.Duration, gone bool, e
 	for slot, spec := range o.Update {
 		fl.Workers.Update(slot, spec)
 	}
-	stays := fl.Leads() && !fl.docEmpty() && now-fl.leavingSince < fl.Lease.Terms().Timeout
-	if fl.leaving && len(running) == 0 && !fl.busy && !stays {
+	if fl.leaving && len(running) == 0 && !fl.stays(now, phase) {
 		return 0, true, nil
 	}
 	if fl.leaving && len(running) > 0 && allStuck(running) {
@@ -202,10 +201,20 @@ func allStuck(running map[cluster.Slot]cluster.Report) bool {
 	return true
 }
 
+// stays tells whether a member that runs nothing any more should wait before it leaves: for an
+// answer that is under way, or, if it leads, for its slots to be elsewhere. Without a lease there
+// is nothing to wait for.
+func (fl *following) stays(now time.Duration, phase membership.Phase) bool {
+	if phase > membership.Holds {
+		return false
+	}
+	return fl.busy || fl.Leads() && !fl.docEmpty() && now-fl.leavingSince < fl.Lease.Terms().Timeout
+}
+
 // departure tells what is known of the member's keys.
 func (fl *following) departure() membership.Departure {
 	d := membership.Departure{StatusVersion: fl.saidVersion}
-	if fl.docGood && fl.said != nil {
+	if fl.docGood && fl.said != nil && !fl.busy {
 		d.Doc, d.DocVersion = fl.doc, fl.docVersion
 	}
 	return d

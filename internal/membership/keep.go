@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/coord"
@@ -28,20 +29,21 @@ func Keep(ctx context.Context, s coord.Session, keys schema.Keys, self Self, pul
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	beats := make(chan error, 1)
-	go func() { beats <- beat(ctx, s, keys.Heartbeat(self.GUID), terms, pulse) }()
+	var beating sync.WaitGroup
+	beating.Go(func() { beats <- beat(ctx, s, keys.Heartbeat(self.GUID), terms, pulse) })
 	for {
 		select {
 		case err := <-beats:
 			return err
 		case <-s.Done():
 			cancel()
-			_ = <-beats // it ends with the session
+			beating.Wait()
 			return fmt.Errorf("member %s: %w", self.GUID, coord.ErrSessionEnded)
 		case <-hints.C():
 			err := present(ctx, s, hints.Take())
 			if err != nil {
 				cancel()
-				_ = <-beats // ctx has ended
+				beating.Wait()
 				return err
 			}
 		}

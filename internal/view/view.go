@@ -284,9 +284,11 @@ func (v *View) note(key string, r coord.Record, err error, at time.Duration) {
 		return
 	case schema.Dir(key) == v.keys.Tasks():
 		name := schema.Base(key)
-		e := decode[schema.Task](v.snap.Tasks[name], key, r, err, at)
+		old := v.snap.Tasks[name]
+		e := decode[schema.Task](old, key, r, err, at)
 		if e.Good() && e.Rec.Spec.Name != name {
 			e.Err = errName(key, e.Rec.Spec.Name)
+			e.Rec, e.RecAt = old.Rec, old.RecAt
 		}
 		v.snap.Tasks[name] = e
 		return

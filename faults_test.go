@@ -1,0 +1,145 @@
+package xconsumer_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/coord/coordtest"
+	"gitee.com/ken.yang/xconsumer/coord/mem"
+)
+
+// nemesis makes commits go wrong in all the ways that a service knows, by a seed.
+type nemesis struct {
+	mu   sync.Mutex
+	rand *rand.Rand
+	rate float64
+	told map[string]int
+	late sync.WaitGroup
+}
+
+func newNemesis(seed uint64, rate float64) *nemesis {
+	return &nemesis{rand: rand.New(rand.NewPCG(seed, 1)), rate: rate, told: map[string]int{}}
+}
+
+func (n *nemesis) next() (fault int, delay time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.rand.Float64() >= n.rate {
+		return 0, time.Duration(n.rand.IntN(1000)) * time.Nanosecond
+	}
+	fault = 1 + n.rand.IntN(4)
+	n.told[[]string{"", "lost", "reply lost", "late", "slow"}[fault]]++
+	return fault, time.Duration(n.rand.IntN(3e9)) * time.Nanosecond
+}
+
+func (n *nemesis) heal() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.rate = 0
+}
+
+func (n *nemesis) interceptor(*mem.Client) coordtest.Interceptor {
+	type commit = func(context.Context, ...coord.Op) ([]coord.Result, error)
+	return coordtest.Interceptor{Commit: func(ctx context.Context, ops []coord.Op, next commit) ([]coord.Result, error) {
+		fault, delay := n.next()
+		unknown := fmt.Errorf("nemesis: %w", coord.ErrUnknown)
+		switch fault {
+		case 1: // it never arrives
+			return nil, unknown
+		case 2: // the answer does not
+			if _, err := next(ctx, ops...); err != nil {
+				return nil, err
+			}
+			return nil, unknown
+		case 3: // it arrives later than anybody would think
+			n.late.Go(func() {
+				time.Sleep(delay)
+				_, _ = next(context.WithoutCancel(ctx), ops...)
+			})
+			return nil, unknown
+		case 4:
+			time.Sleep(delay)
+		default:
+			time.Sleep(delay)
+		}
+		return next(ctx, ops...)
+	}}
+}
+
+// Whatever happens to single commits, no slot runs twice; and once it stops happening, all of
+// them run, and nothing is left over.
+func TestCommitsGoWrong(t *testing.T) {
+	for seed := range uint64(40) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, task("a", 5), task("b", 3))
+				n := newNemesis(seed, 0.25)
+				w.intercept = n.interceptor
+				var procs []*proc
+				for i := range 4 {
+					procs = append(procs, w.start(fmt.Sprint("n", i)))
+				}
+				dice := rand.New(rand.NewPCG(seed, 2))
+				for range 12 {
+					time.Sleep(time.Duration(dice.IntN(20e9)) * time.Nanosecond)
+					i := dice.IntN(len(procs))
+					switch dice.IntN(4) {
+					case 0: // it leaves and comes back
+						w.leave(procs[i])
+						procs[i] = w.start(procs[i].Name())
+					case 1:
+						procs[i].Cut()
+					case 2:
+						procs[i].Heal()
+					default: // no service does that to a client that it does not hear
+						procs[i].Heal()
+						w.service.Expire(memberSession(w, procs[i]))
+					}
+				}
+				n.heal()
+				for _, p := range procs {
+					p.Heal()
+				}
+				time.Sleep(2 * time.Minute)
+				w.wantShare(map[string]int{"n0": 2, "n1": 2, "n2": 2, "n3": 2})
+				if s := w.state(procs[0]); len(s.Lost) != 0 || len(s.Nodes) != 4 {
+					t.Errorf("nodes %+v, lost %+v", s.Nodes, s.Lost)
+				}
+				for _, p := range procs {
+					w.leave(p)
+					time.Sleep(time.Second)
+				}
+				n.late.Wait()
+				// What is left: meta, epoch, two tasks, the ring, and the document of the last to leave.
+				h := w.hand()
+				if docs := h.children("/docs"); len(docs) != 1 {
+					t.Errorf("documents left: %v", docs)
+				}
+				if got := w.service.Keys() - len(h.children("/decisions")); got != 5 {
+					t.Errorf("%d keys left besides the ring", got)
+				}
+				t.Logf("faults %v, starts %d", n.told, w.floor.started())
+			})
+		})
+	}
+}
+
+// memberSession returns the session of a node's member, "" if it is none.
+func memberSession(w *world, p *proc) string {
+	s, err := w.service.Client().Open(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	r, err := s.Get(w.t.Context(), root+"/names/"+p.Name())
+	if err != nil {
+		return ""
+	}
+	return r.Session
+}

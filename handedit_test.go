@@ -1,0 +1,294 @@
+package xconsumer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer"
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+)
+
+// hand is somebody with a ZooKeeper GUI: it writes what it likes, whatever version there is.
+type hand struct {
+	w *world
+	s coord.Session
+}
+
+func (w *world) hand() hand {
+	s, err := w.service.Client().Open(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = s.Close() })
+	return hand{w, s}
+}
+
+const root = "/xconsumer/test"
+
+func (h hand) get(key string) coord.Record {
+	h.w.t.Helper()
+	r, err := h.s.Get(context.Background(), root+key)
+	if err != nil {
+		h.w.t.Fatal(err)
+	}
+	return r
+}
+
+func (h hand) set(key, value string) {
+	h.w.t.Helper()
+	if _, err := h.s.Commit(context.Background(), coord.Set(root+key, []byte(value), h.get(key).Version)); err != nil {
+		h.w.t.Fatal(err)
+	}
+}
+
+func (h hand) del(key string) {
+	h.w.t.Helper()
+	if _, err := h.s.Commit(context.Background(), coord.Delete(root+key, h.get(key).Version)); err != nil {
+		h.w.t.Fatal(err)
+	}
+}
+
+func (h hand) children(key string) (names []string) {
+	h.w.t.Helper()
+	entries, err := h.s.List(context.Background(), root+key)
+	if err != nil {
+		h.w.t.Fatal(err)
+	}
+	for _, e := range entries {
+		names = append(names, e.Name)
+	}
+	return names
+}
+
+func wantError(t *testing.T, s cluster.State, path string) {
+	t.Helper()
+	for _, e := range s.Errors {
+		if e.Path == root+path && e.Error != "" {
+			return
+		}
+	}
+	t.Errorf("no error names %s: %+v", path, s.Errors)
+}
+
+// handEdit runs two nodes with four workers, lets a hand edit the store and checks that in the
+// end all is as before.
+func handEdit(t *testing.T, edit func(w *world, h hand, n1, n2 *proc)) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("a", 4))
+		n1, n2 := w.start("n1"), w.start("n2")
+		time.Sleep(time.Second)
+		edit(w, w.hand(), n1, n2)
+		w.wantShare(map[string]int{"n1": 2, "n2": 2})
+		w.leave(n2, n1)
+	})
+}
+
+func TestCorruptTaskKeepsTheLastGoodOne(t *testing.T) {
+	for _, value := range []string{"", "{", `{"v":1,"spec":{"name":"a","workName":"a","workerNum":-4}}`, `{"v":1,"spec":{"name":"b","workName":"a","workerNum":1}}`, "\xff\xfe"} {
+		t.Run(fmt.Sprintf("%q", value), func(t *testing.T) {
+			handEdit(t, func(w *world, h hand, n1, n2 *proc) {
+				started := w.floor.started()
+				h.set("/tasks/a", value)
+				time.Sleep(10 * time.Second)
+				wantError(t, w.state(n1), "/tasks/a")
+				wantError(t, w.state(n2), "/tasks/a")
+				if n := w.floor.started(); n != started {
+					t.Errorf("%d workers were started", n-started)
+				}
+				// A leader who never saw a good one goes by what the documents carry.
+				w.leave(n1)
+				time.Sleep(time.Second)
+				w.wantShare(map[string]int{"n2": 4})
+				*n1 = *w.start("n1")
+				time.Sleep(time.Second)
+			})
+		})
+	}
+}
+
+func TestHandEditedTaskIsLegal(t *testing.T) {
+	handEdit(t, func(w *world, h hand, _, _ *proc) {
+		good := string(h.get("/tasks/a").Value)
+		h.set("/tasks/a", strings.Replace(good, `"workerNum":4`, `"workerNum":6`, 1))
+		time.Sleep(time.Second)
+		w.wantShare(map[string]int{"n1": 3, "n2": 3})
+		h.set("/tasks/a", good)
+		time.Sleep(time.Second)
+	})
+}
+
+func TestDeletedTaskRecordStopsNothing(t *testing.T) {
+	handEdit(t, func(w *world, h hand, n1, _ *proc) {
+		h.del("/tasks/a")
+		time.Sleep(40 * time.Second)
+		wantError(t, w.state(n1), "/tasks/a")
+	})
+}
+
+func TestHandEditedDocumentIsWrittenAgain(t *testing.T) {
+	handEdit(t, func(w *world, h hand, n1, n2 *proc) {
+		started := w.floor.started()
+		events := n2.Events(w.t.Context())
+		doc := "/docs/" + memberOf(w.state(n1), "n2")
+		good := string(h.get(doc).Value)
+		h.set(doc, strings.Replace(good, `"slots":[`, `"slots":[{"task":"a","slots":"0-3","token":99,"spec":{"name":"a","workName":"a","workerNum":4}},`, 1))
+		time.Sleep(time.Second)
+		if n := w.floor.started(); n != started {
+			t.Errorf("%d workers were started", n-started)
+		}
+		if len(w.state(n1).Errors) != 0 {
+			t.Errorf("still unusable: %+v", w.state(n1).Errors)
+		}
+		for e := range events {
+			if e.Kind == cluster.RecordUnusable {
+				if !strings.Contains(e.Detail, doc) {
+					t.Errorf("event %+v", e)
+				}
+				break
+			}
+		}
+	})
+}
+
+func TestDeletedDocumentEvictsItsMember(t *testing.T) {
+	handEdit(t, func(w *world, h hand, n1, _ *proc) {
+		member := memberOf(w.state(n1), "n2")
+		h.del("/docs/" + member)
+		time.Sleep(30 * time.Second)
+		if again := memberOf(w.state(n1), "n2"); again == member || again == "" {
+			t.Errorf("n2 is member %q, was %q", again, member)
+		}
+		for _, guid := range h.children("/docs") {
+			if guid == member {
+				t.Error("the document of the evicted member is still there")
+			}
+		}
+	})
+}
+
+func TestDeletedDocumentOfASilentMemberWaitsForItsLease(t *testing.T) {
+	handEdit(t, func(w *world, h hand, n1, n2 *proc) {
+		n2.Cut()
+		h.del("/docs/" + memberOf(w.state(n1), "n2"))
+		time.Sleep(21 * time.Second)
+		w.wantShare(map[string]int{"n1": 2}) // n2 has stopped by its lease, but who could know
+		time.Sleep(4 * time.Second)
+		w.wantShare(map[string]int{"n1": 4})
+		n2.Heal()
+		time.Sleep(30 * time.Second)
+	})
+}
+
+func TestDeletedMemberKeysAreAnExpiry(t *testing.T) {
+	for _, key := range []string{"/members/", "/status/", "/heartbeats/"} {
+		t.Run(key, func(t *testing.T) {
+			handEdit(t, func(w *world, h hand, n1, _ *proc) {
+				member := memberOf(w.state(n1), "n2")
+				h.del(key + member)
+				time.Sleep(time.Minute)
+				if again := memberOf(w.state(n1), "n2"); again == member || again == "" {
+					t.Errorf("n2 is member %q, was %q", again, member)
+				}
+			})
+		})
+	}
+}
+
+func TestDeletedCandidateElectsAnother(t *testing.T) {
+	handEdit(t, func(w *world, h hand, n1, n2 *proc) {
+		for _, name := range h.children("/election") {
+			if strings.HasPrefix(name, memberOf(w.state(n2), "n1")) {
+				h.del("/election/" + name)
+			}
+		}
+		time.Sleep(time.Minute)
+		if s := w.state(n2); s.Leader != "n2" || s.Term < 2 {
+			t.Errorf("leader %q, term %d", s.Leader, s.Term)
+		}
+	})
+}
+
+func TestDamagedEpochStopsGrantsOnly(t *testing.T) {
+	for _, damage := range []string{"delete", "{", `{"v":1,"version":0,"nextToken":1}`} {
+		t.Run(damage, func(t *testing.T) {
+			handEdit(t, func(w *world, h hand, n1, n2 *proc) {
+				good := h.get("/epoch")
+				if damage == "delete" {
+					h.del("/epoch")
+				} else {
+					h.set("/epoch", damage)
+				}
+				n3 := w.start("n3")
+				time.Sleep(10 * time.Second)
+				w.wantShare(map[string]int{"n1": 2, "n2": 2}) // n3 gets nothing, and nobody loses anything
+				wantError(t, w.state(n2), "/epoch")
+				w.leave(n3)
+				// An operator restores it: with its version, which is that of its key.
+				value := string(good.Value)
+				if damage == "delete" {
+					value = strings.Replace(value, fmt.Sprintf(`"version":%d`, good.Version), `"version":0`, 1)
+					if _, err := h.s.Commit(context.Background(), coord.Create(root+"/epoch", []byte(value))); err != nil {
+						t.Fatal(err)
+					}
+				} else {
+					now := h.get("/epoch").Version
+					h.set("/epoch", strings.Replace(value, fmt.Sprintf(`"version":%d`, good.Version), fmt.Sprintf(`"version":%d`, now+1), 1))
+				}
+				time.Sleep(10 * time.Second)
+				w.leave(n2)
+				time.Sleep(time.Second)
+				w.wantShare(map[string]int{"n1": 4})
+				*n2 = *w.start("n2")
+				time.Sleep(time.Second)
+			})
+		})
+	}
+}
+
+func TestDamagedMetaRefusesNewMembers(t *testing.T) {
+	handEdit(t, func(w *world, h hand, n1, _ *proc) {
+		good := string(h.get("/meta").Value)
+		h.set("/meta", strings.Replace(good, `"protocol":1`, `"protocol":2`, 1))
+		n3 := w.start("n3")
+		time.Sleep(time.Second)
+		if err := <-n3.done; !errors.Is(err, xconsumer.ErrProtocol) {
+			t.Errorf("run: %v", err)
+		}
+		h.set("/meta", "{")
+		n4 := w.start("n4")
+		time.Sleep(5 * time.Second)
+		if reasons := strings.Join(n4.Ready(), ";"); !strings.Contains(reasons, root+"/meta") {
+			t.Errorf("ready: %s", reasons)
+		}
+		w.leave(n4)
+		h.set("/meta", good)
+		_ = n1
+	})
+}
+
+func TestDeletedRingEntryDisturbsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("a", 1))
+		n1 := w.start("n1")
+		h := w.hand()
+		time.Sleep(time.Second)
+		for _, n := range h.children("/decisions") {
+			h.del("/decisions/" + n)
+		}
+		for i := range 140 { // each change is a decision: the ring goes round
+			h.set("/tasks/a", fmt.Sprintf(`{"v":1,"spec":{"name":"a","workName":"a","workerNum":%d}}`, 1+i%2))
+			time.Sleep(time.Second)
+		}
+		if n := len(h.children("/decisions")); n > 128 || n < 100 {
+			t.Errorf("the ring holds %d decisions", n)
+		}
+		w.wantShare(map[string]int{"n1": 2})
+		w.leave(n1)
+	})
+}

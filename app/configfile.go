@@ -101,7 +101,9 @@ func readConfigFile(path string) (*configFile, error) {
 	f := &configFile{path: path, keys: map[string]place{}}
 	f.index(data)
 	f.unknown()
-	f.decode(data)
+	if !f.decode(data) {
+		return nil, f.err()
+	}
 	return f, nil
 }
 
@@ -168,15 +170,16 @@ func (f *configFile) unknown() {
 }
 
 // decode fills in the config. The decoder stops at the first value of a wrong type: its line is
-// then taken out and the rest read again, until all such mistakes are known.
-func (f *configFile) decode(data []byte) {
+// then taken out and the rest read again, until all such mistakes are known. It tells whether the
+// file is TOML at all.
+func (f *configFile) decode(data []byte) bool {
 	for range 100 {
 		f.config = fileConfig{}
 		d := toml.NewDecoder(bytes.NewReader(data))
 		d.DisallowUnknownFields()
 		err := d.Decode(&f.config)
 		if err == nil {
-			return
+			return true
 		}
 		if strict, ok := errors.AsType[*toml.StrictMissingError](err); ok {
 			for i := range strict.Errors { // those in inline tables; the others are told already
@@ -185,15 +188,16 @@ func (f *configFile) decode(data []byte) {
 					f.fail(at, fmt.Sprintf("unknown key %q", strings.Join(strict.Errors[i].Key(), ".")))
 				}
 			}
-			return
+			return true
 		}
 		wrong, ok := errors.AsType[*toml.DecodeError](err)
 		if !ok {
 			f.errs = append(f.errs, placedError{place{1, 1}, err.Error()})
-			return
+			return false
 		}
 		line, column := wrong.Position()
 		text := wrongType.ReplaceAllString(strings.TrimPrefix(wrong.Error(), "toml: "), "want $2, got $1")
+		text = strings.Replace(text, "want int64", "want integer", 1)
 		key := f.keyAt(line)
 		if key != "" {
 			text = fmt.Sprintf("%s: %s", lastPart(key), text)
@@ -201,11 +205,12 @@ func (f *configFile) decode(data []byte) {
 		f.fail(place{line, column}, text)
 		lines := bytes.SplitAfter(data, []byte("\n"))
 		if key == "" || line > len(lines) {
-			return // no TOML
+			return false
 		}
 		lines[line-1] = []byte("\n")
 		data = bytes.Join(lines, nil)
 	}
+	return false
 }
 
 // told tells whether a mistake at a place was noted already.

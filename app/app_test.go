@@ -1,0 +1,282 @@
+package app_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"gitee.com/ken.yang/xconsumer"
+	"gitee.com/ken.yang/xconsumer/app"
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"))
+}
+
+// run runs a command in an empty directory with the files and variables given.
+func run(t *testing.T, files, env map[string]string, args ...string) (code int, out, errs string) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	for name, content := range files {
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var stdout, stderr bytes.Buffer
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	if len(args) > 0 && args[0] == "run" {
+		cancel() // a node that gets as far as starting leaves again at once
+	}
+	code = app.Run(ctx, args, func(*xconsumer.Node) {}, app.Streams{Out: &stdout, Err: &stderr, Env: func(k string) string { return env[k] }})
+	return code, stdout.String(), stderr.String()
+}
+
+const goodFile = `cluster = "demo"
+[node]
+name = "n1"
+[zookeeper]
+host = "h1:2181,h2/x"
+sessionTimeout = "10s"
+[[task]]
+name = "a"
+workName = "a"
+workerNum = 2
+stopTimeout = "5s"
+`
+
+func TestConfigCheck(t *testing.T) {
+	const tlsKeys = "[zookeeper.tls]\n"
+	cases := []struct {
+		name string
+		file string
+		env  map[string]string
+		args []string
+		want []string // lines of the error; none: it is accepted
+	}{
+		{name: "good", file: goodFile},
+		{name: "empty file", file: "", want: []string{"xconsumer: zookeeper.host: no coordination service is chosen"}},
+		{name: "by flag alone", file: "", args: []string{"--zookeeper", "127.0.0.1:1"}},
+		{name: "by environment alone", file: "", env: map[string]string{"XCONSUMER_ZOOKEEPER_HOST": "127.0.0.1:1"}},
+		{name: "environment over file", file: goodFile, env: map[string]string{"XCONSUMER_ZOOKEEPER_SESSION_TIMEOUT": "1s"}, want: []string{"xconsumer: zookeeper.sessionTimeout: lease settings refused"}},
+		{name: "flag over environment", file: goodFile, env: map[string]string{"XCONSUMER_NODE_NAME": "a b"}, args: []string{"--name", "c"}},
+		{name: "what workers are given is no configuration", file: goodFile, env: map[string]string{"XCONSUMER_CLUSTER": "a b", "XCONSUMER_TASK": "x y"}},
+		{name: "no TOML", file: "cluster = \n", want: []string{`xconsumer: app.toml:1:11: unexpected character`}},
+		{name: "every mistake at once", file: `cluster = "de mo"
+[zookeeper]
+hots = "x"
+host = 7
+[http]
+listen = "0.0.0.0:80"
+[[task]]
+name = "a"
+workname = "a"
+workerNum = -1
+[[task]]
+name = "a"
+workName = "x"
+workerNum = "two"
+stopTimeout = "abc"
+[[task]]
+name = "z"
+workName = ""
+workerNum = 100001
+stopTimeout = "2h"
+[leader]
+workers = "first"
+`, want: []string{
+			`xconsumer: app.toml:1:1: cluster: "de mo": only letters`,
+			`app.toml:3:1: unknown key "hots", did you mean "host"?`,
+			`app.toml:4:8: host: want string, got integer`,
+			`app.toml:6:1: http.listen: "0.0.0.0:80" can be reached from other machines`,
+			`app.toml:9:1: task "a": unknown key "workname", did you mean "workName"?`,
+			`app.toml:10:1: task "a": workerNum: -1 is not between 0 and 100000`,
+			`app.toml:12:1: task "a": name: the same as that of task 1 in line 7`,
+			`app.toml:14:13: task "a": workerNum: want integer, got string`,
+			`app.toml:15:1: task "a": stopTimeout: "abc" is no duration`,
+			`app.toml:18:1: task "z": workName: must not be empty`,
+			`app.toml:19:1: task "z": workerNum: 100001 is not between 0 and 100000`,
+			`app.toml:20:1: task "z": stopTimeout: 2h0m0s is not between 0s and 1h0m0s`,
+			`app.toml:22:1: leader.workers: "first" is not one of`,
+		}},
+		{name: "a lease that leaves no time", file: "[zookeeper]\nhost=\"h\"\nsessionTimeout=\"4s\"\n", want: []string{"xconsumer: app.toml:3:1: zookeeper.sessionTimeout: lease settings refused: with a session timeout of 4s"}},
+		{name: "a tick that is too long", file: "[zookeeper]\nhost=\"h\"\ntickTime=\"15s\"\n", want: []string{"xconsumer: zookeeper.sessionTimeout: lease settings refused"}},
+		{name: "impossible durations", file: "[zookeeper]\nhost=\"h\"\nsessionTimeout=\"-4s\"\ntickTime=\"2\"\n", want: []string{"xconsumer: app.toml:3:1: zookeeper.sessionTimeout: -4s is not more than 0s", `app.toml:4:1: zookeeper.tickTime: "2" is no duration`}},
+		{name: "no such CA", file: "[zookeeper]\nhost=\"h\"\n" + tlsKeys + "ca=\"none.pem\"\n", want: []string{"xconsumer: app.toml:3:2: zookeeper.tls: ca: open none.pem"}},
+		{name: "half a certificate", file: "[zookeeper]\nhost=\"h\"\n" + tlsKeys + "cert=\"x\"\n", want: []string{"xconsumer: app.toml:3:2: zookeeper.tls: cert and key belong together"}},
+		{name: "half an identity", file: "[zookeeper]\nhost=\"h\"\nusername=\"x\"\n", want: []string{"xconsumer: app.toml:3:1: zookeeper.username: username and password belong together"}},
+		{name: "an address that is none", file: goodFile, args: []string{"--http", "nowhere"}, want: []string{`xconsumer: http.listen: "nowhere": want host:port`}},
+		{name: "bad servers", file: goodFile, args: []string{"--zookeeper", "a,,b"}, want: []string{"xconsumer: zookeeper.host: empty server name"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			code, out, errs := run(t, map[string]string{"app.toml": c.file}, c.env, append([]string{"config", "check"}, c.args...)...)
+			if c.want == nil {
+				if code != 0 || !strings.Contains(out, "ok") || errs != "" {
+					t.Errorf("exit %d, %q, %q", code, out, errs)
+				}
+				return
+			}
+			lines := strings.Split(strings.TrimSpace(errs), "\n")
+			for i := range max(len(lines), len(c.want)) {
+				got, want := "", ""
+				if i < len(lines) {
+					got = lines[i]
+				}
+				if i < len(c.want) {
+					want = c.want[i]
+				}
+				if want == "" || !strings.HasPrefix(got, want) {
+					t.Errorf("line %d: %s\nwant     %s", i+1, got, want)
+				}
+			}
+			if code != 78 {
+				t.Errorf("exit %d; want 78", code)
+			}
+		})
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+	defer refusing.Close()
+	cases := []struct {
+		name string
+		args []string
+		code int
+		want string
+	}{
+		{"unknown command", []string{"bogus"}, 2, `unknown command "bogus"`},
+		{"unknown flag", []string{"run", "--bogus"}, 2, "unknown flag: --bogus"},
+		{"arguments", []string{"status", "x"}, 2, "takes no arguments"},
+		{"output", []string{"status", "-o", "xml"}, 2, `"xml" is neither table nor json`},
+		{"server", []string{"status", "--server", "ftp://x"}, 2, "want a URL such as"},
+		{"nobody there", []string{"status", "--server", "127.0.0.1:1"}, 5, "no node answers at http://127.0.0.1:1"},
+		{"somebody else", []string{"status", "--server", refusing.URL}, 1, "418"},
+		{"no file", []string{"run", "--config", "none.toml"}, 78, "open none.toml: no such file"},
+		{"nothing configured", []string{"run"}, 78, "no coordination service is chosen"},
+		{"other machines", []string{"run", "--zookeeper", "x", "--http", ":8800"}, 78, "until the API has access tokens"},
+		{"address taken", []string{"run", "--zookeeper", "x", "--http", taken.Addr().String()}, 1, "address already in use"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			code, out, errs := run(t, nil, nil, c.args...)
+			if code != c.code || !strings.Contains(errs, c.want) || out != "" {
+				t.Errorf("exit %d, out %q, err %q; want %d, %q", code, out, errs, c.code, c.want)
+			}
+		})
+	}
+}
+
+func TestHelpAndVersion(t *testing.T) {
+	for _, args := range [][]string{{}, {"--help"}, {"run", "--help"}, {"config"}, {"version"}, {"completion", "bash"}} {
+		if code, out, errs := run(t, nil, nil, args...); code != 0 || out == "" || errs != "" {
+			t.Errorf("%v: exit %d, %d bytes, %q", args, code, len(out), errs)
+		}
+	}
+	_, out, _ := run(t, nil, nil, "version", "-o", "json")
+	var v struct{ Version, Go string }
+	if err := json.Unmarshal([]byte(out), &v); err != nil || v.Version == "" || !strings.HasPrefix(v.Go, "go1") {
+		t.Errorf("%q: %v", out, err)
+	}
+}
+
+// node is a node that tells what a test gives it.
+type node struct {
+	state   cluster.State
+	err     error
+	reasons []string
+}
+
+func (n node) Name() string                                 { return "n1" }
+func (n node) State(context.Context) (cluster.State, error) { return n.state, n.err }
+func (n node) Ready() []string                              { return n.reasons }
+
+func TestStatus(t *testing.T) {
+	server := httptest.NewServer(httpapi.Handler(node{state: cluster.State{
+		Cluster: "demo", Leader: "n1", Term: 3,
+		Nodes: []cluster.NodeInfo{
+			{Name: "n1", Address: "127.0.0.1:8800", PID: 11, Leader: true, State: cluster.NodeUp, Slots: 2},
+			{Name: "n2", State: cluster.NodeLeaving},
+		},
+		Lost:  []cluster.NodeInfo{{Name: "n3", State: cluster.NodeLost, Slots: 1}},
+		Tasks: []cluster.TaskInfo{{Name: "a", WorkName: "A", WorkerNum: 3, Running: 1}, {Name: "b", WorkName: "b", WorkerNum: 2, Unplaced: 2, Reason: "no live node has registered its work"}},
+		Workers: []cluster.WorkerInfo{
+			{Task: "a", Index: 0, Node: "n1", State: cluster.WorkerRunning},
+			{Task: "a", Index: 1, Node: "n1", State: cluster.WorkerBackoff, Restarts: 4, Error: "boom \x1b[31m\nmore"},
+			{Task: "a", Index: 2, Node: "n3", State: cluster.WorkerLost},
+		},
+		Errors: []cluster.RecordError{{Path: "/xconsumer/demo/tasks/c", Error: "not usable"}},
+	}}))
+	defer server.Close()
+	want := `cluster demo   leader n1   term 3   1 of 5 workers running
+
+NODE         STATE    SLOTS  ADDRESS         PID
+n1 (leader)  up       2      127.0.0.1:8800  11
+n2           leaving  0      -               -
+n3           lost     1      -               -
+
+TASK  WORK  WORKERS  RUNNING  UNPLACED
+a     A     3        1        0
+b     b     2        0        2: no live node has registered its work
+
+WORKER  NODE  STATE    RESTARTS  LAST ERROR
+a#1     n1    backoff  4         boom ` + "\uFFFD" + `[31m…
+a#2     n3    lost     0         
+
+unusable record /xconsumer/demo/tasks/c: not usable
+`
+	code, out, errs := run(t, nil, map[string]string{"XCONSUMER_SERVER": server.URL}, "status")
+	if diff := cmp.Diff(want, out); diff != "" || code != 0 || errs != "" {
+		t.Errorf("exit %d, %q, (-want +got):\n%s", code, errs, diff)
+	}
+	_, out, _ = run(t, nil, nil, "status", "--server", server.URL, "-o", "json")
+	var state cluster.State
+	if err := json.Unmarshal([]byte(out), &state); err != nil || state.Leader != "n1" || len(state.Workers) != 3 {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+func TestSampleFileIsGood(t *testing.T) {
+	sample, err := os.ReadFile(filepath.Join("..", "app.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, out, errs := run(t, map[string]string{"app.toml": string(sample)}, nil, "config", "check"); code != 0 || !strings.Contains(out, "2 tasks") {
+		t.Errorf("exit %d, %q, %q", code, out, errs)
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	f.Add(goodFile)
+	f.Add("[[task]]\nname='x'\nworkerNum=[1,\n2]\n[task.sub]\na.b.c = {d=1}\n")
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, content string) {
+		file := filepath.Join(dir, "app.toml")
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out, errs bytes.Buffer
+		code := app.Run(t.Context(), []string{"config", "check", "--config", file}, nil, app.Streams{Out: &out, Err: &errs, Env: func(string) string { return "" }})
+		if code != 0 && code != 78 || code == 78 && errs.Len() == 0 {
+			t.Errorf("exit %d: %s", code, errs.String())
+		}
+	})
+}

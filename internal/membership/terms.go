@@ -3,7 +3,7 @@ package membership
 import (
 	"errors"
 	"fmt"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/coord"
@@ -68,7 +68,8 @@ const (
 type Lease struct {
 	session coord.Session
 	terms   Terms
-	ended   atomic.Int64 // when the session was seen to have ended, 0 while it has not
+	once    sync.Once
+	ended   time.Duration // when the session was seen to have ended, set once
 }
 
 // NewLease returns the lease of a session.
@@ -95,9 +96,9 @@ func (l *Lease) Phase() (Phase, time.Duration) {
 	soft, hard := end-l.terms.Soft, end-l.terms.Hard
 	select {
 	case <-l.session.Done():
-		l.ended.CompareAndSwap(0, int64(now))
+		l.once.Do(func() { l.ended = now })
 		soft = now
-		hard = min(hard, time.Duration(l.ended.Load())+l.terms.Grace*3/4)
+		hard = min(hard, l.ended+l.terms.Grace*3/4)
 	default:
 	}
 	switch {

@@ -1,0 +1,187 @@
+package election_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/coord/coordtest"
+	"gitee.com/ken.yang/xconsumer/coord/mem"
+	"gitee.com/ken.yang/xconsumer/internal/election"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var keys = schema.NewKeys("test")
+
+// candidate is a member that takes part in elections.
+type candidate struct {
+	session coord.Session
+	self    membership.Self
+	cancel  context.CancelFunc
+	done    chan error
+	depose  chan struct{}
+
+	mu    sync.Mutex
+	leads bool
+	terms []int64
+}
+
+func (c *candidate) leading() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.leads
+}
+
+func run(t *testing.T, store coord.Store, name string) *candidate {
+	t.Helper()
+	s, err := store.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, err := membership.Join(t.Context(), s, keys, cluster.Member{GUID: membership.NewGUID(), Name: name, SessionTimeout: s.Info().Timeout})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	c := &candidate{session: s, self: self, cancel: cancel, done: make(chan error, 1), depose: make(chan struct{})}
+	go func() {
+		c.done <- election.Run(ctx, s, keys, self, slog.New(slog.DiscardHandler), func(ctx context.Context, term election.Term) error {
+			c.mu.Lock()
+			c.leads, c.terms = true, append(c.terms, term.Number)
+			c.mu.Unlock()
+			defer func() {
+				c.mu.Lock()
+				c.leads = false
+				c.mu.Unlock()
+			}()
+			select {
+			case <-ctx.Done():
+				time.Sleep(time.Second) // it takes a while, and is awaited
+				return nil
+			case <-c.depose:
+				return fmt.Errorf("test: %w", election.ErrDeposed)
+			}
+		})
+	}()
+	return c
+}
+
+func (c *candidate) stop(t *testing.T) {
+	t.Helper()
+	c.cancel()
+	if err := <-c.done; err != nil {
+		t.Errorf("%s: %v", c.self.Name, err)
+	}
+	if c.leading() {
+		t.Errorf("%s: lead was not awaited", c.self.Name)
+	}
+	_ = c.session.Close()
+}
+
+func epoch(t *testing.T, s coord.Session) schema.Epoch {
+	t.Helper()
+	r, err := s.Get(t.Context(), keys.Epoch())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e schema.Epoch
+	if err := schema.Decode(keys.Epoch(), r, &e); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func TestFirstInFirstOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := mem.New(mem.Config{Latency: time.Millisecond})
+		a, b, c := run(t, service.Client(), "a"), run(t, service.Client(), "b"), run(t, service.Client(), "c")
+		time.Sleep(time.Second)
+		want := func(leader *candidate, term int64) {
+			t.Helper()
+			for _, x := range []*candidate{a, b, c} {
+				if x.leading() != (x == leader) {
+					t.Errorf("%s leads: %v", x.self.Name, x.leading())
+				}
+			}
+			if e := epoch(t, leader.session); e.Leader != leader.self.GUID || e.Node != leader.self.Name || e.Term != term {
+				t.Errorf("epoch %+v", e)
+			}
+		}
+		want(a, 1)
+		b.stop(t) // not the leader: nobody notices
+		time.Sleep(time.Second)
+		want(a, 1)
+		a.depose <- struct{}{} // it is still the first, and leads again, in a new term
+		time.Sleep(time.Second)
+		want(a, 2)
+		a.stop(t)
+		time.Sleep(time.Second)
+		want(c, 3)
+		c.stop(t)
+	})
+}
+
+func TestLostCandidateKeyEndsTheTerm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := mem.New(mem.Config{})
+		a, b := run(t, service.Client(), "a"), run(t, service.Client(), "b")
+		time.Sleep(time.Second)
+		if _, err := b.session.Commit(t.Context(), coord.Delete(a.self.Election, 0)); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-a.done; err == nil || a.leading() {
+			t.Errorf("a goes on: %v", err)
+		}
+		time.Sleep(time.Second)
+		if !b.leading() {
+			t.Error("b does not lead")
+		}
+		b.stop(t)
+		_ = a.session.Close()
+	})
+}
+
+// A bump of the epoch whose outcome is unknown is read again, not repeated blindly.
+func TestUnknownBump(t *testing.T) {
+	for _, applied := range []bool{true, false} {
+		t.Run(fmt.Sprint("applied ", applied), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				service := mem.New(mem.Config{})
+				bumps := 0
+				a := run(t, coordtest.Intercept(service.Client(), coordtest.Interceptor{
+					Commit: func(ctx context.Context, ops []coord.Op, next func(context.Context, ...coord.Op) ([]coord.Result, error)) ([]coord.Result, error) {
+						if len(ops) != 2 || ops[1].Key != keys.Epoch() || ops[1].Kind != coord.KindSet {
+							return next(ctx, ops...)
+						}
+						if bumps++; bumps > 1 {
+							return next(ctx, ops...)
+						}
+						if applied {
+							_, _ = next(ctx, ops...)
+						}
+						return nil, fmt.Errorf("test: %w", coord.ErrUnknown)
+					},
+				}), "a")
+				time.Sleep(time.Second)
+				if !a.leading() || bumps != 2 {
+					t.Errorf("leads %v after %d bumps", a.leading(), bumps)
+				}
+				if e := epoch(t, a.session); e.Term != a.terms[0] {
+					t.Errorf("epoch %+v, term %v", e, a.terms)
+				}
+				a.stop(t)
+			})
+		})
+	}
+}

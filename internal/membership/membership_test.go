@@ -1,0 +1,231 @@
+package membership_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/coord/coordtest"
+	"gitee.com/ken.yang/xconsumer/coord/mem"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestTerms(t *testing.T) {
+	const s, ms = time.Second, time.Millisecond
+	for _, c := range []struct {
+		timeout, tick            time.Duration
+		beat, length, soft, hard time.Duration
+		ok                       bool
+	}{
+		{20 * s, 2 * s, 2 * s, 19 * s, 3 * s, 500 * ms, true},        // normal
+		{10 * s, 2 * s, 1250 * ms, 9500 * ms, 2 * s, 500 * ms, true}, // fast
+		{40 * s, 2 * s, 2 * s, 38 * s, 3 * s, 500 * ms, true},        // patient
+		{6 * s, 2 * s, 1200 * ms, 5700 * ms, 1200 * ms, 300 * ms, true},
+		{4 * s, 2 * s, 1200 * ms, 3800 * ms, 800 * ms, 200 * ms, false},
+		{2 * s, 200 * ms, 300 * ms, 1900 * ms, 400 * ms, 100 * ms, true},
+		{1 * s, 200 * ms, 300 * ms, 950 * ms, 200 * ms, 50 * ms, false},
+	} {
+		terms := membership.NewTerms(c.timeout, c.tick/2+200*ms, c.tick)
+		if terms.Beat != c.beat || terms.Length != c.length || terms.Soft != c.soft || terms.Hard != c.hard {
+			t.Errorf("T %v, tick %v: %+v", c.timeout, c.tick, terms)
+		}
+		if err := terms.Check(); (err == nil) != c.ok || err != nil && !errors.Is(err, membership.ErrTerms) {
+			t.Errorf("T %v, tick %v: %v", c.timeout, c.tick, err)
+		}
+	}
+}
+
+var keys = schema.NewKeys("test")
+
+func member(name string, s coord.Session) cluster.Member {
+	return cluster.Member{GUID: membership.NewGUID(), Name: name, Host: "h", PID: 7, Works: []string{"w"}, SessionTimeout: s.Info().Timeout}
+}
+
+func open(t *testing.T, store coord.Store) coord.Session {
+	t.Helper()
+	s, err := store.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func join(t *testing.T, s coord.Session, name string) membership.Self {
+	t.Helper()
+	self, err := membership.Join(t.Context(), s, keys, member(name, s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return self
+}
+
+func names(t *testing.T, s coord.Session, key string) (list []string) {
+	t.Helper()
+	entries, err := s.List(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		list = append(list, e.Name)
+	}
+	return list
+}
+
+func TestJoinIsOneCommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := mem.New(mem.Config{})
+		commits := 0
+		s := open(t, coordtest.Intercept(service.Client(), coordtest.Interceptor{
+			Commit: func(ctx context.Context, ops []coord.Op, next func(context.Context, ...coord.Op) ([]coord.Result, error)) ([]coord.Result, error) {
+				commits++
+				return next(ctx, ops...)
+			},
+		}))
+		first := join(t, s, "n1")
+		if commits != 2 { // one makes the cluster
+			t.Errorf("%d commits", commits)
+		}
+		if _, err := membership.Join(t.Context(), s, keys, member("n1", s)); !errors.Is(err, membership.ErrNameTaken) || !strings.Contains(err.Error(), "host h, pid 7") {
+			t.Errorf("second join: %v", err)
+		}
+		second := join(t, open(t, service.Client()), "n2")
+		if n := names(t, s, keys.Members()); len(n) != 2 {
+			t.Errorf("members %v", n)
+		}
+		if n := names(t, s, keys.Docs()); len(n) != 2 { // the refused join left nothing
+			t.Errorf("documents %v", n)
+		}
+		if first.Election >= second.Election && len(names(t, s, keys.Elections())) != 2 {
+			t.Errorf("candidates %s, %s", first.Election, second.Election)
+		}
+	})
+}
+
+func TestHeartbeatsKeepTheLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := mem.New(mem.Config{Latency: time.Millisecond})
+		fail := 0
+		s := open(t, coordtest.Intercept(service.Client(), coordtest.Interceptor{
+			Commit: func(ctx context.Context, ops []coord.Op, next func(context.Context, ...coord.Op) ([]coord.Result, error)) ([]coord.Result, error) {
+				if fail++; ops[0].Key != keys.Meta() && fail%3 == 0 { // unknown, and applied or not
+					if fail%2 == 0 {
+						_, _ = next(ctx, ops...)
+					}
+					return nil, fmt.Errorf("test: %w", coord.ErrUnknown)
+				}
+				return next(ctx, ops...)
+			},
+		}))
+		self := join(t, s, "n1")
+		lease := membership.NewLease(s)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		var pulse membership.Pulse
+		go func() { done <- membership.Keep(ctx, s, keys, self, &pulse) }()
+		for range 100 {
+			time.Sleep(time.Second)
+			if phase, left := lease.Phase(); phase != membership.Holds || left < 8*time.Second {
+				t.Fatalf("phase %v, %v left", phase, left)
+			}
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("keep: %v", err)
+		}
+	})
+}
+
+func TestDeletedKeysEndTheMember(t *testing.T) {
+	for _, key := range []func(string) string{keys.Member, keys.Status, keys.Heartbeat} {
+		t.Run(key("x"), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				service := mem.New(mem.Config{})
+				s, hand := open(t, service.Client()), open(t, service.Client())
+				self := join(t, s, "n1")
+				done := make(chan error, 1)
+				var pulse membership.Pulse
+				go func() { done <- membership.Keep(t.Context(), s, keys, self, &pulse) }()
+				time.Sleep(10 * time.Second)
+				r, err := hand.Get(t.Context(), key(self.GUID))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := hand.Commit(t.Context(), coord.Delete(key(self.GUID), r.Version)); err != nil {
+					t.Fatal(err)
+				}
+				if err := <-done; !errors.Is(err, membership.ErrGone) || !strings.Contains(err.Error(), key(self.GUID)) {
+					t.Errorf("keep: %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestCloseLeavesOnlyTheDocument(t *testing.T) {
+	for name, change := range map[string]func(*membership.Departure){
+		"all known":     func(*membership.Departure) {},
+		"nothing known": func(d *membership.Departure) { d.Doc = nil },
+		"known wrongly": func(d *membership.Departure) { d.DocVersion, d.StatusVersion = 5, 5 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				service := mem.New(mem.Config{})
+				s := open(t, service.Client())
+				self := join(t, s, "n1")
+				r, err := s.Get(t.Context(), keys.Doc(self.GUID))
+				if err != nil {
+					t.Fatal(err)
+				}
+				d := membership.Departure{Doc: &schema.Doc{}}
+				if err := schema.Decode(keys.Doc(self.GUID), r, d.Doc); err != nil {
+					t.Fatal(err)
+				}
+				change(&d)
+				for range 2 { // closing twice is closing once
+					if err := membership.Close(t.Context(), s, keys, self, d, "n1", "test"); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if service.Keys() != 3 { // meta, epoch, document
+					t.Errorf("%d keys are left", service.Keys())
+				}
+				r, err = s.Get(t.Context(), keys.Doc(self.GUID))
+				if err != nil || !strings.Contains(string(r.Value), `"closed":{"by":"n1","cause":"test"}`) {
+					t.Errorf("document %s, %v", r.Value, err)
+				}
+			})
+		})
+	}
+}
+
+func TestLeaseOfAnEndedSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := mem.New(mem.Config{Grace: 4 * time.Second})
+		s := open(t, service.Client())
+		lease := membership.NewLease(s)
+		if !lease.Valid() {
+			t.Error("a new lease does not hold")
+		}
+		service.Expire(s.Info().ID)
+		<-lease.Ended()
+		if phase, left := lease.Phase(); phase != membership.SoftStop || left != 3*time.Second {
+			t.Errorf("phase %v, %v left; a leader takes over after 4s", phase, left)
+		}
+		time.Sleep(3 * time.Second)
+		if phase, _ := lease.Phase(); phase != membership.HardStop || lease.Valid() {
+			t.Errorf("phase %v", phase)
+		}
+	})
+}

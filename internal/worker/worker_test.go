@@ -1,0 +1,216 @@
+package worker_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+	"unicode/utf8"
+
+	"go.uber.org/goleak"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/worker"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var slot = cluster.Slot{Task: "t", Index: 3}
+
+func grant() cluster.Grant {
+	return cluster.Grant{Slot: slot, Token: 7, Spec: cluster.TaskSpec{Name: "t", WorkName: "Work", WorkerNum: 4}}
+}
+
+// events gathers what a pool tells.
+type events struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (e *events) emit(ev cluster.Event) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.list = append(e.list, string(ev.Kind))
+}
+
+func (e *events) String() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return strings.Join(e.list, " ")
+}
+
+func newPool(work worker.Func) (*worker.Pool, *events) {
+	told := &events{}
+	return worker.NewPool(worker.Config{
+		Works: map[string]worker.Func{"work": work},
+		Valid: func() bool { return true },
+		Log:   slog.New(slog.DiscardHandler),
+		Emit:  told.emit,
+	}), told
+}
+
+func TestStopIsAsking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var cause error
+		p, told := newPool(func(ctx context.Context, run *worker.Run) error {
+			if run.Slot != slot || run.Token != 7 || run.Count() != 4 || !run.Valid() {
+				t.Errorf("run %+v", run)
+			}
+			<-ctx.Done()
+			time.Sleep(2 * time.Second) // it takes its time
+			cause = context.Cause(ctx)
+			return nil
+		})
+		p.Start(grant())
+		synctest.Wait()
+		if r := p.Reports()[slot]; r.State != cluster.WorkerRunning || r.Token != 7 {
+			t.Errorf("report %+v", r)
+		}
+		p.Stop(slot, cluster.ErrReleased, 10*time.Second)
+		p.Stop(slot, cluster.ErrLeaving, 20*time.Second) // the first cause and the shorter time count
+		synctest.Wait()
+		if r := p.Reports()[slot]; r.State != cluster.WorkerStopping {
+			t.Errorf("report %+v", r)
+		}
+		time.Sleep(3 * time.Second)
+		if len(p.Reports()) != 0 || !errors.Is(cause, cluster.ErrReleased) {
+			t.Errorf("reports %+v, cause %v", p.Reports(), cause)
+		}
+		if want := "started stopped"; told.String() != want {
+			t.Errorf("events %q; want %q", told, want)
+		}
+	})
+}
+
+func TestStuckUntilItReturns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		p, told := newPool(func(context.Context, *worker.Run) error { <-release; return nil })
+		p.Start(grant())
+		synctest.Wait()
+		p.Stop(slot, cluster.ErrReleased, 10*time.Second)
+		time.Sleep(3 * time.Second)
+		p.Stop(slot, cluster.ErrLeaseLost, time.Second)
+		time.Sleep(2 * time.Second)
+		if r := p.Reports()[slot]; r.State != cluster.WorkerStuck {
+			t.Errorf("report %+v", r)
+		}
+		if stack := worker.Stack(slot); !strings.Contains(stack, "TestStuckUntilItReturns") {
+			t.Errorf("stack %q", stack)
+		}
+		close(release)
+		synctest.Wait()
+		if len(p.Reports()) != 0 || told.String() != "started stuck stopped" {
+			t.Errorf("reports %+v, events %q", p.Reports(), told)
+		}
+	})
+}
+
+func TestBackoffGrowsAndIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var starts []time.Duration
+		begin := time.Now()
+		p, _ := newPool(func(ctx context.Context, _ *worker.Run) error {
+			starts = append(starts, time.Since(begin))
+			if len(starts) == 12 { // this one lasts
+				select {
+				case <-time.After(2 * time.Minute):
+				case <-ctx.Done():
+				}
+			}
+			return errors.New(strings.Repeat("é", 2000))
+		})
+		p.Start(grant())
+		time.Sleep(20 * time.Minute)
+		p.Stop(slot, cluster.ErrReleased, time.Second)
+		synctest.Wait()
+		base := 500 * time.Millisecond
+		for i := 1; i < 14; i++ {
+			gap := starts[i] - starts[i-1]
+			want := min(base<<(i-1), time.Minute)
+			switch i {
+			case 12:
+				gap, want = gap-2*time.Minute, base
+			case 13:
+				want = 2 * base
+			}
+			if gap < want*3/4 || gap > want*5/4 {
+				t.Errorf("pause %d was %v; want about %v", i, gap, want)
+			}
+		}
+	})
+}
+
+func TestErrorsAreKeptShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, work := range map[string]worker.Func{
+			"long":   func(context.Context, *worker.Run) error { return errors.New(strings.Repeat("é", 2000)) },
+			"binary": func(context.Context, *worker.Run) error { return errors.New("\xff\xfe" + strings.Repeat("x", 2000)) },
+			"panic":  func(context.Context, *worker.Run) error { panic(strings.Repeat("長", 2000)) },
+		} {
+			p, _ := newPool(work)
+			p.Start(grant())
+			synctest.Wait()
+			r := p.Reports()[slot]
+			if r.State != cluster.WorkerBackoff || r.Restarts != 1 || r.Error == "" || len(r.Error) > 1024 || !utf8.ValidString(r.Error) {
+				t.Errorf("%s: report %+v", name, r)
+			}
+			p.Stop(slot, cluster.ErrReleased, time.Second)
+			synctest.Wait()
+			if len(p.Reports()) != 0 {
+				t.Errorf("%s: reports %+v", name, p.Reports())
+			}
+		}
+	})
+}
+
+func TestGoexitIsNotForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, told := newPool(func(context.Context, *worker.Run) error { runtime.Goexit(); return nil })
+		p.Start(grant())
+		synctest.Wait()
+		if len(p.Reports()) != 0 || told.String() != "started stopped" {
+			t.Errorf("reports %+v, events %q", p.Reports(), told)
+		}
+	})
+}
+
+func TestUnknownWorkFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, _ := newPool(nil)
+		g := grant()
+		g.Spec.WorkName = "other"
+		p.Start(g)
+		synctest.Wait()
+		if r := p.Reports()[slot]; !strings.Contains(r.Error, `work "other" is not registered`) {
+			t.Errorf("report %+v", r)
+		}
+		p.Stop(slot, cluster.ErrReleased, time.Second)
+	})
+}
+
+func TestUpdateIsSeenByTheWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var count func() int
+		p, _ := newPool(func(ctx context.Context, run *worker.Run) error {
+			count = run.Count
+			<-ctx.Done()
+			return nil
+		})
+		p.Start(grant())
+		synctest.Wait()
+		g := grant()
+		g.Spec.WorkerNum = 9
+		p.Update(slot, g.Spec)
+		p.Update(cluster.Slot{Task: "none"}, g.Spec)
+		if count() != 9 {
+			t.Errorf("count %d", count())
+		}
+		p.Stop(slot, cluster.ErrReleased, time.Second)
+	})
+}

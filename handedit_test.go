@@ -201,7 +201,7 @@ func TestDeletedMemberKeysAreAnExpiry(t *testing.T) {
 }
 
 func TestDeletedCandidateElectsAnother(t *testing.T) {
-	handEdit(t, func(w *world, h hand, n1, n2 *proc) {
+	handEdit(t, func(w *world, h hand, _, n2 *proc) {
 		for _, name := range h.children("/election") {
 			if strings.HasPrefix(name, memberOf(w.state(n2), "n1")) {
 				h.del("/election/" + name)
@@ -217,7 +217,7 @@ func TestDeletedCandidateElectsAnother(t *testing.T) {
 func TestDamagedEpochStopsGrantsOnly(t *testing.T) {
 	for _, damage := range []string{"delete", "{", `{"v":1,"version":0,"nextToken":1}`} {
 		t.Run(damage, func(t *testing.T) {
-			handEdit(t, func(w *world, h hand, n1, n2 *proc) {
+			handEdit(t, func(w *world, h hand, _, n2 *proc) {
 				good := h.get("/epoch")
 				if damage == "delete" {
 					h.del("/epoch")

@@ -347,7 +347,7 @@ func (l *life) tellConnection(ctx context.Context, log *slog.Logger) {
 			return
 		case <-l.session.Done():
 			return
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(200 * time.Millisecond):
 		}
 		switch info := l.session.Info(); {
 		case connected && !info.Connected:

@@ -578,3 +578,38 @@ func TestRefusedLease(t *testing.T) {
 		}
 	})
 }
+
+// A node that lost its session joins again only when every old worker has stopped.
+func TestJoinGate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("slow", 2))
+		var stopped []time.Time
+		var mu sync.Mutex
+		n1 := w.start("n1", func(n *xconsumer.Node) {
+			n.Handle("slow", func(ctx context.Context, wk *xconsumer.Worker) error {
+				defer w.floor.enter("n1", wk)()
+				<-ctx.Done()
+				time.Sleep(time.Second) // less than a leader waits
+				mu.Lock()
+				defer mu.Unlock()
+				stopped = append(stopped, time.Now())
+				return nil
+			})
+		})
+		events := n1.Events(t.Context())
+		w.service.Expire(memberSession(w, n1))
+		for e := range events {
+			if e.Kind == cluster.NodeJoined {
+				mu.Lock()
+				if len(stopped) != 2 || e.Time.Before(stopped[1]) {
+					t.Errorf("joined at %v; old workers stopped at %v", e.Time, stopped)
+				}
+				mu.Unlock()
+				break
+			}
+		}
+		time.Sleep(10 * time.Second)
+		w.wantShare(map[string]int{"n1": 2})
+		w.leave(n1)
+	})
+}

@@ -56,6 +56,9 @@ func Run(ctx context.Context, args []string, register Register, streams Streams)
 	root := newRoot(register, streams) //nolint:contextcheck // commands get ctx from ExecuteContext
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	if errors.Is(err, coord.ErrUnauthorized) {
+		err = fmt.Errorf("%w: ZooKeeper does not let this identity in; check zookeeper.username and zookeeper.password", err)
+	}
 	if err != nil {
 		fmt.Fprintln(streams.Err, "xconsumer:", printable(err.Error()))
 	}

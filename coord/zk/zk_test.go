@@ -28,7 +28,15 @@ import (
 	"gitee.com/ken.yang/xconsumer/test/zkserver"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// The failing link is a tool; it may leave a goroutine behind when a connection ends while a
+	// fault is put in.
+	const tool = "github.com/Shopify/toxiproxy/v2"
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction(tool+"/toxics.(*ToxicStub).Run"),
+		goleak.IgnoreAnyFunction(tool+".(*ToxicLink).read"),
+		goleak.IgnoreAnyFunction(tool+".(*ToxicLink).write"))
+}
 
 // client is a ZooKeeper client whose traffic passes a link of its own.
 type client struct {

@@ -134,12 +134,18 @@ func sameWorkers(a, b []schema.WorkerState) bool {
 	})
 }
 
-// maxTold bounds the states in a status, which has to stay small; the rest are said to run.
-const maxTold = 1000
+// A status has to stay far below what the store takes. So many states are told at most, the rest
+// are said to run; and so many bytes of errors, after which they are cut short.
+const (
+	maxTold    = 500
+	maxErrors  = 32 << 10
+	shortError = 80
+)
 
 // tellable returns the workers that are not simply running.
 func tellable(running map[cluster.Slot]cluster.Report) []schema.WorkerState {
 	var list []schema.WorkerState
+	budget := maxErrors
 	for _, slot := range slices.SortedFunc(maps.Keys(running), cluster.Slot.Compare) {
 		r := running[slot]
 		if r.State == cluster.WorkerRunning && r.Restarts == 0 {
@@ -148,17 +154,17 @@ func tellable(running map[cluster.Slot]cluster.Report) []schema.WorkerState {
 		if len(list) == maxTold {
 			break
 		}
-		list = append(list, schema.WorkerState{Slot: slot, State: r.State, Since: r.Since.UTC().Truncate(time.Millisecond), Restarts: r.Restarts, Error: short(r.Error)})
+		if len(r.Error) > budget {
+			r.Error = cut(r.Error, shortError)
+		}
+		budget = max(0, budget-len(r.Error))
+		list = append(list, schema.WorkerState{Slot: slot, State: r.State, Since: r.Since.UTC().Truncate(time.Millisecond), Restarts: r.Restarts, Error: r.Error})
 	}
 	return list
 }
 
-// short cuts an error text for the status, where there may be many.
-func short(text string) string {
-	const most = 200
-	if len(text) <= most {
-		return text
-	}
+// cut shortens a text to about so many bytes, between characters.
+func cut(text string, most int) string {
 	for i := range text {
 		if i > most {
 			return text[:i] + "…"

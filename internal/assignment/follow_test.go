@@ -226,3 +226,20 @@ say applied 4 holding a[0]@5; a#0 stuck
 		})
 	}
 }
+
+// Whatever workers fail with, the status stays far below what the store takes.
+func TestStatusStaysSmall(t *testing.T) {
+	l := local(4, nil, nil)
+	for i := range 5000 {
+		slot := cluster.Slot{Task: strings.Repeat("t", 128), Index: i}
+		l.Running[slot] = cluster.Report{Slot: slot, Token: int64(i), State: cluster.WorkerBackoff, Restarts: 1e6, Since: since, Error: strings.Repeat("é", 500)}
+		l.Claims[slot] = schema.Claim{Token: 5, Since: since}
+	}
+	status := assignment.Follow(l).Status
+	if b := schema.Encode(status, 9); len(b) > 200<<10 {
+		t.Errorf("%d bytes", len(b))
+	}
+	if first := status.Workers[0].Error; len(first) != 1000 {
+		t.Errorf("the first error is cut to %d bytes", len(first))
+	}
+}

@@ -58,10 +58,12 @@ type leading struct {
 	looks   map[string]Look
 	buried  map[string]bool
 	maxDocs int
-	noOld   int64 // a decision that was found missing from the ring
-	blocked string
-	errors  map[string]string // records that cannot be used, as told
-	wasLive map[string]string // live members, as told: GUID → node name
+	// failures counts the commits that failed since the last good one.
+	failures int
+	noOld    int64 // a decision that was found missing from the ring
+	blocked  string
+	errors   map[string]string // records that cannot be used, as told
+	wasLive  map[string]string // live members, as told: GUID → node name
 }
 
 func (l *leading) run(ctx context.Context) error {
@@ -136,7 +138,7 @@ func (l *leading) act(ctx context.Context, d Decision) (acted bool, err error) {
 	}
 	switch failed, checked := coord.FailedCheck(err); {
 	case err == nil:
-		l.maxDocs = min(2*l.maxDocs, MaxDocs)
+		l.maxDocs, l.failures = min(2*l.maxDocs, MaxDocs), 0
 		return true, nil
 	case ctx.Err() != nil, errors.Is(err, coord.ErrSessionEnded):
 		return false, err
@@ -153,6 +155,12 @@ func (l *leading) act(ctx context.Context, d Decision) (acted bool, err error) {
 		return true, nil
 	default:
 		l.Log.Debug("commit failed; reading again", "error", err)
+	}
+	// Once is usual, when something changed in between; again and again is not.
+	if l.failures++; l.failures > 1 {
+		if err := sleep(ctx, min(5*time.Millisecond<<min(l.failures, 10), time.Second)); err != nil {
+			return false, err
+		}
 	}
 	return true, l.reread(ctx)
 }

@@ -22,6 +22,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/coord"
@@ -208,7 +209,8 @@ func (e *candidate) lead(ctx context.Context, term Term, lead func(context.Conte
 		return err
 	}
 	done := make(chan error, 1)
-	go func() { done <- lead(ctx, term) }()
+	var leading sync.WaitGroup
+	leading.Go(func() { done <- lead(ctx, term) })
 	for {
 		select {
 		case err := <-done:
@@ -218,7 +220,7 @@ func (e *candidate) lead(ctx context.Context, term Term, lead func(context.Conte
 			_, err := e.session.Get(ctx, term.Candidate)
 			if errors.Is(err, coord.ErrNotFound) {
 				cancel()
-				<-done
+				leading.Wait()
 				return fmt.Errorf("%s was deleted: %w", term.Candidate, ErrDeposed)
 			}
 		}

@@ -246,3 +246,23 @@ func TestPausedNodeStopsWhenItWakes(t *testing.T) {
 		t.Error("n2 is still the member it was")
 	}
 }
+
+func TestStrangersAreRefused(t *testing.T) {
+	server := zkserver.Start(t, 1)
+	f := newFleet(t, server.Hosts(), 3*time.Second)
+	t.Setenv("XCONSUMER_ZOOKEEPER_USERNAME", "fleet")
+	t.Setenv("XCONSUMER_ZOOKEEPER_PASSWORD", "right")
+	n1 := f.start("n1")
+	n1.awaitSpread("n1")
+	t.Setenv("XCONSUMER_ZOOKEEPER_PASSWORD", "wrong")
+	stranger := f.start("n2")
+	if code := stranger.exit(); code != 78 {
+		t.Errorf("exit code %d; want 78", code)
+	}
+	for _, want := range []string{"not authorized", "/xconsumer/e2e/", "check zookeeper.username"} {
+		if !strings.Contains(stranger.log.tail(1), want) {
+			t.Errorf("%q is not in: %s", want, stranger.log.tail(1))
+		}
+	}
+	n1.leave()
+}

@@ -1,0 +1,42 @@
+package xconsumer_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"gitee.com/ken.yang/xconsumer"
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord/mem"
+)
+
+// A node that joins a cluster alone runs every worker of every task whose work it has. Over
+// ZooKeeper the store would come from zk.New.
+func Example() {
+	store := mem.New(mem.Config{}).Client()
+	node, err := xconsumer.New(store, xconsumer.Config{
+		Cluster: "demo",
+		Name:    "n1",
+		Tasks:   []cluster.TaskSpec{{Name: "mail", WorkName: "send", WorkerNum: 1}},
+		Log:     slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, leave := context.WithCancel(context.Background())
+	defer leave()
+	node.Handle("send", func(ctx context.Context, w *xconsumer.Worker) error {
+		fmt.Printf("%s %d of %d, token %d\n", w.Task(), w.Index(), w.Count(), w.Token())
+		leave() // one is enough for an example
+		<-ctx.Done()
+		fmt.Println("stopped:", context.Cause(ctx))
+		return nil
+	})
+	if err := node.Run(ctx); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// mail 0 of 1, token 1
+	// stopped: node is leaving
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -15,7 +14,6 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/assignment"
-	"gitee.com/ken.yang/xconsumer/internal/election"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/worker"
@@ -180,184 +178,6 @@ func (n *Node) join(ctx context.Context, session coord.Session) (membership.Self
 		case <-hints.C():
 			hints.Take()
 		case <-time.After(2 * time.Second):
-		}
-	}
-}
-
-// life is a membership: the parts of a node that live as long as its session.
-type life struct {
-	*Node
-	session coord.Session
-	self    membership.Self
-	lease   *membership.Lease
-	emit    func(cluster.Event)
-	leads   atomic.Bool
-}
-
-// run wires the parts together and takes them apart in order. It returns when all workers have
-// stopped, or with ErrStuck.
-func (l *life) run(ctx context.Context) error {
-	log := l.cfg.Log.With("member", l.self.GUID)
-	log.Info("joined", "cluster", l.cfg.Cluster, "sessionTimeout", l.self.SessionTimeout)
-	l.emit(cluster.Event{Kind: cluster.NodeJoined})
-	l.setHealth(health{session: l.session, lease: l.lease})
-	defer context.AfterFunc(ctx, func() { l.setHealth(health{what: "leaving", session: l.session, lease: l.lease}) })()
-	l.observer.use(l.session)
-	defer l.observer.use(nil)
-
-	pool := worker.NewPool(worker.Config{Works: l.works, Valid: l.lease.Valid, Log: log, Emit: l.emit})
-	follower := &assignment.Follower{
-		Session: l.session, Keys: l.keys, Self: l.self, Lease: l.lease, Workers: pool,
-		Log: log, Emit: l.emit, Leads: l.leads.Load,
-	}
-	// The parts do not end with ctx, which only asks the node to leave.
-	living, end := context.WithCancel(context.WithoutCancel(ctx))
-	defer end()
-	guarding, endGuard := context.WithCancel(context.WithoutCancel(ctx))
-	defer endGuard()
-
-	var parts sync.WaitGroup
-	ended := make(chan error, 3) // the first end of a part, whichever it is
-	var pulse membership.Pulse
-	parts.Go(func() { ended <- membership.Keep(living, l.session, l.keys, l.self, &pulse) })
-	parts.Go(func() { ended <- election.Run(living, l.session, l.keys, l.self, log, l.lead(log)) })
-	parts.Go(func() { l.declare(living, log) })
-	parts.Go(func() { l.tellConnection(living, log) })
-	guarded := make(chan error, 1)
-	go func() { guarded <- assignment.Guard(guarding, l.lease, pool, l.emit) }()
-	followed := make(chan error, 1)
-	var departure membership.Departure // to be read after followed
-	go func() {
-		var err error
-		departure, err = follower.Run(living, ctx.Done())
-		followed <- err
-	}()
-
-	var err error
-	left := false
-	select {
-	case err = <-followed:
-		left = err == nil
-		followed <- err
-	case err = <-ended:
-	case err = <-guarded:
-		return l.abandon(log, pool, err)
-	}
-	if !left && !errors.Is(err, ErrStuck) {
-		log.Warn("no member any more; stopping all workers", "reason", err)
-		l.emit(cluster.Event{Kind: cluster.NodeLeft, Detail: fmt.Sprint(err)})
-		if errors.Is(err, membership.ErrGone) {
-			_ = l.session.Close() // its keys are gone: let nothing more be done in its name
-		}
-	}
-	end()
-	parts.Wait()
-	if ferr := <-followed; errors.Is(ferr, ErrStuck) {
-		return l.abandon(log, pool, ferr)
-	}
-	if left {
-		departure.Pulse = pulse
-		err = l.leave(ctx, log, departure)
-	} else {
-		l.stopAll(pool)
-	}
-	endGuard() // from now on it waits for the workers, and fails if they outlast the lease
-	if gerr := <-guarded; gerr != nil {
-		return l.abandon(log, pool, gerr)
-	}
-	return err
-}
-
-// stopAll stops what runs of a membership that is over; the guard sees to the deadline.
-func (l *life) stopAll(pool *worker.Pool) {
-	for slot := range pool.Reports() {
-		pool.Stop(slot, cluster.ErrLeaseLost, l.lease.Terms().Soft)
-	}
-}
-
-// abandon reports workers that do not stop. The session stays open, so that nothing is granted
-// elsewhere before the process has ended.
-func (l *life) abandon(log *slog.Logger, pool *worker.Pool, err error) error {
-	for slot := range pool.Reports() {
-		log.Error("worker does not stop", "slot", slot, "stack", worker.Stack(slot))
-	}
-	log.Error("the process must end now", "error", err)
-	return err
-}
-
-// leave closes the member, whose workers have all stopped.
-func (l *life) leave(ctx context.Context, log *slog.Logger, d membership.Departure) error {
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
-	defer cancel()
-	if err := membership.Close(closing, l.session, l.keys, l.self, d, l.self.Name, "node left"); err != nil {
-		log.Warn("left without a word; others wait for the session to end", "error", err)
-		return nil
-	}
-	log.Info("left")
-	l.emit(cluster.Event{Kind: cluster.NodeLeft})
-	return nil
-}
-
-// lead is the leader's role for one term.
-func (l *life) lead(log *slog.Logger) func(context.Context, election.Term) error {
-	leader := &assignment.Leader{
-		Cluster: l.cfg.Cluster, Session: l.session, Keys: l.keys, Self: l.self, Log: log, Emit: l.emit,
-		Publish: l.observer.publish,
-	}
-	return func(ctx context.Context, term election.Term) error {
-		log.Info("leading", "term", term.Number)
-		l.emit(cluster.Event{Kind: cluster.LeaderElected, Detail: fmt.Sprintf("term %d", term.Number)})
-		l.leads.Store(true)
-		defer func() {
-			l.leads.Store(false)
-			l.observer.publish(nil)
-			l.emit(cluster.Event{Kind: cluster.LeaderDeposed, Detail: fmt.Sprintf("term %d", term.Number)})
-		}()
-		return leader.Lead(ctx, term)
-	}
-}
-
-// declare publishes the declarations of the node's file, once in the life of the process.
-func (l *life) declare(ctx context.Context, log *slog.Logger) {
-	if l.declared {
-		return
-	}
-	var settings *schema.SettingsSpec
-	if l.cfg.LeaderWorkers != "" {
-		settings = &schema.SettingsSpec{LeaderWorkers: l.cfg.LeaderWorkers}
-	}
-	unapplied, err := assignment.Declare(ctx, l.session, l.keys, l.cfg.Source, l.cfg.Tasks, settings)
-	if err != nil {
-		log.Warn("declarations not published; they will be with the next session", "error", err)
-		return
-	}
-	l.declared = true
-	for _, what := range unapplied {
-		log.Warn("not applied", "file", l.cfg.Source, "what", what)
-		l.emit(cluster.Event{Kind: cluster.ConfigUnapplied, Detail: what})
-	}
-}
-
-// tellConnection says when the service stops answering and when it answers again.
-func (l *life) tellConnection(ctx context.Context, log *slog.Logger) {
-	connected := true
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-l.session.Done():
-			return
-		case <-time.After(200 * time.Millisecond):
-		}
-		switch info := l.session.Info(); {
-		case connected && !info.Connected:
-			log.Warn("disconnected", "error", info.Err, "leaseLeft", l.lease.End()-l.session.Now())
-			l.emit(cluster.Event{Kind: cluster.Disconnected, Detail: fmt.Sprint(info.Err)})
-			connected = false
-		case !connected && info.Connected:
-			log.Info("connected again", "server", info.Server)
-			l.emit(cluster.Event{Kind: cluster.Connected, Detail: info.Server})
-			connected = true
 		}
 	}
 }

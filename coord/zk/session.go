@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"strconv"
 	"sync"
 	"time"
@@ -68,11 +67,13 @@ func (ss *session) granted(id int64, timeout, sent time.Duration, server string)
 		ss.link.timeout.Store(int64(timeout))
 	}
 	ss.info.Server = server
-	other := ss.id != id
+	other, changed := ss.id != id, ss.info.Timeout != timeout
 	ss.mu.Unlock()
-	if other { // one connection is one session
+	switch {
+	case other: // one connection is one session
 		ss.end(fmt.Errorf("server answered with another session"))
-		return
+	case changed: // the lease is counted with the first
+		ss.end(fmt.Errorf("%s grants a session timeout of %v, another server granted %v: the servers' configurations differ", server, timeout, ss.Info().Timeout))
 	}
 	if first {
 		close(ss.established)
@@ -253,140 +254,6 @@ func (ss *session) Commit(ctx context.Context, ops ...coord.Op) ([]coord.Result,
 		if !made && ctx.Err() != nil {
 			return nil, failed
 		}
-	}
-}
-
-func (ss *session) multi(ctx context.Context, ops []coord.Op) ([]coord.Result, error) {
-	requests := make([]any, len(ops))
-	for i, op := range ops {
-		p := ss.rooted(op.Key)
-		switch op.Kind {
-		case coord.KindCreate:
-			requests[i] = &zk.CreateRequest{Path: p, Data: op.Value, Acl: ss.store.acl}
-		case coord.KindCreateBound:
-			requests[i] = &zk.CreateRequest{Path: p, Data: op.Value, Acl: ss.store.acl, Flags: zk.FlagEphemeral}
-		case coord.KindCreateSequenced:
-			requests[i] = &zk.CreateRequest{Path: p, Data: op.Value, Acl: ss.store.acl, Flags: zk.FlagEphemeral | zk.FlagSequence}
-		case coord.KindSet:
-			requests[i] = &zk.SetDataRequest{Path: p, Data: op.Value, Version: int32(op.Version)}
-		case coord.KindDelete:
-			requests[i] = &zk.DeleteRequest{Path: p, Version: int32(op.Version)}
-		case coord.KindCheck:
-			requests[i] = &zk.CheckVersionRequest{Path: p, Version: int32(op.Version)}
-		}
-	}
-	type answer struct {
-		responses []zk.MultiResponse
-		err       error
-	}
-	got, err := await(ctx, ss, func() answer {
-		responses, err := ss.conn.Multi(requests...)
-		return answer{responses, err}
-	})
-	if err != nil {
-		return nil, fmt.Errorf("commit: %s: %w", ops[0].Key, errors.Join(coord.ErrUnknown, err))
-	}
-	if err := commitError(ops, got.responses, got.err); err != nil {
-		return nil, ss.orEnded(err)
-	}
-	results := make([]coord.Result, len(ops))
-	for i, op := range ops {
-		results[i] = coord.Result{Key: op.Key, Version: op.Version}
-		switch op.Kind {
-		case coord.KindCreateSequenced:
-			results[i].Key = ss.unrooted(got.responses[i].String)
-		case coord.KindSet:
-			results[i].Version = op.Version + 1
-		}
-	}
-	return results, nil
-}
-
-// makeParents creates what is missing above p; made tells whether anything was.
-func (ss *session) makeParents(ctx context.Context, p string) (made bool, err error) {
-	parent := path.Dir(p)
-	if parent == "/" {
-		return false, nil
-	}
-	created, err := read(ctx, ss, "create", parent, func() (bool, error) {
-		_, err := ss.conn.Create(parent, []byte("{}"), 0, ss.store.acl)
-		return err == nil, err
-	})
-	switch {
-	case errors.Is(err, coord.ErrExists):
-		return false, nil
-	case errors.Is(err, coord.ErrNotFound):
-		if _, err := ss.makeParents(ctx, parent); err != nil {
-			return false, err
-		}
-		return ss.makeParents(ctx, p)
-	}
-	return created, err
-}
-
-// await runs a call of the library, which knows no context, in a goroutine of its own. The
-// goroutine ends at the latest when the session is closed.
-func await[T any](ctx context.Context, ss *session, call func() T) (T, error) {
-	var zero T
-	select {
-	case <-ss.done:
-		return zero, coord.ErrSessionEnded
-	default:
-	}
-	if err := ctx.Err(); err != nil {
-		return zero, err
-	}
-	answer := make(chan T, 1)
-	go func() { answer <- call() }()
-	select {
-	case v := <-answer:
-		return v, nil
-	case <-ctx.Done():
-		return zero, context.Cause(ctx)
-	case <-ss.done:
-		return zero, coord.ErrSessionEnded
-	}
-}
-
-// read does an operation that may be repeated until a server answers it.
-func read[T any](ctx context.Context, ss *session, what, key string, call func() (T, error)) (T, error) {
-	type answer struct {
-		value T
-		err   error
-	}
-	for {
-		got, err := await(ctx, ss, func() answer {
-			value, err := call()
-			return answer{value, err}
-		})
-		if err == nil {
-			if err = answerError(got.err); err == nil {
-				return got.value, nil
-			}
-			err = ss.orEnded(err)
-		}
-		if !errors.Is(err, coord.ErrUnknown) || errors.Is(err, coord.ErrSessionEnded) {
-			var zero T
-			return zero, fmt.Errorf("%s %s: %w", what, key, err)
-		}
-		ss.awaitConnection(ctx)
-	}
-}
-
-// awaitConnection returns when a server answers again, when there is no more hope, or
-// after a moment.
-func (ss *session) awaitConnection(ctx context.Context) {
-	ss.mu.Lock()
-	connected := ss.connected
-	ss.mu.Unlock()
-	select {
-	case <-connected:
-		select { // connected but refused: do not spin
-		case <-time.After(20 * time.Millisecond):
-		case <-ctx.Done():
-		}
-	case <-ss.done:
-	case <-ctx.Done():
 	}
 }
 

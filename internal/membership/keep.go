@@ -70,6 +70,7 @@ func present(ctx context.Context, s coord.Session, own []string) error {
 // as soon as a second write counts.
 func beat(ctx context.Context, s coord.Session, key string, terms Terms, pulse *Pulse) error {
 	version, known := int64(0), true
+	last := s.Info().Base // the send of the last heartbeat that was answered
 	defer func() { pulse.version = version }()
 	for {
 		sent := s.Now()
@@ -87,9 +88,10 @@ func beat(ctx context.Context, s coord.Session, key string, terms Terms, pulse *
 			err := s.Renew(ctx, coord.Set(key, schema.Encode(&schema.Heartbeat{}, version+1), version))
 			if err == nil {
 				version++
-				if took := s.Now() - sent; took > terms.Beat {
-					pause = terms.Spacing // a gap: the next one is what renews
+				if sent-last > 2*terms.Beat || s.Now()-sent > terms.Beat {
+					pause = terms.Spacing // after a gap it is the next one that renews
 				}
+				last = sent
 			} else {
 				if err := fatal(ctx, key, err); err != nil {
 					return ended(ctx, err)

@@ -1,3 +1,5 @@
+//go:build unix
+
 // Package zkserver starts real ZooKeeper servers for tests: one, or an ensemble, on free
 // ports and temporary directories.
 //

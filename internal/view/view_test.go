@@ -1,0 +1,250 @@
+package view_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/coord/coordtest"
+	"gitee.com/ken.yang/xconsumer/coord/mem"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var keys = schema.NewKeys("test")
+
+// reads counts which keys are read, by their last two parts.
+type reads struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (r *reads) intercept(store coord.Store) coord.Store {
+	return coordtest.Intercept(store, coordtest.Interceptor{
+		Get: func(ctx context.Context, key string, next func(context.Context, string) (coord.Record, error)) (coord.Record, error) {
+			r.mu.Lock()
+			r.list = append(r.list, strings.TrimPrefix(key, keys.Root()))
+			r.mu.Unlock()
+			return next(ctx, key)
+		},
+	})
+}
+
+func (r *reads) take() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := r.list
+	r.list = nil
+	return list
+}
+
+func open(t *testing.T, store coord.Store) coord.Session {
+	t.Helper()
+	s, err := store.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func join(t *testing.T, store coord.Store, name string) (coord.Session, membership.Self) {
+	t.Helper()
+	s := open(t, store)
+	self, err := membership.Join(t.Context(), s, keys, cluster.Member{GUID: name, Name: name, Works: []string{"w"}, SessionTimeout: s.Info().Timeout})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, self
+}
+
+func set(t *testing.T, s coord.Session, key, value string) {
+	t.Helper()
+	r, err := s.Get(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Commit(t.Context(), coord.Set(key, []byte(value), r.Version)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// refresh refreshes until nothing is marked any more.
+func refresh(t *testing.T, v *view.View) *view.Snapshot {
+	t.Helper()
+	for {
+		if err := v.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		select {
+		case <-v.C():
+		default:
+			return v.Snapshot()
+		}
+	}
+}
+
+// A change costs the reads of what changed, and documents come before what they are compared
+// with.
+func TestOnlyWhatChangedIsRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := mem.New(mem.Config{})
+		a, _ := join(t, service.Client(), "a")
+		var counted reads
+		v := view.New("test", open(t, counted.intercept(service.Client())), keys)
+		defer v.Close()
+		s := refresh(t, v)
+		if len(s.Peers) != 1 || !s.Peers["a"].Live() {
+			t.Errorf("peers %+v", s.Peers)
+		}
+		first := counted.take()
+		if len(first) != 5 { // epoch, settings, document, status, member
+			t.Errorf("at first %v are read", first)
+		}
+		refresh(t, v)
+		if again := counted.take(); len(again) != 0 {
+			t.Errorf("%v are read without a change", again)
+		}
+		set(t, a, keys.Status("a"), `{"v":1,"version":1,"applied":0,"holding":[]}`)
+		s = refresh(t, v)
+		if diff := cmp.Diff([]string{"/status/a"}, counted.take()); diff != "" || s.Peers["a"].Status.Version != 1 {
+			t.Errorf("after a status (-want +got):\n%s", diff)
+		}
+		join(t, service.Client(), "b")
+		s = refresh(t, v)
+		list := counted.take()
+		if len(list) != 3 || list[0] != "/docs/b" || !s.Peers["b"].Live() {
+			t.Errorf("after a join %v are read", list)
+		}
+		v.MarkPeer("b")
+		refresh(t, v)
+		if list = counted.take(); len(list) != 3 || list[0] != "/docs/b" {
+			t.Errorf("of a marked member %v are read", list)
+		}
+	})
+}
+
+func TestLastGoodRecordStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := mem.New(mem.Config{})
+		a, _ := join(t, service.Client(), "a")
+		if _, err := a.Commit(t.Context(), coord.Create(keys.Task("t"), []byte(`{"v":1,"spec":{"name":"t","workName":"w","workerNum":2}}`))); err != nil {
+			t.Fatal(err)
+		}
+		v := view.New("test", open(t, service.Client()), keys, view.ForLeader())
+		defer v.Close()
+		refresh(t, v)
+		set(t, a, keys.Doc("a"), "nonsense")
+		set(t, a, keys.Task("t"), "nonsense")
+		s := refresh(t, v)
+		doc := s.Peers["a"].Doc
+		if doc.Good() || doc.Rec == nil || doc.RecAt != 0 || doc.Version != 1 || !errors.Is(doc.Err, schema.ErrCorrupt) {
+			t.Errorf("document %+v", doc)
+		}
+		if spec := s.Specs()["t"]; spec.WorkerNum != 2 {
+			t.Errorf("task %+v", spec)
+		}
+		var paths []string
+		for _, e := range s.Errors(keys) {
+			paths = append(paths, strings.TrimPrefix(e.Path, keys.Root()))
+		}
+		if diff := cmp.Diff([]string{"/docs/a", "/tasks/t"}, paths); diff != "" {
+			t.Errorf("errors (-want +got):\n%s", diff)
+		}
+		// What vanished is remembered by a leader until it is told to forget.
+		if _, err := a.Commit(t.Context(), coord.Delete(keys.Doc("a"), 1)); err != nil {
+			t.Fatal(err)
+		}
+		_ = a.Close()
+		s = refresh(t, v)
+		if p := s.Peers["a"]; p == nil || !p.Doc.Absent || p.Doc.Rec == nil || p.Live() {
+			t.Errorf("peer %+v", p)
+		}
+		v.Forget("a")
+		if len(v.Snapshot().Peers) != 0 {
+			t.Error("it is not forgotten")
+		}
+	})
+}
+
+func entry[R any](rec *R) view.Entry[R] { return view.Entry[R]{Rec: rec} }
+
+// peer makes a member of texts such as "t 0-2 @5".
+func peer(node string, slots, releasing, holding []schema.Held) *view.Peer {
+	for i := range slots {
+		slots[i].Spec = &cluster.TaskSpec{Name: slots[i].Task, WorkName: "w", WorkerNum: 9}
+	}
+	return &view.Peer{
+		Doc:    entry(&schema.Doc{Node: node, Slots: slots, Releasing: releasing}),
+		Status: entry(&schema.Status{Holding: holding}),
+		Member: entry(&schema.Member{Node: node, PID: 7, Address: "addr", Works: []string{"w"}}),
+	}
+}
+
+func held(token int64, indexes ...int) []schema.Held {
+	return []schema.Held{{Task: "t", Slots: indexes, Token: token}}
+}
+
+func TestState(t *testing.T) {
+	since := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	up := peer("n1", held(5, 0, 1, 2), held(4, 3, 4), held(5, 0, 1))
+	up.Status.Rec.Holding = append(up.Status.Rec.Holding, held(4, 3, 4)...)
+	up.Status.Rec.Workers = []schema.WorkerState{
+		{Slot: cluster.Slot{Task: "t", Index: 1}, State: cluster.WorkerBackoff, Since: since, Restarts: 3, Error: "boom"},
+		{Slot: cluster.Slot{Task: "t", Index: 4}, State: cluster.WorkerStuck, Since: since},
+	}
+	fenced := peer("n2", held(6, 5), nil, held(6, 5))
+	fenced.Status.Rec.Fenced, fenced.Status.Rec.Leaving = true, true
+	lost := peer("n3", held(7, 6), nil, held(7, 6))
+	lost.Member.Absent, lost.Status.Absent = true, true
+	s := view.Snapshot{
+		Cluster: "c",
+		Epoch:   entry(&schema.Epoch{Leader: "g1", Term: 4, NextToken: 9}),
+		Peers:   map[string]*view.Peer{"g1": up, "g2": fenced, "g3": lost},
+		Tasks:   map[string]view.Entry[schema.Task]{"t": entry(&schema.Task{Spec: cluster.TaskSpec{Name: "t", WorkName: "w", WorkerNum: 8}})},
+	}
+	state := s.State(keys)
+	var lines []string
+	for _, list := range [][]cluster.NodeInfo{state.Nodes, state.Lost} {
+		for _, n := range list {
+			lines = append(lines, fmt.Sprintf("%s %s %s leader=%v slots=%d", n.Name, n.Member, n.State, n.Leader, n.Slots))
+		}
+	}
+	for _, task := range state.Tasks {
+		lines = append(lines, fmt.Sprintf("%s running=%d unplaced=%d of %d", task.Name, task.Running, task.Unplaced, task.WorkerNum))
+	}
+	for _, w := range state.Workers {
+		lines = append(lines, fmt.Sprintf("%s#%d %s@%d %s restarts=%d %s", w.Task, w.Index, w.Node, w.Token, w.State, w.Restarts, w.Error))
+	}
+	want := []string{
+		"n1 g1 up leader=true slots=5",
+		"n2 g2 leaving leader=false slots=1",
+		"n3 g3 lost leader=false slots=1",
+		"t running=1 unplaced=1 of 8",
+		"t#0 n1@5 running restarts=0 ",
+		"t#1 n1@5 backoff restarts=3 boom",
+		"t#2 n1@5 pending restarts=0 ",
+		"t#3 n1@4 stopping restarts=0 ",
+		"t#4 n1@4 stuck restarts=0 ",
+		"t#5 n2@6 pending restarts=0 ",
+		"t#6 n3@7 lost restarts=0 ",
+		"t#7 @0 pending restarts=0 ",
+	}
+	if diff := cmp.Diff(want, lines); diff != "" || state.Leader != "n1" || state.Term != 4 {
+		t.Errorf("leader %q, term %d, state (-want +got):\n%s", state.Leader, state.Term, diff)
+	}
+}

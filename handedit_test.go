@@ -200,6 +200,38 @@ func TestDeletedMemberKeysAreAnExpiry(t *testing.T) {
 	}
 }
 
+func TestHandEditedStatusIsWrittenAgain(t *testing.T) {
+	for _, value := range []string{"{", `{"v":1,"version":0,"applied":99,"holding":[]}`} {
+		t.Run(value, func(t *testing.T) {
+			handEdit(t, func(w *world, h hand, n1, n2 *proc) {
+				started := w.floor.started()
+				h.set("/status/"+memberOf(w.state(n1), "n2"), value)
+				time.Sleep(5 * time.Second)
+				if s := w.state(n1); len(s.Errors) != 0 {
+					t.Errorf("still unusable: %+v", s.Errors)
+				}
+				if n := w.floor.started(); n != started {
+					t.Errorf("%d workers were started", n-started)
+				}
+				h.set("/tasks/a", `{"v":1,"spec":{"name":"a","workName":"a","workerNum":6}}`)
+				time.Sleep(time.Second)
+				w.wantShare(map[string]int{"n1": 3, "n2": 3}) // it takes part as before
+				h.set("/tasks/a", `{"v":1,"spec":{"name":"a","workName":"a","workerNum":4}}`)
+				time.Sleep(time.Second)
+			})
+		})
+	}
+}
+
+func TestCorruptMemberKeepsTheLastGoodOne(t *testing.T) {
+	handEdit(t, func(w *world, h hand, n1, _ *proc) {
+		member := memberOf(w.state(n1), "n2")
+		h.set("/members/"+member, "nonsense")
+		time.Sleep(5 * time.Second)
+		wantError(t, w.state(n1), "/members/"+member)
+	})
+}
+
 func TestDeletedCandidateElectsAnother(t *testing.T) {
 	handEdit(t, func(w *world, h hand, _, n2 *proc) {
 		for _, name := range h.children("/election") {

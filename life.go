@@ -40,9 +40,10 @@ func (l *life) run(ctx context.Context) error {
 	defer l.observer.use(nil)
 
 	pool := worker.NewPool(worker.Config{Works: l.works, Valid: l.lease.Valid, Log: log, Emit: l.emit})
+	damaged := make(chan struct{}, 1)
 	follower := &assignment.Follower{
 		Session: l.session, Keys: l.keys, Self: l.self, Lease: l.lease, Workers: pool,
-		Log: log, Emit: l.emit, Leads: l.leads.Load,
+		Log: log, Emit: l.emit, Leads: l.leads.Load, Damaged: damaged,
 	}
 	// The parts do not end with ctx, which only asks the node to leave.
 	living, end := context.WithCancel(context.WithoutCancel(ctx))
@@ -53,7 +54,7 @@ func (l *life) run(ctx context.Context) error {
 	var parts sync.WaitGroup
 	ended := make(chan error, 3) // the first end of a part, whichever it is
 	var pulse membership.Pulse
-	parts.Go(func() { ended <- membership.Keep(living, l.session, l.keys, l.self, &pulse) })
+	parts.Go(func() { ended <- membership.Keep(living, l.session, l.keys, l.self, &pulse, damaged) })
 	parts.Go(func() { ended <- election.Run(living, l.session, l.keys, l.self, log, l.lead(log)) })
 	parts.Go(func() { l.declare(living, log) })
 	parts.Go(func() { l.tellConnection(living, log) })

@@ -116,7 +116,7 @@ func (o *observer) run(ctx context.Context, cluster string, keys schema.Keys) {
 func (o *observer) watch(ctx context.Context, cluster string, keys schema.Keys, session coord.Session) {
 	v := view.New(cluster, session, keys)
 	defer v.Close()
-	check := time.NewTicker(linger / 6)
+	check := time.NewTicker(linger / 2)
 	defer check.Stop()
 	for {
 		if err := v.Refresh(ctx); err != nil {

@@ -81,7 +81,13 @@ func runNode(ctx context.Context, s settings, register Register, log *slog.Logge
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	go func() {
+		err := server.Serve(listener)
+		if !errors.Is(err, http.ErrServerClosed) {
+			log.Error("the HTTP API has ended; the node goes on", "error", err)
+		}
+		served <- err
+	}()
 	err = node.Run(ctx)
 	if errors.Is(err, xconsumer.ErrStuck) {
 		return err // nothing may delay the end of the process

@@ -60,8 +60,8 @@ func (d *decider) fateOf(guid string, p *view.Peer) fate {
 	case p.Member.Absent || p.Status.Absent:
 		d.lookAt(guid, d.Now+d.Grace) // half gone, by a hand edit: its node will notice
 		return waits
-	case !p.Member.Good() || !p.Status.Good():
-		return waits // its keys were edited by hand; what it has stays with it
+	case p.Member.Rec == nil || !p.Status.Good():
+		return waits // edited by hand; what it has stays with it
 	case p.Status.Rec.Leaving:
 		return leaves
 	}
@@ -96,7 +96,7 @@ func (d *decider) lookAt(guid string, at time.Duration) {
 func (d *decider) missingDoc(guid string, p *view.Peer) fate {
 	d.block("the document of " + d.nodeName(guid) + " is missing")
 	if p.Live() {
-		if p.Status.Read < p.Doc.Read || !p.Status.Good() || !p.Member.Good() {
+		if p.Status.Read < p.Doc.Read || !p.Status.Good() || p.Member.Rec == nil {
 			at := d.Now
 			if p.Status.Read >= p.Doc.Read {
 				at += d.Grace
@@ -131,7 +131,7 @@ func (d *decider) unusableDoc(guid string, p *view.Peer) fate {
 		return missing
 	}
 	switch {
-	case p.Live() && p.Status.Good() && p.Member.Good() && p.Status.Read >= doc.Read:
+	case p.Live() && p.Status.Good() && p.Member.Rec != nil && p.Status.Read >= doc.Read:
 		m := p.Member.Rec
 		fresh := &schema.Doc{Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Slots: []schema.Held{}}
 		fresh.Releasing = releasing(p.Status.Rec.Holding, doc.Version+1)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -44,6 +45,8 @@ type Follower struct {
 	// Leads tells whether this node leads at present, and then it stays until its document is
 	// empty, so that its slots need not wait for the next leader.
 	Leads func() bool
+	// Damaged receives when somebody else wrote the status, which is then written again.
+	Damaged <-chan struct{}
 }
 
 // Run follows until ctx ends or the session does. When leave is closed it stops all workers
@@ -68,6 +71,8 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 	// The zero status is what the join wrote, so that nothing has to be said yet.
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	anew := time.NewTicker(resync*9/10 + rand.N(resync/5)) // not in step with the others
+	defer anew.Stop()
 	docs := make(chan docRead, 1)
 	reading, readAgain := false, false
 	read := func() {
@@ -109,6 +114,10 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 			if fl.noteReply(r) {
 				read() // the claim was refused: the document has moved on
 			}
+		case <-f.Damaged:
+			fl.unsure, fl.said = true, nil
+		case <-anew.C:
+			read()
 		case <-f.Workers.Changed():
 		case <-timer.C:
 		}
@@ -123,6 +132,7 @@ type docRead struct {
 // reply is the outcome of writing a status, or of reading it after an unknown outcome.
 type reply struct {
 	orders  Orders
+	read    bool  // the status was read
 	claimed bool  // it was a claim
 	version int64 // of the status, if known
 	err     error
@@ -248,7 +258,7 @@ func (fl *following) say(ctx context.Context, o Orders, phase membership.Phase) 
 	if fl.unsure { // read first; what is to be said is decided anew
 		fl.spawn(func() {
 			r, err := fl.Session.Get(ctx, fl.Keys.Status(guid))
-			fl.replies <- reply{version: r.Version, err: err}
+			fl.replies <- reply{read: true, version: r.Version, err: err}
 		})
 		return
 	}
@@ -281,10 +291,13 @@ func (fl *following) noteReply(r reply) (refused bool) {
 		if !checked {
 			fl.Log.Debug("status not written", "error", r.err)
 		}
-	case fl.unsure:
+	case r.read:
 		fl.unsure, fl.saidVersion = false, r.version
 	default:
-		fl.said, fl.saidVersion, fl.saidAt = r.orders.Status, r.version, now
+		fl.saidVersion, fl.saidAt = r.version, now
+		if !fl.unsure { // else somebody else has written it since
+			fl.said = r.orders.Status
+		}
 		if r.claimed {
 			fl.start(r.orders.Start, r.orders.Status)
 		}

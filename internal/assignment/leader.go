@@ -149,7 +149,7 @@ func (l *leading) act(ctx context.Context, d Decision) (acted bool, err error) {
 	case errors.Is(err, coord.ErrTooLarge):
 		if l.maxDocs == 1 {
 			l.Log.Error("a document is too large to be written; nothing more is granted to its node", "error", err)
-			return false, sleep(ctx, pause)
+			return false, sleep(ctx, 10*pause)
 		}
 		l.maxDocs = max(l.maxDocs/2, 1)
 		return true, nil

@@ -17,7 +17,9 @@ type Pulse struct{ version int64 } // of the heartbeat key
 // Keep proves that the member is alive, for as long as it is. It returns nil when ctx ends,
 // and an error that matches ErrGone or coord.ErrSessionEnded when the member is no more; then
 // everything that runs on its behalf must stop at once. It stops nothing itself.
-func Keep(ctx context.Context, s coord.Session, keys schema.Keys, self Self, pulse *Pulse) error {
+//
+// Damaged receives when the member's status was edited by hand, so that it is written again.
+func Keep(ctx context.Context, s coord.Session, keys schema.Keys, self Self, pulse *Pulse, damaged chan<- struct{}) error {
 	terms := TermsOf(s.Info())
 	hints := coord.NewHints(s)
 	defer hints.Close()
@@ -40,7 +42,14 @@ func Keep(ctx context.Context, s coord.Session, keys schema.Keys, self Self, pul
 			beating.Wait()
 			return fmt.Errorf("member %s: %w", self.GUID, coord.ErrSessionEnded)
 		case <-hints.C():
-			err := present(ctx, s, hints.Take())
+			err := present(ctx, s, hints.Take(), func(key string, r coord.Record) {
+				if key == keys.Status(self.GUID) && schema.Decode(key, r, &schema.Status{}) != nil {
+					select {
+					case damaged <- struct{}{}:
+					default:
+					}
+				}
+			})
 			if err != nil {
 				cancel()
 				beating.Wait()
@@ -52,11 +61,13 @@ func Keep(ctx context.Context, s coord.Session, keys schema.Keys, self Self, pul
 
 // present fails if one of the member's own keys has vanished, which is an eviction or an
 // accident; either way others may take its work before long.
-func present(ctx context.Context, s coord.Session, own []string) error {
+func present(ctx context.Context, s coord.Session, own []string, look func(string, coord.Record)) error {
 	for _, key := range own {
-		_, err := s.Get(ctx, key)
+		r, err := s.Get(ctx, key)
 		switch {
-		case err == nil, ctx.Err() != nil:
+		case err == nil:
+			look(key, r)
+		case ctx.Err() != nil:
 		case errors.Is(err, coord.ErrNotFound):
 			return fmt.Errorf("%s was deleted: %w", key, ErrGone)
 		case errors.Is(err, coord.ErrSessionEnded):

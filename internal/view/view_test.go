@@ -61,14 +61,14 @@ func open(t *testing.T, store coord.Store) coord.Session {
 	return s
 }
 
-func join(t *testing.T, store coord.Store, name string) (coord.Session, membership.Self) {
+func join(t *testing.T, store coord.Store, name string) coord.Session {
 	t.Helper()
 	s := open(t, store)
-	self, err := membership.Join(t.Context(), s, keys, cluster.Member{GUID: name, Name: name, Works: []string{"w"}, SessionTimeout: s.Info().Timeout})
+	_, err := membership.Join(t.Context(), s, keys, cluster.Member{GUID: name, Name: name, Works: []string{"w"}, SessionTimeout: s.Info().Timeout})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s, self
+	return s
 }
 
 func set(t *testing.T, s coord.Session, key, value string) {
@@ -103,7 +103,7 @@ func refresh(t *testing.T, v *view.View) *view.Snapshot {
 func TestOnlyWhatChangedIsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service := mem.New(mem.Config{})
-		a, _ := join(t, service.Client(), "a")
+		a := join(t, service.Client(), "a")
 		var counted reads
 		v := view.New("test", open(t, counted.intercept(service.Client())), keys)
 		defer v.Close()
@@ -141,7 +141,7 @@ func TestOnlyWhatChangedIsRead(t *testing.T) {
 func TestLastGoodRecordStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service := mem.New(mem.Config{})
-		a, _ := join(t, service.Client(), "a")
+		a := join(t, service.Client(), "a")
 		if _, err := a.Commit(t.Context(), coord.Create(keys.Task("t"), []byte(`{"v":1,"spec":{"name":"t","workName":"w","workerNum":2}}`))); err != nil {
 			t.Fatal(err)
 		}

@@ -203,7 +203,7 @@ func TestDeletedMemberKeysAreAnExpiry(t *testing.T) {
 func TestHandEditedStatusIsWrittenAgain(t *testing.T) {
 	for _, value := range []string{"{", `{"v":1,"version":0,"applied":99,"holding":[]}`} {
 		t.Run(value, func(t *testing.T) {
-			handEdit(t, func(w *world, h hand, n1, n2 *proc) {
+			handEdit(t, func(w *world, h hand, n1, _ *proc) {
 				started := w.floor.started()
 				h.set("/status/"+memberOf(w.state(n1), "n2"), value)
 				time.Sleep(5 * time.Second)

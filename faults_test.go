@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"gitee.com/ken.yang/xconsumer"
+	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/coordtest"
 	"gitee.com/ken.yang/xconsumer/coord/mem"
@@ -142,4 +145,53 @@ func memberSession(w *world, p *proc) string {
 		return ""
 	}
 	return r.Session
+}
+
+// A claim is made against the document that it was read from: one that comes too late fails in
+// the store, and nothing starts.
+func TestLateClaimIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("a", 1))
+		h := w.hand()
+		claims := 0
+		w.intercept = func(*mem.Client) coordtest.Interceptor {
+			type commit = func(context.Context, ...coord.Op) ([]coord.Result, error)
+			return coordtest.Interceptor{Commit: func(ctx context.Context, ops []coord.Op, next commit) ([]coord.Result, error) {
+				for _, op := range ops {
+					if op.Kind != coord.KindSet || !strings.HasPrefix(op.Key, root+"/status/") || !strings.Contains(string(op.Value), `"slots":"0"`) {
+						continue
+					}
+					if claims++; claims > 1 {
+						break
+					}
+					// While the claim is under way its slot is taken out of the document.
+					doc := "/docs/" + strings.TrimPrefix(op.Key, root+"/status/")
+					r := h.get(doc)
+					value := string(r.Value)
+					from, to := strings.Index(value, `"slots":[`), strings.Index(value, `,"releasing"`)
+					value = value[:from] + `"slots":[]` + value[to:]
+					h.set(doc, strings.Replace(value, fmt.Sprintf(`"version":%d`, r.Version), fmt.Sprintf(`"version":%d`, r.Version+1), 1))
+				}
+				return next(ctx, ops...)
+			}}
+		}
+		var first int64
+		n1 := w.start("n1", func(n *xconsumer.Node) {
+			events := n.Events(t.Context())
+			go func() {
+				for e := range events {
+					if e.Kind == cluster.WorkerStarted && first == 0 {
+						first = e.Token
+					}
+				}
+			}()
+		})
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		w.wantShare(map[string]int{"n1": 1})
+		if claims < 2 || first != 2 {
+			t.Errorf("%d claims; the worker started with token %d", claims, first)
+		}
+		w.leave(n1)
+	})
 }

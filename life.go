@@ -36,8 +36,8 @@ func (l *life) run(ctx context.Context) error {
 	l.emit(cluster.Event{Kind: cluster.NodeJoined})
 	l.setHealth(health{session: l.session, lease: l.lease})
 	defer context.AfterFunc(ctx, func() { l.setHealth(health{what: "leaving", session: l.session, lease: l.lease}) })()
-	l.observer.use(l.session)
-	defer l.observer.use(nil)
+	l.observer.Use(l.session)
+	defer l.observer.Use(nil)
 
 	pool := worker.NewPool(worker.Config{Works: l.works, Valid: l.lease.Valid, Log: log, Emit: l.emit})
 	damaged := make(chan struct{}, 1)
@@ -137,7 +137,7 @@ func (l *life) leave(ctx context.Context, log *slog.Logger, d membership.Departu
 func (l *life) lead(log *slog.Logger) func(context.Context, election.Term) error {
 	leader := &assignment.Leader{
 		Cluster: l.cfg.Cluster, Session: l.session, Keys: l.keys, Self: l.self, Log: log, Emit: l.emit,
-		Publish: l.observer.publish,
+		Publish: l.observer.Publish,
 	}
 	return func(ctx context.Context, term election.Term) error {
 		log.Info("leading", "term", term.Number)
@@ -145,7 +145,7 @@ func (l *life) lead(log *slog.Logger) func(context.Context, election.Term) error
 		l.leads.Store(true)
 		defer func() {
 			l.leads.Store(false)
-			l.observer.publish(nil)
+			l.observer.Publish(nil)
 			l.emit(cluster.Event{Kind: cluster.LeaderDeposed, Detail: fmt.Sprintf("term %d", term.Number)})
 		}()
 		return leader.Lead(ctx, term)

@@ -16,6 +16,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/assignment"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
 	"gitee.com/ken.yang/xconsumer/internal/worker"
 )
 
@@ -27,7 +28,7 @@ type Node struct {
 	works    map[string]worker.Func
 	mistakes []error
 	hub      hub
-	observer observer
+	observer view.Observer
 	running  atomic.Bool
 	declared bool // the file's declarations have been published
 
@@ -72,7 +73,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	observing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var observers sync.WaitGroup
-	observers.Go(func() { n.observer.run(observing, n.cfg.Cluster, n.keys) })
+	observers.Go(func() { n.observer.Run(observing, n.cfg.Cluster, n.keys) })
 	defer observers.Wait()
 	defer stop()
 	for attempt := 0; ; attempt++ {
@@ -213,7 +214,7 @@ func (n *Node) Ready() (reasons []string) {
 // for a while; otherwise it answers from what is kept up to date. While the node is not
 // connected it tells the last it knew, and fails if it knew nothing.
 func (n *Node) State(ctx context.Context) (cluster.State, error) {
-	snap, err := n.observer.snapshot(ctx)
+	snap, err := n.observer.Snapshot(ctx)
 	if err != nil {
 		return cluster.State{}, fmt.Errorf("state: %w", err)
 	}

@@ -1,4 +1,4 @@
-package xconsumer
+package view
 
 import (
 	"context"
@@ -7,7 +7,6 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
-	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
 // linger is how long a view is kept up to date after the last question.
@@ -17,20 +16,21 @@ const linger = 60 * time.Second
 // before.
 const stale = 2 * time.Second
 
-// observer keeps what State tells: from the leader's view while this node leads, else from a
-// view of its own that is open while somebody asks. The zero value is ready.
-type observer struct {
+// Observer answers what the cluster looks like: from the leader's view while this node leads,
+// else from a view of its own that is open while somebody asks. The zero value is ready. Its
+// methods may be called from any goroutine.
+type Observer struct {
 	mu      sync.Mutex
-	session coord.Session  // to read with, nil without
-	leading *view.Snapshot // the leader's, nil while this node does not lead
-	own     *view.Snapshot // the observer's
-	last    *view.Snapshot // what was told last, of whatever origin
+	session coord.Session // to read with, nil without
+	leading *Snapshot     // the leader's, nil while this node does not lead
+	own     *Snapshot     // the observer's
+	last    *Snapshot     // what was told last, of whatever origin
 	asked   time.Time
 	changed chan struct{} // closed and replaced when any of it changes
 }
 
 // update changes the observer and wakes those who wait.
-func (o *observer) update(f func()) {
+func (o *Observer) update(f func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	f()
@@ -40,18 +40,18 @@ func (o *observer) update(f func()) {
 	o.changed = make(chan struct{})
 }
 
-// use names the session to read with.
-func (o *observer) use(s coord.Session) {
+// Use names the session to read with.
+func (o *Observer) Use(s coord.Session) {
 	o.update(func() { o.session, o.own = s, nil })
 }
 
-// publish is given what the leader has read; nil when it leads no more.
-func (o *observer) publish(s *view.Snapshot) {
+// Publish is given what the leader has read; nil when it leads no more.
+func (o *Observer) Publish(s *Snapshot) {
 	o.update(func() { o.leading = s })
 }
 
-// snapshot returns the cluster as known, waiting for the first knowledge.
-func (o *observer) snapshot(ctx context.Context) (*view.Snapshot, error) {
+// Snapshot returns the cluster as known, waiting for the first knowledge.
+func (o *Observer) Snapshot(ctx context.Context) (*Snapshot, error) {
 	o.update(func() { o.asked = time.Now() })
 	patience := time.NewTimer(stale)
 	defer patience.Stop()
@@ -84,7 +84,7 @@ func (o *observer) snapshot(ctx context.Context) (*view.Snapshot, error) {
 
 // wanted returns the session to read with if somebody asked lately, and a channel that tells
 // when that may have changed.
-func (o *observer) wanted() (s coord.Session, changed <-chan struct{}) {
+func (o *Observer) wanted() (s coord.Session, changed <-chan struct{}) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.changed == nil {
@@ -96,8 +96,8 @@ func (o *observer) wanted() (s coord.Session, changed <-chan struct{}) {
 	return s, o.changed
 }
 
-// run keeps the observer's own view for as long as it is wanted.
-func (o *observer) run(ctx context.Context, cluster string, keys schema.Keys) {
+// Run keeps the observer's own view for as long as it is wanted.
+func (o *Observer) Run(ctx context.Context, cluster string, keys schema.Keys) {
 	for ctx.Err() == nil {
 		session, changed := o.wanted()
 		if session == nil {
@@ -113,8 +113,8 @@ func (o *observer) run(ctx context.Context, cluster string, keys schema.Keys) {
 }
 
 // watch keeps one view up to date until nobody wants it any more or it fails.
-func (o *observer) watch(ctx context.Context, cluster string, keys schema.Keys, session coord.Session) {
-	v := view.New(cluster, session, keys)
+func (o *Observer) watch(ctx context.Context, cluster string, keys schema.Keys, session coord.Session) {
+	v := New(cluster, session, keys)
 	defer v.Close()
 	check := time.NewTicker(linger / 2)
 	defer check.Stop()

@@ -137,6 +137,15 @@ workerNum = 2
 
 func (f *fleet) path(name string) string { return filepath.Join(f.dir, name) }
 
+func (f *fleet) read(name string) string {
+	f.Helper()
+	data, err := os.ReadFile(f.path(name))
+	if err != nil {
+		f.Fatal(err)
+	}
+	return string(data)
+}
+
 // proc is a node process.
 type proc struct {
 	f    *fleet

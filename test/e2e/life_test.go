@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"errors"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -265,4 +266,19 @@ func TestStrangersAreRefused(t *testing.T) {
 		}
 	}
 	n1.leave()
+}
+
+// The servers grant less than was asked for, which leaves no time to work: better not to start.
+func TestGrantedTimeoutIsTooShort(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, zkserver.Start(t, 1).Hosts(), 3*time.Second)
+	f.start("n1").awaitSpread("n1")
+	config := strings.NewReplacer(`"3s"`, `"20s"`, `"200ms"`, `"2s"`).Replace(f.read("app.toml"))
+	if err := os.WriteFile(f.path("app.toml"), []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	n2 := f.start("n2")
+	if code := n2.exit(); code != 78 || !strings.Contains(n2.log.tail(1), "with a session timeout of 4s") {
+		t.Errorf("exit code %d: %s", code, n2.log.tail(1))
+	}
 }

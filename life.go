@@ -31,8 +31,8 @@ type life struct {
 // run wires the parts together and takes them apart in order. It returns when all workers have
 // stopped, or with ErrStuck.
 func (l *life) run(ctx context.Context) error {
-	log := l.cfg.Log.With("member", l.self.GUID)
-	log.Info("joined", "cluster", l.cfg.Cluster, "sessionTimeout", l.self.SessionTimeout)
+	log := l.cfg.Log
+	log.Info("joined", "cluster", l.cfg.Cluster, "member", l.self.GUID, "sessionTimeout", l.self.SessionTimeout)
 	l.emit(cluster.Event{Kind: cluster.NodeJoined})
 	l.setHealth(health{session: l.session, lease: l.lease})
 	defer context.AfterFunc(ctx, func() { l.setHealth(health{what: "leaving", session: l.session, lease: l.lease}) })()

@@ -354,3 +354,54 @@ func TestParseHosts(t *testing.T) {
 		}
 	}
 }
+
+// One committed write proves nothing, since the leader may not have noted it: the lease counts
+// from the write before it, and from one that is far enough away.
+func TestLeaseCountsFromThePreviousWrite(t *testing.T) {
+	server := zkserver.Start(t, 1)
+	const tick = time.Second
+	store, err := zk.New(zk.Config{Servers: server.Addrs(), TickTime: tick, SessionTimeout: 4 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := coord.LeaseClock()()
+	s, err := store.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	if _, err := s.Commit(t.Context(), coord.CreateBound("/hb", nil)); err != nil {
+		t.Fatal(err)
+	}
+	if s.Info().Spacing != 700*time.Millisecond {
+		t.Errorf("spacing %v", s.Info().Spacing)
+	}
+	version := int64(0)
+	renew := func() (sent, answered time.Duration) {
+		t.Helper()
+		sent = s.Now()
+		if err := s.Renew(t.Context(), coord.Set("/hb", nil, version)); err != nil {
+			t.Fatal(err)
+		}
+		version++
+		return sent, s.Now()
+	}
+	connect := s.Info().Base
+	if connect < before || connect > s.Now() {
+		t.Errorf("base %v; connected between %v and %v", connect, before, s.Now())
+	}
+	time.Sleep(s.Info().Spacing)
+	sent, answered := renew()
+	if base := s.Info().Base; base != connect {
+		t.Errorf("after one write the base is %v; want %v, when it connected", base, connect)
+	}
+	renew()
+	if base := s.Info().Base; base != connect {
+		t.Errorf("after two writes at once the base is %v; want %v", base, connect)
+	}
+	time.Sleep(s.Info().Spacing)
+	renew()
+	if base := s.Info().Base; base < sent || base > answered {
+		t.Errorf("after a confirmed write the base is %v; that write was sent between %v and %v", base, sent, answered)
+	}
+}

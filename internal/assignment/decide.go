@@ -69,22 +69,23 @@ type Decision struct {
 func Decide(w World) Decision {
 	d := newDecider(w)
 	d.out.Token = w.Snapshot.Epoch.Rec.NextToken
-	if d.out.Evict == "" {
-		d.plan()
-		d.drop()
-		d.grant()
+	if d.out.Evict != "" { // first things first: the rest is decided anew after it
+		d.out.Docs, d.out.Moves = nil, nil
+		return d.out
 	}
+	d.plan()
+	d.drop()
+	d.grant()
 	return d.out
 }
 
 // decider is one decision in the making.
 type decider struct {
 	World
-	out      Decision
-	specs    map[string]cluster.TaskSpec
-	guids    []string
-	fates    map[string]fate
-	deciding map[string]*schema.Doc // documents as this decision changes them; nil: deleted
+	out   Decision
+	specs map[string]cluster.TaskSpec
+	guids []string
+	fates map[string]fate
 
 	tasks  []string       // sorted
 	nodes  []string       // GUIDs in the order of the plan's nodes
@@ -95,12 +96,11 @@ type decider struct {
 // newDecider starts a decision: it decides what becomes of every member.
 func newDecider(w World) *decider {
 	d := &decider{
-		World:    w,
-		out:      Decision{Docs: map[string]*schema.Doc{}, Looks: map[string]Look{}, Unplaced: map[string]planner.Reason{}},
-		specs:    w.Snapshot.Specs(),
-		guids:    slices.Sorted(maps.Keys(w.Snapshot.Peers)),
-		fates:    map[string]fate{},
-		deciding: map[string]*schema.Doc{},
+		World: w,
+		out:   Decision{Docs: map[string]*schema.Doc{}, Looks: map[string]Look{}, Unplaced: map[string]planner.Reason{}},
+		specs: w.Snapshot.Specs(),
+		guids: slices.Sorted(maps.Keys(w.Snapshot.Peers)),
+		fates: map[string]fate{},
 	}
 	for _, guid := range d.guids {
 		d.judge(guid, w.Snapshot.Peers[guid])
@@ -118,7 +118,7 @@ func (d *decider) move(m schema.Move) { d.out.Moves = append(d.out.Moves, m) }
 
 // doc returns a member's document as this decision leaves it, nil if it is deleted or unusable.
 func (d *decider) doc(guid string) *schema.Doc {
-	if doc, changed := d.deciding[guid]; changed {
+	if doc, changed := d.out.Docs[guid]; changed {
 		return doc
 	}
 	if p := d.Snapshot.Peers[guid]; p.Doc.Rec != nil {
@@ -128,7 +128,6 @@ func (d *decider) doc(guid string) *schema.Doc {
 }
 
 func (d *decider) write(guid string, doc *schema.Doc) {
-	d.deciding[guid] = doc
 	d.out.Docs[guid] = doc
 }
 

@@ -25,8 +25,7 @@ func (d *decider) judge(guid string, p *view.Peer) {
 		d.fates[guid] = waits // for the next commit
 	}
 	if d.fates[guid] == buried {
-		d.deciding[guid] = nil
-		d.out.Docs[guid] = nil
+		d.write(guid, nil)
 		d.move(schema.Move{Step: "bury", Node: d.nodeName(guid), Reason: d.deathReason(p)})
 	}
 }

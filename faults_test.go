@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -192,6 +193,38 @@ func TestLateClaimIsRefused(t *testing.T) {
 		if claims < 2 || first != 2 {
 			t.Errorf("%d claims; the worker started with token %d", claims, first)
 		}
+		w.leave(n1)
+	})
+}
+
+// A claim whose answer comes when the lease is over starts nothing: the lease is looked at after
+// the claim, just before the start.
+func TestNothingStartsWithoutALease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("a", 1))
+		var mute, held atomic.Bool // heartbeats fail; the claim has been held up
+		w.intercept = func(*mem.Client) coordtest.Interceptor {
+			type commit = func(context.Context, ...coord.Op) ([]coord.Result, error)
+			return coordtest.Interceptor{Commit: func(ctx context.Context, ops []coord.Op, next commit) ([]coord.Result, error) {
+				if mute.Load() && strings.HasPrefix(ops[0].Key, root+"/heartbeats/") {
+					return nil, fmt.Errorf("test: %w", coord.ErrUnknown)
+				}
+				results, err := next(ctx, ops...)
+				if ops[0].Kind == coord.KindCheck && strings.HasPrefix(ops[0].Key, root+"/docs/") && held.CompareAndSwap(false, true) {
+					mute.Store(true)
+					time.Sleep(17 * time.Second)
+				}
+				return results, err
+			}}
+		}
+		n1 := w.start("n1")
+		time.Sleep(17 * time.Second) // the answer has come by now
+		if reasons := n1.Ready(); len(reasons) == 0 || !held.Load() || w.floor.started() != 0 {
+			t.Errorf("ready %v, claim held up %v, %d started", reasons, held.Load(), w.floor.started())
+		}
+		mute.Store(false)
+		time.Sleep(10 * time.Second)
+		w.wantShare(map[string]int{"n1": 1})
 		w.leave(n1)
 	})
 }

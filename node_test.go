@@ -613,3 +613,49 @@ func TestJoinGate(t *testing.T) {
 		w.leave(n1)
 	})
 }
+
+// Slots of a node that leaves move one by one, each when its worker has stopped and not before.
+func TestSlowWorkersAreWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("slow", 6))
+		slow := func(name string) func(*xconsumer.Node) {
+			return func(n *xconsumer.Node) {
+				n.Handle("slow", func(ctx context.Context, wk *xconsumer.Worker) error {
+					defer w.floor.enter(name, wk)()
+					<-ctx.Done()
+					time.Sleep(time.Duration(1+wk.Index()) * time.Second)
+					return nil
+				})
+			}
+		}
+		n1, n2, n3 := w.start("n1", slow("n1")), w.start("n2", slow("n2")), w.start("n3", slow("n3"))
+		time.Sleep(30 * time.Second)
+		w.wantShare(map[string]int{"n1": 2, "n2": 2, "n3": 2})
+		for _, p := range []*proc{n2, n1} { // a follower, then the leader
+			p.stop()
+			moved := 0
+			for stopped := false; !stopped; {
+				select {
+				case err := <-p.done:
+					if stopped = true; err != nil {
+						t.Error(err)
+					}
+				case <-time.After(100 * time.Millisecond):
+					share := w.floor.share()
+					if left := share[p.Name()]; left > 0 && left < 3 && share["n1"]+share["n2"]+share["n3"] == 6 {
+						moved = max(moved, 3-left)
+					}
+				}
+			}
+			time.Sleep(time.Second)
+			share := w.floor.share()
+			if share[p.Name()] != 0 || share["n1"]+share["n2"]+share["n3"] != 6 {
+				t.Errorf("after %s left: %v", p.Name(), share)
+			}
+			if moved == 0 {
+				t.Errorf("%s: nothing ran elsewhere before its last worker had stopped", p.Name())
+			}
+		}
+		w.leave(n3)
+	})
+}

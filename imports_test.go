@@ -27,7 +27,7 @@ var allowed = map[string][]string{
 	"internal/planner":    {"cluster"},
 	"internal/worker":     {"cluster"},
 	"internal/membership": {"cluster", "coord", "internal/schema"},
-	"internal/election":   {"cluster", "coord", "internal/schema", "internal/membership"},
+	"internal/election":   {"cluster", "coord", "internal/schema"},
 	"internal/view":       {"cluster", "coord", "internal/schema"},
 	"internal/assignment": {"cluster", "coord", "internal/schema", "internal/membership", "internal/election", "internal/view", "internal/planner"},
 	"httpapi":             {"cluster"},

@@ -55,7 +55,7 @@ func (l *life) run(ctx context.Context) error {
 	ended := make(chan error, 3) // the first end of a part, whichever it is
 	var pulse membership.Pulse
 	parts.Go(func() { ended <- membership.Keep(living, l.session, l.keys, l.self, &pulse, damaged) })
-	parts.Go(func() { ended <- election.Run(living, l.session, l.keys, l.self, log, l.lead(log)) })
+	parts.Go(func() { ended <- election.Run(living, l.session, l.keys, l.self.Member, log, l.lead(log)) })
 	parts.Go(func() { l.declare(living, log) })
 	parts.Go(func() { l.tellConnection(living, log) })
 	guarded := make(chan error, 1)
@@ -81,7 +81,7 @@ func (l *life) run(ctx context.Context) error {
 	if !left && !errors.Is(err, ErrStuck) {
 		log.Warn("no member any more; stopping all workers", "reason", err)
 		l.emit(cluster.Event{Kind: cluster.NodeLeft, Detail: fmt.Sprint(err)})
-		if errors.Is(err, membership.ErrGone) {
+		if errors.Is(err, membership.ErrGone) || errors.Is(err, election.ErrGone) {
 			_ = l.session.Close() // its keys are gone: let nothing more be done in its name
 		}
 	}

@@ -105,7 +105,7 @@ type WorkerInfo struct {
 	State    WorkerState `json:"state"`
 	Since    time.Time   `json:"since,omitzero"` // of the state, by the node's clock
 	Restarts int         `json:"restarts"`       // failures since the slot came to this member
-	Error    string      `json:"error"`    // the last one, at most 1 KB; "" if there was none
+	Error    string      `json:"error"`          // the last one, at most 1 KB; "" if there was none
 }
 
 // RecordError is a record of the store that cannot be used; the last good one stays in force.

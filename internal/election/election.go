@@ -25,13 +25,18 @@ import (
 	"sync"
 	"time"
 
+	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
-	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// ErrDeposed is what lead returns when its term is over although ctx is not.
-var ErrDeposed = errors.New("deposed")
+// Errors of elections.
+var (
+	// ErrDeposed is what lead returns when its term is over although ctx is not.
+	ErrDeposed = errors.New("deposed")
+	// ErrGone: the member's candidate key was deleted, so that it can lead no more.
+	ErrGone = errors.New("candidate key is gone")
+)
 
 // Term is one leadership.
 type Term struct {
@@ -44,7 +49,7 @@ type Term struct {
 // Run takes part in elections until ctx or the session ends. While the member leads, lead
 // runs with a context that ends when the candidate key vanishes; it is awaited before the
 // member stands again. Lead may return ErrDeposed to stand again at once.
-func Run(ctx context.Context, s coord.Session, keys schema.Keys, self membership.Self, log *slog.Logger, lead func(context.Context, Term) error) error {
+func Run(ctx context.Context, s coord.Session, keys schema.Keys, self cluster.Member, log *slog.Logger, lead func(context.Context, Term) error) error {
 	e := &candidate{session: s, keys: keys, self: self, log: log, hints: coord.NewHints(s)}
 	defer e.hints.Close()
 	for {
@@ -78,7 +83,7 @@ func over(ctx context.Context, err error) error {
 type candidate struct {
 	session coord.Session
 	keys    schema.Keys
-	self    membership.Self
+	self    cluster.Member
 	log     *slog.Logger
 	hints   *coord.Hints
 	watched string
@@ -128,7 +133,7 @@ func (e *candidate) predecessor(ctx context.Context) (string, error) {
 		}
 	}
 	if own == 0 {
-		return "", fmt.Errorf("%s was deleted: %w", e.self.Election, membership.ErrGone)
+		return "", fmt.Errorf("member %s: %w", e.self.GUID, ErrGone)
 	}
 	for _, c := range candidates {
 		if _, ok := schema.Candidate(c.Name); ok && c.Sequence < own && c.Sequence > before {

@@ -207,17 +207,38 @@ func (p *proc) state() *cluster.State {
 }
 
 // awaitSpread waits until all workers run on exactly these nodes, evenly, and the leader has no
-// more than any other, as p sees it.
+// more than any other, as p sees it; and until they have noted that they started, which comes a
+// moment after their nodes have said that they hold them.
 func (p *proc) awaitSpread(nodes ...string) cluster.State {
 	p.f.Helper()
 	var last *cluster.State
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if last = p.state(); last != nil && isSpread(last, nodes) {
+		if last = p.state(); last != nil && isSpread(last, nodes) && p.f.started(last) {
 			return *last
 		}
 	}
 	p.f.Fatalf("workers do not spread over %v, as %s sees it\nstate: %+v", nodes, p.name, last)
 	return cluster.State{}
+}
+
+// started tells whether the journal has the start of every worker of a state.
+func (f *fleet) started(s *cluster.State) bool {
+	type start struct {
+		node, slot string
+		token      int64
+	}
+	noted := map[start]bool{}
+	for _, n := range f.journal() {
+		if n.What == "start" {
+			noted[start{n.Node, n.Slot, n.Token}] = true
+		}
+	}
+	for _, w := range s.Workers {
+		if !noted[start{w.Node, cluster.Slot{Task: w.Task, Index: w.Index}.String(), w.Token}] {
+			return false
+		}
+	}
+	return true
 }
 
 func isSpread(s *cluster.State, nodes []string) bool {

@@ -28,7 +28,7 @@ func (f *fleet) three() (n1, n2, n3 *proc) {
 
 func TestNodesComeAndGo(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t, zkserver.Start(t, 1).Hosts(), 3*time.Second)
+	f := newFleet(t, zkserver.Start(t, 3).Hosts(), 3*time.Second)
 	n1, n2, n3 := f.three()
 	n4 := f.start("n4")
 	state := n4.awaitSpread("n1", "n2", "n3", "n4")

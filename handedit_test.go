@@ -324,3 +324,30 @@ func TestDeletedRingEntryDisturbsNothing(t *testing.T) {
 		w.leave(n1)
 	})
 }
+
+func TestCorruptSettingsKeepTheLastGoodOnes(t *testing.T) {
+	handEdit(t, func(w *world, h hand, n1, _ *proc) {
+		if _, err := h.s.Commit(context.Background(), coord.Create(root+"/settings", []byte(`{"v":1,"spec":{"leaderWorkers":"none"}}`))); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		w.wantShare(map[string]int{"n2": 4})
+		h.set("/settings", `{"v":1,"spec":{"leaderWorkers":"first"}}`)
+		time.Sleep(5 * time.Second)
+		wantError(t, w.state(n1), "/settings")
+		w.wantShare(map[string]int{"n2": 4})
+		h.set("/settings", `{"v":1,"spec":{"leaderWorkers":"last"}}`)
+		time.Sleep(time.Second)
+	})
+}
+
+func TestDeletedNameMovesNothing(t *testing.T) {
+	handEdit(t, func(w *world, h hand, _, _ *proc) {
+		started := w.floor.started()
+		h.del("/names/n2")
+		time.Sleep(40 * time.Second)
+		if n := w.floor.started(); n != started {
+			t.Errorf("%d workers were started", n-started)
+		}
+	})
+}

@@ -172,6 +172,18 @@ func TestDeletedDocumentEvictsItsMember(t *testing.T) {
 	})
 }
 
+func TestDeletedDocumentOfTheLeaderEvictsIt(t *testing.T) {
+	handEdit(t, func(w *world, h hand, n1, n2 *proc) {
+		member := memberOf(w.state(n2), "n1")
+		h.del("/docs/" + member)
+		time.Sleep(time.Minute)
+		s := w.state(n2)
+		if again := memberOf(s, "n1"); s.Leader != "n2" || again == member || again == "" {
+			t.Errorf("leader %q; n1 is member %q, was %q", s.Leader, again, member)
+		}
+	})
+}
+
 func TestDeletedDocumentOfASilentMemberWaitsForItsLease(t *testing.T) {
 	handEdit(t, func(w *world, h hand, n1, n2 *proc) {
 		n2.Cut()

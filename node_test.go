@@ -406,7 +406,20 @@ func TestStuckWorkerIsNeverGrantedElsewhere(t *testing.T) {
 		}
 		n1 := w.start("n1", slow("n1"))
 		time.Sleep(time.Second)
+		events := n1.Events(t.Context())
 		n2 := w.start("n2", slow("n2")) // one slot has to move, and does not stop
+		var asked time.Time
+		for e := range events {
+			if e.Kind == cluster.SlotReleased {
+				asked = e.Time
+			}
+			if e.Kind == cluster.WorkerGotStuck {
+				if took := e.Time.Sub(asked); took != 2*time.Second {
+					t.Errorf("stuck after %v; its task allows 2s", took)
+				}
+				break
+			}
+		}
 		time.Sleep(time.Minute)
 		w.wantShare(map[string]int{"n1": 2})
 		states := map[cluster.WorkerState]int{}

@@ -8,7 +8,8 @@ type Report struct {
 	Slot     Slot
 	Token    int64
 	State    WorkerState
-	Since    time.Time // of the state
-	Restarts int       // failures since it was started on this node
-	Error    string    // of the last failure
+	Since    time.Time     // of the state
+	Restarts int           // failures since it was started on this node
+	Error    string        // of the last failure
+	Grace    time.Duration // how long its task lets it take to stop
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -14,6 +15,10 @@ import (
 
 // MaxDocs bounds the documents of one commit.
 const MaxDocs = 90
+
+// maxDoc bounds what a document is let grow to by grants, in bytes. It leaves room for what else
+// is written into it, which must never fail for its size.
+const maxDoc = coord.MaxValue * 3 / 4
 
 // World is what a leader decides from: values only.
 type World struct {
@@ -56,6 +61,8 @@ type Decision struct {
 	Look  []string
 	// Unplaced says why slots of a task have no place.
 	Unplaced map[string]planner.Reason
+	// Full are nodes whose documents have no room for all that they should be granted.
+	Full []string
 	// Blocked says why nothing is granted, "" if nothing stands in the way.
 	Blocked string
 }
@@ -321,6 +328,12 @@ func (d *decider) grant() {
 
 func (d *decider) grantTo(guid string, fresh []schema.Held) {
 	doc := *d.doc(guid)
+	if room := fits(doc, fresh); room < len(fresh) {
+		d.out.Full = append(d.out.Full, doc.Node)
+		if fresh = fresh[:room]; room == 0 {
+			return
+		}
+	}
 	for i := range fresh {
 		fresh[i].Token = d.out.Token
 		d.out.Token++
@@ -331,6 +344,18 @@ func (d *decider) grantTo(guid string, fresh []schema.Held) {
 		return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Token, b.Token))
 	})
 	d.write(guid, &doc)
+}
+
+// fits returns how many of the entries can be added to a document.
+func fits(doc schema.Doc, fresh []schema.Held) int {
+	have := doc.Slots
+	for n := len(fresh); n > 0; n /= 2 {
+		doc.Slots = slices.Concat(have, fresh[:n])
+		if len(schema.Encode(&doc, 0)) <= maxDoc {
+			return n
+		}
+	}
+	return 0
 }
 
 // Reasons says why slots of tasks have no place, by task, where there is more to say than that

@@ -409,3 +409,32 @@ func (b *board) apply(t *testing.T, d assignment.Decision) {
 		}
 	}
 }
+
+// A node with more tasks than its document holds gets as many as fit, and others get theirs.
+func TestFullDocument(t *testing.T) {
+	var tasks []cluster.TaskSpec
+	for i := range 3000 {
+		tasks = append(tasks, spec(fmt.Sprintf("a-%s-%04d", strings.Repeat("x", 60), i), 1))
+		tasks[i].WorkName = "a"
+	}
+	b := newBoard(append(tasks, cluster.TaskSpec{Name: "z", WorkName: "b", WorkerNum: 1})...)
+	b.live("L", 0, held(), held(), 0, held()).Member.Rec.Works = []string{"a"}
+	b.live("M", 0, held(), held(), 0, held()).Member.Rec.Works = []string{"b"}
+	for range 20 {
+		d := b.decide()
+		if len(d.Docs) == 0 {
+			if diff := cmp.Diff([]string{"node-L"}, d.Full); diff != "" {
+				t.Errorf("full (-want +got):\n%s", diff)
+			}
+			break
+		}
+		b.apply(t, d)
+	}
+	doc := b.snap.Peers["L"].Doc.Rec
+	if size := len(schema.Encode(doc, 0)); size > 192<<10 || size < 96<<10 || schema.Count(doc.Slots) == 3000 {
+		t.Errorf("the document has %d bytes and %d slots", size, schema.Count(doc.Slots))
+	}
+	if n := schema.Count(b.snap.Peers["M"].Doc.Rec.Slots); n != 1 {
+		t.Errorf("the other node has %d slots", n)
+	}
+}

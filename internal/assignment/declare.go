@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -91,9 +92,14 @@ func declare(ctx context.Context, s coord.Session, key string, d declaration) (n
 
 const seenBefore = "the cluster has another declaration, and this one was in force before; use `xconsumer apply` to make it so again"
 
-// hash identifies a declaration.
+// hash identifies a declaration by its JSON, so that a field which a later version adds, and
+// omits when it is empty, does not make every old declaration look new.
 func hash(spec any) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%+v", spec))
+	text, err := json.Marshal(spec)
+	if err != nil {
+		panic(fmt.Sprintf("assignment: %T cannot be marshalled: %v", spec, err))
+	}
+	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:8])
 }
 

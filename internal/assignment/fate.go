@@ -123,6 +123,9 @@ func (d *decider) missingDoc(guid string, p *view.Peer) fate {
 func (d *decider) unusableDoc(guid string, p *view.Peer) fate {
 	d.block("the document of " + d.nodeName(guid) + " cannot be used")
 	doc := p.Doc
+	if len(d.out.Docs) >= d.MaxDocs {
+		return missing // for the next commit
+	}
 	if doc.Rec != nil && doc.RecAt == doc.Version-1 {
 		again := *doc.Rec
 		d.write(guid, &again)

@@ -178,7 +178,7 @@ func (fl *following) step(ctx context.Context) (wait time.Duration, gone bool, e
 	}
 	o := Follow(local)
 	for slot, cause := range o.Stop {
-		fl.Workers.Stop(slot, cause, fl.stopTime(slot, cause))
+		fl.Workers.Stop(slot, cause, fl.stopTime(running[slot].Grace, cause))
 	}
 	for slot, spec := range o.Update {
 		fl.Workers.Update(slot, spec)
@@ -236,15 +236,7 @@ func (fl *following) docEmpty() bool {
 
 // stopTime is how long a worker may take to stop: as its task says, but less under a lapsing
 // lease.
-func (fl *following) stopTime(slot cluster.Slot, cause error) time.Duration {
-	grace := cluster.DefaultStopTimeout
-	if fl.doc != nil {
-		for _, list := range [][]schema.Held{fl.doc.Slots, fl.doc.Releasing} {
-			if h := schema.Find(list, slot); h != nil && h.Spec != nil {
-				grace = h.Spec.Grace()
-			}
-		}
-	}
+func (fl *following) stopTime(grace time.Duration, cause error) time.Duration {
 	if errors.Is(cause, cluster.ErrLeaseLost) {
 		return min(grace, fl.Lease.Terms().Soft)
 	}

@@ -62,6 +62,7 @@ type leading struct {
 	failures int
 	noOld    int64 // a decision that was found missing from the ring
 	blocked  string
+	full     string
 	errors   map[string]string // records that cannot be used, as told
 	wasLive  map[string]string // live members, as told: GUID → node name
 }
@@ -88,6 +89,7 @@ func (l *leading) run(ctx context.Context) error {
 		})
 		l.looks = d.Looks
 		l.tellBlocked(d.Blocked)
+		l.tellFull(d.Full)
 		for _, guid := range d.Forget {
 			l.view.Forget(guid)
 			delete(l.buried, guid)
@@ -148,7 +150,7 @@ func (l *leading) act(ctx context.Context, d Decision) (acted bool, err error) {
 		l.noOld = l.view.Snapshot().Epoch.Rec.NextDecision - schema.DecisionRing
 	case errors.Is(err, coord.ErrTooLarge):
 		if l.maxDocs == 1 {
-			l.Log.Error("a document is too large to be written; nothing more is granted to its node", "error", err)
+			l.Log.Error("a commit of a single document is too large", "error", err)
 			return false, sleep(ctx, 10*pause)
 		}
 		l.maxDocs = max(l.maxDocs/2, 1)
@@ -342,6 +344,14 @@ func (l *leading) tellBlocked(why string) {
 		l.Log.Warn("nothing is granted for now", "reason", why)
 	}
 	l.blocked = why
+}
+
+func (l *leading) tellFull(nodes []string) {
+	names := strings.Join(nodes, ", ")
+	if names != l.full && names != "" {
+		l.Log.Error("documents are full: these nodes are granted no more, and slots stay unplaced; add nodes or use fewer tasks", "nodes", names)
+	}
+	l.full = names
 }
 
 // summary counts the steps of a decision, for the log.

@@ -118,7 +118,7 @@ func (p *Pool) Start(g cluster.Grant) {
 		}
 	}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
-	s.report = cluster.Report{Slot: g.Slot, Token: g.Token, State: cluster.WorkerStarting, Since: time.Now()}
+	s.report = cluster.Report{Slot: g.Slot, Token: g.Token, State: cluster.WorkerStarting, Since: time.Now(), Grace: g.Spec.Grace()}
 	p.slots[g.Slot] = s
 	go p.loop(s)
 	p.poke()
@@ -130,6 +130,7 @@ func (p *Pool) Update(id cluster.Slot, spec cluster.TaskSpec) {
 	defer p.mu.Unlock()
 	if s := p.slots[id]; s != nil && *s.run.spec.Load() != spec {
 		s.run.spec.Store(&spec)
+		s.report.Grace = spec.Grace()
 	}
 }
 

@@ -173,7 +173,7 @@ func TestDeletedDocumentEvictsItsMember(t *testing.T) {
 }
 
 func TestDeletedDocumentOfTheLeaderEvictsIt(t *testing.T) {
-	handEdit(t, func(w *world, h hand, n1, n2 *proc) {
+	handEdit(t, func(w *world, h hand, _, n2 *proc) {
 		member := memberOf(w.state(n2), "n1")
 		h.del("/docs/" + member)
 		time.Sleep(time.Minute)

@@ -22,7 +22,9 @@ var allowed = map[string][]string{
 	"coord":               {},
 	"coord/mem":           {"coord"},
 	"coord/zk":            {"coord"},
+	"coord/etcd":          {"coord"},
 	"coord/coordtest":     {"coord"},
+	"internal/etcdserver": {},
 	"internal/schema":     {"cluster", "coord"},
 	"internal/planner":    {"cluster"},
 	"internal/worker":     {"cluster"},
@@ -37,15 +39,20 @@ var allowed = map[string][]string{
 	"work/test01":         {""},
 	"work/test02":         {""},
 	"test/zkserver":       {},
+	"test/etcdserver":     {"internal/etcdserver"},
 	"test/link":           {},
 	"test/e2e":            {},
 }
 
 var drivers = map[string][]string{
-	"coord/zk":        {"github.com/go-zookeeper/zk"},
-	"coord/coordtest": {"github.com/anishathalye/porcupine"},
-	"app":             {"github.com/spf13/cobra", "github.com/pelletier/go-toml/v2", "github.com/pelletier/go-toml/v2/unstable", "github.com/lmittmann/tint"},
-	"test/link":       {"github.com/Shopify/toxiproxy/v2", "github.com/Shopify/toxiproxy/v2/stream", "github.com/rs/zerolog"},
+	"coord/zk": {"github.com/go-zookeeper/zk"},
+	"coord/etcd": {"go.etcd.io/etcd/client/v3", "go.etcd.io/etcd/api/v3/v3rpc/rpctypes", "go.uber.org/zap",
+		"google.golang.org/grpc", "google.golang.org/grpc/backoff", "google.golang.org/grpc/codes", "google.golang.org/grpc/status"},
+	"coord/coordtest":     {"github.com/anishathalye/porcupine"},
+	"internal/etcdserver": {"go.etcd.io/etcd/server/v3/embed", "go.etcd.io/etcd/api/v3/version", "go.uber.org/zap", "go.uber.org/zap/zapcore"},
+	"test/etcdserver":     {"go.etcd.io/etcd/client/v3", "go.uber.org/zap"},
+	"app":                 {"github.com/spf13/cobra", "github.com/pelletier/go-toml/v2", "github.com/pelletier/go-toml/v2/unstable", "github.com/lmittmann/tint"},
+	"test/link":           {"github.com/Shopify/toxiproxy/v2", "github.com/Shopify/toxiproxy/v2/stream", "github.com/rs/zerolog"},
 }
 
 // The rules are checked on the files themselves: a test that asks the go command stays green

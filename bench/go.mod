@@ -12,7 +12,7 @@ require (
 	github.com/lmittmann/tint v1.2.1 // indirect
 	github.com/pelletier/go-toml/v2 v2.4.3 // indirect
 	github.com/spf13/cobra v1.10.2 // indirect
-	github.com/spf13/pflag v1.0.9 // indirect
+	github.com/spf13/pflag v1.0.10 // indirect
 )
 
 replace gitee.com/ken.yang/xconsumer => ../

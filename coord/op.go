@@ -1,6 +1,9 @@
 package coord
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Kind is what an operation does.
 type Kind int
@@ -73,7 +76,8 @@ func Check(key string, version int64) Op {
 }
 
 // Validate refuses a commit that no backend may send: empty, too large, without a
-// proper key, or with a version below zero (an unconditional write).
+// proper key, with a version below zero (an unconditional write), or with two writes of one
+// key or two sequenced keys below one parent, which not every service can tell apart.
 func Validate(ops []Op) error {
 	if len(ops) == 0 {
 		return fmt.Errorf("%w: no operation", ErrInvalid)
@@ -82,6 +86,7 @@ func Validate(ops []Op) error {
 		return fmt.Errorf("%w: %d operations, at most %d", ErrTooLarge, len(ops), MaxOps)
 	}
 	total := 0
+	written := make(map[string]bool, len(ops))
 	for _, op := range ops {
 		if len(op.Key) < 2 || op.Key[0] != '/' || op.Key[len(op.Key)-1] == '/' {
 			return fmt.Errorf("%w: key %q", ErrInvalid, op.Key)
@@ -94,6 +99,16 @@ func Validate(ops []Op) error {
 		}
 		if len(op.Value) > MaxValue {
 			return fmt.Errorf("%w: value of %s has %d bytes, at most %d", ErrTooLarge, op.Key, len(op.Value), MaxValue)
+		}
+		if op.Kind != KindCheck {
+			target := op.Key
+			if op.Kind == KindCreateSequenced {
+				target = op.Key[:strings.LastIndexByte(op.Key, '/')+1] // which no key ends with
+			}
+			if written[target] {
+				return fmt.Errorf("%w: %s is written twice", ErrInvalid, target)
+			}
+			written[target] = true
 		}
 		total += len(op.Key) + len(op.Value)
 	}

@@ -64,6 +64,14 @@ func testAtomic(e *env) {
 		e.Fatalf("a failed commit wrote: %+v", r)
 	}
 	e.absent(s, none)
+	// Operations see what earlier ones of the same commit did.
+	e.commit(s, coord.Create(e.key("seen"), nil), coord.Check(e.key("seen"), 0))
+	_, err := s.Commit(e.ctx, good, coord.Check(a, 0))
+	e.wantCheck(err, 1, coord.ErrVersion)
+	_, err = s.Commit(e.ctx, coord.Delete(b, 1), coord.Check(b, 1))
+	e.wantCheck(err, 1, coord.ErrNotFound)
+	_, err = s.Commit(e.ctx, coord.Check(b, 0), coord.Delete(b, 1), coord.Check(b, 1))
+	e.wantCheck(err, 0, coord.ErrVersion)
 	results := e.commit(s, coord.Check(b, 1), good, coord.Create(none, nil), coord.Delete(b, 1))
 	if results[1].Version != 1 || results[2].Key != none {
 		e.Fatalf("results %+v", results)
@@ -224,8 +232,8 @@ func testLimits(e *env) {
 	_, err := s.Commit(e.ctx, coord.Create(k, make([]byte, coord.MaxValue+1)))
 	e.wantErr(err, coord.ErrTooLarge)
 	var ops []coord.Op
-	for range 3 {
-		ops = append(ops, coord.Create(k, make([]byte, coord.MaxValue-1)))
+	for _, more := range []string{"1", "2", "3"} {
+		ops = append(ops, coord.Create(k+more, make([]byte, coord.MaxValue-1)))
 	}
 	_, err = s.Commit(e.ctx, ops...)
 	e.wantErr(err, coord.ErrTooLarge)
@@ -248,8 +256,15 @@ func testInvalid(e *env) {
 		_, err := s.Commit(e.ctx, op)
 		e.wantErr(err, coord.ErrInvalid)
 	}
-	_, err := s.Commit(e.ctx)
-	e.wantErr(err, coord.ErrInvalid)
+	for _, ops := range [][]coord.Op{
+		nil,
+		{coord.Create(k, nil), coord.Set(k, nil, 0)},
+		{coord.Create(k, nil), coord.Check(k, 0), coord.Delete(k, 0)},
+		{coord.CreateSequenced(k+"_", nil), coord.CreateSequenced(k+"_", nil)},
+	} {
+		_, err := s.Commit(e.ctx, ops...)
+		e.wantErr(err, coord.ErrInvalid)
+	}
 	e.wantErr(s.Renew(e.ctx, coord.Create(k, nil)), coord.ErrInvalid)
 	e.absent(s, k)
 }

@@ -1,0 +1,54 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"gitee.com/ken.yang/xconsumer/coord"
+)
+
+// table maps what a server answered to the errors of the contract. What is not in it (a lost
+// connection, no leader, no space) leaves the outcome unknown.
+var table = []struct{ from, to error }{
+	{rpctypes.ErrLeaseNotFound, coord.ErrSessionEnded},
+	{rpctypes.ErrPermissionDenied, coord.ErrUnauthorized},
+	{rpctypes.ErrPermissionNotGranted, coord.ErrUnauthorized},
+	{rpctypes.ErrAuthFailed, coord.ErrUnauthorized},
+	{rpctypes.ErrUserEmpty, coord.ErrUnauthorized},
+	{rpctypes.ErrUserNotFound, coord.ErrUnauthorized},
+	{rpctypes.ErrRequestTooLarge, coord.ErrTooLarge},
+	{rpctypes.ErrTooManyOps, coord.ErrTooLarge},
+	{rpctypes.ErrEmptyKey, coord.ErrInvalid},
+}
+
+// answerError maps the error of a request.
+func answerError(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, row := range table {
+		if errors.Is(err, row.from) {
+			return fmt.Errorf("%w: %w", row.to, err)
+		}
+	}
+	if isUnsupported(err) {
+		return fmt.Errorf("%w: the server does not speak etcd's version 3 protocol: %w", coord.ErrUnsupported, err)
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w: %w: %w", coord.ErrUnknown, context.Cause(ctx), err)
+	}
+	return fmt.Errorf("%w: %w", coord.ErrUnknown, err)
+}
+
+// isUnsupported tells whether what answered is no etcd.
+func isUnsupported(err error) bool {
+	return status.Code(err) == codes.Unimplemented
+}
+
+// isUnavailable tells whether a request failed because no server answered it.
+func isUnavailable(err error) bool { return errors.Is(err, coord.ErrUnknown) }

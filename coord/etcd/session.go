@@ -1,0 +1,243 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"gitee.com/ken.yang/xconsumer/coord"
+)
+
+// session is one lease with one client of the library.
+type session struct {
+	store   *Store
+	client  *clientv3.Client
+	lease   clientv3.LeaseID
+	mark    string // the session's own key
+	created int64  // the revision at which it was created
+
+	life       context.Context // ends with the session
+	cancel     context.CancelFunc
+	done       chan struct{}
+	background sync.WaitGroup
+	closeOnce  sync.Once
+	sequence   atomic.Int64 // makes names of sequenced keys
+	watches    watches
+
+	mu    sync.Mutex
+	info  coord.Info
+	heard time.Duration // send of the last renewal that was acknowledged
+	ended bool
+}
+
+func newSession(s *Store, client *clientv3.Client, lease clientv3.LeaseID, info coord.Info) *session {
+	ss := &session{store: s, client: client, lease: lease, info: info, done: make(chan struct{}), heard: info.Base}
+	ss.mark = s.cfg.Prefix + SessionsPrefix + info.ID
+	ss.watches.byKey = map[string]*watch{}
+	ss.life, ss.cancel = context.WithCancel(clientv3.WithRequireLeader(context.Background()))
+	return ss
+}
+
+// keepAlive lets the service hear of the session for as long as it lives. It moves no lease:
+// that takes a renewal, which shows that the member is still there, too.
+func (ss *session) keepAlive() {
+	beat := ss.info.Timeout / 3
+	for {
+		pause := beat
+		if silence := ss.Now() - ss.lastHeard(); silence >= beat {
+			ctx, cancel := ss.attempt(ss.life)
+			if _, err := ss.renewLease(ctx); err != nil {
+				pause = max(ss.info.Spacing, beat/8)
+			}
+			cancel()
+		} else {
+			pause = beat - silence
+		}
+		select {
+		case <-ss.life.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (ss *session) lastHeard() time.Duration {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return ss.heard
+}
+
+// renewLease renews the lease once and returns when that was sent.
+func (ss *session) renewLease(ctx context.Context) (sent time.Duration, err error) {
+	sent = ss.Now()
+	_, err = ss.client.KeepAliveOnce(ctx, ss.lease)
+	if err := ss.outcome(ctx, err); err != nil {
+		return sent, err
+	}
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	ss.heard = max(ss.heard, sent)
+	return sent, nil
+}
+
+// outcome maps the error of a request and notes what it says about connection and session.
+func (ss *session) outcome(ctx context.Context, err error) error {
+	err = answerError(ctx, err)
+	if errors.Is(err, coord.ErrSessionEnded) {
+		ss.end(err)
+		return err
+	}
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	switch {
+	case ss.ended:
+		if err != nil {
+			err = errors.Join(err, coord.ErrSessionEnded)
+		}
+	case err == nil || !isUnavailable(err):
+		ss.info.Connected, ss.info.Err = true, nil
+	case !errors.Is(context.Cause(ctx), context.Canceled): // the caller lost interest, nothing is known
+		ss.info.Connected, ss.info.Err = false, err
+	}
+	return err
+}
+
+// end closes Done and throws the client away.
+func (ss *session) end(reason error) {
+	ss.mu.Lock()
+	if ss.ended {
+		ss.mu.Unlock()
+		return
+	}
+	ss.ended = true
+	ss.info.Connected, ss.info.Err = false, reason
+	close(ss.done)
+	ss.mu.Unlock()
+	ss.watches.close(ss)
+	go func() { _ = ss.Close() }()
+}
+
+// Close implements coord.Session.
+func (ss *session) Close() error {
+	ss.closeOnce.Do(func() {
+		ss.mu.Lock()
+		tell := !ss.ended && ss.info.Connected
+		ss.ended = true
+		ss.info.Connected = false
+		ss.mu.Unlock()
+		if tell {
+			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+			_, _ = ss.client.Revoke(ctx, ss.lease) // else the lease ends by itself
+			cancel()
+			close(ss.done)
+		} else {
+			select {
+			case <-ss.done:
+			default:
+				close(ss.done)
+			}
+		}
+		ss.watches.close(ss)
+		ss.background.Wait()
+		_ = ss.client.Close()
+	})
+	return nil
+}
+
+// Info implements coord.Session.
+func (ss *session) Info() coord.Info {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return ss.info
+}
+
+// Now implements coord.Session.
+func (ss *session) Now() time.Duration { return ss.store.clock() }
+
+// Done implements coord.Session.
+func (ss *session) Done() <-chan struct{} { return ss.done }
+
+// Renew implements coord.Session: the lease counts from before the sends of a renewal and a
+// commit that both were acknowledged.
+func (ss *session) Renew(ctx context.Context, op coord.Op) error {
+	if op.Kind != coord.KindSet {
+		return fmt.Errorf("renew: %w: %s", coord.ErrInvalid, op.Kind)
+	}
+	if err := ss.alive(ctx); err != nil {
+		return fmt.Errorf("renew: %s: %w", op.Key, err)
+	}
+	sent := ss.Now()
+	renewed := make(chan error, 1)
+	go func() {
+		ctx, cancel := ss.attempt(ctx)
+		defer cancel()
+		_, err := ss.renewLease(ctx)
+		renewed <- err
+	}()
+	_, err := ss.Commit(ctx, op)
+	if rerr := <-renewed; err == nil && rerr != nil {
+		// The commit is known; what is not known is whether it helped.
+		ss.store.log.Debug("lease not renewed", "error", rerr)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if !ss.ended {
+		ss.info.Base = max(ss.info.Base, sent)
+	}
+	return nil
+}
+
+// Get implements coord.Session.
+func (ss *session) Get(ctx context.Context, key string) (coord.Record, error) {
+	resp, err := read(ctx, ss, "get", key, dataWatch, func(ctx context.Context) (*clientv3.GetResponse, error) {
+		return ss.client.Get(ctx, ss.rooted(key))
+	})
+	if err != nil {
+		return coord.Record{}, err
+	}
+	if len(resp.Kvs) == 0 {
+		return coord.Record{}, fmt.Errorf("get %s: %w", key, coord.ErrNotFound)
+	}
+	kv := resp.Kvs[0]
+	record := coord.Record{Value: kv.Value, Version: kv.Version - 1}
+	if kv.Lease != 0 {
+		record.Session = fmt.Sprintf("%x", kv.Lease)
+	}
+	return record, nil
+}
+
+// List implements coord.Session.
+func (ss *session) List(ctx context.Context, key string) ([]coord.Entry, error) {
+	prefix := ss.rooted(key) + "/"
+	resp, err := read(ctx, ss, "list", key, childWatch, func(ctx context.Context) (*clientv3.GetResponse, error) {
+		return ss.client.Get(ctx, prefix, clientv3.WithPrefix(), clientv3.WithKeysOnly())
+	})
+	if err != nil {
+		return nil, err
+	}
+	var list []coord.Entry
+	for _, kv := range resp.Kvs { // sorted by key
+		name, _, deeper := strings.Cut(string(kv.Key[len(prefix):]), "/")
+		if last := len(list) - 1; last >= 0 && list[last].Name == name {
+			continue
+		}
+		entry := coord.Entry{Name: name}
+		if !deeper && sequenced.MatchString(name) {
+			entry.Sequence = kv.CreateRevision
+		}
+		list = append(list, entry)
+	}
+	return list, nil
+}
+
+func (ss *session) rooted(key string) string { return ss.store.cfg.Prefix + key }

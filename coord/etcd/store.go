@@ -1,0 +1,200 @@
+// Package etcd is the etcd backend of coord.
+//
+// # The model
+//
+// A session is one lease and one client, and never becomes another session: when etcd says
+// that the lease is gone, Done is closed and the client is thrown away. A key of the session,
+// below [SessionsPrefix], lives as long as the lease; every commit checks that it is still the
+// one that the session created, so that nothing is written in the name of a session that is
+// over, however late a request arrives.
+//
+// Keys are etcd keys below the configured prefix; a bound key is attached to the session's
+// lease, a sequenced one besides has a name of its own and is ordered by its create revision. A
+// version is etcd's version of the key less one. Absence is proven by create revision 0.
+//
+// # The lease
+//
+// etcd's leader counts a lease from the last renewal that it received, and a new leader gives
+// every lease its full time again; so the send of a renewal that was acknowledged is a moment
+// from which the lease lasts its TTL. The client library's own deadlines count from the reply
+// and are checked once a second: they are not used. A renewal here is one KeepAliveOnce and one
+// checked commit, both timed from before the first send. Versions of etcd that let live leases
+// end, or renewed dead ones, are refused.
+package etcd
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"gitee.com/ken.yang/xconsumer/coord"
+)
+
+// Defaults and facts of the backend.
+const (
+	DefaultSessionTimeout = 10 * time.Second
+	// Spacing is how soon a failed renewal is tried again.
+	Spacing = 200 * time.Millisecond
+	// Grace is the takeover delay: what a session that was ended early has to stop its workers.
+	Grace = time.Second
+	// SessionsPrefix is where the keys of the sessions are, below the configured prefix.
+	SessionsPrefix = "/xconsumer.sessions/"
+)
+
+// Config tells how to reach a cluster of etcd servers.
+type Config struct {
+	// Endpoints are client URLs, "http://host:2379"; those without a scheme are http, or
+	// https with TLS.
+	Endpoints []string
+	// Prefix is put before every key; "" for none.
+	Prefix string
+	// SessionTimeout is the lease that is asked for, in whole seconds, rounded up; etcd grants
+	// no less than one and a half election timeouts.
+	SessionTimeout time.Duration
+	// Username and Password authenticate, if set.
+	Username, Password string
+	// TLS is used for https endpoints; it may hold a client certificate.
+	TLS *tls.Config
+	// Logger receives what the client has to say; nil discards it.
+	Logger *slog.Logger
+}
+
+// ParseEndpoints splits "http://h1:2379,h2:2379" into endpoints, adding http and port 2379
+// where they are missing.
+func ParseEndpoints(list string) ([]string, error) {
+	var endpoints []string
+	for text := range strings.SplitSeq(list, ",") {
+		endpoint, err := parseEndpoint(strings.TrimSpace(text))
+		if err != nil {
+			return nil, err
+		}
+		endpoints = append(endpoints, endpoint)
+	}
+	return endpoints, nil
+}
+
+// Store opens sessions with one etcd cluster.
+type Store struct {
+	cfg   Config
+	log   *slog.Logger
+	clock coord.Clock
+
+	mu     sync.Mutex
+	probed bool
+}
+
+// New returns a store. It does not connect.
+func New(cfg Config) (*Store, error) {
+	if len(cfg.Endpoints) == 0 {
+		return nil, fmt.Errorf("etcd: no endpoint given")
+	}
+	if cfg.SessionTimeout == 0 {
+		cfg.SessionTimeout = DefaultSessionTimeout
+	}
+	if cfg.SessionTimeout < 0 {
+		return nil, fmt.Errorf("etcd: session timeout %v is impossible", cfg.SessionTimeout)
+	}
+	s := &Store{cfg: cfg, log: cfg.Logger, clock: coord.LeaseClock()}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	return s, nil
+}
+
+// Open implements coord.Store.
+func (s *Store) Open(ctx context.Context) (coord.Session, error) {
+	client, err := s.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ss, err := s.open(ctx, client)
+	if err != nil {
+		_ = client.Close()
+		if isUnavailable(err) {
+			err = fmt.Errorf("none of %s answered: %w (%w)", strings.Join(s.cfg.Endpoints, ", "), s.reasons(ctx), err)
+		}
+		return nil, fmt.Errorf("etcd: %w", err)
+	}
+	return ss, nil
+}
+
+// open grants a lease and creates the session's key.
+func (s *Store) open(ctx context.Context, client *clientv3.Client) (*session, error) {
+	if err := s.probe(ctx, client); err != nil {
+		return nil, err
+	}
+	base := s.clock() // the service counts the full time from the grant, which comes later
+	lease, err := client.Grant(ctx, int64((s.cfg.SessionTimeout+time.Second-1)/time.Second))
+	if err != nil {
+		return nil, answerError(ctx, err)
+	}
+	ss := newSession(s, client, lease.ID, coord.Info{
+		ID:        strconv.FormatInt(int64(lease.ID), 16),
+		Timeout:   time.Duration(lease.TTL) * time.Second,
+		Spacing:   Spacing,
+		Grace:     Grace,
+		Base:      base,
+		Connected: true,
+		Server:    strings.Join(s.cfg.Endpoints, ","),
+	})
+	made, err := client.Put(ctx, ss.mark, "{}", clientv3.WithLease(lease.ID))
+	if err != nil {
+		ss.cancel()
+		return nil, answerError(ctx, err) // the lease ends by itself; no key depends on it
+	}
+	ss.created = made.Header.Revision
+	ss.background.Go(ss.keepAlive)
+	return ss, nil
+}
+
+// probe asks the servers once what version they are, and refuses those whose leases cannot be
+// trusted. Servers that do not answer are passed over: the first request will tell.
+func (s *Store) probe(ctx context.Context, client *clientv3.Client) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.probed {
+		return nil
+	}
+	type answer struct {
+		endpoint string
+		version  string
+		err      error
+	}
+	answers := make(chan answer, len(s.cfg.Endpoints))
+	for _, endpoint := range s.cfg.Endpoints {
+		go func() {
+			ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+			defer cancel()
+			status, err := client.Status(ctx, endpoint)
+			if err != nil {
+				answers <- answer{endpoint: endpoint, err: fmt.Errorf("%s: %w", endpoint, err)}
+				return
+			}
+			answers <- answer{endpoint: endpoint, version: status.Version}
+		}()
+	}
+	var failed []error
+	for range s.cfg.Endpoints {
+		a := <-answers
+		if a.err != nil {
+			failed = append(failed, a.err)
+			continue
+		}
+		if err := checkVersion(a.endpoint, a.version); err != nil {
+			return err
+		}
+		s.probed = true
+	}
+	if !s.probed {
+		return answerError(ctx, errors.Join(failed...))
+	}
+	return nil
+}

@@ -1,0 +1,13 @@
+//go:build !unix
+
+package etcdserver
+
+import (
+	"io"
+	"os"
+)
+
+// lockFile is only a file here: the store itself refuses to be opened twice.
+func lockFile(path string) (io.Closer, error) {
+	return os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+}

@@ -33,7 +33,7 @@ var allowed = map[string][]string{
 	"internal/view":       {"cluster", "coord", "internal/schema"},
 	"internal/assignment": {"cluster", "coord", "internal/schema", "internal/membership", "internal/election", "internal/view", "internal/planner"},
 	"httpapi":             {"cluster"},
-	"app":                 {"", "cluster", "coord", "coord/zk", "httpapi", "internal/membership"},
+	"app":                 {"", "cluster", "coord", "coord/etcd", "coord/zk", "httpapi", "internal/membership"},
 	"cmd/xconsumer":       {"", "app", "work"},
 	"work":                {"work/test01", "work/test02"},
 	"work/test01":         {""},

@@ -67,8 +67,36 @@ func TestConfigCheck(t *testing.T) {
 		want []string // lines of the error; none: it is accepted
 	}{
 		{name: "good", file: goodFile},
-		{name: "empty file", file: "", want: []string{"xconsumer: zookeeper.host: no coordination service is chosen"}},
+		{name: "empty file", file: "", want: []string{"xconsumer: no coordination service is chosen"}},
 		{name: "by flag alone", file: "", args: []string{"--zookeeper", "127.0.0.1:1"}},
+		{name: "etcd", file: "[etcd]\nendpoints=[\"h1\",\"https://h2:1\"]\nprefix=\"/x/\"\nsessionTimeout=\"5s\"\n"},
+		{name: "etcd by flag alone", file: "", args: []string{"--etcd", "127.0.0.1:1"}},
+		{name: "etcd by environment alone", file: "", env: map[string]string{"XCONSUMER_ETCD_ENDPOINTS": "http://127.0.0.1:1,h2"}},
+		{name: "both services", file: goodFile + "[etcd]\nendpoints=[\"x\"]\n", want: []string{"xconsumer: app.toml:12:2: etcd: both [zookeeper] and [etcd] are given"}},
+		{name: "both services by environment", file: goodFile, env: map[string]string{"XCONSUMER_ETCD_ENDPOINTS": "x"}, want: []string{"xconsumer: etcd: both [zookeeper] and [etcd] are given"}},
+		{name: "a table without servers", file: "[zookeeper]\n", want: []string{"xconsumer: zookeeper.host: must be given"}},
+		{name: "every mistake of etcd", file: `[etcd]
+endpoints = "x"
+prefix = "p"
+sessionTimeout = "1500ms"
+username = "u"
+[etcd.tls]
+ca = "none.pem"
+[[task]]
+name = "a"
+workName = "a"
+workerNum = -1
+`, want: []string{
+			"xconsumer: app.toml:2:13: endpoints: want an array of strings, got string",
+			"app.toml:3:1: etcd.prefix: \"p\" does not begin with a slash",
+			"app.toml:4:1: etcd.sessionTimeout: 1.5s: etcd counts in whole seconds",
+			"app.toml:5:1: etcd.username: username and password belong together",
+			"app.toml:6:2: etcd.tls: ca: open none.pem",
+			"app.toml:11:1: task \"a\": workerNum: -1",
+		}},
+		{name: "etcd without servers", file: "[etcd]\n", want: []string{"xconsumer: etcd.endpoints: must be given"}},
+		{name: "etcd endpoints that are none", file: "[etcd]\nendpoints=[\"a\",\"ftp://b\"]\n", want: []string{"xconsumer: app.toml:2:1: etcd.endpoints: endpoint \"ftp://b\": want a URL"}},
+		{name: "TLS that would not be used", file: "[etcd]\nendpoints=[\"h\"]\n[etcd.tls]\nserverName=\"x\"\n", want: []string{"xconsumer: app.toml:3:2: etcd.tls: the endpoints are not https"}},
 		{name: "by environment alone", file: "", env: map[string]string{"XCONSUMER_ZOOKEEPER_HOST": "127.0.0.1:1"}},
 		{name: "environment over file", file: goodFile, env: map[string]string{"XCONSUMER_ZOOKEEPER_SESSION_TIMEOUT": "1s"}, want: []string{"xconsumer: zookeeper.sessionTimeout: lease settings refused"}},
 		{name: "flag over environment", file: goodFile, env: map[string]string{"XCONSUMER_NODE_NAME": "a b"}, args: []string{"--name", "c"}},

@@ -1,8 +1,6 @@
 package app
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,8 +13,6 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/coord/zk"
-	"gitee.com/ken.yang/xconsumer/internal/membership"
 )
 
 // errConfig: the configuration is not usable; exit 78.
@@ -30,7 +26,7 @@ const (
 
 // runFlags are the flags of run and config check; "" is not given.
 type runFlags struct {
-	config, cluster, name, http, zookeeper string
+	config, cluster, name, http, zookeeper, etcd, join string
 }
 
 // settings is the configuration in force: flags over environment over file over defaults.
@@ -40,7 +36,8 @@ type settings struct {
 	name     string // "" for the default, which needs the port
 	listen   string // "off" for no HTTP
 	explicit bool   // listen was asked for
-	zk       zk.Config
+	named    bool   // cluster was asked for
+	service  service
 	leader   cluster.LeaderPolicy
 	tasks    []cluster.TaskSpec
 }
@@ -77,9 +74,23 @@ func loadSettings(flags runFlags, env func(string) string) (settings, error) {
 	override(&c.ZooKeeper.Username, "zookeeper.username", "XCONSUMER_ZOOKEEPER_USERNAME", "")
 	override(&c.ZooKeeper.Password, "zookeeper.password", "XCONSUMER_ZOOKEEPER_PASSWORD", "")
 	override(&c.ZooKeeper.PasswordFile, "zookeeper.passwordFile", "XCONSUMER_ZOOKEEPER_PASSWORD_FILE", "")
+	for _, v := range []string{env("XCONSUMER_ETCD_ENDPOINTS"), flags.etcd} {
+		if v != "" {
+			c.Etcd.Endpoints = strings.Split(v, ",")
+			delete(f.keys, "etcd.endpoints")
+		}
+	}
+	override(&c.Etcd.Prefix, "etcd.prefix", "XCONSUMER_ETCD_PREFIX", "")
+	override(&c.Etcd.SessionTimeout, "etcd.sessionTimeout", "XCONSUMER_ETCD_SESSION_TIMEOUT", "")
+	override(&c.Etcd.Username, "etcd.username", "XCONSUMER_ETCD_USERNAME", "")
+	override(&c.Etcd.Password, "etcd.password", "XCONSUMER_ETCD_PASSWORD", "")
+	override(&c.Etcd.PasswordFile, "etcd.passwordFile", "XCONSUMER_ETCD_PASSWORD_FILE", "")
 	override(&c.Leader.Workers, "leader.workers", "XCONSUMER_LEADER_WORKERS", "")
 
-	s := settings{file: file, cluster: c.Cluster, name: c.Node.Name, listen: c.HTTP.Listen, explicit: c.HTTP.Listen != ""}
+	s := settings{
+		file: file, cluster: c.Cluster, name: c.Node.Name, listen: c.HTTP.Listen,
+		explicit: c.HTTP.Listen != "", named: c.Cluster != "",
+	}
 	if s.cluster == "" {
 		s.cluster = defaultCluster
 	}
@@ -95,7 +106,7 @@ func loadSettings(flags runFlags, env func(string) string) (settings, error) {
 	if s.leader != "" {
 		f.check("leader.workers", s.leader.Validate())
 	}
-	s.zk = f.zookeeper()
+	s.service = f.service(flags.join)
 	s.tasks = f.tasks()
 	return s, f.err()
 }
@@ -133,80 +144,11 @@ func (f *configFile) check(key string, err error) {
 	}
 }
 
-// zookeeper returns how to reach ZooKeeper, noting mistakes.
-func (f *configFile) zookeeper() zk.Config {
-	c := f.config.ZooKeeper
-	cfg := zk.Config{Username: c.Username, Password: c.Password}
-	var err error
-	if _, given := f.keys["zookeeper.host"]; c.Host == "" && !given {
-		f.check("zookeeper.host", errors.New(`no coordination service is chosen: give [zookeeper] host = "127.0.0.1:2181" in app.toml, XCONSUMER_ZOOKEEPER_HOST or --zookeeper`))
-	} else if !f.wrongType("zookeeper.host") {
-		cfg.Servers, cfg.Chroot, err = zk.ParseHosts(c.Host)
-		f.check("zookeeper.host", err)
-	}
-	cfg.SessionTimeout = f.duration("zookeeper.sessionTimeout", c.SessionTimeout)
-	cfg.TickTime = f.duration("zookeeper.tickTime", c.TickTime)
-	if cfg.SessionTimeout == 0 {
-		cfg.SessionTimeout = zk.DefaultSessionTimeout
-	}
-	if cfg.TickTime == 0 {
-		cfg.TickTime = zk.DefaultTickTime
-	}
-	terms := membership.NewTerms(cfg.SessionTimeout, zk.Spacing(cfg.TickTime), cfg.TickTime)
-	f.check("zookeeper.sessionTimeout", terms.Check())
-	if c.PasswordFile != "" {
-		if c.Password != "" {
-			f.check("zookeeper.passwordFile", errors.New("give either password or passwordFile"))
-		}
-		secret, err := os.ReadFile(c.PasswordFile)
-		f.check("zookeeper.passwordFile", err)
-		cfg.Password = strings.TrimRight(string(secret), "\r\n")
-	}
-	if (cfg.Username == "") != (cfg.Password == "") {
-		f.check("zookeeper.username", errors.New("username and password belong together"))
-	}
-	if strings.Contains(cfg.Username, ":") {
-		f.check("zookeeper.username", errors.New("must not contain a colon"))
-	}
-	cfg.TLS, err = loadTLS(c.TLS)
-	f.check("zookeeper.tls", err)
-	return cfg
-}
-
 // wrongType tells whether a key's value was refused by the decoder, so that there is nothing to
 // check.
 func (f *configFile) wrongType(key string) bool {
 	at, ok := f.keys[key]
 	return ok && slices.ContainsFunc(f.errs, func(e placedError) bool { return e.line == at.line })
-}
-
-// loadTLS returns nil if nothing of TLS is configured.
-func loadTLS(c tlsConfig) (*tls.Config, error) {
-	if c == (tlsConfig{}) {
-		return nil, nil
-	}
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.ServerName}
-	if c.CA != "" {
-		pem, err := os.ReadFile(c.CA)
-		if err != nil {
-			return nil, fmt.Errorf("ca: %w", err)
-		}
-		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("ca: %s holds no certificate", c.CA)
-		}
-	}
-	if (c.Cert == "") != (c.Key == "") {
-		return nil, errors.New("cert and key belong together")
-	}
-	if c.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
-		if err != nil {
-			return nil, fmt.Errorf("cert: %w", err)
-		}
-		cfg.Certificates = []tls.Certificate{pair}
-	}
-	return cfg, nil
 }
 
 // validateListen refuses what cannot be listened on, and what others could reach.

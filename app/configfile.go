@@ -26,6 +26,7 @@ type fileConfig struct {
 		Name string `toml:"name"`
 	} `toml:"node"`
 	ZooKeeper zookeeperConfig `toml:"zookeeper"`
+	Etcd      etcdConfig      `toml:"etcd"`
 	HTTP      struct {
 		Listen string `toml:"listen"`
 	} `toml:"http"`
@@ -39,6 +40,16 @@ type zookeeperConfig struct {
 	Host           string    `toml:"host"`
 	SessionTimeout string    `toml:"sessionTimeout"`
 	TickTime       string    `toml:"tickTime"`
+	Username       string    `toml:"username"`
+	Password       string    `toml:"password"`
+	PasswordFile   string    `toml:"passwordFile"`
+	TLS            tlsConfig `toml:"tls"`
+}
+
+type etcdConfig struct {
+	Endpoints      []string  `toml:"endpoints"`
+	Prefix         string    `toml:"prefix"`
+	SessionTimeout string    `toml:"sessionTimeout"`
 	Username       string    `toml:"username"`
 	Password       string    `toml:"password"`
 	PasswordFile   string    `toml:"passwordFile"`
@@ -65,9 +76,15 @@ var knownKeys = map[string]bool{
 	"zookeeper": true, "zookeeper.host": true, "zookeeper.sessionTimeout": true, "zookeeper.tickTime": true,
 	"zookeeper.username": true, "zookeeper.password": true, "zookeeper.passwordFile": true,
 	"zookeeper.tls": true, "zookeeper.tls.ca": true, "zookeeper.tls.cert": true, "zookeeper.tls.key": true, "zookeeper.tls.serverName": true,
+	"etcd": true, "etcd.endpoints": true, "etcd.prefix": true, "etcd.sessionTimeout": true,
+	"etcd.username": true, "etcd.password": true, "etcd.passwordFile": true,
+	"etcd.tls": true, "etcd.tls.ca": true, "etcd.tls.cert": true, "etcd.tls.key": true, "etcd.tls.serverName": true,
 	"http": true, "http.listen": true, "leader": true, "leader.workers": true,
 	"task": true, "task.name": true, "task.workName": true, "task.workerNum": true, "task.stopTimeout": true,
 }
+
+// plainTables are the tables that end a [[task]] before them.
+var plainTables = []string{"node", "zookeeper", "zookeeper.tls", "etcd", "etcd.tls", "http", "leader"}
 
 // configFile is a file as read: its content, and where everything stands in it.
 type configFile struct {
@@ -198,6 +215,7 @@ func (f *configFile) decode(data []byte) bool {
 		line, column := wrong.Position()
 		text := wrongType.ReplaceAllString(strings.TrimPrefix(wrong.Error(), "toml: "), "want $2, got $1")
 		text = strings.Replace(text, "want int64", "want integer", 1)
+		text = strings.Replace(text, "want []string", "want an array of strings", 1)
 		key := f.keyAt(line)
 		if key != "" {
 			text = fmt.Sprintf("%s: %s", lastPart(key), text)
@@ -239,8 +257,7 @@ func (f *configFile) fail(at place, text string) {
 // inTask tells whether a line below a [[task]] header still belongs to it.
 func (f *configFile) inTask(line, owner int) bool {
 	for key, at := range f.keys {
-		isTable := key == "node" || key == "zookeeper" || key == "http" || key == "leader" || key == "zookeeper.tls"
-		if isTable && at.line > f.tables[owner].line && at.line <= line {
+		if slices.Contains(plainTables, key) && at.line > f.tables[owner].line && at.line <= line {
 			return false
 		}
 	}
@@ -350,7 +367,7 @@ func split(err error) []error {
 }
 
 // wrongType is how the decoder says that a value is of another type than its key's.
-var wrongType = regexp.MustCompile(`^cannot decode TOML (\w+) into struct field \S+ of type (\w+)$`)
+var wrongType = regexp.MustCompile(`^cannot decode TOML (\w+) into struct field \S+ of type (\[?\]?\w+)$`)
 
 func cutLast(key string) (above, last string, found bool) {
 	if i := strings.LastIndexByte(key, '.'); i >= 0 {

@@ -57,7 +57,7 @@ func Run(ctx context.Context, args []string, register Register, streams Streams)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if errors.Is(err, coord.ErrUnauthorized) {
-		err = fmt.Errorf("%w: ZooKeeper does not let this identity in; check zookeeper.username and zookeeper.password", err)
+		err = fmt.Errorf("%w: the coordination service does not let this identity in; check username and password of [zookeeper] or [etcd]", err)
 	}
 	if err != nil {
 		fmt.Fprintln(streams.Err, "xconsumer:", printable(err.Error()))
@@ -134,6 +134,7 @@ func configFlags(c *cobra.Command) *runFlags {
 	c.Flags().StringVar(&f.name, "name", "", "name of this node (default <host>-<http port>)")
 	c.Flags().StringVar(&f.http, "http", "", "address of the HTTP API, or \"off\" (default "+defaultListen+", or the next free port)")
 	c.Flags().StringVar(&f.zookeeper, "zookeeper", "", "ZooKeeper servers: host:port,host:port/chroot")
+	c.Flags().StringVar(&f.etcd, "etcd", "", "etcd servers: http://host:port,http://host:port")
 	return f
 }
 
@@ -154,7 +155,7 @@ func configCommand(streams Streams) *cobra.Command {
 		if file == "" {
 			file = "configuration without a file"
 		}
-		_, err = fmt.Fprintf(streams.Out, "%s: ok: cluster %s over ZooKeeper %v, %d tasks\n", file, s.cluster, s.zk.Servers, len(s.tasks))
+		_, err = fmt.Fprintf(streams.Out, "%s: ok: cluster %s over %v, %d tasks\n", file, s.cluster, s.service, len(s.tasks))
 		return err
 	}
 	config.AddCommand(check)

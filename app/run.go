@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitee.com/ken.yang/xconsumer"
-	"gitee.com/ken.yang/xconsumer/coord/zk"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 )
 
@@ -55,10 +54,9 @@ func runNode(ctx context.Context, s settings, register Register, log *slog.Logge
 	if s.name == "" {
 		s.name = nodeName(address)
 	}
-	s.zk.Logger = log
-	store, err := zk.New(s.zk)
+	store, err := s.service.open(log)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errConfig, err)
+		return err
 	}
 	node, err := xconsumer.New(store, xconsumer.Config{
 		Cluster: s.cluster, Name: s.name, Address: address, Tasks: s.tasks, LeaderWorkers: s.leader, Source: s.file, Log: log,
@@ -67,7 +65,7 @@ func runNode(ctx context.Context, s settings, register Register, log *slog.Logge
 		return err
 	}
 	register(node)
-	log.Info("starting", "node", s.name, "cluster", s.cluster, "zookeeper", s.zk.Servers, "http", address)
+	log.Info("starting", "node", s.name, "cluster", s.cluster, "service", s.service.String(), "http", address)
 	if listener == nil {
 		return node.Run(ctx)
 	}

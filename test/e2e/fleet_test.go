@@ -12,7 +12,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -28,16 +27,16 @@ import (
 	"gitee.com/ken.yang/xconsumer/app"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
-	"gitee.com/ken.yang/xconsumer/coord/zk"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
-	"gitee.com/ken.yang/xconsumer/test/zkserver"
+	"gitee.com/ken.yang/xconsumer/test/etcdserver"
 )
 
 // asNode makes the test binary run as a node that works in the directory it names.
 const asNode = "E2E_NODE_DIR"
 
 func TestMain(m *testing.M) {
+	etcdserver.Serve()
 	dir := os.Getenv(asNode)
 	if dir == "" {
 		os.Exit(m.Run())
@@ -92,6 +91,7 @@ const limit = 90 * time.Second
 type fleet struct {
 	*testing.T
 	dir     string
+	backend backend
 	timeout time.Duration
 	pauses  bool          // processes are paused: they keep their locks, and only tokens tell
 	session coord.Session // for looking at the store
@@ -99,15 +99,10 @@ type fleet struct {
 }
 
 // newFleet prepares a cluster over the servers.
-func newFleet(t *testing.T, hosts string, timeout time.Duration) *fleet {
+func newFleet(t *testing.T, b backend, hosts string, timeout time.Duration) *fleet {
 	t.Helper()
-	f := &fleet{T: t, dir: t.TempDir(), timeout: timeout, keys: schema.NewKeys("e2e")}
-	config := fmt.Sprintf(`cluster = "e2e"
-[zookeeper]
-host = %q
-sessionTimeout = %q
-tickTime = %q
-[[task]]
+	f := &fleet{T: t, dir: t.TempDir(), backend: b, timeout: timeout, keys: schema.NewKeys("e2e")}
+	config := b.table(hosts, timeout) + `[[task]]
 name = "test01"
 workName = "test01"
 workerNum = 2
@@ -115,19 +110,13 @@ workerNum = 2
 name = "test02"
 workName = "test02"
 workerNum = 2
-`, hosts, timeout, zkserver.Tick)
+`
+	config = "cluster = \"e2e\"\n" + config
 	if err := os.WriteFile(f.path("app.toml"), []byte(config), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	servers, chroot, err := zk.ParseHosts(hosts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := zk.New(zk.Config{Servers: servers, Chroot: chroot, SessionTimeout: 4 * time.Second, TickTime: zkserver.Tick, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if f.session, err = store.Open(t.Context()); err != nil {
+	var err error
+	if f.session, err = b.store(t, hosts).Open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = f.session.Close() })

@@ -26,9 +26,10 @@ func (f *fleet) three() (n1, n2, n3 *proc) {
 	return n1, n2, n3
 }
 
-func TestNodesComeAndGo(t *testing.T) {
-	t.Parallel()
-	f := newFleet(t, zkserver.Start(t, 3).Hosts(), 3*time.Second)
+func TestNodesComeAndGo(t *testing.T) { onBoth(t, testNodesComeAndGo) }
+
+func testNodesComeAndGo(t *testing.T, b backend) {
+	f := newFleet(t, b, b.start(t, 3).Hosts(), 3*time.Second)
 	n1, n2, n3 := f.three()
 	n4 := f.start("n4")
 	state := n4.awaitSpread("n1", "n2", "n3", "n4")
@@ -98,14 +99,15 @@ func TestNodesComeAndGo(t *testing.T) {
 	}
 }
 
-func TestNodeIsCutOff(t *testing.T) {
-	t.Parallel()
-	server := zkserver.Start(t, 1)
-	f := newFleet(t, server.Hosts(), 4*time.Second)
+func TestNodeIsCutOff(t *testing.T) { onBoth(t, testNodeIsCutOff) }
+
+func testNodeIsCutOff(t *testing.T, b backend) {
+	server := b.start(t, 1)
+	f := newFleet(t, b, server.Hosts(), 4*time.Second)
 	wire := link.New(t, server.Addrs()...)
 	n1 := f.start("n1")
 	n1.awaitSpread("n1")
-	n2 := f.start("n2", "--zookeeper", wire.Hosts())
+	n2 := f.start("n2", b.flag, wire.Hosts())
 	state := n1.awaitSpread("n1", "n2")
 	member := memberOf(state, "n2")
 
@@ -148,16 +150,17 @@ func TestNodeIsCutOff(t *testing.T) {
 	}
 }
 
-func TestEnsembleOutage(t *testing.T) {
-	t.Parallel()
-	ensemble := zkserver.Start(t, 3)
-	f := newFleet(t, ensemble.Hosts(), 4*time.Second)
+func TestServersFail(t *testing.T) { onBoth(t, testServersFail) }
+
+func testServersFail(t *testing.T, b backend) {
+	ensemble := b.start(t, 3)
+	f := newFleet(t, b, ensemble.Hosts(), 4*time.Second)
 	n1 := f.start("n1")
 	n1.awaitSpread("n1")
 	n2 := f.start("n2")
 	before := n1.awaitSpread("n1", "n2")
 
-	t.Log("ZooKeeper's leader is killed: no member is lost")
+	t.Log("the servers' leader is killed: no member is lost")
 	lead := ensemble.Leader()
 	ensemble.Kill(lead)
 	ensemble.Leader()
@@ -189,9 +192,10 @@ func TestEnsembleOutage(t *testing.T) {
 	}
 }
 
-func TestTwoNodesOfOneName(t *testing.T) {
-	t.Parallel()
-	f := newFleet(t, zkserver.Start(t, 1).Hosts(), 3*time.Second)
+func TestTwoNodesOfOneName(t *testing.T) { onBoth(t, testTwoNodesOfOneName) }
+
+func testTwoNodesOfOneName(t *testing.T, b backend) {
+	f := newFleet(t, b, b.start(t, 1).Hosts(), 3*time.Second)
 	first := f.start("same")
 	first.awaitSpread("same")
 	second := f.start("same")
@@ -209,9 +213,10 @@ func TestTwoNodesOfOneName(t *testing.T) {
 	}
 }
 
-func TestPausedNodeStopsWhenItWakes(t *testing.T) {
-	t.Parallel()
-	f := newFleet(t, zkserver.Start(t, 1).Hosts(), 3*time.Second)
+func TestPausedNodeStopsWhenItWakes(t *testing.T) { onBoth(t, testPausedNodeStopsWhenItWakes) }
+
+func testPausedNodeStopsWhenItWakes(t *testing.T, b backend) {
+	f := newFleet(t, b, b.start(t, 1).Hosts(), 3*time.Second)
 	n1 := f.start("n1")
 	n1.awaitSpread("n1")
 	n2 := f.start("n2")
@@ -250,7 +255,7 @@ func TestPausedNodeStopsWhenItWakes(t *testing.T) {
 
 func TestStrangersAreRefused(t *testing.T) {
 	server := zkserver.Start(t, 1)
-	f := newFleet(t, server.Hosts(), 3*time.Second)
+	f := newFleet(t, zookeeper, server.Hosts(), 3*time.Second)
 	t.Setenv("XCONSUMER_ZOOKEEPER_USERNAME", "fleet")
 	t.Setenv("XCONSUMER_ZOOKEEPER_PASSWORD", "right")
 	n1 := f.start("n1")
@@ -260,7 +265,7 @@ func TestStrangersAreRefused(t *testing.T) {
 	if code := stranger.exit(); code != 78 {
 		t.Errorf("exit code %d; want 78", code)
 	}
-	for _, want := range []string{"not authorized", "/xconsumer/e2e/", "check zookeeper.username"} {
+	for _, want := range []string{"not authorized", "/xconsumer/e2e/", "check username and password"} {
 		if !strings.Contains(stranger.log.tail(1), want) {
 			t.Errorf("%q is not in: %s", want, stranger.log.tail(1))
 		}
@@ -271,7 +276,7 @@ func TestStrangersAreRefused(t *testing.T) {
 // The servers grant less than was asked for, which leaves no time to work: better not to start.
 func TestGrantedTimeoutIsTooShort(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t, zkserver.Start(t, 1).Hosts(), 3*time.Second)
+	f := newFleet(t, zookeeper, zkserver.Start(t, 1).Hosts(), 3*time.Second)
 	f.start("n1").awaitSpread("n1")
 	config := strings.NewReplacer(`"3s"`, `"20s"`, `"200ms"`, `"2s"`).Replace(f.read("app.toml"))
 	if err := os.WriteFile(f.path("app.toml"), []byte(config), 0o644); err != nil {

@@ -1,0 +1,214 @@
+package app
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/coord/etcd"
+	"gitee.com/ken.yang/xconsumer/coord/zk"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+)
+
+// service is the coordination service that was chosen, one of them.
+type service struct {
+	zk   *zk.Config
+	etcd *etcd.Config
+	// joined is the URL of --join, which replaces what the file chooses; ignored are the tables
+	// that it replaces.
+	joined  string
+	ignored []string
+}
+
+// joinSessionTimeout is that of nodes which use the etcd of `xconsumer dev`.
+const joinSessionTimeout = 5 * time.Second
+
+// String names the service and its servers.
+func (s service) String() string {
+	switch {
+	case s.zk != nil:
+		return fmt.Sprintf("ZooKeeper %s", strings.Join(s.zk.Servers, ","))
+	case s.etcd != nil:
+		return fmt.Sprintf("etcd %s", strings.Join(s.etcd.Endpoints, ","))
+	}
+	return "nothing"
+}
+
+// open returns the service's store, which does not connect yet.
+func (s service) open(log *slog.Logger) (store coord.Store, err error) {
+	if s.zk != nil {
+		cfg := *s.zk
+		cfg.Logger = log
+		store, err = zk.New(cfg)
+	} else {
+		cfg := *s.etcd
+		cfg.Logger = log
+		store, err = etcd.New(cfg)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errConfig, err)
+	}
+	return store, nil
+}
+
+// service returns which coordination service is chosen and how to reach it, noting mistakes.
+func (f *configFile) service(join string) service {
+	c := &f.config
+	chosen := map[string]bool{
+		"zookeeper": f.has("zookeeper") || c.ZooKeeper.Host != "",
+		"etcd":      f.has("etcd") || len(c.Etcd.Endpoints) > 0,
+	}
+	if join != "" {
+		s := service{joined: join, etcd: &etcd.Config{SessionTimeout: joinSessionTimeout}}
+		for _, name := range []string{"zookeeper", "etcd"} {
+			if chosen[name] {
+				s.ignored = append(s.ignored, "["+name+"]")
+			}
+		}
+		endpoints, err := etcd.ParseEndpoints(join)
+		f.check("--join", err)
+		s.etcd.Endpoints = endpoints
+		return s
+	}
+	switch {
+	case chosen["zookeeper"] && chosen["etcd"]:
+		f.check("etcd", errors.New("both [zookeeper] and [etcd] are given: choose one of them"))
+		fallthrough
+	case chosen["zookeeper"]:
+		return service{zk: f.zookeeper()}
+	case chosen["etcd"]:
+		return service{etcd: f.etcd()}
+	}
+	f.errs = append(f.errs, placedError{place{}, `no coordination service is chosen: give [zookeeper] host = "127.0.0.1:2181" or [etcd] endpoints = ["http://127.0.0.1:2379"] in app.toml, or --zookeeper or --etcd; to try xconsumer without either, use: xconsumer dev`})
+	return service{}
+}
+
+// has tells whether the file has a table, or a key of it.
+func (f *configFile) has(table string) bool {
+	for key := range f.keys {
+		if key == table || strings.HasPrefix(key, table+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// zookeeper returns how to reach ZooKeeper, noting mistakes.
+func (f *configFile) zookeeper() *zk.Config {
+	c := f.config.ZooKeeper
+	cfg := &zk.Config{Username: c.Username}
+	var err error
+	if _, given := f.keys["zookeeper.host"]; c.Host == "" && !given {
+		f.check("zookeeper.host", errors.New("must be given: the servers of ZooKeeper, as in \"127.0.0.1:2181\""))
+	} else if !f.wrongType("zookeeper.host") {
+		cfg.Servers, cfg.Chroot, err = zk.ParseHosts(c.Host)
+		f.check("zookeeper.host", err)
+	}
+	cfg.SessionTimeout = f.duration("zookeeper.sessionTimeout", c.SessionTimeout)
+	cfg.TickTime = f.duration("zookeeper.tickTime", c.TickTime)
+	if cfg.SessionTimeout == 0 {
+		cfg.SessionTimeout = zk.DefaultSessionTimeout
+	}
+	if cfg.TickTime == 0 {
+		cfg.TickTime = zk.DefaultTickTime
+	}
+	terms := membership.NewTerms(cfg.SessionTimeout, zk.Spacing(cfg.TickTime), cfg.TickTime)
+	f.check("zookeeper.sessionTimeout", terms.Check())
+	cfg.Password = f.password("zookeeper", c.Username, c.Password, c.PasswordFile)
+	if strings.Contains(cfg.Username, ":") {
+		f.check("zookeeper.username", errors.New("must not contain a colon"))
+	}
+	cfg.TLS, err = loadTLS(c.TLS)
+	f.check("zookeeper.tls", err)
+	return cfg
+}
+
+// etcd returns how to reach etcd, noting mistakes.
+func (f *configFile) etcd() *etcd.Config {
+	c := f.config.Etcd
+	cfg := &etcd.Config{Username: c.Username, Prefix: strings.TrimSuffix(c.Prefix, "/")}
+	var err error
+	if !f.wrongType("etcd.endpoints") {
+		if len(c.Endpoints) == 0 {
+			f.check("etcd.endpoints", errors.New("must be given: the client URLs of etcd, as in [\"http://127.0.0.1:2379\"]"))
+		} else {
+			cfg.Endpoints, err = etcd.ParseEndpoints(strings.Join(c.Endpoints, ","))
+			f.check("etcd.endpoints", err)
+		}
+	}
+	if c.Prefix != "" && !strings.HasPrefix(c.Prefix, "/") {
+		f.check("etcd.prefix", fmt.Errorf("%q does not begin with a slash", c.Prefix))
+	}
+	cfg.SessionTimeout = f.duration("etcd.sessionTimeout", c.SessionTimeout)
+	if cfg.SessionTimeout == 0 {
+		cfg.SessionTimeout = etcd.DefaultSessionTimeout
+	}
+	if cfg.SessionTimeout%time.Second != 0 {
+		f.check("etcd.sessionTimeout", fmt.Errorf("%v: etcd counts in whole seconds", cfg.SessionTimeout))
+	}
+	f.check("etcd.sessionTimeout", membership.NewTerms(cfg.SessionTimeout, etcd.Spacing, etcd.Grace).Check())
+	cfg.Password = f.password("etcd", c.Username, c.Password, c.PasswordFile)
+	cfg.TLS, err = loadTLS(c.TLS)
+	f.check("etcd.tls", err)
+	secure := slices.ContainsFunc(cfg.Endpoints, func(e string) bool { return strings.HasPrefix(e, "https://") })
+	if cfg.TLS != nil && !secure {
+		f.check("etcd.tls", errors.New("the endpoints are not https, so it would not be used: write them as https://host:2379"))
+	}
+	if cfg.TLS == nil && secure {
+		cfg.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	return cfg
+}
+
+// password returns the password of an identity from the file's key or from the file that it
+// names, noting mistakes.
+func (f *configFile) password(table, username, password, file string) string {
+	if file != "" {
+		if password != "" {
+			f.check(table+".passwordFile", errors.New("give either password or passwordFile"))
+		}
+		secret, err := os.ReadFile(file)
+		f.check(table+".passwordFile", err)
+		password = strings.TrimRight(string(secret), "\r\n")
+	}
+	if (username == "") != (password == "") {
+		f.check(table+".username", errors.New("username and password belong together"))
+	}
+	return password
+}
+
+// loadTLS returns nil if nothing of TLS is configured.
+func loadTLS(c tlsConfig) (*tls.Config, error) {
+	if c == (tlsConfig{}) {
+		return nil, nil
+	}
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.ServerName}
+	if c.CA != "" {
+		pem, err := os.ReadFile(c.CA)
+		if err != nil {
+			return nil, fmt.Errorf("ca: %w", err)
+		}
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("ca: %s holds no certificate", c.CA)
+		}
+	}
+	if (c.Cert == "") != (c.Key == "") {
+		return nil, errors.New("cert and key belong together")
+	}
+	if c.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
+		if err != nil {
+			return nil, fmt.Errorf("cert: %w", err)
+		}
+		cfg.Certificates = []tls.Certificate{pair}
+	}
+	return cfg, nil
+}

@@ -49,6 +49,11 @@ type Config struct {
 	LeaderWorkers cluster.LeaderPolicy
 	// Source says where the declarations come from, for people: a file name.
 	Source string
+	// Vitals, if set, is called with what a parent process has to know to clean up after this
+	// one: before the node joins, before a worker starts, whenever they change, and about once
+	// a second while nothing does. It is called from several goroutines, never at the same
+	// time, and must not wait for long.
+	Vitals func(cluster.Vitals)
 	// Log receives what the node has to say; nil for slog.Default().
 	Log *slog.Logger
 }

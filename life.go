@@ -24,6 +24,7 @@ type life struct {
 	session coord.Session
 	self    membership.Self
 	lease   *membership.Lease
+	vitals  *vitals
 	emit    func(cluster.Event)
 	leads   atomic.Bool
 }
@@ -40,9 +41,10 @@ func (l *life) run(ctx context.Context) error {
 	defer l.observer.Use(nil)
 
 	pool := worker.NewPool(worker.Config{Works: l.works, Valid: l.lease.Valid, Log: log, Emit: l.emit})
+	l.vitals.watch(pool)
 	damaged := make(chan struct{}, 1)
 	follower := &assignment.Follower{
-		Session: l.session, Keys: l.keys, Self: l.self, Lease: l.lease, Workers: pool,
+		Session: l.session, Keys: l.keys, Self: l.self, Lease: l.lease, Workers: told{pool, l.vitals},
 		Log: log, Emit: l.emit, Leads: l.leads.Load, Damaged: damaged,
 	}
 	// The parts do not end with ctx, which only asks the node to leave.
@@ -122,7 +124,9 @@ func (l *life) abandon(log *slog.Logger, pool *worker.Pool, err error) error {
 
 // leave closes the member, whose workers have all stopped.
 func (l *life) leave(ctx context.Context, log *slog.Logger, d membership.Departure) error {
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	// Longer than its lease lasts there is nothing to gain.
+	limit := min(closeTimeout, max(l.lease.End()-l.session.Now(), 0)+time.Second)
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
 	if err := membership.Close(closing, l.session, l.keys, l.self, d, l.self.Name, "node left"); err != nil {
 		log.Warn("left without a word; others wait for the session to end", "error", err)

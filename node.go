@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -56,6 +57,9 @@ func New(store coord.Store, cfg Config) (*Node, error) {
 
 // Name returns the node's name.
 func (n *Node) Name() string { return n.cfg.Name }
+
+// Works returns the names of the registered works, sorted.
+func (n *Node) Works() []string { return slices.Sorted(maps.Keys(n.works)) }
 
 // Run makes the node a member and does its work until ctx ends; then it stops its workers,
 // leaves and returns nil. When the session is lost it stops its workers, and joins again when
@@ -126,6 +130,7 @@ func (n *Node) live(ctx context.Context, patience time.Duration) (joined bool, e
 	if err != nil {
 		return false, err
 	}
+	var vitals *vitals
 	defer func() {
 		if errors.Is(err, ErrStuck) {
 			return // the session must not end before the process does
@@ -133,29 +138,35 @@ func (n *Node) live(ctx context.Context, patience time.Duration) (joined bool, e
 		if cerr := session.Close(); cerr != nil {
 			n.cfg.Log.Warn("session not closed in order", "error", cerr)
 		}
+		if vitals != nil {
+			vitals.over()
+		}
 	}()
 	if err := membership.TermsOf(session.Info()).Check(); err != nil {
 		return false, err
 	}
-	self, err := n.join(ctx, session)
+	host, _ := os.Hostname() // for people only
+	member := cluster.Member{
+		GUID: membership.NewGUID(), Name: n.cfg.Name, Host: host, PID: os.Getpid(), Address: n.cfg.Address,
+		Works: n.Works(), SessionTimeout: session.Info().Timeout,
+	}
+	lease := membership.NewLease(session)
+	vitals = n.joining(member, session.Info().ID, lease)
+	telling, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var teller sync.WaitGroup
+	teller.Go(func() { vitals.run(telling) })
+	defer teller.Wait()
+	defer stop()
+	self, err := n.join(ctx, session, member)
 	if err != nil {
 		return false, err
 	}
-	m := &life{Node: n, session: session, self: self, lease: membership.NewLease(session), emit: n.teller(self.GUID)}
+	m := &life{Node: n, session: session, self: self, lease: lease, vitals: vitals, emit: n.teller(self.GUID)}
 	return true, m.run(ctx)
 }
 
 // join joins, waiting for as long as another node has this node's name.
-func (n *Node) join(ctx context.Context, session coord.Session) (membership.Self, error) {
-	host, _ := os.Hostname() // for people only
-	member := cluster.Member{
-		GUID: membership.NewGUID(), Name: n.cfg.Name, Host: host, PID: os.Getpid(), Address: n.cfg.Address,
-		SessionTimeout: session.Info().Timeout,
-	}
-	for name := range n.works {
-		member.Works = append(member.Works, name)
-	}
-	slices.Sort(member.Works)
+func (n *Node) join(ctx context.Context, session coord.Session, member cluster.Member) (membership.Self, error) {
 	hints := coord.NewHints(session)
 	defer hints.Close()
 	hints.Watch(n.keys.Name(n.cfg.Name))

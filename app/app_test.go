@@ -201,7 +201,7 @@ func TestExitCodes(t *testing.T) {
 		{"no file", []string{"run", "--config", "none.toml"}, 78, "open none.toml: no such file"},
 		{"nothing configured", []string{"run"}, 78, "no coordination service is chosen"},
 		{"other machines", []string{"run", "--zookeeper", "x", "--http", ":8800"}, 78, "until the API has access tokens"},
-		{"address taken", []string{"run", "--zookeeper", "x", "--http", taken.Addr().String()}, 1, "address already in use"},
+		{"address taken", []string{"run", "--zookeeper", "x", "--http", taken.Addr().String()}, 69, "address already in use"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

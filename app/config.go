@@ -22,6 +22,7 @@ const (
 	defaultConfigFile = "app.toml"
 	defaultListen     = "127.0.0.1:8800"
 	defaultCluster    = "default"
+	clusterVariable   = "XCONSUMER_CLUSTER_NAME" // XCONSUMER_CLUSTER is what workers are given
 )
 
 // runFlags are the flags of run and config check; "" is not given.
@@ -65,7 +66,7 @@ func loadSettings(flags runFlags, env func(string) string) (settings, error) {
 			}
 		}
 	}
-	override(&c.Cluster, "cluster", "XCONSUMER_CLUSTER_NAME", flags.cluster)
+	override(&c.Cluster, "cluster", clusterVariable, flags.cluster)
 	override(&c.Node.Name, "node.name", "XCONSUMER_NODE_NAME", flags.name)
 	override(&c.HTTP.Listen, "http.listen", "XCONSUMER_HTTP_LISTEN", flags.http)
 	override(&c.ZooKeeper.Host, "zookeeper.host", "XCONSUMER_ZOOKEEPER_HOST", flags.zookeeper)

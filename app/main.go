@@ -5,8 +5,10 @@
 //		app.Main(func(node *xconsumer.Node) { node.Methods(&work.Work{}) })
 //	}
 //
-// Exit codes: 0 ok, 1 failure, 2 usage, 5 no node answers, 70 a worker did not stop, 78 the
-// configuration is refused, 130 and 143 ended by a second signal.
+// Exit codes: 0 ok, 1 failure, 2 usage, 5 no node answers, 69 an address is taken or nobody
+// answers there, 70 a worker did not stop, 71 the parent process is gone, 73 a data directory
+// cannot be used, 76 what answers is no etcd, 78 the configuration is refused, 130 and 143 ended by
+// a second signal.
 package app
 
 import (
@@ -17,6 +19,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -32,23 +35,32 @@ type Register func(node *xconsumer.Node)
 type Streams struct {
 	Out, Err io.Writer
 	Env      func(string) string // os.Getenv
+	// Again receives a second signal; nil for never.
+	Again <-chan os.Signal
 }
 
 // Main runs the program with the process's arguments and ends the process.
 //
-// The first SIGINT or SIGTERM asks a node to leave; the second ends the process at once.
+// The first SIGINT or SIGTERM asks a node to leave; the second ends everything at once.
 func Main(register Register) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	again := make(chan os.Signal)
 	go func() {
 		<-signals
 		cancel()
-		if sig, ok := (<-signals).(syscall.Signal); ok {
-			os.Exit(128 + int(sig))
+		for sig := range signals {
+			select {
+			case again <- sig: // to a command that has processes to end first
+			case <-time.After(100 * time.Millisecond):
+				if sig, ok := sig.(syscall.Signal); ok {
+					os.Exit(128 + int(sig))
+				}
+			}
 		}
 	}()
-	os.Exit(Run(ctx, os.Args[1:], register, Streams{Out: os.Stdout, Err: os.Stderr, Env: os.Getenv}))
+	os.Exit(Run(ctx, os.Args[1:], register, Streams{Out: os.Stdout, Err: os.Stderr, Env: os.Getenv, Again: again}))
 }
 
 // Run runs one command and returns the exit code.
@@ -59,7 +71,7 @@ func Run(ctx context.Context, args []string, register Register, streams Streams)
 	if errors.Is(err, coord.ErrUnauthorized) {
 		err = fmt.Errorf("%w: the coordination service does not let this identity in; check username and password of [zookeeper] or [etcd]", err)
 	}
-	if err != nil {
+	if err != nil && err.Error() != "" {
 		fmt.Fprintln(streams.Err, "xconsumer:", printable(err.Error()))
 	}
 	return exitCode(err)
@@ -74,7 +86,9 @@ var exitCodes = []struct {
 }{
 	{errUsage, 2},
 	{httpapi.ErrUnreachable, 5},
+	{errUnavailable, 69},
 	{xconsumer.ErrStuck, 70},
+	{errNotEtcd, 76},
 	{errConfig, 78},
 	{xconsumer.ErrConfig, 78},
 	{xconsumer.ErrLease, 78},
@@ -86,6 +100,9 @@ var exitCodes = []struct {
 func exitCode(err error) int {
 	if err == nil {
 		return 0
+	}
+	if code, ok := errors.AsType[childExit](err); ok {
+		return int(code)
 	}
 	for _, row := range exitCodes {
 		if errors.Is(err, row.err) {

@@ -8,13 +8,16 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"gitee.com/ken.yang/xconsumer"
+	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/internal/supervise"
 )
 
 func runCommand(register Register, streams Streams) *cobra.Command {
@@ -26,6 +29,8 @@ func runCommand(register Register, streams Streams) *cobra.Command {
   xconsumer run --name n2 --http 127.0.0.1:8802`,
 	}
 	flags := configFlags(c)
+	c.Flags().StringVar(&flags.join, "join", "", "etcd address that `xconsumer dev` prints: joins that cluster, whatever app.toml says")
+	alone := c.Flags().Bool("no-supervise", false, "no parent process: after a crash the node is not started again, and its work waits for the session timeout")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		s, err := loadSettings(*flags, streams.Env)
 		if err != nil {
@@ -35,14 +40,32 @@ func runCommand(register Register, streams Streams) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return runNode(c.Context(), s, register, log)
+		child := supervise.NewChild()
+		if child == nil && !*alone && supervise.Supported {
+			if len(s.service.ignored) > 0 {
+				log.Info("ignored because of --join", "file", s.file, "tables", strings.Join(s.service.ignored, ", "))
+			}
+			return runParent(c.Context(), s, streams, log)
+		}
+		return runNode(c.Context(), s, register, child, log)
 	}
 	return c
 }
 
-// runNode runs a node and its HTTP API until ctx ends.
-func runNode(ctx context.Context, s settings, register Register, log *slog.Logger) error {
-	listener, err := listen(ctx, s, log)
+// runNode runs a node and its HTTP API until ctx ends, or the parent does if there is one.
+func runNode(ctx context.Context, s settings, register Register, child *supervise.Child, log *slog.Logger) error {
+	var tell func(cluster.Vitals)
+	var listener net.Listener
+	var err error
+	if child != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = leaveWithParent(ctx, child, log)
+		defer cancel()
+		tell = child.Tell
+		listener, err = child.Listener()
+	} else {
+		listener, err = listen(ctx, s, log)
+	}
 	if err != nil {
 		return err
 	}
@@ -59,7 +82,8 @@ func runNode(ctx context.Context, s settings, register Register, log *slog.Logge
 		return err
 	}
 	node, err := xconsumer.New(store, xconsumer.Config{
-		Cluster: s.cluster, Name: s.name, Address: address, Tasks: s.tasks, LeaderWorkers: s.leader, Source: s.file, Log: log,
+		Cluster: s.cluster, Name: s.name, Address: address, Tasks: s.tasks, LeaderWorkers: s.leader, Source: s.file,
+		Vitals: tell, Log: log,
 	})
 	if err != nil {
 		return err
@@ -151,5 +175,5 @@ func wrapListen(addr string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("http: cannot listen on %s: %w; choose another address with --http", addr, err)
+	return fmt.Errorf("%w: http: cannot listen on %s: %w; choose another address with --http", errUnavailable, addr, err)
 }

@@ -44,6 +44,8 @@ const (
 	WorkerBackoff  WorkerState = "backoff"  // failed, and waiting before it is run again
 	WorkerStopping WorkerState = "stopping" // asked to stop
 	WorkerStuck    WorkerState = "stuck"    // asked to stop, and did not in time
+	WorkerHeld     WorkerState = "held"     // suspected of having taken down its node; to be granted again after a while
+	WorkerGivenUp  WorkerState = "failed"   // took down one node after the other; not granted again by itself
 	WorkerLost     WorkerState = "lost"     // its member is gone; to be granted again soon
 )
 

@@ -92,15 +92,7 @@ func (l *Lease) Ended() <-chan struct{} { return l.session.Done() }
 // leaves the time that a leader waits before it takes over, less a quarter.
 func (l *Lease) Phase() (Phase, time.Duration) {
 	now := l.session.Now()
-	end := l.End()
-	soft, hard := end-l.terms.Soft, end-l.terms.Hard
-	select {
-	case <-l.session.Done():
-		l.once.Do(func() { l.ended = now })
-		soft = now
-		hard = min(hard, l.ended+l.terms.Grace*3/4)
-	default:
-	}
+	soft, hard := l.stops(now)
 	switch {
 	case now < soft:
 		return Holds, soft - now
@@ -108,6 +100,27 @@ func (l *Lease) Phase() (Phase, time.Duration) {
 		return SoftStop, hard - now
 	}
 	return HardStop, 0
+}
+
+// stops returns when the soft and the hard stop are.
+func (l *Lease) stops(now time.Duration) (soft, hard time.Duration) {
+	end := l.End()
+	soft, hard = end-l.terms.Soft, end-l.terms.Hard
+	select {
+	case <-l.session.Done():
+		l.once.Do(func() { l.ended = now })
+		soft = min(soft, now)
+		hard = min(hard, l.ended+l.terms.Grace*3/4)
+	default:
+	}
+	return soft, hard
+}
+
+// StopBy returns when somebody else should see to it that nothing runs: halfway between the hard
+// stop, which the process keeps itself, and the end.
+func (l *Lease) StopBy() time.Duration {
+	_, hard := l.stops(l.session.Now())
+	return hard + l.terms.Hard/2
 }
 
 // Valid tells whether effects may still be made: the lease's hard stop has not come.

@@ -109,6 +109,8 @@ type Doc struct {
 type Closed struct {
 	By    string `json:"by"`
 	Cause string `json:"cause"`
+	// StartedLast60s are, after a crash, the slots that may have caused it.
+	StartedLast60s []Held `json:"startedLast60s,omitempty"`
 }
 
 func (d *Doc) validate() error {

@@ -42,6 +42,7 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	app.Main(func(node *xconsumer.Node) {
+		misbehave(dir, node.Name())
 		for _, name := range []string{"test01", "test02"} {
 			node.Handle(name, func(ctx context.Context, w *xconsumer.Worker) error { return lockedWork(ctx, dir, node.Name(), w) })
 		}
@@ -79,6 +80,7 @@ func lockedWork(ctx context.Context, dir, node string, w *xconsumer.Worker) erro
 		return fmt.Errorf("slot %s runs elsewhere: %w", slot, err)
 	}
 	write("start")
+	misbehaveWork(ctx, node, w)
 	<-ctx.Done()
 	write("stop")
 	return nil
@@ -90,12 +92,14 @@ const limit = 90 * time.Second
 // fleet is a cluster of processes.
 type fleet struct {
 	*testing.T
-	dir     string
-	backend backend
-	timeout time.Duration
-	pauses  bool          // processes are paused: they keep their locks, and only tokens tell
-	session coord.Session // for looking at the store
-	keys    schema.Keys
+	dir        string
+	backend    backend
+	timeout    time.Duration
+	supervised bool          // nodes have a parent process
+	env        []string      // of the nodes that are started next
+	pauses     bool          // processes are paused: they keep their locks, and only tokens tell
+	session    coord.Session // for looking at the store
+	keys       schema.Keys
 }
 
 // newFleet prepares a cluster over the servers.
@@ -151,8 +155,11 @@ func (f *fleet) start(name string, args ...string) *proc {
 	f.Helper()
 	p := &proc{f: f, name: name, addr: freeAddr(f.T), log: &syncBuffer{}, done: make(chan struct{})}
 	args = append([]string{"run", "--config", f.path("app.toml"), "--name", name, "--http", p.addr}, args...)
+	if !f.supervised {
+		args = append(args, "--no-supervise")
+	}
 	p.cmd = exec.Command(os.Args[0], args...)
-	p.cmd.Env = append(os.Environ(), asNode+"="+f.dir)
+	p.cmd.Env = append(append(os.Environ(), asNode+"="+f.dir), f.env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.cmd.Start(); err != nil {

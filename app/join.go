@@ -1,0 +1,86 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Errors of reaching what the command line names.
+var (
+	// errUnavailable: an address is taken, or nobody answers there; exit 69.
+	errUnavailable = errors.New("not available")
+	// errNotEtcd: somebody else answers there; exit 76.
+	errNotEtcd = errors.New("not etcd")
+)
+
+const lookTimeout = 5 * time.Second
+
+// look makes sure that what --join names is etcd, and returns the name of the only cluster in it,
+// "" if there is none yet.
+func (s service) look(ctx context.Context, log *slog.Logger) (cluster string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	if err := checkEtcd(ctx, s.etcd.Endpoints[0]); err != nil {
+		return "", err
+	}
+	store, err := s.open(log)
+	if err != nil {
+		return "", err
+	}
+	session, err := store.Open(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = session.Close() }()
+	clusters, err := session.List(ctx, "/xconsumer")
+	if err != nil || len(clusters) == 0 {
+		return "", err
+	}
+	var names []string
+	for _, c := range clusters {
+		names = append(names, c.Name)
+	}
+	if len(names) > 1 {
+		return "", fmt.Errorf("%w: there are several clusters at %s: %s; name one with --cluster", errUsage, s.joined, strings.Join(names, ", "))
+	}
+	return names[0], nil
+}
+
+// checkEtcd asks for the version, which etcd tells by plain HTTP.
+func checkEtcd(ctx context.Context, endpoint string) error {
+	fetch := func(path string) (body []byte, err error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+path, nil)
+		if err != nil {
+			return nil, err
+		}
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		resp, err := client.Do(req)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = resp.Body.Close() }()
+		return io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	}
+	body, err := fetch("/version")
+	var version struct {
+		Etcdserver string `json:"etcdserver"`
+	}
+	switch {
+	case err != nil && !strings.Contains(err.Error(), "malformed HTTP"):
+		return fmt.Errorf("%w: nothing answers at %s: %w; is `xconsumer dev` running there?", errUnavailable, endpoint, errors.Unwrap(err))
+	case err == nil && json.Unmarshal(body, &version) == nil && version.Etcdserver != "":
+		return nil
+	}
+	hint := ""
+	if body, err := fetch("/healthz"); err == nil && strings.Contains(string(body), `"node":`) {
+		hint = ", but the HTTP address of a node"
+	}
+	return fmt.Errorf("%w: what answers at %s is no etcd%s: --join takes the etcd address that `xconsumer dev` prints", errNotEtcd, endpoint, hint)
+}

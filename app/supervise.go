@@ -1,0 +1,94 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/supervise"
+)
+
+// childExit is the exit code of a child that ended for good; it has said why itself.
+type childExit int
+
+func (e childExit) Error() string { return "" }
+
+// runParent runs the node in a child process and looks after it.
+func runParent(ctx context.Context, s settings, streams Streams, log *slog.Logger) error {
+	env := os.Environ()
+	if s.service.joined != "" {
+		found, err := s.service.look(ctx, log)
+		if err != nil {
+			return err
+		}
+		if !s.named && found != "" {
+			env = append(env, clusterVariable+"="+found)
+		}
+	}
+	listener, err := listen(ctx, s, log)
+	if err != nil {
+		return err
+	}
+	cfg := supervise.Config{
+		Args: os.Args, Env: env, Again: streams.Again, Clock: coord.LeaseClock(),
+		Out: os.Stdout, Err: os.Stderr, Log: log,
+		Close: func(ctx context.Context, v cluster.Vitals, d supervise.Death) error {
+			return closeDead(ctx, s.service, v, d, log)
+		},
+	}
+	if l, ok := listener.(*net.TCPListener); ok {
+		defer func() { _ = l.Close() }()
+		if cfg.Listener, err = l.File(); err != nil {
+			return fmt.Errorf("http: %w", err)
+		}
+		defer func() { _ = cfg.Listener.Close() }()
+	}
+	code, err := supervise.Run(ctx, cfg)
+	if err != nil || code == 0 {
+		return err
+	}
+	return childExit(code)
+}
+
+// closeDead closes the member of a dead child, over a session of the parent's own.
+func closeDead(ctx context.Context, service service, v cluster.Vitals, d supervise.Death, log *slog.Logger) (err error) {
+	store, err := service.open(log)
+	if err != nil {
+		return err
+	}
+	session, err := store.Open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = session.Close() }() // the close is committed, or has failed already
+	return membership.CloseDead(ctx, session, schema.NewKeys(v.Cluster), membership.Dead{
+		Member: v.Member, Node: v.Node, Session: v.Session,
+		By: fmt.Sprintf("parent of %s, pid %d", v.Node, os.Getpid()), Cause: d.Cause, Blame: d.Blame,
+	})
+}
+
+// orphanLimit is how long a child whose parent has died may take to leave.
+const orphanLimit = 15 * time.Second
+
+// leaveWithParent returns a context that ends with the parent, too.
+func leaveWithParent(ctx context.Context, child *supervise.Child, log *slog.Logger) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() { // until the process ends
+		child.Orphaned()
+		log.Error("the parent process is gone; leaving")
+		cancel(errors.New("the parent process is gone"))
+		time.Sleep(orphanLimit)
+		os.Exit(exitOrphan)
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
+const exitOrphan = 71

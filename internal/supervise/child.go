@@ -1,0 +1,206 @@
+//go:build unix
+
+package supervise
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// Supported tells whether this system can supervise.
+const Supported = true
+
+// Variable is the environment variable that makes a process a child. It is not inherited
+// further: NewChild removes it.
+const Variable = "XCONSUMER_PARENT"
+
+// The descriptors that a child is started with.
+const (
+	fdVitals = 3 + iota
+	fdLifeline
+	fdListener
+)
+
+// child is the parent's side of a process.
+type child struct {
+	cmd      *exec.Cmd
+	pid      int
+	lifeline *os.File // closed when the parent ends, by the kernel if need be
+	done     chan struct{}
+	news     chan struct{}
+	reading  sync.WaitGroup
+
+	mu     sync.Mutex
+	vitals cluster.Vitals
+	heard  time.Time
+}
+
+// start starts a child.
+func start(cfg Config) (*child, error) {
+	told, tell, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	held, hold, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(err, told.Close(), tell.Close())
+	}
+	self := "/proc/self/exe"
+	if runtime.GOOS != "linux" {
+		if self, err = os.Executable(); err != nil {
+			return nil, err
+		}
+	}
+	cmd := exec.Command(self, cfg.Args[1:]...) //nolint:noctx // it is told to leave, not killed, when ctx ends
+	cmd.Args[0] = cfg.Args[0]
+	cmd.Stdout, cmd.Stderr = cfg.Out, cfg.Err
+	cmd.ExtraFiles = []*os.File{tell, held}
+	kind := "pipes"
+	if cfg.Listener != nil {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, cfg.Listener)
+		kind = "pipes,listener"
+	}
+	cmd.Env = append(cfg.Env[:len(cfg.Env):len(cfg.Env)], Variable+"="+kind)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	err = cmd.Start()
+	_ = tell.Close()
+	_ = held.Close()
+	if err != nil {
+		return nil, errors.Join(err, told.Close(), hold.Close())
+	}
+	c := &child{cmd: cmd, pid: cmd.Process.Pid, lifeline: hold, done: make(chan struct{}), news: make(chan struct{}, 1), heard: time.Now()}
+	c.reading.Go(func() { c.read(told) })
+	go func() {
+		_ = cmd.Wait() // the state says how it ended
+		// Whoever inherited the pipe may live on; what the child itself said is in it by now.
+		_ = told.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+		close(c.done)
+	}()
+	return c, nil
+}
+
+// read takes in the vitals.
+func (c *child) read(told *os.File) {
+	defer func() { _ = told.Close() }()
+	for lines := bufio.NewScanner(told); lines.Scan(); {
+		var v cluster.Vitals
+		if json.Unmarshal(lines.Bytes(), &v) != nil {
+			continue // not ours: somebody wrote to the descriptor
+		}
+		c.mu.Lock()
+		c.vitals, c.heard = v, time.Now()
+		c.mu.Unlock()
+		select {
+		case c.news <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// gone ends what belongs to a child that has died.
+func (c *child) gone() {
+	c.reading.Wait()
+	_ = c.lifeline.Close()
+}
+
+func (c *child) last() cluster.Vitals {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.vitals
+}
+
+// lapsed tells whether a child has to be killed: something of its member runs past the time, or
+// it says nothing any more.
+func (c *child) lapsed(now time.Duration) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v := c.vitals
+	if !clocksCompare || v.Member == "" || v.Closed || now < v.StopBy {
+		return false
+	}
+	return !v.Idle || time.Since(c.heard) >= silence
+}
+
+// check is how long to wait until lapsed may have become true. The boot clock may jump.
+func (c *child) check(now time.Duration) time.Duration {
+	const poll = 250 * time.Millisecond
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.vitals.StopBy > now {
+		return min(c.vitals.StopBy-now, poll)
+	}
+	return poll
+}
+
+func (c *child) signal(s syscall.Signal) { _ = c.cmd.Process.Signal(s) }
+
+// kill kills the child and its process group; its tree follows once it has ended.
+func (c *child) kill() {
+	_ = syscall.Kill(-c.pid, syscall.SIGKILL)
+	c.signal(syscall.SIGKILL)
+}
+
+// Child is the child's side.
+type Child struct {
+	vitals   *os.File
+	lifeline *os.File
+	listener bool
+}
+
+// NewChild returns the child's side if this process was started as one, nil if not. It may be
+// called once.
+func NewChild() *Child {
+	kind := os.Getenv(Variable)
+	if kind == "" {
+		return nil
+	}
+	_ = os.Unsetenv(Variable) // not for what this process starts
+	c := &Child{listener: kind == "pipes,listener"}
+	for fd := fdVitals; fd <= fdListener; fd++ {
+		syscall.CloseOnExec(fd)
+	}
+	_ = syscall.SetNonblock(fdVitals, true) // so that it can have a deadline
+	c.vitals = os.NewFile(fdVitals, "vitals")
+	c.lifeline = os.NewFile(fdLifeline, "lifeline")
+	return c
+}
+
+// Tell tells the parent. It does not wait for a parent that hangs: then it is not told.
+func (c *Child) Tell(v cluster.Vitals) {
+	line, err := json.Marshal(v)
+	if err != nil {
+		return
+	}
+	_ = c.vitals.SetWriteDeadline(time.Now().Add(time.Second))
+	_, _ = c.vitals.Write(append(line, '\n')) // shorter than what a pipe takes as a whole
+}
+
+// Orphaned returns when the parent has died.
+func (c *Child) Orphaned() {
+	_, _ = c.lifeline.Read(make([]byte, 1)) // nothing is ever written
+}
+
+// Listener returns the listener that the parent has handed down, nil if there is none.
+func (c *Child) Listener() (net.Listener, error) {
+	if !c.listener {
+		return nil, nil
+	}
+	f := os.NewFile(fdListener, "listener")
+	defer func() { _ = f.Close() }()
+	l, err := net.FileListener(f)
+	if err != nil {
+		return nil, fmt.Errorf("listener of the parent: %w", err)
+	}
+	return l, nil
+}

@@ -1,0 +1,88 @@
+package supervise
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// exitStuck is the exit code of a node whose worker does not stop.
+const exitStuck = 70
+
+// exitPanic is the exit code of Go programs that panic, and by custom of wrong usage.
+const exitPanic = 2
+
+// Death is what is known of how a child died.
+type Death struct {
+	// Cause says it in words.
+	Cause string
+	// Blame says that what the child ran may have killed it: a panic, memory, a crash; not a
+	// signal from outside, a lease that lapsed or an end in order.
+	Blame bool
+
+	exit   int            // -1 if a signal ended it
+	signal syscall.Signal // that did
+	forced os.Signal      // the second signal to the parent, if that was why
+	vitals cluster.Vitals
+	late   bool // its tree was not seen empty in time: the session timeout rules
+}
+
+// death reads a process's state; oom tells that the kernel has killed for memory meanwhile.
+func death(state *os.ProcessState, oom bool) Death {
+	d := Death{exit: state.ExitCode()}
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		d.signal = status.Signal()
+		d.Cause = fmt.Sprintf("killed by signal %d (%s)", int(d.signal), d.signal)
+		switch d.signal {
+		case syscall.SIGKILL:
+			if d.Blame = oom; oom {
+				d.Cause += ", out of memory"
+			}
+		case syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT:
+		default:
+			d.Blame = true
+		}
+		return d
+	}
+	switch d.exit {
+	case 0:
+		d.Cause = "ended by itself"
+	case exitStuck:
+		d.Cause = "exit code 70: a worker did not stop"
+	case exitPanic:
+		d.Cause, d.Blame = "exit code 2: panic", true
+	default:
+		d.Cause, d.Blame = fmt.Sprintf("exit code %d", d.exit), true
+	}
+	return d
+}
+
+// member tells whether there is a member to close.
+func (d *Death) member() bool {
+	return !d.late && d.vitals.Member != "" && !d.vitals.Closed
+}
+
+// final tells whether the parent ends with the child: it was to leave, or starting it again
+// would not help. A child that had not joined ends with 2 for wrong usage; later it is a panic.
+func (d *Death) final(leaving bool) bool {
+	switch {
+	case leaving || d.forced != nil:
+		return true
+	case d.exit == exitPanic:
+		return d.vitals.Member == ""
+	}
+	return d.exit == 0 || d.exit >= 64 && d.exit <= 78 && d.exit != exitStuck
+}
+
+// code is the exit code of a parent that ends after this death.
+func (d *Death) code() int {
+	if s, ok := d.forced.(syscall.Signal); ok {
+		return 128 + int(s)
+	}
+	if d.exit < 0 {
+		return 128 + int(d.signal)
+	}
+	return d.exit
+}

@@ -1,0 +1,92 @@
+//go:build unix
+
+package supervise
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// What a process's end means to its parent, by processes that really end so.
+func TestDeaths(t *testing.T) {
+	for _, c := range []struct {
+		name, script string
+		oom, joined  bool
+		cause        string
+		blame, final bool
+		code         int
+	}{
+		{name: "in order", script: "exit 0", joined: true, cause: "ended by itself", final: true},
+		{name: "usage", script: "exit 2", cause: "exit code 2", blame: true, final: true, code: 2},
+		{name: "panic", script: "exit 2", joined: true, cause: "exit code 2: panic", blame: true, code: 2},
+		{name: "os.Exit of a work", script: "exit 1", joined: true, cause: "exit code 1", blame: true, code: 1},
+		{name: "unavailable", script: "exit 69", cause: "exit code 69", blame: true, final: true, code: 69},
+		{name: "stuck", script: "exit 70", joined: true, cause: "a worker did not stop", code: 70},
+		{name: "configuration", script: "exit 78", cause: "exit code 78", blame: true, final: true, code: 78},
+		{name: "none of these", script: "exit 79", joined: true, cause: "exit code 79", blame: true, code: 79},
+		{name: "killed by somebody", script: "kill -KILL $$", joined: true, cause: "killed by signal 9", code: 137},
+		{name: "killed for memory", script: "kill -KILL $$", oom: true, joined: true, cause: "out of memory", blame: true, code: 137},
+		{name: "crash", script: "kill -SEGV $$", joined: true, cause: "killed by signal 11", blame: true, code: 139},
+		{name: "told to end", script: "kill -TERM $$", joined: true, cause: "killed by signal 15", code: 143},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cmd := exec.Command("sh", "-c", c.script)
+			_ = cmd.Run()
+			d := death(cmd.ProcessState, c.oom)
+			if c.joined {
+				d.vitals = cluster.Vitals{Member: "m"}
+			}
+			if !strings.Contains(d.Cause, c.cause) || d.Blame != c.blame || d.final(false) != c.final || d.code() != c.code {
+				t.Errorf("cause %q, blame %v, final %v, code %d; want %+v", d.Cause, d.Blame, d.final(false), d.code(), c)
+			}
+			if !d.final(true) {
+				t.Error("a parent that is to leave stays")
+			}
+			if d.member() != c.joined {
+				t.Errorf("member to close: %v", d.member())
+			}
+		})
+	}
+	forced := Death{exit: -1, signal: syscall.SIGKILL, forced: os.Interrupt}
+	if !forced.final(false) || forced.code() != 130 {
+		t.Errorf("a second signal: %v, %d", forced.final(false), forced.code())
+	}
+}
+
+func TestLapsed(t *testing.T) {
+	if !clocksCompare {
+		t.Log("clocks of processes cannot be compared on this system: a hung child is not noticed")
+		return
+	}
+	member := cluster.Vitals{Member: "m", StopBy: 10}
+	for name, c := range map[string]struct {
+		change func(*cluster.Vitals)
+		now    int
+		want   bool
+	}{
+		"in time":     {nil, 9, false},
+		"late":        {nil, 10, true},
+		"nothing run": {func(v *cluster.Vitals) { v.Idle = true }, 20, false},
+		"closed":      {func(v *cluster.Vitals) { v.Closed = true }, 20, false},
+		"no member":   {func(v *cluster.Vitals) { v.Member = "" }, 20, false},
+	} {
+		v := member
+		if c.change != nil {
+			c.change(&v)
+		}
+		ch := &child{vitals: v, heard: time.Now()}
+		if got := ch.lapsed(time.Duration(c.now)); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	silent := &child{vitals: cluster.Vitals{Member: "m", StopBy: 10, Idle: true}}
+	if !silent.lapsed(20) {
+		t.Error("a child that runs nothing and says nothing is not noticed")
+	}
+}

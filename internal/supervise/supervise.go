@@ -1,0 +1,212 @@
+// Package supervise is the parent process of a node: it starts the node's process, cleans up
+// when that dies or hangs, and starts it again.
+//
+// # The model
+//
+//	parent ──(starts, lifeline)──▶ child: the node's process, and whatever it starts
+//	  ▲                              │
+//	  └───────── vitals ─────────────┘
+//	  └─ child died, or its lease lapsed without news: kill the tree, see that it is empty,
+//	     close the member, start a new child
+//
+// A crash is not a lost machine: the parent is still there to say that nothing of the member
+// runs any more, so that its slots move at once instead of after a session timeout. It says so
+// only when it has seen the process tree empty; otherwise the session timeout rules.
+//
+// The child tells its vitals ([cluster.Vitals]) through a pipe, the member's name before it can
+// exist. It sees its parent's death as the end of another pipe, the lifeline, and leaves. Each
+// layer alone signals the one below: the child has a process group of its own, so that a
+// terminal's Ctrl-C reaches only the parent.
+//
+// On Linux the parent adopts orphans of its tree and reaps them, also as process 1 of a
+// container. Elsewhere the tree is the child's process group, and a hung child is not noticed,
+// since clocks of processes cannot be compared. Where there are neither (Windows), nothing is
+// supervised: see [Supported].
+package supervise
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// Config tells what to supervise.
+type Config struct {
+	// Args and Env are those of the child, which is this program again.
+	Args, Env []string
+	// Listener, if set, is handed to every child: connections wait while there is none.
+	Listener *os.File
+	// Close closes a dead child's member. It is called when nothing of it runs any more.
+	Close func(ctx context.Context, v cluster.Vitals, d Death) error
+	// Again receives a second signal, upon which everything ends at once.
+	Again <-chan os.Signal
+	// Clock is the lease clock.
+	Clock func() time.Duration
+	// Out and Err are the child's standard output and error.
+	Out, Err *os.File
+	Log      *slog.Logger
+}
+
+// The bounds of the parent's patience.
+const (
+	emptyLimit  = 2 * time.Second  // for a killed tree to be empty; else its member is not closed
+	silence     = 10 * time.Second // of a child that runs nothing and whose lease has lapsed
+	closeWait   = time.Second      // for a close, before the next child is started all the same
+	closeLimit  = 30 * time.Second // for a close altogether
+	lastLimit   = 3 * time.Second  // for a close when the parent itself ends
+	steadyAfter = 10 * time.Second // a child that lived so long has not failed at its start
+	backoffMin  = 250 * time.Millisecond
+	backoffMax  = 30 * time.Second
+)
+
+// Run supervises until ctx ends, which is passed to the child as SIGTERM, or the child ends for a
+// reason that starting it again would not mend. It returns the exit code to end with.
+func Run(ctx context.Context, cfg Config) (code int, err error) {
+	adopt()
+	var reaping, closing sync.WaitGroup
+	stopReaping := make(chan struct{})
+	p := &parent{Config: cfg}
+	reaping.Go(func() { reap(stopReaping, p.isChild) })
+	closers, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer func() {
+		defer time.AfterFunc(lastLimit, giveUp).Stop()
+		closing.Wait()
+		giveUp()
+		close(stopReaping)
+		reaping.Wait()
+	}()
+	delay := time.Duration(0)
+	for {
+		began := time.Now()
+		d, err := p.live(ctx)
+		if err != nil {
+			return 1, err
+		}
+		if d.member() {
+			closed := make(chan struct{})
+			closing.Go(func() {
+				defer close(closed)
+				p.close(closers, d)
+			})
+			select {
+			case <-closed:
+			case <-time.After(closeWait):
+			}
+		}
+		if d.final(ctx.Err() != nil) {
+			return d.code(), nil
+		}
+		if time.Since(began) >= steadyAfter {
+			delay = 0
+		}
+		cfg.Log.Error("the node's process has died; starting it again", "cause", d.Cause, "ran", time.Since(began).Round(time.Millisecond), "in", delay.Round(time.Millisecond))
+		select {
+		case <-ctx.Done():
+			return 0, nil
+		case <-time.After(delay):
+		}
+		delay = min(max(2*delay, backoffMin), backoffMax)
+		delay = delay*3/4 + rand.N(delay/2)
+	}
+}
+
+// parent is the state of Run.
+type parent struct {
+	Config
+
+	mu  sync.Mutex
+	pid int // of the child
+}
+
+// isChild tells whether a process is the child itself, which is waited for elsewhere.
+func (p *parent) isChild(pid int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.pid == 0 || p.pid == pid // between start and note everything may be it
+}
+
+func (p *parent) note(pid int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pid = pid
+}
+
+// live is the life of one child. It returns when nothing of it runs any more, except where its
+// death says otherwise.
+func (p *parent) live(ctx context.Context) (Death, error) {
+	p.note(0)
+	c, err := start(p.Config)
+	if err != nil {
+		return Death{}, fmt.Errorf("supervise: %w", err)
+	}
+	p.note(c.pid)
+	oom := oomKills()
+	leave := ctx.Done()
+	var again <-chan os.Signal
+	var hung, forced string
+	var second os.Signal
+	for {
+		select {
+		case <-c.done:
+			c.gone() // its pipe is read to the end
+			d := p.died(ctx, c, oomKills() > oom)
+			if hung != "" {
+				d.Cause, d.Blame = hung, false
+			}
+			if forced != "" {
+				d.Cause, d.Blame, d.forced = forced, false, second
+			}
+			return d, nil
+		case <-leave:
+			leave, again = nil, p.Again
+			c.signal(syscall.SIGTERM)
+		case second = <-again:
+			forced = "ended by a second signal"
+			c.kill()
+		case <-c.news:
+		case <-time.After(c.check(p.Clock())):
+			if hung == "" && forced == "" && c.lapsed(p.Clock()) {
+				hung = "hung: its lease lapsed without news"
+				p.Log.Error("the node's process hangs: its lease has lapsed without news; killing it", "pid", c.pid)
+				c.kill()
+			}
+		}
+	}
+}
+
+// died empties the tree of a dead child and says what is known of its death.
+func (p *parent) died(ctx context.Context, c *child, oom bool) Death {
+	d := death(c.cmd.ProcessState, oom)
+	d.vitals = c.last()
+	for end := time.Now().Add(emptyLimit); ; time.Sleep(5 * time.Millisecond) {
+		left := killTree(c.pid)
+		if left == 0 {
+			return d
+		}
+		if time.Now().After(end) && !d.late {
+			if d.late = true; ctx.Err() != nil {
+				return d
+			}
+			p.Log.Error("processes of the node cannot be killed; waiting for them, its member is not closed", "processes", left)
+		}
+	}
+}
+
+// close closes the member of a dead child.
+func (p *parent) close(ctx context.Context, d Death) {
+	ctx, cancel := context.WithTimeout(ctx, closeLimit)
+	defer cancel()
+	began := time.Now()
+	if err := p.Close(ctx, d.vitals, d); err != nil {
+		p.Log.Warn("the dead node's member is not closed; its work moves when its session ends", "member", d.vitals.Member, "error", err)
+		return
+	}
+	p.Log.Info("closed the dead node's member", "member", d.vitals.Member, "cause", d.Cause, "took", time.Since(began).Round(time.Millisecond))
+}

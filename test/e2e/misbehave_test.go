@@ -1,0 +1,55 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer"
+)
+
+// Variables that make a node misbehave.
+const (
+	strayVariable    = "E2E_STRAYS"   // start processes that try to outlive the node
+	stubbornVariable = "E2E_STUBBORN" // take a long time to stop
+)
+
+// misbehave does what a node process should not.
+func misbehave(dir, node string) {
+	if os.Getenv(strayVariable) != "" {
+		for name, script := range map[string]string{
+			"child":   `echo $$ > %s; exec sleep 1000`,
+			"session": `exec setsid sh -c 'echo $$ > %s; exec sleep 1000'`,
+			"orphan":  `(setsid sh -c 'echo $$ > %s; exec sleep 1000' &) ; exit 0`,
+		} {
+			file := filepath.Join(dir, "stray-"+name)
+			cmd := exec.Command("sh", "-c", "trap '' TERM HUP; "+fmt.Sprintf(script, file))
+			if err := cmd.Start(); err != nil {
+				slog.Error("stray", "error", err)
+			}
+		}
+	}
+	if text, ok := strings.CutPrefix(node, "exit"); ok {
+		if code, err := strconv.Atoi(text); err == nil {
+			go func() {
+				time.Sleep(300 * time.Millisecond) // it has joined by then, mostly
+				os.Exit(code)
+			}()
+		}
+	}
+}
+
+// misbehaveWork does what a work should not.
+func misbehaveWork(ctx context.Context, node string, w *xconsumer.Worker) {
+	if os.Getenv(stubbornVariable) != "" {
+		<-ctx.Done()
+		slog.Info("stubborn", "node", node, "task", w.Task())
+		time.Sleep(8 * time.Second)
+	}
+}

@@ -109,7 +109,8 @@ func unplaced(t cluster.TaskInfo) string {
 func listOthers(b *bytes.Buffer, s cluster.State) {
 	var others []cluster.WorkerInfo
 	for _, w := range s.Workers {
-		if w.Node != "" && (w.State != cluster.WorkerRunning || w.Restarts > 0) {
+		suspected := w.State == cluster.WorkerHeld || w.State == cluster.WorkerGivenUp
+		if suspected || w.Node != "" && (w.State != cluster.WorkerRunning || w.Restarts > 0) {
 			others = append(others, w)
 		}
 	}
@@ -123,7 +124,7 @@ func listOthers(b *bytes.Buffer, s cluster.State) {
 			break
 		}
 		slot := cluster.Slot{Task: o.Task, Index: o.Index}
-		rows = append(rows, []string{slot.String(), o.Node, string(o.State), fmt.Sprint(o.Restarts), firstLine(o.Error)})
+		rows = append(rows, []string{slot.String(), dash(o.Node), string(o.State), fmt.Sprint(o.Restarts), firstLine(o.Error)})
 	}
 	b.WriteByte('\n')
 	writeTable(b, rows)

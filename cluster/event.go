@@ -22,6 +22,8 @@ const (
 	WorkerFailed    EventKind = "failed"       // a worker returned an error or panicked; it is run again later
 	WorkerStopped   EventKind = "stopped"      // a worker has stopped for good
 	WorkerGotStuck  EventKind = "stuck"        // a worker did not stop in time
+	SlotHeld        EventKind = "held"         // (leader) a slot is held back: it may have taken down its nodes
+	SlotGivenUp     EventKind = "given up"     // (leader) a slot has taken down one node after the other and is not granted any more
 	LeaseLost       EventKind = "lease lost"   // the lease ran out or the session ended: every worker is being stopped
 	LeaseRegained   EventKind = "lease back"   // the lease holds again within the same session
 	RecordUnusable  EventKind = "bad record"   // a record of the store cannot be used; the last good one stays

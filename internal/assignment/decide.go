@@ -29,11 +29,14 @@ type World struct {
 	Timeout  time.Duration // own session timeout, assumed where a document does not tell
 	MaxDocs  int           // documents that one decision may write
 	// Looks are the members that were seen gone, and when first. With Buried it
-	// is the leader's only memory besides the snapshot, and starts empty with each term.
+	// and Trials it is the leader's only memory besides the snapshot, and starts empty with each
+	// term.
 	Looks map[string]Look
 	// Buried are members that this leader has decided to bury. A document of theirs that is
 	// missing was deleted by a commit whose outcome it did not learn.
 	Buried map[string]bool
+	// Trials are the suspects, and since when each is where it is.
+	Trials map[cluster.Slot]Trial
 }
 
 // Look is the first sight of a member that is gone or has to be.
@@ -50,12 +53,16 @@ type Decision struct {
 	Docs  map[string]*schema.Doc
 	Moves []schema.Move
 	Token int64 // the next token after this commit
+	// Suspects replaces the record of suspects in the same commit, nil if it stays.
+	Suspects *schema.Suspects
 	// Evict is a live member without a document: it is to be evicted, what it holds with it.
 	Evict string
 	// Forget are members of whom nothing is left, not even a document.
 	Forget []string
 	// Looks replaces World.Looks.
 	Looks map[string]Look
+	// Trials replaces World.Trials.
+	Trials map[cluster.Slot]Trial
 	// Again is when to read these members again and decide anew; 0 for never.
 	Again time.Duration
 	Look  []string
@@ -77,7 +84,7 @@ func Decide(w World) Decision {
 	d := newDecider(w)
 	d.out.Token = w.Snapshot.Epoch.Rec.NextToken
 	if d.out.Evict != "" { // first things first: the rest is decided anew after it
-		d.out.Docs, d.out.Moves = nil, nil
+		d.out.Docs, d.out.Moves, d.out.Suspects = nil, nil, nil
 		return d.out
 	}
 	d.plan()
@@ -93,6 +100,7 @@ type decider struct {
 	specs map[string]cluster.TaskSpec
 	guids []string
 	fates map[string]fate
+	suspects
 
 	tasks  []string       // sorted
 	nodes  []string       // GUIDs in the order of the plan's nodes
@@ -104,7 +112,9 @@ type decider struct {
 func newDecider(w World) *decider {
 	d := &decider{
 		World: w,
-		out:   Decision{Docs: map[string]*schema.Doc{}, Looks: map[string]Look{}, Unplaced: map[string]planner.Reason{}},
+		out: Decision{
+			Docs: map[string]*schema.Doc{}, Looks: map[string]Look{}, Trials: map[cluster.Slot]Trial{}, Unplaced: map[string]planner.Reason{},
+		},
 		specs: w.Snapshot.Specs(),
 		guids: slices.Sorted(maps.Keys(w.Snapshot.Peers)),
 		fates: map[string]fate{},
@@ -112,6 +122,7 @@ func newDecider(w World) *decider {
 	for _, guid := range d.guids {
 		d.judge(guid, w.Snapshot.Peers[guid])
 	}
+	d.suspect()
 	return d
 }
 
@@ -169,6 +180,7 @@ func (d *decider) plan() {
 		in.Tasks = append(in.Tasks, task)
 	}
 	d.addOwners(in, byName)
+	d.holdBack(in.Tasks)
 	d.target = planner.Make(in)
 	for t, reason := range d.target.Unplaced {
 		if reason != "" {
@@ -257,8 +269,8 @@ func (d *decider) asksBack(guid string, slot cluster.Slot, h *schema.Held) bool 
 		return true
 	}
 	to := d.targetOf(slot)
-	if to == guid {
-		return false
+	if to == guid || to != "" && d.crashes(slot) >= crashesToPart {
+		return false // a suspect stays where it is until it is cleared
 	}
 	return to == "" || d.out.Blocked == ""
 }
@@ -305,11 +317,16 @@ func (d *decider) grant() {
 			}
 		}
 	}
+	seated := d.seated()
 	free := make([][]schema.Held, len(d.nodes)) // by node, without tokens
 	for t, name := range d.tasks {
 		spec := d.specs[name]
 		for i, n := range d.target.Target[t] {
-			if n == planner.Nobody || taken[cluster.Slot{Task: name, Index: i}] {
+			slot := cluster.Slot{Task: name, Index: i}
+			if n == planner.Nobody || taken[slot] {
+				continue
+			}
+			if n = d.seat(slot, n, seated); n == planner.Nobody {
 				continue
 			}
 			if last := len(free[n]) - 1; last >= 0 && free[n][last].Task == name {

@@ -34,9 +34,10 @@ type board struct {
 func newBoard(tasks ...cluster.TaskSpec) *board {
 	b := &board{now: time.Hour}
 	b.snap = view.Snapshot{
-		Epoch: view.Entry[schema.Epoch]{Rec: &schema.Epoch{Term: 1, Leader: "L", NextToken: 100}, Version: 7},
-		Peers: map[string]*view.Peer{},
-		Tasks: map[string]view.Entry[schema.Task]{},
+		Epoch:    view.Entry[schema.Epoch]{Rec: &schema.Epoch{Term: 1, Leader: "L", NextToken: 100}, Version: 7},
+		Suspects: view.Entry[schema.Suspects]{Absent: true},
+		Peers:    map[string]*view.Peer{},
+		Tasks:    map[string]view.Entry[schema.Task]{},
 	}
 	for _, t := range tasks {
 		b.snap.Tasks[t.Name] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: t}}

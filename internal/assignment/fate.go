@@ -85,6 +85,11 @@ func (d *decider) waited(guid string, version int64, wait, seen time.Duration) b
 // lookAt asks for a member to be read again at a time.
 func (d *decider) lookAt(guid string, at time.Duration) {
 	d.out.Look = append(d.out.Look, guid)
+	d.wake(at)
+}
+
+// wake asks for a decision at a time.
+func (d *decider) wake(at time.Duration) {
 	if d.out.Again == 0 || at < d.out.Again {
 		d.out.Again = at
 	}

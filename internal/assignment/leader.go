@@ -42,7 +42,7 @@ func (l *Leader) Lead(ctx context.Context, term election.Term) error {
 	v := view.New(l.Cluster, l.Session, l.Keys, view.ForLeader())
 	defer v.Close()
 	v.PutEpoch(&term.Epoch, term.Version)
-	lead := &leading{Leader: l, term: term, view: v, looks: map[string]Look{}, buried: map[string]bool{}, maxDocs: MaxDocs, wasLive: map[string]string{}}
+	lead := &leading{Leader: l, term: term, view: v, looks: map[string]Look{}, buried: map[string]bool{}, trials: map[cluster.Slot]Trial{}, maxDocs: MaxDocs, wasLive: map[string]string{}}
 	err := lead.run(ctx)
 	if ctx.Err() != nil {
 		return nil
@@ -57,6 +57,7 @@ type leading struct {
 	view    *view.View
 	looks   map[string]Look
 	buried  map[string]bool
+	trials  map[cluster.Slot]Trial
 	maxDocs int
 	// failures counts the commits that failed since the last good one.
 	failures int
@@ -86,8 +87,9 @@ func (l *leading) run(ctx context.Context) error {
 			MaxDocs:  l.maxDocs,
 			Looks:    l.looks,
 			Buried:   l.buried,
+			Trials:   l.trials,
 		})
-		l.looks = d.Looks
+		l.looks, l.trials = d.Looks, d.Trials
 		l.tellBlocked(d.Blocked)
 		l.tellFull(d.Full)
 		for _, guid := range d.Forget {
@@ -102,7 +104,7 @@ func (l *leading) run(ctx context.Context) error {
 		}
 		now := l.Session.Now()
 		wait := resynced + resync - now
-		if len(d.Look) > 0 {
+		if d.Again > 0 {
 			wait = min(wait, d.Again-now)
 		}
 		next.Reset(max(wait, 0))
@@ -119,7 +121,7 @@ func (l *leading) run(ctx context.Context) error {
 				// Leaders of many clusters must not read in step.
 				resynced = now - rand.N(resync/10)
 			}
-			if len(d.Look) > 0 && now >= d.Again {
+			if d.Again > 0 && now >= d.Again {
 				for _, guid := range d.Look {
 					l.view.MarkPeer(guid)
 				}
@@ -133,7 +135,7 @@ func (l *leading) act(ctx context.Context, d Decision) (acted bool, err error) {
 	switch {
 	case d.Evict != "":
 		err = l.evict(ctx, d.Evict)
-	case len(d.Docs) > 0:
+	case len(d.Docs) > 0 || d.Suspects != nil:
 		err = l.write(ctx, d)
 	default:
 		return false, nil
@@ -199,11 +201,17 @@ func (l *leading) write(ctx context.Context, d Decision) error {
 			ops = append(ops, coord.Set(l.Keys.Doc(guid), schema.Encode(doc, at+1), at))
 		}
 	}
+	suspects, at := l.suspectsOps(snap, d.Suspects)
+	ops = append(ops, suspects...)
 	ops = append(ops, l.record(snap, d.Moves)...)
 	if _, err := l.Session.Commit(ctx, ops...); err != nil {
 		return err
 	}
 	l.view.PutEpoch(epoch, snap.Epoch.Version+1)
+	if d.Suspects != nil {
+		l.view.PutSuspects(d.Suspects, at)
+		l.tellSuspects(d.Moves)
+	}
 	for guid, doc := range d.Docs {
 		if doc == nil {
 			l.view.Forget(guid)
@@ -238,6 +246,37 @@ func (l *leading) record(snap *view.Snapshot, moves []schema.Move) []coord.Op {
 		ops = append(ops, coord.Delete(l.Keys.Decision(old), 0))
 	}
 	return ops
+}
+
+// suspectsOps writes the record of suspects, if it changes, and tells the version that it has then.
+func (l *leading) suspectsOps(snap *view.Snapshot, next *schema.Suspects) (ops []coord.Op, version int64) {
+	switch at := snap.Suspects.Version; {
+	case next == nil:
+		return nil, 0
+	case snap.Suspects.Absent:
+		return []coord.Op{coord.Create(l.Keys.Suspects(), schema.Encode(next, 0))}, 0
+	default:
+		return []coord.Op{coord.Set(l.Keys.Suspects(), schema.Encode(next, at+1), at)}, at + 1
+	}
+}
+
+// tellSuspects says which slots are held back or have failed.
+func (l *leading) tellSuspects(moves []schema.Move) {
+	for _, m := range moves {
+		kind := cluster.SlotHeld
+		switch m.Step {
+		case "hold":
+			l.Log.Warn("a slot is held back: it may have taken down the nodes that ran it", "task", m.Task, "slots", m.Slots.String(), "reason", m.Reason)
+		case "fail":
+			kind = cluster.SlotGivenUp
+			l.Log.Error("a slot has failed and is not granted any more; change its task to try again", "task", m.Task, "slots", m.Slots.String(), "reason", m.Reason)
+		default:
+			continue
+		}
+		for _, index := range m.Slots {
+			l.Emit(cluster.Event{Kind: kind, Slot: &cluster.Slot{Task: m.Task, Index: index}, Detail: m.Reason})
+		}
+	}
 }
 
 // evict removes a live member whose document is missing, and notes what it says it holds.

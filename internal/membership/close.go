@@ -47,11 +47,12 @@ type Dead struct {
 // member that cannot be found is looked for again for a moment, since its join may still be under
 // way; then there is nothing to close.
 func CloseDead(ctx context.Context, s coord.Session, keys schema.Keys, dead Dead) error {
-	died := time.Now()
+	died := time.Now().UTC().Truncate(time.Millisecond)
 	closed := func(status *schema.Status) *schema.Closed {
 		c := &schema.Closed{By: dead.By, Cause: dead.Cause}
 		if dead.Blame && status != nil {
 			c.StartedLast60s = startedSince(status.Holding, died.Add(-suspicion))
+			c.At = died
 		}
 		return c
 	}
@@ -85,7 +86,7 @@ func startedSince(holding []schema.Held, since time.Time) []schema.Held {
 	var list []schema.Held
 	for _, h := range holding {
 		if h.Since.After(since) {
-			list = append(list, schema.Held{Task: h.Task, Slots: h.Slots, Token: h.Token})
+			list = append(list, schema.Held{Task: h.Task, Slots: h.Slots, Token: h.Token, Since: h.Since})
 		}
 	}
 	return list

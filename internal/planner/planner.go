@@ -40,6 +40,19 @@ type Task struct {
 	// index into Input.Nodes; Nobody for a slot that is free or has to leave its node. It has
 	// Spec.WorkerNum elements.
 	Owner []int
+	// Held says which slots are not to be placed; nil for none. They have no owner.
+	Held []bool
+}
+
+// placeable returns how many slots of the task are to be placed.
+func (t *Task) placeable() int {
+	n := t.Spec.WorkerNum
+	for _, held := range t.Held {
+		if held {
+			n--
+		}
+	}
+	return n
 }
 
 // Input is what a plan is made from.
@@ -131,8 +144,8 @@ func newMatrix(in Input) *matrix {
 			}
 		}
 		if len(r.eligible) > 0 {
-			r.base = task.Spec.WorkerNum / len(r.eligible)
-			r.left = task.Spec.WorkerNum % len(r.eligible)
+			r.base = task.placeable() / len(r.eligible)
+			r.left = task.placeable() % len(r.eligible)
 		}
 		for _, n := range r.eligible {
 			m.load[n] += r.base
@@ -279,7 +292,7 @@ func (m *matrix) place(t int) []int {
 	}
 	next := 0
 	for i := range target {
-		if target[i] != Nobody {
+		if held := m.in.Tasks[t].Held; target[i] != Nobody || held != nil && held[i] {
 			continue
 		}
 		for need[r.eligible[next]] == 0 {

@@ -262,3 +262,18 @@ func TestMovesAreMinimal(t *testing.T) {
 		}
 	})
 }
+
+// Slots that are held back get no node, and the others are spread as if they were all there are.
+func TestHeldSlotsAreNotPlaced(t *testing.T) {
+	in := planner.Input{
+		Nodes: []planner.Node{{Name: "n1", Works: []string{"a"}}, {Name: "n2", Works: []string{"a"}}},
+		Tasks: []planner.Task{{
+			Spec:  cluster.TaskSpec{Name: "a", WorkName: "a", WorkerNum: 5},
+			Owner: []int{0, planner.Nobody, 0, planner.Nobody, 0},
+			Held:  []bool{false, true, false, false, false},
+		}},
+	}
+	if diff := cmp.Diff([][]int{{0, planner.Nobody, 0, 1, 1}}, planner.Make(in).Target); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -23,6 +23,9 @@ func (k Keys) Epoch() string { return k.root + "/epoch" }
 // Settings is what the operator set for the whole cluster.
 func (k Keys) Settings() string { return k.root + "/settings" }
 
+// Suspects are slots that may have taken down the processes that ran them.
+func (k Keys) Suspects() string { return k.root + "/suspects" }
+
 // Elections is the parent of the candidates.
 func (k Keys) Elections() string { return k.root + "/election" }
 

@@ -109,8 +109,10 @@ type Doc struct {
 type Closed struct {
 	By    string `json:"by"`
 	Cause string `json:"cause"`
-	// StartedLast60s are, after a crash, the slots that may have caused it.
-	StartedLast60s []Held `json:"startedLast60s,omitempty"`
+	// StartedLast60s are, after a crash, the slots that may have caused it. When each was claimed
+	// and At, when the process died, are by the clock of one machine.
+	StartedLast60s []Held    `json:"startedLast60s,omitempty"`
+	At             time.Time `json:"at,omitzero"`
 }
 
 func (d *Doc) validate() error {
@@ -213,6 +215,48 @@ func (s *Settings) validate() error {
 	return nil
 }
 
+// Suspects are the slots that were started shortly before the crashes of their members. Only
+// leaders write it. Deleting it by hand clears everybody.
+type Suspects struct {
+	versioned
+	Slots []Suspect `json:"slots"`
+}
+
+// Suspect is a range of slots of one task with one history.
+type Suspect struct {
+	Task  string          `json:"task"`
+	Slots cluster.Indexes `json:"slots"`
+	// TookDown are the nodes of the members that crashed, in order, one for each crash.
+	TookDown []string `json:"tookDown"`
+	// Declared is the version of the task's record at the last crash: a changed task is tried
+	// anew.
+	Declared int64 `json:"declared"`
+}
+
+func (s *Suspects) validate() error {
+	seen := map[cluster.Slot]bool{}
+	for _, e := range s.Slots {
+		if len(e.TookDown) == 0 {
+			return fmt.Errorf("slots %s of task %s took down nothing", e.Slots, e.Task)
+		}
+		for _, index := range e.Slots {
+			slot := cluster.Slot{Task: e.Task, Index: index}
+			if seen[slot] {
+				return fmt.Errorf("slot %s is listed twice", slot)
+			}
+			seen[slot] = true
+		}
+	}
+	return nil
+}
+
+// The history of a suspect: with so many crashes it is held back for a while, and with so many
+// it is not granted any more.
+const (
+	CrashesToHold = 3
+	CrashesToFail = 4
+)
+
 // Bounds of the decision ring.
 const (
 	DecisionRing = 128
@@ -232,7 +276,7 @@ type Decision struct {
 
 // Move is one step of a decision for slots of one task.
 type Move struct {
-	Step   string          `json:"step"` // grant, release, free, bury, evict
+	Step   string          `json:"step"` // grant, release, free, bury, evict, rewrite, hold, fail, clear
 	Task   string          `json:"task,omitempty"`
 	Slots  cluster.Indexes `json:"slots,omitempty"`
 	Node   string          `json:"node"`

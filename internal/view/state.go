@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
@@ -42,6 +43,28 @@ func (s *Snapshot) deleted(task string) bool {
 	return known && e.Rec != nil && e.Rec.Deleted
 }
 
+// Suspicions returns what is held against slots, by slot: what is said of a task that was
+// declared anew since, or of slots that it has no more, is left out.
+func (s *Snapshot) Suspicions() map[cluster.Slot]schema.Suspect {
+	if s.Suspects.Rec == nil || s.Suspects.Absent {
+		return nil
+	}
+	specs := s.Specs()
+	against := map[cluster.Slot]schema.Suspect{}
+	for _, e := range s.Suspects.Rec.Slots {
+		spec, known := specs[e.Task]
+		if task := s.Tasks[e.Task]; !known || task.Good() && task.Version != e.Declared {
+			continue
+		}
+		for _, index := range e.Slots {
+			if index < spec.WorkerNum {
+				against[cluster.Slot{Task: e.Task, Index: index}] = e
+			}
+		}
+	}
+	return against
+}
+
 // LeaderPolicy returns the policy in force.
 func (s *Snapshot) LeaderPolicy() cluster.LeaderPolicy {
 	if s.Settings.Rec == nil || s.Settings.Rec.Spec.LeaderWorkers == "" {
@@ -63,6 +86,7 @@ func (s *Snapshot) Errors(keys schema.Keys) []cluster.RecordError {
 	}
 	add(keys.Epoch(), s.Epoch.Err, s.Epoch.Absent, true)
 	add(keys.Settings(), s.Settings.Err, s.Settings.Absent, s.Settings.Rec != nil)
+	add(keys.Suspects(), s.Suspects.Err, false, false)
 	for name, e := range s.Tasks {
 		add(keys.Task(name), e.Err, e.Absent, e.Rec != nil && !e.Rec.Deleted)
 	}
@@ -114,7 +138,7 @@ func (s *Snapshot) State(keys schema.Keys) cluster.State {
 // addTasks fills in the tasks and all their workers, by name and index, those that are on
 // their way out included.
 func (s *Snapshot) addTasks(state *cluster.State, placed map[cluster.Slot]cluster.WorkerInfo) {
-	specs := s.Specs()
+	specs, against := s.Specs(), s.Suspicions()
 	for _, name := range slices.Sorted(maps.Keys(specs)) {
 		spec := specs[name]
 		task := cluster.TaskInfo{Name: name, WorkName: spec.WorkName, WorkerNum: spec.WorkerNum}
@@ -126,6 +150,9 @@ func (s *Snapshot) addTasks(state *cluster.State, placed map[cluster.Slot]cluste
 			case !ok:
 				w = cluster.WorkerInfo{Task: name, Index: i, State: cluster.WorkerPending}
 				task.Unplaced++
+				if held := holdBack(&w, against[slot].TookDown); held != "" {
+					task.Reason = held
+				}
 			case w.State == cluster.WorkerRunning:
 				task.Running++
 			}
@@ -139,6 +166,20 @@ func (s *Snapshot) addTasks(state *cluster.State, placed map[cluster.Slot]cluste
 	slices.SortFunc(state.Workers, func(a, b cluster.WorkerInfo) int {
 		return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Index, b.Index))
 	})
+}
+
+// holdBack fills in why a slot without a place is held back, and says so in words.
+func holdBack(w *cluster.WorkerInfo, tookDown []string) string {
+	switch {
+	case len(tookDown) < schema.CrashesToHold:
+		return ""
+	case len(tookDown) < schema.CrashesToFail:
+		w.State = cluster.WorkerHeld
+	default:
+		w.State = cluster.WorkerGivenUp
+	}
+	w.Error = "took down " + strings.Join(tookDown, ", ")
+	return fmt.Sprintf("%s#%d %s: %s", w.Task, w.Index, w.State, w.Error)
 }
 
 func (p *Peer) info(guid string) cluster.NodeInfo {

@@ -61,6 +61,7 @@ type Snapshot struct {
 	Cluster  string
 	Epoch    Entry[schema.Epoch]
 	Settings Entry[schema.Settings]
+	Suspects Entry[schema.Suspects]
 	Peers    map[string]*Peer // by GUID; the values are replaced, not changed
 	Tasks    map[string]Entry[schema.Task]
 }
@@ -95,7 +96,7 @@ func New(cluster string, session coord.Session, keys schema.Keys, options ...Opt
 	for _, o := range options {
 		o(v)
 	}
-	first := []string{keys.Docs(), keys.Members(), keys.Tasks(), keys.Settings()}
+	first := []string{keys.Docs(), keys.Members(), keys.Tasks(), keys.Settings(), keys.Suspects()}
 	if !v.leader {
 		first = append(first, keys.Epoch())
 	}
@@ -282,6 +283,9 @@ func (v *View) note(key string, r coord.Record, err error, at time.Duration) {
 	case key == v.keys.Settings():
 		v.snap.Settings = decode[schema.Settings](v.snap.Settings, key, r, err, at)
 		return
+	case key == v.keys.Suspects():
+		v.snap.Suspects = decode[schema.Suspects](v.snap.Suspects, key, r, err, at)
+		return
 	case schema.Dir(key) == v.keys.Tasks():
 		name := schema.Base(key)
 		old := v.snap.Tasks[name]
@@ -341,6 +345,11 @@ func (v *View) ReadEpoch(ctx context.Context) (Entry[schema.Epoch], error) {
 // PutEpoch notes what the owner has committed itself.
 func (v *View) PutEpoch(rec *schema.Epoch, version int64) {
 	v.snap.Epoch = Entry[schema.Epoch]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
+}
+
+// PutSuspects notes what the owner has committed itself.
+func (v *View) PutSuspects(rec *schema.Suspects, version int64) {
+	v.snap.Suspects = Entry[schema.Suspects]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
 }
 
 // PutDoc notes a document that the owner has committed itself.

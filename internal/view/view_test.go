@@ -112,7 +112,7 @@ func TestOnlyWhatChangedIsRead(t *testing.T) {
 			t.Errorf("peers %+v", s.Peers)
 		}
 		first := counted.take()
-		if len(first) != 5 { // epoch, settings, document, status, member
+		if len(first) != 6 { // epoch, settings, suspects, document, status, member
 			t.Errorf("at first %v are read", first)
 		}
 		refresh(t, v)

@@ -43,6 +43,7 @@ func TestMain(m *testing.M) {
 	}
 	app.Main(func(node *xconsumer.Node) {
 		misbehave(dir, node.Name())
+		node.Handle("poison", poison)
 		for _, name := range []string{"test01", "test02"} {
 			node.Handle(name, func(ctx context.Context, w *xconsumer.Worker) error { return lockedWork(ctx, dir, node.Name(), w) })
 		}
@@ -87,7 +88,7 @@ func lockedWork(ctx context.Context, dir, node string, w *xconsumer.Worker) erro
 }
 
 // limit bounds every wait. It is generous: machines are slow.
-const limit = 90 * time.Second
+const limit = 150 * time.Second
 
 // fleet is a cluster of processes.
 type fleet struct {

@@ -45,6 +45,17 @@ func misbehave(dir, node string) {
 	}
 }
 
+// poison takes its process down: no work can be protected from a panic in a goroutine of another's.
+func poison(ctx context.Context, w *xconsumer.Worker) error {
+	w.Logger().Info("poison begins")
+	go func() {
+		time.Sleep(100 * time.Millisecond)
+		panic("poison")
+	}()
+	<-ctx.Done()
+	return nil
+}
+
 // misbehaveWork does what a work should not.
 func misbehaveWork(ctx context.Context, node string, w *xconsumer.Worker) {
 	if os.Getenv(stubbornVariable) != "" {

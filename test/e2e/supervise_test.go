@@ -280,3 +280,50 @@ func TestOutageIsNoHang(t *testing.T) {
 		t.Error("the member was lost")
 	}
 }
+
+// A slot that kills the process that runs it is held back and then fails, instead of going through
+// the fleet for ever; the others go on, and nobody else is blamed.
+func TestPoisonIsHeldBack(t *testing.T) {
+	t.Parallel()
+	f := newSupervised(t, etcdBackend)
+	config := f.read("app.toml") + "[[task]]\nname = \"poison\"\nworkName = \"poison\"\nworkerNum = 1\n"
+	n1 := f.start("n1")
+	n1.awaitSpread("n1")
+	f.start("n2")
+	n1.awaitSpread("n1", "n2")
+	if err := os.WriteFile(f.path("app.toml"), []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	n3 := f.start("n3")
+	look := func() (poison cluster.WorkerInfo, running int) {
+		s := n3.state()
+		if s == nil {
+			return poison, 0
+		}
+		for _, w := range s.Workers {
+			switch {
+			case w.Task == "poison":
+				poison = w
+			case w.State == cluster.WorkerRunning:
+				running++
+			case w.State == cluster.WorkerHeld, w.State == cluster.WorkerGivenUp:
+				t.Errorf("%s#%d is blamed: %s", w.Task, w.Index, w.Error)
+			}
+		}
+		return poison, running
+	}
+	for _, want := range []struct {
+		state   cluster.WorkerState
+		crashes int
+	}{{cluster.WorkerHeld, 3}, {cluster.WorkerGivenUp, 4}} {
+		f.await("the poison is "+string(want.state)+" and everybody else runs", func() bool {
+			poison, running := look()
+			return poison.State == want.state && running == 4
+		})
+		poison, _ := look()
+		t.Logf("%s: %s", poison.State, poison.Error)
+		if n := strings.Count(poison.Error, ",") + 1; !strings.HasPrefix(poison.Error, "took down n") || n != want.crashes {
+			t.Errorf("%s: %s; want %d crashes", poison.State, poison.Error, want.crashes)
+		}
+	}
+}

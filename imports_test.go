@@ -34,7 +34,7 @@ var allowed = map[string][]string{
 	"internal/view":       {"cluster", "coord", "internal/schema"},
 	"internal/assignment": {"cluster", "coord", "internal/schema", "internal/membership", "internal/election", "internal/view", "internal/planner"},
 	"httpapi":             {"cluster"},
-	"app":                 {"", "cluster", "coord", "coord/etcd", "coord/zk", "httpapi", "internal/membership", "internal/schema", "internal/supervise"},
+	"app":                 {"", "cluster", "coord", "coord/etcd", "coord/zk", "httpapi", "internal/etcdserver", "internal/membership", "internal/schema", "internal/supervise"},
 	"cmd/xconsumer":       {"", "app", "work"},
 	"work":                {"work/test01", "work/test02"},
 	"work/test01":         {""},
@@ -52,7 +52,7 @@ var drivers = map[string][]string{
 	"coord/coordtest":     {"github.com/anishathalye/porcupine"},
 	"internal/etcdserver": {"go.etcd.io/etcd/server/v3/embed", "go.etcd.io/etcd/api/v3/version", "go.uber.org/zap", "go.uber.org/zap/zapcore"},
 	"test/etcdserver":     {"go.etcd.io/etcd/client/v3", "go.uber.org/zap"},
-	"app":                 {"github.com/spf13/cobra", "github.com/pelletier/go-toml/v2", "github.com/pelletier/go-toml/v2/unstable", "github.com/lmittmann/tint"},
+	"app":                 {"github.com/spf13/cobra", "github.com/pelletier/go-toml/v2", "github.com/pelletier/go-toml/v2/unstable", "github.com/lmittmann/tint", "google.golang.org/grpc/grpclog"},
 	"internal/supervise":  {"golang.org/x/sys/unix"},
 	"test/link":           {"github.com/Shopify/toxiproxy/v2", "github.com/Shopify/toxiproxy/v2/stream", "github.com/rs/zerolog"},
 }

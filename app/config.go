@@ -38,9 +38,11 @@ type settings struct {
 	listen   string // "off" for no HTTP
 	explicit bool   // listen was asked for
 	named    bool   // cluster was asked for
-	service  service
-	leader   cluster.LeaderPolicy
-	tasks    []cluster.TaskSpec
+	// httpInFile: the file has [http].
+	httpInFile bool
+	service    service
+	leader     cluster.LeaderPolicy
+	tasks      []cluster.TaskSpec
 }
 
 // loadSettings reads the configuration. The error matches errConfig and names every mistake.
@@ -90,7 +92,7 @@ func loadSettings(flags runFlags, env func(string) string) (settings, error) {
 
 	s := settings{
 		file: file, cluster: c.Cluster, name: c.Node.Name, listen: c.HTTP.Listen,
-		explicit: c.HTTP.Listen != "", named: c.Cluster != "",
+		explicit: c.HTTP.Listen != "", named: c.Cluster != "", httpInFile: f.has("http"),
 	}
 	if s.cluster == "" {
 		s.cluster = defaultCluster

@@ -11,7 +11,8 @@ import (
 	"github.com/lmittmann/tint"
 )
 
-// newLogger logs to people on a terminal, else in JSON, one event a line.
+// newLogger logs to people on a terminal, else in JSON, one event a line, unless
+// XCONSUMER_LOG_FORMAT says otherwise.
 func newLogger(streams Streams) (*slog.Logger, error) {
 	level := slog.LevelInfo
 	if text := streams.Env("XCONSUMER_LOG_LEVEL"); text != "" {
@@ -19,14 +20,40 @@ func newLogger(streams Streams) (*slog.Logger, error) {
 			return nil, fmt.Errorf("%w: XCONSUMER_LOG_LEVEL: %q is none of debug, info, warn, error", errConfig, text)
 		}
 	}
-	if !isTerminal(streams.Err) {
+	format := streams.Env(formatVariable)
+	switch format {
+	case formatJSON, formatText, formatColor:
+	case "":
+		if format = formatJSON; isTerminal(streams.Err) {
+			format = terminalFormat(streams.Env)
+		}
+	default:
+		return nil, fmt.Errorf("%w: %s: %q is none of %s, %s, %s", errConfig, formatVariable, format, formatJSON, formatText, formatColor)
+	}
+	if format == formatJSON {
 		return slog.New(slog.NewJSONHandler(streams.Err, &slog.HandlerOptions{Level: level, ReplaceAttr: readable})), nil
 	}
 	return slog.New(tint.NewTextHandler(streams.Err, &tint.Options{
 		Level:      level,
 		TimeFormat: "15:04:05.000",
-		NoColor:    streams.Env("NO_COLOR") != "" || streams.Env("TERM") == "dumb",
+		NoColor:    format != formatColor,
 	})), nil
+}
+
+// The formats of the log.
+const (
+	formatVariable = "XCONSUMER_LOG_FORMAT"
+	formatJSON     = "json"
+	formatText     = "text"
+	formatColor    = "color"
+)
+
+// terminalFormat is the format for a terminal.
+func terminalFormat(env func(string) string) string {
+	if env("NO_COLOR") != "" || env("TERM") == "dumb" {
+		return formatText
+	}
+	return formatColor
 }
 
 // readable writes durations as in "20s" instead of nanoseconds.

@@ -22,10 +22,12 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc/grpclog"
 
 	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/internal/etcdserver"
 )
 
 // Register registers the works of a program with its node.
@@ -43,6 +45,7 @@ type Streams struct {
 //
 // The first SIGINT or SIGTERM asks a node to leave; the second ends everything at once.
 func Main(register Register) {
+	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard)) // it would write to the terminal
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
@@ -88,6 +91,7 @@ var exitCodes = []struct {
 	{httpapi.ErrUnreachable, 5},
 	{errUnavailable, 69},
 	{xconsumer.ErrStuck, 70},
+	{etcdserver.ErrDir, 73},
 	{errNotEtcd, 76},
 	{errConfig, 78},
 	{xconsumer.ErrConfig, 78},
@@ -131,7 +135,7 @@ func newRoot(register Register, streams Streams) *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w; see %s --help", errUsage, err, c.CommandPath())
 	})
-	root.AddCommand(runCommand(register, streams), statusCommand(streams), configCommand(streams), versionCommand(streams))
+	root.AddCommand(devCommand(register, streams), janitorCommand(), runCommand(register, streams), statusCommand(streams), configCommand(streams), versionCommand(streams))
 	return root
 }
 

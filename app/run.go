@@ -29,7 +29,7 @@ func runCommand(register Register, streams Streams) *cobra.Command {
   xconsumer run --name n2 --http 127.0.0.1:8802`,
 	}
 	flags := configFlags(c)
-	c.Flags().StringVar(&flags.join, "join", "", "etcd address that `xconsumer dev` prints: joins that cluster, whatever app.toml says")
+	c.Flags().StringVar(&flags.join, "join", "", "etcd address that xconsumer dev prints: joins that cluster, whatever app.toml says")
 	alone := c.Flags().Bool("no-supervise", false, "no parent process: after a crash the node is not started again, and its work waits for the session timeout")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		s, err := loadSettings(*flags, streams.Env)
@@ -40,27 +40,29 @@ func runCommand(register Register, streams Streams) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		child := supervise.NewChild()
-		if child == nil && !*alone && supervise.Supported {
+		ctx, child := c.Context(), supervise.NewChild()
+		if child != nil {
+			var cancel context.CancelFunc
+			ctx, cancel = leaveWithParent(ctx, child, log)
+			defer cancel()
+		}
+		if (child == nil || !child.IsNode()) && !*alone && supervise.Supported {
 			if len(s.service.ignored) > 0 {
 				log.Info("ignored because of --join", "file", s.file, "tables", strings.Join(s.service.ignored, ", "))
 			}
-			return runParent(c.Context(), s, streams, log)
+			return runParent(ctx, s, streams, log)
 		}
-		return runNode(c.Context(), s, register, child, log)
+		return runNode(ctx, s, register, child, log)
 	}
 	return c
 }
 
-// runNode runs a node and its HTTP API until ctx ends, or the parent does if there is one.
+// runNode runs a node and its HTTP API until ctx ends.
 func runNode(ctx context.Context, s settings, register Register, child *supervise.Child, log *slog.Logger) error {
 	var tell func(cluster.Vitals)
 	var listener net.Listener
 	var err error
-	if child != nil {
-		var cancel context.CancelFunc
-		ctx, cancel = leaveWithParent(ctx, child, log)
-		defer cancel()
+	if child != nil && child.IsNode() {
 		tell = child.Tell
 		listener, err = child.Listener()
 	} else {

@@ -12,10 +12,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -37,14 +35,15 @@ type Config struct {
 
 	// Name, Client, Peer and Cluster are for servers of a cluster of several: the name of this
 	// one, its addresses, and "name=http://peer" of all, separated by commas. Without Cluster
-	// the server is alone; without Client it takes a free port.
+	// the server is alone; without Client it takes the port that it had the last time on this
+	// directory, or a free one.
 	Name, Client, Peer, Cluster string
 }
 
 // Server is a running server.
 type Server struct {
 	etcd *embed.Etcd
-	lock io.Closer
+	dir  *directory
 	once sync.Once
 }
 
@@ -53,16 +52,40 @@ const readyLimit = 60 * time.Second
 
 // Start starts a server and waits until it answers. Errors about the directory match ErrDir.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
-	lock, err := openDir(cfg.Dir)
+	dir, err := openDir(cfg.Dir)
 	if err != nil {
 		return nil, err
 	}
-	s, err := start(ctx, cfg)
+	s, err := startAgain(ctx, cfg, dir)
 	if err != nil {
-		_ = lock.Close()
+		_ = dir.Close()
 		return nil, fmt.Errorf("embedded etcd: %w", err)
 	}
-	s.lock = lock
+	s.dir = dir
+	return s, nil
+}
+
+// startAgain starts a server at the address that it had before, if nothing else is asked for, since
+// its clients may still wait there.
+func startAgain(ctx context.Context, cfg Config, dir *directory) (*Server, error) {
+	if cfg.Client != "" {
+		return start(ctx, cfg)
+	}
+	if cfg.Client = dir.stamp.Client; cfg.Client != "" {
+		if s, err := start(ctx, cfg); err == nil || !strings.Contains(err.Error(), "address already in use") {
+			return s, err
+		}
+		cfg.Client = ""
+	}
+	s, err := start(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	dir.stamp.Client = s.URL()
+	if err := dir.write(); err != nil {
+		s.Close()
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -144,7 +167,9 @@ func (s *Server) Err() <-chan error { return s.etcd.Err() }
 func (s *Server) Close() {
 	s.once.Do(func() {
 		s.etcd.Close()
-		_ = s.lock.Close()
+		if s.dir != nil {
+			_ = s.dir.Close()
+		}
 	})
 }
 
@@ -177,30 +202,4 @@ func (l *lastError) get() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.err
-}
-
-// ErrDir: the data directory cannot be used; the error says why.
-var ErrDir = errors.New("data directory cannot be used")
-
-// stampName is the file that says what wrote a directory.
-const stampName = "xconsumer.json"
-
-// openDir makes the directory this process's own until the lock is closed.
-func openDir(dir string) (io.Closer, error) {
-	fail := func(err error) (io.Closer, error) { return nil, fmt.Errorf("%w: %s: %w", ErrDir, dir, err) }
-	if dir == "" {
-		return fail(errors.New("no directory given"))
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fail(err)
-	}
-	lock, err := lockFile(filepath.Join(dir, "lock"))
-	if err != nil {
-		return fail(err)
-	}
-	if err := checkStamp(dir); err != nil {
-		_ = lock.Close()
-		return fail(err)
-	}
-	return lock, nil
 }

@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -25,10 +24,17 @@ const Supported = true
 // further: NewChild removes it.
 const Variable = "XCONSUMER_PARENT"
 
-// The descriptors that a child is started with.
+// What a child is started with: the value of Variable.
 const (
-	fdVitals = 3 + iota
-	fdLifeline
+	kindLifeline = "lifeline" // by a foreman: it has parents and children of its own
+	kindNode     = "node"
+	kindListener = "node,listener"
+)
+
+// The descriptors that a child is started with, the lifeline always.
+const (
+	fdLifeline = 3 + iota
+	fdVitals
 	fdListener
 )
 
@@ -56,20 +62,18 @@ func start(cfg Config) (*child, error) {
 	if err != nil {
 		return nil, errors.Join(err, told.Close(), tell.Close())
 	}
-	self := "/proc/self/exe"
-	if runtime.GOOS != "linux" {
-		if self, err = os.Executable(); err != nil {
-			return nil, err
-		}
+	path, err := self()
+	if err != nil {
+		return nil, err
 	}
-	cmd := exec.Command(self, cfg.Args[1:]...) //nolint:noctx // it is told to leave, not killed, when ctx ends
+	cmd := exec.Command(path, cfg.Args[1:]...) //nolint:noctx // it is told to leave, not killed, when ctx ends
 	cmd.Args[0] = cfg.Args[0]
 	cmd.Stdout, cmd.Stderr = cfg.Out, cfg.Err
-	cmd.ExtraFiles = []*os.File{tell, held}
-	kind := "pipes"
+	cmd.ExtraFiles = []*os.File{held, tell}
+	kind := kindNode
 	if cfg.Listener != nil {
 		cmd.ExtraFiles = append(cmd.ExtraFiles, cfg.Listener)
-		kind = "pipes,listener"
+		kind = kindListener
 	}
 	cmd.Env = append(cfg.Env[:len(cfg.Env):len(cfg.Env)], Variable+"="+kind)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -153,8 +157,8 @@ func (c *child) kill() {
 
 // Child is the child's side.
 type Child struct {
-	vitals   *os.File
 	lifeline *os.File
+	vitals   *os.File // nil below a foreman
 	listener bool
 }
 
@@ -166,15 +170,22 @@ func NewChild() *Child {
 		return nil
 	}
 	_ = os.Unsetenv(Variable) // not for what this process starts
-	c := &Child{listener: kind == "pipes,listener"}
-	for fd := fdVitals; fd <= fdListener; fd++ {
-		syscall.CloseOnExec(fd)
+	syscall.CloseOnExec(fdLifeline)
+	c := &Child{lifeline: os.NewFile(fdLifeline, "lifeline"), listener: kind == kindListener}
+	if kind != kindLifeline {
+		syscall.CloseOnExec(fdVitals)
+		_ = syscall.SetNonblock(fdVitals, true) // so that it can have a deadline
+		c.vitals = os.NewFile(fdVitals, "vitals")
 	}
-	_ = syscall.SetNonblock(fdVitals, true) // so that it can have a deadline
-	c.vitals = os.NewFile(fdVitals, "vitals")
-	c.lifeline = os.NewFile(fdLifeline, "lifeline")
+	if c.listener {
+		syscall.CloseOnExec(fdListener)
+	}
 	return c
 }
+
+// IsNode tells whether the process is a node that a parent looks after; else only its lifeline is
+// somebody's.
+func (c *Child) IsNode() bool { return c.vitals != nil }
 
 // Tell tells the parent. It does not wait for a parent that hangs: then it is not told.
 func (c *Child) Tell(v cluster.Vitals) {

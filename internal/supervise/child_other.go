@@ -46,6 +46,9 @@ type Child struct{}
 // NewChild returns nil.
 func NewChild() *Child { return nil }
 
+// IsNode returns false.
+func (c *Child) IsNode() bool { return false }
+
 // Tell does nothing.
 func (c *Child) Tell(cluster.Vitals) {}
 

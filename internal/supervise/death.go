@@ -64,6 +64,10 @@ func (d *Death) member() bool {
 	return !d.late && d.vitals.Member != "" && !d.vitals.Closed
 }
 
+// Final tells whether a foreman should not start the process again: it has ended in order, or for
+// a reason that would last. Code is the exit code then.
+func (d *Death) Final() (code int, final bool) { return d.code(), d.final(false) }
+
 // final tells whether the parent ends with the child: it was to leave, or starting it again
 // would not help. A child that had not joined ends with 2 for wrong usage; later it is a panic.
 func (d *Death) final(leaving bool) bool {

@@ -18,10 +18,9 @@ import (
 // it on one machine that nobody told which port to take.
 func TestShippedProgram(t *testing.T) {
 	t.Parallel()
-	bin := filepath.Join(t.TempDir(), "xconsumer")
-	build := exec.Command("go", "build", "-o", bin, "gitee.com/ken.yang/xconsumer/cmd/xconsumer")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	bin, err := shipped()
+	if err != nil {
+		t.Fatal(err)
 	}
 	config, err := filepath.Abs(filepath.Join("..", "..", "app.toml"))
 	if err != nil {

@@ -39,7 +39,11 @@ func TestMain(m *testing.M) {
 	etcdserver.Serve()
 	dir := os.Getenv(asNode)
 	if dir == "" {
-		os.Exit(m.Run())
+		code := m.Run()
+		if bin, err := shipped(); err == nil {
+			_ = os.RemoveAll(filepath.Dir(bin))
+		}
+		os.Exit(code)
 	}
 	app.Main(func(node *xconsumer.Node) {
 		misbehave(dir, node.Name())

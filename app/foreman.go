@@ -1,0 +1,231 @@
+package app
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/internal/supervise"
+)
+
+// foreman runs several processes, with their output prefixed, and starts those again that die.
+type foreman struct {
+	streams Streams
+	format  string // of the processes' logs
+	color   bool
+	width   int // of the prefixes
+
+	mu   sync.Mutex // one line at a time
+	jobs []*job
+}
+
+// job is one process.
+type job struct {
+	name string
+	args []string
+
+	mu      sync.Mutex
+	process *supervise.Process // nil while there is none
+}
+
+func newForeman(streams Streams, jobs int) *foreman {
+	f := &foreman{streams: streams, format: formatText, width: max(len("dev"), len(fmt.Sprintf("n%d", jobs)))}
+	if isTerminal(streams.Err) {
+		f.format = terminalFormat(streams.Env)
+	}
+	f.color = f.format == formatColor
+	return f
+}
+
+// logger returns a logger whose lines are prefixed as the processes' are.
+func (f *foreman) logger(name string) (*slog.Logger, error) {
+	streams := f.streams
+	streams.Err = f.prefixed(name, 0)
+	streams.Env = func(key string) string {
+		if key == formatVariable {
+			return f.format
+		}
+		return f.streams.Env(key)
+	}
+	return newLogger(streams)
+}
+
+func (f *foreman) add(name string, args []string) {
+	f.jobs = append(f.jobs, &job{name: name, args: args})
+}
+
+// print writes a text to people, between lines.
+func (f *foreman) print(text string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, _ = io.WriteString(f.streams.Out, text) // nobody could be told
+}
+
+// stopLimit is how long the processes may take to leave before they are killed.
+const stopLimit = 30 * time.Second
+
+// run runs the processes until ctx ends and all have left, or one of them ends for a reason that
+// starting it again would not mend; then the others are ended, too, and the error carries its exit
+// code.
+func (f *foreman) run(ctx context.Context, log *slog.Logger) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	codes := make(chan int, len(f.jobs))
+	var working sync.WaitGroup
+	for i, j := range f.jobs {
+		out := f.prefixed(j.name, i+1)
+		working.Go(func() {
+			if code := f.keep(ctx, j, out, log); code != 0 {
+				codes <- code
+				cancel()
+			}
+		})
+	}
+	var signalling sync.WaitGroup
+	ended := make(chan struct{})
+	signalling.Go(func() { f.signals(ctx, ended, log) })
+	working.Wait()
+	close(ended)
+	signalling.Wait()
+	select {
+	case code := <-codes:
+		return childExit(code)
+	default:
+		return nil
+	}
+}
+
+// keep keeps a process running until ctx ends. It returns the exit code of one that ended for
+// good by itself, 0 otherwise.
+func (f *foreman) keep(ctx context.Context, j *job, out io.Writer, log *slog.Logger) int {
+	const pauseMin, pauseMax, steady = 200 * time.Millisecond, 10 * time.Second, 10 * time.Second
+	pause := time.Duration(0)
+	for {
+		began := time.Now()
+		p, err := supervise.Spawn(j.args, append(os.Environ(), formatVariable+"="+f.format), out, out)
+		if err != nil {
+			log.Error("process not started", "node", j.name, "error", err)
+			return 1
+		}
+		j.set(p)
+		if ctx.Err() != nil {
+			p.Signal(syscall.SIGTERM)
+		}
+		death := p.Wait()
+		j.set(nil)
+		code, final := death.Final()
+		switch {
+		case ctx.Err() != nil:
+			return 0
+		case final:
+			log.Error("a node has ended for good; ending the others", "node", j.name, "cause", death.Cause)
+			return max(code, 1)
+		}
+		if time.Since(began) > steady {
+			pause = 0
+		}
+		log.Warn("a node's process has died; starting it again", "node", j.name, "cause", death.Cause, "in", pause)
+		select {
+		case <-ctx.Done():
+			return 0
+		case <-time.After(pause):
+		}
+		pause = min(max(2*pause, pauseMin), pauseMax)
+	}
+}
+
+func (j *job) set(p *supervise.Process) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.process = p
+}
+
+func (j *job) signal(s syscall.Signal) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.process != nil {
+		j.process.Signal(s)
+	}
+}
+
+// signals passes the end of ctx and a second signal on, and kills what is too slow.
+func (f *foreman) signals(ctx context.Context, ended <-chan struct{}, log *slog.Logger) {
+	all := func(s syscall.Signal) {
+		for _, j := range f.jobs {
+			j.signal(s)
+		}
+	}
+	select {
+	case <-ended:
+		return
+	case <-ctx.Done():
+		log.Info("leaving; once more ends everything at once")
+		all(syscall.SIGTERM)
+	}
+	limit := time.After(stopLimit)
+	for {
+		select {
+		case <-ended:
+			return
+		case <-f.streams.Again:
+			all(syscall.SIGTERM) // their second one
+		case <-limit:
+			log.Error("some processes do not leave; killing them")
+			all(syscall.SIGKILL)
+		}
+	}
+}
+
+// prefixed returns a writer that puts a name before every line. It is for one process.
+func (f *foreman) prefixed(name string, color int) io.Writer {
+	prefix := fmt.Sprintf("%-*s | ", f.width, name)
+	if f.color {
+		colors := []int{37, 36, 33, 32, 35, 34, 31}
+		if color > 0 {
+			color = 1 + (color-1)%(len(colors)-1)
+		}
+		prefix = fmt.Sprintf("\x1b[%dm%s\x1b[0m", colors[color], prefix)
+	}
+	return &prefixer{foreman: f, prefix: []byte(prefix)}
+}
+
+type prefixer struct {
+	foreman *foreman
+	prefix  []byte
+
+	mu   sync.Mutex
+	rest []byte // of a line that has not ended
+}
+
+// maxLine is where a line is broken.
+const maxLine = 64 << 10
+
+func (p *prefixer) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rest = append(p.rest, b...)
+	var out bytes.Buffer
+	for len(p.rest) > 0 {
+		n, line, err := bufio.ScanLines(p.rest, len(p.rest) > maxLine)
+		if n == 0 || err != nil {
+			break
+		}
+		out.Write(p.prefix)
+		out.Write(line)
+		out.WriteByte('\n')
+		p.rest = p.rest[n:]
+	}
+	if out.Len() > 0 {
+		p.foreman.mu.Lock()
+		defer p.foreman.mu.Unlock()
+		_, _ = out.WriteTo(p.foreman.streams.Err) // the process must not end for that
+	}
+	return len(b), nil
+}

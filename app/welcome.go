@@ -1,0 +1,132 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+)
+
+// welcome waits until the cluster is at work and says where everything is and what to try.
+func (d *dev) welcome(ctx context.Context, addrs []string, log *slog.Logger) {
+	began := time.Now()
+	client, err := httpapi.NewClient(addrs[0])
+	if err != nil {
+		log.Error("no client of the first node", "error", err)
+		return
+	}
+	var state cluster.State
+	for end := began.Add(ready); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(20 * time.Millisecond):
+		}
+		if s, _, err := client.State(ctx); err == nil {
+			state = s
+		}
+		if atWork(state, d.nodes) || time.Now().After(end) {
+			break
+		}
+	}
+	d.crew.print(d.greeting(state, addrs, time.Since(began)))
+}
+
+// atWork tells whether all nodes are there and all workers that can run do.
+func atWork(s cluster.State, nodes int) bool {
+	for _, t := range s.Tasks {
+		if t.Running < t.WorkerNum && t.Reason == "" {
+			return false
+		}
+	}
+	return len(s.Nodes) >= nodes && s.Leader != "" && len(s.Tasks) > 0
+}
+
+// greeting is what a person sees when everything runs.
+func (d *dev) greeting(s cluster.State, addrs []string, took time.Duration) string {
+	var b strings.Builder
+	running, wanted := 0, 0
+	for _, t := range s.Tasks {
+		running, wanted = running+t.Running, wanted+t.WorkerNum
+	}
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	leader := s.Leader
+	if leader == "" {
+		leader = "none yet"
+	}
+	line("")
+	line("  cluster %s: %d nodes, leader %s, %d of %d workers running after %.1fs", s.Cluster, len(s.Nodes), leader, running, wanted, took.Seconds())
+	line("")
+	pid := 0
+	for i, addr := range addrs {
+		name := fmt.Sprintf("n%d", i+1)
+		var tasks []string
+		for _, w := range s.Workers {
+			if w.Node == name {
+				tasks = append(tasks, cluster.Slot{Task: w.Task, Index: w.Index}.String())
+			}
+		}
+		note := ""
+		for _, n := range s.Nodes {
+			if n.Name == name {
+				note = fmt.Sprintf("pid %d", n.PID)
+				if !n.Leader || len(addrs) == 1 {
+					pid = n.PID
+				}
+			}
+		}
+		const most = 4
+		if more := len(tasks) - most; more > 0 {
+			tasks = append(tasks[:most], fmt.Sprintf("and %d more", more))
+		}
+		line("  %-6s http://%s   %-11s %s", name, addr, note, strings.Join(tasks, " "))
+	}
+	kept := "in memory and a temporary directory: gone at the end"
+	if d.data != "" {
+		kept = "data in " + d.data
+	}
+	line("  %-6s %s   inside this process; %s", "etcd", d.server.URL(), kept)
+	line("")
+	line("  Try, in another terminal:")
+	program := programName()
+	server := ""
+	if "http://"+addrs[0] != defaultServer {
+		server = " --server http://" + addrs[0]
+	}
+	try := func(what, command string) { line("    %-36s %s", what, command) }
+	try("look at it", program+" status"+server)
+	try("the same as JSON", "curl http://"+addrs[0]+"/api/v1/state")
+	if pid != 0 {
+		try("kill a node: its work moves at once", fmt.Sprintf("kill -9 %d", pid))
+	}
+	try("add a node", program+" run --join "+d.server.URL())
+	line("  Ctrl-C ends all of it.")
+	line("")
+	return b.String()
+}
+
+// programName is how a person starts this program again.
+func programName() string {
+	name := filepath.Base(os.Args[0])
+	if !strings.Contains(os.Args[0], string(filepath.Separator)+"go-build") {
+		if strings.ContainsRune(os.Args[0], filepath.Separator) {
+			return os.Args[0]
+		}
+		return name
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Path == "" || info.Path == "command-line-arguments" {
+		return name
+	}
+	if inside, ok := strings.CutPrefix(info.Path, info.Main.Path+"/"); ok {
+		return "go run ./" + inside
+	}
+	return "go run " + info.Path
+}

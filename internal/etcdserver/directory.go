@@ -1,0 +1,130 @@
+package etcdserver
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"go.etcd.io/etcd/api/v3/version"
+)
+
+// ErrDir: the data directory cannot be used; the error says why.
+var ErrDir = errors.New("data directory cannot be used")
+
+// The files beside etcd's own.
+const (
+	stampName   = "xconsumer.json"
+	lockName    = "lock"
+	stampFormat = 1
+)
+
+// stamp says which etcd wrote a directory last, and where its clients found it.
+type stamp struct {
+	V      int    `json:"v"`
+	Etcd   string `json:"etcd"`
+	Client string `json:"client,omitempty"`
+}
+
+// directory is a data directory that is this process's own until it is closed.
+type directory struct {
+	path  string
+	lock  io.Closer
+	stamp stamp
+}
+
+// openDir makes the directory if there is none, locks it, and refuses one that a newer version
+// wrote, or somebody else.
+func openDir(path string) (*directory, error) {
+	fail := func(err error) error {
+		if pathError, ok := errors.AsType[*fs.PathError](err); ok {
+			err = fmt.Errorf("%s: %w", pathError.Op, pathError.Err)
+		}
+		return fmt.Errorf("%w: %s: %w", ErrDir, path, err)
+	}
+	if path == "" {
+		return nil, fail(errors.New("no directory given"))
+	}
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, fail(err)
+	}
+	lock, err := lockFile(filepath.Join(path, lockName))
+	if err != nil {
+		return nil, fail(err)
+	}
+	d := &directory{path: path, lock: lock}
+	if err := d.check(); err != nil {
+		_ = lock.Close()
+		return nil, fail(err)
+	}
+	return d, nil
+}
+
+// Close gives the directory free.
+func (d *directory) Close() error { return d.lock.Close() }
+
+func (d *directory) check() error {
+	text, err := os.ReadFile(filepath.Join(d.path, stampName))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if names, err := d.foreign(); err != nil || len(names) > 0 {
+			return errors.Join(err, fmt.Errorf("it holds %s and no %s, so it is no data directory of this program: name an empty or new one", strings.Join(names, ", "), stampName))
+		}
+	case err != nil:
+		return err
+	default:
+		s := &d.stamp
+		if err := json.Unmarshal(text, s); err != nil || s.V < 1 || s.Etcd == "" {
+			return fmt.Errorf("%s cannot be read; if the data are not needed, delete the directory", stampName)
+		}
+		if s.V > stampFormat || newer(s.Etcd, version.Version) {
+			return fmt.Errorf("it was written by a newer version (etcd %s, this one has %s): use that version, or another directory", s.Etcd, version.Version)
+		}
+	}
+	d.stamp.V, d.stamp.Etcd = stampFormat, version.Version
+	return d.write()
+}
+
+// write writes the stamp.
+func (d *directory) write() error {
+	text, err := json.Marshal(d.stamp)
+	if err != nil {
+		return err
+	}
+	name := filepath.Join(d.path, stampName)
+	if err := os.WriteFile(name+".new", append(text, '\n'), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(name+".new", name) // whole, or as before
+}
+
+// foreign lists what is in a directory that was never stamped, but for the lock.
+func (d *directory) foreign() (names []string, err error) {
+	entries, err := os.ReadDir(d.path)
+	for _, e := range entries {
+		if e.Name() != lockName && e.Name() != stampName+".new" {
+			names = append(names, e.Name())
+		}
+	}
+	return names[:min(len(names), 3)], err
+}
+
+// newer compares the first two parts of versions: those of one line read each other's data.
+func newer(a, b string) bool {
+	x, y := parts(a), parts(b)
+	return x[0] > y[0] || x[0] == y[0] && x[1] > y[1]
+}
+
+func parts(v string) (n [2]int) {
+	for i, part := range strings.SplitN(v, ".", 3) {
+		if i < 2 {
+			n[i], _ = strconv.Atoi(part) // what is no number is no newer either
+		}
+	}
+	return n
+}

@@ -1,0 +1,401 @@
+package e2e_test
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+)
+
+// shipped builds the program as it is shipped, once.
+var shipped = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "xconsumer-e2e-")
+	if err != nil {
+		return "", err
+	}
+	bin := filepath.Join(dir, "xconsumer")
+	build := exec.Command("go", "build", "-o", bin, "gitee.com/ken.yang/xconsumer/cmd/xconsumer")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return bin, nil
+})
+
+// program is a running program, with a directory and a temporary directory of its own.
+type program struct {
+	*testing.T
+	dir, tmp string
+	cmd      *exec.Cmd
+	out, err *syncBuffer
+	done     chan struct{}
+}
+
+// launch starts the program in a directory; "" for a new one.
+func launch(t *testing.T, dir string, args ...string) *program {
+	t.Helper()
+	bin, err := shipped()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if dir == "" {
+		dir = t.TempDir()
+	}
+	p := &program{T: t, dir: dir, tmp: t.TempDir(), out: &syncBuffer{}, err: &syncBuffer{}, done: make(chan struct{})}
+	p.cmd = exec.Command(bin, args...)
+	p.cmd.Dir = dir
+	p.cmd.Env = append(os.Environ(), "TMPDIR="+p.tmp)
+	p.cmd.Stdout, p.cmd.Stderr = p.out, p.err
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_ = p.cmd.Wait()
+		close(p.done)
+	}()
+	t.Cleanup(func() {
+		if p.cmd.ProcessState == nil {
+			_ = p.cmd.Process.Signal(syscall.SIGTERM)
+		}
+		select {
+		case <-p.done:
+		case <-time.After(limit):
+			_ = p.cmd.Process.Kill()
+			t.Errorf("%q does not end", args)
+		}
+		if t.Failed() {
+			t.Logf("%q\n%s\n%s", args, p.out, p.err.tail(60))
+		}
+	})
+	return p
+}
+
+func (p *program) await(what string, condition func() bool) {
+	p.Helper()
+	for end := time.Now().Add(limit); !condition(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			p.Fatalf("not within %v: %s", limit, what)
+		}
+	}
+}
+
+// exit waits for the end and returns the exit code.
+func (p *program) exit() int {
+	p.Helper()
+	select {
+	case <-p.done:
+	case <-time.After(limit):
+		p.Fatal("the program does not end")
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// find waits for a text in what the program prints.
+func (p *program) find(pattern string) string {
+	p.Helper()
+	re := regexp.MustCompile(pattern)
+	var found []string
+	p.await("it prints "+pattern, func() bool {
+		select {
+		case <-p.done:
+			p.Fatalf("it ended with code %d", p.cmd.ProcessState.ExitCode())
+		default:
+		}
+		found = re.FindStringSubmatch(p.out.String() + p.err.String())
+		return found != nil
+	})
+	return found[len(found)-1]
+}
+
+func stateOf(t *testing.T, addr string) *cluster.State {
+	t.Helper()
+	client, err := httpapi.NewClient(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, _, err := client.State(t.Context())
+	if err != nil {
+		return nil
+	}
+	return &state
+}
+
+// healthy tells whether so many nodes run all workers, none of them on a member that is gone.
+func healthy(s *cluster.State, nodes int, without string) bool {
+	if s == nil || len(s.Nodes) != nodes || s.Leader == "" || len(s.Workers) == 0 {
+		return false
+	}
+	for _, w := range s.Workers {
+		if w.State != cluster.WorkerRunning || w.Member == without {
+			return false
+		}
+	}
+	return true
+}
+
+// working tells whether all workers run, whatever nodes there are, none on the member given.
+func working(s *cluster.State, without string) bool {
+	return s != nil && healthy(s, len(s.Nodes), without)
+}
+
+var prefixed = regexp.MustCompile(`^(dev|n\d+) +\| `)
+
+// The first README command, with nothing but the program: three nodes at work within seconds, and
+// any process that is killed is healed in less than a second.
+func TestDev(t *testing.T) {
+	t.Parallel()
+	first := freeAddr(t)
+	began := time.Now()
+	d := launch(t, "", "dev", "--http", first)
+	d.find(`Ctrl-C ends all of it`)
+	t.Logf("at work after %v:\n%s", time.Since(began), d.out)
+	s := stateOf(t, first)
+	if !healthy(s, 3, "") || len(s.Tasks) != 2 || s.Tasks[0].Running != 2 || s.Tasks[1].Running != 2 {
+		t.Fatalf("state %+v", s)
+	}
+	for _, want := range []string{"http://" + first, "leader " + s.Leader, "run --join http://127.0.0.1:", "kill -9 "} {
+		if !strings.Contains(d.out.String(), want) {
+			t.Errorf("%q is not in what it says", want)
+		}
+	}
+
+	t.Log("any of its processes is killed, one after the other")
+	var took []time.Duration
+	for round := range 20 {
+		d.await("all three nodes are there", func() bool { s = stateOf(t, first); return healthy(s, 3, "") })
+		victim := s.Nodes[round%3]
+		observer := s.Nodes[(round+1)%3].Address
+		pid := victim.PID
+		if round%4 == 3 { // the node's parent, which is the child of dev
+			pid = parentOf(t, pid)
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		killed := time.Now()
+		for !working(stateOf(t, observer), victim.Member) {
+			if time.Since(killed) > limit {
+				t.Fatalf("not healed within %v: %+v", limit, stateOf(t, observer))
+			}
+			time.Sleep(time.Millisecond)
+		}
+		took = append(took, time.Since(killed))
+	}
+	slices.Sort(took)
+	t.Logf("healed: median %v, p99 %v of %d", took[len(took)/2], took[len(took)-1], len(took))
+	if median := took[len(took)/2]; median >= time.Second {
+		t.Errorf("the median is %v, not less than a second", median)
+	}
+	d.await("all three nodes are there", func() bool { s = stateOf(t, first); return healthy(s, 3, "") })
+
+	t.Log("a node of another terminal joins and leaves")
+	etcd := d.find(`run --join (http://\S+)`)
+	joined := launch(t, "", "run", "--join", etcd, "--name", "guest", "--http", "127.0.0.1:0")
+	d.await("it is one of four", func() bool { return healthy(stateOf(t, first), 4, "") })
+	if err := joined.cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if code := joined.exit(); code != 0 {
+		t.Errorf("the guest left with code %d", code)
+	}
+	d.await("it has left", func() bool { s = stateOf(t, first); return healthy(s, 3, "") })
+
+	t.Log("Ctrl-C ends all of it")
+	pids := processesOf(t, s)
+	if err := d.cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if code := d.exit(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	for _, pid := range pids {
+		if !gone(pid) {
+			t.Errorf("process %d lives on", pid)
+		}
+	}
+	if left, _ := os.ReadDir(d.tmp); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	for line := range strings.Lines(d.err.String()) {
+		if !prefixed.MatchString(line) || strings.Contains(line, "etcdserver/") || strings.Contains(line, `"level":`) {
+			t.Errorf("on the terminal: %q", line)
+		}
+	}
+}
+
+// parentOf returns the parent of a process.
+func parentOf(t *testing.T, pid int) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	parent, err := strconv.Atoi(fields[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parent
+}
+
+// processesOf returns the processes of all nodes and their parents.
+func processesOf(t *testing.T, s *cluster.State) (pids []int) {
+	t.Helper()
+	for _, n := range s.Nodes {
+		pids = append(pids, n.PID, parentOf(t, n.PID))
+	}
+	return pids
+}
+
+// When dev itself is killed its children leave and nothing stays; a node from elsewhere fences and
+// waits, and goes on as the member that it was when the data are back.
+func TestDevIsKilled(t *testing.T) {
+	t.Parallel()
+	first, data := freeAddr(t), filepath.Join(t.TempDir(), "data")
+	d := launch(t, "", "dev", "--nodes", "2", "--http", first, "--data", data)
+	etcd := d.find(`run --join (http://\S+)`)
+	guestAddr := freeAddr(t)
+	guest := launch(t, "", "run", "--join", etcd, "--name", "guest", "--http", guestAddr)
+	var s *cluster.State
+	d.await("the guest is one of three", func() bool { s = stateOf(t, first); return healthy(s, 3, "") })
+	member := memberOf(*s, "guest")
+	var pids []int
+	for _, n := range s.Nodes {
+		if n.Name != "guest" {
+			pids = append(pids, n.PID, parentOf(t, n.PID))
+		}
+	}
+	killed := time.Now()
+	if err := d.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	d.exit()
+	d.await("its children have left", func() bool {
+		return !slices.ContainsFunc(pids, func(pid int) bool { return !gone(pid) })
+	})
+	t.Logf("its children had left after %v", time.Since(killed))
+	d.await("its temporary files are gone", func() bool {
+		left, err := os.ReadDir(d.tmp)
+		return err == nil && len(left) == 0
+	})
+	d.await("the guest has fenced itself", func() bool {
+		resp, err := http.Get("http://" + guestAddr + "/readyz")
+		if err != nil {
+			return false
+		}
+		defer func() { _ = resp.Body.Close() }()
+		return resp.StatusCode == http.StatusServiceUnavailable && strings.Count(guest.err.String(), " begins") == strings.Count(guest.err.String(), " stops")
+	})
+	again := launch(t, "", "dev", "--nodes", "2", "--http", first, "--data", data)
+	if url := again.find(`run --join (http://\S+)`); url != etcd {
+		t.Errorf("etcd is at %s now; it was at %s", url, etcd)
+	}
+	d.await("all three are back", func() bool { s = stateOf(t, guestAddr); return healthy(s, 3, "") })
+	if memberOf(*s, "guest") != member {
+		t.Log("the guest is another member: its session was over before the data were back")
+	}
+}
+
+func TestDevBadInput(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello")) }))
+	defer server.Close()
+	data := filepath.Join(t.TempDir(), "data")
+	first := freeAddr(t)
+	running := launch(t, "", "dev", "--nodes", "1", "--http", first, "--data", data)
+	running.find(`Ctrl-C ends`)
+	newer, foreign := t.TempDir(), t.TempDir()
+	for file, content := range map[string]string{
+		filepath.Join(newer, "xconsumer.json"): `{"v":1,"etcd":"99.0.0"}`,
+		filepath.Join(foreign, "thesis.txt"):   "x",
+	} {
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		name string
+		args []string
+		code int
+		want string
+	}{
+		{"port taken", []string{"dev", "--http", taken.Addr().String()}, 69, "address already in use; choose another address with --http"},
+		{"directory in use", []string{"dev", "--data", data}, 73, data + ": another process uses it"},
+		{"newer directory", []string{"dev", "--data", newer}, 73, "it was written by a newer version (etcd 99.0.0"},
+		{"somebody's directory", []string{"dev", "--data", foreign}, 73, "it holds thesis.txt"},
+		{"unwritable directory", []string{"dev", "--data", "/proc/nowhere"}, 73, "data directory cannot be used: /proc/nowhere: mkdir: no such file or directory"},
+		{"other machines", []string{"dev", "--http", "0.0.0.0:0"}, 78, "can be reached from other machines"},
+		{"no HTTP", []string{"dev", "--http", "off"}, 2, "the nodes of xconsumer dev need one"},
+		{"no nodes", []string{"dev", "--nodes", "0"}, 2, "--nodes: 0 is not between 1 and 50"},
+		{"no such file", []string{"dev", "--config", "none.toml"}, 78, "open none.toml: no such file"},
+		{"join nobody", []string{"run", "--join", "http://127.0.0.1:1"}, 69, "nothing answers at http://127.0.0.1:1"},
+		{"join a node", []string{"run", "--join", first}, 76, "is no etcd, but the HTTP address of a node"},
+		{"join a web server", []string{"run", "--join", server.URL}, 76, "is no etcd: --join takes the etcd address that `xconsumer dev` prints"},
+		{"join nonsense", []string{"run", "--join", "ftp://x"}, 78, `--join: endpoint "ftp://x": want a URL`},
+		{"nothing chosen", []string{"run"}, 78, "to try xconsumer without either, use: xconsumer dev"},
+		{"janitor", []string{"dev-janitor", "/"}, 2, "is for xconsumer dev alone"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := launch(t, "", c.args...)
+			code := p.exit()
+			lines := strings.Split(strings.TrimSpace(p.err.String()), "\n")
+			last := lines[len(lines)-1]
+			if code != c.code || !strings.Contains(last, c.want) || !strings.HasPrefix(last, "xconsumer: ") {
+				t.Errorf("exit code %d, %q; want %d, %q", code, last, c.code, c.want)
+			}
+			if len(lines) > 1 {
+				t.Errorf("more than one line: %q", lines)
+			}
+			if left, _ := os.ReadDir(p.tmp); len(left) != 0 {
+				t.Errorf("left behind: %v", left)
+			}
+		})
+	}
+}
+
+// Tasks come from app.toml, and what dev brings itself is ignored there, with a word.
+func TestDevTakesTasksFromTheFile(t *testing.T) {
+	t.Parallel()
+	dir, first := t.TempDir(), freeAddr(t)
+	config := "cluster = \"mine\"\n[zookeeper]\nhost = \"nowhere\"\n[http]\nlisten = \"127.0.0.1:1\"\n[[task]]\nname = \"only\"\nworkName = \"test02\"\nworkerNum = 5\n"
+	if err := os.WriteFile(filepath.Join(dir, "app.toml"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := launch(t, dir, "dev", "--nodes", "2", "--http", first)
+	d.find(`Ctrl-C ends`)
+	s := stateOf(t, first)
+	if !healthy(s, 2, "") || s.Cluster != "mine" || len(s.Tasks) != 1 || s.Tasks[0].Running != 5 {
+		t.Errorf("state %+v", s)
+	}
+	d.find(`ignored: dev brings its own.*\[zookeeper\], \[http\]`)
+	// Two signals: at once.
+	_ = d.cmd.Process.Signal(syscall.SIGTERM)
+	d.find(`leaving; once more`)
+	_ = d.cmd.Process.Signal(syscall.SIGTERM)
+	if code := d.exit(); code != 0 && code != 143 {
+		t.Errorf("exit code %d", code)
+	}
+	if left, err := os.ReadDir(d.tmp); !errors.Is(err, os.ErrNotExist) && len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}

@@ -12,10 +12,15 @@ deps: ## Makes sure that a real ZooKeeper can be started for the tests
 	@tools/deps.sh
 
 .PHONY: test
-test: deps ## Runs every test, with the race detector and real ZooKeeper servers
+test: deps cross ## Runs every test, with the race detector, real ZooKeeper and etcd servers and real processes
 	$(GO) vet ./...
 	$(GO) test -race -timeout 20m ./...
 	cd bench && $(GO) vet ./...
+
+.PHONY: cross
+cross: ## Compiles for the systems on which the tests do not run
+	GOOS=darwin $(GO) build -o /dev/null ./...
+	GOOS=windows $(GO) build -o /dev/null ./...
 
 .PHONY: short
 short: ## Runs the tests that need no server (seconds)
@@ -35,7 +40,7 @@ fuzz: ## Fuzzes the record parsers and app.toml for a minute each
 	$(GO) test -run XXX -fuzz FuzzConfig -fuzztime 1m ./app
 
 .PHONY: bench
-bench: deps ## Measures the handoff beside the store operations that it cannot do without
+bench: deps ## Measures how long work waits when a node leaves or dies, and how long dev takes to begin
 	cd bench && $(GO) test -run XXX -bench . -benchtime 1x ./...
 
 .PHONY: build

@@ -2,7 +2,7 @@
 //
 // # The model
 //
-// A [Node] joins a named cluster over a coordination service, usually ZooKeeper. The cluster
+// A [Node] joins a named cluster over a coordination service, ZooKeeper or etcd. The cluster
 // elects a leader (first in, first out), which deals the workers of all tasks out to the
 // nodes, itself included, and does so again whenever a node comes or goes or a task changes. A
 // node runs what it is granted: a task's workers execute a work, which is a function that was

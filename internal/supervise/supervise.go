@@ -63,7 +63,8 @@ const (
 	lastLimit   = 3 * time.Second  // for a close when the parent itself ends
 	steadyAfter = 10 * time.Second // a child that lived so long has not failed at its start
 	backoffMin  = 250 * time.Millisecond
-	backoffMax  = 30 * time.Second
+	backoffMax  = 30 * time.Second // of a child that dies by itself again and again
+	killedMax   = 2 * time.Second  // of one that is killed from outside
 )
 
 // Run supervises until ctx ends, which is passed to the child as SIGTERM, or the child ends for a
@@ -112,7 +113,11 @@ func Run(ctx context.Context, cfg Config) (code int, err error) {
 			return 0, nil
 		case <-time.After(delay):
 		}
-		delay = min(max(2*delay, backoffMin), backoffMax)
+		most := killedMax
+		if d.Blame {
+			most = backoffMax
+		}
+		delay = min(max(2*delay, backoffMin), most)
 		delay = delay*3/4 + rand.N(delay/2)
 	}
 }

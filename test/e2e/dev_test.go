@@ -22,13 +22,16 @@ import (
 	"gitee.com/ken.yang/xconsumer/httpapi"
 )
 
+// shippedDir is where the shipped program was built, "" if it was not.
+var shippedDir string
+
 // shipped builds the program as it is shipped, once.
 var shipped = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "xconsumer-e2e-")
-	if err != nil {
+	var err error
+	if shippedDir, err = os.MkdirTemp("", "xconsumer-e2e-"); err != nil {
 		return "", err
 	}
-	bin := filepath.Join(dir, "xconsumer")
+	bin := filepath.Join(shippedDir, "xconsumer")
 	build := exec.Command("go", "build", "-o", bin, "gitee.com/ken.yang/xconsumer/cmd/xconsumer")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)

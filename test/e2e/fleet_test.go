@@ -40,8 +40,8 @@ func TestMain(m *testing.M) {
 	dir := os.Getenv(asNode)
 	if dir == "" {
 		code := m.Run()
-		if bin, err := shipped(); err == nil {
-			_ = os.RemoveAll(filepath.Dir(bin))
+		if shippedDir != "" {
+			_ = os.RemoveAll(shippedDir)
 		}
 		os.Exit(code)
 	}

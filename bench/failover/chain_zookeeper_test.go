@@ -1,4 +1,4 @@
-package handoff
+package failover
 
 import (
 	"fmt"
@@ -8,14 +8,14 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// chain does by the client library alone what a handoff does to the store: three sessions, the
-// same number of commits, notifications and reads, nothing else.
-type chain struct {
+// zkChain does by ZooKeeper's client library alone what a handoff does to the store: three
+// sessions, the same number of commits, notifications and reads, nothing else.
+type zkChain struct {
 	b             *testing.B
 	old, lead, to *zk.Conn
 }
 
-func newChain(b *testing.B, servers []string) *chain {
+func newZKChain(b *testing.B, servers []string) chain {
 	connect := func() *zk.Conn {
 		conn, events, err := zk.Connect(servers, 4*time.Second, zk.WithLogInfo(false))
 		if err != nil {
@@ -29,13 +29,13 @@ func newChain(b *testing.B, servers []string) *chain {
 		b.Cleanup(conn.Close)
 		return conn
 	}
-	c := &chain{b: b, old: connect(), lead: connect(), to: connect()}
+	c := &zkChain{b: b, old: connect(), lead: connect(), to: connect()}
 	c.must(c.lead.Create("/chain", nil, 0, zk.WorldACL(zk.PermAll)))
 	c.must(c.lead.Create("/chain/epoch", nil, 0, zk.WorldACL(zk.PermAll)))
 	return c
 }
 
-func (c *chain) must(_ any, err error) {
+func (c *zkChain) must(_ any, err error) {
 	if err != nil {
 		c.b.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func (c *chain) must(_ any, err error) {
 
 // run measures one chain: the leaving node closes its document, the leader sees it, reads it,
 // deletes it and grants; the next node sees its document, reads it and claims.
-func (c *chain) run(n int) time.Duration {
+func (c *zkChain) run(n int) time.Duration {
 	acl := zk.WorldACL(zk.PermAll)
 	oldDoc, toDoc := fmt.Sprintf("/chain/old-%d", n), fmt.Sprintf("/chain/to-%d", n)
 	member, status := fmt.Sprintf("/chain/member-%d", n), fmt.Sprintf("/chain/status-%d", n)

@@ -1,0 +1,51 @@
+package failover
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// starts is how many times dev is started; the first warms up.
+const starts = 10
+
+// BenchmarkDev: start of `dev` with three nodes → all workers run.
+func BenchmarkDev(b *testing.B) {
+	const workers = 4
+	var took []time.Duration
+	for b.Loop() {
+		took = nil
+		for i := range starts + 1 {
+			f := newFleet(b, "", "last", workers)
+			began := f.clock()
+			addr := freeAddr(b)
+			f.launch("dev", addr, "dev", "--http", addr)
+			var last time.Duration
+			f.await("all workers run", func() bool {
+				slots := map[string]bool{}
+				for _, n := range f.journal() {
+					if !slots[n.Slot] {
+						slots[n.Slot], last = true, n.At
+					}
+				}
+				return len(slots) == workers
+			})
+			if i > 0 {
+				took = append(took, last-began)
+			}
+			if err := f.procs["dev"].cmd.Process.Signal(syscall.SIGINT); err != nil {
+				b.Fatal(err)
+			}
+			f.stop("dev")
+			if err := os.Remove(filepath.Join(f.dir, "journal")); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+	fmt.Println()
+	b.ReportMetric(ms(report(b, "dev: start → 3 nodes, all 4 workers running", took)), "dev-ms")
+}

@@ -1,0 +1,216 @@
+// Package failover measures how long work runs nowhere when its node leaves or dies, and how long
+// a cluster takes to begin, with real processes over real servers.
+//
+// Beside the handoff, in turn with it and on the same server, the chain of store operations is
+// measured that it cannot do without, by the client library alone: the leaving node's commit, the
+// leader's notification, read and commit, the next node's notification, read and claim. The ratio
+// is the result; the times are those of this machine.
+package failover
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer"
+	"gitee.com/ken.yang/xconsumer/app"
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/test/etcdserver"
+)
+
+// asNode makes the test binary run as the program that notes its starts in the file it names.
+const asNode = "FAILOVER_NODE_JOURNAL"
+
+// note is the start of a worker.
+type note struct {
+	Node string        `json:"node"`
+	Slot string        `json:"slot"`
+	At   time.Duration `json:"at"` // boot clock
+}
+
+func TestMain(m *testing.M) {
+	etcdserver.Serve()
+	journal := os.Getenv(asNode)
+	if journal == "" {
+		os.Exit(m.Run())
+	}
+	clock := coord.LeaseClock()
+	app.Main(func(node *xconsumer.Node) {
+		node.Handle("work", func(ctx context.Context, w *xconsumer.Worker) error {
+			line, _ := json.Marshal(note{node.Name(), cluster.Slot{Task: w.Task(), Index: w.Index()}.String(), clock()})
+			f, err := os.OpenFile(journal, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = f.Close() }()
+			if _, err := f.Write(append(line, '\n')); err != nil {
+				return err
+			}
+			<-ctx.Done()
+			return nil
+		})
+	})
+}
+
+const limit = time.Minute
+
+// report prints a row and returns the median.
+func report(b *testing.B, name string, d []time.Duration) time.Duration {
+	b.Helper()
+	slices.Sort(d)
+	median, p99 := d[len(d)/2], d[len(d)*99/100]
+	fmt.Printf("%-64s median %8.2f ms   p99 %8.2f ms   of %d\n", name, ms(median), ms(p99), len(d))
+	return median
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// fleet is a cluster of processes with one task.
+type fleet struct {
+	b     *testing.B
+	dir   string
+	clock coord.Clock
+	procs map[string]*proc
+}
+
+type proc struct {
+	addr string
+	cmd  *exec.Cmd
+}
+
+// newFleet prepares a cluster whose leader takes the share of work given.
+func newFleet(b *testing.B, table, leader string, workers int) *fleet {
+	b.Helper()
+	f := &fleet{b: b, dir: b.TempDir(), clock: coord.LeaseClock(), procs: map[string]*proc{}}
+	config := fmt.Sprintf("cluster = \"bench\"\n%s[leader]\nworkers = %q\n[[task]]\nname = \"work\"\nworkName = \"work\"\nworkerNum = %d\n", table, leader, workers)
+	if err := os.WriteFile(filepath.Join(f.dir, "app.toml"), []byte(config), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		for _, p := range f.procs {
+			_ = p.cmd.Process.Signal(syscall.SIGTERM)
+			_ = p.cmd.Wait()
+		}
+	})
+	return f
+}
+
+// start starts a node; its process has a parent unless the arguments say otherwise.
+func (f *fleet) start(name string, args ...string) {
+	f.b.Helper()
+	addr := freeAddr(f.b)
+	f.launch(name, addr, append([]string{"run", "--name", name, "--http", addr}, args...)...)
+}
+
+func (f *fleet) launch(name, addr string, args ...string) {
+	f.b.Helper()
+	p := &proc{addr: addr}
+	p.cmd = exec.Command(os.Args[0], append(args, "--config", filepath.Join(f.dir, "app.toml"))...)
+	p.cmd.Env = append(os.Environ(), asNode+"="+filepath.Join(f.dir, "journal"), "XCONSUMER_LOG_LEVEL=error")
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := p.cmd.Start(); err != nil {
+		f.b.Fatal(err)
+	}
+	f.procs[name] = p
+}
+
+// stop ends a process and waits for it.
+func (f *fleet) stop(name string) {
+	f.b.Helper()
+	p := f.procs[name]
+	if err := p.cmd.Wait(); err != nil {
+		f.b.Fatalf("%s: %v", name, err)
+	}
+	delete(f.procs, name)
+}
+
+func (f *fleet) journal() []note {
+	file, err := os.Open(filepath.Join(f.dir, "journal"))
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = file.Close() }()
+	var notes []note
+	for s := bufio.NewScanner(file); s.Scan(); {
+		var n note
+		if json.Unmarshal(s.Bytes(), &n) == nil {
+			notes = append(notes, n)
+		}
+	}
+	return notes
+}
+
+// state asks a node; nil while it does not answer.
+func (f *fleet) state(name string) *cluster.State {
+	client, err := httpapi.NewClient(f.procs[name].addr)
+	if err != nil {
+		f.b.Fatal(err)
+	}
+	s, _, err := client.State(f.b.Context())
+	if err != nil {
+		return nil
+	}
+	return &s
+}
+
+// ready asks whether a node is a member at work. Unlike state it makes the node read nothing.
+func (f *fleet) ready(name string) bool {
+	resp, err := http.Get("http://" + f.procs[name].addr + "/readyz")
+	if err != nil {
+		return false
+	}
+	defer func() { _ = resp.Body.Close() }()
+	return resp.StatusCode == http.StatusOK
+}
+
+// settled waits until so many nodes run all workers evenly, and returns the state.
+func (f *fleet) settled(observer string, nodes int) (s *cluster.State) {
+	f.b.Helper()
+	f.await("the cluster is settled", func() bool {
+		if s = f.state(observer); s == nil || len(s.Nodes) != nodes || s.Leader == "" {
+			return false
+		}
+		for _, w := range s.Workers {
+			if w.State != cluster.WorkerRunning {
+				return false
+			}
+		}
+		least, most := len(s.Workers), 0
+		for _, n := range s.Nodes {
+			least, most = min(least, n.Slots), max(most, n.Slots)
+		}
+		return most-least <= 1
+	})
+	return s
+}
+
+func (f *fleet) await(what string, condition func() bool) {
+	f.b.Helper()
+	for end := time.Now().Add(limit); !condition(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			f.b.Fatalf("not within %v: %s", limit, what)
+		}
+	}
+}
+
+func freeAddr(b *testing.B) string {
+	b.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}

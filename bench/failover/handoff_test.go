@@ -1,0 +1,63 @@
+package failover
+
+import (
+	"fmt"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// handoffs is how many clean leaves are measured; the first warms up.
+const handoffs = 50
+
+// BenchmarkHandoff: SIGTERM of a node → its worker runs on another one.
+func BenchmarkHandoff(b *testing.B) { onBoth(b, benchmarkHandoff) }
+
+func benchmarkHandoff(b *testing.B, service backend) {
+	f := newFleet(b, service.table, "none", 1)
+	f.start("leader", "--no-supervise")
+	f.await("the leader is ready", func() bool { return f.ready("leader") })
+	f.start("a", "--no-supervise")
+	f.await("a runs the worker", func() bool { n := f.journal(); return len(n) > 0 && n[len(n)-1].Node == "a" })
+	floor := service.chain(b)
+	var leaves, chains []time.Duration
+	from, to := "a", "b"
+	for b.Loop() {
+		leaves, chains = nil, nil
+		for i := range handoffs + 1 {
+			f.start(to, "--no-supervise")
+			f.await(to+" is there", func() bool { return f.ready(to) })
+			time.Sleep(50 * time.Millisecond) // let the join settle: an idle cluster is measured
+			direct, leave := floor.run(i), f.handoff(from, to)
+			if i > 0 {
+				chains, leaves = append(chains, direct), append(leaves, leave)
+			}
+			from, to = to, from
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+	fmt.Println()
+	low := report(b, service.name+": store operations alone, by the client library", chains)
+	median := report(b, service.name+": clean leave (SIGTERM → running elsewhere)", leaves)
+	fmt.Printf("%s: ratio of the medians %.2f (goal: at most 3)\n", service.name, float64(median)/float64(low))
+	b.ReportMetric(ms(median), "leave-ms")
+	b.ReportMetric(ms(low), "floor-ms")
+	b.ReportMetric(float64(median)/float64(low), "ratio")
+}
+
+// handoff ends a node and returns how long the worker took to run on the other one.
+func (f *fleet) handoff(from, to string) time.Duration {
+	f.b.Helper()
+	seen := len(f.journal())
+	sent := f.clock()
+	if err := f.procs[from].cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		f.b.Fatal(err)
+	}
+	f.await("the worker runs on "+to, func() bool { return len(f.journal()) > seen })
+	f.stop(from)
+	started := f.journal()[seen]
+	if started.Node != to {
+		f.b.Fatalf("the worker runs on %s, not on %s", started.Node, to)
+	}
+	return started.At - sent
+}

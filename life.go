@@ -27,6 +27,7 @@ type life struct {
 	vitals  *vitals
 	emit    func(cluster.Event)
 	leads   atomic.Bool
+	silent  bool // it left, and could not tell; a parent may still
 }
 
 // run wires the parts together and takes them apart in order. It returns when all workers have
@@ -94,7 +95,7 @@ func (l *life) run(ctx context.Context) error {
 	}
 	if left {
 		departure.Pulse = pulse
-		err = l.leave(ctx, log, departure)
+		l.silent = !l.leave(ctx, log, departure)
 	} else {
 		l.stopAll(pool)
 	}
@@ -122,19 +123,19 @@ func (l *life) abandon(log *slog.Logger, pool *worker.Pool, err error) error {
 	return err
 }
 
-// leave closes the member, whose workers have all stopped.
-func (l *life) leave(ctx context.Context, log *slog.Logger, d membership.Departure) error {
+// leave closes the member, whose workers have all stopped. It tells whether that is committed.
+func (l *life) leave(ctx context.Context, log *slog.Logger, d membership.Departure) bool {
 	// Longer than its lease lasts there is nothing to gain.
 	limit := min(closeTimeout, max(l.lease.End()-l.session.Now(), 0)+time.Second)
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
 	if err := membership.Close(closing, l.session, l.keys, l.self, d, l.self.Name, "node left"); err != nil {
 		log.Warn("left without a word; others wait for the session to end", "error", err)
-		return nil
+		return false
 	}
 	log.Info("left")
 	l.emit(cluster.Event{Kind: cluster.NodeLeft})
-	return nil
+	return true
 }
 
 // lead is the leader's role for one term.

@@ -131,6 +131,7 @@ func (n *Node) live(ctx context.Context, patience time.Duration) (joined bool, e
 		return false, err
 	}
 	var vitals *vitals
+	var m *life
 	defer func() {
 		if errors.Is(err, ErrStuck) {
 			return // the session must not end before the process does
@@ -138,7 +139,7 @@ func (n *Node) live(ctx context.Context, patience time.Duration) (joined bool, e
 		if cerr := session.Close(); cerr != nil {
 			n.cfg.Log.Warn("session not closed in order", "error", cerr)
 		}
-		if vitals != nil {
+		if vitals != nil && (m == nil || !m.silent) {
 			vitals.over()
 		}
 	}()
@@ -161,7 +162,7 @@ func (n *Node) live(ctx context.Context, patience time.Duration) (joined bool, e
 	if err != nil {
 		return false, err
 	}
-	m := &life{Node: n, session: session, self: self, lease: lease, vitals: vitals, emit: n.teller(self.GUID)}
+	m = &life{Node: n, session: session, self: self, lease: lease, vitals: vitals, emit: n.teller(self.GUID)}
 	return true, m.run(ctx)
 }
 

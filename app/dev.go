@@ -45,6 +45,7 @@ all of it.`,
 		if d.settings, err = loadSettings(flags, streams.Env); err != nil {
 			return err
 		}
+		outliveReaders()
 		d.streams, d.register, d.asked = streams, register, flags.http != ""
 		return d.run(c.Context())
 	}

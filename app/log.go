@@ -5,7 +5,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"unicode"
 
 	"github.com/lmittmann/tint"
@@ -55,6 +57,10 @@ func terminalFormat(env func(string) string) string {
 	}
 	return formatColor
 }
+
+// outliveReaders lets the process live on when whoever read its output has gone: work is more than
+// its log. Programs that it starts are not touched, as they would be if the signal were ignored.
+func outliveReaders() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
 // readable writes durations as in "20s" instead of nanoseconds.
 func readable(_ []string, a slog.Attr) slog.Attr {

@@ -40,6 +40,7 @@ func runCommand(register Register, streams Streams) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		outliveReaders()
 		ctx, child := c.Context(), supervise.NewChild()
 		if child != nil {
 			var cancel context.CancelFunc

@@ -103,11 +103,7 @@ func checkVersion(endpoint, version string) error {
 	var n [3]int
 	parts := strings.Split(plain, ".")
 	for i := range min(len(parts), 3) {
-		v, err := strconv.Atoi(parts[i])
-		if err != nil {
-			return nil // none that is known to be bad
-		}
-		n[i] = v
+		n[i], _ = strconv.Atoi(parts[i]) // what is no number is no version that is known to be good
 	}
 	line := [2]int{n[0], n[1]}
 	first, listed := oldest[line]

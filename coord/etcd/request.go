@@ -37,7 +37,7 @@ func (ss *session) Commit(ctx context.Context, ops ...coord.Op) ([]coord.Result,
 		return t.results, nil
 	}
 	if kvs := resp.Responses[0].GetResponseRange().Kvs; len(kvs) == 0 || kvs[0].CreateRevision != ss.created {
-		ss.end(errors.New("the session's key is gone"))
+		ss.end(errors.New("the session's key is gone")) //nolint:contextcheck // it ends for all, not for this request
 		return nil, fmt.Errorf("commit: %s: %w", ops[0].Key, coord.ErrSessionEnded)
 	}
 	found := map[string]state{}

@@ -52,7 +52,7 @@ func (ss *session) keepAlive() {
 		pause := beat
 		if silence := ss.Now() - ss.lastHeard(); silence >= beat {
 			ctx, cancel := ss.attempt(ss.life)
-			if _, err := ss.renewLease(ctx); err != nil {
+			if ss.renewLease(ctx) != nil {
 				pause = max(ss.info.Spacing, beat/8)
 			}
 			cancel()
@@ -73,24 +73,24 @@ func (ss *session) lastHeard() time.Duration {
 	return ss.heard
 }
 
-// renewLease renews the lease once and returns when that was sent.
-func (ss *session) renewLease(ctx context.Context) (sent time.Duration, err error) {
-	sent = ss.Now()
-	_, err = ss.client.KeepAliveOnce(ctx, ss.lease)
+// renewLease renews the lease once.
+func (ss *session) renewLease(ctx context.Context) error {
+	sent := ss.Now()
+	_, err := ss.client.KeepAliveOnce(ctx, ss.lease)
 	if err := ss.outcome(ctx, err); err != nil {
-		return sent, err
+		return err
 	}
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	ss.heard = max(ss.heard, sent)
-	return sent, nil
+	return nil
 }
 
 // outcome maps the error of a request and notes what it says about connection and session.
 func (ss *session) outcome(ctx context.Context, err error) error {
 	err = answerError(ctx, err)
 	if errors.Is(err, coord.ErrSessionEnded) {
-		ss.end(err)
+		ss.end(err) //nolint:contextcheck // the session ends for all, not for this request
 		return err
 	}
 	ss.mu.Lock()
@@ -177,8 +177,7 @@ func (ss *session) Renew(ctx context.Context, op coord.Op) error {
 	go func() {
 		ctx, cancel := ss.attempt(ctx)
 		defer cancel()
-		_, err := ss.renewLease(ctx)
-		renewed <- err
+		renewed <- ss.renewLease(ctx)
 	}()
 	_, err := ss.Commit(ctx, op)
 	if rerr := <-renewed; err == nil && rerr != nil {

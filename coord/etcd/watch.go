@@ -75,18 +75,22 @@ func (w *watches) close(ss *session) {
 }
 
 // open makes sure that a key which somebody watches is watched on the server.
-func (w *watches) open(ctx context.Context, ss *session, key string, kind watchKind) error {
+func (w *watches) open(ctx context.Context, ss *session, key string, kind watchKind) error { //nolint:contextcheck // a watch lives as long as the session
 	w.mu.Lock()
 	entry := w.byKey[key]
-	if entry == nil || ss.life.Err() != nil {
+	if entry == nil {
 		w.mu.Unlock()
 		return nil
+	}
+	if ss.life.Err() != nil {
+		w.mu.Unlock()
+		return coord.ErrSessionEnded
 	}
 	s := entry.subs[kind]
 	if s == nil {
 		s = &sub{opened: make(chan struct{})}
 		var life context.Context
-		life, s.cancel = context.WithCancel(ss.life)
+		life, s.cancel = context.WithCancel(ss.life) // it outlives the read
 		entry.subs[kind] = s
 		ss.background.Go(func() { w.follow(life, ss, key, kind, entry, s) })
 	}

@@ -85,7 +85,7 @@ func (d *decider) accuse(doc *schema.Doc) {
 		s.TookDown = append(slices.Clone(s.TookDown), doc.Node)
 		s.Declared = d.Snapshot.Tasks[slot.Task].Version
 		d.against[slot], d.changed = s, true
-		step := ""
+		var step string
 		switch len(s.TookDown) {
 		case schema.CrashesToHold:
 			step = "hold"

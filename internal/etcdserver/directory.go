@@ -14,7 +14,7 @@ import (
 	"go.etcd.io/etcd/api/v3/version"
 )
 
-// ErrDir: the data directory cannot be used; the error says why.
+// ErrDir says that the data directory cannot be used, and why.
 var ErrDir = errors.New("data directory cannot be used")
 
 // The files beside etcd's own.

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -75,7 +76,7 @@ func start(cfg Config) (*child, error) {
 		cmd.ExtraFiles = append(cmd.ExtraFiles, cfg.Listener)
 		kind = kindListener
 	}
-	cmd.Env = append(cfg.Env[:len(cfg.Env):len(cfg.Env)], Variable+"="+kind)
+	cmd.Env = slices.Concat(cfg.Env, []string{Variable + "=" + kind})
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	err = cmd.Start()
 	_ = tell.Close()

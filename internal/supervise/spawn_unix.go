@@ -7,7 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"syscall"
+	"time"
 )
 
 // self is the program that runs, also when its file was replaced meanwhile.
@@ -25,8 +27,11 @@ type Process struct {
 	lifeline *os.File
 }
 
+// outputLimit bounds for how long the output of what a dead process has left behind is read.
+const outputLimit = 20 * time.Second
+
 // Spawn starts this program with other arguments. Out and err may be the same; they are written
-// to until the process and all that inherited them have ended.
+// to until the process and what inherited them have ended, or some time after its end.
 func Spawn(args, env []string, out, err io.Writer) (*Process, error) {
 	path, serr := self()
 	if serr != nil {
@@ -40,7 +45,8 @@ func Spawn(args, env []string, out, err io.Writer) (*Process, error) {
 	cmd.Args[0] = os.Args[0]
 	cmd.Stdout, cmd.Stderr = out, err
 	cmd.ExtraFiles = []*os.File{held}
-	cmd.Env = append(env[:len(env):len(env)], Variable+"="+kindLifeline)
+	cmd.Env = slices.Concat(env, []string{Variable + "=" + kindLifeline})
+	cmd.WaitDelay = outputLimit
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	serr = cmd.Start()
 	_ = held.Close()

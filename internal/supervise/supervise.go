@@ -70,10 +70,13 @@ const (
 // Run supervises until ctx ends, which is passed to the child as SIGTERM, or the child ends for a
 // reason that starting it again would not mend. It returns the exit code to end with.
 func Run(ctx context.Context, cfg Config) (code int, err error) {
-	adopt()
 	var reaping, closing sync.WaitGroup
 	stopReaping := make(chan struct{})
 	p := &parent{Config: cfg}
+	if !adopt() {
+		p.blind = true
+		cfg.Log.Warn("this process cannot see all that its node starts (no /proc, or no right to adopt orphans): a dead node's work waits for its session's end")
+	}
 	reaping.Go(func() { reap(stopReaping, p.isChild) })
 	closers, giveUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
@@ -125,6 +128,7 @@ func Run(ctx context.Context, cfg Config) (code int, err error) {
 // parent is the state of Run.
 type parent struct {
 	Config
+	blind bool // an empty tree cannot be told from one that is not seen
 
 	mu  sync.Mutex
 	pid int // of the child
@@ -189,16 +193,22 @@ func (p *parent) live(ctx context.Context) (Death, error) {
 // died empties the tree of a dead child and says what is known of its death.
 func (p *parent) died(ctx context.Context, c *child, oom bool) Death {
 	d := death(c.cmd.ProcessState, oom)
-	d.vitals = c.last()
+	d.vitals, d.late = c.last(), p.blind
+	told := false
 	for end := time.Now().Add(emptyLimit); ; time.Sleep(5 * time.Millisecond) {
 		left := killTree(c.pid)
 		if left == 0 {
 			return d
 		}
-		if time.Now().After(end) && !d.late {
-			if d.late = true; ctx.Err() != nil {
-				return d
-			}
+		if time.Now().Before(end) {
+			continue
+		}
+		d.late = true // no close: the session timeout rules
+		if ctx.Err() != nil {
+			return d
+		}
+		if !told {
+			told = true
 			p.Log.Error("processes of the node cannot be killed; waiting for them, its member is not closed", "processes", left)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,8 +17,13 @@ import (
 // clocksCompare: the boot clock is one for all processes of the machine.
 const clocksCompare = true
 
-// adopt makes orphans below this process its children, so that none gets lost.
-func adopt() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
+// adopt makes orphans below this process its children, so that none gets lost. It tells whether
+// that worked and the process table can be read, so that an empty tree can be seen.
+func adopt() bool {
+	err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+	self := slices.ContainsFunc(processes(), func(p process) bool { return p.pid == os.Getpid() })
+	return (err == nil || os.Getpid() == 1) && self
+}
 
 // process is a line of the process table.
 type process struct {
@@ -42,12 +48,21 @@ func processes() []process {
 		}
 		var p process
 		p.pid, _ = strconv.Atoi(filepath.Base(filepath.Dir(file)))
-		p.zombie = fields[0] == "Z" || fields[0] == "X"
+		p.zombie = (fields[0] == "Z" || fields[0] == "X") && threads(p.pid) <= 1
 		p.parent, _ = strconv.Atoi(fields[1])
 		p.group, _ = strconv.Atoi(fields[2])
 		list = append(list, p)
 	}
 	return list
+}
+
+// threads counts a process's threads: the first may have ended while others run on.
+func threads(pid int) int {
+	entries, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(pid), "task"))
+	if err != nil {
+		return 0 // it has ended
+	}
+	return len(entries)
 }
 
 // killTree kills what is left of a child that has ended, all that this process has below it and

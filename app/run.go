@@ -48,7 +48,7 @@ func runCommand(register Register, streams Streams) *cobra.Command {
 			defer cancel()
 		}
 		if (child == nil || !child.IsNode()) && !*alone && supervise.Supported {
-			if len(s.service.ignored) > 0 {
+			if child == nil && len(s.service.ignored) > 0 { // dev has said so itself
 				log.Info("ignored because of --join", "file", s.file, "tables", strings.Join(s.service.ignored, ", "))
 			}
 			return runParent(ctx, s, streams, log)

@@ -39,8 +39,9 @@ var allowed = map[string][]string{
 	"work":                {"work/test01", "work/test02"},
 	"work/test01":         {""},
 	"work/test02":         {""},
-	"test/zkserver":       {},
-	"test/etcdserver":     {"internal/etcdserver"},
+	"test/process":        {},
+	"test/zkserver":       {"test/process"},
+	"test/etcdserver":     {"internal/etcdserver", "test/process"},
 	"test/link":           {},
 	"test/e2e":            {},
 }

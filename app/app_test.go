@@ -250,6 +250,8 @@ func TestStatus(t *testing.T) {
 			{Task: "a", Index: 0, Node: "n1", State: cluster.WorkerRunning},
 			{Task: "a", Index: 1, Node: "n1", State: cluster.WorkerBackoff, Restarts: 4, Error: "boom \x1b[31m\nmore"},
 			{Task: "a", Index: 2, Node: "n3", State: cluster.WorkerLost},
+			{Task: "b", Index: 0, State: cluster.WorkerGivenUp, Error: "took down n1, n2, n3, n1"},
+			{Task: "b", Index: 1, State: cluster.WorkerPending},
 		},
 		Errors: []cluster.RecordError{{Path: "/xconsumer/demo/tasks/c", Error: "not usable"}},
 	}}))
@@ -268,6 +270,7 @@ b     b     2        0        2: no live node has registered its work
 WORKER  NODE  STATE    RESTARTS  LAST ERROR
 a#1     n1    backoff  4         boom ` + "\uFFFD" + `[31m…
 a#2     n3    lost     0         
+b#0     -     failed   0         took down n1, n2, n3, n1
 
 unusable record /xconsumer/demo/tasks/c: not usable
 `
@@ -277,7 +280,7 @@ unusable record /xconsumer/demo/tasks/c: not usable
 	}
 	_, out, _ = run(t, nil, nil, "status", "--server", server.URL, "-o", "json")
 	var state cluster.State
-	if err := json.Unmarshal([]byte(out), &state); err != nil || state.Leader != "n1" || len(state.Workers) != 3 {
+	if err := json.Unmarshal([]byte(out), &state); err != nil || state.Leader != "n1" || len(state.Workers) != 5 {
 		t.Errorf("%v: %s", err, out)
 	}
 }

@@ -37,7 +37,7 @@ type settings struct {
 	name     string // "" for the default, which needs the port
 	listen   string // "off" for no HTTP
 	explicit bool   // listen was asked for
-	named    bool   // cluster was asked for
+	named    bool   // cluster was asked for by flag or variable
 	// httpInFile: the file has [http].
 	httpInFile bool
 	service    service
@@ -92,7 +92,7 @@ func loadSettings(flags runFlags, env func(string) string) (settings, error) {
 
 	s := settings{
 		file: file, cluster: c.Cluster, name: c.Node.Name, listen: c.HTTP.Listen,
-		explicit: c.HTTP.Listen != "", named: c.Cluster != "", httpInFile: f.has("http"),
+		explicit: c.HTTP.Listen != "", named: flags.cluster != "" || env(clusterVariable) != "", httpInFile: f.has("http"),
 	}
 	if s.cluster == "" {
 		s.cluster = defaultCluster

@@ -141,7 +141,7 @@ func (d *dev) tellIgnored(log *slog.Logger) {
 		ignored = append(ignored, "[http]")
 	}
 	if len(ignored) > 0 {
-		log.Info("ignored: dev brings its own", "file", d.file, "tables", strings.Join(ignored, ", "))
+		log.Info("ignored: dev brings its own", "file", d.file, "keys", strings.Join(ignored, ", "))
 	}
 }
 

@@ -22,6 +22,26 @@ var (
 
 const lookTimeout = 5 * time.Second
 
+// join returns the settings of a node that joins what --join names: its cluster, unless one is
+// asked for, and nothing of what the file says about where that is.
+func (s settings) join(ctx context.Context, log *slog.Logger) (settings, error) {
+	found, err := s.service.look(ctx, log)
+	if err != nil {
+		return s, err
+	}
+	ignored := s.service.ignored
+	if !s.named && found != "" && found != s.cluster {
+		if s.cluster != defaultCluster {
+			ignored = append(ignored, "cluster")
+		}
+		s.cluster = found
+	}
+	if len(ignored) > 0 {
+		log.Info("ignored because of --join", "file", s.file, "keys", strings.Join(ignored, ", "), "cluster", s.cluster)
+	}
+	return s, nil
+}
+
 // look makes sure that what --join names is etcd, and returns the name of the only cluster in it,
 // "" if there is none yet.
 func (s service) look(ctx context.Context, log *slog.Logger) (cluster string, err error) {

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -47,10 +46,12 @@ func runCommand(register Register, streams Streams) *cobra.Command {
 			ctx, cancel = leaveWithParent(ctx, child, log)
 			defer cancel()
 		}
-		if (child == nil || !child.IsNode()) && !*alone && supervise.Supported {
-			if child == nil && len(s.service.ignored) > 0 { // dev has said so itself
-				log.Info("ignored because of --join", "file", s.file, "tables", strings.Join(s.service.ignored, ", "))
+		if child == nil && s.service.joined != "" {
+			if s, err = s.join(ctx, log); err != nil {
+				return err
 			}
+		}
+		if (child == nil || !child.IsNode()) && !*alone && supervise.Supported {
 			return runParent(ctx, s, streams, log)
 		}
 		return runNode(ctx, s, register, child, log)

@@ -24,14 +24,8 @@ func (e childExit) Error() string { return "" }
 // runParent runs the node in a child process and looks after it.
 func runParent(ctx context.Context, s settings, streams Streams, log *slog.Logger) error {
 	env := os.Environ()
-	if s.service.joined != "" {
-		found, err := s.service.look(ctx, log)
-		if err != nil {
-			return err
-		}
-		if !s.named && found != "" {
-			env = append(env, clusterVariable+"="+found)
-		}
+	if s.service.joined != "" { // the child need not look for it again, when it may not be there
+		env = append(env, clusterVariable+"="+s.cluster)
 	}
 	listener, err := listen(ctx, s, log)
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -260,25 +259,6 @@ func (l *leading) suspectsOps(snap *view.Snapshot, next *schema.Suspects) (ops [
 	}
 }
 
-// tellSuspects says which slots are held back or have failed.
-func (l *leading) tellSuspects(moves []schema.Move) {
-	for _, m := range moves {
-		kind := cluster.SlotHeld
-		switch m.Step {
-		case "hold":
-			l.Log.Warn("a slot is held back: it may have taken down the nodes that ran it", "task", m.Task, "slots", m.Slots.String(), "reason", m.Reason)
-		case "fail":
-			kind = cluster.SlotGivenUp
-			l.Log.Error("a slot has failed and is not granted any more; change its task to try again", "task", m.Task, "slots", m.Slots.String(), "reason", m.Reason)
-		default:
-			continue
-		}
-		for _, index := range m.Slots {
-			l.Emit(cluster.Event{Kind: kind, Slot: &cluster.Slot{Task: m.Task, Index: index}, Detail: m.Reason})
-		}
-	}
-}
-
 // evict removes a live member whose document is missing, and notes what it says it holds.
 func (l *leading) evict(ctx context.Context, guid string) error {
 	snap := l.view.Snapshot()
@@ -333,77 +313,6 @@ func (l *leading) boundOps(ctx context.Context, guid, node string) ([]coord.Op, 
 		}
 	}
 	return ops, nil
-}
-
-// tell publishes what was read and says what is new in it.
-func (l *leading) tell(snap *view.Snapshot) {
-	l.Publish(snap)
-	told := map[string]string{}
-	for _, e := range snap.Errors(l.Keys) {
-		told[e.Path] = e.Error
-		if l.errors[e.Path] != e.Error {
-			l.Log.Error("record cannot be used; the last good one stays in force", "key", e.Path, "error", e.Error)
-			l.Emit(cluster.Event{Kind: cluster.RecordUnusable, Detail: e.Path + ": " + e.Error})
-		}
-	}
-	l.errors = told
-	live := map[string]string{}
-	for guid, p := range snap.Peers {
-		if !p.Live() || p.Member.Rec == nil {
-			continue
-		}
-		live[guid] = p.Member.Rec.Node
-		if _, known := l.wasLive[guid]; !known && guid != l.Self.GUID {
-			l.Emit(cluster.Event{Kind: cluster.NodeJoined, Node: p.Member.Rec.Node, Member: guid})
-		}
-	}
-	for guid, node := range l.wasLive {
-		if _, still := live[guid]; !still && guid != l.Self.GUID {
-			l.Emit(cluster.Event{Kind: cluster.NodeLeft, Node: node, Member: guid, Detail: departure(snap.Peers[guid])})
-		}
-	}
-	l.wasLive = live
-}
-
-// departure says how a member left.
-func departure(p *view.Peer) string {
-	switch {
-	case p == nil || p.Doc.Rec == nil:
-		return "gone"
-	case p.Doc.Rec.Closed != nil:
-		return p.Doc.Rec.Closed.Cause
-	case p.Doc.Rec.Evicted:
-		return "evicted"
-	}
-	return "lost"
-}
-
-func (l *leading) tellBlocked(why string) {
-	if why != l.blocked && why != "" {
-		l.Log.Warn("nothing is granted for now", "reason", why)
-	}
-	l.blocked = why
-}
-
-func (l *leading) tellFull(nodes []string) {
-	names := strings.Join(nodes, ", ")
-	if names != l.full && names != "" {
-		l.Log.Error("documents are full: these nodes are granted no more, and slots stay unplaced; add nodes or use fewer tasks", "nodes", names)
-	}
-	l.full = names
-}
-
-// summary counts the steps of a decision, for the log.
-func summary(moves []schema.Move) string {
-	counts := map[string]int{}
-	for _, m := range moves {
-		counts[m.Step] += max(len(m.Slots), 1)
-	}
-	var parts []string
-	for _, step := range sortedKeys(counts) {
-		parts = append(parts, fmt.Sprintf("%s=%d", step, counts[step]))
-	}
-	return strings.Join(parts, " ")
 }
 
 func sortedKeys[V any](m map[string]V) []string {

@@ -208,7 +208,12 @@ func TestDev(t *testing.T) {
 
 	t.Log("a node of another terminal joins and leaves")
 	etcd := d.find(`run --join (http://\S+)`)
-	joined := launch(t, "", "run", "--join", etcd, "--name", "guest", "--http", "127.0.0.1:0")
+	elsewhere := t.TempDir()
+	if err := os.WriteFile(filepath.Join(elsewhere, "app.toml"), []byte("cluster = \"other\"\n[zookeeper]\nhost = \"nowhere\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	joined := launch(t, elsewhere, "run", "--join", etcd, "--name", "guest", "--http", "127.0.0.1:0")
+	joined.find(`ignored because of --join.*\[zookeeper\], cluster`)
 	d.await("it is one of four", func() bool { return healthy(stateOf(t, first), 4, "") })
 	if err := joined.cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)

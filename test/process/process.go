@@ -1,0 +1,218 @@
+//go:build unix
+
+// Package process runs servers for tests, each a process of its own, that a test may kill, pause
+// and start again.
+package process
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// StartLimit bounds the start of a server; an idle machine needs seconds at most, a busy one ten
+// times as much.
+const StartLimit = 60 * time.Second
+
+// Group is a set of servers. What they are is said by its functions, which are set before Start.
+type Group struct {
+	TB        testing.TB
+	Addresses []string // one for each server, where clients reach it
+	// Command returns the command of a server, which may be started more than once.
+	Command func(i int) (*exec.Cmd, error)
+	// Serves asks once whether a server does its work.
+	Serves func(i int) bool
+
+	servers []*server
+}
+
+type server struct {
+	mu   sync.Mutex
+	cmd  *exec.Cmd
+	done chan struct{} // closed when the process has ended
+	log  *log
+}
+
+// log keeps what a process has written.
+type log struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *log) tail() []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	text := l.b.Bytes()
+	return bytes.TrimSpace(text[max(0, len(text)-2000):])
+}
+
+// Start starts all servers, waits until they serve, and kills them when the test ends.
+func (g *Group) Start() error {
+	for range g.Addresses {
+		g.servers = append(g.servers, &server{log: &log{}})
+	}
+	g.TB.Cleanup(func() {
+		for i := range g.servers {
+			g.Kill(i)
+		}
+	})
+	for i := range g.servers {
+		if err := g.launch(i); err != nil {
+			return err
+		}
+	}
+	for i := range g.servers {
+		if err := g.ready(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Addrs returns the client addresses of all servers.
+func (g *Group) Addrs() []string { return g.Addresses }
+
+// Hosts returns the addresses as one list.
+func (g *Group) Hosts() string { return strings.Join(g.Addresses, ",") }
+
+// Kill kills a server with SIGKILL; its data stay.
+func (g *Group) Kill(i int) {
+	s := g.servers[i]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cmd == nil {
+		return
+	}
+	_ = s.cmd.Process.Kill()
+	<-s.done
+	s.cmd = nil
+}
+
+// Restart starts a killed server on its data and waits until it serves.
+func (g *Group) Restart(i int) {
+	g.TB.Helper()
+	g.Launch(i)
+	if err := g.ready(i); err != nil {
+		g.TB.Fatalf("starting a server again: %v", err)
+	}
+}
+
+// Launch starts a killed server on its data without waiting for it, for servers that serve only
+// once several are up.
+func (g *Group) Launch(i int) {
+	g.TB.Helper()
+	if err := g.launch(i); err != nil {
+		g.TB.Fatalf("starting a server again: %v", err)
+	}
+}
+
+// Pause stops a server with SIGSTOP; the kernel still accepts connections for it.
+func (g *Group) Pause(i int) { g.signal(i, syscall.SIGSTOP) }
+
+// Resume lets a paused server go on.
+func (g *Group) Resume(i int) { g.signal(i, syscall.SIGCONT) }
+
+func (g *Group) signal(i int, sig syscall.Signal) {
+	g.TB.Helper()
+	s := g.servers[i]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.cmd.Process.Signal(sig); err != nil {
+		g.TB.Fatalf("%v to server %d: %v", sig, i, err)
+	}
+}
+
+// Find returns the first server for which a condition holds, waiting for one.
+func (g *Group) Find(what string, condition func(i int) bool) int {
+	g.TB.Helper()
+	for end := time.Now().Add(StartLimit); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		for i := range g.servers {
+			if condition(i) {
+				return i
+			}
+		}
+	}
+	g.TB.Fatalf("no server is %s", what)
+	return 0
+}
+
+func (g *Group) launch(i int) error {
+	s := g.servers[i]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	cmd, err := g.Command(i)
+	if err != nil {
+		return err
+	}
+	cmd.Stdout, cmd.Stderr = s.log, s.log
+	// A process group of its own keeps a Ctrl-C at the test from reaching it first.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	done := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		close(done)
+	}()
+	s.cmd, s.done = cmd, done
+	return nil
+}
+
+func (g *Group) ready(i int) error {
+	s := g.servers[i]
+	for end := time.Now().Add(StartLimit); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if g.Serves(i) {
+			return nil
+		}
+		select {
+		case <-s.done:
+			return fmt.Errorf("server %d ended: %s", i, s.log.tail())
+		default:
+		}
+	}
+	return fmt.Errorf("server %d does not serve within %v: %s", i, StartLimit, s.log.tail())
+}
+
+// Retry calls start up to three times: a free port may be taken before its server gets it.
+func Retry[T any](tb testing.TB, what string, start func() (T, error)) T {
+	tb.Helper()
+	var err error
+	for range 3 {
+		var v T
+		if v, err = start(); err == nil {
+			return v
+		}
+		tb.Logf("starting %s: %v", what, err)
+	}
+	var zero T
+	tb.Fatalf("%s does not start: %v", what, err)
+	return zero
+}
+
+// FreeAddrs returns loopback addresses that were free a moment ago.
+func FreeAddrs(tb testing.TB, n int) []string {
+	tb.Helper()
+	addrs := make([]string, n)
+	for i := range addrs {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			tb.Fatal(err)
+		}
+		defer func() { _ = l.Close() }()
+		addrs[i] = l.Addr().String()
+	}
+	return addrs
+}

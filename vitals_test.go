@@ -1,0 +1,142 @@
+package xconsumer_test
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer"
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/coord/mem"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// What a parent process is told: the member before it can exist, that something runs before it
+// does, until when it may, that nothing runs any more, and the end.
+func TestVitals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := mem.New(mem.Config{Timeout: 20 * time.Second, Grace: 2 * time.Second, Latency: 3 * time.Millisecond})
+		observer, err := service.Client().Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = observer.Close() }()
+		keys := schema.NewKeys("test")
+		exists := func(member string) bool {
+			_, err := observer.Get(t.Context(), keys.Member(member))
+			return err == nil
+		}
+		var (
+			mu   sync.Mutex
+			told []cluster.Vitals
+		)
+		last := func() cluster.Vitals {
+			mu.Lock()
+			defer mu.Unlock()
+			return told[len(told)-1]
+		}
+		count := func() int {
+			mu.Lock()
+			defer mu.Unlock()
+			return len(told)
+		}
+		client := service.Client()
+		node, err := xconsumer.New(client, xconsumer.Config{
+			Cluster: "test", Name: "n1", Tasks: []cluster.TaskSpec{task("a", 2)}, Log: slog.New(slog.DiscardHandler),
+			Vitals: func(v cluster.Vitals) {
+				mu.Lock()
+				defer mu.Unlock()
+				if (len(told) == 0 || told[len(told)-1].Member != v.Member) && exists(v.Member) {
+					t.Errorf("told of member %s when it existed already", v.Member)
+				}
+				told = append(told, v)
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		node.Handle("a", func(ctx context.Context, _ *xconsumer.Worker) error {
+			if v := last(); v.Idle || v.Closed || v.Member == "" || v.StopBy <= observer.Now() {
+				t.Errorf("a worker begins at %v; last told %+v", observer.Now(), v)
+			}
+			<-ctx.Done()
+			return nil
+		})
+		ctx, leave := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- node.Run(ctx) }()
+		time.Sleep(time.Minute)
+		first := last()
+		if !exists(first.Member) || first.Cluster != "test" || first.Node != "n1" || first.Session == "" {
+			t.Errorf("vitals %+v", first)
+		}
+		if rest := first.StopBy - observer.Now(); rest < 14*time.Second || rest > 20*time.Second {
+			t.Errorf("may run for %v more", rest)
+		}
+		client.Cut()
+		time.Sleep(17 * time.Second) // past the soft stop: the workers have stopped
+		if v := last(); !v.Idle || v.Closed || v.Member != first.Member {
+			t.Errorf("after its workers have stopped: %+v", v)
+		}
+		before := count()
+		time.Sleep(10 * time.Second)
+		if more := count() - before; more < 5 {
+			t.Errorf("in ten seconds without anything new %d vitals were told", more)
+		}
+		client.Heal()
+		time.Sleep(time.Minute)
+		if v := last(); v.Member == first.Member || v.Idle || v.Closed {
+			t.Errorf("after the session was lost: %+v", v)
+		}
+		leave()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if v := last(); !v.Idle || !v.Closed {
+			t.Errorf("at the end: %+v", v)
+		}
+	})
+}
+
+// A node that leaves while the service is away cannot close its member: that is left to a parent.
+func TestVitalsOfASilentLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var mu sync.Mutex
+		var last cluster.Vitals
+		client := w.service.Client()
+		node, err := xconsumer.New(client, xconsumer.Config{
+			Cluster: "test", Name: "n1", Log: slog.New(slog.DiscardHandler),
+			Vitals: func(v cluster.Vitals) {
+				mu.Lock()
+				defer mu.Unlock()
+				last = v
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, leave := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- node.Run(ctx) }()
+		time.Sleep(time.Minute)
+		client.Cut()
+		leave()
+		began := coord.LeaseClock()()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if took := coord.LeaseClock()() - began; took > 25*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if last.Closed || !last.Idle || last.Member == "" {
+			t.Errorf("last told: %+v", last)
+		}
+	})
+}

@@ -10,9 +10,11 @@ import (
 	"testing"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
+	"google.golang.org/grpc"
 
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/coordtest"
@@ -278,6 +280,38 @@ func TestStrangersAreRefused(t *testing.T) {
 	for name, c := range map[string][2]string{"wrong password": {"fleet", "guess"}, "nobody": {}} {
 		if _, err := with(c[0], c[1]); !errors.Is(err, coord.ErrUnauthorized) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// oldServer says that it is a version, and nothing else.
+type oldServer struct {
+	pb.UnimplementedMaintenanceServer
+	version string
+}
+
+func (s oldServer) Status(context.Context, *pb.StatusRequest) (*pb.StatusResponse, error) {
+	return &pb.StatusResponse{Version: s.version}, nil
+}
+
+// One server of a bad version among good ones is enough to refuse them: it may lead.
+func TestBadVersionsAreRefused(t *testing.T) {
+	good := etcdserver.Start(t, 1)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	pb.RegisterMaintenanceServer(server, oldServer{version: "3.5.12"})
+	go func() { _ = server.Serve(l) }()
+	defer server.Stop()
+	store, err := etcd.New(etcd.Config{Endpoints: []string{"http://" + good.Addrs()[0], "http://" + l.Addr().String()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if _, err := store.Open(t.Context()); !errors.Is(err, coord.ErrUnsupported) || !strings.Contains(err.Error(), "3.5.12, whose leases can end although they were renewed") {
+			t.Errorf("open: %v", err)
 		}
 	}
 }

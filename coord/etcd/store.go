@@ -191,10 +191,10 @@ func (s *Store) probe(ctx context.Context, client *clientv3.Client) error {
 		if err := checkVersion(a.endpoint, a.version); err != nil {
 			return err
 		}
-		s.probed = true
 	}
-	if !s.probed {
+	if len(failed) == len(s.cfg.Endpoints) {
 		return answerError(ctx, errors.Join(failed...))
 	}
+	s.probed = true
 	return nil
 }

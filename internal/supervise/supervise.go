@@ -77,7 +77,9 @@ func Run(ctx context.Context, cfg Config) (code int, err error) {
 		p.blind = true
 		cfg.Log.Warn("this process cannot see all that its node starts (no /proc, or no right to adopt orphans): a dead node's work waits for its session's end")
 	}
-	reaping.Go(func() { reap(stopReaping, p.isChild) })
+	if !p.blind {
+		reaping.Go(func() { reap(stopReaping, p.isChild) })
+	}
 	closers, giveUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		defer time.AfterFunc(lastLimit, giveUp).Stop()
@@ -193,7 +195,12 @@ func (p *parent) live(ctx context.Context) (Death, error) {
 // died empties the tree of a dead child and says what is known of its death.
 func (p *parent) died(ctx context.Context, c *child, oom bool) Death {
 	d := death(c.cmd.ProcessState, oom)
-	d.vitals, d.late = c.last(), p.blind
+	d.vitals = c.last()
+	if p.blind {
+		c.kill() // its group; what else there may be is not known
+		d.late = true
+		return d
+	}
 	told := false
 	for end := time.Now().Add(emptyLimit); ; time.Sleep(5 * time.Millisecond) {
 		left := killTree(c.pid)

@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,11 +17,13 @@ import (
 const clocksCompare = true
 
 // adopt makes orphans below this process its children, so that none gets lost. It tells whether
-// that worked and the process table can be read, so that an empty tree can be seen.
+// that worked and the process table is the one that this process is in, so that an empty tree can
+// be seen: in a PID namespace of its own, /proc may still be another's, where the same numbers
+// mean other processes.
 func adopt() bool {
 	err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-	self := slices.ContainsFunc(processes(), func(p process) bool { return p.pid == os.Getpid() })
-	return (err == nil || os.Getpid() == 1) && self
+	self, _ := os.Readlink("/proc/self")
+	return (err == nil || os.Getpid() == 1) && self == strconv.Itoa(os.Getpid())
 }
 
 // process is a line of the process table.

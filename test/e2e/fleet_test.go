@@ -102,6 +102,7 @@ type fleet struct {
 	timeout    time.Duration
 	supervised bool          // nodes have a parent process
 	env        []string      // of the nodes that are started next
+	wrap       []string      // a command that starts them, if any
 	pauses     bool          // processes are paused: they keep their locks, and only tokens tell
 	session    coord.Session // for looking at the store
 	keys       schema.Keys
@@ -163,7 +164,8 @@ func (f *fleet) start(name string, args ...string) *proc {
 	if !f.supervised {
 		args = append(args, "--no-supervise")
 	}
-	p.cmd = exec.Command(os.Args[0], args...)
+	args = slices.Concat(f.wrap, []string{os.Args[0]}, args)
+	p.cmd = exec.Command(args[0], args[1:]...)
 	p.cmd.Env = append(append(os.Environ(), asNode+"="+f.dir), f.env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

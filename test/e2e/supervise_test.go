@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -326,4 +327,96 @@ func TestPoisonIsHeldBack(t *testing.T) {
 			t.Errorf("%s: %s; want %d crashes", poison.State, poison.Error, want.crashes)
 		}
 	}
+}
+
+// As process 1 of a PID namespace, as in a container, a parent reaps what others leave to it. Where
+// /proc is not the namespace's own it touches nothing but its child's group: the numbers there are
+// other processes'.
+func TestParentIsProcessOne(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		if os.Getenv("CI") != "" {
+			t.Fatal("PID namespaces need root")
+		}
+		t.Skip("PID namespaces need root; CI requires this test")
+	}
+	for name, c := range map[string]struct {
+		args []string
+		sees bool
+	}{
+		"with its own /proc":    {[]string{"--mount-proc"}, true},
+		"with the host's /proc": {nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newSupervised(t, etcdBackend)
+			bystander := exec.Command("sleep", "1000")
+			if err := bystander.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = bystander.Process.Kill(); _ = bystander.Wait() }()
+			f.wrap = append([]string{"unshare", "--pid", "--fork", "--kill-child"}, c.args...)
+			f.env = []string{strayVariable + "=1"}
+			n1 := f.start("n1")
+			state := n1.awaitSpread("n1")
+			inside := nodePID(t, state, "n1") // as the namespace counts
+			parent := childOf(t, n1.cmd.Process.Pid)
+			child := childOf(t, parent)
+			if inside == child {
+				t.Fatalf("the node is process %d inside and outside", child)
+			}
+			mark := len(f.journal())
+			f.kill(child, syscall.SIGKILL)
+			f.await("the node runs again", func() bool { return len(f.notes(mark, "start", "n1")) == 4 })
+			if blind := strings.Contains(n1.log.String(), "cannot see all that its node starts"); blind == c.sees {
+				t.Errorf("it says that it cannot see: %v", blind)
+			}
+			if closed := strings.Contains(n1.log.String(), "closed the dead node's member"); closed != c.sees {
+				t.Errorf("it closed the member: %v", closed)
+			}
+			if gone(bystander.Process.Pid) {
+				t.Error("a process of somebody else was killed")
+			}
+			if c.sees { // the strays of the first node are dead and reaped
+				f.await("no zombie is left", func() bool { return len(childrenOf(parent)) <= 1+3 })
+				for _, pid := range childrenOf(parent) {
+					if text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); strings.Contains(string(text), ") Z ") {
+						t.Errorf("process %d is a zombie", pid)
+					}
+				}
+			}
+			if err := syscall.Kill(parent, syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			if code := n1.exit(); code != 0 {
+				t.Errorf("exit code %d", code)
+			}
+		})
+	}
+}
+
+// childrenOf returns the children of a process.
+func childrenOf(pid int) (children []int) {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, file := range files { // a child belongs to the thread that started it
+		text, _ := os.ReadFile(file)
+		for _, field := range strings.Fields(string(text)) {
+			if child, err := strconv.Atoi(field); err == nil {
+				children = append(children, child)
+			}
+		}
+	}
+	return children
+}
+
+// childOf returns a process's child that is a node or its parent.
+func childOf(t *testing.T, pid int) int {
+	t.Helper()
+	for _, child := range childrenOf(pid) {
+		if args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", child)); strings.Contains(string(args), "\x00run\x00") {
+			return child
+		}
+	}
+	t.Fatalf("process %d has no such child: %v", pid, childrenOf(pid))
+	return 0
 }

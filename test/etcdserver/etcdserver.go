@@ -83,7 +83,7 @@ func start(tb testing.TB, n int) (*Cluster, error) {
 		return cmd, err
 	}
 	c.Serves = func(i int) bool { s := c.status(i); return s != nil && s.Leader != 0 }
-	return c, c.Group.Start()
+	return c, c.Start()
 }
 
 // Leader returns the index of the cluster's leader, waiting for one.

@@ -73,7 +73,7 @@ func start(tb testing.TB, n int, config []string) (*Ensemble, error) {
 	}
 	// ruok says imok without a quorum; srvr tells the mode.
 	e.Serves = func(i int) bool { return strings.Contains(srvr(e.Addresses[i]), "Mode: ") }
-	return e, e.Group.Start()
+	return e, e.Start()
 }
 
 // Leader returns the index of the ensemble's leader, waiting for one.

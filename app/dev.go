@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -62,6 +63,7 @@ type dev struct {
 	asked    bool   // the HTTP address was asked for
 
 	dir    string // temporary
+	addrs  []string
 	server *etcdserver.Server
 	crew   *foreman
 }
@@ -88,8 +90,7 @@ func (d *dev) run(ctx context.Context) (err error) {
 		return err
 	}
 	d.tellIgnored(log)
-	addrs, err := d.addresses(ctx)
-	if err != nil {
+	if d.addrs, err = d.addresses(ctx); err != nil {
 		return err
 	}
 	if d.dir, err = os.MkdirTemp("", devPrefix); err != nil {
@@ -109,25 +110,31 @@ func (d *dev) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer d.server.Close()
-	for i, addr := range addrs {
-		name := "n" + strconv.Itoa(i+1)
-		args := []string{"run", "--join", d.server.URL(), "--cluster", d.cluster, "--name", name, "--http", addr}
-		if config != "" {
-			args = append(args, "--config", config)
-		}
-		d.crew.add(name, args)
+	for i, addr := range d.addrs {
+		name := nodeOf(i)
+		d.crew.add(name, []string{"run", "--join", d.server.URL(), "--cluster", d.cluster, "--name", name, "--http", addr, "--config", config})
 	}
+	return d.work(ctx, log)
+}
+
+// nodeOf names the nodes.
+func nodeOf(i int) string { return "n" + strconv.Itoa(i+1) }
+
+// work runs the nodes until ctx ends or etcd fails.
+func (d *dev) work(ctx context.Context, log *slog.Logger) error {
 	ctx, cancel := context.WithCancelCause(ctx)
+	var helpers sync.WaitGroup
+	defer helpers.Wait()
 	defer cancel(nil)
-	go d.welcome(ctx, addrs, log)
-	go func() {
+	helpers.Go(func() { d.welcome(ctx, log) })
+	helpers.Go(func() {
 		select {
 		case err := <-d.server.Err():
 			cancel(fmt.Errorf("the embedded etcd has failed: %w", err))
 		case <-ctx.Done():
 		}
-	}()
-	err = d.crew.run(ctx, log)
+	})
+	err := d.crew.run(ctx, log)
 	if cause := context.Cause(ctx); err == nil && cause != nil && !errors.Is(cause, context.Canceled) {
 		err = cause
 	}

@@ -15,9 +15,9 @@ import (
 )
 
 // welcome waits until the cluster is at work and says where everything is and what to try.
-func (d *dev) welcome(ctx context.Context, addrs []string, log *slog.Logger) {
+func (d *dev) welcome(ctx context.Context, log *slog.Logger) {
 	began := time.Now()
-	client, err := httpapi.NewClient(addrs[0])
+	client, err := httpapi.NewClient(d.addrs[0])
 	if err != nil {
 		log.Error("no client of the first node", "error", err)
 		return
@@ -36,7 +36,7 @@ func (d *dev) welcome(ctx context.Context, addrs []string, log *slog.Logger) {
 			break
 		}
 	}
-	d.crew.print(d.greeting(state, addrs, time.Since(began)))
+	d.crew.print(d.greeting(state, time.Since(began)))
 }
 
 // atWork tells whether all nodes are there and all workers that can run do.
@@ -50,7 +50,7 @@ func atWork(s cluster.State, nodes int) bool {
 }
 
 // greeting is what a person sees when everything runs.
-func (d *dev) greeting(s cluster.State, addrs []string, took time.Duration) string {
+func (d *dev) greeting(s cluster.State, took time.Duration) string {
 	var b strings.Builder
 	running, wanted := 0, 0
 	for _, t := range s.Tasks {
@@ -64,29 +64,18 @@ func (d *dev) greeting(s cluster.State, addrs []string, took time.Duration) stri
 	line("")
 	line("  cluster %s: %d nodes, leader %s, %d of %d workers running after %.1fs", s.Cluster, len(s.Nodes), leader, running, wanted, took.Seconds())
 	line("")
-	pid := 0
-	for i, addr := range addrs {
-		name := fmt.Sprintf("n%d", i+1)
-		var tasks []string
-		for _, w := range s.Workers {
-			if w.Node == name {
-				tasks = append(tasks, cluster.Slot{Task: w.Task, Index: w.Index}.String())
-			}
-		}
-		note := ""
+	pid := 0 // of a node that is worth killing
+	for i, addr := range d.addrs {
+		name, note := nodeOf(i), ""
 		for _, n := range s.Nodes {
 			if n.Name == name {
 				note = fmt.Sprintf("pid %d", n.PID)
-				if !n.Leader || len(addrs) == 1 {
+				if !n.Leader || len(d.addrs) == 1 {
 					pid = n.PID
 				}
 			}
 		}
-		const most = 4
-		if more := len(tasks) - most; more > 0 {
-			tasks = append(tasks[:most], fmt.Sprintf("and %d more", more))
-		}
-		line("  %-6s http://%s   %-11s %s", name, addr, note, strings.Join(tasks, " "))
+		line("  %-6s http://%s   %-11s %s", name, addr, note, slotsOf(s, name))
 	}
 	kept := "in memory and a temporary directory: gone at the end"
 	if d.data != "" {
@@ -97,12 +86,12 @@ func (d *dev) greeting(s cluster.State, addrs []string, took time.Duration) stri
 	line("  Try, in another terminal:")
 	program := programName()
 	server := ""
-	if "http://"+addrs[0] != defaultServer {
-		server = " --server http://" + addrs[0]
+	if "http://"+d.addrs[0] != defaultServer {
+		server = " --server http://" + d.addrs[0]
 	}
 	try := func(what, command string) { line("    %-36s %s", what, command) }
 	try("look at it", program+" status"+server)
-	try("the same as JSON", "curl http://"+addrs[0]+"/api/v1/state")
+	try("the same as JSON", "curl http://"+d.addrs[0]+"/api/v1/state")
 	if pid != 0 {
 		try("kill a node: its work moves at once", fmt.Sprintf("kill -9 %d", pid))
 	}
@@ -110,6 +99,21 @@ func (d *dev) greeting(s cluster.State, addrs []string, took time.Duration) stri
 	line("  Ctrl-C ends all of it.")
 	line("")
 	return b.String()
+}
+
+// slotsOf names what a node runs, not too much of it.
+func slotsOf(s cluster.State, node string) string {
+	var slots []string
+	for _, w := range s.Workers {
+		if w.Node == node {
+			slots = append(slots, cluster.Slot{Task: w.Task, Index: w.Index}.String())
+		}
+	}
+	const most = 4
+	if more := len(slots) - most; more > 0 {
+		slots = append(slots[:most], fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(slots, " ")
 }
 
 // programName is how a person starts this program again.

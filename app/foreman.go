@@ -90,10 +90,14 @@ func (f *foreman) run(ctx context.Context, log *slog.Logger) error {
 	}
 	var signalling sync.WaitGroup
 	ended := make(chan struct{})
-	signalling.Go(func() { f.signals(ctx, ended, log) })
+	forced := 0
+	signalling.Go(func() { forced = f.signals(ctx, ended, log) })
 	working.Wait()
 	close(ended)
 	signalling.Wait()
+	if forced != 0 {
+		return childExit(forced)
+	}
 	select {
 	case code := <-codes:
 		return childExit(code)
@@ -155,8 +159,9 @@ func (j *job) signal(s syscall.Signal) {
 	}
 }
 
-// signals passes the end of ctx and a second signal on, and kills what is too slow.
-func (f *foreman) signals(ctx context.Context, ended <-chan struct{}, log *slog.Logger) {
+// signals passes the end of ctx and a second signal on, and kills what is too slow. It returns the
+// exit code after a second signal, else 0.
+func (f *foreman) signals(ctx context.Context, ended <-chan struct{}, log *slog.Logger) (forced int) {
 	all := func(s syscall.Signal) {
 		for _, j := range f.jobs {
 			j.signal(s)
@@ -164,7 +169,7 @@ func (f *foreman) signals(ctx context.Context, ended <-chan struct{}, log *slog.
 	}
 	select {
 	case <-ended:
-		return
+		return 0
 	case <-ctx.Done():
 		log.Info("leaving; once more ends everything at once")
 		all(syscall.SIGTERM)
@@ -173,9 +178,12 @@ func (f *foreman) signals(ctx context.Context, ended <-chan struct{}, log *slog.
 	for {
 		select {
 		case <-ended:
-			return
-		case <-f.streams.Again:
-			all(syscall.SIGTERM) // their second one
+			return forced
+		case sig := <-f.streams.Again:
+			if s, ok := sig.(syscall.Signal); ok {
+				forced = 128 + int(s)
+			}
+			all(syscall.SIGINT) // their second one
 		case <-limit:
 			log.Error("some processes do not leave; killing them")
 			all(syscall.SIGKILL)

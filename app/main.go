@@ -43,7 +43,9 @@ type Streams struct {
 
 // Main runs the program with the process's arguments and ends the process.
 //
-// The first SIGINT or SIGTERM asks a node to leave; the second ends everything at once.
+// The first SIGINT or SIGTERM asks a node to leave; the second ends everything at once. SIGTERMs that
+// come together are one: service managers send them to every process of a service, and the parent
+// passes its own on.
 func Main(register Register) {
 	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard)) // it would write to the terminal
 	ctx, cancel := context.WithCancel(context.Background())
@@ -53,7 +55,11 @@ func Main(register Register) {
 	go func() {
 		<-signals
 		cancel()
+		asked := time.Now()
 		for sig := range signals {
+			if sig == syscall.SIGTERM && time.Since(asked) < sameRequest {
+				continue
+			}
 			select {
 			case again <- sig: // to a command that has processes to end first
 			case <-time.After(100 * time.Millisecond):
@@ -65,6 +71,9 @@ func Main(register Register) {
 	}()
 	os.Exit(Run(ctx, os.Args[1:], register, Streams{Out: os.Stdout, Err: os.Stderr, Env: os.Getenv, Again: again}))
 }
+
+// sameRequest is how soon a second SIGTERM is still the first one's.
+const sameRequest = 500 * time.Millisecond
 
 // Run runs one command and returns the exit code.
 func Run(ctx context.Context, args []string, register Register, streams Streams) int {

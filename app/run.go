@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"syscall"
 	"time"
@@ -54,17 +55,18 @@ func runCommand(register Register, streams Streams) *cobra.Command {
 		if (child == nil || !child.IsNode()) && !*alone && supervise.Supported {
 			return runParent(ctx, s, streams, log)
 		}
-		return runNode(ctx, s, register, child, log)
+		return runNode(ctx, s, register, child, streams.Again, log)
 	}
 	return c
 }
 
 // runNode runs a node and its HTTP API until ctx ends.
-func runNode(ctx context.Context, s settings, register Register, child *supervise.Child, log *slog.Logger) error {
+func runNode(ctx context.Context, s settings, register Register, child *supervise.Child, again <-chan os.Signal, log *slog.Logger) error {
 	var tell func(cluster.Vitals)
 	var listener net.Listener
 	var err error
 	if child != nil && child.IsNode() {
+		obeyParent(again, log)
 		tell = child.Tell
 		listener, err = child.Listener()
 	} else {

@@ -72,6 +72,16 @@ func closeDead(ctx context.Context, service service, v cluster.Vitals, d supervi
 // orphanLimit is how long a child whose parent has died may take to leave.
 const orphanLimit = 15 * time.Second
 
+// obeyParent leaves it to the parent to end this process at once: what else signals it again, like
+// a service manager, only wants it to leave.
+func obeyParent(again <-chan os.Signal, log *slog.Logger) {
+	go func() { // until the process ends
+		for range again {
+			log.Info("leaving already; to end at once signal the parent process", "parent", os.Getppid())
+		}
+	}()
+}
+
 // leaveWithParent returns a context that ends with the parent, too.
 func leaveWithParent(ctx context.Context, child *supervise.Child, log *slog.Logger) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)

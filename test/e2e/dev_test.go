@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -396,14 +395,37 @@ func TestDevTakesTasksFromTheFile(t *testing.T) {
 		t.Errorf("state %+v", s)
 	}
 	d.find(`ignored: dev brings its own.*\[zookeeper\], \[http\]`)
-	// Two signals: at once.
-	_ = d.cmd.Process.Signal(syscall.SIGTERM)
-	d.find(`leaving; once more`)
-	_ = d.cmd.Process.Signal(syscall.SIGTERM)
-	if code := d.exit(); code != 0 && code != 143 {
-		t.Errorf("exit code %d", code)
+}
+
+// A second signal ends dev at once, whatever its workers are doing, and nothing stays.
+func TestDevSecondSignal(t *testing.T) {
+	t.Parallel()
+	f := &fleet{T: t, dir: t.TempDir()}
+	config := "[[task]]\nname = \"test01\"\nworkName = \"test01\"\nworkerNum = 2\n"
+	if err := os.WriteFile(f.path("app.toml"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	if left, err := os.ReadDir(d.tmp); !errors.Is(err, os.ErrNotExist) && len(left) != 0 {
+	f.env = []string{stubbornVariable + "=1h", "TMPDIR=" + t.TempDir()}
+	first := freeAddr(t)
+	d := f.run("dev", first, "dev", "--nodes", "1", "--http", first, "--config", f.path("app.toml"))
+	var s *cluster.State
+	f.await("all workers run", func() bool { s = stateOf(t, first); return healthy(s, 1, "") })
+	pids := processesOf(t, s)
+	d.signal(syscall.SIGINT)
+	f.await("the workers are asked to stop", func() bool { return strings.Count(d.log.String(), "stubborn") == 2 })
+	d.signal(syscall.SIGINT)
+	if code := d.exit(); code != 130 {
+		t.Errorf("exit code %d; want 130", code)
+	}
+	for _, pid := range pids {
+		if !gone(pid) {
+			t.Errorf("process %d lives on", pid)
+		}
+	}
+	if stops := f.notes(0, "stop", ""); len(stops) != 0 {
+		t.Errorf("workers stopped in order: %v", stops)
+	}
+	if left, _ := os.ReadDir(strings.TrimPrefix(f.env[1], "TMPDIR=")); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
 	}
 }

@@ -156,14 +156,21 @@ type proc struct {
 	err  error // of the process, once done
 }
 
-// start starts a node; hosts, if given, replace the servers of the file.
+// start starts a node.
 func (f *fleet) start(name string, args ...string) *proc {
 	f.Helper()
-	p := &proc{f: f, name: name, addr: freeAddr(f.T), log: &syncBuffer{}, done: make(chan struct{})}
-	args = append([]string{"run", "--config", f.path("app.toml"), "--name", name, "--http", p.addr}, args...)
+	addr := freeAddr(f.T)
+	args = append([]string{"run", "--config", f.path("app.toml"), "--name", name, "--http", addr}, args...)
 	if !f.supervised {
 		args = append(args, "--no-supervise")
 	}
+	return f.run(name, addr, args...)
+}
+
+// run starts the program with the works of the tests.
+func (f *fleet) run(name, addr string, args ...string) *proc {
+	f.Helper()
+	p := &proc{f: f, name: name, addr: addr, log: &syncBuffer{}, done: make(chan struct{})}
 	args = slices.Concat(f.wrap, []string{os.Args[0]}, args)
 	p.cmd = exec.Command(args[0], args[1:]...)
 	p.cmd.Env = append(append(os.Environ(), asNode+"="+f.dir), f.env...)

@@ -17,7 +17,7 @@ import (
 // Variables that make a node misbehave.
 const (
 	strayVariable    = "E2E_STRAYS"   // start processes that try to outlive the node
-	stubbornVariable = "E2E_STUBBORN" // take a long time to stop
+	stubbornVariable = "E2E_STUBBORN" // take so long to stop
 )
 
 // misbehave does what a node process should not.
@@ -58,9 +58,9 @@ func poison(ctx context.Context, w *xconsumer.Worker) error {
 
 // misbehaveWork does what a work should not.
 func misbehaveWork(ctx context.Context, node string, w *xconsumer.Worker) {
-	if os.Getenv(stubbornVariable) != "" {
+	if stubborn, err := time.ParseDuration(os.Getenv(stubbornVariable)); err == nil {
 		<-ctx.Done()
 		slog.Info("stubborn", "node", node, "task", w.Task())
-		time.Sleep(8 * time.Second)
+		time.Sleep(stubborn)
 	}
 }

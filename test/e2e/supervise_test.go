@@ -244,7 +244,7 @@ func TestSecondSignal(t *testing.T) {
 	f := newSupervised(t, zookeeper)
 	n1 := f.start("n1")
 	n1.awaitSpread("n1")
-	f.env = []string{stubbornVariable + "=1"}
+	f.env = []string{stubbornVariable + "=8s"}
 	n2 := f.start("n2")
 	state := n1.awaitSpread("n1", "n2")
 	pid := nodePID(t, state, "n2")
@@ -258,6 +258,27 @@ func TestSecondSignal(t *testing.T) {
 		t.Error("the child lives on")
 	}
 	n1.awaitSpread("n1")
+}
+
+// A service manager tells every process of a service to end. That is one request: the workers get
+// the time that they need.
+func TestEverybodyIsTold(t *testing.T) {
+	t.Parallel()
+	f := newSupervised(t, etcdBackend)
+	f.env = []string{stubbornVariable + "=2s"}
+	n1 := f.start("n1")
+	pid := nodePID(t, n1.awaitSpread("n1"), "n1")
+	mark := len(f.journal())
+	n1.signal(syscall.SIGTERM)
+	f.kill(pid, syscall.SIGTERM)
+	time.Sleep(time.Second) // and once more, late
+	f.kill(pid, syscall.SIGTERM)
+	if code := n1.exit(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if stops := f.notes(mark, "stop", "n1"); len(stops) != 4 {
+		t.Errorf("%d workers stopped in order", len(stops))
+	}
 }
 
 // While the service is away a parent does nothing to a child that has stopped its workers.

@@ -25,7 +25,6 @@ package etcd
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -119,6 +118,9 @@ func (s *Store) Open(ctx context.Context) (coord.Session, error) {
 	if err != nil {
 		_ = client.Close()
 		if isUnavailable(err) {
+			if ctx.Err() != nil {
+				err = context.Cause(ctx) // nothing that has an outcome was asked for
+			}
 			err = fmt.Errorf("none of %s answered: %w (%w)", strings.Join(s.cfg.Endpoints, ", "), s.reasons(ctx), err)
 		}
 		return nil, fmt.Errorf("etcd: %w", err)
@@ -175,25 +177,27 @@ func (s *Store) probe(ctx context.Context, client *clientv3.Client) error {
 			defer cancel()
 			status, err := client.Status(ctx, endpoint)
 			if err != nil {
-				answers <- answer{endpoint: endpoint, err: fmt.Errorf("%s: %w", endpoint, err)}
+				answers <- answer{err: err}
 				return
 			}
 			answers <- answer{endpoint: endpoint, version: status.Version}
 		}()
 	}
-	var failed []error
+	var failed error
+	answered := false
 	for range s.cfg.Endpoints {
 		a := <-answers
 		if a.err != nil {
-			failed = append(failed, a.err)
+			failed = a.err
 			continue
 		}
+		answered = true
 		if err := checkVersion(a.endpoint, a.version); err != nil {
 			return err
 		}
 	}
-	if len(failed) == len(s.cfg.Endpoints) {
-		return answerError(ctx, errors.Join(failed...))
+	if !answered {
+		return answerError(ctx, failed)
 	}
 	s.probed = true
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -54,8 +55,17 @@ func (f *floor) enter(node string, w *xconsumer.Worker) (leave func()) {
 	return func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		delete(f.runs, slot)
+		if f.runs[slot] == node && f.tokens[slot] == w.Token() { // else it is a dead process's
+			delete(f.runs, slot)
+		}
 	}
+}
+
+// die ends what a node runs, as the end of its process does.
+func (f *floor) die(node string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	maps.DeleteFunc(f.runs, func(_, on string) bool { return on == node })
 }
 
 // share returns how many workers each node runs.
@@ -79,8 +89,9 @@ func (f *floor) started() int {
 type proc struct {
 	*xconsumer.Node
 	*mem.Client
-	stop context.CancelFunc
-	done chan error
+	vitals atomic.Pointer[cluster.Vitals]
+	stop   context.CancelFunc
+	done   chan error
 }
 
 // world is a cluster in a bubble.
@@ -114,7 +125,11 @@ func (w *world) start(name string, change ...func(*xconsumer.Node)) *proc {
 	if w.intercept != nil {
 		store = coordtest.Intercept(client, w.intercept(client))
 	}
-	node, err := xconsumer.New(store, xconsumer.Config{Cluster: "test", Name: name, Tasks: w.tasks, Log: slog.New(slog.DiscardHandler)})
+	p := &proc{Client: client, done: make(chan error, 1)}
+	node, err := xconsumer.New(store, xconsumer.Config{
+		Cluster: "test", Name: name, Tasks: w.tasks, Log: slog.New(slog.DiscardHandler),
+		Vitals: func(v cluster.Vitals) { p.vitals.Store(&v) },
+	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -129,7 +144,7 @@ func (w *world) start(name string, change ...func(*xconsumer.Node)) *proc {
 		f(node)
 	}
 	ctx, stop := context.WithCancel(w.t.Context())
-	p := &proc{Node: node, Client: client, stop: stop, done: make(chan error, 1)}
+	p.Node, p.stop = node, stop
 	go func() { p.done <- node.Run(ctx) }()
 	time.Sleep(500 * time.Millisecond) // nodes that are started one after the other join in this order
 	return p

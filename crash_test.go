@@ -1,0 +1,107 @@
+package xconsumer_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/coord/coordtest"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// crash ends a node as the death of its process does: nothing of it runs, and nothing more is heard
+// of it. What goes on in this process never reaches the service.
+func (w *world) crash(p *proc) membership.Dead {
+	p.Cut()
+	w.floor.die(p.Name())
+	v := p.vitals.Load()
+	return membership.Dead{Member: v.Member, Node: v.Node, Session: v.Session, By: "parent", Cause: "crash"}
+}
+
+// bury closes a dead member over a session of its own, as a parent does.
+func (w *world) bury(dead membership.Dead, store coord.Store) error {
+	ctx, cancel := context.WithTimeout(w.t.Context(), 30*time.Second)
+	defer cancel()
+	s, err := store.Open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = s.Close() }()
+	return membership.CloseDead(ctx, s, schema.NewKeys("test"), dead)
+}
+
+// A crash whose member is closed costs no session timeout, also when it is the leader's.
+func TestCrashIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("a", 4), task("b", 2))
+		n1, n2, n3 := w.start("n1"), w.start("n2"), w.start("n3")
+		time.Sleep(time.Second)
+		w.wantShare(map[string]int{"n1": 2, "n2": 2, "n3": 2})
+		for _, victim := range []*proc{n1, n3} { // the leader, then a follower
+			dead := w.crash(victim)
+			if err := w.bury(dead, w.service.Client()); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(200 * time.Millisecond)
+			if victim == n1 {
+				w.wantShare(map[string]int{"n2": 3, "n3": 3})
+			}
+		}
+		w.wantShare(map[string]int{"n2": 6})
+		if s := w.state(n2); s.Leader != "n2" || len(s.Lost) != 0 || len(s.Nodes) != 1 {
+			t.Errorf("state %+v", s)
+		}
+		w.leave(n1, n2, n3)
+	})
+}
+
+// Processes die and are started again under the same name, their members are closed, over commits
+// that go wrong: no slot runs twice, all of them run in the end, and nothing is left over.
+func TestCrashesWhileCommitsGoWrong(t *testing.T) {
+	for seed := range uint64(15) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, task("a", 5), task("b", 3))
+				n := newNemesis(seed, 0.2)
+				w.intercept = n.interceptor
+				var procs, zombies []*proc
+				for i := range 4 {
+					procs = append(procs, w.start(fmt.Sprint("n", i)))
+				}
+				dice := rand.New(rand.NewPCG(seed, 3))
+				closed := 0
+				for range 15 {
+					time.Sleep(time.Duration(dice.IntN(8e9)) * time.Nanosecond)
+					i := dice.IntN(len(procs))
+					victim := procs[i]
+					if victim.vitals.Load() == nil {
+						continue // it has not come to join yet
+					}
+					dead := w.crash(victim)
+					zombies = append(zombies, victim)
+					client := w.service.Client()
+					if w.bury(dead, coordtest.Intercept(client, n.interceptor(client))) == nil {
+						closed++
+					}
+					procs[i] = w.start(victim.Name())
+				}
+				n.heal()
+				time.Sleep(2 * time.Minute)
+				w.wantShare(map[string]int{"n0": 2, "n1": 2, "n2": 2, "n3": 2})
+				if s := w.state(procs[0]); len(s.Lost) != 0 || len(s.Nodes) != 4 {
+					t.Errorf("nodes %+v, lost %+v", s.Nodes, s.Lost)
+				}
+				for _, p := range append(zombies, procs...) {
+					w.leave(p)
+				}
+				n.late.Wait()
+				t.Logf("faults %v, closed %d of %d, starts %d", n.told, closed, len(zombies), w.floor.started())
+			})
+		})
+	}
+}

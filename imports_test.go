@@ -36,6 +36,7 @@ var allowed = map[string][]string{
 	"httpapi":             {"cluster"},
 	"app":                 {"", "cluster", "coord", "coord/etcd", "coord/zk", "httpapi", "internal/etcdserver", "internal/membership", "internal/schema", "internal/supervise"},
 	"cmd/xconsumer":       {"", "app", "work"},
+	"xconsumertest":       {"", "cluster", "coord/mem", "internal/membership", "internal/schema"},
 	"work":                {"work/test01", "work/test02"},
 	"work/test01":         {""},
 	"work/test02":         {""},

@@ -9,7 +9,11 @@ import (
 	"pgregory.net/rapid"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestIndexes(t *testing.T) {
 	for text, want := range map[string]cluster.Indexes{

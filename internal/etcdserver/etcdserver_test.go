@@ -11,7 +11,13 @@ import (
 	"testing"
 
 	"gitee.com/ken.yang/xconsumer/internal/etcdserver"
+
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"))
+}
 
 func TestServerKeepsItsDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "data")

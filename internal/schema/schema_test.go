@@ -13,7 +13,11 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestRecordsReadWell(t *testing.T) {
 	spec := &cluster.TaskSpec{Name: "a", WorkName: "w", WorkerNum: 9}
@@ -132,8 +136,11 @@ func TestHeldLists(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"v":1,"version":3,"node":"n","slots":[{"task":"a","slots":"0-3,7","token":1,"spec":{"name":"a","workName":"a","workerNum":1}}],"releasing":[]}`))
 	f.Add([]byte(`{"v":1,"spec":{"name":"a","workName":"a","workerNum":1},"extra":[]}`))
+	f.Add([]byte(`{"v":1,"version":3,"node":"n","slots":[],"releasing":[],"closed":{"by":"p","cause":"c","startedLast60s":[{"task":"a","slots":"1","token":2,"since":"2026-01-02T03:04:05Z"}],"at":"2026-01-02T03:04:06Z"}}`))
+	f.Add([]byte(`{"v":1,"version":3,"slots":[{"task":"a","slots":"1","tookDown":["n1","n2"],"declared":4}]}`))
 	f.Fuzz(func(t *testing.T, value []byte) {
-		for _, r := range []schema.Record{&schema.Doc{}, &schema.Status{}, &schema.Epoch{}, &schema.Meta{}, &schema.Task{}, &schema.Settings{}, &schema.Member{}, &schema.Name{}} {
+		for _, r := range []schema.Record{&schema.Doc{}, &schema.Status{}, &schema.Epoch{}, &schema.Meta{}, &schema.Task{}, &schema.Settings{}, &schema.Member{}, &schema.Name{},
+			&schema.Heartbeat{}, &schema.Decision{}, &schema.Suspects{}} {
 			if schema.Decode("/k", coord.Record{Value: value, Version: 3}, r) != nil {
 				continue
 			}

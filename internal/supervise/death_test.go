@@ -11,7 +11,11 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // What a process's end means to its parent, by processes that really end so.
 func TestDeaths(t *testing.T) {

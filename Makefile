@@ -26,6 +26,10 @@ cross: ## Compiles for the systems on which the tests do not run
 short: ## Runs the tests that need no server (seconds)
 	$(GO) test -race . ./app ./cluster ./coord/mem ./httpapi ./internal/...
 
+.PHONY: explore
+explore: ## Walks through the orders of events in small worlds (WORLDS of them each, default 3,000,000)
+	EXPLORE=$(or $(WORLDS),3000000) $(GO) test -v -timeout 2h -run TestEveryOrder ./test/explore
+
 .PHONY: lint
 lint: ## Runs the linters (the first run builds them: minutes)
 	$(LINT) run ./...

@@ -1,0 +1,398 @@
+package explore_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/assignment"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// step is one event and the world after it.
+type step struct {
+	name string
+	next world
+}
+
+// hole leaves out a guard, to show that the walk would notice.
+type hole string
+
+const (
+	noHole       hole = ""
+	noEpochCheck hole = "commits of leaders do not check the epoch"
+	noDocCheck   hole = "claims do not check the document"
+	noFence      hole = "sessions end before their workers have stopped"
+	noRelease    hole = "a release is taken as done at once"
+	earlyClose   hole = "a parent closes before its child is dead"
+)
+
+// steps returns everything that can happen next.
+func (w world) steps(h hole, maxDocs int) []step {
+	var list []step
+	add := func(next world, format string, args ...any) {
+		list = append(list, step{fmt.Sprintf(format, args...), next})
+	}
+	for _, name := range leaders {
+		w.leaderSteps(name, maxDocs, h, add)
+	}
+	for _, guid := range guids {
+		w.nodeSteps(guid, add)
+		w.endings(guid, h, add)
+	}
+	for i := range w.flying {
+		w.outcomes(i, h, add)
+	}
+	if w.nodes["a"] == nil && w.budget.join > 0 {
+		next := w
+		next.budget.join--
+		add(next.join("a"), "a joins")
+	}
+	return list
+}
+
+type adder func(next world, format string, args ...any)
+
+func (w world) lead(name string, l leader) world {
+	w.leads = with(w.leads, name, &l)
+	return w
+}
+
+func (w world) node(guid string, n node) world {
+	w.nodes = with(w.nodes, guid, &n)
+	return w
+}
+
+// leaderSteps are those of a process that may lead.
+func (w world) leaderSteps(name string, maxDocs int, h hole, add adder) {
+	l := w.leads[name]
+	if name == "L2" && l == nil && w.candidates["L2"] && !w.candidates["L1"] {
+		add(w.bump("L2"), "L2 leads")
+	}
+	if name == "L1" && w.candidates["L1"] && w.budget.depose > 0 {
+		next := w
+		next.budget.depose--
+		next.candidates = with(w.candidates, "L1", false)
+		add(next, "L1's session ends, unnoticed")
+	}
+	if l == nil || !l.active {
+		return
+	}
+	next := *l
+	switch l.stage {
+	case readsDocs:
+		if next.epoch != w.epoch { // it reads again after a commit whose outcome it does not know
+			if next.term != w.term {
+				add(w.lead(name, leader{}), "%s reads the epoch: deposed", name)
+				return
+			}
+			next.epoch, next.token = w.epoch, w.nextToken
+		}
+		next.docs, next.fresh, next.changed, next.stage = maps.Clone(w.docs), map[string]bool{}, false, readsRest
+		for guid, d := range l.docs { // one that it knew, and that is gone, is remembered
+			if !w.docs[guid].exists && d.rec != nil {
+				next.docs[guid] = record[schema.Doc]{rec: d.rec, version: d.version}
+			}
+		}
+		add(w.lead(name, next), "%s reads the documents", name)
+	case readsRest:
+		next.status, next.member, next.stage = maps.Clone(w.statuses), maps.Clone(w.alive), decides
+		next.fresh = map[string]bool{}
+		for guid := range next.docs {
+			next.fresh[guid] = true
+		}
+		add(w.lead(name, next), "%s reads the rest", name)
+	case decides:
+		if l.changed {
+			again := next
+			again.stage = readsDocs
+			add(w.lead(name, again), "%s looks again", name)
+		}
+		w.decide(name, next, maxDocs, h, add)
+	}
+}
+
+// decide asks the real function, and sends what it says.
+func (w world) decide(name string, l leader, maxDocs int, h hole, add adder) {
+	snap := l.snapshot(w.workers)
+	if h == noRelease {
+		for _, p := range snap.Peers {
+			if p.Doc.Rec != nil && len(p.Doc.Rec.Releasing) > 0 && p.Status.Rec != nil {
+				p.Status.Rec = &schema.Status{Applied: 1 << 40}
+			}
+		}
+	}
+	d := assignment.Decide(assignment.World{
+		Snapshot: snap, Self: name, Now: 3 * time.Second, Timeout: time.Second, MaxDocs: maxDocs, Buried: l.buried,
+	})
+	if d.Evict != "" {
+		panic("nobody edits the store by hand here")
+	}
+	for _, guid := range d.Forget {
+		l.docs, l.buried = without(l.docs, guid), without(l.buried, guid)
+	}
+	if len(d.Docs) == 0 {
+		if len(d.Forget) > 0 {
+			add(w.lead(name, l), "%s forgets %v", name, d.Forget)
+		}
+		return
+	}
+	m := message{from: name, epoch: l.epoch, term: l.term, token: d.Token, docs: d.Docs, at: map[string]int64{}}
+	what := ""
+	for _, guid := range slices.Sorted(maps.Keys(d.Docs)) {
+		m.at[guid] = l.docs[guid].version
+		if doc := d.Docs[guid]; doc == nil {
+			l.buried = with(l.buried, guid, true)
+			what += " " + guid + ": buried;"
+		} else {
+			what += fmt.Sprintf(" %s: [%s|%s];", guid, text(doc.Slots), text(doc.Releasing))
+		}
+	}
+	l.stage = waits
+	next := w.lead(name, l)
+	next.flying = append(slices.Clone(w.flying), m)
+	add(next, "%s sends%s", name, what)
+}
+
+// nodeSteps are those of a process that works.
+func (w world) nodeSteps(guid string, add adder) {
+	n := w.nodes[guid]
+	if n == nil || n.dead {
+		return
+	}
+	if stored := w.docs[guid]; stored.version != n.doc.version || stored.exists != n.good || n.doc.rec == nil {
+		next := *n
+		next.doc, next.good = stored, stored.exists
+		if !stored.exists {
+			next.doc.rec = nil
+		}
+		add(w.node(guid, next), "%s reads its document", guid)
+	}
+	if n.unsure && !n.busy && w.statuses[guid].exists {
+		next := *n
+		next.unsure, next.saidAt = false, w.statuses[guid].version
+		add(w.node(guid, next), "%s reads its status", guid)
+	}
+	o := assignment.Follow(n.local())
+	next, acts := *n, false
+	for slot := range o.Stop {
+		if !next.asked[slot] {
+			next.asked, acts = with(next.asked, slot, true), true
+		}
+	}
+	after := w
+	if o.Status != nil && !n.busy && !n.unsure {
+		acts, next.busy = true, true
+		m := message{from: guid, status: o.Status, statusAt: n.saidAt}
+		if m.claim = len(o.Start) > 0 && n.lease; m.claim {
+			m.docAt, m.start = n.doc.version, o.Start
+		}
+		after.flying = append(slices.Clone(w.flying), m)
+	}
+	if acts {
+		add(after.node(guid, next), "%s follows: stop %d, claim %d", guid, len(o.Stop), len(o.Start))
+	}
+	for slot := range n.asked {
+		if _, runs := n.running[slot]; runs {
+			next := *n
+			next.running, next.asked = without(n.running, slot), without(n.asked, slot)
+			add(w.node(guid, next), "%s: %s has stopped", guid, slot)
+		}
+	}
+	switch {
+	case n.lease && w.budget.fence > 0:
+		next := *n
+		next.lease = false
+		after := w.node(guid, next)
+		after.budget.fence--
+		add(after, "%s: its lease lapses", guid)
+	case !n.lease && w.alive[guid]:
+		next := *n
+		next.lease = true
+		add(w.node(guid, next), "%s: its lease holds again", guid)
+	}
+}
+
+// endings are the ways in which a process and its member end.
+func (w world) endings(guid string, h hole, add adder) {
+	n := w.nodes[guid]
+	if n == nil {
+		return
+	}
+	if !n.dead && w.budget.crash > 0 {
+		next := *n
+		next.dead, next.running, next.asked = true, map[cluster.Slot]int64{}, map[cluster.Slot]bool{}
+		after := w.node(guid, next)
+		after.budget.crash--
+		add(after, "%s crashes", guid)
+	}
+	if !w.alive[guid] {
+		return
+	}
+	gone := w
+	gone.alive = with(w.alive, guid, false)
+	gone.statuses = with(w.statuses, guid, record[schema.Status]{})
+	if n.dead || !n.lease && len(n.running) == 0 || h == noFence {
+		add(gone.hint(), "%s's session ends", guid)
+	}
+	if doc := w.docs[guid]; doc.exists && doc.rec.Closed == nil && (n.dead || h == earlyClose) {
+		closed := *doc.rec
+		closed.Closed = &schema.Closed{By: "parent"}
+		gone.docs = with(w.docs, guid, record[schema.Doc]{rec: &closed, version: doc.version + 1, exists: true})
+		add(gone.hint(), "%s is closed by its parent", guid)
+	}
+}
+
+// outcomes are what may become of a message.
+func (w world) outcomes(i int, h hole, add adder) {
+	m := w.flying[i]
+	w.flying = slices.Delete(slices.Clone(w.flying), i, i+1)
+	applied, ok, refused := w.apply(m, h)
+	if m.silent {
+		add(applied, "%s's late commit arrives: %v", m.from, ok)
+		return
+	}
+	add(applied.told(m, ok, refused, false), "%s's commit: %v", m.from, ok)
+	if w.budget.lost == 0 {
+		return
+	}
+	w.budget.lost--
+	applied.budget.lost--
+	add(w.told(m, false, false, true), "%s's commit is lost", m.from)
+	if ok {
+		add(applied.told(m, true, false, true), "%s's commit: true, and its answer is lost", m.from)
+	}
+	late := w
+	m.silent = true
+	late.flying = append(slices.Clone(w.flying), m)
+	m.silent = false
+	add(late.told(m, false, false, true), "%s's commit is late", m.from)
+}
+
+// apply is the service's side of a commit. Refused is, for a claim, that its document has moved on.
+func (w world) apply(m message, h hole) (next world, ok, refused bool) {
+	if m.status != nil {
+		doc := w.docs[m.from]
+		switch {
+		case !w.alive[m.from]:
+			return w, false, false
+		case m.claim && (!doc.exists || doc.version != m.docAt) && h != noDocCheck:
+			return w, false, true
+		case w.statuses[m.from].version != m.statusAt:
+			return w, false, false
+		}
+		w.statuses = with(w.statuses, m.from, record[schema.Status]{rec: m.status, version: m.statusAt + 1, exists: true})
+		return w.hint(), true, false
+	}
+	if (!w.candidates[m.from] || w.epoch != m.epoch) && h != noEpochCheck {
+		return w, false, false
+	}
+	for guid := range m.docs {
+		if d := w.docs[guid]; !d.exists || d.version != m.at[guid] {
+			return w, false, false
+		}
+	}
+	w.epoch++
+	w.nextToken = m.token
+	for guid, doc := range m.docs {
+		if doc == nil {
+			w.docs = without(w.docs, guid)
+			continue
+		}
+		for slot, held := range schema.Each(doc.Slots) {
+			if schema.Find(w.docs[guid].rec.Slots, slot) == nil {
+				if held.Token <= w.tokens[slot] {
+					w.tokens = with(w.tokens, slot, -1) // which no world may have
+				} else {
+					w.tokens = with(w.tokens, slot, held.Token)
+				}
+			}
+		}
+		w.docs = with(w.docs, guid, record[schema.Doc]{rec: doc, version: m.at[guid] + 1, exists: true})
+	}
+	return w.hint(), true, false
+}
+
+// told is the sender's side: it learns what became of its commit, or that nobody knows.
+func (w world) told(m message, ok, refused, unknown bool) world {
+	if m.status != nil {
+		n := *w.nodes[m.from]
+		if n.dead {
+			return w
+		}
+		n.busy = false
+		switch {
+		case refused && !unknown:
+		case !ok || unknown:
+			n.unsure, n.said = true, nil
+		default:
+			n.saidAt = m.statusAt + 1
+			if !n.unsure {
+				n.said = m.status
+			}
+			for _, g := range m.start {
+				if m.claim && n.lease {
+					n.running = with(n.running, g.Slot, g.Token)
+				}
+			}
+		}
+		return w.node(m.from, n)
+	}
+	l := *w.leads[m.from]
+	if !l.active || l.term != m.term {
+		return w
+	}
+	switch {
+	case ok && !unknown:
+		l.epoch, l.token, l.stage, l.changed = m.epoch+1, m.token, decides, true
+		for guid, doc := range m.docs {
+			if doc == nil {
+				l.docs, l.buried = without(l.docs, guid), without(l.buried, guid)
+				continue
+			}
+			l.docs = with(l.docs, guid, record[schema.Doc]{rec: doc, version: m.at[guid] + 1, exists: true})
+			l.fresh = with(l.fresh, guid, false)
+		}
+	case !unknown && (!w.candidates[m.from] || w.term != l.term):
+		return w.lead(m.from, leader{}) // deposed
+	default:
+		l.stage = readsDocs
+	}
+	return w.lead(m.from, l)
+}
+
+// wrong says which promise a world breaks, "" if none.
+func (w world) wrong() string {
+	runs, listed := map[cluster.Slot]string{}, map[cluster.Slot]string{}
+	for _, guid := range guids {
+		if n := w.nodes[guid]; n != nil && !n.dead {
+			for slot, token := range n.running {
+				if other := runs[slot]; other != "" {
+					return fmt.Sprintf("%s runs on %s and %s", slot, other, guid)
+				}
+				runs[slot] = guid
+				if s := w.statuses[guid]; w.alive[guid] && (s.rec == nil || schema.Find(s.rec.Holding, slot) == nil) {
+					return fmt.Sprintf("%s runs on %s with token %d, and its status does not say so", slot, guid, token)
+				}
+			}
+		}
+		if d := w.docs[guid]; d.exists {
+			for _, list := range [][]schema.Held{d.rec.Slots, d.rec.Releasing} {
+				for slot := range schema.Each(list) {
+					if other := listed[slot]; other != "" {
+						return fmt.Sprintf("%s is listed by %s and %s", slot, other, guid)
+					}
+					listed[slot] = guid
+				}
+			}
+		}
+	}
+	for slot, token := range w.tokens {
+		if token < 0 {
+			return fmt.Sprintf("the token of %s did not rise", slot)
+		}
+	}
+	return ""
+}

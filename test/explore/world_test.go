@@ -1,0 +1,305 @@
+// Package explore_test walks through every order of events in small worlds: what leaders and nodes
+// decide is decided by the real functions, assignment.Decide and assignment.Follow, and everything
+// around them is taken apart into steps that a service, a network and processes may put into any
+// order. Commits are lost, arrive late, or lose their answers; leaders are replaced while they
+// believe that they lead; processes crash between any two steps and are closed by their parents or
+// wait for their sessions to end.
+//
+// The one thing that is assumed is a sound lease: a session ends only after its node has stopped
+// its workers. That a lease is sound is for the backends' conformance to show.
+package explore_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/assignment"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// The inhabitants: members that work, b from the beginning and a when it joins, and leaders in the
+// order of their candidate keys. The planner prefers a, so that who knows it decides otherwise than
+// who does not.
+var (
+	guids   = []string{"a", "b"}
+	leaders = []string{"L1", "L2"}
+)
+
+// record is a key with its version.
+type record[R any] struct {
+	rec     *R // never changed
+	version int64
+	exists  bool
+}
+
+// world is one state. Maps are copied before they are changed, what they point to never changes.
+type world struct {
+	workers int // of the task
+
+	// The store.
+	epoch      int64 // version
+	term       int64
+	nextToken  int64
+	docs       map[string]record[schema.Doc]
+	statuses   map[string]record[schema.Status]
+	alive      map[string]bool // the member's session, with its member key
+	candidates map[string]bool
+
+	// The processes.
+	leads map[string]*leader
+	nodes map[string]*node
+
+	// The network, and how much more may go wrong.
+	flying []message
+	budget budget
+	tokens map[cluster.Slot]int64 // highest that was granted
+}
+
+// budget bounds the faults.
+type budget struct{ lost, crash, depose, fence, join int }
+
+// leader is what a leading process knows; values are replaced, not changed.
+type leader struct {
+	active  bool
+	term    int64
+	epoch   int64 // version that its next commit names
+	token   int64
+	docs    map[string]record[schema.Doc] // as read
+	status  map[string]record[schema.Status]
+	member  map[string]bool
+	fresh   map[string]bool // read after the document
+	stage   stage
+	buried  map[string]bool
+	changed bool // something may be new since it decided
+}
+
+type stage int
+
+const (
+	decides stage = iota
+	waits         // for the answer to a commit
+	readsDocs
+	readsRest
+)
+
+// node is a working process.
+type node struct {
+	doc     record[schema.Doc] // as read; rec nil before the first
+	good    bool
+	running map[cluster.Slot]int64 // token
+	asked   map[cluster.Slot]bool  // to stop
+	said    *schema.Status
+	saidAt  int64
+	unsure  bool
+	busy    bool
+	lease   bool
+	dead    bool
+}
+
+// message is a commit under way.
+type message struct {
+	from string
+	// Of a leader.
+	epoch, term, token int64
+	docs               map[string]*schema.Doc
+	at                 map[string]int64
+	// Of a node.
+	status   *schema.Status
+	statusAt int64
+	claim    bool
+	docAt    int64
+	start    []cluster.Grant
+	silent   bool // nobody waits for the answer any more
+}
+
+func newWorld(b budget, workers int) world {
+	w := world{
+		workers: workers,
+		epoch:   1, nextToken: 1, docs: map[string]record[schema.Doc]{}, statuses: map[string]record[schema.Status]{},
+		alive: map[string]bool{}, candidates: map[string]bool{"L1": true, "L2": true},
+		leads: map[string]*leader{}, nodes: map[string]*node{}, budget: b, tokens: map[cluster.Slot]int64{},
+	}
+	w = w.join("b")
+	return w.bump("L1")
+}
+
+func with[K comparable, V any](m map[K]V, k K, v V) map[K]V {
+	c := make(map[K]V, len(m)+1)
+	maps.Copy(c, m)
+	c[k] = v
+	return c
+}
+
+func without[K comparable, V any](m map[K]V, k K) map[K]V {
+	c := maps.Clone(m)
+	delete(c, k)
+	return c
+}
+
+// join creates a member's keys in one commit.
+func (w world) join(guid string) world {
+	w.docs = with(w.docs, guid, record[schema.Doc]{rec: &schema.Doc{Node: "node-" + guid, Slots: []schema.Held{}, Releasing: []schema.Held{}}, exists: true})
+	w.statuses = with(w.statuses, guid, record[schema.Status]{rec: &schema.Status{}, exists: true})
+	w.alive = with(w.alive, guid, true)
+	w.nodes = with(w.nodes, guid, &node{running: map[cluster.Slot]int64{}, asked: map[cluster.Slot]bool{}, said: &schema.Status{}, lease: true})
+	return w.hint()
+}
+
+// hint lets leaders look again.
+func (w world) hint() world {
+	for name, l := range w.leads {
+		if l.active && !l.changed {
+			next := *l
+			next.changed = true
+			w.leads = with(w.leads, name, &next)
+		}
+	}
+	return w
+}
+
+// bump is a new leader's first commit.
+func (w world) bump(name string) world {
+	w.epoch++
+	w.term++
+	w.leads = with(w.leads, name, &leader{active: true, term: w.term, epoch: w.epoch, token: w.nextToken, stage: readsDocs, buried: map[string]bool{}})
+	return w
+}
+
+// snapshot is what a leader has read, as its view would hold it.
+func (l *leader) snapshot(workers int) *view.Snapshot {
+	task := &schema.Task{Spec: cluster.TaskSpec{Name: "t", WorkName: "t", WorkerNum: workers}}
+	s := &view.Snapshot{
+		Epoch:    view.Entry[schema.Epoch]{Rec: &schema.Epoch{Term: l.term, NextToken: l.token}, Version: l.epoch},
+		Suspects: view.Entry[schema.Suspects]{Absent: true},
+		Peers:    map[string]*view.Peer{},
+		Tasks:    map[string]view.Entry[schema.Task]{"t": {Rec: task}},
+	}
+	const docRead = 2 * time.Second
+	for guid, d := range l.docs {
+		read := docRead + time.Second
+		if !l.fresh[guid] {
+			read = time.Second
+		}
+		p := &view.Peer{
+			Doc:    view.Entry[schema.Doc]{Rec: d.rec, RecAt: d.version, Version: d.version, Absent: !d.exists, Read: docRead},
+			Status: view.Entry[schema.Status]{Rec: l.status[guid].rec, RecAt: l.status[guid].version, Version: l.status[guid].version, Absent: !l.status[guid].exists, Read: read},
+			Member: view.Entry[schema.Member]{Absent: !l.member[guid], Read: read},
+		}
+		if l.member[guid] {
+			p.Member.Rec = &schema.Member{Node: "node-" + guid, Works: []string{"t"}}
+		}
+		s.Peers[guid] = p
+	}
+	return s
+}
+
+// local is what a node decides from.
+func (n *node) local() assignment.Local {
+	l := assignment.Local{
+		Doc: n.doc.rec, DocVersion: n.doc.version, DocGood: n.good, Said: n.said,
+		Running: map[cluster.Slot]cluster.Report{}, Claims: map[cluster.Slot]schema.Claim{},
+	}
+	for slot, token := range n.running {
+		state := cluster.WorkerRunning
+		if n.asked[slot] {
+			state = cluster.WorkerStopping
+		}
+		l.Running[slot] = cluster.Report{Slot: slot, Token: token, State: state}
+		l.Claims[slot] = schema.Claim{Token: token}
+	}
+	if !n.lease {
+		l.Phase = membership.SoftStop
+	}
+	return l
+}
+
+// key tells worlds apart.
+func (w world) key() string {
+	var b strings.Builder
+	held := func(list []schema.Held) {
+		for _, h := range list {
+			fmt.Fprintf(&b, "%s@%d/%d ", h.Slots, h.Token, h.Version)
+		}
+	}
+	doc := func(r record[schema.Doc]) {
+		if !r.exists || r.rec == nil {
+			b.WriteString("-;")
+			return
+		}
+		fmt.Fprintf(&b, "v%d[", r.version)
+		held(r.rec.Slots)
+		b.WriteByte('|')
+		held(r.rec.Releasing)
+		fmt.Fprintf(&b, "%v];", r.rec.Closed != nil)
+	}
+	status := func(r record[schema.Status]) {
+		if !r.exists || r.rec == nil {
+			b.WriteString("-;")
+			return
+		}
+		fmt.Fprintf(&b, "v%d a%d %v[", r.version, r.rec.Applied, r.rec.Fenced)
+		held(r.rec.Holding)
+		b.WriteString("];")
+	}
+	fmt.Fprintf(&b, "%d %d %d %v%v%v ", w.epoch, w.term, w.nextToken, w.candidates["L1"], w.candidates["L2"], w.budget)
+	for _, guid := range guids {
+		fmt.Fprintf(&b, "%v ", w.alive[guid])
+		doc(w.docs[guid])
+		status(w.statuses[guid])
+		if n := w.nodes[guid]; n != nil {
+			fmt.Fprintf(&b, "%v%v%v%v%v s%d ", n.good, n.unsure, n.busy, n.lease, n.dead, n.saidAt)
+			doc(n.doc)
+			status(record[schema.Status]{rec: n.said, exists: n.said != nil})
+			for i := range w.workers {
+				slot := cluster.Slot{Task: "t", Index: i}
+				fmt.Fprintf(&b, "%d%v,", n.running[slot], n.asked[slot])
+			}
+		}
+	}
+	for _, name := range leaders {
+		l := w.leads[name]
+		if l == nil || !l.active {
+			b.WriteString("~")
+			continue
+		}
+		fmt.Fprintf(&b, "%d %d %d %d %v ", l.term, l.epoch, l.token, l.stage, l.changed)
+		for _, guid := range guids {
+			doc(l.docs[guid])
+			status(l.status[guid])
+			fmt.Fprintf(&b, "%v%v%v;", l.member[guid], l.fresh[guid], l.buried[guid])
+		}
+	}
+	flying := make([]string, 0, len(w.flying))
+	for _, m := range w.flying {
+		var t strings.Builder
+		fmt.Fprintf(&t, "%s %d %d %v %d %d %v:", m.from, m.epoch, m.token, m.claim, m.docAt, m.statusAt, m.silent)
+		for _, guid := range slices.Sorted(maps.Keys(m.docs)) {
+			if d := m.docs[guid]; d != nil {
+				fmt.Fprintf(&t, "%s%d %v %v", guid, m.at[guid], text(d.Slots), text(d.Releasing))
+			} else {
+				fmt.Fprintf(&t, "%s%d dead", guid, m.at[guid])
+			}
+		}
+		if m.status != nil {
+			fmt.Fprintf(&t, "%d%s%v", m.status.Applied, text(m.status.Holding), m.status.Fenced)
+		}
+		flying = append(flying, t.String())
+	}
+	slices.Sort(flying)
+	fmt.Fprint(&b, flying)
+	return b.String()
+}
+
+func text(list []schema.Held) string {
+	var parts []string
+	for _, h := range list {
+		parts = append(parts, fmt.Sprintf("%s@%d/%d", h.Slots, h.Token, h.Version))
+	}
+	return strings.Join(parts, " ")
+}

@@ -92,7 +92,7 @@ func TestEveryOrder(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			seen, all, story := walk(newWorld(c.budget, 2), noHole, c.maxDocs, enough(t, 60_000))
+			seen, all, story := walk(newWorld(c.budget, 2), noHole, c.maxDocs, enough(t, 30_000))
 			if story != nil {
 				t.Errorf("after %d worlds:\n%s", seen, strings.Join(story, "\n"))
 			}

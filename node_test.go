@@ -89,7 +89,7 @@ func (f *floor) started() int {
 type proc struct {
 	*xconsumer.Node
 	*mem.Client
-	vitals atomic.Pointer[cluster.Vitals]
+	vitals *atomic.Pointer[cluster.Vitals] // as told last
 	stop   context.CancelFunc
 	done   chan error
 }
@@ -125,10 +125,11 @@ func (w *world) start(name string, change ...func(*xconsumer.Node)) *proc {
 	if w.intercept != nil {
 		store = coordtest.Intercept(client, w.intercept(client))
 	}
-	p := &proc{Client: client, done: make(chan error, 1)}
+	p := &proc{Client: client, vitals: new(atomic.Pointer[cluster.Vitals]), done: make(chan error, 1)}
+	vitals := p.vitals
 	node, err := xconsumer.New(store, xconsumer.Config{
 		Cluster: "test", Name: name, Tasks: w.tasks, Log: slog.New(slog.DiscardHandler),
-		Vitals: func(v cluster.Vitals) { p.vitals.Store(&v) },
+		Vitals: func(v cluster.Vitals) { vitals.Store(&v) },
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -315,3 +315,47 @@ func TestBadVersionsAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// A server that accepts and then says nothing costs requests some time, and no lease: the next try
+// may ask another one, and the connection is given up in the end.
+func TestHungServerCostsNoLease(t *testing.T) {
+	servers := etcdserver.Start(t, 3)
+	var endpoints []string
+	for _, addr := range servers.Addrs() {
+		endpoints = append(endpoints, "http://"+addr)
+	}
+	const timeout = 6 * time.Second
+	store, err := etcd.New(etcd.Config{Endpoints: endpoints, SessionTimeout: timeout})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, store)
+	if _, err := s.Commit(t.Context(), coord.CreateBound("/hb", nil)); err != nil {
+		t.Fatal(err)
+	}
+	hung := (servers.Leader() + 1) % 3
+	servers.Pause(hung)
+	defer servers.Resume(hung)
+	least := timeout
+	var version int64
+	failed := 0
+	for end := s.Now() + 4*timeout; s.Now() < end; {
+		if err := s.Renew(t.Context(), coord.Set("/hb", nil, version)); err == nil {
+			version++
+			time.Sleep(timeout / 8)
+		} else {
+			failed++
+			r, err := s.Get(t.Context(), "/hb")
+			if err != nil {
+				t.Fatal(err)
+			}
+			version = r.Version
+			time.Sleep(s.Info().Spacing)
+		}
+		least = min(least, s.Info().Base+timeout-s.Now())
+	}
+	t.Logf("%d of %d renewals failed; the lease was never shorter than %v of %v", failed, int(version)+failed, least, timeout)
+	if least <= 0 {
+		t.Error("the lease lapsed")
+	}
+}

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -18,8 +20,84 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 )
 
+// link is the connections of one client. A server that hangs keeps its connection open, and the
+// library goes on sending it every third request of three servers; so a connection on which a
+// request was not answered in time, nor anything else, is closed here.
+type link struct {
+	clock coord.Clock
+	mu    sync.Mutex
+	conns map[*conn]bool
+}
+
+// conn notes when it was last written and read, on the lease clock.
+type conn struct {
+	net.Conn
+	link          *link
+	written, read atomic.Int64
+}
+
+func (l *link) dial(ctx context.Context, addr string) (net.Conn, error) {
+	raw, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{Conn: raw, link: l}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.conns[c] = true
+	return c, nil
+}
+
+func (c *conn) Write(b []byte) (int, error) {
+	c.written.Store(int64(c.link.clock()))
+	return c.Conn.Write(b)
+}
+
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 {
+		c.read.Store(int64(c.link.clock()))
+	}
+	return n, err
+}
+
+func (c *conn) Close() error {
+	c.link.mu.Lock()
+	delete(c.link.conns, c)
+	c.link.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// leave closes the connections that were written to since a moment, and not read from.
+func (l *link) leave(since time.Duration) {
+	l.mu.Lock()
+	var silent []*conn
+	for c := range l.conns {
+		if c.written.Load() >= int64(since) && c.read.Load() < int64(since) {
+			silent = append(silent, c)
+		}
+	}
+	l.mu.Unlock()
+	for _, c := range silent {
+		_ = c.Close() // the library dials again, and asks the other servers meanwhile
+	}
+}
+
+// attempt bounds one request by patience. A server that does not answer it in time is left.
+func (l *link) attempt(ctx context.Context, patience time.Duration) (context.Context, context.CancelFunc) {
+	began := l.clock()
+	ctx, cancel := context.WithTimeout(clientv3.WithRequireLeader(ctx), patience)
+	stop := context.AfterFunc(ctx, func() {
+		if l.clock()-began >= patience*9/10 { // else somebody else has given up
+			l.leave(began)
+		}
+	})
+	return ctx, func() { stop(); cancel() }
+}
+
 // connect makes a client of the library. It does not wait for a server, except to log in.
-func (s *Store) connect(ctx context.Context) (*clientv3.Client, error) {
+func (s *Store) connect(ctx context.Context) (*clientv3.Client, *link, error) {
+	l := &link{clock: s.clock, conns: map[*conn]bool{}}
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints:   s.cfg.Endpoints,
 		DialTimeout: 5 * time.Second, // of the log-in
@@ -31,16 +109,16 @@ func (s *Store) connect(ctx context.Context) (*clientv3.Client, error) {
 		Username:             s.cfg.Username,
 		Password:             s.cfg.Password,
 		Logger:               zap.NewNop(),
-		DialOptions: []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
+		DialOptions: []grpc.DialOption{grpc.WithContextDialer(l.dial), grpc.WithConnectParams(grpc.ConnectParams{
 			// A fleet that lost its servers together must not come back in step, nor late.
 			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.4, MaxDelay: time.Second},
 			MinConnectTimeout: min(3*time.Second, max(s.cfg.SessionTimeout/3, time.Second)),
 		})},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("etcd: %w", answerError(ctx, err))
+		return nil, nil, fmt.Errorf("etcd: %w", answerError(ctx, err))
 	}
-	return client, nil
+	return client, l, nil
 }
 
 // reasons says why servers do not answer, which the library keeps to itself.

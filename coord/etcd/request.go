@@ -150,7 +150,7 @@ func (ss *session) alive(ctx context.Context) error {
 
 // attempt bounds one request: by ctx, the session's life and patience.
 func (ss *session) attempt(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(clientv3.WithRequireLeader(ctx), patience(ss.info.Timeout))
+	ctx, cancel := ss.link.attempt(ctx, patience(ss.info.Timeout))
 	stop := context.AfterFunc(ss.life, cancel)
 	return ctx, func() { stop(); cancel() }
 }

@@ -18,6 +18,7 @@ import (
 type session struct {
 	store   *Store
 	client  *clientv3.Client
+	link    *link
 	lease   clientv3.LeaseID
 	mark    string // the session's own key
 	created int64  // the revision at which it was created
@@ -36,8 +37,8 @@ type session struct {
 	ended bool
 }
 
-func newSession(s *Store, client *clientv3.Client, lease clientv3.LeaseID, info coord.Info) *session {
-	ss := &session{store: s, client: client, lease: lease, info: info, done: make(chan struct{}), heard: info.Base}
+func newSession(s *Store, client *clientv3.Client, link *link, lease clientv3.LeaseID, info coord.Info) *session {
+	ss := &session{store: s, client: client, link: link, lease: lease, info: info, done: make(chan struct{}), heard: info.Base}
 	ss.mark = s.cfg.Prefix + SessionsPrefix + info.ID
 	ss.watches.byKey = map[string]*watch{}
 	ss.life, ss.cancel = context.WithCancel(clientv3.WithRequireLeader(context.Background()))

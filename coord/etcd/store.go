@@ -110,11 +110,11 @@ func New(cfg Config) (*Store, error) {
 
 // Open implements coord.Store.
 func (s *Store) Open(ctx context.Context) (coord.Session, error) {
-	client, err := s.connect(ctx)
+	client, link, err := s.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	ss, err := s.open(ctx, client)
+	ss, err := s.open(ctx, client, link)
 	if err != nil {
 		_ = client.Close()
 		if isUnavailable(err) {
@@ -129,16 +129,15 @@ func (s *Store) Open(ctx context.Context) (coord.Session, error) {
 }
 
 // open grants a lease and creates the session's key.
-func (s *Store) open(ctx context.Context, client *clientv3.Client) (*session, error) {
+func (s *Store) open(ctx context.Context, client *clientv3.Client, link *link) (*session, error) {
 	if err := s.probe(ctx, client); err != nil {
 		return nil, err
 	}
-	base := s.clock() // the service counts the full time from the grant, which comes later
-	lease, err := client.Grant(ctx, int64((s.cfg.SessionTimeout+time.Second-1)/time.Second))
+	lease, base, err := s.grant(ctx, client, link)
 	if err != nil {
-		return nil, answerError(ctx, err)
+		return nil, err
 	}
-	ss := newSession(s, client, lease.ID, coord.Info{
+	ss := newSession(s, client, link, lease.ID, coord.Info{
 		ID:        strconv.FormatInt(int64(lease.ID), 16),
 		Timeout:   time.Duration(lease.TTL) * time.Second,
 		Spacing:   Spacing,
@@ -147,14 +146,36 @@ func (s *Store) open(ctx context.Context, client *clientv3.Client) (*session, er
 		Connected: true,
 		Server:    strings.Join(s.cfg.Endpoints, ","),
 	})
-	made, err := client.Put(ctx, ss.mark, "{}", clientv3.WithLease(lease.ID))
+	attempt, cancel := ss.attempt(ctx)
+	made, err := client.Put(attempt, ss.mark, "{}", clientv3.WithLease(lease.ID))
+	err = answerError(attempt, err)
+	cancel()
 	if err != nil {
 		ss.cancel()
-		return nil, answerError(ctx, err) // the lease ends by itself; no key depends on it
+		return nil, err // the lease ends by itself; no key depends on it
 	}
 	ss.created = made.Header.Revision
 	ss.background.Go(ss.keepAlive)
 	return ss, nil
+}
+
+// grant asks for a lease until it has one: one too many ends by itself. The service counts the full
+// time from the grant, which comes later than base.
+func (s *Store) grant(ctx context.Context, client *clientv3.Client, link *link) (lease *clientv3.LeaseGrantResponse, base time.Duration, err error) {
+	for {
+		base = s.clock()
+		attempt, cancel := link.attempt(ctx, patience(s.cfg.SessionTimeout))
+		lease, err = client.Grant(attempt, int64((s.cfg.SessionTimeout+time.Second-1)/time.Second))
+		err = answerError(attempt, err)
+		cancel()
+		if err == nil || !isUnavailable(err) || ctx.Err() != nil {
+			return lease, base, err
+		}
+		select { // refused at once: do not spin
+		case <-ctx.Done():
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // probe asks the servers once what version they are, and refuses those whose leases cannot be

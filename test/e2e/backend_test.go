@@ -17,9 +17,12 @@ type servers interface {
 	Addrs() []string
 	Hosts() string
 	Leader() int
+	Leads(i int) bool
 	Kill(i int)
 	Restart(i int)
 	Launch(i int)
+	Pause(i int)
+	Resume(i int)
 }
 
 // backend is a coordination service as the tests need it.

@@ -89,10 +89,13 @@ func start(tb testing.TB, n int) (*Cluster, error) {
 // Leader returns the index of the cluster's leader, waiting for one.
 func (c *Cluster) Leader() int {
 	c.TB.Helper()
-	return c.Find("leader", func(i int) bool {
-		s := c.status(i)
-		return s != nil && s.Leader != 0 && s.Leader == s.Header.MemberId
-	})
+	return c.Find("leader", c.Leads)
+}
+
+// Leads asks a server whether it is the leader.
+func (c *Cluster) Leads(i int) bool {
+	s := c.status(i)
+	return s != nil && s.Leader != 0 && s.Leader == s.Header.MemberId
 }
 
 // status asks a server; nil if it does not answer.

@@ -79,8 +79,11 @@ func start(tb testing.TB, n int, config []string) (*Ensemble, error) {
 // Leader returns the index of the ensemble's leader, waiting for one.
 func (e *Ensemble) Leader() int {
 	e.TB.Helper()
-	return e.Find("leader", func(i int) bool { return strings.Contains(srvr(e.Addresses[i]), "Mode: leader") })
+	return e.Find("leader", e.Leads)
 }
+
+// Leads asks a server whether it is the leader.
+func (e *Ensemble) Leads(i int) bool { return strings.Contains(srvr(e.Addresses[i]), "Mode: leader") }
 
 func srvr(addr string) string {
 	c, err := net.DialTimeout("tcp", addr, time.Second)

@@ -23,8 +23,8 @@ func (w *world) crash(p *proc) membership.Dead {
 	return membership.Dead{Member: v.Member, Node: v.Node, Session: v.Session, By: "parent", Cause: "crash"}
 }
 
-// bury closes a dead member over a session of its own, as a parent does.
-func (w *world) bury(dead membership.Dead, store coord.Store) error {
+// closeDead closes a dead member over a session of its own, as a parent does.
+func (w *world) closeDead(dead membership.Dead, store coord.Store) error {
 	ctx, cancel := context.WithTimeout(w.t.Context(), 30*time.Second)
 	defer cancel()
 	s, err := store.Open(ctx)
@@ -44,7 +44,7 @@ func TestCrashIsClosed(t *testing.T) {
 		w.wantShare(map[string]int{"n1": 2, "n2": 2, "n3": 2})
 		for _, victim := range []*proc{n1, n3} { // the leader, then a follower
 			dead := w.crash(victim)
-			if err := w.bury(dead, w.service.Client()); err != nil {
+			if err := w.closeDead(dead, w.service.Client()); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(200 * time.Millisecond)
@@ -85,7 +85,7 @@ func TestCrashesWhileCommitsGoWrong(t *testing.T) {
 					dead := w.crash(victim)
 					zombies = append(zombies, victim)
 					client := w.service.Client()
-					if w.bury(dead, coordtest.Intercept(client, n.interceptor(client))) == nil {
+					if w.closeDead(dead, coordtest.Intercept(client, n.interceptor(client))) == nil {
 						closed++
 					}
 					procs[i] = w.start(victim.Name())

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
@@ -90,3 +91,27 @@ func (d *Death) code() int {
 	}
 	return d.exit
 }
+
+// tally watches a counter of the whole machine, to tell whether it rose just now: what happened to
+// somebody else an hour ago explains no death.
+type tally struct {
+	read         func() int
+	older, newer int
+	at           time.Time // of newer
+}
+
+// tallySpacing is how far apart the samples are: a rise is noticed for one to two of these.
+const tallySpacing = time.Second
+
+func newTally(read func() int) *tally {
+	n := read()
+	return &tally{read: read, older: n, newer: n, at: time.Now()}
+}
+
+func (t *tally) sample(now time.Time) {
+	if now.Sub(t.at) >= tallySpacing {
+		t.older, t.newer, t.at = t.newer, t.read(), now
+	}
+}
+
+func (t *tally) rose() bool { return t.read() > t.older }

@@ -94,3 +94,28 @@ func TestLapsed(t *testing.T) {
 		t.Error("a child that runs nothing and says nothing is not noticed")
 	}
 }
+
+// A counter that rose long ago explains nothing; one that rose a moment ago does, also when it was
+// sampled since.
+func TestTally(t *testing.T) {
+	count := 5
+	began := time.Now()
+	tally := newTally(func() int { return count })
+	at := func(d time.Duration) { tally.sample(began.Add(d)) }
+	at(2 * time.Second)
+	if tally.rose() {
+		t.Error("it rose from the start")
+	}
+	count++
+	if !tally.rose() {
+		t.Error("a rise is not noticed")
+	}
+	at(4 * time.Second) // sampled, and still recent
+	if !tally.rose() {
+		t.Error("a rise that was sampled is not noticed")
+	}
+	at(6 * time.Second)
+	if tally.rose() {
+		t.Error("an old rise is noticed")
+	}
+}

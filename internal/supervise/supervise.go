@@ -89,12 +89,16 @@ func Run(ctx context.Context, cfg Config) (code int, err error) {
 		reaping.Wait()
 	}()
 	delay := time.Duration(0)
-	for {
+	for started := false; ; {
 		began := time.Now()
 		d, err := p.live(ctx)
-		if err != nil {
-			return 1, err
+		switch {
+		case err != nil && !started:
+			return 1, err // it never worked
+		case err != nil: // it did: no memory or no processes left, for now
+			d = Death{Cause: err.Error(), Blame: true, exit: 1}
 		}
+		started = true
 		if d.member() {
 			closed := make(chan struct{})
 			closing.Go(func() {
@@ -158,16 +162,17 @@ func (p *parent) live(ctx context.Context) (Death, error) {
 		return Death{}, fmt.Errorf("supervise: %w", err)
 	}
 	p.note(c.pid)
-	oom := oomKills()
+	oom := newTally(oomKills)
 	leave := ctx.Done()
 	var again <-chan os.Signal
 	var hung, forced string
 	var second os.Signal
 	for {
+		oom.sample(time.Now())
 		select {
 		case <-c.done:
 			c.gone() // its pipe is read to the end
-			d := p.died(ctx, c, oomKills() > oom)
+			d := p.died(ctx, c, oom.rose())
 			if hung != "" {
 				d.Cause, d.Blame = hung, false
 			}

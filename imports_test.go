@@ -17,7 +17,7 @@ const module = "gitee.com/ken.yang/xconsumer"
 // allowed says for each package which packages of this module it may import; data flows down
 // these arrows only. Drivers are the third-party modules that only one package may use.
 var allowed = map[string][]string{
-	"":                    {"cluster", "coord", "internal/assignment", "internal/election", "internal/membership", "internal/schema", "internal/view", "internal/worker"},
+	"":                    {"cluster", "coord", "internal/assignment", "internal/election", "internal/membership", "internal/jitter", "internal/schema", "internal/view", "internal/worker"},
 	"cluster":             {},
 	"coord":               {},
 	"coord/mem":           {"coord"},
@@ -27,12 +27,13 @@ var allowed = map[string][]string{
 	"internal/etcdserver": {},
 	"internal/schema":     {"cluster", "coord"},
 	"internal/planner":    {"cluster"},
-	"internal/worker":     {"cluster"},
+	"internal/jitter":     {},
+	"internal/worker":     {"cluster", "internal/jitter"},
 	"internal/membership": {"cluster", "coord", "internal/schema"},
 	"internal/supervise":  {"cluster"},
 	"internal/election":   {"cluster", "coord", "internal/schema"},
 	"internal/view":       {"cluster", "coord", "internal/schema"},
-	"internal/assignment": {"cluster", "coord", "internal/schema", "internal/membership", "internal/election", "internal/view", "internal/planner"},
+	"internal/assignment": {"cluster", "coord", "internal/jitter", "internal/schema", "internal/membership", "internal/election", "internal/view", "internal/planner"},
 	"httpapi":             {"cluster"},
 	"app":                 {"", "cluster", "coord", "coord/etcd", "coord/zk", "httpapi", "internal/etcdserver", "internal/membership", "internal/schema", "internal/supervise"},
 	"cmd/xconsumer":       {"", "app", "work"},

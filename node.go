@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"os"
 	"slices"
 	"sync"
@@ -15,6 +14,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/assignment"
+	"gitee.com/ken.yang/xconsumer/internal/jitter"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -94,7 +94,7 @@ func (n *Node) Run(ctx context.Context) error {
 		}
 		n.setHealth(health{what: fmt.Sprintf("not connected: %v", err)})
 		wait := min(time.Duration(1<<min(attempt, 5))*200*time.Millisecond, 5*time.Second)
-		wait += rand.N(wait) // a fleet that lost its service must not come back in step
+		wait += jitter.Of(wait, n.cfg.Name, attempt) // a fleet that lost its service must not come back in step
 		n.cfg.Log.Warn("not a member; trying again", "reason", err, "in", wait.Round(time.Millisecond))
 		select {
 		case <-ctx.Done():

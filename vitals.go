@@ -45,10 +45,11 @@ func (v *vitals) watch(pool *worker.Pool) {
 
 // update tells what has changed.
 func (v *vitals) update() {
+	stopBy := v.lease.StopBy() // without the lock: it may take as long as the process is paused
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	next := v.last
-	next.StopBy = v.lease.StopBy()
+	next.StopBy = stopBy
 	next.Idle = v.pool == nil || len(v.pool.Reports()) == 0
 	v.say(next)
 }
@@ -95,10 +96,11 @@ type told struct {
 
 // Start starts a slot, after the parent has been told that something runs.
 func (t told) Start(g cluster.Grant) {
+	stopBy := t.vitals.lease.StopBy()
 	t.vitals.mu.Lock()
 	defer t.vitals.mu.Unlock()
 	next := t.vitals.last
-	next.StopBy, next.Idle = t.vitals.lease.StopBy(), false
+	next.StopBy, next.Idle = stopBy, false
 	t.vitals.say(next)
 	t.Pool.Start(g)
 }

@@ -1,11 +1,16 @@
 package mem_test
 
 import (
+	"errors"
+	"hash/maphash"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/coordtest"
 	"gitee.com/ken.yang/xconsumer/coord/mem"
 )
@@ -13,6 +18,179 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	service := mem.New(mem.Config{Timeout: time.Second, Latency: 50 * time.Microsecond})
 	coordtest.Run(t, func(*testing.T) coordtest.Client { return service.Client() })
+}
+
+// What is late and lossy within the rules must not break the contract.
+func TestConformanceOfARoughService(t *testing.T) {
+	t.Parallel()
+	seed := maphash.MakeSeed()
+	some := func(limit time.Duration, what ...any) time.Duration {
+		return time.Duration(maphash.Comparable(seed, [2]any{what[0], what[1]}) % uint64(limit))
+	}
+	const tick = 200 * time.Millisecond
+	service := mem.New(mem.Config{Timeout: 2 * time.Second, Tick: tick, Latency: 50 * time.Microsecond, Servers: 3, Faults: mem.Faults{
+		Request: func(r mem.Request) mem.Fate {
+			return mem.Fate{There: some(time.Millisecond, r, 1), Back: some(time.Millisecond, r, 2)}
+		},
+		Touch: func(session string, at time.Duration) time.Duration { return some(tick/2, session, at) },
+		Hint:  func(session, key string, at time.Duration) time.Duration { return some(time.Millisecond, key, at) },
+	}})
+	coordtest.Run(t, func(*testing.T) coordtest.Client { return service.Client() })
+}
+
+func open(t *testing.T, c *mem.Client) coord.Session {
+	t.Helper()
+	s, err := c.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func commit(t *testing.T, s coord.Session, ops ...coord.Op) {
+	t.Helper()
+	if _, err := s.Commit(t.Context(), ops...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A session whose server is cut off from the store ends there, while reads go on as if nothing had
+// happened.
+func TestIsolatedServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := mem.New(mem.Config{Timeout: 10 * time.Second, Servers: 2, Latency: time.Millisecond})
+		a, b := service.Client(), service.Client()
+		victim, other := open(t, a), open(t, b)
+		if a.Server() == b.Server() {
+			t.Fatal("both clients use one server")
+		}
+		commit(t, victim, coord.CreateBound("/x/bound", nil))
+		service.Isolate(a.Server())
+		time.Sleep(11 * time.Second)
+		if _, err := other.Get(t.Context(), "/x/bound"); !errors.Is(err, coord.ErrNotFound) {
+			t.Errorf("the others see %v", err)
+		}
+		if _, err := victim.Get(t.Context(), "/x/bound"); err != nil || !victim.Info().Connected {
+			t.Errorf("the victim sees %v, connected %v", err, victim.Info().Connected)
+		}
+		service.Rejoin(a.Server())
+		time.Sleep(10 * time.Millisecond)
+		select {
+		case <-victim.Done():
+		default:
+			t.Error("the victim is not told")
+		}
+	})
+}
+
+// A server may lag behind; a session sees its own commits all the same, and never goes back when it
+// moves.
+func TestLaggingServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := mem.New(mem.Config{Servers: 2, Latency: time.Millisecond, Faults: mem.Faults{
+			Lag: func(server int, _ int64) time.Duration { return time.Duration(server) * time.Second },
+		}})
+		clients := []*mem.Client{service.Client(), service.Client()}
+		slow, fast := clients[0], clients[1]
+		if slow.Server() == 0 {
+			slow, fast = fast, slow
+		}
+		s, f := open(t, slow), open(t, fast)
+		var hints atomic.Int32
+		defer s.Watch("/x/k", func() { hints.Add(1) })()
+		if _, err := s.Get(t.Context(), "/x/k"); !errors.Is(err, coord.ErrNotFound) {
+			t.Fatal(err)
+		}
+		commit(t, f, coord.Create("/x/k", []byte("0")))
+		if _, err := s.Get(t.Context(), "/x/k"); !errors.Is(err, coord.ErrNotFound) || hints.Load() != 0 {
+			t.Errorf("seen at once: %v, %d hints", err, hints.Load())
+		}
+		commit(t, s, coord.Set("/x/k", []byte("1"), 0))
+		if r, err := s.Get(t.Context(), "/x/k"); err != nil || string(r.Value) != "1" || hints.Load() != 1 {
+			t.Errorf("own commit: %q, %v, %d hints", r.Value, err, hints.Load())
+		}
+		commit(t, s, coord.Set("/x/k", []byte("2"), 1))
+		slow.Move(fast.Server())
+		if r, err := s.Get(t.Context(), "/x/k"); err != nil || string(r.Value) != "2" {
+			t.Errorf("after the move: %q, %v", r.Value, err)
+		}
+	})
+}
+
+// A process that is paused sends nothing and learns nothing; its session may end meanwhile.
+func TestPausedClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := mem.New(mem.Config{Timeout: 10 * time.Second, Latency: time.Millisecond})
+		c := service.Client()
+		s := open(t, c)
+		commit(t, s, coord.Create("/x/k", nil))
+		c.Pause()
+		done := make(chan error)
+		go func() {
+			_, err := s.Commit(t.Context(), coord.Set("/x/k", []byte("late"), 0))
+			done <- err
+		}()
+		time.Sleep(30 * time.Second)
+		select {
+		case <-s.Done():
+			t.Error("a paused process heard of its session's end")
+		case err := <-done:
+			t.Errorf("a paused process wrote: %v", err)
+		default:
+		}
+		c.Resume()
+		if err := <-done; !errors.Is(err, coord.ErrSessionEnded) {
+			t.Errorf("commit after the pause: %v", err)
+		}
+		if r := service.Records()["/x/k"]; r.Version != 0 {
+			t.Errorf("written: %q", r.Value)
+		}
+	})
+}
+
+// Requests and answers can be lost each for itself.
+func TestOneWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := mem.New(mem.Config{Timeout: 10 * time.Second, Latency: time.Millisecond})
+		c := service.Client()
+		s := open(t, c)
+		commit(t, s, coord.Create("/x/k", nil))
+		for i, cut := range []func(){c.CutRequests, c.CutReplies} {
+			cut()
+			done := make(chan error)
+			go func() {
+				_, err := s.Commit(t.Context(), coord.Set("/x/k", nil, int64(i)))
+				done <- err
+			}()
+			time.Sleep(time.Second)
+			if v := service.Records()["/x/k"].Version; v != int64(2*i) {
+				t.Errorf("cut %d: version %d while cut", i, v)
+			}
+			c.Heal()
+			if err := <-done; err != nil {
+				t.Errorf("cut %d: %v", i, err)
+			}
+		}
+		if s.Close() != nil {
+			t.Error("not closed")
+		}
+	})
+}
+
+// A clock that runs slow makes a lease that its owner believes in for too long, by as much.
+func TestDrift(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := mem.New(mem.Config{Timeout: 10 * time.Second})
+		c := service.Client()
+		c.Drift(0.9)
+		s := open(t, c)
+		began := s.Now()
+		time.Sleep(10 * time.Second)
+		if passed := s.Now() - began; passed != 9*time.Second {
+			t.Errorf("%v passed", passed)
+		}
+	})
 }

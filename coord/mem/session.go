@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -22,48 +21,123 @@ type session struct {
 	done    chan struct{}
 	once    sync.Once
 	base    time.Duration
+	sent    time.Duration // the last renewal that was committed
 	expired bool
+	end     int64 // the change that removed its keys
 	expiry  *time.Timer
 	ping    *time.Timer
 	watches map[string]*watch
 	nextID  int
 }
 
-// tell lets the client know that its session is over.
-func (ss *session) tell() { ss.once.Do(func() { close(ss.done) }) }
+func (ss *session) server() *server { return ss.service.servers[ss.client.Server()] }
 
-// Get implements coord.Session.
-func (ss *session) Get(ctx context.Context, key string) (coord.Record, error) {
-	if err := ss.client.arrive(ctx, ss); err != nil {
-		return coord.Record{}, fmt.Errorf("get %s: %w", key, err)
-	}
+// over closes Done.
+func (ss *session) over() { ss.once.Do(func() { close(ss.done) }) }
+
+// pinged keeps a session alive while its client can be heard, as client libraries do.
+func (ss *session) pinged() {
+	heard := ss.client.heard()
 	s := ss.service
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ss.arm(key, dataWatch)
-	n := s.keys[key]
-	if n == nil {
-		return coord.Record{}, fmt.Errorf("get %s: %w", key, coord.ErrNotFound)
+	if ss.expired {
+		return
 	}
+	if heard {
+		ss.touch()
+	}
+	ss.ping.Reset(s.cfg.Timeout / 3)
+}
+
+// touch is called when a server has heard of the session.
+func (ss *session) touch() {
+	s := ss.service
+	if ss.server().cut {
+		return
+	}
+	late := time.Duration(0)
+	if f := s.cfg.Faults.Touch; f != nil {
+		late = f(ss.id, s.now())
+	}
+	if late == 0 {
+		ss.expiry.Reset(s.cfg.Timeout)
+	}
+	if late <= 0 {
+		return
+	}
+	time.AfterFunc(late, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if !ss.expired && !ss.server().cut {
+			ss.expiry.Reset(s.cfg.Timeout)
+		}
+	})
+}
+
+func (ss *session) call(ctx context.Context) call { return call{ss.client, ctx, ss.done} }
+
+// read does f at the server that the client uses.
+func (ss *session) read(ctx context.Context, what, key string, f func(*server)) error {
+	ss.client.rouse()
+	c := ss.call(ctx)
+	fate := ss.client.fate(false, key)
+	if err := c.arrive(fate.There); err != nil {
+		return fmt.Errorf("%s %s: %w", what, key, err)
+	}
+	s := ss.service
+	s.mu.Lock()
+	ss.touchUnlessExpired()
+	f(ss.server())
+	s.mu.Unlock()
+	if err := c.answer(fate.Back); err != nil {
+		return fmt.Errorf("%s %s: %w", what, key, err)
+	}
+	return nil
+}
+
+func (ss *session) touchUnlessExpired() {
+	if !ss.expired {
+		ss.touch()
+	}
+}
+
+func (n *node) record() coord.Record {
 	record := coord.Record{Value: bytes.Clone(n.value), Version: n.version}
 	if n.owner != nil {
 		record.Session = n.owner.id
 	}
-	return record, nil
+	return record
+}
+
+// Get implements coord.Session.
+func (ss *session) Get(ctx context.Context, key string) (record coord.Record, err error) {
+	var n *node
+	err = ss.read(ctx, "get", key, func(srv *server) {
+		ss.arm(key, dataWatch)
+		n = srv.keys[key]
+	})
+	switch {
+	case err != nil:
+		return record, err
+	case n == nil:
+		return record, fmt.Errorf("get %s: %w", key, coord.ErrNotFound)
+	}
+	return n.record(), nil
 }
 
 // List implements coord.Session.
-func (ss *session) List(ctx context.Context, key string) ([]coord.Entry, error) {
-	if err := ss.client.arrive(ctx, ss); err != nil {
-		return nil, fmt.Errorf("list %s: %w", key, err)
-	}
-	s := ss.service
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	ss.arm(key, childWatch)
-	var list []coord.Entry
+func (ss *session) List(ctx context.Context, key string) (list []coord.Entry, err error) {
+	err = ss.read(ctx, "list", key, func(srv *server) {
+		ss.arm(key, childWatch)
+		list = srv.list(key)
+	})
+	return list, err
+}
+
+func (srv *server) list(key string) (list []coord.Entry) {
 	seen := map[string]bool{}
-	for child, n := range s.keys {
+	for child, n := range srv.keys {
 		rest, ok := strings.CutPrefix(child, key+"/")
 		if !ok {
 			continue
@@ -80,130 +154,11 @@ func (ss *session) List(ctx context.Context, key string) ([]coord.Entry, error) 
 		list = append(list, entry)
 	}
 	slices.SortFunc(list, func(a, b coord.Entry) int { return strings.Compare(a.Name, b.Name) })
-	return list, nil
+	return list
 }
 
-// Commit implements coord.Session.
-func (ss *session) Commit(ctx context.Context, ops ...coord.Op) ([]coord.Result, error) {
-	if err := coord.Validate(ops); err != nil {
-		return nil, fmt.Errorf("commit: %w", err)
-	}
-	if err := ss.client.arrive(ctx, ss); err != nil {
-		// It never reached the service, but no client can know that.
-		if errors.Is(err, coord.ErrSessionEnded) {
-			return nil, fmt.Errorf("commit: %s: %w", ops[0].Key, err)
-		}
-		return nil, fmt.Errorf("commit: %s: %w", ops[0].Key, errors.Join(coord.ErrUnknown, err))
-	}
-	results, hints, err := ss.apply(ops)
-	for _, hint := range hints {
-		hint()
-	}
-	ss.client.mu.Lock()
-	lost := ss.client.loses
-	ss.client.mu.Unlock()
-	if lost {
-		return nil, fmt.Errorf("commit: %s: %w", ops[0].Key, coord.ErrUnknown)
-	}
-	return results, err
-}
-
-// apply is the service's side of a commit: all of it under one lock.
-func (ss *session) apply(ops []coord.Op) (results []coord.Result, hints []func(), err error) {
-	s := ss.service
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if ss.expired {
-		return nil, nil, fmt.Errorf("commit: %s: %w", ops[0].Key, coord.ErrSessionEnded)
-	}
-	ss.expiry.Reset(s.cfg.Timeout)
-	tx := transaction{service: s, session: ss, keys: map[string]*node{}}
-	for i, op := range ops {
-		result, err := tx.do(op)
-		if err != nil {
-			return nil, nil, &coord.CheckError{Index: i, Op: op, Err: err}
-		}
-		results = append(results, result)
-	}
-	for key, n := range tx.keys {
-		_, existed := s.keys[key]
-		if n == nil {
-			delete(s.keys, key)
-		} else {
-			s.keys[key] = n
-		}
-		hints = append(hints, s.changed(key, existed != (n != nil))...)
-	}
-	maps.Copy(s.seqs, tx.seqs)
-	return results, hints, nil
-}
-
-// transaction is a commit that has not been applied yet: later operations see earlier ones.
-type transaction struct {
-	service *Service
-	session *session
-	keys    map[string]*node // nil: deleted
-	seqs    map[string]int64
-}
-
-func (tx *transaction) get(key string) *node {
-	if n, ok := tx.keys[key]; ok {
-		return n
-	}
-	return tx.service.keys[key]
-}
-
-func (tx *transaction) do(op coord.Op) (coord.Result, error) {
-	result := coord.Result{Key: op.Key, Version: op.Version}
-	if op.Kind <= coord.KindCreateSequenced {
-		return tx.create(op)
-	}
-	n := tx.get(op.Key)
-	switch {
-	case n == nil:
-		return result, coord.ErrNotFound
-	case n.version != op.Version:
-		return result, coord.ErrVersion
-	}
-	switch op.Kind {
-	case coord.KindSet:
-		next := *n
-		next.value, next.version = bytes.Clone(op.Value), n.version+1
-		tx.keys[op.Key] = &next
-		result.Version = next.version
-	case coord.KindDelete:
-		tx.keys[op.Key] = nil
-	}
-	return result, nil
-}
-
-func (tx *transaction) create(op coord.Op) (coord.Result, error) {
-	n := &node{value: bytes.Clone(op.Value)}
-	key := op.Key
-	if op.Kind != coord.KindCreate {
-		n.owner = tx.session
-	}
-	if op.Kind == coord.KindCreateSequenced {
-		if tx.seqs == nil {
-			tx.seqs = map[string]int64{}
-		}
-		parent := key[:strings.LastIndexByte(key, '/')]
-		next, ok := tx.seqs[parent]
-		if !ok {
-			next = tx.service.seqs[parent]
-		}
-		next++
-		tx.seqs[parent], n.seq = next, next
-		key = fmt.Sprintf("%s%010d", key, next)
-	}
-	if tx.get(key) != nil {
-		return coord.Result{}, coord.ErrExists
-	}
-	tx.keys[key] = n
-	return coord.Result{Key: key}, nil
-}
-
-// Renew implements coord.Session. A commit that this service applied counts from its send.
+// Renew implements coord.Session. With a Tick a write counts once a second one has committed at
+// least Spacing later; else from its send.
 func (ss *session) Renew(ctx context.Context, op coord.Op) error {
 	if op.Kind != coord.KindSet {
 		return fmt.Errorf("renew: %w: %s", coord.ErrInvalid, op.Kind)
@@ -214,18 +169,32 @@ func (ss *session) Renew(ctx context.Context, op coord.Op) error {
 	}
 	ss.service.mu.Lock()
 	defer ss.service.mu.Unlock()
-	ss.base = max(ss.base, sent)
+	if ss.service.cfg.Tick == 0 {
+		ss.base = max(ss.base, sent)
+	} else if sent-ss.sent >= ss.service.spacing() {
+		ss.base, ss.sent = ss.sent, sent
+	}
 	return nil
+}
+
+// spacing is how far apart two renewals have to be.
+func (s *Service) spacing() time.Duration {
+	if s.cfg.Tick == 0 {
+		return 0
+	}
+	return s.cfg.Tick/2 + 200*time.Millisecond
 }
 
 // Info implements coord.Session.
 func (ss *session) Info() coord.Info {
-	connected := ss.client.connected()
+	ss.client.rouse()
+	connected := ss.client.reachable()
 	ss.service.mu.Lock()
 	defer ss.service.mu.Unlock()
 	info := coord.Info{
 		ID:        ss.id,
 		Timeout:   ss.service.cfg.Timeout,
+		Spacing:   ss.service.spacing(),
 		Grace:     ss.service.cfg.Grace,
 		Base:      ss.base,
 		Connected: connected,
@@ -238,7 +207,10 @@ func (ss *session) Info() coord.Info {
 }
 
 // Now implements coord.Session.
-func (ss *session) Now() time.Duration { return ss.service.now() }
+func (ss *session) Now() time.Duration {
+	ss.client.rouse()
+	return ss.client.now()
+}
 
 // Done implements coord.Session.
 func (ss *session) Done() <-chan struct{} { return ss.done }
@@ -246,9 +218,13 @@ func (ss *session) Done() <-chan struct{} { return ss.done }
 // Close implements coord.Session. Without a link the service keeps the session until it
 // expires.
 func (ss *session) Close() error {
-	if ss.client.connected() {
+	ss.client.rouse()
+	reachable := ss.client.reachable()
+	ss.service.mu.Lock()
+	defer ss.service.mu.Unlock()
+	if reachable && !ss.server().cut {
 		ss.service.expire(ss)
 	}
-	ss.tell()
+	ss.over()
 	return nil
 }

@@ -3,19 +3,28 @@
 //
 // # The model
 //
-// A [Service] is one linearizable store with sessions. A [Client] is one machine's access
-// to it; its link can be cut and healed, and replies can be lost, as happens with a real
-// service. The service ends a session when it has not heard of it for the timeout; a
-// client that is cut off learns of it only when its link heals.
+// A [Service] is one linearizable store with sessions, and one or more servers that follow it.
+// A [Client] is one machine's access to one of them.
+//
+//	caller ──▶ client ──there──▶ server ──▶ the store: commits, one after the other
+//	  ▲  awake?         link               │
+//	  └──────────back──── server ◀─────────┘ a change arrives at each server in order, maybe later
+//
+// Commits are made in the store; reads, watches and answers come from the client's server, which
+// may lag behind or be cut off from the store. The service ends a session when it has not heard of
+// it for the timeout; what a server hears reaches it a little later, or never. The client learns of
+// it only when that can reach it.
+//
+// By default nothing goes wrong, and nothing is late. What can: a link that is cut (both ways, or
+// one), a process that is paused or killed, a clock that runs wrong, a server that is cut off, and
+// whatever [Faults] decide about single requests.
 //
 // All waiting is done with timers and channels, so that a service may live in a
 // testing/synctest bubble. Nothing is kept when the process ends.
 package mem
 
 import (
-	"context"
-	"fmt"
-	"strconv"
+	"maps"
 	"sync"
 	"time"
 
@@ -26,10 +35,71 @@ import (
 type Config struct {
 	// Timeout is granted to every session; default 20 s.
 	Timeout time.Duration
-	// Grace is what leaders wait before they take over; default 0.
+	// Grace is what leaders wait before they take over; default Tick.
 	Grace time.Duration
+	// Tick, if set, makes the service count sessions as ZooKeeper does: servers tell it whom they
+	// have heard of up to half a tick later, so that a lease is proven by two writes.
+	Tick time.Duration
 	// Latency is how long a request and its answer take together; default 0.
 	Latency time.Duration
+	// Servers is how many there are; default 1. Clients use them by turns.
+	Servers int
+	// Faults decide what goes wrong; the zero value lets everything pass.
+	Faults Faults
+	// Applied, if set, is told of every change of the store, one after the other. It must not call
+	// the service.
+	Applied func(Commit)
+}
+
+// Faults decide about single events, by whatever they like. They are called from any goroutine,
+// and must not call the service. Nil functions decide that all is well.
+type Faults struct {
+	// Request decides what becomes of a request.
+	Request func(Request) Fate
+	// Lag is how much later than the store a server has a change.
+	Lag func(server int, change int64) time.Duration
+	// Touch is how much later the service hears that a server has heard of a session; negative
+	// for never. A service with a Tick expects at most half of it.
+	Touch func(session string, at time.Duration) time.Duration
+	// Hint is how much later than its server a client hears of a change; negative for never, until
+	// the key changes again.
+	Hint func(session, key string, at time.Duration) time.Duration
+}
+
+// Request is one request of a client.
+type Request struct {
+	Client int // counted from 1
+	At     time.Duration
+	Commit bool
+	Key    string // the first
+	Nth    int    // how many such requests the client sent at this very time before
+}
+
+// Fate is what becomes of a request.
+type Fate struct {
+	There time.Duration // until it arrives, besides the service's latency
+	Back  time.Duration // until its answer does
+	// Lost: it never arrives. Late: its sender gives up, and then it arrives. Mute: its answer
+	// never arrives. Each leaves a commit's outcome unknown; reads are only late.
+	Lost, Late, Mute bool
+}
+
+// Commit is a change of the store.
+type Commit struct {
+	N       int64 // 1, 2, …
+	At      time.Duration
+	Client  int
+	Session string
+	Expired bool // the service ended the session
+	Changes []Change
+}
+
+// Change is a key after a commit.
+type Change struct {
+	Key     string
+	Value   []byte // must not be changed; nil if deleted
+	Version int64
+	Deleted bool
 }
 
 // Service is the store and its sessions. Its methods may be called from any goroutine.
@@ -42,9 +112,12 @@ type Service struct {
 	seqs     map[string]int64 // next sequence by parent
 	sessions map[string]*session
 	nextID   int
+	clients  int
+	changes  int64 // made so far
+	servers  []*server
 }
 
-// node is one key.
+// node is one key; it is replaced, not changed.
 type node struct {
 	value   []byte
 	version int64
@@ -57,153 +130,20 @@ func New(cfg Config) *Service {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 20 * time.Second
 	}
-	return &Service{
+	if cfg.Grace == 0 {
+		cfg.Grace = cfg.Tick
+	}
+	s := &Service{
 		cfg:      cfg,
 		start:    time.Now(),
 		keys:     map[string]*node{},
 		seqs:     map[string]int64{},
 		sessions: map[string]*session{},
 	}
-}
-
-// Client is one machine's access to a service; it implements coord.Store.
-type Client struct {
-	service *Service
-
-	mu    sync.Mutex
-	up    chan struct{} // closed while the link is up
-	loses bool          // the replies to commits are lost
-}
-
-// Client returns a new access with a link of its own.
-func (s *Service) Client() *Client {
-	c := &Client{service: s, up: make(chan struct{})}
-	close(c.up)
-	return c
-}
-
-// Open implements coord.Store.
-func (c *Client) Open(ctx context.Context) (coord.Session, error) {
-	base := c.service.now()
-	if err := c.arrive(ctx, nil); err != nil {
-		return nil, fmt.Errorf("mem: the link is cut: %w", err)
+	for i := range max(cfg.Servers, 1) {
+		s.servers = append(s.servers, &server{service: s, id: i, keys: map[string]*node{}, moved: make(chan struct{})})
 	}
-	s := c.service
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.nextID++
-	ss := &session{
-		service: s,
-		client:  c,
-		id:      strconv.Itoa(s.nextID),
-		done:    make(chan struct{}),
-		base:    base,
-		watches: map[string]*watch{},
-	}
-	s.sessions[ss.id] = ss
-	ss.expiry = time.AfterFunc(s.cfg.Timeout, func() { s.expire(ss) })
-	ss.ping = time.AfterFunc(s.cfg.Timeout/3, func() { s.pinged(ss) })
-	return ss, nil
-}
-
-// pinged keeps a session alive while its client can be heard, as client libraries do.
-func (s *Service) pinged(ss *session) {
-	up := ss.client.connected()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if ss.expired {
-		return
-	}
-	if up {
-		ss.expiry.Reset(s.cfg.Timeout)
-	}
-	ss.ping.Reset(s.cfg.Timeout / 3)
-}
-
-// Cut takes the link down: requests wait, and the service hears nothing.
-func (c *Client) Cut() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	select {
-	case <-c.up:
-		c.up = make(chan struct{})
-	default:
-	}
-}
-
-// Heal brings the link up. Sessions that the service ended meanwhile are told.
-func (c *Client) Heal() {
-	c.mu.Lock()
-	select {
-	case <-c.up:
-	default:
-		close(c.up)
-	}
-	c.loses = false
-	c.mu.Unlock()
-	s := c.service
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, ss := range s.sessions {
-		if ss.client == c && ss.expired {
-			ss.tell()
-			delete(s.sessions, ss.id)
-		}
-	}
-}
-
-// LoseReplies makes commits take effect while their answers are lost, until Heal.
-func (c *Client) LoseReplies() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.loses = true
-}
-
-func (c *Client) connected() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	select {
-	case <-c.up:
-		return true
-	default:
-		return false
-	}
-}
-
-// arrive waits until a request has reached the service.
-func (c *Client) arrive(ctx context.Context, ss *session) error {
-	var done <-chan struct{}
-	if ss != nil {
-		done = ss.done
-		select {
-		case <-done:
-			return coord.ErrSessionEnded
-		default:
-		}
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if latency := c.service.cfg.Latency; latency > 0 {
-		select {
-		case <-time.After(latency):
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-done:
-			return coord.ErrSessionEnded
-		}
-	}
-	c.mu.Lock()
-	up := c.up
-	c.mu.Unlock()
-	select {
-	case <-up:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-done:
-		return coord.ErrSessionEnded
-	}
+	return s
 }
 
 func (s *Service) now() time.Duration { return time.Since(s.start) }
@@ -215,39 +155,86 @@ func (s *Service) Keys() int {
 	return len(s.keys)
 }
 
+// Records returns all that the store holds at this moment.
+func (s *Service) Records() map[string]coord.Record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	records := make(map[string]coord.Record, len(s.keys))
+	for key, n := range s.keys {
+		records[key] = n.record()
+	}
+	return records
+}
+
 // Expire ends a session at once, as an administrator could.
 func (s *Service) Expire(id string) {
 	s.mu.Lock()
-	ss := s.sessions[id]
-	s.mu.Unlock()
-	if ss != nil {
+	defer s.mu.Unlock()
+	if ss := s.sessions[id]; ss != nil {
 		s.expire(ss)
 	}
 }
 
 // expire removes a session and its keys.
 func (s *Service) expire(ss *session) {
-	s.mu.Lock()
 	if ss.expired {
-		s.mu.Unlock()
 		return
 	}
 	ss.expired = true
 	ss.expiry.Stop()
 	ss.ping.Stop()
-	var hints []func()
+	gone := map[string]*node{}
 	for key, n := range s.keys {
 		if n.owner == ss {
-			delete(s.keys, key)
-			hints = append(hints, s.changed(key, true)...)
+			gone[key] = nil
 		}
 	}
-	if ss.client.connected() {
-		ss.tell()
+	ss.end = s.change(ss, gone, true)
+	s.later(func() { s.tell(ss) })
+}
+
+// later does something, with the lock, when what the service says now has reached its clients.
+func (s *Service) later(f func()) {
+	time.AfterFunc(s.cfg.Latency, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		f()
+	})
+}
+
+// tell lets the client know that its session is over, if that can reach it now.
+func (s *Service) tell(ss *session) {
+	if ss.expired && (ss.client.dead() || ss.client.reachable() && ss.server().has >= ss.end) {
+		ss.over()
 		delete(s.sessions, ss.id)
 	}
-	s.mu.Unlock()
-	for _, hint := range hints {
-		hint()
+}
+
+// tellAll is called when something has become reachable.
+func (s *Service) tellAll() {
+	for _, ss := range s.sessions {
+		s.tell(ss)
 	}
+}
+
+// change applies a change to the store and sends it to the servers. It returns its number.
+func (s *Service) change(ss *session, keys map[string]*node, expired bool) int64 {
+	s.changes++
+	commit := Commit{N: s.changes, At: s.now(), Client: ss.client.id, Session: ss.id, Expired: expired}
+	for key, n := range keys {
+		if n == nil {
+			delete(s.keys, key)
+			commit.Changes = append(commit.Changes, Change{Key: key, Deleted: true})
+		} else {
+			s.keys[key] = n
+			commit.Changes = append(commit.Changes, Change{Key: key, Value: n.value, Version: n.version})
+		}
+	}
+	if s.cfg.Applied != nil {
+		s.cfg.Applied(commit.sorted())
+	}
+	for _, srv := range s.servers {
+		srv.send(s.changes, maps.Clone(keys))
+	}
+	return s.changes
 }

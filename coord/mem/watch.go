@@ -1,6 +1,10 @@
 package mem
 
-import "strings"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // watch is one session's interest in one key. A read arms it, an event disarms it.
 type watch struct {
@@ -45,30 +49,71 @@ func (ss *session) arm(key string, kind watchKind) {
 	}
 }
 
-// changed collects the hints about a change of key, to be called without the lock; made
-// tells whether the key was created or deleted. A client that is cut off hears of it when
-// its link heals, since hints are only useful with reads, which wait for that.
-func (s *Service) changed(key string, made bool) (hints []func()) {
-	for _, ss := range s.sessions {
-		if w := ss.watches[key]; w != nil && w.data {
-			w.data = false
-			hints = w.collect(hints)
+// changed hints at a change of key that has arrived at the server; made tells whether the key was
+// created or deleted. A client that is cut off could hear of it when its link heals at the
+// earliest; that it hears at once is no harm, since hints are only useful with reads, which wait.
+func (srv *server) changed(key string, made bool) {
+	for _, ss := range srv.service.sessions {
+		if ss.server() != srv {
+			continue
 		}
+		ss.fire(key, dataWatch)
 		// A key may be the first below several parents.
 		for parent := key; made && strings.Count(parent, "/") > 1; {
 			parent = parent[:strings.LastIndexByte(parent, '/')]
-			if w := ss.watches[parent]; w != nil && w.child {
-				w.child = false
-				hints = w.collect(hints)
-			}
+			ss.fire(parent, childWatch)
 		}
 	}
-	return hints
 }
 
-func (w *watch) collect(hints []func()) []func() {
-	for _, hint := range w.hints {
-		hints = append(hints, hint)
+// fire hints, if the watch is armed, once the lock is free.
+func (ss *session) fire(key string, kind watchKind) {
+	w := ss.watches[key]
+	if w == nil || kind == dataWatch && !w.data || kind == childWatch && !w.child {
+		return
 	}
-	return hints
+	late := time.Duration(0)
+	if f := ss.service.cfg.Faults.Hint; f != nil {
+		if late = f(ss.id, key, ss.service.now()); late < 0 {
+			return // it stays armed
+		}
+	}
+	if kind == dataWatch {
+		w.data = false
+	} else {
+		w.child = false
+	}
+	var hints []func()
+	for _, id := range sortedIDs(w.hints) {
+		hints = append(hints, w.hints[id])
+	}
+	time.AfterFunc(late, func() {
+		for _, hint := range hints {
+			hint()
+		}
+	})
+}
+
+func sortedIDs(hints map[int]func()) []int {
+	ids := make([]int, 0, len(hints))
+	for id := range hints {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// rewatch moves a session's watches to another server: what differs there has changed.
+func (ss *session) rewatch(from, to *server) {
+	if from == to {
+		return
+	}
+	for key, w := range ss.watches {
+		if w.data && from.keys[key] != to.keys[key] {
+			ss.fire(key, dataWatch)
+		}
+		if w.child {
+			ss.fire(key, childWatch) // not worth comparing
+		}
+	}
 }

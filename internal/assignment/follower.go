@@ -5,12 +5,12 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
-	"math/rand/v2"
 	"sync"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/jitter"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
@@ -71,7 +71,7 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 	// The zero status is what the join wrote, so that nothing has to be said yet.
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	anew := time.NewTicker(resync*9/10 + rand.N(resync/5)) // not in step with the others
+	anew := time.NewTicker(resync*9/10 + jitter.Of(resync/5, f.Self.GUID)) // not in step with the others
 	defer anew.Stop()
 	docs := make(chan docRead, 1)
 	reading, readAgain := false, false

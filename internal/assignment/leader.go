@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"slices"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/election"
+	"gitee.com/ken.yang/xconsumer/internal/jitter"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -118,7 +118,7 @@ func (l *leading) run(ctx context.Context) error {
 			if now >= resynced+resync {
 				l.view.MarkAll()
 				// Leaders of many clusters must not read in step.
-				resynced = now - rand.N(resync/10)
+				resynced = now - jitter.Of(resync/10, l.Cluster, l.term.Number)
 			}
 			if d.Again > 0 && now >= d.Again {
 				for _, guid := range d.Look {

@@ -22,7 +22,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"runtime/debug"
 	"runtime/pprof"
 	"strings"
@@ -32,6 +31,7 @@ import (
 	"unicode/utf8"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/jitter"
 )
 
 // Func is a work: it is executed with a context that is cancelled when it should stop.
@@ -231,7 +231,7 @@ func (p *Pool) loop(s *slot) {
 			delay = 0
 		}
 		delay = min(max(2*delay, backoffMin), backoffMax)
-		wait := delay*3/4 + rand.N(delay/2)
+		wait := delay*3/4 + jitter.Of(delay/2, s.run.Slot, s.run.Token, began)
 		p.become(s, cluster.WorkerBackoff, err)
 		s.run.Log.Warn("worker failed", "error", err, "again", wait.Round(time.Millisecond))
 		p.emit(cluster.WorkerFailed, s, clip(err.Error()))

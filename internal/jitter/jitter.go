@@ -1,0 +1,26 @@
+// Package jitter spreads what many would do at once.
+//
+// The answer depends on who asks and on nothing else: nodes that wait for the same thing wait for
+// different times, while a simulation that runs again sees the same ones.
+package jitter
+
+import (
+	"fmt"
+	"hash/fnv"
+	"time"
+)
+
+// Of returns a time below limit, 0 if limit is not positive. It is the same for the same who, and
+// spread evenly over those who differ.
+func Of(limit time.Duration, who ...any) time.Duration {
+	if limit <= 0 {
+		return 0
+	}
+	h := fnv.New64a()
+	_, _ = fmt.Fprintln(h, who...)
+	n := h.Sum64()
+	n ^= n >> 33 // FNV leaves similar texts close together
+	n *= 0xff51afd7ed558ccd
+	n ^= n >> 33
+	return time.Duration(n % uint64(limit))
+}

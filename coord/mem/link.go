@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"runtime"
 	"strconv"
 	"sync"
 	"time"
@@ -101,19 +103,19 @@ func (c *Client) Kill() {
 	s := c.service
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, ss := range s.sessions {
-		if ss.client == c {
-			ss.over() // so that what is left of the process in this one ends
-		}
-	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.there.set(false)
-	c.awake.set(true)
 	select {
 	case <-c.killed:
 	default:
 		close(c.killed)
+	}
+	c.awake.set(true) // what is left of the process in this one has to end
+	c.mu.Unlock()
+	for _, ss := range s.sessions {
+		if ss.client == c {
+			ss.over()
+		}
 	}
 }
 
@@ -152,6 +154,9 @@ func (c *Client) Move(server int) {
 	s.later(s.tellAll)
 }
 
+// ID returns the number by which Faults and Commits know the client.
+func (c *Client) ID() int { return c.id }
+
 // Server returns the number of the server that the client uses.
 func (c *Client) Server() int {
 	c.mu.Lock()
@@ -164,6 +169,16 @@ func (c *Client) change(f func()) {
 	f()
 	c.mu.Unlock()
 	c.service.later(c.service.tellAll)
+}
+
+// Now reads the client's lease clock; unlike a session's, it answers while the process is paused.
+func (c *Client) Now() time.Duration { return c.now() }
+
+// Reachable tells whether what the service says reaches the client's process.
+func (c *Client) Reachable() bool {
+	c.service.mu.Lock()
+	defer c.service.mu.Unlock()
+	return c.reachable() && !c.dead() && !c.service.servers[c.Server()].cut
 }
 
 func (c *Client) now() time.Duration {
@@ -184,7 +199,8 @@ func (c *Client) heard() bool {
 	return c.there.isOpen() && c.awake.isOpen()
 }
 
-// rouse waits while the process is paused.
+// rouse waits while the process is paused. Those who waited go on one after the other, in an order
+// that depends on who they are and not on who came first.
 func (c *Client) rouse() {
 	for {
 		c.mu.Lock()
@@ -194,6 +210,20 @@ func (c *Client) rouse() {
 			return
 		}
 		<-awake.open
+		time.Sleep(caller())
+	}
+}
+
+// caller returns some microseconds that tell the parts of a process apart.
+func caller() time.Duration {
+	var pcs [16]uintptr
+	h := fnv.New32a()
+	for frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])]); ; {
+		frame, more := frames.Next()
+		_, _ = h.Write([]byte(frame.Function))
+		if !more {
+			return time.Duration(h.Sum32() % 100_000)
+		}
 	}
 }
 
@@ -204,8 +234,9 @@ type call struct {
 	done   <-chan struct{} // of its session
 }
 
-// wait waits until the channel that next returns is one that is closed already.
-func (c call) wait(next func() <-chan struct{}) error {
+// wait waits until the channel that next returns is one that is closed already. Those who waited
+// for one thing do not go on at one instant: each takes its own time again.
+func (c call) wait(next func() <-chan struct{}, again time.Duration) error {
 	for {
 		open := next()
 		select {
@@ -215,6 +246,9 @@ func (c call) wait(next func() <-chan struct{}) error {
 		}
 		select {
 		case <-open:
+			if err := c.sleep(again); err != nil {
+				return err
+			}
 		case <-c.ctx.Done():
 			return context.Cause(c.ctx)
 		case <-c.done:
@@ -268,7 +302,7 @@ func (c call) arrive(there time.Duration) error {
 	if err := c.sleep(c.client.service.cfg.Latency + there); err != nil {
 		return err
 	}
-	return c.wait(c.client.gateOf(&c.client.there))
+	return c.wait(c.client.gateOf(&c.client.there), there)
 }
 
 // answer waits until the answer has reached the caller.
@@ -276,7 +310,7 @@ func (c call) answer(back time.Duration) error {
 	if err := c.sleep(back); err != nil {
 		return err
 	}
-	if err := c.wait(c.client.gateOf(&c.client.back)); err != nil {
+	if err := c.wait(c.client.gateOf(&c.client.back), back); err != nil {
 		return err
 	}
 	c.client.rouse()

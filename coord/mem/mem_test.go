@@ -36,7 +36,7 @@ func TestConformanceOfARoughService(t *testing.T) {
 			return mem.Fate{There: some(time.Millisecond, r, 1), Back: some(time.Millisecond, r, 2)}
 		},
 		Touch: func(session string, at time.Duration) time.Duration { return some(tick/2, session, at) },
-		Hint:  func(session, key string, at time.Duration) time.Duration { return some(time.Millisecond, key, at) },
+		Hint:  func(n mem.Notice) time.Duration { return some(time.Millisecond, n, 0) },
 	}})
 	coordtest.Run(t, func(*testing.T) coordtest.Client { return service.Client() })
 }

@@ -36,8 +36,10 @@ func (s *Service) Isolate(server int) {
 func (s *Service) Rejoin(server int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.servers[server].cut = false
-	s.servers[server].catchUp()
+	srv := s.servers[server]
+	srv.cut = false
+	srv.catchUp()
+	srv.wake()
 	s.later(s.tellAll)
 }
 
@@ -84,14 +86,19 @@ func (srv *server) catchUp() {
 		}
 	}
 	srv.queue = slices.Delete(srv.queue, 0, arrived)
-	close(srv.moved)
-	srv.moved = make(chan struct{})
+	srv.wake()
 	for _, ss := range srv.service.sessions {
 		if ss.expired {
 			srv.service.later(srv.service.tellAll)
 			break
 		}
 	}
+}
+
+// wake lets those look again who wait for the server.
+func (srv *server) wake() {
+	close(srv.moved)
+	srv.moved = make(chan struct{})
 }
 
 // sorted orders the changes by key.

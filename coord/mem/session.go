@@ -23,11 +23,11 @@ type session struct {
 	base    time.Duration
 	sent    time.Duration // the last renewal that was committed
 	expired bool
+	closed  bool  // by the client, which says nothing more
 	end     int64 // the change that removed its keys
 	expiry  *time.Timer
 	ping    *time.Timer
 	watches map[string]*watch
-	nextID  int
 }
 
 func (ss *session) server() *server { return ss.service.servers[ss.client.Server()] }
@@ -41,7 +41,7 @@ func (ss *session) pinged() {
 	s := ss.service
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if ss.expired {
+	if ss.expired || ss.closed {
 		return
 	}
 	if heard {
@@ -81,6 +81,9 @@ func (ss *session) call(ctx context.Context) call { return call{ss.client, ctx, 
 func (ss *session) read(ctx context.Context, what, key string, f func(*server)) error {
 	ss.client.rouse()
 	c := ss.call(ctx)
+	if err := c.over(); err != nil {
+		return fmt.Errorf("%s %s: %w", what, key, err)
+	}
 	fate := ss.client.fate(false, key)
 	if err := c.arrive(fate.There); err != nil {
 		return fmt.Errorf("%s %s: %w", what, key, err)
@@ -225,6 +228,7 @@ func (ss *session) Close() error {
 	if reachable && !ss.server().cut {
 		ss.service.expire(ss)
 	}
+	ss.closed = true
 	ss.over()
 	return nil
 }

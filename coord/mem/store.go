@@ -61,9 +61,8 @@ type Faults struct {
 	// Touch is how much later the service hears that a server has heard of a session; negative
 	// for never. A service with a Tick expects at most half of it.
 	Touch func(session string, at time.Duration) time.Duration
-	// Hint is how much later than its server a client hears of a change; negative for never, until
-	// the key changes again.
-	Hint func(session, key string, at time.Duration) time.Duration
+	// Hint is how much later than its server a client hears of a change; negative for never.
+	Hint func(Notice) time.Duration
 }
 
 // Request is one request of a client.
@@ -73,6 +72,13 @@ type Request struct {
 	Commit bool
 	Key    string // the first
 	Nth    int    // how many such requests the client sent at this very time before
+}
+
+// Notice is a hint on its way to one of those who watch a key.
+type Notice struct {
+	Session, Key string
+	Watch        int // which of those of the session
+	At           time.Duration
 }
 
 // Fate is what becomes of a request.

@@ -1,7 +1,6 @@
 package mem
 
 import (
-	"slices"
 	"strings"
 	"time"
 )
@@ -9,6 +8,7 @@ import (
 // watch is one session's interest in one key. A read arms it, an event disarms it.
 type watch struct {
 	hints       map[int]func()
+	nextID      int
 	data, child bool
 }
 
@@ -29,8 +29,8 @@ func (ss *session) Watch(key string, hint func()) (stop func()) {
 		w = &watch{hints: map[int]func(){}}
 		ss.watches[key] = w
 	}
-	id := ss.nextID
-	ss.nextID++
+	id := w.nextID
+	w.nextID++
 	w.hints[id] = hint
 	return func() {
 		s.mu.Lock()
@@ -72,35 +72,20 @@ func (ss *session) fire(key string, kind watchKind) {
 	if w == nil || kind == dataWatch && !w.data || kind == childWatch && !w.child {
 		return
 	}
-	late := time.Duration(0)
-	if f := ss.service.cfg.Faults.Hint; f != nil {
-		if late = f(ss.id, key, ss.service.now()); late < 0 {
-			return // it stays armed
-		}
-	}
 	if kind == dataWatch {
 		w.data = false
 	} else {
 		w.child = false
 	}
-	var hints []func()
-	for _, id := range sortedIDs(w.hints) {
-		hints = append(hints, w.hints[id])
-	}
-	time.AfterFunc(late, func() {
-		for _, hint := range hints {
-			hint()
+	for id, hint := range w.hints {
+		late := time.Duration(0)
+		if f := ss.service.cfg.Faults.Hint; f != nil {
+			late = f(Notice{Session: ss.id, Key: key, Watch: id, At: ss.service.now()})
 		}
-	})
-}
-
-func sortedIDs(hints map[int]func()) []int {
-	ids := make([]int, 0, len(hints))
-	for id := range hints {
-		ids = append(ids, id)
+		if late >= 0 {
+			time.AfterFunc(late, hint)
+		}
 	}
-	slices.Sort(ids)
-	return ids
 }
 
 // rewatch moves a session's watches to another server: what differs there has changed.

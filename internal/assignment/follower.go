@@ -27,6 +27,8 @@ type Workers interface {
 	Reports() map[cluster.Slot]cluster.Report
 	// Changed receives when Reports has changed.
 	Changed() <-chan struct{}
+	// Idle returns a channel that is closed once Reports is empty.
+	Idle() <-chan struct{}
 }
 
 // announceAfter is how long a departure may take before the leader is told of it, so that it

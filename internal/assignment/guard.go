@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -59,7 +60,7 @@ func Guard(ctx context.Context, lease *membership.Lease, workers Workers, emit f
 		}
 		done, ended := ctx.Done(), lease.Ended()
 		if ctx.Err() != nil {
-			done, wait = nil, min(wait, poll)
+			done = workers.Idle()
 		}
 		if phase > membership.Holds {
 			ended = nil
@@ -77,5 +78,6 @@ func stuckError(running map[cluster.Slot]cluster.Report) error {
 	for slot := range running {
 		names = append(names, slot.String())
 	}
+	slices.Sort(names)
 	return fmt.Errorf("%w: %v", ErrStuck, names)
 }

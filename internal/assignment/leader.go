@@ -114,16 +114,16 @@ func (l *leading) run(ctx context.Context) error {
 			return coord.ErrSessionEnded
 		case <-l.view.C():
 		case <-next.C:
-			now = l.Session.Now()
-			if now >= resynced+resync {
-				l.view.MarkAll()
-				// Leaders of many clusters must not read in step.
-				resynced = now - jitter.Of(resync/10, l.Cluster, l.term.Number)
-			}
-			if d.Again > 0 && now >= d.Again {
-				for _, guid := range d.Look {
-					l.view.MarkPeer(guid)
-				}
+		}
+		now = l.Session.Now()
+		if now >= resynced+resync {
+			l.view.MarkAll()
+			// Leaders of many clusters must not read in step.
+			resynced = now - jitter.Of(resync/10, l.Cluster, l.term.Number)
+		}
+		if d.Again > 0 && now >= d.Again {
+			for _, guid := range d.Look {
+				l.view.MarkPeer(guid)
 			}
 		}
 	}

@@ -77,11 +77,14 @@ type Pool struct {
 
 	mu    sync.Mutex
 	slots map[cluster.Slot]*slot
+	idle  chan struct{} // closed while there are none
 }
 
 // NewPool returns a pool in which nothing runs.
 func NewPool(cfg Config) *Pool {
-	return &Pool{cfg: cfg, changed: make(chan struct{}, 1), slots: map[cluster.Slot]*slot{}}
+	p := &Pool{cfg: cfg, changed: make(chan struct{}, 1), slots: map[cluster.Slot]*slot{}, idle: make(chan struct{})}
+	close(p.idle)
+	return p
 }
 
 // slot is a worker. Its fields below mu are guarded by the pool's lock.
@@ -119,6 +122,9 @@ func (p *Pool) Start(g cluster.Grant) {
 	}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	s.report = cluster.Report{Slot: g.Slot, Token: g.Token, State: cluster.WorkerStarting, Since: time.Now(), Grace: g.Spec.Grace()}
+	if len(p.slots) == 0 {
+		p.idle = make(chan struct{})
+	}
 	p.slots[g.Slot] = s
 	go p.loop(s)
 	p.poke()
@@ -181,6 +187,13 @@ func (p *Pool) Reports() map[cluster.Slot]cluster.Report {
 		reports[id] = s.report
 	}
 	return reports
+}
+
+// Idle returns a channel that is closed once nothing of what runs now is left.
+func (p *Pool) Idle() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.idle
 }
 
 // Changed receives when Reports has changed.
@@ -273,6 +286,9 @@ func (p *Pool) leave(s *slot) {
 	}
 	s.cancel(errors.New("worker has ended"))
 	delete(p.slots, s.report.Slot)
+	if len(p.slots) == 0 {
+		close(p.idle)
+	}
 	p.emit(cluster.WorkerStopped, s, context.Cause(s.ctx).Error())
 	p.poke()
 }

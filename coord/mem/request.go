@@ -41,14 +41,14 @@ func (ss *session) Commit(ctx context.Context, ops ...coord.Op) ([]coord.Result,
 	if err := c.arrive(fate.There); err != nil {
 		return nil, fail(err) // it never reached the service, but no client can know that
 	}
-	if err := c.wait(ss.storeReachable); err != nil {
+	if err := c.wait(ss.storeReachable, fate.There); err != nil {
 		return nil, fail(err)
 	}
 	results, n, err := ss.apply(ops)
 	if n == 0 {
 		return nil, err
 	}
-	if werr := c.wait(func() <-chan struct{} { return ss.arrived(n) }); werr != nil {
+	if werr := c.wait(func() <-chan struct{} { return ss.arrived(n) }, 0); werr != nil {
 		return nil, fail(werr)
 	}
 	if werr := c.answer(fate.Back); werr != nil {

@@ -1,0 +1,206 @@
+// Package invariant is what must hold in every history of a cluster, whoever made it: small worlds
+// that are walked through, simulated clusters, real processes.
+//
+// # The model
+//
+// A history is told as notes by those who see it happen: workers say when they start, write and
+// stop, faults say whom they hit. A [Checker] judges the notes, a [Store] the commits:
+//
+//	I1  never two live workers of a slot                        Checker
+//	I2  no effect is accepted with an older token               Checker: it is the fenced register
+//	I3  soon after the last fault every slot runs               Checker.Missing
+//	I4  tokens rise with every grant                            Checker, Store
+//	I5  the store is consistent, and free of litter             Store, Litter
+//	I6  nothing is leaked                                       goleak, Litter, process tables
+//	I7  only what a fault touched moves                         Checker.Since
+//	I8  a release ends in time                                  Checker, Store.Released
+//
+// A worker whose process is paused does not run, and nobody can stop it: when it wakes it may go on
+// for a moment, and its effects are refused.
+package invariant
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Kinds of notes.
+const (
+	Start   = "start"   // a worker has begun
+	Asked   = "asked"   // it was asked to stop
+	Stop    = "stop"    // it has ended
+	Overlap = "overlap" // it could not begin: the kernel says that the slot runs elsewhere
+	Effect  = "effect"  // it writes to the fenced register
+	Died    = "died"    // the process has ended, and all of its workers
+	Paused  = "paused"  // the process does not run
+	Resumed = "resumed"
+)
+
+// Note is something that happened.
+type Note struct {
+	At    time.Duration `json:"at"` // by one clock for all
+	What  string        `json:"what"`
+	Node  string        `json:"node"` // a name of one life of a process
+	Slot  string        `json:"slot,omitempty"`
+	Token int64         `json:"token,omitempty"`
+}
+
+// Checker judges a history. Its methods may be called from any goroutine.
+type Checker struct {
+	// Wake is how long a process that was paused may take to stop what it should not run.
+	Wake time.Duration
+
+	mu       sync.Mutex
+	runs     map[string][]Note // by slot: the starts of those that have not ended
+	started  map[string]Note   // by slot: the start with the highest token
+	register map[string]int64  // by slot: the highest token that wrote
+	paused   map[string]bool
+	resumed  map[string]time.Duration
+	starts   []Note
+	wrong    []string
+	counts   Counts
+}
+
+// Counts is what a history was made of.
+type Counts struct {
+	Starts   int // workers that began
+	Effects  int // that were accepted
+	Refused  int // stale effects that the register refused
+	Overlaps int // of workers that ran, which must be 0
+	Sleepers int // starts while a paused process still had the slot
+}
+
+// Note judges the next note of a history.
+func (c *Checker) Note(n Note) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.runs == nil {
+		c.runs, c.started, c.register = map[string][]Note{}, map[string]Note{}, map[string]int64{}
+		c.paused, c.resumed = map[string]bool{}, map[string]time.Duration{}
+	}
+	switch n.What {
+	case Start:
+		c.start(n)
+	case Stop:
+		c.runs[n.Slot] = slices.DeleteFunc(c.runs[n.Slot], func(r Note) bool { return r.Node == n.Node && r.Token == n.Token })
+	case Overlap:
+		c.counts.Overlaps++
+		c.fail("I1", n, "it runs elsewhere, says the kernel")
+	case Effect:
+		c.effect(n)
+	case Died:
+		for slot, runs := range c.runs {
+			c.runs[slot] = slices.DeleteFunc(runs, func(r Note) bool { return r.Node == n.Node })
+		}
+		delete(c.paused, n.Node)
+	case Paused:
+		c.paused[n.Node] = true
+	case Resumed:
+		delete(c.paused, n.Node)
+		c.resumed[n.Node] = n.At
+	}
+}
+
+func (c *Checker) fail(invariant string, n Note, format string, args ...any) {
+	c.wrong = append(c.wrong, fmt.Sprintf("%s: at %v %s of %s on %s with token %d: %s", invariant, n.At, n.What, n.Slot, n.Node, n.Token, fmt.Sprintf(format, args...)))
+}
+
+func (c *Checker) start(n Note) {
+	for _, r := range c.runs[n.Slot] {
+		if c.asleep(r.Node, n.At) {
+			c.counts.Sleepers++
+			continue
+		}
+		c.counts.Overlaps++
+		c.fail("I1", n, "it has been running on %s with token %d since %v", r.Node, r.Token, r.At)
+	}
+	if last, ok := c.started[n.Slot]; ok && !c.asleep(n.Node, n.At) {
+		switch {
+		case n.Token < last.Token:
+			c.fail("I4", n, "token %d was started at %v on %s", last.Token, last.At, last.Node)
+		case n.Token == last.Token && n.Node != last.Node:
+			c.fail("I4", n, "%s was granted the same token", last.Node)
+		}
+	}
+	if last := c.started[n.Slot]; n.Token >= last.Token {
+		c.started[n.Slot] = n
+	}
+	c.runs[n.Slot] = append(c.runs[n.Slot], n)
+	c.starts = append(c.starts, n)
+	c.counts.Starts++
+}
+
+// asleep tells whether a process is paused or has hardly woken up.
+func (c *Checker) asleep(node string, now time.Duration) bool {
+	at, woken := c.resumed[node]
+	return c.paused[node] || woken && now <= at+c.Wake
+}
+
+// effect is the fenced register: it remembers the highest token, and refuses lower ones.
+func (c *Checker) effect(n Note) {
+	if n.Token < c.register[n.Slot] {
+		c.counts.Refused++
+		if !c.asleep(n.Node, n.At) {
+			c.fail("I2", n, "a worker that was not paused has token %d in the register", c.register[n.Slot])
+		}
+		return
+	}
+	c.register[n.Slot] = n.Token
+	c.counts.Effects++
+}
+
+// Violations returns what is wrong with the history.
+func (c *Checker) Violations() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.wrong)
+}
+
+// Counts returns what the history was made of.
+func (c *Checker) Counts() Counts {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.counts
+}
+
+// Running returns where each slot runs.
+func (c *Checker) Running() map[string]string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	running := map[string]string{}
+	for slot, runs := range c.runs {
+		for _, r := range runs {
+			if !c.paused[r.Node] {
+				running[slot] = r.Node
+			}
+		}
+	}
+	return running
+}
+
+// Missing returns the wanted slots that do not run, and the others that do.
+func (c *Checker) Missing(want map[string]bool) []string {
+	running := c.Running()
+	var wrong []string
+	for _, slot := range slices.Sorted(maps.Keys(want)) {
+		if running[slot] == "" {
+			wrong = append(wrong, slot+" does not run")
+		}
+	}
+	for _, slot := range slices.Sorted(maps.Keys(running)) {
+		if !want[slot] {
+			wrong = append(wrong, slot+" runs on "+running[slot]+" and should not")
+		}
+	}
+	return wrong
+}
+
+// Since returns the starts after a time.
+func (c *Checker) Since(at time.Duration) []Note {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(c.starts), func(n Note) bool { return n.At <= at })
+}

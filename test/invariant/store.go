@@ -1,0 +1,227 @@
+package invariant
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// Change is a key after a commit.
+type Change struct {
+	Key     string
+	Value   []byte
+	Version int64
+	Deleted bool
+}
+
+// Store judges what is committed, one commit after the other. Its methods may be called from any
+// goroutine.
+type Store struct {
+	keys schema.Keys
+
+	mu       sync.Mutex
+	docs     map[string]*schema.Doc
+	said     map[string]*schema.Status // the last status of each member
+	gone     map[string]bool           // members without one
+	epoch    schema.Epoch
+	tokens   int64 // the highest that was granted
+	released map[Release]time.Duration
+	wrong    []string
+	grants   int
+}
+
+// Release is a slot that a member was asked to give back.
+type Release struct {
+	Member string
+	Slot   cluster.Slot
+	Token  int64
+}
+
+// NewStore returns the judge of an empty store.
+func NewStore(keys schema.Keys) *Store {
+	return &Store{keys: keys, docs: map[string]*schema.Doc{}, said: map[string]*schema.Status{}, gone: map[string]bool{}, released: map[Release]time.Duration{}}
+}
+
+// Apply judges a commit. By is a person who edits records by hand, or "".
+func (s *Store) Apply(at time.Duration, by string, changes []Change) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fail := func(invariant, format string, args ...any) {
+		s.wrong = append(s.wrong, fmt.Sprintf("%s: at %v a commit: %s", invariant, at, fmt.Sprintf(format, args...)))
+	}
+	said := maps.Clone(s.said) // evidence is what was there before; it does not go stale
+	tokens := s.tokens
+	var touched []string
+	for _, c := range changes {
+		guid := schema.Base(c.Key)
+		switch {
+		case c.Key == s.keys.Epoch():
+			s.judgeEpoch(c, fail)
+		case schema.Dir(c.Key) == schema.Dir(s.keys.Status(guid)):
+			status := new(schema.Status)
+			s.gone[guid] = c.Deleted || decode(c, status) != nil
+			if !s.gone[guid] {
+				s.said[guid] = status
+			}
+		case schema.Dir(c.Key) == s.keys.Docs():
+			doc := new(schema.Doc)
+			if c.Deleted {
+				delete(s.docs, guid)
+				break
+			}
+			if err := decode(c, doc); err != nil {
+				if by == "" {
+					fail("I5", "%v", err)
+				}
+				break
+			}
+			s.judgeDoc(guid, doc, said[guid], tokens, by, at, fail)
+			s.docs[guid] = doc
+			touched = append(touched, guid)
+		}
+	}
+	if by == "" && len(touched) > 0 {
+		for _, twice := range Twice(s.docs) {
+			fail("I5", "%s", twice)
+		}
+	}
+}
+
+func decode(c Change, into schema.Record) error {
+	return schema.Decode(c.Key, coord.Record{Value: c.Value, Version: c.Version}, into)
+}
+
+func (s *Store) judgeEpoch(c Change, fail func(string, string, ...any)) {
+	var next schema.Epoch
+	if c.Deleted || decode(c, &next) != nil {
+		return // somebody's hand
+	}
+	if next.Term < s.epoch.Term || next.NextToken < s.epoch.NextToken {
+		fail("I4", "the epoch went back from term %d, next token %d to term %d, next token %d", s.epoch.Term, s.epoch.NextToken, next.Term, next.NextToken)
+	}
+	s.epoch = next
+}
+
+// judgeDoc compares a document with the one before.
+func (s *Store) judgeDoc(guid string, after *schema.Doc, status *schema.Status, tokens int64, by string, at time.Duration, fail func(string, string, ...any)) {
+	before := s.docs[guid]
+	if before == nil {
+		before = &schema.Doc{}
+	}
+	for slot, h := range schema.Each(after.Slots) {
+		if had := schema.Find(before.Slots, slot); had != nil && had.Token == h.Token {
+			continue
+		}
+		s.grants++
+		if h.Token <= tokens && by == "" {
+			fail("I4", "%s is granted to %s with token %d, after %d", slot, after.Node, h.Token, tokens)
+		}
+		s.tokens = max(s.tokens, h.Token)
+	}
+	for slot, h := range schema.Each(before.Slots) {
+		if schema.Find(after.Slots, slot) != nil {
+			continue
+		}
+		r := Release{guid, slot, h.Token}
+		if schema.Find(after.Releasing, slot) == nil {
+			if by == "" {
+				fail("I5", "%s is taken from %s without a release", slot, after.Node)
+			}
+			continue
+		}
+		s.released[r] = at
+	}
+	for slot, h := range schema.Each(before.Releasing) {
+		if schema.Find(after.Releasing, slot) != nil || by != "" {
+			continue
+		}
+		if status == nil || status.Applied < h.Version || schema.Find(status.Holding, slot) != nil {
+			fail("I5", "%s leaves the releasing list of %s without the word of its member", slot, after.Node)
+		}
+	}
+}
+
+// Twice names the slots that are listed more than once by documents: I5.
+func Twice(docs map[string]*schema.Doc) (wrong []string) {
+	listed := map[cluster.Slot]string{}
+	for _, guid := range slices.Sorted(maps.Keys(docs)) {
+		doc := docs[guid]
+		if doc == nil {
+			continue
+		}
+		for _, list := range [][]schema.Held{doc.Slots, doc.Releasing} {
+			for slot := range schema.Each(list) {
+				if other := listed[slot]; other != "" {
+					wrong = append(wrong, fmt.Sprintf("%s is listed by %s and %s", slot, other, guid))
+				}
+				listed[slot] = guid
+			}
+		}
+	}
+	return wrong
+}
+
+// Holds tells whether a member's status names a slot with a token.
+func (s *Store) Holds(member string, slot cluster.Slot, token int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	status := s.said[member]
+	if status == nil || s.gone[member] {
+		return false
+	}
+	h := schema.Find(status.Holding, slot)
+	return h != nil && h.Token == token
+}
+
+// ReleasedAt returns when a member was asked to give a slot back.
+func (s *Store) ReleasedAt(r Release) (time.Duration, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, ok := s.released[r]
+	return at, ok
+}
+
+// Grants returns how many slots were granted.
+func (s *Store) Grants() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.grants
+}
+
+// Leader returns the GUID of the leader.
+func (s *Store) Leader() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.epoch.Leader
+}
+
+// Violations returns what is wrong with the commits.
+func (s *Store) Violations() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.wrong)
+}
+
+// Litter names the keys that should not be there once all nodes have left: I5, I6. What stays is the
+// cluster itself, what was declared, the ring of decisions, and the document of the last to leave.
+func Litter(keys schema.Keys, present []string) (litter []string) {
+	documents := 0
+	for _, key := range present {
+		switch dir := schema.Dir(key); {
+		case key == keys.Meta(), key == keys.Epoch(), key == keys.Settings(), key == keys.Suspects():
+		case dir == keys.Tasks(), dir == schema.Dir(keys.Decision(0)):
+		case dir == keys.Docs() && documents == 0:
+			documents++
+		case strings.HasPrefix(key, keys.Root()):
+			litter = append(litter, key)
+		}
+	}
+	return litter
+}

@@ -1,0 +1,214 @@
+package sim
+
+import (
+	"strings"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// fault is one thing that the nemesis does. What lasts goes on in the background.
+type fault struct {
+	name string
+	// Hit does it to a machine; n tells this hit from others.
+	hit func(w *world, m *machine, n int64)
+}
+
+// harsh are the faults of safety and liveness.
+var harsh = []fault{
+	{"crash", func(_ *world, m *machine, _ int64) { m.crash("crash") }},
+	{"leave", func(w *world, m *machine, n int64) {
+		w.doing.Go(func() {
+			m.leave()
+			w.nap(w.dice.upTo(5*time.Second, "away", n))
+			m.boot()
+		})
+	}},
+	{"pause", func(w *world, m *machine, n int64) {
+		m.pause(w.dice.upTo(2*timeout, "pause", n), w.dice.chance(0.5, "supervised", n))
+	}},
+	{"pause around the session's end", func(w *world, m *machine, n int64) {
+		m.pause(timeout-time.Second+w.dice.upTo(tick+2*time.Second, "pause", n), false)
+	}},
+	{"cut", func(w *world, m *machine, n int64) { m.cut(w.dice.upTo(2*timeout, "cut", n), 0) }},
+	{"cut of requests", func(w *world, m *machine, n int64) { m.cut(w.dice.upTo(2*timeout, "cut", n), 1) }},
+	{"cut of answers", func(w *world, m *machine, n int64) { m.cut(w.dice.upTo(2*timeout, "cut", n), 2) }},
+	{"server cut off from the store", func(w *world, _ *machine, n int64) { w.isolate(w.dice.upTo(timeout*3/2, "isolate", n), n) }},
+	{"session ended by others", func(w *world, m *machine, _ int64) { m.expire() }},
+	{"storm", func(w *world, m *machine, n int64) {
+		client := 0
+		if p := m.present(); p != nil && w.dice.chance(0.5, "whose storm", n) {
+			client = p.client.ID()
+		}
+		w.storms.begin(client, w.now()+w.dice.upTo(20*time.Second, "storm", n), 0.5, w.o.Mode == Safety)
+	}},
+	{"scale", func(w *world, _ *machine, n int64) { w.scale(n) }},
+	{"leaders die one after the other", func(w *world, _ *machine, n int64) { w.flap(n) }},
+	{"key deleted by hand", func(w *world, m *machine, n int64) { m.tamper(n) }},
+	{"other protocol", func(w *world, m *machine, n int64) {
+		w.doing.Go(func() {
+			w.raise(schema.Protocol + 1)
+			w.nap(w.dice.upTo(10*time.Second, "protocol", n))
+			w.raise(schema.Protocol)
+		})
+	}},
+	{"move to another server", func(w *world, m *machine, n int64) { m.move(n) }},
+}
+
+// mild are those that a lease outlasts.
+var mild = []fault{
+	{"short pause", func(w *world, m *machine, n int64) { m.pause(w.dice.upTo(5*time.Second, "pause", n), true) }},
+	{"short cut", func(w *world, m *machine, n int64) {
+		m.cut(w.dice.upTo(5*time.Second, "cut", n), w.dice.pick(3, "way", n))
+	}},
+	{"server cut off for a moment", func(w *world, _ *machine, n int64) { w.isolate(w.dice.upTo(5*time.Second, "isolate", n), n) }},
+	{"short storm", func(w *world, m *machine, n int64) {
+		w.storms.begin(0, w.now()+w.dice.upTo(5*time.Second, "storm", n), 0.5, false)
+	}},
+	{"move to another server", func(w *world, m *machine, n int64) { m.move(n) }},
+}
+
+// haunt does one fault after the other, some while others last.
+func (w *world) haunt() {
+	for n := int64(0); w.now() < w.o.Span; n++ {
+		w.sleep(time.Millisecond + w.dice.upTo(9*time.Second, "next", n))
+		w.hit(harsh, n)
+		w.sleep(150 * time.Millisecond) // whoever is told of it hears it before the next
+	}
+}
+
+// unsettle does the mild faults, each once the one before is over.
+func (w *world) unsettle(time.Duration) {
+	for n := int64(0); w.now() < w.o.Span; n++ {
+		w.hit(mild, n)
+		w.sleep(12*time.Second + w.dice.upTo(3*time.Second, "next", n))
+	}
+}
+
+func (w *world) hit(faults []fault, n int64) {
+	f := faults[w.dice.pick(len(faults), "fault", n)]
+	m := w.machines[w.dice.pick(len(w.machines), "victim", n)]
+	w.add("nemesis: %s (%s)", f.name, m.name)
+	w.count(f.name)
+	f.hit(w, m, n)
+}
+
+// cut takes the link of the present process down: both ways, or one.
+func (m *machine) cut(span time.Duration, way int) {
+	p := m.present()
+	if p == nil {
+		return
+	}
+	[]func(){p.client.Cut, p.client.CutRequests, p.client.CutReplies}[way]()
+	m.doing.Go(func() {
+		m.nap(span)
+		if p.alive() {
+			p.client.Heal()
+		}
+	})
+}
+
+// isolate cuts a server off from the store; after a while its clients look for another, as their
+// libraries do when a server gives up.
+func (w *world) isolate(span time.Duration, n int64) {
+	server := w.dice.pick(3, "server", n)
+	w.service.Isolate(server)
+	w.doing.Go(func() {
+		w.nap(span)
+		w.service.Rejoin(server)
+	})
+}
+
+// expire ends the session of a node that can hear of it.
+func (m *machine) expire() {
+	p := m.present()
+	if p == nil || !p.client.Reachable() {
+		return
+	}
+	if v := p.vitals.Load(); v != nil {
+		m.touched(v.Member)
+		m.service.Expire(v.Session)
+	}
+}
+
+func (w *world) touched(member string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tampered[member] = true
+}
+
+// tamper deletes one of a member's keys.
+func (m *machine) tamper(n int64) {
+	p := m.present()
+	if p == nil {
+		return
+	}
+	v := p.vitals.Load()
+	if v == nil {
+		return
+	}
+	m.touched(v.Member)
+	keys := []string{m.keys.Doc(v.Member), m.keys.Status(v.Member), m.keys.Member(v.Member), m.keys.Heartbeat(v.Member)}
+	key := keys[m.dice.pick(len(keys), "key", n)]
+	m.edit(key, func(r coord.Record) (coord.Op, bool) { return coord.Delete(key, r.Version), true })
+}
+
+// scale sets the number of workers of a task.
+func (w *world) scale(n int64) {
+	task := declared[w.dice.pick(len(declared), "task", n)].Name
+	workers := w.dice.pick(9, "workers", n)
+	key := w.keys.Task(task)
+	w.edit(key, func(r coord.Record) (coord.Op, bool) {
+		rec := new(schema.Task)
+		if err := schema.Decode(key, r, rec); err != nil {
+			w.fail("%v", err)
+			return coord.Op{}, false
+		}
+		rec.Override.WorkerNum = &workers
+		w.mu.Lock()
+		w.want[task] = workers
+		w.mu.Unlock()
+		return coord.Set(key, schema.Encode(rec, r.Version+1), r.Version), true
+	})
+}
+
+// flap kills whoever leads, again and again.
+func (w *world) flap(n int64) {
+	w.doing.Go(func() {
+		for i := range int64(2 + w.dice.pick(4, "flaps", n)) {
+			leader := w.store.Leader()
+			for _, m := range w.machines {
+				if p := m.present(); p != nil {
+					if v := p.vitals.Load(); v != nil && strings.HasPrefix(v.Member, leader) {
+						m.crash("it leads")
+					}
+				}
+			}
+			w.nap(w.dice.upTo(4*time.Second, "flap", n, i))
+			if w.quiet.Load() {
+				return
+			}
+		}
+	})
+}
+
+// raise sets the protocol that the cluster speaks.
+func (w *world) raise(protocol int) {
+	key := w.keys.Meta()
+	w.edit(key, func(r coord.Record) (coord.Op, bool) {
+		rec := new(schema.Meta)
+		if err := schema.Decode(key, r, rec); err != nil || rec.Protocol == protocol {
+			return coord.Op{}, false
+		}
+		rec.Protocol = protocol
+		return coord.Set(key, schema.Encode(rec, r.Version+1), r.Version), true
+	})
+}
+
+// move lets the present process use another server.
+func (m *machine) move(n int64) {
+	if p := m.present(); p != nil {
+		p.client.Move(m.dice.pick(3, "to", n))
+	}
+}

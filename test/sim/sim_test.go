@@ -1,0 +1,85 @@
+package sim_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"gitee.com/ken.yang/xconsumer/test/sim"
+)
+
+var (
+	seed  = flag.Int64("seed", -1, "make only the history of this seed, and print it")
+	seeds = flag.Int("seeds", 0, "how many histories to make of each mode; 0 for the usual number")
+	from  = flag.Uint64("from", 0, "the first seed")
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestSafety(t *testing.T)   { histories(t, sim.Safety, 400) }
+func TestLiveness(t *testing.T) { histories(t, sim.Liveness, 500) }
+func TestCalm(t *testing.T)     { histories(t, sim.Calm, 100) }
+
+func histories(t *testing.T, mode sim.Mode, usual int) {
+	t.Helper()
+	if *seed >= 0 {
+		o := sim.Options{Seed: uint64(*seed), Mode: mode}
+		r := sim.Run(t, o)
+		fmt.Print(r.History)
+		for _, wrong := range r.Wrong {
+			t.Error(wrong)
+		}
+		return
+	}
+	if *seeds > 0 {
+		usual = *seeds
+	}
+	total := sim.Result{Faults: map[string]int{}}
+	for n := range uint64(usual) {
+		o := sim.Options{Seed: *from + n, Mode: mode}
+		t.Run(fmt.Sprint("seed ", o.Seed), func(t *testing.T) {
+			r := sim.Run(t, o)
+			if len(r.Wrong) > 0 {
+				t.Error(r.Explain(o))
+			}
+			total.Add(r)
+		})
+	}
+	t.Log(total.Report(usual))
+}
+
+// A seed is a history, to the byte.
+func TestReplay(t *testing.T) {
+	for _, mode := range []sim.Mode{sim.Safety, sim.Liveness, sim.Calm} {
+		for n := range uint64(4) {
+			t.Run(fmt.Sprint(mode, " seed ", n), func(t *testing.T) {
+				var first string
+				for i := range 3 {
+					t.Run(fmt.Sprint(i), func(t *testing.T) {
+						r := sim.Run(t, sim.Options{Seed: n, Mode: mode})
+						if i == 0 {
+							first = r.History
+						} else if r.History != first {
+							t.Error(divergence(first, r.History))
+						}
+					})
+				}
+			})
+		}
+	}
+}
+
+// divergence tells where two histories part, and keeps both.
+func divergence(a, b string) string {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			_ = os.WriteFile(os.TempDir()+"/history-a", []byte(a), 0o644)
+			_ = os.WriteFile(os.TempDir()+"/history-b", []byte(b), 0o644)
+			return fmt.Sprintf("parted at byte %d of %d:\n… %s\n… %s", i, len(a), a[max(0, i-300):min(len(a), i+100)], b[max(0, i-100):min(len(b), i+100)])
+		}
+	}
+	return fmt.Sprintf("%d and %d bytes", len(a), len(b))
+}

@@ -1,0 +1,121 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer"
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/test/invariant"
+)
+
+// stopWithin is what the tasks allow for stopping, and what it may take to hear of it.
+const stopWithin = 10*time.Second + time.Second
+
+// work is the work of every task: it writes to the register now and then, and stops when it is told
+// to, mostly soon.
+func (p *process) work(ctx context.Context, wk *xconsumer.Worker) error {
+	slot := cluster.Slot{Task: wk.Task(), Index: wk.Index()}
+	name, token := slot.String(), wk.Token()
+	if !p.alive() {
+		<-ctx.Done() // nothing runs in a dead process
+		return nil
+	}
+	p.judgeStart(slot, token)
+	p.note(invariant.Start, p.name, name, token)
+	defer func() {
+		if p.alive() {
+			p.note(invariant.Stop, p.name, name, token)
+			p.judgeStop(slot, token)
+		}
+	}()
+	for n := int64(0); ; n++ {
+		pause := time.Second + p.dice.upTo(time.Second, "effect", token, int64(wk.Index()), n)
+		select {
+		case <-ctx.Done():
+			p.linger(wk)
+			return nil
+		case <-p.dead:
+			<-ctx.Done()
+			return nil
+		case <-time.After(pause):
+		}
+		p.wake(token, int64(wk.Index()), n) // it writes before it hears of anything
+		if !p.alive() {
+			<-ctx.Done()
+			return nil
+		}
+		p.note(invariant.Effect, p.name, name, token)
+		if !p.quiet.Load() && p.o.Mode != Calm && p.dice.chance(0.004, "fails", token, int64(wk.Index()), int64(p.now())) {
+			return errors.New("bad luck")
+		}
+	}
+}
+
+// linger is how the worker stops: at once, after a while, or not before it has to.
+func (p *process) linger(wk *xconsumer.Worker) {
+	token, index := wk.Token(), int64(wk.Index())
+	span := p.dice.upTo(50*time.Millisecond, "stop", token, index)
+	if !p.quiet.Load() && p.o.Mode != Calm {
+		switch kind := p.dice.pick(100, "manner", token, index); {
+		case kind < 3:
+			span = 15*time.Second + p.dice.upTo(45*time.Second, "ignores", token, index)
+			p.count("worker ignores its context")
+		case kind < 13:
+			span = p.dice.upTo(9*time.Second, "slow", token, index)
+			p.count("slow worker")
+		}
+	}
+	for end := p.now() + span; p.now() < end; {
+		if span > 9*time.Second && p.quiet.Load() {
+			break // in the end all behave
+		}
+		select {
+		case <-p.dead:
+			return
+		case <-time.After(min(time.Second, end-p.now())):
+		}
+	}
+	p.wake(token, index, -1)
+}
+
+// wake waits while the process is paused, and then a moment.
+func (p *process) wake(about ...int64) {
+	if !p.awake.isOpen() {
+		p.awake.wait()
+		p.sleep(p.dice.upTo(time.Millisecond, "wake", about...))
+	}
+}
+
+func (p *process) alive() bool {
+	select {
+	case <-p.dead:
+		return false
+	default:
+		return true
+	}
+}
+
+// judgeStart wants what runs to be held: I5.
+func (p *process) judgeStart(slot cluster.Slot, token int64) {
+	v := p.vitals.Load()
+	p.world.mu.Lock()
+	tampered := v == nil || p.tampered[v.Member]
+	p.world.mu.Unlock()
+	if !tampered && p.awake.isOpen() && !p.store.Holds(v.Member, slot, token) {
+		p.fail("I5: at %v %s starts %s with token %d, and its status does not hold it", p.now(), p.name, slot, token)
+	}
+}
+
+// judgeStop wants releases to end in time, once the faults are over: I8.
+func (p *process) judgeStop(slot cluster.Slot, token int64) {
+	v := p.vitals.Load()
+	if v == nil {
+		return
+	}
+	at, released := p.store.ReleasedAt(invariant.Release{Member: v.Member, Slot: slot, Token: token})
+	if took := p.now() - at; released && p.o.Mode == Calm && took > stopWithin {
+		p.fail("I8: %s was released by %s after %v", slot, p.name, took)
+	}
+}

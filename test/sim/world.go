@@ -1,0 +1,255 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/coord/mem"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/test/invariant"
+)
+
+const clusterName = "sim"
+
+var declared = []cluster.TaskSpec{
+	{Name: "a", WorkName: "a", WorkerNum: 5},
+	{Name: "b", WorkName: "b", WorkerNum: 3},
+}
+
+// world is one simulated cluster.
+type world struct {
+	history
+	t        *testing.T
+	o        Options
+	dice     dice
+	keys     schema.Keys
+	service  *mem.Service
+	check    *invariant.Checker
+	store    *invariant.Store
+	machines []*machine
+	storms   storms
+	quiet    atomic.Bool    // the faults are over
+	doing    sync.WaitGroup // faults that last, and late repairs
+	operator *mem.Client
+
+	mu       sync.Mutex
+	tampered map[string]bool // members whose keys were touched by hand
+	byHand   int             // the client that edits by hand
+	faults   map[string]int
+	wrong    []string
+	want     map[string]int // workers by task, as the operator last set them
+}
+
+func newWorld(t *testing.T, o Options) *world {
+	w := &world{
+		history: history{start: time.Now()}, t: t, o: o, dice: dice(o.Seed), keys: schema.NewKeys(clusterName),
+		check: &invariant.Checker{Wake: 250 * time.Millisecond}, tampered: map[string]bool{}, faults: map[string]int{}, want: map[string]int{},
+	}
+	w.store = invariant.NewStore(w.keys)
+	w.service = mem.New(mem.Config{
+		Timeout: timeout, Tick: tick, Latency: 2 * time.Millisecond, Servers: 3,
+		Faults:  mem.Faults{Request: w.fate, Lag: w.lag, Touch: w.touch, Hint: w.hint},
+		Applied: w.applied,
+	})
+	w.operator = w.service.Client()
+	w.byHand = w.operator.ID()
+	for _, spec := range declared {
+		w.want[spec.Name] = spec.WorkerNum
+	}
+	for i := range 5 {
+		w.machines = append(w.machines, &machine{world: w, name: fmt.Sprintf("n%d", i+1), id: int64(i)})
+	}
+	return w
+}
+
+// live lets the cluster live through its faults, and through what the mode wants after them.
+func (w *world) live() (healed time.Duration) {
+	w.sleep(w.dice.upTo(time.Second, "begin"))
+	for _, m := range w.machines {
+		m.boot()
+		w.sleep(w.dice.upTo(2*time.Second, "boot", m.id))
+	}
+	w.sleep(5 * time.Second)
+	began := w.now()
+	if w.o.Mode == Calm {
+		w.unsettle(began)
+		w.doing.Wait()
+		w.still(began)
+		return 0
+	}
+	w.haunt()
+	if w.o.Mode == Safety {
+		return 0
+	}
+	w.heal()
+	healed = w.settle()
+	w.sleep(Bound) // nodes that lost their place join again, and get their share
+	since := w.now()
+	w.sleep(time.Minute)
+	w.still(since)
+	return healed
+}
+
+// heal ends all faults.
+func (w *world) heal() {
+	w.add("all faults end")
+	w.quiet.Store(true)
+	w.storms.calm()
+	for i := range 3 {
+		w.service.Rejoin(i)
+	}
+	for _, m := range w.machines {
+		m.heal()
+	}
+	w.doing.Wait() // their repairs find nothing more to do
+	w.raise(schema.Protocol)
+	for _, m := range w.machines {
+		m.boot()
+	}
+	w.add("all is healed")
+}
+
+// settle waits until all work runs: I3.
+func (w *world) settle() time.Duration {
+	began := w.now()
+	for {
+		missing := w.check.Missing(w.wanted())
+		took := w.now() - began
+		if len(missing) == 0 {
+			return took
+		}
+		if took > Bound {
+			w.fail("I3: %v after the last fault: %v", took, missing)
+			return took
+		}
+		w.sleep(50 * time.Millisecond)
+	}
+}
+
+// still wants nothing to have started since a time, and all to run: I7.
+func (w *world) still(since time.Duration) {
+	for _, n := range w.check.Since(since) {
+		w.fail("I7: %s was started on %s with token %d at %v, for no reason", n.Slot, n.Node, n.Token, n.At)
+	}
+	for _, missing := range w.check.Missing(w.wanted()) {
+		w.fail("I3: in the end %s", missing)
+	}
+}
+
+// wanted returns the slots that should run.
+func (w *world) wanted() map[string]bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	want := map[string]bool{}
+	for task, n := range w.want {
+		for i := range n {
+			want[cluster.Slot{Task: task, Index: i}.String()] = true
+		}
+	}
+	return want
+}
+
+// end lets all nodes leave, and looks for what they leave behind.
+func (w *world) end() {
+	w.quiet.Store(true)
+	w.storms.calm()
+	if w.o.Mode == Safety {
+		for _, m := range w.machines {
+			m.crash("the end")
+			w.sleep(w.dice.upTo(time.Millisecond, "the end", m.id))
+		}
+		w.doing.Wait()
+	}
+	for _, m := range w.machines {
+		m.leave()
+		w.sleep(time.Second)
+	}
+	for _, m := range w.machines {
+		m.await()
+	}
+	if w.o.Mode == Safety {
+		return
+	}
+	for _, key := range invariant.Litter(w.keys, slices.Sorted(maps.Keys(w.service.Records()))) {
+		w.fail("I6: %s is left", key)
+	}
+}
+
+func (w *world) sleep(d time.Duration) { time.Sleep(d) }
+
+func (w *world) fail(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wrong = append(w.wrong, fmt.Sprintf(format, args...))
+}
+
+func (w *world) count(fault string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.faults[fault]++
+}
+
+func (w *world) note(what, node, slot string, token int64) {
+	w.check.Note(invariant.Note{At: w.now(), What: what, Node: node, Slot: slot, Token: token})
+	if what != invariant.Effect {
+		w.add("%s %s %s token %d", node, what, slot, token)
+	}
+}
+
+// applied is told of every commit.
+func (w *world) applied(c mem.Commit) {
+	by := ""
+	if c.Client == w.byHand && !c.Expired {
+		by = "operator"
+	}
+	changes := make([]invariant.Change, 0, len(c.Changes))
+	what := ""
+	for _, change := range c.Changes {
+		if schema.Dir(change.Key) == schema.Dir(w.keys.Heartbeat("")) && len(c.Changes) == 1 {
+			return
+		}
+		changes = append(changes, invariant.Change(change))
+		what += fmt.Sprintf(" %s@%d", change.Key[len(w.keys.Root()):], change.Version)
+		if change.Deleted {
+			what += "†"
+		}
+	}
+	w.store.Apply(c.At, by, changes)
+	verb := "commits"
+	if c.Expired {
+		verb = "ends:"
+	}
+	w.add("session %s (client %d) %s%s", c.Session, c.Client, verb, what)
+}
+
+// edit changes a record by hand, as an operator does: a checked commit over a link of its own.
+func (w *world) edit(key string, change func(coord.Record) (coord.Op, bool)) {
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
+	defer cancel()
+	s, err := w.operator.Open(ctx)
+	if err != nil {
+		return
+	}
+	defer func() { _ = s.Close() }()
+	for range 10 {
+		r, err := s.Get(ctx, key)
+		if err != nil {
+			return
+		}
+		op, ok := change(r)
+		if !ok {
+			return
+		}
+		if _, err = s.Commit(ctx, op); err == nil {
+			return
+		}
+	}
+}

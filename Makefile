@@ -12,9 +12,10 @@ deps: ## Makes sure that a real ZooKeeper can be started for the tests
 	@tools/deps.sh
 
 .PHONY: test
-test: deps cross ## Runs every test, with the race detector, real ZooKeeper and etcd servers and real processes
+test: deps cross ## Runs every test: with the race detector, real servers and processes, and a thousand simulated histories
 	$(GO) vet ./...
 	$(GO) test -race -timeout 20m ./...
+	$(GO) test ./test/sim
 	cd bench && $(GO) vet ./...
 
 .PHONY: cross
@@ -29,6 +30,11 @@ short: ## Runs the tests that need no server (seconds)
 .PHONY: explore
 explore: ## Walks through the orders of events in small worlds (WORLDS of them each, default 3,000,000)
 	EXPLORE=$(or $(WORLDS),3000000) $(GO) test -v -timeout 2h -run TestEveryOrder ./test/explore
+
+.PHONY: sim
+sim: ## Simulates SEEDS histories of each mode (default 20,000: about two hours), from seed FROM
+	printf '%s\n' Safety Liveness Calm | xargs -P $$(nproc) -I{} \
+	  $(GO) test -timeout 12h ./test/sim -run 'Test{}' -seeds $(or $(SEEDS),20000) -from $(or $(FROM),0)
 
 .PHONY: lint
 lint: ## Runs the linters (the first run builds them: minutes)

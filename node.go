@@ -31,7 +31,8 @@ type Node struct {
 	hub      hub
 	observer view.Observer
 	running  atomic.Bool
-	declared bool // the file's declarations have been published
+	declared bool             // the file's declarations have been published
+	former   *membership.Dead // what it was with the last session, unless that is closed; nothing of it runs
 
 	mu     sync.Mutex
 	health health
@@ -120,6 +121,7 @@ const (
 	openTimeoutMin = 2 * time.Second
 	openTimeoutMax = 30 * time.Second
 	closeTimeout   = 10 * time.Second
+	formerTimeout  = 3 * time.Second // the lease is running
 )
 
 // live is the node's life with one session: open, join, work, leave.
@@ -152,7 +154,9 @@ func (n *Node) live(ctx context.Context, patience time.Duration) (joined bool, e
 		Works: n.Works(), SessionTimeout: session.Info().Timeout,
 	}
 	lease := membership.NewLease(session)
+	n.closeFormer(ctx, session)
 	vitals = n.joining(member, session.Info().ID, lease)
+	n.former = &membership.Dead{Member: member.GUID, Node: member.Name, Session: session.Info().ID, By: member.Name, Cause: "session lost"}
 	telling, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var teller sync.WaitGroup
 	teller.Go(func() { vitals.run(telling) })
@@ -164,6 +168,19 @@ func (n *Node) live(ctx context.Context, patience time.Duration) (joined bool, e
 	}
 	m = &life{Node: n, session: session, self: self, lease: lease, vitals: vitals, emit: n.teller(self.GUID)}
 	return true, m.run(ctx)
+}
+
+// closeFormer frees what is still granted to the member that this node was before. If it cannot, the
+// leader waits for its session.
+func (n *Node) closeFormer(ctx context.Context, session coord.Session) {
+	if n.former == nil {
+		return
+	}
+	closing, cancel := context.WithTimeout(ctx, formerTimeout)
+	defer cancel()
+	if err := membership.CloseFormer(closing, session, n.keys, *n.former); err != nil {
+		n.cfg.Log.Debug("former member not closed", "member", n.former.Member, "error", err)
+	}
 }
 
 // join joins, waiting for as long as another node has this node's name.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -22,68 +21,52 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/coordtest"
 	"gitee.com/ken.yang/xconsumer/coord/mem"
+	"gitee.com/ken.yang/xconsumer/test/invariant"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// floor is where workers run: it notes who runs what, and fails the test when a slot runs
-// twice or a token falls.
+// floor is where workers run: it tells the checker, which fails the test when a slot runs twice or
+// a token falls.
 type floor struct {
-	t      *testing.T
-	mu     sync.Mutex
-	runs   map[string]string // slot → node
-	tokens map[string]int64
-	starts int
+	check invariant.Checker
+	began time.Time
 }
 
 func newFloor(t *testing.T) *floor {
-	return &floor{t: t, runs: map[string]string{}, tokens: map[string]int64{}}
+	f := &floor{began: time.Now()}
+	t.Cleanup(func() {
+		for _, wrong := range f.check.Violations() {
+			t.Error(wrong)
+		}
+	})
+	return f
 }
 
 func (f *floor) enter(node string, w *xconsumer.Worker) (leave func()) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	slot := fmt.Sprintf("%s#%d", w.Task(), w.Index())
-	if other := f.runs[slot]; other != "" {
-		f.t.Errorf("%s starts on %s while it runs on %s", slot, node, other)
-	}
-	if w.Token() < f.tokens[slot] {
-		f.t.Errorf("%s starts on %s with token %d after %d", slot, node, w.Token(), f.tokens[slot])
-	}
-	f.runs[slot], f.tokens[slot] = node, w.Token()
-	f.starts++
+	n := invariant.Note{At: time.Since(f.began), What: invariant.Start, Node: node, Slot: fmt.Sprintf("%s#%d", w.Task(), w.Index()), Token: w.Token()}
+	f.check.Note(n)
 	return func() {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		if f.runs[slot] == node && f.tokens[slot] == w.Token() { // else it is a dead process's
-			delete(f.runs, slot)
-		}
+		n.At, n.What = time.Since(f.began), invariant.Stop
+		f.check.Note(n)
 	}
 }
 
 // die ends what a node runs, as the end of its process does.
 func (f *floor) die(node string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	maps.DeleteFunc(f.runs, func(_, on string) bool { return on == node })
+	f.check.Note(invariant.Note{At: time.Since(f.began), What: invariant.Died, Node: node})
 }
 
 // share returns how many workers each node runs.
 func (f *floor) share() map[string]int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	share := map[string]int{}
-	for _, node := range f.runs {
+	for _, node := range f.check.Running() {
 		share[node]++
 	}
 	return share
 }
 
-func (f *floor) started() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.starts
-}
+func (f *floor) started() int { return f.check.Counts().Starts }
 
 // proc is one node of a test.
 type proc struct {

@@ -36,7 +36,7 @@ type Session interface {
 	Watch(key string, hint func()) (stop func())
 	// Renew commits op, a Set of a key that is bound to this session, as proof that
 	// the session is alive, and moves Info().Base as far as that proof allows.
-	// Renewals closer together than Info().Spacing may move nothing.
+	// One that is sent less than Info().Spacing after the answer to another may move nothing.
 	Renew(ctx context.Context, op Op) error
 	// Info describes the session as this client knows it. It does no I/O.
 	Info() Info

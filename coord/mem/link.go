@@ -360,9 +360,10 @@ func (c *Client) Open(ctx context.Context) (coord.Session, error) {
 		id:      strconv.Itoa(s.nextID),
 		done:    make(chan struct{}),
 		base:    base,
-		sent:    base,
+		renewed: coord.Renewals{Spacing: s.spacing()},
 		watches: map[string]*watch{},
 	}
+	ss.renewed.Begin(base, c.now())
 	s.sessions[ss.id] = ss
 	ss.expiry = time.AfterFunc(s.cfg.Timeout, func() {
 		s.mu.Lock()

@@ -21,7 +21,7 @@ type session struct {
 	done    chan struct{}
 	once    sync.Once
 	base    time.Duration
-	sent    time.Duration // the last renewal that was committed
+	renewed coord.Renewals // with a Tick
 	expired bool
 	closed  bool  // by the client, which says nothing more
 	end     int64 // the change that removed its keys
@@ -160,8 +160,8 @@ func (srv *server) list(key string) (list []coord.Entry) {
 	return list
 }
 
-// Renew implements coord.Session. With a Tick a write counts once a second one has committed at
-// least Spacing later; else from its send.
+// Renew implements coord.Session. With a Tick a write counts once a second one has committed, too;
+// else from its send.
 func (ss *session) Renew(ctx context.Context, op coord.Op) error {
 	if op.Kind != coord.KindSet {
 		return fmt.Errorf("renew: %w: %s", coord.ErrInvalid, op.Kind)
@@ -170,12 +170,13 @@ func (ss *session) Renew(ctx context.Context, op coord.Op) error {
 	if _, err := ss.Commit(ctx, op); err != nil {
 		return err
 	}
+	answered := ss.Now()
 	ss.service.mu.Lock()
 	defer ss.service.mu.Unlock()
 	if ss.service.cfg.Tick == 0 {
 		ss.base = max(ss.base, sent)
-	} else if sent-ss.sent >= ss.service.spacing() {
-		ss.base, ss.sent = ss.sent, sent
+	} else {
+		ss.base = ss.renewed.Renewed(sent, answered)
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ type session struct {
 	mu        sync.Mutex
 	id        int64
 	info      coord.Info
-	lastSent  time.Duration // of the last write that counts for the lease
+	renewals  coord.Renewals
 	connected chan struct{} // closed while connected
 	ended     bool
 }
@@ -48,6 +48,7 @@ func newSession(s *Store) *session {
 		Spacing: Spacing(s.cfg.TickTime),
 		Grace:   s.cfg.TickTime,
 	}
+	ss.renewals.Spacing = ss.info.Spacing
 	ss.link = &link{store: s, closing: make(chan struct{}), granted: ss.granted}
 	ss.link.timeout.Store(int64(s.cfg.SessionTimeout))
 	ss.link.touch()
@@ -62,7 +63,7 @@ func (ss *session) granted(id int64, timeout, sent time.Duration, server string)
 		ss.id = id
 		ss.info.ID = strconv.FormatInt(id, 16)
 		// The service counts a full timeout from the commit that made the session.
-		ss.info.Base, ss.lastSent = sent, sent
+		ss.info.Base = ss.renewals.Begin(sent, ss.store.clock())
 		ss.info.Timeout = timeout
 		ss.link.timeout.Store(int64(timeout))
 	}
@@ -199,11 +200,10 @@ func (ss *session) Renew(ctx context.Context, op coord.Op) error {
 	if _, err := ss.Commit(ctx, op); err != nil {
 		return err
 	}
+	answered := ss.Now()
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	if sent-ss.lastSent >= ss.info.Spacing {
-		ss.info.Base, ss.lastSent = ss.lastSent, sent
-	}
+	ss.info.Base = ss.renewals.Renewed(sent, answered)
 	return nil
 }
 

@@ -19,7 +19,7 @@
 // count, and one is not enough: the commit proves that the session was alive, not that the
 // leader noted the touch, which a follower relays up to half a tick later. [session.Renew]
 // therefore counts a write's send time only once a second write, sent at least tickTime/2 +
-// 0.2 s after it, has committed too.
+// 0.2 s after the first one's answer, has committed too.
 //
 // SASL (Kerberos) is not supported.
 package zk

@@ -47,25 +47,9 @@ type Dead struct {
 // member that cannot be found is looked for again for a moment, since its join may still be under
 // way; then there is nothing to close.
 func CloseDead(ctx context.Context, s coord.Session, keys schema.Keys, dead Dead) error {
-	died := time.Now().UTC().Truncate(time.Millisecond)
-	closed := func(status *schema.Status) *schema.Closed {
-		c := &schema.Closed{By: dead.By, Cause: dead.Cause}
-		if dead.Blame && status != nil {
-			c.StartedLast60s = startedSince(status.Holding, died.Add(-suspicion))
-			c.At = died
-		}
-		return c
-	}
 	const looks, pause = 5, 100 * time.Millisecond
 	for look := 1; ; look++ {
-		self := Self{Member: cluster.Member{GUID: dead.Member, Name: dead.Node}}
-		err := commitClose(ctx, s, nil, func() ([]coord.Op, error) {
-			var err error
-			if self.Election, err = candidateOf(ctx, s, keys, dead.Member); err != nil {
-				return nil, err
-			}
-			return closeRead(ctx, s, keys, self, dead.Session, closed)
-		})
+		err := closeDead(ctx, s, keys, dead)
 		if !errors.Is(err, coord.ErrNotFound) || look == looks {
 			return err
 		}
@@ -75,6 +59,37 @@ func CloseDead(ctx context.Context, s coord.Session, keys schema.Keys, dead Dead
 		case <-time.After(pause):
 		}
 	}
+}
+
+// CloseFormer closes what a node was before it lost its session, once nothing of that runs any more.
+// Without it an evicted member's slots would wait for a session timeout of each new leader. One that
+// is not there any more is fine.
+func CloseFormer(ctx context.Context, s coord.Session, keys schema.Keys, former Dead) error {
+	err := closeDead(ctx, s, keys, former)
+	if errors.Is(err, coord.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+func closeDead(ctx context.Context, s coord.Session, keys schema.Keys, dead Dead) error {
+	died := time.Now().UTC().Truncate(time.Millisecond)
+	closed := func(status *schema.Status) *schema.Closed {
+		c := &schema.Closed{By: dead.By, Cause: dead.Cause}
+		if dead.Blame && status != nil {
+			c.StartedLast60s = startedSince(status.Holding, died.Add(-suspicion))
+			c.At = died
+		}
+		return c
+	}
+	self := Self{Member: cluster.Member{GUID: dead.Member, Name: dead.Node}}
+	return commitClose(ctx, s, nil, func() ([]coord.Op, error) {
+		var err error
+		if self.Election, err = candidateOf(ctx, s, keys, dead.Member); err != nil {
+			return nil, err
+		}
+		return closeRead(ctx, s, keys, self, dead.Session, closed)
+	})
 }
 
 // suspicion is how long ago a slot may have been started to be suspected of a crash.

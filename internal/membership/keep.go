@@ -77,15 +77,15 @@ func present(ctx context.Context, s coord.Session, own []string, look func(strin
 	return nil
 }
 
-// beat writes the heartbeat key: every Beat, counted from the previous send, and after a gap
-// as soon as a second write counts.
+// beat writes the heartbeat key: every Beat, counted from the previous send, but no sooner than the
+// write counts; and after a gap as soon as it does.
 func beat(ctx context.Context, s coord.Session, key string, terms Terms, pulse *Pulse) error {
 	version, known := int64(0), true
 	last := s.Info().Base // the send of the last heartbeat that was answered
 	defer func() { pulse.version = version }()
 	for {
 		sent := s.Now()
-		pause := terms.Beat
+		wait := 50 * time.Millisecond // after a failure
 		if !known {
 			r, err := s.Get(ctx, key)
 			if err == nil {
@@ -99,21 +99,22 @@ func beat(ctx context.Context, s coord.Session, key string, terms Terms, pulse *
 			err := s.Renew(ctx, coord.Set(key, schema.Encode(&schema.Heartbeat{}, version+1), version))
 			if err == nil {
 				version++
-				if sent-last > 2*terms.Beat || s.Now()-sent > terms.Beat {
-					pause = terms.Spacing // after a gap it is the next one that renews
-				}
+				wait = terms.Spacing + terms.Spacing/64 // timers may be a little fast
+				if gap := sent-last > 2*terms.Beat || s.Now()-sent > terms.Beat; !gap {
+					wait = max(wait, terms.Beat-(s.Now()-sent))
+				} // else it is the next one that renews
 				last = sent
 			} else {
 				if err := fatal(ctx, key, err); err != nil {
 					return ended(ctx, err)
 				}
-				known, pause = false, terms.Spacing
+				known, wait = false, max(wait, terms.Spacing-(s.Now()-sent))
 			}
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(max(pause-(s.Now()-sent), time.Millisecond)):
+		case <-time.After(max(wait, time.Millisecond)):
 		}
 	}
 }

@@ -30,6 +30,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/test/etcdserver"
+	"gitee.com/ken.yang/xconsumer/test/invariant"
 )
 
 // asNode makes the test binary run as a node that works in the directory it names.
@@ -54,26 +55,15 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// note is a line of the journal.
-type note struct {
-	At    time.Duration `json:"at"` // lease clock
-	What  string        `json:"what"`
-	Node  string        `json:"node"`
-	Slot  string        `json:"slot"`
-	Token int64         `json:"token"`
-}
+// note is a line of the journal, with the time of the lease clock.
+type note = invariant.Note
 
 // lockedWork holds the lock of its slot until it is told to stop.
 func lockedWork(ctx context.Context, dir, node string, w *xconsumer.Worker) error {
 	clock := coord.LeaseClock()
 	slot := cluster.Slot{Task: w.Task(), Index: w.Index()}.String()
 	write := func(what string) {
-		line, _ := json.Marshal(note{clock(), what, node, slot, w.Token()})
-		f, err := os.OpenFile(filepath.Join(dir, "journal"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-		if err == nil {
-			_, _ = f.Write(append(line, '\n'))
-			_ = f.Close()
-		}
+		writeNote(dir, note{At: clock(), What: what, Node: node, Slot: slot, Token: w.Token()})
 	}
 	lock, err := os.OpenFile(filepath.Join(dir, slot+".lock"), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
@@ -81,14 +71,24 @@ func lockedWork(ctx context.Context, dir, node string, w *xconsumer.Worker) erro
 	}
 	defer func() { _ = lock.Close() }()
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		write("overlap")
+		write(invariant.Overlap)
 		return fmt.Errorf("slot %s runs elsewhere: %w", slot, err)
 	}
-	write("start")
+	write(invariant.Start)
 	misbehaveWork(ctx, node, w)
 	<-ctx.Done()
-	write("stop")
+	write(invariant.Stop)
 	return nil
+}
+
+// writeNote appends to the journal, which has many writers.
+func writeNote(dir string, n note) {
+	line, _ := json.Marshal(n)
+	f, err := os.OpenFile(filepath.Join(dir, "journal"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err == nil {
+		_, _ = f.Write(append(line, '\n'))
+		_ = f.Close()
+	}
 }
 
 // limit bounds every wait. It is generous: machines are slow.
@@ -103,7 +103,6 @@ type fleet struct {
 	supervised bool          // nodes have a parent process
 	env        []string      // of the nodes that are started next
 	wrap       []string      // a command that starts them, if any
-	pauses     bool          // processes are paused: they keep their locks, and only tokens tell
 	session    coord.Session // for looking at the store
 	keys       schema.Keys
 }
@@ -318,26 +317,34 @@ func (f *fleet) journal() []note {
 
 // verify is the checker of every test: no slot ran twice, and tokens rose.
 func (f *fleet) verify() {
-	tokens := map[string]int64{}
-	starts := 0
+	check := invariant.Checker{Kernel: true, Wake: 5 * time.Second}
 	for _, n := range f.journal() {
-		switch n.What {
-		case "overlap":
-			if f.pauses {
-				continue
-			}
-			f.Errorf("slot %s was started on %s while it ran elsewhere", n.Slot, n.Node)
-		case "start":
-			starts++
-			if n.Token < tokens[n.Slot] {
-				f.Errorf("slot %s was started on %s with token %d after %d", n.Slot, n.Node, n.Token, tokens[n.Slot])
-			}
-			tokens[n.Slot] = n.Token
-		}
+		check.Note(n)
 	}
-	if starts == 0 {
+	for _, wrong := range check.Violations() {
+		f.Error(wrong)
+	}
+	if check.Counts().Starts == 0 {
 		f.Error("no worker ever started")
 	}
+}
+
+// pause stops the process, which then keeps its locks: only tokens tell what it may still do.
+func (p *proc) pause() {
+	p.f.Helper()
+	p.note(invariant.Paused)
+	p.signal(syscall.SIGSTOP)
+}
+
+func (p *proc) resume() {
+	p.f.Helper()
+	p.note(invariant.Resumed)
+	p.signal(syscall.SIGCONT)
+}
+
+// note writes into the journal what the test does to a process.
+func (p *proc) note(what string) {
+	writeNote(p.f.dir, note{At: p.f.session.Now(), What: what, Node: p.name})
 }
 
 // notes returns the journal's notes of a kind since a position, of one node or, for "", of all.

@@ -9,6 +9,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/assignment"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/test/invariant"
 )
 
 // step is one event and the world after it.
@@ -365,7 +366,7 @@ func (w world) told(m message, ok, refused, unknown bool) world {
 
 // wrong says which promise a world breaks, "" if none.
 func (w world) wrong() string {
-	runs, listed := map[cluster.Slot]string{}, map[cluster.Slot]string{}
+	runs, docs := map[cluster.Slot]string{}, map[string]*schema.Doc{}
 	for _, guid := range guids {
 		if n := w.nodes[guid]; n != nil && !n.dead {
 			for slot, token := range n.running {
@@ -379,15 +380,11 @@ func (w world) wrong() string {
 			}
 		}
 		if d := w.docs[guid]; d.exists {
-			for _, list := range [][]schema.Held{d.rec.Slots, d.rec.Releasing} {
-				for slot := range schema.Each(list) {
-					if other := listed[slot]; other != "" {
-						return fmt.Sprintf("%s is listed by %s and %s", slot, other, guid)
-					}
-					listed[slot] = guid
-				}
-			}
+			docs[guid] = d.rec
 		}
+	}
+	if twice := invariant.Twice(docs); len(twice) > 0 {
+		return twice[0]
 	}
 	for slot, token := range w.tokens {
 		if token < 0 {

@@ -1,0 +1,34 @@
+package coord
+
+import "time"
+
+// Renewals works out [Info].Base for services whose servers tell the one that counts sessions whom
+// they have heard of only now and then, at most Spacing apart. There one committed write proves too
+// little: the session was alive, but may be about to end all the same. Once a second write that was
+// sent Spacing after the first one's answer has committed, too, the service is known to have counted
+// from the first.
+//
+// The answer, not the send: a first write that is held up on its way reaches its server just before
+// its answer, and what the server tells may come after a second write that follows at once.
+//
+// The zero value of the other fields is a session that has not begun. It has no lock.
+type Renewals struct {
+	Spacing time.Duration
+
+	base           time.Duration
+	sent, answered time.Duration // of the last write that counts
+}
+
+// Begin starts with the request that made the session: the service counts from its commit.
+func (r *Renewals) Begin(sent, answered time.Duration) (base time.Duration) {
+	r.base, r.sent, r.answered = sent, sent, answered
+	return r.base
+}
+
+// Renewed takes in a write that has committed. Writes that follow too soon count for nothing.
+func (r *Renewals) Renewed(sent, answered time.Duration) (base time.Duration) {
+	if sent-r.answered >= r.Spacing {
+		r.base, r.sent, r.answered = r.sent, sent, answered
+	}
+	return r.base
+}

@@ -35,7 +35,7 @@ var harsh = []fault{
 	{"cut of requests", func(w *world, m *machine, n int64) { m.cut(w.dice.upTo(2*timeout, "cut", n), 1) }},
 	{"cut of answers", func(w *world, m *machine, n int64) { m.cut(w.dice.upTo(2*timeout, "cut", n), 2) }},
 	{"server cut off from the store", func(w *world, _ *machine, n int64) { w.isolate(w.dice.upTo(timeout*3/2, "isolate", n), n) }},
-	{"session ended by others", func(w *world, m *machine, _ int64) { m.expire() }},
+	{"session ended by others", func(_ *world, m *machine, _ int64) { m.expire() }},
 	{"storm", func(w *world, m *machine, n int64) {
 		client := 0
 		if p := m.present(); p != nil && w.dice.chance(0.5, "whose storm", n) {
@@ -45,15 +45,15 @@ var harsh = []fault{
 	}},
 	{"scale", func(w *world, _ *machine, n int64) { w.scale(n) }},
 	{"leaders die one after the other", func(w *world, _ *machine, n int64) { w.flap(n) }},
-	{"key deleted by hand", func(w *world, m *machine, n int64) { m.tamper(n) }},
-	{"other protocol", func(w *world, m *machine, n int64) {
+	{"key deleted by hand", func(_ *world, m *machine, n int64) { m.tamper(n) }},
+	{"other protocol", func(w *world, _ *machine, n int64) {
 		w.doing.Go(func() {
 			w.raise(schema.Protocol + 1)
 			w.nap(w.dice.upTo(10*time.Second, "protocol", n))
 			w.raise(schema.Protocol)
 		})
 	}},
-	{"move to another server", func(w *world, m *machine, n int64) { m.move(n) }},
+	{"move to another server", func(_ *world, m *machine, n int64) { m.move(n) }},
 }
 
 // mild are those that a lease outlasts.
@@ -63,10 +63,10 @@ var mild = []fault{
 		m.cut(w.dice.upTo(5*time.Second, "cut", n), w.dice.pick(3, "way", n))
 	}},
 	{"server cut off for a moment", func(w *world, _ *machine, n int64) { w.isolate(w.dice.upTo(5*time.Second, "isolate", n), n) }},
-	{"short storm", func(w *world, m *machine, n int64) {
+	{"short storm", func(w *world, _ *machine, n int64) {
 		w.storms.begin(0, w.now()+w.dice.upTo(5*time.Second, "storm", n), 0.5, false)
 	}},
-	{"move to another server", func(w *world, m *machine, n int64) { m.move(n) }},
+	{"move to another server", func(_ *world, m *machine, n int64) { m.move(n) }},
 }
 
 // haunt does one fault after the other, some while others last.

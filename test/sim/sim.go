@@ -82,7 +82,7 @@ func Run(t *testing.T, o Options) (result Result) {
 		w.end()
 		result.Counts = w.check.Counts()
 		result.Wrong = slices.Concat(w.wrong, w.check.Violations(), w.store.Violations())
-		result.History = w.history.String()
+		result.History = w.String()
 		result.Faults = w.faults
 		result.Grants = w.store.Grants()
 		result.Duration = w.now()

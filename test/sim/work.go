@@ -46,6 +46,9 @@ func (p *process) work(ctx context.Context, wk *xconsumer.Worker) error {
 			<-ctx.Done()
 			return nil
 		}
+		if p.check.Careful(token) && !wk.Valid() {
+			continue // it asks before it writes, and is never refused
+		}
 		p.note(invariant.Effect, p.name, name, token)
 		if !p.quiet.Load() && p.o.Mode != Calm && p.dice.chance(0.004, "fails", token, int64(wk.Index()), int64(p.now())) {
 			return errors.New("bad luck")

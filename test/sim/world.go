@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -51,7 +52,7 @@ type world struct {
 func newWorld(t *testing.T, o Options) *world {
 	w := &world{
 		history: history{start: time.Now()}, t: t, o: o, dice: dice(o.Seed), keys: schema.NewKeys(clusterName),
-		check: &invariant.Checker{Wake: 250 * time.Millisecond}, tampered: map[string]bool{}, faults: map[string]int{}, want: map[string]int{},
+		check: &invariant.Checker{Wake: 250 * time.Millisecond, Careful: func(token int64) bool { return token%2 == 0 }}, tampered: map[string]bool{}, faults: map[string]int{}, want: map[string]int{},
 	}
 	w.store = invariant.NewStore(w.keys)
 	w.service = mem.New(mem.Config{
@@ -211,15 +212,15 @@ func (w *world) applied(c mem.Commit) {
 		by = "operator"
 	}
 	changes := make([]invariant.Change, 0, len(c.Changes))
-	what := ""
+	var what strings.Builder
 	for _, change := range c.Changes {
 		if schema.Dir(change.Key) == schema.Dir(w.keys.Heartbeat("")) && len(c.Changes) == 1 {
 			return
 		}
 		changes = append(changes, invariant.Change(change))
-		what += fmt.Sprintf(" %s@%d", change.Key[len(w.keys.Root()):], change.Version)
+		fmt.Fprintf(&what, " %s@%d", change.Key[len(w.keys.Root()):], change.Version)
 		if change.Deleted {
-			what += "†"
+			what.WriteString("†")
 		}
 	}
 	w.store.Apply(c.At, by, changes)
@@ -227,7 +228,7 @@ func (w *world) applied(c mem.Commit) {
 	if c.Expired {
 		verb = "ends:"
 	}
-	w.add("session %s (client %d) %s%s", c.Session, c.Client, verb, what)
+	w.add("session %s (client %d) %s%s", c.Session, c.Client, verb, what.String())
 }
 
 // edit changes a record by hand, as an operator does: a checked commit over a link of its own.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/coordtest"
 	"gitee.com/ken.yang/xconsumer/coord/mem"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
 // nemesis makes commits go wrong in all the ways that a service knows, by a seed.
@@ -217,8 +219,22 @@ func TestNothingStartsWithoutALease(t *testing.T) {
 				return results, err
 			}}
 		}
-		n1 := w.start("n1")
+		var stopped atomic.Int32
+		n1 := w.start("n1", func(n *xconsumer.Node) {
+			events := n.Events(t.Context())
+			go func() {
+				for e := range events {
+					if e.Kind == cluster.WorkerStopped {
+						stopped.Add(1) // one that was cancelled before it could begin
+					}
+				}
+			}()
+		})
 		time.Sleep(17 * time.Second) // the answer has come by now
+		synctest.Wait()
+		if n := stopped.Load(); n > 0 {
+			t.Errorf("%d workers were started, and stopped at once", n)
+		}
 		if reasons := n1.Ready(); len(reasons) == 0 || !held.Load() || w.floor.started() != 0 {
 			t.Errorf("ready %v, claim held up %v, %d started", reasons, held.Load(), w.floor.started())
 		}
@@ -226,5 +242,53 @@ func TestNothingStartsWithoutALease(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		w.wantShare(map[string]int{"n1": 1})
 		w.leave(n1)
+	})
+}
+
+// A commit of a leader that arrives when another one leads is refused, though its session lives and
+// the documents that it writes are as it knew them.
+func TestLateCommitOfADeposedLeader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("a", 2))
+		h := w.hand()
+		var held atomic.Bool
+		late := make(chan error, 1) // what becomes of it
+		w.intercept = func(*mem.Client) coordtest.Interceptor {
+			type commit = func(context.Context, ...coord.Op) ([]coord.Result, error)
+			return coordtest.Interceptor{Commit: func(ctx context.Context, ops []coord.Op, next commit) ([]coord.Result, error) {
+				grant := slices.ContainsFunc(ops, func(op coord.Op) bool {
+					return op.Kind == coord.KindSet && strings.HasPrefix(op.Key, root+"/docs/") && strings.Contains(string(op.Value), `"task":"b"`)
+				})
+				if !grant || held.Swap(true) {
+					return next(ctx, ops...)
+				}
+				time.Sleep(3 * time.Second)
+				results, err := next(context.WithoutCancel(ctx), ops...)
+				late <- err
+				return results, err
+			}}
+		}
+		n1, n2 := w.start("n1"), w.start("n2")
+		time.Sleep(time.Second)
+		leader := memberOf(w.state(n1), "n1")
+		record := schema.Encode(&schema.Task{Spec: task("b", 1)}, 0)
+		if _, err := h.s.Commit(t.Context(), coord.Create(root+"/tasks/b", record)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond) // n1 grants it to n2, and its commit is on its way
+		for _, name := range h.children("/election") {
+			if strings.HasPrefix(name, leader) {
+				h.del("/election/" + name) // n2 leads, and grants it to n1
+			}
+		}
+		time.Sleep(2 * time.Second)
+		if on := w.floor.check.Running()["b#0"]; on != "n1" || len(late) > 0 {
+			t.Errorf("the new leader's grant runs on %q; late commits that are over: %d", on, len(late))
+		}
+		if _, refused := coord.FailedCheck(<-late); !refused {
+			t.Error("the late commit is not refused")
+		}
+		time.Sleep(10 * time.Second) // a second start would be seen
+		w.leave(n1, n2)
 	})
 }

@@ -172,6 +172,24 @@ func TestDeletedDocumentEvictsItsMember(t *testing.T) {
 	})
 }
 
+// It does not wait to be told: with its document goes everything that it was granted.
+func TestNodeWithoutADocumentStops(t *testing.T) {
+	handEdit(t, func(w *world, h hand, n1, n2 *proc) {
+		good := h.get("/epoch")
+		member := memberOf(w.state(n1), "n2")
+		h.del("/epoch") // so that no leader can evict it
+		h.del("/docs/" + member)
+		time.Sleep(time.Second)
+		w.wantShare(map[string]int{"n1": 2})
+		value := strings.Replace(string(good.Value), fmt.Sprintf(`"version":%d`, good.Version), `"version":0`, 1)
+		if _, err := h.s.Commit(context.Background(), coord.Create(root+"/epoch", []byte(value))); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		w.wantShare(map[string]int{"n1": 2, "n2": 2})
+	})
+}
+
 func TestDeletedDocumentOfTheLeaderEvictsIt(t *testing.T) {
 	handEdit(t, func(w *world, h hand, _, n2 *proc) {
 		member := memberOf(w.state(n2), "n1")

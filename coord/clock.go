@@ -10,8 +10,14 @@ type Clock func() time.Duration
 // the machine sleeps. Readings of different processes of one machine are comparable
 // where there is a boot clock.
 func LeaseClock() Clock {
-	start, boot := time.Now(), bootTime()
+	start := time.Now()
+	return leaseClock(func() time.Duration { return time.Since(start) }, bootTime)
+}
+
+// leaseClock is the later of two clocks that tell the same time now.
+func leaseClock(mono, boot Clock) Clock {
+	offset := boot() - mono()
 	return func() time.Duration {
-		return max(boot+time.Since(start), bootTime())
+		return max(offset+mono(), boot())
 	}
 }

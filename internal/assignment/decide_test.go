@@ -337,6 +337,27 @@ func TestBurialTakesTwoLooks(t *testing.T) {
 	}
 }
 
+// A member that was absent when its document had not been read yet may have joined since.
+func TestAbsentBeforeItsDocumentProvesNothing(t *testing.T) {
+	for _, stale := range []string{"member", "status"} {
+		b := newBoard(spec("a", 1))
+		b.live("L", 5, held(), held(), 5, held())
+		p := gone(b.live("M", 3, held("a 0 @6"), held(), 3, held()))
+		p.Doc.Read, p.Member.Read, p.Status.Read = b.now, b.now, b.now
+		if stale == "member" {
+			p.Member.Read--
+		} else {
+			p.Status.Read--
+		}
+		d := b.decide(func(w *assignment.World) {
+			w.Looks = map[string]assignment.Look{"M": {At: b.now - timeout, Doc: p.Doc.Version, Wait: grace}}
+		})
+		if len(d.Docs) != 0 || d.Again != b.now || len(d.Look) != 1 {
+			t.Errorf("%s read before: %s again at %v, reading %v", stale, draw(d), d.Again-b.now, d.Look)
+		}
+	}
+}
+
 // What was buried by a commit of unknown outcome blocks nothing.
 func TestBuriedAfterAll(t *testing.T) {
 	b := newBoard(spec("a", 1))

@@ -3,6 +3,8 @@
 package supervise
 
 import (
+	"context"
+	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
@@ -117,5 +119,22 @@ func TestTally(t *testing.T) {
 	at(6 * time.Second)
 	if tally.rose() {
 		t.Error("an old rise is noticed")
+	}
+}
+
+// A member whose processes may still run is not closed: its session timeout rules.
+func TestUnkillableTreeIsNotClosed(t *testing.T) {
+	cmd := exec.Command("true")
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	for name, left := range map[string]int{"empty": 0, "not empty": 1} {
+		p := &parent{Config: Config{Log: slog.New(slog.DiscardHandler)}, killTree: func(int) int { return left }}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel() // else it waits for ever
+		d := p.died(ctx, &child{cmd: cmd, pid: cmd.Process.Pid, vitals: cluster.Vitals{Member: "m"}}, false)
+		if d.member() != (left == 0) {
+			t.Errorf("%s: its member is closed: %v", name, d.member())
+		}
 	}
 }

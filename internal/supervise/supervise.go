@@ -72,7 +72,7 @@ const (
 func Run(ctx context.Context, cfg Config) (code int, err error) {
 	var reaping, closing sync.WaitGroup
 	stopReaping := make(chan struct{})
-	p := &parent{Config: cfg}
+	p := &parent{Config: cfg, killTree: killTree}
 	if !adopt() {
 		p.blind = true
 		cfg.Log.Warn("this process cannot see all that its node starts (no /proc, or no right to adopt orphans): a dead node's work waits for its session's end")
@@ -135,6 +135,8 @@ func Run(ctx context.Context, cfg Config) (code int, err error) {
 type parent struct {
 	Config
 	blind bool // an empty tree cannot be told from one that is not seen
+	// killTree kills what is left of a child that has ended, and returns how many there were.
+	killTree func(child int) (left int)
 
 	mu  sync.Mutex
 	pid int // of the child
@@ -208,7 +210,7 @@ func (p *parent) died(ctx context.Context, c *child, oom bool) Death {
 	}
 	told := false
 	for end := time.Now().Add(emptyLimit); ; time.Sleep(5 * time.Millisecond) {
-		left := killTree(c.pid)
+		left := p.killTree(c.pid)
 		if left == 0 {
 			return d
 		}

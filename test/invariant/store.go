@@ -33,6 +33,7 @@ type Store struct {
 	epoch    schema.Epoch
 	tokens   int64 // the highest that was granted
 	released map[Release]time.Duration
+	protocol int // that the cluster speaks
 	wrong    []string
 	grants   int
 }
@@ -62,6 +63,15 @@ func (s *Store) Apply(at time.Duration, by string, changes []Change) {
 	for _, c := range changes {
 		guid := schema.Base(c.Key)
 		switch {
+		case c.Key == s.keys.Meta():
+			var meta schema.Meta
+			if !c.Deleted && decode(c, &meta) == nil {
+				s.protocol = meta.Protocol
+			}
+		case schema.Dir(c.Key) == s.keys.Members() && !c.Deleted && c.Version == 0:
+			if s.protocol != schema.Protocol && s.protocol != 0 {
+				fail("I5", "%s joins a cluster whose protocol is %d", guid, s.protocol)
+			}
 		case c.Key == s.keys.Epoch():
 			s.judgeEpoch(c, fail)
 		case schema.Dir(c.Key) == schema.Dir(s.keys.Status(guid)):

@@ -151,6 +151,11 @@ func (m *machine) tamper(n int64) {
 	m.touched(v.Member)
 	keys := []string{m.keys.Status(v.Member), m.keys.Member(v.Member), m.keys.Heartbeat(v.Member)}
 	if m.o.Mode == Safety {
+		for key := range m.service.Records() {
+			if strings.HasPrefix(key, m.keys.Election(v.Member)) {
+				keys = append(keys, key) // a leader's term is over then; a follower notices within a minute
+			}
+		}
 		// Its member is evicted then. If that dies, too, its slots wait for a session timeout by the
 		// clock of each leader that comes, so that leaders who die put it off beyond D.
 		keys = append(keys, m.keys.Doc(v.Member))

@@ -1,0 +1,238 @@
+package mutants_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// mutant opens a hole.
+type mutant struct {
+	hole    string
+	name    string // what is not done any more
+	changes []change
+	test    redTest
+}
+
+// change replaces lines of a file.
+type change struct{ file, old, new string }
+
+// redTest is the shortest test that has to go red.
+type redTest struct {
+	pkg, name string
+	args      []string
+}
+
+func (t redTest) String() string {
+	return strings.TrimSpace(fmt.Sprintf("`%s`, `%s` %s", t.pkg, t.name, strings.Join(t.args, " ")))
+}
+
+// simulated is a number of simulated histories.
+func simulated(mode string, seeds int) redTest {
+	return redTest{"test/sim", "Test" + mode, []string{"-seeds", fmt.Sprint(seeds)}}
+}
+
+func in(pkg, name string) redTest { return redTest{pkg: pkg, name: name} }
+
+func one(file, old, new string) []change { return []change{{file, old, new}} }
+
+// unguarded takes out the guards of a leader's commit that cover for the epoch.
+var unguarded = []change{
+	{"internal/assignment/leader.go", "		coord.Check(l.term.Candidate, 0),\n", ""},
+	{"internal/assignment/leader.go", "	ops = append(ops, l.record(snap, d.Moves)...)\n", ""},
+	{"internal/assignment/leader.go", "	l.view.PutEpoch(epoch, snap.Epoch.Version+1)\n	if d.Suspects", "	l.view.PutEpoch(epoch, snap.Epoch.Version)\n	if d.Suspects"},
+}
+
+var mutants = []mutant{
+	{
+		"H1", "a heartbeat proves the lease by itself",
+		one("coord/renewals.go", "r.base, r.sent, r.answered = r.sent, sent, answered", "r.base, r.sent, r.answered = sent, sent, answered"),
+		simulated("Safety", 300),
+	},
+	{
+		"H1", "the second heartbeat is counted from the first one's send",
+		one("coord/renewals.go", "if sent-r.answered >= r.Spacing {", "if sent-r.sent >= r.Spacing {"),
+		in("coord", "TestRenewals"),
+	},
+	{
+		"H1", "heartbeats are no commits, as pings are none",
+		one("coord/mem/session.go", `	if _, err := ss.Commit(ctx, op); err != nil {
+		return err
+	}
+	answered`, `	go func() { _, _ = ss.Commit(ctx, op) }()
+	if _, err := ss.Get(ctx, op.Key); err != nil {
+		return err
+	}
+	answered`),
+		simulated("Safety", 300),
+	},
+	{
+		"H2", "a leader's commits do not check that it leads: not its candidate key, not the epoch, not the number of the decision",
+		slices.Concat(unguarded, []change{
+			{"internal/assignment/leader.go", "		coord.Set(l.Keys.Epoch(), schema.Encode(&epoch, at+1), at),\n", ""},
+			{"internal/assignment/leader.go", "	epoch.NextDecision++\n	at := snap.Epoch.Version\n", "	epoch.NextDecision++\n"},
+		}),
+		in(".", "TestLateCommitOfADeposedLeader"),
+	},
+	{
+		"H2", "a connection to ZooKeeper whose session has ended goes on with a new one",
+		[]change{
+			{"coord/zk/session.go", "	case zk.StateExpired, zk.StateAuthFailed:\n", "	case zk.StateAuthFailed:\n"},
+			{"coord/zk/session.go", "	case other: // one connection is one session\n		ss.end(fmt.Errorf(\"server answered with another session\"))\n", "	case other:\n"},
+		},
+		in("coord/zk", "TestConformance/expired_session_ends_and_writes_nothing"),
+	},
+	{
+		"H3", "a leader's commits check the epoch and leave it as it is, and a new leader does, too",
+		slices.Concat(unguarded, []change{
+			{"internal/assignment/leader.go", "		coord.Set(l.Keys.Epoch(), schema.Encode(&epoch, at+1), at),\n", "		coord.Check(l.Keys.Epoch(), at),\n"},
+			{"internal/election/election.go", "			coord.Set(e.keys.Epoch(), schema.Encode(&epoch, r.Version+1), r.Version))", "			coord.Check(e.keys.Epoch(), r.Version))\n		r.Version--"},
+		}),
+		in(".", "TestLateCommitOfADeposedLeader"),
+	},
+	{
+		"H4", "a worker starts before its claim is committed",
+		one("internal/assignment/follower.go", "	claim := len(o.Start) > 0 && phase == membership.Holds\n", "	claim := len(o.Start) > 0 && phase == membership.Holds\n	fl.start(o.Start, o.Status)\n"),
+		in(".", "TestLateClaimIsRefused"),
+	},
+	{
+		"H5", "a member is named after its node",
+		one("node.go", "GUID: membership.NewGUID(), Name:", "GUID: n.cfg.Name, Name:"),
+		in(".", "TestLongCutFencesAndMoves"),
+	},
+	{
+		"H6", "a status outlives its session",
+		one("internal/membership/membership.go", "coord.CreateBound(keys.Status(m.GUID)", "coord.Create(keys.Status(m.GUID)"),
+		in(".", "TestLostNodeIsReplacedAfterItsSession"),
+	},
+	{
+		"H6", "a release ends by a status from before it",
+		one("internal/assignment/decide.go", "return p.Status.Rec.Applied >= h.Version && schema.Find", "return schema.Find"),
+		simulated("Safety", 300),
+	},
+	{
+		"H8", "the lease is not looked at between claim and start",
+		one("internal/assignment/follower.go", "		if phase != membership.Holds || fl.leaving {\n", "		if phase > 99 || fl.leaving {\n"),
+		in(".", "TestNothingStartsWithoutALease"),
+	},
+	{
+		"H9", "a worker that asks is told what it was told before the pause",
+		one("internal/membership/terms.go", "	phase, _ := l.Phase()\n	return phase < HardStop\n", "	return true\n"),
+		simulated("Safety", 300),
+	},
+	{
+		"H10", "what a dead node has started lives on",
+		one("internal/supervise/supervise.go", "		left := p.killTree(c.pid)\n", "		left := 0\n"),
+		in("test/e2e", "TestTreeOfDeadNodeIsKilled"),
+	},
+	{
+		"H11", "a parent does not kill a child that hangs",
+		one("internal/supervise/child.go", "	return !v.Idle || time.Since(c.heard) >= silence\n", "	return false\n"),
+		in("internal/supervise", "TestLapsed"),
+	},
+	{
+		"H12", "the lease's clock stands still while the machine sleeps",
+		one("coord/clock.go", "		return max(offset+mono(), boot())\n", "		return offset + mono()\n"),
+		in("coord", "TestLeaseClockCountsSleep"),
+	},
+	{
+		"H14", "workers are stopped when the session is over, not before",
+		one("internal/membership/terms.go", "Length:  timeout * 95 / 100,", "Length:  timeout * 130 / 100,"),
+		simulated("Safety", 100),
+	},
+	{
+		"H14", "a process with a worker that does not stop lives on",
+		one("internal/assignment/guard.go", "			if atHardStop++; atHardStop > 1 {", "			if atHardStop++; atHardStop < 0 {"),
+		simulated("Safety", 100),
+	},
+	{
+		"H15", "a node joins again while old workers still stop",
+		one("life.go", "	if gerr := <-guarded; gerr != nil {\n		return l.abandon(log, pool, gerr)\n	}\n	return err\n", "	go func() { <-guarded }()\n	return err\n"),
+		simulated("Safety", 200),
+	},
+	{
+		"H16", "a parent closes the member while its processes may run",
+		one("internal/supervise/supervise.go", "		d.late = true // no close: the session timeout rules\n", ""),
+		in("internal/supervise", "TestUnkillableTreeIsNotClosed"),
+	},
+	{
+		"H17", "two nodes of one name may join",
+		one("internal/membership/membership.go", "coord.CreateBound(keys.Name(m.Name), schema", "coord.CreateBound(keys.Name(m.Name)+m.GUID, schema"),
+		in(".", "TestNameIsRefusedWhileHeld"),
+	},
+	{
+		"H18", "a member that was read before its document is believed to be gone",
+		one("internal/assignment/fate.go", "		if p.Member.Read < doc.Read || p.Status.Read < doc.Read {\n", "		if p.Member.Read < 0 {\n"),
+		in("internal/assignment", "TestAbsentBeforeItsDocumentProvesNothing"),
+	},
+	{
+		"H19", "a claim of which nobody knows whether it was committed is taken for one that was",
+		one("internal/assignment/follower.go", "	case r.err != nil:\n		failed", "	case r.err != nil && !errors.Is(r.err, coord.ErrUnknown):\n		failed"),
+		simulated("Safety", 100),
+	},
+	{
+		"H19", "a status is written again without reading it when nobody knows whether it was written",
+		one("internal/assignment/follower.go", "		fl.unsure, fl.said = true, nil\n		fl.notBefore = now", "		fl.said = nil\n		fl.notBefore = now"),
+		simulated("Liveness", 300),
+	},
+	{
+		"H20", "a document that vanished is forgotten",
+		one("internal/assignment/fate.go", "	d.block(\"the document of \" + d.nodeName(guid) + \" is missing\")\n	if p.Live() {", "	d.out.Forget = append(d.out.Forget, guid)\n	if p.Live() {\n		return missing\n	}\n	if p.Live() {"),
+		in(".", "TestDeletedDocument.*"),
+	},
+	{
+		"H20", "a node whose document is missing runs on",
+		one("internal/assignment/follower.go", "		fl.doc, fl.docGood = nil, false\n		return\n", "		return\n"),
+		in(".", "TestNodeWithoutADocumentStops"),
+	},
+	{
+		"H21", "a member of which one key is missing is taken for gone",
+		one("internal/assignment/fate.go", "	case p.Member.Absent && p.Status.Absent:\n		if p.Member.Read <", "	case p.Member.Absent || p.Status.Absent:\n		if p.Member.Read <"),
+		simulated("Safety", 300),
+	},
+	{
+		"H22", "a program joins a cluster whose protocol it does not speak",
+		one("internal/membership/membership.go", "if meta.Protocol != schema.Protocol {", "if meta.Protocol < 0 {"),
+		simulated("Safety", 30),
+	},
+	{
+		"H22", "fields that a record has and this version does not know are dropped",
+		one("internal/schema/codec.go", "		member(name, unknown[name])\n", "		_ = name\n"),
+		in("internal/schema", "Test.*"),
+	},
+	{
+		"H23", "a lease has no margin for clocks that run wrong",
+		one("internal/membership/terms.go", "Length:  timeout * 95 / 100,", "Length:  timeout,"),
+		in("internal/membership", "TestTerms"),
+	},
+	{
+		"H24", "what a member had is given away the moment it is seen gone",
+		one("internal/assignment/fate.go", "if d.waited(guid, doc.Version, d.Grace, min(p.Member.Read, p.Status.Read)) {", "if d.waited(guid, doc.Version, 0, min(p.Member.Read, p.Status.Read)) {"),
+		simulated("Safety", 300),
+	},
+	{
+		"H24", "an evicted member's slots do not wait for its lease",
+		one("internal/assignment/fate.go", "		if d.waited(guid, doc.Version, d.timeoutOf(p)+d.Grace, d.Now) {\n			return buried\n		}\n		return waits\n	case p.Member.Absent && p.Status.Absent:", "		return buried\n	case p.Member.Absent && p.Status.Absent:"),
+		in(".", "TestDeletedDocument.*"),
+	},
+	{
+		"H25", "a plan is one commit, however large",
+		one("internal/assignment/decide.go", "(touched || len(d.out.Docs) < d.MaxDocs)", "(touched || d.MaxDocs > 0)"),
+		in("internal/assignment", "TestChunks"),
+	},
+	{
+		"H26", "what nodes had before an outage is dealt out anew",
+		one("internal/assignment/fate.go", "case p.Status.Rec.Leaving:", "case p.Status.Rec.Leaving || p.Status.Rec.Fenced:"),
+		in(".", "TestOutageResumesUnderTheSameTokens"),
+	},
+	{
+		"H27", "what is not wanted any more is free at once",
+		one("internal/assignment/decide.go", "doc.Releasing = nonNil(append(kept, releasing(asked, version)...))", "doc.Releasing = nonNil(kept[:len(kept):len(kept)+0*int(version)])"),
+		simulated("Safety", 30),
+	},
+	{
+		"H28", "a session whose join may have happened is left open",
+		one("node.go", "		if cerr := session.Close(); cerr != nil {\n			n.cfg.Log.Warn(\"session not closed in order\", \"error\", cerr)\n		}\n", ""),
+		simulated("Liveness", 100),
+	},
+}

@@ -45,6 +45,7 @@ var allowed = map[string][]string{
 	"test/zkserver":       {"test/process"},
 	"test/etcdserver":     {"internal/etcdserver", "test/process"},
 	"test/link":           {},
+	"test/netns":          {},
 	"test/invariant":      {"cluster", "coord", "internal/schema"},
 	"test/sim":            {"", "cluster", "coord", "coord/mem", "internal/membership", "internal/schema", "test/invariant"},
 	"test/e2e":            {},

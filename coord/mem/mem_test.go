@@ -194,3 +194,34 @@ func TestDrift(t *testing.T) {
 		}
 	})
 }
+
+// A session that was silent almost until its end commits a write, and ends all the same, since the
+// service hears of it too late: its lease must not have been prolonged.
+func TestLeaseAfterASilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const tick = 2 * time.Second
+		service := mem.New(mem.Config{Timeout: 20 * time.Second, Tick: tick, Latency: time.Millisecond, Faults: mem.Faults{
+			Touch: func(string, time.Duration) time.Duration { return tick / 2 },
+		}})
+		c, observer := service.Client(), open(t, service.Client())
+		s := open(t, c)
+		commit(t, s, coord.CreateBound("/x/hb", nil))
+		time.Sleep(2 * time.Second)
+		c.Pause()
+		time.Sleep(20*time.Second + 500*time.Millisecond)
+		c.Resume()
+		if err := s.Renew(t.Context(), coord.Set("/x/hb", nil, 0)); err != nil {
+			t.Fatalf("the write comes too late for this test: %v", err)
+		}
+		end := s.Info().Base + s.Info().Timeout
+		for {
+			if _, err := observer.Get(t.Context(), "/x/hb"); errors.Is(err, coord.ErrNotFound) {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if gone := observer.Now(); gone < end || gone > 24*time.Second {
+			t.Errorf("the service let go at %v, the lease lasted until %v", gone, end)
+		}
+	})
+}

@@ -220,9 +220,21 @@ func (p *proc) state() *cluster.State {
 // moment after their nodes have said that they hold them.
 func (p *proc) awaitSpread(nodes ...string) cluster.State {
 	p.f.Helper()
+	return p.awaitState(nodes, func(s *cluster.State, least int) bool { return sharesOf(s)[s.Leader] <= least })
+}
+
+// awaitBalance is awaitSpread where the leader may have as much as the others: one that has just
+// begun to lead moves nothing for that.
+func (p *proc) awaitBalance(nodes ...string) cluster.State {
+	p.f.Helper()
+	return p.awaitState(nodes, func(*cluster.State, int) bool { return true })
+}
+
+func (p *proc) awaitState(nodes []string, also func(s *cluster.State, least int) bool) cluster.State {
+	p.f.Helper()
 	var last *cluster.State
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if last = p.state(); last != nil && isSpread(last, nodes) && p.f.started(last) {
+		if last = p.state(); last != nil && isSpread(last, nodes) && also(last, len(last.Workers)/len(nodes)) && p.f.started(last) {
 			return *last
 		}
 	}
@@ -250,21 +262,29 @@ func (f *fleet) started(s *cluster.State) bool {
 	return true
 }
 
+// isSpread tells whether all workers run on exactly these nodes, evenly.
 func isSpread(s *cluster.State, nodes []string) bool {
-	share := map[string]int{}
 	for _, w := range s.Workers {
 		if w.State != cluster.WorkerRunning {
 			return false
 		}
-		share[w.Node]++
 	}
-	least := len(s.Workers) / len(nodes)
+	share, least := sharesOf(s), len(s.Workers)/len(nodes)
 	for _, n := range nodes {
-		if share[n] < least || share[n] > (len(s.Workers)+len(nodes)-1)/len(nodes) || n == s.Leader && share[n] > least {
+		if share[n] < least || share[n] > (len(s.Workers)+len(nodes)-1)/len(nodes) {
 			return false
 		}
 	}
 	return len(share) == len(nodes) && len(s.Workers) > 0
+}
+
+// sharesOf returns how many workers each node has.
+func sharesOf(s *cluster.State) map[string]int {
+	share := map[string]int{}
+	for _, w := range s.Workers {
+		share[w.Node]++
+	}
+	return share
 }
 
 // exit waits for the process to end and returns its exit code.

@@ -3,9 +3,11 @@
 package link
 
 import (
+	"fmt"
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/Shopify/toxiproxy/v2"
 	"github.com/Shopify/toxiproxy/v2/stream"
@@ -53,6 +55,17 @@ func (l *Link) Hosts() string { return strings.Join(l.Addrs(), ",") }
 // Cut swallows everything both ways; connections stay open.
 func (l *Link) Cut() { l.blackHole(stream.Upstream); l.blackHole(stream.Downstream) }
 
+// LoseRequests swallows what clients send.
+func (l *Link) LoseRequests() { l.blackHole(stream.Upstream) }
+
+// Delay holds everything back, both ways, for as long.
+func (l *Link) Delay(d time.Duration) {
+	l.tb.Helper()
+	for _, direction := range []stream.Direction{stream.Upstream, stream.Downstream} {
+		l.toxic("delay-"+direction.String(), fmt.Sprintf(`"type": "latency", "stream": %q, "attributes": {"latency": %d}`, direction, d.Milliseconds()))
+	}
+}
+
 // LoseReplies swallows what the servers answer.
 func (l *Link) LoseReplies() { l.blackHole(stream.Downstream) }
 
@@ -71,13 +84,16 @@ func (l *Link) Drop() {
 
 func (l *Link) blackHole(direction stream.Direction) {
 	l.tb.Helper()
+	l.toxic("black-hole-"+direction.String(), fmt.Sprintf(`"type": "timeout", "stream": %q, "attributes": {"timeout": 0}`, direction))
+}
+
+func (l *Link) toxic(name, rest string) {
+	l.tb.Helper()
 	for _, p := range l.proxies {
-		name := "black-hole-" + direction.String()
 		if p.Toxics.GetToxic(name) != nil {
 			continue
 		}
-		toxic := `{"name": "` + name + `", "type": "timeout", "stream": "` + direction.String() + `", "attributes": {"timeout": 0}}`
-		if _, err := p.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
+		if _, err := p.Toxics.AddToxicJson(strings.NewReader(fmt.Sprintf(`{"name": %q, %s}`, name, rest))); err != nil {
 			l.tb.Fatalf("proxy: %v", err)
 		}
 	}

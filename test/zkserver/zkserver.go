@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,27 +33,61 @@ type Ensemble struct{ *process.Group }
 func Start(tb testing.TB, n int, config ...string) *Ensemble {
 	tb.Helper()
 	classPath(tb)
-	return process.Retry(tb, "ZooKeeper", func() (*Ensemble, error) { return start(tb, n, config) })
+	return process.Retry(tb, "ZooKeeper", func() (*Ensemble, error) {
+		var hosts []host
+		for range n {
+			hosts = append(hosts, host{addrs: process.FreeAddrs(tb, 3)})
+		}
+		return start(tb, hosts, config)
+	})
 }
 
-func start(tb testing.TB, n int, config []string) (*Ensemble, error) {
+// Network is where servers may run instead of on the loopback address.
+type Network interface {
+	IP(i int) string
+	Wrap(i int) []string // what to put before a command
+}
+
+// StartIn starts n servers, each on a host of a network.
+func StartIn(tb testing.TB, network Network, n int) *Ensemble {
+	tb.Helper()
+	classPath(tb)
+	var hosts []host
+	for i := range n {
+		ip := network.IP(i)
+		hosts = append(hosts, host{addrs: []string{ip + ":2181", ip + ":2888", ip + ":3888"}, wrap: network.Wrap(i)})
+	}
+	e, err := start(tb, hosts, nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return e
+}
+
+// host is where a server runs: for clients, for its peers, and for their election.
+type host struct {
+	addrs []string
+	wrap  []string
+}
+
+func start(tb testing.TB, hosts []host, config []string) (*Ensemble, error) {
 	e := &Ensemble{&process.Group{TB: tb}}
 	var dirs, members []string
-	for id := 1; id <= n; id++ {
-		addrs := process.FreeAddrs(tb, 3)
+	for i, h := range hosts {
+		id, addrs := i+1, h.addrs
 		dirs = append(dirs, tb.TempDir())
 		e.Addresses = append(e.Addresses, addrs[0])
 		_, electionPort, _ := net.SplitHostPort(addrs[2])
 		members = append(members, fmt.Sprintf("server.%d=%s:%s", id, addrs[1], electionPort))
 	}
 	for i, dir := range dirs {
-		_, port, _ := net.SplitHostPort(e.Addresses[i])
+		ip, port, _ := net.SplitHostPort(e.Addresses[i])
 		lines := []string{
 			fmt.Sprintf("tickTime=%d", Tick.Milliseconds()), "initLimit=50", "syncLimit=25",
-			"dataDir=" + filepath.Join(dir, "data"), "clientPort=" + port, "clientPortAddress=127.0.0.1",
+			"dataDir=" + filepath.Join(dir, "data"), "clientPort=" + port, "clientPortAddress=" + ip,
 			"admin.enableServer=false", "4lw.commands.whitelist=*", "maxClientCnxns=0",
 		}
-		if n > 1 {
+		if len(hosts) > 1 {
 			lines = append(lines, members...)
 		}
 		lines = append(lines, config...)
@@ -67,9 +102,10 @@ func start(tb testing.TB, n int, config []string) (*Ensemble, error) {
 		}
 	}
 	e.Command = func(i int) (*exec.Cmd, error) {
-		return exec.Command("java", "-Xms16m", "-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+		args := append(slices.Clone(hosts[i].wrap), "java", "-Xms16m", "-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
 			"-Dzookeeper.forceSync=no", "-cp", classPath(tb),
-			"org.apache.zookeeper.server.quorum.QuorumPeerMain", filepath.Join(dirs[i], "zoo.cfg")), nil
+			"org.apache.zookeeper.server.quorum.QuorumPeerMain", filepath.Join(dirs[i], "zoo.cfg"))
+		return exec.Command(args[0], args[1:]...), nil
 	}
 	// ruok says imok without a quorum; srvr tells the mode.
 	e.Serves = func(i int) bool { return strings.Contains(srvr(e.Addresses[i]), "Mode: ") }

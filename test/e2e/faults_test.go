@@ -1,0 +1,362 @@
+package e2e_test
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/test/invariant"
+	"gitee.com/ken.yang/xconsumer/test/link"
+	"gitee.com/ken.yang/xconsumer/test/netns"
+	"gitee.com/ken.yang/xconsumer/test/zkserver"
+)
+
+// stopsBeforeItsEnd waits for the end of a member's session, as others see it, and wants its node's
+// workers to have stopped before: by one clock.
+func (f *fleet) stopsBeforeItsEnd(mark int, node, member string, workers int) {
+	f.Helper()
+	f.await("the service ends the session", func() bool {
+		_, err := f.session.Get(f.Context(), f.keys.Member(member))
+		return errors.Is(err, coord.ErrNotFound)
+	})
+	expired := f.session.Now()
+	stops := f.notes(mark, invariant.Stop, node)
+	if len(stops) != workers {
+		f.Errorf("%s has stopped %d of %d workers by the end of its session", node, len(stops), workers)
+	}
+	for _, n := range stops {
+		f.Logf("%s stopped %v before the session was seen to have ended", n.Slot, expired-n.At)
+	}
+}
+
+// The worst of ZooKeeper's faults: a node's server is cut off from its leader and goes on answering
+// pings and reads. The node must stop by the age of its last proven heartbeat.
+func TestServerIsCutOffFromItsLeader(t *testing.T) {
+	t.Parallel()
+	net := netns.New(t, 3)
+	ensemble := zkserver.StartIn(t, net, 3)
+	lead := ensemble.Leader()
+	victim := (lead + 1) % 3
+	f := newFleet(t, zookeeper, ensemble.Addrs()[lead], 4*time.Second)
+	n1 := f.start("n1")
+	n1.awaitSpread("n1")
+	n2 := f.start("n2", "--zookeeper", ensemble.Addrs()[victim])
+	member := memberOf(n1.awaitSpread("n1", "n2"), "n2")
+
+	mark := len(f.journal())
+	net.Cut(victim, lead)
+	f.stopsBeforeItsEnd(mark, "n2", member, 2)
+	n1.awaitSpread("n1")
+	net.Heal(victim, lead)
+	if state := n1.awaitSpread("n1", "n2"); memberOf(state, "n2") == member {
+		t.Error("n2 is still the member it was")
+	}
+	_ = n2
+}
+
+// What a node sends and hears comes seconds late, and then all at once: answers that are too old
+// prolong no lease.
+func TestPacketsAreLate(t *testing.T) { onBoth(t, testPacketsAreLate) }
+
+func testPacketsAreLate(t *testing.T, b backend) {
+	server := b.start(t, 1)
+	f := newFleet(t, b, server.Hosts(), 4*time.Second)
+	wire := link.New(t, server.Addrs()...)
+	n1 := f.start("n1")
+	n1.awaitSpread("n1")
+	f.start("n2", b.flag, wire.Hosts())
+	member := memberOf(n1.awaitSpread("n1", "n2"), "n2")
+	mark := len(f.journal())
+	wire.Delay(2 * f.timeout)
+	f.stopsBeforeItsEnd(mark, "n2", member, 2)
+	n1.awaitSpread("n1")
+	wire.Heal()
+	n1.awaitSpread("n1", "n2")
+
+	t.Log("nothing that it sends arrives")
+	member, mark = memberOf(*n1.state(), "n2"), len(f.journal())
+	wire.LoseRequests()
+	f.stopsBeforeItsEnd(mark, "n2", member, 2)
+	wire.Heal()
+	n1.awaitSpread("n1", "n2")
+
+	t.Log("nothing that it should hear arrives: its session lives on, and it cannot know")
+	mark = len(f.journal())
+	wire.LoseReplies()
+	f.await("n2 has stopped its workers", func() bool { return len(f.notes(mark, invariant.Stop, "n2")) == 2 })
+	wire.Heal()
+	n1.awaitSpread("n1", "n2")
+}
+
+// A node is paused for about as long as its session lasts, a little less and a little more: what it
+// does when it wakes is either covered by its lease or not done.
+func TestPausesAroundTheSessionsEnd(t *testing.T) { onBoth(t, testPausesAroundTheSessionsEnd) }
+
+func testPausesAroundTheSessionsEnd(t *testing.T, b backend) {
+	f := newFleet(t, b, b.start(t, 1).Hosts(), 3*time.Second)
+	n1 := f.start("n1")
+	n1.awaitSpread("n1")
+	n2 := f.start("n2")
+	n1.awaitSpread("n1", "n2")
+	for _, beyond := range []time.Duration{-500, -200, 0, 100, 250, 500, 1000} {
+		n2.pause()
+		time.Sleep(f.timeout + beyond*time.Millisecond) // the fault itself
+		n2.resume()
+		n1.awaitSpread("n1", "n2")
+	}
+}
+
+// The leader is paused just when it plans, until another one leads: what it sends when it wakes is
+// refused, and it follows.
+func TestLeaderIsPausedWhileItPlans(t *testing.T) { onBoth(t, testLeaderIsPausedWhileItPlans) }
+
+func testLeaderIsPausedWhileItPlans(t *testing.T, b backend) {
+	f := newFleet(t, b, b.start(t, 1).Hosts(), 3*time.Second)
+	n1, n2, n3 := f.three()
+	names, nodes := []string{"n1", "n2", "n3"}, map[string]*proc{"n1": n1, "n2": n2, "n3": n3}
+	for round := range 3 {
+		var witness *proc
+		state := n2.state()
+		if state == nil || nodes[state.Leader] == nil {
+			t.Fatalf("no leader: %+v", state)
+		}
+		leader := nodes[state.Leader]
+		for _, p := range nodes {
+			if p != leader {
+				witness = p
+			}
+		}
+		leaver := f.start("n4")
+		witness.awaitBalance(append(names, "n4")...)
+		leaver.signal(syscall.SIGTERM) // its slots are to be moved …
+		time.Sleep(time.Duration(round) * 3 * time.Millisecond)
+		leader.pause() // … by one that does not
+		f.await("another one leads", func() bool {
+			s := witness.state()
+			return s != nil && s.Leader != leader.name && nodes[s.Leader] != nil
+		})
+		leader.resume()
+		leaver.exit()
+		after := witness.awaitBalance(names...)
+		if after.Leader == leader.name || after.Term <= state.Term {
+			t.Errorf("%s leads term %d after the pause of %s in term %d", after.Leader, after.Term, leader.name, state.Term)
+		}
+	}
+}
+
+// All servers are gone, nodes die and come meanwhile, and everything is sorted out when they are back.
+func TestNodesCrashDuringAnOutage(t *testing.T) { onBoth(t, testNodesCrashDuringAnOutage) }
+
+func testNodesCrashDuringAnOutage(t *testing.T, b backend) {
+	server := b.start(t, 1)
+	f := newFleet(t, b, server.Hosts(), 3*time.Second)
+	n1, n2, n3 := f.three()
+	server.Kill(0)
+	n1.signal(syscall.SIGKILL)
+	n1.exit()
+	n3.signal(syscall.SIGKILL)
+	n3.exit()
+	n3 = f.start("n3")
+	n4 := f.start("n4")
+	f.await("n2 has stopped its workers", func() bool { return len(f.notes(0, invariant.Stop, "n2")) >= 1 })
+	server.Restart(0)
+	state := n2.awaitBalance("n2", "n3", "n4")
+	if len(state.Lost) > 0 {
+		t.Errorf("lost: %+v", state.Lost)
+	}
+	for _, p := range []*proc{n4, n3, n2} {
+		p.leave()
+	}
+}
+
+// Records are deleted and damaged by hand, by somebody with a client of the service.
+func TestRecordsAreDamagedByHand(t *testing.T) { onBoth(t, testRecordsAreDamagedByHand) }
+
+func testRecordsAreDamagedByHand(t *testing.T, b backend) {
+	f := newFleet(t, b, b.start(t, 1).Hosts(), 3*time.Second)
+	n1 := f.start("n1")
+	n1.awaitSpread("n1")
+	f.start("n2")
+	hand := func(key string, edit func(coord.Record) coord.Op) {
+		t.Helper()
+		for {
+			r, err := f.session.Get(t.Context(), key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err = f.session.Commit(t.Context(), edit(r)); err == nil {
+				return
+			}
+			if _, checked := coord.FailedCheck(err); !checked {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		key    func(member string) string
+		rejoin bool
+		value  string // "" to delete it
+	}{
+		{"document deleted", f.keys.Doc, true, ""},
+		{"document damaged", f.keys.Doc, false, `{"v":1,"version":`},
+		{"member deleted", f.keys.Member, true, ""},
+		{"status deleted", f.keys.Status, true, ""},
+		{"status damaged", f.keys.Status, false, `no JSON`},
+		{"heartbeat deleted", f.keys.Heartbeat, true, ""},
+		{"task damaged", func(string) string { return f.keys.Task("test01") }, false, `{}`},
+	} {
+		t.Log(c.name)
+		member := memberOf(n1.awaitSpread("n1", "n2"), "n2")
+		hand(c.key(member), func(r coord.Record) coord.Op {
+			if c.value == "" {
+				return coord.Delete(c.key(member), r.Version)
+			}
+			return coord.Set(c.key(member), []byte(c.value), r.Version)
+		})
+		if c.rejoin {
+			f.await("n2 is a new member", func() bool {
+				s := n1.state()
+				now := ""
+				if s != nil {
+					now = memberOf(*s, "n2")
+				}
+				return now != "" && now != member
+			})
+		}
+		if again := memberOf(n1.awaitSpread("n1", "n2"), "n2"); (again != member) != c.rejoin {
+			t.Errorf("%s: n2 was member %s, is %s", c.name, member, again)
+		}
+	}
+}
+
+// A cluster that speaks another protocol is not joined, and those who are in it go on.
+func TestOtherProtocolIsNotJoined(t *testing.T) { onBoth(t, testOtherProtocolIsNotJoined) }
+
+func testOtherProtocolIsNotJoined(t *testing.T, b backend) {
+	f := newFleet(t, b, b.start(t, 1).Hosts(), 3*time.Second)
+	n1 := f.start("n1")
+	n1.awaitSpread("n1")
+	r, err := f.session.Get(t.Context(), f.keys.Meta())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var meta schema.Meta
+	if err := schema.Decode(f.keys.Meta(), r, &meta); err != nil {
+		t.Fatal(err)
+	}
+	meta.Protocol++
+	if _, err := f.session.Commit(t.Context(), coord.Set(f.keys.Meta(), schema.Encode(&meta, r.Version+1), r.Version)); err != nil {
+		t.Fatal(err)
+	}
+	n2 := f.start("n2")
+	if code := n2.exit(); code != 78 || !strings.Contains(n2.log.tail(2), "protocol") {
+		t.Errorf("exit code %d; want 78: %s", code, n2.log.tail(2))
+	}
+	n1.awaitSpread("n1")
+}
+
+// Leaders die one after the other. Their slots move, and nothing else does.
+func TestLeadersDieAndNothingElseMoves(t *testing.T) {
+	onBoth(t, testLeadersDieAndNothingElseMoves)
+}
+
+func testLeadersDieAndNothingElseMoves(t *testing.T, b backend) {
+	f := newFleet(t, b, b.start(t, 1).Hosts(), 3*time.Second)
+	f.supervised = true
+	n1, n2, n3 := f.three()
+	nodes := map[string]*proc{"n1": n1, "n2": n2, "n3": n3}
+	for range 6 {
+		state := n1.awaitBalance("n1", "n2", "n3")
+		before := map[string]string{} // slot → node
+		for _, w := range state.Workers {
+			before[cluster.Slot{Task: w.Task, Index: w.Index}.String()] = w.Node
+		}
+		mark, term := len(f.journal()), state.Term
+		f.kill(nodePID(t, state, state.Leader), syscall.SIGKILL)
+		f.await("another term", func() bool {
+			for _, p := range nodes {
+				if s := p.state(); s != nil && s.Term > term {
+					return true
+				}
+			}
+			return false
+		})
+		after := n1.awaitBalance("n1", "n2", "n3")
+		for _, n := range f.notes(mark, invariant.Start, "") {
+			if from := before[n.Slot]; from != state.Leader && !(n.Node == state.Leader && from == after.Leader) {
+				t.Errorf("%s moved from %s to %s when %s died", n.Slot, from, n.Node, state.Leader)
+			}
+		}
+	}
+}
+
+// A node whose log goes to a full disk, on one CPU that others keep busy, does its work.
+func TestFullDiskAndOneBusyCPU(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("taskset"); err != nil {
+		t.Fatal("taskset is needed (util-linux)")
+	}
+	f := newFleet(t, etcdBackend, etcdBackend.start(t, 1).Hosts(), 5*time.Second)
+	n1 := f.start("n1")
+	n1.awaitSpread("n1")
+	for range 4 {
+		busy := exec.Command("taskset", "-c", "0", "sh", "-c", "while :; do :; done")
+		if err := busy.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			_ = busy.Process.Kill()
+			_ = busy.Wait()
+		})
+	}
+	f.wrap = []string{"taskset", "-c", "0", "sh", "-c", `exec "$0" "$@" >/dev/full 2>&1`}
+	n2 := f.start("n2")
+	n1.awaitSpread("n1", "n2")
+	mark := len(f.journal())
+	time.Sleep(2 * f.timeout) // what might happen has the time to
+	if moved := f.journal()[mark:]; len(moved) > 0 {
+		t.Errorf("moved: %+v", moved)
+	}
+	n2.leave()
+	n1.awaitSpread("n1")
+}
+
+// A node that may open hardly any files more than it has runs on, and leaves in order.
+func TestNoDescriptorsLeft(t *testing.T) { onBoth(t, testNoDescriptorsLeft) }
+
+func testNoDescriptorsLeft(t *testing.T, b backend) {
+	server := b.start(t, 1)
+	f := newFleet(t, b, server.Hosts(), 4*time.Second)
+	n1 := f.start("n1")
+	n1.awaitSpread("n1")
+	n2 := f.start("n2")
+	before := n1.awaitSpread("n1", "n2")
+	open, err := os.ReadDir("/proc/" + strconv.Itoa(n2.cmd.Process.Pid) + "/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	limit := func(n int) {
+		t.Helper()
+		if out, err := exec.Command("prlimit", "--pid", strconv.Itoa(n2.cmd.Process.Pid), "--nofile="+strconv.Itoa(n)+":").CombinedOutput(); err != nil {
+			t.Fatalf("prlimit: %v: %s", err, out)
+		}
+	}
+	limit(len(open))
+	server.Kill(0) // it has to connect again, and cannot
+	server.Restart(0)
+	time.Sleep(f.timeout / 2) // the fault itself
+	limit(1024)
+	after := n1.awaitSpread("n1", "n2")
+	t.Logf("n2 was member %s, is %s", memberOf(before, "n2"), memberOf(after, "n2"))
+	n2.leave()
+	n1.awaitSpread("n1")
+}

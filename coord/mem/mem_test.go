@@ -208,7 +208,7 @@ func TestLeaseAfterASilence(t *testing.T) {
 		commit(t, s, coord.CreateBound("/x/hb", nil))
 		time.Sleep(2 * time.Second)
 		c.Pause()
-		time.Sleep(20*time.Second + 500*time.Millisecond)
+		time.Sleep(18*time.Second + 300*time.Millisecond)
 		c.Resume()
 		if err := s.Renew(t.Context(), coord.Set("/x/hb", nil, 0)); err != nil {
 			t.Fatalf("the write comes too late for this test: %v", err)

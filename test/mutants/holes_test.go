@@ -47,7 +47,7 @@ var mutants = []mutant{
 	{
 		"H1", "a heartbeat proves the lease by itself",
 		one("coord/renewals.go", "r.base, r.sent, r.answered = r.sent, sent, answered", "r.base, r.sent, r.answered = sent, sent, answered"),
-		simulated("Safety", 300),
+		in("coord/mem", "TestLeaseAfterASilence"),
 	},
 	{
 		"H1", "the second heartbeat is counted from the first one's send",

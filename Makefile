@@ -36,6 +36,10 @@ sim: ## Simulates SEEDS histories of each mode (default 20,000: about two hours)
 	printf '%s\n' Safety Liveness Calm | xargs -P $$(nproc) -I{} \
 	  $(GO) test -timeout 12h ./test/sim -run 'Test{}' -seeds $(or $(SEEDS),20000) -from $(or $(FROM),0)
 
+.PHONY: soak
+soak: deps ## Mixes all faults with real processes and servers, for SOAK (default 1h), and prints a report
+	$(GO) test -timeout 48h -run 'TestSoak$$' ./test/e2e -soak $(or $(SOAK),1h) -v | grep -v -e '^=== ' -e 'soak_test.go:[0-9]*: [a-z ]* (n[0-9])$$'
+
 .PHONY: mutants
 mutants: deps ## Takes the guards of the protocol out, one by one, and wants a test to go red for each (minutes)
 	$(GO) test -timeout 40m -v -run 'TestMutants$$' ./test/mutants -open

@@ -174,7 +174,7 @@ func TestDeletedDocumentEvictsItsMember(t *testing.T) {
 
 // It does not wait to be told: with its document goes everything that it was granted.
 func TestNodeWithoutADocumentStops(t *testing.T) {
-	handEdit(t, func(w *world, h hand, n1, n2 *proc) {
+	handEdit(t, func(w *world, h hand, n1, _ *proc) {
 		good := h.get("/epoch")
 		member := memberOf(w.state(n1), "n2")
 		h.del("/epoch") // so that no leader can evict it
@@ -331,6 +331,23 @@ func TestDamagedMetaRefusesNewMembers(t *testing.T) {
 		w.leave(n4)
 		h.set("/meta", good)
 		_ = n1
+	})
+}
+
+// After an old copy of the store was restored its tokens would be given twice, but for the floor.
+func TestTokensAreAboveTheFloor(t *testing.T) {
+	handEdit(t, func(w *world, h hand, n1, n2 *proc) {
+		h.set("/meta", strings.Replace(string(h.get("/meta").Value), `"tokenFloor":0`, `"tokenFloor":1000`, 1))
+		w.leave(n1) // the next leader's term begins
+		time.Sleep(time.Second)
+		*n1 = *w.start("n1")
+		time.Sleep(time.Second)
+		for _, wk := range w.state(n2).Workers {
+			if wk.Node == "n1" && wk.Token <= 1000 {
+				t.Errorf("%s#%d was granted token %d", wk.Task, wk.Index, wk.Token)
+			}
+		}
+		w.wantShare(map[string]int{"n1": 2, "n2": 2})
 	})
 }
 

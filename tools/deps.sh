@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that tests can start a real ZooKeeper: uses ZOOKEEPER_HOME or what is installed,
-# else installs Debian's or Ubuntu's packages, else says what to do and fails.
+# else installs Debian's or Ubuntu's packages, else says what to do and fails. Where tests with
+# network namespaces are required (XCONSUMER_TEST_NETNS), also ip(8).
 set -euo pipefail
 
 have() {
@@ -23,9 +24,13 @@ TXT
   exit 1
 }
 
-have && exit 0
-[ -z "${ZOOKEEPER_HOME:-}" ] || command -v java >/dev/null || fail "ZOOKEEPER_HOME is set, but there is no java"
-[ -z "${ZOOKEEPER_HOME:-}" ] || fail "ZOOKEEPER_HOME=$ZOOKEEPER_HOME has no lib/zookeeper-*.jar"
+have_ip() { [ -z "${XCONSUMER_TEST_NETNS:-}" ] || command -v ip >/dev/null; }
+
+have && have_ip && exit 0
+if ! have && [ -n "${ZOOKEEPER_HOME:-}" ]; then
+  command -v java >/dev/null || fail "ZOOKEEPER_HOME is set, but there is no java"
+  fail "ZOOKEEPER_HOME=$ZOOKEEPER_HOME has no lib/zookeeper-*.jar"
+fi
 command -v apt-get >/dev/null || fail "this system has no apt-get"
 
 sudo=()
@@ -33,8 +38,11 @@ if [ "$(id -u)" != 0 ]; then
   command -v sudo >/dev/null && sudo -n true 2>/dev/null || fail "installing needs root"
   sudo=(sudo -n)
 fi
-echo "Installing ZooKeeper and Java for the tests ..."
+packages=()
+have || packages+=(libzookeeper-java default-jre-headless)
+have_ip || packages+=(iproute2)
+echo "Installing what the tests need: ${packages[*]} ..."
 export DEBIAN_FRONTEND=noninteractive
 "${sudo[@]}" apt-get update -q >&2 || fail "apt-get update failed"
-"${sudo[@]}" apt-get install -y -q --no-install-recommends libzookeeper-java default-jre-headless >&2 || fail "apt-get install failed"
+"${sudo[@]}" apt-get install -y -q --no-install-recommends "${packages[@]}" >&2 || fail "apt-get install failed"
 have || fail "the packages brought no zookeeper.jar (Ubuntu before 24.04 has a version that is too old)"

@@ -167,6 +167,7 @@ func (e *candidate) bump(ctx context.Context) (Term, error) {
 		if err := schema.Decode(e.keys.Epoch(), r, &epoch); err != nil {
 			return e.noEpoch(ctx, err)
 		}
+		epoch.NextToken = max(epoch.NextToken, e.tokenFloor(ctx)+1)
 		epoch.Term++
 		epoch.Leader, epoch.Node = e.self.GUID, e.self.Name
 		epoch.Since = time.Now().UTC().Truncate(time.Millisecond)
@@ -185,6 +186,17 @@ func (e *candidate) bump(ctx context.Context) (Term, error) {
 		// Another leader wrote, or the outcome is unknown: read again and bump again. A bump
 		// that was applied after all is an ended term of nobody.
 	}
+}
+
+// tokenFloor returns what all tokens must be above: an operator who restores an old copy of the store
+// sets it in meta, so that no token is given twice.
+func (e *candidate) tokenFloor(ctx context.Context) int64 {
+	var meta schema.Meta
+	r, err := e.session.Get(ctx, e.keys.Meta())
+	if err != nil || schema.Decode(e.keys.Meta(), r, &meta) != nil {
+		return 0
+	}
+	return meta.TokenFloor
 }
 
 // noEpoch waits while there is no usable epoch: it is never made again by itself, since

@@ -15,8 +15,9 @@ import (
 type Pulse struct{ version int64 } // of the heartbeat key
 
 // Keep proves that the member is alive, for as long as it is. It returns nil when ctx ends,
-// and an error that matches ErrGone or coord.ErrSessionEnded when the member is no more; then
-// everything that runs on its behalf must stop at once. It stops nothing itself.
+// and an error that matches ErrGone or coord.ErrSessionEnded when the member is no more, or
+// coord.ErrUnauthorized when it may not prove that it is; then everything that runs on its behalf
+// must stop at once. It stops nothing itself.
 //
 // Damaged receives when the member's status was edited by hand, so that it is written again.
 func Keep(ctx context.Context, s coord.Session, keys schema.Keys, self Self, pulse *Pulse, damaged chan<- struct{}) error {
@@ -124,7 +125,7 @@ func fatal(ctx context.Context, key string, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.Is(err, coord.ErrSessionEnded):
+	case errors.Is(err, coord.ErrSessionEnded), errors.Is(err, coord.ErrUnauthorized):
 		return err
 	case errors.Is(err, coord.ErrNotFound):
 		return fmt.Errorf("%s was deleted: %w", key, ErrGone)

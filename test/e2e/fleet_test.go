@@ -6,12 +6,12 @@
 package e2e_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -76,6 +76,15 @@ func lockedWork(ctx context.Context, dir, node string, w *xconsumer.Worker) erro
 	}
 	write(invariant.Start)
 	misbehaveWork(ctx, node, w)
+	if os.Getenv(effectsVariable) != "" {
+		for ctx.Err() == nil {
+			write(invariant.Effect)
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
+		}
+	}
 	<-ctx.Done()
 	write(invariant.Stop)
 	return nil
@@ -104,6 +113,8 @@ type fleet struct {
 	env        []string      // of the nodes that are started next
 	wrap       []string      // a command that starts them, if any
 	session    coord.Session // for looking at the store
+	noted      []note        // of the journal, as far as it was read
+	readTo     int64
 	keys       schema.Keys
 }
 
@@ -320,19 +331,29 @@ func (p *proc) leave() {
 // journal returns what the workers noted so far.
 func (f *fleet) journal() []note {
 	f.Helper()
-	data, err := os.ReadFile(f.path("journal"))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	file, err := os.Open(f.path("journal"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
 		f.Fatal(err)
 	}
-	var notes []note
-	for s := bufio.NewScanner(bytes.NewReader(data)); s.Scan(); {
-		var n note
-		if err := json.Unmarshal(s.Bytes(), &n); err != nil {
-			f.Fatalf("journal: %v in %q", err, s.Text())
-		}
-		notes = append(notes, n)
+	defer func() { _ = file.Close() }()
+	data, err := io.ReadAll(io.NewSectionReader(file, f.readTo, 1<<40))
+	if err != nil {
+		f.Fatal(err)
 	}
-	return notes
+	for line := range bytes.Lines(data) {
+		if !bytes.HasSuffix(line, []byte("\n")) {
+			break // it is being written
+		}
+		var n note
+		if err := json.Unmarshal(line, &n); err != nil {
+			f.Fatalf("journal: %v in %q", err, line)
+		}
+		f.noted, f.readTo = append(f.noted, n), f.readTo+int64(len(line))
+	}
+	return f.noted
 }
 
 // verify is the checker of every test: no slot ran twice, and tokens rose.

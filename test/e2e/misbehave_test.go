@@ -18,6 +18,7 @@ import (
 const (
 	strayVariable    = "E2E_STRAYS"   // start processes that try to outlive the node
 	stubbornVariable = "E2E_STUBBORN" // take so long to stop
+	effectsVariable  = "E2E_EFFECTS"  // write to the register, once a second
 )
 
 // misbehave does what a node process should not.

@@ -235,4 +235,9 @@ var mutants = []mutant{
 		one("node.go", "		if cerr := session.Close(); cerr != nil {\n			n.cfg.Log.Warn(\"session not closed in order\", \"error\", cerr)\n		}\n", ""),
 		simulated("Liveness", 100),
 	},
+	{
+		"H29", "tokens begin again when an old copy of the store is restored",
+		one("internal/election/election.go", "	return meta.TokenFloor\n", "	return 0\n"),
+		in(".", "TestTokensAreAboveTheFloor"),
+	},
 }

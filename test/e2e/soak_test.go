@@ -1,0 +1,312 @@
+package e2e_test
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/test/invariant"
+	"gitee.com/ken.yang/xconsumer/test/link"
+)
+
+var (
+	soakSpan = flag.Duration("soak", 20*time.Second, "how long TestSoak mixes faults")
+	soakSeed = flag.Uint64("soakseed", 0, "the order of TestSoak's faults; 0 for another one each time")
+)
+
+// All faults in a mix, on both services at the same time, and in the end a report.
+func TestSoak(t *testing.T) { onBoth(t, testSoak) }
+
+func testSoak(t *testing.T, b backend) {
+	seed := *soakSeed
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("-soakseed %d", seed)
+	s := newSoak(t, b, rand.New(rand.NewPCG(seed, 0)))
+	began := time.Now()
+	for next := began.Add(time.Minute); time.Since(began) < *soakSpan; {
+		s.round()
+		if time.Now().After(next) {
+			fmt.Printf("%s: %v of %v, %d faults, healed within %v so far\n", b.name, time.Since(began).Round(time.Minute), *soakSpan, s.total(), s.worst.Round(time.Millisecond))
+			next = next.Add(time.Minute)
+		}
+	}
+	s.report(time.Since(began))
+}
+
+// soaker is a fleet and what is done to it.
+type soaker struct {
+	*fleet
+	dice    *rand.Rand
+	servers servers
+	names   []string
+	nodes   map[string]*proc
+	wires   map[string]*link.Link
+	faults  map[string]int
+	worst   time.Duration
+	when    string // the worst
+	bound   time.Duration
+}
+
+func newSoak(t *testing.T, b backend, dice *rand.Rand) *soaker {
+	t.Helper()
+	s := &soaker{dice: dice, servers: b.start(t, 3), nodes: map[string]*proc{}, wires: map[string]*link.Link{}, faults: map[string]int{}}
+	s.fleet = newFleet(t, b, s.servers.Hosts(), 4*time.Second)
+	s.supervised = true
+	s.env = []string{effectsVariable + "=1"}
+	s.bound = s.timeout + 500*time.Millisecond + 5*time.Second // ticks and takeover delay are 0.2 s
+	if b.name == "etcd" {
+		s.bound += 500 * time.Millisecond // a takeover delay of 1 s and no ticks
+	}
+	for i := range 4 {
+		name := fmt.Sprint("n", i+1)
+		s.names = append(s.names, name)
+		s.wires[name] = link.New(t, s.servers.Addrs()...)
+		s.boot(name)
+	}
+	s.healed("the start")
+	return s
+}
+
+func (s *soaker) boot(name string) {
+	s.nodes[name] = s.start(name, s.backend.flag, s.wires[name].Hosts())
+}
+
+func (s *soaker) total() (n int) {
+	for _, count := range s.faults {
+		n += count
+	}
+	return n
+}
+
+// upTo returns a time below a limit.
+func (s *soaker) upTo(limit time.Duration) time.Duration {
+	return time.Duration(s.dice.Int64N(int64(limit)))
+}
+
+// round does a fault, or two at the same time, ends them, and waits until all is well.
+func (s *soaker) round() {
+	var undo []func()
+	var names []string
+	for range 1 + s.dice.IntN(2) {
+		kinds := slices.Sorted(maps.Keys(soakFaults))
+		kind := kinds[s.dice.IntN(len(kinds))]
+		if slices.Contains(names, kind) {
+			continue // once at a time
+		}
+		names = append(names, kind)
+		s.faults[kind]++
+		node := s.names[s.dice.IntN(len(s.names))]
+		s.Logf("%s (%s)", kind, node)
+		if f := soakFaults[kind](s, node); f != nil {
+			undo = append(undo, f)
+		}
+	}
+	if len(undo) > 0 {
+		time.Sleep(s.upTo(2 * s.timeout))
+	}
+	for _, f := range undo {
+		f()
+	}
+	s.healed(strings.Join(names, ", "))
+}
+
+// soakFaults begin a fault and return what ends it, if it lasts.
+var soakFaults = map[string]func(s *soaker, node string) (undo func()){
+	"node killed": func(s *soaker, node string) func() {
+		s.signalChild(node, syscall.SIGKILL)
+		return nil
+	},
+	"machine lost": func(s *soaker, node string) func() {
+		p := s.nodes[node]
+		p.signal(syscall.SIGSTOP) // so that the parent does nothing any more
+		s.signalChild(node, syscall.SIGKILL)
+		p.signal(syscall.SIGKILL)
+		p.exit()
+		return func() { s.boot(node) }
+	},
+	"node leaves": func(s *soaker, node string) func() {
+		s.nodes[node].signal(syscall.SIGTERM)
+		s.nodes[node].exit()
+		return func() { s.boot(node) }
+	},
+	"node paused": func(s *soaker, node string) func() {
+		p := s.nodes[node]
+		p.note(invariant.Paused)
+		pid := s.signalChild(node, syscall.SIGSTOP)
+		return func() {
+			p.note(invariant.Resumed)
+			if pid != 0 {
+				_ = syscall.Kill(pid, syscall.SIGCONT) // its parent may have killed it
+			}
+		}
+	},
+	"node and parent paused": func(s *soaker, node string) func() {
+		p := s.nodes[node]
+		p.note(invariant.Paused)
+		p.signal(syscall.SIGSTOP)
+		pid := s.signalChild(node, syscall.SIGSTOP)
+		return func() {
+			p.note(invariant.Resumed)
+			if pid != 0 {
+				_ = syscall.Kill(pid, syscall.SIGCONT)
+			}
+			p.signal(syscall.SIGCONT)
+		}
+	},
+	"node cut off":        func(s *soaker, node string) func() { return s.wire(node, (*link.Link).Cut) },
+	"requests lost":       func(s *soaker, node string) func() { return s.wire(node, (*link.Link).LoseRequests) },
+	"replies lost":        func(s *soaker, node string) func() { return s.wire(node, (*link.Link).LoseReplies) },
+	"connections dropped": func(s *soaker, node string) func() { s.wires[node].Drop(); return nil },
+	"packets late": func(s *soaker, node string) func() {
+		d := s.upTo(s.timeout)
+		return s.wire(node, func(l *link.Link) { l.Delay(d) })
+	},
+	"server killed":        func(s *soaker, _ string) func() { return s.killServers(s.dice.IntN(3)) },
+	"server leader killed": func(s *soaker, _ string) func() { return s.killServers(s.servers.Leader()) },
+	"all servers killed":   func(s *soaker, _ string) func() { return s.killServers(0, 1, 2) },
+	"server hangs":         func(s *soaker, _ string) func() { return s.pauseServer(s.dice.IntN(3)) },
+	"server leader hangs":  func(s *soaker, _ string) func() { return s.pauseServer(s.servers.Leader()) },
+	"document deleted":     func(s *soaker, node string) func() { s.delete(node, s.keys.Doc); return nil },
+	"member deleted":       func(s *soaker, node string) func() { s.delete(node, s.keys.Member); return nil },
+	"status deleted":       func(s *soaker, node string) func() { s.delete(node, s.keys.Status); return nil },
+}
+
+func (s *soaker) wire(node string, break_ func(*link.Link)) func() {
+	break_(s.wires[node])
+	return s.wires[node].Heal
+}
+
+func (s *soaker) killServers(which ...int) func() {
+	for _, i := range which {
+		s.servers.Kill(i)
+	}
+	return func() {
+		for _, i := range which {
+			s.servers.Launch(i)
+		}
+		s.servers.Leader()
+	}
+}
+
+func (s *soaker) pauseServer(i int) func() {
+	s.servers.Pause(i)
+	return func() {
+		s.servers.Resume(i)
+		s.servers.Leader()
+	}
+}
+
+// signalChild signals a node's process, below its parent; 0 if it has none at this moment.
+func (s *soaker) signalChild(node string, sig syscall.Signal) int {
+	children := childrenOf(s.nodes[node].cmd.Process.Pid)
+	if len(children) == 0 {
+		return 0
+	}
+	_ = syscall.Kill(children[0], sig)
+	return children[0]
+}
+
+// delete deletes a key of a node's member, if it can be done now.
+func (s *soaker) delete(node string, key func(string) string) {
+	for _, p := range s.nodes {
+		state := p.state()
+		if state == nil {
+			continue
+		}
+		if member := memberOf(*state, node); member != "" {
+			r, err := s.look().Get(s.Context(), key(member))
+			if err == nil {
+				_, _ = s.look().Commit(s.Context(), coord.Delete(key(member), r.Version))
+			}
+		}
+		return
+	}
+}
+
+// look returns a session that lives: outages end it now and then.
+func (s *soaker) look() coord.Session {
+	select {
+	case <-s.session.Done():
+		session, err := s.backend.store(s.T, s.servers.Hosts()).Open(s.Context())
+		if err != nil {
+			s.Fatal(err)
+		}
+		s.Cleanup(func() { _ = session.Close() })
+		s.session = session
+	default:
+	}
+	return s.session
+}
+
+// healed waits until every slot runs, as a node sees it and as the worker has noted.
+func (s *soaker) healed(after string) {
+	began := time.Now()
+	var seen *cluster.State
+	s.await("all workers run after: "+after, func() bool {
+		for _, name := range s.names {
+			if seen = s.nodes[name].state(); seen != nil {
+				break
+			}
+		}
+		if seen == nil || len(seen.Workers) != 4 {
+			return false
+		}
+		for _, w := range seen.Workers {
+			if w.State != cluster.WorkerRunning {
+				return false
+			}
+		}
+		return s.started(seen)
+	})
+	if took := time.Since(began); took > s.worst && after != "the start" {
+		s.worst, s.when = took, after
+	}
+}
+
+func (s *soaker) report(took time.Duration) {
+	check := invariant.Checker{Kernel: true, Wake: 5 * time.Second}
+	granted := map[string]bool{}
+	for _, n := range s.journal() {
+		check.Note(n)
+		if n.What == invariant.Start {
+			granted[fmt.Sprint(n.Slot, n.Token)] = true
+		}
+	}
+	c := check.Counts()
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %d faults in %v\n", s.backend.name, s.total(), took.Round(time.Second))
+	for _, kind := range slices.Sorted(maps.Keys(s.faults)) {
+		fmt.Fprintf(&b, "  %5d × %s\n", s.faults[kind], kind)
+	}
+	fmt.Fprintf(&b, "%d slots granted, %d workers started, overlaps %d\n", len(granted), c.Starts, c.Overlaps)
+	fmt.Fprintf(&b, "%d effects, %d stale ones refused, %d starts while a paused process still had the slot\n", c.Effects, c.Refused, c.Sleepers)
+	fmt.Fprintf(&b, "healed within %v at worst (%s); D is %v\n", s.worst.Round(time.Millisecond), s.when, s.bound)
+	fmt.Print(b.String())
+	if s.worst > 2*s.bound {
+		s.Errorf("healing took %v, more than twice the bound of %v", s.worst, s.bound)
+	}
+	for _, name := range s.names { // one that has just begun would not know what a signal means
+		s.await(name+" answers", func() bool { return s.nodes[name].state() != nil })
+		s.nodes[name].signal(syscall.SIGTERM)
+	}
+	for _, name := range s.names {
+		if code := s.nodes[name].exit(); code != 0 {
+			s.Errorf("%s ends with exit code %d", name, code)
+		}
+	}
+	left, err := s.look().List(s.Context(), s.keys.Members())
+	if err != nil && !errors.Is(err, coord.ErrNotFound) || len(left) > 0 {
+		s.Errorf("members left: %v, %v", left, err)
+	}
+}

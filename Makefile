@@ -1,5 +1,6 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 GO ?= go
 LINT = $(GO) tool -modfile=tools/go.mod golangci-lint
 

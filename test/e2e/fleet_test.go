@@ -8,10 +8,8 @@ package e2e_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -55,9 +53,6 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// note is a line of the journal, with the time of the lease clock.
-type note = invariant.Note
-
 // lockedWork holds the lock of its slot until it is told to stop.
 func lockedWork(ctx context.Context, dir, node string, w *xconsumer.Worker) error {
 	clock := coord.LeaseClock()
@@ -88,16 +83,6 @@ func lockedWork(ctx context.Context, dir, node string, w *xconsumer.Worker) erro
 	<-ctx.Done()
 	write(invariant.Stop)
 	return nil
-}
-
-// writeNote appends to the journal, which has many writers.
-func writeNote(dir string, n note) {
-	line, _ := json.Marshal(n)
-	f, err := os.OpenFile(filepath.Join(dir, "journal"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err == nil {
-		_, _ = f.Write(append(line, '\n'))
-		_ = f.Close()
-	}
 }
 
 // limit bounds every wait. It is generous: machines are slow.
@@ -253,26 +238,6 @@ func (p *proc) awaitState(nodes []string, also func(s *cluster.State, least int)
 	return cluster.State{}
 }
 
-// started tells whether the journal has the start of every worker of a state.
-func (f *fleet) started(s *cluster.State) bool {
-	type start struct {
-		node, slot string
-		token      int64
-	}
-	noted := map[start]bool{}
-	for _, n := range f.journal() {
-		if n.What == "start" {
-			noted[start{n.Node, n.Slot, n.Token}] = true
-		}
-	}
-	for _, w := range s.Workers {
-		if !noted[start{w.Node, cluster.Slot{Task: w.Task, Index: w.Index}.String(), w.Token}] {
-			return false
-		}
-	}
-	return true
-}
-
 // isSpread tells whether all workers run on exactly these nodes, evenly.
 func isSpread(s *cluster.State, nodes []string) bool {
 	for _, w := range s.Workers {
@@ -328,48 +293,6 @@ func (p *proc) leave() {
 	}
 }
 
-// journal returns what the workers noted so far.
-func (f *fleet) journal() []note {
-	f.Helper()
-	file, err := os.Open(f.path("journal"))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		f.Fatal(err)
-	}
-	defer func() { _ = file.Close() }()
-	data, err := io.ReadAll(io.NewSectionReader(file, f.readTo, 1<<40))
-	if err != nil {
-		f.Fatal(err)
-	}
-	for line := range bytes.Lines(data) {
-		if !bytes.HasSuffix(line, []byte("\n")) {
-			break // it is being written
-		}
-		var n note
-		if err := json.Unmarshal(line, &n); err != nil {
-			f.Fatalf("journal: %v in %q", err, line)
-		}
-		f.noted, f.readTo = append(f.noted, n), f.readTo+int64(len(line))
-	}
-	return f.noted
-}
-
-// verify is the checker of every test: no slot ran twice, and tokens rose.
-func (f *fleet) verify() {
-	check := invariant.Checker{Kernel: true, Wake: 5 * time.Second}
-	for _, n := range f.journal() {
-		check.Note(n)
-	}
-	for _, wrong := range check.Violations() {
-		f.Error(wrong)
-	}
-	if check.Counts().Starts == 0 {
-		f.Error("no worker ever started")
-	}
-}
-
 // pause stops the process, which then keeps its locks: only tokens tell what it may still do.
 func (p *proc) pause() {
 	p.f.Helper()
@@ -381,17 +304,6 @@ func (p *proc) resume() {
 	p.f.Helper()
 	p.note(invariant.Resumed)
 	p.signal(syscall.SIGCONT)
-}
-
-// note writes into the journal what the test does to a process.
-func (p *proc) note(what string) {
-	writeNote(p.f.dir, note{At: p.f.session.Now(), What: what, Node: p.name})
-}
-
-// notes returns the journal's notes of a kind since a position, of one node or, for "", of all.
-func (f *fleet) notes(since int, what, node string) []note {
-	f.Helper()
-	return slices.DeleteFunc(slices.Clone(f.journal()[since:]), func(n note) bool { return n.What != what || node != "" && n.Node != node })
 }
 
 func memberOf(s cluster.State, node string) string {

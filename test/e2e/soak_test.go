@@ -98,15 +98,16 @@ func (s *soaker) upTo(limit time.Duration) time.Duration {
 func (s *soaker) round() {
 	var undo []func()
 	var names []string
-	for range 1 + s.dice.IntN(2) {
+	victims := s.dice.Perm(len(s.names))
+	for i := range 1 + s.dice.IntN(2) {
 		kinds := slices.Sorted(maps.Keys(soakFaults))
 		kind := kinds[s.dice.IntN(len(kinds))]
-		if slices.Contains(names, kind) {
-			continue // once at a time
+		if i > 0 && strings.Contains(kind, "server") && strings.Contains(names[0], "server") {
+			continue // one fault of the servers at a time
 		}
 		names = append(names, kind)
 		s.faults[kind]++
-		node := s.names[s.dice.IntN(len(s.names))]
+		node := s.names[victims[i]]
 		s.Logf("%s (%s)", kind, node)
 		if f := soakFaults[kind](s, node); f != nil {
 			undo = append(undo, f)

@@ -111,14 +111,15 @@ func (p *process) judgeStart(slot cluster.Slot, token int64) {
 	}
 }
 
-// judgeStop wants releases to end in time, once the faults are over: I8.
+// judgeStop wants releases to end in time, where no fault is in the way: I8.
 func (p *process) judgeStop(slot cluster.Slot, token int64) {
 	v := p.vitals.Load()
 	if v == nil {
 		return
 	}
 	at, released := p.store.ReleasedAt(invariant.Release{Member: v.Member, Slot: slot, Token: token})
-	if took := p.now() - at; released && p.o.Mode == Calm && took > stopWithin {
+	calm := p.o.Mode == Calm || p.quiet.Load() && at > time.Duration(p.quietAt.Load())
+	if took := p.now() - at; released && calm && took > stopWithin {
 		p.fail("I8: %s was released by %s after %v", slot, p.name, took)
 	}
 }

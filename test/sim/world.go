@@ -38,6 +38,7 @@ type world struct {
 	machines []*machine
 	storms   storms
 	quiet    atomic.Bool    // the faults are over
+	quietAt  atomic.Int64   // since when
 	doing    sync.WaitGroup // faults that last, and late repairs
 	operator *mem.Client
 
@@ -115,6 +116,7 @@ func (w *world) heal() {
 	for _, m := range w.machines {
 		m.boot()
 	}
+	w.quietAt.Store(int64(w.now()))
 	w.add("all is healed")
 }
 

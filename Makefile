@@ -39,7 +39,7 @@ sim: ## Simulates SEEDS histories of each mode (default 20,000: about two hours)
 
 .PHONY: soak
 soak: deps ## Mixes all faults with real processes and servers, for SOAK (default 1h), and prints a report
-	$(GO) test -timeout 48h -run 'TestSoak$$' ./test/e2e -soak $(or $(SOAK),1h) -v | grep -v -e '^=== ' -e 'soak_test.go:[0-9]*: [a-z ]* (n[0-9])$$'
+	$(GO) test -timeout 48h -run 'TestSoak$$' ./test/e2e -soak $(or $(SOAK),1h) -v | grep --line-buffered -v -e '^=== ' -e 'soak_test.go:[0-9]*: [a-z ]* (n[0-9])$$'
 
 .PHONY: mutants
 mutants: deps ## Takes the guards of the protocol out, one by one, and wants a test to go red for each (minutes)

@@ -112,11 +112,34 @@ func (m *machine) boot() {
 	m.proc = p
 	m.all = append(m.all, p)
 	m.add("%s boots as client %d", p.name, p.client.ID())
+	if m.dice.chance(0.25, "asked", p.n) {
+		go p.ask(ctx, node)
+	}
 	go func() {
 		err := node.Run(ctx)
 		p.exit(err)
 		close(p.ended)
 	}()
+}
+
+// ask is a client who wants to know the cluster's state now and then. Whatever goes on, it is answered
+// or told that nothing is known, and in time.
+func (p *process) ask(ctx context.Context, node *xconsumer.Node) {
+	const patience = 5 * time.Second
+	for n := int64(0); ; n++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Second + p.dice.upTo(30*time.Second, "ask", p.n, n)):
+		}
+		asked := p.now()
+		asking, cancel := context.WithTimeout(ctx, patience)
+		_, err := node.State(asking)
+		cancel()
+		if took := p.now() - asked; took > patience || err != nil && !errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+			p.fail("%s: asked for its state at %v: %v after %v", p.name, asked, err, took)
+		}
+	}
 }
 
 // exit is the end of a process by itself.

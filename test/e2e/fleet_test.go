@@ -98,6 +98,7 @@ type fleet struct {
 	env        []string      // of the nodes that are started next
 	wrap       []string      // a command that starts them, if any
 	session    coord.Session // for looking at the store
+	procs      []*proc       // that were started
 	noted      []note        // of the journal, as far as it was read
 	readTo     int64
 	keys       schema.Keys
@@ -125,7 +126,14 @@ workerNum = 2
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = f.session.Close() })
-	t.Cleanup(f.verify)
+	t.Cleanup(func() { // the last one: all processes have ended
+		f.verify()
+		for _, p := range f.procs {
+			if t.Failed() {
+				t.Logf("log of %s:\n%s", p.name, p.log.tail(80))
+			}
+		}
+	})
 	return f
 }
 
@@ -181,10 +189,8 @@ func (f *fleet) run(name, addr string, args ...string) *proc {
 	f.Cleanup(func() {
 		_ = p.cmd.Process.Kill()
 		<-p.done
-		if f.Failed() {
-			f.Logf("log of %s:\n%s", name, p.log.tail(80))
-		}
 	})
+	f.procs = append(f.procs, p)
 	return p
 }
 

@@ -118,7 +118,8 @@ func (p *process) judgeStop(slot cluster.Slot, token int64) {
 		return
 	}
 	at, released := p.store.ReleasedAt(invariant.Release{Member: v.Member, Slot: slot, Token: token})
-	calm := p.o.Mode == Calm || p.quiet.Load() && at > time.Duration(p.quietAt.Load())
+	healed := time.Duration(p.quietAt.Load())
+	calm := p.o.Mode == Calm || healed > 0 && at > healed
 	if took := p.now() - at; released && calm && took > stopWithin {
 		p.fail("I8: %s was released by %s after %v", slot, p.name, took)
 	}

@@ -37,9 +37,9 @@ type world struct {
 	store    *invariant.Store
 	machines []*machine
 	storms   storms
-	quiet    atomic.Bool    // the faults are over
-	quietAt  atomic.Int64   // since when
-	doing    sync.WaitGroup // faults that last, and late repairs
+	quiet    atomic.Bool  // the faults are over
+	quietAt  atomic.Int64 // since when
+	doing    group        // faults that last, and late repairs
 	operator *mem.Client
 
 	mu       sync.Mutex
@@ -183,6 +183,45 @@ func (w *world) end() {
 	}
 	for _, key := range invariant.Litter(w.keys, slices.Sorted(maps.Keys(w.service.Records()))) {
 		w.fail("I6: %s is left", key)
+	}
+}
+
+// group waits for goroutines, as sync.WaitGroup does; but one more may begin at any time, also when the
+// others have just ended.
+type group struct {
+	mu   sync.Mutex
+	n    int
+	idle chan struct{}
+}
+
+func (g *group) Go(f func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.n++; g.n == 1 {
+		g.idle = make(chan struct{})
+	}
+	go func() {
+		defer func() {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			if g.n--; g.n == 0 {
+				close(g.idle)
+			}
+		}()
+		f()
+	}()
+}
+
+// Wait waits until none is left.
+func (g *group) Wait() {
+	for {
+		g.mu.Lock()
+		n, idle := g.n, g.idle
+		g.mu.Unlock()
+		if n == 0 {
+			return
+		}
+		<-idle
 	}
 }
 

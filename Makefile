@@ -33,7 +33,7 @@ explore: ## Walks through the orders of events in small worlds (WORLDS of them e
 	EXPLORE=$(or $(WORLDS),3000000) $(GO) test -v -timeout 2h -run TestEveryOrder ./test/explore
 
 .PHONY: sim
-sim: ## Simulates SEEDS histories of each mode (default 20,000: about two hours), from seed FROM
+sim: ## Simulates SEEDS histories of each mode (default 20,000: an hour or two), from seed FROM
 	printf '%s\n' Safety Liveness Calm | xargs -P $$(nproc) -I{} \
 	  $(GO) test -timeout 12h ./test/sim -run 'Test{}' -seeds $(or $(SEEDS),20000) -from $(or $(FROM),0)
 

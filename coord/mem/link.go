@@ -133,11 +133,15 @@ func (c *Client) dead() bool {
 func (c *Client) Drift(rate float64) { c.rate = rate }
 
 // Move lets the client use another server. As with real services, that one must not be behind what
-// the client's sessions have seen, so it catches up.
+// the client's sessions have seen, so it catches up; one that is cut off and cannot refuses the client,
+// which stays where it is.
 func (c *Client) Move(server int) {
 	s := c.service
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.servers[server].cut {
+		return
+	}
 	for _, ss := range s.sessions {
 		if ss.client == c {
 			to := s.servers[server]

@@ -21,6 +21,7 @@ type servers interface {
 	Kill(i int)
 	Restart(i int)
 	Launch(i int)
+	Revive(i int)
 	Pause(i int)
 	Resume(i int)
 }

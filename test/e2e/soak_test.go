@@ -196,7 +196,9 @@ func (s *soaker) killServers(which ...int) func() {
 		for _, i := range which {
 			s.servers.Launch(i)
 		}
-		s.servers.Leader()
+		for _, i := range which {
+			s.servers.Revive(i)
+		}
 	}
 }
 

@@ -118,6 +118,24 @@ func (g *Group) Launch(i int) {
 	}
 }
 
+// Revive waits until a server serves that was launched. While it was down somebody may have taken its
+// port, and its process has ended then: it is launched again.
+func (g *Group) Revive(i int) {
+	g.TB.Helper()
+	s := g.servers[i]
+	for end := time.Now().Add(2 * StartLimit); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if g.Serves(i) {
+			return
+		}
+		select {
+		case <-s.done:
+			g.Launch(i)
+		default:
+		}
+	}
+	g.TB.Fatalf("server %d does not come back: %s", i, s.log.tail())
+}
+
 // Pause stops a server with SIGSTOP; the kernel still accepts connections for it.
 func (g *Group) Pause(i int) { g.signal(i, syscall.SIGSTOP) }
 

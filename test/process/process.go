@@ -28,6 +28,8 @@ type Group struct {
 	Command func(i int) (*exec.Cmd, error)
 	// Serves asks once whether a server does its work.
 	Serves func(i int) bool
+	// Wipe, if set, removes the data of a server, whose peers have them all.
+	Wipe func(i int) error
 
 	servers []*server
 }
@@ -119,16 +121,24 @@ func (g *Group) Launch(i int) {
 }
 
 // Revive waits until a server serves that was launched. While it was down somebody may have taken its
-// port, and its process has ended then: it is launched again.
+// port, and its process has ended then: it is launched again. One that has not survived its own death,
+// as servers that do not sync their logs may not, begins from nothing.
 func (g *Group) Revive(i int) {
 	g.TB.Helper()
 	s := g.servers[i]
+	failures := 0
 	for end := time.Now().Add(2 * StartLimit); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if g.Serves(i) {
 			return
 		}
 		select {
 		case <-s.done:
+			if failures++; failures == 3 && g.Wipe != nil {
+				g.TB.Logf("server %d does not start; its data are removed: %s", i, s.log.tail())
+				if err := g.Wipe(i); err != nil {
+					g.TB.Fatal(err)
+				}
+			}
 			g.Launch(i)
 		default:
 		}

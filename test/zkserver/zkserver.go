@@ -107,6 +107,7 @@ func start(tb testing.TB, hosts []host, config []string) (*Ensemble, error) {
 			"org.apache.zookeeper.server.quorum.QuorumPeerMain", filepath.Join(dirs[i], "zoo.cfg"))
 		return exec.Command(args[0], args[1:]...), nil
 	}
+	e.Wipe = func(i int) error { return os.RemoveAll(filepath.Join(dirs[i], "data", "version-2")) }
 	// ruok says imok without a quorum; srvr tells the mode.
 	e.Serves = func(i int) bool { return strings.Contains(srvr(e.Addresses[i]), "Mode: ") }
 	return e, e.Start()

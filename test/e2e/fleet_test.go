@@ -187,6 +187,16 @@ func (f *fleet) run(name, addr string, args ...string) *proc {
 		close(p.done)
 	}()
 	f.Cleanup(func() {
+		select {
+		case <-p.done:
+			return
+		default:
+		}
+		// A child that a test left paused would not notice that its parent is gone.
+		_ = p.cmd.Process.Signal(syscall.SIGSTOP)
+		for _, child := range childrenOf(p.cmd.Process.Pid) {
+			_ = syscall.Kill(child, syscall.SIGKILL)
+		}
 		_ = p.cmd.Process.Kill()
 		<-p.done
 	})

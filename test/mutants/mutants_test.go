@@ -10,8 +10,8 @@
 //
 //	holes_test.go ──(file, lines, instead)──▶ overlay ──▶ test binary ──▶ red, or the mutant lives
 //
-// Without -open only what is cheap is checked: that every mutant still applies to the source, and
-// that docs/reliability.md has the same table.
+// Without -open only what is cheap is checked: that every mutant still applies to the source, that
+// docs/reliability.md has the same table, and that one of them is found.
 package mutants_test
 
 import (
@@ -138,12 +138,13 @@ func table() string {
 	return b.String()
 }
 
-// Every mutant is found by its test, which is green without it.
+// Every mutant is found by its test, which is green without it. Without -open one of them has to do.
 func TestMutants(t *testing.T) {
+	which := *only
 	if !*open {
-		t.Skip("make mutants opens them; it takes a quarter of an hour")
+		which = "^H12$" // the quickest, so that the way of opening them is tested, too
 	}
-	pattern := regexp.MustCompile(*only)
+	pattern := regexp.MustCompile(which)
 	var wait sync.WaitGroup
 	slots := make(chan struct{}, 2)
 	green := map[string]bool{}

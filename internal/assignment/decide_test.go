@@ -337,6 +337,37 @@ func TestBurialTakesTwoLooks(t *testing.T) {
 	}
 }
 
+// Where one of a member's keys is absent and another one is still there when it is read again, a
+// hand has deleted the one, and the member goes on: it is stopped by evicting it. Otherwise, when the
+// rest is deleted, too, its slots would be given away while it runs them.
+func TestOneKeyDeletedByHand(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		absent  func(*view.Peer)
+		present func(*view.Peer) *time.Duration
+	}{
+		{"member", func(p *view.Peer) { p.Member.Absent = true }, func(p *view.Peer) *time.Duration { return &p.Status.Read }},
+		{"status", func(p *view.Peer) { p.Status.Absent = true }, func(p *view.Peer) *time.Duration { return &p.Member.Read }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBoard(spec("a", 1))
+			b.live("L", 5, held(), held(), 5, held())
+			p := b.live("M", 3, held("a 0 @6"), held(), 3, held("a 0 @6"))
+			c.absent(p)
+			looks := b.decide().Looks
+			b.now += time.Second
+			again := func() assignment.Decision { return b.decide(func(w *assignment.World) { w.Looks = looks }) }
+			if d := again(); d.Evict != "" {
+				t.Fatalf("evicted, although the session may have ended between the two reads")
+			}
+			*c.present(p) = b.now
+			if d := again(); d.Evict != "M" || len(d.Docs) != 0 {
+				t.Fatalf("not evicted: %s", draw(d))
+			}
+		})
+	}
+}
+
 // A member that was absent when its document had not been read yet may have joined since.
 func TestAbsentBeforeItsDocumentProvesNothing(t *testing.T) {
 	for _, stale := range []string{"member", "status"} {

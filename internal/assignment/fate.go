@@ -57,14 +57,28 @@ func (d *decider) fateOf(guid string, p *view.Peer) fate {
 		}
 		return waits
 	case p.Member.Absent || p.Status.Absent:
-		d.lookAt(guid, d.Now+d.Grace) // half gone, by a hand edit: its node will notice
-		return waits
+		return d.torn(guid, p)
 	case p.Member.Rec == nil || !p.Status.Good():
 		return waits // edited by hand; what it has stays with it
 	case p.Status.Rec.Leaving:
 		return leaves
 	}
 	return works
+}
+
+// torn: one of the member's keys is absent and another one is not. The end of a session takes them all
+// at once, so if that is still so when it is read again, a hand has done it, and what is absent
+// proves nothing any more: were the rest deleted too, the member would look like one that is gone
+// while it goes on. It is evicted: that stops it by its heartbeat, which it cannot write any more.
+func (d *decider) torn(guid string, p *view.Peer) fate {
+	there := p.Status.Read
+	if p.Status.Absent {
+		there = p.Member.Read
+	}
+	if d.waited(guid, p.Doc.Version, 1, there) && d.out.Evict == "" {
+		d.out.Evict = guid
+	}
+	return waits
 }
 
 // waited tells whether a member that was first seen like this some time ago may be given up:

@@ -259,56 +259,68 @@ func (l *leading) suspectsOps(snap *view.Snapshot, next *schema.Suspects) (ops [
 	}
 }
 
-// evict removes a live member whose document is missing, and notes what it says it holds.
+// evict removes a member of which a key is missing. Without a document it is given one that notes what
+// the member says it holds.
 func (l *leading) evict(ctx context.Context, guid string) error {
 	snap := l.view.Snapshot()
 	p := snap.Peers[guid]
-	m := p.Member.Rec
-	doc := &schema.Doc{Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Slots: []schema.Held{},
-		Releasing: releasing(p.Status.Rec.Holding, 0), Evicted: true}
 	ops, epoch := l.guard(snap, snap.Epoch.Rec.NextToken)
-	ops = append(ops, coord.Create(l.Keys.Doc(guid), schema.Encode(doc, 0)),
-		coord.Delete(l.Keys.Status(guid), p.Status.Version), coord.Delete(l.Keys.Member(guid), p.Member.Version))
-	more, err := l.boundOps(ctx, guid, m.Node)
+	doc, version, why := &schema.Doc{}, int64(0), "another of its keys was deleted"
+	if p.Doc.Absent {
+		m := p.Member.Rec
+		why = "its document is missing"
+		*doc = schema.Doc{Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Slots: []schema.Held{}, Releasing: releasing(p.Status.Rec.Holding, 0)}
+	} else {
+		*doc, version = *p.Doc.Rec, p.Doc.Version+1
+	}
+	doc.Evicted = true
+	if write := schema.Encode(doc, version); p.Doc.Absent {
+		ops = append(ops, coord.Create(l.Keys.Doc(guid), write))
+	} else {
+		ops = append(ops, coord.Set(l.Keys.Doc(guid), write, p.Doc.Version))
+	}
+	bound, err := l.boundOps(ctx, guid, doc.Node)
 	if err != nil {
 		return err
 	}
-	ops = append(ops, more...)
-	ops = append(ops, l.record(snap, []schema.Move{{Step: "evict", Node: m.Node, Reason: "its document is missing"}})...)
+	ops = append(ops, bound...)
+	ops = append(ops, l.record(snap, []schema.Move{{Step: "evict", Node: doc.Node, Reason: why}})...)
 	if _, err := l.Session.Commit(ctx, ops...); err != nil {
 		return err
 	}
-	l.Log.Warn("evicted a member whose document is missing", "node", m.Node, "member", guid)
+	l.Log.Warn("evicted a member", "node", doc.Node, "member", guid, "reason", why)
 	l.view.PutEpoch(epoch, snap.Epoch.Version+1)
-	l.view.PutDoc(guid, doc, 0)
+	l.view.PutDoc(guid, doc, version)
 	l.view.MarkPeer(guid)
 	return nil
 }
 
-// boundOps deletes the member's other keys, as far as they are its own.
+// boundOps deletes what there is of a member's keys that end with its session.
 func (l *leading) boundOps(ctx context.Context, guid, node string) ([]coord.Op, error) {
-	member, err := l.Session.Get(ctx, l.Keys.Member(guid))
-	if err != nil {
-		return nil, err
-	}
 	candidates, err := l.Session.List(ctx, l.Keys.Elections())
 	if err != nil {
 		return nil, err
 	}
-	keys := []string{l.Keys.Heartbeat(guid), l.Keys.Name(node)}
+	keys := []string{l.Keys.Heartbeat(guid), l.Keys.Status(guid), l.Keys.Member(guid), l.Keys.Name(node)}
 	for _, c := range candidates {
 		if owner, ok := schema.Candidate(c.Name); ok && owner == guid {
 			keys = append(keys, l.Keys.Elections()+"/"+c.Name)
 		}
 	}
 	var ops []coord.Op
+	session := "" // the member's: the name may be another's by now
 	for _, key := range keys {
 		r, err := l.Session.Get(ctx, key)
 		switch {
 		case errors.Is(err, coord.ErrNotFound):
+			continue
 		case err != nil:
 			return nil, err
-		case r.Session == member.Session:
+		}
+		if key != l.Keys.Name(node) {
+			session = r.Session
+		}
+		if r.Session == session {
 			ops = append(ops, coord.Delete(key, r.Version))
 		}
 	}

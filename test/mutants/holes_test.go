@@ -191,6 +191,11 @@ var mutants = []mutant{
 		simulated("Safety", 300),
 	},
 	{
+		"H21", "a member of which one key was deleted by hand is left alone",
+		one("internal/assignment/fate.go", "	if d.waited(guid, p.Doc.Version, 1, there) && d.out.Evict == \"\" {", "	if d.waited(guid, p.Doc.Version, 1, there) && d.out.Evict == \"never\" {"),
+		in("internal/assignment", "TestOneKeyDeletedByHand"),
+	},
+	{
 		"H22", "a program joins a cluster whose protocol it does not speak",
 		one("internal/membership/membership.go", "if meta.Protocol != schema.Protocol {", "if meta.Protocol < 0 {"),
 		simulated("Safety", 30),

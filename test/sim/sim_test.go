@@ -23,6 +23,21 @@ func TestSafety(t *testing.T)   { histories(t, sim.Safety, 400) }
 func TestLiveness(t *testing.T) { histories(t, sim.Liveness, 500) }
 func TestCalm(t *testing.T)     { histories(t, sim.Calm, 100) }
 
+// Histories in which something went wrong once.
+func TestKeptHistories(t *testing.T) {
+	for _, o := range []sim.Options{
+		{Mode: sim.Liveness, Seed: 13135}, // a member's keys were deleted by hand one after the other, and it ran on
+		{Mode: sim.Liveness, Seed: 15641},
+		{Mode: sim.Safety, Seed: 101240}, // a client moved to a server that had been cut off
+	} {
+		t.Run(fmt.Sprint(o.Mode, " seed ", o.Seed), func(t *testing.T) {
+			if r := sim.Run(t, o); len(r.Wrong) > 0 {
+				t.Error(r.Explain(o))
+			}
+		})
+	}
+}
+
 func histories(t *testing.T, mode sim.Mode, usual int) {
 	t.Helper()
 	if *seed >= 0 {

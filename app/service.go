@@ -153,7 +153,7 @@ func (f *configFile) etcd() *etcd.Config {
 	if cfg.SessionTimeout%time.Second != 0 {
 		f.check("etcd.sessionTimeout", fmt.Errorf("%v: etcd counts in whole seconds", cfg.SessionTimeout))
 	}
-	f.check("etcd.sessionTimeout", membership.NewTerms(cfg.SessionTimeout, etcd.Spacing, etcd.Grace).Check())
+	f.check("etcd.sessionTimeout", membership.NewTerms(cfg.SessionTimeout, etcd.Spacing, cfg.SessionTimeout).Check())
 	cfg.Password = f.password("etcd", c.Username, c.Password, c.PasswordFile)
 	cfg.TLS, err = loadTLS(c.TLS)
 	f.check("etcd.tls", err)

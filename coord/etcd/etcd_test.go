@@ -316,6 +316,46 @@ func TestBadVersionsAreRefused(t *testing.T) {
 	}
 }
 
+// A server that led, was paused and wakes may end leases that were renewed meanwhile. Whatever ended
+// it, a lease is over before the takeover delay is.
+func TestTakeoverDelayOutlastsALease(t *testing.T) {
+	servers := etcdserver.Start(t, 3)
+	const timeout = 4 * time.Second
+	s := open(t, newClient(t, etcd.Config{SessionTimeout: timeout}, servers.Addrs()...))
+	if _, err := s.Commit(t.Context(), coord.CreateBound("/hb", nil)); err != nil {
+		t.Fatal(err)
+	}
+	led := servers.Leader()
+	servers.Pause(led)
+	var version int64
+	renew := func() {
+		if s.Renew(t.Context(), coord.Set("/hb", nil, version)) == nil {
+			version++
+		} else if r, err := s.Get(t.Context(), "/hb"); err == nil {
+			version = r.Version
+		}
+	}
+	for end := s.Now() + 2*timeout; s.Now() < end; time.Sleep(timeout / 10) {
+		renew()
+	}
+	servers.Resume(led)
+	early := false
+	for end := s.Now() + timeout; s.Now() < end && !early; time.Sleep(timeout / 10) {
+		renew()
+		select {
+		case <-s.Done():
+			early = true
+		default:
+		}
+	}
+	info := s.Info()
+	left := info.Base + info.Timeout - s.Now()
+	t.Logf("the paused leader ended a lease that was renewed: %v; it had %v left", early, left)
+	if info.Grace < info.Timeout || left > info.Grace {
+		t.Errorf("the takeover delay is %v, a lease lasts %v and had %v left", info.Grace, info.Timeout, left)
+	}
+}
+
 // A server that accepts and then says nothing costs requests some time, and no lease: the next try
 // may ask another one, and the connection is given up in the end.
 func TestHungServerCostsNoLease(t *testing.T) {

@@ -20,6 +20,12 @@
 // and are checked once a second: they are not used. A renewal here is one KeepAliveOnce and one
 // checked commit, both timed from before the first send. Versions of etcd that let live leases
 // end, or renewed dead ones, are refused.
+//
+// The end of a lease proves little all the same. A leader that was paused and wakes ends leases
+// that others have renewed meanwhile: it asks whether it still leads only if it has not ticked for
+// three ticks, and its ticker wakes first. Hence the takeover delay is a whole TTL: every renewal
+// writes, at the version that it knows, a key that is gone with the lease, so that none is newer
+// than that.
 package etcd
 
 import (
@@ -42,8 +48,6 @@ const (
 	DefaultSessionTimeout = 10 * time.Second
 	// Spacing is how soon a failed renewal is tried again.
 	Spacing = 200 * time.Millisecond
-	// Grace is the takeover delay: what a session that was ended early has to stop its workers.
-	Grace = time.Second
 	// SessionsPrefix is where the keys of the sessions are, below the configured prefix.
 	SessionsPrefix = "/xconsumer.sessions/"
 )
@@ -141,7 +145,7 @@ func (s *Store) open(ctx context.Context, client *clientv3.Client, link *link) (
 		ID:        strconv.FormatInt(int64(lease.ID), 16),
 		Timeout:   time.Duration(lease.TTL) * time.Second,
 		Spacing:   Spacing,
-		Grace:     Grace,
+		Grace:     time.Duration(lease.TTL) * time.Second,
 		Base:      base,
 		Connected: true,
 		Server:    strings.Join(s.cfg.Endpoints, ","),

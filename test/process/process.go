@@ -120,6 +120,17 @@ func (g *Group) Launch(i int) {
 	}
 }
 
+// othersServe tells whether all servers but one serve. Only then may that one begin from nothing: a
+// quorum of it and one that lags would know nothing of what was committed before.
+func (g *Group) othersServe(i int) bool {
+	for other := range g.servers {
+		if other != i && !g.Serves(other) {
+			return false
+		}
+	}
+	return true
+}
+
 // Revive waits until a server serves that was launched. While it was down somebody may have taken its
 // port, and its process has ended then: it is launched again. One that has not survived its own death,
 // as servers that do not sync their logs may not, begins from nothing.
@@ -133,7 +144,8 @@ func (g *Group) Revive(i int) {
 		}
 		select {
 		case <-s.done:
-			if failures++; failures == 3 && g.Wipe != nil {
+			if failures++; failures >= 3 && g.Wipe != nil && g.othersServe(i) {
+				failures = 0
 				g.TB.Logf("server %d does not start; its data are removed: %s", i, s.log.tail())
 				if err := g.Wipe(i); err != nil {
 					g.TB.Fatal(err)

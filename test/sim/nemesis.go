@@ -120,10 +120,11 @@ func (w *world) isolate(span time.Duration, n int64) {
 	})
 }
 
-// expire ends the session of a node that can hear of it.
+// expire ends the session of a node that can hear of it, or of any where the takeover delay covers
+// that.
 func (m *machine) expire() {
 	p := m.present()
-	if p == nil || !p.client.Reachable() {
+	if p == nil || !p.client.Reachable() && !m.sudden {
 		return
 	}
 	if v := p.vitals.Load(); v != nil {
@@ -149,8 +150,9 @@ func (m *machine) tamper(n int64) {
 		return
 	}
 	m.touched(v.Member)
-	keys := []string{m.keys.Status(v.Member), m.keys.Member(v.Member), m.keys.Heartbeat(v.Member)}
+	keys := []string{m.keys.Heartbeat(v.Member)}
 	if m.o.Mode == Safety {
+		keys = append(keys, m.keys.Status(v.Member), m.keys.Member(v.Member))
 		for key := range m.service.Records() {
 			if strings.HasPrefix(key, m.keys.Election(v.Member)) {
 				keys = append(keys, key) // a leader's term is over then; a follower notices within a minute

@@ -43,6 +43,7 @@ type world struct {
 	operator *mem.Client
 
 	mu       sync.Mutex
+	sudden   bool            // the service ends sessions that go on, as etcd's may; the takeover delay is a whole timeout then
 	tampered map[string]bool // members whose keys were touched by hand
 	byHand   int             // the client that edits by hand
 	faults   map[string]int
@@ -56,8 +57,13 @@ func newWorld(t *testing.T, o Options) *world {
 		check: &invariant.Checker{Wake: 250 * time.Millisecond, Careful: func(token int64) bool { return token%2 == 0 }}, tampered: map[string]bool{}, faults: map[string]int{}, want: map[string]int{},
 	}
 	w.store = invariant.NewStore(w.keys)
+	w.sudden = o.Seed%4 == 3
+	grace := tick
+	if w.sudden {
+		grace = timeout
+	}
 	w.service = mem.New(mem.Config{
-		Timeout: timeout, Tick: tick, Latency: 2 * time.Millisecond, Servers: 3,
+		Timeout: timeout, Tick: tick, Grace: grace, Latency: 2 * time.Millisecond, Servers: 3,
 		Faults:  mem.Faults{Request: w.fate, Lag: w.lag, Touch: w.touch, Hint: w.hint},
 		Applied: w.applied,
 	})
@@ -126,6 +132,9 @@ func (w *world) settle() time.Duration {
 	for {
 		missing := w.check.Missing(w.wanted())
 		took := w.now() - began
+		if w.sudden {
+			took -= timeout - tick // the takeover delay is longer by that, and so is D
+		}
 		if len(missing) == 0 {
 			return took
 		}

@@ -251,7 +251,9 @@ func (n *Node) State(ctx context.Context) (cluster.State, error) {
 	reasons := assignment.Reasons(snap)
 	for i := range state.Tasks {
 		if t := &state.Tasks[i]; t.Unplaced > 0 {
-			t.Reason = string(reasons[t.Name])
+			if why := reasons[t.Name]; why.Code != "" {
+				t.Reason, t.ReasonCode = why.String(), why.Code
+			}
 		}
 	}
 	return state, nil

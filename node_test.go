@@ -344,7 +344,7 @@ func TestUnregisteredWorkIsExplained(t *testing.T) {
 		time.Sleep(time.Second)
 		want := []cluster.TaskInfo{
 			{Name: "a", WorkName: "a", WorkerNum: 1, Running: 1},
-			{Name: "nobody", WorkName: "nobody", WorkerNum: 2, Unplaced: 2, Reason: "no live node has registered its work"},
+			{Name: "nobody", WorkName: "nobody", WorkerNum: 2, Unplaced: 2, Reason: "no live node has registered its work", ReasonCode: cluster.WhyNoWork},
 		}
 		if diff := cmp.Diff(want, w.state(n1).Tasks); diff != "" {
 			t.Errorf("tasks (-want +got):\n%s", diff)

@@ -27,6 +27,7 @@ const (
 	LeaseLost       EventKind = "lease lost"   // the lease ran out or the session ended: every worker is being stopped
 	LeaseRegained   EventKind = "lease back"   // the lease holds again within the same session
 	RecordUnusable  EventKind = "bad record"   // a record of the store cannot be used; the last good one stays
+	HistoryLost     EventKind = "history lost" // (leader) the service has lost commits that it had acknowledged
 	ConfigUnapplied EventKind = "not applied"  // something in this node's file differs from the cluster and was not applied
 	Disconnected    EventKind = "disconnected" // no server of the coordination service answers
 	Connected       EventKind = "connected"    // one answers again

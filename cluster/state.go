@@ -10,6 +10,9 @@ type Member struct {
 	PID            int
 	Address        string // host:port of its HTTP listener, "" if it has none
 	Works          []string
+	Labels         Labels
+	Weight         int // its share of the work against that of others; 0: 1
+	Capacity       int // the most that the weights of its workers may add up to; 0: no limit
 	SessionTimeout time.Duration
 }
 
@@ -85,6 +88,21 @@ type NodeInfo struct {
 	State   NodeState `json:"state"`
 	Slots   int       `json:"slots"` // slots granted to it, those that it is releasing included
 	Works   []string  `json:"works,omitempty"`
+
+	Labels   Labels `json:"labels,omitempty"`
+	Weight   int    `json:"weight"`             // its share of the work against that of others
+	Capacity int    `json:"capacity,omitempty"` // the most that the weights of its workers may add up to; 0: no limit
+	Load     int    `json:"load"`               // what they add up to
+	Cordoned bool   `json:"cordoned,omitempty"` // gets nothing new
+	// Drain is set while the node is being drained.
+	Drain *DrainInfo `json:"drain,omitempty"`
+}
+
+// DrainInfo is how far the draining of a node is.
+type DrainInfo struct {
+	From     int      `json:"from"` // slots that it had when it was asked for
+	Left     int      `json:"left"` // slots that it has still
+	Deadline Duration `json:"deadline,omitempty"`
 }
 
 // TaskInfo describes a task.
@@ -93,8 +111,11 @@ type TaskInfo struct {
 	WorkName  string `json:"workName"`
 	WorkerNum int    `json:"workerNum"`
 	Running   int    `json:"running"`
-	Unplaced  int    `json:"unplaced"`         // slots that no member has
+	Unplaced  int    `json:"unplaced"` // slots that no member has
+	Paused    bool   `json:"paused,omitempty"`
 	Reason    string `json:"reason,omitempty"` // why some are unplaced, where there is more to say than "soon"
+	// ReasonCode is the same for programs.
+	ReasonCode ReasonCode `json:"reasonCode,omitempty"`
 }
 
 // WorkerInfo describes a slot.

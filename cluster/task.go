@@ -14,6 +14,7 @@ const (
 	MaxWorkers         = 100_000
 	MaxStopTimeout     = time.Hour
 	DefaultStopTimeout = 10 * time.Second
+	MaxWeight          = 10_000
 	maxName            = 128 // bytes
 )
 
@@ -23,7 +24,22 @@ type TaskSpec struct {
 	WorkName    string   `json:"workName"`
 	WorkerNum   int      `json:"workerNum"`
 	StopTimeout Duration `json:"stopTimeout,omitempty"` // 0: DefaultStopTimeout
+
+	// Where its workers may run. See package planner for what outranks what.
+	Require    Selector `json:"require,omitempty"`    // only on nodes with these labels
+	Prefer     Selector `json:"prefer,omitempty"`     // there while such a node has room
+	Spread     string   `json:"spread,omitempty"`     // evenly over the values of this label first
+	MaxPerNode int      `json:"maxPerNode,omitempty"` // 0: no limit
+	Weight     int      `json:"weight,omitempty"`     // of one worker, against a node's capacity; 0: 1
+
+	// MaxUnavailable bounds how many of its workers may be out of work at a time because they
+	// are moved; 0: no limit. What runs nowhere anyway counts, and never waits.
+	MaxUnavailable int  `json:"maxUnavailable,omitempty"`
+	Paused         bool `json:"paused,omitempty"` // none of its workers is to run
 }
+
+// Cost returns the weight of one worker.
+func (t TaskSpec) Cost() int { return max(t.Weight, 1) }
 
 // Grace returns how long a worker of the task may take to stop when it is released.
 func (t TaskSpec) Grace() time.Duration {
@@ -47,6 +63,27 @@ func (t TaskSpec) Validate() error {
 	}
 	if d := time.Duration(t.StopTimeout); d < 0 || d > MaxStopTimeout {
 		errs = append(errs, fmt.Errorf("stopTimeout: %v is not between 0s and %v", d, MaxStopTimeout))
+	}
+	for _, f := range []struct {
+		name  string
+		value Selector
+	}{{"require", t.Require}, {"prefer", t.Prefer}} {
+		if err := f.value.Validate(); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", f.name, err))
+		}
+	}
+	if t.Spread != "" {
+		if err := ValidateName(t.Spread); err != nil {
+			errs = append(errs, fmt.Errorf("spread: want the key of a label: %w", err))
+		}
+	}
+	for _, f := range []struct {
+		name        string
+		value, most int
+	}{{"maxPerNode", t.MaxPerNode, MaxWorkers}, {"weight", t.Weight, MaxWeight}, {"maxUnavailable", t.MaxUnavailable, MaxWorkers}} {
+		if f.value < 0 || f.value > f.most {
+			errs = append(errs, fmt.Errorf("%s: %d is not between 1 and %d", f.name, f.value, f.most))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -76,7 +113,7 @@ func ValidateName(name string) error {
 // case, so that method RunTest01 is work "test01".
 func WorkName(name string) string {
 	r, size := utf8.DecodeRuneInString(name)
-	if size == 0 || r == utf8.RuneError {
+	if size == 0 || r == utf8.RuneError || unicode.ToLower(r) == r {
 		return name
 	}
 	return string(unicode.ToLower(r)) + name[size:]

@@ -28,6 +28,8 @@ type World struct {
 	Grace    time.Duration // takeoverDelay
 	Timeout  time.Duration // own session timeout, assumed where a document does not tell
 	MaxDocs  int           // documents that one decision may write
+	// NextToken is the least token that this leader has not given yet.
+	NextToken int64
 	// Looks are the members that were seen gone, and when first. With Buried it
 	// and Trials it is the leader's only memory besides the snapshot, and starts empty with each
 	// term.
@@ -37,6 +39,7 @@ type World struct {
 	Buried map[string]bool
 	// Trials are the suspects, and since when each is where it is.
 	Trials map[cluster.Slot]Trial
+	Waits  Waits
 }
 
 // Look is the first sight of a member that is gone or has to be.
@@ -63,11 +66,19 @@ type Decision struct {
 	Looks map[string]Look
 	// Trials replaces World.Trials.
 	Trials map[cluster.Slot]Trial
+	// Waits replaces World.Waits.
+	Waits Waits
+	// Orders replaces the record of orders in the same commit, nil if it stays.
+	Orders *schema.Orders
+	// StepDown says that this leader was asked to step down.
+	StepDown bool
 	// Again is when to read these members again and decide anew; 0 for never.
 	Again time.Duration
 	Look  []string
 	// Unplaced says why slots of a task have no place.
-	Unplaced map[string]planner.Reason
+	Unplaced map[string]cluster.Reason
+	// Pending is how many slots are to move and wait for the budget or for a burst of changes to end.
+	Pending int
 	// Full are nodes whose documents have no room for all that they should be granted.
 	Full []string
 	// Blocked says why nothing is granted, "" if nothing stands in the way.
@@ -82,12 +93,14 @@ type Decision struct {
 // and a document is deleted only when nothing of its member can run any more.
 func Decide(w World) Decision {
 	d := newDecider(w)
-	d.out.Token = w.Snapshot.Epoch.Rec.NextToken
+	d.out.Token = d.nextToken()
 	if d.out.Evict != "" { // first things first: the rest is decided anew after it
 		d.out.Docs, d.out.Moves, d.out.Suspects = nil, nil, nil
 		return d.out
 	}
+	d.obey()
 	d.plan()
+	d.choose()
 	d.drop()
 	d.grant()
 	return d.out
@@ -101,11 +114,37 @@ type decider struct {
 	guids []string
 	fates map[string]fate
 	suspects
+	waiting map[string]cluster.Reason // members whose slots wait although they might be given away
 
 	tasks  []string       // sorted
 	nodes  []string       // GUIDs in the order of the plan's nodes
+	in     planner.Input  // what the plan is made from
 	target planner.Plan   // by tasks and nodes
 	rank   map[string]int // task → row
+
+	asked map[cluster.Slot]ask            // slots to be asked back
+	left  map[cluster.Slot]cluster.Reason // why slots that are free now left their nodes
+}
+
+// nextToken returns the first token to give. The epoch tells it; but should the service lose what it
+// had committed, tokens still rise above all that anybody remembers.
+func (d *decider) nextToken() int64 {
+	next := max(d.Snapshot.Epoch.Rec.NextToken, d.NextToken)
+	for _, p := range d.Snapshot.Peers {
+		if rec := p.Doc.Rec; rec != nil {
+			for _, list := range [][]schema.Held{rec.Slots, rec.Releasing} {
+				for i := range list {
+					next = max(next, list[i].Token+1)
+				}
+			}
+		}
+		if rec := p.Status.Rec; rec != nil {
+			for i := range rec.Holding {
+				next = max(next, rec.Holding[i].Token+1)
+			}
+		}
+	}
+	return next
 }
 
 // newDecider starts a decision: it decides what becomes of every member.
@@ -113,14 +152,22 @@ func newDecider(w World) *decider {
 	d := &decider{
 		World: w,
 		out: Decision{
-			Docs: map[string]*schema.Doc{}, Looks: map[string]Look{}, Trials: map[cluster.Slot]Trial{}, Unplaced: map[string]planner.Reason{},
+			Docs: map[string]*schema.Doc{}, Looks: map[string]Look{}, Trials: map[cluster.Slot]Trial{}, Unplaced: map[string]cluster.Reason{},
+			Waits: newWaits(w.Waits),
 		},
-		specs: w.Snapshot.Specs(),
-		guids: slices.Sorted(maps.Keys(w.Snapshot.Peers)),
-		fates: map[string]fate{},
+		specs:   w.Snapshot.Specs(),
+		guids:   slices.Sorted(maps.Keys(w.Snapshot.Peers)),
+		fates:   map[string]fate{},
+		waiting: map[string]cluster.Reason{},
+		asked:   map[cluster.Slot]ask{},
+		left:    map[cluster.Slot]cluster.Reason{},
 	}
 	for _, guid := range d.guids {
-		d.judge(guid, w.Snapshot.Peers[guid])
+		d.fates[guid] = d.fateOf(guid, w.Snapshot.Peers[guid])
+	}
+	d.wait()
+	for _, guid := range d.guids {
+		d.bury(guid, w.Snapshot.Peers[guid])
 	}
 	d.suspect()
 	return d
@@ -149,84 +196,6 @@ func (d *decider) write(guid string, doc *schema.Doc) {
 	d.out.Docs[guid] = doc
 }
 
-// plan asks the planner for a target, with the members that take work as nodes.
-func (d *decider) plan() {
-	d.tasks = slices.Sorted(maps.Keys(d.specs))
-	d.rank = make(map[string]int, len(d.tasks))
-	for t, name := range d.tasks {
-		d.rank[name] = t
-	}
-	in := planner.Input{Leader: d.Snapshot.LeaderPolicy()}
-	for _, guid := range d.guids {
-		if d.fates[guid] == works {
-			d.nodes = append(d.nodes, guid)
-		}
-	}
-	slices.SortFunc(d.nodes, func(a, b string) int {
-		return cmp.Or(cmp.Compare(d.nodeName(a), d.nodeName(b)), cmp.Compare(a, b))
-	})
-	byName := make(map[string]int, len(d.nodes))
-	for n, guid := range d.nodes {
-		m := d.Snapshot.Peers[guid].Member.Rec
-		in.Nodes = append(in.Nodes, planner.Node{Name: m.Node, Works: m.Works, Leader: guid == d.Self})
-		byName[m.Node] = n
-	}
-	for _, name := range d.tasks {
-		spec := d.specs[name]
-		task := planner.Task{Spec: spec, Owner: make([]int, spec.WorkerNum)}
-		for i := range task.Owner {
-			task.Owner[i] = planner.Nobody
-		}
-		in.Tasks = append(in.Tasks, task)
-	}
-	d.addOwners(in, byName)
-	d.holdBack(in.Tasks)
-	d.target = planner.Make(in)
-	for t, reason := range d.target.Unplaced {
-		if reason != "" {
-			d.out.Unplaced[d.tasks[t]] = reason
-		}
-	}
-}
-
-// addOwners tells the planner who has each slot. What a node of the same name had before it
-// came back counts as its own.
-func (d *decider) addOwners(in planner.Input, byName map[string]int) {
-	for _, guid := range d.guids {
-		rec := d.Snapshot.Peers[guid].Doc.Rec
-		if rec == nil || d.fates[guid] == leaves {
-			continue
-		}
-		n, ok := byName[rec.Node]
-		if !ok {
-			continue
-		}
-		for slot, h := range schema.Each(rec.Slots) {
-			t, known := d.rank[slot.Task]
-			if !known || slot.Index >= len(in.Tasks[t].Owner) || !d.sameWork(h) {
-				continue
-			}
-			if owner := &in.Tasks[t].Owner[slot.Index]; *owner == planner.Nobody || d.fates[guid] == works {
-				*owner = n
-			}
-		}
-	}
-}
-
-// sameWork tells whether a grant is of the work that the task has now.
-func (d *decider) sameWork(h *schema.Held) bool {
-	return h.Spec == nil || cluster.WorkName(h.Spec.WorkName) == cluster.WorkName(d.specs[h.Task].WorkName)
-}
-
-// targetOf returns the member that should have a slot, "" if none.
-func (d *decider) targetOf(slot cluster.Slot) string {
-	t, known := d.rank[slot.Task]
-	if !known || slot.Index >= len(d.target.Target[t]) || d.target.Target[t][slot.Index] == planner.Nobody {
-		return ""
-	}
-	return d.nodes[d.target.Target[t][slot.Index]]
-}
-
 // drop takes slots out of documents: it asks them back from members that should not have them,
 // and frees those that were given back. Nobody has to agree to a drop, so it is always valid.
 func (d *decider) drop() {
@@ -242,52 +211,57 @@ func (d *decider) drop() {
 		freed, kept := schema.Split(doc.Releasing, func(slot cluster.Slot, h *schema.Held) bool {
 			return p.Status.Rec.Applied >= h.Version && schema.Find(p.Status.Rec.Holding, slot) == nil
 		})
-		asked, stay := schema.Split(doc.Slots, func(slot cluster.Slot, h *schema.Held) bool {
-			return d.asksBack(guid, slot, h)
+		asked, stay := schema.Split(doc.Slots, func(slot cluster.Slot, _ *schema.Held) bool {
+			_, back := d.asked[slot]
+			return back
 		})
 		refreshed := d.refresh(stay)
 		if len(freed) == 0 && len(asked) == 0 && !refreshed {
 			continue
 		}
 		doc.Slots = nonNil(stay)
-		doc.Releasing = nonNil(append(kept, releasing(asked, version)...))
+		doc.Releasing = nonNil(append(kept, d.release(&doc, asked, version)...))
 		d.write(guid, &doc)
-		for _, h := range asked {
-			d.move(schema.Move{Step: "release", Task: h.Task, Slots: h.Slots, Node: doc.Node, Token: h.Token, Reason: d.releaseReason(guid, &h)})
-		}
 		for _, h := range freed {
 			d.move(schema.Move{Step: "free", Task: h.Task, Slots: h.Slots, Node: doc.Node, Token: h.Token})
+			if h.Why != nil {
+				d.leaveFor(h, *h.Why)
+			}
 		}
 	}
 }
 
-// asksBack tells whether a member should give a slot back. One that is to be moved stays
-// where it is while nothing may be granted.
-func (d *decider) asksBack(guid string, slot cluster.Slot, h *schema.Held) bool {
-	spec, known := d.specs[slot.Task]
-	if !known || slot.Index >= spec.WorkerNum || !d.sameWork(h) || d.fates[guid] == leaves {
-		return true
+// leaveFor remembers why slots that are free now left their node.
+func (d *decider) leaveFor(h schema.Held, why cluster.Reason) {
+	for _, index := range h.Slots {
+		d.left[cluster.Slot{Task: h.Task, Index: index}] = why
 	}
-	to := d.targetOf(slot)
-	if to == guid || to != "" && d.crashes(slot) >= crashesToPart {
-		return false // a suspect stays where it is until it is cleared
-	}
-	return to == "" || d.out.Blocked == ""
 }
 
-func (d *decider) releaseReason(guid string, h *schema.Held) string {
-	spec, known := d.specs[h.Task]
-	switch {
-	case d.fates[guid] == leaves:
-		return "node is leaving"
-	case !known:
-		return "task was deleted"
-	case h.Slots[len(h.Slots)-1] >= spec.WorkerNum:
-		return "task was scaled down"
-	case !d.sameWork(h):
-		return "task changed"
+// release makes the entries of slots that are asked back, those that are asked back for the same
+// reason together.
+func (d *decider) release(doc *schema.Doc, asked []schema.Held, version int64) []schema.Held {
+	var list []schema.Held
+	var asks []ask
+	for _, h := range asked {
+		first := len(list)
+		for _, index := range h.Slots {
+			a := d.asked[cluster.Slot{Task: h.Task, Index: index}]
+			at := first
+			for at < len(list) && asks[at] != a {
+				at++
+			}
+			if at == len(list) {
+				list = append(list, schema.Held{Task: h.Task, Token: h.Token, Version: version, Why: &a.why})
+				asks = append(asks, a)
+			}
+			list[at].Slots = append(list[at].Slots, index)
+		}
 	}
-	return "balance"
+	for i, h := range list {
+		d.move(schema.Move{Step: "release", Task: h.Task, Slots: h.Slots, Node: doc.Node, To: asks[i].to, Token: h.Token, Why: *h.Why})
+	}
+	return list
 }
 
 // refresh gives grants their task's present spec.
@@ -306,27 +280,16 @@ func (d *decider) grant() {
 	if d.out.Blocked != "" {
 		return
 	}
-	taken := map[cluster.Slot]bool{}
-	for _, guid := range d.guids {
-		if doc := d.doc(guid); doc != nil {
-			for slot := range schema.Each(doc.Slots) {
-				taken[slot] = true
-			}
-			for slot := range schema.Each(doc.Releasing) {
-				taken[slot] = true
-			}
-		}
-	}
+	taken := d.taken()
 	seated := d.seated()
 	free := make([][]schema.Held, len(d.nodes)) // by node, without tokens
 	for t, name := range d.tasks {
 		spec := d.specs[name]
 		for i, n := range d.target.Target[t] {
-			slot := cluster.Slot{Task: name, Index: i}
-			if n == planner.Nobody || taken[slot] {
+			if n == planner.Nobody || taken[t][i] {
 				continue
 			}
-			if n = d.seat(slot, n, seated); n == planner.Nobody {
+			if n = d.seat(cluster.Slot{Task: name, Index: i}, n, seated); n == planner.Nobody {
 				continue
 			}
 			if last := len(free[n]) - 1; last >= 0 && free[n][last].Task == name {
@@ -343,6 +306,34 @@ func (d *decider) grant() {
 	}
 }
 
+// taken tells of each slot, by row, whether a document lists it.
+func (d *decider) taken() [][]bool {
+	taken := make([][]bool, len(d.tasks))
+	for t, target := range d.target.Target {
+		taken[t] = make([]bool, len(target))
+	}
+	for _, guid := range d.guids {
+		doc := d.doc(guid)
+		if doc == nil {
+			continue
+		}
+		for _, list := range [][]schema.Held{doc.Slots, doc.Releasing} {
+			for i := range list {
+				t, known := d.rank[list[i].Task]
+				if !known {
+					continue
+				}
+				for _, index := range list[i].Slots {
+					if index < len(taken[t]) {
+						taken[t][index] = true
+					}
+				}
+			}
+		}
+	}
+	return taken
+}
+
 func (d *decider) grantTo(guid string, fresh []schema.Held) {
 	doc := *d.doc(guid)
 	if room := fits(doc, fresh); room < len(fresh) {
@@ -354,13 +345,29 @@ func (d *decider) grantTo(guid string, fresh []schema.Held) {
 	for i := range fresh {
 		fresh[i].Token = d.out.Token
 		d.out.Token++
-		d.move(schema.Move{Step: "grant", Task: fresh[i].Task, Slots: fresh[i].Slots, Node: doc.Node, Token: fresh[i].Token})
+		d.tellGrant(doc.Node, &fresh[i])
 	}
 	doc.Slots = append(slices.Clone(doc.Slots), fresh...)
 	slices.SortStableFunc(doc.Slots, func(a, b schema.Held) int {
 		return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Token, b.Token))
 	})
 	d.write(guid, &doc)
+}
+
+// tellGrant notes the steps of one grant, one for each reason why its slots left their nodes.
+func (d *decider) tellGrant(node string, h *schema.Held) {
+	first := len(d.out.Moves)
+	for _, index := range h.Slots {
+		why := d.left[cluster.Slot{Task: h.Task, Index: index}]
+		at := first
+		for at < len(d.out.Moves) && d.out.Moves[at].Why != why {
+			at++
+		}
+		if at == len(d.out.Moves) {
+			d.move(schema.Move{Step: "grant", Task: h.Task, Node: node, Token: h.Token, Why: why})
+		}
+		d.out.Moves[at].Slots = append(d.out.Moves[at].Slots, index)
+	}
 }
 
 // fits returns how many of the entries can be added to a document.
@@ -377,7 +384,7 @@ func fits(doc schema.Doc, fresh []schema.Held) int {
 
 // Reasons says why slots of tasks have no place, by task, where there is more to say than that
 // they are on their way.
-func Reasons(s *view.Snapshot) map[string]planner.Reason {
+func Reasons(s *view.Snapshot) map[string]cluster.Reason {
 	d := newDecider(World{Snapshot: s, MaxDocs: MaxDocs})
 	d.plan()
 	return d.out.Unplaced

@@ -337,6 +337,33 @@ func TestBurialTakesTwoLooks(t *testing.T) {
 	}
 }
 
+// Should the service lose commits, the epoch with them, tokens still rise above what anybody remembers.
+func TestTokensRiseOverLostCommits(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		remember func(b *board, w *assignment.World)
+	}{
+		{"the leader", func(_ *board, w *assignment.World) { w.NextToken = 31 }},
+		{"a document", func(b *board, _ *assignment.World) { b.live("M", 3, held("b 0 @30"), held(), 3, held()) }},
+		{"a release", func(b *board, _ *assignment.World) { b.live("M", 3, held(), held("b 0 @30 v3"), 2, held()) }},
+		{"a status", func(b *board, _ *assignment.World) { b.live("M", 3, held(), held(), 3, held("b 0 @30")) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBoard(spec("a", 1), spec("b", 1))
+			b.live("L", 5, held(), held(), 5, held())
+			d := b.decide(func(w *assignment.World) { c.remember(b, w) })
+			for _, m := range d.Moves {
+				if m.Step == "grant" && m.Token < 31 {
+					t.Errorf("token %d is granted after 30", m.Token)
+				}
+			}
+			if d.Token < 31 {
+				t.Errorf("the next token is %d", d.Token)
+			}
+		})
+	}
+}
+
 // Where one of a member's keys is absent and another one is still there when it is read again, a
 // hand has deleted the one, and the member goes on: it is stopped by evicting it. Otherwise, when the
 // rest is deleted, too, its slots would be given away while it runs them.

@@ -3,6 +3,7 @@ package assignment
 import (
 	"time"
 
+	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
@@ -18,15 +19,21 @@ const (
 	missing             // nothing can be decided about it
 )
 
-// judge decides what becomes of one member.
-func (d *decider) judge(guid string, p *view.Peer) {
-	d.fates[guid] = d.fateOf(guid, p)
-	if d.fates[guid] == buried && len(d.out.Docs) >= d.MaxDocs {
+// bury deletes the document of a member that is to be buried.
+func (d *decider) bury(guid string, p *view.Peer) {
+	switch {
+	case d.fates[guid] != buried:
+	case len(d.out.Docs) >= d.MaxDocs:
 		d.fates[guid] = waits // for the next commit
-	}
-	if d.fates[guid] == buried {
+	default:
 		d.write(guid, nil)
-		d.move(schema.Move{Step: "bury", Node: d.nodeName(guid), Reason: d.deathReason(p)})
+		why := departureOf(p)
+		d.move(schema.Move{Step: "bury", Node: d.nodeName(guid), Why: why})
+		if p.Doc.Rec != nil {
+			for _, h := range p.Doc.Rec.Slots {
+				d.leaveFor(h, why)
+			}
+		}
 	}
 }
 
@@ -148,7 +155,7 @@ func (d *decider) unusableDoc(guid string, p *view.Peer) fate {
 	if doc.Rec != nil && doc.RecAt == doc.Version-1 {
 		again := *doc.Rec
 		d.write(guid, &again)
-		d.move(schema.Move{Step: "rewrite", Node: again.Node, Reason: "document was edited by hand"})
+		d.move(schema.Move{Step: "rewrite", Node: again.Node, Why: cluster.Reason{Code: cluster.WhyEdited, Detail: "the document"}})
 		return missing
 	}
 	switch {
@@ -157,7 +164,7 @@ func (d *decider) unusableDoc(guid string, p *view.Peer) fate {
 		fresh := &schema.Doc{Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Slots: []schema.Held{}}
 		fresh.Releasing = releasing(p.Status.Rec.Holding, doc.Version+1)
 		d.write(guid, fresh)
-		d.move(schema.Move{Step: "rewrite", Node: m.Node, Reason: "document was lost by a hand edit"})
+		d.move(schema.Move{Step: "rewrite", Node: m.Node, Why: cluster.Reason{Code: cluster.WhyEdited, Detail: "the document was lost"}})
 	case p.Member.Absent && p.Status.Absent:
 		// It may have been marked as evicted: the longest lease has to be over.
 		if d.waited(guid, doc.Version, d.timeoutOf(p)+d.Grace, d.Now) {
@@ -191,18 +198,6 @@ func (d *decider) timeoutOf(p *view.Peer) time.Duration {
 		}
 	}
 	return longest
-}
-
-func (d *decider) deathReason(p *view.Peer) string {
-	switch doc := p.Doc.Rec; {
-	case doc == nil:
-		return "lost"
-	case doc.Closed != nil:
-		return doc.Closed.Cause
-	case doc.Evicted:
-		return "evicted"
-	}
-	return "lost"
 }
 
 func (d *decider) nodeName(guid string) string {

@@ -57,7 +57,10 @@ type leading struct {
 	looks   map[string]Look
 	buried  map[string]bool
 	trials  map[cluster.Slot]Trial
+	waits   Waits
 	maxDocs int
+	// nextToken and committed are what the epoch held after this leader's last commit.
+	nextToken, committed int64
 	// failures counts the commits that failed since the last good one.
 	failures int
 	noOld    int64 // a decision that was found missing from the ring
@@ -87,13 +90,19 @@ func (l *leading) run(ctx context.Context) error {
 			Looks:    l.looks,
 			Buried:   l.buried,
 			Trials:   l.trials,
+			Waits:    l.waits,
+
+			NextToken: l.nextToken,
 		})
-		l.looks, l.trials = d.Looks, d.Trials
+		l.looks, l.trials, l.waits = d.Looks, d.Trials, d.Waits
 		l.tellBlocked(d.Blocked)
 		l.tellFull(d.Full)
 		for _, guid := range d.Forget {
 			l.view.Forget(guid)
 			delete(l.buried, guid)
+		}
+		if d.StepDown {
+			return fmt.Errorf("term %d: %w", l.term.Number, election.ErrStepDown)
 		}
 		switch acted, err := l.act(ctx, d); {
 		case err != nil:
@@ -134,7 +143,7 @@ func (l *leading) act(ctx context.Context, d Decision) (acted bool, err error) {
 	switch {
 	case d.Evict != "":
 		err = l.evict(ctx, d.Evict)
-	case len(d.Docs) > 0 || d.Suspects != nil:
+	case len(d.Docs) > 0 || d.Suspects != nil || d.Orders != nil:
 		err = l.write(ctx, d)
 	default:
 		return false, nil
@@ -180,6 +189,12 @@ func (l *leading) reread(ctx context.Context) error {
 		l.Emit(cluster.Event{Kind: cluster.RecordUnusable, Detail: l.Keys.Epoch() + " is missing or damaged: nothing is granted"})
 		return errors.Join(fmt.Errorf("term %d: %w: the epoch cannot be used", l.term.Number, election.ErrDeposed), sleep(ctx, pause))
 	}
+	if epoch.Version < l.committed {
+		l.Log.Error("the coordination service has lost commits that it had acknowledged; what was granted in them may run twice",
+			"key", l.Keys.Epoch(), "version", epoch.Version, "committed", l.committed)
+		l.Emit(cluster.Event{Kind: cluster.HistoryLost, Detail: fmt.Sprintf("%s is at version %d, and was at %d", l.Keys.Epoch(), epoch.Version, l.committed)})
+		l.committed = epoch.Version
+	}
 	if epoch.Rec.Term != l.term.Number || epoch.Rec.Leader != l.Self.GUID {
 		return fmt.Errorf("term %d: %w: %s leads term %d", l.term.Number, election.ErrDeposed, epoch.Rec.Node, epoch.Rec.Term)
 	}
@@ -202,14 +217,22 @@ func (l *leading) write(ctx context.Context, d Decision) error {
 	}
 	suspects, at := l.suspectsOps(snap, d.Suspects)
 	ops = append(ops, suspects...)
+	if d.Orders != nil {
+		at := snap.Orders.Version
+		ops = append(ops, coord.Set(l.Keys.Orders(), schema.Encode(d.Orders, at+1), at))
+	}
 	ops = append(ops, l.record(snap, d.Moves)...)
 	if _, err := l.Session.Commit(ctx, ops...); err != nil {
 		return err
 	}
 	l.view.PutEpoch(epoch, snap.Epoch.Version+1)
+	l.nextToken, l.committed = epoch.NextToken, snap.Epoch.Version+1
 	if d.Suspects != nil {
 		l.view.PutSuspects(d.Suspects, at)
 		l.tellSuspects(d.Moves)
+	}
+	if d.Orders != nil {
+		l.view.PutOrders(d.Orders, snap.Orders.Version+1)
 	}
 	for guid, doc := range d.Docs {
 		if doc == nil {
@@ -284,7 +307,7 @@ func (l *leading) evict(ctx context.Context, guid string) error {
 		return err
 	}
 	ops = append(ops, bound...)
-	ops = append(ops, l.record(snap, []schema.Move{{Step: "evict", Node: doc.Node, Reason: why}})...)
+	ops = append(ops, l.record(snap, []schema.Move{{Step: "evict", Node: doc.Node, Why: cluster.Reason{Code: cluster.WhyEdited, Detail: why}}})...)
 	if _, err := l.Session.Commit(ctx, ops...); err != nil {
 		return err
 	}

@@ -94,7 +94,7 @@ func (d *decider) accuse(doc *schema.Doc) {
 		default:
 			continue
 		}
-		d.move(schema.Move{Step: step, Task: slot.Task, Slots: cluster.Indexes{slot.Index}, Node: doc.Node, Reason: "took down " + strings.Join(s.TookDown, ", ")})
+		d.move(schema.Move{Step: step, Task: slot.Task, Slots: cluster.Indexes{slot.Index}, Node: doc.Node, Why: cluster.Reason{Code: cluster.WhyCrashed, Detail: strings.Join(s.TookDown, ", ")}})
 	}
 }
 
@@ -124,7 +124,7 @@ func (d *decider) try() {
 		case t.Token != 0 && d.Now-t.At >= probation:
 			delete(d.against, slot)
 			d.changed = true
-			d.move(schema.Move{Step: "clear", Task: slot.Task, Slots: cluster.Indexes{slot.Index}, Reason: "has run for a minute"})
+			d.move(schema.Move{Step: "clear", Task: slot.Task, Slots: cluster.Indexes{slot.Index}, Why: cluster.Reason{Code: cluster.WhyCleared}})
 			continue
 		case t.Token != 0:
 			d.wake(t.At + probation)
@@ -153,14 +153,14 @@ func (d *decider) holdBack(tasks []planner.Task) {
 // seat returns the node that gets a slot: its target, or for a suspect of several crashes another
 // one where no other such suspect has just been started. It returns planner.Nobody if it has to
 // wait for that.
-func (d *decider) seat(slot cluster.Slot, target int, seated [][]cluster.Slot) int {
+func (d *decider) seat(slot cluster.Slot, target int32, seated [][]cluster.Slot) int32 {
 	if d.crashes(slot) < crashesToPart {
 		return target
 	}
-	order := []int{target}
+	order := []int32{target}
 	for n := range d.nodes {
-		if n != target && d.mayRun(n, slot.Task) {
-			order = append(order, n)
+		if int32(n) != target && d.mayRun(n, slot.Task) {
+			order = append(order, int32(n))
 		}
 	}
 	for _, n := range order {
@@ -179,6 +179,9 @@ func (d *decider) seated() [][]cluster.Slot {
 		return list
 	}
 	for n, guid := range d.nodes {
+		if d.in.Nodes[n].Gone {
+			continue
+		}
 		for _, held := range [][]schema.Held{d.doc(guid).Slots, d.doc(guid).Releasing} {
 			for slot := range schema.Each(held) {
 				if d.crashes(slot) >= crashesToPart {
@@ -208,14 +211,13 @@ func (d *decider) settled(slot cluster.Slot, others []cluster.Slot) bool {
 	return true
 }
 
-// mayRun tells whether a node can run a task at all.
+// mayRun tells whether a node can be given a slot of a task at all.
 func (d *decider) mayRun(n int, task string) bool {
-	guid := d.nodes[n]
-	if d.Snapshot.LeaderPolicy() == cluster.LeaderNone && guid == d.Self && len(d.nodes) > 1 {
+	node := &d.in.Nodes[n]
+	if node.Gone || node.Cordoned || node.Draining || d.in.Leader == cluster.LeaderNone && node.Leader && len(d.nodes) > 1 {
 		return false
 	}
-	want := cluster.WorkName(d.specs[task].WorkName)
-	return slices.ContainsFunc(d.Snapshot.Peers[guid].Member.Rec.Works, func(w string) bool { return cluster.WorkName(w) == want })
+	return planner.Fits(node, d.specs[task]).Code == ""
 }
 
 // record makes the record of what is held against whom.

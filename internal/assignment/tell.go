@@ -86,15 +86,15 @@ func (l *leading) tellSuspects(moves []schema.Move) {
 		kind := cluster.SlotHeld
 		switch m.Step {
 		case "hold":
-			l.Log.Warn("a slot is held back: it may have taken down the nodes that ran it", "task", m.Task, "slots", m.Slots.String(), "reason", m.Reason)
+			l.Log.Warn("a slot is held back: it may have taken down the nodes that ran it", "task", m.Task, "slots", m.Slots.String(), "reason", m.Why.String())
 		case "fail":
 			kind = cluster.SlotGivenUp
-			l.Log.Error("a slot has failed and is not granted any more; change its task to try again", "task", m.Task, "slots", m.Slots.String(), "reason", m.Reason)
+			l.Log.Error("a slot has failed and is not granted any more; change its task to try again", "task", m.Task, "slots", m.Slots.String(), "reason", m.Why.String())
 		default:
 			continue
 		}
 		for _, index := range m.Slots {
-			l.Emit(cluster.Event{Kind: kind, Slot: &cluster.Slot{Task: m.Task, Index: index}, Detail: m.Reason})
+			l.Emit(cluster.Event{Kind: kind, Slot: &cluster.Slot{Task: m.Task, Index: index}, Detail: m.Why.String()})
 		}
 	}
 }

@@ -36,6 +36,8 @@ var (
 	ErrDeposed = errors.New("deposed")
 	// ErrGone: the member's candidate key was deleted, so that it can lead no more.
 	ErrGone = errors.New("candidate key is gone")
+	// ErrStepDown is what lead returns to let the others lead first.
+	ErrStepDown = errors.New("steps down")
 )
 
 // Term is one leadership.
@@ -48,7 +50,8 @@ type Term struct {
 
 // Run takes part in elections until ctx or the session ends. While the member leads, lead
 // runs with a context that ends when the candidate key vanishes; it is awaited before the
-// member stands again. Lead may return ErrDeposed to stand again at once.
+// member stands again. Lead may return ErrDeposed to stand again at once, or ErrStepDown to stand
+// again behind all others.
 func Run(ctx context.Context, s coord.Session, keys schema.Keys, self cluster.Member, log *slog.Logger, lead func(context.Context, Term) error) error {
 	e := &candidate{session: s, keys: keys, self: self, log: log, hints: coord.NewHints(s)}
 	defer e.hints.Close()
@@ -59,6 +62,9 @@ func Run(ctx context.Context, s coord.Session, keys schema.Keys, self cluster.Me
 		term, err := e.bump(ctx)
 		if err == nil {
 			err = e.lead(ctx, term, lead)
+		}
+		if errors.Is(err, ErrStepDown) && ctx.Err() == nil {
+			err = errors.Join(ErrDeposed, e.standLast(ctx))
 		}
 		if err != nil && !errors.Is(err, ErrDeposed) {
 			return over(ctx, err)
@@ -186,6 +192,13 @@ func (e *candidate) bump(ctx context.Context) (Term, error) {
 		// Another leader wrote, or the outcome is unknown: read again and bump again. A bump
 		// that was applied after all is an ended term of nobody.
 	}
+}
+
+// standLast gives the member a new candidate key, behind all others. If it cannot, or nobody knows
+// whether it did, the next look at the candidates shows what came of it.
+func (e *candidate) standLast(ctx context.Context) error {
+	_, err := e.session.Commit(ctx, coord.Delete(e.own, 0), coord.CreateSequenced(e.keys.Election(e.self.GUID), []byte("{}")))
+	return err
 }
 
 // tokenFloor returns what all tokens must be above: an operator who restores an old copy of the store

@@ -23,12 +23,16 @@ type Departure struct {
 // Close closes a member of which nothing runs any more: one commit marks its document and
 // deletes its other keys, so that its slots are free at once. Keep must have returned.
 func Close(ctx context.Context, s coord.Session, keys schema.Keys, self Self, d Departure, by, cause string) error {
-	closed := &schema.Closed{By: by, Cause: cause}
+	closed := &schema.Closed{By: by, Cause: cause, Clean: true}
 	var ops []coord.Op
 	if d.Doc != nil {
 		ops = closeKnown(keys, self, d, closed)
 	}
 	return commitClose(ctx, s, ops, func() ([]coord.Op, error) {
+		var err error // it may have stood for election anew since it joined
+		if self.Election, err = candidateOf(ctx, s, keys, self.GUID); err != nil {
+			return nil, err
+		}
 		return closeRead(ctx, s, keys, self, s.Info().ID, func(*schema.Status) *schema.Closed { return closed })
 	})
 }

@@ -202,7 +202,7 @@ func TestCloseLeavesOnlyTheDocument(t *testing.T) {
 					t.Errorf("%d keys are left", service.Keys())
 				}
 				r, err = s.Get(t.Context(), keys.Doc(self.GUID))
-				if err != nil || !strings.Contains(string(r.Value), `"closed":{"by":"n1","cause":"test"}`) {
+				if err != nil || !strings.Contains(string(r.Value), `"closed":{"by":"n1","cause":"test","clean":true}`) {
 					t.Errorf("document %s, %v", r.Value, err)
 				}
 			})

@@ -3,15 +3,29 @@
 //
 // # The model
 //
-// Of a task with N slots every node that may run it gets N/nodes or one more; what the plan
-// chooses is who gets the odd ones. It chooses, in this order:
+// A plan is a table of shares: how many slots of a task a node gets. What makes one plan better
+// than another, in this order:
 //
-//  1. Place every slot for which there is a node at all (the node has registered the work).
-//  2. Spread each task: two nodes' shares of it differ by at most one.
-//  3. Balance the totals: two nodes' totals differ by at most one. Where nodes have registered
-//     different works this is approached, not guaranteed.
-//  4. Move as little as possible: a slot stays on its node while that node's share allows it.
-//  5. Give the odd ones to the leader last ([cluster.LeaderLast]).
+//  1. No constraint is broken: the node has registered the work, has the required labels, has room
+//     (capacity, maxPerNode), and gets nothing new while it is cordoned or draining.
+//  2. As many slots as possible have a place.
+//  3. They are where they should rather be: not on a draining node, not on the leader if it is to
+//     have none, on nodes with the preferred labels.
+//  4. Each task is spread: evenly over the zones that it asks for, then evenly over the nodes, each
+//     by its weight.
+//  5. The totals are balanced: nodes carry the same, each by its weight.
+//  6. As few slots as possible move.
+//  7. The leader has least ([cluster.LeaderLast]).
+//
+// # How
+//
+// Points 3 and 4 fix nearly everything: of a task with N slots every node gets the whole part of
+// its ideal share, and what is left to choose is who gets the odd ones. [matrix.apportion] deals
+// the whole parts, [matrix.aim] says how many odd ones each node should have over all tasks, and
+// these are first left where they are and then dealt to those who lack most. That is fast,
+// and the best plan wherever tasks do not compete for nodes. Where they do, [matrix.polish] looks for
+// cycles of exchanges that improve the plan until there are none (Klein's method for flows of
+// minimum cost; costs are compared in the order above), as far as its budget goes.
 //
 // The result is a target. It says nothing of how to get there: a slot that has to move is
 // released and confirmed stopped before it is granted again, and that is not done here.
@@ -24,13 +38,19 @@ import (
 )
 
 // Nobody is the owner of a slot that no node has.
-const Nobody = -1
+const Nobody int32 = -1
 
 // Node is a node that takes work.
 type Node struct {
-	Name   string
-	Works  []string // as registered, sorted; compared by cluster.WorkName
-	Leader bool
+	Name     string
+	Works    []string // as registered; compared by cluster.WorkName
+	Labels   cluster.Labels
+	Weight   int // its share against that of others; 0: 1
+	Capacity int // the most that the weights of its workers may add up to; 0: no limit
+	Leader   bool
+	Cordoned bool // keeps what it has, gets nothing new
+	Draining bool // keeps only what no other node can take
+	Gone     bool // runs nothing, but what it has cannot be given away yet: it keeps exactly that
 }
 
 // Task is a task and who has its slots now.
@@ -38,21 +58,10 @@ type Task struct {
 	Spec cluster.TaskSpec
 	// Owner holds for each slot the node that has it, or had it under the same name, as an
 	// index into Input.Nodes; Nobody for a slot that is free or has to leave its node. It has
-	// Spec.WorkerNum elements.
-	Owner []int
+	// Spec.WorkerNum elements, and is not changed.
+	Owner []int32
 	// Held says which slots are not to be placed; nil for none. They have no owner.
 	Held []bool
-}
-
-// placeable returns how many slots of the task are to be placed.
-func (t *Task) placeable() int {
-	n := t.Spec.WorkerNum
-	for _, held := range t.Held {
-		if held {
-			n--
-		}
-	}
-	return n
 }
 
 // Input is what a plan is made from.
@@ -62,245 +71,213 @@ type Input struct {
 	Leader cluster.LeaderPolicy
 }
 
-// Reason says why a slot could not be placed.
-type Reason string
-
-// The reasons.
-const (
-	NoNode Reason = "no node takes work"
-	NoWork Reason = "no live node has registered its work"
-)
+// Move is a slot that leaves its node.
+type Move struct {
+	Task, Slot int   // the task as an index into Input.Tasks
+	From, To   int32 // nodes; To is Nobody if it has no place any more
+	Why        cluster.Reason
+}
 
 // Plan is the target.
 type Plan struct {
-	// Target holds for each task and slot an index into Input.Nodes, or Nobody.
-	Target [][]int
-	// Unplaced holds for each task why its slots have no target, "" where they have.
-	Unplaced []Reason
+	// Target holds for each task and slot an index into Input.Nodes, or Nobody. Where nothing
+	// changes it is the task's Owner itself.
+	Target [][]int32
+	// Moves are the slots whose owner is not their target, by task and slot.
+	Moves []Move
+	// Unplaced holds for each task why slots that are to be placed have no target, the zero
+	// value where they have.
+	Unplaced []cluster.Reason
 }
 
 // Make makes a plan. The same input gives the same plan.
 func Make(in Input) Plan {
 	m := newMatrix(in)
-	m.keepExtras()
-	m.dealExtras()
-	m.balance()
-	plan := Plan{Target: make([][]int, len(in.Tasks)), Unplaced: make([]Reason, len(in.Tasks))}
 	for t := range in.Tasks {
-		plan.Target[t] = m.place(t)
-		switch {
-		case len(in.Nodes) == 0:
-			plan.Unplaced[t] = NoNode
-		case m.rows[t].eligible == nil:
-			plan.Unplaced[t] = NoWork
-		}
+		m.apportionTask(t)
+	}
+	m.aim()
+	m.handOver()
+	m.keep()
+	way := newWay(m)
+	m.deal(way)
+	way.balance()
+	m.polish()
+	plan := Plan{Target: make([][]int32, len(in.Tasks)), Unplaced: make([]cluster.Reason, len(in.Tasks))}
+	for t := range in.Tasks {
+		plan.Target[t] = m.place(t, &plan)
 	}
 	return plan
 }
 
-// row is a task in the matrix.
-type row struct {
-	eligible []int  // nodes that may run it, ascending; nil if none
-	may      []bool // the same by node
-	base     int    // what every eligible node gets
-	left     int    // odd ones not given to anybody yet
-	extra    []bool // by node: has an odd one
-	have     []int  // by node: slots it has now
+// matrix is the plan in the making. Cells are task*nodes + node.
+type matrix struct {
+	in     Input
+	nodes  int
+	of     []*class // by task: where it may run
+	have   []int32  // by cell: slots that the node has now
+	share  []int32  // by cell: slots that it is to have
+	floors []int32  // by cell: share without odd ones, once polish may have changed that; else nil
+	flags  []uint8  // by cell
+	count  []int64  // by task: slots to place
+	short  []int64  // by task: slots that found no place
+
+	weight []int64 // by node
+	limit  []int64 // by node: capacity
+	load   []int64 // by node: weights of the slots that it is to have
+	room   []int64 // by node: how much more it should have, times fine; below 0: less
+	spare  []bool  // by node: may have one odd one more than it has room for, or go without
+	groups []group // who compete for odd ones
+	ideal  []int64 // by node: the load that it should have, times fine; nil if there are no odd ones
+	keeps  []int64 // by node: odd ones that it has and might keep
+	unit   int64   // the greatest weight of a slot with odd ones
+	even   bool    // all nodes weigh the same
+
+	caps        []int64 // scratch
+	order, need []int32
 }
 
-// matrix is the plan in the making: shares by task and node.
-type matrix struct {
-	in   Input
-	rows []row
-	load []int // by node, over all tasks
+// Flags of a cell.
+const (
+	mayHaveOdd uint8 = 1 << iota
+	hasOdd
+	handedOver // had one that goes to another node
+)
+
+// group is the nodes of one pool that share the odd ones of a task.
+type group struct {
+	index int // in matrix.groups
+	task  int
+	zone  int32
+	nodes []int32
+	left  int64
 }
 
 func newMatrix(in Input) *matrix {
-	m := &matrix{in: in, rows: make([]row, len(in.Tasks)), load: make([]int, len(in.Nodes))}
-	works := make([]map[string]bool, len(in.Nodes))
-	for n, node := range in.Nodes {
-		works[n] = make(map[string]bool, len(node.Works))
-		for _, w := range node.Works {
-			works[n][cluster.WorkName(w)] = true
-		}
+	n, cells := len(in.Nodes), len(in.Nodes)*len(in.Tasks)
+	m := &matrix{
+		in: in, nodes: n, of: classify(in),
+		have: make([]int32, cells), share: make([]int32, cells), flags: make([]uint8, cells),
+		count: make([]int64, len(in.Tasks)), short: make([]int64, len(in.Tasks)),
+		weight: make([]int64, n), limit: make([]int64, n), load: make([]int64, n), room: make([]int64, n),
+		caps: make([]int64, n), even: true,
 	}
-	for t, task := range in.Tasks {
-		r := row{may: make([]bool, len(in.Nodes)), extra: make([]bool, len(in.Nodes)), have: make([]int, len(in.Nodes))}
-		name := cluster.WorkName(task.Spec.WorkName)
+	first := max(slices.IndexFunc(in.Nodes, func(n Node) bool { return !n.Gone }), 0)
+	for i, node := range in.Nodes {
+		m.weight[i], m.limit[i] = int64(max(node.Weight, 1)), unlimited
+		if node.Capacity > 0 {
+			m.limit[i] = int64(node.Capacity)
+		}
+		m.even = m.even && (node.Gone || m.weight[i] == m.weight[first])
+	}
+	for t := range in.Tasks {
+		have := m.row(m.have, t)
+		for _, n := range in.Tasks[t].Owner {
+			if n >= 0 {
+				have[n]++
+			}
+		}
+		m.count[t] = int64(len(in.Tasks[t].Owner))
 		for n := range in.Nodes {
-			if works[n][name] {
-				r.eligible = append(r.eligible, n)
+			if in.Nodes[n].Gone {
+				m.share[t*m.nodes+n] = have[n]
+				m.load[n] += int64(have[n]) * m.cost(t)
+				m.count[t] -= int64(have[n])
 			}
 		}
-		if in.Leader == cluster.LeaderNone && len(r.eligible) > 1 {
-			r.eligible = slices.DeleteFunc(r.eligible, func(n int) bool { return in.Nodes[n].Leader })
-		}
-		for _, n := range r.eligible {
-			r.may[n] = true
-		}
-		for _, owner := range task.Owner {
-			if owner != Nobody && r.may[owner] {
-				r.have[owner]++
+		for _, held := range in.Tasks[t].Held {
+			if held {
+				m.count[t]--
 			}
 		}
-		if len(r.eligible) > 0 {
-			r.base = task.placeable() / len(r.eligible)
-			r.left = task.placeable() % len(r.eligible)
-		}
-		for _, n := range r.eligible {
-			m.load[n] += r.base
-		}
-		m.rows[t] = r
 	}
 	return m
 }
 
-// keepExtras leaves odd ones where they are, as far as there are any.
-func (m *matrix) keepExtras() {
-	for t := range m.rows {
-		r := &m.rows[t]
-		for r.left > 0 {
-			n := m.lightest(r, func(n int) bool { return r.have[n] > r.base })
-			if n == Nobody {
-				break
-			}
-			m.give(t, n)
-		}
-	}
+const unlimited = 1 << 40
+
+func (m *matrix) row(cells []int32, t int) []int32 { return cells[t*m.nodes : (t+1)*m.nodes] }
+
+func (m *matrix) cost(t int) int64 { return int64(m.in.Tasks[t].Spec.Cost()) }
+
+// give makes one odd slot of a task the node's.
+func (m *matrix) give(g *group, n int32) {
+	cell := g.task*m.nodes + int(n)
+	m.flags[cell] |= hasOdd
+	m.share[cell]++
+	m.load[n] += m.cost(g.task)
+	m.room[n] -= m.cost(g.task) * fine
+	g.left--
 }
 
-// dealExtras gives the remaining odd ones to whoever has least.
-func (m *matrix) dealExtras() {
-	for t := range m.rows {
-		r := &m.rows[t]
-		for r.left > 0 {
-			m.give(t, m.lightest(r, func(int) bool { return true }))
-		}
-	}
+// fits tells whether a node can have one more odd slot of a group.
+func (m *matrix) fits(g *group, n int32) bool {
+	return m.flags[g.task*m.nodes+int(n)]&(mayHaveOdd|hasOdd) == mayHaveOdd && m.load[n]+m.cost(g.task) <= m.limit[n]
 }
 
-func (m *matrix) give(t, n int) {
-	m.rows[t].extra[n] = true
-	m.rows[t].left--
-	m.load[n]++
-}
-
-// lightest returns the node with the least load that may still get an odd one; of equals one
-// that does not lead, then the first.
-func (m *matrix) lightest(r *row, fits func(int) bool) int {
-	best := Nobody
-	for _, n := range r.eligible {
-		if r.extra[n] || !fits(n) {
-			continue
-		}
-		if best == Nobody || m.lighter(n, best) {
-			best = n
-		}
-	}
-	return best
-}
-
-func (m *matrix) lighter(a, b int) bool {
-	if m.load[a] != m.load[b] {
-		return m.load[a] < m.load[b]
-	}
-	return m.in.Leader == cluster.LeaderLast && m.in.Nodes[b].Leader && !m.in.Nodes[a].Leader
-}
-
-// balance passes odd ones on from nodes that have at least two more than another one. Every
-// step lowers the sum of the squares of the loads, so it ends.
-func (m *matrix) balance() {
-	order := make([]int, len(m.load))
-	for n := range order {
-		order[n] = n
-	}
-	for m.balanceOnce(order) {
-	}
-}
-
-func (m *matrix) balanceOnce(order []int) bool {
-	slices.SortStableFunc(order, func(a, b int) int {
-		switch { // of equals the leader gives first and gets last
-		case m.lighter(a, b):
-			return -1
-		case m.lighter(b, a):
-			return 1
-		}
-		return 0
-	})
-	for i := len(order) - 1; i > 0; i-- {
-		from := order[i]
-		for _, to := range order {
-			if m.load[from]-m.load[to] < 2 {
-				break
-			}
-			if t := m.passable(from, to); t != Nobody {
-				m.rows[t].extra[from], m.rows[t].extra[to] = false, true
-				m.load[from]--
-				m.load[to]++
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// passable returns the task whose odd one goes from one node to another at the least cost:
-// best one that the receiver has already, then one that the giver does not have yet.
-func (m *matrix) passable(from, to int) int {
-	best, bestCost := Nobody, 3
-	for t := range m.rows {
-		r := &m.rows[t]
-		if !r.extra[from] || r.extra[to] || !r.may[to] {
-			continue
-		}
-		cost := 1
-		if r.have[from] > r.base {
-			cost++
-		}
-		if r.have[to] > r.base {
-			cost--
-		}
-		if cost < bestCost {
-			best, bestCost = t, cost
-		}
-	}
-	return best
+// leads tells whether a node is the leader and to be spared.
+func (m *matrix) leads(n int32) bool {
+	return m.in.Nodes[n].Leader && m.in.Leader == cluster.LeaderLast
 }
 
 // place turns a task's shares into slots: the lowest indexes stay where they are, the free
 // ones are dealt round.
-func (m *matrix) place(t int) []int {
-	r, owner := &m.rows[t], m.in.Tasks[t].Owner
-	target := make([]int, len(owner))
-	need := make([]int, len(m.in.Nodes))
-	for _, n := range r.eligible {
-		need[n] = r.base
-		if r.extra[n] {
-			need[n]++
+func (m *matrix) place(t int, plan *Plan) []int32 {
+	task := &m.in.Tasks[t]
+	m.need = append(m.need[:0], m.row(m.share, t)...)
+	need := m.need
+	held := func(i int) bool { return task.Held != nil && task.Held[i] }
+	target, moved := task.Owner, len(plan.Moves)
+	owned := false
+	own := func() {
+		if !owned {
+			target, owned = slices.Clone(target), true
 		}
 	}
-	for i, n := range owner {
-		target[i] = Nobody
-		if n != Nobody && need[n] > 0 {
-			target[i] = n
+	free := 0
+	for i, n := range task.Owner {
+		switch {
+		case n >= 0 && need[n] > 0:
 			need[n]--
+		case n >= 0:
+			own()
+			target[i] = Nobody
+			plan.Moves = append(plan.Moves, Move{Task: t, Slot: i, From: n, To: Nobody})
+			free++
+		case !held(i):
+			free++
 		}
 	}
-	if r.eligible == nil {
-		return target
+	if int64(free) > m.short[t] {
+		own()
+		m.dealRound(target, need, held)
 	}
-	next := 0
+	m.explain(t, target, plan, plan.Moves[moved:])
+	return target
+}
+
+// dealRound gives the slots without a target to the nodes that still need some, in turn.
+func (m *matrix) dealRound(target, need []int32, held func(int) bool) {
+	m.order = m.order[:0]
+	for n := range need {
+		if need[n] > 0 {
+			m.order = append(m.order, int32(n))
+		}
+	}
+	at := 0
 	for i := range target {
-		if held := m.in.Tasks[t].Held; target[i] != Nobody || held != nil && held[i] {
+		if target[i] >= 0 || held(i) || len(m.order) == 0 {
 			continue
 		}
-		for need[r.eligible[next]] == 0 {
-			next = (next + 1) % len(r.eligible)
+		n := m.order[at]
+		target[i] = n
+		if need[n]--; need[n] == 0 {
+			m.order = slices.Delete(m.order, at, at+1)
+		} else {
+			at++
 		}
-		target[i] = r.eligible[next]
-		need[r.eligible[next]]--
-		next = (next + 1) % len(r.eligible)
+		if at >= len(m.order) {
+			at = 0
+		}
 	}
-	return target
 }

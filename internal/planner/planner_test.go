@@ -26,19 +26,49 @@ func leader(n planner.Node) planner.Node {
 	return n
 }
 
-func task(name string, workers int, owner ...int) planner.Task {
+func task(name string, workers int, owner ...int32) planner.Task {
 	for len(owner) < workers {
 		owner = append(owner, planner.Nobody)
 	}
 	return planner.Task{Spec: cluster.TaskSpec{Name: name, WorkName: name, WorkerNum: workers}, Owner: owner}
 }
 
+func with(n planner.Node, key, value string) planner.Node {
+	n.Labels = cluster.Labels{key: value}
+	return n
+}
+
+func weighs(n planner.Node, weight int) planner.Node {
+	n.Weight = weight
+	return n
+}
+
+func limited(n planner.Node, capacity int) planner.Node {
+	n.Capacity = capacity
+	return n
+}
+
+func cordoned(n planner.Node) planner.Node {
+	n.Cordoned = true
+	return n
+}
+
+func drained(n planner.Node) planner.Node {
+	n.Draining = true
+	return n
+}
+
+func change(t planner.Task, f func(*cluster.TaskSpec)) planner.Task {
+	f(&t.Spec)
+	return t
+}
+
 // draw draws a plan: one line a node with what it gets; slots that came from elsewhere are
-// marked with +.
-func draw(in planner.Input) string {
+// marked with +; and where reasons matter, one a move.
+func draw(in planner.Input, why bool) string {
 	plan := planner.Make(in)
 	var b strings.Builder
-	line := func(n int, name string) {
+	line := func(n int32, name string) {
 		fmt.Fprintf(&b, "%s:", name)
 		for t, target := range plan.Target {
 			for i, to := range target {
@@ -50,16 +80,26 @@ func draw(in planner.Input) string {
 					fmt.Fprintf(&b, " %s#%d%s", in.Tasks[t].Spec.Name, i, mark)
 				}
 			}
-			if n == planner.Nobody && plan.Unplaced[t] != "" {
+			if n == planner.Nobody && plan.Unplaced[t].Code != "" {
 				fmt.Fprintf(&b, " (%s)", plan.Unplaced[t])
 			}
 		}
 		b.WriteByte('\n')
 	}
 	for n := range in.Nodes {
-		line(n, in.Nodes[n].Name)
+		line(int32(n), in.Nodes[n].Name)
 	}
 	line(planner.Nobody, "-")
+	if !why {
+		return b.String()
+	}
+	for _, m := range plan.Moves {
+		to := "nowhere"
+		if m.To >= 0 {
+			to = in.Nodes[m.To].Name
+		}
+		fmt.Fprintf(&b, "%s → %s %s#%d: %s\n", in.Nodes[m.From].Name, to, in.Tasks[m.Task].Spec.Name, m.Slot, m.Why)
+	}
 	return b.String()
 }
 
@@ -140,6 +180,94 @@ n2: b#0+
 n3: b#1+
 -: c#0 (no live node has registered its work)
 `},
+		{"only with the labels that it needs", planner.Input{
+			Nodes: []planner.Node{with(n1, "gpu", "true"), n2, with(n3, "gpu", "false")},
+			Tasks: []planner.Task{change(task("a", 2), func(s *cluster.TaskSpec) { s.Require = "gpu=true" }),
+				change(task("b", 1), func(s *cluster.TaskSpec) { s.Require = "gpu=maybe, ssd" })}}, `
+n1: a#0+ a#1+
+n2:
+n3:
+-: b#0 (it needs label gpu=maybe, ssd, no live node that has the work has it)
+`},
+		{"where it prefers to be, while there is room", planner.Input{
+			Nodes: []planner.Node{n1, limited(with(n2, "disk", "ssd"), 2), n3},
+			Tasks: []planner.Task{change(task("a", 4, 0, 0, 0, 0), func(s *cluster.TaskSpec) { s.Prefer = "disk=ssd" })}}, `
+n1: a#0
+n2: a#1+ a#3+
+n3: a#2+
+-:
+n1 → n2 a#1: another node has the labels that it prefers
+n1 → n3 a#2: n1 had more of the task than its share
+n1 → n2 a#3: another node has the labels that it prefers
+`},
+		{"zones first, then nodes", planner.Input{
+			Nodes: []planner.Node{with(n1, "zone", "x"), with(n2, "zone", "x"), with(n3, "zone", "y")},
+			Tasks: []planner.Task{change(task("a", 4), func(s *cluster.TaskSpec) { s.Spread = "zone" })}}, `
+n1: a#0+
+n2: a#1+
+n3: a#2+ a#3+
+-:
+`},
+		{"by the nodes' weights", planner.Input{
+			Nodes: []planner.Node{weighs(n1, 3), n2}, Tasks: []planner.Task{task("a", 8)}}, `
+n1: a#0+ a#2+ a#4+ a#5+ a#6+ a#7+
+n2: a#1+ a#3+
+-:
+`},
+		{"no more than a node may have of a task", planner.Input{
+			Nodes: []planner.Node{n1, n2}, Tasks: []planner.Task{change(task("a", 5, 0, 0, 0), func(s *cluster.TaskSpec) { s.MaxPerNode = 2 })}}, `
+n1: a#0 a#1
+n2: a#2+ a#3+
+-: a#4 (every node that could run it has the 2 of the task that a node may have)
+n1 → n2 a#2: n1 has more than the 2 of the task that a node may have
+`},
+		{"no more than a node has room for", planner.Input{
+			Nodes: []planner.Node{limited(n1, 5), limited(n2, 3)},
+			Tasks: []planner.Task{change(task("a", 3), func(s *cluster.TaskSpec) { s.Weight = 2 }), task("b", 4)}}, `
+n1: a#0+ a#2+ b#0+
+n2: a#1+ b#1+
+-: b#2 b#3 (every node that could run it is full)
+`},
+		{"a cordoned node keeps what it has", planner.Input{
+			Nodes: []planner.Node{cordoned(n1), n2}, Tasks: []planner.Task{task("a", 4, 0)}}, `
+n1: a#0
+n2: a#1+ a#2+ a#3+
+-:
+`},
+		{"nothing new where every node is cordoned", planner.Input{
+			Nodes: []planner.Node{cordoned(n1)}, Tasks: []planner.Task{task("a", 2, 0)}}, `
+n1: a#0
+-: a#1 (every node that could run it is cordoned or draining)
+`},
+		{"a draining node gives everything away", planner.Input{
+			Nodes: []planner.Node{drained(n1), n2}, Tasks: []planner.Task{task("a", 2, 0, 1)}}, `
+n1:
+n2: a#0+ a#1
+-:
+n1 → n2 a#0: n1 is draining
+`},
+		{"a draining node keeps what nobody else can take", planner.Input{
+			Nodes: []planner.Node{drained(n1), limited(n2, 1)}, Tasks: []planner.Task{task("a", 2, 0, 0)}}, `
+n1: a#0
+n2: a#1+
+-:
+n1 → n2 a#1: n1 is draining
+`},
+		{"a label that is gone", planner.Input{
+			Nodes: []planner.Node{n1, with(n2, "gpu", "true")},
+			Tasks: []planner.Task{change(task("a", 1, 0), func(s *cluster.TaskSpec) { s.Require = "gpu" })}}, `
+n1:
+n2: a#0+
+-:
+n1 → n2 a#0: it needs label gpu, n1 does not have it
+`},
+		{"one task makes way for another", planner.Input{
+			Nodes: []planner.Node{limited(node("n1", "a", "b"), 1), limited(node("n2", "a"), 1)}, Tasks: []planner.Task{task("a", 1, 0), task("b", 1)}}, `
+n1: b#0+
+n2: a#0+
+-:
+n1 → n2 a#0: n1 had more work than its share
+`},
 		{"no workers", planner.Input{Nodes: []planner.Node{n1}, Tasks: []planner.Task{task("a", 0)}}, `
 n1:
 -:
@@ -147,7 +275,7 @@ n1:
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			if diff := cmp.Diff(strings.TrimPrefix(c.want, "\n"), draw(c.in)); diff != "" {
+			if diff := cmp.Diff(strings.TrimPrefix(c.want, "\n"), draw(c.in, strings.Contains(c.want, "→"))); diff != "" {
 				t.Errorf("plan (-want +got):\n%s", diff)
 			}
 		})
@@ -168,13 +296,13 @@ func world(t *rapid.T) planner.Input {
 		in.Nodes = append(in.Nodes, planner.Node{Name: fmt.Sprintf("n%d", i), Works: works, Leader: i == lead})
 	}
 	for _, name := range works {
-		owner := rapid.SliceOfN(rapid.IntRange(planner.Nobody, nodes-1), 0, 20).Draw(t, name)
+		owner := rapid.SliceOfN(rapid.Int32Range(planner.Nobody, int32(nodes-1)), 0, 20).Draw(t, name)
 		in.Tasks = append(in.Tasks, task(name, len(owner), owner...))
 	}
 	return in
 }
 
-func shares(in planner.Input, target [][]int) (byTask [][]int, total []int) {
+func shares(in planner.Input, target [][]int32) (byTask [][]int, total []int) {
 	total = make([]int, len(in.Nodes))
 	for t := range target {
 		share := make([]int, len(in.Nodes))
@@ -248,9 +376,9 @@ func TestMovesAreMinimal(t *testing.T) {
 		less := planner.Input{Tasks: []planner.Task{task("a", workers)}, Nodes: slices.Delete(slices.Clone(in.Nodes), gone, gone+1)}
 		for i, n := range settled.Tasks[0].Owner {
 			switch {
-			case n == gone:
+			case n == int32(gone):
 				n = planner.Nobody
-			case n > gone:
+			case n > int32(gone):
 				n--
 			}
 			less.Tasks[0].Owner[i] = n
@@ -273,11 +401,107 @@ func TestHeldSlotsAreNotPlaced(t *testing.T) {
 		Nodes: []planner.Node{{Name: "n1", Works: []string{"a"}}, {Name: "n2", Works: []string{"a"}}},
 		Tasks: []planner.Task{{
 			Spec:  cluster.TaskSpec{Name: "a", WorkName: "a", WorkerNum: 5},
-			Owner: []int{0, planner.Nobody, 0, planner.Nobody, 0},
+			Owner: []int32{0, planner.Nobody, 0, planner.Nobody, 0},
 			Held:  []bool{false, true, false, false, false},
 		}},
 	}
-	if diff := cmp.Diff([][]int{{0, planner.Nobody, 0, 1, 1}}, planner.Make(in).Target); diff != "" {
+	if diff := cmp.Diff([][]int32{{0, planner.Nobody, 0, 1, 1}}, planner.Make(in).Target); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// With weights every node's load is within one slot of its ideal.
+func TestWeightedLoads(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		in := world(t)
+		costs := rapid.Bool().Draw(t, "workers weigh too")
+		heaviest, total, weights := 1, 0, 0
+		for i := range in.Nodes {
+			in.Nodes[i].Weight = rapid.IntRange(1, 5).Draw(t, "weight")
+			weights += in.Nodes[i].Weight
+		}
+		for i := range in.Tasks {
+			if costs {
+				in.Tasks[i].Spec.Weight = rapid.IntRange(1, 4).Draw(t, "cost")
+			}
+			heaviest = max(heaviest, in.Tasks[i].Spec.Cost())
+			total += in.Tasks[i].Spec.Cost() * in.Tasks[i].Spec.WorkerNum
+		}
+		plan := planner.Make(in)
+		byTask, _ := shares(in, plan.Target)
+		load := make([]int, len(in.Nodes))
+		for task, share := range byTask {
+			for n, count := range share {
+				load[n] += count * in.Tasks[task].Spec.Cost()
+				if ideal := in.Tasks[task].Spec.WorkerNum * in.Nodes[n].Weight; count < ideal/weights || count > (ideal+weights-1)/weights {
+					t.Fatalf("node %d has %d of task %d, its ideal is %d/%d", n, count, task, ideal, weights)
+				}
+			}
+		}
+		for n, l := range load {
+			if off := l*weights - total*in.Nodes[n].Weight; off > heaviest*weights || off < -heaviest*weights {
+				t.Fatalf("node %d carries %d, its ideal is %d/%d, the heaviest slot weighs %d", n, l, total*in.Nodes[n].Weight, weights, heaviest)
+			}
+		}
+		again := adopt(in, plan)
+		if n := moves(again, planner.Make(again)); n != 0 {
+			t.Fatalf("%d moves in a cluster that is as planned", n)
+		}
+	})
+}
+
+// Worlds that are too large to be polished are planned as well: nodes come and go, and the plan
+// stays valid, even and still.
+func TestLargeWorlds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const nodes, tasks = 200, 60
+		in := planner.Input{Leader: cluster.LeaderLast}
+		spread := rapid.Bool().Draw(t, "zones")
+		weighted := rapid.Bool().Draw(t, "weights")
+		for i := range nodes {
+			n := planner.Node{Name: fmt.Sprintf("n%03d", i), Works: []string{"w"}, Leader: i == 7, Labels: cluster.Labels{"zone": fmt.Sprint(i % 4), "half": fmt.Sprint(i % 2)}}
+			if weighted {
+				n.Weight = 1 + i%3
+			}
+			in.Nodes = append(in.Nodes, n)
+		}
+		for i := range tasks {
+			task := task(fmt.Sprintf("t%02d", i), rapid.IntRange(0, 500).Draw(t, "workers"))
+			task.Spec.WorkName = "w"
+			if spread {
+				task.Spec.Spread = "zone"
+			}
+			if rapid.IntRange(0, 3).Draw(t, "requires") == 0 {
+				task.Spec.Require = "half=1"
+			}
+			in.Tasks = append(in.Tasks, task)
+		}
+		for range 3 {
+			plan := planner.Make(in)
+			for i, target := range plan.Target {
+				for _, n := range target {
+					if n == planner.Nobody || planner.Fits(&in.Nodes[n], in.Tasks[i].Spec).Code != "" {
+						t.Fatalf("task %d: a slot is on %d", i, n)
+					}
+				}
+			}
+			in = adopt(in, plan)
+			if n := moves(in, planner.Make(in)); n != 0 {
+				t.Fatalf("%d moves in a cluster that is as planned", n)
+			}
+			gone := rapid.IntRange(0, len(in.Nodes)-1).Draw(t, "gone")
+			in.Nodes = slices.Delete(slices.Clone(in.Nodes), gone, gone+1)
+			for i := range in.Tasks {
+				in.Tasks[i].Owner = slices.Clone(in.Tasks[i].Owner)
+				for k, n := range in.Tasks[i].Owner {
+					switch {
+					case n == int32(gone):
+						in.Tasks[i].Owner[k] = planner.Nobody
+					case n > int32(gone):
+						in.Tasks[i].Owner[k]--
+					}
+				}
+			}
+		}
+	})
 }

@@ -67,6 +67,15 @@ func (k Keys) Tasks() string { return k.root + "/tasks" }
 // Task is a task's declaration.
 func (k Keys) Task(name string) string { return k.Tasks() + "/" + name }
 
+// Marks is the parent of what operators want of nodes.
+func (k Keys) Marks() string { return k.root + "/marks" }
+
+// Mark is what an operator wants of the node with a name.
+func (k Keys) Mark(node string) string { return k.Marks() + "/" + node }
+
+// Orders is what operators want done once.
+func (k Keys) Orders() string { return k.root + "/orders" }
+
 // Decision is one of the last things that leaders decided.
 func (k Keys) Decision(n int64) string {
 	return k.root + "/decisions/" + strconv.FormatInt(n, 10)

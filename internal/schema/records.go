@@ -69,6 +69,9 @@ type Member struct {
 	PID            int              `json:"pid"`
 	Address        string           `json:"address,omitempty"`
 	Works          []string         `json:"works"`
+	Labels         cluster.Labels   `json:"labels,omitempty"`
+	Weight         int              `json:"weight,omitempty"`
+	Capacity       int              `json:"capacity,omitempty"`
 	Build          string           `json:"build,omitempty"`
 	SessionTimeout cluster.Duration `json:"sessionTimeout"`
 	Since          time.Time        `json:"since"`
@@ -90,6 +93,8 @@ type Held struct {
 	// Version is, in a document's releasing only, the document's version that asked for the
 	// release: a status that applied it and does not hold the slots ends it.
 	Version int64 `json:"version,omitempty"`
+	// Why is, in a document's releasing only, why the slots are asked back.
+	Why *cluster.Reason `json:"why,omitempty"`
 }
 
 // Doc is what the leader wants of a member. Only leaders write it, except that a member (or
@@ -109,6 +114,8 @@ type Doc struct {
 type Closed struct {
 	By    string `json:"by"`
 	Cause string `json:"cause"`
+	// Clean says that the member left on purpose: nobody need wait for it to come back.
+	Clean bool `json:"clean,omitempty"`
 	// StartedLast60s are, after a crash, the slots that may have caused it. When each was claimed
 	// and At, when the process died, are by the clock of one machine.
 	StartedLast60s []Held    `json:"startedLast60s,omitempty"`
@@ -177,7 +184,8 @@ type Task struct {
 
 // Override is what an operator set at run time; it stays until it is reset.
 type Override struct {
-	WorkerNum *int `json:"workerNum,omitempty"`
+	WorkerNum *int  `json:"workerNum,omitempty"`
+	Paused    *bool `json:"paused,omitempty"`
 }
 
 // Effective returns what is in force.
@@ -185,6 +193,9 @@ func (t *Task) Effective() cluster.TaskSpec {
 	spec := t.Spec
 	if t.Override.WorkerNum != nil {
 		spec.WorkerNum = *t.Override.WorkerNum
+	}
+	if t.Override.Paused != nil {
+		spec.Paused = *t.Override.Paused
 	}
 	return spec
 }
@@ -203,16 +214,58 @@ type Settings struct {
 	Origin Origin       `json:"origin,omitzero"`
 }
 
-// SettingsSpec is the content of Settings.
+// SettingsSpec is the content of Settings. Fields that are 0 have their defaults.
 type SettingsSpec struct {
-	LeaderWorkers cluster.LeaderPolicy `json:"leaderWorkers"`
+	LeaderWorkers cluster.LeaderPolicy `json:"leaderWorkers,omitempty"`
+	cluster.Moving
 }
 
 func (s *Settings) validate() error {
-	if err := s.Spec.LeaderWorkers.Validate(); err != nil {
-		return fmt.Errorf("leaderWorkers: %w", err)
+	if p := s.Spec.LeaderWorkers; p != "" {
+		if err := p.Validate(); err != nil {
+			return fmt.Errorf("leaderWorkers: %w", err)
+		}
+	}
+	return s.Spec.Validate()
+}
+
+// Mark is what an operator wants of the node with a name, whichever member has it. It stays until the
+// operator takes it back. A hand edit is legal input.
+type Mark struct {
+	header
+	Cordoned bool      `json:"cordoned,omitempty"` // gets nothing new
+	Drain    *Drain    `json:"drain,omitempty"`    // gives everything away
+	By       string    `json:"by,omitempty"`
+	Since    time.Time `json:"since,omitzero"`
+}
+
+// Drain is how a node is to be drained.
+type Drain struct {
+	// Deadline is how long slots that no other node can take may stay; 0 is for ever. It is counted
+	// by each leader from when it first saw the mark.
+	Deadline cluster.Duration `json:"deadline,omitempty"`
+	Slots    int              `json:"slots"` // that the node had when it was asked for
+}
+
+func (m *Mark) validate() error {
+	if m.Drain != nil && m.Drain.Deadline < 0 {
+		return fmt.Errorf("drain.deadline: %v is less than 0s", m.Drain.Deadline)
 	}
 	return nil
+}
+
+// Orders are what an operator wants done once. Each names what it is about in a way that makes it void
+// when it is done: a term, members, tokens. Leaders take out what is done.
+type Orders struct {
+	versioned
+	StepDown int64    `json:"stepDown,omitempty"` // the term whose leader is to step down
+	MoveNow  []string `json:"moveNow,omitempty"`  // members that are gone and not to be waited for
+	Restart  []Held   `json:"restart,omitempty"`  // grants that are to be replaced
+}
+
+// Empty tells whether nothing is left to do.
+func (o *Orders) Empty() bool {
+	return o.StepDown == 0 && len(o.MoveNow) == 0 && len(o.Restart) == 0
 }
 
 // Suspects are the slots that were started shortly before the crashes of their members. Only
@@ -276,12 +329,13 @@ type Decision struct {
 
 // Move is one step of a decision for slots of one task.
 type Move struct {
-	Step   string          `json:"step"` // grant, release, free, bury, evict, rewrite, hold, fail, clear
-	Task   string          `json:"task,omitempty"`
-	Slots  cluster.Indexes `json:"slots,omitempty"`
-	Node   string          `json:"node"`
-	Token  int64           `json:"token,omitempty"`
-	Reason string          `json:"reason,omitempty"`
+	Step  string          `json:"step"` // grant, release, free, bury, evict, rewrite, hold, fail, clear
+	Task  string          `json:"task,omitempty"`
+	Slots cluster.Indexes `json:"slots,omitempty"`
+	Node  string          `json:"node"`
+	To    string          `json:"to,omitempty"` // of a release: the node that is to have them
+	Token int64           `json:"token,omitempty"`
+	Why   cluster.Reason  `json:"why,omitzero"`
 }
 
 // Encode writes the decision, leaving out moves until it is small enough.

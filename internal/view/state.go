@@ -65,6 +65,22 @@ func (s *Snapshot) Suspicions() map[cluster.Slot]schema.Suspect {
 	return against
 }
 
+// Moving returns the policy in force by which slots move.
+func (s *Snapshot) Moving() cluster.Moving {
+	if s.Settings.Rec == nil {
+		return cluster.Moving{}
+	}
+	return s.Settings.Rec.Spec.Moving
+}
+
+// Mark returns what an operator wants of a node.
+func (s *Snapshot) Mark(node string) schema.Mark {
+	if rec := s.Marks[node].Rec; rec != nil {
+		return *rec
+	}
+	return schema.Mark{}
+}
+
 // LeaderPolicy returns the policy in force.
 func (s *Snapshot) LeaderPolicy() cluster.LeaderPolicy {
 	if s.Settings.Rec == nil || s.Settings.Rec.Spec.LeaderWorkers == "" {
@@ -87,6 +103,10 @@ func (s *Snapshot) Errors(keys schema.Keys) []cluster.RecordError {
 	add(keys.Epoch(), s.Epoch.Err, s.Epoch.Absent, true)
 	add(keys.Settings(), s.Settings.Err, s.Settings.Absent, s.Settings.Rec != nil)
 	add(keys.Suspects(), s.Suspects.Err, false, false)
+	add(keys.Orders(), s.Orders.Err, false, false)
+	for node, e := range s.Marks {
+		add(keys.Mark(node), e.Err, false, false)
+	}
 	for name, e := range s.Tasks {
 		add(keys.Task(name), e.Err, e.Absent, e.Rec != nil && !e.Rec.Deleted)
 	}
@@ -116,6 +136,7 @@ func (s *Snapshot) State(keys schema.Keys) cluster.State {
 	placed := map[cluster.Slot]cluster.WorkerInfo{}
 	for guid, p := range s.Peers {
 		info := p.info(guid)
+		s.addMark(&info)
 		if p.Live() {
 			if guid == leader {
 				info.Leader, state.Leader = true, info.Name
@@ -141,7 +162,7 @@ func (s *Snapshot) addTasks(state *cluster.State, placed map[cluster.Slot]cluste
 	specs, against := s.Specs(), s.Suspicions()
 	for _, name := range slices.Sorted(maps.Keys(specs)) {
 		spec := specs[name]
-		task := cluster.TaskInfo{Name: name, WorkName: spec.WorkName, WorkerNum: spec.WorkerNum}
+		task := cluster.TaskInfo{Name: name, WorkName: spec.WorkName, WorkerNum: spec.WorkerNum, Paused: spec.Paused}
 		for i := range spec.WorkerNum {
 			slot := cluster.Slot{Task: name, Index: i}
 			w, ok := placed[slot]
@@ -182,14 +203,27 @@ func holdBack(w *cluster.WorkerInfo, tookDown []string) string {
 	return fmt.Sprintf("%s#%d %s: %s", w.Task, w.Index, w.State, w.Error)
 }
 
+// addMark fills in what an operator wants of a node.
+func (s *Snapshot) addMark(info *cluster.NodeInfo) {
+	mark := s.Mark(info.Name)
+	info.Cordoned = mark.Cordoned || mark.Drain != nil
+	if mark.Drain != nil {
+		info.Drain = &cluster.DrainInfo{From: max(mark.Drain.Slots, info.Slots), Left: info.Slots, Deadline: mark.Drain.Deadline}
+	}
+}
+
 func (p *Peer) info(guid string) cluster.NodeInfo {
-	info := cluster.NodeInfo{Member: guid, State: cluster.NodeUp}
+	info := cluster.NodeInfo{Member: guid, State: cluster.NodeUp, Weight: 1}
 	if d := p.Doc.Rec; d != nil {
 		info.Name, info.Host = d.Node, d.Host
 		info.Slots = schema.Count(d.Slots) + schema.Count(d.Releasing)
+		for _, h := range d.Slots {
+			info.Load += len(h.Slots) * h.Spec.Cost()
+		}
 	}
 	if m := p.Member.Rec; m != nil {
 		info.Name, info.Host, info.Address, info.PID, info.Works = m.Node, m.Host, m.Address, m.PID, m.Works
+		info.Labels, info.Weight, info.Capacity = m.Labels, max(m.Weight, 1), m.Capacity
 	}
 	switch {
 	case p.Doc.Rec != nil && p.Doc.Rec.Closed != nil:

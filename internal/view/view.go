@@ -62,7 +62,9 @@ type Snapshot struct {
 	Epoch    Entry[schema.Epoch]
 	Settings Entry[schema.Settings]
 	Suspects Entry[schema.Suspects]
-	Peers    map[string]*Peer // by GUID; the values are replaced, not changed
+	Orders   Entry[schema.Orders]
+	Marks    map[string]Entry[schema.Mark] // by node name; none that was taken back
+	Peers    map[string]*Peer              // by GUID; the values are replaced, not changed
 	Tasks    map[string]Entry[schema.Task]
 }
 
@@ -91,12 +93,12 @@ func New(cluster string, session coord.Session, keys schema.Keys, options ...Opt
 		session: session,
 		keys:    keys,
 		hints:   coord.NewHints(session),
-		snap:    Snapshot{Cluster: cluster, Peers: map[string]*Peer{}, Tasks: map[string]Entry[schema.Task]{}},
+		snap:    Snapshot{Cluster: cluster, Peers: map[string]*Peer{}, Tasks: map[string]Entry[schema.Task]{}, Marks: map[string]Entry[schema.Mark]{}},
 	}
 	for _, o := range options {
 		o(v)
 	}
-	first := []string{keys.Docs(), keys.Members(), keys.Tasks(), keys.Settings(), keys.Suspects()}
+	first := []string{keys.Docs(), keys.Members(), keys.Tasks(), keys.Settings(), keys.Suspects(), keys.Marks(), keys.Orders()}
 	if !v.leader {
 		first = append(first, keys.Epoch())
 	}
@@ -130,7 +132,7 @@ func (v *View) peerKeys(guid string) [3]string {
 // Snapshot returns what is known. It stays as it is when the view goes on.
 func (v *View) Snapshot() *Snapshot {
 	s := v.snap
-	s.Peers, s.Tasks = maps.Clone(s.Peers), maps.Clone(s.Tasks)
+	s.Peers, s.Tasks, s.Marks = maps.Clone(s.Peers), maps.Clone(s.Tasks), maps.Clone(s.Marks)
 	return &s
 }
 
@@ -184,7 +186,7 @@ func (v *View) open(keys []string) []string {
 func (v *View) sort(keys []string) (lists, docs, rest []string) {
 	for _, key := range keys {
 		switch {
-		case key == v.keys.Docs(), key == v.keys.Members(), key == v.keys.Tasks():
+		case key == v.keys.Docs(), key == v.keys.Members(), key == v.keys.Tasks(), key == v.keys.Marks():
 			lists = append(lists, key)
 		default:
 			docs, rest = v.add([]string{key}, docs, rest)
@@ -216,13 +218,20 @@ func (v *View) list(ctx context.Context, key string) (fresh []string, err error)
 	for _, e := range entries {
 		present[e.Name] = true
 	}
-	if key == v.keys.Tasks() {
+	switch key {
+	case v.keys.Tasks():
 		for name := range present {
 			if _, known := v.snap.Tasks[name]; !known {
 				fresh = append(fresh, v.keys.Task(name))
 			}
 		}
-	} else {
+	case v.keys.Marks():
+		for name := range present {
+			if _, known := v.snap.Marks[name]; !known {
+				fresh = append(fresh, v.keys.Mark(name))
+			}
+		}
+	default:
 		for guid := range present {
 			if v.snap.Peers[guid] == nil {
 				v.snap.Peers[guid] = &Peer{}
@@ -286,6 +295,12 @@ func (v *View) note(key string, r coord.Record, err error, at time.Duration) {
 	case key == v.keys.Suspects():
 		v.snap.Suspects = decode[schema.Suspects](v.snap.Suspects, key, r, err, at)
 		return
+	case key == v.keys.Orders():
+		v.snap.Orders = decode[schema.Orders](v.snap.Orders, key, r, err, at)
+		return
+	case schema.Dir(key) == v.keys.Marks():
+		v.noteMark(key, r, err, at)
+		return
 	case schema.Dir(key) == v.keys.Tasks():
 		name := schema.Base(key)
 		old := v.snap.Tasks[name]
@@ -331,6 +346,19 @@ func (v *View) drop(guid string) {
 	}
 }
 
+// noteMark files a mark. One that was taken back is forgotten: the list tells when there is a new
+// one.
+func (v *View) noteMark(key string, r coord.Record, err error, at time.Duration) {
+	name := schema.Base(key)
+	e := decode[schema.Mark](v.snap.Marks[name], key, r, err, at)
+	if e.Absent {
+		v.hints.Unwatch(key)
+		delete(v.snap.Marks, name)
+		return
+	}
+	v.snap.Marks[name] = e
+}
+
 // ReadEpoch reads the epoch now.
 func (v *View) ReadEpoch(ctx context.Context) (Entry[schema.Epoch], error) {
 	at := v.session.Now()
@@ -350,6 +378,11 @@ func (v *View) PutEpoch(rec *schema.Epoch, version int64) {
 // PutSuspects notes what the owner has committed itself.
 func (v *View) PutSuspects(rec *schema.Suspects, version int64) {
 	v.snap.Suspects = Entry[schema.Suspects]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
+}
+
+// PutOrders notes what the owner has committed itself.
+func (v *View) PutOrders(rec *schema.Orders, version int64) {
+	v.snap.Orders = Entry[schema.Orders]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
 }
 
 // PutDoc notes a document that the owner has committed itself.

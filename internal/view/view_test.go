@@ -112,7 +112,7 @@ func TestOnlyWhatChangedIsRead(t *testing.T) {
 			t.Errorf("peers %+v", s.Peers)
 		}
 		first := counted.take()
-		if len(first) != 6 { // epoch, settings, suspects, document, status, member
+		if len(first) != 7 { // epoch, settings, suspects, orders, document, status, member
 			t.Errorf("at first %v are read", first)
 		}
 		refresh(t, v)

@@ -57,6 +57,7 @@ type soaker struct {
 	worst   time.Duration
 	when    string // the worst
 	bound   time.Duration
+	witness int64 // the version of a key of its own, as the service has acknowledged it
 }
 
 func newSoak(t *testing.T, b backend, dice *rand.Rand) *soaker {
@@ -67,7 +68,7 @@ func newSoak(t *testing.T, b backend, dice *rand.Rand) *soaker {
 	s.env = []string{effectsVariable + "=1"}
 	s.bound = s.timeout + 500*time.Millisecond + 5*time.Second // ticks and takeover delay are 0.2 s
 	if b.name == "etcd" {
-		s.bound += 500 * time.Millisecond // a takeover delay of 1 s and no ticks
+		s.bound += s.timeout // the takeover delay
 	}
 	for i := range 4 {
 		name := fmt.Sprint("n", i+1)
@@ -121,6 +122,34 @@ func (s *soaker) round() {
 		f()
 	}
 	s.healed(strings.Join(names, ", "))
+	s.testify(strings.Join(names, ", "))
+}
+
+// testify makes sure that the service has kept what it acknowledged: if it loses commits, nothing that
+// is built on it can keep its promise, and it is the service that has to be named.
+func (s *soaker) testify(after string) {
+	const key = "/witness"
+	for {
+		r, err := s.look(s.Context()).Get(s.Context(), key)
+		var op coord.Op
+		switch {
+		case errors.Is(err, coord.ErrNotFound) && s.witness == 0:
+			op = coord.Create(key, nil)
+		case err == nil && r.Version >= s.witness:
+			op = coord.Set(key, nil, r.Version)
+		case err == nil || errors.Is(err, coord.ErrNotFound):
+			s.Fatalf("%s has lost commits that it had acknowledged, after: %s: a key is at version %d, and was at %d", s.backend.name, after, r.Version, s.witness)
+		default:
+			time.Sleep(100 * time.Millisecond)
+			continue
+		}
+		if _, err := s.session.Commit(s.Context(), op); err == nil {
+			if s.witness = r.Version + 1; op.Kind == coord.KindCreate {
+				s.witness = 0
+			}
+			return
+		}
+	}
 }
 
 // soakFaults begin a fault and return what ends it, if it lasts.

@@ -40,7 +40,7 @@ func one(file, old, new string) []change { return []change{{file, old, new}} }
 var unguarded = []change{
 	{"internal/assignment/leader.go", "		coord.Check(l.term.Candidate, 0),\n", ""},
 	{"internal/assignment/leader.go", "	ops = append(ops, l.record(snap, d.Moves)...)\n", ""},
-	{"internal/assignment/leader.go", "	l.view.PutEpoch(epoch, snap.Epoch.Version+1)\n	if d.Suspects", "	l.view.PutEpoch(epoch, snap.Epoch.Version)\n	if d.Suspects"},
+	{"internal/assignment/leader.go", "	l.view.PutEpoch(epoch, snap.Epoch.Version+1)\n	l.nextToken", "	l.view.PutEpoch(epoch, snap.Epoch.Version)\n	l.nextToken"},
 }
 
 var mutants = []mutant{
@@ -216,6 +216,11 @@ var mutants = []mutant{
 		simulated("Safety", 300),
 	},
 	{
+		"H24", "etcd is trusted to end no lease that is being renewed",
+		one("coord/etcd/store.go", "Grace:     time.Duration(lease.TTL) * time.Second,", "Grace:     time.Second,"),
+		in("coord/etcd", "TestTakeoverDelayOutlastsALease"),
+	},
+	{
 		"H24", "an evicted member's slots do not wait for its lease",
 		one("internal/assignment/fate.go", "		if d.waited(guid, doc.Version, d.timeoutOf(p)+d.Grace, d.Now) {\n			return buried\n		}\n		return waits\n	case p.Member.Absent && p.Status.Absent:", "		return buried\n	case p.Member.Absent && p.Status.Absent:"),
 		in(".", "TestDeletedDocument.*"),
@@ -232,7 +237,7 @@ var mutants = []mutant{
 	},
 	{
 		"H27", "what is not wanted any more is free at once",
-		one("internal/assignment/decide.go", "doc.Releasing = nonNil(append(kept, releasing(asked, version)...))", "doc.Releasing = nonNil(kept[:len(kept):len(kept)+0*int(version)])"),
+		one("internal/assignment/decide.go", "doc.Releasing = nonNil(append(kept, d.release(&doc, asked, version)...))", "doc.Releasing = nonNil(kept[:len(kept):len(kept)+0*int(version)])"),
 		simulated("Safety", 30),
 	},
 	{

@@ -1,0 +1,119 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Labels describe a node, as in {"zone": "a", "gpu": "true"}. The labels "node" and "host" are
+// set by the node itself.
+type Labels map[string]string
+
+// Labels that every node has of itself.
+const (
+	LabelNode = "node" // the node's name
+	LabelHost = "host" // its machine
+)
+
+// Validate refuses what cannot be labels, and those that a node sets itself.
+func (l Labels) Validate() error {
+	var errs []error
+	for key, value := range l {
+		switch {
+		case key == LabelNode || key == LabelHost:
+			errs = append(errs, fmt.Errorf("label %s is set by the node itself", key))
+		case ValidateName(key) != nil:
+			errs = append(errs, fmt.Errorf("label %w", ValidateName(key)))
+		case ValidateName(value) != nil:
+			errs = append(errs, fmt.Errorf("label %s: value %w", key, ValidateName(value)))
+		}
+	}
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(errs...)
+}
+
+// Selector picks nodes by their labels: terms separated by commas, all of which have to hold.
+// A term is "gpu" (has the label), "!gpu" (has it not), "gpu=true", "zone=a|b" (one of several)
+// or "zone!=a". The empty selector picks every node.
+type Selector string
+
+// Validate refuses what is no selector, or can pick no node at all.
+func (s Selector) Validate() error {
+	seen := map[string]term{}
+	for _, t := range s.terms() {
+		if err := t.validate(); err != nil {
+			return err
+		}
+		other, twice := seen[t.key]
+		if twice && t.contradicts(other) {
+			return fmt.Errorf("%q and %q contradict each other", other.text, t.text)
+		}
+		seen[t.key] = t
+	}
+	return nil
+}
+
+// Unmet returns the terms that do not hold for a node with the labels.
+func (s Selector) Unmet(l Labels) []string {
+	var unmet []string
+	for _, t := range s.terms() {
+		if !t.holds(l) {
+			unmet = append(unmet, t.text)
+		}
+	}
+	return unmet
+}
+
+type term struct {
+	text, key string
+	not       bool
+	values    []string // nil: any
+}
+
+func (s Selector) terms() []term {
+	if strings.TrimSpace(string(s)) == "" {
+		return nil
+	}
+	var list []term
+	for text := range strings.SplitSeq(string(s), ",") {
+		t := term{text: strings.TrimSpace(text)}
+		key, value, compared := strings.Cut(t.text, "=")
+		switch {
+		case compared:
+			t.key, t.not = strings.CutSuffix(key, "!")
+			t.values = strings.Split(value, "|")
+		default:
+			t.key, t.not = strings.CutPrefix(key, "!")
+		}
+		list = append(list, t)
+	}
+	return list
+}
+
+func (t term) validate() error {
+	if t.text == "" {
+		return errors.New("an empty term: write it as in \"gpu=true, zone!=a\"")
+	}
+	for _, name := range append([]string{t.key}, t.values...) {
+		if err := ValidateName(name); err != nil {
+			return fmt.Errorf("term %q: %w", t.text, err)
+		}
+	}
+	return nil
+}
+
+func (t term) holds(l Labels) bool {
+	value, has := l[t.key]
+	return (has && (t.values == nil || slices.Contains(t.values, value))) != t.not
+}
+
+// contradicts tells whether no value of the one label satisfies both terms.
+func (t term) contradicts(o term) bool {
+	candidates := []Labels{{}, {t.key: "\x00"}} // without the label, and with a value that nobody names
+	for _, value := range slices.Concat(t.values, o.values) {
+		candidates = append(candidates, Labels{t.key: value})
+	}
+	return !slices.ContainsFunc(candidates, func(l Labels) bool { return t.holds(l) && o.holds(l) })
+}

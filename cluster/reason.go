@@ -1,0 +1,123 @@
+package cluster
+
+import "fmt"
+
+// ReasonCode says why something was decided, for programs. Codes are never renamed.
+type ReasonCode string
+
+// Why a slot has no place.
+const (
+	WhyNoNode    ReasonCode = "no-node"   // no node takes work
+	WhyNoWork    ReasonCode = "no-work"   // no live node has registered its work
+	WhyNoLabel   ReasonCode = "no-label"  // no live node that has the work has a label it needs
+	WhyCordoned  ReasonCode = "cordoned"  // the nodes that could run it are cordoned or draining
+	WhyFull      ReasonCode = "full"      // the nodes that could run it have no room
+	WhyPerNode   ReasonCode = "per-node"  // the nodes that could run it have as many of the task as they may
+	WhyPaused    ReasonCode = "paused"    // an operator paused the task
+	WhySuspected ReasonCode = "suspected" // it may have taken down nodes
+	WhyWaiting   ReasonCode = "waiting"   // its node is gone, and a delay or freeze holds it
+)
+
+// Why a slot leaves its node. The codes above serve too: a node that lost a label is left for it.
+const (
+	WhyDraining    ReasonCode = "draining"     // the node is being drained
+	WhyLeaving     ReasonCode = "leaving"      // the node is leaving the cluster
+	WhyLost        ReasonCode = "lost"         // the node was lost
+	WhyLeft        ReasonCode = "left"         // the node left
+	WhyEvicted     ReasonCode = "evicted"      // the node was evicted
+	WhyPreferred   ReasonCode = "preferred"    // another node has the labels that it prefers
+	WhyLeaderFree  ReasonCode = "leader-free"  // the leader takes no work
+	WhySpread      ReasonCode = "spread"       // the node had more of the task than its share
+	WhyBalance     ReasonCode = "balance"      // the node had more work than its share
+	WhyScaledDown  ReasonCode = "scaled-down"  // the task has fewer workers now
+	WhyDeleted     ReasonCode = "deleted"      // the task was deleted
+	WhyTaskChanged ReasonCode = "task-changed" // the task runs another work now
+	WhyRestart     ReasonCode = "restart"      // an operator wants it started anew
+	WhyEdited      ReasonCode = "edited"       // a record was edited by hand
+	WhyCrashed     ReasonCode = "crashed"      // it may have taken down its nodes
+	WhyCleared     ReasonCode = "cleared"      // it has run long enough to be beyond suspicion
+)
+
+// Reason says why something was decided. The zero value gives no reason.
+type Reason struct {
+	Code   ReasonCode `json:"code,omitempty"`
+	Node   string     `json:"node,omitempty"`   // the node that it is about
+	Detail string     `json:"detail,omitempty"` // what more there is to say, in words
+}
+
+// String returns the reason as a part of a sentence, "" without one.
+func (r Reason) String() string {
+	node := r.Node
+	if node == "" {
+		node = "its node"
+	}
+	switch r.Code {
+	case "":
+		return r.Detail
+	case WhyNoNode:
+		return "no node takes work"
+	case WhyNoWork:
+		return "no live node has registered its work"
+	case WhyNoLabel:
+		if r.Node != "" {
+			return fmt.Sprintf("it needs label %s, %s does not have it", r.Detail, node)
+		}
+		return fmt.Sprintf("it needs label %s, no live node that has the work has it", r.Detail)
+	case WhyCordoned:
+		return "every node that could run it is cordoned or draining"
+	case WhyFull:
+		if r.Node != "" {
+			return node + " has more than its capacity"
+		}
+		return "every node that could run it is full"
+	case WhyPerNode:
+		if r.Node != "" {
+			return fmt.Sprintf("%s has more than the %s of the task that a node may have", node, r.Detail)
+		}
+		return fmt.Sprintf("every node that could run it has the %s of the task that a node may have", r.Detail)
+	case WhyDraining:
+		return node + " is draining"
+	case WhyLeaving:
+		return node + " is leaving"
+	case WhyLost:
+		return node + " was lost"
+	case WhyLeft:
+		return node + " left"
+	case WhyEvicted:
+		return node + " was evicted" + colon(r.Detail)
+	case WhyWaiting:
+		return node + " is gone: " + r.Detail
+	case WhyPreferred:
+		return "another node has the labels that it prefers"
+	case WhyLeaderFree:
+		return node + " leads, and the leader takes no work while others can"
+	case WhySpread:
+		return node + " had more of the task than its share"
+	case WhyBalance:
+		return node + " had more work than its share"
+	case WhyPaused:
+		return "the task is paused"
+	case WhyScaledDown:
+		return "the task was scaled down"
+	case WhyDeleted:
+		return "the task was deleted"
+	case WhyTaskChanged:
+		return "the task runs another work now"
+	case WhyRestart:
+		return "a restart was asked for"
+	case WhyEdited:
+		return "a record was edited by hand" + colon(r.Detail)
+	case WhyCrashed, WhySuspected:
+		return "it may have taken down " + r.Detail
+	case WhyCleared:
+		return "it has run for a minute"
+	}
+	return string(r.Code) + colon(r.Detail)
+}
+
+func colon(detail string) string {
+	if detail == "" {
+		return ""
+	}
+	return ": " + detail
+}

@@ -1,0 +1,69 @@
+package assignment
+
+import (
+	"slices"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// obey does what operators want done once, and takes what is done out of the record.
+func (d *decider) obey() {
+	e := d.Snapshot.Orders
+	if !e.Good() || d.Snapshot.Epoch.Rec == nil {
+		return
+	}
+	term := d.Snapshot.Epoch.Rec.Term
+	d.out.StepDown = e.Rec.StepDown == term
+	next := &schema.Orders{MoveNow: slices.DeleteFunc(slices.Clone(e.Rec.MoveNow), func(guid string) bool { return d.Snapshot.Peers[guid] == nil })}
+	if e.Rec.StepDown >= term {
+		next.StepDown = e.Rec.StepDown
+	}
+	for _, h := range e.Rec.Restart {
+		if left := d.granted(h); len(left) > 0 {
+			next.Restart = append(next.Restart, schema.Held{Task: h.Task, Slots: left, Token: h.Token})
+		}
+	}
+	if next.StepDown != e.Rec.StepDown || len(next.MoveNow) != len(e.Rec.MoveNow) || schema.Count(next.Restart) != schema.Count(e.Rec.Restart) {
+		d.out.Orders = next
+	}
+}
+
+// granted returns which slots of a grant are still granted under its token.
+func (d *decider) granted(h schema.Held) (left cluster.Indexes) {
+	for _, guid := range d.guids {
+		if rec := d.Snapshot.Peers[guid].Doc.Rec; rec != nil {
+			for _, g := range rec.Slots {
+				if g.Task == h.Task && g.Token == h.Token {
+					for _, index := range h.Slots {
+						if g.Slots.Contains(index) {
+							left = append(left, index)
+						}
+					}
+				}
+			}
+		}
+	}
+	slices.Sort(left)
+	return left
+}
+
+// hurried tells whether a member that is gone is not to be waited for.
+func (d *decider) hurried(guid string) bool {
+	rec := d.Snapshot.Orders.Rec
+	return rec != nil && !d.Snapshot.Orders.Absent && slices.Contains(rec.MoveNow, guid)
+}
+
+// toRestart returns which slots of a grant an operator wants started anew, nil for none.
+func (d *decider) toRestart(h *schema.Held) cluster.Indexes {
+	rec := d.Snapshot.Orders.Rec
+	if rec == nil || d.Snapshot.Orders.Absent {
+		return nil
+	}
+	for _, r := range rec.Restart {
+		if r.Task == h.Task && r.Token == h.Token {
+			return r.Slots
+		}
+	}
+	return nil
+}

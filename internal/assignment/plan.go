@@ -1,0 +1,155 @@
+package assignment
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// plan asks the planner for a target, with the members that take work as nodes, and those that are
+// gone and whose slots cannot be given away yet.
+func (d *decider) plan() {
+	d.tasks = slices.Sorted(maps.Keys(d.specs))
+	d.rank = make(map[string]int, len(d.tasks))
+	for t, name := range d.tasks {
+		d.rank[name] = t
+	}
+	d.in = planner.Input{Leader: d.Snapshot.LeaderPolicy()}
+	byName := d.addNodes()
+	for _, name := range d.tasks {
+		spec := d.specs[name]
+		task := planner.Task{Spec: spec, Owner: slices.Repeat([]int32{planner.Nobody}, spec.WorkerNum)}
+		if spec.Paused {
+			task.Held = slices.Repeat([]bool{true}, spec.WorkerNum)
+		}
+		d.in.Tasks = append(d.in.Tasks, task)
+	}
+	d.addOwners(byName)
+	d.holdBack(d.in.Tasks)
+	d.target = planner.Make(d.in)
+	for t, reason := range d.target.Unplaced {
+		switch {
+		case reason.Code != "":
+			d.out.Unplaced[d.tasks[t]] = reason
+		case d.in.Tasks[t].Spec.Paused:
+			d.out.Unplaced[d.tasks[t]] = cluster.Reason{Code: cluster.WhyPaused}
+		}
+	}
+	for _, guid := range slices.Sorted(maps.Keys(d.waiting)) {
+		for _, h := range d.Snapshot.Peers[guid].Doc.Rec.Slots {
+			if _, known := d.rank[h.Task]; known {
+				d.out.Unplaced[h.Task] = d.waiting[guid]
+			}
+		}
+	}
+}
+
+// addNodes adds the nodes of the plan, and returns them by name.
+func (d *decider) addNodes() (byName map[string]int32) {
+	for _, guid := range d.guids {
+		if f := d.fates[guid]; f == works || f == waits && d.Snapshot.Peers[guid].Doc.Rec != nil && !d.back(guid) {
+			d.nodes = append(d.nodes, guid)
+		}
+	}
+	slices.SortFunc(d.nodes, func(a, b string) int {
+		return cmp.Or(cmp.Compare(d.nodeName(a), d.nodeName(b)), cmp.Compare(a, b))
+	})
+	byName = make(map[string]int32, len(d.nodes))
+	for n, guid := range d.nodes {
+		d.in.Nodes = append(d.in.Nodes, d.node(guid))
+		if d.fates[guid] == works {
+			byName[d.in.Nodes[n].Name] = int32(n)
+		}
+	}
+	return byName
+}
+
+// node describes a member to the planner.
+func (d *decider) node(guid string) planner.Node {
+	node := planner.Node{Name: d.nodeName(guid), Leader: guid == d.Self, Gone: d.fates[guid] == waits}
+	m := d.Snapshot.Peers[guid].Member.Rec
+	if m == nil {
+		return node
+	}
+	node.Works, node.Weight, node.Capacity = m.Works, m.Weight, m.Capacity
+	node.Labels = cluster.Labels{cluster.LabelNode: m.Node, cluster.LabelHost: m.Host}
+	maps.Copy(node.Labels, m.Labels)
+	mark := d.Snapshot.Mark(m.Node)
+	node.Cordoned, node.Draining = mark.Cordoned, mark.Drain != nil
+	return node
+}
+
+// back tells whether the node of a member that is gone has come back.
+func (d *decider) back(guid string) bool {
+	name := d.nodeName(guid)
+	for other, f := range d.fates {
+		if (f == works || f == leaves) && other != guid && d.nodeName(other) == name {
+			return true
+		}
+	}
+	return false
+}
+
+// addOwners tells the planner who has each slot. What a node of the same name had before it
+// came back counts as its own.
+func (d *decider) addOwners(byName map[string]int32) {
+	gone := map[string]int32{}
+	for n, guid := range d.nodes {
+		if d.in.Nodes[n].Gone {
+			gone[guid] = int32(n)
+		}
+	}
+	for _, guid := range d.guids {
+		rec := d.Snapshot.Peers[guid].Doc.Rec
+		if rec == nil || d.fates[guid] == leaves {
+			continue
+		}
+		n, known := byName[rec.Node]
+		if g, is := gone[guid]; is {
+			n, known = g, true
+		}
+		if !known {
+			continue
+		}
+		for i := range rec.Slots {
+			d.own(&rec.Slots[i], n, d.fates[guid] == works)
+		}
+		if d.fates[guid] == waits {
+			for i := range rec.Releasing {
+				d.own(&rec.Releasing[i], n, false)
+			}
+		}
+	}
+}
+
+// own makes slots a node's; those of a member at work outrank those of one that is gone.
+func (d *decider) own(h *schema.Held, n int32, outranks bool) {
+	t, known := d.rank[h.Task]
+	if !known || !d.sameWork(h) || d.in.Tasks[t].Spec.Paused {
+		return
+	}
+	owner := d.in.Tasks[t].Owner
+	for _, index := range h.Slots {
+		if index < len(owner) && (owner[index] == planner.Nobody || outranks) {
+			owner[index] = n
+		}
+	}
+}
+
+// sameWork tells whether a grant is of the work that the task has now.
+func (d *decider) sameWork(h *schema.Held) bool {
+	return h.Spec == nil || cluster.WorkName(h.Spec.WorkName) == cluster.WorkName(d.specs[h.Task].WorkName)
+}
+
+// targetOf returns the node that should have a slot, planner.Nobody if none.
+func (d *decider) targetOf(slot cluster.Slot) int32 {
+	t, known := d.rank[slot.Task]
+	if !known || slot.Index >= len(d.target.Target[t]) {
+		return planner.Nobody
+	}
+	return d.target.Target[t][slot.Index]
+}

@@ -1,0 +1,159 @@
+package assignment
+
+import (
+	"fmt"
+	"maps"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// Waits is what a leader remembers of what it waits for.
+type Waits struct {
+	// Gone are the members that vanished without a word, and when that was first seen.
+	Gone map[string]Absence
+	// Frozen says that too many vanished at once, since FrozenAt.
+	Frozen   bool
+	FrozenAt time.Duration
+	// Drains are the nodes to be drained, and when their marks were first seen.
+	Drains map[string]time.Duration
+	// Nodes identifies the nodes at the last decision, Changed is when they last changed, and Held
+	// since when moves for balance are held for a burst of changes to end, 0 if they are not.
+	Nodes         string
+	Changed, Held time.Duration
+}
+
+// Absence is the first sight of a member that vanished.
+type Absence struct {
+	Node string
+	At   time.Duration
+}
+
+func newWaits(old Waits) Waits {
+	next := old
+	next.Gone, next.Drains = maps.Clone(old.Gone), map[string]time.Duration{}
+	if next.Gone == nil {
+		next.Gone = map[string]Absence{}
+	}
+	return next
+}
+
+// vanished tells whether a member is gone without having left on purpose, and was not removed.
+func vanished(p *view.Peer) bool {
+	doc := p.Doc.Rec
+	switch {
+	case doc == nil || doc.Evicted:
+		return false
+	case doc.Closed != nil:
+		return !doc.Closed.Clean
+	}
+	return p.Member.Absent && p.Status.Absent
+}
+
+// wait lets the slots of members that vanished wait: for a while, since a node that crashed is
+// often back at once; or for longer if many vanished at once, since then it is more likely that
+// something else is wrong.
+func (d *decider) wait() {
+	live := map[string]bool{}
+	for _, guid := range d.guids {
+		if f := d.fates[guid]; f == works || f == leaves {
+			live[d.nodeName(guid)] = true
+		}
+	}
+	d.noteAbsences(live)
+	policy := d.Snapshot.Moving()
+	all := len(live) + len(d.out.Waits.Gone)
+	switch tooMany := policy.FreezeAbove > 0 && float64(len(d.out.Waits.Gone)) > policy.FreezeAbove*float64(all); {
+	case !tooMany:
+		d.out.Waits.Frozen = false
+	case !d.out.Waits.Frozen:
+		d.out.Waits.Frozen, d.out.Waits.FrozenAt = true, d.Now
+	}
+	thaw := d.out.Waits.FrozenAt + policy.Freeze()
+	for _, guid := range d.guids {
+		absence, missed := d.out.Waits.Gone[guid]
+		if d.fates[guid] != buried || !missed {
+			continue
+		}
+		back := absence.At + time.Duration(policy.LeaveDelay)
+		switch {
+		case d.out.Waits.Frozen && d.Now < thaw:
+			d.putOff(guid, thaw, fmt.Sprintf("%d of %d nodes vanished at once, so nothing is moved for %v", len(d.out.Waits.Gone), all, policy.Freeze()))
+		case d.Now < back:
+			d.putOff(guid, back, fmt.Sprintf("it is given %v to come back", time.Duration(policy.LeaveDelay)))
+		}
+	}
+	d.drains()
+}
+
+// noteAbsences brings up to date who vanished: whoever is not back, and was not buried longer ago than
+// a session timeout.
+func (d *decider) noteAbsences(live map[string]bool) {
+	gone := d.out.Waits.Gone
+	for _, guid := range d.guids {
+		p := d.Snapshot.Peers[guid]
+		if _, known := gone[guid]; !known && vanished(p) && (d.fates[guid] == buried || d.fates[guid] == waits) {
+			gone[guid] = Absence{Node: d.nodeName(guid), At: d.Now}
+		}
+	}
+	for guid, absence := range gone {
+		if live[absence.Node] || d.hurried(guid) || d.Snapshot.Peers[guid] == nil && d.Now > absence.At+d.Timeout {
+			delete(gone, guid)
+		}
+	}
+}
+
+func (d *decider) putOff(guid string, until time.Duration, why string) {
+	d.fates[guid] = waits
+	d.waiting[guid] = cluster.Reason{Code: cluster.WhyWaiting, Node: d.nodeName(guid), Detail: why}
+	d.wake(until)
+}
+
+// drains lets go of what nobody else can take once a drain is over its deadline: the node counts
+// as leaving then.
+func (d *decider) drains() {
+	for node, e := range d.Snapshot.Marks {
+		if e.Rec == nil || e.Rec.Drain == nil || e.Rec.Drain.Deadline == 0 {
+			continue
+		}
+		since, known := d.Waits.Drains[node]
+		if !known {
+			since = d.Now
+		}
+		d.out.Waits.Drains[node] = since
+		end := since + time.Duration(e.Rec.Drain.Deadline)
+		if d.Now < end {
+			d.wake(end)
+			continue
+		}
+		for guid, f := range d.fates {
+			if f == works && d.nodeName(guid) == node {
+				d.fates[guid] = leaves
+			}
+		}
+	}
+}
+
+// drained tells whether a member that is to leave is so because of a drain.
+func (d *decider) drained(guid string) bool {
+	p := d.Snapshot.Peers[guid]
+	return d.Snapshot.Mark(d.nodeName(guid)).Drain != nil && (p.Status.Rec == nil || !p.Status.Rec.Leaving)
+}
+
+// departureOf says why a member's slots are free.
+func departureOf(p *view.Peer) cluster.Reason {
+	why := cluster.Reason{Code: cluster.WhyLost}
+	if doc := p.Doc.Rec; doc != nil {
+		why.Node = doc.Node
+		switch {
+		case doc.Closed != nil && doc.Closed.Clean:
+			why.Code = cluster.WhyLeft
+		case doc.Closed != nil:
+			why.Detail = doc.Closed.Cause
+		case doc.Evicted:
+			why.Code = cluster.WhyEvicted
+		}
+	}
+	return why
+}

@@ -40,6 +40,12 @@ type Config struct {
 	Name string
 	// Address is where the node's HTTP API can be reached, host:port; "" if it has none.
 	Address string
+	// Labels describe the node to tasks that require or prefer some; "node" and "host" are added.
+	Labels cluster.Labels
+	// Weight is the node's share of the work against that of others; 0 for 1.
+	Weight int
+	// Capacity is the most that the weights of the node's workers may add up to; 0 for no limit.
+	Capacity int
 	// Tasks are declared to the cluster when the node starts. New ones are created; a
 	// declaration that the cluster has not seen before replaces the one in force; others
 	// change nothing.
@@ -47,6 +53,9 @@ type Config struct {
 	// LeaderWorkers says what share of the work the leader takes; "" leaves it to the cluster,
 	// whose default is cluster.LeaderLast. It is declared like tasks.
 	LeaderWorkers cluster.LeaderPolicy
+	// Moving is the policy by which slots move. It is declared with LeaderWorkers; the zero value
+	// of both leaves them to the cluster.
+	Moving cluster.Moving
 	// Source says where the declarations come from, for people: a file name.
 	Source string
 	// Vitals, if set, is called with what a parent process has to know to clean up after this
@@ -83,6 +92,17 @@ func (c *Config) validate() error {
 			errs = append(errs, fmt.Errorf("task %s is declared twice", task.Name))
 		}
 		seen[task.Name] = true
+	}
+	for _, e := range []error{c.Labels.Validate(), c.Moving.Validate()} {
+		if e != nil {
+			errs = append(errs, e)
+		}
+	}
+	if c.Weight < 0 || c.Weight > cluster.MaxWeight {
+		errs = append(errs, fmt.Errorf("weight: %d is not between 1 and %d", c.Weight, cluster.MaxWeight))
+	}
+	if c.Capacity < 0 {
+		errs = append(errs, fmt.Errorf("capacity: %d is less than 1; leave it out for no limit, or cordon the node", c.Capacity))
 	}
 	if c.LeaderWorkers != "" {
 		if err := c.LeaderWorkers.Validate(); err != nil {

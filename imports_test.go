@@ -17,7 +17,7 @@ const module = "gitee.com/ken.yang/xconsumer"
 // allowed says for each package which packages of this module it may import; data flows down
 // these arrows only. Drivers are the third-party modules that only one package may use.
 var allowed = map[string][]string{
-	"":                    {"cluster", "coord", "internal/assignment", "internal/election", "internal/membership", "internal/jitter", "internal/schema", "internal/view", "internal/worker"},
+	"":                    {"cluster", "coord", "internal/assignment", "internal/election", "internal/membership", "internal/jitter", "internal/operation", "internal/schema", "internal/view", "internal/worker"},
 	"cluster":             {},
 	"coord":               {},
 	"coord/mem":           {"coord"},
@@ -33,6 +33,7 @@ var allowed = map[string][]string{
 	"internal/supervise":  {"cluster"},
 	"internal/election":   {"cluster", "coord", "internal/schema"},
 	"internal/view":       {"cluster", "coord", "internal/schema"},
+	"internal/operation":  {"cluster", "coord", "internal/schema", "internal/view"},
 	"internal/assignment": {"cluster", "coord", "internal/jitter", "internal/schema", "internal/membership", "internal/election", "internal/view", "internal/planner"},
 	"httpapi":             {"cluster"},
 	"app":                 {"", "cluster", "coord", "coord/etcd", "coord/zk", "httpapi", "internal/etcdserver", "internal/membership", "internal/schema", "internal/supervise"},

@@ -163,8 +163,8 @@ func (l *life) declare(ctx context.Context, log *slog.Logger) {
 		return
 	}
 	var settings *schema.SettingsSpec
-	if l.cfg.LeaderWorkers != "" {
-		settings = &schema.SettingsSpec{LeaderWorkers: l.cfg.LeaderWorkers}
+	if spec := (schema.SettingsSpec{LeaderWorkers: l.cfg.LeaderWorkers, Moving: l.cfg.Moving}); spec != (schema.SettingsSpec{}) {
+		settings = &spec
 	}
 	unapplied, err := assignment.Declare(ctx, l.session, l.keys, l.cfg.Source, l.cfg.Tasks, settings)
 	if err != nil {

@@ -151,7 +151,7 @@ func (n *Node) live(ctx context.Context, patience time.Duration) (joined bool, e
 	host, _ := os.Hostname() // for people only
 	member := cluster.Member{
 		GUID: membership.NewGUID(), Name: n.cfg.Name, Host: host, PID: os.Getpid(), Address: n.cfg.Address,
-		Works: n.Works(), SessionTimeout: session.Info().Timeout,
+		Works: n.Works(), Labels: n.cfg.Labels, Weight: n.cfg.Weight, Capacity: n.cfg.Capacity, SessionTimeout: session.Info().Timeout,
 	}
 	lease := membership.NewLease(session)
 	n.closeFormer(ctx, session)
@@ -250,10 +250,9 @@ func (n *Node) State(ctx context.Context) (cluster.State, error) {
 	state := snap.State(n.keys)
 	reasons := assignment.Reasons(snap)
 	for i := range state.Tasks {
-		if t := &state.Tasks[i]; t.Unplaced > 0 {
-			if why := reasons[t.Name]; why.Code != "" {
-				t.Reason, t.ReasonCode = why.String(), why.Code
-			}
+		t := &state.Tasks[i]
+		if why := reasons[t.Name]; why.Code != "" {
+			t.Reason, t.ReasonCode = why.String(), why.Code
 		}
 	}
 	return state, nil

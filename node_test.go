@@ -83,6 +83,7 @@ type world struct {
 	service *mem.Service
 	floor   *floor
 	tasks   []cluster.TaskSpec
+	moving  cluster.Moving
 	// intercept, if set, stands between a node and the service.
 	intercept func(*mem.Client) coordtest.Interceptor
 }
@@ -103,6 +104,14 @@ func task(name string, workers int) cluster.TaskSpec {
 // start starts a node that has works a, b and slow; the last ignores its context for a while.
 func (w *world) start(name string, change ...func(*xconsumer.Node)) *proc {
 	w.t.Helper()
+	p := w.begin(name, change...)
+	time.Sleep(500 * time.Millisecond) // nodes that are started one after the other join in this order
+	return p
+}
+
+// begin starts a node and does not wait.
+func (w *world) begin(name string, change ...func(*xconsumer.Node)) *proc {
+	w.t.Helper()
 	client := w.service.Client()
 	var store coord.Store = client
 	if w.intercept != nil {
@@ -111,7 +120,7 @@ func (w *world) start(name string, change ...func(*xconsumer.Node)) *proc {
 	p := &proc{Client: client, vitals: new(atomic.Pointer[cluster.Vitals]), done: make(chan error, 1)}
 	vitals := p.vitals
 	node, err := xconsumer.New(store, xconsumer.Config{
-		Cluster: "test", Name: name, Tasks: w.tasks, Log: slog.New(slog.DiscardHandler),
+		Cluster: "test", Name: name, Tasks: w.tasks, Moving: w.moving, Log: slog.New(slog.DiscardHandler),
 		Vitals: func(v cluster.Vitals) { vitals.Store(&v) },
 	})
 	if err != nil {
@@ -130,7 +139,6 @@ func (w *world) start(name string, change ...func(*xconsumer.Node)) *proc {
 	ctx, stop := context.WithCancel(w.t.Context())
 	p.Node, p.stop = node, stop
 	go func() { p.done <- node.Run(ctx) }()
-	time.Sleep(500 * time.Millisecond) // nodes that are started one after the other join in this order
 	return p
 }
 

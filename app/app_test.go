@@ -139,6 +139,75 @@ workers = "first"
 			`app.toml:20:1: task "z": stopTimeout: 2h0m0s is not between 0s and 1h0m0s`,
 			`app.toml:22:1: leader.workers: "first" is not one of`,
 		}},
+		{name: "every mistake of placement", file: `cluster = "demo"
+[node]
+weight = -3
+capacity = 0
+[node.labels]
+zone = "a"
+node = "x"
+"bad key" = "v"
+[moving]
+maxMoving = 0
+leaveDelay = "-3s"
+freezeAbove = 1.5
+freezefor = "3s"
+[leader]
+workers = "last"
+[zookeeper]
+host = "127.0.0.1:2181"
+[[task]]
+name = "a"
+workName = "w"
+workerNum = 3
+require = "gpu=true,gpu=false"
+spread = "bad key"
+weight = 0
+maxPerNode = -1
+[[task]]
+name = "b"
+workName = "w"
+prefer = "!"
+maxUnavailable = "x"
+`, want: []string{
+			`xconsumer: app.toml:3:1: node.weight: -3 is not between 1 and 10000`,
+			`app.toml:4:1: capacity: 0 would let nothing run or move; leave it out for no limit`,
+			`app.toml:5:2: node.labels: label "bad key": only letters`,
+			`app.toml:5:2: node.labels: label node is set by the node itself`,
+			`app.toml:10:1: maxMoving: 0 would let nothing run or move`,
+			`app.toml:11:1: moving.leaveDelay: -3s is not more than 0s`,
+			`app.toml:12:1: moving.freezeAbove: 1.5 is no share of the nodes between 0 and 1`,
+			`app.toml:13:1: unknown key "freezefor", did you mean "freezeFor"?`,
+			`app.toml:22:1: task "a": require: "gpu=true" and "gpu=false" contradict each other`,
+			`app.toml:23:1: task "a": spread: want the key of a label`,
+			`app.toml:24:1: task "a": weight: 0 would let nothing run or move; leave it out for 1`,
+			`app.toml:25:1: task "a": maxPerNode: -1 is not between 1 and 100000`,
+			`app.toml:29:1: task "b": prefer: term "!": must not be empty`,
+			`app.toml:30:18: task "b": maxUnavailable: want integer, got string`,
+		}},
+		{name: "placement", file: `[zookeeper]
+host = "127.0.0.1:2181"
+[[task]]
+name = "a"
+workName = "w"
+require = "gpu, zone!=a|b"
+prefer = "ssd"
+spread = "zone"
+maxPerNode = 2
+weight = 3
+maxUnavailable = 1
+paused = true
+[node]
+name = "n1"
+labels = { zone = "c", gpu = "true" }
+weight = 2
+capacity = 40
+[moving]
+maxMoving = 10
+leaveDelay = "30s"
+freezeAbove = 0.3
+freezeFor = "10m"
+`},
 		{name: "a lease that leaves no time", file: "[zookeeper]\nhost=\"h\"\nsessionTimeout=\"4s\"\n", want: []string{"xconsumer: app.toml:3:1: zookeeper.sessionTimeout: lease settings refused: with a session timeout of 4s"}},
 		{name: "a tick that is too long", file: "[zookeeper]\nhost=\"h\"\ntickTime=\"15s\"\n", want: []string{"xconsumer: zookeeper.sessionTimeout: lease settings refused"}},
 		{name: "impossible durations", file: "[zookeeper]\nhost=\"h\"\nsessionTimeout=\"-4s\"\ntickTime=\"2\"\n", want: []string{"xconsumer: app.toml:3:1: zookeeper.sessionTimeout: -4s is not more than 0s", `app.toml:4:1: zookeeper.tickTime: "2" is no duration`}},
@@ -228,9 +297,10 @@ func TestHelpAndVersion(t *testing.T) {
 
 // node is a node that tells what a test gives it.
 type node struct {
-	state   cluster.State
-	err     error
-	reasons []string
+	httpapi.Node // what it does not do itself is not asked of it
+	state        cluster.State
+	err          error
+	reasons      []string
 }
 
 func (n node) Name() string                                 { return "n1" }

@@ -42,6 +42,10 @@ type settings struct {
 	httpInFile bool
 	service    service
 	leader     cluster.LeaderPolicy
+	moving     cluster.Moving
+	labels     cluster.Labels
+	weight     int
+	capacity   int
 	tasks      []cluster.TaskSpec
 }
 
@@ -109,9 +113,36 @@ func loadSettings(flags runFlags, env func(string) string) (settings, error) {
 	if s.leader != "" {
 		f.check("leader.workers", s.leader.Validate())
 	}
+	f.placement(&s)
 	s.service = f.service(flags.join)
 	s.tasks = f.tasks()
 	return s, f.err()
+}
+
+// placement reads what the file says of the node's place in the cluster and of how slots move.
+func (f *configFile) placement(s *settings) {
+	c := &f.config
+	s.labels, s.weight, s.capacity = cluster.Labels(c.Node.Labels), int(c.Node.Weight), int(c.Node.Capacity)
+	f.check("node.labels", s.labels.Validate())
+	f.zeros("node", "weight", "capacity")
+	for _, n := range []struct {
+		key         string
+		value, most int
+	}{{"node.weight", s.weight, cluster.MaxWeight}, {"node.capacity", s.capacity, cluster.MaxWeight * cluster.MaxWorkers}} {
+		if n.value < 0 || n.value > n.most {
+			f.check(n.key, fmt.Errorf("%d is not between 1 and %d", n.value, n.most))
+		}
+	}
+	f.zeros("moving", "maxMoving")
+	s.moving = cluster.Moving{
+		MaxMoving: int(c.Moving.MaxMoving), FreezeAbove: c.Moving.FreezeAbove,
+		LeaveDelay: cluster.Duration(f.duration("moving.leaveDelay", c.Moving.LeaveDelay)),
+		FreezeFor:  cluster.Duration(f.duration("moving.freezeFor", c.Moving.FreezeFor)),
+	}
+	for _, e := range split(s.moving.Validate()) {
+		name, text, _ := strings.Cut(e.Error(), ": ")
+		f.check("moving."+name, errors.New(text))
+	}
 }
 
 // findConfigFile returns the file to read: the one asked for, else app.toml if there is one.

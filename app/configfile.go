@@ -23,7 +23,10 @@ import (
 type fileConfig struct {
 	Cluster string `toml:"cluster"`
 	Node    struct {
-		Name string `toml:"name"`
+		Name     string            `toml:"name"`
+		Labels   map[string]string `toml:"labels"`
+		Weight   int64             `toml:"weight"`
+		Capacity int64             `toml:"capacity"`
 	} `toml:"node"`
 	ZooKeeper zookeeperConfig `toml:"zookeeper"`
 	Etcd      etcdConfig      `toml:"etcd"`
@@ -33,6 +36,12 @@ type fileConfig struct {
 	Leader struct {
 		Workers string `toml:"workers"`
 	} `toml:"leader"`
+	Moving struct {
+		MaxMoving   int64   `toml:"maxMoving"`
+		LeaveDelay  string  `toml:"leaveDelay"`
+		FreezeAbove float64 `toml:"freezeAbove"`
+		FreezeFor   string  `toml:"freezeFor"`
+	} `toml:"moving"`
 	Tasks []fileTask `toml:"task"`
 }
 
@@ -68,11 +77,19 @@ type fileTask struct {
 	WorkName    string `toml:"workName"`
 	WorkerNum   int64  `toml:"workerNum"`
 	StopTimeout string `toml:"stopTimeout"`
+
+	Require        string `toml:"require"`
+	Prefer         string `toml:"prefer"`
+	Spread         string `toml:"spread"`
+	MaxPerNode     int64  `toml:"maxPerNode"`
+	Weight         int64  `toml:"weight"`
+	MaxUnavailable int64  `toml:"maxUnavailable"`
+	Paused         bool   `toml:"paused"`
 }
 
 // knownKeys are all keys of app.toml. Keys are told apart by case, which the decoder does not.
 var knownKeys = map[string]bool{
-	"cluster": true, "node": true, "node.name": true,
+	"cluster": true, "node": true, "node.name": true, "node.labels": true, "node.weight": true, "node.capacity": true,
 	"zookeeper": true, "zookeeper.host": true, "zookeeper.sessionTimeout": true, "zookeeper.tickTime": true,
 	"zookeeper.username": true, "zookeeper.password": true, "zookeeper.passwordFile": true,
 	"zookeeper.tls": true, "zookeeper.tls.ca": true, "zookeeper.tls.cert": true, "zookeeper.tls.key": true, "zookeeper.tls.serverName": true,
@@ -81,10 +98,13 @@ var knownKeys = map[string]bool{
 	"etcd.tls": true, "etcd.tls.ca": true, "etcd.tls.cert": true, "etcd.tls.key": true, "etcd.tls.serverName": true,
 	"http": true, "http.listen": true, "leader": true, "leader.workers": true,
 	"task": true, "task.name": true, "task.workName": true, "task.workerNum": true, "task.stopTimeout": true,
+	"task.require": true, "task.prefer": true, "task.spread": true, "task.maxPerNode": true, "task.weight": true,
+	"task.maxUnavailable": true, "task.paused": true,
+	"moving": true, "moving.maxMoving": true, "moving.leaveDelay": true, "moving.freezeAbove": true, "moving.freezeFor": true,
 }
 
 // plainTables are the tables that end a [[task]] before them.
-var plainTables = []string{"node", "zookeeper", "zookeeper.tls", "etcd", "etcd.tls", "http", "leader"}
+var plainTables = []string{"node", "node.labels", "moving", "zookeeper", "zookeeper.tls", "etcd", "etcd.tls", "http", "leader"}
 
 // configFile is a file as read: its content, and where everything stands in it.
 type configFile struct {
@@ -175,6 +195,9 @@ func (f *configFile) unknown() {
 			plain = "task" + rest
 		}
 		above, _, nested := cutLast(plain)
+		if strings.HasPrefix(plain, "node.labels.") {
+			continue // any label
+		}
 		if knownKeys[plain] || nested && !knownKeys[above] && f.keys[above] != (place{}) {
 			continue // known, or below a table that is told of already
 		}
@@ -295,7 +318,10 @@ func (f *configFile) tasks() []cluster.TaskSpec {
 		key := fmt.Sprintf("task[%d]", i)
 		spec := cluster.TaskSpec{Name: t.Name, WorkName: t.WorkName, WorkerNum: int(t.WorkerNum)}
 		spec.StopTimeout = cluster.Duration(f.duration(key+".stopTimeout", t.StopTimeout))
-		bad := false
+		spec.Require, spec.Prefer, spec.Spread = cluster.Selector(t.Require), cluster.Selector(t.Prefer), t.Spread
+		spec.MaxPerNode, spec.Weight, spec.MaxUnavailable = int(t.MaxPerNode), int(t.Weight), int(t.MaxUnavailable)
+		spec.Paused = t.Paused
+		bad := f.zeros(key, "maxPerNode", "weight", "maxUnavailable")
 		for _, e := range split(spec.Validate()) {
 			name, _, _ := strings.Cut(e.Error(), ":")
 			f.fail(f.at(key+"."+name), e.Error())
@@ -311,6 +337,30 @@ func (f *configFile) tasks() []cluster.TaskSpec {
 		}
 	}
 	return specs
+}
+
+// zeros notes keys that are given as 0, where leaving them out is what is meant. It tells whether there
+// are any.
+func (f *configFile) zeros(table string, names ...string) (any bool) {
+	values := map[string]int64{
+		"node.weight": f.config.Node.Weight, "node.capacity": f.config.Node.Capacity, "moving.maxMoving": f.config.Moving.MaxMoving,
+	}
+	for i, t := range f.config.Tasks {
+		key := fmt.Sprintf("task[%d].", i)
+		values[key+"maxPerNode"], values[key+"weight"], values[key+"maxUnavailable"] = t.MaxPerNode, t.Weight, t.MaxUnavailable
+	}
+	for _, name := range names {
+		key := table + "." + name
+		if f.has(key) && !f.wrongType(key) && values[key] == 0 {
+			text := "leave it out for no limit"
+			if name == "weight" {
+				text = "leave it out for 1"
+			}
+			f.fail(f.keys[key], name+": 0 would let nothing run or move; "+text)
+			any = true
+		}
+	}
+	return any
 }
 
 // duration reads a duration, noting a mistake in it; "" is 0.

@@ -89,6 +89,7 @@ func runNode(ctx context.Context, s settings, register Register, child *supervis
 	}
 	node, err := xconsumer.New(store, xconsumer.Config{
 		Cluster: s.cluster, Name: s.name, Address: address, Tasks: s.tasks, LeaderWorkers: s.leader, Source: s.file,
+		Moving: s.moving, Labels: s.labels, Weight: s.weight, Capacity: s.capacity,
 		Vitals: tell, Log: log,
 	})
 	if err != nil {

@@ -1,8 +1,21 @@
 // Package httpapi serves a node over HTTP, on any mux, and holds the client for it.
 //
-//	GET /api/v1/state   the whole cluster as this node sees it (cluster.State)
-//	GET /healthz        200 while the process is alive, whatever the coordination service does
-//	GET /readyz         200 while the node is a member at work, else 503 with the reasons
+//	GET  /api/v1/state                          the whole cluster as this node sees it (cluster.State)
+//	GET  /healthz                               200 while the process is alive, whatever the coordination service does
+//	GET  /readyz                                200 while the node is a member at work, else 503 with the reasons
+//
+//	POST /api/v1/tasks/{task}/scale             {"workers": 3}
+//	POST /api/v1/tasks/{task}/{operation}       pause, resume, reset, restart
+//	POST /api/v1/workers/{task}/{index}/restart
+//	POST /api/v1/nodes/{node}/{operation}       cordon, uncordon, restart
+//	POST /api/v1/nodes/{node}/drain             {"deadline": "5m"}, or nothing
+//	POST /api/v1/leader/step-down
+//	POST /api/v1/moves/now                      wait for no node that is gone
+//	POST /api/v1/plan                           what a change would do: cluster.Change → cluster.Plan
+//	POST /api/v1/plan/apply                     {"revision": …, "change": …}
+//
+// Writes answer 202 when the wish is in the store; leaders see to it then. Errors are problems (RFC
+// 9457).
 package httpapi
 
 import (
@@ -19,6 +32,9 @@ type Node interface {
 	Name() string
 	State(ctx context.Context) (cluster.State, error)
 	Ready() (reasons []string)
+	Do(ctx context.Context, op cluster.Operation) error
+	Plan(ctx context.Context, change cluster.Change) (cluster.Plan, error)
+	Apply(ctx context.Context, change cluster.Change, revision string) error
 }
 
 // stateTimeout bounds how long a request waits for the coordination service.
@@ -31,8 +47,9 @@ func Handler(node Node) http.Handler {
 	mux.HandleFunc("GET /api/v1/state", a.state)
 	mux.HandleFunc("GET /healthz", a.healthz)
 	mux.HandleFunc("GET /readyz", a.readyz)
+	a.operations(mux)
 	mux.HandleFunc("/", a.unknown)
-	return mux
+	return http.NewCrossOriginProtection().Handler(mux) // no other site's page may operate a cluster
 }
 
 type api struct{ node Node }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -25,11 +26,30 @@ type node struct {
 	state   cluster.State
 	err     error
 	reasons []string
+	did     *[]string // what was asked for
 }
 
 func (n node) Name() string                                 { return "n1" }
 func (n node) State(context.Context) (cluster.State, error) { return n.state, n.err }
 func (n node) Ready() []string                              { return n.reasons }
+
+func (n node) Do(_ context.Context, op cluster.Operation) error {
+	if n.did != nil {
+		*n.did = append(*n.did, op.String())
+	}
+	return n.err
+}
+
+func (n node) Plan(_ context.Context, c cluster.Change) (cluster.Plan, error) {
+	return cluster.Plan{Revision: fmt.Sprint(c.Drain)}, n.err
+}
+
+func (n node) Apply(_ context.Context, c cluster.Change, revision string) error {
+	if n.did != nil {
+		*n.did = append(*n.did, fmt.Sprint("apply ", c.Drain, " at ", revision))
+	}
+	return n.err
+}
 
 func get(t *testing.T, n node, method, path string) (*http.Response, map[string]any) {
 	t.Helper()
@@ -71,6 +91,82 @@ func TestAnswers(t *testing.T) {
 				t.Errorf("status %d, %s, body (-want +got):\n%s", resp.StatusCode, resp.Header.Get("Content-Type"), diff)
 			}
 		})
+	}
+}
+
+// Every operation reaches the node as what it is, and every error of the node becomes its answer.
+func TestOperations(t *testing.T) {
+	for _, c := range []struct {
+		name, path, body string
+		err              error
+		status           int
+		want             string // what the node is asked, or the problem's detail
+	}{
+		{"scale", "tasks/a/scale", `{"workers": 3}`, nil, 202, `scale task "a" to 3`},
+		{"scale to nothing", "tasks/a/scale", `{"workers": 0}`, nil, 202, `scale task "a" to 0`},
+		{"scale to what", "tasks/a/scale", ``, nil, 422, `change refused: workers: must be given, as in {"workers": 3}`},
+		{"scale to words", "tasks/a/scale", `{"workers": "many"}`, nil, 400, `body refused: json: cannot unmarshal string into Go struct field .workers of type int`},
+		{"a field that there is not", "tasks/a/scale", `{"worker": 3}`, nil, 400, `body refused: json: unknown field "worker"`},
+		{"two bodies", "tasks/a/scale", `{"workers": 3}{}`, nil, 400, `body refused: there is more than one value in it`},
+		{"pause", "tasks/a/pause", ``, nil, 202, `pause task "a"`},
+		{"resume", "tasks/a/resume", ``, nil, 202, `resume task "a"`},
+		{"reset", "tasks/a/reset", ``, nil, 202, `reset task "a"`},
+		{"restart a task", "tasks/a/restart", ``, nil, 202, `restart task "a"`},
+		{"restart a worker", "workers/a/2/restart", ``, nil, 202, `restart a#2`},
+		{"restart no worker", "workers/a/x/restart", ``, nil, 422, `change refused: index: "x" is no number of a worker`},
+		{"cordon", "nodes/n1/cordon", ``, nil, 202, `cordon node "n1"`},
+		{"uncordon", "nodes/n1/uncordon", ``, nil, 202, `uncordon node "n1"`},
+		{"restart a node", "nodes/n1/restart", ``, nil, 202, `restart node "n1"`},
+		{"drain", "nodes/n1/drain", ``, nil, 202, `drain node "n1"`},
+		{"drain by when", "nodes/n1/drain", `{"deadline": "soon"}`, nil, 400, `body refused: "soon" is no duration: write it as "30s", "1m30s" or "500ms"`},
+		{"step down", "leader/step-down", ``, nil, 202, `step-down`},
+		{"move now", "moves/now", ``, nil, 202, `move-now`},
+		{"apply", "plan/apply", `{"revision": "r", "change": {"drain": ["n2"]}}`, nil, 202, `apply [n2] at r`},
+		{"no such task", "tasks/a/pause", ``, cluster.ErrNoTask, 404, `no such task`},
+		{"no such node", "nodes/n1/cordon", ``, cluster.ErrNoNode, 404, `no such node`},
+		{"no such worker", "workers/a/7/restart", ``, cluster.ErrNoSlot, 404, `no node has such a slot`},
+		{"impossible", "tasks/a/pause", ``, cluster.ErrChange, 422, `change refused`},
+		{"too late", "plan/apply", `{}`, cluster.ErrMovedOn, 409, `the cluster has moved on since it was planned`},
+		{"not connected", "tasks/a/pause", ``, cluster.ErrNotMember, 503, `this node is not a member of the cluster at this moment`},
+		{"anything else", "tasks/a/pause", ``, errors.New("odd"), 503, `odd`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var did []string
+			w := httptest.NewRecorder()
+			httpapi.Handler(node{err: c.err, did: &did}).ServeHTTP(w, httptest.NewRequest("POST", "/api/v1/"+c.path, strings.NewReader(c.body)))
+			var body struct{ Detail string }
+			if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil {
+				t.Fatal(err)
+			}
+			got := body.Detail
+			if w.Code == http.StatusAccepted && len(did) == 1 {
+				got = did[0]
+			}
+			if w.Code != c.status || got != c.want {
+				t.Errorf("status %d, %q; want %d, %q", w.Code, got, c.status, c.want)
+			}
+		})
+	}
+}
+
+func TestPlan(t *testing.T) {
+	w := httptest.NewRecorder()
+	httpapi.Handler(node{}).ServeHTTP(w, httptest.NewRequest("POST", "/api/v1/plan", strings.NewReader(`{"drain": ["n2"]}`)))
+	var plan cluster.Plan
+	if err := json.Unmarshal(w.Body.Bytes(), &plan); err != nil || w.Code != http.StatusOK || plan.Revision != "[n2]" {
+		t.Errorf("status %d, %+v, %v", w.Code, plan, err)
+	}
+}
+
+// A page of another site cannot make a browser operate a cluster.
+func TestOtherSitesAreRefused(t *testing.T) {
+	r := httptest.NewRequest("POST", "/api/v1/tasks/a/pause", nil)
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	w := httptest.NewRecorder()
+	var did []string
+	httpapi.Handler(node{did: &did}).ServeHTTP(w, r)
+	if w.Code != http.StatusForbidden || len(did) > 0 {
+		t.Errorf("status %d, did %v", w.Code, did)
 	}
 }
 

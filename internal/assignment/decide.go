@@ -386,6 +386,7 @@ func fits(doc schema.Doc, fresh []schema.Held) int {
 // they are on their way.
 func Reasons(s *view.Snapshot) map[string]cluster.Reason {
 	d := newDecider(World{Snapshot: s, MaxDocs: MaxDocs})
+	d.explainWaits()
 	d.plan()
 	return d.out.Unplaced
 }

@@ -70,21 +70,46 @@ func (d *decider) wait() {
 	case !d.out.Waits.Frozen:
 		d.out.Waits.Frozen, d.out.Waits.FrozenAt = true, d.Now
 	}
-	thaw := d.out.Waits.FrozenAt + policy.Freeze()
 	for _, guid := range d.guids {
-		absence, missed := d.out.Waits.Gone[guid]
-		if d.fates[guid] != buried || !missed {
-			continue
-		}
-		back := absence.At + time.Duration(policy.LeaveDelay)
-		switch {
-		case d.out.Waits.Frozen && d.Now < thaw:
-			d.putOff(guid, thaw, fmt.Sprintf("%d of %d nodes vanished at once, so nothing is moved for %v", len(d.out.Waits.Gone), all, policy.Freeze()))
-		case d.Now < back:
-			d.putOff(guid, back, fmt.Sprintf("it is given %v to come back", time.Duration(policy.LeaveDelay)))
+		if until, why := d.waitsFor(guid, all); d.fates[guid] == buried && d.Now < until {
+			d.fates[guid] = waits
+			d.waiting[guid] = why
+			d.wake(until)
 		}
 	}
 	d.drains()
+}
+
+// waitsFor returns until when the slots of a member that vanished wait, of so many nodes in all, and why.
+func (d *decider) waitsFor(guid string, all int) (until time.Duration, why cluster.Reason) {
+	absence, missed := d.out.Waits.Gone[guid]
+	if !missed {
+		return 0, why
+	}
+	policy := d.Snapshot.Moving()
+	why = cluster.Reason{Code: cluster.WhyWaiting, Node: absence.Node}
+	if thaw := d.out.Waits.FrozenAt + policy.Freeze(); d.out.Waits.Frozen && d.Now < thaw {
+		why.Detail = fmt.Sprintf("%d of %d nodes vanished at once, so nothing of theirs is moved for %v", len(d.out.Waits.Gone), all, policy.Freeze())
+		return thaw, why
+	}
+	why.Detail = fmt.Sprintf("it is given %v to come back", time.Duration(policy.LeaveDelay))
+	return absence.At + time.Duration(policy.LeaveDelay), why
+}
+
+// explainWaits notes why slots of members that vanished wait, for who does not know since when they are
+// gone.
+func (d *decider) explainWaits() {
+	live := 0
+	for _, f := range d.fates {
+		if f == works || f == leaves {
+			live++
+		}
+	}
+	for _, guid := range d.guids {
+		if until, why := d.waitsFor(guid, live+len(d.out.Waits.Gone)); until > d.Now {
+			d.waiting[guid] = why
+		}
+	}
 }
 
 // noteAbsences brings up to date who vanished: whoever is not back, and was not buried longer ago than
@@ -102,12 +127,6 @@ func (d *decider) noteAbsences(live map[string]bool) {
 			delete(gone, guid)
 		}
 	}
-}
-
-func (d *decider) putOff(guid string, until time.Duration, why string) {
-	d.fates[guid] = waits
-	d.waiting[guid] = cluster.Reason{Code: cluster.WhyWaiting, Node: d.nodeName(guid), Detail: why}
-	d.wake(until)
 }
 
 // drains lets go of what nobody else can take once a drain is over its deadline: the node counts

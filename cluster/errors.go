@@ -1,0 +1,19 @@
+package cluster
+
+import "errors"
+
+// Errors of what people ask for; compare with errors.Is.
+var (
+	// ErrChange: nobody could do that; the error names what is wrong with it.
+	ErrChange = errors.New("change refused")
+	// ErrNoTask: there is no such task.
+	ErrNoTask = errors.New("no such task")
+	// ErrNoNode: there is no such node.
+	ErrNoNode = errors.New("no such node")
+	// ErrNoSlot: no node has such a slot.
+	ErrNoSlot = errors.New("no node has such a slot")
+	// ErrNotMember: the node that was asked is not connected to the cluster at this moment.
+	ErrNotMember = errors.New("this node is not a member of the cluster at this moment")
+	// ErrMovedOn: the cluster is not any more as it was when the change was planned. Plan again.
+	ErrMovedOn = errors.New("the cluster has moved on since it was planned")
+)

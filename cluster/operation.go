@@ -1,0 +1,94 @@
+package cluster
+
+import (
+	"fmt"
+	"time"
+)
+
+// OperationKind says what an operator wants.
+type OperationKind string
+
+// The kinds of operations.
+const (
+	OpScale    OperationKind = "scale"     // Workers of Task, whatever its declaration says, until it is reset
+	OpPause    OperationKind = "pause"     // stop the workers of Task until it is resumed
+	OpResume   OperationKind = "resume"    // let the workers of Task run, also if it is declared as paused
+	OpReset    OperationKind = "reset"     // take back what scale, pause and resume did to Task
+	OpCordon   OperationKind = "cordon"    // give Node nothing new; what it has stays
+	OpUncordon OperationKind = "uncordon"  // let Node take work again; ends a drain, too
+	OpDrain    OperationKind = "drain"     // move away what Node has, and give it nothing new, also after a restart, until it is uncordoned
+	OpRestart  OperationKind = "restart"   // start anew one worker (Task and Index), all of Task, or all of Node
+	OpStepDown OperationKind = "step-down" // let the present leader stand behind all others
+	OpMoveNow  OperationKind = "move-now"  // let no delay or freeze hold the work of nodes that are gone at this moment
+)
+
+// Operation is something that an operator wants. The functions below make them.
+type Operation struct {
+	Kind    OperationKind `json:"kind"`
+	Task    string        `json:"task,omitempty"`
+	Index   *int          `json:"index,omitempty"`
+	Node    string        `json:"node,omitempty"`
+	Workers int           `json:"workers,omitempty"`
+	// Deadline is, of a drain, how long what no other node can take may stay: 0 for ever. Then it
+	// is stopped, and the budgets do not hold any more. Each leader counts it from when it first sees
+	// the drain.
+	Deadline Duration `json:"deadline,omitempty"`
+}
+
+// Scale sets the number of a task's workers.
+func Scale(task string, workers int) Operation {
+	return Operation{Kind: OpScale, Task: task, Workers: workers}
+}
+
+// Pause stops the workers of a task.
+func Pause(task string) Operation { return Operation{Kind: OpPause, Task: task} }
+
+// Resume lets the workers of a task run.
+func Resume(task string) Operation { return Operation{Kind: OpResume, Task: task} }
+
+// Reset puts the declaration of a task in force again.
+func Reset(task string) Operation { return Operation{Kind: OpReset, Task: task} }
+
+// Cordon makes a node take nothing new.
+func Cordon(node string) Operation { return Operation{Kind: OpCordon, Node: node} }
+
+// Uncordon lets a node take work again.
+func Uncordon(node string) Operation { return Operation{Kind: OpUncordon, Node: node} }
+
+// Drain makes a node give away what it has.
+func Drain(node string, deadline time.Duration) Operation {
+	return Operation{Kind: OpDrain, Node: node, Deadline: Duration(deadline)}
+}
+
+// RestartWorker starts a worker anew, under a new token and not necessarily on the same node.
+func RestartWorker(slot Slot) Operation {
+	return Operation{Kind: OpRestart, Task: slot.Task, Index: &slot.Index}
+}
+
+// RestartTask starts all workers of a task anew, as many at a time as the budgets allow.
+func RestartTask(task string) Operation { return Operation{Kind: OpRestart, Task: task} }
+
+// RestartNode starts all workers of a node anew, as many at a time as the budgets allow.
+func RestartNode(node string) Operation { return Operation{Kind: OpRestart, Node: node} }
+
+// StepDown lets the present leader stand behind all others. Where there is no other, only the term
+// changes.
+func StepDown() Operation { return Operation{Kind: OpStepDown} }
+
+// MoveNow cuts the waits for nodes that are gone. A lease that may not be over yet is waited for all the same.
+func MoveNow() Operation { return Operation{Kind: OpMoveNow} }
+
+// String describes the operation.
+func (o Operation) String() string {
+	switch {
+	case o.Kind == OpScale:
+		return fmt.Sprintf("scale task %q to %d", o.Task, o.Workers)
+	case o.Index != nil:
+		return fmt.Sprintf("%s %s", o.Kind, Slot{Task: o.Task, Index: *o.Index})
+	case o.Task != "":
+		return fmt.Sprintf("%s task %q", o.Kind, o.Task)
+	case o.Node != "":
+		return fmt.Sprintf("%s node %q", o.Kind, o.Node)
+	}
+	return string(o.Kind)
+}

@@ -1,0 +1,93 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Change is something that might be done to a cluster, or happen to it.
+type Change struct {
+	Tasks    []TaskSpec        `json:"tasks,omitempty"`    // declared, in place of what is in force
+	Scale    map[string]int    `json:"scale,omitempty"`    // workers by task
+	Pause    []string          `json:"pause,omitempty"`    // tasks
+	Resume   []string          `json:"resume,omitempty"`   // tasks
+	Cordon   []string          `json:"cordon,omitempty"`   // nodes
+	Uncordon []string          `json:"uncordon,omitempty"` // nodes; ends a drain, too
+	Drain    []string          `json:"drain,omitempty"`    // nodes
+	Lose     []string          `json:"lose,omitempty"`     // nodes; can only be asked about
+	Labels   map[string]Labels `json:"labels,omitempty"`   // by node, in place of its own; can only be asked about
+}
+
+// Validate returns every mistake in the change that can be seen without the cluster, joined.
+func (c Change) Validate() error {
+	var errs []error
+	for _, t := range c.Tasks {
+		if err := t.Validate(); err != nil {
+			errs = append(errs, fmt.Errorf("tasks: %s: %w", t.Name, err))
+		}
+	}
+	for _, task := range slices.Sorted(maps.Keys(c.Scale)) {
+		if n := c.Scale[task]; n < 0 || n > MaxWorkers {
+			errs = append(errs, fmt.Errorf("scale: %s: %d is not between 0 and %d", task, n, MaxWorkers))
+		}
+	}
+	for _, node := range slices.Sorted(maps.Keys(c.Labels)) {
+		if err := c.Labels[node].Validate(); err != nil {
+			errs = append(errs, fmt.Errorf("labels: %s: %w", node, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Plan is what a change would do: where slots would be in the end. How they get there, budgets and
+// delays say.
+type Plan struct {
+	// Revision identifies the cluster's state that the plan was made from.
+	Revision string         `json:"revision"`
+	Moves    []PlannedMove  `json:"moves"`    // slots that have a node now and would leave it
+	Starts   []PlannedStart `json:"starts"`   // slots that have no node now and would get one
+	Stops    []Slot         `json:"stops"`    // slots that nobody would need any more
+	Unplaced []Unplaced     `json:"unplaced"` // tasks with slots that would have no node
+	Before   Balance        `json:"before"`
+	After    Balance        `json:"after"`
+}
+
+// PlannedMove is a slot that would leave its node.
+type PlannedMove struct {
+	Slot   Slot       `json:"slot"`
+	From   string     `json:"from"`
+	To     string     `json:"to"` // "" if it would have no place
+	Code   ReasonCode `json:"code"`
+	Reason string     `json:"reason"` // in words
+}
+
+// PlannedStart is a slot that would get a node.
+type PlannedStart struct {
+	Slot Slot   `json:"slot"`
+	To   string `json:"to"`
+}
+
+// Unplaced is the slots of a task that would have no node.
+type Unplaced struct {
+	Task   string     `json:"task"`
+	Slots  int        `json:"slots"`
+	Code   ReasonCode `json:"code"`
+	Reason string     `json:"reason"` // in words
+}
+
+// Balance is how evenly nodes are loaded. Loads are weights of workers, by the weight of the node.
+type Balance struct {
+	Least float64 `json:"least"`
+	Most  float64 `json:"most"`
+	Mean  float64 `json:"mean"`
+}
+
+// Skew is how much more than the mean the most loaded node has, 0 if all have the same.
+func (b Balance) Skew() float64 {
+	if b.Mean == 0 {
+		return 0
+	}
+	return b.Most/b.Mean - 1
+}

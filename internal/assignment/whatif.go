@@ -1,0 +1,285 @@
+package assignment
+
+import (
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// Revision identifies what a plan is made from: who is there, what is declared, marked and ordered,
+// and who has what.
+func Revision(s *view.Snapshot) string {
+	h := fnv.New64a()
+	note := func(kind, name string, version int64) { _, _ = fmt.Fprintf(h, "%s %s %d\n", kind, name, version) }
+	note("epoch", "", s.Epoch.Version)
+	note("settings", "", s.Settings.Version)
+	note("suspects", "", s.Suspects.Version)
+	for _, name := range slices.Sorted(maps.Keys(s.Tasks)) {
+		note("task", name, s.Tasks[name].Version)
+	}
+	for _, node := range slices.Sorted(maps.Keys(s.Marks)) {
+		note("mark", node, s.Marks[node].Version)
+	}
+	for _, guid := range slices.Sorted(maps.Keys(s.Peers)) {
+		p := s.Peers[guid]
+		note("doc", guid, p.Doc.Version)
+		_, _ = fmt.Fprintln(h, p.Live(), p.Status.Rec != nil && p.Status.Rec.Leaving)
+	}
+	return fmt.Sprintf("%016x", h.Sum64())
+}
+
+// WhatIf plans a change without making it. It has the leader's own decisions and planner, and the
+// same input gives the same plan.
+func WhatIf(s *view.Snapshot, change cluster.Change) (cluster.Plan, error) {
+	next, err := changed(s, change)
+	if err != nil {
+		return cluster.Plan{}, err
+	}
+	before, after := planned(s), planned(next)
+	plan := cluster.Plan{
+		Revision: Revision(s), Moves: []cluster.PlannedMove{}, Starts: []cluster.PlannedStart{}, Stops: []cluster.Slot{}, Unplaced: []cluster.Unplaced{},
+		Before: before.balance(before.now), After: after.balance(after.targetNode),
+	}
+	reasons := after.reasons()
+	for t, name := range after.tasks {
+		short := 0
+		for i := range after.target.Target[t] {
+			slot := cluster.Slot{Task: name, Index: i}
+			from, to := before.now(slot), after.targetNode(slot)
+			switch {
+			case from == to:
+			case from == "":
+				plan.Starts = append(plan.Starts, cluster.PlannedStart{Slot: slot, To: to})
+			default:
+				why := reasons(slot, from)
+				plan.Moves = append(plan.Moves, cluster.PlannedMove{Slot: slot, From: from, To: to, Code: why.Code, Reason: why.String()})
+			}
+			if to == "" {
+				short++
+			}
+		}
+		if why := after.out.Unplaced[name]; short > 0 && why.Code != "" {
+			plan.Unplaced = append(plan.Unplaced, cluster.Unplaced{Task: name, Slots: short, Code: why.Code, Reason: why.String()})
+		}
+	}
+	for slot := range before.owners {
+		if spec, known := after.specs[slot.Task]; !known || slot.Index >= spec.WorkerNum {
+			plan.Stops = append(plan.Stops, slot)
+		}
+	}
+	slices.SortFunc(plan.Stops, cluster.Slot.Compare)
+	return plan, nil
+}
+
+// preview is a decision of which only the plan is of interest.
+type preview struct {
+	*decider
+	owners map[cluster.Slot]string // node names
+}
+
+func planned(s *view.Snapshot) preview {
+	self := ""
+	if s.Epoch.Rec != nil {
+		self = s.Epoch.Rec.Leader
+	}
+	d := newDecider(World{Snapshot: s, Self: self, MaxDocs: MaxDocs})
+	d.plan()
+	p := preview{d, map[cluster.Slot]string{}}
+	for _, guid := range d.guids {
+		if rec := s.Peers[guid].Doc.Rec; rec != nil && (s.Peers[guid].Live() || d.fates[guid] == waits) {
+			for slot := range schema.Each(rec.Slots) {
+				p.owners[slot] = rec.Node
+			}
+		}
+	}
+	return p
+}
+
+// now returns the node that has a slot, "" if none.
+func (p preview) now(slot cluster.Slot) string { return p.owners[slot] }
+
+// targetNode returns the node that should have a slot, "" if none.
+func (p preview) targetNode(slot cluster.Slot) string { return p.targetName(slot) }
+
+// reasons returns why slots leave their nodes.
+func (p preview) reasons() func(slot cluster.Slot, from string) cluster.Reason {
+	why := map[cluster.Slot]cluster.Reason{}
+	for _, m := range p.target.Moves {
+		why[cluster.Slot{Task: p.tasks[m.Task], Index: m.Slot}] = m.Why
+	}
+	live := map[string]bool{}
+	for n := range p.in.Nodes {
+		live[p.in.Nodes[n].Name] = true
+	}
+	return func(slot cluster.Slot, from string) cluster.Reason {
+		switch r, known := why[slot]; {
+		case known:
+			return r
+		case p.specs[slot.Task].Paused:
+			return cluster.Reason{Code: cluster.WhyPaused}
+		case p.Snapshot.Mark(from).Drain != nil:
+			return cluster.Reason{Code: cluster.WhyDraining, Node: from}
+		case !live[from]:
+			return cluster.Reason{Code: cluster.WhyLost, Node: from}
+		}
+		return cluster.Reason{Code: cluster.WhyTaskChanged}
+	}
+}
+
+// balance weighs what nodes have.
+func (p preview) balance(of func(cluster.Slot) string) cluster.Balance {
+	load, total, weights := map[string]float64{}, 0.0, 0.0
+	for t, name := range p.tasks {
+		for i := range p.target.Target[t] {
+			if node := of(cluster.Slot{Task: name, Index: i}); node != "" {
+				load[node] += float64(p.specs[name].Cost())
+			}
+		}
+	}
+	b, first := cluster.Balance{}, true
+	for n := range p.in.Nodes {
+		node := &p.in.Nodes[n]
+		if node.Gone || node.Draining {
+			continue
+		}
+		weight := float64(max(node.Weight, 1))
+		share := load[node.Name] / weight
+		if first || share < b.Least {
+			b.Least = share
+		}
+		b.Most, first = max(b.Most, share), false
+		total, weights = total+load[node.Name], weights+weight
+	}
+	if weights > 0 {
+		b.Mean = total / weights
+	}
+	return b
+}
+
+// changed returns a snapshot with a change in it.
+func changed(s *view.Snapshot, c cluster.Change) (*view.Snapshot, error) {
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("%w: %w", cluster.ErrChange, err)
+	}
+	next := *s
+	next.Tasks, next.Marks, next.Peers = maps.Clone(s.Tasks), maps.Clone(s.Marks), maps.Clone(s.Peers)
+	e := editor{&next, s.Specs()}
+	for _, spec := range c.Tasks {
+		e.declare(spec)
+	}
+	for _, task := range slices.Sorted(maps.Keys(c.Scale)) {
+		if err := e.override(task, func(o *schema.Override) { o.WorkerNum = new(c.Scale[task]) }); err != nil {
+			return nil, err
+		}
+	}
+	for paused, tasks := range map[bool][]string{true: c.Pause, false: c.Resume} {
+		for _, task := range tasks {
+			if err := e.override(task, func(o *schema.Override) { o.Paused = new(paused) }); err != nil {
+				return nil, err
+			}
+		}
+	}
+	marks := []struct {
+		nodes []string
+		mark  schema.Mark
+	}{{c.Cordon, schema.Mark{Cordoned: true}}, {c.Uncordon, schema.Mark{}}, {c.Drain, schema.Mark{Drain: &schema.Drain{}}}}
+	for _, m := range marks {
+		for _, node := range m.nodes {
+			if err := e.mark(node, m.mark); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, node := range c.Lose {
+		if err := e.lose(node); err != nil {
+			return nil, err
+		}
+	}
+	for _, node := range slices.Sorted(maps.Keys(c.Labels)) {
+		if err := e.relabel(node, c.Labels[node]); err != nil {
+			return nil, err
+		}
+	}
+	return &next, nil
+}
+
+// editor changes a snapshot of its own.
+type editor struct {
+	*view.Snapshot
+	specs map[string]cluster.TaskSpec
+}
+
+func (e editor) declare(spec cluster.TaskSpec) {
+	rec := schema.Task{Spec: spec}
+	if old := e.Tasks[spec.Name].Rec; old != nil {
+		rec = *old
+		rec.Spec, rec.Deleted = spec, false
+	}
+	e.specs[spec.Name] = rec.Effective()
+	e.Tasks[spec.Name] = view.Entry[schema.Task]{Rec: &rec, Version: e.Tasks[spec.Name].Version}
+}
+
+func (e editor) override(task string, f func(*schema.Override)) error {
+	spec, known := e.specs[task]
+	if !known {
+		return fmt.Errorf("%w: %q", cluster.ErrNoTask, task)
+	}
+	rec := schema.Task{Spec: spec}
+	if old := e.Tasks[task].Rec; old != nil {
+		rec = *old
+	}
+	f(&rec.Override)
+	e.Tasks[task] = view.Entry[schema.Task]{Rec: &rec, Version: e.Tasks[task].Version}
+	return nil
+}
+
+func (e editor) mark(node string, mark schema.Mark) error {
+	if e.member(node) == "" && e.Marks[node].Rec == nil {
+		return fmt.Errorf("%w: %q", cluster.ErrNoNode, node)
+	}
+	e.Marks[node] = view.Entry[schema.Mark]{Rec: &mark, Version: e.Marks[node].Version}
+	return nil
+}
+
+// member returns a live member of a name, "" if there is none.
+func (e editor) member(node string) string {
+	for _, guid := range slices.Sorted(maps.Keys(e.Peers)) {
+		if p := e.Peers[guid]; p.Live() && p.Member.Rec != nil && p.Member.Rec.Node == node {
+			return guid
+		}
+	}
+	return ""
+}
+
+func (e editor) lose(node string) error {
+	guid := e.member(node)
+	if guid == "" {
+		return fmt.Errorf("%w: %q", cluster.ErrNoNode, node)
+	}
+	p := *e.Peers[guid]
+	if p.Doc.Rec != nil {
+		doc := *p.Doc.Rec
+		doc.Closed = &schema.Closed{By: "what-if", Cause: "lost", Clean: true} // nobody waits for it
+		p.Doc.Rec = &doc
+	}
+	e.Peers[guid] = &p
+	return nil
+}
+
+func (e editor) relabel(node string, labels cluster.Labels) error {
+	guid := e.member(node)
+	if guid == "" {
+		return fmt.Errorf("%w: %q", cluster.ErrNoNode, node)
+	}
+	p := *e.Peers[guid]
+	m := *p.Member.Rec
+	m.Labels = labels
+	p.Member.Rec = &m
+	e.Peers[guid] = &p
+	return nil
+}

@@ -1,0 +1,72 @@
+package xconsumer
+
+import (
+	"context"
+	"fmt"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/assignment"
+	"gitee.com/ken.yang/xconsumer/internal/operation"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// Do notes what an operator wants, in the store, and returns when it is there: leaders see to it as
+// budgets and delays allow. It may be called from any goroutine, on any node that is a member. The error
+// matches those of package cluster or of package coord.
+func (n *Node) Do(ctx context.Context, op cluster.Operation) error {
+	session := n.session()
+	if session == nil {
+		return fmt.Errorf("%s: %w", op, cluster.ErrNotMember)
+	}
+	snap, err := n.observer.Snapshot(ctx)
+	if err == nil {
+		err = operation.Operator{Session: session, Keys: n.keys, By: n.cfg.Name}.Do(ctx, snap, op)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	return nil
+}
+
+// Plan tells what a change would do, without making it.
+func (n *Node) Plan(ctx context.Context, change cluster.Change) (cluster.Plan, error) {
+	snap, err := n.observer.Snapshot(ctx)
+	if err != nil {
+		return cluster.Plan{}, fmt.Errorf("plan: %w", err)
+	}
+	plan, err := assignment.WhatIf(snap, change)
+	if err != nil {
+		return cluster.Plan{}, fmt.Errorf("plan: %w", err)
+	}
+	return plan, nil
+}
+
+// Apply makes a change that was planned, in one commit. The error matches cluster.ErrMovedOn if
+// anything that the plan was made from has changed since.
+func (n *Node) Apply(ctx context.Context, change cluster.Change, revision string) error {
+	session := n.session()
+	if session == nil {
+		return fmt.Errorf("apply: %w", cluster.ErrNotMember)
+	}
+	v := view.New(n.cfg.Cluster, session, n.keys) // what the observer knows may be older than the plan
+	defer v.Close()
+	if err := v.Refresh(ctx); err != nil {
+		return fmt.Errorf("apply: %w", err)
+	}
+	snap := v.Snapshot()
+	if now := assignment.Revision(snap); now != revision {
+		return fmt.Errorf("apply: %w: it is at revision %s, not %s", cluster.ErrMovedOn, now, revision)
+	}
+	if err := (operation.Operator{Session: session, Keys: n.keys, By: n.cfg.Name}).Apply(ctx, snap, change); err != nil {
+		return fmt.Errorf("apply: %w", err)
+	}
+	return nil
+}
+
+// session returns the present session, nil while the node is not connected.
+func (n *Node) session() coord.Session {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.health.session
+}

@@ -63,6 +63,10 @@ fuzz: ## Fuzzes the record parsers and app.toml for a minute each
 bench: deps ## Measures how long work waits when a node leaves or dies, and how long dev takes to begin
 	cd bench && $(GO) test -run XXX -bench . -benchtime 1x ./...
 
+.PHONY: bench-planner
+bench-planner: ## Compares planners in one run (minutes); PEERS=a,b narrows, JSON=FILE writes lines, DOC=1 docs/benchmarks.md
+	cd bench && $(GO) run ./planner $(if $(PEERS),-peers $(PEERS)) $(if $(JSON),-json $(abspath $(JSON))) $(if $(DOC),-doc ../docs/benchmarks.md)
+
 .PHONY: build
 build: ## Builds bin/xconsumer
 	$(GO) build -o bin/xconsumer ./cmd/xconsumer

@@ -15,7 +15,9 @@ func (w *world) lose(p *proc) {
 	w.t.Helper()
 	p.Kill()
 	p.stop()
-	<-p.done
+	if err := <-p.done; err != nil {
+		w.t.Logf("%s ends: %v", p.Name(), err)
+	}
 	w.floor.die(p.Name())
 	time.Sleep(25 * time.Second) // its session, and the takeover delay
 }
@@ -87,7 +89,9 @@ func TestFreeze(t *testing.T) {
 		w.lose(nodes[2])
 		w.floor.die("n3")
 		nodes[3].stop()
-		<-nodes[3].done
+		if err := <-nodes[3].done; err != nil {
+			t.Log(err)
+		}
 		time.Sleep(5 * time.Minute)
 		running := len(w.floor.check.Running())
 		if running == 10 {

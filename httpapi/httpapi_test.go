@@ -133,7 +133,7 @@ func TestOperations(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var did []string
 			w := httptest.NewRecorder()
-			httpapi.Handler(node{err: c.err, did: &did}).ServeHTTP(w, httptest.NewRequest("POST", "/api/v1/"+c.path, strings.NewReader(c.body)))
+			httpapi.Handler(node{err: c.err, did: &did}).ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/api/v1/"+c.path, strings.NewReader(c.body)))
 			var body struct{ Detail string }
 			if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil {
 				t.Fatal(err)
@@ -151,7 +151,7 @@ func TestOperations(t *testing.T) {
 
 func TestPlan(t *testing.T) {
 	w := httptest.NewRecorder()
-	httpapi.Handler(node{}).ServeHTTP(w, httptest.NewRequest("POST", "/api/v1/plan", strings.NewReader(`{"drain": ["n2"]}`)))
+	httpapi.Handler(node{}).ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/api/v1/plan", strings.NewReader(`{"drain": ["n2"]}`)))
 	var plan cluster.Plan
 	if err := json.Unmarshal(w.Body.Bytes(), &plan); err != nil || w.Code != http.StatusOK || plan.Revision != "[n2]" {
 		t.Errorf("status %d, %+v, %v", w.Code, plan, err)
@@ -160,7 +160,7 @@ func TestPlan(t *testing.T) {
 
 // A page of another site cannot make a browser operate a cluster.
 func TestOtherSitesAreRefused(t *testing.T) {
-	r := httptest.NewRequest("POST", "/api/v1/tasks/a/pause", nil)
+	r := httptest.NewRequest(http.MethodPost, "/api/v1/tasks/a/pause", nil)
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
 	w := httptest.NewRecorder()
 	var did []string

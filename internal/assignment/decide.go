@@ -40,6 +40,8 @@ type World struct {
 	// Trials are the suspects, and since when each is where it is.
 	Trials map[cluster.Slot]Trial
 	Waits  Waits
+	// Planner makes the plans; nil for planner.Make.
+	Planner func(planner.Input) planner.Plan
 }
 
 // Look is the first sight of a member that is gone or has to be.
@@ -79,6 +81,8 @@ type Decision struct {
 	Unplaced map[string]cluster.Reason
 	// Pending is how many slots are to move and wait for the budget or for a burst of changes to end.
 	Pending int
+	// PlanFault is set if planning failed: the plan is a makeshift then.
+	PlanFault *PlanFault
 	// Full are nodes whose documents have no room for all that they should be granted.
 	Full []string
 	// Blocked says why nothing is granted, "" if nothing stands in the way.

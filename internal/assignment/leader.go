@@ -13,6 +13,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/election"
 	"gitee.com/ken.yang/xconsumer/internal/jitter"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/planner"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
@@ -31,6 +32,8 @@ type Leader struct {
 	Self    membership.Self
 	Log     *slog.Logger
 	Emit    func(cluster.Event)
+	// Planner makes the plans; nil for planner.Make.
+	Planner func(planner.Input) planner.Plan
 	// Publish is given what the leader has read, whenever that changes.
 	Publish func(*view.Snapshot)
 }
@@ -62,12 +65,13 @@ type leading struct {
 	// nextToken and committed are what the epoch held after this leader's last commit.
 	nextToken, committed int64
 	// failures counts the commits that failed since the last good one.
-	failures int
-	noOld    int64 // a decision that was found missing from the ring
-	blocked  string
-	full     string
-	errors   map[string]string // records that cannot be used, as told
-	wasLive  map[string]string // live members, as told: GUID → node name
+	failures  int
+	noOld     int64 // a decision that was found missing from the ring
+	blocked   string
+	full      string
+	planFault string            // as told
+	errors    map[string]string // records that cannot be used, as told
+	wasLive   map[string]string // live members, as told: GUID → node name
 }
 
 func (l *leading) run(ctx context.Context) error {
@@ -91,12 +95,14 @@ func (l *leading) run(ctx context.Context) error {
 			Buried:   l.buried,
 			Trials:   l.trials,
 			Waits:    l.waits,
+			Planner:  l.Planner,
 
 			NextToken: l.nextToken,
 		})
 		l.looks, l.trials, l.waits = d.Looks, d.Trials, d.Waits
 		l.tellBlocked(d.Blocked)
 		l.tellFull(d.Full)
+		l.tellPlanFault(ctx, d.PlanFault)
 		for _, guid := range d.Forget {
 			l.view.Forget(guid)
 			delete(l.buried, guid)
@@ -217,8 +223,11 @@ func (l *leading) write(ctx context.Context, d Decision) error {
 	}
 	suspects, at := l.suspectsOps(snap, d.Suspects)
 	ops = append(ops, suspects...)
-	if d.Orders != nil {
-		at := snap.Orders.Version
+	switch at := snap.Orders.Version; {
+	case d.Orders == nil:
+	case d.Orders.Empty():
+		ops = append(ops, coord.Delete(l.Keys.Orders(), at))
+	default:
 		ops = append(ops, coord.Set(l.Keys.Orders(), schema.Encode(d.Orders, at+1), at))
 	}
 	ops = append(ops, l.record(snap, d.Moves)...)

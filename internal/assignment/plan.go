@@ -2,7 +2,9 @@ package assignment
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -30,7 +32,7 @@ func (d *decider) plan() {
 	}
 	d.addOwners(byName)
 	d.holdBack(d.in.Tasks)
-	d.target = planner.Make(d.in)
+	d.target = d.makePlan()
 	for t, reason := range d.target.Unplaced {
 		switch {
 		case reason.Code != "":
@@ -46,6 +48,27 @@ func (d *decider) plan() {
 			}
 		}
 	}
+}
+
+// makePlan asks the planner, and makes do without it if it fails: a fault in it must not stop the
+// cluster.
+func (d *decider) makePlan() (plan planner.Plan) {
+	defer func() {
+		if r := recover(); r != nil {
+			d.out.PlanFault = &PlanFault{Error: fmt.Sprint(r), Stack: string(debug.Stack()), Input: d.in}
+			plan = planner.Fallback(d.in)
+		}
+	}()
+	if d.Planner != nil {
+		return d.Planner(d.in)
+	}
+	return planner.Make(d.in)
+}
+
+// PlanFault is a failure of the planner, with what it was asked.
+type PlanFault struct {
+	Error, Stack string
+	Input        planner.Input
 }
 
 // addNodes adds the nodes of the plan, and returns them by name.

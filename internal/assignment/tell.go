@@ -1,10 +1,15 @@
 package assignment
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
@@ -57,6 +62,30 @@ func (l *leading) tellBlocked(why string) {
 		l.Log.Warn("nothing is granted for now", "reason", why)
 	}
 	l.blocked = why
+}
+
+// tellPlanFault raises an alarm when the planner fails, once for each way in which it does, and keeps
+// what it was asked.
+func (l *leading) tellPlanFault(ctx context.Context, f *PlanFault) {
+	if f == nil || f.Error == l.planFault {
+		return
+	}
+	l.planFault = f.Error
+	const most = 8 << 10
+	rec := &schema.PlanFault{At: time.Now().UTC().Truncate(time.Millisecond), Leader: l.Self.Name, Error: f.Error, Stack: f.Stack[:min(len(f.Stack), most)]}
+	if input, err := json.Marshal(f.Input); err == nil && len(input) < coord.MaxValue/2 {
+		rec.Input = input
+	}
+	l.Log.Error("the planner has failed; what runs stays where it is, and free slots go where they fit", "error", f.Error, "input", l.Keys.PlanFault(), "stack", rec.Stack)
+	l.Emit(cluster.Event{Kind: cluster.PlanFailed, Detail: f.Error + "; its input is kept in " + l.Keys.PlanFault()})
+	old, err := l.Session.Get(ctx, l.Keys.PlanFault())
+	op := coord.Set(l.Keys.PlanFault(), schema.Encode(rec, 0), old.Version)
+	if errors.Is(err, coord.ErrNotFound) {
+		op = coord.Create(l.Keys.PlanFault(), schema.Encode(rec, 0))
+	}
+	if _, err := l.Session.Commit(ctx, coord.Check(l.term.Candidate, 0), op); err != nil {
+		l.Log.Warn("the planner's input is not kept", "error", err)
+	}
 }
 
 func (l *leading) tellFull(nodes []string) {

@@ -123,7 +123,9 @@ func (d *decider) noteAbsences(live map[string]bool) {
 		}
 	}
 	for guid, absence := range gone {
-		if live[absence.Node] || d.hurried(guid) || d.Snapshot.Peers[guid] == nil && d.Now > absence.At+d.Timeout {
+		p := d.Snapshot.Peers[guid]
+		// Whoever leaves may look as if it had vanished, until its document is read.
+		if live[absence.Node] || d.hurried(guid) || p != nil && !vanished(p) || p == nil && d.Now > absence.At+d.Timeout {
 			delete(gone, guid)
 		}
 	}

@@ -51,9 +51,9 @@ func WhatIf(s *view.Snapshot, change cluster.Change) (cluster.Plan, error) {
 		for i := range after.target.Target[t] {
 			slot := cluster.Slot{Task: name, Index: i}
 			from, to := before.now(slot), after.targetNode(slot)
-			switch {
-			case from == to:
-			case from == "":
+			switch from {
+			case to:
+			case "":
 				plan.Starts = append(plan.Starts, cluster.PlannedStart{Slot: slot, To: to})
 			default:
 				why := reasons(slot, from)

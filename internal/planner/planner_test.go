@@ -410,6 +410,48 @@ func TestHeldSlotsAreNotPlaced(t *testing.T) {
 	}
 }
 
+// The plan for when planning fails breaks no constraint and moves nothing that may stay.
+func TestFallback(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		in := small(t)
+		plan := planner.Fallback(in)
+		load := make([]int, len(in.Nodes))
+		for i, target := range plan.Target {
+			count := make([]int, len(in.Nodes))
+			for k, n := range target {
+				from := in.Tasks[i].Owner[k]
+				if from != planner.Nobody && n != from && planner.Fits(&in.Nodes[from], in.Tasks[i].Spec).Code == "" {
+					t.Fatalf("slot %d of task %d moved from %d to %d", k, i, from, n)
+				}
+				if n == planner.Nobody {
+					continue
+				}
+				load[n]++
+				count[n]++
+				node := &in.Nodes[n]
+				if n == from || node.Gone {
+					continue
+				}
+				if planner.Fits(node, in.Tasks[i].Spec).Code != "" || node.Cordoned || node.Draining ||
+					node.Capacity > 0 && load[n] > node.Capacity && in.Tasks[i].Owner[k] == planner.Nobody && onlyFresh(in, n) ||
+					in.Tasks[i].Spec.MaxPerNode > 0 && count[n] > in.Tasks[i].Spec.MaxPerNode {
+					t.Fatalf("slot %d of task %d went to %d", k, i, n)
+				}
+			}
+		}
+	})
+}
+
+// onlyFresh tells whether a node had nothing before.
+func onlyFresh(in planner.Input, n int32) bool {
+	for _, task := range in.Tasks {
+		if slices.Contains(task.Owner, n) {
+			return false
+		}
+	}
+	return true
+}
+
 // With weights every node's load is within one slot of its ideal.
 func TestWeightedLoads(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -76,6 +76,9 @@ func (k Keys) Mark(node string) string { return k.Marks() + "/" + node }
 // Orders is what operators want done once.
 func (k Keys) Orders() string { return k.root + "/orders" }
 
+// PlanFault is the last input on which the planner failed, kept for its developers.
+func (k Keys) PlanFault() string { return k.root + "/planfault" }
+
 // Decision is one of the last things that leaders decided.
 func (k Keys) Decision(n int64) string {
 	return k.root + "/decisions/" + strconv.FormatInt(n, 10)

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -266,6 +267,17 @@ type Orders struct {
 // Empty tells whether nothing is left to do.
 func (o *Orders) Empty() bool {
 	return o.StepDown == 0 && len(o.MoveNow) == 0 && len(o.Restart) == 0
+}
+
+// PlanFault is the last input on which the planner failed. Nobody reads it but people; delete it when
+// the fault is mended.
+type PlanFault struct {
+	header
+	At     time.Time       `json:"at"`
+	Leader string          `json:"leader"` // node name
+	Error  string          `json:"error"`
+	Stack  string          `json:"stack"`
+	Input  json.RawMessage `json:"input,omitempty"` // of the planner, as JSON; left out if it is too large
 }
 
 // Suspects are the slots that were started shortly before the crashes of their members. Only

@@ -380,8 +380,12 @@ func (v *View) PutSuspects(rec *schema.Suspects, version int64) {
 	v.snap.Suspects = Entry[schema.Suspects]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
 }
 
-// PutOrders notes what the owner has committed itself.
+// PutOrders notes what the owner has committed itself; no orders are no record.
 func (v *View) PutOrders(rec *schema.Orders, version int64) {
+	if rec.Empty() {
+		v.snap.Orders = Entry[schema.Orders]{Absent: true, Read: v.session.Now()}
+		return
+	}
 	v.snap.Orders = Entry[schema.Orders]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
 }
 

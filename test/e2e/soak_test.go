@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strings"
 	"syscall"
@@ -111,7 +112,11 @@ func (s *soaker) round() {
 		s.faults[kind]++
 		node := s.names[victims[i]]
 		s.Logf("%s (%s)", kind, node)
-		if f := soakFaults[kind](s, node); f != nil {
+		switch f := soakFaults[kind](s, node); {
+		case f == nil:
+		case strings.Contains(kind, "server"): // what else there is to undo may need them
+			undo = slices.Insert(undo, 0, f)
+		default:
 			undo = append(undo, f)
 		}
 	}
@@ -208,9 +213,36 @@ var soakFaults = map[string]func(s *soaker, node string) (undo func()){
 	"all servers killed":   func(s *soaker, _ string) func() { return s.killServers(0, 1, 2) },
 	"server hangs":         func(s *soaker, _ string) func() { return s.pauseServer(s.dice.IntN(3)) },
 	"server leader hangs":  func(s *soaker, _ string) func() { return s.pauseServer(s.servers.Leader()) },
-	"document deleted":     func(s *soaker, node string) func() { s.delete(node, s.keys.Doc); return nil },
-	"member deleted":       func(s *soaker, node string) func() { s.delete(node, s.keys.Member); return nil },
-	"status deleted":       func(s *soaker, node string) func() { s.delete(node, s.keys.Status); return nil },
+	"node drained": func(s *soaker, node string) func() {
+		s.ask("nodes/" + node + "/drain")
+		return func() { s.ask("nodes/" + node + "/uncordon") }
+	},
+	"work restarted":    func(s *soaker, node string) func() { s.ask("nodes/" + node + "/restart"); return nil },
+	"leader steps down": func(s *soaker, _ string) func() { s.ask("leader/step-down"); return nil },
+	"document deleted":  func(s *soaker, node string) func() { s.delete(node, s.keys.Doc); return nil },
+	"member deleted":    func(s *soaker, node string) func() { s.delete(node, s.keys.Member); return nil },
+	"status deleted":    func(s *soaker, node string) func() { s.delete(node, s.keys.Status); return nil },
+}
+
+// ask asks the nodes for an operation, one after the other, until one accepts it. A mark that nobody can
+// take back now is taken back until somebody does.
+func (s *soaker) ask(path string) {
+	client := http.Client{Timeout: 5 * time.Second}
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		for _, name := range s.names {
+			resp, err := client.Post("http://"+s.nodes[name].addr+"/api/v1/"+path, "", nil)
+			if err != nil {
+				continue
+			}
+			_ = resp.Body.Close()
+			if resp.StatusCode == http.StatusAccepted || resp.StatusCode == http.StatusNotFound {
+				return
+			}
+		}
+		if !strings.HasSuffix(path, "uncordon") {
+			return
+		}
+	}
 }
 
 func (s *soaker) wire(node string, break_ func(*link.Link)) func() {

@@ -250,4 +250,74 @@ var mutants = []mutant{
 		one("internal/election/election.go", "	return meta.TokenFloor\n", "	return 0\n"),
 		in(".", "TestTokensAreAboveTheFloor"),
 	},
+	{
+		"budget", "more are set in motion than the cluster's budget allows",
+		one("internal/assignment/pace.go", "if b.most > 0 && b.moving >= b.most || limited", "if limited"),
+		in(".", "TestBudgets"),
+	},
+	{
+		"budget", "more of a task are out of work than it allows",
+		one("internal/assignment/pace.go", "|| limited && out <= 0 {", "{"),
+		in(".", "TestBudgets"),
+	},
+	{
+		"budget", "what was granted and does not run yet is not counted",
+		one("internal/assignment/pace.go", "		b.moving += idle\n", "		b.moving += 0 * idle\n"),
+		in("internal/assignment", "TestPace"),
+	},
+	{
+		"delay", "nobody waits for a node that crashed",
+		one("internal/assignment/wait.go", "return absence.At + time.Duration(policy.LeaveDelay), why", "return absence.At, why"),
+		in(".", "TestLeaveDelay"),
+	},
+	{
+		"delay", "a node that left on purpose is waited for",
+		one("internal/assignment/wait.go", "		return !doc.Closed.Clean\n", "		return true\n"),
+		in("internal/assignment", "TestWait"),
+	},
+	{
+		"delay", "an order to move now is not heard",
+		one("internal/assignment/wait.go", "live[absence.Node] || d.hurried(guid) ||", "live[absence.Node] ||"),
+		in(".", "TestMoveNowCutsADelay"),
+	},
+	{
+		"freeze", "many may vanish at once",
+		one("internal/assignment/wait.go", "d.out.Waits.Frozen && d.Now < thaw {", "d.out.Waits.Frozen && d.Now < 0*thaw {"),
+		in(".", "TestFreeze"),
+	},
+	{
+		"burst", "each node of a burst is dealt its share by itself",
+		one("internal/assignment/pace.go", "		if d.Now < w.Changed+quiet && w.Held == 0 {", "		if d.Now < 0*(w.Changed+quiet) && w.Held == 0 {"),
+		in(".", "TestBurst"),
+	},
+	{
+		"drain", "a drained node is given work",
+		one("internal/planner/apportion.go", "node.Cordoned || node.Draining {", "node.Cordoned {"),
+		in("internal/planner", "TestTwin"),
+	},
+	{
+		"drain", "a drain has no end where nobody else can take the work",
+		one("internal/assignment/wait.go", "				d.fates[guid] = leaves\n", "				_ = guid\n"),
+		in(".", "TestDrainDeadline"),
+	},
+	{
+		"plan", "a plan is applied to a cluster that has moved on",
+		one("operate.go", "if now := assignment.Revision(snap); now != revision {", "if now := assignment.Revision(snap); now == \"\" {"),
+		in(".", "TestPlanAndApply"),
+	},
+	{
+		"plan", "a fault in the planner stops the cluster",
+		one("internal/assignment/plan.go", "if r := recover(); r != nil {", "if r := any(nil); r != nil {"),
+		in("internal/assignment", "TestPlannerFails"),
+	},
+	{
+		"plan", "a plan does not look for better ones where tasks compete",
+		one("internal/planner/planner.go", "	m.polish()\n", ""),
+		in("internal/planner", "TestTwin"),
+	},
+	{
+		"plan", "nodes that are gone are given work",
+		one("internal/planner/class.go", "if node.Gone || Fits(", "if Fits("),
+		in("internal/planner", "TestTwin"),
+	},
 }

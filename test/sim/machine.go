@@ -93,7 +93,7 @@ func (m *machine) boot() {
 	}
 	p.client.Drift(1 + 0.02*(float64(m.dice.pick(1000, "drift", p.n))/999-0.5))
 	node, err := xconsumer.New(p.client, xconsumer.Config{
-		Cluster: clusterName, Name: m.name, Tasks: declared, Log: slog.New(slog.DiscardHandler),
+		Cluster: clusterName, Name: m.name, Tasks: m.declared, Moving: m.moving, Log: slog.New(slog.DiscardHandler),
 		Vitals: func(v cluster.Vitals) {
 			if p.alive() {
 				p.vitals.Store(&v)
@@ -104,7 +104,7 @@ func (m *machine) boot() {
 		m.t.Error(err)
 		return
 	}
-	for _, spec := range declared {
+	for _, spec := range m.declared {
 		node.Handle(spec.WorkName, p.work)
 	}
 	ctx, cancel := context.WithCancel(m.t.Context())

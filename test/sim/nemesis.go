@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
@@ -44,6 +45,29 @@ var harsh = []fault{
 		w.storms.begin(client, w.now()+w.dice.upTo(20*time.Second, "storm", n), 0.5, w.o.Mode == Safety)
 	}},
 	{"scale", func(w *world, _ *machine, n int64) { w.scale(n) }},
+	{"drain", func(w *world, m *machine, n int64) {
+		deadline := time.Duration(0)
+		if w.dice.chance(0.5, "deadline", n) {
+			deadline = time.Second + w.dice.upTo(20*time.Second, "deadline", n).Round(time.Second)
+		}
+		w.do(cluster.Drain(m.name, deadline))
+		w.doing.Go(func() {
+			w.nap(w.dice.upTo(time.Minute, "drain", n))
+			w.do(cluster.Uncordon(m.name))
+		})
+	}},
+	{"cordon", func(w *world, m *machine, n int64) {
+		w.do(cluster.Cordon(m.name))
+		w.doing.Go(func() {
+			w.nap(w.dice.upTo(time.Minute, "cordon", n))
+			w.do(cluster.Uncordon(m.name))
+		})
+	}},
+	{"restart", func(w *world, m *machine, n int64) {
+		w.do([]cluster.Operation{cluster.RestartNode(m.name), cluster.RestartTask("a"), cluster.RestartWorker(cluster.Slot{Task: "b"})}[w.dice.pick(3, "restart", n)])
+	}},
+	{"step down", func(w *world, _ *machine, _ int64) { w.do(cluster.StepDown()) }},
+	{"move now", func(w *world, _ *machine, _ int64) { w.do(cluster.MoveNow()) }},
 	{"leaders die one after the other", func(w *world, _ *machine, n int64) { w.flap(n) }},
 	{"key deleted by hand", func(_ *world, m *machine, n int64) { m.tamper(n) }},
 	{"other protocol", func(w *world, _ *machine, n int64) {
@@ -168,7 +192,7 @@ func (m *machine) tamper(n int64) {
 
 // scale sets the number of workers of a task.
 func (w *world) scale(n int64) {
-	task := declared[w.dice.pick(len(declared), "task", n)].Name
+	task := w.declared[w.dice.pick(len(w.declared), "task", n)].Name
 	workers := w.dice.pick(9, "workers", n)
 	key := w.keys.Task(task)
 	w.edit(key, func(r coord.Record) (coord.Op, bool) {

@@ -14,7 +14,9 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/mem"
+	"gitee.com/ken.yang/xconsumer/internal/operation"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
 	"gitee.com/ken.yang/xconsumer/test/invariant"
 )
 
@@ -43,6 +45,8 @@ type world struct {
 	operator *mem.Client
 
 	mu       sync.Mutex
+	declared []cluster.TaskSpec
+	moving   cluster.Moving
 	sudden   bool            // the service ends sessions that go on, as etcd's may; the takeover delay is a whole timeout then
 	tampered map[string]bool // members whose keys were touched by hand
 	byHand   int             // the client that edits by hand
@@ -58,6 +62,7 @@ func newWorld(t *testing.T, o Options) *world {
 	}
 	w.store = invariant.NewStore(w.keys)
 	w.sudden = o.Seed%4 == 3
+	w.choosePolicy()
 	grace := tick
 	if w.sudden {
 		grace = timeout
@@ -69,13 +74,46 @@ func newWorld(t *testing.T, o Options) *world {
 	})
 	w.operator = w.service.Client()
 	w.byHand = w.operator.ID()
-	for _, spec := range declared {
+	for _, spec := range w.declared {
 		w.want[spec.Name] = spec.WorkerNum
 	}
 	for i := range 5 {
 		w.machines = append(w.machines, &machine{world: w, name: fmt.Sprintf("n%d", i+1), id: int64(i)})
 	}
 	return w
+}
+
+// choosePolicy draws how slots move in this history, if not all at once.
+func (w *world) choosePolicy() {
+	w.declared = slices.Clone(declared)
+	if w.dice.chance(0.3, "budget") {
+		w.moving.MaxMoving = 1 + w.dice.pick(3, "maxMoving")
+	}
+	if w.dice.chance(0.3, "task budget") {
+		w.declared[0].MaxUnavailable = 1 + w.dice.pick(2, "maxUnavailable")
+	}
+	if w.dice.chance(0.2, "delay") {
+		w.moving.LeaveDelay = cluster.Duration(w.dice.upTo(30*time.Second, "leaveDelay").Round(time.Second))
+	}
+	if w.dice.chance(0.2, "freeze") {
+		w.moving.FreezeAbove, w.moving.FreezeFor = 0.3, cluster.Duration(20*time.Second)
+	}
+}
+
+// do lets an operator want something.
+func (w *world) do(op cluster.Operation) {
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
+	defer cancel()
+	s, err := w.operator.Open(ctx)
+	if err != nil {
+		return
+	}
+	defer func() { _ = s.Close() }()
+	v := view.New(clusterName, s, w.keys)
+	defer v.Close()
+	if v.Refresh(ctx) == nil {
+		_ = operation.Operator{Session: s, Keys: w.keys, By: "nemesis"}.Do(ctx, v.Snapshot(), op)
+	}
 }
 
 // live lets the cluster live through its faults, and through what the mode wants after them.
@@ -99,7 +137,9 @@ func (w *world) live() (healed time.Duration) {
 	}
 	w.heal()
 	healed = w.settle()
-	w.sleep(Bound) // nodes that lost their place join again, and get their share
+	// Nodes that lost their place join again, and get their share; and what was ordered before the
+	// faults ended may have gone to a node that nobody knew was dead.
+	w.sleep(2 * (Bound + w.patience()))
 	since := w.now()
 	w.sleep(time.Minute)
 	w.still(since)
@@ -120,10 +160,22 @@ func (w *world) heal() {
 	w.doing.Wait() // their repairs find nothing more to do
 	w.raise(schema.Protocol)
 	for _, m := range w.machines {
+		w.do(cluster.Uncordon(m.name))
 		m.boot()
 	}
 	w.quietAt.Store(int64(w.now()))
 	w.add("all is healed")
+}
+
+// patience is by how much D is longer in this history.
+func (w *world) patience() (d time.Duration) {
+	if w.sudden {
+		d = timeout - tick // of the takeover delay
+	}
+	if w.moving.FreezeAbove > 0 {
+		d += w.moving.Freeze()
+	}
+	return d + time.Duration(w.moving.LeaveDelay)
 }
 
 // settle waits until all work runs: I3.
@@ -131,10 +183,7 @@ func (w *world) settle() time.Duration {
 	began := w.now()
 	for {
 		missing := w.check.Missing(w.wanted())
-		took := w.now() - began
-		if w.sudden {
-			took -= timeout - tick // the takeover delay is longer by that, and so is D
-		}
+		took := w.now() - began - w.patience()
 		if len(missing) == 0 {
 			return took
 		}

@@ -1,0 +1,89 @@
+package e2e_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// post asks a node for something over HTTP, and returns the answer's status.
+func (p *proc) post(path, body string, into any) int {
+	p.f.Helper()
+	resp, err := http.Post("http://"+p.addr+"/api/v1/"+path, "application/json", bytes.NewBufferString(body))
+	if err != nil {
+		p.f.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if into != nil {
+		if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
+			p.f.Fatal(err)
+		}
+	}
+	return resp.StatusCode
+}
+
+// accepted is post of what must be accepted.
+func (p *proc) accepted(path, body string) {
+	p.f.Helper()
+	if status := p.post(path, body, nil); status != http.StatusAccepted {
+		p.f.Errorf("POST %s is answered with %d", path, status)
+	}
+}
+
+func TestOperateOverHTTP(t *testing.T) { onBoth(t, testOperateOverHTTP) }
+
+func testOperateOverHTTP(t *testing.T, b backend) {
+	f := newFleet(t, b, b.start(t, 3).Hosts(), 3*time.Second)
+	n1, n2, n3 := f.three()
+
+	t.Log("a drain empties a node, outlives its process, and ends")
+	n3.accepted("nodes/n2/drain", "")
+	state := n1.awaitBalance("n1", "n3")
+	if i := slices.IndexFunc(state.Nodes, func(n cluster.NodeInfo) bool { return n.Name == "n2" }); i < 0 || state.Nodes[i].Drain == nil || state.Nodes[i].Drain.Left != 0 {
+		t.Errorf("nodes %+v", state.Nodes)
+	}
+	n2.leave()
+	n2 = f.start("n2")
+	f.await("n2 is back", func() bool { return n2.state() != nil })
+	n1.awaitBalance("n1", "n3")
+	n2.accepted("nodes/n2/uncordon", "")
+	n1.awaitBalance("n1", "n2", "n3")
+
+	t.Log("what was planned is what happens, once")
+	var plan cluster.Plan
+	if status := n2.post("plan", `{"scale": {"test01": 5}}`, &plan); status != http.StatusOK || len(plan.Starts) != 3 || len(plan.Moves) > 1 {
+		t.Errorf("status %d, plan %+v", status, plan)
+	}
+	change := `{"revision": "` + plan.Revision + `", "change": {"scale": {"test01": 5}}}`
+	n3.accepted("plan/apply", change)
+	f.await("7 workers run", func() bool {
+		s := n1.state()
+		return s != nil && len(s.Workers) == 7 && isSpread(s, []string{"n1", "n2", "n3"})
+	})
+	state = *n1.state()
+	for _, start := range plan.Starts {
+		for _, w := range state.Workers {
+			if w.Task == start.Slot.Task && w.Index == start.Slot.Index && w.Node != start.To {
+				t.Errorf("%s is on %s; planned on %s", start.Slot, w.Node, start.To)
+			}
+		}
+	}
+	if status := n3.post("plan/apply", change, nil); status != http.StatusConflict {
+		t.Errorf("the plan of another state is answered with %d", status)
+	}
+
+	t.Log("another leader, and the old one is killed: its candidate key was not the one that it joined with")
+	n2.accepted("leader/step-down", "")
+	f.await("n3 or n2 leads", func() bool { s := n2.state(); return s != nil && s.Leader != "n1" && s.Leader != "" })
+	n1.signal(syscall.SIGKILL)
+	n1.exit()
+	n2.awaitState([]string{"n2", "n3"}, func(s *cluster.State, _ int) bool { return len(s.Workers) == 7 })
+	n2.leave()
+	n3.leave()
+}

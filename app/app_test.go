@@ -313,6 +313,9 @@ func TestStatus(t *testing.T) {
 		Nodes: []cluster.NodeInfo{
 			{Name: "n1", Address: "127.0.0.1:8800", PID: 11, Leader: true, State: cluster.NodeUp, Slots: 2},
 			{Name: "n2", State: cluster.NodeLeaving},
+			{Name: "n4", State: cluster.NodeUp, Slots: 2, Cordoned: true, Drain: &cluster.DrainInfo{From: 5, Left: 2}},
+			{Name: "n5", State: cluster.NodeUp, Cordoned: true, Drain: &cluster.DrainInfo{From: 5}},
+			{Name: "n6", State: cluster.NodeUp, Cordoned: true},
 		},
 		Lost:  []cluster.NodeInfo{{Name: "n3", State: cluster.NodeLost, Slots: 1}},
 		Tasks: []cluster.TaskInfo{{Name: "a", WorkName: "A", WorkerNum: 3, Running: 1}, {Name: "b", WorkName: "b", WorkerNum: 2, Unplaced: 2, Reason: "no live node has registered its work"}},
@@ -328,10 +331,13 @@ func TestStatus(t *testing.T) {
 	defer server.Close()
 	want := `cluster demo   leader n1   term 3   1 of 5 workers running
 
-NODE         STATE    SLOTS  ADDRESS         PID
-n1 (leader)  up       2      127.0.0.1:8800  11
-n2           leaving  0      -               -
-n3           lost     1      -               -
+NODE         STATE                      SLOTS  ADDRESS         PID
+n1 (leader)  up                         2      127.0.0.1:8800  11
+n2           leaving                    0      -               -
+n4           up, draining: 2 of 5 left  2      -               -
+n5           up, drained                0      -               -
+n6           up, cordoned               0      -               -
+n3           lost                       1      -               -
 
 TASK  WORK  WORKERS  RUNNING  UNPLACED
 a     A     3        1        0

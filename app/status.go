@@ -77,7 +77,7 @@ func printState(out io.Writer, s cluster.State) error {
 			if n.Leader {
 				name += " (leader)"
 			}
-			nodes = append(nodes, []string{name, string(n.State), fmt.Sprint(n.Slots), dash(n.Address), dash(pid(n.PID))})
+			nodes = append(nodes, []string{name, nodeState(n), fmt.Sprint(n.Slots), dash(n.Address), dash(pid(n.PID))})
 		}
 	}
 	writeTable(&b, nodes)
@@ -95,11 +95,22 @@ func printState(out io.Writer, s cluster.State) error {
 	return err
 }
 
+// nodeState tells what a node is doing, and what an operator wants of it.
+func nodeState(n cluster.NodeInfo) string {
+	switch {
+	case n.Drain != nil && n.Drain.Left == 0:
+		return string(n.State) + ", drained"
+	case n.Drain != nil:
+		return fmt.Sprintf("%s, draining: %d of %d left", n.State, n.Drain.Left, n.Drain.From)
+	case n.Cordoned:
+		return string(n.State) + ", cordoned"
+	}
+	return string(n.State)
+}
+
 func unplaced(t cluster.TaskInfo) string {
 	switch {
-	case t.Unplaced == 0:
-		return "0"
-	case t.Reason == "":
+	case t.Unplaced == 0 && t.Running == t.WorkerNum, t.Reason == "":
 		return fmt.Sprint(t.Unplaced)
 	}
 	return fmt.Sprintf("%d: %s", t.Unplaced, t.Reason)

@@ -82,12 +82,7 @@ type Balance struct {
 	Least float64 `json:"least"`
 	Most  float64 `json:"most"`
 	Mean  float64 `json:"mean"`
-}
-
-// Skew is how much more than the mean the most loaded node has, 0 if all have the same.
-func (b Balance) Skew() float64 {
-	if b.Mean == 0 {
-		return 0
-	}
-	return b.Most/b.Mean - 1
+	// Skew is how much more than the mean the most loaded node has, as a share of it: 0 if all
+	// have the same.
+	Skew float64 `json:"skew"`
 }

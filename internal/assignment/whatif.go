@@ -155,8 +155,9 @@ func (p preview) balance(of func(cluster.Slot) string) cluster.Balance {
 		b.Most, first = max(b.Most, share), false
 		total, weights = total+load[node.Name], weights+weight
 	}
-	if weights > 0 {
+	if total > 0 && weights > 0 {
 		b.Mean = total / weights
+		b.Skew = b.Most/b.Mean - 1
 	}
 	return b
 }

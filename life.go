@@ -14,6 +14,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/assignment"
 	"gitee.com/ken.yang/xconsumer/internal/election"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/operation"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/worker"
 )
@@ -166,7 +167,7 @@ func (l *life) declare(ctx context.Context, log *slog.Logger) {
 	if spec := (schema.SettingsSpec{LeaderWorkers: l.cfg.LeaderWorkers, Moving: l.cfg.Moving}); spec != (schema.SettingsSpec{}) {
 		settings = &spec
 	}
-	unapplied, err := assignment.Declare(ctx, l.session, l.keys, l.cfg.Source, l.cfg.Tasks, settings)
+	unapplied, err := operation.Operator{Session: l.session, Keys: l.keys, By: l.cfg.Name}.Declare(ctx, l.cfg.Source, l.cfg.Tasks, settings)
 	if err != nil {
 		log.Warn("declarations not published; they will be with the next session", "error", err)
 		return

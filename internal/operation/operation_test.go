@@ -1,0 +1,142 @@
+package operation_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/coord/coordtest"
+	"gitee.com/ken.yang/xconsumer/coord/mem"
+	"gitee.com/ken.yang/xconsumer/internal/operation"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var keys = schema.NewKeys("test")
+
+type commit = func(context.Context, ...coord.Op) ([]coord.Result, error)
+
+// open returns an operator whose commits pass through f.
+func open(t *testing.T, service *mem.Service, f func(ctx context.Context, ops []coord.Op, next commit) ([]coord.Result, error)) operation.Operator {
+	t.Helper()
+	s, err := coordtest.Intercept(service.Client(), coordtest.Interceptor{Commit: f}).Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return operation.Operator{Session: s, Keys: keys, By: "test"}
+}
+
+func pass(ctx context.Context, ops []coord.Op, next commit) ([]coord.Result, error) {
+	return next(ctx, ops...)
+}
+
+func stored(t *testing.T, o operation.Operator, task string) *schema.Task {
+	t.Helper()
+	r, err := o.Session.Get(t.Context(), keys.Task(task))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := new(schema.Task)
+	if err := schema.Decode(keys.Task(task), r, rec); err != nil {
+		t.Fatal(err)
+	}
+	return rec
+}
+
+// A commit of which nobody knows the outcome is read again, not sent again: a wish is written once.
+func TestUnknownOutcome(t *testing.T) {
+	for _, applied := range []bool{true, false} {
+		t.Run(fmt.Sprint("applied ", applied), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				commits := 0
+				o := open(t, mem.New(mem.Config{}), func(ctx context.Context, ops []coord.Op, next commit) ([]coord.Result, error) {
+					if commits++; commits == 2 {
+						if applied {
+							_, _ = next(ctx, ops...)
+						}
+						return nil, fmt.Errorf("test: %w", coord.ErrUnknown)
+					}
+					return next(ctx, ops...)
+				})
+				spec := cluster.TaskSpec{Name: "a", WorkName: "a", WorkerNum: 1}
+				if _, err := o.Declare(t.Context(), "f", []cluster.TaskSpec{spec}, nil); err != nil {
+					t.Fatal(err)
+				}
+				if err := o.Do(t.Context(), &view.Snapshot{}, cluster.Scale("a", 5)); err != nil {
+					t.Fatal(err)
+				}
+				r, err := o.Session.Get(t.Context(), keys.Task("a"))
+				if err != nil || r.Version != 1 || stored(t, o, "a").Effective().WorkerNum != 5 {
+					t.Errorf("version %d, %+v, %v", r.Version, stored(t, o, "a"), err)
+				}
+			})
+		})
+	}
+}
+
+// Wishes of several operators at the same time are all kept.
+func TestOperatorsAtTheSameTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := mem.New(mem.Config{Latency: time.Millisecond})
+		const count = 5
+		snap := &view.Snapshot{Peers: map[string]*view.Peer{}}
+		for i := range count {
+			snap.Peers[fmt.Sprint("gone", i)] = &view.Peer{Doc: view.Entry[schema.Doc]{Rec: &schema.Doc{Node: "n"}}, Member: view.Entry[schema.Member]{Absent: true}}
+		}
+		var wait sync.WaitGroup
+		for i := range count {
+			wait.Go(func() {
+				one := &view.Snapshot{Peers: map[string]*view.Peer{}}
+				one.Peers[fmt.Sprint("gone", i)] = snap.Peers[fmt.Sprint("gone", i)]
+				if err := open(t, service, pass).Do(t.Context(), one, cluster.MoveNow()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wait.Wait()
+		o := open(t, service, pass)
+		r, err := o.Session.Get(t.Context(), keys.Orders())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var rec schema.Orders
+		if err := schema.Decode(keys.Orders(), r, &rec); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"gone0", "gone1", "gone2", "gone3", "gone4"}, rec.MoveNow); diff != "" {
+			t.Errorf("orders (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// What a record that cannot be used stands in the way of is told, and nothing is written over it.
+func TestDamagedRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := open(t, mem.New(mem.Config{}), pass)
+		if _, err := o.Session.Commit(t.Context(), coord.Create(keys.Task("a"), []byte("{oops"))); err != nil {
+			t.Fatal(err)
+		}
+		if err := o.Do(t.Context(), &view.Snapshot{}, cluster.Pause("a")); !errors.Is(err, schema.ErrCorrupt) {
+			t.Errorf("%v", err)
+		}
+		unapplied, err := o.Declare(t.Context(), "f", []cluster.TaskSpec{{Name: "a", WorkName: "a"}}, nil)
+		if len(unapplied) != 1 || err != nil {
+			t.Errorf("unapplied %v, %v", unapplied, err)
+		}
+		if r, err := o.Session.Get(t.Context(), keys.Task("a")); err != nil || string(r.Value) != "{oops" {
+			t.Errorf("%s, %v", r.Value, err)
+		}
+	})
+}

@@ -1,6 +1,9 @@
 package planner
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // way finds who can make way for whom: a chain of nodes, each of which takes an odd one and
 // passes another one on, down to a node that lacks some. Such a chain evens the loads out, and
@@ -15,6 +18,7 @@ type way struct {
 	search int32
 	ends   func(n int32) bool
 	queue  []int32
+	head   int // of the queue: who comes next
 	effort int
 }
 
@@ -68,17 +72,26 @@ func (w *way) improve(free bool) bool {
 		return w.chain(free, func(x int64) bool { return x >= step }, func(x int64) bool { return x < 0 }) ||
 			w.chain(free, func(x int64) bool { return x > 0 }, func(x int64) bool { return x <= -step })
 	}
-	levels := make([]int64, w.nodes)
-	for n := range levels {
-		levels[n] = w.excess(int32(n), w.load[n])
+	// From the fullest level down. What a level reaches in vain is no use to those below it either, so
+	// it stays reached.
+	order := make([]int32, w.nodes)
+	for n := range order {
+		order[n] = int32(n)
 	}
-	slices.Sort(levels)
-	for i := len(levels) - 1; i >= 0 && levels[i]-levels[0] > step; i-- {
-		if i+1 < len(levels) && levels[i] == levels[i+1] {
-			continue
+	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(w.load[b], w.load[a]) })
+	least := w.excess(order[len(order)-1], w.load[order[len(order)-1]])
+	var level int64
+	w.begin(func(n int32) bool { return w.excess(n, w.load[n]) < level-step })
+	for i := 0; i < len(order); {
+		if level = w.excess(order[i], w.load[order[i]]); level-least <= step {
+			return false
 		}
-		level := levels[i]
-		if w.chain(free, func(x int64) bool { return x == level }, func(x int64) bool { return x < level-step }) {
+		for ; i < len(order) && w.excess(order[i], w.load[order[i]]) == level; i++ {
+			if w.seen[order[i]] != w.search {
+				w.reach(order[i], Nobody, nil)
+			}
+		}
+		if w.find(free) {
 			return true
 		}
 	}
@@ -107,7 +120,7 @@ func (m *matrix) excess(n int32, load int64) int64 {
 
 func (w *way) begin(ends func(n int32) bool) {
 	w.search++
-	w.ends = ends
+	w.ends, w.head = ends, 0
 	w.queue = w.queue[:0]
 }
 
@@ -119,8 +132,8 @@ func (w *way) reach(n, from int32, by *group) {
 // find goes on from the nodes that were reached, and passes along the first chain that it finds.
 // With free it tries only what moves no further slot.
 func (w *way) find(free bool) bool {
-	for head := 0; head < len(w.queue) && w.effort > 0; head++ {
-		at := w.queue[head]
+	for ; w.head < len(w.queue) && w.effort > 0; w.head++ {
+		at := w.queue[w.head]
 		if free {
 			for _, h := range w.dealt[at] {
 				if w.pass(h, at) {

@@ -32,6 +32,10 @@ func (w *Worker) Index() int { return w.run.Slot.Index }
 // Count returns how many workers the task has at present. It may change while the work runs.
 func (w *Worker) Count() int { return w.run.Count() }
 
+// Params fills in a struct or map with the task's present parameters, as encoding/json does. Without
+// parameters it changes nothing. They may change while the work runs.
+func (w *Worker) Params(into any) error { return w.run.Params().Decode(into) }
+
 // Token returns the fencing token of the grant. A later grant of the same slot has a higher
 // one: a store that remembers the highest token it saw, and refuses lower ones, cannot be
 // harmed by a worker that was paused and woke up too late.

@@ -197,6 +197,10 @@ maxPerNode = 2
 weight = 3
 maxUnavailable = 1
 paused = true
+interval = "5s"
+[task.params]
+queue = "mail"
+deep = { x = [1, 2] }
 [node]
 name = "n1"
 labels = { zone = "c", gpu = "true" }

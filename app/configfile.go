@@ -78,13 +78,15 @@ type fileTask struct {
 	WorkerNum   int64  `toml:"workerNum"`
 	StopTimeout string `toml:"stopTimeout"`
 
-	Require        string `toml:"require"`
-	Prefer         string `toml:"prefer"`
-	Spread         string `toml:"spread"`
-	MaxPerNode     int64  `toml:"maxPerNode"`
-	Weight         int64  `toml:"weight"`
-	MaxUnavailable int64  `toml:"maxUnavailable"`
-	Paused         bool   `toml:"paused"`
+	Interval       string         `toml:"interval"`
+	Params         map[string]any `toml:"params"`
+	Require        string         `toml:"require"`
+	Prefer         string         `toml:"prefer"`
+	Spread         string         `toml:"spread"`
+	MaxPerNode     int64          `toml:"maxPerNode"`
+	Weight         int64          `toml:"weight"`
+	MaxUnavailable int64          `toml:"maxUnavailable"`
+	Paused         bool           `toml:"paused"`
 }
 
 // knownKeys are all keys of app.toml. Keys are told apart by case, which the decoder does not.
@@ -98,7 +100,7 @@ var knownKeys = map[string]bool{
 	"etcd.tls": true, "etcd.tls.ca": true, "etcd.tls.cert": true, "etcd.tls.key": true, "etcd.tls.serverName": true,
 	"http": true, "http.listen": true, "leader": true, "leader.workers": true,
 	"task": true, "task.name": true, "task.workName": true, "task.workerNum": true, "task.stopTimeout": true,
-	"task.require": true, "task.prefer": true, "task.spread": true, "task.maxPerNode": true, "task.weight": true,
+	"task.interval": true, "task.params": true, "task.require": true, "task.prefer": true, "task.spread": true, "task.maxPerNode": true, "task.weight": true,
 	"task.maxUnavailable": true, "task.paused": true,
 	"moving": true, "moving.maxMoving": true, "moving.leaveDelay": true, "moving.freezeAbove": true, "moving.freezeFor": true,
 }
@@ -195,8 +197,8 @@ func (f *configFile) unknown() {
 			plain = "task" + rest
 		}
 		above, _, nested := cutLast(plain)
-		if strings.HasPrefix(plain, "node.labels.") {
-			continue // any label
+		if strings.HasPrefix(plain, "node.labels.") || strings.HasPrefix(plain, "task.params.") {
+			continue // any label, any parameter
 		}
 		if knownKeys[plain] || nested && !knownKeys[above] && f.keys[above] != (place{}) {
 			continue // known, or below a table that is told of already
@@ -318,6 +320,11 @@ func (f *configFile) tasks() []cluster.TaskSpec {
 		key := fmt.Sprintf("task[%d]", i)
 		spec := cluster.TaskSpec{Name: t.Name, WorkName: t.WorkName, WorkerNum: int(t.WorkerNum)}
 		spec.StopTimeout = cluster.Duration(f.duration(key+".stopTimeout", t.StopTimeout))
+		spec.Interval = cluster.Duration(f.duration(key+".interval", t.Interval))
+		var err error
+		if spec.Params, err = cluster.NewParams(t.Params); err != nil {
+			f.fail(f.at(key+".params"), err.Error())
+		}
 		spec.Require, spec.Prefer, spec.Spread = cluster.Selector(t.Require), cluster.Selector(t.Prefer), t.Spread
 		spec.MaxPerNode, spec.Weight, spec.MaxUnavailable = int(t.MaxPerNode), int(t.Weight), int(t.MaxUnavailable)
 		spec.Paused = t.Paused

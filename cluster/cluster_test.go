@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -86,6 +87,96 @@ func TestSlotText(t *testing.T) {
 	for _, bad := range []string{"", "test01", "test01#", "test01#-1", "#x"} {
 		if s.UnmarshalText([]byte(bad)) == nil {
 			t.Errorf("%q is accepted", bad)
+		}
+	}
+}
+
+func TestParams(t *testing.T) {
+	for _, c := range []struct{ name, text, want, err string }{
+		{"none", `null`, "", ""},
+		{"empty", ` { } `, "", ""},
+		{"an object", ` {"b": 1, "a": [true, "x"]} `, `{"b":1,"a":[true,"x"]}`, ""},
+		{"a list", `[1]`, "", `params: want an object, as in {"queue": "mail"}`},
+		{"a text", `"x"`, "", `params: want an object, as in {"queue": "mail"}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var p cluster.Params
+			err := json.Unmarshal([]byte(c.text), &p)
+			if string(p) != c.want || (err == nil) != (c.err == "") || err != nil && err.Error() != c.err {
+				t.Errorf("%q, %v; want %q, %q", p, err, c.want, c.err)
+			}
+			if err := p.Validate(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	large := cluster.TaskSpec{Name: "a", WorkName: "a", Params: cluster.Params(`{"x":"` + strings.Repeat("y", cluster.MaxParams) + `"}`)}
+	if err := large.Validate(); err == nil || !strings.Contains(err.Error(), "params: 4104 bytes are more than 4096") {
+		t.Errorf("%v", err)
+	}
+	for _, bad := range []cluster.Params{`{"x": 1}`, `[1]`, `{`, `{}`} {
+		if err := bad.Validate(); err == nil {
+			t.Errorf("%q is accepted", bad)
+		}
+	}
+	text, err := json.Marshal(cluster.TaskSpec{Name: "a", WorkName: "b", Params: `{"x":1}`})
+	if err != nil || string(text) != `{"name":"a","workName":"b","workerNum":0,"params":{"x":1}}` {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
+func TestSelectors(t *testing.T) {
+	labels := cluster.Labels{"gpu": "true", "zone": "a"}
+	for _, c := range []struct {
+		selector cluster.Selector
+		unmet    string
+		err      string
+	}{
+		{"", "", ""},
+		{"gpu", "", ""},
+		{"!gpu", "!gpu", ""},
+		{"ssd", "ssd", ""},
+		{"!ssd", "", ""},
+		{"gpu=true, zone=a|b", "", ""},
+		{"zone=b|c", "zone=b|c", ""},
+		{"zone!=a", "zone!=a", ""},
+		{"zone!=b|c", "", ""},
+		{"rack!=x", "", ""}, // it has no rack at all
+		{"zone=b, ssd, gpu", "zone=b ssd", ""},
+		{"gpu,", "", "an empty term"},
+		{"a b", "a b", "only letters"},
+		{"zone=", "zone=", "must not be empty"},
+		{"gpu, !gpu", "!gpu", "contradict"},
+		{"zone=a, zone!=a", "zone!=a", "contradict"},
+		{"zone=a|b, zone!=a", "zone!=a", ""},
+		{"zone=a, !zone", "!zone", "contradict"},
+		{"zone!=a, !zone", "zone!=a !zone", ""},
+	} {
+		err := c.selector.Validate()
+		if (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+			t.Errorf("%q: %v; want %q", c.selector, err, c.err)
+		}
+		if unmet := strings.Join(c.selector.Unmet(labels), " "); err == nil && unmet != c.unmet {
+			t.Errorf("%q: unmet %q; want %q", c.selector, unmet, c.unmet)
+		}
+	}
+}
+
+// Every code of a reason has words of its own.
+func TestReasons(t *testing.T) {
+	seen := map[string]cluster.ReasonCode{}
+	for _, code := range []cluster.ReasonCode{
+		cluster.WhyNoNode, cluster.WhyNoWork, cluster.WhyNoLabel, cluster.WhyCordoned, cluster.WhyFull, cluster.WhyPerNode, cluster.WhyPaused,
+		cluster.WhyWaiting, cluster.WhyDraining, cluster.WhyLeaving, cluster.WhyLost, cluster.WhyLeft, cluster.WhyEvicted,
+		cluster.WhyPreferred, cluster.WhyLeaderFree, cluster.WhySpread, cluster.WhyBalance, cluster.WhyScaledDown, cluster.WhyDeleted,
+		cluster.WhyTaskChanged, cluster.WhyRestart, cluster.WhyEdited, cluster.WhyCrashed, cluster.WhyCleared,
+	} {
+		for _, node := range []string{"", "n1"} {
+			text := cluster.Reason{Code: code, Node: node, Detail: "x"}.String()
+			if other, twice := seen[text]; text == "" || strings.HasPrefix(text, string(code)) && code != cluster.WhyNoNode || twice && other != code {
+				t.Errorf("%s: %q", code, text)
+			}
+			seen[text] = code
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 const (
 	MaxWorkers         = 100_000
 	MaxStopTimeout     = time.Hour
+	MaxInterval        = 365 * 24 * time.Hour
 	DefaultStopTimeout = 10 * time.Second
 	MaxWeight          = 10_000
 	maxName            = 128 // bytes
@@ -24,6 +25,8 @@ type TaskSpec struct {
 	WorkName    string   `json:"workName"`
 	WorkerNum   int      `json:"workerNum"`
 	StopTimeout Duration `json:"stopTimeout,omitempty"` // 0: DefaultStopTimeout
+	Interval    Duration `json:"interval,omitempty"`    // between a worker's return and its next run; 0: at once
+	Params      Params   `json:"params,omitempty"`
 
 	// Where its workers may run. See package planner for what outranks what.
 	Require    Selector `json:"require,omitempty"`    // only on nodes with these labels
@@ -63,6 +66,12 @@ func (t TaskSpec) Validate() error {
 	}
 	if d := time.Duration(t.StopTimeout); d < 0 || d > MaxStopTimeout {
 		errs = append(errs, fmt.Errorf("stopTimeout: %v is not between 0s and %v", d, MaxStopTimeout))
+	}
+	if d := time.Duration(t.Interval); d < 0 || d > MaxInterval {
+		errs = append(errs, fmt.Errorf("interval: %v is not between 0s and %v", d, MaxInterval))
+	}
+	if err := t.Params.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("params: %w", err))
 	}
 	for _, f := range []struct {
 		name  string

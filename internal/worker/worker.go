@@ -5,7 +5,7 @@
 //
 // Each slot is one goroutine that executes its work again and again:
 //
-//	Start ─▶ running ──(nil)──▶ running …
+//	Start ─▶ running ──(nil)──▶ running, after the task's interval …
 //	            │ error, panic
 //	            ▼
 //	         backoff ──▶ running …              Stop ─▶ stopping ─▶ (returned) gone
@@ -48,6 +48,9 @@ type Run struct {
 
 // Count returns how many workers the task has at present.
 func (r *Run) Count() int { return r.spec.Load().WorkerNum }
+
+// Params returns what the task's workers are told at present.
+func (r *Run) Params() cluster.Params { return r.spec.Load().Params }
 
 // Valid tells whether the node's lease holds right now.
 func (r *Run) Valid() bool { return r.valid() }
@@ -260,10 +263,23 @@ func (p *Pool) untilError(s *slot) (err error) {
 	labels := pprof.Labels(slotLabel, s.run.Slot.String())
 	pprof.Do(s.ctx, labels, func(ctx context.Context) {
 		for err == nil && ctx.Err() == nil {
-			err = execute(ctx, s)
+			if err = execute(ctx, s); err == nil {
+				p.pause(s)
+			}
 		}
 	})
 	return err
+}
+
+// pause waits for as long as the task wants between two executions. The slot counts as running: what
+// changes every few seconds is no state to tell the cluster.
+func (p *Pool) pause(s *slot) {
+	if interval := time.Duration(s.run.spec.Load().Interval); interval > 0 {
+		select {
+		case <-s.ctx.Done():
+		case <-time.After(interval):
+		}
+	}
 }
 
 // execute runs the work once; a panic is an error.

@@ -87,6 +87,62 @@ func TestStopIsAsking(t *testing.T) {
 	})
 }
 
+// A task's interval lies between a return and the next execution, also while it is changed; a stop ends
+// it at once.
+func TestInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		runs := 0
+		p, _ := newPool(func(context.Context, *worker.Run) error { runs++; return nil })
+		g := grant()
+		g.Spec.Interval = cluster.Duration(10 * time.Second)
+		p.Start(g)
+		time.Sleep(25 * time.Second)
+		if r := p.Reports()[slot]; runs != 3 || r.State != cluster.WorkerRunning {
+			t.Errorf("%d executions in 25 s, %+v", runs, r)
+		}
+		g.Spec.Interval = cluster.Duration(time.Minute)
+		p.Update(slot, g.Spec)
+		time.Sleep(60 * time.Second)
+		if runs != 4 {
+			t.Errorf("%d executions after the interval became longer", runs)
+		}
+		p.Stop(slot, cluster.ErrReleased, time.Second)
+		synctest.Wait()
+		if len(p.Reports()) > 0 {
+			t.Errorf("it does not stop between executions: %v", p.Reports())
+		}
+	})
+}
+
+func TestParams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		params, err := cluster.NewParams(map[string]any{"queue": "mail", "batch": 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got struct {
+			Queue string
+			Batch int
+		}
+		p, _ := newPool(func(ctx context.Context, run *worker.Run) error {
+			if err := run.Params().Decode(&got); err != nil {
+				t.Error(err)
+			}
+			<-ctx.Done()
+			return nil
+		})
+		g := grant()
+		g.Spec.Params = params
+		p.Start(g)
+		synctest.Wait()
+		if got.Queue != "mail" || got.Batch != 3 {
+			t.Errorf("%+v", got)
+		}
+		p.Stop(slot, cluster.ErrReleased, time.Second)
+		synctest.Wait()
+	})
+}
+
 func TestStuckUntilItReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})

@@ -1,0 +1,70 @@
+package cluster
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// MaxParams bounds the parameters of a task, in bytes: they are part of every grant.
+const MaxParams = 4 << 10
+
+// Params are what a task's workers are told besides who they are: a JSON object, as compact text; "" for
+// none. It is text so that a TaskSpec can be compared.
+type Params string
+
+// NewParams makes parameters of anything that is an object in JSON.
+func NewParams(v any) (Params, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return "", fmt.Errorf("params: %w", err)
+	}
+	var p Params
+	return p, p.UnmarshalJSON(text)
+}
+
+// Decode fills in a struct or map, as encoding/json does. Without parameters nothing is changed.
+func (p Params) Decode(into any) error {
+	if p == "" {
+		return nil
+	}
+	return json.Unmarshal([]byte(p), into)
+}
+
+// MarshalJSON implements json.Marshaler.
+func (p Params) MarshalJSON() ([]byte, error) {
+	if p == "" {
+		return []byte("{}"), nil
+	}
+	return []byte(p), nil
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (p *Params) UnmarshalJSON(text []byte) error {
+	var b bytes.Buffer
+	if err := json.Compact(&b, text); err != nil {
+		return err
+	}
+	switch compact := b.String(); {
+	case compact == "null" || compact == "{}":
+		*p = ""
+	case compact[0] != '{':
+		return errors.New("params: want an object, as in {\"queue\": \"mail\"}")
+	default:
+		*p = Params(compact)
+	}
+	return nil
+}
+
+// Validate refuses what is too large, or no object.
+func (p Params) Validate() error {
+	if len(p) > MaxParams {
+		return fmt.Errorf("%d bytes are more than %d; keep what is large elsewhere, and name it here", len(p), MaxParams)
+	}
+	var same Params
+	if p != "" && (same.UnmarshalJSON([]byte(p)) != nil || same != p) {
+		return errors.New("not a compact JSON object")
+	}
+	return nil
+}

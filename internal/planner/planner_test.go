@@ -500,6 +500,7 @@ func TestLargeWorlds(t *testing.T) {
 		in := planner.Input{Leader: cluster.LeaderLast}
 		spread := rapid.Bool().Draw(t, "zones")
 		weighted := rapid.Bool().Draw(t, "weights")
+		costly := rapid.Bool().Draw(t, "workers weigh too")
 		for i := range nodes {
 			n := planner.Node{Name: fmt.Sprintf("n%03d", i), Works: []string{"w"}, Leader: i == 7, Labels: cluster.Labels{"zone": fmt.Sprint(i % 4), "half": fmt.Sprint(i % 2)}}
 			if weighted {
@@ -510,6 +511,9 @@ func TestLargeWorlds(t *testing.T) {
 		for i := range tasks {
 			task := task(fmt.Sprintf("t%02d", i), rapid.IntRange(0, 500).Draw(t, "workers"))
 			task.Spec.WorkName = "w"
+			if costly {
+				task.Spec.Weight = 1 + i%3
+			}
 			if spread {
 				task.Spec.Spread = "zone"
 			}

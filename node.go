@@ -27,6 +27,7 @@ type Node struct {
 	store    coord.Store
 	keys     schema.Keys
 	works    map[string]worker.Func
+	stops    map[string]worker.StopFunc
 	mistakes []error
 	hub      hub
 	observer view.Observer
@@ -50,7 +51,7 @@ func New(store coord.Store, cfg Config) (*Node, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, store: store, keys: schema.NewKeys(cfg.Cluster), works: map[string]worker.Func{}}
+	n := &Node{cfg: cfg, store: store, keys: schema.NewKeys(cfg.Cluster), works: map[string]worker.Func{}, stops: map[string]worker.StopFunc{}}
 	n.cfg.Log = cfg.Log.With("node", cfg.Name)
 	n.health.what = "connecting"
 	return n, nil
@@ -73,7 +74,7 @@ func (n *Node) Run(ctx context.Context) error {
 	if n.running.Swap(true) {
 		return fmt.Errorf("%w: Run was called twice", ErrConfig)
 	}
-	if err := errors.Join(n.mistakes...); err != nil {
+	if err := errors.Join(append(n.mistakes, n.strayStops()...)...); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	observing, stop := context.WithCancel(context.WithoutCancel(ctx))

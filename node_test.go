@@ -487,6 +487,9 @@ func TestMistakes(t *testing.T) {
 			n.Handle("X", func(context.Context, *xconsumer.Worker) error { return nil })
 		}, "work x is registered twice"},
 		{"no function", xconsumer.Config{Cluster: "c"}, func(n *xconsumer.Node) { n.Handle("x", nil) }, "work x has no function"},
+		{"nothing to stop with", xconsumer.Config{Cluster: "c"}, func(n *xconsumer.Node) { n.HandleStop("x", nil) }, "work x: its way to stop has no function"},
+		{"nothing to stop", xconsumer.Config{Cluster: "c"}, func(n *xconsumer.Node) { n.HandleStop("x", func(context.Context, *xconsumer.Worker) {}) }, "a way to stop work x, and no such work"},
+		{"wrong way to stop", xconsumer.Config{Cluster: "c"}, func(n *xconsumer.Node) { n.Methods(stubborn{}) }, "the way to stop work thing has signature func() error"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.cfg.Log = log
@@ -506,6 +509,43 @@ type wrong struct{}
 
 func (wrong) RunThis(string) int { return 0 }
 func (wrong) RunAt()             {}
+
+type stubborn struct{}
+
+func (stubborn) RunThing()        {}
+func (stubborn) StopThing() error { return nil }
+
+// polite has works that stop in their own way, and a method that only looks like one.
+type polite struct {
+	asked chan string
+	gone  chan struct{}
+}
+
+func (p polite) RunOne(context.Context)  { <-p.gone }
+func (p polite) StopOne(context.Context) { p.asked <- "one" }
+func (p polite) RunTwo(context.Context)  { <-p.gone }
+func (p polite) StopTwo(_ context.Context, w *xconsumer.Worker) {
+	p.asked <- fmt.Sprint("two ", w.Index())
+}
+func (p polite) StopEverything() error { return nil }
+
+func TestMethodsThatStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("one", 1), task("two", 1))
+		p := polite{make(chan string), make(chan struct{})}
+		n1 := w.start("n1", func(n *xconsumer.Node) { n.Methods(p) })
+		n1.stop()
+		asked := []string{<-p.asked, <-p.asked}
+		slices.Sort(asked)
+		if diff := cmp.Diff([]string{"one", "two 0"}, asked); diff != "" {
+			t.Errorf("asked (-want +got):\n%s", diff)
+		}
+		close(p.gone)
+		if err := <-n1.done; err != nil {
+			t.Error(err)
+		}
+	})
+}
 
 // forms has one method of each signature, and some that are no works.
 type forms struct{ called chan string }

@@ -19,6 +19,11 @@ import (
 // error or a panic. When ctx is cancelled it should return soon; context.Cause tells why.
 type Func func(ctx context.Context, w *Worker) error
 
+// StopFunc is a work's own way to stop: it is called, in a goroutine of its own, when an execution that
+// is under way should end, and asks it to. Its context ends when the execution's is cancelled, after three
+// quarters of the time that there is to stop. The slot is given back when both have returned.
+type StopFunc func(ctx context.Context, w *Worker)
+
 // Worker is what a work is told of the slot that it runs for. Its methods may be called from
 // any goroutine.
 type Worker struct{ run *worker.Run }
@@ -68,11 +73,31 @@ func (n *Node) Handle(name string, work Func) {
 	n.works[key] = func(ctx context.Context, run *worker.Run) error { return work(ctx, &Worker{run}) }
 }
 
+// HandleStop gives the work of a name its own way to stop. Without one its context is cancelled at once.
+func (n *Node) HandleStop(name string, stop StopFunc) {
+	if stop == nil {
+		n.mistakes = append(n.mistakes, fmt.Errorf("work %s: its way to stop has no function", name))
+		return
+	}
+	n.stops[cluster.WorkName(name)] = func(ctx context.Context, run *worker.Run) { stop(ctx, &Worker{run}) }
+}
+
+// strayStops notes ways to stop of works that there are not.
+func (n *Node) strayStops() (mistakes []error) {
+	for name := range n.stops {
+		if n.works[name] == nil {
+			mistakes = append(mistakes, fmt.Errorf("there is a way to stop work %s, and no such work", name))
+		}
+	}
+	return mistakes
+}
+
 // Methods registers every exported method of v whose name is RunXxx as a work named xxx: method
 // RunTest01 is work "test01". A method takes nothing, a context.Context, or a context.Context
 // and a *Worker, and returns nothing or an error; any other signature is a mistake that Run
 // reports. A method that takes nothing cannot be told to stop: its slot is given back only when
-// it returns by itself, so it should do a piece of work and return.
+// it returns by itself, so it should do a piece of work and return. A method StopXxx beside it, with
+// a context.Context or a context.Context and a *Worker, is its way to stop; see HandleStop.
 func (n *Node) Methods(v any) {
 	rv := reflect.ValueOf(v)
 	if !rv.IsValid() {
@@ -94,9 +119,24 @@ func (n *Node) Methods(v any) {
 			continue
 		}
 		n.Handle(cluster.WorkName(name), work)
+		if stop := rv.MethodByName("Stop" + name); stop.IsValid() {
+			n.methodStop(cluster.WorkName(name), stop.Interface())
+		}
 	}
 	if !found {
 		n.mistakes = append(n.mistakes, fmt.Errorf("%s has no exported method RunXxx", rv.Type()))
+	}
+}
+
+// methodStop registers a method StopXxx.
+func (n *Node) methodStop(name string, method any) {
+	switch f := method.(type) {
+	case func(context.Context):
+		n.HandleStop(name, func(ctx context.Context, _ *Worker) { f(ctx) })
+	case func(context.Context, *Worker):
+		n.HandleStop(name, f)
+	default:
+		n.mistakes = append(n.mistakes, fmt.Errorf("the way to stop work %s has signature %T; it takes (context.Context) or (context.Context, *xconsumer.Worker) and returns nothing", name, method))
 	}
 }
 

@@ -37,6 +37,10 @@ import (
 // Func is a work: it is executed with a context that is cancelled when it should stop.
 type Func func(ctx context.Context, run *Run) error
 
+// StopFunc is a work's own way to stop: it asks an execution that is under way to end. Its context ends
+// when that execution's is cancelled, which is before its time is over.
+type StopFunc func(ctx context.Context, run *Run)
+
 // Run is what a work is told of its slot. Its methods may be called from any goroutine.
 type Run struct {
 	Slot  cluster.Slot
@@ -57,8 +61,9 @@ func (r *Run) Valid() bool { return r.valid() }
 
 // Config is what a pool needs.
 type Config struct {
-	Works map[string]Func // by name, as cluster.WorkName gives it
-	Valid func() bool     // the lease
+	Works map[string]Func     // by name, as cluster.WorkName gives it
+	Stops map[string]StopFunc // by name, of works that have one
+	Valid func() bool         // the lease
 	Log   *slog.Logger
 	Emit  func(cluster.Event)
 }
@@ -94,12 +99,17 @@ func NewPool(cfg Config) *Pool {
 type slot struct {
 	run    *Run
 	work   Func
+	stop   StopFunc // nil if the work has none
 	ctx    context.Context
 	cancel context.CancelCauseFunc
+	asking sync.WaitGroup // the call of stop
 
-	report   cluster.Report
-	deadline time.Time   // when it becomes stuck
-	overdue  *time.Timer // fires then
+	report    cluster.Report
+	executing bool
+	cause     error       // why it was asked to stop, nil if it was not
+	deadline  time.Time   // when it becomes stuck
+	overdue   *time.Timer // fires then
+	hard      *time.Timer // fires when its context is cancelled although it has a way of its own to stop
 }
 
 // Start starts a slot. Starting one that runs is a bug of the caller and does nothing.
@@ -117,7 +127,8 @@ func (p *Pool) Start(g cluster.Grant) {
 		valid: p.cfg.Valid,
 	}
 	run.spec.Store(&g.Spec)
-	s := &slot{run: run, work: p.cfg.Works[cluster.WorkName(g.Spec.WorkName)]}
+	name := cluster.WorkName(g.Spec.WorkName)
+	s := &slot{run: run, work: p.cfg.Works[name], stop: p.cfg.Stops[name]}
 	if s.work == nil {
 		s.work = func(context.Context, *Run) error {
 			return fmt.Errorf("work %q is not registered on this node", g.Spec.WorkName)
@@ -155,16 +166,51 @@ func (p *Pool) Stop(id cluster.Slot, cause error, within time.Duration) {
 	deadline := time.Now().Add(within)
 	switch {
 	case s.overdue == nil:
-		s.cancel(cause)
+		s.cause = cause
 		s.set(cluster.WorkerStopping)
 		s.overdue = time.AfterFunc(within, func() { p.stuck(s) })
+		if s.stop == nil || !s.executing {
+			s.cancel(cause)
+		} else {
+			s.askNicely(within)
+		}
 		p.poke()
 	case deadline.Before(s.deadline):
 		s.overdue.Reset(within)
+		if s.hard != nil {
+			s.hard.Reset(soft(within))
+		}
 	default:
 		return
 	}
 	s.deadline = deadline
+}
+
+// soft is the part of the time to stop in which a work may stop in its own way.
+func soft(within time.Duration) time.Duration { return within * 3 / 4 }
+
+// askNicely lets the work stop in its own way, for the greater part of its time.
+func (s *slot) askNicely(within time.Duration) {
+	s.hard = time.AfterFunc(soft(within), func() { s.cancel(s.cause) })
+	s.asking.Go(func() {
+		defer func() {
+			if v := recover(); v != nil {
+				s.run.Log.Error("the work's stop panicked", "panic", v, "stack", string(debug.Stack()))
+				s.cancel(s.cause)
+			}
+		}()
+		s.stop(s.ctx, s.run)
+	})
+}
+
+// execution notes that the work is executed now, or is not any more, and tells whether it may be.
+func (p *Pool) execution(s *slot, begins bool) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s.executing = begins; s.cause != nil && !begins {
+		s.cancel(s.cause) // it has returned; nothing more is to be executed
+	}
+	return s.cause == nil
 }
 
 // stuck marks a slot that should have stopped by now.
@@ -262,8 +308,9 @@ func (p *Pool) loop(s *slot) {
 func (p *Pool) untilError(s *slot) (err error) {
 	labels := pprof.Labels(slotLabel, s.run.Slot.String())
 	pprof.Do(s.ctx, labels, func(ctx context.Context) {
-		for err == nil && ctx.Err() == nil {
-			if err = execute(ctx, s); err == nil {
+		for err == nil && p.execution(s, true) {
+			err = execute(ctx, s)
+			if p.execution(s, false) && err == nil {
 				p.pause(s)
 			}
 		}
@@ -295,10 +342,14 @@ func execute(ctx context.Context, s *slot) (err error) {
 
 // leave removes a slot whose goroutine is about to end: its work has returned.
 func (p *Pool) leave(s *slot) {
+	_ = p.execution(s, false) // it may have ended its goroutine
+	s.asking.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if s.overdue != nil {
-		s.overdue.Stop()
+	for _, timer := range []*time.Timer{s.overdue, s.hard} {
+		if timer != nil {
+			timer.Stop()
+		}
 	}
 	s.cancel(errors.New("worker has ended"))
 	delete(p.slots, s.report.Slot)

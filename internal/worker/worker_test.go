@@ -3,10 +3,12 @@ package worker_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -87,24 +89,126 @@ func TestStopIsAsking(t *testing.T) {
 	})
 }
 
+// A work with a way of its own to stop is asked by it first, and its context is cancelled only when that
+// was in vain.
+func TestOwnStop(t *testing.T) {
+	type notes struct {
+		sync.Mutex
+		list []string
+	}
+	for _, c := range []struct {
+		name string
+		work func(ctx context.Context, asked <-chan struct{}) error
+		stop func(ctx context.Context, ask func())
+		idle bool // it is asked between two executions
+		want string
+		left time.Duration // when it is to have left
+	}{
+		{"it stops by itself",
+			func(ctx context.Context, asked <-chan struct{}) error {
+				<-asked
+				time.Sleep(2 * time.Second)
+				return ctx.Err()
+			},
+			func(_ context.Context, ask func()) { ask() }, false, "asked, returned <nil>", 2 * time.Second},
+		{"it returns with an error",
+			func(_ context.Context, asked <-chan struct{}) error { <-asked; return errors.New("enough") },
+			func(_ context.Context, ask func()) { ask() }, false, "asked, returned enough", 0},
+		{"it does not hear",
+			func(ctx context.Context, _ <-chan struct{}) error { <-ctx.Done(); return context.Cause(ctx) },
+			func(context.Context, func()) {}, false, "asked, returned slot released", 7500 * time.Millisecond},
+		{"its way to stop hangs until the context ends",
+			func(ctx context.Context, _ <-chan struct{}) error { <-ctx.Done(); return nil },
+			func(ctx context.Context, _ func()) { <-ctx.Done() }, false, "asked, returned <nil>", 7500 * time.Millisecond},
+		{"its way to stop panics",
+			func(ctx context.Context, _ <-chan struct{}) error { <-ctx.Done(); return nil },
+			func(context.Context, func()) { panic("no") }, false, "asked, returned <nil>", 0},
+		{"it is not executed at the moment",
+			func(context.Context, <-chan struct{}) error { return nil },
+			func(context.Context, func()) {}, true, "returned <nil>", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var n notes
+				note := func(what string) {
+					n.Lock()
+					defer n.Unlock()
+					n.list = append(n.list, what)
+				}
+				asked := make(chan struct{})
+				p := worker.NewPool(worker.Config{
+					Works: map[string]worker.Func{"work": func(ctx context.Context, _ *worker.Run) error {
+						err := c.work(ctx, asked)
+						note(fmt.Sprint("returned ", err))
+						return err
+					}},
+					Stops: map[string]worker.StopFunc{"work": func(ctx context.Context, run *worker.Run) {
+						note("asked")
+						if run.Slot != slot {
+							t.Errorf("asked of %v", run.Slot)
+						}
+						c.stop(ctx, func() { close(asked) })
+					}},
+					Valid: func() bool { return true }, Log: slog.New(slog.DiscardHandler), Emit: func(cluster.Event) {},
+				})
+				g := grant()
+				if c.idle {
+					g.Spec.Interval = cluster.Duration(time.Minute)
+				}
+				p.Start(g)
+				synctest.Wait()
+				began := time.Now()
+				p.Stop(slot, cluster.ErrReleased, 10*time.Second)
+				<-p.Idle()
+				n.Lock()
+				defer n.Unlock()
+				if got := strings.Join(n.list, ", "); got != c.want || time.Since(began) != c.left {
+					t.Errorf("%s after %v; want %s after %v", got, time.Since(began), c.want, c.left)
+				}
+			})
+		})
+	}
+}
+
+// A second, more urgent request leaves a work less time for its own way.
+func TestOwnStopInLessTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := worker.NewPool(worker.Config{
+			Works: map[string]worker.Func{"work": func(ctx context.Context, _ *worker.Run) error { <-ctx.Done(); return nil }},
+			Stops: map[string]worker.StopFunc{"work": func(context.Context, *worker.Run) {}},
+			Valid: func() bool { return true }, Log: slog.New(slog.DiscardHandler), Emit: func(cluster.Event) {},
+		})
+		p.Start(grant())
+		synctest.Wait()
+		began := time.Now()
+		p.Stop(slot, cluster.ErrReleased, time.Minute)
+		time.Sleep(time.Second)
+		p.Stop(slot, cluster.ErrLeaseLost, 4*time.Second)
+		<-p.Idle()
+		if took := time.Since(began); took != 4*time.Second {
+			t.Errorf("stopped after %v; want 1 s and three quarters of 4 s", took)
+		}
+	})
+}
+
 // A task's interval lies between a return and the next execution, also while it is changed; a stop ends
 // it at once.
 func TestInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		runs := 0
-		p, _ := newPool(func(context.Context, *worker.Run) error { runs++; return nil })
+		var runs atomic.Int64
+		p, _ := newPool(func(context.Context, *worker.Run) error { runs.Add(1); return nil })
 		g := grant()
 		g.Spec.Interval = cluster.Duration(10 * time.Second)
 		p.Start(g)
 		time.Sleep(25 * time.Second)
-		if r := p.Reports()[slot]; runs != 3 || r.State != cluster.WorkerRunning {
-			t.Errorf("%d executions in 25 s, %+v", runs, r)
+		if r := p.Reports()[slot]; runs.Load() != 3 || r.State != cluster.WorkerRunning {
+			t.Errorf("%d executions in 25 s, %+v", runs.Load(), r)
 		}
 		g.Spec.Interval = cluster.Duration(time.Minute)
 		p.Update(slot, g.Spec)
 		time.Sleep(60 * time.Second)
-		if runs != 4 {
-			t.Errorf("%d executions after the interval became longer", runs)
+		if runs.Load() != 4 {
+			t.Errorf("%d executions after the interval became longer", runs.Load())
 		}
 		p.Stop(slot, cluster.ErrReleased, time.Second)
 		synctest.Wait()
@@ -120,13 +224,13 @@ func TestParams(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var got struct {
-			Queue string
-			Batch int
-		}
 		p, _ := newPool(func(ctx context.Context, run *worker.Run) error {
-			if err := run.Params().Decode(&got); err != nil {
-				t.Error(err)
+			var got struct {
+				Queue string
+				Batch int
+			}
+			if err := run.Params().Decode(&got); err != nil || got.Queue != "mail" || got.Batch != 3 {
+				t.Errorf("%+v, %v", got, err)
 			}
 			<-ctx.Done()
 			return nil
@@ -135,9 +239,6 @@ func TestParams(t *testing.T) {
 		g.Spec.Params = params
 		p.Start(g)
 		synctest.Wait()
-		if got.Queue != "mail" || got.Batch != 3 {
-			t.Errorf("%+v", got)
-		}
 		p.Stop(slot, cluster.ErrReleased, time.Second)
 		synctest.Wait()
 	})

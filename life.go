@@ -42,7 +42,10 @@ func (l *life) run(ctx context.Context) error {
 	l.observer.Use(l.session)
 	defer l.observer.Use(nil)
 
-	pool := worker.NewPool(worker.Config{Works: l.works, Stops: l.stops, Valid: l.lease.Valid, Log: log, Emit: l.emit})
+	pool := worker.NewPool(worker.Config{
+		Works: l.works, Stops: l.stops, Valid: l.lease.Valid, Log: log, Emit: l.emit,
+		Notes: assignment.Checkpoints{Session: l.session, Keys: l.keys, Member: l.self.GUID},
+	})
 	l.vitals.watch(pool)
 	damaged := make(chan struct{}, 1)
 	follower := &assignment.Follower{

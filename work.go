@@ -41,6 +41,19 @@ func (w *Worker) Count() int { return w.run.Count() }
 // parameters it changes nothing. They may change while the work runs.
 func (w *Worker) Params(into any) error { return w.run.Params().Decode(into) }
 
+// Checkpoint notes how far the worker is, for whoever has its slot next: at most cluster.MaxCheckpoint
+// bytes, replaced each time. It is written only while the grant holds, so a worker that wakes too late
+// cannot undo what its successor has noted; then the error matches ErrReleased or ErrLeaseLost. Every
+// call is a write to the coordination service: note what is worth that, not every item.
+func (w *Worker) Checkpoint(ctx context.Context, data []byte) error {
+	return w.run.Checkpoint(ctx, data)
+}
+
+// LastCheckpoint returns what this slot's worker noted last, wherever it ran; nil if nothing was.
+func (w *Worker) LastCheckpoint(ctx context.Context) ([]byte, error) {
+	return w.run.LastCheckpoint(ctx)
+}
+
 // Token returns the fencing token of the grant. A later grant of the same slot has a higher
 // one: a store that remembers the highest token it saw, and refuses lower ones, cannot be
 // harmed by a worker that was paused and woke up too late.

@@ -14,6 +14,8 @@ var (
 	ErrNoSlot = errors.New("no node has such a slot")
 	// ErrNotMember: the node that was asked is not connected to the cluster at this moment.
 	ErrNotMember = errors.New("this node is not a member of the cluster at this moment")
+	// ErrCheckpoint: a checkpoint is too large.
+	ErrCheckpoint = errors.New("checkpoint refused")
 	// ErrMovedOn: the cluster is not any more as it was when the change was planned. Plan again.
 	ErrMovedOn = errors.New("the cluster has moved on since it was planned")
 )

@@ -10,6 +10,9 @@ import (
 // MaxParams bounds the parameters of a task, in bytes: they are part of every grant.
 const MaxParams = 4 << 10
 
+// MaxCheckpoint bounds what a worker may note of how far it is, in bytes.
+const MaxCheckpoint = 16 << 10
+
 // Params are what a task's workers are told besides who they are: a JSON object, as compact text; "" for
 // none. It is text so that a TaskSpec can be compared.
 type Params string

@@ -3,6 +3,8 @@ package schema
 import (
 	"strconv"
 	"strings"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
 // Keys builds the keys of one cluster.
@@ -75,6 +77,11 @@ func (k Keys) Mark(node string) string { return k.Marks() + "/" + node }
 
 // Orders is what operators want done once.
 func (k Keys) Orders() string { return k.root + "/orders" }
+
+// Checkpoint is how far a slot's worker was.
+func (k Keys) Checkpoint(slot cluster.Slot) string {
+	return k.root + "/checkpoints/" + slot.Task + "/" + strconv.Itoa(slot.Index)
+}
 
 // PlanFault is the last input on which the planner failed, kept for its developers.
 func (k Keys) PlanFault() string { return k.root + "/planfault" }

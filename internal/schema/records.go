@@ -269,6 +269,13 @@ func (o *Orders) Empty() bool {
 	return o.StepDown == 0 && len(o.MoveNow) == 0 && len(o.Restart) == 0
 }
 
+// Checkpoint is what a worker noted of how far it is. Only the member that holds the slot writes it.
+type Checkpoint struct {
+	versioned
+	Token int64  `json:"token"` // of the worker's grant
+	Data  []byte `json:"data"`
+}
+
 // PlanFault is the last input on which the planner failed. Nobody reads it but people; delete it when
 // the fault is mended.
 type PlanFault struct {

@@ -48,6 +48,13 @@ type Run struct {
 	Log   *slog.Logger
 	spec  atomic.Pointer[cluster.TaskSpec]
 	valid func() bool
+	notes Checkpoints
+}
+
+// Checkpoints keeps what workers note of how far they are.
+type Checkpoints interface {
+	Save(ctx context.Context, slot cluster.Slot, token int64, data []byte) error
+	Last(ctx context.Context, slot cluster.Slot) ([]byte, error)
 }
 
 // Count returns how many workers the task has at present.
@@ -55,6 +62,14 @@ func (r *Run) Count() int { return r.spec.Load().WorkerNum }
 
 // Params returns what the task's workers are told at present.
 func (r *Run) Params() cluster.Params { return r.spec.Load().Params }
+
+// Checkpoint notes how far the worker is.
+func (r *Run) Checkpoint(ctx context.Context, data []byte) error {
+	return r.notes.Save(ctx, r.Slot, r.Token, data)
+}
+
+// LastCheckpoint returns what was noted last of the slot, by whomever; nil if nothing was.
+func (r *Run) LastCheckpoint(ctx context.Context) ([]byte, error) { return r.notes.Last(ctx, r.Slot) }
 
 // Valid tells whether the node's lease holds right now.
 func (r *Run) Valid() bool { return r.valid() }
@@ -64,6 +79,7 @@ type Config struct {
 	Works map[string]Func     // by name, as cluster.WorkName gives it
 	Stops map[string]StopFunc // by name, of works that have one
 	Valid func() bool         // the lease
+	Notes Checkpoints         // nil only if no work uses them
 	Log   *slog.Logger
 	Emit  func(cluster.Event)
 }
@@ -125,6 +141,7 @@ func (p *Pool) Start(g cluster.Grant) {
 		Token: g.Token,
 		Log:   p.cfg.Log.With("slot", g.Slot.String(), "token", g.Token),
 		valid: p.cfg.Valid,
+		notes: p.cfg.Notes,
 	}
 	run.spec.Store(&g.Spec)
 	name := cluster.WorkName(g.Spec.WorkName)

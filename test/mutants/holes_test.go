@@ -320,4 +320,9 @@ var mutants = []mutant{
 		one("internal/planner/class.go", "if node.Gone || Fits(", "if Fits("),
 		in("internal/planner", "TestTwin"),
 	},
+	{
+		"checkpoint", "a checkpoint is written whoever has the slot by then",
+		one("internal/assignment/checkpoint.go", "c.Session.Commit(ctx, holds, op)", "c.Session.Commit(ctx, []coord.Op{holds, op}[1:]...)"),
+		in("internal/assignment", "TestCheckpointIsFenced"),
+	},
 }

@@ -110,7 +110,7 @@ func (l *Lease) stops(now time.Duration) (soft, hard time.Duration) {
 	case <-l.session.Done():
 		l.once.Do(func() { l.ended = now })
 		soft = min(soft, now)
-		hard = min(hard, l.ended+l.terms.Grace*3/4)
+		hard = min(hard, l.ended+min(l.terms.Grace*3/4, l.terms.Soft))
 	default:
 	}
 	return soft, hard

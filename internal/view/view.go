@@ -296,7 +296,7 @@ func (v *View) note(key string, r coord.Record, err error, at time.Duration) {
 		v.snap.Suspects = decode[schema.Suspects](v.snap.Suspects, key, r, err, at)
 		return
 	case key == v.keys.Orders():
-		v.snap.Orders = decode[schema.Orders](v.snap.Orders, key, r, err, at)
+		v.snap.Orders = decode[schema.Orders](anew(v.snap.Orders), key, r, err, at)
 		return
 	case schema.Dir(key) == v.keys.Marks():
 		v.noteMark(key, r, err, at)
@@ -350,7 +350,7 @@ func (v *View) drop(guid string) {
 // one.
 func (v *View) noteMark(key string, r coord.Record, err error, at time.Duration) {
 	name := schema.Base(key)
-	e := decode[schema.Mark](v.snap.Marks[name], key, r, err, at)
+	e := decode[schema.Mark](anew(v.snap.Marks[name]), key, r, err, at)
 	if e.Absent {
 		v.hints.Unwatch(key)
 		delete(v.snap.Marks, name)
@@ -403,6 +403,13 @@ func (v *View) Forget(guid string) { v.drop(guid) }
 type recordPtr[R any] interface {
 	*R
 	schema.Record
+}
+
+// anew has an entry's record decoded again whatever its version: a key that is deleted when nothing is
+// left of it, and created again, has old versions with other content.
+func anew[R any](e Entry[R]) Entry[R] {
+	e.Version = -1
+	return e
 }
 
 // decode makes an entry of what was read; what cannot be used leaves the last good record.

@@ -248,3 +248,32 @@ func TestState(t *testing.T) {
 		t.Errorf("leader %q, term %d, state (-want +got):\n%s", state.Leader, state.Term, diff)
 	}
 }
+
+// Marks and orders are deleted when nothing is left of them: one that was deleted and made anew between
+// two reads has the version of the old one, and is another.
+func TestKeysMadeAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := mem.New(mem.Config{})
+		session := open(t, service.Client())
+		v := view.New("test", open(t, service.Client()), keys, view.ForLeader())
+		defer v.Close()
+		commit := func(ops ...coord.Op) {
+			t.Helper()
+			if _, err := session.Commit(t.Context(), ops...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		commit(coord.Create(keys.Mark("n"), schema.Encode(&schema.Mark{Cordoned: true}, 0)),
+			coord.Create(keys.Orders(), schema.Encode(&schema.Orders{StepDown: 1}, 0)))
+		if s := refresh(t, v); !s.Mark("n").Cordoned || s.Orders.Rec.StepDown != 1 {
+			t.Fatalf("mark %+v, orders %+v", s.Mark("n"), s.Orders.Rec)
+		}
+		commit(coord.Delete(keys.Mark("n"), 0), coord.Delete(keys.Orders(), 0))
+		commit(coord.Create(keys.Mark("n"), schema.Encode(&schema.Mark{Drain: &schema.Drain{Slots: 3}}, 0)),
+			coord.Create(keys.Orders(), schema.Encode(&schema.Orders{StepDown: 2}, 0)))
+		time.Sleep(time.Second)
+		if s := refresh(t, v); s.Mark("n").Cordoned || s.Mark("n").Drain == nil || s.Orders.Rec.StepDown != 2 {
+			t.Errorf("mark %+v, orders %+v", s.Mark("n"), s.Orders.Rec)
+		}
+	})
+}

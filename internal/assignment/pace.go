@@ -192,15 +192,15 @@ func (d *decider) budget() *budget {
 			h := &p.Doc.Rec.Slots[i]
 			for _, held := range p.Status.Rec.Holding {
 				if held.Task == h.Task && held.Token == h.Token {
-					running[h.Task] += common(h.Slots, held.Slots)
+					running[h.Task] += d.stays(h.Task, h.Slots, held.Slots)
 				}
 			}
 		}
 	}
 	for t, name := range d.tasks {
 		placed := 0
-		for i, n := range d.target.Target[t] {
-			if _, asked := d.asked[cluster.Slot{Task: name, Index: i}]; n != planner.Nobody && !asked {
+		for _, n := range d.target.Target[t] {
+			if n != planner.Nobody {
 				placed++
 			}
 		}
@@ -229,16 +229,18 @@ func (b *budget) allows(w wish) bool {
 	return true
 }
 
-// common counts the indexes that two sets have in common.
-func common(a, b cluster.Indexes) (n int) {
-	for i, j := 0, 0; i < len(a) && j < len(b); {
+// stays counts the slots that are granted and held, and not asked back already.
+func (d *decider) stays(task string, granted, held cluster.Indexes) (n int) {
+	for i, j := 0, 0; i < len(granted) && j < len(held); {
 		switch {
-		case a[i] < b[j]:
+		case granted[i] < held[j]:
 			i++
-		case a[i] > b[j]:
+		case granted[i] > held[j]:
 			j++
 		default:
-			n++
+			if _, asked := d.asked[cluster.Slot{Task: task, Index: granted[i]}]; !asked {
+				n++
+			}
 			i++
 			j++
 		}

@@ -76,6 +76,15 @@ M: a[2-3]@6 | a[0-1]@6
 		}, `
 M: a[1-2]@6 | a[3]@6 a[0]@6
 `, 2},
+		{"what has to go in any case counts", func(b *board) {
+			limit(b, cluster.Moving{MaxMoving: 2})
+			b.live("L", 5, held(), held(), 5, held())
+			b.live("M", 3, held("a 0-1 @6"), held(), 3, held("a 0-1 @6")).Status.Rec.Leaving = true
+			b.live("N", 3, held("a 2-3 @7"), held(), 3, held("a 2-3 @7"))
+			b.mark("N", schema.Mark{Drain: &schema.Drain{}})
+		}, `
+M:  | a[0-1]@6
+`, 2},
 		{"what is granted and does not run yet counts, and may go", func(b *board) {
 			limit(b, cluster.Moving{MaxMoving: 1})
 			b.live("L", 5, held(), held(), 5, held())

@@ -63,6 +63,9 @@ type Config struct {
 	// a second while nothing does. It is called from several goroutines, never at the same
 	// time, and must not wait for long.
 	Vitals func(cluster.Vitals)
+	// LogBytes is how much is kept of what each worker writes to its own log; 0 for 256 KB. All of
+	// them together keep 256 MB at most.
+	LogBytes int
 	// Log receives what the node has to say; nil for slog.Default().
 	Log *slog.Logger
 }

@@ -43,7 +43,7 @@ func (l *life) run(ctx context.Context) error {
 	defer l.observer.Use(nil)
 
 	pool := worker.NewPool(worker.Config{
-		Works: l.works, Stops: l.stops, Valid: l.lease.Valid, Log: log, Emit: l.emit,
+		Works: l.works, Stops: l.stops, Valid: l.lease.Valid, Logs: l.logs, Log: log, Emit: l.emit,
 		Notes: assignment.Checkpoints{Session: l.session, Keys: l.keys, Member: l.self.GUID},
 	})
 	l.vitals.watch(pool)

@@ -28,6 +28,7 @@ type Node struct {
 	keys     schema.Keys
 	works    map[string]worker.Func
 	stops    map[string]worker.StopFunc
+	logs     *worker.Logs
 	mistakes []error
 	hub      hub
 	observer view.Observer
@@ -51,7 +52,7 @@ func New(store coord.Store, cfg Config) (*Node, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, store: store, keys: schema.NewKeys(cfg.Cluster), works: map[string]worker.Func{}, stops: map[string]worker.StopFunc{}}
+	n := &Node{cfg: cfg, store: store, keys: schema.NewKeys(cfg.Cluster), works: map[string]worker.Func{}, stops: map[string]worker.StopFunc{}, logs: worker.NewLogs(cfg.LogBytes)}
 	n.cfg.Log = cfg.Log.With("node", cfg.Name)
 	n.health.what = "connecting"
 	return n, nil

@@ -70,3 +70,23 @@ func (n *Node) session() coord.Session {
 	defer n.mu.Unlock()
 	return n.health.session
 }
+
+// Log returns the last lines that a slot's worker has written on this node, n at most, also of one that has
+// left. The error matches cluster.ErrNoSlot if there was none.
+func (n *Node) Log(slot cluster.Slot, last int) ([]cluster.LogLine, error) {
+	tail := n.logs.Of(slot)
+	if tail == nil {
+		return nil, fmt.Errorf("%w: %s has not run on %s", cluster.ErrNoSlot, slot, n.cfg.Name)
+	}
+	return tail.Last(last), nil
+}
+
+// FollowLog waits until a slot's worker has written a line with a number from first on, and returns what
+// there is from it. It returns none when ctx ends.
+func (n *Node) FollowLog(ctx context.Context, slot cluster.Slot, first int64) ([]cluster.LogLine, error) {
+	tail := n.logs.Of(slot)
+	if tail == nil {
+		return nil, fmt.Errorf("%w: %s has not run on %s", cluster.ErrNoSlot, slot, n.cfg.Name)
+	}
+	return tail.Since(ctx, first), nil
+}

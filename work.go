@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"reflect"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -64,7 +66,19 @@ func (w *Worker) Token() int64 { return w.run.Token }
 // cannot prove its lease.
 func (w *Worker) Valid() bool { return w.run.Valid() }
 
-// Logger returns a logger that names the slot.
+// StopBy tells by when the worker has to have stopped, once it was asked to: then it shows as stuck, and
+// where the node's lease is ending, the process ends. The time may be cut short.
+func (w *Worker) StopBy() (at time.Time, asked bool) { return w.run.StopBy() }
+
+// Stdout returns a writer into the worker's log, for the output of programs that it runs. Writes neither
+// fail nor block: what comes too fast is dropped.
+func (w *Worker) Stdout() io.Writer { return w.run.Stdout() }
+
+// Stderr is Stdout for what programs write to their standard error.
+func (w *Worker) Stderr() io.Writer { return w.run.Stderr() }
+
+// Logger returns a logger that names the slot. What it writes is in the node's log and, from level Info on,
+// in the worker's own, which Node.Log and the API show.
 func (w *Worker) Logger() *slog.Logger { return w.run.Log }
 
 // Handle registers a work under a name. Tasks name it by their WorkName; the case of the first

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/command"
 )
 
 // errConfig: the configuration is not usable; exit 78.
@@ -46,6 +47,8 @@ type settings struct {
 	labels     cluster.Labels
 	weight     int
 	capacity   int
+	works      []command.Spec
+	logBytes   int // of each worker's log that are kept
 	tasks      []cluster.TaskSpec
 }
 
@@ -115,6 +118,7 @@ func loadSettings(flags runFlags, env func(string) string) (settings, error) {
 	}
 	f.placement(&s)
 	s.service = f.service(flags.join)
+	s.works, s.logBytes = f.works(), f.size("log.keep", c.Log.Keep)
 	s.tasks = f.tasks()
 	return s, f.err()
 }
@@ -168,7 +172,7 @@ func (f *configFile) check(key string, err error) {
 	for _, e := range split(err) {
 		if _, inFile := f.keys[key]; inFile {
 			name := key
-			if strings.HasPrefix(key, "task[") {
+			if isNumbered(key) {
 				name = lastPart(key)
 			}
 			f.fail(f.keys[key], name+": "+e.Error())

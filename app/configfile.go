@@ -42,7 +42,19 @@ type fileConfig struct {
 		FreezeAbove float64 `toml:"freezeAbove"`
 		FreezeFor   string  `toml:"freezeFor"`
 	} `toml:"moving"`
+	Log struct {
+		Keep string `toml:"keep"`
+	} `toml:"log"`
+	Works []fileWork `toml:"work"`
 	Tasks []fileTask `toml:"task"`
+}
+
+type fileWork struct {
+	Name    string            `toml:"name"`
+	Command []string          `toml:"command"`
+	Dir     string            `toml:"dir"`
+	Env     map[string]string `toml:"env"`
+	User    string            `toml:"user"`
 }
 
 type zookeeperConfig struct {
@@ -99,14 +111,16 @@ var knownKeys = map[string]bool{
 	"etcd.username": true, "etcd.password": true, "etcd.passwordFile": true,
 	"etcd.tls": true, "etcd.tls.ca": true, "etcd.tls.cert": true, "etcd.tls.key": true, "etcd.tls.serverName": true,
 	"http": true, "http.listen": true, "leader": true, "leader.workers": true,
+	"work": true, "work.name": true, "work.command": true, "work.dir": true, "work.env": true, "work.user": true,
+	"log": true, "log.keep": true,
 	"task": true, "task.name": true, "task.workName": true, "task.workerNum": true, "task.stopTimeout": true,
 	"task.interval": true, "task.params": true, "task.require": true, "task.prefer": true, "task.spread": true, "task.maxPerNode": true, "task.weight": true,
 	"task.maxUnavailable": true, "task.paused": true,
 	"moving": true, "moving.maxMoving": true, "moving.leaveDelay": true, "moving.freezeAbove": true, "moving.freezeFor": true,
 }
 
-// plainTables are the tables that end a [[task]] before them.
-var plainTables = []string{"node", "node.labels", "moving", "zookeeper", "zookeeper.tls", "etcd", "etcd.tls", "http", "leader"}
+// plainTables are the tables that end a [[task]] or [[work]] before them.
+var plainTables = []string{"log", "node", "node.labels", "moving", "zookeeper", "zookeeper.tls", "etcd", "etcd.tls", "http", "leader"}
 
 // configFile is a file as read: its content, and where everything stands in it.
 type configFile struct {
@@ -124,10 +138,12 @@ type placedError struct {
 	text string
 }
 
-// table is a [[task]] header.
+// table is a [[task]] or [[work]] header.
 type table struct {
+	kind string // "task", "work"
+	n    int    // its place among those of its kind, from 0
 	line int
-	name string // of the task, as far as it could be read
+	name string // of the task or work, as far as it could be read
 }
 
 // readConfigFile reads a file. The mistakes in it are gathered, one message each; only what is
@@ -157,22 +173,51 @@ func (f *configFile) index(data []byte) {
 		switch e.Kind {
 		case unstable.Table:
 			prefix = path + "."
-			f.keys[path] = at
+			if kind, rest, nested := strings.Cut(path, "."); nested && f.count(kind) > 0 { // [work.env]
+				prefix = fmt.Sprintf("%s[%d].%s.", kind, f.count(kind)-1, rest)
+			}
+			f.keys[strings.TrimSuffix(prefix, ".")] = at
 		case unstable.ArrayTable:
 			prefix = path + "."
-			if path == "task" {
-				prefix = fmt.Sprintf("task[%d].", len(f.tables))
-				f.tables = append(f.tables, table{line: at.line})
+			if path == "task" || path == "work" {
+				n := f.count(path)
+				prefix = fmt.Sprintf("%s[%d].", path, n)
+				f.tables = append(f.tables, table{kind: path, n: n, line: at.line})
 				f.keys[strings.TrimSuffix(prefix, ".")] = at
 			}
 		case unstable.KeyValue:
 			f.keys[prefix+path] = at
 			path = prefix + path
-			if v := e.Value(); strings.HasPrefix(prefix, "task[") && path == prefix+"name" && v.Kind == unstable.String {
+			if v := e.Value(); isNumbered(prefix) && path == prefix+"name" && v.Kind == unstable.String {
 				f.tables[len(f.tables)-1].name = string(v.Data)
 			}
 		}
 	}
+}
+
+// count counts the [[task]] or [[work]] headers so far.
+func (f *configFile) count(kind string) (n int) {
+	for _, t := range f.tables {
+		if t.kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+// isNumbered tells whether a key is one of a [[task]] or [[work]].
+func isNumbered(key string) bool {
+	return strings.HasPrefix(key, "task[") || strings.HasPrefix(key, "work[")
+}
+
+// header returns the line of the nth header of a kind.
+func (f *configFile) header(kind string, n int) int {
+	for _, t := range f.tables {
+		if t.kind == kind && t.n == n {
+			return t.line
+		}
+	}
+	return 0
 }
 
 func keyOf(p *unstable.Parser, e *unstable.Node) (path string, at place) {
@@ -192,13 +237,13 @@ func keyOf(p *unstable.Parser, e *unstable.Node) (path string, at place) {
 func (f *configFile) unknown() {
 	for key, at := range f.keys {
 		plain := key
-		if rest, ok := strings.CutPrefix(key, "task["); ok {
-			_, rest, _ = strings.Cut(rest, "]")
-			plain = "task" + rest
+		if isNumbered(key) {
+			_, rest, _ := strings.Cut(key, "]")
+			plain = key[:len("task")] + rest
 		}
 		above, _, nested := cutLast(plain)
-		if strings.HasPrefix(plain, "node.labels.") || strings.HasPrefix(plain, "task.params.") {
-			continue // any label, any parameter
+		if strings.HasPrefix(plain, "node.labels.") || strings.HasPrefix(plain, "task.params.") || strings.HasPrefix(plain, "work.env.") {
+			continue // any label, any parameter, any variable
 		}
 		if knownKeys[plain] || nested && !knownKeys[above] && f.keys[above] != (place{}) {
 			continue // known, or below a table that is told of already
@@ -261,7 +306,7 @@ func (f *configFile) told(at place) bool {
 	return slices.ContainsFunc(f.errs, func(e placedError) bool { return e.place == at })
 }
 
-// fail notes a mistake, with the name of the task that it is in.
+// fail notes a mistake, with the name of the task or work that it is in.
 func (f *configFile) fail(at place, text string) {
 	owner := -1
 	for i, t := range f.tables {
@@ -270,16 +315,16 @@ func (f *configFile) fail(at place, text string) {
 		}
 	}
 	if owner >= 0 && f.inTask(at.line, owner) {
-		if name := f.tables[owner].name; name != "" {
-			text = fmt.Sprintf("task %q: %s", name, text)
+		if t := f.tables[owner]; t.name != "" {
+			text = fmt.Sprintf("%s %q: %s", t.kind, t.name, text)
 		} else {
-			text = fmt.Sprintf("task %d: %s", owner+1, text)
+			text = fmt.Sprintf("%s %d: %s", t.kind, t.n+1, text)
 		}
 	}
 	f.errs = append(f.errs, placedError{at, text})
 }
 
-// inTask tells whether a line below a [[task]] header still belongs to it.
+// inTask tells whether a line below a [[task]] or [[work]] header still belongs to it.
 func (f *configFile) inTask(line, owner int) bool {
 	for key, at := range f.keys {
 		if slices.Contains(plainTables, key) && at.line > f.tables[owner].line && at.line <= line {
@@ -335,7 +380,7 @@ func (f *configFile) tasks() []cluster.TaskSpec {
 			bad = true
 		}
 		if first, ok := seen[t.Name]; ok && t.Name != "" {
-			f.fail(f.at(key+".name"), fmt.Sprintf("name: the same as that of task %d in line %d", first+1, f.tables[first].line))
+			f.fail(f.at(key+".name"), fmt.Sprintf("name: the same as that of task %d in line %d", first+1, f.header("task", first)))
 		} else {
 			seen[t.Name] = i
 		}

@@ -27,6 +27,7 @@ import (
 	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/internal/command"
 	"gitee.com/ken.yang/xconsumer/internal/etcdserver"
 )
 
@@ -47,6 +48,9 @@ type Streams struct {
 // come together are one: service managers send them to every process of a service, and the parent
 // passes its own on.
 func Main(register Register) {
+	if command.IsShim() { // a node has started this process to run a program
+		os.Exit(command.Shim())
+	}
 	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard)) // it would write to the terminal
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)

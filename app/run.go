@@ -17,6 +17,7 @@ import (
 	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/internal/command"
 	"gitee.com/ken.yang/xconsumer/internal/supervise"
 )
 
@@ -62,12 +63,16 @@ func runCommand(register Register, streams Streams) *cobra.Command {
 
 // runNode runs a node and its HTTP API until ctx ends.
 func runNode(ctx context.Context, s settings, register Register, child *supervise.Child, again <-chan os.Signal, log *slog.Logger) error {
-	var tell func(cluster.Vitals)
+	keeper := command.NewKeeper()
+	tell := func(v cluster.Vitals) { keeper.Tell(v.StopBy) }
 	var listener net.Listener
 	var err error
 	if child != nil && child.IsNode() {
 		obeyParent(again, log)
-		tell = child.Tell
+		tell = func(v cluster.Vitals) {
+			keeper.Tell(v.StopBy)
+			child.Tell(v)
+		}
 		listener, err = child.Listener()
 	} else {
 		listener, err = listen(ctx, s, log)
@@ -90,12 +95,13 @@ func runNode(ctx context.Context, s settings, register Register, child *supervis
 	node, err := xconsumer.New(store, xconsumer.Config{
 		Cluster: s.cluster, Name: s.name, Address: address, Tasks: s.tasks, LeaderWorkers: s.leader, Source: s.file,
 		Moving: s.moving, Labels: s.labels, Weight: s.weight, Capacity: s.capacity,
-		Vitals: tell, Log: log,
+		LogBytes: s.logBytes, Vitals: tell, Log: log,
 	})
 	if err != nil {
 		return err
 	}
 	register(node)
+	registerCommands(node, s, keeper)
 	log.Info("starting", "node", s.name, "cluster", s.cluster, "service", s.service.String(), "http", address)
 	if listener == nil {
 		return node.Run(ctx)

@@ -1,16 +1,16 @@
 package supervise
 
 import (
-	"bytes"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"gitee.com/ken.yang/xconsumer/internal/proc"
 )
 
 // clocksCompare: the boot clock is one for all processes of the machine.
@@ -26,67 +26,18 @@ func adopt() bool {
 	return (err == nil || os.Getpid() == 1) && self == strconv.Itoa(os.Getpid())
 }
 
-// process is a line of the process table.
-type process struct {
-	pid, parent, group int
-	zombie             bool
-}
-
-// processes reads the process table.
-func processes() []process {
-	files, _ := filepath.Glob("/proc/[0-9]*/stat")
-	list := make([]process, 0, len(files))
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			continue // it has ended
-		}
-		// pid (name) state ppid pgrp …, and the name may hold anything.
-		at := bytes.LastIndexByte(text, ')')
-		fields := strings.Fields(string(text[at+1:]))
-		if at < 0 || len(fields) < 3 {
-			continue
-		}
-		var p process
-		p.pid, _ = strconv.Atoi(filepath.Base(filepath.Dir(file)))
-		p.zombie = (fields[0] == "Z" || fields[0] == "X") && threads(p.pid) <= 1
-		p.parent, _ = strconv.Atoi(fields[1])
-		p.group, _ = strconv.Atoi(fields[2])
-		list = append(list, p)
-	}
-	return list
-}
-
-// threads counts a process's threads: the first may have ended while others run on.
-func threads(pid int) int {
-	entries, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(pid), "task"))
-	if err != nil {
-		return 0 // it has ended
-	}
-	return len(entries)
-}
-
 // killTree kills what is left of a child that has ended, all that this process has below it and
 // all of the child's process group, and returns how many there were. It is called until there
 // are none: what one of them starts meanwhile is below this process, too.
 func killTree(child int) (left int) {
-	list := processes()
-	below := map[int]bool{os.Getpid(): true}
-	for grown := true; grown; { // parents may stand after their children
-		grown = false
-		for _, p := range list {
-			if below[p.parent] && !below[p.pid] {
-				below[p.pid], grown = true, true
-			}
-		}
-	}
-	delete(below, os.Getpid())
-	for _, p := range list {
-		if p.zombie || p.pid == child || p.pid == os.Getpid() || !below[p.pid] && p.group != child {
+	table := proc.Table()
+	below := proc.Below(table, os.Getpid())
+	for _, p := range table {
+		if p.Zombie || p.PID == child || p.PID == os.Getpid() || !below[p.PID] && p.Group != child {
 			continue
 		}
 		left++
-		_ = syscall.Kill(p.pid, syscall.SIGKILL)
+		_ = syscall.Kill(p.PID, syscall.SIGKILL)
 	}
 	return left
 }
@@ -97,9 +48,9 @@ func reap(stop <-chan struct{}, isChild func(pid int) bool) {
 	signal.Notify(ended, syscall.SIGCHLD)
 	defer signal.Stop(ended)
 	for {
-		for _, p := range processes() {
-			if p.zombie && p.parent == os.Getpid() && !isChild(p.pid) {
-				_, _ = syscall.Wait4(p.pid, nil, syscall.WNOHANG, nil)
+		for _, p := range proc.Table() {
+			if p.Zombie && p.Parent == os.Getpid() && !isChild(p.PID) {
+				_, _ = syscall.Wait4(p.PID, nil, syscall.WNOHANG, nil)
 			}
 		}
 		select {

@@ -21,6 +21,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"runtime/debug"
 	"runtime/pprof"
@@ -49,6 +50,9 @@ type Run struct {
 	spec  atomic.Pointer[cluster.TaskSpec]
 	valid func() bool
 	notes Checkpoints
+	stop  func() (at time.Time, asked bool)
+
+	stdout, stderr *output
 }
 
 // Checkpoints keeps what workers note of how far they are.
@@ -71,6 +75,15 @@ func (r *Run) Checkpoint(ctx context.Context, data []byte) error {
 // LastCheckpoint returns what was noted last of the slot, by whomever; nil if nothing was.
 func (r *Run) LastCheckpoint(ctx context.Context) ([]byte, error) { return r.notes.Last(ctx, r.Slot) }
 
+// StopBy tells by when the worker has to have stopped, once it was asked to. The time may be cut short.
+func (r *Run) StopBy() (at time.Time, asked bool) { return r.stop() }
+
+// Stdout and Stderr are written to the worker's log, line by line. They neither fail nor block.
+func (r *Run) Stdout() io.Writer { return r.stdout }
+
+// Stderr is Stdout for what went wrong.
+func (r *Run) Stderr() io.Writer { return r.stderr }
+
 // Valid tells whether the node's lease holds right now.
 func (r *Run) Valid() bool { return r.valid() }
 
@@ -80,6 +93,7 @@ type Config struct {
 	Stops map[string]StopFunc // by name, of works that have one
 	Valid func() bool         // the lease
 	Notes Checkpoints         // nil only if no work uses them
+	Logs  *Logs               // what workers write; nil for a new one
 	Log   *slog.Logger
 	Emit  func(cluster.Event)
 }
@@ -106,6 +120,9 @@ type Pool struct {
 
 // NewPool returns a pool in which nothing runs.
 func NewPool(cfg Config) *Pool {
+	if cfg.Logs == nil {
+		cfg.Logs = NewLogs(0)
+	}
 	p := &Pool{cfg: cfg, changed: make(chan struct{}, 1), slots: map[cluster.Slot]*slot{}, idle: make(chan struct{})}
 	close(p.idle)
 	return p
@@ -136,16 +153,24 @@ func (p *Pool) Start(g cluster.Grant) {
 		p.cfg.Log.Error("slot is running already", "slot", g.Slot)
 		return
 	}
+	node, tail := p.cfg.Log.With("slot", g.Slot.String(), "token", g.Token), p.cfg.Logs.open(g.Slot)
 	run := &Run{
-		Slot:  g.Slot,
-		Token: g.Token,
-		Log:   p.cfg.Log.With("slot", g.Slot.String(), "token", g.Token),
-		valid: p.cfg.Valid,
-		notes: p.cfg.Notes,
+		Slot:   g.Slot,
+		Token:  g.Token,
+		Log:    tail.logger(node, g.Token),
+		valid:  p.cfg.Valid,
+		notes:  p.cfg.Notes,
+		stdout: tail.output(node, g.Token, cluster.FromStdout),
+		stderr: tail.output(node, g.Token, cluster.FromStderr),
 	}
 	run.spec.Store(&g.Spec)
 	name := cluster.WorkName(g.Spec.WorkName)
 	s := &slot{run: run, work: p.cfg.Works[name], stop: p.cfg.Stops[name]}
+	run.stop = func() (time.Time, bool) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return s.deadline, s.overdue != nil
+	}
 	if s.work == nil {
 		s.work = func(context.Context, *Run) error {
 			return fmt.Errorf("work %q is not registered on this node", g.Spec.WorkName)
@@ -370,6 +395,9 @@ func (p *Pool) leave(s *slot) {
 	}
 	s.cancel(errors.New("worker has ended"))
 	delete(p.slots, s.report.Slot)
+	s.run.stdout.end()
+	s.run.stderr.end()
+	p.cfg.Logs.close(s.report.Slot)
 	if len(p.slots) == 0 {
 		close(p.idle)
 	}

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -321,7 +322,12 @@ func (s *soaker) look(ctx context.Context) coord.Session {
 func (s *soaker) healed(after string) {
 	began := time.Now()
 	var seen *cluster.State
+	told := false
 	s.await("all workers run after: "+after, func() bool {
+		if time.Since(began) > s.bound && !told {
+			told = true
+			s.explain(after)
+		}
 		for _, name := range s.names {
 			if seen = s.nodes[name].state(); seen != nil {
 				break
@@ -339,6 +345,19 @@ func (s *soaker) healed(after string) {
 	})
 	if took := time.Since(began); took > s.worst && after != "the start" {
 		s.worst, s.when = took, after
+	}
+}
+
+// explain says what every node sees while healing takes longer than it should.
+func (s *soaker) explain(after string) {
+	for _, name := range s.names {
+		state := s.nodes[name].state()
+		if state == nil {
+			s.Logf("after %s: %s does not answer", after, name)
+			continue
+		}
+		text, _ := json.Marshal(state)
+		s.Logf("after %s: %s sees %s", after, name, text)
 	}
 }
 

@@ -1,0 +1,22 @@
+package cluster
+
+import "time"
+
+// LogLine is a line of a worker's log.
+type LogLine struct {
+	N      int64     `json:"n"`      // rises by one from line to line, on one node
+	At     time.Time `json:"at"`     // by the node's clock
+	Token  int64     `json:"token"`  // of the grant under which it was written
+	Source LogSource `json:"source"` // who wrote it
+	Text   string    `json:"text"`
+}
+
+// LogSource says who wrote a line of a worker's log.
+type LogSource string
+
+// The sources of a worker's log.
+const (
+	FromStdout LogSource = "stdout" // a program, or Worker.Stdout
+	FromStderr LogSource = "stderr" // a program, or Worker.Stderr
+	FromLogger LogSource = "log"    // Worker.Logger, and the node itself about the worker
+)

@@ -1,0 +1,91 @@
+package command
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// cgroup is a control group of version 2 that one program has for itself. The zero value is none.
+type cgroup struct {
+	dir string
+	fd  int // open directory, 0 for none: of the shim only
+}
+
+// newCgroup makes a group below that of this process, where it may.
+func newCgroup() cgroup {
+	own := ownCgroup()
+	if own == "" {
+		return cgroup{}
+	}
+	dir := filepath.Join(own, fmt.Sprintf("xconsumer-%d", os.Getpid()))
+	if os.Mkdir(dir, 0o755) != nil {
+		return cgroup{}
+	}
+	fd, err := unix.Open(dir, unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		_ = os.Remove(dir)
+		return cgroup{}
+	}
+	return cgroup{dir, fd}
+}
+
+// kill kills all that is in it, whatever that has done to its session and parents.
+func (g *cgroup) kill() {
+	if g.dir != "" {
+		_ = os.WriteFile(filepath.Join(g.dir, "cgroup.kill"), []byte("1"), 0)
+	}
+}
+
+// remove removes it, once it is empty.
+func (g *cgroup) remove() {
+	if g.dir == "" {
+		return
+	}
+	if g.fd > 0 {
+		_ = unix.Close(g.fd)
+		g.fd = 0
+	}
+	for range 100 { // it may take a moment after its last process was waited for
+		if os.Remove(g.dir) == nil {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// ownCgroup returns the directory of this process's group, "" if it cannot be seen.
+func ownCgroup() string {
+	path := ""
+	text, err := os.ReadFile("/proc/self/cgroup")
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "0::"); ok && err == nil {
+			path = strings.TrimSpace(rest)
+		}
+	}
+	if path == "" || strings.HasPrefix(path, "/..") { // of another namespace
+		return ""
+	}
+	mounts, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = mounts.Close() }()
+	for lines := bufio.NewScanner(mounts); lines.Scan(); {
+		// id parent major:minor root point options … - type source options
+		mount, kind, _ := strings.Cut(lines.Text(), " - ")
+		fields := strings.Fields(mount)
+		if !strings.HasPrefix(kind, "cgroup2 ") || len(fields) < 5 {
+			continue
+		}
+		if below, err := filepath.Rel(fields[3], path); err == nil && !strings.HasPrefix(below, "..") {
+			return filepath.Join(fields[4], below)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,523 @@
+//go:build linux
+
+package command
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/proc"
+
+	"golang.org/x/sys/unix"
+
+	"go.uber.org/goleak"
+)
+
+// asNode makes the test binary run a script as a node does, in the directory that it names, with a lease
+// of half a minute, or one that goes on.
+const (
+	asNode       = "COMMAND_TEST_NODE"
+	leaseForEver = "COMMAND_TEST_LEASE"
+)
+
+func TestMain(m *testing.M) {
+	if IsShim() {
+		os.Exit(Shim())
+	}
+	if dir := os.Getenv(asNode); dir != "" {
+		k := NewKeeper()
+		clock := coord.LeaseClock()
+		length := time.Second
+		k.Tell(clock() + length)
+		if os.Getenv(leaseForEver) != "" {
+			go func() {
+				for range time.Tick(length / 10) {
+					k.Tell(clock() + length)
+				}
+			}()
+		}
+		_ = k.Run(context.Background(), script(dir, stubborn), newJob())
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// limit bounds every wait.
+const limit = 60 * time.Second
+
+// stubborn is a program that does everything to live on: it takes no notice of signals, and what it starts
+// leaves its session, its process group and its parents. Every process of it notes its PID.
+const stubborn = `
+trap '' TERM HUP INT
+echo $$ >> pids
+sh -c 'trap "" TERM HUP; echo $$ >> pids; sleep 1000' &
+setsid sh -c 'trap "" TERM HUP; echo $$ >> pids; sleep 1000; sleep 1000' &
+(setsid sh -c 'trap "" TERM HUP; echo $$ >> pids; (setsid sh -c "echo \$\$ >> pids; sleep 1000; sleep 1000" &); exit 0' &)
+while [ $(wc -l < pids) -lt 5 ]; do sleep 0.01; done
+echo up
+while :; do sleep 1000; done
+`
+
+func script(dir, text string) Spec {
+	return Spec{Name: "script", Argv: []string{"sh", "-c", text}, Dir: dir}
+}
+
+// testJob is a job, and what it has written.
+type testJob struct {
+	mu       sync.Mutex
+	out, err bytes.Buffer
+	within   time.Duration
+	asked    time.Time
+}
+
+func (j *testJob) writer(b *bytes.Buffer) writer {
+	return func(p []byte) (int, error) {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		return b.Write(p)
+	}
+}
+
+type writer func(p []byte) (int, error)
+
+func (w writer) Write(p []byte) (int, error) { return w(p) }
+
+func (j *testJob) text(b *bytes.Buffer) string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return b.String()
+}
+
+func (j *testJob) job() Job {
+	return Job{
+		Title: "test#0", Vars: []string{"XCONSUMER_TASK=test"}, Out: j.writer(&j.out), Err: j.writer(&j.err),
+		StopBy: func() (time.Time, bool) {
+			j.mu.Lock()
+			defer j.mu.Unlock()
+			return j.asked.Add(j.within), !j.asked.IsZero()
+		},
+	}
+}
+
+func newJob() Job { return new(testJob).job() }
+
+// keeper returns one whose lease lasts.
+func keeper() *Keeper {
+	k := NewKeeper()
+	k.Tell(coord.LeaseClock()() + time.Hour)
+	return k
+}
+
+// started runs a program until it says that it is up; stop asks it to end and returns how it did.
+func started(t *testing.T, k *Keeper, spec Spec, within time.Duration) (j *testJob, stop func() error, ended <-chan error) {
+	t.Helper()
+	j = &testJob{within: within}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- k.Run(ctx, spec, j.job()) }()
+	await(t, "the program is up", func() bool { return strings.Contains(j.text(&j.out), "up") })
+	stop = func() error {
+		j.mu.Lock()
+		j.asked = time.Now()
+		j.mu.Unlock()
+		cancel()
+		return <-done
+	}
+	t.Cleanup(cancel)
+	return j, stop, done
+}
+
+func await(t *testing.T, what string, ready func() bool) {
+	t.Helper()
+	for end := time.Now().Add(limit); !ready(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not in time: %s", what)
+		}
+	}
+}
+
+// alive returns the processes that have noted their PIDs and live.
+func alive(t *testing.T, dir string) (list []int) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "pids"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := proc.Table()
+	for _, field := range strings.Fields(string(text)) {
+		pid, _ := strconv.Atoi(field)
+		for _, p := range table {
+			if p.PID == pid && !p.Zombie {
+				list = append(list, pid)
+			}
+		}
+	}
+	return list
+}
+
+// shimOf returns the process of the shim above the programs of a directory.
+func shimOf(t *testing.T, dir string) int {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "pids"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	pid, _ := strconv.Atoi(first)
+	for _, p := range proc.Table() {
+		if p.PID == pid {
+			return p.Parent
+		}
+	}
+	t.Fatal("the program does not run")
+	return 0
+}
+
+func TestEnds(t *testing.T) {
+	for name, c := range map[string]struct {
+		script string
+		want   string // "" for none
+	}{
+		"in order":             {"echo hello", ""},
+		"exit code":            {"exit 3", "exit code 3"},
+		"last words":           {"echo 'Traceback' >&2; echo 'ValueError: no such queue' >&2; exit 1", "exit code 1: ValueError: no such queue"},
+		"last words, no end":   {"printf 'boom' >&2; exit 1", "exit code 1: boom"},
+		"signal":               {"kill -SEGV $$", "killed by signal 11"},
+		"leaves others behind": {"sleep 1000 & exit 4", "exit code 4"},
+		"not UTF-8":            {`printf '\377\376 broken\n' >&2; exit 1`, "exit code 1: \xff\xfe broken"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			j := &testJob{}
+			err := keeper().Run(t.Context(), script(t.TempDir(), c.script), j.job())
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("ended with %v; want %q", err, c.want)
+			}
+			if name == "in order" && j.text(&j.out) != "hello\n" {
+				t.Errorf("it wrote %q", j.text(&j.out))
+			}
+		})
+	}
+}
+
+// What cannot be started says why, and what to do.
+func TestCannotStart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for file, content := range map[string]string{"plain": "#!/bin/sh\n", "shebang": "#!/no/such/interpreter\n", "text": "hello\n"} {
+		mode := os.FileMode(0o755)
+		if file == "plain" {
+			mode = 0o644
+		}
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(content), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, c := range map[string]struct {
+		spec Spec
+		want string
+	}{
+		"no program":     {Spec{Argv: []string{"no-such-program"}}, `program "no-such-program" is not found in PATH`},
+		"no file":        {Spec{Argv: []string{"./missing"}}, "cannot start ./missing: no such file"},
+		"no interpreter": {Spec{Argv: []string{"./shebang"}}, "interpreter that there is not"},
+		"not executable": {Spec{Argv: []string{"./plain"}}, "permission denied"},
+		"no program for": {Spec{Argv: []string{"./text"}}, "it is no program for this machine"},
+		"no directory":   {Spec{Argv: []string{"true"}, Dir: "/no/such/dir"}, "dir: stat /no/such/dir"},
+		"no user":        {Spec{Argv: []string{"true"}, User: "no-such-user"}, `there is no user "no-such-user"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c.spec.Dir == "" {
+				c.spec.Dir = dir
+			}
+			err := keeper().Run(t.Context(), c.spec, newJob())
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v; want %q", err, c.want)
+			}
+		})
+	}
+}
+
+// A program knows what it is for, and none of the node's secrets.
+func TestEnvironment(t *testing.T) {
+	t.Setenv("SECRET", "s")
+	t.Setenv("XCONSUMER_ZOOKEEPER_PASSWORD", "p")
+	t.Setenv("LC_TEST", "de")
+	j := &testJob{}
+	spec := script(t.TempDir(), "env")
+	spec.Env = map[string]string{"OWN": "value"}
+	if err := keeper().Run(t.Context(), spec, j.job()); err != nil {
+		t.Fatal(err)
+	}
+	out := j.text(&j.out)
+	for _, want := range []string{"XCONSUMER_TASK=test\n", "OWN=value\n", "LC_TEST=de\n", "PATH="} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing in:\n%s", want, out)
+		}
+	}
+	for _, secret := range []string{"SECRET", "PASSWORD", Variable + "=", asNode} {
+		if strings.Contains(out, secret) {
+			t.Errorf("%s is given to programs:\n%s", secret, out)
+		}
+	}
+}
+
+// Asked to end a program has its time, if it wants it.
+func TestStop(t *testing.T) {
+	t.Parallel()
+	t.Run("obeys", func(t *testing.T) {
+		t.Parallel()
+		j, stop, _ := started(t, keeper(), script(t.TempDir(), `trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.01; done`), limit)
+		began := time.Now()
+		if err := stop(); err != nil || !strings.Contains(j.text(&j.out), "bye") {
+			t.Errorf("ended with %v, having written %q", err, j.text(&j.out))
+		}
+		if took := time.Since(began); took > limit/2 {
+			t.Errorf("it was waited for, %v", took)
+		}
+	})
+	t.Run("does not", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		_, stop, _ := started(t, keeper(), script(dir, stubborn), 2*time.Second)
+		began := time.Now()
+		_ = stop()
+		if took := time.Since(began); took < time.Second {
+			t.Errorf("it had only %v of 2s", took)
+		}
+		if left := alive(t, dir); len(left) > 0 {
+			t.Errorf("processes %v live on", left)
+		}
+	})
+	t.Run("paused", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		_, stop, _ := started(t, keeper(), script(dir, stubborn), 500*time.Millisecond)
+		for _, pid := range alive(t, dir) {
+			_ = syscall.Kill(pid, syscall.SIGSTOP)
+		}
+		_ = stop()
+		if left := alive(t, dir); len(left) > 0 {
+			t.Errorf("processes %v live on", left)
+		}
+	})
+}
+
+// A program that starts others as fast as it can, each in a session of its own, is caught.
+func TestForksWithoutEnd(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	_, stop, _ := started(t, keeper(), script(dir, `
+trap '' TERM
+echo $$ > pids
+echo up
+spawn() { setsid sh -c 'echo $$ >> pids; trap "" TERM; i=0; while [ $i -lt 50 ]; do (setsid sleep 1000 &); i=$((i+1)); done; sleep 1000' & }
+while :; do spawn; sleep 0.02; done`), 500*time.Millisecond)
+	time.Sleep(300 * time.Millisecond)
+	_ = stop()
+	if left := alive(t, dir); len(left) > 0 {
+		t.Errorf("processes %v live on", left)
+	}
+}
+
+// When the lease is over without news, the shim does what its node should have done.
+func TestLapses(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	k := NewKeeper()
+	clock := coord.LeaseClock()
+	k.Tell(clock() + time.Hour)
+	_, _, ended := started(t, k, script(dir, stubborn), limit)
+	stopBy := clock() + 300*time.Millisecond
+	k.Tell(stopBy)
+	err := <-ended
+	late := clock() - stopBy
+	if err == nil || !strings.Contains(err.Error(), "lease was over") {
+		t.Errorf("ended with %v", err)
+	}
+	if left := alive(t, dir); len(left) > 0 || late < 0 {
+		t.Errorf("processes %v live on; ended %v after the deadline", left, late)
+	}
+	t.Logf("ended %v after the deadline", late)
+	if err := k.Run(t.Context(), script(dir, "echo ran > ran"), newJob()); err == nil {
+		t.Error("a program was started without a lease")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "ran")); !errors.Is(err, os.ErrNotExist) {
+		t.Error("it ran")
+	}
+}
+
+// One that may run on without a lease does.
+func TestUnleashed(t *testing.T) {
+	t.Parallel()
+	k := NewKeeper()
+	job := newJob()
+	job.Unleashed = true
+	if err := k.Run(t.Context(), script(t.TempDir(), "sleep 0.1"), job); err != nil {
+		t.Error(err)
+	}
+}
+
+// A shim that hangs or is killed is done without.
+func TestShimFails(t *testing.T) {
+	t.Parallel()
+	t.Run("killed", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		_, _, ended := started(t, keeper(), script(dir, stubborn), limit)
+		_ = syscall.Kill(shimOf(t, dir), syscall.SIGKILL)
+		if err := <-ended; err == nil || !strings.Contains(err.Error(), "shim was killed") {
+			t.Errorf("ended with %v", err)
+		}
+		if left := alive(t, dir); len(left) > 0 {
+			t.Errorf("processes %v live on", left)
+		}
+	})
+	t.Run("paused", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		_, stop, _ := started(t, keeper(), script(dir, stubborn), 500*time.Millisecond)
+		_ = syscall.Kill(shimOf(t, dir), syscall.SIGSTOP)
+		_ = stop()
+		if left := alive(t, dir); len(left) > 0 {
+			t.Errorf("processes %v live on", left)
+		}
+	})
+	t.Run("told to end", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		_, stop, ended := started(t, keeper(), script(dir, stubborn), 500*time.Millisecond)
+		for range 3 {
+			_ = syscall.Kill(shimOf(t, dir), syscall.SIGTERM)
+		}
+		select {
+		case err := <-ended:
+			t.Errorf("it ended: %v", err)
+		case <-time.After(200 * time.Millisecond):
+		}
+		_ = stop()
+	})
+}
+
+// A node that is killed or paused takes its programs with it.
+func TestNodeFails(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		sig    syscall.Signal
+		length time.Duration // after which nothing may run
+	}{
+		"killed": {syscall.SIGKILL, 0},
+		"paused": {syscall.SIGSTOP, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			node := exec.Command("/proc/self/exe")
+			node.Env = append(os.Environ(), asNode+"="+dir, leaseForEver+"=1")
+			if err := node.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				_ = node.Process.Kill()
+				_ = node.Wait()
+			}()
+			await(t, "five processes run", func() bool {
+				text, _ := os.ReadFile(filepath.Join(dir, "pids"))
+				return bytes.Count(text, []byte("\n")) == 5
+			})
+			time.Sleep(1200 * time.Millisecond) // longer than one lease: it is being prolonged
+			if n := len(alive(t, dir)); n == 0 {
+				t.Fatal("nothing runs")
+			}
+			_ = node.Process.Signal(c.sig)
+			began := time.Now()
+			await(t, "nothing runs", func() bool { return len(alive(t, dir)) == 0 })
+			t.Logf("nothing runs %v after the signal", time.Since(began))
+		})
+	}
+}
+
+// A control group holds also who has shed everything else by which it could be found.
+func TestControlGroup(t *testing.T) {
+	if ownCgroup() == "" {
+		if os.Geteuid() != 0 {
+			t.Skip("there is no control group of version 2, and no right to mount one")
+		}
+		dir := t.TempDir()
+		if err := unix.Mount("none", dir, "cgroup2", 0, ""); err != nil {
+			t.Fatalf("mount cgroup2: %v", err)
+		}
+		t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	}
+	if g := newCgroup(); g.fd == 0 {
+		t.Skipf("no group can be made below %s", ownCgroup())
+	} else {
+		g.remove()
+	}
+	dir := t.TempDir()
+	_, _, ended := started(t, keeper(), script(dir, `
+echo $$ > pids
+(env -i PATH="$PATH" setsid sh -c '(setsid sh -c "echo \$\$ >> pids; sleep 1000; sleep 1000" &)')
+while [ $(wc -l < pids) -lt 2 ]; do sleep 0.01; done
+echo up; sleep 1000`), limit)
+	_ = syscall.Kill(shimOf(t, dir), syscall.SIGKILL)
+	<-ended
+	if left := alive(t, dir); len(left) > 0 {
+		t.Errorf("processes %v live on", left)
+	}
+	groups, _ := filepath.Glob(filepath.Join(ownCgroup(), "xconsumer-*"))
+	for _, g := range groups {
+		if procs, err := os.ReadFile(filepath.Join(g, "cgroup.procs")); err == nil && len(procs) == 0 {
+			t.Errorf("%s is left", g)
+		}
+	}
+}
+
+// Programs run as whom they are to.
+func TestUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can become somebody else")
+	}
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	j := &testJob{}
+	spec := Spec{Name: "who", Argv: []string{"sh", "-c", `id -un; echo "$USER"; grep NoNewPrivs /proc/self/status`}, Dir: "/", User: "nobody"}
+	if err := keeper().Run(t.Context(), spec, j.job()); err != nil {
+		t.Fatal(err, j.text(&j.err))
+	}
+	if got := strings.Fields(j.text(&j.out)); fmt.Sprint(got) != "[nobody nobody NoNewPrivs: 1]" {
+		t.Errorf("it says %q", got)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	good := Spec{Name: "resize", Argv: []string{"python3", "resize.py"}}
+	if err := good.Validate(); err != nil {
+		t.Error(err)
+	}
+	for want, spec := range map[string]Spec{
+		"name: ":                    {Argv: good.Argv},
+		"command: name the program": {Name: "x"},
+		"are xconsumer's own":       {Name: "x", Argv: good.Argv, Env: map[string]string{"XCONSUMER_TOKEN": "1"}},
+		"is no variable":            {Name: "x", Argv: good.Argv, Env: map[string]string{"A=B": "1"}},
+		"is no argument":            {Name: "x", Argv: []string{"a\x00b"}},
+		"there is no user":          {Name: "x", Argv: good.Argv, User: "no-such-user"},
+	} {
+		if err := spec.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v; want %q", err, want)
+		}
+	}
+}

@@ -1,0 +1,60 @@
+package command
+
+import (
+	"io"
+	"sync"
+	"time"
+)
+
+// Keeper starts programs for a node. Its methods may be called from any goroutine.
+type Keeper struct {
+	mu      sync.Mutex
+	stopBy  time.Duration
+	changed chan struct{} // closed when stopBy is another
+}
+
+// NewKeeper returns a keeper whose programs have no time yet.
+func NewKeeper() *Keeper {
+	return &Keeper{stopBy: 1, changed: make(chan struct{})}
+}
+
+// Tell tells until when the node's lease lets anything run, on the machine's boot clock. The shims hear of
+// it soon, and need it before the last moment that they know of has come.
+func (k *Keeper) Tell(stopBy time.Duration) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if stopBy = max(stopBy, 1); stopBy != k.stopBy {
+		k.stopBy = stopBy
+		close(k.changed)
+		k.changed = make(chan struct{})
+	}
+}
+
+// deadline returns what was told last, and a channel that is closed when that changes.
+func (k *Keeper) deadline() (time.Duration, <-chan struct{}) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.stopBy, k.changed
+}
+
+// Job is one execution of a program.
+type Job struct {
+	Title string   // for people who look at the process table
+	Vars  []string // NAME=value
+	// Out and Err receive what it writes. They must not block.
+	Out, Err io.Writer
+	// StopBy tells by when the execution has to be over, once it was asked to end.
+	StopBy func() (at time.Time, asked bool)
+	// Unleashed says that it may run on when the node's lease is over.
+	Unleashed bool
+}
+
+// Bounds of the keeper's patience.
+const (
+	// spacing is how far apart the starts of a program that returns are: a process is not for nothing.
+	spacing = time.Second
+	// killEarly is how long before the end of its time a program is killed, at most a tenth of that.
+	killEarly = 250 * time.Millisecond
+	// answer is how long a shim may take to kill.
+	answer = 250 * time.Millisecond
+)

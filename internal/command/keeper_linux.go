@@ -1,0 +1,260 @@
+package command
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/internal/proc"
+)
+
+// Run executes a program once and returns when nothing of it runs any more: nil if it ended with exit
+// code 0, else what is known of its end. When ctx ends it is asked to end by SIGTERM, and killed with all
+// that it has started a moment before its time is over.
+func (k *Keeper) Run(ctx context.Context, spec Spec, job Job) error {
+	began := time.Now()
+	e, err := k.start(spec, job)
+	if err != nil {
+		return err
+	}
+	if err := e.watch(ctx); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(time.Until(began.Add(spacing))):
+	}
+	return nil
+}
+
+// execution is the node's side of a shim.
+type execution struct {
+	*Keeper
+	job     Job
+	cmd     *exec.Cmd
+	orders  *os.File
+	reports chan report // closed when the shim has closed its end
+	mark    string
+	last    tail
+	pid     int // of the program, as reported
+	group   cgroup
+	end     report
+}
+
+// start starts a shim, and by it the program.
+func (k *Keeper) start(spec Spec, job Job) (*execution, error) {
+	as, err := spec.credential()
+	if err != nil {
+		return nil, fmt.Errorf("user: %w", err)
+	}
+	read, orders, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	told, tell, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(err, read.Close(), orders.Close())
+	}
+	e := &execution{Keeper: k, job: job, orders: orders, reports: make(chan report, 4), mark: mark + "=" + rand.Text()}
+	e.cmd = exec.Command("/proc/self/exe") //nolint:noctx // it is told to end, and seen to have ended
+	e.cmd.Args[0] = "xconsumer-shim " + job.Title
+	e.cmd.Env = []string{Variable + "=1", "GOMAXPROCS=1", "GOTRACEBACK=none"}
+	e.cmd.Dir = "/"
+	e.cmd.Stdout, e.cmd.Stderr = job.Out, &e.last
+	e.last.to = job.Err
+	e.cmd.ExtraFiles = []*os.File{read, tell}
+	e.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	e.cmd.WaitDelay = 2 * time.Second // for output of what a killed shim has left behind
+	err = e.cmd.Start()
+	_ = read.Close()
+	_ = tell.Close()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("shim: %w", err), orders.Close(), told.Close())
+	}
+	go e.read(told)
+	start := &startOrder{Argv: spec.Argv, Dir: spec.Dir, As: as}
+	start.Env, start.Path = spec.environ(append(job.Vars, e.mark), as)
+	stopBy, _ := e.deadline()
+	e.order(5*time.Second, order{StopBy: &stopBy, Start: start})
+	return e, nil
+}
+
+// deadline is when the shim has to kill by itself.
+func (e *execution) deadline() (time.Duration, <-chan struct{}) {
+	if e.job.Unleashed {
+		return 0, nil
+	}
+	return e.Keeper.deadline()
+}
+
+// order tells the shim. One that does not read is not waited for.
+func (e *execution) order(patience time.Duration, o order) {
+	line, err := json.Marshal(o)
+	if err != nil {
+		return
+	}
+	_ = e.orders.SetWriteDeadline(time.Now().Add(patience))
+	_, _ = e.orders.Write(append(line, '\n'))
+}
+
+// brief is how long an order may take to be written: short ones fit into a pipe as a whole or not at all.
+const brief = 10 * time.Millisecond
+
+func (e *execution) read(told *os.File) {
+	defer close(e.reports)
+	defer func() { _ = told.Close() }()
+	for lines := bufio.NewScanner(told); lines.Scan(); {
+		var r report
+		if json.Unmarshal(lines.Bytes(), &r) == nil {
+			e.reports <- r
+		}
+	}
+}
+
+// watch sees the execution to its end.
+func (e *execution) watch(ctx context.Context) error {
+	defer func() { _ = e.orders.Close() }()
+	_, changed := e.deadline()
+	asked := ctx.Done()
+	var tick <-chan time.Time
+	var killed time.Time
+	for open := true; open; {
+		select {
+		case r, ok := <-e.reports:
+			if open = ok; r.PID != 0 {
+				e.pid, e.group.dir = r.PID, r.Group
+			} else if ok {
+				e.end = r
+			}
+		case <-changed:
+			var stopBy time.Duration
+			stopBy, changed = e.deadline()
+			e.order(brief, order{StopBy: &stopBy})
+		case <-asked:
+			asked = nil
+			e.order(brief, order{Signal: int(syscall.SIGTERM)})
+			poll := time.NewTicker(20 * time.Millisecond) // its time may be cut short
+			defer poll.Stop()
+			tick = poll.C
+		case now := <-tick:
+			switch {
+			case !killed.IsZero() && now.Sub(killed) > answer:
+				e.force()
+			case killed.IsZero() && e.due(now):
+				killed = now
+				e.order(brief, order{Kill: true})
+			}
+		}
+	}
+	return e.ended(ctx)
+}
+
+// due tells whether a program that was asked to end has had its time.
+func (e *execution) due(now time.Time) bool {
+	at, _ := e.job.StopBy()
+	return !now.Before(at)
+}
+
+// force does the shim's work when that does not answer, and ends it.
+func (e *execution) force() {
+	pid := e.cmd.Process.Pid
+	if killBelow(pid) == 0 { // else it is looked at again
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+// ended returns what became of the program, when nothing of it is left.
+func (e *execution) ended(ctx context.Context) error {
+	_ = e.cmd.Wait()
+	if !e.end.Ended && e.end.Error == "" {
+		e.sweep()
+		if ctx.Err() == nil {
+			return fmt.Errorf("its shim was killed: %v", e.cmd.ProcessState)
+		}
+		return nil
+	}
+	switch {
+	case e.end.Error != "":
+		return errors.New(e.end.Error)
+	case e.end.Lapsed:
+		return errors.New("killed: the node's lease was over without news")
+	case e.end.Signal != 0:
+		sig := syscall.Signal(e.end.Signal)
+		return e.last.explain(fmt.Sprintf("killed by signal %d (%s)", e.end.Signal, sig))
+	case e.end.Exit != 0:
+		return e.last.explain(fmt.Sprintf("exit code %d", e.end.Exit))
+	}
+	return nil
+}
+
+// sweep kills what a dead shim has left: what is in the program's session or process group, or has kept
+// its mark.
+func (e *execution) sweep() {
+	defer e.group.remove()
+	for {
+		e.group.kill()
+		left := 0
+		for _, p := range proc.Table() {
+			if own := e.pid != 0 && (p.Session == e.pid || p.Group == e.pid); !p.Zombie && (own || proc.Environ(p.PID, e.mark)) {
+				left++
+				_ = syscall.Kill(p.PID, syscall.SIGKILL)
+			}
+		}
+		if left == 0 {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// tail passes on what a program writes as errors, and remembers the last line of it.
+type tail struct {
+	to interface{ Write([]byte) (int, error) }
+
+	mu   sync.Mutex
+	line []byte // that has not ended
+	last string
+}
+
+// maxTail bounds the line that is remembered.
+const maxTail = 300
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	for line := range bytes.Lines(p) {
+		t.line = append(t.line, line[:min(len(line), maxTail)]...)
+		t.line = t.line[:min(len(t.line), maxTail)]
+		if bytes.HasSuffix(line, []byte("\n")) {
+			if text := strings.TrimSpace(string(t.line)); text != "" {
+				t.last = text
+			}
+			t.line = t.line[:0]
+		}
+	}
+	t.mu.Unlock()
+	return t.to.Write(p)
+}
+
+// explain adds the last words of the program to what is known of its end.
+func (t *tail) explain(end string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	last := t.last
+	if text := strings.TrimSpace(string(t.line)); text != "" {
+		last = text
+	}
+	if last == "" {
+		return errors.New(end)
+	}
+	return fmt.Errorf("%s: %s", end, last)
+}

@@ -78,13 +78,13 @@ func (f *configFile) size(key, text string) int {
 func registerCommands(node *xconsumer.Node, s settings, keeper *command.Keeper) {
 	for _, spec := range s.works {
 		node.Handle(spec.Name, func(ctx context.Context, w *xconsumer.Worker) error {
-			return keeper.Run(ctx, spec, jobOf(s.cluster, w))
+			return keeper.Run(ctx, spec, jobOf(s.cluster, node.Name(), w))
 		})
 	}
 }
 
 // jobOf is one execution for a worker. A program learns of other parameters with its next execution.
-func jobOf(name string, w *xconsumer.Worker) command.Job {
+func jobOf(name, node string, w *xconsumer.Worker) command.Job {
 	params := map[string]any{}
 	_ = w.Params(&params) // an object, or the task would not have been taken
 	text, _ := cluster.NewParams(params)
@@ -95,6 +95,7 @@ func jobOf(name string, w *xconsumer.Worker) command.Job {
 		Title: fmt.Sprintf("%s#%d", w.Task(), w.Index()),
 		Vars: []string{
 			"XCONSUMER_CLUSTER=" + name,
+			"XCONSUMER_NODE=" + node,
 			"XCONSUMER_TASK=" + w.Task(),
 			"XCONSUMER_INDEX=" + strconv.Itoa(w.Index()),
 			"XCONSUMER_COUNT=" + strconv.Itoa(w.Count()),

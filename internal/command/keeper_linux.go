@@ -46,6 +46,7 @@ type execution struct {
 	reports chan report // closed when the shim has closed its end
 	mark    string
 	last    tail
+	asked   time.Time // when it was to end
 	pid     int // of the program, as reported
 	group   cgroup
 	end     report
@@ -141,7 +142,7 @@ func (e *execution) watch(ctx context.Context) error {
 			stopBy, changed = e.deadline()
 			e.order(brief, order{StopBy: &stopBy})
 		case <-asked:
-			asked = nil
+			asked, e.asked = nil, time.Now()
 			e.order(brief, order{Signal: int(syscall.SIGTERM)})
 			poll := time.NewTicker(20 * time.Millisecond) // its time may be cut short
 			defer poll.Stop()
@@ -162,7 +163,7 @@ func (e *execution) watch(ctx context.Context) error {
 // due tells whether a program that was asked to end has had its time.
 func (e *execution) due(now time.Time) bool {
 	at, _ := e.job.StopBy()
-	return !now.Before(at)
+	return !now.Before(at.Add(-min(killEarly, at.Sub(e.asked)/5)))
 }
 
 // force does the shim's work when that does not answer, and ends it.

@@ -26,6 +26,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/internal/command"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/test/etcdserver"
 	"gitee.com/ken.yang/xconsumer/test/invariant"
@@ -35,6 +36,9 @@ import (
 const asNode = "E2E_NODE_DIR"
 
 func TestMain(m *testing.M) {
+	if command.IsShim() {
+		os.Exit(command.Shim())
+	}
 	etcdserver.Serve()
 	dir := os.Getenv(asNode)
 	if dir == "" {

@@ -128,15 +128,29 @@ func (o *Observer) watch(ctx context.Context, cluster string, keys schema.Keys, 
 		}
 		snap := v.Snapshot()
 		o.update(func() { o.own = snap })
+		if !o.idle(ctx, v, session, check.C) {
+			return
+		}
+	}
+}
+
+// idle waits until the view has something to read again. It returns false if nobody wants it any more:
+// a session that has ended gives no hints.
+func (o *Observer) idle(ctx context.Context, v *View, session coord.Session, check <-chan time.Time) bool {
+	for {
+		still, changed := o.wanted()
+		if still != session {
+			return false
+		}
 		select {
 		case <-ctx.Done():
-			return
+			return false
+		case <-changed:
 		case <-v.C():
-		case <-check.C:
+			return true
+		case <-check:
 			v.MarkAll()
-		}
-		if still, _ := o.wanted(); still != session {
-			return
+			return true
 		}
 	}
 }

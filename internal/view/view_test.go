@@ -277,3 +277,38 @@ func TestKeysMadeAnew(t *testing.T) {
 		}
 	})
 }
+
+// deaf is a session whose watches tell nothing, as those of one that has ended.
+type deaf struct{ coord.Session }
+
+func (deaf) Watch(string, func()) (stop func()) { return func() {} }
+
+// An observer that is given another session looks at the cluster through that one, at once: the old one,
+// which has ended, does not even tell that there is nothing more to hear.
+func TestObserverChangesItsSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := mem.New(mem.Config{}).Client()
+		var o view.Observer
+		ctx, cancel := context.WithCancel(t.Context())
+		defer synctest.Wait()
+		defer cancel()
+		go o.Run(ctx, "test", keys)
+		first := join(t, store, "n1")
+		o.Use(deaf{first})
+		if s, err := o.Snapshot(t.Context()); err != nil || s.Peers["n1"] == nil {
+			t.Fatal(s, err)
+		}
+		_ = first.Close()
+		o.Use(nil)
+		second := join(t, store, "n2")
+		o.Use(second)
+		began := time.Now()
+		s, err := o.Snapshot(t.Context())
+		if err != nil || s.Peers["n2"] == nil {
+			t.Errorf("it sees %v, %v", s.Peers, err)
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("it sees that after %v", took)
+		}
+	})
+}

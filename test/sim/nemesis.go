@@ -151,10 +151,22 @@ func (m *machine) expire() {
 	if p == nil || !p.client.Reachable() && !m.sudden {
 		return
 	}
-	if v := p.vitals.Load(); v != nil {
+	// Who has lost its document as well is known to no leader that comes: see docs/reliability.md.
+	if v := p.vitals.Load(); v != nil && m.only("expire", v.Member) {
 		m.touched(v.Member)
 		m.service.Expire(v.Session)
 	}
+}
+
+// only tells whether a member may be done something to that must not come together with others.
+func (w *world) only(what, member string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if done := w.done[member]; done != "" && done != what {
+		return false
+	}
+	w.done[member] = what
+	return true
 }
 
 func (w *world) touched(member string) {
@@ -187,6 +199,9 @@ func (m *machine) tamper(n int64) {
 		keys = append(keys, m.keys.Doc(v.Member))
 	}
 	key := keys[m.dice.pick(len(keys), "key", n)]
+	if key == m.keys.Doc(v.Member) && !m.only("document", v.Member) {
+		return
+	}
 	m.edit(key, func(r coord.Record) (coord.Op, bool) { return coord.Delete(key, r.Version), true })
 }
 

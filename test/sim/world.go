@@ -47,9 +47,10 @@ type world struct {
 	mu       sync.Mutex
 	declared []cluster.TaskSpec
 	moving   cluster.Moving
-	sudden   bool            // the service ends sessions that go on, as etcd's may; the takeover delay is a whole timeout then
-	tampered map[string]bool // members whose keys were touched by hand
-	byHand   int             // the client that edits by hand
+	sudden   bool              // the service ends sessions that go on, as etcd's may; the takeover delay is a whole timeout then
+	tampered map[string]bool   // members whose keys were touched by hand
+	done     map[string]string // by member: what was done to it that must not come together with others
+	byHand   int               // the client that edits by hand
 	faults   map[string]int
 	wrong    []string
 	want     map[string]int // workers by task, as the operator last set them
@@ -58,7 +59,7 @@ type world struct {
 func newWorld(t *testing.T, o Options) *world {
 	w := &world{
 		history: history{start: time.Now()}, t: t, o: o, dice: dice(o.Seed), keys: schema.NewKeys(clusterName),
-		check: &invariant.Checker{Wake: 250 * time.Millisecond, Careful: func(token int64) bool { return token%2 == 0 }}, tampered: map[string]bool{}, faults: map[string]int{}, want: map[string]int{},
+		check: &invariant.Checker{Wake: 250 * time.Millisecond, Careful: func(token int64) bool { return token%2 == 0 }}, tampered: map[string]bool{}, done: map[string]string{}, faults: map[string]int{}, want: map[string]int{},
 	}
 	w.store = invariant.NewStore(w.keys)
 	w.sudden = o.Seed%4 == 3

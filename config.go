@@ -9,6 +9,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/assignment"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/schedule"
 )
 
 // The errors that Run may return; compare with errors.Is. Errors of the coordination service
@@ -88,7 +89,7 @@ func (c *Config) validate() error {
 	}
 	seen := map[string]bool{}
 	for i, task := range c.Tasks {
-		if err := task.Validate(); err != nil {
+		if err := schedule.Validate(task); err != nil {
 			errs = append(errs, fmt.Errorf("task %d (%s): %w", i+1, task.Name, err))
 		}
 		if seen[task.Name] {

@@ -17,7 +17,7 @@ const module = "gitee.com/ken.yang/xconsumer"
 // allowed says for each package which packages of this module it may import; data flows down
 // these arrows only. Drivers are the third-party modules that only one package may use.
 var allowed = map[string][]string{
-	"":                    {"cluster", "coord", "internal/assignment", "internal/election", "internal/membership", "internal/jitter", "internal/operation", "internal/schema", "internal/view", "internal/worker"},
+	"":                    {"cluster", "coord", "internal/assignment", "internal/election", "internal/membership", "internal/jitter", "internal/operation", "internal/schedule", "internal/schema", "internal/view", "internal/worker"},
 	"cluster":             {},
 	"coord":               {},
 	"coord/mem":           {"coord"},
@@ -27,6 +27,7 @@ var allowed = map[string][]string{
 	"internal/etcdserver": {},
 	"internal/schema":     {"cluster", "coord"},
 	"internal/planner":    {"cluster"},
+	"internal/schedule":   {"cluster"},
 	"internal/jitter":     {},
 	"internal/worker":     {"cluster", "internal/jitter"},
 	"internal/membership": {"cluster", "coord", "internal/schema"},
@@ -35,10 +36,10 @@ var allowed = map[string][]string{
 	"internal/command":    {"cluster", "coord", "internal/proc"},
 	"internal/election":   {"cluster", "coord", "internal/schema"},
 	"internal/view":       {"cluster", "coord", "internal/schema"},
-	"internal/operation":  {"cluster", "coord", "internal/schema", "internal/view"},
-	"internal/assignment": {"cluster", "coord", "internal/jitter", "internal/schema", "internal/membership", "internal/election", "internal/view", "internal/planner"},
+	"internal/operation":  {"cluster", "coord", "internal/schedule", "internal/schema", "internal/view"},
+	"internal/assignment": {"cluster", "coord", "internal/jitter", "internal/schema", "internal/membership", "internal/election", "internal/view", "internal/planner", "internal/schedule"},
 	"httpapi":             {"cluster"},
-	"app":                 {"", "cluster", "coord", "coord/etcd", "coord/zk", "httpapi", "internal/command", "internal/etcdserver", "internal/membership", "internal/schema", "internal/supervise"},
+	"app":                 {"", "cluster", "coord", "coord/etcd", "coord/zk", "httpapi", "internal/command", "internal/etcdserver", "internal/membership", "internal/schedule", "internal/schema", "internal/supervise"},
 	"cmd/xconsumer":       {"", "app", "work"},
 	"xconsumertest":       {"", "cluster", "coord/mem", "internal/membership", "internal/schema"},
 	"work":                {"work/test01", "work/test02"},
@@ -63,6 +64,7 @@ var drivers = map[string][]string{
 	"test/etcdserver":     {"go.etcd.io/etcd/client/v3", "go.uber.org/zap"},
 	"app":                 {"github.com/spf13/cobra", "github.com/pelletier/go-toml/v2", "github.com/pelletier/go-toml/v2/unstable", "github.com/lmittmann/tint", "google.golang.org/grpc/grpclog"},
 	"internal/supervise":  {"golang.org/x/sys/unix"},
+	"internal/schedule":   {"github.com/netresearch/go-cron"},
 	"internal/command":    {"golang.org/x/sys/unix"},
 	"test/link":           {"github.com/Shopify/toxiproxy/v2", "github.com/Shopify/toxiproxy/v2/stream", "github.com/rs/zerolog"},
 }
@@ -120,8 +122,8 @@ func TestImportRules(t *testing.T) {
 	}
 }
 
-// A program that uses the library over ZooKeeper links one third-party module.
-func TestLibraryLinksOneModule(t *testing.T) {
+// A program that uses the library over ZooKeeper links two third-party modules.
+func TestLibraryLinksTwoModules(t *testing.T) {
 	linked := map[string]bool{}
 	var visit func(dir string)
 	visited := map[string]bool{}
@@ -146,11 +148,11 @@ func TestLibraryLinksOneModule(t *testing.T) {
 		}
 	}
 	visit(".")
-	if len(linked) != 0 {
+	if len(linked) != 1 || !linked["github.com/netresearch/go-cron"] {
 		t.Errorf("the library alone links %v", linked)
 	}
 	visit(filepath.Join("coord", "zk"))
-	if len(linked) != 1 || !linked["github.com/go-zookeeper/zk"] {
+	if len(linked) != 2 || !linked["github.com/go-zookeeper/zk"] {
 		t.Errorf("the library with ZooKeeper links %v", linked)
 	}
 }

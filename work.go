@@ -18,7 +18,8 @@ import (
 
 // Func is a work. It is executed in a goroutine of its own for every slot that the node is
 // granted, and again whenever it returns: at once after nil, after a growing pause after an
-// error or a panic. When ctx is cancelled it should return soon; context.Cause tells why.
+// error or a panic. In a run (Mode "once", or a schedule) nil ends it: what it returns after it was asked to
+// stop does not count. When ctx is cancelled it should return soon; context.Cause tells why.
 type Func func(ctx context.Context, w *Worker) error
 
 // StopFunc is a work's own way to stop: it is called, in a goroutine of its own, when an execution that
@@ -31,7 +32,17 @@ type StopFunc func(ctx context.Context, w *Worker)
 type Worker struct{ run *worker.Run }
 
 // Task returns the name of the task.
-func (w *Worker) Task() string { return w.run.Slot.Task }
+func (w *Worker) Task() string {
+	task, _ := cluster.SplitRun(w.run.Slot.Task)
+	return task
+}
+
+// Run returns the run of a task that runs to its end, "" of another one. Runs of one schedule are named
+// after the instants of their firings: "20261125T020000Z".
+func (w *Worker) Run() string {
+	_, run := cluster.SplitRun(w.run.Slot.Task)
+	return run
+}
 
 // Index returns which of the task's workers this is, from 0.
 func (w *Worker) Index() int { return w.run.Slot.Index }

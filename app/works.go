@@ -99,6 +99,7 @@ func jobOf(name, node string, w *xconsumer.Worker) command.Job {
 			"XCONSUMER_TASK=" + w.Task(),
 			"XCONSUMER_INDEX=" + strconv.Itoa(w.Index()),
 			"XCONSUMER_COUNT=" + strconv.Itoa(w.Count()),
+			"XCONSUMER_RUN=" + w.Run(),
 			"XCONSUMER_TOKEN=" + strconv.FormatInt(w.Token(), 10),
 			"XCONSUMER_PARAMS=" + string(text),
 		},

@@ -29,6 +29,8 @@ const (
 	RecordUnusable  EventKind = "bad record"   // a record of the store cannot be used; the last good one stays
 	HistoryLost     EventKind = "history lost" // (leader) the service has lost commits that it had acknowledged
 	PlanFailed      EventKind = "plan failed"  // (leader) the planner has failed; what runs stays where it is
+	RunBegan        EventKind = "run"          // (leader) a run of a task began; Detail names it
+	RunEnded        EventKind = "run ended"    // (leader) a run of a task is over
 	ConfigUnapplied EventKind = "not applied"  // something in this node's file differs from the cluster and was not applied
 	Disconnected    EventKind = "disconnected" // no server of the coordination service answers
 	Connected       EventKind = "connected"    // one answers again

@@ -19,6 +19,7 @@ const (
 	OpDrain    OperationKind = "drain"     // move away what Node has, and give it nothing new, also after a restart, until it is uncordoned
 	OpRestart  OperationKind = "restart"   // start anew one worker (Task and Index), all of Task, or all of Node
 	OpStepDown OperationKind = "step-down" // let the present leader stand behind all others
+	OpRunNow   OperationKind = "run-now"   // begin a run of Task, with Params if it has any, else with those that are declared
 	OpMoveNow  OperationKind = "move-now"  // let no delay or freeze hold the work of nodes that are gone at this moment
 )
 
@@ -29,6 +30,7 @@ type Operation struct {
 	Index   *int          `json:"index,omitempty"`
 	Node    string        `json:"node,omitempty"`
 	Workers int           `json:"workers,omitempty"`
+	Params  Params        `json:"params,omitempty"`
 	// Deadline is, of a drain, how long what no other node can take may stay: 0 for ever. Then it
 	// is stopped, and the budgets do not hold any more. Each leader counts it from when it first sees
 	// the drain.
@@ -70,6 +72,12 @@ func RestartTask(task string) Operation { return Operation{Kind: OpRestart, Task
 
 // RestartNode starts all workers of a node anew, as many at a time as the budgets allow.
 func RestartNode(node string) Operation { return Operation{Kind: OpRestart, Node: node} }
+
+// RunNow begins a run of a task that runs to its end. While another one goes on it waits for that, unless
+// the task's runs may overlap. Params replace those that are declared, "" leaves them.
+func RunNow(task string, params Params) Operation {
+	return Operation{Kind: OpRunNow, Task: task, Params: params}
+}
 
 // StepDown lets the present leader stand behind all others. Where there is no other, only the term
 // changes.

@@ -16,6 +16,7 @@ const (
 	WhyPaused    ReasonCode = "paused"    // an operator paused the task
 	WhySuspected ReasonCode = "suspected" // it may have taken down nodes
 	WhyWaiting   ReasonCode = "waiting"   // its node is gone, and a delay or freeze holds it
+	WhySchedule  ReasonCode = "schedule"  // its schedule cannot be used
 )
 
 // Why a slot leaves its node. The codes above serve too: a node that lost a label is left for it.
@@ -31,6 +32,7 @@ const (
 	WhyBalance     ReasonCode = "balance"      // the node had more work than its share
 	WhyScaledDown  ReasonCode = "scaled-down"  // the task has fewer workers now
 	WhyDeleted     ReasonCode = "deleted"      // the task was deleted
+	WhyDone        ReasonCode = "done"         // it has run to its end
 	WhyTaskChanged ReasonCode = "task-changed" // the task runs another work now
 	WhyRestart     ReasonCode = "restart"      // an operator wants it started anew
 	WhyEdited      ReasonCode = "edited"       // a record was edited by hand
@@ -101,6 +103,10 @@ func (r Reason) String() string {
 		return "the task was scaled down"
 	case WhyDeleted:
 		return "the task was deleted"
+	case WhyDone:
+		return "it has run to its end"
+	case WhySchedule:
+		return "its schedule cannot be used: " + r.Detail
 	case WhyTaskChanged:
 		return "the task runs another work now"
 	case WhyRestart:

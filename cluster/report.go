@@ -12,4 +12,7 @@ type Report struct {
 	Restarts int           // failures since it was started on this node
 	Error    string        // of the last failure
 	Grace    time.Duration // how long its task lets it take to stop
+	// Ended says that the slot of a run is done, or has failed for the reason in Error: State tells
+	// which. It stays so until the slot is stopped.
+	Ended bool
 }

@@ -7,10 +7,19 @@ import (
 	"strings"
 )
 
-// Slot is one of the N workers of a task.
+// Slot is one of the N workers of a task, or of one run of it.
 type Slot struct {
-	Task  string
+	Task  string // of a run, as RunTask gives it
 	Index int
+}
+
+// RunTask returns the name under which the slots of a run are granted: "nightly@20261125T020000Z".
+func RunTask(task, run string) string { return task + "@" + run }
+
+// SplitRun returns the task and the run that slots are of; run is "" if they are of no run.
+func SplitRun(name string) (task, run string) {
+	task, run, _ = strings.Cut(name, "@")
+	return task, run
 }
 
 // String returns the slot's name, as in "test01#0".

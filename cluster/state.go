@@ -48,7 +48,8 @@ const (
 	WorkerStopping WorkerState = "stopping" // asked to stop
 	WorkerStuck    WorkerState = "stuck"    // asked to stop, and did not in time
 	WorkerHeld     WorkerState = "held"     // suspected of having taken down its node; to be granted again after a while
-	WorkerGivenUp  WorkerState = "failed"   // took down one node after the other; not granted again by itself
+	WorkerDone     WorkerState = "done"     // of a run: it has run to its end
+	WorkerGivenUp  WorkerState = "failed"   // failed too often, or took down one node after the other; not tried again by itself
 	WorkerLost     WorkerState = "lost"     // its member is gone; to be granted again soon
 )
 
@@ -74,6 +75,7 @@ type State struct {
 	Lost    []NodeInfo    `json:"lost"`  // members that are gone and not buried yet
 	Tasks   []TaskInfo    `json:"tasks"`
 	Workers []WorkerInfo  `json:"workers"`
+	Runs    []RunInfo     `json:"runs,omitempty"`   // under way, by task
 	Errors  []RecordError `json:"errors,omitempty"` // records of the store that cannot be used
 }
 
@@ -113,6 +115,7 @@ type TaskInfo struct {
 	Running   int    `json:"running"`
 	Unplaced  int    `json:"unplaced"` // slots that no member has
 	Paused    bool   `json:"paused,omitempty"`
+	Runs      bool   `json:"runs,omitempty"`   // its workers run to their end
 	Reason    string `json:"reason,omitempty"` // why some are unplaced, where there is more to say than "soon"
 	// ReasonCode is the same for programs.
 	ReasonCode ReasonCode `json:"reasonCode,omitempty"`
@@ -121,6 +124,7 @@ type TaskInfo struct {
 // WorkerInfo describes a slot.
 type WorkerInfo struct {
 	Task     string      `json:"task"`
+	Run      string      `json:"run,omitempty"` // the run that it is of, if it is of one
 	Index    int         `json:"index"`
 	Node     string      `json:"node"`   // "" while no member has it
 	Member   string      `json:"member"` // "" while no member has it
@@ -129,6 +133,41 @@ type WorkerInfo struct {
 	Since    time.Time   `json:"since,omitzero"` // of the state, by the node's clock
 	Restarts int         `json:"restarts"`       // failures since the slot came to this member
 	Error    string      `json:"error"`          // the last one, at most 1 KB; "" if there was none
+}
+
+// Slot returns the slot that it describes.
+func (w *WorkerInfo) Slot() Slot {
+	if w.Run == "" {
+		return Slot{Task: w.Task, Index: w.Index}
+	}
+	return Slot{Task: RunTask(w.Task, w.Run), Index: w.Index}
+}
+
+// RunState is how far a run is.
+type RunState string
+
+// The states of a run.
+const (
+	RunQueued RunState = "queued"  // it waits for an earlier one
+	RunGoesOn RunState = "running" // some of its workers have not run to their end
+	RunDone   RunState = "done"    // all have
+	RunFailed RunState = "failed"  // it is over, and some of its workers have failed too often
+)
+
+// RunInfo describes a run of a task.
+type RunInfo struct {
+	Task      string    `json:"task"`
+	ID        string    `json:"id"`
+	State     RunState  `json:"state"`
+	Due       time.Time `json:"due"`          // the instant of its firing
+	By        string    `json:"by,omitempty"` // who asked for it, if somebody did
+	WorkerNum int       `json:"workerNum"`
+	Params    Params    `json:"params,omitempty"`
+	Began     time.Time `json:"began,omitzero"`  // by the clock of the leader that began it
+	Ended     time.Time `json:"ended,omitzero"`  // by the clock of the leader that saw it
+	Done      int       `json:"done"`            // workers that have run to their end
+	Failed    int       `json:"failed"`          // workers that have failed too often
+	Error     string    `json:"error,omitempty"` // of one that has failed
 }
 
 // RecordError is a record of the store that cannot be used; the last good one stays in force.

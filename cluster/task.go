@@ -3,6 +3,7 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -17,6 +18,16 @@ const (
 	DefaultStopTimeout = 10 * time.Second
 	MaxWeight          = 10_000
 	maxName            = 128 // bytes
+
+	// MaxRunWorkers bounds the workers of a task that runs to its end: which of them are done is kept.
+	MaxRunWorkers      = 20_000
+	DefaultMaxAttempts = 3
+	DefaultKeepRuns    = 100
+	MaxKeepRuns        = 1000
+	MinEvery           = time.Second
+	MaxActiveRuns      = 20 // of a task at a time, those that wait included
+	MaxMisfires        = 10
+	MisfireAfter       = time.Minute
 )
 
 // TaskSpec declares a task: a work, and how many workers of it should run.
@@ -39,7 +50,83 @@ type TaskSpec struct {
 	// are moved; 0: no limit. What runs nowhere anyway counts, and never waits.
 	MaxUnavailable int  `json:"maxUnavailable,omitempty"`
 	Paused         bool `json:"paused,omitempty"` // none of its workers is to run
+
+	// What becomes of workers that fail, or whose node loses contact.
+	Restart          Restart          `json:"restart,omitzero"`
+	WhenDisconnected WhenDisconnected `json:"whenDisconnected,omitempty"` // "": WhenDisconnectedStop
+
+	// Tasks that run to their end: once, or at every firing of a schedule. See Runs.
+	Mode        Mode     `json:"mode,omitempty"`        // "": ModeContinuous
+	Schedule    string   `json:"schedule,omitempty"`    // when a run begins, in the five fields of cron
+	TimeZone    string   `json:"timeZone,omitempty"`    // of Schedule, as "Europe/Berlin"; "": UTC
+	Every       Duration `json:"every,omitempty"`       // a run begins so long after the last one began
+	Misfire     Misfire  `json:"misfire,omitempty"`     // "": MisfireSkip
+	Overlap     Overlap  `json:"overlap,omitempty"`     // "": OverlapSkip
+	MaxAttempts int      `json:"maxAttempts,omitempty"` // executions of a worker in a run until it has failed; 0: DefaultMaxAttempts
+	Timeout     Duration `json:"timeout,omitempty"`     // of one execution in a run; 0: none
+	KeepRuns    int      `json:"keepRuns,omitempty"`    // of runs that are over; 0: DefaultKeepRuns
 }
+
+// Mode says whether a task's workers run for ever or to their end.
+type Mode string
+
+// The modes.
+const (
+	ModeContinuous Mode = "continuous" // a worker that returns is run again
+	ModeOnce       Mode = "once"       // a worker that returns without an error is done
+)
+
+// Misfire says what becomes of firings that came more than MisfireAfter too late: nobody led, the task was
+// paused, or clocks were wrong.
+type Misfire string
+
+// What becomes of them.
+const (
+	MisfireSkip Misfire = "skip" // nothing
+	MisfireOnce Misfire = "once" // one run, for the last of them
+	MisfireAll  Misfire = "all"  // a run each, up to MaxMisfires
+)
+
+// Overlap says what becomes of a firing while an earlier run of the task goes on.
+type Overlap string
+
+// What becomes of it.
+const (
+	OverlapSkip  Overlap = "skip"  // nothing
+	OverlapQueue Overlap = "queue" // its run waits
+	OverlapAllow Overlap = "allow" // its run begins
+)
+
+// WhenDisconnected says what becomes of workers whose node cannot prove its lease.
+type WhenDisconnected string
+
+// What becomes of them.
+const (
+	WhenDisconnectedStop WhenDisconnected = "stop" // they are stopped before anybody else may have their slots
+	// WhenDisconnectedContinue: they run on until the node is in contact again. Meanwhile others may
+	// have their slots: such a task may run twice, and Worker.Valid tells.
+	WhenDisconnectedContinue WhenDisconnected = "continue"
+)
+
+// Restart is the policy by which failed workers are run again.
+type Restart struct {
+	Backoff    Duration `json:"backoff,omitempty"`    // after the first failure, then doubled; 0: 500 ms
+	MaxBackoff Duration `json:"maxBackoff,omitempty"` // 0: a minute
+	// Max is after how many failures in a row a worker of a continuous task has failed for good: until
+	// its task is changed or it is restarted; 0: never.
+	Max int `json:"max,omitempty"`
+	// Elsewhere is after how many failures in a row a worker is tried on another node; 0: never.
+	Elsewhere int `json:"elsewhere,omitempty"`
+}
+
+// Runs tells whether the task's workers run to their end, in runs.
+func (t TaskSpec) Runs() bool { return t.Mode == ModeOnce || t.Scheduled() }
+
+// Scheduled tells whether runs of the task begin by themselves, again and again.
+func (t TaskSpec) Scheduled() bool { return t.Schedule != "" || t.Every != 0 }
+
+// Continues tells whether the task's workers outlast the lease of their node.
+func (t TaskSpec) Continues() bool { return t.WhenDisconnected == WhenDisconnectedContinue }
 
 // Cost returns the weight of one worker.
 func (t TaskSpec) Cost() int { return max(t.Weight, 1) }
@@ -94,7 +181,68 @@ func (t TaskSpec) Validate() error {
 			errs = append(errs, fmt.Errorf("%s: %d is not between 1 and %d", f.name, f.value, f.most))
 		}
 	}
+	errs = append(errs, t.validateRuns()...)
+	errs = append(errs, t.Restart.validate()...)
 	return errors.Join(errs...)
+}
+
+// validateRuns returns the mistakes in what is said of runs. Package schedule reads the schedule itself.
+func (t TaskSpec) validateRuns() (errs []error) {
+	oneOf := func(name, value string, known ...string) {
+		if value != "" && !slices.Contains(known, value) {
+			errs = append(errs, fmt.Errorf("%s: %q is none of %q", name, value, known))
+		}
+	}
+	oneOf("mode", string(t.Mode), string(ModeContinuous), string(ModeOnce))
+	oneOf("misfire", string(t.Misfire), string(MisfireSkip), string(MisfireOnce), string(MisfireAll))
+	oneOf("overlap", string(t.Overlap), string(OverlapSkip), string(OverlapQueue), string(OverlapAllow))
+	oneOf("whenDisconnected", string(t.WhenDisconnected), string(WhenDisconnectedStop), string(WhenDisconnectedContinue))
+	switch {
+	case t.Mode == ModeContinuous && t.Scheduled():
+		errs = append(errs, errors.New("mode: a task with a schedule runs to its end at every firing; leave mode out"))
+	case t.Schedule != "" && t.Every != 0:
+		errs = append(errs, errors.New("every: a task has either this or a schedule"))
+	case t.Every != 0 && (time.Duration(t.Every) < MinEvery || time.Duration(t.Every) > MaxInterval):
+		errs = append(errs, fmt.Errorf("every: %v is not between %v and %v", t.Every, MinEvery, MaxInterval))
+	}
+	if !t.Runs() {
+		for name, given := range map[string]bool{
+			"maxAttempts": t.MaxAttempts != 0, "timeout": t.Timeout != 0, "keepRuns": t.KeepRuns != 0,
+			"misfire": t.Misfire != "", "overlap": t.Overlap != "",
+		} {
+			if given {
+				errs = append(errs, fmt.Errorf(`%s: only tasks that run to their end have it; add mode = "once" or a schedule`, name))
+			}
+		}
+		slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	} else if t.WorkerNum > MaxRunWorkers {
+		errs = append(errs, fmt.Errorf("workerNum: %d is more than %d, which a task that runs to its end may have", t.WorkerNum, MaxRunWorkers))
+	}
+	if t.TimeZone != "" && t.Schedule == "" {
+		errs = append(errs, errors.New("timeZone: there is no schedule that it could be of"))
+	}
+	if d := time.Duration(t.Timeout); d < 0 || d > MaxInterval {
+		errs = append(errs, fmt.Errorf("timeout: %v is not between 0s and %v", d, MaxInterval))
+	}
+	for _, f := range []struct {
+		name        string
+		value, most int
+	}{{"maxAttempts", t.MaxAttempts, 1000}, {"keepRuns", t.KeepRuns, MaxKeepRuns}} {
+		if f.value < 0 || f.value > f.most {
+			errs = append(errs, fmt.Errorf("%s: %d is not between 1 and %d", f.name, f.value, f.most))
+		}
+	}
+	return errs
+}
+
+func (r Restart) validate() (errs []error) {
+	if r.Backoff < 0 || r.MaxBackoff < 0 || time.Duration(max(r.Backoff, r.MaxBackoff)) > MaxInterval {
+		errs = append(errs, fmt.Errorf("restart: backoff %v and maxBackoff %v are not between 0s and %v", r.Backoff, r.MaxBackoff, MaxInterval))
+	}
+	if r.Max < 0 || r.Elsewhere < 0 {
+		errs = append(errs, errors.New("restart: max and elsewhere are numbers of failures; leave them out for never"))
+	}
+	return errs
 }
 
 // ValidateName refuses what cannot be the name of a cluster, node, task or work: names

@@ -27,6 +27,7 @@ type World struct {
 	Now      time.Duration // lease clock
 	Grace    time.Duration // takeoverDelay
 	Timeout  time.Duration // own session timeout, assumed where a document does not tell
+	WallNow  time.Time     // for schedules
 	MaxDocs  int           // documents that one decision may write
 	// NextToken is the least token that this leader has not given yet.
 	NextToken int64
@@ -42,6 +43,8 @@ type World struct {
 	Waits  Waits
 	// Planner makes the plans; nil for planner.Make.
 	Planner func(planner.Input) planner.Plan
+	// Unsettled says that nothing is to begin or end: somebody only looks.
+	Unsettled bool
 }
 
 // Look is the first sight of a member that is gone or has to be.
@@ -72,6 +75,11 @@ type Decision struct {
 	Waits Waits
 	// Orders replaces the record of orders in the same commit, nil if it stays.
 	Orders *schema.Orders
+	// Agendas replaces those of tasks in the same commit, nil to delete; with them go the records of
+	// runs that are over, new ones and those that are not kept any more.
+	Agendas  map[string]*schema.Agenda
+	Ran      []schema.Ran
+	DropRuns []RunKey
 	// StepDown says that this leader was asked to step down.
 	StepDown bool
 	// Again is when to read these members again and decide anew; 0 for never.
@@ -100,6 +108,7 @@ func Decide(w World) Decision {
 	d.out.Token = d.nextToken()
 	if d.out.Evict != "" { // first things first: the rest is decided anew after it
 		d.out.Docs, d.out.Moves, d.out.Suspects = nil, nil, nil
+		d.out.Agendas, d.out.Ran, d.out.DropRuns = nil, nil, nil
 		return d.out
 	}
 	d.obey()
@@ -125,6 +134,9 @@ type decider struct {
 	in     planner.Input  // what the plan is made from
 	target planner.Plan   // by tasks and nodes
 	rank   map[string]int // task → row
+
+	extra int             // operations of the commit besides documents
+	begun map[string]bool // runs asked for by operators that there are now
 
 	asked map[cluster.Slot]ask            // slots to be asked back
 	left  map[cluster.Slot]cluster.Reason // why slots that are free now left their nodes
@@ -157,15 +169,17 @@ func newDecider(w World) *decider {
 		World: w,
 		out: Decision{
 			Docs: map[string]*schema.Doc{}, Looks: map[string]Look{}, Trials: map[cluster.Slot]Trial{}, Unplaced: map[string]cluster.Reason{},
-			Waits: newWaits(w.Waits),
+			Waits: newWaits(w.Waits), Agendas: map[string]*schema.Agenda{},
 		},
-		specs:   w.Snapshot.Specs(),
+		begun:   map[string]bool{},
 		guids:   slices.Sorted(maps.Keys(w.Snapshot.Peers)),
 		fates:   map[string]fate{},
 		waiting: map[string]cluster.Reason{},
 		asked:   map[cluster.Slot]ask{},
 		left:    map[cluster.Slot]cluster.Reason{},
 	}
+	d.runs()
+	d.specs = d.Snapshot.Specs()
 	for _, guid := range d.guids {
 		d.fates[guid] = d.fateOf(guid, w.Snapshot.Peers[guid])
 	}
@@ -196,6 +210,9 @@ func (d *decider) doc(guid string) *schema.Doc {
 	return nil
 }
 
+// full tells whether the commit has no room for another document.
+func (d *decider) full() bool { return len(d.out.Docs)+d.extra >= d.MaxDocs }
+
 func (d *decider) write(guid string, doc *schema.Doc) {
 	d.out.Docs[guid] = doc
 }
@@ -207,7 +224,7 @@ func (d *decider) drop() {
 		if f := d.fates[guid]; f != works && f != leaves {
 			continue
 		}
-		if len(d.out.Docs) == d.MaxDocs {
+		if d.full() {
 			return
 		}
 		p := d.Snapshot.Peers[guid]
@@ -304,7 +321,7 @@ func (d *decider) grant() {
 		}
 	}
 	for n, guid := range d.nodes {
-		if _, touched := d.out.Docs[guid]; len(free[n]) > 0 && (touched || len(d.out.Docs) < d.MaxDocs) {
+		if _, touched := d.out.Docs[guid]; len(free[n]) > 0 && (touched || !d.full()) {
 			d.grantTo(guid, free[n])
 		}
 	}
@@ -389,7 +406,7 @@ func fits(doc schema.Doc, fresh []schema.Held) int {
 // Reasons says why slots of tasks have no place, by task, where there is more to say than that
 // they are on their way.
 func Reasons(s *view.Snapshot) map[string]cluster.Reason {
-	d := newDecider(World{Snapshot: s, MaxDocs: MaxDocs})
+	d := newDecider(World{Snapshot: s, MaxDocs: MaxDocs, Unsettled: true})
 	d.explainWaits()
 	d.plan()
 	return d.out.Unplaced

@@ -23,10 +23,13 @@ const (
 func (d *decider) bury(guid string, p *view.Peer) {
 	switch {
 	case d.fates[guid] != buried:
-	case len(d.out.Docs) >= d.MaxDocs:
+	case d.full():
 		d.fates[guid] = waits // for the next commit
 	default:
 		d.write(guid, nil)
+		if p.Done.Rec != nil && !p.Done.Absent {
+			d.extra++
+		}
 		why := departureOf(p)
 		d.move(schema.Move{Step: "bury", Node: d.nodeName(guid), Why: why})
 		if p.Doc.Rec != nil {
@@ -149,7 +152,7 @@ func (d *decider) missingDoc(guid string, p *view.Peer) fate {
 func (d *decider) unusableDoc(guid string, p *view.Peer) fate {
 	d.block("the document of " + d.nodeName(guid) + " cannot be used")
 	doc := p.Doc
-	if len(d.out.Docs) >= d.MaxDocs {
+	if d.full() {
 		return missing // for the next commit
 	}
 	if doc.Rec != nil && doc.RecAt == doc.Version-1 {

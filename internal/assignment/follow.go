@@ -1,6 +1,7 @@
 package assignment
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -20,6 +21,7 @@ type Local struct {
 	Phase      membership.Phase
 	Leaving    bool
 	Announce   bool           // the departure takes a while: say so in the status
+	Done       *schema.Done   // the last record of ended slots known to be committed, nil if there is none
 	Said       *schema.Status // the last status known to be committed, nil if it has to be written
 	SaidAt     time.Duration  // when, on the lease clock
 	Now        time.Duration
@@ -33,6 +35,8 @@ type Orders struct {
 	// Start are slots to start once Status is committed, checked against the document at
 	// DocVersion: the claim.
 	Start []cluster.Grant
+	// Done is to be written in the same commit, or with a check of the status as it is.
+	Done *schema.Done
 	// Status is to be written now, nil if it can wait until Again.
 	Status *schema.Status
 	Again  time.Duration // 0: never
@@ -55,6 +59,8 @@ func Follow(l Local) Orders {
 	for slot, r := range l.Running {
 		h := granted[slot]
 		switch {
+		case l.Phase == membership.Holds && r.Ended && !l.Done.Lists(slot, r.Token) && l.listed(slot, r.Token):
+			// Nothing of it runs; it only waits for its end to be noted.
 		case l.Phase > membership.Holds:
 			o.Stop[slot] = cluster.ErrLeaseLost
 		case l.Leaving:
@@ -79,10 +85,14 @@ func Follow(l Local) Orders {
 				continue
 			}
 			h := granted[slot]
+			if l.Done.Lists(slot, h.Token) {
+				continue // it has run to its end
+			}
 			o.Start = append(o.Start, cluster.Grant{Slot: slot, Token: h.Token, Spec: *h.Spec})
 			claims[slot] = schema.Claim{Token: h.Token, Since: l.WallNow}
 		}
 	}
+	o.Done = l.ended()
 	status.Holding = schema.Gather(claims)
 	status.Workers = tellable(l.Running)
 	switch {
@@ -94,6 +104,61 @@ func Follow(l Local) Orders {
 		}
 	}
 	return o
+}
+
+// ended returns the record of the slots that have ended, nil if it stays as it is. A slot is in it until the
+// document lists it no more: by then the leader has taken it in.
+func (l *Local) ended() *schema.Done {
+	next := &schema.Done{Slots: []schema.Outcome{}}
+	changed := false
+	if l.Done != nil {
+		for _, o := range l.Done.Slots {
+			kept := o
+			if l.Doc != nil && l.DocGood {
+				kept.Slots = nil
+				for _, index := range o.Slots {
+					if l.listed(cluster.Slot{Task: o.Task, Index: index}, o.Token) {
+						kept.Slots = append(kept.Slots, index)
+					}
+				}
+			}
+			changed = changed || len(kept.Slots) != len(o.Slots)
+			if len(kept.Slots) > 0 {
+				next.Slots = append(next.Slots, kept)
+			}
+		}
+	}
+	for _, slot := range slices.SortedFunc(maps.Keys(l.Running), cluster.Slot.Compare) {
+		if r := l.Running[slot]; r.Ended && !next.Lists(slot, r.Token) {
+			next.Add(slot, r.Token, reasonOf(r))
+			changed = true
+		}
+	}
+	if !changed {
+		return nil
+	}
+	return next
+}
+
+// listed tells whether the document still lists a grant.
+func (l *Local) listed(slot cluster.Slot, token int64) bool {
+	if l.Doc == nil || l.Doc.Evicted || l.Doc.Closed != nil {
+		return false
+	}
+	for _, list := range [][]schema.Held{l.Doc.Slots, l.Doc.Releasing} {
+		if h := schema.Find(list, slot); h != nil && h.Token == token {
+			return true
+		}
+	}
+	return false
+}
+
+// reasonOf returns why an ended slot has failed, "" if it is done.
+func reasonOf(r cluster.Report) string {
+	if r.State == cluster.WorkerDone {
+		return ""
+	}
+	return cmp.Or(cut(r.Error, 10*shortError), "failed")
 }
 
 // urgent tells whether a status has to be written at once: somebody waits for it, or it would
@@ -148,7 +213,7 @@ func tellable(running map[cluster.Slot]cluster.Report) []schema.WorkerState {
 	budget := maxErrors
 	for _, slot := range slices.SortedFunc(maps.Keys(running), cluster.Slot.Compare) {
 		r := running[slot]
-		if r.State == cluster.WorkerRunning && r.Restarts == 0 {
+		if r.State == cluster.WorkerRunning && r.Restarts == 0 || r.State == cluster.WorkerDone {
 			continue
 		}
 		if len(list) == maxTold {

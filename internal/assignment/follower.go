@@ -134,9 +134,10 @@ type docRead struct {
 // reply is the outcome of writing a status, or of reading it after an unknown outcome.
 type reply struct {
 	orders  Orders
-	read    bool  // the status was read
-	claimed bool  // it was a claim
-	version int64 // of the status, if known
+	read    bool          // the status was read
+	done    *coord.Record // the record of ended slots, if that was read, too; without a value if there is none
+	claimed bool          // it was a claim
+	version int64         // of the status, if known
 	err     error
 }
 
@@ -153,7 +154,10 @@ type following struct {
 	said         *schema.Status // nil: has to be written
 	saidVersion  int64
 	saidAt       time.Duration
-	unsure       bool // the status has to be read before it is written
+	unsure       bool         // the status has to be read before it is written
+	done         *schema.Done // the last record of ended slots known to be committed, nil if there is none
+	doneVersion  int64
+	doneUnsure   bool // it has to be read before it is written
 	busy         bool // a write or read of the status is under way
 	notBefore    time.Duration
 	replies      chan reply
@@ -175,7 +179,7 @@ func (fl *following) step(ctx context.Context) (wait time.Duration, gone bool, e
 		Doc: fl.doc, DocVersion: fl.docVersion, DocGood: fl.docGood,
 		Running: running, Claims: fl.claims, Phase: phase,
 		Leaving: fl.leaving, Announce: fl.leaving && (fl.Leads() || now-fl.leavingSince >= announceAfter),
-		Said: fl.said, SaidAt: fl.saidAt,
+		Done: fl.done, Said: fl.said, SaidAt: fl.saidAt,
 		Now: now, WallNow: time.Now().UTC().Truncate(time.Millisecond),
 	}
 	o := Follow(local)
@@ -191,7 +195,7 @@ func (fl *following) step(ctx context.Context) (wait time.Duration, gone bool, e
 	if fl.leaving && len(running) > 0 && allStuck(running) {
 		return 0, false, stuckError(running)
 	}
-	if o.Status != nil && !fl.busy && now >= fl.notBefore {
+	if (o.Status != nil || o.Done != nil) && !fl.busy && now >= fl.notBefore {
 		fl.say(ctx, o, phase)
 	}
 	wait = 250 * time.Millisecond // the boot clock may jump, the lease may be prolonged
@@ -250,20 +254,42 @@ func (fl *following) say(ctx context.Context, o Orders, phase membership.Phase) 
 	fl.busy = true
 	guid, at := fl.Self.GUID, fl.saidVersion
 	if fl.unsure { // read first; what is to be said is decided anew
+		readDone := fl.doneUnsure
 		fl.spawn(func() {
 			r, err := fl.Session.Get(ctx, fl.Keys.Status(guid))
-			fl.replies <- reply{read: true, version: r.Version, err: err}
+			answer := reply{read: true, version: r.Version, err: err}
+			if readDone && err == nil {
+				done, derr := fl.Session.Get(ctx, fl.Keys.Done(guid))
+				if answer.done = &done; derr != nil && !errors.Is(derr, coord.ErrNotFound) {
+					answer.err = derr
+				}
+			}
+			fl.replies <- answer
 		})
 		return
 	}
 	claim := len(o.Start) > 0 && phase == membership.Holds
-	ops := []coord.Op{coord.Set(fl.Keys.Status(guid), schema.Encode(o.Status, at+1), at)}
+	var ops []coord.Op
 	if claim {
-		ops = append([]coord.Op{coord.Check(fl.Keys.Doc(guid), fl.docVersion)}, ops...)
+		ops = append(ops, coord.Check(fl.Keys.Doc(guid), fl.docVersion))
+	}
+	next := at
+	if o.Status == nil {
+		ops = append(ops, coord.Check(fl.Keys.Status(guid), at)) // it says that they are held
+	} else {
+		next = at + 1
+		ops = append(ops, coord.Set(fl.Keys.Status(guid), schema.Encode(o.Status, next), at))
+	}
+	switch {
+	case o.Done == nil:
+	case fl.done == nil:
+		ops = append(ops, coord.Create(fl.Keys.Done(guid), schema.Encode(o.Done, 0)))
+	default:
+		ops = append(ops, coord.Set(fl.Keys.Done(guid), schema.Encode(o.Done, fl.doneVersion+1), fl.doneVersion))
 	}
 	fl.spawn(func() {
 		_, err := fl.Session.Commit(ctx, ops...)
-		fl.replies <- reply{orders: o, claimed: claim, version: at + 1, err: err}
+		fl.replies <- reply{orders: o, claimed: claim, version: next, err: err}
 	})
 }
 
@@ -281,22 +307,52 @@ func (fl *following) noteReply(r reply) (refused bool) {
 		// Refused because of the status itself, or unknown: read it, then write it again,
 		// which also defeats the write that may still come.
 		fl.unsure, fl.said = true, nil
+		fl.doneUnsure = fl.doneUnsure || r.orders.Done != nil
 		fl.notBefore = now + 50*time.Millisecond
 		if !checked {
 			fl.Log.Debug("status not written", "error", r.err)
 		}
 	case r.read:
 		fl.unsure, fl.saidVersion = false, r.version
+		if r.done != nil {
+			fl.noteDone(*r.done)
+		}
 	default:
-		fl.saidVersion, fl.saidAt = r.version, now
-		if !fl.unsure { // else somebody else has written it since
-			fl.said = r.orders.Status
+		if fl.saidVersion = r.version; r.orders.Status != nil {
+			fl.saidAt = now
+			if !fl.unsure { // else somebody else has written it since
+				fl.said = r.orders.Status
+			}
+		}
+		if r.orders.Done != nil {
+			if fl.done != nil {
+				fl.doneVersion++
+			} else {
+				fl.doneVersion = 0
+			}
+			fl.done = r.orders.Done
 		}
 		if r.claimed {
 			fl.start(r.orders.Start, r.orders.Status)
 		}
 	}
 	return false
+}
+
+// noteDone files the record of ended slots as read. What cannot be used is written anew: what it said is
+// lost then, and those slots run once more.
+func (fl *following) noteDone(r coord.Record) {
+	fl.doneUnsure = false
+	if r.Value == nil {
+		fl.done, fl.doneVersion = nil, 0
+		return
+	}
+	done := new(schema.Done)
+	if err := schema.Decode(fl.Keys.Done(fl.Self.GUID), r, done); err != nil {
+		fl.Log.Error("the record of ended slots cannot be used; writing it anew", "error", err)
+		done = new(schema.Done)
+	}
+	fl.done, fl.doneVersion = done, r.Version
 }
 
 // start starts what was claimed. The lease is looked at once more, after the claim.

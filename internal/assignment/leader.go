@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -44,7 +45,7 @@ func (l *Leader) Lead(ctx context.Context, term election.Term) error {
 	v := view.New(l.Cluster, l.Session, l.Keys, view.ForLeader())
 	defer v.Close()
 	v.PutEpoch(&term.Epoch, term.Version)
-	lead := &leading{Leader: l, term: term, view: v, looks: map[string]Look{}, buried: map[string]bool{}, trials: map[cluster.Slot]Trial{}, maxDocs: MaxDocs, wasLive: map[string]string{}}
+	lead := &leading{Leader: l, term: term, view: v, looks: map[string]Look{}, buried: map[string]bool{}, trials: map[cluster.Slot]Trial{}, oddRuns: map[string]bool{}, maxDocs: MaxDocs, wasLive: map[string]string{}}
 	err := lead.run(ctx)
 	if ctx.Err() != nil {
 		return nil
@@ -66,7 +67,8 @@ type leading struct {
 	nextToken, committed int64
 	// failures counts the commits that failed since the last good one.
 	failures  int
-	noOld     int64 // a decision that was found missing from the ring
+	oddRuns   map[string]bool // records of runs that are not there, or are there already, against expectation
+	noOld     int64           // a decision that was found missing from the ring
 	blocked   string
 	full      string
 	planFault string            // as told
@@ -90,6 +92,7 @@ func (l *leading) run(ctx context.Context) error {
 			Now:      l.Session.Now(),
 			Grace:    l.Session.Info().Grace,
 			Timeout:  l.Session.Info().Timeout,
+			WallNow:  time.Now().UTC().Truncate(time.Millisecond),
 			MaxDocs:  l.maxDocs,
 			Looks:    l.looks,
 			Buried:   l.buried,
@@ -149,7 +152,7 @@ func (l *leading) act(ctx context.Context, d Decision) (acted bool, err error) {
 	switch {
 	case d.Evict != "":
 		err = l.evict(ctx, d.Evict)
-	case len(d.Docs) > 0 || d.Suspects != nil || d.Orders != nil:
+	case len(d.Docs) > 0 || d.Suspects != nil || d.Orders != nil || len(d.Agendas) > 0:
 		err = l.write(ctx, d)
 	default:
 		return false, nil
@@ -164,6 +167,8 @@ func (l *leading) act(ctx context.Context, d Decision) (acted bool, err error) {
 		return false, fmt.Errorf("term %d: %w: %w", l.term.Number, election.ErrDeposed, err)
 	case checked && failed.Op.Kind == coord.KindDelete && schema.Dir(failed.Op.Key) == schema.Dir(l.Keys.Decision(0)):
 		l.noOld = l.view.Snapshot().Epoch.Rec.NextDecision - schema.DecisionRing
+	case checked && strings.HasPrefix(failed.Op.Key, schema.Dir(l.Keys.Ran("", ""))):
+		l.oddRuns[failed.Op.Key] = true
 	case errors.Is(err, coord.ErrTooLarge):
 		if l.maxDocs == 1 {
 			l.Log.Error("a commit of a single document is too large", "error", err)
@@ -217,6 +222,9 @@ func (l *leading) write(ctx context.Context, d Decision) error {
 		if doc == nil {
 			l.buried[guid] = true
 			ops = append(ops, coord.Delete(l.Keys.Doc(guid), at))
+			if done := snap.Peers[guid].Done; done.Rec != nil && !done.Absent {
+				ops = append(ops, coord.Delete(l.Keys.Done(guid), done.Version))
+			}
 		} else {
 			ops = append(ops, coord.Set(l.Keys.Doc(guid), schema.Encode(doc, at+1), at))
 		}
@@ -230,11 +238,13 @@ func (l *leading) write(ctx context.Context, d Decision) error {
 	default:
 		ops = append(ops, coord.Set(l.Keys.Orders(), schema.Encode(d.Orders, at+1), at))
 	}
+	ops = append(ops, l.agendaOps(snap, d)...)
 	ops = append(ops, l.record(snap, d.Moves)...)
 	if _, err := l.Session.Commit(ctx, ops...); err != nil {
 		return err
 	}
 	l.view.PutEpoch(epoch, snap.Epoch.Version+1)
+	l.putAgendas(snap, d)
 	l.nextToken, l.committed = epoch.NextToken, snap.Epoch.Version+1
 	if d.Suspects != nil {
 		l.view.PutSuspects(d.Suspects, at)
@@ -288,6 +298,51 @@ func (l *leading) suspectsOps(snap *view.Snapshot, next *schema.Suspects) (ops [
 		return []coord.Op{coord.Create(l.Keys.Suspects(), schema.Encode(next, 0))}, 0
 	default:
 		return []coord.Op{coord.Set(l.Keys.Suspects(), schema.Encode(next, at+1), at)}, at + 1
+	}
+}
+
+// agendaOps writes the agendas that change, and the records of runs that are over.
+func (l *leading) agendaOps(snap *view.Snapshot, d Decision) (ops []coord.Op) {
+	for _, task := range sortedKeys(d.Agendas) {
+		key, old := l.Keys.Agenda(task), snap.Agendas[task]
+		switch next := d.Agendas[task]; {
+		case next == nil:
+			ops = append(ops, coord.Delete(key, old.Version))
+		case old.Rec == nil:
+			ops = append(ops, coord.Create(key, schema.Encode(next, 0)))
+		default:
+			ops = append(ops, coord.Set(key, schema.Encode(next, old.Version+1), old.Version))
+		}
+	}
+	for i := range d.Ran {
+		if key := l.Keys.Ran(d.Ran[i].Task, d.Ran[i].ID); !l.oddRuns[key] {
+			ops = append(ops, coord.Create(key, schema.Encode(&d.Ran[i], 0)))
+		}
+	}
+	for _, r := range d.DropRuns {
+		if key := l.Keys.Ran(r.Task, r.ID); !l.oddRuns[key] {
+			ops = append(ops, coord.Delete(key, 0))
+		}
+	}
+	return ops
+}
+
+// putAgendas notes the agendas that were committed, and tells of the runs.
+func (l *leading) putAgendas(snap *view.Snapshot, d Decision) {
+	for task, next := range d.Agendas {
+		version := int64(0)
+		if old := snap.Agendas[task]; old.Rec != nil {
+			version = old.Version + 1
+		}
+		l.view.PutAgenda(task, next, version)
+	}
+	for _, m := range d.Moves {
+		switch m.Step {
+		case "run":
+			l.Emit(cluster.Event{Kind: cluster.RunBegan, Detail: m.Task})
+		case "done", "failed":
+			l.Emit(cluster.Event{Kind: cluster.RunEnded, Detail: m.Task + ": " + m.Step})
+		}
 	}
 }
 

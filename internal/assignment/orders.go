@@ -24,7 +24,12 @@ func (d *decider) obey() {
 			next.Restart = append(next.Restart, schema.Held{Task: h.Task, Slots: left, Token: h.Token})
 		}
 	}
-	if next.StepDown != e.Rec.StepDown || len(next.MoveNow) != len(e.Rec.MoveNow) || schema.Count(next.Restart) != schema.Count(e.Rec.Restart) {
+	for _, o := range e.Rec.RunNow {
+		if spec, known := d.Snapshot.Tasks[o.Task]; !d.begun[o.ID] && known && spec.Rec != nil && spec.Rec.Effective().Runs() && !spec.Rec.Deleted {
+			next.RunNow = append(next.RunNow, o)
+		}
+	}
+	if len(next.RunNow) != len(e.Rec.RunNow) || next.StepDown != e.Rec.StepDown || len(next.MoveNow) != len(e.Rec.MoveNow) || schema.Count(next.Restart) != schema.Count(e.Rec.Restart) {
 		d.out.Orders = next
 	}
 }

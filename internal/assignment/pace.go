@@ -78,7 +78,11 @@ func (d *decider) choose() {
 func (d *decider) askBack(guid string, p *view.Peer, h *schema.Held, plan map[cluster.Slot]*planner.Move, wishes []wish) []wish {
 	spec, known := d.specs[h.Task]
 	whole := cluster.Reason{} // why all of them have to leave
+	run := d.Snapshot.Run(h.Task)
+	_, ofRun := cluster.SplitRun(h.Task)
 	switch {
+	case !known && ofRun != "":
+		whole.Code = cluster.WhyDone
 	case !known:
 		whole.Code = cluster.WhyDeleted
 	case d.fates[guid] == leaves && d.drained(guid):
@@ -94,6 +98,9 @@ func (d *decider) askBack(guid string, p *view.Peer, h *schema.Held, plan map[cl
 	for _, index := range h.Slots {
 		slot := cluster.Slot{Task: h.Task, Index: index}
 		why := whole
+		if run != nil && run.Over(index) {
+			why = cluster.Reason{Code: cluster.WhyDone}
+		}
 		if why.Code == "" && index >= spec.WorkerNum {
 			why.Code = cluster.WhyScaledDown
 		}

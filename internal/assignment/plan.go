@@ -28,6 +28,7 @@ func (d *decider) plan() {
 		if spec.Paused {
 			task.Held = slices.Repeat([]bool{true}, spec.WorkerNum)
 		}
+		d.holdOver(&task, name)
 		d.in.Tasks = append(d.in.Tasks, task)
 	}
 	d.addOwners(byName)
@@ -47,6 +48,20 @@ func (d *decider) plan() {
 				d.out.Unplaced[h.Task] = d.waiting[guid]
 			}
 		}
+	}
+}
+
+// holdOver leaves out the slots of a run that have ended.
+func (d *decider) holdOver(task *planner.Task, name string) {
+	r := d.Snapshot.Run(name)
+	if r == nil || len(r.Done) == 0 && len(r.Failed) == 0 {
+		return
+	}
+	if task.Held == nil {
+		task.Held = make([]bool, task.Spec.WorkerNum)
+	}
+	for index := range task.Held {
+		task.Held[index] = task.Held[index] || r.Over(index)
 	}
 }
 
@@ -156,8 +171,9 @@ func (d *decider) own(h *schema.Held, n int32, outranks bool) {
 		return
 	}
 	owner := d.in.Tasks[t].Owner
+	held := d.in.Tasks[t].Held
 	for _, index := range h.Slots {
-		if index < len(owner) && (owner[index] == planner.Nobody || outranks) {
+		if index < len(owner) && (held == nil || !held[index]) && (owner[index] == planner.Nobody || outranks) {
 			owner[index] = n
 		}
 	}

@@ -83,7 +83,7 @@ func (d *decider) accuse(doc *schema.Doc) {
 		}
 		s := d.against[slot]
 		s.TookDown = append(slices.Clone(s.TookDown), doc.Node)
-		s.Declared = d.Snapshot.Tasks[slot.Task].Version
+		s.Declared = d.Snapshot.Declared(slot.Task).Version
 		d.against[slot], d.changed = s, true
 		var step string
 		switch len(s.TookDown) {

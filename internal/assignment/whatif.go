@@ -87,7 +87,7 @@ func planned(s *view.Snapshot) preview {
 	if s.Epoch.Rec != nil {
 		self = s.Epoch.Rec.Leader
 	}
-	d := newDecider(World{Snapshot: s, Self: self, MaxDocs: MaxDocs})
+	d := newDecider(World{Snapshot: s, Self: self, MaxDocs: MaxDocs, Unsettled: true})
 	d.plan()
 	p := preview{d, map[cluster.Slot]string{}}
 	for _, guid := range d.guids {

@@ -47,7 +47,7 @@ type execution struct {
 	mark    string
 	last    tail
 	asked   time.Time // when it was to end
-	pid     int // of the program, as reported
+	pid     int       // of the program, as reported
 	group   cgroup
 	end     report
 }

@@ -93,6 +93,7 @@ func (s *shim) run() int {
 			return 0
 		}
 		if s.end.Error != "" || s.closed && s.pid == 0 {
+			s.group.remove()
 			return 1
 		}
 		s.wait()

@@ -14,13 +14,16 @@ package operation
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/schedule"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
@@ -111,6 +114,8 @@ func (o Operator) Do(ctx context.Context, s *view.Snapshot, op cluster.Operation
 		return o.setMark(ctx, s, op.Node, drain(slotsOf(s, op.Node), op.Deadline))
 	case cluster.OpRestart:
 		return o.restart(ctx, s, op)
+	case cluster.OpRunNow:
+		return o.runNow(ctx, s, op)
 	case cluster.OpStepDown:
 		if s.Epoch.Rec == nil || s.Epoch.Rec.Leader == "" {
 			return fmt.Errorf("%w: nobody leads", cluster.ErrChange)
@@ -196,12 +201,40 @@ func (o Operator) moveNow(ctx context.Context, members []string) error {
 	})
 }
 
+// runNow orders a run.
+func (o Operator) runNow(ctx context.Context, s *view.Snapshot, op cluster.Operation) error {
+	task := s.Tasks[op.Task].Rec
+	switch {
+	case task == nil || task.Deleted:
+		return fmt.Errorf("%w: %q", cluster.ErrNoTask, op.Task)
+	case !task.Effective().Runs():
+		return fmt.Errorf("%w: task %q does not run to its end: give it mode = \"once\" or a schedule", cluster.ErrChange, op.Task)
+	}
+	if err := op.Params.Validate(); err != nil {
+		return fmt.Errorf("%w: params: %w", cluster.ErrChange, err)
+	}
+	order := schema.RunOrder{
+		ID:   time.Now().UTC().Format("20060102T150405.000Z") + "-" + strings.ToLower(rand.Text()[:4]),
+		Task: op.Task, Params: op.Params, By: o.By,
+	}
+	return o.order(ctx, func(r *schema.Orders) {
+		if !slices.ContainsFunc(r.RunNow, func(other schema.RunOrder) bool { return other.ID == order.ID }) {
+			r.RunNow = append(r.RunNow, order)
+		}
+	})
+}
+
 // restart orders that grants are replaced.
 func (o Operator) restart(ctx context.Context, s *view.Snapshot, op cluster.Operation) error {
 	pick := func(node string, slot cluster.Slot) bool {
-		return (op.Node == "" || node == op.Node) && (op.Task == "" || slot.Task == op.Task) && (op.Index == nil || slot.Index == *op.Index)
+		base, _ := cluster.SplitRun(slot.Task)
+		return (op.Node == "" || node == op.Node) && (op.Task == "" || slot.Task == op.Task || base == op.Task) && (op.Index == nil || slot.Index == *op.Index)
 	}
-	_, task := s.Specs()[op.Task]
+	base, _ := cluster.SplitRun(op.Task)
+	task := s.Tasks[base].Rec != nil
+	if !task {
+		_, task = s.Specs()[op.Task]
+	}
 	switch {
 	case op.Task == "" && op.Node == "":
 		return fmt.Errorf("%w: of what? name a task, a worker or a node", cluster.ErrChange)
@@ -270,6 +303,9 @@ type batch struct {
 func (b *batch) add(ctx context.Context, c cluster.Change) error {
 	tasks := map[string][]func(*schema.Task, bool) error{}
 	for _, spec := range c.Tasks {
+		if err := schedule.Validate(spec); err != nil {
+			return fmt.Errorf("%w: task %q: %w", cluster.ErrChange, spec.Name, err)
+		}
 		tasks[spec.Name] = append(tasks[spec.Name], func(rec *schema.Task, _ bool) error {
 			rec.Spec, rec.Deleted = spec, false
 			return nil

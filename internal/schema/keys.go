@@ -83,6 +83,21 @@ func (k Keys) Checkpoint(slot cluster.Slot) string {
 	return k.root + "/checkpoints/" + slot.Task + "/" + strconv.Itoa(slot.Index)
 }
 
+// Agendas is the parent of the agendas.
+func (k Keys) Agendas() string { return k.root + "/agendas" }
+
+// Agenda is what goes on of a task that runs to its end.
+func (k Keys) Agenda(task string) string { return k.Agendas() + "/" + task }
+
+// Ran is a run that is over.
+func (k Keys) Ran(task, run string) string { return k.root + "/runs/" + task + "/" + run }
+
+// Dones is the parent of what members say of slots that have ended.
+func (k Keys) Dones() string { return k.root + "/done" }
+
+// Done is what a member says of slots of runs that have ended on it.
+func (k Keys) Done(guid string) string { return k.Dones() + "/" + guid }
+
 // PlanFault is the last input on which the planner failed, kept for its developers.
 func (k Keys) PlanFault() string { return k.root + "/planfault" }
 

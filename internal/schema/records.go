@@ -137,7 +137,7 @@ func (d *Doc) validate() error {
 		}
 	}
 	for _, h := range d.Slots {
-		if h.Spec == nil || h.Spec.Name != h.Task || h.Token < 1 {
+		if task, _ := cluster.SplitRun(h.Task); h.Spec == nil || h.Spec.Name != task || h.Token < 1 {
 			return fmt.Errorf("grant of %s has no token or no spec of its own", h.Task)
 		}
 		if err := h.Spec.Validate(); err != nil {
@@ -262,11 +262,13 @@ type Orders struct {
 	StepDown int64    `json:"stepDown,omitempty"` // the term whose leader is to step down
 	MoveNow  []string `json:"moveNow,omitempty"`  // members that are gone and not to be waited for
 	Restart  []Held   `json:"restart,omitempty"`  // grants that are to be replaced
+
+	RunNow []RunOrder `json:"runNow,omitempty"` // runs to begin
 }
 
 // Empty tells whether nothing is left to do.
 func (o *Orders) Empty() bool {
-	return o.StepDown == 0 && len(o.MoveNow) == 0 && len(o.Restart) == 0
+	return o.StepDown == 0 && len(o.MoveNow) == 0 && len(o.Restart) == 0 && len(o.RunNow) == 0
 }
 
 // Checkpoint is what a worker noted of how far it is. Only the member that holds the slot writes it.

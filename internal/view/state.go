@@ -24,17 +24,62 @@ func (s *Snapshot) Specs() map[string]cluster.TaskSpec {
 			specs[name] = e.Rec.Effective()
 		}
 	}
+	s.addRuns(specs)
 	for _, p := range s.Peers {
 		if p.Doc.Rec == nil {
 			continue
 		}
 		for _, h := range p.Doc.Rec.Slots {
-			if _, known := specs[h.Task]; !known && !s.deleted(h.Task) && h.Spec != nil {
+			if _, known := specs[h.Task]; !known && !isRun(h) && !s.deleted(h.Task) && h.Spec != nil {
 				specs[h.Task] = *h.Spec
 			}
 		}
 	}
 	return specs
+}
+
+// addRuns puts the runs that are under way in place of the tasks that run to their end.
+func (s *Snapshot) addRuns(specs map[string]cluster.TaskSpec) {
+	var tasks []string
+	for name, spec := range specs {
+		if spec.Runs() {
+			tasks = append(tasks, name)
+		}
+	}
+	for _, name := range tasks {
+		spec := specs[name]
+		delete(specs, name)
+		rec := s.Agendas[name].Rec
+		if rec == nil {
+			continue
+		}
+		for i := range rec.Runs {
+			if r := &rec.Runs[i]; !r.Queued {
+				specs[cluster.RunTask(name, r.ID)] = OfRun(spec, r)
+			}
+		}
+	}
+}
+
+// OfRun returns what is in force for a run of a task.
+func OfRun(spec cluster.TaskSpec, r *schema.Run) cluster.TaskSpec {
+	spec.WorkName, spec.WorkerNum, spec.Params = r.WorkName, r.WorkerNum, r.Params
+	return spec
+}
+
+// Run returns the run that slots are of, nil if it is not under way or they are of none.
+func (s *Snapshot) Run(name string) *schema.Run {
+	task, run := cluster.SplitRun(name)
+	if rec := s.Agendas[task].Rec; rec != nil && run != "" {
+		return rec.Find(run)
+	}
+	return nil
+}
+
+// Declared returns the declaration that slots are of.
+func (s *Snapshot) Declared(name string) Entry[schema.Task] {
+	task, _ := cluster.SplitRun(name)
+	return s.Tasks[task]
 }
 
 // deleted tells whether a task was deleted on purpose.
@@ -53,7 +98,7 @@ func (s *Snapshot) Suspicions() map[cluster.Slot]schema.Suspect {
 	against := map[cluster.Slot]schema.Suspect{}
 	for _, e := range s.Suspects.Rec.Slots {
 		spec, known := specs[e.Task]
-		if task := s.Tasks[e.Task]; !known || task.Good() && task.Version != e.Declared {
+		if task := s.Declared(e.Task); !known || task.Good() && task.Version != e.Declared {
 			continue
 		}
 		for _, index := range e.Slots {
@@ -110,7 +155,11 @@ func (s *Snapshot) Errors(keys schema.Keys) []cluster.RecordError {
 	for name, e := range s.Tasks {
 		add(keys.Task(name), e.Err, e.Absent, e.Rec != nil && !e.Rec.Deleted)
 	}
+	for name, e := range s.Agendas {
+		add(keys.Agenda(name), e.Err, false, false)
+	}
 	for guid, p := range s.Peers {
+		add(keys.Done(guid), p.Done.Err, false, false)
 		add(keys.Doc(guid), p.Doc.Err, p.Doc.Absent, p.Live())
 		add(keys.Status(guid), p.Status.Err, false, false)
 		add(keys.Member(guid), p.Member.Err, false, false)
@@ -160,16 +209,33 @@ func (s *Snapshot) State(keys schema.Keys) cluster.State {
 // their way out included.
 func (s *Snapshot) addTasks(state *cluster.State, placed map[cluster.Slot]cluster.WorkerInfo) {
 	specs, against := s.Specs(), s.Suspicions()
+	tasks := map[string]*cluster.TaskInfo{}
+	for name, e := range s.Tasks { // those without a run, too
+		if e.Rec != nil && !e.Rec.Deleted && e.Rec.Effective().Runs() {
+			tasks[name] = taskInfo(name, e.Rec.Effective())
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(specs)) {
 		spec := specs[name]
-		task := cluster.TaskInfo{Name: name, WorkName: spec.WorkName, WorkerNum: spec.WorkerNum, Paused: spec.Paused}
+		base, id := cluster.SplitRun(name)
+		task := tasks[base]
+		if task == nil {
+			task = taskInfo(name, spec)
+			tasks[base] = task
+		}
+		run := s.Run(name)
 		for i := range spec.WorkerNum {
 			slot := cluster.Slot{Task: name, Index: i}
 			w, ok := placed[slot]
 			delete(placed, slot)
 			switch {
+			case run != nil && run.Over(i):
+				w.State = cluster.WorkerDone
+				if !run.Done.Contains(i) {
+					w.State = cluster.WorkerGivenUp
+				}
 			case !ok:
-				w = cluster.WorkerInfo{Task: name, Index: i, State: cluster.WorkerPending}
+				w.State = cluster.WorkerPending
 				task.Unplaced++
 				if held := holdBack(&w, against[slot].TookDown); held != "" {
 					task.Reason = held
@@ -177,16 +243,57 @@ func (s *Snapshot) addTasks(state *cluster.State, placed map[cluster.Slot]cluste
 			case w.State == cluster.WorkerRunning:
 				task.Running++
 			}
+			w.Task, w.Run, w.Index = base, id, i
 			state.Workers = append(state.Workers, w)
 		}
-		state.Tasks = append(state.Tasks, task)
+	}
+	for _, name := range slices.Sorted(maps.Keys(tasks)) {
+		state.Tasks = append(state.Tasks, *tasks[name])
+		s.addRunInfo(state, name)
 	}
 	for _, w := range placed {
+		w.Task, w.Run = cluster.SplitRun(w.Task)
 		state.Workers = append(state.Workers, w)
 	}
 	slices.SortFunc(state.Workers, func(a, b cluster.WorkerInfo) int {
-		return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Index, b.Index))
+		return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Run, b.Run), cmp.Compare(a.Index, b.Index))
 	})
+}
+
+func taskInfo(name string, spec cluster.TaskSpec) *cluster.TaskInfo {
+	return &cluster.TaskInfo{Name: name, WorkName: spec.WorkName, WorkerNum: spec.WorkerNum, Paused: spec.Paused, Runs: spec.Runs()}
+}
+
+// addRunInfo adds the runs of a task that are under way.
+func (s *Snapshot) addRunInfo(state *cluster.State, task string) {
+	rec := s.Agendas[task].Rec
+	if rec == nil {
+		return
+	}
+	for i := range rec.Runs {
+		state.Runs = append(state.Runs, RunInfo(task, &rec.Runs[i]))
+	}
+}
+
+// RunInfo describes a run.
+func RunInfo(task string, r *schema.Run) cluster.RunInfo {
+	info := cluster.RunInfo{
+		Task: task, ID: r.ID, Due: r.Due, By: r.By, WorkerNum: r.WorkerNum, Params: r.Params,
+		State: cluster.RunGoesOn, Began: r.Began, Ended: r.Ended, Done: len(r.Done), Failed: r.WorkerNum - len(r.Done) - r.Left(),
+	}
+	if len(r.Failed) > 0 {
+		info.Error = fmt.Sprintf("%s: %s", r.Failed[0].Slots, r.Failed[0].Error)
+	}
+	switch {
+	case r.Queued:
+		info.State = cluster.RunQueued
+	case r.Ended.IsZero():
+	case info.Failed > 0:
+		info.State = cluster.RunFailed
+	default:
+		info.State = cluster.RunDone
+	}
+	return info
 }
 
 // holdBack fills in why a slot without a place is held back, and says so in words.

@@ -23,6 +23,7 @@ import (
 	"sync"
 	"time"
 
+	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
@@ -48,6 +49,9 @@ type Peer struct {
 	Doc    Entry[schema.Doc]
 	Status Entry[schema.Status]
 	Member Entry[schema.Member]
+	// Done is read after the others, by leaders only: what the member says to have ended by the time
+	// of its status is in it.
+	Done Entry[schema.Done]
 }
 
 // Live tells whether the member's keys exist, as far as they were read, and it is not closed.
@@ -66,6 +70,7 @@ type Snapshot struct {
 	Marks    map[string]Entry[schema.Mark] // by node name; none that was taken back
 	Peers    map[string]*Peer              // by GUID; the values are replaced, not changed
 	Tasks    map[string]Entry[schema.Task]
+	Agendas  map[string]Entry[schema.Agenda] // by task; none that was deleted
 }
 
 // View keeps a snapshot up to date. One goroutine owns it.
@@ -93,12 +98,12 @@ func New(cluster string, session coord.Session, keys schema.Keys, options ...Opt
 		session: session,
 		keys:    keys,
 		hints:   coord.NewHints(session),
-		snap:    Snapshot{Cluster: cluster, Peers: map[string]*Peer{}, Tasks: map[string]Entry[schema.Task]{}, Marks: map[string]Entry[schema.Mark]{}},
+		snap:    Snapshot{Cluster: cluster, Peers: map[string]*Peer{}, Tasks: map[string]Entry[schema.Task]{}, Marks: map[string]Entry[schema.Mark]{}, Agendas: map[string]Entry[schema.Agenda]{}},
 	}
 	for _, o := range options {
 		o(v)
 	}
-	first := []string{keys.Docs(), keys.Members(), keys.Tasks(), keys.Settings(), keys.Suspects(), keys.Marks(), keys.Orders()}
+	first := []string{keys.Docs(), keys.Members(), keys.Tasks(), keys.Settings(), keys.Suspects(), keys.Marks(), keys.Orders(), keys.Agendas()}
 	if !v.leader {
 		first = append(first, keys.Epoch())
 	}
@@ -132,7 +137,7 @@ func (v *View) peerKeys(guid string) [3]string {
 // Snapshot returns what is known. It stays as it is when the view goes on.
 func (v *View) Snapshot() *Snapshot {
 	s := v.snap
-	s.Peers, s.Tasks, s.Marks = maps.Clone(s.Peers), maps.Clone(s.Tasks), maps.Clone(s.Marks)
+	s.Peers, s.Tasks, s.Marks, s.Agendas = maps.Clone(s.Peers), maps.Clone(s.Tasks), maps.Clone(s.Marks), maps.Clone(s.Agendas)
 	return &s
 }
 
@@ -160,7 +165,13 @@ func (v *View) Refresh(ctx context.Context) error {
 		v.remark(rest)
 		return err
 	}
+	ended := v.ended(docs, rest)
+	rest = slices.DeleteFunc(rest, v.isDone)
 	if err := v.read(ctx, v.open(rest)); err != nil {
+		v.remark(ended)
+		return err
+	}
+	if err := v.read(ctx, ended); err != nil {
 		return err
 	}
 	v.forget()
@@ -172,6 +183,47 @@ func (v *View) remark(keys []string) {
 	for _, key := range keys {
 		v.hints.Mark(key)
 	}
+}
+
+func (v *View) isDone(key string) bool { return schema.Dir(key) == v.keys.Dones() }
+
+// ended returns which records of ended slots have to be read after these keys: a member's status tells
+// nothing of the slots that it does not hold any more without them.
+func (v *View) ended(docs, rest []string) (keys []string) {
+	if !v.leader {
+		return nil
+	}
+	for _, key := range slices.Concat(docs, rest) {
+		guid := schema.Base(key)
+		p := v.snap.Peers[guid]
+		done := v.keys.Done(guid)
+		if p == nil || slices.Contains(keys, done) || key != done && !slices.Contains(v.memberKeys(guid), key) {
+			continue
+		}
+		if key == done || p.Done.Rec != nil && !p.Done.Absent || !p.Live() || hasRuns(p.Doc.Rec) {
+			v.hints.Watch(done)
+			keys = append(keys, done)
+		}
+	}
+	return keys
+}
+
+func (v *View) memberKeys(guid string) []string {
+	keys := v.peerKeys(guid)
+	return keys[:]
+}
+
+// hasRuns tells whether a document lists slots of runs.
+func hasRuns(doc *schema.Doc) bool {
+	if doc == nil {
+		return false
+	}
+	return slices.ContainsFunc(doc.Slots, isRun) || slices.ContainsFunc(doc.Releasing, isRun)
+}
+
+func isRun(h schema.Held) bool {
+	_, run := cluster.SplitRun(h.Task)
+	return run != ""
 }
 
 // open leaves out the statuses and members of closed documents: such a member is gone whatever
@@ -186,7 +238,7 @@ func (v *View) open(keys []string) []string {
 func (v *View) sort(keys []string) (lists, docs, rest []string) {
 	for _, key := range keys {
 		switch {
-		case key == v.keys.Docs(), key == v.keys.Members(), key == v.keys.Tasks(), key == v.keys.Marks():
+		case key == v.keys.Docs(), key == v.keys.Members(), key == v.keys.Tasks(), key == v.keys.Marks(), key == v.keys.Agendas():
 			lists = append(lists, key)
 		default:
 			docs, rest = v.add([]string{key}, docs, rest)
@@ -229,6 +281,12 @@ func (v *View) list(ctx context.Context, key string) (fresh []string, err error)
 		for name := range present {
 			if _, known := v.snap.Marks[name]; !known {
 				fresh = append(fresh, v.keys.Mark(name))
+			}
+		}
+	case v.keys.Agendas():
+		for name := range present {
+			if _, known := v.snap.Agendas[name]; !known {
+				fresh = append(fresh, v.keys.Agenda(name))
 			}
 		}
 	default:
@@ -301,6 +359,9 @@ func (v *View) note(key string, r coord.Record, err error, at time.Duration) {
 	case schema.Dir(key) == v.keys.Marks():
 		v.noteMark(key, r, err, at)
 		return
+	case schema.Dir(key) == v.keys.Agendas():
+		v.noteAgenda(key, r, err, at)
+		return
 	case schema.Dir(key) == v.keys.Tasks():
 		name := schema.Base(key)
 		old := v.snap.Tasks[name]
@@ -325,6 +386,8 @@ func (v *View) note(key string, r coord.Record, err error, at time.Duration) {
 		p.Status = decode[schema.Status](p.Status, key, r, err, at)
 	case v.keys.Member(guid):
 		p.Member = decode[schema.Member](p.Member, key, r, err, at)
+	case v.keys.Done(guid):
+		p.Done = decode[schema.Done](anew(p.Done), key, r, err, at)
 	}
 	v.snap.Peers[guid] = &p
 }
@@ -344,6 +407,7 @@ func (v *View) drop(guid string) {
 	for _, key := range v.peerKeys(guid) {
 		v.hints.Unwatch(key)
 	}
+	v.hints.Unwatch(v.keys.Done(guid))
 }
 
 // noteMark files a mark. One that was taken back is forgotten: the list tells when there is a new
@@ -357,6 +421,33 @@ func (v *View) noteMark(key string, r coord.Record, err error, at time.Duration)
 		return
 	}
 	v.snap.Marks[name] = e
+}
+
+// noteAgenda files an agenda. One that was deleted is forgotten, like a mark.
+func (v *View) noteAgenda(key string, r coord.Record, err error, at time.Duration) {
+	task := schema.Base(key)
+	e := decode[schema.Agenda](anew(v.snap.Agendas[task]), key, r, err, at)
+	if e.Absent {
+		v.hints.Unwatch(key)
+		delete(v.snap.Agendas, task)
+		return
+	}
+	v.snap.Agendas[task] = e
+}
+
+// PutAgenda notes an agenda that the owner has committed itself, nil that it was deleted.
+func (v *View) PutAgenda(task string, rec *schema.Agenda, version int64) {
+	key := v.keys.Agenda(task)
+	if rec == nil {
+		v.hints.Unwatch(key)
+		delete(v.snap.Agendas, task)
+		return
+	}
+	if _, known := v.snap.Agendas[task]; !known {
+		v.hints.Watch(key)
+		v.hints.Mark(key) // reading it arms its watch
+	}
+	v.snap.Agendas[task] = Entry[schema.Agenda]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
 }
 
 // ReadEpoch reads the epoch now.

@@ -11,6 +11,9 @@
 //	         backoff ──▶ running …              Stop ─▶ stopping ─▶ (returned) gone
 //	                                                        └─(too slow)─▶ stuck ─▶ gone
 //
+// The slot of a run is executed until it has succeeded, or failed too often. It has ended then, and is
+// reported as that until it is stopped, so that its end can be noted.
+//
 // Stopping is asking: the work's context is cancelled, and the work decides how to end. One
 // that does not is reported as stuck; a goroutine cannot be killed. A slot is reported until
 // its goroutine has left, so what is not reported does not run.
@@ -18,6 +21,7 @@ package worker
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -131,6 +135,7 @@ func NewPool(cfg Config) *Pool {
 // slot is a worker. Its fields below mu are guarded by the pool's lock.
 type slot struct {
 	run    *Run
+	ofRun  bool // it is to run to its end
 	work   Func
 	stop   StopFunc // nil if the work has none
 	ctx    context.Context
@@ -138,7 +143,9 @@ type slot struct {
 	asking sync.WaitGroup // the call of stop
 
 	report    cluster.Report
+	again     chan struct{} // closed when a slot that has failed is to be tried again
 	executing bool
+	began     time.Time   // of the execution
 	cause     error       // why it was asked to stop, nil if it was not
 	deadline  time.Time   // when it becomes stuck
 	overdue   *time.Timer // fires then
@@ -165,10 +172,14 @@ func (p *Pool) Start(g cluster.Grant) {
 	}
 	run.spec.Store(&g.Spec)
 	name := cluster.WorkName(g.Spec.WorkName)
-	s := &slot{run: run, work: p.cfg.Works[name], stop: p.cfg.Stops[name]}
+	_, ofRun := cluster.SplitRun(g.Slot.Task)
+	s := &slot{run: run, ofRun: ofRun != "", again: make(chan struct{}), work: p.cfg.Works[name], stop: p.cfg.Stops[name]}
 	run.stop = func() (time.Time, bool) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
+		if limit := time.Duration(g.Spec.Timeout); s.ofRun && limit != 0 && s.executing && s.overdue == nil {
+			return s.began.Add(limit + g.Spec.Grace()), time.Since(s.began) >= limit
+		}
 		return s.deadline, s.overdue != nil
 	}
 	if s.work == nil {
@@ -193,6 +204,10 @@ func (p *Pool) Update(id cluster.Slot, spec cluster.TaskSpec) {
 	if s := p.slots[id]; s != nil && *s.run.spec.Load() != spec {
 		s.run.spec.Store(&spec)
 		s.report.Grace = spec.Grace()
+		if s.report.State == cluster.WorkerGivenUp && !s.ofRun {
+			close(s.again)
+			s.again = make(chan struct{})
+		}
 	}
 }
 
@@ -249,6 +264,9 @@ func (s *slot) askNicely(within time.Duration) {
 func (p *Pool) execution(s *slot, begins bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if begins {
+		s.began = time.Now()
+	}
 	if s.executing = begins; s.cause != nil && !begins {
 		s.cancel(s.cause) // it has returned; nothing more is to be executed
 	}
@@ -264,8 +282,12 @@ func (p *Pool) stuck(s *slot) {
 		return
 	}
 	s.set(cluster.WorkerStuck)
-	s.run.Log.Error("worker does not stop; it is not granted elsewhere while this node lives", "cause", context.Cause(s.ctx))
-	p.emit(cluster.WorkerGotStuck, s, context.Cause(s.ctx).Error())
+	cause := context.Cause(s.ctx)
+	if cause == nil {
+		cause = fmt.Errorf("it has run for longer than %v", s.run.spec.Load().Timeout)
+	}
+	s.run.Log.Error("worker does not stop; it is not granted elsewhere while this node lives", "cause", cause)
+	p.emit(cluster.WorkerGotStuck, s, cause.Error())
 	p.poke()
 }
 
@@ -322,19 +344,31 @@ func (p *Pool) become(s *slot, state cluster.WorkerState, failure error) {
 // loop is the goroutine of a slot.
 func (p *Pool) loop(s *slot) {
 	defer p.leave(s)
-	delay := time.Duration(0)
+	delay, inRow := time.Duration(0), 0
 	for s.ctx.Err() == nil {
 		p.become(s, cluster.WorkerRunning, nil)
 		p.emit(cluster.WorkerStarted, s, "")
 		began := time.Now()
+		spec := s.run.spec.Load()
 		err := p.untilError(s)
 		if s.ctx.Err() != nil {
+			return // what it returned after it was asked to stop says nothing
+		}
+		if err == nil {
+			p.end(s, cluster.WorkerDone, nil)
 			return
 		}
 		if time.Since(began) >= backoffReset {
-			delay = 0
+			delay, inRow = 0, 0
 		}
-		delay = min(max(2*delay, backoffMin), backoffMax)
+		inRow++
+		if most := attempts(spec, s.ofRun); inRow == most {
+			p.end(s, cluster.WorkerGivenUp, err)
+			delay, inRow = 0, 0
+			continue
+		}
+		first, most := backoff(spec.Restart)
+		delay = min(max(2*delay, first), most)
 		wait := delay*3/4 + jitter.Of(delay/2, s.run.Slot, s.run.Token, began)
 		p.become(s, cluster.WorkerBackoff, err)
 		s.run.Log.Warn("worker failed", "error", err, "again", wait.Round(time.Millisecond))
@@ -346,17 +380,75 @@ func (p *Pool) loop(s *slot) {
 	}
 }
 
-// untilError executes the work again and again while it returns nil.
+// attempts returns after how many failures in a row a slot has failed, 0 for never.
+func attempts(spec *cluster.TaskSpec, ofRun bool) int {
+	if !ofRun {
+		return spec.Restart.Max
+	}
+	return cmp.Or(spec.MaxAttempts, cluster.DefaultMaxAttempts)
+}
+
+// backoff returns the least and the longest pause after a failure.
+func backoff(r cluster.Restart) (first, most time.Duration) {
+	first = cmp.Or(time.Duration(r.Backoff), backoffMin)
+	return first, max(first, cmp.Or(time.Duration(r.MaxBackoff), backoffMax))
+}
+
+// end reports that a slot is executed no more, until it is stopped or its task is another one.
+func (p *Pool) end(s *slot, state cluster.WorkerState, failure error) {
+	if failure != nil {
+		s.run.Log.Error("worker has failed for good", "error", failure)
+		p.emit(cluster.WorkerFailed, s, clip(failure.Error()))
+	}
+	p.mu.Lock()
+	if failure != nil {
+		s.report.Restarts++
+		s.report.Error = clip(failure.Error())
+	}
+	s.report.Ended = s.ofRun
+	s.set(state)
+	p.poke()
+	again := s.again
+	p.mu.Unlock()
+	select {
+	case <-s.ctx.Done():
+	case <-again:
+	}
+}
+
+// untilError executes the work again and again while it returns nil; that of a run once.
 func (p *Pool) untilError(s *slot) (err error) {
 	labels := pprof.Labels(slotLabel, s.run.Slot.String())
 	pprof.Do(s.ctx, labels, func(ctx context.Context) {
 		for err == nil && p.execution(s, true) {
-			err = execute(ctx, s)
-			if p.execution(s, false) && err == nil {
+			err = p.limited(ctx, s)
+			goes := p.execution(s, false)
+			if s.ofRun {
+				return
+			}
+			if goes && err == nil {
 				p.pause(s)
 			}
 		}
 	})
+	return err
+}
+
+// limited executes the work for as long as one execution may take.
+func (p *Pool) limited(ctx context.Context, s *slot) error {
+	limit := time.Duration(s.run.spec.Load().Timeout)
+	if !s.ofRun || limit == 0 {
+		return execute(ctx, s)
+	}
+	cause := fmt.Errorf("it has run for %v: %w", limit, context.DeadlineExceeded)
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, cause)
+	defer cancel()
+	late := time.AfterFunc(limit+s.run.spec.Load().Grace(), func() { p.stuck(s) })
+	defer late.Stop()
+	err := execute(ctx, s)
+	if context.Cause(ctx) == cause { //nolint:errorlint // this very one
+		err = cause
+	}
 	return err
 }
 

@@ -1,0 +1,298 @@
+package assignment
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/schedule"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// Bounds of what one commit does about runs.
+const (
+	maxAgendas = 20 // records of tasks that one commit writes
+	maxEnds    = 10 // runs of one task that it ends
+	maxDrops   = 20 // records of runs that it deletes
+)
+
+// runs decides about the tasks that run to their end: it takes in what members say to have ended, ends
+// runs, and begins those whose time has come. An agenda is written in the commit that acts on it, under the
+// term, so that a firing happens once, whoever else leads; and no slot leaves a document before what
+// its member has said of it is in the agenda.
+func (d *decider) runs() {
+	next := *d.Snapshot
+	next.Agendas = maps.Clone(next.Agendas)
+	d.Snapshot = &next
+	for _, name := range slices.Sorted(maps.Keys(next.Tasks)) {
+		d.agenda(name, next.Tasks[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(next.Agendas)) {
+		if _, known := next.Tasks[name]; !known {
+			d.dropAgenda(name) // deleted with everything that was known of the task
+		}
+	}
+}
+
+// agenda brings the agenda of one task up to date.
+func (d *decider) agenda(name string, task view.Entry[schema.Task]) {
+	old, known := d.Snapshot.Agendas[name]
+	switch {
+	case task.Rec == nil || len(d.out.Agendas) >= maxAgendas || known && old.Rec == nil:
+		return
+	case task.Rec.Deleted || !task.Rec.Effective().Runs():
+		if known {
+			d.dropAgenda(name)
+		}
+		return
+	}
+	a := &agenda{decider: d, task: name, spec: task.Rec.Effective()}
+	if known {
+		a.Agenda = *old.Rec
+		a.Runs, a.Kept = slices.Clone(a.Runs), slices.Clone(a.Kept)
+	} else {
+		a.Runs = []schema.Run{}
+	}
+	a.foldAll()
+	if timing, err := schedule.Parse(a.spec); err != nil {
+		d.out.Unplaced[name] = cluster.Reason{Code: cluster.WhySchedule, Detail: err.Error()}
+	} else if !d.Unsettled {
+		a.end()
+		a.obey()
+		a.fire(timing)
+		a.dequeue()
+	}
+	if a.changed {
+		rec := a.Agenda
+		d.out.Agendas[name] = &rec
+		d.extra++
+		d.Snapshot.Agendas[name] = view.Entry[schema.Agenda]{Rec: &rec, Version: old.Version, Read: old.Read}
+	}
+}
+
+// dropAgenda deletes what is left of a task that has no runs any more: the runs that are over first.
+func (d *decider) dropAgenda(name string) {
+	old := d.Snapshot.Agendas[name]
+	if old.Rec == nil || d.Unsettled || len(d.out.Agendas) >= maxAgendas {
+		return
+	}
+	if kept := old.Rec.Kept; len(kept) > 0 {
+		n := min(len(kept), maxDrops)
+		for _, id := range kept[:n] {
+			d.out.DropRuns = append(d.out.DropRuns, RunKey{name, id})
+		}
+		rec := *old.Rec
+		rec.Kept, rec.Runs = kept[n:], []schema.Run{}
+		d.out.Agendas[name] = &rec
+		d.extra += n + 1
+		d.Snapshot.Agendas[name] = view.Entry[schema.Agenda]{Rec: &rec, Version: old.Version}
+		return
+	}
+	d.out.Agendas[name] = nil
+	d.extra++
+	delete(d.Snapshot.Agendas, name)
+}
+
+// RunKey names a run.
+type RunKey struct{ Task, ID string }
+
+// agenda is one task's in the making.
+type agenda struct {
+	*decider
+	schema.Agenda
+	task    string
+	spec    cluster.TaskSpec
+	changed bool
+}
+
+// foldAll takes in what members say to have ended. Each slot's end is noted once.
+func (a *agenda) foldAll() {
+	for _, guid := range a.guids {
+		rec := a.decider.Snapshot.Peers[guid].Done.Rec
+		if rec == nil || a.decider.Snapshot.Peers[guid].Done.Absent {
+			continue
+		}
+		for i := range rec.Slots {
+			if task, id := cluster.SplitRun(rec.Slots[i].Task); task == a.task {
+				a.fold(id, &rec.Slots[i])
+			}
+		}
+	}
+}
+
+func (a *agenda) fold(id string, o *schema.Outcome) {
+	at := slices.IndexFunc(a.Runs, func(r schema.Run) bool { return r.ID == id })
+	if at < 0 {
+		return
+	}
+	r := a.Runs[at]
+	var fresh cluster.Indexes
+	for _, index := range o.Slots {
+		if index < r.WorkerNum && !r.Over(index) {
+			fresh = append(fresh, index)
+		}
+	}
+	if len(fresh) == 0 {
+		return
+	}
+	a.changed = true
+	if o.Error == "" {
+		r.Done = union(r.Done, fresh)
+	} else {
+		r.Failed = slices.Clone(r.Failed)
+		same := slices.IndexFunc(r.Failed, func(f schema.Failure) bool { return f.Error == o.Error })
+		switch {
+		case same >= 0:
+			r.Failed[same].Slots = union(r.Failed[same].Slots, fresh)
+		case len(r.Failed) < maxFailures:
+			r.Failed = append(r.Failed, schema.Failure{Slots: fresh, Error: o.Error})
+		default: // so many ways to fail: the last entry stands for the rest
+			last := &r.Failed[len(r.Failed)-1]
+			last.Slots, last.Error = union(last.Slots, fresh), "for several reasons, among them: "+o.Error
+		}
+	}
+	a.Runs[at] = r
+}
+
+// maxFailures bounds how many errors are kept of a run.
+const maxFailures = 10
+
+func union(a, b cluster.Indexes) cluster.Indexes {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// end ends the runs of which nothing is left to do.
+func (a *agenda) end() {
+	for ended := 0; ended < maxEnds; ended++ {
+		at := slices.IndexFunc(a.Runs, func(r schema.Run) bool { return !r.Queued && r.Left() == 0 })
+		if at < 0 {
+			return
+		}
+		r := a.Runs[at]
+		r.Ended = a.WallNow
+		a.Runs = slices.Delete(a.Runs, at, at+1)
+		a.out.Ran = append(a.out.Ran, schema.Ran{Task: a.task, Run: r})
+		a.Kept = append(a.Kept, r.ID)
+		a.changed = true
+		a.extra++
+		for len(a.Kept) > cmp.Or(a.spec.KeepRuns, cluster.DefaultKeepRuns) && len(a.out.DropRuns) < maxDrops {
+			a.out.DropRuns = append(a.out.DropRuns, RunKey{a.task, a.Kept[0]})
+			a.Kept = a.Kept[1:]
+			a.extra++
+		}
+		step := "done"
+		if len(r.Failed) > 0 {
+			step = "failed"
+		}
+		a.move(schema.Move{Step: step, Task: cluster.RunTask(a.task, r.ID)})
+	}
+}
+
+// obey begins the runs that operators ask for; where others go on they wait, unless runs may overlap.
+func (a *agenda) obey() {
+	orders := a.decider.Snapshot.Orders
+	if !orders.Good() {
+		return
+	}
+	for _, o := range orders.Rec.RunNow {
+		if o.Task != a.task || len(a.Runs) >= cluster.MaxActiveRuns {
+			continue
+		}
+		if a.Find(o.ID) == nil && !slices.Contains(a.Kept, o.ID) {
+			r := a.newRun(o.ID, a.WallNow)
+			r.By = o.By
+			if o.Params != "" {
+				r.Params = o.Params
+			}
+			a.begin(r, a.spec.Overlap != cluster.OverlapAllow)
+		}
+		a.begun[o.ID] = true
+	}
+}
+
+func (a *agenda) newRun(id string, due time.Time) schema.Run {
+	return schema.Run{ID: id, Due: due, WorkName: a.spec.WorkName, WorkerNum: a.spec.WorkerNum, Params: a.spec.Params}
+}
+
+// begin adds a run; it waits if it is to and others are there.
+func (a *agenda) begin(r schema.Run, wait bool) {
+	if r.Queued = wait && len(a.Runs) > 0; !r.Queued {
+		r.Began = a.WallNow
+	}
+	a.Runs = append(a.Runs, r)
+	a.changed = true
+	a.move(schema.Move{Step: "run", Task: cluster.RunTask(a.task, r.ID), Node: r.By})
+}
+
+// dequeue begins the next run that waits, if nothing else goes on any more.
+func (a *agenda) dequeue() {
+	for i := range a.Runs {
+		r := &a.Runs[i]
+		if r.Queued && (i == 0 || a.spec.Overlap == cluster.OverlapAllow) {
+			r.Queued, r.Began, a.changed = false, a.WallNow, true
+		}
+	}
+}
+
+// fire begins the runs whose time has come.
+func (a *agenda) fire(s *schedule.Schedule) {
+	if a.spec.Paused {
+		return
+	}
+	if s == nil {
+		if !a.Begun {
+			a.Begun = true
+			a.begin(a.newRun(RunID(a.WallNow), a.WallNow), false)
+		}
+		return
+	}
+	if timing := timingOf(a.spec); a.Timing != timing {
+		a.Timing, a.Last, a.changed = timing, a.WallNow.Truncate(time.Second), true
+	}
+	due := s.At(a.Last, a.WallNow, a.spec.Misfire)
+	for n, at := range due.Fire {
+		if len(a.Runs) >= cluster.MaxActiveRuns && a.spec.Overlap != cluster.OverlapSkip && a.Left() {
+			due.Next = at // these wait until there is room
+			due.Last = due.Fire[max(n-1, 0)]
+			if n == 0 {
+				due.Last = a.Last
+			}
+			break
+		}
+		a.changed = true
+		if a.spec.Overlap == cluster.OverlapAllow || len(a.Runs) == 0 || a.spec.Overlap == cluster.OverlapQueue {
+			a.begin(a.newRun(RunID(at), at), a.spec.Overlap == cluster.OverlapQueue)
+		} else {
+			a.Skipped++
+		}
+	}
+	if due.Missed > 0 || !due.Last.Equal(a.Last) {
+		a.Missed += int64(due.Missed)
+		a.Last, a.changed = due.Last, true
+	}
+	if !due.Next.IsZero() {
+		a.wake(a.Now + max(due.Next.Sub(a.WallNow), time.Millisecond))
+	}
+}
+
+// Left tells whether any run has something left to do.
+func (a *agenda) Left() bool {
+	return slices.ContainsFunc(a.Runs, func(r schema.Run) bool { return r.Left() > 0 })
+}
+
+// timingOf tells schedules apart.
+func timingOf(spec cluster.TaskSpec) string {
+	if spec.Every != 0 {
+		return "every " + spec.Every.String()
+	}
+	return fmt.Sprintf("%s %s", spec.Schedule, cmp.Or(spec.TimeZone, "UTC"))
+}
+
+// RunID names a run after the instant of its firing.
+func RunID(at time.Time) string { return at.UTC().Format("20060102T150405Z") }

@@ -1,0 +1,192 @@
+// Package schedule says when runs of a task begin. It is pure: it reads no clock.
+//
+// # The model
+//
+// A schedule is a rule for instants of UTC. A firing is one of them, and its instant is its name: the record
+// of a task notes the last one that was decided about, and nothing is decided about earlier ones
+// again, so none fires twice, whoever leads and whatever happens to clocks.
+//
+// Schedules of cron are told in the local time of a zone. Where a clock goes forward, a time that there is not
+// fires when it would have been: 02:30 at 03:30. Where a clock goes back, a schedule that names its hours fires
+// at the first of the two equal times only; one whose hour is a wildcard goes by elapsed time, as those
+// with an interval do, and fires in both hours.
+package schedule
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/netresearch/go-cron"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// Schedule is when runs of a task begin.
+type Schedule struct {
+	spec  *cron.SpecSchedule // nil for every
+	every time.Duration
+	fixed bool // it names its hours
+}
+
+// parser reads five fields, with the days of week and month joined by "or" if both are restricted, as in
+// every cron.
+var parser = cron.MustNewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor | cron.DowOrDom)
+
+// star is how the library notes a wildcard.
+const star = 1 << 63
+
+// Parse reads a task's schedule, nil if it has none. Its error says what to write instead.
+func Parse(t cluster.TaskSpec) (*Schedule, error) {
+	switch {
+	case t.Every != 0:
+		return &Schedule{every: time.Duration(t.Every)}, nil
+	case t.Schedule == "":
+		return nil, nil
+	}
+	zone := t.TimeZone
+	if zone == "" {
+		zone = "UTC"
+	}
+	location, err := time.LoadLocation(zone)
+	if err != nil || zone == "Local" {
+		return nil, fmt.Errorf("timeZone: %q is no time zone; name one as in \"Europe/Berlin\" or \"UTC\"", zone)
+	}
+	text := strings.TrimSpace(t.Schedule)
+	if strings.Contains(text, "TZ=") || strings.HasPrefix(text, "@every") || text == "@reboot" {
+		return nil, fmt.Errorf("schedule: %q: write the zone as timeZone, and an interval as every", text)
+	}
+	parsed, err := parser.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("schedule: %q: %w; write it as \"minute hour day month weekday\", as in \"30 2 * * MON-FRI\"", text, err)
+	}
+	spec, ok := parsed.(*cron.SpecSchedule)
+	if !ok {
+		return nil, fmt.Errorf("schedule: %q: write it as \"minute hour day month weekday\"", text)
+	}
+	spec.Location = location
+	s := &Schedule{spec: spec, fixed: spec.Hour&star == 0}
+	if s.Next(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
+		return nil, fmt.Errorf("schedule: %q: there is no such date", text)
+	}
+	return s, nil
+}
+
+// Validate returns every mistake in a task, joined, those in its schedule included.
+func Validate(t cluster.TaskSpec) error {
+	_, err := Parse(t)
+	if whole := t.Validate(); whole != nil && err != nil {
+		if parts, ok := whole.(interface{ Unwrap() []error }); ok {
+			return errors.Join(append(slices.Clone(parts.Unwrap()), err)...)
+		}
+	} else if whole != nil {
+		return whole
+	}
+	return err
+}
+
+// Next returns the first firing after an instant, the zero time if there is none. For one with an
+// interval that instant has to be a firing, or when the task began.
+func (s *Schedule) Next(after time.Time) time.Time {
+	if s.spec == nil {
+		return after.Add(s.every).UTC()
+	}
+	next := after
+	for {
+		next = s.spec.Next(next.In(s.spec.Location))
+		if next.IsZero() || !s.fixed || !repeated(next) {
+			return next.UTC()
+		}
+	}
+}
+
+// repeated tells whether the local time of an instant was there before: a clock has gone back.
+func repeated(t time.Time) bool {
+	const step, most = 15 * time.Minute, 3 * time.Hour
+	_, offset := t.Zone()
+	for back := step; back <= most; back += step {
+		if _, before := t.Add(-back).Zone(); time.Duration(before-offset)*time.Second == back {
+			return true
+		}
+	}
+	return false
+}
+
+// between returns the firings in (after, until], the last ones if there are more than so many.
+func (s *Schedule) between(last, after, until time.Time, most int) (list []time.Time) {
+	if s.spec == nil {
+		n := until.Sub(last) / s.every // the number of the last one, counted from last
+		for ; n > 0 && len(list) < most; n-- {
+			at := last.Add(n * s.every)
+			if !at.After(after) {
+				break
+			}
+			list = append(list, at.UTC())
+		}
+		slices.Reverse(list)
+		return list
+	}
+	if after.Before(last) {
+		after = last
+	}
+	for at := s.Next(after); !at.IsZero() && !at.After(until); at = s.Next(at) {
+		list = append(list, at)
+	}
+	return list[max(0, len(list)-most):]
+}
+
+// Due is what a schedule wants at a moment.
+type Due struct {
+	Fire   []time.Time // the runs to begin, by their instants, in order
+	Missed int         // firings that came too late and were skipped, as far as they were counted
+	Last   time.Time   // nothing up to it is decided about again
+	Next   time.Time   // the first firing that is to come, zero for none
+}
+
+// At returns what the schedule of a task wants now, if everything up to last was decided about.
+func (s *Schedule) At(last, now time.Time, misfire cluster.Misfire) Due {
+	// In the meantime of a change of leaders nothing is missed.
+	const most = 10_000
+	edge := now.Add(-cluster.MisfireAfter)
+	d := Due{Last: last}
+	d.Fire = s.between(last, latest(last, edge), now, most)
+	if late := s.late(last, edge); len(late) > 0 {
+		d.Last = late[len(late)-1]
+		keep := 0
+		switch misfire {
+		case cluster.MisfireOnce:
+			keep = 1
+		case cluster.MisfireAll:
+			keep = min(len(late), cluster.MaxMisfires)
+		}
+		d.Fire = slices.Concat(late[len(late)-keep:], d.Fire)
+		d.Missed = len(late) - keep
+	}
+	if n := len(d.Fire); n > 0 {
+		d.Last = latest(d.Last, d.Fire[n-1])
+	}
+	d.Next = s.Next(d.Last)
+	return d
+}
+
+// late returns the last firings up to an instant that nothing was decided about, one more than
+// anybody asks for. It looks back ever further, since there may be very many.
+func (s *Schedule) late(last, edge time.Time) (list []time.Time) {
+	const most = cluster.MaxMisfires + 1
+	for back := time.Hour; edge.After(last); back *= 8 {
+		from := latest(last, edge.Add(-back))
+		if list = s.between(last, from, edge, most); len(list) == most || from.Equal(last) {
+			return list
+		}
+	}
+	return nil
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

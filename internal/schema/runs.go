@@ -1,0 +1,157 @@
+package schema
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// Agenda is what goes on of a task that runs to its end: how far its schedule was decided, and the runs
+// that are under way. Only leaders write it. Deleting it by hand makes the task begin anew.
+type Agenda struct {
+	versioned
+	// Timing is the schedule that Last is of: another one begins anew.
+	Timing string `json:"timing,omitempty"`
+	// Last is the instant up to which the schedule was decided: no firing up to it happens again.
+	Last time.Time `json:"last,omitzero"`
+	// Begun says that a task without a schedule has had the run that it is declared for.
+	Begun bool `json:"begun,omitempty"`
+	// Missed counts the firings that were skipped because they came too late, Skipped those that came while
+	// another run was going on.
+	Missed  int64 `json:"missed,omitempty"`
+	Skipped int64 `json:"skipped,omitempty"`
+	// Runs are those under way, in the order in which they began.
+	Runs []Run `json:"runs"`
+	// Kept are the IDs of the last runs that are over, oldest first.
+	Kept []string `json:"kept,omitempty"`
+}
+
+// Run is one execution of a task. What runs, how often and with what parameters is as it was declared when
+// the run began; all else is as the task says.
+type Run struct {
+	ID        string          `json:"id"`
+	Due       time.Time       `json:"due"`          // the instant of its firing
+	By        string          `json:"by,omitempty"` // who asked for it; "" for the schedule or the declaration
+	WorkName  string          `json:"workName"`
+	WorkerNum int             `json:"workerNum"`
+	Params    cluster.Params  `json:"params,omitempty"`
+	Queued    bool            `json:"queued,omitempty"` // it waits for an earlier run
+	Began     time.Time       `json:"began,omitzero"`   // by the clock of the leader that began it
+	Done      cluster.Indexes `json:"done,omitempty"`
+	Failed    []Failure       `json:"failed,omitempty"`
+	Ended     time.Time       `json:"ended,omitzero"`
+}
+
+// Failure is a set of slots that have failed in the same way.
+type Failure struct {
+	Slots cluster.Indexes `json:"slots"`
+	Error string          `json:"error"`
+}
+
+// Left counts the slots that are neither done nor failed.
+func (r *Run) Left() int {
+	left := r.WorkerNum - len(r.Done)
+	for _, f := range r.Failed {
+		left -= len(f.Slots)
+	}
+	return left
+}
+
+// Over tells whether a slot is done or has failed.
+func (r *Run) Over(index int) bool {
+	for _, f := range r.Failed {
+		if f.Slots.Contains(index) {
+			return true
+		}
+	}
+	return r.Done.Contains(index)
+}
+
+// Find returns a run, nil if it is not under way.
+func (a *Agenda) Find(id string) *Run {
+	for i := range a.Runs {
+		if a.Runs[i].ID == id {
+			return &a.Runs[i]
+		}
+	}
+	return nil
+}
+
+func (a *Agenda) validate() error {
+	seen := map[string]bool{}
+	for i := range a.Runs {
+		r := &a.Runs[i]
+		if r.ID == "" || seen[r.ID] {
+			return fmt.Errorf("run %q is there twice", r.ID)
+		}
+		seen[r.ID] = true
+		if r.WorkerNum < 0 || r.WorkerNum > cluster.MaxRunWorkers {
+			return fmt.Errorf("run %s: workerNum %d is impossible", r.ID, r.WorkerNum)
+		}
+		if err := cluster.ValidateName(r.WorkName); err != nil {
+			return fmt.Errorf("run %s: workName: %w", r.ID, err)
+		}
+		if err := r.Params.Validate(); err != nil {
+			return fmt.Errorf("run %s: params: %w", r.ID, err)
+		}
+	}
+	return nil
+}
+
+// Ran is a run that is over.
+type Ran struct {
+	header
+	Task string `json:"task"`
+	Run
+}
+
+// Done is what a member says of slots of runs that have ended on it, until its document lists them no
+// more. Only the member writes it, in commits that say as well that it holds them.
+type Done struct {
+	versioned
+	Slots []Outcome `json:"slots"`
+}
+
+// Outcome is how slots of one run have ended.
+type Outcome struct {
+	Task  string          `json:"task"` // as cluster.RunTask gives it
+	Slots cluster.Indexes `json:"slots"`
+	Token int64           `json:"token"`
+	// Error is why they have failed, "" if they are done.
+	Error string `json:"error,omitempty"`
+}
+
+// Lists tells whether a slot has ended under a token.
+func (d *Done) Lists(slot cluster.Slot, token int64) bool {
+	if d == nil {
+		return false
+	}
+	for _, o := range d.Slots {
+		if o.Task == slot.Task && o.Token == token && o.Slots.Contains(slot.Index) {
+			return true
+		}
+	}
+	return false
+}
+
+// Add notes that a slot has ended. Each is added once.
+func (d *Done) Add(slot cluster.Slot, token int64, reason string) {
+	for i := range d.Slots {
+		if o := &d.Slots[i]; o.Task == slot.Task && o.Token == token && o.Error == reason {
+			o.Slots = append(slices.Clone(o.Slots), slot.Index)
+			slices.Sort(o.Slots)
+			return
+		}
+	}
+	d.Slots = append(d.Slots, Outcome{Task: slot.Task, Slots: cluster.Indexes{slot.Index}, Token: token, Error: reason})
+}
+
+// RunOrder is a run that an operator asks for.
+type RunOrder struct {
+	ID     string         `json:"id"`
+	Task   string         `json:"task"`
+	Params cluster.Params `json:"params,omitempty"`
+	By     string         `json:"by,omitempty"`
+}

@@ -41,6 +41,8 @@ type Config struct {
 	Name string
 	// Address is where the node's HTTP API can be reached, host:port; "" if it has none.
 	Address string
+	// Advertise is where other nodes reach that API, host:port; "" if they are not to ask this one.
+	Advertise string
 	// Labels describe the node to tasks that require or prefer some; "node" and "host" are added.
 	Labels cluster.Labels
 	// Weight is the node's share of the work against that of others; 0 for 1.

@@ -152,7 +152,7 @@ func (n *Node) live(ctx context.Context, patience time.Duration) (joined bool, e
 	}
 	host, _ := os.Hostname() // for people only
 	member := cluster.Member{
-		GUID: membership.NewGUID(), Name: n.cfg.Name, Host: host, PID: os.Getpid(), Address: n.cfg.Address,
+		GUID: membership.NewGUID(), Name: n.cfg.Name, Host: host, PID: os.Getpid(), Address: n.cfg.Address, Advertise: n.cfg.Advertise,
 		Works: n.Works(), Labels: n.cfg.Labels, Weight: n.cfg.Weight, Capacity: n.cfg.Capacity, SessionTimeout: session.Info().Timeout,
 	}
 	lease := membership.NewLease(session)

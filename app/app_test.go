@@ -331,7 +331,7 @@ func TestStatus(t *testing.T) {
 			{Task: "b", Index: 1, State: cluster.WorkerPending},
 		},
 		Errors: []cluster.RecordError{{Path: "/xconsumer/demo/tasks/c", Error: "not usable"}},
-	}}))
+	}}, nil))
 	defer server.Close()
 	want := `cluster demo   leader n1   term 3   1 of 5 workers running
 

@@ -28,7 +28,7 @@ const (
 
 // runFlags are the flags of run and config check; "" is not given.
 type runFlags struct {
-	config, cluster, name, http, zookeeper, etcd, join string
+	config, cluster, name, http, zookeeper, etcd, join, advertise, secretFile string
 }
 
 // settings is the configuration in force: flags over environment over file over defaults.
@@ -41,6 +41,8 @@ type settings struct {
 	named    bool   // cluster was asked for by flag or variable
 	// httpInFile: the file has [http].
 	httpInFile bool
+	advertise  string // host:port, "" if other nodes do not ask this one
+	secret     []byte // that they sign their requests with
 	service    service
 	leader     cluster.LeaderPolicy
 	moving     cluster.Moving
@@ -78,6 +80,8 @@ func loadSettings(flags runFlags, env func(string) string) (settings, error) {
 	override(&c.Cluster, "cluster", clusterVariable, flags.cluster)
 	override(&c.Node.Name, "node.name", "XCONSUMER_NODE_NAME", flags.name)
 	override(&c.HTTP.Listen, "http.listen", "XCONSUMER_HTTP_LISTEN", flags.http)
+	override(&c.HTTP.Advertise, "http.advertise", "XCONSUMER_HTTP_ADVERTISE", flags.advertise)
+	override(&c.HTTP.SecretFile, "http.secretFile", "XCONSUMER_HTTP_SECRET_FILE", flags.secretFile)
 	override(&c.ZooKeeper.Host, "zookeeper.host", "XCONSUMER_ZOOKEEPER_HOST", flags.zookeeper)
 	override(&c.ZooKeeper.SessionTimeout, "zookeeper.sessionTimeout", "XCONSUMER_ZOOKEEPER_SESSION_TIMEOUT", "")
 	override(&c.ZooKeeper.TickTime, "zookeeper.tickTime", "XCONSUMER_ZOOKEEPER_TICK_TIME", "")
@@ -113,6 +117,7 @@ func loadSettings(flags runFlags, env func(string) string) (settings, error) {
 		f.check("node.name", cluster.ValidateName(s.name))
 	}
 	f.check("http.listen", validateListen(s.listen))
+	f.peers(&s)
 	if s.leader != "" {
 		f.check("leader.workers", s.leader.Validate())
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/schedule"
 )
 
 // fileConfig is app.toml. Durations are text here, so that a mistake in one is told like any
@@ -31,7 +32,9 @@ type fileConfig struct {
 	ZooKeeper zookeeperConfig `toml:"zookeeper"`
 	Etcd      etcdConfig      `toml:"etcd"`
 	HTTP      struct {
-		Listen string `toml:"listen"`
+		Listen     string `toml:"listen"`
+		Advertise  string `toml:"advertise"`
+		SecretFile string `toml:"secretFile"`
 	} `toml:"http"`
 	Leader struct {
 		Workers string `toml:"workers"`
@@ -99,6 +102,23 @@ type fileTask struct {
 	Weight         int64          `toml:"weight"`
 	MaxUnavailable int64          `toml:"maxUnavailable"`
 	Paused         bool           `toml:"paused"`
+
+	Restart struct {
+		Backoff    string `toml:"backoff"`
+		MaxBackoff string `toml:"maxBackoff"`
+		Max        int64  `toml:"max"`
+		Elsewhere  int64  `toml:"elsewhere"`
+	} `toml:"restart"`
+	WhenDisconnected string `toml:"whenDisconnected"`
+	Mode             string `toml:"mode"`
+	Schedule         string `toml:"schedule"`
+	TimeZone         string `toml:"timeZone"`
+	Every            string `toml:"every"`
+	Misfire          string `toml:"misfire"`
+	Overlap          string `toml:"overlap"`
+	MaxAttempts      int64  `toml:"maxAttempts"`
+	Timeout          string `toml:"timeout"`
+	KeepRuns         int64  `toml:"keepRuns"`
 }
 
 // knownKeys are all keys of app.toml. Keys are told apart by case, which the decoder does not.
@@ -110,12 +130,15 @@ var knownKeys = map[string]bool{
 	"etcd": true, "etcd.endpoints": true, "etcd.prefix": true, "etcd.sessionTimeout": true,
 	"etcd.username": true, "etcd.password": true, "etcd.passwordFile": true,
 	"etcd.tls": true, "etcd.tls.ca": true, "etcd.tls.cert": true, "etcd.tls.key": true, "etcd.tls.serverName": true,
-	"http": true, "http.listen": true, "leader": true, "leader.workers": true,
+	"http": true, "http.listen": true, "http.advertise": true, "http.secretFile": true, "leader": true, "leader.workers": true,
 	"work": true, "work.name": true, "work.command": true, "work.dir": true, "work.env": true, "work.user": true,
 	"log": true, "log.keep": true,
 	"task": true, "task.name": true, "task.workName": true, "task.workerNum": true, "task.stopTimeout": true,
 	"task.interval": true, "task.params": true, "task.require": true, "task.prefer": true, "task.spread": true, "task.maxPerNode": true, "task.weight": true,
 	"task.maxUnavailable": true, "task.paused": true,
+	"task.restart": true, "task.restart.backoff": true, "task.restart.maxBackoff": true, "task.restart.max": true, "task.restart.elsewhere": true,
+	"task.whenDisconnected": true, "task.mode": true, "task.schedule": true, "task.timeZone": true, "task.every": true, "task.misfire": true,
+	"task.overlap": true, "task.maxAttempts": true, "task.timeout": true, "task.keepRuns": true,
 	"moving": true, "moving.maxMoving": true, "moving.leaveDelay": true, "moving.freezeAbove": true, "moving.freezeFor": true,
 }
 
@@ -373,8 +396,9 @@ func (f *configFile) tasks() []cluster.TaskSpec {
 		spec.Require, spec.Prefer, spec.Spread = cluster.Selector(t.Require), cluster.Selector(t.Prefer), t.Spread
 		spec.MaxPerNode, spec.Weight, spec.MaxUnavailable = int(t.MaxPerNode), int(t.Weight), int(t.MaxUnavailable)
 		spec.Paused = t.Paused
+		f.runsOf(key, &t, &spec)
 		bad := f.zeros(key, "maxPerNode", "weight", "maxUnavailable")
-		for _, e := range split(spec.Validate()) {
+		for _, e := range split(schedule.Validate(spec)) {
 			name, _, _ := strings.Cut(e.Error(), ":")
 			f.fail(f.at(key+"."+name), e.Error())
 			bad = true
@@ -389,6 +413,21 @@ func (f *configFile) tasks() []cluster.TaskSpec {
 		}
 	}
 	return specs
+}
+
+// runsOf reads what becomes of workers that fail, and of those that run to their end.
+func (f *configFile) runsOf(key string, t *fileTask, spec *cluster.TaskSpec) {
+	spec.Restart = cluster.Restart{
+		Backoff:    cluster.Duration(f.duration(key+".restart.backoff", t.Restart.Backoff)),
+		MaxBackoff: cluster.Duration(f.duration(key+".restart.maxBackoff", t.Restart.MaxBackoff)),
+		Max:        int(t.Restart.Max), Elsewhere: int(t.Restart.Elsewhere),
+	}
+	spec.WhenDisconnected = cluster.WhenDisconnected(t.WhenDisconnected)
+	spec.Mode, spec.Schedule, spec.TimeZone = cluster.Mode(t.Mode), t.Schedule, t.TimeZone
+	spec.Every = cluster.Duration(f.duration(key+".every", t.Every))
+	spec.Timeout = cluster.Duration(f.duration(key+".timeout", t.Timeout))
+	spec.Misfire, spec.Overlap = cluster.Misfire(t.Misfire), cluster.Overlap(t.Overlap)
+	spec.MaxAttempts, spec.KeepRuns = int(t.MaxAttempts), int(t.KeepRuns)
 }
 
 // zeros notes keys that are given as 0, where leaving them out is what is meant. It tells whether there

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -102,6 +103,10 @@ func (d *dev) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	secret := filepath.Join(d.dir, "secret")
+	if err := os.WriteFile(secret, []byte(rand.Text()+rand.Text()), 0o600); err != nil {
+		return err
+	}
 	keep := d.data
 	if keep == "" {
 		keep = filepath.Join(d.dir, "data")
@@ -112,7 +117,7 @@ func (d *dev) run(ctx context.Context) (err error) {
 	defer d.server.Close()
 	for i, addr := range d.addrs {
 		name := nodeOf(i)
-		d.crew.add(name, []string{"run", "--join", d.server.URL(), "--cluster", d.cluster, "--name", name, "--http", addr, "--config", config})
+		d.crew.add(name, []string{"run", "--join", d.server.URL(), "--cluster", d.cluster, "--name", name, "--http", addr, "--advertise", addr, "--secret-file", secret, "--config", config})
 	}
 	return d.work(ctx, log)
 }

@@ -148,7 +148,7 @@ func newRoot(register Register, streams Streams) *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w; see %s --help", errUsage, err, c.CommandPath())
 	})
-	root.AddCommand(devCommand(register, streams), janitorCommand(), runCommand(register, streams), statusCommand(streams), configCommand(streams), versionCommand(streams))
+	root.AddCommand(devCommand(register, streams), janitorCommand(), runCommand(register, streams), statusCommand(streams), logsCommand(streams), runNowCommand(streams), configCommand(streams), versionCommand(streams))
 	return root
 }
 

@@ -31,6 +31,8 @@ func runCommand(register Register, streams Streams) *cobra.Command {
 	}
 	flags := configFlags(c)
 	c.Flags().StringVar(&flags.join, "join", "", "etcd address that xconsumer dev prints: joins that cluster, whatever app.toml says")
+	c.Flags().StringVar(&flags.advertise, "advertise", "", "host:port where other nodes reach this one")
+	c.Flags().StringVar(&flags.secretFile, "secret-file", "", "file with the secret that nodes sign requests to each other with")
 	alone := c.Flags().Bool("no-supervise", false, "no parent process: after a crash the node is not started again, and its work waits for the session timeout")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		s, err := loadSettings(*flags, streams.Env)
@@ -93,7 +95,7 @@ func runNode(ctx context.Context, s settings, register Register, child *supervis
 		return err
 	}
 	node, err := xconsumer.New(store, xconsumer.Config{
-		Cluster: s.cluster, Name: s.name, Address: address, Tasks: s.tasks, LeaderWorkers: s.leader, Source: s.file,
+		Cluster: s.cluster, Name: s.name, Address: address, Advertise: s.advertise, Tasks: s.tasks, LeaderWorkers: s.leader, Source: s.file,
 		Moving: s.moving, Labels: s.labels, Weight: s.weight, Capacity: s.capacity,
 		LogBytes: s.logBytes, Vitals: tell, Log: log,
 	})
@@ -107,7 +109,7 @@ func runNode(ctx context.Context, s settings, register Register, child *supervis
 		return node.Run(ctx)
 	}
 	server := &http.Server{
-		Handler:           httpapi.Handler(node),
+		Handler:           httpapi.Handler(node, &httpapi.Peers{Secret: s.secret, Advertise: s.advertise}),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      time.Minute,

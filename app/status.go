@@ -11,36 +11,30 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/httpapi"
 )
 
 const defaultServer = "http://127.0.0.1:8800"
 
 func statusCommand(streams Streams) *cobra.Command {
-	var server, output string
+	var output string
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Shows the cluster, as any of its nodes sees it",
 		Args:  noArgs,
 	}
-	c.Flags().StringVar(&server, "server", "", "URL of a node (default $XCONSUMER_SERVER or "+defaultServer+")")
+	server := serverFlag(c)
 	c.Flags().StringVarP(&output, "output", "o", "table", "table or json")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if output != "table" && output != "json" {
 			return fmt.Errorf("%w: --output: %q is neither table nor json", errUsage, output)
 		}
-		for _, s := range []string{streams.Env("XCONSUMER_SERVER"), defaultServer} {
-			if server == "" {
-				server = s
-			}
-		}
-		client, err := httpapi.NewClient(server)
+		client, err := clientOf(*server, streams.Env)
 		if err != nil {
-			return fmt.Errorf("%w: %w", errUsage, err)
+			return err
 		}
 		state, raw, err := client.State(c.Context())
 		if err != nil {
-			return fmt.Errorf("%w\nIs a node running there? Start one with `xconsumer run`, or name another with --server", err)
+			return advise(err)
 		}
 		if output == "json" {
 			var b bytes.Buffer
@@ -63,7 +57,14 @@ func printState(out io.Writer, s cluster.State) error {
 	var b bytes.Buffer
 	running, wanted := 0, 0
 	for _, t := range s.Tasks {
-		running, wanted = running+t.Running, wanted+t.WorkerNum
+		if running += t.Running; !t.Runs {
+			wanted += t.WorkerNum
+		}
+	}
+	for _, r := range s.Runs {
+		if r.State == cluster.RunGoesOn {
+			wanted += r.WorkerNum - r.Done - r.Failed
+		}
 	}
 	leader := s.Leader
 	if leader == "" {
@@ -87,6 +88,7 @@ func printState(out io.Writer, s cluster.State) error {
 	}
 	b.WriteByte('\n')
 	writeTable(&b, tasks)
+	listRuns(&b, s.Runs)
 	listOthers(&b, s)
 	for _, e := range s.Errors {
 		fmt.Fprintf(&b, "\nunusable record %s: %s\n", e.Path, e.Error)
@@ -116,11 +118,31 @@ func unplaced(t cluster.TaskInfo) string {
 	return fmt.Sprintf("%d: %s", t.Unplaced, t.Reason)
 }
 
+// listRuns lists the runs that are under way.
+func listRuns(b *bytes.Buffer, runs []cluster.RunInfo) {
+	if len(runs) == 0 {
+		return
+	}
+	rows := [][]string{{"RUN", "STATE", "DONE", "FAILED", "OF", "LAST ERROR"}}
+	for i, r := range runs {
+		if i == maxListed {
+			rows = append(rows, []string{fmt.Sprintf("and %d more", len(runs)-maxListed)})
+			break
+		}
+		rows = append(rows, []string{cluster.RunTask(r.Task, r.ID), string(r.State), fmt.Sprint(r.Done), fmt.Sprint(r.Failed), fmt.Sprint(r.WorkerNum), firstLine(r.Error)})
+	}
+	b.WriteByte('\n')
+	writeTable(b, rows)
+}
+
 // listOthers lists the workers that do not simply run.
 func listOthers(b *bytes.Buffer, s cluster.State) {
 	var others []cluster.WorkerInfo
 	for _, w := range s.Workers {
 		suspected := w.State == cluster.WorkerHeld || w.State == cluster.WorkerGivenUp
+		if w.State == cluster.WorkerDone {
+			continue
+		}
 		if suspected || w.Node != "" && (w.State != cluster.WorkerRunning || w.Restarts > 0) {
 			others = append(others, w)
 		}
@@ -134,8 +156,7 @@ func listOthers(b *bytes.Buffer, s cluster.State) {
 			rows = append(rows, []string{fmt.Sprintf("and %d more", len(others)-maxListed)})
 			break
 		}
-		slot := cluster.Slot{Task: o.Task, Index: o.Index}
-		rows = append(rows, []string{slot.String(), dash(o.Node), string(o.State), fmt.Sprint(o.Restarts), firstLine(o.Error)})
+		rows = append(rows, []string{o.Slot().String(), dash(o.Node), string(o.State), fmt.Sprint(o.Restarts), firstLine(o.Error)})
 	}
 	b.WriteByte('\n')
 	writeTable(b, rows)

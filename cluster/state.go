@@ -9,6 +9,7 @@ type Member struct {
 	Host           string
 	PID            int
 	Address        string // host:port of its HTTP listener, "" if it has none
+	Advertise      string // host:port where other nodes reach it, "" if they do not
 	Works          []string
 	Labels         Labels
 	Weight         int // its share of the work against that of others; 0: 1
@@ -81,15 +82,17 @@ type State struct {
 
 // NodeInfo describes a member.
 type NodeInfo struct {
-	Name    string    `json:"name"`
-	Member  string    `json:"member"`
-	Host    string    `json:"host"`
-	Address string    `json:"address"`
-	PID     int       `json:"pid"`
-	Leader  bool      `json:"leader"`
-	State   NodeState `json:"state"`
-	Slots   int       `json:"slots"` // slots granted to it, those that it is releasing included
-	Works   []string  `json:"works,omitempty"`
+	Name    string `json:"name"`
+	Member  string `json:"member"`
+	Host    string `json:"host"`
+	Address string `json:"address"`
+	// Advertise is where other nodes reach it, "" if they do not.
+	Advertise string    `json:"advertise,omitempty"`
+	PID       int       `json:"pid"`
+	Leader    bool      `json:"leader"`
+	State     NodeState `json:"state"`
+	Slots     int       `json:"slots"` // slots granted to it, those that it is releasing included
+	Works     []string  `json:"works,omitempty"`
 
 	Labels   Labels `json:"labels,omitempty"`
 	Weight   int    `json:"weight"`             // its share of the work against that of others

@@ -35,24 +35,40 @@ type Node interface {
 	Do(ctx context.Context, op cluster.Operation) error
 	Plan(ctx context.Context, change cluster.Change) (cluster.Plan, error)
 	Apply(ctx context.Context, change cluster.Change, revision string) error
+	Runs(ctx context.Context, task string) ([]cluster.RunInfo, error)
+	Log(slot cluster.Slot, last int) ([]cluster.LogLine, error)
+	FollowLog(ctx context.Context, slot cluster.Slot, first int64) ([]cluster.LogLine, error)
 }
 
 // stateTimeout bounds how long a request waits for the coordination service.
 const stateTimeout = 5 * time.Second
 
-// Handler returns the API of a node.
-func Handler(node Node) http.Handler {
-	a := &api{node}
+// Handler returns the API of a node. Without peers, nil, it asks no other node and answers none.
+func Handler(node Node, peers *Peers) http.Handler {
+	a := &api{node, peers}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/v1/state", a.state)
 	mux.HandleFunc("GET /healthz", a.healthz)
 	mux.HandleFunc("GET /readyz", a.readyz)
+	mux.HandleFunc("GET /api/v1/tasks/{task}/runs", a.runs)
+	mux.HandleFunc("GET /api/v1/workers/{task}/{index}/log", a.workerLog)
+	mux.HandleFunc("GET /peer/v1/workers/{task}/{index}/log", peers.signed(func(w http.ResponseWriter, r *http.Request) {
+		q, err := readLogQuery(r)
+		if err != nil {
+			a.fail(w, err)
+			return
+		}
+		a.sendLog(w, r, q)
+	}))
 	a.operations(mux)
 	mux.HandleFunc("/", a.unknown)
 	return http.NewCrossOriginProtection().Handler(mux) // no other site's page may operate a cluster
 }
 
-type api struct{ node Node }
+type api struct {
+	node  Node
+	peers *Peers
+}
 
 func (a *api) state(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), stateTimeout)

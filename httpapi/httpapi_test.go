@@ -23,6 +23,8 @@ func TestMain(m *testing.M) {
 }
 
 type node struct {
+	httpapi.Node // what it does not do itself is not asked of it
+
 	state   cluster.State
 	err     error
 	reasons []string
@@ -54,7 +56,7 @@ func (n node) Apply(_ context.Context, c cluster.Change, revision string) error 
 func get(t *testing.T, n node, method, path string) (*http.Response, map[string]any) {
 	t.Helper()
 	w := httptest.NewRecorder()
-	httpapi.Handler(n).ServeHTTP(w, httptest.NewRequest(method, path, nil))
+	httpapi.Handler(n, nil).ServeHTTP(w, httptest.NewRequest(method, path, nil))
 	resp := w.Result()
 	var body map[string]any
 	if err := json.NewDecoder(resp.Body).Decode(&body); err != nil {
@@ -133,7 +135,7 @@ func TestOperations(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var did []string
 			w := httptest.NewRecorder()
-			httpapi.Handler(node{err: c.err, did: &did}).ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/api/v1/"+c.path, strings.NewReader(c.body)))
+			httpapi.Handler(node{err: c.err, did: &did}, nil).ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/api/v1/"+c.path, strings.NewReader(c.body)))
 			var body struct{ Detail string }
 			if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil {
 				t.Fatal(err)
@@ -151,7 +153,7 @@ func TestOperations(t *testing.T) {
 
 func TestPlan(t *testing.T) {
 	w := httptest.NewRecorder()
-	httpapi.Handler(node{}).ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/api/v1/plan", strings.NewReader(`{"drain": ["n2"]}`)))
+	httpapi.Handler(node{}, nil).ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/api/v1/plan", strings.NewReader(`{"drain": ["n2"]}`)))
 	var plan cluster.Plan
 	if err := json.Unmarshal(w.Body.Bytes(), &plan); err != nil || w.Code != http.StatusOK || plan.Revision != "[n2]" {
 		t.Errorf("status %d, %+v, %v", w.Code, plan, err)
@@ -164,7 +166,7 @@ func TestOtherSitesAreRefused(t *testing.T) {
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
 	w := httptest.NewRecorder()
 	var did []string
-	httpapi.Handler(node{did: &did}).ServeHTTP(w, r)
+	httpapi.Handler(node{did: &did}, nil).ServeHTTP(w, r)
 	if w.Code != http.StatusForbidden || len(did) > 0 {
 		t.Errorf("status %d, did %v", w.Code, did)
 	}
@@ -180,11 +182,11 @@ func TestClient(t *testing.T) {
 		}
 		return c
 	}
-	state, raw, err := serve(httpapi.Handler(node{state: cluster.State{Cluster: "c"}})).State(t.Context())
+	state, raw, err := serve(httpapi.Handler(node{state: cluster.State{Cluster: "c"}}, nil)).State(t.Context())
 	if err != nil || state.Cluster != "c" || !strings.Contains(string(raw), `"cluster":"c"`) {
 		t.Errorf("%+v, %s, %v", state, raw, err)
 	}
-	_, _, err = serve(httpapi.Handler(node{err: errors.New("no idea"), reasons: []string{"connecting"}})).State(t.Context())
+	_, _, err = serve(httpapi.Handler(node{err: errors.New("no idea"), reasons: []string{"connecting"}}, nil)).State(t.Context())
 	if !errors.Is(err, httpapi.ErrRefused) || !strings.Contains(err.Error(), "no idea; connecting") {
 		t.Errorf("refused: %v", err)
 	}

@@ -23,6 +23,7 @@ func (a *api) operations(mux *http.ServeMux) {
 			a.do(w, r, cluster.Operation{Kind: kind, Task: r.PathValue("task")})
 		})
 	}
+	mux.HandleFunc("POST /api/v1/tasks/{task}/run-now", a.runNow)
 	mux.HandleFunc("POST /api/v1/workers/{task}/{index}/restart", a.restartWorker)
 	for _, kind := range []cluster.OperationKind{cluster.OpCordon, cluster.OpUncordon, cluster.OpRestart} {
 		mux.HandleFunc("POST /api/v1/nodes/{node}/"+string(kind), func(w http.ResponseWriter, r *http.Request) {
@@ -151,6 +152,7 @@ var statuses = []struct {
 	{cluster.ErrNoSlot, http.StatusNotFound, "no such worker"},
 	{cluster.ErrChange, http.StatusUnprocessableEntity, "refused"},
 	{cluster.ErrMovedOn, http.StatusConflict, "the cluster has moved on"},
+	{errPeer, http.StatusBadGateway, "the other node cannot be asked"},
 	{cluster.ErrNotMember, http.StatusServiceUnavailable, "not connected"},
 }
 

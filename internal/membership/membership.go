@@ -108,7 +108,7 @@ func joinOps(keys schema.Keys, m cluster.Member, metaVersion int64) []coord.Op {
 		coord.CreateBound(keys.Name(m.Name), schema.Encode(&schema.Name{
 			Member: m.GUID, Node: m.Name, Host: m.Host, PID: m.PID, Address: m.Address, Since: now}, 0)),
 		coord.CreateBound(keys.Member(m.GUID), schema.Encode(&schema.Member{
-			Node: m.Name, Host: m.Host, PID: m.PID, Address: m.Address, Works: m.Works,
+			Node: m.Name, Host: m.Host, PID: m.PID, Address: m.Address, Advertise: m.Advertise, Works: m.Works,
 			Labels: m.Labels, Weight: m.Weight, Capacity: m.Capacity, SessionTimeout: timeout, Since: now}, 0)),
 		coord.CreateBound(keys.Heartbeat(m.GUID), schema.Encode(&schema.Heartbeat{}, 0)),
 		coord.CreateBound(keys.Status(m.GUID), schema.Encode(&schema.Status{Holding: []schema.Held{}}, 0)),

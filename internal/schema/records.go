@@ -69,6 +69,7 @@ type Member struct {
 	Host           string           `json:"host"`
 	PID            int              `json:"pid"`
 	Address        string           `json:"address,omitempty"`
+	Advertise      string           `json:"advertise,omitempty"`
 	Works          []string         `json:"works"`
 	Labels         cluster.Labels   `json:"labels,omitempty"`
 	Weight         int              `json:"weight,omitempty"`

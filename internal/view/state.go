@@ -330,6 +330,7 @@ func (p *Peer) info(guid string) cluster.NodeInfo {
 	}
 	if m := p.Member.Rec; m != nil {
 		info.Name, info.Host, info.Address, info.PID, info.Works = m.Node, m.Host, m.Address, m.PID, m.Works
+		info.Advertise = m.Advertise
 		info.Labels, info.Weight, info.Capacity = m.Labels, max(m.Weight, 1), m.Capacity
 	}
 	switch {

@@ -1,0 +1,187 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+)
+
+// serverFlag is the flag of commands that ask a node.
+func serverFlag(c *cobra.Command) *string {
+	return c.Flags().String("server", "", "URL of a node (default $XCONSUMER_SERVER or "+defaultServer+")")
+}
+
+// clientOf returns a client of the node that a command is to ask.
+func clientOf(server string, env func(string) string) (*httpapi.Client, error) {
+	for _, s := range []string{env("XCONSUMER_SERVER"), defaultServer} {
+		if server == "" {
+			server = s
+		}
+	}
+	client, err := httpapi.NewClient(server)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	return client, nil
+}
+
+// advise adds to an error what to do if no node answers.
+func advise(err error) error {
+	if errors.Is(err, httpapi.ErrUnreachable) {
+		return fmt.Errorf("%w\nIs a node running there? Start one with `xconsumer run`, or name another with --server", err)
+	}
+	return err
+}
+
+func logsCommand(streams Streams) *cobra.Command {
+	var follow bool
+	var lines int
+	var run string
+	c := &cobra.Command{
+		Use:   "logs TASK[#INDEX]",
+		Short: "Shows what workers have written, wherever they run",
+		Example: `  xconsumer logs test01
+  xconsumer logs test01#0 -f`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fmt.Errorf("%w: name one task or one worker, as in test01 or test01#0", errUsage)
+			}
+			return nil
+		},
+	}
+	server := serverFlag(c)
+	c.Flags().BoolVarP(&follow, "follow", "f", false, "goes on with what they write")
+	c.Flags().IntVarP(&lines, "lines", "n", 50, "so many lines of each worker")
+	c.Flags().StringVar(&run, "run", "", "of this run (default: those under way)")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		client, err := clientOf(*server, streams.Env)
+		if err != nil {
+			return err
+		}
+		workers, err := workersOf(c.Context(), client, args[0], run)
+		if err != nil {
+			return advise(err)
+		}
+		l := logs{client: client, query: httpapi.LogQuery{Lines: lines, Follow: follow}, out: streams.Out}
+		return l.show(c.Context(), workers)
+	}
+	return c
+}
+
+// workersOf returns the workers that a name stands for.
+func workersOf(ctx context.Context, client *httpapi.Client, name, run string) ([]cluster.WorkerInfo, error) {
+	task, index, one := strings.Cut(name, "#")
+	at, err := strconv.Atoi(index)
+	if one && (err != nil || at < 0) {
+		return nil, fmt.Errorf("%w: %q: want a worker as in test01#0", errUsage, name)
+	}
+	state, _, err := client.State(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var list []cluster.WorkerInfo
+	for _, w := range state.Workers {
+		if w.Task == task && (!one || w.Index == at) && (run == "" || w.Run == run) {
+			list = append(list, w)
+		}
+	}
+	if len(list) == 0 && one && run != "" { // it may be over
+		return []cluster.WorkerInfo{{Task: task, Run: run, Index: at}}, nil
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%w: no worker %s; see xconsumer status", cluster.ErrNoSlot, name)
+	}
+	return list, nil
+}
+
+// logs shows the logs of workers.
+type logs struct {
+	client *httpapi.Client
+	query  httpapi.LogQuery
+
+	mu  sync.Mutex
+	out io.Writer
+}
+
+// show writes all logs, line by line as they come; those of one worker without its name.
+func (l *logs) show(ctx context.Context, workers []cluster.WorkerInfo) error {
+	width := 0
+	for i := range workers {
+		width = max(width, len(workers[i].Slot().String()))
+	}
+	errs := make([]error, len(workers))
+	var wait sync.WaitGroup
+	for i := range workers {
+		slot, prefix := workers[i].Slot(), ""
+		if len(workers) > 1 {
+			prefix = fmt.Sprintf("%-*s | ", width, slot)
+		}
+		one := func() {
+			err := l.client.Log(ctx, slot, l.query, func(line cluster.LogLine) error { return l.write(prefix, line) })
+			if err != nil && ctx.Err() == nil {
+				errs[i] = fmt.Errorf("%s: %w", slot, err)
+			}
+		}
+		if l.query.Follow {
+			wait.Go(one)
+		} else {
+			one()
+		}
+	}
+	wait.Wait()
+	return errors.Join(errs...)
+}
+
+func (l *logs) write(prefix string, line cluster.LogLine) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, err := fmt.Fprintf(l.out, "%s%s %s\n", prefix, line.At.Local().Format("15:04:05.000"), printable(line.Text))
+	return err
+}
+
+func runNowCommand(streams Streams) *cobra.Command {
+	var params string
+	c := &cobra.Command{
+		Use:   "run-now TASK",
+		Short: "Begins a run of a task that runs to its end",
+		Example: `  xconsumer run-now nightly
+  xconsumer run-now nightly --params '{"day": "2026-11-25"}'`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fmt.Errorf("%w: name one task", errUsage)
+			}
+			return nil
+		},
+	}
+	server := serverFlag(c)
+	c.Flags().StringVar(&params, "params", "", "a JSON object in place of the task's params")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		client, err := clientOf(*server, streams.Env)
+		if err != nil {
+			return err
+		}
+		var p cluster.Params
+		if params != "" {
+			if err := json.Unmarshal([]byte(params), &p); err != nil {
+				return fmt.Errorf("%w: --params: %w", errUsage, err)
+			}
+		}
+		accepted, err := client.Do(c.Context(), "/api/v1/tasks/"+args[0]+"/run-now", map[string]any{"params": p})
+		if err != nil {
+			return advise(err)
+		}
+		_, err = fmt.Fprintln(streams.Out, "accepted:", accepted)
+		return err
+	}
+	return c
+}

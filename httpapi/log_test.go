@@ -1,0 +1,223 @@
+package httpapi_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+)
+
+// logNode is a node that has the log of one worker.
+type logNode struct {
+	httpapi.Node
+
+	name  string
+	state *cluster.State
+	has   cluster.Slot
+
+	mu      sync.Mutex
+	lines   []cluster.LogLine
+	changed chan struct{}
+}
+
+func newLogNode(name string, state *cluster.State, has cluster.Slot) *logNode {
+	return &logNode{name: name, state: state, has: has, changed: make(chan struct{})}
+}
+
+func (n *logNode) Name() string                                 { return n.name }
+func (n *logNode) Ready() []string                              { return nil }
+func (n *logNode) State(context.Context) (cluster.State, error) { return *n.state, nil }
+
+func (n *logNode) say(text string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.lines = append(n.lines, cluster.LogLine{N: int64(len(n.lines)), Text: text, Source: cluster.FromStdout})
+	close(n.changed)
+	n.changed = make(chan struct{})
+}
+
+func (n *logNode) Log(slot cluster.Slot, last int) ([]cluster.LogLine, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if slot != n.has {
+		return nil, fmt.Errorf("%w: %s", cluster.ErrNoSlot, slot)
+	}
+	return n.lines[max(0, len(n.lines)-last):], nil
+}
+
+func (n *logNode) FollowLog(ctx context.Context, _ cluster.Slot, first int64) ([]cluster.LogLine, error) {
+	for {
+		n.mu.Lock()
+		lines, changed := n.lines, n.changed
+		n.mu.Unlock()
+		if int(first) < len(lines) {
+			return lines[first:], nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, nil
+		case <-changed:
+		}
+	}
+}
+
+const secret = "0123456789abcdef0123456789abcdef"
+
+// pair is two nodes, of which the second has what is asked for.
+type pair struct {
+	asked, has *logNode
+	server     *httptest.Server // of the first
+	client     *httpapi.Client
+	state      cluster.State
+	target     string // address of the second
+}
+
+func newPair(t *testing.T, slot cluster.Slot, first, second *httpapi.Peers) *pair {
+	t.Helper()
+	p := &pair{}
+	p.asked, p.has = newLogNode("n1", &p.state, cluster.Slot{}), newLogNode("n2", &p.state, slot)
+	other := httptest.NewServer(httpapi.Handler(p.has, second))
+	t.Cleanup(other.Close)
+	p.target = strings.TrimPrefix(other.URL, "http://")
+	if second != nil {
+		second.Advertise = p.target
+	}
+	p.server = httptest.NewServer(httpapi.Handler(p.asked, first))
+	t.Cleanup(p.server.Close)
+	task, run := cluster.SplitRun(slot.Task)
+	p.state = cluster.State{
+		Nodes:   []cluster.NodeInfo{{Name: "n1", Member: "m1"}, {Name: "n2", Member: "m2", Advertise: p.target}},
+		Workers: []cluster.WorkerInfo{{Task: task, Run: run, Index: slot.Index, Node: "n2", Member: "m2"}},
+	}
+	var err error
+	if p.client, err = httpapi.NewClient(p.server.URL); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func (p *pair) read(ctx context.Context, slot cluster.Slot, q httpapi.LogQuery) (texts []string, err error) {
+	err = p.client.Log(ctx, slot, q, func(l cluster.LogLine) error {
+		texts = append(texts, l.Text)
+		if l.Text == "end" {
+			return errEnd
+		}
+		return nil
+	})
+	return texts, err
+}
+
+var errEnd = errors.New("end")
+
+// The log of a worker comes from the node that has it, whichever is asked, and goes on.
+func TestLogFromAnotherNode(t *testing.T) {
+	for _, slot := range []cluster.Slot{{Task: "a", Index: 1}, {Task: cluster.RunTask("a", "20261125T020000Z"), Index: 1}} {
+		p := newPair(t, slot, &httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)})
+		for i := range 5 {
+			p.has.say(fmt.Sprint("line ", i))
+		}
+		got, err := p.read(t.Context(), slot, httpapi.LogQuery{Lines: 2})
+		if diff := cmp.Diff([]string{"line 3", "line 4"}, got); diff != "" || err != nil {
+			t.Error(err, diff)
+		}
+		go func() {
+			time.Sleep(50 * time.Millisecond)
+			p.has.say("line 5")
+			p.has.say("end")
+		}()
+		got, err = p.read(t.Context(), slot, httpapi.LogQuery{Lines: 1, Follow: true})
+		if diff := cmp.Diff([]string{"line 4", "line 5", "end"}, got); diff != "" || !errors.Is(err, errEnd) {
+			t.Error(err, diff)
+		}
+		p.server.CloseClientConnections()
+	}
+}
+
+// Without the same secret nobody is answered, and the error says what is missing.
+func TestPeersAreSigned(t *testing.T) {
+	slot := cluster.Slot{Task: "a"}
+	for name, c := range map[string]struct {
+		first, second *httpapi.Peers
+		change        func(*pair)
+		want          string
+	}{
+		"no secret here":  {nil, &httpapi.Peers{Secret: []byte(secret)}, nil, "this node has no [http] secretFile"},
+		"no secret there": {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{}, nil, "this node has no [http] secretFile"},
+		"another secret":  {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte("x" + secret)}, nil, "must hold the same secret"},
+		"no address":      {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)}, func(p *pair) { p.state.Nodes[1].Advertise = "" }, "no [http] advertise"},
+		"another's address": {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)}, func(p *pair) {
+			p.state.Nodes[1].Advertise = strings.Replace(p.target, "127.0.0.1", "localhost", 1)
+		}, "not signed"},
+		"an address that is none": {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)}, func(p *pair) { p.state.Nodes[1].Advertise = "nonsense" }, "nonsense"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPair(t, slot, c.first, c.second)
+			p.has.say("private")
+			if c.change != nil {
+				c.change(p)
+			}
+			got, err := p.read(t.Context(), slot, httpapi.LogQuery{Lines: 5})
+			if err == nil || len(got) > 0 || name != "another's address" && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%q, %v; want %q", got, err, c.want)
+			}
+		})
+	}
+}
+
+// A signed request is good once, and for what was signed.
+func TestRequestsAreNotRepeated(t *testing.T) {
+	peers := &httpapi.Peers{Secret: []byte(secret), Advertise: "n:1"}
+	state := cluster.State{}
+	n := newLogNode("n2", &state, cluster.Slot{Task: "a"})
+	n.say("private")
+	var recorded []*http.Request
+	inner := httpapi.Handler(n, peers)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		recorded = append(recorded, r.Clone(context.Background()))
+		inner.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	peers.Advertise = strings.TrimPrefix(server.URL, "http://")
+	state = cluster.State{
+		Nodes:   []cluster.NodeInfo{{Name: "n2", Member: "m2", Advertise: peers.Advertise}},
+		Workers: []cluster.WorkerInfo{{Task: "a", Node: "n2", Member: "m2"}},
+	}
+	front := httptest.NewServer(httpapi.Handler(newLogNode("n1", &state, cluster.Slot{}), &httpapi.Peers{Secret: []byte(secret)}))
+	defer front.Close()
+	client, err := httpapi.NewClient(front.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Log(t.Context(), cluster.Slot{Task: "a"}, httpapi.LogQuery{Lines: 1}, func(cluster.LogLine) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	signed := recorded[len(recorded)-1]
+	if signed.Header.Get("Authorization") == "" {
+		t.Fatal("the last request is not signed")
+	}
+	for name, path := range map[string]string{"again": signed.URL.RequestURI(), "something else": "/peer/v1/workers/b/0/log"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header = signed.Header
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusUnauthorized {
+			t.Errorf("%s: %s", name, resp.Status)
+		}
+	}
+}

@@ -110,6 +110,8 @@ func (d *decider) askBack(guid string, p *view.Peer, h *schema.Held, plan map[cl
 		}
 		m := plan[slot]
 		switch {
+		case m != nil && ofRun != "" && urgencies[m.Why.Code] >= forComfort:
+			continue // it would begin again: it stays until it has ended
 		case m != nil:
 			why = m.Why
 		case changed:

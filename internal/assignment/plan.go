@@ -33,7 +33,7 @@ func (d *decider) plan() {
 	}
 	d.addOwners(byName)
 	d.holdBack(d.in.Tasks)
-	d.target = d.makePlan()
+	d.target = d.makePlans()
 	for t, reason := range d.target.Unplaced {
 		switch {
 		case reason.Code != "":
@@ -65,19 +65,79 @@ func (d *decider) holdOver(task *planner.Task, name string) {
 	}
 }
 
+// makePlans makes the plan. What runs to its end comes and goes, and nobody else is to move for that: it is
+// dealt out beside the others, whose places are found without it.
+func (d *decider) makePlans() planner.Plan {
+	var rows []int // of tasks that run for ever
+	forEver := planner.Input{Nodes: d.in.Nodes, Leader: d.in.Leader}
+	for t, name := range d.tasks {
+		if _, run := cluster.SplitRun(name); run == "" {
+			rows = append(rows, t)
+			forEver.Tasks = append(forEver.Tasks, d.in.Tasks[t])
+		}
+	}
+	if len(rows) == len(d.tasks) {
+		return d.makePlan(d.in)
+	}
+	first := d.makePlan(forEver)
+	all := d.in
+	all.Tasks = slices.Clone(all.Tasks)
+	fixed := make([]bool, len(d.tasks))
+	for i, t := range rows {
+		fixed[t], all.Tasks[t].Owner = true, first.Target[i]
+	}
+	plan := d.makePlan(all)
+	plan.Moves = slices.DeleteFunc(plan.Moves, func(m planner.Move) bool { return fixed[m.Task] })
+	for i, t := range rows {
+		plan.Target[t], plan.Unplaced[t] = first.Target[i], first.Unplaced[i]
+	}
+	for _, m := range first.Moves {
+		m.Task = rows[m.Task]
+		plan.Moves = append(plan.Moves, m)
+	}
+	slices.SortStableFunc(plan.Moves, func(a, b planner.Move) int { return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Slot, b.Slot)) })
+	d.keepRoom(&plan, fixed)
+	return plan
+}
+
+// keepRoom takes the places of slots of runs back for which there is no room, since the others stay.
+func (d *decider) keepRoom(plan *planner.Plan, fixed []bool) {
+	load := make([]int, len(d.nodes))
+	for _, others := range []bool{true, false} {
+		for t, targets := range plan.Target {
+			if fixed[t] != others {
+				continue
+			}
+			cost := d.in.Tasks[t].Spec.Cost()
+			for i, n := range targets {
+				if n == planner.Nobody {
+					continue
+				}
+				most := d.in.Nodes[n].Capacity
+				if load[n] += cost; !others && most > 0 && load[n] > most && d.in.Tasks[t].Owner[i] != n {
+					load[n] -= cost
+					plan.Target[t] = slices.Clone(plan.Target[t])
+					plan.Target[t][i] = planner.Nobody
+					plan.Unplaced[t] = cluster.Reason{Code: cluster.WhyFull}
+				}
+			}
+		}
+	}
+}
+
 // makePlan asks the planner, and makes do without it if it fails: a fault in it must not stop the
 // cluster.
-func (d *decider) makePlan() (plan planner.Plan) {
+func (d *decider) makePlan(in planner.Input) (plan planner.Plan) {
 	defer func() {
 		if r := recover(); r != nil {
-			d.out.PlanFault = &PlanFault{Error: fmt.Sprint(r), Stack: string(debug.Stack()), Input: d.in}
-			plan = planner.Fallback(d.in)
+			d.out.PlanFault = &PlanFault{Error: fmt.Sprint(r), Stack: string(debug.Stack()), Input: in}
+			plan = planner.Fallback(in)
 		}
 	}()
 	if d.Planner != nil {
-		return d.Planner(d.in)
+		return d.Planner(in)
 	}
-	return planner.Make(d.in)
+	return planner.Make(in)
 }
 
 // PlanFault is a failure of the planner, with what it was asked.

@@ -182,9 +182,8 @@ func (a *agenda) end() {
 		a.changed = true
 		a.extra++
 		for len(a.Kept) > cmp.Or(a.spec.KeepRuns, cluster.DefaultKeepRuns) && len(a.out.DropRuns) < maxDrops {
-			a.out.DropRuns = append(a.out.DropRuns, RunKey{a.task, a.Kept[0]})
+			a.forget(a.Kept[0])
 			a.Kept = a.Kept[1:]
-			a.extra++
 		}
 		step := "done"
 		if len(r.Failed) > 0 {
@@ -192,6 +191,17 @@ func (a *agenda) end() {
 		}
 		a.move(schema.Move{Step: step, Task: cluster.RunTask(a.task, r.ID)})
 	}
+}
+
+// forget drops the record of a run that is over; if that ends in this very commit, it gets none.
+func (a *agenda) forget(id string) {
+	fresh := func(r schema.Ran) bool { return r.Task == a.task && r.ID == id }
+	if slices.ContainsFunc(a.out.Ran, fresh) {
+		a.out.Ran = slices.DeleteFunc(a.out.Ran, fresh)
+		return
+	}
+	a.out.DropRuns = append(a.out.DropRuns, RunKey{a.task, id})
+	a.extra++
 }
 
 // obey begins the runs that operators ask for; where others go on they wait, unless runs may overlap.

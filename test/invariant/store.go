@@ -36,6 +36,7 @@ type Store struct {
 	protocol int // that the cluster speaks
 	wrong    []string
 	grants   int
+	runs     runs
 }
 
 // Release is a slot that a member was asked to give back.
@@ -47,7 +48,7 @@ type Release struct {
 
 // NewStore returns the judge of an empty store.
 func NewStore(keys schema.Keys) *Store {
-	return &Store{keys: keys, docs: map[string]*schema.Doc{}, said: map[string]*schema.Status{}, gone: map[string]bool{}, released: map[Release]time.Duration{}}
+	return &Store{keys: keys, docs: map[string]*schema.Doc{}, said: map[string]*schema.Status{}, gone: map[string]bool{}, released: map[Release]time.Duration{}, runs: newRuns()}
 }
 
 // Apply judges a commit. By is a person who edits records by hand, or "".
@@ -60,6 +61,16 @@ func (s *Store) Apply(at time.Duration, by string, changes []Change) {
 	said := maps.Clone(s.said) // evidence is what was there before; it does not go stale
 	tokens := s.tokens
 	var touched []string
+	for _, c := range changes { // what is said of ended slots is said together with the status
+		if schema.Dir(c.Key) == schema.Dir(s.keys.Status("")) {
+			status := new(schema.Status)
+			guid := schema.Base(c.Key)
+			s.gone[guid] = c.Deleted || decode(c, status) != nil
+			if !s.gone[guid] {
+				s.said[guid] = status
+			}
+		}
+	}
 	for _, c := range changes {
 		guid := schema.Base(c.Key)
 		switch {
@@ -74,12 +85,16 @@ func (s *Store) Apply(at time.Duration, by string, changes []Change) {
 			}
 		case c.Key == s.keys.Epoch():
 			s.judgeEpoch(c, fail)
-		case schema.Dir(c.Key) == schema.Dir(s.keys.Status(guid)):
-			status := new(schema.Status)
-			s.gone[guid] = c.Deleted || decode(c, status) != nil
-			if !s.gone[guid] {
-				s.said[guid] = status
+		case schema.Dir(c.Key) == s.keys.Agendas():
+			s.runs.agenda(c, by, fail)
+		case strings.HasPrefix(c.Key, schema.Dir(s.keys.Ran("", ""))):
+			s.runs.ran(c, fail)
+		case schema.Dir(c.Key) == s.keys.Dones():
+			status := s.said[guid]
+			if s.gone[guid] {
+				status = nil
 			}
+			s.runs.done(c, by, status, fail)
 		case schema.Dir(c.Key) == s.keys.Docs():
 			doc := new(schema.Doc)
 			if c.Deleted {
@@ -130,6 +145,7 @@ func (s *Store) judgeDoc(guid string, after *schema.Doc, status *schema.Status, 
 			continue
 		}
 		s.grants++
+		s.runs.granted(slot, after.Node, fail)
 		if h.Token <= tokens && by == "" {
 			fail("I4", "%s is granted to %s with token %d, after %d", slot, after.Node, h.Token, tokens)
 		}
@@ -226,7 +242,8 @@ func Litter(keys schema.Keys, present []string) (litter []string) {
 	for _, key := range present {
 		switch dir := schema.Dir(key); {
 		case key == keys.Meta(), key == keys.Epoch(), key == keys.Settings(), key == keys.Suspects():
-		case dir == keys.Tasks(), dir == schema.Dir(keys.Decision(0)):
+		case dir == keys.Tasks(), dir == schema.Dir(keys.Decision(0)), dir == keys.Agendas(), strings.HasPrefix(key, schema.Dir(keys.Ran("", ""))):
+		case dir == keys.Dones() && slices.Contains(present, keys.Doc(schema.Base(key))):
 		case dir == keys.Docs() && documents == 0:
 			documents++
 		case strings.HasPrefix(key, keys.Root()):

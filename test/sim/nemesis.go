@@ -205,9 +205,13 @@ func (m *machine) tamper(n int64) {
 	m.edit(key, func(r coord.Record) (coord.Op, bool) { return coord.Delete(key, r.Version), true })
 }
 
-// scale sets the number of workers of a task.
+// scale sets the number of workers of a task, or begins a run of one that has runs.
 func (w *world) scale(n int64) {
-	task := w.declared[w.dice.pick(len(w.declared), "task", n)].Name
+	if len(w.declared) > 2 && w.dice.chance(0.5, "run now", n) {
+		w.do(cluster.RunNow(w.declared[2].Name, ""))
+		return
+	}
+	task := w.declared[w.dice.pick(2, "task", n)].Name
 	workers := w.dice.pick(9, "workers", n)
 	key := w.keys.Task(task)
 	w.edit(key, func(r coord.Record) (coord.Op, bool) {

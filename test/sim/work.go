@@ -17,6 +17,12 @@ const stopWithin = 10*time.Second + time.Second
 // to, mostly soon.
 func (p *process) work(ctx context.Context, wk *xconsumer.Worker) error {
 	slot := cluster.Slot{Task: wk.Task(), Index: wk.Index()}
+	span := time.Duration(0) // of an execution that comes to its end
+	if run := wk.Run(); run != "" {
+		slot.Task = cluster.RunTask(slot.Task, run)
+		span = 100*time.Millisecond + p.dice.upTo(6*time.Second, "run", wk.Token(), int64(wk.Index()))
+	}
+	began := p.now()
 	name, token := slot.String(), wk.Token()
 	if !p.alive() {
 		<-ctx.Done() // nothing runs in a dead process
@@ -50,6 +56,9 @@ func (p *process) work(ctx context.Context, wk *xconsumer.Worker) error {
 			continue // it asks before it writes, and is never refused
 		}
 		p.note(invariant.Effect, p.name, name, token)
+		if span > 0 && p.now()-began > span {
+			return nil
+		}
 		if !p.quiet.Load() && p.o.Mode != Calm && p.dice.chance(0.004, "fails", token, int64(wk.Index()), int64(p.now())) {
 			return errors.New("bad luck")
 		}

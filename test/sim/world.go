@@ -76,7 +76,9 @@ func newWorld(t *testing.T, o Options) *world {
 	w.operator = w.service.Client()
 	w.byHand = w.operator.ID()
 	for _, spec := range w.declared {
-		w.want[spec.Name] = spec.WorkerNum
+		if !spec.Runs() {
+			w.want[spec.Name] = spec.WorkerNum
+		}
 	}
 	for i := range 5 {
 		w.machines = append(w.machines, &machine{world: w, name: fmt.Sprintf("n%d", i+1), id: int64(i)})
@@ -87,6 +89,7 @@ func newWorld(t *testing.T, o Options) *world {
 // choosePolicy draws how slots move in this history, if not all at once.
 func (w *world) choosePolicy() {
 	w.declared = slices.Clone(declared)
+	w.chooseRuns()
 	if w.dice.chance(0.3, "budget") {
 		w.moving.MaxMoving = 1 + w.dice.pick(3, "maxMoving")
 	}
@@ -99,6 +102,23 @@ func (w *world) choosePolicy() {
 	if w.dice.chance(0.2, "freeze") {
 		w.moving.FreezeAbove, w.moving.FreezeFor = 0.3, cluster.Duration(20*time.Second)
 	}
+}
+
+// chooseRuns adds a task that runs to its end, in a part of the histories.
+func (w *world) chooseRuns() {
+	if w.o.Mode == Calm || w.o.Seed%5 != 2 {
+		return
+	}
+	spec := cluster.TaskSpec{Name: "c", WorkName: "c", WorkerNum: 1 + w.dice.pick(4, "run workers"), MaxAttempts: 5}
+	if w.dice.chance(0.8, "every") {
+		spec.Every = cluster.Duration(time.Duration(5+w.dice.pick(20, "every")) * time.Second)
+		spec.Overlap = []cluster.Overlap{cluster.OverlapSkip, cluster.OverlapQueue, cluster.OverlapAllow}[w.dice.pick(3, "overlap")]
+		spec.Misfire = []cluster.Misfire{cluster.MisfireSkip, cluster.MisfireOnce, cluster.MisfireAll}[w.dice.pick(3, "misfire")]
+		spec.KeepRuns = 1 + w.dice.pick(4, "keep")
+	} else {
+		spec.Mode = cluster.ModeOnce
+	}
+	w.declared = append(w.declared, spec)
 }
 
 // do lets an operator want something.
@@ -183,7 +203,7 @@ func (w *world) patience() (d time.Duration) {
 func (w *world) settle() time.Duration {
 	began := w.now()
 	for {
-		missing := w.check.Missing(w.wanted())
+		missing := w.missing()
 		took := w.now() - began - w.patience()
 		if len(missing) == 0 {
 			return took
@@ -198,12 +218,23 @@ func (w *world) settle() time.Duration {
 
 // still wants nothing to have started since a time, and all to run: I7.
 func (w *world) still(since time.Duration) {
+	for _, late := range w.store.Late(time.Now().Add(-2*(Bound+w.patience()) - 30*time.Second)) {
+		w.fail("I9: in the end %s", late)
+	}
 	for _, n := range w.check.Since(since) {
+		if strings.Contains(n.Slot, "@") {
+			continue // runs begin by themselves
+		}
 		w.fail("I7: %s was started on %s with token %d at %v, for no reason", n.Slot, n.Node, n.Token, n.At)
 	}
-	for _, missing := range w.check.Missing(w.wanted()) {
+	for _, missing := range w.missing() {
 		w.fail("I3: in the end %s", missing)
 	}
+}
+
+// missing says what does not run as it should. What is of a run comes and goes.
+func (w *world) missing() []string {
+	return slices.DeleteFunc(w.check.Missing(w.wanted()), func(text string) bool { return strings.Contains(text, "@") })
 }
 
 // wanted returns the slots that should run.

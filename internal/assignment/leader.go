@@ -244,8 +244,8 @@ func (l *leading) write(ctx context.Context, d Decision) error {
 		return err
 	}
 	l.view.PutEpoch(epoch, snap.Epoch.Version+1)
-	l.putAgendas(snap, d)
 	l.nextToken, l.committed = epoch.NextToken, snap.Epoch.Version+1
+	l.putAgendas(snap, d)
 	if d.Suspects != nil {
 		l.view.PutSuspects(d.Suspects, at)
 		l.tellSuspects(d.Moves)

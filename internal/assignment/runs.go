@@ -112,8 +112,8 @@ type agenda struct {
 // foldAll takes in what members say to have ended. Each slot's end is noted once.
 func (a *agenda) foldAll() {
 	for _, guid := range a.guids {
-		rec := a.decider.Snapshot.Peers[guid].Done.Rec
-		if rec == nil || a.decider.Snapshot.Peers[guid].Done.Absent {
+		rec := a.Snapshot.Peers[guid].Done.Rec
+		if rec == nil || a.Snapshot.Peers[guid].Done.Absent {
 			continue
 		}
 		for i := range rec.Slots {
@@ -169,7 +169,7 @@ func union(a, b cluster.Indexes) cluster.Indexes {
 
 // end ends the runs of which nothing is left to do.
 func (a *agenda) end() {
-	for ended := 0; ended < maxEnds; ended++ {
+	for range maxEnds {
 		at := slices.IndexFunc(a.Runs, func(r schema.Run) bool { return !r.Queued && r.Left() == 0 })
 		if at < 0 {
 			return
@@ -206,7 +206,7 @@ func (a *agenda) forget(id string) {
 
 // obey begins the runs that operators ask for; where others go on they wait, unless runs may overlap.
 func (a *agenda) obey() {
-	orders := a.decider.Snapshot.Orders
+	orders := a.Snapshot.Orders
 	if !orders.Good() {
 		return
 	}

@@ -24,6 +24,7 @@ package command
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -97,9 +98,7 @@ func (s Spec) environ(vars []string, id *identity) (env []string, path string) {
 	if id != nil {
 		all["HOME"], all["USER"], all["LOGNAME"] = id.home, id.name, id.name
 	}
-	for name, value := range s.Env {
-		all[name] = value
-	}
+	maps.Copy(all, s.Env)
 	for _, entry := range vars {
 		name, value, _ := strings.Cut(entry, "=")
 		all[name] = value

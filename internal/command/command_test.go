@@ -157,7 +157,7 @@ func alive(t *testing.T, dir string) (list []int) {
 		t.Fatal(err)
 	}
 	table := proc.Table()
-	for _, field := range strings.Fields(string(text)) {
+	for field := range strings.FieldsSeq(string(text)) {
 		pid, _ := strconv.Atoi(field)
 		for _, p := range table {
 			if p.PID == pid && !p.Zombie {
@@ -474,7 +474,9 @@ echo $$ > pids
 while [ $(wc -l < pids) -lt 2 ]; do sleep 0.01; done
 echo up; sleep 1000`), limit)
 	_ = syscall.Kill(shimOf(t, dir), syscall.SIGKILL)
-	<-ended
+	if err := <-ended; err == nil {
+		t.Error("it ended in order")
+	}
 	if left := alive(t, dir); len(left) > 0 {
 		t.Errorf("processes %v live on", left)
 	}

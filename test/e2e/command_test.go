@@ -37,7 +37,7 @@ func commandFleet(t *testing.T, b backend, timeout time.Duration) *fleet {
 	t.Helper()
 	f := newFleet(t, b, b.start(t, 1).Hosts(), timeout)
 	f.supervised = true
-	config := strings.ReplaceAll(f.read("app.toml"), `workName = "test01"`, "workName = \"program\"\nstopTimeout = \"1s\"")
+	config := strings.ReplaceAll(f.config(), `workName = "test01"`, "workName = \"program\"\nstopTimeout = \"1s\"")
 	config = strings.ReplaceAll(config, `workName = "test02"`, "workName = \"program\"\nstopTimeout = \"1s\"")
 	config += "[[work]]\nname = \"program\"\ncommand = [\"sh\", \"program.sh\"]\n"
 	for name, text := range map[string]string{"app.toml": config, "program.sh": lockedProgram} {
@@ -136,7 +136,7 @@ func testPrograms(t *testing.T, b backend) {
 func TestProgramsThatCannotRun(t *testing.T) {
 	t.Parallel()
 	f := commandFleet(t, zookeeper, 4*time.Second)
-	config := f.read("app.toml") + "[[work]]\nname = \"missing\"\ncommand = [\"no-such-program\"]\n[[work]]\nname = \"plain\"\ncommand = [\"./program.sh\"]\n" +
+	config := f.config() + "[[work]]\nname = \"missing\"\ncommand = [\"no-such-program\"]\n[[work]]\nname = \"plain\"\ncommand = [\"./program.sh\"]\n" +
 		"[[work]]\nname = \"garbage\"\ncommand = [\"sh\", \"-c\", \"printf '\\\\377\\\\376bad\\\\n' >&2; exit 3\"]\n"
 	for _, name := range []string{"missing", "plain", "garbage", "unknown"} {
 		config += fmt.Sprintf("[[task]]\nname = %q\nworkName = %[1]q\nworkerNum = 1\n", name)

@@ -51,6 +51,7 @@ func TestMain(m *testing.M) {
 	app.Main(func(node *xconsumer.Node) {
 		misbehave(dir, node.Name())
 		node.Handle("poison", poison)
+		node.Handle("job", func(ctx context.Context, w *xconsumer.Worker) error { return job(ctx, dir, node.Name(), w) })
 		for _, name := range []string{"test01", "test02"} {
 			node.Handle(name, func(ctx context.Context, w *xconsumer.Worker) error { return lockedWork(ctx, dir, node.Name(), w) })
 		}
@@ -60,7 +61,7 @@ func TestMain(m *testing.M) {
 // lockedWork holds the lock of its slot until it is told to stop.
 func lockedWork(ctx context.Context, dir, node string, w *xconsumer.Worker) error {
 	clock := coord.LeaseClock()
-	slot := cluster.Slot{Task: w.Task(), Index: w.Index()}.String()
+	slot := slotName(w)
 	write := func(what string) {
 		writeNote(dir, note{At: clock(), What: what, Node: node, Slot: slot, Token: w.Token()})
 	}
@@ -143,9 +144,10 @@ workerNum = 2
 
 func (f *fleet) path(name string) string { return filepath.Join(f.dir, name) }
 
-func (f *fleet) read(name string) string {
+// config returns the nodes' file.
+func (f *fleet) config() string {
 	f.Helper()
-	data, err := os.ReadFile(f.path(name))
+	data, err := os.ReadFile(f.path("app.toml"))
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -267,7 +267,7 @@ func TestGrantedTimeoutIsTooShort(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, zookeeper, zkserver.Start(t, 1).Hosts(), 3*time.Second)
 	f.start("n1").awaitSpread("n1")
-	config := strings.NewReplacer(`"3s"`, `"20s"`, `"200ms"`, `"2s"`).Replace(f.read("app.toml"))
+	config := strings.NewReplacer(`"3s"`, `"20s"`, `"200ms"`, `"2s"`).Replace(f.config())
 	if err := os.WriteFile(f.path("app.toml"), []byte(config), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -28,6 +28,20 @@ func (p *proc) post(path, body string, into any) int {
 	return resp.StatusCode
 }
 
+// get asks a node, and returns the answer's status, 0 if there is none.
+func (p *proc) get(path string, into any) int {
+	p.f.Helper()
+	resp, err := http.Get("http://" + p.addr + "/api/v1/" + path)
+	if err != nil {
+		return 0
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode == http.StatusOK && json.NewDecoder(resp.Body).Decode(into) != nil {
+		return 0
+	}
+	return resp.StatusCode
+}
+
 // accepted is post of what must be accepted.
 func (p *proc) accepted(path, body string) {
 	p.f.Helper()

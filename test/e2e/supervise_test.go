@@ -213,7 +213,7 @@ func TestTreeOfDeadNodeIsKilled(t *testing.T) {
 func TestExitCodesOfChildren(t *testing.T) {
 	t.Parallel()
 	f := newSupervised(t, etcdBackend)
-	bare, _, _ := strings.Cut(f.read("app.toml"), "[[task]]")
+	bare, _, _ := strings.Cut(f.config(), "[[task]]")
 	if err := os.WriteFile(f.path("bare.toml"), []byte(bare), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -308,7 +308,7 @@ func TestOutageIsNoHang(t *testing.T) {
 func TestPoisonIsHeldBack(t *testing.T) {
 	t.Parallel()
 	f := newSupervised(t, etcdBackend)
-	config := f.read("app.toml") + "[[task]]\nname = \"poison\"\nworkName = \"poison\"\nworkerNum = 1\n"
+	config := f.config() + "[[task]]\nname = \"poison\"\nworkName = \"poison\"\nworkerNum = 1\n"
 	n1 := f.start("n1")
 	n1.awaitSpread("n1")
 	f.start("n2")

@@ -101,18 +101,25 @@ func (l *life) run(ctx context.Context) error {
 		departure.Pulse = pulse
 		l.silent = !l.leave(ctx, log, departure)
 	} else {
-		l.stopAll(pool)
+		l.stopAll(ctx, pool)
 	}
 	endGuard() // from now on it waits for the workers, and fails if they outlast the lease
 	if gerr := <-guarded; gerr != nil {
 		return l.abandon(log, pool, gerr)
 	}
+	if len(pool.Reports()) > 0 {
+		l.afloat = pool
+	}
 	return err
 }
 
-// stopAll stops what runs of a membership that is over; the guard sees to the deadline.
-func (l *life) stopAll(pool *worker.Pool) {
-	for slot := range pool.Reports() {
+// stopAll stops what runs of a membership that is over; the guard sees to the deadline. What may run on
+// without contact does, unless the node is to leave.
+func (l *life) stopAll(ctx context.Context, pool *worker.Pool) {
+	for slot, r := range pool.Reports() {
+		if r.Continues && ctx.Err() == nil {
+			continue
+		}
 		pool.Stop(slot, cluster.ErrLeaseLost, l.lease.Terms().Soft)
 	}
 }
@@ -176,6 +183,11 @@ func (l *life) declare(ctx context.Context, log *slog.Logger) {
 		return
 	}
 	l.declared = true
+	for _, task := range l.cfg.Tasks {
+		if task.Continues() {
+			log.Warn("workers of this task run on when their node loses contact, and may then run twice", "task", task.Name)
+		}
+	}
 	for _, what := range unapplied {
 		log.Warn("not applied", "file", l.cfg.Source, "what", what)
 		l.emit(cluster.Event{Kind: cluster.ConfigUnapplied, Detail: what})

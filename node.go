@@ -34,6 +34,7 @@ type Node struct {
 	observer view.Observer
 	running  atomic.Bool
 	declared bool             // the file's declarations have been published
+	afloat   *worker.Pool     // what runs on of a session that was lost, as its tasks say; nil for nothing
 	former   *membership.Dead // what it was with the last session, unless that is closed; nothing of it runs
 
 	mu     sync.Mutex
@@ -71,11 +72,11 @@ func (n *Node) Works() []string { return slices.Sorted(maps.Keys(n.works)) }
 //
 // The error matches ErrConfig, ErrLease, ErrProtocol, ErrStuck, coord.ErrUnauthorized or
 // coord.ErrUnsupported; nothing else ends it.
-func (n *Node) Run(ctx context.Context) error {
+func (n *Node) Run(ctx context.Context) (err error) {
 	if n.running.Swap(true) {
 		return fmt.Errorf("%w: Run was called twice", ErrConfig)
 	}
-	if err := errors.Join(append(n.mistakes, n.strayStops()...)...); err != nil {
+	if err = errors.Join(append(n.mistakes, n.strayStops()...)...); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	observing, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -83,6 +84,11 @@ func (n *Node) Run(ctx context.Context) error {
 	observers.Go(func() { n.observer.Run(observing, n.cfg.Cluster, n.keys) })
 	defer observers.Wait()
 	defer stop()
+	defer func() {
+		if !errors.Is(err, ErrStuck) {
+			err = errors.Join(err, n.land(cluster.MaxStopTimeout, ErrLeaving))
+		}
+	}()
 	for attempt := 0; ; attempt++ {
 		joined, err := n.live(ctx, min(openTimeoutMin<<min(attempt, 8), openTimeoutMax))
 		n.setHealth(health{what: "not a member"})
@@ -156,6 +162,9 @@ func (n *Node) live(ctx context.Context, patience time.Duration) (joined bool, e
 		Works: n.Works(), Labels: n.cfg.Labels, Weight: n.cfg.Weight, Capacity: n.cfg.Capacity, SessionTimeout: session.Info().Timeout,
 	}
 	lease := membership.NewLease(session)
+	if err := n.land(lease.Terms().Soft, ErrLeaseLost); err != nil {
+		return false, err
+	}
 	n.closeFormer(ctx, session)
 	vitals = n.joining(member, session.Info().ID, lease)
 	n.former = &membership.Dead{Member: member.GUID, Node: member.Name, Session: session.Info().ID, By: member.Name, Cause: "session lost"}
@@ -170,6 +179,25 @@ func (n *Node) live(ctx context.Context, patience time.Duration) (joined bool, e
 	}
 	m = &life{Node: n, session: session, self: self, lease: lease, vitals: vitals, emit: n.teller(self.GUID)}
 	return true, m.run(ctx)
+}
+
+// land stops what has run on without contact, now that there is some again: others may have its slots.
+func (n *Node) land(within time.Duration, cause error) error {
+	if n.afloat == nil {
+		return nil
+	}
+	for slot, r := range n.afloat.Reports() {
+		n.afloat.Stop(slot, cause, min(r.Grace, within))
+	}
+	stuck := time.NewTimer(within + time.Second)
+	defer stuck.Stop()
+	select {
+	case <-n.afloat.Idle():
+		n.afloat = nil
+		return nil
+	case <-stuck.C:
+		return fmt.Errorf("%w: of a session that was lost", ErrStuck)
+	}
 }
 
 // closeFormer frees what is still granted to the member that this node was before. If it cannot, the

@@ -50,8 +50,18 @@ func (v *vitals) update() {
 	defer v.mu.Unlock()
 	next := v.last
 	next.StopBy = stopBy
-	next.Idle = v.pool == nil || len(v.pool.Reports()) == 0
+	next.Idle = v.pool == nil || !leased(v.pool)
 	v.say(next)
+}
+
+// leased tells whether anything runs that needs a lease.
+func leased(pool *worker.Pool) bool {
+	for _, r := range pool.Reports() {
+		if !r.Continues {
+			return true
+		}
+	}
+	return false
 }
 
 // say tells unless it is what was just told. The lock is held.

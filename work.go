@@ -50,6 +50,10 @@ func (w *Worker) Index() int { return w.run.Slot.Index }
 // Count returns how many workers the task has at present. It may change while the work runs.
 func (w *Worker) Count() int { return w.run.Count() }
 
+// Continues tells whether the task lets the worker run on while its node is out of contact
+// (cluster.WhenDisconnectedContinue). It may run twice then, and Valid tells when.
+func (w *Worker) Continues() bool { return w.run.Continues() }
+
 // Params fills in a struct or map with the task's present parameters, as encoding/json does. Without
 // parameters it changes nothing. They may change while the work runs.
 func (w *Worker) Params(into any) error { return w.run.Params().Decode(into) }

@@ -15,4 +15,6 @@ type Report struct {
 	// Ended says that the slot of a run is done, or has failed for the reason in Error: State tells
 	// which. It stays so until the slot is stopped.
 	Ended bool
+	// Continues says that the task lets it run on while the node cannot prove its lease.
+	Continues bool
 }

@@ -61,6 +61,8 @@ func Follow(l Local) Orders {
 		switch {
 		case l.Phase == membership.Holds && r.Ended && !l.Done.Lists(slot, r.Token) && l.listed(slot, r.Token):
 			// Nothing of it runs; it only waits for its end to be noted.
+		case l.Phase > membership.Holds && r.Continues && !l.Leaving:
+			// It may run twice, as its task says.
 		case l.Phase > membership.Holds:
 			o.Stop[slot] = cluster.ErrLeaseLost
 		case l.Leaving:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -19,13 +20,14 @@ var ErrStuck = errors.New("worker does not stop")
 // again, and returns an error that matches ErrStuck when something still runs at its hard stop.
 // It returns nil when ctx has ended and nothing runs.
 //
-// It does not depend on the follower: it stops the workers itself.
+// It does not depend on the follower: it stops the workers itself. Those whose tasks let them run on without a
+// lease are none of its business.
 func Guard(ctx context.Context, lease *membership.Lease, workers Workers, emit func(cluster.Event)) error {
 	const poll = 50 * time.Millisecond // deadlines are counted on a clock that timers do not follow
 	last, atHardStop := membership.Holds, 0
 	for {
 		phase, left := lease.Phase()
-		running := workers.Reports()
+		running := leased(workers.Reports())
 		if ctx.Err() != nil && len(running) == 0 {
 			return nil
 		}
@@ -60,7 +62,7 @@ func Guard(ctx context.Context, lease *membership.Lease, workers Workers, emit f
 		}
 		done, ended := ctx.Done(), lease.Ended()
 		if ctx.Err() != nil {
-			done = workers.Idle()
+			done = workers.Idle() // or what remains is none of its business: it looks soon
 		}
 		if phase > membership.Holds {
 			ended = nil
@@ -71,6 +73,12 @@ func Guard(ctx context.Context, lease *membership.Lease, workers Workers, emit f
 		case <-time.After(wait):
 		}
 	}
+}
+
+// leased leaves out who needs no lease.
+func leased(running map[cluster.Slot]cluster.Report) map[cluster.Slot]cluster.Report {
+	maps.DeleteFunc(running, func(_ cluster.Slot, r cluster.Report) bool { return r.Continues })
+	return running
 }
 
 func stuckError(running map[cluster.Slot]cluster.Report) error {

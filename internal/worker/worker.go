@@ -68,6 +68,9 @@ type Checkpoints interface {
 // Count returns how many workers the task has at present.
 func (r *Run) Count() int { return r.spec.Load().WorkerNum }
 
+// Continues tells whether the task lets its workers run on while the node cannot prove its lease.
+func (r *Run) Continues() bool { return r.spec.Load().Continues() }
+
 // Params returns what the task's workers are told at present.
 func (r *Run) Params() cluster.Params { return r.spec.Load().Params }
 
@@ -188,7 +191,7 @@ func (p *Pool) Start(g cluster.Grant) {
 		}
 	}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
-	s.report = cluster.Report{Slot: g.Slot, Token: g.Token, State: cluster.WorkerStarting, Since: time.Now(), Grace: g.Spec.Grace()}
+	s.report = cluster.Report{Slot: g.Slot, Token: g.Token, State: cluster.WorkerStarting, Since: time.Now(), Grace: g.Spec.Grace(), Continues: g.Spec.Continues()}
 	if len(p.slots) == 0 {
 		p.idle = make(chan struct{})
 	}
@@ -203,7 +206,7 @@ func (p *Pool) Update(id cluster.Slot, spec cluster.TaskSpec) {
 	defer p.mu.Unlock()
 	if s := p.slots[id]; s != nil && *s.run.spec.Load() != spec {
 		s.run.spec.Store(&spec)
-		s.report.Grace = spec.Grace()
+		s.report.Grace, s.report.Continues = spec.Grace(), spec.Continues()
 		if s.report.State == cluster.WorkerGivenUp && !s.ofRun {
 			close(s.again)
 			s.again = make(chan struct{})

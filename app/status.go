@@ -104,6 +104,8 @@ func nodeState(n cluster.NodeInfo) string {
 		return string(n.State) + ", drained"
 	case n.Drain != nil:
 		return fmt.Sprintf("%s, draining: %d of %d left", n.State, n.Drain.Left, n.Drain.From)
+	case n.Quarantine != "":
+		return string(n.State) + ", quarantined: " + firstLine(n.Quarantine)
 	case n.Cordoned:
 		return string(n.State) + ", cordoned"
 	}

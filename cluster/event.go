@@ -29,6 +29,7 @@ const (
 	RecordUnusable  EventKind = "bad record"   // a record of the store cannot be used; the last good one stays
 	HistoryLost     EventKind = "history lost" // (leader) the service has lost commits that it had acknowledged
 	PlanFailed      EventKind = "plan failed"  // (leader) the planner has failed; what runs stays where it is
+	NodeQuarantined EventKind = "quarantined"  // (leader) everything fails on a node; it is given nothing
 	RunBegan        EventKind = "run"          // (leader) a run of a task began; Detail names it
 	RunEnded        EventKind = "run ended"    // (leader) a run of a task is over
 	ConfigUnapplied EventKind = "not applied"  // something in this node's file differs from the cluster and was not applied

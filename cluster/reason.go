@@ -22,6 +22,8 @@ const (
 // Why a slot leaves its node. The codes above serve too: a node that lost a label is left for it.
 const (
 	WhyDraining    ReasonCode = "draining"     // the node is being drained
+	WhyQuarantined ReasonCode = "quarantined"  // everything fails on the node
+	WhyFailing     ReasonCode = "failing"      // it fails again and again on the node
 	WhyLeaving     ReasonCode = "leaving"      // the node is leaving the cluster
 	WhyLost        ReasonCode = "lost"         // the node was lost
 	WhyLeft        ReasonCode = "left"         // the node left
@@ -79,6 +81,10 @@ func (r Reason) String() string {
 		return fmt.Sprintf("every node that could run it has the %s of the task that a node may have", r.Detail)
 	case WhyDraining:
 		return node + " is draining"
+	case WhyQuarantined:
+		return "everything fails on " + node + colon(r.Detail)
+	case WhyFailing:
+		return "it fails again and again on " + node + colon(r.Detail)
 	case WhyLeaving:
 		return node + " is leaving"
 	case WhyLost:

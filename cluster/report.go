@@ -10,6 +10,7 @@ type Report struct {
 	State    WorkerState
 	Since    time.Time     // of the state
 	Restarts int           // failures since it was started on this node
+	InRow    int           // failures since it last ran well
 	Error    string        // of the last failure
 	Grace    time.Duration // how long its task lets it take to stop
 	// Ended says that the slot of a run is done, or has failed for the reason in Error: State tells

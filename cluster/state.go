@@ -99,6 +99,9 @@ type NodeInfo struct {
 	Capacity int    `json:"capacity,omitempty"` // the most that the weights of its workers may add up to; 0: no limit
 	Load     int    `json:"load"`               // what they add up to
 	Cordoned bool   `json:"cordoned,omitempty"` // gets nothing new
+	// Quarantine is, of a node on which everything fails and which is given nothing for that, one of the
+	// errors; it ends when the node is started anew or uncordoned.
+	Quarantine string `json:"quarantine,omitempty"`
 	// Drain is set while the node is being drained.
 	Drain *DrainInfo `json:"drain,omitempty"`
 }

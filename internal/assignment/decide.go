@@ -40,6 +40,8 @@ type World struct {
 	Buried map[string]bool
 	// Trials are the suspects, and since when each is where it is.
 	Trials map[cluster.Slot]Trial
+	// Avoids are the nodes that slots do not go to, for they failed there.
+	Avoids map[cluster.Slot]Avoid
 	Waits  Waits
 	// Planner makes the plans; nil for planner.Make.
 	Planner func(planner.Input) planner.Plan
@@ -73,6 +75,10 @@ type Decision struct {
 	Trials map[cluster.Slot]Trial
 	// Waits replaces World.Waits.
 	Waits Waits
+	// Avoids replaces World.Avoids.
+	Avoids map[cluster.Slot]Avoid
+	// Marks replaces those of nodes in the same commit.
+	Marks map[string]*schema.Mark
 	// Orders replaces the record of orders in the same commit, nil if it stays.
 	Orders *schema.Orders
 	// Agendas replaces those of tasks in the same commit, nil to delete; with them go the records of
@@ -108,7 +114,7 @@ func Decide(w World) Decision {
 	d.out.Token = d.nextToken()
 	if d.out.Evict != "" { // first things first: the rest is decided anew after it
 		d.out.Docs, d.out.Moves, d.out.Suspects = nil, nil, nil
-		d.out.Agendas, d.out.Ran, d.out.DropRuns = nil, nil, nil
+		d.out.Agendas, d.out.Ran, d.out.DropRuns, d.out.Marks = nil, nil, nil, nil
 		return d.out
 	}
 	d.obey()
@@ -169,7 +175,7 @@ func newDecider(w World) *decider {
 		World: w,
 		out: Decision{
 			Docs: map[string]*schema.Doc{}, Looks: map[string]Look{}, Trials: map[cluster.Slot]Trial{}, Unplaced: map[string]cluster.Reason{},
-			Waits: newWaits(w.Waits), Agendas: map[string]*schema.Agenda{},
+			Waits: newWaits(w.Waits), Agendas: map[string]*schema.Agenda{}, Marks: map[string]*schema.Mark{},
 		},
 		begun:   map[string]bool{},
 		guids:   slices.Sorted(maps.Keys(w.Snapshot.Peers)),
@@ -188,6 +194,7 @@ func newDecider(w World) *decider {
 		d.bury(guid, w.Snapshot.Peers[guid])
 	}
 	d.suspect()
+	d.failing()
 	return d
 }
 

@@ -197,7 +197,7 @@ func sameHolding(a, b []schema.Held) bool {
 
 func sameWorkers(a, b []schema.WorkerState) bool {
 	return slices.EqualFunc(a, b, func(x, y schema.WorkerState) bool {
-		return x.Slot == y.Slot && x.State == y.State && x.Since.Equal(y.Since) && x.Restarts == y.Restarts && x.Error == y.Error
+		return x.Slot == y.Slot && x.State == y.State && x.Since.Equal(y.Since) && x.Restarts == y.Restarts && x.InRow == y.InRow && x.Error == y.Error
 	})
 }
 
@@ -225,7 +225,7 @@ func tellable(running map[cluster.Slot]cluster.Report) []schema.WorkerState {
 			r.Error = cut(r.Error, shortError)
 		}
 		budget = max(0, budget-len(r.Error))
-		list = append(list, schema.WorkerState{Slot: slot, State: r.State, Since: r.Since.UTC().Truncate(time.Millisecond), Restarts: r.Restarts, Error: r.Error})
+		list = append(list, schema.WorkerState{Slot: slot, State: r.State, Since: r.Since.UTC().Truncate(time.Millisecond), Restarts: r.Restarts, InRow: r.InRow, Error: r.Error})
 	}
 	return list
 }

@@ -61,6 +61,7 @@ type leading struct {
 	looks   map[string]Look
 	buried  map[string]bool
 	trials  map[cluster.Slot]Trial
+	avoids  map[cluster.Slot]Avoid
 	waits   Waits
 	maxDocs int
 	// nextToken and committed are what the epoch held after this leader's last commit.
@@ -97,12 +98,13 @@ func (l *leading) run(ctx context.Context) error {
 			Looks:    l.looks,
 			Buried:   l.buried,
 			Trials:   l.trials,
+			Avoids:   l.avoids,
 			Waits:    l.waits,
 			Planner:  l.Planner,
 
 			NextToken: l.nextToken,
 		})
-		l.looks, l.trials, l.waits = d.Looks, d.Trials, d.Waits
+		l.looks, l.trials, l.waits, l.avoids = d.Looks, d.Trials, d.Waits, d.Avoids
 		l.tellBlocked(d.Blocked)
 		l.tellFull(d.Full)
 		l.tellPlanFault(ctx, d.PlanFault)
@@ -152,7 +154,7 @@ func (l *leading) act(ctx context.Context, d Decision) (acted bool, err error) {
 	switch {
 	case d.Evict != "":
 		err = l.evict(ctx, d.Evict)
-	case len(d.Docs) > 0 || d.Suspects != nil || d.Orders != nil || len(d.Agendas) > 0:
+	case len(d.Docs) > 0 || d.Suspects != nil || d.Orders != nil || len(d.Agendas) > 0 || len(d.Marks) > 0:
 		err = l.write(ctx, d)
 	default:
 		return false, nil
@@ -239,6 +241,13 @@ func (l *leading) write(ctx context.Context, d Decision) error {
 		ops = append(ops, coord.Set(l.Keys.Orders(), schema.Encode(d.Orders, at+1), at))
 	}
 	ops = append(ops, l.agendaOps(snap, d)...)
+	for _, node := range sortedKeys(d.Marks) {
+		if old := snap.Marks[node]; old.Rec == nil {
+			ops = append(ops, coord.Create(l.Keys.Mark(node), schema.Encode(d.Marks[node], 0)))
+		} else {
+			ops = append(ops, coord.Set(l.Keys.Mark(node), schema.Encode(d.Marks[node], old.Version+1), old.Version))
+		}
+	}
 	ops = append(ops, l.record(snap, d.Moves)...)
 	if _, err := l.Session.Commit(ctx, ops...); err != nil {
 		return err
@@ -246,6 +255,11 @@ func (l *leading) write(ctx context.Context, d Decision) error {
 	l.view.PutEpoch(epoch, snap.Epoch.Version+1)
 	l.nextToken, l.committed = epoch.NextToken, snap.Epoch.Version+1
 	l.putAgendas(snap, d)
+	for node, mark := range d.Marks {
+		l.view.MarkNode(node)
+		l.Log.Error("everything fails on a node; it is given nothing until it is started anew or uncordoned", "node", node, "error", mark.Quarantine.Error)
+		l.Emit(cluster.Event{Kind: cluster.NodeQuarantined, Node: node, Detail: mark.Quarantine.Error})
+	}
 	if d.Suspects != nil {
 		l.view.PutSuspects(d.Suspects, at)
 		l.tellSuspects(d.Moves)

@@ -35,7 +35,7 @@ type wish struct {
 
 // urgencies say in which order moves get the budget.
 var urgencies = map[cluster.ReasonCode]int{
-	cluster.WhyDraining: 0, cluster.WhyNoLabel: 1, cluster.WhyNoWork: 1, cluster.WhyFull: 1, cluster.WhyPerNode: 1,
+	cluster.WhyDraining: 0, cluster.WhyQuarantined: 0, cluster.WhyFailing: 1, cluster.WhyNoLabel: 1, cluster.WhyNoWork: 1, cluster.WhyFull: 1, cluster.WhyPerNode: 1,
 	cluster.WhyTaskChanged: 2, cluster.WhyRestart: 2, cluster.WhyLeaderFree: 3, cluster.WhyPreferred: 3,
 	cluster.WhySpread: 4, cluster.WhyBalance: 5,
 }
@@ -113,7 +113,9 @@ func (d *decider) askBack(guid string, p *view.Peer, h *schema.Held, plan map[cl
 		case m != nil && ofRun != "" && urgencies[m.Why.Code] >= forComfort:
 			continue // it would begin again: it stays until it has ended
 		case m != nil:
-			why = m.Why
+			if why = m.Why; why.Code == cluster.WhyDraining && d.quarantined(guid) {
+				why.Code = cluster.WhyQuarantined
+			}
 		case changed:
 			why.Code = cluster.WhyTaskChanged
 		case restart != nil && restart.Contains(index):

@@ -34,6 +34,7 @@ func (d *decider) plan() {
 	d.addOwners(byName)
 	d.holdBack(d.in.Tasks)
 	d.target = d.makePlans()
+	d.elsewhere(&d.target)
 	for t, reason := range d.target.Unplaced {
 		switch {
 		case reason.Code != "":
@@ -177,7 +178,7 @@ func (d *decider) node(guid string) planner.Node {
 	node.Labels = cluster.Labels{cluster.LabelNode: m.Node, cluster.LabelHost: m.Host}
 	maps.Copy(node.Labels, m.Labels)
 	mark := d.Snapshot.Mark(m.Node)
-	node.Cordoned, node.Draining = mark.Cordoned, mark.Drain != nil
+	node.Cordoned, node.Draining = mark.Cordoned, mark.Drain != nil || d.quarantined(guid)
 	return node
 }
 

@@ -16,6 +16,9 @@ type Waits struct {
 	// Frozen says that too many vanished at once, since FrozenAt.
 	Frozen   bool
 	FrozenAt time.Duration
+	// Failing are the members on which everything fails and elsewhere nothing of the same tasks does, and
+	// since when.
+	Failing map[string]time.Duration
 	// Drains are the nodes to be drained, and when their marks were first seen.
 	Drains map[string]time.Duration
 	// Nodes identifies the nodes at the last decision, Changed is when they last changed, and Held
@@ -32,7 +35,7 @@ type Absence struct {
 
 func newWaits(old Waits) Waits {
 	next := old
-	next.Gone, next.Drains = maps.Clone(old.Gone), map[string]time.Duration{}
+	next.Gone, next.Drains, next.Failing = maps.Clone(old.Gone), map[string]time.Duration{}, map[string]time.Duration{}
 	if next.Gone == nil {
 		next.Gone = map[string]Absence{}
 	}

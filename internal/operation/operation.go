@@ -159,7 +159,7 @@ func (o Operator) mark(rec *schema.Mark, change func(*schema.Mark)) bool {
 	if rec.Cordoned != before.Cordoned || (rec.Drain == nil) != (before.Drain == nil) {
 		rec.By, rec.Since = o.By, time.Now().UTC().Truncate(time.Second)
 	}
-	return rec.Cordoned || rec.Drain != nil
+	return rec.Cordoned || rec.Drain != nil || rec.Quarantine != nil
 }
 
 // known refuses a node of which there is neither a member nor a mark.
@@ -177,7 +177,7 @@ func known(s *view.Snapshot, node string) error {
 
 func cordon(m *schema.Mark) { m.Cordoned = true }
 
-func uncordon(m *schema.Mark) { m.Cordoned, m.Drain = false, nil }
+func uncordon(m *schema.Mark) { m.Cordoned, m.Drain, m.Quarantine = false, nil, nil }
 
 // drain marks a node to be drained, which has that many slots now.
 func drain(slots int, deadline cluster.Duration) func(*schema.Mark) {

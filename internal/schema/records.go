@@ -165,6 +165,7 @@ type WorkerState struct {
 	State    cluster.WorkerState `json:"state"`
 	Since    time.Time           `json:"since"`
 	Restarts int                 `json:"restarts,omitempty"`
+	InRow    int                 `json:"inRow,omitempty"` // failures since it last ran well
 	Error    string              `json:"error,omitempty"`
 }
 
@@ -235,10 +236,19 @@ func (s *Settings) validate() error {
 // operator takes it back. A hand edit is legal input.
 type Mark struct {
 	header
-	Cordoned bool      `json:"cordoned,omitempty"` // gets nothing new
-	Drain    *Drain    `json:"drain,omitempty"`    // gives everything away
-	By       string    `json:"by,omitempty"`
-	Since    time.Time `json:"since,omitzero"`
+	Cordoned bool   `json:"cordoned,omitempty"` // gets nothing new
+	Drain    *Drain `json:"drain,omitempty"`    // gives everything away
+	// Quarantine says that everything fails on the node; a leader writes it. It is void for another
+	// member of that name: the node was started anew.
+	Quarantine *Quarantine `json:"quarantine,omitempty"`
+	By         string      `json:"by,omitempty"`
+	Since      time.Time   `json:"since,omitzero"`
+}
+
+// Quarantine is why a node is given nothing.
+type Quarantine struct {
+	Member string `json:"member"` // GUID
+	Error  string `json:"error"`  // one of those that its workers failed with
 }
 
 // Drain is how a node is to be drained.

@@ -314,6 +314,9 @@ func holdBack(w *cluster.WorkerInfo, tookDown []string) string {
 func (s *Snapshot) addMark(info *cluster.NodeInfo) {
 	mark := s.Mark(info.Name)
 	info.Cordoned = mark.Cordoned || mark.Drain != nil
+	if q := mark.Quarantine; q != nil && q.Member == info.Member {
+		info.Quarantine = q.Error
+	}
 	if mark.Drain != nil {
 		info.Drain = &cluster.DrainInfo{From: max(mark.Drain.Slots, info.Slots), Left: info.Slots, Deadline: mark.Drain.Deadline}
 	}

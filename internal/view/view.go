@@ -130,6 +130,12 @@ func (v *View) MarkPeer(guid string) {
 	}
 }
 
+// MarkNode makes the next Refresh read what is wanted of a node.
+func (v *View) MarkNode(node string) {
+	v.hints.Watch(v.keys.Mark(node))
+	v.hints.Mark(v.keys.Mark(node))
+}
+
 func (v *View) peerKeys(guid string) [3]string {
 	return [3]string{v.keys.Doc(guid), v.keys.Status(guid), v.keys.Member(guid)}
 }

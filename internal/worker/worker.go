@@ -373,6 +373,7 @@ func (p *Pool) loop(s *slot) {
 		first, most := backoff(spec.Restart)
 		delay = min(max(2*delay, first), most)
 		wait := delay*3/4 + jitter.Of(delay/2, s.run.Slot, s.run.Token, began)
+		p.failedInRow(s, inRow)
 		p.become(s, cluster.WorkerBackoff, err)
 		s.run.Log.Warn("worker failed", "error", err, "again", wait.Round(time.Millisecond))
 		p.emit(cluster.WorkerFailed, s, clip(err.Error()))
@@ -381,6 +382,13 @@ func (p *Pool) loop(s *slot) {
 		case <-time.After(wait):
 		}
 	}
+}
+
+// failedInRow notes how often a slot has failed since it last ran well.
+func (p *Pool) failedInRow(s *slot, n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.report.InRow = n
 }
 
 // attempts returns after how many failures in a row a slot has failed, 0 for never.

@@ -1,0 +1,107 @@
+package xconsumer_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer"
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// failsOn is a work that fails on one node.
+func failsOn(w *world, name, bad string) func(*xconsumer.Node) {
+	return func(n *xconsumer.Node) {
+		n.Handle("picky", func(ctx context.Context, wk *xconsumer.Worker) error {
+			if name == bad {
+				return errors.New("disk is full")
+			}
+			defer w.floor.enter(name, wk)()
+			<-ctx.Done()
+			return nil
+		})
+	}
+}
+
+func picky(workers int, r cluster.Restart) cluster.TaskSpec {
+	return cluster.TaskSpec{Name: "picky", WorkName: "picky", WorkerNum: workers, Restart: r}
+}
+
+// What fails again and again on one node is tried on another.
+func TestFailsElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, picky(2, cluster.Restart{Elsewhere: 3}))
+		n1, n2, n3 := w.start("n1", failsOn(w, "n1", "n2")), w.start("n2", failsOn(w, "n2", "n2")), w.start("n3", failsOn(w, "n3", "n2"))
+		time.Sleep(time.Minute)
+		w.wantShare(map[string]int{"n1": 1, "n3": 1})
+		at := len(w.state(n1).Workers)
+		time.Sleep(5 * time.Minute)
+		w.wantShare(map[string]int{"n1": 1, "n3": 1})
+		if at != 2 {
+			t.Errorf("%d workers", at)
+		}
+		w.leave(n1, n2, n3)
+	})
+}
+
+// A node on which everything fails is given nothing, until somebody says that it is well.
+func TestQuarantine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, picky(9, cluster.Restart{}))
+		bad := "n2"
+		how := func(name string) func(*xconsumer.Node) {
+			return func(n *xconsumer.Node) {
+				n.Handle("picky", func(ctx context.Context, wk *xconsumer.Worker) error {
+					if name == bad {
+						return errors.New("disk is full")
+					}
+					defer w.floor.enter(name, wk)()
+					<-ctx.Done()
+					return nil
+				})
+			}
+		}
+		n1, n2, n3 := w.start("n1", how("n1")), w.start("n2", how("n2")), w.start("n3", how("n3"))
+		time.Sleep(time.Minute)
+		info := w.nodeInfo(n1, "n2")
+		if info.Slots != 0 || info.Quarantine == "" {
+			t.Errorf("%+v", info)
+		}
+		bad = ""
+		w.do(n3, cluster.Uncordon("n2"))
+		time.Sleep(10 * time.Second)
+		w.wantShare(map[string]int{"n1": 3, "n2": 3, "n3": 3})
+
+		bad = "all" // a work that fails everywhere is not the node's fault
+		if info := w.nodeInfo(n1, "n2"); info.Quarantine != "" {
+			t.Errorf("%+v", info)
+		}
+		w.leave(n1, n2, n3)
+	})
+}
+
+// A work that fails everywhere quarantines nobody.
+func TestFailsEverywhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, picky(9, cluster.Restart{Elsewhere: 3, Max: 6}))
+		fail := func(n *xconsumer.Node) {
+			n.Handle("picky", func(context.Context, *xconsumer.Worker) error { return errors.New("no luck") })
+		}
+		n1, n2, n3 := w.start("n1", fail), w.start("n2", fail), w.start("n3", fail)
+		time.Sleep(30 * time.Minute)
+		s := w.state(n1)
+		for _, n := range s.Nodes {
+			if n.Quarantine != "" || n.Slots == 0 {
+				t.Errorf("%+v", n)
+			}
+		}
+		for _, wk := range s.Workers {
+			if wk.State != cluster.WorkerGivenUp {
+				t.Errorf("%s is %s after half an hour, with %d failures", wk.Slot(), wk.State, wk.Restarts)
+			}
+		}
+		w.leave(n1, n2, n3)
+	})
+}

@@ -37,7 +37,7 @@ func TestContinuesWhenDisconnected(t *testing.T) {
 		}
 		n1 := w.start("n1", work(0))
 		time.Sleep(time.Second)
-		n2 := w.start("n2", func(n *xconsumer.Node) {})
+		n2 := w.start("n2")
 		time.Sleep(time.Second)
 		if running[0].Load() != 1 {
 			t.Fatal("it does not run")

@@ -147,7 +147,7 @@ var mutants = []mutant{
 	},
 	{
 		"H15", "a node joins again while old workers still stop",
-		one("life.go", "	if gerr := <-guarded; gerr != nil {\n		return l.abandon(log, pool, gerr)\n	}\n	return err\n", "	go func() { <-guarded }()\n	return err\n"),
+		one("life.go", "	if gerr := <-guarded; gerr != nil {\n		return l.abandon(log, pool, gerr)\n	}\n	if len(pool.Reports()) > 0 {\n		l.afloat = pool\n	}\n	return err\n", "	go func() { <-guarded }()\n	return err\n"),
 		simulated("Safety", 200),
 	},
 	{
@@ -172,7 +172,7 @@ var mutants = []mutant{
 	},
 	{
 		"H19", "a status is written again without reading it when nobody knows whether it was written",
-		one("internal/assignment/follower.go", "		fl.unsure, fl.said = true, nil\n		fl.notBefore = now", "		fl.said = nil\n		fl.notBefore = now"),
+		one("internal/assignment/follower.go", "		fl.unsure, fl.said = true, nil\n		fl.doneUnsure", "		fl.said = nil\n		fl.doneUnsure"),
 		simulated("Liveness", 300),
 	},
 	{
@@ -227,7 +227,7 @@ var mutants = []mutant{
 	},
 	{
 		"H25", "a plan is one commit, however large",
-		one("internal/assignment/decide.go", "(touched || len(d.out.Docs) < d.MaxDocs)", "(touched || d.MaxDocs > 0)"),
+		one("internal/assignment/decide.go", "(touched || !d.full())", "(touched || d.MaxDocs > 0)"),
 		in("internal/assignment", "TestChunks"),
 	},
 	{

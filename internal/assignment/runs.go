@@ -16,6 +16,7 @@ import (
 // Bounds of what one commit does about runs.
 const (
 	maxAgendas = 20 // records of tasks that one commit writes
+	maxExtra   = 40 // operations after which no other task is looked at; one task adds 31 at most
 	maxEnds    = 10 // runs of one task that it ends
 	maxDrops   = 20 // records of runs that it deletes
 )
@@ -42,7 +43,7 @@ func (d *decider) runs() {
 func (d *decider) agenda(name string, task view.Entry[schema.Task]) {
 	old, known := d.Snapshot.Agendas[name]
 	switch {
-	case task.Rec == nil || len(d.out.Agendas) >= maxAgendas || known && old.Rec == nil:
+	case task.Rec == nil || d.crowded() || known && old.Rec == nil:
 		return
 	case task.Rec.Deleted || !task.Rec.Effective().Runs():
 		if known {
@@ -77,7 +78,7 @@ func (d *decider) agenda(name string, task view.Entry[schema.Task]) {
 // dropAgenda deletes what is left of a task that has no runs any more: the runs that are over first.
 func (d *decider) dropAgenda(name string) {
 	old := d.Snapshot.Agendas[name]
-	if old.Rec == nil || d.Unsettled || len(d.out.Agendas) >= maxAgendas {
+	if old.Rec == nil || d.Unsettled || d.crowded() {
 		return
 	}
 	if kept := old.Rec.Kept; len(kept) > 0 {
@@ -95,6 +96,12 @@ func (d *decider) dropAgenda(name string) {
 	d.out.Agendas[name] = nil
 	d.extra++
 	delete(d.Snapshot.Agendas, name)
+}
+
+// crowded tells whether the commit has no room for another agenda. Fewer go into one when the last was too
+// large, as with documents.
+func (d *decider) crowded() bool {
+	return d.extra >= maxExtra || len(d.out.Agendas) >= max(1, min(maxAgendas, d.MaxDocs/4))
 }
 
 // RunKey names a run.
@@ -268,7 +275,7 @@ func (a *agenda) fire(s *schedule.Schedule) {
 	due := s.At(a.Last, a.WallNow, a.spec.Misfire)
 	for n, at := range due.Fire {
 		if len(a.Runs) >= cluster.MaxActiveRuns && a.spec.Overlap != cluster.OverlapSkip && a.Left() {
-			due.Next = at // these wait until there is room
+			due.Next = time.Time{} // these wait until there is room: the end of a run is heard of
 			due.Last = due.Fire[max(n-1, 0)]
 			if n == 0 {
 				due.Last = a.Last

@@ -55,6 +55,15 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+// skip leaves a test out for want of rights; CI has them.
+func skip(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatal(why)
+	}
+	t.Skip(why + "; CI requires this test")
+}
+
 // limit bounds every wait.
 const limit = 60 * time.Second
 
@@ -453,7 +462,7 @@ func TestNodeFails(t *testing.T) {
 func TestControlGroup(t *testing.T) {
 	if ownCgroup() == "" {
 		if os.Geteuid() != 0 {
-			t.Skip("there is no control group of version 2, and no right to mount one")
+			skip(t, "there is no control group of version 2, and no right to mount one")
 		}
 		dir := t.TempDir()
 		if err := unix.Mount("none", dir, "cgroup2", 0, ""); err != nil {
@@ -491,7 +500,7 @@ echo up; sleep 1000`), limit)
 // Programs run as whom they are to.
 func TestUser(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("only root can become somebody else")
+		skip(t, "only root can become somebody else")
 	}
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o755); err != nil {

@@ -3,6 +3,7 @@ package xconsumer_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,18 +12,18 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// failsOn is a work that fails on one node.
-func failsOn(w *world, name, bad string) func(*xconsumer.Node) {
-	return func(n *xconsumer.Node) {
+// startFailing starts a node whose work fails while the node is the bad one.
+func (w *world) startFailing(name string, bad *atomic.Value) *proc {
+	return w.start(name, func(n *xconsumer.Node) {
 		n.Handle("picky", func(ctx context.Context, wk *xconsumer.Worker) error {
-			if name == bad {
+			if name == bad.Load() {
 				return errors.New("disk is full")
 			}
 			defer w.floor.enter(name, wk)()
 			<-ctx.Done()
 			return nil
 		})
-	}
+	})
 }
 
 func picky(workers int, r cluster.Restart) cluster.TaskSpec {
@@ -33,7 +34,9 @@ func picky(workers int, r cluster.Restart) cluster.TaskSpec {
 func TestFailsElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, picky(2, cluster.Restart{Elsewhere: 3}))
-		n1, n2, n3 := w.start("n1", failsOn(w, "n1", "n2")), w.start("n2", failsOn(w, "n2", "n2")), w.start("n3", failsOn(w, "n3", "n2"))
+		var bad atomic.Value
+		bad.Store("n2")
+		n1, n2, n3 := w.startFailing("n1", &bad), w.startFailing("n2", &bad), w.startFailing("n3", &bad)
 		time.Sleep(time.Minute)
 		w.wantShare(map[string]int{"n1": 1, "n3": 1})
 		at := len(w.state(n1).Workers)
@@ -50,31 +53,18 @@ func TestFailsElsewhere(t *testing.T) {
 func TestQuarantine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, picky(9, cluster.Restart{}))
-		bad := "n2"
-		how := func(name string) func(*xconsumer.Node) {
-			return func(n *xconsumer.Node) {
-				n.Handle("picky", func(ctx context.Context, wk *xconsumer.Worker) error {
-					if name == bad {
-						return errors.New("disk is full")
-					}
-					defer w.floor.enter(name, wk)()
-					<-ctx.Done()
-					return nil
-				})
-			}
-		}
-		n1, n2, n3 := w.start("n1", how("n1")), w.start("n2", how("n2")), w.start("n3", how("n3"))
+		var bad atomic.Value
+		bad.Store("n2")
+		n1, n2, n3 := w.startFailing("n1", &bad), w.startFailing("n2", &bad), w.startFailing("n3", &bad)
 		time.Sleep(time.Minute)
 		info := w.nodeInfo(n1, "n2")
 		if info.Slots != 0 || info.Quarantine == "" {
 			t.Errorf("%+v", info)
 		}
-		bad = ""
+		bad.Store("")
 		w.do(n3, cluster.Uncordon("n2"))
 		time.Sleep(10 * time.Second)
 		w.wantShare(map[string]int{"n1": 3, "n2": 3, "n3": 3})
-
-		bad = "all" // a work that fails everywhere is not the node's fault
 		if info := w.nodeInfo(n1, "n2"); info.Quarantine != "" {
 			t.Errorf("%+v", info)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -234,10 +235,10 @@ func TestOverlap(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				spec := cluster.TaskSpec{Name: "job", WorkName: "job", WorkerNum: 1, Every: cluster.Duration(10 * time.Second), Overlap: overlap}
 				w := newWorld(t, spec)
-				began := 0
+				var began atomic.Int64
 				n1 := w.start("n1", func(n *xconsumer.Node) {
 					n.Handle("job", func(ctx context.Context, _ *xconsumer.Worker) error {
-						began++
+						began.Add(1)
 						select {
 						case <-ctx.Done():
 						case <-time.After(12 * time.Second):
@@ -246,8 +247,8 @@ func TestOverlap(t *testing.T) {
 					})
 				})
 				time.Sleep(64 * time.Second)
-				if began != want {
-					t.Errorf("%d runs began in a minute; want %d", began, want)
+				if n := int(began.Load()); n != want {
+					t.Errorf("%d runs began in a minute; want %d", n, want)
 				}
 				w.leave(n1)
 			})

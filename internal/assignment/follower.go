@@ -208,9 +208,13 @@ func (fl *following) step(ctx context.Context) (wait time.Duration, gone bool, e
 	return max(wait, time.Millisecond), false, nil
 }
 
+// stuckFor is how long a worker that should have stopped is still waited for by a node that leaves: what has
+// been killed on a busy machine may need a moment to be gone, and the lease holds.
+const stuckFor = 2 * time.Second
+
 func allStuck(running map[cluster.Slot]cluster.Report) bool {
 	for _, r := range running {
-		if r.State != cluster.WorkerStuck {
+		if r.State != cluster.WorkerStuck || time.Since(r.Since) < stuckFor {
 			return false
 		}
 	}

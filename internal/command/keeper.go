@@ -54,7 +54,7 @@ const (
 	// spacing is how far apart the starts of a program that returns are: a process is not for nothing.
 	spacing = time.Second
 	// killEarly is how long before the end of its time a program is killed, at most a fifth of that.
-	killEarly = 250 * time.Millisecond
+	killEarly = time.Second
 	// answer is how long a shim may take to kill.
 	answer = 250 * time.Millisecond
 )

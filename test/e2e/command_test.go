@@ -148,7 +148,7 @@ func TestProgramsThatCannotRun(t *testing.T) {
 	want := map[string]string{
 		"missing": `program "no-such-program" is not found in PATH`,
 		"plain":   "permission denied",
-		"garbage": "exit code 3: \ufffd\ufffdbad",
+		"garbage": "exit code 3: \ufffdbad",
 	}
 	f.await("every mistake is told", func() bool {
 		s := n1.state()
@@ -162,7 +162,7 @@ func TestProgramsThatCannotRun(t *testing.T) {
 			}
 		}
 		for _, task := range s.Tasks {
-			if task.Name == "unknown" && strings.Contains(task.Reason, "unknown") {
+			if task.Name == "unknown" && task.ReasonCode == cluster.WhyNoWork {
 				told++
 			}
 		}

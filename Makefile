@@ -9,7 +9,7 @@ help: ## Shows this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: deps
-deps: ## Makes sure that a real ZooKeeper can be started for the tests
+deps: ## Makes sure that the tests can start what they need: ZooKeeper, and Redis and Python for the examples
 	@tools/deps.sh
 
 .PHONY: test
@@ -17,6 +17,7 @@ test: deps cross ## Runs every test: with the race detector, real servers and pr
 	$(GO) vet ./...
 	$(GO) test -race -timeout 20m ./...
 	$(GO) test ./test/sim
+	cd examples && $(GO) vet ./... && $(GO) test -count=1 ./...
 	cd bench && $(GO) vet ./...
 
 .PHONY: cross
@@ -27,6 +28,10 @@ cross: ## Compiles for the systems on which the tests do not run
 .PHONY: short
 short: ## Runs the tests that need no server (seconds)
 	$(GO) test -race . ./app ./cluster ./coord/mem ./httpapi ./internal/...
+
+.PHONY: examples
+examples: deps ## Runs the examples: real processes, Redis, Python and SQL
+	cd examples && $(GO) test -count=1 -v ./...
 
 .PHONY: explore
 explore: ## Walks through the orders of events in small worlds (WORLDS of them each, default 3,000,000)

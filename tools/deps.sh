@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes sure that tests can start a real ZooKeeper: uses ZOOKEEPER_HOME or what is installed,
-# else installs Debian's or Ubuntu's packages, else says what to do and fails. Where tests with
-# network namespaces are required (XCONSUMER_TEST_NETNS), also ip(8).
+# else installs Debian's or Ubuntu's packages, else says what to do and fails. Also what the
+# examples need: Redis and Python. Where tests with network namespaces are required
+# (XCONSUMER_TEST_NETNS), also ip(8).
 set -euo pipefail
 
 have() {
@@ -15,18 +16,22 @@ have() {
 
 fail() {
   cat >&2 <<TXT
-The tests need a real ZooKeeper server, and there is none: $1
+The tests need a real ZooKeeper server, Redis and Python, and something is missing: $1
 Do one of these:
   - on Debian 12 or newer, Ubuntu 24.04 or newer, as root:
-      apt-get install libzookeeper-java default-jre-headless
-  - unpack a ZooKeeper release (3.8 or newer), install Java, and set ZOOKEEPER_HOME to its folder
+      apt-get install libzookeeper-java default-jre-headless redis-server python3
+  - unpack a ZooKeeper release (3.8 or newer), install Java, and set ZOOKEEPER_HOME to its folder;
+    install redis-server and python3
 TXT
   exit 1
 }
 
 have_ip() { [ -z "${XCONSUMER_TEST_NETNS:-}" ] || command -v ip >/dev/null; }
 
-have && have_ip && exit 0
+have_redis() { command -v redis-server >/dev/null; }
+have_python() { command -v python3 >/dev/null; }
+
+have && have_ip && have_redis && have_python && exit 0
 if ! have && [ -n "${ZOOKEEPER_HOME:-}" ]; then
   command -v java >/dev/null || fail "ZOOKEEPER_HOME is set, but there is no java"
   fail "ZOOKEEPER_HOME=$ZOOKEEPER_HOME has no lib/zookeeper-*.jar"
@@ -41,6 +46,8 @@ fi
 packages=()
 have || packages+=(libzookeeper-java default-jre-headless)
 have_ip || packages+=(iproute2)
+have_redis || packages+=(redis-server)
+have_python || packages+=(python3)
 echo "Installing what the tests need: ${packages[*]} ..."
 export DEBIAN_FRONTEND=noninteractive
 "${sudo[@]}" apt-get update -q >&2 || fail "apt-get update failed"

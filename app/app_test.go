@@ -57,15 +57,17 @@ workerNum = 2
 stopTimeout = "5s"
 `
 
+type checkCase struct {
+	name string
+	file string
+	env  map[string]string
+	args []string
+	want []string // lines of the error; none: it is accepted
+}
+
 func TestConfigCheck(t *testing.T) {
 	const tlsKeys = "[zookeeper.tls]\n"
-	cases := []struct {
-		name string
-		file string
-		env  map[string]string
-		args []string
-		want []string // lines of the error; none: it is accepted
-	}{
+	cases := []checkCase{
 		{name: "good", file: goodFile},
 		{name: "empty file", file: "", want: []string{"xconsumer: no coordination service is chosen"}},
 		{name: "by flag alone", file: "", args: []string{"--zookeeper", "127.0.0.1:1"}},
@@ -221,9 +223,11 @@ freezeFor = "10m"
 		{name: "an address that is none", file: goodFile, args: []string{"--http", "nowhere"}, want: []string{`xconsumer: http.listen: "nowhere": want host:port`}},
 		{name: "bad servers", file: goodFile, args: []string{"--zookeeper", "a,,b"}, want: []string{"xconsumer: zookeeper.host: empty server name"}},
 	}
+	cases = append(cases, programCases...)
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			code, out, errs := run(t, map[string]string{"app.toml": c.file}, c.env, append([]string{"config", "check"}, c.args...)...)
+			files := map[string]string{"app.toml": c.file, "secret": strings.Repeat("s", 32) + "\n", "short": "s"}
+			code, out, errs := run(t, files, c.env, append([]string{"config", "check"}, c.args...)...)
 			if c.want == nil {
 				if code != 0 || !strings.Contains(out, "ok") || errs != "" {
 					t.Errorf("exit %d, %q, %q", code, out, errs)

@@ -20,6 +20,7 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+	_ "time/tzdata" // for schedules, on systems that have no time zones
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc/grpclog"

@@ -34,16 +34,8 @@ func (f *configFile) works() []command.Spec {
 			}
 			spec.Dir = filepath.Join(base, spec.Dir)
 		}
-		for _, e := range split(spec.Validate()) {
-			name, _, _ := strings.Cut(e.Error(), ":")
-			f.fail(f.at(key+"."+name), e.Error())
-			bad = true
-		}
-		if first, ok := seen[spec.Name]; ok && w.Name != "" {
-			f.fail(f.at(key+".name"), fmt.Sprintf("name: the same as that of work %d in line %d", first+1, f.header("work", first)))
-		} else {
-			seen[spec.Name] = i
-		}
+		bad = f.mistakes(key, spec.Validate()) || bad
+		f.twice("work", i, spec.Name, seen)
 		if !bad {
 			specs = append(specs, spec)
 		}

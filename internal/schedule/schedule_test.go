@@ -57,6 +57,20 @@ func TestClocksChange(t *testing.T) {
 			}
 		})
 	}
+	// In Berlin forward on 2026-03-29 at 02:00 (01:00 UTC) and back on 2026-10-25 at 03:00 (01:00 UTC): what the
+	// guide says.
+	for fields, want := range map[string][2][]string{
+		"30 2 * * *":  {{"29 01:30"}, {"25 00:30"}},
+		"0 1-3 * * *": {{"29 00:00", "29 01:00"}, {"24 23:00", "25 00:00", "25 02:00"}},
+		"30 * * * *":  {{"29 00:30", "29 01:30"}, {"24 23:30", "25 00:30", "25 01:30", "25 02:30"}},
+	} {
+		s := cronOf(t, fields, "Europe/Berlin")
+		for i, span := range [2][2]string{{"2026-03-28 23:45:00", "2026-03-29 02:00:00"}, {"2026-10-24 22:45:00", "2026-10-25 02:45:00"}} {
+			if diff := cmp.Diff(want[i], firings(t, s, span[0], span[1])); diff != "" {
+				t.Errorf("%s: %s", fields, diff)
+			}
+		}
+	}
 	half := cronOf(t, "45 1 * * *", "Australia/Lord_Howe") // half an hour back on 2026-04-05 at 02:00 (15:00 UTC the day before)
 	if got := firings(t, half, "2026-04-03 16:00:00", "2026-04-05 16:00:00"); len(got) != 2 {
 		t.Errorf("half an hour back: %v", got)

@@ -1,0 +1,177 @@
+package app
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// fileConfig is app.toml. Durations are text here, so that a mistake in one is told like any
+// other, with its place.
+type fileConfig struct {
+	Cluster string `toml:"cluster"`
+	Node    struct {
+		Name     string            `toml:"name"`
+		Labels   map[string]string `toml:"labels"`
+		Weight   int64             `toml:"weight"`
+		Capacity int64             `toml:"capacity"`
+	} `toml:"node"`
+	ZooKeeper zookeeperConfig `toml:"zookeeper"`
+	Etcd      etcdConfig      `toml:"etcd"`
+	HTTP      struct {
+		Listen     string `toml:"listen"`
+		Advertise  string `toml:"advertise"`
+		SecretFile string `toml:"secretFile"`
+	} `toml:"http"`
+	Leader struct {
+		Workers string `toml:"workers"`
+	} `toml:"leader"`
+	Moving struct {
+		MaxMoving   int64   `toml:"maxMoving"`
+		LeaveDelay  string  `toml:"leaveDelay"`
+		FreezeAbove float64 `toml:"freezeAbove"`
+		FreezeFor   string  `toml:"freezeFor"`
+	} `toml:"moving"`
+	Log struct {
+		Keep string `toml:"keep"`
+	} `toml:"log"`
+	Works []fileWork `toml:"work"`
+	Tasks []fileTask `toml:"task"`
+}
+
+type fileWork struct {
+	Name    string            `toml:"name"`
+	Command []string          `toml:"command"`
+	Dir     string            `toml:"dir"`
+	Env     map[string]string `toml:"env"`
+	User    string            `toml:"user"`
+}
+
+type zookeeperConfig struct {
+	Host           string    `toml:"host"`
+	SessionTimeout string    `toml:"sessionTimeout"`
+	TickTime       string    `toml:"tickTime"`
+	Username       string    `toml:"username"`
+	Password       string    `toml:"password"`
+	PasswordFile   string    `toml:"passwordFile"`
+	TLS            tlsConfig `toml:"tls"`
+}
+
+type etcdConfig struct {
+	Endpoints      []string  `toml:"endpoints"`
+	Prefix         string    `toml:"prefix"`
+	SessionTimeout string    `toml:"sessionTimeout"`
+	Username       string    `toml:"username"`
+	Password       string    `toml:"password"`
+	PasswordFile   string    `toml:"passwordFile"`
+	TLS            tlsConfig `toml:"tls"`
+}
+
+type tlsConfig struct {
+	CA         string `toml:"ca"`
+	Cert       string `toml:"cert"`
+	Key        string `toml:"key"`
+	ServerName string `toml:"serverName"`
+}
+
+type fileTask struct {
+	Name        string `toml:"name"`
+	WorkName    string `toml:"workName"`
+	WorkerNum   int64  `toml:"workerNum"`
+	StopTimeout string `toml:"stopTimeout"`
+
+	Interval       string         `toml:"interval"`
+	Params         map[string]any `toml:"params"`
+	Require        string         `toml:"require"`
+	Prefer         string         `toml:"prefer"`
+	Spread         string         `toml:"spread"`
+	MaxPerNode     int64          `toml:"maxPerNode"`
+	Weight         int64          `toml:"weight"`
+	MaxUnavailable int64          `toml:"maxUnavailable"`
+	Paused         bool           `toml:"paused"`
+
+	Restart struct {
+		Backoff    string `toml:"backoff"`
+		MaxBackoff string `toml:"maxBackoff"`
+		Max        int64  `toml:"max"`
+		Elsewhere  int64  `toml:"elsewhere"`
+	} `toml:"restart"`
+	WhenDisconnected string `toml:"whenDisconnected"`
+	Mode             string `toml:"mode"`
+	Schedule         string `toml:"schedule"`
+	TimeZone         string `toml:"timeZone"`
+	Every            string `toml:"every"`
+	Misfire          string `toml:"misfire"`
+	Overlap          string `toml:"overlap"`
+	MaxAttempts      int64  `toml:"maxAttempts"`
+	Timeout          string `toml:"timeout"`
+	KeepRuns         int64  `toml:"keepRuns"`
+}
+
+// knownKeys are all keys of app.toml. Keys are told apart by case, which the decoder does not.
+var knownKeys = map[string]bool{
+	"cluster": true, "node": true, "node.name": true, "node.labels": true, "node.weight": true, "node.capacity": true,
+	"zookeeper": true, "zookeeper.host": true, "zookeeper.sessionTimeout": true, "zookeeper.tickTime": true,
+	"zookeeper.username": true, "zookeeper.password": true, "zookeeper.passwordFile": true,
+	"zookeeper.tls": true, "zookeeper.tls.ca": true, "zookeeper.tls.cert": true, "zookeeper.tls.key": true, "zookeeper.tls.serverName": true,
+	"etcd": true, "etcd.endpoints": true, "etcd.prefix": true, "etcd.sessionTimeout": true,
+	"etcd.username": true, "etcd.password": true, "etcd.passwordFile": true,
+	"etcd.tls": true, "etcd.tls.ca": true, "etcd.tls.cert": true, "etcd.tls.key": true, "etcd.tls.serverName": true,
+	"http": true, "http.listen": true, "http.advertise": true, "http.secretFile": true, "leader": true, "leader.workers": true,
+	"work": true, "work.name": true, "work.command": true, "work.dir": true, "work.env": true, "work.user": true,
+	"log": true, "log.keep": true,
+	"task": true, "task.name": true, "task.workName": true, "task.workerNum": true, "task.stopTimeout": true,
+	"task.interval": true, "task.params": true, "task.require": true, "task.prefer": true, "task.spread": true, "task.maxPerNode": true, "task.weight": true,
+	"task.maxUnavailable": true, "task.paused": true,
+	"task.restart": true, "task.restart.backoff": true, "task.restart.maxBackoff": true, "task.restart.max": true, "task.restart.elsewhere": true,
+	"task.whenDisconnected": true, "task.mode": true, "task.schedule": true, "task.timeZone": true, "task.every": true, "task.misfire": true,
+	"task.overlap": true, "task.maxAttempts": true, "task.timeout": true, "task.keepRuns": true,
+	"moving": true, "moving.maxMoving": true, "moving.leaveDelay": true, "moving.freezeAbove": true, "moving.freezeFor": true,
+}
+
+// plainTables are the tables that end a [[task]] or [[work]] before them.
+var plainTables = []string{"log", "node", "node.labels", "moving", "zookeeper", "zookeeper.tls", "etcd", "etcd.tls", "http", "leader"}
+
+func cutLast(key string) (above, last string, found bool) {
+	if i := strings.LastIndexByte(key, '.'); i >= 0 {
+		return key[:i], key[i+1:], true
+	}
+	return "", key, false
+}
+
+func lastPart(key string) string { return key[strings.LastIndexByte(key, '.')+1:] }
+
+// nearest returns a known key of the same table that differs from a mistyped one by a letter or
+// two.
+func nearest(key string) string {
+	above, last, _ := cutLast(key)
+	best, bestDistance := "", min(3, len(last))
+	for _, known := range slices.Sorted(maps.Keys(knownKeys)) {
+		knownAbove, knownLast, _ := cutLast(known)
+		if d := distance(strings.ToLower(last), strings.ToLower(knownLast)); knownAbove == above && d < bestDistance {
+			best, bestDistance = knownLast, d
+		}
+	}
+	return best
+}
+
+// distance is the number of letters to insert, delete or replace (Wagner and Fischer, 1974).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

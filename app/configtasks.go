@@ -1,0 +1,126 @@
+package app
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/schedule"
+)
+
+// tasks returns the declarations, noting every mistake in them.
+func (f *configFile) tasks() []cluster.TaskSpec {
+	var specs []cluster.TaskSpec
+	seen := map[string]int{}
+	for i, t := range f.config.Tasks {
+		key := fmt.Sprintf("task[%d]", i)
+		spec := cluster.TaskSpec{Name: t.Name, WorkName: t.WorkName, WorkerNum: int(t.WorkerNum)}
+		spec.StopTimeout = cluster.Duration(f.duration(key+".stopTimeout", t.StopTimeout))
+		spec.Interval = cluster.Duration(f.duration(key+".interval", t.Interval))
+		var err error
+		if spec.Params, err = cluster.NewParams(t.Params); err != nil {
+			f.fail(f.at(key+".params"), err.Error())
+		}
+		spec.Require, spec.Prefer, spec.Spread = cluster.Selector(t.Require), cluster.Selector(t.Prefer), t.Spread
+		spec.MaxPerNode, spec.Weight, spec.MaxUnavailable = int(t.MaxPerNode), int(t.Weight), int(t.MaxUnavailable)
+		spec.Paused = t.Paused
+		f.runsOf(key, &t, &spec)
+		bad := f.zeros(key, "maxPerNode", "weight", "maxUnavailable")
+		bad = f.mistakes(key, schedule.Validate(spec)) || bad
+		f.twice("task", i, t.Name, seen)
+		if !bad {
+			specs = append(specs, spec)
+		}
+	}
+	return specs
+}
+
+// mistakes notes the parts of an error, each of which begins with the key that it is about, and tells whether
+// there are any. A value that was of the wrong type is told of already.
+func (f *configFile) mistakes(table string, err error) (any bool) {
+	for _, e := range split(err) {
+		name, _, _ := strings.Cut(e.Error(), ":")
+		if key := table + "." + name; !f.wrongType(key) {
+			f.fail(f.at(key), e.Error())
+		}
+		any = true
+	}
+	return any
+}
+
+// twice notes a [[task]] or [[work]] whose name an earlier one has; seen are those.
+func (f *configFile) twice(kind string, n int, name string, seen map[string]int) {
+	if first, ok := seen[name]; ok && name != "" {
+		f.fail(f.at(fmt.Sprintf("%s[%d].name", kind, n)), fmt.Sprintf("name: the same as that of %s %d in line %d", kind, first+1, f.header(kind, first)))
+	} else {
+		seen[name] = n
+	}
+}
+
+// runsOf reads what becomes of workers that fail, and of those that run to their end.
+func (f *configFile) runsOf(key string, t *fileTask, spec *cluster.TaskSpec) {
+	spec.Restart = cluster.Restart{
+		Backoff:    cluster.Duration(f.duration(key+".restart.backoff", t.Restart.Backoff)),
+		MaxBackoff: cluster.Duration(f.duration(key+".restart.maxBackoff", t.Restart.MaxBackoff)),
+		Max:        int(t.Restart.Max), Elsewhere: int(t.Restart.Elsewhere),
+	}
+	spec.WhenDisconnected = cluster.WhenDisconnected(t.WhenDisconnected)
+	spec.Mode, spec.Schedule, spec.TimeZone = cluster.Mode(t.Mode), t.Schedule, t.TimeZone
+	spec.Every = cluster.Duration(f.duration(key+".every", t.Every))
+	spec.Timeout = cluster.Duration(f.duration(key+".timeout", t.Timeout))
+	spec.Misfire, spec.Overlap = cluster.Misfire(t.Misfire), cluster.Overlap(t.Overlap)
+	spec.MaxAttempts, spec.KeepRuns = int(t.MaxAttempts), int(t.KeepRuns)
+}
+
+// zeros notes keys that are given as 0, where leaving them out is what is meant. It tells whether there
+// are any.
+func (f *configFile) zeros(table string, names ...string) (any bool) {
+	values := map[string]int64{
+		"node.weight": f.config.Node.Weight, "node.capacity": f.config.Node.Capacity, "moving.maxMoving": f.config.Moving.MaxMoving,
+	}
+	for i, t := range f.config.Tasks {
+		key := fmt.Sprintf("task[%d].", i)
+		values[key+"maxPerNode"], values[key+"weight"], values[key+"maxUnavailable"] = t.MaxPerNode, t.Weight, t.MaxUnavailable
+	}
+	for _, name := range names {
+		key := table + "." + name
+		if f.has(key) && !f.wrongType(key) && values[key] == 0 {
+			text := "leave it out for no limit"
+			if name == "weight" {
+				text = "leave it out for 1"
+			}
+			f.fail(f.keys[key], name+": 0 would let nothing run or move; "+text)
+			any = true
+		}
+	}
+	return any
+}
+
+// duration reads a duration, noting a mistake in it; "" is 0.
+func (f *configFile) duration(key, text string) time.Duration {
+	if text == "" {
+		return 0
+	}
+	var d cluster.Duration
+	err := d.UnmarshalText([]byte(text))
+	if err == nil && d <= 0 {
+		err = fmt.Errorf("%s is not more than 0s", d)
+	}
+	f.check(key, err)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(d)
+}
+
+// split returns the parts of a joined error.
+func split(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}

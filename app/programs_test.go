@@ -1,0 +1,123 @@
+package app_test
+
+const here = "[zookeeper]\nhost=\"h\"\n"
+
+// programCases are checks of what says how programs, runs and logs are to be.
+var programCases = []checkCase{
+	{name: "programs and runs", file: here + `
+[log]
+keep = "1MB"
+[http]
+advertise = "10.0.0.1:8800"
+secretFile = "secret"
+[[work]]
+name = "resize"
+command = ["python3", "resize.py"]
+dir = "/"
+[work.env]
+MODEL = "small"
+[[task]]
+name = "night"
+workName = "resize"
+workerNum = 4
+schedule = "30 2 * * MON-FRI"
+timeZone = "Europe/Berlin"
+misfire = "once"
+overlap = "queue"
+maxAttempts = 5
+timeout = "10m"
+keepRuns = 30
+whenDisconnected = "continue"
+[task.restart]
+backoff = "1s"
+maxBackoff = "2m"
+elsewhere = 3
+[[task]]
+name = "often"
+workName = "resize"
+workerNum = 1
+every = "1s"
+[[task]]
+name = "setup"
+workName = "resize"
+workerNum = 1
+mode = "once"
+`},
+	{name: "every mistake of programs", file: here + `[[work]]
+name = "a b"
+command = []
+[work.env]
+XCONSUMER_TOKEN = "7"
+[[work]]
+name = "same"
+command = "sh"
+[[work]]
+name = "same"
+command = ["sh"]
+user = "no-such-user"
+shell = true
+`, want: []string{
+		`xconsumer: app.toml:4:1: work "a b": name: "a b": only letters`,
+		`app.toml:5:1: work "a b": command: name the program and its arguments`,
+		`app.toml:6:2: work "a b": env: XCONSUMER_TOKEN: names with XCONSUMER_ are xconsumer's own`,
+		`app.toml:10:11: work "same": command: want an array of strings, got string`,
+		`app.toml:12:1: work "same": name: the same as that of work 2 in line 8`,
+		`app.toml:14:1: work "same": user: there is no user "no-such-user" on this machine`,
+		`app.toml:15:1: work "same": unknown key "shell"`,
+	}},
+	{name: "every mistake of runs", file: here + `[[task]]
+name = "a"
+workName = "w"
+workerNum = 20001
+mode = "twice"
+schedule = "0 0 31 2 *"
+timeZone = "Mars/Olympus"
+every = "1s"
+misfire = "perhaps"
+overlap = "some"
+maxAttempts = -1
+timeout = "never"
+[[task]]
+name = "b"
+workName = "w"
+keepRuns = 7
+timeZone = "UTC"
+whenDisconnected = "pray"
+[task.restart]
+max = -1
+[[task]]
+name = "c"
+workName = "w"
+mode = "continuous"
+every = "10ms"
+`, want: []string{
+		`xconsumer: app.toml:6:1: task "a": workerNum: 20001 is more than 20000`,
+		`app.toml:7:1: task "a": mode: "twice" is none of ["continuous" "once"]`,
+		`app.toml:10:1: task "a": every: a task has either this or a schedule`,
+		`app.toml:11:1: task "a": misfire: "perhaps" is none of`,
+		`app.toml:12:1: task "a": overlap: "some" is none of`,
+		`app.toml:13:1: task "a": maxAttempts: -1 is not between 1 and 1000`,
+		`app.toml:14:1: task "a": timeout: "never" is no duration`,
+		`app.toml:18:1: task "b": keepRuns: only tasks that run to their end have it; add mode = "once" or a schedule`,
+		`app.toml:19:1: task "b": timeZone: there is no schedule that it could be of`,
+		`app.toml:20:1: task "b": whenDisconnected: "pray" is none of`,
+		`app.toml:21:2: task "b": restart: max and elsewhere are numbers of failures`,
+		`app.toml:26:1: task "c": mode: a task with a schedule runs to its end`,
+	}},
+	{name: "a zone that there is not", file: here + `[[task]]
+name = "a"
+workName = "w"
+schedule = "0 0 * * *"
+timeZone = "Mars/Olympus"
+`, want: []string{`xconsumer: app.toml:7:1: task "a": timeZone: "Mars/Olympus" is no time zone`}},
+	{name: "a date that there is not", file: here + `[[task]]
+name = "a"
+workName = "w"
+schedule = "0 0 31 2 *"
+`, want: []string{`xconsumer: app.toml:6:1: task "a": schedule: "0 0 31 2 *": there is no such date`}},
+	{name: "logs that are too small", file: here + "[log]\nkeep = \"1KB\"\n", want: []string{"xconsumer: app.toml:4:1: log.keep: want between 4KB and 64MB"}},
+	{name: "logs of no size", file: here + "[log]\nkeep = \"much\"\n", want: []string{`xconsumer: app.toml:4:1: log.keep: "much" is no size`}},
+	{name: "a secret that is none", file: here + "[http]\nsecretFile = \"none\"\n", want: []string{"xconsumer: app.toml:4:1: http.secretFile: open none"}},
+	{name: "a secret that is too short", file: here, env: map[string]string{"XCONSUMER_HTTP_SECRET_FILE": "short"}, want: []string{"xconsumer: http.secretFile: short: the secret has less than"}},
+	{name: "nowhere to be reached", file: here + "[http]\nadvertise = \":0\"\n", want: []string{`xconsumer: app.toml:4:1: http.advertise: ":0": want host:port`}},
+}

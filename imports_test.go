@@ -35,7 +35,7 @@ var allowed = map[string][]string{
 	"internal/proc":       {},
 	"internal/command":    {"cluster", "coord", "internal/proc"},
 	"internal/election":   {"cluster", "coord", "internal/schema"},
-	"internal/view":       {"cluster", "coord", "internal/schema"},
+	"internal/view":       {"cluster", "coord", "internal/schedule", "internal/schema"},
 	"internal/operation":  {"cluster", "coord", "internal/schedule", "internal/schema", "internal/view"},
 	"internal/assignment": {"cluster", "coord", "internal/jitter", "internal/schema", "internal/membership", "internal/election", "internal/view", "internal/planner", "internal/schedule"},
 	"httpapi":             {"cluster"},

@@ -212,6 +212,9 @@ func TestSchedule(t *testing.T) {
 		if len(list) < 28 {
 			t.Fatalf("%d runs", len(list))
 		}
+		if next, last := w.state(procs[1]).Tasks[0].NextRun, list[len(list)-1].Due; !next.Equal(last.Add(5 * time.Second)) {
+			t.Errorf("the next run is said to be due at %v; the last one was at %v", next, last)
+		}
 		for i := 1; i < len(list); i++ {
 			if gap := list[i].Due.Sub(list[i-1].Due); gap != 5*time.Second {
 				t.Errorf("run %d is due %v after the one before", i, gap)
@@ -266,7 +269,7 @@ func TestScheduleCannotBeUsed(t *testing.T) {
 		time.Sleep(time.Second)
 		w.wantShare(map[string]int{"n1": 1})
 		for _, info := range w.state(n1).Tasks {
-			if info.Name == "job" && !strings.Contains(info.Reason, "there is no such date") {
+			if info.Name == "job" && (!strings.Contains(info.Reason, "there is no such date") || info.ReasonCode != cluster.WhySchedule || !info.NextRun.IsZero()) {
 				t.Errorf("%+v", info)
 			}
 		}

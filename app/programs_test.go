@@ -1,5 +1,63 @@
 package app_test
 
+import (
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+)
+
+// What runs to its end says when it runs next, and has no workers meanwhile.
+func TestStatusOfRuns(t *testing.T) {
+	at := time.Date(2026, 11, 25, 1, 30, 0, 0, time.UTC)
+	server := httptest.NewServer(httpapi.Handler(node{state: cluster.State{
+		Cluster: "demo", Leader: "n1", Term: 3, Nodes: []cluster.NodeInfo{},
+		Tasks: []cluster.TaskInfo{
+			{Name: "a", WorkName: "a", WorkerNum: 3, Running: 3},
+			{Name: "night", WorkName: "report", WorkerNum: 4, Running: 1, Runs: true, NextRun: at},
+			{Name: "off", WorkName: "report", WorkerNum: 4, Runs: true, Paused: true},
+			{Name: "setup", WorkName: "report", WorkerNum: 4, Runs: true},
+		},
+		Runs: []cluster.RunInfo{{Task: "night", ID: "x", State: cluster.RunGoesOn, WorkerNum: 4, Done: 2, Failed: 1, Error: "no luck"}},
+	}}, nil))
+	defer server.Close()
+	next := at.Local().Format("2006-01-02 15:04:05 MST")
+	pad := strings.Repeat(" ", len(next)-len("NEXT RUN"))
+	want := `cluster demo   leader n1   term 3   4 of 4 workers running
+
+NODE  STATE  SLOTS  ADDRESS  PID
+
+TASK   WORK    WORKERS  RUNNING  NEXT RUN` + pad + `  UNPLACED
+a      a       3        3        -       ` + pad + `  0
+night  report  4        1        ` + next + `  0
+off    report  4        0        paused  ` + pad + `  0
+setup  report  4        0        by hand ` + pad + `  0
+
+RUN      STATE    DONE  FAILED  OF  LAST ERROR
+night@x  running  2     1       4   no luck
+`
+	env := map[string]string{"XCONSUMER_SERVER": server.URL}
+	code, out, errs := run(t, nil, env, "status")
+	if diff := cmp.Diff(want, out); diff != "" || code != 0 || errs != "" {
+		t.Errorf("exit %d, %q, (-want +got):\n%s", code, errs, diff)
+	}
+	for name, want := range map[string]string{
+		"setup":   "no run of setup is under way",
+		"setup#7": "xconsumer logs setup#0 --run ID",
+		"unknown": "no worker unknown; see xconsumer status",
+		"a#b":     "want a worker as in test01#0",
+	} {
+		if code, _, errs := run(t, nil, env, "logs", name); code == 0 || !strings.Contains(errs, want) {
+			t.Errorf("logs %s: exit %d, %s", name, code, errs)
+		}
+	}
+}
+
 const here = "[zookeeper]\nhost=\"h\"\n"
 
 // programCases are checks of what says how programs, runs and logs are to be.

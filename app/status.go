@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -52,10 +53,8 @@ func statusCommand(streams Streams) *cobra.Command {
 // maxListed bounds the workers that are listed because they are not simply running.
 const maxListed = 20
 
-// printState writes the cluster as tables.
-func printState(out io.Writer, s cluster.State) error {
-	var b bytes.Buffer
-	running, wanted := 0, 0
+// tally counts the workers that run and those that should; of runs those that are not over.
+func tally(s cluster.State) (running, wanted int) {
 	for _, t := range s.Tasks {
 		if running += t.Running; !t.Runs {
 			wanted += t.WorkerNum
@@ -66,6 +65,13 @@ func printState(out io.Writer, s cluster.State) error {
 			wanted += r.WorkerNum - r.Done - r.Failed
 		}
 	}
+	return running, wanted
+}
+
+// printState writes the cluster as tables.
+func printState(out io.Writer, s cluster.State) error {
+	var b bytes.Buffer
+	running, wanted := tally(s)
 	leader := s.Leader
 	if leader == "" {
 		leader = "none"
@@ -82,12 +88,8 @@ func printState(out io.Writer, s cluster.State) error {
 		}
 	}
 	writeTable(&b, nodes)
-	tasks := [][]string{{"TASK", "WORK", "WORKERS", "RUNNING", "UNPLACED"}}
-	for _, t := range s.Tasks {
-		tasks = append(tasks, []string{t.Name, t.WorkName, fmt.Sprint(t.WorkerNum), fmt.Sprint(t.Running), unplaced(t)})
-	}
 	b.WriteByte('\n')
-	writeTable(&b, tasks)
+	writeTable(&b, tasksOf(s.Tasks))
 	listRuns(&b, s.Runs)
 	listOthers(&b, s)
 	for _, e := range s.Errors {
@@ -95,6 +97,31 @@ func printState(out io.Writer, s cluster.State) error {
 	}
 	_, err := io.WriteString(out, printable(b.String()))
 	return err
+}
+
+// tasksOf lists the tasks; when they run next, if any of them has runs.
+func tasksOf(tasks []cluster.TaskInfo) [][]string {
+	rows := [][]string{{"TASK", "WORK", "WORKERS", "RUNNING", "UNPLACED"}}
+	for _, t := range tasks {
+		rows = append(rows, []string{t.Name, t.WorkName, fmt.Sprint(t.WorkerNum), fmt.Sprint(t.Running), unplaced(t)})
+	}
+	if !slices.ContainsFunc(tasks, func(t cluster.TaskInfo) bool { return t.Runs }) {
+		return rows
+	}
+	rows[0] = slices.Insert(rows[0], 4, "NEXT RUN")
+	for i, t := range tasks {
+		next := ""
+		switch {
+		case !t.NextRun.IsZero():
+			next = t.NextRun.Local().Format("2006-01-02 15:04:05 MST")
+		case t.Runs && t.Paused:
+			next = "paused"
+		case t.Runs:
+			next = "by hand"
+		}
+		rows[i+1] = slices.Insert(rows[i+1], 4, dash(next))
+	}
+	return rows
 }
 
 // nodeState tells what a node is doing, and what an operator wants of it.

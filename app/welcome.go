@@ -42,7 +42,7 @@ func (d *dev) welcome(ctx context.Context, log *slog.Logger) {
 // atWork tells whether all nodes are there and all workers that can run do.
 func atWork(s cluster.State, nodes int) bool {
 	for _, t := range s.Tasks {
-		if t.Running < t.WorkerNum && t.Reason == "" {
+		if !t.Runs && t.Running < t.WorkerNum && t.Reason == "" {
 			return false
 		}
 	}
@@ -52,10 +52,7 @@ func atWork(s cluster.State, nodes int) bool {
 // greeting is what a person sees when everything runs.
 func (d *dev) greeting(s cluster.State, took time.Duration) string {
 	var b strings.Builder
-	running, wanted := 0, 0
-	for _, t := range s.Tasks {
-		running, wanted = running+t.Running, wanted+t.WorkerNum
-	}
+	running, wanted := tally(s)
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	leader := s.Leader
 	if leader == "" {

@@ -98,10 +98,15 @@ func workersOf(ctx context.Context, client *httpapi.Client, name, run string) ([
 	if len(list) == 0 && one && run != "" { // it may be over
 		return []cluster.WorkerInfo{{Task: task, Run: run, Index: at}}, nil
 	}
-	if len(list) == 0 {
-		return nil, fmt.Errorf("%w: no worker %s; see xconsumer status", cluster.ErrNoSlot, name)
+	if len(list) > 0 {
+		return list, nil
 	}
-	return list, nil
+	for _, t := range state.Tasks {
+		if t.Name == task && t.Runs && run == "" {
+			return nil, fmt.Errorf("%w: no run of %s is under way; name the worker and a run that is over, as in: xconsumer logs %[2]s#0 --run ID", cluster.ErrNoSlot, task)
+		}
+	}
+	return nil, fmt.Errorf("%w: no worker %s; see xconsumer status", cluster.ErrNoSlot, name)
 }
 
 // logs shows the logs of workers.

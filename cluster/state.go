@@ -121,8 +121,10 @@ type TaskInfo struct {
 	Running   int    `json:"running"`
 	Unplaced  int    `json:"unplaced"` // slots that no member has
 	Paused    bool   `json:"paused,omitempty"`
-	Runs      bool   `json:"runs,omitempty"`   // its workers run to their end
-	Reason    string `json:"reason,omitempty"` // why some are unplaced, where there is more to say than "soon"
+	Runs      bool   `json:"runs,omitempty"` // its workers run to their end
+	// NextRun is the instant of the next firing of its schedule; zero if there is none, or the task is paused.
+	NextRun time.Time `json:"nextRun,omitzero"`
+	Reason  string    `json:"reason,omitempty"` // why some are unplaced, where there is more to say than "soon"
 	// ReasonCode is the same for programs.
 	ReasonCode ReasonCode `json:"reasonCode,omitempty"`
 }

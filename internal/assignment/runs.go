@@ -2,7 +2,6 @@ package assignment
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -269,7 +268,7 @@ func (a *agenda) fire(s *schedule.Schedule) {
 		}
 		return
 	}
-	if timing := timingOf(a.spec); a.Timing != timing {
+	if timing := schedule.Name(a.spec); a.Timing != timing {
 		a.Timing, a.Last, a.changed = timing, a.WallNow.Truncate(time.Second), true
 	}
 	due := s.At(a.Last, a.WallNow, a.spec.Misfire)
@@ -301,14 +300,6 @@ func (a *agenda) fire(s *schedule.Schedule) {
 // Left tells whether any run has something left to do.
 func (a *agenda) Left() bool {
 	return slices.ContainsFunc(a.Runs, func(r schema.Run) bool { return r.Left() > 0 })
-}
-
-// timingOf tells schedules apart.
-func timingOf(spec cluster.TaskSpec) string {
-	if spec.Every != 0 {
-		return "every " + spec.Every.String()
-	}
-	return fmt.Sprintf("%s %s", spec.Schedule, cmp.Or(spec.TimeZone, "UTC"))
 }
 
 // RunID names a run after the instant of its firing.

@@ -13,6 +13,7 @@
 package schedule
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -72,6 +73,17 @@ func Parse(t cluster.TaskSpec) (*Schedule, error) {
 		return nil, fmt.Errorf("schedule: %q: there is no such date", text)
 	}
 	return s, nil
+}
+
+// Name tells schedules apart: "" for a task without one.
+func Name(t cluster.TaskSpec) string {
+	switch {
+	case t.Every != 0:
+		return "every " + t.Every.String()
+	case t.Schedule == "":
+		return ""
+	}
+	return fmt.Sprintf("%s %s", t.Schedule, cmp.Or(t.TimeZone, "UTC"))
 }
 
 // Validate returns every mistake in a task, joined, those in its schedule included.

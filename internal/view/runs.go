@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/schedule"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -44,4 +46,14 @@ func Runs(ctx context.Context, s coord.Session, keys schema.Keys, task string) (
 		list = append(list, RunInfo(task, &agenda.Runs[i]))
 	}
 	return list, nil
+}
+
+// nextRun returns when the next run of a task begins by itself, as far as that is known.
+func (s *Snapshot) nextRun(task string, spec cluster.TaskSpec) time.Time {
+	rec := s.Agendas[task].Rec
+	timing, err := schedule.Parse(spec)
+	if err != nil || timing == nil || spec.Paused || rec == nil || rec.Timing != schedule.Name(spec) {
+		return time.Time{}
+	}
+	return timing.Next(rec.Last)
 }

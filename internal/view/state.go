@@ -213,6 +213,7 @@ func (s *Snapshot) addTasks(state *cluster.State, placed map[cluster.Slot]cluste
 	for name, e := range s.Tasks { // those without a run, too
 		if e.Rec != nil && !e.Rec.Deleted && e.Rec.Effective().Runs() {
 			tasks[name] = taskInfo(name, e.Rec.Effective())
+			tasks[name].NextRun = s.nextRun(name, e.Rec.Effective())
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(specs)) {

@@ -72,6 +72,24 @@ func TestQuarantine(t *testing.T) {
 	})
 }
 
+// What fails on most nodes and runs on one is no reason to take those out.
+func TestFailsOnMost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, picky(9, cluster.Restart{}))
+		var one, two atomic.Value
+		one.Store("n1")
+		two.Store("n2")
+		n1, n2, n3 := w.startFailing("n1", &one), w.startFailing("n2", &two), w.startFailing("n3", &one)
+		time.Sleep(10 * time.Minute)
+		for _, n := range w.state(n3).Nodes {
+			if n.Quarantine != "" || n.Slots != 3 {
+				t.Errorf("%+v", n)
+			}
+		}
+		w.leave(n1, n2, n3)
+	})
+}
+
 // A work that fails everywhere quarantines nobody.
 func TestFailsEverywhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

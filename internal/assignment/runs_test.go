@@ -117,3 +117,25 @@ func TestEndsAreNotedOnce(t *testing.T) {
 		t.Errorf("it is noted again: %+v", d.Agendas["a"])
 	}
 }
+
+// What an operator asks for begins once, also if the order is still there when the run is over: the record of
+// orders could not be written meanwhile, or another leader reads it.
+func TestOrderIsObeyedOnce(t *testing.T) {
+	s := spec("a", 1)
+	s.Mode = cluster.ModeOnce
+	b := newBoard(s)
+	b.live("n1", 1, held(), held(), 1, held())
+	b.snap.Orders = view.Entry[schema.Orders]{Rec: &schema.Orders{RunNow: []schema.RunOrder{{ID: "r", Task: "a", By: "n1"}}}}
+	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: &schema.Agenda{Begun: true, Runs: []schema.Run{}}}}
+	d := b.decide(atNoon)
+	next := d.Agendas["a"]
+	if next == nil || len(next.Runs) != 1 || next.Runs[0].ID != "r" || next.Runs[0].By != "n1" {
+		t.Fatalf("%+v", next)
+	}
+	over := *next
+	over.Runs, over.Kept = []schema.Run{}, []string{"r"}
+	b.snap.Agendas["a"] = view.Entry[schema.Agenda]{Rec: &over, Version: 2}
+	if d := b.decide(atNoon); d.Agendas["a"] != nil && len(d.Agendas["a"].Runs) > 0 {
+		t.Errorf("it begins again: %+v", d.Agendas["a"])
+	}
+}

@@ -471,7 +471,7 @@ func TestControlGroup(t *testing.T) {
 		t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
 	}
 	if g := newCgroup(); g.fd == 0 {
-		t.Skipf("no group can be made below %s", ownCgroup())
+		skip(t, "no control group can be made below "+ownCgroup())
 	} else {
 		g.remove()
 	}

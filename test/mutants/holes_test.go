@@ -325,4 +325,69 @@ var mutants = []mutant{
 		one("internal/assignment/checkpoint.go", "c.Session.Commit(ctx, holds, op)", "c.Session.Commit(ctx, []coord.Op{holds, op}[1:]...)"),
 		in("internal/assignment", "TestCheckpointIsFenced"),
 	},
+	{
+		"runs", "the schedule is decided about again by whoever comes next",
+		one("internal/assignment/runs.go", "		a.Last, a.changed = due.Last, true\n", ""),
+		in(".", "TestSchedule"),
+	},
+	{
+		"runs", "what an operator asked for is begun again by the next leader",
+		one("internal/assignment/runs.go", "		if a.Find(o.ID) == nil && !slices.Contains(a.Kept, o.ID) {\n", "		if a.Find(o.ID) == nil {\n"),
+		in("internal/assignment", "TestOrderIsObeyedOnce"),
+	},
+	{
+		"runs", "a slot of a run that has ended is executed again where it ended",
+		one("internal/assignment/follow.go", "			if l.Done.Lists(slot, h.Token) {\n				continue // it has run to its end\n			}\n", ""),
+		simulated("Safety", 300),
+	},
+	{
+		"runs", "an end is lost when the document changes before it is noted",
+		one("internal/assignment/follow.go", "		case l.Phase == membership.Holds && r.Ended && !l.Done.Lists(slot, r.Token) && l.listed(slot, r.Token):\n			// Nothing of it runs; it only waits for its end to be noted.\n", ""),
+		simulated("Safety", 300),
+	},
+	{
+		"runs", "what a member says of ended slots outlives it",
+		one("internal/assignment/leader.go", "				ops = append(ops, coord.Delete(l.Keys.Done(guid), done.Version))\n", "				_ = done\n"),
+		simulated("Liveness", 100),
+	},
+	{
+		"runs", "clocks that go back fire again",
+		one("internal/schedule/schedule.go", "!s.fixed || !repeated(next)", "true"),
+		in("internal/schedule", "TestClocksChange"),
+	},
+	{
+		"programs", "the shim relies on its node",
+		one("internal/command/shim_linux.go", "func (s *shim) lapsed() bool { return s.stopBy != 0 && s.clock() >= s.stopBy }", "func (s *shim) lapsed() bool { return false }"),
+		in("internal/command", "TestLapses"),
+	},
+	{
+		"programs", "a program outlives its node",
+		one("internal/command/shim_linux.go", "		case s.closed:\n			kill = true\n", ""),
+		in("internal/command", "TestNodeFails"),
+	},
+	{
+		"programs", "the node relies on the shim",
+		one("internal/command/keeper_linux.go", "			case !killed.IsZero() && now.Sub(killed) > answer:\n				e.force()\n", ""),
+		in("internal/command", "TestShimFails"),
+	},
+	{
+		"programs", "nobody cleans up after a shim that was killed",
+		one("internal/command/keeper_linux.go", "		e.sweep()\n", ""),
+		in("internal/command", "TestShimFails"),
+	},
+	{
+		"programs", "what has left the program's parents behind is not looked for",
+		one("internal/command/shim_linux.go", "		if !s.reap() {\n			return\n		}\n		killBelow(os.Getpid())\n", "		if !s.reap() || s.pid == 0 {\n			return\n		}\n"),
+		in("internal/command", "TestStop"),
+	},
+	{
+		"failing", "a worker that fails goes on failing where it is",
+		one("internal/assignment/failing.go", "	if most == 0 || w.InRow < most {\n", "	if most >= 0 {\n"),
+		in(".", "TestFailsElsewhere"),
+	},
+	{
+		"failing", "a work that fails on most nodes is their fault",
+		one("internal/assignment/failing.go", "bad[slot].InRow < quarantineFailures || failsElsewhere(guid, slot.Task, all)", "bad[slot].InRow < quarantineFailures"),
+		in(".", "TestFailsOnMost"),
+	},
 }

@@ -132,6 +132,13 @@ func (r *runs) granted(slot cluster.Slot, node string, fail failer) {
 	}
 }
 
+// Ended returns who has noted the end of a slot of a run, "" if nobody has.
+func (s *Store) Ended(slot cluster.Slot) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.runs.ended[slot]
+}
+
 // Late returns the runs that began before a time and are not over.
 func (s *Store) Late(before time.Time) (list []string) {
 	s.mu.Lock()

@@ -341,11 +341,6 @@ var mutants = []mutant{
 		simulated("Safety", 300),
 	},
 	{
-		"runs", "an end is lost when the document changes before it is noted",
-		one("internal/assignment/follow.go", "		case l.Phase == membership.Holds && r.Ended && !l.Done.Lists(slot, r.Token) && l.listed(slot, r.Token):\n			// Nothing of it runs; it only waits for its end to be noted.\n", ""),
-		simulated("Safety", 300),
-	},
-	{
 		"runs", "what a member says of ended slots outlives it",
 		one("internal/assignment/leader.go", "				ops = append(ops, coord.Delete(l.Keys.Done(guid), done.Version))\n", "				_ = done\n"),
 		simulated("Liveness", 100),

@@ -115,8 +115,14 @@ func (p *process) judgeStart(slot cluster.Slot, token int64) {
 	p.world.mu.Lock()
 	tampered := v == nil || p.tampered[v.Member]
 	p.world.mu.Unlock()
-	if !tampered && p.awake.isOpen() && !p.store.Holds(v.Member, slot, token) {
+	if tampered || !p.awake.isOpen() {
+		return
+	}
+	if !p.store.Holds(v.Member, slot, token) {
 		p.fail("I5: at %v %s starts %s with token %d, and its status does not hold it", p.now(), p.name, slot, token)
+	}
+	if who := p.store.Ended(slot); who != "" {
+		p.fail("I9: at %v %s starts %s with token %d, and its end was noted by %s", p.now(), p.name, slot, token, who)
 	}
 }
 

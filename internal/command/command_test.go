@@ -27,10 +27,10 @@ import (
 )
 
 // asNode makes the test binary run a script as a node does, in the directory that it names, with a lease
-// of half a minute, or one that goes on.
+// of some length that is prolonged all the time.
 const (
-	asNode       = "COMMAND_TEST_NODE"
-	leaseForEver = "COMMAND_TEST_LEASE"
+	asNode    = "COMMAND_TEST_NODE"
+	withLease = "COMMAND_TEST_LEASE"
 )
 
 func TestMain(m *testing.M) {
@@ -40,15 +40,16 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(asNode); dir != "" {
 		k := NewKeeper()
 		clock := coord.LeaseClock()
-		length := time.Second
-		k.Tell(clock() + length)
-		if os.Getenv(leaseForEver) != "" {
-			go func() {
-				for range time.Tick(length / 10) {
-					k.Tell(clock() + length)
-				}
-			}()
+		length, err := time.ParseDuration(os.Getenv(withLease))
+		if err != nil {
+			os.Exit(2)
 		}
+		k.Tell(clock() + length)
+		go func() {
+			for range time.Tick(length / 10) {
+				k.Tell(clock() + length)
+			}
+		}()
 		_ = k.Run(context.Background(), script(dir, stubborn), newJob())
 		os.Exit(0)
 	}
@@ -424,17 +425,17 @@ func TestShimFails(t *testing.T) {
 func TestNodeFails(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		sig    syscall.Signal
-		length time.Duration // after which nothing may run
+		sig   syscall.Signal
+		lease string
 	}{
-		"killed": {syscall.SIGKILL, 0},
-		"paused": {syscall.SIGSTOP, time.Second},
+		"killed": {syscall.SIGKILL, "1h"}, // its shims do not wait for that
+		"paused": {syscall.SIGSTOP, "1s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			node := exec.Command("/proc/self/exe")
-			node.Env = append(os.Environ(), asNode+"="+dir, leaseForEver+"=1")
+			node.Env = append(os.Environ(), asNode+"="+dir, withLease+"="+c.lease)
 			if err := node.Start(); err != nil {
 				t.Fatal(err)
 			}

@@ -371,8 +371,11 @@ var mutants = []mutant{
 		in("internal/command", "TestShimFails"),
 	},
 	{
-		"programs", "what has left the program's parents behind is not looked for",
-		one("internal/command/shim_linux.go", "		if !s.reap() {\n			return\n		}\n		killBelow(os.Getpid())\n", "		if !s.reap() || s.pid == 0 {\n			return\n		}\n"),
+		"programs", "where there are no control groups, what has left the program's parents behind is not looked for",
+		[]change{
+			{"internal/command/shim_linux.go", "		if !s.reap() {\n			return\n		}\n		killBelow(os.Getpid())\n", "		if !s.reap() || s.pid == 0 {\n			return\n		}\n"},
+			{"internal/command/cgroup_linux.go", "	if own == \"\" {\n", "	if own != \"/\" {\n"},
+		},
 		in("internal/command", "TestStop"),
 	},
 	{

@@ -21,22 +21,16 @@ package worker
 
 import (
 	"bytes"
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"runtime/debug"
 	"runtime/pprof"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/internal/jitter"
 )
 
 // Func is a work: it is executed with a context that is cancelled when it should stop.
@@ -45,54 +39,6 @@ type Func func(ctx context.Context, run *Run) error
 // StopFunc is a work's own way to stop: it asks an execution that is under way to end. Its context ends
 // when that execution's is cancelled, which is before its time is over.
 type StopFunc func(ctx context.Context, run *Run)
-
-// Run is what a work is told of its slot. Its methods may be called from any goroutine.
-type Run struct {
-	Slot  cluster.Slot
-	Token int64
-	Log   *slog.Logger
-	spec  atomic.Pointer[cluster.TaskSpec]
-	valid func() bool
-	notes Checkpoints
-	stop  func() (at time.Time, asked bool)
-
-	stdout, stderr *output
-}
-
-// Checkpoints keeps what workers note of how far they are.
-type Checkpoints interface {
-	Save(ctx context.Context, slot cluster.Slot, token int64, data []byte) error
-	Last(ctx context.Context, slot cluster.Slot) ([]byte, error)
-}
-
-// Count returns how many workers the task has at present.
-func (r *Run) Count() int { return r.spec.Load().WorkerNum }
-
-// Continues tells whether the task lets its workers run on while the node cannot prove its lease.
-func (r *Run) Continues() bool { return r.spec.Load().Continues() }
-
-// Params returns what the task's workers are told at present.
-func (r *Run) Params() cluster.Params { return r.spec.Load().Params }
-
-// Checkpoint notes how far the worker is.
-func (r *Run) Checkpoint(ctx context.Context, data []byte) error {
-	return r.notes.Save(ctx, r.Slot, r.Token, data)
-}
-
-// LastCheckpoint returns what was noted last of the slot, by whomever; nil if nothing was.
-func (r *Run) LastCheckpoint(ctx context.Context) ([]byte, error) { return r.notes.Last(ctx, r.Slot) }
-
-// StopBy tells by when the worker has to have stopped, once it was asked to. The time may be cut short.
-func (r *Run) StopBy() (at time.Time, asked bool) { return r.stop() }
-
-// Stdout and Stderr are written to the worker's log, line by line. They neither fail nor block.
-func (r *Run) Stdout() io.Writer { return r.stdout }
-
-// Stderr is Stdout for what went wrong.
-func (r *Run) Stderr() io.Writer { return r.stderr }
-
-// Valid tells whether the node's lease holds right now.
-func (r *Run) Valid() bool { return r.valid() }
 
 // Config is what a pool needs.
 type Config struct {
@@ -214,86 +160,6 @@ func (p *Pool) Update(id cluster.Slot, spec cluster.TaskSpec) {
 	}
 }
 
-// Stop asks a slot to stop. If it has not done so within the time given, it is reported as
-// stuck until it has. Asked again, the shorter time counts.
-func (p *Pool) Stop(id cluster.Slot, cause error, within time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	s := p.slots[id]
-	if s == nil {
-		return
-	}
-	deadline := time.Now().Add(within)
-	switch {
-	case s.overdue == nil:
-		s.cause = cause
-		s.set(cluster.WorkerStopping)
-		s.overdue = time.AfterFunc(within, func() { p.stuck(s) })
-		if s.stop == nil || !s.executing {
-			s.cancel(cause)
-		} else {
-			s.askNicely(within)
-		}
-		p.poke()
-	case deadline.Before(s.deadline):
-		s.overdue.Reset(within)
-		if s.hard != nil {
-			s.hard.Reset(soft(within))
-		}
-	default:
-		return
-	}
-	s.deadline = deadline
-}
-
-// soft is the part of the time to stop in which a work may stop in its own way.
-func soft(within time.Duration) time.Duration { return within * 3 / 4 }
-
-// askNicely lets the work stop in its own way, for the greater part of its time.
-func (s *slot) askNicely(within time.Duration) {
-	s.hard = time.AfterFunc(soft(within), func() { s.cancel(s.cause) })
-	s.asking.Go(func() {
-		defer func() {
-			if v := recover(); v != nil {
-				s.run.Log.Error("the work's stop panicked", "panic", v, "stack", string(debug.Stack()))
-				s.cancel(s.cause)
-			}
-		}()
-		s.stop(s.ctx, s.run)
-	})
-}
-
-// execution notes that the work is executed now, or is not any more, and tells whether it may be.
-func (p *Pool) execution(s *slot, begins bool) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if begins {
-		s.began = time.Now()
-	}
-	if s.executing = begins; s.cause != nil && !begins {
-		s.cancel(s.cause) // it has returned; nothing more is to be executed
-	}
-	return s.cause == nil
-}
-
-// stuck marks a slot that should have stopped by now.
-func (p *Pool) stuck(s *slot) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	id := s.report.Slot
-	if p.slots[id] != s || s.report.State == cluster.WorkerStuck {
-		return
-	}
-	s.set(cluster.WorkerStuck)
-	cause := context.Cause(s.ctx)
-	if cause == nil {
-		cause = fmt.Errorf("it has run for longer than %v", s.run.spec.Load().Timeout)
-	}
-	s.run.Log.Error("worker does not stop; it is not granted elsewhere while this node lives", "cause", cause)
-	p.emit(cluster.WorkerGotStuck, s, cause.Error())
-	p.poke()
-}
-
 // Reports tells of every slot that runs or may still run.
 func (p *Pool) Reports() map[cluster.Slot]cluster.Report {
 	p.mu.Lock()
@@ -341,170 +207,6 @@ func (p *Pool) become(s *slot, state cluster.WorkerState, failure error) {
 	if s.overdue == nil {
 		s.set(state)
 	}
-	p.poke()
-}
-
-// loop is the goroutine of a slot.
-func (p *Pool) loop(s *slot) {
-	defer p.leave(s)
-	delay, inRow := time.Duration(0), 0
-	for s.ctx.Err() == nil {
-		p.become(s, cluster.WorkerRunning, nil)
-		p.emit(cluster.WorkerStarted, s, "")
-		began := time.Now()
-		spec := s.run.spec.Load()
-		err := p.untilError(s)
-		if s.ctx.Err() != nil {
-			return // what it returned after it was asked to stop says nothing
-		}
-		if err == nil {
-			p.end(s, cluster.WorkerDone, nil)
-			return
-		}
-		if time.Since(began) >= backoffReset {
-			delay, inRow = 0, 0
-		}
-		inRow++
-		if most := attempts(spec, s.ofRun); inRow == most {
-			p.end(s, cluster.WorkerGivenUp, err)
-			delay, inRow = 0, 0
-			continue
-		}
-		first, most := backoff(spec.Restart)
-		delay = min(max(2*delay, first), most)
-		wait := delay*3/4 + jitter.Of(delay/2, s.run.Slot, s.run.Token, began)
-		p.failedInRow(s, inRow)
-		p.become(s, cluster.WorkerBackoff, err)
-		s.run.Log.Warn("worker failed", "error", err, "again", wait.Round(time.Millisecond))
-		p.emit(cluster.WorkerFailed, s, clip(err.Error()))
-		select {
-		case <-s.ctx.Done():
-		case <-time.After(wait):
-		}
-	}
-}
-
-// failedInRow notes how often a slot has failed since it last ran well.
-func (p *Pool) failedInRow(s *slot, n int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	s.report.InRow = n
-}
-
-// attempts returns after how many failures in a row a slot has failed, 0 for never.
-func attempts(spec *cluster.TaskSpec, ofRun bool) int {
-	if !ofRun {
-		return spec.Restart.Max
-	}
-	return cmp.Or(spec.MaxAttempts, cluster.DefaultMaxAttempts)
-}
-
-// backoff returns the least and the longest pause after a failure.
-func backoff(r cluster.Restart) (first, most time.Duration) {
-	first = cmp.Or(time.Duration(r.Backoff), backoffMin)
-	return first, max(first, cmp.Or(time.Duration(r.MaxBackoff), backoffMax))
-}
-
-// end reports that a slot is executed no more, until it is stopped or its task is another one.
-func (p *Pool) end(s *slot, state cluster.WorkerState, failure error) {
-	if failure != nil {
-		s.run.Log.Error("worker has failed for good", "error", failure)
-		p.emit(cluster.WorkerFailed, s, clip(failure.Error()))
-	}
-	p.mu.Lock()
-	if failure != nil {
-		s.report.Restarts++
-		s.report.Error = clip(failure.Error())
-	}
-	s.report.Ended = s.ofRun
-	s.set(state)
-	p.poke()
-	again := s.again
-	p.mu.Unlock()
-	select {
-	case <-s.ctx.Done():
-	case <-again:
-	}
-}
-
-// untilError executes the work again and again while it returns nil; that of a run once.
-func (p *Pool) untilError(s *slot) (err error) {
-	labels := pprof.Labels(slotLabel, s.run.Slot.String())
-	pprof.Do(s.ctx, labels, func(ctx context.Context) {
-		for err == nil && p.execution(s, true) {
-			err = p.limited(ctx, s)
-			goes := p.execution(s, false)
-			if s.ofRun {
-				return
-			}
-			if goes && err == nil {
-				p.pause(s)
-			}
-		}
-	})
-	return err
-}
-
-// limited executes the work for as long as one execution may take.
-func (p *Pool) limited(ctx context.Context, s *slot) error {
-	limit := time.Duration(s.run.spec.Load().Timeout)
-	if !s.ofRun || limit == 0 {
-		return execute(ctx, s)
-	}
-	cause := fmt.Errorf("it has run for %v: %w", limit, context.DeadlineExceeded)
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, cause)
-	defer cancel()
-	late := time.AfterFunc(limit+s.run.spec.Load().Grace(), func() { p.stuck(s) })
-	defer late.Stop()
-	err := execute(ctx, s)
-	if context.Cause(ctx) == cause { //nolint:errorlint // this very one
-		err = cause
-	}
-	return err
-}
-
-// pause waits for as long as the task wants between two executions. The slot counts as running: what
-// changes every few seconds is no state to tell the cluster.
-func (p *Pool) pause(s *slot) {
-	if interval := time.Duration(s.run.spec.Load().Interval); interval > 0 {
-		select {
-		case <-s.ctx.Done():
-		case <-time.After(interval):
-		}
-	}
-}
-
-// execute runs the work once; a panic is an error.
-func execute(ctx context.Context, s *slot) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			s.run.Log.Error("worker panicked", "panic", v, "stack", string(debug.Stack()))
-			err = fmt.Errorf("panic: %v", v)
-		}
-	}()
-	return s.work(ctx, s.run)
-}
-
-// leave removes a slot whose goroutine is about to end: its work has returned.
-func (p *Pool) leave(s *slot) {
-	_ = p.execution(s, false) // it may have ended its goroutine
-	s.asking.Wait()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, timer := range []*time.Timer{s.overdue, s.hard} {
-		if timer != nil {
-			timer.Stop()
-		}
-	}
-	s.cancel(errors.New("worker has ended"))
-	delete(p.slots, s.report.Slot)
-	s.run.stdout.end()
-	s.run.stderr.end()
-	p.cfg.Logs.close(s.report.Slot)
-	if len(p.slots) == 0 {
-		close(p.idle)
-	}
-	p.emit(cluster.WorkerStopped, s, context.Cause(s.ctx).Error())
 	p.poke()
 }
 

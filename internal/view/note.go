@@ -1,0 +1,190 @@
+package view
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// note files a record that was read.
+func (v *View) note(key string, r coord.Record, err error, at time.Duration) {
+	switch {
+	case key == v.keys.Epoch():
+		v.snap.Epoch = decode[schema.Epoch](v.snap.Epoch, key, r, err, at)
+		return
+	case key == v.keys.Settings():
+		v.snap.Settings = decode[schema.Settings](v.snap.Settings, key, r, err, at)
+		return
+	case key == v.keys.Suspects():
+		v.snap.Suspects = decode[schema.Suspects](v.snap.Suspects, key, r, err, at)
+		return
+	case key == v.keys.Orders():
+		v.snap.Orders = decode[schema.Orders](anew(v.snap.Orders), key, r, err, at)
+		return
+	case schema.Dir(key) == v.keys.Marks():
+		v.noteMark(key, r, err, at)
+		return
+	case schema.Dir(key) == v.keys.Agendas():
+		v.noteAgenda(key, r, err, at)
+		return
+	case schema.Dir(key) == v.keys.Tasks():
+		name := schema.Base(key)
+		old := v.snap.Tasks[name]
+		e := decode[schema.Task](old, key, r, err, at)
+		if e.Good() && e.Rec.Spec.Name != name {
+			e.Err = errName(key, e.Rec.Spec.Name)
+			e.Rec, e.RecAt = old.Rec, old.RecAt
+		}
+		v.snap.Tasks[name] = e
+		return
+	}
+	guid := schema.Base(key)
+	old := v.snap.Peers[guid]
+	if old == nil {
+		return
+	}
+	p := *old
+	switch key {
+	case v.keys.Doc(guid):
+		p.Doc = decode[schema.Doc](p.Doc, key, r, err, at)
+	case v.keys.Status(guid):
+		p.Status = decode[schema.Status](p.Status, key, r, err, at)
+	case v.keys.Member(guid):
+		p.Member = decode[schema.Member](p.Member, key, r, err, at)
+	case v.keys.Done(guid):
+		p.Done = decode[schema.Done](anew(p.Done), key, r, err, at)
+	}
+	v.snap.Peers[guid] = &p
+}
+
+// noteMark files a mark. One that was taken back is forgotten: the list tells when there is a new
+// one.
+func (v *View) noteMark(key string, r coord.Record, err error, at time.Duration) {
+	name := schema.Base(key)
+	e := decode[schema.Mark](anew(v.snap.Marks[name]), key, r, err, at)
+	if e.Absent {
+		v.hints.Unwatch(key)
+		delete(v.snap.Marks, name)
+		return
+	}
+	v.snap.Marks[name] = e
+}
+
+// noteAgenda files an agenda. One that was deleted is forgotten, like a mark.
+func (v *View) noteAgenda(key string, r coord.Record, err error, at time.Duration) {
+	task := schema.Base(key)
+	e := decode[schema.Agenda](anew(v.snap.Agendas[task]), key, r, err, at)
+	if e.Absent {
+		v.hints.Unwatch(key)
+		delete(v.snap.Agendas, task)
+		return
+	}
+	v.snap.Agendas[task] = e
+}
+
+// forget drops members of whom nothing is left in the store.
+func (v *View) forget() {
+	for guid, p := range v.snap.Peers {
+		missed := v.leader && p.Doc.Rec != nil
+		if p.Doc.Absent && p.Status.Absent && p.Member.Absent && !missed {
+			v.drop(guid)
+		}
+	}
+}
+
+func (v *View) drop(guid string) {
+	delete(v.snap.Peers, guid)
+	for _, key := range v.peerKeys(guid) {
+		v.hints.Unwatch(key)
+	}
+	v.hints.Unwatch(v.keys.Done(guid))
+}
+
+// ReadEpoch reads the epoch now.
+func (v *View) ReadEpoch(ctx context.Context) (Entry[schema.Epoch], error) {
+	at := v.session.Now()
+	r, err := v.session.Get(ctx, v.keys.Epoch())
+	if err != nil && !errors.Is(err, coord.ErrNotFound) {
+		return Entry[schema.Epoch]{}, err
+	}
+	v.note(v.keys.Epoch(), r, err, at)
+	return v.snap.Epoch, nil
+}
+
+// PutAgenda notes an agenda that the owner has committed itself, nil that it was deleted.
+func (v *View) PutAgenda(task string, rec *schema.Agenda, version int64) {
+	key := v.keys.Agenda(task)
+	if rec == nil {
+		v.hints.Unwatch(key)
+		delete(v.snap.Agendas, task)
+		return
+	}
+	if _, known := v.snap.Agendas[task]; !known {
+		v.hints.Watch(key)
+		v.hints.Mark(key) // reading it arms its watch
+	}
+	v.snap.Agendas[task] = Entry[schema.Agenda]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
+}
+
+// PutEpoch notes what the owner has committed itself.
+func (v *View) PutEpoch(rec *schema.Epoch, version int64) {
+	v.snap.Epoch = Entry[schema.Epoch]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
+}
+
+// PutSuspects notes what the owner has committed itself.
+func (v *View) PutSuspects(rec *schema.Suspects, version int64) {
+	v.snap.Suspects = Entry[schema.Suspects]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
+}
+
+// PutOrders notes what the owner has committed itself; no orders are no record.
+func (v *View) PutOrders(rec *schema.Orders, version int64) {
+	if rec.Empty() {
+		v.snap.Orders = Entry[schema.Orders]{Absent: true, Read: v.session.Now()}
+		return
+	}
+	v.snap.Orders = Entry[schema.Orders]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
+}
+
+// PutDoc notes a document that the owner has committed itself.
+func (v *View) PutDoc(guid string, rec *schema.Doc, version int64) {
+	p := *v.snap.Peers[guid]
+	p.Doc = Entry[schema.Doc]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
+	v.snap.Peers[guid] = &p
+}
+
+// Forget notes that the owner has buried a member, or knows that nothing of it is left.
+func (v *View) Forget(guid string) { v.drop(guid) }
+
+// recordPtr is a pointer to a record type, as schema.Decode wants it.
+type recordPtr[R any] interface {
+	*R
+	schema.Record
+}
+
+// anew has an entry's record decoded again whatever its version: a key that is deleted when nothing is
+// left of it, and created again, has old versions with other content.
+func anew[R any](e Entry[R]) Entry[R] {
+	e.Version = -1
+	return e
+}
+
+// decode makes an entry of what was read; what cannot be used leaves the last good record.
+func decode[R any, P recordPtr[R]](old Entry[R], key string, r coord.Record, err error, at time.Duration) Entry[R] {
+	e := Entry[R]{Rec: old.Rec, RecAt: old.RecAt, Version: r.Version, Read: at}
+	if err != nil {
+		e.Absent, e.Version = true, 0
+		return e
+	}
+	if old.Good() && old.Version == r.Version {
+		old.Read = at
+		return old
+	}
+	rec := new(R)
+	if e.Err = schema.Decode(key, r, P(rec)); e.Err == nil {
+		e.Rec, e.RecAt = rec, r.Version
+	}
+	return e
+}

@@ -1,0 +1,59 @@
+package worker
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// Run is what a work is told of its slot. Its methods may be called from any goroutine.
+type Run struct {
+	Slot  cluster.Slot
+	Token int64
+	Log   *slog.Logger
+	spec  atomic.Pointer[cluster.TaskSpec]
+	valid func() bool
+	notes Checkpoints
+	stop  func() (at time.Time, asked bool)
+
+	stdout, stderr *output
+}
+
+// Checkpoints keeps what workers note of how far they are.
+type Checkpoints interface {
+	Save(ctx context.Context, slot cluster.Slot, token int64, data []byte) error
+	Last(ctx context.Context, slot cluster.Slot) ([]byte, error)
+}
+
+// Count returns how many workers the task has at present.
+func (r *Run) Count() int { return r.spec.Load().WorkerNum }
+
+// Continues tells whether the task lets its workers run on while the node cannot prove its lease.
+func (r *Run) Continues() bool { return r.spec.Load().Continues() }
+
+// Params returns what the task's workers are told at present.
+func (r *Run) Params() cluster.Params { return r.spec.Load().Params }
+
+// Checkpoint notes how far the worker is.
+func (r *Run) Checkpoint(ctx context.Context, data []byte) error {
+	return r.notes.Save(ctx, r.Slot, r.Token, data)
+}
+
+// LastCheckpoint returns what was noted last of the slot, by whomever; nil if nothing was.
+func (r *Run) LastCheckpoint(ctx context.Context) ([]byte, error) { return r.notes.Last(ctx, r.Slot) }
+
+// StopBy tells by when the worker has to have stopped, once it was asked to. The time may be cut short.
+func (r *Run) StopBy() (at time.Time, asked bool) { return r.stop() }
+
+// Stdout and Stderr are written to the worker's log, line by line. They neither fail nor block.
+func (r *Run) Stdout() io.Writer { return r.stdout }
+
+// Stderr is Stdout for what went wrong.
+func (r *Run) Stderr() io.Writer { return r.stderr }
+
+// Valid tells whether the node's lease holds right now.
+func (r *Run) Valid() bool { return r.valid() }

@@ -1,0 +1,77 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// Stop asks a slot to stop. If it has not done so within the time given, it is reported as
+// stuck until it has. Asked again, the shorter time counts.
+func (p *Pool) Stop(id cluster.Slot, cause error, within time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.slots[id]
+	if s == nil {
+		return
+	}
+	deadline := time.Now().Add(within)
+	switch {
+	case s.overdue == nil:
+		s.cause = cause
+		s.set(cluster.WorkerStopping)
+		s.overdue = time.AfterFunc(within, func() { p.stuck(s) })
+		if s.stop == nil || !s.executing {
+			s.cancel(cause)
+		} else {
+			s.askNicely(within)
+		}
+		p.poke()
+	case deadline.Before(s.deadline):
+		s.overdue.Reset(within)
+		if s.hard != nil {
+			s.hard.Reset(soft(within))
+		}
+	default:
+		return
+	}
+	s.deadline = deadline
+}
+
+// soft is the part of the time to stop in which a work may stop in its own way.
+func soft(within time.Duration) time.Duration { return within * 3 / 4 }
+
+// askNicely lets the work stop in its own way, for the greater part of its time.
+func (s *slot) askNicely(within time.Duration) {
+	s.hard = time.AfterFunc(soft(within), func() { s.cancel(s.cause) })
+	s.asking.Go(func() {
+		defer func() {
+			if v := recover(); v != nil {
+				s.run.Log.Error("the work's stop panicked", "panic", v, "stack", string(debug.Stack()))
+				s.cancel(s.cause)
+			}
+		}()
+		s.stop(s.ctx, s.run)
+	})
+}
+
+// stuck marks a slot that should have stopped by now.
+func (p *Pool) stuck(s *slot) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	id := s.report.Slot
+	if p.slots[id] != s || s.report.State == cluster.WorkerStuck {
+		return
+	}
+	s.set(cluster.WorkerStuck)
+	cause := context.Cause(s.ctx)
+	if cause == nil {
+		cause = fmt.Errorf("it has run for longer than %v", s.run.spec.Load().Timeout)
+	}
+	s.run.Log.Error("worker does not stop; it is not granted elsewhere while this node lives", "cause", cause)
+	p.emit(cluster.WorkerGotStuck, s, cause.Error())
+	p.poke()
+}

@@ -58,10 +58,9 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// lockedWork holds the lock of its slot until it is told to stop.
-func lockedWork(ctx context.Context, dir, node string, w *xconsumer.Worker) error {
-	clock := coord.LeaseClock()
-	slot := slotName(w)
+// locked executes something while it holds the lock of a slot, and notes its start and its end.
+func locked(dir, node string, w *xconsumer.Worker, f func(write func(what string)) error) error {
+	clock, slot := coord.LeaseClock(), slotName(w)
 	write := func(what string) {
 		writeNote(dir, note{At: clock(), What: what, Node: node, Slot: slot, Token: w.Token()})
 	}
@@ -75,19 +74,27 @@ func lockedWork(ctx context.Context, dir, node string, w *xconsumer.Worker) erro
 		return fmt.Errorf("slot %s runs elsewhere: %w", slot, err)
 	}
 	write(invariant.Start)
-	misbehaveWork(ctx, node, w)
-	if os.Getenv(effectsVariable) != "" {
-		for ctx.Err() == nil {
-			write(invariant.Effect)
-			select {
-			case <-ctx.Done():
-			case <-time.After(time.Second):
+	err = f(write)
+	write(invariant.Stop)
+	return err
+}
+
+// lockedWork runs until it is told to stop.
+func lockedWork(ctx context.Context, dir, node string, w *xconsumer.Worker) error {
+	return locked(dir, node, w, func(write func(string)) error {
+		misbehaveWork(ctx, node, w)
+		if os.Getenv(effectsVariable) != "" {
+			for ctx.Err() == nil {
+				write(invariant.Effect)
+				select {
+				case <-ctx.Done():
+				case <-time.After(time.Second):
+				}
 			}
 		}
-	}
-	<-ctx.Done()
-	write(invariant.Stop)
-	return nil
+		<-ctx.Done()
+		return nil
+	})
 }
 
 // limit bounds every wait. It is generous: machines are slow.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -14,8 +13,6 @@ import (
 
 	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/coord"
-	"gitee.com/ken.yang/xconsumer/test/invariant"
 )
 
 // slotName is the name of a worker's slot.
@@ -30,31 +27,17 @@ func slotName(w *xconsumer.Worker) string {
 // finished is noted by a job that has come to its end.
 const finished = "finished"
 
-// job takes a moment, holding the lock of its slot, and notes that it has finished.
+// job takes a moment, and notes that it has finished.
 func job(ctx context.Context, dir, node string, w *xconsumer.Worker) error {
-	clock, slot := coord.LeaseClock(), slotName(w)
-	write := func(what string) {
-		writeNote(dir, note{At: clock(), What: what, Node: node, Slot: slot, Token: w.Token()})
-	}
-	lock, err := os.OpenFile(filepath.Join(dir, slot+".lock"), os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = lock.Close() }()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		write(invariant.Overlap)
-		return fmt.Errorf("slot %s runs elsewhere: %w", slot, err)
-	}
-	write(invariant.Start)
-	select {
-	case <-ctx.Done():
-		write(invariant.Stop)
-		return context.Cause(ctx)
-	case <-time.After(rand.N(3 * time.Second)):
-	}
-	write(finished)
-	write(invariant.Stop)
-	return nil
+	return locked(dir, node, w, func(write func(string)) error {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(rand.N(3 * time.Second)):
+		}
+		write(finished)
+		return nil
+	})
 }
 
 // finishes counts, by slot, how often jobs have finished.

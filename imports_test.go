@@ -63,6 +63,7 @@ var drivers = map[string][]string{
 	"internal/etcdserver": {"go.etcd.io/etcd/server/v3/embed", "go.etcd.io/etcd/api/v3/version", "go.uber.org/zap", "go.uber.org/zap/zapcore"},
 	"test/etcdserver":     {"go.etcd.io/etcd/client/v3", "go.uber.org/zap"},
 	"app":                 {"github.com/spf13/cobra", "github.com/pelletier/go-toml/v2", "github.com/pelletier/go-toml/v2/unstable", "github.com/lmittmann/tint", "google.golang.org/grpc/grpclog"},
+	"httpapi":             {"github.com/danielgtaylor/huma/v2", "github.com/danielgtaylor/huma/v2/adapters/humago"},
 	"internal/supervise":  {"golang.org/x/sys/unix"},
 	"internal/schedule":   {"github.com/netresearch/go-cron"},
 	"internal/command":    {"golang.org/x/sys/unix"},

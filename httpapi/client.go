@@ -130,7 +130,7 @@ func (c *Client) refused(path, status string, body []byte) error {
 	if json.Unmarshal(body, &p) != nil || p.Title == "" {
 		return fmt.Errorf("%w: %s answered %s", ErrRefused, path, status)
 	}
-	return fmt.Errorf("%w: %s", ErrRefused, strings.Join(append([]string{p.Title + ": " + p.Detail}, p.Reasons...), "; "))
+	return fmt.Errorf("%w: %s", ErrRefused, words(&p))
 }
 
 func (c *Client) get(ctx context.Context, path string) ([]byte, error) {

@@ -1,28 +1,25 @@
 // Package httpapi serves a node over HTTP, on any mux, and holds the client for it.
 //
-//	GET  /api/v1/state                          the whole cluster as this node sees it (cluster.State)
-//	GET  /healthz                               200 while the process is alive, whatever the coordination service does
-//	GET  /readyz                                200 while the node is a member at work, else 503 with the reasons
+// # The model
 //
-//	POST /api/v1/tasks/{task}/scale             {"workers": 3}
-//	POST /api/v1/tasks/{task}/{operation}       pause, resume, reset, restart
-//	POST /api/v1/workers/{task}/{index}/restart
-//	POST /api/v1/nodes/{node}/{operation}       cordon, uncordon, restart
-//	POST /api/v1/nodes/{node}/drain             {"deadline": "5m"}, or nothing
-//	POST /api/v1/leader/step-down
-//	POST /api/v1/moves/now                      wait for no node that is gone
-//	POST /api/v1/plan                           what a change would do: cluster.Change → cluster.Plan
-//	POST /api/v1/plan/apply                     {"revision": …, "change": …}
+//	request ─▶ refusals (host, size, rate) ─▶ who asks, and may they? ─▶ types and bounds ─▶ the node ─▶ answer
+//	                                                                          │
+//	                                    the cluster as the node sees it ◀─────┴────▶ a wish in the store
 //
-// Writes answer 202 when the wish is in the store; leaders see to it then. Errors are problems (RFC
-// 9457).
+// Every node answers every request about the whole cluster, from what it has read anyway. A write puts a
+// wish into the store and is accepted when it is there (202); leaders see to it then, and no write depends on what
+// they are doing. Every error is a problem (RFC 9457) that names each bad field and what to do.
+//
+// The types of this package are the contract: what they say is openapi.yaml, which every node serves at
+// /api/v1/openapi.yaml.
 package httpapi
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
@@ -40,88 +37,66 @@ type Node interface {
 	FollowLog(ctx context.Context, slot cluster.Slot, first int64) ([]cluster.LogLine, error)
 }
 
-// stateTimeout bounds how long a request waits for the coordination service.
-const stateTimeout = 5 * time.Second
-
 // Handler returns the API of a node. Without peers, nil, it asks no other node and answers none.
 func Handler(node Node, peers *Peers) http.Handler {
-	a := &api{node, peers}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /api/v1/state", a.state)
-	mux.HandleFunc("GET /healthz", a.healthz)
-	mux.HandleFunc("GET /readyz", a.readyz)
-	mux.HandleFunc("GET /api/v1/tasks/{task}/runs", a.runs)
-	mux.HandleFunc("GET /api/v1/workers/{task}/{index}/log", a.workerLog)
-	mux.HandleFunc("GET /peer/v1/workers/{task}/{index}/log", peers.signed(func(w http.ResponseWriter, r *http.Request) {
-		q, err := readLogQuery(r)
-		if err != nil {
-			a.fail(w, err)
-			return
-		}
-		a.sendLog(w, r, q)
-	}))
-	a.operations(mux)
-	mux.HandleFunc("/", a.unknown)
+	serve(mux, node, peers)
 	return http.NewCrossOriginProtection().Handler(mux) // no other site's page may operate a cluster
 }
 
 type api struct {
 	node  Node
 	peers *Peers
+	huma  huma.API
 }
 
-func (a *api) state(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), stateTimeout)
-	defer cancel()
-	state, err := a.node.State(ctx)
-	if err != nil {
-		p := Problem{Status: http.StatusServiceUnavailable, Title: "state is not known", Detail: err.Error(), Reasons: a.node.Ready()}
-		write(w, p.Status, p)
-		return
-	}
-	write(w, http.StatusOK, state)
+// serve serves everything on a mux.
+func serve(mux *http.ServeMux, node Node, peers *Peers) *api {
+	a := &api{node, peers, newHuma(mux)}
+	a.serveState()
+	a.serveHealth()
+	a.serveTasks()
+	a.serveWorkers(mux)
+	a.serveNodes()
+	a.serveMoves()
+	mux.HandleFunc("/", a.unknown)
+	return a
 }
 
-// Health is the answer of /healthz and /readyz.
-type Health struct {
-	Node    string   `json:"node"`
-	Status  string   `json:"status"` // "ok" or "not ready"
-	Reasons []string `json:"reasons,omitempty"`
+// patience bounds how long a request waits for the coordination service.
+const patience = 5 * time.Second
+
+// handle serves an operation: what it takes and gives are types, and its errors become problems.
+func handle[I, O any](a *api, op huma.Operation, h func(context.Context, *I) (*O, error)) {
+	op.Errors = append(op.Errors, http.StatusServiceUnavailable)
+	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		out, err := h(ctx, in)
+		if err != nil {
+			return nil, a.problem(err)
+		}
+		return out, nil
+	})
 }
 
-func (a *api) healthz(w http.ResponseWriter, _ *http.Request) {
-	write(w, http.StatusOK, Health{Node: a.node.Name(), Status: "ok"})
+// body is an answer of nothing but a body.
+type body[T any] struct{ Body T }
+
+// Accepted is the answer to a wish that is in the store.
+type Accepted struct {
+	Accepted string `json:"accepted" doc:"The wish, in words."`
 }
 
-func (a *api) readyz(w http.ResponseWriter, _ *http.Request) {
-	if reasons := a.node.Ready(); len(reasons) > 0 {
-		write(w, http.StatusServiceUnavailable, Health{Node: a.node.Name(), Status: "not ready", Reasons: reasons})
-		return
-	}
-	write(w, http.StatusOK, Health{Node: a.node.Name(), Status: "ok"})
-}
-
-func (a *api) unknown(w http.ResponseWriter, r *http.Request) {
-	p := Problem{Status: http.StatusNotFound, Title: "not found", Detail: r.Method + " " + r.URL.Path + " is not served; try GET /api/v1/state"}
-	write(w, p.Status, p)
-}
-
-// Problem is an error answer (RFC 9457).
-type Problem struct {
-	Status  int      `json:"status"`
-	Title   string   `json:"title"`
-	Detail  string   `json:"detail,omitempty"`
-	Reasons []string `json:"reasons,omitempty"` // why the node is not ready
-}
-
-func write(w http.ResponseWriter, status int, v any) {
-	kind := "application/json"
-	if _, ok := v.(Problem); ok {
-		kind = "application/problem+json"
-	}
-	w.Header().Set("Content-Type", kind)
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // the client has gone
+// accept serves an operation that notes a wish.
+func accept[I any](a *api, op huma.Operation, wish func(*I) cluster.Operation) {
+	op.DefaultStatus = http.StatusAccepted
+	op.Errors = append(op.Errors, http.StatusNotFound, http.StatusUnprocessableEntity)
+	handle(a, op, func(ctx context.Context, in *I) (*body[Accepted], error) {
+		w := wish(in)
+		if err := a.node.Do(ctx, w); err != nil {
+			return nil, err
+		}
+		return &body[Accepted]{Accepted{w.String()}}, nil
+	})
 }

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
@@ -76,12 +78,12 @@ func TestAnswers(t *testing.T) {
 		kind, body   string
 	}{
 		{"state", good, "GET", "/api/v1/state", 200, "application/json", `{"cluster":"c","leader":"","term":0,"nodes":[],"lost":[],"tasks":[],"workers":[]}`},
-		{"no state", bad, "GET", "/api/v1/state", 503, "application/problem+json", `{"status":503,"title":"state is not known","detail":"no idea","reasons":["connecting"]}`},
+		{"no state", bad, "GET", "/api/v1/state", 503, "application/problem+json", `{"status":503,"title":"not done","detail":"no idea","errors":[{"message":"connecting"}]}`},
 		{"healthy", bad, "GET", "/healthz", 200, "application/json", `{"node":"n1","status":"ok"}`},
 		{"ready", good, "GET", "/readyz", 200, "application/json", `{"node":"n1","status":"ok"}`},
 		{"not ready", bad, "GET", "/readyz", 503, "application/json", `{"node":"n1","status":"not ready","reasons":["connecting"]}`},
-		{"nothing there", good, "GET", "/x", 404, "application/problem+json", `{"status":404,"title":"not found","detail":"GET /x is not served; try GET /api/v1/state"}`},
-		{"no writing", good, "POST", "/api/v1/state", 404, "application/problem+json", `{"status":404,"title":"not found","detail":"POST /api/v1/state is not served; try GET /api/v1/state"}`},
+		{"nothing there", good, "GET", "/x", 404, "application/problem+json", `{"status":404,"title":"not found","detail":"GET /x is not served; GET /api/v1/openapi.yaml tells what is"}`},
+		{"no writing", good, "POST", "/api/v1/state", 404, "application/problem+json", `{"status":404,"title":"not found","detail":"POST /api/v1/state is not served; GET /api/v1/openapi.yaml tells what is"}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			resp, body := get(t, c.node, c.method, c.path)
@@ -106,21 +108,23 @@ func TestOperations(t *testing.T) {
 	}{
 		{"scale", "tasks/a/scale", `{"workers": 3}`, nil, 202, `scale task "a" to 3`},
 		{"scale to nothing", "tasks/a/scale", `{"workers": 0}`, nil, 202, `scale task "a" to 0`},
-		{"scale to what", "tasks/a/scale", ``, nil, 422, `change refused: workers: must be given, as in {"workers": 3}`},
-		{"scale to words", "tasks/a/scale", `{"workers": "many"}`, nil, 400, `body refused: json: cannot unmarshal string into Go struct field .workers of type int`},
-		{"a field that there is not", "tasks/a/scale", `{"worker": 3}`, nil, 400, `body refused: json: unknown field "worker"`},
-		{"two bodies", "tasks/a/scale", `{"workers": 3}{}`, nil, 400, `body refused: there is more than one value in it`},
+		{"scale to what", "tasks/a/scale", ``, nil, 400, `request body is required`},
+		{"scale to words", "tasks/a/scale", `{"workers": "many"}`, nil, 422, `validation failed; body.workers: expected integer`},
+		{"a field that there is not", "tasks/a/scale", `{"worker": 3}`, nil, 422, `validation failed; body: expected required property workers to be present; body.worker: unexpected property`},
+		{"two bodies", "tasks/a/scale", `{"workers": 3}{}`, nil, 400, `validation failed; body: invalid character '{' after top-level value`},
+		{"scale to too many", "tasks/a/scale", `{"workers": 100001}`, nil, 422, `validation failed; body.workers: expected number <= 100000`},
+		{"a query that there is not", "tasks/a/pause?wait=no", ``, nil, 422, `validation failed; query.wait: unknown query parameter`},
 		{"pause", "tasks/a/pause", ``, nil, 202, `pause task "a"`},
 		{"resume", "tasks/a/resume", ``, nil, 202, `resume task "a"`},
 		{"reset", "tasks/a/reset", ``, nil, 202, `reset task "a"`},
 		{"restart a task", "tasks/a/restart", ``, nil, 202, `restart task "a"`},
 		{"restart a worker", "workers/a/2/restart", ``, nil, 202, `restart a#2`},
-		{"restart no worker", "workers/a/x/restart", ``, nil, 422, `change refused: index: "x" is no number of a worker`},
+		{"restart no worker", "workers/a/x/restart", ``, nil, 422, `validation failed; path.index: invalid integer`},
 		{"cordon", "nodes/n1/cordon", ``, nil, 202, `cordon node "n1"`},
 		{"uncordon", "nodes/n1/uncordon", ``, nil, 202, `uncordon node "n1"`},
 		{"restart a node", "nodes/n1/restart", ``, nil, 202, `restart node "n1"`},
 		{"drain", "nodes/n1/drain", ``, nil, 202, `drain node "n1"`},
-		{"drain by when", "nodes/n1/drain", `{"deadline": "soon"}`, nil, 400, `body refused: "soon" is no duration: write it as "30s", "1m30s" or "500ms"`},
+		{"drain by when", "nodes/n1/drain", `{"deadline": "soon"}`, nil, 422, `validation failed; body: "soon" is no duration: write it as "30s", "1m30s" or "500ms"`},
 		{"step down", "leader/step-down", ``, nil, 202, `step-down`},
 		{"move now", "moves/now", ``, nil, 202, `move-now`},
 		{"apply", "plan/apply", `{"revision": "r", "change": {"drain": ["n2"]}}`, nil, 202, `apply [n2] at r`},
@@ -128,7 +132,7 @@ func TestOperations(t *testing.T) {
 		{"no such node", "nodes/n1/cordon", ``, cluster.ErrNoNode, 404, `no such node`},
 		{"no such worker", "workers/a/7/restart", ``, cluster.ErrNoSlot, 404, `no node has such a slot`},
 		{"impossible", "tasks/a/pause", ``, cluster.ErrChange, 422, `change refused`},
-		{"too late", "plan/apply", `{}`, cluster.ErrMovedOn, 409, `the cluster has moved on since it was planned`},
+		{"too late", "plan/apply", `{"revision": "", "change": {}}`, cluster.ErrMovedOn, 409, `the cluster has moved on since it was planned`},
 		{"not connected", "tasks/a/pause", ``, cluster.ErrNotMember, 503, `this node is not a member of the cluster at this moment`},
 		{"anything else", "tasks/a/pause", ``, errors.New("odd"), 503, `odd`},
 	} {
@@ -136,11 +140,14 @@ func TestOperations(t *testing.T) {
 			var did []string
 			w := httptest.NewRecorder()
 			httpapi.Handler(node{err: c.err, did: &did}, nil).ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/api/v1/"+c.path, strings.NewReader(c.body)))
-			var body struct{ Detail string }
+			var body httpapi.Problem
 			if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil {
 				t.Fatal(err)
 			}
 			got := body.Detail
+			for _, e := range body.Errors {
+				got += "; " + e.Location + ": " + e.Message
+			}
 			if w.Code == http.StatusAccepted && len(did) == 1 {
 				got = did[0]
 			}
@@ -198,5 +205,33 @@ func TestClient(t *testing.T) {
 		if _, err := httpapi.NewClient(bad); err == nil {
 			t.Errorf("%q is accepted", bad)
 		}
+	}
+}
+
+// The description of the API is what is committed, so that a change of it is seen.
+func TestSpec(t *testing.T) {
+	spec, err := httpapi.Spec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const file = "openapi.yaml"
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(file, spec, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	committed, err := os.ReadFile(file)
+	if err != nil || string(committed) != string(spec) {
+		t.Errorf("%s is not what the types say, %v; UPDATE=1 go test ./httpapi writes it\n%s", file, err, cmp.Diff(string(committed), string(spec)))
+	}
+	server := httptest.NewServer(httpapi.Handler(node{}, nil))
+	defer server.Close()
+	resp, err := http.Get(server.URL + "/api/v1/openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if served, err := io.ReadAll(resp.Body); err != nil || string(served) != string(spec) {
+		t.Errorf("a node serves another one: %v", err)
 	}
 }

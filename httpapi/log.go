@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -26,7 +25,7 @@ func readLogQuery(r *http.Request) (q logQuery, err error) {
 	q.lines = usualLines
 	index, err := strconv.Atoi(r.PathValue("index"))
 	if err != nil || index < 0 {
-		return q, fmt.Errorf("%w: index: %q is no number of a worker", errBody, r.PathValue("index"))
+		return q, fmt.Errorf("%w: index: %q is no number of a worker", errRequest, r.PathValue("index"))
 	}
 	q.slot = cluster.Slot{Task: r.PathValue("task"), Index: index}
 	if run := r.FormValue("run"); run != "" {
@@ -34,12 +33,12 @@ func readLogQuery(r *http.Request) (q logQuery, err error) {
 	}
 	if text := r.FormValue("lines"); text != "" {
 		if q.lines, err = strconv.Atoi(text); err != nil || q.lines < 0 {
-			return q, fmt.Errorf("%w: lines: %q is no number of lines", errBody, text)
+			return q, fmt.Errorf("%w: lines: %q is no number of lines", errRequest, text)
 		}
 	}
 	if text := r.FormValue("follow"); text != "" {
 		if q.follow, err = strconv.ParseBool(text); err != nil {
-			return q, fmt.Errorf("%w: follow: %q is neither true nor false", errBody, text)
+			return q, fmt.Errorf("%w: follow: %q is neither true nor false", errRequest, text)
 		}
 	}
 	return q, nil
@@ -52,7 +51,7 @@ func (a *api) workerLog(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), stateTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
 	state, serr := a.node.State(ctx)
 	var at cluster.WorkerInfo
@@ -147,31 +146,4 @@ func (a *api) forwardLog(w http.ResponseWriter, r *http.Request, state cluster.S
 			return
 		}
 	}
-}
-
-// errPeer: another node cannot be asked.
-var errPeer = errors.New("the other node cannot be asked")
-
-func (a *api) runs(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), stateTimeout)
-	defer cancel()
-	list, err := a.node.Runs(ctx, r.PathValue("task"))
-	if err != nil {
-		a.fail(w, err)
-		return
-	}
-	write(w, http.StatusOK, struct {
-		Runs []cluster.RunInfo `json:"runs"`
-	}{list})
-}
-
-func (a *api) runNow(w http.ResponseWriter, r *http.Request) {
-	var body struct {
-		Params cluster.Params `json:"params"`
-	}
-	if err := read(w, r, &body); err != nil {
-		a.fail(w, err)
-		return
-	}
-	a.do(w, r, cluster.RunNow(r.PathValue("task"), body.Params))
 }

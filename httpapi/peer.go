@@ -82,7 +82,7 @@ func (p *Peers) take(nonce string) bool {
 func (p *Peers) signed(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if p == nil || len(p.Secret) == 0 {
-			write(w, http.StatusForbidden, Problem{Status: http.StatusForbidden, Title: "not answered", Detail: "this node has no [http] secretFile"})
+			answer(w, &Problem{Status: http.StatusForbidden, Title: "not answered", Detail: "this node has no [http] secretFile"})
 			return
 		}
 		nonce, mac, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Authorization"), scheme), ":")
@@ -90,7 +90,7 @@ func (p *Peers) signed(next http.HandlerFunc) http.HandlerFunc {
 		if !p.take(nonce) || !hmac.Equal([]byte(want), []byte(mac)) {
 			w.Header().Set("WWW-Authenticate", strings.TrimSpace(scheme))
 			w.Header().Set(nonceHeader, p.issue())
-			write(w, http.StatusUnauthorized, Problem{Status: http.StatusUnauthorized, Title: "not signed", Detail: "only nodes of the cluster are answered here: their [http] secretFile must hold the same secret"})
+			answer(w, &Problem{Status: http.StatusUnauthorized, Title: "not signed", Detail: "only nodes of the cluster are answered here: their [http] secretFile must hold the same secret"})
 			return
 		}
 		w.Header().Set(proofHeader, p.sign("answer", nonce))
@@ -147,7 +147,7 @@ func (p *Peers) ask(ctx context.Context, target *url.URL, address, nonce string)
 	// It follows nobody elsewhere, and keeps no connections: logs are asked for by people.
 	client := &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport:     &http.Transport{ResponseHeaderTimeout: stateTimeout, DisableKeepAlives: true},
+		Transport:     &http.Transport{ResponseHeaderTimeout: patience, DisableKeepAlives: true},
 	}
 	return client.Do(req)
 }

@@ -1,0 +1,70 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// TaskPath names a task.
+type TaskPath struct {
+	Task string `path:"task" maxLength:"128" doc:"The task's name."`
+}
+
+func (a *api) serveTasks() {
+	path := func(rest string) string { return "/api/v1/tasks/{task}/" + rest }
+	tags := []string{"tasks"}
+	type scale struct {
+		TaskPath
+		Body struct {
+			Workers int `json:"workers" minimum:"0" maximum:"100000" doc:"How many workers the task is to have, over all nodes."`
+		}
+	}
+	accept(a, huma.Operation{
+		OperationID: "scale-task", Method: http.MethodPost, Path: path("scale"), Tags: tags,
+		Summary:     "Sets the number of a task's workers",
+		Description: "Stays in force over what the task declares, until it is reset.",
+	}, func(in *scale) cluster.Operation { return cluster.Scale(in.Task, in.Body.Workers) })
+	for kind, summary := range map[cluster.OperationKind]string{
+		cluster.OpPause:   "Stops the workers of a task until it is resumed",
+		cluster.OpResume:  "Lets the workers of a task run, also if it is declared as paused",
+		cluster.OpReset:   "Takes back what scale, pause and resume did to a task",
+		cluster.OpRestart: "Starts all workers of a task anew, as many at a time as the budgets allow",
+	} {
+		accept(a, huma.Operation{
+			OperationID: string(kind) + "-task", Method: http.MethodPost, Path: path(string(kind)), Tags: tags, Summary: summary,
+		}, func(in *TaskPath) cluster.Operation { return cluster.Operation{Kind: kind, Task: in.Task} })
+	}
+	type runNow struct {
+		TaskPath
+		Body *struct {
+			Params cluster.Params `json:"params,omitempty" doc:"In place of the task's params."`
+		}
+	}
+	accept(a, huma.Operation{
+		OperationID: "run-task-now", Method: http.MethodPost, Path: path("run-now"), Tags: tags,
+		Summary:     "Begins a run of a task that runs to its end",
+		Description: "While another one goes on it waits for that, unless the task's runs may overlap.",
+	}, func(in *runNow) cluster.Operation {
+		var params cluster.Params
+		if in.Body != nil {
+			params = in.Body.Params
+		}
+		return cluster.RunNow(in.Task, params)
+	})
+	handle(a, huma.Operation{
+		OperationID: "list-runs", Method: http.MethodGet, Path: path("runs"), Tags: tags, Errors: []int{http.StatusNotFound},
+		Summary: "The runs of a task, those that are over first, oldest first",
+	}, func(ctx context.Context, in *TaskPath) (*body[Runs], error) {
+		list, err := a.node.Runs(ctx, in.Task)
+		return &body[Runs]{Runs{list}}, err
+	})
+}
+
+// Runs are the runs of a task.
+type Runs struct {
+	Runs []cluster.RunInfo `json:"runs"`
+}

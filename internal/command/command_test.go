@@ -144,10 +144,22 @@ func started(t *testing.T, k *Keeper, spec Spec, within time.Duration) (j *testJ
 		j.asked = time.Now()
 		j.mu.Unlock()
 		cancel()
-		return <-done
+		return over(t, done)
 	}
 	t.Cleanup(cancel)
 	return j, stop, done
+}
+
+// over waits for the end of an execution.
+func over(t *testing.T, ended <-chan error) error {
+	t.Helper()
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(limit):
+		t.Fatal("the execution does not end")
+		return nil
+	}
 }
 
 func await(t *testing.T, what string, ready func() bool) {
@@ -352,7 +364,7 @@ func TestLapses(t *testing.T) {
 	_, _, ended := started(t, k, script(dir, stubborn), limit)
 	stopBy := clock() + 300*time.Millisecond
 	k.Tell(stopBy)
-	err := <-ended
+	err := over(t, ended)
 	late := clock() - stopBy
 	if err == nil || !strings.Contains(err.Error(), "lease was over") {
 		t.Errorf("ended with %v", err)
@@ -388,7 +400,7 @@ func TestShimFails(t *testing.T) {
 		dir := t.TempDir()
 		_, _, ended := started(t, keeper(), script(dir, stubborn), limit)
 		_ = syscall.Kill(shimOf(t, dir), syscall.SIGKILL)
-		if err := <-ended; err == nil || !strings.Contains(err.Error(), "shim was killed") {
+		if err := over(t, ended); err == nil || !strings.Contains(err.Error(), "shim was killed") {
 			t.Errorf("ended with %v", err)
 		}
 		if left := alive(t, dir); len(left) > 0 {
@@ -484,7 +496,7 @@ echo $$ > pids
 while [ $(wc -l < pids) -lt 2 ]; do sleep 0.01; done
 echo up; sleep 1000`), limit)
 	_ = syscall.Kill(shimOf(t, dir), syscall.SIGKILL)
-	if err := <-ended; err == nil {
+	if err := over(t, ended); err == nil {
 		t.Error("it ended in order")
 	}
 	if left := alive(t, dir); len(left) > 0 {

@@ -277,6 +277,11 @@ func (n *Node) State(ctx context.Context) (cluster.State, error) {
 	if err != nil {
 		return cluster.State{}, fmt.Errorf("state: %w", err)
 	}
+	return n.stateOf(snap), nil
+}
+
+// stateOf renders what was read.
+func (n *Node) stateOf(snap *view.Snapshot) cluster.State {
 	state := snap.State(n.keys)
 	reasons := assignment.Reasons(snap)
 	for i := range state.Tasks {
@@ -285,5 +290,21 @@ func (n *Node) State(ctx context.Context) (cluster.State, error) {
 			t.Reason, t.ReasonCode = why.String(), why.Code
 		}
 	}
-	return state, nil
+	return state
+}
+
+// Tasks returns the tasks with what they declare, by name.
+func (n *Node) Tasks(ctx context.Context) ([]cluster.TaskDetail, error) {
+	snap, err := n.observer.Snapshot(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("tasks: %w", err)
+	}
+	state := n.stateOf(snap)
+	list := make([]cluster.TaskDetail, 0, len(state.Tasks))
+	for _, info := range state.Tasks {
+		if rec := snap.Tasks[info.Name].Rec; rec != nil {
+			list = append(list, cluster.TaskDetail{TaskInfo: info, Declared: rec.Spec, Override: rec.Override})
+		}
+	}
+	return list, nil
 }

@@ -351,8 +351,8 @@ func TestUnregisteredWorkIsExplained(t *testing.T) {
 		n1 := w.start("n1")
 		time.Sleep(time.Second)
 		want := []cluster.TaskInfo{
-			{Name: "a", WorkName: "a", WorkerNum: 1, Running: 1},
-			{Name: "nobody", WorkName: "nobody", WorkerNum: 2, Unplaced: 2, Reason: "no live node has registered its work", ReasonCode: cluster.WhyNoWork},
+			{Name: "a", WorkName: "a", WorkerNum: 1, Running: 1, Revision: "0"},
+			{Name: "nobody", WorkName: "nobody", WorkerNum: 2, Unplaced: 2, Reason: "no live node has registered its work", ReasonCode: cluster.WhyNoWork, Revision: "0"},
 		}
 		if diff := cmp.Diff(want, w.state(n1).Tasks); diff != "" {
 			t.Errorf("tasks (-want +got):\n%s", diff)

@@ -12,21 +12,22 @@ import (
 )
 
 // Do notes what an operator wants, in the store, and returns when it is there: leaders see to it as
-// budgets and delays allow. It may be called from any goroutine, on any node that is a member. The error
-// matches those of package cluster or of package coord.
-func (n *Node) Do(ctx context.Context, op cluster.Operation) error {
+// budgets and delays allow. It returns the revision that the record has which says it: of a task, what
+// Operation.If takes. It may be called from any goroutine, on any node that is a member. The error matches
+// those of package cluster or of package coord.
+func (n *Node) Do(ctx context.Context, op cluster.Operation) (revision string, err error) {
 	session := n.session()
 	if session == nil {
-		return fmt.Errorf("%s: %w", op, cluster.ErrNotMember)
+		return "", fmt.Errorf("%s: %w", op, cluster.ErrNotMember)
 	}
 	snap, err := n.observer.Snapshot(ctx)
 	if err == nil {
-		err = operation.Operator{Session: session, Keys: n.keys, By: n.cfg.Name}.Do(ctx, snap, op)
+		revision, err = operation.Operator{Session: session, Keys: n.keys, By: n.cfg.Name}.Do(ctx, snap, op)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", op, err)
+		return "", fmt.Errorf("%s: %w", op, err)
 	}
-	return nil
+	return revision, nil
 }
 
 // Plan tells what a change would do, without making it.

@@ -1,6 +1,7 @@
 package xconsumer_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,7 +18,7 @@ import (
 // do asks a node for an operation.
 func (w *world) do(p *proc, op cluster.Operation) {
 	w.t.Helper()
-	if err := p.Do(w.t.Context(), op); err != nil {
+	if _, err := p.Do(w.t.Context(), op); err != nil {
 		w.t.Errorf("%v", err)
 	}
 }
@@ -183,16 +184,79 @@ func TestWhatCannotBeDone(t *testing.T) {
 			{cluster.RestartWorker(cluster.Slot{Task: "a", Index: 7}), cluster.ErrNoSlot},
 			{cluster.Operation{Kind: cluster.OpRestart}, cluster.ErrChange},
 			{cluster.Operation{Kind: "fly"}, cluster.ErrChange},
+			{cluster.Declare(cluster.TaskSpec{Name: "b"}), cluster.ErrChange},
+			{cluster.Operation{Kind: cluster.OpDeclare, Task: "a", Spec: &cluster.TaskSpec{Name: "b", WorkName: "a"}}, cluster.ErrChange},
+			{cluster.Patch("a", json.RawMessage(`{"workerNum": -1}`)), cluster.ErrChange},
+			{cluster.Patch("a", json.RawMessage(`{"workers": 1}`)), cluster.ErrChange},
+			{cluster.Patch("a", json.RawMessage(`{"schedule": "never"}`)), cluster.ErrChange},
+			{cluster.Patch("a", json.RawMessage(`{"name": "b"}`)), cluster.ErrChange},
+			{cluster.Patch("a", json.RawMessage(`7`)), cluster.ErrChange},
+			{cluster.Patch("x", json.RawMessage(`{"workerNum": 1}`)), cluster.ErrNoTask},
+			{cluster.Delete("x"), cluster.ErrNoTask},
 		} {
-			if err := n1.Do(t.Context(), c.op); !errors.Is(err, c.want) {
+			if _, err := n1.Do(t.Context(), c.op); !errors.Is(err, c.want) {
 				t.Errorf("%v: %v; want %v", c.op, err, c.want)
 			}
 		}
 		w.wantShare(map[string]int{"n1": 1})
 		w.leave(n1)
-		if err := n1.Do(t.Context(), cluster.Pause("a")); !errors.Is(err, cluster.ErrNotMember) {
+		if _, err := n1.Do(t.Context(), cluster.Pause("a")); !errors.Is(err, cluster.ErrNotMember) {
 			t.Errorf("after it left: %v", err)
 		}
+	})
+}
+
+// Tasks are declared, changed and deleted while they run, by whoever has looked at them last.
+func TestDeclarations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		n1, n2 := w.start("n1"), w.start("n2")
+		time.Sleep(time.Second)
+		ctx := t.Context()
+		create := cluster.Declare(task("a", 2))
+		create.If = cluster.IfAbsent
+		first, err := n1.Do(ctx, create)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := n2.Do(ctx, create); !errors.Is(err, cluster.ErrExists) {
+			t.Errorf("created twice: %v", err)
+		}
+		time.Sleep(time.Second)
+		w.wantShare(map[string]int{"n1": 1, "n2": 1})
+
+		patch := cluster.Patch("a", json.RawMessage(`{"workerNum": 4, "restart": {"max": 5}, "params": {"queue": "x"}}`))
+		patch.If = first
+		second, err := n2.Do(ctx, patch)
+		if err != nil || second == first {
+			t.Fatalf("revision %s, %v", second, err)
+		}
+		if _, err := n1.Do(ctx, patch); !errors.Is(err, cluster.ErrMovedOn) {
+			t.Errorf("patched what nobody has looked at: %v", err)
+		}
+		w.do(n1, cluster.Patch("a", json.RawMessage(`{"restart": {"backoff": "2s"}, "params": null}`)))
+		w.do(n1, cluster.Scale("a", 3))
+		time.Sleep(time.Second)
+		tasks, err := n2.Tasks(ctx)
+		want := task("a", 4)
+		want.Restart = cluster.Restart{Max: 5, Backoff: cluster.Duration(2 * time.Second)}
+		if err != nil || len(tasks) != 1 || tasks[0].Declared != want || *tasks[0].Override.WorkerNum != 3 || tasks[0].WorkerNum != 3 || tasks[0].Running != 3 {
+			t.Errorf("%+v, %v", tasks, err)
+		}
+		last := cluster.Delete("a")
+		last.If = tasks[0].Revision
+		if _, err := n1.Do(ctx, last); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Second)
+		w.wantShare(map[string]int{})
+		if tasks, err := n1.Tasks(ctx); err != nil || len(tasks) > 0 {
+			t.Errorf("%+v, %v", tasks, err)
+		}
+		w.do(n1, create) // and again
+		time.Sleep(time.Second)
+		w.wantShare(map[string]int{"n1": 1, "n2": 1})
+		w.leave(n1, n2)
 	})
 }
 

@@ -16,6 +16,9 @@ var (
 	ErrNotMember = errors.New("this node is not a member of the cluster at this moment")
 	// ErrCheckpoint: a checkpoint is too large.
 	ErrCheckpoint = errors.New("checkpoint refused")
-	// ErrMovedOn: the cluster is not any more as it was when the change was planned. Plan again.
+	// ErrMovedOn: the cluster, or a record of it, is not any more as it was when the change was planned. Look and
+	// plan again.
 	ErrMovedOn = errors.New("the cluster has moved on since it was planned")
+	// ErrExists: it was to be created, and is there already.
+	ErrExists = errors.New("it exists already")
 )

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -20,6 +21,9 @@ const (
 	OpRestart  OperationKind = "restart"   // start anew one worker (Task and Index), all of Task, or all of Node
 	OpStepDown OperationKind = "step-down" // let the present leader stand behind all others
 	OpRunNow   OperationKind = "run-now"   // begin a run of Task, with Params if it has any, else with those that are declared
+	OpDeclare  OperationKind = "declare"   // put Spec in force as the declaration of Task, which is created if it does not exist
+	OpPatch    OperationKind = "patch"     // change parts of the declaration of Task, as Patch says
+	OpDelete   OperationKind = "delete"    // delete Task, and what is known of its runs
 	OpMoveNow  OperationKind = "move-now"  // let no delay or freeze hold the work of nodes that are gone at this moment
 )
 
@@ -31,11 +35,34 @@ type Operation struct {
 	Node    string        `json:"node,omitempty"`
 	Workers int           `json:"workers,omitempty"`
 	Params  Params        `json:"params,omitempty"`
+	Spec    *TaskSpec     `json:"spec,omitempty"`
+	// Patch is a JSON object of those fields of a TaskSpec that are to change; null takes one back (RFC
+	// 7396).
+	Patch json.RawMessage `json:"patch,omitempty"`
+	// If is the revision that the record of Task must have, IfAbsent for a task that must not exist, "" for any.
+	// Else nothing is changed, and the error matches ErrMovedOn, or ErrExists.
+	If string `json:"if,omitempty"`
 	// Deadline is, of a drain, how long what no other node can take may stay: 0 for ever. Then it
 	// is stopped, and the budgets do not hold any more. Each leader counts it from when it first sees
 	// the drain.
 	Deadline Duration `json:"deadline,omitempty"`
 }
+
+// IfAbsent is the revision of a task that does not exist.
+const IfAbsent = "absent"
+
+// Declare puts a declaration in force, in place of that which the task has.
+func Declare(spec TaskSpec) Operation {
+	return Operation{Kind: OpDeclare, Task: spec.Name, Spec: &spec}
+}
+
+// Patch changes parts of a task's declaration.
+func Patch(task string, patch json.RawMessage) Operation {
+	return Operation{Kind: OpPatch, Task: task, Patch: patch}
+}
+
+// Delete deletes a task.
+func Delete(task string) Operation { return Operation{Kind: OpDelete, Task: task} }
 
 // Scale sets the number of a task's workers.
 func Scale(task string, workers int) Operation {

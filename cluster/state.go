@@ -127,6 +127,15 @@ type TaskInfo struct {
 	Reason  string    `json:"reason,omitempty"` // why some are unplaced, where there is more to say than "soon"
 	// ReasonCode is the same for programs.
 	ReasonCode ReasonCode `json:"reasonCode,omitempty"`
+	// Revision is that of its record; Operation.If takes it.
+	Revision string `json:"revision"`
+}
+
+// TaskDetail is a task with what it declares.
+type TaskDetail struct {
+	TaskInfo
+	Declared TaskSpec `json:"declared"`
+	Override Override `json:"override"` // in force over what is declared
 }
 
 // WorkerInfo describes a slot.

@@ -67,6 +67,12 @@ type TaskSpec struct {
 	KeepRuns    int      `json:"keepRuns,omitempty"`    // of runs that are over; 0: DefaultKeepRuns
 }
 
+// Override is what an operator set of a task at run time; it stays in force over the declaration until it is reset.
+type Override struct {
+	WorkerNum *int  `json:"workerNum,omitempty"`
+	Paused    *bool `json:"paused,omitempty"`
+}
+
 // Mode says whether a task's workers run for ever or to their end.
 type Mode string
 

@@ -17,6 +17,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -29,7 +30,8 @@ type Node interface {
 	Name() string
 	State(ctx context.Context) (cluster.State, error)
 	Ready() (reasons []string)
-	Do(ctx context.Context, op cluster.Operation) error
+	Tasks(ctx context.Context) ([]cluster.TaskDetail, error)
+	Do(ctx context.Context, op cluster.Operation) (revision string, err error)
 	Plan(ctx context.Context, change cluster.Change) (cluster.Plan, error)
 	Apply(ctx context.Context, change cluster.Change, revision string) error
 	Runs(ctx context.Context, task string) ([]cluster.RunInfo, error)
@@ -86,17 +88,42 @@ type body[T any] struct{ Body T }
 // Accepted is the answer to a wish that is in the store.
 type Accepted struct {
 	Accepted string `json:"accepted" doc:"The wish, in words."`
+	Revision string `json:"revision" doc:"Of the record that says it: of a task, what If-Match takes."`
 }
+
+// accepted is that answer, with the revision as a header, too.
+type accepted struct {
+	ETag string `header:"ETag"`
+	Body Accepted
+}
+
+// Condition binds a write to the revision that somebody has looked at.
+type Condition struct {
+	IfMatch string `header:"If-Match" doc:"The ETag of the task that the change is based on; refused with 412 if it is another one now."`
+}
+
+// revision returns the revision that a condition names, "" for any.
+func (c *Condition) revision() string {
+	tag := strings.Trim(strings.TrimPrefix(strings.TrimSpace(c.IfMatch), "W/"), `"`)
+	if tag == "*" {
+		return ""
+	}
+	return tag
+}
+
+func etag(revision string) string { return `"` + revision + `"` }
 
 // accept serves an operation that notes a wish.
 func accept[I any](a *api, op huma.Operation, wish func(*I) cluster.Operation) {
 	op.DefaultStatus = http.StatusAccepted
 	op.Errors = append(op.Errors, http.StatusNotFound, http.StatusUnprocessableEntity)
-	handle(a, op, func(ctx context.Context, in *I) (*body[Accepted], error) {
-		w := wish(in)
-		if err := a.node.Do(ctx, w); err != nil {
-			return nil, err
-		}
-		return &body[Accepted]{Accepted{w.String()}}, nil
-	})
+	handle(a, op, func(ctx context.Context, in *I) (*accepted, error) { return a.do(ctx, wish(in)) })
+}
+
+func (a *api) do(ctx context.Context, op cluster.Operation) (*accepted, error) {
+	revision, err := a.node.Do(ctx, op)
+	if err != nil {
+		return nil, err
+	}
+	return &accepted{etag(revision), Accepted{op.String(), revision}}, nil
 }

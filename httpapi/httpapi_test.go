@@ -31,17 +31,27 @@ type node struct {
 	err     error
 	reasons []string
 	did     *[]string // what was asked for
+	tasks   []cluster.TaskDetail
 }
 
 func (n node) Name() string                                 { return "n1" }
 func (n node) State(context.Context) (cluster.State, error) { return n.state, n.err }
 func (n node) Ready() []string                              { return n.reasons }
 
-func (n node) Do(_ context.Context, op cluster.Operation) error {
+func (n node) Tasks(context.Context) ([]cluster.TaskDetail, error) { return n.tasks, nil }
+
+func (n node) Do(_ context.Context, op cluster.Operation) (string, error) {
 	if n.did != nil {
-		*n.did = append(*n.did, op.String())
+		did := op.String()
+		if op.Patch != nil {
+			did += " " + string(op.Patch)
+		}
+		if op.If != "" {
+			did += " if " + op.If
+		}
+		*n.did = append(*n.did, did)
 	}
-	return n.err
+	return "8", n.err
 }
 
 func (n node) Plan(_ context.Context, c cluster.Change) (cluster.Plan, error) {
@@ -132,7 +142,7 @@ func TestOperations(t *testing.T) {
 		{"no such node", "nodes/n1/cordon", ``, cluster.ErrNoNode, 404, `no such node`},
 		{"no such worker", "workers/a/7/restart", ``, cluster.ErrNoSlot, 404, `no node has such a slot`},
 		{"impossible", "tasks/a/pause", ``, cluster.ErrChange, 422, `change refused`},
-		{"too late", "plan/apply", `{"revision": "", "change": {}}`, cluster.ErrMovedOn, 409, `the cluster has moved on since it was planned`},
+		{"too late", "plan/apply", `{"revision": "", "change": {}}`, cluster.ErrMovedOn, 412, `the cluster has moved on since it was planned`},
 		{"not connected", "tasks/a/pause", ``, cluster.ErrNotMember, 503, `this node is not a member of the cluster at this moment`},
 		{"anything else", "tasks/a/pause", ``, errors.New("odd"), 503, `odd`},
 	} {
@@ -233,5 +243,67 @@ func TestSpec(t *testing.T) {
 	defer func() { _ = resp.Body.Close() }()
 	if served, err := io.ReadAll(resp.Body); err != nil || string(served) != string(spec) {
 		t.Errorf("a node serves another one: %v", err)
+	}
+}
+
+// Tasks are created, replaced, patched and deleted, if they are what the caller has looked at.
+func TestTasks(t *testing.T) {
+	spec := cluster.TaskSpec{Name: "a", WorkName: "w", WorkerNum: 2}
+	there := []cluster.TaskDetail{{TaskInfo: cluster.TaskInfo{Name: "a", Revision: "7"}, Declared: spec}}
+	const body = `{"name": "a", "workName": "w", "workerNum": 2}`
+	for _, c := range []struct {
+		name, method, path, body string
+		header                   [2]string
+		err                      error
+		status                   int
+		want                     string // what the node is asked, or the problem
+	}{
+		{"create", "POST", "tasks", body, [2]string{}, nil, 202, `declare task "a" if absent`},
+		{"create what is there", "POST", "tasks", body, [2]string{}, cluster.ErrExists, 409, "it exists already"},
+		{"create again", "POST", "tasks", body, [2]string{"Idempotency-Key", "k"}, cluster.ErrExists, 202, `declare task "a" if absent`},
+		{"create another one again", "POST", "tasks", `{"name": "a", "workName": "w", "workerNum": 3}`, [2]string{"Idempotency-Key", "k"}, cluster.ErrExists, 409, "it exists already"},
+		{"create nothing", "POST", "tasks", `{}`, [2]string{}, nil, 422, "validation failed; body: expected required property name to be present; body: expected required property workName to be present; body: expected required property workerNum to be present"},
+		{"replace", "PUT", "tasks/a", body, [2]string{}, nil, 202, `declare task "a"`},
+		{"replace what was looked at", "PUT", "tasks/a", body, [2]string{"If-Match", `"7"`}, nil, 202, `declare task "a" if 7`},
+		{"replace what has changed", "PUT", "tasks/a", body, [2]string{"If-Match", `"7"`}, cluster.ErrMovedOn, 412, "the cluster has moved on since it was planned"},
+		{"replace nothing", "PUT", "tasks/a", body, [2]string{"If-None-Match", `*`}, nil, 202, `declare task "a" if absent`},
+		{"patch", "PATCH", "tasks/a", `{"workerNum": 3, "spread": null}`, [2]string{"If-Match", `7`}, nil, 202, `patch task "a" {"spread":null,"workerNum":3} if 7`},
+		{"patch by no object", "PATCH", "tasks/a", `[]`, [2]string{}, nil, 422, `validation failed; body: expected object`},
+		{"delete", "DELETE", "tasks/a", ``, [2]string{"If-Match", `*`}, nil, 202, `delete task "a"`},
+		{"scale what was looked at", "POST", "tasks/a/scale", `{"workers": 3}`, [2]string{"If-Match", `"7"`}, nil, 202, `scale task "a" to 3 if 7`},
+		{"get none", "GET", "tasks/b", ``, [2]string{}, nil, 404, `no such task: "b"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var did []string
+			w := httptest.NewRecorder()
+			r := httptest.NewRequest(c.method, "/api/v1/"+c.path, strings.NewReader(c.body))
+			if c.header[0] != "" {
+				r.Header.Set(c.header[0], c.header[1])
+			}
+			httpapi.Handler(node{err: c.err, did: &did, tasks: there}, nil).ServeHTTP(w, r)
+			var p httpapi.Problem
+			if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+				t.Fatal(err)
+			}
+			got := p.Detail
+			for _, e := range p.Errors {
+				got += "; " + e.Location + ": " + e.Message
+			}
+			if w.Code == http.StatusAccepted && len(did) == 1 {
+				got = did[0]
+				if tag := w.Header().Get("ETag"); tag != `"8"` && tag != `"7"` {
+					t.Errorf("ETag %s", tag)
+				}
+			}
+			if w.Code != c.status || got != c.want {
+				t.Errorf("status %d, %q; want %d, %q", w.Code, got, c.status, c.want)
+			}
+		})
+	}
+	w := httptest.NewRecorder()
+	httpapi.Handler(node{tasks: there}, nil).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/v1/tasks/a", nil))
+	var got cluster.TaskDetail
+	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Header().Get("ETag") != `"7"` || got.Declared != spec || got.Name != "a" {
+		t.Errorf("%v, %v, %s", err, w.Header(), w.Body)
 	}
 }

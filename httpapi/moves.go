@@ -36,13 +36,18 @@ func (a *api) serveMoves() {
 	}
 	handle(a, huma.Operation{
 		OperationID: "apply-plan", Method: http.MethodPost, Path: "/api/v1/plan/apply", Tags: tags, DefaultStatus: http.StatusAccepted,
-		Errors:      []int{http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity},
+		Errors:      []int{http.StatusNotFound, http.StatusPreconditionFailed, http.StatusUnprocessableEntity},
 		Summary:     "Makes a change that was planned, in one commit",
 		Description: "Refused if anything that the plan was made from has changed since.",
-	}, func(ctx context.Context, in *planned) (*body[Accepted], error) {
+	}, func(ctx context.Context, in *planned) (*body[Applied], error) {
 		if err := a.node.Apply(ctx, in.Body.Change, in.Body.Revision); err != nil {
 			return nil, err
 		}
-		return &body[Accepted]{Accepted{"plan " + in.Body.Revision}}, nil
+		return &body[Applied]{Applied{"plan " + in.Body.Revision}}, nil
 	})
+}
+
+// Applied is the answer to a plan that was applied.
+type Applied struct {
+	Accepted string `json:"accepted" doc:"The plan."`
 }

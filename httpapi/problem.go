@@ -31,7 +31,8 @@ var problems = []struct {
 	{cluster.ErrNoNode, http.StatusNotFound, "no such node"},
 	{cluster.ErrNoSlot, http.StatusNotFound, "no such worker"},
 	{cluster.ErrChange, http.StatusUnprocessableEntity, "refused"},
-	{cluster.ErrMovedOn, http.StatusConflict, "the cluster has moved on"},
+	{cluster.ErrExists, http.StatusConflict, "it exists already"},
+	{cluster.ErrMovedOn, http.StatusPreconditionFailed, "the cluster has moved on"},
 	{errPeer, http.StatusBadGateway, "the other node cannot be asked"},
 	{cluster.ErrNotMember, http.StatusServiceUnavailable, "not connected"},
 }

@@ -14,30 +14,47 @@ type TaskPath struct {
 	Task string `path:"task" maxLength:"128" doc:"The task's name."`
 }
 
+// taskWrite names a task that is to change, as it is known.
+type taskWrite struct {
+	TaskPath
+	Condition
+}
+
 func (a *api) serveTasks() {
+	a.serveDeclarations()
 	path := func(rest string) string { return "/api/v1/tasks/{task}/" + rest }
-	tags := []string{"tasks"}
+	tags, stale := []string{"tasks"}, []int{http.StatusPreconditionFailed}
 	type scale struct {
 		TaskPath
+		Condition
 		Body struct {
 			Workers int `json:"workers" minimum:"0" maximum:"100000" doc:"How many workers the task is to have, over all nodes."`
 		}
 	}
 	accept(a, huma.Operation{
-		OperationID: "scale-task", Method: http.MethodPost, Path: path("scale"), Tags: tags,
+		OperationID: "scale-task", Method: http.MethodPost, Path: path("scale"), Tags: tags, Errors: stale,
 		Summary:     "Sets the number of a task's workers",
 		Description: "Stays in force over what the task declares, until it is reset.",
-	}, func(in *scale) cluster.Operation { return cluster.Scale(in.Task, in.Body.Workers) })
+	}, func(in *scale) cluster.Operation {
+		op := cluster.Scale(in.Task, in.Body.Workers)
+		op.If = in.revision()
+		return op
+	})
 	for kind, summary := range map[cluster.OperationKind]string{
-		cluster.OpPause:   "Stops the workers of a task until it is resumed",
-		cluster.OpResume:  "Lets the workers of a task run, also if it is declared as paused",
-		cluster.OpReset:   "Takes back what scale, pause and resume did to a task",
-		cluster.OpRestart: "Starts all workers of a task anew, as many at a time as the budgets allow",
+		cluster.OpPause:  "Stops the workers of a task until it is resumed",
+		cluster.OpResume: "Lets the workers of a task run, also if it is declared as paused",
+		cluster.OpReset:  "Takes back what scale, pause and resume did to a task",
 	} {
 		accept(a, huma.Operation{
-			OperationID: string(kind) + "-task", Method: http.MethodPost, Path: path(string(kind)), Tags: tags, Summary: summary,
-		}, func(in *TaskPath) cluster.Operation { return cluster.Operation{Kind: kind, Task: in.Task} })
+			OperationID: string(kind) + "-task", Method: http.MethodPost, Path: path(string(kind)), Tags: tags, Errors: stale, Summary: summary,
+		}, func(in *taskWrite) cluster.Operation {
+			return cluster.Operation{Kind: kind, Task: in.Task, If: in.revision()}
+		})
 	}
+	accept(a, huma.Operation{
+		OperationID: "restart-task", Method: http.MethodPost, Path: path("restart"), Tags: tags,
+		Summary: "Starts all workers of a task anew, as many at a time as the budgets allow",
+	}, func(in *TaskPath) cluster.Operation { return cluster.RestartTask(in.Task) })
 	type runNow struct {
 		TaskPath
 		Body *struct {

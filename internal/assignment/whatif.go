@@ -174,13 +174,13 @@ func changed(s *view.Snapshot, c cluster.Change) (*view.Snapshot, error) {
 		e.declare(spec)
 	}
 	for _, task := range slices.Sorted(maps.Keys(c.Scale)) {
-		if err := e.override(task, func(o *schema.Override) { o.WorkerNum = new(c.Scale[task]) }); err != nil {
+		if err := e.override(task, func(o *cluster.Override) { o.WorkerNum = new(c.Scale[task]) }); err != nil {
 			return nil, err
 		}
 	}
 	for paused, tasks := range map[bool][]string{true: c.Pause, false: c.Resume} {
 		for _, task := range tasks {
-			if err := e.override(task, func(o *schema.Override) { o.Paused = new(paused) }); err != nil {
+			if err := e.override(task, func(o *cluster.Override) { o.Paused = new(paused) }); err != nil {
 				return nil, err
 			}
 		}
@@ -225,7 +225,7 @@ func (e editor) declare(spec cluster.TaskSpec) {
 	e.Tasks[spec.Name] = view.Entry[schema.Task]{Rec: &rec, Version: e.Tasks[spec.Name].Version}
 }
 
-func (e editor) override(task string, f func(*schema.Override)) error {
+func (e editor) override(task string, f func(*cluster.Override)) error {
 	spec, known := e.specs[task]
 	if !known {
 		return fmt.Errorf("%w: %q", cluster.ErrNoTask, task)

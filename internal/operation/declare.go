@@ -26,7 +26,7 @@ const maxSeen = 32
 func (o Operator) Declare(ctx context.Context, file string, tasks []cluster.TaskSpec, settings *schema.SettingsSpec) (unapplied []string, err error) {
 	for _, spec := range tasks {
 		note := ""
-		err := edit(ctx, o, o.Keys.Task(spec.Name), func(rec *schema.Task, _ bool) (bool, error) {
+		_, err := edit(ctx, o, o.Keys.Task(spec.Name), func(rec *schema.Task, _ bool, _ int64) (bool, error) {
 			note = declareTask(rec, file, spec)
 			return true, nil
 		})
@@ -41,7 +41,7 @@ func (o Operator) Declare(ctx context.Context, file string, tasks []cluster.Task
 		return unapplied, nil
 	}
 	note := ""
-	err = edit(ctx, o, o.Keys.Settings(), func(rec *schema.Settings, _ bool) (bool, error) {
+	_, err = edit(ctx, o, o.Keys.Settings(), func(rec *schema.Settings, _ bool, _ int64) (bool, error) {
 		note = declareSettings(rec, file, *settings)
 		return true, nil
 	})

@@ -74,7 +74,7 @@ func TestUnknownOutcome(t *testing.T) {
 				if _, err := o.Declare(t.Context(), "f", []cluster.TaskSpec{spec}, nil); err != nil {
 					t.Fatal(err)
 				}
-				if err := o.Do(t.Context(), &view.Snapshot{}, cluster.Scale("a", 5)); err != nil {
+				if _, err := o.Do(t.Context(), &view.Snapshot{}, cluster.Scale("a", 5)); err != nil {
 					t.Fatal(err)
 				}
 				r, err := o.Session.Get(t.Context(), keys.Task("a"))
@@ -100,7 +100,7 @@ func TestOperatorsAtTheSameTime(t *testing.T) {
 			wait.Go(func() {
 				one := &view.Snapshot{Peers: map[string]*view.Peer{}}
 				one.Peers[fmt.Sprint("gone", i)] = snap.Peers[fmt.Sprint("gone", i)]
-				if err := open(t, service, pass).Do(t.Context(), one, cluster.MoveNow()); err != nil {
+				if _, err := open(t, service, pass).Do(t.Context(), one, cluster.MoveNow()); err != nil {
 					t.Error(err)
 				}
 			})
@@ -128,7 +128,7 @@ func TestDamagedRecord(t *testing.T) {
 		if _, err := o.Session.Commit(t.Context(), coord.Create(keys.Task("a"), []byte("{oops"))); err != nil {
 			t.Fatal(err)
 		}
-		if err := o.Do(t.Context(), &view.Snapshot{}, cluster.Pause("a")); !errors.Is(err, schema.ErrCorrupt) {
+		if _, err := o.Do(t.Context(), &view.Snapshot{}, cluster.Pause("a")); !errors.Is(err, schema.ErrCorrupt) {
 			t.Errorf("%v", err)
 		}
 		unapplied, err := o.Declare(t.Context(), "f", []cluster.TaskSpec{{Name: "a", WorkName: "a"}}, nil)

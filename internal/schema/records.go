@@ -181,14 +181,8 @@ type Task struct {
 	header
 	Spec     cluster.TaskSpec `json:"spec"`
 	Origin   Origin           `json:"origin,omitzero"`
-	Override Override         `json:"override,omitzero"`
+	Override cluster.Override `json:"override,omitzero"`
 	Deleted  bool             `json:"deleted,omitempty"`
-}
-
-// Override is what an operator set at run time; it stays until it is reset.
-type Override struct {
-	WorkerNum *int  `json:"workerNum,omitempty"`
-	Paused    *bool `json:"paused,omitempty"`
 }
 
 // Effective returns what is in force.

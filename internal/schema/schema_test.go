@@ -35,7 +35,7 @@ func TestRecordsReadWell(t *testing.T) {
 			`{"v":1,"version":5,"node":"n1","host":"h<1>","sessionTimeout":"20s","slots":[{"task":"a","slots":"0-3,7","token":5,"spec":{"name":"a","workName":"w","workerNum":9}}],"releasing":[]}`},
 		{&schema.Status{Applied: 4, Holding: []schema.Held{{Task: "a", Slots: cluster.Indexes{7}, Token: 5, Since: since}}},
 			`{"v":1,"version":5,"applied":4,"holding":[{"task":"a","slots":"7","token":5,"since":"2026-01-02T03:04:05Z"}]}`},
-		{&schema.Task{Spec: *spec, Override: schema.Override{WorkerNum: &three}},
+		{&schema.Task{Spec: *spec, Override: cluster.Override{WorkerNum: &three}},
 			`{"v":1,"spec":{"name":"a","workName":"w","workerNum":9},"override":{"workerNum":3}}`},
 	} {
 		if diff := cmp.Diff(c.want, string(schema.Encode(c.record, 5))); diff != "" {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -213,6 +214,7 @@ func (s *Snapshot) addTasks(state *cluster.State, placed map[cluster.Slot]cluste
 	for name, e := range s.Tasks { // those without a run, too
 		if e.Rec != nil && !e.Rec.Deleted && e.Rec.Effective().Runs() {
 			tasks[name] = taskInfo(name, e.Rec.Effective())
+			tasks[name].Revision = revision(e)
 			tasks[name].NextRun = s.nextRun(name, e.Rec.Effective())
 		}
 	}
@@ -222,6 +224,7 @@ func (s *Snapshot) addTasks(state *cluster.State, placed map[cluster.Slot]cluste
 		task := tasks[base]
 		if task == nil {
 			task = taskInfo(name, spec)
+			task.Revision = revision(s.Tasks[name])
 			tasks[base] = task
 		}
 		run := s.Run(name)
@@ -260,6 +263,8 @@ func (s *Snapshot) addTasks(state *cluster.State, placed map[cluster.Slot]cluste
 		return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Run, b.Run), cmp.Compare(a.Index, b.Index))
 	})
 }
+
+func revision(e Entry[schema.Task]) string { return strconv.FormatInt(e.Version, 10) }
 
 func taskInfo(name string, spec cluster.TaskSpec) *cluster.TaskInfo {
 	return &cluster.TaskInfo{Name: name, WorkName: spec.WorkName, WorkerNum: spec.WorkerNum, Paused: spec.Paused, Runs: spec.Runs()}

@@ -133,7 +133,7 @@ func (w *world) do(op cluster.Operation) {
 	v := view.New(clusterName, s, w.keys)
 	defer v.Close()
 	if v.Refresh(ctx) == nil {
-		_ = operation.Operator{Session: s, Keys: w.keys, By: "nemesis"}.Do(ctx, v.Snapshot(), op)
+		_, _ = operation.Operator{Session: s, Keys: w.keys, By: "nemesis"}.Do(ctx, v.Snapshot(), op)
 	}
 }
 

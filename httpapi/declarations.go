@@ -1,0 +1,119 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// Tasks are all tasks of a cluster.
+type Tasks struct {
+	Tasks []cluster.TaskDetail `json:"tasks"`
+}
+
+// taskAnswer is a task, with its revision as a header.
+type taskAnswer struct {
+	ETag string `header:"ETag"`
+	Body cluster.TaskDetail
+}
+
+// serveDeclarations serves what tasks declare.
+func (a *api) serveDeclarations() {
+	const all, one = "/api/v1/tasks", "/api/v1/tasks/{task}"
+	tags := []string{"tasks"}
+	handle(a, huma.Operation{
+		OperationID: "list-tasks", Method: http.MethodGet, Path: all, Tags: tags, Summary: "All tasks, with what they declare",
+	}, func(ctx context.Context, _ *struct{}) (*body[Tasks], error) {
+		list, err := a.node.Tasks(ctx)
+		return &body[Tasks]{Tasks{list}}, err
+	})
+	handle(a, huma.Operation{
+		OperationID: "get-task", Method: http.MethodGet, Path: one, Tags: tags, Errors: []int{http.StatusNotFound}, Summary: "A task, with what it declares",
+	}, func(ctx context.Context, in *TaskPath) (*taskAnswer, error) {
+		task, err := a.task(ctx, in.Task)
+		return &taskAnswer{etag(task.Revision), task}, err
+	})
+	type create struct {
+		IdempotencyKey string `header:"Idempotency-Key" doc:"Any text that is new for every task that is to be created. With one, a task that is there and declares the same is what an earlier attempt has created."`
+		Body           cluster.TaskSpec
+	}
+	handle(a, huma.Operation{
+		OperationID: "create-task", Method: http.MethodPost, Path: all, Tags: tags, DefaultStatus: http.StatusAccepted,
+		Errors:  []int{http.StatusConflict, http.StatusUnprocessableEntity},
+		Summary: "Creates a task",
+	}, func(ctx context.Context, in *create) (*accepted, error) {
+		op := cluster.Declare(in.Body)
+		op.If = cluster.IfAbsent
+		out, err := a.do(ctx, op)
+		if err != nil && in.IdempotencyKey != "" {
+			if task, terr := a.task(ctx, in.Body.Name); terr == nil && task.Declared == in.Body {
+				return &accepted{etag(task.Revision), Accepted{op.String(), task.Revision}}, nil
+			}
+		}
+		return out, err
+	})
+	type replace struct {
+		TaskPath
+		Condition
+		IfNoneMatch string `header:"If-None-Match" enum:"*" doc:"* for a task that must not exist."`
+		Body        cluster.TaskSpec
+	}
+	accept(a, huma.Operation{
+		OperationID: "replace-task", Method: http.MethodPut, Path: one, Tags: tags, Errors: []int{http.StatusConflict, http.StatusPreconditionFailed},
+		Summary:     "Puts a declaration in force, in place of the one that the task has",
+		Description: "The task is created if it does not exist. What scale and pause did to it stays.",
+	}, func(in *replace) cluster.Operation {
+		op := cluster.Operation{Kind: cluster.OpDeclare, Task: in.Task, Spec: &in.Body, If: in.revision()}
+		if in.IfNoneMatch != "" {
+			op.If = cluster.IfAbsent
+		}
+		return op
+	})
+	type patch struct {
+		TaskPath
+		Condition
+		Body map[string]any `doc:"The fields that change; null takes one back."`
+	}
+	handle(a, huma.Operation{
+		OperationID: "patch-task", Method: http.MethodPatch, Path: one, Tags: tags, DefaultStatus: http.StatusAccepted,
+		Errors:      []int{http.StatusNotFound, http.StatusPreconditionFailed, http.StatusUnprocessableEntity},
+		Summary:     "Changes parts of what a task declares",
+		Description: "A merge patch (RFC 7396) of the declaration.",
+	}, func(ctx context.Context, in *patch) (*accepted, error) {
+		text, err := json.Marshal(in.Body)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", cluster.ErrChange, err)
+		}
+		op := cluster.Patch(in.Task, text)
+		op.If = in.revision()
+		return a.do(ctx, op)
+	})
+	accept(a, huma.Operation{
+		OperationID: "delete-task", Method: http.MethodDelete, Path: one, Tags: tags, Errors: []int{http.StatusPreconditionFailed},
+		Summary:     "Deletes a task, and what is known of its runs",
+		Description: "Its workers are stopped. A file that declares it the same way as before does not bring it back.",
+	}, func(in *taskWrite) cluster.Operation {
+		op := cluster.Delete(in.Task)
+		op.If = in.revision()
+		return op
+	})
+}
+
+// task returns a task.
+func (a *api) task(ctx context.Context, name string) (cluster.TaskDetail, error) {
+	list, err := a.node.Tasks(ctx)
+	if err != nil {
+		return cluster.TaskDetail{}, err
+	}
+	at := slices.IndexFunc(list, func(t cluster.TaskDetail) bool { return t.Name == name })
+	if at < 0 {
+		return cluster.TaskDetail{}, fmt.Errorf("%w: %q", cluster.ErrNoTask, name)
+	}
+	return list[at], nil
+}

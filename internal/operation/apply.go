@@ -1,0 +1,106 @@
+package operation
+
+import (
+	"context"
+	"fmt"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// Apply makes a change in one commit, provided that no leader has written since the epoch was at a
+// version, nor anybody any of what it changes. What cannot be done but only happens is refused.
+func (o Operator) Apply(ctx context.Context, s *view.Snapshot, c cluster.Change) error {
+	if len(c.Lose) > 0 || len(c.Labels) > 0 {
+		return fmt.Errorf("%w: the loss of a node or other labels can only be asked about", cluster.ErrChange)
+	}
+	if err := c.Validate(); err != nil {
+		return fmt.Errorf("%w: %w", cluster.ErrChange, err)
+	}
+	b := batch{Operator: o, snapshot: s, ops: []coord.Op{coord.Check(o.Keys.Epoch(), s.Epoch.Version)}}
+	if err := b.add(ctx, c); err != nil {
+		return err
+	}
+	_, err := o.Session.Commit(ctx, b.ops...)
+	if _, checked := coord.FailedCheck(err); checked {
+		return fmt.Errorf("%w: %w", cluster.ErrMovedOn, err)
+	}
+	return err
+}
+
+// batch gathers the writes of a change.
+type batch struct {
+	Operator
+	snapshot *view.Snapshot
+	ops      []coord.Op
+}
+
+func (b *batch) add(ctx context.Context, c cluster.Change) error {
+	tasks := map[string][]cluster.Operation{}
+	add := func(op cluster.Operation) { tasks[op.Task] = append(tasks[op.Task], op) }
+	for _, spec := range c.Tasks {
+		add(cluster.Declare(spec))
+	}
+	for task, workers := range c.Scale {
+		add(cluster.Scale(task, workers))
+	}
+	for _, task := range c.Pause {
+		add(cluster.Pause(task))
+	}
+	for _, task := range c.Resume {
+		add(cluster.Resume(task))
+	}
+	for task, changes := range tasks {
+		op, _, err := editOp(ctx, b.Operator, b.Keys.Task(task), func(rec *schema.Task, exists bool, _ int64) (bool, error) {
+			exists = exists && !rec.Deleted
+			for _, change := range changes {
+				if err := applyToTask(rec, exists, change); err != nil {
+					return false, fmt.Errorf("task %q: %w", task, err)
+				}
+				exists = true
+			}
+			return true, nil
+		})
+		if err := b.append(op, err); err != nil {
+			return err
+		}
+	}
+	return b.addMarks(ctx, c)
+}
+
+func (b *batch) addMarks(ctx context.Context, c cluster.Change) error {
+	marks := map[string][]func(*schema.Mark){}
+	for _, node := range c.Uncordon {
+		marks[node] = append(marks[node], uncordon)
+	}
+	for _, node := range c.Cordon {
+		marks[node] = append(marks[node], cordon)
+	}
+	for _, node := range c.Drain {
+		marks[node] = append(marks[node], drain(slotsOf(b.snapshot, node), 0))
+	}
+	for node, changes := range marks {
+		if err := known(b.snapshot, node); err != nil {
+			return err
+		}
+		op, _, err := editOp(ctx, b.Operator, b.Keys.Mark(node), func(rec *schema.Mark, _ bool, _ int64) (keep bool, err error) {
+			for _, change := range changes {
+				keep = b.mark(rec, change)
+			}
+			return keep, nil
+		})
+		if err := b.append(op, err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *batch) append(op coord.Op, err error) error {
+	if err == nil && op.Key != "" {
+		b.ops = append(b.ops, op)
+	}
+	return err
+}

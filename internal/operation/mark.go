@@ -1,0 +1,66 @@
+package operation
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// setMark changes what is wanted of a node. A mark of nothing is taken back.
+func (o Operator) setMark(ctx context.Context, s *view.Snapshot, node string, change func(*schema.Mark)) (version int64, err error) {
+	if err := known(s, node); err != nil {
+		return 0, err
+	}
+	return edit(ctx, o, o.Keys.Mark(node), func(rec *schema.Mark, _ bool, _ int64) (bool, error) { return o.mark(rec, change), nil })
+}
+
+// mark changes a mark, and tells whether it is one.
+func (o Operator) mark(rec *schema.Mark, change func(*schema.Mark)) bool {
+	before := *rec
+	change(rec)
+	if rec.Cordoned != before.Cordoned || (rec.Drain == nil) != (before.Drain == nil) {
+		rec.By, rec.Since = o.By, time.Now().UTC().Truncate(time.Second)
+	}
+	return rec.Cordoned || rec.Drain != nil || rec.Quarantine != nil
+}
+
+// known refuses a node of which there is neither a member nor a mark.
+func known(s *view.Snapshot, node string) error {
+	if s.Marks[node].Rec != nil {
+		return nil
+	}
+	for _, p := range s.Peers {
+		if p.Doc.Rec != nil && p.Doc.Rec.Node == node || p.Member.Rec != nil && p.Member.Rec.Node == node {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: %q", cluster.ErrNoNode, node)
+}
+
+func cordon(m *schema.Mark) { m.Cordoned = true }
+
+func uncordon(m *schema.Mark) { m.Cordoned, m.Drain, m.Quarantine = false, nil, nil }
+
+// drain marks a node to be drained, which has that many slots now.
+func drain(slots int, deadline cluster.Duration) func(*schema.Mark) {
+	return func(m *schema.Mark) {
+		if m.Drain != nil {
+			slots = m.Drain.Slots
+		}
+		m.Drain = &schema.Drain{Slots: slots, Deadline: deadline}
+	}
+}
+
+// slotsOf counts the slots that a node has.
+func slotsOf(s *view.Snapshot, node string) (n int) {
+	for _, p := range s.Peers {
+		if p.Doc.Rec != nil && p.Doc.Rec.Node == node && p.Live() {
+			n += schema.Count(p.Doc.Rec.Slots) + schema.Count(p.Doc.Rec.Releasing)
+		}
+	}
+	return n
+}

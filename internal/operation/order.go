@@ -1,0 +1,123 @@
+package operation
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// moveNow lets nobody wait for members that are gone.
+func (o Operator) moveNow(ctx context.Context, members []string) (version int64, err error) {
+	if len(members) == 0 {
+		return 0, nil
+	}
+	return o.order(ctx, func(r *schema.Orders) {
+		r.MoveNow = append(r.MoveNow, members...)
+		slices.Sort(r.MoveNow)
+		r.MoveNow = slices.Compact(r.MoveNow)
+	})
+}
+
+// runNow orders a run.
+func (o Operator) runNow(ctx context.Context, s *view.Snapshot, op cluster.Operation) (version int64, err error) {
+	task := s.Tasks[op.Task].Rec
+	switch {
+	case task == nil || task.Deleted:
+		return 0, fmt.Errorf("%w: %q", cluster.ErrNoTask, op.Task)
+	case !task.Effective().Runs():
+		return 0, fmt.Errorf("%w: task %q does not run to its end: give it mode = \"once\" or a schedule", cluster.ErrChange, op.Task)
+	}
+	if err := op.Params.Validate(); err != nil {
+		return 0, fmt.Errorf("%w: params: %w", cluster.ErrChange, err)
+	}
+	order := schema.RunOrder{
+		ID:   time.Now().UTC().Format("20060102T150405.000Z") + "-" + strings.ToLower(rand.Text()[:4]),
+		Task: op.Task, Params: op.Params, By: o.By,
+	}
+	return o.order(ctx, func(r *schema.Orders) {
+		if !slices.ContainsFunc(r.RunNow, func(other schema.RunOrder) bool { return other.ID == order.ID }) {
+			r.RunNow = append(r.RunNow, order)
+		}
+	})
+}
+
+// restart orders that grants are replaced.
+func (o Operator) restart(ctx context.Context, s *view.Snapshot, op cluster.Operation) (version int64, err error) {
+	pick := func(node string, slot cluster.Slot) bool {
+		base, _ := cluster.SplitRun(slot.Task)
+		return (op.Node == "" || node == op.Node) && (op.Task == "" || slot.Task == op.Task || base == op.Task) && (op.Index == nil || slot.Index == *op.Index)
+	}
+	base, _ := cluster.SplitRun(op.Task)
+	task := s.Tasks[base].Rec != nil
+	if !task {
+		_, task = s.Specs()[op.Task]
+	}
+	switch {
+	case op.Task == "" && op.Node == "":
+		return 0, fmt.Errorf("%w: of what? name a task, a worker or a node", cluster.ErrChange)
+	case op.Task != "" && !task:
+		return 0, fmt.Errorf("%w: %q", cluster.ErrNoTask, op.Task)
+	}
+	if op.Node != "" {
+		if err := known(s, op.Node); err != nil {
+			return 0, err
+		}
+	}
+	orders := grants(s, pick)
+	switch {
+	case len(orders) > 0:
+	case op.Index != nil:
+		return 0, fmt.Errorf("%w: %s", cluster.ErrNoSlot, cluster.Slot{Task: op.Task, Index: *op.Index})
+	default:
+		return 0, nil // nothing runs
+	}
+	return o.order(ctx, func(r *schema.Orders) {
+		for _, g := range orders {
+			same := slices.ContainsFunc(r.Restart, func(h schema.Held) bool {
+				return h.Task == g.Task && h.Token == g.Token && slices.Equal(h.Slots, g.Slots)
+			})
+			if !same {
+				r.Restart = append(r.Restart, schema.Held{Task: g.Task, Slots: g.Slots, Token: g.Token})
+			}
+		}
+	})
+}
+
+func (o Operator) order(ctx context.Context, change func(*schema.Orders)) (version int64, err error) {
+	return edit(ctx, o, o.Keys.Orders(), func(rec *schema.Orders, _ bool, _ int64) (bool, error) {
+		change(rec)
+		return true, nil
+	})
+}
+
+// grants returns the grants of live members that a filter picks slots of.
+func grants(s *view.Snapshot, pick func(node string, slot cluster.Slot) bool) []schema.Held {
+	var list []schema.Held
+	for _, p := range s.Peers {
+		if p.Doc.Rec == nil || !p.Live() {
+			continue
+		}
+		picked, _ := schema.Split(p.Doc.Rec.Slots, func(slot cluster.Slot, _ *schema.Held) bool { return pick(p.Doc.Rec.Node, slot) })
+		list = append(list, picked...)
+	}
+	return list
+}
+
+// vanished returns the members that are gone and whose slots are waited with.
+func vanished(s *view.Snapshot) []string {
+	var list []string
+	for guid, p := range s.Peers {
+		if !p.Live() && p.Doc.Rec != nil {
+			list = append(list, guid)
+		}
+	}
+	slices.Sort(list)
+	return list
+}

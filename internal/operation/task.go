@@ -1,0 +1,128 @@
+package operation
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/schedule"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// changeTask writes the record of a task as an operation wants it, if it is at the revision that this is
+// bound to. It returns the version that it has then.
+func (o Operator) changeTask(ctx context.Context, op cluster.Operation) (version int64, err error) {
+	return edit(ctx, o, o.Keys.Task(op.Task), func(rec *schema.Task, exists bool, version int64) (bool, error) {
+		exists = exists && !rec.Deleted
+		if err := matches(op, exists, version); err != nil {
+			return false, err
+		}
+		return true, applyToTask(rec, exists, op)
+	})
+}
+
+// matches tells whether a record is at the revision that an operation is bound to.
+func matches(op cluster.Operation, exists bool, version int64) error {
+	now := strconv.FormatInt(version, 10)
+	switch {
+	case op.If == "" || exists && op.If == now:
+		return nil
+	case op.If == cluster.IfAbsent && exists:
+		return fmt.Errorf("task %q: %w", op.Task, cluster.ErrExists)
+	case op.If == cluster.IfAbsent:
+		return nil
+	case !exists:
+		return fmt.Errorf("%w: %q", cluster.ErrNoTask, op.Task)
+	}
+	return fmt.Errorf("%w: task %q is at revision %s, not %s", cluster.ErrMovedOn, op.Task, now, op.If)
+}
+
+func applyToTask(rec *schema.Task, exists bool, op cluster.Operation) error {
+	if !exists && op.Kind != cluster.OpDeclare {
+		return fmt.Errorf("%w: %q", cluster.ErrNoTask, op.Task)
+	}
+	switch op.Kind {
+	case cluster.OpScale:
+		rec.Override.WorkerNum = &op.Workers
+	case cluster.OpPause:
+		rec.Override.Paused = new(true)
+	case cluster.OpResume:
+		rec.Override.Paused = new(false)
+	case cluster.OpReset:
+		rec.Override = cluster.Override{}
+	case cluster.OpDelete:
+		rec.Deleted, rec.Override = true, cluster.Override{}
+		return nil
+	case cluster.OpDeclare:
+		if op.Spec == nil || op.Spec.Name != op.Task {
+			return fmt.Errorf("%w: name: must be %q, the task's", cluster.ErrChange, op.Task)
+		}
+		rec.Spec, rec.Deleted = *op.Spec, false
+	case cluster.OpPatch:
+		if err := patch(&rec.Spec, op.Patch); err != nil {
+			return err
+		}
+	}
+	if err := schedule.Validate(rec.Spec); err != nil {
+		return fmt.Errorf("%w: %w", cluster.ErrChange, err)
+	}
+	if err := rec.Effective().Validate(); err != nil {
+		return fmt.Errorf("%w: %w", cluster.ErrChange, err)
+	}
+	return nil
+}
+
+// patch changes parts of a declaration: the fields of an object, one level deep in objects of its own.
+// Null takes a field back to what it is by default (RFC 7396).
+func patch(spec *cluster.TaskSpec, text json.RawMessage) error {
+	refused := func(err error) error { return fmt.Errorf("%w: patch: %w", cluster.ErrChange, err) }
+	var changes map[string]any
+	if err := json.Unmarshal(text, &changes); err != nil || changes == nil {
+		return fmt.Errorf("%w: patch: want an object with the fields that change, as in {\"workerNum\": 3}", cluster.ErrChange)
+	}
+	if name, given := changes["name"]; given && name != spec.Name {
+		return fmt.Errorf("%w: name: a task keeps its name, %q", cluster.ErrChange, spec.Name)
+	}
+	old, err := json.Marshal(spec)
+	if err != nil {
+		return refused(err)
+	}
+	fields := map[string]any{}
+	if err := json.Unmarshal(old, &fields); err != nil {
+		return refused(err)
+	}
+	merged, err := json.Marshal(merge(fields, changes))
+	if err != nil {
+		return refused(err)
+	}
+	d := json.NewDecoder(bytes.NewReader(merged))
+	d.DisallowUnknownFields()
+	var next cluster.TaskSpec
+	if err := d.Decode(&next); err != nil {
+		return refused(err)
+	}
+	*spec = next
+	return nil
+}
+
+// merge is the algorithm of RFC 7396.
+func merge(target, changes map[string]any) map[string]any {
+	for name, value := range changes {
+		switch inner := value.(type) {
+		case nil:
+			delete(target, name)
+		case map[string]any:
+			before, _ := target[name].(map[string]any)
+			if before == nil {
+				before = map[string]any{}
+			}
+			target[name] = merge(before, inner)
+		default:
+			target[name] = value
+		}
+	}
+	return target
+}

@@ -32,6 +32,7 @@ type session struct {
 	renewals  coord.Renewals
 	connected chan struct{} // closed while connected
 	ended     bool
+	before    bool // there has been a connection
 }
 
 func newSession(s *Store) *session {
@@ -90,7 +91,9 @@ func (ss *session) event(ev zk.Event) {
 	}
 	switch ev.State {
 	case zk.StateHasSession:
-		ss.setConnected(true)
+		if first := ss.setConnected(true); !first {
+			time.AfterFunc(settled, ss.watches.resync)
+		}
 	case zk.StateDisconnected, zk.StateConnecting:
 		ss.setConnected(false)
 	case zk.StateExpired, zk.StateAuthFailed:
@@ -98,20 +101,27 @@ func (ss *session) event(ev zk.Event) {
 	}
 }
 
-func (ss *session) setConnected(yes bool) {
+// settled is when after a reconnect the library has set its watches anew.
+const settled = time.Second
+
+// setConnected notes whether there is a connection, and tells whether it is the first one.
+func (ss *session) setConnected(yes bool) (first bool) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	if ss.info.Connected == yes || ss.ended && yes {
-		return
+		return false
 	}
 	ss.info.Connected = yes
 	if yes {
 		ss.info.Err = nil
 		close(ss.connected)
-		return
+		first = !ss.before
+		ss.before = true
+		return first
 	}
 	ss.info.Err = ss.link.lastError()
 	ss.connected = make(chan struct{})
+	return false
 }
 
 // end closes Done, lets the library connect no more and throws it away.

@@ -79,6 +79,23 @@ func (w *watches) fire(key string, event zk.EventType) {
 	}
 }
 
+// resync hints at every key that is watched. After a reconnect the library tells the server from when on it wants
+// to hear of changes, but reads that zxid while the first answer of the new connection writes it: what has
+// changed in between may then never be told. The watches are set all the same.
+func (w *watches) resync() {
+	w.mu.Lock()
+	var hints []func()
+	for _, entry := range w.byKey {
+		for _, hint := range entry.hints {
+			hints = append(hints, hint)
+		}
+	}
+	w.mu.Unlock()
+	for _, hint := range hints {
+		hint()
+	}
+}
+
 func (a *arm) fired() { a.set, a.events = false, a.events+1 }
 
 // arming returns the arm of a read of key: nil if nobody watches or the watch is set.

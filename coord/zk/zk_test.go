@@ -405,3 +405,37 @@ func TestLeaseCountsFromThePreviousWrite(t *testing.T) {
 		t.Errorf("after a confirmed write the base is %v; that write was sent between %v and %v", base, sent, answered)
 	}
 }
+
+// After a reconnect every watched key is hinted at, though nothing has changed: the library may not have told
+// the server of all that it wants to hear of.
+func TestReconnectHintsAtEverything(t *testing.T) {
+	ensemble := zkserver.Start(t, 1)
+	c := newClient(t, zk.Config{SessionTimeout: 4 * time.Second}, ensemble.Addrs()...)
+	s, err := c.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	hinted := make(chan string, 100)
+	for _, key := range []string{"/a", "/b"} {
+		defer s.Watch(key, func() { hinted <- key })()
+		if _, err := s.Get(t.Context(), key); !errors.Is(err, coord.ErrNotFound) {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case key := <-hinted:
+		t.Errorf("a hint at %s before anything happened", key)
+	case <-time.After(1500 * time.Millisecond):
+	}
+	c.Drop()
+	missing := map[string]bool{"/a": true, "/b": true}
+	for limit := time.After(time.Minute); len(missing) > 0; {
+		select {
+		case key := <-hinted:
+			delete(missing, key)
+		case <-limit:
+			t.Fatalf("no hints at %v", missing)
+		}
+	}
+}

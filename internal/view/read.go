@@ -39,11 +39,15 @@ func (v *View) Refresh(ctx context.Context) error {
 		v.remark(rest)
 		return err
 	}
-	ended := v.ended(docs, rest)
-	rest = slices.DeleteFunc(rest, v.isDone)
-	if err := v.read(ctx, v.open(rest)); err != nil {
-		v.remark(ended)
+	own := slices.DeleteFunc(slices.Clone(rest), v.isDone)
+	if err := v.read(ctx, v.open(own)); err != nil {
+		v.remark(v.dones(docs, rest))
 		return err
+	}
+	// What has ended is read after the statuses, and of members that these show to be gone, too.
+	ended := slices.DeleteFunc(v.dones(docs, rest), func(done string) bool { return !slices.Contains(rest, done) && !v.mayHaveEnded(schema.Base(done)) })
+	for _, done := range ended {
+		v.hints.Watch(done)
 	}
 	if err := v.read(ctx, ended); err != nil {
 		return err
@@ -61,25 +65,28 @@ func (v *View) remark(keys []string) {
 
 func (v *View) isDone(key string) bool { return schema.Dir(key) == v.keys.Dones() }
 
-// ended returns which records of ended slots have to be read after these keys: a member's status tells
+// dones returns the records of ended slots of the members that these keys are of: a member's status tells
 // nothing of the slots that it does not hold any more without them.
-func (v *View) ended(docs, rest []string) (keys []string) {
+func (v *View) dones(docs, rest []string) (keys []string) {
 	if !v.leader {
 		return nil
 	}
 	for _, key := range slices.Concat(docs, rest) {
 		guid := schema.Base(key)
-		p := v.snap.Peers[guid]
 		done := v.keys.Done(guid)
-		if p == nil || slices.Contains(keys, done) || key != done && !slices.Contains(v.memberKeys(guid), key) {
+		if v.snap.Peers[guid] == nil || slices.Contains(keys, done) || key != done && !slices.Contains(v.memberKeys(guid), key) {
 			continue
 		}
-		if key == done || p.Done.Rec != nil && !p.Done.Absent || !p.Live() || hasRuns(p.Doc.Rec) {
-			v.hints.Watch(done)
-			keys = append(keys, done)
-		}
+		keys = append(keys, done)
 	}
 	return keys
+}
+
+// mayHaveEnded tells whether a member may have noted the end of slots. Where its document lists runs it may;
+// where that is missing, or somebody else has written it, nobody knows.
+func (v *View) mayHaveEnded(guid string) bool {
+	p := v.snap.Peers[guid]
+	return p.Done.Rec != nil && !p.Done.Absent || !p.Live() || p.Doc.Absent || hasRuns(p.Doc.Rec)
 }
 
 func (v *View) memberKeys(guid string) []string {
@@ -87,10 +94,10 @@ func (v *View) memberKeys(guid string) []string {
 	return keys[:]
 }
 
-// hasRuns tells whether a document lists slots of runs.
+// hasRuns tells whether a document lists slots of runs, as far as it is known.
 func hasRuns(doc *schema.Doc) bool {
 	if doc == nil {
-		return false
+		return true
 	}
 	return slices.ContainsFunc(doc.Slots, isRun) || slices.ContainsFunc(doc.Releasing, isRun)
 }

@@ -88,7 +88,7 @@ func testOperateOverHTTP(t *testing.T, b backend) {
 			}
 		}
 	}
-	if status := n3.post("plan/apply", change, nil); status != http.StatusConflict {
+	if status := n3.post("plan/apply", change, nil); status != http.StatusPreconditionFailed {
 		t.Errorf("the plan of another state is answered with %d", status)
 	}
 

@@ -17,11 +17,12 @@ type runs struct {
 	seen    map[string]bool                  // runs that have begun, by task@run
 	ended   map[cluster.Slot]string          // who noted it, and under which token
 	records map[string]map[cluster.Slot]bool // what a member's record says, by GUID
+	excused map[cluster.Slot]bool            // noted by a member whose document was deleted by hand afterwards
 	over    int                              // runs
 }
 
 func newRuns() runs {
-	return runs{agendas: map[string]*schema.Agenda{}, seen: map[string]bool{}, ended: map[cluster.Slot]string{}, records: map[string]map[cluster.Slot]bool{}}
+	return runs{agendas: map[string]*schema.Agenda{}, seen: map[string]bool{}, ended: map[cluster.Slot]string{}, records: map[string]map[cluster.Slot]bool{}, excused: map[cluster.Slot]bool{}}
 }
 
 type failer func(invariant, format string, args ...any)
@@ -111,7 +112,7 @@ func (r *runs) done(c Change, by string, holding *schema.Status, fail failer) {
 				continue
 			}
 			who := fmt.Sprintf("%s under token %d", guid, o.Token)
-			if other := r.ended[slot]; other != "" {
+			if other := r.ended[slot]; other != "" && !r.excused[slot] {
 				fail("I9", "%s ends twice: noted by %s and by %s", slot, other, who)
 			}
 			r.ended[slot] = who
@@ -127,7 +128,7 @@ func (r *runs) done(c Change, by string, holding *schema.Status, fail failer) {
 
 // granted judges a new grant.
 func (r *runs) granted(slot cluster.Slot, node string, fail failer) {
-	if who := r.ended[slot]; who != "" {
+	if who := r.ended[slot]; who != "" && !r.excused[slot] {
 		fail("I9", "%s is granted to %s, and its end was noted by %s", slot, node, who)
 	}
 }
@@ -136,7 +137,18 @@ func (r *runs) granted(slot cluster.Slot, node string, fail failer) {
 func (s *Store) Ended(slot cluster.Slot) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.runs.excused[slot] {
+		return ""
+	}
 	return s.runs.ended[slot]
+}
+
+// deletedByHand excuses what follows when a member's document is deleted by hand: if its session ends before
+// somebody leads, nobody knows of it any more, nor of what has ended on it. That is not promised.
+func (r *runs) deletedByHand(guid string) {
+	for slot := range r.records[guid] {
+		r.excused[slot] = true
+	}
 }
 
 // Late returns the runs that began before a time and are not over.

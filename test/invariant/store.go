@@ -99,6 +99,9 @@ func (s *Store) Apply(at time.Duration, by string, changes []Change) {
 			doc := new(schema.Doc)
 			if c.Deleted {
 				delete(s.docs, guid)
+				if by != "" {
+					s.runs.deletedByHand(guid)
+				}
 				break
 			}
 			if err := decode(c, doc); err != nil {

@@ -169,6 +169,19 @@ func (w *world) only(what, member string) bool {
 	return true
 }
 
+// led tells whether the process of the member that leads is alive.
+func (w *world) led() bool {
+	leader := w.store.Leader()
+	for _, m := range w.machines {
+		if p := m.present(); p != nil {
+			if v := p.vitals.Load(); v != nil && v.Member == leader {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func (w *world) touched(member string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -199,8 +212,8 @@ func (m *machine) tamper(n int64) {
 		keys = append(keys, m.keys.Doc(v.Member))
 	}
 	key := keys[m.dice.pick(len(keys), "key", n)]
-	if key == m.keys.Doc(v.Member) && !m.only("document", v.Member) {
-		return
+	if key == m.keys.Doc(v.Member) && (!m.led() || !m.only("document", v.Member)) {
+		return // not promised where nobody sees that it is missing before its session ends
 	}
 	m.edit(key, func(r coord.Record) (coord.Op, bool) { return coord.Delete(key, r.Version), true })
 }

@@ -312,3 +312,42 @@ func TestObserverChangesItsSession(t *testing.T) {
 		}
 	})
 }
+
+// What has ended on a member is read by whoever leads, wherever its document cannot tell that it may have had runs:
+// the document was deleted by hand, another leader has evicted the member since, or its keys are gone.
+func TestWhatHasEndedIsRead(t *testing.T) {
+	const ended = `{"v":1,"version":0,"slots":[{"task":"job@r","slots":"0","token":7}]}`
+	for name, c := range map[string]struct {
+		change func(t *testing.T, a coord.Session)
+		want   bool
+	}{
+		"nothing happened": {func(*testing.T, coord.Session) {}, false},
+		"its document was deleted": {func(t *testing.T, a coord.Session) {
+			if _, err := a.Commit(t.Context(), coord.Delete(keys.Doc("a"), 0)); err != nil {
+				t.Fatal(err)
+			}
+		}, true},
+		"its session has ended": {func(t *testing.T, a coord.Session) {
+			if err := a.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				service := mem.New(mem.Config{})
+				a := join(t, service.Client(), "a")
+				if _, err := a.Commit(t.Context(), coord.Create(keys.Done("a"), []byte(ended))); err != nil {
+					t.Fatal(err)
+				}
+				c.change(t, a)
+				v := view.New("test", open(t, service.Client()), keys, view.ForLeader())
+				defer v.Close()
+				p := refresh(t, v).Peers["a"]
+				if got := p.Done.Rec != nil && !p.Done.Absent; got != c.want {
+					t.Errorf("it is read: %v; want %v", got, c.want)
+				}
+			})
+		})
+	}
+}

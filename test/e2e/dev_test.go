@@ -166,10 +166,11 @@ func TestDev(t *testing.T) {
 	d := launch(t, "", "dev", "--http", first)
 	d.find(`Ctrl-C ends all of it`)
 	t.Logf("at work after %v:\n%s", time.Since(began), d.out)
-	s := stateOf(t, first)
-	if !healthy(s, 3, "") || len(s.Tasks) != 2 || s.Tasks[0].Running != 2 || s.Tasks[1].Running != 2 {
-		t.Fatalf("state %+v", s)
-	}
+	var s *cluster.State
+	d.await("all workers run", func() bool { // one may be on its way to the node that came last
+		s = stateOf(t, first)
+		return healthy(s, 3, "") && len(s.Tasks) == 2 && s.Tasks[0].Running == 2 && s.Tasks[1].Running == 2
+	})
 	for _, want := range []string{"http://" + first, "leader " + s.Leader, "run --join http://127.0.0.1:", "kill -9 "} {
 		if !strings.Contains(d.out.String(), want) {
 			t.Errorf("%q is not in what it says", want)

@@ -13,6 +13,7 @@
 package operation
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -41,9 +42,16 @@ type record[R any] interface {
 // false if there is none; it returns false to have it deleted.
 type change[P any] func(rec P, exists bool, version int64) (keep bool, err error)
 
-// edit brings one record up to date and returns the version that it has then.
+// edit brings one record up to date and returns the version that it has then. Where nobody knows the outcome of a
+// write the record is read again: what it was to be, at the version that it was to have, is what was written.
 func edit[R any, P record[R]](ctx context.Context, o Operator, key string, change change[P]) (version int64, err error) {
+	var unknown *coord.Op
 	for {
+		if unknown != nil {
+			if r, err := o.Session.Get(ctx, key); err == nil && r.Version == version && bytes.Equal(r.Value, unknown.Value) {
+				return version, nil
+			}
+		}
 		op, at, err := editOp[R](ctx, o, key, change)
 		if err != nil || op.Key == "" {
 			return at, err
@@ -57,6 +65,8 @@ func edit[R any, P record[R]](ctx context.Context, o Operator, key string, chang
 			return at, fmt.Errorf("write %s: %w", key, err)
 		case !checked && !errors.Is(err, coord.ErrUnknown):
 			return at, fmt.Errorf("write %s: %w", key, err)
+		case !checked:
+			unknown, version = &op, at
 		}
 	}
 }

@@ -86,6 +86,42 @@ func TestUnknownOutcome(t *testing.T) {
 	}
 }
 
+// A wish that is bound to a revision, and was written although nobody heard so, is not taken for somebody else's.
+func TestUnknownOutcomeOfABoundWish(t *testing.T) {
+	for _, applied := range []bool{true, false} {
+		t.Run(fmt.Sprint("applied ", applied), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				commits := 0
+				o := open(t, mem.New(mem.Config{}), func(ctx context.Context, ops []coord.Op, next commit) ([]coord.Result, error) {
+					if commits++; commits%2 == 1 { // the first of each wish
+						if applied {
+							_, _ = next(ctx, ops...)
+						}
+						return nil, fmt.Errorf("test: %w", coord.ErrUnknown)
+					}
+					return next(ctx, ops...)
+				})
+				create := cluster.Declare(cluster.TaskSpec{Name: "a", WorkName: "a", WorkerNum: 1})
+				create.If = cluster.IfAbsent
+				first, err := o.Do(t.Context(), &view.Snapshot{}, create)
+				if err != nil || first != "0" {
+					t.Fatalf("revision %s, %v", first, err)
+				}
+				commits = 0
+				scale := cluster.Scale("a", 5)
+				scale.If = first
+				second, err := o.Do(t.Context(), &view.Snapshot{}, scale)
+				if err != nil || second != "1" || stored(t, o, "a").Effective().WorkerNum != 5 {
+					t.Errorf("revision %s, %+v, %v", second, stored(t, o, "a"), err)
+				}
+				if _, err := o.Do(t.Context(), &view.Snapshot{}, scale); !errors.Is(err, cluster.ErrMovedOn) {
+					t.Errorf("once more: %v", err)
+				}
+			})
+		})
+	}
+}
+
 // Wishes of several operators at the same time are all kept.
 func TestOperatorsAtTheSameTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -42,14 +42,15 @@ func pass(ctx context.Context, ops []coord.Op, next commit) ([]coord.Result, err
 	return next(ctx, ops...)
 }
 
-func stored(t *testing.T, o operation.Operator, task string) *schema.Task {
+// stored reads task a.
+func stored(t *testing.T, o operation.Operator) *schema.Task {
 	t.Helper()
-	r, err := o.Session.Get(t.Context(), keys.Task(task))
+	r, err := o.Session.Get(t.Context(), keys.Task("a"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	rec := new(schema.Task)
-	if err := schema.Decode(keys.Task(task), r, rec); err != nil {
+	if err := schema.Decode(keys.Task("a"), r, rec); err != nil {
 		t.Fatal(err)
 	}
 	return rec
@@ -78,8 +79,8 @@ func TestUnknownOutcome(t *testing.T) {
 					t.Fatal(err)
 				}
 				r, err := o.Session.Get(t.Context(), keys.Task("a"))
-				if err != nil || r.Version != 1 || stored(t, o, "a").Effective().WorkerNum != 5 {
-					t.Errorf("version %d, %+v, %v", r.Version, stored(t, o, "a"), err)
+				if err != nil || r.Version != 1 || stored(t, o).Effective().WorkerNum != 5 {
+					t.Errorf("version %d, %+v, %v", r.Version, stored(t, o), err)
 				}
 			})
 		})
@@ -111,8 +112,8 @@ func TestUnknownOutcomeOfABoundWish(t *testing.T) {
 				scale := cluster.Scale("a", 5)
 				scale.If = first
 				second, err := o.Do(t.Context(), &view.Snapshot{}, scale)
-				if err != nil || second != "1" || stored(t, o, "a").Effective().WorkerNum != 5 {
-					t.Errorf("revision %s, %+v, %v", second, stored(t, o, "a"), err)
+				if err != nil || second != "1" || stored(t, o).Effective().WorkerNum != 5 {
+					t.Errorf("revision %s, %+v, %v", second, stored(t, o), err)
 				}
 				if _, err := o.Do(t.Context(), &view.Snapshot{}, scale); !errors.Is(err, cluster.ErrMovedOn) {
 					t.Errorf("once more: %v", err)

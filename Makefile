@@ -19,6 +19,7 @@ test: deps cross ## Runs every test: with the race detector, real servers and pr
 	$(GO) test ./test/sim
 	cd examples && $(GO) vet ./... && $(GO) test -count=1 ./...
 	cd bench && $(GO) vet ./...
+	cd deploy/check && $(GO) vet ./... && $(GO) test ./...
 
 .PHONY: cross
 cross: ## Compiles for the systems on which the tests do not run
@@ -52,8 +53,13 @@ mutants: deps ## Takes the guards of the protocol out, one by one, and wants a t
 	$(GO) test -timeout 40m -v -run 'TestMutants$$' ./test/mutants -open
 
 .PHONY: lint
-lint: ## Runs the linters (the first run builds them: minutes)
+lint: ## Runs the linters, and checks the console's types where Node is there (the first run builds them: minutes)
 	$(LINT) run ./...
+	@if command -v node >/dev/null; then tools/console/check.sh && echo "the console's types fit"; else echo "no Node: the console's types are not checked"; fi
+
+.PHONY: docker-test
+docker-test: ## Builds the image and runs docker-compose.yml on a real engine, as root (minutes)
+	test/docker/run.sh
 
 .PHONY: fmt
 fmt: ## Formats the code
@@ -66,7 +72,13 @@ fuzz: ## Fuzzes the record parsers and app.toml for a minute each
 
 .PHONY: bench
 bench: deps ## Measures how long work waits when a node leaves or dies, and how long dev takes to begin
-	cd bench && $(GO) test -run XXX -bench . -benchtime 1x ./...
+	cd bench && $(GO) test -run XXX -bench . -benchtime 1x ./failover
+
+.PHONY: bench-scale
+bench-scale: deps ## Measures whole fleets (minutes); SYSTEM= STORE= NODES= SLOTS= CHANGE= SERVERS= LIMIT= narrow or widen it, JSON=FILE writes lines
+	cd bench && $(GO) test ./scale -run XXX -bench Scale -benchtime 1x -timeout 4h -args $(if $(JSON),-json $(abspath $(JSON))) $(if $(SYSTEM),-system $(SYSTEM)) \
+	  $(if $(STORE),-store $(STORE)) $(if $(NODES),-nodes $(NODES)) $(if $(SLOTS),-slots $(SLOTS)) $(if $(CHANGE),-change $(CHANGE)) $(if $(SERVERS),-servers $(SERVERS)) $(if $(LIMIT),-limit $(LIMIT)) \
+	  | grep --line-buffered -e '^|' -e 'not measured' -e '_test.go' -e '^FAIL'
 
 .PHONY: bench-planner
 bench-planner: ## Compares planners in one run (minutes); PEERS=a,b narrows, JSON=FILE writes lines, DOC=1 docs/benchmarks.md

@@ -66,6 +66,9 @@ type Config struct {
 	// a second while nothing does. It is called from several goroutines, never at the same
 	// time, and must not wait for long.
 	Vitals func(cluster.Vitals)
+	// Trace, if set, is told of the steps by which slots come to nodes, as this one takes them. It is called from several
+	// goroutines, and must not wait.
+	Trace func(cluster.Span)
 	// LogBytes is how much is kept of what each worker writes to its own log; 0 for 256 KB. All of
 	// them together keep 256 MB at most.
 	LogBytes int

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/meter"
 )
 
 // eventBuffer is how many events a listener may lag behind before it loses the oldest.
@@ -61,6 +62,41 @@ func (h *hub) emit(e cluster.Event) {
 	}
 }
 
+// count measures what is told.
+func (n *Node) count(e cluster.Event) {
+	n.meter.Add(meter.Events, 1, string(e.Kind))
+	switch e.Kind {
+	case cluster.WorkerFailed:
+		task, _ := cluster.SplitRun(e.Slot.Task)
+		n.meter.Add(meter.Failures, 1, task)
+	case cluster.LeaseLost:
+		n.meter.Add(meter.Fences, 1, "lease")
+	}
+}
+
+// log writes a line for each step of a slot on this node, so that the logs of a fleet tell where one was. Failures
+// have lines of their own, with what was done about them.
+func (n *Node) log(e cluster.Event) {
+	log := n.cfg.Log
+	if e.Detail != "" {
+		log = log.With("detail", e.Detail)
+	}
+	switch e.Kind {
+	case cluster.SlotGranted:
+		log.Info("slot granted", "slot", e.Slot, "token", e.Token)
+	case cluster.SlotReleased:
+		log.Info("slot released", "slot", e.Slot, "token", e.Token)
+	case cluster.WorkerStarted:
+		log.Info("worker started", "slot", e.Slot, "token", e.Token)
+	case cluster.WorkerStopped:
+		log.Info("worker stopped", "slot", e.Slot, "token", e.Token)
+	}
+}
+
+// Measures returns what this node has counted and timed since it began, for whoever serves metrics. The session's
+// operations, the leader's decisions and what became of workers are in it.
+func (n *Node) Measures() []cluster.Measure { return n.meter.Read() }
+
 // teller returns an emit function that fills in who tells.
 func (n *Node) teller(guid string) func(cluster.Event) {
 	return func(e cluster.Event) {
@@ -68,6 +104,9 @@ func (n *Node) teller(guid string) func(cluster.Event) {
 		if e.Node == "" {
 			e.Node, e.Member = n.cfg.Name, guid
 		}
+		n.count(e)
+		n.log(e)
+		n.spans.note(e)
 		n.hub.emit(e)
 	}
 }

@@ -245,6 +245,36 @@ func TestNothingStartsWithoutALease(t *testing.T) {
 	})
 }
 
+// What a node was before it lost its session is closed as soon as that can be: a first try that fails is not the last.
+func TestFormerMemberIsClosedInTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("a", 4))
+		var refuse atomic.Bool
+		w.intercept = func(*mem.Client) coordtest.Interceptor {
+			type commit = func(context.Context, ...coord.Op) ([]coord.Result, error)
+			return coordtest.Interceptor{Commit: func(ctx context.Context, ops []coord.Op, next commit) ([]coord.Result, error) {
+				for _, op := range ops {
+					if refuse.Load() && strings.HasPrefix(op.Key, root+"/docs/") && strings.Contains(string(op.Value), `"closed":`) {
+						return nil, fmt.Errorf("test: %w", coord.ErrUnknown)
+					}
+				}
+				return next(ctx, ops...)
+			}}
+		}
+		n1, n2 := w.start("n1"), w.start("n2")
+		refuse.Store(true)
+		w.do(n1, cluster.Evict("n2"))
+		time.Sleep(8 * time.Second)
+		if s := w.floor.share(); s["n1"]+s["n2"] == 4 {
+			t.Error("nothing waits: the test has to be written again")
+		}
+		refuse.Store(false)
+		time.Sleep(5 * time.Second) // and not the 22 that the leader would wait
+		w.wantShare(map[string]int{"n1": 2, "n2": 2})
+		w.leave(n2, n1)
+	})
+}
+
 // A commit of a leader that arrives when another one leads is refused, though its session lives and
 // the documents that it writes are as it knew them.
 func TestLateCommitOfADeposedLeader(t *testing.T) {

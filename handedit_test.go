@@ -236,7 +236,7 @@ func TestHandEditedStatusIsWrittenAgain(t *testing.T) {
 			handEdit(t, func(w *world, h hand, n1, _ *proc) {
 				started := w.floor.started()
 				h.set("/status/"+memberOf(w.state(n1), "n2"), value)
-				time.Sleep(5 * time.Second)
+				time.Sleep(30 * time.Second) // its member looks at it every 25 to 28 s
 				if s := w.state(n1); len(s.Errors) != 0 {
 					t.Errorf("still unusable: %+v", s.Errors)
 				}

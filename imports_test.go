@@ -17,7 +17,7 @@ const module = "gitee.com/ken.yang/xconsumer"
 // allowed says for each package which packages of this module it may import; data flows down
 // these arrows only. Drivers are the third-party modules that only one package may use.
 var allowed = map[string][]string{
-	"":                    {"cluster", "coord", "internal/assignment", "internal/election", "internal/membership", "internal/jitter", "internal/operation", "internal/schedule", "internal/schema", "internal/view", "internal/worker"},
+	"":                    {"cluster", "coord", "internal/assignment", "internal/election", "internal/membership", "internal/meter", "internal/jitter", "internal/operation", "internal/schedule", "internal/schema", "internal/view", "internal/worker"},
 	"cluster":             {},
 	"coord":               {},
 	"coord/mem":           {"coord"},
@@ -29,22 +29,30 @@ var allowed = map[string][]string{
 	"internal/planner":    {"cluster"},
 	"internal/schedule":   {"cluster"},
 	"internal/jitter":     {},
+	"internal/meter":      {"cluster", "coord"},
+	"internal/metrics":    {"cluster"},
 	"internal/worker":     {"cluster", "internal/jitter"},
-	"internal/membership": {"cluster", "coord", "internal/schema"},
+	"internal/membership": {"cluster", "coord", "internal/jitter", "internal/schema"},
 	"internal/supervise":  {"cluster", "internal/proc"},
 	"internal/proc":       {},
 	"internal/command":    {"cluster", "coord", "internal/proc"},
 	"internal/election":   {"cluster", "coord", "internal/schema"},
 	"internal/view":       {"cluster", "coord", "internal/schedule", "internal/schema"},
 	"internal/operation":  {"cluster", "coord", "internal/schedule", "internal/schema", "internal/view"},
-	"internal/assignment": {"cluster", "coord", "internal/jitter", "internal/schema", "internal/membership", "internal/election", "internal/view", "internal/planner", "internal/schedule"},
-	"httpapi":             {"cluster"},
-	"app":                 {"", "cluster", "coord", "coord/etcd", "coord/zk", "httpapi", "internal/command", "internal/etcdserver", "internal/membership", "internal/schedule", "internal/schema", "internal/supervise"},
+	"internal/assignment": {"cluster", "coord", "internal/jitter", "internal/meter", "internal/schema", "internal/membership", "internal/election", "internal/view", "internal/planner", "internal/schedule"},
+	"httpapi":             {"cluster", "internal/console"},
+	"internal/console":    {},
+	"app":                 {"", "cluster", "coord", "coord/etcd", "coord/zk", "httpapi", "internal/cli", "internal/metrics", "internal/command", "internal/etcdserver", "internal/membership", "internal/schedule", "internal/schema", "internal/supervise"},
+	"internal/cli":        {"cluster", "httpapi"},
 	"cmd/xconsumer":       {"", "app", "work"},
 	"xconsumertest":       {"", "cluster", "coord/mem", "internal/membership", "internal/schema"},
 	"work":                {"work/test01", "work/test02"},
 	"work/test01":         {""},
 	"work/test02":         {""},
+	"test/apinode":        {"cluster", "httpapi"},
+	"test/cli":            {},
+	"test/devcluster":     {},
+	"test/console":        {},
 	"test/process":        {},
 	"test/zkserver":       {"test/process"},
 	"test/etcdserver":     {"internal/etcdserver", "test/process"},
@@ -62,8 +70,10 @@ var drivers = map[string][]string{
 	"coord/coordtest":     {"github.com/anishathalye/porcupine"},
 	"internal/etcdserver": {"go.etcd.io/etcd/server/v3/embed", "go.etcd.io/etcd/api/v3/version", "go.uber.org/zap", "go.uber.org/zap/zapcore"},
 	"test/etcdserver":     {"go.etcd.io/etcd/client/v3", "go.uber.org/zap"},
-	"app":                 {"github.com/spf13/cobra", "github.com/pelletier/go-toml/v2", "github.com/pelletier/go-toml/v2/unstable", "github.com/lmittmann/tint", "google.golang.org/grpc/grpclog"},
-	"httpapi":             {"github.com/danielgtaylor/huma/v2", "github.com/danielgtaylor/huma/v2/adapters/humago"},
+	"app":                 {"golang.org/x/sys/unix", "github.com/spf13/cobra", "github.com/spf13/cobra/doc", "github.com/pelletier/go-toml/v2", "github.com/pelletier/go-toml/v2/unstable", "github.com/lmittmann/tint", "github.com/coreos/go-systemd/v22/daemon", "go.opentelemetry.io/otel/attribute", "go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp", "go.opentelemetry.io/otel/sdk/resource", "go.opentelemetry.io/otel/sdk/trace", "go.opentelemetry.io/otel/trace", "google.golang.org/grpc/grpclog"},
+	"httpapi":             {"github.com/danielgtaylor/huma/v2", "github.com/danielgtaylor/huma/v2/adapters/humago", "golang.org/x/time/rate"},
+	"internal/cli":        {"github.com/spf13/cobra", "github.com/danielgtaylor/huma/v2/yaml", "golang.org/x/term"},
+	"internal/metrics":    {"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/promhttp", "github.com/prometheus/client_golang/prometheus/collectors"},
 	"internal/supervise":  {"golang.org/x/sys/unix"},
 	"internal/schedule":   {"github.com/netresearch/go-cron"},
 	"internal/command":    {"golang.org/x/sys/unix"},
@@ -78,7 +88,7 @@ func TestImportRules(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && path != "." || slices.Contains([]string{"bench", "tools", "examples", "testdata"}, d.Name())) {
+		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && path != "." || slices.Contains([]string{"bench", "deploy", "tools", "examples", "testdata"}, d.Name())) {
 			return fs.SkipDir
 		}
 		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
@@ -117,7 +127,7 @@ func TestImportRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	for pkg := range allowed {
-		if pkg != "test/e2e" && !seen[pkg] {
+		if pkg != "test/e2e" && pkg != "test/cli" && pkg != "test/console" && !seen[pkg] {
 			t.Errorf("there is no package %q any more; delete its rule", pkg)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/assignment"
 	"gitee.com/ken.yang/xconsumer/internal/election"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/meter"
 	"gitee.com/ken.yang/xconsumer/internal/operation"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/worker"
@@ -47,10 +48,14 @@ func (l *life) run(ctx context.Context) error {
 		Notes: assignment.Checkpoints{Session: l.session, Keys: l.keys, Member: l.self.GUID},
 	})
 	l.vitals.watch(pool)
+	l.mu.Lock()
+	l.pool = pool
+	l.mu.Unlock()
 	damaged := make(chan struct{}, 1)
 	follower := &assignment.Follower{
 		Session: l.session, Keys: l.keys, Self: l.self, Lease: l.lease, Workers: told{pool, l.vitals},
 		Log: log, Emit: l.emit, Leads: l.leads.Load, Damaged: damaged,
+		Claimed: l.spans.claimed,
 	}
 	// The parts do not end with ctx, which only asks the node to leave.
 	living, end := context.WithCancel(context.WithoutCancel(ctx))
@@ -65,6 +70,7 @@ func (l *life) run(ctx context.Context) error {
 	parts.Go(func() { ended <- election.Run(living, l.session, l.keys, l.self.Member, log, l.lead(log)) })
 	parts.Go(func() { l.declare(living, log) })
 	parts.Go(func() { l.tellConnection(living, log) })
+	parts.Go(func() { l.keepClosing(living) })
 	guarded := make(chan error, 1)
 	go func() { guarded <- assignment.Guard(guarding, l.lease, pool, l.emit) }()
 	followed := make(chan error, 1)
@@ -87,6 +93,7 @@ func (l *life) run(ctx context.Context) error {
 	}
 	if !left && !errors.Is(err, ErrStuck) {
 		log.Warn("no member any more; stopping all workers", "reason", err)
+		l.meter.Add(meter.Fences, 1, "session")
 		l.emit(cluster.Event{Kind: cluster.NodeLeft, Detail: fmt.Sprint(err)})
 		if errors.Is(err, membership.ErrGone) || errors.Is(err, election.ErrGone) {
 			_ = l.session.Close() // its keys are gone: let nothing more be done in its name
@@ -111,6 +118,18 @@ func (l *life) run(ctx context.Context) error {
 		l.afloat = pool
 	}
 	return err
+}
+
+// keepClosing tries again and again to close what the node was before.
+func (l *life) keepClosing(ctx context.Context) {
+	for len(l.lost) > 0 {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(formerTimeout):
+			l.closeLost(ctx, l.session)
+		}
+	}
 }
 
 // stopAll stops what runs of a membership that is over; the guard sees to the deadline. What may run on
@@ -153,7 +172,7 @@ func (l *life) leave(ctx context.Context, log *slog.Logger, d membership.Departu
 func (l *life) lead(log *slog.Logger) func(context.Context, election.Term) error {
 	leader := &assignment.Leader{
 		Cluster: l.cfg.Cluster, Session: l.session, Keys: l.keys, Self: l.self, Log: log, Emit: l.emit,
-		Publish: l.observer.Publish,
+		Publish: l.observer.Publish, Meter: l.meter, Trace: l.cfg.Trace,
 	}
 	return func(ctx context.Context, term election.Term) error {
 		log.Info("leading", "term", term.Number)

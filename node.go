@@ -16,6 +16,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/assignment"
 	"gitee.com/ken.yang/xconsumer/internal/jitter"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/meter"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 	"gitee.com/ken.yang/xconsumer/internal/worker"
@@ -31,14 +32,18 @@ type Node struct {
 	logs     *worker.Logs
 	mistakes []error
 	hub      hub
+	meter    *meter.Meter
+	spans    *spans
 	observer view.Observer
+	history  view.History
 	running  atomic.Bool
-	declared bool             // the file's declarations have been published
-	afloat   *worker.Pool     // what runs on of a session that was lost, as its tasks say; nil for nothing
-	former   *membership.Dead // what it was with the last session, unless that is closed; nothing of it runs
+	declared bool              // the file's declarations have been published
+	afloat   *worker.Pool      // what runs on of a session that was lost, as its tasks say; nil for nothing
+	lost     []membership.Dead // what it was with earlier sessions, as far as that is not known to be closed; nothing of it runs once the next one has landed
 
 	mu     sync.Mutex
 	health health
+	pool   *worker.Pool // of the present or the last membership, nil before the first
 }
 
 // health is what Ready tells.
@@ -53,7 +58,7 @@ func New(store coord.Store, cfg Config) (*Node, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, store: store, keys: schema.NewKeys(cfg.Cluster), works: map[string]worker.Func{}, stops: map[string]worker.StopFunc{}, logs: worker.NewLogs(cfg.LogBytes)}
+	n := &Node{cfg: cfg, store: store, keys: schema.NewKeys(cfg.Cluster), works: map[string]worker.Func{}, stops: map[string]worker.StopFunc{}, logs: worker.NewLogs(cfg.LogBytes), meter: meter.New(), spans: newSpans(cfg.Trace)}
 	n.cfg.Log = cfg.Log.With("node", cfg.Name)
 	n.health.what = "connecting"
 	return n, nil
@@ -140,14 +145,19 @@ func (n *Node) live(ctx context.Context, patience time.Duration) (joined bool, e
 	if err != nil {
 		return false, err
 	}
+	session = meter.Session(session, n.meter, meter.Kind(n.keys.Root()))
 	var vitals *vitals
 	var m *life
+	var former *membership.Dead // what it will have been
 	defer func() {
 		if errors.Is(err, ErrStuck) {
 			return // the session must not end before the process does
 		}
 		if cerr := session.Close(); cerr != nil {
 			n.cfg.Log.Warn("session not closed in order", "error", cerr)
+		}
+		if former != nil {
+			n.lost = append(n.lost, *former)
 		}
 		if vitals != nil && (m == nil || !m.silent) {
 			vitals.over()
@@ -165,9 +175,9 @@ func (n *Node) live(ctx context.Context, patience time.Duration) (joined bool, e
 	if err := n.land(lease.Terms().Soft, ErrLeaseLost); err != nil {
 		return false, err
 	}
-	n.closeFormer(ctx, session)
+	n.closeLost(ctx, session)
 	vitals = n.joining(member, session.Info().ID, lease)
-	n.former = &membership.Dead{Member: member.GUID, Node: member.Name, Session: session.Info().ID, By: member.Name, Cause: "session lost"}
+	former = &membership.Dead{Member: member.GUID, Node: member.Name, Session: session.Info().ID, By: member.Name, Cause: "session lost"}
 	telling, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var teller sync.WaitGroup
 	teller.Go(func() { vitals.run(telling) })
@@ -200,17 +210,18 @@ func (n *Node) land(within time.Duration, cause error) error {
 	}
 }
 
-// closeFormer frees what is still granted to the member that this node was before. If it cannot, the
-// leader waits for its session.
-func (n *Node) closeFormer(ctx context.Context, session coord.Session) {
-	if n.former == nil {
-		return
-	}
+// closeLost frees what is still granted to the members that this node was before. Those that it cannot close now it
+// tries to while it lives; until then the leader waits for their sessions.
+func (n *Node) closeLost(ctx context.Context, session coord.Session) {
 	closing, cancel := context.WithTimeout(ctx, formerTimeout)
 	defer cancel()
-	if err := membership.CloseFormer(closing, session, n.keys, *n.former); err != nil {
-		n.cfg.Log.Debug("former member not closed", "member", n.former.Member, "error", err)
-	}
+	n.lost = slices.DeleteFunc(n.lost, func(former membership.Dead) bool {
+		err := membership.CloseFormer(closing, session, n.keys, former)
+		if err != nil {
+			n.cfg.Log.Debug("former member not closed", "member", former.Member, "error", err)
+		}
+		return err == nil
+	})
 }
 
 // join joins, waiting for as long as another node has this node's name.
@@ -269,6 +280,40 @@ func (n *Node) Ready() (reasons []string) {
 	return reasons
 }
 
+// Lease returns how long this node may go on without a word from the coordination service. It is not held before
+// the node has joined.
+func (n *Node) Lease() cluster.Lease {
+	n.mu.Lock()
+	h := n.health
+	n.mu.Unlock()
+	if h.lease == nil {
+		return cluster.Lease{}
+	}
+	phase, _ := h.lease.Phase()
+	left := max(h.lease.End()-h.session.Now(), 0)
+	return cluster.Lease{Holds: phase == membership.Holds, LeftMs: left.Milliseconds(), OfMs: h.lease.Terms().Length.Milliseconds()}
+}
+
+// Workers returns what this node's workers do, by slot. It reads nothing.
+func (n *Node) Workers() map[cluster.Slot]cluster.Report {
+	n.mu.Lock()
+	pool := n.pool
+	n.mu.Unlock()
+	if pool == nil {
+		return nil
+	}
+	return pool.Reports()
+}
+
+// Leading returns the cluster as the leader sees it, if that is this node. It reads nothing.
+func (n *Node) Leading() (cluster.State, bool) {
+	snap := n.observer.Leading()
+	if snap == nil {
+		return cluster.State{}, false
+	}
+	return n.stateOf(snap), true
+}
+
 // State returns the cluster as this node sees it. It reads the store only when nobody has asked
 // for a while; otherwise it answers from what is kept up to date. While the node is not
 // connected it tells the last it knew, and fails if it knew nothing.
@@ -299,12 +344,15 @@ func (n *Node) Tasks(ctx context.Context) ([]cluster.TaskDetail, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tasks: %w", err)
 	}
-	state := n.stateOf(snap)
+	return details(snap, n.stateOf(snap)), nil
+}
+
+func details(snap *view.Snapshot, state cluster.State) []cluster.TaskDetail {
 	list := make([]cluster.TaskDetail, 0, len(state.Tasks))
 	for _, info := range state.Tasks {
 		if rec := snap.Tasks[info.Name].Rec; rec != nil {
 			list = append(list, cluster.TaskDetail{TaskInfo: info, Declared: rec.Spec, Override: rec.Override})
 		}
 	}
-	return list, nil
+	return list
 }

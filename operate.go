@@ -21,6 +21,9 @@ func (n *Node) Do(ctx context.Context, op cluster.Operation) (revision string, e
 		return "", fmt.Errorf("%s: %w", op, cluster.ErrNotMember)
 	}
 	snap, err := n.observer.Snapshot(ctx)
+	if err == nil && op.Kind == cluster.OpMove && op.Index != nil {
+		err = assignment.MayMove(snap, cluster.Slot{Task: op.Task, Index: *op.Index}, op.Node)
+	}
 	if err == nil {
 		revision, err = operation.Operator{Session: session, Keys: n.keys, By: n.cfg.Name}.Do(ctx, snap, op)
 	}
@@ -52,7 +55,7 @@ func (n *Node) Apply(ctx context.Context, change cluster.Change, revision string
 	}
 	v := view.New(n.cfg.Cluster, session, n.keys) // what the observer knows may be older than the plan
 	defer v.Close()
-	if err := v.Refresh(ctx); err != nil {
+	if _, err := v.Refresh(ctx); err != nil {
 		return fmt.Errorf("apply: %w", err)
 	}
 	snap := v.Snapshot()

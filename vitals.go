@@ -50,18 +50,8 @@ func (v *vitals) update() {
 	defer v.mu.Unlock()
 	next := v.last
 	next.StopBy = stopBy
-	next.Idle = v.pool == nil || !leased(v.pool)
+	next.Idle = v.pool == nil || !v.pool.Leased()
 	v.say(next)
-}
-
-// leased tells whether anything runs that needs a lease.
-func leased(pool *worker.Pool) bool {
-	for _, r := range pool.Reports() {
-		if !r.Continues {
-			return true
-		}
-	}
-	return false
 }
 
 // say tells unless it is what was just told. The lock is held.

@@ -19,6 +19,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/app"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/test/apinode"
 )
 
 func TestMain(m *testing.M) {
@@ -271,13 +272,13 @@ func TestExitCodes(t *testing.T) {
 		{"unknown command", []string{"bogus"}, 2, `unknown command "bogus"`},
 		{"unknown flag", []string{"run", "--bogus"}, 2, "unknown flag: --bogus"},
 		{"arguments", []string{"status", "x"}, 2, "takes no arguments"},
-		{"output", []string{"status", "-o", "xml"}, 2, `"xml" is neither table nor json`},
+		{"output", []string{"status", "-o", "xml"}, 2, `"xml" is none of`},
 		{"server", []string{"status", "--server", "ftp://x"}, 2, "want a URL such as"},
 		{"nobody there", []string{"status", "--server", "127.0.0.1:1"}, 5, "no node answers at http://127.0.0.1:1"},
-		{"somebody else", []string{"status", "--server", refusing.URL}, 1, "418"},
+		{"somebody else", []string{"status", "--server", refusing.URL}, 5, "418"},
 		{"no file", []string{"run", "--config", "none.toml"}, 78, "open none.toml: no such file"},
 		{"nothing configured", []string{"run"}, 78, "no coordination service is chosen"},
-		{"other machines", []string{"run", "--zookeeper", "x", "--http", ":8800"}, 78, "until the API has access tokens"},
+		{"other machines", []string{"run", "--zookeeper", "x", "--http", ":8800"}, 78, "insecure = true"},
 		{"address taken", []string{"run", "--zookeeper", "x", "--http", taken.Addr().String()}, 69, "address already in use"},
 	}
 	for _, c := range cases {
@@ -303,20 +304,8 @@ func TestHelpAndVersion(t *testing.T) {
 	}
 }
 
-// node is a node that tells what a test gives it.
-type node struct {
-	httpapi.Node // what it does not do itself is not asked of it
-	state        cluster.State
-	err          error
-	reasons      []string
-}
-
-func (n node) Name() string                                 { return "n1" }
-func (n node) State(context.Context) (cluster.State, error) { return n.state, n.err }
-func (n node) Ready() []string                              { return n.reasons }
-
 func TestStatus(t *testing.T) {
-	server := httptest.NewServer(httpapi.Handler(node{state: cluster.State{
+	server := apinode.Serve(t, apinode.New(cluster.State{
 		Cluster: "demo", Leader: "n1", Term: 3,
 		Nodes: []cluster.NodeInfo{
 			{Name: "n1", Address: "127.0.0.1:8800", PID: 11, Leader: true, State: cluster.NodeUp, Slots: 2},
@@ -335,8 +324,7 @@ func TestStatus(t *testing.T) {
 			{Task: "b", Index: 1, State: cluster.WorkerPending},
 		},
 		Errors: []cluster.RecordError{{Path: "/xconsumer/demo/tasks/c", Error: "not usable"}},
-	}}, nil))
-	defer server.Close()
+	}), httpapi.Options{})
 	want := `cluster demo   leader n1   term 3   1 of 5 workers running
 
 NODE         STATE                      SLOTS  ADDRESS         PID
@@ -353,7 +341,7 @@ b     b     2        0        2: no live node has registered its work
 
 WORKER  NODE  STATE    RESTARTS  LAST ERROR
 a#1     n1    backoff  4         boom ` + "\uFFFD" + `[31m…
-a#2     n3    lost     0         
+a#2     n3    lost     0
 b#0     -     failed   0         took down n1, n2, n3, n1
 
 unusable record /xconsumer/demo/tasks/c: not usable

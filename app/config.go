@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -33,7 +33,9 @@ type runFlags struct {
 
 // settings is the configuration in force: flags over environment over file over defaults.
 type settings struct {
-	file     string // "" without
+	level    *slog.LevelVar // of the log
+	uncordon bool           // the node's own cordon or drain is taken back when it joins
+	file     string         // "" without
 	cluster  string
 	name     string // "" for the default, which needs the port
 	listen   string // "off" for no HTTP
@@ -43,6 +45,7 @@ type settings struct {
 	httpInFile bool
 	advertise  string // host:port, "" if other nodes do not ask this one
 	secret     []byte // that they sign their requests with
+	access     httpAccess
 	service    service
 	leader     cluster.LeaderPolicy
 	moving     cluster.Moving
@@ -82,6 +85,18 @@ func loadSettings(flags runFlags, env func(string) string) (settings, error) {
 	override(&c.HTTP.Listen, "http.listen", "XCONSUMER_HTTP_LISTEN", flags.http)
 	override(&c.HTTP.Advertise, "http.advertise", "XCONSUMER_HTTP_ADVERTISE", flags.advertise)
 	override(&c.HTTP.SecretFile, "http.secretFile", "XCONSUMER_HTTP_SECRET_FILE", flags.secretFile)
+	override(&c.HTTP.TokensFile, "http.tokensFile", "XCONSUMER_HTTP_TOKENS_FILE", "")
+	override(&c.HTTP.TLS.Cert, "http.tls.cert", "XCONSUMER_HTTP_TLS_CERT", "")
+	override(&c.HTTP.TLS.Key, "http.tls.key", "XCONSUMER_HTTP_TLS_KEY", "")
+	override(&c.HTTP.TLS.ClientCA, "http.tls.clientCA", "XCONSUMER_HTTP_TLS_CLIENT_CA", "")
+	if hosts := env("XCONSUMER_HTTP_HOSTS"); hosts != "" {
+		c.HTTP.Hosts = strings.Split(hosts, ",")
+	}
+	if text := env("XCONSUMER_HTTP_INSECURE"); text != "" {
+		if c.HTTP.Insecure, err = strconv.ParseBool(text); err != nil {
+			f.errs = append(f.errs, placedError{place{}, fmt.Sprintf("XCONSUMER_HTTP_INSECURE: %q is neither true nor false", text)})
+		}
+	}
 	override(&c.ZooKeeper.Host, "zookeeper.host", "XCONSUMER_ZOOKEEPER_HOST", flags.zookeeper)
 	override(&c.ZooKeeper.SessionTimeout, "zookeeper.sessionTimeout", "XCONSUMER_ZOOKEEPER_SESSION_TIMEOUT", "")
 	override(&c.ZooKeeper.TickTime, "zookeeper.tickTime", "XCONSUMER_ZOOKEEPER_TICK_TIME", "")
@@ -118,6 +133,7 @@ func loadSettings(flags runFlags, env func(string) string) (settings, error) {
 	}
 	f.check("http.listen", validateListen(s.listen))
 	f.peers(&s)
+	f.access(&s, env)
 	if s.leader != "" {
 		f.check("leader.workers", s.leader.Validate())
 	}
@@ -126,6 +142,22 @@ func loadSettings(flags runFlags, env func(string) string) (settings, error) {
 	s.works, s.logBytes = f.works(), f.size("log.keep", c.Log.Keep)
 	s.tasks = f.tasks()
 	return s, f.err()
+}
+
+// loadTasks reads the tasks that a file declares, whatever service it names.
+func loadTasks(flag string, env func(string) string) (file string, tasks []cluster.TaskSpec, err error) {
+	if file, err = findConfigFile(flag, env); err != nil {
+		return file, nil, err
+	}
+	if file == "" {
+		return "", nil, fmt.Errorf("%w: there is no %s here; name a file with --file", errUsage, defaultConfigFile)
+	}
+	f, err := readConfigFile(file)
+	if err != nil {
+		return file, nil, err
+	}
+	tasks = f.tasks()
+	return file, tasks, f.err()
 }
 
 // placement reads what the file says of the node's place in the cluster and of how slots move.
@@ -194,25 +226,19 @@ func (f *configFile) wrongType(key string) bool {
 	return ok && slices.ContainsFunc(f.errs, func(e placedError) bool { return e.line == at.line })
 }
 
-// validateListen refuses what cannot be listened on, and what others could reach.
+// validateListen refuses what cannot be listened on.
 func validateListen(addr string) error {
 	if addr == "off" {
 		return nil
 	}
-	host, port, err := net.SplitHostPort(addr)
+	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return fmt.Errorf("%q: want host:port, or \"off\"", addr)
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n > 65535 {
 		return fmt.Errorf("%q: port %q is none", addr, port)
 	}
-	if host == "localhost" {
-		return nil
-	}
-	if ip, err := netip.ParseAddr(host); err == nil && ip.IsLoopback() {
-		return nil
-	}
-	return fmt.Errorf("%q can be reached from other machines: only loopback addresses (127.0.0.1, ::1, localhost) are allowed until the API has access tokens", addr)
+	return nil
 }
 
 // nodeName returns the default name of a node: two nodes of one machine differ by their port.

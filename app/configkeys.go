@@ -22,6 +22,18 @@ type fileConfig struct {
 		Listen     string `toml:"listen"`
 		Advertise  string `toml:"advertise"`
 		SecretFile string `toml:"secretFile"`
+
+		Tokens     []string `toml:"tokens"`
+		TokensFile string   `toml:"tokensFile"`
+		Hosts      []string `toml:"hosts"`
+		Insecure   bool     `toml:"insecure"`
+		TLS        struct {
+			Cert       string `toml:"cert"`
+			Key        string `toml:"key"`
+			ClientCA   string `toml:"clientCA"`
+			ClientRole string `toml:"clientRole"`
+			CA         string `toml:"ca"`
+		} `toml:"tls"`
 	} `toml:"http"`
 	Leader struct {
 		Workers string `toml:"workers"`
@@ -117,7 +129,9 @@ var knownKeys = map[string]bool{
 	"etcd": true, "etcd.endpoints": true, "etcd.prefix": true, "etcd.sessionTimeout": true,
 	"etcd.username": true, "etcd.password": true, "etcd.passwordFile": true,
 	"etcd.tls": true, "etcd.tls.ca": true, "etcd.tls.cert": true, "etcd.tls.key": true, "etcd.tls.serverName": true,
-	"http": true, "http.listen": true, "http.advertise": true, "http.secretFile": true, "leader": true, "leader.workers": true,
+	"http": true, "http.listen": true, "http.advertise": true, "http.secretFile": true,
+	"http.tokens": true, "http.tokensFile": true, "http.hosts": true, "http.insecure": true,
+	"http.tls": true, "http.tls.cert": true, "http.tls.key": true, "http.tls.clientCA": true, "http.tls.clientRole": true, "http.tls.ca": true, "leader": true, "leader.workers": true,
 	"work": true, "work.name": true, "work.command": true, "work.dir": true, "work.env": true, "work.user": true,
 	"log": true, "log.keep": true,
 	"task": true, "task.name": true, "task.workName": true, "task.workerNum": true, "task.stopTimeout": true,
@@ -130,7 +144,7 @@ var knownKeys = map[string]bool{
 }
 
 // plainTables are the tables that end a [[task]] or [[work]] before them.
-var plainTables = []string{"log", "node", "node.labels", "moving", "zookeeper", "zookeeper.tls", "etcd", "etcd.tls", "http", "leader"}
+var plainTables = []string{"log", "node", "node.labels", "moving", "zookeeper", "zookeeper.tls", "etcd", "etcd.tls", "http", "http.tls", "leader"}
 
 func cutLast(key string) (above, last string, found bool) {
 	if i := strings.LastIndexByte(key, '.'); i >= 0 {

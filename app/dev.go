@@ -67,6 +67,7 @@ type dev struct {
 	addrs  []string
 	server *etcdserver.Server
 	crew   *foreman
+	token  string // of dev itself, if its nodes want one
 }
 
 // maxNodes bounds a cluster on one machine.
@@ -86,6 +87,10 @@ func (d *dev) run(ctx context.Context) (err error) {
 		d.listen = defaultListen // whatever the file says
 	}
 	d.crew = newForeman(d.streams, d.nodes)
+	if a := d.access; len(a.tokens) > 0 || a.tokensFile != "" || a.tls.clientCA != "" {
+		d.token = rand.Text()
+		d.crew.env = append(d.crew.env, tokensVariable+"="+d.streams.Env(tokensVariable)+"\ndev admin "+d.token)
+	}
 	log, err := d.crew.logger("dev")
 	if err != nil {
 		return err

@@ -21,6 +21,7 @@ type foreman struct {
 	format  string // of the processes' logs
 	color   bool
 	width   int // of the prefixes
+	env     []string
 
 	mu   sync.Mutex // one line at a time
 	jobs []*job
@@ -54,7 +55,8 @@ func (f *foreman) logger(name string) (*slog.Logger, error) {
 		}
 		return f.streams.Env(key)
 	}
-	return newLogger(streams)
+	log, _, err := newLogger(streams)
+	return log, err
 }
 
 func (f *foreman) add(name string, args []string) {
@@ -113,7 +115,7 @@ func (f *foreman) keep(ctx context.Context, j *job, out io.Writer, log *slog.Log
 	pause := time.Duration(0)
 	for {
 		began := time.Now()
-		p, err := supervise.Spawn(j.args, append(os.Environ(), formatVariable+"="+f.format), out, out)
+		p, err := supervise.Spawn(j.args, append(append(os.Environ(), formatVariable+"="+f.format), f.env...), out, out)
 		if err != nil {
 			log.Error("process not started", "node", j.name, "error", err)
 			return 1

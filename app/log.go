@@ -6,20 +6,20 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
-	"unicode"
 
 	"github.com/lmittmann/tint"
+
+	"gitee.com/ken.yang/xconsumer/internal/cli"
 )
 
 // newLogger logs to people on a terminal, else in JSON, one event a line, unless
-// XCONSUMER_LOG_FORMAT says otherwise.
-func newLogger(streams Streams) (*slog.Logger, error) {
-	level := slog.LevelInfo
+// XCONSUMER_LOG_FORMAT says otherwise. Its level may be changed while it logs.
+func newLogger(streams Streams) (*slog.Logger, *slog.LevelVar, error) {
+	level := &slog.LevelVar{}
 	if text := streams.Env("XCONSUMER_LOG_LEVEL"); text != "" {
 		if err := level.UnmarshalText([]byte(text)); err != nil {
-			return nil, fmt.Errorf("%w: XCONSUMER_LOG_LEVEL: %q is none of debug, info, warn, error", errConfig, text)
+			return nil, nil, fmt.Errorf("%w: XCONSUMER_LOG_LEVEL: %q is none of debug, info, warn, error", errConfig, text)
 		}
 	}
 	format := streams.Env(formatVariable)
@@ -30,16 +30,16 @@ func newLogger(streams Streams) (*slog.Logger, error) {
 			format = terminalFormat(streams.Env)
 		}
 	default:
-		return nil, fmt.Errorf("%w: %s: %q is none of %s, %s, %s", errConfig, formatVariable, format, formatJSON, formatText, formatColor)
+		return nil, nil, fmt.Errorf("%w: %s: %q is none of %s, %s, %s", errConfig, formatVariable, format, formatJSON, formatText, formatColor)
 	}
 	if format == formatJSON {
-		return slog.New(slog.NewJSONHandler(streams.Err, &slog.HandlerOptions{Level: level, ReplaceAttr: readable})), nil
+		return slog.New(limitRepeats(slog.NewJSONHandler(streams.Err, &slog.HandlerOptions{Level: level, ReplaceAttr: readable}))), level, nil
 	}
-	return slog.New(tint.NewTextHandler(streams.Err, &tint.Options{
+	return slog.New(limitRepeats(tint.NewTextHandler(streams.Err, &tint.Options{
 		Level:      level,
 		TimeFormat: "15:04:05.000",
 		NoColor:    format != formatColor,
-	})), nil
+	}))), level, nil
 }
 
 // The formats of the log.
@@ -70,21 +70,7 @@ func readable(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && f.Name() != os.DevNull
-}
+func isTerminal(w io.Writer) bool { return cli.IsTerminal(w) }
 
-// printable replaces what could take over a terminal; line breaks and tabs stay.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' {
-			return '\uFFFD'
-		}
-		return r
-	}, text)
-}
+// printable replaces what could take over a terminal.
+func printable(text string) string { return cli.Printable(text) }

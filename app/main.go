@@ -5,7 +5,7 @@
 //		app.Main(func(node *xconsumer.Node) { node.Methods(&work.Work{}) })
 //	}
 //
-// Exit codes: 0 ok, 1 failure, 2 usage, 5 no node answers, 69 an address is taken or nobody
+// Exit codes: 0 ok, 1 failure, 2 usage, 3 conflict, 4 not found, 5 no node answers, 69 an address is taken or nobody
 // answers there, 70 a worker did not stop, 71 the parent process is gone, 73 a data directory
 // cannot be used, 76 what answers is no etcd, 78 the configuration is refused, 130 and 143 ended by
 // a second signal.
@@ -26,10 +26,13 @@ import (
 	"google.golang.org/grpc/grpclog"
 
 	"gitee.com/ken.yang/xconsumer"
+	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/internal/cli"
 	"gitee.com/ken.yang/xconsumer/internal/command"
 	"gitee.com/ken.yang/xconsumer/internal/etcdserver"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
 )
 
 // Register registers the works of a program with its node.
@@ -37,6 +40,7 @@ type Register func(node *xconsumer.Node)
 
 // Streams are what a program reads, writes and is told.
 type Streams struct {
+	In       io.Reader // nil for nobody who could be asked
 	Out, Err io.Writer
 	Env      func(string) string // os.Getenv
 	// Again receives a second signal; nil for never.
@@ -74,7 +78,7 @@ func Main(register Register) {
 			}
 		}
 	}()
-	os.Exit(Run(ctx, os.Args[1:], register, Streams{Out: os.Stdout, Err: os.Stderr, Env: os.Getenv, Again: again}))
+	os.Exit(Run(ctx, os.Args[1:], register, Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Getenv, Again: again}))
 }
 
 // sameRequest is how soon a second SIGTERM is still the first one's.
@@ -94,7 +98,7 @@ func Run(ctx context.Context, args []string, register Register, streams Streams)
 	return exitCode(err)
 }
 
-var errUsage = errors.New("usage")
+var errUsage = cli.ErrUsage
 
 // exitCodes is the one table from errors to exit codes.
 var exitCodes = []struct {
@@ -102,6 +106,9 @@ var exitCodes = []struct {
 	code int
 }{
 	{errUsage, 2},
+	{httpapi.ErrConflict, 3},
+	{httpapi.ErrNotFound, 4},
+	{cluster.ErrNoSlot, 4},
 	{httpapi.ErrUnreachable, 5},
 	{errUnavailable, 69},
 	{xconsumer.ErrStuck, 70},
@@ -113,6 +120,9 @@ var exitCodes = []struct {
 	{xconsumer.ErrProtocol, 78},
 	{coord.ErrUnauthorized, 78},
 	{coord.ErrUnsupported, 78},
+	{membership.ErrLive, 3},
+	{membership.ErrNoCluster, 4},
+	{membership.ErrNothingToRaise, 3},
 }
 
 func exitCode(err error) int {
@@ -149,7 +159,12 @@ func newRoot(register Register, streams Streams) *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w; see %s --help", errUsage, err, c.CommandPath())
 	})
-	root.AddCommand(devCommand(register, streams), janitorCommand(), runCommand(register, streams), statusCommand(streams), logsCommand(streams), runNowCommand(streams), configCommand(streams), versionCommand(streams))
+	root.AddCommand(devCommand(register, streams), janitorCommand(), runCommand(register, streams), configCommand(streams), versionCommand(streams), tokenCommand(streams),
+		clusterCommand(streams), protocolCommand(streams), doctorCommand(streams), initCommand(streams))
+	root.AddCommand(cli.Commands(cli.Streams{In: streams.In, Out: streams.Out, Err: streams.Err, Env: streams.Env}, func(file string) (string, []cluster.TaskSpec, error) {
+		return loadTasks(file, streams.Env)
+	})...)
+	root.AddCommand(manualCommand(root))
 	return root
 }
 

@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -10,12 +9,13 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/test/apinode"
 )
 
 // What runs to its end says when it runs next, and has no workers meanwhile.
 func TestStatusOfRuns(t *testing.T) {
 	at := time.Date(2026, 11, 25, 1, 30, 0, 0, time.UTC)
-	server := httptest.NewServer(httpapi.Handler(node{state: cluster.State{
+	server := apinode.Serve(t, apinode.New(cluster.State{
 		Cluster: "demo", Leader: "n1", Term: 3, Nodes: []cluster.NodeInfo{},
 		Tasks: []cluster.TaskInfo{
 			{Name: "a", WorkName: "a", WorkerNum: 3, Running: 3},
@@ -24,8 +24,7 @@ func TestStatusOfRuns(t *testing.T) {
 			{Name: "setup", WorkName: "report", WorkerNum: 4, Runs: true},
 		},
 		Runs: []cluster.RunInfo{{Task: "night", ID: "x", State: cluster.RunGoesOn, WorkerNum: 4, Done: 2, Failed: 1, Error: "no luck"}},
-	}}, nil))
-	defer server.Close()
+	}), httpapi.Options{})
 	next := at.Local().Format("2006-01-02 15:04:05 MST")
 	pad := strings.Repeat(" ", len(next)-len("NEXT RUN"))
 	want := `cluster demo   leader n1   term 3   4 of 4 workers running
@@ -49,7 +48,7 @@ night@x  running  2     1       4   no luck
 	for name, want := range map[string]string{
 		"setup":   "no run of setup is under way",
 		"setup#7": "xconsumer logs setup#0 --run ID",
-		"unknown": "no worker unknown; see xconsumer status",
+		"unknown": "no worker unknown; see xconsumer tasks",
 		"a#b":     "want a worker as in test01#0",
 	} {
 		if code, _, errs := run(t, nil, env, "logs", name); code == 0 || !strings.Contains(errs, want) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"strconv"
 	"syscall"
@@ -16,7 +15,6 @@ import (
 
 	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/internal/command"
 	"gitee.com/ken.yang/xconsumer/internal/supervise"
 )
@@ -33,16 +31,18 @@ func runCommand(register Register, streams Streams) *cobra.Command {
 	c.Flags().StringVar(&flags.join, "join", "", "etcd address that xconsumer dev prints: joins that cluster, whatever app.toml says")
 	c.Flags().StringVar(&flags.advertise, "advertise", "", "host:port where other nodes reach this one")
 	c.Flags().StringVar(&flags.secretFile, "secret-file", "", "file with the secret that nodes sign requests to each other with")
+	uncordon := c.Flags().Bool("uncordon", false, "takes back a cordon or drain of this node's name when it joins, as where it was drained before it left")
 	alone := c.Flags().Bool("no-supervise", false, "no parent process: after a crash the node is not started again, and its work waits for the session timeout")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		s, err := loadSettings(*flags, streams.Env)
 		if err != nil {
 			return err
 		}
-		log, err := newLogger(streams)
+		log, level, err := newLogger(streams)
 		if err != nil {
 			return err
 		}
+		s.level = level
 		outliveReaders()
 		ctx, child := c.Context(), supervise.NewChild()
 		if child != nil {
@@ -58,6 +58,7 @@ func runCommand(register Register, streams Streams) *cobra.Command {
 		if (child == nil || !child.IsNode()) && !*alone && supervise.Supported {
 			return runParent(ctx, s, streams, log)
 		}
+		s.uncordon = *uncordon
 		return runNode(ctx, s, register, child, streams.Again, log)
 	}
 	return c
@@ -94,50 +95,63 @@ func runNode(ctx context.Context, s settings, register Register, child *supervis
 	if err != nil {
 		return err
 	}
+	traces, err := newTracing(ctx, s, os.Getenv)
+	if err != nil {
+		return err
+	}
+	defer traces.close(ctx, log)
+	var told func(cluster.Span)
+	if traces != nil {
+		told = traces.tell
+	}
 	node, err := xconsumer.New(store, xconsumer.Config{
-		Cluster: s.cluster, Name: s.name, Address: address, Advertise: s.advertise, Tasks: s.tasks, LeaderWorkers: s.leader, Source: s.file,
+		Cluster: s.cluster, Name: s.name, Address: address, Advertise: s.advertised(), Tasks: s.tasks, LeaderWorkers: s.leader, Source: s.file,
 		Moving: s.moving, Labels: s.labels, Weight: s.weight, Capacity: s.capacity,
-		LogBytes: s.logBytes, Vitals: tell, Log: log,
+		LogBytes: s.logBytes, Vitals: tell, Trace: told, Log: log,
 	})
 	if err != nil {
 		return err
 	}
 	register(node)
 	registerCommands(node, s, keeper)
+	if s.access.insecure && !loopback(s.listen) && s.listen != "off" {
+		log.Warn("insecure: whoever reaches the HTTP API may do everything; give it tokens", "address", address)
+	}
 	log.Info("starting", "node", s.name, "cluster", s.cluster, "service", s.service.String(), "http", address)
+	if s.uncordon {
+		defer uncordon(ctx, node, log)()
+	}
 	if listener == nil {
 		return node.Run(ctx)
 	}
-	server := &http.Server{
-		Handler:           httpapi.Handler(node, &httpapi.Peers{Secret: s.secret, Advertise: s.advertise}),
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      time.Minute,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
-	served := make(chan error, 1)
+	return serve(ctx, s, node, listener, log)
+}
+
+// uncordon takes back a cordon or drain of a node once it is a member. Until that is done it is tried again.
+func uncordon(ctx context.Context, node *xconsumer.Node, log *slog.Logger) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
 	go func() {
-		err := server.Serve(listener)
-		if !errors.Is(err, http.ErrServerClosed) {
-			log.Error("the HTTP API has ended; the node goes on", "error", err)
+		defer close(done)
+		for {
+			if len(node.Ready()) == 0 {
+				_, err := node.Do(ctx, cluster.Operation{Kind: cluster.OpUncordon, Node: node.Name(), By: node.Name()})
+				if err == nil || ctx.Err() != nil {
+					return
+				}
+				log.Debug("not uncordoned yet", "error", err)
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(100 * time.Millisecond):
+			}
 		}
-		served <- err
 	}()
-	err = node.Run(ctx)
-	if errors.Is(err, xconsumer.ErrStuck) {
-		return err // nothing may delay the end of the process
+	return func() {
+		cancel()
+		<-done
 	}
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 300*time.Millisecond)
-	defer cancel()
-	if server.Shutdown(closing) != nil {
-		_ = server.Close()
-	}
-	if serr := <-served; err == nil && !errors.Is(serr, http.ErrServerClosed) {
-		err = fmt.Errorf("http: %w", serr)
-	}
-	return err
 }
 
 // How far listen goes to find a port, and how long it waits for one that was asked for.

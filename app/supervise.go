@@ -23,7 +23,9 @@ func (e childExit) Error() string { return "" }
 
 // runParent runs the node in a child process and looks after it.
 func runParent(ctx context.Context, s settings, streams Streams, log *slog.Logger) error {
-	env := os.Environ()
+	service := newManager()
+	defer service.leaving(ctx)()
+	env := withoutManager(os.Environ())
 	if s.service.joined != "" { // the child need not look for it again, when it may not be there
 		env = append(env, clusterVariable+"="+s.cluster)
 	}
@@ -33,7 +35,7 @@ func runParent(ctx context.Context, s settings, streams Streams, log *slog.Logge
 	}
 	cfg := supervise.Config{
 		Args: os.Args, Env: env, Again: streams.Again, Clock: coord.LeaseClock(),
-		Out: os.Stdout, Err: os.Stderr, Log: log,
+		Out: os.Stdout, Err: os.Stderr, Log: log, Alive: service.alive,
 		Close: func(ctx context.Context, v cluster.Vitals, d supervise.Death) error {
 			return closeDead(ctx, s.service, v, d, log)
 		},

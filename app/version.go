@@ -7,25 +7,25 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"gitee.com/ken.yang/xconsumer/httpapi"
 )
 
-// version is what the build says of itself; parts that it does not know are empty.
-type version struct {
-	Version  string `json:"version"`
-	Revision string `json:"revision,omitempty"`
-	Time     string `json:"time,omitempty"`
-	Modified bool   `json:"modified,omitempty"`
-	Go       string `json:"go"`
-}
+// release is the version of a build that knows none of its own, as that of an image; the linker sets it.
+var release string
 
-func buildVersion() version {
-	v := version{Version: "(devel)", Go: runtime.Version()}
+// buildVersion is what the build says of itself.
+func buildVersion() httpapi.Build {
+	v := httpapi.Build{Version: "(devel)", Go: runtime.Version()}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return v
 	}
 	if info.Main.Version != "" {
 		v.Version = info.Main.Version
+	}
+	if release != "" {
+		v.Version = release
 	}
 	for _, s := range info.Settings {
 		switch s.Key {

@@ -12,12 +12,13 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/internal/cli"
 )
 
 // welcome waits until the cluster is at work and says where everything is and what to try.
 func (d *dev) welcome(ctx context.Context, log *slog.Logger) {
 	began := time.Now()
-	client, err := httpapi.NewClient(d.addrs[0])
+	client, err := httpapi.NewClient(d.addrs[0], httpapi.ClientOptions{Token: d.token})
 	if err != nil {
 		log.Error("no client of the first node", "error", err)
 		return
@@ -52,7 +53,7 @@ func atWork(s cluster.State, nodes int) bool {
 // greeting is what a person sees when everything runs.
 func (d *dev) greeting(s cluster.State, took time.Duration) string {
 	var b strings.Builder
-	running, wanted := tally(s)
+	running, wanted := s.Tally()
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	leader := s.Leader
 	if leader == "" {
@@ -83,7 +84,7 @@ func (d *dev) greeting(s cluster.State, took time.Duration) string {
 	line("  Try, in another terminal:")
 	program := programName()
 	server := ""
-	if "http://"+d.addrs[0] != defaultServer {
+	if "http://"+d.addrs[0] != cli.DefaultServer {
 		server = " --server http://" + d.addrs[0]
 	}
 	try := func(what, command string) { line("    %-36s %s", what, command) }

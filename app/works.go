@@ -1,19 +1,15 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
 	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/internal/command"
 )
 
@@ -101,25 +97,4 @@ func jobOf(name, node string, w *xconsumer.Worker) command.Job {
 		},
 		Out: w.Stdout(), Err: w.Stderr(), StopBy: w.StopBy, Unleashed: w.Continues(),
 	}
-}
-
-// peers reads how nodes ask each other.
-func (f *configFile) peers(s *settings) {
-	s.advertise = f.config.HTTP.Advertise
-	if s.advertise != "" {
-		host, port, err := net.SplitHostPort(s.advertise)
-		if n, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil || n == 0 || host == "" {
-			f.check("http.advertise", fmt.Errorf("%q: want host:port where other nodes reach this one", s.advertise))
-		}
-	}
-	file := f.config.HTTP.SecretFile
-	if file == "" {
-		return
-	}
-	secret, err := os.ReadFile(file)
-	if secret = bytes.TrimSpace(secret); err == nil && len(secret) < httpapi.MinSecret {
-		err = fmt.Errorf("%s: the secret has less than %d bytes; make one with: openssl rand -hex 32", file, httpapi.MinSecret)
-	}
-	f.check("http.secretFile", err)
-	s.secret = secret
 }

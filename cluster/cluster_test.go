@@ -169,7 +169,7 @@ func TestReasons(t *testing.T) {
 		cluster.WhyNoNode, cluster.WhyNoWork, cluster.WhyNoLabel, cluster.WhyCordoned, cluster.WhyFull, cluster.WhyPerNode, cluster.WhyPaused, cluster.WhySchedule, cluster.WhyQuarantined, cluster.WhyFailing, cluster.WhyDone,
 		cluster.WhyWaiting, cluster.WhyDraining, cluster.WhyLeaving, cluster.WhyLost, cluster.WhyLeft, cluster.WhyEvicted,
 		cluster.WhyPreferred, cluster.WhyLeaderFree, cluster.WhySpread, cluster.WhyBalance, cluster.WhyScaledDown, cluster.WhyDeleted,
-		cluster.WhyTaskChanged, cluster.WhyRestart, cluster.WhyEdited, cluster.WhyCrashed, cluster.WhyCleared,
+		cluster.WhyTaskChanged, cluster.WhyRestart, cluster.WhyMoved, cluster.WhyEdited, cluster.WhyCrashed, cluster.WhyCleared,
 	} {
 		for _, node := range []string{"", "n1"} {
 			text := cluster.Reason{Code: code, Node: node, Detail: "x"}.String()

@@ -12,6 +12,8 @@ var (
 	ErrNoNode = errors.New("no such node")
 	// ErrNoSlot: no node has such a slot.
 	ErrNoSlot = errors.New("no node has such a slot")
+	// ErrNoDecision: no such decision is kept.
+	ErrNoDecision = errors.New("no such decision is kept")
 	// ErrNotMember: the node that was asked is not connected to the cluster at this moment.
 	ErrNotMember = errors.New("this node is not a member of the cluster at this moment")
 	// ErrCheckpoint: a checkpoint is too large.

@@ -3,6 +3,9 @@ package cluster
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -24,6 +27,9 @@ const (
 	OpDeclare  OperationKind = "declare"   // put Spec in force as the declaration of Task, which is created if it does not exist
 	OpPatch    OperationKind = "patch"     // change parts of the declaration of Task, as Patch says
 	OpDelete   OperationKind = "delete"    // delete Task, and what is known of its runs
+	OpEvict    OperationKind = "evict"     // end the membership of Node: its workers stop, and it joins again as a new member
+	OpLabel    OperationKind = "label"     // change the labels of Node, whatever its configuration says
+	OpMove     OperationKind = "move"      // move one worker (Task and Index) to Node
 	OpMoveNow  OperationKind = "move-now"  // let no delay or freeze hold the work of nodes that are gone at this moment
 )
 
@@ -46,6 +52,11 @@ type Operation struct {
 	// is stopped, and the budgets do not hold any more. Each leader counts it from when it first sees
 	// the drain.
 	Deadline Duration `json:"deadline,omitempty"`
+	// Labels are those of Node that change: "" hides one that it has, nil puts its own in force again.
+	Labels map[string]*string `json:"labels,omitempty"`
+	// By is who wants it, "" for the node that is asked, and From is from where; for people, and noted.
+	By   string `json:"by,omitempty"`
+	From string `json:"from,omitempty"`
 }
 
 // IfAbsent is the revision of a task that does not exist.
@@ -89,6 +100,19 @@ func Drain(node string, deadline time.Duration) Operation {
 	return Operation{Kind: OpDrain, Node: node, Deadline: Duration(deadline)}
 }
 
+// Evict ends the membership of a node: its workers stop, and it joins again as a new member.
+func Evict(node string) Operation { return Operation{Kind: OpEvict, Node: node} }
+
+// Label changes the labels of a node: "" hides one that it has, nil puts its own in force again.
+func Label(node string, labels map[string]*string) Operation {
+	return Operation{Kind: OpLabel, Node: node, Labels: labels}
+}
+
+// Move moves a worker to a node. It is refused if the plan would not leave it there.
+func Move(slot Slot, node string) Operation {
+	return Operation{Kind: OpMove, Task: slot.Task, Index: &slot.Index, Node: node}
+}
+
 // RestartWorker starts a worker anew, under a new token and not necessarily on the same node.
 func RestartWorker(slot Slot) Operation {
 	return Operation{Kind: OpRestart, Task: slot.Task, Index: &slot.Index}
@@ -118,6 +142,10 @@ func (o Operation) String() string {
 	switch {
 	case o.Kind == OpScale:
 		return fmt.Sprintf("scale task %q to %d", o.Task, o.Workers)
+	case o.Kind == OpMove && o.Index != nil:
+		return fmt.Sprintf("move %s to node %q", Slot{Task: o.Task, Index: *o.Index}, o.Node)
+	case o.Kind == OpLabel:
+		return fmt.Sprintf("label node %q %s", o.Node, labelChanges(o.Labels))
 	case o.Index != nil:
 		return fmt.Sprintf("%s %s", o.Kind, Slot{Task: o.Task, Index: *o.Index})
 	case o.Task != "":
@@ -126,4 +154,20 @@ func (o Operation) String() string {
 		return fmt.Sprintf("%s node %q", o.Kind, o.Node)
 	}
 	return string(o.Kind)
+}
+
+// labelChanges writes changes of labels as the command line takes them.
+func labelChanges(labels map[string]*string) string {
+	var parts []string
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		switch value := labels[key]; {
+		case value == nil:
+			parts = append(parts, key+"~")
+		case *value == "":
+			parts = append(parts, key+"-")
+		default:
+			parts = append(parts, key+"="+*value)
+		}
+	}
+	return strings.Join(parts, " ")
 }

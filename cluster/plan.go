@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Change is something that might be done to a cluster, or happen to it.
@@ -13,11 +14,15 @@ type Change struct {
 	Scale    map[string]int    `json:"scale,omitempty"`    // workers by task
 	Pause    []string          `json:"pause,omitempty"`    // tasks
 	Resume   []string          `json:"resume,omitempty"`   // tasks
+	Delete   []string          `json:"delete,omitempty"`   // tasks
 	Cordon   []string          `json:"cordon,omitempty"`   // nodes
 	Uncordon []string          `json:"uncordon,omitempty"` // nodes; ends a drain, too
 	Drain    []string          `json:"drain,omitempty"`    // nodes
 	Lose     []string          `json:"lose,omitempty"`     // nodes; can only be asked about
 	Labels   map[string]Labels `json:"labels,omitempty"`   // by node, in place of its own; can only be asked about
+
+	By   string `json:"-"` // who makes it, and from where, as in an Operation
+	From string `json:"-"`
 }
 
 // Validate returns every mistake in the change that can be seen without the cluster, joined.
@@ -39,6 +44,36 @@ func (c Change) Validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// String describes the change.
+func (c Change) String() string {
+	var parts []string
+	names := func(verb string, list []string) {
+		if len(list) > 0 {
+			parts = append(parts, verb+" "+strings.Join(list, ", "))
+		}
+	}
+	for _, t := range c.Tasks {
+		parts = append(parts, fmt.Sprintf("declare task %q", t.Name))
+	}
+	for _, task := range slices.Sorted(maps.Keys(c.Scale)) {
+		parts = append(parts, fmt.Sprintf("scale task %q to %d", task, c.Scale[task]))
+	}
+	names("pause", c.Pause)
+	names("resume", c.Resume)
+	names("delete", c.Delete)
+	names("cordon", c.Cordon)
+	names("uncordon", c.Uncordon)
+	names("drain", c.Drain)
+	names("lose", c.Lose)
+	for _, node := range slices.Sorted(maps.Keys(c.Labels)) {
+		parts = append(parts, "label "+node)
+	}
+	if len(parts) == 0 {
+		return "no change"
+	}
+	return strings.Join(parts, "; ")
 }
 
 // Plan is what a change would do: where slots would be in the end. How they get there, budgets and

@@ -36,6 +36,7 @@ const (
 	WhyDeleted     ReasonCode = "deleted"      // the task was deleted
 	WhyDone        ReasonCode = "done"         // it has run to its end
 	WhyTaskChanged ReasonCode = "task-changed" // the task runs another work now
+	WhyMoved       ReasonCode = "moved"        // an operator wants it on another node
 	WhyRestart     ReasonCode = "restart"      // an operator wants it started anew
 	WhyEdited      ReasonCode = "edited"       // a record was edited by hand
 	WhyCrashed     ReasonCode = "crashed"      // it may have taken down its nodes
@@ -61,6 +62,9 @@ func (r Reason) String() string {
 	case WhyNoNode:
 		return "no node takes work"
 	case WhyNoWork:
+		if r.Node != "" {
+			return r.Node + " has not registered its work"
+		}
 		return "no live node has registered its work"
 	case WhyNoLabel:
 		if r.Node != "" {
@@ -68,6 +72,9 @@ func (r Reason) String() string {
 		}
 		return fmt.Sprintf("it needs label %s, no live node that has the work has it", r.Detail)
 	case WhyCordoned:
+		if r.Node != "" {
+			return r.Node + " is cordoned"
+		}
 		return "every node that could run it is cordoned or draining"
 	case WhyFull:
 		if r.Node != "" {
@@ -115,6 +122,8 @@ func (r Reason) String() string {
 		return "its schedule cannot be used: " + r.Detail
 	case WhyTaskChanged:
 		return "the task runs another work now"
+	case WhyMoved:
+		return "an operator wants it on another node"
 	case WhyRestart:
 		return "a restart was asked for"
 	case WhyEdited:

@@ -80,6 +80,21 @@ type State struct {
 	Errors  []RecordError `json:"errors,omitempty"` // records of the store that cannot be used
 }
 
+// Tally counts the workers that run and those that should; of runs those that are not over.
+func (s *State) Tally() (running, wanted int) {
+	for _, t := range s.Tasks {
+		if running += t.Running; !t.Runs && !t.Paused {
+			wanted += t.WorkerNum
+		}
+	}
+	for _, r := range s.Runs {
+		if r.State == RunGoesOn {
+			wanted += r.WorkerNum - r.Done - r.Failed
+		}
+	}
+	return running, wanted
+}
+
 // NodeInfo describes a member.
 type NodeInfo struct {
 	Name    string `json:"name"`
@@ -111,6 +126,14 @@ type DrainInfo struct {
 	From     int      `json:"from"` // slots that it had when it was asked for
 	Left     int      `json:"left"` // slots that it has still
 	Deadline Duration `json:"deadline,omitempty"`
+}
+
+// Lease is how long a node may go on without a word from the coordination service, by its own clock. Its workers are
+// told to stop before it is over.
+type Lease struct {
+	Holds  bool  `json:"holds"`  // and its workers may run
+	LeftMs int64 `json:"leftMs"` // milliseconds until it is over
+	OfMs   int64 `json:"ofMs"`   // milliseconds that it lasts from the last word on
 }
 
 // TaskInfo describes a task.

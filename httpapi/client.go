@@ -3,12 +3,15 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,18 +23,54 @@ import (
 var (
 	// ErrUnreachable: no node answers at the address.
 	ErrUnreachable = errors.New("no node answers")
-	// ErrRefused: a node answered with an error.
+	// ErrRefused: a node answered with an error; it is a *RefusedError.
 	ErrRefused = errors.New("the node refused")
+	// ErrConflict: it exists already, or it is not any more as it was when it was looked at.
+	ErrConflict = errors.New("conflict")
+	// ErrNotFound: there is no such thing.
+	ErrNotFound = errors.New("not found")
 )
 
-// Client asks a node.
-type Client struct {
-	base string
-	http *http.Client
+// RefusedError is an error that a node answered with. It matches ErrRefused, and ErrConflict or ErrNotFound if
+// it is one.
+type RefusedError struct {
+	Problem
 }
 
+// Error says what is wrong, in the node's words.
+func (e *RefusedError) Error() string { return words(&e.Problem) }
+
+// Is tells what kind of error it is.
+func (e *RefusedError) Is(target error) bool {
+	switch target {
+	case ErrRefused:
+		return true
+	case ErrConflict:
+		return e.Status == http.StatusConflict || e.Status == http.StatusPreconditionFailed
+	case ErrNotFound:
+		return e.Status == http.StatusNotFound
+	}
+	return false
+}
+
+// ClientOptions say how a client asks.
+type ClientOptions struct {
+	Token string      // "" for none
+	TLS   *tls.Config // nil for the system's roots
+}
+
+// Client asks a node. Its methods may be called from any goroutine.
+type Client struct {
+	base  string
+	token string
+	http  *http.Client
+}
+
+// clientPatience is how long an answer may take that is not waited with.
+const clientPatience = 15 * time.Second
+
 // NewClient returns a client of the node at a URL such as "http://127.0.0.1:8800".
-func NewClient(server string) (*Client, error) {
+func NewClient(server string, options ClientOptions) (*Client, error) {
 	if !strings.Contains(server, "://") {
 		server = "http://" + server
 	}
@@ -39,19 +78,80 @@ func NewClient(server string) (*Client, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fmt.Errorf("server %q: want a URL such as http://127.0.0.1:8800", server)
 	}
-	return &Client{base: strings.TrimSuffix(u.String(), "/"), http: &http.Client{Timeout: 10 * time.Second}}, nil
+	transport := http.DefaultTransport
+	if options.TLS != nil {
+		transport = &http.Transport{TLSClientConfig: options.TLS, Proxy: http.ProxyFromEnvironment}
+	}
+	return &Client{base: strings.TrimSuffix(u.String(), "/"), token: options.Token, http: &http.Client{Transport: transport}}, nil
 }
+
+// Server returns the URL of the node.
+func (c *Client) Server() string { return c.base }
 
 // State returns the cluster as the node sees it, and the answer as it came.
 func (c *Client) State(ctx context.Context) (state cluster.State, raw []byte, err error) {
-	raw, err = c.get(ctx, "/api/v1/state")
-	if err != nil {
-		return state, nil, err
+	raw, err = c.Get(ctx, "/api/v1/state", nil, &state)
+	return state, raw, err
+}
+
+// Get asks for something, and returns the answer as it came, too.
+func (c *Client) Get(ctx context.Context, path string, query url.Values, answer any) (raw []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, clientPatience)
+	defer cancel()
+	return c.exchange(ctx, request{path: path, query: query}, answer, http.StatusOK)
+}
+
+// Health returns whether the node answers, or with ready whether it is a member at work.
+func (c *Client) Health(ctx context.Context, ready bool) (health Health, err error) {
+	ctx, cancel := context.WithTimeout(ctx, clientPatience)
+	defer cancel()
+	path := "/healthz"
+	if ready {
+		path = "/readyz"
 	}
-	if err := json.Unmarshal(raw, &state); err != nil {
-		return state, nil, fmt.Errorf("%w: %s does not answer like a node: %w", ErrUnreachable, c.base, err)
+	want := []int{http.StatusOK}
+	if ready {
+		want = append(want, http.StatusServiceUnavailable)
 	}
-	return state, raw, nil
+	_, err = c.exchange(ctx, request{path: path}, &health, want...)
+	return health, err
+}
+
+// Wish is a request that changes something.
+type Wish struct {
+	Method string // "" for POST
+	Path   string
+	Body   any           // nil for none
+	Match  string        // the revision that it is based on, "" for any
+	Wait   time.Duration // how long to wait until it has settled; 0 not to
+}
+
+// Do asks for a change. It is done when leaders see to it, and within Wait if the answer says that it has
+// settled.
+func (c *Client) Do(ctx context.Context, w Wish) (accepted Accepted, err error) {
+	ctx, cancel := context.WithTimeout(ctx, clientPatience+w.Wait)
+	defer cancel()
+	query, header := url.Values{}, http.Header{}
+	if w.Wait > 0 {
+		query.Set("wait", w.Wait.String())
+	}
+	if w.Match != "" {
+		header.Set("If-Match", etag(w.Match))
+	}
+	method := w.Method
+	if method == "" {
+		method = http.MethodPost
+	}
+	_, err = c.exchange(ctx, request{method, w.Path, query, w.Body, header}, &accepted, http.StatusAccepted)
+	return accepted, err
+}
+
+// Plan asks what a change would do.
+func (c *Client) Plan(ctx context.Context, change cluster.Change) (plan cluster.Plan, raw []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, clientPatience)
+	defer cancel()
+	raw, err = c.exchange(ctx, request{method: http.MethodPost, path: "/api/v1/plan", body: change}, &plan, http.StatusOK)
+	return plan, raw, err
 }
 
 // LogQuery is what is asked of a worker's log.
@@ -67,21 +167,14 @@ func (c *Client) Log(ctx context.Context, slot cluster.Slot, q LogQuery, each fu
 	if run != "" {
 		query.Set("run", run)
 	}
-	target := c.base + "/api/v1/workers/" + url.PathEscape(task) + "/" + strconv.Itoa(slot.Index) + "/log?" + query.Encode()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	resp, err := c.ask(ctx, request{path: "/api/v1/workers/" + url.PathEscape(task) + "/" + strconv.Itoa(slot.Index) + "/log", query: query})
 	if err != nil {
 		return err
 	}
-	patient := *c.http
-	patient.Timeout = 0 // it may go on for ever
-	resp, err := patient.Do(req)
-	if err != nil {
-		return fmt.Errorf("%w at %s: %w", ErrUnreachable, c.base, err)
-	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
-		body, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-		return c.refused(target, resp.Status, body)
+		_, err = c.read(resp, nil, http.StatusOK)
+		return err
 	}
 	for lines := json.NewDecoder(resp.Body); ; {
 		var line cluster.LogLine
@@ -97,59 +190,83 @@ func (c *Client) Log(ctx context.Context, slot cluster.Slot, q LogQuery, each fu
 	}
 }
 
-// Do posts a wish and returns it in the node's words.
-func (c *Client) Do(ctx context.Context, path string, body any) (accepted string, err error) {
-	text, err := json.Marshal(body)
-	if err != nil {
-		return "", err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+path, bytes.NewReader(text))
-	if err != nil {
-		return "", err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return "", fmt.Errorf("%w at %s: %w", ErrUnreachable, c.base, err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil {
-		return "", fmt.Errorf("%w at %s: %w", ErrUnreachable, c.base, err)
-	}
-	var a Accepted
-	if resp.StatusCode != http.StatusAccepted || json.Unmarshal(answer, &a) != nil {
-		return "", c.refused(path, resp.Status, answer)
-	}
-	return a.Accepted, nil
+// request is what is sent.
+type request struct {
+	method, path string // "" for GET
+	query        url.Values
+	body         any
+	header       http.Header
 }
 
-// refused is the error of an answer that is none of what was asked for.
-func (c *Client) refused(path, status string, body []byte) error {
-	var p Problem
-	if json.Unmarshal(body, &p) != nil || p.Title == "" {
-		return fmt.Errorf("%w: %s answered %s", ErrRefused, path, status)
-	}
-	return fmt.Errorf("%w: %s", ErrRefused, words(&p))
-}
-
-func (c *Client) get(ctx context.Context, path string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
+// exchange sends a request and reads the answer.
+func (c *Client) exchange(ctx context.Context, r request, answer any, want ...int) ([]byte, error) {
+	resp, err := c.ask(ctx, r)
 	if err != nil {
 		return nil, err
 	}
+	defer func() { _ = resp.Body.Close() }()
+	return c.read(resp, answer, want...)
+}
+
+// ask sends a request.
+func (c *Client) ask(ctx context.Context, r request) (*http.Response, error) {
+	target := c.base + r.path
+	if len(r.query) > 0 {
+		target += "?" + r.query.Encode()
+	}
+	var content io.Reader
+	if r.body != nil {
+		text, err := json.Marshal(r.body)
+		if err != nil {
+			return nil, err
+		}
+		content = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, target, content)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(req.Header, r.header)
+	if r.body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("%w at %s: %w", ErrUnreachable, c.base, err)
+		return nil, fmt.Errorf("%w at %s: %w", ErrUnreachable, c.base, unwrapURL(err))
 	}
-	defer func() { _ = resp.Body.Close() }()
+	return resp, nil
+}
+
+// unwrapURL takes the request out of an error, which says the same again.
+func unwrapURL(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// read reads an answer with a status that is wanted, or the problem that came in its place.
+func (c *Client) read(resp *http.Response, answer any, want ...int) ([]byte, error) {
 	const most = 256 << 20
-	body, err := io.ReadAll(io.LimitReader(resp.Body, most))
+	text, err := io.ReadAll(io.LimitReader(resp.Body, most))
 	if err != nil {
 		return nil, fmt.Errorf("%w at %s: %w", ErrUnreachable, c.base, err)
 	}
-	if resp.StatusCode == http.StatusOK {
-		return body, nil
+	if !slices.Contains(want, resp.StatusCode) {
+		e := &RefusedError{}
+		if json.Unmarshal(text, &e.Problem) != nil || e.Title == "" {
+			return nil, fmt.Errorf("%w: what answers at %s is no node: %s", ErrUnreachable, c.base, resp.Status)
+		}
+		e.Status = resp.StatusCode
+		return nil, e
 	}
-	return nil, c.refused(c.base+path, resp.Status, body)
+	if answer != nil {
+		if err := json.Unmarshal(text, answer); err != nil {
+			return nil, fmt.Errorf("%w: what answers at %s is no node: %w", ErrUnreachable, c.base, err)
+		}
+	}
+	return text, nil
 }

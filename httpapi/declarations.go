@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -24,36 +25,37 @@ type taskAnswer struct {
 }
 
 // serveDeclarations serves what tasks declare.
-func (a *api) serveDeclarations() {
+func (a *API) serveDeclarations() {
 	const all, one = "/api/v1/tasks", "/api/v1/tasks/{task}"
 	tags := []string{"tasks"}
 	handle(a, huma.Operation{
-		OperationID: "list-tasks", Method: http.MethodGet, Path: all, Tags: tags, Summary: "All tasks, with what they declare",
+		OperationID: "list-tasks", Method: http.MethodGet, Path: all, Tags: tags, Metadata: as(RoleView), Summary: "All tasks, with what they declare",
 	}, func(ctx context.Context, _ *struct{}) (*body[Tasks], error) {
-		list, err := a.node.Tasks(ctx)
-		return &body[Tasks]{Tasks{list}}, err
+		list, err := a.tasks(ctx)
+		return &body[Tasks]{Tasks{append([]cluster.TaskDetail{}, list...)}}, err // none is a list, too
 	})
 	handle(a, huma.Operation{
-		OperationID: "get-task", Method: http.MethodGet, Path: one, Tags: tags, Errors: []int{http.StatusNotFound}, Summary: "A task, with what it declares",
+		OperationID: "get-task", Method: http.MethodGet, Path: one, Tags: tags, Metadata: as(RoleView), Errors: []int{http.StatusNotFound}, Summary: "A task, with what it declares",
 	}, func(ctx context.Context, in *TaskPath) (*taskAnswer, error) {
 		task, err := a.task(ctx, in.Task)
 		return &taskAnswer{etag(task.Revision), task}, err
 	})
 	type create struct {
+		Wait
 		IdempotencyKey string `header:"Idempotency-Key" doc:"Any text that is new for every task that is to be created. With one, a task that is there and declares the same is what an earlier attempt has created."`
 		Body           cluster.TaskSpec
 	}
 	handle(a, huma.Operation{
-		OperationID: "create-task", Method: http.MethodPost, Path: all, Tags: tags, DefaultStatus: http.StatusAccepted,
+		OperationID: "create-task", Method: http.MethodPost, Path: all, Tags: tags, Metadata: as(RoleAdmin), DefaultStatus: http.StatusAccepted,
 		Errors:  []int{http.StatusConflict, http.StatusUnprocessableEntity},
 		Summary: "Creates a task",
 	}, func(ctx context.Context, in *create) (*accepted, error) {
 		op := cluster.Declare(in.Body)
 		op.If = cluster.IfAbsent
-		out, err := a.do(ctx, op)
-		if err != nil && in.IdempotencyKey != "" {
-			if task, terr := a.task(ctx, in.Body.Name); terr == nil && task.Declared == in.Body {
-				return &accepted{etag(task.Revision), Accepted{op.String(), task.Revision}}, nil
+		out, err := a.do(ctx, op, in.Wait)
+		if errors.Is(err, cluster.ErrExists) && in.IdempotencyKey != "" {
+			if task, terr := a.seen(ctx, in.Body.Name); terr == nil && task.Declared == in.Body {
+				return &accepted{etag(task.Revision), Accepted{Accepted: op.String(), Revision: task.Revision}}, nil
 			}
 		}
 		return out, err
@@ -61,27 +63,29 @@ func (a *api) serveDeclarations() {
 	type replace struct {
 		TaskPath
 		Condition
+		Wait
 		IfNoneMatch string `header:"If-None-Match" enum:"*" doc:"* for a task that must not exist."`
 		Body        cluster.TaskSpec
 	}
 	accept(a, huma.Operation{
-		OperationID: "replace-task", Method: http.MethodPut, Path: one, Tags: tags, Errors: []int{http.StatusConflict, http.StatusPreconditionFailed},
+		OperationID: "replace-task", Method: http.MethodPut, Path: one, Tags: tags, Metadata: as(RoleAdmin), Errors: []int{http.StatusConflict, http.StatusPreconditionFailed},
 		Summary:     "Puts a declaration in force, in place of the one that the task has",
 		Description: "The task is created if it does not exist. What scale and pause did to it stays.",
-	}, func(in *replace) cluster.Operation {
+	}, func(in *replace) (cluster.Operation, Wait) {
 		op := cluster.Operation{Kind: cluster.OpDeclare, Task: in.Task, Spec: &in.Body, If: in.revision()}
 		if in.IfNoneMatch != "" {
 			op.If = cluster.IfAbsent
 		}
-		return op
+		return op, in.Wait
 	})
 	type patch struct {
 		TaskPath
 		Condition
+		Wait
 		Body map[string]any `doc:"The fields that change; null takes one back."`
 	}
 	handle(a, huma.Operation{
-		OperationID: "patch-task", Method: http.MethodPatch, Path: one, Tags: tags, DefaultStatus: http.StatusAccepted,
+		OperationID: "patch-task", Method: http.MethodPatch, Path: one, Tags: tags, Metadata: as(RoleAdmin), DefaultStatus: http.StatusAccepted,
 		Errors:      []int{http.StatusNotFound, http.StatusPreconditionFailed, http.StatusUnprocessableEntity},
 		Summary:     "Changes parts of what a task declares",
 		Description: "A merge patch (RFC 7396) of the declaration.",
@@ -92,22 +96,47 @@ func (a *api) serveDeclarations() {
 		}
 		op := cluster.Patch(in.Task, text)
 		op.If = in.revision()
-		return a.do(ctx, op)
+		return a.do(ctx, op, in.Wait)
 	})
 	accept(a, huma.Operation{
-		OperationID: "delete-task", Method: http.MethodDelete, Path: one, Tags: tags, Errors: []int{http.StatusPreconditionFailed},
+		OperationID: "delete-task", Method: http.MethodDelete, Path: one, Tags: tags, Metadata: as(RoleAdmin), Errors: []int{http.StatusPreconditionFailed},
 		Summary:     "Deletes a task, and what is known of its runs",
 		Description: "Its workers are stopped. A file that declares it the same way as before does not bring it back.",
-	}, func(in *taskWrite) cluster.Operation {
+	}, func(in *taskWrite) (cluster.Operation, Wait) {
 		op := cluster.Delete(in.Task)
 		op.If = in.revision()
-		return op
+		return op, in.Wait
 	})
 }
 
+// tasks returns all tasks.
+func (a *API) tasks(ctx context.Context) ([]cluster.TaskDetail, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	m, err := a.feed.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return m.sight.Tasks, nil
+}
+
+// seen returns a task that is there, once this node sees it.
+func (a *API) seen(ctx context.Context, name string) (cluster.TaskDetail, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	m, err := a.feed.current(ctx)
+	for err == nil {
+		if at := slices.IndexFunc(m.sight.Tasks, func(t cluster.TaskDetail) bool { return t.Name == name }); at >= 0 {
+			return m.sight.Tasks[at], nil
+		}
+		m, err = a.feed.next(ctx, m)
+	}
+	return cluster.TaskDetail{}, err
+}
+
 // task returns a task.
-func (a *api) task(ctx context.Context, name string) (cluster.TaskDetail, error) {
-	list, err := a.node.Tasks(ctx)
+func (a *API) task(ctx context.Context, name string) (cluster.TaskDetail, error) {
+	list, err := a.tasks(ctx)
 	if err != nil {
 		return cluster.TaskDetail{}, err
 	}

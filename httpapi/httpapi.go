@@ -2,7 +2,7 @@
 //
 // # The model
 //
-//	request ─▶ refusals (host, size, rate) ─▶ who asks, and may they? ─▶ types and bounds ─▶ the node ─▶ answer
+//	request ─▶ for this node? too fast? ─▶ who asks, and may they? ─▶ types and bounds ─▶ the node ─▶ answer
 //	                                                                          │
 //	                                    the cluster as the node sees it ◀─────┴────▶ a wish in the store
 //
@@ -16,64 +16,124 @@ package httpapi
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/console"
 )
 
 // Node is what the API serves; *xconsumer.Node is one.
 type Node interface {
 	Name() string
-	State(ctx context.Context) (cluster.State, error)
 	Ready() (reasons []string)
-	Tasks(ctx context.Context) ([]cluster.TaskDetail, error)
+	Lease() cluster.Lease
+	Watch(ctx context.Context, seen int64) (cluster.Sight, error)
+	Events(ctx context.Context) <-chan cluster.Event
 	Do(ctx context.Context, op cluster.Operation) (revision string, err error)
 	Plan(ctx context.Context, change cluster.Change) (cluster.Plan, error)
 	Apply(ctx context.Context, change cluster.Change, revision string) error
 	Runs(ctx context.Context, task string) ([]cluster.RunInfo, error)
+	Decisions(ctx context.Context) (cluster.Decisions, error)
+	Past(ctx context.Context, decision int64) (cluster.Past, error)
+	Explain(ctx context.Context, slot cluster.Slot) (cluster.Explanation, error)
+	Report(ctx context.Context) (cluster.BugReport, error)
 	Log(slot cluster.Slot, last int) ([]cluster.LogLine, error)
 	FollowLog(ctx context.Context, slot cluster.Slot, first int64) ([]cluster.LogLine, error)
+	Stack(slot cluster.Slot) (string, error)
 }
 
-// Handler returns the API of a node. Without peers, nil, it asks no other node and answers none.
-func Handler(node Node, peers *Peers) http.Handler {
+// Options say how a node is served. The zero value serves it to everybody who can reach it under a name of this
+// machine.
+type Options struct {
+	Peers  *Peers // to ask other nodes, nil to ask none and answer none
+	Access *Access
+	Build  Build
+	// Config is the node's configuration as JSON, without any secret.
+	Config map[string]any
+	// Metrics makes what answers /metrics, of the API's measures and what else there is; nil for nothing.
+	Metrics func(api func() []cluster.Measure) http.Handler
+	Log     *slog.Logger   // nil for slog.Default()
+	Level   *slog.LevelVar // of the log, to be changed by the API; nil if it cannot
+}
+
+// API serves a node over HTTP.
+type API struct {
+	node      Node
+	peers     *Peers
+	access    *Access
+	options   Options
+	huma      huma.API
+	feed      *feed
+	runs      cache[string, []cluster.RunInfo]
+	guard     *guard
+	handler   http.Handler
+	console   http.Handler
+	followers atomic.Int64
+	closing   chan struct{}
+	requests  requests
+}
+
+// New returns the API of a node. It answers while Run runs.
+func New(node Node, options Options) *API {
+	if options.Access == nil {
+		options.Access = &Access{}
+	}
+	if options.Log == nil {
+		options.Log = slog.Default()
+	}
 	mux := http.NewServeMux()
-	serve(mux, node, peers)
-	return http.NewCrossOriginProtection().Handler(mux) // no other site's page may operate a cluster
-}
-
-type api struct {
-	node  Node
-	peers *Peers
-	huma  huma.API
-}
-
-// serve serves everything on a mux.
-func serve(mux *http.ServeMux, node Node, peers *Peers) *api {
-	a := &api{node, peers, newHuma(mux)}
-	a.serveState()
+	a := &API{node: node, peers: options.Peers, access: options.Access, options: options, feed: newFeed(node), console: console.Handler(), closing: make(chan struct{})}
+	a.huma = newHuma(mux)
+	a.huma.UseMiddleware(authorize(a.huma))
+	a.serveState(mux)
 	a.serveHealth()
+	a.serveSessions()
 	a.serveTasks()
 	a.serveWorkers(mux)
-	a.serveNodes()
+	a.serveNodes(mux)
 	a.serveMoves()
+	a.serveHistory()
+	a.serveAbout()
+	a.serveMetrics(mux)
+	a.openAnswers()
 	mux.HandleFunc("/", a.unknown)
+	a.guard = newGuard(options.Access, noteRoute(mux))
+	a.handler = a.requests.measured(http.NewCrossOriginProtection().Handler(http.HandlerFunc(a.remember))) // no other site's page may operate a cluster
 	return a
+}
+
+// remember notes the request for those operations that need more of it than what is described.
+func (a *API) remember(w http.ResponseWriter, r *http.Request) {
+	a.guard.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, r)))
+}
+
+// ServeHTTP answers a request.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
+
+// Run keeps what is served up to date until ctx ends. Then it ends all streams, and returns nil. It may be
+// called once.
+func (a *API) Run(ctx context.Context) error {
+	context.AfterFunc(ctx, func() { close(a.closing) })
+	a.feed.run(ctx)
+	return nil
 }
 
 // patience bounds how long a request waits for the coordination service.
 const patience = 5 * time.Second
 
 // handle serves an operation: what it takes and gives are types, and its errors become problems.
-func handle[I, O any](a *api, op huma.Operation, h func(context.Context, *I) (*O, error)) {
+func handle[I, O any](a *API, op huma.Operation, h func(context.Context, *I) (*O, error)) {
 	op.Errors = append(op.Errors, http.StatusServiceUnavailable)
+	if op.Metadata != nil {
+		op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden)
+	}
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
-		ctx, cancel := context.WithTimeout(ctx, patience)
-		defer cancel()
 		out, err := h(ctx, in)
 		if err != nil {
 			return nil, a.problem(err)
@@ -88,7 +148,10 @@ type body[T any] struct{ Body T }
 // Accepted is the answer to a wish that is in the store.
 type Accepted struct {
 	Accepted string `json:"accepted" doc:"The wish, in words."`
-	Revision string `json:"revision" doc:"Of the record that says it: of a task, what If-Match takes."`
+	Revision string `json:"revision" doc:"Of the record that says it: of a task, what If-Match takes; of a run that was asked for, its id."`
+	Settled  *bool  `json:"settled,omitempty" doc:"With wait: whether everything that was touched runs where it should, and all that cannot has no place."`
+	// Waiting says what is not settled.
+	Waiting []string `json:"waiting,omitempty" doc:"With wait, if it is not settled: what there is still to do."`
 }
 
 // accepted is that answer, with the revision as a header, too.
@@ -114,16 +177,42 @@ func (c *Condition) revision() string {
 func etag(revision string) string { return `"` + revision + `"` }
 
 // accept serves an operation that notes a wish.
-func accept[I any](a *api, op huma.Operation, wish func(*I) cluster.Operation) {
+func accept[I any](a *API, op huma.Operation, wish func(*I) (cluster.Operation, Wait)) {
 	op.DefaultStatus = http.StatusAccepted
-	op.Errors = append(op.Errors, http.StatusNotFound, http.StatusUnprocessableEntity)
-	handle(a, op, func(ctx context.Context, in *I) (*accepted, error) { return a.do(ctx, wish(in)) })
+	op.Errors = append(op.Errors, http.StatusNotFound, http.StatusUnprocessableEntity, http.StatusTooManyRequests)
+	if op.Metadata == nil {
+		op.Metadata = as(RoleOperate)
+	}
+	handle(a, op, func(ctx context.Context, in *I) (*accepted, error) {
+		op, wait := wish(in)
+		return a.do(ctx, op, wait)
+	})
 }
 
-func (a *api) do(ctx context.Context, op cluster.Operation) (*accepted, error) {
-	revision, err := a.node.Do(ctx, op)
+// do notes a wish in the name of who asks, and waits for as long as they want to.
+func (a *API) do(ctx context.Context, op cluster.Operation, wait Wait) (*accepted, error) {
+	c := callerOf(ctx)
+	op.By, op.From = c.name, c.from
+	if !a.access.closed() {
+		op.By = "" // the node's own name
+	}
+	writing, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var before *moment
+	if wait.asked() {
+		var err error
+		if before, err = a.feed.current(writing); err != nil {
+			return nil, err
+		}
+	}
+	revision, err := a.node.Do(writing, op)
 	if err != nil {
 		return nil, err
 	}
-	return &accepted{etag(revision), Accepted{op.String(), revision}}, nil
+	a.options.Log.Info("asked for", "what", op.String(), "by", c.name, "from", c.from, "revision", revision)
+	out := Accepted{Accepted: op.String(), Revision: revision}
+	if wait.asked() {
+		a.settle(ctx, &out, wait, goalOf(op, revision, before))
+	}
+	return &accepted{etag(revision), out}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -16,6 +17,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/test/apinode"
 
 	"go.uber.org/goleak"
 )
@@ -24,24 +26,32 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"))
 }
 
+// node is a node that notes what it is asked for.
 type node struct {
-	httpapi.Node // what it does not do itself is not asked of it
-
-	state   cluster.State
-	err     error
-	reasons []string
-	did     *[]string // what was asked for
-	tasks   []cluster.TaskDetail
+	*apinode.Node
+	did *[]string
+	err error // of what it does
 }
 
-func (n node) Name() string                                 { return "n1" }
-func (n node) State(context.Context) (cluster.State, error) { return n.state, n.err }
-func (n node) Ready() []string                              { return n.reasons }
+func newNode(state cluster.State, tasks ...cluster.TaskDetail) node {
+	return node{apinode.New(state, tasks...), new([]string), nil}
+}
 
-func (n node) Tasks(context.Context) ([]cluster.TaskDetail, error) { return n.tasks, nil }
+// doing is a node that fails to do what it is asked for.
+func doing(err error, tasks ...cluster.TaskDetail) node {
+	n := newNode(cluster.State{}, tasks...)
+	n.err = err
+	return n
+}
+
+func failing(err error, reasons ...string) node {
+	n := newNode(cluster.State{})
+	n.Err, n.Reasons = err, reasons
+	return n
+}
 
 func (n node) Do(_ context.Context, op cluster.Operation) (string, error) {
-	if n.did != nil {
+	{
 		did := op.String()
 		if op.Patch != nil {
 			did += " " + string(op.Patch)
@@ -59,27 +69,40 @@ func (n node) Plan(_ context.Context, c cluster.Change) (cluster.Plan, error) {
 }
 
 func (n node) Apply(_ context.Context, c cluster.Change, revision string) error {
-	if n.did != nil {
+	{
 		*n.did = append(*n.did, fmt.Sprint("apply ", c.Drain, " at ", revision))
 	}
 	return n.err
 }
 
-func get(t *testing.T, n node, method, path string) (*http.Response, map[string]any) {
+// ask sends a request to the API of a node and returns the answer with its body.
+func ask(t *testing.T, n httpapi.Node, method, path, body string, header ...string) (*http.Response, []byte) {
 	t.Helper()
-	w := httptest.NewRecorder()
-	httpapi.Handler(n, nil).ServeHTTP(w, httptest.NewRequest(method, path, nil))
-	resp := w.Result()
-	var body map[string]any
-	if err := json.NewDecoder(resp.Body).Decode(&body); err != nil {
+	server := apinode.Serve(t, n, httpapi.Options{Log: slog.New(slog.DiscardHandler)})
+	r, err := http.NewRequestWithContext(t.Context(), method, server.URL+path, strings.NewReader(body))
+	if err != nil {
 		t.Fatal(err)
 	}
-	return resp, body
+	for i := 0; i+1 < len(header); i += 2 {
+		if header[i] != "" {
+			r.Header.Set(header[i], header[i+1])
+		}
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, text
 }
 
 func TestAnswers(t *testing.T) {
-	good := node{state: cluster.State{Cluster: "c", Nodes: []cluster.NodeInfo{}, Lost: []cluster.NodeInfo{}, Tasks: []cluster.TaskInfo{}, Workers: []cluster.WorkerInfo{}}}
-	bad := node{err: errors.New("no idea"), reasons: []string{"connecting"}}
+	good := newNode(cluster.State{Cluster: "c", Nodes: []cluster.NodeInfo{}, Lost: []cluster.NodeInfo{}, Tasks: []cluster.TaskInfo{}, Workers: []cluster.WorkerInfo{}})
+	bad := failing(errors.New("no idea"), "connecting")
 	for _, c := range []struct {
 		name         string
 		node         node
@@ -96,7 +119,11 @@ func TestAnswers(t *testing.T) {
 		{"no writing", good, "POST", "/api/v1/state", 404, "application/problem+json", `{"status":404,"title":"not found","detail":"POST /api/v1/state is not served; GET /api/v1/openapi.yaml tells what is"}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			resp, body := get(t, c.node, c.method, c.path)
+			resp, text := ask(t, c.node, c.method, c.path, "")
+			var body map[string]any
+			if err := json.Unmarshal(text, &body); err != nil {
+				t.Fatal(err)
+			}
 			var want map[string]any
 			if err := json.Unmarshal([]byte(c.body), &want); err != nil {
 				t.Fatal(err)
@@ -123,7 +150,7 @@ func TestOperations(t *testing.T) {
 		{"a field that there is not", "tasks/a/scale", `{"worker": 3}`, nil, 422, `validation failed; body: expected required property workers to be present; body.worker: unexpected property`},
 		{"two bodies", "tasks/a/scale", `{"workers": 3}{}`, nil, 400, `validation failed; body: invalid character '{' after top-level value`},
 		{"scale to too many", "tasks/a/scale", `{"workers": 100001}`, nil, 422, `validation failed; body.workers: expected number <= 100000`},
-		{"a query that there is not", "tasks/a/pause?wait=no", ``, nil, 422, `validation failed; query.wait: unknown query parameter`},
+		{"a query that there is not", "tasks/a/pause?when=no", ``, nil, 422, `validation failed; query.when: unknown query parameter`},
 		{"pause", "tasks/a/pause", ``, nil, 202, `pause task "a"`},
 		{"resume", "tasks/a/resume", ``, nil, 202, `resume task "a"`},
 		{"reset", "tasks/a/reset", ``, nil, 202, `reset task "a"`},
@@ -147,72 +174,70 @@ func TestOperations(t *testing.T) {
 		{"anything else", "tasks/a/pause", ``, errors.New("odd"), 503, `odd`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var did []string
-			w := httptest.NewRecorder()
-			httpapi.Handler(node{err: c.err, did: &did}, nil).ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/api/v1/"+c.path, strings.NewReader(c.body)))
+			n := doing(c.err)
+			resp, text := ask(t, n, http.MethodPost, "/api/v1/"+c.path, c.body)
+			did := *n.did
 			var body httpapi.Problem
-			if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil {
+			if err := json.Unmarshal(text, &body); err != nil {
 				t.Fatal(err)
 			}
 			got := body.Detail
 			for _, e := range body.Errors {
 				got += "; " + e.Location + ": " + e.Message
 			}
-			if w.Code == http.StatusAccepted && len(did) == 1 {
+			if resp.StatusCode == http.StatusAccepted && len(did) == 1 {
 				got = did[0]
 			}
-			if w.Code != c.status || got != c.want {
-				t.Errorf("status %d, %q; want %d, %q", w.Code, got, c.status, c.want)
+			if resp.StatusCode != c.status || got != c.want {
+				t.Errorf("status %d, %q; want %d, %q", resp.StatusCode, got, c.status, c.want)
 			}
 		})
 	}
 }
 
 func TestPlan(t *testing.T) {
-	w := httptest.NewRecorder()
-	httpapi.Handler(node{}, nil).ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/api/v1/plan", strings.NewReader(`{"drain": ["n2"]}`)))
+	resp, text := ask(t, doing(nil), http.MethodPost, "/api/v1/plan", `{"drain": ["n2"]}`)
 	var plan cluster.Plan
-	if err := json.Unmarshal(w.Body.Bytes(), &plan); err != nil || w.Code != http.StatusOK || plan.Revision != "[n2]" {
-		t.Errorf("status %d, %+v, %v", w.Code, plan, err)
+	if err := json.Unmarshal(text, &plan); err != nil || resp.StatusCode != http.StatusOK || plan.Revision != "[n2]" {
+		t.Errorf("status %d, %+v, %v", resp.StatusCode, plan, err)
 	}
 }
 
 // A page of another site cannot make a browser operate a cluster.
 func TestOtherSitesAreRefused(t *testing.T) {
-	r := httptest.NewRequest(http.MethodPost, "/api/v1/tasks/a/pause", nil)
-	r.Header.Set("Sec-Fetch-Site", "cross-site")
-	w := httptest.NewRecorder()
-	var did []string
-	httpapi.Handler(node{did: &did}, nil).ServeHTTP(w, r)
-	if w.Code != http.StatusForbidden || len(did) > 0 {
-		t.Errorf("status %d, did %v", w.Code, did)
+	n := doing(nil)
+	resp, _ := ask(t, n, http.MethodPost, "/api/v1/tasks/a/pause", "", "Sec-Fetch-Site", "cross-site")
+	if resp.StatusCode != http.StatusForbidden || len(*n.did) > 0 {
+		t.Errorf("status %d, did %v", resp.StatusCode, *n.did)
 	}
 }
 
-func TestClient(t *testing.T) {
-	serve := func(h http.Handler) *httpapi.Client {
-		server := httptest.NewServer(h)
-		t.Cleanup(server.Close)
-		c, err := httpapi.NewClient(server.URL + "/")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
+func client(t *testing.T, url string) *httpapi.Client {
+	t.Helper()
+	c, err := httpapi.NewClient(url, httpapi.ClientOptions{})
+	if err != nil {
+		t.Fatal(err)
 	}
-	state, raw, err := serve(httpapi.Handler(node{state: cluster.State{Cluster: "c"}}, nil)).State(t.Context())
+	return c
+}
+
+func TestClient(t *testing.T) {
+	state, raw, err := client(t, apinode.Serve(t, newNode(cluster.State{Cluster: "c"}), httpapi.Options{}).URL).State(t.Context())
 	if err != nil || state.Cluster != "c" || !strings.Contains(string(raw), `"cluster":"c"`) {
 		t.Errorf("%+v, %s, %v", state, raw, err)
 	}
-	_, _, err = serve(httpapi.Handler(node{err: errors.New("no idea"), reasons: []string{"connecting"}}, nil)).State(t.Context())
+	_, _, err = client(t, apinode.Serve(t, failing(errors.New("no idea"), "connecting"), httpapi.Options{}).URL).State(t.Context())
 	if !errors.Is(err, httpapi.ErrRefused) || !strings.Contains(err.Error(), "no idea; connecting") {
 		t.Errorf("refused: %v", err)
 	}
-	_, _, err = serve(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) })).State(t.Context())
+	html := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }))
+	defer html.Close()
+	_, _, err = client(t, html.URL).State(t.Context())
 	if !errors.Is(err, httpapi.ErrUnreachable) {
 		t.Errorf("another server: %v", err)
 	}
 	for _, bad := range []string{"", "ftp://x", "http://", "http://a b"} {
-		if _, err := httpapi.NewClient(bad); err == nil {
+		if _, err := httpapi.NewClient(bad, httpapi.ClientOptions{}); err == nil {
 			t.Errorf("%q is accepted", bad)
 		}
 	}
@@ -234,15 +259,8 @@ func TestSpec(t *testing.T) {
 	if err != nil || string(committed) != string(spec) {
 		t.Errorf("%s is not what the types say, %v; UPDATE=1 go test ./httpapi writes it\n%s", file, err, cmp.Diff(string(committed), string(spec)))
 	}
-	server := httptest.NewServer(httpapi.Handler(node{}, nil))
-	defer server.Close()
-	resp, err := http.Get(server.URL + "/api/v1/openapi.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if served, err := io.ReadAll(resp.Body); err != nil || string(served) != string(spec) {
-		t.Errorf("a node serves another one: %v", err)
+	if _, served := ask(t, newNode(cluster.State{}), http.MethodGet, "/api/v1/openapi.yaml", ""); string(served) != string(spec) {
+		t.Error("a node serves another one")
 	}
 }
 
@@ -274,36 +292,72 @@ func TestTasks(t *testing.T) {
 		{"get none", "GET", "tasks/b", ``, [2]string{}, nil, 404, `no such task: "b"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var did []string
-			w := httptest.NewRecorder()
-			r := httptest.NewRequest(c.method, "/api/v1/"+c.path, strings.NewReader(c.body))
-			if c.header[0] != "" {
-				r.Header.Set(c.header[0], c.header[1])
-			}
-			httpapi.Handler(node{err: c.err, did: &did, tasks: there}, nil).ServeHTTP(w, r)
+			n := doing(c.err, there...)
+			resp, text := ask(t, n, c.method, "/api/v1/"+c.path, c.body, c.header[:]...)
+			did := *n.did
 			var p httpapi.Problem
-			if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+			if err := json.Unmarshal(text, &p); err != nil {
 				t.Fatal(err)
 			}
 			got := p.Detail
 			for _, e := range p.Errors {
 				got += "; " + e.Location + ": " + e.Message
 			}
-			if w.Code == http.StatusAccepted && len(did) == 1 {
+			if resp.StatusCode == http.StatusAccepted && len(did) == 1 {
 				got = did[0]
-				if tag := w.Header().Get("ETag"); tag != `"8"` && tag != `"7"` {
+				if tag := resp.Header.Get("ETag"); tag != `"8"` && tag != `"7"` {
 					t.Errorf("ETag %s", tag)
 				}
 			}
-			if w.Code != c.status || got != c.want {
-				t.Errorf("status %d, %q; want %d, %q", w.Code, got, c.status, c.want)
+			if resp.StatusCode != c.status || got != c.want {
+				t.Errorf("status %d, %q; want %d, %q", resp.StatusCode, got, c.status, c.want)
 			}
 		})
 	}
-	w := httptest.NewRecorder()
-	httpapi.Handler(node{tasks: there}, nil).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/v1/tasks/a", nil))
+	resp, text := ask(t, newNode(cluster.State{}, there...), http.MethodGet, "/api/v1/tasks/a", "")
 	var got cluster.TaskDetail
-	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Header().Get("ETag") != `"7"` || got.Declared != spec || got.Name != "a" {
-		t.Errorf("%v, %v, %s", err, w.Header(), w.Body)
+	if err := json.Unmarshal(text, &got); err != nil || resp.Header.Get("ETag") != `"7"` || got.Declared != spec || got.Name != "a" {
+		t.Errorf("%v, %v, %s", err, resp.Header, text)
+	}
+}
+
+// How much a node logs can be changed while it runs.
+func TestLogLevel(t *testing.T) {
+	level := &slog.LevelVar{}
+	server := apinode.Serve(t, newNode(cluster.State{}), httpapi.Options{Level: level, Log: slog.New(slog.DiscardHandler)})
+	put := func(body string) int {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, server.URL+"/api/v1/log-level", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		return resp.StatusCode
+	}
+	if code := put(`{"level": "debug"}`); code != http.StatusOK || level.Level() != slog.LevelDebug {
+		t.Errorf("%d, %v", code, level.Level())
+	}
+	if code := put(`{"level": "loud"}`); code != http.StatusUnprocessableEntity || level.Level() != slog.LevelDebug {
+		t.Errorf("%d, %v", code, level.Level())
+	}
+}
+
+// Where there is nothing, lists are empty and not null: programs go through them without a look.
+func TestNothingIsAList(t *testing.T) {
+	server := apinode.Serve(t, newNode(cluster.State{Nodes: []cluster.NodeInfo{}, Lost: []cluster.NodeInfo{}, Tasks: []cluster.TaskInfo{}, Workers: []cluster.WorkerInfo{}}), httpapi.Options{})
+	for _, path := range []string{"state", "tasks", "nodes", "workers", "events", "decisions"} {
+		resp, err := http.Get(server.URL + "/api/v1/" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil || strings.Contains(string(text), "null") {
+			t.Errorf("%s: %s, %v", path, text, err)
+		}
 	}
 }

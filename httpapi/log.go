@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -45,7 +47,7 @@ func readLogQuery(r *http.Request) (q logQuery, err error) {
 }
 
 // workerLog answers with the log of a worker, from whichever node has it: a JSON object a line.
-func (a *api) workerLog(w http.ResponseWriter, r *http.Request) {
+func (a *API) workerLog(w http.ResponseWriter, r *http.Request) {
 	q, err := readLogQuery(r)
 	if err != nil {
 		a.fail(w, err)
@@ -53,26 +55,24 @@ func (a *api) workerLog(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
-	state, serr := a.node.State(ctx)
-	var at cluster.WorkerInfo
-	for i := range state.Workers {
-		if state.Workers[i].Slot() == q.slot {
-			at = state.Workers[i]
-		}
-	}
+	m, serr := a.feed.current(ctx)
 	_, here := a.node.Log(q.slot, 0)
+	at := cluster.WorkerInfo{}
+	if serr == nil {
+		at, _ = workerOf(m, q.slot)
+	}
 	switch {
 	case at.Node == a.node.Name() || at.Node == "" && here == nil || serr != nil:
 		a.sendLog(w, r, q)
 	case at.Node == "":
 		a.fail(w, fmt.Errorf("%w: %s does not run; its log is on the node that had it, as long as that lives", cluster.ErrNoSlot, q.slot))
 	default:
-		a.forwardLog(w, r, state, at)
+		a.forward(w, r, m, at, "log", "application/x-ndjson")
 	}
 }
 
 // sendLog answers with the log of a worker of this node.
-func (a *api) sendLog(w http.ResponseWriter, r *http.Request, q logQuery) {
+func (a *API) sendLog(w http.ResponseWriter, r *http.Request, q logQuery) {
 	lines, err := a.node.Log(q.slot, q.lines)
 	if err != nil {
 		a.fail(w, err)
@@ -87,7 +87,7 @@ func (a *api) sendLog(w http.ResponseWriter, r *http.Request, q logQuery) {
 	if len(all) > 0 {
 		next = all[0].N + 1
 	}
-	startLines(w, a.node.Name())
+	start(w, a.node.Name(), "application/x-ndjson")
 	out, flush := json.NewEncoder(w), http.NewResponseController(w)
 	for {
 		for i := range lines {
@@ -109,29 +109,39 @@ func (a *api) sendLog(w http.ResponseWriter, r *http.Request, q logQuery) {
 	}
 }
 
-func startLines(w http.ResponseWriter, node string) {
-	w.Header().Set("Content-Type", "application/x-ndjson")
+// start begins an answer that comes bit by bit.
+func start(w http.ResponseWriter, node, kind string) {
+	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("X-Xconsumer-Node", node)
 	w.WriteHeader(http.StatusOK)
 }
 
-// forwardLog fetches the log from the node that has the worker.
-func (a *api) forwardLog(w http.ResponseWriter, r *http.Request, state cluster.State, at cluster.WorkerInfo) {
+// forward fetches what is asked of a worker from the node that has it.
+func (a *API) forward(w http.ResponseWriter, r *http.Request, m *moment, at cluster.WorkerInfo, what, kind string) {
 	address := ""
-	for _, n := range state.Nodes {
+	for _, n := range m.sight.State.Nodes {
 		if n.Member == at.Member {
 			address = n.Advertise
 		}
 	}
-	resp, err := a.peers.get(r.Context(), at.Node, address, "/peer/v1/workers/"+at.Task+"/"+strconv.Itoa(at.Index)+"/log", r.URL.Query(), at.Run)
+	query := r.URL.Query()
+	if at.Run != "" {
+		query.Set("run", at.Run)
+	}
+	a.relay(w, r, at.Node, address, "/peer/v1/workers/"+at.Task+"/"+strconv.Itoa(at.Index)+"/"+what, query, kind)
+}
+
+// relay answers with what another node answers.
+func (a *API) relay(w http.ResponseWriter, r *http.Request, node, address, path string, query url.Values, kind string) {
+	resp, err := a.peers.get(r.Context(), node, address, path, query)
 	if err != nil {
 		a.fail(w, err)
 		return
 	}
 	defer func() { _ = resp.Body.Close() }()
-	startLines(w, at.Node)
+	start(w, node, kind)
 	flush := http.NewResponseController(w)
 	buffer := make([]byte, 32<<10)
 	for {
@@ -146,4 +156,42 @@ func (a *api) forwardLog(w http.ResponseWriter, r *http.Request, state cluster.S
 			return
 		}
 	}
+}
+
+// stack answers with the stacks of a worker's goroutines.
+func (a *API) stack(w http.ResponseWriter, r *http.Request) {
+	q, err := readLogQuery(r)
+	if err != nil {
+		a.fail(w, err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	m, err := a.feed.current(ctx)
+	if err != nil {
+		a.fail(w, err)
+		return
+	}
+	at, ok := workerOf(m, q.slot)
+	switch {
+	case !ok || at.Node == "":
+		a.fail(w, fmt.Errorf("%w: %s does not run", cluster.ErrNoSlot, q.slot))
+	case at.Node == a.node.Name():
+		a.sendStack(w, q)
+	default:
+		a.forward(w, r, m, at, "stack", "text/plain; charset=utf-8")
+	}
+}
+
+func (a *API) sendStack(w http.ResponseWriter, q logQuery) {
+	text, err := a.node.Stack(q.slot)
+	if err != nil {
+		a.fail(w, err)
+		return
+	}
+	if text == "" {
+		text = fmt.Sprintf("no goroutine of %s works for %s: it is a program, or between two executions", a.node.Name(), q.slot)
+	}
+	start(w, a.node.Name(), "text/plain; charset=utf-8")
+	_, _ = io.WriteString(w, text+"\n") // the client has gone
 }

@@ -15,28 +15,24 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/test/apinode"
 )
 
 // logNode is a node that has the log of one worker.
 type logNode struct {
-	httpapi.Node
-
-	name  string
-	state *cluster.State
-	has   cluster.Slot
+	*apinode.Node
+	has cluster.Slot
 
 	mu      sync.Mutex
 	lines   []cluster.LogLine
 	changed chan struct{}
 }
 
-func newLogNode(name string, state *cluster.State, has cluster.Slot) *logNode {
-	return &logNode{name: name, state: state, has: has, changed: make(chan struct{})}
+func newLogNode(name string, has cluster.Slot) *logNode {
+	n := &logNode{Node: apinode.New(cluster.State{}), has: has, changed: make(chan struct{})}
+	n.ID = name
+	return n
 }
-
-func (n *logNode) Name() string                                 { return n.name }
-func (n *logNode) Ready() []string                              { return nil }
-func (n *logNode) State(context.Context) (cluster.State, error) { return *n.state, nil }
 
 func (n *logNode) say(text string) {
 	n.mu.Lock()
@@ -85,28 +81,24 @@ type pair struct {
 func newPair(t *testing.T, slot cluster.Slot, first, second *httpapi.Peers) *pair {
 	t.Helper()
 	p := &pair{}
-	p.asked, p.has = newLogNode("n1", &p.state, cluster.Slot{}), newLogNode("n2", &p.state, slot)
-	other := httptest.NewServer(httpapi.Handler(p.has, second))
-	t.Cleanup(other.Close)
+	p.asked, p.has = newLogNode("n1", cluster.Slot{}), newLogNode("n2", slot)
+	other := apinode.Serve(t, p.has, httpapi.Options{Peers: second})
 	p.target = strings.TrimPrefix(other.URL, "http://")
 	if second != nil {
 		second.Advertise = p.target
 	}
-	p.server = httptest.NewServer(httpapi.Handler(p.asked, first))
-	t.Cleanup(p.server.Close)
+	p.server = apinode.Serve(t, p.asked, httpapi.Options{Peers: first})
 	task, run := cluster.SplitRun(slot.Task)
 	p.state = cluster.State{
 		Nodes:   []cluster.NodeInfo{{Name: "n1", Member: "m1"}, {Name: "n2", Member: "m2", Advertise: p.target}},
 		Workers: []cluster.WorkerInfo{{Task: task, Run: run, Index: slot.Index, Node: "n2", Member: "m2"}},
 	}
-	var err error
-	if p.client, err = httpapi.NewClient(p.server.URL); err != nil {
-		t.Fatal(err)
-	}
+	p.client = client(t, p.server.URL)
 	return p
 }
 
 func (p *pair) read(ctx context.Context, slot cluster.Slot, q httpapi.LogQuery) (texts []string, err error) {
+	p.asked.Set(p.state)
 	err = p.client.Log(ctx, slot, q, func(l cluster.LogLine) error {
 		texts = append(texts, l.Text)
 		if l.Text == "end" {
@@ -177,28 +169,23 @@ func TestPeersAreSigned(t *testing.T) {
 // A signed request is good once, and for what was signed.
 func TestRequestsAreNotRepeated(t *testing.T) {
 	peers := &httpapi.Peers{Secret: []byte(secret), Advertise: "n:1"}
-	state := cluster.State{}
-	n := newLogNode("n2", &state, cluster.Slot{Task: "a"})
+	n := newLogNode("n2", cluster.Slot{Task: "a"})
 	n.say("private")
 	var recorded []*http.Request
-	inner := httpapi.Handler(n, peers)
+	inner := httpapi.New(n, httpapi.Options{Peers: peers})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		recorded = append(recorded, r.Clone(context.Background()))
 		inner.ServeHTTP(w, r)
 	}))
 	defer server.Close()
 	peers.Advertise = strings.TrimPrefix(server.URL, "http://")
-	state = cluster.State{
+	asked := newLogNode("n1", cluster.Slot{})
+	asked.Set(cluster.State{
 		Nodes:   []cluster.NodeInfo{{Name: "n2", Member: "m2", Advertise: peers.Advertise}},
 		Workers: []cluster.WorkerInfo{{Task: "a", Node: "n2", Member: "m2"}},
-	}
-	front := httptest.NewServer(httpapi.Handler(newLogNode("n1", &state, cluster.Slot{}), &httpapi.Peers{Secret: []byte(secret)}))
-	defer front.Close()
-	client, err := httpapi.NewClient(front.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := client.Log(t.Context(), cluster.Slot{Task: "a"}, httpapi.LogQuery{Lines: 1}, func(cluster.LogLine) error { return nil }); err != nil {
+	})
+	front := apinode.Serve(t, asked, httpapi.Options{Peers: &httpapi.Peers{Secret: []byte(secret)}})
+	if err := client(t, front.URL).Log(t.Context(), cluster.Slot{Task: "a"}, httpapi.LogQuery{Lines: 1}, func(cluster.LogLine) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	signed := recorded[len(recorded)-1]

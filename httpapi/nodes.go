@@ -1,7 +1,11 @@
 package httpapi
 
 import (
+	"context"
+	"fmt"
 	"net/http"
+	"reflect"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -13,7 +17,23 @@ type NodePath struct {
 	Node string `path:"node" maxLength:"128" doc:"The node's name."`
 }
 
-func (a *api) serveNodes() {
+// nodeWish names a node that something is to be done with.
+type nodeWish struct {
+	NodePath
+	Wait
+}
+
+// Nodes are all nodes of a cluster.
+type Nodes struct {
+	Nodes []cluster.NodeInfo `json:"nodes" doc:"Members that live."`
+	Lost  []cluster.NodeInfo `json:"lost" doc:"Members that are gone, and not buried yet."`
+}
+
+func (a *API) serveNodes(mux *http.ServeMux) {
+	a.serveNodeReads()
+	mux.HandleFunc("GET /api/v1/nodes/{node}/lease", viewing(a.lease))
+	mux.HandleFunc("GET /peer/v1/lease", a.peers.signed(a.sendLease))
+	a.describeLease()
 	path := func(rest string) string { return "/api/v1/nodes/{node}/" + rest }
 	tags := []string{"nodes"}
 	for kind, summary := range map[cluster.OperationKind]string{
@@ -23,10 +43,18 @@ func (a *api) serveNodes() {
 	} {
 		accept(a, huma.Operation{
 			OperationID: string(kind) + "-node", Method: http.MethodPost, Path: path(string(kind)), Tags: tags, Summary: summary,
-		}, func(in *NodePath) cluster.Operation { return cluster.Operation{Kind: kind, Node: in.Node} })
+		}, func(in *nodeWish) (cluster.Operation, Wait) {
+			return cluster.Operation{Kind: kind, Node: in.Node}, in.Wait
+		})
 	}
+	accept(a, huma.Operation{
+		OperationID: "evict-node", Method: http.MethodPost, Path: path("evict"), Tags: tags, Metadata: as(RoleAdmin),
+		Summary:     "Ends the membership of a node",
+		Description: "Its workers stop, and go elsewhere once its lease is over for certain; it joins again as a new member. To empty a node that works, drain it.",
+	}, func(in *nodeWish) (cluster.Operation, Wait) { return cluster.Evict(in.Node), in.Wait })
 	type drain struct {
 		NodePath
+		Wait
 		Body *struct {
 			Deadline cluster.Duration `json:"deadline,omitempty" doc:"How long what no other node can take may stay, as in \"5m\"; for ever without it."`
 		}
@@ -35,11 +63,95 @@ func (a *api) serveNodes() {
 		OperationID: "drain-node", Method: http.MethodPost, Path: path("drain"), Tags: tags,
 		Summary:     "Moves away what a node has, and gives it nothing new until it is uncordoned",
 		Description: "As fast as the budgets allow. It holds over restarts of the node.",
-	}, func(in *drain) cluster.Operation {
+	}, func(in *drain) (cluster.Operation, Wait) {
 		op := cluster.Operation{Kind: cluster.OpDrain, Node: in.Node}
 		if in.Body != nil {
 			op.Deadline = in.Body.Deadline
 		}
-		return op
+		return op, in.Wait
 	})
+	type label struct {
+		NodePath
+		Wait
+		Body struct {
+			Labels map[string]*string `json:"labels" doc:"Those that change: \"\" hides one that the node has, null puts its own in force again."`
+		}
+	}
+	accept(a, huma.Operation{
+		OperationID: "label-node", Method: http.MethodPost, Path: path("label"), Tags: tags, Metadata: as(RoleAdmin),
+		Summary:     "Changes the labels of a node, whatever its configuration says",
+		Description: "It holds over restarts of the node.",
+	}, func(in *label) (cluster.Operation, Wait) { return cluster.Label(in.Node, in.Body.Labels), in.Wait })
+}
+
+func (a *API) serveNodeReads() {
+	tags := []string{"nodes"}
+	handle(a, huma.Operation{
+		OperationID: "list-nodes", Method: http.MethodGet, Path: "/api/v1/nodes", Tags: tags, Metadata: as(RoleView), Summary: "All nodes",
+	}, func(ctx context.Context, _ *struct{}) (*body[Nodes], error) {
+		m, err := a.moment(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return &body[Nodes]{Nodes{m.sight.State.Nodes, m.sight.State.Lost}}, nil
+	})
+	handle(a, huma.Operation{
+		OperationID: "get-node", Method: http.MethodGet, Path: "/api/v1/nodes/{node}", Tags: tags, Metadata: as(RoleView),
+		Errors: []int{http.StatusNotFound}, Summary: "A node",
+	}, func(ctx context.Context, in *NodePath) (*body[cluster.NodeInfo], error) {
+		m, err := a.moment(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, list := range [][]cluster.NodeInfo{m.sight.State.Nodes, m.sight.State.Lost} {
+			if at := slices.IndexFunc(list, func(n cluster.NodeInfo) bool { return n.Name == in.Node }); at >= 0 {
+				return &body[cluster.NodeInfo]{list[at]}, nil
+			}
+		}
+		return nil, fmt.Errorf("%w: %q", cluster.ErrNoNode, in.Node)
+	})
+}
+
+// lease answers with the lease of a node: only that node itself knows it.
+func (a *API) lease(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("node")
+	m, err := a.moment(r.Context())
+	if name == a.node.Name() { // also while it sees nothing
+		a.sendLease(w, r)
+		return
+	}
+	if err != nil {
+		a.fail(w, err)
+		return
+	}
+	at := slices.IndexFunc(m.sight.State.Nodes, func(n cluster.NodeInfo) bool { return n.Name == name })
+	if at < 0 {
+		a.fail(w, fmt.Errorf("%w: %q", cluster.ErrNoNode, name))
+		return
+	}
+	a.relay(w, r, name, m.sight.State.Nodes[at].Advertise, "/peer/v1/lease", nil, "application/json")
+}
+
+func (a *API) sendLease(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, a.node.Lease())
+}
+
+// describeLease describes the lease, which another node is asked for.
+func (a *API) describeLease() {
+	a.huma.OpenAPI().AddOperation(&huma.Operation{
+		OperationID: "get-node-lease", Method: http.MethodGet, Path: "/api/v1/nodes/{node}/lease", Tags: []string{"nodes"},
+		Summary:    "How long a node may go on without a word from the coordination service",
+		Parameters: []*huma.Param{{Name: "node", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}}},
+		Responses: map[string]*huma.Response{
+			"200":     {Description: "OK", Content: map[string]*huma.MediaType{"application/json": {Schema: a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[cluster.Lease](), true, "Lease")}}},
+			"default": problemResponse(),
+		},
+	})
+}
+
+// moment returns the cluster as it is.
+func (a *API) moment(ctx context.Context) (*moment, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return a.feed.current(ctx)
 }

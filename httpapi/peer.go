@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -27,6 +28,8 @@ import (
 type Peers struct {
 	Secret    []byte // at least MinSecret bytes; none: nobody is asked, and nobody is answered
 	Advertise string // where this node can be reached, host:port
+	// TLS is how to reach nodes that say to be reached at https://host:port; nil for the system's roots.
+	TLS *tls.Config
 
 	mu     sync.Mutex
 	issued map[string]time.Time
@@ -36,7 +39,7 @@ type Peers struct {
 const MinSecret = 32
 
 const (
-	scheme      = "Xconsumer "
+	peerScheme  = "Xconsumer "
 	nonceHeader = "X-Xconsumer-Nonce" // of an answer: what the next request has to sign
 	proofHeader = "X-Xconsumer-Proof" // of an answer: that it comes from a node with the secret
 	nonceLife   = 30 * time.Second
@@ -85,10 +88,10 @@ func (p *Peers) signed(next http.HandlerFunc) http.HandlerFunc {
 			answer(w, &Problem{Status: http.StatusForbidden, Title: "not answered", Detail: "this node has no [http] secretFile"})
 			return
 		}
-		nonce, mac, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Authorization"), scheme), ":")
+		nonce, mac, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Authorization"), peerScheme), ":")
 		want := p.sign("ask", r.Method, r.URL.RequestURI(), p.Advertise, nonce)
 		if !p.take(nonce) || !hmac.Equal([]byte(want), []byte(mac)) {
-			w.Header().Set("WWW-Authenticate", strings.TrimSpace(scheme))
+			w.Header().Set("WWW-Authenticate", strings.TrimSpace(peerScheme))
 			w.Header().Set(nonceHeader, p.issue())
 			answer(w, &Problem{Status: http.StatusUnauthorized, Title: "not signed", Detail: "only nodes of the cluster are answered here: their [http] secretFile must hold the same secret"})
 			return
@@ -99,20 +102,21 @@ func (p *Peers) signed(next http.HandlerFunc) http.HandlerFunc {
 }
 
 // get asks another node.
-func (p *Peers) get(ctx context.Context, node, address, path string, query url.Values, run string) (*http.Response, error) {
+func (p *Peers) get(ctx context.Context, node, address, path string, query url.Values) (*http.Response, error) {
 	switch {
 	case p == nil || len(p.Secret) == 0:
-		return nil, fmt.Errorf("%w: %s has the log, and this node has no [http] secretFile to sign a request to it with; ask %[2]s itself", errPeer, node)
+		return nil, fmt.Errorf("%w: only %s can tell, and this node has no [http] secretFile to sign a request to it with; ask %[2]s itself", errPeer, node)
 	case address == "":
-		return nil, fmt.Errorf("%w: %s has the log, and no [http] advertise where it could be reached; ask %[2]s itself", errPeer, node)
+		return nil, fmt.Errorf("%w: only %s can tell, and it has no [http] advertise where it could be reached; ask %[2]s itself", errPeer, node)
+	}
+	scheme := "http"
+	if host, secure := strings.CutPrefix(address, "https://"); secure {
+		scheme, address = "https", host
 	}
 	if _, _, err := net.SplitHostPort(address); err != nil {
 		return nil, fmt.Errorf("%w: %s is said to be at %q: %w", errPeer, node, address, err)
 	}
-	if run != "" {
-		query.Set("run", run)
-	}
-	target := url.URL{Scheme: "http", Host: address, Path: path, RawQuery: query.Encode()}
+	target := url.URL{Scheme: scheme, Host: address, Path: path, RawQuery: query.Encode()}
 	nonce := ""
 	for {
 		resp, err := p.ask(ctx, &target, address, nonce)
@@ -142,12 +146,12 @@ func (p *Peers) ask(ctx context.Context, target *url.URL, address, nonce string)
 		return nil, err
 	}
 	if nonce != "" {
-		req.Header.Set("Authorization", scheme+nonce+":"+p.sign("ask", req.Method, target.RequestURI(), address, nonce))
+		req.Header.Set("Authorization", peerScheme+nonce+":"+p.sign("ask", req.Method, target.RequestURI(), address, nonce))
 	}
 	// It follows nobody elsewhere, and keeps no connections: logs are asked for by people.
 	client := &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport:     &http.Transport{ResponseHeaderTimeout: patience, DisableKeepAlives: true},
+		Transport:     &http.Transport{ResponseHeaderTimeout: patience, DisableKeepAlives: true, TLSClientConfig: p.TLS},
 	}
 	return client.Do(req)
 }

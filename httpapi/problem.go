@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/console"
 )
 
 // Problem is an error answer (RFC 9457): what is wrong, and in Errors each bad field, or each reason.
@@ -20,16 +21,21 @@ var errRequest = errors.New("the request cannot be read")
 // errPeer: another node cannot be asked.
 var errPeer = errors.New("the other node cannot be asked")
 
+// errWho: somebody says who they are, and is not.
+var errWho = errors.New("unknown token")
+
 // problems turns errors into answers.
 var problems = []struct {
 	err    error
 	status int
 	title  string
 }{
+	{errWho, http.StatusUnauthorized, "unknown token"},
 	{errRequest, http.StatusBadRequest, "the request cannot be read"},
 	{cluster.ErrNoTask, http.StatusNotFound, "no such task"},
 	{cluster.ErrNoNode, http.StatusNotFound, "no such node"},
 	{cluster.ErrNoSlot, http.StatusNotFound, "no such worker"},
+	{cluster.ErrNoDecision, http.StatusNotFound, "no such decision"},
 	{cluster.ErrChange, http.StatusUnprocessableEntity, "refused"},
 	{cluster.ErrExists, http.StatusConflict, "it exists already"},
 	{cluster.ErrMovedOn, http.StatusPreconditionFailed, "the cluster has moved on"},
@@ -38,7 +44,10 @@ var problems = []struct {
 }
 
 // problem returns the answer to an error.
-func (a *api) problem(err error) *Problem {
+func (a *API) problem(err error) *Problem {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return p
+	}
 	p := &Problem{Status: http.StatusServiceUnavailable, Title: "not done", Detail: err.Error()}
 	for _, s := range problems {
 		if errors.Is(err, s.err) {
@@ -55,26 +64,40 @@ func (a *api) problem(err error) *Problem {
 }
 
 // fail answers with a problem where there is no operation that does.
-func (a *api) fail(w http.ResponseWriter, err error) { answer(w, a.problem(err)) }
+func (a *API) fail(w http.ResponseWriter, err error) { answer(w, a.problem(err)) }
 
 func answer(w http.ResponseWriter, p *Problem) {
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p) // the client has gone
+	writeJSON(w, p.Status, p)
 }
 
-func (a *api) unknown(w http.ResponseWriter, r *http.Request) {
+// writeJSON sends an answer where there is no operation that does.
+func writeJSON(w http.ResponseWriter, status int, value any) {
+	h := w.Header()
+	if h.Get("Content-Type") == "" {
+		h.Set("Content-Type", "application/json")
+	}
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(value) // the client has gone
+}
+
+func (a *API) unknown(w http.ResponseWriter, r *http.Request) {
+	if (r.Method == http.MethodGet || r.Method == http.MethodHead) && console.Has(r.URL.Path) {
+		a.console.ServeHTTP(w, r)
+		return
+	}
 	answer(w, &Problem{Status: http.StatusNotFound, Title: "not found", Detail: r.Method + " " + r.URL.Path + " is not served; GET /api/v1/openapi.yaml tells what is"})
 }
 
 // words is a problem as a person reads it.
 func words(p *Problem) string {
-	parts := []string{p.Title}
-	if p.Detail != "" {
-		parts[0] += ": " + p.Detail
+	text := p.Detail
+	if text == "" {
+		text = p.Title
 	}
+	parts := []string{text}
 	for _, e := range p.Errors {
 		text := e.Message
 		if e.Location != "" {

@@ -2,21 +2,118 @@ package httpapi
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-func (a *api) serveState() {
-	handle(a, huma.Operation{
+func (a *API) serveState(mux *http.ServeMux) {
+	mux.HandleFunc("GET /api/v1/state", viewing(a.state))
+	mux.HandleFunc("GET /api/v1/stream", viewing(a.stream))
+	registry := a.huma.OpenAPI().Components.Schemas
+	text := &huma.Schema{Type: huma.TypeString}
+	a.huma.OpenAPI().AddOperation(&huma.Operation{
 		OperationID: "get-state", Method: http.MethodGet, Path: "/api/v1/state", Tags: []string{"cluster"},
-		Summary: "The whole cluster as this node sees it",
-	}, func(ctx context.Context, _ *struct{}) (*body[cluster.State], error) {
-		state, err := a.node.State(ctx)
-		return &body[cluster.State]{state}, err
+		Summary:     "The whole cluster as this node sees it",
+		Description: "Its ETag is an id of the stream, which goes on from there. With at, where everything was after a decision that is kept: with what is known of it, and nodes that are gone by their names.",
+		Parameters: []*huma.Param{
+			{Name: "at", In: "query", Description: "The number of a decision, or a time, for the last decision before it.", Schema: text},
+			{Name: "If-None-Match", In: "header", Description: "The ETag of a state that is known: 304 if it is the same.", Schema: text},
+		},
+		Responses: map[string]*huma.Response{
+			"200": {Description: "OK", Content: map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{OneOf: []*huma.Schema{
+				registry.Schema(reflect.TypeFor[cluster.State](), true, "State"), registry.Schema(reflect.TypeFor[cluster.Past](), true, "Past"),
+			}}}}},
+			"304":     {Description: "It is the same"},
+			"default": problemResponse(),
+		},
 	})
+	a.describeStream()
+}
+
+// state sends the state as it was encoded, once for everybody.
+func (a *API) state(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	for name := range query {
+		if name != "at" {
+			a.fail(w, fmt.Errorf("%w: query: unknown parameter %q; there is at", errRequest, name))
+			return
+		}
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	if query.Has("at") {
+		a.past(ctx, w, query.Get("at"))
+		return
+	}
+	m, err := a.feed.state(ctx)
+	if err != nil {
+		a.fail(w, err)
+		return
+	}
+	h := w.Header()
+	tag := etag(a.feed.tag(m.seq))
+	h.Set("ETag", tag)
+	h.Set("Cache-Control", "no-cache")
+	h.Set("Vary", "Accept-Encoding")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if r.Header.Get("If-None-Match") == tag {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	text := m.plain
+	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		text = m.zip
+		h.Set("Content-Encoding", "gzip")
+	}
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(text)))
+	_, _ = w.Write(text) // the client has gone
+}
+
+// past sends where everything was.
+func (a *API) past(ctx context.Context, w http.ResponseWriter, at string) {
+	n, err := a.decisionAt(ctx, at)
+	if err == nil {
+		var past cluster.Past
+		if past, err = a.node.Past(ctx, n); err == nil {
+			writeJSON(w, http.StatusOK, &past)
+			return
+		}
+	}
+	a.fail(w, err)
+}
+
+// decisionAt returns the number of a decision that is named by it, or by a time.
+func (a *API) decisionAt(ctx context.Context, text string) (int64, error) {
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return n, nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return 0, fmt.Errorf("%w: at: %q is neither the number of a decision nor a time such as 2006-01-02T15:04:05Z", errRequest, text)
+	}
+	list, err := a.node.Decisions(ctx)
+	if err != nil {
+		return 0, err
+	}
+	found := int64(-1)
+	for _, d := range list.Decisions {
+		if !d.At.After(at) {
+			found = d.N
+		}
+	}
+	if found < 0 {
+		return 0, fmt.Errorf("%w: none before %s", cluster.ErrNoDecision, at.Format(time.RFC3339))
+	}
+	return found, nil
 }
 
 // Health is the answer of /healthz and /readyz.
@@ -31,7 +128,14 @@ type healthAnswer struct {
 	Body   Health
 }
 
-func (a *api) serveHealth() {
+func healthOf(node Node) Health {
+	if reasons := node.Ready(); len(reasons) > 0 {
+		return Health{Node: node.Name(), Status: "not ready", Reasons: reasons}
+	}
+	return Health{Node: node.Name(), Status: "ok"}
+}
+
+func (a *API) serveHealth() {
 	handle(a, huma.Operation{
 		OperationID: "get-healthz", Method: http.MethodGet, Path: "/healthz", Tags: []string{"health"},
 		Summary: "200 while the process is alive, whatever the coordination service does",
@@ -42,9 +146,10 @@ func (a *api) serveHealth() {
 		OperationID: "get-readyz", Method: http.MethodGet, Path: "/readyz", Tags: []string{"health"},
 		Summary: "200 while the node is a member at work, else 503 with the reasons",
 	}, func(context.Context, *struct{}) (*healthAnswer, error) {
-		if reasons := a.node.Ready(); len(reasons) > 0 {
-			return &healthAnswer{http.StatusServiceUnavailable, Health{Node: a.node.Name(), Status: "not ready", Reasons: reasons}}, nil
+		status, health := http.StatusOK, healthOf(a.node)
+		if len(health.Reasons) > 0 {
+			status = http.StatusServiceUnavailable
 		}
-		return &healthAnswer{http.StatusOK, Health{Node: a.node.Name(), Status: "ok"}}, nil
+		return &healthAnswer{status, health}, nil
 	})
 }

@@ -1,7 +1,10 @@
 package httpapi
 
 import (
+	"context"
+	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -14,27 +17,123 @@ type WorkerPath struct {
 	Index int `path:"index" minimum:"0" maximum:"99999" doc:"Which of the task's workers, from 0."`
 }
 
-func (w *WorkerPath) slot() cluster.Slot { return cluster.Slot{Task: w.Task, Index: w.Index} }
-
-func (a *api) serveWorkers(mux *http.ServeMux) {
-	accept(a, huma.Operation{
-		OperationID: "restart-worker", Method: http.MethodPost, Path: "/api/v1/workers/{task}/{index}/restart", Tags: []string{"workers"},
-		Summary: "Starts a worker anew, under a new token and not necessarily on the same node",
-	}, func(in *WorkerPath) cluster.Operation { return cluster.RestartWorker(in.slot()) })
-
-	mux.HandleFunc("GET /api/v1/workers/{task}/{index}/log", a.workerLog)
-	mux.HandleFunc("GET /peer/v1/workers/{task}/{index}/log", a.peers.signed(func(w http.ResponseWriter, r *http.Request) {
-		q, err := readLogQuery(r)
-		if err != nil {
-			a.fail(w, err)
-			return
-		}
-		a.sendLog(w, r, q)
-	}))
-	a.huma.OpenAPI().AddOperation(logOperation())
+func (w *WorkerPath) slot(run string) cluster.Slot {
+	if run != "" {
+		return cluster.Slot{Task: cluster.RunTask(w.Task, run), Index: w.Index}
+	}
+	return cluster.Slot{Task: w.Task, Index: w.Index}
 }
 
-// logOperation describes the one answer that has no end.
+// Workers are workers of a cluster.
+type Workers struct {
+	Workers []cluster.WorkerInfo `json:"workers"`
+}
+
+// workerQuery picks workers.
+type workerQuery struct {
+	Task  string              `query:"task" doc:"Of this task."`
+	Node  string              `query:"node" doc:"On this node."`
+	State cluster.WorkerState `query:"state" doc:"In this state."`
+}
+
+// workerRun names a worker, of a run if its task has runs.
+type workerRun struct {
+	WorkerPath
+	Run string `query:"run" doc:"Of this run, of a task that runs to its end."`
+}
+
+func (a *API) serveWorkers(mux *http.ServeMux) {
+	const one = "/api/v1/workers/{task}/{index}"
+	tags := []string{"workers"}
+	handle(a, huma.Operation{
+		OperationID: "list-workers", Method: http.MethodGet, Path: "/api/v1/workers", Tags: tags, Metadata: as(RoleView), Summary: "Workers, all or some",
+	}, func(ctx context.Context, in *workerQuery) (*body[Workers], error) {
+		m, err := a.moment(ctx)
+		if err != nil {
+			return nil, err
+		}
+		list := []cluster.WorkerInfo{}
+		for i := range m.sight.State.Workers {
+			if w := &m.sight.State.Workers[i]; (in.Task == "" || w.Task == in.Task) && (in.Node == "" || w.Node == in.Node) && (in.State == "" || w.State == in.State) {
+				list = append(list, *w)
+			}
+		}
+		return &body[Workers]{Workers{list}}, nil
+	})
+	handle(a, huma.Operation{
+		OperationID: "get-worker", Method: http.MethodGet, Path: one, Tags: tags, Metadata: as(RoleView),
+		Errors: []int{http.StatusNotFound}, Summary: "A worker",
+	}, func(ctx context.Context, in *workerRun) (*body[cluster.WorkerInfo], error) {
+		m, err := a.moment(ctx)
+		if err != nil {
+			return nil, err
+		}
+		w, ok := workerOf(m, in.slot(in.Run))
+		if !ok {
+			return nil, fmt.Errorf("%w: %s", cluster.ErrNoSlot, in.slot(in.Run))
+		}
+		return &body[cluster.WorkerInfo]{w}, nil
+	})
+	handle(a, huma.Operation{
+		OperationID: "explain-worker", Method: http.MethodGet, Path: one + "/explain", Tags: tags, Metadata: as(RoleView),
+		Errors: []int{http.StatusNotFound}, Summary: "Why a worker is where it is, why not elsewhere, and how it came there",
+	}, func(ctx context.Context, in *workerRun) (*body[cluster.Explanation], error) {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		out, err := a.node.Explain(ctx, in.slot(in.Run))
+		return &body[cluster.Explanation]{out}, err
+	})
+	type restart struct {
+		WorkerPath
+		Wait
+	}
+	accept(a, huma.Operation{
+		OperationID: "restart-worker", Method: http.MethodPost, Path: one + "/restart", Tags: tags,
+		Summary: "Starts a worker anew, under a new token and not necessarily on the same node",
+	}, func(in *restart) (cluster.Operation, Wait) { return cluster.RestartWorker(in.slot("")), in.Wait })
+	type move struct {
+		WorkerPath
+		Wait
+		Body struct {
+			To string `json:"to" maxLength:"128" doc:"The node that is to have it."`
+		}
+	}
+	accept(a, huma.Operation{
+		OperationID: "move-worker", Method: http.MethodPost, Path: one + "/move", Tags: tags,
+		Summary:     "Moves a worker to a node",
+		Description: "Another one makes room for it where that keeps the placement even. Refused if the plan would not leave it there.",
+	}, func(in *move) (cluster.Operation, Wait) { return cluster.Move(in.slot(""), in.Body.To), in.Wait })
+
+	mux.HandleFunc("GET "+one+"/log", viewing(a.workerLog))
+	mux.HandleFunc("GET "+one+"/stack", viewing(a.stack))
+	asked := func(send func(http.ResponseWriter, *http.Request, logQuery)) http.HandlerFunc {
+		return a.peers.signed(func(w http.ResponseWriter, r *http.Request) {
+			q, err := readLogQuery(r)
+			if err != nil {
+				a.fail(w, err)
+				return
+			}
+			send(w, r, q)
+		})
+	}
+	mux.HandleFunc("GET /peer/v1/workers/{task}/{index}/log", asked(a.sendLog))
+	mux.HandleFunc("GET /peer/v1/workers/{task}/{index}/stack", asked(func(w http.ResponseWriter, _ *http.Request, q logQuery) { a.sendStack(w, q) }))
+	a.huma.OpenAPI().AddOperation(logOperation())
+	a.huma.OpenAPI().AddOperation(stackOperation())
+}
+
+// workerOf returns a worker, and false if there is none.
+func workerOf(m *moment, slot cluster.Slot) (cluster.WorkerInfo, bool) {
+	list := m.sight.State.Workers
+	task, run := cluster.SplitRun(slot.Task)
+	at, found := slices.BinarySearchFunc(list, cluster.WorkerInfo{Task: task, Run: run, Index: slot.Index}, func(a, b cluster.WorkerInfo) int { return compareWorkers(&a, &b) })
+	if !found {
+		return cluster.WorkerInfo{}, false
+	}
+	return list[at], true
+}
+
+// logOperation describes the log, which may have no end.
 func logOperation() *huma.Operation {
 	integer, text, truth := &huma.Schema{Type: huma.TypeInteger}, &huma.Schema{Type: huma.TypeString}, &huma.Schema{Type: huma.TypeBoolean}
 	return &huma.Operation{
@@ -50,7 +149,26 @@ func logOperation() *huma.Operation {
 		},
 		Responses: map[string]*huma.Response{
 			"200":     {Description: "Lines", Content: map[string]*huma.MediaType{"application/x-ndjson": {Schema: text}}},
-			"default": {Description: "Error", Content: map[string]*huma.MediaType{"application/problem+json": {Schema: &huma.Schema{Ref: "#/components/schemas/ErrorModel"}}}},
+			"default": problemResponse(),
+		},
+	}
+}
+
+// stackOperation describes the stack, which is text.
+func stackOperation() *huma.Operation {
+	integer, text := &huma.Schema{Type: huma.TypeInteger}, &huma.Schema{Type: huma.TypeString}
+	return &huma.Operation{
+		OperationID: "get-worker-stack", Method: http.MethodGet, Path: "/api/v1/workers/{task}/{index}/stack", Tags: []string{"workers"},
+		Summary:     "What the goroutines of a worker are doing, from whichever node has it",
+		Description: "For one that does not stop. Programs have none.",
+		Parameters: []*huma.Param{
+			{Name: "task", In: "path", Required: true, Schema: text},
+			{Name: "index", In: "path", Required: true, Schema: integer},
+			{Name: "run", In: "query", Description: "Of this run, of a task that runs to its end.", Schema: text},
+		},
+		Responses: map[string]*huma.Response{
+			"200":     {Description: "Stacks", Content: map[string]*huma.MediaType{"text/plain": {Schema: text}}},
+			"default": problemResponse(),
 		},
 	}
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that tests can start a real ZooKeeper: uses ZOOKEEPER_HOME or what is installed,
 # else installs Debian's or Ubuntu's packages, else says what to do and fails. Also what the
-# examples need: Redis and Python. Where tests with network namespaces are required
+# examples need: Redis and Python; Chromium for the console; and promtool for the alerts. Where tests with network namespaces are required
 # (XCONSUMER_TEST_NETNS), also ip(8).
 set -euo pipefail
 
@@ -16,12 +16,12 @@ have() {
 
 fail() {
   cat >&2 <<TXT
-The tests need a real ZooKeeper server, Redis and Python, and something is missing: $1
+The tests need a real ZooKeeper server, Redis, Python, Chromium and promtool, and something is missing: $1
 Do one of these:
   - on Debian 12 or newer, Ubuntu 24.04 or newer, as root:
-      apt-get install libzookeeper-java default-jre-headless redis-server python3
+      apt-get install libzookeeper-java default-jre-headless redis-server python3 chromium prometheus
   - unpack a ZooKeeper release (3.8 or newer), install Java, and set ZOOKEEPER_HOME to its folder;
-    install redis-server and python3
+    install redis-server, python3, chromium and Prometheus' promtool
 TXT
   exit 1
 }
@@ -31,7 +31,12 @@ have_ip() { [ -z "${XCONSUMER_TEST_NETNS:-}" ] || command -v ip >/dev/null; }
 have_redis() { command -v redis-server >/dev/null; }
 have_python() { command -v python3 >/dev/null; }
 
-have && have_ip && have_redis && have_python && exit 0
+have_chromium() { command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; }
+
+have_fonts() { ! command -v fc-list >/dev/null || fc-list :lang=zh | grep -q .; } # for the pictures of the Chinese console
+have_promtool() { command -v promtool >/dev/null; }
+
+have && have_ip && have_redis && have_python && have_chromium && have_fonts && have_promtool && exit 0
 if ! have && [ -n "${ZOOKEEPER_HOME:-}" ]; then
   command -v java >/dev/null || fail "ZOOKEEPER_HOME is set, but there is no java"
   fail "ZOOKEEPER_HOME=$ZOOKEEPER_HOME has no lib/zookeeper-*.jar"
@@ -48,6 +53,9 @@ have || packages+=(libzookeeper-java default-jre-headless)
 have_ip || packages+=(iproute2)
 have_redis || packages+=(redis-server)
 have_python || packages+=(python3)
+have_chromium || packages+=(chromium)
+have_chromium && have_fonts || packages+=(fonts-wqy-zenhei)
+have_promtool || packages+=(prometheus)
 echo "Installing what the tests need: ${packages[*]} ..."
 export DEBIAN_FRONTEND=noninteractive
 "${sudo[@]}" apt-get update -q >&2 || fail "apt-get update failed"

@@ -154,7 +154,7 @@ func (f *fleet) journal() []note {
 
 // state asks a node; nil while it does not answer.
 func (f *fleet) state(name string) *cluster.State {
-	client, err := httpapi.NewClient(f.procs[name].addr)
+	client, err := httpapi.NewClient(f.procs[name].addr, httpapi.ClientOptions{})
 	if err != nil {
 		f.b.Fatal(err)
 	}

@@ -102,7 +102,7 @@ func (f *Fleet) Client() (*httpapi.Client, cluster.State) {
 	f.Helper()
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		for _, server := range f.known {
-			client, err := httpapi.NewClient(server)
+			client, err := httpapi.NewClient(server, httpapi.ClientOptions{})
 			if err != nil {
 				f.Fatal(err)
 			}

@@ -13,6 +13,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/examples/fleet"
+	"gitee.com/ken.yang/xconsumer/httpapi"
 )
 
 // startRedis starts a Redis server and returns its address.
@@ -70,7 +71,7 @@ func TestNothingIsLost(t *testing.T) {
 	f.Await("a quarter", func(cluster.State) bool { return done() > orders/4 })
 	f.Kill()
 	c, _ := f.Client()
-	if _, err := c.Do(t.Context(), "/api/v1/tasks/orders/scale", map[string]int{"workers": 7}); err != nil {
+	if _, err := c.Do(t.Context(), httpapi.Wish{Path: "/api/v1/tasks/orders/scale", Body: map[string]int{"workers": 7}}); err != nil {
 		t.Fatal(err)
 	}
 	f.Await("half", func(cluster.State) bool { return done() > orders/2 })

@@ -1,7 +1,6 @@
 package assignment
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -16,10 +15,6 @@ import (
 // MaxDocs bounds the documents of one commit.
 const MaxDocs = 90
 
-// maxDoc bounds what a document is let grow to by grants, in bytes. It leaves room for what else
-// is written into it, which must never fail for its size.
-const maxDoc = coord.MaxValue * 3 / 4
-
 // World is what a leader decides from: values only.
 type World struct {
 	Snapshot *view.Snapshot
@@ -27,6 +22,7 @@ type World struct {
 	Now      time.Duration // lease clock
 	Grace    time.Duration // takeoverDelay
 	Timeout  time.Duration // own session timeout, assumed where a document does not tell
+	Began    time.Duration // when this leader began to lead
 	WallNow  time.Time     // for schedules
 	MaxDocs  int           // documents that one decision may write
 	// NextToken is the least token that this leader has not given yet.
@@ -99,6 +95,8 @@ type Decision struct {
 	PlanFault *PlanFault
 	// Full are nodes whose documents have no room for all that they should be granted.
 	Full []string
+	// More says that one commit is too small for all that is to be done.
+	More bool
 	// Blocked says why nothing is granted, "" if nothing stands in the way.
 	Blocked string
 }
@@ -117,11 +115,11 @@ func Decide(w World) Decision {
 		d.out.Agendas, d.out.Ran, d.out.DropRuns, d.out.Marks = nil, nil, nil, nil
 		return d.out
 	}
-	d.obey()
 	d.plan()
 	d.choose()
 	d.drop()
 	d.grant()
+	d.obey()
 	return d.out
 }
 
@@ -141,10 +139,15 @@ type decider struct {
 	target planner.Plan   // by tasks and nodes
 	rank   map[string]int // task → row
 
-	extra int             // operations of the commit besides documents
-	begun map[string]bool // runs asked for by operators that there are now
+	moving map[cluster.Slot]schema.MoveOrder // ordered to another node
 
-	asked map[cluster.Slot]ask            // slots to be asked back
+	extra int // operations of the commit besides documents
+	bytes int // that the documents of the commit will have, about
+
+	specSizes map[string]int  // of tasks' specs, in bytes
+	begun     map[string]bool // runs asked for by operators that there are now
+
+	asked map[string]map[cluster.Slot]ask // by member: slots to be asked back
 	left  map[cluster.Slot]cluster.Reason // why slots that are free now left their nodes
 }
 
@@ -177,12 +180,14 @@ func newDecider(w World) *decider {
 			Docs: map[string]*schema.Doc{}, Looks: map[string]Look{}, Trials: map[cluster.Slot]Trial{}, Unplaced: map[string]cluster.Reason{},
 			Waits: newWaits(w.Waits), Agendas: map[string]*schema.Agenda{}, Marks: map[string]*schema.Mark{},
 		},
-		begun:   map[string]bool{},
-		guids:   slices.Sorted(maps.Keys(w.Snapshot.Peers)),
-		fates:   map[string]fate{},
-		waiting: map[string]cluster.Reason{},
-		asked:   map[cluster.Slot]ask{},
-		left:    map[cluster.Slot]cluster.Reason{},
+		specSizes: map[string]int{},
+		begun:     map[string]bool{},
+		moving:    map[cluster.Slot]schema.MoveOrder{},
+		guids:     slices.Sorted(maps.Keys(w.Snapshot.Peers)),
+		fates:     map[string]fate{},
+		waiting:   map[string]cluster.Reason{},
+		asked:     map[string]map[cluster.Slot]ask{},
+		left:      map[cluster.Slot]cluster.Reason{},
 	}
 	d.runs()
 	d.specs = d.Snapshot.Specs()
@@ -195,6 +200,7 @@ func newDecider(w World) *decider {
 	}
 	d.suspect()
 	d.failing()
+	d.noteMoves()
 	return d
 }
 
@@ -217,10 +223,23 @@ func (d *decider) doc(guid string) *schema.Doc {
 	return nil
 }
 
-// full tells whether the commit has no room for another document.
-func (d *decider) full() bool { return len(d.out.Docs)+d.extra >= d.MaxDocs }
+// maxBytes is how much documents may bring into a commit. It leaves room for what else is in it, and for being
+// estimated.
+const maxBytes = coord.MaxCommit * 3 / 4
 
-func (d *decider) write(guid string, doc *schema.Doc) {
+// full tells whether the commit has no room for another document.
+func (d *decider) full() bool {
+	full := len(d.out.Docs)+d.extra >= d.MaxDocs || d.bytes >= maxBytes
+	d.out.More = d.out.More || full
+	return full
+}
+
+// write puts a document into the commit, which grows it by about so many bytes.
+func (d *decider) write(guid string, doc *schema.Doc, grows int) {
+	if _, again := d.out.Docs[guid]; !again && doc != nil {
+		d.bytes += d.Snapshot.Peers[guid].Doc.Size
+	}
+	d.bytes += grows
 	d.out.Docs[guid] = doc
 }
 
@@ -239,17 +258,22 @@ func (d *decider) drop() {
 		freed, kept := schema.Split(doc.Releasing, func(slot cluster.Slot, h *schema.Held) bool {
 			return p.Status.Rec.Applied >= h.Version && schema.Find(p.Status.Rec.Holding, slot) == nil
 		})
-		asked, stay := schema.Split(doc.Slots, func(slot cluster.Slot, _ *schema.Held) bool {
-			_, back := d.asked[slot]
-			return back
-		})
-		refreshed := d.refresh(stay)
+		var asked []schema.Held
+		stay := doc.Slots
+		if asks := d.asked[guid]; len(asks) > 0 {
+			asked, stay = schema.Split(doc.Slots, func(slot cluster.Slot, _ *schema.Held) bool {
+				_, back := asks[slot]
+				return back
+			})
+		}
+		stay, refreshed := d.refresh(stay)
 		if len(freed) == 0 && len(asked) == 0 && !refreshed {
 			continue
 		}
 		doc.Slots = nonNil(stay)
-		doc.Releasing = nonNil(append(kept, d.release(&doc, asked, version)...))
-		d.write(guid, &doc)
+		doc.Releasing = nonNil(append(kept, d.release(guid, &doc, asked, version)...))
+		const reason = 120 // bytes that an entry takes more when it is asked back
+		d.write(guid, &doc, reason*len(asked))
 		for _, h := range freed {
 			d.move(schema.Move{Step: "free", Task: h.Task, Slots: h.Slots, Node: doc.Node, Token: h.Token})
 			if h.Why != nil {
@@ -268,13 +292,13 @@ func (d *decider) leaveFor(h schema.Held, why cluster.Reason) {
 
 // release makes the entries of slots that are asked back, those that are asked back for the same
 // reason together.
-func (d *decider) release(doc *schema.Doc, asked []schema.Held, version int64) []schema.Held {
+func (d *decider) release(guid string, doc *schema.Doc, asked []schema.Held, version int64) []schema.Held {
 	var list []schema.Held
 	var asks []ask
 	for _, h := range asked {
 		first := len(list)
 		for _, index := range h.Slots {
-			a := d.asked[cluster.Slot{Task: h.Task, Index: index}]
+			a := d.asked[guid][cluster.Slot{Task: h.Task, Index: index}]
 			at := first
 			for at < len(list) && asks[at] != a {
 				at++
@@ -292,122 +316,20 @@ func (d *decider) release(doc *schema.Doc, asked []schema.Held, version int64) [
 	return list
 }
 
-// refresh gives grants their task's present spec.
-func (d *decider) refresh(list []schema.Held) (changed bool) {
+// refresh gives grants their task's present spec. The list is copied if one changes.
+func (d *decider) refresh(list []schema.Held) (fresh []schema.Held, changed bool) {
 	for i := range list {
-		if spec, known := d.specs[list[i].Task]; known && *list[i].Spec != spec {
-			list[i].Spec = &spec
-			changed = true
-		}
-	}
-	return changed
-}
-
-// grant gives free slots to their targets, as far as one commit goes.
-func (d *decider) grant() {
-	if d.out.Blocked != "" {
-		return
-	}
-	taken := d.taken()
-	seated := d.seated()
-	free := make([][]schema.Held, len(d.nodes)) // by node, without tokens
-	for t, name := range d.tasks {
-		spec := d.specs[name]
-		for i, n := range d.target.Target[t] {
-			if n == planner.Nobody || taken[t][i] {
-				continue
-			}
-			if n = d.seat(cluster.Slot{Task: name, Index: i}, n, seated); n == planner.Nobody {
-				continue
-			}
-			if last := len(free[n]) - 1; last >= 0 && free[n][last].Task == name {
-				free[n][last].Slots = append(free[n][last].Slots, i)
-			} else {
-				free[n] = append(free[n], schema.Held{Task: name, Slots: cluster.Indexes{i}, Spec: &spec})
-			}
-		}
-	}
-	for n, guid := range d.nodes {
-		if _, touched := d.out.Docs[guid]; len(free[n]) > 0 && (touched || !d.full()) {
-			d.grantTo(guid, free[n])
-		}
-	}
-}
-
-// taken tells of each slot, by row, whether a document lists it.
-func (d *decider) taken() [][]bool {
-	taken := make([][]bool, len(d.tasks))
-	for t, target := range d.target.Target {
-		taken[t] = make([]bool, len(target))
-	}
-	for _, guid := range d.guids {
-		doc := d.doc(guid)
-		if doc == nil {
+		t, known := d.rank[list[i].Task]
+		if !known || *list[i].Spec == d.in.Tasks[t].Spec {
 			continue
 		}
-		for _, list := range [][]schema.Held{doc.Slots, doc.Releasing} {
-			for i := range list {
-				t, known := d.rank[list[i].Task]
-				if !known {
-					continue
-				}
-				for _, index := range list[i].Slots {
-					if index < len(taken[t]) {
-						taken[t][index] = true
-					}
-				}
-			}
+		if !changed {
+			list, changed = slices.Clone(list), true
 		}
+		spec := d.in.Tasks[t].Spec
+		list[i].Spec = &spec
 	}
-	return taken
-}
-
-func (d *decider) grantTo(guid string, fresh []schema.Held) {
-	doc := *d.doc(guid)
-	if room := fits(doc, fresh); room < len(fresh) {
-		d.out.Full = append(d.out.Full, doc.Node)
-		if fresh = fresh[:room]; room == 0 {
-			return
-		}
-	}
-	for i := range fresh {
-		fresh[i].Token = d.out.Token
-		d.out.Token++
-		d.tellGrant(doc.Node, &fresh[i])
-	}
-	doc.Slots = append(slices.Clone(doc.Slots), fresh...)
-	slices.SortStableFunc(doc.Slots, func(a, b schema.Held) int {
-		return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Token, b.Token))
-	})
-	d.write(guid, &doc)
-}
-
-// tellGrant notes the steps of one grant, one for each reason why its slots left their nodes.
-func (d *decider) tellGrant(node string, h *schema.Held) {
-	first := len(d.out.Moves)
-	for _, index := range h.Slots {
-		why := d.left[cluster.Slot{Task: h.Task, Index: index}]
-		at := first
-		for at < len(d.out.Moves) && d.out.Moves[at].Why != why {
-			at++
-		}
-		if at == len(d.out.Moves) {
-			d.move(schema.Move{Step: "grant", Task: h.Task, Node: node, Token: h.Token, Why: why})
-		}
-		d.out.Moves[at].Slots = append(d.out.Moves[at].Slots, index)
-	}
-}
-
-// fits returns how many of the entries can be added to a document.
-func fits(doc schema.Doc, fresh []schema.Held) int {
-	have := doc.Slots
-	for n := len(fresh); n > 0; n /= 2 {
-		doc.Slots = slices.Concat(have, fresh[:n])
-		if len(schema.Encode(&doc, 0)) <= maxDoc {
-			return n
-		}
-	}
-	return 0
+	return list, changed
 }
 
 // Reasons says why slots of tasks have no place, by task, where there is more to say than that

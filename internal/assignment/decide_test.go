@@ -337,6 +337,52 @@ func TestBurialTakesTwoLooks(t *testing.T) {
 	}
 }
 
+// Members that vanish within a moment are buried in one commit, but nobody waits for those who go on vanishing.
+func TestBurialsGoTogether(t *testing.T) {
+	b := newBoard(spec("a", 40))
+	b.live("L", 5, held(), held(), 5, held())
+	start, looks := b.now, map[string]assignment.Look{}
+	var left []string
+	for i := range 30 { // one every 50 ms
+		name := fmt.Sprintf("M%02d", i)
+		left = append(left, name)
+		b.live(name, 3, held(fmt.Sprintf("a %d @%d", i, 6+i)), held(), 3, held())
+	}
+	first, most := time.Duration(0), 0
+	for at := time.Duration(0); at < 4*time.Second; at += 10 * time.Millisecond {
+		b.now = start + at
+		for i, name := range left {
+			p := b.snap.Peers[name]
+			if p == nil {
+				continue
+			}
+			if at >= time.Duration(i)*50*time.Millisecond {
+				gone(p)
+			}
+			p.Doc.Read, p.Member.Read, p.Status.Read = b.now, b.now, b.now
+		}
+		d := b.decide(func(w *assignment.World) { w.Looks = looks })
+		looks = d.Looks
+		buried := 0
+		for _, doc := range d.Docs {
+			if doc == nil {
+				buried++
+			}
+		}
+		if buried > 0 && first == 0 {
+			first = at
+		}
+		most = max(most, buried)
+		b.apply(t, d)
+	}
+	if first < grace || first > grace+550*time.Millisecond || most < 9 {
+		t.Errorf("the first is buried after %v, at most %d at once", first, most)
+	}
+	if len(b.snap.Peers) != 1 {
+		t.Errorf("%d members are left", len(b.snap.Peers))
+	}
+}
+
 // Should the service lose commits, the epoch with them, tokens still rise above what anybody remembers.
 func TestTokensRiseOverLostCommits(t *testing.T) {
 	for _, c := range []struct {
@@ -472,6 +518,7 @@ func (b *board) apply(t *testing.T, d assignment.Decision) {
 		}
 		p := *b.snap.Peers[guid]
 		p.Doc.Rec, p.Doc.Version, p.Doc.RecAt, p.Doc.Err = doc, p.Doc.Version+1, p.Doc.Version+1, nil
+		p.Doc.Size, p.Doc.Read = len(schema.Encode(doc, p.Doc.Version)), b.now
 		b.snap.Peers[guid] = &p
 	}
 	epoch := *b.snap.Epoch.Rec
@@ -490,6 +537,44 @@ func (b *board) apply(t *testing.T, d assignment.Decision) {
 	}
 }
 
+// A node that is claiming is left alone for a moment, since its claim is refused when its document changes.
+func TestClaimsAreLeftAlone(t *testing.T) {
+	b := newBoard(spec("a", 2), spec("b", 1))
+	b.snap.Tasks["b"].Rec.Spec.Paused = true
+	b.live("L", 0, held(), held(), 0, held())
+	b.apply(t, b.decide())
+	b.snap.Tasks["b"].Rec.Spec.Paused = false // another slot wants a place
+	d := b.decide()
+	if len(d.Docs) != 0 || d.Again <= b.now || d.Again > b.now+200*time.Millisecond {
+		t.Errorf("while it claims: %v, again at %v, now %v", draw(d), d.Again, b.now)
+	}
+	late := *b
+	late.now = d.Again
+	if d := late.decide(); len(d.Docs) != 1 {
+		t.Errorf("when it has not claimed in time: %v", draw(d))
+	}
+	p := *b.snap.Peers["L"]
+	p.Status.Rec = &schema.Status{Applied: 1, Holding: p.Doc.Rec.Slots}
+	b.snap.Peers["L"] = &p
+	if d := b.decide(); len(d.Docs) != 1 {
+		t.Errorf("when it has claimed: %v", draw(d))
+	}
+}
+
+// A commit takes as many documents as fit into it, and says that there are more to come.
+func TestCommitsFit(t *testing.T) {
+	b := settledBoard(80, 1, 800)
+	for _, p := range b.snap.Peers {
+		p.Doc.Size = 10 << 10
+	}
+	b.live("new", 0, nil, nil, 0, nil)
+	b.snap.Tasks["t000"].Rec.Spec.WorkerNum = 1600 // all are granted more
+	d := b.decide()
+	if n := len(d.Docs); n < 30 || n > 45 || !d.More {
+		t.Errorf("%d documents of 10 KiB in a commit of 512, more: %v", n, d.More)
+	}
+}
+
 // A node with more tasks than its document holds gets as many as fit, and others get theirs.
 func TestFullDocument(t *testing.T) {
 	var tasks []cluster.TaskSpec
@@ -501,6 +586,7 @@ func TestFullDocument(t *testing.T) {
 	b.live("L", 0, held(), held(), 0, held()).Member.Rec.Works = []string{"a"}
 	b.live("M", 0, held(), held(), 0, held()).Member.Rec.Works = []string{"b"}
 	for range 20 {
+		b.now += time.Second // nobody claims what is granted; that is not what this is about
 		d := b.decide()
 		if len(d.Docs) == 0 {
 			if diff := cmp.Diff([]string{"node-L"}, d.Full); diff != "" {

@@ -8,6 +8,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
 // What fails again and again on one node may do well on another: a slot goes elsewhere if its task says so, and
@@ -37,36 +38,55 @@ func (d *decider) failing() {
 			d.out.Avoids[slot] = kept
 		}
 	}
-	well := map[string]map[string]bool{} // task → nodes on which a worker of it runs well
-	bad := map[string]map[cluster.Slot]*schema.WorkerState{}
+	bad := map[string]map[cluster.Slot]*schema.WorkerState{} // by member
+	well := map[string]bool{}                                // tasks that fail somewhere: whether they run well anywhere
 	for _, guid := range d.guids {
-		p := d.Snapshot.Peers[guid]
 		if d.fates[guid] != works {
 			continue
 		}
-		bad[guid] = map[cluster.Slot]*schema.WorkerState{}
-		for i := range p.Status.Rec.Workers {
-			if w := &p.Status.Rec.Workers[i]; w.InRow > 0 {
-				bad[guid][w.Slot] = w
+		workers := d.Snapshot.Peers[guid].Status.Rec.Workers
+		for i := range workers {
+			if w := &workers[i]; w.InRow > 0 {
+				if bad[guid] == nil {
+					bad[guid] = map[cluster.Slot]*schema.WorkerState{}
+				}
+				bad[guid][w.Slot], well[w.Slot.Task] = w, false
 			}
 		}
-		for slot, h := range schema.Each(p.Status.Rec.Holding) {
-			if grant := schema.Find(p.Doc.Rec.Slots, slot); grant == nil || grant.Token != h.Token {
-				delete(bad[guid], slot)
-				continue
-			}
-			if w := bad[guid][slot]; w != nil {
-				d.avoid(slot, p.Doc.Rec.Node, w)
-				continue
-			}
-			if well[slot.Task] == nil {
-				well[slot.Task] = map[string]bool{}
-			}
-			well[slot.Task][guid] = true
+	}
+	if len(bad) == 0 {
+		return
+	}
+	for _, guid := range d.guids {
+		if d.fates[guid] == works {
+			d.compare(d.Snapshot.Peers[guid], bad[guid], well)
 		}
 	}
 	for _, guid := range d.guids {
 		d.quarantine(guid, bad, well)
+	}
+}
+
+// compare goes through what a member holds of the tasks that fail somewhere: what is not granted to it any more
+// says nothing.
+func (d *decider) compare(p *view.Peer, bad map[cluster.Slot]*schema.WorkerState, well map[string]bool) {
+	for i := range p.Status.Rec.Holding {
+		h := &p.Status.Rec.Holding[i]
+		if _, fails := well[h.Task]; !fails {
+			continue
+		}
+		for _, index := range h.Slots {
+			slot := cluster.Slot{Task: h.Task, Index: index}
+			if grant := schema.Find(p.Doc.Rec.Slots, slot); grant == nil || grant.Token != h.Token {
+				delete(bad, slot)
+				continue
+			}
+			if w := bad[slot]; w != nil {
+				d.avoid(slot, p.Doc.Rec.Node, w)
+				continue
+			}
+			well[slot.Task] = true
+		}
 	}
 }
 
@@ -86,7 +106,7 @@ func (d *decider) avoid(slot cluster.Slot, node string, w *schema.WorkerState) {
 
 // quarantine marks a node on which all fails, while it does well elsewhere: the node is to blame, then. At most
 // a third of the nodes are marked so.
-func (d *decider) quarantine(guid string, all map[string]map[cluster.Slot]*schema.WorkerState, well map[string]map[string]bool) {
+func (d *decider) quarantine(guid string, all map[string]map[cluster.Slot]*schema.WorkerState, well map[string]bool) {
 	if d.fates[guid] != works || d.Unsettled {
 		return
 	}
@@ -100,7 +120,7 @@ func (d *decider) quarantine(guid string, all map[string]map[cluster.Slot]*schem
 			return
 		}
 		reason = bad[slot].Error
-		elsewhere = elsewhere || len(well[slot.Task]) > 0
+		elsewhere = elsewhere || well[slot.Task]
 	}
 	if !elsewhere {
 		return

@@ -1,6 +1,7 @@
 package assignment
 
 import (
+	"slices"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -26,7 +27,7 @@ func (d *decider) bury(guid string, p *view.Peer) {
 	case d.full():
 		d.fates[guid] = waits // for the next commit
 	default:
-		d.write(guid, nil)
+		d.write(guid, nil, 0)
 		if p.Done.Rec != nil && !p.Done.Absent {
 			d.extra++
 		}
@@ -35,6 +36,9 @@ func (d *decider) bury(guid string, p *view.Peer) {
 		if p.Doc.Rec != nil {
 			for _, h := range p.Doc.Rec.Slots {
 				d.leaveFor(h, why)
+			}
+			for _, h := range slices.Concat(p.Doc.Rec.Slots, p.Doc.Rec.Releasing) {
+				d.move(schema.Move{Step: "free", Task: h.Task, Slots: h.Slots, Node: p.Doc.Rec.Node, Token: h.Token, Why: why})
 			}
 		}
 	}
@@ -157,7 +161,7 @@ func (d *decider) unusableDoc(guid string, p *view.Peer) fate {
 	}
 	if doc.Rec != nil && doc.RecAt == doc.Version-1 {
 		again := *doc.Rec
-		d.write(guid, &again)
+		d.write(guid, &again, 0)
 		d.move(schema.Move{Step: "rewrite", Node: again.Node, Why: cluster.Reason{Code: cluster.WhyEdited, Detail: "the document"}})
 		return missing
 	}
@@ -166,7 +170,7 @@ func (d *decider) unusableDoc(guid string, p *view.Peer) fate {
 		m := p.Member.Rec
 		fresh := &schema.Doc{Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Slots: []schema.Held{}}
 		fresh.Releasing = releasing(p.Status.Rec.Holding, doc.Version+1)
-		d.write(guid, fresh)
+		d.write(guid, fresh, 0)
 		d.move(schema.Move{Step: "rewrite", Node: m.Node, Why: cluster.Reason{Code: cluster.WhyEdited, Detail: "the document was lost"}})
 	case p.Member.Absent && p.Status.Absent:
 		// It may have been marked as evicted: the longest lease has to be over.

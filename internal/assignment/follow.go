@@ -16,6 +16,7 @@ type Local struct {
 	Doc        *schema.Doc // the last good document, nil before the first and when it is missing
 	DocVersion int64       // of Doc
 	DocGood    bool        // Doc is the document at its key's present version
+	Told       bool        // the workers that run have been given the specs of Doc
 	Running    map[cluster.Slot]cluster.Report
 	Claims     map[cluster.Slot]schema.Claim // when each running slot was claimed, and its token
 	Phase      membership.Phase
@@ -31,7 +32,7 @@ type Local struct {
 // Orders are what follows from it.
 type Orders struct {
 	Stop   map[cluster.Slot]error            // workers to stop, and why
-	Update map[cluster.Slot]cluster.TaskSpec // workers whose spec changed without the need to stop
+	Update map[cluster.Slot]cluster.TaskSpec // workers that run on, whose spec may have changed; none if they were told
 	// Start are slots to start once Status is committed, checked against the document at
 	// DocVersion: the claim.
 	Start []cluster.Grant
@@ -52,7 +53,7 @@ const lazily = 5 * time.Second
 // and not left out before it has stopped.
 func Follow(l Local) Orders {
 	o := Orders{Stop: map[cluster.Slot]error{}, Update: map[cluster.Slot]cluster.TaskSpec{}}
-	granted := map[cluster.Slot]*schema.Held{}
+	granted := make(map[cluster.Slot]*schema.Held, len(l.Running))
 	if l.Doc != nil && !l.Leaving && !l.Doc.Evicted && l.Doc.Closed == nil {
 		maps.Insert(granted, schema.Each(l.Doc.Slots))
 	}
@@ -69,7 +70,7 @@ func Follow(l Local) Orders {
 			o.Stop[slot] = cluster.ErrLeaving
 		case h == nil || h.Token != r.Token:
 			o.Stop[slot] = cluster.ErrReleased
-		default:
+		case !l.Told:
 			o.Update[slot] = *h.Spec
 		}
 	}
@@ -77,22 +78,22 @@ func Follow(l Local) Orders {
 	if l.Doc != nil {
 		status.Applied = l.DocVersion
 	}
-	claims := map[cluster.Slot]schema.Claim{}
+	claims := make(map[cluster.Slot]schema.Claim, len(l.Running))
 	for slot := range l.Running {
 		claims[slot] = l.Claims[slot]
 	}
 	if l.Phase == membership.Holds && l.DocGood {
-		for _, slot := range slices.SortedFunc(maps.Keys(granted), cluster.Slot.Compare) {
+		for slot, h := range granted {
 			if _, running := l.Running[slot]; running {
 				continue
 			}
-			h := granted[slot]
 			if l.Done.Lists(slot, h.Token) {
 				continue // it has run to its end
 			}
 			o.Start = append(o.Start, cluster.Grant{Slot: slot, Token: h.Token, Spec: *h.Spec})
 			claims[slot] = schema.Claim{Token: h.Token, Since: l.WallNow}
 		}
+		slices.SortFunc(o.Start, func(a, b cluster.Grant) int { return a.Slot.Compare(b.Slot) })
 	}
 	o.Done = l.ended()
 	status.Holding = schema.Gather(claims)
@@ -100,12 +101,25 @@ func Follow(l Local) Orders {
 	switch {
 	case len(o.Start) > 0 || l.urgent(status):
 		o.Status = status
-	case !sameWorkers(status.Workers, l.Said.Workers):
+	case sameWorkers(status.Workers, l.Said.Workers):
+	case sameWorkers(older(status.Workers, l.WallNow), l.Said.Workers):
+		o.Again = l.Now + passing
+	default:
 		if o.Again = l.SaidAt + lazily; l.Now >= o.Again {
 			o.Status, o.Again = status, 0
 		}
 	}
 	return o
+}
+
+// passing is how long a worker is starting or stopping before that alone is told: most do not take so long.
+const passing = time.Second
+
+// older leaves out the workers that have just begun to start or to stop.
+func older(workers []schema.WorkerState, now time.Time) []schema.WorkerState {
+	return slices.DeleteFunc(slices.Clone(workers), func(w schema.WorkerState) bool {
+		return (w.State == cluster.WorkerStarting || w.State == cluster.WorkerStopping) && now.Sub(w.Since) < passing
+	})
 }
 
 // ended returns the record of the slots that have ended, nil if it stays as it is. A slot is in it until the
@@ -130,8 +144,8 @@ func (l *Local) ended() *schema.Done {
 			}
 		}
 	}
-	for _, slot := range slices.SortedFunc(maps.Keys(l.Running), cluster.Slot.Compare) {
-		if r := l.Running[slot]; r.Ended && !next.Lists(slot, r.Token) {
+	for _, slot := range only(l.Running, func(r *cluster.Report) bool { return r.Ended }) {
+		if r := l.Running[slot]; !next.Lists(slot, r.Token) {
 			next.Add(slot, r.Token, reasonOf(r))
 			changed = true
 		}
@@ -140,6 +154,17 @@ func (l *Local) ended() *schema.Done {
 		return nil
 	}
 	return next
+}
+
+// only returns the slots whose reports are wanted, sorted.
+func only(reports map[cluster.Slot]cluster.Report, wanted func(*cluster.Report) bool) (slots []cluster.Slot) {
+	for slot, r := range reports {
+		if wanted(&r) {
+			slots = append(slots, slot)
+		}
+	}
+	slices.SortFunc(slots, cluster.Slot.Compare)
+	return slots
 }
 
 // listed tells whether the document still lists a grant.
@@ -213,11 +238,11 @@ const (
 func tellable(running map[cluster.Slot]cluster.Report) []schema.WorkerState {
 	var list []schema.WorkerState
 	budget := maxErrors
-	for _, slot := range slices.SortedFunc(maps.Keys(running), cluster.Slot.Compare) {
+	tell := func(r *cluster.Report) bool {
+		return (r.State != cluster.WorkerRunning || r.Restarts > 0) && r.State != cluster.WorkerDone
+	}
+	for _, slot := range only(running, tell) {
 		r := running[slot]
-		if r.State == cluster.WorkerRunning && r.Restarts == 0 || r.State == cluster.WorkerDone {
-			continue
-		}
 		if len(list) == maxTold {
 			break
 		}

@@ -209,6 +209,22 @@ again in 4s
 		}, `
 say applied 4 holding a[0]@5; a#0 backoff
 `},
+		{"that a worker stops is not told by itself before it takes long", func() assignment.Local {
+			l := local(4, nil, held("a 0 @5 v4"), "a#0 stopping @5")
+			l.Said, l.SaidAt, l.WallNow = said(4, "a 0 @5"), time.Minute, since.Add(500*time.Millisecond)
+			return l
+		}, `
+stop a#0: slot released
+again in 1s
+`},
+		{"and then is", func() assignment.Local {
+			l := local(4, nil, held("a 0 @5 v4"), "a#0 stopping @5")
+			l.Said, l.SaidAt, l.WallNow = said(4, "a 0 @5"), time.Minute, since.Add(time.Second)
+			return l
+		}, `
+stop a#0: slot released
+say applied 4 holding a[0]@5; a#0 stopping
+`},
 		{"a stuck worker is told at once", func() assignment.Local {
 			l := local(4, nil, held("a 0 @5 v4"), "a#0 stuck @5")
 			l.Said, l.SaidAt = said(4, "a 0 @5"), time.Hour

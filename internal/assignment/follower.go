@@ -49,6 +49,8 @@ type Follower struct {
 	Leads func() bool
 	// Damaged receives when somebody else wrote the status, which is then written again.
 	Damaged <-chan struct{}
+	// Claimed, if set, is told of slots that this node has claimed just now.
+	Claimed func(slot cluster.Slot, token int64)
 }
 
 // Run follows until ctx ends or the session does. When leave is closed it stops all workers
@@ -88,8 +90,9 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 			docs <- docRead{r, err}
 		})
 	}
-	for {
-		wait, gone, err := fl.step(ctx)
+	for news := true; ; {
+		wait, gone, err := fl.step(ctx, news)
+		news = true
 		if gone || err != nil {
 			return fl.departure(), err
 		}
@@ -105,6 +108,7 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 		case <-hints.C():
 			hints.Take()
 			read()
+			news = false
 		case d := <-docs:
 			reading = false
 			if readAgain {
@@ -120,8 +124,13 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 			fl.unsure, fl.said = true, nil
 		case <-anew.C:
 			read()
+			news = false
 		case <-f.Workers.Changed():
+			if fl.took >= minRest { // many start or stop at once: what happens meanwhile is taken together
+				_ = sleep(ctx, min(fl.took, maxRest)) // its end is seen next
+			}
 		case <-timer.C:
+			news = false
 		}
 	}
 }
@@ -149,6 +158,8 @@ type following struct {
 	docVersion int64
 	docGood    bool
 	granted    map[cluster.Slot]int64 // as told by events
+	specsOf    *schema.Doc            // the document whose specs all workers have been given
+	due        time.Duration          // when to decide again without news
 
 	claims       map[cluster.Slot]schema.Claim
 	said         *schema.Status // nil: has to be written
@@ -157,38 +168,52 @@ type following struct {
 	unsure       bool         // the status has to be read before it is written
 	done         *schema.Done // the last record of ended slots known to be committed, nil if there is none
 	doneVersion  int64
-	doneUnsure   bool // it has to be read before it is written
-	busy         bool // a write or read of the status is under way
+	doneUnsure   bool          // it has to be read before it is written
+	held         bool          // the lease, at the last look
+	took         time.Duration // the last decision
+	busy         bool          // a write or read of the status is under way
 	notBefore    time.Duration
 	replies      chan reply
 	leaving      bool
 	leavingSince time.Duration
 }
 
+// poll is how often the lease is looked at: the boot clock may jump, the lease may be prolonged.
+const poll = 250 * time.Millisecond
+
 // step decides and acts. It returns how long to wait at most, and whether the member has left;
-// a departure that stuck workers hold up fails with ErrStuck.
-func (fl *following) step(ctx context.Context) (wait time.Duration, gone bool, err error) {
+// a departure that stuck workers hold up fails with ErrStuck. Without news, while the lease holds, there is nothing
+// to decide before it is due.
+func (fl *following) step(ctx context.Context, news bool) (wait time.Duration, gone bool, err error) {
 	now := fl.Session.Now()
 	phase, left := fl.Lease.Phase()
+	same := phase == membership.Holds && fl.held
+	fl.held = phase == membership.Holds
+	if !news && same && !fl.leaving && now < fl.due {
+		return max(min(poll, left, fl.due-now), time.Millisecond), false, nil
+	}
 	running := fl.Workers.Reports()
 	maps.DeleteFunc(fl.claims, func(slot cluster.Slot, _ schema.Claim) bool {
 		_, ok := running[slot]
 		return !ok
 	})
 	local := Local{
-		Doc: fl.doc, DocVersion: fl.docVersion, DocGood: fl.docGood,
+		Doc: fl.doc, DocVersion: fl.docVersion, DocGood: fl.docGood, Told: fl.specsOf == fl.doc,
 		Running: running, Claims: fl.claims, Phase: phase,
 		Leaving: fl.leaving, Announce: fl.leaving && (fl.Leads() || now-fl.leavingSince >= announceAfter),
 		Done: fl.done, Said: fl.said, SaidAt: fl.saidAt,
 		Now: now, WallNow: time.Now().UTC().Truncate(time.Millisecond),
 	}
+	began := time.Now()
 	o := Follow(local)
+	fl.took = time.Since(began)
 	for slot, cause := range o.Stop {
 		fl.Workers.Stop(slot, cause, fl.stopTime(running[slot].Grace, cause))
 	}
 	for slot, spec := range o.Update {
 		fl.Workers.Update(slot, spec)
 	}
+	fl.specsOf = fl.doc
 	if fl.leaving && len(running) == 0 && !fl.stays(now, phase) {
 		return 0, true, nil
 	}
@@ -198,10 +223,14 @@ func (fl *following) step(ctx context.Context) (wait time.Duration, gone bool, e
 	if (o.Status != nil || o.Done != nil) && !fl.busy && now >= fl.notBefore {
 		fl.say(ctx, o, phase)
 	}
-	wait = 250 * time.Millisecond // the boot clock may jump, the lease may be prolonged
+	fl.due = now + time.Hour // news come before that
 	if o.Again > now {
-		wait = min(wait, o.Again-now)
+		fl.due = o.Again
 	}
+	if now < fl.notBefore {
+		fl.due = min(fl.due, fl.notBefore)
+	}
+	wait = min(poll, fl.due-now)
 	if phase == membership.Holds {
 		wait = min(wait, left)
 	}
@@ -336,6 +365,11 @@ func (fl *following) noteReply(r reply) (refused bool) {
 			}
 			fl.done = r.orders.Done
 		}
+		if r.claimed && fl.Claimed != nil {
+			for i := range r.orders.Start {
+				fl.Claimed(r.orders.Start[i].Slot, r.orders.Start[i].Token)
+			}
+		}
 		if r.claimed {
 			fl.start(r.orders.Start, r.orders.Status)
 		}
@@ -368,6 +402,7 @@ func (fl *following) start(grants []cluster.Grant, status *schema.Status) {
 		}
 		h := schema.Find(status.Holding, g.Slot)
 		fl.claims[g.Slot] = schema.Claim{Token: h.Token, Since: h.Since}
+		fl.specsOf = nil // the document may have been read anew since
 		fl.Workers.Start(g)
 	}
 }

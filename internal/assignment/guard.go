@@ -23,11 +23,14 @@ var ErrStuck = errors.New("worker does not stop")
 // It does not depend on the follower: it stops the workers itself. Those whose tasks let them run on without a
 // lease are none of its business.
 func Guard(ctx context.Context, lease *membership.Lease, workers Workers, emit func(cluster.Event)) error {
-	const poll = 50 * time.Millisecond // deadlines are counted on a clock that timers do not follow
+	const often = 50 * time.Millisecond // deadlines are counted on a clock that timers do not follow
 	last, atHardStop := membership.Holds, 0
 	for {
 		phase, left := lease.Phase()
-		running := leased(workers.Reports())
+		var running map[cluster.Slot]cluster.Report
+		if phase > membership.Holds || ctx.Err() != nil { // else nobody asks
+			running = leased(workers.Reports())
+		}
 		if ctx.Err() != nil && len(running) == 0 {
 			return nil
 		}
@@ -56,9 +59,9 @@ func Guard(ctx context.Context, lease *membership.Lease, workers Workers, emit f
 			emit(cluster.Event{Kind: cluster.LeaseRegained})
 		}
 		last = phase
-		wait := poll
+		wait := often
 		if phase < membership.HardStop {
-			wait = min(5*poll, max(left, time.Millisecond))
+			wait = min(poll, max(left, time.Millisecond))
 		}
 		done, ended := ctx.Done(), lease.Ended()
 		if ctx.Err() != nil {

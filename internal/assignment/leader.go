@@ -2,11 +2,9 @@ package assignment
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -14,13 +12,18 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/election"
 	"gitee.com/ken.yang/xconsumer/internal/jitter"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/meter"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// resync is how often everything is read again without a hint.
-const resync = 30 * time.Second
+// resync is how often everything is read again without a hint; resyncPeer is for how long that is not done again for
+// each member, so that a large cluster at rest is read at a rate that does not grow with it.
+const (
+	resync     = 30 * time.Second
+	resyncPeer = 150 * time.Millisecond
+)
 
 // pause follows a commit that could not be made for a reason that may last.
 const pause = 500 * time.Millisecond
@@ -37,6 +40,8 @@ type Leader struct {
 	Planner func(planner.Input) planner.Plan
 	// Publish is given what the leader has read, whenever that changes.
 	Publish func(*view.Snapshot)
+	Meter   *meter.Meter
+	Trace   func(cluster.Span) // nil for nobody who traces
 }
 
 // Lead leads until ctx ends, and then returns nil, or until this is no longer the leader's
@@ -45,7 +50,7 @@ func (l *Leader) Lead(ctx context.Context, term election.Term) error {
 	v := view.New(l.Cluster, l.Session, l.Keys, view.ForLeader())
 	defer v.Close()
 	v.PutEpoch(&term.Epoch, term.Version)
-	lead := &leading{Leader: l, term: term, view: v, looks: map[string]Look{}, buried: map[string]bool{}, trials: map[cluster.Slot]Trial{}, oddRuns: map[string]bool{}, maxDocs: MaxDocs, wasLive: map[string]string{}}
+	lead := &leading{Leader: l, term: term, view: v, looks: map[string]Look{}, buried: map[string]bool{}, trials: map[cluster.Slot]Trial{}, oddRuns: map[string]bool{}, maxDocs: MaxDocs, wasLive: map[string]string{}, watch: newStopwatch()}
 	err := lead.run(ctx)
 	if ctx.Err() != nil {
 		return nil
@@ -75,58 +80,42 @@ type leading struct {
 	planFault string            // as told
 	errors    map[string]string // records that cannot be used, as told
 	wasLive   map[string]string // live members, as told: GUID → node name
+	watch     *stopwatch
+	planned   time.Duration // how long the last decision took
+	began     time.Duration // when the term began
 }
 
+// run decides whenever something new was read, after each commit, and when it is time to. What happens while it does so
+// is taken together: a decision is followed by a rest as long as it took.
 func (l *leading) run(ctx context.Context) error {
 	next := time.NewTimer(0)
 	defer next.Stop()
-	resynced := l.Session.Now()
-	for {
-		if err := l.view.Refresh(ctx); err != nil {
+	l.began = l.Session.Now()
+	resynced := l.began
+	var d Decision
+	for due := true; ; {
+		changed, err := l.view.Refresh(ctx)
+		if err != nil {
 			return err
 		}
-		snap := l.view.Snapshot()
-		l.tell(snap)
-		d := Decide(World{
-			Snapshot: snap,
-			Self:     l.Self.GUID,
-			Now:      l.Session.Now(),
-			Grace:    l.Session.Info().Grace,
-			Timeout:  l.Session.Info().Timeout,
-			WallNow:  time.Now().UTC().Truncate(time.Millisecond),
-			MaxDocs:  l.maxDocs,
-			Looks:    l.looks,
-			Buried:   l.buried,
-			Trials:   l.trials,
-			Avoids:   l.avoids,
-			Waits:    l.waits,
-			Planner:  l.Planner,
-
-			NextToken: l.nextToken,
-		})
-		l.looks, l.trials, l.waits, l.avoids = d.Looks, d.Trials, d.Waits, d.Avoids
-		l.tellBlocked(d.Blocked)
-		l.tellFull(d.Full)
-		l.tellPlanFault(ctx, d.PlanFault)
-		for _, guid := range d.Forget {
-			l.view.Forget(guid)
-			delete(l.buried, guid)
+		if changed || due {
+			if d, err = l.decide(ctx); err != nil {
+				return err
+			}
+			if due, err = l.act(ctx, d); err != nil {
+				return err
+			}
+			due = due || len(d.Forget) > 0
+			if l.planned >= minRest && (!due || !d.More) {
+				if err := sleep(ctx, min(l.planned, maxRest)); err != nil {
+					return err
+				}
+			}
+			if due {
+				continue
+			}
 		}
-		if d.StepDown {
-			return fmt.Errorf("term %d: %w", l.term.Number, election.ErrStepDown)
-		}
-		switch acted, err := l.act(ctx, d); {
-		case err != nil:
-			return err
-		case acted || len(d.Forget) > 0:
-			continue
-		}
-		now := l.Session.Now()
-		wait := resynced + resync - now
-		if d.Again > 0 {
-			wait = min(wait, d.Again-now)
-		}
-		next.Reset(max(wait, 0))
+		next.Reset(l.wait(d, resynced))
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -135,13 +124,14 @@ func (l *leading) run(ctx context.Context) error {
 		case <-l.view.C():
 		case <-next.C:
 		}
-		now = l.Session.Now()
-		if now >= resynced+resync {
+		now := l.Session.Now()
+		if every := l.resync(); now >= resynced+every {
 			l.view.MarkAll()
 			// Leaders of many clusters must not read in step.
-			resynced = now - jitter.Of(resync/10, l.Cluster, l.term.Number)
+			resynced, due = now-jitter.Of(every/10, l.Cluster, l.term.Number), true
 		}
 		if d.Again > 0 && now >= d.Again {
+			due = true
 			for _, guid := range d.Look {
 				l.view.MarkPeer(guid)
 			}
@@ -149,283 +139,68 @@ func (l *leading) run(ctx context.Context) error {
 	}
 }
 
-// act carries a decision out: at most one commit.
-func (l *leading) act(ctx context.Context, d Decision) (acted bool, err error) {
-	switch {
-	case d.Evict != "":
-		err = l.evict(ctx, d.Evict)
-	case len(d.Docs) > 0 || d.Suspects != nil || d.Orders != nil || len(d.Agendas) > 0 || len(d.Marks) > 0:
-		err = l.write(ctx, d)
-	default:
-		return false, nil
-	}
-	switch failed, checked := coord.FailedCheck(err); {
-	case err == nil:
-		l.maxDocs, l.failures = min(2*l.maxDocs, MaxDocs), 0
-		return true, nil
-	case ctx.Err() != nil, errors.Is(err, coord.ErrSessionEnded):
-		return false, err
-	case checked && (failed.Op.Key == l.term.Candidate || failed.Op.Key == l.Keys.Epoch()):
-		return false, fmt.Errorf("term %d: %w: %w", l.term.Number, election.ErrDeposed, err)
-	case checked && failed.Op.Kind == coord.KindDelete && schema.Dir(failed.Op.Key) == schema.Dir(l.Keys.Decision(0)):
-		l.noOld = l.view.Snapshot().Epoch.Rec.NextDecision - schema.DecisionRing
-	case checked && strings.HasPrefix(failed.Op.Key, schema.Dir(l.Keys.Ran("", ""))):
-		l.oddRuns[failed.Op.Key] = true
-	case errors.Is(err, coord.ErrTooLarge):
-		if l.maxDocs == 1 {
-			l.Log.Error("a commit of a single document is too large", "error", err)
-			return false, sleep(ctx, 10*pause)
-		}
-		l.maxDocs = max(l.maxDocs/2, 1)
-		return true, nil
-	default:
-		l.Log.Debug("commit failed; reading again", "error", err)
-	}
-	// Once is usual, when something changed in between; again and again is not.
-	if l.failures++; l.failures > 1 {
-		if err := sleep(ctx, min(5*time.Millisecond<<min(l.failures, 10), time.Second)); err != nil {
-			return false, err
-		}
-	}
-	return true, l.reread(ctx)
+// A decision is followed by nothing for as long as it took, if that is worth it.
+const (
+	minRest = time.Millisecond
+	maxRest = 20 * time.Millisecond
+)
+
+// resync returns how often everything is read again.
+func (l *leading) resync() time.Duration {
+	return max(resync, time.Duration(len(l.wasLive))*resyncPeer)
 }
 
-// reread follows a commit that was refused or of which nobody knows the outcome: first the
-// epoch, which tells whether this term goes on, then all documents, then the rest.
-func (l *leading) reread(ctx context.Context) error {
-	epoch, err := l.view.ReadEpoch(ctx)
-	if err != nil {
-		return err
+// wait is how long there is nothing to do unless something is heard.
+func (l *leading) wait(d Decision, resynced time.Duration) time.Duration {
+	now := l.Session.Now()
+	wait := resynced + l.resync() - now
+	for _, at := range []time.Duration{d.Again, l.view.Due()} {
+		if at > 0 {
+			wait = min(wait, at-now)
+		}
 	}
-	if !epoch.Good() {
-		l.Log.Error("the epoch cannot be used; nothing is granted", "key", l.Keys.Epoch(), "absent", epoch.Absent, "error", epoch.Err)
-		l.Emit(cluster.Event{Kind: cluster.RecordUnusable, Detail: l.Keys.Epoch() + " is missing or damaged: nothing is granted"})
-		return errors.Join(fmt.Errorf("term %d: %w: the epoch cannot be used", l.term.Number, election.ErrDeposed), sleep(ctx, pause))
-	}
-	if epoch.Version < l.committed {
-		l.Log.Error("the coordination service has lost commits that it had acknowledged; what was granted in them may run twice",
-			"key", l.Keys.Epoch(), "version", epoch.Version, "committed", l.committed)
-		l.Emit(cluster.Event{Kind: cluster.HistoryLost, Detail: fmt.Sprintf("%s is at version %d, and was at %d", l.Keys.Epoch(), epoch.Version, l.committed)})
-		l.committed = epoch.Version
-	}
-	if epoch.Rec.Term != l.term.Number || epoch.Rec.Leader != l.Self.GUID {
-		return fmt.Errorf("term %d: %w: %s leads term %d", l.term.Number, election.ErrDeposed, epoch.Rec.Node, epoch.Rec.Term)
-	}
-	l.view.MarkAll()
-	return nil
+	return max(wait, 0)
 }
 
-// write commits a decision: under the term, with its part in the ring of decisions.
-func (l *leading) write(ctx context.Context, d Decision) error {
+// decide makes a decision from what was read, and tells of it.
+func (l *leading) decide(ctx context.Context) (Decision, error) {
 	snap := l.view.Snapshot()
-	ops, epoch := l.guard(snap, d.Token)
-	for _, guid := range sortedKeys(d.Docs) {
-		doc, at := d.Docs[guid], snap.Peers[guid].Doc.Version
-		if doc == nil {
-			l.buried[guid] = true
-			ops = append(ops, coord.Delete(l.Keys.Doc(guid), at))
-			if done := snap.Peers[guid].Done; done.Rec != nil && !done.Absent {
-				ops = append(ops, coord.Delete(l.Keys.Done(guid), done.Version))
-			}
-		} else {
-			ops = append(ops, coord.Set(l.Keys.Doc(guid), schema.Encode(doc, at+1), at))
-		}
-	}
-	suspects, at := l.suspectsOps(snap, d.Suspects)
-	ops = append(ops, suspects...)
-	switch at := snap.Orders.Version; {
-	case d.Orders == nil:
-	case d.Orders.Empty():
-		ops = append(ops, coord.Delete(l.Keys.Orders(), at))
-	default:
-		ops = append(ops, coord.Set(l.Keys.Orders(), schema.Encode(d.Orders, at+1), at))
-	}
-	ops = append(ops, l.agendaOps(snap, d)...)
-	for _, node := range sortedKeys(d.Marks) {
-		if old := snap.Marks[node]; old.Rec == nil {
-			ops = append(ops, coord.Create(l.Keys.Mark(node), schema.Encode(d.Marks[node], 0)))
-		} else {
-			ops = append(ops, coord.Set(l.Keys.Mark(node), schema.Encode(d.Marks[node], old.Version+1), old.Version))
-		}
-	}
-	ops = append(ops, l.record(snap, d.Moves)...)
-	if _, err := l.Session.Commit(ctx, ops...); err != nil {
-		return err
-	}
-	l.view.PutEpoch(epoch, snap.Epoch.Version+1)
-	l.nextToken, l.committed = epoch.NextToken, snap.Epoch.Version+1
-	l.putAgendas(snap, d)
-	for node, mark := range d.Marks {
-		l.view.MarkNode(node)
-		l.Log.Error("everything fails on a node; it is given nothing until it is started anew or uncordoned", "node", node, "error", mark.Quarantine.Error)
-		l.Emit(cluster.Event{Kind: cluster.NodeQuarantined, Node: node, Detail: mark.Quarantine.Error})
-	}
-	if d.Suspects != nil {
-		l.view.PutSuspects(d.Suspects, at)
-		l.tellSuspects(d.Moves)
-	}
-	if d.Orders != nil {
-		l.view.PutOrders(d.Orders, snap.Orders.Version+1)
-	}
-	for guid, doc := range d.Docs {
-		if doc == nil {
-			l.view.Forget(guid)
-			delete(l.buried, guid)
-		} else {
-			l.view.PutDoc(guid, doc, snap.Peers[guid].Doc.Version+1)
-		}
-	}
-	l.Log.Info("published", "term", l.term.Number, "documents", len(d.Docs), "moves", summary(d.Moves))
-	return nil
-}
+	l.tell(snap)
+	l.watch.arrived(snap, l.Session.Now(), func(of meter.Name, d time.Duration) { l.Meter.Took(of, d) })
+	world := World{
+		Snapshot: snap,
+		Self:     l.Self.GUID,
+		Now:      l.Session.Now(),
+		Began:    l.began,
+		Grace:    l.Session.Info().Grace,
+		Timeout:  l.Session.Info().Timeout,
+		WallNow:  time.Now().UTC().Truncate(time.Millisecond),
+		MaxDocs:  l.maxDocs,
+		Looks:    l.looks,
+		Buried:   l.buried,
+		Trials:   l.trials,
+		Avoids:   l.avoids,
+		Waits:    l.waits,
+		Planner:  l.Planner,
 
-// guard begins every commit of a leader: its candidate key exists, and nobody, not even an
-// earlier commit of its own that is still under way, has written since it read the epoch.
-func (l *leading) guard(snap *view.Snapshot, token int64) ([]coord.Op, *schema.Epoch) {
-	epoch := *snap.Epoch.Rec
-	epoch.NextToken = token
-	epoch.NextDecision++
-	at := snap.Epoch.Version
-	return []coord.Op{
-		coord.Check(l.term.Candidate, 0),
-		coord.Set(l.Keys.Epoch(), schema.Encode(&epoch, at+1), at),
-	}, &epoch
-}
-
-// record writes the decision and deletes the oldest.
-func (l *leading) record(snap *view.Snapshot, moves []schema.Move) []coord.Op {
-	n := snap.Epoch.Rec.NextDecision
-	d := schema.Decision{N: n, Term: l.term.Number, Leader: l.Self.Name, At: time.Now().UTC().Truncate(time.Millisecond), Moves: moves}
-	ops := []coord.Op{coord.Create(l.Keys.Decision(n), d.Encode())}
-	if old := n - schema.DecisionRing; old >= 0 && old != l.noOld {
-		ops = append(ops, coord.Delete(l.Keys.Decision(old), 0))
+		NextToken: l.nextToken,
 	}
-	return ops
-}
-
-// suspectsOps writes the record of suspects, if it changes, and tells the version that it has then.
-func (l *leading) suspectsOps(snap *view.Snapshot, next *schema.Suspects) (ops []coord.Op, version int64) {
-	switch at := snap.Suspects.Version; {
-	case next == nil:
-		return nil, 0
-	case snap.Suspects.Absent:
-		return []coord.Op{coord.Create(l.Keys.Suspects(), schema.Encode(next, 0))}, 0
-	default:
-		return []coord.Op{coord.Set(l.Keys.Suspects(), schema.Encode(next, at+1), at)}, at + 1
+	began := time.Now()
+	d := Decide(world)
+	l.planned = time.Since(began)
+	l.Meter.Took(meter.Plan, l.planned)
+	l.looks, l.trials, l.waits, l.avoids = d.Looks, d.Trials, d.Waits, d.Avoids
+	l.tellBlocked(d.Blocked)
+	l.tellFull(d.Full)
+	l.tellPlanFault(ctx, d.PlanFault)
+	for _, guid := range d.Forget {
+		l.view.Forget(guid)
+		delete(l.buried, guid)
 	}
-}
-
-// agendaOps writes the agendas that change, and the records of runs that are over.
-func (l *leading) agendaOps(snap *view.Snapshot, d Decision) (ops []coord.Op) {
-	for _, task := range sortedKeys(d.Agendas) {
-		key, old := l.Keys.Agenda(task), snap.Agendas[task]
-		switch next := d.Agendas[task]; {
-		case next == nil:
-			ops = append(ops, coord.Delete(key, old.Version))
-		case old.Rec == nil:
-			ops = append(ops, coord.Create(key, schema.Encode(next, 0)))
-		default:
-			ops = append(ops, coord.Set(key, schema.Encode(next, old.Version+1), old.Version))
-		}
+	if d.StepDown {
+		return d, fmt.Errorf("term %d: %w", l.term.Number, election.ErrStepDown)
 	}
-	for i := range d.Ran {
-		if key := l.Keys.Ran(d.Ran[i].Task, d.Ran[i].ID); !l.oddRuns[key] {
-			ops = append(ops, coord.Create(key, schema.Encode(&d.Ran[i], 0)))
-		}
-	}
-	for _, r := range d.DropRuns {
-		if key := l.Keys.Ran(r.Task, r.ID); !l.oddRuns[key] {
-			ops = append(ops, coord.Delete(key, 0))
-		}
-	}
-	return ops
-}
-
-// putAgendas notes the agendas that were committed, and tells of the runs.
-func (l *leading) putAgendas(snap *view.Snapshot, d Decision) {
-	for task, next := range d.Agendas {
-		version := int64(0)
-		if old := snap.Agendas[task]; old.Rec != nil {
-			version = old.Version + 1
-		}
-		l.view.PutAgenda(task, next, version)
-	}
-	for _, m := range d.Moves {
-		switch m.Step {
-		case "run":
-			l.Emit(cluster.Event{Kind: cluster.RunBegan, Detail: m.Task})
-		case "done", "failed":
-			l.Emit(cluster.Event{Kind: cluster.RunEnded, Detail: m.Task + ": " + m.Step})
-		}
-	}
-}
-
-// evict removes a member of which a key is missing. Without a document it is given one that notes what
-// the member says it holds.
-func (l *leading) evict(ctx context.Context, guid string) error {
-	snap := l.view.Snapshot()
-	p := snap.Peers[guid]
-	ops, epoch := l.guard(snap, snap.Epoch.Rec.NextToken)
-	doc, version, why := &schema.Doc{}, int64(0), "another of its keys was deleted"
-	if p.Doc.Absent {
-		m := p.Member.Rec
-		why = "its document is missing"
-		*doc = schema.Doc{Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Slots: []schema.Held{}, Releasing: releasing(p.Status.Rec.Holding, 0)}
-	} else {
-		*doc, version = *p.Doc.Rec, p.Doc.Version+1
-	}
-	doc.Evicted = true
-	if write := schema.Encode(doc, version); p.Doc.Absent {
-		ops = append(ops, coord.Create(l.Keys.Doc(guid), write))
-	} else {
-		ops = append(ops, coord.Set(l.Keys.Doc(guid), write, p.Doc.Version))
-	}
-	bound, err := l.boundOps(ctx, guid, doc.Node)
-	if err != nil {
-		return err
-	}
-	ops = append(ops, bound...)
-	ops = append(ops, l.record(snap, []schema.Move{{Step: "evict", Node: doc.Node, Why: cluster.Reason{Code: cluster.WhyEdited, Detail: why}}})...)
-	if _, err := l.Session.Commit(ctx, ops...); err != nil {
-		return err
-	}
-	l.Log.Warn("evicted a member", "node", doc.Node, "member", guid, "reason", why)
-	l.view.PutEpoch(epoch, snap.Epoch.Version+1)
-	l.view.PutDoc(guid, doc, version)
-	l.view.MarkPeer(guid)
-	return nil
-}
-
-// boundOps deletes what there is of a member's keys that end with its session.
-func (l *leading) boundOps(ctx context.Context, guid, node string) ([]coord.Op, error) {
-	candidates, err := l.Session.List(ctx, l.Keys.Elections())
-	if err != nil {
-		return nil, err
-	}
-	keys := []string{l.Keys.Heartbeat(guid), l.Keys.Status(guid), l.Keys.Member(guid), l.Keys.Name(node)}
-	for _, c := range candidates {
-		if owner, ok := schema.Candidate(c.Name); ok && owner == guid {
-			keys = append(keys, l.Keys.Elections()+"/"+c.Name)
-		}
-	}
-	var ops []coord.Op
-	session := "" // the member's: the name may be another's by now
-	for _, key := range keys {
-		r, err := l.Session.Get(ctx, key)
-		switch {
-		case errors.Is(err, coord.ErrNotFound):
-			continue
-		case err != nil:
-			return nil, err
-		}
-		if key != l.Keys.Name(node) {
-			session = r.Session
-		}
-		if r.Session == session {
-			ops = append(ops, coord.Delete(key, r.Version))
-		}
-	}
-	return ops, nil
+	return d, nil
 }
 
 func sortedKeys[V any](m map[string]V) []string {

@@ -7,7 +7,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// obey does what operators want done once, and takes what is done out of the record.
+// obey takes what operators wanted done once, and is done with this decision, out of the record.
 func (d *decider) obey() {
 	e := d.Snapshot.Orders
 	if !e.Good() || d.Snapshot.Epoch.Rec == nil {
@@ -29,7 +29,12 @@ func (d *decider) obey() {
 			next.RunNow = append(next.RunNow, o)
 		}
 	}
-	if len(next.RunNow) != len(e.Rec.RunNow) || next.StepDown != e.Rec.StepDown || len(next.MoveNow) != len(e.Rec.MoveNow) || schema.Count(next.Restart) != schema.Count(e.Rec.Restart) {
+	for _, o := range e.Rec.Move {
+		if d.moving[o.Slot] == o && !d.arrives(o) {
+			next.Move = append(next.Move, o)
+		}
+	}
+	if len(next.Move) != len(e.Rec.Move) || len(next.RunNow) != len(e.Rec.RunNow) || next.StepDown != e.Rec.StepDown || len(next.MoveNow) != len(e.Rec.MoveNow) || schema.Count(next.Restart) != schema.Count(e.Rec.Restart) {
 		d.out.Orders = next
 	}
 }
@@ -51,6 +56,47 @@ func (d *decider) granted(h schema.Held) (left cluster.Indexes) {
 	}
 	slices.Sort(left)
 	return left
+}
+
+// arrives tells whether this decision grants a slot to the node that it was ordered to.
+func (d *decider) arrives(o schema.MoveOrder) bool {
+	for _, doc := range d.out.Docs {
+		if doc != nil && doc.Node == o.To {
+			if h := schema.Find(doc.Slots, o.Slot); h != nil && h.Token != o.Token {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// noteMoves notes which slots are to go to other nodes.
+func (d *decider) noteMoves() {
+	if !d.Snapshot.Orders.Good() {
+		return
+	}
+	for _, o := range d.Snapshot.Orders.Rec.Move {
+		if d.ordered(o) {
+			d.moving[o.Slot] = o
+		}
+	}
+}
+
+// ordered tells whether a slot is still to go where it was ordered to.
+func (d *decider) ordered(o schema.MoveOrder) bool {
+	if spec, known := d.specs[o.Slot.Task]; !known || spec.Paused || o.Slot.Index >= spec.WorkerNum {
+		return false // nobody is to have it any more
+	}
+	there := false
+	for _, guid := range d.guids {
+		there = there || d.fates[guid] == works && d.nodeName(guid) == o.To
+		if rec := d.Snapshot.Peers[guid].Doc.Rec; rec != nil {
+			if grant := schema.Find(rec.Slots, o.Slot); grant != nil && (grant.Token != o.Token || d.nodeName(guid) == o.To) {
+				return false
+			}
+		}
+	}
+	return there
 }
 
 // hurried tells whether a member that is gone is not to be waited for.

@@ -19,6 +19,14 @@ const (
 	maxHold = 2 * time.Second
 )
 
+// A cluster in which nothing runs waits for a moment without a node that comes before it begins, as the first would be
+// given everything; for a longer one where there are several; and this long at most.
+const (
+	gatherOne  = quiet
+	gatherMany = 500 * time.Millisecond
+	maxGather  = 5 * time.Second
+)
+
 // ask is why a slot is asked back, and who is to have it.
 type ask struct {
 	why cluster.Reason
@@ -27,6 +35,7 @@ type ask struct {
 
 // wish is a slot that should leave a node where it may run on.
 type wish struct {
+	guid    string
 	slot    cluster.Slot
 	ask     ask
 	urgency int // the least first
@@ -36,7 +45,7 @@ type wish struct {
 // urgencies say in which order moves get the budget.
 var urgencies = map[cluster.ReasonCode]int{
 	cluster.WhyDraining: 0, cluster.WhyQuarantined: 0, cluster.WhyFailing: 1, cluster.WhyNoLabel: 1, cluster.WhyNoWork: 1, cluster.WhyFull: 1, cluster.WhyPerNode: 1,
-	cluster.WhyTaskChanged: 2, cluster.WhyRestart: 2, cluster.WhyLeaderFree: 3, cluster.WhyPreferred: 3,
+	cluster.WhyTaskChanged: 2, cluster.WhyRestart: 2, cluster.WhyMoved: 2, cluster.WhyLeaderFree: 3, cluster.WhyPreferred: 3,
 	cluster.WhySpread: 4, cluster.WhyBalance: 5,
 }
 
@@ -46,10 +55,14 @@ const forComfort = 3
 // choose decides which slots are asked back now: all that may not run on, and of the others as many as
 // the budget allows.
 func (d *decider) choose() {
-	plan := map[cluster.Slot]*planner.Move{}
+	plan := map[string]map[int]*planner.Move{} // by task and slot
 	for i := range d.target.Moves {
 		m := &d.target.Moves[i]
-		plan[cluster.Slot{Task: d.tasks[m.Task], Index: m.Slot}] = m
+		task := d.tasks[m.Task]
+		if plan[task] == nil {
+			plan[task] = map[int]*planner.Move{}
+		}
+		plan[task][m.Slot] = m
 	}
 	var wishes []wish
 	for _, guid := range d.guids {
@@ -58,7 +71,8 @@ func (d *decider) choose() {
 		}
 		p := d.Snapshot.Peers[guid]
 		for i := range p.Doc.Rec.Slots {
-			wishes = d.askBack(guid, p, &p.Doc.Rec.Slots[i], plan, wishes)
+			h := &p.Doc.Rec.Slots[i]
+			wishes = d.askBack(guid, p, h, plan[h.Task], wishes)
 		}
 	}
 	slices.SortStableFunc(wishes, func(a, b wish) int { return cmp.Compare(a.urgency, b.urgency) })
@@ -69,13 +83,21 @@ func (d *decider) choose() {
 		case hold && w.urgency >= forComfort, !b.allows(w):
 			d.out.Pending++
 		default:
-			d.asked[w.slot] = w.ask
+			d.ask(w.guid, w.slot, w.ask)
 		}
 	}
 }
 
+// ask notes that a slot is asked back from a member.
+func (d *decider) ask(guid string, slot cluster.Slot, a ask) {
+	if d.asked[guid] == nil {
+		d.asked[guid] = map[cluster.Slot]ask{}
+	}
+	d.asked[guid][slot] = a
+}
+
 // askBack decides on one grant: its slots are asked back, or wished to be, or stay.
-func (d *decider) askBack(guid string, p *view.Peer, h *schema.Held, plan map[cluster.Slot]*planner.Move, wishes []wish) []wish {
+func (d *decider) askBack(guid string, p *view.Peer, h *schema.Held, plan map[int]*planner.Move, wishes []wish) []wish {
 	spec, known := d.specs[h.Task]
 	whole := cluster.Reason{} // why all of them have to leave
 	run := d.Snapshot.Run(h.Task)
@@ -94,6 +116,9 @@ func (d *decider) askBack(guid string, p *view.Peer, h *schema.Held, plan map[cl
 	}
 	changed := known && !d.sameWork(h)
 	restart := d.toRestart(h)
+	if whole.Code == "" && run == nil && !changed && restart == nil && len(plan) == 0 && len(d.moving) == 0 && (len(h.Slots) == 0 || slices.Max(h.Slots) < spec.WorkerNum) {
+		return wishes // all of them stay
+	}
 	var holding *schema.Held // looked up once it is needed
 	for _, index := range h.Slots {
 		slot := cluster.Slot{Task: h.Task, Index: index}
@@ -105,11 +130,16 @@ func (d *decider) askBack(guid string, p *view.Peer, h *schema.Held, plan map[cl
 			why.Code = cluster.WhyScaledDown
 		}
 		if why.Code != "" {
-			d.asked[slot] = ask{why, d.targetName(slot)}
+			d.ask(guid, slot, ask{why, d.targetName(slot)})
 			continue
 		}
-		m := plan[slot]
+		m := plan[index]
+		order, moving := d.moving[slot]
 		switch {
+		case moving && d.targetName(slot) == d.nodeName(guid):
+			continue // the plan has changed since: it stays
+		case moving && d.targetName(slot) == order.To:
+			why.Code = cluster.WhyMoved
 		case m != nil && ofRun != "" && urgencies[m.Why.Code] >= forComfort:
 			continue // it would begin again: it stays until it has ended
 		case m != nil:
@@ -128,13 +158,13 @@ func (d *decider) askBack(guid string, p *view.Peer, h *schema.Held, plan map[cl
 		case to != planner.Nobody && d.crashes(slot) >= crashesToPart:
 			continue // a suspect stays where it is until it is cleared
 		case m != nil && to == planner.Nobody:
-			d.asked[slot] = ask{why, ""} // it may not run here, and nowhere else
+			d.ask(guid, slot, ask{why, ""}) // it may not run here, and nowhere else
 			continue
 		case d.out.Blocked != "" && !changed:
 			continue // it could not be granted again
 		}
 		holding = schema.Find(p.Status.Rec.Holding, slot)
-		wishes = append(wishes, wish{slot, ask{why, d.targetName(slot)}, urgencies[why.Code], holding != nil && holding.Token == h.Token})
+		wishes = append(wishes, wish{guid, slot, ask{why, d.targetName(slot)}, urgencies[why.Code], holding != nil && holding.Token == h.Token})
 	}
 	return wishes
 }
@@ -157,7 +187,7 @@ func (d *decider) burst() bool {
 	w := &d.out.Waits
 	switch nodes := strings.Join(live, " "); {
 	case w.Nodes == "": // a new leader
-		w.Nodes, w.Changed = nodes, d.Now-quiet
+		w.Nodes, w.Changed = nodes, d.Now-max(quiet, gatherMany)
 	case nodes != w.Nodes:
 		if d.Now < w.Changed+quiet && w.Held == 0 {
 			w.Held = d.Now
@@ -173,6 +203,38 @@ func (d *decider) burst() bool {
 		return true
 	}
 	w.Held = 0
+	return false
+}
+
+// gathers tells whether grants wait for more nodes to come.
+func (d *decider) gathers(free [][]schema.Held) bool {
+	w := &d.out.Waits
+	if !slices.ContainsFunc(free, func(list []schema.Held) bool { return len(list) > 0 }) || d.anythingGranted() {
+		w.Gathers = 0
+		return false
+	}
+	if w.Gathers == 0 {
+		w.Gathers = d.Now
+	}
+	gather := gatherOne
+	if len(d.nodes) > 1 {
+		gather = gatherMany
+	}
+	until := min(max(d.Began, w.Changed)+gather, w.Gathers+maxGather)
+	if d.Now >= until {
+		return false
+	}
+	d.wake(until)
+	return true
+}
+
+// anythingGranted tells whether any document lists a slot, also of members that are being buried.
+func (d *decider) anythingGranted() bool {
+	for _, p := range d.Snapshot.Peers {
+		if rec := p.Doc.Rec; rec != nil && len(rec.Slots)+len(rec.Releasing) > 0 {
+			return true
+		}
+	}
 	return false
 }
 
@@ -203,7 +265,7 @@ func (d *decider) budget() *budget {
 			h := &p.Doc.Rec.Slots[i]
 			for _, held := range p.Status.Rec.Holding {
 				if held.Task == h.Task && held.Token == h.Token {
-					running[h.Task] += d.stays(h.Task, h.Slots, held.Slots)
+					running[h.Task] += d.stays(guid, h.Task, h.Slots, held.Slots)
 				}
 			}
 		}
@@ -241,7 +303,7 @@ func (b *budget) allows(w wish) bool {
 }
 
 // stays counts the slots that are granted and held, and not asked back already.
-func (d *decider) stays(task string, granted, held cluster.Indexes) (n int) {
+func (d *decider) stays(guid, task string, granted, held cluster.Indexes) (n int) {
 	for i, j := 0, 0; i < len(granted) && j < len(held); {
 		switch {
 		case granted[i] < held[j]:
@@ -249,7 +311,7 @@ func (d *decider) stays(task string, granted, held cluster.Indexes) (n int) {
 		case granted[i] > held[j]:
 			j++
 		default:
-			if _, asked := d.asked[cluster.Slot{Task: task, Index: granted[i]}]; !asked {
+			if _, asked := d.asked[guid][cluster.Slot{Task: task, Index: granted[i]}]; !asked {
 				n++
 			}
 			i++

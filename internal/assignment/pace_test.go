@@ -2,6 +2,7 @@ package assignment_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
@@ -13,6 +14,45 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
+
+// A cluster that starts waits until nodes have stopped coming, but not for ever; one in which something runs does not.
+func TestClusterGathersBeforeItBegins(t *testing.T) {
+	b := newBoard(spec("a", 4))
+	began := b.now
+	var waits assignment.Waits
+	decide := func() assignment.Decision {
+		d := b.decide(func(w *assignment.World) { w.Began, w.Waits = began, waits })
+		waits = d.Waits
+		return d
+	}
+	come := func(name string) { b.live(name, 0, held(), held(), 0, held()) }
+	come("L")
+	if d := decide(); len(d.Docs) != 0 || d.Again != b.now+200*time.Millisecond {
+		t.Errorf("at once: %v, again at %v", draw(d), d.Again-began)
+	}
+	b.now += 80 * time.Millisecond
+	come("M") // which begins the wait anew
+	if d := decide(); len(d.Docs) != 0 || d.Again != b.now+500*time.Millisecond {
+		t.Errorf("when another one comes: %v, again at %v", draw(d), d.Again-began)
+	}
+	late, still := *b, waits
+	b.now += 500 * time.Millisecond
+	if d := decide(); len(d.Docs) != 2 {
+		t.Errorf("when no more come: %v", draw(d))
+	}
+	waits, *b = still, late
+	for i := range 60 {
+		b.now += 190 * time.Millisecond
+		come(fmt.Sprintf("N%d", i))
+		if d := decide(); len(d.Docs) > 0 {
+			if after := b.now - began; after < 5*time.Second || after > 5200*time.Millisecond {
+				t.Errorf("while more come: after %v", after)
+			}
+			return
+		}
+	}
+	t.Error("it waits for ever while nodes come")
+}
 
 // A planner that fails stops nothing: what runs stays, what is free is granted, and what it was asked is
 // kept so that it can be asked again.

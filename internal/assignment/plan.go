@@ -176,7 +176,7 @@ func (d *decider) node(guid string) planner.Node {
 	}
 	node.Works, node.Weight, node.Capacity = m.Works, m.Weight, m.Capacity
 	node.Labels = cluster.Labels{cluster.LabelNode: m.Node, cluster.LabelHost: m.Host}
-	maps.Copy(node.Labels, m.Labels)
+	maps.Copy(node.Labels, d.Snapshot.Labels(m))
 	mark := d.Snapshot.Mark(m.Node)
 	node.Cordoned, node.Draining = mark.Cordoned, mark.Drain != nil || d.quarantined(guid)
 	return node
@@ -222,6 +222,20 @@ func (d *decider) addOwners(byName map[string]int32) {
 				d.own(&rec.Releasing[i], n, false)
 			}
 		}
+	}
+	d.ownAsOrdered(byName)
+}
+
+// ownAsOrdered counts slots that are to go to another node as that node's already: the plan then keeps them
+// there like all others, and makes up for it elsewhere.
+func (d *decider) ownAsOrdered(byName map[string]int32) {
+	for slot, o := range d.moving {
+		t, known := d.rank[slot.Task]
+		n, there := byName[o.To]
+		if !known || !there || d.in.Nodes[n].Cordoned || d.in.Nodes[n].Draining || slot.Index >= len(d.in.Tasks[t].Owner) || d.in.Tasks[t].Held != nil && d.in.Tasks[t].Held[slot.Index] {
+			continue
+		}
+		d.in.Tasks[t].Owner[slot.Index] = n
 	}
 }
 

@@ -100,6 +100,9 @@ func (d *decider) accuse(doc *schema.Doc) {
 
 // try decides which suspects are held back and which are cleared.
 func (d *decider) try() {
+	if len(d.against) == 0 {
+		return
+	}
 	tokens := map[cluster.Slot]int64{}
 	listed := map[cluster.Slot]bool{}
 	for _, guid := range d.guids {

@@ -38,6 +38,7 @@ func (l *leading) tell(snap *view.Snapshot) {
 	}
 	for guid, node := range l.wasLive {
 		if _, still := live[guid]; !still && guid != l.Self.GUID {
+			l.watch.gone(snap.Peers[guid], l.Session.Now())
 			l.Emit(cluster.Event{Kind: cluster.NodeLeft, Node: node, Member: guid, Detail: departure(snap.Peers[guid])})
 		}
 	}

@@ -25,6 +25,8 @@ type Waits struct {
 	// since when moves for balance are held for a burst of changes to end, 0 if they are not.
 	Nodes         string
 	Changed, Held time.Duration
+	// Gathers is since when grants wait for the nodes of a cluster that starts, 0 if they do not.
+	Gathers time.Duration
 }
 
 // Absence is the first sight of a member that vanished.
@@ -65,6 +67,7 @@ func (d *decider) wait() {
 		}
 	}
 	d.noteAbsences(live)
+	d.together()
 	policy := d.Snapshot.Moving()
 	all := len(live) + len(d.out.Waits.Gone)
 	switch tooMany := policy.FreezeAbove > 0 && float64(len(d.out.Waits.Gone)) > policy.FreezeAbove*float64(all); {
@@ -81,6 +84,31 @@ func (d *decider) wait() {
 		}
 	}
 	d.drains()
+}
+
+// Members that vanish at the same time are buried at the same time: those whose wait is over let the others catch up whose
+// wait ends soon, for a moment.
+const (
+	soon       = 200 * time.Millisecond
+	maxLetting = 500 * time.Millisecond
+)
+
+func (d *decider) together() {
+	next := time.Duration(0) // the end of a wait that is still under way
+	for guid, look := range d.out.Looks {
+		if end := look.At + look.Wait; d.fates[guid] == waits && end > d.Now && end <= d.Now+soon && (next == 0 || end < next) {
+			next = end
+		}
+	}
+	if next == 0 {
+		return
+	}
+	for guid, look := range d.out.Looks {
+		if d.fates[guid] == buried && d.Now < look.At+look.Wait+maxLetting {
+			d.fates[guid] = waits
+			d.wake(next)
+		}
+	}
 }
 
 // waitsFor returns until when the slots of a member that vanished wait, of so many nodes in all, and why.
@@ -173,10 +201,10 @@ func departureOf(p *view.Peer) cluster.Reason {
 		switch {
 		case doc.Closed != nil && doc.Closed.Clean:
 			why.Code = cluster.WhyLeft
-		case doc.Closed != nil:
-			why.Detail = doc.Closed.Cause
 		case doc.Evicted:
 			why.Code = cluster.WhyEvicted
+		case doc.Closed != nil:
+			why.Detail = doc.Closed.Cause
 		}
 	}
 	return why

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/planner"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
@@ -74,6 +75,36 @@ func WhatIf(s *view.Snapshot, change cluster.Change) (cluster.Plan, error) {
 	}
 	slices.SortFunc(plan.Stops, cluster.Slot.Compare)
 	return plan, nil
+}
+
+// MayMove refuses to have a slot moved to a node if the plan would not leave it there.
+func MayMove(s *view.Snapshot, slot cluster.Slot, node string) error {
+	next := *s
+	next.Orders = view.Entry[schema.Orders]{Rec: &schema.Orders{}}
+	for _, p := range s.Peers {
+		if p.Doc.Rec == nil {
+			continue
+		}
+		if grant := schema.Find(p.Doc.Rec.Slots, slot); grant != nil {
+			if p.Live() && p.Doc.Rec.Node == node {
+				return fmt.Errorf("%w: %s is on %s", cluster.ErrChange, slot, node)
+			}
+			next.Orders.Rec.Move = []schema.MoveOrder{{Slot: slot, Token: grant.Token, To: node}}
+		}
+	}
+	if len(next.Orders.Rec.Move) == 0 {
+		return fmt.Errorf("%w: %s", cluster.ErrNoSlot, slot)
+	}
+	p := planned(&next)
+	at := slices.IndexFunc(p.in.Nodes, func(n planner.Node) bool { return n.Name == node && !n.Gone })
+	if at < 0 {
+		return fmt.Errorf("%w: %q", cluster.ErrNoNode, node)
+	}
+	if p.targetNode(slot) == node {
+		return nil
+	}
+	why := p.room(p.rank[slot.Task]).whyNot(int32(at))
+	return fmt.Errorf("%w: the plan would not leave %s on %s: %s", cluster.ErrChange, slot, node, why)
 }
 
 // preview is a decision of which only the plan is of interest.
@@ -185,6 +216,15 @@ func changed(s *view.Snapshot, c cluster.Change) (*view.Snapshot, error) {
 			}
 		}
 	}
+	for _, task := range c.Delete {
+		rec := e.Tasks[task].Rec
+		if rec == nil || rec.Deleted {
+			return nil, fmt.Errorf("%w: %q", cluster.ErrNoTask, task)
+		}
+		gone := *rec
+		gone.Deleted = true
+		e.Tasks[task] = view.Entry[schema.Task]{Rec: &gone, Version: e.Tasks[task].Version}
+	}
 	marks := []struct {
 		nodes []string
 		mark  schema.Mark
@@ -243,6 +283,7 @@ func (e editor) mark(node string, mark schema.Mark) error {
 	if e.member(node) == "" && e.Marks[node].Rec == nil {
 		return fmt.Errorf("%w: %q", cluster.ErrNoNode, node)
 	}
+	mark.Labels = e.Mark(node).Labels
 	e.Marks[node] = view.Entry[schema.Mark]{Rec: &mark, Version: e.Marks[node].Version}
 	return nil
 }
@@ -281,6 +322,10 @@ func (e editor) relabel(node string, labels cluster.Labels) error {
 	m := *p.Member.Rec
 	m.Labels = labels
 	p.Member.Rec = &m
+	if mark := e.Mark(node); mark.Labels != nil {
+		mark.Labels = nil
+		e.Marks[node] = view.Entry[schema.Mark]{Rec: &mark, Version: e.Marks[node].Version}
+	}
 	e.Peers[guid] = &p
 	return nil
 }

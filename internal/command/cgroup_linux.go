@@ -35,6 +35,13 @@ func newCgroup() cgroup {
 	return cgroup{dir, fd}
 }
 
+// MayGroup tells whether programs of this process can have control groups of their own.
+func MayGroup() bool {
+	g := newCgroup()
+	defer g.remove()
+	return g.dir != ""
+}
+
 // kill kills all that is in it, whatever that has done to its session and parents.
 func (g *cgroup) kill() {
 	if g.dir != "" {

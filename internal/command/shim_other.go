@@ -20,3 +20,6 @@ func Shim() int { return 1 }
 func (k *Keeper) Run(context.Context, Spec, Job) error {
 	return errors.New("programs can be run as works on Linux only")
 }
+
+// MayGroup tells whether programs of this process can have control groups of their own.
+func MayGroup() bool { return false }

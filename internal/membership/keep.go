@@ -8,8 +8,12 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/jitter"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
+
+// lookAgain is how often a member reads its own status.
+const lookAgain = 25 * time.Second
 
 // Pulse is what Keep knows when it returns.
 type Pulse struct{ version int64 } // of the heartbeat key
@@ -19,16 +23,17 @@ type Pulse struct{ version int64 } // of the heartbeat key
 // coord.ErrUnauthorized when it may not prove that it is; then everything that runs on its behalf
 // must stop at once. It stops nothing itself.
 //
-// Damaged receives when the member's status was edited by hand, so that it is written again.
+// Damaged receives when the member's status was edited by hand, so that it is written again. That is looked for now
+// and then: a watch would cost a read after each of the member's own writes, and whoever writes a status that somebody
+// else has changed is refused, and finds out.
 func Keep(ctx context.Context, s coord.Session, keys schema.Keys, self Self, pulse *Pulse, damaged chan<- struct{}) error {
 	terms := TermsOf(s.Info())
 	hints := coord.NewHints(s)
 	defer hints.Close()
-	own := []string{keys.Member(self.GUID), keys.Status(self.GUID)}
-	for _, key := range own {
-		hints.Watch(key)
-		hints.Mark(key)
-	}
+	hints.Watch(keys.Member(self.GUID)) // whoever evicts the member deletes all its keys
+	hints.Mark(keys.Member(self.GUID))
+	look := time.NewTicker(lookAgain + jitter.Of(lookAgain/10, self.GUID))
+	defer look.Stop()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	beats := make(chan error, 1)
@@ -42,6 +47,8 @@ func Keep(ctx context.Context, s coord.Session, keys schema.Keys, self Self, pul
 			cancel()
 			beating.Wait()
 			return fmt.Errorf("member %s: %w", self.GUID, coord.ErrSessionEnded)
+		case <-look.C:
+			hints.Mark(keys.Status(self.GUID))
 		case <-hints.C():
 			err := present(ctx, s, hints.Take(), func(key string, r coord.Record) {
 				if key == keys.Status(self.GUID) && schema.Decode(key, r, &schema.Status{}) != nil {

@@ -158,11 +158,19 @@ func TestDeletedKeysEndTheMember(t *testing.T) {
 				var pulse membership.Pulse
 				go func() { done <- membership.Keep(t.Context(), s, keys, self, &pulse, nil) }()
 				time.Sleep(10 * time.Second)
-				r, err := hand.Get(t.Context(), key(self.GUID))
-				if err != nil {
-					t.Fatal(err)
+				remove := func() error {
+					r, err := hand.Get(t.Context(), key(self.GUID))
+					if err != nil {
+						t.Fatal(err)
+					}
+					_, err = hand.Commit(t.Context(), coord.Delete(key(self.GUID), r.Version))
+					return err
 				}
-				if _, err := hand.Commit(t.Context(), coord.Delete(key(self.GUID), r.Version)); err != nil {
+				err := remove()
+				for errors.Is(err, coord.ErrVersion) { // a heartbeat came between
+					err = remove()
+				}
+				if err != nil {
 					t.Fatal(err)
 				}
 				if err := <-done; !errors.Is(err, membership.ErrGone) || !strings.Contains(err.Error(), key(self.GUID)) {

@@ -2,6 +2,7 @@ package operation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -19,15 +20,27 @@ func (o Operator) Apply(ctx context.Context, s *view.Snapshot, c cluster.Change)
 	if err := c.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", cluster.ErrChange, err)
 	}
-	b := batch{Operator: o, snapshot: s, ops: []coord.Op{coord.Check(o.Keys.Epoch(), s.Epoch.Version)}}
-	if err := b.add(ctx, c); err != nil {
+	b := batch{Operator: o.asking(c.By, c.From, c.String()), snapshot: s, ops: []coord.Op{coord.Check(o.Keys.Epoch(), s.Epoch.Version)}}
+	if err := b.add(ctx, c); err != nil || len(b.ops) == 1 {
 		return err
 	}
-	_, err := o.Session.Commit(ctx, b.ops...)
-	if _, checked := coord.FailedCheck(err); checked {
-		return fmt.Errorf("%w: %w", cluster.ErrMovedOn, err)
+	for {
+		ops, err := b.withAudit(ctx, b.ops...)
+		if err != nil {
+			return err
+		}
+		_, err = o.Session.Commit(ctx, ops...)
+		failed, checked := coord.FailedCheck(err)
+		switch {
+		case checked && failed.Op.Key == o.Keys.Audit():
+			continue // somebody else has asked for something meanwhile
+		case checked:
+			return fmt.Errorf("%w: %w", cluster.ErrMovedOn, err)
+		case errors.Is(err, coord.ErrUnknown) && b.audited(ctx):
+			return nil
+		}
+		return err
 	}
-	return err
 }
 
 // batch gathers the writes of a change.
@@ -51,6 +64,9 @@ func (b *batch) add(ctx context.Context, c cluster.Change) error {
 	}
 	for _, task := range c.Resume {
 		add(cluster.Resume(task))
+	}
+	for _, task := range c.Delete {
+		add(cluster.Delete(task))
 	}
 	for task, changes := range tasks {
 		op, _, err := editOp(ctx, b.Operator, b.Keys.Task(task), func(rec *schema.Task, exists bool, _ int64) (bool, error) {

@@ -3,6 +3,7 @@ package operation
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -25,7 +26,35 @@ func (o Operator) mark(rec *schema.Mark, change func(*schema.Mark)) bool {
 	if rec.Cordoned != before.Cordoned || (rec.Drain == nil) != (before.Drain == nil) {
 		rec.By, rec.Since = o.By, time.Now().UTC().Truncate(time.Second)
 	}
-	return rec.Cordoned || rec.Drain != nil || rec.Quarantine != nil
+	return rec.Wanted()
+}
+
+// label changes the labels of a node.
+func (o Operator) label(ctx context.Context, s *view.Snapshot, op cluster.Operation) (version int64, err error) {
+	next := cluster.Labels{}
+	for key, value := range op.Labels {
+		if next[key] = "-"; value != nil && *value != "" {
+			next[key] = *value
+		}
+	}
+	switch err := next.Validate(); {
+	case len(next) == 0:
+		return 0, fmt.Errorf("%w: labels: none is named", cluster.ErrChange)
+	case err != nil:
+		return 0, fmt.Errorf("%w: %w", cluster.ErrChange, err)
+	}
+	return o.setMark(ctx, s, op.Node, func(m *schema.Mark) {
+		labels := cluster.Labels{}
+		maps.Copy(labels, m.Labels)
+		for key, value := range op.Labels {
+			if value == nil {
+				delete(labels, key)
+			} else {
+				labels[key] = *value
+			}
+		}
+		m.Labels = labels
+	})
 }
 
 // known refuses a node of which there is neither a member nor a mark.

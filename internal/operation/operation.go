@@ -30,6 +30,8 @@ type Operator struct {
 	Session coord.Session
 	Keys    schema.Keys
 	By      string // who wants it, for people
+	// line is the line of the audit that goes with every write, nil for none.
+	line *cluster.AuditLine
 }
 
 // record is a pointer to a record type.
@@ -48,6 +50,9 @@ func edit[R any, P record[R]](ctx context.Context, o Operator, key string, chang
 	var unknown *coord.Op
 	for {
 		if unknown != nil {
+			if o.audited(ctx) {
+				return version, nil
+			}
 			if r, err := o.Session.Get(ctx, key); err == nil && r.Version == version && bytes.Equal(r.Value, unknown.Value) {
 				return version, nil
 			}
@@ -56,7 +61,11 @@ func edit[R any, P record[R]](ctx context.Context, o Operator, key string, chang
 		if err != nil || op.Key == "" {
 			return at, err
 		}
-		_, err = o.Session.Commit(ctx, op)
+		ops, err := o.withAudit(ctx, op)
+		if err != nil {
+			return at, err
+		}
+		_, err = o.Session.Commit(ctx, ops...)
 		_, checked := coord.FailedCheck(err)
 		switch {
 		case err == nil:
@@ -103,8 +112,12 @@ func editOp[R any, P record[R]](ctx context.Context, o Operator, key string, cha
 }
 
 // Do notes a wish of an operator who sees the cluster as it is in the snapshot. It returns the revision that
-// the record has which says it.
+// the record has which says it; of a run, its id.
 func (o Operator) Do(ctx context.Context, s *view.Snapshot, op cluster.Operation) (revision string, err error) {
+	o = o.asking(op.By, op.From, op.String())
+	if op.Kind == cluster.OpRunNow {
+		return o.runNow(ctx, s, op)
+	}
 	version, err := o.do(ctx, s, op)
 	if err != nil {
 		return "", err
@@ -125,10 +138,14 @@ func (o Operator) do(ctx context.Context, s *view.Snapshot, op cluster.Operation
 			return 0, fmt.Errorf("%w: deadline: %v is less than 0s", cluster.ErrChange, op.Deadline)
 		}
 		return o.setMark(ctx, s, op.Node, drain(slotsOf(s, op.Node), op.Deadline))
+	case cluster.OpLabel:
+		return o.label(ctx, s, op)
+	case cluster.OpEvict:
+		return o.evict(ctx, s, op.Node)
+	case cluster.OpMove:
+		return o.move(ctx, s, op)
 	case cluster.OpRestart:
 		return o.restart(ctx, s, op)
-	case cluster.OpRunNow:
-		return o.runNow(ctx, s, op)
 	case cluster.OpStepDown:
 		if s.Epoch.Rec == nil || s.Epoch.Rec.Leader == "" {
 			return 0, fmt.Errorf("%w: nobody leads", cluster.ErrChange)

@@ -25,27 +25,28 @@ func (o Operator) moveNow(ctx context.Context, members []string) (version int64,
 	})
 }
 
-// runNow orders a run.
-func (o Operator) runNow(ctx context.Context, s *view.Snapshot, op cluster.Operation) (version int64, err error) {
+// runNow orders a run, and returns its id.
+func (o Operator) runNow(ctx context.Context, s *view.Snapshot, op cluster.Operation) (id string, err error) {
 	task := s.Tasks[op.Task].Rec
 	switch {
 	case task == nil || task.Deleted:
-		return 0, fmt.Errorf("%w: %q", cluster.ErrNoTask, op.Task)
+		return "", fmt.Errorf("%w: %q", cluster.ErrNoTask, op.Task)
 	case !task.Effective().Runs():
-		return 0, fmt.Errorf("%w: task %q does not run to its end: give it mode = \"once\" or a schedule", cluster.ErrChange, op.Task)
+		return "", fmt.Errorf("%w: task %q does not run to its end: give it mode = \"once\" or a schedule", cluster.ErrChange, op.Task)
 	}
 	if err := op.Params.Validate(); err != nil {
-		return 0, fmt.Errorf("%w: params: %w", cluster.ErrChange, err)
+		return "", fmt.Errorf("%w: params: %w", cluster.ErrChange, err)
 	}
 	order := schema.RunOrder{
 		ID:   time.Now().UTC().Format("20060102T150405.000Z") + "-" + strings.ToLower(rand.Text()[:4]),
 		Task: op.Task, Params: op.Params, By: o.By,
 	}
-	return o.order(ctx, func(r *schema.Orders) {
+	_, err = o.order(ctx, func(r *schema.Orders) {
 		if !slices.ContainsFunc(r.RunNow, func(other schema.RunOrder) bool { return other.ID == order.ID }) {
 			r.RunNow = append(r.RunNow, order)
 		}
 	})
+	return order.ID, err
 }
 
 // restart orders that grants are replaced.
@@ -87,6 +88,25 @@ func (o Operator) restart(ctx context.Context, s *view.Snapshot, op cluster.Oper
 				r.Restart = append(r.Restart, schema.Held{Task: g.Task, Slots: g.Slots, Token: g.Token})
 			}
 		}
+	})
+}
+
+// move orders that a slot goes to a node.
+func (o Operator) move(ctx context.Context, s *view.Snapshot, op cluster.Operation) (version int64, err error) {
+	if op.Task == "" || op.Index == nil || op.Node == "" {
+		return 0, fmt.Errorf("%w: name a worker, and a node", cluster.ErrChange)
+	}
+	slot := cluster.Slot{Task: op.Task, Index: *op.Index}
+	found := grants(s, func(_ string, other cluster.Slot) bool { return other == slot })
+	if len(found) == 0 {
+		return 0, fmt.Errorf("%w: %s", cluster.ErrNoSlot, slot)
+	}
+	if err := known(s, op.Node); err != nil {
+		return 0, err
+	}
+	return o.order(ctx, func(r *schema.Orders) {
+		r.Move = slices.DeleteFunc(r.Move, func(m schema.MoveOrder) bool { return m.Slot == slot })
+		r.Move = append(r.Move, schema.MoveOrder{Slot: slot, Token: found[0].Token, To: op.Node})
 	})
 }
 

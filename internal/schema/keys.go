@@ -78,6 +78,9 @@ func (k Keys) Mark(node string) string { return k.Marks() + "/" + node }
 // Orders is what operators want done once.
 func (k Keys) Orders() string { return k.root + "/orders" }
 
+// Audit is what people asked for lately.
+func (k Keys) Audit() string { return k.root + "/audit" }
+
 // Checkpoint is how far a slot's worker was.
 func (k Keys) Checkpoint(slot cluster.Slot) string {
 	return k.root + "/checkpoints/" + slot.Task + "/" + strconv.Itoa(slot.Index)

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"strings"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -235,8 +237,10 @@ type Mark struct {
 	// Quarantine says that everything fails on the node; a leader writes it. It is void for another
 	// member of that name: the node was started anew.
 	Quarantine *Quarantine `json:"quarantine,omitempty"`
-	By         string      `json:"by,omitempty"`
-	Since      time.Time   `json:"since,omitzero"`
+	// Labels are in force over those of the node itself; "" hides one.
+	Labels cluster.Labels `json:"labels,omitempty"`
+	By     string         `json:"by,omitempty"`
+	Since  time.Time      `json:"since,omitzero"`
 }
 
 // Quarantine is why a node is given nothing.
@@ -257,7 +261,42 @@ func (m *Mark) validate() error {
 	if m.Drain != nil && m.Drain.Deadline < 0 {
 		return fmt.Errorf("drain.deadline: %v is less than 0s", m.Drain.Deadline)
 	}
+	shown := maps.Clone(m.Labels)
+	maps.DeleteFunc(shown, func(_, value string) bool { return value == "" })
+	if err := shown.Validate(); err != nil {
+		return fmt.Errorf("labels: %w", err)
+	}
 	return nil
+}
+
+// Wanted tells whether anything is wanted of the node.
+func (m *Mark) Wanted() bool {
+	return m.Cordoned || m.Drain != nil || m.Quarantine != nil || len(m.Labels) > 0
+}
+
+// Audit are the last things that people asked for, oldest first. A line is written in the commit that
+// notes the wish.
+type Audit struct {
+	versioned
+	Lines []cluster.AuditLine `json:"lines"`
+}
+
+// Bounds of the audit.
+const (
+	maxAuditLines = 200
+	maxAudit      = 16 << 10 // bytes
+	maxAuditWhat  = 500
+)
+
+// Add adds a line, and forgets the oldest ones that there is no room for.
+func (a *Audit) Add(line cluster.AuditLine) {
+	if len(line.What) > maxAuditWhat {
+		line.What = strings.ToValidUTF8(line.What[:maxAuditWhat], "") + " …"
+	}
+	a.Lines = append(a.Lines, line)
+	for len(a.Lines) > maxAuditLines || len(Encode(a, 0)) > maxAudit && len(a.Lines) > 1 {
+		a.Lines = a.Lines[max(1, len(a.Lines)/8):]
+	}
 }
 
 // Orders are what an operator wants done once. Each names what it is about in a way that makes it void
@@ -268,12 +307,20 @@ type Orders struct {
 	MoveNow  []string `json:"moveNow,omitempty"`  // members that are gone and not to be waited for
 	Restart  []Held   `json:"restart,omitempty"`  // grants that are to be replaced
 
-	RunNow []RunOrder `json:"runNow,omitempty"` // runs to begin
+	RunNow []RunOrder  `json:"runNow,omitempty"` // runs to begin
+	Move   []MoveOrder `json:"move,omitempty"`   // grants that are to go to another node
+}
+
+// MoveOrder is a slot that is to go to a node. It is void when the slot was granted anew.
+type MoveOrder struct {
+	Slot  cluster.Slot `json:"slot"`
+	Token int64        `json:"token"` // of its grant when the order was given
+	To    string       `json:"to"`    // node name
 }
 
 // Empty tells whether nothing is left to do.
 func (o *Orders) Empty() bool {
-	return o.StepDown == 0 && len(o.MoveNow) == 0 && len(o.Restart) == 0 && len(o.RunNow) == 0
+	return o.StepDown == 0 && len(o.MoveNow) == 0 && len(o.Restart) == 0 && len(o.RunNow) == 0 && len(o.Move) == 0
 }
 
 // Checkpoint is what a worker noted of how far it is. Only the member that holds the slot writes it.

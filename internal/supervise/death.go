@@ -67,7 +67,7 @@ func (d *Death) member() bool {
 
 // Final tells whether a foreman should not start the process again: it has ended in order, or for
 // a reason that would last. Code is the exit code then.
-func (d *Death) Final() (code int, final bool) { return d.code(), d.final(false) }
+func (d *Death) Final() (code int, final bool) { return d.code(false), d.final(false) }
 
 // final tells whether the parent ends with the child: it was to leave, or starting it again
 // would not help. A child that had not joined ends with 2 for wrong usage; later it is a panic.
@@ -81,10 +81,14 @@ func (d *Death) final(leaving bool) bool {
 	return d.exit == 0 || d.exit >= 64 && d.exit <= 78 && d.exit != exitStuck
 }
 
-// code is the exit code of a parent that ends after this death.
-func (d *Death) code() int {
+// code is the exit code of a parent that ends after this death. A child that dies of the request to
+// leave had not come far enough to hear it, and there is nothing that it could have left.
+func (d *Death) code(leaving bool) int {
 	if s, ok := d.forced.(syscall.Signal); ok {
 		return 128 + int(s)
+	}
+	if leaving && d.signal == syscall.SIGTERM && d.vitals.Member == "" {
+		return 0
 	}
 	if d.exit < 0 {
 		return 128 + int(d.signal)

@@ -48,8 +48,8 @@ func TestDeaths(t *testing.T) {
 			if c.joined {
 				d.vitals = cluster.Vitals{Member: "m"}
 			}
-			if !strings.Contains(d.Cause, c.cause) || d.Blame != c.blame || d.final(false) != c.final || d.code() != c.code {
-				t.Errorf("cause %q, blame %v, final %v, code %d; want %+v", d.Cause, d.Blame, d.final(false), d.code(), c)
+			if !strings.Contains(d.Cause, c.cause) || d.Blame != c.blame || d.final(false) != c.final || d.code(false) != c.code {
+				t.Errorf("cause %q, blame %v, final %v, code %d; want %+v", d.Cause, d.Blame, d.final(false), d.code(false), c)
 			}
 			if !d.final(true) {
 				t.Error("a parent that is to leave stays")
@@ -60,8 +60,30 @@ func TestDeaths(t *testing.T) {
 		})
 	}
 	forced := Death{exit: -1, signal: syscall.SIGKILL, forced: os.Interrupt}
-	if !forced.final(false) || forced.code() != 130 {
-		t.Errorf("a second signal: %v, %d", forced.final(false), forced.code())
+	if !forced.final(false) || forced.code(true) != 130 {
+		t.Errorf("a second signal: %v, %d", forced.final(false), forced.code(true))
+	}
+}
+
+// A parent that is told to leave while its child is still coming up has left in order.
+func TestLeaveBeforeItIsUp(t *testing.T) {
+	cmd := exec.Command("sh", "-c", "kill -TERM $$")
+	_ = cmd.Run()
+	for _, c := range []struct {
+		name    string
+		leaving bool
+		member  string
+		code    int
+	}{
+		{"told to leave, not up yet", true, "", 0},
+		{"told to leave, a member", true, "m", 143},
+		{"told by somebody else", false, "", 143},
+	} {
+		d := death(cmd.ProcessState, false)
+		d.vitals.Member = c.member
+		if got := d.code(c.leaving); got != c.code {
+			t.Errorf("%s: code %d, want %d", c.name, got, c.code)
+		}
 	}
 }
 

@@ -45,6 +45,8 @@ type Config struct {
 	Listener *os.File
 	// Close closes a dead child's member. It is called when nothing of it runs any more.
 	Close func(ctx context.Context, v cluster.Vitals, d Death) error
+	// Alive, if set, is called again and again while the parent does its work, with what the child told last.
+	Alive func(cluster.Vitals)
 	// Again receives a second signal, upon which everything ends at once.
 	Again <-chan os.Signal
 	// Clock is the lease clock.
@@ -110,17 +112,15 @@ func Run(ctx context.Context, cfg Config) (code int, err error) {
 			case <-time.After(closeWait):
 			}
 		}
-		if d.final(ctx.Err() != nil) {
-			return d.code(), nil
+		if leaving := ctx.Err() != nil; d.final(leaving) {
+			return d.code(leaving), nil
 		}
 		if time.Since(began) >= steadyAfter {
 			delay = 0
 		}
 		cfg.Log.Error("the node's process has died; starting it again", "cause", d.Cause, "ran", time.Since(began).Round(time.Millisecond), "in", delay.Round(time.Millisecond))
-		select {
-		case <-ctx.Done():
+		if p.wait(ctx, delay) != nil {
 			return 0, nil
-		case <-time.After(delay):
 		}
 		most := killedMax
 		if d.Blame {
@@ -140,6 +140,30 @@ type parent struct {
 
 	mu  sync.Mutex
 	pid int // of the child
+}
+
+// wait waits, and says meanwhile that the parent is alive.
+func (p *parent) wait(ctx context.Context, d time.Duration) error {
+	const step = 250 * time.Millisecond
+	for end := time.Now().Add(d); ; {
+		p.alive(cluster.Vitals{})
+		left := time.Until(end)
+		if left <= 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(min(left, step)):
+		}
+	}
+}
+
+// alive tells whoever wants to know.
+func (p *parent) alive(v cluster.Vitals) {
+	if p.Alive != nil {
+		p.Alive(v)
+	}
 }
 
 // isChild tells whether a process is the child itself, which is waited for elsewhere.
@@ -171,6 +195,7 @@ func (p *parent) live(ctx context.Context) (Death, error) {
 	var second os.Signal
 	for {
 		oom.sample(time.Now())
+		p.alive(c.last())
 		select {
 		case <-c.done:
 			c.gone() // its pipe is read to the end
@@ -210,6 +235,7 @@ func (p *parent) died(ctx context.Context, c *child, oom bool) Death {
 	}
 	told := false
 	for end := time.Now().Add(emptyLimit); ; time.Sleep(5 * time.Millisecond) {
+		p.alive(cluster.Vitals{})
 		left := p.killTree(c.pid)
 		if left == 0 {
 			return d

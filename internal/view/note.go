@@ -98,6 +98,7 @@ func (v *View) forget() {
 func (v *View) drop(guid string) {
 	delete(v.snap.Peers, guid)
 	for _, key := range v.peerKeys(guid) {
+		v.own.drop(key)
 		v.hints.Unwatch(key)
 	}
 	v.hints.Unwatch(v.keys.Done(guid))
@@ -148,11 +149,12 @@ func (v *View) PutOrders(rec *schema.Orders, version int64) {
 	v.snap.Orders = Entry[schema.Orders]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
 }
 
-// PutDoc notes a document that the owner has committed itself.
-func (v *View) PutDoc(guid string, rec *schema.Doc, version int64) {
+// PutDoc notes a document of so many bytes that the owner has committed itself.
+func (v *View) PutDoc(guid string, rec *schema.Doc, version int64, size int) {
 	p := *v.snap.Peers[guid]
-	p.Doc = Entry[schema.Doc]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
+	p.Doc = Entry[schema.Doc]{Rec: rec, RecAt: version, Version: version, Size: size, Read: v.session.Now()}
 	v.snap.Peers[guid] = &p
+	v.own.add(v.keys.Doc(guid), p.Doc.Read)
 }
 
 // Forget notes that the owner has buried a member, or knows that nothing of it is left.
@@ -173,7 +175,7 @@ func anew[R any](e Entry[R]) Entry[R] {
 
 // decode makes an entry of what was read; what cannot be used leaves the last good record.
 func decode[R any, P recordPtr[R]](old Entry[R], key string, r coord.Record, err error, at time.Duration) Entry[R] {
-	e := Entry[R]{Rec: old.Rec, RecAt: old.RecAt, Version: r.Version, Read: at}
+	e := Entry[R]{Rec: old.Rec, RecAt: old.RecAt, Version: r.Version, Size: len(r.Value), Read: at}
 	if err != nil {
 		e.Absent, e.Version = true, 0
 		return e

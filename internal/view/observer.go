@@ -12,6 +12,9 @@ import (
 // linger is how long a view is kept up to date after the last question.
 const linger = 60 * time.Second
 
+// rest follows each reading of an observer's own view.
+const rest = 10 * time.Millisecond
+
 // stale is how long a question waits for the service before it is answered from what was known
 // before.
 const stale = 2 * time.Second
@@ -26,6 +29,7 @@ type Observer struct {
 	own     *Snapshot     // the observer's
 	last    *Snapshot     // what was told last, of whatever origin
 	asked   time.Time
+	number  int64         // rises with every snapshot
 	changed chan struct{} // closed and replaced when any of it changes
 }
 
@@ -33,11 +37,54 @@ type Observer struct {
 func (o *Observer) update(f func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	before := o.current()
 	f()
+	if now := o.current(); now != before && now != nil {
+		o.number++
+	}
 	if o.changed != nil {
 		close(o.changed)
 	}
 	o.changed = make(chan struct{})
+}
+
+// current returns what is known now, nil for nothing.
+func (o *Observer) current() *Snapshot {
+	if o.leading != nil {
+		return o.leading
+	}
+	return o.own
+}
+
+// Next returns the cluster once it is not any more as it was with a number, 0 for none, and the number that it
+// has then. While it waits the cluster is watched.
+func (o *Observer) Next(ctx context.Context, seen int64) (*Snapshot, int64, error) {
+	again := time.NewTicker(linger / 3)
+	defer again.Stop()
+	if seen == 0 {
+		if _, err := o.Snapshot(ctx); err != nil {
+			return nil, 0, err
+		}
+	}
+	o.update(func() { o.asked = time.Now() })
+	for {
+		o.mu.Lock()
+		snap, number, changed := o.current(), o.number, o.changed
+		if snap == nil && seen == 0 {
+			snap = o.last
+		}
+		o.mu.Unlock()
+		if snap != nil && (number != seen || seen == 0) {
+			return snap, max(number, 1), nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, 0, context.Cause(ctx)
+		case <-changed:
+		case <-again.C:
+			o.update(func() { o.asked = time.Now() })
+		}
+	}
 }
 
 // Use names the session to read with.
@@ -50,6 +97,13 @@ func (o *Observer) Publish(s *Snapshot) {
 	o.update(func() { o.leading = s })
 }
 
+// Leading returns what this node's leader has read, nil while it does not lead. Nothing is read for it.
+func (o *Observer) Leading() *Snapshot {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.leading
+}
+
 // Snapshot returns the cluster as known, waiting for the first knowledge.
 func (o *Observer) Snapshot(ctx context.Context) (*Snapshot, error) {
 	o.update(func() { o.asked = time.Now() })
@@ -58,10 +112,7 @@ func (o *Observer) Snapshot(ctx context.Context) (*Snapshot, error) {
 	waited := false
 	for {
 		o.mu.Lock()
-		snap, changed := o.leading, o.changed
-		if snap == nil {
-			snap = o.own
-		}
+		snap, changed := o.current(), o.changed
 		if snap == nil && (o.session == nil || waited) {
 			snap = o.last
 		}
@@ -119,7 +170,7 @@ func (o *Observer) watch(ctx context.Context, cluster string, keys schema.Keys, 
 	check := time.NewTicker(linger / 2)
 	defer check.Stop()
 	for {
-		if err := v.Refresh(ctx); err != nil {
+		if _, err := v.Refresh(ctx); err != nil {
 			select { // the session is over; do not spin until that is known here
 			case <-ctx.Done():
 			case <-time.After(100 * time.Millisecond):
@@ -128,6 +179,11 @@ func (o *Observer) watch(ctx context.Context, cluster string, keys schema.Keys, 
 		}
 		snap := v.Snapshot()
 		o.update(func() { o.own = snap })
+		select { // who only looks does not read every step of a change while it is being made
+		case <-ctx.Done():
+			return
+		case <-time.After(rest):
+		}
 		if !o.idle(ctx, v, session, check.C) {
 			return
 		}

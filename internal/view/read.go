@@ -16,36 +16,51 @@ import (
 const parallel = 32
 
 // Refresh reads what is marked: lists and documents first, then the rest. What is marked
-// meanwhile is left for the next call, which C asks for. It fails only when ctx or the session
-// has ended.
-func (v *View) Refresh(ctx context.Context) error {
-	keys := v.hints.Take()
-	lists, docs, rest := v.sort(keys)
+// meanwhile is left for the next call, which C asks for. It tells whether that may have brought anything new, and
+// fails only when ctx or the session has ended.
+func (v *View) Refresh(ctx context.Context) (changed bool, err error) {
+	v.changed = false
+	err = v.refresh(ctx, v.own.putOff(v.hints.Take(), v.session.Now()))
+	return v.changed, err
+}
+
+func (v *View) refresh(ctx context.Context, keys []string) error {
+	b := v.sort(keys)
 	// A changed document is worth acting on before the lists are read, which are longer. They
 	// wait for one round at most.
-	if v.listsWait = len(docs) > 0 && len(lists) > 0 && !v.listsWait; v.listsWait {
-		v.remark(lists)
-		lists = nil
+	if v.listsWait = len(b.docs) > 0 && len(b.lists) > 0 && !v.listsWait; v.listsWait {
+		v.remark(b.lists)
+		b.lists = nil
 	}
-	for _, key := range lists {
+	for _, key := range b.lists {
 		found, err := v.list(ctx, key)
 		if err != nil {
 			v.remark(keys)
 			return err
 		}
-		docs, rest = v.add(found, docs, rest)
+		b.add(v, found)
 	}
-	if err := v.read(ctx, docs); err != nil {
-		v.remark(rest)
+	if err := v.read(ctx, b.docs); err != nil {
+		v.remark(b.rest)
 		return err
 	}
-	own := slices.DeleteFunc(slices.Clone(rest), v.isDone)
+	own := slices.DeleteFunc(slices.Clone(b.rest), v.isDone)
 	if err := v.read(ctx, v.open(own)); err != nil {
-		v.remark(v.dones(docs, rest))
+		v.remark(v.dones(b))
+		return err
+	}
+	// Of a member that is gone the document is read before the keys that tell so.
+	goneDocs, gone := v.goneOwn(b.rest)
+	if err := v.read(ctx, goneDocs); err != nil {
+		v.remark(slices.Concat(gone, v.dones(b)))
+		return err
+	}
+	if err := v.read(ctx, v.open(gone)); err != nil {
+		v.remark(v.dones(b))
 		return err
 	}
 	// What has ended is read after the statuses, and of members that these show to be gone, too.
-	ended := slices.DeleteFunc(v.dones(docs, rest), func(done string) bool { return !slices.Contains(rest, done) && !v.mayHaveEnded(schema.Base(done)) })
+	ended := slices.DeleteFunc(v.dones(b), func(done string) bool { return !b.taken[done] && !v.mayHaveEnded(schema.Base(done)) })
 	for _, done := range ended {
 		v.hints.Watch(done)
 	}
@@ -54,6 +69,43 @@ func (v *View) Refresh(ctx context.Context) error {
 	}
 	v.forget()
 	return nil
+}
+
+// batch is what one Refresh reads, every key once.
+type batch struct {
+	lists, docs, rest []string
+	taken             map[string]bool // docs and rest
+}
+
+// add adds keys that are no lists.
+func (b *batch) add(v *View, keys []string) {
+	for _, key := range keys {
+		if b.taken[key] {
+			continue
+		}
+		b.taken[key] = true
+		if schema.Dir(key) == v.keys.Docs() {
+			b.docs = append(b.docs, key)
+		} else {
+			b.rest = append(b.rest, key)
+		}
+	}
+}
+
+// sort sorts what was marked.
+func (v *View) sort(keys []string) *batch {
+	b := &batch{taken: make(map[string]bool, len(keys))}
+	isList := func(key string) bool {
+		return key == v.keys.Docs() || key == v.keys.Members() || key == v.keys.Tasks() || key == v.keys.Marks() || key == v.keys.Agendas()
+	}
+	for _, key := range keys {
+		if isList(key) {
+			b.lists = append(b.lists, key)
+		} else {
+			b.add(v, []string{key})
+		}
+	}
+	return b
 }
 
 // remark marks keys that were taken but not read.
@@ -67,17 +119,19 @@ func (v *View) isDone(key string) bool { return schema.Dir(key) == v.keys.Dones(
 
 // dones returns the records of ended slots of the members that these keys are of: a member's status tells
 // nothing of the slots that it does not hold any more without them.
-func (v *View) dones(docs, rest []string) (keys []string) {
+func (v *View) dones(b *batch) (keys []string) {
 	if !v.leader {
 		return nil
 	}
-	for _, key := range slices.Concat(docs, rest) {
+	listed := make(map[string]bool, len(b.taken))
+	of := []string{v.keys.Docs(), v.keys.Members(), v.keys.Dones(), schema.Dir(v.keys.Status(""))}
+	for _, key := range slices.Concat(b.docs, b.rest) {
 		guid := schema.Base(key)
-		done := v.keys.Done(guid)
-		if v.snap.Peers[guid] == nil || slices.Contains(keys, done) || key != done && !slices.Contains(v.memberKeys(guid), key) {
+		if v.snap.Peers[guid] == nil || listed[guid] || !slices.Contains(of, schema.Dir(key)) {
 			continue
 		}
-		keys = append(keys, done)
+		listed[guid] = true
+		keys = append(keys, v.keys.Done(guid))
 	}
 	return keys
 }
@@ -87,11 +141,6 @@ func (v *View) dones(docs, rest []string) (keys []string) {
 func (v *View) mayHaveEnded(guid string) bool {
 	p := v.snap.Peers[guid]
 	return p.Done.Rec != nil && !p.Done.Absent || !p.Live() || p.Doc.Absent || hasRuns(p.Doc.Rec)
-}
-
-func (v *View) memberKeys(guid string) []string {
-	keys := v.peerKeys(guid)
-	return keys[:]
 }
 
 // hasRuns tells whether a document lists slots of runs, as far as it is known.
@@ -116,37 +165,13 @@ func (v *View) open(keys []string) []string {
 	})
 }
 
-func (v *View) sort(keys []string) (lists, docs, rest []string) {
-	for _, key := range keys {
-		switch {
-		case key == v.keys.Docs(), key == v.keys.Members(), key == v.keys.Tasks(), key == v.keys.Marks(), key == v.keys.Agendas():
-			lists = append(lists, key)
-		default:
-			docs, rest = v.add([]string{key}, docs, rest)
-		}
-	}
-	return lists, docs, rest
-}
-
-func (v *View) add(keys, docs, rest []string) ([]string, []string) {
-	for _, key := range keys {
-		to := &rest
-		if schema.Dir(key) == v.keys.Docs() {
-			to = &docs
-		}
-		if !slices.Contains(*to, key) {
-			*to = append(*to, key)
-		}
-	}
-	return docs, rest
-}
-
 // list reads the children of a key and returns the keys that are new, watched.
 func (v *View) list(ctx context.Context, key string) (fresh []string, err error) {
 	entries, err := v.session.List(ctx, key)
 	if err != nil {
 		return nil, err
 	}
+	v.changed = true
 	present := make(map[string]bool, len(entries))
 	for _, e := range entries {
 		present[e.Name] = true
@@ -217,6 +242,8 @@ func (v *View) read(ctx context.Context, keys []string) error {
 			}
 			return a.err
 		}
+		v.changed = v.changed || !v.same(keys[i], a.r, a.err)
+		v.own.drop(keys[i])
 		v.note(keys[i], a.r, a.err, a.at)
 	}
 	return nil

@@ -127,6 +127,19 @@ func (s *Snapshot) Mark(node string) schema.Mark {
 	return schema.Mark{}
 }
 
+// Labels returns the labels in force of a member, those that it sets itself left out.
+func (s *Snapshot) Labels(m *schema.Member) cluster.Labels {
+	over := s.Mark(m.Node).Labels
+	if len(over) == 0 {
+		return m.Labels
+	}
+	labels := cluster.Labels{}
+	maps.Copy(labels, m.Labels)
+	maps.Copy(labels, over)
+	maps.DeleteFunc(labels, func(_, value string) bool { return value == "" })
+	return labels
+}
+
 // LeaderPolicy returns the policy in force.
 func (s *Snapshot) LeaderPolicy() cluster.LeaderPolicy {
 	if s.Settings.Rec == nil || s.Settings.Rec.Spec.LeaderWorkers == "" {
@@ -186,7 +199,7 @@ func (s *Snapshot) State(keys schema.Keys) cluster.State {
 	placed := map[cluster.Slot]cluster.WorkerInfo{}
 	for guid, p := range s.Peers {
 		info := p.info(guid)
-		s.addMark(&info)
+		s.addMark(p, &info)
 		if p.Live() {
 			if guid == leader {
 				info.Leader, state.Leader = true, info.Name
@@ -317,8 +330,11 @@ func holdBack(w *cluster.WorkerInfo, tookDown []string) string {
 }
 
 // addMark fills in what an operator wants of a node.
-func (s *Snapshot) addMark(info *cluster.NodeInfo) {
+func (s *Snapshot) addMark(p *Peer, info *cluster.NodeInfo) {
 	mark := s.Mark(info.Name)
+	if p.Member.Rec != nil {
+		info.Labels = s.Labels(p.Member.Rec)
+	}
 	info.Cordoned = mark.Cordoned || mark.Drain != nil
 	if q := mark.Quarantine; q != nil && q.Member == info.Member {
 		info.Quarantine = q.Error
@@ -340,7 +356,7 @@ func (p *Peer) info(guid string) cluster.NodeInfo {
 	if m := p.Member.Rec; m != nil {
 		info.Name, info.Host, info.Address, info.PID, info.Works = m.Node, m.Host, m.Address, m.PID, m.Works
 		info.Advertise = m.Advertise
-		info.Labels, info.Weight, info.Capacity = m.Labels, max(m.Weight, 1), m.Capacity
+		info.Weight, info.Capacity = max(m.Weight, 1), m.Capacity
 	}
 	switch {
 	case p.Doc.Rec != nil && p.Doc.Rec.Closed != nil:

@@ -12,6 +12,9 @@
 // member that is absent when read after its document has really gone, since GUIDs are never
 // used again.
 //
+// A leader knows what the documents say that it has just written, and the watches that fire for them tell it nothing: it
+// reads them again when it has written nothing for a moment, and before that only those of members that are gone.
+//
 // A record that cannot be used leaves the last good one in force; the snapshot names it.
 package view
 
@@ -28,6 +31,7 @@ type Entry[R any] struct {
 	Rec     *R            // the last good record, nil if there was none; never changed
 	RecAt   int64         // the version that Rec was read at
 	Version int64         // of the key
+	Size    int           // of the value at Version, in bytes
 	Absent  bool          // the key did not exist
 	Err     error         // why the record at Version cannot be used; nil if it is Rec
 	Read    time.Duration // when it was read, on the session's lease clock
@@ -74,6 +78,8 @@ type View struct {
 	leader  bool
 
 	listsWait bool // lists were put off by the last Refresh
+	changed   bool // the present Refresh has read something new
+	own       own
 }
 
 // Option changes what a view reads.
@@ -90,6 +96,7 @@ func New(cluster string, session coord.Session, keys schema.Keys, options ...Opt
 		session: session,
 		keys:    keys,
 		hints:   coord.NewHints(session),
+		own:     own{docs: map[string]bool{}, hinted: map[string]bool{}},
 		snap:    Snapshot{Cluster: cluster, Peers: map[string]*Peer{}, Tasks: map[string]Entry[schema.Task]{}, Marks: map[string]Entry[schema.Mark]{}, Agendas: map[string]Entry[schema.Agenda]{}},
 	}
 	for _, o := range options {
@@ -113,11 +120,15 @@ func (v *View) C() <-chan struct{} { return v.hints.C() }
 func (v *View) Close() { v.hints.Close() }
 
 // MarkAll makes the next Refresh read everything again.
-func (v *View) MarkAll() { v.hints.MarkAll() }
+func (v *View) MarkAll() {
+	v.own.clear()
+	v.hints.MarkAll()
+}
 
 // MarkPeer makes the next Refresh read everything of a member again.
 func (v *View) MarkPeer(guid string) {
 	for _, key := range v.peerKeys(guid) {
+		v.own.drop(key)
 		v.hints.Mark(key)
 	}
 }

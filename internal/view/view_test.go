@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -86,7 +87,7 @@ func set(t *testing.T, s coord.Session, key, value string) {
 func refresh(t *testing.T, v *view.View) *view.Snapshot {
 	t.Helper()
 	for {
-		if err := v.Refresh(t.Context()); err != nil {
+		if _, err := v.Refresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
@@ -96,6 +97,51 @@ func refresh(t *testing.T, v *view.View) *view.Snapshot {
 			return v.Snapshot()
 		}
 	}
+}
+
+// A leader does not read what it has written itself while it goes on writing, unless the member is gone: then the document
+// is read before what tells so.
+func TestOwnDocumentsAreReadLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := mem.New(mem.Config{})
+		a := join(t, service.Client(), "a")
+		lead := open(t, service.Client())
+		var counted reads
+		v := view.New("test", open(t, counted.intercept(service.Client())), keys, view.ForLeader())
+		defer v.Close()
+		write := func() {
+			p := refresh(t, v).Peers["a"].Doc
+			value := schema.Encode(p.Rec, p.Version+1)
+			if _, err := lead.Commit(t.Context(), coord.Set(keys.Doc("a"), value, p.Version)); err != nil {
+				t.Fatal(err)
+			}
+			v.PutDoc("a", p.Rec, p.Version+1, len(value))
+			synctest.Wait()
+			counted.take()
+		}
+		write()
+		refresh(t, v)
+		if early := counted.take(); len(early) != 0 || v.Due() == 0 {
+			t.Errorf("its own document is read at once: %v; the rest is due at %v", early, v.Due())
+		}
+		time.Sleep(150 * time.Millisecond)
+		changed, err := v.Refresh(t.Context())
+		if late := counted.take(); changed || err != nil || len(late) != 1 || late[0] != "/docs/a" || v.Due() != 0 {
+			t.Errorf("later %v are read, changed %v, error %v; due at %v", late, changed, err, v.Due())
+		}
+		write()
+		_ = a.Close() // its keys go, the document stays
+		synctest.Wait()
+		s := refresh(t, v)
+		list := counted.take()
+		at := slices.Index(list, "/docs/a")
+		if at < 0 || slices.Index(list[at:], "/status/a") < 0 || slices.Index(list[at:], "/members/a") < 0 {
+			t.Errorf("of a member that is gone %v are read", list)
+		}
+		if p := s.Peers["a"]; p.Status.Read < p.Doc.Read || p.Member.Read < p.Doc.Read {
+			t.Errorf("read at %v, %v before the document at %v", p.Status.Read, p.Member.Read, p.Doc.Read)
+		}
+	})
 }
 
 // A change costs the reads of what changed, and documents come before what they are compared

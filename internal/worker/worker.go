@@ -171,6 +171,18 @@ func (p *Pool) Reports() map[cluster.Slot]cluster.Report {
 	return reports
 }
 
+// Leased tells whether anything runs, or may still run, that needs a lease.
+func (p *Pool) Leased() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, s := range p.slots {
+		if !s.report.Continues {
+			return true
+		}
+	}
+	return false
+}
+
 // Idle returns a channel that is closed once nothing of what runs now is left.
 func (p *Pool) Idle() <-chan struct{} {
 	p.mu.Lock()

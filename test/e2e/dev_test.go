@@ -126,7 +126,7 @@ func (p *program) find(pattern string) string {
 
 func stateOf(t *testing.T, addr string) *cluster.State {
 	t.Helper()
-	client, err := httpapi.NewClient(addr)
+	client, err := httpapi.NewClient(addr, httpapi.ClientOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,7 @@ func TestMain(m *testing.M) {
 		os.Exit(code)
 	}
 	app.Main(func(node *xconsumer.Node) {
-		misbehave(dir, node.Name())
+		misbehave(dir, node)
 		node.Handle("poison", poison)
 		node.Handle("job", func(ctx context.Context, w *xconsumer.Worker) error { return job(ctx, dir, node.Name(), w) })
 		for _, name := range []string{"test01", "test02"} {
@@ -229,7 +229,7 @@ func (f *fleet) await(what string, condition func() bool) {
 
 // state asks a node; nil while it does not answer.
 func (p *proc) state() *cluster.State {
-	client, err := httpapi.NewClient(p.addr)
+	client, err := httpapi.NewClient(p.addr, httpapi.ClientOptions{})
 	if err != nil {
 		p.f.Fatal(err)
 	}

@@ -22,7 +22,7 @@ const (
 )
 
 // misbehave does what a node process should not.
-func misbehave(dir, node string) {
+func misbehave(dir string, node *xconsumer.Node) {
 	if os.Getenv(strayVariable) != "" {
 		for name, script := range map[string]string{
 			"child":   `echo $$ > %s; exec sleep 1000`,
@@ -36,10 +36,12 @@ func misbehave(dir, node string) {
 			}
 		}
 	}
-	if text, ok := strings.CutPrefix(node, "exit"); ok {
+	if text, ok := strings.CutPrefix(node.Name(), "exit"); ok {
 		if code, err := strconv.Atoi(text); err == nil {
 			go func() {
-				time.Sleep(300 * time.Millisecond) // it has joined by then, mostly
+				for len(node.Ready()) > 0 { // an end before it is a member means something else
+					time.Sleep(10 * time.Millisecond)
+				}
 				os.Exit(code)
 			}()
 		}

@@ -2,14 +2,18 @@ package e2e_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi"
 )
 
 // post asks a node for something over HTTP, and returns the answer's status.
@@ -98,6 +102,97 @@ func testOperateOverHTTP(t *testing.T, b backend) {
 	n1.signal(syscall.SIGKILL)
 	n1.exit()
 	n2.awaitState([]string{"n2", "n3"}, func(s *cluster.State, _ int) bool { return len(s.Workers) == 7 })
+	n2.leave()
+	n3.leave()
+}
+
+func TestManageOverHTTP(t *testing.T) { onBoth(t, testManageOverHTTP) }
+
+// What is waited with is so when it is answered; a follower hears of all of it, and the past can be told.
+func testManageOverHTTP(t *testing.T, b backend) {
+	f := newFleet(t, b, b.start(t, 3).Hosts(), 3*time.Second)
+	n1, n2, n3 := f.three()
+	client, err := httpapi.NewClient(n3.addr, httpapi.ClientOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var following sync.WaitGroup
+	defer following.Wait()
+	defer stop()
+	var mu sync.Mutex
+	var followed cluster.State
+	snapshots := 0
+	following.Go(func() {
+		err := client.Follow(ctx, nil, func(n httpapi.News) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if n.Update == nil && n.Event == nil && n.Health == nil {
+				snapshots++
+			}
+			followed = *n.State // the lists are the follower's own, and change when it goes on
+			followed.Nodes, followed.Tasks, followed.Workers = slices.Clone(n.State.Nodes), slices.Clone(n.State.Tasks), slices.Clone(n.State.Workers)
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	settled := func(path, body string) {
+		t.Helper()
+		var accepted httpapi.Accepted
+		status := n3.post(path+"?wait=1m", body, &accepted)
+		if status != http.StatusAccepted || accepted.Settled == nil || !*accepted.Settled {
+			t.Errorf("POST %s: %d %+v", path, status, accepted)
+		}
+	}
+	t.Log("a worker goes where it is wanted, and another one makes room")
+	settled("tasks/test01/scale", `{"workers": 6}`)
+	slot := n1.state().Workers[0]
+	to := "n1"
+	if slot.Node == "n1" {
+		to = "n2"
+	}
+	settled("workers/"+slot.Task+"/0/move", `{"to": "`+to+`"}`)
+	if w := n3.state().Workers[0]; w.Node != to || w.State != cluster.WorkerRunning {
+		t.Errorf("%+v; want it on %s", w, to)
+	}
+	t.Log("a node is evicted, and is a member again")
+	settled("nodes/n2/evict", "")
+	f.await("n2 is back", func() bool { s := n2.state(); return s != nil && len(s.Nodes) == 3 })
+	f.await("all 8 workers run", func() bool {
+		s := n3.state()
+		if s == nil {
+			return false
+		}
+		running, _ := s.Tally()
+		return running == 8
+	})
+	t.Log("the leader dies, and the follower of another node hears who leads")
+	n1.signal(syscall.SIGKILL)
+	n1.exit()
+	f.await("the follower sees two nodes, a leader and all workers", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		running, wanted := followed.Tally()
+		return len(followed.Nodes) == 2 && followed.Leader != "" && followed.Leader != "n1" && running == wanted
+	})
+	mu.Lock()
+	if snapshots != 1 {
+		t.Errorf("%d snapshots", snapshots)
+	}
+	mu.Unlock()
+	t.Log("the past is known from the first decision on")
+	var list cluster.Decisions
+	if status := n3.get("decisions", &list); status != http.StatusOK || len(list.Audit) != 3 {
+		t.Errorf("%d, audit %+v", status, list.Audit)
+	}
+	for _, d := range list.Decisions {
+		var past cluster.Past
+		if status := n3.get(fmt.Sprint("state?at=", d.N), &past); status != http.StatusOK || past.Incomplete {
+			t.Errorf("at %d: %d, incomplete %v", d.N, status, past.Incomplete)
+		}
+	}
 	n2.leave()
 	n3.leave()
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -106,7 +107,7 @@ func testCrashHealsAtOnce(t *testing.T, b backend) {
 	state = n2.awaitSpread("n1", "n2", "n3")
 	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGSEGV} {
 		mark, killed = len(f.journal()), f.session.Now()
-		leader := state.Leader
+		leader, member := state.Leader, memberOf(state, state.Leader)
 		slots := slotsOf(state, leader)
 		f.kill(nodePID(t, state, leader), sig)
 		for slot, took := range f.moved(mark, killed, slots) {
@@ -115,6 +116,10 @@ func testCrashHealsAtOnce(t *testing.T, b backend) {
 				t.Errorf("%s ran again after %v, a session timeout", slot, took)
 			}
 		}
+		f.await("n3 sees that the killed node is back as a new member", func() bool {
+			s := n3.state()
+			return s != nil && !slices.Contains([]string{"", member}, memberOf(*s, leader))
+		})
 		state = n3.awaitSpread("n1", "n2", "n3")
 		if state.Leader == leader {
 			t.Errorf("%s still leads", leader)

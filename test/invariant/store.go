@@ -202,7 +202,9 @@ func (s *Store) Holds(member string, slot cluster.Slot, token int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	status := s.said[member]
-	if status == nil || s.gone[member] {
+	doc := s.docs[member]
+	evicted := doc != nil && doc.Evicted // its status was taken from it, and it may not know that yet
+	if status == nil || s.gone[member] && !evicted {
 		return false
 	}
 	h := schema.Find(status.Holding, slot)
@@ -239,12 +241,12 @@ func (s *Store) Violations() []string {
 }
 
 // Litter names the keys that should not be there once all nodes have left: I5, I6. What stays is the
-// cluster itself, what was declared, the ring of decisions, and the document of the last to leave.
+// cluster itself, what was declared and asked for, the ring of decisions, and the document of the last to leave.
 func Litter(keys schema.Keys, present []string) (litter []string) {
 	documents := 0
 	for _, key := range present {
 		switch dir := schema.Dir(key); {
-		case key == keys.Meta(), key == keys.Epoch(), key == keys.Settings(), key == keys.Suspects():
+		case key == keys.Meta(), key == keys.Epoch(), key == keys.Settings(), key == keys.Suspects(), key == keys.Audit():
 		case dir == keys.Tasks(), dir == schema.Dir(keys.Decision(0)), dir == keys.Agendas(), strings.HasPrefix(key, schema.Dir(keys.Ran("", ""))):
 		case dir == keys.Dones() && slices.Contains(present, keys.Doc(schema.Base(key))):
 		case dir == keys.Docs() && documents == 0:

@@ -38,9 +38,9 @@ func one(file, old, new string) []change { return []change{{file, old, new}} }
 
 // unguarded takes out the guards of a leader's commit that cover for the epoch.
 var unguarded = []change{
-	{"internal/assignment/leader.go", "		coord.Check(l.term.Candidate, 0),\n", ""},
-	{"internal/assignment/leader.go", "	ops = append(ops, l.record(snap, d.Moves)...)\n", ""},
-	{"internal/assignment/leader.go", "	l.view.PutEpoch(epoch, snap.Epoch.Version+1)\n	l.nextToken", "	l.view.PutEpoch(epoch, snap.Epoch.Version)\n	l.nextToken"},
+	{"internal/assignment/publish.go", "		coord.Check(l.term.Candidate, 0),\n", ""},
+	{"internal/assignment/publish.go", "	ops = append(ops, l.record(snap, d.Moves)...)\n", ""},
+	{"internal/assignment/publish.go", "	l.view.PutEpoch(epoch, snap.Epoch.Version+1)\n	l.nextToken", "	l.view.PutEpoch(epoch, snap.Epoch.Version)\n	l.nextToken"},
 }
 
 var mutants = []mutant{
@@ -69,8 +69,8 @@ var mutants = []mutant{
 	{
 		"H2", "a leader's commits do not check that it leads: not its candidate key, not the epoch, not the number of the decision",
 		slices.Concat(unguarded, []change{
-			{"internal/assignment/leader.go", "		coord.Set(l.Keys.Epoch(), schema.Encode(&epoch, at+1), at),\n", ""},
-			{"internal/assignment/leader.go", "	epoch.NextDecision++\n	at := snap.Epoch.Version\n", "	epoch.NextDecision++\n"},
+			{"internal/assignment/publish.go", "		coord.Set(l.Keys.Epoch(), schema.Encode(&epoch, at+1), at),\n", ""},
+			{"internal/assignment/publish.go", "	epoch.NextDecision++\n	at := snap.Epoch.Version\n", "	epoch.NextDecision++\n"},
 		}),
 		in(".", "TestLateCommitOfADeposedLeader"),
 	},
@@ -85,7 +85,7 @@ var mutants = []mutant{
 	{
 		"H3", "a leader's commits check the epoch and leave it as it is, and a new leader does, too",
 		slices.Concat(unguarded, []change{
-			{"internal/assignment/leader.go", "		coord.Set(l.Keys.Epoch(), schema.Encode(&epoch, at+1), at),\n", "		coord.Check(l.Keys.Epoch(), at),\n"},
+			{"internal/assignment/publish.go", "		coord.Set(l.Keys.Epoch(), schema.Encode(&epoch, at+1), at),\n", "		coord.Check(l.Keys.Epoch(), at),\n"},
 			{"internal/election/election.go", "			coord.Set(e.keys.Epoch(), schema.Encode(&epoch, r.Version+1), r.Version))", "			coord.Check(e.keys.Epoch(), r.Version))\n		r.Version--"},
 		}),
 		in(".", "TestLateCommitOfADeposedLeader"),
@@ -227,7 +227,7 @@ var mutants = []mutant{
 	},
 	{
 		"H25", "a plan is one commit, however large",
-		one("internal/assignment/decide.go", "(touched || !d.full())", "(touched || d.MaxDocs > 0)"),
+		one("internal/assignment/grant.go", "(touched || !d.full() && !d.claims(guid))", "(touched || !d.claims(guid))"),
 		in("internal/assignment", "TestChunks"),
 	},
 	{
@@ -237,7 +237,7 @@ var mutants = []mutant{
 	},
 	{
 		"H27", "what is not wanted any more is free at once",
-		one("internal/assignment/decide.go", "doc.Releasing = nonNil(append(kept, d.release(&doc, asked, version)...))", "doc.Releasing = nonNil(kept[:len(kept):len(kept)+0*int(version)])"),
+		one("internal/assignment/decide.go", "doc.Releasing = nonNil(append(kept, d.release(guid, &doc, asked, version)...))", "doc.Releasing = nonNil(kept[:len(kept):len(kept)+0*int(version)])"),
 		simulated("Safety", 30),
 	},
 	{
@@ -342,7 +342,7 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "what a member says of ended slots outlives it",
-		one("internal/assignment/leader.go", "				ops = append(ops, coord.Delete(l.Keys.Done(guid), done.Version))\n", "				_ = done\n"),
+		one("internal/assignment/publish.go", "				ops = append(ops, coord.Delete(l.Keys.Done(guid), done.Version))\n", "				_ = done\n"),
 		simulated("Liveness", 100),
 	},
 	{
@@ -387,5 +387,65 @@ var mutants = []mutant{
 		"failing", "a work that fails on most nodes is their fault",
 		one("internal/assignment/failing.go", "bad[slot].InRow < quarantineFailures || failsElsewhere(guid, slot.Task, all)", "bad[slot].InRow < quarantineFailures"),
 		in(".", "TestFailsOnMost"),
+	},
+	{
+		"management", "a wish goes without a line that says whose it was",
+		one("internal/operation/audit.go", "	if o.line == nil {\n		return ops, nil\n", "	if len(ops) > 0 {\n		return ops, nil\n"),
+		in(".", "TestAudit"),
+	},
+	{
+		"management", "what a leader counts as moved already it plans where it is",
+		one("internal/assignment/plan.go", "		d.in.Tasks[t].Owner[slot.Index] = n\n", "		_ = n\n"),
+		in(".", "TestMove"),
+	},
+	{
+		"management", "a burial does not tell what it freed",
+		one("internal/assignment/fate.go", "			for _, h := range slices.Concat(p.Doc.Rec.Slots, p.Doc.Rec.Releasing) {\n", "			for _, h := range slices.Concat(p.Doc.Rec.Slots, p.Doc.Rec.Releasing)[:0] {\n"),
+		in(".", "TestPast"),
+	},
+	{
+		"management", "what an evicted member holds may be given away at once",
+		one("internal/operation/evict.go", "	doc.Evicted = true\n", "	doc.Closed = &schema.Closed{By: node}\n"),
+		simulated("Safety", 300),
+	},
+	{
+		"management", "nobody is asked for their role",
+		one("httpapi/guard.go", "		if p == nil {\n			next(ctx)\n", "		if p == nil || p.Status == http.StatusForbidden {\n			next(ctx)\n"),
+		in("httpapi", "TestRoles"),
+	},
+	{
+		"management", "a node answers under any name",
+		one("httpapi/access.go", "slices.Contains(a.Hosts, \"*\") {", "len(name) > 0 {"),
+		in("httpapi", "TestHosts"),
+	},
+	{
+		"management", "followers are not told that a list is empty now",
+		one("httpapi/update.go", "	whole := append(make([]T, 0, len(list)), list...)\n", "	whole := append([]T(nil), list...)\n"),
+		in("httpapi", "TestUpdate"),
+	},
+	{
+		"management", "a follower begins anew whenever it was cut off",
+		one("httpapi/follow.go", "header.Set(\"Last-Event-ID\", *last)", "header.Set(\"Last-Event-Id\", \"\")"),
+		in("httpapi", "TestFollowWithoutGap"),
+	},
+	{
+		"management", "a token that was taken out goes on being valid for who has logged in",
+		one("httpapi/session.go", "		if t.Hash == one.token {\n", "		if t.Hash != one.token {\n"),
+		in("httpapi", "TestLogin"),
+	},
+	{
+		"scale", "a leader does not look at its own documents when their members go",
+		one("internal/view/read.go", "v.goneOwn(b.rest)\n", "v.goneOwn(nil)\n"),
+		in("internal/view", "TestOwnDocumentsAreReadLater"),
+	},
+	{
+		"scale", "a node that claims is granted more meanwhile",
+		one("internal/assignment/grant.go", "(touched || !d.full() && !d.claims(guid))", "(touched || !d.full())"),
+		in("internal/assignment", "TestClaimsAreLeftAlone"),
+	},
+	{
+		"scale", "a former member is tried to be closed once",
+		one("life.go", "	parts.Go(func() { l.keepClosing(living) })\n", ""),
+		in(".", "TestFormerMemberIsClosedInTheEnd"),
 	},
 }

@@ -174,6 +174,14 @@ func (g *Group) signal(i int, sig syscall.Signal) {
 	}
 }
 
+// PID returns the process of a server.
+func (g *Group) PID(i int) int {
+	s := g.servers[i]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cmd.Process.Pid
+}
+
 // Find returns the first server for which a condition holds, waiting for one.
 func (g *Group) Find(what string, condition func(i int) bool) int {
 	g.TB.Helper()

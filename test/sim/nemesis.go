@@ -64,7 +64,10 @@ var harsh = []fault{
 		})
 	}},
 	{"restart", func(w *world, m *machine, n int64) {
-		w.do([]cluster.Operation{cluster.RestartNode(m.name), cluster.RestartTask("a"), cluster.RestartWorker(cluster.Slot{Task: "b"})}[w.dice.pick(3, "restart", n)])
+		w.do([]cluster.Operation{
+			cluster.RestartNode(m.name), cluster.RestartTask("a"), cluster.RestartWorker(cluster.Slot{Task: "b"}),
+			cluster.Evict(m.name), cluster.Move(cluster.Slot{Task: "a"}, m.name), cluster.Move(cluster.Slot{Task: "b", Index: 1}, m.name),
+		}[w.dice.pick(6, "restart", n)])
 	}},
 	{"step down", func(w *world, _ *machine, _ int64) { w.do(cluster.StepDown()) }},
 	{"move now", func(w *world, _ *machine, _ int64) { w.do(cluster.MoveNow()) }},

@@ -132,7 +132,7 @@ func (w *world) do(op cluster.Operation) {
 	defer func() { _ = s.Close() }()
 	v := view.New(clusterName, s, w.keys)
 	defer v.Close()
-	if v.Refresh(ctx) == nil {
+	if _, err := v.Refresh(ctx); err == nil {
 		_, _ = operation.Operator{Session: s, Keys: w.keys, By: "nemesis"}.Do(ctx, v.Snapshot(), op)
 	}
 }

@@ -28,9 +28,23 @@ const Tick = 200 * time.Millisecond
 // Ensemble is a set of servers.
 type Ensemble struct{ *process.Group }
 
+// small is the Java of servers of which many run beside each other: they start fast and take little.
+var small = []string{"-Xms16m", "-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"}
+
 // Start starts n servers and stops them when the test ends. More lines may be added to each
 // server's zoo.cfg.
 func Start(tb testing.TB, n int, config ...string) *Ensemble {
+	tb.Helper()
+	return startWith(tb, n, small, config)
+}
+
+// StartBig is Start with a heap of 2 GB and Java's own choice of compiler and collector, for measurements.
+func StartBig(tb testing.TB, n int, config ...string) *Ensemble {
+	tb.Helper()
+	return startWith(tb, n, []string{"-Xmx2g"}, config)
+}
+
+func startWith(tb testing.TB, n int, java, config []string) *Ensemble {
 	tb.Helper()
 	classPath(tb)
 	return process.Retry(tb, "ZooKeeper", func() (*Ensemble, error) {
@@ -38,7 +52,7 @@ func Start(tb testing.TB, n int, config ...string) *Ensemble {
 		for range n {
 			hosts = append(hosts, host{addrs: process.FreeAddrs(tb, 3)})
 		}
-		return start(tb, hosts, config)
+		return start(tb, hosts, java, config)
 	})
 }
 
@@ -57,7 +71,7 @@ func StartIn(tb testing.TB, network Network, n int) *Ensemble {
 		ip := network.IP(i)
 		hosts = append(hosts, host{addrs: []string{ip + ":2181", ip + ":2888", ip + ":3888"}, wrap: network.Wrap(i)})
 	}
-	e, err := start(tb, hosts, nil)
+	e, err := start(tb, hosts, small, nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -70,7 +84,7 @@ type host struct {
 	wrap  []string
 }
 
-func start(tb testing.TB, hosts []host, config []string) (*Ensemble, error) {
+func start(tb testing.TB, hosts []host, java, config []string) (*Ensemble, error) {
 	e := &Ensemble{&process.Group{TB: tb}}
 	var dirs, members []string
 	for i, h := range hosts {
@@ -102,9 +116,10 @@ func start(tb testing.TB, hosts []host, config []string) (*Ensemble, error) {
 		}
 	}
 	e.Command = func(i int) (*exec.Cmd, error) {
-		args := append(slices.Clone(hosts[i].wrap), "java", "-Xms16m", "-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+		args := slices.Concat(hosts[i].wrap, []string{"java"}, java, []string{
 			"-Dzookeeper.forceSync=no", "-cp", classPath(tb),
-			"org.apache.zookeeper.server.quorum.QuorumPeerMain", filepath.Join(dirs[i], "zoo.cfg"))
+			"org.apache.zookeeper.server.quorum.QuorumPeerMain", filepath.Join(dirs[i], "zoo.cfg"),
+		})
 		return exec.Command(args[0], args[1:]...), nil
 	}
 	e.Wipe = func(i int) error { return os.RemoveAll(filepath.Join(dirs[i], "data", "version-2")) }

@@ -1,51 +1,42 @@
-package app
+package cli
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
+	"net/url"
 	"slices"
-	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-const defaultServer = "http://127.0.0.1:8800"
-
-func statusCommand(streams Streams) *cobra.Command {
-	var output string
+func (s *shell) status() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Shows the cluster, as any of its nodes sees it",
-		Args:  noArgs,
+		Example: `  xconsumer status
+  xconsumer status --watch
+  xconsumer status --at 2026-11-25T02:00:00Z`,
+		Args: args(),
 	}
-	server := serverFlag(c)
-	c.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	q := s.question(c)
+	at := c.Flags().String("at", "", "as it was after this decision, or at this time, as far as that is known")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if output != "table" && output != "json" {
-			return fmt.Errorf("%w: --output: %q is neither table nor json", errUsage, output)
+		query := url.Values{}
+		if *at != "" {
+			query.Set("at", *at)
 		}
-		client, err := clientOf(*server, streams.Env)
-		if err != nil {
-			return err
-		}
-		state, raw, err := client.State(c.Context())
-		if err != nil {
-			return advise(err)
-		}
-		if output == "json" {
-			var b bytes.Buffer
-			if err := json.Indent(&b, raw, "", "  "); err != nil {
-				return err
+		return ask(c.Context(), q, "/api/v1/state", query, func(past *cluster.Past, b *bytes.Buffer) {
+			if *at != "" {
+				fmt.Fprintf(b, "after decision %d, %s", past.Decision, past.At.Local().Format("2006-01-02 15:04:05.000 MST"))
+				if past.Incomplete {
+					b.WriteString(" (not all is known any more)")
+				}
+				b.WriteString("\n")
 			}
-			_, err = b.WriteTo(streams.Out)
-			return err
-		}
-		return printState(streams.Out, state)
+			showState(b, &past.State, s.width())
+		}, func(past *cluster.Past) []string { return []string{past.Cluster} })
 	}
 	return c
 }
@@ -53,55 +44,37 @@ func statusCommand(streams Streams) *cobra.Command {
 // maxListed bounds the workers that are listed because they are not simply running.
 const maxListed = 20
 
-// tally counts the workers that run and those that should; of runs those that are not over.
-func tally(s cluster.State) (running, wanted int) {
-	for _, t := range s.Tasks {
-		if running += t.Running; !t.Runs {
-			wanted += t.WorkerNum
-		}
-	}
-	for _, r := range s.Runs {
-		if r.State == cluster.RunGoesOn {
-			wanted += r.WorkerNum - r.Done - r.Failed
-		}
-	}
-	return running, wanted
-}
-
-// printState writes the cluster as tables.
-func printState(out io.Writer, s cluster.State) error {
-	var b bytes.Buffer
-	running, wanted := tally(s)
+// showState writes the cluster as tables.
+func showState(b *bytes.Buffer, s *cluster.State, width int) {
+	running, wanted := s.Tally()
 	leader := s.Leader
 	if leader == "" {
 		leader = "none"
 	}
-	fmt.Fprintf(&b, "cluster %s   leader %s   term %d   %d of %d workers running\n\n", s.Cluster, leader, s.Term, running, wanted)
-	nodes := [][]string{{"NODE", "STATE", "SLOTS", "ADDRESS", "PID"}}
+	fmt.Fprintf(b, "cluster %s   leader %s   term %d   %d of %d workers running\n\n", s.Cluster, leader, s.Term, running, wanted)
+	nodes := table{{"NODE", "STATE", "SLOTS", "ADDRESS", "PID"}}
 	for _, list := range [][]cluster.NodeInfo{s.Nodes, s.Lost} {
 		for _, n := range list {
 			name := n.Name
 			if n.Leader {
 				name += " (leader)"
 			}
-			nodes = append(nodes, []string{name, nodeState(n), fmt.Sprint(n.Slots), dash(n.Address), dash(pid(n.PID))})
+			nodes = append(nodes, []string{name, nodeState(n), fmt.Sprint(n.Slots), dash(n.Address), dash(number(n.PID))})
 		}
 	}
-	writeTable(&b, nodes)
+	nodes.write(b, width)
 	b.WriteByte('\n')
-	writeTable(&b, tasksOf(s.Tasks))
-	listRuns(&b, s.Runs)
-	listOthers(&b, s)
+	tasksOf(s.Tasks).write(b, width)
+	listRuns(b, s.Runs, width)
+	listOthers(b, s, width)
 	for _, e := range s.Errors {
-		fmt.Fprintf(&b, "\nunusable record %s: %s\n", e.Path, e.Error)
+		fmt.Fprintf(b, "\nunusable record %s: %s\n", e.Path, e.Error)
 	}
-	_, err := io.WriteString(out, printable(b.String()))
-	return err
 }
 
 // tasksOf lists the tasks; when they run next, if any of them has runs.
-func tasksOf(tasks []cluster.TaskInfo) [][]string {
-	rows := [][]string{{"TASK", "WORK", "WORKERS", "RUNNING", "UNPLACED"}}
+func tasksOf(tasks []cluster.TaskInfo) table {
+	rows := table{{"TASK", "WORK", "WORKERS", "RUNNING", "UNPLACED"}}
 	for _, t := range tasks {
 		rows = append(rows, []string{t.Name, t.WorkName, fmt.Sprint(t.WorkerNum), fmt.Sprint(t.Running), unplaced(t)})
 	}
@@ -148,11 +121,11 @@ func unplaced(t cluster.TaskInfo) string {
 }
 
 // listRuns lists the runs that are under way.
-func listRuns(b *bytes.Buffer, runs []cluster.RunInfo) {
+func listRuns(b *bytes.Buffer, runs []cluster.RunInfo, width int) {
 	if len(runs) == 0 {
 		return
 	}
-	rows := [][]string{{"RUN", "STATE", "DONE", "FAILED", "OF", "LAST ERROR"}}
+	rows := table{{"RUN", "STATE", "DONE", "FAILED", "OF", "LAST ERROR"}}
 	for i, r := range runs {
 		if i == maxListed {
 			rows = append(rows, []string{fmt.Sprintf("and %d more", len(runs)-maxListed)})
@@ -161,11 +134,11 @@ func listRuns(b *bytes.Buffer, runs []cluster.RunInfo) {
 		rows = append(rows, []string{cluster.RunTask(r.Task, r.ID), string(r.State), fmt.Sprint(r.Done), fmt.Sprint(r.Failed), fmt.Sprint(r.WorkerNum), firstLine(r.Error)})
 	}
 	b.WriteByte('\n')
-	writeTable(b, rows)
+	rows.write(b, width)
 }
 
 // listOthers lists the workers that do not simply run.
-func listOthers(b *bytes.Buffer, s cluster.State) {
+func listOthers(b *bytes.Buffer, s *cluster.State, width int) {
 	var others []cluster.WorkerInfo
 	for _, w := range s.Workers {
 		suspected := w.State == cluster.WorkerHeld || w.State == cluster.WorkerGivenUp
@@ -179,7 +152,7 @@ func listOthers(b *bytes.Buffer, s cluster.State) {
 	if len(others) == 0 {
 		return
 	}
-	rows := [][]string{{"WORKER", "NODE", "STATE", "RESTARTS", "LAST ERROR"}}
+	rows := table{{"WORKER", "NODE", "STATE", "RESTARTS", "LAST ERROR"}}
 	for i, o := range others {
 		if i == maxListed {
 			rows = append(rows, []string{fmt.Sprintf("and %d more", len(others)-maxListed)})
@@ -188,38 +161,5 @@ func listOthers(b *bytes.Buffer, s cluster.State) {
 		rows = append(rows, []string{o.Slot().String(), dash(o.Node), string(o.State), fmt.Sprint(o.Restarts), firstLine(o.Error)})
 	}
 	b.WriteByte('\n')
-	writeTable(b, rows)
-}
-
-// writeTable writes rows as columns.
-func writeTable(b *bytes.Buffer, rows [][]string) {
-	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	for _, row := range rows {
-		_, _ = fmt.Fprintln(w, strings.Join(row, "\t")) // to a buffer
-	}
-	_ = w.Flush() // to a buffer
-}
-
-func firstLine(text string) string {
-	const most = 60
-	for i, r := range text {
-		if r == '\n' || i > most {
-			return text[:i] + "…"
-		}
-	}
-	return text
-}
-
-func pid(n int) string {
-	if n == 0 {
-		return ""
-	}
-	return fmt.Sprint(n)
-}
-
-func dash(text string) string {
-	if text == "" {
-		return "-"
-	}
-	return text
+	rows.write(b, width)
 }

@@ -1,8 +1,7 @@
-package app
+package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,34 +15,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/httpapi"
 )
 
-// serverFlag is the flag of commands that ask a node.
-func serverFlag(c *cobra.Command) *string {
-	return c.Flags().String("server", "", "URL of a node (default $XCONSUMER_SERVER or "+defaultServer+")")
-}
-
-// clientOf returns a client of the node that a command is to ask.
-func clientOf(server string, env func(string) string) (*httpapi.Client, error) {
-	for _, s := range []string{env("XCONSUMER_SERVER"), defaultServer} {
-		if server == "" {
-			server = s
-		}
-	}
-	client, err := httpapi.NewClient(server)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errUsage, err)
-	}
-	return client, nil
-}
-
-// advise adds to an error what to do if no node answers.
-func advise(err error) error {
-	if errors.Is(err, httpapi.ErrUnreachable) {
-		return fmt.Errorf("%w\nIs a node running there? Start one with `xconsumer run`, or name another with --server", err)
-	}
-	return err
-}
-
-func logsCommand(streams Streams) *cobra.Command {
+func (s *shell) logs() *cobra.Command {
 	var follow bool
 	var lines int
 	var run string
@@ -52,19 +24,14 @@ func logsCommand(streams Streams) *cobra.Command {
 		Short: "Shows what workers have written, wherever they run",
 		Example: `  xconsumer logs test01
   xconsumer logs test01#0 -f`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return fmt.Errorf("%w: name one task or one worker, as in test01 or test01#0", errUsage)
-			}
-			return nil
-		},
+		Args: args("TASK[#INDEX]"), ValidArgsFunction: s.completeTasks,
 	}
-	server := serverFlag(c)
+	f := s.server(c)
 	c.Flags().BoolVarP(&follow, "follow", "f", false, "goes on with what they write")
 	c.Flags().IntVarP(&lines, "lines", "n", 50, "so many lines of each worker")
 	c.Flags().StringVar(&run, "run", "", "of this run (default: those under way)")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		client, err := clientOf(*server, streams.Env)
+		client, err := f.client()
 		if err != nil {
 			return err
 		}
@@ -72,7 +39,7 @@ func logsCommand(streams Streams) *cobra.Command {
 		if err != nil {
 			return advise(err)
 		}
-		l := logs{client: client, query: httpapi.LogQuery{Lines: lines, Follow: follow}, out: streams.Out}
+		l := logs{client: client, query: httpapi.LogQuery{Lines: lines, Follow: follow}, out: s.Out}
 		return l.show(c.Context(), workers)
 	}
 	return c
@@ -83,7 +50,7 @@ func workersOf(ctx context.Context, client *httpapi.Client, name, run string) ([
 	task, index, one := strings.Cut(name, "#")
 	at, err := strconv.Atoi(index)
 	if one && (err != nil || at < 0) {
-		return nil, fmt.Errorf("%w: %q: want a worker as in test01#0", errUsage, name)
+		return nil, fmt.Errorf("%w: %q: want a worker as in test01#0", ErrUsage, name)
 	}
 	state, _, err := client.State(ctx)
 	if err != nil {
@@ -106,7 +73,7 @@ func workersOf(ctx context.Context, client *httpapi.Client, name, run string) ([
 			return nil, fmt.Errorf("%w: no run of %s is under way; name the worker and a run that is over, as in: xconsumer logs %[2]s#0 --run ID", cluster.ErrNoSlot, task)
 		}
 	}
-	return nil, fmt.Errorf("%w: no worker %s; see xconsumer status", cluster.ErrNoSlot, name)
+	return nil, fmt.Errorf("%w: no worker %s; see xconsumer tasks", cluster.ErrNoSlot, name)
 }
 
 // logs shows the logs of workers.
@@ -152,41 +119,4 @@ func (l *logs) write(prefix string, line cluster.LogLine) error {
 	defer l.mu.Unlock()
 	_, err := fmt.Fprintf(l.out, "%s%s %s\n", prefix, line.At.Local().Format("15:04:05.000"), printable(line.Text))
 	return err
-}
-
-func runNowCommand(streams Streams) *cobra.Command {
-	var params string
-	c := &cobra.Command{
-		Use:   "run-now TASK",
-		Short: "Begins a run of a task that runs to its end",
-		Example: `  xconsumer run-now nightly
-  xconsumer run-now nightly --params '{"day": "2026-11-25"}'`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return fmt.Errorf("%w: name one task", errUsage)
-			}
-			return nil
-		},
-	}
-	server := serverFlag(c)
-	c.Flags().StringVar(&params, "params", "", "a JSON object in place of the task's params")
-	c.RunE = func(c *cobra.Command, args []string) error {
-		client, err := clientOf(*server, streams.Env)
-		if err != nil {
-			return err
-		}
-		var p cluster.Params
-		if params != "" {
-			if err := json.Unmarshal([]byte(params), &p); err != nil {
-				return fmt.Errorf("%w: --params: %w", errUsage, err)
-			}
-		}
-		accepted, err := client.Do(c.Context(), "/api/v1/tasks/"+args[0]+"/run-now", map[string]any{"params": p})
-		if err != nil {
-			return advise(err)
-		}
-		_, err = fmt.Fprintln(streams.Out, "accepted:", accepted)
-		return err
-	}
-	return c
 }

@@ -1,0 +1,288 @@
+package app
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/httpapi"
+)
+
+// httpAccess is who may use the HTTP API, and how it is reached.
+type httpAccess struct {
+	tokens     []httpapi.Token // of app.toml and the environment
+	tokensFile string          // of more of them, read again when it changes
+	hosts      []string
+	insecure   bool
+	tls        httpTLS
+}
+
+// httpTLS names the files of a server's TLS.
+type httpTLS struct {
+	cert, key string
+	clientCA  string // of client certificates
+	role      httpapi.Role
+	ca        string // of other nodes' certificates
+}
+
+func (t httpTLS) on() bool { return t.cert != "" }
+
+// peers reads how nodes ask each other.
+func (f *configFile) peers(s *settings) {
+	s.advertise = f.config.HTTP.Advertise
+	if s.advertise != "" {
+		host, port, err := net.SplitHostPort(s.advertise)
+		if n, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil || n == 0 || host == "" {
+			f.check("http.advertise", fmt.Errorf("%q: want host:port where other nodes reach this one", s.advertise))
+		}
+	}
+	file := f.config.HTTP.SecretFile
+	if file == "" {
+		return
+	}
+	secret, err := os.ReadFile(file)
+	if secret = bytes.TrimSpace(secret); err == nil && len(secret) < httpapi.MinSecret {
+		err = fmt.Errorf("%s: the secret has less than %d bytes; make one with: openssl rand -hex 32", file, httpapi.MinSecret)
+	}
+	f.check("http.secretFile", err)
+	s.secret = secret
+}
+
+// access reads who may use the API, and refuses an address that others can reach if nobody has to say who they
+// are.
+func (f *configFile) access(s *settings, env func(string) string) {
+	c := &f.config.HTTP
+	a := &s.access
+	for i, text := range c.Tokens {
+		t, err := httpapi.ParseToken(text)
+		if err != nil {
+			f.check("http.tokens", fmt.Errorf("%d: %w", i+1, err))
+		}
+		a.tokens = append(a.tokens, t)
+	}
+	for line := range strings.FieldsFuncSeq(env(tokensVariable), func(r rune) bool { return r == ',' || r == '\n' }) {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		t, err := httpapi.ParseToken(line)
+		if err != nil {
+			f.errs = append(f.errs, placedError{place{}, tokensVariable + ": " + err.Error()})
+		}
+		a.tokens = append(a.tokens, t)
+	}
+	fromFile := 0
+	if a.tokensFile = c.TokensFile; a.tokensFile != "" {
+		list, err := readTokens(a.tokensFile)
+		if fromFile = len(list); err == nil && fromFile == 0 {
+			err = fmt.Errorf("%s: there is no token in it; make one with: xconsumer token ada --role admin", a.tokensFile)
+		}
+		f.check("http.tokensFile", err)
+	}
+	a.hosts, a.insecure = c.Hosts, c.Insecure
+	if host, _, err := net.SplitHostPort(s.advertise); err == nil {
+		a.hosts = append(slices.Clone(a.hosts), host)
+	}
+	a.tls = httpTLS{cert: c.TLS.Cert, key: c.TLS.Key, clientCA: c.TLS.ClientCA, role: httpapi.Role(c.TLS.ClientRole), ca: c.TLS.CA}
+	f.checkTLS(a.tls)
+	if a.tls.clientCA != "" && a.tls.role == "" {
+		a.tls.role = httpapi.RoleView
+	}
+	if s.listen != "off" && !loopback(s.listen) && !a.insecure && len(a.tokens)+fromFile == 0 && a.tls.clientCA == "" && c.TokensFile == "" {
+		f.check("http.listen", fmt.Errorf("%q can be reached from other machines, and nobody would have to say who they are: add tokens ([http] tokensFile, or %s; "+
+			"make one with `xconsumer token ada --role admin`) or client certificates ([http.tls] clientCA), or say insecure = true", s.listen, tokensVariable))
+	}
+}
+
+const tokensVariable = "XCONSUMER_HTTP_TOKENS"
+
+func (f *configFile) checkTLS(t httpTLS) {
+	switch {
+	case (t.cert == "") != (t.key == ""):
+		f.check("http.tls", errors.New("cert and key go together"))
+		return
+	case t.clientCA != "" && t.cert == "":
+		f.check("http.tls.clientCA", errors.New("there is no cert to serve TLS with"))
+		return
+	case t.role != "":
+		f.check("http.tls.clientRole", t.role.Validate())
+	}
+	if t.cert != "" {
+		_, err := t.load()
+		f.check("http.tls", err)
+	}
+	if t.ca != "" {
+		_, err := loadPool(t.ca)
+		f.check("http.tls.ca", err)
+	}
+}
+
+// readTokens reads a file of tokens, one a line; empty lines and those that begin with # are left out.
+func readTokens(file string) (list []httpapi.Token, err error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	n := 0
+	for line := range strings.SplitSeq(string(text), "\n") {
+		n++
+		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		t, err := httpapi.ParseToken(line)
+		if err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", file, n, err)
+		}
+		list = append(list, t)
+	}
+	return list, nil
+}
+
+// watched is a file that is read again when it has changed, at most once a second. What cannot be read leaves
+// what was.
+type watched[T any] struct {
+	files []string
+	read  func() (T, error)
+	log   *slog.Logger
+
+	mu     sync.Mutex
+	looked time.Time
+	stamp  string
+	value  T
+}
+
+func (w *watched[T]) get() T {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := time.Now()
+	if now.Sub(w.looked) < time.Second && w.stamp != "" {
+		return w.value
+	}
+	w.looked = now
+	var seen strings.Builder
+	seen.WriteString("seen")
+	for _, file := range w.files {
+		if info, err := os.Stat(file); err == nil {
+			fmt.Fprintf(&seen, " %s %d", info.ModTime(), info.Size())
+		}
+	}
+	stamp := seen.String()
+	if stamp == w.stamp {
+		return w.value
+	}
+	value, err := w.read()
+	switch {
+	case err != nil:
+		w.log.Error("not read again; what it was stays in force", "files", w.files, "error", err)
+	case w.stamp != "":
+		w.log.Info("read again", "files", w.files)
+		w.value = value
+	default:
+		w.value = value
+	}
+	w.stamp = stamp
+	return w.value
+}
+
+// open returns who may use the API.
+func (a httpAccess) open(log *slog.Logger) *httpapi.Access {
+	access := &httpapi.Access{Certificates: "", Hosts: a.hosts}
+	if a.tls.clientCA != "" {
+		access.Certificates = a.tls.role
+	}
+	if len(a.tokens) == 0 && a.tokensFile == "" {
+		return access
+	}
+	file := &watched[[]httpapi.Token]{log: log, read: func() ([]httpapi.Token, error) { return nil, nil }}
+	if a.tokensFile != "" {
+		file.files = []string{a.tokensFile}
+		file.read = func() ([]httpapi.Token, error) {
+			list, err := readTokens(a.tokensFile)
+			if err == nil && len(list)+len(a.tokens) == 0 {
+				err = errors.New("there is no token in it: nobody would be asked for one")
+			}
+			return list, err
+		}
+	}
+	access.Tokens = func() []httpapi.Token { return slices.Concat(a.tokens, file.get()) }
+	return access
+}
+
+// server returns the TLS of a server, whose files are read again when they change; nil for none.
+func (t httpTLS) server(log *slog.Logger) *tls.Config {
+	if !t.on() {
+		return nil
+	}
+	files := []string{t.cert, t.key}
+	if t.clientCA != "" {
+		files = append(files, t.clientCA)
+	}
+	w := &watched[*tls.Config]{files: files, read: t.load, log: log}
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+		GetCertificate:     func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &w.get().Certificates[0], nil },
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return w.get(), nil },
+	}
+}
+
+func (t httpTLS) load() (*tls.Config, error) {
+	pair, err := tls.LoadX509KeyPair(t.cert, t.key)
+	if err != nil {
+		return nil, err
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}, Certificates: []tls.Certificate{pair}}
+	if t.clientCA != "" {
+		if c.ClientCAs, err = loadPool(t.clientCA); err != nil {
+			return nil, err
+		}
+		c.ClientAuth = tls.VerifyClientCertIfGiven
+	}
+	return c, nil
+}
+
+// peer returns how to ask other nodes: with this node's own certificate, if it has one.
+func (t httpTLS) peer() *tls.Config {
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if t.ca != "" {
+		c.RootCAs, _ = loadPool(t.ca) // checked with the configuration
+	}
+	if pair, err := tls.LoadX509KeyPair(t.cert, t.key); err == nil {
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c
+}
+
+func loadPool(file string) (*x509.CertPool, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s: there is no PEM certificate in it", file)
+	}
+	return pool, nil
+}
+
+// loopback tells whether an address can be reached from this machine only.
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return true // it is no address, and refused as such
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}

@@ -1,0 +1,269 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/coord/zk"
+	"gitee.com/ken.yang/xconsumer/internal/command"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// finding is what a check has found.
+type finding struct {
+	Check string `json:"check"`
+	State string `json:"state"` // ok, warning or wrong
+	Found string `json:"found"`
+	Mend  string `json:"mend,omitempty"` // how
+}
+
+// The states of a finding.
+const (
+	fine    = "ok"
+	warning = "warning"
+	wrong   = "wrong"
+)
+
+// errIll: something is wrong.
+var errIll = errors.New("something is wrong; see above how to mend it")
+
+func doctorCommand(streams Streams) *cobra.Command {
+	c := &cobra.Command{
+		Use: "doctor", Short: "Checks the configuration, the coordination service and this machine, and says how to mend what is wrong", Args: noArgs,
+		Example: "  xconsumer doctor --config app.toml",
+	}
+	flags := configFlags(c)
+	output := c.Flags().StringP("output", "o", "table", "table or json")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if *output != "table" && *output != "json" {
+			return fmt.Errorf("%w: --output: %q is neither table nor json", errUsage, *output)
+		}
+		d := &doctor{streams: streams, json: *output == "json"}
+		return d.examine(c.Context(), *flags)
+	}
+	return c
+}
+
+// doctor examines one thing after the other.
+type doctor struct {
+	streams Streams
+	json    bool
+	list    []finding
+}
+
+// tell notes a finding, and shows it at once to people.
+func (d *doctor) tell(check, state, found, mend string) {
+	d.list = append(d.list, finding{check, state, found, mend})
+	if d.json {
+		return
+	}
+	fmt.Fprintf(d.streams.Out, "%-8s %-14s %s\n", state, check, printable(found))
+	if mend != "" {
+		fmt.Fprintf(d.streams.Out, "%-8s %-14s → %s\n", "", "", mend)
+	}
+}
+
+func (d *doctor) examine(ctx context.Context, flags runFlags) error {
+	s, err := loadSettings(flags, d.streams.Env)
+	if err != nil {
+		return err // with each mistake and its place, exit 78
+	}
+	file := s.file
+	if file == "" {
+		file = "no file"
+	}
+	d.tell("configuration", fine, fmt.Sprintf("%s: cluster %s over %v, %d tasks", file, s.cluster, s.service, len(s.tasks)), "")
+	d.http(s)
+	if s.service.zk != nil {
+		d.zookeeper(ctx, s)
+	}
+	d.session(ctx, s)
+	d.clock()
+	d.machine(s)
+	if d.json {
+		enc := json.NewEncoder(d.streams.Out)
+		enc.SetIndent("", "  ")
+		if err := enc.Encode(map[string]any{"findings": d.list}); err != nil {
+			return err
+		}
+	}
+	if slices.ContainsFunc(d.list, func(f finding) bool { return f.State == wrong }) {
+		return errIll
+	}
+	return nil
+}
+
+// http looks at who may use the API.
+func (d *doctor) http(s settings) {
+	switch {
+	case s.listen == "off" || loopback(s.listen):
+		d.tell("http", fine, s.listen+": reached from this machine only", "")
+	case s.access.insecure:
+		d.tell("http", warning, s.listen+": whoever reaches it may do everything", "take out insecure = true and add tokens: xconsumer token ada --role admin")
+	case !s.access.tls.on():
+		d.tell("http", warning, s.listen+": tokens travel in the clear", "add [http.tls] cert and key, or have something in front of it that speaks TLS")
+	default:
+		d.tell("http", fine, s.listen+": over TLS, and nobody is let in unknown", "")
+	}
+}
+
+// zookeeper asks each server what it is.
+func (d *doctor) zookeeper(ctx context.Context, s settings) {
+	store, err := zk.New(*s.service.zk)
+	if err != nil {
+		d.tell("zookeeper", wrong, err.Error(), "")
+		return
+	}
+	asked := s.service.zk.SessionTimeout
+	serving, leaders := 0, 0
+	list := store.Inspect(ctx)
+	for _, server := range list {
+		switch {
+		case server.Err != nil:
+			d.tell("zookeeper", wrong, fmt.Sprintf("%s does not answer: %v", server.Address, server.Err), "start it, or take it out of [zookeeper] host; a quorum works without a few")
+			continue
+		case server.Silent && strings.Contains(server.Said, "not currently serving"):
+			d.tell("zookeeper", wrong, server.Address+" runs, and serves nobody: it sees no quorum", "start the other servers, or look at its log for why they do not find each other")
+			continue
+		case server.Silent:
+			d.tell("zookeeper", warning, server.Address+" does not say what it is", "allow it to: 4lw.commands.whitelist=srvr,conf in its zoo.cfg")
+			serving++
+			continue
+		case server.Old != nil:
+			d.tell("zookeeper", wrong, server.Old.Error(), "upgrade it")
+		default:
+			d.tell("zookeeper", fine, fmt.Sprintf("%s is %s, %s", server.Address, server.Version, server.Mode), "")
+		}
+		if serving++; server.Mode == "leader" || server.Mode == "standalone" {
+			leaders++
+		}
+		if server.Tick > s.service.zk.TickTime && s.service.zk.TickTime > 0 {
+			d.tell("timeouts", wrong, fmt.Sprintf("%s ticks every %v, and [zookeeper] tickTime is %v", server.Address, server.Tick, s.service.zk.TickTime), fmt.Sprintf("tickTime = %q", server.Tick))
+		}
+		if server.Most > 0 && asked > server.Most || asked < server.Least {
+			d.tell("timeouts", warning, fmt.Sprintf("a session timeout of %v is asked for, and %s grants %v to %v", asked, server.Address, server.Least, server.Most), "choose a sessionTimeout between, or change minSessionTimeout or maxSessionTimeout of the server")
+		}
+	}
+	switch n := len(list); {
+	case serving == 0:
+	case n > 1 && leaders > 1:
+		d.tell("quorum", wrong, fmt.Sprintf("%d of the %d servers lead: they are not one ensemble", leaders, n), "name the servers of one ensemble")
+	case n == 1:
+		d.tell("quorum", warning, "one server: the cluster stops granting while it is away", "three servers outlive the loss of one")
+	case n%2 == 0:
+		d.tell("quorum", warning, fmt.Sprintf("%d servers outlive no more losses than %d would", n, n-1), "an odd number of servers")
+	default:
+		d.tell("quorum", fine, fmt.Sprintf("%d of %d servers serve", serving, n), "")
+	}
+}
+
+// session opens one, and looks at what it gives.
+func (d *doctor) session(ctx context.Context, s settings) {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	store, err := s.service.open(slog.New(slog.DiscardHandler))
+	if err != nil {
+		d.tell("session", wrong, err.Error(), "")
+		return
+	}
+	began := time.Now()
+	session, err := store.Open(ctx)
+	switch {
+	case errors.Is(err, coord.ErrUnauthorized):
+		d.tell("session", wrong, err.Error(), "check username and password of [zookeeper] or [etcd]")
+		return
+	case err != nil:
+		d.tell("session", wrong, err.Error(), "start the service, or correct its address in app.toml; nothing else can be checked without it")
+		return
+	}
+	defer func() { _ = session.Close() }()
+	info := session.Info()
+	d.tell("session", fine, fmt.Sprintf("%s answers after %v", info.Server, time.Since(began).Round(time.Millisecond)), "")
+	terms := membership.TermsOf(info)
+	if err := terms.Check(); err != nil {
+		d.tell("timeouts", wrong, err.Error(), "a longer sessionTimeout")
+	} else {
+		d.tell("timeouts", fine, fmt.Sprintf("session timeout %v; after a machine is lost its work runs elsewhere within %v", info.Timeout, (info.Timeout+info.Grace+time.Second).Round(time.Second)), "")
+	}
+	d.access(ctx, session, s)
+}
+
+// access looks at whether the records of the cluster can be read and written.
+func (d *doctor) access(ctx context.Context, session coord.Session, s settings) {
+	keys := schema.NewKeys(s.cluster)
+	r, err := session.Get(ctx, keys.Meta())
+	var meta schema.Meta
+	switch {
+	case errors.Is(err, coord.ErrNotFound):
+		d.tell("cluster", fine, "there is no cluster "+s.cluster+" yet; the first node creates it", "")
+		return
+	case errors.Is(err, coord.ErrUnauthorized):
+		d.tell("access", wrong, "the records of cluster "+s.cluster+" are another identity's", "use the username and password that the cluster was created with")
+		return
+	case err != nil:
+		d.tell("cluster", wrong, err.Error(), "")
+		return
+	}
+	if err := schema.Decode(keys.Meta(), r, &meta); err != nil {
+		d.tell("cluster", wrong, err.Error(), "restore "+keys.Meta())
+		return
+	}
+	if meta.Protocol != schema.Protocol {
+		d.tell("cluster", wrong, fmt.Sprintf("the nodes speak protocol %d, and this program %d", meta.Protocol, schema.Protocol), "a program of their version")
+		return
+	}
+	probe := keys.Root() + "/doctor"
+	_, err = session.Commit(ctx, coord.CreateBound(probe, []byte("{}")))
+	switch {
+	case errors.Is(err, coord.ErrUnauthorized):
+		d.tell("access", wrong, "the cluster can be read, and not written", "use the username and password that the cluster was created with")
+		return
+	case err != nil && !errors.Is(err, coord.ErrExists):
+		d.tell("access", wrong, err.Error(), "")
+		return
+	}
+	_, _ = session.Commit(ctx, coord.Delete(probe, 0)) // or it ends with the session
+	open := ""
+	if s.service.zk != nil && s.service.zk.Username == "" {
+		open = "everybody who reaches ZooKeeper can write it: add username and password before the cluster is created"
+	}
+	state := fine
+	if open != "" {
+		state = warning
+	}
+	members, err := session.List(ctx, keys.Members())
+	if err != nil {
+		d.tell("cluster", wrong, err.Error(), "")
+		return
+	}
+	d.tell("access", state, fmt.Sprintf("cluster %s can be read and written; %d live members", s.cluster, len(members)), open)
+}
+
+// machine looks at what this machine lets a node do.
+func (d *doctor) machine(s settings) {
+	if len(s.works) == 0 {
+		return
+	}
+	if command.MayGroup() {
+		d.tell("cgroup", fine, "each program can have a control group of its own", "")
+		return
+	}
+	d.tell("cgroup", warning, "programs cannot have control groups of their own: what leaves its session and outlives its parents is found by its environment alone",
+		"run the node in a delegated cgroup v2, as systemd does with Delegate=yes")
+	for _, w := range s.works {
+		if _, err := os.Stat(w.Dir); w.Dir != "" && err != nil {
+			d.tell("work", wrong, fmt.Sprintf("%s: %v", w.Name, err), "")
+		}
+	}
+}

@@ -1,0 +1,99 @@
+package cluster
+
+import "time"
+
+// Decision is what one commit of a leader did, and why.
+type Decision struct {
+	N       int64     `json:"n"` // rises by one from decision to decision
+	Term    int64     `json:"term"`
+	Leader  string    `json:"leader"` // node name
+	At      time.Time `json:"at"`     // by the leader's clock
+	Moves   []Decided `json:"moves"`
+	Omitted int       `json:"omitted,omitempty"` // steps that are not told, to keep the record small
+}
+
+// Decided is one step of a decision, for slots of one task.
+type Decided struct {
+	Step  Step       `json:"step"`
+	Task  string     `json:"task,omitempty"`
+	Slots Indexes    `json:"slots,omitempty"`
+	Node  string     `json:"node,omitempty"`
+	To    string     `json:"to,omitempty"` // of a release: the node that is to have them
+	Token int64      `json:"token,omitempty"`
+	Code  ReasonCode `json:"code,omitempty"`
+	Why   string     `json:"why,omitempty"` // in words
+}
+
+// Step is a kind of step.
+type Step string
+
+// The steps.
+const (
+	StepGrant      Step = "grant"      // slots are a node's now
+	StepRelease    Step = "release"    // they are asked back
+	StepFree       Step = "free"       // they were given back: nothing of them runs
+	StepBury       Step = "bury"       // a member is gone, and all that it had is free
+	StepEvict      Step = "evict"      // a member is no member any more
+	StepRewrite    Step = "rewrite"    // a record that was edited by hand is written again
+	StepHold       Step = "hold"       // slots are held back: they may have taken down nodes
+	StepFail       Step = "fail"       // and these are not tried again
+	StepClear      Step = "clear"      // they are beyond suspicion
+	StepQuarantine Step = "quarantine" // a node is given nothing: all fails on it
+	StepRun        Step = "run"        // a run begins
+	StepDone       Step = "done"       // a run is over, and all its workers have run to their end
+	StepFailed     Step = "failed"     // a run is over, and some have not
+)
+
+// AuditLine is something that somebody asked for.
+type AuditLine struct {
+	ID   string    `json:"id"`
+	At   time.Time `json:"at"` // by the clock of the node that was asked
+	By   string    `json:"by"`
+	From string    `json:"from,omitempty"` // where they asked from
+	What string    `json:"what"`
+}
+
+// Decisions are the last decisions and what people asked for, each oldest first.
+type Decisions struct {
+	Decisions []Decision  `json:"decisions"`
+	Audit     []AuditLine `json:"audit"`
+}
+
+// Explanation says why a worker is where it is.
+type Explanation struct {
+	Worker WorkerInfo `json:"worker"`
+	// Here says why it is where it is, or why it has no place.
+	Here string `json:"here"`
+	// Nodes says of each node whether it could run the worker, and if not, why.
+	Nodes []Candidate `json:"nodes"`
+	// History are the decisions about the worker that are kept, oldest first, each with that step alone.
+	History []Decision `json:"history"`
+}
+
+// Candidate is a node that a worker could be on, or could not.
+type Candidate struct {
+	Node string `json:"node"`
+	Here bool   `json:"here,omitempty"` // it is there
+	Fits bool   `json:"fits"`           // nothing keeps it from being there
+	Load int    `json:"load"`           // the weights of what the node has
+	Of   int    `json:"of"`             // how many of the task's workers it has
+	Why  string `json:"why"`            // it is not there
+}
+
+// Past is where everything was after a decision, as far as that is known.
+type Past struct {
+	State
+	At       time.Time `json:"at"`       // of the decision
+	Decision int64     `json:"decision"` // its number
+	// Incomplete says that steps are missing on the way back: some workers may have been elsewhere.
+	Incomplete bool `json:"incomplete,omitempty"`
+}
+
+// Sight is a cluster as a node saw it.
+type Sight struct {
+	N     int64        // rises whenever something is different
+	State State        //
+	Tasks []TaskDetail // by name
+	// NextDecision is the number that the next decision will have.
+	NextDecision int64
+}

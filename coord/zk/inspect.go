@@ -1,0 +1,67 @@
+package zk
+
+import (
+	"context"
+	"regexp"
+	"strconv"
+	"time"
+)
+
+// Server is what a ZooKeeper server says of itself; what it does not tell is empty.
+type Server struct {
+	Address string
+	Err     error         // why it does not answer, nil if it does
+	Silent  bool          // it does not allow srvr, or does not serve
+	Said    string        // what it answered, if that told nothing
+	Version string        // as "3.9.5"
+	Old     error         // why the version is too old, nil if it is not
+	Mode    string        // leader, follower, standalone, observer
+	Tick    time.Duration // 0 if conf is not allowed
+	Least   time.Duration // of a session timeout
+	Most    time.Duration
+}
+
+var (
+	modeLine  = regexp.MustCompile(`(?m)^Mode: (\S+)`)
+	leastLine = regexp.MustCompile(`(?m)^minSessionTimeout=(\d+)`)
+	mostLine  = regexp.MustCompile(`(?m)^maxSessionTimeout=(\d+)`)
+)
+
+// Inspect asks each server what it is, by srvr and conf: unlike ruok these tell whether it serves, with a quorum.
+func (s *Store) Inspect(ctx context.Context) []Server {
+	var list []Server
+	for _, address := range s.cfg.Servers {
+		server := Server{Address: address}
+		answer, err := s.fourLetterWord(ctx, address, "srvr")
+		if server.Err = err; err == nil {
+			server.read(answer)
+			if conf, err := s.fourLetterWord(ctx, address, "conf"); err == nil {
+				server.Tick, server.Least, server.Most = millis(tickLine, conf), millis(leastLine, conf), millis(mostLine, conf)
+			}
+		}
+		list = append(list, server)
+	}
+	return list
+}
+
+func (s *Server) read(srvr string) {
+	if m := versionLine.FindString(srvr); m != "" {
+		s.Version = m[len("Zookeeper version: "):]
+	}
+	if m := modeLine.FindStringSubmatch(srvr); m != nil {
+		s.Mode = m[1]
+	}
+	s.Old = checkVersion(s.Address, srvr)
+	if s.Version == "" || s.Mode == "" {
+		s.Silent, s.Said = true, srvr
+	}
+}
+
+func millis(line *regexp.Regexp, text string) time.Duration {
+	m := line.FindStringSubmatch(text)
+	if m == nil {
+		return 0
+	}
+	ms, _ := strconv.Atoi(m[1])
+	return time.Duration(ms) * time.Millisecond
+}

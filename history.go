@@ -1,0 +1,113 @@
+package xconsumer
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/assignment"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+	"gitee.com/ken.yang/xconsumer/internal/worker"
+)
+
+// Watch returns the cluster once it is not any more as it was with a number, 0 for none: at once if it is not
+// already. While somebody watches, the node keeps what it has read of the store up to date.
+func (n *Node) Watch(ctx context.Context, seen int64) (cluster.Sight, error) {
+	snap, number, err := n.observer.Next(ctx, seen)
+	if err != nil {
+		return cluster.Sight{}, fmt.Errorf("watch: %w", err)
+	}
+	state := n.stateOf(snap)
+	sight := cluster.Sight{N: number, State: state, Tasks: details(snap, state)}
+	if snap.Epoch.Rec != nil {
+		sight.NextDecision = snap.Epoch.Rec.NextDecision
+	}
+	return sight, nil
+}
+
+// Decisions returns what leaders decided lately, and what people asked for. What was read once is not read again.
+func (n *Node) Decisions(ctx context.Context) (cluster.Decisions, error) {
+	list, _, err := n.decisions(ctx)
+	return list, err
+}
+
+func (n *Node) decisions(ctx context.Context) (cluster.Decisions, *view.Snapshot, error) {
+	session := n.session()
+	if session == nil {
+		return cluster.Decisions{}, nil, fmt.Errorf("decisions: %w", cluster.ErrNotMember)
+	}
+	snap, number, err := n.observer.Next(ctx, 0)
+	if err != nil || snap.Epoch.Rec == nil {
+		return cluster.Decisions{Decisions: []cluster.Decision{}, Audit: []cluster.AuditLine{}}, snap, err
+	}
+	list, err := n.history.Read(ctx, session, n.keys, snap.Epoch.Rec.NextDecision, number)
+	if err != nil {
+		return cluster.Decisions{}, nil, fmt.Errorf("decisions: %w", err)
+	}
+	return list, snap, nil
+}
+
+// Past returns where everything was after a decision, as far as that is known. The error matches
+// cluster.ErrNoDecision if it is not kept.
+func (n *Node) Past(ctx context.Context, decision int64) (cluster.Past, error) {
+	list, snap, err := n.decisions(ctx)
+	if err != nil {
+		return cluster.Past{}, err
+	}
+	return snap.Past(n.stateOf(snap), list.Decisions, decision)
+}
+
+// Explain says why a slot is where it is. The error matches cluster.ErrNoSlot if there is no such slot.
+func (n *Node) Explain(ctx context.Context, slot cluster.Slot) (cluster.Explanation, error) {
+	list, snap, err := n.decisions(ctx)
+	if err != nil {
+		return cluster.Explanation{}, err
+	}
+	out, err := assignment.Explain(snap, slot)
+	if err != nil {
+		return out, fmt.Errorf("explain: %w", err)
+	}
+	state := n.stateOf(snap)
+	for i := range state.Workers {
+		if state.Workers[i].Slot() == slot {
+			out.Worker = state.Workers[i]
+		}
+	}
+	for _, d := range list.Decisions {
+		var about []cluster.Decided
+		for _, m := range d.Moves {
+			if m.Task == slot.Task && (m.Slots.Contains(slot.Index) || len(m.Slots) == 0) {
+				m.Slots = cluster.Indexes{slot.Index}
+				about = append(about, m)
+			}
+		}
+		if d.Moves = about; len(about) > 0 {
+			out.History = append(out.History, d)
+		}
+	}
+	return out, nil
+}
+
+// Report returns everything that the store holds of the cluster, read now.
+func (n *Node) Report(ctx context.Context) (cluster.BugReport, error) {
+	report := cluster.BugReport{Cluster: n.cfg.Cluster, Node: n.cfg.Name, At: time.Now().UTC().Truncate(time.Second)}
+	session := n.session()
+	if session == nil {
+		return report, fmt.Errorf("report: %w", cluster.ErrNotMember)
+	}
+	var err error
+	if report.Records, err = view.Records(ctx, session, n.keys); err != nil {
+		return report, fmt.Errorf("report: %w", err)
+	}
+	return report, nil
+}
+
+// Stack returns the stacks of the goroutines that work for a slot on this node; "" for a program. The error
+// matches cluster.ErrNoSlot if it does not run here.
+func (n *Node) Stack(slot cluster.Slot) (string, error) {
+	if n.logs.Of(slot) == nil {
+		return "", fmt.Errorf("%w: %s has not run on %s", cluster.ErrNoSlot, slot, n.cfg.Name)
+	}
+	return worker.Stack(slot), nil
+}

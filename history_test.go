@@ -1,0 +1,261 @@
+package xconsumer_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// places returns where everything is, as in "a#0 n1".
+func places(workers []cluster.WorkerInfo) (list []string) {
+	for _, w := range workers {
+		if w.Node != "" {
+			list = append(list, fmt.Sprintf("%s %s", w.Slot(), w.Node))
+		}
+	}
+	return list
+}
+
+// A worker goes where an operator wants it, another one makes room, and all of it stays so.
+func TestMove(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		spec := task("a", 4)
+		spec.MaxPerNode = 3
+		w := newWorld(t, spec)
+		n1, n2 := w.start("n1"), w.start("n2")
+		time.Sleep(time.Second)
+		before := w.state(n1).Workers
+		slot, to := before[0].Slot(), map[string]string{"n1": "n2", "n2": "n1"}[before[0].Node]
+		w.do(n2, cluster.Move(slot, to))
+		time.Sleep(time.Second)
+		after := w.state(n1)
+		if after.Workers[0].Node != to || after.Workers[0].State != cluster.WorkerRunning {
+			t.Errorf("%s was to be on %s: %+v", slot, to, after.Workers[0])
+		}
+		w.wantShare(map[string]int{"n1": 2, "n2": 2})
+		w.do(n1, cluster.Cordon("n1")) // whatever makes the leader plan again
+		w.do(n1, cluster.Uncordon("n1"))
+		time.Sleep(time.Minute)
+		if diff := cmp.Diff(places(after.Workers), places(w.state(n1).Workers)); diff != "" {
+			t.Errorf("later (-want +got):\n%s", diff)
+		}
+		for _, c := range []struct {
+			name string
+			op   cluster.Operation
+			err  error
+			text string
+		}{
+			{"where it is", cluster.Move(slot, to), cluster.ErrChange, slot.String() + " is on " + to},
+			{"to nobody", cluster.Move(slot, "n9"), cluster.ErrNoNode, "n9"},
+			{"no worker", cluster.Move(cluster.Slot{Task: "a", Index: 9}, "n1"), cluster.ErrNoSlot, "a#9"},
+		} {
+			if _, err := n1.Do(t.Context(), c.op); !errors.Is(err, c.err) || !strings.Contains(err.Error(), c.text) {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		}
+		w.do(n1, cluster.Cordon(before[0].Node))
+		time.Sleep(time.Second)
+		if _, err := n1.Do(t.Context(), cluster.Move(slot, before[0].Node)); !errors.Is(err, cluster.ErrChange) || !strings.Contains(err.Error(), "is cordoned") {
+			t.Errorf("to a cordoned node: %v", err)
+		}
+		w.leave(n1, n2)
+	})
+}
+
+func TestEvict(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("a", 4))
+		n1, n2 := w.start("n1"), w.start("n2")
+		time.Sleep(time.Second)
+		before := w.nodeInfo(n1, "n2").Member
+		w.do(n1, cluster.Evict("n2"))
+		time.Sleep(time.Minute)
+		if after := w.nodeInfo(n1, "n2").Member; after == before {
+			t.Error("n2 is the member that it was")
+		}
+		w.wantShare(map[string]int{"n1": 2, "n2": 2})
+		leader := w.nodeInfo(n1, "n1").Member
+		w.do(n2, cluster.Evict("n1")) // the leader
+		time.Sleep(time.Minute)
+		if state := w.state(n2); state.Leader != "n2" || w.nodeInfo(n2, "n1").Member == leader {
+			t.Errorf("%q leads", state.Leader)
+		}
+		w.wantShare(map[string]int{"n1": 2, "n2": 2})
+		if _, err := n1.Do(t.Context(), cluster.Evict("n9")); !errors.Is(err, cluster.ErrNoNode) {
+			t.Errorf("%v", err)
+		}
+		w.leave(n1, n2)
+	})
+}
+
+// Labels that an operator gives a node are in force like its own, and outlive its process.
+func TestLabel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		spec := task("a", 2)
+		spec.Require = "gpu=true"
+		w := newWorld(t, spec)
+		n1, n2 := w.start("n1"), w.start("n2")
+		time.Sleep(time.Second)
+		w.wantShare(map[string]int{})
+		w.do(n1, cluster.Label("n2", map[string]*string{"gpu": new("true")}))
+		time.Sleep(time.Second)
+		w.wantShare(map[string]int{"n2": 2})
+		w.leave(n2)
+		n2 = w.start("n2")
+		time.Sleep(time.Second)
+		w.wantShare(map[string]int{"n2": 2})
+		if diff := cmp.Diff(cluster.Labels{"gpu": "true"}, w.nodeInfo(n1, "n2").Labels); diff != "" {
+			t.Error(diff)
+		}
+		w.do(n1, cluster.Label("n2", map[string]*string{"gpu": new("")}))
+		time.Sleep(time.Second)
+		w.wantShare(map[string]int{})
+		w.do(n1, cluster.Label("n2", map[string]*string{"gpu": nil}))
+		time.Sleep(time.Second)
+		if labels := w.nodeInfo(n1, "n2").Labels; len(labels) > 0 {
+			t.Errorf("labels %v", labels)
+		}
+		for _, bad := range []map[string]*string{nil, {"a b": new("x")}, {"node": new("x")}, {"x": new("a b")}} {
+			if _, err := n1.Do(t.Context(), cluster.Label("n2", bad)); !errors.Is(err, cluster.ErrChange) {
+				t.Errorf("%v: %v", bad, err)
+			}
+		}
+		w.leave(n1, n2)
+	})
+}
+
+// Whatever somebody asks for is in the audit, by whom and from where, with the change itself.
+func TestAudit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("a", 2))
+		n1, n2 := w.start("n1"), w.start("n2")
+		time.Sleep(time.Second)
+		op := cluster.Scale("a", 3)
+		op.By, op.From = "ada", "10.0.0.1"
+		w.do(n2, op)
+		w.do(n2, op) // which changes nothing
+		plan, err := n1.Plan(t.Context(), cluster.Change{Drain: []string{"n2"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if err := n1.Apply(t.Context(), cluster.Change{Drain: []string{"n2"}}, plan.Revision); !errors.Is(err, cluster.ErrMovedOn) {
+			t.Errorf("%v", err)
+		}
+		if plan, err = n1.Plan(t.Context(), cluster.Change{Drain: []string{"n2"}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := n1.Apply(t.Context(), cluster.Change{Drain: []string{"n2"}, By: "bob"}, plan.Revision); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Second)
+		var got []string
+		list, err := n2.Decisions(t.Context())
+		for _, l := range list.Audit {
+			got = append(got, strings.TrimSpace(fmt.Sprintf("%s %s: %s", l.By, l.From, l.What)))
+		}
+		if diff := cmp.Diff([]string{`ada 10.0.0.1: scale task "a" to 3`, `bob : drain n2`}, got); diff != "" || err != nil {
+			t.Errorf("%v (-want +got):\n%s", err, diff)
+		}
+		w.leave(n1, n2)
+	})
+}
+
+// Undoing the decisions one by one leads through everything that was.
+func TestPast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("a", 6), task("b", 5))
+		n1 := w.start("n1")
+		time.Sleep(time.Second)
+		was := map[int64][]string{} // by decision, once everything had settled
+		note := func() {
+			time.Sleep(time.Minute)
+			sight, err := n1.Watch(t.Context(), 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			was[sight.NextDecision-1] = places(sight.State.Workers)
+		}
+		note()
+		n2 := w.start("n2")
+		note()
+		n3 := w.start("n3")
+		note()
+		w.do(n1, cluster.Scale("a", 9))
+		note()
+		w.do(n1, cluster.Drain("n2", 0))
+		note()
+		w.lose(n3)
+		note()
+		w.do(n1, cluster.RestartTask("b"))
+		w.do(n1, cluster.Uncordon("n2"))
+		note()
+		w.do(n1, cluster.Scale("a", 1))
+		note()
+		if len(was) != 8 {
+			t.Errorf("%d moments", len(was))
+		}
+		for n, want := range was {
+			past, err := n1.Past(t.Context(), n)
+			if err != nil {
+				t.Error(err)
+			}
+			if diff := cmp.Diff(want, places(past.Workers)); diff != "" || past.Incomplete {
+				t.Errorf("after decision %d, incomplete %v (-want +got):\n%s", n, past.Incomplete, diff)
+			}
+		}
+		for _, n := range []int64{-1, 1000} {
+			if _, err := n1.Past(t.Context(), n); !errors.Is(err, cluster.ErrNoDecision) {
+				t.Errorf("%d: %v", n, err)
+			}
+		}
+		w.leave(n1, n2)
+	})
+}
+
+func TestExplain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		spec := task("a", 2)
+		spec.Require = "node!=n3"
+		w := newWorld(t, spec, task("b", 3))
+		n1, n2, n3 := w.start("n1"), w.start("n2"), w.start("n3")
+		time.Sleep(time.Minute)
+		w.do(n1, cluster.Drain("n2", 0))
+		time.Sleep(time.Minute)
+		out, err := n2.Explain(t.Context(), cluster.Slot{Task: "a", Index: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		why := map[string]string{}
+		for _, c := range out.Nodes {
+			why[c.Node] = fmt.Sprint(c.Fits, " ", c.Why)
+		}
+		want := map[string]string{"n1": "true it is here", "n2": "false n2 is draining", "n3": "false it needs label node!=n3, n3 does not have it"}
+		if diff := cmp.Diff(want, why); diff != "" || out.Worker.Node != "n1" || !strings.HasPrefix(out.Here, "n1 may run it") {
+			t.Errorf("%+v %q (-want +got):\n%s", out.Worker, out.Here, diff)
+		}
+		granted := slices.ContainsFunc(out.History, func(d cluster.Decision) bool {
+			return slices.ContainsFunc(d.Moves, func(m cluster.Decided) bool { return m.Step == cluster.StepGrant && m.Node == "n1" })
+		})
+		if !granted {
+			t.Errorf("history %+v", out.History)
+		}
+		if _, err := n1.Explain(t.Context(), cluster.Slot{Task: "a", Index: 2}); !errors.Is(err, cluster.ErrNoSlot) {
+			t.Errorf("%v", err)
+		}
+		w.do(n1, cluster.Drain("n1", 0))
+		time.Sleep(time.Minute)
+		if out, err = n1.Explain(t.Context(), cluster.Slot{Task: "a", Index: 0}); err != nil || out.Here == "" {
+			t.Errorf("%+v %v", out, err)
+		}
+		w.leave(n1, n2, n3)
+	})
+}

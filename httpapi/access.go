@@ -1,0 +1,152 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Role is what somebody may do. Each may do what those before it may.
+type Role string
+
+// The roles.
+const (
+	RoleView    Role = "view"    // look at everything but secrets, and try plans
+	RoleOperate Role = "operate" // scale, pause, restart, move, drain
+	RoleAdmin   Role = "admin"   // declare and delete tasks, evict nodes, let the leader step down
+)
+
+var ranks = map[Role]int{RoleView: 1, RoleOperate: 2, RoleAdmin: 3}
+
+// Validate refuses what is no role.
+func (r Role) Validate() error {
+	if ranks[r] == 0 {
+		return fmt.Errorf("%q is none of %s, %s, %s", string(r), RoleView, RoleOperate, RoleAdmin)
+	}
+	return nil
+}
+
+// May tells whether the role may do what another one may.
+func (r Role) May(other Role) bool { return ranks[r] >= ranks[other] }
+
+// Token lets somebody in. Of the secret only its SHA-256 is kept.
+type Token struct {
+	Name string // whose it is, for people; several tokens may have one name, so that one can replace the other
+	Role Role
+	Hash [sha256.Size]byte
+}
+
+// MinToken is how long a token has to be, in bytes.
+const MinToken = 20
+
+// ParseToken reads "NAME ROLE TOKEN", where TOKEN is the secret itself or "sha256:" and its hash in
+// hexadecimal.
+func ParseToken(text string) (t Token, err error) {
+	words := strings.Fields(text)
+	if len(words) != 3 {
+		return t, fmt.Errorf("want NAME ROLE TOKEN, as in \"ada operate sha256:…\", and not %d words", len(words))
+	}
+	t.Name, t.Role = words[0], Role(words[1])
+	if t.Role.Validate() != nil { // which is not shown: it may be the secret, at the wrong place
+		return t, fmt.Errorf("the second word is none of %s, %s, %s", RoleView, RoleOperate, RoleAdmin)
+	}
+	hash, hashed := strings.CutPrefix(words[2], "sha256:")
+	switch sum, err := hex.DecodeString(hash); {
+	case !hashed && len(words[2]) < MinToken:
+		return t, fmt.Errorf("the token of %s has fewer than %d characters", t.Name, MinToken)
+	case !hashed:
+		t.Hash = sha256.Sum256([]byte(words[2]))
+	case err != nil || len(sum) != sha256.Size:
+		return t, fmt.Errorf("the hash of %s's token is not the %d hexadecimal digits of a SHA-256", t.Name, 2*sha256.Size)
+	default:
+		copy(t.Hash[:], sum)
+	}
+	return t, nil
+}
+
+// Access says who may do what. The zero value lets everybody do everything, who can reach the node under a
+// name of this machine.
+type Access struct {
+	// Tokens returns those that are valid now, none if none are asked for. It is called for every request.
+	Tokens func() []Token
+	// Certificates is the role of whoever has shown a client certificate that the server has verified; "" for
+	// none.
+	Certificates Role
+	// Hosts are the names that requests may be for, besides those of this machine and any IP address; "*" for
+	// every name. Pages of other sites reach a node under a name of theirs.
+	Hosts []string
+}
+
+// closed tells whether nobody gets in without saying who they are.
+func (a *Access) closed() bool {
+	return a.Certificates != "" || len(a.tokens()) > 0
+}
+
+// All returns the tokens that are valid now.
+func (a *Access) All() []Token { return a.tokens() }
+
+func (a *Access) tokens() []Token {
+	if a.Tokens == nil {
+		return nil
+	}
+	return a.Tokens()
+}
+
+// find returns the token that a secret is. All are compared, in a time that does not depend on where they
+// differ.
+func (a *Access) find(secret string) (found Token, ok bool) {
+	hash := sha256.Sum256([]byte(secret))
+	for _, t := range a.tokens() {
+		if subtle.ConstantTimeCompare(hash[:], t.Hash[:]) == 1 {
+			found, ok = t, true
+		}
+	}
+	return found, ok
+}
+
+// answersTo tells whether a request for a host is for this node.
+func (a *Access) answersTo(host string, local []string) bool {
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	name = strings.ToLower(strings.Trim(name, "[]"))
+	if _, err := netip.ParseAddr(name); err == nil || slices.Contains(a.Hosts, "*") {
+		return true // no name that somebody could point here
+	}
+	return slices.ContainsFunc(slices.Concat(a.Hosts, local), func(h string) bool { return strings.EqualFold(h, name) })
+}
+
+// caller is who asks.
+type caller struct {
+	name string
+	role Role // "" for nobody who is known
+	from string
+}
+
+type callerKey struct{}
+
+func callerOf(ctx context.Context) caller {
+	c, _ := ctx.Value(callerKey{}).(caller)
+	return c
+}
+
+func withCaller(r *http.Request, c caller) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), callerKey{}, c))
+}
+
+// fromOf returns where a request comes from.
+func fromOf(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}

@@ -1,0 +1,134 @@
+package httpapi
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// News is what a follower hears of: the state as it is now, what is different in it if it is not all new, and an
+// event if that is what it was.
+type News struct {
+	State  *cluster.State // never nil; the follower's own until the function returns
+	Update *Update        // nil after a snapshot, or for an event
+	Event  *cluster.Event
+	Health *Health
+}
+
+// How a follower goes on when it was cut off.
+const (
+	followAgain = time.Second
+	followQuiet = 3 * beat // without a sign of life
+)
+
+// Follow tells a function of everything that happens, beginning with the state as it is, until it returns an
+// error or ctx ends. Cut off, it goes on without a gap; Lost is called then, with the reason, if it is set.
+func (c *Client) Follow(ctx context.Context, lost func(error), each func(News) error) error {
+	var state cluster.State
+	last := ""
+	for {
+		err := c.followOnce(ctx, &state, &last, each)
+		var own *callerError
+		switch refused, ok := errors.AsType[*RefusedError](err); {
+		case ctx.Err() != nil:
+			return nil //nolint:nilerr // that is how it is ended
+		case errors.As(err, &own):
+			return own.error
+		case ok && refused.Status != http.StatusServiceUnavailable && refused.Status != http.StatusTooManyRequests:
+			return err
+		case last == "" && err != nil:
+			return err
+		}
+		if lost != nil {
+			lost(err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(followAgain):
+		}
+	}
+}
+
+// callerError is an error of the function that is told.
+type callerError struct{ error }
+
+func (c *Client) followOnce(ctx context.Context, state *cluster.State, last *string, each func(News) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	header := http.Header{}
+	if *last != "" {
+		header.Set("Last-Event-ID", *last)
+	}
+	resp, err := c.ask(ctx, request{path: "/api/v1/stream", header: header})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		_, err = c.read(resp, nil, http.StatusOK)
+		return err
+	}
+	quiet := time.AfterFunc(followQuiet, cancel)
+	defer quiet.Stop()
+	lines := bufio.NewReaderSize(resp.Body, 64<<10)
+	kind, id, data := "", "", ""
+	for {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			return fmt.Errorf("%w at %s any more: %w", ErrUnreachable, c.base, err)
+		}
+		quiet.Reset(followQuiet)
+		field, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
+		switch field {
+		case "event":
+			kind = value
+		case "id":
+			id = value
+		case "data":
+			data = value
+		case "":
+			if data == "" {
+				continue
+			}
+			news, err := take(kind, data, state)
+			if err != nil {
+				return err
+			}
+			*last = id
+			if err := each(news); err != nil {
+				return &callerError{err}
+			}
+			kind, id, data = "", "", ""
+		}
+	}
+}
+
+// take takes in one message.
+func take(kind, data string, state *cluster.State) (news News, err error) {
+	news.State = state
+	switch kind {
+	case "snapshot":
+		*state = cluster.State{}
+		err = json.Unmarshal([]byte(data), state)
+	case "change":
+		news.Update = &Update{}
+		if err = json.Unmarshal([]byte(data), news.Update); err == nil {
+			news.Update.Apply(state)
+		}
+	case "event":
+		news.Event = &cluster.Event{}
+		err = json.Unmarshal([]byte(data), news.Event)
+	case "health":
+		news.Health = &Health{}
+		err = json.Unmarshal([]byte(data), news.Health)
+	}
+	return news, err
+}

@@ -1,0 +1,126 @@
+package httpapi
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// bounds are of the times that requests take, in seconds.
+var bounds = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 30}
+
+// requests counts and times what is asked of an API.
+type requests struct {
+	mu    sync.Mutex
+	count map[answered]float64
+	took  map[string]*cluster.Series // by route
+}
+
+type answered struct{ route, method, code string }
+
+// routeKey finds, in the context of a request, where its route is to be noted.
+type routeKey struct{}
+
+// noteRoute notes which route a request has taken.
+func noteRoute(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r)
+		if route, ok := r.Context().Value(routeKey{}).(*string); ok {
+			_, *route, _ = strings.Cut(r.Pattern, " ")
+		}
+	})
+}
+
+// measured counts every request, refused ones as well.
+func (q *requests) measured(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		route, began, seen := "", time.Now(), &status{ResponseWriter: w, code: http.StatusOK}
+		next.ServeHTTP(seen, r.WithContext(context.WithValue(r.Context(), routeKey{}, &route)))
+		q.add(route, r.Method, seen.code, time.Since(began))
+	})
+}
+
+func (q *requests) add(route, method string, code int, took time.Duration) {
+	if route == "" {
+		route = "other" // the console's files, what does not exist, and what was refused before it was looked for
+	}
+	if !slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}, method) {
+		method = "other" // whoever asks must not choose how many series there are
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.count == nil {
+		q.count, q.took = map[answered]float64{}, map[string]*cluster.Series{}
+	}
+	q.count[answered{route, method, strconv.Itoa(code)}]++
+	if strings.HasSuffix(route, "/stream") || strings.HasSuffix(route, "/log") {
+		return // they last as long as somebody listens
+	}
+	s := q.took[route]
+	if s == nil {
+		s = &cluster.Series{Labels: []string{route}, Buckets: map[float64]uint64{}}
+		for _, b := range bounds {
+			s.Buckets[b] = 0
+		}
+		q.took[route] = s
+	}
+	s.Count++
+	s.Sum += took.Seconds()
+	for _, b := range bounds {
+		if took.Seconds() <= b {
+			s.Buckets[b]++
+		}
+	}
+}
+
+// Measures returns what was asked of the API since it began, and how many follow its stream.
+func (a *API) Measures() []cluster.Measure {
+	q := &a.requests
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	count := cluster.Measure{Name: "xconsumer_api_requests_total", Help: "Requests that the HTTP API has answered.", Kind: cluster.MeasureCounter, Labels: []string{"route", "method", "code"}}
+	for k, n := range q.count {
+		count.Series = append(count.Series, cluster.Series{Labels: []string{k.route, k.method, k.code}, Value: n})
+	}
+	took := cluster.Measure{Name: "xconsumer_api_request_seconds", Help: "How long answers of the HTTP API took, streams and logs left out.", Kind: cluster.MeasureHistogram, Labels: []string{"route"}}
+	for _, s := range q.took {
+		kept := *s
+		kept.Buckets = maps.Clone(s.Buckets)
+		took.Series = append(took.Series, kept)
+	}
+	return []cluster.Measure{count, took, {
+		Name: "xconsumer_api_followers", Help: "Who follows the stream of this node at present.", Kind: cluster.MeasureGauge,
+		Series: []cluster.Series{{Value: float64(a.followers.Load())}},
+	}}
+}
+
+// status notes the status of an answer.
+type status struct {
+	http.ResponseWriter
+	code  int
+	wrote bool
+}
+
+func (s *status) WriteHeader(code int) {
+	if !s.wrote {
+		s.code, s.wrote = code, true
+	}
+	s.ResponseWriter.WriteHeader(code)
+}
+
+// Unwrap lets http.ResponseController flush.
+func (s *status) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+
+// serveMetrics serves what the node and its API have measured, if somebody renders it.
+func (a *API) serveMetrics(mux *http.ServeMux) {
+	if a.options.Metrics != nil {
+		mux.HandleFunc("GET /metrics", viewing(a.options.Metrics(a.Measures).ServeHTTP))
+	}
+}

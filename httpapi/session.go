@@ -1,0 +1,149 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// How long a login lasts, and how many there are at a time.
+const (
+	sessionLife = 12 * time.Hour
+	maxSessions = 1000
+)
+
+// sessions are the logins of browsers. A browser has a random number in a cookie that no script can read, in
+// place of the token itself; it ends with the token.
+type sessions struct {
+	mu   sync.Mutex
+	open map[string]session // by the number
+}
+
+type session struct {
+	token [sha256.Size]byte
+	until time.Time
+}
+
+// cookieName tells the nodes of one machine apart: cookies are of a host, whatever its port.
+func cookieName(r *http.Request) string {
+	if _, port, err := net.SplitHostPort(r.Host); err == nil {
+		return "xconsumer-" + port
+	}
+	return "xconsumer"
+}
+
+func (s *sessions) begin(t Token) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	for id, one := range s.open {
+		if now.After(one.until) || len(s.open) >= maxSessions {
+			delete(s.open, id)
+		}
+	}
+	if s.open == nil {
+		s.open = map[string]session{}
+	}
+	id := rand.Text()
+	s.open[id] = session{t.Hash, now.Add(sessionLife)}
+	return id
+}
+
+// find returns the token that a login was made with, while that is valid.
+func (s *sessions) find(id string, access *Access) (Token, bool) {
+	s.mu.Lock()
+	one, known := s.open[id]
+	s.mu.Unlock()
+	if !known || time.Now().After(one.until) {
+		return Token{}, false
+	}
+	for _, t := range access.tokens() {
+		if t.Hash == one.token {
+			return t, true
+		}
+	}
+	return Token{}, false
+}
+
+func (s *sessions) end(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, id)
+}
+
+// Login is who somebody is.
+type Login struct {
+	Name string `json:"name" doc:"Whose token it is."`
+	Role Role   `json:"role" enum:",view,operate,admin" doc:"What they may do."`
+	Open bool   `json:"open" doc:"Nobody needs a token here."`
+}
+
+type loginAnswer struct {
+	SetCookie http.Cookie `header:"Set-Cookie"`
+	Body      Login
+}
+
+// requestKey finds the request of an operation in its context.
+type requestKey struct{}
+
+func requestOf(ctx context.Context) *http.Request {
+	r, _ := ctx.Value(requestKey{}).(*http.Request)
+	return r
+}
+
+func (a *API) cookie(r *http.Request, value string, age time.Duration) http.Cookie {
+	seconds := int(age.Seconds())
+	if age <= 0 {
+		seconds = -1
+	}
+	return http.Cookie{
+		Name: cookieName(r), Value: value, Path: "/", MaxAge: seconds,
+		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil,
+	}
+}
+
+func (a *API) serveSessions() {
+	tags := []string{"session"}
+	type login struct {
+		Body struct {
+			Token string `json:"token" maxLength:"1000" doc:"The token."`
+		}
+	}
+	handle(a, huma.Operation{
+		OperationID: "login", Method: http.MethodPost, Path: "/api/v1/login", Tags: tags, Errors: []int{http.StatusUnauthorized},
+		Summary: "Lets a browser in, by a cookie that no script can read",
+	}, func(ctx context.Context, in *login) (*loginAnswer, error) {
+		t, ok := a.access.find(in.Body.Token)
+		r := requestOf(ctx)
+		if !ok {
+			a.guard.mistakes.allow(fromOf(r))
+			return nil, fmt.Errorf("%w: the token is none of this node's", errWho)
+		}
+		return &loginAnswer{a.cookie(r, a.guard.sessions.begin(t), sessionLife), Login{Name: t.Name, Role: t.Role}}, nil
+	})
+	handle(a, huma.Operation{
+		OperationID: "logout", Method: http.MethodPost, Path: "/api/v1/logout", Tags: tags, Summary: "Ends a login",
+	}, func(ctx context.Context, _ *struct{}) (*loginAnswer, error) {
+		r := requestOf(ctx)
+		if cookie, err := r.Cookie(cookieName(r)); err == nil {
+			a.guard.sessions.end(cookie.Value)
+		}
+		return &loginAnswer{a.cookie(r, "", 0), Login{Open: !a.access.closed()}}, nil
+	})
+	handle(a, huma.Operation{
+		OperationID: "get-session", Method: http.MethodGet, Path: "/api/v1/session", Tags: tags, Summary: "Who is asking: nobody who is known, if the role is empty",
+	}, func(ctx context.Context, _ *struct{}) (*body[Login], error) {
+		c := callerOf(ctx)
+		return &body[Login]{Login{Name: c.name, Role: c.role, Open: !a.access.closed()}}, nil
+	})
+}
+
+// as says which role an operation needs.
+func as(role Role) map[string]any { return map[string]any{roleOf: role} }

@@ -1,0 +1,137 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"reflect"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// How streams behave.
+const (
+	beat         = 15 * time.Second // between signs of life
+	writePatiece = 10 * time.Second // for one that does not read
+	maxFollowers = 2000
+)
+
+// stream sends what happens, as server-sent events: the whole state first, or what has happened since the frame
+// that the reader has seen last, and then every change. Whoever reads too slowly is let go, and goes on from
+// where it was when it comes back.
+func (a *API) stream(w http.ResponseWriter, r *http.Request) {
+	since := r.Header.Get("Last-Event-ID")
+	if since == "" {
+		since = r.URL.Query().Get("since")
+	}
+	for name := range r.URL.Query() {
+		if name != "since" {
+			a.fail(w, fmt.Errorf("%w: query: unknown parameter %q; there is since", errRequest, name))
+			return
+		}
+	}
+	if n := a.followers.Add(1); n > maxFollowers {
+		a.followers.Add(-1)
+		slower(w, fmt.Sprintf("%d readers follow this node already", maxFollowers))
+		return
+	}
+	defer a.followers.Add(-1)
+	opening, cancel := context.WithTimeout(r.Context(), patience)
+	m, err := a.feed.state(opening)
+	cancel()
+	if err != nil {
+		a.fail(w, err)
+		return
+	}
+	a.feed.count(1)
+	defer a.feed.count(-1)
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Accel-Buffering", "no") // of a proxy
+	w.WriteHeader(http.StatusOK)
+	rc := http.NewResponseController(w)
+	_ = rc.SetReadDeadline(time.Time{})
+	send := func(text []byte) bool {
+		_ = rc.SetWriteDeadline(time.Now().Add(writePatiece))
+		_, err := w.Write(text)
+		return err == nil
+	}
+	cursor, known := a.feed.parse(since)
+	if known {
+		_, _, known = a.feed.after(cursor)
+	}
+	if !known {
+		cursor = m.seq
+		if !send(fmt.Appendf(nil, "retry: 1000\nevent: snapshot\nid: %s\ndata: ", a.feed.tag(cursor))) || !send(m.plain) || !send([]byte("\n\n")) {
+			return
+		}
+	}
+	heart := time.NewTicker(beat)
+	defer heart.Stop()
+	for {
+		frames, changed, complete := a.feed.after(cursor)
+		if !complete {
+			return // too slow: it comes back for a snapshot
+		}
+		for i := range frames {
+			if cursor = frames[i].seq; !send(frames[i].text) {
+				return
+			}
+		}
+		if rc.Flush() != nil {
+			return
+		}
+		select {
+		case <-r.Context().Done():
+			return
+		case <-a.closing:
+			return
+		case <-changed:
+		case <-heart.C:
+			if !send([]byte(": still here\n\n")) {
+				return
+			}
+		}
+	}
+}
+
+// describeStream describes the stream, which has no end.
+func (a *API) describeStream() {
+	registry := a.huma.OpenAPI().Components.Schemas
+	data := func(kind string, of reflect.Type) *huma.Schema {
+		return &huma.Schema{Type: huma.TypeObject, Title: kind, Properties: map[string]*huma.Schema{
+			"event": {Type: huma.TypeString, Enum: []any{kind}},
+			"id":    {Type: huma.TypeString},
+			"data":  registry.Schema(of, true, kind),
+		}}
+	}
+	a.huma.OpenAPI().AddOperation(&huma.Operation{
+		OperationID: "follow", Method: http.MethodGet, Path: "/api/v1/stream", Tags: []string{"cluster"},
+		Summary: "Everything that happens, as server-sent events",
+		Description: "A snapshot of the state, and then every change, event and change of the node's own health. " +
+			"Last-Event-ID, or since, goes on from an earlier event, or from the ETag of a state, without a gap; where that is too long ago it begins with a snapshot again.",
+		Parameters: []*huma.Param{
+			{Name: "since", In: "query", Description: "An id that was seen, or the ETag of a state.", Schema: &huma.Schema{Type: huma.TypeString}},
+			{Name: "Last-Event-ID", In: "header", Description: "The same, as browsers send it.", Schema: &huma.Schema{Type: huma.TypeString}},
+		},
+		Responses: map[string]*huma.Response{
+			strconv.Itoa(http.StatusOK): {Description: "Events", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{
+				Type: huma.TypeArray, Items: &huma.Schema{OneOf: []*huma.Schema{
+					data("snapshot", reflect.TypeFor[cluster.State]()), data("change", reflect.TypeFor[Update]()),
+					data("event", reflect.TypeFor[cluster.Event]()), data("health", reflect.TypeFor[Health]()),
+				}},
+			}}}},
+			"default": problemResponse(),
+		},
+	})
+}
+
+func problemResponse() *huma.Response {
+	return &huma.Response{Description: "Error", Content: map[string]*huma.MediaType{"application/problem+json": {Schema: &huma.Schema{Ref: "#/components/schemas/ErrorModel"}}}}
+}

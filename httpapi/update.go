@@ -1,0 +1,233 @@
+package httpapi
+
+import (
+	"cmp"
+	"reflect"
+	"slices"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// Update is what is different in a cluster. What is not in it has not changed.
+type Update struct {
+	Leader      *string                `json:"leader,omitempty" doc:"The leader's node, \"\" for none."`
+	Term        *int64                 `json:"term,omitempty"`
+	Nodes       []cluster.NodeInfo     `json:"nodes,omitempty" doc:"Live members that are new or different."`
+	NodesGone   []string               `json:"nodesGone,omitempty" doc:"Members that live no more."`
+	Lost        *[]cluster.NodeInfo    `json:"lost,omitempty" doc:"All that are gone and not buried, if that is different."`
+	Tasks       []cluster.TaskInfo     `json:"tasks,omitempty"`
+	TasksGone   []string               `json:"tasksGone,omitempty"`
+	Workers     []cluster.WorkerInfo   `json:"workers,omitempty"`
+	WorkersGone []cluster.Slot         `json:"workersGone,omitempty"`
+	Runs        *[]cluster.RunInfo     `json:"runs,omitempty" doc:"All that are under way, if that is different."`
+	Errors      *[]cluster.RecordError `json:"errors,omitempty" doc:"All records that cannot be used, if that is different."`
+}
+
+func (u *Update) empty() bool { return reflect.ValueOf(*u).IsZero() }
+
+// Diff returns what is different between two states of one cluster.
+func Diff(before, after *cluster.State) (u Update) {
+	if before.Leader != after.Leader {
+		u.Leader = &after.Leader
+	}
+	if before.Term != after.Term {
+		u.Term = &after.Term
+	}
+	u.Nodes, u.NodesGone = differ(before.Nodes, after.Nodes, func(n *cluster.NodeInfo) string { return n.Member }, cmp.Compare[string], sameDeep[cluster.NodeInfo])
+	u.Tasks, u.TasksGone = differ(before.Tasks, after.Tasks, func(t *cluster.TaskInfo) string { return t.Name }, cmp.Compare[string], sameShallow[cluster.TaskInfo])
+	u.Workers, u.WorkersGone = differSorted(before.Workers, after.Workers, (*cluster.WorkerInfo).Slot, compareWorkers, sameShallow[cluster.WorkerInfo])
+	if !reflect.DeepEqual(before.Lost, after.Lost) {
+		u.Lost = all(after.Lost)
+	}
+	if !slices.Equal(before.Runs, after.Runs) {
+		u.Runs = all(after.Runs)
+	}
+	if !slices.Equal(before.Errors, after.Errors) {
+		u.Errors = all(after.Errors)
+	}
+	return u
+}
+
+// all is a list that is told of although it may be empty: null would say nothing of it.
+func all[T any](list []T) *[]T {
+	whole := append(make([]T, 0, len(list)), list...)
+	return &whole
+}
+
+func sameDeep[T any](a, b *T) bool { return reflect.DeepEqual(a, b) }
+
+func sameShallow[T comparable](a, b *T) bool { return *a == *b }
+
+// compareWorkers is the order of workers in a state.
+func compareWorkers(a, b *cluster.WorkerInfo) int {
+	return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Run, b.Run), cmp.Compare(a.Index, b.Index))
+}
+
+// differ returns what is new or different, and the keys of what is gone.
+func differ[T any, K comparable](before, after []T, key func(*T) K, order func(a, b K) int, same func(a, b *T) bool) (fresh []T, gone []K) {
+	known := make(map[K]*T, len(before))
+	for i := range before {
+		known[key(&before[i])] = &before[i]
+	}
+	for i := range after {
+		old := known[key(&after[i])]
+		if old == nil || !same(old, &after[i]) {
+			fresh = append(fresh, after[i])
+		}
+		delete(known, key(&after[i]))
+	}
+	for k := range known {
+		gone = append(gone, k)
+	}
+	slices.SortFunc(gone, order)
+	return fresh, gone
+}
+
+// differSorted is differ for lists in one order, which may be long.
+func differSorted[T any, K any](before, after []T, key func(*T) K, order func(a, b *T) int, same func(a, b *T) bool) (fresh []T, gone []K) {
+	i, j := 0, 0
+	for i < len(before) || j < len(after) {
+		var way int
+		switch {
+		case i == len(before):
+			way = 1
+		case j == len(after):
+			way = -1
+		default:
+			way = order(&before[i], &after[j])
+		}
+		switch {
+		case way < 0:
+			gone = append(gone, key(&before[i]))
+			i++
+		case way > 0:
+			fresh = append(fresh, after[j])
+			j++
+		default:
+			if !same(&before[i], &after[j]) {
+				fresh = append(fresh, after[j])
+			}
+			i++
+			j++
+		}
+	}
+	return fresh, gone
+}
+
+// Apply brings a state up to date.
+func (u *Update) Apply(s *cluster.State) {
+	if u.Leader != nil {
+		s.Leader = *u.Leader
+	}
+	if u.Term != nil {
+		s.Term = *u.Term
+	}
+	byName := func(a, b *cluster.NodeInfo) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Member, b.Member))
+	}
+	s.Nodes = merge(s.Nodes, u.Nodes, u.NodesGone, func(n *cluster.NodeInfo) string { return n.Member }, byName)
+	s.Tasks = merge(s.Tasks, u.Tasks, u.TasksGone, func(t *cluster.TaskInfo) string { return t.Name }, func(a, b *cluster.TaskInfo) int { return cmp.Compare(a.Name, b.Name) })
+	s.Workers = merge(s.Workers, u.Workers, u.WorkersGone, (*cluster.WorkerInfo).Slot, compareWorkers)
+	if u.Lost != nil {
+		s.Lost = *u.Lost
+	}
+	if u.Runs != nil {
+		s.Runs = *u.Runs
+	}
+	if u.Errors != nil {
+		s.Errors = *u.Errors
+	}
+}
+
+func merge[T any, K comparable](list, fresh []T, gone []K, key func(*T) K, order func(a, b *T) int) []T {
+	if len(fresh) == 0 && len(gone) == 0 {
+		return list
+	}
+	if len(gone) == 0 && replace(list, fresh, order) {
+		return list
+	}
+	away := make(map[K]bool, len(fresh)+len(gone))
+	for _, k := range gone {
+		away[k] = true
+	}
+	for i := range fresh {
+		away[key(&fresh[i])] = true
+	}
+	out := make([]T, 0, len(list)+len(fresh))
+	for i := range list {
+		if !away[key(&list[i])] {
+			out = append(out, list[i])
+		}
+	}
+	out = append(out, fresh...)
+	slices.SortFunc(out, func(a, b T) int { return order(&a, &b) })
+	return out
+}
+
+// replace puts values in the place of those that they follow, and tells whether all of them had one.
+func replace[T any](list, fresh []T, order func(a, b *T) int) bool {
+	at := make([]int, len(fresh))
+	for i := range fresh {
+		var found bool
+		if at[i], found = slices.BinarySearchFunc(list, fresh[i], func(a, b T) int { return order(&a, &b) }); !found {
+			return false
+		}
+	}
+	for i := range fresh {
+		list[at[i]] = fresh[i]
+	}
+	return true
+}
+
+// derive returns the events that the difference between two states tells of. What the node tells of itself, and
+// of all others while it leads, is left out.
+func derive(before, after *cluster.State, self string, at time.Time) (events []cluster.Event) {
+	leads := after.Leader == self && before.Leader == self
+	add := func(e cluster.Event) {
+		if e.Node != self {
+			e.Time = at
+			events = append(events, e)
+		}
+	}
+	if before.Leader != after.Leader && after.Leader != "" {
+		add(cluster.Event{Kind: cluster.LeaderElected, Node: after.Leader})
+	}
+	if !leads {
+		was, is := map[string]string{}, map[string]string{}
+		for i := range before.Nodes {
+			was[before.Nodes[i].Member] = before.Nodes[i].Name
+		}
+		for i := range after.Nodes {
+			n := &after.Nodes[i]
+			if is[n.Member] = n.Name; was[n.Member] == "" {
+				add(cluster.Event{Kind: cluster.NodeJoined, Node: n.Name, Member: n.Member})
+			}
+		}
+		for i := range before.Nodes {
+			if n := &before.Nodes[i]; is[n.Member] == "" {
+				add(cluster.Event{Kind: cluster.NodeLeft, Node: n.Name, Member: n.Member})
+			}
+		}
+	}
+	changed, _ := differSorted(before.Workers, after.Workers, (*cluster.WorkerInfo).Slot, compareWorkers, func(a, b *cluster.WorkerInfo) bool {
+		return a.State == b.State && a.Token == b.Token && a.Restarts == b.Restarts
+	})
+	for i := range changed {
+		w := &changed[i]
+		slot := w.Slot()
+		e := cluster.Event{Node: w.Node, Member: w.Member, Slot: &slot, Token: w.Token}
+		switch w.State {
+		case cluster.WorkerRunning:
+			e.Kind = cluster.WorkerStarted
+		case cluster.WorkerBackoff:
+			e.Kind, e.Detail = cluster.WorkerFailed, w.Error
+		case cluster.WorkerStuck:
+			e.Kind = cluster.WorkerGotStuck
+		default:
+			continue
+		}
+		add(e)
+	}
+	return events
+}

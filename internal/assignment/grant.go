@@ -1,0 +1,170 @@
+package assignment
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// maxDoc bounds what a document is let grow to by grants, in bytes. It leaves room for what else
+// is written into it, which must never fail for its size.
+const maxDoc = coord.MaxValue * 3 / 4
+
+// grant gives free slots to their targets, as far as one commit goes.
+func (d *decider) grant() {
+	if d.out.Blocked != "" {
+		return
+	}
+	taken := d.taken()
+	seated := d.seated()
+	free := make([][]schema.Held, len(d.nodes)) // by node, without tokens
+	for t, name := range d.tasks {
+		spec := d.specs[name]
+		for i, n := range d.target.Target[t] {
+			if n == planner.Nobody || taken[t][i] {
+				continue
+			}
+			if n = d.seat(cluster.Slot{Task: name, Index: i}, n, seated); n == planner.Nobody {
+				continue
+			}
+			if last := len(free[n]) - 1; last >= 0 && free[n][last].Task == name {
+				free[n][last].Slots = append(free[n][last].Slots, i)
+			} else {
+				free[n] = append(free[n], schema.Held{Task: name, Slots: cluster.Indexes{i}, Spec: &spec})
+			}
+		}
+	}
+	if d.gathers(free) {
+		return
+	}
+	for n, guid := range d.nodes {
+		if _, touched := d.out.Docs[guid]; len(free[n]) > 0 && (touched || !d.full() && !d.claims(guid)) {
+			d.grantTo(guid, free[n])
+		}
+	}
+}
+
+// patience is how long a node that has been granted slots is left alone to claim them: its document must not change
+// meanwhile, or the claim is refused.
+const patience = 100 * time.Millisecond
+
+// claims tells whether a member is likely to be claiming what it was granted last, and sees to it that it is looked at
+// again then.
+func (d *decider) claims(guid string) bool {
+	p := d.Snapshot.Peers[guid]
+	newest := int64(0)
+	for i := range p.Doc.Rec.Slots {
+		newest = max(newest, p.Doc.Rec.Slots[i].Token)
+	}
+	if until := p.Doc.Read + patience; newest == 0 || d.Now >= until || p.Status.Rec == nil || slices.ContainsFunc(p.Status.Rec.Holding, func(h schema.Held) bool { return h.Token == newest }) {
+		return false
+	} else if !d.Unsettled {
+		d.wake(until)
+	}
+	return true
+}
+
+// taken tells of each slot, by row, whether a document lists it.
+func (d *decider) taken() [][]bool {
+	taken := make([][]bool, len(d.tasks))
+	for t, target := range d.target.Target {
+		taken[t] = make([]bool, len(target))
+	}
+	for _, guid := range d.guids {
+		doc := d.doc(guid)
+		if doc == nil {
+			continue
+		}
+		for _, list := range [][]schema.Held{doc.Slots, doc.Releasing} {
+			for i := range list {
+				t, known := d.rank[list[i].Task]
+				if !known {
+					continue
+				}
+				for _, index := range list[i].Slots {
+					if index < len(taken[t]) {
+						taken[t][index] = true
+					}
+				}
+			}
+		}
+	}
+	return taken
+}
+
+func (d *decider) grantTo(guid string, fresh []schema.Held) {
+	doc := *d.doc(guid)
+	grows := 0
+	for i := range fresh {
+		grows += d.sizeOf(&fresh[i])
+	}
+	room := len(fresh)
+	if d.Snapshot.Peers[guid].Doc.Size+grows > maxDoc/2 { // what was estimated has to be looked at
+		room = fits(doc, fresh)
+	}
+	if room < len(fresh) {
+		d.out.Full = append(d.out.Full, doc.Node)
+		if fresh = fresh[:room]; room == 0 {
+			return
+		}
+	}
+	for i := range fresh {
+		fresh[i].Token = d.out.Token
+		d.out.Token++
+		d.tellGrant(doc.Node, &fresh[i])
+	}
+	doc.Slots = append(slices.Clone(doc.Slots), fresh...)
+	slices.SortStableFunc(doc.Slots, func(a, b schema.Held) int {
+		return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Token, b.Token))
+	})
+	d.write(guid, &doc, grows)
+}
+
+// sizeOf estimates how many bytes a grant takes in a document.
+func (d *decider) sizeOf(h *schema.Held) int {
+	size, known := d.specSizes[h.Task]
+	if !known {
+		text, err := json.Marshal(h.Spec)
+		if err != nil {
+			return maxDoc
+		}
+		size = len(text)
+		d.specSizes[h.Task] = size
+	}
+	const names, number, index = 60, 20, 7
+	return size + names + len(h.Task) + number + index*len(h.Slots)
+}
+
+// tellGrant notes the steps of one grant, one for each reason why its slots left their nodes.
+func (d *decider) tellGrant(node string, h *schema.Held) {
+	first := len(d.out.Moves)
+	for _, index := range h.Slots {
+		why := d.left[cluster.Slot{Task: h.Task, Index: index}]
+		at := first
+		for at < len(d.out.Moves) && d.out.Moves[at].Why != why {
+			at++
+		}
+		if at == len(d.out.Moves) {
+			d.move(schema.Move{Step: "grant", Task: h.Task, Node: node, Token: h.Token, Why: why})
+		}
+		d.out.Moves[at].Slots = append(d.out.Moves[at].Slots, index)
+	}
+}
+
+// fits returns how many of the entries can be added to a document.
+func fits(doc schema.Doc, fresh []schema.Held) int {
+	have := doc.Slots
+	for n := len(fresh); n > 0; n /= 2 {
+		doc.Slots = slices.Concat(have, fresh[:n])
+		if len(schema.Encode(&doc, 0)) <= maxDoc {
+			return n
+		}
+	}
+	return 0
+}

@@ -1,0 +1,313 @@
+// Package cli is the commands that ask a node: everything that people do with a cluster which runs.
+//
+// # The model
+//
+//	flags ─▶ a question (GET) ─▶ table, JSON, YAML or names     with --watch again and again, over the stream
+//	      └▶ a wish (POST …)  ─▶ accepted                       with --wait: settled, with --dry-run: the plan
+//
+// Every command knows the node to ask by --server, and who asks by --token. What it prints for -o json is the
+// API's own answer.
+package cli
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/danielgtaylor/huma/v2/yaml"
+	"github.com/spf13/cobra"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+)
+
+// ErrUsage says that a command was called as it cannot be; the error says how it can.
+var ErrUsage = errors.New("usage")
+
+// ErrUnsettled says that what was waited for did not come about in time.
+var ErrUnsettled = errors.New("not settled")
+
+// DefaultServer is the node that is asked unless it is said.
+const DefaultServer = "http://127.0.0.1:8800"
+
+// Streams are what commands read and write.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+	Env      func(string) string
+}
+
+// Files reads the tasks that a configuration file declares; "" is for the usual one. It returns the file's name.
+type Files func(file string) (name string, tasks []cluster.TaskSpec, err error)
+
+// Commands returns the commands.
+func Commands(streams Streams, files Files) []*cobra.Command {
+	s := &shell{streams, files}
+	return []*cobra.Command{
+		s.status(), s.tasks(), s.nodes(), s.workers(), s.runs(), s.tree(),
+		s.scale(), s.pause(), s.resume(), s.reset(), s.restart(), s.runNow(), s.delete(), s.move(),
+		s.cordon(), s.drain(), s.uncordon(), s.evict(), s.label(), s.moveNow(),
+		s.plan(), s.apply(), s.diff(), s.explain(), s.logs(), s.stack(), s.events(), s.decisions(), s.leader(), s.report(), s.healthcheck(),
+	}
+}
+
+// shell is what all commands share.
+type shell struct {
+	Streams
+	files Files
+}
+
+// server is the flags of a command that asks a node.
+type server struct {
+	*shell
+	url, token, ca, cert, key string
+}
+
+func (s *shell) server(c *cobra.Command) *server {
+	f := &server{shell: s}
+	c.Flags().StringVar(&f.url, "server", "", "URL of a node (default $XCONSUMER_SERVER or "+DefaultServer+")")
+	c.Flags().StringVar(&f.token, "token", "", "token (default $XCONSUMER_API_TOKEN); others can see it in the list of processes")
+	c.Flags().StringVar(&f.ca, "ca", "", "file with the CA of the node's certificate (default $XCONSUMER_API_CA, or the system's)")
+	c.Flags().StringVar(&f.cert, "cert", "", "client certificate (default $XCONSUMER_API_CERT)")
+	c.Flags().StringVar(&f.key, "key", "", "its key (default $XCONSUMER_API_KEY)")
+	return f
+}
+
+// client returns the client of the node that the command is to ask.
+func (f *server) client() (*httpapi.Client, error) {
+	pick := func(flag, variable, otherwise string) string {
+		for _, v := range []string{flag, f.Env(variable), otherwise} {
+			if v != "" {
+				return v
+			}
+		}
+		return ""
+	}
+	o := httpapi.ClientOptions{Token: pick(f.token, "XCONSUMER_API_TOKEN", "")}
+	ca, cert, key := pick(f.ca, "XCONSUMER_API_CA", ""), pick(f.cert, "XCONSUMER_API_CERT", ""), pick(f.key, "XCONSUMER_API_KEY", "")
+	if ca != "" || cert != "" {
+		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	if ca != "" {
+		text, err := os.ReadFile(ca)
+		o.TLS.RootCAs = x509.NewCertPool()
+		if err == nil && !o.TLS.RootCAs.AppendCertsFromPEM(text) {
+			err = fmt.Errorf("%s: there is no PEM certificate in it", ca)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: --ca: %w", ErrUsage, err)
+		}
+	}
+	if cert != "" {
+		pair, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			return nil, fmt.Errorf("%w: --cert: %w", ErrUsage, err)
+		}
+		o.TLS.Certificates = []tls.Certificate{pair}
+	}
+	client, err := httpapi.NewClient(pick(f.url, "XCONSUMER_SERVER", DefaultServer), o)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
+	}
+	return client, nil
+}
+
+// advise adds to an error what to do next.
+func advise(err error) error {
+	refused, _ := errors.AsType[*httpapi.RefusedError](err)
+	switch {
+	case errors.Is(err, httpapi.ErrUnreachable):
+		return fmt.Errorf("%w\nIs a node running there? Start one with `xconsumer run`, or name another with --server", err)
+	case refused == nil:
+		return err
+	case refused.Status == http.StatusPreconditionFailed:
+		return fmt.Errorf("%w\nSomebody has changed it meanwhile: look again, and then try again", err)
+	case errors.Is(err, httpapi.ErrNotFound) && strings.Contains(err.Error(), "task"):
+		return fmt.Errorf("%w\nSee `xconsumer tasks` for those that there are", err)
+	case errors.Is(err, httpapi.ErrNotFound) && strings.Contains(err.Error(), "node"):
+		return fmt.Errorf("%w\nSee `xconsumer nodes` for those that there are", err)
+	}
+	return err
+}
+
+// output is how an answer is printed.
+type output struct{ format string }
+
+func outputFlag(c *cobra.Command, formats ...string) *output {
+	o := &output{}
+	if formats == nil {
+		formats = []string{"table", "json", "yaml", "name"}
+	}
+	c.Flags().StringVarP(&o.format, "output", "o", formats[0], strings.Join(formats, ", "))
+	old := c.PreRunE
+	c.PreRunE = func(c *cobra.Command, args []string) error {
+		if !slices.Contains(formats, o.format) {
+			return fmt.Errorf("%w: --output: %q is none of %s", ErrUsage, o.format, strings.Join(formats, ", "))
+		}
+		if old != nil {
+			return old(c, args)
+		}
+		return nil
+	}
+	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+	return o
+}
+
+// print writes an answer as it is wanted: as it came, or as tables.
+func (o *output) print(out io.Writer, raw []byte, tables func(*bytes.Buffer), names []string) error {
+	var b bytes.Buffer
+	switch o.format {
+	case "json":
+		if err := json.Indent(&b, raw, "", "  "); err != nil {
+			return err
+		}
+		if !bytes.HasSuffix(b.Bytes(), []byte("\n")) {
+			b.WriteByte('\n')
+		}
+	case "yaml":
+		if err := yaml.Convert(&b, bytes.NewReader(raw)); err != nil {
+			return err
+		}
+	case "name":
+		for _, name := range names {
+			fmt.Fprintln(&b, printable(name))
+		}
+	default:
+		var t bytes.Buffer
+		tables(&t)
+		b.WriteString(printable(t.String()))
+	}
+	_, err := b.WriteTo(out)
+	return err
+}
+
+// question is a command that asks and prints.
+type question struct {
+	*server
+	*output
+	watch bool
+}
+
+func (s *shell) question(c *cobra.Command) *question {
+	q := &question{server: s.server(c), output: outputFlag(c)}
+	c.Flags().BoolVarP(&q.watch, "watch", "w", false, "goes on, and prints it again whenever it changes")
+	return q
+}
+
+// run asks and prints once, or whenever something changes.
+func (q *question) run(ctx context.Context, once func(ctx context.Context, client *httpapi.Client, out io.Writer) error) error {
+	client, err := q.client()
+	if err != nil {
+		return err
+	}
+	if !q.watch {
+		return advise(once(ctx, client, q.Out))
+	}
+	last := ""
+	screen := IsTerminal(q.Out)
+	show := func(httpapi.News) error {
+		var b bytes.Buffer
+		if err := once(ctx, client, &b); err != nil {
+			return err
+		}
+		if b.String() == last {
+			return nil
+		}
+		last = b.String()
+		text := last
+		if screen {
+			text = "\x1b[H\x1b[2J\x1b[3J" + last
+		} else if q.format == "table" {
+			text += "\n"
+		}
+		_, err := io.WriteString(q.Out, text)
+		return err
+	}
+	lost := func(err error) { fmt.Fprintln(q.Err, "xconsumer: cut off, trying again:", printable(err.Error())) }
+	return advise(client.Follow(ctx, lost, show))
+}
+
+// ask is a question whose answer is one thing.
+func ask[T any](ctx context.Context, q *question, path string, query url.Values, tables func(*T, *bytes.Buffer), names func(*T) []string) error {
+	return q.run(ctx, func(ctx context.Context, client *httpapi.Client, out io.Writer) error {
+		var answer T
+		raw, err := client.Get(ctx, path, query, &answer)
+		if err != nil {
+			return err
+		}
+		return q.print(out, raw, func(b *bytes.Buffer) { tables(&answer, b) }, names(&answer))
+	})
+}
+
+func printable(text string) string { return Printable(text) }
+
+// Printable replaces what could take over a terminal; line breaks and tabs stay.
+func Printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return '\uFFFD'
+		}
+		return r
+	}, text)
+}
+
+// IsTerminal tells whether what is written is for a person's screen.
+func IsTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && f.Name() != os.DevNull
+}
+
+// args wants arguments of certain names.
+func args(names ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		most, least := len(names), 0
+		for _, n := range names {
+			switch {
+			case strings.HasSuffix(n, "..."):
+				most = 1 << 20
+				least++
+			case !strings.HasPrefix(n, "["):
+				least++
+			}
+		}
+		if len(args) < least || len(args) > most {
+			want := "no arguments"
+			if len(names) > 0 {
+				want = strings.Join(names, " ")
+			}
+			return fmt.Errorf("%w: %s takes %s, got %q; see %[2]s --help", ErrUsage, c.CommandPath(), want, args)
+		}
+		return nil
+	}
+}
+
+// since reads a time, or how long ago it is.
+func since(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if d, err := time.ParseDuration(text); err == nil {
+		return now.Add(-d), nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return at, fmt.Errorf("%w: --since: %q is neither a time such as 2006-01-02T15:04:05Z nor a duration such as 10m", ErrUsage, text)
+	}
+	return at, nil
+}

@@ -1,0 +1,282 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+)
+
+func (s *shell) events() *cobra.Command {
+	c := &cobra.Command{
+		Use: "events", Short: "Shows what has happened, as the node that is asked knows it", Args: args(),
+		Example: `  xconsumer events --follow
+  xconsumer events --since 10m --kind failed`,
+	}
+	f, o := s.server(c), outputFlag(c, "table", "json", "yaml")
+	var kind, task, node, from string
+	c.Flags().StringVar(&kind, "kind", "", "of this kind")
+	c.Flags().StringVar(&task, "task", "", "about this task")
+	c.Flags().StringVar(&node, "node", "", "about this node")
+	c.Flags().StringVar(&from, "since", "", "after this time, or so long ago")
+	follow := c.Flags().BoolP("follow", "f", false, "goes on with what happens")
+	_ = c.RegisterFlagCompletionFunc("node", s.completeNodes)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		client, err := f.client()
+		if err != nil {
+			return err
+		}
+		at, err := since(from, time.Now())
+		if err != nil {
+			return err
+		}
+		query := url.Values{}
+		for name, value := range map[string]string{"kind": kind, "task": task, "node": node} {
+			if value != "" {
+				query.Set(name, value)
+			}
+		}
+		if !at.IsZero() {
+			query.Set("since", at.UTC().Format(time.RFC3339))
+		}
+		var list httpapi.Events
+		raw, err := client.Get(c.Context(), "/api/v1/events", query, &list)
+		if err != nil {
+			return advise(err)
+		}
+		if !*follow {
+			return o.print(s.Out, raw, func(b *bytes.Buffer) { showEvents(b, list.Events, s.width()) }, nil)
+		}
+		for i := range list.Events {
+			if err := o.event(s.Out, &list.Events[i]); err != nil {
+				return err
+			}
+		}
+		return s.followEvents(c.Context(), client, o, func(e *cluster.Event) bool {
+			return (kind == "" || string(e.Kind) == kind) && (node == "" || e.Node == node) && (task == "" || e.Slot != nil && e.Slot.Task == task)
+		})
+	}
+	return c
+}
+
+func (s *shell) followEvents(ctx context.Context, client *httpapi.Client, o *output, wanted func(*cluster.Event) bool) error {
+	lost := func(err error) { fmt.Fprintln(s.Err, "xconsumer: cut off, trying again:", printable(err.Error())) }
+	return advise(client.Follow(ctx, lost, func(n httpapi.News) error {
+		if n.Event == nil || !wanted(n.Event) {
+			return nil
+		}
+		return o.event(s.Out, n.Event)
+	}))
+}
+
+// event writes one event, on a line of its own.
+func (o *output) event(out io.Writer, e *cluster.Event) error {
+	if o.format == "table" {
+		slot := ""
+		if e.Slot != nil {
+			slot = e.Slot.String()
+		}
+		_, err := fmt.Fprintln(out, printable(strings.TrimRight(fmt.Sprintf("%s %-12s %-12s %-12s %s", e.Time.Local().Format("15:04:05.000"), e.Kind, dash(e.Node), dash(slot), firstLine(e.Detail)), " ")))
+		return err
+	}
+	return json.NewEncoder(out).Encode(e)
+}
+
+func showEvents(b *bytes.Buffer, list []cluster.Event, width int) {
+	t := table{{"AT", "EVENT", "NODE", "WORKER", "DETAIL"}}
+	for i := range list {
+		e := &list[i]
+		slot := ""
+		if e.Slot != nil {
+			slot = e.Slot.String()
+		}
+		t.add(e.Time.Local().Format("15:04:05.000"), e.Kind, e.Node, slot, firstLine(e.Detail))
+	}
+	t.write(b, width)
+}
+
+func (s *shell) decisions() *cobra.Command {
+	c := &cobra.Command{
+		Use: "decisions", Short: "Shows what leaders decided lately, and why, and what people asked for", Args: args(),
+		Example: `  xconsumer decisions --task test01
+  xconsumer decisions --node n1 -o json`,
+	}
+	q := s.question(c)
+	task := c.Flags().String("task", "", "about this task")
+	node := c.Flags().String("node", "", "about this node")
+	from := c.Flags().Int64("since", 0, "from this decision on")
+	_ = c.RegisterFlagCompletionFunc("node", s.completeNodes)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		query := url.Values{}
+		if *task != "" {
+			query.Set("task", *task)
+		}
+		if *node != "" {
+			query.Set("node", *node)
+		}
+		if *from > 0 {
+			query.Set("since", strconv.FormatInt(*from, 10))
+		}
+		return ask(c.Context(), q, "/api/v1/decisions", query, func(d *cluster.Decisions, b *bytes.Buffer) { showDecisions(b, d, s.width()) },
+			func(d *cluster.Decisions) (names []string) {
+				for _, one := range d.Decisions {
+					names = append(names, strconv.FormatInt(one.N, 10))
+				}
+				return names
+			})
+	}
+	return c
+}
+
+// showDecisions writes decisions and what people asked for, by time.
+func showDecisions(b *bytes.Buffer, d *cluster.Decisions, width int) {
+	t := table{{"AT", "N", "WHO", "WHAT", "SLOTS", "NODE", "WHY"}}
+	audit := d.Audit
+	for _, one := range d.Decisions {
+		for len(audit) > 0 && audit[0].At.Before(one.At) {
+			audit = addAudit(&t, audit)
+		}
+		for _, m := range one.Moves {
+			slots, to := "", m.Node
+			if m.Task != "" {
+				if slots = m.Task; len(m.Slots) > 0 {
+					slots += "#" + m.Slots.String()
+				}
+			}
+			if m.To != "" {
+				to += " → " + m.To
+			}
+			t.add(clock(one.At), one.N, fmt.Sprintf("%s, term %d", one.Leader, one.Term), m.Step, slots, to, m.Why)
+		}
+		if one.Omitted > 0 {
+			t.add(clock(one.At), one.N, "", fmt.Sprintf("and %d more", one.Omitted), "", "", "")
+		}
+	}
+	for len(audit) > 0 {
+		audit = addAudit(&t, audit)
+	}
+	t.write(b, width)
+}
+
+func addAudit(t *table, audit []cluster.AuditLine) []cluster.AuditLine {
+	who := audit[0].By
+	if audit[0].From != "" {
+		who += " at " + audit[0].From
+	}
+	t.add(clock(audit[0].At), "", who, "asked for", audit[0].What, "", "")
+	return audit[1:]
+}
+
+func (s *shell) explain() *cobra.Command {
+	c := &cobra.Command{
+		Use: "explain TASK#INDEX", Short: "Says why a worker is where it is, why not elsewhere, and how it came there", Args: args("TASK#INDEX"), ValidArgsFunction: s.completeTasks,
+	}
+	q := s.question(c)
+	run := c.Flags().String("run", "", "of this run")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		path, err := workerPath(args[0])
+		if err != nil {
+			return err
+		}
+		query := url.Values{}
+		if *run != "" {
+			query.Set("run", *run)
+		}
+		return ask(c.Context(), q, path+"/explain", query, func(e *cluster.Explanation, b *bytes.Buffer) { showExplanation(b, args[0], e, s.width()) },
+			func(e *cluster.Explanation) []string { return []string{e.Worker.Node} })
+	}
+	return c
+}
+
+func showExplanation(b *bytes.Buffer, name string, e *cluster.Explanation, width int) {
+	at := "has no node"
+	if e.Worker.Node != "" {
+		at = fmt.Sprintf("is on %s, %s", e.Worker.Node, e.Worker.State)
+	}
+	fmt.Fprintf(b, "%s %s\n  %s\n\n", name, at, e.Here)
+	t := table{{"NODE", "COULD", "LOAD", "OF THE TASK", "WHY NOT THERE"}}
+	for _, n := range e.Nodes {
+		could := "no"
+		switch {
+		case n.Here:
+			could = "is there"
+		case n.Fits:
+			could = "yes"
+		}
+		t.add(n.Node, could, n.Load, n.Of, n.Why)
+	}
+	t.write(b, width)
+	if len(e.History) == 0 {
+		return
+	}
+	b.WriteString("\nhow it came there\n")
+	h := table{{"  AT", "DECISION", "STEP", "NODE", "TO", "TOKEN", "WHY"}}
+	for _, d := range e.History {
+		for _, m := range d.Moves {
+			h.add("  "+clock(d.At), d.N, m.Step, m.Node, m.To, m.Token, m.Why)
+		}
+	}
+	h.write(b, width)
+}
+
+func (s *shell) report() *cobra.Command {
+	c := &cobra.Command{
+		Use: "report", Short: "Writes all records of the cluster, for a bug report", Args: args(),
+		Long: "Writes all records of the cluster, for a bug report: the simulator can run on from it. It holds the params of tasks: look through it before you send it to anybody.",
+	}
+	f := s.server(c)
+	file := c.Flags().String("to", "", "file to write it to (default to the terminal)")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		client, err := f.client()
+		if err != nil {
+			return err
+		}
+		raw, err := client.Get(c.Context(), "/api/v1/report", nil, nil)
+		if err != nil {
+			return advise(err)
+		}
+		var b bytes.Buffer
+		if err := json.Indent(&b, raw, "", "  "); err != nil {
+			return err
+		}
+		if *file == "" {
+			_, err = b.WriteTo(s.Out)
+			return err
+		}
+		return os.WriteFile(*file, b.Bytes(), 0o600)
+	}
+	return c
+}
+
+func (s *shell) stack() *cobra.Command {
+	c := &cobra.Command{Use: "stack TASK#INDEX", Short: "Shows what the goroutines of a worker are doing, for one that does not stop", Args: args("TASK#INDEX"), ValidArgsFunction: s.completeTasks}
+	f := s.server(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		path, err := workerPath(args[0])
+		if err != nil {
+			return err
+		}
+		client, err := f.client()
+		if err != nil {
+			return err
+		}
+		raw, err := client.Get(c.Context(), path+"/stack", nil, nil)
+		if err != nil {
+			return advise(err)
+		}
+		_, err = io.WriteString(s.Out, printable(string(raw)))
+		return err
+	}
+	return c
+}

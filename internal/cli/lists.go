@@ -1,0 +1,184 @@
+package cli
+
+import (
+	"bytes"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+)
+
+func (s *shell) tasks() *cobra.Command {
+	c := &cobra.Command{Use: "tasks [TASK]", Short: "Shows the tasks, or all that is declared of one", Args: args("[TASK]"), ValidArgsFunction: s.completeTasks}
+	q := s.question(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return ask(c.Context(), q, "/api/v1/tasks/"+url.PathEscape(args[0]), nil, func(t *cluster.TaskDetail, b *bytes.Buffer) {
+				tasksOf([]cluster.TaskInfo{t.TaskInfo}).write(b, s.width())
+				b.WriteByte('\n')
+				fields(b, "declared", t.Declared)
+				if t.Override != (cluster.Override{}) {
+					fields(b, "override", t.Override)
+				}
+				fmt.Fprintf(b, "revision  %s\n", t.Revision)
+			}, func(t *cluster.TaskDetail) []string { return []string{t.Name} })
+		}
+		return ask(c.Context(), q, "/api/v1/tasks", nil, func(list *httpapi.Tasks, b *bytes.Buffer) {
+			var infos []cluster.TaskInfo
+			for _, t := range list.Tasks {
+				if t.Override != (cluster.Override{}) {
+					t.WorkName += " (override)"
+				}
+				infos = append(infos, t.TaskInfo)
+			}
+			tasksOf(infos).write(b, s.width())
+		}, func(list *httpapi.Tasks) (names []string) {
+			for _, t := range list.Tasks {
+				names = append(names, t.Name)
+			}
+			return names
+		})
+	}
+	return c
+}
+
+func (s *shell) nodes() *cobra.Command {
+	c := &cobra.Command{Use: "nodes [NODE]", Short: "Shows the nodes, or all that is known of one", Args: args("[NODE]"), ValidArgsFunction: s.completeNodes}
+	q := s.question(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return ask(c.Context(), q, "/api/v1/nodes/"+url.PathEscape(args[0]), nil, func(n *cluster.NodeInfo, b *bytes.Buffer) {
+				s.nodesOf([]cluster.NodeInfo{*n}).write(b, s.width())
+				b.WriteByte('\n')
+				fields(b, "node", n)
+			}, func(n *cluster.NodeInfo) []string { return []string{n.Name} })
+		}
+		return ask(c.Context(), q, "/api/v1/nodes", nil, func(list *httpapi.Nodes, b *bytes.Buffer) {
+			s.nodesOf(append(list.Nodes, list.Lost...)).write(b, s.width())
+		}, func(list *httpapi.Nodes) (names []string) {
+			for _, n := range list.Nodes {
+				names = append(names, n.Name)
+			}
+			return names
+		})
+	}
+	return c
+}
+
+func (s *shell) nodesOf(list []cluster.NodeInfo) table {
+	t := table{{"NODE", "STATE", "SLOTS", "LOAD", "CAPACITY", "WORKS", "LABELS", "ADDRESS"}}
+	for _, n := range list {
+		name := n.Name
+		if n.Leader {
+			name += " (leader)"
+		}
+		t.add(name, nodeState(n), n.Slots, n.Load, number(n.Capacity), strings.Join(n.Works, ","), labelText(n.Labels), n.Address)
+	}
+	return t
+}
+
+func (s *shell) workers() *cobra.Command {
+	c := &cobra.Command{
+		Use: "workers [TASK[#INDEX]]", Short: "Shows workers: all, those of a task, or one", Args: args("[TASK[#INDEX]]"), ValidArgsFunction: s.completeTasks,
+		Example: `  xconsumer workers test01
+  xconsumer workers --node n1 --state backoff`,
+	}
+	q := s.question(c)
+	node := c.Flags().String("node", "", "on this node")
+	state := c.Flags().String("state", "", "in this state")
+	_ = c.RegisterFlagCompletionFunc("node", s.completeNodes)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		query := url.Values{"node": {*node}, "state": {*state}}
+		only := ""
+		if len(args) > 0 {
+			task, index, one := strings.Cut(args[0], "#")
+			if query.Set("task", task); one {
+				only = index
+			}
+		}
+		for name := range query {
+			if query.Get(name) == "" {
+				query.Del(name)
+			}
+		}
+		return ask(c.Context(), q, "/api/v1/workers", query, func(list *httpapi.Workers, b *bytes.Buffer) {
+			t := table{{"WORKER", "NODE", "STATE", "SINCE", "TOKEN", "RESTARTS", "LAST ERROR"}}
+			for i := range list.Workers {
+				if w := &list.Workers[i]; only == "" || fmt.Sprint(w.Index) == only {
+					t.add(w.Slot(), w.Node, w.State, clock(w.Since), w.Token, w.Restarts, firstLine(w.Error))
+				}
+			}
+			t.write(b, s.width())
+		}, func(list *httpapi.Workers) (names []string) {
+			for i := range list.Workers {
+				if w := &list.Workers[i]; only == "" || fmt.Sprint(w.Index) == only {
+					names = append(names, w.Slot().String())
+				}
+			}
+			return names
+		})
+	}
+	return c
+}
+
+func (s *shell) runs() *cobra.Command {
+	c := &cobra.Command{Use: "runs TASK", Short: "Shows the runs of a task, the last one last", Args: args("TASK"), ValidArgsFunction: s.completeTasks}
+	q := s.question(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return ask(c.Context(), q, "/api/v1/tasks/"+url.PathEscape(args[0])+"/runs", nil, func(list *httpapi.Runs, b *bytes.Buffer) {
+			t := table{{"RUN", "STATE", "DONE", "FAILED", "OF", "BEGAN", "TOOK", "BY", "LAST ERROR"}}
+			for _, r := range list.Runs {
+				took := ""
+				if !r.Ended.IsZero() {
+					took = r.Ended.Sub(r.Began).Round(time.Millisecond).String()
+				}
+				t.add(r.ID, r.State, r.Done, r.Failed, r.WorkerNum, clock(r.Began), took, r.By, firstLine(r.Error))
+			}
+			t.write(b, s.width())
+		}, func(list *httpapi.Runs) (names []string) {
+			for _, r := range list.Runs {
+				names = append(names, r.ID)
+			}
+			return names
+		})
+	}
+	return c
+}
+
+func (s *shell) leader() *cobra.Command {
+	c := &cobra.Command{Use: "leader", Short: "Shows who leads", Args: args()}
+	q := s.question(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return ask(c.Context(), q, "/api/v1/leader", nil, func(l *httpapi.Leader, b *bytes.Buffer) {
+			if l.Node == "" {
+				fmt.Fprintf(b, "nobody leads; the last term was %d\n", l.Term)
+				return
+			}
+			fmt.Fprintf(b, "%s leads term %d\n", l.Node, l.Term)
+		}, func(l *httpapi.Leader) []string { return []string{l.Node} })
+	}
+	down := &cobra.Command{Use: "step-down", Short: "Lets the present leader stand behind all others", Args: args()}
+	w := s.wish(down)
+	down.RunE = func(c *cobra.Command, _ []string) error {
+		return w.do(c.Context(), httpapi.Wish{Path: "/api/v1/leader/step-down"}, nil)
+	}
+	c.AddCommand(down)
+	return c
+}
+
+// clock writes a time for people: of today only its hour.
+func clock(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	at = at.Local()
+	if time.Since(at) < 18*time.Hour {
+		return at.Format("15:04:05")
+	}
+	return at.Format("2006-01-02 15:04")
+}

@@ -1,0 +1,332 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+)
+
+// maxMoves bounds the moves of a plan that are listed.
+const maxMoves = 40
+
+// showPlan writes what a change would do.
+func showPlan(b *bytes.Buffer, p *cluster.Plan, width int) {
+	fmt.Fprintf(b, "%d to move, %d to start, %d to stop; the most loaded node has %s of the mean, now %s\n",
+		len(p.Moves), len(p.Starts), len(p.Stops), percent(1+p.After.Skew), percent(1+p.Before.Skew))
+	steps := table{{"WORKER", "FROM", "TO", "WHY"}}
+	for _, m := range p.Moves {
+		steps.add(m.Slot, m.From, m.To, m.Reason)
+	}
+	for _, m := range p.Starts {
+		steps.add(m.Slot, "", m.To, "it has no node yet")
+	}
+	for _, slot := range p.Stops {
+		steps.add(slot, "", "", "nobody needs it any more")
+	}
+	if more := len(steps) - 1 - maxMoves; more > 0 {
+		steps = append(steps[:1+maxMoves], []string{fmt.Sprintf("and %d more", more)})
+	}
+	if len(steps) > 1 {
+		b.WriteByte('\n')
+		steps.write(b, width)
+	}
+	for _, u := range p.Unplaced {
+		fmt.Fprintf(b, "\n%d of task %s would have no node: %s\n", u.Slots, u.Task, u.Reason)
+	}
+}
+
+func percent(share float64) string { return strconv.Itoa(int(100*share+0.5)) + " %" }
+
+func movedNames(p *cluster.Plan) (names []string) {
+	for _, m := range p.Moves {
+		names = append(names, m.Slot.String())
+	}
+	return names
+}
+
+func (s *shell) plan() *cobra.Command {
+	c := &cobra.Command{
+		Use: "plan", Short: "Shows what a change would move, without making it", Args: args(),
+		Example: `  xconsumer plan --scale test01=8 --drain n2
+  xconsumer plan --lose n1            # what if this node dies?
+  xconsumer plan -f app.toml --prune`,
+	}
+	f, o := s.server(c), outputFlag(c)
+	var change cluster.Change
+	var scale, labels []string
+	var file string
+	var prune bool
+	c.Flags().StringSliceVar(&scale, "scale", nil, "TASK=N: the task had N workers")
+	for _, list := range []struct {
+		name string
+		to   *[]string
+		what string
+	}{
+		{"pause", &change.Pause, "the task was paused"}, {"resume", &change.Resume, "the task was resumed"}, {"delete", &change.Delete, "the task was deleted"},
+		{"cordon", &change.Cordon, "the node was cordoned"}, {"uncordon", &change.Uncordon, "the node was uncordoned"},
+		{"drain", &change.Drain, "the node was drained"}, {"lose", &change.Lose, "the node was lost"},
+	} {
+		c.Flags().StringSliceVar(list.to, list.name, nil, list.what)
+	}
+	c.Flags().StringSliceVar(&labels, "label", nil, "NODE:KEY=VALUE: the node had this label and no others")
+	c.Flags().StringVarP(&file, "file", "f", "", "the tasks were declared as in this app.toml")
+	c.Flags().BoolVar(&prune, "prune", false, "with --file: and no others")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		client, err := f.client()
+		if err != nil {
+			return err
+		}
+		if err := addScale(&change, scale); err != nil {
+			return err
+		}
+		if err := addLabels(&change, labels); err != nil {
+			return err
+		}
+		if file != "" {
+			d, err := s.declared(c, client, file)
+			if err != nil {
+				return err
+			}
+			d.addTo(&change, prune)
+		}
+		p, raw, err := client.Plan(c.Context(), change)
+		if err != nil {
+			return advise(err)
+		}
+		return o.print(s.Out, raw, func(b *bytes.Buffer) { showPlan(b, &p, s.width()) }, movedNames(&p))
+	}
+	return c
+}
+
+func addScale(change *cluster.Change, list []string) error {
+	for _, text := range list {
+		task, n, ok := strings.Cut(text, "=")
+		workers, err := strconv.Atoi(n)
+		if !ok || err != nil {
+			return fmt.Errorf("%w: --scale: %q: want TASK=N", ErrUsage, text)
+		}
+		if change.Scale == nil {
+			change.Scale = map[string]int{}
+		}
+		change.Scale[task] = workers
+	}
+	return nil
+}
+
+func addLabels(change *cluster.Change, list []string) error {
+	for _, text := range list {
+		node, label, ok := strings.Cut(text, ":")
+		key, value, set := strings.Cut(label, "=")
+		if !ok || !set {
+			return fmt.Errorf("%w: --label: %q: want NODE:KEY=VALUE", ErrUsage, text)
+		}
+		if change.Labels == nil {
+			change.Labels = map[string]cluster.Labels{}
+		}
+		if change.Labels[node] == nil {
+			change.Labels[node] = cluster.Labels{}
+		}
+		change.Labels[node][key] = value
+	}
+	return nil
+}
+
+// difference is how what a file declares differs from what the cluster has.
+type difference struct {
+	file     string
+	fresh    []cluster.TaskSpec
+	changed  []changed
+	missing  []string // tasks that the file does not have
+	override []string // tasks of which an operator has set something
+}
+
+type changed struct {
+	spec   cluster.TaskSpec
+	fields []string // as in `workerNum: 2 → 3`
+}
+
+// declared compares a file with the cluster.
+func (s *shell) declared(c *cobra.Command, client *httpapi.Client, file string) (*difference, error) {
+	name, specs, err := s.files(file)
+	if err != nil {
+		return nil, err
+	}
+	var now httpapi.Tasks
+	if _, err := client.Get(c.Context(), "/api/v1/tasks", nil, &now); err != nil {
+		return nil, advise(err)
+	}
+	d := &difference{file: name}
+	known := map[string]cluster.TaskDetail{}
+	for _, t := range now.Tasks {
+		known[t.Name] = t
+		if !slices.ContainsFunc(specs, func(s cluster.TaskSpec) bool { return s.Name == t.Name }) {
+			d.missing = append(d.missing, t.Name)
+		}
+	}
+	for _, spec := range specs {
+		old, there := known[spec.Name]
+		switch {
+		case !there:
+			d.fresh = append(d.fresh, spec)
+		case old.Declared != spec:
+			d.changed = append(d.changed, changed{spec, fieldsThatDiffer(old.Declared, spec)})
+		}
+		if there && old.Override != (cluster.Override{}) {
+			d.override = append(d.override, spec.Name)
+		}
+	}
+	return d, nil
+}
+
+// fieldsThatDiffer names the fields that are not the same in two declarations.
+func fieldsThatDiffer(before, after cluster.TaskSpec) (list []string) {
+	flat := func(spec cluster.TaskSpec) map[string]any {
+		fields := map[string]any{}
+		if text, err := json.Marshal(spec); err == nil {
+			_ = json.Unmarshal(text, &fields) // what was just written
+		}
+		return fields
+	}
+	old, new := flat(before), flat(after)
+	text := func(v any) string {
+		if v == nil {
+			return "none"
+		}
+		b, err := json.Marshal(v)
+		if err != nil {
+			return "?"
+		}
+		return string(b)
+	}
+	names := map[string]bool{}
+	for name := range old {
+		names[name] = true
+	}
+	for name := range new {
+		names[name] = true
+	}
+	for name := range names {
+		if !reflect.DeepEqual(old[name], new[name]) {
+			list = append(list, fmt.Sprintf("%s: %s → %s", name, text(old[name]), text(new[name])))
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// addTo adds to a change what makes the cluster like the file.
+func (d *difference) addTo(change *cluster.Change, prune bool) {
+	change.Tasks = append(change.Tasks, d.fresh...)
+	for _, c := range d.changed {
+		change.Tasks = append(change.Tasks, c.spec)
+	}
+	if prune {
+		change.Delete = append(change.Delete, d.missing...)
+	}
+}
+
+func (d *difference) empty(prune bool) bool {
+	return len(d.fresh)+len(d.changed) == 0 && (!prune || len(d.missing) == 0)
+}
+
+// show writes the difference.
+func (d *difference) show(s *shell, b *bytes.Buffer, prune bool) {
+	for _, spec := range d.fresh {
+		fmt.Fprintln(b, s.paint(s.Out, fmt.Sprintf("+ task %s: work %s, %d workers", spec.Name, spec.WorkName, spec.WorkerNum), green))
+	}
+	for _, c := range d.changed {
+		fmt.Fprintln(b, s.paint(s.Out, "~ task "+c.spec.Name, yellow))
+		for _, f := range c.fields {
+			fmt.Fprintln(b, "    "+f)
+		}
+	}
+	for _, name := range d.missing {
+		if prune {
+			fmt.Fprintln(b, s.paint(s.Out, "- task "+name, red))
+		} else {
+			fmt.Fprintln(b, s.paint(s.Out, "  task "+name+" is not in the file, and stays (--prune deletes it)", faint))
+		}
+	}
+	for _, name := range d.override {
+		fmt.Fprintln(b, s.paint(s.Out, "  task "+name+" has an override, which stays (xconsumer reset takes it back)", faint))
+	}
+	if d.empty(prune) {
+		fmt.Fprintf(b, "the cluster is as %s says\n", d.file)
+	}
+}
+
+func (s *shell) diff() *cobra.Command {
+	c := &cobra.Command{Use: "diff", Short: "Shows how what a file declares differs from the cluster", Args: args()}
+	f := s.server(c)
+	file := c.Flags().StringP("file", "f", "", "configuration file (default app.toml)")
+	prune := c.Flags().Bool("prune", false, "tasks that are not in it count, too")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		client, err := f.client()
+		if err != nil {
+			return err
+		}
+		d, err := s.declared(c, client, *file)
+		if err != nil {
+			return err
+		}
+		var b bytes.Buffer
+		d.show(s, &b, *prune)
+		_, err = b.WriteTo(s.Out)
+		return err
+	}
+	return c
+}
+
+func (s *shell) apply() *cobra.Command {
+	c := &cobra.Command{
+		Use: "apply", Short: "Makes the cluster's tasks what a file declares, after showing what that moves", Args: args(),
+		Example: `  xconsumer apply -f app.toml
+  xconsumer apply -f app.toml --prune --yes --wait`,
+	}
+	w := s.wish(c).planned(c).asks(c)
+	file := c.Flags().StringP("file", "f", "", "configuration file (default app.toml)")
+	prune := c.Flags().Bool("prune", false, "deletes tasks that are not in it")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		client, err := w.client()
+		if err != nil {
+			return err
+		}
+		d, err := s.declared(c, client, *file)
+		if err != nil {
+			return err
+		}
+		var change cluster.Change
+		d.addTo(&change, *prune)
+		var b bytes.Buffer
+		d.show(s, &b, *prune)
+		if d.empty(*prune) {
+			_, err = b.WriteTo(s.Out)
+			return err
+		}
+		plan, _, err := client.Plan(c.Context(), change)
+		if err != nil {
+			return advise(err)
+		}
+		b.WriteByte('\n')
+		showPlan(&b, &plan, s.width())
+		if w.format == "table" || w.dryRun {
+			if _, err := b.WriteTo(s.Out); err != nil || w.dryRun {
+				return err
+			}
+		}
+		if err := w.confirm("apply that"); err != nil {
+			return err
+		}
+		return w.do(c.Context(), httpapi.Wish{Path: "/api/v1/plan/apply", Body: map[string]any{"revision": plan.Revision, "change": change}}, nil)
+	}
+	return c
+}

@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+)
+
+// table is rows of cells; the first one is the heading.
+type table [][]string
+
+func (t *table) add(cells ...any) {
+	row := make([]string, len(cells))
+	for i, c := range cells {
+		row[i] = dash(strings.ReplaceAll(fmt.Sprint(c), "\n", " "))
+	}
+	*t = append(*t, row)
+}
+
+// write writes rows as columns, no wider than the terminal if there is one: what does not fit is cut from the
+// widest column.
+func (t table) write(b *bytes.Buffer, width int) {
+	columns := 0
+	for _, row := range t {
+		columns = max(columns, len(row))
+	}
+	widths := make([]int, columns)
+	for _, row := range t {
+		for i, cell := range row {
+			if len(row) > 1 {
+				widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+			}
+		}
+	}
+	const gap = 2
+	for width > 0 {
+		total, widest := -gap, 0
+		for i, w := range widths {
+			total += w + gap
+			if w > widths[widest] {
+				widest = i
+			}
+		}
+		if total <= width || widths[widest] <= 8 {
+			break
+		}
+		widths[widest] = max(8, widths[widest]-(total-width))
+	}
+	for _, row := range t {
+		var line strings.Builder
+		for i, cell := range row {
+			if n := utf8.RuneCountInString(cell); width > 0 && len(row) > 1 && n > widths[i] {
+				cell = string([]rune(cell)[:widths[i]-1]) + "…"
+			}
+			line.WriteString(cell)
+			if i < len(row)-1 {
+				line.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+gap))
+			}
+		}
+		text := strings.TrimRight(line.String(), " ")
+		if width > 0 && utf8.RuneCountInString(text) > width {
+			text = string([]rune(text)[:width-1]) + "…"
+		}
+		b.WriteString(text + "\n")
+	}
+}
+
+// width returns how wide a table may be, 0 for any.
+func (s *shell) width() int {
+	if n, err := strconv.Atoi(s.Env("COLUMNS")); err == nil && n > 0 {
+		return n
+	}
+	if f, ok := s.Out.(interface{ Fd() uintptr }); ok && IsTerminal(s.Out) {
+		if n, _, err := term.GetSize(int(f.Fd())); err == nil {
+			return n
+		}
+	}
+	return 0
+}
+
+// Colours of states, on terminals only.
+const (
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+	faint  = "2"
+)
+
+// paint colours words in a text that is for a terminal.
+func (s *shell) paint(out io.Writer, text, colour string) string {
+	if !IsTerminal(out) || s.Env("NO_COLOR") != "" || s.Env("TERM") == "dumb" {
+		return text
+	}
+	return "\x1b[" + colour + "m" + text + "\x1b[0m"
+}
+
+func firstLine(text string) string {
+	const most = 60
+	for i, r := range text {
+		if r == '\n' || i > most {
+			return text[:i] + "…"
+		}
+	}
+	return text
+}
+
+func number(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+func dash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}

@@ -1,0 +1,148 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+)
+
+// wish is a command that changes something.
+type wish struct {
+	*server
+	*output
+	wait   time.Duration
+	dryRun bool
+	yes    bool
+}
+
+// usualWait is how long --wait waits unless it is said.
+const usualWait = "5m"
+
+func (s *shell) wish(c *cobra.Command) *wish {
+	w := &wish{server: s.server(c), output: outputFlag(c, "table", "json", "yaml", "name")}
+	c.Flags().DurationVar(&w.wait, "wait", 0, "waits until everything that it touches runs where it should, so long at most ("+usualWait+" if nothing is said)")
+	c.Flags().Lookup("wait").NoOptDefVal = usualWait
+	return w
+}
+
+// planned adds --dry-run.
+func (w *wish) planned(c *cobra.Command) *wish {
+	c.Flags().BoolVar(&w.dryRun, "dry-run", false, "shows what it would do, and does not do it")
+	return w
+}
+
+// asks adds --yes.
+func (w *wish) asks(c *cobra.Command) *wish {
+	c.Flags().BoolVarP(&w.yes, "yes", "y", false, "does not ask")
+	return w
+}
+
+// do does what is wished, or shows the plan of a change that is the same.
+func (w *wish) do(ctx context.Context, wish httpapi.Wish, change *cluster.Change) error {
+	client, err := w.client()
+	if err != nil {
+		return err
+	}
+	if w.dryRun && change != nil {
+		plan, raw, err := client.Plan(ctx, *change)
+		if err != nil {
+			return advise(err)
+		}
+		return w.print(w.Out, raw, func(b *bytes.Buffer) { showPlan(b, &plan, w.width()) }, movedNames(&plan))
+	}
+	if wish.Wait = w.wait; w.wait > 0 {
+		watching, stop := context.WithCancel(ctx)
+		defer stop()
+		ended := w.progress(watching, client)
+		defer func() { stop(); <-ended }()
+	}
+	accepted, err := client.Do(ctx, wish)
+	if err != nil {
+		return advise(err)
+	}
+	raw, err := json.Marshal(accepted)
+	if err != nil {
+		return err
+	}
+	err = w.print(w.Out, raw, func(b *bytes.Buffer) {
+		fmt.Fprintf(b, "accepted: %s\n", accepted.Accepted)
+		if accepted.Settled != nil && *accepted.Settled {
+			b.WriteString("settled\n")
+		}
+	}, []string{accepted.Revision})
+	if err == nil && accepted.Settled != nil && !*accepted.Settled {
+		err = fmt.Errorf("%w after %v: %s\nIt goes on all the same; look at it with `xconsumer status --watch`", ErrUnsettled, w.wait, strings.Join(accepted.Waiting, "; "))
+	}
+	return err
+}
+
+// progress shows how far the cluster is, on a terminal, until ctx ends.
+func (w *wish) progress(ctx context.Context, client *httpapi.Client) (ended <-chan struct{}) {
+	done := make(chan struct{})
+	if !IsTerminal(w.Err) {
+		close(done)
+		return done
+	}
+	go func() {
+		defer close(done)
+		_ = client.Follow(ctx, nil, func(n httpapi.News) error { // it is told of by the command itself
+			running, wanted := n.State.Tally()
+			line := bytes.NewBufferString(fmt.Sprintf("\r\x1b[K%d of %d workers running", running, wanted))
+			for _, node := range n.State.Nodes {
+				if node.Drain != nil && node.Drain.Left > 0 {
+					fmt.Fprintf(line, ", %s has %d of %d left", node.Name, node.Drain.Left, node.Drain.From)
+				}
+			}
+			_, err := line.WriteTo(w.Err)
+			return err
+		})
+		fmt.Fprint(w.Err, "\r\x1b[K")
+	}()
+	return done
+}
+
+// errNo: somebody was asked, and does not want it.
+var errNo = errors.New("nothing was done")
+
+func (w *wish) confirm(what string) error { return Confirm(w.Streams, what, w.yes || w.dryRun) }
+
+// Confirm asks whether to go on, unless that was said already.
+func Confirm(w Streams, what string, yes bool) error {
+	if yes {
+		return nil
+	}
+	if !readable(w.In) {
+		return fmt.Errorf("%w: %s? Say so with --yes", ErrUsage, what)
+	}
+	fmt.Fprintf(w.Err, "%s? [y/N] ", what)
+	line, err := bufio.NewReader(w.In).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if answer := strings.ToLower(strings.TrimSpace(line)); answer != "y" && answer != "yes" {
+		return errNo
+	}
+	return nil
+}
+
+// readable tells whether there is somebody to ask.
+func readable(in io.Reader) bool {
+	if in == nil {
+		return false
+	}
+	if w, ok := in.(io.Writer); ok {
+		return IsTerminal(w)
+	}
+	return true // a test
+}

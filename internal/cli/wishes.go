@@ -1,0 +1,283 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+)
+
+func taskPath(task, what string) string { return "/api/v1/tasks/" + url.PathEscape(task) + what }
+func nodePath(node, what string) string { return "/api/v1/nodes/" + url.PathEscape(node) + what }
+
+func (s *shell) scale() *cobra.Command {
+	c := &cobra.Command{
+		Use: "scale TASK N", Short: "Sets the number of a task's workers, until it is reset", Args: args("TASK", "N"), ValidArgsFunction: s.completeTasks,
+		Example: `  xconsumer scale test01 8 --wait
+  xconsumer scale test01 8 --dry-run`,
+	}
+	w := s.wish(c).planned(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		n, err := strconv.Atoi(args[1])
+		if err != nil || n < 0 || n > cluster.MaxWorkers {
+			return fmt.Errorf("%w: %q is no number of workers: want 0 to %d", ErrUsage, args[1], cluster.MaxWorkers)
+		}
+		return w.do(c.Context(), httpapi.Wish{Path: taskPath(args[0], "/scale"), Body: map[string]any{"workers": n}}, &cluster.Change{Scale: map[string]int{args[0]: n}})
+	}
+	return c
+}
+
+// onTask is a command that does something with a task.
+func (s *shell) onTask(verb, short string, change func(task string) *cluster.Change) *cobra.Command {
+	c := &cobra.Command{Use: verb + " TASK", Short: short, Args: args("TASK"), ValidArgsFunction: s.completeTasks}
+	w := s.wish(c)
+	if change != nil {
+		w.planned(c)
+	}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		var same *cluster.Change
+		if change != nil {
+			same = change(args[0])
+		}
+		return w.do(c.Context(), httpapi.Wish{Path: taskPath(args[0], "/"+verb)}, same)
+	}
+	return c
+}
+
+func (s *shell) pause() *cobra.Command {
+	return s.onTask("pause", "Stops the workers of a task until it is resumed", func(t string) *cluster.Change { return &cluster.Change{Pause: []string{t}} })
+}
+
+func (s *shell) resume() *cobra.Command {
+	return s.onTask("resume", "Lets the workers of a task run", func(t string) *cluster.Change { return &cluster.Change{Resume: []string{t}} })
+}
+
+func (s *shell) reset() *cobra.Command {
+	return s.onTask("reset", "Takes back what scale, pause and resume did to a task", nil)
+}
+
+func (s *shell) restart() *cobra.Command {
+	c := &cobra.Command{
+		Use: "restart TASK[#INDEX]", Short: "Starts workers anew: all of a task, one, or with --node all of a node", Args: args("[TASK[#INDEX]]"), ValidArgsFunction: s.completeTasks,
+		Example: `  xconsumer restart test01
+  xconsumer restart test01#0
+  xconsumer restart --node n1`,
+	}
+	w := s.wish(c)
+	node := c.Flags().String("node", "", "all workers of this node")
+	_ = c.RegisterFlagCompletionFunc("node", s.completeNodes)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		switch {
+		case (*node == "") == (len(args) == 0):
+			return fmt.Errorf("%w: name a task, a worker, or a node with --node", ErrUsage)
+		case *node != "":
+			return w.do(c.Context(), httpapi.Wish{Path: nodePath(*node, "/restart")}, nil)
+		}
+		if !strings.Contains(args[0], "#") {
+			return w.do(c.Context(), httpapi.Wish{Path: taskPath(args[0], "/restart")}, nil)
+		}
+		path, err := workerPath(args[0])
+		if err != nil {
+			return err
+		}
+		return w.do(c.Context(), httpapi.Wish{Path: path + "/restart"}, nil)
+	}
+	return c
+}
+
+// workerPath is the path of a worker that is named as in test01#0.
+func workerPath(name string) (string, error) {
+	task, index, found := strings.Cut(name, "#")
+	if n, err := strconv.Atoi(index); !found || err != nil || n < 0 || task == "" {
+		return "", fmt.Errorf("%w: %q: want a worker as in test01#0", ErrUsage, name)
+	}
+	return "/api/v1/workers/" + url.PathEscape(task) + "/" + index, nil
+}
+
+func (s *shell) runNow() *cobra.Command {
+	c := &cobra.Command{
+		Use: "run-now TASK", Short: "Begins a run of a task that runs to its end", Args: args("TASK"), ValidArgsFunction: s.completeTasks,
+		Example: `  xconsumer run-now nightly --wait=1h
+  xconsumer run-now nightly --params '{"day": "2026-11-25"}'`,
+	}
+	w := s.wish(c)
+	params := c.Flags().String("params", "", "a JSON object in place of the task's params")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		var p cluster.Params
+		if *params != "" {
+			if err := json.Unmarshal([]byte(*params), &p); err != nil {
+				return fmt.Errorf("%w: --params: %w", ErrUsage, err)
+			}
+		}
+		return w.do(c.Context(), httpapi.Wish{Path: taskPath(args[0], "/run-now"), Body: map[string]any{"params": p}}, nil)
+	}
+	return c
+}
+
+func (s *shell) delete() *cobra.Command {
+	c := &cobra.Command{Use: "delete TASK", Short: "Deletes a task, and what is known of its runs", Args: args("TASK"), ValidArgsFunction: s.completeTasks}
+	w := s.wish(c).planned(c).asks(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := w.confirm("delete task " + args[0] + ", and stop its workers"); err != nil {
+			return err
+		}
+		return w.do(c.Context(), httpapi.Wish{Method: http.MethodDelete, Path: taskPath(args[0], "")}, &cluster.Change{Delete: args})
+	}
+	return c
+}
+
+func (s *shell) move() *cobra.Command {
+	c := &cobra.Command{
+		Use: "move TASK#INDEX NODE", Short: "Moves a worker to a node, and another one out of its way", Args: args("TASK#INDEX", "NODE"),
+		ValidArgsFunction: func(c *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
+			if len(args) == 1 {
+				return s.completeNodes(c, nil, text)
+			}
+			return s.completeTasks(c, args, text)
+		},
+	}
+	w := s.wish(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		path, err := workerPath(args[0])
+		if err != nil {
+			return err
+		}
+		return w.do(c.Context(), httpapi.Wish{Path: path + "/move", Body: map[string]any{"to": args[1]}}, nil)
+	}
+	return c
+}
+
+// onNode is a command that does something with a node.
+func (s *shell) onNode(verb, short string, change func(node string) *cluster.Change) *cobra.Command {
+	c := &cobra.Command{Use: verb + " NODE", Short: short, Args: args("NODE"), ValidArgsFunction: s.completeNodes}
+	w := s.wish(c).planned(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return w.do(c.Context(), httpapi.Wish{Path: nodePath(args[0], "/"+verb)}, change(args[0]))
+	}
+	return c
+}
+
+func (s *shell) cordon() *cobra.Command {
+	return s.onNode("cordon", "Gives a node nothing new; what it has stays", func(n string) *cluster.Change { return &cluster.Change{Cordon: []string{n}} })
+}
+
+func (s *shell) uncordon() *cobra.Command {
+	return s.onNode("uncordon", "Lets a node take work again; ends a drain or a quarantine, too", func(n string) *cluster.Change { return &cluster.Change{Uncordon: []string{n}} })
+}
+
+func (s *shell) drain() *cobra.Command {
+	c := &cobra.Command{
+		Use: "drain NODE", Short: "Moves away what a node has, and gives it nothing new until it is uncordoned", Args: args("[NODE]"), ValidArgsFunction: s.completeNodes,
+		Example: `  xconsumer drain n1 --wait
+  xconsumer drain n1 --deadline 10m
+  xconsumer drain --self --wait          # before it leaves, as in a preStop hook; with run --uncordon`,
+	}
+	self := c.Flags().Bool("self", false, "the node that is asked")
+	w := s.wish(c).planned(c)
+	deadline := c.Flags().Duration("deadline", 0, "how long what no other node can take may stay (default for ever)")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if *deadline < 0 {
+			return fmt.Errorf("%w: --deadline: %v is less than 0s", ErrUsage, *deadline)
+		}
+		if *self == (len(args) == 1) {
+			return fmt.Errorf("%w: drain takes the name of a node, or --self", ErrUsage)
+		}
+		if *self {
+			client, err := w.client()
+			if err != nil {
+				return err
+			}
+			health, err := client.Health(c.Context(), false)
+			if err != nil {
+				return advise(err)
+			}
+			args = []string{health.Node}
+		}
+		body := map[string]any{"deadline": cluster.Duration(*deadline)}
+		if *deadline == 0 {
+			body = map[string]any{}
+		}
+		return w.do(c.Context(), httpapi.Wish{Path: nodePath(args[0], "/drain"), Body: body}, &cluster.Change{Drain: args})
+	}
+	return c
+}
+
+func (s *shell) evict() *cobra.Command {
+	c := &cobra.Command{Use: "evict NODE", Short: "Ends the membership of a node: its workers stop, and it joins again", Args: args("NODE"), ValidArgsFunction: s.completeNodes}
+	w := s.wish(c).planned(c).asks(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := w.confirm("evict " + args[0] + ": its workers stop, and run nowhere until its lease is over for certain"); err != nil {
+			return err
+		}
+		return w.do(c.Context(), httpapi.Wish{Path: nodePath(args[0], "/evict")}, &cluster.Change{Lose: args})
+	}
+	return c
+}
+
+func (s *shell) label() *cobra.Command {
+	c := &cobra.Command{
+		Use: "label NODE KEY=VALUE...", Short: "Changes the labels of a node, whatever its configuration says", Args: args("NODE", "KEY=VALUE..."), ValidArgsFunction: s.completeNodes,
+		Long: "Changes the labels of a node, whatever its configuration says: KEY=VALUE sets one, KEY- hides one that it has, KEY~ puts its own in force again.",
+	}
+	w := s.wish(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		labels := map[string]*string{}
+		for _, text := range args[1:] {
+			key, value, set := strings.Cut(text, "=")
+			switch {
+			case set && value != "":
+				labels[key] = &value
+			case strings.HasSuffix(text, "-"):
+				labels[strings.TrimSuffix(text, "-")] = new("")
+			case strings.HasSuffix(text, "~"):
+				labels[strings.TrimSuffix(text, "~")] = nil
+			default:
+				return fmt.Errorf("%w: %q: want KEY=VALUE, KEY- or KEY~", ErrUsage, text)
+			}
+		}
+		return w.do(c.Context(), httpapi.Wish{Path: nodePath(args[0], "/label"), Body: map[string]any{"labels": labels}}, nil)
+	}
+	return c
+}
+
+func (s *shell) moveNow() *cobra.Command {
+	c := &cobra.Command{Use: "move-now", Short: "Lets no delay or freeze hold the work of nodes that are gone", Args: args()}
+	w := s.wish(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return w.do(c.Context(), httpapi.Wish{Path: "/api/v1/moves/now"}, nil)
+	}
+	return c
+}
+
+func (s *shell) healthcheck() *cobra.Command {
+	c := &cobra.Command{
+		Use: "healthcheck", Short: "Exits with 0 if the node answers, or with --ready if it is a member at work", Args: args(),
+	}
+	f := s.server(c)
+	ready := c.Flags().Bool("ready", false, "wants it to be a member at work")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		client, err := f.client()
+		if err != nil {
+			return err
+		}
+		began := time.Now()
+		health, err := client.Health(c.Context(), *ready)
+		if err != nil {
+			return advise(err)
+		}
+		if len(health.Reasons) > 0 {
+			return fmt.Errorf("%s is %s: %s", health.Node, health.Status, strings.Join(health.Reasons, "; "))
+		}
+		_, err = fmt.Fprintf(s.Out, "%s: %s after %v\n", health.Node, health.Status, time.Since(began).Round(time.Millisecond))
+		return err
+	}
+	return c
+}

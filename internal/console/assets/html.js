@@ -1,0 +1,5 @@
+// Markup in templates, as h makes it.
+import { h } from "./vendor/preact.mjs";
+import htm from "./vendor/htm.mjs";
+
+export const html = htm.bind(h);

@@ -1,0 +1,83 @@
+// The frame around the pages: where one can go, whether the node answers, and how the cluster is, in one sentence.
+import { render } from "./vendor/preact.mjs";
+import { useEffect, useRef } from "./vendor/hooks.mjs";
+import { html } from "./html.js";
+import { Outcomes, Questions } from "./act.js";
+import { cut, follow, health, live, me, refused, stranger } from "./cluster.js";
+import { href, place } from "./route.js";
+import { language, languages, say, speak } from "./words.js";
+import { Edit } from "./pages/edit.js";
+import { Login } from "./pages/login.js";
+import { Node } from "./pages/node.js";
+import { Nodes } from "./pages/nodes.js";
+import { Overview } from "./pages/overview.js";
+import { Plan } from "./pages/plan.js";
+import { Runs } from "./pages/runs.js";
+import { logout, Settings } from "./pages/settings.js";
+import { Task } from "./pages/task.js";
+import { Tasks } from "./pages/tasks.js";
+import { Timeline } from "./pages/timeline.js";
+import { Worker } from "./pages/worker.js";
+import { Workers } from "./pages/workers.js";
+import "./theme.js";
+import "./pulse.js";
+
+/** @import { Placement } from "./placement.js" */
+
+/** Pages by name; those that the menu does not have belong to one that it has. */
+const pages = /** @type {Record<string, { of?: string, show: (args: string[], query: URLSearchParams) => any }>} */ ({
+	overview: { show: () => html`<${Overview} />` },
+	tasks: { show: () => html`<${Tasks} />` },
+	nodes: { show: () => html`<${Nodes} />` },
+	workers: { show: () => html`<${Workers} />` },
+	runs: { show: () => html`<${Runs} />` },
+	timeline: { show: () => html`<${Timeline} />` },
+	plan: { show: () => html`<${Plan} />` },
+	settings: { show: () => html`<${Settings} />` },
+	task: { of: "tasks", show: ([name]) => html`<${Task} key=${name} name=${name ?? ""} />` },
+	edit: { of: "tasks", show: ([name]) => html`<${Edit} key=${name} name=${name ?? ""} />` },
+	node: { of: "nodes", show: ([name]) => html`<${Node} key=${name} name=${name ?? ""} />` },
+	worker: { of: "workers", show: ([task, index], query) => html`<${Worker} key=${task + "#" + index} task=${task ?? ""} index=${index ?? ""} run=${query.get("run") ?? ""} />` },
+});
+
+/** Say tells how the cluster is. */
+const Say = () => {
+	const w = say.value, p = /** @type {Placement} */ (live.value);
+	void p.version.value;
+	const { running, wanted } = p.tally();
+	const waits = p.tasks.filter((t) => t.unplaced > 0 && t.reason && !t.paused).map((t) => w.waiting(t.unplaced, t.name, t.reasonCode ?? "", t.reason ?? ""));
+	const rest = [...waits, ...(p.leader ? [] : [w.noLeader]), ...(p.errors.length > 0 ? [w.unusable(p.errors.length)] : [])];
+	const bad = !p.leader || running < wanted;
+	return html`<p class=${"say" + (rest.length > 0 || bad ? " short" : "")} id="say" role="status">${[w.running(running, wanted), ...rest].join(w.joint)}</p>`;
+};
+
+const Frame = () => {
+	const w = say.value, { page, args, query } = place.value, p = live.value;
+	const content = useRef(/** @type {HTMLElement | null} */ (null)), first = useRef(true);
+	useEffect(() => {
+		document.documentElement.lang = language.value === "zh" ? "zh-CN" : "en";
+		document.title = [args.join("#") || /** @type {Record<string, any>} */ (w)[page], p?.cluster, "xconsumer"].filter(Boolean).join(" · ");
+	}, [w, page, args.join(), p]);
+	useEffect(() => {
+		if (!first.current) content.current?.focus({ preventScroll: true }); // for those who read it from the screen
+		first.current = false;
+		scrollTo(0, 0);
+	}, [page, args.join()]);
+	const chosen = pages[page]?.of ?? page;
+	return html`<a class="skip" href="#content" onClick=${(/** @type {any} */ e) => { e.preventDefault(); content.current?.focus(); }}>${w.skip}</a>
+		<header>
+			<h1><a href=${href(["overview"])}>xconsumer</a>${p && html` <span class="faint">${p.cluster}</span>`}</h1>
+			${p && html`<nav aria-label=${w.menu}>${Object.keys(pages).filter((id) => !pages[id].of).map((id) => html`<a key=${id} href=${href([id])} aria-current=${chosen === id ? "page" : undefined}>${/** @type {Record<string, any>} */ (w)[id]}</a>`)}</nav>`}
+			<span class="grow"></span>
+			${!me.value.open && me.value.role && html`<span class="faint">${w.youAre(me.value.name, me.value.role)}</span><button id="logout" onClick=${logout}>${w.logout}</button>`}
+			<select id="language" aria-label=${w.language} value=${language.value} onChange=${(/** @type {any} */ e) => speak(e.target.value)}>${Object.entries(languages).map(([id, name]) => html`<option key=${id} value=${id}>${name}</option>`)}</select>
+		</header>
+		<div id="banners">${cut.value && html`<p class="banner" role="alert">${w.cut}</p>`}
+			${health.value.length > 0 && html`<p class="banner bad" role="alert">${w.notReady}${health.value.join("; ")}</p>`}
+			${refused.value && html`<p class="banner bad" role="alert">${w.refusedToTell}${refused.value}</p>`}</div>
+		<main id="content" ref=${content} tabindex="-1">${stranger.value ? html`<${Login} />` : !p ? html`<p class="empty">${w.loading}</p>` : html`<${Say} />${pages[page] ? pages[page].show(args, query) : html`<p class="empty">${w.noSuchPage}</p>`}`}</main>
+		<${Questions} /><${Outcomes} />`;
+};
+
+render(html`<${Frame} />`, /** @type {HTMLElement} */ (document.getElementById("app")));
+follow();

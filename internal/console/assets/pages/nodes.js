@@ -1,0 +1,54 @@
+// All nodes, and what can be done with them.
+import { html } from "../html.js";
+import { live, may } from "../cluster.js";
+import { href } from "../route.js";
+import { Load, marks } from "../picture.js";
+import { Table } from "../table.js";
+import { say } from "../words.js";
+import * as wishes from "../wishes.js";
+
+/** @import { Node } from "../../types" */
+
+export const labelled = (/** @type {Record<string, string> | undefined} */ labels) => Object.entries(labels ?? {}).map(([k, v]) => `${k}=${v}`).sort();
+
+/** losing is the page that says what would happen without a node. */
+export const losing = (/** @type {string} */ node) => href(["plan"], { change: JSON.stringify({ lose: [node] }) });
+
+/** NodeActions are the buttons of a node. */
+export const NodeActions = (/** @type {{ n: Node, all?: boolean }} */ { n, all }) => {
+	const w = say.value;
+	return html`<span class="row">
+		${n.cordoned || n.drain || n.quarantine ? html`<button disabled=${!may()} onClick=${() => wishes.uncordon(n)}>${w.uncordon}</button>` : html`<button disabled=${!may()} onClick=${() => wishes.cordon(n)}>${w.cordon}</button>`}
+		${!n.drain && html`<button disabled=${!may()} onClick=${() => wishes.drain(n)}>${w.drain}</button>`}
+		<a class="button" href=${losing(n.name)}>${w.whatIf}</a>
+		${all && html`<button disabled=${!may()} onClick=${() => wishes.restartNode(n)}>${w.restart}</button>
+			${n.leader && html`<button disabled=${!may("admin")} onClick=${() => wishes.stepDown(n.name)}>${w.stepDown}</button>`}
+			<button class="danger" disabled=${!may("admin")} onClick=${() => wishes.evict(n)}>${w.evict}</button>`}
+	</span>`;
+};
+
+/** Drain shows how far a drain is. */
+export const Drain = (/** @type {{ n: Node }} */ { n }) => {
+	const w = say.value, d = n.drain;
+	if (!d) return null;
+	const text = d.left === 0 ? w.drained : w.draining(d.left, d.from);
+	return html`<span class="drain"><progress value=${d.from - d.left} max=${Math.max(1, d.from)} aria-label=${text}></progress> ${text}</span>`;
+};
+
+export const Nodes = () => {
+	const w = say.value, p = /** @type {import("../placement.js").Placement} */ (live.value);
+	void p.version.value;
+	const rows = [...p.nodes, ...p.lost], most = Math.max(1, ...p.nodes.map((n) => n.load));
+	/** @type {import("../table.js").Column<Node>[]} */
+	const columns = [
+		{ id: "name", title: w.node, value: (n) => n.name, cell: (n) => html`<a href=${href(["node", n.name])}>${n.name}</a>${n.leader && html` <span class="badge leader">${w.leads}</span>`}` },
+		{ id: "state", title: w.state_, value: (n) => [w.nodeState(n.state), ...marks(w, n)].join(" "), cell: (n) => (n.drain ? html`<${Drain} n=${n} />` : [w.nodeState(n.state), ...marks(w, n).filter((m) => m !== w.nodeState(n.state))].join(", ")) },
+		{ id: "load", title: w.capacity, number: true, value: (n) => n.load, cell: (n) => html`<${Load} n=${n} most=${most} />` },
+		{ id: "slots", title: w.workers, number: true, value: (n) => n.slots },
+		{ id: "labels", title: w.labels, value: (n) => labelled(n.labels).join(" ") },
+		{ id: "works", title: w.works, value: (n) => (n.works ?? []).join(" ") },
+		{ id: "address", title: w.address, value: (n) => n.address },
+		{ id: "do", title: w.actions, value: () => undefined, cell: (n) => p.nodes.includes(n) && html`<${NodeActions} n=${n} />` },
+	];
+	return html`<h2 class="page">${w.nodes}</h2><${Table} name=${w.nodes} rows=${rows} columns=${columns} of=${(/** @type {Node} */ n) => n.member} empty=${w.noNodes} sort="name" />`;
+};

@@ -1,0 +1,47 @@
+// One task: its workers, its runs, what it declares, and what its first worker in trouble says.
+import { useMemo } from "../vendor/hooks.mjs";
+import { html } from "../html.js";
+import { live } from "../cluster.js";
+import { useAsked, useCalm } from "../asked.js";
+import { Chart } from "../chart.js";
+import { Log } from "../log.js";
+import { workerPage } from "../picture.js";
+import { bounds, compareText, key } from "../placement.js";
+import { choose, place } from "../route.js";
+import { pulse, ranOf } from "../pulse.js";
+import { part } from "../api.js";
+import { clock, language, say } from "../words.js";
+import { Durations, RunList } from "./runs.js";
+import { overrides, TaskActions } from "./tasks.js";
+import { WorkerList } from "./workers.js";
+
+/** @import { Run, TaskDetail } from "../../types" */
+/** @import { Placement } from "../placement.js" */
+
+export const Task = (/** @type {{ name: string }} */ { name }) => {
+	const w = say.value, p = /** @type {Placement} */ (live.value);
+	const version = useCalm(p.version.value, p.size() > bounds.tiles ? 1000 : 100);
+	const t = p.task(name);
+	const detail = /** @type {TaskDetail | undefined} */ (useAsked(t ? "tasks/" + part(name) : "", [t]).value);
+	const runs = useAsked(t?.runs ? `tasks/${part(name)}/runs` : "", [t, p.runs], 1000);
+	const rows = useMemo(() => p.tasked(name), [p, version, name]);
+	if (!t) return html`<p class="empty">${w.noSuchTask(name)}</p>`;
+	const set = overrides(detail?.override), list = /** @type {{ runs: Run[] } | undefined} */ (runs.value)?.runs ?? [];
+	const broken = rows.filter((x) => x.error).sort((a, b) => compareText(b.since ?? "", a.since ?? ""))[0];
+	const logged = rows.find((x) => key(x) === place.value.query.get("log")) ?? rows.find((x) => x.node && x.error) ?? rows.find((x) => x.node);
+	return html`<h2 class="page">${w.task} ${name} ${t.paused && html`<span class="badge">${w.paused}</span>`}${set.length > 0 && html`<span class="badge warn" title=${w.overriddenHint(set.join(", "))}>${w.overridden}: ${set.join(", ")}</span>`}</h2>
+		<p class="row"><${TaskActions} t=${t} all /></p>
+		<div class="columns">
+			<section class="card" aria-label=${w.declared}><h3>${w.declared}</h3><dl>
+				<dt>${w.work}</dt><dd>${t.workName}</dd><dt>${w.wanted}</dt><dd>${t.workerNum}</dd><dt>${w.runningNow}</dt><dd>${t.running}</dd>
+				${t.nextRun && html`<dt>${w.next}</dt><dd>${clock(t.nextRun)}</dd>`}
+				${t.reason && html`<dt>${w.reason}</dt><dd>${w.reasonOf(t.reasonCode, t.reason)}</dd>`}
+				${broken && html`<dt>${w.error}</dt><dd class="bad"><a href=${workerPage(broken)}>${key(broken)}</a> ${broken.error}</dd>`}
+				${Object.entries(detail?.declared ?? {}).filter(([k]) => !["name", "workName", "workerNum"].includes(k)).map(([k, v]) => html`<dt key=${k}>${/** @type {Record<string, string>} */ (w.form)[k] ?? k}</dt><dd>${typeof v === "object" ? JSON.stringify(v) : String(v)}</dd>`)}</dl></section>
+			<section class="card" aria-label=${t.runs ? w.durations : w.chartOf}><h3>${t.runs ? w.durations : w.chartOf}</h3>
+				${t.runs ? html`<${Durations} runs=${list} />` : html`<${Chart} at=${pulse.value.at} lines=${[{ label: w.runningNow, color: "--good", fill: true, values: ranOf(name) }]} language=${language.value} label=${`${w.runningNow}: ${t.running}`} />`}</section>
+		</div>
+		${t.runs && html`<h3>${w.runs}</h3><${RunList} rows=${list} id="runs." />`}
+		<h3>${w.workers}</h3><${WorkerList} rows=${rows} withNode />
+		${logged && html`<h3>${w.log} <select aria-label=${w.log} value=${key(logged)} onChange=${(/** @type {any} */ e) => choose({ log: e.target.value })}>${rows.filter((x) => x.node).slice(0, 200).map((x) => html`<option key=${key(x)} value=${key(x)}>${key(x)}</option>`)}</select></h3><${Log} x=${logged} />`}`;
+};

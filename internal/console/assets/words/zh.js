@@ -1,0 +1,81 @@
+// 简体中文。
+/** @import { en } from "./en.js" */
+
+/** @type {Record<string, string>} */
+const states = { pending: "待分配", starting: "启动中", running: "运行中", waiting: "等待时刻", backoff: "失败后等待", stopping: "停止中", stuck: "卡住", held: "暂缓", done: "已完成", failed: "已失败", lost: "失联" };
+/** @type {Record<string, string>} */
+const nodeStates = { up: "在线", leaving: "离开中", lost: "失联", closed: "已关闭", evicted: "已驱逐" };
+/** @type {Record<string, string>} */
+const eventKinds = {
+	joined: "加入", left: "离开", elected: "当选", deposed: "卸任", granted: "获得", released: "交还", started: "启动", failed: "失败", stopped: "停止", stuck: "卡住", held: "暂缓", "given up": "放弃", "lease lost": "租约失效", "lease back": "租约恢复",
+	"bad record": "记录损坏", "history lost": "历史丢失", "plan failed": "规划失败", quarantined: "隔离", run: "运行开始", "run ended": "运行结束", "not applied": "未生效", disconnected: "断开", connected: "恢复连接",
+};
+/** @type {Record<string, string>} */
+const steps = { grant: "授予", release: "收回", free: "已交还", bury: "清退", evict: "驱逐", rewrite: "重写", hold: "暂缓", fail: "放弃", clear: "解除怀疑", quarantine: "隔离", run: "运行开始", done: "运行完成", failed: "运行失败" };
+/** @type {Record<string, string>} */
+const reasons = {
+	"no-node": "没有可接收工作的节点", "no-work": "没有在线节点注册了它的 work", "no-label": "没有节点带有它要求的标签", cordoned: "可以运行它的节点都已停止调度或正在排空", full: "可以运行它的节点都已满", "per-node": "可以运行它的节点已达到该任务的每节点上限",
+	paused: "任务已暂停", suspected: "它可能拖垮了节点", waiting: "它的节点已离开，按延迟或冻结等待", schedule: "它的时间表无法使用", draining: "节点正在排空", quarantined: "该节点上一切都失败", failing: "它在该节点上反复失败", leaving: "节点正在离开", lost: "节点失联", left: "节点已离开",
+	evicted: "节点被驱逐", preferred: "另一个节点带有它偏好的标签", "leader-free": "leader 不承担工作", spread: "节点上该任务的份额过多", balance: "节点的负载超过其份额", "scaled-down": "任务已缩容", deleted: "任务已删除", done: "已运行完成", "task-changed": "任务改用了另一个 work",
+	moved: "操作者要求移到别的节点", restart: "操作者要求重启", edited: "记录被手工修改", crashed: "它可能拖垮了节点", cleared: "已运行足够久，解除怀疑",
+};
+
+/** @type {typeof en} */
+export const zh = {
+	overview: "总览", tasks: "任务", nodes: "节点", workers: "worker", runs: "运行", timeline: "时间线", plan: "规划", settings: "设置",
+	language: "语言", menu: "页面", skip: "跳到内容",
+
+	running: (a, b) => `${b.toLocaleString("zh")} 个 worker 中有 ${a.toLocaleString("zh")} 个在运行`,
+	waiting: (count, task, code, why) => {
+		const label = code === "no-label" ? /label (.+?), /.exec(why)?.[1] : undefined;
+		return `${task} 有 ${count} 个在等待${label ? `带有 ${label} 的节点` : `：${reasons[code] ?? why}`}`;
+	},
+	noLeader: "目前没有 leader：选出之前不会分配工作",
+	joint: "；",
+	unusable: (count) => `存储中有 ${count} 条记录无法使用`,
+	leads: "leader", load: (x) => `负载 ${x}`, loadOf: (x, of) => `负载 ${x} / ${of}`, slots: (x) => `${x} 个槽位`,
+
+	cut: "与节点的连接已断开，正在重试。现在看到的是之前的状态。", notReady: "本节点没有工作：", loading: "正在询问节点…", refusedToTell: "节点无法回答：",
+	noNodes: "还没有节点加入。用 xconsumer run 启动一个。", noTasks: "还没有任务。请在 app.toml 中加入 [[task]]，或在这里新建。", noRuns: "还没有运行记录。", noWorkers: "它没有 worker。",
+	noSuchPage: "没有这个页面。", noSuchTask: (t) => `任务 ${t} 不存在（或已删除）。`, noSuchNode: (x) => `${x} 不是成员（或已离开）。`, noSuchWorker: (x) => `worker ${x} 不存在（或已不在）。`,
+
+	filter: "筛选", pages: "列表分页", before: "上一页", after: "下一页", page: (a, b) => `第 ${a} 页，共 ${b} 页`,
+	shown: (a, b) => `${a} / ${b}`, count: (x) => x.toLocaleString("zh"), nothingFound: "没有匹配的内容。", more: (x) => `还有 ${x} 个`,
+	groupBy: "分组", noGroups: "不分组", without: (l) => `没有 ${l}`, nowhere: "不在任何节点", gone: "已离开",
+	heatMap: (a, b) => `${a} 个节点，${b} 个槽位；方向键切换节点，回车打开`, heatHint: "一块是一个节点，一点是一个槽位。", asList: "看列表",
+	wouldGo: (to) => (to ? `将移到 ${to}` : "将没有位置"), wouldCome: (slot, from) => `${slot} 将${from ? `从 ${from} ` : ""}移来`,
+
+	task: "任务", node: "节点", worker: "worker", work: "work", wanted: "应有", runningNow: "运行中", reason: "未全部运行的原因", state_: "状态", place: "位置", token: "令牌号", since: "自", restarts: "重启", error: "最近的错误",
+	labels: "标签", works: "work", capacity: "负载", address: "地址", lease: "租约", leaseLeft: (left, of) => `剩余 ${left}，共 ${of}`, leaseOver: "已失效：其 worker 已停止", leaseUnknown: "未知：", zone: "区域", process: "进程",
+	overridden: "已覆盖", overriddenHint: (what) => `操作者覆盖了声明的 ${what}；“还原”可撤销。`, paused: "已暂停", declared: "声明", because: "原因", actions: "操作", next: "下次运行", params: "参数",
+	scale: "调整", pause: "暂停", resume: "恢复", reset: "还原", restart: "重启", runNow: "立即运行", edit: "编辑", create: "新建任务", remove: "删除", preview: "预览", save: "保存", workerCount: "worker 数",
+	cordon: "停止调度", uncordon: "恢复调度", drain: "排空", evict: "驱逐", cordoned: "已停止调度", drained: "已排空", quarantined: "已隔离", draining: (left, from) => `排空中：还剩 ${left} / ${from}`,
+	whatIf: "如果它宕机？", moveTo: "移到", move: "移动", addLabel: "设置标签", stepDown: "让出 leader", moveNow: "立即移动",
+
+	cancel: "取消", close: "关闭", asked: "已提出…", refused: "被拒绝", unknownOutcome: "结果未知", doneAfter: (s) => `用时 ${s < 1 ? `${Math.round(s * 1000)} 毫秒` : `${s.toFixed(1)} 秒`}完成`, notYet: (why) => `已接受，尚未完成${why ? `：${why}` : ""}`,
+	surePause: (t) => `暂停 ${t}？`, sureDelete: (t) => `删除 ${t}？`, sureDrain: (x) => `排空 ${x}？`, sureEvict: (x) => `驱逐 ${x}？`, sureRestart: (x) => `重启 ${x}？`, sureScale: (t, k) => `把 ${t} 调整为 ${k}？`, sureApply: "执行这个变更？", sureStepDown: (x) => `让 ${x} 让出 leader？`,
+	stops: (k) => `${k} 个正在运行的 worker 将停止`, moves: (k) => `${k} 个 worker 将移到其他节点，速度以预算为限`, restartsAll: (k) => `${k} 个 worker 将停止并重新启动，同时进行的数量以预算为限`,
+	stays: "在恢复调度之前，它不会得到新的工作。", forgets: "它的运行记录也会被删除。", evicts: "租约确定结束后它们才会在别处启动；该节点会以新成员身份重新加入。要清空一个正常的节点，请用排空。", othersLead: "另一个节点会成为 leader；worker 不会移动。",
+
+	why: "为什么在这里", whyNot: "还能在哪里", how: "它是怎么到这里的", fits: "可以", of: "已有", log: "日志", follow: "跟随", following: "跟随中", stack: "调用栈", stackHint: "这个 worker 正在执行的代码。", logEmpty: "它还没有写过日志。", logEnded: "日志到此为止：",
+	run: "运行", due: "应于", began: "开始", took: "用时", done: "完成", failed: "失败", by: "由谁", durations: "各次运行的用时", goesOn: "进行中", runOf: (id, state, took) => `${id}：${state}，${took}`,
+	chartOf: "打开页面以来运行的 worker", sparkRunning: "运行中", sparkMoves: "每秒移动", sparkRestarts: "每秒重启", sparkFailover: "最近一次故障转移", noFailover: "还没有", since_: "打开页面以来",
+
+	when: "时间", what: "内容", where: "节点", detail: "说明", kind: "类别", decision: "决定", event: "事件", wish: "请求", nothing: "还没有发生任何事。", replay: "回放", replayAt: (d, at) => `决定 ${d} 之后的样子，${at}`, replayNow: "现在的样子", incomplete: "并非全部已知", play: "播放", stop: "停止", toNow: "回到现在", replayHint: "决定",
+	planHint: "说出想要的变更，看看会移动什么。应用之前什么都不会做。", change: "变更", add: "添加", value: "值", apply: "应用", planAgain: "重新规划", cannotApply: "这只能用来询问。",
+	planMoves: (k) => `移动 ${k}`, planStarts: (k) => `启动 ${k}`, planStops: (k) => `停止 ${k}`, planUnplaced: (k, t, why) => `${t} 有 ${k} 个将没有位置：${why}`, skew: (a, b) => `倾斜 ${a} → ${b}`, skewHint: "节点负载的不均衡程度：最满的节点超出平均值多少。", nodeLoad: (a, b, c) => `节点负载 ${a} 到 ${b}，平均 ${c}`, noEffect: "什么都不会移动。", from: "从", to: "到",
+	kinds: { scale: "调整任务", pause: "暂停任务", resume: "恢复任务", delete: "删除任务", cordon: "停止调度节点", uncordon: "恢复调度节点", drain: "排空节点", lose: "失去节点", tasks: "声明任务" },
+
+	form: {
+		name: "名称", workName: "work", workerNum: "worker 数", stopTimeout: "停止时限", interval: "两次执行的间隔", params: "参数（JSON）", require: "只在带有这些标签的节点", prefer: "优先带有这些标签的节点", spread: "按标签分散", maxPerNode: "每节点上限", weight: "每个 worker 的权重", maxUnavailable: "同时停工的上限",
+		paused: "暂停", whenDisconnected: "节点失去联系时", mode: "模式", schedule: "时间表（cron）", timeZone: "时区", every: "每隔", misfire: "错过的触发", overlap: "上一次还在运行时", maxAttempts: "尝试次数", timeout: "单次执行时限", keepRuns: "保留的运行记录",
+		"restart.backoff": "失败后的等待", "restart.maxBackoff": "最长等待", "restart.max": "失败多少次后放弃", "restart.elsewhere": "失败多少次后换节点",
+	},
+	groups: { what: "运行什么", where: "在哪里", failing: "失败时", when: "何时运行" }, usual: "默认", notNumber: "需要一个数字。", notJSON: "这不是 JSON 对象。", unsaved: "有未保存的修改。",
+
+	login: "登录", logout: "退出", loginHint: "本节点需要令牌。管理员可用 xconsumer token NAME 生成。", anybody: "这里不需要令牌。", youAre: (who, role) => `${who}（${role}）`, badToken: "节点不认识这个令牌。",
+	theme: "配色", themes: { system: "跟随系统", light: "浅色", dark: "深色" }, about: "本节点", version: "版本", configuration: "配置", leader: "leader", term: "任期", you: "你",
+	viewOnly: "你的令牌只能查看，不能修改。",
+
+	state: (s) => states[s] ?? s, nodeState: (s) => nodeStates[s] ?? s, eventKind: (s) => eventKinds[s] ?? s, step: (s) => steps[s] ?? s, reasonOf: (code, why) => (code && reasons[code] ? `${reasons[code]}（${why}）` : why),
+};

@@ -1,0 +1,112 @@
+// Package console is the web console: static files, embedded as they are written, without a build step.
+//
+// # The model
+//
+//	cluster.js     the state, from the node's stream   ─▶  placement.js   what is where, changed in place
+//	placement.js                                       ─▶  pages/         what is seen; picture.js, heatmap.js draw it
+//	pages/         what is asked for                   ─▶  act.js         asks, sends, and tells what came of it
+//	route.js       where one is and what is chosen: all of it in the address
+//	words/         what is said, in each language
+//
+// The libraries in assets/vendor come from tools/vendor.sh, with their licences and checksums.
+package console
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+)
+
+//go:embed assets
+var assets embed.FS
+
+// policy lets a page load what this node serves, and nothing else.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+// file is one as it is sent.
+type file struct {
+	text, zip []byte
+	tag, kind string
+}
+
+var kinds = map[string]string{
+	".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml",
+	".js": "text/javascript; charset=utf-8", ".mjs": "text/javascript; charset=utf-8",
+}
+
+// Handler serves the console's files, relative to wherever it is mounted.
+func Handler() http.Handler {
+	files := read()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f := files[name(r.URL.Path)]
+		if f == nil {
+			http.NotFound(w, r)
+			return
+		}
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-cache")
+		h.Set("Vary", "Accept-Encoding")
+		h.Set("Content-Type", f.kind)
+		h.Set("ETag", f.tag)
+		text := f.text
+		if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+			h.Set("Content-Encoding", "gzip")
+			text = f.zip
+		}
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(text))
+	})
+}
+
+// read prepares all files.
+func read() map[string]*file {
+	files := map[string]*file{}
+	err := fs.WalkDir(assets, "assets", func(at string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := assets.ReadFile(at)
+		sum := sha256.Sum256(text)
+		f := &file{text: text, zip: zip(text), tag: `W/"` + hex.EncodeToString(sum[:8]) + `"`, kind: kinds[path.Ext(at)]}
+		if f.kind == "" {
+			f.kind = "text/plain; charset=utf-8"
+		}
+		files[strings.TrimPrefix(at, "assets/")] = f
+		return err
+	})
+	if err != nil {
+		panic(err) // they are embedded
+	}
+	return files
+}
+
+func zip(text []byte) []byte {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, _ = z.Write(text) // a buffer takes everything
+	_ = z.Close()
+	return b.Bytes()
+}
+
+// name turns the path of a request into a file's.
+func name(urlPath string) string {
+	if name := path.Clean(urlPath)[1:]; name != "" {
+		return name
+	}
+	return "index.html"
+}
+
+// Has tells whether there is a file of the console at a path.
+func Has(urlPath string) bool {
+	info, err := fs.Stat(assets, path.Join("assets", name(urlPath)))
+	return err == nil && !info.IsDir()
+}

@@ -1,0 +1,135 @@
+package membership
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// Errors of what is done with a cluster as a whole; compare with errors.Is.
+var (
+	// ErrLive: it has members.
+	ErrLive = errors.New("the cluster has live members")
+	// ErrNoCluster: there is none.
+	ErrNoCluster = errors.New("no such cluster")
+	// ErrNothingToRaise: the members speak no later protocol.
+	ErrNothingToRaise = errors.New("there is no later protocol that all members speak")
+)
+
+// Found creates a cluster if there is none, and lets its tokens begin above a floor: in a store that was
+// restored from a copy, tokens must rise above all that were given since. It returns the token that comes next.
+func Found(ctx context.Context, s coord.Session, keys schema.Keys, floor int64) (next int64, err error) {
+	if _, err := activeProtocol(ctx, s, keys); err != nil {
+		return 0, fmt.Errorf("found: %w", err)
+	}
+	for {
+		stored, err := s.Get(ctx, keys.Epoch())
+		if err != nil {
+			return 0, fmt.Errorf("found: %w", err)
+		}
+		var epoch schema.Epoch
+		if err := schema.Decode(keys.Epoch(), stored, &epoch); err != nil {
+			return 0, fmt.Errorf("found: %w", err)
+		}
+		if epoch.NextToken > floor {
+			return epoch.NextToken, nil
+		}
+		if err := noMembers(ctx, s, keys); err != nil {
+			return 0, fmt.Errorf("found: %w", err)
+		}
+		epoch.NextToken = floor + 1
+		_, err = s.Commit(ctx, coord.Set(keys.Epoch(), schema.Encode(&epoch, stored.Version+1), stored.Version))
+		if _, checked := coord.FailedCheck(err); err != nil && !checked && !errors.Is(err, coord.ErrUnknown) {
+			return 0, fmt.Errorf("found: %w", err)
+		}
+	}
+}
+
+func noMembers(ctx context.Context, s coord.Session, keys schema.Keys) error {
+	members, err := s.List(ctx, keys.Members())
+	if err == nil && len(members) > 0 {
+		err = fmt.Errorf("%w: %d; stop them first", ErrLive, len(members))
+	}
+	return err
+}
+
+// Erase deletes everything of a cluster that has no live members, and returns how many records that were. What
+// it was interrupted in it goes on with when it is called again.
+func Erase(ctx context.Context, s coord.Session, keys schema.Keys) (records int, err error) {
+	if _, err := s.Get(ctx, keys.Meta()); errors.Is(err, coord.ErrNotFound) {
+		if entries, err := s.List(ctx, keys.Root()); err == nil && len(entries) == 0 {
+			return 0, ErrNoCluster
+		}
+	}
+	if err := noMembers(ctx, s, keys); err != nil {
+		return 0, fmt.Errorf("delete: %w", err)
+	}
+	meta, err := s.Get(ctx, keys.Meta())
+	if err != nil && !errors.Is(err, coord.ErrNotFound) {
+		return 0, fmt.Errorf("delete: %w", err)
+	}
+	if err == nil {
+		if _, err := s.Commit(ctx, coord.Delete(keys.Meta(), meta.Version)); err != nil {
+			return 0, fmt.Errorf("delete: %w", err)
+		}
+		records++
+		// Nobody joins it any more. Who did in the last moment keeps it.
+		if err := noMembers(ctx, s, keys); err != nil {
+			_, cerr := s.Commit(ctx, coord.Create(keys.Meta(), meta.Value))
+			return 0, fmt.Errorf("delete: %w", errors.Join(err, cerr))
+		}
+	}
+	if err := erase(ctx, s, keys.Root(), &records); err != nil {
+		return records, fmt.Errorf("delete: %w", err)
+	}
+	return records, nil
+}
+
+// erase deletes a key, and before it all that is below it.
+func erase(ctx context.Context, s coord.Session, key string, records *int) error {
+	entries, err := s.List(ctx, key)
+	if err != nil && !errors.Is(err, coord.ErrNotFound) {
+		return err
+	}
+	for _, e := range entries {
+		if err := erase(ctx, s, key+"/"+e.Name, records); err != nil {
+			return err
+		}
+	}
+	r, err := s.Get(ctx, key)
+	if errors.Is(err, coord.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := s.Commit(ctx, coord.Delete(key, r.Version)); err != nil && !errors.Is(err, coord.ErrNotFound) {
+		return err
+	}
+	*records++
+	return nil
+}
+
+// Raise says which protocol is the active one, and why there is none to raise it to: there is one so far, and what
+// makes a later one the active one comes with it.
+func Raise(ctx context.Context, s coord.Session, keys schema.Keys) (from, to int, err error) {
+	stored, err := s.Get(ctx, keys.Meta())
+	if errors.Is(err, coord.ErrNotFound) {
+		return 0, 0, ErrNoCluster
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("raise: %w", err)
+	}
+	var meta schema.Meta
+	if err := schema.Decode(keys.Meta(), stored, &meta); err != nil {
+		return 0, 0, fmt.Errorf("raise: %w", err)
+	}
+	// Every program that there is speaks one protocol; members that speak more will say so in their records.
+	if schema.Protocol <= meta.Protocol {
+		return meta.Protocol, meta.Protocol, fmt.Errorf("%w: it is %d", ErrNothingToRaise, meta.Protocol)
+	}
+	return meta.Protocol, meta.Protocol, fmt.Errorf("%w: it is %d, and this program speaks %d", ErrNothingToRaise, meta.Protocol, schema.Protocol)
+}

@@ -1,0 +1,64 @@
+package metrics_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	dto "github.com/prometheus/client_model/go"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/internal/metrics"
+	"gitee.com/ken.yang/xconsumer/test/apinode"
+)
+
+// docs/metrics.md is what is served. UPDATE=1 writes it.
+func TestDocumented(t *testing.T) {
+	var api func() []cluster.Measure
+	server := apinode.Serve(t, apinode.New(cluster.State{}), httpapi.Options{Metrics: func(measures func() []cluster.Measure) http.Handler {
+		api = measures
+		return http.NotFoundHandler()
+	}})
+	resp, err := http.Get(server.URL + "/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	families, err := metrics.Registry(&node{name: "n1", meter: measuredAll()}, "shop", "v1", api).Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	b.WriteString(`# Metrics
+
+Every node serves them at ` + "`/metrics`" + `, to whoever may look: without a token where nobody needs one, else with one of role view.
+What is true of the whole cluster (` + "`xconsumer_cluster_…`" + `) is told by the leader alone, so that sums over all nodes are right. Beside these
+there are Go's and the process's own (` + "`go_…`, `process_…`" + `). Rules to be woken by are in [deploy/prometheus](../deploy/prometheus), a
+dashboard in [deploy/grafana](../deploy/grafana).
+
+| name | kind | labels | |
+|---|---|---|---|
+`)
+	for _, f := range families {
+		if !strings.HasPrefix(f.GetName(), "xconsumer_") {
+			continue
+		}
+		var labels []string
+		for _, l := range f.GetMetric()[0].GetLabel() {
+			labels = append(labels, l.GetName())
+		}
+		_, _ = fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.GetName(), strings.ToLower(dto.MetricType_name[int32(f.GetType())]), strings.Join(labels, ", "), f.GetHelp())
+	}
+	const file = "../../docs/metrics.md"
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if old, err := os.ReadFile(file); err != nil || string(old) != b.String() {
+		t.Errorf("%s is not what is served (%v): UPDATE=1 go test ./internal/metrics", file, err)
+	}
+}

@@ -1,0 +1,168 @@
+// Package metrics serves what a node has measured, and how its cluster is, in the form that Prometheus reads.
+//
+// Everything is read when it is asked for: nothing is kept here, and nothing of the coordination service is read for
+// it. What is true of the whole cluster is told by the node that leads alone, so that sums over all nodes are right.
+package metrics
+
+import (
+	"net/http"
+	"runtime"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// Node is what is asked.
+type Node interface {
+	Name() string
+	Ready() (reasons []string)
+	Lease() cluster.Lease
+	Workers() map[cluster.Slot]cluster.Report
+	Leading() (cluster.State, bool)
+	Measures() []cluster.Measure
+}
+
+// New returns what answers a scrape of a node of a cluster; more are measures of what serves it. Nothing is read of the
+// coordination service for it: a fleet that is scraped must not have every node follow the whole cluster.
+func New(node Node, of, version string, more ...func() []cluster.Measure) http.Handler {
+	registry := Registry(node, of, version, more...)
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, Registry: registry})
+}
+
+// Registry returns a registry of its own with all that there is.
+func Registry(node Node, of, version string, more ...func() []cluster.Measure) *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		&measured{append([]func() []cluster.Measure{node.Measures}, more...)}, &observed{node, of, version},
+	)
+	return registry
+}
+
+// measured collects measures.
+type measured struct{ sources []func() []cluster.Measure }
+
+// Describe describes nothing beforehand: the measures tell their names themselves.
+func (c *measured) Describe(chan<- *prometheus.Desc) {}
+
+// Collect sends all series.
+func (c *measured) Collect(out chan<- prometheus.Metric) {
+	for _, source := range c.sources {
+		for _, m := range source() {
+			desc := prometheus.NewDesc(m.Name, m.Help, m.Labels, nil)
+			for _, s := range m.Series {
+				switch m.Kind {
+				case cluster.MeasureCounter:
+					out <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, s.Value, s.Labels...)
+				case cluster.MeasureGauge:
+					out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, s.Value, s.Labels...)
+				case cluster.MeasureHistogram:
+					out <- prometheus.MustNewConstHistogram(desc, s.Count, s.Sum, s.Buckets, s.Labels...)
+				}
+			}
+		}
+	}
+}
+
+// observed collects what is to be seen now.
+type observed struct {
+	node    Node
+	of      string // the cluster
+	version string
+}
+
+var (
+	buildInfo   = prometheus.NewDesc("xconsumer_build_info", "The version of this node; 1.", []string{"version", "goversion"}, nil)
+	nodeInfo    = prometheus.NewDesc("xconsumer_node_info", "The cluster and name of this node; 1.", []string{"cluster", "node"}, nil)
+	ready       = prometheus.NewDesc("xconsumer_ready", "Whether this node is a member at work.", nil, nil)
+	leads       = prometheus.NewDesc("xconsumer_leader", "Whether this node leads.", nil, nil)
+	leaseLeft   = prometheus.NewDesc("xconsumer_lease_remaining_seconds", "How long this node may go on without a word from the coordination service.", nil, nil)
+	leaseLength = prometheus.NewDesc("xconsumer_lease_length_seconds", "How long a lease lasts from the last word on; 0 before this node has joined.", nil, nil)
+	ownWorkers  = prometheus.NewDesc("xconsumer_workers", "Workers of this node, by state.", []string{"task", "state"}, nil)
+	nodes       = prometheus.NewDesc("xconsumer_cluster_nodes", "Nodes of the cluster, by state; told by the leader.", []string{"state"}, nil)
+	desired     = prometheus.NewDesc("xconsumer_cluster_desired_workers", "Workers that a task should have now; told by the leader.", []string{"task"}, nil)
+	running     = prometheus.NewDesc("xconsumer_cluster_running_workers", "Workers of a task that run; told by the leader.", []string{"task"}, nil)
+	unplaced    = prometheus.NewDesc("xconsumer_cluster_unplaced_workers", "Workers of a task that no node has, and why; told by the leader.", []string{"task", "reason"}, nil)
+	badRecords  = prometheus.NewDesc("xconsumer_cluster_unusable_records", "Records of the coordination service that cannot be used; told by the leader.", nil, nil)
+	valueLimit  = prometheus.NewDesc("xconsumer_record_limit_bytes", "The most that a record may have.", nil, nil)
+)
+
+// MaxRecord is the most bytes that a record may have.
+const MaxRecord = 256 << 10
+
+// Describe names what Collect may send.
+func (c *observed) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{buildInfo, nodeInfo, ready, leads, leaseLeft, leaseLength, ownWorkers, nodes, desired, running, unplaced, badRecords, valueLimit} {
+		out <- d
+	}
+}
+
+// Collect sends what there is now.
+func (c *observed) Collect(out chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	gauge(buildInfo, 1, c.version, runtime.Version())
+	gauge(valueLimit, MaxRecord)
+	gauge(ready, truth(len(c.node.Ready()) == 0))
+	lease := c.node.Lease()
+	gauge(leaseLeft, float64(lease.LeftMs)/1000)
+	gauge(leaseLength, float64(lease.OfMs)/1000)
+	gauge(nodeInfo, 1, c.of, c.node.Name())
+	type own struct{ task, state string }
+	mine := map[own]int{}
+	for slot, report := range c.node.Workers() {
+		task, _ := cluster.SplitRun(slot.Task)
+		mine[own{task, string(report.State)}]++
+	}
+	for k, n := range mine {
+		gauge(ownWorkers, float64(n), k.task, k.state)
+	}
+	state, leading := c.node.Leading()
+	if gauge(leads, truth(leading)); leading {
+		c.cluster(&state, gauge)
+	}
+}
+
+// cluster sends what is true of all of it.
+func (c *observed) cluster(s *cluster.State, gauge func(d *prometheus.Desc, v float64, labels ...string)) {
+	count := map[string]int{string(cluster.NodeUp): 0, string(cluster.NodeLost): 0}
+	for _, list := range [][]cluster.NodeInfo{s.Nodes, s.Lost} {
+		for i := range list {
+			count[string(list[i].State)]++
+		}
+	}
+	for state, n := range count {
+		gauge(nodes, float64(n), state)
+	}
+	wanted := map[string]int{}
+	for i := range s.Runs {
+		if r := &s.Runs[i]; r.State == cluster.RunGoesOn {
+			wanted[r.Task] += r.WorkerNum - r.Done - r.Failed
+		}
+	}
+	for i := range s.Tasks {
+		t := &s.Tasks[i]
+		if !t.Runs && !t.Paused {
+			wanted[t.Name] = t.WorkerNum
+		}
+		gauge(desired, float64(wanted[t.Name]), t.Name)
+		gauge(running, float64(t.Running), t.Name)
+		lacking := t.Unplaced
+		if t.Paused {
+			lacking = 0
+		}
+		gauge(unplaced, float64(lacking), t.Name, string(t.ReasonCode))
+	}
+	gauge(badRecords, float64(len(s.Errors)))
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

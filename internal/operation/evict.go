@@ -1,0 +1,96 @@
+package operation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// evict ends the membership of a node in one commit: its document says so, and all its keys that are bound to
+// its session are deleted. Its next heartbeat fails, and that fences it.
+func (o Operator) evict(ctx context.Context, s *view.Snapshot, node string) (version int64, err error) {
+	guid := ""
+	for g, p := range s.Peers {
+		if p.Live() && p.Member.Rec != nil && p.Member.Rec.Node == node {
+			guid = g
+		}
+	}
+	if guid == "" {
+		return 0, fmt.Errorf("%w: %q is no member", cluster.ErrNoNode, node)
+	}
+	for {
+		if o.audited(ctx) {
+			return version, nil
+		}
+		ops, at, err := o.evictOps(ctx, guid, node)
+		if err != nil {
+			return 0, err
+		}
+		if ops, err = o.withAudit(ctx, ops...); err != nil {
+			return 0, err
+		}
+		_, err = o.Session.Commit(ctx, ops...)
+		_, checked := coord.FailedCheck(err)
+		switch version = at; {
+		case err == nil:
+			return version, nil
+		case ctx.Err() != nil, !checked && !errors.Is(err, coord.ErrUnknown):
+			return 0, fmt.Errorf("evict %s: %w", node, err)
+		}
+	}
+}
+
+// evictOps is the commit that evicts a member. Its keys are read after its document.
+func (o Operator) evictOps(ctx context.Context, guid, node string) (ops []coord.Op, version int64, err error) {
+	stored, err := o.Session.Get(ctx, o.Keys.Doc(guid))
+	if errors.Is(err, coord.ErrNotFound) {
+		return nil, 0, fmt.Errorf("%w: %q is no member any more", cluster.ErrNoNode, node)
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	var doc schema.Doc
+	if err := schema.Decode(o.Keys.Doc(guid), stored, &doc); err != nil {
+		return nil, 0, err
+	}
+	if doc.Evicted || doc.Closed != nil {
+		return nil, 0, fmt.Errorf("%w: %q is no member any more", cluster.ErrNoNode, node)
+	}
+	doc.Evicted = true
+	version = stored.Version + 1
+	ops = []coord.Op{coord.Set(o.Keys.Doc(guid), schema.Encode(&doc, version), stored.Version)}
+	candidates, err := o.Session.List(ctx, o.Keys.Elections())
+	if err != nil {
+		return nil, 0, err
+	}
+	keys := []string{o.Keys.Member(guid), o.Keys.Heartbeat(guid), o.Keys.Status(guid), o.Keys.Name(node)}
+	for _, c := range candidates {
+		if owner, ok := schema.Candidate(c.Name); ok && owner == guid {
+			keys = append(keys, o.Keys.Elections()+"/"+c.Name)
+		}
+	}
+	session := "" // the member's: the name may be another's by now
+	for i, key := range keys {
+		r, err := o.Session.Get(ctx, key)
+		switch {
+		case errors.Is(err, coord.ErrNotFound):
+			continue
+		case err != nil:
+			return nil, 0, err
+		case i == 0:
+			session = r.Session
+		}
+		if r.Session == session {
+			ops = append(ops, coord.Delete(key, r.Version))
+		}
+	}
+	if session == "" {
+		return nil, 0, fmt.Errorf("%w: %q is no member any more", cluster.ErrNoNode, node)
+	}
+	return ops, version, nil
+}

@@ -1,0 +1,114 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// Past returns where everything was after a decision: it walks back from where everything is, undoing one
+// decision after the other. The decisions are those that are kept, oldest first, up to the one that the state
+// is of.
+func (s *Snapshot) Past(state cluster.State, decisions []cluster.Decision, n int64) (cluster.Past, error) {
+	at := slices.IndexFunc(decisions, func(d cluster.Decision) bool { return d.N == n })
+	if at < 0 {
+		known := "none is kept"
+		if len(decisions) > 0 {
+			known = fmt.Sprintf("%d to %d are kept", decisions[0].N, decisions[len(decisions)-1].N)
+		}
+		return cluster.Past{}, fmt.Errorf("%w: %d; %s", cluster.ErrNoDecision, n, known)
+	}
+	w := walk{places: map[cluster.Slot]cluster.WorkerInfo{}}
+	for _, p := range s.Peers {
+		w.start(p)
+	}
+	for i := len(decisions) - 1; i > at; i-- {
+		w.gap = w.gap || decisions[i].Omitted > 0 || decisions[i].N != decisions[i-1].N+1
+		for j := len(decisions[i].Moves) - 1; j >= 0; j-- {
+			w.undo(&decisions[i].Moves[j])
+		}
+	}
+	w.gap = w.gap || s.Epoch.Rec != nil && s.Epoch.Rec.NextDecision != decisions[len(decisions)-1].N+1
+	then := decisions[at]
+	past := cluster.Past{State: state, At: then.At, Decision: n, Incomplete: w.gap}
+	past.Leader, past.Term = then.Leader, then.Term
+	past.Runs, past.Errors = nil, nil
+	w.fill(&past)
+	return past, nil
+}
+
+// walk is the way back.
+type walk struct {
+	places map[cluster.Slot]cluster.WorkerInfo
+	gap    bool
+}
+
+// start notes where everything is.
+func (w *walk) start(p *Peer) {
+	if p.Doc.Rec == nil {
+		return
+	}
+	note := func(list []schema.Held, state cluster.WorkerState) {
+		for slot, h := range schema.Each(list) {
+			w.places[slot] = cluster.WorkerInfo{Node: p.Doc.Rec.Node, Token: h.Token, State: state}
+		}
+	}
+	note(p.Doc.Rec.Slots, cluster.WorkerRunning)
+	note(p.Doc.Rec.Releasing, cluster.WorkerStopping)
+}
+
+// undo takes one step back.
+func (w *walk) undo(m *cluster.Decided) {
+	for _, index := range m.Slots {
+		slot := cluster.Slot{Task: m.Task, Index: index}
+		switch m.Step {
+		case cluster.StepGrant:
+			delete(w.places, slot)
+		case cluster.StepRelease:
+			w.places[slot] = cluster.WorkerInfo{Node: m.Node, Token: m.Token, State: cluster.WorkerRunning}
+		case cluster.StepFree:
+			state := cluster.WorkerStopping
+			if m.Code != "" { // its member was buried
+				state = cluster.WorkerLost
+			}
+			w.places[slot] = cluster.WorkerInfo{Node: m.Node, Token: m.Token, State: state}
+		}
+	}
+}
+
+// fill puts what was found in place of what there is now.
+func (w *walk) fill(past *cluster.Past) {
+	slots, running := map[string]int{}, map[string]int{}
+	past.Workers = []cluster.WorkerInfo{}
+	for _, slot := range slices.SortedFunc(maps.Keys(w.places), cluster.Slot.Compare) {
+		info := w.places[slot]
+		info.Task, info.Run = cluster.SplitRun(slot.Task)
+		info.Index = slot.Index
+		slots[info.Node]++
+		if info.State == cluster.WorkerRunning {
+			running[info.Task]++
+		}
+		past.Workers = append(past.Workers, info)
+	}
+	past.Tasks = slices.Clone(past.Tasks)
+	for i := range past.Tasks {
+		t := &past.Tasks[i]
+		t.Running, t.Unplaced, t.Reason, t.ReasonCode = running[t.Name], max(0, t.WorkerNum-running[t.Name]), "", ""
+	}
+	nodes := []cluster.NodeInfo{}
+	for _, n := range past.Nodes {
+		n.Leader, n.Slots, n.Drain = n.Name == past.Leader, slots[n.Name], nil
+		delete(slots, n.Name)
+		nodes = append(nodes, n)
+	}
+	past.Lost = []cluster.NodeInfo{}
+	for _, name := range slices.Sorted(maps.Keys(slots)) { // of those that are gone now nothing more is known
+		nodes = append(nodes, cluster.NodeInfo{Name: name, Slots: slots[name], State: cluster.NodeUp, Leader: name == past.Leader, Weight: 1})
+	}
+	slices.SortFunc(nodes, func(a, b cluster.NodeInfo) int { return cmp.Compare(a.Name, b.Name) })
+	past.Nodes = nodes
+}

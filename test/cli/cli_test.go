@@ -1,0 +1,122 @@
+// Package cli_test runs every command as people type it, on clusters that run. The scripts in testdata are
+// documentation, too.
+package cli_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/test/devcluster"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestScripts(t *testing.T) {
+	bin := filepath.Dir(devcluster.Build(t))
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
+			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("COLUMNS", "200")
+			for _, name := range []string{"GOMODCACHE", "GOCACHE", "GOPROXY", "GOFLAGS", "GOSUMDB", "GONOSUMDB"} {
+				out, err := exec.Command("go", "env", name).Output()
+				if err != nil {
+					return err
+				}
+				env.Setenv(name, strings.TrimSpace(string(out)))
+			}
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"cluster": startCluster,
+			"exits":   exits,
+		},
+	})
+}
+
+// exits runs a command and wants it to exit with a code: exits 4 xconsumer scale nope 3.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM [ARGUMENT...]")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		code = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if fmt.Sprint(code) != args[0] {
+		ts.Fatalf("exit %d; want %s", code, args[0])
+	}
+}
+
+// startCluster starts a cluster of the script's own, with the app.toml that is there if any, and names it by
+// $XCONSUMER_SERVER and $ETCD: cluster [NODES].
+func startCluster(ts *testscript.TestScript, neg bool, args []string) {
+	nodes := 3
+	if len(args) > 0 {
+		n, err := strconv.Atoi(args[0])
+		ts.Check(err)
+		nodes = n
+	}
+	if neg {
+		ts.Fatalf("usage: cluster [NODES]")
+	}
+	bin := filepath.Join(filepath.SplitList(ts.Getenv("PATH"))[0], "xconsumer")
+	env := []string{"HOME=" + ts.Getenv("HOME"), "XCONSUMER_HTTP_TOKENS=" + ts.Getenv("XCONSUMER_HTTP_TOKENS")}
+	c, err := devcluster.Start(bin, ts.MkAbs("."), nodes, env, ts.Defer)
+	ts.Check(err)
+	if ts.Getenv("XCONSUMER_HTTP_TOKENS") == "" {
+		ts.Check(settled(c.Server))
+	}
+	ts.Setenv("XCONSUMER_SERVER", c.Server)
+	ts.Setenv("ETCD", c.Etcd)
+}
+
+// settled waits until a cluster that has come up has dealt its work out: nothing would move any more.
+func settled(server string) error {
+	client, err := httpapi.NewClient(server, httpapi.ClientOptions{})
+	if err != nil {
+		return err
+	}
+	calm := 0
+	for end := time.Now().Add(time.Minute); calm < 3; time.Sleep(50 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		plan, _, err := client.Plan(ctx, cluster.Change{})
+		state, _, serr := client.State(ctx)
+		cancel()
+		if calm++; err != nil || serr != nil || len(plan.Moves)+len(plan.Starts)+len(plan.Stops) > 0 || !running(&state) {
+			calm = 0
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("it does not settle: %+v, %w", plan, errors.Join(err, serr))
+		}
+	}
+	return nil
+}
+
+// running tells whether all workers that have a place run there.
+func running(s *cluster.State) bool {
+	for i := range s.Workers {
+		if w := &s.Workers[i]; w.Node != "" && w.State != cluster.WorkerRunning {
+			return false
+		}
+	}
+	return true
+}

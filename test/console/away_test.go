@@ -1,0 +1,133 @@
+package console_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"syscall"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/test/apinode"
+)
+
+// Who has no token sees nothing; who may only look can press nothing; and a login ends.
+func TestLogin(t *testing.T) {
+	chromium(t)
+	server := cluster3(t, "", "XCONSUMER_HTTP_TOKENS=vic view vic-is-a-long-secret,opa operate opa-is-a-long-secret")
+	p := browser(t)
+	p.do(chromedp.Navigate(server + "/"))
+	p.await("it asks for a token", `document.querySelector("#login") !== null && document.querySelector("#say") === null`)
+	p.picture("login")
+	login := func(token string) {
+		p.enter("#login input", token)
+		p.click("#login button")
+	}
+	p.allowed.Store("401")
+	login("wrong-is-a-long-secret")
+	p.says("#login .bad", "none of the node's")
+	login("vic-is-a-long-secret")
+	p.quiet(4)
+	p.open("/tasks")
+	p.await("vic can press nothing", `document.querySelectorAll("tbody .row button").length > 0 && [...document.querySelectorAll("tbody .row button")].every((b) => b.disabled)`)
+	p.click("#logout")
+	p.await("it asks for a token again", `document.querySelector("#login") !== null`)
+	login("opa-is-a-long-secret")
+	p.open("/tasks")
+	p.await("opa can pause, and not make tasks", `[...document.querySelectorAll("tbody .row button")].some((b) => !b.disabled) && document.querySelector('a[href="#/edit"]') === null`)
+}
+
+// A page that loses its node says so, and goes on when the node is back.
+func TestCutOff(t *testing.T) {
+	chromium(t)
+	server := cluster3(t, "")
+	p := browser(t)
+	p.do(chromedp.Navigate(server + "/"))
+	client, err := httpapi.NewClient(server, httpapi.ClientOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	scale := func(workers, running int) {
+		if _, err := client.Do(t.Context(), httpapi.Wish{Path: "/api/v1/tasks/test01/scale", Body: map[string]int{"workers": workers}}); err != nil {
+			t.Error(err)
+		}
+		p.quiet(running)
+	}
+	p.quiet(4)
+	scale(3, 5) // the stream is open: it has brought that
+	value[bool](p, `(window.wasCut = false, new MutationObserver(() => { window.wasCut ||= document.querySelector(".banner") !== null }).observe(document.body, {subtree: true, childList: true}), true)`)
+	if err := syscall.Kill(state(t, server).Nodes[0].PID, syscall.SIGKILL); err != nil { // n1, which the page asks; its parent starts it again
+		t.Fatal(err)
+	}
+	p.await("it says that it was cut off", `window.wasCut`)
+	p.await("it is back", `document.querySelector(".banner") === null`)
+	scale(5, 7)
+}
+
+// It works under the path of a proxy, which knows nothing of it.
+func TestPathPrefix(t *testing.T) {
+	chromium(t)
+	node := apinode.Serve(t, apinode.New(someState()), httpapi.Options{})
+	target, err := url.Parse(node.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forward := &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target)
+		r.Out.Host = r.In.Host
+	}}
+	mux := http.NewServeMux()
+	mux.Handle("/ops/work/", http.StripPrefix("/ops/work", forward))
+	proxy := httptest.NewServer(mux)
+	t.Cleanup(func() {
+		proxy.CloseClientConnections()
+		proxy.Close()
+	})
+	p := browser(t)
+	p.do(chromedp.Navigate(proxy.URL + "/ops/work/"))
+	p.quiet(1)
+	p.open("/tasks")
+	p.says("td", "orders")
+}
+
+func someState() cluster.State {
+	return cluster.State{
+		Cluster: "shop", Leader: "n1", Term: 1,
+		Nodes:   []cluster.NodeInfo{{Name: "n1", Member: "m1", State: cluster.NodeUp, Leader: true, Slots: 1, Load: 1}},
+		Lost:    []cluster.NodeInfo{},
+		Tasks:   []cluster.TaskInfo{{Name: "orders", WorkName: "w", WorkerNum: 1, Running: 1, Revision: "0"}},
+		Workers: []cluster.WorkerInfo{{Task: "orders", Node: "n1", Member: "m1", Token: 1, State: cluster.WorkerRunning}},
+	}
+}
+
+// What is empty, away or broken is told, never blank.
+func TestNothingThere(t *testing.T) {
+	chromium(t)
+	none := cluster.State{Cluster: "shop", Nodes: []cluster.NodeInfo{}, Lost: []cluster.NodeInfo{}, Tasks: []cluster.TaskInfo{}, Workers: []cluster.WorkerInfo{}}
+	node := apinode.New(none)
+	server := apinode.Serve(t, node, httpapi.Options{})
+	p := browser(t)
+	p.do(chromedp.Navigate(server.URL + "/"))
+	p.says("#say", "nobody leads")
+	for page, says := range map[string]string{
+		"overview": "xconsumer run", "tasks": "Nothing is declared", "nodes": "No node", "workers": "no workers", "runs": "No run yet",
+		"task/x": "no task x", "node/x": "x is no member", "worker/x/0": "no worker x#0", "nonsense": "no such page",
+	} {
+		p.open("/" + page)
+		p.says(".empty", says)
+	}
+	p.picture("empty")
+	lost := someState()
+	lost.Leader, lost.Nodes, lost.Lost = "", []cluster.NodeInfo{}, []cluster.NodeInfo{{Name: "n1", Member: "m1", State: cluster.NodeLost, Slots: 1}}
+	lost.Workers[0].State, lost.Tasks[0].Running = cluster.WorkerLost, 0
+	lost.Errors = []cluster.RecordError{{Path: "/x", Error: "broken"}}
+	node.Set(lost)
+	p.open("/overview")
+	p.says(".node.lost", "n1")
+	p.says("#say", "1 record of the store cannot be used")
+	p.picture("lost")
+}

@@ -19,7 +19,7 @@ func (n *Node) Watch(ctx context.Context, seen int64) (cluster.Sight, error) {
 		return cluster.Sight{}, fmt.Errorf("watch: %w", err)
 	}
 	state := n.stateOf(snap)
-	sight := cluster.Sight{N: number, State: state, Tasks: details(snap, state)}
+	sight := cluster.Sight{N: number, State: state, Tasks: details(snap, state), Marks: snap.MarkRevisions()}
 	if snap.Epoch.Rec != nil {
 		sight.NextDecision = snap.Epoch.Rec.NextDecision
 	}

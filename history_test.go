@@ -147,13 +147,13 @@ func TestAudit(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
-		if err := n1.Apply(t.Context(), cluster.Change{Drain: []string{"n2"}}, plan.Revision); !errors.Is(err, cluster.ErrMovedOn) {
+		if _, err := n1.Apply(t.Context(), cluster.Change{Drain: []string{"n2"}}, plan.Revision); !errors.Is(err, cluster.ErrMovedOn) {
 			t.Errorf("%v", err)
 		}
 		if plan, err = n1.Plan(t.Context(), cluster.Change{Drain: []string{"n2"}}); err != nil {
 			t.Fatal(err)
 		}
-		if err := n1.Apply(t.Context(), cluster.Change{Drain: []string{"n2"}, By: "bob"}, plan.Revision); err != nil {
+		if _, err := n1.Apply(t.Context(), cluster.Change{Drain: []string{"n2"}, By: "bob"}, plan.Revision); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(time.Second)

@@ -46,26 +46,27 @@ func (n *Node) Plan(ctx context.Context, change cluster.Change) (cluster.Plan, e
 	return plan, nil
 }
 
-// Apply makes a change that was planned, in one commit. The error matches cluster.ErrMovedOn if
-// anything that the plan was made from has changed since.
-func (n *Node) Apply(ctx context.Context, change cluster.Change, revision string) error {
+// Apply makes a change that was planned, in one commit, and returns the revisions that its records have then. The
+// error matches cluster.ErrMovedOn if anything that the plan was made from has changed since.
+func (n *Node) Apply(ctx context.Context, change cluster.Change, revision string) (cluster.Revisions, error) {
 	session := n.session()
 	if session == nil {
-		return fmt.Errorf("apply: %w", cluster.ErrNotMember)
+		return cluster.Revisions{}, fmt.Errorf("apply: %w", cluster.ErrNotMember)
 	}
 	v := view.New(n.cfg.Cluster, session, n.keys) // what the observer knows may be older than the plan
 	defer v.Close()
 	if _, err := v.Refresh(ctx); err != nil {
-		return fmt.Errorf("apply: %w", err)
+		return cluster.Revisions{}, fmt.Errorf("apply: %w", err)
 	}
 	snap := v.Snapshot()
 	if now := assignment.Revision(snap); now != revision {
-		return fmt.Errorf("apply: %w: it is at revision %s, not %s", cluster.ErrMovedOn, now, revision)
+		return cluster.Revisions{}, fmt.Errorf("apply: %w: it is at revision %s, not %s", cluster.ErrMovedOn, now, revision)
 	}
-	if err := (operation.Operator{Session: session, Keys: n.keys, By: n.cfg.Name}).Apply(ctx, snap, change); err != nil {
-		return fmt.Errorf("apply: %w", err)
+	revisions, err := operation.Operator{Session: session, Keys: n.keys, By: n.cfg.Name}.Apply(ctx, snap, change)
+	if err != nil {
+		return cluster.Revisions{}, fmt.Errorf("apply: %w", err)
 	}
-	return nil
+	return revisions, nil
 }
 
 // session returns the present session, nil while the node is not connected.

@@ -291,14 +291,26 @@ func TestPlanAndApply(t *testing.T) {
 		for _, s := range plan.Stops {
 			delete(want, s)
 		}
-		if err := n2.Apply(t.Context(), change, plan.Revision); err != nil {
+		written, err := n2.Apply(t.Context(), change, plan.Revision)
+		if err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
 		if diff := cmp.Diff(want, places()); diff != "" {
 			t.Errorf("places (-planned +are):\n%s", diff)
 		}
-		if err := n2.Apply(t.Context(), change, plan.Revision); !errors.Is(err, cluster.ErrMovedOn) {
+		sight, err := n2.Watch(t.Context(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := cluster.Revisions{Tasks: map[string]string{"b": sight.Tasks[1].Revision}, Marks: sight.Marks}
+		if diff := cmp.Diff(seen, written); diff != "" {
+			t.Errorf("revisions (-seen +returned):\n%s", diff)
+		}
+		if revision, err := n2.Do(t.Context(), cluster.Uncordon("n1")); revision != "" || err != nil {
+			t.Errorf("of a node of which nothing is wanted: %q, %v", revision, err)
+		}
+		if _, err := n2.Apply(t.Context(), change, plan.Revision); !errors.Is(err, cluster.ErrMovedOn) {
 			t.Errorf("applied again: %v", err)
 		}
 		w.leave(n1, n2, n3)
@@ -329,7 +341,7 @@ func TestPlanOfALoss(t *testing.T) {
 				t.Errorf("%s: %+v, %v", c.name, plan.Moves, err)
 			}
 		}
-		if err := n1.Apply(t.Context(), cluster.Change{Lose: []string{"n2"}}, revisionOf(t, n1)); !errors.Is(err, cluster.ErrChange) {
+		if _, err := n1.Apply(t.Context(), cluster.Change{Lose: []string{"n2"}}, revisionOf(t, n1)); !errors.Is(err, cluster.ErrChange) {
 			t.Errorf("a loss was applied: %v", err)
 		}
 		if _, err := n1.Plan(t.Context(), cluster.Change{Drain: []string{"x"}}); !errors.Is(err, cluster.ErrNoNode) {

@@ -76,6 +76,12 @@ func (c Change) String() string {
 	return strings.Join(parts, "; ")
 }
 
+// Revisions are those of the records of which a change consists.
+type Revisions struct {
+	Tasks map[string]string // by task
+	Marks map[string]string // by node; "" for one of which nothing was wanted, nor is
+}
+
 // Plan is what a change would do: where slots would be in the end. How they get there, budgets and
 // delays say.
 type Plan struct {

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"strconv"
 	"strings"
@@ -173,7 +174,7 @@ func (f *feed) put(sight cluster.Sight) {
 	case before == nil || text != nil:
 		f.push("change", text)
 		f.now = &moment{seq: f.last, sight: sight}
-	case !reflect.DeepEqual(before.sight.Tasks, sight.Tasks): // declarations are no part of the state
+	case !reflect.DeepEqual(before.sight.Tasks, sight.Tasks), !maps.Equal(before.sight.Marks, sight.Marks): // no parts of the state
 		f.now = &moment{seq: before.seq, sight: sight}
 	}
 	for _, e := range events {

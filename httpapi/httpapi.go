@@ -37,7 +37,7 @@ type Node interface {
 	Events(ctx context.Context) <-chan cluster.Event
 	Do(ctx context.Context, op cluster.Operation) (revision string, err error)
 	Plan(ctx context.Context, change cluster.Change) (cluster.Plan, error)
-	Apply(ctx context.Context, change cluster.Change, revision string) error
+	Apply(ctx context.Context, change cluster.Change, revision string) (cluster.Revisions, error)
 	Runs(ctx context.Context, task string) ([]cluster.RunInfo, error)
 	Decisions(ctx context.Context) (cluster.Decisions, error)
 	Past(ctx context.Context, decision int64) (cluster.Past, error)

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -68,11 +69,21 @@ func (n node) Plan(_ context.Context, c cluster.Change) (cluster.Plan, error) {
 	return cluster.Plan{Revision: fmt.Sprint(c.Drain)}, n.err
 }
 
-func (n node) Apply(_ context.Context, c cluster.Change, revision string) error {
+func (n node) Apply(_ context.Context, c cluster.Change, revision string) (cluster.Revisions, error) {
 	{
 		*n.did = append(*n.did, fmt.Sprint("apply ", c.Drain, " at ", revision))
 	}
-	return n.err
+	written := cluster.Revisions{Tasks: map[string]string{}, Marks: map[string]string{}}
+	for _, t := range c.Tasks {
+		written.Tasks[t.Name] = "8"
+	}
+	for _, t := range c.Delete {
+		written.Tasks[t] = "8"
+	}
+	for _, node := range slices.Concat(c.Cordon, c.Uncordon, c.Drain) {
+		written.Marks[node] = "8"
+	}
+	return written, n.err
 }
 
 // ask sends a request to the API of a node and returns the answer with its body.

@@ -53,26 +53,15 @@ func (a *API) serveMoves() {
 		}
 		writing, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
-		if err := a.node.Apply(writing, change, in.Body.Revision); err != nil {
+		written, err := a.node.Apply(writing, change, in.Body.Revision)
+		if err != nil {
 			return nil, err
 		}
 		a.options.Log.Info("asked for", "what", change.String(), "by", c.name, "from", c.from)
 		out := Accepted{Accepted: change.String(), Revision: in.Body.Revision}
 		if in.asked() {
-			a.settle(ctx, &out, in.Wait, goal{reached: func(*cluster.Sight) string { return a.planned(ctx, change, in.Body.Revision) }})
+			a.settle(ctx, &out, in.Wait, goal{reached: func(s *cluster.Sight) string { return seenChange(s, change, written) }})
 		}
 		return &body[Accepted]{out}, nil
 	})
-}
-
-// planned says whether a change is not yet seen: the cluster is as it was when it was planned.
-func (a *API) planned(ctx context.Context, _ cluster.Change, revision string) string {
-	plan, err := a.node.Plan(ctx, cluster.Change{})
-	switch {
-	case err != nil:
-		return err.Error()
-	case plan.Revision == revision:
-		return "the change is not seen yet"
-	}
-	return ""
 }

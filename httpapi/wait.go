@@ -3,6 +3,8 @@ package httpapi
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -88,17 +90,18 @@ func goalOf(op cluster.Operation, revision string, before *moment) goal {
 		}
 	case cluster.OpRunNow:
 		g.run = revision
+	case cluster.OpMoveNow:
+		lost := before.sight.State.Lost
+		g.reached = func(s *cluster.Sight) string { return buried(s, lost) }
 	case cluster.OpDelete:
+		g.reached = func(s *cluster.Sight) string { return deleted(s, op.Task) }
+	case cluster.OpCordon, cluster.OpUncordon, cluster.OpDrain, cluster.OpLabel:
 		g.reached = func(s *cluster.Sight) string {
-			for i := range s.Tasks {
-				if s.Tasks[i].Name == op.Task {
-					return "task " + op.Task + " is there still"
-				}
+			if todo := seenMark(s, op.Node, revision); todo != "" {
+				return todo
 			}
-			return ""
+			return marked(s, op.Kind, op.Node)
 		}
-	case cluster.OpCordon, cluster.OpUncordon, cluster.OpDrain:
-		g.reached = func(s *cluster.Sight) string { return marked(s, op) }
 	case cluster.OpScale, cluster.OpPause, cluster.OpResume, cluster.OpReset, cluster.OpDeclare, cluster.OpPatch:
 		g.reached = func(s *cluster.Sight) string { return seenTask(s, op.Task, revision) }
 	}
@@ -125,22 +128,93 @@ func renewed(s *cluster.Sight, tokens map[cluster.Slot]int64) string {
 	return ""
 }
 
-// marked says whether a node is not yet seen as it is wanted.
-func marked(s *cluster.Sight, op cluster.Operation) string {
-	for i := range s.State.Nodes {
-		n := &s.State.Nodes[i]
-		if n.Name == op.Node && (n.Cordoned != (op.Kind != cluster.OpUncordon) || (n.Drain != nil) != (op.Kind == cluster.OpDrain) && op.Kind != cluster.OpCordon) {
-			return fmt.Sprintf("%s of %s is not seen yet", op.Kind, op.Node)
+// buried says which of the members that were gone is waited for still.
+func buried(s *cluster.Sight, gone []cluster.NodeInfo) string {
+	for i := range s.State.Lost {
+		n := &s.State.Lost[i]
+		if slices.ContainsFunc(gone, func(g cluster.NodeInfo) bool { return g.Member == n.Member }) {
+			return n.Name + " is waited for still"
 		}
 	}
 	return ""
 }
 
+// deleted says whether a task is there still.
+func deleted(s *cluster.Sight, task string) string {
+	for i := range s.Tasks {
+		if s.Tasks[i].Name == task {
+			return "task " + task + " is there still"
+		}
+	}
+	return ""
+}
+
+// marked says whether a node is not seen as it is wanted. A mark that is written after one that was taken back has
+// low revisions again, so that these alone do not tell.
+func marked(s *cluster.Sight, kind cluster.OperationKind, node string) string {
+	for i := range s.State.Nodes {
+		n := &s.State.Nodes[i]
+		if n.Name != node {
+			continue
+		}
+		cordoned, drained := n.Cordoned, n.Drain != nil
+		if kind == cluster.OpCordon && !cordoned || kind == cluster.OpDrain && !drained || kind == cluster.OpUncordon && (cordoned || drained) {
+			return fmt.Sprintf("%s of %s is not seen yet", kind, node)
+		}
+	}
+	return ""
+}
+
+// seenMark says whether what is wanted of a node is not yet seen at a revision, "" for that of a mark that there is
+// not. One that has been taken back is gone.
+func seenMark(s *cluster.Sight, node, revision string) string {
+	have, marked := s.Marks[node]
+	if revision == "" || !marked && revision != "0" || marked && atLeast(have, revision) {
+		return ""
+	}
+	return "what is wanted of " + node + " is not seen as it was written"
+}
+
+// seenChange says what of a change is not yet seen: it was written at once, but is not read at once.
+func seenChange(s *cluster.Sight, change cluster.Change, written cluster.Revisions) string {
+	for _, task := range slices.Sorted(maps.Keys(written.Tasks)) {
+		todo := seenTask(s, task, written.Tasks[task])
+		if slices.Contains(change.Delete, task) {
+			todo = deleted(s, task)
+		}
+		if todo != "" {
+			return todo
+		}
+	}
+	for _, node := range slices.Sorted(maps.Keys(written.Marks)) {
+		if todo := seenMark(s, node, written.Marks[node]); todo != "" {
+			return todo
+		}
+	}
+	for _, node := range change.Cordon {
+		if todo := marked(s, cluster.OpCordon, node); todo != "" {
+			return todo
+		}
+	}
+	for _, node := range change.Drain {
+		if todo := marked(s, cluster.OpDrain, node); todo != "" {
+			return todo
+		}
+	}
+	return ""
+}
+
+// atLeast tells whether a revision is not before another one of the same record.
+func atLeast(have, want string) bool {
+	h, herr := strconv.ParseInt(have, 10, 64)
+	w, werr := strconv.ParseInt(want, 10, 64)
+	return herr == nil && werr == nil && h >= w
+}
+
 // seenTask says whether a task is not yet seen at a revision.
 func seenTask(s *cluster.Sight, task, revision string) string {
-	want, _ := strconv.ParseInt(revision, 10, 64)
 	for i := range s.Tasks {
-		if have, err := strconv.ParseInt(s.Tasks[i].Revision, 10, 64); s.Tasks[i].Name == task && err == nil && have >= want {
+		if s.Tasks[i].Name == task && atLeast(s.Tasks[i].Revision, revision) {
 			return ""
 		}
 	}

@@ -291,7 +291,7 @@ func (f *fleet) scale(slots int) {
 		var plan cluster.Plan
 		plan, err = node.Plan(context.Background(), cluster.Change{Scale: change})
 		if err == nil {
-			err = node.Apply(context.Background(), cluster.Change{Scale: change}, plan.Revision)
+			_, err = node.Apply(context.Background(), cluster.Change{Scale: change}, plan.Revision)
 		}
 		if err == nil {
 			return

@@ -12,22 +12,26 @@ import (
 )
 
 // Apply makes a change in one commit, provided that no leader has written since the epoch was at a
-// version, nor anybody any of what it changes. What cannot be done but only happens is refused.
-func (o Operator) Apply(ctx context.Context, s *view.Snapshot, c cluster.Change) error {
+// version, nor anybody any of what it changes, and returns the revisions that its records have then. What cannot
+// be done but only happens is refused.
+func (o Operator) Apply(ctx context.Context, s *view.Snapshot, c cluster.Change) (cluster.Revisions, error) {
 	if len(c.Lose) > 0 || len(c.Labels) > 0 {
-		return fmt.Errorf("%w: the loss of a node or other labels can only be asked about", cluster.ErrChange)
+		return cluster.Revisions{}, fmt.Errorf("%w: the loss of a node or other labels can only be asked about", cluster.ErrChange)
 	}
 	if err := c.Validate(); err != nil {
-		return fmt.Errorf("%w: %w", cluster.ErrChange, err)
+		return cluster.Revisions{}, fmt.Errorf("%w: %w", cluster.ErrChange, err)
 	}
-	b := batch{Operator: o.asking(c.By, c.From, c.String()), snapshot: s, ops: []coord.Op{coord.Check(o.Keys.Epoch(), s.Epoch.Version)}}
+	b := batch{
+		Operator: o.asking(c.By, c.From, c.String()), snapshot: s, ops: []coord.Op{coord.Check(o.Keys.Epoch(), s.Epoch.Version)},
+		written: cluster.Revisions{Tasks: map[string]string{}, Marks: map[string]string{}},
+	}
 	if err := b.add(ctx, c); err != nil || len(b.ops) == 1 {
-		return err
+		return b.written, err
 	}
 	for {
 		ops, err := b.withAudit(ctx, b.ops...)
 		if err != nil {
-			return err
+			return cluster.Revisions{}, err
 		}
 		_, err = o.Session.Commit(ctx, ops...)
 		failed, checked := coord.FailedCheck(err)
@@ -35,11 +39,11 @@ func (o Operator) Apply(ctx context.Context, s *view.Snapshot, c cluster.Change)
 		case checked && failed.Op.Key == o.Keys.Audit():
 			continue // somebody else has asked for something meanwhile
 		case checked:
-			return fmt.Errorf("%w: %w", cluster.ErrMovedOn, err)
-		case errors.Is(err, coord.ErrUnknown) && b.audited(ctx):
-			return nil
+			return cluster.Revisions{}, fmt.Errorf("%w: %w", cluster.ErrMovedOn, err)
+		case err == nil, errors.Is(err, coord.ErrUnknown) && b.audited(ctx):
+			return b.written, nil
 		}
-		return err
+		return cluster.Revisions{}, err
 	}
 }
 
@@ -48,6 +52,7 @@ type batch struct {
 	Operator
 	snapshot *view.Snapshot
 	ops      []coord.Op
+	written  cluster.Revisions // that there are after it
 }
 
 func (b *batch) add(ctx context.Context, c cluster.Change) error {
@@ -69,7 +74,7 @@ func (b *batch) add(ctx context.Context, c cluster.Change) error {
 		add(cluster.Delete(task))
 	}
 	for task, changes := range tasks {
-		op, _, err := editOp(ctx, b.Operator, b.Keys.Task(task), func(rec *schema.Task, exists bool, _ int64) (bool, error) {
+		op, version, err := editOp(ctx, b.Operator, b.Keys.Task(task), func(rec *schema.Task, exists bool, _ int64) (bool, error) {
 			exists = exists && !rec.Deleted
 			for _, change := range changes {
 				if err := applyToTask(rec, exists, change); err != nil {
@@ -82,6 +87,7 @@ func (b *batch) add(ctx context.Context, c cluster.Change) error {
 		if err := b.append(op, err); err != nil {
 			return err
 		}
+		b.written.Tasks[task] = revisionOf(version)
 	}
 	return b.addMarks(ctx, c)
 }
@@ -101,7 +107,7 @@ func (b *batch) addMarks(ctx context.Context, c cluster.Change) error {
 		if err := known(b.snapshot, node); err != nil {
 			return err
 		}
-		op, _, err := editOp(ctx, b.Operator, b.Keys.Mark(node), func(rec *schema.Mark, _ bool, _ int64) (keep bool, err error) {
+		op, version, err := editOp(ctx, b.Operator, b.Keys.Mark(node), func(rec *schema.Mark, _ bool, _ int64) (keep bool, err error) {
 			for _, change := range changes {
 				keep = b.mark(rec, change)
 			}
@@ -110,6 +116,7 @@ func (b *batch) addMarks(ctx context.Context, c cluster.Change) error {
 		if err := b.append(op, err); err != nil {
 			return err
 		}
+		b.written.Marks[node] = revisionOf(version)
 	}
 	return nil
 }

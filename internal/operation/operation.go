@@ -81,7 +81,7 @@ func edit[R any, P record[R]](ctx context.Context, o Operator, key string, chang
 }
 
 // editOp returns the write that brings a record up to date, the zero value if it is, and the version that it has
-// then.
+// then: after a deletion that which would follow, none if there was no record either.
 func editOp[R any, P record[R]](ctx context.Context, o Operator, key string, change change[P]) (op coord.Op, version int64, err error) {
 	stored, err := o.Session.Get(ctx, key)
 	exists := err == nil
@@ -100,7 +100,7 @@ func editOp[R any, P record[R]](ctx context.Context, o Operator, key string, cha
 	case err != nil:
 		return coord.Op{}, 0, err
 	case !exists && !keep:
-		return coord.Op{}, 0, nil
+		return coord.Op{}, none, nil
 	case !exists:
 		return coord.Create(key, schema.Encode(rec, 0)), 0, nil
 	case !keep:
@@ -112,7 +112,7 @@ func editOp[R any, P record[R]](ctx context.Context, o Operator, key string, cha
 }
 
 // Do notes a wish of an operator who sees the cluster as it is in the snapshot. It returns the revision that
-// the record has which says it; of a run, its id.
+// the record has which says it, "" if none has to; of a run, its id.
 func (o Operator) Do(ctx context.Context, s *view.Snapshot, op cluster.Operation) (revision string, err error) {
 	o = o.asking(op.By, op.From, op.String())
 	if op.Kind == cluster.OpRunNow {
@@ -122,7 +122,17 @@ func (o Operator) Do(ctx context.Context, s *view.Snapshot, op cluster.Operation
 	if err != nil {
 		return "", err
 	}
-	return strconv.FormatInt(version, 10), nil
+	return revisionOf(version), nil
+}
+
+// none is the version of a record that is not there and was not to be.
+const none = -1
+
+func revisionOf(version int64) string {
+	if version == none {
+		return ""
+	}
+	return strconv.FormatInt(version, 10)
 }
 
 func (o Operator) do(ctx context.Context, s *view.Snapshot, op cluster.Operation) (version int64, err error) {

@@ -277,7 +277,18 @@ func (s *Snapshot) addTasks(state *cluster.State, placed map[cluster.Slot]cluste
 	})
 }
 
-func revision(e Entry[schema.Task]) string { return strconv.FormatInt(e.Version, 10) }
+func revision[R any](e Entry[R]) string { return strconv.FormatInt(e.Version, 10) }
+
+// MarkRevisions returns the revisions of the marks that there are, by node.
+func (s *Snapshot) MarkRevisions() map[string]string {
+	list := map[string]string{}
+	for node, e := range s.Marks {
+		if e.Rec != nil {
+			list[node] = revision(e)
+		}
+	}
+	return list
+}
 
 func taskInfo(name string, spec cluster.TaskSpec) *cluster.TaskInfo {
 	return &cluster.TaskInfo{Name: name, WorkName: spec.WorkName, WorkerNum: spec.WorkerNum, Paused: spec.Paused, Runs: spec.Runs()}

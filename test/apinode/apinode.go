@@ -27,23 +27,27 @@ type Node struct {
 	Err     error // of whatever it is asked
 
 	mu      sync.Mutex
-	state   cluster.State
-	tasks   []cluster.TaskDetail
-	n       int64         // how often it was told something
+	sight   cluster.Sight // whose number is how often it was told something
 	changed chan struct{} // closed when it is again
 }
 
 // New returns a node that sees a cluster.
 func New(state cluster.State, tasks ...cluster.TaskDetail) *Node {
-	return &Node{ID: "n1", state: state, tasks: tasks, n: 1, changed: make(chan struct{})}
+	return Seeing(cluster.Sight{State: state, Tasks: tasks})
+}
+
+// Seeing returns a node that sees a cluster as it is in a sight.
+func Seeing(sight cluster.Sight) *Node {
+	sight.N = 1
+	return &Node{ID: "n1", sight: sight, changed: make(chan struct{})}
 }
 
 // Set changes what it sees.
 func (n *Node) Set(state cluster.State) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.state = state
-	n.n++
+	n.sight.State = state
+	n.sight.N++
 	close(n.changed)
 	n.changed = make(chan struct{})
 }
@@ -66,7 +70,7 @@ func (n *Node) Lease() cluster.Lease { return cluster.Lease{Holds: true, LeftMs:
 func (n *Node) Watch(ctx context.Context, seen int64) (cluster.Sight, error) {
 	for {
 		n.mu.Lock()
-		sight, changed := cluster.Sight{N: n.n, State: n.state, Tasks: n.tasks}, n.changed
+		sight, changed := n.sight, n.changed
 		n.mu.Unlock()
 		switch {
 		case n.Err != nil:

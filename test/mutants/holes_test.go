@@ -434,6 +434,11 @@ var mutants = []mutant{
 		in("httpapi", "TestLogin"),
 	},
 	{
+		"management", "a change of two tasks has settled when one of them is seen",
+		one("httpapi/wait.go", "		todo := seenTask(s, task, written.Tasks[task])\n", "		return seenTask(s, task, written.Tasks[task])\n		todo := \"\"\n"),
+		in("httpapi", "TestWaitsUntilItIsSeen"),
+	},
+	{
 		"scale", "a leader does not look at its own documents when their members go",
 		one("internal/view/read.go", "v.goneOwn(b.rest)\n", "v.goneOwn(nil)\n"),
 		in("internal/view", "TestOwnDocumentsAreReadLater"),

@@ -21,6 +21,8 @@ var (
 	// ErrMovedOn: the cluster, or a record of it, is not any more as it was when the change was planned. Look and
 	// plan again.
 	ErrMovedOn = errors.New("the cluster has moved on since it was planned")
+	// ErrTooLarge: one commit does not take that much. Nothing was written; ask for less at once.
+	ErrTooLarge = errors.New("too large for one commit")
 	// ErrExists: it was to be created, and is there already.
 	ErrExists = errors.New("it exists already")
 )

@@ -180,6 +180,7 @@ func TestOperations(t *testing.T) {
 		{"no such node", "nodes/n1/cordon", ``, cluster.ErrNoNode, 404, `no such node`},
 		{"no such worker", "workers/a/7/restart", ``, cluster.ErrNoSlot, 404, `no node has such a slot`},
 		{"impossible", "tasks/a/pause", ``, cluster.ErrChange, 422, `change refused`},
+		{"too large", "plan/apply", `{"revision": "", "change": {}}`, fmt.Errorf("%w: 120 operations", cluster.ErrTooLarge), 413, `too large for one commit: 120 operations`},
 		{"too late", "plan/apply", `{"revision": "", "change": {}}`, cluster.ErrMovedOn, 412, `the cluster has moved on since it was planned`},
 		{"not connected", "tasks/a/pause", ``, cluster.ErrNotMember, 503, `this node is not a member of the cluster at this moment`},
 		{"anything else", "tasks/a/pause", ``, errors.New("odd"), 503, `odd`},

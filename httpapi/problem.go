@@ -38,6 +38,7 @@ var problems = []struct {
 	{cluster.ErrNoDecision, http.StatusNotFound, "no such decision"},
 	{cluster.ErrChange, http.StatusUnprocessableEntity, "refused"},
 	{cluster.ErrExists, http.StatusConflict, "it exists already"},
+	{cluster.ErrTooLarge, http.StatusRequestEntityTooLarge, "too large"},
 	{cluster.ErrMovedOn, http.StatusPreconditionFailed, "the cluster has moved on"},
 	{errPeer, http.StatusBadGateway, "the other node cannot be asked"},
 	{cluster.ErrNotMember, http.StatusServiceUnavailable, "not connected"},

@@ -2,12 +2,15 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -326,7 +329,81 @@ func (s *shell) apply() *cobra.Command {
 		if err := w.confirm("apply that"); err != nil {
 			return err
 		}
-		return w.do(c.Context(), httpapi.Wish{Path: "/api/v1/plan/apply", Body: map[string]any{"revision": plan.Revision, "change": change}}, nil)
+		accepted, err := w.makeChange(c.Context(), client, change, plan.Revision)
+		if err != nil {
+			return advise(err)
+		}
+		return w.tell(&accepted)
 	}
 	return c
+}
+
+// makeChange makes a change that was planned at a revision, in parts if one commit does not take it all. What is
+// left is planned anew after each of them, for the leader acts on it by then.
+func (w *wish) makeChange(ctx context.Context, client *httpapi.Client, change cluster.Change, revision string) (all httpapi.Accepted, err error) {
+	var said []string
+	for i, part := range parts(change) {
+		for try := 1; ; try++ {
+			if i > 0 {
+				plan, _, err := client.Plan(ctx, part)
+				if err != nil {
+					return all, behind(said, err)
+				}
+				revision = plan.Revision
+			}
+			all, err = w.ask(ctx, client, httpapi.Wish{Path: "/api/v1/plan/apply", Body: map[string]any{"revision": revision, "change": part}})
+			if i == 0 || !errors.Is(err, httpapi.ErrConflict) || try == tries {
+				break
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(pause):
+			}
+		}
+		if err != nil {
+			return all, behind(said, err)
+		}
+		said = append(said, all.Accepted)
+	}
+	all.Accepted = strings.Join(said, "; ")
+	return all, nil
+}
+
+// behind adds to an error what has been done before it.
+func behind(said []string, err error) error {
+	if len(said) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w\nBefore that there was: %s", err, strings.Join(said, "; "))
+}
+
+// What one commit takes of a change, with what goes with it, and how often, and after which pause, a later part is
+// planned anew.
+const (
+	partRecords = 90
+	partBytes   = 200 << 10
+	tries       = 50
+	pause       = 100 * time.Millisecond
+)
+
+// parts divides what a file changes into what fits in a commit.
+func parts(change cluster.Change) (list []cluster.Change) {
+	var part cluster.Change
+	records, size := 0, 0
+	room := func(more int) {
+		if records == partRecords || records > 0 && size+more > partBytes {
+			list, part, records, size = append(list, part), cluster.Change{}, 0, 0
+		}
+		records, size = records+1, size+more
+	}
+	for _, spec := range change.Tasks {
+		text, _ := json.Marshal(spec) // what was read is written
+		room(len(text))
+		part.Tasks = append(part.Tasks, spec)
+	}
+	for _, task := range change.Delete {
+		room(len(task))
+		part.Delete = append(part.Delete, task)
+	}
+	return append(list, part)
 }

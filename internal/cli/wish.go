@@ -61,16 +61,26 @@ func (w *wish) do(ctx context.Context, wish httpapi.Wish, change *cluster.Change
 		}
 		return w.print(w.Out, raw, func(b *bytes.Buffer) { showPlan(b, &plan, w.width()) }, movedNames(&plan))
 	}
+	accepted, err := w.ask(ctx, client, wish)
+	if err != nil {
+		return advise(err)
+	}
+	return w.tell(&accepted)
+}
+
+// ask asks a node for what is wished, and waits for as long as was said.
+func (w *wish) ask(ctx context.Context, client *httpapi.Client, wish httpapi.Wish) (httpapi.Accepted, error) {
 	if wish.Wait = w.wait; w.wait > 0 {
 		watching, stop := context.WithCancel(ctx)
 		defer stop()
 		ended := w.progress(watching, client)
 		defer func() { stop(); <-ended }()
 	}
-	accepted, err := client.Do(ctx, wish)
-	if err != nil {
-		return advise(err)
-	}
+	return client.Do(ctx, wish)
+}
+
+// tell writes the answer.
+func (w *wish) tell(accepted *httpapi.Accepted) error {
 	raw, err := json.Marshal(accepted)
 	if err != nil {
 		return err

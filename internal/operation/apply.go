@@ -40,6 +40,8 @@ func (o Operator) Apply(ctx context.Context, s *view.Snapshot, c cluster.Change)
 			continue // somebody else has asked for something meanwhile
 		case checked:
 			return cluster.Revisions{}, fmt.Errorf("%w: %w", cluster.ErrMovedOn, err)
+		case errors.Is(err, coord.ErrTooLarge):
+			return cluster.Revisions{}, fmt.Errorf("%w: %w; change fewer tasks and nodes at once", cluster.ErrTooLarge, err)
 		case err == nil, errors.Is(err, coord.ErrUnknown) && b.audited(ctx):
 			return b.written, nil
 		}

@@ -70,6 +70,8 @@ func edit[R any, P record[R]](ctx context.Context, o Operator, key string, chang
 		switch {
 		case err == nil:
 			return at, nil
+		case errors.Is(err, coord.ErrTooLarge):
+			return at, fmt.Errorf("%w: write %s: %w", cluster.ErrTooLarge, key, err)
 		case errors.Is(err, coord.ErrUnauthorized), errors.Is(err, coord.ErrSessionEnded), ctx.Err() != nil:
 			return at, fmt.Errorf("write %s: %w", key, err)
 		case !checked && !errors.Is(err, coord.ErrUnknown):

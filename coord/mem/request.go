@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"strings"
-	"time"
 
 	"gitee.com/ken.yang/xconsumer/coord"
 )
@@ -33,7 +32,7 @@ func (ss *session) Commit(ctx context.Context, ops ...coord.Op) ([]coord.Result,
 	case fate.Lost:
 		return nil, fail(c.sleep(fate.Back))
 	case fate.Late:
-		time.AfterFunc(fate.There, func() {
+		after(fate.There, func() {
 			_, _, _ = ss.apply(ops)
 		})
 		return nil, fail(c.sleep(fate.Back))

@@ -83,7 +83,7 @@ func (ss *session) fire(key string, kind watchKind) {
 			late = f(Notice{Session: ss.id, Key: key, Watch: id, At: ss.service.now()})
 		}
 		if late >= 0 {
-			time.AfterFunc(late, hint)
+			after(late, hint)
 		}
 	}
 }

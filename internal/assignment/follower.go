@@ -73,7 +73,7 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 		replies:  make(chan reply, 1),
 	}
 	// The zero status is what the join wrote, so that nothing has to be said yet.
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(resync) // set before it is waited for
 	defer timer.Stop()
 	anew := time.NewTicker(resync*9/10 + jitter.Of(resync/5, f.Self.GUID)) // not in step with the others
 	defer anew.Stop()

@@ -88,7 +88,7 @@ type leading struct {
 // run decides whenever something new was read, after each commit, and when it is time to. What happens while it does so
 // is taken together: a decision is followed by a rest as long as it took.
 func (l *leading) run(ctx context.Context) error {
-	next := time.NewTimer(0)
+	next := time.NewTimer(resync) // set before it is waited for
 	defer next.Stop()
 	l.began = l.Session.Now()
 	resynced := l.began

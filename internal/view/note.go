@@ -57,6 +57,8 @@ func (v *View) note(key string, r coord.Record, err error, at time.Duration) {
 	case v.keys.Done(guid):
 		p.Done = decode[schema.Done](anew(p.Done), key, r, err, at)
 	}
+	// Who joins has all keys at once, and documents are read first.
+	p.Bare = p.Bare || p.Doc.Absent && (key == v.keys.Status(guid) && !p.Status.Absent || key == v.keys.Member(guid) && !p.Member.Absent)
 	v.snap.Peers[guid] = &p
 }
 
@@ -88,7 +90,7 @@ func (v *View) noteAgenda(key string, r coord.Record, err error, at time.Duratio
 // forget drops members of whom nothing is left in the store.
 func (v *View) forget() {
 	for guid, p := range v.snap.Peers {
-		missed := v.leader && p.Doc.Rec != nil
+		missed := v.leader && (p.Doc.Rec != nil || p.Bare)
 		if p.Doc.Absent && p.Status.Absent && p.Member.Absent && !missed {
 			v.drop(guid)
 		}

@@ -48,6 +48,8 @@ type Peer struct {
 	// Done is read after the others, by leaders only: what the member says to have ended by the time
 	// of its status is in it.
 	Done Entry[schema.Done]
+	// Bare: it was seen without its document, which a hand has deleted. Nobody knows what that granted.
+	Bare bool
 }
 
 // Live tells whether the member's keys exist, as far as they were read, and it is not closed.
@@ -86,8 +88,8 @@ type View struct {
 type Option func(*View)
 
 // ForLeader makes a view that a leader decides by. It does not read the epoch, which the
-// leader's own commits tell; and it remembers a document that vanished until it is told to
-// forget it, since whatever that document granted may still run.
+// leader's own commits tell; and it remembers a document that vanished, or was missing from the first, until it is told
+// to forget it, since whatever that document granted may still run.
 func ForLeader() Option { return func(v *View) { v.leader = true } }
 
 // New returns an empty view; the first Refresh reads everything.

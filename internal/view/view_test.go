@@ -397,3 +397,42 @@ func TestWhatHasEndedIsRead(t *testing.T) {
 		})
 	}
 }
+
+// A leader that finds a member without its document does not know what that granted: it remembers the member when
+// the rest of it goes, too, until it is told to forget it. Who only looks does not.
+func TestMissingFromTheFirst(t *testing.T) {
+	for name, c := range map[string]struct {
+		options []view.Option
+		seen    bool // before its session ends
+		want    bool
+	}{
+		"a leader that saw it":        {[]view.Option{view.ForLeader()}, true, true},
+		"a leader that came too late": {[]view.Option{view.ForLeader()}, false, false},
+		"who looks":                   {nil, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				service := mem.New(mem.Config{})
+				a := join(t, service.Client(), "a")
+				if _, err := a.Commit(t.Context(), coord.Delete(keys.Status("a"), 0), coord.Delete(keys.Doc("a"), 0)); err != nil {
+					t.Fatal(err)
+				}
+				v := view.New("test", open(t, service.Client()), keys, c.options...)
+				defer v.Close()
+				if c.seen {
+					refresh(t, v)
+				}
+				if err := a.Close(); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Second)
+				if got := refresh(t, v).Peers["a"] != nil; got != c.want {
+					t.Errorf("it is remembered: %v; want %v", got, c.want)
+				}
+				if v.Forget("a"); v.Snapshot().Peers["a"] != nil {
+					t.Error("it is not forgotten")
+				}
+			})
+		})
+	}
+}

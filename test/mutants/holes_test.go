@@ -439,6 +439,11 @@ var mutants = []mutant{
 		in("httpapi", "TestWaitsUntilItIsSeen"),
 	},
 	{
+		"documents", "a leader forgets whom it found without a document as soon as the rest goes",
+		one("internal/view/note.go", "(p.Doc.Rec != nil || p.Bare)", "p.Doc.Rec != nil"),
+		in("internal/view", "TestMissingFromTheFirst"),
+	},
+	{
 		"scale", "a leader does not look at its own documents when their members go",
 		one("internal/view/read.go", "v.goneOwn(b.rest)\n", "v.goneOwn(nil)\n"),
 		in("internal/view", "TestOwnDocumentsAreReadLater"),

@@ -20,9 +20,9 @@ import (
 	"gitee.com/ken.yang/xconsumer/test/process"
 )
 
-// former is the program to come from: the last one of protocol 1 before metrics and traces. Put the tag of the last
-// release that speaks the protocol here when there is one.
-const former = "9323048"
+// former is the program to come from, by the subject of its last commit, which a rebase leaves as it is: the one before
+// metrics and traces. Name the tag of the last release that speaks the protocol instead when there is one.
+const former = "operation: tests read the one task that they have"
 
 const (
 	slots    = 9
@@ -34,18 +34,24 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// build builds the program as it was at a commit, "" for as it is.
-func build(t *testing.T, commit string) string {
+// build builds the program as it was at the commit with a subject, "" for as it is.
+func build(t *testing.T, subject string) string {
 	t.Helper()
 	bin, dir := filepath.Join(t.TempDir(), "xconsumer"), "../.."
-	do := func(dir, name string, args ...string) {
+	do := func(dir, name string, args ...string) string {
 		cmd := exec.Command(name, args...)
 		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); err != nil {
+		out, err := cmd.CombinedOutput()
+		if err != nil {
 			t.Fatalf("%s %v: %v: %s", name, args, err, out)
 		}
+		return strings.TrimSpace(string(out))
 	}
-	if commit != "" {
+	if subject != "" {
+		commit := do(dir, "git", "log", "-1", "--format=%H", "--grep", "^"+subject+"$")
+		if commit == "" {
+			t.Fatalf("the history has no commit %q: it has to be whole", subject)
+		}
 		dir = filepath.Join(t.TempDir(), "former")
 		do("../..", "git", "worktree", "add", "--detach", "--force", dir, commit)
 		t.Cleanup(func() { _ = exec.Command("git", "-C", "../..", "worktree", "remove", "--force", dir).Run() }) // it is in a folder that goes

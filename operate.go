@@ -13,7 +13,7 @@ import (
 
 // Do notes what an operator wants, in the store, and returns when it is there: leaders see to it as
 // budgets and delays allow. It returns the revision that the record has which says it: of a task, what
-// Operation.If takes. It may be called from any goroutine, on any node that is a member. The error matches
+// Operation.If takes; "" where nothing was wanted, nor is. It may be called from any goroutine, on any node that is a member. The error matches
 // those of package cluster or of package coord.
 func (n *Node) Do(ctx context.Context, op cluster.Operation) (revision string, err error) {
 	session := n.session()

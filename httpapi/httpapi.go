@@ -148,7 +148,7 @@ type body[T any] struct{ Body T }
 // Accepted is the answer to a wish that is in the store.
 type Accepted struct {
 	Accepted string `json:"accepted" doc:"The wish, in words."`
-	Revision string `json:"revision" doc:"Of the record that says it: of a task, what If-Match takes; of a run that was asked for, its id."`
+	Revision string `json:"revision" doc:"Of the record that says it: of a task, what If-Match takes; of a run that was asked for, its id; empty where nothing was wanted, nor is."`
 	Settled  *bool  `json:"settled,omitempty" doc:"With wait: whether everything that was touched runs where it should, and all that cannot has no place."`
 	// Waiting says what is not settled.
 	Waiting []string `json:"waiting,omitempty" doc:"With wait, if it is not settled: what there is still to do."`

@@ -1,0 +1,283 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+)
+
+// difference is how what a file declares differs from what the cluster has.
+type difference struct {
+	file     string
+	fresh    []cluster.TaskSpec
+	changed  []changed
+	missing  []string // tasks that the file does not have
+	override []string // tasks of which an operator has set something
+}
+
+type changed struct {
+	spec   cluster.TaskSpec
+	fields []string // as in `workerNum: 2 → 3`
+}
+
+// declared compares a file with the cluster.
+func (s *shell) declared(c *cobra.Command, client *httpapi.Client, file string) (*difference, error) {
+	name, specs, err := s.files(file)
+	if err != nil {
+		return nil, err
+	}
+	var now httpapi.Tasks
+	if _, err := client.Get(c.Context(), "/api/v1/tasks", nil, &now); err != nil {
+		return nil, advise(err)
+	}
+	d := &difference{file: name}
+	known := map[string]cluster.TaskDetail{}
+	for _, t := range now.Tasks {
+		known[t.Name] = t
+		if !slices.ContainsFunc(specs, func(s cluster.TaskSpec) bool { return s.Name == t.Name }) {
+			d.missing = append(d.missing, t.Name)
+		}
+	}
+	for _, spec := range specs {
+		old, there := known[spec.Name]
+		switch {
+		case !there:
+			d.fresh = append(d.fresh, spec)
+		case old.Declared != spec:
+			d.changed = append(d.changed, changed{spec, fieldsThatDiffer(old.Declared, spec)})
+		}
+		if there && old.Override != (cluster.Override{}) {
+			d.override = append(d.override, spec.Name)
+		}
+	}
+	return d, nil
+}
+
+// fieldsThatDiffer names the fields that are not the same in two declarations.
+func fieldsThatDiffer(before, after cluster.TaskSpec) (list []string) {
+	flat := func(spec cluster.TaskSpec) map[string]any {
+		fields := map[string]any{}
+		if text, err := json.Marshal(spec); err == nil {
+			_ = json.Unmarshal(text, &fields) // what was just written
+		}
+		return fields
+	}
+	old, new := flat(before), flat(after)
+	text := func(v any) string {
+		if v == nil {
+			return "none"
+		}
+		b, err := json.Marshal(v)
+		if err != nil {
+			return "?"
+		}
+		return string(b)
+	}
+	names := map[string]bool{}
+	for name := range old {
+		names[name] = true
+	}
+	for name := range new {
+		names[name] = true
+	}
+	for name := range names {
+		if !reflect.DeepEqual(old[name], new[name]) {
+			list = append(list, fmt.Sprintf("%s: %s → %s", name, text(old[name]), text(new[name])))
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// addTo adds to a change what makes the cluster like the file.
+func (d *difference) addTo(change *cluster.Change, prune bool) {
+	change.Tasks = append(change.Tasks, d.fresh...)
+	for _, c := range d.changed {
+		change.Tasks = append(change.Tasks, c.spec)
+	}
+	if prune {
+		change.Delete = append(change.Delete, d.missing...)
+	}
+}
+
+func (d *difference) empty(prune bool) bool {
+	return len(d.fresh)+len(d.changed) == 0 && (!prune || len(d.missing) == 0)
+}
+
+// show writes the difference.
+func (d *difference) show(s *shell, b *bytes.Buffer, prune bool) {
+	for _, spec := range d.fresh {
+		fmt.Fprintln(b, s.paint(s.Out, fmt.Sprintf("+ task %s: work %s, %d workers", spec.Name, spec.WorkName, spec.WorkerNum), green))
+	}
+	for _, c := range d.changed {
+		fmt.Fprintln(b, s.paint(s.Out, "~ task "+c.spec.Name, yellow))
+		for _, f := range c.fields {
+			fmt.Fprintln(b, "    "+f)
+		}
+	}
+	for _, name := range d.missing {
+		if prune {
+			fmt.Fprintln(b, s.paint(s.Out, "- task "+name, red))
+		} else {
+			fmt.Fprintln(b, s.paint(s.Out, "  task "+name+" is not in the file, and stays (--prune deletes it)", faint))
+		}
+	}
+	for _, name := range d.override {
+		fmt.Fprintln(b, s.paint(s.Out, "  task "+name+" has an override, which stays (xconsumer reset takes it back)", faint))
+	}
+	if d.empty(prune) {
+		fmt.Fprintf(b, "the cluster is as %s says\n", d.file)
+	}
+}
+
+func (s *shell) diff() *cobra.Command {
+	c := &cobra.Command{Use: "diff", Short: "Shows how what a file declares differs from the cluster", Args: args()}
+	f := s.server(c)
+	file := c.Flags().StringP("file", "f", "", "configuration file (default app.toml)")
+	prune := c.Flags().Bool("prune", false, "tasks that are not in it count, too")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		client, err := f.client()
+		if err != nil {
+			return err
+		}
+		d, err := s.declared(c, client, *file)
+		if err != nil {
+			return err
+		}
+		var b bytes.Buffer
+		d.show(s, &b, *prune)
+		_, err = b.WriteTo(s.Out)
+		return err
+	}
+	return c
+}
+
+func (s *shell) apply() *cobra.Command {
+	c := &cobra.Command{
+		Use: "apply", Short: "Makes the cluster's tasks what a file declares, after showing what that moves", Args: args(),
+		Example: `  xconsumer apply -f app.toml
+  xconsumer apply -f app.toml --prune --yes --wait`,
+	}
+	w := s.wish(c).planned(c).asks(c)
+	file := c.Flags().StringP("file", "f", "", "configuration file (default app.toml)")
+	prune := c.Flags().Bool("prune", false, "deletes tasks that are not in it")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		client, err := w.client()
+		if err != nil {
+			return err
+		}
+		d, err := s.declared(c, client, *file)
+		if err != nil {
+			return err
+		}
+		var change cluster.Change
+		d.addTo(&change, *prune)
+		var b bytes.Buffer
+		d.show(s, &b, *prune)
+		if d.empty(*prune) {
+			_, err = b.WriteTo(s.Out)
+			return err
+		}
+		plan, _, err := client.Plan(c.Context(), change)
+		if err != nil {
+			return advise(err)
+		}
+		b.WriteByte('\n')
+		showPlan(&b, &plan, s.width())
+		if w.format == "table" || w.dryRun {
+			if _, err := b.WriteTo(s.Out); err != nil || w.dryRun {
+				return err
+			}
+		}
+		if err := w.confirm("apply that"); err != nil {
+			return err
+		}
+		accepted, err := w.makeChange(c.Context(), client, change, plan.Revision)
+		if err != nil {
+			return advise(err)
+		}
+		return w.tell(&accepted)
+	}
+	return c
+}
+
+// makeChange makes a change that was planned at a revision, in parts if one commit does not take it all. What is
+// left is planned anew after each of them, for the leader acts on it by then.
+func (w *wish) makeChange(ctx context.Context, client *httpapi.Client, change cluster.Change, revision string) (all httpapi.Accepted, err error) {
+	var said []string
+	for i, part := range parts(change) {
+		for try := 1; ; try++ {
+			if i > 0 {
+				plan, _, err := client.Plan(ctx, part)
+				if err != nil {
+					return all, behind(said, err)
+				}
+				revision = plan.Revision
+			}
+			all, err = w.ask(ctx, client, httpapi.Wish{Path: "/api/v1/plan/apply", Body: map[string]any{"revision": revision, "change": part}})
+			if i == 0 || !errors.Is(err, httpapi.ErrConflict) || try == tries {
+				break
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(pause):
+			}
+		}
+		if err != nil {
+			return all, behind(said, err)
+		}
+		said = append(said, all.Accepted)
+	}
+	all.Accepted = strings.Join(said, "; ")
+	return all, nil
+}
+
+// behind adds to an error what has been done before it.
+func behind(said []string, err error) error {
+	if len(said) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w\nBefore that there was: %s", err, strings.Join(said, "; "))
+}
+
+// What one commit takes of a change, with what goes with it, and how often, and after which pause, a later part is
+// planned anew.
+const (
+	partRecords = 90
+	partBytes   = 200 << 10
+	tries       = 50
+	pause       = 100 * time.Millisecond
+)
+
+// parts divides what a file changes into what fits in a commit.
+func parts(change cluster.Change) (list []cluster.Change) {
+	var part cluster.Change
+	records, size := 0, 0
+	room := func(more int) {
+		if records == partRecords || records > 0 && size+more > partBytes {
+			list, part, records, size = append(list, part), cluster.Change{}, 0, 0
+		}
+		records, size = records+1, size+more
+	}
+	for _, spec := range change.Tasks {
+		text, _ := json.Marshal(spec) // what was read is written
+		room(len(text))
+		part.Tasks = append(part.Tasks, spec)
+	}
+	for _, task := range change.Delete {
+		room(len(task))
+		part.Delete = append(part.Delete, task)
+	}
+	return append(list, part)
+}

@@ -51,6 +51,8 @@ type AuditLine struct {
 	By   string    `json:"by"`
 	From string    `json:"from,omitempty"` // where they asked from
 	What string    `json:"what"`
+
+	Unknown Unknown `json:"-"`
 }
 
 // Decisions are the last decisions and what people asked for, each oldest first.

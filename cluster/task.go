@@ -65,12 +65,16 @@ type TaskSpec struct {
 	MaxAttempts int      `json:"maxAttempts,omitempty"` // executions of a worker in a run until it has failed; 0: DefaultMaxAttempts
 	Timeout     Duration `json:"timeout,omitempty"`     // of one execution in a run; 0: none
 	KeepRuns    int      `json:"keepRuns,omitempty"`    // of runs that are over; 0: DefaultKeepRuns
+
+	Unknown Unknown `json:"-"`
 }
 
 // Override is what an operator set of a task at run time; it stays in force over the declaration until it is reset.
 type Override struct {
 	WorkerNum *int  `json:"workerNum,omitempty"`
 	Paused    *bool `json:"paused,omitempty"`
+
+	Unknown Unknown `json:"-"`
 }
 
 // Mode says whether a task's workers run for ever or to their end.

@@ -304,7 +304,7 @@ func (d *decider) release(guid string, doc *schema.Doc, asked []schema.Held, ver
 				at++
 			}
 			if at == len(list) {
-				list = append(list, schema.Held{Task: h.Task, Token: h.Token, Version: version, Why: &a.why})
+				list = append(list, schema.Held{Task: h.Task, Token: h.Token, Version: version, Why: &a.why, Unknown: h.Unknown})
 				asks = append(asks, a)
 			}
 			list[at].Slots = append(list[at].Slots, index)

@@ -186,7 +186,7 @@ func (d *decider) unusableDoc(guid string, p *view.Peer) fate {
 func releasing(list []schema.Held, version int64) []schema.Held {
 	out := make([]schema.Held, len(list))
 	for i, h := range list {
-		out[i] = schema.Held{Task: h.Task, Slots: h.Slots, Token: h.Token, Version: version}
+		out[i] = schema.Held{Task: h.Task, Slots: h.Slots, Token: h.Token, Version: version, Unknown: h.Unknown}
 	}
 	return out
 }

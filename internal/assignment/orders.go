@@ -15,13 +15,17 @@ func (d *decider) obey() {
 	}
 	term := d.Snapshot.Epoch.Rec.Term
 	d.out.StepDown = e.Rec.StepDown == term
-	next := &schema.Orders{MoveNow: slices.DeleteFunc(slices.Clone(e.Rec.MoveNow), func(guid string) bool { return d.Snapshot.Peers[guid] == nil })}
-	if e.Rec.StepDown >= term {
-		next.StepDown = e.Rec.StepDown
+	rest := *e.Rec // with what later versions know
+	next := &rest
+	next.Restart, next.RunNow, next.Move = nil, nil, nil
+	next.MoveNow = slices.DeleteFunc(slices.Clone(e.Rec.MoveNow), func(guid string) bool { return d.Snapshot.Peers[guid] == nil })
+	if e.Rec.StepDown < term {
+		next.StepDown = 0
 	}
 	for _, h := range e.Rec.Restart {
 		if left := d.granted(h); len(left) > 0 {
-			next.Restart = append(next.Restart, schema.Held{Task: h.Task, Slots: left, Token: h.Token})
+			h.Slots = left
+			next.Restart = append(next.Restart, h)
 		}
 	}
 	for _, o := range e.Rec.RunNow {

@@ -67,6 +67,9 @@ func (d *decider) suspect() {
 	d.try()
 	if d.changed {
 		d.out.Suspects = record(d.against)
+		if rec := d.Snapshot.Suspects.Rec; rec != nil {
+			d.out.Suspects.Unknown = rec.Unknown
+		}
 	}
 }
 
@@ -230,7 +233,7 @@ func record(against map[cluster.Slot]schema.Suspect) *schema.Suspects {
 		s := against[slot]
 		s.Task, s.Slots = slot.Task, cluster.Indexes{slot.Index}
 		same := slices.IndexFunc(rec.Slots, func(o schema.Suspect) bool {
-			return o.Task == s.Task && o.Declared == s.Declared && slices.Equal(o.TookDown, s.TookDown)
+			return o.Task == s.Task && o.Declared == s.Declared && o.Unknown == s.Unknown && slices.Equal(o.TookDown, s.TookDown)
 		})
 		if same >= 0 {
 			rec.Slots[same].Slots = append(rec.Slots[same].Slots, slot.Index)

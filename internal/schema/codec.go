@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
 
+	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 )
 
@@ -20,10 +22,11 @@ var (
 	ErrForeign = errors.New("record was written by hand")
 )
 
-// header is the start of every record. It also keeps what the record was decoded from.
+// header is the start of every record.
 type header struct {
-	V   int `json:"v"`
-	raw []byte
+	V       int             `json:"v"`
+	Unknown cluster.Unknown `json:"-"`
+	raw     []byte          // as it was decoded or encoded last
 }
 
 func (h *header) base() *header { return h }
@@ -56,14 +59,20 @@ func Encode(r Record, next int64) []byte {
 		v.setVersion(next)
 	}
 	var b bytes.Buffer
-	encodeStruct(&b, reflect.ValueOf(r).Elem(), r.base().raw)
+	encodeStruct(&b, reflect.ValueOf(r).Elem(), "")
+	r.base().raw = b.Bytes()
 	return b.Bytes()
 }
+
+// Same reports whether a record was decoded from these very bytes, or encoded to them. A version alone does not
+// tell: it begins again at 0 when a key is deleted and made again.
+func Same(r Record, value []byte) bool { return bytes.Equal(r.base().raw, value) }
 
 // Decode reads a record. It returns an error that matches ErrCorrupt or ErrForeign and
 // names the key.
 func Decode(key string, from coord.Record, r Record) error {
-	if err := json.Unmarshal(from.Value, r); err != nil {
+	r.base().Unknown = ""
+	if err := unmarshal(from.Value, r); err != nil {
 		return fmt.Errorf("%s: %w: %w", key, ErrCorrupt, err)
 	}
 	if r.base().V < 1 {
@@ -81,13 +90,15 @@ func Decode(key string, from coord.Record, r Record) error {
 	return nil
 }
 
-// encodeStruct writes v's fields in their order, then those fields of the original that the
-// type does not know, sorted by name.
-func encodeStruct(b *bytes.Buffer, v reflect.Value, original []byte) {
-	var unknown map[string]json.RawMessage
-	if len(original) > 0 {
-		_ = json.Unmarshal(original, &unknown) // what is no object has nothing to keep
-	}
+// encodeStruct writes v's fields in their order, then those that the type does not know, sorted by name: what v keeps
+// of them, and what is given.
+func encodeStruct(b *bytes.Buffer, v reflect.Value, given cluster.Unknown) {
+	unknown := given.Fields()
+	eachUnknown(v, func(kept reflect.Value) {
+		for name, value := range cluster.Unknown(kept.String()).Fields() {
+			unknown[name] = value
+		}
+	})
 	first := true
 	member := func(name string, value []byte) {
 		if !first {
@@ -100,31 +111,43 @@ func encodeStruct(b *bytes.Buffer, v reflect.Value, original []byte) {
 	}
 	b.WriteByte('{')
 	eachField(v, func(name string, omit bool, field reflect.Value) {
-		was := unknown[name]
+		inner := cluster.Unknown(unknown[name])
 		delete(unknown, name)
-		if omit {
-			return
+		if !omit || inner != "" && isObject(field.Type()) {
+			member(name, encodeField(field, inner))
 		}
-		if field.Kind() == reflect.Pointer && field.Elem().Kind() == reflect.Struct {
-			field = field.Elem()
-		}
-		if _, own := reflect.TypeAssert[json.Marshaler](field); field.Kind() == reflect.Struct && !own {
-			var nested bytes.Buffer
-			encodeStruct(&nested, field, was)
-			member(name, nested.Bytes())
-			return
-		}
-		member(name, marshal(field.Interface()))
 	})
-	names := make([]string, 0, len(unknown))
-	for name := range unknown {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(unknown)) {
 		member(name, unknown[name])
 	}
 	b.WriteByte('}')
+}
+
+// encodeField writes the value of a field, objects with what their types do not know.
+func encodeField(field reflect.Value, unknown cluster.Unknown) []byte {
+	if field.Kind() == reflect.Pointer && field.Elem().Kind() == reflect.Struct {
+		field = field.Elem()
+	}
+	var b bytes.Buffer
+	switch t := field.Type(); {
+	case isObject(t):
+		encodeStruct(&b, field, unknown)
+		return b.Bytes()
+	case t.Kind() == reflect.Slice && isObject(t.Elem()):
+		if keeps := keeper(t); keeps == nil || !keeps(field) {
+			break // as nearly always: much faster
+		}
+		b.WriteByte('[')
+		for i := range field.Len() {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			encodeStruct(&b, field.Index(i), "")
+		}
+		b.WriteByte(']')
+		return b.Bytes()
+	}
+	return marshal(field.Interface())
 }
 
 // eachField calls f for every JSON field, those of embedded structs included.
@@ -137,7 +160,7 @@ func eachField(v reflect.Value, f func(name string, omit bool, field reflect.Val
 			continue
 		}
 		tag, ok := sf.Tag.Lookup("json")
-		if !ok || !sf.IsExported() {
+		if !ok || tag == "-" || !sf.IsExported() {
 			continue
 		}
 		name, options, _ := strings.Cut(tag, ",")

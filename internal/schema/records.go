@@ -98,7 +98,8 @@ type Held struct {
 	// release: a status that applied it and does not hold the slots ends it.
 	Version int64 `json:"version,omitempty"`
 	// Why is, in a document's releasing only, why the slots are asked back.
-	Why *cluster.Reason `json:"why,omitempty"`
+	Why     *cluster.Reason `json:"why,omitempty"`
+	Unknown cluster.Unknown `json:"-"`
 }
 
 // Doc is what the leader wants of a member. Only leaders write it, except that a member (or
@@ -169,6 +170,7 @@ type WorkerState struct {
 	Restarts int                 `json:"restarts,omitempty"`
 	InRow    int                 `json:"inRow,omitempty"` // failures since it last ran well
 	Error    string              `json:"error,omitempty"`
+	Unknown  cluster.Unknown     `json:"-"`
 }
 
 // Origin says which file a declaration came from and which ones were seen since, so that a
@@ -313,9 +315,10 @@ type Orders struct {
 
 // MoveOrder is a slot that is to go to a node. It is void when the slot was granted anew.
 type MoveOrder struct {
-	Slot  cluster.Slot `json:"slot"`
-	Token int64        `json:"token"` // of its grant when the order was given
-	To    string       `json:"to"`    // node name
+	Slot    cluster.Slot    `json:"slot"`
+	Token   int64           `json:"token"` // of its grant when the order was given
+	To      string          `json:"to"`    // node name
+	Unknown cluster.Unknown `json:"-"`
 }
 
 // Empty tells whether nothing is left to do.
@@ -356,7 +359,8 @@ type Suspect struct {
 	TookDown []string `json:"tookDown"`
 	// Declared is the version of the task's record at the last crash: a changed task is tried
 	// anew.
-	Declared int64 `json:"declared"`
+	Declared int64           `json:"declared"`
+	Unknown  cluster.Unknown `json:"-"`
 }
 
 func (s *Suspects) validate() error {
@@ -402,13 +406,14 @@ type Decision struct {
 
 // Move is one step of a decision for slots of one task.
 type Move struct {
-	Step  string          `json:"step"` // grant, release, free, bury, evict, rewrite, hold, fail, clear
-	Task  string          `json:"task,omitempty"`
-	Slots cluster.Indexes `json:"slots,omitempty"`
-	Node  string          `json:"node"`
-	To    string          `json:"to,omitempty"` // of a release: the node that is to have them
-	Token int64           `json:"token,omitempty"`
-	Why   cluster.Reason  `json:"why,omitzero"`
+	Step    string          `json:"step"` // grant, release, free, bury, evict, rewrite, hold, fail, clear
+	Task    string          `json:"task,omitempty"`
+	Slots   cluster.Indexes `json:"slots,omitempty"`
+	Node    string          `json:"node"`
+	To      string          `json:"to,omitempty"` // of a release: the node that is to have them
+	Token   int64           `json:"token,omitempty"`
+	Why     cluster.Reason  `json:"why,omitzero"`
+	Unknown cluster.Unknown `json:"-"`
 }
 
 // Encode writes the decision, leaving out moves until it is small enough.

@@ -42,12 +42,14 @@ type Run struct {
 	Done      cluster.Indexes `json:"done,omitempty"`
 	Failed    []Failure       `json:"failed,omitempty"`
 	Ended     time.Time       `json:"ended,omitzero"`
+	Unknown   cluster.Unknown `json:"-"`
 }
 
 // Failure is a set of slots that have failed in the same way.
 type Failure struct {
-	Slots cluster.Indexes `json:"slots"`
-	Error string          `json:"error"`
+	Slots   cluster.Indexes `json:"slots"`
+	Error   string          `json:"error"`
+	Unknown cluster.Unknown `json:"-"`
 }
 
 // Left counts the slots that are neither done nor failed.
@@ -120,7 +122,8 @@ type Outcome struct {
 	Slots cluster.Indexes `json:"slots"`
 	Token int64           `json:"token"`
 	// Error is why they have failed, "" if they are done.
-	Error string `json:"error,omitempty"`
+	Error   string          `json:"error,omitempty"`
+	Unknown cluster.Unknown `json:"-"`
 }
 
 // Lists tells whether a slot has ended under a token.
@@ -150,8 +153,9 @@ func (d *Done) Add(slot cluster.Slot, token int64, reason string) {
 
 // RunOrder is a run that an operator asks for.
 type RunOrder struct {
-	ID     string         `json:"id"`
-	Task   string         `json:"task"`
-	Params cluster.Params `json:"params,omitempty"`
-	By     string         `json:"by,omitempty"`
+	ID      string          `json:"id"`
+	Task    string          `json:"task"`
+	Params  cluster.Params  `json:"params,omitempty"`
+	By      string          `json:"by,omitempty"`
+	Unknown cluster.Unknown `json:"-"`
 }

@@ -22,7 +22,7 @@ func (v *View) note(key string, r coord.Record, err error, at time.Duration) {
 		v.snap.Suspects = decode[schema.Suspects](v.snap.Suspects, key, r, err, at)
 		return
 	case key == v.keys.Orders():
-		v.snap.Orders = decode[schema.Orders](anew(v.snap.Orders), key, r, err, at)
+		v.snap.Orders = decode[schema.Orders](v.snap.Orders, key, r, err, at)
 		return
 	case schema.Dir(key) == v.keys.Marks():
 		v.noteMark(key, r, err, at)
@@ -55,7 +55,7 @@ func (v *View) note(key string, r coord.Record, err error, at time.Duration) {
 	case v.keys.Member(guid):
 		p.Member = decode[schema.Member](p.Member, key, r, err, at)
 	case v.keys.Done(guid):
-		p.Done = decode[schema.Done](anew(p.Done), key, r, err, at)
+		p.Done = decode[schema.Done](p.Done, key, r, err, at)
 	}
 	// Who joins has all keys at once, and documents are read first.
 	p.Bare = p.Bare || p.Doc.Absent && (key == v.keys.Status(guid) && !p.Status.Absent || key == v.keys.Member(guid) && !p.Member.Absent)
@@ -66,7 +66,7 @@ func (v *View) note(key string, r coord.Record, err error, at time.Duration) {
 // one.
 func (v *View) noteMark(key string, r coord.Record, err error, at time.Duration) {
 	name := schema.Base(key)
-	e := decode[schema.Mark](anew(v.snap.Marks[name]), key, r, err, at)
+	e := decode[schema.Mark](v.snap.Marks[name], key, r, err, at)
 	if e.Absent {
 		v.hints.Unwatch(key)
 		delete(v.snap.Marks, name)
@@ -78,7 +78,7 @@ func (v *View) noteMark(key string, r coord.Record, err error, at time.Duration)
 // noteAgenda files an agenda. One that was deleted is forgotten, like a mark.
 func (v *View) noteAgenda(key string, r coord.Record, err error, at time.Duration) {
 	task := schema.Base(key)
-	e := decode[schema.Agenda](anew(v.snap.Agendas[task]), key, r, err, at)
+	e := decode[schema.Agenda](v.snap.Agendas[task], key, r, err, at)
 	if e.Absent {
 		v.hints.Unwatch(key)
 		delete(v.snap.Agendas, task)
@@ -168,21 +168,15 @@ type recordPtr[R any] interface {
 	schema.Record
 }
 
-// anew has an entry's record decoded again whatever its version: a key that is deleted when nothing is
-// left of it, and created again, has old versions with other content.
-func anew[R any](e Entry[R]) Entry[R] {
-	e.Version = -1
-	return e
-}
-
-// decode makes an entry of what was read; what cannot be used leaves the last good record.
+// decode makes an entry of what was read; what cannot be used leaves the last good record. What is as it was is told by
+// its bytes as well: a key that was deleted and made again, as a hand may do in one go, has old versions with other content.
 func decode[R any, P recordPtr[R]](old Entry[R], key string, r coord.Record, err error, at time.Duration) Entry[R] {
 	e := Entry[R]{Rec: old.Rec, RecAt: old.RecAt, Version: r.Version, Size: len(r.Value), Read: at}
 	if err != nil {
 		e.Absent, e.Version = true, 0
 		return e
 	}
-	if old.Good() && old.Version == r.Version {
+	if old.Good() && old.Version == r.Version && schema.Same(P(old.Rec), r.Value) {
 		old.Read = at
 		return old
 	}

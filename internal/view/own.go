@@ -85,5 +85,5 @@ func (v *View) same(key string, r coord.Record, err error) bool {
 		return false
 	}
 	p := v.snap.Peers[schema.Base(key)]
-	return p != nil && p.Doc.Good() && p.Doc.Version == r.Version
+	return p != nil && p.Doc.Good() && p.Doc.Version == r.Version && schema.Same(p.Doc.Rec, r.Value)
 }

@@ -21,9 +21,13 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
+	"gitee.com/ken.yang/xconsumer/test/etcdserver"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	etcdserver.Serve()
+	goleak.VerifyTestMain(m)
+}
 
 var keys = schema.NewKeys("test")
 

@@ -122,12 +122,12 @@ func TestCommitsGoWrong(t *testing.T) {
 					time.Sleep(time.Second)
 				}
 				n.late.Wait()
-				// What is left: meta, epoch, two tasks, the ring, and the document of the last to leave.
+				// What is left: meta, epoch, what was removed, two tasks, the ring, and the document of the last to leave.
 				h := w.hand()
 				if docs := h.children("/docs"); len(docs) != 1 {
 					t.Errorf("documents left: %v", docs)
 				}
-				if got := w.service.Keys() - len(h.children("/decisions")); got != 5 {
+				if got := w.service.Keys() - len(h.children("/decisions")); got != 6 {
 					t.Errorf("%d keys left besides the ring", got)
 				}
 				t.Logf("faults %v, starts %d", n.told, w.floor.started())

@@ -140,12 +140,12 @@ func TestAudit(t *testing.T) {
 		time.Sleep(time.Second)
 		op := cluster.Scale("a", 3)
 		op.By, op.From = "ada", "10.0.0.1"
-		w.do(n2, op)
-		w.do(n2, op) // which changes nothing
 		plan, err := n1.Plan(t.Context(), cluster.Change{Drain: []string{"n2"}})
 		if err != nil {
 			t.Fatal(err)
 		}
+		w.do(n2, op)
+		w.do(n2, op) // which changes nothing
 		time.Sleep(time.Second)
 		if _, err := n1.Apply(t.Context(), cluster.Change{Drain: []string{"n2"}}, plan.Revision); !errors.Is(err, cluster.ErrMovedOn) {
 			t.Errorf("%v", err)

@@ -96,7 +96,7 @@ type Sight struct {
 	N     int64        // rises whenever something is different
 	State State        //
 	Tasks []TaskDetail // by name
-	// Marks are the revisions of what is wanted of nodes, by node; none where nothing is.
+	// Marks are the revisions of what is wanted of nodes, by node; of those of which nothing was wanted for long there is none.
 	Marks map[string]string
 	// NextDecision is the number that the next decision will have.
 	NextDecision int64

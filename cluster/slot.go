@@ -52,6 +52,8 @@ type Grant struct {
 	Slot  Slot
 	Token int64 // fencing token: of two grants of a slot the later one has the higher token
 	Spec  TaskSpec
+	// Generation tells the tasks apart that were declared under one name, one after the deletion of the other.
+	Generation int64
 }
 
 // Indexes is a set of slot indexes of one task, sorted. Its text form is made of ranges,

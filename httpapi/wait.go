@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -204,11 +205,25 @@ func seenChange(s *cluster.Sight, change cluster.Change, written cluster.Revisio
 	return ""
 }
 
-// atLeast tells whether a revision is not before another one of the same record.
+// atLeast reports whether a revision is not before another one of the same name: "7" comes before "1.0", which is of
+// another task that was declared under the name later.
 func atLeast(have, want string) bool {
-	h, herr := strconv.ParseInt(have, 10, 64)
-	w, werr := strconv.ParseInt(want, 10, 64)
-	return herr == nil && werr == nil && h >= w
+	h, w := numbers(have), numbers(want)
+	return h != nil && w != nil && slices.Compare(h, w) >= 0
+}
+
+// numbers returns the two numbers of a revision, nil if it is none.
+func numbers(revision string) []int64 {
+	generation, version, found := strings.Cut(revision, ".")
+	if !found {
+		generation, version = "0", revision
+	}
+	g, gerr := strconv.ParseInt(generation, 10, 64)
+	v, verr := strconv.ParseInt(version, 10, 64)
+	if gerr != nil || verr != nil {
+		return nil
+	}
+	return []int64{g, v}
 }
 
 // seenTask says whether a task is not yet seen at a revision.

@@ -25,7 +25,8 @@ type Checkpoints struct {
 // Save notes how far a worker is. The error matches cluster.ErrCheckpoint if data are too large,
 // cluster.ErrReleased if the slot is not the worker's any more, cluster.ErrLeaseLost if the session has
 // ended, or one of package coord.
-func (c Checkpoints) Save(ctx context.Context, slot cluster.Slot, token int64, data []byte) error {
+func (c Checkpoints) Save(ctx context.Context, g cluster.Grant, data []byte) error {
+	slot, token := g.Slot, g.Token
 	if len(data) > cluster.MaxCheckpoint {
 		return fmt.Errorf("%w: %d bytes are more than %d", cluster.ErrCheckpoint, len(data), cluster.MaxCheckpoint)
 	}
@@ -39,7 +40,7 @@ func (c Checkpoints) Save(ctx context.Context, slot cluster.Slot, token int64, d
 		if err != nil {
 			return err
 		}
-		next := &schema.Checkpoint{Token: token, Data: data}
+		next := &schema.Checkpoint{Token: token, Generation: g.Generation, Data: data}
 		op := coord.Create(key, schema.Encode(next, 0))
 		switch {
 		case last != nil && last.Token > token:
@@ -82,10 +83,11 @@ func (c Checkpoints) holds(ctx context.Context, slot cluster.Slot, token int64) 
 	return coord.Check(key, r.Version), nil
 }
 
-// Last returns what was noted last of a slot, nil if nothing was.
-func (c Checkpoints) Last(ctx context.Context, slot cluster.Slot) ([]byte, error) {
-	rec, _, err := c.read(ctx, slot)
-	if rec == nil || err != nil {
+// Last returns what was noted last of a slot, nil if nothing was since its task was declared: what is left of one of
+// the same name that was deleted is of no use to it.
+func (c Checkpoints) Last(ctx context.Context, g cluster.Grant) ([]byte, error) {
+	rec, _, err := c.read(ctx, g.Slot)
+	if rec == nil || err != nil || rec.Generation != g.Generation {
 		return nil, err
 	}
 	return rec.Data, nil

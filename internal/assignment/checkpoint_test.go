@@ -45,26 +45,37 @@ func TestCheckpointIsFenced(t *testing.T) {
 		}
 		set(coord.CreateBound(keys.Status("M"), status(0, held("a 1-3 @5")...)))
 		c := assignment.Checkpoints{Session: s, Keys: keys, Member: "M"}
-		if err := c.Save(t.Context(), slot, 5, []byte("one")); err != nil {
+		if err := c.Save(t.Context(), cluster.Grant{Slot: slot, Token: 5}, []byte("one")); err != nil {
 			t.Fatal(err)
 		}
 		during = func() { set(coord.Set(keys.Status("M"), status(1, held("a 1 @5")...), 0)) }
-		if err := c.Save(t.Context(), slot, 5, []byte("two")); !errors.Is(err, cluster.ErrReleased) {
+		if err := c.Save(t.Context(), cluster.Grant{Slot: slot, Token: 5}, []byte("two")); !errors.Is(err, cluster.ErrReleased) {
 			t.Errorf("given back meanwhile: %v", err)
 		}
 		set(coord.Set(keys.Status("M"), status(2, held("a 2 @9")...), 1))
-		if err := c.Save(t.Context(), slot, 5, []byte("three")); !errors.Is(err, cluster.ErrReleased) {
+		if err := c.Save(t.Context(), cluster.Grant{Slot: slot, Token: 5}, []byte("three")); !errors.Is(err, cluster.ErrReleased) {
 			t.Errorf("under an older token: %v", err)
 		}
-		if data, err := c.Last(t.Context(), slot); string(data) != "one" || err != nil {
+		if data, err := c.Last(t.Context(), cluster.Grant{Slot: slot}); string(data) != "one" || err != nil {
 			t.Errorf("%s, %v", data, err)
 		}
 		// Something else in the status is no reason.
 		during = func() { set(coord.Set(keys.Status("M"), status(3, held("a 2 @9", "b 0 @7")...), 2)) }
-		if err := c.Save(t.Context(), slot, 9, []byte("four")); err != nil {
+		if err := c.Save(t.Context(), cluster.Grant{Slot: slot, Token: 9}, []byte("four")); err != nil {
 			t.Error(err)
 		}
-		if data, err := c.Last(t.Context(), slot); string(data) != "four" || err != nil {
+		if data, err := c.Last(t.Context(), cluster.Grant{Slot: slot}); string(data) != "four" || err != nil {
+			t.Errorf("%s, %v", data, err)
+		}
+		// A task of the same name that was declared after a deletion inherits nothing.
+		again := cluster.Grant{Slot: slot, Token: 9, Generation: 1}
+		if data, err := c.Last(t.Context(), again); data != nil || err != nil {
+			t.Errorf("of another task: %s, %v", data, err)
+		}
+		if err := c.Save(t.Context(), again, []byte("first")); err != nil {
+			t.Error(err)
+		}
+		if data, err := c.Last(t.Context(), again); string(data) != "first" || err != nil {
 			t.Errorf("%s, %v", data, err)
 		}
 	})

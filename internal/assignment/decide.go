@@ -82,6 +82,8 @@ type Decision struct {
 	Agendas  map[string]*schema.Agenda
 	Ran      []schema.Ran
 	DropRuns []RunKey
+	// Remove are records of which nothing is left to do; nothing else is in the commit then.
+	Remove Removal
 	// StepDown says that this leader was asked to step down.
 	StepDown bool
 	// Again is when to read these members again and decide anew; 0 for never.
@@ -120,6 +122,7 @@ func Decide(w World) Decision {
 	d.drop()
 	d.grant()
 	d.obey()
+	d.remove()
 	return d.out
 }
 

@@ -90,7 +90,7 @@ func Follow(l Local) Orders {
 			if l.Done.Lists(slot, h.Token) {
 				continue // it has run to its end
 			}
-			o.Start = append(o.Start, cluster.Grant{Slot: slot, Token: h.Token, Spec: *h.Spec})
+			o.Start = append(o.Start, cluster.Grant{Slot: slot, Token: h.Token, Spec: *h.Spec, Generation: h.Generation})
 			claims[slot] = schema.Claim{Token: h.Token, Since: l.WallNow}
 		}
 		slices.SortFunc(o.Start, func(a, b cluster.Grant) int { return a.Slot.Compare(b.Slot) })

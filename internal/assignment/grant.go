@@ -25,7 +25,7 @@ func (d *decider) grant() {
 	seated := d.seated()
 	free := make([][]schema.Held, len(d.nodes)) // by node, without tokens
 	for t, name := range d.tasks {
-		spec := d.specs[name]
+		spec, generation := d.specs[name], d.generation(name)
 		for i, n := range d.target.Target[t] {
 			if n == planner.Nobody || taken[t][i] {
 				continue
@@ -36,7 +36,7 @@ func (d *decider) grant() {
 			if last := len(free[n]) - 1; last >= 0 && free[n][last].Task == name {
 				free[n][last].Slots = append(free[n][last].Slots, i)
 			} else {
-				free[n] = append(free[n], schema.Held{Task: name, Slots: cluster.Indexes{i}, Spec: &spec})
+				free[n] = append(free[n], schema.Held{Task: name, Slots: cluster.Indexes{i}, Spec: &spec, Generation: generation})
 			}
 		}
 	}
@@ -48,6 +48,14 @@ func (d *decider) grant() {
 			d.grantTo(guid, free[n])
 		}
 	}
+}
+
+// generation returns that of a task, or of the task of a run.
+func (d *decider) generation(name string) int64 {
+	if rec := d.Snapshot.Declared(name).Rec; rec != nil {
+		return rec.Generation
+	}
+	return 0
 }
 
 // patience is how long a node that has been granted slots is left alone to claim them: its document must not change

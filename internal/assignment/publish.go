@@ -20,8 +20,13 @@ func (l *leading) act(ctx context.Context, d Decision) (acted bool, err error) {
 	switch {
 	case d.Evict != "":
 		err = l.evict(ctx, d.Evict)
-	case len(d.Docs) > 0 || d.Suspects != nil || d.Orders != nil || len(d.Agendas) > 0 || len(d.Marks) > 0:
-		err = l.write(ctx, d)
+	case d.writes():
+		var swept bool
+		if swept, err = l.sweep(ctx, d); !swept && err == nil {
+			err = l.write(ctx, d)
+		}
+	case !d.Remove.empty():
+		err = l.remove(ctx, d.Remove)
 	default:
 		return false, nil
 	}
@@ -102,11 +107,7 @@ func (l *leading) write(ctx context.Context, d Decision) error {
 	}
 	suspects, at := l.suspectsOps(snap, d.Suspects)
 	ops = append(ops, suspects...)
-	switch at := snap.Orders.Version; {
-	case d.Orders == nil:
-	case d.Orders.Empty():
-		ops = append(ops, coord.Delete(l.Keys.Orders(), at))
-	default:
+	if at := snap.Orders.Version; d.Orders != nil { // never deleted: operators write it by its version
 		ops = append(ops, coord.Set(l.Keys.Orders(), schema.Encode(d.Orders, at+1), at))
 	}
 	ops = append(ops, l.agendaOps(snap, d)...)

@@ -62,6 +62,7 @@ func (d *decider) agenda(name string, task view.Entry[schema.Task]) {
 		d.out.Unplaced[name] = cluster.Reason{Code: cluster.WhySchedule, Detail: err.Error()}
 	} else if !d.Unsettled {
 		a.end()
+		a.trim()
 		a.obey()
 		a.fire(timing)
 		a.dequeue()
@@ -187,16 +188,43 @@ func (a *agenda) end() {
 		a.Kept = append(a.Kept, r.ID)
 		a.changed = true
 		a.extra++
-		for len(a.Kept) > cmp.Or(a.spec.KeepRuns, cluster.DefaultKeepRuns) && len(a.out.DropRuns) < maxDrops {
-			a.forget(a.Kept[0])
-			a.Kept = a.Kept[1:]
-		}
 		step := "done"
 		if len(r.Failed) > 0 {
 			step = "failed"
 		}
 		a.move(schema.Move{Step: step, Task: cluster.RunTask(a.task, r.ID)})
 	}
+}
+
+// trim forgets the oldest runs that are over and too many. One of which a document still lists a slot is left for
+// later: its worker may note how far it is, and that goes with the run.
+func (a *agenda) trim() {
+	extra := len(a.Kept) - cmp.Or(a.spec.KeepRuns, cluster.DefaultKeepRuns)
+	if extra <= 0 {
+		return
+	}
+	kept := []string{}
+	for _, id := range a.Kept {
+		if extra > 0 && len(a.out.DropRuns) < maxDrops && !a.lists(cluster.RunTask(a.task, id)) {
+			a.forget(id)
+			a.changed = true
+			extra--
+			continue
+		}
+		kept = append(kept, id)
+	}
+	a.Kept = kept
+}
+
+// lists reports whether a document lists slots of a run.
+func (d *decider) lists(run string) bool {
+	of := func(h schema.Held) bool { return h.Task == run }
+	for _, p := range d.Snapshot.Peers {
+		if rec := p.Doc.Rec; rec != nil && (slices.ContainsFunc(rec.Slots, of) || slices.ContainsFunc(rec.Releasing, of)) {
+			return true
+		}
+	}
+	return false
 }
 
 // forget drops the record of a run that is over; if that ends in this very commit, it gets none.

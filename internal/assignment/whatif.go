@@ -280,13 +280,15 @@ func (e editor) override(task string, f func(*cluster.Override)) error {
 }
 
 func (e editor) mark(node string, mark schema.Mark) error {
-	if e.member(node) == "" && e.Marks[node].Rec == nil {
+	if e.member(node) == "" && !wanted(e.Mark(node)) {
 		return fmt.Errorf("%w: %q", cluster.ErrNoNode, node)
 	}
 	mark.Labels = e.Mark(node).Labels
 	e.Marks[node] = view.Entry[schema.Mark]{Rec: &mark, Version: e.Marks[node].Version}
 	return nil
 }
+
+func wanted(mark schema.Mark) bool { return mark.Wanted() }
 
 // member returns a live member of a name, "" if there is none.
 func (e editor) member(node string) string {

@@ -25,6 +25,10 @@ func (o Operator) Apply(ctx context.Context, s *view.Snapshot, c cluster.Change)
 		Operator: o.asking(c.By, c.From, c.String()), snapshot: s, ops: []coord.Op{coord.Check(o.Keys.Epoch(), s.Epoch.Version)},
 		written: cluster.Revisions{Tasks: map[string]string{}, Marks: map[string]string{}},
 	}
+	var err error
+	if b.removed, _, err = o.removed(ctx, o.Keys.Task("")); err != nil { // the epoch tells of later ones
+		return b.written, err
+	}
 	if err := b.add(ctx, c); err != nil || len(b.ops) == 1 {
 		return b.written, err
 	}
@@ -54,6 +58,7 @@ type batch struct {
 	Operator
 	snapshot *view.Snapshot
 	ops      []coord.Op
+	removed  *schema.Removed
 	written  cluster.Revisions // that there are after it
 }
 
@@ -76,7 +81,9 @@ func (b *batch) add(ctx context.Context, c cluster.Change) error {
 		add(cluster.Delete(task))
 	}
 	for task, changes := range tasks {
-		op, version, err := editOp(ctx, b.Operator, b.Keys.Task(task), func(rec *schema.Task, exists bool, _ int64) (bool, error) {
+		var next *schema.Task
+		op, version, err := editOp(ctx, b.Operator, b.Keys.Task(task), b.removed, func(rec *schema.Task, exists bool, _ int64) (bool, error) {
+			next = rec
 			exists = exists && !rec.Deleted
 			for _, change := range changes {
 				if err := applyToTask(rec, exists, change); err != nil {
@@ -89,7 +96,7 @@ func (b *batch) add(ctx context.Context, c cluster.Change) error {
 		if err := b.append(op, err); err != nil {
 			return err
 		}
-		b.written.Tasks[task] = revisionOf(version)
+		b.written.Tasks[task] = next.Revision(version)
 	}
 	return b.addMarks(ctx, c)
 }
@@ -109,7 +116,7 @@ func (b *batch) addMarks(ctx context.Context, c cluster.Change) error {
 		if err := known(b.snapshot, node); err != nil {
 			return err
 		}
-		op, version, err := editOp(ctx, b.Operator, b.Keys.Mark(node), func(rec *schema.Mark, _ bool, _ int64) (keep bool, err error) {
+		op, version, err := editOp(ctx, b.Operator, b.Keys.Mark(node), b.removed, func(rec *schema.Mark, _ bool, _ int64) (keep bool, err error) {
 			for _, change := range changes {
 				keep = b.mark(rec, change)
 			}

@@ -7,26 +7,33 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// maxSeen bounds how many former declarations a record remembers.
-const maxSeen = 32
-
 // Declare publishes what a node's file declares. A task that does not exist is created. A
 // declaration that was never seen before replaces the one in force; one that was seen before
 // changes nothing, so that a node which restarts with an old file reverts nothing. What an
-// operator overrode stays.
+// operator overrode stays. Of declarations that were replaced more than a thousand times since, and of those of tasks
+// that were deleted, it is not certain that they were seen: what seems so changes nothing either.
 //
 // It returns what was not applied, in words, and fails only if the session or ctx ended or the
 // service refused.
 func (o Operator) Declare(ctx context.Context, file string, tasks []cluster.TaskSpec, settings *schema.SettingsSpec) (unapplied []string, err error) {
 	for _, spec := range tasks {
 		note := ""
-		_, err := edit(ctx, o, o.Keys.Task(spec.Name), func(rec *schema.Task, _ bool, _ int64) (bool, error) {
+		_, err := edit(ctx, o, o.Keys.Task(spec.Name), func(rec *schema.Task, exists bool, _ int64) (bool, error) {
+			if !exists {
+				removed, _, err := o.removed(ctx, o.Keys.Task(spec.Name))
+				if err != nil {
+					return false, err
+				}
+				if note = ""; removed.Seen.MayHold(hash(spec)) {
+					note = wasDeleted
+					return false, nil
+				}
+			}
 			note = declareTask(rec, file, spec)
 			return true, nil
 		})
@@ -62,7 +69,12 @@ func unusable(note string, err error) (string, error) {
 	return note, err
 }
 
-const seenBefore = "the cluster has another declaration, and this one was in force before; use `xconsumer apply` to make it so again"
+// Why a declaration is not applied.
+const (
+	seenBefore = "the cluster has another declaration, and this one was in force before; use `xconsumer apply` to make it so again"
+	maybeSeen  = "the cluster has another declaration, and this one seems to have been in force before, too long ago to be certain; use `xconsumer apply` to put it in force"
+	wasDeleted = "the task was deleted; use `xconsumer apply` to declare it again"
+)
 
 // hash identifies a declaration by its JSON, so that a field which a later version adds, and
 // omits when it is empty, does not make every old declaration look new.
@@ -75,28 +87,29 @@ func hash(spec any) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-func remember(o schema.Origin, file, hash string) schema.Origin {
-	o.File = file
-	o.Seen = append(slices.Clone(o.Seen), hash)
-	if extra := len(o.Seen) - maxSeen; extra > 0 {
-		o.Seen = o.Seen[extra:]
+// news reports whether a declaration that is not in force was never seen, and why it is not applied if it was.
+func news(o schema.Origin, hash string) (bool, string) {
+	switch seen, certain := o.Saw(hash); {
+	case !seen:
+		return true, ""
+	case !certain:
+		return false, maybeSeen
 	}
-	return o
+	return false, seenBefore
 }
 
 // declareTask brings a task's record up to date, and notes what the file wants otherwise.
 func declareTask(rec *schema.Task, file string, spec cluster.TaskSpec) (note string) {
 	h := hash(spec)
-	if !slices.Contains(rec.Origin.Seen, h) {
-		rec.Spec, rec.Deleted = spec, false
-		rec.Origin = remember(rec.Origin, file, h)
-		return ""
-	}
+	fresh, why := news(rec.Origin, h)
 	switch {
+	case fresh:
+		rec.Declare(spec)
+		rec.Origin = rec.Origin.Remember(file, h)
 	case rec.Deleted:
-		return "the task was deleted; use `xconsumer apply` to declare it again"
+		return wasDeleted
 	case rec.Spec != spec:
-		return seenBefore
+		return why
 	case rec.Effective() != spec:
 		return "an operator's override stays in force until it is reset"
 	}
@@ -105,12 +118,13 @@ func declareTask(rec *schema.Task, file string, spec cluster.TaskSpec) (note str
 
 func declareSettings(rec *schema.Settings, file string, spec schema.SettingsSpec) (note string) {
 	h := hash(spec)
+	fresh, why := news(rec.Origin, h)
 	switch {
-	case !slices.Contains(rec.Origin.Seen, h):
+	case fresh:
 		rec.Spec = spec
-		rec.Origin = remember(rec.Origin, file, h)
+		rec.Origin = rec.Origin.Remember(file, h)
 	case rec.Spec != spec:
-		return seenBefore
+		return why
 	}
 	return ""
 }

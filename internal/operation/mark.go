@@ -11,7 +11,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// setMark changes what is wanted of a node. A mark of nothing is taken back.
+// setMark changes what is wanted of a node. One that wants nothing any longer stays, for a leader to remove.
 func (o Operator) setMark(ctx context.Context, s *view.Snapshot, node string, change func(*schema.Mark)) (version int64, err error) {
 	if err := known(s, node); err != nil {
 		return 0, err
@@ -19,7 +19,7 @@ func (o Operator) setMark(ctx context.Context, s *view.Snapshot, node string, ch
 	return edit(ctx, o, o.Keys.Mark(node), func(rec *schema.Mark, _ bool, _ int64) (bool, error) { return o.mark(rec, change), nil })
 }
 
-// mark changes a mark, and tells whether it is one.
+// mark changes a mark, and reports whether it wants anything.
 func (o Operator) mark(rec *schema.Mark, change func(*schema.Mark)) bool {
 	before := *rec
 	change(rec)
@@ -59,7 +59,7 @@ func (o Operator) label(ctx context.Context, s *view.Snapshot, op cluster.Operat
 
 // known refuses a node of which there is neither a member nor a mark.
 func known(s *view.Snapshot, node string) error {
-	if s.Marks[node].Rec != nil {
+	if mark := s.Mark(node); mark.Wanted() {
 		return nil
 	}
 	for _, p := range s.Peers {

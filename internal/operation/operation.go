@@ -9,6 +9,26 @@
 // read; refused ones, and those of which nobody knows the outcome, are decided anew from what is
 // read then.
 //
+// # Versions that begin again
+//
+// A version proves nothing about a key that was deleted and made again in between: it begins at 0 as before. So nobody
+// deletes a record that others write by its version. Orders, settings and the audit stay for ever; a wish that is taken
+// back, a task that is deleted, is written so. Only a leader removes what is of no use any longer: the record of a
+// deleted task of which nothing is left, the mark of a node that is not there and of which nothing is wanted. It does so
+// in a commit that also sets the record of what was removed ([schema.Removed]), and whoever writes a task or a mark
+// reads that one first and checks its version in the commit. Then no pair of writers goes wrong:
+//
+//   - Operator and operator: between the read of a record and the write nobody has removed it, or the check fails;
+//     and who does not remove makes its version rise, so that the write fails by that.
+//   - Operator and leader: a removal in between fails the check of the operator's write; a write in between has made the
+//     version rise, and the removal fails. The leader's other writes, a quarantine, are made at versions that it read under
+//     its epoch, within which it alone has removed anything.
+//   - Leader and leader: both set the epoch at the version that they read, so that of two that read the same one writes.
+//
+// A change that is applied in one commit checks the epoch, which every removal sets, instead. What one asks for of
+// a revision is bound to the task's generation as well, which is never used again. A hand that deletes such a record, or
+// an earlier version of this program, which deletes marks and orders, is not held to this.
+//
 // Promised when a function returns nil: the wish is in the store. Not promised: when it is fulfilled.
 package operation
 
@@ -40,8 +60,8 @@ type record[R any] interface {
 	schema.Record
 }
 
-// change makes a record what it should be. It is given the record as it is, with its version, or a zero one and
-// false if there is none; it returns false to have it deleted.
+// change makes a record what it should be. It is given the record as it is, with its version, or a new one and
+// false if there is none; it returns false if that need not be made.
 type change[P any] func(rec P, exists bool, version int64) (keep bool, err error)
 
 // edit brings one record up to date and returns the version that it has then. Where nobody knows the outcome of a
@@ -57,11 +77,15 @@ func edit[R any, P record[R]](ctx context.Context, o Operator, key string, chang
 				return version, nil
 			}
 		}
-		op, at, err := editOp[R](ctx, o, key, change)
+		removed, guard, err := o.removed(ctx, key)
+		if err != nil {
+			return 0, err
+		}
+		op, at, err := editOp[R](ctx, o, key, removed, change)
 		if err != nil || op.Key == "" {
 			return at, err
 		}
-		ops, err := o.withAudit(ctx, op)
+		ops, err := o.withAudit(ctx, append(guard, op)...)
 		if err != nil {
 			return at, err
 		}
@@ -82,9 +106,29 @@ func edit[R any, P record[R]](ctx context.Context, o Operator, key string, chang
 	}
 }
 
+// removed reads what was removed, and returns the operation that fails if a leader removes anything after that. Of
+// records that nobody removes it is not read.
+func (o Operator) removed(ctx context.Context, key string) (*schema.Removed, []coord.Op, error) {
+	rec := new(schema.Removed)
+	if dir := schema.Dir(key); dir != o.Keys.Tasks() && dir != o.Keys.Marks() {
+		return rec, nil, nil
+	}
+	stored, err := o.Session.Get(ctx, o.Keys.Removed())
+	switch {
+	case errors.Is(err, coord.ErrNotFound): // no check proves that: it is made
+		return rec, []coord.Op{coord.Create(o.Keys.Removed(), schema.Encode(rec, 0))}, nil
+	case err != nil:
+		return nil, nil, err
+	}
+	if err := schema.Decode(o.Keys.Removed(), stored, rec); err != nil {
+		return nil, nil, fmt.Errorf("%w; mend or delete it first", err)
+	}
+	return rec, []coord.Op{coord.Check(o.Keys.Removed(), stored.Version)}, nil
+}
+
 // editOp returns the write that brings a record up to date, the zero value if it is, and the version that it has
-// then: after a deletion that which would follow, none if there was no record either.
-func editOp[R any, P record[R]](ctx context.Context, o Operator, key string, change change[P]) (op coord.Op, version int64, err error) {
+// then: none if there is no record, nor has to be. What was removed was read before.
+func editOp[R any, P record[R]](ctx context.Context, o Operator, key string, removed *schema.Removed, change change[P]) (op coord.Op, version int64, err error) {
 	stored, err := o.Session.Get(ctx, key)
 	exists := err == nil
 	if err != nil && !errors.Is(err, coord.ErrNotFound) {
@@ -96,6 +140,9 @@ func editOp[R any, P record[R]](ctx context.Context, o Operator, key string, cha
 			return coord.Op{}, 0, fmt.Errorf("%w; mend or delete it first", err)
 		}
 	}
+	if task, ok := any(rec).(*schema.Task); ok && !exists {
+		task.Generation = removed.Generation
+	}
 	before := schema.Encode(rec, stored.Version)
 	keep, err := change(rec, exists, stored.Version)
 	switch {
@@ -105,8 +152,6 @@ func editOp[R any, P record[R]](ctx context.Context, o Operator, key string, cha
 		return coord.Op{}, none, nil
 	case !exists:
 		return coord.Create(key, schema.Encode(rec, 0)), 0, nil
-	case !keep:
-		return coord.Delete(key, stored.Version), stored.Version + 1, nil
 	case string(schema.Encode(rec, stored.Version)) == string(before):
 		return coord.Op{}, stored.Version, nil
 	}
@@ -117,8 +162,11 @@ func editOp[R any, P record[R]](ctx context.Context, o Operator, key string, cha
 // the record has which says it, "" if none has to; of a run, its id.
 func (o Operator) Do(ctx context.Context, s *view.Snapshot, op cluster.Operation) (revision string, err error) {
 	o = o.asking(op.By, op.From, op.String())
-	if op.Kind == cluster.OpRunNow {
+	switch op.Kind {
+	case cluster.OpRunNow:
 		return o.runNow(ctx, s, op)
+	case cluster.OpScale, cluster.OpPause, cluster.OpResume, cluster.OpReset, cluster.OpDeclare, cluster.OpPatch, cluster.OpDelete:
+		return o.changeTask(ctx, op)
 	}
 	version, err := o.do(ctx, s, op)
 	if err != nil {
@@ -139,8 +187,6 @@ func revisionOf(version int64) string {
 
 func (o Operator) do(ctx context.Context, s *view.Snapshot, op cluster.Operation) (version int64, err error) {
 	switch op.Kind {
-	case cluster.OpScale, cluster.OpPause, cluster.OpResume, cluster.OpReset, cluster.OpDeclare, cluster.OpPatch, cluster.OpDelete:
-		return o.changeTask(ctx, op)
 	case cluster.OpCordon:
 		return o.setMark(ctx, s, op.Node, cordon)
 	case cluster.OpUncordon:

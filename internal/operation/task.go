@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strconv"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/schedule"
@@ -13,20 +12,25 @@ import (
 )
 
 // changeTask writes the record of a task as an operation wants it, if it is at the revision that this is
-// bound to. It returns the version that it has then.
-func (o Operator) changeTask(ctx context.Context, op cluster.Operation) (version int64, err error) {
-	return edit(ctx, o, o.Keys.Task(op.Task), func(rec *schema.Task, exists bool, version int64) (bool, error) {
+// bound to. It returns the revision that it has then.
+func (o Operator) changeTask(ctx context.Context, op cluster.Operation) (revision string, err error) {
+	var written *schema.Task
+	version, err := edit(ctx, o, o.Keys.Task(op.Task), func(rec *schema.Task, exists bool, version int64) (bool, error) {
+		written = rec
 		exists = exists && !rec.Deleted
-		if err := matches(op, exists, version); err != nil {
+		if err := matches(op, exists, rec.Revision(version)); err != nil {
 			return false, err
 		}
 		return true, applyToTask(rec, exists, op)
 	})
+	if err != nil {
+		return "", err
+	}
+	return written.Revision(version), nil
 }
 
 // matches tells whether a record is at the revision that an operation is bound to.
-func matches(op cluster.Operation, exists bool, version int64) error {
-	now := strconv.FormatInt(version, 10)
+func matches(op cluster.Operation, exists bool, now string) error {
 	switch {
 	case op.If == "" || exists && op.If == now:
 		return nil
@@ -60,7 +64,7 @@ func applyToTask(rec *schema.Task, exists bool, op cluster.Operation) error {
 		if op.Spec == nil || op.Spec.Name != op.Task {
 			return fmt.Errorf("%w: name: must be %q, the task's", cluster.ErrChange, op.Task)
 		}
-		rec.Spec, rec.Deleted = *op.Spec, false
+		rec.Declare(*op.Spec)
 	case cluster.OpPatch:
 		if err := patch(&rec.Spec, op.Patch); err != nil {
 			return err
@@ -104,6 +108,7 @@ func patch(spec *cluster.TaskSpec, text json.RawMessage) error {
 	if err := d.Decode(&next); err != nil {
 		return refused(err)
 	}
+	next.Unknown = spec.Unknown
 	*spec = next
 	return nil
 }

@@ -78,12 +78,18 @@ func (k Keys) Mark(node string) string { return k.Marks() + "/" + node }
 // Orders is what operators want done once.
 func (k Keys) Orders() string { return k.root + "/orders" }
 
+// Removed is what is remembered of records that were removed.
+func (k Keys) Removed() string { return k.root + "/removed" }
+
 // Audit is what people asked for lately.
 func (k Keys) Audit() string { return k.root + "/audit" }
 
+// Checkpoints is the parent of the tasks and runs whose workers have noted how far they are.
+func (k Keys) Checkpoints() string { return k.root + "/checkpoints" }
+
 // Checkpoint is how far a slot's worker was.
 func (k Keys) Checkpoint(slot cluster.Slot) string {
-	return k.root + "/checkpoints/" + slot.Task + "/" + strconv.Itoa(slot.Index)
+	return k.Checkpoints() + "/" + slot.Task + "/" + strconv.Itoa(slot.Index)
 }
 
 // Agendas is the parent of the agendas.

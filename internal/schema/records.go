@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 	"time"
 
@@ -93,7 +94,9 @@ type Held struct {
 	Slots cluster.Indexes   `json:"slots"`
 	Token int64             `json:"token"`
 	Spec  *cluster.TaskSpec `json:"spec,omitempty"` // in a document's slots only
-	Since time.Time         `json:"since,omitzero"` // in a status only: when it was claimed
+	// Generation is, in a document's slots only, that of the task when they were granted.
+	Generation int64     `json:"generation,omitempty"`
+	Since      time.Time `json:"since,omitzero"` // in a status only: when it was claimed
 	// Version is, in a document's releasing only, the document's version that asked for the
 	// release: a status that applied it and does not hold the slots ends it.
 	Version int64 `json:"version,omitempty"`
@@ -173,13 +176,6 @@ type WorkerState struct {
 	Unknown  cluster.Unknown     `json:"-"`
 }
 
-// Origin says which file a declaration came from and which ones were seen since, so that a
-// node that starts with an old file changes nothing.
-type Origin struct {
-	File string   `json:"file,omitempty"`
-	Seen []string `json:"seen,omitempty"` // hashes of the declaration, oldest first
-}
-
 // Task is a task's declaration. A hand edit is legal input.
 type Task struct {
 	header
@@ -187,6 +183,25 @@ type Task struct {
 	Origin   Origin           `json:"origin,omitzero"`
 	Override cluster.Override `json:"override,omitzero"`
 	Deleted  bool             `json:"deleted,omitempty"`
+	// Generation counts the declarations after a deletion: each is of another task of the same name.
+	Generation int64 `json:"generation,omitempty"`
+}
+
+// Declare sets the declaration, of another task if this one was deleted.
+func (t *Task) Declare(spec cluster.TaskSpec) {
+	if t.Deleted {
+		t.Generation++
+	}
+	t.Spec, t.Deleted = spec, false
+}
+
+// Revision identifies what a task's record says at a version. Versions alone do not: they begin again at 0 with the
+// record of another task of the same name.
+func (t *Task) Revision(version int64) string {
+	if t.Generation == 0 {
+		return strconv.FormatInt(version, 10)
+	}
+	return fmt.Sprintf("%d.%d", t.Generation, version)
 }
 
 // Effective returns what is in force.
@@ -329,8 +344,9 @@ func (o *Orders) Empty() bool {
 // Checkpoint is what a worker noted of how far it is. Only the member that holds the slot writes it.
 type Checkpoint struct {
 	versioned
-	Token int64  `json:"token"` // of the worker's grant
-	Data  []byte `json:"data"`
+	Token      int64  `json:"token"`                // of the worker's grant
+	Generation int64  `json:"generation,omitempty"` // of the task: it says nothing to another one of that name
+	Data       []byte `json:"data"`
 }
 
 // PlanFault is the last input on which the planner failed. Nobody reads it but people; delete it when

@@ -21,6 +21,9 @@ func (v *View) note(key string, r coord.Record, err error, at time.Duration) {
 	case key == v.keys.Suspects():
 		v.snap.Suspects = decode[schema.Suspects](v.snap.Suspects, key, r, err, at)
 		return
+	case key == v.keys.Removed():
+		v.snap.Removed = decode[schema.Removed](v.snap.Removed, key, r, err, at)
+		return
 	case key == v.keys.Orders():
 		v.snap.Orders = decode[schema.Orders](v.snap.Orders, key, r, err, at)
 		return
@@ -37,6 +40,10 @@ func (v *View) note(key string, r coord.Record, err error, at time.Duration) {
 		if e.Good() && e.Rec.Spec.Name != name {
 			e.Err = errName(key, e.Rec.Spec.Name)
 			e.Rec, e.RecAt = old.Rec, old.RecAt
+		}
+		if e.Absent && (e.Rec == nil || e.Rec.Deleted) { // removed, as it was to be: the list tells when there is a new one
+			v.ForgetTask(name)
+			return
 		}
 		v.snap.Tasks[name] = e
 		return
@@ -62,14 +69,12 @@ func (v *View) note(key string, r coord.Record, err error, at time.Duration) {
 	v.snap.Peers[guid] = &p
 }
 
-// noteMark files a mark. One that was taken back is forgotten: the list tells when there is a new
-// one.
+// noteMark files a mark. One that was removed is forgotten: the list tells when there is a new one.
 func (v *View) noteMark(key string, r coord.Record, err error, at time.Duration) {
 	name := schema.Base(key)
 	e := decode[schema.Mark](v.snap.Marks[name], key, r, err, at)
 	if e.Absent {
-		v.hints.Unwatch(key)
-		delete(v.snap.Marks, name)
+		v.ForgetMark(name)
 		return
 	}
 	v.snap.Marks[name] = e
@@ -87,12 +92,20 @@ func (v *View) noteAgenda(key string, r coord.Record, err error, at time.Duratio
 	v.snap.Agendas[task] = e
 }
 
-// forget drops members of whom nothing is left in the store.
+// forget drops members and tasks of whom nothing is left in the store.
 func (v *View) forget() {
 	for guid, p := range v.snap.Peers {
 		missed := v.leader && (p.Doc.Rec != nil || p.Bare)
 		if p.Doc.Absent && p.Status.Absent && p.Member.Absent && !missed {
 			v.drop(guid)
+		}
+	}
+	if v.leader { // it removes tasks itself, and what a hand deleted stays in force
+		return
+	}
+	for name, e := range v.snap.Tasks {
+		if e.Absent && !v.snap.listed(name) {
+			v.ForgetTask(name)
 		}
 	}
 }
@@ -142,12 +155,25 @@ func (v *View) PutSuspects(rec *schema.Suspects, version int64) {
 	v.snap.Suspects = Entry[schema.Suspects]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
 }
 
-// PutOrders notes what the owner has committed itself; no orders are no record.
+// ForgetTask forgets a task whose record was removed.
+func (v *View) ForgetTask(name string) {
+	v.hints.Unwatch(v.keys.Task(name))
+	delete(v.snap.Tasks, name)
+}
+
+// ForgetMark forgets a mark that was removed.
+func (v *View) ForgetMark(node string) {
+	v.hints.Unwatch(v.keys.Mark(node))
+	delete(v.snap.Marks, node)
+}
+
+// PutRemoved notes what the owner has committed itself.
+func (v *View) PutRemoved(rec *schema.Removed, version int64) {
+	v.snap.Removed = Entry[schema.Removed]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
+}
+
+// PutOrders notes what the owner has committed itself.
 func (v *View) PutOrders(rec *schema.Orders, version int64) {
-	if rec.Empty() {
-		v.snap.Orders = Entry[schema.Orders]{Absent: true, Read: v.session.Now()}
-		return
-	}
 	v.snap.Orders = Entry[schema.Orders]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
 }
 

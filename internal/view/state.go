@@ -163,6 +163,7 @@ func (s *Snapshot) Errors(keys schema.Keys) []cluster.RecordError {
 	add(keys.Settings(), s.Settings.Err, s.Settings.Absent, s.Settings.Rec != nil)
 	add(keys.Suspects(), s.Suspects.Err, false, false)
 	add(keys.Orders(), s.Orders.Err, false, false)
+	add(keys.Removed(), s.Removed.Err, false, false)
 	for node, e := range s.Marks {
 		add(keys.Mark(node), e.Err, false, false)
 	}
@@ -227,7 +228,7 @@ func (s *Snapshot) addTasks(state *cluster.State, placed map[cluster.Slot]cluste
 	for name, e := range s.Tasks { // those without a run, too
 		if e.Rec != nil && !e.Rec.Deleted && e.Rec.Effective().Runs() {
 			tasks[name] = taskInfo(name, e.Rec.Effective())
-			tasks[name].Revision = revision(e)
+			tasks[name].Revision = taskRevision(e)
 			tasks[name].NextRun = s.nextRun(name, e.Rec.Effective())
 		}
 	}
@@ -237,7 +238,7 @@ func (s *Snapshot) addTasks(state *cluster.State, placed map[cluster.Slot]cluste
 		task := tasks[base]
 		if task == nil {
 			task = taskInfo(name, spec)
-			task.Revision = revision(s.Tasks[name])
+			task.Revision = taskRevision(s.Tasks[name])
 			tasks[base] = task
 		}
 		run := s.Run(name)
@@ -279,7 +280,28 @@ func (s *Snapshot) addTasks(state *cluster.State, placed map[cluster.Slot]cluste
 
 func revision[R any](e Entry[R]) string { return strconv.FormatInt(e.Version, 10) }
 
-// MarkRevisions returns the revisions of the marks that there are, by node.
+func taskRevision(e Entry[schema.Task]) string {
+	if e.Rec == nil {
+		return revision(e)
+	}
+	return e.Rec.Revision(e.Version)
+}
+
+// listed reports whether a document lists slots of a task, or of its runs.
+func (s *Snapshot) listed(task string) bool {
+	of := func(h schema.Held) bool {
+		base, _ := cluster.SplitRun(h.Task)
+		return base == task
+	}
+	for _, p := range s.Peers {
+		if rec := p.Doc.Rec; rec != nil && (slices.ContainsFunc(rec.Slots, of) || slices.ContainsFunc(rec.Releasing, of)) {
+			return true
+		}
+	}
+	return false
+}
+
+// MarkRevisions returns the revisions of the marks that there are, by node, those that want nothing included.
 func (s *Snapshot) MarkRevisions() map[string]string {
 	list := map[string]string{}
 	for node, e := range s.Marks {

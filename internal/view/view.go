@@ -65,7 +65,8 @@ type Snapshot struct {
 	Settings Entry[schema.Settings]
 	Suspects Entry[schema.Suspects]
 	Orders   Entry[schema.Orders]
-	Marks    map[string]Entry[schema.Mark] // by node name; none that was taken back
+	Removed  Entry[schema.Removed]         // read by leaders only
+	Marks    map[string]Entry[schema.Mark] // by node name; those that want nothing, too, until they are removed
 	Peers    map[string]*Peer              // by GUID; the values are replaced, not changed
 	Tasks    map[string]Entry[schema.Task]
 	Agendas  map[string]Entry[schema.Agenda] // by task; none that was deleted
@@ -105,7 +106,9 @@ func New(cluster string, session coord.Session, keys schema.Keys, options ...Opt
 		o(v)
 	}
 	first := []string{keys.Docs(), keys.Members(), keys.Tasks(), keys.Settings(), keys.Suspects(), keys.Marks(), keys.Orders(), keys.Agendas()}
-	if !v.leader {
+	if v.leader {
+		first = append(first, keys.Removed())
+	} else {
 		first = append(first, keys.Epoch())
 	}
 	for _, key := range first {

@@ -12,21 +12,22 @@ import (
 
 // Run is what a work is told of its slot. Its methods may be called from any goroutine.
 type Run struct {
-	Slot  cluster.Slot
-	Token int64
-	Log   *slog.Logger
-	spec  atomic.Pointer[cluster.TaskSpec]
-	valid func() bool
-	notes Checkpoints
-	stop  func() (at time.Time, asked bool)
+	Slot       cluster.Slot
+	Token      int64
+	Log        *slog.Logger
+	generation int64
+	spec       atomic.Pointer[cluster.TaskSpec]
+	valid      func() bool
+	notes      Checkpoints
+	stop       func() (at time.Time, asked bool)
 
 	stdout, stderr *output
 }
 
 // Checkpoints keeps what workers note of how far they are.
 type Checkpoints interface {
-	Save(ctx context.Context, slot cluster.Slot, token int64, data []byte) error
-	Last(ctx context.Context, slot cluster.Slot) ([]byte, error)
+	Save(ctx context.Context, g cluster.Grant, data []byte) error
+	Last(ctx context.Context, g cluster.Grant) ([]byte, error)
 }
 
 // Count returns how many workers the task has at present.
@@ -40,11 +41,17 @@ func (r *Run) Params() cluster.Params { return r.spec.Load().Params }
 
 // Checkpoint notes how far the worker is.
 func (r *Run) Checkpoint(ctx context.Context, data []byte) error {
-	return r.notes.Save(ctx, r.Slot, r.Token, data)
+	return r.notes.Save(ctx, r.grant(), data)
 }
 
 // LastCheckpoint returns what was noted last of the slot, by whomever; nil if nothing was.
-func (r *Run) LastCheckpoint(ctx context.Context) ([]byte, error) { return r.notes.Last(ctx, r.Slot) }
+func (r *Run) LastCheckpoint(ctx context.Context) ([]byte, error) {
+	return r.notes.Last(ctx, r.grant())
+}
+
+func (r *Run) grant() cluster.Grant {
+	return cluster.Grant{Slot: r.Slot, Token: r.Token, Generation: r.generation}
+}
 
 // StopBy tells by when the worker has to have stopped, once it was asked to. The time may be cut short.
 func (r *Run) StopBy() (at time.Time, asked bool) { return r.stop() }

@@ -111,13 +111,14 @@ func (p *Pool) Start(g cluster.Grant) {
 	}
 	node, tail := p.cfg.Log.With("slot", g.Slot.String(), "token", g.Token), p.cfg.Logs.open(g.Slot)
 	run := &Run{
-		Slot:   g.Slot,
-		Token:  g.Token,
-		Log:    tail.logger(node, g.Token),
-		valid:  p.cfg.Valid,
-		notes:  p.cfg.Notes,
-		stdout: tail.output(node, g.Token, cluster.FromStdout),
-		stderr: tail.output(node, g.Token, cluster.FromStderr),
+		generation: g.Generation,
+		Slot:       g.Slot,
+		Token:      g.Token,
+		Log:        tail.logger(node, g.Token),
+		valid:      p.cfg.Valid,
+		notes:      p.cfg.Notes,
+		stdout:     tail.output(node, g.Token, cluster.FromStdout),
+		stderr:     tail.output(node, g.Token, cluster.FromStderr),
 	}
 	run.spec.Store(&g.Spec)
 	name := cluster.WorkName(g.Spec.WorkName)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/go-zookeeper/zk"
@@ -59,6 +60,21 @@ func (ss *session) multi(ctx context.Context, ops []coord.Op) ([]coord.Result, e
 	return results, nil
 }
 
+// deep is how many parents a parent has at least that goes when it is empty. There may be one for every task and run, while
+// those above are few, and some of them order their children by how many they have had.
+const deep = 3
+
+// createParent creates a parent, one deep down as a container: the server deletes it some time after its last child has
+// gone.
+func (ss *session) createParent(parent string) error {
+	if above := strings.Count(strings.TrimPrefix(parent, ss.rooted("")), "/") - 1; above >= deep {
+		_, err := ss.conn.CreateContainer(parent, []byte("{}"), zk.FlagContainer, ss.store.acl)
+		return err
+	}
+	_, err := ss.conn.Create(parent, []byte("{}"), 0, ss.store.acl)
+	return err
+}
+
 // makeParents creates what is missing above p; made tells whether anything was.
 func (ss *session) makeParents(ctx context.Context, p string) (made bool, err error) {
 	parent := path.Dir(p)
@@ -66,7 +82,7 @@ func (ss *session) makeParents(ctx context.Context, p string) (made bool, err er
 		return false, nil
 	}
 	created, err := read(ctx, ss, "create", parent, func() (bool, error) {
-		_, err := ss.conn.Create(parent, []byte("{}"), 0, ss.store.acl)
+		err := ss.createParent(parent)
 		return err == nil, err
 	})
 	switch {

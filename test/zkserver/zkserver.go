@@ -29,7 +29,8 @@ const Tick = 200 * time.Millisecond
 type Ensemble struct{ *process.Group }
 
 // small is the Java of servers of which many run beside each other: they start fast and take little.
-var small = []string{"-Xms16m", "-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"}
+// Empty containers are looked for more often than once a minute, too.
+var small = []string{"-Xms16m", "-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dznode.container.checkIntervalMs=500"}
 
 // Start starts n servers and stops them when the test ends. More lines may be added to each
 // server's zoo.cfg.

@@ -171,6 +171,24 @@ func TestDeletedTasksLeaveNothing(t *testing.T) {
 	})
 }
 
+// The checkpoints of a run go with its record, those of the runs that are kept stay.
+func TestCheckpointsGoWithTheirRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, cluster.TaskSpec{Name: "job", WorkName: "job", WorkerNum: 3, Every: cluster.Duration(10 * time.Second), KeepRuns: 2})
+		n1 := w.start("n1", func(n *xconsumer.Node) {
+			n.Handle("job", func(ctx context.Context, wk *xconsumer.Worker) error { return wk.Checkpoint(ctx, []byte("x")) })
+		})
+		time.Sleep(10 * time.Minute)
+		if kept := w.hand().children("/checkpoints"); len(kept) != 2 {
+			t.Errorf("checkpoints of %d runs: %v", len(kept), kept)
+		}
+		if runs := w.runs(n1); len(runs) != 2 {
+			t.Errorf("%d runs are kept", len(runs))
+		}
+		w.leave(n1)
+	})
+}
+
 // A task that is declared again goes on as a new one: under another revision, with no checkpoint of the old one;
 // and a file that declared the old one does not bring it back.
 func TestDeclaredAgainIsAnotherTask(t *testing.T) {

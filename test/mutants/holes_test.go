@@ -444,6 +444,81 @@ var mutants = []mutant{
 		in("internal/view", "TestMissingFromTheFirst"),
 	},
 	{
+		"versions", "a record is taken for the one that is known by its version alone",
+		one("internal/view/note.go", "old.Version == r.Version && schema.Same(P(old.Rec), r.Value) {", "old.Version == r.Version {"),
+		in("internal/view", "TestRemadeRecordsAreSeen"),
+	},
+	{
+		"versions", "a leader deletes the orders when all are obeyed",
+		one("internal/assignment/publish.go", "		ops = append(ops, coord.Set(l.Keys.Orders(), schema.Encode(d.Orders, at+1), at))\n",
+			"		if ops = append(ops, coord.Set(l.Keys.Orders(), schema.Encode(d.Orders, at+1), at)); d.Orders.Empty() {\n			ops[len(ops)-1] = coord.Delete(l.Keys.Orders(), at)\n		}\n"),
+		in(".", "TestNoOrderIsLost"),
+	},
+	{
+		"versions", "what is not wanted of a node any longer is deleted",
+		one("internal/operation/operation.go", "	case string(schema.Encode(rec, stored.Version)) == string(before):\n",
+			"	case !keep:\n		return coord.Delete(key, stored.Version), stored.Version + 1, nil\n	case string(schema.Encode(rec, stored.Version)) == string(before):\n"),
+		in(".", "TestNoMarkIsLost"),
+	},
+	{
+		"versions", "an operator does not check that nothing was removed",
+		one("internal/operation/operation.go", "append(guard, op)...)", "append(guard[:0], op)...)"),
+		in("internal/operation", "TestWriteOfARemovedTask"),
+	},
+	{
+		"versions", "a leader removes records and does not say so",
+		[]change{
+			{"internal/assignment/remove.go", "		ops = append(ops, coord.Create(l.Keys.Removed(), schema.Encode(r.Record, 0)))\n", ""},
+			{"internal/assignment/remove.go", "		ops = append(ops, coord.Set(l.Keys.Removed(), schema.Encode(r.Record, version), old.Version))\n", ""},
+		},
+		in(".", "TestDeclaredAgainIsAnotherTask"),
+	},
+	{
+		"versions", "a task that is declared after a removal has the revisions of the old one",
+		one("internal/operation/operation.go", "		task.Generation = removed.Generation\n", "		task.Generation = min(0, removed.Generation)\n"),
+		in("internal/operation", "TestWriteOfARemovedTask"),
+	},
+	{
+		"growth", "a task's record is removed while a document lists its slots",
+		one("internal/assignment/remove.go", "&& !runs && !listed[name] &&", "&& !runs && len(listed) >= 0 &&"),
+		in("internal/assignment", "TestWhatIsRemoved"),
+	},
+	{
+		"growth", "a run's checkpoints are deleted while it may still note some",
+		one("internal/assignment/runs.go", " && !a.lists(cluster.RunTask(a.task, id)) {", " {"),
+		in("internal/assignment", "TestRunsAreKeptWhileTheyAreListed"),
+	},
+	{
+		"growth", "the checkpoints of a deleted task stay",
+		one("internal/assignment/remove.go", "	if len(tasks) == 0 {\n", "	if len(tasks) >= 0 {\n"),
+		in(".", "TestDeletedTasksLeaveNothing"),
+	},
+	{
+		"growth", "the checkpoints of a run stay",
+		one("internal/assignment/remove.go", "range d.DropRuns {", "range d.DropRuns[:0] {"),
+		in(".", "TestCheckpointsGoWithTheirRuns"),
+	},
+	{
+		"growth", "a task inherits the checkpoints of a deleted one of its name",
+		one("internal/assignment/checkpoint.go", " || rec.Generation != g.Generation {", " {"),
+		in("internal/assignment", "TestCheckpointIsFenced"),
+	},
+	{
+		"old files", "very old declarations are forgotten",
+		one("internal/schema/origin.go", "	return o.Oldest.MayHold(hash), false\n", "	return false, true\n"),
+		in("internal/operation", "TestOldFilesRevertNothing"),
+	},
+	{
+		"old files", "a file brings a task back whose record was removed",
+		one("internal/operation/declare.go", "removed.Seen.MayHold(hash(spec)) {", "removed.Seen.MayHold(\"\") {"),
+		in(".", "TestDeclaredAgainIsAnotherTask"),
+	},
+	{
+		"versions", "fields of a later version are dropped from the elements of lists",
+		one("internal/schema/unknown.go", "			keep(field.Index(i), list[i])\n", "			_ = list[i]\n"),
+		in("internal/schema", "TestUnknownFieldsAreKeptAtAnyDepth"),
+	},
+	{
 		"scale", "a leader does not look at its own documents when their members go",
 		one("internal/view/read.go", "v.goneOwn(b.rest)\n", "v.goneOwn(nil)\n"),
 		in("internal/view", "TestOwnDocumentsAreReadLater"),

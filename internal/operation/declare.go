@@ -21,6 +21,7 @@ import (
 // It returns what was not applied, in words, and fails only if the session or ctx ended or the
 // service refused.
 func (o Operator) Declare(ctx context.Context, file string, tasks []cluster.TaskSpec, settings *schema.SettingsSpec) (unapplied []string, err error) {
+	o.earlier = new(removals)
 	for _, spec := range tasks {
 		note := ""
 		_, err := edit(ctx, o, o.Keys.Task(spec.Name), func(rec *schema.Task, exists bool, _ int64) (bool, error) {

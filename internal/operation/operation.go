@@ -37,6 +37,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -52,6 +53,15 @@ type Operator struct {
 	By      string // who wants it, for people
 	// line is the line of the audit that goes with every write, nil for none.
 	line *cluster.AuditLine
+	// earlier is what was removed as it was read before, nil for who reads it for every write. It need not be the
+	// latest, only older than what is written.
+	earlier *removals
+}
+
+// removals is what was removed, with the operation that fails if anything was removed since it was read.
+type removals struct {
+	rec   *schema.Removed
+	guard []coord.Op
 }
 
 // record is a pointer to a record type.
@@ -85,7 +95,7 @@ func edit[R any, P record[R]](ctx context.Context, o Operator, key string, chang
 		if err != nil || op.Key == "" {
 			return at, err
 		}
-		ops, err := o.withAudit(ctx, append(guard, op)...)
+		ops, err := o.withAudit(ctx, append(slices.Clip(guard), op)...)
 		if err != nil {
 			return at, err
 		}
@@ -102,6 +112,8 @@ func edit[R any, P record[R]](ctx context.Context, o Operator, key string, chang
 			return at, fmt.Errorf("write %s: %w", key, err)
 		case !checked:
 			unknown, version = &op, at
+		case o.earlier != nil:
+			*o.earlier = removals{} // it may be that which has failed
 		}
 	}
 }
@@ -112,6 +124,18 @@ func (o Operator) removed(ctx context.Context, key string) (*schema.Removed, []c
 	rec := new(schema.Removed)
 	if dir := schema.Dir(key); dir != o.Keys.Tasks() && dir != o.Keys.Marks() {
 		return rec, nil, nil
+	}
+	if o.earlier != nil {
+		if o.earlier.rec == nil {
+			read := o
+			read.earlier = nil
+			rec, guard, err := read.removed(ctx, key)
+			if err != nil {
+				return nil, nil, err
+			}
+			*o.earlier = removals{rec, guard}
+		}
+		return o.earlier.rec, o.earlier.guard, nil
 	}
 	stored, err := o.Session.Get(ctx, o.Keys.Removed())
 	switch {

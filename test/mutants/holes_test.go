@@ -462,7 +462,7 @@ var mutants = []mutant{
 	},
 	{
 		"versions", "an operator does not check that nothing was removed",
-		one("internal/operation/operation.go", "append(guard, op)...)", "append(guard[:0], op)...)"),
+		one("internal/operation/operation.go", "append(slices.Clip(guard), op)...)", "append(slices.Clip(guard[:0]), op)...)"),
 		in("internal/operation", "TestWriteOfARemovedTask"),
 	},
 	{

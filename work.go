@@ -66,7 +66,8 @@ func (w *Worker) Checkpoint(ctx context.Context, data []byte) error {
 	return w.run.Checkpoint(ctx, data)
 }
 
-// LastCheckpoint returns what this slot's worker noted last, wherever it ran; nil if nothing was.
+// LastCheckpoint returns what this slot's worker noted last, wherever it ran; nil if nothing was since the task was
+// declared. What is noted goes with the run, or when the task is deleted.
 func (w *Worker) LastCheckpoint(ctx context.Context) ([]byte, error) {
 	return w.run.LastCheckpoint(ctx)
 }

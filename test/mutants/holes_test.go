@@ -462,7 +462,7 @@ var mutants = []mutant{
 	},
 	{
 		"versions", "an operator does not check that nothing was removed",
-		one("internal/operation/operation.go", "append(slices.Clip(guard), op)...)", "append(slices.Clip(guard[:0]), op)...)"),
+		one("internal/operation/operation.go", "	return rec, []coord.Op{coord.Check(o.Keys.Removed(), stored.Version)}, nil\n", "	return rec, nil, nil\n"),
 		in("internal/operation", "TestWriteOfARemovedTask"),
 	},
 	{
@@ -491,7 +491,7 @@ var mutants = []mutant{
 	{
 		"growth", "the checkpoints of a deleted task stay",
 		one("internal/assignment/remove.go", "	if len(tasks) == 0 {\n", "	if len(tasks) >= 0 {\n"),
-		in(".", "TestDeletedTasksLeaveNothing"),
+		in(".", "TestDeclaredAgainIsAnotherTask"),
 	},
 	{
 		"growth", "the checkpoints of a run stay",

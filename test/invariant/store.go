@@ -241,16 +241,19 @@ func (s *Store) Violations() []string {
 }
 
 // Litter names the keys that should not be there once all nodes have left: I5, I6. What stays is the
-// cluster itself, what was declared and asked for, the ring of decisions, and the document of the last to leave.
+// cluster itself, what was declared and asked for, the ring of decisions, and the document of the last to leave, with
+// the mark of its node.
 func Litter(keys schema.Keys, present []string) (litter []string) {
-	documents := 0
+	documents, marks := 0, 0
 	for _, key := range present {
 		switch dir := schema.Dir(key); {
-		case key == keys.Meta(), key == keys.Epoch(), key == keys.Settings(), key == keys.Suspects(), key == keys.Audit():
+		case key == keys.Meta(), key == keys.Epoch(), key == keys.Settings(), key == keys.Suspects(), key == keys.Audit(), key == keys.Orders(), key == keys.Removed():
 		case dir == keys.Tasks(), dir == schema.Dir(keys.Decision(0)), dir == keys.Agendas(), strings.HasPrefix(key, schema.Dir(keys.Ran("", ""))):
 		case dir == keys.Dones() && slices.Contains(present, keys.Doc(schema.Base(key))):
 		case dir == keys.Docs() && documents == 0:
 			documents++
+		case dir == keys.Marks() && marks == 0:
+			marks++
 		case strings.HasPrefix(key, keys.Root()):
 			litter = append(litter, key)
 		}

@@ -58,6 +58,9 @@ func (s *Store) Apply(at time.Duration, by string, changes []Change) {
 	fail := func(invariant, format string, args ...any) {
 		s.wrong = append(s.wrong, fmt.Sprintf("%s: at %v a commit: %s", invariant, at, fmt.Sprintf(format, args...)))
 	}
+	if by == "" {
+		s.judgeRemovals(changes, fail)
+	}
 	said := maps.Clone(s.said) // evidence is what was there before; it does not go stale
 	tokens := s.tokens
 	var touched []string
@@ -238,6 +241,20 @@ func (s *Store) Violations() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.wrong)
+}
+
+// judgeRemovals looks for deletions of what several write by its version: it begins again at 0 when it is made again.
+func (s *Store) judgeRemovals(changes []Change, fail func(invariant, format string, args ...any)) {
+	noted := slices.ContainsFunc(changes, func(c Change) bool { return c.Key == s.keys.Removed() && !c.Deleted })
+	for _, c := range changes {
+		switch dir := schema.Dir(c.Key); {
+		case !c.Deleted:
+		case c.Key == s.keys.Orders(), c.Key == s.keys.Settings(), c.Key == s.keys.Audit(), c.Key == s.keys.Removed():
+			fail("I5", "%s is deleted", c.Key)
+		case (dir == s.keys.Tasks() || dir == s.keys.Marks()) && !noted:
+			fail("I5", "%s is deleted, and no writer can know", c.Key)
+		}
+	}
 }
 
 // Litter names the keys that should not be there once all nodes have left: I5, I6. What stays is the

@@ -39,6 +39,8 @@ type World struct {
 	// Avoids are the nodes that slots do not go to, for they failed there.
 	Avoids map[cluster.Slot]Avoid
 	Waits  Waits
+	// Stays are records that could not be removed, below the cluster's root: a hand has made keys below them.
+	Stays map[string]bool
 	// Planner makes the plans; nil for planner.Make.
 	Planner func(planner.Input) planner.Plan
 	// Unsettled says that nothing is to begin or end: somebody only looks.

@@ -50,7 +50,7 @@ func (l *Leader) Lead(ctx context.Context, term election.Term) error {
 	v := view.New(l.Cluster, l.Session, l.Keys, view.ForLeader())
 	defer v.Close()
 	v.PutEpoch(&term.Epoch, term.Version)
-	lead := &leading{Leader: l, term: term, view: v, looks: map[string]Look{}, buried: map[string]bool{}, trials: map[cluster.Slot]Trial{}, oddRuns: map[string]bool{}, maxDocs: MaxDocs, wasLive: map[string]string{}, watch: newStopwatch()}
+	lead := &leading{Leader: l, term: term, view: v, looks: map[string]Look{}, buried: map[string]bool{}, trials: map[cluster.Slot]Trial{}, oddRuns: map[string]bool{}, stays: map[string]bool{}, maxDocs: MaxDocs, wasLive: map[string]string{}, watch: newStopwatch()}
 	err := lead.run(ctx)
 	if ctx.Err() != nil {
 		return nil
@@ -73,6 +73,7 @@ type leading struct {
 	nextToken, committed int64
 	// failures counts the commits that failed since the last good one.
 	failures  int
+	stays     map[string]bool // as in World
 	oddRuns   map[string]bool // records of runs that are not there, or are there already, against expectation
 	noOld     int64           // a decision that was found missing from the ring
 	blocked   string
@@ -181,6 +182,7 @@ func (l *leading) decide(ctx context.Context) (Decision, error) {
 		Trials:   l.trials,
 		Avoids:   l.avoids,
 		Waits:    l.waits,
+		Stays:    l.stays,
 		Planner:  l.Planner,
 
 		NextToken: l.nextToken,

@@ -42,6 +42,8 @@ func (l *leading) act(ctx context.Context, d Decision) (acted bool, err error) {
 		l.noOld = l.view.Snapshot().Epoch.Rec.NextDecision - schema.DecisionRing
 	case checked && strings.HasPrefix(failed.Op.Key, schema.Dir(l.Keys.Ran("", ""))):
 		l.oddRuns[failed.Op.Key] = true
+	case checked && failed.Op.Kind == coord.KindDelete && errors.Is(err, coord.ErrInvalid):
+		l.stays[l.below(failed.Op.Key)] = true
 	case errors.Is(err, coord.ErrTooLarge):
 		if l.maxDocs == 1 {
 			l.Log.Error("a commit of a single document is too large", "error", err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
@@ -48,13 +49,13 @@ func (d *decider) remove() {
 	out := &d.out.Remove
 	for _, name := range slices.Sorted(maps.Keys(d.Snapshot.Tasks)) {
 		_, runs := d.Snapshot.Agendas[name]
-		if t := d.Snapshot.Tasks[name]; t.Good() && t.Rec.Deleted && !runs && !listed[name] && len(out.Tasks) < maxRemoved {
+		if t := d.Snapshot.Tasks[name]; t.Good() && t.Rec.Deleted && !runs && !listed[name] && !d.Stays["tasks/"+name] && len(out.Tasks) < maxRemoved {
 			out.Tasks = append(out.Tasks, name)
 			rec.Add(t.Rec)
 		}
 	}
 	for _, node := range slices.Sorted(maps.Keys(d.Snapshot.Marks)) {
-		if m := d.Snapshot.Marks[node]; m.Good() && !m.Rec.Wanted() && !nodes[node] && len(out.Tasks)+len(out.Marks) < maxRemoved {
+		if m := d.Snapshot.Marks[node]; m.Good() && !m.Rec.Wanted() && !nodes[node] && !d.Stays["marks/"+node] && len(out.Tasks)+len(out.Marks) < maxRemoved {
 			out.Marks = append(out.Marks, node)
 		}
 	}
@@ -162,6 +163,9 @@ func (l *leading) sweepTasks(ctx context.Context, tasks map[string]bool) (swept 
 	return l.sweepDirs(ctx, dirs)
 }
 
+// below returns a key without the cluster's root.
+func (l *leading) below(key string) string { return strings.TrimPrefix(key, l.Keys.Root()+"/") }
+
 // sweepDirs deletes what is below some keys, as much as goes into one commit.
 func (l *leading) sweepDirs(ctx context.Context, dirs []string) (swept bool, err error) {
 	snap := l.view.Snapshot()
@@ -172,6 +176,7 @@ func (l *leading) sweepDirs(ctx context.Context, dirs []string) (swept bool, err
 		if err != nil {
 			return false, err
 		}
+		entries = slices.DeleteFunc(entries, func(e coord.Entry) bool { return l.stays[l.below(dir+"/"+e.Name)] })
 		for _, e := range entries[:min(len(entries), maxRemoved+before-len(ops))] {
 			r, err := l.Session.Get(ctx, dir+"/"+e.Name)
 			if err != nil {

@@ -15,11 +15,16 @@ import (
 // A record is removed only when nothing of what it is about is left.
 func TestWhatIsRemoved(t *testing.T) {
 	deleted := view.Entry[schema.Task]{Rec: &schema.Task{Spec: spec("a", 1), Deleted: true, Generation: 3}, Version: 4}
+	keptBack := func(w *assignment.World) { w.Stays = map[string]bool{"tasks/stays": true, "marks/stays": true} }
 	for _, c := range []struct {
 		name   string
 		change func(b *board)
 		want   assignment.Removal
 	}{
+		{"what could not be removed is not tried again", func(b *board) {
+			b.snap.Tasks["stays"] = deleted
+			b.snap.Marks = map[string]view.Entry[schema.Mark]{"stays": {Rec: &schema.Mark{}}}
+		}, assignment.Removal{Tasks: []string{"a"}}},
 		{"a deleted task", func(*board) {}, assignment.Removal{Tasks: []string{"a"}}},
 		{"a task that is there", func(b *board) { b.snap.Tasks["a"] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: spec("a", 0)}} }, assignment.Removal{}},
 		{"a task that a hand has deleted", func(b *board) {
@@ -54,7 +59,7 @@ func TestWhatIsRemoved(t *testing.T) {
 			b.snap.Tasks["a"] = deleted
 			b.snap.Removed = view.Entry[schema.Removed]{Rec: &schema.Removed{Generation: 2}, Version: 1}
 			c.change(b)
-			got := b.decide(atNoon).Remove
+			got := b.decide(atNoon, keptBack).Remove
 			if (got.Record != nil) != (len(got.Tasks)+len(got.Marks) > 0) {
 				t.Errorf("record %+v", got.Record)
 			}

@@ -140,7 +140,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"v":1,"version":3,"slots":[{"task":"a","slots":"1","tookDown":["n1","n2"],"declared":4}]}`))
 	f.Fuzz(func(t *testing.T, value []byte) {
 		for _, r := range []schema.Record{&schema.Doc{}, &schema.Status{}, &schema.Epoch{}, &schema.Meta{}, &schema.Task{}, &schema.Settings{}, &schema.Member{}, &schema.Name{},
-			&schema.Heartbeat{}, &schema.Decision{}, &schema.Suspects{}} {
+			&schema.Heartbeat{}, &schema.Decision{}, &schema.Suspects{}, &schema.Orders{}, &schema.Mark{}, &schema.Agenda{}, &schema.Ran{}, &schema.Removed{}} {
 			if schema.Decode("/k", coord.Record{Value: value, Version: 3}, r) != nil {
 				continue
 			}

@@ -398,3 +398,168 @@ func TestDeletedNameMovesNothing(t *testing.T) {
 		}
 	})
 }
+
+// putBack writes a former value of a document again, as the version that comes next.
+func (h hand) putBack(key string, former coord.Record) {
+	h.w.t.Helper()
+	now := h.get(key)
+	was := fmt.Sprintf(`"version":%d`, former.Version)
+	if strings.Count(string(former.Value), was) != 1 {
+		h.w.t.Fatalf("%s has no version of its own: %s", key, former.Value)
+	}
+	h.set(key, strings.Replace(string(former.Value), was, fmt.Sprintf(`"version":%d`, now.Version+1), 1))
+}
+
+// eventOf waits until a node tells of something.
+func eventOf(t *testing.T, events <-chan cluster.Event, kind cluster.EventKind) cluster.Event {
+	t.Helper()
+	for {
+		select {
+		case e := <-events:
+			if e.Kind == kind {
+				return e
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("no event %q", kind)
+		}
+	}
+}
+
+// A former assignment starts nothing: not that of a node which has given its slots away, the leader or not, nor that of another one.
+func TestFormerAssignmentStartsNothing(t *testing.T) {
+	for _, of := range []string{"n1", "n2"} {
+		t.Run(of, func(t *testing.T) {
+			handEdit(t, func(w *world, h hand, n1, n2 *proc) {
+				victim := map[string]*proc{"n1": n1, "n2": n2}[of]
+				key := "/docs/" + memberOf(w.state(n1), of)
+				former := h.get(key)
+				if _, err := n1.Do(w.t.Context(), cluster.Drain(of, 0)); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(2 * time.Second)
+				w.wantShare(map[string]int{map[string]string{"n1": "n2", "n2": "n1"}[of]: 4})
+				started := w.floor.started()
+				told, doubled := victim.Events(w.t.Context()), n1.Events(w.t.Context())
+				h.putBack(key, former)
+				if e := eventOf(t, told, cluster.SlotRefused); e.Slot == nil || e.Token == 0 {
+					t.Errorf("event %+v", e)
+				}
+				if e := eventOf(t, doubled, cluster.SlotDoubled); !strings.Contains(e.Detail, "n1 under token") || !strings.Contains(e.Detail, "n2 under token") {
+					t.Errorf("event %+v", e)
+				}
+				time.Sleep(5 * time.Second)
+				if n := w.floor.started(); n != started {
+					t.Errorf("%d workers were started", n-started)
+				}
+				if s := w.state(n1); len(s.Errors) != 0 {
+					t.Errorf("it is not over: %+v", s.Errors)
+				}
+				if _, err := n1.Do(w.t.Context(), cluster.Uncordon(of)); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(2 * time.Second)
+			})
+		})
+	}
+}
+
+// A node takes its slots again after a fence, under the same tokens, and refuses nothing: what it did not give back is its own.
+func TestNothingIsRefusedAfterAFence(t *testing.T) {
+	handEdit(t, func(w *world, _ hand, n1, n2 *proc) {
+		tokens := func() map[cluster.Slot]int64 {
+			list := map[cluster.Slot]int64{}
+			for _, worker := range w.state(n1).Workers {
+				list[worker.Slot()] = worker.Token
+			}
+			return list
+		}
+		before, events := tokens(), n2.Events(w.t.Context())
+		n1.Cut()
+		n2.Cut()
+		time.Sleep(17 * time.Second) // their leases lapse, and their sessions go on
+		w.wantShare(map[string]int{})
+		n1.Heal()
+		n2.Heal()
+		time.Sleep(10 * time.Second)
+		for slot, token := range tokens() {
+			if before[slot] != token {
+				t.Errorf("%s: token %d, was %d", slot, token, before[slot])
+			}
+		}
+		for {
+			select {
+			case e := <-events:
+				if e.Kind == cluster.SlotRefused {
+					t.Errorf("event %+v", e)
+				}
+				continue
+			default:
+			}
+			break
+		}
+	})
+}
+
+// What a hand grants of a task that nobody declared is shown, and asked back.
+func TestGrantOfAnUndeclaredTask(t *testing.T) {
+	handEdit(t, func(w *world, h hand, n1, n2 *proc) {
+		key := "/docs/" + memberOf(w.state(n1), "n2")
+		n2.Cut() // so that its worker stays for as long as it is looked at
+		now := h.get(key)
+		value := strings.Replace(string(now.Value), `"slots":[`, `"slots":[{"task":"alien","slots":"0-1","token":900,"spec":{"name":"alien","workName":"a","workerNum":2}},`, 1)
+		h.set(key, strings.Replace(value, fmt.Sprintf(`"version":%d`, now.Version), fmt.Sprintf(`"version":%d`, now.Version+1), 1))
+		time.Sleep(time.Second)
+		shown := false
+		for _, task := range w.state(n1).Tasks {
+			shown = shown || task.Name == "alien" && task.ReasonCode == cluster.WhyUndeclared
+		}
+		if !shown {
+			t.Errorf("tasks: %+v", w.state(n1).Tasks)
+		}
+		if _, err := n1.Do(w.t.Context(), cluster.Delete("alien")); !errors.Is(err, cluster.ErrNoTask) || !strings.Contains(err.Error(), "asked back") {
+			t.Errorf("delete: %v", err)
+		}
+		n2.Heal()
+		time.Sleep(10 * time.Second)
+		for _, task := range w.state(n1).Tasks {
+			if task.Name == "alien" {
+				t.Errorf("it is there still: %+v", task)
+			}
+		}
+	})
+}
+
+// Tokens are not used up by a hand: neither the counter nor a grant may be near the end, and a grant that is does not raise those that follow.
+func TestTokensNearTheirBound(t *testing.T) {
+	t.Run("the counter", func(t *testing.T) {
+		handEdit(t, func(w *world, h hand, _, n2 *proc) {
+			good := h.get("/epoch")
+			h.set("/epoch", fmt.Sprintf(`{"v":1,"version":%d,"term":1,"nextToken":%d}`, good.Version+1, int64(1<<63-1)))
+			time.Sleep(5 * time.Second)
+			wantError(t, w.state(n2), "/epoch")
+			now := h.get("/epoch").Version
+			h.set("/epoch", strings.Replace(string(good.Value), fmt.Sprintf(`"version":%d`, good.Version), fmt.Sprintf(`"version":%d`, now+1), 1))
+			time.Sleep(10 * time.Second)
+		})
+	})
+	for _, token := range []int64{1<<62 - 1, 1<<63 - 1} {
+		t.Run(fmt.Sprint("a grant of ", token), func(t *testing.T) {
+			handEdit(t, func(w *world, h hand, n1, _ *proc) {
+				key := "/docs/" + memberOf(w.state(n1), "n2")
+				now := h.get(key)
+				value := strings.Replace(string(now.Value), `"slots":[`, fmt.Sprintf(`"slots":[{"task":"a","slots":"9","token":%d,"spec":{"name":"a","workName":"a","workerNum":4}},`, token), 1)
+				h.set(key, strings.Replace(value, fmt.Sprintf(`"version":%d`, now.Version), fmt.Sprintf(`"version":%d`, now.Version+1), 1))
+				time.Sleep(5 * time.Second)
+				if _, err := n1.Do(w.t.Context(), cluster.RestartTask("a")); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(5 * time.Second)
+				for _, worker := range w.state(n1).Workers {
+					if worker.Token > 1000 {
+						t.Errorf("%s has token %d", worker.Slot(), worker.Token)
+					}
+				}
+			})
+		})
+	}
+}

@@ -59,6 +59,9 @@ func New(store coord.Store, cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{cfg: cfg, store: store, keys: schema.NewKeys(cfg.Cluster), works: map[string]worker.Func{}, stops: map[string]worker.StopFunc{}, logs: worker.NewLogs(cfg.LogBytes), meter: meter.New(), spans: newSpans(cfg.Trace)}
+	for _, kind := range []cluster.EventKind{cluster.SlotDoubled, cluster.SlotRefused} {
+		n.meter.Add(meter.Events, 0, string(kind)) // so that the first is an increase, which wakes somebody
+	}
 	n.cfg.Log = cfg.Log.With("node", cfg.Name)
 	n.health.what = "connecting"
 	return n, nil
@@ -350,7 +353,11 @@ func (n *Node) Tasks(ctx context.Context) ([]cluster.TaskDetail, error) {
 func details(snap *view.Snapshot, state cluster.State) []cluster.TaskDetail {
 	list := make([]cluster.TaskDetail, 0, len(state.Tasks))
 	for _, info := range state.Tasks {
-		if rec := snap.Tasks[info.Name].Rec; rec != nil {
+		rec := snap.Tasks[info.Name].Rec
+		if rec == nil && info.ReasonCode == cluster.WhyUndeclared {
+			list = append(list, cluster.TaskDetail{TaskInfo: info, Declared: cluster.TaskSpec{Name: info.Name}})
+		}
+		if rec != nil {
 			list = append(list, cluster.TaskDetail{TaskInfo: info, Declared: rec.Spec, Override: rec.Override})
 		}
 	}

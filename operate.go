@@ -14,23 +14,44 @@ import (
 // Do notes what an operator wants, in the store, and returns when it is there: leaders see to it as
 // budgets and delays allow. It returns the revision that the record has which says it: of a task, what
 // Operation.If takes; "" where nothing was wanted, nor is. It may be called from any goroutine, on any node that is a member. The error matches
-// those of package cluster or of package coord.
+// those of package cluster or of package coord; cluster.ErrOutcomeUnknown where it may have been noted or not. With Operation.Key it
+// may be called again then, on any node, and is noted once.
 func (n *Node) Do(ctx context.Context, op cluster.Operation) (revision string, err error) {
 	session := n.session()
 	if session == nil {
 		return "", fmt.Errorf("%s: %w", op, cluster.ErrNotMember)
+	}
+	operator := operation.Operator{Session: session, Keys: n.keys, By: n.cfg.Name}
+	if revision, repeated, err := operator.Repeated(ctx, op); err != nil || repeated { // before it is judged by what it has changed
+		return revision, prefix(op, err)
 	}
 	snap, err := n.observer.Snapshot(ctx)
 	if err == nil && op.Kind == cluster.OpMove && op.Index != nil {
 		err = assignment.MayMove(snap, cluster.Slot{Task: op.Task, Index: *op.Index}, op.Node)
 	}
 	if err == nil {
-		revision, err = operation.Operator{Session: session, Keys: n.keys, By: n.cfg.Name}.Do(ctx, snap, op)
+		revision, err = operator.Do(ctx, snap, op)
 	}
+	return revision, prefix(op, err)
+}
+
+// prefix says of an error what was asked for, nil of none.
+func prefix(what fmt.Stringer, err error) error {
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", op, err)
+		err = fmt.Errorf("%s: %w", what, err)
 	}
-	return revision, nil
+	return err
+}
+
+// Repeated returns what Do returned for an operation that was asked for earlier, also of another node, with the same key,
+// and whether there is one that is remembered. The error matches cluster.ErrKeyReused if the key was given with something else.
+func (n *Node) Repeated(ctx context.Context, op cluster.Operation) (revision string, repeated bool, err error) {
+	session := n.session()
+	if session == nil {
+		return "", false, prefix(op, cluster.ErrNotMember)
+	}
+	revision, repeated, err = operation.Operator{Session: session, Keys: n.keys, By: n.cfg.Name}.Repeated(ctx, op)
+	return revision, repeated, prefix(op, err)
 }
 
 // Plan tells what a change would do, without making it.
@@ -46,12 +67,18 @@ func (n *Node) Plan(ctx context.Context, change cluster.Change) (cluster.Plan, e
 	return plan, nil
 }
 
-// Apply makes a change that was planned, in one commit, and returns the revisions that its records have then. The
-// error matches cluster.ErrMovedOn if anything that the plan was made from has changed since.
+// Apply makes a change that was planned, in one commit, and returns the revisions that its records have then, none if
+// the same change was made already with the same Change.Key. The error matches cluster.ErrMovedOn if anything that the plan was made from has changed since.
 func (n *Node) Apply(ctx context.Context, change cluster.Change, revision string) (cluster.Revisions, error) {
 	session := n.session()
 	if session == nil {
 		return cluster.Revisions{}, fmt.Errorf("apply: %w", cluster.ErrNotMember)
+	}
+	operator := operation.Operator{Session: session, Keys: n.keys, By: n.cfg.Name}
+	if repeated, err := operator.RepeatedChange(ctx, change); err != nil {
+		return cluster.Revisions{}, fmt.Errorf("apply: %w", err)
+	} else if repeated {
+		return cluster.Revisions{}, nil
 	}
 	v := view.New(n.cfg.Cluster, session, n.keys) // what the observer knows may be older than the plan
 	defer v.Close()
@@ -62,7 +89,7 @@ func (n *Node) Apply(ctx context.Context, change cluster.Change, revision string
 	if now := assignment.Revision(snap); now != revision {
 		return cluster.Revisions{}, fmt.Errorf("apply: %w: it is at revision %s, not %s", cluster.ErrMovedOn, now, revision)
 	}
-	revisions, err := operation.Operator{Session: session, Keys: n.keys, By: n.cfg.Name}.Apply(ctx, snap, change)
+	revisions, err := operator.Apply(ctx, snap, change)
 	if err != nil {
 		return cluster.Revisions{}, fmt.Errorf("apply: %w", err)
 	}

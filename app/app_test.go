@@ -263,6 +263,11 @@ func TestExitCodes(t *testing.T) {
 	defer func() { _ = taken.Close() }()
 	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
 	defer refusing.Close()
+	unsure := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusGatewayTimeout)
+		_ = json.NewEncoder(w).Encode(httpapi.Problem{Status: http.StatusGatewayTimeout, Type: httpapi.OutcomeUnknown, Title: "outcome unknown", Detail: "nobody says so"})
+	}))
+	defer unsure.Close()
 	cases := []struct {
 		name string
 		args []string
@@ -275,6 +280,8 @@ func TestExitCodes(t *testing.T) {
 		{"output", []string{"status", "-o", "xml"}, 2, `"xml" is none of`},
 		{"server", []string{"status", "--server", "ftp://x"}, 2, "want a URL such as"},
 		{"nobody there", []string{"status", "--server", "127.0.0.1:1"}, 5, "no node answers at http://127.0.0.1:1"},
+		{"nobody knows", []string{"scale", "a", "4", "--server", unsure.URL, "--idempotency-key", "k"}, 6, "it is not known whether it was done: nobody says so\nLook at the cluster, or call this again with --idempotency-key k: it is done once then\n"},
+		{"nobody knows of a part", []string{"pause", "a", "--server", unsure.URL}, 6, "call this again with --idempotency-key "},
 		{"somebody else", []string{"status", "--server", refusing.URL}, 5, "418"},
 		{"no file", []string{"run", "--config", "none.toml"}, 78, "open none.toml: no such file"},
 		{"nothing configured", []string{"run"}, 78, "no coordination service is chosen"},

@@ -51,6 +51,11 @@ type AuditLine struct {
 	By   string    `json:"by"`
 	From string    `json:"from,omitempty"` // where they asked from
 	What string    `json:"what"`
+	// Key and Sum are digests of the Idempotency-Key that it was asked for with, and of what was asked for; Revision is what
+	// was answered.
+	Key      string `json:"key,omitempty"`
+	Sum      string `json:"sum,omitempty"`
+	Revision string `json:"revision,omitempty"`
 
 	Unknown Unknown `json:"-"`
 }

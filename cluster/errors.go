@@ -23,6 +23,11 @@ var (
 	ErrMovedOn = errors.New("the cluster has moved on since it was planned")
 	// ErrTooLarge: one commit does not take that much. Nothing was written; ask for less at once.
 	ErrTooLarge = errors.New("too large for one commit")
+	// ErrOutcomeUnknown: it was sent to the coordination service, which did not say whether it was done. Look at the
+	// cluster, or ask again with the same key: it is done once then.
+	ErrOutcomeUnknown = errors.New("it is not known whether it was done")
+	// ErrKeyReused: the idempotency key was given with something else.
+	ErrKeyReused = errors.New("the idempotency key was used for something else")
 	// ErrExists: it was to be created, and is there already.
 	ErrExists = errors.New("it exists already")
 )

@@ -18,6 +18,8 @@ const (
 	LeaderDeposed   EventKind = "deposed"      // this node leads no more
 	SlotGranted     EventKind = "granted"      // this node was granted a slot
 	SlotReleased    EventKind = "released"     // this node was told to give a slot back
+	SlotRefused     EventKind = "refused"      // this node does not run a slot that it was granted: the token is one of former times
+	SlotDoubled     EventKind = "doubled"      // (leader) two assignments list a slot; the older grant is asked back
 	WorkerStarted   EventKind = "started"      // a worker runs
 	WorkerFailed    EventKind = "failed"       // a worker returned an error or panicked; it is run again later
 	WorkerStopped   EventKind = "stopped"      // a worker has stopped for good

@@ -57,6 +57,9 @@ type Operation struct {
 	// By is who wants it, "" for the node that is asked, and From is from where; for people, and noted.
 	By   string `json:"by,omitempty"`
 	From string `json:"from,omitempty"`
+	// Key, if it is not "", makes operations that are the same, of the same By and with the same key, one: it is done once,
+	// whoever is asked and however often. As many are remembered as the audit has lines.
+	Key string `json:"key,omitempty"`
 }
 
 // IfAbsent is the revision of a task that does not exist.

@@ -23,6 +23,7 @@ type Change struct {
 
 	By   string `json:"-"` // who makes it, and from where, as in an Operation
 	From string `json:"-"`
+	Key  string `json:"-"` // as in an Operation
 }
 
 // Validate returns every mistake in the change that can be seen without the cluster, joined.

@@ -34,6 +34,9 @@ const (
 	WhyBalance     ReasonCode = "balance"      // the node had more work than its share
 	WhyScaledDown  ReasonCode = "scaled-down"  // the task has fewer workers now
 	WhyDeleted     ReasonCode = "deleted"      // the task was deleted
+	WhyUndeclared  ReasonCode = "undeclared"   // no such task is declared
+	WhyDoubled     ReasonCode = "doubled"      // another assignment lists it, too, under a token that is not lower
+	WhyRefused     ReasonCode = "refused"      // the node does not take it: the token is one of former times
 	WhyDone        ReasonCode = "done"         // it has run to its end
 	WhyTaskChanged ReasonCode = "task-changed" // the task runs another work now
 	WhyMoved       ReasonCode = "moved"        // an operator wants it on another node
@@ -116,6 +119,12 @@ func (r Reason) String() string {
 		return "the task was scaled down"
 	case WhyDeleted:
 		return "the task was deleted"
+	case WhyUndeclared:
+		return "no such task is declared"
+	case WhyDoubled:
+		return "it was granted twice" + colon(r.Detail)
+	case WhyRefused:
+		return node + " does not take it" + colon(r.Detail)
 	case WhyDone:
 		return "it has run to its end"
 	case WhySchedule:

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
@@ -10,10 +11,12 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -27,12 +30,14 @@ var (
 	ErrRefused = errors.New("the node refused")
 	// ErrConflict: it exists already, or it is not any more as it was when it was looked at.
 	ErrConflict = errors.New("conflict")
+	// ErrOutcomeUnknown: it was sent, and nobody said whether it was done. Asked for again with the same key it is done once.
+	ErrOutcomeUnknown = errors.New("it is not known whether it was done")
 	// ErrNotFound: there is no such thing.
 	ErrNotFound = errors.New("not found")
 )
 
-// RefusedError is an error that a node answered with. It matches ErrRefused, and ErrConflict or ErrNotFound if
-// it is one.
+// RefusedError is an error that a node answered with. It matches ErrRefused, and ErrConflict, ErrNotFound or
+// ErrOutcomeUnknown if it is one.
 type RefusedError struct {
 	Problem
 }
@@ -47,6 +52,8 @@ func (e *RefusedError) Is(target error) bool {
 		return true
 	case ErrConflict:
 		return e.Status == http.StatusConflict || e.Status == http.StatusPreconditionFailed
+	case ErrOutcomeUnknown:
+		return e.Type == OutcomeUnknown
 	case ErrNotFound:
 		return e.Status == http.StatusNotFound
 	}
@@ -123,15 +130,74 @@ type Wish struct {
 	Path   string
 	Body   any           // nil for none
 	Match  string        // the revision that it is based on, "" for any
+	Key    string        // makes requests that are the same one; "" for one of its own
 	Wait   time.Duration // how long to wait until it has settled; 0 not to
 }
 
+// A request whose answer was lost is sent again, so often at most, with such a pause before.
+const (
+	repeats     = 3
+	repeatPause = time.Second
+)
+
 // Do asks for a change. It is done when leaders see to it, and within Wait if the answer says that it has
-// settled.
+// settled. Where the answer is lost it is asked for again, with the same key, so that it is done once; if that does not help
+// the error matches ErrOutcomeUnknown.
 func (c *Client) Do(ctx context.Context, w Wish) (accepted Accepted, err error) {
+	if w.Key == "" {
+		w.Key = rand.Text()
+	}
+	unknown, until := false, time.Now().Add(w.Wait)
+	for try := 0; ; try++ {
+		if try > 0 && w.Wait > 0 {
+			w.Wait = max(time.Until(until), time.Second)
+		}
+		accepted, err = c.try(ctx, w)
+		switch lost := isLost(err); {
+		case err == nil:
+			return accepted, nil
+		case !lost && (!unknown || !isAbsent(err)):
+			return accepted, err
+		case lost:
+			unknown = true
+		}
+		if try == repeats || sleep(ctx, repeatPause) != nil {
+			return accepted, fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
+		}
+	}
+}
+
+// lostAnswer is an error of a request that was sent and may have been done.
+type lostAnswer struct{ error }
+
+func (e *lostAnswer) Unwrap() error { return e.error }
+
+// isLost reports whether what was sent may have been done although the answer is an error.
+func isLost(err error) bool {
+	_, lost := errors.AsType[*lostAnswer](err)
+	return lost || errors.Is(err, ErrOutcomeUnknown)
+}
+
+// isAbsent reports whether an error says that nobody is there to answer at this moment.
+func isAbsent(err error) bool {
+	refused, answered := errors.AsType[*RefusedError](err)
+	return errors.Is(err, ErrUnreachable) || answered && (refused.Status == http.StatusServiceUnavailable || refused.Status == http.StatusTooManyRequests)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// try asks once.
+func (c *Client) try(ctx context.Context, w Wish) (accepted Accepted, err error) {
 	ctx, cancel := context.WithTimeout(ctx, clientPatience+w.Wait)
 	defer cancel()
-	query, header := url.Values{}, http.Header{}
+	query, header := url.Values{}, http.Header{keyHeader: {w.Key}}
 	if w.Wait > 0 {
 		query.Set("wait", w.Wait.String())
 	}
@@ -233,9 +299,13 @@ func (c *Client) ask(ctx context.Context, r request) (*http.Response, error) {
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
-	resp, err := c.http.Do(req)
+	var sent atomic.Bool
+	resp, err := c.http.Do(req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }})))
 	if err != nil {
-		return nil, fmt.Errorf("%w at %s: %w", ErrUnreachable, c.base, unwrapURL(err))
+		if err = fmt.Errorf("%w at %s: %w", ErrUnreachable, c.base, unwrapURL(err)); sent.Load() {
+			err = &lostAnswer{err}
+		}
+		return nil, err
 	}
 	return resp, nil
 }
@@ -253,12 +323,16 @@ func (c *Client) read(resp *http.Response, answer any, want ...int) ([]byte, err
 	const most = 256 << 20
 	text, err := io.ReadAll(io.LimitReader(resp.Body, most))
 	if err != nil {
-		return nil, fmt.Errorf("%w at %s: %w", ErrUnreachable, c.base, err)
+		return nil, &lostAnswer{fmt.Errorf("%w at %s: %w", ErrUnreachable, c.base, err)}
 	}
 	if !slices.Contains(want, resp.StatusCode) {
 		e := &RefusedError{}
 		if json.Unmarshal(text, &e.Problem) != nil || e.Title == "" {
-			return nil, fmt.Errorf("%w: what answers at %s is no node: %s", ErrUnreachable, c.base, resp.Status)
+			err := fmt.Errorf("%w: what answers at %s is no node: %s", ErrUnreachable, c.base, resp.Status)
+			if resp.StatusCode >= http.StatusInternalServerError { // of a proxy
+				err = &lostAnswer{err}
+			}
+			return nil, err
 		}
 		e.Status = resp.StatusCode
 		return nil, e

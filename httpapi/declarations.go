@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -42,23 +41,16 @@ func (a *API) serveDeclarations() {
 	})
 	type create struct {
 		Wait
-		IdempotencyKey string `header:"Idempotency-Key" doc:"Any text that is new for every task that is to be created. With one, a task that is there and declares the same is what an earlier attempt has created."`
-		Body           cluster.TaskSpec
+		Body cluster.TaskSpec
 	}
-	handle(a, huma.Operation{
+	handleKeyed(a, huma.Operation{
 		OperationID: "create-task", Method: http.MethodPost, Path: all, Tags: tags, Metadata: as(RoleAdmin), DefaultStatus: http.StatusAccepted,
 		Errors:  []int{http.StatusConflict, http.StatusUnprocessableEntity},
 		Summary: "Creates a task",
 	}, func(ctx context.Context, in *create) (*accepted, error) {
 		op := cluster.Declare(in.Body)
 		op.If = cluster.IfAbsent
-		out, err := a.do(ctx, op, in.Wait)
-		if errors.Is(err, cluster.ErrExists) && in.IdempotencyKey != "" {
-			if task, terr := a.seen(ctx, in.Body.Name); terr == nil && task.Declared == in.Body {
-				return &accepted{etag(task.Revision), Accepted{Accepted: op.String(), Revision: task.Revision}}, nil
-			}
-		}
-		return out, err
+		return a.do(ctx, op, in.Wait)
 	})
 	type replace struct {
 		TaskPath
@@ -84,7 +76,7 @@ func (a *API) serveDeclarations() {
 		Wait
 		Body map[string]any `doc:"The fields that change; null takes one back."`
 	}
-	handle(a, huma.Operation{
+	handleKeyed(a, huma.Operation{
 		OperationID: "patch-task", Method: http.MethodPatch, Path: one, Tags: tags, Metadata: as(RoleAdmin), DefaultStatus: http.StatusAccepted,
 		Errors:      []int{http.StatusNotFound, http.StatusPreconditionFailed, http.StatusUnprocessableEntity},
 		Summary:     "Changes parts of what a task declares",
@@ -118,20 +110,6 @@ func (a *API) tasks(ctx context.Context) ([]cluster.TaskDetail, error) {
 		return nil, err
 	}
 	return m.sight.Tasks, nil
-}
-
-// seen returns a task that is there, once this node sees it.
-func (a *API) seen(ctx context.Context, name string) (cluster.TaskDetail, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	m, err := a.feed.current(ctx)
-	for err == nil {
-		if at := slices.IndexFunc(m.sight.Tasks, func(t cluster.TaskDetail) bool { return t.Name == name }); at >= 0 {
-			return m.sight.Tasks[at], nil
-		}
-		m, err = a.feed.next(ctx, m)
-	}
-	return cluster.TaskDetail{}, err
 }
 
 // task returns a task.

@@ -36,6 +36,7 @@ type Node interface {
 	Watch(ctx context.Context, seen int64) (cluster.Sight, error)
 	Events(ctx context.Context) <-chan cluster.Event
 	Do(ctx context.Context, op cluster.Operation) (revision string, err error)
+	Repeated(ctx context.Context, op cluster.Operation) (revision string, repeated bool, err error)
 	Plan(ctx context.Context, change cluster.Change) (cluster.Plan, error)
 	Apply(ctx context.Context, change cluster.Change, revision string) (cluster.Revisions, error)
 	Runs(ctx context.Context, task string) ([]cluster.RunInfo, error)
@@ -90,7 +91,7 @@ func New(node Node, options Options) *API {
 	mux := http.NewServeMux()
 	a := &API{node: node, peers: options.Peers, access: options.Access, options: options, feed: newFeed(node), console: console.Handler(), closing: make(chan struct{})}
 	a.huma = newHuma(mux)
-	a.huma.UseMiddleware(authorize(a.huma))
+	a.huma.UseMiddleware(authorize(a.huma), idempotent(a.huma))
 	a.serveState(mux)
 	a.serveHealth()
 	a.serveSessions()
@@ -148,6 +149,7 @@ type body[T any] struct{ Body T }
 // Accepted is the answer to a wish that is in the store.
 type Accepted struct {
 	Accepted string `json:"accepted" doc:"The wish, in words."`
+	Repeated bool   `json:"repeated,omitempty" doc:"It was done already, when it was asked for with the same Idempotency-Key."`
 	Revision string `json:"revision" doc:"Of the record that says it: of a task, what If-Match takes; of a run that was asked for, its id; empty where nothing was wanted, nor is."`
 	Settled  *bool  `json:"settled,omitempty" doc:"With wait: whether everything that was touched runs where it should, and all that cannot has no place."`
 	// Waiting says what is not settled.
@@ -183,6 +185,7 @@ func accept[I any](a *API, op huma.Operation, wish func(*I) (cluster.Operation, 
 	if op.Metadata == nil {
 		op.Metadata = as(RoleOperate)
 	}
+	keyed(&op)
 	handle(a, op, func(ctx context.Context, in *I) (*accepted, error) {
 		op, wait := wish(in)
 		return a.do(ctx, op, wait)
@@ -192,27 +195,33 @@ func accept[I any](a *API, op huma.Operation, wish func(*I) (cluster.Operation, 
 // do notes a wish in the name of who asks, and waits for as long as they want to.
 func (a *API) do(ctx context.Context, op cluster.Operation, wait Wait) (*accepted, error) {
 	c := callerOf(ctx)
-	op.By, op.From = c.name, c.from
+	op.By, op.From, op.Key = c.name, c.from, keyOf(ctx)
 	if !a.access.closed() {
 		op.By = "" // the node's own name
 	}
 	writing, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	out := Accepted{Accepted: op.String()}
 	var before *moment
+	var err error
+	if op.Key != "" {
+		if out.Revision, out.Repeated, err = a.node.Repeated(writing, op); err != nil {
+			return nil, err
+		}
+	}
 	if wait.asked() {
-		var err error
 		if before, err = a.feed.current(writing); err != nil {
 			return nil, err
 		}
 	}
-	revision, err := a.node.Do(writing, op)
-	if err != nil {
-		return nil, err
+	if !out.Repeated {
+		if out.Revision, err = a.node.Do(writing, op); err != nil {
+			return nil, err
+		}
 	}
-	a.options.Log.Info("asked for", "what", op.String(), "by", c.name, "from", c.from, "revision", revision)
-	out := Accepted{Accepted: op.String(), Revision: revision}
+	a.options.Log.Info("asked for", "what", out.Accepted, "by", c.name, "from", c.from, "revision", out.Revision, "repeated", out.Repeated)
 	if wait.asked() {
-		a.settle(ctx, &out, wait, goalOf(op, revision, before))
+		a.settle(ctx, &out, wait, goalOf(op, &out, before))
 	}
-	return &accepted{etag(revision), out}, nil
+	return &accepted{etag(out.Revision), out}, nil
 }

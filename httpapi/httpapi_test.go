@@ -60,6 +60,9 @@ func (n node) Do(_ context.Context, op cluster.Operation) (string, error) {
 		if op.If != "" {
 			did += " if " + op.If
 		}
+		if op.Key != "" {
+			did += " with key " + op.Key
+		}
 		*n.did = append(*n.did, did)
 	}
 	return "8", n.err
@@ -71,7 +74,11 @@ func (n node) Plan(_ context.Context, c cluster.Change) (cluster.Plan, error) {
 
 func (n node) Apply(_ context.Context, c cluster.Change, revision string) (cluster.Revisions, error) {
 	{
-		*n.did = append(*n.did, fmt.Sprint("apply ", c.Drain, " at ", revision))
+		did := fmt.Sprint("apply ", c.Drain, " at ", revision)
+		if c.Key != "" {
+			did += " with key " + c.Key
+		}
+		*n.did = append(*n.did, did)
 	}
 	written := cluster.Revisions{Tasks: map[string]string{}, Marks: map[string]string{}}
 	for _, t := range c.Tasks {
@@ -290,8 +297,8 @@ func TestTasks(t *testing.T) {
 	}{
 		{"create", "POST", "tasks", body, [2]string{}, nil, 202, `declare task "a" if absent`},
 		{"create what is there", "POST", "tasks", body, [2]string{}, cluster.ErrExists, 409, "it exists already"},
-		{"create again", "POST", "tasks", body, [2]string{"Idempotency-Key", "k"}, cluster.ErrExists, 202, `declare task "a" if absent`},
-		{"create another one again", "POST", "tasks", `{"name": "a", "workName": "w", "workerNum": 3}`, [2]string{"Idempotency-Key", "k"}, cluster.ErrExists, 409, "it exists already"},
+		{"create with a key", "POST", "tasks", body, [2]string{"Idempotency-Key", "k"}, nil, 202, `declare task "a" if absent with key k`},
+		{"create what is there with a key", "POST", "tasks", body, [2]string{"Idempotency-Key", "k"}, cluster.ErrExists, 409, "it exists already"},
 		{"create nothing", "POST", "tasks", `{}`, [2]string{}, nil, 422, "validation failed; body: expected required property name to be present; body: expected required property workName to be present; body: expected required property workerNum to be present"},
 		{"replace", "PUT", "tasks/a", body, [2]string{}, nil, 202, `declare task "a"`},
 		{"replace what was looked at", "PUT", "tasks/a", body, [2]string{"If-Match", `"7"`}, nil, 202, `declare task "a" if 7`},

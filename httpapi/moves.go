@@ -38,7 +38,7 @@ func (a *API) serveMoves() {
 			Change   cluster.Change `json:"change"`
 		}
 	}
-	handle(a, huma.Operation{
+	handleKeyed(a, huma.Operation{
 		OperationID: "apply-plan", Method: http.MethodPost, Path: "/api/v1/plan/apply", Tags: tags, Metadata: as(RoleOperate), DefaultStatus: http.StatusAccepted,
 		Errors:      []int{http.StatusNotFound, http.StatusPreconditionFailed, http.StatusUnprocessableEntity},
 		Summary:     "Makes a change that was planned, in one commit",
@@ -48,7 +48,7 @@ func (a *API) serveMoves() {
 		if len(change.Tasks)+len(change.Delete) > 0 && !c.role.May(RoleAdmin) {
 			return nil, refusal(c, RoleAdmin)
 		}
-		if change.From = c.from; a.access.closed() {
+		if change.From, change.Key = c.from, keyOf(ctx); a.access.closed() {
 			change.By = c.name
 		}
 		writing, cancel := context.WithTimeout(ctx, patience)

@@ -15,6 +15,9 @@ import (
 // Problem is an error answer (RFC 9457): what is wrong, and in Errors each bad field, or each reason.
 type Problem = huma.ErrorModel
 
+// OutcomeUnknown is the type of a problem that may have happened after what was asked for was done.
+const OutcomeUnknown = "outcome-unknown"
+
 // errRequest: a request is not what it should be.
 var errRequest = errors.New("the request cannot be read")
 
@@ -29,19 +32,22 @@ var problems = []struct {
 	err    error
 	status int
 	title  string
+	kind   string // for programs, "" where the status says it
 }{
-	{errWho, http.StatusUnauthorized, "unknown token"},
-	{errRequest, http.StatusBadRequest, "the request cannot be read"},
-	{cluster.ErrNoTask, http.StatusNotFound, "no such task"},
-	{cluster.ErrNoNode, http.StatusNotFound, "no such node"},
-	{cluster.ErrNoSlot, http.StatusNotFound, "no such worker"},
-	{cluster.ErrNoDecision, http.StatusNotFound, "no such decision"},
-	{cluster.ErrChange, http.StatusUnprocessableEntity, "refused"},
-	{cluster.ErrExists, http.StatusConflict, "it exists already"},
-	{cluster.ErrTooLarge, http.StatusRequestEntityTooLarge, "too large"},
-	{cluster.ErrMovedOn, http.StatusPreconditionFailed, "the cluster has moved on"},
-	{errPeer, http.StatusBadGateway, "the other node cannot be asked"},
-	{cluster.ErrNotMember, http.StatusServiceUnavailable, "not connected"},
+	{cluster.ErrOutcomeUnknown, http.StatusGatewayTimeout, "outcome unknown", OutcomeUnknown},
+	{cluster.ErrKeyReused, http.StatusUnprocessableEntity, "the Idempotency-Key was used for something else", "idempotency-key-reused"},
+	{errWho, http.StatusUnauthorized, "unknown token", ""},
+	{errRequest, http.StatusBadRequest, "the request cannot be read", ""},
+	{cluster.ErrNoTask, http.StatusNotFound, "no such task", ""},
+	{cluster.ErrNoNode, http.StatusNotFound, "no such node", ""},
+	{cluster.ErrNoSlot, http.StatusNotFound, "no such worker", ""},
+	{cluster.ErrNoDecision, http.StatusNotFound, "no such decision", ""},
+	{cluster.ErrChange, http.StatusUnprocessableEntity, "refused", ""},
+	{cluster.ErrExists, http.StatusConflict, "it exists already", ""},
+	{cluster.ErrTooLarge, http.StatusRequestEntityTooLarge, "too large", ""},
+	{cluster.ErrMovedOn, http.StatusPreconditionFailed, "the cluster has moved on", ""},
+	{errPeer, http.StatusBadGateway, "the other node cannot be asked", ""},
+	{cluster.ErrNotMember, http.StatusServiceUnavailable, "not connected", ""},
 }
 
 // problem returns the answer to an error.
@@ -52,9 +58,12 @@ func (a *API) problem(err error) *Problem {
 	p := &Problem{Status: http.StatusServiceUnavailable, Title: "not done", Detail: err.Error()}
 	for _, s := range problems {
 		if errors.Is(err, s.err) {
-			p.Status, p.Title = s.status, s.title
+			p.Status, p.Title, p.Type = s.status, s.title, s.kind
 			break
 		}
+	}
+	if p.Type == OutcomeUnknown { // what the store said of it helps nobody
+		p.Detail = "the coordination service did not say in time whether it was done. Look at the cluster, or ask again, any node, with the same Idempotency-Key: it is done once then"
 	}
 	if p.Status == http.StatusServiceUnavailable {
 		for _, reason := range a.node.Ready() {

@@ -49,9 +49,16 @@ type goal struct {
 	run     string // that has to be over
 }
 
-// goalOf returns what an operation is to lead to, whose record has a revision, in a cluster as it was.
-func goalOf(op cluster.Operation, revision string, before *moment) goal {
-	g := goal{task: op.Task, reached: func(*cluster.Sight) string { return "" }}
+// unseen are the operations of which no record tells for long whether they were done.
+var unseen = []cluster.OperationKind{cluster.OpRestart, cluster.OpEvict, cluster.OpStepDown, cluster.OpMoveNow}
+
+// goalOf returns what an operation is to lead to, as it was accepted, in a cluster as it was. Of one that was repeated nobody
+// knows how the cluster was before it: what it touched has to settle.
+func goalOf(op cluster.Operation, out *Accepted, before *moment) goal {
+	g, revision := goal{task: op.Task, reached: func(*cluster.Sight) string { return "" }}, out.Revision
+	if out.Repeated && slices.Contains(unseen, op.Kind) {
+		return g
+	}
 	tokens := map[cluster.Slot]int64{}
 	for i := range before.sight.State.Workers {
 		w := &before.sight.State.Workers[i]

@@ -97,6 +97,8 @@ type Decision struct {
 	Pending int
 	// PlanFault is set if planning failed: the plan is a makeshift then.
 	PlanFault *PlanFault
+	// Doubles are the slots that several documents list, and which.
+	Doubles map[cluster.Slot][]view.Holder
 	// Full are nodes whose documents have no room for all that they should be granted.
 	Full []string
 	// More says that one commit is too small for all that is to be done.
@@ -152,6 +154,8 @@ type decider struct {
 	specSizes map[string]int  // of tasks' specs, in bytes
 	begun     map[string]bool // runs asked for by operators that there are now
 
+	recalled map[string]map[cluster.Slot]cluster.Reason // by member: grants that must not be
+
 	asked map[string]map[cluster.Slot]ask // by member: slots to be asked back
 	left  map[cluster.Slot]cluster.Reason // why slots that are free now left their nodes
 }
@@ -159,19 +163,28 @@ type decider struct {
 // nextToken returns the first token to give. The epoch tells it; but should the service lose what it
 // had committed, tokens still rise above all that anybody remembers.
 func (d *decider) nextToken() int64 {
-	next := max(d.Snapshot.Epoch.Rec.NextToken, d.NextToken)
+	next := d.NextToken
+	if rec := d.Snapshot.Epoch.Rec; rec != nil {
+		next = max(next, rec.NextToken)
+	}
+	learn := func(token int64) {
+		if plausible(token) {
+			next = max(next, token+1)
+		}
+	}
 	for _, p := range d.Snapshot.Peers {
 		if rec := p.Doc.Rec; rec != nil {
 			for _, list := range [][]schema.Held{rec.Slots, rec.Releasing} {
 				for i := range list {
-					next = max(next, list[i].Token+1)
+					learn(list[i].Token)
 				}
 			}
 		}
 		if rec := p.Status.Rec; rec != nil {
 			for i := range rec.Holding {
-				next = max(next, rec.Holding[i].Token+1)
+				learn(rec.Holding[i].Token)
 			}
+			learn(rec.Above)
 		}
 	}
 	return next
@@ -192,6 +205,7 @@ func newDecider(w World) *decider {
 		fates:     map[string]fate{},
 		waiting:   map[string]cluster.Reason{},
 		asked:     map[string]map[cluster.Slot]ask{},
+		recalled:  map[string]map[cluster.Slot]cluster.Reason{},
 		left:      map[cluster.Slot]cluster.Reason{},
 	}
 	d.runs()
@@ -203,6 +217,7 @@ func newDecider(w World) *decider {
 	for _, guid := range d.guids {
 		d.bury(guid, w.Snapshot.Peers[guid])
 	}
+	d.recall()
 	d.suspect()
 	d.failing()
 	d.noteMoves()

@@ -259,7 +259,19 @@ L: a[0-2]@5 | a[3-4]@5 x[0]@6
 		{"a task whose record was deleted by hand goes on", func(b *board) {
 			b.live("L", 5, held("a 0-2 @5", "x 0 @6"), held(), 5, held("a 0-2 @5", "x 0 @6"))
 			b.snap.Peers["L"].Member.Rec.Works = []string{"a", "x"}
+			b.snap.Tasks["x"] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: spec("x", 1)}, Absent: true}
 		}, ``},
+		{"a task whose record a new leader cannot use goes on", func(b *board) {
+			b.live("L", 5, held("a 0-2 @5", "x 0 @6"), held(), 5, held("a 0-2 @5", "x 0 @6"))
+			b.snap.Peers["L"].Member.Rec.Works = []string{"a", "x"}
+			b.snap.Tasks["x"] = view.Entry[schema.Task]{Err: bad}
+		}, ``},
+		{"a task that nobody declared is asked back, and not granted", func(b *board) {
+			b.live("L", 5, held("a 0-2 @5", "x 0 @6"), held(), 5, held("a 0-2 @5", "x 0 @6"))
+			b.snap.Peers["L"].Member.Rec.Works = []string{"a", "x"}
+		}, `
+L: a[0-2]@5 | x[0]@6
+`},
 		{"a changed work is asked back", func(b *board) {
 			p := b.live("L", 5, held("a 0-2 @5"), held(), 5, held("a 0-2 @5"))
 			p.Doc.Rec.Slots[0].Spec.WorkName = "other"

@@ -13,10 +13,12 @@ import (
 
 // Local is what a follower decides from: values only.
 type Local struct {
-	Doc        *schema.Doc // the last good document, nil before the first and when it is missing
-	DocVersion int64       // of Doc
-	DocGood    bool        // Doc is the document at its key's present version
-	Told       bool        // the workers that run have been given the specs of Doc
+	Doc        *schema.Doc            // the last good document, nil before the first and when it is missing
+	DocVersion int64                  // of Doc
+	DocGood    bool                   // Doc is the document at its key's present version
+	Refused    map[cluster.Slot]int64 // grants of Doc that are not claimed, with their tokens
+	Above      int64                  // the token that they are not above
+	Told       bool                   // the workers that run have been given the specs of Doc
 	Running    map[cluster.Slot]cluster.Report
 	Claims     map[cluster.Slot]schema.Claim // when each running slot was claimed, and its token
 	Phase      membership.Phase
@@ -53,10 +55,7 @@ const lazily = 5 * time.Second
 // and not left out before it has stopped.
 func Follow(l Local) Orders {
 	o := Orders{Stop: map[cluster.Slot]error{}, Update: map[cluster.Slot]cluster.TaskSpec{}}
-	granted := make(map[cluster.Slot]*schema.Held, len(l.Running))
-	if l.Doc != nil && !l.Leaving && !l.Doc.Evicted && l.Doc.Closed == nil {
-		maps.Insert(granted, schema.Each(l.Doc.Slots))
-	}
+	granted := l.granted()
 	for slot, r := range l.Running {
 		h := granted[slot]
 		switch {
@@ -74,10 +73,7 @@ func Follow(l Local) Orders {
 			o.Update[slot] = *h.Spec
 		}
 	}
-	status := &schema.Status{Leaving: l.Leaving && l.Announce, Fenced: l.Phase > membership.Holds}
-	if l.Doc != nil {
-		status.Applied = l.DocVersion
-	}
+	status := l.status()
 	claims := make(map[cluster.Slot]schema.Claim, len(l.Running))
 	for slot := range l.Running {
 		claims[slot] = l.Claims[slot]
@@ -110,6 +106,30 @@ func Follow(l Local) Orders {
 		}
 	}
 	return o
+}
+
+// granted returns what the document grants, and is not refused.
+func (l *Local) granted() map[cluster.Slot]*schema.Held {
+	granted := make(map[cluster.Slot]*schema.Held, len(l.Running))
+	if l.Doc != nil && !l.Leaving && !l.Doc.Evicted && l.Doc.Closed == nil {
+		maps.Insert(granted, schema.Each(l.Doc.Slots))
+		for slot := range l.Refused {
+			delete(granted, slot)
+		}
+	}
+	return granted
+}
+
+// status returns the status without what is held.
+func (l *Local) status() *schema.Status {
+	status := &schema.Status{Leaving: l.Leaving && l.Announce, Fenced: l.Phase > membership.Holds}
+	if l.Doc != nil {
+		status.Applied = l.DocVersion
+	}
+	if len(l.Refused) > 0 {
+		status.Refused, status.Above = schema.GatherTokens(l.Refused), l.Above
+	}
+	return status
 }
 
 // passing is how long a worker is starting or stopping before that alone is told: most do not take so long.
@@ -191,7 +211,7 @@ func reasonOf(r cluster.Report) string {
 // urgent tells whether a status has to be written at once: somebody waits for it, or it would
 // say something wrong about what is held.
 func (l *Local) urgent(status *schema.Status) bool {
-	if l.Said == nil || l.Said.Leaving != status.Leaving || l.Said.Fenced != status.Fenced || !sameHolding(l.Said.Holding, status.Holding) {
+	if l.Said == nil || l.Said.Leaving != status.Leaving || l.Said.Fenced != status.Fenced || !sameHolding(l.Said.Holding, status.Holding) || !sameHolding(l.Said.Refused, status.Refused) {
 		return true
 	}
 	if l.Doc != nil {

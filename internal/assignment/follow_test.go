@@ -78,6 +78,9 @@ func drawOrders(o assignment.Orders) string {
 		if s.Fenced {
 			b.WriteString("; fenced")
 		}
+		for _, h := range s.Refused {
+			fmt.Fprintf(&b, "; refused %s[%s]@%d above %d", h.Task, h.Slots, h.Token, s.Above)
+		}
 		b.WriteByte('\n')
 	}
 	if o.Again != 0 {
@@ -232,6 +235,24 @@ say applied 4 holding a[0]@5; a#0 stopping
 		}, `
 stop a#0: slot released
 say applied 4 holding a[0]@5; a#0 stuck
+`},
+		{"what is refused is not claimed, and told at once", func() assignment.Local {
+			l := local(5, held("a 0 @5", "b 0-1 @8"), nil, "b#1 running @8")
+			l.Refused, l.Above = map[cluster.Slot]int64{{Task: "a", Index: 0}: 5}, 9
+			l.Said = said(4, "b 1 @8")
+			return l
+		}, `
+claim b#0 @8
+say applied 5 holding b[0-1]@8; refused a[0]@5 above 9
+`},
+		{"a refused slot that runs still goes on stopping", func() assignment.Local {
+			l := local(5, held("a 0 @5"), nil, "a#0 stopping @5")
+			l.Refused, l.Above = map[cluster.Slot]int64{{Task: "a", Index: 0}: 5}, 9
+			l.Said = said(4, "a 0 @5")
+			return l
+		}, `
+stop a#0: slot released
+say applied 5 holding a[0]@5; a#0 stopping; refused a[0]@5 above 9
 `},
 	}
 	for _, c := range cases {

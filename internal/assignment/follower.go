@@ -3,6 +3,7 @@ package assignment
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"sync"
@@ -157,6 +158,7 @@ type following struct {
 	doc        *schema.Doc
 	docVersion int64
 	docGood    bool
+	known      KnownGrants
 	granted    map[cluster.Slot]int64 // as told by events
 	specsOf    *schema.Doc            // the document whose specs all workers have been given
 	due        time.Duration          // when to decide again without news
@@ -199,6 +201,7 @@ func (fl *following) step(ctx context.Context, news bool) (wait time.Duration, g
 	})
 	local := Local{
 		Doc: fl.doc, DocVersion: fl.docVersion, DocGood: fl.docGood, Told: fl.specsOf == fl.doc,
+		Refused: fl.known.Refused, Above: fl.known.highest,
 		Running: running, Claims: fl.claims, Phase: phase,
 		Leaving: fl.leaving, Announce: fl.leaving && (fl.Leads() || now-fl.leavingSince >= announceAfter),
 		Done: fl.done, Said: fl.said, SaidAt: fl.saidAt,
@@ -427,13 +430,26 @@ func (fl *following) noteDoc(d docRead) {
 		return
 	}
 	fl.doc, fl.docVersion, fl.docGood = doc, d.r.Version, true
+	fl.refuse(fl.known.Note(doc))
 	fl.tellGrants()
+}
+
+// refuse says which grants are refused that were not before.
+func (fl *following) refuse(fresh map[cluster.Slot]int64) {
+	for slot, token := range fresh {
+		fl.Log.Warn("refused a grant: its token is not above those that this node was granted before; a former assignment was put back",
+			"slot", slot.String(), "token", token, "above", fl.known.highest)
+		fl.Emit(cluster.Event{Kind: cluster.SlotRefused, Slot: &slot, Token: token, Detail: fmt.Sprintf("the token is not above %d", fl.known.highest)})
+	}
 }
 
 // tellGrants says which slots came and went.
 func (fl *following) tellGrants() {
 	granted := map[cluster.Slot]int64{}
 	for slot, h := range schema.Each(fl.doc.Slots) {
+		if _, refused := fl.known.Refused[slot]; refused {
+			continue
+		}
 		granted[slot] = h.Token
 		if fl.granted[slot] != h.Token {
 			fl.Emit(cluster.Event{Kind: cluster.SlotGranted, Slot: &slot, Token: h.Token})

@@ -18,6 +18,10 @@ const maxDoc = coord.MaxValue * 3 / 4
 
 // grant gives free slots to their targets, as far as one commit goes.
 func (d *decider) grant() {
+	const spare = 1 << 20 // tokens, more than one commit takes
+	if d.out.Token > schema.MaxToken-spare {
+		d.block("the tokens are used up: nextToken of the epoch is near 2^62; somebody has set it")
+	}
 	if d.out.Blocked != "" {
 		return
 	}
@@ -78,18 +82,22 @@ func (d *decider) claims(guid string) bool {
 	return true
 }
 
-// taken tells of each slot, by row, whether a document lists it.
+// taken tells of each slot, by row, whether a document lists it, or a live member says that it holds it: leaders free no slot
+// that its member holds, but a hand may have taken it out of the document.
 func (d *decider) taken() [][]bool {
 	taken := make([][]bool, len(d.tasks))
 	for t, target := range d.target.Target {
 		taken[t] = make([]bool, len(target))
 	}
 	for _, guid := range d.guids {
-		doc := d.doc(guid)
-		if doc == nil {
-			continue
+		var lists [3][]schema.Held
+		if doc := d.doc(guid); doc != nil {
+			lists[0], lists[1] = doc.Slots, doc.Releasing
 		}
-		for _, list := range [][]schema.Held{doc.Slots, doc.Releasing} {
+		if p := d.Snapshot.Peers[guid]; p.Live() && p.Status.Rec != nil {
+			lists[2] = p.Status.Rec.Holding
+		}
+		for _, list := range lists {
 			for i := range list {
 				t, known := d.rank[list[i].Task]
 				if !known {

@@ -78,9 +78,10 @@ type leading struct {
 	noOld     int64           // a decision that was found missing from the ring
 	blocked   string
 	full      string
-	planFault string            // as told
-	errors    map[string]string // records that cannot be used, as told
-	wasLive   map[string]string // live members, as told: GUID → node name
+	doubles   map[cluster.Slot]string // as told
+	planFault string                  // as told
+	errors    map[string]string       // records that cannot be used, as told
+	wasLive   map[string]string       // live members, as told: GUID → node name
 	watch     *stopwatch
 	planned   time.Duration // how long the last decision took
 	began     time.Duration // when the term began
@@ -194,6 +195,7 @@ func (l *leading) decide(ctx context.Context) (Decision, error) {
 	l.looks, l.trials, l.waits, l.avoids = d.Looks, d.Trials, d.Waits, d.Avoids
 	l.tellBlocked(d.Blocked)
 	l.tellFull(d.Full)
+	l.tellDoubles(d.Doubles)
 	l.tellPlanFault(ctx, d.PlanFault)
 	for _, guid := range d.Forget {
 		l.view.Forget(guid)

@@ -64,6 +64,7 @@ func (d *decider) choose() {
 		}
 		plan[task][m.Slot] = m
 	}
+	d.askRecalled()
 	var wishes []wish
 	for _, guid := range d.guids {
 		if f := d.fates[guid]; f != works && f != leaves {
@@ -105,6 +106,8 @@ func (d *decider) askBack(guid string, p *view.Peer, h *schema.Held, plan map[in
 	switch {
 	case !known && ofRun != "":
 		whole.Code = cluster.WhyDone
+	case !known && !d.Snapshot.Deleted(h.Task):
+		whole.Code = cluster.WhyUndeclared
 	case !known:
 		whole.Code = cluster.WhyDeleted
 	case d.fates[guid] == leaves && d.drained(guid):
@@ -122,6 +125,9 @@ func (d *decider) askBack(guid string, p *view.Peer, h *schema.Held, plan map[in
 	var holding *schema.Held // looked up once it is needed
 	for _, index := range h.Slots {
 		slot := cluster.Slot{Task: h.Task, Index: index}
+		if _, asked := d.asked[guid][slot]; asked {
+			continue
+		}
 		why := whole
 		if run != nil && run.Over(index) {
 			why = cluster.Reason{Code: cluster.WhyDone}

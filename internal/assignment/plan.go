@@ -215,11 +215,11 @@ func (d *decider) addOwners(byName map[string]int32) {
 			continue
 		}
 		for i := range rec.Slots {
-			d.own(&rec.Slots[i], n, d.fates[guid] == works)
+			d.own(guid, &rec.Slots[i], n, d.fates[guid] == works)
 		}
 		if d.fates[guid] == waits {
 			for i := range rec.Releasing {
-				d.own(&rec.Releasing[i], n, false)
+				d.own(guid, &rec.Releasing[i], n, false)
 			}
 		}
 	}
@@ -240,14 +240,18 @@ func (d *decider) ownAsOrdered(byName map[string]int32) {
 }
 
 // own makes slots a node's; those of a member at work outrank those of one that is gone.
-func (d *decider) own(h *schema.Held, n int32, outranks bool) {
+func (d *decider) own(guid string, h *schema.Held, n int32, outranks bool) {
 	t, known := d.rank[h.Task]
 	if !known || !d.sameWork(h) || d.in.Tasks[t].Spec.Paused {
 		return
 	}
 	owner := d.in.Tasks[t].Owner
 	held := d.in.Tasks[t].Held
+	recalled := d.recalled[guid]
 	for _, index := range h.Slots {
+		if _, is := recalled[cluster.Slot{Task: h.Task, Index: index}]; is {
+			continue
+		}
 		if index < len(owner) && (held == nil || !held[index]) && (owner[index] == planner.Nobody || outranks) {
 			owner[index] = n
 		}

@@ -97,6 +97,19 @@ func (l *leading) tellFull(nodes []string) {
 	l.full = names
 }
 
+// tellDoubles raises an alarm for slots that several documents list.
+func (l *leading) tellDoubles(doubles map[cluster.Slot][]view.Holder) {
+	told := make(map[cluster.Slot]string, len(doubles))
+	for slot, holders := range doubles {
+		told[slot] = view.DescribeHolders(holders)
+		if l.doubles[slot] != told[slot] {
+			l.Log.Error("a slot is granted twice: somebody wrote an assignment by hand, or put a former one back; the older grant is asked back", "slot", slot.String(), "granted", told[slot])
+			l.Emit(cluster.Event{Kind: cluster.SlotDoubled, Slot: &slot, Token: holders[0].Token, Detail: "granted to " + told[slot]})
+		}
+	}
+	l.doubles = told
+}
+
 // summary counts the steps of a decision, for the log.
 func summary(moves []schema.Move) string {
 	counts := map[string]int{}

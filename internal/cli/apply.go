@@ -3,6 +3,8 @@ package cli
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,6 +46,9 @@ func (s *shell) declared(c *cobra.Command, client *httpapi.Client, file string) 
 	d := &difference{file: name}
 	known := map[string]cluster.TaskDetail{}
 	for _, t := range now.Tasks {
+		if t.ReasonCode == cluster.WhyUndeclared {
+			continue // nobody declared it, and it goes by itself
+		}
 		known[t.Name] = t
 		if !slices.ContainsFunc(specs, func(s cluster.TaskSpec) bool { return s.Name == t.Name }) {
 			d.missing = append(d.missing, t.Name)
@@ -225,7 +230,7 @@ func (w *wish) makeChange(ctx context.Context, client *httpapi.Client, change cl
 				}
 				revision = plan.Revision
 			}
-			all, err = w.ask(ctx, client, httpapi.Wish{Path: "/api/v1/plan/apply", Body: map[string]any{"revision": revision, "change": part}})
+			all, err = w.ask(ctx, client, httpapi.Wish{Path: "/api/v1/plan/apply", Body: map[string]any{"revision": revision, "change": part}, Key: w.keyOfPart(part)})
 			if i == 0 || !errors.Is(err, httpapi.ErrConflict) || try == tries {
 				break
 			}
@@ -241,6 +246,14 @@ func (w *wish) makeChange(ctx context.Context, client *httpapi.Client, change cl
 	}
 	all.Accepted = strings.Join(said, "; ")
 	return all, nil
+}
+
+// keyOfPart returns the key of a part of a change: another one for another part, since what is left of a change has other
+// parts when it is made again.
+func (w *wish) keyOfPart(part cluster.Change) string {
+	text, _ := json.Marshal(part) // what was read is written
+	sum := sha256.Sum256(text)
+	return w.keyOfThis() + "-" + hex.EncodeToString(sum[:6])
 }
 
 // behind adds to an error what has been done before it.

@@ -128,6 +128,8 @@ func (f *server) client() (*httpapi.Client, error) {
 func advise(err error) error {
 	refused, _ := errors.AsType[*httpapi.RefusedError](err)
 	switch {
+	case errors.Is(err, httpapi.ErrOutcomeUnknown):
+		return err // it says what to do
 	case errors.Is(err, httpapi.ErrUnreachable):
 		return fmt.Errorf("%w\nIs a node running there? Start one with `xconsumer run`, or name another with --server", err)
 	case refused == nil:

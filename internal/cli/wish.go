@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ type wish struct {
 	wait   time.Duration
 	dryRun bool
 	yes    bool
+	key    string
 }
 
 // usualWait is how long --wait waits unless it is said.
@@ -33,6 +35,7 @@ func (s *shell) wish(c *cobra.Command) *wish {
 	w := &wish{server: s.server(c), output: outputFlag(c, "table", "json", "yaml", "name")}
 	c.Flags().DurationVar(&w.wait, "wait", 0, "waits until everything that it touches runs where it should, so long at most ("+usualWait+" if nothing is said)")
 	c.Flags().Lookup("wait").NoOptDefVal = usualWait
+	c.Flags().StringVar(&w.key, "idempotency-key", "", "of an earlier call of the same command: it is done once (default a new one)")
 	return w
 }
 
@@ -70,13 +73,28 @@ func (w *wish) do(ctx context.Context, wish httpapi.Wish, change *cluster.Change
 
 // ask asks a node for what is wished, and waits for as long as was said.
 func (w *wish) ask(ctx context.Context, client *httpapi.Client, wish httpapi.Wish) (httpapi.Accepted, error) {
+	if wish.Key == "" {
+		wish.Key = w.keyOfThis()
+	}
 	if wish.Wait = w.wait; w.wait > 0 {
 		watching, stop := context.WithCancel(ctx)
 		defer stop()
 		ended := w.progress(watching, client)
 		defer func() { stop(); <-ended }()
 	}
-	return client.Do(ctx, wish)
+	accepted, err := client.Do(ctx, wish)
+	if errors.Is(err, httpapi.ErrOutcomeUnknown) {
+		err = fmt.Errorf("%w\nLook at the cluster, or call this again with --idempotency-key %s: it is done once then", err, w.keyOfThis())
+	}
+	return accepted, err
+}
+
+// keyOfThis returns the key of this call.
+func (w *wish) keyOfThis() string {
+	if w.key == "" {
+		w.key = rand.Text()
+	}
+	return w.key
 }
 
 // tell writes the answer.
@@ -87,6 +105,9 @@ func (w *wish) tell(accepted *httpapi.Accepted) error {
 	}
 	err = w.print(w.Out, raw, func(b *bytes.Buffer) {
 		fmt.Fprintf(b, "accepted: %s\n", accepted.Accepted)
+		if accepted.Repeated {
+			b.WriteString("it was done before, with the same key\n")
+		}
 		if accepted.Settled != nil && *accepted.Settled {
 			b.WriteString("settled\n")
 		}

@@ -21,36 +21,43 @@ func (o Operator) Apply(ctx context.Context, s *view.Snapshot, c cluster.Change)
 	if err := c.Validate(); err != nil {
 		return cluster.Revisions{}, fmt.Errorf("%w: %w", cluster.ErrChange, err)
 	}
-	b := batch{
-		Operator: o.asking(c.By, c.From, c.String()), snapshot: s, ops: []coord.Op{coord.Check(o.Keys.Epoch(), s.Epoch.Version)},
-		written: cluster.Revisions{Tasks: map[string]string{}, Marks: map[string]string{}},
-	}
-	var err error
-	if b.removed, _, err = o.removed(ctx, o.Keys.Task("")); err != nil { // the epoch tells of later ones
-		return b.written, err
-	}
-	if err := b.add(ctx, c); err != nil || len(b.ops) == 1 {
-		return b.written, err
-	}
-	for {
-		ops, err := b.withAudit(ctx, b.ops...)
-		if err != nil {
-			return cluster.Revisions{}, err
+	o = o.applying(c)
+	o.planned = true
+	var written cluster.Revisions
+	_, err := o.write(ctx, func(ctx context.Context) ([]coord.Op, string, error) {
+		b := batch{
+			Operator: o, snapshot: s, ops: []coord.Op{coord.Check(o.Keys.Epoch(), s.Epoch.Version)},
+			written: cluster.Revisions{Tasks: map[string]string{}, Marks: map[string]string{}},
 		}
-		_, err = o.Session.Commit(ctx, ops...)
-		failed, checked := coord.FailedCheck(err)
-		switch {
-		case checked && failed.Op.Key == o.Keys.Audit():
-			continue // somebody else has asked for something meanwhile
-		case checked:
-			return cluster.Revisions{}, fmt.Errorf("%w: %w", cluster.ErrMovedOn, err)
-		case errors.Is(err, coord.ErrTooLarge):
-			return cluster.Revisions{}, fmt.Errorf("%w: %w; change fewer tasks and nodes at once", cluster.ErrTooLarge, err)
-		case err == nil, errors.Is(err, coord.ErrUnknown) && b.audited(ctx):
-			return b.written, nil
+		var err error
+		if b.removed, _, err = o.removed(ctx, o.Keys.Task("")); err == nil { // the epoch tells of later ones
+			err = b.add(ctx, c)
 		}
+		if written = b.written; err != nil || len(b.ops) == 1 {
+			return nil, "", err
+		}
+		return b.ops, "", nil
+	})
+	switch {
+	case errors.Is(err, cluster.ErrTooLarge):
+		return cluster.Revisions{}, fmt.Errorf("%w; change fewer tasks and nodes at once", err)
+	case err != nil:
 		return cluster.Revisions{}, err
 	}
+	return written, nil
+}
+
+// RepeatedChange reports whether the audit remembers a change by its key.
+func (o Operator) RepeatedChange(ctx context.Context, c cluster.Change) (repeated bool, err error) {
+	if c.Key == "" {
+		return false, nil
+	}
+	_, repeated, err = o.applying(c).repeated(ctx)
+	return repeated, err
+}
+
+func (o Operator) applying(c cluster.Change) Operator {
+	return o.asking(c.By, c.From, c.String(), c.Key, c)
 }
 
 // batch gathers the writes of a change.

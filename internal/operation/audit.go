@@ -3,7 +3,11 @@ package operation
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -13,48 +17,76 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// asking returns an operator whose writes go with a line of the audit.
-func (o Operator) asking(by, from, what string) Operator {
+// asking returns an operator whose writes go with a line of the audit. What is asked for is told from other things by its
+// JSON; a key is one of whoever asks.
+func (o Operator) asking(by, from, what, key string, body any) Operator {
+	line := &cluster.AuditLine{ID: strings.ToLower(rand.Text()[:10]), At: time.Now().UTC().Truncate(time.Millisecond), From: from, What: what}
+	if key != "" {
+		line.Key, line.Sum = digest(by, key), digest(body)
+	}
 	if by != "" {
 		o.By = by
 	}
-	o.line = &cluster.AuditLine{
-		ID: strings.ToLower(rand.Text()[:10]), At: time.Now().UTC().Truncate(time.Millisecond), By: o.By, From: from, What: what,
-	}
+	line.By, o.line = o.By, line
 	return o
 }
 
-// withAudit adds the line of the audit to a commit. An audit that cannot be read is begun anew.
-func (o Operator) withAudit(ctx context.Context, ops ...coord.Op) ([]coord.Op, error) {
-	if o.line == nil {
-		return ops, nil
+func digest(of ...any) string {
+	text, err := json.Marshal(of)
+	if err != nil {
+		panic(fmt.Sprintf("operation: %T cannot be marshalled: %v", of, err))
 	}
-	rec, stored, err := o.audit(ctx)
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}
+
+// audit is the audit as it was read.
+type audit struct {
+	rec    *schema.Audit
+	stored coord.Record
+	absent bool
+}
+
+// readAudit reads the audit, and returns the line of it that says that what is asked for was done: the operator's own, or
+// an earlier one under its key. One that cannot be read is begun anew.
+func (o Operator) readAudit(ctx context.Context) (a audit, done *cluster.AuditLine, err error) {
+	a.rec = &schema.Audit{Lines: []cluster.AuditLine{}}
+	if o.line == nil {
+		return a, nil, nil
+	}
+	a.stored, err = o.Session.Get(ctx, o.Keys.Audit())
 	switch {
 	case errors.Is(err, coord.ErrNotFound):
-		rec.Add(*o.line)
-		return append(slices.Clone(ops), coord.Create(o.Keys.Audit(), schema.Encode(rec, 0))), nil
+		a.absent = true
+		return a, nil, nil
 	case err != nil:
-		return nil, err
+		return a, nil, err
 	}
-	rec.Add(*o.line)
-	return append(slices.Clone(ops), coord.Set(o.Keys.Audit(), schema.Encode(rec, stored.Version+1), stored.Version)), nil
+	if schema.Decode(o.Keys.Audit(), a.stored, a.rec) != nil {
+		a.rec = &schema.Audit{Lines: []cluster.AuditLine{}}
+	}
+	at := slices.IndexFunc(a.rec.Lines, func(l cluster.AuditLine) bool {
+		return l.ID == o.line.ID || l.Key != "" && l.Key == o.line.Key
+	})
+	if at < 0 {
+		return a, nil, nil
+	}
+	if done = &a.rec.Lines[at]; done.Sum != o.line.Sum {
+		return a, nil, fmt.Errorf("%w: it was given with %q, at %s", cluster.ErrKeyReused, done.What, done.At.Format(time.RFC3339))
+	}
+	return a, done, nil
 }
 
-func (o Operator) audit(ctx context.Context) (*schema.Audit, coord.Record, error) {
-	rec := &schema.Audit{Lines: []cluster.AuditLine{}}
-	stored, err := o.Session.Get(ctx, o.Keys.Audit())
-	if err == nil && schema.Decode(o.Keys.Audit(), stored, rec) != nil {
-		rec = &schema.Audit{Lines: []cluster.AuditLine{}}
-	}
-	return rec, stored, err
-}
-
-// audited tells whether the line is in the audit: what it says was written with it.
-func (o Operator) audited(ctx context.Context) bool {
+// withLine adds the operator's line to a commit, bound to the audit as it was read.
+func (o Operator) withLine(a audit, revision string, ops []coord.Op) []coord.Op {
 	if o.line == nil {
-		return false
+		return ops
 	}
-	rec, _, err := o.audit(ctx)
-	return err == nil && slices.ContainsFunc(rec.Lines, func(l cluster.AuditLine) bool { return l.ID == o.line.ID })
+	line := *o.line
+	line.Revision = revision
+	a.rec.Add(line)
+	if a.absent {
+		return append(slices.Clone(ops), coord.Create(o.Keys.Audit(), schema.Encode(a.rec, 0)))
+	}
+	return append(slices.Clone(ops), coord.Set(o.Keys.Audit(), schema.Encode(a.rec, a.stored.Version+1), a.stored.Version))
 }

@@ -13,7 +13,7 @@ import (
 
 // evict ends the membership of a node in one commit: its document says so, and all its keys that are bound to
 // its session are deleted. Its next heartbeat fails, and that fences it.
-func (o Operator) evict(ctx context.Context, s *view.Snapshot, node string) (version int64, err error) {
+func (o Operator) evict(ctx context.Context, s *view.Snapshot, node string) (revision string, err error) {
 	guid := ""
 	for g, p := range s.Peers {
 		if p.Live() && p.Member.Rec != nil && p.Member.Rec.Node == node {
@@ -21,28 +21,12 @@ func (o Operator) evict(ctx context.Context, s *view.Snapshot, node string) (ver
 		}
 	}
 	if guid == "" {
-		return 0, fmt.Errorf("%w: %q is no member", cluster.ErrNoNode, node)
+		return "", fmt.Errorf("%w: %q is no member", cluster.ErrNoNode, node)
 	}
-	for {
-		if o.audited(ctx) {
-			return version, nil
-		}
-		ops, at, err := o.evictOps(ctx, guid, node)
-		if err != nil {
-			return 0, err
-		}
-		if ops, err = o.withAudit(ctx, ops...); err != nil {
-			return 0, err
-		}
-		_, err = o.Session.Commit(ctx, ops...)
-		_, checked := coord.FailedCheck(err)
-		switch version = at; {
-		case err == nil:
-			return version, nil
-		case ctx.Err() != nil, !checked && !errors.Is(err, coord.ErrUnknown):
-			return 0, fmt.Errorf("evict %s: %w", node, err)
-		}
-	}
+	return o.write(ctx, func(ctx context.Context) ([]coord.Op, string, error) {
+		ops, version, err := o.evictOps(ctx, guid, node)
+		return ops, revisionOf(version), err
+	})
 }
 
 // evictOps is the commit that evicts a member. Its keys are read after its document.

@@ -12,9 +12,9 @@ import (
 )
 
 // setMark changes what is wanted of a node. One that wants nothing any longer stays, for a leader to remove.
-func (o Operator) setMark(ctx context.Context, s *view.Snapshot, node string, change func(*schema.Mark)) (version int64, err error) {
+func (o Operator) setMark(ctx context.Context, s *view.Snapshot, node string, change func(*schema.Mark)) (revision string, err error) {
 	if err := known(s, node); err != nil {
-		return 0, err
+		return "", err
 	}
 	return edit(ctx, o, o.Keys.Mark(node), func(rec *schema.Mark, _ bool, _ int64) (bool, error) { return o.mark(rec, change), nil })
 }
@@ -30,7 +30,7 @@ func (o Operator) mark(rec *schema.Mark, change func(*schema.Mark)) bool {
 }
 
 // label changes the labels of a node.
-func (o Operator) label(ctx context.Context, s *view.Snapshot, op cluster.Operation) (version int64, err error) {
+func (o Operator) label(ctx context.Context, s *view.Snapshot, op cluster.Operation) (revision string, err error) {
 	next := cluster.Labels{}
 	for key, value := range op.Labels {
 		if next[key] = "-"; value != nil && *value != "" {
@@ -39,9 +39,9 @@ func (o Operator) label(ctx context.Context, s *view.Snapshot, op cluster.Operat
 	}
 	switch err := next.Validate(); {
 	case len(next) == 0:
-		return 0, fmt.Errorf("%w: labels: none is named", cluster.ErrChange)
+		return "", fmt.Errorf("%w: labels: none is named", cluster.ErrChange)
 	case err != nil:
-		return 0, fmt.Errorf("%w: %w", cluster.ErrChange, err)
+		return "", fmt.Errorf("%w: %w", cluster.ErrChange, err)
 	}
 	return o.setMark(ctx, s, op.Node, func(m *schema.Mark) {
 		labels := cluster.Labels{}

@@ -33,7 +33,6 @@
 package operation
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -56,6 +55,8 @@ type Operator struct {
 	// earlier is what was removed as it was read before, nil for who reads it for every write. It need not be the
 	// latest, only older than what is written.
 	earlier *removals
+	// planned says that what is written was planned from what was read: nothing of it may have changed since.
+	planned bool
 }
 
 // removals is what was removed, with the operation that fails if anything was removed since it was read.
@@ -74,48 +75,47 @@ type record[R any] interface {
 // false if there is none; it returns false if that need not be made.
 type change[P any] func(rec P, exists bool, version int64) (keep bool, err error)
 
-// edit brings one record up to date and returns the version that it has then. Where nobody knows the outcome of a
-// write the record is read again: what it was to be, at the version that it was to have, is what was written.
-func edit[R any, P record[R]](ctx context.Context, o Operator, key string, change change[P]) (version int64, err error) {
-	var unknown *coord.Op
-	for {
-		if unknown != nil {
-			if o.audited(ctx) {
-				return version, nil
-			}
-			if r, err := o.Session.Get(ctx, key); err == nil && r.Version == version && bytes.Equal(r.Value, unknown.Value) {
-				return version, nil
-			}
-		}
+// edit brings one record up to date and returns the revision that it has then.
+func edit[R any, P record[R]](ctx context.Context, o Operator, key string, change change[P]) (revision string, err error) {
+	revision, err = o.write(ctx, func(ctx context.Context) ([]coord.Op, string, error) {
 		removed, guard, err := o.removed(ctx, key)
 		if err != nil {
-			return 0, err
+			return nil, "", err
 		}
-		op, at, err := editOp[R](ctx, o, key, removed, change)
-		if err != nil || op.Key == "" {
-			return at, err
-		}
-		ops, err := o.withAudit(ctx, append(slices.Clip(guard), op)...)
+		var written P
+		op, version, err := editOp[R](ctx, o, key, removed, func(rec P, exists bool, version int64) (bool, error) {
+			written = rec
+			return change(rec, exists, version)
+		})
 		if err != nil {
-			return at, err
+			return nil, "", err
 		}
-		_, err = o.Session.Commit(ctx, ops...)
-		_, checked := coord.FailedCheck(err)
-		switch {
-		case err == nil:
-			return at, nil
-		case errors.Is(err, coord.ErrTooLarge):
-			return at, fmt.Errorf("%w: write %s: %w", cluster.ErrTooLarge, key, err)
-		case errors.Is(err, coord.ErrUnauthorized), errors.Is(err, coord.ErrSessionEnded), ctx.Err() != nil:
-			return at, fmt.Errorf("write %s: %w", key, err)
-		case !checked && !errors.Is(err, coord.ErrUnknown):
-			return at, fmt.Errorf("write %s: %w", key, err)
-		case !checked:
-			unknown, version = &op, at
-		case o.earlier != nil:
-			*o.earlier = removals{} // it may be that which has failed
+		revision := revisionOf(version)
+		if task, ok := any(written).(*schema.Task); ok && version != none {
+			revision = task.Revision(version)
+		}
+		if op.Key == "" {
+			return nil, revision, nil
+		}
+		return append(slices.Clip(guard), op), revision, nil
+	})
+	if err != nil && !refused(err) {
+		err = fmt.Errorf("write %s: %w", key, err)
+	}
+	return revision, err
+}
+
+// refused reports whether an error says what is wrong with what was asked for.
+func refused(err error) bool {
+	for _, of := range []error{
+		cluster.ErrChange, cluster.ErrNoTask, cluster.ErrNoNode, cluster.ErrNoSlot, cluster.ErrExists, cluster.ErrMovedOn,
+		cluster.ErrKeyReused, cluster.ErrOutcomeUnknown, schema.ErrCorrupt, schema.ErrForeign,
+	} {
+		if errors.Is(err, of) {
+			return true
 		}
 	}
+	return false
 }
 
 // removed reads what was removed, and returns the operation that fails if a leader removes anything after that. Of
@@ -183,20 +183,37 @@ func editOp[R any, P record[R]](ctx context.Context, o Operator, key string, rem
 }
 
 // Do notes a wish of an operator who sees the cluster as it is in the snapshot. It returns the revision that
-// the record has which says it, "" if none has to; of a run, its id.
+// the record has which says it, "" if none has to; of a run, its id. With a key that the audit remembers, of the same wish,
+// nothing is written, and it returns what was returned then; of another one, the error matches cluster.ErrKeyReused. Where
+// nobody can know whether it was written the error matches cluster.ErrOutcomeUnknown.
 func (o Operator) Do(ctx context.Context, s *view.Snapshot, op cluster.Operation) (revision string, err error) {
-	o = o.asking(op.By, op.From, op.String())
-	switch op.Kind {
-	case cluster.OpRunNow:
+	o = o.operating(op)
+	if op.Kind == cluster.OpRunNow {
 		return o.runNow(ctx, s, op)
-	case cluster.OpScale, cluster.OpPause, cluster.OpResume, cluster.OpReset, cluster.OpDeclare, cluster.OpPatch, cluster.OpDelete:
-		return o.changeTask(ctx, op)
 	}
-	version, err := o.do(ctx, s, op)
-	if err != nil {
-		return "", err
+	return o.do(ctx, s, op)
+}
+
+// Repeated returns what Do or Apply returned for a wish that the audit remembers by its key, and whether there is one.
+func (o Operator) Repeated(ctx context.Context, op cluster.Operation) (revision string, repeated bool, err error) {
+	if op.Key == "" {
+		return "", false, nil
 	}
-	return revisionOf(version), nil
+	return o.operating(op).repeated(ctx)
+}
+
+func (o Operator) repeated(ctx context.Context) (revision string, repeated bool, err error) {
+	_, done, err := o.readAudit(ctx)
+	if done == nil {
+		return "", false, err
+	}
+	return done.Revision, true, nil
+}
+
+func (o Operator) operating(op cluster.Operation) Operator {
+	bare := op
+	bare.By, bare.From, bare.Key = "", "", ""
+	return o.asking(op.By, op.From, op.String(), op.Key, bare)
 }
 
 // none is the version of a record that is not there and was not to be.
@@ -209,15 +226,17 @@ func revisionOf(version int64) string {
 	return strconv.FormatInt(version, 10)
 }
 
-func (o Operator) do(ctx context.Context, s *view.Snapshot, op cluster.Operation) (version int64, err error) {
+func (o Operator) do(ctx context.Context, s *view.Snapshot, op cluster.Operation) (revision string, err error) {
 	switch op.Kind {
+	case cluster.OpScale, cluster.OpPause, cluster.OpResume, cluster.OpReset, cluster.OpDeclare, cluster.OpPatch, cluster.OpDelete:
+		return o.changeTask(ctx, s, op)
 	case cluster.OpCordon:
 		return o.setMark(ctx, s, op.Node, cordon)
 	case cluster.OpUncordon:
 		return o.setMark(ctx, s, op.Node, uncordon)
 	case cluster.OpDrain:
 		if op.Deadline < 0 {
-			return 0, fmt.Errorf("%w: deadline: %v is less than 0s", cluster.ErrChange, op.Deadline)
+			return "", fmt.Errorf("%w: deadline: %v is less than 0s", cluster.ErrChange, op.Deadline)
 		}
 		return o.setMark(ctx, s, op.Node, drain(slotsOf(s, op.Node), op.Deadline))
 	case cluster.OpLabel:
@@ -230,11 +249,11 @@ func (o Operator) do(ctx context.Context, s *view.Snapshot, op cluster.Operation
 		return o.restart(ctx, s, op)
 	case cluster.OpStepDown:
 		if s.Epoch.Rec == nil || s.Epoch.Rec.Leader == "" {
-			return 0, fmt.Errorf("%w: nobody leads", cluster.ErrChange)
+			return "", fmt.Errorf("%w: nobody leads", cluster.ErrChange)
 		}
 		return o.order(ctx, func(r *schema.Orders) { r.StepDown = max(r.StepDown, s.Epoch.Rec.Term) })
 	case cluster.OpMoveNow:
 		return o.moveNow(ctx, vanished(s))
 	}
-	return 0, fmt.Errorf("%w: %q is no operation", cluster.ErrChange, op.Kind)
+	return "", fmt.Errorf("%w: %q is no operation", cluster.ErrChange, op.Kind)
 }

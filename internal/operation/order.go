@@ -14,9 +14,9 @@ import (
 )
 
 // moveNow lets nobody wait for members that are gone.
-func (o Operator) moveNow(ctx context.Context, members []string) (version int64, err error) {
+func (o Operator) moveNow(ctx context.Context, members []string) (revision string, err error) {
 	if len(members) == 0 {
-		return 0, nil
+		return revisionOf(0), nil
 	}
 	return o.order(ctx, func(r *schema.Orders) {
 		r.MoveNow = append(r.MoveNow, members...)
@@ -41,16 +41,16 @@ func (o Operator) runNow(ctx context.Context, s *view.Snapshot, op cluster.Opera
 		ID:   time.Now().UTC().Format("20060102T150405.000Z") + "-" + strings.ToLower(rand.Text()[:4]),
 		Task: op.Task, Params: op.Params, By: o.By,
 	}
-	_, err = o.order(ctx, func(r *schema.Orders) {
+	o.line.Revision = order.ID
+	return o.order(ctx, func(r *schema.Orders) {
 		if !slices.ContainsFunc(r.RunNow, func(other schema.RunOrder) bool { return other.ID == order.ID }) {
 			r.RunNow = append(r.RunNow, order)
 		}
 	})
-	return order.ID, err
 }
 
 // restart orders that grants are replaced.
-func (o Operator) restart(ctx context.Context, s *view.Snapshot, op cluster.Operation) (version int64, err error) {
+func (o Operator) restart(ctx context.Context, s *view.Snapshot, op cluster.Operation) (revision string, err error) {
 	pick := func(node string, slot cluster.Slot) bool {
 		base, _ := cluster.SplitRun(slot.Task)
 		return (op.Node == "" || node == op.Node) && (op.Task == "" || slot.Task == op.Task || base == op.Task) && (op.Index == nil || slot.Index == *op.Index)
@@ -62,22 +62,22 @@ func (o Operator) restart(ctx context.Context, s *view.Snapshot, op cluster.Oper
 	}
 	switch {
 	case op.Task == "" && op.Node == "":
-		return 0, fmt.Errorf("%w: of what? name a task, a worker or a node", cluster.ErrChange)
+		return "", fmt.Errorf("%w: of what? name a task, a worker or a node", cluster.ErrChange)
 	case op.Task != "" && !task:
-		return 0, fmt.Errorf("%w: %q", cluster.ErrNoTask, op.Task)
+		return "", fmt.Errorf("%w: %q", cluster.ErrNoTask, op.Task)
 	}
 	if op.Node != "" {
 		if err := known(s, op.Node); err != nil {
-			return 0, err
+			return "", err
 		}
 	}
 	orders := grants(s, pick)
 	switch {
 	case len(orders) > 0:
 	case op.Index != nil:
-		return 0, fmt.Errorf("%w: %s", cluster.ErrNoSlot, cluster.Slot{Task: op.Task, Index: *op.Index})
+		return "", fmt.Errorf("%w: %s", cluster.ErrNoSlot, cluster.Slot{Task: op.Task, Index: *op.Index})
 	default:
-		return 0, nil // nothing runs
+		return revisionOf(0), nil // nothing runs
 	}
 	return o.order(ctx, func(r *schema.Orders) {
 		for _, g := range orders {
@@ -92,17 +92,17 @@ func (o Operator) restart(ctx context.Context, s *view.Snapshot, op cluster.Oper
 }
 
 // move orders that a slot goes to a node.
-func (o Operator) move(ctx context.Context, s *view.Snapshot, op cluster.Operation) (version int64, err error) {
+func (o Operator) move(ctx context.Context, s *view.Snapshot, op cluster.Operation) (revision string, err error) {
 	if op.Task == "" || op.Index == nil || op.Node == "" {
-		return 0, fmt.Errorf("%w: name a worker, and a node", cluster.ErrChange)
+		return "", fmt.Errorf("%w: name a worker, and a node", cluster.ErrChange)
 	}
 	slot := cluster.Slot{Task: op.Task, Index: *op.Index}
 	found := grants(s, func(_ string, other cluster.Slot) bool { return other == slot })
 	if len(found) == 0 {
-		return 0, fmt.Errorf("%w: %s", cluster.ErrNoSlot, slot)
+		return "", fmt.Errorf("%w: %s", cluster.ErrNoSlot, slot)
 	}
 	if err := known(s, op.Node); err != nil {
-		return 0, err
+		return "", err
 	}
 	return o.order(ctx, func(r *schema.Orders) {
 		r.Move = slices.DeleteFunc(r.Move, func(m schema.MoveOrder) bool { return m.Slot == slot })
@@ -110,7 +110,7 @@ func (o Operator) move(ctx context.Context, s *view.Snapshot, op cluster.Operati
 	})
 }
 
-func (o Operator) order(ctx context.Context, change func(*schema.Orders)) (version int64, err error) {
+func (o Operator) order(ctx context.Context, change func(*schema.Orders)) (revision string, err error) {
 	return edit(ctx, o, o.Keys.Orders(), func(rec *schema.Orders, _ bool, _ int64) (bool, error) {
 		change(rec)
 		return true, nil

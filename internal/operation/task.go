@@ -4,29 +4,29 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/schedule"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
 // changeTask writes the record of a task as an operation wants it, if it is at the revision that this is
 // bound to. It returns the revision that it has then.
-func (o Operator) changeTask(ctx context.Context, op cluster.Operation) (revision string, err error) {
-	var written *schema.Task
-	version, err := edit(ctx, o, o.Keys.Task(op.Task), func(rec *schema.Task, exists bool, version int64) (bool, error) {
-		written = rec
+func (o Operator) changeTask(ctx context.Context, s *view.Snapshot, op cluster.Operation) (revision string, err error) {
+	revision, err = edit(ctx, o, o.Keys.Task(op.Task), func(rec *schema.Task, exists bool, version int64) (bool, error) {
 		exists = exists && !rec.Deleted
 		if err := matches(op, exists, rec.Revision(version)); err != nil {
 			return false, err
 		}
 		return true, applyToTask(rec, exists, op)
 	})
-	if err != nil {
-		return "", err
+	if errors.Is(err, cluster.ErrNoTask) && s.Undeclared(op.Task) {
+		err = fmt.Errorf("%w: nobody has declared it. An assignment grants it all the same, written by hand; its workers are asked back, and there is nothing to delete", err)
 	}
-	return written.Revision(version), nil
+	return revision, err
 }
 
 // matches tells whether a record is at the revision that an operation is bound to.

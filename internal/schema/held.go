@@ -89,6 +89,15 @@ func Gather(slots map[cluster.Slot]Claim) []Held {
 	return list
 }
 
+// GatherTokens makes the shortest list of slots that have a token.
+func GatherTokens(slots map[cluster.Slot]int64) []Held {
+	claims := make(map[cluster.Slot]Claim, len(slots))
+	for slot, token := range slots {
+		claims[slot] = Claim{Token: token}
+	}
+	return Gather(claims)
+}
+
 // Claim is what a member notes of a slot that it holds.
 type Claim struct {
 	Token int64

@@ -5,12 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
+
+// MaxToken bounds every token, and the counter that they come from. A cluster that gives a million of them in a second
+// reaches it after 146,000 years: what is above it was written by hand, and nothing could be granted after it.
+const MaxToken = 1 << 62
 
 // Protocol is the version of the protocol that this program speaks.
 const Protocol = 1
@@ -27,6 +32,9 @@ type Meta struct {
 func (m *Meta) validate() error {
 	if m.UUID == "" || m.Protocol < 1 {
 		return errors.New("uuid or protocol is missing")
+	}
+	if m.TokenFloor < 0 || m.TokenFloor >= MaxToken {
+		return fmt.Errorf("tokenFloor %d is not between 0 and 2^62", m.TokenFloor)
 	}
 	return nil
 }
@@ -45,6 +53,9 @@ type Epoch struct {
 func (e *Epoch) validate() error {
 	if e.Term < 0 || e.NextToken < 1 || e.NextDecision < 0 {
 		return errors.New("term, nextToken or nextDecision is impossible")
+	}
+	if e.NextToken > MaxToken {
+		return fmt.Errorf("nextToken %d is above 2^62; set it above the highest token that was ever granted", e.NextToken)
 	}
 	return nil
 }
@@ -143,6 +154,11 @@ func (d *Doc) validate() error {
 			seen[slot] = true
 		}
 	}
+	for _, h := range slices.Concat(d.Slots, d.Releasing) {
+		if h.Token > MaxToken {
+			return fmt.Errorf("token %d of %s is above 2^62", h.Token, h.Task)
+		}
+	}
 	for _, h := range d.Slots {
 		if task, _ := cluster.SplitRun(h.Task); h.Spec == nil || h.Spec.Name != task || h.Token < 1 {
 			return fmt.Errorf("grant of %s has no token or no spec of its own", h.Task)
@@ -163,6 +179,10 @@ type Status struct {
 	Workers []WorkerState `json:"workers,omitempty"` // those that are not simply running
 	Leaving bool          `json:"leaving,omitempty"` // takes no more work
 	Fenced  bool          `json:"fenced,omitempty"`  // its lease had lapsed; nothing runs until claimed again
+	// Refused are grants of its document that it does not claim, since they came later than the grant of token Above and
+	// have no higher one: the document is a former one that was put back.
+	Refused []Held `json:"refused,omitempty"`
+	Above   int64  `json:"above,omitempty"`
 }
 
 // WorkerState describes a slot that is not simply running.
@@ -301,7 +321,7 @@ type Audit struct {
 // Bounds of the audit.
 const (
 	maxAuditLines = 200
-	maxAudit      = 16 << 10 // bytes
+	maxAudit      = 64 << 10 // bytes, about 200 lines with keys
 	maxAuditWhat  = 500
 )
 

@@ -17,7 +17,9 @@ func errName(key, name string) error {
 }
 
 // Specs returns the declarations in force, by task. Where a declaration cannot be used or was
-// deleted by hand, the last good one stays; where there is none, the one that documents carry.
+// deleted by hand, the last good one stays. Where there is one that cannot be used, and none that could
+// be, it is what documents carry: a new leader stops nothing for it. What documents grant of a task
+// without any record is not declared.
 func (s *Snapshot) Specs() map[string]cluster.TaskSpec {
 	specs := make(map[string]cluster.TaskSpec, len(s.Tasks))
 	for name, e := range s.Tasks {
@@ -31,7 +33,7 @@ func (s *Snapshot) Specs() map[string]cluster.TaskSpec {
 			continue
 		}
 		for _, h := range p.Doc.Rec.Slots {
-			if _, known := specs[h.Task]; !known && !isRun(h) && !s.deleted(h.Task) && h.Spec != nil {
+			if _, known := specs[h.Task]; !known && !isRun(h) && s.unreadable(h.Task) && h.Spec != nil {
 				specs[h.Task] = *h.Spec
 			}
 		}
@@ -81,12 +83,6 @@ func (s *Snapshot) Run(name string) *schema.Run {
 func (s *Snapshot) Declared(name string) Entry[schema.Task] {
 	task, _ := cluster.SplitRun(name)
 	return s.Tasks[task]
-}
-
-// deleted tells whether a task was deleted on purpose.
-func (s *Snapshot) deleted(task string) bool {
-	e, known := s.Tasks[task]
-	return known && e.Rec != nil && e.Rec.Deleted
 }
 
 // Suspicions returns what is held against slots, by slot: what is said of a task that was
@@ -191,7 +187,7 @@ func (s *Snapshot) State(keys schema.Keys) cluster.State {
 		Lost:    []cluster.NodeInfo{},
 		Tasks:   []cluster.TaskInfo{},
 		Workers: []cluster.WorkerInfo{},
-		Errors:  s.Errors(keys),
+		Errors:  append(s.Errors(keys), s.disputes(keys)...),
 	}
 	leader := ""
 	if s.Epoch.Rec != nil {
@@ -265,6 +261,7 @@ func (s *Snapshot) addTasks(state *cluster.State, placed map[cluster.Slot]cluste
 			state.Workers = append(state.Workers, w)
 		}
 	}
+	s.addUndeclared(tasks, placed)
 	for _, name := range slices.Sorted(maps.Keys(tasks)) {
 		state.Tasks = append(state.Tasks, *tasks[name])
 		s.addRunInfo(state, name)
@@ -427,6 +424,9 @@ func (p *Peer) workers(info cluster.NodeInfo, placed map[cluster.Slot]cluster.Wo
 				w.State = cluster.WorkerLost
 			case hold == nil || hold.Token != h.Token || status.Fenced:
 				w.State = cluster.WorkerPending
+				if r := schema.Find(status.Refused, slot); r != nil && r.Token == h.Token {
+					w.Error = fmt.Sprintf("refused: token %d is not above %d; a former assignment was put back", h.Token, status.Above)
+				}
 			default:
 				w.State, w.Since = cluster.WorkerRunning, hold.Since
 				if releasing {
@@ -439,7 +439,9 @@ func (p *Peer) workers(info cluster.NodeInfo, placed map[cluster.Slot]cluster.Wo
 					}
 				}
 			}
-			placed[slot] = w
+			if was, twice := placed[slot]; !twice || was.Token <= w.Token {
+				placed[slot] = w
+			}
 		}
 	}
 	fill(p.Doc.Rec.Slots, false)

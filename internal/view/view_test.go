@@ -440,3 +440,41 @@ func TestMissingFromTheFirst(t *testing.T) {
 		})
 	}
 }
+
+// A slot that two documents list is shown where that is certain; one that moves stands in two of them for a moment, as they
+// are read one after the other.
+func TestDoublesAreShown(t *testing.T) {
+	spec := cluster.TaskSpec{Name: "a", WorkName: "a", WorkerNum: 1}
+	peer := func(node string, token int64, read time.Duration) *view.Peer {
+		doc := &schema.Doc{Node: node, Slots: []schema.Held{{Task: "a", Slots: cluster.Indexes{0}, Token: token, Spec: &spec}}}
+		return &view.Peer{
+			Doc:    view.Entry[schema.Doc]{Rec: doc, Read: read},
+			Status: view.Entry[schema.Status]{Rec: &schema.Status{Holding: []schema.Held{{Task: "a", Slots: cluster.Indexes{0}, Token: token}}}},
+			Member: view.Entry[schema.Member]{Rec: &schema.Member{Node: node}},
+		}
+	}
+	for _, c := range []struct {
+		name  string
+		older time.Duration // when the document with the older token was read
+		want  int
+	}{{"it moves", 1, 0}, {"read together", 2, 0}, {"put back", 3, 1}} {
+		t.Run(c.name, func(t *testing.T) {
+			s := &view.Snapshot{Peers: map[string]*view.Peer{"L": peer("n1", 5, c.older), "M": peer("n2", 9, 2)}, Tasks: map[string]view.Entry[schema.Task]{"a": {Rec: &schema.Task{Spec: spec}}}}
+			s.Epoch.Rec = &schema.Epoch{}
+			state := s.State(keys)
+			if len(state.Errors) != c.want {
+				t.Errorf("errors %+v", state.Errors)
+			}
+			if len(state.Workers) != 1 || state.Workers[0].Token != 9 {
+				t.Errorf("workers %+v", state.Workers)
+			}
+		})
+	}
+	s := &view.Snapshot{Peers: map[string]*view.Peer{"L": peer("n1", 5, 1)}, Tasks: map[string]view.Entry[schema.Task]{"a": {Rec: &schema.Task{Spec: spec}}}}
+	s.Epoch.Rec = &schema.Epoch{}
+	status := s.Peers["L"].Status.Rec
+	status.Holding, status.Refused, status.Above = nil, []schema.Held{{Task: "a", Slots: cluster.Indexes{0}, Token: 5}}, 8
+	if state := s.State(keys); len(state.Errors) != 1 || !strings.Contains(state.Workers[0].Error, "token 5 is not above 8") || state.Workers[0].State != cluster.WorkerPending {
+		t.Errorf("%+v, %+v", state.Errors, state.Workers)
+	}
+}

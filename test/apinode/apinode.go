@@ -93,6 +93,11 @@ func (n *Node) Events(ctx context.Context) <-chan cluster.Event {
 	return c
 }
 
+// Repeated knows of no operation.
+func (n *Node) Repeated(context.Context, cluster.Operation) (string, bool, error) {
+	return "", false, nil
+}
+
 // Plan moves nothing.
 func (n *Node) Plan(context.Context, cluster.Change) (cluster.Plan, error) {
 	return cluster.Plan{}, n.Err

@@ -151,6 +151,9 @@ func (r *runs) deletedByHand(guid string) {
 	}
 }
 
+// takenByHand excuses the same of a slot that a hand took out of a member's document: leaders hear of its end no more.
+func (r *runs) takenByHand(slot cluster.Slot) { r.excused[slot] = true }
+
 // Late returns the runs that began before a time and are not over.
 func (s *Store) Late(before time.Time) (list []string) {
 	s.mu.Lock()

@@ -33,7 +33,8 @@ type Store struct {
 	epoch    schema.Epoch
 	tokens   int64 // the highest that was granted
 	released map[Release]time.Duration
-	protocol int // that the cluster speaks
+	protocol int             // that the cluster speaks
+	twice    map[string]bool // slots that a person wrote into a second document, until one of them lists it no more
 	wrong    []string
 	grants   int
 	runs     runs
@@ -118,11 +119,16 @@ func (s *Store) Apply(at time.Duration, by string, changes []Change) {
 			touched = append(touched, guid)
 		}
 	}
-	if by == "" && len(touched) > 0 {
-		for _, twice := range Twice(s.docs) {
+	if len(touched) == 0 {
+		return
+	}
+	doubled := map[string]bool{}
+	for _, twice := range Twice(s.docs) {
+		if doubled[twice] = true; by == "" && !s.twice[twice] {
 			fail("I5", "%s", twice)
 		}
 	}
+	s.twice = doubled
 }
 
 func decode(c Change, into schema.Record) error {
@@ -151,7 +157,9 @@ func (s *Store) judgeDoc(guid string, after *schema.Doc, status *schema.Status, 
 			continue
 		}
 		s.grants++
-		s.runs.granted(slot, after.Node, fail)
+		if by == "" {
+			s.runs.granted(slot, after.Node, fail)
+		}
 		if h.Token <= tokens && by == "" {
 			fail("I4", "%s is granted to %s with token %d, after %d", slot, after.Node, h.Token, tokens)
 		}
@@ -166,12 +174,17 @@ func (s *Store) judgeDoc(guid string, after *schema.Doc, status *schema.Status, 
 			if by == "" {
 				fail("I5", "%s is taken from %s without a release", slot, after.Node)
 			}
+			s.runs.takenByHand(slot)
 			continue
 		}
 		s.released[r] = at
 	}
 	for slot, h := range schema.Each(before.Releasing) {
-		if schema.Find(after.Releasing, slot) != nil || by != "" {
+		if schema.Find(after.Releasing, slot) != nil {
+			continue
+		}
+		if by != "" {
+			s.runs.takenByHand(slot)
 			continue
 		}
 		if status == nil || status.Applied < h.Version || schema.Find(status.Holding, slot) != nil {

@@ -390,8 +390,18 @@ var mutants = []mutant{
 	},
 	{
 		"management", "a wish goes without a line that says whose it was",
-		one("internal/operation/audit.go", "	if o.line == nil {\n		return ops, nil\n", "	if len(ops) > 0 {\n		return ops, nil\n"),
+		one("internal/operation/audit.go", "	if o.line == nil {\n		return ops\n", "	if len(ops) > 0 {\n		return ops\n"),
 		in(".", "TestAudit"),
+	},
+	{
+		"management", "what was done is called not done when its answer is lost and the time is up",
+		one("internal/operation/settle.go", "	case done != nil:\n", "	case done != nil && !sent:\n"),
+		in("internal/operation", "TestLostAnswers"),
+	},
+	{
+		"management", "a key is not looked for in the audit",
+		one("internal/operation/audit.go", "return l.ID == o.line.ID || l.Key != \"\" && l.Key == o.line.Key\n", "return l.ID == o.line.ID\n"),
+		in("internal/operation", "TestKeys"),
 	},
 	{
 		"management", "what a leader counts as moved already it plans where it is",
@@ -437,6 +447,36 @@ var mutants = []mutant{
 		"management", "a change of two tasks has settled when one of them is seen",
 		one("httpapi/wait.go", "		todo := seenTask(s, task, written.Tasks[task])\n", "		return seenTask(s, task, written.Tasks[task])\n		todo := \"\"\n"),
 		in("httpapi", "TestWaitsUntilItIsSeen"),
+	},
+	{
+		"tokens", "a follower starts what a former document grants",
+		one("internal/assignment/known.go", "if k.taken[slot] == h.Token || h.Token > k.highest {", "if k.highest >= 0 {"),
+		in(".", "TestFormerAssignmentStartsNothing"),
+	},
+	{
+		"tokens", "a follower refuses what its document grants still",
+		one("internal/assignment/known.go", "if k.taken[slot] == h.Token || h.Token > k.highest {", "if h.Token > k.highest {"),
+		in("internal/assignment", "TestKnownGrants"),
+	},
+	{
+		"tokens", "what two documents list, or its member refuses, stays where it is",
+		one("internal/assignment/pace.go", "	d.askRecalled()\n", ""),
+		in("internal/assignment", "TestRecall"),
+	},
+	{
+		"tokens", "what a member holds is granted elsewhere when a hand has taken it out of its document",
+		one("internal/assignment/grant.go", "			lists[2] = p.Status.Rec.Holding\n", "			lists[2] = nil\n"),
+		in("internal/assignment", "TestRecall"),
+	},
+	{
+		"tokens", "tokens do not rise above what a member has seen",
+		one("internal/assignment/decide.go", "			learn(rec.Above)\n", ""),
+		in("internal/assignment", "TestTokensRiseAboveWhatWasRefused"),
+	},
+	{
+		"tokens", "a token that nobody can have given raises those that follow",
+		one("internal/assignment/decide.go", "		if plausible(token) {\n", "		if token > 0 {\n"),
+		in("internal/assignment", "TestRecall"),
 	},
 	{
 		"documents", "a leader forgets whom it found without a document as soon as the rest goes",

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"encoding/json"
 	"strings"
 	"time"
 
@@ -77,6 +78,7 @@ var harsh = []fault{
 	{"move now", func(w *world, _ *machine, _ int64) { w.do(cluster.MoveNow()) }},
 	{"leaders die one after the other", func(w *world, _ *machine, n int64) { w.flap(n) }},
 	{"key deleted by hand", func(_ *world, m *machine, n int64) { m.tamper(n) }},
+	{"former assignment put back", func(_ *world, m *machine, n int64) { m.putBack(n) }},
 	{"other protocol", func(w *world, _ *machine, n int64) {
 		w.doing.Go(func() {
 			w.raise(schema.Protocol + 1)
@@ -223,6 +225,41 @@ func (m *machine) tamper(n int64) {
 		return // not promised where nobody sees that it is missing before its session ends
 	}
 	m.edit(key, func(r coord.Record) (coord.Op, bool) { return coord.Delete(key, r.Version), true })
+}
+
+// putBack writes a former assignment of a member again, after a while, as somebody does who restores one record from a copy.
+// One that says that the member was evicted or closed is never written over: that would not be a former assignment, but a
+// former life.
+func (m *machine) putBack(n int64) {
+	p := m.present()
+	if p == nil {
+		return
+	}
+	v := p.vitals.Load()
+	if v == nil {
+		return
+	}
+	key := m.keys.Doc(v.Member)
+	var former []byte
+	m.edit(key, func(r coord.Record) (coord.Op, bool) {
+		former = r.Value
+		return coord.Op{}, false
+	})
+	m.doing.Go(func() {
+		m.nap(m.dice.upTo(20*time.Second, "put back", n))
+		if m.quiet.Load() || former == nil {
+			return
+		}
+		m.touched(v.Member)
+		m.edit(key, func(r coord.Record) (coord.Op, bool) {
+			was, is := new(schema.Doc), new(schema.Doc)
+			if json.Unmarshal(former, was) != nil || schema.Decode(key, r, is) != nil || is.Evicted || is.Closed != nil {
+				return coord.Op{}, false
+			}
+			was.Evicted, was.Closed = false, nil
+			return coord.Set(key, schema.Encode(was, r.Version+1), r.Version), true
+		})
+	})
 }
 
 // scale sets the number of workers of a task, or begins a run of one that has runs.

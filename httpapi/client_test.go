@@ -1,0 +1,104 @@
+package httpapi_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/test/apinode"
+)
+
+// remembering is a node that does what it is asked for once for each key.
+type remembering struct {
+	*apinode.Node
+	mu  sync.Mutex
+	did map[string]int // by key
+}
+
+func (n *remembering) Repeated(_ context.Context, op cluster.Operation) (string, bool, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return "8", n.did[op.Key] > 0, nil
+}
+
+func (n *remembering) Do(_ context.Context, op cluster.Operation) (string, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.did[op.Key]++
+	return "8", nil
+}
+
+// A client whose answer was lost asks again with the same key; what was done is done once.
+func TestClientRepeats(t *testing.T) {
+	cut := func(http.ResponseWriter) { panic(http.ErrAbortHandler) }
+	problem := func(p httpapi.Problem) func(http.ResponseWriter) {
+		return func(w http.ResponseWriter) {
+			w.WriteHeader(p.Status)
+			_ = json.NewEncoder(w).Encode(p)
+		}
+	}
+	unknown := problem(httpapi.Problem{Status: http.StatusGatewayTimeout, Title: "outcome unknown", Type: httpapi.OutcomeUnknown})
+	absent := problem(httpapi.Problem{Status: http.StatusServiceUnavailable, Title: "not connected"})
+	gateway := func(w http.ResponseWriter) { w.WriteHeader(http.StatusBadGateway) }
+	for _, c := range []struct {
+		name    string
+		answers []func(http.ResponseWriter) // in place of the node's; the last one stays
+		want    error
+		asked   int
+	}{
+		{"the connection is cut after it was done", []func(http.ResponseWriter){cut, nil}, nil, 2},
+		{"the node does not know", []func(http.ResponseWriter){unknown, nil}, nil, 2},
+		{"a proxy does not know", []func(http.ResponseWriter){gateway, nil}, nil, 2},
+		{"the node has lost its session meanwhile", []func(http.ResponseWriter){cut, absent, nil}, nil, 3},
+		{"nobody ever knows", []func(http.ResponseWriter){unknown}, httpapi.ErrOutcomeUnknown, 4},
+		{"it is not known, and then nobody is there", []func(http.ResponseWriter){cut, absent}, httpapi.ErrOutcomeUnknown, 4},
+		{"nobody is there", []func(http.ResponseWriter){absent}, httpapi.ErrRefused, 1},
+		{"a stranger answers", []func(http.ResponseWriter){func(w http.ResponseWriter) { w.WriteHeader(http.StatusNotFound) }}, httpapi.ErrUnreachable, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			n := &remembering{Node: apinode.New(cluster.State{}), did: map[string]int{}}
+			node := apinode.Serve(t, n, httpapi.Options{Log: slog.New(slog.DiscardHandler)})
+			asked := 0
+			front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				asked++
+				inner := httptest.NewRecorder()
+				node.Config.Handler.ServeHTTP(inner, r)
+				if answer := c.answers[min(asked, len(c.answers))-1]; answer != nil {
+					answer(w)
+					return
+				}
+				w.WriteHeader(inner.Code)
+				_, _ = w.Write(inner.Body.Bytes())
+			}))
+			defer front.Close()
+			client, err := httpapi.NewClient(front.URL, httpapi.ClientOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			accepted, err := client.Do(t.Context(), httpapi.Wish{Path: "/api/v1/tasks/a/run-now"})
+			if !errors.Is(err, c.want) || err == nil && !accepted.Repeated || asked != c.asked {
+				t.Errorf("asked %d times, want %d; %+v, %v", asked, c.asked, accepted, err)
+			}
+			if errors.Is(err, httpapi.ErrOutcomeUnknown) && errors.Is(c.want, httpapi.ErrUnreachable) {
+				t.Errorf("it is known: %v", err)
+			}
+			if len(n.did) > 1 || fmt.Sprint(n.did) == "map[]" && c.want == nil {
+				t.Errorf("done: %v", n.did)
+			}
+			for key, times := range n.did {
+				if times != 1 {
+					t.Errorf("done %d times under key %q", times, key)
+				}
+			}
+		})
+	}
+}

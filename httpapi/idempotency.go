@@ -1,0 +1,69 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// keyHeader makes requests that are the same one.
+const keyHeader = "Idempotency-Key"
+
+// maxKey bounds a key, in bytes.
+const maxKey = 255
+
+// isKeyed says of an operation that it takes a key.
+const isKeyed = "keyed"
+
+// keyed lets an operation that writes take a key.
+func keyed(op *huma.Operation) {
+	op.Metadata[isKeyed] = true
+	op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusGatewayTimeout)
+	longest := maxKey
+	op.Parameters = append(op.Parameters, &huma.Param{
+		Name: keyHeader, In: "header", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &longest},
+		Description: "Any text that is new for everything that is asked for. What is asked for again with the same key, of any node, is done once, and answered as it was then; with something else the key is refused. The last 200 operations are remembered, those that changed something.",
+	})
+}
+
+// handleKeyed is handle for an operation that writes.
+func handleKeyed[I, O any](a *API, op huma.Operation, h func(context.Context, *I) (*O, error)) {
+	keyed(&op)
+	handle(a, op, h)
+}
+
+type keyOfRequest struct{}
+
+// keyOf returns the key of a request, "" for none.
+func keyOf(ctx context.Context) string {
+	key, _ := ctx.Value(keyOfRequest{}).(string)
+	return key
+}
+
+// idempotent notes the key of a request, and refuses one that means nothing: who sends it relies on it.
+func idempotent(api huma.API) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		key, wrong := ctx.Header(keyHeader), ""
+		takes, _ := ctx.Operation().Metadata[isKeyed].(bool)
+		switch {
+		case key == "":
+		case takes && len(key) > maxKey:
+			wrong = "it is longer than 255 bytes"
+		case takes:
+			ctx = huma.WithValue(ctx, keyOfRequest{}, key)
+		case ctx.Method() != http.MethodGet:
+			wrong = ctx.Method() + " " + ctx.Operation().Path + " takes none: leave it out"
+		}
+		if wrong == "" {
+			next(ctx)
+			return
+		}
+		ctx.SetHeader("Content-Type", "application/problem+json")
+		ctx.SetStatus(http.StatusBadRequest)
+		_ = api.Marshal(ctx.BodyWriter(), "application/json", &Problem{ // the client has gone
+			Status: http.StatusBadRequest, Title: "the request cannot be read", Detail: keyHeader + ": " + wrong,
+			Errors: []*huma.ErrorDetail{{Location: "header." + keyHeader, Message: wrong}},
+		})
+	}
+}

@@ -1,0 +1,123 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// Holder is a member whose document lists a slot.
+type Holder struct {
+	GUID, Node string
+	Token      int64
+	Granted    bool // else it is asked back already
+}
+
+// Doubles returns the slots that more than one document lists, with those that list them, the highest token first. Leaders
+// grant no slot that a document lists: somebody else has written one.
+func (s *Snapshot) Doubles() map[cluster.Slot][]Holder {
+	var twice map[cluster.Slot][]Holder
+	seen := map[string][]bool{} // by task
+	far := map[cluster.Slot]bool{}
+	for _, p := range s.Peers {
+		for slot := range p.listed() {
+			var again bool
+			if slot.Index >= cluster.MaxWorkers { // no list is made as long as somebody writes
+				again = far[slot]
+				far[slot] = true
+			} else {
+				list := seen[slot.Task]
+				if missing := slot.Index + 1 - len(list); missing > 0 {
+					list = append(list, make([]bool, missing)...)
+					seen[slot.Task] = list
+				}
+				again = list[slot.Index]
+				list[slot.Index] = true
+			}
+			if again {
+				if twice == nil {
+					twice = map[cluster.Slot][]Holder{}
+				}
+				twice[slot] = nil
+			}
+		}
+	}
+	if twice == nil {
+		return nil
+	}
+	for guid, p := range s.Peers {
+		for slot, h := range p.listed() {
+			if _, is := twice[slot]; is {
+				twice[slot] = append(twice[slot], Holder{guid, p.Doc.Rec.Node, h.Token, h.Version == 0})
+			}
+		}
+	}
+	for _, list := range twice {
+		slices.SortFunc(list, func(a, b Holder) int { return cmp.Or(cmp.Compare(b.Token, a.Token), cmp.Compare(a.GUID, b.GUID)) })
+	}
+	return twice
+}
+
+// listed yields every slot of a member's document, granted or asked back.
+func (p *Peer) listed() func(yield func(cluster.Slot, *schema.Held) bool) {
+	return func(yield func(cluster.Slot, *schema.Held) bool) {
+		if p.Doc.Rec == nil {
+			return
+		}
+		for _, list := range [][]schema.Held{p.Doc.Rec.Slots, p.Doc.Rec.Releasing} {
+			for slot, h := range schema.Each(list) {
+				if !yield(slot, h) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// DescribeHolders says in words which documents list a slot.
+func DescribeHolders(list []Holder) string {
+	var parts []string
+	for _, h := range list {
+		parts = append(parts, fmt.Sprintf("%s under token %d", h.Node, h.Token))
+	}
+	return strings.Join(parts, " and ")
+}
+
+// disputes describes grants that must not be: those of two nodes, and those that their node refuses. A view that follows a
+// leader's commits reads documents one after the other: a slot on its way stands in two of them for a moment, unless that
+// with the older grant was read last.
+func (s *Snapshot) disputes(keys schema.Keys) (list []cluster.RecordError) {
+	const most = 20 // of them are told
+	doubles := s.Doubles()
+	for _, slot := range slices.SortedFunc(maps.Keys(doubles), cluster.Slot.Compare) {
+		holders := doubles[slot]
+		newest, oldest := holders[0], holders[len(holders)-1]
+		if s.Peers[oldest.GUID].Doc.Read <= s.Peers[newest.GUID].Doc.Read {
+			continue
+		}
+		if list = append(list, cluster.RecordError{
+			Path:  keys.Doc(oldest.GUID),
+			Error: fmt.Sprintf("%s is granted twice, to %s; the older grant is asked back", slot, DescribeHolders(holders)),
+		}); len(list) == most {
+			return list
+		}
+	}
+	for _, guid := range slices.Sorted(maps.Keys(s.Peers)) {
+		if rec := s.Peers[guid].Status.Rec; rec != nil && s.Peers[guid].Live() {
+			for _, h := range rec.Refused {
+				if list = append(list, cluster.RecordError{
+					Path:  keys.Doc(guid),
+					Error: fmt.Sprintf("a former version of it was put back: slots %s of task %s are refused, since their token %d is not above %d", h.Slots, h.Task, h.Token, rec.Above),
+				}); len(list) == most {
+					return list
+				}
+			}
+		}
+	}
+	return list
+}

@@ -31,17 +31,18 @@ func slowCommits(*mem.Client) coordtest.Interceptor {
 }
 
 // operatorInterrupted returns an operator to whom something happens after it has read the record that it
-// writes, before it reads the audit for the first time.
+// writes for the first time, before it writes it.
 func (w *world) operatorInterrupted(during func()) operation.Operator {
 	w.t.Helper()
 	keys := schema.NewKeys("test")
 	var first sync.Once
 	s, err := coordtest.Intercept(w.service.Client(), coordtest.Interceptor{
 		Get: func(ctx context.Context, key string, next func(context.Context, string) (coord.Record, error)) (coord.Record, error) {
-			if key == keys.Audit() {
+			r, err := next(ctx, key)
+			if key != keys.Audit() && key != keys.Removed() {
 				first.Do(during)
 			}
-			return next(ctx, key)
+			return r, err
 		},
 	}).Open(w.t.Context())
 	if err != nil {

@@ -489,15 +489,21 @@ var mutants = []mutant{
 		in("internal/view", "TestRemadeRecordsAreSeen"),
 	},
 	{
-		"versions", "a leader deletes the orders when all are obeyed",
-		one("internal/assignment/publish.go", "		ops = append(ops, coord.Set(l.Keys.Orders(), schema.Encode(d.Orders, at+1), at))\n",
-			"		if ops = append(ops, coord.Set(l.Keys.Orders(), schema.Encode(d.Orders, at+1), at)); d.Orders.Empty() {\n			ops[len(ops)-1] = coord.Delete(l.Keys.Orders(), at)\n		}\n"),
+		"versions", "a leader deletes the orders when all are obeyed, and operators read the audit after them",
+		[]change{
+			{"internal/assignment/publish.go", "		ops = append(ops, coord.Set(l.Keys.Orders(), schema.Encode(d.Orders, at+1), at))\n",
+				"		if ops = append(ops, coord.Set(l.Keys.Orders(), schema.Encode(d.Orders, at+1), at)); d.Orders.Empty() {\n			ops[len(ops)-1] = coord.Delete(l.Keys.Orders(), at)\n		}\n"},
+			{"internal/operation/settle.go", "		_, err = o.Session.Commit(ctx, o.withLine(audit, revision, ops)...)\n", "		if late, _, lerr := o.readAudit(ctx); lerr == nil {\n			audit = late\n		}\n		_, err = o.Session.Commit(ctx, o.withLine(audit, revision, ops)...)\n"},
+		},
 		in(".", "TestNoOrderIsLost"),
 	},
 	{
-		"versions", "what is not wanted of a node any longer is deleted",
-		one("internal/operation/operation.go", "	case string(schema.Encode(rec, stored.Version)) == string(before):\n",
-			"	case !keep:\n		return coord.Delete(key, stored.Version), stored.Version + 1, nil\n	case string(schema.Encode(rec, stored.Version)) == string(before):\n"),
+		"versions", "what is not wanted of a node any longer is deleted, and the audit is read after it",
+		[]change{
+			{"internal/operation/operation.go", "	case string(schema.Encode(rec, stored.Version)) == string(before):\n",
+				"	case !keep:\n		return coord.Delete(key, stored.Version), stored.Version + 1, nil\n	case string(schema.Encode(rec, stored.Version)) == string(before):\n"},
+			{"internal/operation/settle.go", "		_, err = o.Session.Commit(ctx, o.withLine(audit, revision, ops)...)\n", "		if late, _, lerr := o.readAudit(ctx); lerr == nil {\n			audit = late\n		}\n		_, err = o.Session.Commit(ctx, o.withLine(audit, revision, ops)...)\n"},
+		},
 		in(".", "TestNoMarkIsLost"),
 	},
 	{

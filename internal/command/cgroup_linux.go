@@ -49,6 +49,15 @@ func (g *cgroup) kill() {
 	}
 }
 
+// populated reports whether something that has not ended is in it.
+func (g *cgroup) populated() bool {
+	if g.dir == "" {
+		return false
+	}
+	text, err := os.ReadFile(filepath.Join(g.dir, "cgroup.events"))
+	return err == nil && !strings.Contains(string(text), "populated 0\n") // one that is not there holds nothing
+}
+
 // remove removes it, once it is empty.
 func (g *cgroup) remove() {
 	if g.dir == "" {

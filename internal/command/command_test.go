@@ -81,6 +81,31 @@ echo up
 while :; do sleep 1000; done
 `
 
+// chain is a program that holds a kernel lock for as long as any process of it lives. Besides the first one none
+// lives long: each starts the next one, in a session of its own, and ends.
+const chain = `
+exec 9>>lock
+flock -n 9 || { echo taken; exit 1; }
+export LOCKED=1
+printf '#!/bin/sh\nsetsid ./chain.sh &\n' > chain.sh
+chmod +x chain.sh
+./chain.sh
+echo $$ > pids
+echo up
+sleep 1000 9>&-
+`
+
+// lockIsFree reports whether nothing holds the kernel lock of a file.
+func lockIsFree(t *testing.T, file string) bool {
+	t.Helper()
+	f, err := os.OpenFile(file, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil
+}
+
 func script(dir, text string) Spec {
 	return Spec{Name: "script", Argv: []string{"sh", "-c", text}, Dir: dir}
 }
@@ -405,6 +430,28 @@ func TestShimFails(t *testing.T) {
 		}
 		if left := alive(t, dir); len(left) > 0 {
 			t.Errorf("processes %v live on", left)
+		}
+	})
+	t.Run("killed, and nothing of the program lives long", func(t *testing.T) {
+		t.Parallel()
+		held, dir := 0, t.TempDir()
+		for range 15 {
+			_ = os.Remove(filepath.Join(dir, "pids"))
+			_, _, ended := started(t, keeper(), script(dir, chain), limit)
+			_ = syscall.Kill(shimOf(t, dir), syscall.SIGKILL)
+			if err := over(t, ended); err == nil || !strings.Contains(err.Error(), "shim was killed") {
+				t.Errorf("ended with %v", err)
+			}
+			if !lockIsFree(t, filepath.Join(dir, "lock")) {
+				held++
+				await(t, "the lock is free", func() bool { // not into the next round
+					(&execution{mark: "LOCKED=1"}).sweepOnce()
+					return lockIsFree(t, filepath.Join(dir, "lock"))
+				})
+			}
+		}
+		if held > 0 {
+			t.Errorf("after %d of 15 sweeps something of the program still held its lock", held)
 		}
 	})
 	t.Run("paused", func(t *testing.T) {

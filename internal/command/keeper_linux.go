@@ -49,6 +49,7 @@ type execution struct {
 	asked   time.Time // when it was to end
 	pid     int       // of the program, as reported
 	group   cgroup
+	lookout proc.Lookout
 	end     report
 }
 
@@ -166,19 +167,23 @@ func (e *execution) due(now time.Time) bool {
 	return !now.Before(at.Add(-min(killEarly, at.Sub(e.asked)/5)))
 }
 
-// force does the shim's work when that does not answer, and ends it.
+// force does the shim's work when that does not answer, and ends it. What it does not see the sweep does.
 func (e *execution) force() {
 	pid := e.cmd.Process.Pid
-	if killBelow(pid) == 0 { // else it is looked at again
+	e.group.kill()
+	if proc.KillBelow(pid) == 0 { // else it is looked at again
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 }
 
 // ended returns what became of the program, when nothing of it is left.
 func (e *execution) ended(ctx context.Context) error {
+	killed := !e.end.Ended && e.end.Error == ""
+	if killed {
+		e.sweep() // before the wait, which reads the output of what is left
+	}
 	_ = e.cmd.Wait()
-	if !e.end.Ended && e.end.Error == "" {
-		e.sweep()
+	if killed {
 		if ctx.Err() == nil {
 			return fmt.Errorf("its shim was killed: %v", e.cmd.ProcessState)
 		}
@@ -198,24 +203,43 @@ func (e *execution) ended(ctx context.Context) error {
 	return nil
 }
 
-// sweep kills what a dead shim has left: what is in the program's session or process group, or has kept
-// its mark.
+// sweep kills what a dead shim has left: what is in the program's control group, session or process group, or
+// has kept its mark. It returns when there is nothing of that: the kernel says so of the control group, and
+// of the rest a look that can have missed none.
 func (e *execution) sweep() {
 	defer e.group.remove()
-	for {
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		e.group.kill()
-		left := 0
-		for _, p := range proc.Table() {
-			if own := e.pid != 0 && (p.Session == e.pid || p.Group == e.pid); !p.Zombie && (own || proc.Environ(p.PID, e.mark)) {
-				left++
-				_ = syscall.Kill(p.PID, syscall.SIGKILL)
-			}
-		}
-		if left == 0 {
+		if !e.sweepOnce() && !e.group.populated() {
 			return
 		}
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(pause)
 	}
+}
+
+// sweepOnce kills what it sees, whole process groups at once, and reports whether there may be more. What
+// is in a session of the program's or has its mark descends from the program, so when all that were there as
+// a look began are dead or somebody else's, nothing of it can come.
+func (e *execution) sweepOnce() (more bool) {
+	table, whole := e.lookout.Look()
+	groups := map[int]bool{}
+	for _, p := range table {
+		own := e.pid != 0 && (p.Session == e.pid || p.Group == e.pid)
+		if !own && !p.Zombie {
+			has, ended := proc.Environ(p.PID, e.mark)
+			own, whole = has, whole && !ended
+		}
+		if own {
+			groups[p.Group] = true
+			more = more || !p.Zombie
+		}
+	}
+	for group := range groups { // descendants of one program share it only with each other
+		if group > 1 {
+			_ = syscall.Kill(-group, syscall.SIGKILL)
+		}
+	}
+	return more || !whole
 }
 
 // tail passes on what a program writes as errors, and remembers the last line of it.

@@ -262,36 +262,9 @@ func (s *shim) killAll() {
 		if !s.reap() {
 			return
 		}
-		killBelow(os.Getpid())
+		proc.KillBelow(os.Getpid())
 		time.Sleep(pause)
 	}
-}
-
-// killBelow kills what descends from a process, which lives, and returns how many lived. Whole
-// groups are killed at once, so that none can fork its way out between two looks.
-func killBelow(pid int) (left int) {
-	table := proc.Table()
-	below := proc.Below(table, pid)
-	groups := map[int]bool{}
-	for _, p := range table {
-		if p.PID == pid || !below[p.PID] {
-			groups[p.Group] = false // somebody else is in it, too
-		} else if _, known := groups[p.Group]; !known {
-			groups[p.Group] = true
-		}
-	}
-	for group, own := range groups {
-		if own && group > 1 {
-			_ = syscall.Kill(-group, syscall.SIGKILL)
-		}
-	}
-	for _, p := range table {
-		if below[p.PID] && !p.Zombie {
-			left++
-			_ = syscall.Kill(p.PID, syscall.SIGKILL)
-		}
-	}
-	return left
 }
 
 // report tells the node; it does not matter whether that hears it.

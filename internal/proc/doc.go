@@ -1,5 +1,7 @@
 // Package proc reads the process table of a Linux machine.
 //
-// It is a picture of a moment: by the time it is looked at, processes have ended and others begun.
-// Who wants a tree to be empty kills what is in it and looks again, until there is nothing.
+// A table is a picture that took a while: a process that forked and ended meanwhile is in it as dead
+// or not at all, and its child is not in it. So a picture that shows nothing proves nothing. Whoever
+// has to know that a tree is empty asks the kernel: a subreaper that has no children has no
+// descendants. Whoever is no subreaper needs a [Lookout], which knows whether it can have missed one.
 package proc

@@ -3,7 +3,7 @@
 package supervise
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -49,8 +49,11 @@ type child struct {
 	reading  sync.WaitGroup
 
 	mu     sync.Mutex
+	told   *os.File // what the child says; nil in tests
+	part   []byte   // of a line that has not come whole
 	vitals cluster.Vitals
 	heard  time.Time
+	ended  bool // its number may be another's by now
 }
 
 // start starts a child.
@@ -84,10 +87,15 @@ func start(cfg Config) (*child, error) {
 	if err != nil {
 		return nil, errors.Join(err, told.Close(), hold.Close())
 	}
-	c := &child{cmd: cmd, pid: cmd.Process.Pid, lifeline: hold, done: make(chan struct{}), news: make(chan struct{}, 1), heard: time.Now()}
-	c.reading.Go(func() { c.read(told) })
+	c := &child{cmd: cmd, pid: cmd.Process.Pid, lifeline: hold, done: make(chan struct{}), news: make(chan struct{}, 1), told: told, heard: time.Now()}
+	c.reading.Go(c.read)
 	go func() {
+		if awaitExit(c.pid) {
+			c.kill() // its group, as long as the number is its own
+			c.end()
+		}
 		_ = cmd.Wait() // the state says how it ended
+		c.end()
 		// Whoever inherited the pipe may live on; what the child itself said is in it by now.
 		_ = told.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
 		close(c.done)
@@ -96,20 +104,57 @@ func start(cfg Config) (*child, error) {
 }
 
 // read takes in the vitals.
-func (c *child) read(told *os.File) {
-	defer func() { _ = told.Close() }()
-	for lines := bufio.NewScanner(told); lines.Scan(); {
-		var v cluster.Vitals
-		if json.Unmarshal(lines.Bytes(), &v) != nil {
-			continue // not ours: somebody wrote to the descriptor
-		}
+func (c *child) read() {
+	defer func() { _ = c.told.Close() }()
+	raw, err := c.told.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Read(func(fd uintptr) (end bool) {
 		c.mu.Lock()
-		c.vitals, c.heard = v, time.Now()
-		c.mu.Unlock()
-		select {
-		case c.news <- struct{}{}:
-		default:
+		defer c.mu.Unlock()
+		return c.drain(fd)
+	})
+}
+
+// drain takes in what the pipe holds and reports whether nothing more will come. The caller holds mu, so that
+// nothing is out of the pipe and not yet in the vitals.
+func (c *child) drain(fd uintptr) (end bool) {
+	var buffer [4096]byte
+	for {
+		n, err := syscall.Read(int(fd), buffer[:])
+		switch {
+		case errors.Is(err, syscall.EINTR):
+			continue
+		case errors.Is(err, syscall.EAGAIN):
+			return false
+		case n <= 0:
+			return true
 		}
+		c.part = append(c.part, buffer[:n]...)
+		for {
+			line, rest, whole := bytes.Cut(c.part, []byte("\n"))
+			if !whole {
+				break
+			}
+			c.hear(line)
+			c.part = rest
+		}
+		if len(c.part) > len(buffer) {
+			c.part = nil // not ours: somebody wrote to the descriptor
+		}
+	}
+}
+
+func (c *child) hear(line []byte) {
+	var v cluster.Vitals
+	if json.Unmarshal(line, &v) != nil {
+		return // not ours
+	}
+	c.vitals, c.heard = v, time.Now()
+	select {
+	case c.news <- struct{}{}:
+	default:
 	}
 }
 
@@ -125,11 +170,17 @@ func (c *child) last() cluster.Vitals {
 	return c.vitals
 }
 
-// lapsed tells whether a child has to be killed: something of its member runs past the time, or
-// it says nothing any more.
+// lapsed reports whether a child has to be killed: something of its member runs past the time, or
+// it says nothing any longer. A parent that was stopped alone has not read what the child said meanwhile,
+// so the pipe is read to its end before a judgement.
 func (c *child) lapsed(now time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.told != nil {
+		if raw, err := c.told.SyscallConn(); err == nil {
+			_ = raw.Control(func(fd uintptr) { c.drain(fd) })
+		}
+	}
 	v := c.vitals
 	if !clocksCompare || v.Member == "" || v.Closed || now < v.StopBy {
 		return false
@@ -148,12 +199,24 @@ func (c *child) check(now time.Duration) time.Duration {
 	return poll
 }
 
+// end notes that its number may be another's from now on.
+func (c *child) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = true
+}
+
 func (c *child) signal(s syscall.Signal) { _ = c.cmd.Process.Signal(s) }
 
-// kill kills the child and its process group; its tree follows once it has ended.
+// kill kills the child and its process group; its tree follows once it has ended. Once the child was
+// waited for there is nothing to kill: the number of the group may be another's.
 func (c *child) kill() {
-	_ = syscall.Kill(-c.pid, syscall.SIGKILL)
-	c.signal(syscall.SIGKILL)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended {
+		_ = syscall.Kill(-c.pid, syscall.SIGKILL)
+		c.signal(syscall.SIGKILL)
+	}
 }
 
 // Child is the child's side.

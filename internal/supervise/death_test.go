@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,7 +18,30 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// chainVariable makes the test binary a node whose worker has started a program that forks and ends, again and
+// again, in a session of its own, with the lock of the file that it names.
+const chainVariable = "SUPERVISE_TEST_CHAIN"
+
+func runChain(file string) {
+	child := NewChild()
+	script := filepath.Join(filepath.Dir(file), "chain")
+	_ = exec.Command(script, file).Start()
+	for {
+		if _, err := os.Stat(file + ".up"); err == nil {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	child.Tell(cluster.Vitals{Member: "m", StopBy: 1 << 62})
+	select {}
+}
+
+func TestMain(m *testing.M) {
+	if file := os.Getenv(chainVariable); file != "" {
+		runChain(file)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // What a process's end means to its parent, by processes that really end so.
 func TestDeaths(t *testing.T) {

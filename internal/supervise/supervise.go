@@ -229,8 +229,7 @@ func (p *parent) died(ctx context.Context, c *child, oom bool) Death {
 	d := death(c.cmd.ProcessState, oom)
 	d.vitals = c.last()
 	if p.blind {
-		c.kill() // its group; what else there may be is not known
-		d.late = true
+		d.late = true // its group was killed as it ended; what else there may be is not known
 		return d
 	}
 	told := false

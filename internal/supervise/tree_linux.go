@@ -1,6 +1,7 @@
 package supervise
 
 import (
+	"errors"
 	"os"
 	"os/signal"
 	"strconv"
@@ -26,20 +27,32 @@ func adopt() bool {
 	return (err == nil || os.Getpid() == 1) && self == strconv.Itoa(os.Getpid())
 }
 
-// killTree kills what is left of a child that has ended, all that this process has below it and
-// all of the child's process group, and returns how many there were. It is called until there
-// are none: what one of them starts meanwhile is below this process, too.
-func killTree(child int) (left int) {
-	table := proc.Table()
-	below := proc.Below(table, os.Getpid())
-	for _, p := range table {
-		if p.Zombie || p.PID == child || p.PID == os.Getpid() || !below[p.PID] && p.Group != child {
-			continue
+// awaitExit waits until a child has ended, and leaves it to be waited for: until then its number is its own. It
+// reports whether it could.
+func awaitExit(pid int) bool {
+	for {
+		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return err == nil
 		}
-		left++
-		_ = syscall.Kill(p.PID, syscall.SIGKILL)
 	}
-	return left
+}
+
+// killTree kills what this process has below it, once its child has ended and was waited for. It reports
+// how many may be left, and is called until there are none: 0 is the kernel's word, since a subreaper
+// that has no children has no descendants. What the process table shows is not: a process that forks and
+// ends while that is read hides its child. Nothing else that this process starts may be waited for
+// elsewhere meanwhile.
+func killTree(int) (left int) {
+	left = proc.KillBelow(os.Getpid())
+	for {
+		switch pid, err := unix.Wait4(-1, nil, unix.WNOHANG|unix.WALL, nil); {
+		case errors.Is(err, unix.ECHILD):
+			return 0
+		case pid == 0 && err == nil:
+			return max(left, 1)
+		}
+	}
 }
 
 // reap waits for orphans that this process has adopted, until stop is closed.

@@ -126,6 +126,21 @@ var mutants = []mutant{
 		in("test/e2e", "TestTreeOfDeadNodeIsKilled"),
 	},
 	{
+		"H10", "a picture of the process table that shows nothing is believed",
+		one("internal/supervise/tree_linux.go", "			return max(left, 1)\n", "			return left\n"),
+		in("internal/supervise", "TestTreeIsEmptyWhenTheKernelSaysSo"),
+	},
+	{
+		"H10", "the group of a dead child is killed when its number may be another's",
+		one("internal/supervise/child.go", "	if !c.ended {\n", "	if c.pid != 0 {\n"),
+		in("internal/supervise", "TestTheGroupOfAnEndedChildIsNotKilled"),
+	},
+	{
+		"H11", "a parent judges its child before it has heard what that said",
+		one("internal/supervise/child.go", "	if c.told != nil {\n", "	if c.pid < 0 {\n"),
+		in("internal/supervise", "TestWhatThePipeHoldsIsHeardBeforeAJudgement"),
+	},
+	{
 		"H11", "a parent does not kill a child that hangs",
 		one("internal/supervise/child.go", "	return !v.Idle || time.Since(c.heard) >= silence\n", "	return false\n"),
 		in("internal/supervise", "TestLapsed"),
@@ -373,10 +388,18 @@ var mutants = []mutant{
 	{
 		"programs", "where there are no control groups, what has left the program's parents behind is not looked for",
 		[]change{
-			{"internal/command/shim_linux.go", "		if !s.reap() {\n			return\n		}\n		killBelow(os.Getpid())\n", "		if !s.reap() || s.pid == 0 {\n			return\n		}\n"},
+			{"internal/command/shim_linux.go", "		if !s.reap() {\n			return\n		}\n		proc.KillBelow(os.Getpid())\n", "		if !s.reap() || s.pid == 0 {\n			return\n		}\n"},
 			{"internal/command/cgroup_linux.go", "	if own == \"\" {\n", "	if own != \"/\" {\n"},
 		},
 		in("internal/command", "TestStop"),
+	},
+	{
+		"programs", "a look that may have missed what a killed shim has left is believed",
+		[]change{
+			{"internal/command/keeper_linux.go", "	return more || !whole\n", "	return more\n"},
+			{"internal/command/cgroup_linux.go", "	if own == \"\" {\n", "	if own != \"/\" {\n"},
+		},
+		in("internal/command", "TestShimFails"),
 	},
 	{
 		"failing", "a worker that fails goes on failing where it is",

@@ -84,6 +84,8 @@ type world struct {
 	floor   *floor
 	tasks   []cluster.TaskSpec
 	moving  cluster.Moving
+	// timeouts are those of nodes that have another session timeout than the others.
+	timeouts map[string]time.Duration
 	// intercept, if set, stands between a node and the service.
 	intercept func(*mem.Client) coordtest.Interceptor
 }
@@ -113,6 +115,9 @@ func (w *world) start(name string, change ...func(*xconsumer.Node)) *proc {
 func (w *world) begin(name string, change ...func(*xconsumer.Node)) *proc {
 	w.t.Helper()
 	client := w.service.Client()
+	if timeout := w.timeouts[name]; timeout != 0 {
+		client.SetTimeout(timeout)
+	}
 	var store coord.Store = client
 	if w.intercept != nil {
 		store = coordtest.Intercept(client, w.intercept(client))
@@ -671,6 +676,32 @@ func TestJoinGate(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		w.wantShare(map[string]int{"n1": 2})
 		w.leave(n1)
+	})
+}
+
+// A session that is ended before its time, of a node that is cut off and cannot hear of it: its slots move when
+// its own lease is over for certain, not when the leader's would be.
+func TestEarlyEndOfALongerSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("a", 2))
+		w.service = mem.New(mem.Config{Timeout: 10 * time.Second, Grace: coord.OwnTimeout, Latency: 3 * time.Millisecond})
+		w.timeouts = map[string]time.Duration{"n2": 30 * time.Second}
+		n1 := w.start("n1")
+		n2 := w.start("n2")
+		w.wantShare(map[string]int{"n1": 1, "n2": 1})
+		n2.Cut()
+		w.service.Expire(memberSession(w, n2))
+		began := time.Now()
+		for w.floor.share()["n1"] < 2 { // the floor sees every overlap
+			time.Sleep(100 * time.Millisecond)
+		}
+		if took := time.Since(began); took < 30*time.Second || took > 35*time.Second {
+			t.Errorf("its slots moved after %v; its session timeout is 30s", took)
+		}
+		n2.Heal()
+		time.Sleep(30 * time.Second)
+		w.wantShare(map[string]int{"n1": 1, "n2": 1})
+		w.leave(n1, n2)
 	})
 }
 

@@ -194,7 +194,7 @@ func (d *doctor) session(ctx context.Context, s settings) {
 	if err := terms.Check(); err != nil {
 		d.tell("timeouts", wrong, err.Error(), "a longer sessionTimeout")
 	} else {
-		d.tell("timeouts", fine, fmt.Sprintf("session timeout %v; after a machine is lost its work runs elsewhere within %v", info.Timeout, (info.Timeout+info.Grace+time.Second).Round(time.Second)), "")
+		d.tell("timeouts", fine, fmt.Sprintf("session timeout %v; after a machine is lost its work runs elsewhere within %v", info.Timeout, (info.Timeout+info.TakeoverDelay(info.Timeout)+time.Second).Round(time.Second)), "")
 	}
 	d.access(ctx, session, s)
 }

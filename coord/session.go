@@ -77,13 +77,25 @@ type Info struct {
 	ID      string        // unique among the sessions of the service
 	Timeout time.Duration // as granted by the service, which may differ from what was asked
 	Spacing time.Duration // renewals closer together than this count as one
-	Grace   time.Duration // how long after a member is gone a leader still waits before it takes over
+	Grace   time.Duration // see TakeoverDelay
 	Base    time.Duration // the session lasts at least until Base + Timeout; see Session.Now
 	// Connected tells whether a server answers at present; Server names it, and Err
 	// says why none does.
 	Connected bool
 	Server    string
 	Err       error
+}
+
+// OwnTimeout as a Grace says that the takeover delay of a member is that member's own session timeout.
+const OwnTimeout time.Duration = -1
+
+// TakeoverDelay returns how long a leader still waits, after a member is gone whose session had a timeout,
+// before it takes over. The timeout of the leader's own session has no part in it: timeouts may differ.
+func (i Info) TakeoverDelay(timeout time.Duration) time.Duration {
+	if i.Grace == OwnTimeout {
+		return timeout
+	}
+	return i.Grace
 }
 
 // Limits that every backend refuses to exceed, before sending. ZooKeeper cuts the

@@ -23,9 +23,9 @@
 //
 // The end of a lease proves little all the same. A leader that was paused and wakes ends leases
 // that others have renewed meanwhile: it asks whether it still leads only if it has not ticked for
-// three ticks, and its ticker wakes first. Hence the takeover delay is a whole TTL: every renewal
-// writes, at the version that it knows, a key that is gone with the lease, so that none is newer
-// than that.
+// three ticks, and its ticker wakes first. Hence the takeover delay is the whole TTL of the lease that is
+// gone, whatever that of the leader is: every renewal writes, at the version that it knows, a key that is
+// gone with the lease, so that none is newer than that.
 package etcd
 
 import (
@@ -145,7 +145,7 @@ func (s *Store) open(ctx context.Context, client *clientv3.Client, link *link) (
 		ID:        strconv.FormatInt(int64(lease.ID), 16),
 		Timeout:   time.Duration(lease.TTL) * time.Second,
 		Spacing:   Spacing,
-		Grace:     time.Duration(lease.TTL) * time.Second,
+		Grace:     coord.OwnTimeout,
 		Base:      base,
 		Connected: true,
 		Server:    strings.Join(s.cfg.Endpoints, ","),

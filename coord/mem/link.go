@@ -18,6 +18,7 @@ type Client struct {
 	service *Service
 	id      int
 	rate    float64
+	timeout time.Duration // of its sessions
 
 	mu                 sync.Mutex
 	there, back, awake gate
@@ -60,7 +61,7 @@ func (s *Service) Client() *Client {
 	defer s.mu.Unlock()
 	s.clients++
 	return &Client{
-		service: s, id: s.clients, rate: 1, server: s.clients % len(s.servers),
+		service: s, id: s.clients, rate: 1, timeout: s.cfg.Timeout, server: s.clients % len(s.servers),
 		there: newGate(), back: newGate(), awake: newGate(),
 		sent: map[Request]int{}, killed: make(chan struct{}),
 	}
@@ -131,6 +132,9 @@ func (c *Client) dead() bool {
 // Drift makes the client's lease clock run wrong by a rate, 1 being right. It must be called before
 // Open.
 func (c *Client) Drift(rate float64) { c.rate = rate }
+
+// SetTimeout sets the session timeout that the client's sessions are granted. It must be called before Open.
+func (c *Client) SetTimeout(timeout time.Duration) { c.timeout = timeout }
 
 // Move lets the client use another server. As with real services, that one must not be behind what
 // the client's sessions have seen, so it catches up; one that is cut off and cannot refuses the client,
@@ -362,6 +366,7 @@ func (c *Client) Open(ctx context.Context) (coord.Session, error) {
 	ss := &session{
 		service: s, client: c,
 		id:      strconv.Itoa(s.nextID),
+		timeout: c.timeout,
 		done:    make(chan struct{}),
 		base:    base,
 		renewed: coord.Renewals{Spacing: s.spacing()},
@@ -369,11 +374,11 @@ func (c *Client) Open(ctx context.Context) (coord.Session, error) {
 	}
 	ss.renewed.Begin(base, c.now())
 	s.sessions[ss.id] = ss
-	ss.expiry = time.AfterFunc(s.cfg.Timeout, func() {
+	ss.expiry = time.AfterFunc(ss.timeout, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.expire(ss)
 	})
-	ss.ping = time.AfterFunc(s.cfg.Timeout/3, ss.pinged)
+	ss.ping = time.AfterFunc(ss.timeout/3, ss.pinged)
 	return ss, nil
 }

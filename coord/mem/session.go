@@ -18,6 +18,7 @@ type session struct {
 	service *Service
 	client  *Client
 	id      string
+	timeout time.Duration
 	done    chan struct{}
 	once    sync.Once
 	base    time.Duration
@@ -47,7 +48,7 @@ func (ss *session) pinged() {
 	if heard {
 		ss.touch()
 	}
-	ss.ping.Reset(s.cfg.Timeout / 3)
+	ss.ping.Reset(ss.timeout / 3)
 }
 
 // touch is called when a server has heard of the session.
@@ -61,7 +62,7 @@ func (ss *session) touch() {
 		late = f(ss.id, s.now())
 	}
 	if late == 0 {
-		ss.expiry.Reset(s.cfg.Timeout)
+		ss.expiry.Reset(ss.timeout)
 	}
 	if late <= 0 {
 		return
@@ -70,7 +71,7 @@ func (ss *session) touch() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if !ss.expired && !ss.server().cut {
-			ss.expiry.Reset(s.cfg.Timeout)
+			ss.expiry.Reset(ss.timeout)
 		}
 	})
 }
@@ -197,7 +198,7 @@ func (ss *session) Info() coord.Info {
 	defer ss.service.mu.Unlock()
 	info := coord.Info{
 		ID:        ss.id,
-		Timeout:   ss.service.cfg.Timeout,
+		Timeout:   ss.timeout,
 		Spacing:   ss.service.spacing(),
 		Grace:     ss.service.cfg.Grace,
 		Base:      ss.base,

@@ -33,9 +33,9 @@ import (
 
 // Config tells how a service behaves. The zero value is usable.
 type Config struct {
-	// Timeout is granted to every session; default 20 s.
+	// Timeout is granted to the sessions of clients that ask for none of their own; default 20 s.
 	Timeout time.Duration
-	// Grace is what leaders wait before they take over; default Tick.
+	// Grace is what leaders wait before they take over, [coord.OwnTimeout] as with etcd; default Tick.
 	Grace time.Duration
 	// Tick, if set, makes the service count sessions as ZooKeeper does: servers tell it whom they
 	// have heard of up to half a tick later, so that a lease is proven by two writes.

@@ -20,7 +20,7 @@ type World struct {
 	Snapshot *view.Snapshot
 	Self     string        // the leader's GUID
 	Now      time.Duration // lease clock
-	Grace    time.Duration // takeoverDelay
+	Grace    time.Duration // takeoverDelay, coord.OwnTimeout for the lost member's session timeout
 	Timeout  time.Duration // own session timeout, assumed where a document does not tell
 	Began    time.Duration // when this leader began to lead
 	WallNow  time.Time     // for schedules

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/assignment"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -344,6 +345,39 @@ func TestBurialTakesTwoLooks(t *testing.T) {
 			d := read(start + c.wait)
 			if doc, touched := d.Docs["M"]; !touched || doc != nil {
 				t.Fatalf("second look: %s", draw(d))
+			}
+		})
+	}
+}
+
+// Where a session that goes on may be ended, a lost member's own session timeout is waited for, whatever the
+// leader's is; where that member's is not known, the longest that is.
+func TestTakeoverCountsTheLostMembersTimeout(t *testing.T) {
+	const longer, shorter, unknown = 3 * timeout, timeout / 2, 0
+	for _, c := range []struct {
+		name string
+		lost time.Duration
+		mark func(*view.Peer)
+		wait time.Duration
+	}{
+		{"lost, longer than the leader's", longer, func(*view.Peer) {}, longer},
+		{"lost, shorter than the leader's", shorter, func(*view.Peer) {}, shorter},
+		{"lost, unknown", unknown, func(*view.Peer) {}, longer},
+		{"evicted", longer, func(p *view.Peer) { p.Doc.Rec.Evicted = true }, 2 * longer},
+		{"evicted, shorter than the leader's", shorter, func(p *view.Peer) { p.Doc.Rec.Evicted = true }, 2 * shorter},
+		{"lost with a document that cannot be used", longer, func(p *view.Peer) { p.Doc.Version, p.Doc.Err = 9, errors.New("bad") }, 2 * longer},
+		{"lost with its document", unknown, func(p *view.Peer) { p.Doc.Rec, p.Doc.Absent = nil, true }, 2 * longer},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBoard(spec("a", 1))
+			b.live("L", 5, held(), held(), 5, held())
+			b.live("N", 5, held(), held(), 5, held()).Doc.Rec.SessionTimeout = cluster.Duration(longer)
+			p := gone(b.live("M", 3, held("a 0 @6"), held(), 3, held()))
+			p.Doc.Rec.SessionTimeout, p.Member.Rec.SessionTimeout = cluster.Duration(c.lost), cluster.Duration(c.lost)
+			c.mark(p)
+			d := b.decide(func(w *assignment.World) { w.Grace, w.Looks = coord.OwnTimeout, map[string]assignment.Look{} })
+			if wait := d.Again - b.now; len(d.Docs) != 0 || wait != c.wait {
+				t.Errorf("%s; it waits %v, want %v", draw(d), wait, c.wait)
 			}
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
@@ -57,7 +58,7 @@ func (d *decider) fateOf(guid string, p *view.Peer) fate {
 	case doc.Rec.Closed != nil:
 		return buried
 	case doc.Rec.Evicted:
-		if d.waited(guid, doc.Version, d.timeoutOf(p)+d.Grace, d.Now) {
+		if d.waited(guid, doc.Version, d.timeoutOf(p)+d.graceOf(p), d.Now) {
 			return buried
 		}
 		return waits
@@ -66,7 +67,7 @@ func (d *decider) fateOf(guid string, p *view.Peer) fate {
 			d.lookAt(guid, d.Now) // absent when read before the document proves nothing
 			return waits
 		}
-		if d.waited(guid, doc.Version, d.Grace, min(p.Member.Read, p.Status.Read)) {
+		if d.waited(guid, doc.Version, d.graceOf(p), min(p.Member.Read, p.Status.Read)) {
 			return buried
 		}
 		return waits
@@ -131,7 +132,7 @@ func (d *decider) missingDoc(guid string, p *view.Peer) fate {
 		if p.Status.Read < p.Doc.Read || !p.Status.Good() || p.Member.Rec == nil {
 			at := d.Now
 			if p.Status.Read >= p.Doc.Read {
-				at += d.Grace
+				at += d.graceOf(p)
 			}
 			d.lookAt(guid, at)
 			return missing
@@ -142,10 +143,10 @@ func (d *decider) missingDoc(guid string, p *view.Peer) fate {
 		return missing
 	}
 	if !p.Member.Absent || !p.Status.Absent {
-		d.lookAt(guid, d.Now+d.Grace)
+		d.lookAt(guid, d.Now+d.graceOf(p))
 		return missing
 	}
-	if d.waited(guid, -1, d.timeoutOf(p)+d.Grace, d.Now) {
+	if d.waited(guid, -1, d.timeoutOf(p)+d.graceOf(p), d.Now) {
 		d.out.Forget = append(d.out.Forget, guid)
 	}
 	return missing
@@ -174,11 +175,11 @@ func (d *decider) unusableDoc(guid string, p *view.Peer) fate {
 		d.move(schema.Move{Step: "rewrite", Node: m.Node, Why: cluster.Reason{Code: cluster.WhyEdited, Detail: "the document was lost"}})
 	case p.Member.Absent && p.Status.Absent:
 		// It may have been marked as evicted: the longest lease has to be over.
-		if d.waited(guid, doc.Version, d.timeoutOf(p)+d.Grace, d.Now) {
+		if d.waited(guid, doc.Version, d.timeoutOf(p)+d.graceOf(p), d.Now) {
 			return buried
 		}
 	default:
-		d.lookAt(guid, d.Now+d.Grace)
+		d.lookAt(guid, d.Now+d.graceOf(p))
 	}
 	return missing
 }
@@ -191,6 +192,15 @@ func releasing(list []schema.Held, version int64) []schema.Held {
 	return out
 }
 
+// graceOf returns the takeover delay of a member.
+func (d *decider) graceOf(p *view.Peer) time.Duration {
+	if d.Grace == coord.OwnTimeout {
+		return d.timeoutOf(p)
+	}
+	return d.Grace
+}
+
+// timeoutOf returns the session timeout of a member, the longest known where its own is not.
 func (d *decider) timeoutOf(p *view.Peer) time.Duration {
 	if p.Doc.Rec != nil && p.Doc.Rec.SessionTimeout > 0 {
 		return time.Duration(p.Doc.Rec.SessionTimeout)
@@ -202,6 +212,9 @@ func (d *decider) timeoutOf(p *view.Peer) time.Duration {
 	for _, p := range d.Snapshot.Peers {
 		if p.Doc.Rec != nil {
 			longest = max(longest, time.Duration(p.Doc.Rec.SessionTimeout))
+		}
+		if p.Member.Rec != nil {
+			longest = max(longest, time.Duration(p.Member.Rec.SessionTimeout))
 		}
 	}
 	return longest

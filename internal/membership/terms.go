@@ -21,7 +21,7 @@ type Terms struct {
 	Length  time.Duration // of the lease, from the send of the heartbeat that counts
 	Soft    time.Duration // workers are told to stop so long before the lease's end
 	Hard    time.Duration // nothing may run any more so long before the lease's end
-	Grace   time.Duration // a leader waits so long after a member was seen gone
+	Grace   time.Duration // a leader waits so long after this member was seen gone
 }
 
 // NewTerms works out the terms of a session.
@@ -38,7 +38,9 @@ func NewTerms(timeout, spacing, grace time.Duration) Terms {
 }
 
 // TermsOf returns the terms of a session as granted.
-func TermsOf(info coord.Info) Terms { return NewTerms(info.Timeout, info.Spacing, info.Grace) }
+func TermsOf(info coord.Info) Terms {
+	return NewTerms(info.Timeout, info.Spacing, info.TakeoverDelay(info.Timeout))
+}
 
 // Check refuses terms under which workers would be stopped by the loss of a heartbeat or two.
 // The error shows the arithmetic.

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -9,6 +10,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
@@ -29,6 +33,59 @@ func (f *fleet) stopsBeforeItsEnd(mark int, node, member string, workers int) {
 	}
 	for _, n := range stops {
 		f.Logf("%s stopped %v before the session was seen to have ended", n.Slot, expired-n.At)
+	}
+}
+
+// An operator ends the lease of a node that is cut off, and so cannot hear of it. The leader, whose own session
+// timeout is shorter, gives its slots away when the node's own has passed: the kernel's locks see every overlap.
+func TestLeaseOfALongerSessionIsEndedEarly(t *testing.T) {
+	t.Parallel()
+	server := etcdBackend.start(t, 1)
+	f := newFleet(t, etcdBackend, server.Hosts(), 5*time.Second)
+	wire := link.New(t, server.Addrs()...)
+	n1 := f.start("n1")
+	n1.awaitSpread("n1")
+	n2 := f.startTimed("n2", 15*time.Second, etcdBackend.flag, wire.Hosts())
+	member := memberOf(n1.awaitSpread("n1", "n2"), "n2")
+	mark := len(f.journal())
+	wire.Cut()
+	f.revoke(server.Hosts(), member)
+	began := f.session.Now()
+	f.await("n1 runs everything", func() bool { return len(f.notes(mark, invariant.Start, "n1")) >= 2 })
+	for _, n := range f.notes(mark, invariant.Start, "n1") {
+		if waited := n.At - began; waited < 15*time.Second {
+			t.Errorf("%s starts on n1 %v after the lease of n2 was ended; n2's session timeout is 15s", n.Slot, waited)
+		}
+	}
+	if stops := f.notes(mark, invariant.Stop, "n2"); len(stops) != 2 {
+		t.Errorf("n2 has stopped %d of 2 workers by then", len(stops))
+	}
+	wire.Heal()
+	n1.awaitSpread("n1", "n2")
+	n2.signal(syscall.SIGTERM)
+	n2.exit()
+}
+
+// revoke ends the lease of a member's session, as an operator of etcd can.
+func (f *fleet) revoke(hosts, member string) {
+	f.Helper()
+	status, err := f.session.Get(f.Context(), f.keys.Status(member))
+	if err != nil {
+		return // it has ended
+	}
+	lease, err := strconv.ParseInt(status.Session, 16, 64)
+	if err != nil {
+		f.Fatal(err)
+	}
+	admin, err := clientv3.New(clientv3.Config{Endpoints: strings.Split(hosts, ","), Context: f.Context(), Logger: zap.NewNop()})
+	if err != nil {
+		f.Fatal(err)
+	}
+	defer func() { _ = admin.Close() }()
+	ctx, cancel := context.WithTimeout(f.Context(), 10*time.Second)
+	defer cancel()
+	if _, err := admin.Revoke(ctx, clientv3.LeaseID(lease)); err != nil {
+		f.Logf("the lease of %s is not ended: %v", member, err)
 	}
 }
 

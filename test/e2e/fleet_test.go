@@ -172,6 +172,15 @@ type proc struct {
 	err  error // of the process, once done
 }
 
+// startTimed starts a node with another session timeout than the others have.
+func (f *fleet) startTimed(name string, timeout time.Duration, args ...string) *proc {
+	f.Helper()
+	env := f.env
+	defer func() { f.env = env }()
+	f.env = append(slices.Clone(env), fmt.Sprintf("XCONSUMER_%s_SESSION_TIMEOUT=%v", strings.ToUpper(f.backend.name), timeout))
+	return f.start(name, args...)
+}
+
 // start starts a node.
 func (f *fleet) start(name string, args ...string) *proc {
 	f.Helper()

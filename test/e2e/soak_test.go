@@ -66,7 +66,7 @@ type soaker struct {
 func newSoak(t *testing.T, b backend, dice *rand.Rand) *soaker {
 	t.Helper()
 	s := &soaker{dice: dice, servers: b.start(t, 3), nodes: map[string]*proc{}, wires: map[string]*link.Link{}, faults: map[string]int{}, witness: -1}
-	s.fleet = newFleet(t, b, s.servers.Hosts(), 4*time.Second)
+	s.fleet = newFleet(t, b, s.servers.Hosts(), soakTimeout)
 	s.supervised = true
 	s.env = []string{effectsVariable + "=1"}
 	s.bound = s.timeout + 500*time.Millisecond + 5*time.Second // ticks and takeover delay are 0.2 s
@@ -83,8 +83,15 @@ func newSoak(t *testing.T, b backend, dice *rand.Rand) *soaker {
 	return s
 }
 
+// soakTimeout is the longest session timeout of the nodes: half of them have half of it.
+const soakTimeout = 6 * time.Second
+
 func (s *soaker) boot(name string) {
-	s.nodes[name] = s.start(name, s.backend.flag, s.wires[name].Hosts())
+	timeout := soakTimeout
+	if slices.Index(s.names, name)%2 == 0 {
+		timeout /= 2
+	}
+	s.nodes[name] = s.startTimed(name, timeout, s.backend.flag, s.wires[name].Hosts())
 }
 
 func (s *soaker) total() (n int) {
@@ -209,9 +216,16 @@ var soakFaults = map[string]func(s *soaker, node string) (undo func()){
 			p.signal(syscall.SIGCONT)
 		}
 	},
-	"node cut off":        func(s *soaker, node string) func() { return s.wire(node, (*link.Link).Cut) },
-	"requests lost":       func(s *soaker, node string) func() { return s.wire(node, (*link.Link).LoseRequests) },
-	"replies lost":        func(s *soaker, node string) func() { return s.wire(node, (*link.Link).LoseReplies) },
+	"node cut off":  func(s *soaker, node string) func() { return s.wire(node, (*link.Link).Cut) },
+	"requests lost": func(s *soaker, node string) func() { return s.wire(node, (*link.Link).LoseRequests) },
+	"replies lost":  func(s *soaker, node string) func() { return s.wire(node, (*link.Link).LoseReplies) },
+	"lease ended while cut off": func(s *soaker, node string) func() {
+		undo := s.wire(node, (*link.Link).Cut)
+		if state := s.nodes[node].state(); state != nil && s.backend.name == "etcd" { // ZooKeeper lets nobody else end a session
+			s.revoke(s.servers.Hosts(), memberOf(*state, node))
+		}
+		return undo
+	},
 	"connections dropped": func(s *soaker, node string) func() { s.wires[node].Drop(); return nil },
 	"packets late": func(s *soaker, node string) func() {
 		d := s.upTo(s.timeout)

@@ -227,17 +227,22 @@ var mutants = []mutant{
 	},
 	{
 		"H24", "what a member had is given away the moment it is seen gone",
-		one("internal/assignment/fate.go", "if d.waited(guid, doc.Version, d.Grace, min(p.Member.Read, p.Status.Read)) {", "if d.waited(guid, doc.Version, 0, min(p.Member.Read, p.Status.Read)) {"),
+		one("internal/assignment/fate.go", "if d.waited(guid, doc.Version, d.graceOf(p), min(p.Member.Read, p.Status.Read)) {", "if d.waited(guid, doc.Version, 0, min(p.Member.Read, p.Status.Read)) {"),
 		simulated("Safety", 300),
 	},
 	{
 		"H24", "etcd is trusted to end no lease that is being renewed",
-		one("coord/etcd/store.go", "Grace:     time.Duration(lease.TTL) * time.Second,", "Grace:     time.Second,"),
+		one("coord/etcd/store.go", "Grace:     coord.OwnTimeout,", "Grace:     time.Second,"),
 		in("coord/etcd", "TestTakeoverDelayOutlastsALease"),
 	},
 	{
+		"H24", "a leader waits its own session timeout for a lost member, whatever that member's is",
+		one("internal/assignment/fate.go", "		return d.timeoutOf(p)\n	}\n	return d.Grace\n", "		return d.Timeout\n	}\n	return d.Grace\n"),
+		in(".", "TestEarlyEndOfALongerSession"),
+	},
+	{
 		"H24", "an evicted member's slots do not wait for its lease",
-		one("internal/assignment/fate.go", "		if d.waited(guid, doc.Version, d.timeoutOf(p)+d.Grace, d.Now) {\n			return buried\n		}\n		return waits\n	case p.Member.Absent && p.Status.Absent:", "		return buried\n	case p.Member.Absent && p.Status.Absent:"),
+		one("internal/assignment/fate.go", "		if d.waited(guid, doc.Version, d.timeoutOf(p)+d.graceOf(p), d.Now) {\n			return buried\n		}\n		return waits\n	case p.Member.Absent && p.Status.Absent:", "		return buried\n	case p.Member.Absent && p.Status.Absent:"),
 		in(".", "TestDeletedDocument.*"),
 	},
 	{
@@ -382,7 +387,7 @@ var mutants = []mutant{
 	},
 	{
 		"programs", "nobody cleans up after a shim that was killed",
-		one("internal/command/keeper_linux.go", "		e.sweep()\n", ""),
+		one("internal/command/keeper_linux.go", "		e.sweep() // before the wait, which reads the output of what is left\n", ""),
 		in("internal/command", "TestShimFails"),
 	},
 	{

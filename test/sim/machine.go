@@ -91,6 +91,9 @@ func (m *machine) boot() {
 		machine: m, name: fmt.Sprintf("%s/%d", m.name, m.lives), n: m.id*1000 + int64(m.lives),
 		client: m.service.Client(), dead: make(chan struct{}), ended: make(chan struct{}),
 	}
+	if m.mixed && m.dice.chance(0.5, "timeout", p.n) {
+		p.client.SetTimeout(timeout / 2)
+	}
 	p.client.Drift(1 + 0.02*(float64(m.dice.pick(1000, "drift", p.n))/999-0.5))
 	node, err := xconsumer.New(p.client, xconsumer.Config{
 		Cluster: clusterName, Name: m.name, Tasks: m.declared, Moving: m.moving, Log: slog.New(slog.DiscardHandler),

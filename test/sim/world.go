@@ -47,7 +47,8 @@ type world struct {
 	mu       sync.Mutex
 	declared []cluster.TaskSpec
 	moving   cluster.Moving
-	sudden   bool              // the service ends sessions that go on, as etcd's may; the takeover delay is a whole timeout then
+	sudden   bool              // the service ends sessions that go on, as etcd's may; the takeover delay is the lost node's timeout then
+	mixed    bool              // some nodes have shorter session timeouts than others
 	tampered map[string]bool   // members whose keys were touched by hand
 	done     map[string]string // by member: what was done to it that must not come together with others
 	byHand   int               // the client that edits by hand
@@ -66,8 +67,9 @@ func newWorld(t *testing.T, o Options) *world {
 	w.choosePolicy()
 	grace := tick
 	if w.sudden {
-		grace = timeout
+		grace = coord.OwnTimeout
 	}
+	w.mixed = w.dice.chance(0.5, "mixed timeouts")
 	w.service = mem.New(mem.Config{
 		Timeout: timeout, Tick: tick, Grace: grace, Latency: 2 * time.Millisecond, Servers: 3,
 		Faults:  mem.Faults{Request: w.fate, Lag: w.lag, Touch: w.touch, Hint: w.hint},

@@ -49,12 +49,14 @@ func TestIndexes(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	for _, good := range []string{"a", "test01", "mail-out_2.x", "任务", strings.Repeat("x", 128)} {
+	for _, good := range []string{"a", "test01", "mail-out_2.x", "任务", "吉野家", strings.Repeat("x", 128)} {
 		if err := cluster.ValidateName(good); err != nil {
 			t.Errorf("%q: %v", good, err)
 		}
 	}
-	for _, bad := range []string{"", ".", "..", "a/b", "a b", "a#1", "a\n", "\xff", strings.Repeat("x", 129)} {
+	for _, bad := range []string{"", ".", "..", "a/b", "a b", "a#1", "a\n", "\xff", strings.Repeat("x", 129),
+		// what ZooKeeper refuses: 𠮷 and others beyond U+FFFF, surrogates, private use, specials, controls
+		"\U00020bb7野家", "a\U0001d7ceb", "\xed\xa0\x80", "\ue000", "\uf8ff", "\ufff0", "\ufffd", "\uffff", "\x00", "\x1f", "\x7f", "\u0085"} {
 		if cluster.ValidateName(bad) == nil {
 			t.Errorf("%q is accepted", bad)
 		}
@@ -63,6 +65,20 @@ func TestNames(t *testing.T) {
 		if got := cluster.WorkName(name); got != want {
 			t.Errorf("work name of %q is %q; want %q", name, got, want)
 		}
+	}
+}
+
+// A rule that is new holds for what is declared, not for what is in the store: the workers of that run.
+func TestStoredNames(t *testing.T) {
+	spec := cluster.TaskSpec{Name: "\U00020bb7野家", WorkName: "\U00020bb7", WorkerNum: 1}
+	if err := spec.Validate(); err == nil || !strings.Contains(err.Error(), "name: ") || !strings.Contains(err.Error(), "workName: ") || !strings.Contains(err.Error(), "U+20BB7") {
+		t.Errorf("declared: %v", err)
+	}
+	if err := spec.ValidateStored(); err != nil {
+		t.Errorf("stored: %v", err)
+	}
+	if (cluster.TaskSpec{Name: "a/b", WorkName: "a"}).ValidateStored() == nil {
+		t.Error("what can be no key at all is accepted")
 	}
 }
 

@@ -24,10 +24,10 @@ func (l Labels) Validate() error {
 		switch {
 		case key == LabelNode || key == LabelHost:
 			errs = append(errs, fmt.Errorf("label %s is set by the node itself", key))
-		case ValidateName(key) != nil:
-			errs = append(errs, fmt.Errorf("label %w", ValidateName(key)))
-		case ValidateName(value) != nil:
-			errs = append(errs, fmt.Errorf("label %s: value %w", key, ValidateName(value)))
+		case validateWord(key) != nil:
+			errs = append(errs, fmt.Errorf("label %w", validateWord(key)))
+		case validateWord(value) != nil:
+			errs = append(errs, fmt.Errorf("label %s: value %w", key, validateWord(value)))
 		}
 	}
 	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
@@ -97,7 +97,7 @@ func (t term) validate() error {
 		return errors.New("an empty term: write it as in \"gpu=true, zone!=a\"")
 	}
 	for _, name := range append([]string{t.key}, t.values...) {
-		if err := ValidateName(name); err != nil {
+		if err := validateWord(name); err != nil {
 			return fmt.Errorf("term %q: %w", t.text, err)
 		}
 	}

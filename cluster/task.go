@@ -149,13 +149,26 @@ func (t TaskSpec) Grace() time.Duration {
 	return time.Duration(t.StopTimeout)
 }
 
-// Validate returns every mistake in the declaration, joined.
+// Validate returns every mistake in the declaration, joined. What a later version of this program no longer
+// lets anybody declare belongs here and not into ValidateStored.
 func (t TaskSpec) Validate() error {
 	var errs []error
-	if err := ValidateName(t.Name); err != nil {
+	for _, f := range []struct{ key, name string }{{"name", t.Name}, {"workName", t.WorkName}} {
+		if err := ValidateName(f.name); err != nil && validateWord(f.name) == nil {
+			errs = append(errs, fmt.Errorf("%s: %w", f.key, err))
+		}
+	}
+	return errors.Join(append(errs, t.ValidateStored())...)
+}
+
+// ValidateStored is Validate for a declaration that is in force already. It never becomes stricter: the
+// workers of a task whose record cannot be used would stop.
+func (t TaskSpec) ValidateStored() error {
+	var errs []error
+	if err := validateWord(t.Name); err != nil {
 		errs = append(errs, fmt.Errorf("name: %w", err))
 	}
-	if err := ValidateName(t.WorkName); err != nil {
+	if err := validateWord(t.WorkName); err != nil {
 		errs = append(errs, fmt.Errorf("workName: %w", err))
 	}
 	if t.WorkerNum < 0 || t.WorkerNum > MaxWorkers {
@@ -179,7 +192,7 @@ func (t TaskSpec) Validate() error {
 		}
 	}
 	if t.Spread != "" {
-		if err := ValidateName(t.Spread); err != nil {
+		if err := validateWord(t.Spread); err != nil {
 			errs = append(errs, fmt.Errorf("spread: want the key of a label: %w", err))
 		}
 	}
@@ -256,8 +269,22 @@ func (r Restart) validate() (errs []error) {
 }
 
 // ValidateName refuses what cannot be the name of a cluster, node, task or work: names
-// become parts of keys, and are read by people.
+// become parts of keys, and are read by people. What ZooKeeper refuses in a key is refused
+// whichever store there is, so that a cluster can move to another one.
 func ValidateName(name string) error {
+	if err := validateWord(name); err != nil {
+		return err
+	}
+	for _, r := range name {
+		if r > 0xFFFF { // surrogates, private use and the specials of U+FFF0 on are no letters
+			return fmt.Errorf("%q: %c (%U) is not allowed: ZooKeeper takes no characters beyond U+FFFF in names", name, r, r)
+		}
+	}
+	return nil
+}
+
+// validateWord refuses what cannot be a label, and what never could be a name.
+func validateWord(name string) error {
 	switch {
 	case name == "":
 		return errors.New("must not be empty")

@@ -20,6 +20,7 @@
 //
 //   - A failed check is reported as a [*CheckError] that says which operation
 //     failed; nothing was written.
+//   - [ErrRefused] is an answer, too: the service will not do that, and nothing was written.
 //   - [ErrUnknown] means that the outcome is not known: the commit may have been
 //     applied, may be applied later, or never. Read again before deciding.
 //   - A version cannot prove absence or identity: a key that was deleted and

@@ -26,6 +26,10 @@ var (
 	ErrUnauthorized = errors.New("not authorized")
 	// ErrUnsupported: the service is too old, or set up so that leases would not hold.
 	ErrUnsupported = errors.New("service not supported")
+	// ErrRefused: the service has answered that it will not do that, for a reason of its own, such as a quota, a full
+	// disk or a key that it does not take. Nothing was written. The same request is refused again until
+	// somebody has changed something.
+	ErrRefused = errors.New("refused by the service")
 	// ErrInvalid: the request breaks the contract; a bug of the caller.
 	ErrInvalid = errors.New("invalid request")
 )

@@ -269,6 +269,30 @@ func testInvalid(e *env) {
 	e.absent(s, k)
 }
 
+// A key that a service does not take it refuses, and says so: that is an outcome, and no failed check.
+func testLetters(e *env) {
+	s, _ := e.open()
+	for _, name := range []string{"任务", "\U00020bb7野家", "\uf8ff", "\ufff0", "a\u0085b"} {
+		k, other := e.key(name), e.key("other")
+		e.commit(s, coord.Create(other, nil))
+		_, err := s.Commit(e.ctx, coord.Create(k, []byte("x")), coord.Delete(other, 0))
+		switch _, checked := coord.FailedCheck(err); {
+		case err == nil:
+			if r := e.get(s, k); string(r.Value) != "x" {
+				e.Errorf("%q was written, and is %q", name, r.Value)
+			}
+			continue
+		case checked, !errors.Is(err, coord.ErrRefused), errors.Is(err, coord.ErrUnknown):
+			e.Errorf("%q: %v; want %v", name, err, coord.ErrRefused)
+		case name == "任务":
+			e.Errorf("%q is refused: %v", name, err)
+		default:
+			e.Logf("%q: %v", name, err)
+		}
+		e.commit(s, coord.Delete(other, 0)) // which the refused commit has not done
+	}
+}
+
 func testContext(e *env) {
 	s, _ := e.open()
 	ctx, cancel := context.WithCancel(e.ctx)

@@ -58,6 +58,7 @@ func Run(t *testing.T, service Service) {
 		{"close is told to the service", testClose},
 		{"what is too large is refused", testLimits},
 		{"invalid operations are refused", testInvalid},
+		{"letters that not every service takes", testLetters},
 		{"ended context", testContext},
 		{"checked commits are linearizable", testLinearizable},
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // table maps what a server answered to the errors of the contract. What is not in it (a lost
-// connection, no leader, no space) leaves the outcome unknown.
+// connection, no leader) leaves the outcome unknown.
 var table = []struct{ from, to error }{
 	{rpctypes.ErrLeaseNotFound, coord.ErrSessionEnded},
 	{rpctypes.ErrPermissionDenied, coord.ErrUnauthorized},
@@ -24,6 +24,7 @@ var table = []struct{ from, to error }{
 	{rpctypes.ErrRequestTooLarge, coord.ErrTooLarge},
 	{rpctypes.ErrTooManyOps, coord.ErrTooLarge},
 	{rpctypes.ErrEmptyKey, coord.ErrInvalid},
+	{rpctypes.ErrNoSpace, coord.ErrRefused},
 }
 
 // answerError maps the error of a request.

@@ -3,14 +3,16 @@ package zk
 import (
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/go-zookeeper/zk"
 
 	"gitee.com/ken.yang/xconsumer/coord"
 )
 
-// table maps what a server answered to the errors of the contract. What is not in it (a lost
-// connection, an answer that never came) leaves the outcome unknown.
+// table maps what a server answered to the errors of the contract. Other answers are refusals, but for
+// those of doubtful; what is no answer (a lost connection, one that never came) leaves the outcome unknown.
 var table = []struct{ from, to error }{
 	{zk.ErrNoNode, coord.ErrNotFound},
 	{zk.ErrNodeExists, coord.ErrExists},
@@ -24,6 +26,29 @@ var table = []struct{ from, to error }{
 	{zk.ErrShortBuffer, coord.ErrTooLarge},
 	{zk.ErrSessionExpired, coord.ErrSessionEnded},
 	{zk.ErrSessionMoved, coord.ErrUnknown},
+	{zk.ErrBadArguments, coord.ErrRefused},
+	{zk.ErrInvalidFlags, coord.ErrRefused},
+	{zk.ErrReconfigDisabled, coord.ErrRefused},
+}
+
+// doubtful are codes that the library has no name for and that do not say that nothing was done: the server
+// failed on the way, perhaps after it had applied the request, or asks to be tried again.
+var doubtful = map[int]string{
+	-1: "system error", -2: "runtime inconsistency", -3: "data inconsistency", -4: "connection lost", -5: "marshalling error", -7: "operation timed out",
+	-119: "server is read-only", -122: "request timed out", -127: "throttled",
+}
+
+// known are names of codes that the library has none for.
+var known = map[int]string{-6: "unimplemented", -125: "a quota is exceeded"}
+
+// code returns the code of an answer that the library has no name for.
+func code(err error) (code int, ok bool) {
+	text, ok := strings.CutPrefix(err.Error(), "unknown error: ")
+	if !ok {
+		return 0, false
+	}
+	code, err = strconv.Atoi(text)
+	return code, err == nil
 }
 
 // answerError maps the error of a single request.
@@ -33,8 +58,14 @@ func answerError(err error) error {
 	}
 	for _, row := range table {
 		if errors.Is(err, row.from) {
+			if row.to == coord.ErrRefused {
+				return fmt.Errorf("%w: %w", row.to, err)
+			}
 			return row.to
 		}
+	}
+	if code, answered := code(err); answered && doubtful[code] == "" {
+		return fmt.Errorf("%w: code %d %s", coord.ErrRefused, code, known[code])
 	}
 	return fmt.Errorf("%w: %w", coord.ErrUnknown, err)
 }
@@ -47,7 +78,10 @@ func commitError(ops []coord.Op, responses []zk.MultiResponse, err error) error 
 		}
 		mapped := answerError(r.Error)
 		if r.Error == nil || errors.Is(mapped, coord.ErrUnknown) {
-			continue // "rolled back with the others" has no name in the library
+			continue // -2, "rolled back with the others"
+		}
+		if errors.Is(mapped, coord.ErrRefused) { // no check has failed: to read again would not help
+			return fmt.Errorf("commit: %s %s: %w", ops[i].Kind, ops[i].Key, mapped)
 		}
 		return &coord.CheckError{Index: i, Op: ops[i], Err: mapped}
 	}

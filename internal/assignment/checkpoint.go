@@ -8,6 +8,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/jitter"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -31,7 +32,10 @@ func (c Checkpoints) Save(ctx context.Context, g cluster.Grant, data []byte) err
 		return fmt.Errorf("%w: %d bytes are more than %d", cluster.ErrCheckpoint, len(data), cluster.MaxCheckpoint)
 	}
 	key := c.Keys.Checkpoint(slot)
-	for {
+	for failures := 0; ; failures++ {
+		if err := jitter.Backoff(ctx, failures); err != nil {
+			return fmt.Errorf("checkpoint of %s: %w", slot, err)
+		}
 		holds, err := c.holds(ctx, slot, token)
 		if err != nil {
 			return fmt.Errorf("checkpoint of %s: %w", slot, err)

@@ -10,6 +10,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/election"
+	"gitee.com/ken.yang/xconsumer/internal/jitter"
 	"gitee.com/ken.yang/xconsumer/internal/meter"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -54,11 +55,9 @@ func (l *leading) act(ctx context.Context, d Decision) (acted bool, err error) {
 	default:
 		l.Log.Debug("commit failed; reading again", "error", err)
 	}
-	// Once is usual, when something changed in between; again and again is not.
-	if l.failures++; l.failures > 1 {
-		if err := sleep(ctx, min(5*time.Millisecond<<min(l.failures, 10), time.Second)); err != nil {
-			return false, err
-		}
+	l.failures++
+	if err := jitter.Backoff(ctx, l.failures); err != nil {
+		return false, err
 	}
 	return true, l.reread(ctx)
 }

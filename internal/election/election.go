@@ -27,6 +27,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/jitter"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -164,7 +165,10 @@ func (e *candidate) watch(key string) {
 // bump begins a term: it writes the epoch at the version read, provided that the member's
 // candidate key exists. From then on no older leader can write.
 func (e *candidate) bump(ctx context.Context) (Term, error) {
-	for {
+	for failures := 0; ; failures++ {
+		if err := jitter.Backoff(ctx, failures); err != nil {
+			return Term{}, err
+		}
 		r, err := e.session.Get(ctx, e.keys.Epoch())
 		if err != nil {
 			return e.noEpoch(ctx, err)

@@ -8,6 +8,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/jitter"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -124,9 +125,12 @@ func candidateOf(ctx context.Context, s coord.Session, keys schema.Keys, guid st
 
 // commitClose commits what read returns, or at first ops, until it is done.
 func commitClose(ctx context.Context, s coord.Session, ops []coord.Op, read func() ([]coord.Op, error)) error {
-	for {
+	for failures := 0; ; failures++ {
+		err := jitter.Backoff(ctx, failures)
+		if err != nil {
+			return fmt.Errorf("close: %w", err)
+		}
 		if ops == nil {
-			var err error
 			ops, err = read()
 			if errors.Is(err, errClosed) {
 				return nil
@@ -135,7 +139,7 @@ func commitClose(ctx context.Context, s coord.Session, ops []coord.Op, read func
 				return fmt.Errorf("close: %w", err)
 			}
 		}
-		_, err := s.Commit(ctx, ops...)
+		_, err = s.Commit(ctx, ops...)
 		if err == nil {
 			return nil
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/jitter"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -25,7 +26,10 @@ func Found(ctx context.Context, s coord.Session, keys schema.Keys, floor int64) 
 	if _, err := activeProtocol(ctx, s, keys); err != nil {
 		return 0, fmt.Errorf("found: %w", err)
 	}
-	for {
+	for failures := 0; ; failures++ {
+		if err := jitter.Backoff(ctx, failures); err != nil {
+			return 0, fmt.Errorf("found: %w", err)
+		}
 		stored, err := s.Get(ctx, keys.Epoch())
 		if err != nil {
 			return 0, fmt.Errorf("found: %w", err)

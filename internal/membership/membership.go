@@ -29,6 +29,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/jitter"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -73,7 +74,10 @@ func NewGUID() string {
 // ErrNameTaken, ErrProtocol or an error of coord. After coord.ErrUnknown the session must
 // be closed: the join may still happen, and its GUID must not be used again.
 func Join(ctx context.Context, s coord.Session, keys schema.Keys, m cluster.Member) (Self, error) {
-	for {
+	for failures := 0; ; failures++ {
+		if err := jitter.Backoff(ctx, failures); err != nil {
+			return Self{}, fmt.Errorf("join: %w", err)
+		}
 		version, err := activeProtocol(ctx, s, keys)
 		if err != nil {
 			return Self{}, fmt.Errorf("join: %w", err)
@@ -121,7 +125,10 @@ func joinOps(keys schema.Keys, m cluster.Member, metaVersion int64) []coord.Op {
 // activeProtocol reads meta, creating it together with epoch in an empty store, and refuses
 // a protocol that is not ours.
 func activeProtocol(ctx context.Context, s coord.Session, keys schema.Keys) (version int64, err error) {
-	for {
+	for failures := 0; ; failures++ {
+		if err := jitter.Backoff(ctx, failures); err != nil {
+			return 0, err
+		}
 		r, err := s.Get(ctx, keys.Meta())
 		if errors.Is(err, coord.ErrNotFound) {
 			if err := found(ctx, s, keys); err != nil {

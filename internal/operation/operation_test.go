@@ -56,6 +56,34 @@ func stored(t *testing.T, o operation.Operator) *schema.Task {
 	return rec
 }
 
+// What the service refuses is not tried again; what is not known time after time is, ever more slowly.
+func TestFailuresAreNotRepeatedAtOnce(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		err  error
+		most int
+	}{{"refused", coord.ErrRefused, 1}, {"unknown", coord.ErrUnknown, 40}} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				commits := 0
+				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+				defer cancel()
+				o := open(t, mem.New(mem.Config{}), func(context.Context, []coord.Op, commit) ([]coord.Result, error) {
+					if commits++; commits > 1000 {
+						cancel() // time stands still
+					}
+					return nil, fmt.Errorf("commit: %w", c.err)
+				})
+				spec := &cluster.TaskSpec{Name: "a", WorkName: "a", WorkerNum: 1}
+				_, err := o.Do(ctx, &view.Snapshot{}, cluster.Operation{Kind: cluster.OpDeclare, Task: "a", Spec: spec})
+				if err == nil || commits > c.most || c.err == coord.ErrRefused && !errors.Is(err, coord.ErrRefused) {
+					t.Errorf("%d commits in 30 s, then: %v", commits, err)
+				}
+			})
+		})
+	}
+}
+
 // A commit of which nobody knows the outcome is read again, not sent again: a wish is written once.
 func TestUnknownOutcome(t *testing.T) {
 	for _, applied := range []bool{true, false} {

@@ -9,22 +9,11 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/jitter"
 )
 
 // lookAgain bounds how long the outcome of a commit is looked for when the time of whoever asks is up.
 const lookAgain = 2 * time.Second
-
-// pause follows the first commit of which nobody knows the outcome; those that follow are followed by longer ones.
-const pause = 10 * time.Millisecond
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
-}
 
 // draft makes a commit from what it reads, nil if there is nothing to write, and says which revision it leads to.
 type draft func(ctx context.Context) (ops []coord.Op, revision string, err error)
@@ -40,7 +29,10 @@ type draft func(ctx context.Context) (ops []coord.Op, revision string, err error
 // Without a line drafts have to lead to the same whether they were committed before or not.
 func (o Operator) write(ctx context.Context, d draft) (revision string, err error) {
 	sent := false // a commit whose outcome nobody knows
-	for try := 0; ; try++ {
+	for failures := 0; ; failures++ {
+		if err := jitter.Backoff(ctx, failures); err != nil {
+			return o.outcome(ctx, sent, revision, err)
+		}
 		audit, done, err := o.readAudit(ctx)
 		if done != nil {
 			return done.Revision, nil
@@ -71,7 +63,7 @@ func (o Operator) write(ctx context.Context, d draft) (revision string, err erro
 			continue
 		case errors.Is(err, coord.ErrUnknown):
 			sent = true
-			if !errors.Is(err, coord.ErrSessionEnded) && sleep(ctx, pause<<min(try, 5)) == nil {
+			if ctx.Err() == nil && !errors.Is(err, coord.ErrSessionEnded) {
 				continue
 			}
 		}

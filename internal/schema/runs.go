@@ -92,8 +92,8 @@ func (a *Agenda) validate() error {
 		if r.WorkerNum < 0 || r.WorkerNum > cluster.MaxRunWorkers {
 			return fmt.Errorf("run %s: workerNum %d is impossible", r.ID, r.WorkerNum)
 		}
-		if err := cluster.ValidateName(r.WorkName); err != nil {
-			return fmt.Errorf("run %s: workName: %w", r.ID, err)
+		if r.WorkName == "" {
+			return fmt.Errorf("run %s: workName is missing", r.ID)
 		}
 		if err := r.Params.Validate(); err != nil {
 			return fmt.Errorf("run %s: params: %w", r.ID, err)

@@ -69,6 +69,10 @@ func TestUnusableRecords(t *testing.T) {
 		want        error
 	}{
 		{"good", doc(3, slot, ``), &schema.Doc{}, nil},
+		{"good by the rules of another version", doc(3, strings.Replace(slot, `"workerNum":1`, `"workerNum":200000,"mode":"later"`, 1), ``), &schema.Doc{}, nil},
+		{"a name that nobody may declare now", `{"v":1,"spec":{"name":"𠮷","workName":"a","workerNum":1}}`, &schema.Task{}, nil},
+		{"a node with such a name", `{"v":1,"node":"𠮷"}`, &schema.Member{}, nil},
+		{"a node with an impossible name", `{"v":1,"node":"a/b"}`, &schema.Member{}, schema.ErrCorrupt},
 		{"empty", ``, &schema.Doc{}, schema.ErrCorrupt},
 		{"no JSON", `{`, &schema.Doc{}, schema.ErrCorrupt},
 		{"no object", `[1]`, &schema.Doc{}, schema.ErrCorrupt},

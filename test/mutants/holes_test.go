@@ -386,6 +386,21 @@ var mutants = []mutant{
 		in("internal/command", "TestShimFails"),
 	},
 	{
+		"names", "an answer that says no leaves the outcome unknown",
+		one("coord/zk/errors.go", "{zk.ErrBadArguments, coord.ErrRefused}", "{zk.ErrBadArguments, coord.ErrUnknown}"),
+		in("coord/zk", "TestConformance/letters_that_not_every_service_takes"),
+	},
+	{
+		"names", "an operator's write that fails is repeated at once",
+		one("internal/operation/operation.go", "jitter.Backoff(ctx, failures)", "jitter.Backoff(ctx, min(failures, 0))"),
+		in("internal/operation", "TestFailuresAreNotRepeatedAtOnce"),
+	},
+	{
+		"names", "a rule for new names is one for those that are in force",
+		one("internal/schema/records.go", "	return t.Spec.ValidateStored()\n", "	return t.Spec.Validate()\n"),
+		in("internal/schema", "TestUnusableRecords"),
+	},
+	{
 		"programs", "nobody cleans up after a shim that was killed",
 		one("internal/command/keeper_linux.go", "		e.sweep() // before the wait, which reads the output of what is left\n", ""),
 		in("internal/command", "TestShimFails"),

@@ -1,0 +1,27 @@
+package jitter
+
+import (
+	"context"
+	"time"
+)
+
+// The pauses of Backoff.
+const (
+	backoffMin = 10 * time.Millisecond
+	backoffMax = time.Second
+)
+
+// Backoff waits before something is tried again that has failed so many times in a row. It does not wait
+// after the first time: once is usual where others write, too, again and again is not. It returns the
+// cause if ctx ends.
+func Backoff(ctx context.Context, failures int) error {
+	if failures <= 1 {
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(min(backoffMin<<min(failures-1, 10), backoffMax)):
+		return nil
+	}
+}

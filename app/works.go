@@ -95,6 +95,6 @@ func jobOf(name, node string, w *xconsumer.Worker) command.Job {
 			"XCONSUMER_TOKEN=" + strconv.FormatInt(w.Token(), 10),
 			"XCONSUMER_PARAMS=" + string(text),
 		},
-		Out: w.Stdout(), Err: w.Stderr(), StopBy: w.StopBy, Unleashed: w.Continues(),
+		Out: w.Stdout(), Err: w.Stderr(), StopBy: w.StopBy, Unleashed: w.Continues,
 	}
 }

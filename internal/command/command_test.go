@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -411,9 +412,35 @@ func TestUnleashed(t *testing.T) {
 	t.Parallel()
 	k := NewKeeper()
 	job := newJob()
-	job.Unleashed = true
+	job.Unleashed = func() bool { return true }
 	if err := k.Run(t.Context(), script(t.TempDir(), "sleep 0.1"), job); err != nil {
 		t.Error(err)
+	}
+}
+
+// One that may run on no longer, by a change of its task while it runs, has the node's deadline from then on.
+func TestLeashed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	k, clock := NewKeeper(), coord.LeaseClock()
+	k.Tell(clock() + time.Hour)
+	var unleashed atomic.Bool
+	unleashed.Store(true)
+	j := &testJob{}
+	job := j.job()
+	job.Unleashed = unleashed.Load
+	ended := make(chan error, 1)
+	go func() { ended <- k.Run(t.Context(), script(dir, stubborn), job) }()
+	await(t, "the program is up", func() bool { return strings.Contains(j.text(&j.out), "up") })
+	unleashed.Store(false)
+	stopBy := clock() + 500*time.Millisecond
+	k.Tell(stopBy) // and no word after that
+	err := over(t, ended)
+	if err == nil || !strings.Contains(err.Error(), "lease was over") || clock() < stopBy {
+		t.Errorf("ended %v after the deadline with %v", clock()-stopBy, err)
+	}
+	if left := alive(t, dir); len(left) > 0 {
+		t.Errorf("processes %v live on", left)
 	}
 }
 

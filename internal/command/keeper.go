@@ -45,8 +45,9 @@ type Job struct {
 	Out, Err io.Writer
 	// StopBy tells by when the execution has to be over, once it was asked to end.
 	StopBy func() (at time.Time, asked bool)
-	// Unleashed says that it may run on when the node's lease is over.
-	Unleashed bool
+	// Unleashed reports whether it may run on when the node's lease is over; nil for no. The answer may change
+	// while it runs: it is asked whenever the lease has moved.
+	Unleashed func() bool
 }
 
 // Bounds of the keeper's patience.

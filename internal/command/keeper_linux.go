@@ -91,12 +91,13 @@ func (k *Keeper) start(spec Spec, job Job) (*execution, error) {
 	return e, nil
 }
 
-// deadline is when the shim has to kill by itself.
+// deadline is when the shim has to kill by itself, 0 for never, until what it returns besides is closed.
 func (e *execution) deadline() (time.Duration, <-chan struct{}) {
-	if e.job.Unleashed {
-		return 0, nil
+	stopBy, changed := e.Keeper.deadline()
+	if e.job.Unleashed != nil && e.job.Unleashed() {
+		return 0, changed
 	}
-	return e.Keeper.deadline()
+	return stopBy, changed
 }
 
 // order tells the shim. One that does not read is not waited for.
@@ -126,7 +127,8 @@ func (e *execution) read(told *os.File) {
 // watch sees the execution to its end.
 func (e *execution) watch(ctx context.Context) error {
 	defer func() { _ = e.orders.Close() }()
-	_, changed := e.deadline()
+	stopBy, changed := e.deadline()
+	e.order(brief, order{StopBy: &stopBy}) // it may have moved since the start
 	asked := ctx.Done()
 	var tick <-chan time.Time
 	var killed time.Time
@@ -139,9 +141,11 @@ func (e *execution) watch(ctx context.Context) error {
 				e.end = r
 			}
 		case <-changed:
-			var stopBy time.Duration
+			was := stopBy
 			stopBy, changed = e.deadline()
-			e.order(brief, order{StopBy: &stopBy})
+			if stopBy != was {
+				e.order(brief, order{StopBy: &stopBy})
+			}
 		case <-asked:
 			asked, e.asked = nil, time.Now()
 			e.order(brief, order{Signal: int(syscall.SIGTERM)})

@@ -408,10 +408,15 @@ var mutants = []mutant{
 	{
 		"programs", "where there are no control groups, what has left the program's parents behind is not looked for",
 		[]change{
-			{"internal/command/shim_linux.go", "		if !s.reap() {\n			return\n		}\n		proc.KillBelow(os.Getpid())\n", "		if !s.reap() || s.pid == 0 {\n			return\n		}\n"},
+			{"internal/command/shim_linux.go", "		if !s.reap() {\n			return\n		}\n		proc.KillBelow(os.Getpid())\n", "		if !s.reap() || s.pid == 0 {\n			return\n		}\n		_ = proc.Table\n"},
 			{"internal/command/cgroup_linux.go", "	if own == \"\" {\n", "	if own != \"/\" {\n"},
 		},
 		in("internal/command", "TestStop"),
+	},
+	{
+		"programs", "what a program may do without a lease is what it might when it started",
+		one("internal/command/keeper_linux.go", "			stopBy, changed = e.deadline()\n", "			_, changed = e.deadline()\n"),
+		in("internal/command", "TestLeashed"),
 	},
 	{
 		"programs", "a look that may have missed what a killed shim has left is believed",

@@ -151,10 +151,14 @@ func (d *doctor) zookeeper(ctx context.Context, s settings) {
 		if server.Tick > s.service.zk.TickTime && s.service.zk.TickTime > 0 {
 			d.tell("timeouts", wrong, fmt.Sprintf("%s ticks every %v, and [zookeeper] tickTime is %v", server.Address, server.Tick, s.service.zk.TickTime), fmt.Sprintf("tickTime = %q", server.Tick))
 		}
+		if server.Longer != nil {
+			d.tell("timeouts", warning, server.Longer.Error(), "")
+		}
 		if server.Most > 0 && asked > server.Most || asked < server.Least {
 			d.tell("timeouts", warning, fmt.Sprintf("a session timeout of %v is asked for, and %s grants %v to %v", asked, server.Address, server.Least, server.Most), "choose a sessionTimeout between, or change minSessionTimeout or maxSessionTimeout of the server")
 		}
 	}
+	d.sameTimeouts(list)
 	switch n := len(list); {
 	case serving == 0:
 	case n > 1 && leaders > 1:
@@ -165,6 +169,23 @@ func (d *doctor) zookeeper(ctx context.Context, s settings) {
 		d.tell("quorum", warning, fmt.Sprintf("%d servers outlive no more losses than %d would", n, n-1), "an odd number of servers")
 	default:
 		d.tell("quorum", fine, fmt.Sprintf("%d of %d servers serve", serving, n), "")
+	}
+}
+
+// sameTimeouts looks whether the servers grant alike. One that grants less counts that from when a node has moved to
+// it, also if its answer is lost, and the node counts what it was granted before.
+func (d *doctor) sameTimeouts(list []zk.Server) {
+	first := -1
+	for i, server := range list {
+		switch {
+		case server.Most == 0:
+		case first < 0:
+			first = i
+		case server.Most != list[first].Most || server.Least != list[first].Least || server.Tick != list[first].Tick:
+			d.tell("timeouts", warning, fmt.Sprintf("%s grants %v to %v, and %s %v to %v", list[first].Address, list[first].Least, list[first].Most, server.Address, server.Least, server.Most),
+				"give all servers the same tickTime, minSessionTimeout and maxSessionTimeout")
+			return
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ type Server struct {
 	Old     error         // why the version is too old, nil if it is not
 	Mode    string        // leader, follower, standalone, observer
 	Tick    time.Duration // 0 if conf is not allowed
+	Longer  error         // why its tick time may be longer than the configured one, where it does not tell it
 	Least   time.Duration // of a session timeout
 	Most    time.Duration
 }
@@ -37,6 +38,11 @@ func (s *Store) Inspect(ctx context.Context) []Server {
 			server.read(answer)
 			if conf, err := s.fourLetterWord(ctx, address, "conf"); err == nil {
 				server.Tick, server.Least, server.Most = millis(tickLine, conf), millis(leastLine, conf), millis(mostLine, conf)
+			}
+			if server.Tick == 0 {
+				if server.Least, err = s.leastTimeout(ctx, address); err == nil {
+					server.Longer = checkLeast(address, server.Least, s.cfg.TickTime)
+				}
 			}
 		}
 		list = append(list, server)

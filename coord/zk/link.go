@@ -233,6 +233,49 @@ func (s *Store) fourLetterWord(ctx context.Context, server, word string) (string
 	return string(answer), err
 }
 
+// leastTimeout returns the shortest session timeout that a server grants: it asks for next to none. By default
+// that is two ticks, which tells the tick time where conf is not allowed.
+func (s *Store) leastTimeout(ctx context.Context, server string) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	c, err := s.dialRaw(ctx, server)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = c.Close() }()
+	deadline, _ := ctx.Deadline()
+	_ = c.SetDeadline(deadline)
+	const connectLength, passwordLength, closeXid, opClose = 44, 16, 1, -11
+	ask := binary.BigEndian.AppendUint32(nil, connectLength)
+	ask = binary.BigEndian.AppendUint32(ask, 0) // protocol
+	ask = binary.BigEndian.AppendUint64(ask, 0) // last transaction seen
+	ask = binary.BigEndian.AppendUint32(ask, 1) // timeout, in milliseconds
+	ask = binary.BigEndian.AppendUint64(ask, 0) // session: a new one
+	ask = binary.BigEndian.AppendUint32(ask, passwordLength)
+	ask = append(ask, make([]byte, passwordLength)...)
+	if _, err := c.Write(ask); err != nil {
+		return 0, err
+	}
+	var head [handshakeHead]byte
+	if _, err := io.ReadFull(c, head[:]); err != nil {
+		return 0, err
+	}
+	end := binary.BigEndian.AppendUint32(nil, 8)
+	end = binary.BigEndian.AppendUint32(end, closeXid)
+	end = binary.BigEndian.AppendUint32(end, uint32(opClose&0xffffffff))
+	_, _ = c.Write(end) // or it ends by itself in a moment
+	return time.Duration(int32(binary.BigEndian.Uint32(head[8:]))) * time.Millisecond, nil
+}
+
+// checkLeast says what is wrong if a server grants no session timeout as short as one with that tick time does.
+func checkLeast(server string, least, tick time.Duration) error {
+	if least <= 2*tick {
+		return nil
+	}
+	return fmt.Errorf("ZooKeeper at %s grants no session timeout below %v, as a server with tickTime %v does, but zookeeper.tickTime is %v: "+
+		"set it to the server's, or leases are counted too long; or allow conf in 4lw.commands.whitelist, if minSessionTimeout is why", server, least, least/2, tick)
+}
+
 var (
 	versionLine = regexp.MustCompile(`(?m)^Zookeeper version: (\d+)\.(\d+)\.\S*`)
 	tickLine    = regexp.MustCompile(`(?m)^tickTime=(\d+)`)

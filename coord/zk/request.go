@@ -13,6 +13,27 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 )
 
+// A znode's version is an int32 that counts on below zero after its last positive value, up to -1. As a request's
+// version that would mean any, so a znode is given up before: after 2^32-2 sets, which a leader that
+// commits fifty times a second reaches after 2.7 years.
+const lastVersion = 1<<32 - 2
+
+// version is a znode's version as the contract counts it.
+func version(onWire int32) int64 { return int64(uint32(onWire)) }
+
+// onWire is version the other way round.
+func onWire(version int64) int32 { return int32(uint32(version)) }
+
+// checkVersions refuses what would be written at any version, or make a version that cannot be checked.
+func checkVersions(ops []coord.Op) error {
+	for _, op := range ops {
+		if op.Version > lastVersion || op.Version == lastVersion && op.Kind == coord.KindSet {
+			return fmt.Errorf("commit: %s of %s at version %d: %w: ZooKeeper counts no further; restore the records into a new znode while nothing runs", op.Kind, op.Key, op.Version, coord.ErrRefused)
+		}
+	}
+	return nil
+}
+
 // multi sends a commit and tells what came of it.
 func (ss *session) multi(ctx context.Context, ops []coord.Op) ([]coord.Result, error) {
 	requests := make([]any, len(ops))
@@ -26,11 +47,11 @@ func (ss *session) multi(ctx context.Context, ops []coord.Op) ([]coord.Result, e
 		case coord.KindCreateSequenced:
 			requests[i] = &zk.CreateRequest{Path: p, Data: op.Value, Acl: ss.store.acl, Flags: zk.FlagEphemeral | zk.FlagSequence}
 		case coord.KindSet:
-			requests[i] = &zk.SetDataRequest{Path: p, Data: op.Value, Version: int32(op.Version)}
+			requests[i] = &zk.SetDataRequest{Path: p, Data: op.Value, Version: onWire(op.Version)}
 		case coord.KindDelete:
-			requests[i] = &zk.DeleteRequest{Path: p, Version: int32(op.Version)}
+			requests[i] = &zk.DeleteRequest{Path: p, Version: onWire(op.Version)}
 		case coord.KindCheck:
-			requests[i] = &zk.CheckVersionRequest{Path: p, Version: int32(op.Version)}
+			requests[i] = &zk.CheckVersionRequest{Path: p, Version: onWire(op.Version)}
 		}
 	}
 	type answer struct {

@@ -70,6 +70,11 @@ func (ss *session) granted(id int64, timeout, sent time.Duration, server string)
 	}
 	ss.info.Server = server
 	other, changed := ss.id != id, ss.info.Timeout != timeout
+	if less := ss.info.Timeout - timeout; less > 0 {
+		// This server counts a shorter timeout from when it was asked. Before it has answered nobody can know
+		// that: servers must not differ, and doctor looks whether they do.
+		ss.info.Base = min(ss.info.Base, sent-less)
+	}
 	ss.mu.Unlock()
 	switch {
 	case other: // one connection is one session
@@ -213,7 +218,9 @@ func (ss *session) Renew(ctx context.Context, op coord.Op) error {
 	answered := ss.Now()
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	ss.info.Base = ss.renewals.Renewed(sent, answered)
+	if !ss.ended { // else a server may have granted less
+		ss.info.Base = ss.renewals.Renewed(sent, answered)
+	}
 	return nil
 }
 
@@ -225,7 +232,7 @@ func (ss *session) Get(ctx context.Context, key string) (coord.Record, error) {
 		if err != nil {
 			return coord.Record{}, err
 		}
-		record := coord.Record{Value: value, Version: int64(stat.Version)}
+		record := coord.Record{Value: value, Version: version(stat.Version)}
 		if stat.EphemeralOwner != 0 {
 			record.Session = strconv.FormatInt(stat.EphemeralOwner, 16)
 		}
@@ -249,6 +256,9 @@ func (ss *session) List(ctx context.Context, key string) ([]coord.Entry, error) 
 func (ss *session) Commit(ctx context.Context, ops ...coord.Op) ([]coord.Result, error) {
 	if err := coord.Validate(ops); err != nil {
 		return nil, fmt.Errorf("commit: %w", err)
+	}
+	if err := checkVersions(ops); err != nil {
+		return nil, err
 	}
 	for {
 		results, err := ss.multi(ctx, ops)

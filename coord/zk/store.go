@@ -183,9 +183,14 @@ func (s *Store) probe(ctx context.Context) error {
 		if err := checkVersion(server, answer); err != nil {
 			return err
 		}
-		if answer, err := s.fourLetterWord(ctx, server, "conf"); err == nil {
-			if err := checkTick(server, answer, s.cfg.TickTime); err != nil {
+		conf, err := s.fourLetterWord(ctx, server, "conf")
+		if err == nil && tickLine.MatchString(conf) {
+			if err := checkTick(server, conf, s.cfg.TickTime); err != nil {
 				return err
+			}
+		} else if least, err := s.leastTimeout(ctx, server); err == nil { // it does not allow conf, as by default
+			if err := checkLeast(server, least, s.cfg.TickTime); err != nil {
+				s.log.Warn("the servers' tick time may be longer than the one that leases are counted with", "reason", err)
 			}
 		}
 		s.probed = true

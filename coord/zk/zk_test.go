@@ -1,6 +1,7 @@
 package zk_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -10,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/big"
 	"net"
 	"slices"
@@ -111,6 +113,34 @@ func TestUnsupportedServers(t *testing.T) {
 				t.Errorf("open: %v; want %q", err, want)
 			}
 		})
+	}
+}
+
+// A server that does not allow conf, as by default, tells by the sessions that it grants that its ticks are longer
+// than those that leases are counted with.
+func TestLongerTicksAreSeenWithoutConf(t *testing.T) {
+	server := zkserver.Start(t, 1, fmt.Sprintf("tickTime=%d", 2*zkserver.Tick.Milliseconds()), "4lw.commands.whitelist=srvr")
+	for _, c := range []struct {
+		tick time.Duration
+		warn bool
+	}{{zkserver.Tick, true}, {2 * zkserver.Tick, false}} {
+		var log bytes.Buffer
+		store, err := zk.New(zk.Config{Servers: server.Addrs(), TickTime: c.tick, SessionTimeout: 4 * time.Second, Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := store.Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = s.Close()
+		if strings.Contains(log.String(), "tick time may be longer") != c.warn {
+			t.Errorf("with tickTime %v: %s", c.tick, &log)
+		}
+		list := store.Inspect(t.Context())
+		if len(list) != 1 || list[0].Tick != 0 || list[0].Least != 4*zkserver.Tick || (list[0].Longer != nil) != c.warn {
+			t.Errorf("with tickTime %v: %+v", c.tick, list)
+		}
 	}
 }
 

@@ -386,6 +386,16 @@ var mutants = []mutant{
 		in("internal/command", "TestShimFails"),
 	},
 	{
+		"versions", "a znode is written at the version that means any",
+		one("coord/zk/request.go", "		if op.Version > lastVersion || op.Version == lastVersion && op.Kind == coord.KindSet {\n", "		if op.Version < 0 {\n"),
+		in("coord/zk", "TestVersionsBeyondInt32"),
+	},
+	{
+		"H23", "a lease counts the timeout that the first server granted, whatever another one does",
+		one("coord/zk/session.go", "		ss.info.Base = min(ss.info.Base, sent-less)\n", "		_ = sent\n"),
+		in("coord/zk", "TestShorterTimeoutOfAnotherServer"),
+	},
+	{
 		"names", "an answer that says no leaves the outcome unknown",
 		one("coord/zk/errors.go", "{zk.ErrBadArguments, coord.ErrRefused}", "{zk.ErrBadArguments, coord.ErrUnknown}"),
 		in("coord/zk", "TestConformance/letters_that_not_every_service_takes"),

@@ -316,6 +316,40 @@ func TestBadVersionsAreRefused(t *testing.T) {
 	}
 }
 
+// One that was not there when the session was opened is refused when it is.
+func TestBadVersionComesLater(t *testing.T) {
+	good := etcdserver.Start(t, 1)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	_ = l.Close()
+	store, err := etcd.New(etcd.Config{Endpoints: []string{"http://" + good.Addrs()[0], "http://" + addr}, SessionTimeout: 2 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, store)
+	if l, err = net.Listen("tcp", addr); err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	pb.RegisterMaintenanceServer(server, oldServer{version: "3.5.12"})
+	go func() { _ = server.Serve(l) }()
+	defer server.Stop()
+	select {
+	case <-s.Done():
+	case <-time.After(time.Minute):
+		t.Fatal("the session goes on")
+	}
+	if err := s.Info().Err; !errors.Is(err, coord.ErrUnsupported) {
+		t.Errorf("the session ended with %v", err)
+	}
+	if _, err := store.Open(t.Context()); !errors.Is(err, coord.ErrUnsupported) {
+		t.Errorf("open: %v", err)
+	}
+}
+
 // A server that led, was paused and wakes may end leases that were renewed meanwhile. Whatever ended
 // it, a lease is over before the takeover delay is.
 func TestTakeoverDelayOutlastsALease(t *testing.T) {

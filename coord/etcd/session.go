@@ -68,6 +68,32 @@ func (ss *session) keepAlive() {
 	}
 }
 
+// checkRest asks servers for their versions that were not there when the first session was opened, until all have
+// told. One that cannot be trusted may lead, so it ends the session, and no other is opened.
+func (ss *session) checkRest() {
+	s := ss.store
+	for {
+		s.mu.Lock()
+		all := len(s.probed) == len(s.cfg.Endpoints)
+		var refused error
+		if !all {
+			refused = s.ask(ss.life, ss.client)
+		}
+		s.mu.Unlock()
+		if refused != nil {
+			ss.end(refused)
+		}
+		if all || refused != nil {
+			return
+		}
+		select {
+		case <-ss.life.Done():
+			return
+		case <-time.After(ss.info.Timeout):
+		}
+	}
+}
+
 func (ss *session) lastHeard() time.Duration {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()

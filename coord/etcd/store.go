@@ -31,6 +31,7 @@ package etcd
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -90,8 +91,9 @@ type Store struct {
 	log   *slog.Logger
 	clock coord.Clock
 
-	mu     sync.Mutex
-	probed bool
+	mu      sync.Mutex
+	probed  map[string]bool // endpoints whose version is known to be good
+	refused error           // because of another one's
 }
 
 // New returns a store. It does not connect.
@@ -105,7 +107,7 @@ func New(cfg Config) (*Store, error) {
 	if cfg.SessionTimeout < 0 {
 		return nil, fmt.Errorf("etcd: session timeout %v is impossible", cfg.SessionTimeout)
 	}
-	s := &Store{cfg: cfg, log: cfg.Logger, clock: coord.LeaseClock()}
+	s := &Store{cfg: cfg, log: cfg.Logger, clock: coord.LeaseClock(), probed: map[string]bool{}}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -160,6 +162,7 @@ func (s *Store) open(ctx context.Context, client *clientv3.Client, link *link) (
 	}
 	ss.created = made.Header.Revision
 	ss.background.Go(ss.keepAlive)
+	ss.background.Go(ss.checkRest)
 	return ss, nil
 }
 
@@ -182,21 +185,32 @@ func (s *Store) grant(ctx context.Context, client *clientv3.Client, link *link) 
 	}
 }
 
-// probe asks the servers once what version they are, and refuses those whose leases cannot be
-// trusted. Servers that do not answer are passed over: the first request will tell.
+// probe asks the servers what version they are until one has answered, and refuses those whose leases cannot be
+// trusted. Those that do not answer are asked again by the sessions: see checkRest.
 func (s *Store) probe(ctx context.Context, client *clientv3.Client) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.probed {
-		return nil
+	if s.refused != nil || len(s.probed) > 0 {
+		return s.refused
 	}
+	return s.ask(ctx, client)
+}
+
+// ask asks those servers what version they are that have not told yet. It fails if one is to be refused, or if none
+// has ever told. The caller holds mu.
+func (s *Store) ask(ctx context.Context, client *clientv3.Client) error {
 	type answer struct {
 		endpoint string
 		version  string
 		err      error
 	}
 	answers := make(chan answer, len(s.cfg.Endpoints))
+	asked := 0
 	for _, endpoint := range s.cfg.Endpoints {
+		if s.probed[endpoint] {
+			continue
+		}
+		asked++
 		go func() {
 			ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 			defer cancel()
@@ -209,21 +223,20 @@ func (s *Store) probe(ctx context.Context, client *clientv3.Client) error {
 		}()
 	}
 	var failed error
-	answered := false
-	for range s.cfg.Endpoints {
+	for range asked {
 		a := <-answers
 		if a.err != nil {
 			failed = a.err
 			continue
 		}
-		answered = true
 		if err := checkVersion(a.endpoint, a.version); err != nil {
-			return err
+			s.refused = errors.Join(s.refused, err)
+			continue
 		}
+		s.probed[a.endpoint] = true
 	}
-	if !answered {
+	if s.refused == nil && len(s.probed) == 0 {
 		return answerError(ctx, failed)
 	}
-	s.probed = true
-	return nil
+	return s.refused
 }

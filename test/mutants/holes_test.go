@@ -236,6 +236,11 @@ var mutants = []mutant{
 		in("coord/etcd", "TestTakeoverDelayOutlastsALease"),
 	},
 	{
+		"H24", "an etcd server that cannot be trusted is used if it comes later",
+		one("coord/etcd/session.go", "		all := len(s.probed) == len(s.cfg.Endpoints)\n", "		all := len(s.probed) > 0\n"),
+		in("coord/etcd", "TestBadVersionComesLater"),
+	},
+	{
 		"H24", "a leader waits its own session timeout for a lost member, whatever that member's is",
 		one("internal/assignment/fate.go", "		return d.timeoutOf(p)\n	}\n	return d.Grace\n", "		return d.Timeout\n	}\n	return d.Grace\n"),
 		in(".", "TestEarlyEndOfALongerSession"),

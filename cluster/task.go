@@ -158,13 +158,14 @@ func (t TaskSpec) Validate() error {
 			errs = append(errs, fmt.Errorf("%s: %w", f.key, err))
 		}
 	}
-	return errors.Join(append(errs, t.ValidateStored())...)
+	return errors.Join(append(errs, t.mistakes()...)...)
 }
 
 // ValidateStored is Validate for a declaration that is in force already. It never becomes stricter: the
 // workers of a task whose record cannot be used would stop.
-func (t TaskSpec) ValidateStored() error {
-	var errs []error
+func (t TaskSpec) ValidateStored() error { return errors.Join(t.mistakes()...) }
+
+func (t TaskSpec) mistakes() (errs []error) {
 	if err := validateWord(t.Name); err != nil {
 		errs = append(errs, fmt.Errorf("name: %w", err))
 	}
@@ -205,8 +206,7 @@ func (t TaskSpec) ValidateStored() error {
 		}
 	}
 	errs = append(errs, t.validateRuns()...)
-	errs = append(errs, t.Restart.validate()...)
-	return errors.Join(errs...)
+	return append(errs, t.Restart.validate()...)
 }
 
 // validateRuns returns the mistakes in what is said of runs. Package schedule reads the schedule itself.

@@ -407,7 +407,7 @@ var mutants = []mutant{
 	},
 	{
 		"names", "an operator's write that fails is repeated at once",
-		one("internal/operation/operation.go", "jitter.Backoff(ctx, failures)", "jitter.Backoff(ctx, min(failures, 0))"),
+		one("internal/operation/settle.go", "jitter.Backoff(ctx, failures)", "jitter.Backoff(ctx, min(failures, 0))"),
 		in("internal/operation", "TestFailuresAreNotRepeatedAtOnce"),
 	},
 	{

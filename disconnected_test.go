@@ -88,3 +88,81 @@ func TestLeavesWhenDisconnected(t *testing.T) {
 		}
 	})
 }
+
+// A slot that ends while its node is cut off, for less than the session lasts, is done: its node notes that when its
+// lease is back, and does not execute it again. What has not ended by then is stopped, and begins again.
+func TestEndDuringACutIsNoted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, once(3))
+		var executions [3]atomic.Int32
+		n1 := w.start("n1", func(n *xconsumer.Node) {
+			n.Handle("job", func(ctx context.Context, wk *xconsumer.Worker) error {
+				executions[wk.Index()].Add(1)
+				select {
+				case <-ctx.Done():
+				case <-time.After([]time.Duration{3 * time.Second, 12 * time.Second, 60 * time.Second}[wk.Index()]):
+				}
+				return nil
+			})
+		})
+		time.Sleep(time.Second)
+		before := w.member(n1)
+		n1.Cut()
+		time.Sleep(17500 * time.Millisecond)
+		if !n1.vitals.Load().Idle {
+			t.Error("its parent would kill it, although nothing runs")
+		}
+		n1.Heal()
+		time.Sleep(90 * time.Second)
+		if w.member(n1) != before {
+			t.Fatal("the cut outlasted the session")
+		}
+		w.wantRuns(n1, "done 3 done 0 failed of 3")
+		for index, want := range []int32{1, 1, 2} {
+			if n := executions[index].Load(); n != want {
+				t.Errorf("worker %d was executed %d times, want %d", index, n, want)
+			}
+		}
+		w.leave(n1)
+	})
+}
+
+// A slot that has ended while its node was cut off for longer than its session lasts does not keep the node from
+// joining again; it is executed again, since nobody knows that it was.
+func TestEndDuringALongCutIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, once(1))
+		var executions atomic.Int32
+		n1 := w.start("n1", func(n *xconsumer.Node) {
+			n.Handle("job", func(ctx context.Context, _ *xconsumer.Worker) error {
+				executions.Add(1)
+				select {
+				case <-ctx.Done():
+				case <-time.After(3 * time.Second):
+				}
+				return nil
+			})
+		})
+		time.Sleep(time.Second)
+		n1.Cut()
+		time.Sleep(time.Minute)
+		n1.Heal()
+		time.Sleep(time.Minute)
+		w.wantRuns(n1, "done 1 done 0 failed of 1")
+		if n := executions.Load(); n != 2 {
+			t.Errorf("it was executed %d times", n)
+		}
+		w.leave(n1)
+	})
+}
+
+// member returns the member that a node is.
+func (w *world) member(p *proc) string {
+	w.t.Helper()
+	for _, n := range w.state(p).Nodes {
+		if n.Name == p.Name() {
+			return n.Member
+		}
+	}
+	return ""
+}

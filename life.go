@@ -136,7 +136,7 @@ func (l *life) keepClosing(ctx context.Context) {
 // without contact does, unless the node is to leave.
 func (l *life) stopAll(ctx context.Context, pool *worker.Pool) {
 	for slot, r := range pool.Reports() {
-		if r.Continues && ctx.Err() == nil {
+		if r.Continues && !r.Ended && ctx.Err() == nil {
 			continue
 		}
 		pool.Stop(slot, cluster.ErrLeaseLost, l.lease.Terms().Soft)
@@ -146,7 +146,11 @@ func (l *life) stopAll(ctx context.Context, pool *worker.Pool) {
 // abandon reports workers that do not stop. The session stays open, so that nothing is granted
 // elsewhere before the process has ended.
 func (l *life) abandon(log *slog.Logger, pool *worker.Pool, err error) error {
-	for slot := range pool.Reports() {
+	for slot, r := range pool.Reports() {
+		if r.Ended { // nothing of it runs; nobody notes its end any longer
+			pool.Stop(slot, cluster.ErrLeaseLost, 0)
+			continue
+		}
 		log.Error("worker does not stop", "slot", slot, "stack", worker.Stack(slot))
 	}
 	log.Error("the process must end now", "error", err)

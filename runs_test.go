@@ -15,6 +15,8 @@ import (
 
 	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/operation"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
 // ran notes what was executed, and how it is to end.
@@ -252,6 +254,41 @@ func TestOverlap(t *testing.T) {
 				time.Sleep(64 * time.Second)
 				if n := int(began.Load()); n != want {
 					t.Errorf("%d runs began in a minute; want %d", n, want)
+				}
+				w.leave(n1)
+			})
+		})
+	}
+}
+
+// A task that is deleted and declared again while nobody leads is another task, and runs as it does when somebody leads.
+func TestOnceDeclaredAgain(t *testing.T) {
+	for name, led := range map[string]bool{"while somebody leads": true, "while nobody does": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var r ran
+				w := newWorld(t, once(2))
+				n1 := w.start("n1", r.handle)
+				time.Sleep(5 * time.Second)
+				if !led {
+					w.leave(n1)
+				}
+				hand := operation.Operator{Session: w.hand().s, Keys: schema.NewKeys("test"), By: "hand"}
+				for _, op := range []cluster.Operation{cluster.Delete("job"), cluster.Declare(once(2))} {
+					if _, err := hand.Do(t.Context(), nil, op); err != nil {
+						t.Fatal(err)
+					}
+					if led {
+						time.Sleep(time.Second)
+					}
+				}
+				if !led {
+					n1 = w.start("n1", r.handle)
+				}
+				time.Sleep(5 * time.Second)
+				w.wantRuns(n1, "done 2 done 0 failed of 2")
+				if r.count() != 4 {
+					t.Errorf("%d executions", r.count())
 				}
 				w.leave(n1)
 			})

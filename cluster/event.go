@@ -12,31 +12,33 @@ type EventKind string
 // The kinds of events. Those marked (leader) are told by the leader alone, of every member;
 // the others by each node of itself.
 const (
-	NodeJoined      EventKind = "joined"       // this node joined the cluster; (leader) a member did
-	NodeLeft        EventKind = "left"         // this node left; (leader) a member left cleanly, was lost or was evicted
-	LeaderElected   EventKind = "elected"      // this node leads
-	LeaderDeposed   EventKind = "deposed"      // this node leads no more
-	SlotGranted     EventKind = "granted"      // this node was granted a slot
-	SlotReleased    EventKind = "released"     // this node was told to give a slot back
-	SlotRefused     EventKind = "refused"      // this node does not run a slot that it was granted: the token is one of former times
-	SlotDoubled     EventKind = "doubled"      // (leader) two assignments list a slot; the older grant is asked back
-	WorkerStarted   EventKind = "started"      // a worker runs
-	WorkerFailed    EventKind = "failed"       // a worker returned an error or panicked; it is run again later
-	WorkerStopped   EventKind = "stopped"      // a worker has stopped for good
-	WorkerGotStuck  EventKind = "stuck"        // a worker did not stop in time
-	SlotHeld        EventKind = "held"         // (leader) a slot is held back: it may have taken down its nodes
-	SlotGivenUp     EventKind = "given up"     // (leader) a slot has taken down one node after the other and is not granted any more
-	LeaseLost       EventKind = "lease lost"   // the lease ran out or the session ended: every worker is being stopped
-	LeaseRegained   EventKind = "lease back"   // the lease holds again within the same session
-	RecordUnusable  EventKind = "bad record"   // a record of the store cannot be used; the last good one stays
-	HistoryLost     EventKind = "history lost" // (leader) the service has lost commits that it had acknowledged
-	PlanFailed      EventKind = "plan failed"  // (leader) the planner has failed; what runs stays where it is
-	NodeQuarantined EventKind = "quarantined"  // (leader) everything fails on a node; it is given nothing
-	RunBegan        EventKind = "run"          // (leader) a run of a task began; Detail names it
-	RunEnded        EventKind = "run ended"    // (leader) a run of a task is over
-	ConfigUnapplied EventKind = "not applied"  // something in this node's file differs from the cluster and was not applied
-	Disconnected    EventKind = "disconnected" // no server of the coordination service answers
-	Connected       EventKind = "connected"    // one answers again
+	NodeJoined      EventKind = "joined"           // this node joined the cluster; (leader) a member did
+	NodeLeft        EventKind = "left"             // this node left; (leader) a member left cleanly, was lost or was evicted
+	LeaderElected   EventKind = "elected"          // this node leads
+	LeaderDeposed   EventKind = "deposed"          // this node leads no more
+	SlotGranted     EventKind = "granted"          // this node was granted a slot
+	SlotReleased    EventKind = "released"         // this node was told to give a slot back
+	SlotRefused     EventKind = "refused"          // this node does not run a slot that it was granted: the token is one of former times
+	SlotDoubled     EventKind = "doubled"          // (leader) two assignments list a slot; the older grant is asked back
+	WorkerStarted   EventKind = "started"          // a worker runs
+	WorkerFailed    EventKind = "failed"           // a worker returned an error or panicked; it is run again later
+	WorkerStopped   EventKind = "stopped"          // a worker has stopped for good
+	WorkerGotStuck  EventKind = "stuck"            // a worker did not stop in time
+	SlotHeld        EventKind = "held"             // (leader) a slot is held back: it may have taken down its nodes
+	SlotGivenUp     EventKind = "given up"         // (leader) a slot has taken down one node after the other and is not granted any more
+	LeaseLost       EventKind = "lease lost"       // the lease ran out or the session ended: every worker is being stopped
+	LeaseRegained   EventKind = "lease back"       // the lease holds again within the same session
+	RecordUnusable  EventKind = "bad record"       // a record of the store cannot be used; the last good one stays
+	RecordTooLarge  EventKind = "record-too-large" // (leader) a record is too large to be written; everything else goes on without it
+	HistoryLost     EventKind = "history lost"     // (leader) the service has lost commits that it had acknowledged
+	PlanFailed      EventKind = "plan failed"      // (leader) the planner has failed; what runs stays where it is
+	NodeQuarantined EventKind = "quarantined"      // (leader) everything fails on a node; it is given nothing
+	RunBegan        EventKind = "run"              // (leader) a run of a task began; Detail names it
+	RunEnded        EventKind = "run ended"        // (leader) a run of a task is over
+	ClockWrong      EventKind = "clock-wrong"      // (leader) schedules were decided about further than its clock is; Detail says of which tasks
+	ConfigUnapplied EventKind = "not applied"      // something in this node's file differs from the cluster and was not applied
+	Disconnected    EventKind = "disconnected"     // no server of the coordination service answers
+	Connected       EventKind = "connected"        // one answers again
 )
 
 // Event is something that happened, as one node saw it.

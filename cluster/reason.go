@@ -17,6 +17,7 @@ const (
 	WhySuspected ReasonCode = "suspected" // it may have taken down nodes
 	WhyWaiting   ReasonCode = "waiting"   // its node is gone, and a delay or freeze holds it
 	WhySchedule  ReasonCode = "schedule"  // its schedule cannot be used
+	WhyClock     ReasonCode = "clock"     // a leader's clock was wrong
 )
 
 // Why a slot leaves its node. The codes above serve too: a node that lost a label is left for it.
@@ -41,6 +42,7 @@ const (
 	WhyTaskChanged ReasonCode = "task-changed" // the task runs another work now
 	WhyMoved       ReasonCode = "moved"        // an operator wants it on another node
 	WhyRestart     ReasonCode = "restart"      // an operator wants it started anew
+	WhyTooLarge    ReasonCode = "too-large"    // a record is too large to be written
 	WhyEdited      ReasonCode = "edited"       // a record was edited by hand
 	WhyCrashed     ReasonCode = "crashed"      // it may have taken down its nodes
 	WhyCleared     ReasonCode = "cleared"      // it has run long enough to be beyond suspicion
@@ -129,12 +131,16 @@ func (r Reason) String() string {
 		return "it has run to its end"
 	case WhySchedule:
 		return "its schedule cannot be used: " + r.Detail
+	case WhyClock:
+		return "a leader's clock is or was wrong" + colon(r.Detail)
 	case WhyTaskChanged:
 		return "the task runs another work now"
 	case WhyMoved:
 		return "an operator wants it on another node"
 	case WhyRestart:
 		return "a restart was asked for"
+	case WhyTooLarge:
+		return "a record is too large to be written" + colon(r.Detail)
 	case WhyEdited:
 		return "a record was edited by hand" + colon(r.Detail)
 	case WhyCrashed, WhySuspected:

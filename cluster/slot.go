@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"encoding/base64"
 	"fmt"
 	"slices"
 	"strconv"
@@ -56,8 +57,9 @@ type Grant struct {
 	Generation int64
 }
 
-// Indexes is a set of slot indexes of one task, sorted. Its text form is made of ranges,
-// as in "0-3,7".
+// Indexes is a set of slot indexes of one task, sorted. Its text form is made of ranges, as in "0-3,7". A
+// set that is scattered over thousands of ranges is written in records as bits instead: "12:" and, in base64, a bit for
+// each index from 12 on.
 type Indexes []int
 
 // maxIndexes bounds what a text may expand to.
@@ -112,13 +114,49 @@ func ParseIndexes(text string) (Indexes, error) {
 	return x, nil
 }
 
-// MarshalText implements encoding.TextMarshaler.
-func (x Indexes) MarshalText() ([]byte, error) { return []byte(x.String()), nil }
+// maxRanges is how long the text of a set may be before it is written as bits, if they are shorter.
+const maxRanges = 2 << 10
+
+// MarshalText implements encoding.TextMarshaler. The text of a set among the first n indexes takes no more
+// than 2 KiB, or than n/6 bytes and a few.
+func (x Indexes) MarshalText() ([]byte, error) {
+	text := []byte(x.String())
+	if len(text) <= maxRanges {
+		return text, nil
+	}
+	first := x[0]
+	bits := make([]byte, (x[len(x)-1]-first)/8+1)
+	for _, i := range x {
+		bits[(i-first)/8] |= 1 << ((i - first) % 8)
+	}
+	if short := base64.RawStdEncoding.AppendEncode(fmt.Appendf(nil, "%d:", first), bits); len(short) < len(text) {
+		return short, nil
+	}
+	return text, nil
+}
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (x *Indexes) UnmarshalText(text []byte) (err error) {
-	*x, err = ParseIndexes(string(text))
-	return err
+	start, coded, isBits := strings.Cut(string(text), ":")
+	if !isBits {
+		*x, err = ParseIndexes(start)
+		return err
+	}
+	first, err := strconv.ParseUint(start, 10, 31)
+	if err != nil || len(coded) > base64.RawStdEncoding.EncodedLen(maxIndexes/8+1) {
+		return fmt.Errorf("slot indexes %.20q…: want the first index and at most %d bits in base64", text, maxIndexes)
+	}
+	bits, err := base64.RawStdEncoding.DecodeString(coded)
+	if err != nil {
+		return fmt.Errorf("slot indexes %.20q…: %w", text, err)
+	}
+	*x = nil
+	for i := range 8 * len(bits) {
+		if bits[i/8]>>(i%8)&1 == 1 {
+			*x = append(*x, int(first)+i)
+		}
+	}
+	return nil
 }
 
 // Contains tells whether i is in the set.

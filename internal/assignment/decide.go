@@ -41,6 +41,8 @@ type World struct {
 	Waits  Waits
 	// Stays are records that could not be removed, below the cluster's root: a hand has made keys below them.
 	Stays map[string]bool
+	// Around are parts of commits that are too large, and until when decisions leave them out.
+	Around map[Part]time.Duration
 	// Planner makes the plans; nil for planner.Make.
 	Planner func(planner.Input) planner.Plan
 	// Unsettled says that nothing is to begin or end: somebody only looks.
@@ -86,6 +88,9 @@ type Decision struct {
 	DropRuns []RunKey
 	// Remove are records of which nothing is left to do; nothing else is in the commit then.
 	Remove Removal
+	// Ahead are the tasks whose schedules were decided about further than now, so that they wait: an earlier
+	// leader's clock was ahead, or this one's is behind.
+	Ahead []string
 	// StepDown says that this leader was asked to step down.
 	StepDown bool
 	// Again is when to read these members again and decide anew; 0 for never.
@@ -116,6 +121,9 @@ type Decision struct {
 func Decide(w World) Decision {
 	d := newDecider(w)
 	d.out.Token = d.nextToken()
+	if d.around(partDoc, d.out.Evict) {
+		d.out.Evict = ""
+	}
 	if d.out.Evict != "" { // first things first: the rest is decided anew after it
 		d.out.Docs, d.out.Moves, d.out.Suspects = nil, nil, nil
 		d.out.Agendas, d.out.Ran, d.out.DropRuns, d.out.Marks = nil, nil, nil, nil
@@ -273,27 +281,24 @@ func (d *decider) drop() {
 		if d.full() {
 			return
 		}
+		if d.around(partDoc, guid) {
+			continue
+		}
 		p := d.Snapshot.Peers[guid]
 		doc, version := *p.Doc.Rec, p.Doc.Version+1
 		freed, kept := schema.Split(doc.Releasing, func(slot cluster.Slot, h *schema.Held) bool {
 			return p.Status.Rec.Applied >= h.Version && schema.Find(p.Status.Rec.Holding, slot) == nil
 		})
-		var asked []schema.Held
-		stay := doc.Slots
-		if asks := d.asked[guid]; len(asks) > 0 {
-			asked, stay = schema.Split(doc.Slots, func(slot cluster.Slot, _ *schema.Held) bool {
-				_, back := asks[slot]
-				return back
-			})
-		}
-		stay, refreshed := d.refresh(stay)
-		if len(freed) == 0 && len(asked) == 0 && !refreshed {
+		doc.Releasing = nonNil(kept)
+		asked, changed := d.askFor(guid, &doc, version)
+		if len(freed) == 0 && len(asked) == 0 && !changed {
 			continue
 		}
-		doc.Slots = nonNil(stay)
-		doc.Releasing = nonNil(append(kept, d.release(guid, &doc, asked, version)...))
 		const reason = 120 // bytes that an entry takes more when it is asked back
 		d.write(guid, &doc, reason*len(asked))
+		for _, e := range asked {
+			d.move(schema.Move{Step: "release", Task: e.Task, Slots: e.Slots, Node: doc.Node, To: e.to, Token: e.Token, Why: *e.Why})
+		}
 		for _, h := range freed {
 			d.move(schema.Move{Step: "free", Task: h.Task, Slots: h.Slots, Node: doc.Node, Token: h.Token})
 			if h.Why != nil {
@@ -308,32 +313,6 @@ func (d *decider) leaveFor(h schema.Held, why cluster.Reason) {
 	for _, index := range h.Slots {
 		d.left[cluster.Slot{Task: h.Task, Index: index}] = why
 	}
-}
-
-// release makes the entries of slots that are asked back, those that are asked back for the same
-// reason together.
-func (d *decider) release(guid string, doc *schema.Doc, asked []schema.Held, version int64) []schema.Held {
-	var list []schema.Held
-	var asks []ask
-	for _, h := range asked {
-		first := len(list)
-		for _, index := range h.Slots {
-			a := d.asked[guid][cluster.Slot{Task: h.Task, Index: index}]
-			at := first
-			for at < len(list) && asks[at] != a {
-				at++
-			}
-			if at == len(list) {
-				list = append(list, schema.Held{Task: h.Task, Token: h.Token, Version: version, Why: &a.why, Unknown: h.Unknown})
-				asks = append(asks, a)
-			}
-			list[at].Slots = append(list[at].Slots, index)
-		}
-	}
-	for i, h := range list {
-		d.move(schema.Move{Step: "release", Task: h.Task, Slots: h.Slots, Node: doc.Node, To: asks[i].to, Token: h.Token, Why: *h.Why})
-	}
-	return list
 }
 
 // refresh gives grants their task's present spec. The list is copied if one changes.

@@ -143,11 +143,11 @@ func (d *decider) quarantine(guid string, all map[string]map[cluster.Slot]*schem
 			}
 		}
 	}
-	if d.quarantined(guid) || 3*(marked+1) > nodes || d.full() {
+	if d.quarantined(guid) || 3*(marked+1) > nodes || d.full() || d.around(partMark, rec.Node) {
 		return
 	}
 	mark := d.Snapshot.Mark(rec.Node)
-	mark.Quarantine = &schema.Quarantine{Member: guid, Error: cut(reason, 10*shortError)}
+	mark.Quarantine = &schema.Quarantine{Member: guid, Error: schema.Cut(reason, 10*shortError)}
 	d.out.Marks[rec.Node] = &mark
 	d.extra++
 	d.move(schema.Move{Step: "quarantine", Node: rec.Node, Why: cluster.Reason{Code: cluster.WhyQuarantined, Node: rec.Node, Detail: reason}})

@@ -157,7 +157,7 @@ func (d *decider) missingDoc(guid string, p *view.Peer) fate {
 func (d *decider) unusableDoc(guid string, p *view.Peer) fate {
 	d.block("the document of " + d.nodeName(guid) + " cannot be used")
 	doc := p.Doc
-	if d.full() {
+	if d.full() || d.around(partDoc, guid) {
 		return missing // for the next commit
 	}
 	if doc.Rec != nil && doc.RecAt == doc.Version-1 {

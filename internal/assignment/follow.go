@@ -1,7 +1,6 @@
 package assignment
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -29,6 +28,14 @@ type Local struct {
 	SaidAt     time.Duration  // when, on the lease clock
 	Now        time.Duration
 	WallNow    time.Time // for people: when a slot was claimed
+
+	noted, lists map[end]bool // what Done and Doc say
+}
+
+// end is a grant of a slot, which ends once.
+type end struct {
+	slot  cluster.Slot
+	token int64
 }
 
 // Orders are what follows from it.
@@ -54,13 +61,15 @@ const lazily = 5 * time.Second
 // A status never says less than what runs or may be started: a slot is named before it starts,
 // and not left out before it has stopped.
 func Follow(l Local) Orders {
+	l.index()
 	o := Orders{Stop: map[cluster.Slot]error{}, Update: map[cluster.Slot]cluster.TaskSpec{}}
 	granted := l.granted()
 	for slot, r := range l.Running {
 		h := granted[slot]
 		switch {
-		case l.Phase == membership.Holds && r.Ended && !l.Done.Lists(slot, r.Token) && l.listed(slot, r.Token):
-			// Nothing of it runs; it only waits for its end to be noted.
+		case r.Ended && !l.noted[end{slot, r.Token}] && l.lists[end{slot, r.Token}] && (l.Phase == membership.Holds || !l.Leaving):
+			// Nothing of it runs, so it needs no lease: it waits for its end to be noted. Were it
+			// forgotten while the lease is lost, it would be executed again.
 		case l.Phase > membership.Holds && r.Continues && !l.Leaving:
 			// It may run twice, as its task says.
 		case l.Phase > membership.Holds:
@@ -83,7 +92,7 @@ func Follow(l Local) Orders {
 			if _, running := l.Running[slot]; running {
 				continue
 			}
-			if l.Done.Lists(slot, h.Token) {
+			if l.noted[end{slot, h.Token}] {
 				continue // it has run to its end
 			}
 			o.Start = append(o.Start, cluster.Grant{Slot: slot, Token: h.Token, Spec: *h.Spec, Generation: h.Generation})
@@ -92,8 +101,7 @@ func Follow(l Local) Orders {
 		slices.SortFunc(o.Start, func(a, b cluster.Grant) int { return a.Slot.Compare(b.Slot) })
 	}
 	o.Done = l.ended()
-	status.Holding = schema.Gather(claims)
-	status.Workers = tellable(l.Running)
+	l.fill(status, claims)
 	switch {
 	case len(o.Start) > 0 || l.urgent(status):
 		o.Status = status
@@ -142,40 +150,6 @@ func older(workers []schema.WorkerState, now time.Time) []schema.WorkerState {
 	})
 }
 
-// ended returns the record of the slots that have ended, nil if it stays as it is. A slot is in it until the
-// document lists it no more: by then the leader has taken it in.
-func (l *Local) ended() *schema.Done {
-	next := &schema.Done{Slots: []schema.Outcome{}}
-	changed := false
-	if l.Done != nil {
-		for _, o := range l.Done.Slots {
-			kept := o
-			if l.Doc != nil && l.DocGood {
-				kept.Slots = nil
-				for _, index := range o.Slots {
-					if l.listed(cluster.Slot{Task: o.Task, Index: index}, o.Token) {
-						kept.Slots = append(kept.Slots, index)
-					}
-				}
-			}
-			changed = changed || len(kept.Slots) != len(o.Slots)
-			if len(kept.Slots) > 0 {
-				next.Slots = append(next.Slots, kept)
-			}
-		}
-	}
-	for _, slot := range only(l.Running, func(r *cluster.Report) bool { return r.Ended }) {
-		if r := l.Running[slot]; !next.Lists(slot, r.Token) {
-			next.Add(slot, r.Token, reasonOf(r))
-			changed = true
-		}
-	}
-	if !changed {
-		return nil
-	}
-	return next
-}
-
 // only returns the slots whose reports are wanted, sorted.
 func only(reports map[cluster.Slot]cluster.Report, wanted func(*cluster.Report) bool) (slots []cluster.Slot) {
 	for slot, r := range reports {
@@ -185,27 +159,6 @@ func only(reports map[cluster.Slot]cluster.Report, wanted func(*cluster.Report) 
 	}
 	slices.SortFunc(slots, cluster.Slot.Compare)
 	return slots
-}
-
-// listed tells whether the document still lists a grant.
-func (l *Local) listed(slot cluster.Slot, token int64) bool {
-	if l.Doc == nil || l.Doc.Evicted || l.Doc.Closed != nil {
-		return false
-	}
-	for _, list := range [][]schema.Held{l.Doc.Slots, l.Doc.Releasing} {
-		if h := schema.Find(list, slot); h != nil && h.Token == token {
-			return true
-		}
-	}
-	return false
-}
-
-// reasonOf returns why an ended slot has failed, "" if it is done.
-func reasonOf(r cluster.Report) string {
-	if r.State == cluster.WorkerDone {
-		return ""
-	}
-	return cmp.Or(cut(r.Error, 10*shortError), "failed")
 }
 
 // urgent tells whether a status has to be written at once: somebody waits for it, or it would
@@ -267,20 +220,10 @@ func tellable(running map[cluster.Slot]cluster.Report) []schema.WorkerState {
 			break
 		}
 		if len(r.Error) > budget {
-			r.Error = cut(r.Error, shortError)
+			r.Error = schema.Cut(r.Error, shortError)
 		}
 		budget = max(0, budget-len(r.Error))
 		list = append(list, schema.WorkerState{Slot: slot, State: r.State, Since: r.Since.UTC().Truncate(time.Millisecond), Restarts: r.Restarts, InRow: r.InRow, Error: r.Error})
 	}
 	return list
-}
-
-// cut shortens a text to about so many bytes, between characters.
-func cut(text string, most int) string {
-	for i := range text {
-		if i > most {
-			return text[:i] + "…"
-		}
-	}
-	return text
 }

@@ -56,6 +56,17 @@ func said(applied int64, holding ...string) *schema.Status {
 	return s
 }
 
+// ended makes a slot one that has run to its end.
+func ended(l assignment.Local, name string) {
+	var slot cluster.Slot
+	if err := slot.UnmarshalText([]byte(name)); err != nil {
+		panic(name)
+	}
+	r := l.Running[slot]
+	r.Ended = true
+	l.Running[slot] = r
+}
+
 func drawOrders(o assignment.Orders) string {
 	var b strings.Builder
 	for _, slot := range slices.SortedFunc(maps.Keys(o.Stop), cluster.Slot.Compare) {
@@ -82,6 +93,11 @@ func drawOrders(o assignment.Orders) string {
 			fmt.Fprintf(&b, "; refused %s[%s]@%d above %d", h.Task, h.Slots, h.Token, s.Above)
 		}
 		b.WriteByte('\n')
+	}
+	if o.Done != nil {
+		for _, e := range o.Done.Slots {
+			fmt.Fprintf(&b, "%s\n", strings.TrimSpace(fmt.Sprintf("note %s[%s]@%d %s", e.Task, e.Slots, e.Token, e.Error)))
+		}
 	}
 	if o.Again != 0 {
 		fmt.Fprintf(&b, "again in %v\n", o.Again-time.Hour)
@@ -142,6 +158,45 @@ say applied 4 holding
 			return l
 		}, `
 stop a#0: slot released
+`},
+		{"what has ended outlasts a lapsed lease, to be noted when it is back", func() assignment.Local {
+			l := local(4, held("a@r 0-1 @5"), nil, "a@r#0 done @5", "a@r#1 running @5")
+			l.Said, l.Phase = said(4, "a@r 0-1 @5"), membership.SoftStop
+			ended(l, "a@r#0")
+			return l
+		}, `
+stop a@r#1: lease lost
+say applied 4 holding a@r[0-1]@5; fenced
+note a@r[0]@5
+`},
+		{"and is noted then, not executed again", func() assignment.Local {
+			l := local(5, held("a@r 0-1 @5"), nil, "a@r#0 done @5")
+			l.Said = said(4, "a@r 0-1 @5")
+			ended(l, "a@r#0")
+			return l
+		}, `
+claim a@r#1 @5
+say applied 5 holding a@r[0-1]@5
+note a@r[0]@5
+`},
+		{"unless the slot was given to somebody else meanwhile", func() assignment.Local {
+			l := local(5, held(), nil, "a@r#0 done @5")
+			l.Said = said(4, "a@r 0 @5")
+			ended(l, "a@r#0")
+			return l
+		}, `
+stop a@r#0: slot released
+note a@r[0]@5
+`},
+		{"or the node leaves without a lease", func() assignment.Local {
+			l := local(4, held("a@r 0 @5"), nil, "a@r#0 done @5")
+			l.Said, l.Phase, l.Leaving = said(4, "a@r 0 @5"), membership.SoftStop, true
+			ended(l, "a@r#0")
+			return l
+		}, `
+stop a@r#0: lease lost
+say applied 4 holding a@r[0]@5; fenced
+note a@r[0]@5
 `},
 		{"a lapsed lease stops everything and claims nothing", func() assignment.Local {
 			l := local(4, held("a 0-1 @5"), nil, "a#0 running @5")

@@ -345,6 +345,10 @@ func (fl *following) noteReply(r reply) (refused bool) {
 		fl.unsure, fl.said = true, nil
 		fl.doneUnsure = fl.doneUnsure || r.orders.Done != nil
 		fl.notBefore = now + 50*time.Millisecond
+		if errors.Is(r.err, coord.ErrTooLarge) {
+			fl.notBefore = now + lazily
+			fl.Log.Error("what this node holds is too large to be said; it can neither claim nor give back", "error", r.err)
+		}
 		if !checked {
 			fl.Log.Debug("status not written", "error", r.err)
 		}

@@ -7,14 +7,9 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
-
-// maxDoc bounds what a document is let grow to by grants, in bytes. It leaves room for what else
-// is written into it, which must never fail for its size.
-const maxDoc = coord.MaxValue * 3 / 4
 
 // grant gives free slots to their targets, as far as one commit goes.
 func (d *decider) grant() {
@@ -48,7 +43,7 @@ func (d *decider) grant() {
 		return
 	}
 	for n, guid := range d.nodes {
-		if _, touched := d.out.Docs[guid]; len(free[n]) > 0 && (touched || !d.full() && !d.claims(guid)) {
+		if _, touched := d.out.Docs[guid]; len(free[n]) > 0 && !d.around(partDoc, guid) && (touched || !d.full() && !d.claims(guid)) {
 			d.grantTo(guid, free[n])
 		}
 	}
@@ -121,7 +116,7 @@ func (d *decider) grantTo(guid string, fresh []schema.Held) {
 		grows += d.sizeOf(&fresh[i])
 	}
 	room := len(fresh)
-	if d.Snapshot.Peers[guid].Doc.Size+grows > maxDoc/2 { // what was estimated has to be looked at
+	if d.Snapshot.Peers[guid].Doc.Size+grows > schema.MaxGrants/2 { // what was estimated has to be looked at
 		room = fits(doc, fresh)
 	}
 	if room < len(fresh) {
@@ -148,7 +143,7 @@ func (d *decider) sizeOf(h *schema.Held) int {
 	if !known {
 		text, err := json.Marshal(h.Spec)
 		if err != nil {
-			return maxDoc
+			return schema.MaxGrants
 		}
 		size = len(text)
 		d.specSizes[h.Task] = size
@@ -178,7 +173,7 @@ func fits(doc schema.Doc, fresh []schema.Held) int {
 	have := doc.Slots
 	for n := len(fresh); n > 0; n /= 2 {
 		doc.Slots = slices.Concat(have, fresh[:n])
-		if len(schema.Encode(&doc, 0)) <= maxDoc {
+		if len(schema.Encode(&doc, 0)) <= schema.MaxGrants {
 			return n
 		}
 	}

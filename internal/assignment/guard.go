@@ -78,9 +78,9 @@ func Guard(ctx context.Context, lease *membership.Lease, workers Workers, emit f
 	}
 }
 
-// leased leaves out who needs no lease.
+// leased leaves out who needs no lease: what may run on without one, and of what has ended nothing runs.
 func leased(running map[cluster.Slot]cluster.Report) map[cluster.Slot]cluster.Report {
-	maps.DeleteFunc(running, func(_ cluster.Slot, r cluster.Report) bool { return r.Continues })
+	maps.DeleteFunc(running, func(_ cluster.Slot, r cluster.Report) bool { return r.Continues || r.Ended })
 	return running
 }
 

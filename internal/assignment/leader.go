@@ -50,7 +50,7 @@ func (l *Leader) Lead(ctx context.Context, term election.Term) error {
 	v := view.New(l.Cluster, l.Session, l.Keys, view.ForLeader())
 	defer v.Close()
 	v.PutEpoch(&term.Epoch, term.Version)
-	lead := &leading{Leader: l, term: term, view: v, looks: map[string]Look{}, buried: map[string]bool{}, trials: map[cluster.Slot]Trial{}, oddRuns: map[string]bool{}, stays: map[string]bool{}, maxDocs: MaxDocs, wasLive: map[string]string{}, watch: newStopwatch()}
+	lead := &leading{Leader: l, term: term, view: v, looks: map[string]Look{}, buried: map[string]bool{}, trials: map[cluster.Slot]Trial{}, oddRuns: map[string]bool{}, stays: map[string]bool{}, around: map[Part]time.Duration{}, maxDocs: MaxDocs, wasLive: map[string]string{}, watch: newStopwatch()}
 	err := lead.run(ctx)
 	if ctx.Err() != nil {
 		return nil
@@ -73,11 +73,14 @@ type leading struct {
 	nextToken, committed int64
 	// failures counts the commits that failed since the last good one.
 	failures  int
-	stays     map[string]bool // as in World
-	oddRuns   map[string]bool // records of runs that are not there, or are there already, against expectation
-	noOld     int64           // a decision that was found missing from the ring
+	stays     map[string]bool        // as in World
+	around    map[Part]time.Duration // what is too large, and until when it is left out
+	notes     []schema.Move          // steps to be told with the next commit
+	oddRuns   map[string]bool        // records of runs that are not there, or are there already, against expectation
+	noOld     int64                  // a decision that was found missing from the ring
 	blocked   string
 	full      string
+	ahead     string
 	doubles   map[cluster.Slot]string // as told
 	planFault string                  // as told
 	errors    map[string]string       // records that cannot be used, as told
@@ -184,6 +187,7 @@ func (l *leading) decide(ctx context.Context) (Decision, error) {
 		Avoids:   l.avoids,
 		Waits:    l.waits,
 		Stays:    l.stays,
+		Around:   l.around,
 		Planner:  l.Planner,
 
 		NextToken: l.nextToken,
@@ -195,6 +199,7 @@ func (l *leading) decide(ctx context.Context) (Decision, error) {
 	l.looks, l.trials, l.waits, l.avoids = d.Looks, d.Trials, d.Waits, d.Avoids
 	l.tellBlocked(d.Blocked)
 	l.tellFull(d.Full)
+	l.tellAhead(d.Ahead)
 	l.tellDoubles(d.Doubles)
 	l.tellPlanFault(ctx, d.PlanFault)
 	for _, guid := range d.Forget {

@@ -10,7 +10,7 @@ import (
 // obey takes what operators wanted done once, and is done with this decision, out of the record.
 func (d *decider) obey() {
 	e := d.Snapshot.Orders
-	if !e.Good() || d.Snapshot.Epoch.Rec == nil {
+	if !e.Good() || d.Snapshot.Epoch.Rec == nil || d.around(partOrders, "") {
 		return
 	}
 	term := d.Snapshot.Epoch.Rec.Term

@@ -21,7 +21,7 @@ func (l *leading) act(ctx context.Context, d Decision) (acted bool, err error) {
 	switch {
 	case d.Evict != "":
 		err = l.evict(ctx, d.Evict)
-	case d.writes():
+	case d.writes() || len(l.notes) > 0:
 		var swept bool
 		if swept, err = l.sweep(ctx, d); !swept && err == nil {
 			err = l.write(ctx, d)
@@ -31,6 +31,7 @@ func (l *leading) act(ctx context.Context, d Decision) (acted bool, err error) {
 	default:
 		return false, nil
 	}
+	var large *tooLarge
 	switch failed, checked := coord.FailedCheck(err); {
 	case err == nil:
 		l.maxDocs, l.failures = min(2*l.maxDocs, MaxDocs), 0
@@ -45,13 +46,15 @@ func (l *leading) act(ctx context.Context, d Decision) (acted bool, err error) {
 		l.oddRuns[failed.Op.Key] = true
 	case checked && failed.Op.Kind == coord.KindDelete && errors.Is(err, coord.ErrInvalid):
 		l.stays[l.below(failed.Op.Key)] = true
-	case errors.Is(err, coord.ErrTooLarge):
-		if l.maxDocs == 1 {
-			l.Log.Error("a commit of a single document is too large", "error", err)
-			return false, sleep(ctx, 10*pause)
-		}
-		l.maxDocs = max(l.maxDocs/2, 1)
+	case errors.As(err, &large) && l.maxDocs > 1:
+		l.maxDocs /= 2
 		return true, nil
+	case errors.As(err, &large):
+		if l.goAround(large) {
+			return true, nil
+		}
+		l.Log.Error("a commit is too large, and nothing in it can be left out", "error", err)
+		return false, sleep(ctx, 10*pause)
 	default:
 		l.Log.Debug("commit failed; reading again", "error", err)
 	}
@@ -119,15 +122,18 @@ func (l *leading) write(ctx context.Context, d Decision) error {
 			ops = append(ops, coord.Set(l.Keys.Mark(node), schema.Encode(d.Marks[node], old.Version+1), old.Version))
 		}
 	}
+	d.Moves = append(l.notes, d.Moves...)
 	ops = append(ops, l.record(snap, d.Moves)...)
 	began := l.Session.Now()
-	if _, err := l.Session.Commit(ctx, ops...); err != nil {
+	if err := l.submit(ctx, ops); err != nil {
 		return err
 	}
+	l.notes = nil
 	l.measure(d, began)
 	l.view.PutEpoch(epoch, snap.Epoch.Version+1)
 	l.nextToken, l.committed = epoch.NextToken, snap.Epoch.Version+1
 	l.putAgendas(snap, d)
+	l.tellRecalled(d.Moves)
 	for node, mark := range d.Marks {
 		l.view.MarkNode(node)
 		l.Log.Error("everything fails on a node; it is given nothing until it is started anew or uncordoned", "node", node, "error", mark.Quarantine.Error)
@@ -150,6 +156,15 @@ func (l *leading) write(ctx context.Context, d Decision) error {
 	}
 	l.Log.Info("published", "term", l.term.Number, "documents", len(d.Docs), "moves", summary(d.Moves))
 	return nil
+}
+
+// submit makes a commit; one that is too large is told by its error.
+func (l *leading) submit(ctx context.Context, ops []coord.Op) error {
+	_, err := l.Session.Commit(ctx, ops...)
+	if errors.Is(err, coord.ErrTooLarge) {
+		return &tooLarge{ops, err}
+	}
+	return err
 }
 
 // measure notes a commit that was made.
@@ -286,7 +301,7 @@ func (l *leading) evict(ctx context.Context, guid string) error {
 	}
 	ops = append(ops, bound...)
 	ops = append(ops, l.record(snap, []schema.Move{{Step: "evict", Node: doc.Node, Why: cluster.Reason{Code: cluster.WhyEdited, Detail: why}}})...)
-	if _, err := l.Session.Commit(ctx, ops...); err != nil {
+	if err := l.submit(ctx, ops); err != nil {
 		return err
 	}
 	l.Log.Warn("evicted a member", "node", doc.Node, "member", guid, "reason", why)

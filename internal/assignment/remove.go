@@ -124,7 +124,7 @@ func (l *leading) remove(ctx context.Context, r Removal) error {
 // commit makes a commit that moves no slot.
 func (l *leading) commit(ctx context.Context, snap *view.Snapshot, epoch *schema.Epoch, ops []coord.Op) error {
 	ops = append(ops, l.record(snap, nil)...)
-	if _, err := l.Session.Commit(ctx, ops...); err != nil {
+	if err := l.submit(ctx, ops); err != nil {
 		return err
 	}
 	l.view.PutEpoch(epoch, snap.Epoch.Version+1)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -14,10 +15,11 @@ import (
 
 // Bounds of what one commit does about runs.
 const (
-	maxAgendas = 20 // records of tasks that one commit writes
-	maxExtra   = 40 // operations after which no other task is looked at; one task adds 31 at most
-	maxEnds    = 10 // runs of one task that it ends
-	maxDrops   = 20 // records of runs that it deletes
+	maxAgendas = 20       // records of tasks that one commit writes
+	maxExtra   = 40       // operations after which no other task is looked at; one task adds 31 at most
+	maxEnds    = 10       // runs of one task that it ends
+	maxDrops   = 20       // records of runs that it deletes
+	maxRuns    = 64 << 10 // bytes after which no other task is looked at, nor run ended
 )
 
 // runs decides about the tasks that run to their end: it takes in what members say to have ended, ends
@@ -42,12 +44,15 @@ func (d *decider) runs() {
 func (d *decider) agenda(name string, task view.Entry[schema.Task]) {
 	old, known := d.Snapshot.Agendas[name]
 	switch {
-	case task.Rec == nil || d.crowded() || known && old.Rec == nil:
+	case task.Rec == nil || d.crowded() || known && old.Rec == nil || d.around(partAgenda, name):
 		return
 	case task.Rec.Deleted || !task.Rec.Effective().Runs():
 		if known {
 			d.dropAgenda(name)
 		}
+		return
+	case known && old.Rec.Generation != task.Rec.Generation: // deleted and declared again while nobody looked
+		d.dropAgenda(name)
 		return
 	}
 	a := &agenda{decider: d, task: name, spec: task.Rec.Effective()}
@@ -55,7 +60,7 @@ func (d *decider) agenda(name string, task view.Entry[schema.Task]) {
 		a.Agenda = *old.Rec
 		a.Runs, a.Kept = slices.Clone(a.Runs), slices.Clone(a.Kept)
 	} else {
-		a.Runs = []schema.Run{}
+		a.Runs, a.Generation = []schema.Run{}, task.Rec.Generation
 	}
 	a.foldAll()
 	if timing, err := schedule.Parse(a.spec); err != nil {
@@ -68,17 +73,50 @@ func (d *decider) agenda(name string, task view.Entry[schema.Task]) {
 		a.dequeue()
 	}
 	if a.changed {
+		a.limit()
 		rec := a.Agenda
 		d.out.Agendas[name] = &rec
 		d.extra++
+		d.bytes += schema.Size(&rec)
 		d.Snapshot.Agendas[name] = view.Entry[schema.Agenda]{Rec: &rec, Version: old.Version, Read: old.Read}
 	}
+}
+
+// limit keeps an agenda within its bound. It gives up which of a run's errors was whose, the largest run's first, and
+// then what is known of the oldest runs that are over.
+func (a *agenda) limit() {
+	a.blurred = map[string]bool{}
+	for schema.Size(&a.Agenda) > schema.MaxAgenda {
+		most, at := 0, -1
+		for i := range a.Runs {
+			if size := failedBytes(a.Runs[i].Failed); size > most && !a.blurred[a.Runs[i].ID] {
+				most, at = size, i
+			}
+		}
+		switch {
+		case at >= 0:
+			a.Runs[at].Blur(shortError / 4)
+			a.blurred[a.Runs[at].ID] = true
+		case len(a.Kept) > 0 && len(a.out.DropRuns) < maxDrops:
+			a.forget(a.Kept[0])
+			a.Kept = a.Kept[1:]
+		default:
+			return // what is left cannot be so large
+		}
+	}
+}
+
+func failedBytes(failed []schema.Failure) (n int) {
+	for i := range failed {
+		n += schema.SizeOf(&failed[i])
+	}
+	return n
 }
 
 // dropAgenda deletes what is left of a task that has no runs any more: the runs that are over first.
 func (d *decider) dropAgenda(name string) {
 	old := d.Snapshot.Agendas[name]
-	if old.Rec == nil || d.Unsettled || d.crowded() {
+	if old.Rec == nil || d.Unsettled || d.crowded() || d.around(partAgenda, name) {
 		return
 	}
 	if kept := old.Rec.Kept; len(kept) > 0 {
@@ -101,7 +139,7 @@ func (d *decider) dropAgenda(name string) {
 // crowded tells whether the commit has no room for another agenda. Fewer go into one when the last was too
 // large, as with documents.
 func (d *decider) crowded() bool {
-	return d.extra >= maxExtra || len(d.out.Agendas) >= max(1, min(maxAgendas, d.MaxDocs/4))
+	return d.extra >= maxExtra || d.bytes >= maxRuns || len(d.out.Agendas) >= max(1, min(maxAgendas, d.MaxDocs/4))
 }
 
 // RunKey names a run.
@@ -114,6 +152,7 @@ type agenda struct {
 	task    string
 	spec    cluster.TaskSpec
 	changed bool
+	blurred map[string]bool // runs of which one error is kept
 }
 
 // foldAll takes in what members say to have ended. Each slot's end is noted once.
@@ -159,10 +198,15 @@ func (a *agenda) fold(id string, o *schema.Outcome) {
 			r.Failed = append(r.Failed, schema.Failure{Slots: fresh, Error: o.Error})
 		default: // so many ways to fail: the last entry stands for the rest
 			last := &r.Failed[len(r.Failed)-1]
-			last.Slots, last.Error = union(last.Slots, fresh), "for several reasons, among them: "+o.Error
+			last.Slots, last.Error = union(last.Slots, fresh), several(o.Error)
 		}
 	}
 	a.Runs[at] = r
+}
+
+// several says that an error is not the only one.
+func several(reason string) string {
+	return schema.SeveralReasons + strings.TrimPrefix(reason, schema.SeveralReasons)
 }
 
 // maxFailures bounds how many errors are kept of a run.
@@ -176,7 +220,7 @@ func union(a, b cluster.Indexes) cluster.Indexes {
 
 // end ends the runs of which nothing is left to do.
 func (a *agenda) end() {
-	for range maxEnds {
+	for n := 0; n < maxEnds && a.bytes < maxRuns; n++ {
 		at := slices.IndexFunc(a.Runs, func(r schema.Run) bool { return !r.Queued && r.Left() == 0 })
 		if at < 0 {
 			return
@@ -184,7 +228,12 @@ func (a *agenda) end() {
 		r := a.Runs[at]
 		r.Ended = a.WallNow
 		a.Runs = slices.Delete(a.Runs, at, at+1)
-		a.out.Ran = append(a.out.Ran, schema.Ran{Task: a.task, Run: r})
+		ran := schema.Ran{Task: a.task, Run: r}
+		if schema.Size(&ran) > schema.MaxRan {
+			ran.Blur(10 * shortError)
+		}
+		a.bytes += schema.Size(&ran)
+		a.out.Ran = append(a.out.Ran, ran)
 		a.Kept = append(a.Kept, r.ID)
 		a.changed = true
 		a.extra++
@@ -297,15 +346,27 @@ func (a *agenda) fire(s *schedule.Schedule) {
 		return
 	}
 	if timing := schedule.Name(a.spec); a.Timing != timing {
-		a.Timing, a.Last, a.changed = timing, a.WallNow.Truncate(time.Second), true
+		a.Timing, a.changed = timing, true
+		if now := a.WallNow.Truncate(time.Second); now.After(a.Last) {
+			a.pass(now)
+			a.Last = now
+		}
 	}
+	a.recall()
 	due := s.At(a.Last, a.WallNow, a.spec.Misfire)
+	passed := due.Last
+	if len(due.Fire) > 0 {
+		passed = due.Fire[0].Add(-time.Millisecond)
+	}
 	for n, at := range due.Fire {
+		if a.fired(at) {
+			continue
+		}
 		if len(a.Runs) >= cluster.MaxActiveRuns && a.spec.Overlap != cluster.OverlapSkip && a.Left() {
 			due.Next = time.Time{} // these wait until there is room: the end of a run is heard of
 			due.Last = due.Fire[max(n-1, 0)]
 			if n == 0 {
-				due.Last = a.Last
+				due.Last, due.Missed = a.Last, 0
 			}
 			break
 		}
@@ -317,8 +378,12 @@ func (a *agenda) fire(s *schedule.Schedule) {
 		}
 	}
 	if due.Missed > 0 || !due.Last.Equal(a.Last) {
+		if due.Missed > 0 {
+			a.pass(passed)
+		}
 		a.Missed += int64(due.Missed)
 		a.Last, a.changed = due.Last, true
+		a.Decided = slices.DeleteFunc(slices.Clone(a.Decided), func(s schema.Span) bool { return !s.To.After(a.Last) })
 	}
 	if !due.Next.IsZero() {
 		a.wake(a.Now + max(due.Next.Sub(a.WallNow), time.Millisecond))

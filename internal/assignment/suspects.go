@@ -1,7 +1,6 @@
 package assignment
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -65,7 +64,7 @@ func (d *decider) suspect() {
 		}
 	}
 	d.try()
-	if d.changed {
+	if d.changed && !d.around(partSuspects, "") {
 		d.out.Suspects = record(d.against)
 		if rec := d.Snapshot.Suspects.Rec; rec != nil {
 			d.out.Suspects.Unknown = rec.Unknown
@@ -85,7 +84,7 @@ func (d *decider) accuse(doc *schema.Doc) {
 			continue
 		}
 		s := d.against[slot]
-		s.TookDown = append(slices.Clone(s.TookDown), doc.Node)
+		s.TookDown = append(slices.Clone(s.TookDown[max(0, len(s.TookDown)-schema.CrashesToFail):]), doc.Node)
 		s.Declared = d.Snapshot.Declared(slot.Task).Version
 		d.against[slot], d.changed = s, true
 		var step string
@@ -226,21 +225,26 @@ func (d *decider) mayRun(n int, task string) bool {
 	return planner.Fits(node, d.specs[task]).Code == ""
 }
 
-// record makes the record of what is held against whom.
+// record makes the record of what is held against whom. If that is more than a record takes, the least is
+// forgotten: those slots are suspected anew at the next crash.
 func record(against map[cluster.Slot]schema.Suspect) *schema.Suspects {
 	rec := &schema.Suspects{Slots: []schema.Suspect{}}
+	task := 0 // where the present task begins
 	for _, slot := range slices.SortedFunc(maps.Keys(against), cluster.Slot.Compare) {
 		s := against[slot]
 		s.Task, s.Slots = slot.Task, cluster.Indexes{slot.Index}
-		same := slices.IndexFunc(rec.Slots, func(o schema.Suspect) bool {
-			return o.Task == s.Task && o.Declared == s.Declared && o.Unknown == s.Unknown && slices.Equal(o.TookDown, s.TookDown)
+		if task < len(rec.Slots) && rec.Slots[task].Task != s.Task {
+			task = len(rec.Slots)
+		}
+		same := slices.IndexFunc(rec.Slots[task:], func(o schema.Suspect) bool {
+			return o.Declared == s.Declared && o.Unknown == s.Unknown && slices.Equal(o.TookDown, s.TookDown)
 		})
 		if same >= 0 {
-			rec.Slots[same].Slots = append(rec.Slots[same].Slots, slot.Index)
+			rec.Slots[task+same].Slots = append(rec.Slots[task+same].Slots, slot.Index)
 			continue
 		}
 		rec.Slots = append(rec.Slots, s)
 	}
-	slices.SortStableFunc(rec.Slots, func(a, b schema.Suspect) int { return cmp.Compare(a.Task, b.Task) })
+	rec.Limit()
 	return rec
 }

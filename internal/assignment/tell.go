@@ -73,9 +73,11 @@ func (l *leading) tellPlanFault(ctx context.Context, f *PlanFault) {
 	}
 	l.planFault = f.Error
 	const most = 8 << 10
-	rec := &schema.PlanFault{At: time.Now().UTC().Truncate(time.Millisecond), Leader: l.Self.Name, Error: f.Error, Stack: f.Stack[:min(len(f.Stack), most)]}
-	if input, err := json.Marshal(f.Input); err == nil && len(input) < coord.MaxValue/2 {
-		rec.Input = input
+	rec := &schema.PlanFault{At: time.Now().UTC().Truncate(time.Millisecond), Leader: l.Self.Name, Error: schema.Cut(f.Error, most), Stack: schema.Cut(f.Stack, most)}
+	if input, err := json.Marshal(f.Input); err == nil {
+		if rec.Input = input; schema.Size(rec) > schema.Bound(rec) {
+			rec.Input = nil
+		}
 	}
 	l.Log.Error("the planner has failed; what runs stays where it is, and free slots go where they fit", "error", f.Error, "input", l.Keys.PlanFault(), "stack", rec.Stack)
 	l.Emit(cluster.Event{Kind: cluster.PlanFailed, Detail: f.Error + "; its input is kept in " + l.Keys.PlanFault()})
@@ -92,9 +94,29 @@ func (l *leading) tellPlanFault(ctx context.Context, f *PlanFault) {
 func (l *leading) tellFull(nodes []string) {
 	names := strings.Join(nodes, ", ")
 	if names != l.full && names != "" {
-		l.Log.Error("documents are full: these nodes are granted no more, and slots stay unplaced; add nodes or use fewer tasks", "nodes", names)
+		l.Log.Error("documents are full: these nodes are granted no more and keep what they know of changed tasks, and slots stay unplaced; add nodes or use fewer tasks", "nodes", names)
 	}
 	l.full = names
+}
+
+// tellAhead says that schedules wait for this leader's clock.
+func (l *leading) tellAhead(tasks []string) {
+	names := strings.Join(tasks, ", ")
+	if names != l.ahead && names != "" {
+		l.Log.Warn("schedules were decided about further than this node's clock, and wait for it; set the clocks of all nodes", "tasks", names)
+		l.Emit(cluster.Event{Kind: cluster.ClockWrong, Detail: "the schedules of these tasks wait for this node's clock: " + names})
+	}
+	l.ahead = names
+}
+
+// tellRecalled says that firings which had been passed over are still to come.
+func (l *leading) tellRecalled(moves []schema.Move) {
+	for _, m := range moves {
+		if m.Step == "recall" {
+			l.Log.Warn("a leader's clock was ahead, or this one's is behind; firings that had been passed over are still to come", "task", m.Task, "reason", m.Why.String())
+			l.Emit(cluster.Event{Kind: cluster.ClockWrong, Detail: m.Task + ": " + m.Why.String()})
+		}
+	}
 }
 
 // tellDoubles raises an alarm for slots that several documents list.

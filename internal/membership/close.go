@@ -158,7 +158,7 @@ func commitClose(ctx context.Context, s coord.Session, ops []coord.Op, read func
 // closeKnown returns the commit that closes a member whose keys are as they were last seen.
 func closeKnown(keys schema.Keys, self Self, d Departure, closed *schema.Closed) []coord.Op {
 	doc := *d.Doc
-	doc.Closed = closed
+	doc.Close(closed)
 	return []coord.Op{
 		coord.Set(keys.Doc(self.GUID), schema.Encode(&doc, d.DocVersion+1), d.DocVersion),
 		coord.Delete(keys.Member(self.GUID), 0),
@@ -210,7 +210,7 @@ func closeRead(ctx context.Context, s coord.Session, keys schema.Keys, self Self
 			status = nil
 		}
 	}
-	doc.Closed = closed(status)
+	doc.Close(closed(status))
 	ops := []coord.Op{coord.Set(keys.Doc(self.GUID), schema.Encode(&doc, d.r.Version+1), d.r.Version)}
 	for i, key := range bound {
 		switch {

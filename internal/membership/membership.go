@@ -74,6 +74,9 @@ func NewGUID() string {
 // ErrNameTaken, ErrProtocol or an error of coord. After coord.ErrUnknown the session must
 // be closed: the join may still happen, and its GUID must not be used again.
 func Join(ctx context.Context, s coord.Session, keys schema.Keys, m cluster.Member) (Self, error) {
+	if size := schema.Size(record(m)); size > schema.MaxMember {
+		return Self{}, fmt.Errorf("join: %w: works and labels take %d bytes, at most %d; register fewer works on one node", cluster.ErrTooLarge, size, schema.MaxMember)
+	}
 	for failures := 0; ; failures++ {
 		if err := jitter.Backoff(ctx, failures); err != nil {
 			return Self{}, fmt.Errorf("join: %w", err)
@@ -111,14 +114,20 @@ func joinOps(keys schema.Keys, m cluster.Member, metaVersion int64) []coord.Op {
 		coord.Check(keys.Meta(), metaVersion),
 		coord.CreateBound(keys.Name(m.Name), schema.Encode(&schema.Name{
 			Member: m.GUID, Node: m.Name, Host: m.Host, PID: m.PID, Address: m.Address, Since: now}, 0)),
-		coord.CreateBound(keys.Member(m.GUID), schema.Encode(&schema.Member{
-			Node: m.Name, Host: m.Host, PID: m.PID, Address: m.Address, Advertise: m.Advertise, Works: m.Works,
-			Labels: m.Labels, Weight: m.Weight, Capacity: m.Capacity, SessionTimeout: timeout, Since: now}, 0)),
+		coord.CreateBound(keys.Member(m.GUID), schema.Encode(record(m), 0)),
 		coord.CreateBound(keys.Heartbeat(m.GUID), schema.Encode(&schema.Heartbeat{}, 0)),
 		coord.CreateBound(keys.Status(m.GUID), schema.Encode(&schema.Status{Holding: []schema.Held{}}, 0)),
 		coord.Create(keys.Doc(m.GUID), schema.Encode(&schema.Doc{
 			Node: m.Name, Host: m.Host, SessionTimeout: timeout, Slots: []schema.Held{}, Releasing: []schema.Held{}}, 0)),
 		coord.CreateSequenced(keys.Election(m.GUID), []byte("{}")),
+	}
+}
+
+// record describes a member to the others.
+func record(m cluster.Member) *schema.Member {
+	return &schema.Member{
+		Node: m.Name, Host: m.Host, PID: m.PID, Address: m.Address, Advertise: m.Advertise, Works: m.Works,
+		Labels: m.Labels, Weight: m.Weight, Capacity: m.Capacity, SessionTimeout: cluster.Duration(m.SessionTimeout), Since: time.Now().UTC().Truncate(time.Second),
 	}
 }
 

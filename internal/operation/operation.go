@@ -172,6 +172,8 @@ func editOp[R any, P record[R]](ctx context.Context, o Operator, key string, rem
 	switch {
 	case err != nil:
 		return coord.Op{}, 0, err
+	case keep && schema.Size(rec) > schema.Bound(rec) && schema.Size(rec) > len(before):
+		return coord.Op{}, 0, fmt.Errorf("%w: %s would have %d bytes, at most %d", cluster.ErrTooLarge, key, schema.Size(rec), schema.Bound(rec))
 	case !exists && !keep:
 		return coord.Op{}, none, nil
 	case !exists:

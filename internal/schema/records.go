@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
 )
 
 // MaxToken bounds every token, and the counter that they come from. A cluster that gives a million of them in a second
@@ -149,6 +150,22 @@ type Closed struct {
 	StartedLast60s []Held    `json:"startedLast60s,omitempty"`
 	At             time.Time `json:"at,omitzero"`
 }
+
+// Close marks the document as one of a member of which nothing runs any more. Of what it had started lately it names the
+// last ones, as far as there is room: they are suspected first.
+func (d *Doc) Close(closed *Closed) {
+	c := *closed
+	c.Cause = Cut(c.Cause, maxCause)
+	started := slices.Clone(c.StartedLast60s)
+	slices.SortStableFunc(started, func(a, b Held) int { return b.Since.Compare(a.Since) })
+	c.StartedLast60s, d.Closed = nil, &c
+	const name = len(`,"startedLast60s":[]`)
+	c.StartedLast60s = started[:Fit(started, coord.MaxValue-Size(d)-name)]
+	slices.SortStableFunc(c.StartedLast60s, func(a, b Held) int { return strings.Compare(a.Task, b.Task) })
+}
+
+// maxCause bounds the cause of a death, in bytes.
+const maxCause = 500
 
 // validate checks what the protocol rests on. A spec is not checked again: the leader that granted it has, by
 // the rules of its own version, and a document that cannot be used stops all grants.
@@ -329,7 +346,6 @@ type Audit struct {
 // Bounds of the audit.
 const (
 	maxAuditLines = 200
-	maxAudit      = 64 << 10 // bytes, about 200 lines with keys
 	maxAuditWhat  = 500
 )
 
@@ -338,8 +354,9 @@ func (a *Audit) Add(line cluster.AuditLine) {
 	if len(line.What) > maxAuditWhat {
 		line.What = strings.ToValidUTF8(line.What[:maxAuditWhat], "") + " …"
 	}
+	line.By, line.From = Cut(line.By, maxAuditWhat), Cut(line.From, maxAuditWhat)
 	a.Lines = append(a.Lines, line)
-	for len(a.Lines) > maxAuditLines || len(Encode(a, 0)) > maxAudit && len(a.Lines) > 1 {
+	for len(a.Lines) > maxAuditLines || Size(a) > MaxAudit && len(a.Lines) > 1 {
 		a.Lines = a.Lines[max(1, len(a.Lines)/8):]
 	}
 }
@@ -407,6 +424,18 @@ type Suspect struct {
 	Unknown  cluster.Unknown `json:"-"`
 }
 
+// Limit leaves out those with the fewest crashes, as far as the record would be too large. It expects slots in the order
+// in which they are to stand, and keeps it.
+func (s *Suspects) Limit() {
+	if Size(s) <= MaxSuspects {
+		return
+	}
+	worst := slices.Clone(s.Slots)
+	slices.SortStableFunc(worst, func(a, b Suspect) int { return len(b.TookDown) - len(a.TookDown) })
+	s.Slots = worst[:Fit(worst, MaxSuspects-Size(&Suspects{versioned: s.versioned}))]
+	slices.SortStableFunc(s.Slots, func(a, b Suspect) int { return strings.Compare(a.Task, b.Task) })
+}
+
 func (s *Suspects) validate() error {
 	seen := map[cluster.Slot]bool{}
 	for _, e := range s.Slots {
@@ -431,11 +460,11 @@ const (
 	CrashesToFail = 4
 )
 
-// Bounds of the decision ring.
-const (
-	DecisionRing = 128
-	maxDecision  = 16 << 10 // bytes
-)
+// DecisionRing is how many decisions are kept.
+const DecisionRing = 128
+
+// maxMoveSlots bounds the slots that one step names, in bytes.
+const maxMoveSlots = 1 << 10
 
 // Decision is what one commit of a leader did, and why.
 type Decision struct {
@@ -460,15 +489,21 @@ type Move struct {
 	Unknown cluster.Unknown `json:"-"`
 }
 
-// Encode writes the decision, leaving out moves until it is small enough.
+// Encode writes the decision, leaving out moves, and slots of moves, until it is small enough.
 func (d Decision) Encode() []byte {
-	for {
-		b := Encode(&d, 0)
-		if len(b) <= maxDecision || len(d.Moves) == 0 {
-			return b
+	d.Moves = slices.Clone(d.Moves)
+	for i := range d.Moves {
+		m := &d.Moves[i]
+		m.Why.Detail = Cut(m.Why.Detail, maxMoveSlots)
+		for cut := false; len(m.Slots.String()) > maxMoveSlots; cut = true {
+			if m.Slots = m.Slots[:len(m.Slots)/2]; !cut {
+				d.Omit++
+			}
 		}
-		keep := len(d.Moves) / 2
-		d.Omit += len(d.Moves) - keep
-		d.Moves = d.Moves[:keep]
 	}
+	all := d.Moves
+	d.Moves = nil
+	d.Moves = all[:Fit(all, MaxDecision-Size(&d)-100)] // 100: for their name, and the number of those left out
+	d.Omit += len(all) - len(d.Moves)
+	return Encode(&d, 0)
 }

@@ -3,6 +3,7 @@ package schema
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -12,10 +13,19 @@ import (
 // that are under way. Only leaders write it. Deleting it by hand makes the task begin anew.
 type Agenda struct {
 	versioned
+	// Generation is that of the task whose agenda this is: one that was declared again after a deletion has
+	// another.
+	Generation int64 `json:"generation,omitempty"`
 	// Timing is the schedule that Last is of: another one begins anew.
 	Timing string `json:"timing,omitempty"`
 	// Last is the instant up to which the schedule was decided: no firing up to it happens again.
 	Last time.Time `json:"last,omitzero"`
+	// Passed are the last stretches of time up to Last in which nothing was fired. Should a clock prove to
+	// have been ahead, it is these firings that are still to come.
+	Passed []Span `json:"passed,omitempty"`
+	// Decided are the stretches after Last about which was decided while a clock was ahead: no firing in
+	// them happens again either.
+	Decided []Span `json:"decided,omitempty"`
 	// Begun says that a task without a schedule has had the run that it is declared for.
 	Begun bool `json:"begun,omitempty"`
 	// Missed counts the firings that were skipped because they came too late, Skipped those that came while
@@ -50,6 +60,25 @@ type Failure struct {
 	Slots   cluster.Indexes `json:"slots"`
 	Error   string          `json:"error"`
 	Unknown cluster.Unknown `json:"-"`
+}
+
+// SeveralReasons begins an error that stands for others, too.
+const SeveralReasons = "for several reasons, among them: "
+
+// Blur keeps one error for all slots that have failed, the first, cut short.
+func (r *Run) Blur(most int) {
+	if len(r.Failed) == 0 {
+		return
+	}
+	all := Failure{Error: Cut(r.Failed[0].Error, most)}
+	if len(r.Failed) > 1 && !strings.HasPrefix(all.Error, SeveralReasons) {
+		all.Error = SeveralReasons + all.Error
+	}
+	for _, f := range r.Failed {
+		all.Slots = append(all.Slots, f.Slots...)
+	}
+	slices.Sort(all.Slots)
+	r.Failed = []Failure{all}
 }
 
 // Left counts the slots that are neither done nor failed.
@@ -124,31 +153,6 @@ type Outcome struct {
 	// Error is why they have failed, "" if they are done.
 	Error   string          `json:"error,omitempty"`
 	Unknown cluster.Unknown `json:"-"`
-}
-
-// Lists tells whether a slot has ended under a token.
-func (d *Done) Lists(slot cluster.Slot, token int64) bool {
-	if d == nil {
-		return false
-	}
-	for _, o := range d.Slots {
-		if o.Task == slot.Task && o.Token == token && o.Slots.Contains(slot.Index) {
-			return true
-		}
-	}
-	return false
-}
-
-// Add notes that a slot has ended. Each is added once.
-func (d *Done) Add(slot cluster.Slot, token int64, reason string) {
-	for i := range d.Slots {
-		if o := &d.Slots[i]; o.Task == slot.Task && o.Token == token && o.Error == reason {
-			o.Slots = append(slices.Clone(o.Slots), slot.Index)
-			slices.Sort(o.Slots)
-			return
-		}
-	}
-	d.Slots = append(d.Slots, Outcome{Task: slot.Task, Slots: cluster.Indexes{slot.Index}, Token: token, Error: reason})
 }
 
 // RunOrder is a run that an operator asks for.

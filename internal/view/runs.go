@@ -55,5 +55,12 @@ func (s *Snapshot) nextRun(task string, spec cluster.TaskSpec) time.Time {
 	if err != nil || timing == nil || spec.Paused || rec == nil || rec.Timing != schedule.Name(spec) {
 		return time.Time{}
 	}
-	return timing.Next(rec.Last)
+	next := timing.Next(rec.Last)
+	for range 1000 { // as far as anybody wants to know
+		if !schema.Within(rec.Decided, next) {
+			break
+		}
+		next = timing.Next(next)
+	}
+	return next
 }

@@ -172,12 +172,12 @@ func (p *Pool) Reports() map[cluster.Slot]cluster.Report {
 	return reports
 }
 
-// Leased tells whether anything runs, or may still run, that needs a lease.
+// Leased tells whether anything runs, or may still run, that needs a lease: nothing of a slot that has ended does.
 func (p *Pool) Leased() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, s := range p.slots {
-		if !s.report.Continues {
+		if !s.report.Continues && !s.report.Ended {
 			return true
 		}
 	}

@@ -262,7 +262,7 @@ var mutants = []mutant{
 	},
 	{
 		"H27", "what is not wanted any more is free at once",
-		one("internal/assignment/decide.go", "doc.Releasing = nonNil(append(kept, d.release(guid, &doc, asked, version)...))", "doc.Releasing = nonNil(kept[:len(kept):len(kept)+0*int(version)])"),
+		one("internal/assignment/release.go", "			doc.Releasing = append(doc.Releasing, asked[i].Held)\n", "			_ = i\n"),
 		simulated("Safety", 30),
 	},
 	{
@@ -356,14 +356,49 @@ var mutants = []mutant{
 		in(".", "TestSchedule"),
 	},
 	{
+		"runs", "what a leader with a clock ahead has passed over never fires",
+		one("internal/assignment/runs.go", "	a.recall()\n", ""),
+		in("internal/assignment", "TestClockAhead"),
+	},
+	{
+		"runs", "what a leader with a clock ahead has fired fires again",
+		one("internal/assignment/clock.go", "return schema.Within(a.Decided, at) || ", "return "),
+		in("internal/assignment", "TestClockAhead"),
+	},
+	{
+		"runs", "an edited schedule begins anew at the leader's clock, whatever was decided about",
+		one("internal/assignment/runs.go", "now.After(a.Last) {\n", "!now.Equal(a.Last) {\n"),
+		in("internal/assignment", "TestClockSetBackAndScheduleEdited"),
+	},
+	{
+		"runs", "an instant that has a run may have another one",
+		one("internal/assignment/clock.go", " || a.Find(id) != nil || slices.Contains(a.Kept, id)\n", " || id == \"\"\n"),
+		in("internal/assignment", "TestInstantHasOneRun"),
+	},
+	{
+		"runs", "a task that is declared again goes on where the deleted one was",
+		one("internal/assignment/runs.go", "old.Rec.Generation != task.Rec.Generation:", "old.Rec.Generation < 0:"),
+		in(".", "TestOnceDeclaredAgain"),
+	},
+	{
 		"runs", "what an operator asked for is begun again by the next leader",
 		one("internal/assignment/runs.go", "		if a.Find(o.ID) == nil && !slices.Contains(a.Kept, o.ID) {\n", "		if a.Find(o.ID) == nil {\n"),
 		in("internal/assignment", "TestOrderIsObeyedOnce"),
 	},
 	{
 		"runs", "a slot of a run that has ended is executed again where it ended",
-		one("internal/assignment/follow.go", "			if l.Done.Lists(slot, h.Token) {\n				continue // it has run to its end\n			}\n", ""),
+		one("internal/assignment/follow.go", "			if l.noted[end{slot, h.Token}] {\n				continue // it has run to its end\n			}\n", ""),
 		simulated("Safety", 300),
+	},
+	{
+		"runs", "an end is forgotten while the lease is lost",
+		one("internal/assignment/follow.go", " && (l.Phase == membership.Holds || !l.Leaving):\n", " && l.Phase == membership.Holds:\n"),
+		in(".", "TestEndDuringACutIsNoted"),
+	},
+	{
+		"runs", "what has ended counts as running without a lease",
+		one("internal/assignment/guard.go", "return r.Continues || r.Ended })", "return r.Continues })"),
+		in(".", "TestEndDuringACutIsNoted"),
 	},
 	{
 		"runs", "what a member says of ended slots outlives it",
@@ -510,6 +545,44 @@ var mutants = []mutant{
 		"management", "a change of two tasks has settled when one of them is seen",
 		one("httpapi/wait.go", "		todo := seenTask(s, task, written.Tasks[task])\n", "		return seenTask(s, task, written.Tasks[task])\n		todo := \"\"\n"),
 		in("httpapi", "TestWaitsUntilItIsSeen"),
+	},
+	{
+		"records", "a commit that is too large is tried again and again",
+		one("internal/assignment/publish.go", "		if l.goAround(large) {\n", "		if l.maxDocs > 1 && l.goAround(large) {\n"),
+		in(".", "TestGoesAroundWhatIsTooLarge"),
+	},
+	{
+		"records", "suspects are kept whatever their number",
+		one("internal/assignment/suspects.go", "	rec.Limit()\n", ""),
+		in(".", "TestMassPanic"),
+	},
+	{
+		"records", "every error of a slot that has ended is noted at once",
+		[]change{
+			{"internal/assignment/ended.go", "schema.SizeOf(&fresh) > d.errors {", "len(reason) < 0 {"},
+			{"internal/assignment/ended.go", "	if need > d.room {\n", "	if need < 0 {\n"},
+		},
+		in(".", "TestManyFailInARun"),
+	},
+	{
+		"records", "a status tells how all workers are",
+		one("internal/assignment/ended.go", "	status.Workers = workers[:schema.Fit(workers, schema.MaxStatus-size()-len(`\"workers\":[],`))]\n", "	status.Workers = workers\n"),
+		in("internal/assignment", "TestStatusIsBounded"),
+	},
+	{
+		"records", "an agenda keeps every error",
+		one("internal/assignment/runs.go", "		a.limit()\n", ""),
+		in("internal/assignment", "TestAgendaIsBounded"),
+	},
+	{
+		"records", "a full document takes whatever is asked back and all that has changed",
+		one("internal/assignment/release.go", "!changed || d.fitsDoc(guid, doc, changed):", "!changed || d.fitsDoc(guid, doc, changed) || true:"),
+		in("internal/assignment", "TestDocumentIsBounded"),
+	},
+	{
+		"records", "a closed document names everything that was started",
+		one("internal/schema/records.go", "	c.StartedLast60s = started[:Fit(started, coord.MaxValue-Size(d)-name)]\n", "	c.StartedLast60s = started[:len(started)+0*name*len(coord.ErrTooLarge.Error())]\n"),
+		in("internal/schema", "TestClosedDocumentsAreBounded"),
 	},
 	{
 		"tokens", "a follower starts what a former document grants",

@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer"
@@ -60,7 +61,7 @@ func (p *process) work(ctx context.Context, wk *xconsumer.Worker) error {
 			return nil
 		}
 		if !p.quiet.Load() && p.o.Mode != Calm && p.dice.chance(0.004, "fails", token, int64(wk.Index()), int64(p.now())) {
-			return errors.New("bad luck")
+			return errors.New(p.name + " had " + strings.Repeat("bad luck ", 300))
 		}
 	}
 }

@@ -1,0 +1,57 @@
+package assignment
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// Clocks of leaders differ, and one of them may be wrong by days. What was decided about stays so, whatever
+// clocks say: no instant fires twice. But what a leader whose clock was ahead has only passed over, as a
+// firing that came too late, has not happened. An agenda notes those stretches, so that the next leader can
+// take that decision back. It need not know which of the two clocks is right.
+
+// maxSpans bounds the stretches that an agenda notes of each kind. What is given up is firings, never that
+// they happen once: a stretch that is forgotten counts as decided.
+const maxSpans = 8
+
+// pass notes that nothing was fired after Last up to an instant.
+func (a *agenda) pass(to time.Time) {
+	a.Passed = slices.Concat(a.Passed, schema.Without([]schema.Span{{From: a.Last, To: to}}, a.Decided))
+	a.Passed = slices.Clone(a.Passed[max(0, len(a.Passed)-maxSpans):])
+}
+
+// fired reports whether an instant was decided about while a clock was ahead, or has a run.
+func (a *agenda) fired(at time.Time) bool {
+	id := RunID(at)
+	return schema.Within(a.Decided, at) || a.Find(id) != nil || slices.Contains(a.Kept, id)
+}
+
+// recall takes back that firings which are still to come were passed over.
+func (a *agenda) recall() {
+	if a.Last.Sub(a.WallNow) <= cluster.MisfireAfter {
+		return
+	}
+	back := a.WallNow.Add(-cluster.MisfireAfter) // what is older came too late
+	open := schema.Without(a.Passed, []schema.Span{{To: back}})
+	if len(open) == 0 {
+		a.out.Ahead = append(a.out.Ahead, a.task)
+		return
+	}
+	decidedTo := a.Last
+	if every := time.Duration(a.spec.Every); every > 0 { // its firings are counted from Last
+		back = a.Last.Add(-every * ((a.Last.Sub(back) + every - 1) / every))
+	}
+	a.move(schema.Move{Step: "recall", Task: a.task, Why: cluster.Reason{Code: cluster.WhyClock, Detail: fmt.Sprintf(
+		"its schedule had been decided up to %s; what was passed over and is still to come fires in time", decidedTo.Format(time.RFC3339))}})
+	a.Decided = append(schema.Without([]schema.Span{{From: back, To: decidedTo}}, open), schema.Without(a.Decided, []schema.Span{{To: decidedTo}})...)
+	for len(a.Decided) > maxSpans {
+		a.Decided[1].From = a.Decided[0].From
+		a.Decided = a.Decided[1:]
+	}
+	a.Passed = schema.Without(a.Passed, []schema.Span{{From: back, To: decidedTo}})
+	a.Last, a.changed = back, true
+}

@@ -1,0 +1,166 @@
+package schema
+
+import (
+	"reflect"
+	"strings"
+
+	"gitee.com/ken.yang/xconsumer/coord"
+)
+
+// The bounds of records, in bytes. A commit of a leader that has one document or one agenda, with whatever
+// else may be in it, stays below [coord.MaxCommit].
+//
+//	record         bound     what its writer gives up to keep it
+//	meta, epoch    1 KiB     nothing: names, numbers and times
+//	names          4 KiB     nothing: the same, and addresses
+//	heartbeats     1 KiB     nothing
+//	members       64 KiB     a node with more works and labels does not join
+//	docs         248 KiB     grants (192 KiB: what does not fit stays unplaced), changed specs (they come later), releases
+//	                         (the rest is asked back later), what reasons say beyond 80 bytes
+//	  closed     256 KiB     startedLast60s: the earliest starts
+//	status       248 KiB     states of workers beyond those that fit, then when slots were claimed; never what is held
+//	done          96 KiB     which error was whose beyond 32 KiB of them, then ends, which are noted when earlier ones have
+//	                         been taken in
+//	agendas      254 KiB     which of a run's errors was whose, then the oldest runs that are over
+//	runs          64 KiB     which of its errors was whose
+//	suspects      48 KiB     the slots with the fewest crashes
+//	decisions     16 KiB     steps, and slots of steps beyond 1 KiB; the number that is left out is said
+//	audit         64 KiB     the oldest lines, the end of long ones
+//	tasks         64 KiB     an operation that makes it larger is refused
+//	settings      16 KiB     the same
+//	marks         16 KiB     the same; the error of a quarantine beyond 800 bytes
+//	orders        64 KiB     the same; leaders only take out of it
+//	checkpoints   24 KiB     one that is larger is refused
+//	planfault    144 KiB     the input, the end of error and stack
+//
+// Lists of slots that are scattered are written as bits: see [cluster.Indexes].
+const (
+	MaxDoc      = coord.MaxValue - 8<<10
+	MaxGrants   = coord.MaxValue * 3 / 4 // that a document is let grow to by grants
+	MaxStatus   = coord.MaxValue - 8<<10
+	MaxDone     = 96 << 10
+	MaxAgenda   = coord.MaxValue - 2<<10
+	MaxRan      = 64 << 10
+	MaxSuspects = 48 << 10
+	MaxDecision = 16 << 10
+	MaxAudit    = 64 << 10
+	MaxMember   = 64 << 10
+	MaxTask     = 64 << 10
+	MaxSettings = 16 << 10
+	MaxMark     = 16 << 10
+	MaxOrders   = 64 << 10
+)
+
+// Bound returns how many bytes a record of a kind may have.
+func Bound(r Record) int {
+	switch r := r.(type) {
+	case *Member:
+		return MaxMember
+	case *Doc:
+		if r.Closed != nil {
+			return coord.MaxValue
+		}
+		return MaxDoc
+	case *Status:
+		return MaxStatus
+	case *Done:
+		return MaxDone
+	case *Agenda:
+		return MaxAgenda
+	case *Ran:
+		return MaxRan
+	case *Suspects:
+		return MaxSuspects
+	case *Decision:
+		return MaxDecision
+	case *Audit:
+		return MaxAudit
+	case *Task:
+		return MaxTask
+	case *Settings:
+		return MaxSettings
+	case *Mark:
+		return MaxMark
+	case *Orders:
+		return MaxOrders
+	case *Checkpoint:
+		return 24 << 10
+	case *PlanFault:
+		return 144 << 10
+	case *Name:
+		return 4 << 10
+	}
+	return 1 << 10 // meta, epoch, heartbeat
+}
+
+// Bound returns how many bytes the record of a key may have.
+func (k Keys) Bound(key string) int {
+	switch Dir(key) {
+	case k.Members():
+		return MaxMember
+	case k.Docs():
+		return coord.MaxValue // that of a closed one
+	case Dir(k.Status("")):
+		return MaxStatus
+	case k.Dones():
+		return MaxDone
+	case k.Agendas():
+		return MaxAgenda
+	case Dir(k.Decision(0)):
+		return MaxDecision
+	case k.Tasks():
+		return MaxTask
+	case k.Marks():
+		return MaxMark
+	}
+	switch {
+	case key == k.Suspects():
+		return MaxSuspects
+	case key == k.Orders():
+		return MaxOrders
+	case key == k.Audit():
+		return MaxAudit
+	case key == k.Settings():
+		return MaxSettings
+	case strings.HasPrefix(key, k.root+"/runs/"):
+		return MaxRan
+	}
+	return 144 << 10
+}
+
+// Size returns how many bytes a record takes.
+func Size(r Record) int { return len(Encode(r, 1<<31)) }
+
+// SizeOf returns how many bytes an element of a list takes, with what parts it from the next.
+func SizeOf[T any](element *T) int {
+	return len(encodeField(reflect.ValueOf([]T{*element}), "")) - len("[]") + 1
+}
+
+// Rough returns about how many bytes a list takes, rather more.
+func Rough(list []Held) int {
+	n := 0
+	for i := range list {
+		n += 150 + len(list[i].Task) + 7*len(list[i].Slots)
+	}
+	return n
+}
+
+// Fit returns how many of the first elements of a list fit into so many bytes of JSON.
+func Fit[T any](list []T, room int) int {
+	for n := range list {
+		if room -= SizeOf(&list[n]); room < 0 {
+			return n
+		}
+	}
+	return len(list)
+}
+
+// Cut shortens a text to about so many bytes, between characters.
+func Cut(text string, most int) string {
+	for i := range text {
+		if i > most {
+			return text[:i] + "…"
+		}
+	}
+	return text
+}

@@ -1,0 +1,83 @@
+package outbox_test
+
+import (
+	"runtime"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/internal/outbox"
+)
+
+func TestDeliversInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []int
+		o := outbox.New(1000, func(n int) {
+			time.Sleep(time.Millisecond)
+			got = append(got, n)
+		})
+		var want []int
+		for n := range 100 {
+			o.Put(n, 1)
+			want = append(want, n)
+		}
+		if !o.Flush(time.Minute) {
+			t.Error("not flushed")
+		}
+		if !slices.Equal(got, want) || o.Dropped() != 0 {
+			t.Errorf("got %v, dropped %d", got, o.Dropped())
+		}
+	}) // it fails if a goroutine is left
+}
+
+func TestACallbackThatBlocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		free := make(chan struct{})
+		got := 0
+		o := outbox.New(10, func(int) {
+			<-free
+			got++
+		})
+		for n := range 25 {
+			if ok := o.Put(n, 1); ok != (n < 10) {
+				t.Errorf("put %d: %v", n, ok)
+			}
+		}
+		began := time.Now()
+		if o.Flush(time.Second) {
+			t.Error("flushed although nothing is delivered")
+		}
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("the flush took %v", took)
+		}
+		if o.Dropped() != 15 || o.Full() != 1 {
+			t.Errorf("dropped %d, full %v", o.Dropped(), o.Full())
+		}
+		close(free)
+		if !o.Flush(time.Second) || got != 10 || o.Full() != 0 {
+			t.Errorf("delivered %d, full %v", got, o.Full())
+		}
+		if !o.Put(1, 100) || !o.Flush(time.Second) { // larger than all, but alone
+			t.Error("a large one is dropped by an empty outbox")
+		}
+	})
+}
+
+func TestACallbackThatEndsItsGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		got := 0
+		o := outbox.New(10, func(n int) {
+			if n == 1 {
+				runtime.Goexit()
+			}
+			got++
+		})
+		for n := range 3 {
+			o.Put(n, 1)
+		}
+		if !o.Flush(time.Second) || got != 2 {
+			t.Errorf("delivered %d of 2", got)
+		}
+	})
+}

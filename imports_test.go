@@ -17,7 +17,7 @@ const module = "gitee.com/ken.yang/xconsumer"
 // allowed says for each package which packages of this module it may import; data flows down
 // these arrows only. Drivers are the third-party modules that only one package may use.
 var allowed = map[string][]string{
-	"":                    {"cluster", "coord", "internal/assignment", "internal/election", "internal/membership", "internal/meter", "internal/jitter", "internal/operation", "internal/schedule", "internal/schema", "internal/view", "internal/worker"},
+	"":                    {"cluster", "coord", "internal/assignment", "internal/election", "internal/membership", "internal/meter", "internal/jitter", "internal/operation", "internal/schedule", "internal/schema", "internal/view", "internal/worker", "internal/asynclog", "internal/outbox"},
 	"cluster":             {},
 	"coord":               {},
 	"coord/mem":           {"coord"},
@@ -31,7 +31,9 @@ var allowed = map[string][]string{
 	"internal/jitter":     {},
 	"internal/meter":      {"cluster", "coord"},
 	"internal/metrics":    {"cluster"},
-	"internal/worker":     {"cluster", "internal/jitter"},
+	"internal/outbox":     {},
+	"internal/asynclog":   {"internal/outbox"},
+	"internal/worker":     {"cluster", "internal/asynclog", "internal/jitter", "internal/outbox"},
 	"internal/membership": {"cluster", "coord", "internal/jitter", "internal/schema"},
 	"internal/supervise":  {"cluster", "internal/proc"},
 	"internal/proc":       {},
@@ -42,7 +44,7 @@ var allowed = map[string][]string{
 	"internal/assignment": {"cluster", "coord", "internal/jitter", "internal/meter", "internal/schema", "internal/membership", "internal/election", "internal/view", "internal/planner", "internal/schedule"},
 	"httpapi":             {"cluster", "internal/console"},
 	"internal/console":    {},
-	"app":                 {"", "cluster", "coord", "coord/etcd", "coord/zk", "httpapi", "internal/cli", "internal/metrics", "internal/command", "internal/etcdserver", "internal/membership", "internal/schedule", "internal/schema", "internal/supervise"},
+	"app":                 {"", "cluster", "internal/asynclog", "coord", "coord/etcd", "coord/zk", "httpapi", "internal/cli", "internal/metrics", "internal/command", "internal/etcdserver", "internal/membership", "internal/schedule", "internal/schema", "internal/supervise"},
 	"internal/cli":        {"cluster", "httpapi"},
 	"cmd/xconsumer":       {"", "app", "work"},
 	"xconsumertest":       {"", "cluster", "coord/mem", "internal/membership", "internal/schema"},

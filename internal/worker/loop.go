@@ -18,7 +18,7 @@ func (p *Pool) loop(s *slot) {
 	defer p.leave(s)
 	delay, inRow := time.Duration(0), 0
 	for s.ctx.Err() == nil {
-		p.become(s, cluster.WorkerRunning, nil)
+		p.become(s, cluster.WorkerRunning, "")
 		p.emit(cluster.WorkerStarted, s, "")
 		began := time.Now()
 		spec := s.run.spec.Load()
@@ -27,15 +27,16 @@ func (p *Pool) loop(s *slot) {
 			return // what it returned after it was asked to stop says nothing
 		}
 		if err == nil {
-			p.end(s, cluster.WorkerDone, nil)
+			p.end(s, cluster.WorkerDone, "")
 			return
 		}
+		failure := clip(cmp.Or(err.Error(), "failed without a word"))
 		if time.Since(began) >= backoffReset {
 			delay, inRow = 0, 0
 		}
 		inRow++
 		if most := attempts(spec, s.ofRun); inRow == most {
-			p.end(s, cluster.WorkerGivenUp, err)
+			p.end(s, cluster.WorkerGivenUp, failure)
 			delay, inRow = 0, 0
 			continue
 		}
@@ -43,9 +44,9 @@ func (p *Pool) loop(s *slot) {
 		delay = min(max(2*delay, first), most)
 		wait := delay*3/4 + jitter.Of(delay/2, s.run.Slot, s.run.Token, began)
 		p.failedInRow(s, inRow)
-		p.become(s, cluster.WorkerBackoff, err)
+		p.become(s, cluster.WorkerBackoff, failure)
 		s.run.Log.Warn("worker failed", "error", err, "again", wait.Round(time.Millisecond))
-		p.emit(cluster.WorkerFailed, s, clip(err.Error()))
+		p.emit(cluster.WorkerFailed, s, failure)
 		select {
 		case <-s.ctx.Done():
 		case <-time.After(wait):
@@ -75,17 +76,19 @@ func backoff(r cluster.Restart) (first, most time.Duration) {
 }
 
 // end reports that a slot is executed no more, until it is stopped or its task is another one.
-func (p *Pool) end(s *slot, state cluster.WorkerState, failure error) {
-	if failure != nil {
+func (p *Pool) end(s *slot, state cluster.WorkerState, failure string) {
+	if failure != "" {
 		s.run.Log.Error("worker has failed for good", "error", failure)
-		p.emit(cluster.WorkerFailed, s, clip(failure.Error()))
+		p.emit(cluster.WorkerFailed, s, failure)
 	}
 	p.mu.Lock()
-	if failure != nil {
+	if failure != "" {
 		s.report.Restarts++
-		s.report.Error = clip(failure.Error())
+		s.report.Error = failure
 	}
+	p.count(&s.report, -1)
 	s.report.Ended = s.ofRun
+	p.count(&s.report, 1)
 	s.set(state)
 	p.poke()
 	again := s.again
@@ -171,6 +174,8 @@ func execute(ctx context.Context, s *slot) (err error) {
 func (p *Pool) leave(s *slot) {
 	_ = p.execution(s, false) // it may have ended its goroutine
 	s.asking.Wait()
+	s.run.stdout.end()
+	s.run.stderr.end()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, timer := range []*time.Timer{s.overdue, s.hard} {
@@ -180,8 +185,7 @@ func (p *Pool) leave(s *slot) {
 	}
 	s.cancel(errors.New("worker has ended"))
 	delete(p.slots, s.report.Slot)
-	s.run.stdout.end()
-	s.run.stderr.end()
+	p.count(&s.report, -1)
 	p.cfg.Logs.close(s.report.Slot)
 	if len(p.slots) == 0 {
 		close(p.idle)

@@ -60,18 +60,25 @@ func (s *slot) askNicely(within time.Duration) {
 
 // stuck marks a slot that should have stopped by now.
 func (p *Pool) stuck(s *slot) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	id := s.report.Slot
-	if p.slots[id] != s || s.report.State == cluster.WorkerStuck {
-		return
-	}
-	s.set(cluster.WorkerStuck)
 	cause := context.Cause(s.ctx)
 	if cause == nil {
 		cause = fmt.Errorf("it has run for longer than %v", s.run.spec.Load().Timeout)
 	}
+	if !p.markStuck(s, cause) {
+		return
+	}
 	s.run.Log.Error("worker does not stop; it is not granted elsewhere while this node lives", "cause", cause)
+}
+
+// markStuck reports whether the slot was not stuck already, or gone.
+func (p *Pool) markStuck(s *slot, cause error) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.slots[s.report.Slot] != s || s.report.State == cluster.WorkerStuck {
+		return false
+	}
+	s.set(cluster.WorkerStuck)
 	p.emit(cluster.WorkerGotStuck, s, cause.Error())
 	p.poke()
+	return true
 }

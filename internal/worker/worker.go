@@ -17,6 +17,9 @@
 // Stopping is asking: the work's context is cancelled, and the work decides how to end. One
 // that does not is reported as stuck; a goroutine cannot be killed. A slot is reported until
 // its goroutine has left, so what is not reported does not run.
+//
+// Whoever stops slots takes the pool's lock. So nothing is logged, emitted or called back while it is held, and what
+// logs and listens may block for ever: that stops no slot from being stopped.
 package worker
 
 import (
@@ -25,12 +28,16 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/pprof"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/asynclog"
+	"gitee.com/ken.yang/xconsumer/internal/outbox"
 )
 
 // Func is a work: it is executed with a context that is cancelled when it should stop.
@@ -48,7 +55,7 @@ type Config struct {
 	Notes Checkpoints         // nil only if no work uses them
 	Logs  *Logs               // what workers write; nil for a new one
 	Log   *slog.Logger
-	Emit  func(cluster.Event)
+	Emit  func(cluster.Event) // called by one goroutine, in order, and not waited for
 }
 
 // The back-off after failures: doubled each time, with jitter, and forgotten after an execution
@@ -60,11 +67,16 @@ const (
 	maxError     = 1 << 10 // bytes of an error that are kept
 )
 
+// mostEvents is how many events may wait to be emitted; more are dropped.
+const mostEvents = 1 << 17
+
 // Pool is the slots of one member. Its methods may be called from any goroutine and do not
 // block.
 type Pool struct {
 	cfg     Config
 	changed chan struct{}
+	events  *outbox.Outbox[cluster.Event]
+	leased  atomic.Int64 // slots that need a lease; changed under the lock, read without
 
 	mu    sync.Mutex
 	slots map[cluster.Slot]*slot
@@ -76,7 +88,8 @@ func NewPool(cfg Config) *Pool {
 	if cfg.Logs == nil {
 		cfg.Logs = NewLogs(0)
 	}
-	p := &Pool{cfg: cfg, changed: make(chan struct{}, 1), slots: map[cluster.Slot]*slot{}, idle: make(chan struct{})}
+	cfg.Log, _ = asynclog.Logger(cfg.Log)
+	p := &Pool{cfg: cfg, changed: make(chan struct{}, 1), events: outbox.New(mostEvents, cfg.Emit), slots: map[cluster.Slot]*slot{}, idle: make(chan struct{})}
 	close(p.idle)
 	return p
 }
@@ -103,13 +116,33 @@ type slot struct {
 
 // Start starts a slot. Starting one that runs is a bug of the caller and does nothing.
 func (p *Pool) Start(g cluster.Grant) {
+	if !p.start(g) {
+		p.cfg.Log.Error("slot is running already", "slot", g.Slot)
+	}
+}
+
+// start reports whether it has started the slot.
+func (p *Pool) start(g cluster.Grant) bool {
+	log := p.cfg.Log.With("slot", g.Slot.String(), "token", g.Token)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.slots[g.Slot] != nil {
-		p.cfg.Log.Error("slot is running already", "slot", g.Slot)
-		return
+		return false
 	}
-	node, tail := p.cfg.Log.With("slot", g.Slot.String(), "token", g.Token), p.cfg.Logs.open(g.Slot)
+	s := p.newSlot(g, log)
+	if len(p.slots) == 0 {
+		p.idle = make(chan struct{})
+	}
+	p.slots[g.Slot] = s
+	p.count(&s.report, 1)
+	go p.loop(s)
+	p.poke()
+	return true
+}
+
+// newSlot returns a slot that does not run yet. The lock is held.
+func (p *Pool) newSlot(g cluster.Grant, node *slog.Logger) *slot {
+	tail := p.cfg.Logs.open(g.Slot)
 	run := &Run{
 		generation: g.Generation,
 		Slot:       g.Slot,
@@ -139,12 +172,7 @@ func (p *Pool) Start(g cluster.Grant) {
 	}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	s.report = cluster.Report{Slot: g.Slot, Token: g.Token, State: cluster.WorkerStarting, Since: time.Now(), Grace: g.Spec.Grace(), Continues: g.Spec.Continues()}
-	if len(p.slots) == 0 {
-		p.idle = make(chan struct{})
-	}
-	p.slots[g.Slot] = s
-	go p.loop(s)
-	p.poke()
+	return s
 }
 
 // Update gives a running slot the present spec of its task.
@@ -153,7 +181,9 @@ func (p *Pool) Update(id cluster.Slot, spec cluster.TaskSpec) {
 	defer p.mu.Unlock()
 	if s := p.slots[id]; s != nil && *s.run.spec.Load() != spec {
 		s.run.spec.Store(&spec)
+		p.count(&s.report, -1)
 		s.report.Grace, s.report.Continues = spec.Grace(), spec.Continues()
+		p.count(&s.report, 1)
 		if s.report.State == cluster.WorkerGivenUp && !s.ofRun {
 			close(s.again)
 			s.again = make(chan struct{})
@@ -172,16 +202,15 @@ func (p *Pool) Reports() map[cluster.Slot]cluster.Report {
 	return reports
 }
 
-// Leased tells whether anything runs, or may still run, that needs a lease: nothing of a slot that has ended does.
-func (p *Pool) Leased() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, s := range p.slots {
-		if !s.report.Continues && !s.report.Ended {
-			return true
-		}
+// Leased reports whether anything runs, or may still run, that needs a lease: nothing of a slot that has ended does. It
+// takes no lock.
+func (p *Pool) Leased() bool { return p.leased.Load() > 0 }
+
+// count counts a slot if it needs a lease.
+func (p *Pool) count(r *cluster.Report, n int64) {
+	if !r.Continues && !r.Ended {
+		p.leased.Add(n)
 	}
-	return false
 }
 
 // Idle returns a channel that is closed once nothing of what runs now is left.
@@ -201,21 +230,25 @@ func (p *Pool) poke() {
 	}
 }
 
+// emit has an event emitted, after all earlier ones. It does not wait for that, and may be called under the lock.
 func (p *Pool) emit(kind cluster.EventKind, s *slot, detail string) {
-	p.cfg.Emit(cluster.Event{Kind: kind, Slot: &s.run.Slot, Token: s.run.Token, Detail: detail})
+	p.events.Put(cluster.Event{Kind: kind, Time: time.Now(), Slot: &s.run.Slot, Token: s.run.Token, Detail: detail}, 1)
 }
+
+// Flush waits until what has happened is emitted, for the given time at most.
+func (p *Pool) Flush(limit time.Duration) { p.events.Flush(limit) }
 
 func (s *slot) set(state cluster.WorkerState) {
 	s.report.State, s.report.Since = state, time.Now()
 }
 
 // become moves a slot that was not asked to stop to a state.
-func (p *Pool) become(s *slot, state cluster.WorkerState, failure error) {
+func (p *Pool) become(s *slot, state cluster.WorkerState, failure string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if failure != nil {
+	if failure != "" {
 		s.report.Restarts++
-		s.report.Error = clip(failure.Error())
+		s.report.Error = failure
 	}
 	if s.overdue == nil {
 		s.set(state)
@@ -226,19 +259,35 @@ func (p *Pool) become(s *slot, state cluster.WorkerState, failure error) {
 const slotLabel = "xconsumer-slot"
 
 // Stack returns the stacks of the goroutines that work for a slot.
-func Stack(id cluster.Slot) string {
+func Stack(id cluster.Slot) string { return Stacks()[id.String()] }
+
+// Stacks returns the stacks of the goroutines that work for slots, by the slots' names. It looks at all goroutines of
+// the process once, however many slots there are.
+func Stacks() map[string]string {
 	var b bytes.Buffer
 	if err := pprof.Lookup("goroutine").WriteTo(&b, 1); err != nil {
-		return ""
+		return nil
 	}
-	mark := fmt.Sprintf("%q:%q", slotLabel, id.String())
-	var own []string
+	mark := fmt.Sprintf("%q:", slotLabel)
+	stacks := map[string]string{}
 	for block := range strings.SplitSeq(b.String(), "\n\n") {
-		if strings.Contains(block, mark) {
-			own = append(own, block)
+		_, label, ok := strings.Cut(block, mark)
+		if !ok {
+			continue
 		}
+		name, err := strconv.QuotedPrefix(label)
+		if err != nil {
+			continue
+		}
+		if name, err = strconv.Unquote(name); err != nil {
+			continue
+		}
+		if stacks[name] != "" {
+			block = "\n\n" + block
+		}
+		stacks[name] += block
 	}
-	return strings.Join(own, "\n\n")
+	return stacks
 }
 
 // clip bounds an error text without cutting a character.

@@ -10,6 +10,7 @@
 package outbox
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -136,13 +137,15 @@ func (o *Outbox[T]) delivered() {
 	o.queue[0] = item[T]{}
 	o.queue = o.queue[1:]
 	o.done++
-	waiting := o.flushes[:0]
-	for _, f := range o.flushes {
-		if f.upTo <= o.done {
+	o.flushes = settle(o.flushes, o.done)
+}
+
+// settle lets those go who wait for no more than so many, and returns the others.
+func settle(flushes []flush, done uint64) []flush {
+	return slices.DeleteFunc(flushes, func(f flush) bool {
+		if f.upTo <= done {
 			close(f.done)
-		} else {
-			waiting = append(waiting, f)
 		}
-	}
-	o.flushes = waiting
+		return f.upTo <= done
+	})
 }

@@ -81,3 +81,56 @@ func TestACallbackThatEndsItsGoroutine(t *testing.T) {
 		}
 	})
 }
+
+// The newest value is delivered, what it has overtaken is not, and a callback that hangs is waited for once.
+func TestLatest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		free := make(chan struct{})
+		var got []int
+		l := outbox.NewLatest(func(n int) {
+			<-free
+			got = append(got, n)
+		})
+		if !l.Wait(time.Second) {
+			t.Error("there is nothing to wait for")
+		}
+		began := time.Now()
+		for n := range 100 {
+			l.Put(n)
+			if l.Wait(time.Second) {
+				t.Error("not delivered")
+			}
+		}
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("waited %v in all", took)
+		}
+		close(free)
+		synctest.Wait()
+		if !l.Wait(time.Second) || !slices.Equal(got, []int{0, 99}) {
+			t.Errorf("delivered %v", got)
+		}
+	})
+}
+
+func TestLatestWaitsForTheNewest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		last := -1
+		l := outbox.NewLatest(func(n int) {
+			time.Sleep(600 * time.Millisecond)
+			if last = n; n == 1 {
+				runtime.Goexit()
+			}
+		})
+		for n := range 3 {
+			l.Put(n)
+			time.Sleep(100 * time.Millisecond)
+		}
+		if !l.Wait(time.Second) || last != 2 { // it waits for two calls
+			t.Errorf("last delivered %d", last)
+		}
+		l.Put(1)
+		if !l.Wait(time.Second) || last != 1 {
+			t.Errorf("last delivered %d", last)
+		}
+	})
+}

@@ -63,16 +63,25 @@ type Config struct {
 	Source string
 	// Vitals, if set, is called with what a parent process has to know to clean up after this
 	// one: before the node joins, before a worker starts, whenever they change, and about once
-	// a second while nothing does. It is called from several goroutines, never at the same
-	// time, and must not wait for long.
+	// a second while nothing does. It is called from a goroutine of its own, never twice at
+	// the same time, with the newest only. The node waits for it before it joins and before it
+	// starts a worker, for a second at most; one that takes longer holds nothing up.
 	Vitals func(cluster.Vitals)
-	// Trace, if set, is told of the steps by which slots come to nodes, as this one takes them. It is called from several
-	// goroutines, and must not wait.
+	// Trace, if set, is told of the steps by which slots come to nodes, as this one takes them. It is called from a
+	// goroutine of its own, in order. Nothing waits for it: when 16,384 steps wait for it, more are dropped and counted.
 	Trace func(cluster.Span)
+	// HardStop, if set, is called when the lease's hard stop is past, workers that need the lease still run, and Run
+	// has not returned, or has with ErrStuck. It must end the process, at once and without waiting for anything, as
+	// os.Exit does: other nodes are about to be granted the slots. It is called from a goroutine that waits for no lock,
+	// so that nothing that hangs in this process can keep it from being called. nil: Run returns ErrStuck, and nothing
+	// else sees to it.
+	HardStop func()
 	// LogBytes is how much is kept of what each worker writes to its own log; 0 for 256 KB. All of
 	// them together keep 256 MB at most.
 	LogBytes int
-	// Log receives what the node has to say; nil for slog.Default().
+	// Log receives what the node has to say; nil for slog.Default(). Its handler's Handle is called from a goroutine of
+	// its own and may block for as long as it likes: nothing waits for it, except Run before it returns, for a second
+	// at most. When 8 MB of records wait, more are dropped and counted. Enabled, WithAttrs and WithGroup must not wait.
 	Log *slog.Logger
 }
 

@@ -95,12 +95,20 @@ func (n *Node) log(e cluster.Event) {
 
 // Measures returns what this node has counted and timed since it began, for whoever serves metrics. The session's
 // operations, the leader's decisions and what became of workers are in it.
-func (n *Node) Measures() []cluster.Measure { return n.meter.Read() }
+func (n *Node) Measures() []cluster.Measure {
+	n.meter.Most(meter.Dropped, n.written.Dropped(), "log")
+	if n.spans.queue != nil {
+		n.meter.Most(meter.Dropped, n.spans.queue.Dropped(), "span")
+	}
+	return n.meter.Read()
+}
 
-// teller returns an emit function that fills in who tells.
+// teller returns an emit function that fills in who tells. It never waits, for the log or for a listener.
 func (n *Node) teller(guid string) func(cluster.Event) {
 	return func(e cluster.Event) {
-		e.Time = time.Now()
+		if e.Time.IsZero() {
+			e.Time = time.Now()
+		}
 		if e.Node == "" {
 			e.Node, e.Member = n.cfg.Name, guid
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,11 +29,14 @@ type life struct {
 	emit    func(cluster.Event)
 	leads   atomic.Bool
 	silent  bool // it left, and could not tell; a parent may still
+
+	follower *assignment.Follower
+	leader   *assignment.Leader
 }
 
 // run wires the parts together and takes them apart in order. It returns when all workers have
 // stopped, or with ErrStuck.
-func (l *life) run(ctx context.Context) error {
+func (l *life) run(ctx context.Context) (err error) {
 	log := l.cfg.Log
 	log.Info("joined", "cluster", l.cfg.Cluster, "member", l.self.GUID, "sessionTimeout", l.self.SessionTimeout)
 	l.emit(cluster.Event{Kind: cluster.NodeJoined})
@@ -48,14 +50,19 @@ func (l *life) run(ctx context.Context) error {
 		Notes: assignment.Checkpoints{Session: l.session, Keys: l.keys, Member: l.self.GUID},
 	})
 	l.vitals.watch(pool)
+	defer l.armExit(ctx, pool)(&err)
 	l.mu.Lock()
 	l.pool = pool
 	l.mu.Unlock()
 	damaged := make(chan struct{}, 1)
-	follower := &assignment.Follower{
+	l.follower = &assignment.Follower{
 		Session: l.session, Keys: l.keys, Self: l.self, Lease: l.lease, Workers: told{pool, l.vitals},
 		Log: log, Emit: l.emit, Leads: l.leads.Load, Damaged: damaged,
 		Claimed: l.spans.claimed,
+	}
+	l.leader = &assignment.Leader{
+		Cluster: l.cfg.Cluster, Session: l.session, Keys: l.keys, Self: l.self, Log: log, Emit: l.emit,
+		Publish: l.observer.Publish, Meter: l.meter, Trace: l.spans.teller(),
 	}
 	// The parts do not end with ctx, which only asks the node to leave.
 	living, end := context.WithCancel(context.WithoutCancel(ctx))
@@ -63,25 +70,25 @@ func (l *life) run(ctx context.Context) error {
 	guarding, endGuard := context.WithCancel(context.WithoutCancel(ctx))
 	defer endGuard()
 
-	var parts sync.WaitGroup
+	var all parts
 	ended := make(chan error, 3) // the first end of a part, whichever it is
 	var pulse membership.Pulse
-	parts.Go(func() { ended <- membership.Keep(living, l.session, l.keys, l.self, &pulse, damaged) })
-	parts.Go(func() { ended <- election.Run(living, l.session, l.keys, l.self.Member, log, l.lead(log)) })
-	parts.Go(func() { l.declare(living, log) })
-	parts.Go(func() { l.tellConnection(living, log) })
-	parts.Go(func() { l.keepClosing(living) })
+	all.Go("heartbeats", func() { ended <- membership.Keep(living, l.session, l.keys, l.self, &pulse, damaged, l.acts) })
+	all.Go("election and leader", func() { ended <- election.Run(living, l.session, l.keys, l.self.Member, log, l.lead(log)) })
+	all.Go("declarations", func() { l.declare(living, log) })
+	all.Go("connection", func() { l.tellConnection(living, log) })
+	all.Go("former members", func() { l.keepClosing(living) })
+	all.Go("rounds", func() { ended <- l.untilHung(living) })
 	guarded := make(chan error, 1)
 	go func() { guarded <- assignment.Guard(guarding, l.lease, pool, l.emit) }()
 	followed := make(chan error, 1)
 	var departure membership.Departure // to be read after followed
-	go func() {
+	all.Go("follower", func() {
 		var err error
-		departure, err = follower.Run(living, ctx.Done())
+		departure, err = l.follower.Run(living, ctx.Done())
 		followed <- err
-	}()
+	})
 
-	var err error
 	left := false
 	select {
 	case err = <-followed:
@@ -100,12 +107,19 @@ func (l *life) run(ctx context.Context) error {
 		}
 	}
 	end()
-	parts.Wait()
+	select {
+	case <-all.Ended():
+	case gerr := <-guarded:
+		return l.abandon(log, pool, gerr)
+	case <-time.After(partsLimit):
+		return l.abandon(log, pool, fmt.Errorf("%w: these parts of the node do not end: %v", ErrStuck, all.Left()))
+	}
 	if ferr := <-followed; errors.Is(ferr, ErrStuck) {
 		return l.abandon(log, pool, ferr)
 	}
 	if left {
 		departure.Pulse = pulse
+		pool.Flush(flushLimit) // its workers left before it does
 		l.silent = !l.leave(ctx, log, departure)
 	} else {
 		l.stopAll(ctx, pool)
@@ -117,6 +131,7 @@ func (l *life) run(ctx context.Context) error {
 	if len(pool.Reports()) > 0 {
 		l.afloat = pool
 	}
+	pool.Flush(flushLimit)
 	return err
 }
 
@@ -143,20 +158,6 @@ func (l *life) stopAll(ctx context.Context, pool *worker.Pool) {
 	}
 }
 
-// abandon reports workers that do not stop. The session stays open, so that nothing is granted
-// elsewhere before the process has ended.
-func (l *life) abandon(log *slog.Logger, pool *worker.Pool, err error) error {
-	for slot, r := range pool.Reports() {
-		if r.Ended { // nothing of it runs; nobody notes its end any longer
-			pool.Stop(slot, cluster.ErrLeaseLost, 0)
-			continue
-		}
-		log.Error("worker does not stop", "slot", slot, "stack", worker.Stack(slot))
-	}
-	log.Error("the process must end now", "error", err)
-	return err
-}
-
 // leave closes the member, whose workers have all stopped. It tells whether that is committed.
 func (l *life) leave(ctx context.Context, log *slog.Logger, d membership.Departure) bool {
 	// Longer than its lease lasts there is nothing to gain.
@@ -174,10 +175,6 @@ func (l *life) leave(ctx context.Context, log *slog.Logger, d membership.Departu
 
 // lead is the leader's role for one term.
 func (l *life) lead(log *slog.Logger) func(context.Context, election.Term) error {
-	leader := &assignment.Leader{
-		Cluster: l.cfg.Cluster, Session: l.session, Keys: l.keys, Self: l.self, Log: log, Emit: l.emit,
-		Publish: l.observer.Publish, Meter: l.meter, Trace: l.cfg.Trace,
-	}
 	return func(ctx context.Context, term election.Term) error {
 		log.Info("leading", "term", term.Number)
 		l.emit(cluster.Event{Kind: cluster.LeaderElected, Detail: fmt.Sprintf("term %d", term.Number)})
@@ -187,7 +184,7 @@ func (l *life) lead(log *slog.Logger) func(context.Context, election.Term) error
 			l.observer.Publish(nil)
 			l.emit(cluster.Event{Kind: cluster.LeaderDeposed, Detail: fmt.Sprintf("term %d", term.Number)})
 		}()
-		return leader.Lead(ctx, term)
+		return l.leader.Lead(ctx, term)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"os"
 	"slices"
@@ -14,9 +15,11 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/assignment"
+	"gitee.com/ken.yang/xconsumer/internal/asynclog"
 	"gitee.com/ken.yang/xconsumer/internal/jitter"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/meter"
+	"gitee.com/ken.yang/xconsumer/internal/outbox"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 	"gitee.com/ken.yang/xconsumer/internal/worker"
@@ -34,6 +37,8 @@ type Node struct {
 	hub      hub
 	meter    *meter.Meter
 	spans    *spans
+	written  *asynclog.Handler              // of the log
+	parent   *outbox.Latest[cluster.Vitals] // nil if there is none
 	observer view.Observer
 	history  view.History
 	running  atomic.Bool
@@ -62,7 +67,11 @@ func New(store coord.Store, cfg Config) (*Node, error) {
 	for _, kind := range []cluster.EventKind{cluster.SlotDoubled, cluster.SlotRefused} {
 		n.meter.Add(meter.Events, 0, string(kind)) // so that the first is an increase, which wakes somebody
 	}
-	n.cfg.Log = cfg.Log.With("node", cfg.Name)
+	n.written = asynclog.Wrap(cfg.Log.Handler())
+	n.cfg.Log = slog.New(n.written).With("node", cfg.Name)
+	if cfg.Vitals != nil {
+		n.parent = outbox.NewLatest(cfg.Vitals)
+	}
 	n.health.what = "connecting"
 	return n, nil
 }
@@ -87,6 +96,11 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	if err = errors.Join(append(n.mistakes, n.strayStops()...)...); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
+	defer func() {
+		if !errors.Is(err, ErrStuck) { // else nothing may delay the end of the process
+			n.flush(flushLimit)
+		}
+	}()
 	observing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var observers sync.WaitGroup
 	observers.Go(func() { n.observer.Run(observing, n.cfg.Cluster, n.keys) })
@@ -118,6 +132,18 @@ func (n *Node) Run(ctx context.Context) (err error) {
 			return nil
 		case <-time.After(wait):
 		}
+	}
+}
+
+// flushLimit is how long a node that has left waits for whoever reads its log and its traces.
+const flushLimit = time.Second
+
+// flush waits until what was logged and traced is written, for the given time at most.
+func (n *Node) flush(limit time.Duration) {
+	end := time.Now().Add(limit)
+	n.written.Flush(limit)
+	if n.spans.queue != nil {
+		n.spans.queue.Flush(time.Until(end))
 	}
 }
 

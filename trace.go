@@ -5,12 +5,16 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/outbox"
 )
+
+// mostSpans is how many steps may wait for whoever traces; more are dropped.
+const mostSpans = 1 << 14
 
 // spans times how slots come to this node: from seeing that they are granted until they are claimed, and from then
 // until their workers run.
 type spans struct {
-	tell func(cluster.Span) // nil for nobody who traces
+	queue *outbox.Outbox[cluster.Span] // nil for nobody who traces
 
 	mu      sync.Mutex
 	granted map[grant]time.Time // seen, not claimed yet
@@ -23,12 +27,24 @@ type grant struct {
 }
 
 func newSpans(tell func(cluster.Span)) *spans {
-	return &spans{tell: tell, granted: map[grant]time.Time{}, begun: map[grant]time.Time{}}
+	s := &spans{granted: map[grant]time.Time{}, begun: map[grant]time.Time{}}
+	if tell != nil {
+		s.queue = outbox.New(mostSpans, tell)
+	}
+	return s
+}
+
+// teller returns what is told of a step that has come to its end, nil for nobody. It never waits.
+func (s *spans) teller() func(cluster.Span) {
+	if s.queue == nil {
+		return nil
+	}
+	return func(span cluster.Span) { s.queue.Put(span, 1) }
 }
 
 // note takes in an event of this node.
 func (s *spans) note(e cluster.Event) {
-	if s.tell == nil || e.Slot == nil {
+	if s.queue == nil || e.Slot == nil {
 		return
 	}
 	g := grant{*e.Slot, e.Token}
@@ -47,7 +63,7 @@ func (s *spans) note(e cluster.Event) {
 
 // claimed takes in that a slot was claimed just now.
 func (s *spans) claimed(slot cluster.Slot, token int64) {
-	if s.tell == nil {
+	if s.queue == nil {
 		return
 	}
 	g, now := grant{slot, token}, time.Now()
@@ -61,6 +77,6 @@ func (s *spans) claimed(slot cluster.Slot, token int64) {
 func (s *spans) end(step cluster.SpanStep, began map[grant]time.Time, g grant, now time.Time) {
 	if at, known := began[g]; known {
 		delete(began, g)
-		s.tell(cluster.Span{Step: step, Task: g.slot.Task, Slots: cluster.Indexes{g.slot.Index}, Token: g.token, Began: at, Ended: now})
+		s.queue.Put(cluster.Span{Step: step, Task: g.slot.Task, Slots: cluster.Indexes{g.slot.Index}, Token: g.token, Began: at, Ended: now}, 1)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/outbox"
 	"gitee.com/ken.yang/xconsumer/internal/worker"
 )
 
@@ -16,24 +17,37 @@ const (
 	vitalsAgain = time.Second
 )
 
-// vitals tells a parent process of one membership. Its lock makes what is told and what is
-// started one order: idle is never the last word while a worker runs.
-type vitals struct {
-	tell  func(cluster.Vitals) // nil: nobody is told
-	lease *membership.Lease
-	pool  *worker.Pool
+// vitalsPatience is how long a parent may take to listen before the member joins or starts workers all the same. One
+// that has not listened for so long is not waited for until it does.
+const vitalsPatience = time.Second
 
-	mu   sync.Mutex
-	last cluster.Vitals
-	at   time.Time
+// vitals tells a parent process of one membership: idle is never the last word while a worker runs. The parent may
+// listen for as long as it likes: only the newest is told, and no lock is held meanwhile.
+type vitals struct {
+	tell  *outbox.Latest[cluster.Vitals] // nil: nobody is told
+	lease *membership.Lease
+
+	mu       sync.Mutex
+	pool     *worker.Pool
+	starting int // workers that are about to start
+	last     cluster.Vitals
+	at       time.Time
 }
 
 // joining is told before the member can exist.
 func (n *Node) joining(m cluster.Member, session string, lease *membership.Lease) *vitals {
-	v := &vitals{tell: n.cfg.Vitals, lease: lease}
+	v := &vitals{tell: n.parent, lease: lease}
 	v.last = cluster.Vitals{Cluster: n.cfg.Cluster, Node: n.cfg.Name, Member: m.GUID, Session: session, Idle: true}
 	v.update()
+	v.told()
 	return v
+}
+
+// told waits until what was said last is told, for a moment.
+func (v *vitals) told() {
+	if v.tell != nil {
+		v.tell.Wait(vitalsPatience)
+	}
 }
 
 // watch lets the workers of a pool count.
@@ -50,27 +64,39 @@ func (v *vitals) update() {
 	defer v.mu.Unlock()
 	next := v.last
 	next.StopBy = stopBy
-	next.Idle = v.pool == nil || !v.pool.Leased()
+	next.Idle = v.starting == 0 && (v.pool == nil || !v.pool.Leased())
 	v.say(next)
 }
 
-// say tells unless it is what was just told. The lock is held.
+// starts says that a worker is about to start, before it does, or that it has.
+func (v *vitals) starts(n int) {
+	stopBy := v.lease.StopBy()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.starting += n
+	next := v.last
+	next.StopBy, next.Idle = stopBy, false
+	v.say(next)
+}
+
+// say has it told, unless it is what was just said. The lock is held.
 func (v *vitals) say(next cluster.Vitals) {
 	if v.tell == nil || next == v.last && time.Since(v.at) < vitalsAgain {
 		return
 	}
 	v.last, v.at = next, time.Now()
-	v.tell(next)
+	v.tell.Put(next)
 }
 
 // over is told when nothing is left to clean up: the member has closed itself, or the service
 // was told that its session is over.
 func (v *vitals) over() {
 	v.mu.Lock()
-	defer v.mu.Unlock()
 	next := v.last
 	next.Idle, next.Closed = true, true
 	v.say(next)
+	v.mu.Unlock()
+	v.told()
 }
 
 // run tells until ctx ends.
@@ -96,11 +122,8 @@ type told struct {
 
 // Start starts a slot, after the parent has been told that something runs.
 func (t told) Start(g cluster.Grant) {
-	stopBy := t.vitals.lease.StopBy()
-	t.vitals.mu.Lock()
-	defer t.vitals.mu.Unlock()
-	next := t.vitals.last
-	next.StopBy, next.Idle = stopBy, false
-	t.vitals.say(next)
+	t.vitals.starts(1)
+	t.vitals.told()
 	t.Pool.Start(g)
+	t.vitals.starts(-1)
 }

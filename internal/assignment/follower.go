@@ -50,7 +50,9 @@ type Follower struct {
 	Leads func() bool
 	// Damaged receives when somebody else wrote the status, which is then written again.
 	Damaged <-chan struct{}
-	// Claimed, if set, is told of slots that this node has claimed just now.
+	// Round is the follower's loop as others see it.
+	Round membership.Round
+	// Claimed, if set, is told of slots that this node has claimed just now. It must not wait.
 	Claimed func(slot cluster.Slot, token int64)
 }
 
@@ -91,13 +93,16 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 			docs <- docRead{r, err}
 		})
 	}
+	defer f.Round.End()
 	for news := true; ; {
+		f.Round.Begin(f.Session.Now())
 		wait, gone, err := fl.step(ctx, news)
 		news = true
 		if gone || err != nil {
 			return fl.departure(), err
 		}
 		timer.Reset(wait)
+		f.Round.End()
 		select {
 		case <-ctx.Done():
 			return fl.departure(), ctx.Err()
@@ -111,6 +116,7 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 			read()
 			news = false
 		case d := <-docs:
+			f.Round.Begin(f.Session.Now())
 			reading = false
 			if readAgain {
 				readAgain = false
@@ -118,6 +124,7 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 			}
 			fl.noteDoc(d)
 		case r := <-fl.replies:
+			f.Round.Begin(f.Session.Now())
 			if fl.noteReply(r) {
 				read() // the claim was refused: the document has moved on
 			}
@@ -402,8 +409,8 @@ func (fl *following) noteDone(r coord.Record) {
 
 // start starts what was claimed. The lease is looked at once more, after the claim.
 func (fl *following) start(grants []cluster.Grant, status *schema.Status) {
-	phase, _ := fl.Lease.Phase()
 	for _, g := range grants {
+		phase, _ := fl.Lease.Phase()
 		if phase != membership.Holds || fl.leaving {
 			continue // the next status will not name it
 		}

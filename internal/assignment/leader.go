@@ -41,7 +41,8 @@ type Leader struct {
 	// Publish is given what the leader has read, whenever that changes.
 	Publish func(*view.Snapshot)
 	Meter   *meter.Meter
-	Trace   func(cluster.Span) // nil for nobody who traces
+	Trace   func(cluster.Span) // nil for nobody who traces; it must not wait
+	Round   membership.Round   // the loop as others see it
 }
 
 // Lead leads until ctx ends, and then returns nil, or until this is no longer the leader's
@@ -98,7 +99,9 @@ func (l *leading) run(ctx context.Context) error {
 	l.began = l.Session.Now()
 	resynced := l.began
 	var d Decision
+	defer l.Round.End()
 	for due := true; ; {
+		l.Round.Begin(l.Session.Now())
 		changed, err := l.view.Refresh(ctx)
 		if err != nil {
 			return err
@@ -121,6 +124,7 @@ func (l *leading) run(ctx context.Context) error {
 			}
 		}
 		next.Reset(l.wait(d, resynced))
+		l.Round.End()
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

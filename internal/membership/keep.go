@@ -23,10 +23,13 @@ type Pulse struct{ version int64 } // of the heartbeat key
 // coord.ErrUnauthorized when it may not prove that it is; then everything that runs on its behalf
 // must stop at once. It stops nothing itself.
 //
+// Acts reports whether the member does what it is there for. While it does not, Keep proves nothing: the lease is to
+// show that the member acts, not that one goroutine lives.
+//
 // Damaged receives when the member's status was edited by hand, so that it is written again. That is looked for now
 // and then: a watch would cost a read after each of the member's own writes, and whoever writes a status that somebody
 // else has changed is refused, and finds out.
-func Keep(ctx context.Context, s coord.Session, keys schema.Keys, self Self, pulse *Pulse, damaged chan<- struct{}) error {
+func Keep(ctx context.Context, s coord.Session, keys schema.Keys, self Self, pulse *Pulse, damaged chan<- struct{}, acts func() bool) error {
 	terms := TermsOf(s.Info())
 	hints := coord.NewHints(s)
 	defer hints.Close()
@@ -38,7 +41,7 @@ func Keep(ctx context.Context, s coord.Session, keys schema.Keys, self Self, pul
 	defer cancel()
 	beats := make(chan error, 1)
 	var beating sync.WaitGroup
-	beating.Go(func() { beats <- beat(ctx, s, keys.Heartbeat(self.GUID), terms, pulse) })
+	beating.Go(func() { beats <- beat(ctx, s, keys.Heartbeat(self.GUID), terms, pulse, acts) })
 	for {
 		select {
 		case err := <-beats:
@@ -86,12 +89,19 @@ func present(ctx context.Context, s coord.Session, own []string, look func(strin
 }
 
 // beat writes the heartbeat key: every Beat, counted from the previous send, but no sooner than the
-// write counts; and after a gap as soon as it does.
-func beat(ctx context.Context, s coord.Session, key string, terms Terms, pulse *Pulse) error {
+// write counts; and after a gap as soon as it does. While the member does not act there is none.
+func beat(ctx context.Context, s coord.Session, key string, terms Terms, pulse *Pulse, acts func() bool) error {
 	version, known := int64(0), true
 	last := s.Info().Base // the send of the last heartbeat that was answered
 	defer func() { pulse.version = version }()
 	for {
+		for !acts() {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
 		sent := s.Now()
 		wait := 50 * time.Millisecond // after a failure
 		if !known {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/coord"
@@ -72,12 +73,18 @@ type Lease struct {
 	terms   Terms
 	once    sync.Once
 	ended   time.Duration // when the session was seen to have ended, set once
+	hard    atomic.Int64  // the hard stop, when somebody asked last
 }
 
 // NewLease returns the lease of a session.
 func NewLease(session coord.Session) *Lease {
-	return &Lease{session: session, terms: TermsOf(session.Info())}
+	l := &Lease{session: session, terms: TermsOf(session.Info())}
+	l.stops(session.Now())
+	return l
 }
+
+// Now reads the clock on which the lease is counted.
+func (l *Lease) Now() time.Duration { return l.session.Now() }
 
 // Terms returns the arithmetic of the lease.
 func (l *Lease) Terms() Terms { return l.terms }
@@ -115,8 +122,14 @@ func (l *Lease) stops(now time.Duration) (soft, hard time.Duration) {
 		hard = min(hard, l.ended+min(l.terms.Grace*3/4, l.terms.Soft))
 	default:
 	}
+	l.hard.Store(int64(hard))
 	return soft, hard
 }
+
+// ExitBy returns when the process has to end if something still runs that needs the lease: a little after the hard
+// stop, by which it should have seen that itself, and before somebody else does at StopBy. It takes no lock, and so
+// tells what was true when somebody asked for the phase last, which the parts of a member do all the time.
+func (l *Lease) ExitBy() time.Duration { return time.Duration(l.hard.Load()) + l.terms.Hard*3/8 }
 
 // StopBy returns when somebody else should see to it that nothing runs: halfway between the hard
 // stop, which the process keeps itself, and the end.

@@ -24,6 +24,7 @@ const (
 	Events          Name = "xconsumer_events_total"
 	Failures        Name = "xconsumer_worker_failures_total"
 	Fences          Name = "xconsumer_fences_total"
+	Dropped         Name = "xconsumer_dropped_total"
 )
 
 type def struct {
@@ -58,4 +59,5 @@ var defs = map[Name]def{
 	Events:          {cluster.MeasureCounter, "What this node told to have happened.", []string{"kind"}, nil},
 	Failures:        {cluster.MeasureCounter, "Workers of this node that failed and are run again.", []string{"task"}, nil},
 	Fences:          {cluster.MeasureCounter, "How often all workers of this node were stopped because it had lost its lease or its session.", []string{"reason"}, nil},
+	Dropped:         {cluster.MeasureCounter, "What this process threw away because whoever takes it was too slow: log records, spans.", []string{"what"}, nil},
 }

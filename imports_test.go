@@ -44,7 +44,7 @@ var allowed = map[string][]string{
 	"internal/assignment": {"cluster", "coord", "internal/jitter", "internal/meter", "internal/schema", "internal/membership", "internal/election", "internal/view", "internal/planner", "internal/schedule"},
 	"httpapi":             {"cluster", "internal/console"},
 	"internal/console":    {},
-	"app":                 {"", "cluster", "internal/asynclog", "coord", "coord/etcd", "coord/zk", "httpapi", "internal/cli", "internal/metrics", "internal/command", "internal/etcdserver", "internal/membership", "internal/schedule", "internal/schema", "internal/supervise"},
+	"app":                 {"", "cluster", "internal/asynclog", "internal/outbox", "coord", "coord/etcd", "coord/zk", "httpapi", "internal/cli", "internal/metrics", "internal/command", "internal/etcdserver", "internal/membership", "internal/schedule", "internal/schema", "internal/supervise"},
 	"internal/cli":        {"cluster", "httpapi"},
 	"cmd/xconsumer":       {"", "app", "work"},
 	"xconsumertest":       {"", "cluster", "coord/mem", "internal/membership", "internal/schema"},

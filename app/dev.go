@@ -95,6 +95,7 @@ func (d *dev) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	defer lastWords(log, nil)
 	d.tellIgnored(log)
 	if d.addrs, err = d.addresses(ctx); err != nil {
 		return err

@@ -1,15 +1,19 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/lmittmann/tint"
 
+	"gitee.com/ken.yang/xconsumer"
+	"gitee.com/ken.yang/xconsumer/internal/asynclog"
 	"gitee.com/ken.yang/xconsumer/internal/cli"
 )
 
@@ -33,13 +37,45 @@ func newLogger(streams Streams) (*slog.Logger, *slog.LevelVar, error) {
 		return nil, nil, fmt.Errorf("%w: %s: %q is none of %s, %s, %s", errConfig, formatVariable, format, formatJSON, formatText, formatColor)
 	}
 	if format == formatJSON {
-		return slog.New(limitRepeats(slog.NewJSONHandler(streams.Err, &slog.HandlerOptions{Level: level, ReplaceAttr: readable}))), level, nil
+		return newAsync(limitRepeats(slog.NewJSONHandler(streams.Err, &slog.HandlerOptions{Level: level, ReplaceAttr: readable}))), level, nil
 	}
-	return slog.New(limitRepeats(tint.NewTextHandler(streams.Err, &tint.Options{
+	return newAsync(limitRepeats(tint.NewTextHandler(streams.Err, &tint.Options{
 		Level:      level,
 		TimeFormat: "15:04:05.000",
 		NoColor:    format != formatColor,
 	}))), level, nil
+}
+
+// newAsync returns a logger that waits for nobody who reads the log: standard error may be a pipe that is full.
+func newAsync(h slog.Handler) *slog.Logger { return slog.New(asynclog.Wrap(h)) }
+
+// How long a process that ends waits for whoever reads what it has said last.
+const (
+	lastWordsLimit = 5 * time.Second
+	stuckLimit     = 100 * time.Millisecond // when others are about to be granted what runs here
+)
+
+// lastWords waits until a log is written, before a process ends.
+func lastWords(log *slog.Logger, err error) { asynclog.Wrap(log.Handler()).Flush(lastWordsTime(err)) }
+
+func lastWordsTime(err error) time.Duration {
+	if errors.Is(err, xconsumer.ErrStuck) {
+		return stuckLimit
+	}
+	return lastWordsLimit
+}
+
+// lastLine writes why a process ends, and does not wait for ever until somebody reads it.
+func lastLine(w io.Writer, err error) {
+	text, written := fmt.Sprintln("xconsumer:", printable(err.Error())), make(chan struct{})
+	go func() {
+		defer close(written)
+		_, _ = io.WriteString(w, text)
+	}()
+	select {
+	case <-written:
+	case <-time.After(lastWordsTime(err)):
+	}
 }
 
 // The formats of the log.

@@ -93,7 +93,7 @@ func Run(ctx context.Context, args []string, register Register, streams Streams)
 		err = fmt.Errorf("%w: the coordination service does not let this identity in; check username and password of [zookeeper] or [etcd]", err)
 	}
 	if err != nil && err.Error() != "" {
-		fmt.Fprintln(streams.Err, "xconsumer:", printable(err.Error()))
+		lastLine(streams.Err, err)
 	}
 	return exitCode(err)
 }

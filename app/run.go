@@ -33,7 +33,7 @@ func runCommand(register Register, streams Streams) *cobra.Command {
 	c.Flags().StringVar(&flags.secretFile, "secret-file", "", "file with the secret that nodes sign requests to each other with")
 	uncordon := c.Flags().Bool("uncordon", false, "takes back a cordon or drain of this node's name when it joins, as where it was drained before it left")
 	alone := c.Flags().Bool("no-supervise", false, "no parent process: after a crash the node is not started again, and its work waits for the session timeout")
-	c.RunE = func(c *cobra.Command, _ []string) error {
+	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		s, err := loadSettings(*flags, streams.Env)
 		if err != nil {
 			return err
@@ -42,6 +42,7 @@ func runCommand(register Register, streams Streams) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		defer func() { lastWords(log, err) }()
 		s.level = level
 		outliveReaders()
 		ctx, child := c.Context(), supervise.NewChild()
@@ -65,11 +66,10 @@ func runCommand(register Register, streams Streams) *cobra.Command {
 }
 
 // runNode runs a node and its HTTP API until ctx ends.
-func runNode(ctx context.Context, s settings, register Register, child *supervise.Child, again <-chan os.Signal, log *slog.Logger) error {
+func runNode(ctx context.Context, s settings, register Register, child *supervise.Child, again <-chan os.Signal, log *slog.Logger) (err error) {
 	keeper := command.NewKeeper()
 	tell := func(v cluster.Vitals) { keeper.Tell(v.StopBy) }
 	var listener net.Listener
-	var err error
 	if child != nil && child.IsNode() {
 		obeyParent(again, log)
 		tell = func(v cluster.Vitals) {
@@ -99,7 +99,11 @@ func runNode(ctx context.Context, s settings, register Register, child *supervis
 	if err != nil {
 		return err
 	}
-	defer traces.close(ctx, log)
+	defer func() {
+		if !errors.Is(err, xconsumer.ErrStuck) { // nothing may delay the end of the process
+			traces.close(ctx, log)
+		}
+	}()
 	var told func(cluster.Span)
 	if traces != nil {
 		told = traces.tell
@@ -108,6 +112,7 @@ func runNode(ctx context.Context, s settings, register Register, child *supervis
 		Cluster: s.cluster, Name: s.name, Address: address, Advertise: s.advertised(), Tasks: s.tasks, LeaderWorkers: s.leader, Source: s.file,
 		Moving: s.moving, Labels: s.labels, Weight: s.weight, Capacity: s.capacity,
 		LogBytes: s.logBytes, Vitals: tell, Trace: told, Log: log,
+		HardStop: func() { os.Exit(exitCode(xconsumer.ErrStuck)) },
 	})
 	if err != nil {
 		return err

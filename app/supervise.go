@@ -89,8 +89,8 @@ func leaveWithParent(ctx context.Context, child *supervise.Child, log *slog.Logg
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() { // until the process ends
 		child.Orphaned()
-		log.Error("the parent process is gone; leaving")
 		cancel(errors.New("the parent process is gone"))
+		log.Error("the parent process is gone; leaving")
 		time.Sleep(orphanLimit)
 		os.Exit(exitOrphan)
 	}()

@@ -11,6 +11,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/outbox"
 )
 
 // manager tells systemd, if it has started this process with Type=notify, that the process is ready, that it is
@@ -23,13 +24,17 @@ type manager struct {
 	status   string
 }
 
+// mostStates is how many states may wait for a systemd that does not listen.
+const mostStates = 100
+
 // newManager returns nil where nobody wants to know.
 func newManager() *manager {
 	if os.Getenv("NOTIFY_SOCKET") == "" {
 		return nil
 	}
-	every, _ := daemon.SdWatchdogEnabled(false) // nobody wants to hear if that cannot be read
-	return &manager{notify: func(state string) { _, _ = daemon.SdNotify(false, state) }, watchdog: every / 3}
+	every, _ := daemon.SdWatchdogEnabled(false)                                                   // nobody wants to hear if that cannot be read
+	states := outbox.New(mostStates, func(state string) { _, _ = daemon.SdNotify(false, state) }) // which waits for a systemd that hangs
+	return &manager{notify: func(state string) { states.Put(state, 1) }, watchdog: every / 3}
 }
 
 // alive tells that the process is, and what it knows of its node. A service that has begun is ready: a coordination

@@ -40,6 +40,10 @@ func TestMain(m *testing.M) {
 	if file := os.Getenv(chainVariable); file != "" {
 		runChain(file)
 	}
+	if c := NewChild(); c != nil { // it is what TestAHungChildIsKilledBeforeThatIsLogged starts
+		c.Tell(cluster.Vitals{Member: "m", StopBy: 1})
+		select {}
+	}
 	goleak.VerifyTestMain(m)
 }
 

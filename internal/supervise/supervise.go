@@ -217,8 +217,8 @@ func (p *parent) live(ctx context.Context) (Death, error) {
 		case <-time.After(c.check(p.Clock())):
 			if hung == "" && forced == "" && c.lapsed(p.Clock()) {
 				hung = "hung: its lease lapsed without news"
-				p.Log.Error("the node's process hangs: its lease has lapsed without news; killing it", "pid", c.pid)
-				c.kill()
+				c.kill() // before anything is said about it: the log may block
+				p.Log.Error("the node's process hung: its lease lapsed without news; killed it", "pid", c.pid)
 			}
 		}
 	}

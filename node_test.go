@@ -88,6 +88,9 @@ type world struct {
 	timeouts map[string]time.Duration
 	// intercept, if set, stands between a node and the service.
 	intercept func(*mem.Client) coordtest.Interceptor
+	// config, if set, changes the configuration of nodes, and store what they work with.
+	config func(*xconsumer.Config)
+	store  func(coord.Store) coord.Store
 }
 
 func newWorld(t *testing.T, tasks ...cluster.TaskSpec) *world {
@@ -124,10 +127,17 @@ func (w *world) begin(name string, change ...func(*xconsumer.Node)) *proc {
 	}
 	p := &proc{Client: client, vitals: new(atomic.Pointer[cluster.Vitals]), done: make(chan error, 1)}
 	vitals := p.vitals
-	node, err := xconsumer.New(store, xconsumer.Config{
+	if w.store != nil {
+		store = w.store(store)
+	}
+	cfg := xconsumer.Config{
 		Cluster: "test", Name: name, Tasks: w.tasks, Moving: w.moving, Log: slog.New(slog.DiscardHandler),
 		Vitals: func(v cluster.Vitals) { vitals.Store(&v) },
-	})
+	}
+	if w.config != nil {
+		w.config(&cfg)
+	}
+	node, err := xconsumer.New(store, cfg)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -137,6 +138,45 @@ func TestVitalsOfASilentLeave(t *testing.T) {
 		defer mu.Unlock()
 		if last.Closed || !last.Idle || last.Member == "" {
 			t.Errorf("last told: %+v", last)
+		}
+	})
+}
+
+// A parent that listens slowly is told that something runs before it does, and not that nothing does while it starts.
+func TestIdleIsNotToldWhileAWorkerStarts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("c", 3))
+		var last atomic.Pointer[cluster.Vitals]
+		w.config = func(cfg *xconsumer.Config) {
+			cfg.Vitals = func(v cluster.Vitals) {
+				time.Sleep(300 * time.Millisecond)
+				last.Store(&v)
+			}
+		}
+		n1 := w.begin("n1", func(node *xconsumer.Node) {
+			node.Handle("c", func(ctx context.Context, _ *xconsumer.Worker) error {
+				if last.Load().Idle {
+					t.Error("a worker begins, and the parent was told that none runs")
+				}
+				<-ctx.Done()
+				return nil
+			})
+		})
+		for range 200 {
+			time.Sleep(50 * time.Millisecond)
+			running := 0
+			for _, r := range n1.Workers() {
+				if r.State == cluster.WorkerRunning {
+					running++
+				}
+			}
+			if running > 0 && last.Load().Idle {
+				t.Errorf("%d workers run, and the parent was told that none does", running)
+			}
+		}
+		w.leave(n1)
+		if v := last.Load(); !v.Idle || !v.Closed {
+			t.Errorf("told last: %+v", v)
 		}
 	})
 }

@@ -162,7 +162,7 @@ var mutants = []mutant{
 	},
 	{
 		"H15", "a node joins again while old workers still stop",
-		one("life.go", "	if gerr := <-guarded; gerr != nil {\n		return l.abandon(log, pool, gerr)\n	}\n	if len(pool.Reports()) > 0 {\n		l.afloat = pool\n	}\n	return err\n", "	go func() { <-guarded }()\n	return err\n"),
+		one("life.go", "	if gerr := <-guarded; gerr != nil {\n		return l.abandon(log, pool, gerr)\n	}\n	if len(pool.Reports()) > 0 {\n		l.afloat = pool\n	}\n	pool.Flush(flushLimit)\n	return err\n", "	go func() { <-guarded }()\n	return err\n"),
 		simulated("Safety", 200),
 	},
 	{
@@ -487,6 +487,73 @@ var mutants = []mutant{
 		in(".", "TestFailsOnMost"),
 	},
 	{
+		"stop", "whoever logs waits for whoever writes the log",
+		one("internal/asynclog/asynclog.go", "	h.queue.Put(entry{h.next, context.WithoutCancel(ctx), own}, cost)\n	return nil\n", "	_ = cost\n	return h.next.Handle(ctx, own)\n"),
+		in(".", "TestNothingStopsTheStop"),
+	},
+	{
+		"stop", "a pool emits while it holds its lock",
+		one("internal/worker/worker.go", "	p.events.Put(cluster.Event{Kind: kind, Time: time.Now(), Slot: &s.run.Slot, Token: s.run.Token, Detail: detail}, 1)\n", "	p.cfg.Emit(cluster.Event{Kind: kind, Time: time.Now(), Slot: &s.run.Slot, Token: s.run.Token, Detail: detail})\n"),
+		in("internal/worker", "TestNothingStopsTheStop"),
+	},
+	{
+		"stop", "a parent that does not listen is waited for",
+		one("vitals.go", "v.tell.Wait(vitalsPatience)", "v.tell.Wait(vitalsPatience * 1000)"),
+		in(".", "TestNothingStopsTheStop"),
+	},
+	{
+		"stop", "whoever traces is waited for",
+		one("trace.go", "		s.queue.Put(cluster.Span{", "		s.queue.Flush(time.Hour)\n		s.queue.Put(cluster.Span{"),
+		in(".", "TestNothingStopsTheStop"),
+	},
+	{
+		"stop", "idle is told while a worker is about to start",
+		one("vitals.go", "next.Idle = v.starting == 0 && (", "next.Idle = ("),
+		in(".", "TestIdleIsNotToldWhileAWorkerStarts"),
+	},
+	{
+		"stop", "a parent logs that its child hangs before it kills it",
+		[]change{
+			{"internal/supervise/supervise.go", "				c.kill() // before anything is said about it: the log may block\n", ""},
+			{"internal/supervise/supervise.go", "its lease lapsed without news; killed it\", \"pid\", c.pid)\n", "its lease lapsed without news; killed it\", \"pid\", c.pid)\n				c.kill()\n"},
+		},
+		in("internal/supervise", "TestAHungChildIsKilledBeforeThatIsLogged"),
+	},
+	{
+		"stop", "heartbeats go on while the loops hang",
+		one("internal/membership/keep.go", "		for !acts() {\n", "		for s == nil {\n"),
+		in(".", "TestAHungLoopLosesItsLease"),
+	},
+	{
+		"stop", "a membership goes on although its loop hangs",
+		one("life.go", "	all.Go(\"rounds\", func() { ended <- l.untilHung(living) })\n", ""),
+		in(".", "TestAHungLoopLosesItsLease"),
+	},
+	{
+		"stop", "a part that hangs is waited for when a membership ends",
+		one("stop.go", "const partsLimit = 15 * time.Second\n", "const partsLimit = 15 * time.Hour\n"),
+		in(".", "TestAHungLoopLosesItsLease"),
+	},
+	{
+		"stop", "nothing ends a process in which nothing turns any longer",
+		one("internal/assignment/exittimer.go", "				exit()\n				return\n", "				return\n"),
+		in(".", "TestExitTimer"),
+	},
+	{
+		"stop", "workers that need no lease end their process",
+		one("internal/worker/worker.go", "	if !r.Continues {\n		p.leased.Add(n)\n	}\n", "	p.leased.Add(n)\n"),
+		in(".", "TestExitTimer"),
+	},
+	{
+		"stop", "workers that do not stop are reported before the process ends",
+		[]change{
+			{"stop.go", "stacks[slot.String()])", "worker.Stack(slot))"},
+			{"stop.go", "		stacks := worker.Stacks()\n", ""},
+			{"stop.go", "	case <-reported:\n	case <-time.After(limit):\n", "	case <-reported:\n"},
+		},
+		in(".", "TestManyStuckWorkersEndInTime"),
+	},
+	{
 		"management", "a wish goes without a line that says whose it was",
 		one("internal/operation/audit.go", "	if o.line == nil {\n		return ops\n", "	if len(ops) > 0 {\n		return ops\n"),
 		in(".", "TestAudit"),
@@ -712,7 +779,7 @@ var mutants = []mutant{
 	},
 	{
 		"scale", "a former member is tried to be closed once",
-		one("life.go", "	parts.Go(func() { l.keepClosing(living) })\n", ""),
+		one("life.go", "	all.Go(\"former members\", func() { l.keepClosing(living) })\n", ""),
 		in(".", "TestFormerMemberIsClosedInTheEnd"),
 	},
 }

@@ -82,10 +82,14 @@ func blockedNode(t *testing.T, block func(cfg *xconsumer.Config, free <-chan str
 	n1.Heal()
 	time.Sleep(30 * time.Second)
 	w.wantShare(map[string]int{"n1": 6, "n2": 6})
-	left := time.Now()
-	w.leave(n1)
-	if took := time.Since(left); took > 5*time.Second {
-		t.Errorf("it took %v to leave", took)
+	n1.stop()
+	select {
+	case err := <-n1.done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("it does not leave")
 	}
 	w.leave(n2)
 	enough()

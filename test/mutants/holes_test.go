@@ -494,7 +494,7 @@ var mutants = []mutant{
 	{
 		"stop", "a pool emits while it holds its lock",
 		one("internal/worker/worker.go", "	p.events.Put(cluster.Event{Kind: kind, Time: time.Now(), Slot: &s.run.Slot, Token: s.run.Token, Detail: detail}, 1)\n", "	p.cfg.Emit(cluster.Event{Kind: kind, Time: time.Now(), Slot: &s.run.Slot, Token: s.run.Token, Detail: detail})\n"),
-		in("internal/worker", "TestNothingStopsTheStop"),
+		redTest{"internal/worker", "TestNothingStopsTheStop", []string{"-test.timeout=20s"}},
 	},
 	{
 		"stop", "a parent that does not listen is waited for",

@@ -39,6 +39,7 @@ type process struct {
 	dead   chan struct{} // closed when the process has ended, however
 	ended  chan struct{} // closed when Run has returned
 	awake  gate
+	heard  gate // open while somebody reads its log, listens to its vitals and takes its spans
 }
 
 // gate is open while a process is not paused.
@@ -96,9 +97,10 @@ func (m *machine) boot() {
 	}
 	p.client.Drift(1 + 0.02*(float64(m.dice.pick(1000, "drift", p.n))/999-0.5))
 	node, err := xconsumer.New(p.client, xconsumer.Config{
-		Cluster: clusterName, Name: m.name, Tasks: m.declared, Moving: m.moving, Log: slog.New(slog.DiscardHandler),
+		Cluster: clusterName, Name: m.name, Tasks: m.declared, Moving: m.moving, Log: slog.New(unread{p}),
+		Trace: func(cluster.Span) { p.heard.wait() },
 		Vitals: func(v cluster.Vitals) {
-			if p.alive() {
+			if p.heard.wait(); p.alive() {
 				p.vitals.Store(&v)
 			}
 		},
@@ -123,6 +125,36 @@ func (m *machine) boot() {
 		p.exit(err)
 		close(p.ended)
 	}()
+}
+
+// unread is the log of a process, which nobody keeps, and now and then nobody reads.
+type unread struct{ p *process }
+
+func (unread) Enabled(context.Context, slog.Level) bool { return true }
+
+func (u unread) Handle(context.Context, slog.Record) error {
+	u.p.heard.wait()
+	return nil
+}
+
+func (u unread) WithAttrs([]slog.Attr) slog.Handler { return u }
+
+func (u unread) WithGroup(string) slog.Handler { return u }
+
+// deafen blocks whatever the process logs or tells, for a while, or until it ends: nothing may come of that.
+func (m *machine) deafen(span time.Duration) {
+	p := m.present()
+	if p == nil {
+		return
+	}
+	p.heard.pause()
+	if span == 0 {
+		return
+	}
+	m.doing.Go(func() {
+		m.nap(span)
+		p.heard.resume()
+	})
 }
 
 // ask is a client who wants to know the cluster's state now and then. Whatever goes on, it is answered
@@ -175,6 +207,7 @@ func (p *process) die(why string) bool {
 	p.note(invariant.Died, p.name, "", 0)
 	p.add("%s dies: %s", p.name, why)
 	p.awake.resume()
+	p.heard.resume()
 	p.cancel()
 	return true
 }

@@ -33,6 +33,8 @@ var harsh = []fault{
 	{"pause around the session's end", func(w *world, m *machine, n int64) {
 		m.pause(timeout-time.Second+w.dice.upTo(tick+2*time.Second, "pause", n), false)
 	}},
+	{"nobody reads its log or listens", func(w *world, m *machine, n int64) { m.deafen(w.dice.upTo(timeout, "deaf", n)) }},
+	{"nobody reads its log or listens any longer", func(_ *world, m *machine, _ int64) { m.deafen(0) }},
 	{"cut", func(w *world, m *machine, n int64) { m.cut(w.dice.upTo(2*timeout, "cut", n), 0) }},
 	{"cut of requests", func(w *world, m *machine, n int64) { m.cut(w.dice.upTo(2*timeout, "cut", n), 1) }},
 	{"cut of answers", func(w *world, m *machine, n int64) { m.cut(w.dice.upTo(2*timeout, "cut", n), 2) }},
@@ -91,6 +93,7 @@ var harsh = []fault{
 
 // mild are those that a lease outlasts.
 var mild = []fault{
+	{"nobody reads its log or listens", func(w *world, m *machine, n int64) { m.deafen(w.dice.upTo(timeout, "deaf", n)) }},
 	{"short pause", func(w *world, m *machine, n int64) { m.pause(w.dice.upTo(5*time.Second, "pause", n), true) }},
 	{"short cut", func(w *world, m *machine, n int64) {
 		m.cut(w.dice.upTo(5*time.Second, "cut", n), w.dice.pick(3, "way", n))

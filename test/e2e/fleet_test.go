@@ -109,6 +109,7 @@ type fleet struct {
 	supervised bool          // nodes have a parent process
 	env        []string      // of the nodes that are started next
 	wrap       []string      // a command that starts them, if any
+	stderr     *os.File      // their standard error, if it is not kept with the rest
 	session    coord.Session // for looking at the store
 	procs      []*proc       // that were started
 	noted      []note        // of the journal, as far as it was read
@@ -200,6 +201,9 @@ func (f *fleet) run(name, addr string, args ...string) *proc {
 	p.cmd = exec.Command(args[0], args[1:]...)
 	p.cmd.Env = append(append(os.Environ(), asNode+"="+f.dir), f.env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
+	if f.stderr != nil {
+		p.cmd.Stderr = f.stderr
+	}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.cmd.Start(); err != nil {
 		f.Fatal(err)

@@ -39,7 +39,8 @@ type process struct {
 	dead   chan struct{} // closed when the process has ended, however
 	ended  chan struct{} // closed when Run has returned
 	awake  gate
-	heard  gate // open while somebody reads its log, listens to its vitals and takes its spans
+	heard  gate        // open while somebody reads its log, listens to its vitals and takes its spans
+	deaf   atomic.Bool // it was closed once: what vitals say may be old
 }
 
 // gate is open while a process is not paused.
@@ -147,6 +148,7 @@ func (m *machine) deafen(span time.Duration) {
 	if p == nil {
 		return
 	}
+	p.deaf.Store(true)
 	p.heard.pause()
 	if span == 0 {
 		return

@@ -116,8 +116,8 @@ func (p *process) judgeStart(slot cluster.Slot, token int64) {
 	p.world.mu.Lock()
 	tampered := v == nil || p.tampered[v.Member]
 	p.world.mu.Unlock()
-	if tampered || !p.awake.isOpen() {
-		return
+	if tampered || p.deaf.Load() || !p.awake.isOpen() {
+		return // or it is not known which member it is
 	}
 	if !p.store.Holds(v.Member, slot, token) {
 		p.fail("I5: at %v %s starts %s with token %d, and its status does not hold it", p.now(), p.name, slot, token)

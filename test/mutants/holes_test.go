@@ -541,7 +541,7 @@ var mutants = []mutant{
 	},
 	{
 		"stop", "workers that need no lease end their process",
-		one("internal/worker/worker.go", "	if !r.Continues {\n		p.leased.Add(n)\n	}\n", "	p.leased.Add(n)\n"),
+		one("internal/worker/worker.go", "	if !r.Continues && !r.Ended {\n		p.leased.Add(n)\n	}\n", "	p.leased.Add(n)\n"),
 		in(".", "TestExitTimer"),
 	},
 	{

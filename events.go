@@ -69,6 +69,8 @@ func (n *Node) count(e cluster.Event) {
 	case cluster.WorkerFailed:
 		task, _ := cluster.SplitRun(e.Slot.Task)
 		n.meter.Add(meter.Failures, 1, task)
+	case cluster.LeaderGaveUp:
+		n.meter.Add(meter.GaveUp, 1)
 	case cluster.LeaseLost:
 		n.meter.Add(meter.Fences, 1, "lease")
 	}
@@ -100,6 +102,14 @@ func (n *Node) Measures() []cluster.Measure {
 	if n.spans.queue != nil {
 		n.meter.Most(meter.Dropped, n.spans.queue.Dropped(), "span")
 	}
+	n.mu.Lock()
+	h := n.health
+	n.mu.Unlock()
+	lasts := time.Duration(0)
+	if h.leader != nil {
+		lasts = h.leader.Round.Lasts(h.session.Now())
+	}
+	n.meter.Set(meter.LeaderRound, lasts.Seconds())
 	return n.meter.Read()
 }
 

@@ -28,6 +28,7 @@ type life struct {
 	vitals  *vitals
 	emit    func(cluster.Event)
 	leads   atomic.Bool
+	now     atomic.Pointer[condition]
 	silent  bool // it left, and could not tell; a parent may still
 
 	follower *assignment.Follower
@@ -40,8 +41,14 @@ func (l *life) run(ctx context.Context) (err error) {
 	log := l.cfg.Log
 	log.Info("joined", "cluster", l.cfg.Cluster, "member", l.self.GUID, "sessionTimeout", l.self.SessionTimeout)
 	l.emit(cluster.Event{Kind: cluster.NodeJoined})
-	l.setHealth(health{session: l.session, lease: l.lease})
-	defer context.AfterFunc(ctx, func() { l.setHealth(health{what: "leaving", session: l.session, lease: l.lease}) })()
+	l.leader = &assignment.Leader{
+		Cluster: l.cfg.Cluster, Session: l.session, Keys: l.keys, Self: l.self, Log: log, Emit: l.emit,
+		Publish: l.observer.Publish, Meter: l.meter, Trace: l.spans.teller(), Lease: l.lease,
+	}
+	l.setHealth(health{session: l.session, lease: l.lease, leader: l.leader, now: &l.now})
+	defer context.AfterFunc(ctx, func() {
+		l.setHealth(health{what: "leaving", session: l.session, lease: l.lease, leader: l.leader, now: &l.now})
+	})()
 	l.observer.Use(l.session)
 	defer l.observer.Use(nil)
 
@@ -52,7 +59,7 @@ func (l *life) run(ctx context.Context) (err error) {
 	l.vitals.watch(pool)
 	defer l.armExit(ctx, pool)(&err)
 	l.mu.Lock()
-	l.pool = pool
+	l.pool, l.member = pool, l.self.GUID
 	l.mu.Unlock()
 	damaged := make(chan struct{}, 1)
 	l.follower = &assignment.Follower{
@@ -60,33 +67,30 @@ func (l *life) run(ctx context.Context) (err error) {
 		Log: log, Emit: l.emit, Leads: l.leads.Load, Damaged: damaged,
 		Claimed: l.spans.claimed,
 	}
-	l.leader = &assignment.Leader{
-		Cluster: l.cfg.Cluster, Session: l.session, Keys: l.keys, Self: l.self, Log: log, Emit: l.emit,
-		Publish: l.observer.Publish, Meter: l.meter, Trace: l.spans.teller(),
-	}
 	// The parts do not end with ctx, which only asks the node to leave.
 	living, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	guarding, endGuard := context.WithCancel(context.WithoutCancel(ctx))
 	defer endGuard()
 
-	var all parts
-	ended := make(chan error, 3) // the first end of a part, whichever it is
+	all := newParts()
 	var pulse membership.Pulse
-	all.Go("heartbeats", func() { ended <- membership.Keep(living, l.session, l.keys, l.self, &pulse, damaged, l.acts) })
-	all.Go("election and leader", func() { ended <- election.Run(living, l.session, l.keys, l.self.Member, log, l.lead(log)) })
-	all.Go("declarations", func() { l.declare(living, log) })
-	all.Go("connection", func() { l.tellConnection(living, log) })
-	all.Go("former members", func() { l.keepClosing(living) })
-	all.Go("rounds", func() { ended <- l.untilHung(living) })
+	all.Go("heartbeats", func() error { return membership.Keep(living, l.session, l.keys, l.self, &pulse, damaged, l.acts) })
+	all.Go("election and leader", func() error { return election.Run(living, l.session, l.keys, l.self.Member, log, l.lead(log)) })
+	all.Go("declarations", func() error { l.declare(living, log); return nil })
+	all.Go("connection", func() error { l.tellConnection(living, log); return nil })
+	all.Go("former members", func() error { l.keepClosing(living); return nil })
+	all.Go("rounds", func() error { return l.untilHung(living) })
 	guarded := make(chan error, 1)
 	go func() { guarded <- assignment.Guard(guarding, l.lease, pool, l.emit) }()
 	followed := make(chan error, 1)
 	var departure membership.Departure // to be read after followed
-	all.Go("follower", func() {
-		var err error
-		departure, err = l.follower.Run(living, ctx.Done())
-		followed <- err
+	all.Go("follower", func() error {
+		followed <- election.Catch("the follower", func() (err error) {
+			departure, err = l.follower.Run(living, ctx.Done())
+			return err
+		})
+		return nil
 	})
 
 	left := false
@@ -94,16 +98,19 @@ func (l *life) run(ctx context.Context) (err error) {
 	case err = <-followed:
 		left = err == nil
 		followed <- err
-	case err = <-ended:
+	case err = <-all.failed:
 	case err = <-guarded:
 		return l.abandon(log, pool, err)
 	}
 	if !left && !errors.Is(err, ErrStuck) {
+		if panicked, ok := errors.AsType[*election.PanicError](err); ok {
+			log.Error("a part of this node has panicked", "error", panicked, "stack", panicked.Stack)
+		}
 		log.Warn("no member any more; stopping all workers", "reason", err)
 		l.meter.Add(meter.Fences, 1, "session")
 		l.emit(cluster.Event{Kind: cluster.NodeLeft, Detail: fmt.Sprint(err)})
-		if errors.Is(err, membership.ErrGone) || errors.Is(err, election.ErrGone) {
-			_ = l.session.Close() // its keys are gone: let nothing more be done in its name
+		if errors.Is(err, membership.ErrGone) || errors.Is(err, election.ErrGone) || errors.Is(err, membership.ErrUnheard) {
+			_ = l.session.Close() // its keys are gone, or are to go: let nothing more be done in its name
 		}
 	}
 	end()
@@ -184,7 +191,17 @@ func (l *life) lead(log *slog.Logger) func(context.Context, election.Term) error
 			l.observer.Publish(nil)
 			l.emit(cluster.Event{Kind: cluster.LeaderDeposed, Detail: fmt.Sprintf("term %d", term.Number)})
 		}()
-		return l.leader.Lead(ctx, term)
+		err := l.leader.Lead(ctx, term)
+		why := err
+		if gaveUp, ok := errors.AsType[*election.GiveUp](err); ok {
+			why = gaveUp.Err
+		} else if !errors.Is(err, membership.ErrUnheard) {
+			if why = context.Cause(ctx); !errors.Is(why, election.ErrTouched) {
+				return err
+			}
+		}
+		l.emit(cluster.Event{Kind: cluster.LeaderGaveUp, Detail: why.Error()})
+		return err
 	}
 }
 
@@ -214,7 +231,7 @@ func (l *life) declare(ctx context.Context, log *slog.Logger) {
 	}
 }
 
-// tellConnection says when the service stops answering and when it answers again.
+// tellConnection says when the service stops answering and when it answers again, and notes how this member is.
 func (l *life) tellConnection(ctx context.Context, log *slog.Logger) {
 	connected := true
 	for {
@@ -225,6 +242,7 @@ func (l *life) tellConnection(ctx context.Context, log *slog.Logger) {
 			return
 		case <-time.After(200 * time.Millisecond):
 		}
+		l.now.Store(&condition{leased: l.lease.Valid(), trouble: l.leader.Trouble()})
 		switch info := l.session.Info(); {
 		case connected && !info.Connected:
 			log.Warn("disconnected", "error", info.Err, "leaseLeft", l.lease.End()-l.session.Now())

@@ -16,6 +16,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/assignment"
 	"gitee.com/ken.yang/xconsumer/internal/asynclog"
+	"gitee.com/ken.yang/xconsumer/internal/election"
 	"gitee.com/ken.yang/xconsumer/internal/jitter"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/meter"
@@ -48,6 +49,7 @@ type Node struct {
 
 	mu     sync.Mutex
 	health health
+	member string       // the present or the last one, "" before the first
 	pool   *worker.Pool // of the present or the last membership, nil before the first
 }
 
@@ -56,6 +58,25 @@ type health struct {
 	what    string        // what the node is doing that keeps it from being ready, "" if nothing
 	session coord.Session // the present one, nil without
 	lease   *membership.Lease
+	leader  *assignment.Leader // with the next, nil before it has joined
+	now     *atomic.Pointer[condition]
+}
+
+// condition is how a member was a moment ago: whoever asks for the cluster is answered without a clock, which may keep
+// a process that is being paused.
+type condition struct {
+	leased  bool
+	trouble string // that it has as a leader, "" for none
+}
+
+func (h *health) seen() condition {
+	if h.now == nil {
+		return condition{}
+	}
+	if c := h.now.Load(); c != nil {
+		return *c
+	}
+	return condition{leased: true} // it has just joined
 }
 
 // New returns a node that will join a cluster through the store. The error matches ErrConfig.
@@ -73,6 +94,7 @@ func New(store coord.Store, cfg Config) (*Node, error) {
 		n.parent = outbox.NewLatest(cfg.Vitals)
 	}
 	n.health.what = "connecting"
+	n.meter.Add(meter.GaveUp, 0) // so that the first one is an increase
 	return n, nil
 }
 
@@ -120,7 +142,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 		case ctx.Err() != nil:
 			return nil
 		}
-		if joined {
+		if _, panicked := errors.AsType[*election.PanicError](err); joined && !panicked {
 			attempt = 0
 		}
 		n.setHealth(health{what: fmt.Sprintf("not connected: %v", err)})
@@ -306,6 +328,11 @@ func (n *Node) Ready() (reasons []string) {
 			reasons = append(reasons, "lease is over; all workers are stopped")
 		}
 	}
+	if h.leader != nil {
+		if trouble := h.leader.Trouble(); trouble != "" {
+			reasons = append(reasons, trouble)
+		}
+	}
 	return reasons
 }
 
@@ -334,10 +361,10 @@ func (n *Node) Workers() map[cluster.Slot]cluster.Report {
 	return pool.Reports()
 }
 
-// Leading returns the cluster as the leader sees it, if that is this node. It reads nothing.
+// Leading returns the cluster as the leader sees it, if that is this node and its lease holds. It reads nothing.
 func (n *Node) Leading() (cluster.State, bool) {
 	snap := n.observer.Leading()
-	if snap == nil {
+	if snap == nil || !n.Lease().Holds {
 		return cluster.State{}, false
 	}
 	return n.stateOf(snap), true
@@ -356,7 +383,16 @@ func (n *Node) State(ctx context.Context) (cluster.State, error) {
 
 // stateOf renders what was read.
 func (n *Node) stateOf(snap *view.Snapshot) cluster.State {
-	state := snap.State(n.keys)
+	n.mu.Lock()
+	h, member := n.health, n.member
+	n.mu.Unlock()
+	c := h.seen()
+	without := "" // this node itself, when it knows that nothing of it runs
+	if !c.leased {
+		without = member
+	}
+	state := n.observer.Heard(snap, without).State(n.keys)
+	state.Warnings = n.warnings(c, &state)
 	reasons := assignment.Reasons(snap)
 	for i := range state.Tasks {
 		t := &state.Tasks[i]
@@ -365,6 +401,20 @@ func (n *Node) stateOf(snap *view.Snapshot) cluster.State {
 		}
 	}
 	return state
+}
+
+// warnings returns what keeps the cluster from being led as it should, or what is told of it from being true.
+func (n *Node) warnings(c condition, state *cluster.State) (list []string) {
+	if !c.leased {
+		list = append(list, n.cfg.Name+" has no lease: what it tells of others may be old")
+	}
+	if c.trouble != "" {
+		list = append(list, n.cfg.Name+": "+c.trouble)
+	}
+	if state.Leader == "" {
+		list = append(list, "nobody leads: what runs goes on, and nothing is granted")
+	}
+	return list
 }
 
 // Tasks returns the tasks with what they declare, by name.

@@ -86,6 +86,7 @@ type world struct {
 	moving  cluster.Moving
 	// timeouts are those of nodes that have another session timeout than the others.
 	timeouts map[string]time.Duration
+	ctx      context.Context // that nodes run in, nil for the test's
 	// intercept, if set, stands between a node and the service.
 	intercept func(*mem.Client) coordtest.Interceptor
 	// config, if set, changes the configuration of nodes, and store what they work with.
@@ -151,7 +152,11 @@ func (w *world) begin(name string, change ...func(*xconsumer.Node)) *proc {
 	for _, f := range change {
 		f(node)
 	}
-	ctx, stop := context.WithCancel(w.t.Context())
+	ctx := w.ctx
+	if ctx == nil {
+		ctx = w.t.Context()
+	}
+	ctx, stop := context.WithCancel(ctx)
 	p.Node, p.stop = node, stop
 	go func() { p.done <- node.Run(ctx) }()
 	return p

@@ -10,6 +10,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/assignment"
+	"gitee.com/ken.yang/xconsumer/internal/election"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/worker"
 )
@@ -17,16 +18,19 @@ import (
 // partsLimit is how long the parts of a membership that is over may take to end, while the guard sees to the workers.
 const partsLimit = 15 * time.Second
 
-// parts are the goroutines of a membership, by name. The zero value is ready.
+// parts are the goroutines of a membership, by name.
 type parts struct {
 	running sync.WaitGroup
+	failed  chan error // the first failure of a part, whichever it is
 
 	mu   sync.Mutex
 	left []string
 }
 
-// Go runs a part.
-func (p *parts) Go(name string, run func()) {
+func newParts() *parts { return &parts{failed: make(chan error, 1)} }
+
+// Go runs a part. A panic of it is a failure like any other: the membership ends in order.
+func (p *parts) Go(name string, run func() error) {
 	p.mu.Lock()
 	p.left = append(p.left, name)
 	p.mu.Unlock()
@@ -36,7 +40,12 @@ func (p *parts) Go(name string, run func()) {
 			defer p.mu.Unlock()
 			p.left = slices.DeleteFunc(p.left, func(other string) bool { return other == name })
 		}()
-		run()
+		if err := election.Catch(name, run); err != nil {
+			select {
+			case p.failed <- err:
+			default:
+			}
+		}
 	})
 }
 
@@ -60,18 +69,15 @@ func (p *parts) Left() []string {
 // acts reports whether the member does what it is there for: neither of its loops hangs. It takes no lock.
 //
 // A round of the follower does no I/O: one that takes longer than two heartbeats hangs, or its machine is overloaded.
-// It is asked again and again, so that one that ends before the lease does has cost nothing. A round of the leader
-// reads and commits. It may take as long as the cluster takes to heal from a fault, after which its term is over.
+// It is asked again and again, so that one that ends before the lease does has cost nothing. A leader that hangs loses
+// its term first; the lease only goes where that is not to be had either.
 func (l *life) acts() bool { return !l.followerHangs() && !l.leaderHangs() }
 
 func (l *life) followerHangs() bool {
 	return l.follower.Round.Lasts(l.lease.Now()) > max(2*l.lease.Terms().Beat, 2*time.Second)
 }
 
-func (l *life) leaderHangs() bool {
-	terms := l.lease.Terms()
-	return l.leader.Round.Lasts(l.lease.Now()) > terms.Timeout+3*terms.Spacing+terms.Grace+5*time.Second
-}
+func (l *life) leaderHangs() bool { return l.leader.Hangs() }
 
 // untilHung returns an error when a loop of the member hangs and its lease is over for that. Where the service counts
 // connections, not commits, as ZooKeeper does, its session would never end by itself. A leader that waits for a

@@ -131,10 +131,13 @@ func (s hangingSession) Now() time.Duration {
 	return s.Session.Now()
 }
 
-// A node whose follower hangs, or whose leader does, proves nothing any longer: its workers stop when its lease is over,
-// its slots run elsewhere, another leads, and its process is asked to end.
+// A node whose follower hangs, or whose leader does together with its vigil, proves nothing any longer: its workers stop
+// when its lease is over, its slots run elsewhere, another leads, and its process is asked to end.
 func TestAHungLoopLosesItsLease(t *testing.T) {
-	for name, where := range map[string]string{"follower": "assignment.(*following).step", "leader": "assignment.(*leading).decide"} {
+	for name, where := range map[string][]string{
+		"follower": {"assignment.(*following).step"},
+		"leader":   {"assignment.(*leading).decide", "assignment.(*Leader).keepVigil"},
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, task("a", 4))
@@ -146,7 +149,7 @@ func TestAHungLoopLosesItsLease(t *testing.T) {
 				n2 := w.start("n2")
 				time.Sleep(10 * time.Second)
 				w.wantShare(map[string]int{"n1": 2, "n2": 2})
-				hangs.Store([]string{where})
+				hangs.Store(where)
 				time.Sleep(2 * time.Minute)
 				select {
 				case err := <-n1.done:

@@ -16,6 +16,7 @@ const (
 	NodeLeft        EventKind = "left"             // this node left; (leader) a member left cleanly, was lost or was evicted
 	LeaderElected   EventKind = "elected"          // this node leads
 	LeaderDeposed   EventKind = "deposed"          // this node leads no more
+	LeaderGaveUp    EventKind = "gave up leading"  // this node could not lead and has let another one
 	SlotGranted     EventKind = "granted"          // this node was granted a slot
 	SlotReleased    EventKind = "released"         // this node was told to give a slot back
 	SlotRefused     EventKind = "refused"          // this node does not run a slot that it was granted: the token is one of former times
@@ -31,7 +32,7 @@ const (
 	RecordUnusable  EventKind = "bad record"       // a record of the store cannot be used; the last good one stays
 	RecordTooLarge  EventKind = "record-too-large" // (leader) a record is too large to be written; everything else goes on without it
 	HistoryLost     EventKind = "history lost"     // (leader) the service has lost commits that it had acknowledged
-	PlanFailed      EventKind = "plan failed"      // (leader) the planner has failed; what runs stays where it is
+	PlanFailed      EventKind = "plan failed"      // (leader) the planner or another step of leading has failed; what runs stays where it is
 	NodeQuarantined EventKind = "quarantined"      // (leader) everything fails on a node; it is given nothing
 	RunBegan        EventKind = "run"              // (leader) a run of a task began; Detail names it
 	RunEnded        EventKind = "run ended"        // (leader) a run of a task is over

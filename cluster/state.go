@@ -61,7 +61,7 @@ type NodeState string
 const (
 	NodeUp      NodeState = "up"      // member of the cluster, takes work
 	NodeLeaving NodeState = "leaving" // stopping its workers before it leaves
-	NodeLost    NodeState = "lost"    // gone without a word; its slots wait for its lease to be over
+	NodeLost    NodeState = "lost"    // gone or silent; nothing of it runs, or soon will not, and its slots wait
 	NodeClosed  NodeState = "closed"  // gone, and nothing of it runs
 	NodeEvicted NodeState = "evicted" // removed by an operator; its slots wait for its lease to be over
 )
@@ -73,11 +73,13 @@ type State struct {
 	Leader  string        `json:"leader"` // the leader's node name, "" while there is none
 	Term    int64         `json:"term"`
 	Nodes   []NodeInfo    `json:"nodes"` // live members, by name
-	Lost    []NodeInfo    `json:"lost"`  // members that are gone and not buried yet
+	Lost    []NodeInfo    `json:"lost"`  // members that are gone and not buried yet, or silent: whose lease must be over
 	Tasks   []TaskInfo    `json:"tasks"`
 	Workers []WorkerInfo  `json:"workers"`
 	Runs    []RunInfo     `json:"runs,omitempty"`   // under way, by task
 	Errors  []RecordError `json:"errors,omitempty"` // records of the store that cannot be used
+	// Warnings say what keeps the cluster from being led, as far as the node that tells knows, in words.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // Tally counts the workers that run and those that should; of runs those that are not over.

@@ -82,8 +82,11 @@ type Info struct {
 	// Connected tells whether a server answers at present; Server names it, and Err
 	// says why none does.
 	Connected bool
-	Server    string
-	Err       error
+	// Unanswered tells that a server takes connections and what is sent over them, and answers nothing, while none
+	// is connected. It may hear this client, and keep its session alive, without end.
+	Unanswered bool
+	Server     string
+	Err        error
 }
 
 // OwnTimeout as a Grace says that the takeover delay of a member is that member's own session timeout.

@@ -193,17 +193,18 @@ func (s *Service) spacing() time.Duration {
 // Info implements coord.Session.
 func (ss *session) Info() coord.Info {
 	ss.client.rouse()
-	connected := ss.client.reachable()
+	connected, unanswered := ss.client.reachable(), ss.client.unanswered()
 	ss.service.mu.Lock()
 	defer ss.service.mu.Unlock()
 	info := coord.Info{
-		ID:        ss.id,
-		Timeout:   ss.timeout,
-		Spacing:   ss.service.spacing(),
-		Grace:     ss.service.cfg.Grace,
-		Base:      ss.base,
-		Connected: connected,
-		Server:    "memory",
+		ID:         ss.id,
+		Timeout:    ss.timeout,
+		Spacing:    ss.service.spacing(),
+		Grace:      ss.service.cfg.Grace,
+		Base:       ss.base,
+		Connected:  connected,
+		Unanswered: unanswered,
+		Server:     "memory",
 	}
 	if !connected {
 		info.Err = errors.New("the link is cut")

@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -27,7 +28,9 @@ type link struct {
 	progress atomic.Int64  // lease clock at the last sign of life of the library
 	closing  chan struct{} // closed: dial no more
 	dead     atomic.Bool   // the session is over: dial no more, but do not return either
-	granted  func(sessionID int64, timeout, sent time.Duration, server string)
+	// unanswered: a server took the last connection, and said nothing for as long as is waited for it.
+	unanswered atomic.Bool
+	granted    func(sessionID int64, timeout, sent time.Duration, server string)
 
 	mu      sync.Mutex
 	conn    net.Conn
@@ -62,6 +65,7 @@ func (l *link) dial(_, server string, _ time.Duration) (net.Conn, error) {
 	defer cancel()
 	raw, err := l.store.dialRaw(ctx, server)
 	if err != nil {
+		l.unanswered.Store(false)
 		l.fail(err)
 		return nil, err
 	}
@@ -171,8 +175,10 @@ func (c *conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if n > 0 {
 		c.link.touch()
+		c.link.unanswered.Store(false)
 	}
 	if err != nil && !errors.Is(err, net.ErrClosed) {
+		c.link.unanswered.Store(n == 0 && errors.Is(err, os.ErrDeadlineExceeded))
 		c.link.fail(fmt.Errorf("%s: %w", c.server, err))
 	}
 	if !c.shook && n > 0 {

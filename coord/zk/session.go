@@ -197,7 +197,9 @@ func (ss *session) watchdog() {
 func (ss *session) Info() coord.Info {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	return ss.info
+	info := ss.info
+	info.Unanswered = !info.Connected && !ss.ended && ss.link.unanswered.Load()
+	return info
 }
 
 // Now implements coord.Session.

@@ -362,6 +362,57 @@ func TestHungServerIsLeft(t *testing.T) {
 	}
 }
 
+// A server that hears the client and is not heard keeps its session alive, for as long as the client connects again; the
+// session says so, and ends once it is closed. An outage is told from it.
+func TestUnanswered(t *testing.T) {
+	server := zkserver.Start(t, 1)
+	const timeout = 4 * time.Second // much shorter ones end between two attempts to connect
+	deaf := newClient(t, zk.Config{SessionTimeout: timeout}, server.Addrs()...)
+	s, err := deaf.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Commit(t.Context(), coord.CreateBound("/deaf", nil)); err != nil {
+		t.Fatal(err)
+	}
+	other, err := newClient(t, zk.Config{}, server.Addrs()...).Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Close() }()
+	if s.Info().Unanswered {
+		t.Error("a session in order is unanswered")
+	}
+	deaf.LoseReplies()
+	time.Sleep(3 * timeout) // the fault itself
+	if info := s.Info(); !info.Unanswered || info.Connected {
+		t.Errorf("unanswered %v, connected %v", info.Unanswered, info.Connected)
+	}
+	if _, err := other.Get(t.Context(), "/deaf"); err != nil {
+		t.Errorf("its session has ended by itself: %v", err)
+	}
+	_ = s.Close()
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if _, err = other.Get(t.Context(), "/deaf"); errors.Is(err, coord.ErrNotFound) {
+			break
+		}
+		if err != nil || time.Now().After(end) {
+			t.Fatalf("its session goes on: %v", err)
+		}
+	}
+	gone := newClient(t, zk.Config{SessionTimeout: timeout}, server.Addrs()...)
+	if s, err = gone.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	server.Kill(0)
+	for end := time.Now().Add(4 * timeout); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if s.Info().Unanswered {
+			t.Fatal("a service that is away is taken for one that hears and does not answer")
+		}
+	}
+}
+
 func TestParseHosts(t *testing.T) {
 	for _, c := range []struct {
 		hosts, chroot string

@@ -156,6 +156,8 @@ type decider struct {
 
 	moving map[cluster.Slot]schema.MoveOrder // ordered to another node
 
+	unread map[string]bool // tasks whose agendas this decision has not brought up to date
+
 	extra int // operations of the commit besides documents
 	bytes int // that the documents of the commit will have, about
 
@@ -208,6 +210,7 @@ func newDecider(w World) *decider {
 		},
 		specSizes: map[string]int{},
 		begun:     map[string]bool{},
+		unread:    map[string]bool{},
 		moving:    map[cluster.Slot]schema.MoveOrder{},
 		guids:     slices.Sorted(maps.Keys(w.Snapshot.Peers)),
 		fates:     map[string]fate{},
@@ -287,7 +290,7 @@ func (d *decider) drop() {
 		p := d.Snapshot.Peers[guid]
 		doc, version := *p.Doc.Rec, p.Doc.Version+1
 		freed, kept := schema.Split(doc.Releasing, func(slot cluster.Slot, h *schema.Held) bool {
-			return p.Status.Rec.Applied >= h.Version && schema.Find(p.Status.Rec.Holding, slot) == nil
+			return p.Status.Rec.Applied >= h.Version && schema.Find(p.Status.Rec.Holding, slot) == nil && !d.awaitsAgenda(slot)
 		})
 		doc.Releasing = nonNil(kept)
 		asked, changed := d.askFor(guid, &doc, version)

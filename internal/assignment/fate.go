@@ -27,6 +27,8 @@ func (d *decider) bury(guid string, p *view.Peer) {
 	case d.fates[guid] != buried:
 	case d.full():
 		d.fates[guid] = waits // for the next commit
+	case d.anyAwaitsAgenda(p.Doc.Rec):
+		d.fates[guid] = waits // for the agenda of a run that it had
 	default:
 		d.write(guid, nil, 0)
 		if p.Done.Rec != nil && !p.Done.Absent {

@@ -2,9 +2,11 @@ package assignment
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -36,27 +38,17 @@ type Leader struct {
 	Self    membership.Self
 	Log     *slog.Logger
 	Emit    func(cluster.Event)
-	// Planner makes the plans; nil for planner.Make.
-	Planner func(planner.Input) planner.Plan
 	// Publish is given what the leader has read, whenever that changes.
 	Publish func(*view.Snapshot)
 	Meter   *meter.Meter
 	Trace   func(cluster.Span) // nil for nobody who traces; it must not wait
-	Round   membership.Round   // the loop as others see it
-}
+	// Lease is this member's: who has none cannot know that it leads.
+	Lease *membership.Lease
+	// Round is the loop as others see it; each step of a round counts as one.
+	Round membership.Round
 
-// Lead leads until ctx ends, and then returns nil, or until this is no longer the leader's
-// term, and then returns an error that matches election.ErrDeposed.
-func (l *Leader) Lead(ctx context.Context, term election.Term) error {
-	v := view.New(l.Cluster, l.Session, l.Keys, view.ForLeader())
-	defer v.Close()
-	v.PutEpoch(&term.Epoch, term.Version)
-	lead := &leading{Leader: l, term: term, view: v, looks: map[string]Look{}, buried: map[string]bool{}, trials: map[cluster.Slot]Trial{}, oddRuns: map[string]bool{}, stays: map[string]bool{}, around: map[Part]time.Duration{}, maxDocs: MaxDocs, wasLive: map[string]string{}, watch: newStopwatch()}
-	err := lead.run(ctx)
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
+	fails atomic.Pointer[string] // what fails, once it has failed several times in a row
+	hangs atomic.Pointer[string] // what was left behind
 }
 
 // leading is one term.
@@ -64,6 +56,7 @@ type leading struct {
 	*Leader
 	term    election.Term
 	view    *view.View
+	planner func(planner.Input) planner.Plan
 	looks   map[string]Look
 	buried  map[string]bool
 	trials  map[cluster.Slot]Trial
@@ -72,13 +65,14 @@ type leading struct {
 	maxDocs int
 	// nextToken and committed are what the epoch held after this leader's last commit.
 	nextToken, committed int64
-	// failures counts the commits that failed since the last good one.
-	failures  int
+	// failures counts the commits that failed since the last good one; panics the rounds that did.
+	failures, panics int
+
 	stays     map[string]bool        // as in World
 	around    map[Part]time.Duration // what is too large, and until when it is left out
 	notes     []schema.Move          // steps to be told with the next commit
 	oddRuns   map[string]bool        // records of runs that are not there, or are there already, against expectation
-	noOld     int64                  // a decision that was found missing from the ring
+	ring      map[int64]int64        // the versions of the decisions that are kept, once they were not as expected; nil before
 	blocked   string
 	full      string
 	ahead     string
@@ -99,32 +93,15 @@ func (l *leading) run(ctx context.Context) error {
 	l.began = l.Session.Now()
 	resynced := l.began
 	var d Decision
-	defer l.Round.End()
 	for due := true; ; {
-		l.Round.Begin(l.Session.Now())
-		changed, err := l.view.Refresh(ctx)
+		again, err := l.round(ctx, due, &d)
 		if err != nil {
 			return err
 		}
-		if changed || due {
-			if d, err = l.decide(ctx); err != nil {
-				return err
-			}
-			if due, err = l.act(ctx, d); err != nil {
-				return err
-			}
-			due = due || len(d.Forget) > 0
-			if l.planned >= minRest && (!due || !d.More) {
-				if err := sleep(ctx, min(l.planned, maxRest)); err != nil {
-					return err
-				}
-			}
-			if due {
-				continue
-			}
+		if due = again; due {
+			continue
 		}
 		next.Reset(l.wait(d, resynced))
-		l.Round.End()
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -146,6 +123,44 @@ func (l *leading) run(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// round reads what is new; if that is anything, or something is due, it decides and acts. It reports whether another
+// decision is due at once. A panic in it is caught.
+func (l *leading) round(ctx context.Context, due bool, d *Decision) (again bool, err error) {
+	stage := "reading"
+	defer l.Round.End()
+	err = election.Catch("leading", func() error {
+		l.works(ctx)
+		changed, err := l.view.Refresh(ctx)
+		if err != nil || !changed && !due {
+			return err
+		}
+		stage = "deciding"
+		l.works(ctx)
+		if *d, err = l.decide(ctx); err != nil {
+			return err
+		}
+		if ctx.Err() != nil { // the term may have ended long ago
+			return ctx.Err()
+		}
+		stage = "publishing"
+		l.works(ctx)
+		if again, err = l.act(ctx, *d); err != nil {
+			return err
+		}
+		l.panics = 0
+		again = again || len(d.Forget) > 0
+		if l.planned >= minRest && (!again || !d.More) {
+			return sleep(ctx, min(l.planned, maxRest))
+		}
+		return nil
+	})
+	if panicked, ok := errors.AsType[*election.PanicError](err); ok {
+		panicked.In = stage
+		return true, l.panicked(ctx, panicked)
+	}
+	return again, err
 }
 
 // A decision is followed by nothing for as long as it took, if that is worth it.
@@ -192,7 +207,7 @@ func (l *leading) decide(ctx context.Context) (Decision, error) {
 		Waits:    l.waits,
 		Stays:    l.stays,
 		Around:   l.around,
-		Planner:  l.Planner,
+		Planner:  l.planner,
 
 		NextToken: l.nextToken,
 	}

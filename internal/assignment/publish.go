@@ -16,6 +16,9 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
+// maxRefused is after how many commits in a row that failed a leader lets another one try.
+const maxRefused = 10
+
 // act carries a decision out: at most one commit.
 func (l *leading) act(ctx context.Context, d Decision) (acted bool, err error) {
 	switch {
@@ -35,17 +38,20 @@ func (l *leading) act(ctx context.Context, d Decision) (acted bool, err error) {
 	switch failed, checked := coord.FailedCheck(err); {
 	case err == nil:
 		l.maxDocs, l.failures = min(2*l.maxDocs, MaxDocs), 0
+		l.failing(0, nil)
 		return true, nil
 	case ctx.Err() != nil, errors.Is(err, coord.ErrSessionEnded):
 		return false, err
 	case checked && (failed.Op.Key == l.term.Candidate || failed.Op.Key == l.Keys.Epoch()):
 		return false, fmt.Errorf("term %d: %w: %w", l.term.Number, election.ErrDeposed, err)
-	case checked && failed.Op.Kind == coord.KindDelete && schema.Dir(failed.Op.Key) == schema.Dir(l.Keys.Decision(0)):
-		l.noOld = l.view.Snapshot().Epoch.Rec.NextDecision - schema.DecisionRing
+	case checked && schema.Dir(failed.Op.Key) == schema.Dir(l.Keys.Decision(0)):
+		if err := l.readRing(ctx, failed.Op.Key); err != nil {
+			return false, err
+		}
 	case checked && strings.HasPrefix(failed.Op.Key, schema.Dir(l.Keys.Ran("", ""))):
-		l.oddRuns[failed.Op.Key] = true
+		l.oddRuns[failed.Op.Key], l.failures = true, 0 // which is learned once for each
 	case checked && failed.Op.Kind == coord.KindDelete && errors.Is(err, coord.ErrInvalid):
-		l.stays[l.below(failed.Op.Key)] = true
+		l.stays[l.below(failed.Op.Key)], l.failures = true, 0
 	case errors.As(err, &large) && l.maxDocs > 1:
 		l.maxDocs /= 2
 		return true, nil
@@ -58,7 +64,13 @@ func (l *leading) act(ctx context.Context, d Decision) (acted bool, err error) {
 	default:
 		l.Log.Debug("commit failed; reading again", "error", err)
 	}
+	// Once is usual, when something changed in between; again and again is not.
 	l.failures++
+	l.Meter.Add(meter.Refused, 1)
+	l.failing(l.failures, err)
+	if l.failures >= maxRefused {
+		return false, &election.GiveUp{Err: fmt.Errorf("%d commits in a row have failed, the last one: %w", l.failures, err)}
+	}
 	if err := jitter.Backoff(ctx, l.failures); err != nil {
 		return false, err
 	}
@@ -116,20 +128,22 @@ func (l *leading) write(ctx context.Context, d Decision) error {
 	}
 	ops = append(ops, l.agendaOps(snap, d)...)
 	for _, node := range sortedKeys(d.Marks) {
-		if old := snap.Marks[node]; old.Rec == nil {
+		if old, there := snap.Marks[node]; !there {
 			ops = append(ops, coord.Create(l.Keys.Mark(node), schema.Encode(d.Marks[node], 0)))
 		} else {
 			ops = append(ops, coord.Set(l.Keys.Mark(node), schema.Encode(d.Marks[node], old.Version+1), old.Version))
 		}
 	}
 	d.Moves = append(l.notes, d.Moves...)
-	ops = append(ops, l.record(snap, d.Moves)...)
+	ring := l.record(epoch, d.Moves)
+	ops = append(ops, ring...)
 	began := l.Session.Now()
 	if err := l.submit(ctx, ops); err != nil {
 		return err
 	}
 	l.notes = nil
-	l.measure(d, began)
+	l.recorded(ring)
+	l.measure(d, epoch.NextDecision-1, began)
 	l.view.PutEpoch(epoch, snap.Epoch.Version+1)
 	l.nextToken, l.committed = epoch.NextToken, snap.Epoch.Version+1
 	l.putAgendas(snap, d)
@@ -168,11 +182,11 @@ func (l *leading) submit(ctx context.Context, ops []coord.Op) error {
 }
 
 // measure notes a commit that was made.
-func (l *leading) measure(d Decision, began time.Duration) {
+func (l *leading) measure(d Decision, n int64, began time.Duration) {
 	now := l.Session.Now()
 	l.Meter.Took(meter.Publish, now-began)
 	l.watch.decided(d.Moves, d.Docs, now)
-	l.Meter.Most(meter.LastDecision, int(l.view.Snapshot().Epoch.Rec.NextDecision))
+	l.Meter.Most(meter.LastDecision, int(n))
 	for i := range d.Moves {
 		m := &d.Moves[i]
 		l.Meter.Add(meter.Moves, max(len(m.Slots), 1), m.Step, string(m.Why.Code))
@@ -198,23 +212,12 @@ func (l *leading) trace(m *schema.Move, took time.Duration) {
 func (l *leading) guard(snap *view.Snapshot, token int64) ([]coord.Op, *schema.Epoch) {
 	epoch := *snap.Epoch.Rec
 	epoch.NextToken = token
-	epoch.NextDecision++
+	epoch.NextDecision = l.nextDecision(snap) + 1
 	at := snap.Epoch.Version
 	return []coord.Op{
 		coord.Check(l.term.Candidate, 0),
 		coord.Set(l.Keys.Epoch(), schema.Encode(&epoch, at+1), at),
 	}, &epoch
-}
-
-// record writes the decision and deletes the oldest.
-func (l *leading) record(snap *view.Snapshot, moves []schema.Move) []coord.Op {
-	n := snap.Epoch.Rec.NextDecision
-	d := schema.Decision{N: n, Term: l.term.Number, Leader: l.Self.Name, At: time.Now().UTC().Truncate(time.Millisecond), Moves: moves}
-	ops := []coord.Op{coord.Create(l.Keys.Decision(n), d.Encode())}
-	if old := n - schema.DecisionRing; old >= 0 && old != l.noOld {
-		ops = append(ops, coord.Delete(l.Keys.Decision(old), 0))
-	}
-	return ops
 }
 
 // suspectsOps writes the record of suspects, if it changes, and tells the version that it has then.
@@ -300,10 +303,12 @@ func (l *leading) evict(ctx context.Context, guid string) error {
 		return err
 	}
 	ops = append(ops, bound...)
-	ops = append(ops, l.record(snap, []schema.Move{{Step: "evict", Node: doc.Node, Why: cluster.Reason{Code: cluster.WhyEdited, Detail: why}}})...)
+	ring := l.record(epoch, []schema.Move{{Step: "evict", Node: doc.Node, Why: cluster.Reason{Code: cluster.WhyEdited, Detail: why}}})
+	ops = append(ops, ring...)
 	if err := l.submit(ctx, ops); err != nil {
 		return err
 	}
+	l.recorded(ring)
 	l.Log.Warn("evicted a member", "node", doc.Node, "member", guid, "reason", why)
 	l.view.PutEpoch(epoch, snap.Epoch.Version+1)
 	l.view.PutDoc(guid, doc, version, len(write))

@@ -123,10 +123,11 @@ func (l *leading) remove(ctx context.Context, r Removal) error {
 
 // commit makes a commit that moves no slot.
 func (l *leading) commit(ctx context.Context, snap *view.Snapshot, epoch *schema.Epoch, ops []coord.Op) error {
-	ops = append(ops, l.record(snap, nil)...)
-	if err := l.submit(ctx, ops); err != nil {
+	ring := l.record(epoch, nil)
+	if err := l.submit(ctx, append(ops, ring...)); err != nil {
 		return err
 	}
+	l.recorded(ring)
 	l.view.PutEpoch(epoch, snap.Epoch.Version+1)
 	l.nextToken, l.committed = epoch.NextToken, snap.Epoch.Version+1
 	return nil

@@ -45,6 +45,7 @@ func (d *decider) agenda(name string, task view.Entry[schema.Task]) {
 	old, known := d.Snapshot.Agendas[name]
 	switch {
 	case task.Rec == nil || d.crowded() || known && old.Rec == nil || d.around(partAgenda, name):
+		d.unread[name] = true
 		return
 	case task.Rec.Deleted || !task.Rec.Effective().Runs():
 		if known {
@@ -111,6 +112,18 @@ func failedBytes(failed []schema.Failure) (n int) {
 		n += schema.SizeOf(&failed[i])
 	}
 	return n
+}
+
+// awaitsAgenda reports whether a slot must stay in its document since the agenda of its run cannot be read, or is not written
+// this time: what its member says of its end would be lost.
+func (d *decider) awaitsAgenda(slot cluster.Slot) bool {
+	task, run := cluster.SplitRun(slot.Task)
+	return run != "" && d.unread[task]
+}
+
+// anyAwaitsAgenda reports the same of a whole document.
+func (d *decider) anyAwaitsAgenda(doc *schema.Doc) bool {
+	return doc != nil && slices.ContainsFunc(slices.Concat(doc.Slots, doc.Releasing), func(h schema.Held) bool { return d.awaitsAgenda(cluster.Slot{Task: h.Task}) })
 }
 
 // dropAgenda deletes what is left of a task that has no runs any more: the runs that are over first.

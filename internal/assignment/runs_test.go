@@ -139,3 +139,27 @@ func TestOrderIsObeyedOnce(t *testing.T) {
 		t.Errorf("it begins again: %+v", d.Agendas["a"])
 	}
 }
+
+// Whose end of a run's slot is not in the agenda yet, since that cannot be read, is not buried: what it said would be lost.
+func TestEndsWaitForTheirAgenda(t *testing.T) {
+	s := spec("a", 1)
+	s.Mode = cluster.ModeOnce
+	b := newBoard(s)
+	b.live("n1", 1, held(), held(), 1, held())
+	run := held("a@r 0 @7")
+	b.live("n2", 1, run, held(), 1, run)
+	b.snap.Peers["n2"].Doc.Rec.Closed = &schema.Closed{By: "n2", Cause: "node left"}
+	b.snap.Peers["n2"].Done = view.Entry[schema.Done]{Rec: &schema.Done{Slots: []schema.Outcome{{Task: "a@r", Slots: cluster.Indexes{0}, Token: 7}}}}
+	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Err: schema.ErrCorrupt}}
+	if d := b.decide(atNoon); len(d.Docs) > 0 {
+		t.Errorf("%+v", d.Docs)
+	}
+	b.snap.Agendas["a"] = view.Entry[schema.Agenda]{Rec: &schema.Agenda{Begun: true, Runs: []schema.Run{{ID: "r", WorkName: "a", WorkerNum: 1}}}, Version: 3}
+	d := b.decide(atNoon)
+	if doc, written := d.Docs["n2"]; !written || doc != nil {
+		t.Errorf("n2 is not buried: %+v", d.Docs)
+	}
+	if rec := d.Agendas["a"]; rec == nil || len(rec.Runs) == 1 && !rec.Runs[0].Done.Contains(0) {
+		t.Errorf("its end is not noted: %+v", rec)
+	}
+}

@@ -10,6 +10,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/election"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
@@ -72,23 +73,51 @@ func (l *leading) tellPlanFault(ctx context.Context, f *PlanFault) {
 		return
 	}
 	l.planFault = f.Error
+	l.Log.Error("the planner has failed; what runs stays where it is, and free slots go where they fit", "error", f.Error, "input", l.Keys.PlanFault(), "stack", f.Stack)
+	l.Emit(cluster.Event{Kind: cluster.PlanFailed, Detail: f.Error + "; its input is kept in " + l.Keys.PlanFault()})
+	l.keepFault(ctx, f.Error, f.Stack, f.Input)
+}
+
+// keepFault keeps what the planner or the leader failed on, for their developers.
+func (l *leading) keepFault(ctx context.Context, fault, stack string, input any) {
 	const most = 8 << 10
-	rec := &schema.PlanFault{At: time.Now().UTC().Truncate(time.Millisecond), Leader: l.Self.Name, Error: schema.Cut(f.Error, most), Stack: schema.Cut(f.Stack, most)}
-	if input, err := json.Marshal(f.Input); err == nil {
+	rec := &schema.PlanFault{At: time.Now().UTC().Truncate(time.Millisecond), Leader: l.Self.Name, Error: schema.Cut(fault, most), Stack: schema.Cut(stack, most)}
+	if input, err := json.Marshal(input); err == nil {
 		if rec.Input = input; schema.Size(rec) > schema.Bound(rec) {
 			rec.Input = nil
 		}
 	}
-	l.Log.Error("the planner has failed; what runs stays where it is, and free slots go where they fit", "error", f.Error, "input", l.Keys.PlanFault(), "stack", rec.Stack)
-	l.Emit(cluster.Event{Kind: cluster.PlanFailed, Detail: f.Error + "; its input is kept in " + l.Keys.PlanFault()})
 	old, err := l.Session.Get(ctx, l.Keys.PlanFault())
 	op := coord.Set(l.Keys.PlanFault(), schema.Encode(rec, 0), old.Version)
 	if errors.Is(err, coord.ErrNotFound) {
 		op = coord.Create(l.Keys.PlanFault(), schema.Encode(rec, 0))
 	}
 	if _, err := l.Session.Commit(ctx, coord.Check(l.term.Candidate, 0), op); err != nil {
-		l.Log.Warn("the planner's input is not kept", "error", err)
+		l.Log.Warn("the input of a fault is not kept", "error", err)
 	}
+}
+
+// maxPanics is after how many rounds in a row that panicked a leader lets another one try.
+const maxPanics = 3
+
+// panicked deals with a round that has panicked: what it was to do is done again from what is read again, after a pause;
+// and when that goes on, by another leader.
+func (l *leading) panicked(ctx context.Context, fault *election.PanicError) error {
+	l.panics++
+	l.Log.Error("a round of leading has panicked; workers go on", "error", fault, "inRow", l.panics, "input", l.Keys.PlanFault(), "stack", fault.Stack)
+	l.Emit(cluster.Event{Kind: cluster.PlanFailed, Detail: fault.Error() + "; its input is kept in " + l.Keys.PlanFault()})
+	l.failing(l.panics, fault)
+	if l.planFault != fault.Error() {
+		l.planFault = fault.Error()
+		l.keepFault(ctx, fault.Error(), fault.Stack, l.view.Snapshot())
+	}
+	if l.panics >= maxPanics {
+		return &election.GiveUp{Err: fmt.Errorf("%d rounds in a row have panicked, the last one: %w", l.panics, fault)}
+	}
+	if err := sleep(ctx, pause<<(l.panics-1)); err != nil {
+		return err
+	}
+	return l.reread(ctx)
 }
 
 func (l *leading) tellFull(nodes []string) {

@@ -67,6 +67,9 @@ func showState(b *bytes.Buffer, s *cluster.State, width int) {
 	tasksOf(s.Tasks).write(b, width)
 	listRuns(b, s.Runs, width)
 	listOthers(b, s, width)
+	for _, w := range s.Warnings {
+		fmt.Fprintf(b, "\nwarning: %s\n", w)
+	}
 	for _, e := range s.Errors {
 		fmt.Fprintf(b, "\nunusable record %s: %s\n", e.Path, e.Error)
 	}

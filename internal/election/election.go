@@ -13,6 +13,11 @@
 // then. Everything a leader writes is conditional on both its candidate key and the epoch, so
 // that a leader which has been succeeded unawares cannot write.
 //
+// A candidate key that is not as its member made it (somebody wrote it, or made it again) is given up by its member,
+// which stands again with a new one behind all others: a leader's commits check it at the version that it was made with.
+// One that is not bound to a live member's session would keep everybody from leading for ever; whoever waits for it
+// deletes it.
+//
 // Not promised: that only one node believes that it leads. Two may, for a while; only one of
 // them can commit.
 package election
@@ -22,7 +27,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -39,7 +43,32 @@ var (
 	ErrGone = errors.New("candidate key is gone")
 	// ErrStepDown is what lead returns to let the others lead first.
 	ErrStepDown = errors.New("steps down")
+	// ErrTouched: the member's candidate key is not as the member made it.
+	ErrTouched = errors.New("candidate key was written by somebody else")
 )
+
+// GiveUp is what lead returns when this member cannot lead: its candidate key is deleted, so that the next one leads,
+// and it stands again behind all others after a pause that grows while that goes on.
+type GiveUp struct {
+	Err   error
+	Until <-chan struct{} // it does not stand again before this is closed; nil for no such thing
+}
+
+func (e *GiveUp) Error() string { return "gives up leading: " + e.Err.Error() }
+
+// Unwrap returns why.
+func (e *GiveUp) Unwrap() error { return e.Err }
+
+// A member that has given up leading stands again after giveUpPause, then after twice as long, up to giveUpPauseMost,
+// until it has led for giveUpForget without giving up.
+const (
+	giveUpPause     = time.Second
+	giveUpPauseMost = 30 * time.Second
+	giveUpForget    = time.Minute
+)
+
+// retryMost is the longest pause between two attempts at what may go on failing.
+const retryMost = time.Second
 
 // Term is one leadership.
 type Term struct {
@@ -50,9 +79,9 @@ type Term struct {
 }
 
 // Run takes part in elections until ctx or the session ends. While the member leads, lead
-// runs with a context that ends when the candidate key vanishes; it is awaited before the
-// member stands again. Lead may return ErrDeposed to stand again at once, or ErrStepDown to stand
-// again behind all others.
+// runs with a context that ends when the candidate key vanishes or is touched; it is awaited before the
+// member stands again. Lead may return ErrDeposed to stand again at once, ErrStepDown to stand
+// again behind all others, or a *GiveUp. A panic of lead is a *GiveUp.
 func Run(ctx context.Context, s coord.Session, keys schema.Keys, self cluster.Member, log *slog.Logger, lead func(context.Context, Term) error) error {
 	e := &candidate{session: s, keys: keys, self: self, log: log, hints: coord.NewHints(s)}
 	defer e.hints.Close()
@@ -60,21 +89,30 @@ func Run(ctx context.Context, s coord.Session, keys schema.Keys, self cluster.Me
 		if err := e.awaitLead(ctx); err != nil {
 			return over(ctx, err)
 		}
+		began := s.Now()
 		term, err := e.bump(ctx)
 		if err == nil {
 			err = e.lead(ctx, term, lead)
 		}
-		if errors.Is(err, ErrStepDown) && ctx.Err() == nil {
-			err = errors.Join(ErrDeposed, e.standLast(ctx))
-		}
-		if err != nil && !errors.Is(err, ErrDeposed) {
-			return over(ctx, err)
-		}
-		if ctx.Err() != nil {
+		gaveUp, given := errors.AsType[*GiveUp](err)
+		switch {
+		case ctx.Err() != nil:
 			return nil
+		case given:
+			e.log.Warn("this node gives up leading; the others lead first", "reason", gaveUp.Err)
+			err = e.rest(ctx, gaveUp, s.Now()-began)
+		case errors.Is(err, ErrTouched):
+			e.log.Warn("this node's candidate key was written by somebody else; standing again behind the others", "key", e.own)
+			err = e.standLast(ctx)
+		case errors.Is(err, ErrStepDown):
+			e.log.Info("this node does not lead any longer", "reason", err)
+			err = e.standLast(ctx)
+		case errors.Is(err, ErrDeposed):
+			e.log.Info("this node does not lead any longer", "reason", err)
+			err = nil
 		}
 		if err != nil {
-			e.log.Info("not leading any more", "reason", err)
+			return over(ctx, err)
 		}
 	}
 }
@@ -95,6 +133,7 @@ type candidate struct {
 	hints   *coord.Hints
 	watched string
 	own     string // the member's candidate key
+	gaveUp  int    // how often in a row the member has given up leading
 }
 
 // awaitLead returns when the member's candidate key is the lowest.
@@ -108,12 +147,17 @@ func (e *candidate) awaitLead(ctx context.Context) error {
 			return nil
 		}
 		e.watch(before)
-		_, err = e.session.Get(ctx, before) // arms the watch
+		r, err := e.session.Get(ctx, before) // arms the watch
 		if errors.Is(err, coord.ErrNotFound) {
 			continue
 		}
 		if err != nil {
 			return err
+		}
+		if cleared, err := e.clear(ctx, before, r); err != nil {
+			return err
+		} else if cleared {
+			continue
 		}
 		select {
 		case <-ctx.Done():
@@ -150,6 +194,33 @@ func (e *candidate) predecessor(ctx context.Context) (string, error) {
 	return name, nil
 }
 
+// clear deletes the candidate key before this member's own if it is nobody's: not bound to a session, to another one
+// than its member's, or left over of this member's own. It reports whether it did.
+func (e *candidate) clear(ctx context.Context, key string, r coord.Record) (bool, error) {
+	guid, _ := schema.Candidate(schema.Base(key))
+	stray := r.Session == "" || guid == e.self.GUID
+	if !stray {
+		m, err := e.session.Get(ctx, e.keys.Member(guid))
+		switch {
+		case errors.Is(err, coord.ErrNotFound):
+			stray = true // both vanish in one commit: if it was that, there is nothing to delete
+		case err != nil:
+			return false, err
+		default:
+			stray = m.Session != "" && m.Session != r.Session
+		}
+	}
+	if !stray {
+		return false, nil
+	}
+	if _, err := e.session.Commit(ctx, coord.Delete(key, r.Version)); err != nil {
+		e.log.Debug("a candidate key that is nobody's was not deleted", "key", key, "error", err)
+		return false, nil // it is looked at again with the next hint, or soon
+	}
+	e.log.Warn("deleted a candidate key that is nobody's", "key", key)
+	return true, nil
+}
+
 // watch watches one key instead of the one before.
 func (e *candidate) watch(key string) {
 	if e.watched == key {
@@ -163,10 +234,13 @@ func (e *candidate) watch(key string) {
 }
 
 // bump begins a term: it writes the epoch at the version read, provided that the member's
-// candidate key exists. From then on no older leader can write.
+// candidate key is as the member made it. From then on no older leader can write.
 func (e *candidate) bump(ctx context.Context) (Term, error) {
 	for failures := 0; ; failures++ {
 		if err := jitter.Backoff(ctx, failures); err != nil {
+			return Term{}, err
+		}
+		if err := e.untouched(ctx, e.own); err != nil {
 			return Term{}, err
 		}
 		r, err := e.session.Get(ctx, e.keys.Epoch())
@@ -184,25 +258,115 @@ func (e *candidate) bump(ctx context.Context) (Term, error) {
 		_, err = e.session.Commit(ctx,
 			coord.Check(e.own, 0),
 			coord.Set(e.keys.Epoch(), schema.Encode(&epoch, r.Version+1), r.Version))
-		failed, checked := coord.FailedCheck(err)
 		switch {
 		case err == nil:
 			return Term{Number: epoch.Term, Candidate: e.own, Epoch: epoch, Version: r.Version + 1}, nil
-		case checked && failed.Op.Key == e.own:
-			return Term{}, fmt.Errorf("%w: %w", ErrDeposed, err)
 		case ctx.Err() != nil || errors.Is(err, coord.ErrSessionEnded) || errors.Is(err, coord.ErrUnauthorized):
 			return Term{}, err
 		}
-		// Another leader wrote, or the outcome is unknown: read again and bump again. A bump
-		// that was applied after all is an ended term of nobody.
+		// Another leader wrote, the candidate key was touched, or the outcome is unknown: read again and bump again.
+		// A bump that was applied after all is an ended term of nobody.
 	}
 }
 
-// standLast gives the member a new candidate key, behind all others. If it cannot, or nobody knows
-// whether it did, the next look at the candidates shows what came of it.
+// untouched fails unless a candidate key is as this member made it: bound to its session, and never written since.
+func (e *candidate) untouched(ctx context.Context, key string) error {
+	r, err := e.session.Get(ctx, key)
+	switch {
+	case errors.Is(err, coord.ErrNotFound):
+		return fmt.Errorf("%s was deleted: %w", key, ErrDeposed)
+	case err != nil:
+		return err
+	case r.Version != 0 || r.Session != e.session.Info().ID:
+		return fmt.Errorf("%s: %w", key, ErrTouched)
+	}
+	return nil
+}
+
+// wait waits, unless ctx or the session ends.
+func (e *candidate) wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-e.session.Done():
+		return coord.ErrSessionEnded
+	case <-timer.C:
+	}
+	return nil
+}
+
+// standLast gives the member a new candidate key, behind all others, instead of the one that there is, whoever has
+// written that.
 func (e *candidate) standLast(ctx context.Context) error {
-	_, err := e.session.Commit(ctx, coord.Delete(e.own, 0), coord.CreateSequenced(e.keys.Election(e.self.GUID), []byte("{}")))
-	return err
+	if err := e.withdraw(ctx); err != nil {
+		return err
+	}
+	return e.stand(ctx)
+}
+
+// withdraw deletes the member's candidate key, at the version that is there.
+func (e *candidate) withdraw(ctx context.Context) error {
+	for failures := 0; ; failures++ {
+		if err := jitter.Backoff(ctx, failures); err != nil {
+			return err
+		}
+		r, err := e.session.Get(ctx, e.own)
+		if err == nil {
+			_, err = e.session.Commit(ctx, coord.Delete(e.own, r.Version))
+		}
+		switch {
+		case err == nil, errors.Is(err, coord.ErrNotFound):
+			return nil
+		case ctx.Err() != nil || errors.Is(err, coord.ErrSessionEnded) || errors.Is(err, coord.ErrUnauthorized):
+			return err
+		}
+	}
+}
+
+// stand makes a candidate key for a member that has withdrawn. An attempt whose outcome is unknown may leave one more
+// behind: of two the last counts, and the other one is cleared.
+func (e *candidate) stand(ctx context.Context) error {
+	for failures := 0; ; failures++ {
+		if err := jitter.Backoff(ctx, failures); err != nil {
+			return err
+		}
+		_, err := e.session.Commit(ctx, coord.CreateSequenced(e.keys.Election(e.self.GUID), []byte("{}")))
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil || errors.Is(err, coord.ErrSessionEnded) || errors.Is(err, coord.ErrUnauthorized):
+			return err
+		}
+		if _, err := e.predecessor(ctx); !errors.Is(err, ErrGone) {
+			return err
+		}
+	}
+}
+
+// rest lets the others lead: the member withdraws, waits until it may stand again, and stands.
+func (e *candidate) rest(ctx context.Context, why *GiveUp, led time.Duration) error {
+	if led > giveUpForget {
+		e.gaveUp = 0
+	}
+	e.gaveUp++
+	if err := e.withdraw(ctx); err != nil {
+		return err
+	}
+	if why.Until != nil {
+		select {
+		case <-why.Until:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-e.session.Done():
+			return coord.ErrSessionEnded
+		}
+	}
+	if err := e.wait(ctx, min(giveUpPause<<min(e.gaveUp-1, 10), giveUpPauseMost)); err != nil {
+		return err
+	}
+	return e.stand(ctx)
 }
 
 // tokenFloor returns what all tokens must be above: an operator who restores an old copy of the store
@@ -224,39 +388,44 @@ func (e *candidate) noEpoch(ctx context.Context, err error) (Term, error) {
 		return Term{}, err
 	}
 	e.log.Error("the epoch is missing or damaged: nothing can be granted until it is restored", "key", e.keys.Epoch(), "error", err)
-	select {
-	case <-ctx.Done():
-		return Term{}, ctx.Err()
-	case <-e.session.Done():
-		return Term{}, coord.ErrSessionEnded
-	case <-time.After(2 * time.Second):
+	if err := e.wait(ctx, 2*time.Second); err != nil {
+		return Term{}, err
 	}
 	return Term{}, fmt.Errorf("%w: %w", ErrDeposed, err)
 }
 
 // lead runs the leader's role for one term and waits for its end.
 func (e *candidate) lead(ctx context.Context, term Term, lead func(context.Context, Term) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	e.watch(term.Candidate)
-	if _, err := e.session.Get(ctx, term.Candidate); err != nil && !errors.Is(err, coord.ErrNotFound) {
+	if err := e.untouched(ctx, term.Candidate); err != nil { // arms the watch
 		return err
 	}
 	done := make(chan error, 1)
-	var leading sync.WaitGroup
-	leading.Go(func() { done <- lead(ctx, term) })
+	go func() { done <- Catch("leading", func() error { return lead(ctx, term) }) }()
 	for {
 		select {
 		case err := <-done:
+			if _, gaveUp := errors.AsType[*GiveUp](err); gaveUp {
+				return err
+			}
+			if panicked, ok := errors.AsType[*PanicError](err); ok {
+				e.log.Error("leading has panicked; workers go on", "error", panicked, "stack", panicked.Stack)
+				return &GiveUp{Err: panicked}
+			}
 			return err
 		case <-e.hints.C():
 			e.hints.Take()
-			_, err := e.session.Get(ctx, term.Candidate)
-			if errors.Is(err, coord.ErrNotFound) {
-				cancel()
-				leading.Wait()
-				return fmt.Errorf("%s was deleted: %w", term.Candidate, ErrDeposed)
+			err := e.untouched(ctx, term.Candidate)
+			if !errors.Is(err, ErrDeposed) && !errors.Is(err, ErrTouched) {
+				continue
 			}
+			cancel(err)
+			if gaveUp, ok := errors.AsType[*GiveUp](<-done); ok {
+				return gaveUp
+			}
+			return err
 		}
 	}
 }

@@ -12,6 +12,11 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
+// ErrUnheard says that the service hears this member, and that what it says does not arrive here: the session would
+// live on for as long as that lasts, and so would what the member holds, although nothing of it runs. It must not be
+// presented to the service again.
+var ErrUnheard = errors.New("the coordination service hears this member, and its answers do not arrive")
+
 // lookAgain is how often a member reads its own status.
 const lookAgain = 25 * time.Second
 
@@ -20,7 +25,8 @@ type Pulse struct{ version int64 } // of the heartbeat key
 
 // Keep proves that the member is alive, for as long as it is. It returns nil when ctx ends,
 // and an error that matches ErrGone or coord.ErrSessionEnded when the member is no more, or
-// coord.ErrUnauthorized when it may not prove that it is; then everything that runs on its behalf
+// coord.ErrUnauthorized when it may not prove that it is, or ErrUnheard when its lease has been over for a whole session
+// timeout while the service takes what it sends and answers nothing; then everything that runs on its behalf
 // must stop at once. It stops nothing itself.
 //
 // Acts reports whether the member does what it is there for. While it does not, Keep proves nothing: the lease is to
@@ -39,12 +45,20 @@ func Keep(ctx context.Context, s coord.Session, keys schema.Keys, self Self, pul
 	defer look.Stop()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	beats := make(chan error, 1)
+	beats := make(chan error, 2) // the first one counts
 	var beating sync.WaitGroup
 	beating.Go(func() { beats <- beat(ctx, s, keys.Heartbeat(self.GUID), terms, pulse, acts) })
+	beating.Go(func() {
+		if err := unheard(ctx, s, terms); err != nil {
+			beats <- fmt.Errorf("member %s: %w", self.GUID, err)
+			cancel() // what waits for an answer waits for ever
+		}
+	})
 	for {
 		select {
 		case err := <-beats:
+			cancel()
+			beating.Wait()
 			return err
 		case <-s.Done():
 			cancel()
@@ -66,6 +80,21 @@ func Keep(ctx context.Context, s coord.Session, keys schema.Keys, self Self, pul
 				beating.Wait()
 				return err
 			}
+		}
+	}
+}
+
+// unheard returns ErrUnheard once the lease has been over for a session timeout although the service takes what is sent,
+// and nil when ctx ends.
+func unheard(ctx context.Context, s coord.Session, terms Terms) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(max(terms.Timeout/8, time.Millisecond)):
+		}
+		if info := s.Info(); info.Unanswered && s.Now() >= info.Base+terms.Length+terms.Timeout {
+			return ErrUnheard
 		}
 	}
 }

@@ -64,6 +64,16 @@ func (m *Meter) Most(name Name, n int, labels ...string) {
 	s.Value = max(s.Value, float64(n))
 }
 
+// Set sets a gauge.
+func (m *Meter) Set(name Name, value float64, labels ...string) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.at(name, labels).Value = value
+}
+
 // Took adds a time to a histogram.
 func (m *Meter) Took(name Name, d time.Duration, labels ...string) {
 	if m == nil {

@@ -21,6 +21,9 @@ const (
 	Failover        Name = "xconsumer_failover_seconds"
 	Moves           Name = "xconsumer_moves_total"
 	LastDecision    Name = "xconsumer_last_decision"
+	Refused         Name = "xconsumer_leader_failed_commits_total"
+	GaveUp          Name = "xconsumer_leader_given_up_total"
+	LeaderRound     Name = "xconsumer_leader_round_seconds"
 	Events          Name = "xconsumer_events_total"
 	Failures        Name = "xconsumer_worker_failures_total"
 	Fences          Name = "xconsumer_fences_total"
@@ -56,6 +59,9 @@ var defs = map[Name]def{
 	Failover:        {cluster.MeasureHistogram, "From seeing a node gone until a worker that it had runs elsewhere, as the leader sees it.", nil, long},
 	Moves:           {cluster.MeasureCounter, "Slots that this node has dealt with while it led, by step and reason.", []string{"step", "reason"}, nil},
 	LastDecision:    {cluster.MeasureGauge, "The number of the last decision that this node has made; the last 128 of all leaders are kept.", nil, nil},
+	Refused:         {cluster.MeasureCounter, "Commits of this node that were refused or whose outcome was unknown, while it led; one that follows a change is usual, many in a row are not.", nil, nil},
+	GaveUp:          {cluster.MeasureCounter, "How often this node could not lead and has let another one.", nil, nil},
+	LeaderRound:     {cluster.MeasureGauge, "For how long this node has been at its present step of leading, 0 while it waits or follows; many seconds mean that it hangs.", nil, nil},
 	Events:          {cluster.MeasureCounter, "What this node told to have happened.", []string{"kind"}, nil},
 	Failures:        {cluster.MeasureCounter, "Workers of this node that failed and are run again.", []string{"task"}, nil},
 	Fences:          {cluster.MeasureCounter, "How often all workers of this node were stopped because it had lost its lease or its session.", []string{"reason"}, nil},

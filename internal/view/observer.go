@@ -24,10 +24,11 @@ const stale = 2 * time.Second
 // methods may be called from any goroutine.
 type Observer struct {
 	mu      sync.Mutex
-	session coord.Session // to read with, nil without
-	leading *Snapshot     // the leader's, nil while this node does not lead
-	own     *Snapshot     // the observer's
-	last    *Snapshot     // what was told last, of whatever origin
+	session coord.Session   // to read with, nil without
+	leading *Snapshot       // the leader's, nil while this node does not lead
+	own     *Snapshot       // the observer's
+	last    *Snapshot       // what was told last, of whatever origin
+	beats   map[string]beat // heartbeats as read, by member
 	asked   time.Time
 	number  int64         // rises with every snapshot
 	changed chan struct{} // closed and replaced when any of it changes
@@ -89,7 +90,7 @@ func (o *Observer) Next(ctx context.Context, seen int64) (*Snapshot, int64, erro
 
 // Use names the session to read with.
 func (o *Observer) Use(s coord.Session) {
-	o.update(func() { o.session, o.own = s, nil })
+	o.update(func() { o.session, o.own, o.beats = s, nil, nil })
 }
 
 // Publish is given what the leader has read; nil when it leads no more.
@@ -149,6 +150,9 @@ func (o *Observer) wanted() (s coord.Session, changed <-chan struct{}) {
 
 // Run keeps the observer's own view for as long as it is wanted.
 func (o *Observer) Run(ctx context.Context, cluster string, keys schema.Keys) {
+	var listening sync.WaitGroup
+	listening.Go(func() { o.listen(ctx, keys) })
+	defer listening.Wait()
 	for ctx.Err() == nil {
 		session, changed := o.wanted()
 		if session == nil {

@@ -227,6 +227,9 @@ func (v *View) read(ctx context.Context, keys []string) error {
 				at := v.session.Now() // before the send: the record is at least as fresh
 				r, err := v.session.Get(ctx, keys[i])
 				answers[i] = answer{r, err, at}
+				if v.progress != nil {
+					v.progress()
+				}
 			}
 		})
 	}

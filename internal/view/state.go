@@ -197,7 +197,7 @@ func (s *Snapshot) State(keys schema.Keys) cluster.State {
 	for guid, p := range s.Peers {
 		info := p.info(guid)
 		s.addMark(p, &info)
-		if p.Live() {
+		if p.Live() && !p.Silent {
 			if guid == leader {
 				info.Leader, state.Leader = true, info.Name
 			}
@@ -393,7 +393,7 @@ func (p *Peer) info(guid string) cluster.NodeInfo {
 		info.State = cluster.NodeClosed
 	case p.Doc.Rec != nil && p.Doc.Rec.Evicted:
 		info.State = cluster.NodeEvicted
-	case !p.Live():
+	case !p.Live() || p.Silent:
 		info.State = cluster.NodeLost
 	case p.Status.Rec != nil && p.Status.Rec.Leaving:
 		info.State = cluster.NodeLeaving
@@ -420,7 +420,7 @@ func (p *Peer) workers(info cluster.NodeInfo, placed map[cluster.Slot]cluster.Wo
 			w := cluster.WorkerInfo{Task: slot.Task, Index: slot.Index, Node: info.Name, Member: info.Member, Token: h.Token}
 			hold := held[slot]
 			switch {
-			case !p.Live():
+			case !p.Live() || p.Silent:
 				w.State = cluster.WorkerLost
 			case hold == nil || hold.Token != h.Token || status.Fenced:
 				w.State = cluster.WorkerPending

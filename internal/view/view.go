@@ -48,6 +48,9 @@ type Peer struct {
 	// Done is read after the others, by leaders only: what the member says to have ended by the time
 	// of its status is in it.
 	Done Entry[schema.Done]
+	// Silent: it has proven nothing for so long that it can have no lease, although its session goes on. Leaders do not
+	// go by it: their promise is the session's.
+	Silent bool
 	// Bare: it was seen without its document, which a hand has deleted. Nobody knows what that granted.
 	Bare bool
 }
@@ -79,6 +82,8 @@ type View struct {
 	hints   *coord.Hints
 	snap    Snapshot
 	leader  bool
+	// progress is called with every answer to a read, nil for nobody who wants to know.
+	progress func()
 
 	listsWait bool // lists were put off by the last Refresh
 	changed   bool // the present Refresh has read something new
@@ -92,6 +97,9 @@ type Option func(*View)
 // leader's own commits tell; and it remembers a document that vanished, or was missing from the first, until it is told
 // to forget it, since whatever that document granted may still run.
 func ForLeader() Option { return func(v *View) { v.leader = true } }
+
+// Progress makes a view say that an answer to a read has come, from any goroutine: a Refresh may be thousands of reads.
+func Progress(f func()) Option { return func(v *View) { v.progress = f } }
 
 // New returns an empty view; the first Refresh reads everything.
 func New(cluster string, session coord.Session, keys schema.Keys, options ...Option) *View {

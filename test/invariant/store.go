@@ -28,6 +28,7 @@ type Store struct {
 
 	mu       sync.Mutex
 	docs     map[string]*schema.Doc
+	spoilt   map[string]bool           // members whose documents a hand has made unusable
 	said     map[string]*schema.Status // the last status of each member
 	gone     map[string]bool           // members without one
 	epoch    schema.Epoch
@@ -49,7 +50,7 @@ type Release struct {
 
 // NewStore returns the judge of an empty store.
 func NewStore(keys schema.Keys) *Store {
-	return &Store{keys: keys, docs: map[string]*schema.Doc{}, said: map[string]*schema.Status{}, gone: map[string]bool{}, released: map[Release]time.Duration{}, runs: newRuns()}
+	return &Store{keys: keys, docs: map[string]*schema.Doc{}, spoilt: map[string]bool{}, said: map[string]*schema.Status{}, gone: map[string]bool{}, released: map[Release]time.Duration{}, runs: newRuns()}
 }
 
 // Apply judges a commit. By is a person who edits records by hand, or "".
@@ -69,7 +70,11 @@ func (s *Store) Apply(at time.Duration, by string, changes []Change) {
 		if schema.Dir(c.Key) == schema.Dir(s.keys.Status("")) {
 			status := new(schema.Status)
 			guid := schema.Base(c.Key)
-			s.gone[guid] = c.Deleted || decode(c, status) != nil
+			unusable := decode(c, status) != nil
+			if unusable && !c.Deleted && by != "" {
+				continue // its member writes it again
+			}
+			s.gone[guid] = c.Deleted || unusable
 			if !s.gone[guid] {
 				s.said[guid] = status
 			}
@@ -112,10 +117,11 @@ func (s *Store) Apply(at time.Duration, by string, changes []Change) {
 				if by == "" {
 					fail("I5", "%v", err)
 				}
+				s.spoilt[guid] = true
 				break
 			}
 			s.judgeDoc(guid, doc, said[guid], tokens, by, at, fail)
-			s.docs[guid] = doc
+			s.docs[guid], s.spoilt[guid] = doc, false
 			touched = append(touched, guid)
 		}
 	}
@@ -171,7 +177,7 @@ func (s *Store) judgeDoc(guid string, after *schema.Doc, status *schema.Status, 
 		}
 		r := Release{guid, slot, h.Token}
 		if schema.Find(after.Releasing, slot) == nil {
-			if by == "" {
+			if by == "" && !s.spoilt[guid] { // else it has not been claimed, and cannot be any longer
 				fail("I5", "%s is taken from %s without a release", slot, after.Node)
 			}
 			s.runs.takenByHand(slot)
@@ -271,13 +277,13 @@ func (s *Store) judgeRemovals(changes []Change, fail func(invariant, format stri
 }
 
 // Litter names the keys that should not be there once all nodes have left: I5, I6. What stays is the
-// cluster itself, what was declared and asked for, the ring of decisions, and the document of the last to leave, with
-// the mark of its node.
+// cluster itself, what was declared and asked for, the ring of decisions, the last fault of a leader, and the document of
+// the last to leave, with the mark of its node.
 func Litter(keys schema.Keys, present []string) (litter []string) {
 	documents, marks := 0, 0
 	for _, key := range present {
 		switch dir := schema.Dir(key); {
-		case key == keys.Meta(), key == keys.Epoch(), key == keys.Settings(), key == keys.Suspects(), key == keys.Audit(), key == keys.Orders(), key == keys.Removed():
+		case key == keys.Meta(), key == keys.Epoch(), key == keys.Settings(), key == keys.Suspects(), key == keys.Audit(), key == keys.Orders(), key == keys.Removed(), key == keys.PlanFault():
 		case dir == keys.Tasks(), dir == schema.Dir(keys.Decision(0)), dir == keys.Agendas(), strings.HasPrefix(key, schema.Dir(keys.Ran("", ""))):
 		case dir == keys.Dones() && slices.Contains(present, keys.Doc(schema.Base(key))):
 		case dir == keys.Docs() && documents == 0:

@@ -39,7 +39,7 @@ func one(file, old, new string) []change { return []change{{file, old, new}} }
 // unguarded takes out the guards of a leader's commit that cover for the epoch.
 var unguarded = []change{
 	{"internal/assignment/publish.go", "		coord.Check(l.term.Candidate, 0),\n", ""},
-	{"internal/assignment/publish.go", "	ops = append(ops, l.record(snap, d.Moves)...)\n", ""},
+	{"internal/assignment/publish.go", "	ring := l.record(epoch, d.Moves)\n	ops = append(ops, ring...)\n", "	ring := []coord.Op(nil)\n"},
 	{"internal/assignment/publish.go", "	l.view.PutEpoch(epoch, snap.Epoch.Version+1)\n	l.nextToken", "	l.view.PutEpoch(epoch, snap.Epoch.Version)\n	l.nextToken"},
 }
 
@@ -70,7 +70,7 @@ var mutants = []mutant{
 		"H2", "a leader's commits do not check that it leads: not its candidate key, not the epoch, not the number of the decision",
 		slices.Concat(unguarded, []change{
 			{"internal/assignment/publish.go", "		coord.Set(l.Keys.Epoch(), schema.Encode(&epoch, at+1), at),\n", ""},
-			{"internal/assignment/publish.go", "	epoch.NextDecision++\n	at := snap.Epoch.Version\n", "	epoch.NextDecision++\n"},
+			{"internal/assignment/publish.go", "	epoch.NextDecision = l.nextDecision(snap) + 1\n	at := snap.Epoch.Version\n", "	epoch.NextDecision = l.nextDecision(snap) + 1\n"},
 		}),
 		in(".", "TestLateCommitOfADeposedLeader"),
 	},
@@ -274,6 +274,75 @@ var mutants = []mutant{
 		"H29", "tokens begin again when an old copy of the store is restored",
 		one("internal/election/election.go", "	return meta.TokenFloor\n", "	return 0\n"),
 		in(".", "TestTokensAreAboveTheFloor"),
+	},
+	{
+		"leader", "a candidate key that somebody wrote is stood with for ever",
+		one("internal/election/election.go", "	case r.Version != 0 || r.Session != e.session.Info().ID:\n", "	case r.Version < 0:\n"),
+		in(".", "TestCandidateIsTouched"),
+	},
+	{
+		"leader", "a candidate key is given up at the version that it was made with",
+		one("internal/election/election.go", "coord.Delete(e.own, r.Version)", "coord.Delete(e.own, 0*r.Version)"),
+		in(".", "TestCandidateIsTouched"),
+	},
+	{
+		"leader", "a candidate key that is nobody's is waited for",
+		one("internal/election/election.go", "	if !stray {\n		return false, nil\n", "	if guid != \"\" {\n		return false, nil\n"),
+		in(".", "TestStrayCandidate"),
+	},
+	{
+		"leader", "a decision whose number is taken is tried again",
+		one("internal/assignment/ring.go", "			n = max(n, there+1)\n", ""),
+		in(".", "TestDecisionsThatExist"),
+	},
+	{
+		"leader", "who is refused again and again goes on leading",
+		one("internal/assignment/publish.go", "	if l.failures >= maxRefused {\n", "	if l.failures < 0 {\n"),
+		in(".", "TestLeaderIsRefused"),
+	},
+	{
+		"leader", "a leader that hangs leads on",
+		one("internal/assignment/vigil.go", "lasts >= hang {", "lasts >= hang && lasts < 0 {"),
+		in(".", "TestDecisionHangs"),
+	},
+	{
+		"leader", "a member whose decision hangs stands again",
+		one("internal/assignment/vigil.go", "	return &election.GiveUp{Err: why, Until: returned}\n", "	return &election.GiveUp{Err: why}\n"),
+		in(".", "TestDecisionHangs"),
+	},
+	{
+		"leader", "a panic of a decision ends the process",
+		[]change{
+			{"internal/assignment/leader.go", "	err = election.Catch(\"leading\", func() error {\n", "	err = func() error {\n"},
+			{"internal/assignment/leader.go", "		return nil\n	})\n	if panicked", "		return nil\n	}()\n	if panicked"},
+			{"internal/assignment/vigil.go", "		err = election.Catch(\"leading\", func() error { return lead.run(ctx) })\n", "		err = lead.run(ctx)\n"},
+		},
+		in(".", "TestDecisionPanics"),
+	},
+	{
+		"leader", "a panic of the follower ends the process",
+		one("internal/election/panic.go", "		if r := recover(); r != nil {\n", "		if r := any(nil); r != nil {\n"),
+		in(".", "TestFollowerPanics"),
+	},
+	{
+		"leader", "who has no lease leads on",
+		one("internal/assignment/vigil.go", "			if now-reached < without {\n", "			if now-reached < without || now >= 0 {\n"),
+		in(".", "TestDeafLeader"),
+	},
+	{
+		"leader", "whom the service hears and who hears nothing keeps its session",
+		one("internal/membership/keep.go", "info.Unanswered && s.Now() >=", "info.Unanswered && s.Now() < 0 && s.Now() >="),
+		in(".", "TestDeafFollower"),
+	},
+	{
+		"leader", "who proves nothing is told to be at work",
+		one("internal/view/heard.go", "timeout > 0 && b.read-b.since >= timeout {", "timeout < 0 && b.read-b.since >= timeout {"),
+		in(".", "TestDeafLeader"),
+	},
+	{
+		"leader", "what ended on a member whose agenda cannot be read is buried with it",
+		one("internal/assignment/fate.go", "	case d.anyAwaitsAgenda(p.Doc.Rec):\n", "	case d.keepsAny(nil):\n"),
+		in("internal/assignment", "TestEndsWaitForTheirAgenda"),
 	},
 	{
 		"budget", "more are set in motion than the cluster's budget allows",
@@ -526,7 +595,7 @@ var mutants = []mutant{
 	},
 	{
 		"stop", "a membership goes on although its loop hangs",
-		one("life.go", "	all.Go(\"rounds\", func() { ended <- l.untilHung(living) })\n", ""),
+		one("life.go", "	all.Go(\"rounds\", func() error { return l.untilHung(living) })\n", ""),
 		in(".", "TestAHungLoopLosesItsLease"),
 	},
 	{
@@ -779,7 +848,7 @@ var mutants = []mutant{
 	},
 	{
 		"scale", "a former member is tried to be closed once",
-		one("life.go", "	all.Go(\"former members\", func() { l.keepClosing(living) })\n", ""),
+		one("life.go", "	all.Go(\"former members\", func() error { l.keepClosing(living); return nil })\n", ""),
 		in(".", "TestFormerMemberIsClosedInTheEnd"),
 	},
 }

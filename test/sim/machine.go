@@ -12,6 +12,7 @@ import (
 	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord/mem"
+	"gitee.com/ken.yang/xconsumer/internal/assignment"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/test/invariant"
 )
@@ -41,6 +42,7 @@ type process struct {
 	awake  gate
 	heard  gate        // open while somebody reads its log, listens to its vitals and takes its spans
 	deaf   atomic.Bool // it was closed once: what vitals say may be old
+	faulty faulty
 }
 
 // gate is open while a process is not paused.
@@ -113,7 +115,7 @@ func (m *machine) boot() {
 	for _, spec := range m.declared {
 		node.Handle(spec.WorkName, p.work)
 	}
-	ctx, cancel := context.WithCancel(m.t.Context())
+	ctx, cancel := context.WithCancel(assignment.WithPlanner(m.t.Context(), p.faulty.plan))
 	p.cancel = cancel
 	m.proc = p
 	m.all = append(m.all, p)
@@ -210,6 +212,7 @@ func (p *process) die(why string) bool {
 	p.add("%s dies: %s", p.name, why)
 	p.awake.resume()
 	p.heard.resume()
+	p.faulty.set("")
 	p.cancel()
 	return true
 }
@@ -302,6 +305,7 @@ func (p *process) resume() {
 func (m *machine) heal() {
 	if p := m.present(); p != nil {
 		p.client.Heal()
+		p.faulty.set("")
 		p.resume()
 	}
 }

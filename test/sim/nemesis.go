@@ -81,6 +81,20 @@ var harsh = []fault{
 	{"leaders die one after the other", func(w *world, _ *machine, n int64) { w.flap(n) }},
 	{"key deleted by hand", func(_ *world, m *machine, n int64) { m.tamper(n) }},
 	{"former assignment put back", func(_ *world, m *machine, n int64) { m.putBack(n) }},
+	{"record written by hand", func(_ *world, m *machine, n int64) { m.scribble(n) }},
+	{"leader hears nothing", func(w *world, _ *machine, n int64) { w.deafen(w.dice.upTo(4*timeout, "deaf", n)) }},
+	{"decisions hang", func(w *world, m *machine, n int64) {
+		if l := w.leader(); l != nil && w.dice.chance(0.7, "leader", n) {
+			m = l
+		}
+		m.mislead("hang", w.dice.upTo(4*timeout, "hang", n))
+	}},
+	{"decisions panic", func(w *world, m *machine, n int64) {
+		if l := w.leader(); l != nil && w.dice.chance(0.7, "leader", n) {
+			m = l
+		}
+		m.mislead([]string{"panic", "nonsense"}[w.dice.pick(2, "how", n)], w.dice.upTo(4*timeout, "panic", n))
+	}},
 	{"other protocol", func(w *world, _ *machine, n int64) {
 		w.doing.Go(func() {
 			w.raise(schema.Protocol + 1)
@@ -276,9 +290,8 @@ func (w *world) scale(n int64) {
 	key := w.keys.Task(task)
 	w.edit(key, func(r coord.Record) (coord.Op, bool) {
 		rec := new(schema.Task)
-		if err := schema.Decode(key, r, rec); err != nil {
-			w.fail("%v", err)
-			return coord.Op{}, false
+		if schema.Decode(key, r, rec) != nil {
+			return coord.Op{}, false // it was written by hand
 		}
 		rec.Override.WorkerNum = &workers
 		w.mu.Lock()

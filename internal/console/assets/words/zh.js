@@ -8,7 +8,7 @@ const nodeStates = { up: "在线", leaving: "离开中", lost: "失联", closed:
 /** @type {Record<string, string>} */
 const eventKinds = {
 	joined: "加入", left: "离开", elected: "当选", deposed: "卸任", granted: "获得", released: "交还", started: "启动", failed: "失败", stopped: "停止", stuck: "卡住", held: "暂缓", "given up": "放弃", "lease lost": "租约失效", "lease back": "租约恢复",
-	refused: "拒绝", doubled: "重复授予", "bad record": "记录损坏", "history lost": "历史丢失", "plan failed": "规划失败", quarantined: "隔离", run: "运行开始", "run ended": "运行结束", "clock-wrong": "时钟有误", "record-too-large": "记录过大", "not applied": "未生效", disconnected: "断开", connected: "恢复连接",
+	refused: "拒绝", doubled: "重复授予", "bad record": "记录损坏", "history lost": "历史丢失", "gave up leading": "放弃领导", "plan failed": "规划失败", quarantined: "隔离", run: "运行开始", "run ended": "运行结束", "clock-wrong": "时钟有误", "record-too-large": "记录过大", "not applied": "未生效", disconnected: "断开", connected: "恢复连接",
 };
 /** @type {Record<string, string>} */
 const steps = { grant: "授予", release: "收回", free: "已交还", bury: "清退", evict: "驱逐", rewrite: "重写", hold: "暂缓", fail: "放弃", clear: "解除怀疑", quarantine: "隔离", skip: "跳过", recall: "补回触发", run: "运行开始", done: "运行完成", failed: "运行失败" };

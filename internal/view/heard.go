@@ -1,0 +1,109 @@
+package view
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// Who keeps its session alive and proves nothing has no lease, and none of its workers run: a node that is heard and
+// hears nothing. Only its heartbeat tells: whoever has a lease has written it less than a session timeout ago. Nobody
+// watches heartbeats; while somebody asks how the cluster is they are read now and then, and one that has been the same
+// for its member's whole session timeout, by this node's clock, is silent. So that takes a timeout of asking to be seen.
+const (
+	beatsPerTimeout = 4                     // how often heartbeats are read
+	beatsEach       = 20 * time.Millisecond // but no more of them than one in so long
+)
+
+// beat is a heartbeat as read.
+type beat struct {
+	version     int64
+	since, read time.Duration // when it was first read at this version, and last; by the lease clock
+}
+
+// listen reads heartbeats while somebody asks.
+func (o *Observer) listen(ctx context.Context, keys schema.Keys) {
+	for {
+		o.mu.Lock()
+		session, snap, asked := o.session, o.current(), o.asked
+		o.mu.Unlock()
+		pause := time.Second
+		if session != nil && snap != nil && time.Since(asked) < linger {
+			pause = max(session.Info().Timeout/beatsPerTimeout, time.Duration(len(snap.Peers))*beatsEach)
+			o.readBeats(ctx, session, keys, snap)
+		} else {
+			o.mu.Lock()
+			o.beats = nil
+			o.mu.Unlock()
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (o *Observer) readBeats(ctx context.Context, s coord.Session, keys schema.Keys, snap *Snapshot) {
+	o.mu.Lock()
+	old := o.beats
+	o.mu.Unlock()
+	beats := make(map[string]beat, len(snap.Peers))
+	for _, guid := range slices.Sorted(maps.Keys(snap.Peers)) {
+		if !snap.Peers[guid].Live() {
+			continue
+		}
+		at := s.Now() // before the send: it was so later
+		r, err := s.Get(ctx, keys.Heartbeat(guid))
+		now := s.Now()
+		b, known := old[guid]
+		switch {
+		case errors.Is(err, coord.ErrNotFound):
+			continue
+		case err != nil:
+			return // nothing is known of any
+		case !known || b.version != r.Version:
+			b = beat{version: r.Version, since: now}
+		}
+		b.read = at
+		beats[guid] = b
+	}
+	o.mu.Lock()
+	o.beats = beats
+	o.mu.Unlock()
+}
+
+// Heard returns a snapshot in which those are silent whose heartbeats say that they have no lease, and a member of which
+// it is known otherwise, "" for none.
+func (o *Observer) Heard(snap *Snapshot, without string) *Snapshot {
+	silent := map[string]bool{without: true}
+	o.mu.Lock()
+	for guid, b := range o.beats {
+		p := snap.Peers[guid]
+		if p == nil || p.Member.Rec == nil {
+			continue
+		}
+		if timeout := time.Duration(p.Member.Rec.SessionTimeout); timeout > 0 && b.read-b.since >= timeout {
+			silent[guid] = true
+		}
+	}
+	o.mu.Unlock()
+	heard := *snap
+	for guid := range silent {
+		p := snap.Peers[guid]
+		if p == nil {
+			continue
+		}
+		if heard.Peers = maps.Clone(heard.Peers); !p.Silent {
+			quiet := *p
+			quiet.Silent = true
+			heard.Peers[guid] = &quiet
+		}
+	}
+	return &heard
+}

@@ -1,0 +1,484 @@
+package xconsumer_test
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/coord/coordtest"
+	"gitee.com/ken.yang/xconsumer/coord/mem"
+	"gitee.com/ken.yang/xconsumer/internal/assignment"
+	"gitee.com/ken.yang/xconsumer/internal/planner"
+)
+
+// misled is a planner that goes wrong on some nodes while it is told to.
+type misled struct {
+	plan func(planner.Input) planner.Plan // what it does instead, nil for nothing wrong
+	on   atomic.Bool
+}
+
+func (m *misled) make(in planner.Input) planner.Plan {
+	if m.on.Load() {
+		return m.plan(in)
+	}
+	return planner.Make(in)
+}
+
+// startMisled starts a node whose leader plans with m.
+func (w *world) startMisled(name string, m *misled) *proc {
+	w.t.Helper()
+	w.ctx = assignment.WithPlanner(w.t.Context(), m.make)
+	defer func() { w.ctx = nil }()
+	return w.start(name)
+}
+
+// scale sets the number of workers of a task by hand, as an operator does.
+func (h hand) scale(task string, from, to int) {
+	h.w.t.Helper()
+	good := string(h.get("/tasks/" + task).Value)
+	h.set("/tasks/"+task, strings.Replace(good, fmt.Sprintf(`"workerNum":%d`, from), fmt.Sprintf(`"workerNum":%d`, to), 1))
+}
+
+func (w *world) candidate(p *proc) string {
+	h := w.hand()
+	for _, name := range h.children("/election") {
+		if strings.HasPrefix(name, p.vitals.Load().Member) {
+			return "/election/" + name
+		}
+	}
+	w.t.Fatalf("%s is no candidate", p.Name())
+	return ""
+}
+
+// A stray write of the leader's candidate key, also of the value that it has, lets the next one lead: the key is given
+// up, whoever wrote it.
+func TestCandidateIsTouched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("a", 4))
+		n1, n2 := w.start("n1"), w.start("n2")
+		time.Sleep(time.Second)
+		started := w.floor.started()
+		events := n1.Events(t.Context())
+		h := w.hand()
+		for _, p := range []*proc{n1, n2, n1} {
+			if s := w.state(n1); s.Leader != p.Name() {
+				t.Fatalf("%s leads, not %s", s.Leader, p.Name())
+			}
+			old := w.candidate(p)
+			h.set(old, string(h.get(old).Value))
+			time.Sleep(time.Second)
+			if now := w.candidate(p); now == old {
+				t.Errorf("%s stands with %s still", p.Name(), old)
+			}
+		}
+		if n := w.floor.started() - started; n != 0 {
+			t.Errorf("%d workers were started", n)
+		}
+		wantEvent(t, events, cluster.LeaderGaveUp)
+		// One that is touched while another one leads costs nothing when its turn comes.
+		h.set(w.candidate(n1), "{}")
+		h.scale("a", 4, 6)
+		time.Sleep(time.Second)
+		w.wantShare(map[string]int{"n1": 3, "n2": 3})
+		w.leave(n2)
+		time.Sleep(time.Second)
+		w.wantShare(map[string]int{"n1": 6})
+		w.leave(n1)
+	})
+}
+
+// A candidate key that nobody stands with, and no session ends, keeps nobody from leading.
+func TestStrayCandidate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("a", 4))
+		n1 := w.start("n1")
+		h := w.hand()
+		if _, err := h.s.Commit(t.Context(), coord.CreateSequenced(root+"/election/nobody-n_", []byte("{}"))); err != nil {
+			t.Fatal(err)
+		}
+		n2 := w.start("n2")
+		time.Sleep(time.Second)
+		w.leave(n1)
+		time.Sleep(time.Second)
+		w.wantShare(map[string]int{"n2": 4})
+		if left := h.children("/election"); len(left) != 1 {
+			t.Errorf("candidates: %v", left)
+		}
+		w.leave(n2)
+	})
+}
+
+// A decision whose number is taken is made under the next free one; so are those of an epoch that was put back.
+func TestDecisionsThatExist(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("a", 2))
+		n1 := w.start("n1")
+		time.Sleep(time.Second)
+		h := w.hand()
+		want := 2
+		scale := func() {
+			t.Helper()
+			h.scale("a", want, want+2)
+			want += 2
+			time.Sleep(2 * time.Second)
+			w.wantShare(map[string]int{"n1": want})
+		}
+		before := h.get("/epoch")
+		for range 3 {
+			scale()
+		}
+		t.Log("the next one exists")
+		var next int64
+		epoch := string(h.get("/epoch").Value)
+		if _, err := fmt.Sscanf(epoch[strings.Index(epoch, `"nextDecision":`):], `"nextDecision":%d`, &next); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.s.Commit(t.Context(), coord.Create(fmt.Sprintf("%s/decisions/%d", root, next), []byte("{}"))); err != nil {
+			t.Fatal(err)
+		}
+		scale()
+		t.Log("the epoch is put back")
+		at := h.get("/epoch").Version
+		old := strings.Replace(string(before.Value), fmt.Sprintf(`"version":%d`, before.Version), fmt.Sprintf(`"version":%d`, at+1), 1)
+		h.set("/epoch", old)
+		time.Sleep(time.Second)
+		scale()
+		t.Log("the oldest one was written")
+		h.set("/decisions/0", "{}")
+		for range 140 { // once around
+			h.scale("a", want, want+2)
+			time.Sleep(100 * time.Millisecond)
+			h.scale("a", want+2, want)
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		if kept := h.children("/decisions"); len(kept) > 128 {
+			t.Errorf("%d decisions are kept", len(kept))
+		}
+		w.leave(n1)
+	})
+}
+
+// Who leads and is refused again and again lets another one try, and says so.
+func TestLeaderIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("a", 4))
+		var refuse atomic.Bool
+		w.intercept = func(*mem.Client) coordtest.Interceptor {
+			mine := refuse.CompareAndSwap(false, true) // the first node
+			return coordtest.Interceptor{Commit: func(ctx context.Context, ops []coord.Op, next func(context.Context, ...coord.Op) ([]coord.Result, error)) ([]coord.Result, error) {
+				if mine && time.Since(w.floor.began) > 5*time.Second && len(ops) > 2 && ops[1].Key == root+"/epoch" && !strings.Contains(ops[0].Key, "meta") {
+					return nil, &coord.CheckError{Index: 2, Op: ops[2], Err: coord.ErrVersion}
+				}
+				return next(ctx, ops...)
+			}}
+		}
+		n1, n2 := w.start("n1"), w.start("n2")
+		time.Sleep(6 * time.Second)
+		events := n1.Events(t.Context())
+		started := w.floor.started()
+		w.hand().scale("a", 4, 6)
+		time.Sleep(3 * time.Second)
+		if ready := n1.Ready(); len(ready) != 1 || !strings.Contains(ready[0], "in a row") {
+			t.Errorf("n1 is ready but for %q", ready)
+		}
+		time.Sleep(7 * time.Second)
+		w.wantShare(map[string]int{"n1": 3, "n2": 3})
+		if s := w.state(n2); s.Leader != "n2" {
+			t.Errorf("%s leads", s.Leader)
+		}
+		if n := w.floor.started() - started; n != 2 {
+			t.Errorf("%d workers were started", n)
+		}
+		if ready := n1.Ready(); len(ready) > 0 {
+			t.Errorf("n1 is not ready: %q", ready)
+		}
+		wantEvent(t, events, cluster.LeaderGaveUp)
+		w.leave(n1, n2)
+	})
+}
+
+func wantEvent(t *testing.T, events <-chan cluster.Event, kind cluster.EventKind) {
+	t.Helper()
+	for {
+		select {
+		case e := <-events:
+			if e.Kind == kind {
+				t.Logf("%s: %s", e.Kind, e.Detail)
+				return
+			}
+		default:
+			t.Errorf("nothing told of %q", kind)
+			return
+		}
+	}
+}
+
+// A decision that hangs ends the term: another node leads, workers stay, and what a killed node had runs elsewhere. The
+// member stands again when the decision has come back.
+func TestDecisionHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("a", 6))
+		back := make(chan struct{})
+		m := &misled{plan: func(in planner.Input) planner.Plan {
+			<-back
+			return planner.Make(in)
+		}}
+		n1 := w.startMisled("n1", m)
+		n2, n3 := w.start("n2"), w.start("n3")
+		time.Sleep(time.Second)
+		started := w.floor.started()
+		events := n1.Events(t.Context())
+		m.on.Store(true)
+		w.floor.die("n3")
+		n3.Kill()
+		n3.stop()
+		<-n3.done
+		time.Sleep(35 * time.Second) // its session ends, and the leader hangs
+		if ready := n1.Ready(); len(ready) != 1 || !strings.Contains(ready[0], "one step") {
+			t.Errorf("n1 is ready but for %q", ready)
+		}
+		if s := w.state(n1); len(s.Warnings) != 1 || !strings.Contains(s.Warnings[0], "one step") {
+			t.Errorf("n1 warns of %q", s.Warnings)
+		}
+		if s := gauge(n1, "xconsumer_leader_round_seconds"); s < 10 {
+			t.Errorf("its round lasts %v s", s)
+		}
+		time.Sleep(15 * time.Second)
+		w.wantShare(map[string]int{"n1": 3, "n2": 3})
+		if s := w.state(n2); s.Leader != "n2" {
+			t.Errorf("%s leads", s.Leader)
+		}
+		if n := w.floor.started() - started; n != 2 {
+			t.Errorf("%d workers were started", n)
+		}
+		wantEvent(t, events, cluster.LeaderGaveUp)
+		if ready := n1.Ready(); len(ready) != 1 || !strings.Contains(ready[0], "does not stand") {
+			t.Errorf("n1 is ready but for %q", ready)
+		}
+		if stand := w.hand().children("/election"); len(stand) != 1 {
+			t.Errorf("candidates: %v", stand)
+		}
+		time.Sleep(time.Minute)
+		w.wantShare(map[string]int{"n1": 3, "n2": 3})
+		m.on.Store(false)
+		close(back)
+		time.Sleep(5 * time.Second)
+		if stand := w.hand().children("/election"); len(stand) != 2 {
+			t.Errorf("candidates: %v", stand)
+		}
+		if ready := n1.Ready(); len(ready) > 0 {
+			t.Errorf("n1 is not ready: %q", ready)
+		}
+		w.leave(n2, n1)
+	})
+}
+
+func gauge(p *proc, name string) float64 {
+	for _, m := range p.Measures() {
+		if m.Name == name && len(m.Series) > 0 {
+			return m.Series[0].Value
+		}
+	}
+	return -1
+}
+
+// A decision that hangs does not keep its node from leaving in order.
+func TestLeavesWhileItsDecisionHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("a", 4))
+		back := make(chan struct{})
+		defer close(back)
+		m := &misled{plan: func(in planner.Input) planner.Plan {
+			<-back
+			return planner.Make(in)
+		}}
+		n1 := w.startMisled("n1", m)
+		n2 := w.start("n2")
+		time.Sleep(time.Second)
+		m.on.Store(true)
+		w.hand().scale("a", 4, 5)
+		time.Sleep(time.Second)
+		w.leave(n1)
+		time.Sleep(time.Second)
+		w.wantShare(map[string]int{"n2": 5})
+		w.leave(n2)
+	})
+}
+
+// A decision that panics, on every node, takes no process and no worker with it; when it does not panic any longer,
+// all is as it should be.
+func TestDecisionPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("a", 6))
+		m := &misled{plan: func(planner.Input) planner.Plan { return planner.Plan{Unplaced: make([]cluster.Reason, 9)} }}
+		n1, n2, n3 := w.startMisled("n1", m), w.startMisled("n2", m), w.startMisled("n3", m)
+		time.Sleep(time.Second)
+		term := w.state(n1).Term
+		started := w.floor.started()
+		events := n1.Events(t.Context())
+		m.on.Store(true)
+		w.hand().scale("a", 6, 9)
+		time.Sleep(2 * time.Minute)
+		w.wantShare(map[string]int{"n1": 2, "n2": 2, "n3": 2})
+		if n := w.floor.started() - started; n != 0 {
+			t.Errorf("%d workers were started", n)
+		}
+		wantEvent(t, events, cluster.PlanFailed)
+		wantEvent(t, events, cluster.LeaderGaveUp)
+		if fault := string(w.hand().get("/planfault").Value); !strings.Contains(fault, "deciding panicked") || !strings.Contains(fault, "workerNum") {
+			t.Errorf("kept: %.300s", fault)
+		}
+		terms := w.state(n1).Term - term
+		t.Logf("%d terms in two minutes", terms)
+		if terms < 3 || terms > 40 {
+			t.Errorf("%d terms in two minutes", terms)
+		}
+		m.on.Store(false)
+		time.Sleep(40 * time.Second)
+		w.wantShare(map[string]int{"n1": 3, "n2": 3, "n3": 3})
+		for _, p := range []*proc{n1, n2, n3} {
+			if ready := p.Ready(); len(ready) > 0 {
+				t.Errorf("%s is not ready: %q", p.Name(), ready)
+			}
+		}
+		w.leave(n1, n2, n3)
+	})
+}
+
+// Whom the service hears and who hears nothing leads no longer than its lease, and keeps its session no longer than a
+// timeout after that: its slots run elsewhere although its link is never mended.
+func TestDeafLeader(t *testing.T)   { testDeaf(t, "n1", 2*20*time.Second+2*time.Second+10*time.Second) }
+func TestDeafFollower(t *testing.T) { testDeaf(t, "n2", 3*20*time.Second+2*time.Second+10*time.Second) }
+
+func testDeaf(t *testing.T, who string, within time.Duration) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("a", 6))
+		procs := map[string]*proc{}
+		for _, name := range []string{"n1", "n2", "n3"} {
+			procs[name] = w.start(name)
+		}
+		time.Sleep(5 * time.Second)
+		deaf, witness := procs[who], procs["n3"]
+		events := deaf.Events(t.Context())
+		w.state(witness) // somebody has begun to ask
+		w.state(deaf)
+		began := time.Now()
+		deaf.CutReplies()
+		time.Sleep(21 * time.Second)
+		if _, leads := deaf.Leading(); leads {
+			t.Error("it says that it leads, without a lease")
+		}
+		if len(deaf.Ready()) == 0 {
+			t.Error("it says that it is ready")
+		}
+		time.Sleep(8 * time.Second) // which takes a timeout to be seen
+		if len(w.floor.share()) != 2 {
+			t.Errorf("it still runs: %v", w.floor.share())
+		}
+		for _, p := range []*proc{witness, deaf} {
+			s := w.state(p)
+			for _, wk := range s.Workers {
+				if wk.Node == who && wk.State != cluster.WorkerLost {
+					t.Errorf("%s says that %s#%d is on %s, %s", p.Name(), wk.Task, wk.Index, wk.Node, wk.State)
+				}
+			}
+			if running, _ := s.Tally(); running != 4 || who == "n1" && (s.Leader != "" || len(s.Warnings) == 0) {
+				t.Errorf("%s says that %d run, and %q leads: %q", p.Name(), running, s.Leader, s.Warnings)
+			}
+		}
+		for len(w.floor.share()) != 2 || w.floor.share()["n3"] != 3 {
+			if time.Since(began) > within {
+				t.Errorf("after %v: %v", time.Since(began), w.floor.share())
+				break
+			}
+			time.Sleep(time.Second)
+		}
+		t.Logf("all ran after %v", time.Since(began))
+		if s := w.state(witness); s.Leader == deaf.Name() || s.Leader == "" {
+			t.Errorf("%q leads", s.Leader)
+		}
+		if who == "n1" {
+			wantEvent(t, events, cluster.LeaderGaveUp)
+		}
+		time.Sleep(time.Minute)
+		deaf.Heal()
+		time.Sleep(15 * time.Second)
+		w.wantShare(map[string]int{"n1": 2, "n2": 2, "n3": 2})
+		for _, p := range procs {
+			w.leave(p)
+		}
+	})
+}
+
+// An outage is not deafness: whoever cannot reach the service keeps its session, and its slots.
+func TestOutageIsNotDeafness(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("a", 4))
+		n1, n2 := w.start("n1"), w.start("n2")
+		time.Sleep(5 * time.Second)
+		members := n1.vitals.Load().Member + n2.vitals.Load().Member
+		n2.CutReplies() // for less than a timeout after its lease is over
+		time.Sleep(35 * time.Second)
+		n2.Heal()
+		time.Sleep(5 * time.Second)
+		if now := n1.vitals.Load().Member + n2.vitals.Load().Member; now != members {
+			t.Error("a node has joined again")
+		}
+		w.wantShare(map[string]int{"n1": 2, "n2": 2})
+		w.leave(n2, n1)
+	})
+}
+
+// panicking is a service whose clock panics, once it is told to, when the follower reads it.
+type panicking struct {
+	coord.Store
+	armed *atomic.Bool
+}
+
+func (p panicking) Open(ctx context.Context) (coord.Session, error) {
+	s, err := p.Store.Open(ctx)
+	return panickingSession{s, p.armed}, err
+}
+
+type panickingSession struct {
+	coord.Session
+	armed *atomic.Bool
+}
+
+func (p panickingSession) Now() time.Duration {
+	if p.armed.Load() && strings.Contains(string(debug.Stack()), "(*following).step") && p.armed.CompareAndSwap(true, false) {
+		panic("a fault")
+	}
+	return p.Session.Now()
+}
+
+// A panic of the follower stops the node's workers in order and lets it join again; the process lives.
+func TestFollowerPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("a", 4))
+		n1 := w.start("n1")
+		var armed atomic.Bool
+		w.store = func(s coord.Store) coord.Store { return panicking{s, &armed} }
+		n2 := w.start("n2")
+		time.Sleep(time.Second)
+		member := n2.vitals.Load().Member
+		armed.Store(true)
+		time.Sleep(5 * time.Second)
+		if armed.Load() {
+			t.Fatal("nothing has panicked")
+		}
+		w.wantShare(map[string]int{"n1": 2, "n2": 2})
+		if n2.vitals.Load().Member == member {
+			t.Error("it has not joined again")
+		}
+		w.leave(n2, n1)
+	})
+}

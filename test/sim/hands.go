@@ -1,0 +1,220 @@
+package sim
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// scribble writes a record of any kind by hand: what it holds already, something that is none, or, of those that are
+// counted, the next one. What nobody but a person can mend is mended after a while.
+func (m *machine) scribble(n int64) {
+	p := m.present()
+	if p == nil {
+		return
+	}
+	v := p.vitals.Load()
+	if v == nil {
+		return
+	}
+	kinds := []func(){
+		func() { m.rewrite(m.candidate(v.Member)) },
+		func() { m.rewrite(m.candidate(m.store.Leader())) },
+		func() { m.rewrite(m.keys.Heartbeat(v.Member)) },
+		func() { m.takeDecision(n) },
+		func() { m.putBack(1 + int64(m.dice.pick(5, "decisions", n))) },
+		func() { m.spoil(m.keys.Status(v.Member), n) },
+		func() { m.spoil(m.keys.Member(v.Member), n) },
+		func() { m.spoil(m.keys.Name(v.Node), n) },
+		func() { m.spoil(m.keys.Mark(m.name), n) },
+		func() { m.spoil(m.keys.Orders(), n) },
+		func() { m.spoil(m.keys.Suspects(), n) },
+		func() { m.spoil(m.keys.Settings(), n) },
+		func() { m.spoil(m.keys.Meta(), n) },
+		func() { m.spoil(m.keys.Task(m.declared[m.dice.pick(len(m.declared), "task", n)].Name), n) },
+		func() { m.spoil(m.keys.Agenda("c"), n) },
+	}
+	if m.o.Mode == Safety {
+		// As with keys that are deleted by hand: if its node is dead, too, its slots wait beyond D.
+		kinds = append(kinds, func() {
+			if m.led() && m.only("document", v.Member) {
+				m.touched(v.Member)
+				m.spoil(m.keys.Doc(v.Member), n)
+			}
+		})
+	}
+	kinds[m.dice.pick(len(kinds), "kind", n)]()
+}
+
+// candidate returns a member's candidate key, "" if there is none.
+func (w *world) candidate(member string) string {
+	for key := range w.service.Records() {
+		if guid, ok := schema.Candidate(schema.Base(key)); ok && guid == member && schema.Dir(key) == w.keys.Elections() {
+			return key
+		}
+	}
+	return ""
+}
+
+// rewrite writes a record as it is.
+func (w *world) rewrite(key string) {
+	w.edit(key, func(r coord.Record) (coord.Op, bool) { return coord.Set(key, r.Value, r.Version), true })
+}
+
+// takeDecision writes a decision that is the next one, or one of those that are there.
+func (w *world) takeDecision(n int64) {
+	var epoch schema.Epoch
+	r := w.service.Records()[w.keys.Epoch()]
+	if schema.Decode(w.keys.Epoch(), r, &epoch) != nil {
+		return
+	}
+	if w.dice.chance(0.5, "there", n) {
+		w.rewrite(w.keys.Decision(max(0, epoch.NextDecision-1-int64(w.dice.pick(3, "which", n)))))
+		return
+	}
+	key := w.keys.Decision(epoch.NextDecision + int64(w.dice.pick(3, "which", n)))
+	w.write(func(context.Context, coord.Session) coord.Op { return coord.Create(key, []byte("{}")) })
+}
+
+// putBack puts the epoch's next decision back by a few.
+func (w *world) putBack(by int64) {
+	key := w.keys.Epoch()
+	w.edit(key, func(r coord.Record) (coord.Op, bool) {
+		rec := new(schema.Epoch)
+		if schema.Decode(key, r, rec) != nil {
+			return coord.Op{}, false
+		}
+		rec.NextDecision = max(0, rec.NextDecision-by)
+		return coord.Set(key, schema.Encode(rec, r.Version+1), r.Version), true
+	})
+}
+
+const spoilt = `{"v":1,`
+
+// spoil makes a record unusable; after a while it is put back, if nobody has mended it by then.
+func (w *world) spoil(key string, n int64) {
+	var before *coord.Record
+	w.write(func(ctx context.Context, s coord.Session) coord.Op {
+		r, err := s.Get(ctx, key)
+		if errors.Is(err, coord.ErrNotFound) {
+			before = nil
+			return coord.Create(key, []byte(spoilt))
+		}
+		before = &r
+		return coord.Set(key, []byte(spoilt), r.Version)
+	})
+	w.doing.Go(func() {
+		w.nap(w.dice.upTo(20*time.Second, "spoilt", n))
+		w.edit(key, func(r coord.Record) (coord.Op, bool) {
+			switch {
+			case string(r.Value) != spoilt:
+				return coord.Op{}, false
+			case before == nil:
+				return coord.Delete(key, r.Version), true
+			}
+			return coord.Set(key, atVersion(before.Value, r.Version+1), r.Version), true
+		})
+	})
+}
+
+// atVersion returns a record as it is at another version.
+func atVersion(value []byte, version int64) []byte {
+	fields := map[string]any{}
+	if json.Unmarshal(value, &fields) != nil {
+		return value
+	}
+	if _, versioned := fields["version"]; versioned {
+		fields["version"] = version
+	}
+	value, _ = json.Marshal(fields)
+	return value
+}
+
+// write commits one operation by hand.
+func (w *world) write(op func(context.Context, coord.Session) coord.Op) {
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
+	defer cancel()
+	s, err := w.operator.Open(ctx)
+	if err != nil {
+		return
+	}
+	defer func() { _ = s.Close() }()
+	for range 10 {
+		if _, err := s.Commit(ctx, op(ctx, s)); err == nil {
+			return
+		}
+	}
+}
+
+// deafen lets the leader hear nothing, for longer than its session would last if it were not heard either.
+func (w *world) deafen(span time.Duration) {
+	if m := w.leader(); m != nil {
+		m.cut(span, 2)
+	}
+}
+
+// leader returns the machine whose process leads, nil if none does.
+func (w *world) leader() *machine {
+	leader := w.store.Leader()
+	for _, m := range w.machines {
+		if p := m.present(); p != nil {
+			if v := p.vitals.Load(); v != nil && v.Member == leader {
+				return m
+			}
+		}
+	}
+	return nil
+}
+
+// faulty is how the planner of a process goes wrong. The zero value does not.
+type faulty struct {
+	mu   sync.Mutex
+	how  string
+	back chan struct{} // closed when those that hang may go on; nil: none may hang
+}
+
+func (f *faulty) set(how string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.back != nil {
+		close(f.back)
+		f.back = nil
+	}
+	if f.how = how; how == "hang" {
+		f.back = make(chan struct{})
+	}
+}
+
+func (f *faulty) plan(in planner.Input) planner.Plan {
+	f.mu.Lock()
+	how, back := f.how, f.back
+	f.mu.Unlock()
+	switch how {
+	case "hang":
+		<-back
+	case "panic":
+		panic("the planner is at fault")
+	case "nonsense":
+		return planner.Plan{} // what comes after it panics
+	}
+	return planner.Make(in)
+}
+
+// mislead lets the decisions of a process go wrong for a while.
+func (m *machine) mislead(how string, span time.Duration) {
+	p := m.present()
+	if p == nil {
+		return
+	}
+	p.faulty.set(how)
+	m.doing.Go(func() {
+		m.nap(span)
+		p.faulty.set("")
+	})
+}

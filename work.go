@@ -44,11 +44,15 @@ func (w *Worker) Run() string {
 	return run
 }
 
-// Index returns which of the task's workers this is, from 0.
+// Index returns which of the task's workers this is, from 0. It stays while the worker lives.
 func (w *Worker) Index() int { return w.run.Slot.Index }
 
-// Count returns how many workers the task has at present. It may change while the work runs.
-func (w *Worker) Count() int { return w.run.Count() }
+// Count returns how many workers the task has, or its run. It stays while the worker lives: when the task is to
+// have more or fewer, all its workers stop before the first one that is told the new count starts. So a key
+// belongs to one worker at a time if it belongs to the one whose index is the key's hash modulo Count.
+//
+// It is 0 for a task with cluster.ResizeLive, whose workers run on and must not divide by their number.
+func (w *Worker) Count() int { return w.run.Count }
 
 // Continues tells whether the task lets the worker run on while its node is out of contact
 // (cluster.WhenDisconnectedContinue). It may run twice then, and Valid tells when.
@@ -73,7 +77,7 @@ func (w *Worker) LastCheckpoint(ctx context.Context) ([]byte, error) {
 }
 
 // Token returns the fencing token of the grant. A later grant of the same slot has a higher
-// one: a store that remembers the highest token it saw, and refuses lower ones, cannot be
+// one, and after a change of Count so have all grants of the task: a store that remembers the highest token it saw, and refuses lower ones, cannot be
 // harmed by a worker that was paused and woke up too late.
 func (w *Worker) Token() int64 { return w.run.Token }
 

@@ -101,6 +101,7 @@ type fileTask struct {
 	Weight         int64          `toml:"weight"`
 	MaxUnavailable int64          `toml:"maxUnavailable"`
 	Paused         bool           `toml:"paused"`
+	Resize         string         `toml:"resize"`
 
 	Restart struct {
 		Backoff    string `toml:"backoff"`
@@ -136,7 +137,7 @@ var knownKeys = map[string]bool{
 	"log": true, "log.keep": true,
 	"task": true, "task.name": true, "task.workName": true, "task.workerNum": true, "task.stopTimeout": true,
 	"task.interval": true, "task.params": true, "task.require": true, "task.prefer": true, "task.spread": true, "task.maxPerNode": true, "task.weight": true,
-	"task.maxUnavailable": true, "task.paused": true,
+	"task.maxUnavailable": true, "task.paused": true, "task.resize": true,
 	"task.restart": true, "task.restart.backoff": true, "task.restart.maxBackoff": true, "task.restart.max": true, "task.restart.elsewhere": true,
 	"task.whenDisconnected": true, "task.mode": true, "task.schedule": true, "task.timeZone": true, "task.every": true, "task.misfire": true,
 	"task.overlap": true, "task.maxAttempts": true, "task.timeout": true, "task.keepRuns": true,

@@ -24,7 +24,7 @@ func (f *configFile) tasks() []cluster.TaskSpec {
 		}
 		spec.Require, spec.Prefer, spec.Spread = cluster.Selector(t.Require), cluster.Selector(t.Prefer), t.Spread
 		spec.MaxPerNode, spec.Weight, spec.MaxUnavailable = int(t.MaxPerNode), int(t.Weight), int(t.MaxUnavailable)
-		spec.Paused = t.Paused
+		spec.Paused, spec.Resize = t.Paused, cluster.Resize(t.Resize)
 		f.runsOf(key, &t, &spec)
 		bad := f.zeros(key, "maxPerNode", "weight", "maxUnavailable")
 		bad = f.mistakes(key, schedule.Validate(spec)) || bad

@@ -83,18 +83,20 @@ func jobOf(name, node string, w *xconsumer.Worker) command.Job {
 	if text == "" {
 		text = "{}"
 	}
+	vars := []string{
+		"XCONSUMER_CLUSTER=" + name,
+		"XCONSUMER_NODE=" + node,
+		"XCONSUMER_TASK=" + w.Task(),
+		"XCONSUMER_INDEX=" + strconv.Itoa(w.Index()),
+		"XCONSUMER_RUN=" + w.Run(),
+		"XCONSUMER_TOKEN=" + strconv.FormatInt(w.Token(), 10),
+		"XCONSUMER_PARAMS=" + string(text),
+	}
+	if count := w.Count(); count != 0 { // else there is nothing to divide by
+		vars = append(vars, "XCONSUMER_COUNT="+strconv.Itoa(count))
+	}
 	return command.Job{
-		Title: fmt.Sprintf("%s#%d", w.Task(), w.Index()),
-		Vars: []string{
-			"XCONSUMER_CLUSTER=" + name,
-			"XCONSUMER_NODE=" + node,
-			"XCONSUMER_TASK=" + w.Task(),
-			"XCONSUMER_INDEX=" + strconv.Itoa(w.Index()),
-			"XCONSUMER_COUNT=" + strconv.Itoa(w.Count()),
-			"XCONSUMER_RUN=" + w.Run(),
-			"XCONSUMER_TOKEN=" + strconv.FormatInt(w.Token(), 10),
-			"XCONSUMER_PARAMS=" + string(text),
-		},
+		Title: fmt.Sprintf("%s#%d", w.Task(), w.Index()), Vars: vars,
 		Out: w.Stdout(), Err: w.Stderr(), StopBy: w.StopBy, Unleashed: w.Continues,
 	}
 }

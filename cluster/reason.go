@@ -18,6 +18,7 @@ const (
 	WhyWaiting   ReasonCode = "waiting"   // its node is gone, and a delay or freeze holds it
 	WhySchedule  ReasonCode = "schedule"  // its schedule cannot be used
 	WhyClock     ReasonCode = "clock"     // a leader's clock was wrong
+	WhyResizing  ReasonCode = "resizing"  // workers of the old count have not stopped
 )
 
 // Why a slot leaves its node. The codes above serve too: a node that lost a label is left for it.
@@ -34,6 +35,7 @@ const (
 	WhySpread      ReasonCode = "spread"       // the node had more of the task than its share
 	WhyBalance     ReasonCode = "balance"      // the node had more work than its share
 	WhyScaledDown  ReasonCode = "scaled-down"  // the task has fewer workers now
+	WhyResized     ReasonCode = "resized"      // all workers of the task start again with its new count
 	WhyDeleted     ReasonCode = "deleted"      // the task was deleted
 	WhyUndeclared  ReasonCode = "undeclared"   // no such task is declared
 	WhyDoubled     ReasonCode = "doubled"      // another assignment lists it, too, under a token that is not lower
@@ -119,6 +121,10 @@ func (r Reason) String() string {
 		return "the task is paused"
 	case WhyScaledDown:
 		return "the task was scaled down"
+	case WhyResizing:
+		return "it waits for " + r.Detail
+	case WhyResized:
+		return "all workers of the task start again with its new count"
 	case WhyDeleted:
 		return "the task was deleted"
 	case WhyUndeclared:

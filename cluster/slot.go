@@ -52,6 +52,7 @@ func (s Slot) Compare(o Slot) int {
 type Grant struct {
 	Slot  Slot
 	Token int64 // fencing token: of two grants of a slot the later one has the higher token
+	Count int   // as TaskSpec.Count when it was granted: it stays while the grant does
 	Spec  TaskSpec
 	// Generation tells the tasks apart that were declared under one name, one after the deletion of the other.
 	Generation int64

@@ -168,8 +168,9 @@ type WorkerInfo struct {
 	Task     string      `json:"task"`
 	Run      string      `json:"run,omitempty"` // the run that it is of, if it is of one
 	Index    int         `json:"index"`
-	Node     string      `json:"node"`   // "" while no member has it
-	Member   string      `json:"member"` // "" while no member has it
+	Count    int         `json:"count,omitempty"` // that the worker is told; 0 if it is not told, or no member has it
+	Node     string      `json:"node"`            // "" while no member has it
+	Member   string      `json:"member"`          // "" while no member has it
 	Token    int64       `json:"token"`
 	State    WorkerState `json:"state"`
 	Since    time.Time   `json:"since,omitzero"` // of the state, by the node's clock

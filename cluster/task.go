@@ -51,6 +51,9 @@ type TaskSpec struct {
 	MaxUnavailable int  `json:"maxUnavailable,omitempty"`
 	Paused         bool `json:"paused,omitempty"` // none of its workers is to run
 
+	// Resize says what becomes of its workers when it is to have more or fewer of them.
+	Resize Resize `json:"resize,omitempty"` // "": ResizeRestart
+
 	// What becomes of workers that fail, or whose node loses contact.
 	Restart          Restart          `json:"restart,omitzero"`
 	WhenDisconnected WhenDisconnected `json:"whenDisconnected,omitempty"` // "": WhenDisconnectedStop
@@ -118,6 +121,19 @@ const (
 	WhenDisconnectedContinue WhenDisconnected = "continue"
 )
 
+// Resize says what becomes of a task's workers when their number changes.
+type Resize string
+
+// What becomes of them.
+const (
+	// ResizeRestart: all of them stop before the first one that is told the new count starts, and their tokens
+	// are above all earlier ones of the task. So workers of two counts never run together, and who divides keys
+	// by count has one owner for each.
+	ResizeRestart Resize = "restart"
+	// ResizeLive: the others run on. They are told no count, since it could not be the same for all.
+	ResizeLive Resize = "live"
+)
+
 // Restart is the policy by which failed workers are run again.
 type Restart struct {
 	Backoff    Duration `json:"backoff,omitempty"`    // after the first failure, then doubled; 0: 500 ms
@@ -137,6 +153,14 @@ func (t TaskSpec) Scheduled() bool { return t.Schedule != "" || t.Every != 0 }
 
 // Continues tells whether the task's workers outlast the lease of their node.
 func (t TaskSpec) Continues() bool { return t.WhenDisconnected == WhenDisconnectedContinue }
+
+// Count returns how many workers there are, as each of them is told; 0 if they are not told, with ResizeLive.
+func (t TaskSpec) Count() int {
+	if t.Resize == ResizeLive {
+		return 0
+	}
+	return t.WorkerNum
+}
 
 // Cost returns the weight of one worker.
 func (t TaskSpec) Cost() int { return max(t.Weight, 1) }
@@ -205,8 +229,19 @@ func (t TaskSpec) mistakes() (errs []error) {
 			errs = append(errs, fmt.Errorf("%s: %d is not between 1 and %d", f.name, f.value, f.most))
 		}
 	}
+	errs = append(errs, t.validateResize()...)
 	errs = append(errs, t.validateRuns()...)
 	return append(errs, t.Restart.validate()...)
+}
+
+func (t TaskSpec) validateResize() (errs []error) {
+	switch {
+	case t.Resize != "" && t.Resize != ResizeRestart && t.Resize != ResizeLive:
+		errs = append(errs, fmt.Errorf("resize: %q is none of %q", t.Resize, []Resize{ResizeRestart, ResizeLive}))
+	case t.Resize == ResizeLive && t.Runs():
+		errs = append(errs, errors.New("resize: a run keeps the number of workers that it began with; leave it out for a task that runs to its end"))
+	}
+	return errs
 }
 
 // validateRuns returns the mistakes in what is said of runs. Package schedule reads the schedule itself.

@@ -117,7 +117,8 @@ type Decision struct {
 //
 // A slot is granted only when no document lists it, this decision's own changes counted. It
 // leaves a document's releasing list only on the word of its member, given after the release;
-// and a document is deleted only when nothing of its member can run any more.
+// and a document is deleted only when nothing of its member can run any more. A slot of a task is
+// granted only while no document lists one of the task whose worker is told another count.
 func Decide(w World) Decision {
 	d := newDecider(w)
 	d.out.Token = d.nextToken()
@@ -147,6 +148,8 @@ type decider struct {
 	fates map[string]fate
 	suspects
 	waiting map[string]cluster.Reason // members whose slots wait although they might be given away
+	// barriers are the tasks of which slots of another count are listed.
+	barriers map[string]*barrier
 
 	tasks  []string       // sorted
 	nodes  []string       // GUIDs in the order of the plan's nodes
@@ -215,6 +218,7 @@ func newDecider(w World) *decider {
 		guids:     slices.Sorted(maps.Keys(w.Snapshot.Peers)),
 		fates:     map[string]fate{},
 		waiting:   map[string]cluster.Reason{},
+		barriers:  map[string]*barrier{},
 		asked:     map[string]map[cluster.Slot]ask{},
 		recalled:  map[string]map[cluster.Slot]cluster.Reason{},
 		left:      map[cluster.Slot]cluster.Reason{},
@@ -229,6 +233,7 @@ func newDecider(w World) *decider {
 		d.bury(guid, w.Snapshot.Peers[guid])
 	}
 	d.recall()
+	d.findBarriers()
 	d.suspect()
 	d.failing()
 	d.noteMoves()
@@ -290,7 +295,7 @@ func (d *decider) drop() {
 		p := d.Snapshot.Peers[guid]
 		doc, version := *p.Doc.Rec, p.Doc.Version+1
 		freed, kept := schema.Split(doc.Releasing, func(slot cluster.Slot, h *schema.Held) bool {
-			return p.Status.Rec.Applied >= h.Version && schema.Find(p.Status.Rec.Holding, slot) == nil && !d.awaitsAgenda(slot)
+			return d.stopped(guid, slot, h) && !d.keeps(h) && !d.awaitsAgenda(slot)
 		})
 		doc.Releasing = nonNil(kept)
 		asked, changed := d.askFor(guid, &doc, version)
@@ -311,6 +316,12 @@ func (d *decider) drop() {
 	}
 }
 
+// stopped reports whether a member that was asked to give a slot back has said since that it does not hold it.
+func (d *decider) stopped(guid string, slot cluster.Slot, h *schema.Held) bool {
+	status := d.Snapshot.Peers[guid].Status.Rec
+	return status.Applied >= h.Version && schema.Find(status.Holding, slot) == nil
+}
+
 // leaveFor remembers why slots that are free now left their node.
 func (d *decider) leaveFor(h schema.Held, why cluster.Reason) {
 	for _, index := range h.Slots {
@@ -318,7 +329,8 @@ func (d *decider) leaveFor(h schema.Held, why cluster.Reason) {
 	}
 }
 
-// refresh gives grants their task's present spec. The list is copied if one changes.
+// refresh gives grants their task's present spec; what their workers were told of their number stays. The list is
+// copied if one changes.
 func (d *decider) refresh(list []schema.Held) (fresh []schema.Held, changed bool) {
 	for i := range list {
 		t, known := d.rank[list[i].Task]
@@ -328,8 +340,9 @@ func (d *decider) refresh(list []schema.Held) (fresh []schema.Held, changed bool
 		if !changed {
 			list, changed = slices.Clone(list), true
 		}
+		count, _ := list[i].Told()
 		spec := d.in.Tasks[t].Spec
-		list[i].Spec = &spec
+		list[i].Count, list[i].Spec = &count, &spec
 	}
 	return list, changed
 }

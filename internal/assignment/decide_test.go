@@ -69,13 +69,18 @@ func held(texts ...string) []schema.Held {
 // live adds a member that takes works a and b: what its document grants and asks back, at a
 // version, and what its status says it has applied and holds.
 func (b *board) live(name string, version int64, slots, releasing []schema.Held, applied int64, holding []schema.Held) *view.Peer {
-	for i := range slots {
-		e, known := b.snap.Tasks[slots[i].Task]
-		s := spec(slots[i].Task, 1)
-		if known {
+	specOf := func(task string) *cluster.TaskSpec {
+		s := spec(task, 1)
+		if e, known := b.snap.Tasks[task]; known {
 			s = e.Rec.Spec
 		}
-		slots[i].Spec = &s
+		return &s
+	}
+	for i := range slots {
+		slots[i].Spec = specOf(slots[i].Task)
+	}
+	for i := range releasing {
+		releasing[i].Count = new(specOf(releasing[i].Task).Count())
 	}
 	p := &view.Peer{
 		Doc: view.Entry[schema.Doc]{Version: version, RecAt: version, Read: b.now, Rec: &schema.Doc{

@@ -95,7 +95,8 @@ func Follow(l Local) Orders {
 			if l.noted[end{slot, h.Token}] {
 				continue // it has run to its end
 			}
-			o.Start = append(o.Start, cluster.Grant{Slot: slot, Token: h.Token, Spec: *h.Spec, Generation: h.Generation})
+			count, _ := h.Told()
+			o.Start = append(o.Start, cluster.Grant{Slot: slot, Token: h.Token, Count: count, Spec: *h.Spec, Generation: h.Generation})
 			claims[slot] = schema.Claim{Token: h.Token, Since: l.WallNow}
 		}
 		slices.SortFunc(o.Start, func(a, b cluster.Grant) int { return a.Slot.Compare(b.Slot) })

@@ -21,10 +21,14 @@ func (d *decider) grant() {
 		return
 	}
 	taken := d.taken()
-	seated := d.seated()
+	seated, barred := d.seated(), d.barred()
 	free := make([][]schema.Held, len(d.nodes)) // by node, without tokens
 	for t, name := range d.tasks {
+		if barred[name] {
+			continue // workers that are told another count may run
+		}
 		spec, generation := d.specs[name], d.generation(name)
+		count := spec.Count()
 		for i, n := range d.target.Target[t] {
 			if n == planner.Nobody || taken[t][i] {
 				continue
@@ -35,7 +39,7 @@ func (d *decider) grant() {
 			if last := len(free[n]) - 1; last >= 0 && free[n][last].Task == name {
 				free[n][last].Slots = append(free[n][last].Slots, i)
 			} else {
-				free[n] = append(free[n], schema.Held{Task: name, Slots: cluster.Indexes{i}, Spec: &spec, Generation: generation})
+				free[n] = append(free[n], schema.Held{Task: name, Slots: cluster.Indexes{i}, Count: &count, Spec: &spec, Generation: generation})
 			}
 		}
 	}
@@ -148,7 +152,7 @@ func (d *decider) sizeOf(h *schema.Held) int {
 		size = len(text)
 		d.specSizes[h.Task] = size
 	}
-	const names, number, index = 60, 20, 7
+	const names, number, index = 75, 20, 7
 	return size + names + len(h.Task) + number + index*len(h.Slots)
 }
 

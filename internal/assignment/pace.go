@@ -116,6 +116,8 @@ func (d *decider) askBack(guid string, p *view.Peer, h *schema.Held, plan map[in
 		whole = cluster.Reason{Code: cluster.WhyLeaving, Node: d.nodeName(guid)}
 	case spec.Paused:
 		whole.Code = cluster.WhyPaused
+	case d.toResize(h):
+		whole.Code = cluster.WhyResized
 	}
 	changed := known && !d.sameWork(h)
 	restart := d.toRestart(h)
@@ -132,7 +134,7 @@ func (d *decider) askBack(guid string, p *view.Peer, h *schema.Held, plan map[in
 		if run != nil && run.Over(index) {
 			why = cluster.Reason{Code: cluster.WhyDone}
 		}
-		if why.Code == "" && index >= spec.WorkerNum {
+		if index >= spec.WorkerNum && (why.Code == cluster.WhyResized || why.Code == "" && (spec.WorkerNum == 0 || !d.otherCount(h))) {
 			why.Code = cluster.WhyScaledDown
 		}
 		if why.Code != "" {
@@ -166,7 +168,7 @@ func (d *decider) askBack(guid string, p *view.Peer, h *schema.Held, plan map[in
 		case m != nil && to == planner.Nobody:
 			d.ask(guid, slot, ask{why, ""}) // it may not run here, and nowhere else
 			continue
-		case d.out.Blocked != "" && !changed:
+		case (d.out.Blocked != "" || d.barriers[h.Task] != nil) && !changed:
 			continue // it could not be granted again
 		}
 		holding = schema.Find(p.Status.Rec.Holding, slot)
@@ -284,7 +286,9 @@ func (d *decider) budget() *budget {
 			}
 		}
 		idle := max(placed-running[name], 0)
-		b.moving += idle
+		if d.barriers[name] == nil { // all of them stop together, and take nobody else's turn
+			b.moving += idle
+		}
 		if most := d.specs[name].MaxUnavailable; most > 0 {
 			b.out[name] = most - idle
 		}

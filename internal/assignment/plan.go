@@ -50,6 +50,7 @@ func (d *decider) plan() {
 			}
 		}
 	}
+	d.explainBarriers()
 }
 
 // holdOver leaves out the slots of a run that have ended.
@@ -217,9 +218,9 @@ func (d *decider) addOwners(byName map[string]int32) {
 		for i := range rec.Slots {
 			d.own(guid, &rec.Slots[i], n, d.fates[guid] == works)
 		}
-		if d.fates[guid] == waits {
-			for i := range rec.Releasing {
-				d.own(guid, &rec.Releasing[i], n, false)
+		for i := range rec.Releasing {
+			if h := &rec.Releasing[i]; d.fates[guid] == waits || ofResize(h) {
+				d.own(guid, h, n, d.fates[guid] == works)
 			}
 		}
 	}

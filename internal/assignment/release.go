@@ -107,7 +107,11 @@ func (d *decider) release(asks map[cluster.Slot]ask, back []schema.Held, version
 			if at == len(list) {
 				why := a.why
 				why.Detail = schema.Cut(why.Detail, shortError)
-				list = append(list, released{schema.Held{Task: h.Task, Token: h.Token, Version: version, Why: &why, Unknown: h.Unknown}, a.to})
+				entry := schema.Held{Task: h.Task, Token: h.Token, Version: version, Why: &why, Unknown: h.Unknown}
+				if count, told := h.Told(); told {
+					entry.Count = &count
+				}
+				list = append(list, released{entry, a.to})
 				made = append(made, a)
 			}
 			list[at].Slots = append(list[at].Slots, index)

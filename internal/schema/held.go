@@ -58,6 +58,18 @@ func Split(list []Held, pick func(cluster.Slot, *Held) bool) (picked, rest []Hel
 	return picked, rest
 }
 
+// Told returns the count that the workers of a grant are told, and whether the record says it: an entry that
+// an earlier program wrote says it by its spec, and where that is gone nobody knows.
+func (h *Held) Told() (count int, known bool) {
+	switch {
+	case h.Count != nil:
+		return *h.Count, true
+	case h.Spec != nil:
+		return h.Spec.Count(), true
+	}
+	return 0, false
+}
+
 // Count returns the number of slots in a list.
 func Count(list []Held) int {
 	n := 0

@@ -111,9 +111,12 @@ type Heartbeat struct{ versioned }
 // Held is a range of slots of one task with one token: in a document what is granted, in a
 // status what is held.
 type Held struct {
-	Task  string            `json:"task"`
-	Slots cluster.Indexes   `json:"slots"`
-	Token int64             `json:"token"`
+	Task  string          `json:"task"`
+	Slots cluster.Indexes `json:"slots"`
+	Token int64           `json:"token"`
+	// Count is, in a document only, what the workers are told of how many they are: 0 for nothing. It is
+	// nil in what was written before there was one, and where a member's status is the only source.
+	Count *int              `json:"count,omitempty"`
 	Spec  *cluster.TaskSpec `json:"spec,omitempty"` // in a document's slots only
 	// Generation is, in a document's slots only, that of the task when they were granted.
 	Generation int64     `json:"generation,omitempty"`

@@ -14,6 +14,7 @@ import (
 type Run struct {
 	Slot       cluster.Slot
 	Token      int64
+	Count      int // of the task's workers, itself included, for as long as it lives; 0 if it is not told
 	Log        *slog.Logger
 	generation int64
 	spec       atomic.Pointer[cluster.TaskSpec]
@@ -29,9 +30,6 @@ type Checkpoints interface {
 	Save(ctx context.Context, g cluster.Grant, data []byte) error
 	Last(ctx context.Context, g cluster.Grant) ([]byte, error)
 }
-
-// Count returns how many workers the task has at present.
-func (r *Run) Count() int { return r.spec.Load().WorkerNum }
 
 // Continues tells whether the task lets its workers run on while the node cannot prove its lease.
 func (r *Run) Continues() bool { return r.spec.Load().Continues() }

@@ -147,6 +147,7 @@ func (p *Pool) newSlot(g cluster.Grant, node *slog.Logger) *slot {
 		generation: g.Generation,
 		Slot:       g.Slot,
 		Token:      g.Token,
+		Count:      g.Count,
 		Log:        tail.logger(node, g.Token),
 		valid:      p.cfg.Valid,
 		notes:      p.cfg.Notes,

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 var slot = cluster.Slot{Task: "t", Index: 3}
 
 func grant() cluster.Grant {
-	return cluster.Grant{Slot: slot, Token: 7, Spec: cluster.TaskSpec{Name: "t", WorkName: "Work", WorkerNum: 4}}
+	return cluster.Grant{Slot: slot, Token: 7, Count: 4, Spec: cluster.TaskSpec{Name: "t", WorkName: "Work", WorkerNum: 4}}
 }
 
 // events gathers what a pool tells.
@@ -60,7 +60,7 @@ func TestStopIsAsking(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var cause error
 		p, told := newPool(func(ctx context.Context, run *worker.Run) error {
-			if run.Slot != slot || run.Token != 7 || run.Count() != 4 || !run.Valid() {
+			if run.Slot != slot || run.Token != 7 || run.Count != 4 || !run.Valid() {
 				t.Errorf("run %+v", run)
 			}
 			<-ctx.Done()
@@ -353,20 +353,20 @@ func TestUnknownWorkFails(t *testing.T) {
 
 func TestUpdateIsSeenByTheWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var count func() int
+		var of *worker.Run
 		p, _ := newPool(func(ctx context.Context, run *worker.Run) error {
-			count = run.Count
+			of = run
 			<-ctx.Done()
 			return nil
 		})
 		p.Start(grant())
 		synctest.Wait()
 		g := grant()
-		g.Spec.WorkerNum = 9
+		g.Spec.WorkerNum, g.Spec.Params = 9, `{"x":1}`
 		p.Update(slot, g.Spec)
 		p.Update(cluster.Slot{Task: "none"}, g.Spec)
-		if count() != 9 {
-			t.Errorf("count %d", count())
+		if of.Params() != g.Spec.Params || of.Count != 4 {
+			t.Errorf("params %s, count %d: params change while it runs, the count does not", of.Params(), of.Count)
 		}
 		p.Stop(slot, cluster.ErrReleased, time.Second)
 	})

@@ -107,7 +107,7 @@ var mutants = []mutant{
 	},
 	{
 		"H6", "a release ends by a status from before it",
-		one("internal/assignment/decide.go", "return p.Status.Rec.Applied >= h.Version && schema.Find", "return schema.Find"),
+		one("internal/assignment/decide.go", "return status.Applied >= h.Version && schema.Find", "return schema.Find"),
 		simulated("Safety", 300),
 	},
 	{

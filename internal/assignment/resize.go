@@ -1,0 +1,150 @@
+package assignment
+
+import (
+	"fmt"
+	"strings"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// A grant tells its worker how many workers the task has, and workers divide keys by that. Two counts at a time
+// would give keys two owners, or none. So a changed count is a barrier: all slots of the old count are asked back
+// together, whatever the budget of moves, and none is granted with the new one while a document lists one of the
+// old. Nothing is remembered: what documents list says how far it is, to every leader.
+//
+// What was asked back for it stays in its document until all have stopped, so that the plan knows where each slot
+// was, and it starts again there.
+
+// barrier is what keeps a task from its new count.
+type barrier struct {
+	left  []string // the slots of another count that may run still, and where
+	stuck bool     // one of them is a member's that cannot be asked
+}
+
+// over reports whether no worker of another count runs any longer.
+func (b *barrier) over() bool { return len(b.left) == 0 }
+
+// otherCount reports whether the workers of an entry are told another count than those that are granted now.
+// Where the record does not say what they are told, it may be another one. Runs keep the count they began with.
+func (d *decider) otherCount(h *schema.Held) bool {
+	spec, known := d.specs[h.Task]
+	if _, run := cluster.SplitRun(h.Task); !known || run != "" {
+		return false
+	}
+	count, told := h.Told()
+	return !told || count != spec.Count()
+}
+
+// findBarriers finds the tasks of which a document lists slots of another count, once it is decided which
+// documents this commit deletes.
+func (d *decider) findBarriers() {
+	for _, guid := range d.guids {
+		doc := d.doc(guid)
+		if doc == nil {
+			continue
+		}
+		for i := range doc.Slots {
+			d.addToBarrier(guid, &doc.Slots[i], false)
+		}
+		for i := range doc.Releasing {
+			d.addToBarrier(guid, &doc.Releasing[i], true)
+		}
+	}
+}
+
+func (d *decider) addToBarrier(guid string, h *schema.Held, asked bool) {
+	if !d.otherCount(h) {
+		return
+	}
+	b := d.barriers[h.Task]
+	if b == nil {
+		b = &barrier{}
+		d.barriers[h.Task] = b
+	}
+	present := d.fates[guid] == works || d.fates[guid] == leaves
+	for _, index := range h.Slots {
+		slot := cluster.Slot{Task: h.Task, Index: index}
+		if present && asked && d.stopped(guid, slot, h) {
+			continue
+		}
+		where := d.nodeName(guid)
+		switch {
+		case !present:
+			b.stuck = true
+			where += " (" + string(cluster.WorkerLost) + ")"
+		case d.isStuck(guid, slot):
+			where += " (" + string(cluster.WorkerStuck) + ")"
+		}
+		b.left = append(b.left, slot.String()+" on "+where)
+	}
+}
+
+func (d *decider) isStuck(guid string, slot cluster.Slot) bool {
+	for _, w := range d.Snapshot.Peers[guid].Status.Rec.Workers {
+		if w.Slot == slot {
+			return w.State == cluster.WorkerStuck
+		}
+	}
+	return false
+}
+
+// toResize reports whether the slots of an entry are to be asked back for another count. While a member that has
+// some of the old count cannot be asked, or nothing may be granted, the others run on: they would stop for nothing.
+func (d *decider) toResize(h *schema.Held) bool {
+	return d.otherCount(h) && !d.barriers[h.Task].stuck && d.out.Blocked == ""
+}
+
+// keeps reports whether an entry that was given back stays listed until the last slot of the old count has been.
+func (d *decider) keeps(h *schema.Held) bool {
+	b := d.barriers[h.Task]
+	return b != nil && !b.over() && ofResize(h)
+}
+
+// ofResize reports whether an entry was asked back for another count.
+func ofResize(h *schema.Held) bool { return h.Why != nil && h.Why.Code == cluster.WhyResized }
+
+// barred returns the tasks of which no slot may be granted: as this decision leaves the documents, one of them
+// lists a slot of another count.
+func (d *decider) barred() map[string]bool {
+	barred := map[string]bool{}
+	for _, guid := range d.guids {
+		doc := d.doc(guid)
+		if doc == nil {
+			continue
+		}
+		for _, list := range [][]schema.Held{doc.Slots, doc.Releasing} {
+			for i := range list {
+				if d.otherCount(&list[i]) {
+					barred[list[i].Task] = true
+				}
+			}
+		}
+	}
+	return barred
+}
+
+// explainBarriers says what tasks wait for that are to have another count.
+func (d *decider) explainBarriers() {
+	for task, b := range d.barriers {
+		if !b.over() && !d.specs[task].Paused && d.specs[task].WorkerNum > 0 {
+			d.out.Unplaced[task] = cluster.Reason{Code: cluster.WhyResizing, Detail: b.String()}
+		}
+	}
+}
+
+// maxNamed bounds how many slots a reason names.
+const maxNamed = 3
+
+// String says what is waited for.
+func (b *barrier) String() string {
+	workers := "workers"
+	if len(b.left) == 1 {
+		workers = "worker"
+	}
+	names := strings.Join(b.left[:min(len(b.left), maxNamed)], ", ")
+	if more := len(b.left) - maxNamed; more > 0 {
+		names += fmt.Sprintf(" and %d more", more)
+	}
+	return fmt.Sprintf("%d %s of the old count to stop: %s", len(b.left), workers, names)
+}

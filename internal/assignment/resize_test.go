@@ -1,0 +1,383 @@
+package assignment_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/assignment"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// declare changes what a task declares.
+func (b *board) declare(task string, change func(*cluster.TaskSpec)) {
+	rec := *b.snap.Tasks[task].Rec
+	change(&rec.Spec)
+	e := b.snap.Tasks[task]
+	e.Rec = &rec
+	e.Version++
+	b.snap.Tasks[task] = e
+}
+
+func (b *board) scale(task string, workers int) {
+	b.declare(task, func(s *cluster.TaskSpec) { s.WorkerNum = workers })
+}
+
+// answer lets a member say that it has applied its document: it holds what is granted, and what it was asked for
+// only while it is stuck.
+func (b *board) answer(guid string, stuck bool) {
+	p := *b.snap.Peers[guid]
+	status := &schema.Status{Applied: p.Doc.Version, Holding: slices.Clone(p.Doc.Rec.Slots)}
+	if stuck {
+		status.Holding = append(status.Holding, p.Doc.Rec.Releasing...)
+		for slot := range schema.Each(p.Doc.Rec.Releasing) {
+			status.Workers = append(status.Workers, schema.WorkerState{Slot: slot, State: cluster.WorkerStuck})
+		}
+	}
+	p.Status.Rec = status
+	b.snap.Peers[guid] = &p
+}
+
+// settle makes commit after commit, and lets all members answer, until nothing is left to do.
+func (b *board) settle(t *testing.T) {
+	t.Helper()
+	for range 50 {
+		b.now += time.Second
+		for guid := range b.snap.Peers {
+			b.answer(guid, false)
+		}
+		d := b.decide()
+		if len(d.Docs) == 0 {
+			return
+		}
+		b.apply(t, d)
+		b.judgeCounts(t)
+	}
+	t.Fatal("it goes on and on")
+}
+
+// judgeCounts wants no task to be listed with two counts.
+func (b *board) judgeCounts(t *testing.T) {
+	t.Helper()
+	told := map[string]int{}
+	for guid, p := range b.snap.Peers {
+		for _, h := range slices.Concat(p.Doc.Rec.Slots, p.Doc.Rec.Releasing) {
+			count, known := h.Told()
+			if other, seen := told[h.Task]; known && seen && other != count {
+				t.Fatalf("%s lists slots of %s that are told %d, others are told %d", guid, h.Task, count, other)
+			}
+			told[h.Task] = count
+		}
+	}
+}
+
+// where returns who has which slots of a task, as text, with what they are told.
+func (b *board) where(task string) string {
+	var parts []string
+	for _, guid := range slices.Sorted(maps.Keys(b.snap.Peers)) {
+		doc := b.snap.Peers[guid].Doc.Rec
+		if doc == nil {
+			continue
+		}
+		for _, h := range doc.Slots {
+			if h.Task == task {
+				count, _ := h.Told()
+				parts = append(parts, fmt.Sprintf("%s %s of %d", guid, h.Slots, count))
+			}
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// tokens returns the tokens of a task's grants, by slot.
+func (b *board) tokens(task string) map[int]int64 {
+	tokens := map[int]int64{}
+	for _, p := range b.snap.Peers {
+		for slot, h := range schema.Each(p.Doc.Rec.Slots) {
+			if slot.Task == task {
+				tokens[slot.Index] = h.Token
+			}
+		}
+	}
+	return tokens
+}
+
+func threeNodes(t *testing.T, tasks ...cluster.TaskSpec) *board {
+	t.Helper()
+	b := newBoard(tasks...)
+	for _, guid := range []string{"L", "M", "N"} {
+		b.live(guid, 0, held(), held(), 0, held())
+	}
+	b.settle(t)
+	return b
+}
+
+// A resize asks back all slots of the old count at once, grants none of the new one before the last has been given
+// back, and then all of them, where they were and with tokens above all earlier ones.
+func TestResizeIsABarrier(t *testing.T) {
+	for _, workers := range []int{7, 4} {
+		t.Run(fmt.Sprint("6 to ", workers), func(t *testing.T) {
+			b := threeNodes(t, spec("a", 6))
+			highest := slices.Max(slices.Collect(maps.Values(b.tokens("a"))))
+			b.scale("a", workers)
+			b.apply(t, b.decide())
+			b.judgeCounts(t)
+			if got := b.where("a"); got != "" {
+				t.Fatalf("not asked back in one commit: %s", got)
+			}
+			b.answer("L", false)
+			b.answer("M", false)
+			b.answer("N", true)
+			d := b.decide()
+			if len(d.Docs) > 0 {
+				b.apply(t, d)
+			}
+			why := d.Unplaced["a"]
+			if got := b.where("a"); got != "" || why.Code != cluster.WhyResizing || !strings.Contains(why.String(), "waits for 2 workers of the old count to stop: a#") || !strings.Contains(why.String(), "on node-N (stuck)") {
+				t.Fatalf("while N has not stopped: %q granted; %q", got, why)
+			}
+			b.answer("N", false)
+			d = b.decide()
+			b.apply(t, d)
+			b.judgeCounts(t)
+			tokens := b.tokens("a")
+			if len(tokens) != workers || d.Unplaced["a"].Code != "" {
+				t.Fatalf("%d granted in the commit that ends the barrier: %s; %v", len(tokens), b.where("a"), d.Unplaced)
+			}
+			for i, token := range tokens {
+				if token <= highest {
+					t.Errorf("a#%d has token %d, and there was %d", i, token, highest)
+				}
+			}
+		})
+	}
+}
+
+// What restarts for another count restarts where it was.
+func TestResizeStaysInPlace(t *testing.T) {
+	b := threeNodes(t, spec("a", 6), spec("b", 5))
+	place := func() map[int]string {
+		m := map[int]string{}
+		for guid, p := range b.snap.Peers {
+			for slot := range schema.Each(p.Doc.Rec.Slots) {
+				if slot.Task == "a" {
+					m[slot.Index] = guid
+				}
+			}
+		}
+		return m
+	}
+	before := place()
+	b.scale("a", 7)
+	b.apply(t, b.decide())
+	for _, guid := range []string{"N", "L", "M"} { // one after the other
+		b.answer(guid, false)
+		if d := b.decide(); len(d.Docs) > 0 {
+			b.apply(t, d)
+			b.judgeCounts(t)
+		}
+	}
+	after := place()
+	for i, guid := range before {
+		if after[i] != guid {
+			t.Errorf("a#%d was on %s and is on %s", i, guid, after[i])
+		}
+	}
+	if len(after) != 7 {
+		t.Error(after)
+	}
+}
+
+// The budget neither splits a barrier nor is used up by it.
+func TestResizeAndBudget(t *testing.T) {
+	b := threeNodes(t, spec("a", 6), spec("b", 6))
+	b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Moving: cluster.Moving{MaxMoving: 1}}}}
+	b.declare("a", func(s *cluster.TaskSpec) { s.WorkerNum, s.MaxUnavailable = 5, 1 })
+	b.mark("M", schema.Mark{Drain: &schema.Drain{}})
+	b.apply(t, b.decide())
+	if got := b.where("a"); got != "" {
+		t.Errorf("the budget splits the barrier: %s run on", got)
+	}
+	asked := 0
+	for slot := range schema.Each(b.snap.Peers["M"].Doc.Rec.Releasing) {
+		if slot.Task == "b" {
+			asked++
+		}
+	}
+	if asked != 1 {
+		t.Errorf("%d of the other task are asked back of the node to be drained, want the 1 that the budget allows", asked)
+	}
+	b.settle(t)
+	if a, all := len(b.tokens("a")), len(b.tokens("b")); a != 5 || all != 6 || schema.Count(b.snap.Peers["M"].Doc.Rec.Slots) != 0 {
+		t.Errorf("in the end %d of a and %d of b: %s; %s", a, all, b.where("a"), b.where("b"))
+	}
+}
+
+// A resize back, another one, a pause or a deletion in the middle: what documents list decides.
+func TestResizeInTheMiddle(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*board)
+		want   int
+	}{
+		{"back", func(b *board) { b.scale("a", 6) }, 6},
+		{"another", func(b *board) { b.scale("a", 3) }, 3},
+		{"to nothing", func(b *board) { b.scale("a", 0) }, 0},
+		{"paused", func(b *board) { b.declare("a", func(s *cluster.TaskSpec) { s.Paused = true }) }, 0},
+		{"deleted", func(b *board) {
+			b.snap.Tasks["a"] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: spec("a", 7), Deleted: true}, Version: 9}
+		}, 0},
+		{"live", func(b *board) { b.declare("a", func(s *cluster.TaskSpec) { s.Resize = cluster.ResizeLive }) }, 7},
+		{"another leader", func(b *board) {
+			epoch := *b.snap.Epoch.Rec
+			epoch.Term++
+			b.snap.Epoch.Rec = &epoch
+		}, 7},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := threeNodes(t, spec("a", 6))
+			b.scale("a", 7)
+			b.apply(t, b.decide())
+			b.answer("L", false)
+			if d := b.decide(); len(d.Docs) > 0 {
+				b.apply(t, d)
+			}
+			c.change(b)
+			for _, guid := range []string{"N", "M", "L"} {
+				if d := b.decide(); len(d.Docs) > 0 {
+					b.apply(t, d)
+					b.judgeCounts(t)
+				}
+				b.answer(guid, false)
+			}
+			b.settle(t)
+			if got := len(b.tokens("a")); got != c.want {
+				t.Errorf("%d run, want %d: %s", got, c.want, b.where("a"))
+			}
+		})
+	}
+}
+
+// A node that is gone holds the barrier until it is buried. Until then the others run on, since they would stop for
+// nothing; and no slot is granted with the new count.
+func TestResizeWaitsForLostNodes(t *testing.T) {
+	b := threeNodes(t, spec("a", 6))
+	m := *b.snap.Peers["M"]
+	gone(&m)
+	m.Member.Read, m.Status.Read = b.now, b.now
+	b.snap.Peers["M"] = &m
+	before := b.where("a")
+	b.scale("a", 7)
+	d := b.decide()
+	if len(d.Docs) > 0 {
+		b.apply(t, d)
+	}
+	why := d.Unplaced["a"].String()
+	if got := b.where("a"); got != before || !strings.Contains(why, "on node-M (lost)") {
+		t.Fatalf("while M is gone: %s, was %s; %q", got, before, why)
+	}
+	looks := d.Looks
+	b.now += time.Minute
+	m.Member.Read, m.Status.Read = b.now, b.now
+	b.apply(t, b.decide(func(w *assignment.World) { w.Looks = looks }))
+	if b.snap.Peers["M"] != nil {
+		t.Fatal("M is not buried")
+	}
+	b.judgeCounts(t)
+	if got := b.where("a"); got != "" { // asked back in the commit that buries the last that could not be asked
+		t.Errorf("%s run on", got)
+	}
+	for guid := range b.snap.Peers {
+		b.answer(guid, false)
+	}
+	b.settle(t)
+	if got := len(b.tokens("a")); got != 7 {
+		t.Errorf("%d of 7 run: %s", got, b.where("a"))
+	}
+}
+
+// Workers of a live task run on and are told nothing; whether they are told anything is a change of the count.
+func TestResizeLive(t *testing.T) {
+	live := spec("a", 6)
+	live.Resize = cluster.ResizeLive
+	b := threeNodes(t, live)
+	before := b.tokens("a")
+	b.scale("a", 8)
+	b.settle(t)
+	b.scale("a", 5)
+	b.settle(t)
+	after := b.tokens("a")
+	for i := range 5 {
+		if before[i] != after[i] {
+			t.Errorf("a#%d was restarted", i)
+		}
+	}
+	if got := b.where("a"); len(after) != 5 || !strings.Contains(got, " of 0") {
+		t.Error(got)
+	}
+	b.declare("a", func(s *cluster.TaskSpec) { s.Resize = cluster.ResizeRestart })
+	b.settle(t)
+	again := b.tokens("a")
+	for i, token := range after {
+		if again[i] <= token {
+			t.Errorf("a#%d was not told the count: %s", i, b.where("a"))
+		}
+	}
+	if got := b.where("a"); !strings.Contains(got, " of 5") || strings.Contains(got, " of 0") {
+		t.Error(got)
+	}
+}
+
+// A grant of an earlier program tells its worker the number in the spec beside it. It stays what it was when the
+// spec is brought up to date; and what cannot be known may be another count.
+func TestGrantWithoutACount(t *testing.T) {
+	b := newBoard(spec("a", 4))
+	b.live("L", 5, held("a 0-3 @5"), held(), 5, held("a 0-3 @5"))
+	if d := b.decide(); len(d.Docs) != 0 {
+		t.Errorf("of the present count: %s", draw(d))
+	}
+	b.live("L", 5, held("a 0-3 @5"), held(), 5, held("a 0-3 @5"))
+	b.snap.Peers["L"].Doc.Rec.Slots[0].Spec.WorkerNum = 3 // the leader was replaced before it had told of the fourth
+	d := b.decide()
+	wantDraw(t, `
+L:  | a[0-3]@5
+`, d)
+	if c := d.Docs["L"].Releasing[0].Count; c == nil || *c != 3 {
+		t.Errorf("asked back with count %v, want 3", c)
+	}
+	p := b.live("L", 5, held("a 0-2 @5"), held("a 3 @4 v5"), 4, held("a 0-3 @5"))
+	p.Doc.Rec.Releasing[0].Count = nil
+	b.live("M", 0, held(), held(), 0, held())
+	if d := b.decide(); d.Unplaced["a"].Code != cluster.WhyResizing {
+		t.Errorf("a slot whose worker may be told anything: %s, %v", draw(d), d.Unplaced)
+	}
+}
+
+// While nothing may be granted nothing is asked back for a resize, and workers keep the count that they were told.
+func TestResizeWhileNothingIsGranted(t *testing.T) {
+	b := threeNodes(t, spec("a", 6))
+	before := b.where("a")
+	ghost := b.live("ghost", 3, held(), held(), 3, held())
+	gone(ghost)
+	ghost.Doc = view.Entry[schema.Doc]{Absent: true, Read: b.now}
+	b.scale("a", 4)
+	d := b.decide()
+	if d.Blocked == "" {
+		t.Fatal("nothing stands in the way")
+	}
+	if len(d.Docs) > 0 {
+		for guid, doc := range d.Docs {
+			p := *b.snap.Peers[guid]
+			p.Doc.Rec = doc
+			b.snap.Peers[guid] = &p
+		}
+	}
+	if got := b.where("a"); got != before {
+		t.Errorf("%s, was %s", got, before)
+	}
+}

@@ -92,6 +92,8 @@ type Plan struct {
 	Starts   []PlannedStart `json:"starts"`   // slots that have no node now and would get one
 	Stops    []Slot         `json:"stops"`    // slots that nobody would need any more
 	Unplaced []Unplaced     `json:"unplaced"` // tasks with slots that would have no node
+	// Restarts are the tasks whose workers would all stop before any starts again, being told another count.
+	Restarts []PlannedRestart `json:"restarts"`
 	Before   Balance        `json:"before"`
 	After    Balance        `json:"after"`
 }
@@ -103,6 +105,16 @@ type PlannedMove struct {
 	To     string     `json:"to"` // "" if it would have no place
 	Code   ReasonCode `json:"code"`
 	Reason string     `json:"reason"` // in words
+}
+
+// PlannedRestart is a task whose workers would all start again with another count.
+type PlannedRestart struct {
+	Task    string `json:"task"`
+	Workers int    `json:"workers"` // that would stop
+	From    int    `json:"from"`    // the count that they are told; 0 for none
+	To      int    `json:"to"`      // the count that they would be told
+	// Gap is for how long none of them runs at most, if all stop in the time that they have for it.
+	Gap Duration `json:"gap"`
 }
 
 // PlannedStart is a slot that would get a node.

@@ -330,6 +330,11 @@ func (g *goal) toMove(plan *cluster.Plan) (list []string) {
 	for _, slot := range plan.Stops {
 		add(slot, " is to stop")
 	}
+	for _, r := range plan.Restarts {
+		if (g.task == "" || r.Task == g.task) && len(list) < maxWaiting {
+			list = append(list, fmt.Sprintf("%d workers of %s are to start again with count %d", r.Workers, r.Task, r.To))
+		}
+	}
 	return list
 }
 

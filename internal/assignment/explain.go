@@ -20,7 +20,10 @@ func Explain(s *view.Snapshot, slot cluster.Slot) (cluster.Explanation, error) {
 	now, target := p.now(slot), p.targetNode(slot)
 	out := cluster.Explanation{Nodes: []cluster.Candidate{}, History: []cluster.Decision{}}
 	moved := p.reasons()
+	resizing := p.barriers[slot.Task]
 	switch {
+	case resizing != nil && !resizing.over() && p.out.Unplaced[slot.Task].Code == cluster.WhyResizing:
+		out.Here = "the count of " + slot.Task + " changes, and " + p.out.Unplaced[slot.Task].String()
 	case now == "" && target == "":
 		if out.Here = p.out.Unplaced[slot.Task].String(); out.Here == "" {
 			out.Here = "it has no place"

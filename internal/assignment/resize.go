@@ -2,6 +2,8 @@ package assignment
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -131,6 +133,34 @@ func (d *decider) explainBarriers() {
 			d.out.Unplaced[task] = cluster.Reason{Code: cluster.WhyResizing, Detail: b.String()}
 		}
 	}
+}
+
+// restarts returns the tasks whose workers all start again, by name: those of which documents list another count.
+func (p preview) restarts() []cluster.PlannedRestart {
+	list := []cluster.PlannedRestart{}
+	for _, task := range slices.Sorted(maps.Keys(p.barriers)) {
+		spec := p.specs[task]
+		if spec.Paused || spec.WorkerNum == 0 {
+			continue // they stop, and none starts again
+		}
+		r := cluster.PlannedRestart{Task: task, To: spec.Count(), Gap: cluster.Duration(spec.Grace())}
+		for _, guid := range p.guids {
+			rec := p.Snapshot.Peers[guid].Doc.Rec
+			if rec == nil {
+				continue
+			}
+			for i := range rec.Slots {
+				if h := &rec.Slots[i]; h.Task == task && p.otherCount(h) {
+					r.From, _ = h.Told()
+					r.Workers += len(h.Slots)
+				}
+			}
+		}
+		if r.Workers > 0 {
+			list = append(list, r)
+		}
+	}
+	return list
 }
 
 // maxNamed bounds how many slots a reason names.

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/assignment"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
@@ -379,5 +381,46 @@ func TestResizeWhileNothingIsGranted(t *testing.T) {
 	}
 	if got := b.where("a"); got != before {
 		t.Errorf("%s, was %s", got, before)
+	}
+}
+
+// A plan tells whose workers all restart, from which count to which, and for how long at most none of them runs.
+func TestPlanTellsRestarts(t *testing.T) {
+	live := spec("b", 3)
+	live.Resize = cluster.ResizeLive
+	b := threeNodes(t, spec("a", 6), live)
+	b.declare("a", func(s *cluster.TaskSpec) { s.StopTimeout = cluster.Duration(7 * time.Second) })
+	again := spec("b", 3)
+	for _, c := range []struct {
+		name   string
+		change cluster.Change
+		want   []cluster.PlannedRestart
+	}{
+		{"nothing", cluster.Change{}, []cluster.PlannedRestart{}},
+		{"more", cluster.Change{Scale: map[string]int{"a": 7, "b": 4}}, []cluster.PlannedRestart{{Task: "a", Workers: 6, From: 6, To: 7, Gap: cluster.Duration(7 * time.Second)}}},
+		{"fewer", cluster.Change{Scale: map[string]int{"a": 5, "b": 1}}, []cluster.PlannedRestart{{Task: "a", Workers: 6, From: 6, To: 5, Gap: cluster.Duration(7 * time.Second)}}},
+		{"none", cluster.Change{Scale: map[string]int{"a": 0}}, []cluster.PlannedRestart{}},
+		{"paused", cluster.Change{Scale: map[string]int{"a": 7}, Pause: []string{"a"}}, []cluster.PlannedRestart{}},
+		{"told from now on", cluster.Change{Tasks: []cluster.TaskSpec{again}}, []cluster.PlannedRestart{{Task: "b", Workers: 3, From: 0, To: 3, Gap: cluster.Duration(cluster.DefaultStopTimeout)}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			plan, err := assignment.WhatIf(&b.snap, c.change)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, plan.Restarts); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	b.scale("a", 7)
+	b.apply(t, b.decide())
+	b.answer("L", true)
+	out, err := assignment.Explain(&b.snap, cluster.Slot{Task: "a", Index: 6})
+	if err != nil || !strings.HasPrefix(out.Here, "the count of a changes, and it waits for 6 workers of the old count to stop: a#") {
+		t.Errorf("explained: %q, %v", out.Here, err)
+	}
+	if why := assignment.Reasons(&b.snap)["a"]; why.Code != cluster.WhyResizing {
+		t.Errorf("reason %v", why)
 	}
 }

@@ -43,7 +43,7 @@ func WhatIf(s *view.Snapshot, change cluster.Change) (cluster.Plan, error) {
 	}
 	before, after := planned(s), planned(next)
 	plan := cluster.Plan{
-		Revision: Revision(s), Moves: []cluster.PlannedMove{}, Starts: []cluster.PlannedStart{}, Stops: []cluster.Slot{}, Unplaced: []cluster.Unplaced{},
+		Revision: Revision(s), Moves: []cluster.PlannedMove{}, Starts: []cluster.PlannedStart{}, Stops: []cluster.Slot{}, Unplaced: []cluster.Unplaced{}, Restarts: after.restarts(),
 		Before: before.balance(before.now), After: after.balance(after.targetNode),
 	}
 	reasons := after.reasons()

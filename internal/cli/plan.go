@@ -35,9 +35,20 @@ func showPlan(b *bytes.Buffer, p *cluster.Plan, width int) {
 		b.WriteByte('\n')
 		steps.write(b, width)
 	}
+	for _, r := range p.Restarts {
+		fmt.Fprintf(b, "\nall workers of task %s restart, since they are told their number (%s → %s): %d stop, and at most %s later the new ones start\n",
+			r.Task, countText(r.From), countText(r.To), r.Workers, r.Gap)
+	}
 	for _, u := range p.Unplaced {
 		fmt.Fprintf(b, "\n%d of task %s would have no node: %s\n", u.Slots, u.Task, u.Reason)
 	}
+}
+
+func countText(count int) string {
+	if count == 0 {
+		return "none"
+	}
+	return strconv.Itoa(count)
 }
 
 func percent(share float64) string { return strconv.Itoa(int(100*share+0.5)) + " %" }

@@ -9,7 +9,7 @@ export type Node = {
 export type Task = { name: string; workName: string; workerNum: number; running: number; unplaced: number; paused?: boolean; runs?: boolean; nextRun?: string; reason?: string; reasonCode?: string; revision: string };
 export type Override = { workerNum?: number; paused?: boolean };
 export type TaskDetail = Task & { declared: Record<string, unknown>; override: Override };
-export type Worker = { task: string; run?: string; index: number; node: string; member: string; token: number; state: string; since?: string; restarts: number; error: string };
+export type Worker = { task: string; run?: string; index: number; count?: number; node: string; member: string; token: number; state: string; since?: string; restarts: number; error: string };
 export type Run = { task: string; id: string; state: string; due: string; by?: string; workerNum: number; began?: string; ended?: string; done: number; failed: number; error?: string };
 export type Update = {
 	leader?: string; term?: number; nodes?: Node[]; nodesGone?: string[]; lost?: Node[]; tasks?: Task[]; tasksGone?: string[];
@@ -29,4 +29,4 @@ export type Problem = { status: number; title?: string; detail?: string; errors?
 export type Change = { tasks?: { name: string }[]; scale?: Record<string, number>; pause?: string[]; resume?: string[]; delete?: string[]; cordon?: string[]; uncordon?: string[]; drain?: string[]; lose?: string[]; labels?: Record<string, Record<string, string>> };
 export type Balance = { least: number; most: number; mean: number; skew: number };
 export type PlannedMove = { slot: string; from: string; to: string; code: string; reason: string };
-export type Plan = { revision: string; moves: PlannedMove[]; starts: { slot: string; to: string }[]; stops: string[]; unplaced: { task: string; slots: number; code: string; reason: string }[]; before: Balance; after: Balance };
+export type Plan = { revision: string; moves: PlannedMove[]; starts: { slot: string; to: string }[]; stops: string[]; unplaced: { task: string; slots: number; code: string; reason: string }[]; restarts: { task: string; workers: number; from: number; to: number; gap: string }[]; before: Balance; after: Balance };

@@ -417,7 +417,8 @@ func (p *Peer) workers(info cluster.NodeInfo, placed map[cluster.Slot]cluster.Wo
 	}
 	fill := func(list []schema.Held, releasing bool) {
 		for slot, h := range schema.Each(list) {
-			w := cluster.WorkerInfo{Task: slot.Task, Index: slot.Index, Node: info.Name, Member: info.Member, Token: h.Token}
+			count, _ := h.Told()
+			w := cluster.WorkerInfo{Task: slot.Task, Index: slot.Index, Count: count, Node: info.Name, Member: info.Member, Token: h.Token}
 			hold := held[slot]
 			switch {
 			case !p.Live() || p.Silent:

@@ -16,7 +16,7 @@ import { taskPage } from "./tasks.js";
 /** @type {Record<string, Field[]>} */
 const fields = {
 	what: [
-		{ name: "name", kind: "text" }, { name: "workName", kind: "text", list: "works" }, { name: "workerNum", kind: "number" }, { name: "paused", kind: "flag" },
+		{ name: "name", kind: "text" }, { name: "workName", kind: "text", list: "works" }, { name: "workerNum", kind: "number" }, { name: "resize", kind: "choice", choices: ["restart", "live"] }, { name: "paused", kind: "flag" },
 		{ name: "params", kind: "json" }, { name: "interval", kind: "text", usual: "0s" }, { name: "stopTimeout", kind: "text", usual: "10s" },
 	],
 	where: [

@@ -59,10 +59,11 @@ const number = (/** @type {number} */ x) => x.toLocaleString(undefined, { maximu
 
 /** Effect tells what a plan would do. */
 export const Effect = (/** @type {{ plan: Planned }} */ { plan }) => {
-	const w = say.value, quiet = plan.moves.length + plan.starts.length + plan.stops.length === 0;
+	const w = say.value, quiet = plan.moves.length + plan.starts.length + plan.stops.length + plan.restarts.length === 0;
 	return html`<div class="effect" id="effect" role="status">
 		<p>${quiet ? w.noEffect : html`<strong>${[plan.moves.length > 0 && w.planMoves(plan.moves.length), plan.starts.length > 0 && w.planStarts(plan.starts.length), plan.stops.length > 0 && w.planStops(plan.stops.length)].filter(Boolean).join(", ")}</strong>`}
 			${" "}<span title=${w.skewHint}>${w.skew(number(plan.before.skew), number(plan.after.skew))}</span> <span class="faint">(${w.nodeLoad(number(plan.after.least), number(plan.after.most), number(plan.after.mean))})</span></p>
+		${plan.restarts.map((r) => html`<p class="bad" key=${r.task}>${w.planRestarts(r.workers, r.task, r.gap)}</p>`)}
 		${plan.unplaced.map((u) => html`<p class="bad" key=${u.task}>${w.planUnplaced(u.slots, u.task, w.reasonOf(u.code, u.reason))}</p>`)}</div>`;
 };
 

@@ -15,7 +15,7 @@ const steps = { grant: "授予", release: "收回", free: "已交还", bury: "�
 /** @type {Record<string, string>} */
 const reasons = {
 	"no-node": "没有可接收工作的节点", "no-work": "没有在线节点注册了它的 work", "no-label": "没有节点带有它要求的标签", cordoned: "可以运行它的节点都已停止调度或正在排空", full: "可以运行它的节点都已满", "per-node": "可以运行它的节点已达到该任务的每节点上限",
-	paused: "任务已暂停", suspected: "它可能拖垮了节点", waiting: "它的节点已离开，按延迟或冻结等待", schedule: "它的时间表无法使用", clock: "某个 leader 的时钟有误", draining: "节点正在排空", quarantined: "该节点上一切都失败", failing: "它在该节点上反复失败", leaving: "节点正在离开", lost: "节点失联", left: "节点已离开",
+	paused: "任务已暂停", resizing: "它等待旧数量的 worker 停止", resized: "任务的所有 worker 按新的数量重新启动", suspected: "它可能拖垮了节点", waiting: "它的节点已离开，按延迟或冻结等待", schedule: "它的时间表无法使用", clock: "某个 leader 的时钟有误", draining: "节点正在排空", quarantined: "该节点上一切都失败", failing: "它在该节点上反复失败", leaving: "节点正在离开", lost: "节点失联", left: "节点已离开",
 	evicted: "节点被驱逐", preferred: "另一个节点带有它偏好的标签", "leader-free": "leader 不承担工作", spread: "节点上该任务的份额过多", balance: "节点的负载超过其份额", "scaled-down": "任务已缩容", deleted: "任务已删除", undeclared: "没有声明过这个任务", doubled: "它被授予了两次", refused: "该节点拒绝接收：令牌号是以前的", done: "已运行完成", "task-changed": "任务改用了另一个 work",
 	moved: "操作者要求移到别的节点", restart: "操作者要求重启", "too-large": "记录过大，无法写入", edited: "记录被手工修改", crashed: "它可能拖垮了节点", cleared: "已运行足够久，解除怀疑",
 };
@@ -63,11 +63,11 @@ export const zh = {
 
 	when: "时间", what: "内容", where: "节点", detail: "说明", kind: "类别", decision: "决定", event: "事件", wish: "请求", nothing: "还没有发生任何事。", replay: "回放", replayAt: (d, at) => `决定 ${d} 之后的样子，${at}`, replayNow: "现在的样子", incomplete: "并非全部已知", play: "播放", stop: "停止", toNow: "回到现在", replayHint: "决定",
 	planHint: "说出想要的变更，看看会移动什么。应用之前什么都不会做。", change: "变更", add: "添加", value: "值", apply: "应用", planAgain: "重新规划", cannotApply: "这只能用来询问。",
-	planMoves: (k) => `移动 ${k}`, planStarts: (k) => `启动 ${k}`, planStops: (k) => `停止 ${k}`, planUnplaced: (k, t, why) => `${t} 有 ${k} 个将没有位置：${why}`, skew: (a, b) => `倾斜 ${a} → ${b}`, skewHint: "节点负载的不均衡程度：最满的节点超出平均值多少。", nodeLoad: (a, b, c) => `节点负载 ${a} 到 ${b}，平均 ${c}`, noEffect: "什么都不会移动。", from: "从", to: "到",
+	planMoves: (k) => `移动 ${k}`, planStarts: (k) => `启动 ${k}`, planStops: (k) => `停止 ${k}`, planRestarts: (k, t, gap) => `${t} 的所有 worker 都会重启，因为它们会得知 worker 总数：${k} 个停止，新的最多在 ${gap} 后启动。`, planUnplaced: (k, t, why) => `${t} 有 ${k} 个将没有位置：${why}`, skew: (a, b) => `倾斜 ${a} → ${b}`, skewHint: "节点负载的不均衡程度：最满的节点超出平均值多少。", nodeLoad: (a, b, c) => `节点负载 ${a} 到 ${b}，平均 ${c}`, noEffect: "什么都不会移动。", from: "从", to: "到",
 	kinds: { scale: "调整任务", pause: "暂停任务", resume: "恢复任务", delete: "删除任务", cordon: "停止调度节点", uncordon: "恢复调度节点", drain: "排空节点", lose: "失去节点", tasks: "声明任务" },
 
 	form: {
-		name: "名称", workName: "work", workerNum: "worker 数", stopTimeout: "停止时限", interval: "两次执行的间隔", params: "参数（JSON）", require: "只在带有这些标签的节点", prefer: "优先带有这些标签的节点", spread: "按标签分散", maxPerNode: "每节点上限", weight: "每个 worker 的权重", maxUnavailable: "同时停工的上限",
+		name: "名称", workName: "work", workerNum: "worker 数", resize: "worker 数改变时", stopTimeout: "停止时限", interval: "两次执行的间隔", params: "参数（JSON）", require: "只在带有这些标签的节点", prefer: "优先带有这些标签的节点", spread: "按标签分散", maxPerNode: "每节点上限", weight: "每个 worker 的权重", maxUnavailable: "同时停工的上限",
 		paused: "暂停", whenDisconnected: "节点失去联系时", mode: "模式", schedule: "时间表（cron）", timeZone: "时区", every: "每隔", misfire: "错过的触发", overlap: "上一次还在运行时", maxAttempts: "尝试次数", timeout: "单次执行时限", keepRuns: "保留的运行记录",
 		"restart.backoff": "失败后的等待", "restart.maxBackoff": "最长等待", "restart.max": "失败多少次后放弃", "restart.elsewhere": "失败多少次后换节点",
 	},

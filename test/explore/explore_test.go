@@ -88,6 +88,10 @@ func TestEveryOrder(t *testing.T) {
 		{"a node crashes", budget{join: 1, crash: 1}, 90},
 		{"a node crashes while a leader is replaced, in chunks", budget{join: 1, crash: 1, depose: 1}, 1},
 		{"a lease lapses", budget{join: 1, fence: 1}, 90},
+		{"the task is resized", budget{join: 1, resize: 2}, 90},
+		{"the task is resized while a leader is replaced, in chunks", budget{join: 1, resize: 1, depose: 1}, 1},
+		{"the task is resized while a node crashes", budget{join: 1, resize: 1, crash: 1}, 90},
+		{"the task is resized while commits are lost and a lease lapses", budget{resize: 2, lost: 1, fence: 1}, 90},
 		{"everything once", budget{join: 1, lost: 1, crash: 1, depose: 1, fence: 1}, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -113,6 +117,7 @@ func TestHolesAreFound(t *testing.T) {
 		{noFence, budget{join: 1, fence: 1}, 1, "runs on a and b"},
 		{noRelease, budget{join: 1}, 2, "runs on a and b"},
 		{earlyClose, budget{join: 1}, 1, "runs on a and b"},
+		{noBarrier, budget{resize: 1}, 1, "workers are told 1 and 2"},
 	} {
 		t.Run(fmt.Sprint(c.hole), func(t *testing.T) {
 			t.Parallel()

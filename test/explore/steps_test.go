@@ -9,6 +9,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/assignment"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
 	"gitee.com/ken.yang/xconsumer/test/invariant"
 )
 
@@ -28,6 +29,7 @@ const (
 	noFence      hole = "sessions end before their workers have stopped"
 	noRelease    hole = "a release is taken as done at once"
 	earlyClose   hole = "a parent closes before its child is dead"
+	noBarrier    hole = "slots of another count are taken for slots of the present one"
 )
 
 // steps returns everything that can happen next.
@@ -50,6 +52,12 @@ func (w world) steps(h hole, maxDocs int) []step {
 		next := w
 		next.budget.join--
 		add(next.join("a"), "a joins")
+	}
+	if w.budget.resize > 0 {
+		next := w
+		next.budget.resize--
+		next.workers = 1 + maxWorkers - w.workers
+		add(next.hint(), "the task is resized to %d", next.workers)
 	}
 	return list
 }
@@ -99,7 +107,7 @@ func (w world) leaderSteps(name string, maxDocs int, h hole, add adder) {
 		}
 		add(w.lead(name, next), "%s reads the documents", name)
 	case readsRest:
-		next.status, next.member, next.stage = maps.Clone(w.statuses), maps.Clone(w.alive), decides
+		next.status, next.member, next.workers, next.stage = maps.Clone(w.statuses), maps.Clone(w.alive), w.workers, decides
 		next.fresh = map[string]bool{}
 		for guid := range next.docs {
 			next.fresh[guid] = true
@@ -117,7 +125,10 @@ func (w world) leaderSteps(name string, maxDocs int, h hole, add adder) {
 
 // decide asks the real function, and sends what it says.
 func (w world) decide(name string, l leader, maxDocs int, h hole, add adder) {
-	snap := l.snapshot(w.workers)
+	snap := l.snapshot()
+	if h == noBarrier {
+		forgetCounts(snap, l.workers)
+	}
 	if h == noRelease {
 		for _, p := range snap.Peers {
 			if p.Doc.Rec != nil && len(p.Doc.Rec.Releasing) > 0 && p.Status.Rec != nil {
@@ -155,6 +166,23 @@ func (w world) decide(name string, l leader, maxDocs int, h hole, add adder) {
 	next := w.lead(name, l)
 	next.flying = append(slices.Clone(w.flying), m)
 	add(next, "%s sends%s", name, what)
+}
+
+// forgetCounts lets a leader believe that all workers are told the same.
+func forgetCounts(snap *view.Snapshot, count int) {
+	for _, p := range snap.Peers {
+		if p.Doc.Rec == nil {
+			continue
+		}
+		doc := *p.Doc.Rec
+		doc.Slots, doc.Releasing = slices.Clone(doc.Slots), slices.Clone(doc.Releasing)
+		for _, list := range [][]schema.Held{doc.Slots, doc.Releasing} {
+			for i := range list {
+				list[i].Count = &count
+			}
+		}
+		p.Doc.Rec = &doc
+	}
 }
 
 // nodeSteps are those of a process that works.
@@ -198,7 +226,7 @@ func (w world) nodeSteps(guid string, add adder) {
 	for slot := range n.asked {
 		if _, runs := n.running[slot]; runs {
 			next := *n
-			next.running, next.asked = without(n.running, slot), without(n.asked, slot)
+			next.running, next.told, next.asked = without(n.running, slot), without(n.told, slot), without(n.asked, slot)
 			add(w.node(guid, next), "%s: %s has stopped", guid, slot)
 		}
 	}
@@ -224,7 +252,7 @@ func (w world) endings(guid string, h hole, add adder) {
 	}
 	if !n.dead && w.budget.crash > 0 {
 		next := *n
-		next.dead, next.running, next.asked = true, map[cluster.Slot]int64{}, map[cluster.Slot]bool{}
+		next.dead, next.running, next.told, next.asked = true, map[cluster.Slot]int64{}, map[cluster.Slot]int{}, map[cluster.Slot]bool{}
 		after := w.node(guid, next)
 		after.budget.crash--
 		add(after, "%s crashes", guid)
@@ -335,7 +363,7 @@ func (w world) told(m message, ok, refused, unknown bool) world {
 			}
 			for _, g := range m.start {
 				if m.claim && n.lease {
-					n.running = with(n.running, g.Slot, g.Token)
+					n.running, n.told = with(n.running, g.Slot, g.Token), with(n.told, g.Slot, g.Count)
 				}
 			}
 		}
@@ -366,7 +394,7 @@ func (w world) told(m message, ok, refused, unknown bool) world {
 
 // wrong says which promise a world breaks, "" if none.
 func (w world) wrong() string {
-	runs, docs := map[cluster.Slot]string{}, map[string]*schema.Doc{}
+	runs, docs, told := map[cluster.Slot]string{}, map[string]*schema.Doc{}, 0
 	for _, guid := range guids {
 		if n := w.nodes[guid]; n != nil && !n.dead {
 			for slot, token := range n.running {
@@ -374,6 +402,10 @@ func (w world) wrong() string {
 					return fmt.Sprintf("%s runs on %s and %s", slot, other, guid)
 				}
 				runs[slot] = guid
+				if told != 0 && told != n.told[slot] {
+					return fmt.Sprintf("workers are told %d and %d", min(told, n.told[slot]), max(told, n.told[slot]))
+				}
+				told = n.told[slot]
 				if s := w.statuses[guid]; w.alive[guid] && (s.rec == nil || schema.Find(s.rec.Holding, slot) == nil) {
 					return fmt.Sprintf("%s runs on %s with token %d, and its status does not say so", slot, guid, token)
 				}
@@ -385,6 +417,9 @@ func (w world) wrong() string {
 	}
 	if twice := invariant.Twice(docs); len(twice) > 0 {
 		return twice[0]
+	}
+	if mixed := invariant.Mixed(docs); len(mixed) > 0 {
+		return mixed[0]
 	}
 	for slot, token := range w.tokens {
 		if token < 0 {

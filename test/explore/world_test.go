@@ -23,6 +23,9 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
+// maxWorkers is how many the task has at most: a resize makes two of one and one of two.
+const maxWorkers = 2
+
 // The inhabitants: members that work, b from the beginning and a when it joins, and leaders in the
 // order of their candidate keys. The planner prefers a, so that who knows it decides otherwise than
 // who does not.
@@ -40,7 +43,7 @@ type record[R any] struct {
 
 // world is one state. Maps are copied before they are changed, what they point to never changes.
 type world struct {
-	workers int // of the task
+	workers int // of the task, as it is declared now
 
 	// The store.
 	epoch      int64 // version
@@ -62,7 +65,7 @@ type world struct {
 }
 
 // budget bounds the faults.
-type budget struct{ lost, crash, depose, fence, join int }
+type budget struct{ lost, crash, depose, fence, join, resize int }
 
 // leader is what a leading process knows; values are replaced, not changed.
 type leader struct {
@@ -74,6 +77,7 @@ type leader struct {
 	status  map[string]record[schema.Status]
 	member  map[string]bool
 	fresh   map[string]bool // read after the document
+	workers int             // of the task, as read
 	stage   stage
 	buried  map[string]bool
 	changed bool // something may be new since it decided
@@ -93,6 +97,7 @@ type node struct {
 	doc     record[schema.Doc] // as read; rec nil before the first
 	good    bool
 	running map[cluster.Slot]int64 // token
+	told    map[cluster.Slot]int   // the count, of each that runs
 	asked   map[cluster.Slot]bool  // to stop
 	said    *schema.Status
 	saidAt  int64
@@ -147,7 +152,7 @@ func (w world) join(guid string) world {
 	w.docs = with(w.docs, guid, record[schema.Doc]{rec: &schema.Doc{Node: "node-" + guid, Slots: []schema.Held{}, Releasing: []schema.Held{}}, exists: true})
 	w.statuses = with(w.statuses, guid, record[schema.Status]{rec: &schema.Status{}, exists: true})
 	w.alive = with(w.alive, guid, true)
-	w.nodes = with(w.nodes, guid, &node{running: map[cluster.Slot]int64{}, asked: map[cluster.Slot]bool{}, said: &schema.Status{}, lease: true})
+	w.nodes = with(w.nodes, guid, &node{running: map[cluster.Slot]int64{}, told: map[cluster.Slot]int{}, asked: map[cluster.Slot]bool{}, said: &schema.Status{}, lease: true})
 	return w.hint()
 }
 
@@ -167,13 +172,13 @@ func (w world) hint() world {
 func (w world) bump(name string) world {
 	w.epoch++
 	w.term++
-	w.leads = with(w.leads, name, &leader{active: true, term: w.term, epoch: w.epoch, token: w.nextToken, stage: readsDocs, buried: map[string]bool{}})
+	w.leads = with(w.leads, name, &leader{active: true, term: w.term, epoch: w.epoch, token: w.nextToken, workers: w.workers, stage: readsDocs, buried: map[string]bool{}})
 	return w
 }
 
 // snapshot is what a leader has read, as its view would hold it.
-func (l *leader) snapshot(workers int) *view.Snapshot {
-	task := &schema.Task{Spec: cluster.TaskSpec{Name: "t", WorkName: "t", WorkerNum: workers}}
+func (l *leader) snapshot() *view.Snapshot {
+	task := &schema.Task{Spec: cluster.TaskSpec{Name: "t", WorkName: "t", WorkerNum: l.workers}}
 	s := &view.Snapshot{
 		Epoch:    view.Entry[schema.Epoch]{Rec: &schema.Epoch{Term: l.term, NextToken: l.token}, Version: l.epoch},
 		Suspects: view.Entry[schema.Suspects]{Absent: true},
@@ -224,7 +229,8 @@ func (w world) key() string {
 	var b strings.Builder
 	held := func(list []schema.Held) {
 		for _, h := range list {
-			fmt.Fprintf(&b, "%s@%d/%d ", h.Slots, h.Token, h.Version)
+			count, _ := h.Told()
+			fmt.Fprintf(&b, "%s@%d/%d of %d ", h.Slots, h.Token, h.Version, count)
 		}
 	}
 	doc := func(r record[schema.Doc]) {
@@ -247,7 +253,7 @@ func (w world) key() string {
 		held(r.rec.Holding)
 		b.WriteString("];")
 	}
-	fmt.Fprintf(&b, "%d %d %d %v%v%v ", w.epoch, w.term, w.nextToken, w.candidates["L1"], w.candidates["L2"], w.budget)
+	fmt.Fprintf(&b, "%d %d %d %d %v%v%v ", w.workers, w.epoch, w.term, w.nextToken, w.candidates["L1"], w.candidates["L2"], w.budget)
 	for _, guid := range guids {
 		fmt.Fprintf(&b, "%v ", w.alive[guid])
 		doc(w.docs[guid])
@@ -256,9 +262,9 @@ func (w world) key() string {
 			fmt.Fprintf(&b, "%v%v%v%v%v s%d ", n.good, n.unsure, n.busy, n.lease, n.dead, n.saidAt)
 			doc(n.doc)
 			status(record[schema.Status]{rec: n.said, exists: n.said != nil})
-			for i := range w.workers {
+			for i := range maxWorkers {
 				slot := cluster.Slot{Task: "t", Index: i}
-				fmt.Fprintf(&b, "%d%v,", n.running[slot], n.asked[slot])
+				fmt.Fprintf(&b, "%d%v%d,", n.running[slot], n.asked[slot], n.told[slot])
 			}
 		}
 	}
@@ -268,7 +274,7 @@ func (w world) key() string {
 			b.WriteString("~")
 			continue
 		}
-		fmt.Fprintf(&b, "%d %d %d %d %v ", l.term, l.epoch, l.token, l.stage, l.changed)
+		fmt.Fprintf(&b, "%d %d %d %d %d %v ", l.term, l.epoch, l.token, l.workers, l.stage, l.changed)
 		for _, guid := range guids {
 			doc(l.docs[guid])
 			status(l.status[guid])
@@ -299,7 +305,8 @@ func (w world) key() string {
 func text(list []schema.Held) string {
 	var parts []string
 	for _, h := range list {
-		parts = append(parts, fmt.Sprintf("%s@%d/%d", h.Slots, h.Token, h.Version))
+		count, _ := h.Told()
+		parts = append(parts, fmt.Sprintf("%s@%d/%d of %d", h.Slots, h.Token, h.Version, count))
 	}
 	return strings.Join(parts, " ")
 }

@@ -133,6 +133,9 @@ func (s *Store) Apply(at time.Duration, by string, changes []Change) {
 		if doubled[twice] = true; by == "" && !s.twice[twice] {
 			fail("I5", "%s", twice)
 		}
+		for _, mixed := range Mixed(s.docs) {
+			fail("I10", "%s", mixed)
+		}
 	}
 	s.twice = doubled
 }
@@ -213,6 +216,34 @@ func Twice(docs map[string]*schema.Doc) (wrong []string) {
 					wrong = append(wrong, fmt.Sprintf("%s is listed by %s and %s", slot, other, guid))
 				}
 				listed[slot] = guid
+			}
+		}
+	}
+	return wrong
+}
+
+// Mixed names the tasks of which documents list slots whose workers are told different counts, what was asked back
+// included: I10. Runs have a count each.
+func Mixed(docs map[string]*schema.Doc) (wrong []string) {
+	type lister struct {
+		guid  string
+		count int
+	}
+	first := map[string]lister{}
+	for _, guid := range slices.Sorted(maps.Keys(docs)) {
+		doc := docs[guid]
+		if doc == nil {
+			continue
+		}
+		for _, h := range slices.Concat(doc.Slots, doc.Releasing) {
+			count, known := h.Told()
+			if !known {
+				continue // as its member said, after its document was lost
+			}
+			if other, listed := first[h.Task]; !listed {
+				first[h.Task] = lister{guid, count}
+			} else if other.count != count {
+				wrong = append(wrong, fmt.Sprintf("%s lists slots of %s that are told a count of %d, %s has some that are told %d", guid, h.Task, count, other.guid, other.count))
 			}
 		}
 	}

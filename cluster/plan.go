@@ -94,8 +94,8 @@ type Plan struct {
 	Unplaced []Unplaced     `json:"unplaced"` // tasks with slots that would have no node
 	// Restarts are the tasks whose workers would all stop before any starts again, being told another count.
 	Restarts []PlannedRestart `json:"restarts"`
-	Before   Balance        `json:"before"`
-	After    Balance        `json:"after"`
+	Before   Balance          `json:"before"`
+	After    Balance          `json:"after"`
 }
 
 // PlannedMove is a slot that would leave its node.

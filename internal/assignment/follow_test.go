@@ -335,3 +335,15 @@ func TestStatusStaysSmall(t *testing.T) {
 		t.Errorf("the first error is cut to %d bytes", len(first))
 	}
 }
+
+// A worker is told the count of its grant, whatever its task declares by now.
+func TestFollowTellsTheCountOfTheGrant(t *testing.T) {
+	l := local(4, held("a 0 @5", "a 1 @6", "b 0 @7"), held())
+	l.Doc.Slots[0].Count, l.Doc.Slots[2].Count = new(4), new(0)
+	want := []int{4, 9, 0} // the second one was written by an earlier program
+	for i, g := range assignment.Follow(l).Start {
+		if g.Count != want[i] || g.Spec.WorkerNum != 9 {
+			t.Errorf("%s is told %d of %d, want %d", g.Slot, g.Count, g.Spec.WorkerNum, want[i])
+		}
+	}
+}

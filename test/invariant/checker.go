@@ -14,6 +14,8 @@
 //	I6  nothing is leaked                                       goleak, Litter, process tables
 //	I7  only what a fault touched moves                         Checker.Since
 //	I8  a release ends in time                                  Checker, Store.Released
+//	I10 never two counts of a task at once, nor two owners of   Checker, Store, KeysOf
+//	    a key by index and count; and I2 holds for keys, too
 //
 // A worker whose process is paused does not run, and nobody can stop it: when it wakes it may go on
 // for a moment, and its effects are refused.
@@ -23,6 +25,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -46,6 +50,8 @@ type Note struct {
 	Node  string        `json:"node"` // a name of one life of a process
 	Slot  string        `json:"slot,omitempty"`
 	Token int64         `json:"token,omitempty"`
+	Count int           `json:"count,omitempty"` // that the worker is told
+	Key   string        `json:"key,omitempty"`   // of an overlap: the key, if it is not of the slot
 }
 
 // Checker judges a history. Its methods may be called from any goroutine.
@@ -62,7 +68,7 @@ type Checker struct {
 	mu       sync.Mutex
 	runs     map[string][]Note // by slot: the starts of those that have not ended
 	started  map[string]Note   // by slot: the start with the highest token
-	register map[string]int64  // by slot: the highest token that wrote
+	register map[string]int64  // by slot, and by key: the highest token that wrote
 	paused   map[string]bool
 	resumed  map[string]time.Duration
 	starts   []Note
@@ -93,11 +99,15 @@ func (c *Checker) Note(n Note) {
 	case Stop:
 		c.runs[n.Slot] = slices.DeleteFunc(c.runs[n.Slot], func(r Note) bool { return r.Node == n.Node && r.Token == n.Token })
 	case Overlap:
-		if slices.ContainsFunc(c.runs[n.Slot], func(r Note) bool { return c.asleep(r.Node, n.At) }) {
+		if c.sleeperHas(n) {
 			c.counts.Sleepers++
 			break
 		}
 		c.counts.Overlaps++
+		if n.Key != "" {
+			c.fail("I10", n, "key %s has another owner, says the kernel", n.Key)
+			break
+		}
 		c.fail("I1", n, "it runs elsewhere, says the kernel")
 	case Effect:
 		c.effect(n)
@@ -130,6 +140,7 @@ func (c *Checker) start(n Note) {
 		c.counts.Overlaps++
 		c.fail("I1", n, "it has been running on %s with token %d since %v", r.Node, r.Token, r.At)
 	}
+	c.judgeCount(n)
 	if last, ok := c.started[n.Slot]; ok && !c.asleep(n.Node, n.At) {
 		switch {
 		case n.Token < last.Token:
@@ -146,23 +157,84 @@ func (c *Checker) start(n Note) {
 	c.counts.Starts++
 }
 
+// judgeCount wants all workers of a task to be told the same. Where the kernel has the last word, locks of keys say it.
+func (c *Checker) judgeCount(n Note) {
+	if c.Kernel || c.asleep(n.Node, n.At) {
+		return
+	}
+	task, _ := split(n.Slot)
+	for _, slot := range slices.Sorted(maps.Keys(c.runs)) {
+		if other, _ := split(slot); other != task {
+			continue
+		}
+		for _, r := range c.runs[slot] {
+			if r.Count != n.Count && !c.asleep(r.Node, n.At) {
+				c.fail("I10", n, "it is told a count of %d, and %s on %s with token %d has been told %d since %v", n.Count, slot, r.Node, r.Token, r.Count, r.At)
+			}
+		}
+	}
+}
+
+// sleeperHas reports whether a paused process has what a worker could not begin with: the slot, or the key.
+func (c *Checker) sleeperHas(n Note) bool {
+	task, _ := split(n.Slot)
+	for slot, runs := range c.runs {
+		other, index := split(slot)
+		if n.Key == "" && slot != n.Slot || other != task {
+			continue
+		}
+		for _, r := range runs {
+			if c.asleep(r.Node, n.At) && (n.Key == "" || slices.Contains(KeysOf(task, index, r.Count), n.Key)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// split returns the task and the index of a slot.
+func split(slot string) (task string, index int) {
+	task, text, _ := strings.Cut(slot, "#")
+	index, _ = strconv.Atoi(text)
+	return task, index
+}
+
+// keys is how many keys each task divides among its workers.
+const keys = 12
+
+// KeysOf returns the keys of a worker that divides them by index and count, none if it is told no count.
+func KeysOf(task string, index, count int) (list []string) {
+	for key := index; count > 0 && key < keys; key += count {
+		list = append(list, fmt.Sprintf("%s/%d", task, key))
+	}
+	return list
+}
+
 // asleep tells whether a process is paused or has hardly woken up.
 func (c *Checker) asleep(node string, now time.Duration) bool {
 	at, woken := c.resumed[node]
 	return c.paused[node] || woken && now <= at+c.Wake
 }
 
-// effect is the fenced register: it remembers the highest token, and refuses lower ones.
+// effect is the fenced register: it remembers the highest token of a slot, and of each key, and refuses lower ones.
 func (c *Checker) effect(n Note) {
-	if n.Token < c.register[n.Slot] {
-		c.counts.Refused++
-		if careful := c.Careful != nil && c.Careful(n.Token); careful || !c.asleep(n.Node, n.At) {
-			c.fail("I2", n, "a worker that was not paused, or whose lease held, finds token %d in the register", c.register[n.Slot])
+	task, index := split(n.Slot)
+	refused := false
+	for _, of := range append(KeysOf(task, index, n.Count), n.Slot) {
+		if n.Token >= c.register[of] {
+			c.register[of] = n.Token
+			continue
 		}
-		return
+		refused = true
+		if careful := c.Careful != nil && c.Careful(n.Token); careful || !c.asleep(n.Node, n.At) {
+			c.fail("I2", n, "a worker that was not paused, or whose lease held, finds token %d in the register of %s", c.register[of], of)
+		}
 	}
-	c.register[n.Slot] = n.Token
-	c.counts.Effects++
+	if refused {
+		c.counts.Refused++
+	} else {
+		c.counts.Effects++
+	}
 }
 
 // Violations returns what is wrong with the history.

@@ -341,8 +341,51 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "what ended on a member whose agenda cannot be read is buried with it",
-		one("internal/assignment/fate.go", "	case d.anyAwaitsAgenda(p.Doc.Rec):\n", "	case d.keepsAny(nil):\n"),
+		one("internal/assignment/fate.go", "	case d.anyAwaitsAgenda(p.Doc.Rec):\n", "	case d.anyAwaitsAgenda(nil):\n"),
 		in("internal/assignment", "TestEndsWaitForTheirAgenda"),
+	},
+	{
+		"resize", "a slot is granted while workers of another count may run",
+		one("internal/assignment/grant.go", "		if barred[name] {\n", "		if false && barred[name] {\n"),
+		in("internal/assignment", "TestResizeIsABarrier"),
+	},
+	{
+		"resize", "only what is granted counts, not what is asked back and may run",
+		one("internal/assignment/resize.go", "		for _, list := range [][]schema.Held{doc.Slots, doc.Releasing} {\n", "		for _, list := range [][]schema.Held{doc.Slots} {\n"),
+		simulated("Safety", 100),
+	},
+	{
+		"resize", "slots of the old count are not asked back",
+		one("internal/assignment/resize.go", "return d.otherCount(h) && !d.barriers[h.Task].stuck", "return false && !d.barriers[h.Task].stuck"),
+		in("internal/assignment", "TestResizeInTheMiddle"),
+	},
+	{
+		"resize", "the budget of moves splits a barrier",
+		[]change{
+			{"internal/assignment/pace.go", "	case d.toResize(h):\n		whole.Code = cluster.WhyResized\n", ""},
+			{"internal/assignment/pace.go", "		case restart != nil && restart.Contains(index):\n", "		case d.toResize(h):\n			why.Code, changed = cluster.WhyResized, true\n		case restart != nil && restart.Contains(index):\n"},
+		},
+		in("internal/assignment", "TestResizeAndBudget"),
+	},
+	{
+		"resize", "a barrier takes the turn of others",
+		one("internal/assignment/pace.go", "		if d.barriers[name] == nil { //", "		if d.barriers != nil { //"),
+		in("internal/assignment", "TestResizeAndBudget"),
+	},
+	{
+		"resize", "workers are told the number that their task has by now",
+		one("internal/assignment/follow.go", "			count, _ := h.Told()\n", "			count := h.Spec.WorkerNum\n"),
+		in("internal/assignment", "TestFollowTellsTheCountOfTheGrant"),
+	},
+	{
+		"resize", "a grant that stays takes the number that its task has by now",
+		one("internal/assignment/decide.go", "		count, _ := list[i].Told()\n		spec := d.in.Tasks[t].Spec\n", "		spec := d.in.Tasks[t].Spec\n		count := spec.Count()\n"),
+		in("internal/assignment", "TestResizeWhileNothingIsGranted"),
+	},
+	{
+		"resize", "what is asked back forgets its count",
+		one("internal/assignment/release.go", "				if count, told := h.Told(); told {\n", "				if count := d.specs[h.Task].Count(); count >= 0 {\n"),
+		in("internal/assignment", "TestResizeIsABarrier"),
 	},
 	{
 		"budget", "more are set in motion than the cluster's budget allows",

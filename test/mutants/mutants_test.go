@@ -234,7 +234,7 @@ func (t redTest) run(ctx context.Context, overlay string) (out []byte, err error
 func reason(out []byte) string {
 	for line := range strings.Lines(string(out)) {
 		line = strings.TrimSpace(line)
-		if regexp.MustCompile(`^(I\d: |\S+\.go:\d+: |panic: |fatal error: )`).MatchString(line) && !strings.Contains(line, "go test ./test/sim") {
+		if regexp.MustCompile(`^(I\d+: |\S+\.go:\d+: |panic: |fatal error: )`).MatchString(line) && !strings.Contains(line, "go test ./test/sim") {
 			return line[:min(len(line), 160)]
 		}
 	}

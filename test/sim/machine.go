@@ -208,7 +208,7 @@ func (p *process) die(why string) bool {
 	}
 	close(p.dead)
 	p.client.Kill()
-	p.note(invariant.Died, p.name, "", 0)
+	p.note(invariant.Died, p.name, "", 0, 0)
 	p.add("%s dies: %s", p.name, why)
 	p.awake.resume()
 	p.heard.resume()
@@ -278,7 +278,7 @@ func (m *machine) pause(span time.Duration, supervised bool) {
 	}
 	p.awake.pause()
 	p.client.Pause()
-	p.note(invariant.Paused, p.name, "", 0)
+	p.note(invariant.Paused, p.name, "", 0, 0)
 	m.doing.Go(func() {
 		for end := m.now() + span; m.now() < end && !m.quiet.Load(); m.sleep(min(500*time.Millisecond, end-m.now())) {
 			if v := p.vitals.Load(); supervised && v != nil && !v.Idle && p.client.Now() > v.StopBy {
@@ -296,7 +296,7 @@ func (p *process) resume() {
 	if p.awake.isOpen() {
 		return
 	}
-	p.note(invariant.Resumed, p.name, "", 0)
+	p.note(invariant.Resumed, p.name, "", 0, 0)
 	p.awake.resume()
 	p.client.Resume()
 }

@@ -294,6 +294,14 @@ func (w *world) scale(n int64) {
 			return coord.Op{}, false // it was written by hand
 		}
 		rec.Override.WorkerNum = &workers
+		if w.dice.chance(0.2, "resize", n) { // from now on they are told their number, or no longer
+			w.count("workers are told their number from now on, or no longer")
+			if rec.Spec.Resize == cluster.ResizeLive {
+				rec.Spec.Resize = cluster.ResizeRestart
+			} else {
+				rec.Spec.Resize = cluster.ResizeLive
+			}
+		}
 		w.mu.Lock()
 		w.want[task] = workers
 		w.mu.Unlock()

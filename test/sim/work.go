@@ -30,10 +30,10 @@ func (p *process) work(ctx context.Context, wk *xconsumer.Worker) error {
 		return nil
 	}
 	p.judgeStart(slot, token)
-	p.note(invariant.Start, p.name, name, token)
+	p.note(invariant.Start, p.name, name, token, wk.Count())
 	defer func() {
 		if p.alive() {
-			p.note(invariant.Stop, p.name, name, token)
+			p.note(invariant.Stop, p.name, name, token, wk.Count())
 			p.judgeStop(slot, token)
 		}
 	}()
@@ -56,7 +56,7 @@ func (p *process) work(ctx context.Context, wk *xconsumer.Worker) error {
 		if p.check.Careful(token) && !wk.Valid() {
 			continue // it asks before it writes, and is never refused
 		}
-		p.note(invariant.Effect, p.name, name, token)
+		p.note(invariant.Effect, p.name, name, token, wk.Count())
 		if span > 0 && p.now()-began > span {
 			return nil
 		}

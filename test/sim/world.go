@@ -24,7 +24,7 @@ const clusterName = "sim"
 
 var declared = []cluster.TaskSpec{
 	{Name: "a", WorkName: "a", WorkerNum: 5},
-	{Name: "b", WorkName: "b", WorkerNum: 3},
+	{Name: "b", WorkName: "b", WorkerNum: 3, Resize: cluster.ResizeLive},
 }
 
 // world is one simulated cluster.
@@ -331,10 +331,10 @@ func (w *world) count(fault string) {
 	w.faults[fault]++
 }
 
-func (w *world) note(what, node, slot string, token int64) {
-	w.check.Note(invariant.Note{At: w.now(), What: what, Node: node, Slot: slot, Token: token})
+func (w *world) note(what, node, slot string, token int64, count int) {
+	w.check.Note(invariant.Note{At: w.now(), What: what, Node: node, Slot: slot, Token: token, Count: count})
 	if what != invariant.Effect {
-		w.add("%s %s %s token %d", node, what, slot, token)
+		w.add("%s %s %s token %d of %d", node, what, slot, token, count)
 	}
 }
 

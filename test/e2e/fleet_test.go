@@ -1,7 +1,8 @@
 // Package e2e_test runs real node processes over real ZooKeeper servers, and breaks things.
 //
 // The oracle is the kernel: every worker takes an exclusive flock on a file of its slot when it
-// starts, so that two at a time are an error that needs no clock. What workers do is written to
+// starts, and on one of each key that it owns by index and count, so that two at a time are an
+// error that needs no clock. What workers do is written to
 // a journal with times of one clock, the boot clock of the machine.
 package e2e_test
 
@@ -40,6 +41,10 @@ func TestMain(m *testing.M) {
 		os.Exit(command.Shim())
 	}
 	etcdserver.Serve()
+	if dir := os.Getenv(asKeeper); dir != "" {
+		keepKeys(dir)
+		return
+	}
 	dir := os.Getenv(asNode)
 	if dir == "" {
 		code := m.Run()
@@ -62,7 +67,7 @@ func TestMain(m *testing.M) {
 func locked(dir, node string, w *xconsumer.Worker, f func(write func(what string)) error) error {
 	clock, slot := coord.LeaseClock(), slotName(w)
 	write := func(what string) {
-		writeNote(dir, note{At: clock(), What: what, Node: node, Slot: slot, Token: w.Token()})
+		writeNote(dir, note{At: clock(), What: what, Node: node, Slot: slot, Token: w.Token(), Count: w.Count()})
 	}
 	lock, err := os.OpenFile(filepath.Join(dir, slot+".lock"), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
@@ -72,6 +77,12 @@ func locked(dir, node string, w *xconsumer.Worker, f func(write func(what string
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		write(invariant.Overlap)
 		return fmt.Errorf("slot %s runs elsewhere: %w", slot, err)
+	}
+	keys, taken, err := lockKeys(dir, slot, w.Index(), w.Count())
+	defer keys.unlock()
+	if err != nil {
+		writeNote(dir, note{At: clock(), What: invariant.Overlap, Node: node, Slot: slot, Token: w.Token(), Count: w.Count(), Key: taken})
+		return err
 	}
 	write(invariant.Start)
 	err = f(write)

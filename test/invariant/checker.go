@@ -200,7 +200,7 @@ func split(slot string) (task string, index int) {
 }
 
 // keys is how many keys each task divides among its workers.
-const keys = 12
+const keys = 100
 
 // KeysOf returns the keys of a worker that divides them by index and count, none if it is told no count.
 func KeysOf(task string, index, count int) (list []string) {

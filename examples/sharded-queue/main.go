@@ -3,7 +3,9 @@
 // # The model
 //
 // The queue has 16 partitions, each a stream of its own, so that its order is kept. Worker i of n owns
-// the partitions p with p % n == i, which takes no coordination: index and count say it all.
+// the partitions p with p % n == i, which takes no coordination: index and count say it all, and neither
+// changes while a worker lives. When the task is scaled, all workers have stopped before one with the new
+// count starts, so that no partition has two of them.
 //
 //	orders:0 … orders:15 ──▶ worker 0 … n-1 ──▶ orders:done, a hash with each order's result
 //
@@ -78,10 +80,8 @@ type queue struct{ client *redis.Client }
 // run consumes a worker's partitions until it is told to stop.
 func (q queue) run(ctx context.Context, w *xconsumer.Worker) error {
 	for ctx.Err() == nil {
-		// Asked every time: when the task is scaled, partitions have other owners.
-		index, count := w.Index(), w.Count()
 		worked := 0
-		for p := index; p < partitions && ctx.Err() == nil; p += max(count, 1) {
+		for p := w.Index(); p < partitions && ctx.Err() == nil; p += w.Count() {
 			n, err := q.consume(ctx, w, p)
 			if err != nil {
 				return fmt.Errorf("%s: %w", stream(p), err)

@@ -85,12 +85,13 @@ type leading struct {
 	Profile string // a file for where its processor time goes, "" for none
 }
 
-// tasksOf deals slots out over fifty tasks: so many can be scaled in one commit.
+// tasksOf deals slots out over fifty tasks: so many can be scaled in one commit. Those that stay run on, as with the
+// contenders.
 func tasksOf(slots int) []cluster.TaskSpec {
 	const n = tasks
 	var out []cluster.TaskSpec
 	for i := range n {
-		out = append(out, cluster.TaskSpec{Name: fmt.Sprintf("t%03d", i), WorkName: "noop", WorkerNum: slots/n + bit(i < slots%n), StopTimeout: cluster.Duration(10 * time.Second)})
+		out = append(out, cluster.TaskSpec{Name: fmt.Sprintf("t%03d", i), WorkName: "noop", WorkerNum: slots/n + bit(i < slots%n), StopTimeout: cluster.Duration(10 * time.Second), Resize: cluster.ResizeLive})
 	}
 	return out
 }

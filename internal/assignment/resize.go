@@ -20,8 +20,8 @@ import (
 
 // barrier is what keeps a task from its new count.
 type barrier struct {
-	left  []string // the slots of another count that may run still, and where
-	stuck bool     // one of them is a member's that cannot be asked
+	left        []string // the slots of another count that may run still, and where
+	unreachable bool     // one of them is a member's that cannot be asked
 }
 
 // over reports whether no worker of another count runs any longer.
@@ -73,7 +73,7 @@ func (d *decider) addToBarrier(guid string, h *schema.Held, asked bool) {
 		where := d.nodeName(guid)
 		switch {
 		case !present:
-			b.stuck = true
+			b.unreachable = true
 			where += " (" + string(cluster.WorkerLost) + ")"
 		case d.isStuck(guid, slot):
 			where += " (" + string(cluster.WorkerStuck) + ")"
@@ -94,7 +94,7 @@ func (d *decider) isStuck(guid string, slot cluster.Slot) bool {
 // toResize reports whether the slots of an entry are to be asked back for another count. While a member that has
 // some of the old count cannot be asked, or nothing may be granted, the others run on: they would stop for nothing.
 func (d *decider) toResize(h *schema.Held) bool {
-	return d.otherCount(h) && !d.barriers[h.Task].stuck && d.out.Blocked == ""
+	return d.otherCount(h) && !d.barriers[h.Task].unreachable && d.out.Blocked == ""
 }
 
 // keeps reports whether an entry that was given back stays listed until the last slot of the old count has been.

@@ -117,7 +117,7 @@ func nodeState(n cluster.NodeInfo) string {
 
 func unplaced(t cluster.TaskInfo) string {
 	switch {
-	case t.Unplaced == 0 && t.Running == t.WorkerNum, t.Reason == "":
+	case t.Unplaced == 0 && t.Running == t.WorkerNum && t.ReasonCode != cluster.WhyResizing, t.Reason == "":
 		return fmt.Sprint(t.Unplaced)
 	}
 	return fmt.Sprintf("%d: %s", t.Unplaced, t.Reason)

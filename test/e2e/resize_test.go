@@ -65,6 +65,10 @@ func keepKeys(dir string) {
 		n.At, n.What = coord.LeaseClock()(), what
 		writeNote(dir, n)
 	}
+	if text, told := os.LookupEnv("XCONSUMER_COUNT"); told && n.Count == 0 {
+		fmt.Fprintf(os.Stderr, "it is told a count of %q\n", text)
+		os.Exit(1)
+	}
 	locks, taken, err := lockKeys(dir, slot, number("INDEX"), n.Count)
 	defer locks.unlock()
 	if err != nil {
@@ -102,7 +106,7 @@ func testResize(t *testing.T, b backend) {
 	f.env = []string{effectsVariable + "=1"}
 	config := strings.ReplaceAll(f.config(), `workName = "test02"`, `workName = "keeper"`)
 	config += fmt.Sprintf("[[work]]\nname = \"keeper\"\ncommand = [%q]\nenv = {%s = %q}\n", os.Args[0], asKeeper, f.dir)
-	config += "[[task]]\nname = \"live\"\nworkName = \"test02\"\nworkerNum = 3\nresize = \"live\"\n"
+	config += "[[task]]\nname = \"live\"\nworkName = \"keeper\"\nworkerNum = 3\nresize = \"live\"\n"
 	if err := os.WriteFile(f.path("app.toml"), []byte(config), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -161,6 +165,11 @@ func testResize(t *testing.T, b backend) {
 	for i, token := range tokens() {
 		if old, was := before[i]; was && old != token {
 			t.Errorf("live#%d was restarted", i)
+		}
+	}
+	for _, n := range f.notes(0, invariant.Start, "") {
+		if live := strings.HasPrefix(n.Slot, "live#"); live != (n.Count == 0) {
+			t.Errorf("%s was told a count of %d", n.Slot, n.Count)
 		}
 	}
 

@@ -356,7 +356,7 @@ var mutants = []mutant{
 	},
 	{
 		"resize", "slots of the old count are not asked back",
-		one("internal/assignment/resize.go", "return d.otherCount(h) && !d.barriers[h.Task].stuck", "return false && !d.barriers[h.Task].stuck"),
+		one("internal/assignment/resize.go", "return d.otherCount(h) && !d.barriers[h.Task].unreachable", "return false && !d.barriers[h.Task].unreachable"),
 		in("internal/assignment", "TestResizeInTheMiddle"),
 	},
 	{

@@ -18,7 +18,7 @@ func errName(key, name string) error {
 
 // Specs returns the declarations in force, by task. Where a declaration cannot be used or was
 // deleted by hand, the last good one stays. Where there is one that cannot be used, and none that could
-// be, it is what documents carry: a new leader stops nothing for it. What documents grant of a task
+// be, it is what the latest grant carries: a new leader stops nothing for it. What documents grant of a task
 // without any record is not declared.
 func (s *Snapshot) Specs() map[string]cluster.TaskSpec {
 	specs := make(map[string]cluster.TaskSpec, len(s.Tasks))
@@ -28,13 +28,16 @@ func (s *Snapshot) Specs() map[string]cluster.TaskSpec {
 		}
 	}
 	s.addRuns(specs)
+	latest := map[string]int64{} // by task whose spec a document tells: the token of that grant
 	for _, p := range s.Peers {
 		if p.Doc.Rec == nil {
 			continue
 		}
 		for _, h := range p.Doc.Rec.Slots {
-			if _, known := specs[h.Task]; !known && !isRun(h) && s.unreadable(h.Task) && h.Spec != nil {
-				specs[h.Task] = *h.Spec
+			_, known := specs[h.Task]
+			token, told := latest[h.Task]
+			if (!known || told && h.Token > token) && !isRun(h) && s.unreadable(h.Task) && h.Spec != nil {
+				specs[h.Task], latest[h.Task] = *h.Spec, h.Token
 			}
 		}
 	}

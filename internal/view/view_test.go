@@ -478,3 +478,17 @@ func TestDoublesAreShown(t *testing.T) {
 		t.Errorf("%+v, %+v", state.Errors, state.Workers)
 	}
 }
+
+// Where the record of a task cannot be used, what its latest grant carries declares it, however the documents differ: a count that
+// is this one now and that one then would restart all workers each time.
+func TestSpecOfDocuments(t *testing.T) {
+	first, second := peer("n1", held(5, 0), nil, nil), peer("n2", held(6, 1), nil, nil)
+	second.Doc.Rec.Slots[0].Spec.WorkerNum = 3
+	s := view.Snapshot{Peers: map[string]*view.Peer{"g1": first, "g2": second, "g3": peer("n3", held(4, 2), nil, nil)}}
+	s.Tasks = map[string]view.Entry[schema.Task]{"t": {Err: schema.ErrCorrupt}}
+	for range 30 {
+		if got := s.Specs()["t"].WorkerNum; got != 3 {
+			t.Fatalf("%d workers, want the 3 of the latest grant", got)
+		}
+	}
+}

@@ -237,11 +237,15 @@ var soakFaults = map[string]func(s *soaker, node string) (undo func()){
 	"server hangs":         func(s *soaker, _ string) func() { return s.pauseServer(s.dice.IntN(3)) },
 	"server leader hangs":  func(s *soaker, _ string) func() { return s.pauseServer(s.servers.Leader()) },
 	"node drained": func(s *soaker, node string) func() {
-		s.ask("nodes/" + node + "/drain")
-		return func() { s.ask("nodes/" + node + "/uncordon") }
+		s.ask("nodes/"+node+"/drain", "")
+		return func() { s.ask("nodes/"+node+"/uncordon", "") }
 	},
-	"work restarted":    func(s *soaker, node string) func() { s.ask("nodes/" + node + "/restart"); return nil },
-	"leader steps down": func(s *soaker, _ string) func() { s.ask("leader/step-down"); return nil },
+	"work restarted": func(s *soaker, node string) func() { s.ask("nodes/"+node+"/restart", ""); return nil },
+	"task resized": func(s *soaker, _ string) func() {
+		s.ask("tasks/test01/scale", fmt.Sprintf(`{"workers": %d}`, 1+s.dice.IntN(5)))
+		return nil
+	},
+	"leader steps down": func(s *soaker, _ string) func() { s.ask("leader/step-down", ""); return nil },
 	"document deleted":  func(s *soaker, node string) func() { s.delete(node, s.keys.Doc); return nil },
 	"member deleted":    func(s *soaker, node string) func() { s.delete(node, s.keys.Member); return nil },
 	"status deleted":    func(s *soaker, node string) func() { s.delete(node, s.keys.Status); return nil },
@@ -249,11 +253,11 @@ var soakFaults = map[string]func(s *soaker, node string) (undo func()){
 
 // ask asks the nodes for an operation, one after the other, until one accepts it. A mark that nobody can
 // take back now is taken back until somebody does.
-func (s *soaker) ask(path string) {
+func (s *soaker) ask(path, body string) {
 	client := http.Client{Timeout: 5 * time.Second}
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		for _, name := range s.names {
-			resp, err := client.Post("http://"+s.nodes[name].addr+"/api/v1/"+path, "", nil)
+			resp, err := client.Post("http://"+s.nodes[name].addr+"/api/v1/"+path, "application/json", strings.NewReader(body))
 			if err != nil {
 				continue
 			}
@@ -355,13 +359,21 @@ func (s *soaker) healed(after string) {
 				break
 			}
 		}
-		if seen == nil || len(seen.Workers) != 4 {
+		if seen == nil {
 			return false
 		}
+		counts, wanted := map[string]int{}, 0
+		for _, t := range seen.Tasks {
+			counts[t.Name] = t.WorkerNum
+			wanted += t.WorkerNum
+		}
 		for _, w := range seen.Workers {
-			if w.State != cluster.WorkerRunning {
+			if w.State != cluster.WorkerRunning || w.Count != counts[w.Task] {
 				return false
 			}
+		}
+		if len(seen.Workers) != wanted || len(counts) != 2 {
+			return false
 		}
 		return s.started(seen)
 	})

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -104,116 +105,139 @@ func (f *fleet) keyless(task string) (n int) {
 	return n
 }
 
+// resizer is a fleet whose tasks are resized: test01 is a Go work, test02 a program, and live is one that is told
+// no count.
+type resizer struct {
+	*fleet
+	nodes map[string]*proc
+}
+
+func newResizer(t *testing.T, b backend) *resizer {
+	t.Helper()
+	r := &resizer{newFleet(t, b, b.start(t, 3).Hosts(), 3*time.Second), map[string]*proc{}}
+	r.env = []string{effectsVariable + "=1"}
+	config := strings.ReplaceAll(r.config(), `workName = "test02"`, `workName = "keeper"`)
+	config += fmt.Sprintf("[[work]]\nname = \"keeper\"\ncommand = [%q]\nenv = {%s = %q}\n", os.Args[0], asKeeper, r.dir)
+	config += "[[task]]\nname = \"live\"\nworkName = \"keeper\"\nworkerNum = 3\nresize = \"live\"\n"
+	if err := os.WriteFile(r.path("app.toml"), []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"n1", "n2", "n3"} {
+		r.nodes[name] = r.start(name)
+	}
+	return r
+}
+
+// resize resizes the Go work and the program, asking a node for it, which may join again just now.
+func (r *resizer) resize(by string, count int) {
+	r.Helper()
+	for _, task := range []string{"test01", "test02"} {
+		r.await("the change is accepted", func() bool {
+			return r.nodes[by].post("tasks/"+task+"/scale", fmt.Sprintf(`{"workers": %d}`, count), nil) == http.StatusAccepted
+		})
+	}
+}
+
+// settled waits until all workers run, as a node sees it, are told what they should be, and every key has an owner.
+func (r *resizer) settled(by string, count int) {
+	r.Helper()
+	r.await(fmt.Sprintf("all %d of both run, and each key has an owner", count), func() bool {
+		s := r.nodes[by].state()
+		if s == nil {
+			return false
+		}
+		told := map[string]int{}
+		for _, w := range s.Workers {
+			if w.State != cluster.WorkerRunning || w.Count != count && (w.Task != "live" || w.Count != 0) {
+				return false
+			}
+			told[w.Task]++
+		}
+		return told["test01"] == count && told["test02"] == count && r.keyless("test01")+r.keyless("test02") == 0
+	})
+}
+
+// live returns the tokens of the task whose workers run on.
+func (r *resizer) live() map[int]int64 {
+	list := map[int]int64{}
+	if s := r.nodes["n1"].state(); s != nil {
+		for _, w := range s.Workers {
+			if w.Task == "live" && w.Node != "" {
+				list[w.Index] = w.Token
+			}
+		}
+	}
+	return list
+}
+
+// kill kills a node at once.
+func (r *resizer) kill(name string) {
+	r.Helper()
+	r.nodes[name].signal(syscall.SIGKILL)
+	r.nodes[name].exit()
+}
+
 func TestResize(t *testing.T) { onBoth(t, testResize) }
 
 // A task is resized again and again, and nodes are killed and paused meanwhile, as is whoever leads. No key of a
 // Go work or of a program has two owners at any time, says the kernel, and in the end each has one.
 func testResize(t *testing.T, b backend) {
-	f := newFleet(t, b, b.start(t, 3).Hosts(), 3*time.Second)
-	f.env = []string{effectsVariable + "=1"}
-	config := strings.ReplaceAll(f.config(), `workName = "test02"`, `workName = "keeper"`)
-	config += fmt.Sprintf("[[work]]\nname = \"keeper\"\ncommand = [%q]\nenv = {%s = %q}\n", os.Args[0], asKeeper, f.dir)
-	config += "[[task]]\nname = \"live\"\nworkName = \"keeper\"\nworkerNum = 3\nresize = \"live\"\n"
-	if err := os.WriteFile(f.path("app.toml"), []byte(config), 0o644); err != nil {
-		t.Fatal(err)
+	r := newResizer(t, b)
+	r.settled("n1", 2)
+	for i, count := range []int{4, 5, 3} {
+		t.Logf("to %d", count)
+		r.resize([]string{"n1", "n2", "n3"}[i], count)
+		r.settled("n1", count)
 	}
-	nodes := map[string]*proc{}
-	for _, name := range []string{"n1", "n2", "n3"} {
-		nodes[name] = f.start(name)
-	}
-	resize := func(by string, count int) {
-		t.Helper()
-		for _, task := range []string{"test01", "test02"} {
-			f.await("the change is accepted", func() bool { // whoever is asked may join again just now
-				return nodes[by].post("tasks/"+task+"/scale", fmt.Sprintf(`{"workers": %d}`, count), nil) == 202
-			})
-		}
-	}
-	settled := func(by string, count int) {
-		t.Helper()
-		f.await(fmt.Sprintf("all %d of both run, and each key has an owner", count), func() bool {
-			s := nodes[by].state()
-			if s == nil {
-				return false
-			}
-			told := map[string]int{}
-			for _, w := range s.Workers {
-				if w.State == cluster.WorkerRunning && (w.Count == count || w.Task == "live" && w.Count == 0) {
-					told[w.Task]++
-				} else {
-					return false
-				}
-			}
-			return told["test01"] == count && told["test02"] == count && f.keyless("test01")+f.keyless("test02") == 0
-		})
-	}
-	tokens := func() map[int]int64 {
-		list := map[int]int64{}
-		for _, w := range nodes["n1"].state().Workers {
-			if w.Task == "live" {
-				list[w.Index] = w.Token
-			}
-		}
-		return list
-	}
-	settled("n1", 2)
 
-	t.Log("4 → 5 → 3; what is live runs on, and is told no count")
-	resize("n1", 4)
-	settled("n1", 4)
-	resize("n2", 5)
-	settled("n1", 5)
-	resize("n3", 3)
-	settled("n1", 3)
-	before := tokens()
-	nodes["n1"].accepted("tasks/live/scale", `{"workers": 5}`)
-	f.await("5 of live run", func() bool { return len(tokens()) == 5 })
-	settled("n1", 3)
-	for i, token := range tokens() {
+	t.Log("what is live runs on, and is told no count")
+	before := r.live()
+	r.nodes["n1"].accepted("tasks/live/scale", `{"workers": 5}`)
+	r.await("5 of live run", func() bool { return len(r.live()) == 5 })
+	r.settled("n1", 3)
+	for i, token := range r.live() {
 		if old, was := before[i]; was && old != token {
 			t.Errorf("live#%d was restarted", i)
 		}
 	}
-	for _, n := range f.notes(0, invariant.Start, "") {
+	for _, n := range r.notes(0, invariant.Start, "") {
 		if live := strings.HasPrefix(n.Slot, "live#"); live != (n.Count == 0) {
 			t.Errorf("%s was told a count of %d", n.Slot, n.Count)
 		}
 	}
 
 	t.Log("a node is paused meanwhile")
-	nodes["n3"].pause()
-	resize("n1", 6)
-	f.await("n3 is gone", func() bool { s := nodes["n1"].state(); return s != nil && len(s.Nodes) == 2 })
-	nodes["n3"].resume()
-	settled("n1", 6)
+	r.nodes["n3"].pause()
+	r.resize("n1", 6)
+	r.await("n3 is gone", func() bool { s := r.nodes["n1"].state(); return s != nil && len(s.Nodes) == 2 })
+	r.nodes["n3"].resume()
+	r.settled("n1", 6)
 
 	t.Log("a node is killed in the middle")
-	resize("n1", 4)
-	nodes["n2"].signal(syscall.SIGKILL)
-	nodes["n2"].exit()
-	settled("n1", 4)
-	nodes["n2"] = f.start("n2")
+	r.resize("n1", 4)
+	r.kill("n2")
+	r.settled("n1", 4)
+	r.nodes["n2"] = r.start("n2")
 
 	t.Log("the leader is killed in the middle")
 	leader := ""
-	f.await("somebody leads", func() bool {
-		if s := nodes["n2"].state(); s != nil {
+	r.await("somebody leads", func() bool {
+		if s := r.nodes["n2"].state(); s != nil {
 			leader = s.Leader
 		}
 		return leader != ""
 	})
 	by := map[string]string{"n1": "n3", "n2": "n1", "n3": "n1"}[leader]
-	resize(by, 7)
-	nodes[leader].signal(syscall.SIGKILL)
-	nodes[leader].exit()
-	settled(by, 7)
-	nodes[leader] = f.start(leader)
+	r.resize(by, 7)
+	r.kill(leader)
+	r.settled(by, 7)
+	r.nodes[leader] = r.start(leader)
 
 	t.Log("back before it is done")
-	resize(by, 5)
-	resize(by, 7)
-	settled(by, 7)
-	for _, p := range nodes {
+	r.resize(by, 5)
+	r.resize(by, 7)
+	r.settled(by, 7)
+	for _, p := range r.nodes {
 		p.leave()
 	}
 }

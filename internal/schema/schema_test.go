@@ -158,3 +158,23 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// The count of a grant is kept, also when it is 0, which is not the same as none.
+func TestCountOfAGrant(t *testing.T) {
+	spec := cluster.TaskSpec{Name: "t", WorkName: "t", WorkerNum: 3}
+	for _, c := range []struct {
+		count *int
+		spec  *cluster.TaskSpec
+		want  int
+		known bool
+	}{{new(4), &spec, 4, true}, {new(0), &spec, 0, true}, {nil, &spec, 3, true}, {nil, nil, 0, false}, {new(0), nil, 0, true}} {
+		doc := &schema.Doc{Node: "n", Slots: []schema.Held{}, Releasing: []schema.Held{{Task: "t", Slots: cluster.Indexes{0}, Token: 1, Count: c.count, Spec: c.spec}}}
+		var back schema.Doc
+		if err := schema.Decode("docs/x", coord.Record{Value: schema.Encode(doc, 3), Version: 3}, &back); err != nil {
+			t.Fatal(err)
+		}
+		if count, known := back.Releasing[0].Told(); count != c.want || known != c.known {
+			t.Errorf("told %d, %v; want %d, %v", count, known, c.want, c.known)
+		}
+	}
+}

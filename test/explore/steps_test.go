@@ -418,8 +418,8 @@ func (w world) wrong() string {
 	if twice := invariant.Twice(docs); len(twice) > 0 {
 		return twice[0]
 	}
-	if mixed := invariant.Mixed(docs); len(mixed) > 0 {
-		return mixed[0]
+	if mixed := invariant.Mixed(docs)["t"]; mixed != "" {
+		return mixed
 	}
 	for slot, token := range w.tokens {
 		if token < 0 {

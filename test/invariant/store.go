@@ -34,8 +34,9 @@ type Store struct {
 	epoch    schema.Epoch
 	tokens   int64 // the highest that was granted
 	released map[Release]time.Duration
-	protocol int             // that the cluster speaks
-	twice    map[string]bool // slots that a person wrote into a second document, until one of them lists it no more
+	protocol int               // that the cluster speaks
+	twice    map[string]bool   // slots that a person wrote into a second document, until one of them lists it no more
+	mixed    map[string]string // by task: different counts that documents list, by whomever
 	wrong    []string
 	grants   int
 	runs     runs
@@ -133,11 +134,15 @@ func (s *Store) Apply(at time.Duration, by string, changes []Change) {
 		if doubled[twice] = true; by == "" && !s.twice[twice] {
 			fail("I5", "%s", twice)
 		}
-		for _, mixed := range Mixed(s.docs) {
-			fail("I10", "%s", mixed)
-		}
 	}
 	s.twice = doubled
+	mixed := Mixed(s.docs)
+	for task, text := range mixed {
+		if by == "" && s.mixed[task] == "" {
+			fail("I10", "%s", text)
+		}
+	}
+	s.mixed = mixed
 }
 
 func decode(c Change, into schema.Record) error {
@@ -223,8 +228,9 @@ func Twice(docs map[string]*schema.Doc) (wrong []string) {
 }
 
 // Mixed names the tasks of which documents list slots whose workers are told different counts, what was asked back
-// included: I10. Runs have a count each.
-func Mixed(docs map[string]*schema.Doc) (wrong []string) {
+// included, and says how: I10. Runs have a count each.
+func Mixed(docs map[string]*schema.Doc) map[string]string {
+	wrong := map[string]string{}
 	type lister struct {
 		guid  string
 		count int
@@ -243,7 +249,7 @@ func Mixed(docs map[string]*schema.Doc) (wrong []string) {
 			if other, listed := first[h.Task]; !listed {
 				first[h.Task] = lister{guid, count}
 			} else if other.count != count {
-				wrong = append(wrong, fmt.Sprintf("%s lists slots of %s that are told a count of %d, %s has some that are told %d", guid, h.Task, count, other.guid, other.count))
+				wrong[h.Task] = fmt.Sprintf("%s lists slots of %s that are told a count of %d, %s has some that are told %d", guid, h.Task, count, other.guid, other.count)
 			}
 		}
 	}

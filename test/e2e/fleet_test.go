@@ -73,7 +73,7 @@ func locked(dir, node string, w *xconsumer.Worker, f func(write func(what string
 	if err != nil {
 		return err
 	}
-	defer func() { _ = lock.Close() }()
+	defer release(lock)
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		write(invariant.Overlap)
 		return fmt.Errorf("slot %s runs elsewhere: %w", slot, err)

@@ -26,8 +26,15 @@ type keyLocks []*os.File
 
 func (l keyLocks) unlock() {
 	for _, f := range l {
-		_ = f.Close()
+		release(f)
 	}
+}
+
+// release gives a lock back. To close the file would not do: a program that the node starts at this moment has it
+// open, too, until it is executed.
+func release(f *os.File) {
+	_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
+	_ = f.Close()
 }
 
 // lockKeys locks the keys that a worker owns by its index and count. It fails with the name of one that another

@@ -169,7 +169,7 @@ func TestDecisionsThatExist(t *testing.T) {
 // Who leads and is refused again and again lets another one try, and says so.
 func TestLeaderIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, task("a", 4))
+		w := newWorld(t, live("a", 4))
 		var refuse atomic.Bool
 		w.intercept = func(*mem.Client) coordtest.Interceptor {
 			mine := refuse.CompareAndSwap(false, true) // the first node

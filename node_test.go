@@ -107,6 +107,13 @@ func task(name string, workers int) cluster.TaskSpec {
 	return cluster.TaskSpec{Name: name, WorkName: name, WorkerNum: workers}
 }
 
+// live is a task whose other workers run on when their number changes.
+func live(name string, workers int) cluster.TaskSpec {
+	t := task(name, workers)
+	t.Resize = cluster.ResizeLive
+	return t
+}
+
 // start starts a node that has works a, b and slow; the last ignores its context for a while.
 func (w *world) start(name string, change ...func(*xconsumer.Node)) *proc {
 	w.t.Helper()

@@ -107,7 +107,7 @@ var harsh = []fault{
 
 // mild are those that a lease outlasts.
 var mild = []fault{
-	{"nobody reads its log or listens", func(w *world, m *machine, n int64) { m.deafen(w.dice.upTo(timeout, "deaf", n)) }},
+	{"nobody reads its log or listens", func(w *world, m *machine, n int64) { m.deafen(w.dice.upTo(5*time.Second, "deaf", n)) }},
 	{"short pause", func(w *world, m *machine, n int64) { m.pause(w.dice.upTo(5*time.Second, "pause", n), true) }},
 	{"short cut", func(w *world, m *machine, n int64) {
 		m.cut(w.dice.upTo(5*time.Second, "cut", n), w.dice.pick(3, "way", n))

@@ -106,7 +106,9 @@ func (w *world) spoil(key string, n int64) {
 			before = nil
 			return coord.Create(key, []byte(spoilt))
 		}
-		before = &r
+		if string(r.Value) != spoilt { // else it was written, and the answer was lost
+			before = &r
+		}
 		return coord.Set(key, []byte(spoilt), r.Version)
 	})
 	w.doing.Go(func() {

@@ -113,7 +113,7 @@ func (w *world) spoil(key string, n int64) {
 	})
 	w.doing.Go(func() {
 		w.nap(w.dice.upTo(20*time.Second, "spoilt", n))
-		w.edit(key, func(r coord.Record) (coord.Op, bool) {
+		putBack := func(r coord.Record) (coord.Op, bool) {
 			switch {
 			case string(r.Value) != spoilt:
 				return coord.Op{}, false
@@ -121,7 +121,12 @@ func (w *world) spoil(key string, n int64) {
 				return coord.Delete(key, r.Version), true
 			}
 			return coord.Set(key, atVersion(before.Value, r.Version+1), r.Version), true
-		})
+		}
+		for range 20 { // the service may be away for a while
+			if w.edit(key, putBack) {
+				return
+			}
+		}
 	})
 }
 

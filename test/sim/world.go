@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -367,26 +368,28 @@ func (w *world) applied(c mem.Commit) {
 	w.add("session %s (client %d) %s%s", c.Session, c.Client, verb, what.String())
 }
 
-// edit changes a record by hand, as an operator does: a checked commit over a link of its own.
-func (w *world) edit(key string, change func(coord.Record) (coord.Op, bool)) {
+// edit changes a record by hand, as an operator does: a checked commit over a link of its own. It reports whether that is
+// done, or there is nothing to change.
+func (w *world) edit(key string, change func(coord.Record) (coord.Op, bool)) (done bool) {
 	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
 	defer cancel()
 	s, err := w.operator.Open(ctx)
 	if err != nil {
-		return
+		return false
 	}
 	defer func() { _ = s.Close() }()
 	for range 10 {
 		r, err := s.Get(ctx, key)
 		if err != nil {
-			return
+			return errors.Is(err, coord.ErrNotFound)
 		}
 		op, ok := change(r)
 		if !ok {
-			return
+			return true
 		}
 		if _, err = s.Commit(ctx, op); err == nil {
-			return
+			return true
 		}
 	}
+	return false
 }

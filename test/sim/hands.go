@@ -122,10 +122,11 @@ func (w *world) spoil(key string, n int64) {
 			}
 			return coord.Set(key, atVersion(before.Value, r.Version+1), r.Version), true
 		}
-		for range 20 { // the service may be away for a while
+		for range 60 { // the service may be away for a while
 			if w.edit(key, putBack) {
 				return
 			}
+			w.sleep(time.Second)
 		}
 	})
 }

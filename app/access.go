@@ -23,6 +23,7 @@ import (
 type httpAccess struct {
 	tokens     []httpapi.Token // of app.toml and the environment
 	tokensFile string          // of more of them, read again when it changes
+	fromFile   []httpapi.Token // what was in it when the configuration was checked
 	hosts      []string
 	insecure   bool
 	tls        httpTLS
@@ -34,6 +35,10 @@ type httpTLS struct {
 	clientCA  string // of client certificates
 	role      httpapi.Role
 	ca        string // of other nodes' certificates
+
+	// What was in the files when the configuration was checked.
+	checked *tls.Config
+	roots   *x509.CertPool // of other nodes' certificates, nil for the system's
 }
 
 func (t httpTLS) on() bool { return t.cert != "" }
@@ -81,10 +86,9 @@ func (f *configFile) access(s *settings, env func(string) string) {
 		}
 		a.tokens = append(a.tokens, t)
 	}
-	fromFile := 0
 	if a.tokensFile = c.TokensFile; a.tokensFile != "" {
-		list, err := readTokens(a.tokensFile)
-		if fromFile = len(list); err == nil && fromFile == 0 {
+		var err error
+		if a.fromFile, err = readTokens(a.tokensFile); err == nil && len(a.fromFile) == 0 {
 			err = fmt.Errorf("%s: there is no token in it; make one with: xconsumer token ada --role admin", a.tokensFile)
 		}
 		f.check("http.tokensFile", err)
@@ -94,11 +98,11 @@ func (f *configFile) access(s *settings, env func(string) string) {
 		a.hosts = append(slices.Clone(a.hosts), host)
 	}
 	a.tls = httpTLS{cert: c.TLS.Cert, key: c.TLS.Key, clientCA: c.TLS.ClientCA, role: httpapi.Role(c.TLS.ClientRole), ca: c.TLS.CA}
-	f.checkTLS(a.tls)
+	f.checkTLS(&a.tls)
 	if a.tls.clientCA != "" && a.tls.role == "" {
 		a.tls.role = httpapi.RoleView
 	}
-	if s.listen != "off" && !loopback(s.listen) && !a.insecure && len(a.tokens)+fromFile == 0 && a.tls.clientCA == "" && c.TokensFile == "" {
+	if s.listen != "off" && !loopback(s.listen) && !a.insecure && len(a.tokens) == 0 && a.tls.clientCA == "" && a.tokensFile == "" {
 		f.check("http.listen", fmt.Errorf("%q can be reached from other machines, and nobody would have to say who they are: add tokens ([http] tokensFile, or %s; "+
 			"make one with `xconsumer token ada --role admin`) or client certificates ([http.tls] clientCA), or say insecure = true", s.listen, tokensVariable))
 	}
@@ -106,7 +110,8 @@ func (f *configFile) access(s *settings, env func(string) string) {
 
 const tokensVariable = "XCONSUMER_HTTP_TOKENS"
 
-func (f *configFile) checkTLS(t httpTLS) {
+// checkTLS reads the files of a server's TLS, and keeps what is in them.
+func (f *configFile) checkTLS(t *httpTLS) {
 	switch {
 	case (t.cert == "") != (t.key == ""):
 		f.check("http.tls", errors.New("cert and key go together"))
@@ -117,12 +122,13 @@ func (f *configFile) checkTLS(t httpTLS) {
 	case t.role != "":
 		f.check("http.tls.clientRole", t.role.Validate())
 	}
+	var err error
 	if t.cert != "" {
-		_, err := t.load()
+		t.checked, err = t.load()
 		f.check("http.tls", err)
 	}
 	if t.ca != "" {
-		_, err := loadPool(t.ca)
+		t.roots, err = loadPool(t.ca)
 		f.check("http.tls.ca", err)
 	}
 }
@@ -148,11 +154,12 @@ func readTokens(file string) (list []httpapi.Token, err error) {
 	return list, nil
 }
 
-// watched is a file that is read again when it has changed, at most once a second. What cannot be read leaves
-// what was.
+// watched is what files say, read again when they have changed, at most once a second. It begins with what was
+// read when the configuration was checked. What cannot be read leaves what was read last.
 type watched[T any] struct {
 	files []string
 	read  func() (T, error)
+	show  func(T) string // for the log: what is in force
 	log   *slog.Logger
 
 	mu     sync.Mutex
@@ -183,9 +190,9 @@ func (w *watched[T]) get() T {
 	value, err := w.read()
 	switch {
 	case err != nil:
-		w.log.Error("not read again; what it was stays in force", "files", w.files, "error", err)
+		w.log.Error("could not be read again; what was read last stays in force", "files", w.files, "in force", w.show(w.value), "error", err)
 	case w.stamp != "":
-		w.log.Info("read again", "files", w.files)
+		w.log.Info("read again", "files", w.files, "in force", w.show(value))
 		w.value = value
 	default:
 		w.value = value
@@ -203,19 +210,31 @@ func (a httpAccess) open(log *slog.Logger) *httpapi.Access {
 	if len(a.tokens) == 0 && a.tokensFile == "" {
 		return access
 	}
-	file := &watched[[]httpapi.Token]{log: log, read: func() ([]httpapi.Token, error) { return nil, nil }}
+	file := &watched[[]httpapi.Token]{value: a.fromFile, log: log, show: namesOf, read: func() ([]httpapi.Token, error) { return nil, nil }}
 	if a.tokensFile != "" {
 		file.files = []string{a.tokensFile}
 		file.read = func() ([]httpapi.Token, error) {
 			list, err := readTokens(a.tokensFile)
 			if err == nil && len(list)+len(a.tokens) == 0 {
-				err = errors.New("there is no token in it: nobody would be asked for one")
+				err = errors.New("there is no token in it: nobody could get in")
 			}
 			return list, err
 		}
 	}
 	access.Tokens = func() []httpapi.Token { return slices.Concat(a.tokens, file.get()) }
 	return access
+}
+
+// namesOf says whose tokens they are.
+func namesOf(tokens []httpapi.Token) string {
+	if len(tokens) == 0 {
+		return "no token of the file"
+	}
+	var names []string
+	for _, t := range tokens {
+		names = append(names, fmt.Sprintf("%s (%s)", t.Name, t.Role))
+	}
+	return fmt.Sprintf("%d tokens: %s", len(tokens), strings.Join(names, ", "))
 }
 
 // server returns the TLS of a server, whose files are read again when they change; nil for none.
@@ -227,12 +246,33 @@ func (t httpTLS) server(log *slog.Logger) *tls.Config {
 	if t.clientCA != "" {
 		files = append(files, t.clientCA)
 	}
-	w := &watched[*tls.Config]{files: files, read: t.load, log: log}
+	w := &watched[*tls.Config]{value: t.checked, files: files, read: t.load, log: log, show: certificateOf}
+	now := func() (*tls.Config, error) {
+		if c := w.get(); c != nil {
+			return c, nil
+		}
+		return nil, errors.New("no certificate could be read yet")
+	}
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
-		GetCertificate:     func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &w.get().Certificates[0], nil },
-		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return w.get(), nil },
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			c, err := now()
+			if err != nil {
+				return nil, err
+			}
+			return &c.Certificates[0], nil
+		},
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return now() },
 	}
+}
+
+// certificateOf says which certificate is shown.
+func certificateOf(c *tls.Config) string {
+	if c == nil || len(c.Certificates) == 0 || c.Certificates[0].Leaf == nil {
+		return "no certificate"
+	}
+	leaf := c.Certificates[0].Leaf
+	return fmt.Sprintf("certificate of %s until %s", leaf.Subject.CommonName, leaf.NotAfter.UTC().Format(time.RFC3339))
 }
 
 func (t httpTLS) load() (*tls.Config, error) {
@@ -252,12 +292,9 @@ func (t httpTLS) load() (*tls.Config, error) {
 
 // peer returns how to ask other nodes: with this node's own certificate, if it has one.
 func (t httpTLS) peer() *tls.Config {
-	c := &tls.Config{MinVersion: tls.VersionTLS12}
-	if t.ca != "" {
-		c.RootCAs, _ = loadPool(t.ca) // checked with the configuration
-	}
-	if pair, err := tls.LoadX509KeyPair(t.cert, t.key); err == nil {
-		c.Certificates = []tls.Certificate{pair}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: t.roots}
+	if t.checked != nil {
+		c.Certificates = t.checked.Certificates
 	}
 	return c
 }

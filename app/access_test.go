@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -8,12 +9,14 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -150,7 +153,111 @@ func TestTokensFileIsReadAgain(t *testing.T) {
 	count(access, 2)
 	write("\nada admin the-second-secret-of-ada\n# \n")
 	count(access, 1)
-	write("") // nobody would be asked for a token any more: that stays
+	write("") // nobody could get in: what was there stays
 	time.Sleep(1100 * time.Millisecond)
 	count(access, 1)
+}
+
+// configured returns the settings of a node with an app.toml.
+func configured(t *testing.T, text string) settings {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "app.toml")
+	if err := os.WriteFile(file, []byte("[zookeeper]\nhost = \"h:1\"\n"+text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := loadSettings(runFlags{config: file}, func(string) string { return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// spoiled is what can become of a file between the start of a node and the first request.
+var spoiled = map[string]func(file string) error{
+	"gone":  os.Remove,
+	"empty": func(file string) error { return os.WriteFile(file, nil, 0o600) },
+	"mistyped": func(file string) error {
+		return os.WriteFile(file, []byte("ada amdin the-first-secret-of-ada\n"), 0o600)
+	},
+}
+
+// A node that was configured to ask for tokens does so whatever has become of their file: those that were there at
+// the start are in force, and the log says so.
+func TestTokensFileSpoiledBeforeTheFirstRequest(t *testing.T) {
+	for name, spoil := range spoiled {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "tokens")
+			if err := os.WriteFile(file, []byte("ada admin the-first-secret-of-ada\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s := configured(t, fmt.Sprintf("[http]\nlisten = \"0.0.0.0:1\"\ntokensFile = %q\n", file))
+			var logged bytes.Buffer
+			log := slog.New(slog.NewTextHandler(&logged, nil))
+			server := apinode.Serve(t, apinode.New(cluster.State{}), httpapi.Options{Access: s.access.open(log), Log: log})
+			if err := spoil(file); err != nil {
+				t.Fatal(err)
+			}
+			for token, want := range map[string]int{"": http.StatusUnauthorized, "some-secret-of-nobody-here": http.StatusUnauthorized, "the-first-secret-of-ada": http.StatusOK} {
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/api/v1/leader", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if token != "" {
+					r.Header.Set("Authorization", "Bearer "+token)
+				}
+				resp, err := http.DefaultClient.Do(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = resp.Body.Close()
+				if resp.StatusCode != want {
+					t.Errorf("token %q: %s; want %d", token, resp.Status, want)
+				}
+			}
+			if text := logged.String(); !strings.Contains(text, `in force"="1 tokens: ada (admin)"`) || strings.Contains(text, "secret") {
+				t.Errorf("the log says: %s", text)
+			}
+		})
+	}
+}
+
+// A node serves the certificate, and asks for client certificates of the authority, that there were at its start,
+// whatever has become of the files before the first connection.
+func TestCertificatesSpoiledBeforeTheFirstConnection(t *testing.T) {
+	for name, spoil := range spoiled {
+		for _, file := range []string{"node.crt", "node.key", "ca.crt"} {
+			t.Run(name+" "+file, func(t *testing.T) {
+				ca := newAuthority(t)
+				ca.issue("node", false)
+				ca.issue("ada", false)
+				s := configured(t, fmt.Sprintf("[http]\nlisten = \"0.0.0.0:1\"\n[http.tls]\ncert = %q\nkey = %q\nclientCA = %q\nca = %[3]q\n", ca.file("node.crt"), ca.file("node.key"), ca.file("ca.crt")))
+				ada, err := tls.LoadX509KeyPair(ca.file("ada.crt"), ca.file("ada.key"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				log := slog.New(slog.DiscardHandler)
+				server := apinode.ServeTLS(t, apinode.New(cluster.State{}), httpapi.Options{Access: s.access.open(log), Log: log}, s.access.tls.server(log))
+				if err := spoil(ca.file(file)); err != nil {
+					t.Fatal(err)
+				}
+				roots := x509.NewCertPool()
+				roots.AddCert(ca.cert)
+				for want, certificates := range map[int][]tls.Certificate{http.StatusUnauthorized: nil, http.StatusOK: {ada}} {
+					transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: certificates}}
+					resp, err := (&http.Client{Transport: transport}).Get(server + "/api/v1/leader")
+					if err != nil {
+						t.Fatal(err)
+					}
+					_ = resp.Body.Close()
+					transport.CloseIdleConnections()
+					if resp.StatusCode != want {
+						t.Errorf("%d certificates: %s; want %d", len(certificates), resp.Status, want)
+					}
+				}
+				if peer := s.access.tls.peer(); peer.RootCAs == nil || len(peer.Certificates) != 1 {
+					t.Errorf("other nodes are asked with %d certificates, and the authority is known: %t", len(peer.Certificates), peer.RootCAs != nil)
+				}
+			})
+		}
+	}
 }

@@ -74,7 +74,8 @@ func ParseToken(text string) (t Token, err error) {
 // Access says who may do what. The zero value lets everybody do everything, who can reach the node under a
 // name of this machine.
 type Access struct {
-	// Tokens returns those that are valid now, none if none are asked for. It is called for every request.
+	// Tokens returns those that are valid now. It is called for every request. If it is set, callers must say who
+	// they are, however many tokens there are: with none, nobody gets in. If it is nil, no tokens are asked for.
 	Tokens func() []Token
 	// Certificates is the role of whoever has shown a client certificate that the server has verified; "" for
 	// none.
@@ -84,9 +85,10 @@ type Access struct {
 	Hosts []string
 }
 
-// closed tells whether nobody gets in without saying who they are.
+// closed reports whether nobody gets in without saying who they are. That is how the node is configured, and does
+// not change with how many tokens there are at the moment.
 func (a *Access) closed() bool {
-	return a.Certificates != "" || len(a.tokens()) > 0
+	return a.Certificates != "" || a.Tokens != nil
 }
 
 // All returns the tokens that are valid now.

@@ -83,6 +83,9 @@ type Access struct {
 	// Hosts are the names that requests may be for, besides those of this machine and any IP address; "*" for
 	// every name. Pages of other sites reach a node under a name of theirs.
 	Hosts []string
+	// Proxies are the addresses of proxies in front of the node. What they say of who asks, and whether over TLS
+	// (X-Forwarded-For, X-Forwarded-Proto), is believed; nobody else's word is.
+	Proxies []netip.Prefix
 }
 
 // closed reports whether nobody gets in without saying who they are. That is how the node is configured, and does
@@ -128,9 +131,10 @@ func (a *Access) answersTo(host string, local []string) bool {
 
 // caller is who asks.
 type caller struct {
-	name string
-	role Role // "" for nobody who is known
-	from string
+	name   string
+	role   Role // "" for nobody who is known
+	from   string
+	proven bool // the name is that of a token or certificate
 }
 
 type callerKey struct{}
@@ -144,11 +148,46 @@ func withCaller(r *http.Request, c caller) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), callerKey{}, c))
 }
 
-// fromOf returns where a request comes from.
-func fromOf(r *http.Request) string {
+// from returns where a request comes from: the nearest address that is not one of the proxies.
+func (a *Access) from(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		return r.RemoteAddr
 	}
+	passed := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for at := len(passed) - 1; at >= 0 && a.isProxy(host); at-- {
+		ip, err := netip.ParseAddr(strings.TrimSpace(passed[at]))
+		if err != nil {
+			return host
+		}
+		host = ip.String()
+	}
 	return host
+}
+
+// secure reports whether a request came over TLS, to this node or to a proxy that says so.
+func (a *Access) secure(r *http.Request) bool {
+	if r.TLS != nil {
+		return true
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	return err == nil && a.isProxy(host) && strings.EqualFold(strings.TrimSpace(r.Header.Get("X-Forwarded-Proto")), "https")
+}
+
+func (a *Access) isProxy(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return err == nil && slices.ContainsFunc(a.Proxies, func(p netip.Prefix) bool { return p.Contains(ip.WithZone("").Unmap()) })
+}
+
+// network returns what stands for an address where addresses are counted: of IPv6 somebody has many.
+func network(from string) string {
+	ip, err := netip.ParseAddr(from)
+	if err != nil || ip.Unmap().Is4() {
+		return from
+	}
+	prefix, err := ip.WithZone("").Prefix(64)
+	if err != nil {
+		return from
+	}
+	return prefix.String()
 }

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"strings"
@@ -22,21 +23,24 @@ const (
 )
 
 // guard stands before everything: it refuses what is not for this node, finds out who asks, and slows them
-// down.
+// down. What one caller does keeps no other out: not one with a valid token, and not a probe, whatever address they
+// share.
 type guard struct {
 	access   *Access
 	sessions sessions
 	local    []string // names of this machine
 	writes   limits
 	mistakes limits
+	refusals refusals
 	next     http.Handler
 }
 
-func newGuard(access *Access, next http.Handler) *guard {
+func newGuard(access *Access, log *slog.Logger, next http.Handler) *guard {
 	g := &guard{
 		access: access, next: next, local: []string{"localhost"},
 		writes:   limits{every: writesPerSecond, burst: writesAtOnce},
 		mistakes: limits{every: mistakesPerSecond, burst: mistakesAtOnce},
+		refusals: refusals{log: log, logged: limits{every: rate.Every(time.Minute), burst: 1}, count: map[string]float64{}},
 	}
 	if host, err := os.Hostname(); err == nil {
 		g.local = append(g.local, host)
@@ -50,21 +54,28 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			Detail: fmt.Sprintf("this node does not answer for %q; use its address, or add the name to [http] hosts", r.Host)})
 		return
 	}
-	from := fromOf(r)
-	if g.mistakes.exceeded(from) {
-		slower(w, "too many attempts from "+from+" with a wrong token")
+	from := g.access.from(r)
+	if r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+		g.next.ServeHTTP(w, withCaller(r, caller{from: from}))
 		return
 	}
 	c, known := g.identify(r)
-	if !known {
-		g.mistakes.allow(from)
-		answer(w, &Problem{Status: http.StatusUnauthorized, Title: "unknown token", Detail: "the token is none of this node's; check XCONSUMER_API_TOKEN, or log in again"})
+	if c.from = from; !known {
+		answer(w, g.mistaken(r, "the token is none of this node's; check XCONSUMER_API_TOKEN, or log in again"))
 		return
 	}
-	c.from = from
-	if r.Method != http.MethodGet && r.Method != http.MethodHead && !g.writes.allow(c.name+" "+from) {
-		slower(w, fmt.Sprintf("more than %d writes a second", writesPerSecond))
-		return
+	if !reads(r) {
+		if !g.writes.allow(c.name + " " + network(from)) {
+			answer(w, slower(fmt.Sprintf("more than %d writes a second", writesPerSecond)))
+			return
+		}
+		seen := &status{ResponseWriter: w, code: http.StatusOK}
+		defer func() {
+			if refused := seen.code == http.StatusUnauthorized || seen.code == http.StatusForbidden; refused && r.URL.Path != loginPath {
+				g.refusals.add(r, refusedRole, c)
+			}
+		}()
+		w = seen
 	}
 	if r.URL.Query().Has("wait") {
 		until := time.Now().Add(maxWait + patience)
@@ -74,27 +85,45 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.next.ServeHTTP(w, withCaller(r, c))
 }
 
-func slower(w http.ResponseWriter, why string) {
-	w.Header().Set("Retry-After", "1")
-	answer(w, &Problem{Status: http.StatusTooManyRequests, Title: "too fast", Detail: why + "; wait a second, and try again"})
+func reads(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
+
+// slower is the answer to whoever asks too much.
+func slower(why string) *Problem {
+	return &Problem{Status: http.StatusTooManyRequests, Title: "too fast", Detail: why + "; wait a second, and try again"}
 }
 
-// identify finds out who asks. It returns false for somebody who says what is not so.
+// mistaken counts a token that is none, and returns the answer to it: what is wrong, or that there were too many.
+func (g *guard) mistaken(r *http.Request, why string) *Problem {
+	from := g.access.from(r)
+	g.refusals.add(r, refusedToken, caller{from: from})
+	if !g.mistakes.allow(network(from)) {
+		return slower("too many attempts from " + from + " with a wrong token")
+	}
+	return &Problem{Status: http.StatusUnauthorized, Title: "unknown token", Detail: why}
+}
+
+// still reports whether whoever has asked for something that goes on may look at it now.
+func (g *guard) still(r *http.Request) bool {
+	c, known := g.identify(r)
+	return known && c.name == callerOf(r.Context()).name && refusal(c, RoleView) == nil
+}
+
+// identify finds out who asks. It returns false for somebody whose token is none.
 func (g *guard) identify(r *http.Request) (caller, bool) {
 	if !g.access.closed() {
 		return caller{name: "somebody", role: RoleAdmin}, true
 	}
 	if scheme, secret, given := strings.Cut(r.Header.Get("Authorization"), " "); given && strings.EqualFold(scheme, "Bearer") {
 		t, ok := g.access.find(strings.TrimSpace(secret))
-		return caller{name: t.Name, role: t.Role}, ok
+		return caller{name: t.Name, role: t.Role, proven: ok}, ok
 	}
-	if cookie, err := r.Cookie(cookieName(r)); err == nil {
+	if cookie, err := r.Cookie(g.access.cookieName(r)); err == nil {
 		if t, ok := g.sessions.find(cookie.Value, g.access); ok {
-			return caller{name: t.Name, role: t.Role}, true
+			return caller{name: t.Name, role: t.Role, proven: true}, true
 		}
 	}
 	if role := g.access.Certificates; role != "" && r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
-		return caller{name: r.TLS.VerifiedChains[0][0].Subject.CommonName, role: role}, true
+		return caller{name: r.TLS.VerifiedChains[0][0].Subject.CommonName, role: role, proven: true}, true
 	}
 	return caller{}, true
 }
@@ -172,8 +201,5 @@ func (l *limits) of(who string) *rate.Limiter {
 	return limiter
 }
 
-// allow counts what somebody does, and tells whether they may.
+// allow counts what somebody does, and reports whether they may.
 func (l *limits) allow(who string) bool { return l.of(who).Allow() }
-
-// exceeded tells whether somebody has done all that they may, without counting.
-func (l *limits) exceeded(who string) bool { return l.of(who).Tokens() < 1 }

@@ -19,7 +19,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -65,19 +64,21 @@ type Options struct {
 
 // API serves a node over HTTP.
 type API struct {
-	node      Node
-	peers     *Peers
-	access    *Access
-	options   Options
-	huma      huma.API
-	feed      *feed
-	runs      cache[string, []cluster.RunInfo]
-	guard     *guard
-	handler   http.Handler
-	console   http.Handler
-	followers atomic.Int64
-	closing   chan struct{}
-	requests  requests
+	node     Node
+	peers    *Peers
+	access   *Access
+	options  Options
+	huma     huma.API
+	feed     *feed
+	runs     cache[string, []cluster.RunInfo]
+	guard    *guard
+	handler  http.Handler
+	console  http.Handler
+	streams  *shares
+	logs     *shares
+	tails    tails
+	closing  chan struct{}
+	requests requests
 }
 
 // New returns the API of a node. It answers while Run runs.
@@ -89,7 +90,9 @@ func New(node Node, options Options) *API {
 		options.Log = slog.Default()
 	}
 	mux := http.NewServeMux()
-	a := &API{node: node, peers: options.Peers, access: options.Access, options: options, feed: newFeed(node), console: console.Handler(), closing: make(chan struct{})}
+	a := &API{
+		node: node, peers: options.Peers, access: options.Access, options: options, feed: newFeed(node), console: console.Handler(), closing: make(chan struct{}),
+		streams: newShares("streams", maxStreams, maxStreams/4, maxStreams/10), logs: newShares("logs open", maxLogs, maxLogs/2, maxLogs/4)}
 	a.huma = newHuma(mux)
 	a.huma.UseMiddleware(authorize(a.huma), idempotent(a.huma))
 	a.serveState(mux)
@@ -104,8 +107,8 @@ func New(node Node, options Options) *API {
 	a.serveMetrics(mux)
 	a.openAnswers()
 	mux.HandleFunc("/", a.unknown)
-	a.guard = newGuard(options.Access, noteRoute(mux))
-	a.handler = a.requests.measured(http.NewCrossOriginProtection().Handler(http.HandlerFunc(a.remember))) // no other site's page may operate a cluster
+	a.guard = newGuard(options.Access, options.Log, noteRoute(mux))
+	a.handler = a.requests.measured(a.sameOrigin(http.HandlerFunc(a.remember)))
 	return a
 }
 

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -53,7 +54,15 @@ func (a *API) workerLog(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	leave, full := a.logs.take(callerOf(r.Context()))
+	if full != "" {
+		answer(w, slower(full))
+		return
+	}
+	defer leave()
+	allowed, end := a.whileAllowed(r)
+	defer end()
+	ctx, cancel := context.WithTimeout(allowed, patience)
 	defer cancel()
 	m, serr := a.feed.current(ctx)
 	_, here := a.node.Log(q.slot, 0)
@@ -63,33 +72,71 @@ func (a *API) workerLog(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case at.Node == a.node.Name() || at.Node == "" && here == nil || serr != nil:
-		a.sendLog(w, r, q)
+		a.sendLog(allowed, w, localLog{a.node, q.slot}, a.node.Name(), q)
 	case at.Node == "":
 		a.fail(w, fmt.Errorf("%w: %s does not run; its log is on the node that had it, as long as that lives", cluster.ErrNoSlot, q.slot))
+	case q.follow:
+		a.followElsewhere(allowed, w, m, at, q)
 	default:
 		a.forward(w, r, m, at, "log", "application/x-ndjson")
 	}
 }
 
-// sendLog answers with the log of a worker of this node.
-func (a *API) sendLog(w http.ResponseWriter, r *http.Request, q logQuery) {
-	lines, err := a.node.Log(q.slot, q.lines)
-	if err != nil {
-		a.fail(w, err)
-		return
+// followElsewhere answers with the log of a worker of another node, and what comes.
+func (a *API) followElsewhere(ctx context.Context, w http.ResponseWriter, m *moment, at cluster.WorkerInfo, q logQuery) {
+	key := tailKey{q.slot, at.Member, at.Node, addressOf(m, at.Member)}
+	ask := func(ctx context.Context, lines int, follow bool) (io.ReadCloser, error) {
+		query := url.Values{"lines": {strconv.Itoa(lines)}, "follow": {strconv.FormatBool(follow)}}
+		if at.Run != "" {
+			query.Set("run", at.Run)
+		}
+		return a.peers.get(ctx, key.node, key.address, peerPath(at, "log"), query)
 	}
-	all, err := a.node.Log(q.slot, 1)
+	tail, leave := a.tails.join(ctx, key, func(ctx context.Context) (io.ReadCloser, error) { return ask(ctx, tailLines, true) })
+	defer leave()
+	a.sendLog(ctx, w, remoteLog{tail, ask}, at.Node, q)
+}
+
+// logSource is the log of one worker.
+type logSource interface {
+	// Last returns the last lines, n at most.
+	Last(ctx context.Context, n int) ([]cluster.LogLine, error)
+	// Since waits until there are lines from a number on, and returns them; none when the log or ctx ends.
+	Since(ctx context.Context, first int64) ([]cluster.LogLine, error)
+}
+
+// localLog is that of a worker of this node.
+type localLog struct {
+	node Node
+	slot cluster.Slot
+}
+
+func (l localLog) Last(_ context.Context, n int) ([]cluster.LogLine, error) {
+	return l.node.Log(l.slot, n)
+}
+
+func (l localLog) Since(ctx context.Context, first int64) ([]cluster.LogLine, error) {
+	return l.node.FollowLog(ctx, l.slot, first)
+}
+
+// sendLog answers with a log, until ctx ends if it is followed.
+func (a *API) sendLog(ctx context.Context, w http.ResponseWriter, log logSource, node string, q logQuery) {
+	lines, err := log.Last(ctx, max(q.lines, 1)) // one tells where it goes on
 	if err != nil {
 		a.fail(w, err)
 		return
 	}
 	next := int64(0)
-	if len(all) > 0 {
-		next = all[0].N + 1
+	if len(lines) > 0 {
+		next = lines[len(lines)-1].N + 1
 	}
-	start(w, a.node.Name(), "application/x-ndjson")
+	lines = lines[max(0, len(lines)-q.lines):]
+	start(w, node, "application/x-ndjson")
 	out, flush := json.NewEncoder(w), http.NewResponseController(w)
 	for {
+		if q.follow {
+			_ = flush.SetWriteDeadline(time.Now().Add(30 * time.Second))
+		}
 		for i := range lines {
 			if out.Encode(&lines[i]) != nil {
 				return // the client has gone
@@ -99,11 +146,10 @@ func (a *API) sendLog(w http.ResponseWriter, r *http.Request, q logQuery) {
 		if !q.follow {
 			return
 		}
-		_ = flush.SetWriteDeadline(time.Now().Add(30 * time.Second))
 		if flush.Flush() != nil {
 			return
 		}
-		if lines, err = a.node.FollowLog(r.Context(), q.slot, next); err != nil || len(lines) == 0 {
+		if lines, err = log.Since(ctx, next); err != nil || len(lines) == 0 {
 			return
 		}
 	}
@@ -120,40 +166,51 @@ func start(w http.ResponseWriter, node, kind string) {
 
 // forward fetches what is asked of a worker from the node that has it.
 func (a *API) forward(w http.ResponseWriter, r *http.Request, m *moment, at cluster.WorkerInfo, what, kind string) {
-	address := ""
-	for _, n := range m.sight.State.Nodes {
-		if n.Member == at.Member {
-			address = n.Advertise
-		}
-	}
 	query := r.URL.Query()
 	if at.Run != "" {
 		query.Set("run", at.Run)
 	}
-	a.relay(w, r, at.Node, address, "/peer/v1/workers/"+at.Task+"/"+strconv.Itoa(at.Index)+"/"+what, query, kind)
+	a.relay(w, r, at.Node, addressOf(m, at.Member), peerPath(at, what), query, kind)
+}
+
+// addressOf is where a member is reached, "" if it does not say.
+func addressOf(m *moment, member string) (address string) {
+	for _, n := range m.sight.State.Nodes {
+		if n.Member == member {
+			address = n.Advertise
+		}
+	}
+	return address
+}
+
+func peerPath(at cluster.WorkerInfo, what string) string {
+	return "/peer/v2/workers/" + at.Task + "/" + strconv.Itoa(at.Index) + "/" + what
 }
 
 // relay answers with what another node answers.
 func (a *API) relay(w http.ResponseWriter, r *http.Request, node, address, path string, query url.Values, kind string) {
-	resp, err := a.peers.get(r.Context(), node, address, path, query)
+	body, err := a.peers.get(r.Context(), node, address, path, query)
 	if err != nil {
 		a.fail(w, err)
 		return
 	}
-	defer func() { _ = resp.Body.Close() }()
+	defer func() { _ = body.Close() }()
 	start(w, node, kind)
 	flush := http.NewResponseController(w)
-	buffer := make([]byte, 32<<10)
+	buffer := make([]byte, maxFrame)
 	for {
-		n, err := resp.Body.Read(buffer)
+		n, err := body.Read(buffer)
 		if n > 0 {
 			_ = flush.SetWriteDeadline(time.Now().Add(30 * time.Second))
 			if _, werr := w.Write(buffer[:n]); werr != nil || flush.Flush() != nil {
 				return
 			}
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, io.EOF):
 			return
+		case err != nil:
+			panic(http.ErrAbortHandler) // so that nobody takes the beginning for all of it
 		}
 	}
 }

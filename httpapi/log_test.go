@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +26,8 @@ import (
 type logNode struct {
 	*apinode.Node
 	has cluster.Slot
+	// followed is told how many more wait for lines, if it is set.
+	followed func(int64)
 
 	mu      sync.Mutex
 	lines   []cluster.LogLine
@@ -52,6 +58,10 @@ func (n *logNode) Log(slot cluster.Slot, last int) ([]cluster.LogLine, error) {
 }
 
 func (n *logNode) FollowLog(ctx context.Context, _ cluster.Slot, first int64) ([]cluster.LogLine, error) {
+	if n.followed != nil {
+		n.followed(1)
+		defer n.followed(-1)
+	}
 	for {
 		n.mu.Lock()
 		lines, changed := n.lines, n.changed
@@ -144,12 +154,12 @@ func TestPeersAreSigned(t *testing.T) {
 		want          string
 	}{
 		"no secret here":  {nil, &httpapi.Peers{Secret: []byte(secret)}, nil, "this node has no [http] secretFile"},
-		"no secret there": {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{}, nil, "this node has no [http] secretFile"},
+		"no secret there": {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{}, nil, "must hold the same secret"},
 		"another secret":  {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte("x" + secret)}, nil, "must hold the same secret"},
 		"no address":      {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)}, func(p *pair) { p.state.Nodes[1].Advertise = "" }, "no [http] advertise"},
 		"another's address": {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)}, func(p *pair) {
 			p.state.Nodes[1].Advertise = strings.Replace(p.target, "127.0.0.1", "localhost", 1)
-		}, "not signed"},
+		}, "must be reached at its [http] advertise"},
 		"an address that is none": {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)}, func(p *pair) { p.state.Nodes[1].Advertise = "nonsense" }, "nonsense"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -159,7 +169,7 @@ func TestPeersAreSigned(t *testing.T) {
 				c.change(p)
 			}
 			got, err := p.read(t.Context(), slot, httpapi.LogQuery{Lines: 5})
-			if err == nil || len(got) > 0 || name != "another's address" && !strings.Contains(err.Error(), c.want) {
+			if err == nil || len(got) > 0 || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%q, %v; want %q", got, err, c.want)
 			}
 		})
@@ -192,7 +202,7 @@ func TestRequestsAreNotRepeated(t *testing.T) {
 	if signed.Header.Get("Authorization") == "" {
 		t.Fatal("the last request is not signed")
 	}
-	for name, path := range map[string]string{"again": signed.URL.RequestURI(), "something else": "/peer/v1/workers/b/0/log"} {
+	for name, path := range map[string]string{"again": signed.URL.RequestURI(), "something else": "/peer/v2/workers/b/0/log"} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+path, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -206,5 +216,150 @@ func TestRequestsAreNotRepeated(t *testing.T) {
 		if resp.StatusCode != http.StatusUnauthorized {
 			t.Errorf("%s: %s", name, resp.Status)
 		}
+	}
+}
+
+// Of what answers in another node's place nothing is shown, whatever it is; nor of an answer that was changed.
+func TestNothingUnprovenIsShown(t *testing.T) {
+	const private = "SECRET-OF-ANOTHER-SERVICE"
+	slot := cluster.Slot{Task: "a"}
+	impostors := map[string]http.HandlerFunc{
+		"another service": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusTeapot)
+			_, _ = io.WriteString(w, `{"detail":"`+private+`"}`)
+		},
+		"one that asks for a signature": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-Xconsumer-Nonce", "1.x.y")
+			if r.Header.Get("Authorization") == "" {
+				w.WriteHeader(http.StatusUnauthorized)
+			}
+			_, _ = io.WriteString(w, `{"title":"`+private+`","detail":"`+private+`","text":"`+private+`"}`+"\n")
+		},
+		"what does not speak HTTP": func(w http.ResponseWriter, _ *http.Request) {
+			c, _, err := http.NewResponseController(w).Hijack()
+			if err == nil {
+				_, _ = io.WriteString(c, private+"\r\n\r\n")
+				_ = c.Close()
+			}
+		},
+	}
+	for name, answer := range impostors {
+		t.Run(name, func(t *testing.T) {
+			impostor := httptest.NewServer(answer)
+			defer impostor.Close()
+			p := newPair(t, slot, &httpapi.Peers{Secret: []byte(secret)}, nil)
+			p.state.Nodes[1].Advertise = strings.TrimPrefix(impostor.URL, "http://")
+			for _, follow := range []bool{false, true} {
+				got, err := p.read(t.Context(), slot, httpapi.LogQuery{Lines: 5, Follow: follow})
+				if err == nil || len(got) > 0 || strings.Contains(err.Error(), private) || strings.Contains(err.Error(), "418") {
+					t.Errorf("%q, %v", got, err)
+				}
+			}
+			resp, err := http.Get(p.server.URL + "/api/v1/nodes/n2/lease")
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, _ := io.ReadAll(resp.Body)
+			_ = resp.Body.Close()
+			if resp.StatusCode != http.StatusBadGateway || strings.Contains(string(text), private) || strings.Contains(string(text), "418") {
+				t.Errorf("lease: %s %s", resp.Status, text)
+			}
+		})
+	}
+}
+
+// tampering is a server in front of another that changes what that answers.
+func tampering(t *testing.T, to string, change func(string) string) string {
+	t.Helper()
+	target, err := url.Parse("http://" + to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		ModifyResponse: func(resp *http.Response) error {
+			text, err := io.ReadAll(resp.Body)
+			if err != nil {
+				return err
+			}
+			changed := change(string(text))
+			resp.Body, resp.ContentLength = io.NopCloser(strings.NewReader(changed)), int64(len(changed))
+			resp.Header.Set("Content-Length", fmt.Sprint(len(changed)))
+			return nil
+		},
+	}
+	server := httptest.NewServer(proxy)
+	t.Cleanup(server.Close)
+	return strings.TrimPrefix(server.URL, "http://")
+}
+
+// Whoever stands between two nodes can change nothing of an answer, and leave nothing out.
+func TestAnswersAreProven(t *testing.T) {
+	slot := cluster.Slot{Task: "a"}
+	for name, c := range map[string]struct {
+		change func(string) string
+		ok     bool
+	}{
+		"unchanged": {func(s string) string { return s }, true},
+		"changed":   {func(s string) string { return strings.ReplaceAll(s, "true words", "lying words") }, false},
+		"longer":    {func(s string) string { return s + s }, true}, // what comes after the end is not read
+		"cut short": {func(s string) string { return s[:len(s)/2] }, false},
+		"the end left out": {func(s string) string {
+			if at := strings.LastIndex(strings.TrimSuffix(s, "\n"), "\n"); at > 0 {
+				return s[:at+1]
+			}
+			return s
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			second := &httpapi.Peers{Secret: []byte(secret)}
+			p := newPair(t, slot, &httpapi.Peers{Secret: []byte(secret)}, second)
+			between := tampering(t, p.target, c.change)
+			second.Advertise, p.state.Nodes[1].Advertise = between, between
+			var want []string
+			for i := range 2000 { // more than a frame
+				p.has.say(fmt.Sprint("true words ", i))
+				want = append(want, fmt.Sprint("true words ", i))
+			}
+			got, err := p.read(t.Context(), slot, httpapi.LogQuery{Lines: 2000})
+			if c.ok != (err == nil) || c.ok && !slices.Equal(got, want) {
+				t.Errorf("%d lines, %v", len(got), err)
+			}
+			for i := range got {
+				if got[i] != want[i] {
+					t.Fatalf("line %d is shown as %q", i, got[i])
+				}
+			}
+		})
+	}
+}
+
+// Whoever asks for many numbers to sign takes none from the nodes.
+func TestNoncesCannotBeFloodedOut(t *testing.T) {
+	peers := &httpapi.Peers{Secret: []byte(secret)}
+	n := newLogNode("n2", cluster.Slot{Task: "a"})
+	n.say("private")
+	inner := httpapi.New(n, httpapi.Options{Peers: peers})
+	flood := func() {
+		for range 3000 {
+			inner.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "http://127.0.0.1/peer/v2/lease", nil))
+		}
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "" { // between the number and its use
+			flood()
+		}
+		inner.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	peers.Advertise = strings.TrimPrefix(server.URL, "http://")
+	asked := newLogNode("n1", cluster.Slot{})
+	asked.Set(cluster.State{
+		Nodes:   []cluster.NodeInfo{{Name: "n2", Member: "m2", Advertise: peers.Advertise}},
+		Workers: []cluster.WorkerInfo{{Task: "a", Node: "n2", Member: "m2"}},
+	})
+	front := apinode.Serve(t, asked, httpapi.Options{Peers: &httpapi.Peers{Secret: []byte(secret)}})
+	if err := client(t, front.URL).Log(t.Context(), cluster.Slot{Task: "a"}, httpapi.LogQuery{Lines: 1}, func(cluster.LogLine) error { return nil }); err != nil {
+		t.Error(err)
 	}
 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bufio"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -8,11 +9,15 @@ import (
 	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -23,16 +28,19 @@ import (
 // node send a token to an address of his own, so none is ever sent.
 //
 // The node that is asked gives a number that is good for one request, soon; the one that asks signs it
-// together with what it asks for and of whom; and the answer is signed, too. No clocks of two machines are
-// compared, and what was overheard cannot be asked again. Who listens can read the answer: that is for TLS.
+// together with what it asks for and of whom; and each piece of the answer is signed together with that number. Of
+// an answer that is not signed nothing is shown to anybody. No clocks of two machines are compared, and what was
+// overheard cannot be asked again. Who listens can read the answer: that is for TLS.
 type Peers struct {
 	Secret    []byte // at least MinSecret bytes; none: nobody is asked, and nobody is answered
 	Advertise string // where this node can be reached, host:port
 	// TLS is how to reach nodes that say to be reached at https://host:port; nil for the system's roots.
 	TLS *tls.Config
 
-	mu     sync.Mutex
-	issued map[string]time.Time
+	mu    sync.Mutex
+	key   []byte // of this process, by which it knows the numbers that it has given
+	began time.Time
+	used  map[string]time.Time // until when they would be good
 }
 
 // MinSecret is how long a cluster's secret has to be, in bytes.
@@ -41,9 +49,8 @@ const MinSecret = 32
 const (
 	peerScheme  = "Xconsumer "
 	nonceHeader = "X-Xconsumer-Nonce" // of an answer: what the next request has to sign
-	proofHeader = "X-Xconsumer-Proof" // of an answer: that it comes from a node with the secret
 	nonceLife   = 30 * time.Second
-	maxNonces   = 1000
+	maxNonce    = 200 // bytes of another node's
 )
 
 func (p *Peers) sign(parts ...string) string {
@@ -54,34 +61,52 @@ func (p *Peers) sign(parts ...string) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// issue makes a number that one request may sign.
+// issue makes a number that one request may sign. Nothing is kept of it: it says when it was made, and proves that
+// this process has made it, so that whoever asks for many takes none from others.
 func (p *Peers) issue() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := time.Now()
-	if p.issued == nil {
-		p.issued = map[string]time.Time{}
+	if p.key == nil {
+		p.key, p.began = []byte(rand.Text()+rand.Text()), time.Now()
 	}
-	for nonce, at := range p.issued {
-		if now.Sub(at) > nonceLife || len(p.issued) >= maxNonces {
-			delete(p.issued, nonce)
-		}
-	}
-	nonce := rand.Text()
-	p.issued[nonce] = now
-	return nonce
+	text := strconv.FormatInt(time.Since(p.began).Milliseconds(), 10) + "." + rand.Text()
+	return text + "." + p.made(text)
 }
 
-// take tells whether a number was issued lately and not used.
+func (p *Peers) made(text string) string {
+	mac := hmac.New(sha256.New, p.key)
+	_, _ = io.WriteString(mac, text) // a hash does not fail
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// take reports whether this process has made a number lately that no request has used. It is called for those
+// alone that a node with the secret has signed, which bounds what is kept of them.
 func (p *Peers) take(nonce string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	at, known := p.issued[nonce]
-	delete(p.issued, nonce)
-	return known && time.Since(at) <= nonceLife
+	at := strings.LastIndexByte(nonce, '.')
+	if at < 0 || p.key == nil || !hmac.Equal([]byte(p.made(nonce[:at])), []byte(nonce[at+1:])) {
+		return false
+	}
+	age, _, _ := strings.Cut(nonce, ".")
+	ms, err := strconv.ParseInt(age, 10, 64)
+	now := time.Now()
+	until := p.began.Add(time.Duration(ms)*time.Millisecond + nonceLife)
+	if err != nil || now.After(until) {
+		return false
+	}
+	maps.DeleteFunc(p.used, func(_ string, until time.Time) bool { return now.After(until) })
+	if _, again := p.used[nonce]; again {
+		return false
+	}
+	if p.used == nil {
+		p.used = map[string]time.Time{}
+	}
+	p.used[nonce] = until
+	return true
 }
 
-// signed lets a request through that another node has signed.
+// signed lets a request through that another node has signed, and signs the answer.
 func (p *Peers) signed(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if p == nil || len(p.Secret) == 0 {
@@ -90,19 +115,20 @@ func (p *Peers) signed(next http.HandlerFunc) http.HandlerFunc {
 		}
 		nonce, mac, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Authorization"), peerScheme), ":")
 		want := p.sign("ask", r.Method, r.URL.RequestURI(), p.Advertise, nonce)
-		if !p.take(nonce) || !hmac.Equal([]byte(want), []byte(mac)) {
+		if !hmac.Equal([]byte(want), []byte(mac)) || !p.take(nonce) {
 			w.Header().Set("WWW-Authenticate", strings.TrimSpace(peerScheme))
 			w.Header().Set(nonceHeader, p.issue())
 			answer(w, &Problem{Status: http.StatusUnauthorized, Title: "not signed", Detail: "only nodes of the cluster are answered here: their [http] secretFile must hold the same secret"})
 			return
 		}
-		w.Header().Set(proofHeader, p.sign("answer", nonce))
-		next(w, r)
+		proven := &provingWriter{ResponseWriter: w, proof: func(number, code int, data []byte) string { return p.frameProof(nonce, number, code, data) }}
+		next(proven, r)
+		proven.end()
 	}
 }
 
 // get asks another node.
-func (p *Peers) get(ctx context.Context, node, address, path string, query url.Values) (*http.Response, error) {
+func (p *Peers) get(ctx context.Context, node, address, path string, query url.Values) (*peerAnswer, error) {
 	switch {
 	case p == nil || len(p.Secret) == 0:
 		return nil, fmt.Errorf("%w: only %s can tell, and this node has no [http] secretFile to sign a request to it with; ask %[2]s itself", errPeer, node)
@@ -121,23 +147,48 @@ func (p *Peers) get(ctx context.Context, node, address, path string, query url.V
 	for {
 		resp, err := p.ask(ctx, &target, address, nonce)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %s at %s: %w", errPeer, node, address, err)
+			return nil, fmt.Errorf("%w: %s at %s %s", errPeer, node, address, unreached(err))
 		}
 		fresh := resp.Header.Get(nonceHeader)
-		switch {
-		case nonce == "" && resp.StatusCode == http.StatusUnauthorized && fresh != "":
+		if nonce == "" && resp.StatusCode == http.StatusUnauthorized && fresh != "" && len(fresh) <= maxNonce {
 			_ = resp.Body.Close()
 			nonce = fresh
 			continue
-		case nonce != "" && resp.Header.Get(proofHeader) == p.sign("answer", nonce) && resp.StatusCode == http.StatusOK:
-			return resp, nil
+		}
+		body := &provenReader{in: bufio.NewReaderSize(resp.Body, 4<<10), proof: func(number int, data []byte) string { return p.frameProof(nonce, number, resp.StatusCode, data) }}
+		if nonce == "" || body.begin() != nil {
+			_ = resp.Body.Close()
+			return nil, fmt.Errorf("%w: what answers at %s does not prove that it is %s: both nodes must hold the same secret ([http] secretFile), be of one version, and %[3]s must be reached at its [http] advertise", errPeer, address, node)
+		}
+		if resp.StatusCode == http.StatusOK {
+			return &peerAnswer{body, resp.Body}, nil
 		}
 		defer func() { _ = resp.Body.Close() }()
-		body, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
+		text, _ := io.ReadAll(io.LimitReader(body, 4<<10))
 		var problem Problem
-		_ = json.Unmarshal(body, &problem)
+		_ = json.Unmarshal(text, &problem)
 		return nil, fmt.Errorf("%w: %s at %s answers %s %s", errPeer, node, address, resp.Status, problem.Detail)
 	}
+}
+
+// peerAnswer is an answer that another node has given. What is read of it is proven.
+type peerAnswer struct {
+	io.Reader
+	io.Closer
+}
+
+// unreached says why nobody has answered, with nothing of what was received in it.
+func unreached(err error) string {
+	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" {
+		return "cannot be reached: " + dial.Err.Error()
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return "shows a certificate that is not trusted here; see [http.tls] ca"
+	}
+	if errors.Is(err, context.DeadlineExceeded) || os.IsTimeout(err) {
+		return "does not answer in time"
+	}
+	return "does not answer as a node does"
 }
 
 func (p *Peers) ask(ctx context.Context, target *url.URL, address, nonce string) (*http.Response, error) {

@@ -24,9 +24,6 @@ var errRequest = errors.New("the request cannot be read")
 // errPeer: another node cannot be asked.
 var errPeer = errors.New("the other node cannot be asked")
 
-// errWho: somebody says who they are, and is not.
-var errWho = errors.New("unknown token")
-
 // problems turns errors into answers.
 var problems = []struct {
 	err    error
@@ -36,7 +33,7 @@ var problems = []struct {
 }{
 	{cluster.ErrOutcomeUnknown, http.StatusGatewayTimeout, "outcome unknown", OutcomeUnknown},
 	{cluster.ErrKeyReused, http.StatusUnprocessableEntity, "the Idempotency-Key was used for something else", "idempotency-key-reused"},
-	{errWho, http.StatusUnauthorized, "unknown token", ""},
+	{errCrossOrigin, http.StatusForbidden, "not from another site", ""},
 	{errRequest, http.StatusBadRequest, "the request cannot be read", ""},
 	{cluster.ErrNoTask, http.StatusNotFound, "no such task", ""},
 	{cluster.ErrNoNode, http.StatusNotFound, "no such node", ""},
@@ -78,6 +75,9 @@ func (a *API) fail(w http.ResponseWriter, err error) { answer(w, a.problem(err))
 
 func answer(w http.ResponseWriter, p *Problem) {
 	w.Header().Set("Content-Type", "application/problem+json")
+	if p.Status == http.StatusTooManyRequests {
+		w.Header().Set("Retry-After", "1")
+	}
 	writeJSON(w, p.Status, p)
 }
 

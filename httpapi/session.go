@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"fmt"
 	"net"
 	"net/http"
 	"sync"
@@ -31,12 +30,17 @@ type session struct {
 	until time.Time
 }
 
-// cookieName tells the nodes of one machine apart: cookies are of a host, whatever its port.
-func cookieName(r *http.Request) string {
+// cookieName tells the nodes of one machine apart: cookies are of a host, whatever its port. Over TLS the name has
+// the prefix by which browsers take the cookie from this host alone, and over TLS alone.
+func (a *Access) cookieName(r *http.Request) string {
+	name := "xconsumer"
 	if _, port, err := net.SplitHostPort(r.Host); err == nil {
-		return "xconsumer-" + port
+		name += "-" + port
 	}
-	return "xconsumer"
+	if a.secure(r) {
+		name = "__Host-" + name
+	}
+	return name
 }
 
 func (s *sessions) begin(t Token) string {
@@ -104,10 +108,12 @@ func (a *API) cookie(r *http.Request, value string, age time.Duration) http.Cook
 		seconds = -1
 	}
 	return http.Cookie{
-		Name: cookieName(r), Value: value, Path: "/", MaxAge: seconds,
-		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil,
+		Name: a.access.cookieName(r), Value: value, Path: "/", MaxAge: seconds,
+		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: a.access.secure(r),
 	}
 }
+
+const loginPath = "/api/v1/login"
 
 func (a *API) serveSessions() {
 	tags := []string{"session"}
@@ -117,14 +123,13 @@ func (a *API) serveSessions() {
 		}
 	}
 	handle(a, huma.Operation{
-		OperationID: "login", Method: http.MethodPost, Path: "/api/v1/login", Tags: tags, Errors: []int{http.StatusUnauthorized},
+		OperationID: "login", Method: http.MethodPost, Path: loginPath, Tags: tags, Errors: []int{http.StatusUnauthorized},
 		Summary: "Lets a browser in, by a cookie that no script can read",
 	}, func(ctx context.Context, in *login) (*loginAnswer, error) {
 		t, ok := a.access.find(in.Body.Token)
 		r := requestOf(ctx)
 		if !ok {
-			a.guard.mistakes.allow(fromOf(r))
-			return nil, fmt.Errorf("%w: the token is none of this node's", errWho)
+			return nil, a.guard.mistaken(r, "the token is none of this node's")
 		}
 		return &loginAnswer{a.cookie(r, a.guard.sessions.begin(t), sessionLife), Login{Name: t.Name, Role: t.Role}}, nil
 	})
@@ -132,7 +137,7 @@ func (a *API) serveSessions() {
 		OperationID: "logout", Method: http.MethodPost, Path: "/api/v1/logout", Tags: tags, Summary: "Ends a login",
 	}, func(ctx context.Context, _ *struct{}) (*loginAnswer, error) {
 		r := requestOf(ctx)
-		if cookie, err := r.Cookie(cookieName(r)); err == nil {
+		if cookie, err := r.Cookie(a.access.cookieName(r)); err == nil {
 			a.guard.sessions.end(cookie.Value)
 		}
 		return &loginAnswer{a.cookie(r, "", 0), Login{Open: !a.access.closed()}}, nil

@@ -17,7 +17,6 @@ import (
 const (
 	beat         = 15 * time.Second // between signs of life
 	writePatiece = 10 * time.Second // for one that does not read
-	maxFollowers = 2000
 )
 
 // stream sends what happens, as server-sent events: the whole state first, or what has happened since the frame
@@ -34,12 +33,14 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	if n := a.followers.Add(1); n > maxFollowers {
-		a.followers.Add(-1)
-		slower(w, fmt.Sprintf("%d readers follow this node already", maxFollowers))
+	leave, full := a.streams.take(callerOf(r.Context()))
+	if full != "" {
+		answer(w, slower(full))
 		return
 	}
-	defer a.followers.Add(-1)
+	defer leave()
+	allowed, end := a.whileAllowed(r)
+	defer end()
 	opening, cancel := context.WithTimeout(r.Context(), patience)
 	m, err := a.feed.state(opening)
 	cancel()
@@ -88,9 +89,7 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		select {
-		case <-r.Context().Done():
-			return
-		case <-a.closing:
+		case <-allowed.Done():
 			return
 		case <-changed:
 		case <-heart.C:

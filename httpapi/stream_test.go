@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -253,7 +254,11 @@ func TestThousandFollowers(t *testing.T) {
 	const followers = 1000
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	transport := &http.Transport{}
+	var next atomic.Int64
+	transport := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		from := net.IPv4(127, 0, 1, byte(1+next.Add(1)%10)) // of one address there may not be so many
+		return (&net.Dialer{LocalAddr: &net.TCPAddr{IP: from}}).DialContext(ctx, network, address)
+	}}
 	defer transport.CloseIdleConnections()
 	var all, opened sync.WaitGroup
 	opened.Add(followers)

@@ -1,0 +1,145 @@
+package httpapi
+
+import (
+	"bufio"
+	"crypto/hmac"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// An answer from node to node is a row of frames, each with a proof that a node with the secret has sent it, in this
+// place of the answer to this request:
+//
+//	proof " " length "\n" length bytes
+//
+// An empty frame is the end, so that an answer that was cut short is known as such.
+
+// maxFrame is the most bytes that a frame has.
+const maxFrame = 32 << 10
+
+// errUnproven: what answers is no node with the secret, or somebody has changed what it said.
+var errUnproven = errors.New("unproven answer")
+
+// frameProof proves a frame of the answer to the request with a nonce.
+func (p *Peers) frameProof(nonce string, number, code int, data []byte) string {
+	return p.sign("answer", nonce, strconv.Itoa(number), strconv.Itoa(code), string(data))
+}
+
+// provingWriter sends an answer in frames.
+type provingWriter struct {
+	http.ResponseWriter
+	proof func(number, code int, data []byte) string
+	code  int
+	sent  int // frames
+	held  []byte
+	err   error
+}
+
+func (p *provingWriter) WriteHeader(code int) {
+	if p.code == 0 {
+		p.code = code
+	}
+	p.ResponseWriter.WriteHeader(code)
+}
+
+func (p *provingWriter) Write(b []byte) (int, error) {
+	if p.code == 0 {
+		p.code = http.StatusOK
+	}
+	p.held = append(p.held, b...)
+	for len(p.held) >= maxFrame && p.err == nil {
+		p.frame(p.held[:maxFrame])
+		p.held = p.held[maxFrame:]
+	}
+	return len(b), p.err
+}
+
+func (p *provingWriter) frame(data []byte) {
+	head := fmt.Appendf(nil, "%s %d\n", p.proof(p.sent, p.code, data), len(data))
+	p.sent++
+	if _, err := p.ResponseWriter.Write(append(head, data...)); err != nil && p.err == nil {
+		p.err = err
+	}
+}
+
+func (p *provingWriter) rest() {
+	if len(p.held) > 0 && p.err == nil {
+		p.frame(p.held)
+		p.held = nil
+	}
+}
+
+// FlushError lets http.ResponseController flush what is there.
+func (p *provingWriter) FlushError() error {
+	if p.rest(); p.err != nil {
+		return p.err
+	}
+	return http.NewResponseController(p.ResponseWriter).Flush()
+}
+
+// Unwrap lets http.ResponseController set deadlines.
+func (p *provingWriter) Unwrap() http.ResponseWriter { return p.ResponseWriter }
+
+// end sends what is left, and the end.
+func (p *provingWriter) end() {
+	if p.code == 0 {
+		p.code = http.StatusOK
+	}
+	if p.rest(); p.err == nil {
+		p.frame(nil)
+	}
+}
+
+// provenReader reads an answer, and gives nothing of a frame that is not proven.
+type provenReader struct {
+	in    *bufio.Reader
+	proof func(number int, data []byte) string
+	read  int // frames
+	left  []byte
+	err   error
+}
+
+func (p *provenReader) Read(b []byte) (int, error) {
+	for len(p.left) == 0 {
+		if p.err != nil {
+			return 0, p.err
+		}
+		p.left, p.err = p.frame()
+	}
+	n := copy(b, p.left)
+	p.left = p.left[n:]
+	return n, nil
+}
+
+// begin reads the first frame, so that it is known who answers.
+func (p *provenReader) begin() error {
+	if p.left, p.err = p.frame(); errors.Is(p.err, io.EOF) {
+		return nil
+	}
+	return p.err
+}
+
+func (p *provenReader) frame() ([]byte, error) {
+	const mostOfHead = 64 + 1 + 5 + 1 // hexadecimal digits of a SHA-256, and a length
+	head, err := p.in.ReadSlice('\n')
+	if err != nil || len(head) > mostOfHead {
+		return nil, errUnproven
+	}
+	proof, length, _ := strings.Cut(strings.TrimSuffix(string(head), "\n"), " ")
+	n, err := strconv.ParseUint(length, 10, 16)
+	if err != nil || n > maxFrame {
+		return nil, errUnproven
+	}
+	data := make([]byte, n)
+	if _, err := io.ReadFull(p.in, data); err != nil || !hmac.Equal([]byte(proof), []byte(p.proof(p.read, data))) {
+		return nil, errUnproven
+	}
+	if p.read++; n == 0 {
+		return nil, io.EOF
+	}
+	return data, nil
+}

@@ -1,0 +1,109 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// How many streams and logs a node serves at a time, those of one caller included.
+const (
+	maxStreams = 2000
+	maxLogs    = 600
+)
+
+// shares bounds how many of something go on at a time, so that nobody has so many that nothing is left for others.
+type shares struct {
+	what    string
+	all     int
+	caller  int // of one name that was proven
+	address int // of one caller at one address
+
+	mu    sync.Mutex
+	total int
+	of    map[string]int
+}
+
+// newShares returns shares of which nobody has any yet.
+func newShares(what string, all, caller, address int) *shares {
+	return &shares{what: what, all: all, caller: caller, address: address, of: map[string]int{}}
+}
+
+// take takes one for a caller. It returns what gives it back, or why there is none.
+func (s *shares) take(c caller) (give func(), full string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	who, there := "", c.name+" "+network(c.from)
+	if c.proven {
+		who = c.name
+	}
+	switch {
+	case s.of[there] >= s.address:
+		return nil, fmt.Sprintf("%s has %d %s from %s already", c.name, s.address, s.what, c.from)
+	case who != "" && s.of[who] >= s.caller:
+		return nil, fmt.Sprintf("%s has %d %s already", c.name, s.caller, s.what)
+	case s.total >= s.all:
+		return nil, fmt.Sprintf("this node has %d %s already", s.all, s.what)
+	}
+	s.add(who, there, 1)
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.add(who, there, -1)
+	}, ""
+}
+
+func (s *shares) add(who, there string, n int) {
+	s.total += n
+	for _, key := range []string{who, there} {
+		if s.of[key] += n; s.of[key] == 0 {
+			delete(s.of, key)
+		}
+	}
+}
+
+// now returns how many there are.
+func (s *shares) now() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.total
+}
+
+// recheck is how often it is looked whether a follower may still look. With the second for which tokens are kept, a
+// follower has gone within half of a beat after its token, login or role.
+const recheck = 5 * time.Second
+
+// whileAllowed returns a context that ends with the request, with the API, and when who asks may no longer look.
+func (a *API) whileAllowed(r *http.Request) (ctx context.Context, end func()) {
+	return a.while(r, func() bool { return a.guard.still(r) })
+}
+
+// while returns a context that ends with the request, with the API, and when something is no longer so.
+func (a *API) while(r *http.Request, so func() bool) (ctx context.Context, end func()) {
+	ctx, cancel := context.WithCancel(r.Context())
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		defer cancel()
+		again := time.NewTicker(recheck)
+		defer again.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-a.closing:
+				return
+			case <-again.C:
+				if !so() {
+					return
+				}
+			}
+		}
+	}()
+	return ctx, func() {
+		cancel()
+		<-stopped
+	}
+}

@@ -1,0 +1,196 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// How much of a log of another node is kept while somebody follows it here.
+const (
+	tailLines = 1000
+	tailBytes = 1 << 20
+)
+
+// tails are the logs of other nodes' workers that are followed here. The other node is asked once for each, however
+// many follow it.
+type tails struct {
+	mu   sync.Mutex
+	open map[tailKey]*remoteTail
+}
+
+// tailKey is one worker at one place.
+type tailKey struct {
+	slot                  cluster.Slot
+	member, node, address string
+}
+
+// remoteTail is the end of a log of another node.
+type remoteTail struct {
+	readers int // under the mutex of the tails
+	cancel  context.CancelFunc
+
+	mu      sync.Mutex
+	lines   []cluster.LogLine
+	bytes   int
+	newest  int64 // the greatest number that is known of, -1 for none; what is read may be behind it still
+	ended   bool
+	changed chan struct{} // closed when there is more, or an end
+}
+
+// join returns a log that is followed, and what to call when the reader leaves. The first reader has it opened: open
+// reads the last lines and what comes then, until its context ends.
+func (t *tails) join(ctx context.Context, key tailKey, open func(context.Context) (io.ReadCloser, error)) (tail *remoteTail, leave func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	tail = t.open[key]
+	if tail == nil {
+		tail = &remoteTail{newest: -1, changed: make(chan struct{})}
+		ctx, tail.cancel = context.WithCancel(context.WithoutCancel(ctx)) // it goes on with other readers
+		if t.open == nil {
+			t.open = map[tailKey]*remoteTail{}
+		}
+		t.open[key] = tail
+		go func() {
+			tail.fill(ctx, open)
+			t.drop(key, tail)
+		}()
+	}
+	tail.readers++
+	return tail, func() {
+		t.mu.Lock()
+		tail.readers--
+		last := tail.readers == 0
+		t.mu.Unlock()
+		if last {
+			t.drop(key, tail)
+			tail.cancel()
+		}
+	}
+}
+
+// drop lets the next reader open the log again.
+func (t *tails) drop(key tailKey, tail *remoteTail) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.open[key] == tail && (tail.readers == 0 || tail.over()) {
+		delete(t.open, key)
+	}
+}
+
+// fill reads the log until it ends.
+func (t *remoteTail) fill(ctx context.Context, open func(context.Context) (io.ReadCloser, error)) {
+	defer func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.ended = true
+		close(t.changed)
+		t.changed = make(chan struct{})
+	}()
+	body, err := open(ctx)
+	if err != nil {
+		return
+	}
+	defer func() { _ = body.Close() }()
+	for lines := json.NewDecoder(body); ; {
+		var line cluster.LogLine
+		if lines.Decode(&line) != nil {
+			return
+		}
+		t.add(line)
+	}
+}
+
+func (t *remoteTail) over() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.ended
+}
+
+func (t *remoteTail) add(line cluster.LogLine) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lines = append(t.lines, line)
+	t.bytes += len(line.Text)
+	for len(t.lines) > tailLines || t.bytes > tailBytes && len(t.lines) > 1 {
+		t.bytes -= len(t.lines[0].Text)
+		t.lines = t.lines[1:]
+	}
+	close(t.changed)
+	t.changed = make(chan struct{})
+}
+
+// last returns the last n lines, and false if it cannot be said which these are.
+func (t *remoteTail) last(n int) ([]cluster.LogLine, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.newest < 0 || len(t.lines) < max(n, 1) || t.lines[len(t.lines)-1].N < t.newest {
+		return nil, false
+	}
+	return slices.Clone(t.lines[len(t.lines)-n:]), true
+}
+
+// saw notes the number of a line that there is.
+func (t *remoteTail) saw(n int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.newest = max(t.newest, n)
+}
+
+// since waits until there are lines from number n on, and returns them. Lines that were dropped meanwhile are missing.
+// It returns none when the log or ctx ends.
+func (t *remoteTail) since(ctx context.Context, n int64) []cluster.LogLine {
+	for {
+		t.mu.Lock()
+		at, _ := slices.BinarySearchFunc(t.lines, n, func(l cluster.LogLine, n int64) int { return int(min(max(l.N-n, -1), 1)) })
+		lines, ended, changed := slices.Clone(t.lines[at:]), t.ended, t.changed
+		t.mu.Unlock()
+		if len(lines) > 0 || ended {
+			return lines
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+		}
+	}
+}
+
+// remoteLog is the log of a worker of another node.
+type remoteLog struct {
+	tail *remoteTail
+	ask  func(ctx context.Context, lines int, follow bool) (io.ReadCloser, error)
+}
+
+func (l remoteLog) Last(ctx context.Context, n int) ([]cluster.LogLine, error) {
+	if lines, ok := l.tail.last(n); ok {
+		return lines, nil
+	}
+	body, err := l.ask(ctx, n, false)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = body.Close() }()
+	var lines []cluster.LogLine
+	for in := json.NewDecoder(body); ; {
+		var line cluster.LogLine
+		switch err := in.Decode(&line); {
+		case errors.Is(err, io.EOF):
+			return lines, nil
+		case err != nil:
+			return nil, fmt.Errorf("%w: %w", errPeer, err)
+		}
+		l.tail.saw(line.N)
+		lines = append(lines, line)
+	}
+}
+
+func (l remoteLog) Since(ctx context.Context, first int64) ([]cluster.LogLine, error) {
+	return l.tail.since(ctx, first), nil
+}

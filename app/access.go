@@ -25,6 +25,7 @@ type httpAccess struct {
 	tokensFile string          // of more of them, read again when it changes
 	fromFile   []httpapi.Token // what was in it when the configuration was checked
 	hosts      []string
+	proxies    []netip.Prefix
 	insecure   bool
 	tls        httpTLS
 }
@@ -93,7 +94,7 @@ func (f *configFile) access(s *settings, env func(string) string) {
 		}
 		f.check("http.tokensFile", err)
 	}
-	a.hosts, a.insecure = c.Hosts, c.Insecure
+	a.hosts, a.proxies, a.insecure = c.Hosts, f.proxies(), c.Insecure
 	if host, _, err := net.SplitHostPort(s.advertise); err == nil {
 		a.hosts = append(slices.Clone(a.hosts), host)
 	}
@@ -106,6 +107,23 @@ func (f *configFile) access(s *settings, env func(string) string) {
 		f.check("http.listen", fmt.Errorf("%q can be reached from other machines, and nobody would have to say who they are: add tokens ([http] tokensFile, or %s; "+
 			"make one with `xconsumer token ada --role admin`) or client certificates ([http.tls] clientCA), or say insecure = true", s.listen, tokensVariable))
 	}
+}
+
+// proxies reads the addresses of proxies in front of the node: single ones, and networks.
+func (f *configFile) proxies() (list []netip.Prefix) {
+	for _, text := range f.config.HTTP.Proxies {
+		text = strings.TrimSpace(text)
+		prefix, err := netip.ParsePrefix(text)
+		if ip, ierr := netip.ParseAddr(text); ierr == nil {
+			prefix, err = netip.PrefixFrom(ip, ip.BitLen()), nil
+		}
+		if err != nil {
+			f.check("http.proxies", fmt.Errorf("%q: want the address of a proxy, or a network such as 10.0.0.0/8", text))
+			continue
+		}
+		list = append(list, prefix)
+	}
+	return list
 }
 
 const tokensVariable = "XCONSUMER_HTTP_TOKENS"
@@ -203,7 +221,7 @@ func (w *watched[T]) get() T {
 
 // open returns who may use the API.
 func (a httpAccess) open(log *slog.Logger) *httpapi.Access {
-	access := &httpapi.Access{Certificates: "", Hosts: a.hosts}
+	access := &httpapi.Access{Hosts: a.hosts, Proxies: a.proxies}
 	if a.tls.clientCA != "" {
 		access.Certificates = a.tls.role
 	}

@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/coord/zk"
 	"gitee.com/ken.yang/xconsumer/internal/cli"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
@@ -40,7 +43,7 @@ func onStore(ctx context.Context, flags runFlags, streams Streams, do func(ctx c
 }
 
 func clusterCommand(streams Streams) *cobra.Command {
-	c := &cobra.Command{Use: "cluster", Short: "Creates and deletes clusters in the store", Args: noArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c := &cobra.Command{Use: "cluster", Short: "Creates, protects and deletes clusters in the store", Args: noArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	create := &cobra.Command{
 		Use: "init", Short: "Creates the cluster in a fresh store, or prepares one that was restored from a copy", Args: noArgs,
 		Long: `Creates the cluster that the configuration names, if there is none; the first node would do so, too. With username and
@@ -81,8 +84,99 @@ says what that is. No node may run then.`,
 			return err
 		})
 	}
-	c.AddCommand(create, erase)
+	c.AddCommand(create, erase, protectCommand(streams))
 	return c
+}
+
+func protectCommand(streams Streams) *cobra.Command {
+	c := &cobra.Command{
+		Use: "protect", Short: "Lets the configured ZooKeeper user alone use the records of the cluster", Args: noArgs,
+		Long: `Compares the ACL of every znode of the cluster with the username and password of the configuration, and sets those
+that differ, as when the cluster was created before it had a user. Give all nodes the user first: nodes without it are
+shut out.`,
+	}
+	flags := configFlags(c)
+	yes := c.Flags().BoolP("yes", "y", false, "does not ask")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return onStore(c.Context(), *flags, streams, func(ctx context.Context, session coord.Session, s settings) error {
+			if s.service.zk == nil {
+				return fmt.Errorf("%w: cluster protect: etcd has users and roles of its own; see docs/configuration.md", errUsage)
+			}
+			if s.service.zk.Username == "" {
+				return fmt.Errorf("%w: cluster protect: the configuration has no [zookeeper] username and password", errUsage)
+			}
+			keys := schema.NewKeys(s.cluster)
+			access, err := zk.CheckAccess(ctx, session, keys.Root(), 0)
+			switch {
+			case err != nil:
+				return err
+			case access.Znodes == 0:
+				return fmt.Errorf("%w: %s", membership.ErrNoCluster, s.cluster)
+			}
+			strangers := 0
+			for _, key := range slices.Concat(access.Open, access.Foreign) {
+				if strings.HasPrefix(key, keys.Members()+"/") {
+					strangers++
+				}
+			}
+			if strangers > 0 {
+				what := fmt.Sprintf("shut out %d nodes of cluster %s that run without the user %s; their workers stop", strangers, s.cluster, s.service.zk.Username)
+				if err := cli.Confirm(cli.Streams{In: streams.In, Err: streams.Err}, what, *yes); err != nil {
+					return err
+				}
+			}
+			changed, err := zk.Protect(ctx, session, keys.Root())
+			if err != nil {
+				return fmt.Errorf("%d znodes are protected now, not all: %w", changed, err)
+			}
+			_, err = fmt.Fprintf(streams.Out, "cluster %s is for %s alone: %d of %d znodes were not\n", s.cluster, s.service.zk.Username, changed, access.Znodes)
+			return err
+		})
+	}
+	return c
+}
+
+// exposed says who else may use the znodes of a cluster, "" for nobody.
+func exposed(a zk.Access) string {
+	var parts []string
+	for _, kind := range []struct {
+		keys []string
+		to   string
+	}{{a.Open, "everybody who reaches ZooKeeper"}, {a.Foreign, "another identity"}} {
+		if n := len(kind.keys); n > 0 {
+			slices.Sort(kind.keys)
+			parts = append(parts, fmt.Sprintf("%d of %d znodes are open to %s, as %s", n, a.Znodes, kind.to, kind.keys[0]))
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// protectFix is how znodes are mended that others may use.
+const protectFix = "give all nodes the username, and run: xconsumer cluster protect"
+
+// warnExposed compares once who may use the znodes of the cluster with the configured user, and logs it if others may.
+// It has a session of its own, and goes slowly: fleets start together.
+func (s settings) warnExposed(ctx context.Context, log *slog.Logger) {
+	if s.service.zk == nil || s.service.zk.Username == "" {
+		return
+	}
+	store, err := s.service.open(slog.New(slog.DiscardHandler))
+	if err != nil {
+		return
+	}
+	session, err := store.Open(ctx)
+	if err != nil {
+		return // the node says what is wrong
+	}
+	defer func() { _ = session.Close() }()
+	const pause = 50 * time.Millisecond
+	access, err := zk.CheckAccess(ctx, session, schema.NewKeys(s.cluster).Root(), pause)
+	switch text := exposed(access); {
+	case text != "":
+		log.Warn("others may use records of the cluster", "found", text, "fix", protectFix)
+	case err != nil && ctx.Err() == nil:
+		log.Info("could not compare who may use the records of the cluster", "error", err)
+	}
 }
 
 func protocolCommand(streams Streams) *cobra.Command {

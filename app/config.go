@@ -92,6 +92,10 @@ func loadSettings(flags runFlags, env func(string) string) (settings, error) {
 	if hosts := env("XCONSUMER_HTTP_HOSTS"); hosts != "" {
 		c.HTTP.Hosts = strings.Split(hosts, ",")
 	}
+	if proxies := env("XCONSUMER_HTTP_PROXIES"); proxies != "" {
+		c.HTTP.Proxies = strings.Split(proxies, ",")
+		delete(f.keys, "http.proxies")
+	}
 	if text := env("XCONSUMER_HTTP_INSECURE"); text != "" {
 		if c.HTTP.Insecure, err = strconv.ParseBool(text); err != nil {
 			f.errs = append(f.errs, placedError{place{}, fmt.Sprintf("XCONSUMER_HTTP_INSECURE: %q is neither true nor false", text)})

@@ -26,6 +26,7 @@ type fileConfig struct {
 		Tokens     []string `toml:"tokens"`
 		TokensFile string   `toml:"tokensFile"`
 		Hosts      []string `toml:"hosts"`
+		Proxies    []string `toml:"proxies"`
 		Insecure   bool     `toml:"insecure"`
 		TLS        struct {
 			Cert       string `toml:"cert"`
@@ -131,7 +132,7 @@ var knownKeys = map[string]bool{
 	"etcd.username": true, "etcd.password": true, "etcd.passwordFile": true,
 	"etcd.tls": true, "etcd.tls.ca": true, "etcd.tls.cert": true, "etcd.tls.key": true, "etcd.tls.serverName": true,
 	"http": true, "http.listen": true, "http.advertise": true, "http.secretFile": true,
-	"http.tokens": true, "http.tokensFile": true, "http.hosts": true, "http.insecure": true,
+	"http.tokens": true, "http.tokensFile": true, "http.hosts": true, "http.proxies": true, "http.insecure": true,
 	"http.tls": true, "http.tls.cert": true, "http.tls.key": true, "http.tls.clientCA": true, "http.tls.clientRole": true, "http.tls.ca": true, "leader": true, "leader.workers": true,
 	"work": true, "work.name": true, "work.command": true, "work.dir": true, "work.env": true, "work.user": true,
 	"log": true, "log.keep": true,

@@ -255,6 +255,9 @@ func (d *doctor) access(ctx context.Context, session coord.Session, s settings) 
 		return
 	}
 	_, _ = session.Commit(ctx, coord.Delete(probe, 0)) // or it ends with the session
+	if s.service.zk != nil && s.service.zk.Username != "" {
+		d.exposure(ctx, session, keys)
+	}
 	open := ""
 	if s.service.zk != nil && s.service.zk.Username == "" {
 		open = "everybody who reaches ZooKeeper can write it: add username and password before the cluster is created"
@@ -269,6 +272,21 @@ func (d *doctor) access(ctx context.Context, session coord.Session, s settings) 
 		return
 	}
 	d.tell("access", state, fmt.Sprintf("cluster %s can be read and written; %d live members", s.cluster, len(members)), open)
+}
+
+// exposure looks at whether others than the configured user may use records of the cluster.
+func (d *doctor) exposure(ctx context.Context, session coord.Session, keys schema.Keys) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storePatience) // a large cluster takes longer than the rest
+	defer cancel()
+	access, err := zk.CheckAccess(ctx, session, keys.Root(), 0)
+	switch text := exposed(access); {
+	case text != "":
+		d.tell("protection", wrong, text, protectFix)
+	case err != nil:
+		d.tell("protection", warning, fmt.Sprintf("%d znodes were looked at, not all: %v", access.Znodes, err), "try again")
+	default:
+		d.tell("protection", fine, fmt.Sprintf("all %d znodes of the cluster are for the configured user alone", access.Znodes), "")
+	}
 }
 
 // machine looks at what this machine lets a node do.

@@ -123,6 +123,7 @@ func runNode(ctx context.Context, s settings, register Register, child *supervis
 		log.Warn("insecure: whoever reaches the HTTP API may do everything; give it tokens", "address", address)
 	}
 	log.Info("starting", "node", s.name, "cluster", s.cluster, "service", s.service.String(), "http", address)
+	defer beside(ctx, func(ctx context.Context) { s.warnExposed(ctx, log) })()
 	if s.uncordon {
 		defer uncordon(ctx, node, log)()
 	}
@@ -132,12 +133,23 @@ func runNode(ctx context.Context, s settings, register Register, child *supervis
 	return serve(ctx, s, node, listener, log)
 }
 
-// uncordon takes back a cordon or drain of a node once it is a member. Until that is done it is tried again.
-func uncordon(ctx context.Context, node *xconsumer.Node, log *slog.Logger) (stop func()) {
+// beside calls a function beside the node. Stop ends it, and waits for that.
+func beside(ctx context.Context, do func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		do(ctx)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// uncordon takes back a cordon or drain of a node once it is a member. Until that is done it is tried again.
+func uncordon(ctx context.Context, node *xconsumer.Node, log *slog.Logger) (stop func()) {
+	return beside(ctx, func(ctx context.Context) {
 		for {
 			if len(node.Ready()) == 0 {
 				_, err := node.Do(ctx, cluster.Operation{Kind: cluster.OpUncordon, Node: node.Name(), By: node.Name()})
@@ -152,11 +164,7 @@ func uncordon(ctx context.Context, node *xconsumer.Node, log *slog.Logger) (stop
 			case <-time.After(100 * time.Millisecond):
 			}
 		}
-	}()
-	return func() {
-		cancel()
-		<-done
-	}
+	})
 }
 
 // How far listen goes to find a port, and how long it waits for one that was asked for.

@@ -1,10 +1,12 @@
 package cli_test
 
 import (
+	"bufio"
 	"errors"
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,4 +57,63 @@ func TestDoctorOnZooKeeper(t *testing.T) {
 		}
 	}
 	doctor(ensemble.Addresses[leader], 1, `it sees no quorum`, `start the other servers`, `wrong +session`)
+}
+
+// A user name that a cluster gets later protects nothing: a node that starts and the doctor say so, and cluster
+// protect mends it.
+func TestProtectOnZooKeeper(t *testing.T) {
+	server := zkserver.Start(t, 1)
+	bin, dir := devcluster.Build(t), t.TempDir()
+	open := append(os.Environ(), "XCONSUMER_ZOOKEEPER_HOST="+server.Addresses[0]+"/fleet", "XCONSUMER_ZOOKEEPER_SESSION_TIMEOUT=4s", "XCONSUMER_ZOOKEEPER_TICK_TIME=200ms", "XCONSUMER_HTTP_LISTEN=off")
+	owned := append(slices.Clone(open), "XCONSUMER_ZOOKEEPER_USERNAME=fleet", "XCONSUMER_ZOOKEEPER_PASSWORD=secret")
+	do := func(env []string, wantCode int, want string, args ...string) {
+		t.Helper()
+		cmd := exec.Command(bin, args...)
+		cmd.Dir, cmd.Env = dir, env
+		out, err := cmd.CombinedOutput()
+		code := 0
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+			code = exit.ExitCode()
+		}
+		if code != wantCode || !regexp.MustCompile(want).Match(out) {
+			t.Errorf("%v: exit %d; want %d and %q:\n%s", args, code, wantCode, want, out)
+		}
+	}
+	// node runs a node until its log says something.
+	node := func(env []string, want string) {
+		t.Helper()
+		cmd := exec.Command(bin, "run", "--name", "n1")
+		cmd.Dir, cmd.Env = dir, env
+		said, err := cmd.StderrPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		late := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+		defer late.Stop()
+		var log strings.Builder
+		found := false
+		for lines := bufio.NewScanner(said); lines.Scan(); {
+			log.WriteString(lines.Text() + "\n")
+			if !found && regexp.MustCompile(want).MatchString(lines.Text()) {
+				found = true
+				_ = cmd.Process.Signal(os.Interrupt)
+			}
+		}
+		if err := cmd.Wait(); !found || err != nil {
+			t.Errorf("%q was not said, or %v:\n%s", want, err, log.String())
+		}
+	}
+	node(open, "joined")
+	do(open, 2, "has no .zookeeper. username and password", "cluster", "protect")
+	do(owned, 1, `wrong +protection +\d+ of \d+ znodes are open to everybody who reaches ZooKeeper, as /xconsumer/default\n.*xconsumer cluster protect`, "doctor")
+	node(owned, "others may use records of the cluster.*znodes are open to everybody.*xconsumer cluster protect")
+	do(owned, 0, `cluster default is for fleet alone: [1-9]\d* of \d+ znodes were not`, "cluster", "protect")
+	do(owned, 0, `ok +protection +all \d+ znodes`, "doctor")
+	do(owned, 0, `: 0 of \d+ znodes were not`, "cluster", "protect")
+	do(owned, 4, "no such cluster|there is no cluster", "cluster", "protect", "--cluster", "none")
+	do(open, 1, "another identity's", "doctor")
+	node(owned, "joined")
 }

@@ -1,0 +1,160 @@
+package zk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+
+	"gitee.com/ken.yang/xconsumer/coord"
+)
+
+// Access is who may use the znodes below a key, as ZooKeeper has it.
+type Access struct {
+	Znodes  int      // how many were looked at
+	Open    []string // the keys of those that everybody who reaches ZooKeeper may use
+	Foreign []string // the keys of those that other identities may use, or this one may not
+}
+
+// CheckAccess compares who may use the znode of a key, and all below it, with the identity of a session of this
+// package. It pauses between two znodes, so that a fleet that starts does not load the servers. A key that does not
+// exist has no znodes. After an error it returns what it has seen.
+func CheckAccess(ctx context.Context, session coord.Session, root string, pause time.Duration) (Access, error) {
+	ss, err := withIdentity(session)
+	if err != nil {
+		return Access{}, err
+	}
+	var found Access
+	err = ss.walk(ctx, root, func(key string) error {
+		acl, _, err := ss.acl(ctx, key)
+		switch {
+		case errors.Is(err, coord.ErrNotFound):
+			return nil // it has gone meanwhile
+		case errors.Is(err, coord.ErrUnauthorized):
+			found.Znodes++
+			found.Foreign = append(found.Foreign, key)
+			return errSkip
+		case err != nil:
+			return err
+		}
+		found.Znodes++
+		switch {
+		case slices.ContainsFunc(acl, func(a zk.ACL) bool { return a.Scheme == "world" && a.Perms != 0 }):
+			found.Open = append(found.Open, key)
+		case !slices.Equal(acl, ss.store.acl):
+			found.Foreign = append(found.Foreign, key)
+		}
+		if pause > 0 {
+			select {
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			case <-time.After(pause):
+			}
+		}
+		return nil
+	})
+	return found, err
+}
+
+// Protect lets the identity of a session of this package alone use the znode of a key and all below it, those that are
+// made meanwhile by somebody without an identity included, as far as they come to an end. It returns how many it has
+// changed. What an error leaves is safe, and is mended by another call.
+func Protect(ctx context.Context, session coord.Session, root string) (changed int, err error) {
+	ss, err := withIdentity(session)
+	if err != nil {
+		return 0, err
+	}
+	const passes = 5
+	for range passes {
+		before := changed
+		err := ss.walk(ctx, root, func(key string) error {
+			did, err := ss.protect(ctx, key)
+			if did {
+				changed++
+			}
+			return err
+		})
+		if err != nil || changed == before {
+			return changed, err
+		}
+	}
+	return changed, fmt.Errorf("znodes below %s are made open again and again: a node without username and password runs", root)
+}
+
+func withIdentity(s coord.Session) (*session, error) {
+	ss, ok := s.(*session)
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("who may use znodes: %w: it is no session of ZooKeeper", coord.ErrInvalid)
+	case ss.store.cfg.Username == "":
+		return nil, fmt.Errorf("who may use znodes: %w: there is no username to compare with", coord.ErrInvalid)
+	}
+	return ss, nil
+}
+
+// protect changes who may use a znode, at the version of its ACL that was read.
+func (ss *session) protect(ctx context.Context, key string) (changed bool, err error) {
+	for {
+		acl, version, err := ss.acl(ctx, key)
+		switch {
+		case errors.Is(err, coord.ErrNotFound) || err == nil && slices.Equal(acl, ss.store.acl):
+			return changed, nil
+		case err != nil:
+			return changed, err
+		}
+		_, err = read(ctx, ss, "protect", key, func() (*zk.Stat, error) { return ss.conn.SetACL(ss.rooted(key), ss.store.acl, version) })
+		switch {
+		case errors.Is(err, coord.ErrVersion) || errors.Is(err, coord.ErrNotFound):
+			continue // somebody else has changed it, this call has before its answer was lost, or it has gone
+		case err != nil:
+			return changed, err
+		}
+		changed = true
+	}
+}
+
+// acl reads who may use a znode, and the version of that.
+func (ss *session) acl(ctx context.Context, key string) (list []zk.ACL, version int32, err error) {
+	list, err = read(ctx, ss, "get the ACL of", key, func() ([]zk.ACL, error) {
+		acl, stat, err := ss.conn.GetACL(ss.rooted(key))
+		if err == nil {
+			version = stat.Aversion
+		}
+		return acl, err
+	})
+	return list, version, err
+}
+
+// errSkip lets a walk leave out what is below a key.
+var errSkip = errors.New("not below this")
+
+// walk visits a key and all below it, those above first. What cannot be listed is not walked into.
+func (ss *session) walk(ctx context.Context, root string, visit func(key string) error) error {
+	for left := []string{root}; len(left) > 0; {
+		key := left[len(left)-1]
+		left = left[:len(left)-1]
+		switch err := visit(key); {
+		case errors.Is(err, errSkip):
+			continue
+		case err != nil:
+			return err
+		}
+		children, err := read(ctx, ss, "list", key, func() ([]string, error) {
+			names, _, err := ss.conn.Children(ss.rooted(key))
+			return names, err
+		})
+		switch {
+		case errors.Is(err, coord.ErrNotFound) || errors.Is(err, coord.ErrUnauthorized):
+			continue
+		case err != nil:
+			return err
+		}
+		for _, name := range children {
+			left = append(left, key+"/"+name)
+		}
+	}
+	return nil
+}

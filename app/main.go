@@ -56,6 +56,7 @@ func Main(register Register) {
 	if command.IsShim() { // a node has started this process to run a program
 		os.Exit(command.Shim())
 	}
+	keepSecrets()                                                                // which shims have none of
 	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard)) // it would write to the terminal
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)

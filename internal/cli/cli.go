@@ -255,10 +255,11 @@ func ask[T any](ctx context.Context, q *question, path string, query url.Values,
 
 func printable(text string) string { return Printable(text) }
 
-// Printable replaces what could take over a terminal; line breaks and tabs stay.
+// Printable replaces what could take over a terminal, and what has text look other than it is: control characters,
+// those of no width that change the order of others, and Unicode's own line breaks. Line breaks and tabs stay.
 func Printable(text string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+		if r != '\n' && r != '\t' && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
 			return '\uFFFD'
 		}
 		return r

@@ -103,7 +103,14 @@ func (f *configFile) access(s *settings, env func(string) string) {
 	if a.tls.clientCA != "" && a.tls.role == "" {
 		a.tls.role = httpapi.RoleView
 	}
-	if s.listen != "off" && !loopback(s.listen) && !a.insecure && len(a.tokens) == 0 && a.tls.clientCA == "" && a.tokensFile == "" {
+	if s.listen == "off" || loopback(s.listen) || a.insecure {
+		return
+	}
+	if what := demo(s); what != "" {
+		f.check("http.listen", fmt.Errorf("%q can be reached from other machines, and %s is the demo's, which everybody knows: make your own (xconsumer token ada --role admin; openssl rand -hex 32), "+
+			"or say insecure = true where something else keeps others out", s.listen, what))
+	}
+	if !a.closed() {
 		f.check("http.listen", fmt.Errorf("%q can be reached from other machines, and nobody would have to say who they are: add tokens ([http] tokensFile, or %s; "+
 			"make one with `xconsumer token ada --role admin`) or client certificates ([http.tls] clientCA), or say insecure = true", s.listen, tokensVariable))
 	}
@@ -124,6 +131,11 @@ func (f *configFile) proxies() (list []netip.Prefix) {
 		list = append(list, prefix)
 	}
 	return list
+}
+
+// closed reports whether callers have to say who they are.
+func (a httpAccess) closed() bool {
+	return len(a.tokens) > 0 || a.tokensFile != "" || a.tls.clientCA != ""
 }
 
 const tokensVariable = "XCONSUMER_HTTP_TOKENS"

@@ -11,11 +11,13 @@ import (
 	"encoding/pem"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -258,6 +260,85 @@ func TestCertificatesSpoiledBeforeTheFirstConnection(t *testing.T) {
 					t.Errorf("other nodes are asked with %d certificates, and the authority is known: %t", len(peer.Certificates), peer.RootCAs != nil)
 				}
 			})
+		}
+	}
+}
+
+// The demo's tokens and secret, which everybody knows, are refused where others reach the node, unless somebody says
+// that it is kept from them.
+func TestDemoSecretsAreRefused(t *testing.T) {
+	demo := func(name string) string { return filepath.Join("..", "deploy", "compose", name) }
+	admin, err := os.ReadFile(demo("admin.token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(own, []byte("ada admin "+strings.Repeat("x", 30)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		env     map[string]string
+		refused string
+	}{
+		"tokens":                {map[string]string{"XCONSUMER_HTTP_TOKENS_FILE": demo("tokens")}, "the token of demo is the demo's"},
+		"a token in a variable": {map[string]string{"XCONSUMER_HTTP_TOKENS": "ada admin " + string(admin)}, "the token of ada is the demo's"},
+		"secret":                {map[string]string{"XCONSUMER_HTTP_TOKENS_FILE": own, "XCONSUMER_HTTP_SECRET_FILE": demo("peers.secret")}, "the secret of nodes is the demo's"},
+		"on loopback":           {map[string]string{"XCONSUMER_HTTP_TOKENS_FILE": demo("tokens"), "XCONSUMER_HTTP_LISTEN": "127.0.0.1:8800"}, ""},
+		"kept from others":      {map[string]string{"XCONSUMER_HTTP_TOKENS_FILE": demo("tokens"), "XCONSUMER_HTTP_SECRET_FILE": demo("peers.secret"), "XCONSUMER_HTTP_INSECURE": "true"}, ""},
+		"tokens of somebody":    {map[string]string{"XCONSUMER_HTTP_TOKENS_FILE": own}, ""},
+	} {
+		env := map[string]string{"XCONSUMER_ZOOKEEPER_HOST": "h:1", "XCONSUMER_HTTP_LISTEN": "0.0.0.0:8800"}
+		maps.Copy(env, c.env)
+		s, err := loadSettings(runFlags{}, func(name string) string { return env[name] })
+		if (err == nil) != (c.refused == "") || err != nil && !strings.Contains(err.Error(), c.refused) {
+			t.Errorf("%s: %v; want %q", name, err, c.refused)
+		}
+		if err == nil && s.access.open(slog.New(slog.DiscardHandler)).Tokens == nil {
+			t.Errorf("%s: no token is asked for", name)
+		}
+	}
+}
+
+// Files with secrets that every user of the machine may read or change are warned of, others are not.
+func TestModesOfSecretFiles(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there are no such modes")
+	}
+	dir := t.TempDir()
+	write := func(name, text string, mode os.FileMode) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(file, mode); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	secret := strings.Repeat("s", 40)
+	hashed := "ada admin sha256:" + strings.Repeat("0", 64)
+	for name, c := range map[string]struct {
+		config string
+		mode   os.FileMode // of app.toml
+		want   string
+	}{
+		"private":                    {fmt.Sprintf("[http]\nsecretFile = %q\ntokensFile = %q\n", write("s1", secret, 0o600), write("t1", "ada admin "+secret, 0o640)), 0o644, ""},
+		"secret that all may read":   {fmt.Sprintf("[http]\nsecretFile = %q\n", write("s2", secret, 0o644)), 0o644, "http.secretFile: every user of this machine may read"},
+		"secret that all may change": {fmt.Sprintf("[http]\nsecretFile = %q\n", write("s3", secret, 0o666)), 0o644, "http.secretFile: every user of this machine may change"},
+		"tokens that all may read":   {fmt.Sprintf("[http]\ntokensFile = %q\n", write("t2", "ada admin "+secret, 0o644)), 0o644, "http.tokensFile: every user of this machine may read"},
+		"hashes that all may read":   {fmt.Sprintf("[http]\ntokensFile = %q\n", write("t3", "# ada admin "+secret+"\n"+hashed, 0o644)), 0o644, ""},
+		"password file":              {fmt.Sprintf("[zookeeper]\nhost = \"h:1\"\nusername = \"u\"\npasswordFile = %q\n", write("p", "pw", 0o644)), 0o644, "zookeeper.passwordFile: every user"},
+		"password in a private file": {"[zookeeper]\nhost = \"h:1\"\nusername = \"u\"\npassword = \"p\"\n", 0o600, ""},
+		"password in a public file":  {"[zookeeper]\nhost = \"h:1\"\nusername = \"u\"\npassword = \"p\"\n", 0o644, "zookeeper.password: every user"},
+	} {
+		s, err := loadSettings(runFlags{config: write("app.toml", c.config, c.mode)}, func(name string) string {
+			if name == "XCONSUMER_ZOOKEEPER_HOST" {
+				return "h:1"
+			}
+			return ""
+		})
+		if got := strings.Join(s.warnings, "\n"); err != nil || (got == "") != (c.want == "") || !strings.Contains(got, c.want) || c.want != "" && !strings.Contains(got, "chmod 600 ") {
+			t.Errorf("%s: %v, %q; want %q", name, err, got, c.want)
 		}
 	}
 }

@@ -45,6 +45,7 @@ type settings struct {
 	httpInFile bool
 	advertise  string // host:port, "" if other nodes do not ask this one
 	secret     []byte // that they sign their requests with
+	warnings   []string
 	access     httpAccess
 	service    service
 	leader     cluster.LeaderPolicy
@@ -145,6 +146,8 @@ func loadSettings(flags runFlags, env func(string) string) (settings, error) {
 	s.service = f.service(flags.join)
 	s.works, s.logBytes = f.works(), f.size("log.keep", c.Log.Keep)
 	s.tasks = f.tasks()
+	f.privateFiles()
+	s.warnings = f.warnings
 	return s, f.err()
 }
 

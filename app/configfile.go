@@ -21,6 +21,8 @@ type configFile struct {
 	tables []table
 	keys   map[string]place // "zookeeper.host", "task[0].workerNum"
 	errs   []placedError
+	// warnings are of what is no mistake.
+	warnings []string
 }
 
 type place struct{ line, column int }

@@ -109,12 +109,18 @@ func (d *doctor) http(s settings) {
 	switch {
 	case s.listen == "off" || loopback(s.listen):
 		d.tell("http", fine, s.listen+": reached from this machine only", "")
-	case s.access.insecure:
+	case s.access.insecure && s.access.closed() && demo(&s) != "":
+		d.tell("http", warning, s.listen+": "+demo(&s)+" is the demo's, which everybody knows", "make your own: xconsumer token ada --role admin; openssl rand -hex 32")
+	case s.access.insecure && !s.access.closed():
 		d.tell("http", warning, s.listen+": whoever reaches it may do everything", "take out insecure = true and add tokens: xconsumer token ada --role admin")
 	case !s.access.tls.on():
 		d.tell("http", warning, s.listen+": tokens travel in the clear", "add [http.tls] cert and key, or have something in front of it that speaks TLS")
 	default:
 		d.tell("http", fine, s.listen+": over TLS, and nobody is let in unknown", "")
+	}
+	for _, text := range s.warnings {
+		found, mend, _ := strings.Cut(text, ": chmod")
+		d.tell("secrets", warning, found, "chmod"+mend)
 	}
 }
 

@@ -207,6 +207,9 @@ func configCommand(streams Streams) *cobra.Command {
 		if file == "" {
 			file = "configuration without a file"
 		}
+		for _, text := range s.warnings {
+			fmt.Fprintln(streams.Err, "xconsumer: warning:", printable(text))
+		}
 		_, err = fmt.Fprintf(streams.Out, "%s: ok: cluster %s over %v, %d tasks\n", file, s.cluster, s.service, len(s.tasks))
 		return err
 	}

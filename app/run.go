@@ -119,8 +119,15 @@ func runNode(ctx context.Context, s settings, register Register, child *supervis
 	}
 	register(node)
 	registerCommands(node, s, keeper)
-	if s.access.insecure && !loopback(s.listen) && s.listen != "off" {
+	switch known := demo(&s); {
+	case !s.access.insecure || loopback(s.listen) || s.listen == "off":
+	case !s.access.closed():
 		log.Warn("insecure: whoever reaches the HTTP API may do everything; give it tokens", "address", address)
+	case known != "":
+		log.Warn("insecure: "+known+" is the demo's, which everybody knows; make your own", "address", address)
+	}
+	for _, text := range s.warnings {
+		log.Warn("a secret can be read by others", "where", text)
 	}
 	log.Info("starting", "node", s.name, "cluster", s.cluster, "service", s.service.String(), "http", address)
 	defer beside(ctx, func(ctx context.Context) { s.warnExposed(ctx, log) })()

@@ -57,6 +57,10 @@ lint: ## Runs the linters, and checks the console's types where Node is there (t
 	$(LINT) run ./...
 	@if command -v node >/dev/null; then tools/console/check.sh && echo "the console's types fit"; else echo "no Node: the console's types are not checked"; fi
 
+.PHONY: vuln
+vuln: ## Looks for known vulnerabilities in what is built; says so where the database is not reached (VULN=required fails then)
+	@tools/vuln.sh
+
 .PHONY: docker-test
 docker-test: ## Builds the image and runs docker-compose.yml on a real engine, as root (minutes)
 	test/docker/run.sh

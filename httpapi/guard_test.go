@@ -117,6 +117,29 @@ func TestRoles(t *testing.T) {
 	}
 }
 
+// A node that asks for tokens and has none lets nobody in.
+func TestNoTokensLetNobodyIn(t *testing.T) {
+	server := apinode.Serve(t, doing(nil), httpapi.Options{Access: &httpapi.Access{Tokens: func() []httpapi.Token { return nil }}, Log: slog.New(slog.DiscardHandler)})
+	for path, want := range map[string]int{"/api/v1/state": 401, "/metrics": 404, "/healthz": 200} {
+		resp, err := http.Get(server.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("%s: %s; want %d", path, resp.Status, want)
+		}
+	}
+	resp, err := http.Post(server.URL+"/api/v1/tasks/a/pause", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("a write: %s", resp.Status)
+	}
+}
+
 // A browser logs in with a token, and has a cookie that no script and no other site can use.
 func TestLogin(t *testing.T) {
 	server := apinode.Serve(t, newNode(cluster.State{}), httpapi.Options{Access: tokens(t)})

@@ -187,9 +187,14 @@ func peerPath(at cluster.WorkerInfo, what string) string {
 	return "/peer/v2/workers/" + at.Task + "/" + strconv.Itoa(at.Index) + "/" + what
 }
 
+// relayPatience is how long all of another node's answer may take.
+const relayPatience = 30 * time.Second
+
 // relay answers with what another node answers.
 func (a *API) relay(w http.ResponseWriter, r *http.Request, node, address, path string, query url.Values, kind string) {
-	body, err := a.peers.get(r.Context(), node, address, path, query)
+	ctx, cancel := context.WithTimeout(r.Context(), relayPatience)
+	defer cancel()
+	body, err := a.peers.get(ctx, node, address, path, query)
 	if err != nil {
 		a.fail(w, err)
 		return

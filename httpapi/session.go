@@ -123,7 +123,7 @@ func (a *API) serveSessions() {
 		}
 	}
 	handle(a, huma.Operation{
-		OperationID: "login", Method: http.MethodPost, Path: loginPath, Tags: tags, Errors: []int{http.StatusUnauthorized},
+		OperationID: "login", Method: http.MethodPost, Path: loginPath, Tags: tags, Errors: []int{http.StatusUnauthorized, http.StatusTooManyRequests},
 		Summary: "Lets a browser in, by a cookie that no script can read",
 	}, func(ctx context.Context, in *login) (*loginAnswer, error) {
 		t, ok := a.access.find(in.Body.Token)

@@ -14,8 +14,8 @@ import (
 
 // How much of a log of another node is kept while somebody follows it here.
 const (
-	tailLines = 1000
-	tailBytes = 1 << 20
+	tailLines = 500
+	tailBytes = 128 << 10
 )
 
 // tails are the logs of other nodes' workers that are followed here. The other node is asked once for each, however
@@ -172,6 +172,8 @@ func (l remoteLog) Last(ctx context.Context, n int) ([]cluster.LogLine, error) {
 	if lines, ok := l.tail.last(n); ok {
 		return lines, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, relayPatience)
+	defer cancel()
 	body, err := l.ask(ctx, n, false)
 	if err != nil {
 		return nil, err

@@ -721,6 +721,51 @@ var mutants = []mutant{
 		in("httpapi", "TestLogin"),
 	},
 	{
+		"management", "a node without any token at the moment is open",
+		one("httpapi/access.go", "a.Certificates != \"\" || a.Tokens != nil\n", "a.Certificates != \"\" || len(a.tokens()) > 0\n"),
+		in("httpapi", "TestNoTokensLetNobodyIn"),
+	},
+	{
+		"management", "the tokens that were checked at the start are thrown away",
+		one("app/access.go", "value: a.fromFile, ", ""),
+		in("app", "TestTokensFileSpoiledBeforeTheFirstRequest"),
+	},
+	{
+		"management", "a guesser keeps valid tokens out of his address",
+		one("httpapi/guard.go", "	c, known := g.identify(r)\n	if c.from", "	if g.mistakes.of(network(from)).Tokens() < 1 {\n		answer(w, slower(\"locked\"))\n		return\n	}\n	c, known := g.identify(r)\n	if c.from"),
+		in("httpapi", "TestGuessersKeepNobodyOut"),
+	},
+	{
+		"management", "who follows is not looked at again",
+		one("httpapi/shares.go", "				if !so() {\n", "				if so == nil {\n"),
+		in("httpapi", "TestFollowersEndWithTheirRight"),
+	},
+	{
+		"management", "one caller takes all streams",
+		one("httpapi/shares.go", "	case s.of[there] >= s.address:\n", "	case s.total >= s.all:\n"),
+		in("httpapi", "TestShares"),
+	},
+	{
+		"management", "a node shows what another's answer does not prove",
+		one("httpapi/proof.go", " || !hmac.Equal([]byte(proof), []byte(p.proof(p.read, data)))", " || !hmac.Equal([]byte(proof), []byte(proof))"),
+		in("httpapi", "TestAnswersAreProven"),
+	},
+	{
+		"management", "a signed request is good again",
+		one("httpapi/peer.go", "	if _, again := p.used[nonce]; again {\n", "	if _, again := p.used[nonce]; again && p.key == nil {\n"),
+		in("httpapi", "TestRequestsAreNotRepeated"),
+	},
+	{
+		"management", "pages of other sites may have reads made",
+		one("httpapi/refusals.go", "strings.HasPrefix(r.URL.Path, \"/api/\")", "strings.HasPrefix(r.URL.Path, \"/apis/\")"),
+		in("httpapi", "TestPagesOfOtherSites"),
+	},
+	{
+		"management", "znodes that others may use are taken for protected",
+		one("coord/zk/acl.go", "		case errors.Is(err, coord.ErrNotFound) || err == nil && slices.Equal(acl, ss.store.acl):\n", "		case errors.Is(err, coord.ErrNotFound) || err == nil && len(acl) == len(ss.store.acl):\n"),
+		in("coord/zk", "TestProtect"),
+	},
+	{
 		"management", "a change of two tasks has settled when one of them is seen",
 		one("httpapi/wait.go", "		todo := seenTask(s, task, written.Tasks[task])\n", "		return seenTask(s, task, written.Tasks[task])\n		todo := \"\"\n"),
 		in("httpapi", "TestWaitsUntilItIsSeen"),

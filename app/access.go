@@ -138,7 +138,7 @@ func (a httpAccess) closed() bool {
 	return len(a.tokens) > 0 || a.tokensFile != "" || a.tls.clientCA != ""
 }
 
-const tokensVariable = "XCONSUMER_HTTP_TOKENS"
+const tokensVariable = "XCONSUMER_HTTP_TOKENS" //nolint:gosec // the name of a variable, not a secret
 
 // checkTLS reads the files of a server's TLS, and keeps what is in them.
 func (f *configFile) checkTLS(t *httpTLS) {

@@ -19,13 +19,11 @@ func (f *configFile) private(key, file string) {
 	if err != nil || runtime.GOOS == "windows" { // which has no such modes
 		return
 	}
-	may := ""
+	may := "read"
 	switch mode := info.Mode().Perm(); {
 	case mode&0o002 != 0:
 		may = "change"
-	case mode&0o004 != 0:
-		may = "read"
-	default:
+	case mode&0o004 == 0:
 		return
 	}
 	f.warnings = append(f.warnings, fmt.Sprintf("%s: every user of this machine may %s %s (mode %04o): chmod 600 %[3]s", key, may, file, info.Mode().Perm()))

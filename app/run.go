@@ -124,7 +124,7 @@ func runNode(ctx context.Context, s settings, register Register, child *supervis
 	case !s.access.closed():
 		log.Warn("insecure: whoever reaches the HTTP API may do everything; give it tokens", "address", address)
 	case known != "":
-		log.Warn("insecure: "+known+" is the demo's, which everybody knows; make your own", "address", address)
+		log.Warn("insecure: a token or the secret is the demo's, which everybody knows; make your own", "which", known, "address", address)
 	}
 	for _, text := range s.warnings {
 		log.Warn("a secret can be read by others", "where", text)

@@ -112,10 +112,10 @@ func TestFollowersEndWithTheirRight(t *testing.T) {
 				defer func() { _ = staying.Body.Close() }()
 				revoke(t, l, server.URL, cookie)
 				began := time.Now()
-				ended := make(chan error, 1)
+				ended := make(chan struct{})
 				go func() {
-					_, err := io.Copy(io.Discard, resp.Body)
-					ended <- err
+					defer close(ended)
+					_, _ = io.Copy(io.Discard, resp.Body) // until it ends
 				}()
 				select {
 				case <-ended:

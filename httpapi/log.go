@@ -60,8 +60,8 @@ func (a *API) workerLog(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer leave()
-	allowed, end := a.whileAllowed(r)
-	defer end()
+	allowed, end := context.WithCancel(r.Context())
+	defer a.endUnlessAllowed(allowed, end, r)()
 	ctx, cancel := context.WithTimeout(allowed, patience)
 	defer cancel()
 	m, serr := a.feed.current(ctx)

@@ -145,7 +145,7 @@ func (p *Peers) get(ctx context.Context, node, address, path string, query url.V
 	target := url.URL{Scheme: scheme, Host: address, Path: path, RawQuery: query.Encode()}
 	nonce := ""
 	for {
-		resp, err := p.ask(ctx, &target, address, nonce)
+		resp, err := p.ask(ctx, &target, address, nonce) //nolint:bodyclose // closed with the answer that is returned
 		if err != nil {
 			return nil, fmt.Errorf("%w: %s at %s %s", errPeer, node, address, unreached(err))
 		}

@@ -107,7 +107,7 @@ func (a *API) cookie(r *http.Request, value string, age time.Duration) http.Cook
 	if age <= 0 {
 		seconds = -1
 	}
-	return http.Cookie{
+	return http.Cookie{ //nolint:gosec // not Secure where there is no TLS: browsers would not keep it
 		Name: a.access.cookieName(r), Value: value, Path: "/", MaxAge: seconds,
 		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: a.access.secure(r),
 	}

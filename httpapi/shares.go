@@ -75,14 +75,9 @@ func (s *shares) now() int {
 // follower has gone within half of a beat after its token, login or role.
 const recheck = 5 * time.Second
 
-// whileAllowed returns a context that ends with the request, with the API, and when who asks may no longer look.
-func (a *API) whileAllowed(r *http.Request) (ctx context.Context, end func()) {
-	return a.while(r, func() bool { return a.guard.still(r) })
-}
-
-// while returns a context that ends with the request, with the API, and when something is no longer so.
-func (a *API) while(r *http.Request, so func() bool) (ctx context.Context, end func()) {
-	ctx, cancel := context.WithCancel(r.Context())
+// endUnlessAllowed ends something that goes on, by its cancel, once who has asked for it may no longer look, or the API
+// ends. Stop is to be called when it is over.
+func (a *API) endUnlessAllowed(ctx context.Context, cancel context.CancelFunc, r *http.Request) (stop func()) {
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -96,13 +91,13 @@ func (a *API) while(r *http.Request, so func() bool) (ctx context.Context, end f
 			case <-a.closing:
 				return
 			case <-again.C:
-				if !so() {
+				if !a.guard.still(r) {
 					return
 				}
 			}
 		}
 	}()
-	return ctx, func() {
+	return func() {
 		cancel()
 		<-stopped
 	}

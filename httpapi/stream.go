@@ -39,11 +39,11 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer leave()
-	allowed, end := a.whileAllowed(r)
-	defer end()
-	opening, cancel := context.WithTimeout(r.Context(), patience)
+	allowed, cancel := context.WithCancel(r.Context())
+	defer a.endUnlessAllowed(allowed, cancel, r)()
+	opening, opened := context.WithTimeout(allowed, patience)
 	m, err := a.feed.state(opening)
-	cancel()
+	opened()
 	if err != nil {
 		a.fail(w, err)
 		return

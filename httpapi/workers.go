@@ -117,9 +117,8 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 		})
 	}
 	mux.HandleFunc("GET /peer/v2/workers/{task}/{index}/log", asked(func(w http.ResponseWriter, r *http.Request, q logQuery) {
-		ctx, end := a.while(r, func() bool { return true }) // the other node looks after who reads it
-		defer end()
-		a.sendLog(ctx, w, localLog{a.node, q.slot}, a.node.Name(), q)
+		// The other node looks after who reads it.
+		a.sendLog(r.Context(), w, localLog{a.node, q.slot}, a.node.Name(), q)
 	}))
 	mux.HandleFunc("GET /peer/v2/workers/{task}/{index}/stack", asked(func(w http.ResponseWriter, _ *http.Request, q logQuery) { a.sendStack(w, q) }))
 	a.huma.OpenAPI().AddOperation(logOperation())

@@ -737,7 +737,7 @@ var mutants = []mutant{
 	},
 	{
 		"management", "who follows is not looked at again",
-		one("httpapi/shares.go", "				if !so() {\n", "				if so == nil {\n"),
+		one("httpapi/shares.go", "				if !a.guard.still(r) {\n", "				if r == nil {\n"),
 		in("httpapi", "TestFollowersEndWithTheirRight"),
 	},
 	{

@@ -1,9 +1,10 @@
 package e2e_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
-	"os"
+	"net/http"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -366,6 +367,27 @@ func TestFullDiskAndOneBusyCPU(t *testing.T) {
 	n1.awaitSpread("n1")
 }
 
+// openFiles is how many files a node has open, as it says itself: nobody but root may look.
+func openFiles(t *testing.T, p *proc) int {
+	t.Helper()
+	resp, err := http.Get("http://" + strings.TrimPrefix(p.addr, "http://") + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+		if text, found := strings.CutPrefix(lines.Text(), "process_open_fds "); found {
+			n, err := strconv.Atoi(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n - 2 // that of this question, and of its looking
+		}
+	}
+	t.Fatal("it does not say")
+	return 0
+}
+
 // A node that may open hardly any files more than it has runs on, and leaves in order.
 func TestNoDescriptorsLeft(t *testing.T) { onBoth(t, testNoDescriptorsLeft) }
 
@@ -376,17 +398,14 @@ func testNoDescriptorsLeft(t *testing.T, b backend) {
 	n1.awaitSpread("n1")
 	n2 := f.start("n2")
 	before := n1.awaitSpread("n1", "n2")
-	open, err := os.ReadDir("/proc/" + strconv.Itoa(n2.cmd.Process.Pid) + "/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
+	open := openFiles(t, n2)
 	limit := func(n int) {
 		t.Helper()
 		if out, err := exec.Command("prlimit", "--pid", strconv.Itoa(n2.cmd.Process.Pid), "--nofile="+strconv.Itoa(n)+":").CombinedOutput(); err != nil {
 			t.Fatalf("prlimit: %v: %s", err, out)
 		}
 	}
-	limit(len(open))
+	limit(open)
 	server.Kill(0) // it has to connect again, and cannot
 	server.Restart(0)
 	time.Sleep(f.timeout / 2) // the fault itself

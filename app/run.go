@@ -119,6 +119,20 @@ func runNode(ctx context.Context, s settings, register Register, child *supervis
 	}
 	register(node)
 	registerCommands(node, s, keeper)
+	s.warn(log, address)
+	log.Info("starting", "node", s.name, "cluster", s.cluster, "service", s.service.String(), "http", address)
+	defer beside(ctx, func(ctx context.Context) { s.warnExposed(ctx, log) })()
+	if s.uncordon {
+		defer uncordon(ctx, node, log)()
+	}
+	if listener == nil {
+		return node.Run(ctx)
+	}
+	return serve(ctx, s, node, listener, log)
+}
+
+// warn says what of the configuration lets others in.
+func (s settings) warn(log *slog.Logger, address string) {
 	switch known := demo(&s); {
 	case !s.access.insecure || loopback(s.listen) || s.listen == "off":
 	case !s.access.closed():
@@ -129,15 +143,6 @@ func runNode(ctx context.Context, s settings, register Register, child *supervis
 	for _, text := range s.warnings {
 		log.Warn("a secret can be read by others", "where", text)
 	}
-	log.Info("starting", "node", s.name, "cluster", s.cluster, "service", s.service.String(), "http", address)
-	defer beside(ctx, func(ctx context.Context) { s.warnExposed(ctx, log) })()
-	if s.uncordon {
-		defer uncordon(ctx, node, log)()
-	}
-	if listener == nil {
-		return node.Run(ctx)
-	}
-	return serve(ctx, s, node, listener, log)
 }
 
 // beside calls a function beside the node. Stop ends it, and waits for that.

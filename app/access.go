@@ -236,6 +236,8 @@ func (a httpAccess) open(log *slog.Logger) *httpapi.Access {
 	access := &httpapi.Access{Hosts: a.hosts, Proxies: a.proxies}
 	if a.tls.clientCA != "" {
 		access.Certificates = a.tls.role
+		files := a.tls.watch(slog.New(slog.DiscardHandler)) // the server tells
+		access.Trusts = func(shown []*x509.Certificate) bool { return trusted(shown, files.get()) }
 	}
 	if len(a.tokens) == 0 && a.tokensFile == "" {
 		return access
@@ -272,11 +274,7 @@ func (t httpTLS) server(log *slog.Logger) *tls.Config {
 	if !t.on() {
 		return nil
 	}
-	files := []string{t.cert, t.key}
-	if t.clientCA != "" {
-		files = append(files, t.clientCA)
-	}
-	w := &watched[*tls.Config]{value: t.checked, files: files, read: t.load, log: log, show: certificateOf}
+	w := t.watch(log)
 	now := func() (*tls.Config, error) {
 		if c := w.get(); c != nil {
 			return c, nil
@@ -294,6 +292,29 @@ func (t httpTLS) server(log *slog.Logger) *tls.Config {
 		},
 		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return now() },
 	}
+}
+
+// watch returns what is in the files of a server's TLS.
+func (t httpTLS) watch(log *slog.Logger) *watched[*tls.Config] {
+	files := []string{t.cert, t.key}
+	if t.clientCA != "" {
+		files = append(files, t.clientCA)
+	}
+	return &watched[*tls.Config]{value: t.checked, files: files, read: t.load, log: log, show: certificateOf}
+}
+
+// trusted reports whether a client certificate is of an authority that is trusted now, and not over: connections
+// outlive both.
+func trusted(shown []*x509.Certificate, now *tls.Config) bool {
+	if now == nil || len(shown) == 0 {
+		return false
+	}
+	options := x509.VerifyOptions{Roots: now.ClientCAs, Intermediates: x509.NewCertPool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	for _, above := range shown[1:] {
+		options.Intermediates.AddCert(above)
+	}
+	_, err := shown[0].Verify(options)
+	return err == nil
 }
 
 // certificateOf says which certificate is shown.

@@ -10,11 +10,13 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -129,6 +131,61 @@ func TestTLS(t *testing.T) {
 	time.Sleep(1100 * time.Millisecond) // until it is looked at again
 	if status, _ := get(ada); status != http.StatusOK {
 		t.Errorf("after a certificate that is none: %d", status)
+	}
+}
+
+// An authority that is taken out of the file lets nobody in any longer, not on a connection that is open either.
+func TestClientAuthorityIsTakenOut(t *testing.T) {
+	ca, other := newAuthority(t), newAuthority(t)
+	ca.issue("node", false)
+	ca.issue("ada", false)
+	s := configured(t, fmt.Sprintf("[http]\n[http.tls]\ncert = %q\nkey = %q\nclientCA = %q\n", ca.file("node.crt"), ca.file("node.key"), ca.file("ca.crt")))
+	ada, err := tls.LoadX509KeyPair(ca.file("ada.crt"), ca.file("ada.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	server := apinode.ServeTLS(t, apinode.New(cluster.State{}), httpapi.Options{Access: s.access.open(log), Log: log}, s.access.tls.server(log))
+	roots := x509.NewCertPool()
+	roots.AddCert(ca.cert)
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{ada}}}
+	defer transport.CloseIdleConnections()
+	connections := 0
+	trace := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) {
+		if !c.Reused {
+			connections++
+		}
+	}})
+	get := func() int {
+		r, err := http.NewRequestWithContext(trace, http.MethodGet, server+"/api/v1/leader", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := transport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body) // so that the connection is kept
+		_ = resp.Body.Close()
+		return resp.StatusCode
+	}
+	if status := get(); status != http.StatusOK {
+		t.Fatal(status)
+	}
+	text, err := os.ReadFile(other.file("ca.crt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(ca.file("ca.crt"), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(30 * time.Second); get() != http.StatusUnauthorized; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it lets ada in still")
+		}
+	}
+	if connections != 1 {
+		t.Errorf("%d connections; want 1", connections)
 	}
 }
 

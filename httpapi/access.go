@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"crypto/x509"
 	"encoding/hex"
 	"fmt"
 	"net"
@@ -80,6 +81,9 @@ type Access struct {
 	// Certificates is the role of whoever has shown a client certificate that the server has verified; "" for
 	// none.
 	Certificates Role
+	// Trusts reports whether a client certificate, with those above it that were shown, is trusted now; nil for what
+	// the server has verified when the connection began.
+	Trusts func(shown []*x509.Certificate) bool
 	// Hosts are the names that requests may be for, besides those of this machine and any IP address; "*" for
 	// every name. Pages of other sites reach a node under a name of theirs.
 	Hosts []string

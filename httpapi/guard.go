@@ -122,7 +122,7 @@ func (g *guard) identify(r *http.Request) (caller, bool) {
 			return caller{name: t.Name, role: t.Role, proven: true}, true
 		}
 	}
-	if role := g.access.Certificates; role != "" && r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
+	if role := g.access.Certificates; role != "" && r.TLS != nil && len(r.TLS.VerifiedChains) > 0 && (g.access.Trusts == nil || g.access.Trusts(r.TLS.PeerCertificates)) {
 		return caller{name: r.TLS.VerifiedChains[0][0].Subject.CommonName, role: role, proven: true}, true
 	}
 	return caller{}, true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -49,10 +50,13 @@ func (r *ran) work(ctx context.Context, w *xconsumer.Worker) error {
 	return nil
 }
 
-func (r *ran) count() int {
+func (r *ran) count() int { return len(r.executions()) }
+
+// executions returns what was executed, in order.
+func (r *ran) executions() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.list)
+	return slices.Clone(r.list)
 }
 
 func (r *ran) handle(n *xconsumer.Node) { n.Handle("job", r.work) }
@@ -186,7 +190,7 @@ func TestRunsOutliveNodes(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		w.wantRuns(n2, "done 10 done 0 failed of 10")
 		times := map[string]int{}
-		for _, index := range r.list {
+		for _, index := range r.executions() {
 			times[index]++
 		}
 		for index := range 10 {
@@ -223,7 +227,7 @@ func TestSchedule(t *testing.T) {
 			}
 		}
 		seen := map[string]bool{}
-		for _, name := range r.list {
+		for _, name := range r.executions() {
 			if seen[name] {
 				t.Errorf("%s was executed twice", name)
 			}

@@ -39,11 +39,11 @@ func (w *world) startMisled(name string, m *misled) *proc {
 	return w.start(name)
 }
 
-// scale sets the number of workers of a task by hand, as an operator does.
-func (h hand) scale(task string, from, to int) {
+// scale sets the number of workers of task a by hand, as an operator does.
+func (h hand) scale(from, to int) {
 	h.w.t.Helper()
-	good := string(h.get("/tasks/" + task).Value)
-	h.set("/tasks/"+task, strings.Replace(good, fmt.Sprintf(`"workerNum":%d`, from), fmt.Sprintf(`"workerNum":%d`, to), 1))
+	good := string(h.get("/tasks/a").Value)
+	h.set("/tasks/a", strings.Replace(good, fmt.Sprintf(`"workerNum":%d`, from), fmt.Sprintf(`"workerNum":%d`, to), 1))
 }
 
 func (w *world) candidate(p *proc) string {
@@ -84,7 +84,7 @@ func TestCandidateIsTouched(t *testing.T) {
 		wantEvent(t, events, cluster.LeaderGaveUp)
 		// One that is touched while another one leads costs nothing when its turn comes.
 		h.set(w.candidate(n1), "{}")
-		h.scale("a", 4, 6)
+		h.scale(4, 6)
 		time.Sleep(time.Second)
 		w.wantShare(map[string]int{"n1": 3, "n2": 3})
 		w.leave(n2)
@@ -125,7 +125,7 @@ func TestDecisionsThatExist(t *testing.T) {
 		want := 2
 		scale := func() {
 			t.Helper()
-			h.scale("a", want, want+2)
+			h.scale(want, want+2)
 			want += 2
 			time.Sleep(2 * time.Second)
 			w.wantShare(map[string]int{"n1": want})
@@ -136,8 +136,8 @@ func TestDecisionsThatExist(t *testing.T) {
 		}
 		t.Log("the next one exists")
 		var next int64
-		epoch := string(h.get("/epoch").Value)
-		if _, err := fmt.Sscanf(epoch[strings.Index(epoch, `"nextDecision":`):], `"nextDecision":%d`, &next); err != nil {
+		_, rest, _ := strings.Cut(string(h.get("/epoch").Value), `"nextDecision":`)
+		if _, err := fmt.Sscanf(rest, "%d", &next); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := h.s.Commit(t.Context(), coord.Create(fmt.Sprintf("%s/decisions/%d", root, next), []byte("{}"))); err != nil {
@@ -153,9 +153,9 @@ func TestDecisionsThatExist(t *testing.T) {
 		t.Log("the oldest one was written")
 		h.set("/decisions/0", "{}")
 		for range 140 { // once around
-			h.scale("a", want, want+2)
+			h.scale(want, want+2)
 			time.Sleep(100 * time.Millisecond)
-			h.scale("a", want+2, want)
+			h.scale(want+2, want)
 			time.Sleep(100 * time.Millisecond)
 		}
 		time.Sleep(time.Second)
@@ -184,7 +184,7 @@ func TestLeaderIsRefused(t *testing.T) {
 		time.Sleep(6 * time.Second)
 		events := n1.Events(t.Context())
 		started := w.floor.started()
-		w.hand().scale("a", 4, 6)
+		w.hand().scale(4, 6)
 		time.Sleep(3 * time.Second)
 		if ready := n1.Ready(); len(ready) != 1 || !strings.Contains(ready[0], "in a row") {
 			t.Errorf("n1 is ready but for %q", ready)
@@ -304,7 +304,7 @@ func TestLeavesWhileItsDecisionHangs(t *testing.T) {
 		n2 := w.start("n2")
 		time.Sleep(time.Second)
 		m.on.Store(true)
-		w.hand().scale("a", 4, 5)
+		w.hand().scale(4, 5)
 		time.Sleep(time.Second)
 		w.leave(n1)
 		time.Sleep(time.Second)
@@ -325,7 +325,7 @@ func TestDecisionPanics(t *testing.T) {
 		started := w.floor.started()
 		events := n1.Events(t.Context())
 		m.on.Store(true)
-		w.hand().scale("a", 6, 9)
+		w.hand().scale(6, 9)
 		time.Sleep(2 * time.Minute)
 		w.wantShare(map[string]int{"n1": 2, "n2": 2, "n3": 2})
 		if n := w.floor.started() - started; n != 0 {

@@ -142,7 +142,7 @@ func TestManyFailOnANode(t *testing.T) {
 		w.declareMany(specs)
 		var granted atomic.Int64
 		n1 := w.start("n1", func(n *xconsumer.Node) {
-			n.Handle("w", func(_ context.Context, wk *xconsumer.Worker) error {
+			n.Handle("w", func(context.Context, *xconsumer.Worker) error {
 				granted.Add(1)
 				return errors.New("dial tcp 10.1.2.3:5432: " + strings.Repeat("connection refused \x02 ", 12))
 			})

@@ -58,7 +58,7 @@ func answerError(err error) error {
 	}
 	for _, row := range table {
 		if errors.Is(err, row.from) {
-			if row.to == coord.ErrRefused {
+			if errors.Is(row.to, coord.ErrRefused) {
 				return fmt.Errorf("%w: %w", row.to, err)
 			}
 			return row.to

@@ -29,7 +29,7 @@ func TestAnswersAreOutcomes(t *testing.T) {
 		{"no server", zk.ErrNoServer, coord.ErrUnknown},
 		{"no answer", errors.New("read tcp: i/o timeout"), coord.ErrUnknown},
 	} {
-		if err := answerError(c.err); !errors.Is(err, c.want) || c.want == coord.ErrRefused && errors.Is(err, coord.ErrUnknown) {
+		if err := answerError(c.err); !errors.Is(err, c.want) || errors.Is(c.want, coord.ErrRefused) && errors.Is(err, coord.ErrUnknown) {
 			t.Errorf("%s: %v; want %v", c.name, err, c.want)
 		}
 	}

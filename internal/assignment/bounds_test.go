@@ -38,7 +38,6 @@ type crew struct {
 	dice    *rand.Rand
 	running map[string]map[cluster.Slot]cluster.Report
 	over    map[string]schema.Ran
-	ended   int // ends that were noted
 }
 
 // stay is a planner that leaves everything where it is.

@@ -56,12 +56,9 @@ func said(applied int64, holding ...string) *schema.Status {
 	return s
 }
 
-// ended makes a slot one that has run to its end.
-func ended(l assignment.Local, name string) {
-	var slot cluster.Slot
-	if err := slot.UnmarshalText([]byte(name)); err != nil {
-		panic(name)
-	}
+// ended makes the slot a@r#0 one that has run to its end.
+func ended(l assignment.Local) {
+	slot := cluster.Slot{Task: "a@r"}
 	r := l.Running[slot]
 	r.Ended = true
 	l.Running[slot] = r
@@ -162,7 +159,7 @@ stop a#0: slot released
 		{"what has ended outlasts a lapsed lease, to be noted when it is back", func() assignment.Local {
 			l := local(4, held("a@r 0-1 @5"), nil, "a@r#0 done @5", "a@r#1 running @5")
 			l.Said, l.Phase = said(4, "a@r 0-1 @5"), membership.SoftStop
-			ended(l, "a@r#0")
+			ended(l)
 			return l
 		}, `
 stop a@r#1: lease lost
@@ -172,7 +169,7 @@ note a@r[0]@5
 		{"and is noted then, not executed again", func() assignment.Local {
 			l := local(5, held("a@r 0-1 @5"), nil, "a@r#0 done @5")
 			l.Said = said(4, "a@r 0-1 @5")
-			ended(l, "a@r#0")
+			ended(l)
 			return l
 		}, `
 claim a@r#1 @5
@@ -182,7 +179,7 @@ note a@r[0]@5
 		{"unless the slot was given to somebody else meanwhile", func() assignment.Local {
 			l := local(5, held(), nil, "a@r#0 done @5")
 			l.Said = said(4, "a@r 0 @5")
-			ended(l, "a@r#0")
+			ended(l)
 			return l
 		}, `
 stop a@r#0: slot released
@@ -191,7 +188,7 @@ note a@r[0]@5
 		{"or the node leaves without a lease", func() assignment.Local {
 			l := local(4, held("a@r 0 @5"), nil, "a@r#0 done @5")
 			l.Said, l.Phase, l.Leaving = said(4, "a@r 0 @5"), membership.SoftStop, true
-			ended(l, "a@r#0")
+			ended(l)
 			return l
 		}, `
 stop a@r#0: lease lost

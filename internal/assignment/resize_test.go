@@ -26,8 +26,8 @@ func (b *board) declare(task string, change func(*cluster.TaskSpec)) {
 	b.snap.Tasks[task] = e
 }
 
-func (b *board) scale(task string, workers int) {
-	b.declare(task, func(s *cluster.TaskSpec) { s.WorkerNum = workers })
+func (b *board) scale(workers int) {
+	b.declare("a", func(s *cluster.TaskSpec) { s.WorkerNum = workers })
 }
 
 // answer lets a member say that it has applied its document: it holds what is granted, and what it was asked for
@@ -126,7 +126,7 @@ func TestResizeIsABarrier(t *testing.T) {
 		t.Run(fmt.Sprint("6 to ", workers), func(t *testing.T) {
 			b := threeNodes(t, spec("a", 6))
 			highest := slices.Max(slices.Collect(maps.Values(b.tokens("a"))))
-			b.scale("a", workers)
+			b.scale(workers)
 			b.apply(t, b.decide())
 			b.judgeCounts(t)
 			if got := b.where("a"); got != "" {
@@ -175,7 +175,7 @@ func TestResizeStaysInPlace(t *testing.T) {
 		return m
 	}
 	before := place()
-	b.scale("a", 7)
+	b.scale(7)
 	b.apply(t, b.decide())
 	for _, guid := range []string{"N", "L", "M"} { // one after the other
 		b.answer(guid, false)
@@ -227,9 +227,9 @@ func TestResizeInTheMiddle(t *testing.T) {
 		change func(*board)
 		want   int
 	}{
-		{"back", func(b *board) { b.scale("a", 6) }, 6},
-		{"another", func(b *board) { b.scale("a", 3) }, 3},
-		{"to nothing", func(b *board) { b.scale("a", 0) }, 0},
+		{"back", func(b *board) { b.scale(6) }, 6},
+		{"another", func(b *board) { b.scale(3) }, 3},
+		{"to nothing", func(b *board) { b.scale(0) }, 0},
 		{"paused", func(b *board) { b.declare("a", func(s *cluster.TaskSpec) { s.Paused = true }) }, 0},
 		{"deleted", func(b *board) {
 			b.snap.Tasks["a"] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: spec("a", 7), Deleted: true}, Version: 9}
@@ -243,7 +243,7 @@ func TestResizeInTheMiddle(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := threeNodes(t, spec("a", 6))
-			b.scale("a", 7)
+			b.scale(7)
 			b.apply(t, b.decide())
 			b.answer("L", false)
 			if d := b.decide(); len(d.Docs) > 0 {
@@ -274,7 +274,7 @@ func TestResizeWaitsForLostNodes(t *testing.T) {
 	m.Member.Read, m.Status.Read = b.now, b.now
 	b.snap.Peers["M"] = &m
 	before := b.where("a")
-	b.scale("a", 7)
+	b.scale(7)
 	d := b.decide()
 	if len(d.Docs) > 0 {
 		b.apply(t, d)
@@ -309,9 +309,9 @@ func TestResizeLive(t *testing.T) {
 	live.Resize = cluster.ResizeLive
 	b := threeNodes(t, live)
 	before := b.tokens("a")
-	b.scale("a", 8)
+	b.scale(8)
 	b.settle(t)
-	b.scale("a", 5)
+	b.scale(5)
 	b.settle(t)
 	after := b.tokens("a")
 	for i := range 5 {
@@ -367,7 +367,7 @@ func TestResizeWhileNothingIsGranted(t *testing.T) {
 	ghost := b.live("ghost", 3, held(), held(), 3, held())
 	gone(ghost)
 	ghost.Doc = view.Entry[schema.Doc]{Absent: true, Read: b.now}
-	b.scale("a", 4)
+	b.scale(4)
 	d := b.decide()
 	if d.Blocked == "" {
 		t.Fatal("nothing stands in the way")
@@ -413,7 +413,7 @@ func TestPlanTellsRestarts(t *testing.T) {
 			}
 		})
 	}
-	b.scale("a", 7)
+	b.scale(7)
 	b.apply(t, b.decide())
 	b.answer("L", true)
 	out, err := assignment.Explain(&b.snap, cluster.Slot{Task: "a", Index: 6})

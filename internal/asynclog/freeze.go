@@ -59,8 +59,8 @@ func constant(t reflect.Type) bool {
 	case reflect.Array:
 		return constant(t.Elem())
 	case reflect.Struct:
-		for i := range t.NumField() {
-			if !constant(t.Field(i).Type) {
+		for f := range t.Fields() {
+			if !constant(f.Type) {
 				return false
 			}
 		}

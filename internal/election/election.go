@@ -67,9 +67,6 @@ const (
 	giveUpForget    = time.Minute
 )
 
-// retryMost is the longest pause between two attempts at what may go on failing.
-const retryMost = time.Second
-
 // Term is one leadership.
 type Term struct {
 	Number    int64

@@ -76,7 +76,7 @@ func TestFailuresAreNotRepeatedAtOnce(t *testing.T) {
 				})
 				spec := &cluster.TaskSpec{Name: "a", WorkName: "a", WorkerNum: 1}
 				_, err := o.Do(ctx, &view.Snapshot{}, cluster.Operation{Kind: cluster.OpDeclare, Task: "a", Spec: spec})
-				if err == nil || commits > c.most || c.err == coord.ErrRefused && !errors.Is(err, coord.ErrRefused) {
+				if err == nil || commits > c.most || errors.Is(c.err, coord.ErrRefused) && !errors.Is(err, coord.ErrRefused) {
 					t.Errorf("%d commits in 30 s, then: %v", commits, err)
 				}
 			})

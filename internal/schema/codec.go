@@ -95,9 +95,7 @@ func Decode(key string, from coord.Record, r Record) error {
 func encodeStruct(b *bytes.Buffer, v reflect.Value, given cluster.Unknown) {
 	unknown := given.Fields()
 	eachUnknown(v, func(kept reflect.Value) {
-		for name, value := range cluster.Unknown(kept.String()).Fields() {
-			unknown[name] = value
-		}
+		maps.Copy(unknown, cluster.Unknown(kept.String()).Fields())
 	})
 	first := true
 	member := func(name string, value []byte) {

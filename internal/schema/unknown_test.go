@@ -62,12 +62,12 @@ func at(v any, path []any) map[string]any {
 	for _, step := range path {
 		switch step := step.(type) {
 		case string:
-			v = v.(map[string]any)[step]
+			v = v.(map[string]any)[step] //nolint:errcheck // a test that fails
 		case int:
-			v = v.([]any)[step]
+			v = v.([]any)[step] //nolint:errcheck // likewise
 		}
 	}
-	return v.(map[string]any)
+	return v.(map[string]any) //nolint:errcheck // likewise
 }
 
 // change makes a record another one, as this version would.

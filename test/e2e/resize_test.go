@@ -75,7 +75,8 @@ func keepKeys(dir string) {
 	}
 	if text, told := os.LookupEnv("XCONSUMER_COUNT"); told && n.Count == 0 {
 		fmt.Fprintf(os.Stderr, "it is told a count of %q\n", text)
-		os.Exit(1)
+		stop()
+		os.Exit(1) //nolint:gocritic // what is deferred is done
 	}
 	locks, taken, err := lockKeys(dir, slot, number("INDEX"), n.Count)
 	defer locks.unlock()

@@ -28,7 +28,7 @@ func (m *machine) scribble(n int64) {
 		func() { m.rewrite(m.candidate(m.store.Leader())) },
 		func() { m.rewrite(m.keys.Heartbeat(v.Member)) },
 		func() { m.takeDecision(n) },
-		func() { m.putBack(1 + int64(m.dice.pick(5, "decisions", n))) },
+		func() { m.putEpochBack(1 + int64(m.dice.pick(5, "decisions", n))) },
 		func() { m.spoil(m.keys.Status(v.Member), n) },
 		func() { m.spoil(m.keys.Member(v.Member), n) },
 		func() { m.spoil(m.keys.Name(v.Node), n) },
@@ -82,8 +82,8 @@ func (w *world) takeDecision(n int64) {
 	w.write(func(context.Context, coord.Session) coord.Op { return coord.Create(key, []byte("{}")) })
 }
 
-// putBack puts the epoch's next decision back by a few.
-func (w *world) putBack(by int64) {
+// putEpochBack puts the epoch's next decision back by a few.
+func (w *world) putEpochBack(by int64) {
 	key := w.keys.Epoch()
 	w.edit(key, func(r coord.Record) (coord.Op, bool) {
 		rec := new(schema.Epoch)

@@ -44,14 +44,18 @@ func (l *leading) act(ctx context.Context, d Decision) (acted bool, err error) {
 		return false, err
 	case checked && (failed.Op.Key == l.term.Candidate || failed.Op.Key == l.Keys.Epoch()):
 		return false, fmt.Errorf("term %d: %w: %w", l.term.Number, election.ErrDeposed, err)
+	case checked && strings.HasPrefix(failed.Op.Key, schema.Dir(l.Keys.Ran("", ""))):
+		l.oddRuns[failed.Op.Key], l.failures = true, 0 // which is learned once for each
+	case checked && failed.Op.Kind == coord.KindDelete && errors.Is(err, coord.ErrInvalid) && !l.mustGo(failed.Op.Key):
+		l.stays[l.below(failed.Op.Key)], l.failures = true, 0
+	case checked && failed.Op.Kind == coord.KindDelete && errors.Is(err, coord.ErrInvalid):
+		if err := l.clearBelow(ctx, failed.Op.Key); err != nil {
+			l.Log.Warn("a record cannot be deleted: somebody has made keys below it", "key", failed.Op.Key, "error", err)
+		}
 	case checked && schema.Dir(failed.Op.Key) == schema.Dir(l.Keys.Decision(0)):
 		if err := l.readRing(ctx, failed.Op.Key); err != nil {
 			return false, err
 		}
-	case checked && strings.HasPrefix(failed.Op.Key, schema.Dir(l.Keys.Ran("", ""))):
-		l.oddRuns[failed.Op.Key], l.failures = true, 0 // which is learned once for each
-	case checked && failed.Op.Kind == coord.KindDelete && errors.Is(err, coord.ErrInvalid):
-		l.stays[l.below(failed.Op.Key)], l.failures = true, 0
 	case errors.As(err, &large) && l.maxDocs > 1:
 		l.maxDocs /= 2
 		return true, nil

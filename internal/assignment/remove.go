@@ -2,6 +2,7 @@ package assignment
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -166,6 +167,29 @@ func (l *leading) sweepTasks(ctx context.Context, tasks map[string]bool) (swept 
 
 // below returns a key without the cluster's root.
 func (l *leading) below(key string) string { return strings.TrimPrefix(key, l.Keys.Root()+"/") }
+
+// mustGo reports whether a key that cannot be deleted, since there are keys below it, holds up everything else: a record
+// that only leaders write. Those that people write stay where they are.
+func (l *leading) mustGo(key string) bool {
+	switch schema.Dir(key) {
+	case l.Keys.Docs(), l.Keys.Dones(), l.Keys.Agendas(), schema.Dir(l.Keys.Decision(0)):
+		return true
+	}
+	return false
+}
+
+// clearBelow deletes what a hand has made below a record that is to be deleted: a service with a tree of keys refuses to
+// delete it before. What is further down goes first.
+func (l *leading) clearBelow(ctx context.Context, key string) error {
+	for {
+		_, err := l.sweepDirs(ctx, []string{key})
+		failed, checked := coord.FailedCheck(err)
+		if !checked || failed.Op.Kind != coord.KindDelete || !errors.Is(err, coord.ErrInvalid) {
+			return err
+		}
+		key = failed.Op.Key
+	}
+}
 
 // sweepDirs deletes what is below some keys, as much as goes into one commit.
 func (l *leading) sweepDirs(ctx context.Context, dirs []string) (swept bool, err error) {

@@ -291,6 +291,11 @@ var mutants = []mutant{
 		in(".", "TestStrayCandidate"),
 	},
 	{
+		"leader", "what a hand has made below a record of the leaders' stays, and the record with it",
+		one("internal/assignment/publish.go", " && !l.mustGo(failed.Op.Key):", ":"),
+		in(".", "TestKeysBelowRecords"),
+	},
+	{
 		"leader", "a decision whose number is taken is tried again",
 		one("internal/assignment/ring.go", "			n = max(n, there+1)\n", ""),
 		in(".", "TestDecisionsThatExist"),

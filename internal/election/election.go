@@ -60,10 +60,12 @@ func (e *GiveUp) Error() string { return "gives up leading: " + e.Err.Error() }
 func (e *GiveUp) Unwrap() error { return e.Err }
 
 // A member that has given up leading stands again after giveUpPause, then after twice as long, up to giveUpPauseMost,
-// until it has led for giveUpForget without giving up.
+// until it has led for giveUpForget without giving up. The pause is for the others to lead: when nobody has stood for
+// giveUpAlone it is over.
 const (
 	giveUpPause     = time.Second
 	giveUpPauseMost = 30 * time.Second
+	giveUpAlone     = 3 * time.Second
 	giveUpForget    = time.Minute
 )
 
@@ -360,10 +362,29 @@ func (e *candidate) rest(ctx context.Context, why *GiveUp, led time.Duration) er
 			return coord.ErrSessionEnded
 		}
 	}
-	if err := e.wait(ctx, min(giveUpPause<<min(e.gaveUp-1, 10), giveUpPauseMost)); err != nil {
+	if err := e.letLead(ctx, min(giveUpPause<<min(e.gaveUp-1, 10), giveUpPauseMost)); err != nil {
 		return err
 	}
 	return e.stand(ctx)
+}
+
+// letLead waits for a pause, or until nobody has stood for giveUpAlone.
+func (e *candidate) letLead(ctx context.Context, pause time.Duration) error {
+	now := e.session.Now()
+	end, alone := now+pause, now
+	for now < end && now-alone < giveUpAlone {
+		if err := e.wait(ctx, min(giveUpPause, end-now)); err != nil {
+			return err
+		}
+		candidates, err := e.session.List(ctx, e.keys.Elections())
+		if err != nil {
+			return err
+		}
+		if now = e.session.Now(); len(candidates) > 0 {
+			alone = now
+		}
+	}
+	return nil
 }
 
 // tokenFloor returns what all tokens must be above: an operator who restores an old copy of the store

@@ -291,6 +291,11 @@ var mutants = []mutant{
 		in(".", "TestStrayCandidate"),
 	},
 	{
+		"leader", "whoever has given up leading lets others lead although there are none",
+		one("internal/election/election.go", "now < end && now-alone < giveUpAlone", "now < end"),
+		in(".", "TestAllHaveGivenUp"),
+	},
+	{
 		"leader", "what a hand has made below a record of the leaders' stays, and the record with it",
 		one("internal/assignment/publish.go", " && !l.mustGo(failed.Op.Key):", ":"),
 		in(".", "TestKeysBelowRecords"),

@@ -52,7 +52,39 @@ func (d *decider) findBarriers() {
 		for i := range doc.Releasing {
 			d.addToBarrier(guid, &doc.Releasing[i], true)
 		}
+		for _, h := range d.unlisted(guid, doc) {
+			d.addToBarrier(guid, &h, false)
+		}
 	}
+}
+
+// unlisted returns what a live member holds and its document does not list: leaders free no slot that its member holds, but
+// a hand may have taken it out of the document. What its worker was told nobody knows.
+func (d *decider) unlisted(guid string, doc *schema.Doc) (list []schema.Held) {
+	p := d.Snapshot.Peers[guid]
+	if !p.Live() || p.Status.Rec == nil {
+		return nil
+	}
+	next := 0 // both lists have the same order as a rule
+	for i := range p.Status.Rec.Holding {
+		h := &p.Status.Rec.Holding[i]
+		for next < len(doc.Slots) && doc.Slots[next].Task < h.Task {
+			next++
+		}
+		if next < len(doc.Slots) && doc.Slots[next].Task == h.Task && slices.Equal(doc.Slots[next].Slots, h.Slots) {
+			continue
+		}
+		var slots cluster.Indexes
+		for _, index := range h.Slots {
+			if slot := (cluster.Slot{Task: h.Task, Index: index}); schema.Find(doc.Slots, slot) == nil && schema.Find(doc.Releasing, slot) == nil {
+				slots = append(slots, index)
+			}
+		}
+		if len(slots) > 0 {
+			list = append(list, schema.Held{Task: h.Task, Slots: slots, Token: h.Token})
+		}
+	}
+	return list
 }
 
 func (d *decider) addToBarrier(guid string, h *schema.Held, asked bool) {
@@ -107,7 +139,7 @@ func (d *decider) keeps(h *schema.Held) bool {
 func ofResize(h *schema.Held) bool { return h.Why != nil && h.Why.Code == cluster.WhyResized }
 
 // barred returns the tasks of which no slot may be granted: as this decision leaves the documents, one of them
-// lists a slot of another count.
+// lists a slot of another count, or a member holds one that none lists.
 func (d *decider) barred() map[string]bool {
 	barred := map[string]bool{}
 	for _, guid := range d.guids {
@@ -115,7 +147,7 @@ func (d *decider) barred() map[string]bool {
 		if doc == nil {
 			continue
 		}
-		for _, list := range [][]schema.Held{doc.Slots, doc.Releasing} {
+		for _, list := range [][]schema.Held{doc.Slots, doc.Releasing, d.unlisted(guid, doc)} {
 			for i := range list {
 				if d.otherCount(&list[i]) {
 					barred[list[i].Task] = true

@@ -424,3 +424,38 @@ func TestPlanTellsRestarts(t *testing.T) {
 		t.Errorf("reason %v", why)
 	}
 }
+
+// A worker that a hand has taken out of its document is told the old count for as long as its member holds it.
+func TestHeldSlotsAreWaitedFor(t *testing.T) {
+	b := threeNodes(t, spec("a", 4))
+	for guid, p := range b.snap.Peers {
+		if h := schema.Find(p.Doc.Rec.Slots, cluster.Slot{Task: "a"}); h != nil {
+			doc := *p.Doc.Rec
+			_, doc.Slots = schema.Split(doc.Slots, func(slot cluster.Slot, _ *schema.Held) bool { return slot.Index == 0 })
+			rest := *p
+			rest.Doc.Rec, rest.Doc.Version = &doc, p.Doc.Version+1
+			b.snap.Peers[guid] = &rest
+		}
+	}
+	b.scale("a", 6)
+	holder := ""
+	for range 5 { // all others stop, and it does not
+		b.now += time.Second
+		for guid, p := range b.snap.Peers {
+			stays := schema.Find(p.Status.Rec.Holding, cluster.Slot{Task: "a"})
+			b.answer(guid, false)
+			if stays != nil {
+				holder = guid
+				b.snap.Peers[guid].Status.Rec.Holding = append(b.snap.Peers[guid].Status.Rec.Holding, held("a 0 @1")...)
+			}
+		}
+		b.apply(t, b.decide())
+		if where := b.where("a"); strings.Contains(where, "of 6") {
+			t.Fatalf("%s holds a#0 of 4, and there are %s", holder, where)
+		}
+	}
+	b.settle(t)
+	if where := b.where("a"); strings.Count(where, "of 6") != 3 || strings.Contains(where, "of 4") {
+		t.Errorf("in the end: %s", where)
+	}
+}

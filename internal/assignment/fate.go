@@ -137,6 +137,7 @@ func (d *decider) missingDoc(guid string, p *view.Peer) fate {
 				at += d.graceOf(p)
 			}
 			d.lookAt(guid, at)
+			d.remainder(guid, p)
 			return missing
 		}
 		if d.out.Evict == "" {
@@ -146,12 +147,23 @@ func (d *decider) missingDoc(guid string, p *view.Peer) fate {
 	}
 	if !p.Member.Absent || !p.Status.Absent {
 		d.lookAt(guid, d.Now+d.graceOf(p))
+		d.remainder(guid, p)
 		return missing
 	}
 	if d.waited(guid, -1, d.timeoutOf(p)+d.graceOf(p), d.Now) {
 		d.out.Forget = append(d.out.Forget, guid)
 	}
 	return missing
+}
+
+// remainder: of a member without a document other keys are missing, too, or cannot be used, so that nobody knows what it
+// holds. Who has such keys and lives has heard that its document is missing. If they are still there when its lease would
+// be over they go, whoever has made them: else nothing would ever be granted again.
+func (d *decider) remainder(guid string, p *view.Peer) {
+	const version = -2 // of no document, and not as for a member of whom nothing is left
+	if d.waited(guid, version, d.timeoutOf(p)+d.graceOf(p), p.Doc.Read) && d.out.Evict == "" {
+		d.out.Evict = guid
+	}
 }
 
 // unusableDoc: a document was edited by hand. The last good one is written again if nothing

@@ -288,18 +288,23 @@ func (l *leading) evict(ctx context.Context, guid string) error {
 	p := snap.Peers[guid]
 	ops, epoch := l.guard(snap, snap.Epoch.Rec.NextToken)
 	doc, version, why := &schema.Doc{}, int64(0), "another of its keys was deleted"
-	if p.Doc.Absent {
-		m := p.Member.Rec
+	node, lost := guid, false // nobody knows what it holds
+	switch m := p.Member.Rec; {
+	case p.Doc.Absent:
 		why = "its document is missing"
-		*doc = schema.Doc{Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Slots: []schema.Held{}, Releasing: releasing(p.Status.Rec.Holding, 0)}
-	} else {
+		if lost = m == nil || p.Status.Rec == nil || !p.Live(); !lost {
+			*doc = schema.Doc{Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Slots: []schema.Held{}, Releasing: releasing(p.Status.Rec.Holding, 0)}
+		}
+	default:
 		*doc, version = *p.Doc.Rec, p.Doc.Version+1
 	}
 	doc.Evicted = true
 	write := schema.Encode(doc, version)
-	if p.Doc.Absent {
+	switch {
+	case lost: // the leader waits until nothing of it can run, and forgets it
+	case p.Doc.Absent:
 		ops = append(ops, coord.Create(l.Keys.Doc(guid), write))
-	} else {
+	default:
 		ops = append(ops, coord.Set(l.Keys.Doc(guid), write, p.Doc.Version))
 	}
 	bound, err := l.boundOps(ctx, guid, doc.Node)
@@ -307,15 +312,20 @@ func (l *leading) evict(ctx context.Context, guid string) error {
 		return err
 	}
 	ops = append(ops, bound...)
-	ring := l.record(epoch, []schema.Move{{Step: "evict", Node: doc.Node, Why: cluster.Reason{Code: cluster.WhyEdited, Detail: why}}})
+	if !lost {
+		node = doc.Node
+	}
+	ring := l.record(epoch, []schema.Move{{Step: "evict", Node: node, Why: cluster.Reason{Code: cluster.WhyEdited, Detail: why}}})
 	ops = append(ops, ring...)
 	if err := l.submit(ctx, ops); err != nil {
 		return err
 	}
 	l.recorded(ring)
-	l.Log.Warn("evicted a member", "node", doc.Node, "member", guid, "reason", why)
+	l.Log.Warn("evicted a member", "node", node, "member", guid, "reason", why)
 	l.view.PutEpoch(epoch, snap.Epoch.Version+1)
-	l.view.PutDoc(guid, doc, version, len(write))
+	if !lost {
+		l.view.PutDoc(guid, doc, version, len(write))
+	}
 	l.view.MarkPeer(guid)
 	return nil
 }
@@ -326,7 +336,10 @@ func (l *leading) boundOps(ctx context.Context, guid, node string) ([]coord.Op, 
 	if err != nil {
 		return nil, err
 	}
-	keys := []string{l.Keys.Heartbeat(guid), l.Keys.Status(guid), l.Keys.Member(guid), l.Keys.Name(node)}
+	keys := []string{l.Keys.Heartbeat(guid), l.Keys.Status(guid), l.Keys.Member(guid)}
+	if node != "" {
+		keys = append(keys, l.Keys.Name(node))
+	}
 	for _, c := range candidates {
 		if owner, ok := schema.Candidate(c.Name); ok && owner == guid {
 			keys = append(keys, l.Keys.Elections()+"/"+c.Name)

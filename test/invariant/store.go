@@ -89,7 +89,7 @@ func (s *Store) Apply(at time.Duration, by string, changes []Change) {
 			if !c.Deleted && decode(c, &meta) == nil {
 				s.protocol = meta.Protocol
 			}
-		case schema.Dir(c.Key) == s.keys.Members() && !c.Deleted && c.Version == 0:
+		case schema.Dir(c.Key) == s.keys.Members() && !c.Deleted && c.Version == 0 && joins(s.keys, changes, guid):
 			if s.protocol != schema.Protocol && s.protocol != 0 {
 				fail("I5", "%s joins a cluster whose protocol is %d", guid, s.protocol)
 			}
@@ -311,6 +311,11 @@ func (s *Store) judgeRemovals(changes []Change, fail func(invariant, format stri
 			fail("I5", "%s is deleted, and no writer can know", c.Key)
 		}
 	}
+}
+
+// joins reports whether a commit is a member's join, and not a hand's key among the members'.
+func joins(keys schema.Keys, changes []Change, guid string) bool {
+	return slices.ContainsFunc(changes, func(c Change) bool { return c.Key == keys.Doc(guid) && !c.Deleted && c.Version == 0 })
 }
 
 // Litter names the keys that should not be there once all nodes have left: I5, I6. What stays is the

@@ -206,6 +206,11 @@ var mutants = []mutant{
 		simulated("Safety", 300),
 	},
 	{
+		"H21", "what nobody knows the member of keeps everything from being granted for ever",
+		one("internal/assignment/fate.go", "p.Doc.Read) && d.out.Evict == \"\" {", "p.Doc.Read) && false {"),
+		in(".", "TestStrayMember"),
+	},
+	{
 		"H21", "a member of which one key was deleted by hand is left alone",
 		one("internal/assignment/fate.go", "	if d.waited(guid, p.Doc.Version, 1, there) && d.out.Evict == \"\" {", "	if d.waited(guid, p.Doc.Version, 1, there) && d.out.Evict == \"never\" {"),
 		in("internal/assignment", "TestOneKeyDeletedByHand"),
@@ -361,7 +366,7 @@ var mutants = []mutant{
 	},
 	{
 		"resize", "only what is granted counts, not what is asked back and may run",
-		one("internal/assignment/resize.go", "		for _, list := range [][]schema.Held{doc.Slots, doc.Releasing} {\n", "		for _, list := range [][]schema.Held{doc.Slots} {\n"),
+		one("internal/assignment/resize.go", "[][]schema.Held{doc.Slots, doc.Releasing, d.unlisted(guid, doc)} {\n", "[][]schema.Held{doc.Slots, d.unlisted(guid, doc)} {\n"),
 		simulated("Safety", 100),
 	},
 	{

@@ -55,3 +55,23 @@ func (a *agenda) recall() {
 	a.Passed = schema.Without(a.Passed, []schema.Span{{From: back, To: decidedTo}})
 	a.Last, a.changed = back, true
 }
+
+// unusedID names a run after an instant, or after one soon after it: a task of the same name that was deleted just now may
+// have had a run of that name, and what members say of its slots is not said of this one.
+func (a *agenda) unusedID(at time.Time) string {
+	for ; ; at = at.Add(time.Second) {
+		if id := RunID(at); !a.mentions(cluster.RunTask(a.task, id)) {
+			return id
+		}
+	}
+}
+
+// mentions reports whether a document lists slots of a run, or a member has noted the end of some.
+func (d *decider) mentions(run string) bool {
+	for _, p := range d.Snapshot.Peers {
+		if rec := p.Done.Rec; rec != nil && slices.ContainsFunc(rec.Slots, func(o schema.Outcome) bool { return o.Task == run }) {
+			return true
+		}
+	}
+	return d.lists(run)
+}

@@ -354,7 +354,7 @@ func (a *agenda) fire(s *schedule.Schedule) {
 	if s == nil {
 		if !a.Begun {
 			a.Begun = true
-			a.begin(a.newRun(RunID(a.WallNow), a.WallNow), false)
+			a.begin(a.newRun(a.unusedID(a.WallNow), a.WallNow), false)
 		}
 		return
 	}

@@ -483,6 +483,11 @@ var mutants = []mutant{
 		in("internal/assignment", "TestCheckpointIsFenced"),
 	},
 	{
+		"runs", "a task that is declared again within a second has the run of the deleted one",
+		one("internal/assignment/clock.go", "if id := RunID(at); !a.mentions(cluster.RunTask(a.task, id)) {", "if id := RunID(at); true {"),
+		in("internal/assignment", "TestDeclaredAgainWithinASecond"),
+	},
+	{
 		"runs", "the schedule is decided about again by whoever comes next",
 		one("internal/assignment/runs.go", "		a.Last, a.changed = due.Last, true\n", ""),
 		in(".", "TestSchedule"),

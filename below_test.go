@@ -73,9 +73,9 @@ func TestKeysBelowRecords(t *testing.T) {
 		{"a decision", func(w *world, h hand, n1, n2 *proc) {
 			h.make("/decisions/" + h.children("/decisions")[0] + "/note")
 			for range 140 {
-				h.scale("a", 4, 6)
+				h.scale(4, 6)
 				time.Sleep(time.Second)
-				h.scale("a", 6, 4)
+				h.scale(6, 4)
 				time.Sleep(time.Second)
 			}
 		}},

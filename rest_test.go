@@ -19,7 +19,7 @@ func TestAllHaveGivenUp(t *testing.T) {
 		time.Sleep(time.Second)
 		m.on.Store(true)
 		h := w.hand()
-		h.scale("a", 4, 6)
+		h.scale(4, 6)
 		time.Sleep(5 * time.Minute)
 		for len(h.children("/election")) > 0 {
 			time.Sleep(50 * time.Millisecond)

@@ -19,7 +19,7 @@ func TestStrayMember(t *testing.T) {
 				w.leave(n1)
 				time.Sleep(time.Minute)
 				w.wantShare(map[string]int{"n2": 4})
-				w.hand().scale("a", 4, 6)
+				w.hand().scale(4, 6)
 				time.Sleep(10 * time.Second)
 				w.wantShare(map[string]int{"n2": 6})
 				w.leave(n2)

@@ -437,7 +437,7 @@ func TestHeldSlotsAreWaitedFor(t *testing.T) {
 			b.snap.Peers[guid] = &rest
 		}
 	}
-	b.scale("a", 6)
+	b.scale(6)
 	holder := ""
 	for range 5 { // all others stop, and it does not
 		b.now += time.Second

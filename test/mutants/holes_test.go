@@ -297,7 +297,7 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "whoever has given up leading lets others lead although there are none",
-		one("internal/election/election.go", "now < end && now-alone < giveUpAlone", "now < end"),
+		one("internal/election/election.go", "now < end && now-alone < giveUpAlone", "now < end && now-alone < giveUpPauseMost"),
 		in(".", "TestAllHaveGivenUp"),
 	},
 	{

@@ -115,7 +115,9 @@ func (d *decider) waited(guid string, version int64, wait, seen time.Duration) b
 
 // lookAt asks for a member to be read again at a time.
 func (d *decider) lookAt(guid string, at time.Duration) {
-	d.out.Look = append(d.out.Look, guid)
+	if n := len(d.out.Look); n == 0 || d.out.Look[n-1] != guid {
+		d.out.Look = append(d.out.Look, guid)
+	}
 	d.wake(at)
 }
 

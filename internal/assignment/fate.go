@@ -18,6 +18,7 @@ const (
 	leaves              // live: its slots are to be moved away
 	waits               // gone or unknown: its slots wait
 	buried              // its document is being deleted
+	rests               // nothing of it runs: what its document lists still awaits an agenda
 	missing             // nothing can be decided about it
 )
 
@@ -28,7 +29,8 @@ func (d *decider) bury(guid string, p *view.Peer) {
 	case d.full():
 		d.fates[guid] = waits // for the next commit
 	case d.anyAwaitsAgenda(p.Doc.Rec):
-		d.fates[guid] = waits // for the agenda of a run that it had
+		d.fates[guid] = rests
+		d.freeRest(guid, p)
 	default:
 		d.write(guid, nil, 0)
 		if p.Done.Rec != nil && !p.Done.Absent {
@@ -37,13 +39,47 @@ func (d *decider) bury(guid string, p *view.Peer) {
 		why := departureOf(p)
 		d.move(schema.Move{Step: "bury", Node: d.nodeName(guid), Why: why})
 		if p.Doc.Rec != nil {
-			for _, h := range p.Doc.Rec.Slots {
-				d.leaveFor(h, why)
-			}
-			for _, h := range slices.Concat(p.Doc.Rec.Slots, p.Doc.Rec.Releasing) {
-				d.move(schema.Move{Step: "free", Task: h.Task, Slots: h.Slots, Node: p.Doc.Rec.Node, Token: h.Token, Why: why})
-			}
+			d.free(p.Doc.Rec.Node, p.Doc.Rec.Slots, p.Doc.Rec.Releasing, why)
 		}
+	}
+}
+
+// freeRest takes everything that does not await its agenda out of the document of a member of which nothing runs. It closes
+// the document: no later leader has to find out again that nothing runs, or to wait for the node to come back.
+func (d *decider) freeRest(guid string, p *view.Peer) {
+	await := func(slot cluster.Slot, _ *schema.Held) bool { return d.awaitsAgenda(slot) }
+	slots, freed := schema.Split(p.Doc.Rec.Slots, await)
+	releasing, returned := schema.Split(p.Doc.Rec.Releasing, await)
+	for _, h := range slices.Concat(slots, releasing) {
+		task, _ := cluster.SplitRun(h.Task)
+		d.out.Unplaced[task] = cluster.Reason{Code: cluster.WhyWaiting, Node: p.Doc.Rec.Node, Detail: "what it says of the end of " + h.Task + " is kept until the agenda of " + task + " can be read and written"}
+	}
+	if len(freed)+len(returned) == 0 {
+		return
+	}
+	doc := *p.Doc.Rec
+	closed := schema.Closed{By: d.Self, Cause: "lost"}
+	switch {
+	case doc.Closed != nil:
+		closed = *doc.Closed
+		closed.StartedLast60s = nil // they are suspected in this commit
+	case doc.Evicted:
+		closed.Cause = "evicted"
+	}
+	why := departureOf(p)
+	closed.Clean = true
+	doc.Slots, doc.Releasing, doc.Closed = nonNil(slots), nonNil(releasing), &closed
+	d.write(guid, &doc, 0)
+	d.free(doc.Node, freed, returned, why)
+}
+
+// free notes that slots which a member had or was to give back are free, and why.
+func (d *decider) free(node string, slots, releasing []schema.Held, why cluster.Reason) {
+	for _, h := range slots {
+		d.leaveFor(h, why)
+	}
+	for _, h := range slices.Concat(slots, releasing) {
+		d.move(schema.Move{Step: "free", Task: h.Task, Slots: h.Slots, Node: node, Token: h.Token, Why: why})
 	}
 }
 

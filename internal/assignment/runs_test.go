@@ -2,6 +2,8 @@ package assignment_test
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -141,25 +143,72 @@ func TestOrderIsObeyedOnce(t *testing.T) {
 }
 
 // Whose end of a run's slot is not in the agenda yet, since that cannot be read, is not buried: what it said would be lost.
+// Its other slots run elsewhere meanwhile.
 func TestEndsWaitForTheirAgenda(t *testing.T) {
-	s := spec("a", 1)
-	s.Mode = cluster.ModeOnce
-	b := newBoard(s)
-	b.live("n1", 1, held(), held(), 1, held())
-	run := held("a@r 0 @7")
-	b.live("n2", 1, run, held(), 1, run)
-	b.snap.Peers["n2"].Doc.Rec.Closed = &schema.Closed{By: "n2", Cause: "node left"}
-	b.snap.Peers["n2"].Done = view.Entry[schema.Done]{Rec: &schema.Done{Slots: []schema.Outcome{{Task: "a@r", Slots: cluster.Indexes{0}, Token: 7}}}}
-	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Err: schema.ErrCorrupt}}
-	if d := b.decide(atNoon); len(d.Docs) > 0 {
-		t.Errorf("%+v", d.Docs)
-	}
-	b.snap.Agendas["a"] = view.Entry[schema.Agenda]{Rec: &schema.Agenda{Begun: true, Runs: []schema.Run{{ID: "r", WorkName: "a", WorkerNum: 1}}}, Version: 3}
-	d := b.decide(atNoon)
-	if doc, written := d.Docs["n2"]; !written || doc != nil {
-		t.Errorf("n2 is not buried: %+v", d.Docs)
-	}
-	if rec := d.Agendas["a"]; rec == nil || len(rec.Runs) == 1 && !rec.Runs[0].Done.Contains(0) {
-		t.Errorf("its end is not noted: %+v", rec)
+	for _, c := range []struct {
+		name  string
+		leave func(*view.Peer)
+		why   cluster.ReasonCode
+	}{
+		{"left", func(p *view.Peer) { p.Doc.Rec.Closed = &schema.Closed{By: "n2", Cause: "node left", Clean: true} }, cluster.WhyLeft},
+		{"crashed", func(p *view.Peer) {
+			p.Doc.Rec.Closed = &schema.Closed{By: "n2", Cause: "killed", StartedLast60s: held("b 0 @8")}
+		}, cluster.WhyLost},
+		{"lost", func(p *view.Peer) { gone(p) }, cluster.WhyLost},
+		{"evicted", func(p *view.Peer) { gone(p).Doc.Rec.Evicted = true }, cluster.WhyEvicted},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			once := spec("a", 1)
+			once.Mode = cluster.ModeOnce
+			b := newBoard(once, spec("b", 2))
+			b.live("n1", 1, held(), held(), 1, held())
+			p := b.live("n2", 1, held("a@r 0 @7", "b 0-1 @8"), held(), 1, held("a@r 0 @7", "b 0-1 @8"))
+			p.Done = view.Entry[schema.Done]{Rec: &schema.Done{Slots: []schema.Outcome{{Task: "a@r", Slots: cluster.Indexes{0}, Token: 7}}}}
+			b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Err: schema.ErrCorrupt}}
+			c.leave(p)
+			looks := map[string]assignment.Look{"n2": {Doc: 1, Wait: grace}}
+			if c.name == "evicted" {
+				looks = map[string]assignment.Look{"n2": {Doc: 1, Wait: timeout + grace}}
+			}
+			d := b.decide(atNoon, func(w *assignment.World) { w.Looks = looks })
+			doc := d.Docs["n2"]
+			if doc == nil || len(doc.Slots) != 1 || doc.Slots[0].Task != "a@r" || doc.Closed == nil || doc.Evicted != (c.name == "evicted") {
+				t.Fatalf("%s %+v", draw(d), doc)
+			}
+			if why := d.Unplaced["a"]; why.Code != cluster.WhyWaiting || !strings.Contains(why.String(), "node-n2 is gone: what it says of the end of a@r is kept until the agenda of a can be read") {
+				t.Errorf("the reason that is shown: %q", why)
+			}
+			if c.name == "crashed" && (d.Suspects == nil || len(d.Suspects.Slots) != 1 || len(d.Suspects.Slots[0].TookDown) != 1) {
+				t.Errorf("suspected: %+v", d.Suspects)
+			}
+			moves := slices.Clone(d.Moves)
+			for range 3 { // by leaders that know nothing of the first one
+				b.apply(t, d)
+				b.commit(d)
+				if d = b.decide(atNoon); len(d.Docs) == 0 {
+					break
+				}
+				moves = append(moves, d.Moves...)
+			}
+			if got := b.where("b"); got != "n1 0-1 of 2" {
+				t.Errorf("b runs: %q", got)
+			}
+			if d.Suspects != nil {
+				t.Errorf("suspected again: %+v", d.Suspects)
+			}
+			for _, m := range moves {
+				if m.Step == "free" && (m.Task != "b" || m.Why.Code != c.why) || m.Step == "bury" {
+					t.Errorf("%+v", m)
+				}
+			}
+			b.snap.Agendas["a"] = view.Entry[schema.Agenda]{Rec: &schema.Agenda{Begun: true, Runs: []schema.Run{{ID: "r", WorkName: "a", WorkerNum: 1}}}, Version: 3}
+			d = b.decide(atNoon)
+			if doc, written := d.Docs["n2"]; !written || doc != nil {
+				t.Errorf("n2 is not buried: %+v", d.Docs)
+			}
+			if rec := d.Agendas["a"]; rec == nil || len(rec.Runs) == 1 && !rec.Runs[0].Done.Contains(0) {
+				t.Errorf("its end is not noted: %+v", rec)
+			}
+		})
 	}
 }

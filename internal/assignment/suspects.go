@@ -44,7 +44,7 @@ type suspects struct {
 // crashes returns how many crashes are held against a slot.
 func (s *suspects) crashes(slot cluster.Slot) int { return len(s.against[slot].TookDown) }
 
-// suspect names those who were started before a crash that this decision buries, and clears who
+// suspect names those who were started before a crash whose slots this decision frees, and clears who
 // has been running long enough.
 func (d *decider) suspect() {
 	d.suspects = suspects{against: d.Snapshot.Suspicions(), held: map[cluster.Slot]bool{}}
@@ -59,7 +59,8 @@ func (d *decider) suspect() {
 		d.changed = stored != len(d.against)
 	}
 	for _, guid := range d.guids {
-		if p := d.Snapshot.Peers[guid]; d.fates[guid] == buried && p.Doc.Rec != nil && p.Doc.Rec.Closed != nil {
+		_, written := d.out.Docs[guid]
+		if p := d.Snapshot.Peers[guid]; (d.fates[guid] == buried || d.fates[guid] == rests && written) && p.Doc.Rec != nil && p.Doc.Rec.Closed != nil {
 			d.accuse(p.Doc.Rec)
 		}
 	}
@@ -226,7 +227,7 @@ func (d *decider) mayRun(n int, task string) bool {
 }
 
 // record makes the record of what is held against whom. If that is more than a record takes, the least is
-// forgotten: those slots are suspected anew at the next crash.
+// forgotten: those slots are suspected again at the next crash.
 func record(against map[cluster.Slot]schema.Suspect) *schema.Suspects {
 	rec := &schema.Suspects{Slots: []schema.Suspect{}}
 	task := 0 // where the present task begins

@@ -84,7 +84,7 @@ func (o Operator) outcome(ctx context.Context, sent bool, revision string, err e
 	case done != nil:
 		return done.Revision, nil
 	case lost == nil && (err == nil || answered(err)):
-		return revision, err // it was drafted anew from records that a commit which comes late would not find as they were
+		return revision, err // it was drafted again from records that a commit which comes late would not find as they were
 	}
 	return "", fmt.Errorf("%w: %w", cluster.ErrOutcomeUnknown, errors.Join(err, lost))
 }

@@ -360,6 +360,16 @@ var mutants = []mutant{
 		in("internal/assignment", "TestEndsWaitForTheirAgenda"),
 	},
 	{
+		"leader", "what runs nowhere waits for the agenda of another task",
+		one("internal/assignment/fate.go", "		d.freeRest(guid, p)\n", ""),
+		in("internal/assignment", "TestEndsWaitForTheirAgenda"),
+	},
+	{
+		"leader", "who was found to be gone is waited for again by the next leader, once its document was trimmed",
+		one("internal/assignment/fate.go", "nonNil(slots), nonNil(releasing), &closed\n", "nonNil(slots), nonNil(releasing), p.Doc.Rec.Closed\n\t_ = closed\n"),
+		in("internal/assignment", "TestEndsWaitForTheirAgenda"),
+	},
+	{
 		"resize", "a slot is granted while workers of another count may run",
 		one("internal/assignment/grant.go", "		if barred[name] {\n", "		if false && barred[name] {\n"),
 		in("internal/assignment", "TestResizeIsABarrier"),

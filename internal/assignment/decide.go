@@ -43,6 +43,8 @@ type World struct {
 	Stays map[string]bool
 	// Around are parts of commits that are too large, and until when decisions leave them out.
 	Around map[Part]time.Duration
+	// KeepRuns says that runs which are over are not to be forgotten now, unless their agenda would be too large.
+	KeepRuns bool
 	// Planner makes the plans; nil for planner.Make.
 	Planner func(planner.Input) planner.Plan
 	// Unsettled says that nothing is to begin or end: somebody only looks.
@@ -119,13 +121,25 @@ type Decision struct {
 // leaves a document's releasing list only on the word of its member, given after the release;
 // and a document is deleted only when nothing of its member can run any more. A slot of a task is
 // granted only while no document lists one of the task whose worker is told another count.
+//
+// Records of runs that are over are deleted only by decisions that write no document: their checkpoints go first, one
+// commit after the other, and nobody's slots are to wait for that.
 func Decide(w World) Decision {
+	d := decide(w)
+	if len(d.Docs) > 0 && len(d.DropRuns) > 0 {
+		w.KeepRuns = true
+		d = decide(w)
+	}
+	return d
+}
+
+func decide(w World) Decision {
 	d := newDecider(w)
 	d.out.Token = d.nextToken()
 	if d.around(partDoc, d.out.Evict) {
 		d.out.Evict = ""
 	}
-	if d.out.Evict != "" { // first things first: the rest is decided anew after it
+	if d.out.Evict != "" { // first things first: the rest is decided again after it
 		d.out.Docs, d.out.Moves, d.out.Suspects = nil, nil, nil
 		d.out.Agendas, d.out.Ran, d.out.DropRuns, d.out.Marks = nil, nil, nil, nil
 		return d.out
@@ -295,7 +309,7 @@ func (d *decider) drop() {
 		p := d.Snapshot.Peers[guid]
 		doc, version := *p.Doc.Rec, p.Doc.Version+1
 		freed, kept := schema.Split(doc.Releasing, func(slot cluster.Slot, h *schema.Held) bool {
-			return d.stopped(guid, slot, h) && !d.keeps(h) && !d.awaitsAgenda(slot)
+			return d.stopped(guid, slot, h) && !d.keeps(guid, h) && !d.awaitsAgenda(slot)
 		})
 		doc.Releasing = nonNil(kept)
 		asked, changed := d.askFor(guid, &doc, version)

@@ -160,6 +160,12 @@ func TestDecide(t *testing.T) {
 L: a[0]@100 | 
 M: a[1-2]@101 | 
 `},
+		{"the counter is beyond the tokens that others rise above", func(b *board) {
+			b.snap.Epoch.Rec.NextToken = schema.MaxToken/2 + 5
+			b.live("L", 0, held(), held(), 0, held())
+		}, `
+blocked: the tokens are used up: nextToken of the epoch is near 2^61 or above it; somebody has set it
+`},
 		{"a slot that should be elsewhere is asked back, not granted", func(b *board) {
 			b.live("L", 4, held("a 0-2 @5"), held(), 4, held("a 0-2 @5"))
 			b.live("M", 0, held(), held(), 0, held())

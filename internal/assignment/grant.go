@@ -13,9 +13,9 @@ import (
 
 // grant gives free slots to their targets, as far as one commit goes.
 func (d *decider) grant() {
-	const spare = 1 << 20 // tokens, more than one commit takes
-	if d.out.Token > schema.MaxToken-spare {
-		d.block("the tokens are used up: nextToken of the epoch is near 2^62; somebody has set it")
+	const spare = 1 << 20                // tokens, more than one commit takes
+	if !plausible(d.out.Token + spare) { // followers and later leaders would not rise above it
+		d.block("the tokens are used up: nextToken of the epoch is near 2^61 or above it; somebody has set it")
 	}
 	if d.out.Blocked != "" {
 		return

@@ -76,7 +76,8 @@ type leading struct {
 	blocked   string
 	full      string
 	ahead     string
-	doubles   map[cluster.Slot]string // as told
+	doubtful  map[cluster.Slot]string // slots that several documents listed at the last decision
+	doubles   map[cluster.Slot]string // those of them that were told
 	planFault string                  // as told
 	errors    map[string]string       // records that cannot be used, as told
 	wasLive   map[string]string       // live members, as told: GUID → node name

@@ -207,6 +207,7 @@ func (l *leading) sweepDirs(ctx context.Context, dirs []string) (swept bool, err
 			if err != nil {
 				return false, fmt.Errorf("sweep: %w", err)
 			}
+			l.works(ctx)
 			ops = append(ops, coord.Delete(dir+"/"+e.Name, r.Version))
 		}
 	}

@@ -105,3 +105,37 @@ func TestRunsAreKeptWhileTheyAreListed(t *testing.T) {
 		t.Errorf("%+v", d.DropRuns)
 	}
 }
+
+// Whoever leaves while runs are being forgotten does not wait for that: their checkpoints go one commit after the other.
+func TestForgettingRunsMakesNobodyWait(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*board)
+	}{
+		{"too many are kept", func(*board) {}},
+		{"the task was deleted", func(b *board) { b.snap.Tasks["a"].Rec.Deleted = true }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := spec("a", 1)
+			s.Mode, s.KeepRuns = cluster.ModeOnce, 1
+			b := newBoard(s, spec("b", 2))
+			b.live("n1", 2, held(), held(), 2, held())
+			b.live("n2", 2, held("b 0-1 @5"), held(), 2, held()).Doc.Rec.Closed = &schema.Closed{Clean: true}
+			b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: &schema.Agenda{Begun: true, Runs: []schema.Run{}, Kept: []string{"r1", "r2", "r3"}}}}
+			c.change(b)
+			d := b.decide(atNoon)
+			wantDraw(t, `
+n1: b[0-1]@100 | 
+n2: buried
+`, d)
+			if len(d.DropRuns) > 0 || len(d.Agendas) > 0 {
+				t.Errorf("forgotten together with that: %v", d.DropRuns)
+			}
+			b.apply(t, d)
+			b.answer("n1", false)
+			if d := b.decide(atNoon); len(d.DropRuns) < 2 || len(d.Docs) > 0 {
+				t.Errorf("forgotten after that: %v, %d documents", d.DropRuns, len(d.Docs))
+			}
+		})
+	}
+}

@@ -129,10 +129,12 @@ func (d *decider) toResize(h *schema.Held) bool {
 	return d.otherCount(h) && !d.barriers[h.Task].unreachable && d.out.Blocked == ""
 }
 
-// keeps reports whether an entry that was given back stays listed until the last slot of the old count has been.
-func (d *decider) keeps(h *schema.Held) bool {
+// keeps reports whether an entry that was given back stays listed until the last slot of the old count has been. Who
+// leaves or is drained does not wait for that: nothing starts there again.
+func (d *decider) keeps(guid string, h *schema.Held) bool {
 	b := d.barriers[h.Task]
-	return b != nil && !b.over() && ofResize(h)
+	stays := d.fates[guid] == works && d.Snapshot.Mark(d.nodeName(guid)).Drain == nil
+	return b != nil && !b.over() && ofResize(h) && stays
 }
 
 // ofResize reports whether an entry was asked back for another count.

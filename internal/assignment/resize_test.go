@@ -459,3 +459,36 @@ func TestHeldSlotsAreWaitedFor(t *testing.T) {
 		t.Errorf("in the end: %s", where)
 	}
 }
+
+// A node that leaves or is drained lets go of what it has given back, whoever has not stopped yet elsewhere.
+func TestLeavingDoesNotWaitForABarrier(t *testing.T) {
+	for name, leave := range map[string]func(*board){
+		"leaves": func(b *board) { b.snap.Peers["M"].Status.Rec.Leaving = true },
+		"is drained": func(b *board) {
+			b.snap.Marks = map[string]view.Entry[schema.Mark]{"node-M": {Rec: &schema.Mark{Cordoned: true, Drain: &schema.Drain{}}}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := threeNodes(t, spec("a", 6))
+			b.scale(7)
+			for range 3 {
+				b.now += time.Second
+				b.apply(t, b.decide())
+				for _, guid := range []string{"L", "M", "N"} {
+					b.answer(guid, guid == "N")
+				}
+				leave(b)
+			}
+			if doc := b.snap.Peers["M"].Doc.Rec; len(doc.Slots)+len(doc.Releasing) > 0 {
+				t.Errorf("M is still listed with %v %v", doc.Slots, doc.Releasing)
+			}
+			if doc := b.snap.Peers["L"].Doc.Rec; len(doc.Releasing) == 0 {
+				t.Error("L, which stays, has forgotten where its slots were")
+			}
+			b.judgeCounts(t)
+			if got := b.where("a"); got != "" {
+				t.Errorf("granted while N has not stopped: %s", got)
+			}
+		})
+	}
+}

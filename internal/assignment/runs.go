@@ -133,6 +133,9 @@ func (d *decider) dropAgenda(name string) {
 		return
 	}
 	if kept := old.Rec.Kept; len(kept) > 0 {
+		if d.KeepRuns {
+			return
+		}
 		n := min(len(kept), maxDrops)
 		for _, id := range kept[:n] {
 			d.out.DropRuns = append(d.out.DropRuns, RunKey{name, id})
@@ -262,7 +265,7 @@ func (a *agenda) end() {
 // later: its worker may note how far it is, and that goes with the run.
 func (a *agenda) trim() {
 	extra := len(a.Kept) - cmp.Or(a.spec.KeepRuns, cluster.DefaultKeepRuns)
-	if extra <= 0 {
+	if extra <= 0 || a.KeepRuns {
 		return
 	}
 	kept := []string{}

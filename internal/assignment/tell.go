@@ -148,17 +148,23 @@ func (l *leading) tellRecalled(moves []schema.Move) {
 	}
 }
 
-// tellDoubles raises an alarm for slots that several documents list.
+// tellDoubles raises an alarm for slots that several documents list in two decisions in a row. A commit of unknown outcome
+// may arrive while documents are read, so that one of them is read before it and another one after it. A decision from that
+// is refused, and the next one is made from what is read again. What is doubled in fact is listed until its member has given
+// it back.
 func (l *leading) tellDoubles(doubles map[cluster.Slot][]view.Holder) {
-	told := make(map[cluster.Slot]string, len(doubles))
+	seen, told := make(map[cluster.Slot]string, len(doubles)), map[cluster.Slot]string{}
 	for slot, holders := range doubles {
-		told[slot] = view.DescribeHolders(holders)
+		if seen[slot] = view.DescribeHolders(holders); l.doubtful[slot] != seen[slot] {
+			continue
+		}
+		told[slot] = seen[slot]
 		if l.doubles[slot] != told[slot] {
 			l.Log.Error("a slot is granted twice: somebody wrote an assignment by hand, or put a former one back; the older grant is asked back", "slot", slot.String(), "granted", told[slot])
 			l.Emit(cluster.Event{Kind: cluster.SlotDoubled, Slot: &slot, Token: holders[0].Token, Detail: "granted to " + told[slot]})
 		}
 	}
-	l.doubles = told
+	l.doubtful, l.doubles = seen, told
 }
 
 // summary counts the steps of a decision, for the log.

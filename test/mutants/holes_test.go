@@ -370,6 +370,26 @@ var mutants = []mutant{
 		in("internal/assignment", "TestEndsWaitForTheirAgenda"),
 	},
 	{
+		"leader", "whoever leaves waits for the checkpoints of runs that are forgotten",
+		one("internal/assignment/decide.go", "		w.KeepRuns = true\n", ""),
+		in("internal/assignment", "TestForgettingRunsMakesNobodyWait"),
+	},
+	{
+		"leader", "a slot that is read from both sides of a commit is told to be granted twice",
+		one("internal/assignment/tell.go", "l.doubtful[slot] != seen[slot] {\n", "l.doubtful[slot] != seen[slot] && seen == nil {\n"),
+		in("internal/assignment", "TestDoublesAreToldWhenTheyLast"),
+	},
+	{
+		"leader", "tokens are given that others do not rise above",
+		one("internal/assignment/grant.go", "	if !plausible(d.out.Token + spare) {", "	if !plausible(d.out.Token/4 + spare) {"),
+		in("internal/assignment", "TestDecide/the_counter_is_beyond_the_tokens_that_others_rise_above"),
+	},
+	{
+		"resize", "who leaves waits for the last worker of the old count elsewhere",
+		one("internal/assignment/resize.go", "ofResize(h) && stays\n", "ofResize(h) && (stays || guid != \"\")\n"),
+		in("internal/assignment", "TestLeavingDoesNotWaitForABarrier"),
+	},
+	{
 		"resize", "a slot is granted while workers of another count may run",
 		one("internal/assignment/grant.go", "		if barred[name] {\n", "		if false && barred[name] {\n"),
 		in("internal/assignment", "TestResizeIsABarrier"),

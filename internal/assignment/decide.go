@@ -120,7 +120,7 @@ type Decision struct {
 // A slot is granted only when no document lists it, this decision's own changes counted. It
 // leaves a document's releasing list only on the word of its member, given after the release;
 // and a document is deleted only when nothing of its member can run any more. A slot of a task is
-// granted only while no document lists one of the task whose worker is told another count.
+// granted only while no document lists one of the task whose worker is told another count than it is.
 //
 // Records of runs that are over are deleted only by decisions that write no document: their checkpoints go first, one
 // commit after the other, and nobody's slots are to wait for that.

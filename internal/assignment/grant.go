@@ -24,13 +24,13 @@ func (d *decider) grant() {
 	seated, barred := d.seated(), d.barred()
 	free := make([][]schema.Held, len(d.nodes)) // by node, without tokens
 	for t, name := range d.tasks {
-		if barred[name] {
-			continue // workers that are told another count may run
-		}
 		spec, generation := d.specs[name], d.generation(name)
-		count := spec.Count()
+		count, below := spec.Count(), len(d.target.Target[t])
+		if old, is := barred[name]; is { // workers that are told another count may run
+			count, below = old, old
+		}
 		for i, n := range d.target.Target[t] {
-			if n == planner.Nobody || taken[t][i] {
+			if n == planner.Nobody || taken[t][i] || i >= below {
 				continue
 			}
 			if n = d.seat(cluster.Slot{Task: name, Index: i}, n, seated); n == planner.Nobody {

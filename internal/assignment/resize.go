@@ -140,10 +140,12 @@ func (d *decider) keeps(guid string, h *schema.Held) bool {
 // ofResize reports whether an entry was asked back for another count.
 func ofResize(h *schema.Held) bool { return h.Why != nil && h.Why.Code == cluster.WhyResized }
 
-// barred returns the tasks of which no slot may be granted: as this decision leaves the documents, one of them
-// lists a slot of another count, or a member holds one that none lists.
-func (d *decider) barred() map[string]bool {
-	barred := map[string]bool{}
+// barred returns the tasks of which no slot may be granted with the new count: as this decision leaves the documents, one
+// of them lists a slot of another count, or a member holds one that none lists. While a barrier may not begin, for a member that has some of the old count cannot
+// be asked, free slots go on with the old count, which is returned. It is 0 where nothing may be granted: the barrier is
+// under way, or not all of these are told the same.
+func (d *decider) barred() map[string]int {
+	counts, barred := map[string]int{}, map[string]int{}
 	for _, guid := range d.guids {
 		doc := d.doc(guid)
 		if doc == nil {
@@ -151,10 +153,20 @@ func (d *decider) barred() map[string]bool {
 		}
 		for _, list := range [][]schema.Held{doc.Slots, doc.Releasing, d.unlisted(guid, doc)} {
 			for i := range list {
-				if d.otherCount(&list[i]) {
-					barred[list[i].Task] = true
+				h := &list[i]
+				count, told := h.Told()
+				if old, seen := counts[h.Task]; !told || seen && old != count {
+					count = 0 // and it stays so
+				}
+				if counts[h.Task] = count; d.otherCount(h) {
+					barred[h.Task] = 0
 				}
 			}
+		}
+	}
+	for task := range barred {
+		if b := d.barriers[task]; b != nil && b.unreachable {
+			barred[task] = counts[task]
 		}
 	}
 	return barred

@@ -303,6 +303,54 @@ func TestResizeWaitsForLostNodes(t *testing.T) {
 	}
 }
 
+// While a barrier may not begin, for a node is lost and its slots wait, slots that become free meanwhile run elsewhere with
+// the old count; and they restart with the others.
+func TestFreeSlotsBeforeABarrier(t *testing.T) {
+	for _, c := range []struct {
+		workers int
+		two     bool // a hand has given one entry another count
+		want    int  // slots that run with the old count while M is lost
+	}{{7, false, 4}, {5, false, 3}, {7, true, 2}} {
+		t.Run(fmt.Sprint(c), func(t *testing.T) {
+			b := threeNodes(t, spec("a", 6))
+			b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Moving: cluster.Moving{LeaveDelay: cluster.Duration(10 * time.Minute)}}}}
+			gone(b.snap.Peers["M"])
+			b.snap.Peers["N"].Doc.Rec.Closed = &schema.Closed{Clean: true}
+			if c.two {
+				b.snap.Peers["M"].Doc.Rec.Slots[0].Count = new(9)
+			}
+			b.scale(c.workers)
+			looks, waits := map[string]assignment.Look{}, assignment.Waits{}
+			ran := false
+			for range 30 {
+				b.now += 30 * time.Second
+				if m := b.snap.Peers["M"]; m != nil {
+					m.Member.Read, m.Status.Read = b.now, b.now
+				}
+				b.answer("L", false)
+				d := b.decide(func(w *assignment.World) { w.Looks, w.Waits = looks, waits })
+				looks, waits = d.Looks, d.Waits
+				b.apply(t, d)
+				if !c.two {
+					b.judgeCounts(t)
+				}
+				if n := schema.Count(b.snap.Peers["L"].Doc.Rec.Slots); b.snap.Peers["M"] != nil {
+					if ran = ran || n == c.want; n > c.want {
+						t.Fatalf("too many run while M is lost: %s", b.where("a"))
+					}
+				}
+			}
+			if !ran {
+				t.Error("what was free did not run while M was lost")
+			}
+			want := fmt.Sprintf("L 0-%d of %d", c.workers-1, c.workers)
+			if got := b.where("a"); got != want {
+				t.Errorf("in the end %q, want %q", got, want)
+			}
+		})
+	}
+}
+
 // Workers of a live task run on and are told nothing; whether they are told anything is a change of the count.
 func TestResizeLive(t *testing.T) {
 	live := spec("a", 6)

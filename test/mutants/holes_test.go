@@ -385,13 +385,23 @@ var mutants = []mutant{
 		in("internal/assignment", "TestDecide/the_counter_is_beyond_the_tokens_that_others_rise_above"),
 	},
 	{
+		"resize", "free slots go on with the old count although the barrier is under way",
+		one("internal/assignment/resize.go", "		if b := d.barriers[task]; b != nil && b.unreachable {\n			barred", "		if b := d.barriers[task]; b != nil {\n			barred"),
+		in("internal/assignment", "TestResizeIsABarrier"),
+	},
+	{
+		"resize", "free slots get an old count that not all documents tell",
+		one("internal/assignment/resize.go", "!told || seen && old != count {", "!told || seen && old != count && count < 0 {"),
+		in("internal/assignment", "TestFreeSlotsBeforeABarrier"),
+	},
+	{
 		"resize", "who leaves waits for the last worker of the old count elsewhere",
 		one("internal/assignment/resize.go", "ofResize(h) && stays\n", "ofResize(h) && (stays || guid != \"\")\n"),
 		in("internal/assignment", "TestLeavingDoesNotWaitForABarrier"),
 	},
 	{
 		"resize", "a slot is granted while workers of another count may run",
-		one("internal/assignment/grant.go", "		if barred[name] {\n", "		if false && barred[name] {\n"),
+		one("internal/assignment/grant.go", "		if old, is := barred[name]; is {", "		if old, is := barred[name]; is && d.rank == nil {"),
 		in("internal/assignment", "TestResizeIsABarrier"),
 	},
 	{

@@ -752,7 +752,7 @@ var mutants = []mutant{
 	},
 	{
 		"management", "a burial does not tell what it freed",
-		one("internal/assignment/fate.go", "			for _, h := range slices.Concat(p.Doc.Rec.Slots, p.Doc.Rec.Releasing) {\n", "			for _, h := range slices.Concat(p.Doc.Rec.Slots, p.Doc.Rec.Releasing)[:0] {\n"),
+		one("internal/assignment/fate.go", "	for _, h := range slices.Concat(slots, releasing) {\n		d.move(", "	for _, h := range slices.Concat(slots, releasing)[:0] {\n		d.move("),
 		in(".", "TestPast"),
 	},
 	{

@@ -111,8 +111,12 @@ func (w *world) spoil(key string, n int64) {
 		}
 		return coord.Set(key, []byte(spoilt), r.Version)
 	})
+	most := 20 * time.Second
+	if w.o.Mode == Safety && key == w.keys.Agenda("c") {
+		most = 2 * time.Minute // for as long as members die whose runs' ends await it
+	}
 	w.doing.Go(func() {
-		w.nap(w.dice.upTo(20*time.Second, "spoilt", n))
+		w.nap(w.dice.upTo(most, "spoilt", n))
 		putBack := func(r coord.Record) (coord.Op, bool) {
 			switch {
 			case string(r.Value) != spoilt:

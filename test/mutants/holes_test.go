@@ -387,7 +387,7 @@ var mutants = []mutant{
 	{
 		"resize", "free slots go on with the old count although the barrier is under way",
 		one("internal/assignment/resize.go", "		if b := d.barriers[task]; b != nil && b.unreachable {\n			barred", "		if b := d.barriers[task]; b != nil {\n			barred"),
-		in("internal/assignment", "TestResizeIsABarrier"),
+		in("internal/assignment", "TestLeavingDoesNotWaitForABarrier"),
 	},
 	{
 		"resize", "free slots get an old count that not all documents tell",

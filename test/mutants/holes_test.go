@@ -385,11 +385,6 @@ var mutants = []mutant{
 		in("internal/assignment", "TestDecide/the_counter_is_beyond_the_tokens_that_others_rise_above"),
 	},
 	{
-		"resize", "free slots go on with the old count although the barrier is under way",
-		one("internal/assignment/resize.go", "		if b := d.barriers[task]; b != nil && b.unreachable {\n			barred", "		if b := d.barriers[task]; b != nil {\n			barred"),
-		in("internal/assignment", "TestLeavingDoesNotWaitForABarrier"),
-	},
-	{
 		"resize", "free slots get an old count that not all documents tell",
 		one("internal/assignment/resize.go", "!told || seen && old != count {", "!told || seen && old != count && count < 0 {"),
 		in("internal/assignment", "TestFreeSlotsBeforeABarrier"),

@@ -294,7 +294,7 @@ func (d *decider) write(guid string, doc *schema.Doc, grows int) {
 }
 
 // drop takes slots out of documents: it asks them back from members that should not have them,
-// and frees those that were given back. Nobody has to agree to a drop, so it is always valid.
+// frees those that were given back, and lists those that a hand took out while they ran. Nobody has to agree to a drop, so it is always valid.
 func (d *decider) drop() {
 	for _, guid := range d.guids {
 		if f := d.fates[guid]; f != works && f != leaves {
@@ -313,11 +313,15 @@ func (d *decider) drop() {
 		})
 		doc.Releasing = nonNil(kept)
 		asked, changed := d.askFor(guid, &doc, version)
-		if len(freed) == 0 && len(asked) == 0 && !changed {
+		adopted := doc.Adopt(p.Status.Rec.Holding, version)
+		if len(freed) == 0 && len(asked) == 0 && len(adopted) == 0 && !changed {
 			continue
 		}
 		const reason = 120 // bytes that an entry takes more when it is asked back
-		d.write(guid, &doc, reason*len(asked))
+		d.write(guid, &doc, reason*(len(asked)+2*len(adopted)))
+		for _, h := range adopted {
+			d.move(schema.Move{Step: "release", Task: h.Task, Slots: h.Slots, Node: doc.Node, Token: h.Token, Why: *h.Why})
+		}
 		for _, e := range asked {
 			d.move(schema.Move{Step: "release", Task: e.Task, Slots: e.Slots, Node: doc.Node, To: e.to, Token: e.Token, Why: *e.Why})
 		}

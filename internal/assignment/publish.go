@@ -296,7 +296,9 @@ func (l *leading) evict(ctx context.Context, guid string) error {
 			*doc = schema.Doc{Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Slots: []schema.Held{}, Releasing: releasing(p.Status.Rec.Holding, 0)}
 		}
 	default:
-		*doc, version = *p.Doc.Rec, p.Doc.Version+1
+		if *doc, version = *p.Doc.Rec, p.Doc.Version+1; p.Status.Rec != nil {
+			doc.Adopt(p.Status.Rec.Holding, version)
+		}
 	}
 	doc.Evicted = true
 	write := schema.Encode(doc, version)

@@ -59,10 +59,12 @@ L: a[1]@6 a[2]@7 | a[0]@5
 			p := b.live("L", 5, held("a 0 @8", "a 1 @6", "a 2 @7"), held(), 5, held("a 0 @8", "a 1 @6", "a 2 @7"))
 			p.Status.Rec.Refused, p.Status.Rec.Above = held("a 0 @5"), 6
 		}, ``},
-		{"what a member holds is not granted elsewhere, though a hand took it out of its document", func(b *board) {
+		{"what a member holds is not granted elsewhere, though a hand took it out of its document: that lists it again", func(b *board) {
 			b.live("L", 5, held("a 2 @7"), held(), 5, held("a 2 @7"))
 			b.live("M", 5, held("a 1 @6"), held(), 4, held("a 0 @5", "a 1 @6"))
-		}, ``},
+		}, `
+M: a[1]@6 | a[0]@5
+`},
 		{"a token that nobody has given", func(b *board) {
 			b.live("L", 5, held(fmt.Sprintf("a 0 @%d", absurd), "a 1 @6", "a 2 @7"), held(), 5, held())
 		}, fmt.Sprintf(`

@@ -58,33 +58,12 @@ func (d *decider) findBarriers() {
 	}
 }
 
-// unlisted returns what a live member holds and its document does not list: leaders free no slot that its member holds, but
-// a hand may have taken it out of the document. What its worker was told nobody knows.
-func (d *decider) unlisted(guid string, doc *schema.Doc) (list []schema.Held) {
-	p := d.Snapshot.Peers[guid]
-	if !p.Live() || p.Status.Rec == nil {
-		return nil
+// unlisted returns what a live member holds and its document does not list.
+func (d *decider) unlisted(guid string, doc *schema.Doc) []schema.Held {
+	if p := d.Snapshot.Peers[guid]; p.Live() && p.Status.Rec != nil {
+		return doc.Unlisted(p.Status.Rec.Holding)
 	}
-	next := 0 // both lists have the same order as a rule
-	for i := range p.Status.Rec.Holding {
-		h := &p.Status.Rec.Holding[i]
-		for next < len(doc.Slots) && doc.Slots[next].Task < h.Task {
-			next++
-		}
-		if next < len(doc.Slots) && doc.Slots[next].Task == h.Task && slices.Equal(doc.Slots[next].Slots, h.Slots) {
-			continue
-		}
-		var slots cluster.Indexes
-		for _, index := range h.Slots {
-			if slot := (cluster.Slot{Task: h.Task, Index: index}); schema.Find(doc.Slots, slot) == nil && schema.Find(doc.Releasing, slot) == nil {
-				slots = append(slots, index)
-			}
-		}
-		if len(slots) > 0 {
-			list = append(list, schema.Held{Task: h.Task, Slots: slots, Token: h.Token})
-		}
-	}
-	return list
+	return nil
 }
 
 func (d *decider) addToBarrier(guid string, h *schema.Held, asked bool) {

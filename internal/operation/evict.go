@@ -47,7 +47,7 @@ func (o Operator) evictOps(ctx context.Context, guid, node string) (ops []coord.
 	}
 	doc.Evicted = true
 	version = stored.Version + 1
-	ops = []coord.Op{coord.Set(o.Keys.Doc(guid), schema.Encode(&doc, version), stored.Version)}
+	ops = make([]coord.Op, 1) // the document: see below
 	candidates, err := o.Session.List(ctx, o.Keys.Elections())
 	if err != nil {
 		return nil, 0, err
@@ -68,6 +68,11 @@ func (o Operator) evictOps(ctx context.Context, guid, node string) (ops []coord.
 			return nil, 0, err
 		case i == 0:
 			session = r.Session
+		case key == o.Keys.Status(guid):
+			var status schema.Status
+			if schema.Decode(key, r, &status) == nil {
+				doc.Adopt(status.Holding, version)
+			}
 		}
 		if r.Session == session {
 			ops = append(ops, coord.Delete(key, r.Version))
@@ -76,5 +81,6 @@ func (o Operator) evictOps(ctx context.Context, guid, node string) (ops []coord.
 	if session == "" {
 		return nil, 0, fmt.Errorf("%w: %q is no member any more", cluster.ErrNoNode, node)
 	}
+	ops[0] = coord.Set(o.Keys.Doc(guid), schema.Encode(&doc, version), stored.Version)
 	return ops, version, nil
 }

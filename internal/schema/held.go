@@ -32,6 +32,46 @@ func Find(list []Held, slot cluster.Slot) *Held {
 	return nil
 }
 
+// Unlisted returns what is held and a document does not list. Leaders free no slot that its member holds: a hand has taken it
+// out of the document. What its worker was told of their number nobody knows.
+func (d *Doc) Unlisted(holding []Held) (list []Held) {
+	next := 0 // both lists have the same order as a rule
+	for i := range holding {
+		h := &holding[i]
+		for next < len(d.Slots) && d.Slots[next].Task < h.Task {
+			next++
+		}
+		if next < len(d.Slots) && d.Slots[next].Task == h.Task && slices.Equal(d.Slots[next].Slots, h.Slots) {
+			continue
+		}
+		var slots cluster.Indexes
+		for _, index := range h.Slots {
+			if slot := (cluster.Slot{Task: h.Task, Index: index}); Find(d.Slots, slot) == nil && Find(d.Releasing, slot) == nil {
+				slots = append(slots, index)
+			}
+		}
+		if len(slots) > 0 {
+			list = append(list, Held{Task: h.Task, Slots: slots, Token: h.Token})
+		}
+	}
+	return list
+}
+
+// Adopt lists what is held and was not listed as asked back, by the version that the document will have, and returns it. So
+// it is granted to nobody before it has stopped, whatever becomes of the member.
+func (d *Doc) Adopt(holding []Held, version int64) []Held {
+	list := d.Unlisted(holding)
+	if len(list) == 0 {
+		return nil
+	}
+	d.Releasing = slices.Clone(d.Releasing)
+	for i := range list {
+		list[i].Version, list[i].Why = version, &cluster.Reason{Code: cluster.WhyEdited, Detail: "its document did not list it"}
+		d.Releasing = append(d.Releasing, list[i])
+	}
+	return list
+}
+
 // Split divides a list by slot; entries are copied, their specs shared.
 func Split(list []Held, pick func(cluster.Slot, *Held) bool) (picked, rest []Held) {
 	for i := range list {

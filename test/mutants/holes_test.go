@@ -281,6 +281,11 @@ var mutants = []mutant{
 		in(".", "TestTokensAreAboveTheFloor"),
 	},
 	{
+		"former", "what a hand took out of a document while it runs is not listed again",
+		one("internal/assignment/decide.go", "		adopted := doc.Adopt(p.Status.Rec.Holding, version)\n", "		adopted := doc.Adopt(nil, version)\n"),
+		in("internal/assignment", "TestRecall"),
+	},
+	{
 		"leader", "a candidate key that somebody wrote is stood with for ever",
 		one("internal/election/election.go", "	case r.Version != 0 || r.Session != e.session.Info().ID:\n", "	case r.Version < 0:\n"),
 		in(".", "TestCandidateIsTouched"),
@@ -429,7 +434,7 @@ var mutants = []mutant{
 	},
 	{
 		"resize", "a worker that a hand has taken out of its document is not waited for",
-		one("internal/assignment/resize.go", "	if !p.Live() || p.Status.Rec == nil {\n		return nil", "	if p != nil {\n		return nil"),
+		one("internal/assignment/resize.go", "		return doc.Unlisted(p.Status.Rec.Holding)\n", "		return nil\n"),
 		in("internal/assignment", "TestHeldSlotsAreWaitedFor"),
 	},
 	{

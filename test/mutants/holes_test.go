@@ -433,11 +433,6 @@ var mutants = []mutant{
 		in("internal/assignment", "TestFollowTellsTheCountOfTheGrant"),
 	},
 	{
-		"resize", "a worker that a hand has taken out of its document is not waited for",
-		one("internal/assignment/resize.go", "		return doc.Unlisted(p.Status.Rec.Holding)\n", "		return nil\n"),
-		in("internal/assignment", "TestHeldSlotsAreWaitedFor"),
-	},
-	{
 		"resize", "a grant that stays takes the number that its task has by now",
 		one("internal/assignment/decide.go", "		count, _ := list[i].Told()\n		spec := d.in.Tasks[t].Spec\n", "		spec := d.in.Tasks[t].Spec\n		count := spec.Count()\n"),
 		in("internal/assignment", "TestResizeWhileNothingIsGranted"),

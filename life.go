@@ -63,7 +63,7 @@ func (l *life) run(ctx context.Context) (err error) {
 	l.mu.Unlock()
 	damaged := make(chan struct{}, 1)
 	l.follower = &assignment.Follower{
-		Session: l.session, Keys: l.keys, Self: l.self, Lease: l.lease, Workers: told{pool, l.vitals},
+		Session: l.session, Keys: l.keys, Self: l.self, Lease: l.lease, Workers: pool, Starting: l.vitals.beforeStarts,
 		Log: log, Emit: l.emit, Leads: l.leads.Load, Damaged: damaged,
 		Claimed: l.spans.claimed,
 	}

@@ -29,7 +29,7 @@ type vitals struct {
 
 	mu       sync.Mutex
 	pool     *worker.Pool
-	starting int // workers that are about to start
+	starting int // claims whose workers are about to start
 	last     cluster.Vitals
 	at       time.Time
 }
@@ -68,7 +68,7 @@ func (v *vitals) update() {
 	v.say(next)
 }
 
-// starts says that a worker is about to start, before it does, or that it has.
+// starts says that the workers of a claim are about to start, before they do, or that they have.
 func (v *vitals) starts(n int) {
 	stopBy := v.lease.StopBy()
 	v.mu.Lock()
@@ -114,16 +114,10 @@ func (v *vitals) run(ctx context.Context) {
 	}
 }
 
-// told is a pool whose starts are told before they happen.
-type told struct {
-	*worker.Pool
-	vitals *vitals
-}
-
-// Start starts a slot, after the parent has been told that something runs.
-func (t told) Start(g cluster.Grant) {
-	t.vitals.starts(1)
-	t.vitals.told()
-	t.Pool.Start(g)
-	t.vitals.starts(-1)
+// beforeStarts is called before the workers of a claim start: the parent is told once for all of them, and waited for. What
+// it returns is called when they have.
+func (v *vitals) beforeStarts() (started func()) {
+	v.starts(1)
+	v.told()
+	return func() { v.starts(-1) }
 }

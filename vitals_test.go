@@ -180,3 +180,43 @@ func TestIdleIsNotToldWhileAWorkerStarts(t *testing.T) {
 		}
 	})
 }
+
+// A parent that takes its time for each piece of news holds up a claim once, not each of its starts: the follower goes
+// on, and the lease stays.
+func TestASlowParentDoesNotHoldUpTheFollower(t *testing.T) {
+	for _, takes := range []time.Duration{50 * time.Millisecond, time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, task("a", 100))
+			var told atomic.Int64
+			w.config = func(cfg *xconsumer.Config) {
+				cfg.Vitals = func(cluster.Vitals) {
+					told.Add(1)
+					time.Sleep(takes)
+				}
+			}
+			n1 := w.start("n1")
+			began := time.Now()
+			for len(n1.Workers()) < 100 && time.Since(began) < time.Minute {
+				time.Sleep(50 * time.Millisecond)
+			}
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("with a parent that takes %v, 100 workers had started after %v", takes, took)
+			}
+			for range 60 {
+				time.Sleep(time.Second)
+				running := 0
+				for _, r := range n1.Workers() {
+					if r.State == cluster.WorkerRunning {
+						running++
+					}
+				}
+				if running != 100 || !n1.Lease().Holds {
+					t.Errorf("with a parent that takes %v: %d workers run after %v, lease %+v", takes, running, time.Since(began), n1.Lease())
+					break
+				}
+			}
+			w.leave(n1)
+			time.Sleep(5 * time.Second) // the parent has heard the last word
+		})
+	}
+}

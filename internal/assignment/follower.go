@@ -52,6 +52,9 @@ type Follower struct {
 	Damaged <-chan struct{}
 	// Round is the follower's loop as others see it.
 	Round membership.Round
+	// Starting, if set, is called before the slots of a claim start, and what it returns once they have. It may take a
+	// moment, but much less than a heartbeat.
+	Starting func() (started func())
 	// Claimed, if set, is told of slots that this node has claimed just now. It must not wait.
 	Claimed func(slot cluster.Slot, token int64)
 }
@@ -409,7 +412,11 @@ func (fl *following) noteDone(r coord.Record) {
 
 // start starts what was claimed. The lease is looked at once more, after the claim.
 func (fl *following) start(grants []cluster.Grant, status *schema.Status) {
+	if fl.Starting != nil && len(grants) > 0 {
+		defer fl.Starting()()
+	}
 	for _, g := range grants {
+		fl.Round.Begin(fl.Session.Now()) // starting many takes longer than one, and does not hang
 		phase, _ := fl.Lease.Phase()
 		if phase != membership.Holds || fl.leaving {
 			continue // the next status will not name it

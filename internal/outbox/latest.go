@@ -13,9 +13,10 @@ type Latest[T any] struct {
 
 	mu        sync.Mutex
 	value     T
-	put, done uint64    // how many were given, and up to which one is delivered or overtaken
-	busy      bool      // there is a goroutine
-	since     time.Time // when the present call of the callback began
+	put, done uint64        // how many were given, and up to which one is delivered or overtaken
+	busy      bool          // there is a goroutine
+	since     time.Time     // when the present call of the callback began
+	took      time.Duration // the last call that ended
 	waiting   []flush
 }
 
@@ -35,8 +36,9 @@ func (l *Latest[T]) Put(value T) {
 }
 
 // Wait waits until the value that was put last, or a newer one, is delivered. It reports whether that is so, and gives
-// up when the callback has been busy for longer than patience: so a callback that hangs is waited for once, however
-// many wait one after the other.
+// up when a call of the callback has taken as long as patience. After such a call nobody waits until one has ended in
+// time again: so a callback that hangs, or is too slow each time, is waited for once, however many wait one after the
+// other. No wait lasts longer than the rest of one call and another one.
 func (l *Latest[T]) Wait(patience time.Duration) bool {
 	l.mu.Lock()
 	if l.done == l.put {
@@ -49,6 +51,9 @@ func (l *Latest[T]) Wait(patience time.Duration) bool {
 	for {
 		l.mu.Lock()
 		left := patience - time.Since(l.since)
+		if l.took >= patience {
+			left = 0
+		}
 		l.mu.Unlock()
 		if left <= 0 {
 			l.forget(f)
@@ -106,6 +111,6 @@ func (l *Latest[T]) next() (value T, number uint64) {
 func (l *Latest[T]) delivered(number uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.done = number
+	l.done, l.took = number, time.Since(l.since)
 	l.waiting = settle(l.waiting, number)
 }

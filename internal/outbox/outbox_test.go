@@ -134,3 +134,31 @@ func TestLatestWaitsForTheNewest(t *testing.T) {
 		}
 	})
 }
+
+// A callback that is too slow each time is waited for once, and again once it is fast.
+func TestLatestDoesNotWaitForWhatWasTooSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		takes := time.Second
+		l := outbox.NewLatest(func(int) { time.Sleep(takes) })
+		began := time.Now()
+		for n := range 100 {
+			l.Put(n)
+			l.Wait(time.Second)
+			time.Sleep(time.Millisecond)
+		}
+		if waited := time.Since(began) - 100*time.Millisecond; waited != time.Second {
+			t.Errorf("waited %v in all", waited)
+		}
+		time.Sleep(2 * time.Second)
+		takes = 50 * time.Millisecond
+		l.Put(100)
+		if l.Wait(time.Second) {
+			t.Error("waited for what was too slow before")
+		}
+		time.Sleep(time.Second)
+		l.Put(101)
+		if !l.Wait(time.Second) {
+			t.Error("not waited for, although the last call has ended in time")
+		}
+	})
+}

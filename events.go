@@ -105,11 +105,12 @@ func (n *Node) Measures() []cluster.Measure {
 	n.mu.Lock()
 	h := n.health
 	n.mu.Unlock()
-	lasts := time.Duration(0)
+	var lasts, since time.Duration
 	if h.leader != nil {
-		lasts = h.leader.Round.Lasts(h.session.Now())
+		lasts, since = h.leader.Lasts(), h.leader.SinceRound()
 	}
 	n.meter.Set(meter.LeaderRound, lasts.Seconds())
+	n.meter.Set(meter.SinceRound, since.Seconds())
 	return n.meter.Read()
 }
 

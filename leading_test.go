@@ -482,3 +482,32 @@ func TestFollowerPanics(t *testing.T) {
 		w.leave(n2, n1)
 	})
 }
+
+// An outage of the coordination service looks like no leader that hangs: neither in the metric nor in what the node
+// says of itself.
+func TestAnOutageIsNoHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("a", 4))
+		n1 := w.start("n1")
+		time.Sleep(5 * time.Second)
+		if age := gauge(n1, "xconsumer_leader_last_round_age_seconds"); age <= 0 || age > 10 {
+			t.Errorf("the last round ended %v s ago", age)
+		}
+		n1.Cut()
+		for range 60 {
+			time.Sleep(time.Second)
+			if lasts := gauge(n1, "xconsumer_leader_round_seconds"); lasts > 5 {
+				t.Fatalf("a step of leading lasts %v s", lasts)
+			}
+			if ready := strings.Join(n1.Ready(), "; "); strings.Contains(ready, "one step") {
+				t.Fatalf("n1 says of itself: %s", ready)
+			}
+		}
+		n1.Heal()
+		time.Sleep(20 * time.Second)
+		if ready := n1.Ready(); len(ready) > 0 {
+			t.Errorf("n1 is not ready: %q", ready)
+		}
+		w.leave(n1)
+	})
+}

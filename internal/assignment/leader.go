@@ -49,6 +49,9 @@ type Leader struct {
 
 	fails atomic.Pointer[string] // what fails, once it has failed several times in a row
 	hangs atomic.Pointer[string] // what was left behind
+
+	away  atomic.Int64 // when the vigil found the service out of reach or no lease last, by the lease clock
+	ended atomic.Int64 // 1 more than when the last round ended, or the term began; 0 while it does not lead
 }
 
 // leading is one term.
@@ -92,6 +95,7 @@ func (l *leading) run(ctx context.Context) error {
 	next := time.NewTimer(resync) // set before it is waited for
 	defer next.Stop()
 	l.began = l.Session.Now()
+	l.ended.Store(int64(l.began) + 1)
 	resynced := l.began
 	var d Decision
 	for due := true; ; {
@@ -130,7 +134,12 @@ func (l *leading) run(ctx context.Context) error {
 // decision is due at once. A panic in it is caught.
 func (l *leading) round(ctx context.Context, due bool, d *Decision) (again bool, err error) {
 	stage := "reading"
-	defer l.Round.End()
+	defer func() {
+		l.Round.End()
+		if ctx.Err() == nil {
+			l.ended.Store(int64(l.Session.Now()) + 1)
+		}
+	}()
 	err = election.Catch("leading", func() error {
 		l.works(ctx)
 		changed, err := l.view.Refresh(ctx)

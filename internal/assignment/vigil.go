@@ -33,6 +33,22 @@ func (l *Leader) hangTime() time.Duration { return max(l.Lease.Terms().Timeout, 
 // hangs, too, or the election cannot be told. It takes no lock.
 func (l *Leader) Hangs() bool { return l.Round.Lasts(l.Session.Now()) > 2*l.hangTime() }
 
+// Lasts returns for how long a step of leading has been going on while the service answered and the lease held: one that
+// waits for a service that is away does not hang. It takes no lock.
+func (l *Leader) Lasts() time.Duration {
+	now := l.Session.Now()
+	return min(l.Round.Lasts(now), max(now-time.Duration(l.away.Load()), 0))
+}
+
+// SinceRound returns how long ago a round of leading ended, 0 while this node does not lead. It takes no lock.
+func (l *Leader) SinceRound() time.Duration {
+	ended := l.ended.Load()
+	if ended == 0 {
+		return 0
+	}
+	return max(l.Session.Now()-time.Duration(ended-1), 0)
+}
+
 // works says that the loop begins a step, unless its term is over.
 func (l *Leader) works(ctx context.Context) {
 	if ctx.Err() == nil {
@@ -56,7 +72,7 @@ func (l *Leader) Trouble() string {
 	if hangs := l.hangs.Load(); hangs != nil {
 		return *hangs
 	}
-	if lasts := l.Round.Lasts(l.Session.Now()); lasts > hangAfter/2 {
+	if lasts := l.Lasts(); lasts > hangAfter/2 {
 		return fmt.Sprintf("it leads, and has been at one step for %v", lasts.Round(time.Second))
 	}
 	if fails := l.fails.Load(); fails != nil {
@@ -86,6 +102,7 @@ func (l *Leader) Lead(ctx context.Context, term election.Term) error {
 	ended := ctx.Err() != nil
 	cancel()
 	l.failing(0, nil)
+	l.ended.Store(0)
 	select {
 	case <-over:
 	case <-time.After(leaveBehind):
@@ -149,6 +166,7 @@ func (l *Leader) keepVigil(ctx context.Context, over <-chan struct{}) error {
 	look := min(time.Second, without/4)
 	now := l.Session.Now()
 	leased, reached := now, now // since when there has been a lease, and when there was none or the service out of reach
+	l.away.Store(int64(now))
 	for {
 		select {
 		case <-ctx.Done():
@@ -160,6 +178,9 @@ func (l *Leader) keepVigil(ctx context.Context, over <-chan struct{}) error {
 		now = l.Session.Now()
 		phase, _ := l.Lease.Phase()
 		info := l.Session.Info()
+		if phase != membership.Holds || !info.Connected {
+			l.away.Store(int64(now))
+		}
 		switch {
 		case phase == membership.Holds:
 			reached = now

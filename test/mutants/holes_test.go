@@ -674,14 +674,6 @@ var mutants = []mutant{
 		in(".", "TestNothingStopsTheStop"),
 	},
 	{
-		"stop", "each start waits for a parent that is slow, and the follower's round does not end",
-		[]change{
-			{"internal/assignment/follower.go", "		fl.Round.Begin(fl.Session.Now()) // starting many takes longer than one, and does not hang\n", "		if fl.Starting != nil {\n			fl.Starting()()\n		}\n"},
-			{"internal/outbox/latest.go", "		if l.took >= patience {\n			left = 0\n		}\n", ""},
-		},
-		in(".", "TestASlowParentDoesNotHoldUpTheFollower"),
-	},
-	{
 		"stop", "a parent that was too slow is waited for each time",
 		one("internal/outbox/latest.go", "		if l.took >= patience {\n			left = 0\n		}\n", ""),
 		in("internal/outbox", "TestLatestDoesNotWaitForWhatWasTooSlow"),

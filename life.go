@@ -242,8 +242,15 @@ func (l *life) tellConnection(ctx context.Context, log *slog.Logger) {
 			return
 		case <-time.After(200 * time.Millisecond):
 		}
-		l.now.Store(&condition{leased: l.lease.Valid(), trouble: l.leader.Trouble()})
-		switch info := l.session.Info(); {
+		info := l.session.Info()
+		c := condition{leased: l.lease.Valid(), trouble: l.leader.Trouble()}
+		if !c.leased && !info.Connected {
+			c.unheard = coarse(l.lease.Now() - info.Base)
+		}
+		if before := l.now.Swap(&c); before == nil && !c.leased || before != nil && *before != c {
+			l.observer.Retell()
+		}
+		switch {
 		case connected && !info.Connected:
 			log.Warn("disconnected", "error", info.Err, "leaseLeft", l.lease.End()-l.session.Now())
 			l.emit(cluster.Event{Kind: cluster.Disconnected, Detail: fmt.Sprint(info.Err)})

@@ -66,7 +66,16 @@ type health struct {
 // a process that is being paused.
 type condition struct {
 	leased  bool
-	trouble string // that it has as a leader, "" for none
+	unheard time.Duration // how long ago the coordination service was heard last while there is no lease, coarsely; 0 if it answers
+	trouble string        // that it has as a leader, "" for none
+}
+
+// coarse rounds a time down, so that it changes now and then only.
+func coarse(d time.Duration) time.Duration {
+	if d < time.Minute {
+		return d.Truncate(4 * time.Second)
+	}
+	return d.Truncate(time.Minute)
 }
 
 func (h *health) seen() condition {
@@ -306,8 +315,12 @@ func (n *Node) join(ctx context.Context, session coord.Session, member cluster.M
 
 func (n *Node) setHealth(h health) {
 	n.mu.Lock()
-	defer n.mu.Unlock()
+	before := n.health
 	n.health = h
+	n.mu.Unlock()
+	if before.seen() != h.seen() {
+		n.observer.Retell()
+	}
 }
 
 // Ready returns why the node is not at work, nothing if it is.
@@ -405,8 +418,12 @@ func (n *Node) stateOf(snap *view.Snapshot) cluster.State {
 
 // warnings returns what keeps the cluster from being led as it should, or what is told of it from being true.
 func (n *Node) warnings(c condition, state *cluster.State) (list []string) {
-	if !c.leased {
-		list = append(list, n.cfg.Name+" has no lease: what it tells of others may be old")
+	switch {
+	case c.leased:
+	case c.unheard > 0:
+		list = append(list, fmt.Sprintf("%s has not heard from the coordination service for %v; its own workers are stopped, and what follows is old", n.cfg.Name, c.unheard))
+	default:
+		list = append(list, n.cfg.Name+" has no lease; its own workers are stopped, and what follows is old")
 	}
 	if c.trouble != "" {
 		list = append(list, n.cfg.Name+": "+c.trouble)

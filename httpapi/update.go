@@ -22,6 +22,7 @@ type Update struct {
 	WorkersGone []cluster.Slot         `json:"workersGone,omitempty"`
 	Runs        *[]cluster.RunInfo     `json:"runs,omitempty" doc:"All that are under way, if that is different."`
 	Errors      *[]cluster.RecordError `json:"errors,omitempty" doc:"All records that cannot be used, if that is different."`
+	Warnings    *[]string              `json:"warnings,omitempty" doc:"All warnings, if that is different."`
 }
 
 func (u *Update) empty() bool { return reflect.ValueOf(*u).IsZero() }
@@ -45,6 +46,9 @@ func Diff(before, after *cluster.State) (u Update) {
 	}
 	if !slices.Equal(before.Errors, after.Errors) {
 		u.Errors = all(after.Errors)
+	}
+	if !slices.Equal(before.Warnings, after.Warnings) {
+		u.Warnings = all(after.Warnings)
 	}
 	return u
 }
@@ -137,6 +141,9 @@ func (u *Update) Apply(s *cluster.State) {
 	}
 	if u.Errors != nil {
 		s.Errors = *u.Errors
+	}
+	if u.Warnings != nil {
+		s.Warnings = *u.Warnings
 	}
 }
 

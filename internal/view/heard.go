@@ -73,17 +73,23 @@ func (o *Observer) readBeats(ctx context.Context, s coord.Session, keys schema.K
 		b.read = at
 		beats[guid] = b
 	}
-	o.mu.Lock()
-	o.beats = beats
-	o.mu.Unlock()
+	silent := snap.silent(beats)
+	if maps.Equal(silent, snap.silent(old)) {
+		o.mu.Lock()
+		o.beats = beats
+		o.mu.Unlock()
+		return
+	}
+	o.update(func() {
+		o.beats = beats
+		o.number++
+	})
 }
 
-// Heard returns a snapshot in which those are silent whose heartbeats say that they have no lease, and a member of which
-// it is known otherwise, "" for none.
-func (o *Observer) Heard(snap *Snapshot, without string) *Snapshot {
-	silent := map[string]bool{without: true}
-	o.mu.Lock()
-	for guid, b := range o.beats {
+// silent returns the members whose heartbeats say that they have no lease.
+func (snap *Snapshot) silent(beats map[string]beat) map[string]bool {
+	silent := map[string]bool{}
+	for guid, b := range beats {
 		p := snap.Peers[guid]
 		if p == nil || p.Member.Rec == nil {
 			continue
@@ -92,7 +98,16 @@ func (o *Observer) Heard(snap *Snapshot, without string) *Snapshot {
 			silent[guid] = true
 		}
 	}
+	return silent
+}
+
+// Heard returns a snapshot in which those are silent whose heartbeats say that they have no lease, and a member of which
+// it is known otherwise, "" for none.
+func (o *Observer) Heard(snap *Snapshot, without string) *Snapshot {
+	o.mu.Lock()
+	silent := snap.silent(o.beats)
 	o.mu.Unlock()
+	silent[without] = true
 	heard := *snap
 	for guid := range silent {
 		p := snap.Peers[guid]

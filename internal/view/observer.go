@@ -27,10 +27,10 @@ type Observer struct {
 	session coord.Session   // to read with, nil without
 	leading *Snapshot       // the leader's, nil while this node does not lead
 	own     *Snapshot       // the observer's
-	last    *Snapshot       // what was told last, of whatever origin
+	last    *Snapshot       // what was known last, of whatever origin
 	beats   map[string]beat // heartbeats as read, by member
 	asked   time.Time
-	number  int64         // rises with every snapshot
+	number  int64         // rises with every snapshot, and when the same one is to be told otherwise
 	changed chan struct{} // closed and replaced when any of it changes
 }
 
@@ -42,11 +42,17 @@ func (o *Observer) update(f func()) {
 	f()
 	if now := o.current(); now != before && now != nil {
 		o.number++
+		o.last = now
 	}
 	if o.changed != nil {
 		close(o.changed)
 	}
 	o.changed = make(chan struct{})
+}
+
+// Retell has the same cluster told again: what is known besides of who tells, or of who is silent, is different.
+func (o *Observer) Retell() {
+	o.update(func() { o.number++ })
 }
 
 // current returns what is known now, nil for nothing.
@@ -71,7 +77,7 @@ func (o *Observer) Next(ctx context.Context, seen int64) (*Snapshot, int64, erro
 	for {
 		o.mu.Lock()
 		snap, number, changed := o.current(), o.number, o.changed
-		if snap == nil && seen == 0 {
+		if snap == nil { // nothing can be read at present
 			snap = o.last
 		}
 		o.mu.Unlock()
@@ -116,9 +122,6 @@ func (o *Observer) Snapshot(ctx context.Context) (*Snapshot, error) {
 		snap, changed := o.current(), o.changed
 		if snap == nil && (o.session == nil || waited) {
 			snap = o.last
-		}
-		if snap != nil {
-			o.last = snap
 		}
 		o.mu.Unlock()
 		if snap != nil {

@@ -679,6 +679,11 @@ var mutants = []mutant{
 		in("internal/outbox", "TestLatestDoesNotWaitForWhatWasTooSlow"),
 	},
 	{
+		"stop", "who watches is not told that the node has lost its lease",
+		one("life.go", "			l.observer.Retell()\n", "			_ = before\n"),
+		in(".", "TestWatchTellsOfALostLease"),
+	},
+	{
 		"stop", "whoever traces is waited for",
 		one("trace.go", "		s.queue.Put(cluster.Span{", "		s.queue.Flush(time.Hour)\n		s.queue.Put(cluster.Span{"),
 		in(".", "TestNothingStopsTheStop"),

@@ -1,0 +1,68 @@
+package xconsumer_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// Who watches a node that is cut off hears that it has lost its lease, although nothing is read any longer: its own
+// workers do not run, and what it says of others is old.
+func TestWatchTellsOfALostLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("a", 4))
+		n1, n2 := w.start("n1"), w.start("n2")
+		time.Sleep(5 * time.Second)
+		for _, p := range []*proc{n1, n2} { // one leads, one has a view of its own
+			sight, err := p.Watch(t.Context(), 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if running, _ := sight.State.Tally(); running != 4 || len(sight.State.Warnings) > 0 {
+				t.Fatalf("%s says that %d run: %q", p.Name(), running, sight.State.Warnings)
+			}
+		}
+		n1.Cut()
+		n2.Cut()
+		time.Sleep(18 * time.Second) // past the hard stop
+		for _, p := range []*proc{n1, n2} {
+			began, n := time.Now(), int64(0)
+			for {
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				sight, err := p.Watch(ctx, n)
+				cancel()
+				if err != nil {
+					t.Fatal(err)
+				}
+				n = sight.N
+				own := 0
+				for _, wk := range sight.State.Workers {
+					if wk.Node == p.Name() && wk.State == cluster.WorkerRunning {
+						own++
+					}
+				}
+				if own == 0 && len(sight.State.Warnings) > 0 && strings.Contains(sight.State.Warnings[0], "has not heard from the coordination service for ") {
+					break
+				}
+				if time.Since(began) > 5*time.Second {
+					t.Fatalf("%s says that %d of its workers run: %q", p.Name(), own, sight.State.Warnings)
+				}
+			}
+		}
+		n1.Heal()
+		n2.Heal()
+		time.Sleep(time.Minute)
+		sight, err := n1.Watch(t.Context(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if running, _ := sight.State.Tally(); running != 4 || len(sight.State.Warnings) > 0 {
+			t.Errorf("n1 says that %d run: %q", running, sight.State.Warnings)
+		}
+		w.leave(n1, n2)
+	})
+}

@@ -106,10 +106,15 @@ func (n *Node) Measures() []cluster.Measure {
 	h := n.health
 	n.mu.Unlock()
 	var lasts, since time.Duration
+	blocked := 0.0
 	if h.leader != nil {
+		if h.leader.IsBlocked() {
+			blocked = 1
+		}
 		lasts, since = h.leader.Lasts(), h.leader.SinceRound()
 	}
 	n.meter.Set(meter.LeaderRound, lasts.Seconds())
+	n.meter.Set(meter.Blocked, blocked)
 	n.meter.Set(meter.SinceRound, since.Seconds())
 	return n.meter.Read()
 }

@@ -12,6 +12,8 @@ import (
 	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
 // hand is somebody with a ZooKeeper GUI: it writes what it likes, whatever version there is.
@@ -279,7 +281,7 @@ func TestDeletedCandidateElectsAnother(t *testing.T) {
 func TestDamagedEpochStopsGrantsOnly(t *testing.T) {
 	for _, damage := range []string{"delete", "{", `{"v":1,"version":0,"nextToken":1}`} {
 		t.Run(damage, func(t *testing.T) {
-			handEdit(t, func(w *world, h hand, _, n2 *proc) {
+			handEdit(t, func(w *world, h hand, n1, n2 *proc) {
 				good := h.get("/epoch")
 				if damage == "delete" {
 					h.del("/epoch")
@@ -290,6 +292,16 @@ func TestDamagedEpochStopsGrantsOnly(t *testing.T) {
 				time.Sleep(10 * time.Second)
 				w.wantShare(map[string]int{"n1": 2, "n2": 2}) // n3 gets nothing, and nobody loses anything
 				wantError(t, w.state(n2), "/epoch")
+				if s := w.state(n2); s.Leader != "" {
+					t.Errorf("%s leads, without an epoch", s.Leader)
+				}
+				const blocked = "the epoch is missing or damaged"
+				if ready := strings.Join(n1.Ready(), "; "); !strings.Contains(ready, blocked) || gauge(n1, "xconsumer_leader_blocked") != 1 {
+					t.Errorf("n1, which is to lead, says of itself %q; blocked %v", ready, gauge(n1, "xconsumer_leader_blocked"))
+				}
+				if s := w.state(n1); !strings.Contains(strings.Join(s.Warnings, "; "), blocked) {
+					t.Errorf("n1 warns of %q", s.Warnings)
+				}
 				w.leave(n3)
 				// An operator restores it: with its version, which is that of its key.
 				value := string(good.Value)
@@ -303,6 +315,9 @@ func TestDamagedEpochStopsGrantsOnly(t *testing.T) {
 					h.set("/epoch", strings.Replace(value, fmt.Sprintf(`"version":%d`, good.Version), fmt.Sprintf(`"version":%d`, now+1), 1))
 				}
 				time.Sleep(10 * time.Second)
+				if ready := n1.Ready(); len(ready) > 0 || gauge(n1, "xconsumer_leader_blocked") != 0 {
+					t.Errorf("with an epoch again n1 says of itself %q", ready)
+				}
 				w.leave(n2)
 				time.Sleep(time.Second)
 				w.wantShare(map[string]int{"n1": 4})
@@ -560,6 +575,43 @@ func TestTokensNearTheirBound(t *testing.T) {
 					}
 				}
 			})
+		})
+	}
+}
+
+// An epoch that is lost or damaged is made again once no node runs, with a floor for its tokens, and not without one.
+func TestFoundMakesAnEpochAgain(t *testing.T) {
+	for _, damage := range []string{"delete", "{"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, task("a", 4))
+			n1 := w.start("n1")
+			time.Sleep(5 * time.Second)
+			h := w.hand()
+			if damage == "delete" {
+				h.del("/epoch")
+			} else {
+				h.set("/epoch", damage)
+			}
+			keys := schema.NewKeys("test")
+			if _, err := membership.Found(t.Context(), h.s, keys, 1000); !errors.Is(err, membership.ErrLive) {
+				t.Errorf("while a node runs: %v", err)
+			}
+			w.leave(n1)
+			if next, err := membership.Found(t.Context(), h.s, keys, 0); err == nil {
+				t.Errorf("without a floor the next token is %d", next)
+			}
+			if next, err := membership.Found(t.Context(), h.s, keys, 1000); err != nil || next != 1001 {
+				t.Errorf("the next token is %d, %v", next, err)
+			}
+			n1 = w.start("n1")
+			time.Sleep(10 * time.Second)
+			w.wantShare(map[string]int{"n1": 4})
+			for slot, r := range n1.Workers() {
+				if r.Token <= 1000 {
+					t.Errorf("%s has token %d", slot, r.Token)
+				}
+			}
+			w.leave(n1)
 		})
 	}
 }

@@ -76,7 +76,9 @@ func (l *life) run(ctx context.Context) (err error) {
 	all := newParts()
 	var pulse membership.Pulse
 	all.Go("heartbeats", func() error { return membership.Keep(living, l.session, l.keys, l.self, &pulse, damaged, l.acts) })
-	all.Go("election and leader", func() error { return election.Run(living, l.session, l.keys, l.self.Member, log, l.lead(log)) })
+	all.Go("election and leader", func() error {
+		return election.Run(living, l.session, l.keys, l.self.Member, log, l.leader.Blocked, l.lead(log))
+	})
 	all.Go("declarations", func() error { l.declare(living, log); return nil })
 	all.Go("connection", func() error { l.tellConnection(living, log); return nil })
 	all.Go("former members", func() error { l.keepClosing(living); return nil })

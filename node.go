@@ -421,9 +421,9 @@ func (n *Node) warnings(c condition, state *cluster.State) (list []string) {
 	switch {
 	case c.leased:
 	case c.unheard > 0:
-		list = append(list, fmt.Sprintf("%s has not heard from the coordination service for %v; its own workers are stopped, and what follows is old", n.cfg.Name, c.unheard))
+		list = append(list, fmt.Sprintf("%s has not heard from the coordination service for %v; its own workers are stopped, and what it tells of others is old", n.cfg.Name, c.unheard))
 	default:
-		list = append(list, n.cfg.Name+" has no lease; its own workers are stopped, and what follows is old")
+		list = append(list, n.cfg.Name+" has no lease; its own workers are stopped, and what it tells of others is old")
 	}
 	if c.trouble != "" {
 		list = append(list, n.cfg.Name+": "+c.trouble)

@@ -40,6 +40,20 @@ func (l *Leader) Lasts() time.Duration {
 	return min(l.Round.Lasts(now), max(now-time.Duration(l.away.Load()), 0))
 }
 
+// Blocked says why this node, which is the one to lead, cannot begin a term: the epoch is missing or damaged; nil for no
+// such thing any longer.
+func (l *Leader) Blocked(why error) {
+	if why == nil {
+		l.block.Store(nil)
+		return
+	}
+	text := fmt.Sprintf("the epoch is missing or damaged: nothing can be granted until it is restored, as docs/operations.md tells: %v", why)
+	l.block.Store(&text)
+}
+
+// IsBlocked reports whether this node is the one to lead and cannot begin a term.
+func (l *Leader) IsBlocked() bool { return l.block.Load() != nil }
+
 // SinceRound returns how long ago a round of leading ended, 0 while this node does not lead. It takes no lock.
 func (l *Leader) SinceRound() time.Duration {
 	ended := l.ended.Load()
@@ -71,6 +85,9 @@ func (l *Leader) failing(n int, err error) {
 func (l *Leader) Trouble() string {
 	if hangs := l.hangs.Load(); hangs != nil {
 		return *hangs
+	}
+	if block := l.block.Load(); block != nil {
+		return *block
 	}
 	if lasts := l.Lasts(); lasts > hangAfter/2 {
 		return fmt.Sprintf("it leads, and has been at one step for %v", lasts.Round(time.Second))

@@ -80,9 +80,11 @@ type Term struct {
 // Run takes part in elections until ctx or the session ends. While the member leads, lead
 // runs with a context that ends when the candidate key vanishes or is touched; it is awaited before the
 // member stands again. Lead may return ErrDeposed to stand again at once, ErrStepDown to stand
-// again behind all others, or a *GiveUp. A panic of lead is a *GiveUp.
-func Run(ctx context.Context, s coord.Session, keys schema.Keys, self cluster.Member, log *slog.Logger, lead func(context.Context, Term) error) error {
-	e := &candidate{session: s, keys: keys, self: self, log: log, hints: coord.NewHints(s)}
+// again behind all others, or a *GiveUp. A panic of lead is a *GiveUp. While the member is the one to lead and cannot, for
+// the epoch is missing or damaged, blocked is told why, and nil once that is over. It must not wait.
+func Run(ctx context.Context, s coord.Session, keys schema.Keys, self cluster.Member, log *slog.Logger, blocked func(error), lead func(context.Context, Term) error) error {
+	e := &candidate{session: s, keys: keys, self: self, log: log, blocked: blocked, hints: coord.NewHints(s)}
+	defer blocked(nil)
 	defer e.hints.Close()
 	for {
 		if err := e.awaitLead(ctx); err != nil {
@@ -129,6 +131,7 @@ type candidate struct {
 	keys    schema.Keys
 	self    cluster.Member
 	log     *slog.Logger
+	blocked func(error)
 	hints   *coord.Hints
 	watched string
 	own     string // the member's candidate key
@@ -250,6 +253,7 @@ func (e *candidate) bump(ctx context.Context) (Term, error) {
 		if err := schema.Decode(e.keys.Epoch(), r, &epoch); err != nil {
 			return e.noEpoch(ctx, err)
 		}
+		e.blocked(nil)
 		epoch.NextToken = max(epoch.NextToken, e.tokenFloor(ctx)+1)
 		epoch.Term++
 		epoch.Leader, epoch.Node = e.self.GUID, e.self.Name
@@ -406,6 +410,7 @@ func (e *candidate) noEpoch(ctx context.Context, err error) (Term, error) {
 		return Term{}, err
 	}
 	e.log.Error("the epoch is missing or damaged: nothing can be granted until it is restored", "key", e.keys.Epoch(), "error", err)
+	e.blocked(err)
 	if err := e.wait(ctx, 2*time.Second); err != nil {
 		return Term{}, err
 	}

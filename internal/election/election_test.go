@@ -56,7 +56,7 @@ func run(t *testing.T, store coord.Store, name string) *candidate {
 	ctx, cancel := context.WithCancel(t.Context())
 	c := &candidate{session: s, self: self, cancel: cancel, done: make(chan error, 1), depose: make(chan struct{})}
 	go func() {
-		c.done <- election.Run(ctx, s, keys, self.Member, slog.New(slog.DiscardHandler), func(ctx context.Context, term election.Term) error {
+		c.done <- election.Run(ctx, s, keys, self.Member, slog.New(slog.DiscardHandler), func(error) {}, func(ctx context.Context, term election.Term) error {
 			c.mu.Lock()
 			c.leads, c.terms = true, append(c.terms, term.Number)
 			c.mu.Unlock()

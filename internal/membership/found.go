@@ -21,7 +21,8 @@ var (
 )
 
 // Found creates a cluster if there is none, and lets its tokens begin above a floor: in a store that was
-// restored from a copy, tokens must rise above all that were given since. It returns the token that comes next.
+// restored from a copy, tokens must rise above all that were given since. With a floor it also makes an epoch again that is
+// missing or damaged. It returns the token that comes next.
 func Found(ctx context.Context, s coord.Session, keys schema.Keys, floor int64) (next int64, err error) {
 	if _, err := activeProtocol(ctx, s, keys); err != nil {
 		return 0, fmt.Errorf("found: %w", err)
@@ -30,12 +31,16 @@ func Found(ctx context.Context, s coord.Session, keys schema.Keys, floor int64) 
 		if err := jitter.Backoff(ctx, failures); err != nil {
 			return 0, fmt.Errorf("found: %w", err)
 		}
-		stored, err := s.Get(ctx, keys.Epoch())
-		if err != nil {
-			return 0, fmt.Errorf("found: %w", err)
-		}
 		var epoch schema.Epoch
-		if err := schema.Decode(keys.Epoch(), stored, &epoch); err != nil {
+		stored, err := s.Get(ctx, keys.Epoch())
+		absent := errors.Is(err, coord.ErrNotFound)
+		if err == nil {
+			err = schema.Decode(keys.Epoch(), stored, &epoch)
+		}
+		unusable := absent || errors.Is(err, schema.ErrCorrupt) || errors.Is(err, schema.ErrForeign)
+		if unusable && floor > 0 {
+			epoch = schema.Epoch{NextToken: 1} // what it said is lost, but for what the caller knows
+		} else if err != nil {
 			return 0, fmt.Errorf("found: %w", err)
 		}
 		if epoch.NextToken > floor {
@@ -45,7 +50,11 @@ func Found(ctx context.Context, s coord.Session, keys schema.Keys, floor int64) 
 			return 0, fmt.Errorf("found: %w", err)
 		}
 		epoch.NextToken = floor + 1
-		_, err = s.Commit(ctx, coord.Set(keys.Epoch(), schema.Encode(&epoch, stored.Version+1), stored.Version))
+		write := coord.Set(keys.Epoch(), schema.Encode(&epoch, stored.Version+1), stored.Version)
+		if absent {
+			write = coord.Create(keys.Epoch(), schema.Encode(&epoch, 0))
+		}
+		_, err = s.Commit(ctx, write)
 		if _, checked := coord.FailedCheck(err); err != nil && !checked && !errors.Is(err, coord.ErrUnknown) {
 			return 0, fmt.Errorf("found: %w", err)
 		}

@@ -23,6 +23,7 @@ const (
 	LastDecision    Name = "xconsumer_last_decision"
 	Refused         Name = "xconsumer_leader_failed_commits_total"
 	GaveUp          Name = "xconsumer_leader_given_up_total"
+	Blocked         Name = "xconsumer_leader_blocked"
 	LeaderRound     Name = "xconsumer_leader_round_seconds"
 	SinceRound      Name = "xconsumer_leader_last_round_age_seconds"
 	Events          Name = "xconsumer_events_total"
@@ -63,6 +64,7 @@ var defs = map[Name]def{
 	Refused:         {cluster.MeasureCounter, "Commits of this node that were refused or whose outcome was unknown, while it led; one that follows a change is usual, many in a row are not.", nil, nil},
 	GaveUp:          {cluster.MeasureCounter, "How often this node could not lead and has let another one.", nil, nil},
 	LeaderRound:     {cluster.MeasureGauge, "For how long this node has been at its present step of leading while its lease held and the coordination service answered, 0 while it waits or follows; many seconds mean that it hangs.", nil, nil},
+	Blocked:         {cluster.MeasureGauge, "Whether this node is the one to lead and cannot, for the epoch is missing or damaged; nothing is granted until it is restored.", nil, nil},
 	SinceRound:      {cluster.MeasureGauge, "How long ago a round of leading ended on this node, 0 while it does not lead; one that has nothing to do looks around now and then all the same.", nil, nil},
 	Events:          {cluster.MeasureCounter, "What this node told to have happened.", []string{"kind"}, nil},
 	Failures:        {cluster.MeasureCounter, "Workers of this node that failed and are run again.", []string{"task"}, nil},

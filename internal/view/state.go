@@ -194,7 +194,10 @@ func (s *Snapshot) State(keys schema.Keys) cluster.State {
 	}
 	leader := ""
 	if s.Epoch.Rec != nil {
-		state.Term, leader = s.Epoch.Rec.Term, s.Epoch.Rec.Leader
+		state.Term = s.Epoch.Rec.Term
+		if s.Epoch.Err == nil && !s.Epoch.Absent { // else no term is in force
+			leader = s.Epoch.Rec.Leader
+		}
 	}
 	placed := map[cluster.Slot]cluster.WorkerInfo{}
 	for guid, p := range s.Peers {

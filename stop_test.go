@@ -176,7 +176,7 @@ func TestAHungLoopLosesItsLease(t *testing.T) {
 	}
 }
 
-// A process in which nothing of a node turns any more ends at the hard stop, unless all that runs needs no lease.
+// A process in which nothing of a node turns any longer ends at the hard stop, unless all that runs needs no lease.
 func TestExitTimer(t *testing.T) {
 	for name, c := range map[string]struct {
 		task cluster.TaskSpec

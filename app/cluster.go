@@ -50,7 +50,7 @@ func clusterCommand(streams Streams) *cobra.Command {
 password its records are for that identity alone.
 
 In a store that was restored from a copy, tokens must rise above all that were given since it was made: --token-floor
-says what that is. No node may run then.`,
+says what that is, and makes the epoch again if it is missing or damaged. No node may run then.`,
 	}
 	flags := configFlags(create)
 	floor := create.Flags().Int64("token-floor", 0, "the greatest token that was ever seen; the next one is above it")

@@ -26,7 +26,7 @@ const (
 	WorkerStopped   EventKind = "stopped"          // a worker has stopped for good
 	WorkerGotStuck  EventKind = "stuck"            // a worker did not stop in time
 	SlotHeld        EventKind = "held"             // (leader) a slot is held back: it may have taken down its nodes
-	SlotGivenUp     EventKind = "given up"         // (leader) a slot has taken down one node after the other and is not granted any more
+	SlotGivenUp     EventKind = "given up"         // (leader) a slot has taken down one node after the other and is granted no longer
 	LeaseLost       EventKind = "lease lost"       // the lease ran out or the session ended: every worker is being stopped
 	LeaseRegained   EventKind = "lease back"       // the lease holds again within the same session
 	RecordUnusable  EventKind = "bad record"       // a record of the store cannot be used; the last good one stays
@@ -55,7 +55,7 @@ type Event struct {
 
 // Why a worker's context was cancelled: context.Cause(ctx) matches one of these.
 var (
-	// ErrReleased: the leader gives the slot to another node, or nobody needs it any more.
+	// ErrReleased: the leader gives the slot to another node, or nobody needs it any longer.
 	ErrReleased = errors.New("slot released")
 	// ErrLeaving: this node is leaving the cluster.
 	ErrLeaving = errors.New("node is leaving")

@@ -200,7 +200,7 @@ func (c *Client) reachable() bool {
 	return c.there.isOpen() && c.back.isOpen() && c.awake.isOpen()
 }
 
-// unanswered tells whether the service hears the client, and what it says does not arrive.
+// unanswered reports whether the service hears the client, and what it says does not arrive.
 func (c *Client) unanswered() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -142,7 +142,7 @@ type Doc struct {
 	Closed         *Closed          `json:"closed,omitempty"`
 }
 
-// Closed means that nothing of the member runs any more.
+// Closed means that nothing of the member runs any longer.
 type Closed struct {
 	By    string `json:"by"`
 	Cause string `json:"cause"`
@@ -154,7 +154,7 @@ type Closed struct {
 	At             time.Time `json:"at,omitzero"`
 }
 
-// Close marks the document as one of a member of which nothing runs any more. Of what it had started lately it names the
+// Close marks the document as one of a member of which nothing runs any longer. Of what it had started lately it names the
 // last ones, as far as there is room: they are suspected first.
 func (d *Doc) Close(closed *Closed) {
 	c := *closed
@@ -457,7 +457,7 @@ func (s *Suspects) validate() error {
 }
 
 // The history of a suspect: with so many crashes it is held back for a while, and with so many
-// it is not granted any more.
+// it is granted no longer.
 const (
 	CrashesToHold = 3
 	CrashesToFail = 4

@@ -118,3 +118,42 @@ func TestLeased(t *testing.T) {
 		is(false)
 	})
 }
+
+// lookingLog is a user's handler that looks at the pool when attributes are added.
+type lookingLog struct {
+	slog.Handler
+	look func()
+}
+
+func (h lookingLog) WithAttrs([]slog.Attr) slog.Handler {
+	h.look()
+	return h
+}
+
+// The user's handler is not called with the pool's lock held: also not for the attributes of a worker's logger.
+func TestHandlerMayLookAtThePool(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p *worker.Pool
+		looked := 0
+		p = worker.NewPool(worker.Config{
+			Works: map[string]worker.Func{"work": func(ctx context.Context, run *worker.Run) error {
+				<-ctx.Done()
+				return nil
+			}},
+			Valid: func() bool { return true },
+			Log: slog.New(lookingLog{slog.DiscardHandler, func() {
+				if p != nil {
+					looked += 1 + len(p.Reports())
+				}
+			}}),
+			Emit: func(cluster.Event) {},
+		})
+		g := grant()
+		p.Start(g)
+		p.Stop(g.Slot, cluster.ErrLeaving, 0)
+		<-p.Idle()
+		if looked == 0 {
+			t.Error("the handler was not asked for the attributes of a worker's logger")
+		}
+	})
+}

@@ -684,6 +684,16 @@ var mutants = []mutant{
 		in(".", "TestWatchTellsOfALostLease"),
 	},
 	{
+		"leader", "a node that cannot begin a term, for there is no epoch, says nothing of itself",
+		one("internal/election/election.go", "	e.blocked(err)\n", ""),
+		in(".", "TestDamagedEpochStopsGrantsOnly"),
+	},
+	{
+		"leader", "a leader that waits for a service that is away looks as if it hung",
+		one("internal/assignment/vigil.go", "			l.away.Store(int64(now))\n		}\n		switch", "		}\n		switch"),
+		in(".", "TestAnOutageIsNoHang"),
+	},
+	{
 		"stop", "whoever traces is waited for",
 		one("trace.go", "		s.queue.Put(cluster.Span{", "		s.queue.Flush(time.Hour)\n		s.queue.Put(cluster.Span{"),
 		in(".", "TestNothingStopsTheStop"),

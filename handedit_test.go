@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -130,6 +131,118 @@ func TestDeletedTaskRecordStopsNothing(t *testing.T) {
 		h.del("/tasks/a")
 		time.Sleep(40 * time.Second)
 		wantError(t, w.state(n1), "/tasks/a")
+	})
+}
+
+// A task whose record is gone or cannot be used is shown so, and is put in order with a declaration; what an operator
+// has set stays. A leader who comes then stops nothing.
+func TestUnusableTaskIsDeclaredAgain(t *testing.T) {
+	for name, damage := range map[string]func(h hand){
+		"gone":    func(h hand) { h.del("/tasks/a") },
+		"damaged": func(h hand) { h.set("/tasks/a", "nonsense") },
+		"another": func(h hand) { h.set("/tasks/a", `{"v":1,"spec":{"name":"b","workName":"a","workerNum":1}}`) },
+	} {
+		for _, planned := range []bool{true, false} {
+			t.Run(fmt.Sprint(name, " planned ", planned), func(t *testing.T) {
+				handEdit(t, func(w *world, h hand, n1, n2 *proc) {
+					spec := task("a", 3)
+					w.do(n1, cluster.Declare(spec))
+					w.do(n1, cluster.Scale("a", 4))
+					time.Sleep(10 * time.Second)
+					started := w.floor.started()
+					damage(h)
+					time.Sleep(time.Second)
+					list, err := n1.Tasks(w.t.Context())
+					if err != nil || len(list) != 1 || !strings.Contains(list[0].Unusable, "declare it again") {
+						t.Fatalf("%+v, %v", list, err)
+					}
+					for _, op := range []cluster.Operation{cluster.Scale("a", 5), cluster.Reset("a")} {
+						if _, err := n1.Do(w.t.Context(), op); err == nil || !strings.Contains(err.Error(), "`xconsumer apply`") {
+							t.Errorf("%v: %v", op, err)
+						}
+					}
+					if planned {
+						change := cluster.Change{Tasks: []cluster.TaskSpec{spec}}
+						plan, err := n1.Plan(w.t.Context(), change)
+						if err != nil || len(plan.Moves)+len(plan.Starts)+len(plan.Stops)+len(plan.Restarts) > 0 {
+							t.Fatalf("%+v, %v", plan, err)
+						}
+						if _, err := n1.Apply(w.t.Context(), change, plan.Revision); err != nil {
+							t.Fatal(err)
+						}
+					} else {
+						w.do(n1, cluster.Declare(spec))
+					}
+					wantAudit(w.t, n1, name)
+					w.leave(n1)
+					time.Sleep(time.Second)
+					w.wantShare(map[string]int{"n2": 4})
+					if errs := w.state(n2).Errors; len(errs) > 0 {
+						t.Errorf("%+v", errs)
+					}
+					if n := w.floor.started(); n != started+2 { // those of n1
+						t.Errorf("%d workers were started; want 2", n-started)
+					}
+					*n1 = *w.start("n1")
+					time.Sleep(time.Second)
+				})
+			})
+		}
+	}
+}
+
+// wantAudit wants the audit to say of what was done last whether it has replaced a record that could not be read.
+func wantAudit(t *testing.T, n *proc, damage string) {
+	t.Helper()
+	h, err := n.Decisions(t.Context())
+	if err != nil || len(h.Audit) == 0 {
+		t.Fatalf("%+v, %v", h.Audit, err)
+	}
+	replaced := slices.ContainsFunc(h.Audit, func(l cluster.AuditLine) bool {
+		return strings.Contains(l.What, "in place of a record that could not be used")
+	})
+	if replaced != (damage != "gone") {
+		t.Errorf("the audit says: %+v", h.Audit)
+	}
+}
+
+// A task whose record is gone or cannot be used can be deleted.
+func TestUnusableTaskIsDeleted(t *testing.T) {
+	for name, damage := range map[string]func(h hand){
+		"gone":    func(h hand) { h.del("/tasks/a") },
+		"damaged": func(h hand) { h.set("/tasks/a", "nonsense") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			handEdit(t, func(w *world, h hand, n1, _ *proc) {
+				damage(h)
+				time.Sleep(time.Second)
+				w.do(n1, cluster.Delete("a"))
+				time.Sleep(time.Second)
+				w.wantShare(map[string]int{})
+				if errs := w.state(n1).Errors; len(errs) > 0 {
+					t.Errorf("%+v", errs)
+				}
+				w.do(n1, cluster.Declare(task("a", 4)))
+				time.Sleep(10 * time.Second)
+			})
+		})
+	}
+}
+
+// A mark that cannot be used is replaced by uncordon only; what else is asked for says so.
+func TestUnusableMark(t *testing.T) {
+	handEdit(t, func(w *world, h hand, n1, _ *proc) {
+		w.do(n1, cluster.Cordon("n2"))
+		h.set("/marks/n2", "nonsense")
+		time.Sleep(time.Second)
+		if _, err := n1.Do(w.t.Context(), cluster.Drain("n2", 0)); !errors.Is(err, cluster.ErrChange) || !strings.Contains(err.Error(), "`xconsumer uncordon` replaces it") {
+			t.Errorf("drain: %v", err)
+		}
+		w.do(n1, cluster.Uncordon("n2"))
+		time.Sleep(time.Second)
+		if s := w.state(n1); len(s.Errors) > 0 || w.nodeInfo(n1, "n2").Cordoned {
+			t.Errorf("%+v", s)
+		}
 	})
 }
 

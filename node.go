@@ -446,13 +446,13 @@ func (n *Node) Tasks(ctx context.Context) ([]cluster.TaskDetail, error) {
 func details(snap *view.Snapshot, state cluster.State) []cluster.TaskDetail {
 	list := make([]cluster.TaskDetail, 0, len(state.Tasks))
 	for _, info := range state.Tasks {
-		rec := snap.Tasks[info.Name].Rec
-		if rec == nil && info.ReasonCode == cluster.WhyUndeclared {
-			list = append(list, cluster.TaskDetail{TaskInfo: info, Declared: cluster.TaskSpec{Name: info.Name}})
+		task := cluster.TaskDetail{TaskInfo: info, Declared: cluster.TaskSpec{Name: info.Name}, Unusable: snap.Unusable(info.Name)}
+		if rec := snap.Tasks[info.Name].Rec; rec != nil {
+			task.Declared, task.Override = rec.Spec, rec.Override
+		} else if task.Unusable != "" {
+			task.Declared = snap.Specs()[info.Name]
 		}
-		if rec != nil {
-			list = append(list, cluster.TaskDetail{TaskInfo: info, Declared: rec.Spec, Override: rec.Override})
-		}
+		list = append(list, task)
 	}
 	return list
 }

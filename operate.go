@@ -86,6 +86,9 @@ func (n *Node) Apply(ctx context.Context, change cluster.Change, revision string
 		return cluster.Revisions{}, fmt.Errorf("apply: %w", err)
 	}
 	snap := v.Snapshot()
+	if earlier, err := n.observer.Snapshot(ctx); err == nil {
+		snap.Recall(earlier)
+	}
 	if now := assignment.Revision(snap); now != revision {
 		return cluster.Revisions{}, fmt.Errorf("apply: %w: it is at revision %s, not %s", cluster.ErrMovedOn, now, revision)
 	}

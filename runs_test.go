@@ -18,6 +18,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/operation"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
 // ran notes what was executed, and how it is to end.
@@ -279,7 +280,7 @@ func TestOnceDeclaredAgain(t *testing.T) {
 				}
 				hand := operation.Operator{Session: w.hand().s, Keys: schema.NewKeys("test"), By: "hand"}
 				for _, op := range []cluster.Operation{cluster.Delete("job"), cluster.Declare(once(2))} {
-					if _, err := hand.Do(t.Context(), nil, op); err != nil {
+					if _, err := hand.Do(t.Context(), &view.Snapshot{}, op); err != nil {
 						t.Fatal(err)
 					}
 					if led {

@@ -161,6 +161,9 @@ type TaskDetail struct {
 	TaskInfo
 	Declared TaskSpec `json:"declared"`
 	Override Override `json:"override"` // in force over what is declared
+	// Unusable says that the task's record is gone or cannot be used, and what to do; "" if it can. What is declared is
+	// then what is in force: the last record that could be used, or what its workers were granted with.
+	Unusable string `json:"unusable,omitempty"`
 }
 
 // WorkerInfo describes a slot.

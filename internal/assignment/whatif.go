@@ -21,7 +21,9 @@ func Revision(s *view.Snapshot) string {
 	note("settings", "", s.Settings.Version)
 	note("suspects", "", s.Suspects.Version)
 	for _, name := range slices.Sorted(maps.Keys(s.Tasks)) {
-		note("task", name, s.Tasks[name].Version)
+		if e := s.Tasks[name]; !e.Absent { // who has not seen it before it was deleted by hand does not know of it
+			note("task", name, e.Version)
+		}
 	}
 	for _, node := range slices.Sorted(maps.Keys(s.Marks)) {
 		note("mark", node, s.Marks[node].Version)
@@ -217,11 +219,10 @@ func changed(s *view.Snapshot, c cluster.Change) (*view.Snapshot, error) {
 		}
 	}
 	for _, task := range c.Delete {
-		rec := e.Tasks[task].Rec
-		if rec == nil || rec.Deleted {
-			return nil, fmt.Errorf("%w: %q", cluster.ErrNoTask, task)
+		gone, err := e.record(task)
+		if err != nil {
+			return nil, err
 		}
-		gone := *rec
 		gone.Deleted = true
 		e.Tasks[task] = view.Entry[schema.Task]{Rec: &gone, Version: e.Tasks[task].Version}
 	}
@@ -266,17 +267,26 @@ func (e editor) declare(spec cluster.TaskSpec) {
 }
 
 func (e editor) override(task string, f func(*cluster.Override)) error {
-	spec, known := e.specs[task]
-	if !known {
-		return fmt.Errorf("%w: %q", cluster.ErrNoTask, task)
+	rec, err := e.record(task)
+	if err != nil {
+		return err
 	}
-	rec := schema.Task{Spec: spec}
-	if old := e.Tasks[task].Rec; old != nil {
-		rec = *old
+	if wrong := e.Unusable(task); wrong != "" {
+		return fmt.Errorf("%w: task %q: %s", cluster.ErrChange, task, wrong)
 	}
 	f(&rec.Override)
 	e.Tasks[task] = view.Entry[schema.Task]{Rec: &rec, Version: e.Tasks[task].Version}
 	return nil
+}
+
+// record returns what is in force for a task, also for one that runs to its end and has no run now.
+func (e editor) record(task string) (schema.Task, error) {
+	if rec := e.Tasks[task].Rec; rec != nil && !rec.Deleted {
+		return *rec, nil
+	} else if spec, known := e.specs[task]; known && rec == nil {
+		return schema.Task{Spec: spec}, nil
+	}
+	return schema.Task{}, fmt.Errorf("%w: %q", cluster.ErrNoTask, task)
 }
 
 func (e editor) mark(node string, mark schema.Mark) error {

@@ -59,8 +59,12 @@ func (s *shell) declared(c *cobra.Command, client *httpapi.Client, file string) 
 		switch {
 		case !there:
 			d.fresh = append(d.fresh, spec)
-		case old.Declared != spec:
-			d.changed = append(d.changed, changed{spec, fieldsThatDiffer(old.Declared, spec)})
+		case old.Declared != spec || old.Unusable != "":
+			fields := fieldsThatDiffer(old.Declared, spec)
+			if old.Unusable != "" {
+				fields = slices.Insert(fields, 0, old.Unusable)
+			}
+			d.changed = append(d.changed, changed{spec, fields})
 		}
 		if there && old.Override != (cluster.Override{}) {
 			d.override = append(d.override, spec.Name)

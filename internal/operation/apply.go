@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
@@ -89,9 +90,10 @@ func (b *batch) add(ctx context.Context, c cluster.Change) error {
 	}
 	for task, changes := range tasks {
 		var next *schema.Task
-		op, version, err := editOp(ctx, b.Operator, b.Keys.Task(task), b.removed, func(rec *schema.Task, exists bool, _ int64) (bool, error) {
+		o := b.mendingTask(b.snapshot, task, changes[0].Kind)
+		op, version, err := editOp(ctx, o, b.Keys.Task(task), b.removed, func(rec *schema.Task, exists bool, _ int64) (bool, error) {
 			next = rec
-			exists = exists && !rec.Deleted
+			exists = exists && !rec.Deleted || !exists && b.snapshot.Unusable(task) != "" && changes[0].Kind == cluster.OpDelete
 			for _, change := range changes {
 				if err := applyToTask(rec, exists, change); err != nil {
 					return false, fmt.Errorf("task %q: %w", task, err)
@@ -123,7 +125,11 @@ func (b *batch) addMarks(ctx context.Context, c cluster.Change) error {
 		if err := known(b.snapshot, node); err != nil {
 			return err
 		}
-		op, version, err := editOp(ctx, b.Operator, b.Keys.Mark(node), b.removed, func(rec *schema.Mark, _ bool, _ int64) (keep bool, err error) {
+		o := b.Operator
+		if slices.Contains(c.Uncordon, node) {
+			o = o.mending(b.Keys.Mark(node), &schema.Mark{})
+		}
+		op, version, err := editOp(ctx, o, b.Keys.Mark(node), b.removed, func(rec *schema.Mark, _ bool, _ int64) (keep bool, err error) {
 			for _, change := range changes {
 				keep = b.mark(rec, change)
 			}

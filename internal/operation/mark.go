@@ -59,7 +59,7 @@ func (o Operator) label(ctx context.Context, s *view.Snapshot, op cluster.Operat
 
 // known refuses a node of which there is neither a member nor a mark.
 func known(s *view.Snapshot, node string) error {
-	if mark := s.Mark(node); mark.Wanted() {
+	if mark := s.Mark(node); mark.Wanted() || s.Marks[node].Err != nil {
 		return nil
 	}
 	for _, p := range s.Peers {

@@ -36,6 +36,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -57,6 +58,9 @@ type Operator struct {
 	earlier *removals
 	// planned says that what is written was planned from what was read: nothing of it may have changed since.
 	planned bool
+	// mends is what is known of records that are to be replaced if they cannot be used, and made again if they are
+	// gone, by key. Other writes refuse a record that cannot be used.
+	mends map[string]schema.Record
 }
 
 // removals is what was removed, with the operation that fails if anything was removed since it was read.
@@ -145,7 +149,7 @@ func (o Operator) removed(ctx context.Context, key string) (*schema.Removed, []c
 		return nil, nil, err
 	}
 	if err := schema.Decode(o.Keys.Removed(), stored, rec); err != nil {
-		return nil, nil, fmt.Errorf("%w; mend or delete it first", err)
+		return nil, nil, o.unusable(o.Keys.Removed(), err)
 	}
 	return rec, []coord.Op{coord.Check(o.Keys.Removed(), stored.Version)}, nil
 }
@@ -158,14 +162,24 @@ func editOp[R any, P record[R]](ctx context.Context, o Operator, key string, rem
 	if err != nil && !errors.Is(err, coord.ErrNotFound) {
 		return coord.Op{}, 0, err
 	}
-	rec := P(new(R))
+	rec, last := P(new(R)), P(nil)
+	if known, ok := o.mends[key].(P); ok {
+		copied := *known // a draft may be made again
+		last = &copied
+	}
+	damaged := false
 	if exists {
-		if err := schema.Decode(key, stored, rec); err != nil {
-			return coord.Op{}, 0, fmt.Errorf("%w; mend or delete it first", err)
+		if err := decode(key, stored, rec); err != nil && last == nil {
+			return coord.Op{}, 0, o.unusable(key, err)
+		} else if damaged = err != nil; damaged && o.line != nil {
+			o.line.What += inPlace
 		}
 	}
-	if task, ok := any(rec).(*schema.Task); ok && !exists {
-		task.Generation = removed.Generation
+	if last != nil && (damaged || !exists) {
+		rec = last
+	}
+	if task, ok := any(rec).(*schema.Task); ok && (damaged || !exists) {
+		task.Generation = max(task.Generation, removed.Generation)
 	}
 	before := schema.Encode(rec, stored.Version)
 	keep, err := change(rec, exists, stored.Version)
@@ -178,10 +192,64 @@ func editOp[R any, P record[R]](ctx context.Context, o Operator, key string, rem
 		return coord.Op{}, none, nil
 	case !exists:
 		return coord.Create(key, schema.Encode(rec, 0)), 0, nil
-	case string(schema.Encode(rec, stored.Version)) == string(before):
+	case !damaged && string(schema.Encode(rec, stored.Version)) == string(before):
 		return coord.Op{}, stored.Version, nil
 	}
 	return coord.Set(key, schema.Encode(rec, stored.Version+1), stored.Version), stored.Version + 1, nil
+}
+
+// inPlace is what the audit adds to a write that has replaced what could not be read.
+const inPlace = ", in place of a record that could not be used"
+
+// decode reads a record, of a task only one that declares this task.
+func decode(key string, from coord.Record, rec schema.Record) error {
+	err := schema.Decode(key, from, rec)
+	if task, ok := rec.(*schema.Task); ok && err == nil {
+		err = view.CheckName(key, task)
+	}
+	return err
+}
+
+// unusable adds to the error of a record that cannot be used what replaces the record.
+func (o Operator) unusable(key string, err error) error {
+	remedy := "mend or delete it first"
+	switch schema.Dir(key) {
+	case o.Keys.Tasks():
+		remedy = "`xconsumer apply` of its file, or `xconsumer delete`, replaces it"
+	case o.Keys.Marks():
+		remedy = "`xconsumer uncordon` replaces it"
+	}
+	return fmt.Errorf("%w: %w; %s", cluster.ErrChange, err, remedy)
+}
+
+// mending returns an operator that replaces a record if it cannot be used, by a change of what is known of it.
+func (o Operator) mending(key string, known schema.Record) Operator {
+	next := map[string]schema.Record{key: known}
+	maps.Copy(next, o.mends)
+	o.mends = next
+	return o
+}
+
+// mendingTask returns an operator that puts the record of a task in order for an operation that says all of it.
+func (o Operator) mendingTask(s *view.Snapshot, task string, kind cluster.OperationKind) Operator {
+	if kind != cluster.OpDeclare && kind != cluster.OpDelete {
+		return o
+	}
+	known := &schema.Task{Spec: cluster.TaskSpec{Name: task, WorkName: task}}
+	if last := s.Tasks[task].Rec; last != nil {
+		*known = *last
+	} else {
+		if spec, granted := s.Specs()[task]; granted {
+			known.Spec = spec
+		}
+		if agenda := s.Agendas[task].Rec; agenda != nil { // its runs go on
+			known.Generation = agenda.Generation
+		}
+	}
+	if kind == cluster.OpDelete {
+		known.Deleted = false // also where that could be read: it is to be said again
+	}
+	return o.mending(o.Keys.Task(task), known)
 }
 
 // Do notes a wish of an operator who sees the cluster as it is in the snapshot. It returns the revision that
@@ -235,7 +303,7 @@ func (o Operator) do(ctx context.Context, s *view.Snapshot, op cluster.Operation
 	case cluster.OpCordon:
 		return o.setMark(ctx, s, op.Node, cordon)
 	case cluster.OpUncordon:
-		return o.setMark(ctx, s, op.Node, uncordon)
+		return o.mending(o.Keys.Mark(op.Node), &schema.Mark{}).setMark(ctx, s, op.Node, uncordon)
 	case cluster.OpDrain:
 		if op.Deadline < 0 {
 			return "", fmt.Errorf("%w: deadline: %v is less than 0s", cluster.ErrChange, op.Deadline)

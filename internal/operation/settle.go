@@ -29,6 +29,10 @@ type draft func(ctx context.Context) (ops []coord.Op, revision string, err error
 // Without a line drafts have to lead to the same whether they were committed before or not.
 func (o Operator) write(ctx context.Context, d draft) (revision string, err error) {
 	sent := false // a commit whose outcome nobody knows
+	what := ""
+	if o.line != nil {
+		what = o.line.What
+	}
 	for failures := 0; ; failures++ {
 		if err := jitter.Backoff(ctx, failures); err != nil {
 			return o.outcome(ctx, sent, revision, err)
@@ -39,6 +43,9 @@ func (o Operator) write(ctx context.Context, d draft) (revision string, err erro
 		}
 		var ops []coord.Op
 		if err == nil {
+			if o.line != nil { // an earlier draft may have added to it
+				o.line.What = what
+			}
 			if ops, revision, err = d(ctx); o.line != nil {
 				revision = cmp.Or(o.line.Revision, revision)
 			}

@@ -16,13 +16,18 @@ import (
 // changeTask writes the record of a task as an operation wants it, if it is at the revision that this is
 // bound to. It returns the revision that it has then.
 func (o Operator) changeTask(ctx context.Context, s *view.Snapshot, op cluster.Operation) (revision string, err error) {
+	wrong := s.Unusable(op.Task)
+	o = o.mendingTask(s, op.Task, op.Kind)
 	revision, err = edit(ctx, o, o.Keys.Task(op.Task), func(rec *schema.Task, exists bool, version int64) (bool, error) {
-		exists = exists && !rec.Deleted
-		if err := matches(op, exists, rec.Revision(version)); err != nil {
+		there := exists && !rec.Deleted
+		if err := matches(op, there, rec.Revision(version)); err != nil {
 			return false, err
 		}
-		return true, applyToTask(rec, exists, op)
+		return true, applyToTask(rec, there || !exists && wrong != "" && op.Kind == cluster.OpDelete, op)
 	})
+	if errors.Is(err, cluster.ErrNoTask) && wrong != "" {
+		err = fmt.Errorf("%w: %s", err, wrong)
+	}
 	if errors.Is(err, cluster.ErrNoTask) && s.Undeclared(op.Task) {
 		err = fmt.Errorf("%w: nobody has declared it. An assignment grants it all the same, written by hand; its workers are asked back, and there is nothing to delete", err)
 	}

@@ -37,9 +37,10 @@ func (v *View) note(key string, r coord.Record, err error, at time.Duration) {
 		name := schema.Base(key)
 		old := v.snap.Tasks[name]
 		e := decode[schema.Task](old, key, r, err, at)
-		if e.Good() && e.Rec.Spec.Name != name {
-			e.Err = errName(key, e.Rec.Spec.Name)
-			e.Rec, e.RecAt = old.Rec, old.RecAt
+		if e.Good() {
+			if e.Err = CheckName(key, e.Rec); e.Err != nil {
+				e.Rec, e.RecAt = old.Rec, old.RecAt
+			}
 		}
 		if e.Absent && (e.Rec == nil || e.Rec.Deleted) { // removed, as it was to be: the list tells when there is a new one
 			v.ForgetTask(name)

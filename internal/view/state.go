@@ -12,8 +12,39 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-func errName(key, name string) error {
-	return fmt.Errorf("%s: %w: it declares task %q", key, schema.ErrCorrupt, name)
+// CheckName returns an error that matches schema.ErrCorrupt if a task's record declares another task.
+func CheckName(key string, rec *schema.Task) error {
+	if rec.Spec.Name == schema.Base(key) {
+		return nil
+	}
+	return fmt.Errorf("%s: %w: it declares task %q", key, schema.ErrCorrupt, rec.Spec.Name)
+}
+
+// Unusable returns what is wrong with the record of a task that is in force all the same, and what to do; "" if nothing is.
+func (s *Snapshot) Unusable(task string) string {
+	switch e, known := s.Tasks[task]; {
+	case !known:
+		return ""
+	case e.Err != nil:
+		return "its record cannot be used; declare it again with `xconsumer apply`, or delete it"
+	case e.Absent && e.Rec != nil && !e.Rec.Deleted:
+		return "its record is gone; declare it again with `xconsumer apply`, or delete it"
+	}
+	return ""
+}
+
+// Recall takes over from an earlier snapshot the last good records of tasks whose records are gone or cannot be used.
+func (s *Snapshot) Recall(earlier *Snapshot) {
+	for name, old := range earlier.Tasks {
+		e, known := s.Tasks[name]
+		switch {
+		case !known && old.Absent:
+			s.Tasks[name] = old
+		case known && e.Rec == nil && old.Rec != nil:
+			e.Rec, e.RecAt = old.Rec, old.RecAt
+			s.Tasks[name] = e
+		}
+	}
 }
 
 // Specs returns the declarations in force, by task. Where a declaration cannot be used or was

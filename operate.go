@@ -38,7 +38,7 @@ func (n *Node) Do(ctx context.Context, op cluster.Operation) (revision string, e
 // prefix says of an error what was asked for, nil of none.
 func prefix(what fmt.Stringer, err error) error {
 	if err != nil {
-		err = fmt.Errorf("%s: %w", what, err)
+		err = fmt.Errorf("%s: %w", what, operation.Unanswered(err))
 	}
 	return err
 }
@@ -58,7 +58,7 @@ func (n *Node) Repeated(ctx context.Context, op cluster.Operation) (revision str
 func (n *Node) Plan(ctx context.Context, change cluster.Change) (cluster.Plan, error) {
 	snap, err := n.observer.Snapshot(ctx)
 	if err != nil {
-		return cluster.Plan{}, fmt.Errorf("plan: %w", err)
+		return cluster.Plan{}, fmt.Errorf("plan: %w", operation.Unanswered(err))
 	}
 	plan, err := assignment.WhatIf(snap, change)
 	if err != nil {
@@ -76,14 +76,14 @@ func (n *Node) Apply(ctx context.Context, change cluster.Change, revision string
 	}
 	operator := operation.Operator{Session: session, Keys: n.keys, By: n.cfg.Name}
 	if repeated, err := operator.RepeatedChange(ctx, change); err != nil {
-		return cluster.Revisions{}, fmt.Errorf("apply: %w", err)
+		return cluster.Revisions{}, fmt.Errorf("apply: %w", operation.Unanswered(err))
 	} else if repeated {
 		return cluster.Revisions{}, nil
 	}
 	v := view.New(n.cfg.Cluster, session, n.keys) // what the observer knows may be older than the plan
 	defer v.Close()
 	if _, err := v.Refresh(ctx); err != nil {
-		return cluster.Revisions{}, fmt.Errorf("apply: %w", err)
+		return cluster.Revisions{}, fmt.Errorf("apply: %w", operation.Unanswered(err))
 	}
 	snap := v.Snapshot()
 	if earlier, err := n.observer.Snapshot(ctx); err == nil {
@@ -94,7 +94,7 @@ func (n *Node) Apply(ctx context.Context, change cluster.Change, revision string
 	}
 	revisions, err := operator.Apply(ctx, snap, change)
 	if err != nil {
-		return cluster.Revisions{}, fmt.Errorf("apply: %w", err)
+		return cluster.Revisions{}, fmt.Errorf("apply: %w", operation.Unanswered(err))
 	}
 	return revisions, nil
 }
@@ -133,5 +133,6 @@ func (n *Node) Runs(ctx context.Context, task string) ([]cluster.RunInfo, error)
 	if session == nil {
 		return nil, fmt.Errorf("runs of %s: %w", task, cluster.ErrNotMember)
 	}
-	return view.Runs(ctx, session, n.keys, task)
+	runs, err := view.Runs(ctx, session, n.keys, task)
+	return runs, operation.Unanswered(err)
 }

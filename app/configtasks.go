@@ -28,6 +28,10 @@ func (f *configFile) tasks() []cluster.TaskSpec {
 		f.runsOf(key, &t, &spec)
 		bad := f.zeros(key, "maxPerNode", "weight", "maxUnavailable")
 		bad = f.mistakes(key, schedule.Validate(spec)) || bad
+		if at := key + ".resize"; f.has(at) && !f.wrongType(at) && t.Resize == "" {
+			f.fail(f.keys[at], `resize: "" is none of ["restart" "live"]; leave it out for "restart"`)
+			bad = true
+		}
 		f.twice("task", i, t.Name, seen)
 		if !bad {
 			specs = append(specs, spec)

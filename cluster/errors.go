@@ -26,6 +26,8 @@ var (
 	// ErrOutcomeUnknown: it was sent to the coordination service, which did not say whether it was done. Look at the
 	// cluster, or ask again with the same key: it is done once then.
 	ErrOutcomeUnknown = errors.New("it is not known whether it was done")
+	// ErrUnanswered: the coordination service does not answer. Nothing was sent to it that changes anything.
+	ErrUnanswered = errors.New("the coordination service does not answer: not done; try again")
 	// ErrKeyReused: the idempotency key was given with something else.
 	ErrKeyReused = errors.New("the idempotency key was used for something else")
 	// ErrExists: it was to be created, and is there already.

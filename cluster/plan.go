@@ -94,8 +94,11 @@ type Plan struct {
 	Unplaced []Unplaced     `json:"unplaced"` // tasks with slots that would have no node
 	// Restarts are the tasks whose workers would all stop before any starts again, being told another count.
 	Restarts []PlannedRestart `json:"restarts"`
-	Before   Balance          `json:"before"`
-	After    Balance          `json:"after"`
+	// NextRuns are the tasks that run to their end and whose next run would have another number of workers, or none
+	// begins as long as they are paused. Runs that go on keep their number.
+	NextRuns []PlannedRun `json:"nextRuns,omitempty"`
+	Before   Balance      `json:"before"`
+	After    Balance      `json:"after"`
 }
 
 // PlannedMove is a slot that would leave its node.
@@ -115,6 +118,13 @@ type PlannedRestart struct {
 	To      int    `json:"to"`      // the count that they would be told
 	// Gap is for how long none of them runs at most, if all stop in the time that they have for it.
 	Gap Duration `json:"gap"`
+}
+
+// PlannedRun is what the next run of a task would be.
+type PlannedRun struct {
+	Task    string `json:"task"`
+	Workers int    `json:"workers"`
+	Paused  bool   `json:"paused,omitempty"`
 }
 
 // PlannedStart is a slot that would get a node.

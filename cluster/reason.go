@@ -124,6 +124,9 @@ func (r Reason) String() string {
 	case WhyResizing:
 		return "it waits for " + r.Detail
 	case WhyResized:
+		if r.Detail != "" {
+			return "all workers of the task start again: " + r.Detail
+		}
 		return "all workers of the task start again with its new count"
 	case WhyDeleted:
 		return "the task was deleted"

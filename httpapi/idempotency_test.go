@@ -77,6 +77,20 @@ func TestRepeatedRequest(t *testing.T) {
 	}
 }
 
+// What was not sent is not done, and not unknown; nothing of the store is told.
+func TestUnanswered(t *testing.T) {
+	lost := fmt.Errorf("scale task \"a\" to 4: %w: get /xconsumer/ca/audit: %w", cluster.ErrUnanswered, coord.ErrUnknown)
+	resp, text := ask(t, doing(lost), http.MethodPost, "/api/v1/tasks/a/scale", `{"workers": 4}`, "Content-Type", "application/json")
+	var p httpapi.Problem
+	err := json.Unmarshal(text, &p)
+	if err != nil || resp.StatusCode != http.StatusServiceUnavailable || p.Type != "" || p.Detail != "the coordination service does not answer: not done; try again" {
+		t.Errorf("status %d, %v: %s", resp.StatusCode, err, text)
+	}
+	if strings.Contains(string(text), "/xconsumer/") || strings.Contains(string(text), coord.ErrUnknown.Error()) {
+		t.Errorf("%s", text)
+	}
+}
+
 // What may have been done is not called "not done", and nothing of the store is told.
 func TestOutcomeUnknown(t *testing.T) {
 	lost := fmt.Errorf("scale task \"a\" to 4: %w: write /xconsumer/ca/tasks/a: %w", cluster.ErrOutcomeUnknown, coord.ErrUnknown)

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -44,6 +45,7 @@ var problems = []struct {
 	{cluster.ErrTooLarge, http.StatusRequestEntityTooLarge, "too large", ""},
 	{cluster.ErrMovedOn, http.StatusPreconditionFailed, "the cluster has moved on", ""},
 	{errPeer, http.StatusBadGateway, "the other node cannot be asked", ""},
+	{cluster.ErrUnanswered, http.StatusServiceUnavailable, "not done", ""},
 	{cluster.ErrNotMember, http.StatusServiceUnavailable, "not connected", ""},
 }
 
@@ -61,6 +63,9 @@ func (a *API) problem(err error) *Problem {
 	}
 	if p.Type == OutcomeUnknown { // what the store said of it helps nobody
 		p.Detail = "the coordination service did not say in time whether it was done. Look at the cluster, or ask again, any node, with the same Idempotency-Key: it is done once then"
+	}
+	if p.Status == http.StatusServiceUnavailable && (errors.Is(err, cluster.ErrUnanswered) || errors.Is(err, context.DeadlineExceeded)) {
+		p.Detail = cluster.ErrUnanswered.Error()
 	}
 	if p.Status == http.StatusServiceUnavailable {
 		for _, reason := range a.node.Ready() {

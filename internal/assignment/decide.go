@@ -368,10 +368,7 @@ func (d *decider) refresh(list []schema.Held) (fresh []schema.Held, changed bool
 // Reasons says why slots of tasks have no place, by task, where there is more to say than that
 // they are on their way.
 func Reasons(s *view.Snapshot) map[string]cluster.Reason {
-	d := newDecider(World{Snapshot: s, MaxDocs: MaxDocs, Unsettled: true})
-	d.explainWaits()
-	d.plan()
-	return d.out.Unplaced
+	return present(s).out.Unplaced
 }
 
 func nonNil(list []schema.Held) []schema.Held {

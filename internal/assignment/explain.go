@@ -6,13 +6,14 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
 // Explain says why a slot is where it is, and why it is not elsewhere. The worker and the history are left
 // to the caller.
 func Explain(s *view.Snapshot, slot cluster.Slot) (cluster.Explanation, error) {
-	p := planned(s)
+	p := present(s)
 	t, known := p.rank[slot.Task]
 	if !known || slot.Index < 0 || slot.Index >= p.specs[slot.Task].WorkerNum {
 		return cluster.Explanation{}, fmt.Errorf("%w: %s", cluster.ErrNoSlot, slot)
@@ -24,6 +25,8 @@ func Explain(s *view.Snapshot, slot cluster.Slot) (cluster.Explanation, error) {
 	switch {
 	case resizing != nil && !resizing.over() && p.out.Unplaced[slot.Task].Code == cluster.WhyResizing:
 		out.Here = "the count of " + slot.Task + " changes, and " + p.out.Unplaced[slot.Task].String()
+	case p.lost(slot).Code != "":
+		out.Here = fmt.Sprintf("%s on %s (%s); %s", slot, now, cluster.WorkerLost, p.lost(slot))
 	case now == "" && target == "":
 		if out.Here = p.out.Unplaced[slot.Task].String(); out.Here == "" {
 			out.Here = "it has no place"
@@ -50,6 +53,16 @@ func Explain(s *view.Snapshot, slot cluster.Slot) (cluster.Explanation, error) {
 		out.Nodes = append(out.Nodes, c)
 	}
 	return out, nil
+}
+
+// lost returns why a slot stays with a member that is lost, the zero value if it does not.
+func (p preview) lost(slot cluster.Slot) cluster.Reason {
+	for guid, why := range p.waiting {
+		if schema.Find(p.Snapshot.Peers[guid].Doc.Rec.Slots, slot) != nil {
+			return why
+		}
+	}
+	return cluster.Reason{}
 }
 
 // room is what nodes are to have by the plan, and how much of it is of one task.

@@ -117,7 +117,7 @@ func (d *decider) askBack(guid string, p *view.Peer, h *schema.Held, plan map[in
 	case spec.Paused:
 		whole.Code = cluster.WhyPaused
 	case d.toResize(h):
-		whole.Code = cluster.WhyResized
+		whole = d.resized(h)
 	}
 	changed := known && !d.sameWork(h)
 	restart := d.toRestart(h)

@@ -22,6 +22,7 @@ import (
 type barrier struct {
 	left        []string // the slots of another count that may run still, and where
 	unreachable bool     // one of them is a member's that cannot be asked
+	lost        bool     // one of them is a member's that is lost, for people
 }
 
 // over reports whether no worker of another count runs any longer.
@@ -84,7 +85,10 @@ func (d *decider) addToBarrier(guid string, h *schema.Held, asked bool) {
 		where := d.nodeName(guid)
 		switch {
 		case !present:
-			b.unreachable = true
+			b.unreachable, b.lost = true, true
+			where += " (" + string(cluster.WorkerLost) + ")"
+		case d.Snapshot.Peers[guid].Silent:
+			b.lost = true
 			where += " (" + string(cluster.WorkerLost) + ")"
 		case d.isStuck(guid, slot):
 			where += " (" + string(cluster.WorkerStuck) + ")"
@@ -106,6 +110,19 @@ func (d *decider) isStuck(guid string, slot cluster.Slot) bool {
 // some of the old count cannot be asked, or nothing may be granted, the others run on: they would stop for nothing.
 func (d *decider) toResize(h *schema.Held) bool {
 	return d.otherCount(h) && !d.barriers[h.Task].unreachable && d.out.Blocked == ""
+}
+
+// resized says why the slots of an entry are asked back for another count.
+func (d *decider) resized(h *schema.Held) cluster.Reason {
+	why := cluster.Reason{Code: cluster.WhyResized}
+	switch was, told := h.Told(); {
+	case !told:
+	case d.specs[h.Task].Count() == 0:
+		why.Detail = "they are not told their number any longer"
+	case was == 0:
+		why.Detail = "they are told their number from now on"
+	}
+	return why
 }
 
 // keeps reports whether an entry that was given back stays listed until the last slot of the old count has been. Who
@@ -201,5 +218,9 @@ func (b *barrier) String() string {
 	if more := len(b.left) - maxNamed; more > 0 {
 		names += fmt.Sprintf(" and %d more", more)
 	}
-	return fmt.Sprintf("%d %s of the old count to stop: %s", len(b.left), workers, names)
+	text := fmt.Sprintf("%d %s of the old count to stop: %s", len(b.left), workers, names)
+	if b.lost {
+		text += "; those of a lost node are granted elsewhere when its session has ended"
+	}
+	return text
 }

@@ -461,6 +461,17 @@ func TestPlanTellsRestarts(t *testing.T) {
 			}
 		})
 	}
+	told := *b.snap.Tasks["b"].Rec
+	b.declare("b", func(s *cluster.TaskSpec) { s.Resize = cluster.ResizeRestart })
+	d := b.decide()
+	for guid, doc := range d.Docs {
+		for _, h := range doc.Releasing {
+			if text := h.Why.String(); h.Task == "b" && text != "all workers of the task start again: they are told their number from now on" {
+				t.Errorf("%s: %s", guid, text)
+			}
+		}
+	}
+	b.declare("b", func(s *cluster.TaskSpec) { *s = told.Spec })
 	b.scale(7)
 	b.apply(t, b.decide())
 	b.answer("L", true)
@@ -538,5 +549,37 @@ func TestLeavingDoesNotWaitForABarrier(t *testing.T) {
 				t.Errorf("granted while N has not stopped: %s", got)
 			}
 		})
+	}
+}
+
+// What waits for a node that is lost says so, whether its session goes on or a leader still waits for it, and is not
+// about to be granted to anybody.
+func TestExplainLostNode(t *testing.T) {
+	for _, resized := range []bool{false, true} {
+		for _, silent := range []bool{false, true} {
+			t.Run(fmt.Sprint("resized ", resized, " silent ", silent), func(t *testing.T) {
+				b := threeNodes(t, spec("a", 3))
+				slot := cluster.Slot{Task: "a"}
+				for s := range schema.Each(b.snap.Peers["N"].Doc.Rec.Slots) {
+					slot = s
+				}
+				p := *b.snap.Peers["N"]
+				if p.Silent = silent; !silent {
+					p.Member, p.Status = view.Entry[schema.Member]{Absent: true, Read: b.now}, view.Entry[schema.Status]{Absent: true, Read: b.now}
+				}
+				b.snap.Peers["N"] = &p
+				if resized {
+					b.scale(4)
+				}
+				const ends = "granted elsewhere when its session has ended"
+				out, err := assignment.Explain(&b.snap, slot)
+				if err != nil || !strings.Contains(out.Here, slot.String()+" on node-N (lost)") || !strings.Contains(out.Here, ends) {
+					t.Errorf("%q, %v", out.Here, err)
+				}
+				if why := assignment.Reasons(&b.snap)["a"].String(); !strings.Contains(why, ends) || !strings.Contains(why, "node-N") {
+					t.Errorf("reason %q", why)
+				}
+			})
+		}
 	}
 }

@@ -137,11 +137,17 @@ func (d *decider) explainWaits() {
 		}
 	}
 	for _, guid := range d.guids {
+		p := d.Snapshot.Peers[guid]
 		if until, why := d.waitsFor(guid, live+len(d.out.Waits.Gone)); until > d.Now {
 			d.waiting[guid] = why
+		} else if p.Doc.Rec != nil && p.Doc.Rec.Closed == nil && (p.Silent || !p.Live()) {
+			d.waiting[guid] = cluster.Reason{Code: cluster.WhyWaiting, Node: d.nodeName(guid), Detail: sessionEnds}
 		}
 	}
 }
+
+// sessionEnds is what is waited for before what a lost node had is granted elsewhere.
+const sessionEnds = "what it had is granted elsewhere when its session has ended"
 
 // noteAbsences brings up to date who vanished: whoever is not back, and was not buried longer ago than
 // a session timeout.

@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"maps"
 	"slices"
+	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
@@ -45,7 +46,7 @@ func WhatIf(s *view.Snapshot, change cluster.Change) (cluster.Plan, error) {
 	}
 	before, after := planned(s), planned(next)
 	plan := cluster.Plan{
-		Revision: Revision(s), Moves: []cluster.PlannedMove{}, Starts: []cluster.PlannedStart{}, Stops: []cluster.Slot{}, Unplaced: []cluster.Unplaced{}, Restarts: after.restarts(),
+		Revision: Revision(s), Moves: []cluster.PlannedMove{}, Starts: []cluster.PlannedStart{}, Stops: []cluster.Slot{}, Unplaced: []cluster.Unplaced{}, Restarts: after.restarts(), NextRuns: nextRuns(s, next),
 		Before: before.balance(before.now), After: after.balance(after.targetNode),
 	}
 	reasons := after.reasons()
@@ -77,6 +78,24 @@ func WhatIf(s *view.Snapshot, change cluster.Change) (cluster.Plan, error) {
 	}
 	slices.SortFunc(plan.Stops, cluster.Slot.Compare)
 	return plan, nil
+}
+
+// nextRuns returns the tasks whose next run another snapshot has otherwise.
+func nextRuns(before, after *view.Snapshot) (list []cluster.PlannedRun) {
+	for _, name := range slices.Sorted(maps.Keys(after.Tasks)) {
+		rec := after.Tasks[name].Rec
+		if rec == nil || rec.Deleted || !rec.Effective().Runs() {
+			continue
+		}
+		now := rec.Effective()
+		if old := before.Tasks[name].Rec; old != nil && !old.Deleted {
+			if was := old.Effective(); was.WorkerNum == now.WorkerNum && was.Paused == now.Paused {
+				continue
+			}
+		}
+		list = append(list, cluster.PlannedRun{Task: name, Workers: now.WorkerNum, Paused: now.Paused})
+	}
+	return list
 }
 
 // MayMove refuses to have a slot moved to a node if the plan would not leave it there.
@@ -115,13 +134,33 @@ type preview struct {
 	owners map[cluster.Slot]string // node names
 }
 
+// planned returns what the cluster comes to: nobody waits for members that are gone.
 func planned(s *view.Snapshot) preview {
-	self := ""
-	if s.Epoch.Rec != nil {
-		self = s.Epoch.Rec.Leader
-	}
-	d := newDecider(World{Snapshot: s, Self: self, MaxDocs: MaxDocs, Unsettled: true})
+	d := newDecider(World{Snapshot: s, Self: leaderOf(s), MaxDocs: MaxDocs, Unsettled: true})
 	d.plan()
+	return d.preview()
+}
+
+// present returns what the leader goes by as long as it waits for members that are gone.
+func present(s *view.Snapshot) preview {
+	d := newDecider(World{Snapshot: s, Self: leaderOf(s), MaxDocs: MaxDocs, Unsettled: true, Grace: forEver})
+	d.explainWaits()
+	d.plan()
+	return d.preview()
+}
+
+// forEver is how long who only looks takes a leader to wait: it does not know since when.
+const forEver = time.Duration(1 << 60)
+
+func leaderOf(s *view.Snapshot) string {
+	if s.Epoch.Rec == nil {
+		return ""
+	}
+	return s.Epoch.Rec.Leader
+}
+
+func (d *decider) preview() preview {
+	s := d.Snapshot
 	p := preview{d, map[cluster.Slot]string{}}
 	for _, guid := range d.guids {
 		if rec := s.Peers[guid].Doc.Rec; rec != nil && (s.Peers[guid].Live() || d.fates[guid] == waits) {

@@ -93,6 +93,11 @@ func fieldsThatDiffer(before, after cluster.TaskSpec) (list []string) {
 		}
 		return string(b)
 	}
+	for _, fields := range []map[string]any{old, new} {
+		if fields["resize"] == nil {
+			fields["resize"] = string(cluster.ResizeRestart) // what it is unless it is said
+		}
+	}
 	names := map[string]bool{}
 	for name := range old {
 		names[name] = true
@@ -216,7 +221,7 @@ func (s *shell) apply() *cobra.Command {
 		if err != nil {
 			return advise(err)
 		}
-		return w.tell(&accepted)
+		return w.tell(&accepted, "")
 	}
 	return c
 }

@@ -16,8 +16,12 @@ const maxMoves = 40
 
 // showPlan writes what a change would do.
 func showPlan(b *bytes.Buffer, p *cluster.Plan, width int) {
-	fmt.Fprintf(b, "%d to move, %d to start, %d to stop; the most loaded node has %s of the mean, now %s\n",
-		len(p.Moves), len(p.Starts), len(p.Stops), percent(1+p.After.Skew), percent(1+p.Before.Skew))
+	restart := ""
+	if n := restarting(p); n > 0 {
+		restart = fmt.Sprintf(", %d to restart", n)
+	}
+	fmt.Fprintf(b, "%d to move, %d to start, %d to stop%s; the most loaded node has %s of the mean, now %s\n",
+		len(p.Moves), len(p.Starts), len(p.Stops), restart, percent(1+p.After.Skew), percent(1+p.Before.Skew))
 	steps := table{{"WORKER", "FROM", "TO", "WHY"}}
 	for _, m := range p.Moves {
 		steps.add(m.Slot, m.From, m.To, m.Reason)
@@ -36,17 +40,43 @@ func showPlan(b *bytes.Buffer, p *cluster.Plan, width int) {
 		steps.write(b, width)
 	}
 	for _, r := range p.Restarts {
-		fmt.Fprintf(b, "\nall workers of task %s restart, since they are told their number (%s → %s): %d stop, and at most %s later the new ones start\n",
+		fmt.Fprintf(b, "\nall workers of task %s restart, since what they are told of their number changes (%s → %s): %d stop, and at most %s later the new ones start\n",
 			r.Task, countText(r.From), countText(r.To), r.Workers, r.Gap)
+	}
+	for _, r := range p.NextRuns {
+		if r.Paused {
+			fmt.Fprintf(b, "\ntask %s begins no run as long as it is paused\n", r.Task)
+		} else {
+			fmt.Fprintf(b, "\nthe next run of task %s has %d workers; a run that goes on keeps its number\n", r.Task, r.Workers)
+		}
 	}
 	for _, u := range p.Unplaced {
 		fmt.Fprintf(b, "\n%d of task %s would have no node: %s\n", u.Slots, u.Task, u.Reason)
 	}
 }
 
+// restarting counts the workers that restart, without those that move or stop for good.
+func restarting(p *cluster.Plan) (n int) {
+	of := map[string]bool{}
+	for _, r := range p.Restarts {
+		n, of[r.Task] = n+r.Workers, true
+	}
+	for _, m := range p.Moves {
+		if of[m.Slot.Task] {
+			n--
+		}
+	}
+	for _, slot := range p.Stops {
+		if of[slot.Task] {
+			n--
+		}
+	}
+	return max(n, 0)
+}
+
 func countText(count int) string {
 	if count == 0 {
-		return "none"
+		return "not told"
 	}
 	return strconv.Itoa(count)
 }

@@ -26,6 +26,8 @@ type wish struct {
 	dryRun bool
 	yes    bool
 	key    string
+	// effect says in words what follows from what was accepted, nil for nothing to say.
+	effect func(accepted *httpapi.Accepted) string
 }
 
 // usualWait is how long --wait waits unless it is said.
@@ -68,7 +70,11 @@ func (w *wish) do(ctx context.Context, wish httpapi.Wish, change *cluster.Change
 	if err != nil {
 		return advise(err)
 	}
-	return w.tell(&accepted)
+	effect := ""
+	if w.effect != nil {
+		effect = w.effect(&accepted)
+	}
+	return w.tell(&accepted, effect)
 }
 
 // ask asks a node for what is wished, and waits for as long as was said.
@@ -97,8 +103,8 @@ func (w *wish) keyOfThis() string {
 	return w.key
 }
 
-// tell writes the answer.
-func (w *wish) tell(accepted *httpapi.Accepted) error {
+// tell writes the answer, with what follows from it, "" for nothing to say.
+func (w *wish) tell(accepted *httpapi.Accepted, effect string) error {
 	raw, err := json.Marshal(accepted)
 	if err != nil {
 		return err
@@ -107,6 +113,9 @@ func (w *wish) tell(accepted *httpapi.Accepted) error {
 		fmt.Fprintf(b, "accepted: %s\n", accepted.Accepted)
 		if accepted.Repeated {
 			b.WriteString("it was done before, with the same key\n")
+		}
+		if effect != "" {
+			fmt.Fprintln(b, effect)
 		}
 		if accepted.Settled != nil && *accepted.Settled {
 			b.WriteString("settled\n")

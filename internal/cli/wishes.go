@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -20,7 +21,11 @@ func nodePath(node, what string) string { return "/api/v1/nodes/" + url.PathEsca
 
 func (s *shell) scale() *cobra.Command {
 	c := &cobra.Command{
-		Use: "scale TASK N", Short: "Sets the number of a task's workers, until it is reset", Args: args("TASK", "N"), ValidArgsFunction: s.completeTasks,
+		Use: "scale TASK N", Short: "Sets the number of a task's workers, until it is reset",
+		Long: `Sets the number of a task's workers, until it is reset. Workers are told their number: all of them stop before the first
+one with the new number starts. With resize = "live" they are not told it, and those that stay run on. Of a task that runs
+to its end the next run has the number. --dry-run shows what restarts.`,
+		Args: args("TASK", "N"), ValidArgsFunction: s.completeTasks,
 		Example: `  xconsumer scale test01 8 --wait
   xconsumer scale test01 8 --dry-run`,
 	}
@@ -30,9 +35,33 @@ func (s *shell) scale() *cobra.Command {
 		if err != nil || n < 0 || n > cluster.MaxWorkers {
 			return fmt.Errorf("%w: %q is no number of workers: want 0 to %d", ErrUsage, args[1], cluster.MaxWorkers)
 		}
+		w.effect = w.resizes(c.Context(), args[0], n)
 		return w.do(c.Context(), httpapi.Wish{Path: taskPath(args[0], "/scale"), Body: map[string]any{"workers": n}}, &cluster.Change{Scale: map[string]int{args[0]: n}})
 	}
 	return c
+}
+
+// resizes returns what another number of workers does to those that a task has now.
+func (w *wish) resizes(ctx context.Context, task string, n int) func(*httpapi.Accepted) string {
+	client, err := w.client()
+	if err != nil || w.dryRun || w.format != "table" {
+		return nil
+	}
+	var now cluster.TaskDetail
+	_, err = client.Get(ctx, taskPath(task, ""), nil, &now)
+	return func(accepted *httpapi.Accepted) string {
+		switch {
+		case err != nil || accepted.Repeated || now.WorkerNum == n:
+			return ""
+		case now.Runs:
+			return fmt.Sprintf("the next run of %s has %d workers; a run that goes on keeps its number", task, n)
+		case now.Paused || now.WorkerNum == 0 || n == 0:
+			return ""
+		case now.Declared.Resize == cluster.ResizeLive:
+			return fmt.Sprintf("the workers of %s that stay run on: resize is \"live\"", task)
+		}
+		return fmt.Sprintf("all workers of %s restart, since they are told their number", task)
+	}
 }
 
 // onTask is a command that does something with a task.
@@ -111,6 +140,9 @@ func (s *shell) runNow() *cobra.Command {
 	w := s.wish(c)
 	params := c.Flags().String("params", "", "a JSON object in place of the task's params")
 	c.RunE = func(c *cobra.Command, args []string) error {
+		w.effect = func(accepted *httpapi.Accepted) string {
+			return "run " + cluster.RunTask(args[0], accepted.Revision)
+		}
 		var p cluster.Params
 		if *params != "" {
 			if err := json.Unmarshal([]byte(*params), &p); err != nil {

@@ -58,6 +58,7 @@ func (o Operator) RepeatedChange(ctx context.Context, c cluster.Change) (repeate
 }
 
 func (o Operator) applying(c cluster.Change) Operator {
+	o.differs = "declarations"
 	return o.asking(c.By, c.From, c.String(), c.Key, c)
 }
 

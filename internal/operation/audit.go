@@ -72,7 +72,11 @@ func (o Operator) readAudit(ctx context.Context) (a audit, done *cluster.AuditLi
 		return a, nil, nil
 	}
 	if done = &a.rec.Lines[at]; done.Sum != o.line.Sum {
-		return a, nil, fmt.Errorf("%w: it was given with %q, at %s", cluster.ErrKeyReused, done.What, done.At.Format(time.RFC3339))
+		other := ""
+		if strings.TrimSuffix(done.What, inPlace) == o.line.What {
+			other = ", with other " + o.differs
+		}
+		return a, nil, fmt.Errorf("%w: it was given with %q%s, at %s", cluster.ErrKeyReused, done.What, other, done.At.Format(time.RFC3339))
 	}
 	return a, done, nil
 }

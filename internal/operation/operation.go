@@ -53,6 +53,8 @@ type Operator struct {
 	By      string // who wants it, for people
 	// line is the line of the audit that goes with every write, nil for none.
 	line *cluster.AuditLine
+	// differs names what two wishes that are the same in words can differ by.
+	differs string
 	// earlier is what was removed as it was read before, nil for who reads it for every write. It need not be the
 	// latest, only older than what is written.
 	earlier *removals
@@ -283,6 +285,14 @@ func (o Operator) repeated(ctx context.Context) (revision string, repeated bool,
 func (o Operator) operating(op cluster.Operation) Operator {
 	bare := op
 	bare.By, bare.From, bare.Key = "", "", ""
+	switch o.differs = "conditions"; op.Kind {
+	case cluster.OpRunNow:
+		o.differs = "params"
+	case cluster.OpDeclare, cluster.OpPatch:
+		o.differs = "fields of the declaration, or conditions"
+	case cluster.OpDrain:
+		o.differs = "deadlines"
+	}
 	return o.asking(op.By, op.From, op.String(), op.Key, bare)
 }
 

@@ -257,3 +257,26 @@ func TestKeys(t *testing.T) {
 		}
 	})
 }
+
+// Where the service does not answer a read, nothing was sent: that is no unknown outcome.
+func TestUnansweredIsNotDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := mem.New(mem.Config{})
+		s, err := coordtest.Intercept(service.Client(), coordtest.Interceptor{
+			Get: func(ctx context.Context, _ string, _ func(context.Context, string) (coord.Record, error)) (coord.Record, error) {
+				<-ctx.Done()
+				return coord.Record{}, fmt.Errorf("get: %w: %w", coord.ErrUnknown, ctx.Err())
+			},
+		}).Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = s.Close() }()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err = operation.Operator{Session: s, Keys: keys, By: "test"}.Do(ctx, &view.Snapshot{}, cluster.Scale("a", 2))
+		if !errors.Is(err, cluster.ErrUnanswered) || errors.Is(err, cluster.ErrOutcomeUnknown) {
+			t.Errorf("%v", err)
+		}
+	})
+}

@@ -37,15 +37,15 @@ func (o Operator) write(ctx context.Context, d draft) (revision string, err erro
 		if err := jitter.Backoff(ctx, failures); err != nil {
 			return o.outcome(ctx, sent, revision, err)
 		}
+		if o.line != nil { // an earlier draft may have added to it
+			o.line.What = what
+		}
 		audit, done, err := o.readAudit(ctx)
 		if done != nil {
 			return done.Revision, nil
 		}
 		var ops []coord.Op
 		if err == nil {
-			if o.line != nil { // an earlier draft may have added to it
-				o.line.What = what
-			}
 			if ops, revision, err = d(ctx); o.line != nil {
 				revision = cmp.Or(o.line.Revision, revision)
 			}
@@ -82,7 +82,7 @@ func (o Operator) write(ctx context.Context, d draft) (revision string, err erro
 // if a commit was sent of which nobody knows the outcome.
 func (o Operator) outcome(ctx context.Context, sent bool, revision string, err error) (string, error) {
 	if !sent || err == nil && o.line == nil {
-		return revision, err
+		return revision, Unanswered(err)
 	}
 	look, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookAgain)
 	defer cancel()
@@ -94,6 +94,15 @@ func (o Operator) outcome(ctx context.Context, sent bool, revision string, err e
 		return revision, err // it was drafted again from records that a commit which comes late would not find as they were
 	}
 	return "", fmt.Errorf("%w: %w", cluster.ErrOutcomeUnknown, errors.Join(err, lost))
+}
+
+// Unanswered adds cluster.ErrUnanswered to the error of somebody who has sent nothing that changes anything, if it says
+// that nobody answered.
+func Unanswered(err error) error {
+	if err == nil || answered(err) || errors.Is(err, cluster.ErrOutcomeUnknown) || errors.Is(err, cluster.ErrUnanswered) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", cluster.ErrUnanswered, err)
 }
 
 // answered reports whether an error says how the cluster is, and not that nobody answered.

@@ -417,7 +417,7 @@ var mutants = []mutant{
 	{
 		"resize", "the budget of moves splits a barrier",
 		[]change{
-			{"internal/assignment/pace.go", "	case d.toResize(h):\n		whole.Code = cluster.WhyResized\n", ""},
+			{"internal/assignment/pace.go", "	case d.toResize(h):\n		whole = d.resized(h)\n", ""},
 			{"internal/assignment/pace.go", "		case restart != nil && restart.Contains(index):\n", "		case d.toResize(h):\n			why.Code, changed = cluster.WhyResized, true\n		case restart != nil && restart.Contains(index):\n"},
 		},
 		in("internal/assignment", "TestResizeAndBudget"),

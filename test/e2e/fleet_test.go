@@ -23,7 +23,6 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer"
-	"gitee.com/ken.yang/xconsumer/app"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/httpapi"
@@ -53,7 +52,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(code)
 	}
-	app.Main(func(node *xconsumer.Node) {
+	serve(func(node *xconsumer.Node) {
 		misbehave(dir, node)
 		node.Handle("poison", poison)
 		node.Handle("job", func(ctx context.Context, w *xconsumer.Worker) error { return job(ctx, dir, node.Name(), w) })

@@ -6,12 +6,17 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer"
+	"gitee.com/ken.yang/xconsumer/app"
+	"gitee.com/ken.yang/xconsumer/internal/assignment"
+	"gitee.com/ken.yang/xconsumer/internal/planner"
 )
 
 // Variables that make a node misbehave.
@@ -66,4 +71,30 @@ func misbehaveWork(ctx context.Context, node string, w *xconsumer.Worker) {
 		slog.Info("stubborn", "node", node, "task", w.Task())
 		time.Sleep(stubborn)
 	}
+}
+
+// planVariable names a file that says how a leader's decisions go wrong while it is there: "hang" or "panic".
+const planVariable = "E2E_PLAN"
+
+// serve is the program, whose decisions may go wrong.
+func serve(register app.Register) {
+	file := os.Getenv(planVariable)
+	if file == "" {
+		app.Main(register)
+	}
+	ctx := assignment.WithPlanner(context.Background(), func(in planner.Input) planner.Plan {
+		switch how, _ := os.ReadFile(file); string(how) {
+		case "hang":
+			for how, err := os.ReadFile(file); err == nil && string(how) == "hang"; how, err = os.ReadFile(file) {
+				time.Sleep(50 * time.Millisecond)
+			}
+		case "panic":
+			panic("the planner is at fault")
+		}
+		return planner.Make(in)
+	})
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	code := app.Run(ctx, os.Args[1:], register, app.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Getenv})
+	stop()
+	os.Exit(code)
 }

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"sync"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/test/hand"
 )
 
 // scribble writes a record of any kind by hand: what it holds already, something that is none, or, of those that are
@@ -95,8 +95,6 @@ func (w *world) putEpochBack(by int64) {
 	})
 }
 
-const spoilt = `{"v":1,`
-
 // spoil makes a record unusable; after a while it is put back, if nobody has mended it by then.
 func (w *world) spoil(key string, n int64) {
 	var before *coord.Record
@@ -104,12 +102,12 @@ func (w *world) spoil(key string, n int64) {
 		r, err := s.Get(ctx, key)
 		if errors.Is(err, coord.ErrNotFound) {
 			before = nil
-			return coord.Create(key, []byte(spoilt))
+			return coord.Create(key, []byte(hand.Spoilt))
 		}
-		if string(r.Value) != spoilt { // else it was written, and the answer was lost
+		if string(r.Value) != hand.Spoilt { // else it was written, and the answer was lost
 			before = &r
 		}
-		return coord.Set(key, []byte(spoilt), r.Version)
+		return coord.Set(key, []byte(hand.Spoilt), r.Version)
 	})
 	most := 20 * time.Second
 	if w.o.Mode == Safety && key == w.keys.Agenda("c") {
@@ -119,12 +117,12 @@ func (w *world) spoil(key string, n int64) {
 		w.nap(w.dice.upTo(most, "spoilt", n))
 		putBack := func(r coord.Record) (coord.Op, bool) {
 			switch {
-			case string(r.Value) != spoilt:
+			case string(r.Value) != hand.Spoilt:
 				return coord.Op{}, false
 			case before == nil:
 				return coord.Delete(key, r.Version), true
 			}
-			return coord.Set(key, atVersion(before.Value, r.Version+1), r.Version), true
+			return coord.Set(key, hand.AtVersion(before.Value, r.Version+1), r.Version), true
 		}
 		for range 60 { // the service may be away for a while
 			if w.edit(key, putBack) {
@@ -133,19 +131,6 @@ func (w *world) spoil(key string, n int64) {
 			w.sleep(time.Second)
 		}
 	})
-}
-
-// atVersion returns a record as it is at another version.
-func atVersion(value []byte, version int64) []byte {
-	fields := map[string]any{}
-	if json.Unmarshal(value, &fields) != nil {
-		return value
-	}
-	if _, versioned := fields["version"]; versioned {
-		fields["version"] = version
-	}
-	value, _ = json.Marshal(fields)
-	return value
 }
 
 // write commits one operation by hand.

@@ -193,7 +193,7 @@ func (s *soaker) putBack(key string, former *schema.Doc) {
 // spoil makes a record unusable until the fault ends. Then it is put back, if nobody has mended it.
 func (s *soaker) spoil(key string) (undo func()) {
 	var before *coord.Record
-	done := s.hand(func(ctx context.Context, session coord.Session) (coord.Op, bool) {
+	s.hand(func(ctx context.Context, session coord.Session) (coord.Op, bool) {
 		r, err := session.Get(ctx, key)
 		switch {
 		case errors.Is(err, coord.ErrNotFound):
@@ -204,10 +204,7 @@ func (s *soaker) spoil(key string) (undo func()) {
 		}
 		return coord.Set(key, []byte(hand.Spoilt), r.Version), err == nil
 	})
-	if !done && before == nil {
-		return nil
-	}
-	return func() {
+	return func() { // also if it may not have been written: the answer may be lost
 		s.await(key+" is put back", func() bool {
 			mended := false
 			return s.hand(func(ctx context.Context, session coord.Session) (coord.Op, bool) {

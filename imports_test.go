@@ -61,7 +61,8 @@ var allowed = map[string][]string{
 	"test/link":           {},
 	"test/netns":          {},
 	"test/invariant":      {"cluster", "coord", "internal/schema"},
-	"test/sim":            {"internal/assignment", "internal/planner", "internal/operation", "internal/view", "", "cluster", "coord", "coord/mem", "internal/membership", "internal/schema", "test/invariant"},
+	"test/hand":           {},
+	"test/sim":            {"internal/assignment", "internal/planner", "internal/operation", "internal/view", "", "cluster", "coord", "coord/mem", "internal/membership", "internal/schema", "test/hand", "test/invariant"},
 	"test/e2e":            {},
 }
 

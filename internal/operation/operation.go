@@ -39,6 +39,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
@@ -173,7 +174,7 @@ func editOp[R any, P record[R]](ctx context.Context, o Operator, key string, rem
 	if exists {
 		if err := decode(key, stored, rec); err != nil && last == nil {
 			return coord.Op{}, 0, o.unusable(key, err)
-		} else if damaged = err != nil; damaged && o.line != nil {
+		} else if damaged = err != nil; damaged && o.line != nil && !strings.HasSuffix(o.line.What, inPlace) {
 			o.line.What += inPlace
 		}
 	}

@@ -940,8 +940,8 @@ var mutants = []mutant{
 	{
 		"versions", "what is not wanted of a node any longer is deleted, and the audit is read after it",
 		[]change{
-			{"internal/operation/operation.go", "	case string(schema.Encode(rec, stored.Version)) == string(before):\n",
-				"	case !keep:\n		return coord.Delete(key, stored.Version), stored.Version + 1, nil\n	case string(schema.Encode(rec, stored.Version)) == string(before):\n"},
+			{"internal/operation/operation.go", "	case !damaged && string(schema.Encode(rec, stored.Version)) == string(before):\n",
+				"	case !keep:\n		return coord.Delete(key, stored.Version), stored.Version + 1, nil\n	case !damaged && string(schema.Encode(rec, stored.Version)) == string(before):\n"},
 			{"internal/operation/settle.go", "		_, err = o.Session.Commit(ctx, o.withLine(audit, revision, ops)...)\n", "		if late, _, lerr := o.readAudit(ctx); lerr == nil {\n			audit = late\n		}\n		_, err = o.Session.Commit(ctx, o.withLine(audit, revision, ops)...)\n"},
 		},
 		in(".", "TestNoMarkIsLost"),
@@ -961,7 +961,7 @@ var mutants = []mutant{
 	},
 	{
 		"versions", "a task that is declared after a removal has the revisions of the old one",
-		one("internal/operation/operation.go", "		task.Generation = removed.Generation\n", "		task.Generation = min(0, removed.Generation)\n"),
+		one("internal/operation/operation.go", "		task.Generation = max(task.Generation, removed.Generation)\n", ""),
 		in("internal/operation", "TestWriteOfARemovedTask"),
 	},
 	{

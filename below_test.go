@@ -53,16 +53,16 @@ func TestKeysBelowRecords(t *testing.T) {
 		name string
 		make func(w *world, h hand, n1, n2 *proc)
 	}{
-		{"a document", func(w *world, h hand, n1, n2 *proc) { h.make("/docs/" + w.member(n2) + "/note") }},
-		{"a document, two levels", func(w *world, h hand, n1, n2 *proc) {
+		{"a document", func(w *world, h hand, _, n2 *proc) { h.make("/docs/" + w.member(n2) + "/note") }},
+		{"a document, two levels", func(w *world, h hand, _, n2 *proc) {
 			h.make("/docs/" + w.member(n2) + "/note")
 			h.make("/docs/" + w.member(n2) + "/note/more")
 		}},
-		{"an agenda", func(w *world, h hand, n1, n2 *proc) {
+		{"an agenda", func(w *world, h hand, n1, _ *proc) {
 			h.make("/agendas/job/note")
 			w.do(n1, cluster.Operation{Kind: cluster.OpDelete, Task: "job"})
 		}},
-		{"the record of a run", func(w *world, h hand, n1, n2 *proc) {
+		{"the record of a run", func(w *world, h hand, n1, _ *proc) {
 			for range 30 {
 				w.do(n1, cluster.RunNow("job", ""))
 				time.Sleep(time.Second)
@@ -70,7 +70,7 @@ func TestKeysBelowRecords(t *testing.T) {
 			h.make("/runs/job/" + h.children("/runs/job")[0] + "/note")
 			w.do(n1, cluster.Operation{Kind: cluster.OpDelete, Task: "job"})
 		}},
-		{"a decision", func(w *world, h hand, n1, n2 *proc) {
+		{"a decision", func(_ *world, h hand, _, _ *proc) {
 			h.make("/decisions/" + h.children("/decisions")[0] + "/note")
 			for range 140 {
 				h.scale(4, 6)
@@ -85,7 +85,7 @@ func TestKeysBelowRecords(t *testing.T) {
 				job := task("job", 1)
 				job.WorkName, job.Every = "quick", cluster.Duration(time.Hour)
 				job.KeepRuns = 3
-				w := newWorld(t, live("a", 4), job)
+				w := newWorld(t, live(4), job)
 				w.asZooKeeper()
 				quick := func(n *xconsumer.Node) {
 					n.Handle("quick", func(context.Context, *xconsumer.Worker) error { return nil })

@@ -107,9 +107,9 @@ func task(name string, workers int) cluster.TaskSpec {
 	return cluster.TaskSpec{Name: name, WorkName: name, WorkerNum: workers}
 }
 
-// live is a task whose other workers run on when their number changes.
-func live(name string, workers int) cluster.TaskSpec {
-	t := task(name, workers)
+// live is task a with workers that run on when their number changes.
+func live(workers int) cluster.TaskSpec {
+	t := task("a", workers)
 	t.Resize = cluster.ResizeLive
 	return t
 }

@@ -59,7 +59,8 @@ func (o Operator) label(ctx context.Context, s *view.Snapshot, op cluster.Operat
 
 // known refuses a node of which there is neither a member nor a mark.
 func known(s *view.Snapshot, node string) error {
-	if mark := s.Mark(node); mark.Wanted() || s.Marks[node].Err != nil {
+	damaged := s.Marks[node].Err != nil // which an operation may mend
+	if mark := s.Mark(node); mark.Wanted() || damaged {
 		return nil
 	}
 	for _, p := range s.Peers {

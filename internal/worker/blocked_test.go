@@ -136,7 +136,7 @@ func TestHandlerMayLookAtThePool(t *testing.T) {
 		var p *worker.Pool
 		looked := 0
 		p = worker.NewPool(worker.Config{
-			Works: map[string]worker.Func{"work": func(ctx context.Context, run *worker.Run) error {
+			Works: map[string]worker.Func{"work": func(ctx context.Context, _ *worker.Run) error {
 				<-ctx.Done()
 				return nil
 			}},

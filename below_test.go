@@ -85,7 +85,7 @@ func TestKeysBelowRecords(t *testing.T) {
 				job := task("job", 1)
 				job.WorkName, job.Every = "quick", cluster.Duration(time.Hour)
 				job.KeepRuns = 3
-				w := newWorld(t, live(4), job)
+				w := newWorld(t, live(), job)
 				w.asZooKeeper()
 				quick := func(n *xconsumer.Node) {
 					n.Handle("quick", func(context.Context, *xconsumer.Worker) error { return nil })

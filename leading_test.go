@@ -169,7 +169,7 @@ func TestDecisionsThatExist(t *testing.T) {
 // Who leads and is refused again and again lets another one try, and says so.
 func TestLeaderIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, live(4))
+		w := newWorld(t, live())
 		var refuse atomic.Bool
 		w.intercept = func(*mem.Client) coordtest.Interceptor {
 			mine := refuse.CompareAndSwap(false, true) // the first node
@@ -240,7 +240,7 @@ func TestDecisionHangs(t *testing.T) {
 		w.floor.die("n3")
 		n3.Kill()
 		n3.stop()
-		_ = <-n3.done
+		<-n3.done //nolint:errcheck // however it ends
 		time.Sleep(35 * time.Second) // its session ends, and the leader hangs
 		if ready := n1.Ready(); len(ready) != 1 || !strings.Contains(ready[0], "one step") {
 			t.Errorf("n1 is ready but for %q", ready)

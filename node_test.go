@@ -107,9 +107,9 @@ func task(name string, workers int) cluster.TaskSpec {
 	return cluster.TaskSpec{Name: name, WorkName: name, WorkerNum: workers}
 }
 
-// live is task a with workers that run on when their number changes.
-func live(workers int) cluster.TaskSpec {
-	t := task("a", workers)
+// live is task a with four workers that run on when their number changes.
+func live() cluster.TaskSpec {
+	t := task("a", 4)
 	t.Resize = cluster.ResizeLive
 	return t
 }

@@ -96,7 +96,7 @@ func TestMassPanic(t *testing.T) {
 		w.wantBounded()
 		for _, p := range first {
 			p.stop()
-			_ = <-p.done
+			<-p.done //nolint:errcheck // however it ends
 		}
 		w.leave(second...)
 	})
@@ -180,7 +180,7 @@ func TestGoesAroundWhatIsTooLarge(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				job := once(1)
 				job.Mode, job.Every, job.Overlap = "", cluster.Duration(5*time.Second), cluster.OverlapAllow
-				w := newWorld(t, live(4), job)
+				w := newWorld(t, live(), job)
 				var refused atomic.Pointer[string] // the key that no commit may set
 				w.intercept = func(*mem.Client) coordtest.Interceptor {
 					return coordtest.Interceptor{Commit: func(ctx context.Context, ops []coord.Op, next func(context.Context, ...coord.Op) ([]coord.Result, error)) ([]coord.Result, error) {

@@ -95,7 +95,7 @@ func blockedNode(t *testing.T, block func(cfg *xconsumer.Config, free <-chan str
 	enough()
 	close(free)
 	n3.stop()
-	_ = <-n3.done
+	<-n3.done //nolint:errcheck // however it ends
 }
 
 // hanging is a store whose clock stands still for whoever reads it in some functions, so that they hang.

@@ -11,7 +11,7 @@ func TestStrayMember(t *testing.T) {
 	for _, key := range []string{"/members/stray", "/docs/stray", "/status/stray", "/done/stray", "/heartbeats/stray", "/names/stray", "/agendas/stray", "/marks/stray", "/tasks/stray"} {
 		t.Run(key, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, live(4))
+				w := newWorld(t, live())
 				n1, n2 := w.start("n1"), w.start("n2")
 				time.Sleep(5 * time.Second)
 				w.hand().make(key)

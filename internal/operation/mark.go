@@ -57,10 +57,13 @@ func (o Operator) label(ctx context.Context, s *view.Snapshot, op cluster.Operat
 	})
 }
 
+// damaged reports whether there is a mark that cannot be used: an operation may mend it.
+func damaged(s *view.Snapshot, node string) bool { return s.Marks[node].Err != nil }
+
 // known refuses a node of which there is neither a member nor a mark.
 func known(s *view.Snapshot, node string) error {
-	damaged := s.Marks[node].Err != nil // which an operation may mend
-	if mark := s.Mark(node); mark.Wanted() || damaged {
+	mark := s.Mark(node)
+	if mark.Wanted() || damaged(s, node) {
 		return nil
 	}
 	for _, p := range s.Peers {

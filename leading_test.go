@@ -240,7 +240,7 @@ func TestDecisionHangs(t *testing.T) {
 		w.floor.die("n3")
 		n3.Kill()
 		n3.stop()
-		<-n3.done //nolint:errcheck // however it ends
+		<-n3.done                    //nolint:errcheck // however it ends
 		time.Sleep(35 * time.Second) // its session ends, and the leader hangs
 		if ready := n1.Ready(); len(ready) != 1 || !strings.Contains(ready[0], "one step") {
 			t.Errorf("n1 is ready but for %q", ready)

@@ -218,7 +218,7 @@ func TestExitTimer(t *testing.T) {
 				n1.Kill()
 				close(free)
 				n1.stop()
-				<-n1.done
+				<-n1.done //nolint:errcheck // however it ends
 			})
 		})
 	}

@@ -195,18 +195,8 @@ func (w *world) only(what, member string) bool {
 	return true
 }
 
-// led tells whether the process of the member that leads is alive.
-func (w *world) led() bool {
-	leader := w.store.Leader()
-	for _, m := range w.machines {
-		if p := m.present(); p != nil {
-			if v := p.vitals.Load(); v != nil && v.Member == leader {
-				return true
-			}
-		}
-	}
-	return false
-}
+// led reports whether the process of the member that leads is alive.
+func (w *world) led() bool { return w.leader() != nil }
 
 func (w *world) touched(member string) {
 	w.mu.Lock()

@@ -3,6 +3,7 @@ package outbox_test
 import (
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -138,8 +139,9 @@ func TestLatestWaitsForTheNewest(t *testing.T) {
 // A callback that is too slow each time is waited for once, and again once it is fast.
 func TestLatestDoesNotWaitForWhatWasTooSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		takes := time.Second
-		l := outbox.NewLatest(func(int) { time.Sleep(takes) })
+		var takes atomic.Int64
+		takes.Store(int64(time.Second))
+		l := outbox.NewLatest(func(int) { time.Sleep(time.Duration(takes.Load())) })
 		began := time.Now()
 		for n := range 100 {
 			l.Put(n)
@@ -150,7 +152,7 @@ func TestLatestDoesNotWaitForWhatWasTooSlow(t *testing.T) {
 			t.Errorf("waited %v in all", waited)
 		}
 		time.Sleep(2 * time.Second)
-		takes = 50 * time.Millisecond
+		takes.Store(int64(50 * time.Millisecond))
 		l.Put(100)
 		if l.Wait(time.Second) {
 			t.Error("waited for what was too slow before")

@@ -134,8 +134,9 @@ type candidate struct {
 	blocked func(error)
 	hints   *coord.Hints
 	watched string
-	own     string // the member's candidate key
-	gaveUp  int    // how often in a row the member has given up leading
+	own     string   // the member's candidate key
+	spare   []string // earlier ones that it still has
+	gaveUp  int      // how often in a row the member has given up leading
 }
 
 // awaitLead returns when the member's candidate key is the lowest.
@@ -147,6 +148,10 @@ func (e *candidate) awaitLead(ctx context.Context) error {
 		}
 		if before == "" {
 			return nil
+		}
+		again := time.Minute // a hint that was lost costs a minute, not the leader
+		if !e.clearSpare(ctx) {
+			again = time.Second
 		}
 		e.watch(before)
 		r, err := e.session.Get(ctx, before) // arms the watch
@@ -168,21 +173,46 @@ func (e *candidate) awaitLead(ctx context.Context) error {
 			return coord.ErrSessionEnded
 		case <-e.hints.C():
 			e.hints.Take()
-		case <-time.After(time.Minute): // a hint that was lost costs a minute, not the leader
+		case <-time.After(again):
 		}
 	}
 }
 
-// predecessor returns the candidate key just before this member's own, "" if there is none.
+// clearSpare deletes the candidate keys that the member has besides its own: attempts to stand whose outcome was unknown.
+// Others wait for them, and the member itself waits for others. It reports whether none is left.
+func (e *candidate) clearSpare(ctx context.Context) bool {
+	none := true
+	for _, key := range e.spare {
+		r, err := e.session.Get(ctx, key)
+		if err == nil {
+			_, err = e.session.Commit(ctx, coord.Delete(key, r.Version))
+		}
+		none = none && (err == nil || errors.Is(err, coord.ErrNotFound))
+	}
+	return none
+}
+
+// predecessor returns the candidate key just before this member's own, "" if there is none. Of several that the member has
+// its own is the last.
 func (e *candidate) predecessor(ctx context.Context) (string, error) {
 	candidates, err := e.session.List(ctx, e.keys.Elections())
 	if err != nil {
 		return "", err
 	}
 	own, before, name := int64(0), int64(0), ""
+	e.spare = nil
 	for _, c := range candidates {
-		if guid, ok := schema.Candidate(c.Name); ok && guid == e.self.GUID {
-			own, e.own = c.Sequence, e.keys.Elections()+"/"+c.Name
+		guid, ok := schema.Candidate(c.Name)
+		key := e.keys.Elections() + "/" + c.Name
+		switch {
+		case !ok || guid != e.self.GUID:
+		case c.Sequence > own:
+			if own > 0 {
+				e.spare = append(e.spare, e.own)
+			}
+			own, e.own = c.Sequence, key
+		default:
+			e.spare = append(e.spare, key)
 		}
 	}
 	if own == 0 {

@@ -185,3 +185,31 @@ func TestUnknownBump(t *testing.T) {
 		})
 	}
 }
+
+// A member that has two candidate keys, since nobody knew whether it stood, gives the first one up: others wait for that,
+// and it waits for others.
+func TestTwoCandidateKeysOfOneMember(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := mem.New(mem.Config{})
+		first, twice, last := run(t, service.Client(), "first"), run(t, service.Client(), "twice"), run(t, service.Client(), "last")
+		time.Sleep(time.Second)
+		if !first.leading() {
+			t.Fatal("the first does not lead")
+		}
+		if _, err := twice.session.Commit(t.Context(), coord.CreateSequenced(keys.Election(twice.self.GUID), []byte("{}"))); err != nil {
+			t.Fatal(err)
+		}
+		if err := first.session.Close(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Minute)
+		if !twice.leading() && !last.leading() {
+			t.Error("nobody leads")
+		}
+		for _, c := range []*candidate{first, twice, last} {
+			c.cancel()
+			<-c.done
+			_ = c.session.Close()
+		}
+	})
+}

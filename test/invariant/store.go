@@ -201,7 +201,8 @@ func (s *Store) judgeDoc(guid string, after *schema.Doc, status *schema.Status, 
 		}
 		r := Release{guid, slot, h.Token}
 		if schema.Find(after.Releasing, slot) == nil {
-			if by == "" && !s.spoilt[guid] { // else it has not been claimed, and cannot be any longer
+			// Else it has not been claimed, and cannot be any longer; or nothing of the member runs any longer.
+			if by == "" && !s.spoilt[guid] && after.Closed == nil {
 				fail("I5", "%s is taken from %s without a release", slot, after.Node)
 			}
 			s.runs.takenByHand(slot)

@@ -286,6 +286,11 @@ var mutants = []mutant{
 		in("internal/assignment", "TestRecall"),
 	},
 	{
+		"leader", "a member that stood twice keeps both candidate keys",
+		one("internal/election/election.go", "	for _, key := range e.spare {\n", "	for _, key := range e.spare[:0] {\n"),
+		in("internal/election", "TestTwoCandidateKeysOfOneMember"),
+	},
+	{
 		"leader", "a candidate key that somebody wrote is stood with for ever",
 		one("internal/election/election.go", "	case r.Version != 0 || r.Session != e.session.Info().ID:\n", "	case r.Version < 0:\n"),
 		in(".", "TestCandidateIsTouched"),

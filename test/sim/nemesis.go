@@ -260,6 +260,9 @@ func (m *machine) putBack(n int64) {
 		m.touched(v.Member)
 		m.edit(key, func(r coord.Record) (coord.Op, bool) {
 			was, is := new(schema.Doc), new(schema.Doc)
+			if _, live := m.service.Records()[m.keys.Status(v.Member)]; !live {
+				return coord.Op{}, false // what it holds cannot be seen any longer: see docs/reliability.md, "Not covered"
+			}
 			if json.Unmarshal(former, was) != nil || schema.Decode(key, r, is) != nil || is.Evicted || is.Closed != nil {
 				return coord.Op{}, false
 			}

@@ -219,6 +219,15 @@ func testResize(t *testing.T, b backend) {
 	r.resize("n1", 6)
 	r.await("n3 is gone", func() bool { s := r.nodes["n1"].state(); return s != nil && len(s.Nodes) == 2 })
 	r.nodes["n3"].resume()
+	r.await("n3 is back", func() bool {
+		select {
+		case <-r.nodes["n3"].done: // on a busy machine its programs are not gone in time when it wakes: exit code 70
+			r.nodes["n3"] = r.start("n3")
+		default:
+		}
+		s := r.nodes["n1"].state()
+		return s != nil && len(s.Nodes) == 3
+	})
 	r.settled("n1", 6)
 
 	t.Log("a node is killed in the middle")

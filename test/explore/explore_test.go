@@ -115,7 +115,7 @@ func TestHolesAreFound(t *testing.T) {
 	}{
 		{noEpochCheck, budget{join: 1, depose: 1}, 1, "is listed by a and b"},
 		{noFence, budget{join: 1, fence: 1}, 1, "runs on a and b"},
-		{noRelease, budget{join: 1}, 2, "runs on a and b"},
+		{noRelease, budget{join: 1}, 2, "is listed by a and b"},
 		{earlyClose, budget{join: 1}, 1, "runs on a and b"},
 		{noBarrier, budget{resize: 1}, 1, "workers are told 1 and 2"},
 	} {

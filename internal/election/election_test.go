@@ -208,7 +208,7 @@ func TestTwoCandidateKeysOfOneMember(t *testing.T) {
 		}
 		for _, c := range []*candidate{first, twice, last} {
 			c.cancel()
-			<-c.done
+			<-c.done //nolint:errcheck // however it ends
 			_ = c.session.Close()
 		}
 	})

@@ -19,7 +19,7 @@ fail() {
 The tests need a real ZooKeeper server, Redis, Python, Chromium and promtool, and something is missing: $1
 Do one of these:
   - on Debian 12 or newer, Ubuntu 24.04 or newer, as root:
-      apt-get install libzookeeper-java default-jre-headless redis-server python3 chromium prometheus
+      apt-get install libzookeeper-java default-jre-headless redis-server python3 chromium prometheus systemd
   - unpack a ZooKeeper release (3.8 or newer), install Java, and set ZOOKEEPER_HOME to its folder;
     install redis-server, python3, chromium and Prometheus' promtool
 TXT
@@ -35,8 +35,9 @@ have_chromium() { command -v chromium >/dev/null || command -v chromium-browser 
 
 have_fonts() { ! command -v fc-list >/dev/null || fc-list :lang=zh | grep -q .; } # for the pictures of the Chinese console
 have_promtool() { command -v promtool >/dev/null; }
+have_systemd() { command -v systemd-analyze >/dev/null; } # checks the unit; nothing is started by it
 
-have && have_ip && have_redis && have_python && have_chromium && have_fonts && have_promtool && exit 0
+have && have_ip && have_redis && have_python && have_chromium && have_fonts && have_promtool && have_systemd && exit 0
 if ! have && [ -n "${ZOOKEEPER_HOME:-}" ]; then
   command -v java >/dev/null || fail "ZOOKEEPER_HOME is set, but there is no java"
   fail "ZOOKEEPER_HOME=$ZOOKEEPER_HOME has no lib/zookeeper-*.jar"
@@ -56,6 +57,7 @@ have_python || packages+=(python3)
 have_chromium || packages+=(chromium)
 have_chromium && have_fonts || packages+=(fonts-wqy-zenhei)
 have_promtool || packages+=(prometheus)
+have_systemd || packages+=(systemd)
 echo "Installing what the tests need: ${packages[*]} ..."
 export DEBIAN_FRONTEND=noninteractive
 "${sudo[@]}" apt-get update -q >&2 || fail "apt-get update failed"

@@ -1,0 +1,108 @@
+package schema
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// What people ask for: marks of nodes, which stay, orders, which are obeyed once, and the audit of both.
+
+// Mark is what an operator wants of the node with a name, whichever member has it. It stays until the
+// operator takes it back. A hand edit is legal input.
+type Mark struct {
+	header
+	Cordoned bool   `json:"cordoned,omitempty"` // gets nothing new
+	Drain    *Drain `json:"drain,omitempty"`    // gives everything away
+	// Quarantine says that everything fails on the node; a leader writes it. It is void for another
+	// member of that name: the node was started anew.
+	Quarantine *Quarantine `json:"quarantine,omitempty"`
+	// Labels are in force over those of the node itself; "" hides one.
+	Labels cluster.Labels `json:"labels,omitempty"`
+	By     string         `json:"by,omitempty"`
+	Since  time.Time      `json:"since,omitzero"`
+}
+
+// Quarantine is why a node is given nothing.
+type Quarantine struct {
+	Member string `json:"member"` // GUID
+	Error  string `json:"error"`  // one of those that its workers failed with
+}
+
+// Drain is how a node is to be drained.
+type Drain struct {
+	// Deadline is how long slots that no other node can take may stay; 0 is for ever. It is counted
+	// by each leader from when it first saw the mark.
+	Deadline cluster.Duration `json:"deadline,omitempty"`
+	Slots    int              `json:"slots"` // that the node had when it was asked for
+}
+
+func (m *Mark) validate() error {
+	if m.Drain != nil && m.Drain.Deadline < 0 {
+		return fmt.Errorf("drain.deadline: %v is less than 0s", m.Drain.Deadline)
+	}
+	shown := maps.Clone(m.Labels)
+	maps.DeleteFunc(shown, func(_, value string) bool { return value == "" })
+	if err := shown.Validate(); err != nil {
+		return fmt.Errorf("labels: %w", err)
+	}
+	return nil
+}
+
+// Wanted reports whether anything is wanted of the node.
+func (m *Mark) Wanted() bool {
+	return m.Cordoned || m.Drain != nil || m.Quarantine != nil || len(m.Labels) > 0
+}
+
+// Audit are the last things that people asked for, oldest first. A line is written in the commit that
+// notes the wish.
+type Audit struct {
+	versioned
+	Lines []cluster.AuditLine `json:"lines"`
+}
+
+// Bounds of the audit.
+const (
+	maxAuditLines = 200
+	maxAuditWhat  = 500
+)
+
+// Add adds a line, and forgets the oldest ones that there is no room for.
+func (a *Audit) Add(line cluster.AuditLine) {
+	if len(line.What) > maxAuditWhat {
+		line.What = strings.ToValidUTF8(line.What[:maxAuditWhat], "") + " …"
+	}
+	line.By, line.From = Cut(line.By, maxAuditWhat), Cut(line.From, maxAuditWhat)
+	a.Lines = append(a.Lines, line)
+	for len(a.Lines) > maxAuditLines || Size(a) > MaxAudit && len(a.Lines) > 1 {
+		a.Lines = a.Lines[max(1, len(a.Lines)/8):]
+	}
+}
+
+// Orders are what an operator wants done once. Each names what it is about in a way that makes it void
+// when it is done: a term, members, tokens. Leaders take out what is done.
+type Orders struct {
+	versioned
+	StepDown int64    `json:"stepDown,omitempty"` // the term whose leader is to step down
+	MoveNow  []string `json:"moveNow,omitempty"`  // members that are gone and not to be waited for
+	Restart  []Held   `json:"restart,omitempty"`  // grants that are to be replaced
+
+	RunNow []RunOrder  `json:"runNow,omitempty"` // runs to begin
+	Move   []MoveOrder `json:"move,omitempty"`   // grants that are to go to another node
+}
+
+// MoveOrder is a slot that is to go to a node. It is void when the slot was granted anew.
+type MoveOrder struct {
+	Slot    cluster.Slot    `json:"slot"`
+	Token   int64           `json:"token"` // of its grant when the order was given
+	To      string          `json:"to"`    // node name
+	Unknown cluster.Unknown `json:"-"`
+}
+
+// Empty reports whether nothing is left to do.
+func (o *Orders) Empty() bool {
+	return o.StepDown == 0 && len(o.MoveNow) == 0 && len(o.Restart) == 0 && len(o.RunNow) == 0 && len(o.Move) == 0
+}

@@ -48,7 +48,7 @@ type audit struct {
 }
 
 // readAudit reads the audit, and returns the line of it that says that what is asked for was done: the operator's own, or
-// an earlier one under its key. One that cannot be read is begun anew.
+// an earlier one under its key. One that cannot be read is replaced by an empty one.
 func (o Operator) readAudit(ctx context.Context) (a audit, done *cluster.AuditLine, err error) {
 	a.rec = &schema.Audit{Lines: []cluster.AuditLine{}}
 	if o.line == nil {

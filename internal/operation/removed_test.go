@@ -142,7 +142,7 @@ func TestMarksAreNotDeleted(t *testing.T) {
 		o := open(t, mem.New(mem.Config{}), pass)
 		there := &view.Snapshot{Peers: map[string]*view.Peer{"g": {Doc: view.Entry[schema.Doc]{Rec: &schema.Doc{Node: "n"}}}}}
 		if got := do(t, o, there, cluster.Uncordon("n")); got != "" {
-			t.Errorf("nothing was wanted, nor is, at revision %q", got)
+			t.Errorf("nothing was asked for, and the revision is %q", got)
 		}
 		for i, op := range []cluster.Operation{cluster.Cordon("n"), cluster.Uncordon("n"), cluster.Drain("n", 0), cluster.Uncordon("n")} {
 			if got := do(t, o, there, op); got != fmt.Sprint(i) {

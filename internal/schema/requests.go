@@ -18,7 +18,7 @@ type Mark struct {
 	Cordoned bool   `json:"cordoned,omitempty"` // gets nothing new
 	Drain    *Drain `json:"drain,omitempty"`    // gives everything away
 	// Quarantine says that everything fails on the node; a leader writes it. It is void for another
-	// member of that name: the node was started anew.
+	// member of that name: the node was restarted.
 	Quarantine *Quarantine `json:"quarantine,omitempty"`
 	// Labels are in force over those of the node itself; "" hides one.
 	Labels cluster.Labels `json:"labels,omitempty"`
@@ -94,7 +94,7 @@ type Orders struct {
 	Move   []MoveOrder `json:"move,omitempty"`   // grants that are to go to another node
 }
 
-// MoveOrder is a slot that is to go to a node. It is void when the slot was granted anew.
+// MoveOrder is a slot that is to go to a node. It is void once the slot was granted again.
 type MoveOrder struct {
 	Slot    cluster.Slot    `json:"slot"`
 	Token   int64           `json:"token"` // of its grant when the order was given

@@ -543,7 +543,7 @@ var mutants = []mutant{
 		in("internal/assignment", "TestClockAhead"),
 	},
 	{
-		"runs", "an edited schedule begins anew at the leader's clock, whatever was decided about",
+		"runs", "an edited schedule starts over at the leader's clock, whatever was decided before",
 		one("internal/assignment/runs.go", "now.After(a.Last) {\n", "!now.Equal(a.Last) {\n"),
 		in("internal/assignment", "TestClockSetBackAndScheduleEdited"),
 	},

@@ -15,11 +15,7 @@ import (
 // scribble writes a record of any kind by hand: what it holds already, something that is none, or, of those that are
 // counted, the next one. What nobody but a person can mend is mended after a while.
 func (m *machine) scribble(n int64) {
-	p := m.present()
-	if p == nil {
-		return
-	}
-	v := p.vitals.Load()
+	v := m.told()
 	if v == nil {
 		return
 	}
@@ -160,10 +156,8 @@ func (w *world) deafen(span time.Duration) {
 func (w *world) leader() *machine {
 	leader := w.store.Leader()
 	for _, m := range w.machines {
-		if p := m.present(); p != nil {
-			if v := p.vitals.Load(); v != nil && v.Member == leader {
-				return m
-			}
+		if v := m.told(); v != nil && v.Member == leader {
+			return m
 		}
 	}
 	return nil

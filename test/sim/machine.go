@@ -224,6 +224,14 @@ func (m *machine) present() *process {
 	return m.proc
 }
 
+// told returns what the process that runs has told its parent last, nil for nothing.
+func (m *machine) told() *cluster.Vitals {
+	if p := m.present(); p != nil {
+		return p.vitals.Load()
+	}
+	return nil
+}
+
 // crash kills the process, as a signal or the loss of power does.
 func (m *machine) crash(why string) {
 	if p := m.present(); p != nil && p.die(why) && why != "the end" {

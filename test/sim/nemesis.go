@@ -206,11 +206,7 @@ func (w *world) touched(member string) {
 
 // tamper deletes one of a member's keys.
 func (m *machine) tamper(n int64) {
-	p := m.present()
-	if p == nil {
-		return
-	}
-	v := p.vitals.Load()
+	v := m.told()
 	if v == nil {
 		return
 	}
@@ -238,11 +234,7 @@ func (m *machine) tamper(n int64) {
 // One that says that the member was evicted or closed is never written over: that would not be a former assignment, but a
 // former life.
 func (m *machine) putBack(n int64) {
-	p := m.present()
-	if p == nil {
-		return
-	}
-	v := p.vitals.Load()
+	v := m.told()
 	if v == nil {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,10 +15,11 @@ import (
 
 var hours = flag.Int("hours", 8, "how many hours TestDay simulates")
 
-// extent is what a cluster takes up.
+// extent is what a cluster takes up. The decisions stand apart: how many moves fall into one, and so how long the last 128
+// are together, is luck from hour to hour (36 to 42 KB).
 type extent struct {
-	keys, bytes, goroutines int
-	heap                    uint64
+	keys, bytes, decisions, goroutines int
+	heap                               uint64
 }
 
 func (w *world) extent() (e extent) {
@@ -29,7 +31,11 @@ func (w *world) extent() (e extent) {
 	e.heap, e.goroutines = m.HeapAlloc, runtime.NumGoroutine()
 	for key, r := range w.service.Records() {
 		e.keys++
-		e.bytes += len(key) + len(r.Value)
+		if strings.HasPrefix(key, root+"/decisions/") {
+			e.decisions += len(key) + len(r.Value)
+		} else {
+			e.bytes += len(key) + len(r.Value)
+		}
 	}
 	return e
 }
@@ -67,6 +73,9 @@ func TestDay(t *testing.T) {
 		}
 		if most := early.bytes + early.bytes/20; late.bytes > most { // numbers get longer
 			t.Errorf("the store grew from %d to %d bytes", early.bytes, late.bytes)
+		}
+		if most := early.decisions + early.decisions/3; late.decisions > most {
+			t.Errorf("the decisions grew from %d to %d bytes", early.decisions, late.decisions)
 		}
 		if most := early.heap + 512<<10; late.heap > most {
 			t.Errorf("the heap grew from %d to %d KB", early.heap>>10, late.heap>>10)

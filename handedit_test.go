@@ -716,9 +716,13 @@ func TestFoundMakesAnEpochAgain(t *testing.T) {
 			if next, err := membership.Found(t.Context(), h.s, keys, 1000); err != nil || next != 1001 {
 				t.Errorf("the next token is %d, %v", next, err)
 			}
+			before := h.children("/decisions")
 			n1 = w.start("n1")
 			time.Sleep(10 * time.Second)
 			w.wantShare(map[string]int{"n1": 4})
+			if after := h.children("/decisions"); len(after) <= len(before) || after[len(after)-1] <= before[len(before)-1] {
+				t.Errorf("decisions were %v, and are %v", before, after)
+			}
 			for slot, r := range n1.Workers() {
 				if r.Token <= 1000 {
 					t.Errorf("%s has token %d", slot, r.Token)

@@ -96,23 +96,32 @@ func TestCandidateIsTouched(t *testing.T) {
 
 // A candidate key that nobody stands with, and no session ends, keeps nobody from leading.
 func TestStrayCandidate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, task("a", 4))
-		n1 := w.start("n1")
-		h := w.hand()
-		if _, err := h.s.Commit(t.Context(), coord.CreateSequenced(root+"/election/nobody-n_", []byte("{}"))); err != nil {
-			t.Fatal(err)
-		}
-		n2 := w.start("n2")
-		time.Sleep(time.Second)
-		w.leave(n1)
-		time.Sleep(time.Second)
-		w.wantShare(map[string]int{"n2": 4})
-		if left := h.children("/election"); len(left) != 1 {
-			t.Errorf("candidates: %v", left)
-		}
-		w.leave(n2)
-	})
+	for name, below := range map[string]bool{"alone": false, "with a key below it": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, task("a", 4))
+				w.asZooKeeper()
+				n1 := w.start("n1")
+				h := w.hand()
+				made, err := h.s.Commit(t.Context(), coord.CreateSequenced(root+"/election/nobody-n_", []byte("{}")))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if below {
+					h.make(strings.TrimPrefix(made[0].Key, root) + "/note")
+				}
+				n2 := w.start("n2")
+				time.Sleep(time.Second)
+				w.leave(n1)
+				time.Sleep(time.Second)
+				w.wantShare(map[string]int{"n2": 4})
+				if left := h.children("/election"); len(left) != 1 {
+					t.Errorf("candidates: %v", left)
+				}
+				w.leave(n2)
+			})
+		})
+	}
 }
 
 // A decision whose number is taken is made under the next free one; so are those of an epoch that was put back.

@@ -252,3 +252,38 @@ func TestDeclaredAgainWhileNobodyLeads(t *testing.T) {
 		t.Errorf("agenda: %+v", got)
 	}
 }
+
+// The same with a run of the former task under way, and one that is over and kept: the former run ends, its slot is not granted
+// again, and the new one begins.
+func TestDeclaredAgainWithHistory(t *testing.T) {
+	s := spec("a", 1)
+	s.Mode = cluster.ModeOnce
+	b := newBoard(s)
+	b.snap.Tasks["a"].Rec.Generation = 1
+	run := cluster.RunTask("a", "r2")
+	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: &schema.Agenda{Begun: true, Kept: []string{"r1"}, Runs: []schema.Run{{ID: "r2", WorkName: "a", WorkerNum: 1, Began: noon}}}}}
+	b.live("n1", 1, held(run+" 0 @5"), held(), 1, held(run+" 0 @5"))
+	former := view.OfRun(s, &b.snap.Agendas["a"].Rec.Runs[0])
+	b.snap.Peers["n1"].Doc.Rec.Slots[0].Spec = &former
+	var began []string
+	for range 6 {
+		d := b.decide(atNoon)
+		for _, m := range d.Moves {
+			switch {
+			case m.Step == "run":
+				began = append(began, m.Task)
+			case m.Step == "grant" && m.Task == run:
+				t.Error("the former run is granted again")
+			}
+		}
+		b.commit(d)
+		b.apply(t, d)
+		b.answer("n1", false)
+	}
+	if len(began) != 1 {
+		t.Errorf("runs begun: %q", began)
+	}
+	if h := schema.Find(b.snap.Peers["n1"].Doc.Rec.Slots, cluster.Slot{Task: run}); h != nil {
+		t.Error("the former run's slot is still granted")
+	}
+}

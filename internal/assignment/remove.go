@@ -169,10 +169,12 @@ func (l *leading) sweepTasks(ctx context.Context, tasks map[string]bool) (swept 
 func (l *leading) below(key string) string { return strings.TrimPrefix(key, l.Keys.Root()+"/") }
 
 // mustGo reports whether a key that cannot be deleted, since there are keys below it, holds up everything else: a record
-// that only leaders write. Those that people write stay where they are.
+// that only leaders write, or one of a member, which has none below it while a session holds it. Those that people
+// write stay where they are.
 func (l *leading) mustGo(key string) bool {
 	switch schema.Dir(key) {
-	case l.Keys.Docs(), l.Keys.Dones(), l.Keys.Agendas(), schema.Dir(l.Keys.Decision(0)):
+	case l.Keys.Docs(), l.Keys.Dones(), l.Keys.Agendas(), schema.Dir(l.Keys.Decision(0)),
+		l.Keys.Members(), schema.Dir(l.Keys.Status("")), schema.Dir(l.Keys.Heartbeat("")), schema.Dir(l.Keys.Name("")), l.Keys.Elections():
 		return true
 	}
 	return false

@@ -20,9 +20,10 @@ import (
 
 // barrier is what keeps a task from its new count.
 type barrier struct {
-	left        []string // the slots of another count that may run still, and where
-	unreachable bool     // one of them is a member's that cannot be asked
-	lost        bool     // one of them is a member's that is lost, for people
+	left        []string       // the slots of another count that may run still, and where
+	unreachable bool           // one of them is a member's that cannot be asked
+	lost        bool           // one of them is a member's that is lost, for people
+	delay       cluster.Reason // why what a lost member has is not given away, though nothing of it runs; zero if it will be
 }
 
 // over reports whether no worker of another count runs any longer.
@@ -86,6 +87,9 @@ func (d *decider) addToBarrier(guid string, h *schema.Held, asked bool) {
 		switch {
 		case !present:
 			b.unreachable, b.lost = true, true
+			if why, delayed := d.waiting[guid]; delayed {
+				b.delay = why
+			}
 			where += " (" + string(cluster.WorkerLost) + ")"
 		case d.Snapshot.Peers[guid].Silent:
 			b.lost = true
@@ -126,11 +130,12 @@ func (d *decider) resized(h *schema.Held) cluster.Reason {
 }
 
 // keeps reports whether an entry that was given back stays listed until the last slot of the old count has been. Who
-// leaves or is drained does not wait for that: nothing starts there again.
+// leaves or is drained does not wait for that: nothing starts there again. Nor does anybody while a delay or a freeze, which
+// may last long, holds what a lost member had: these slots go on with the old count, and restart once it is over.
 func (d *decider) keeps(guid string, h *schema.Held) bool {
 	b := d.barriers[h.Task]
 	stays := d.fates[guid] == works && d.Snapshot.Mark(d.nodeName(guid)).Drain == nil
-	return b != nil && !b.over() && ofResize(h) && stays
+	return b != nil && !b.over() && ofResize(h) && stays && b.delay.Code == ""
 }
 
 // ofResize reports whether an entry was asked back for another count.
@@ -219,7 +224,10 @@ func (b *barrier) String() string {
 		names += fmt.Sprintf(" and %d more", more)
 	}
 	text := fmt.Sprintf("%d %s of the old count to stop: %s", len(b.left), workers, names)
-	if b.lost {
+	switch {
+	case b.delay.Code != "":
+		text += "; " + b.delay.Detail + "; `xconsumer move-now` cuts that"
+	case b.lost:
 		text += "; those of a lost node are granted elsewhere when its session has ended"
 	}
 	return text

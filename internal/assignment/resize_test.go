@@ -583,3 +583,42 @@ func TestExplainLostNode(t *testing.T) {
 		}
 	}
 }
+
+// A node is lost while a barrier is under way, and a delay holds what it had: the others go on with the old count.
+func TestLostWithinABarrier(t *testing.T) {
+	b := threeNodes(t, spec("a", 6))
+	b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Moving: cluster.Moving{LeaveDelay: cluster.Duration(10 * time.Minute)}}}}
+	b.scale(7)
+	looks, waits := map[string]assignment.Look{}, assignment.Waits{}
+	idle, most := time.Duration(0), time.Duration(0)
+	for i := range 60 {
+		if i == 1 {
+			gone(b.snap.Peers["M"])
+		}
+		const step = 15 * time.Second
+		b.now += step
+		if m := b.snap.Peers["M"]; m != nil {
+			m.Member.Read, m.Status.Read = b.now, b.now
+		}
+		if i > 0 {
+			b.answer("L", false)
+			b.answer("N", false)
+		}
+		d := b.decide(func(w *assignment.World) { w.Looks, w.Waits = looks, waits })
+		looks, waits = d.Looks, d.Waits
+		b.apply(t, d)
+		b.judgeCounts(t)
+		if schema.Count(b.snap.Peers["L"].Doc.Rec.Slots)+schema.Count(b.snap.Peers["N"].Doc.Rec.Slots) > 0 {
+			idle = 0
+		} else {
+			idle += step
+		}
+		most = max(most, idle)
+	}
+	if most > 2*time.Minute {
+		t.Errorf("nothing ran for %v, though two nodes of three were there", most)
+	}
+	if got, want := b.where("a"), "L 0,2,4,6 of 7, N 1,3,5 of 7"; schema.Count(b.snap.Peers["L"].Doc.Rec.Slots)+schema.Count(b.snap.Peers["N"].Doc.Rec.Slots) != 7 {
+		t.Errorf("in the end %q, want the like of %q", got, want)
+	}
+}

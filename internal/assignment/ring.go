@@ -17,15 +17,14 @@ import (
 // since a hand has written or deleted decisions or has put back an epoch, the leader reads which there are, goes on
 // behind the last, and deletes what is left over, a few at a time.
 const (
-	maxDecision = 1 << 53 // beyond this a number was not counted
-	maxStale    = 4       // left over ones that one commit deletes
+	maxStale = 4 // left over ones that one commit deletes
 )
 
 // nextDecision returns the number of the next decision.
 func (l *leading) nextDecision(snap *view.Snapshot) int64 {
 	n := snap.Epoch.Rec.NextDecision
 	for there := range l.ring {
-		if there < maxDecision {
+		if there < schema.MaxDecisions {
 			n = max(n, there+1)
 		}
 	}
@@ -45,7 +44,7 @@ func (l *leading) record(epoch *schema.Epoch, moves []schema.Move) []coord.Op {
 		return ops
 	}
 	for _, there := range slices.Sorted(maps.Keys(l.ring)) {
-		if (there <= old || there >= maxDecision) && len(ops) <= maxStale {
+		if (there <= old || there >= schema.MaxDecisions) && len(ops) <= maxStale {
 			ops = append(ops, coord.Delete(l.Keys.Decision(there), l.ring[there]))
 		}
 	}

@@ -133,10 +133,12 @@ func (d *decider) dropAgenda(name string) {
 		return
 	}
 	if kept := old.Rec.Kept; len(kept) > 0 {
-		if d.KeepRuns {
-			return
-		}
 		n := min(len(kept), maxDrops)
+		if d.KeepRuns { // but what goes on is over at once: nothing else of the task happens before that
+			if n = 0; len(old.Rec.Runs) == 0 {
+				return
+			}
+		}
 		for _, id := range kept[:n] {
 			d.out.DropRuns = append(d.out.DropRuns, RunKey{name, id})
 		}

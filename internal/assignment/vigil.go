@@ -90,7 +90,7 @@ func (l *Leader) Trouble() string {
 		return *block
 	}
 	if lasts := l.Lasts(); lasts > hangAfter/2 {
-		return fmt.Sprintf("it leads, and has been at one step for %v", lasts.Round(time.Second))
+		return fmt.Sprintf("it leads, and has been at one step for %v", lasts.Truncate(5*time.Second))
 	}
 	if fails := l.fails.Load(); fails != nil {
 		return *fails
@@ -122,6 +122,7 @@ func (l *Leader) Lead(ctx context.Context, term election.Term) error {
 	l.ended.Store(0)
 	select {
 	case <-over:
+		l.ended.Store(0) // a round that has just ended may have set it
 	case <-time.After(leaveBehind):
 		l.Round.End()
 		return l.leftBehind(over, why)

@@ -149,6 +149,7 @@ func (e *candidate) awaitLead(ctx context.Context) error {
 		if before == "" {
 			return nil
 		}
+		e.blocked(nil)       // whoever leads says so now
 		again := time.Minute // a hint that was lost costs a minute, not the leader
 		if !e.clearSpare(ctx) {
 			again = time.Second
@@ -245,8 +246,12 @@ func (e *candidate) clear(ctx context.Context, key string, r coord.Record) (bool
 	if !stray {
 		return false, nil
 	}
-	if _, err := e.session.Commit(ctx, coord.Delete(key, r.Version)); err != nil {
-		e.log.Debug("a candidate key that is nobody's was not deleted", "key", key, "error", err)
+	_, err := e.session.Commit(ctx, coord.Delete(key, r.Version))
+	if errors.Is(err, coord.ErrInvalid) { // somebody has made keys below it
+		_, err = coord.DeleteTree(ctx, e.session, key)
+	}
+	if err != nil {
+		e.log.Warn("a candidate key that is nobody's was not deleted; it keeps others from leading", "key", key, "error", err)
 		return false, nil // it is looked at again with the next hint, or soon
 	}
 	e.log.Warn("deleted a candidate key that is nobody's", "key", key)
@@ -339,7 +344,7 @@ func (e *candidate) standLast(ctx context.Context) error {
 	return e.stand(ctx)
 }
 
-// withdraw deletes the member's candidate key, at the version that is there.
+// withdraw deletes the member's candidate keys, at the versions that are there.
 func (e *candidate) withdraw(ctx context.Context) error {
 	for failures := 0; ; failures++ {
 		if err := jitter.Backoff(ctx, failures); err != nil {
@@ -349,10 +354,12 @@ func (e *candidate) withdraw(ctx context.Context) error {
 		if err == nil {
 			_, err = e.session.Commit(ctx, coord.Delete(e.own, r.Version))
 		}
-		switch {
-		case err == nil, errors.Is(err, coord.ErrNotFound):
-			return nil
-		case ctx.Err() != nil || errors.Is(err, coord.ErrSessionEnded) || errors.Is(err, coord.ErrUnauthorized):
+		if err == nil || errors.Is(err, coord.ErrNotFound) { // another one may be left of an attempt whose outcome was unknown
+			if _, err = e.predecessor(ctx); errors.Is(err, ErrGone) {
+				return nil
+			}
+		}
+		if ctx.Err() != nil || errors.Is(err, coord.ErrSessionEnded) || errors.Is(err, coord.ErrUnauthorized) {
 			return err
 		}
 	}

@@ -2,9 +2,11 @@ package election_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,6 +33,8 @@ type candidate struct {
 	cancel  context.CancelFunc
 	done    chan error
 	depose  chan struct{}
+	giveUp  chan struct{}
+	blocked atomic.Bool
 
 	mu    sync.Mutex
 	leads bool
@@ -54,9 +58,9 @@ func run(t *testing.T, store coord.Store, name string) *candidate {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	c := &candidate{session: s, self: self, cancel: cancel, done: make(chan error, 1), depose: make(chan struct{})}
+	c := &candidate{session: s, self: self, cancel: cancel, done: make(chan error, 1), depose: make(chan struct{}), giveUp: make(chan struct{})}
 	go func() {
-		c.done <- election.Run(ctx, s, keys, self.Member, slog.New(slog.DiscardHandler), func(error) {}, func(ctx context.Context, term election.Term) error {
+		c.done <- election.Run(ctx, s, keys, self.Member, slog.New(slog.DiscardHandler), func(err error) { c.blocked.Store(err != nil) }, func(ctx context.Context, term election.Term) error {
 			c.mu.Lock()
 			c.leads, c.terms = true, append(c.terms, term.Number)
 			c.mu.Unlock()
@@ -71,6 +75,8 @@ func run(t *testing.T, store coord.Store, name string) *candidate {
 				return nil
 			case <-c.depose:
 				return fmt.Errorf("test: %w", election.ErrDeposed)
+			case <-c.giveUp:
+				return &election.GiveUp{Err: errors.New("test"), Until: make(chan struct{})} // it never comes back
 			}
 		})
 	}()
@@ -211,5 +217,66 @@ func TestTwoCandidateKeysOfOneMember(t *testing.T) {
 			<-c.done //nolint:errcheck // however it ends
 			_ = c.session.Close()
 		}
+	})
+}
+
+// The same of a member that has given up leading, and whose late second key comes after that of another member.
+func TestWhoGivesUpWithdrawsAllKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := mem.New(mem.Config{})
+		a := run(t, service.Client(), "a")
+		time.Sleep(time.Second)
+		if _, err := a.session.Commit(t.Context(), coord.CreateSequenced(keys.Election(a.self.GUID), []byte("{}"))); err != nil {
+			t.Fatal(err)
+		}
+		b := run(t, service.Client(), "b")
+		time.Sleep(time.Second)
+		close(a.giveUp)
+		time.Sleep(time.Minute)
+		if !b.leading() {
+			t.Error("nobody leads")
+		}
+		a.stop(t)
+		b.stop(t)
+	})
+}
+
+// A member that could not begin a term, for the epoch was damaged, says so no longer once another one stands before it.
+func TestBlockedEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := mem.New(mem.Config{})
+		a, b := run(t, service.Client(), "a"), run(t, service.Client(), "b")
+		time.Sleep(time.Second)
+		set := func(key string, value []byte) {
+			t.Helper()
+			r, err := a.session.Get(t.Context(), key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if value == nil {
+				value = schema.Encode(&schema.Epoch{Term: 9, Leader: "x", Node: "x", NextToken: 100}, r.Version+1)
+			}
+			if _, err := a.session.Commit(t.Context(), coord.Set(key, value, r.Version)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		set(keys.Epoch(), []byte("damaged"))
+		set(a.self.Election, []byte("touched")) // it stands again behind b
+		time.Sleep(10 * time.Second)
+		if !b.blocked.Load() {
+			t.Error("b says nothing of the epoch")
+		}
+		set(b.self.Election, []byte("touched")) // and b behind it
+		time.Sleep(10 * time.Second)
+		if !a.blocked.Load() || b.blocked.Load() {
+			t.Errorf("a is blocked: %v, b: %v", a.blocked.Load(), b.blocked.Load())
+		}
+		set(keys.Epoch(), nil)
+		time.Sleep(time.Minute)
+		if a.blocked.Load() || b.blocked.Load() || !a.leading() {
+			t.Errorf("a is blocked: %v, b: %v; a leads: %v", a.blocked.Load(), b.blocked.Load(), a.leading())
+		}
+		a.stop(t)
+		b.stop(t)
 	})
 }

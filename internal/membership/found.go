@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/jitter"
@@ -39,7 +40,10 @@ func Found(ctx context.Context, s coord.Session, keys schema.Keys, floor int64) 
 		}
 		unusable := absent || errors.Is(err, schema.ErrCorrupt) || errors.Is(err, schema.ErrForeign)
 		if unusable && floor > 0 {
-			epoch = schema.Epoch{NextToken: 1} // what it said is lost, but for what the caller knows
+			epoch = schema.Epoch{NextToken: 1} // what it said is lost, but for what the caller knows, and what decisions tell
+			if epoch.NextDecision, err = nextDecision(ctx, s, keys); err != nil {
+				return 0, fmt.Errorf("found: %w", err)
+			}
 		} else if err != nil {
 			return 0, fmt.Errorf("found: %w", err)
 		}
@@ -59,6 +63,20 @@ func Found(ctx context.Context, s coord.Session, keys schema.Keys, floor int64) 
 			return 0, fmt.Errorf("found: %w", err)
 		}
 	}
+}
+
+// nextDecision returns the number behind the last decision that is kept.
+func nextDecision(ctx context.Context, s coord.Session, keys schema.Keys) (next int64, err error) {
+	list, err := s.List(ctx, schema.Dir(keys.Decision(0)))
+	if err != nil && !errors.Is(err, coord.ErrNotFound) {
+		return 0, err
+	}
+	for _, e := range list {
+		if n, err := strconv.ParseInt(e.Name, 10, 64); err == nil && n >= next && n < schema.MaxDecisions {
+			next = n + 1
+		}
+	}
+	return next, nil
 }
 
 func noMembers(ctx context.Context, s coord.Session, keys schema.Keys) error {
@@ -95,35 +113,11 @@ func Erase(ctx context.Context, s coord.Session, keys schema.Keys) (records int,
 			return 0, fmt.Errorf("delete: %w", errors.Join(err, cerr))
 		}
 	}
-	if err := erase(ctx, s, keys.Root(), &records); err != nil {
+	below, err := coord.DeleteTree(ctx, s, keys.Root())
+	if records += below; err != nil {
 		return records, fmt.Errorf("delete: %w", err)
 	}
 	return records, nil
-}
-
-// erase deletes a key, and before it all that is below it.
-func erase(ctx context.Context, s coord.Session, key string, records *int) error {
-	entries, err := s.List(ctx, key)
-	if err != nil && !errors.Is(err, coord.ErrNotFound) {
-		return err
-	}
-	for _, e := range entries {
-		if err := erase(ctx, s, key+"/"+e.Name, records); err != nil {
-			return err
-		}
-	}
-	r, err := s.Get(ctx, key)
-	if errors.Is(err, coord.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if _, err := s.Commit(ctx, coord.Delete(key, r.Version)); err != nil && !errors.Is(err, coord.ErrNotFound) {
-		return err
-	}
-	*records++
-	return nil
 }
 
 // Raise says which protocol is the active one, and why there is none to raise it to: there is one so far, and what

@@ -10,6 +10,9 @@ import (
 // DecisionRing is how many decisions are kept.
 const DecisionRing = 128
 
+// MaxDecisions bounds their numbers: beyond this one was not counted but written by hand.
+const MaxDecisions = 1 << 53
+
 // maxMoveSlots bounds the slots that one step names, in bytes.
 const maxMoveSlots = 1 << 10
 

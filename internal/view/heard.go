@@ -109,12 +109,9 @@ func (o *Observer) Heard(snap *Snapshot, without string) *Snapshot {
 	o.mu.Unlock()
 	silent[without] = true
 	heard := *snap
+	heard.Peers = maps.Clone(heard.Peers)
 	for guid := range silent {
-		p := snap.Peers[guid]
-		if p == nil {
-			continue
-		}
-		if heard.Peers = maps.Clone(heard.Peers); !p.Silent {
+		if p := snap.Peers[guid]; p != nil && !p.Silent {
 			quiet := *p
 			quiet.Silent = true
 			heard.Peers[guid] = &quiet

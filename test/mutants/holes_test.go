@@ -211,6 +211,11 @@ var mutants = []mutant{
 		in(".", "TestStrayMember"),
 	},
 	{
+		"leader", "a member's key that is nobody's stays if there are keys below it",
+		one("internal/assignment/remove.go", "\n		l.Keys.Members(), schema.Dir(l.Keys.Status(\"\")), ", "\n		schema.Dir(l.Keys.Status(\"\")), "),
+		in(".", "TestStrayMember"),
+	},
+	{
 		"H21", "a member of which one key was deleted by hand is left alone",
 		one("internal/assignment/fate.go", "	if d.waited(guid, p.Doc.Version, 1, there) && d.out.Evict == \"\" {", "	if d.waited(guid, p.Doc.Version, 1, there) && d.out.Evict == \"never\" {"),
 		in("internal/assignment", "TestOneKeyDeletedByHand"),
@@ -291,6 +296,16 @@ var mutants = []mutant{
 		in("internal/election", "TestTwoCandidateKeysOfOneMember"),
 	},
 	{
+		"leader", "who gives up leading deletes one of its candidate keys",
+		one("internal/election/election.go", "if _, err = e.predecessor(ctx); errors.Is(err, ErrGone) {\n", "if err = ErrGone; errors.Is(err, ErrGone) {\n"),
+		in("internal/election", "TestWhoGivesUpWithdrawsAllKeys"),
+	},
+	{
+		"leader", "who could not begin a term says so for ever",
+		one("internal/election/election.go", "		e.blocked(nil)       // whoever leads says so now\n", ""),
+		in("internal/election", "TestBlockedEnds"),
+	},
+	{
 		"leader", "a candidate key that somebody wrote is stood with for ever",
 		one("internal/election/election.go", "	case r.Version != 0 || r.Session != e.session.Info().ID:\n", "	case r.Version < 0:\n"),
 		in(".", "TestCandidateIsTouched"),
@@ -303,6 +318,11 @@ var mutants = []mutant{
 	{
 		"leader", "a candidate key that is nobody's is waited for",
 		one("internal/election/election.go", "	if !stray {\n		return false, nil\n", "	if guid != \"\" {\n		return false, nil\n"),
+		in(".", "TestStrayCandidate"),
+	},
+	{
+		"leader", "a candidate key that is nobody's stays if there are keys below it",
+		one("internal/election/election.go", "	if errors.Is(err, coord.ErrInvalid) { //", "	if errors.Is(err, coord.ErrTooLarge) { //"),
 		in(".", "TestStrayCandidate"),
 	},
 	{
@@ -401,8 +421,13 @@ var mutants = []mutant{
 	},
 	{
 		"resize", "who leaves waits for the last worker of the old count elsewhere",
-		one("internal/assignment/resize.go", "ofResize(h) && stays\n", "ofResize(h) && (stays || guid != \"\")\n"),
+		one("internal/assignment/resize.go", "ofResize(h) && stays &&", "ofResize(h) && (stays || guid != \"\") &&"),
 		in("internal/assignment", "TestLeavingDoesNotWaitForABarrier"),
+	},
+	{
+		"resize", "what a delay keeps from being given away holds a barrier up",
+		one("internal/assignment/resize.go", " && b.delay.Code == \"\"\n", "\n"),
+		in("internal/assignment", "TestLostWithinABarrier"),
 	},
 	{
 		"resize", "a slot is granted while workers of another count may run",
@@ -556,6 +581,11 @@ var mutants = []mutant{
 		"runs", "a task that is declared again goes on where the deleted one was",
 		one("internal/assignment/runs.go", "old.Rec.Generation != task.Rec.Generation:", "old.Rec.Generation < 0:"),
 		in(".", "TestOnceDeclaredAgain"),
+	},
+	{
+		"runs", "a run of a deleted task goes on for ever if the task has a history",
+		one("internal/assignment/runs.go", "if n = 0; len(old.Rec.Runs) == 0 {", "if n = 0; n == 0 {"),
+		in("internal/assignment", "TestDeclaredAgainWithHistory"),
 	},
 	{
 		"runs", "what an operator asked for is begun again by the next leader",

@@ -114,7 +114,7 @@ func testList(e *env) {
 	if list, err := s.List(e.ctx, e.key("none")); err != nil || len(list) != 0 {
 		e.Fatalf("list of nothing: %v, %v", list, err)
 	}
-	for _, name := range []string{"b", "a", "c"} {
+	for _, name := range []string{"b", "a", "a-b", "c"} { // a-b sorts between a and what is below it
 		e.commit(s, coord.Create(e.key("dir/"+name), nil))
 	}
 	e.commit(s, coord.Create(e.key("dir/a/below"), nil), coord.Create(e.key("dirt"), nil))
@@ -126,7 +126,7 @@ func testList(e *env) {
 	for _, entry := range list {
 		names = append(names, entry.Name)
 	}
-	if !slices.Equal(names, []string{"a", "b", "c"}) {
+	if !slices.Equal(names, []string{"a", "a-b", "b", "c"}) {
 		e.Fatalf("listed %q", names)
 	}
 }

@@ -252,11 +252,13 @@ func (ss *session) List(ctx context.Context, key string) ([]coord.Entry, error) 
 		return nil, err
 	}
 	var list []coord.Entry
-	for _, kv := range resp.Kvs { // sorted by key
+	seen := map[string]bool{}
+	for _, kv := range resp.Kvs { // sorted by key, so that a key comes before those below it, and others may lie between them
 		name, _, deeper := strings.Cut(string(kv.Key[len(prefix):]), "/")
-		if last := len(list) - 1; last >= 0 && list[last].Name == name {
+		if seen[name] {
 			continue
 		}
+		seen[name] = true
 		entry := coord.Entry{Name: name}
 		if !deeper && sequenced.MatchString(name) {
 			entry.Sequence = kv.CreateRevision

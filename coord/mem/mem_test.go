@@ -15,6 +15,27 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord/mem"
 )
 
+// A sequenced key keeps its number when there are keys below it, in whatever order they are looked at.
+func TestSequenceWithKeysBelow(t *testing.T) {
+	s, err := mem.New(mem.Config{}).Client().Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	made, err := s.Commit(t.Context(), coord.CreateSequenced("/q/a-n_", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Commit(t.Context(), coord.Create(made[0].Key+"/below", nil)); err != nil {
+		t.Fatal(err)
+	}
+	for range 50 {
+		if list, err := s.List(t.Context(), "/q"); err != nil || len(list) != 1 || list[0].Sequence == 0 {
+			t.Fatalf("listed %+v, %v", list, err)
+		}
+	}
+}
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestConformance(t *testing.T) {

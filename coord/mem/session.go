@@ -140,22 +140,21 @@ func (ss *session) List(ctx context.Context, key string) (list []coord.Entry, er
 }
 
 func (srv *server) list(key string) (list []coord.Entry) {
-	seen := map[string]bool{}
+	sequences := map[string]int64{} // by name; keys may lie deeper, with or without a key of that name
 	for child, n := range srv.keys {
 		rest, ok := strings.CutPrefix(child, key+"/")
 		if !ok {
 			continue
 		}
 		name, _, deeper := strings.Cut(rest, "/")
-		if seen[name] {
-			continue
+		if deeper {
+			sequences[name] = max(sequences[name], 0)
+		} else {
+			sequences[name] = n.seq
 		}
-		seen[name] = true
-		entry := coord.Entry{Name: name}
-		if !deeper {
-			entry.Sequence = n.seq
-		}
-		list = append(list, entry)
+	}
+	for name, sequence := range sequences {
+		list = append(list, coord.Entry{Name: name, Sequence: sequence})
 	}
 	slices.SortFunc(list, func(a, b coord.Entry) int { return strings.Compare(a.Name, b.Name) })
 	return list

@@ -65,8 +65,9 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !reads(r) {
-		if !g.writes.allow(c.name + " " + network(from)) {
-			answer(w, slower(fmt.Sprintf("more than %d writes a second", writesPerSecond)))
+		if p := g.refusesWrite(r, c); p != nil {
+			challenge(w, p)
+			answer(w, p)
 			return
 		}
 		seen := &status{ResponseWriter: w, code: http.StatusOK}
@@ -83,6 +84,22 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = rc.SetReadDeadline(until), rc.SetWriteDeadline(until)
 	}
 	g.next.ServeHTTP(w, withCaller(r, c))
+}
+
+// refusesWrite returns why somebody may not write now, nil if they may, as far as that does not depend on what they
+// write. Whoever has no role takes nothing of the limit of those who have one and come from the same address. Logins
+// have no such limit: wrong tokens have their own, and a flood must not keep out a valid one.
+func (g *guard) refusesWrite(r *http.Request, c caller) *Problem {
+	switch {
+	case r.URL.Path == loginPath:
+		return nil
+	case c.role == "" && r.URL.Path != logoutPath:
+		g.refusals.add(r, refusedRole, c)
+		return refusal(c, RoleView)
+	case !g.writes.allow(c.name + " " + network(c.from)):
+		return slower(fmt.Sprintf("more than %d writes a second", writesPerSecond))
+	}
+	return nil
 }
 
 func reads(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }

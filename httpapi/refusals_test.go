@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
@@ -86,6 +87,47 @@ func TestGuessersKeepNobodyOut(t *testing.T) {
 		}
 		if diff := cmp.Diff(map[string]float64{"unknown-token": float64(guesses), "not-allowed": 3, "cross-site": 0}, got); diff != "" {
 			t.Error(diff)
+		}
+	}
+}
+
+// Whoever floods a node with writes, with no token or with a valid one, keeps no valid token and no login out of the
+// same address.
+func TestFloodsOfWritesKeepNobodyOut(t *testing.T) {
+	for name, flooder := range map[string]string{"nobody": "", "somebody with a token": secretOf("view")} {
+		for _, path := range []string{"/api/v1/tasks/a/pause", "/api/v1/nothing", "/api/v1/login", "/api/v1/logout"} {
+			t.Run(name+" "+path, func(t *testing.T) {
+				api := httpapi.New(doing(nil), httpapi.Options{Access: tokens(t), Log: slog.New(slog.DiscardHandler)})
+				post := func(path, body, token string) *httptest.ResponseRecorder {
+					w := httptest.NewRecorder()
+					r := httptest.NewRequest(http.MethodPost, "http://127.0.0.1"+path, strings.NewReader(body))
+					r.Header.Set("Content-Type", "application/json")
+					if token != "" {
+						r.Header.Set("Authorization", "Bearer "+token)
+					}
+					api.ServeHTTP(w, r)
+					return w
+				}
+				for range 300 {
+					w := post(path, "", flooder)
+					if wanted := flooder == "" && path != "/api/v1/login" && path != "/api/v1/logout"; wanted && (w.Code != http.StatusUnauthorized || w.Header().Get("WWW-Authenticate") == "") {
+						t.Fatalf("nobody writes: %d, challenge %q; want 401 and one", w.Code, w.Header().Get("WWW-Authenticate"))
+					}
+				}
+				for what, c := range map[string]struct {
+					path, body, token string
+					want              int
+				}{
+					"a login":                   {"/api/v1/login", `{"token":"` + secretOf("operate") + `"}`, "", http.StatusOK},
+					"a login of the flooder":    {"/api/v1/login", `{"token":"` + secretOf("view") + `"}`, flooder, http.StatusOK},
+					"a write of somebody else":  {"/api/v1/tasks/a/pause", "", secretOf("operate"), http.StatusAccepted},
+					"a logout of somebody else": {"/api/v1/logout", "", secretOf("operate"), http.StatusOK},
+				} {
+					if w := post(c.path, c.body, c.token); w.Code != c.want {
+						t.Errorf("%s: %d %s; want %d", what, w.Code, w.Body, c.want)
+					}
+				}
+			})
 		}
 	}
 }

@@ -113,7 +113,10 @@ func (a *API) cookie(r *http.Request, value string, age time.Duration) http.Cook
 	}
 }
 
-const loginPath = "/api/v1/login"
+const (
+	loginPath  = "/api/v1/login"
+	logoutPath = "/api/v1/logout" // of a login that has ended as well: it takes the cookie away
+)
 
 func (a *API) serveSessions() {
 	tags := []string{"session"}
@@ -134,7 +137,7 @@ func (a *API) serveSessions() {
 		return &loginAnswer{a.cookie(r, a.guard.sessions.begin(t), sessionLife), Login{Name: t.Name, Role: t.Role}}, nil
 	})
 	handle(a, huma.Operation{
-		OperationID: "logout", Method: http.MethodPost, Path: "/api/v1/logout", Tags: tags, Summary: "Ends a login",
+		OperationID: "logout", Method: http.MethodPost, Path: logoutPath, Tags: tags, Summary: "Ends a login",
 	}, func(ctx context.Context, _ *struct{}) (*loginAnswer, error) {
 		r := requestOf(ctx)
 		if cookie, err := r.Cookie(a.access.cookieName(r)); err == nil {

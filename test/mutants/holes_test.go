@@ -851,6 +851,16 @@ var mutants = []mutant{
 		in("httpapi", "TestGuessersKeepNobodyOut"),
 	},
 	{
+		"management", "a flood of logins keeps a valid one out",
+		one("httpapi/guard.go", "	case r.URL.Path == loginPath:\n		return nil\n", "	case r.URL.Path == loginPath && g.writes.allow(network(c.from)):\n		return nil\n"),
+		in("httpapi", "TestFloodsOfWritesKeepNobodyOut"),
+	},
+	{
+		"management", "who has no role is counted among those who write",
+		one("httpapi/guard.go", "	case c.role == \"\" && r.URL.Path != logoutPath:\n", "	case c.role == \"\" && r.URL.Path != logoutPath && g.writes.allow(network(c.from)):\n"),
+		in("httpapi", "TestFloodsOfWritesKeepNobodyOut"),
+	},
+	{
 		"management", "who follows is not looked at again",
 		one("httpapi/shares.go", "				if !a.guard.still(r) {\n", "				if r == nil {\n"),
 		in("httpapi", "TestFollowersEndWithTheirRight"),

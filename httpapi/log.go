@@ -184,7 +184,7 @@ func addressOf(m *moment, member string) (address string) {
 }
 
 func peerPath(at cluster.WorkerInfo, what string) string {
-	return "/peer/v2/workers/" + at.Task + "/" + strconv.Itoa(at.Index) + "/" + what
+	return "/peer/v3/workers/" + at.Task + "/" + strconv.Itoa(at.Index) + "/" + what
 }
 
 // relayPatience is how long all of another node's answer may take.

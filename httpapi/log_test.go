@@ -202,7 +202,7 @@ func TestRequestsAreNotRepeated(t *testing.T) {
 	if signed.Header.Get("Authorization") == "" {
 		t.Fatal("the last request is not signed")
 	}
-	for name, path := range map[string]string{"again": signed.URL.RequestURI(), "something else": "/peer/v2/workers/b/0/log"} {
+	for name, path := range map[string]string{"again": signed.URL.RequestURI(), "something else": "/peer/v3/workers/b/0/log"} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+path, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -342,7 +342,7 @@ func TestNoncesCannotBeFloodedOut(t *testing.T) {
 	inner := httpapi.New(n, httpapi.Options{Peers: peers})
 	flood := func() {
 		for range 3000 {
-			inner.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "http://127.0.0.1/peer/v2/lease", nil))
+			inner.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "http://127.0.0.1/peer/v3/lease", nil))
 		}
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -27,10 +27,10 @@ import (
 // a cluster have, and answered only if it is: whoever can write into the coordination service could have a
 // node send a token to an address of his own, so none is ever sent.
 //
-// The node that is asked gives a number that is good for one request, soon; the one that asks signs it
-// together with what it asks for and of whom; and each piece of the answer is signed together with that number. Of
+// The node that is asked gives a number that is good for one request, soon; the one that asks signs it together with a
+// number of its own, what it asks for and of whom; and each piece of the answer is signed together with all of that. Of
 // an answer that is not signed nothing is shown to anybody. No clocks of two machines are compared, and what was
-// overheard cannot be asked again. Who listens can read the answer: that is for TLS.
+// overheard, a question or an answer, cannot be used again. Who listens can read the answer: that is for TLS.
 type Peers struct {
 	Secret    []byte // at least MinSecret bytes; none: nobody is asked, and nobody is answered
 	Advertise string // where this node can be reached, host:port
@@ -47,10 +47,11 @@ type Peers struct {
 const MinSecret = 32
 
 const (
-	peerScheme  = "Xconsumer "
-	nonceHeader = "X-Xconsumer-Nonce" // of an answer: what the next request has to sign
-	nonceLife   = 30 * time.Second
-	maxNonce    = 200 // bytes of another node's
+	peerScheme   = "Xconsumer "
+	nonceHeader  = "X-Xconsumer-Nonce"  // of an answer: what the next request has to sign
+	numberHeader = "X-Xconsumer-Number" // of a signed request: what the answer has to sign
+	nonceLife    = 30 * time.Second
+	maxNonce     = 200 // bytes of another node's nonce or number
 )
 
 func (p *Peers) sign(parts ...string) string {
@@ -114,14 +115,14 @@ func (p *Peers) signed(next http.HandlerFunc) http.HandlerFunc {
 			return
 		}
 		nonce, mac, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Authorization"), peerScheme), ":")
-		want := p.sign("ask", r.Method, r.URL.RequestURI(), p.Advertise, nonce)
-		if !hmac.Equal([]byte(want), []byte(mac)) || !p.take(nonce) {
+		asked := question{r.Method, r.URL.RequestURI(), p.Advertise, nonce, r.Header.Get(numberHeader)}
+		if max(len(asked.nonce), len(asked.number)) > maxNonce || !hmac.Equal([]byte(asked.proof(p)), []byte(mac)) || !p.take(nonce) {
 			w.Header().Set("WWW-Authenticate", strings.TrimSpace(peerScheme))
 			w.Header().Set(nonceHeader, p.issue())
 			answer(w, &Problem{Status: http.StatusUnauthorized, Title: "not signed", Detail: "only nodes of the cluster are answered here: their [http] secretFile must hold the same secret"})
 			return
 		}
-		proven := &provingWriter{ResponseWriter: w, proof: func(number, code int, data []byte) string { return p.frameProof(nonce, number, code, data) }}
+		proven := &provingWriter{ResponseWriter: w, proof: func(frame, code int, data []byte) string { return asked.frameProof(p, frame, code, data) }}
 		next(proven, r)
 		proven.end()
 	}
@@ -143,20 +144,20 @@ func (p *Peers) get(ctx context.Context, node, address, path string, query url.V
 		return nil, fmt.Errorf("%w: %s is said to be at %q: %w", errPeer, node, address, err)
 	}
 	target := url.URL{Scheme: scheme, Host: address, Path: path, RawQuery: query.Encode()}
-	nonce := ""
+	asked := question{method: http.MethodGet, uri: target.RequestURI(), address: address, number: rand.Text()}
 	for {
-		resp, err := p.ask(ctx, &target, address, nonce) //nolint:bodyclose // closed with the answer that is returned
+		resp, err := p.ask(ctx, &target, asked) //nolint:bodyclose // closed with the answer that is returned
 		if err != nil {
 			return nil, fmt.Errorf("%w: %s at %s %s", errPeer, node, address, unreached(err))
 		}
 		fresh := resp.Header.Get(nonceHeader)
-		if nonce == "" && resp.StatusCode == http.StatusUnauthorized && fresh != "" && len(fresh) <= maxNonce {
+		if asked.nonce == "" && resp.StatusCode == http.StatusUnauthorized && fresh != "" && len(fresh) <= maxNonce {
 			_ = resp.Body.Close()
-			nonce = fresh
+			asked.nonce = fresh
 			continue
 		}
-		body := &provenReader{in: bufio.NewReaderSize(resp.Body, 4<<10), proof: func(number int, data []byte) string { return p.frameProof(nonce, number, resp.StatusCode, data) }}
-		if nonce == "" || body.begin() != nil {
+		body := &provenReader{in: bufio.NewReaderSize(resp.Body, 4<<10), proof: func(frame int, data []byte) string { return asked.frameProof(p, frame, resp.StatusCode, data) }}
+		if asked.nonce == "" || body.begin() != nil {
 			_ = resp.Body.Close()
 			return nil, fmt.Errorf("%w: what answers at %s does not prove that it is %s: both nodes must hold the same secret ([http] secretFile), be of one version, and %[3]s must be reached at its [http] advertise", errPeer, address, node)
 		}
@@ -191,13 +192,15 @@ func unreached(err error) string {
 	return "does not answer as a node does"
 }
 
-func (p *Peers) ask(ctx context.Context, target *url.URL, address, nonce string) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
+// ask sends a question, signed once there is a nonce to sign.
+func (p *Peers) ask(ctx context.Context, target *url.URL, asked question) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, asked.method, target.String(), nil)
 	if err != nil {
 		return nil, err
 	}
-	if nonce != "" {
-		req.Header.Set("Authorization", peerScheme+nonce+":"+p.sign("ask", req.Method, target.RequestURI(), address, nonce))
+	if asked.nonce != "" {
+		req.Header.Set("Authorization", peerScheme+asked.nonce+":"+asked.proof(p))
+		req.Header.Set(numberHeader, asked.number)
 	}
 	// It follows nobody elsewhere, and keeps no connections: logs are asked for by people.
 	client := &http.Client{

@@ -11,8 +11,23 @@ import (
 	"strings"
 )
 
+// question is one request from node to node. Both sides put something new into it, the asker a number and the asked a
+// nonce, and both are signed with the question and with each piece of the answer: so neither of the two can be used
+// again, or for something else.
+type question struct {
+	method, uri string
+	address     string // of the node that is asked
+	nonce       string // of the node that is asked
+	number      string // of the node that asks
+}
+
+// proof shows that a node with the secret asks.
+func (q question) proof(p *Peers) string {
+	return p.sign("ask", q.method, q.uri, q.address, q.nonce, q.number)
+}
+
 // An answer from node to node is a row of frames, each with a proof that a node with the secret has sent it, in this
-// place of the answer to this request:
+// place of the answer to this question:
 //
 //	proof " " length "\n" length bytes
 //
@@ -24,15 +39,15 @@ const maxFrame = 32 << 10
 // errUnproven: what answers is no node with the secret, or somebody has changed what it said.
 var errUnproven = errors.New("unproven answer")
 
-// frameProof proves a frame of the answer to the request with a nonce.
-func (p *Peers) frameProof(nonce string, number, code int, data []byte) string {
-	return p.sign("answer", nonce, strconv.Itoa(number), strconv.Itoa(code), string(data))
+// frameProof shows that a node with the secret has sent a frame of the answer.
+func (q question) frameProof(p *Peers, frame, code int, data []byte) string {
+	return p.sign("answer", q.method, q.uri, q.address, q.nonce, q.number, strconv.Itoa(frame), strconv.Itoa(code), string(data))
 }
 
 // provingWriter sends an answer in frames.
 type provingWriter struct {
 	http.ResponseWriter
-	proof func(number, code int, data []byte) string
+	proof func(frame, code int, data []byte) string
 	code  int
 	sent  int // frames
 	held  []byte
@@ -97,7 +112,7 @@ func (p *provingWriter) end() {
 // provenReader reads an answer, and gives nothing of a frame that is not proven.
 type provenReader struct {
 	in    *bufio.Reader
-	proof func(number int, data []byte) string
+	proof func(frame int, data []byte) string
 	read  int // frames
 	left  []byte
 	err   error

@@ -116,11 +116,11 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 			send(w, r, q)
 		})
 	}
-	mux.HandleFunc("GET /peer/v2/workers/{task}/{index}/log", asked(func(w http.ResponseWriter, r *http.Request, q logQuery) {
+	mux.HandleFunc("GET /peer/v3/workers/{task}/{index}/log", asked(func(w http.ResponseWriter, r *http.Request, q logQuery) {
 		// The other node looks after who reads it.
 		a.sendLog(r.Context(), w, localLog{a.node, q.slot}, a.node.Name(), q)
 	}))
-	mux.HandleFunc("GET /peer/v2/workers/{task}/{index}/stack", asked(func(w http.ResponseWriter, _ *http.Request, q logQuery) { a.sendStack(w, q) }))
+	mux.HandleFunc("GET /peer/v3/workers/{task}/{index}/stack", asked(func(w http.ResponseWriter, _ *http.Request, q logQuery) { a.sendStack(w, q) }))
 	a.huma.OpenAPI().AddOperation(logOperation())
 	a.huma.OpenAPI().AddOperation(stackOperation())
 }

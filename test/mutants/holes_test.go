@@ -876,6 +876,11 @@ var mutants = []mutant{
 		in("httpapi", "TestAnswersAreProven"),
 	},
 	{
+		"management", "an answer that was recorded is one to another question",
+		one("httpapi/proof.go", "	return p.sign(\"answer\", q.method, q.uri, q.address, q.nonce, q.number, ", "	return p.sign(\"answer\", q.nonce, "),
+		in("httpapi", "TestRecordedAnswersAreNoAnswers"),
+	},
+	{
 		"management", "a signed request is good again",
 		one("httpapi/peer.go", "	if _, again := p.used[nonce]; again {\n", "	if _, again := p.used[nonce]; again && p.key == nil {\n"),
 		in("httpapi", "TestRequestsAreNotRepeated"),

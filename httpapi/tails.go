@@ -45,12 +45,12 @@ type remoteTail struct {
 }
 
 // join returns a log that is followed, and what to call when the reader leaves. The first reader has it opened: open
-// reads the last lines and what comes then, until its context ends.
+// reads the last lines and what comes then, until its context ends. One that has ended is not joined.
 func (t *tails) join(ctx context.Context, key tailKey, open func(context.Context) (io.ReadCloser, error)) (tail *remoteTail, leave func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	tail = t.open[key]
-	if tail == nil {
+	if tail == nil || tail.over() {
 		tail = &remoteTail{newest: -1, changed: make(chan struct{})}
 		ctx, tail.cancel = context.WithCancel(context.WithoutCancel(ctx)) // it goes on with other readers
 		if t.open == nil {
@@ -59,27 +59,26 @@ func (t *tails) join(ctx context.Context, key tailKey, open func(context.Context
 		t.open[key] = tail
 		go func() {
 			tail.fill(ctx, open)
+			t.mu.Lock()
+			defer t.mu.Unlock()
 			t.drop(key, tail)
 		}()
 	}
 	tail.readers++
 	return tail, func() {
 		t.mu.Lock()
-		tail.readers--
-		last := tail.readers == 0
-		t.mu.Unlock()
-		if last {
-			t.drop(key, tail)
+		defer t.mu.Unlock()
+		if tail.readers--; tail.readers == 0 {
 			tail.cancel()
+			t.drop(key, tail)
 		}
 	}
 }
 
-// drop lets the next reader open the log again.
+// drop lets the next reader open the log again. It is called with the lock that joins and leaves take, so that nobody
+// joins what is about to end.
 func (t *tails) drop(key tailKey, tail *remoteTail) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.open[key] == tail && (tail.readers == 0 || tail.over()) {
+	if t.open[key] == tail {
 		delete(t.open, key)
 	}
 }

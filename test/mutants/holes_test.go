@@ -871,6 +871,16 @@ var mutants = []mutant{
 		in("httpapi", "TestShares"),
 	},
 	{
+		"management", "a log that has ended is joined",
+		one("httpapi/tails.go", "	if tail == nil || tail.over() {\n", "	if tail == nil {\n"),
+		in("httpapi", "TestJoinAsTheLogEnds"),
+	},
+	{
+		"management", "a log is joined while the last one leaves it",
+		one("httpapi/tails.go", "		if tail.readers--; tail.readers == 0 {\n			tail.cancel()\n", "		if tail.readers--; tail.readers == 0 {\n			t.mu.Unlock()\n			defer tail.cancel()\n			t.mu.Lock()\n"),
+		in("httpapi", "TestJoinAsTheLogEnds"),
+	},
+	{
 		"management", "a node shows what another's answer does not prove",
 		one("httpapi/proof.go", " || !hmac.Equal([]byte(proof), []byte(p.proof(p.read, data)))", " || !hmac.Equal([]byte(proof), []byte(proof))"),
 		in("httpapi", "TestAnswersAreProven"),

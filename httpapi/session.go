@@ -12,10 +12,11 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// How long a login lasts, and how many there are at a time.
+// How long a login lasts, and how many there are at a time with one token. Valid tokens times logins of each is all that
+// there are.
 const (
-	sessionLife = 12 * time.Hour
-	maxSessions = 1000
+	sessionLife      = 12 * time.Hour
+	sessionsPerToken = 100
 )
 
 // sessions are the logins of browsers. A browser has a random number in a cookie that no script can read, in
@@ -43,14 +44,29 @@ func (a *Access) cookieName(r *http.Request) string {
 	return name
 }
 
-func (s *sessions) begin(t Token) string {
+// begin lets a browser in with a token that is valid. If that has too many logins, its oldest ends: whoever has a token
+// can end no login of another.
+func (s *sessions) begin(t Token, access *Access) string {
+	valid := map[[sha256.Size]byte]bool{}
+	for _, other := range access.tokens() {
+		valid[other.Hash] = true
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
+	logins, oldest := 0, ""
 	for id, one := range s.open {
-		if now.After(one.until) || len(s.open) >= maxSessions {
+		switch {
+		case now.After(one.until) || !valid[one.token]:
 			delete(s.open, id)
+		case one.token == t.Hash:
+			if logins++; oldest == "" || one.until.Before(s.open[oldest].until) {
+				oldest = id
+			}
 		}
+	}
+	if logins >= sessionsPerToken {
+		delete(s.open, oldest)
 	}
 	if s.open == nil {
 		s.open = map[string]session{}
@@ -134,7 +150,7 @@ func (a *API) serveSessions() {
 		if !ok {
 			return nil, a.guard.mistaken(r, "the token is none of this node's")
 		}
-		return &loginAnswer{a.cookie(r, a.guard.sessions.begin(t), sessionLife), Login{Name: t.Name, Role: t.Role}}, nil
+		return &loginAnswer{a.cookie(r, a.guard.sessions.begin(t, a.access), sessionLife), Login{Name: t.Name, Role: t.Role}}, nil
 	})
 	handle(a, huma.Operation{
 		OperationID: "logout", Method: http.MethodPost, Path: logoutPath, Tags: tags, Summary: "Ends a login",

@@ -836,6 +836,16 @@ var mutants = []mutant{
 		in("httpapi", "TestLogin"),
 	},
 	{
+		"management", "logins with one token end those with another",
+		one("httpapi/session.go", "		case one.token == t.Hash:\n", "		default:\n"),
+		in("httpapi", "TestLoginsOfOneTokenEndNoOthers"),
+	},
+	{
+		"management", "a token has any number of logins",
+		one("httpapi/session.go", "	if logins >= sessionsPerToken {\n", "	if logins < 0 {\n"),
+		in("httpapi", "TestLoginsOfOneTokenEndNoOthers"),
+	},
+	{
 		"management", "a node without any token at the moment is open",
 		one("httpapi/access.go", "a.Certificates != \"\" || a.Tokens != nil\n", "a.Certificates != \"\" || len(a.tokens()) > 0\n"),
 		in("httpapi", "TestNoTokensLetNobodyIn"),

@@ -185,24 +185,26 @@ func readTokens(file string) (list []httpapi.Token, err error) {
 }
 
 // watched is what files say, read again when they have changed, at most once a second. It begins with what was
-// read when the configuration was checked. What cannot be read leaves what was read last.
+// read when the configuration was checked. What cannot be read leaves what was read last, and is read at every look
+// until it can be: what was wrong need not change how the file looks.
 type watched[T any] struct {
 	files []string
 	read  func() (T, error)
 	show  func(T) string // for the log: what is in force
 	log   *slog.Logger
 
-	mu     sync.Mutex
-	looked time.Time
-	stamp  string
-	value  T
+	mu      sync.Mutex
+	looked  time.Time
+	stamp   string // of the files when they were read, "" for never
+	failing string // why they cannot be read, "" if they can
+	value   T
 }
 
 func (w *watched[T]) get() T {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now()
-	if now.Sub(w.looked) < time.Second && w.stamp != "" {
+	if now.Sub(w.looked) < time.Second {
 		return w.value
 	}
 	w.looked = now
@@ -214,21 +216,22 @@ func (w *watched[T]) get() T {
 		}
 	}
 	stamp := seen.String()
-	if stamp == w.stamp {
+	if stamp == w.stamp && w.failing == "" {
 		return w.value
 	}
 	value, err := w.read()
-	switch {
-	case err != nil:
-		w.log.Error("could not be read again; what was read last stays in force", "files", w.files, "in force", w.show(w.value), "error", err)
-	case w.stamp != "":
-		w.log.Info("read again", "files", w.files, "in force", w.show(value))
-		w.value = value
-	default:
-		w.value = value
+	if err != nil {
+		if why := err.Error(); why != w.failing {
+			w.failing = why
+			w.log.Error("could not be read again; what was read last stays in force", "files", w.files, "in force", w.show(w.value), "error", err)
+		}
+		return w.value
 	}
-	w.stamp = stamp
-	return w.value
+	if w.stamp != "" || w.failing != "" {
+		w.log.Info("read again", "files", w.files, "in force", w.show(value))
+	}
+	w.stamp, w.failing, w.value = stamp, "", value
+	return value
 }
 
 // open returns who may use the API.

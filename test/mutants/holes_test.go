@@ -856,6 +856,11 @@ var mutants = []mutant{
 		in("app", "TestTokensFileSpoiledBeforeTheFirstRequest"),
 	},
 	{
+		"management", "a file that could not be read is left at that",
+		one("app/access.go", "	if stamp == w.stamp && w.failing == \"\" {\n", "	if stamp == w.stamp || w.failing != \"\" {\n"),
+		in("app", "TestWhatCouldNotBeReadIsReadAgain"),
+	},
+	{
 		"management", "a guesser keeps valid tokens out of his address",
 		one("httpapi/guard.go", "	c, known := g.identify(r)\n	if c.from", "	if g.mistakes.of(network(from)).Tokens() < 1 {\n		answer(w, slower(\"locked\"))\n		return\n	}\n	c, known := g.identify(r)\n	if c.from"),
 		in("httpapi", "TestGuessersKeepNobodyOut"),

@@ -183,6 +183,12 @@ func (a *Access) isProxy(host string) bool {
 	return err == nil && slices.ContainsFunc(a.Proxies, func(p netip.Prefix) bool { return p.Contains(ip.WithZone("").Unmap()) })
 }
 
+// source is what is counted, most often by whose name, and where it comes from.
+type source struct{ what, network string }
+
+// everywhere stands for all networks.
+const everywhere = "*"
+
 // network returns what stands for an address where addresses are counted: of IPv6 somebody has many.
 func network(from string) string {
 	ip, err := netip.ParseAddr(from)

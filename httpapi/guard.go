@@ -1,10 +1,12 @@
 package httpapi
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -96,7 +98,7 @@ func (g *guard) refusesWrite(r *http.Request, c caller) *Problem {
 	case c.role == "" && r.URL.Path != logoutPath:
 		g.refusals.add(r, refusedRole, c)
 		return refusal(c, RoleView)
-	case !g.writes.allow(c.name + " " + network(c.from)):
+	case !g.writes.allow(source{c.name, network(c.from)}):
 		return slower(fmt.Sprintf("more than %d writes a second", writesPerSecond))
 	}
 	return nil
@@ -113,7 +115,7 @@ func slower(why string) *Problem {
 func (g *guard) mistaken(r *http.Request, why string) *Problem {
 	from := g.access.from(r)
 	g.refusals.add(r, refusedToken, caller{from: from})
-	if !g.mistakes.allow(network(from)) {
+	if !g.mistakes.allow(source{"token", network(from)}) {
 		return slower("too many attempts from " + from + " with a wrong token")
 	}
 	return &Problem{Status: http.StatusUnauthorized, Title: "unknown token", Detail: why}
@@ -201,22 +203,48 @@ type limits struct {
 	burst int
 
 	mu    sync.Mutex
-	known map[string]*rate.Limiter
+	known map[source]*rate.Limiter
 }
 
-func (l *limits) of(who string) *rate.Limiter {
+func (l *limits) of(who source) *rate.Limiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.known == nil || len(l.known) >= maxKnown {
-		l.known = map[string]*rate.Limiter{}
-	}
 	limiter := l.known[who]
-	if limiter == nil {
-		limiter = rate.NewLimiter(l.every, l.burst)
-		l.known[who] = limiter
+	if limiter != nil {
+		return limiter
 	}
+	if len(l.known) >= maxKnown {
+		l.forget(time.Now())
+	}
+	if l.known == nil {
+		l.known = map[source]*rate.Limiter{}
+	}
+	limiter = rate.NewLimiter(l.every, l.burst)
+	l.known[who] = limiter
 	return limiter
 }
 
+// forget makes room for a tenth of those who are known, at least. Those at rest go first, for whom nothing changes, and
+// then those who are nearest to it: whoever comes from many addresses pushes out none who is slowed down.
+func (l *limits) forget(now time.Time) {
+	type left struct {
+		who    source
+		tokens float64
+	}
+	var active []left
+	for who, limiter := range l.known {
+		if tokens := limiter.TokensAt(now); tokens < float64(l.burst) {
+			active = append(active, left{who, tokens})
+		} else {
+			delete(l.known, who)
+		}
+	}
+	const most = maxKnown * 9 / 10
+	slices.SortFunc(active, func(a, b left) int { return cmp.Compare(a.tokens, b.tokens) })
+	for _, one := range active[min(most, len(active)):] {
+		delete(l.known, one.who)
+	}
+}
+
 // allow counts what somebody does, and reports whether they may.
-func (l *limits) allow(who string) bool { return l.of(who).Allow() }
+func (l *limits) allow(who source) bool { return l.of(who).Allow() }

@@ -30,7 +30,7 @@ func (f *refusals) add(r *http.Request, why string, c caller) {
 	f.mu.Lock()
 	f.count[why]++
 	f.mu.Unlock()
-	if f.logged.allow(why + " " + network(c.from)) {
+	if f.logged.allow(source{why, network(c.from)}) {
 		f.log.Warn("refused; more of the kind from there is not logged for a minute", "reason", why, "by", c.name, "from", c.from, "method", r.Method, "path", cut(r.URL.Path, 200))
 	}
 }

@@ -3,12 +3,15 @@ package httpapi_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -130,6 +133,39 @@ func TestFloodsOfWritesKeepNobodyOut(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Whoever comes from many addresses makes a node forget nobody who is slowed down.
+func TestFloodsOfAddressesPushNobodyOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := httpapi.New(doing(nil), httpapi.Options{Access: tokens(t), Log: slog.New(slog.DiscardHandler)})
+		guess := func(from string) int {
+			w := httptest.NewRecorder()
+			r := httptest.NewRequest(http.MethodGet, "http://127.0.0.1/api/v1/session", nil)
+			r.RemoteAddr = from + ":1"
+			r.Header.Set("Authorization", "Bearer no token of this node")
+			api.ServeHTTP(w, r)
+			return w.Code
+		}
+		for address, passed := 0, time.Duration(0); passed < 3*time.Minute; passed += time.Minute {
+			for range 20 {
+				guess("1.2.3.4")
+			}
+			for range 12_000 {
+				address++
+				if got := guess(fmt.Sprintf("10.%d.%d.%d", address>>16, address>>8&255, address&255)); got != http.StatusUnauthorized {
+					t.Fatalf("the first guess of an address: %d; want 401", got)
+				}
+			}
+			if got := guess("1.2.3.4"); got != http.StatusTooManyRequests {
+				t.Errorf("after %v somebody who guesses is forgotten: %d; want 429", passed, got)
+			}
+			time.Sleep(time.Minute)
+		}
+		if got := guess("1.2.3.4"); got != http.StatusUnauthorized {
+			t.Errorf("after a minute of rest: %d; want 401", got)
+		}
+	})
 }
 
 // Pages of other sites have nothing answered by the API, reads neither; the console can be linked to, and whoever is

@@ -23,41 +23,42 @@ type shares struct {
 
 	mu    sync.Mutex
 	total int
-	of    map[string]int
+	of    map[source]int
 }
 
 // newShares returns shares of which nobody has any yet.
 func newShares(what string, all, caller, address int) *shares {
-	return &shares{what: what, all: all, caller: caller, address: address, of: map[string]int{}}
+	return &shares{what: what, all: all, caller: caller, address: address, of: map[source]int{}}
 }
 
 // take takes one for a caller. It returns what gives it back, or why there is none.
 func (s *shares) take(c caller) (give func(), full string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	who, there := "", c.name+" "+network(c.from)
+	who, there := source{c.name, everywhere}, source{c.name, network(c.from)}
+	counted := []source{there}
 	if c.proven {
-		who = c.name
+		counted = append(counted, who)
 	}
 	switch {
 	case s.of[there] >= s.address:
 		return nil, fmt.Sprintf("%s has %d %s from %s already", c.name, s.address, s.what, c.from)
-	case who != "" && s.of[who] >= s.caller:
+	case c.proven && s.of[who] >= s.caller:
 		return nil, fmt.Sprintf("%s has %d %s already", c.name, s.caller, s.what)
 	case s.total >= s.all:
 		return nil, fmt.Sprintf("this node has %d %s already", s.all, s.what)
 	}
-	s.add(who, there, 1)
+	s.add(counted, 1)
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.add(who, there, -1)
+		s.add(counted, -1)
 	}, ""
 }
 
-func (s *shares) add(who, there string, n int) {
+func (s *shares) add(counted []source, n int) {
 	s.total += n
-	for _, key := range []string{who, there} {
+	for _, key := range counted {
 		if s.of[key] += n; s.of[key] == 0 {
 			delete(s.of, key)
 		}

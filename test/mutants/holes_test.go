@@ -862,17 +862,27 @@ var mutants = []mutant{
 	},
 	{
 		"management", "a guesser keeps valid tokens out of his address",
-		one("httpapi/guard.go", "	c, known := g.identify(r)\n	if c.from", "	if g.mistakes.of(network(from)).Tokens() < 1 {\n		answer(w, slower(\"locked\"))\n		return\n	}\n	c, known := g.identify(r)\n	if c.from"),
+		one("httpapi/guard.go", "	c, known := g.identify(r)\n	if c.from", "	if g.mistakes.of(source{\"token\", network(from)}).Tokens() < 1 {\n		answer(w, slower(\"locked\"))\n		return\n	}\n	c, known := g.identify(r)\n	if c.from"),
 		in("httpapi", "TestGuessersKeepNobodyOut"),
 	},
 	{
+		"management", "a guesser with many addresses has others forgotten",
+		one("httpapi/guard.go", "		l.forget(time.Now())\n", "		l.known = nil\n"),
+		in("httpapi", "TestFloodsOfAddressesPushNobodyOut"),
+	},
+	{
+		"management", "who is slowed down most is forgotten first",
+		one("httpapi/guard.go", "return cmp.Compare(a.tokens, b.tokens)", "return cmp.Compare(b.tokens, a.tokens)"),
+		in("httpapi", "TestFloodsOfAddressesPushNobodyOut"),
+	},
+	{
 		"management", "a flood of logins keeps a valid one out",
-		one("httpapi/guard.go", "	case r.URL.Path == loginPath:\n		return nil\n", "	case r.URL.Path == loginPath && g.writes.allow(network(c.from)):\n		return nil\n"),
+		one("httpapi/guard.go", "	case r.URL.Path == loginPath:\n		return nil\n", "	case r.URL.Path == loginPath && g.writes.allow(source{\"\", network(c.from)}):\n		return nil\n"),
 		in("httpapi", "TestFloodsOfWritesKeepNobodyOut"),
 	},
 	{
 		"management", "who has no role is counted among those who write",
-		one("httpapi/guard.go", "	case c.role == \"\" && r.URL.Path != logoutPath:\n", "	case c.role == \"\" && r.URL.Path != logoutPath && g.writes.allow(network(c.from)):\n"),
+		one("httpapi/guard.go", "	case c.role == \"\" && r.URL.Path != logoutPath:\n", "	case c.role == \"\" && r.URL.Path != logoutPath && g.writes.allow(source{\"\", network(c.from)}):\n"),
 		in("httpapi", "TestFloodsOfWritesKeepNobodyOut"),
 	},
 	{
@@ -884,6 +894,11 @@ var mutants = []mutant{
 		"management", "one caller takes all streams",
 		one("httpapi/shares.go", "	case s.of[there] >= s.address:\n", "	case s.total >= s.all:\n"),
 		in("httpapi", "TestShares"),
+	},
+	{
+		"management", "the streams of one caller are counted for another",
+		one("httpapi/shares.go", "	who, there := source{c.name, everywhere}, source{c.name, network(c.from)}\n", "	who, there := source{c.name, \"\"}, source{c.name + \" \" + network(c.from), \"\"}\n"),
+		in("httpapi", "TestSharesAreOfOneCaller"),
 	},
 	{
 		"management", "a log that has ended is joined",

@@ -106,7 +106,7 @@ shut out.`,
 				return fmt.Errorf("%w: cluster protect: the configuration has no [zookeeper] username and password", errUsage)
 			}
 			keys := schema.NewKeys(s.cluster)
-			access, err := zk.CheckAccess(ctx, session, keys.Root(), 0)
+			access, err := zk.CheckAccess(ctx, session, keys.Root())
 			switch {
 			case err != nil:
 				return err
@@ -154,8 +154,12 @@ func exposed(a zk.Access) string {
 // protectFix is how znodes are mended that others may use.
 const protectFix = "give all nodes the username, and run: xconsumer cluster protect"
 
-// warnExposed compares once who may use the znodes of the cluster with the configured user, and logs it if others may.
-// It has a session of its own, and goes slowly: fleets start together.
+// sampledAtStart is how many znodes each start compares besides the cluster's root and what is directly below it.
+const sampledAtStart = 30
+
+// warnExposed compares once who may use a sample of the cluster's znodes with the configured user, and logs it if others
+// may. A sample, since a fleet that starts together would otherwise read everything once for each node; doctor compares
+// all. It has a session of its own.
 func (s settings) warnExposed(ctx context.Context, log *slog.Logger) {
 	if s.service.zk == nil || s.service.zk.Username == "" {
 		return
@@ -169,11 +173,10 @@ func (s settings) warnExposed(ctx context.Context, log *slog.Logger) {
 		return // the node says what is wrong
 	}
 	defer func() { _ = session.Close() }()
-	const pause = 50 * time.Millisecond
-	access, err := zk.CheckAccess(ctx, session, schema.NewKeys(s.cluster).Root(), pause)
+	access, err := zk.SampleAccess(ctx, session, schema.NewKeys(s.cluster).Root(), sampledAtStart)
 	switch text := exposed(access); {
 	case text != "":
-		log.Warn("others may use records of the cluster", "found", text, "fix", protectFix)
+		log.Warn("others may use records of the cluster; a sample was compared, and `xconsumer doctor` compares all", "found", text, "fix", protectFix)
 	case err != nil && ctx.Err() == nil:
 		log.Info("could not compare who may use the records of the cluster", "error", err)
 	}

@@ -284,7 +284,7 @@ func (d *doctor) access(ctx context.Context, session coord.Session, s settings) 
 func (d *doctor) exposure(ctx context.Context, session coord.Session, keys schema.Keys) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storePatience) // a large cluster takes longer than the rest
 	defer cancel()
-	access, err := zk.CheckAccess(ctx, session, keys.Root(), 0)
+	access, err := zk.CheckAccess(ctx, session, keys.Root())
 	switch text := exposed(access); {
 	case text != "":
 		d.tell("protection", wrong, text, protectFix)

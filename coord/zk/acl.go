@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
-	"time"
+	"strings"
 
 	"github.com/go-zookeeper/zk"
 
@@ -20,48 +21,86 @@ type Access struct {
 }
 
 // CheckAccess compares who may use the znode of a key, and all below it, with the identity of a session of this
-// package. It pauses between two znodes, so that a fleet that starts does not load the servers. A key that does not
-// exist has no znodes. After an error it returns what it has seen.
-func CheckAccess(ctx context.Context, session coord.Session, root string, pause time.Duration) (Access, error) {
+// package. A key that does not exist has no znodes. After an error it returns what it has seen.
+func CheckAccess(ctx context.Context, session coord.Session, root string) (Access, error) {
 	ss, err := withIdentity(session)
 	if err != nil {
 		return Access{}, err
 	}
 	var found Access
-	err = ss.walk(ctx, root, func(key string) error {
-		acl, _, err := ss.acl(ctx, key)
-		switch {
-		case errors.Is(err, coord.ErrNotFound):
-			return nil // it has gone meanwhile
-		case errors.Is(err, coord.ErrUnauthorized):
-			found.Znodes++
-			found.Foreign = append(found.Foreign, key)
-			return errSkip
-		case err != nil:
-			return err
+	err = ss.walk(ctx, root, func(key string) error { return ss.compare(ctx, key, &found) })
+	return found, err
+}
+
+// SampleAccess is CheckAccess for the znode of a key, those directly below it, and as many of the others as rest says
+// at most, which every call chooses by chance. It reads no more of a large tree than of a small one, but for the names
+// of what is below those that it looks at.
+func SampleAccess(ctx context.Context, session coord.Session, root string, rest int) (Access, error) {
+	ss, err := withIdentity(session)
+	if err != nil {
+		return Access{}, err
+	}
+	var found Access
+	top, err := ss.children(ctx, root)
+	for _, key := range append([]string{root}, top...) {
+		if err == nil {
+			err = ignore(ss.compare(ctx, key, &found), errSkip)
 		}
-		found.Znodes++
-		switch {
-		case slices.ContainsFunc(acl, func(a zk.ACL) bool { return a.Scheme == "world" && a.Perms != 0 }):
-			found.Open = append(found.Open, key)
-		case !slices.Equal(acl, ss.store.acl):
-			found.Foreign = append(found.Foreign, key)
-		}
-		if pause > 0 {
-			select {
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			case <-time.After(pause):
+	}
+	if len(top) == 0 || err != nil {
+		return found, err
+	}
+	below := map[string][]string{} // what was listed
+	seen := map[string]bool{}
+	for range rest { // ways down
+		for key := top[rand.IntN(len(top))]; len(seen) < rest; {
+			if _, listed := below[key]; !listed {
+				if below[key], err = ss.children(ctx, key); err != nil {
+					return found, err
+				}
+			}
+			if len(below[key]) == 0 {
+				break
+			}
+			if key = below[key][rand.IntN(len(below[key]))]; seen[key] {
+				continue
+			}
+			seen[key] = true
+			if err := ignore(ss.compare(ctx, key, &found), errSkip); err != nil {
+				return found, err
 			}
 		}
-		return nil
-	})
-	return found, err
+	}
+	return found, nil
+}
+
+// compare notes who may use a znode. It returns errSkip for one that another identity has to itself.
+func (ss *session) compare(ctx context.Context, key string, found *Access) error {
+	acl, _, err := ss.acl(ctx, key)
+	switch {
+	case errors.Is(err, coord.ErrNotFound):
+		return nil // it has gone meanwhile
+	case errors.Is(err, coord.ErrUnauthorized):
+		found.Znodes++
+		found.Foreign = append(found.Foreign, key)
+		return errSkip
+	case err != nil:
+		return err
+	}
+	found.Znodes++
+	switch {
+	case slices.ContainsFunc(acl, func(a zk.ACL) bool { return a.Scheme == "world" && a.Perms != 0 }):
+		found.Open = append(found.Open, key)
+	case !slices.Equal(acl, ss.store.acl):
+		found.Foreign = append(found.Foreign, key)
+	}
+	return nil
 }
 
 // Protect lets the identity of a session of this package alone use the znode of a key and all below it, those that are
 // made meanwhile by somebody without an identity included, as far as they come to an end. It returns how many it has
-// changed. What an error leaves is safe, and is mended by another call.
+// changed. It goes on past those whose ACL it may not change, and names them in an error that matches
+// [coord.ErrUnauthorized]. What an error leaves is safe, and is mended by another call.
 func Protect(ctx context.Context, session coord.Session, root string) (changed int, err error) {
 	ss, err := withIdentity(session)
 	if err != nil {
@@ -70,18 +109,40 @@ func Protect(ctx context.Context, session coord.Session, root string) (changed i
 	const passes = 5
 	for range passes {
 		before := changed
+		var refused []string
 		err := ss.walk(ctx, root, func(key string) error {
 			did, err := ss.protect(ctx, key)
 			if did {
 				changed++
 			}
+			if errors.Is(err, coord.ErrUnauthorized) {
+				refused = append(refused, key)
+				return nil
+			}
 			return err
 		})
-		if err != nil || changed == before {
+		switch {
+		case err != nil:
 			return changed, err
+		case changed == before:
+			return changed, notChanged(refused)
 		}
 	}
 	return changed, fmt.Errorf("znodes below %s are made open again and again: a node without username and password runs", root)
+}
+
+// notChanged names znodes whose ACL may not be changed, nil for none.
+func notChanged(keys []string) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	const most = 20
+	slices.Sort(keys)
+	named := strings.Join(keys[:min(most, len(keys))], ", ")
+	if more := len(keys) - most; more > 0 {
+		named += fmt.Sprintf(" and %d more", more)
+	}
+	return fmt.Errorf("change the ACL of %d znodes: %w: %s; only the identity that has made one, or ZooKeeper's super user, can", len(keys), coord.ErrUnauthorized, named)
 }
 
 func withIdentity(s coord.Session) (*session, error) {
@@ -142,19 +203,34 @@ func (ss *session) walk(ctx context.Context, root string, visit func(key string)
 		case err != nil:
 			return err
 		}
-		children, err := read(ctx, ss, "list", key, func() ([]string, error) {
-			names, _, err := ss.conn.Children(ss.rooted(key))
-			return names, err
-		})
-		switch {
-		case errors.Is(err, coord.ErrNotFound) || errors.Is(err, coord.ErrUnauthorized):
-			continue
-		case err != nil:
+		below, err := ss.children(ctx, key)
+		if err != nil {
 			return err
 		}
-		for _, name := range children {
-			left = append(left, key+"/"+name)
-		}
+		left = append(left, below...)
 	}
 	return nil
+}
+
+// children lists the keys directly below one, none of one that has gone or may not be listed.
+func (ss *session) children(ctx context.Context, key string) ([]string, error) {
+	names, err := read(ctx, ss, "list", key, func() ([]string, error) {
+		names, _, err := ss.conn.Children(ss.rooted(key))
+		return names, err
+	})
+	if err != nil {
+		return nil, ignore(ignore(err, coord.ErrNotFound), coord.ErrUnauthorized)
+	}
+	for i, name := range names {
+		names[i] = key + "/" + name
+	}
+	return names, nil
+}
+
+// ignore returns nil for one kind of error.
+func ignore(err, kind error) error {
+	if errors.Is(err, kind) {
+		return nil
+	}
+	return err
 }

@@ -2,9 +2,13 @@ package zk_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
+	gozk "github.com/go-zookeeper/zk"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
@@ -12,6 +16,24 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord/zk"
 	"gitee.com/ken.yang/xconsumer/test/zkserver"
 )
+
+// share lets everybody read a znode and create others below it, as its owner may.
+func share(t *testing.T, servers []string, znode, owner string) {
+	t.Helper()
+	conn, _, err := gozk.Connect(servers, 10*time.Second, gozk.WithLogInfo(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.AddAuth("digest", []byte(owner)); err != nil {
+		t.Fatal(err)
+	}
+	user, password, _ := strings.Cut(owner, ":")
+	acl := append(gozk.DigestACL(gozk.PermAll, user, password), gozk.WorldACL(gozk.PermRead|gozk.PermCreate)...)
+	if _, err := conn.SetACL(znode, acl, -1); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // A user name that comes later protects nothing by itself: what others may use is seen, whoever has made it, and set.
 func TestProtect(t *testing.T) {
@@ -28,7 +50,7 @@ func TestProtect(t *testing.T) {
 	anybody, owner, other := open(zk.Config{}), open(zk.Config{Username: "fleet", Password: "p"}), open(zk.Config{Username: "else", Password: "q"})
 	check := func(want zk.Access) {
 		t.Helper()
-		got, err := zk.CheckAccess(t.Context(), owner, "/x/c", 0)
+		got, err := zk.CheckAccess(t.Context(), owner, "/x/c")
 		slices.Sort(got.Open)
 		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" || err != nil {
 			t.Error(err, diff)
@@ -67,13 +89,94 @@ func TestProtect(t *testing.T) {
 	}
 	// What is another identity's is seen, and is not its to change.
 	commit(other, coord.Create("/x/d", nil))
-	if got, err := zk.CheckAccess(t.Context(), owner, "/x/d", 0); err != nil || !slices.Equal(got.Foreign, []string{"/x/d"}) {
+	if got, err := zk.CheckAccess(t.Context(), owner, "/x/d"); err != nil || !slices.Equal(got.Foreign, []string{"/x/d"}) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if _, err := zk.Protect(t.Context(), owner, "/x/d"); !errors.Is(err, coord.ErrUnauthorized) {
 		t.Errorf("another's: %v", err)
 	}
+	// It goes on past those, below them as well, and names them.
+	commit(anybody, coord.Create("/x/e", nil))
+	commit(other, coord.Create("/x/e/a", nil), coord.Create("/x/e/z", nil))
+	commit(anybody, coord.Create("/x/e/b/1", nil), coord.Create("/x/e/y/1", nil))
+	share(t, server.Addrs(), "/fleets/x/e/a", "else:q")
+	commit(anybody, coord.Create("/x/e/a/open", nil))
+	n, err := zk.Protect(t.Context(), owner, "/x/e")
+	if n != 6 || !errors.Is(err, coord.ErrUnauthorized) || !strings.Contains(err.Error(), "2 znodes") || !strings.Contains(err.Error(), "/x/e/a, /x/e/z") {
+		t.Errorf("%d changed, %v; want 6, and the two that are another's", n, err)
+	}
+	if got, err := zk.CheckAccess(t.Context(), owner, "/x/e"); err != nil || !slices.Equal(got.Open, []string{"/x/e/a"}) || !slices.Equal(got.Foreign, []string{"/x/e/z"}) {
+		t.Errorf("%+v, %v", got, err)
+	}
 	if _, err := zk.Protect(t.Context(), anybody, "/x/c"); !errors.Is(err, coord.ErrInvalid) {
 		t.Errorf("without an identity: %v", err)
+	}
+}
+
+// Each start looks at a bounded sample: the root, what is directly below it, and some of the rest.
+func TestSampleAccess(t *testing.T) {
+	server := zkserver.Start(t, 1)
+	open := func(cfg zk.Config) coord.Session {
+		s, err := newClient(t, cfg, server.Addrs()...).Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		return s
+	}
+	anybody, owner := open(zk.Config{}), open(zk.Config{Username: "fleet", Password: "p"})
+	create := func(s coord.Session, keys ...string) {
+		t.Helper()
+		for some := range slices.Chunk(keys, 90) {
+			var ops []coord.Op
+			for _, key := range some {
+				ops = append(ops, coord.Create(key, nil))
+			}
+			if _, err := s.Commit(t.Context(), ops...); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	check := func(root string) zk.Access {
+		t.Helper()
+		got, err := zk.SampleAccess(t.Context(), owner, root, 20)
+		if err != nil {
+			t.Error(err)
+		}
+		slices.Sort(got.Open)
+		return got
+	}
+	create(anybody, "/x")
+	if got := check("/x/none"); got.Znodes != 0 {
+		t.Errorf("of nothing: %+v", got)
+	}
+	many := []string{"/x/c", "/x/c/epoch", "/x/c/members", "/x/c/runs"}
+	for i := range 300 {
+		many = append(many, fmt.Sprintf("/x/c/members/m%03d", i), fmt.Sprintf("/x/c/runs/r%03d", i), fmt.Sprintf("/x/c/runs/r%03d/1", i))
+	}
+	create(owner, many...)
+	if got := check("/x/c"); got.Znodes <= 4 || got.Znodes > 4+20 || len(got.Open)+len(got.Foreign) > 0 {
+		t.Errorf("of %d znodes: %+v; want 4, and 20 others at most", len(many), got)
+	}
+	// It sees what is open above, and of much what is open below.
+	create(anybody, "/x/d/epoch")
+	create(owner, "/x/d/tasks/a/b/c")
+	if got := check("/x/d"); got.Znodes < 3 || !slices.Equal(got.Open, []string{"/x/d", "/x/d/epoch"}) {
+		t.Errorf("%+v", got)
+	}
+	create(owner, "/x/e")
+	for i := range many {
+		many[i] = "/x/e/members/" + strings.ReplaceAll(many[i][1:], "/", "-")
+	}
+	create(owner, "/x/e/members")
+	share(t, server.Addrs(), "/x/e/members", "fleet:p")
+	create(anybody, many...)
+	if got := check("/x/e"); len(got.Open) < 5 || len(got.Open) > 1+20 || got.Open[0] != "/x/e/members" {
+		t.Errorf("%+v", got)
+	}
+	share(t, server.Addrs(), "/x/e", "fleet:p")
+	create(open(zk.Config{Username: "else", Password: "q"}), "/x/e/theirs/a")
+	if got := check("/x/e"); !slices.Equal(got.Foreign, []string{"/x/e/theirs"}) {
+		t.Errorf("another's: %+v", got)
 	}
 }

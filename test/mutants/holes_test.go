@@ -936,6 +936,16 @@ var mutants = []mutant{
 		in("coord/zk", "TestProtect"),
 	},
 	{
+		"management", "a znode of another's keeps the rest from being protected",
+		one("coord/zk/acl.go", "				refused = append(refused, key)\n				return nil\n", "				refused = append(refused, key)\n"),
+		in("coord/zk", "TestProtect"),
+	},
+	{
+		"management", "a start does not see that what is directly below the root is open",
+		one("coord/zk/acl.go", "	for _, key := range append([]string{root}, top...) {\n", "	for _, key := range []string{root} {\n"),
+		in("coord/zk", "TestSampleAccess"),
+	},
+	{
 		"management", "a change of two tasks has settled when one of them is seen",
 		one("httpapi/wait.go", "		todo := seenTask(s, task, written.Tasks[task])\n", "		return seenTask(s, task, written.Tasks[task])\n		todo := \"\"\n"),
 		in("httpapi", "TestWaitsUntilItIsSeen"),

@@ -121,9 +121,9 @@ func runNode(ctx context.Context, s settings, register Register, child *supervis
 	registerCommands(node, s, keeper)
 	s.warn(log, address)
 	log.Info("starting", "node", s.name, "cluster", s.cluster, "service", s.service.String(), "http", address)
-	defer beside(ctx, func(ctx context.Context) { s.warnExposed(ctx, log) })()
+	defer beside(ctx, func(ctx context.Context) { s.warnExposed(ctx, log) })(&err)
 	if s.uncordon {
-		defer uncordon(ctx, node, log)()
+		defer uncordon(ctx, node, log)(&err)
 	}
 	if listener == nil {
 		return node.Run(ctx)
@@ -145,22 +145,25 @@ func (s settings) warn(log *slog.Logger, address string) {
 	}
 }
 
-// beside calls a function beside the node. Stop ends it, and waits for that.
-func beside(ctx context.Context, do func(context.Context)) (stop func()) {
+// beside calls a function beside the node. Stop ends it, and waits for that, unless the node ended with workers that do
+// not stop: nothing may delay the end of the process then.
+func beside(ctx context.Context, do func(context.Context)) (stop func(*error)) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		do(ctx)
 	}()
-	return func() {
+	return func(err *error) {
 		cancel()
-		<-done
+		if !errors.Is(*err, xconsumer.ErrStuck) {
+			<-done
+		}
 	}
 }
 
 // uncordon takes back a cordon or drain of a node once it is a member. Until that is done it is tried again.
-func uncordon(ctx context.Context, node *xconsumer.Node, log *slog.Logger) (stop func()) {
+func uncordon(ctx context.Context, node *xconsumer.Node, log *slog.Logger) (stop func(*error)) {
 	return beside(ctx, func(ctx context.Context) {
 		for {
 			if len(node.Ready()) == 0 {

@@ -946,6 +946,11 @@ var mutants = []mutant{
 		in("coord/zk", "TestSampleAccess"),
 	},
 	{
+		"management", "a process with workers that do not stop waits for what goes on beside them",
+		one("app/run.go", "		if !errors.Is(*err, xconsumer.ErrStuck) {\n			<-done\n", "		if err != nil {\n			<-done\n"),
+		in("app", "TestBesideDelaysNoStuckNode"),
+	},
+	{
 		"management", "a change of two tasks has settled when one of them is seen",
 		one("httpapi/wait.go", "		todo := seenTask(s, task, written.Tasks[task])\n", "		return seenTask(s, task, written.Tasks[task])\n		todo := \"\"\n"),
 		in("httpapi", "TestWaitsUntilItIsSeen"),

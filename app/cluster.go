@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -126,8 +127,11 @@ shut out.`,
 				}
 			}
 			changed, err := zk.Protect(ctx, session, keys.Root())
-			if err != nil {
-				return fmt.Errorf("%d znodes are protected now, not all: %w", changed, err)
+			switch {
+			case errors.Is(err, coord.ErrUnauthorized): // which is of those znodes: the identity itself was let in
+				return fmt.Errorf("not all znodes are protected (changed: %d): %s", changed, err.Error())
+			case err != nil:
+				return fmt.Errorf("not all znodes are protected (changed: %d): %w", changed, err)
 			}
 			_, err = fmt.Fprintf(streams.Out, "cluster %s is for %s alone: %d of %d znodes were not\n", s.cluster, s.service.zk.Username, changed, access.Znodes)
 			return err

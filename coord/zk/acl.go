@@ -142,7 +142,7 @@ func notChanged(keys []string) error {
 	if more := len(keys) - most; more > 0 {
 		named += fmt.Sprintf(" and %d more", more)
 	}
-	return fmt.Errorf("change the ACL of %d znodes: %w: %s; only the identity that has made one, or ZooKeeper's super user, can", len(keys), coord.ErrUnauthorized, named)
+	return fmt.Errorf("%w to change the ACL of %s: only the identity that has made them can, or ZooKeeper's super user", coord.ErrUnauthorized, named)
 }
 
 func withIdentity(s coord.Session) (*session, error) {

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-zookeeper/zk"
+
 	"gitee.com/ken.yang/xconsumer/test/devcluster"
 	"gitee.com/ken.yang/xconsumer/test/zkserver"
 )
@@ -116,4 +118,18 @@ func TestProtectOnZooKeeper(t *testing.T) {
 	do(owned, 4, "no such cluster|there is no cluster", "cluster", "protect", "--cluster", "none")
 	do(open, 1, "another identity's", "doctor")
 	node(owned, "joined")
+	// What another identity has to itself stays as it is, and is named.
+	conn, _, err := zk.Connect(server.Addresses, 10*time.Second, zk.WithLogInfo(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.AddAuth("digest", []byte("fleet:secret")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Create("/fleet/xconsumer/default/theirs", nil, 0, zk.DigestACL(zk.PermAll, "else", "q")); err != nil {
+		t.Fatal(err)
+	}
+	do(owned, 1, `wrong +protection +1 of \d+ znodes are open to another identity, as /xconsumer/default/theirs\n`, "doctor")
+	do(owned, 1, `: not all znodes are protected \(changed: 0\): not authorized to change the ACL of /xconsumer/default/theirs: only the identity that has made them can, or ZooKeeper's super user\n$`, "cluster", "protect")
 }

@@ -87,7 +87,7 @@ func TestJoinAsTheLogEnds(t *testing.T) {
 				begun := race(all, up, leave, func() { tail, leaveToo = all.join(t.Context(), key, up.open) })
 				time.Sleep(queued)
 				all.mu.Unlock()
-				all.mu.Lock() //nolint:staticcheck // so that it is found taken
+				all.mu.Lock() // so that it is found taken
 				time.Sleep(queued)
 				all.mu.Unlock()
 				for _, done := range begun {

@@ -15,6 +15,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord/zk"
 	"gitee.com/ken.yang/xconsumer/internal/cli"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/plural"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -54,6 +55,8 @@ In a store that was restored from a copy, tokens must rise above all that were g
 says what that is, and makes the epoch again if it is missing or damaged. No node may run then.`,
 	}
 	flags := configFlags(create)
+	o := cli.OutputFlag(create, "table", "json", "yaml")
+	cli.YesFlag(create, new(bool))
 	floor := create.Flags().Int64("token-floor", 0, "the greatest token that was ever seen; the next one is above it")
 	create.RunE = func(c *cobra.Command, _ []string) error {
 		if *floor < 0 {
@@ -64,13 +67,15 @@ says what that is, and makes the epoch again if it is missing or damaged. No nod
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(streams.Out, "cluster %s is in %v; its next token is %d\n", s.cluster, s.service, next)
-			return err
+			return o.Print(streams.Out, map[string]any{"cluster": s.cluster, "service": fmt.Sprint(s.service), "nextToken": next},
+				fmt.Sprintf("cluster %s is in %v; its next token is %d\n", s.cluster, s.service, next))
 		})
 	}
 	erase := &cobra.Command{Use: "delete", Short: "Deletes everything of the cluster from the store; no node of it may run", Args: noArgs}
 	eraseFlags := configFlags(erase)
-	yes := erase.Flags().BoolP("yes", "y", false, "does not ask")
+	eraseOutput := cli.OutputFlag(erase, "table", "json", "yaml")
+	yes := new(bool)
+	cli.YesFlag(erase, yes)
 	erase.RunE = func(c *cobra.Command, _ []string) error {
 		return onStore(c.Context(), *eraseFlags, streams, func(ctx context.Context, session coord.Session, s settings) error {
 			what := fmt.Sprintf("delete cluster %s from %v, with all its tasks, runs and checkpoints", s.cluster, s.service)
@@ -81,8 +86,7 @@ says what that is, and makes the epoch again if it is missing or damaged. No nod
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(streams.Out, "cluster %s is deleted: %d records\n", s.cluster, n)
-			return err
+			return eraseOutput.Print(streams.Out, map[string]any{"cluster": s.cluster, "deleted": n}, fmt.Sprintf("cluster %s is deleted: %s\n", s.cluster, plural.Of(n, "record")))
 		})
 	}
 	c.AddCommand(create, erase, protectCommand(streams))
@@ -96,8 +100,9 @@ func protectCommand(streams Streams) *cobra.Command {
 that differ, as when the cluster was created before it had a user. Give all nodes the user first: nodes without it are
 shut out.`,
 	}
-	flags := configFlags(c)
-	yes := c.Flags().BoolP("yes", "y", false, "does not ask")
+	flags, o := configFlags(c), cli.OutputFlag(c, "table", "json", "yaml")
+	yes := new(bool)
+	cli.YesFlag(c, yes)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return onStore(c.Context(), *flags, streams, func(ctx context.Context, session coord.Session, s settings) error {
 			if s.service.zk == nil {
@@ -121,7 +126,7 @@ shut out.`,
 				}
 			}
 			if strangers > 0 {
-				what := fmt.Sprintf("shut out %d nodes of cluster %s that run without the user %s; their workers stop", strangers, s.cluster, s.service.zk.Username)
+				what := fmt.Sprintf("shut out %s of cluster %s that run without the user %s; their workers stop", plural.Of(strangers, "node"), s.cluster, s.service.zk.Username)
 				if err := cli.Confirm(cli.Streams{In: streams.In, Err: streams.Err}, what, *yes); err != nil {
 					return err
 				}
@@ -133,8 +138,8 @@ shut out.`,
 			case err != nil:
 				return fmt.Errorf("not all znodes are protected (changed: %d): %w", changed, err)
 			}
-			_, err = fmt.Fprintf(streams.Out, "cluster %s is for %s alone: %d of %d znodes were not\n", s.cluster, s.service.zk.Username, changed, access.Znodes)
-			return err
+			return o.Print(streams.Out, map[string]any{"cluster": s.cluster, "username": s.service.zk.Username, "changed": changed, "znodes": access.Znodes},
+				fmt.Sprintf("cluster %s is for %s alone: %d of %s were not\n", s.cluster, s.service.zk.Username, changed, plural.Of(access.Znodes, "znode")))
 		})
 	}
 	return c
@@ -149,7 +154,7 @@ func exposed(a zk.Access) string {
 	}{{a.Open, "everybody who reaches ZooKeeper"}, {a.Foreign, "another identity"}} {
 		if n := len(kind.keys); n > 0 {
 			slices.Sort(kind.keys)
-			parts = append(parts, fmt.Sprintf("%d of %d znodes are open to %s, as %s", n, a.Znodes, kind.to, kind.keys[0]))
+			parts = append(parts, fmt.Sprintf("%d of %s are open to %s, as %s", n, plural.Of(a.Znodes, "znode"), kind.to, kind.keys[0]))
 		}
 	}
 	return strings.Join(parts, "; ")
@@ -189,15 +194,15 @@ func (s settings) warnExposed(ctx context.Context, log *slog.Logger) {
 func protocolCommand(streams Streams) *cobra.Command {
 	c := &cobra.Command{Use: "protocol", Short: "Looks after the version of the protocol that the nodes speak", Args: noArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	raise := &cobra.Command{Use: "raise", Short: "Lets the nodes speak the latest protocol that all of them know", Args: noArgs}
-	flags := configFlags(raise)
+	flags, o := configFlags(raise), cli.OutputFlag(raise, "table", "json", "yaml")
+	cli.YesFlag(raise, new(bool))
 	raise.RunE = func(c *cobra.Command, _ []string) error {
 		return onStore(c.Context(), *flags, streams, func(ctx context.Context, session coord.Session, s settings) error {
 			from, to, err := membership.Raise(ctx, session, schema.NewKeys(s.cluster))
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(streams.Out, "cluster %s speaks protocol %d now; it was %d\n", s.cluster, to, from)
-			return err
+			return o.Print(streams.Out, map[string]any{"cluster": s.cluster, "protocol": to, "before": from}, fmt.Sprintf("cluster %s speaks protocol %d now; it was %d\n", s.cluster, to, from))
 		})
 	}
 	c.AddCommand(raise)

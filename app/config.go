@@ -260,6 +260,9 @@ func nodeName(addr string) string {
 		}
 		return r
 	}, host)
+	if name = strings.TrimLeft(name, "-"); name == "" {
+		name = "node"
+	}
 	if _, port, err := net.SplitHostPort(addr); err == nil {
 		return name + "-" + port
 	}

@@ -1,9 +1,9 @@
 package app
 
 import (
-	"maps"
-	"slices"
 	"strings"
+
+	"gitee.com/ken.yang/xconsumer/internal/cli"
 )
 
 // fileConfig is app.toml. Durations are text here, so that a mistake in one is told like any
@@ -157,37 +157,14 @@ func cutLast(key string) (above, last string, found bool) {
 
 func lastPart(key string) string { return key[strings.LastIndexByte(key, '.')+1:] }
 
-// nearest returns a known key of the same table that differs from a mistyped one by a letter or
-// two.
+// nearest returns the known key of the same table that a mistyped one was meant to be, "" if none is near.
 func nearest(key string) string {
 	above, last, _ := cutLast(key)
-	best, bestDistance := "", min(3, len(last))
-	for _, known := range slices.Sorted(maps.Keys(knownKeys)) {
-		knownAbove, knownLast, _ := cutLast(known)
-		if d := distance(strings.ToLower(last), strings.ToLower(knownLast)); knownAbove == above && d < bestDistance {
-			best, bestDistance = knownLast, d
+	var known []string
+	for k := range knownKeys {
+		if kAbove, kLast, _ := cutLast(k); kAbove == above {
+			known = append(known, kLast)
 		}
 	}
-	return best
-}
-
-// distance is the number of letters to insert, delete or replace (Wagner and Fischer, 1974).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return cli.Nearest(last, known)
 }

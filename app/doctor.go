@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,8 +14,10 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/zk"
+	"gitee.com/ken.yang/xconsumer/internal/cli"
 	"gitee.com/ken.yang/xconsumer/internal/command"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/plural"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -44,12 +45,9 @@ func doctorCommand(streams Streams) *cobra.Command {
 		Example: "  xconsumer doctor --config app.toml",
 	}
 	flags := configFlags(c)
-	output := c.Flags().StringP("output", "o", "table", "table or json")
+	o := cli.OutputFlag(c, "table", "json", "yaml")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if *output != "table" && *output != "json" {
-			return fmt.Errorf("%w: --output: %q is neither table nor json", errUsage, *output)
-		}
-		d := &doctor{streams: streams, json: *output == "json"}
+		d := &doctor{streams: streams, output: o}
 		return d.examine(c.Context(), *flags)
 	}
 	return c
@@ -58,14 +56,14 @@ func doctorCommand(streams Streams) *cobra.Command {
 // doctor examines one thing after the other.
 type doctor struct {
 	streams Streams
-	json    bool
+	output  *cli.Output
 	list    []finding
 }
 
 // tell notes a finding, and shows it at once to people.
 func (d *doctor) tell(check, state, found, mend string) {
 	d.list = append(d.list, finding{check, state, found, mend})
-	if d.json {
+	if d.output.Asked() {
 		return
 	}
 	fmt.Fprintf(d.streams.Out, "%-8s %-14s %s\n", state, check, printable(found))
@@ -83,7 +81,7 @@ func (d *doctor) examine(ctx context.Context, flags runFlags) error {
 	if file == "" {
 		file = "no file"
 	}
-	d.tell("configuration", fine, fmt.Sprintf("%s: cluster %s over %v, %d tasks", file, s.cluster, s.service, len(s.tasks)), "")
+	d.tell("configuration", fine, fmt.Sprintf("%s: cluster %s over %v, %s", file, s.cluster, s.service, plural.Of(len(s.tasks), "task")), "")
 	d.http(s)
 	if s.service.zk != nil {
 		d.zookeeper(ctx, s)
@@ -91,10 +89,8 @@ func (d *doctor) examine(ctx context.Context, flags runFlags) error {
 	d.session(ctx, s)
 	d.clock()
 	d.machine(s)
-	if d.json {
-		enc := json.NewEncoder(d.streams.Out)
-		enc.SetIndent("", "  ")
-		if err := enc.Encode(map[string]any{"findings": d.list}); err != nil {
+	if d.output.Asked() {
+		if err := d.output.Print(d.streams.Out, map[string]any{"findings": d.list}, ""); err != nil {
 			return err
 		}
 	}
@@ -277,7 +273,7 @@ func (d *doctor) access(ctx context.Context, session coord.Session, s settings) 
 		d.tell("cluster", wrong, err.Error(), "")
 		return
 	}
-	d.tell("access", state, fmt.Sprintf("cluster %s can be read and written; %d live members", s.cluster, len(members)), open)
+	d.tell("access", state, fmt.Sprintf("cluster %s can be read and written; %s", s.cluster, plural.Of(len(members), "live member")), open)
 }
 
 // exposure looks at whether others than the configured user may use records of the cluster.
@@ -289,7 +285,7 @@ func (d *doctor) exposure(ctx context.Context, session coord.Session, keys schem
 	case text != "":
 		d.tell("protection", wrong, text, protectFix)
 	case err != nil:
-		d.tell("protection", warning, fmt.Sprintf("%d znodes were looked at, not all: %v", access.Znodes, err), "try again")
+		d.tell("protection", warning, fmt.Sprintf("%s were looked at, not all: %v", plural.Of(access.Znodes, "znode"), err), "try again")
 	default:
 		d.tell("protection", fine, fmt.Sprintf("all %d znodes of the cluster are for the configured user alone", access.Znodes), "")
 	}

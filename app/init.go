@@ -17,6 +17,8 @@ import (
 	"unicode"
 
 	"github.com/spf13/cobra"
+
+	"gitee.com/ken.yang/xconsumer/internal/cli"
 )
 
 // The files of a new project.
@@ -42,6 +44,7 @@ func initCommand(streams Streams) *cobra.Command {
 			return nil
 		},
 	}
+	cli.YesFlag(c, new(bool))
 	c.RunE = func(c *cobra.Command, args []string) error {
 		p, err := newProject(args[0])
 		if err != nil {

@@ -33,6 +33,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/command"
 	"gitee.com/ken.yang/xconsumer/internal/etcdserver"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
 // Register registers the works of a program with its node.
@@ -151,16 +152,14 @@ func newRoot(register Register, streams Streams) *cobra.Command {
 		Args:          cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return fmt.Errorf("%w: unknown command %q; see xconsumer --help", errUsage, args[0])
+				return cli.UnknownCommand(c, args[0])
 			}
 			return c.Help()
 		},
 	}
 	root.SetOut(streams.Out)
 	root.SetErr(streams.Err)
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return fmt.Errorf("%w: %w; see %s --help", errUsage, err, c.CommandPath())
-	})
+	root.SetFlagErrorFunc(cli.FlagError)
 	root.AddCommand(devCommand(register, streams), janitorCommand(), runCommand(register, streams), configCommand(streams), versionCommand(streams), tokenCommand(streams),
 		clusterCommand(streams), protocolCommand(streams), doctorCommand(streams), initCommand(streams))
 	root.AddCommand(cli.Commands(cli.Streams{In: streams.In, Out: streams.Out, Err: streams.Err, Env: streams.Env}, func(file string) (string, []cluster.TaskSpec, error) {
@@ -171,12 +170,7 @@ func newRoot(register Register, streams Streams) *cobra.Command {
 }
 
 // noArgs refuses arguments that a command would ignore.
-func noArgs(c *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return fmt.Errorf("%w: %s takes no arguments, got %q; see %[2]s --help", errUsage, c.CommandPath(), args)
-	}
-	return nil
-}
+var noArgs = cli.NoArgs
 
 // configFlags are the flags of the commands that read the configuration.
 func configFlags(c *cobra.Command) *runFlags {
@@ -197,7 +191,7 @@ func configCommand(streams Streams) *cobra.Command {
 		Short: "Checks app.toml and tells every mistake with its place; exit 78 if there is one",
 		Args:  noArgs,
 	}
-	flags := configFlags(check)
+	flags, o := configFlags(check), cli.OutputFlag(check, "table", "json", "yaml")
 	check.RunE = func(*cobra.Command, []string) error {
 		s, err := loadSettings(*flags, streams.Env)
 		if err != nil {
@@ -210,8 +204,8 @@ func configCommand(streams Streams) *cobra.Command {
 		for _, text := range s.warnings {
 			fmt.Fprintln(streams.Err, "xconsumer: warning:", printable(text))
 		}
-		_, err = fmt.Fprintf(streams.Out, "%s: ok: cluster %s over %v, %d tasks\n", file, s.cluster, s.service, len(s.tasks))
-		return err
+		return o.Print(streams.Out, map[string]any{"file": s.file, "cluster": s.cluster, "service": fmt.Sprint(s.service), "tasks": len(s.tasks), "warnings": append([]string{}, s.warnings...)},
+			fmt.Sprintf("%s: ok: cluster %s over %v, %s\n", file, s.cluster, s.service, plural.Of(len(s.tasks), "task")))
 	}
 	config.AddCommand(check)
 	return config

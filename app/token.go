@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/internal/cli"
 )
 
 func tokenCommand(streams Streams) *cobra.Command {
@@ -25,6 +26,7 @@ func tokenCommand(streams Streams) *cobra.Command {
 			return nil
 		},
 	}
+	o := cli.OutputFlag(c, "table", "json", "yaml")
 	role := c.Flags().String("role", string(httpapi.RoleView), "what it may do: view, operate or admin")
 	c.RunE = func(_ *cobra.Command, args []string) error {
 		if err := httpapi.Role(*role).Validate(); err != nil {
@@ -32,11 +34,13 @@ func tokenCommand(streams Streams) *cobra.Command {
 		}
 		secret := "xct_" + rand.Text()
 		hash := sha256.Sum256([]byte(secret))
-		if _, err := fmt.Fprintf(streams.Err, "token of %s, which nobody can show you again: %s\nthe line for [http] tokensFile:\n", args[0], secret); err != nil {
-			return err
+		line := fmt.Sprintf("%s %s sha256:%s", args[0], *role, hex.EncodeToString(hash[:]))
+		if !o.Asked() {
+			if _, err := fmt.Fprintf(streams.Err, "token of %s, which nobody can show you again: %s\nthe line for [http] tokensFile:\n", args[0], secret); err != nil {
+				return err
+			}
 		}
-		_, err := fmt.Fprintf(streams.Out, "%s %s sha256:%s\n", args[0], *role, hex.EncodeToString(hash[:]))
-		return err
+		return o.Print(streams.Out, map[string]string{"name": args[0], "role": *role, "token": secret, "line": line}, line+"\n")
 	}
 	return c
 }

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -9,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/internal/cli"
 )
 
 // release is the version of a build that knows none of its own, as that of an image; the linker sets it.
@@ -41,19 +41,11 @@ func buildVersion() httpapi.Build {
 }
 
 func versionCommand(streams Streams) *cobra.Command {
-	var output string
 	c := &cobra.Command{Use: "version", Short: "Tells the version", Args: noArgs}
-	c.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	o := cli.OutputFlag(c, "table", "json", "yaml")
 	c.RunE = func(*cobra.Command, []string) error {
 		v := buildVersion()
-		switch output {
-		case "json":
-			return json.NewEncoder(streams.Out).Encode(v)
-		case "table":
-			_, err := fmt.Fprintf(streams.Out, "xconsumer %s %s %s\n", v.Version, v.Revision, v.Go)
-			return err
-		}
-		return fmt.Errorf("%w: --output: %q is neither table nor json", errUsage, output)
+		return o.Print(streams.Out, v, fmt.Sprintf("xconsumer %s %s %s\n", v.Version, v.Revision, v.Go))
 	}
 	return c
 }

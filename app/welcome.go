@@ -13,6 +13,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/internal/cli"
+	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
 // welcome waits until the cluster is at work and says where everything is and what to try.
@@ -60,7 +61,7 @@ func (d *dev) greeting(s cluster.State, took time.Duration) string {
 		leader = "none yet"
 	}
 	line("")
-	line("  cluster %s: %d nodes, leader %s, %d of %d workers running after %.1fs", s.Cluster, len(s.Nodes), leader, running, wanted, took.Seconds())
+	line("  cluster %s: %s, leader %s, %d of %s running after %.1fs", s.Cluster, plural.Of(len(s.Nodes), "node"), leader, running, plural.Of(wanted, "worker"), took.Seconds())
 	line("")
 	pid := 0 // of a node that is worth killing
 	for i, addr := range d.addrs {

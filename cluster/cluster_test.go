@@ -49,12 +49,12 @@ func TestIndexes(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	for _, good := range []string{"a", "test01", "mail-out_2.x", "任务", "吉野家", strings.Repeat("x", 128)} {
+	for _, good := range []string{"a", "test01", "mail-out_2.x", "a-", "_-", "任务", "吉野家", strings.Repeat("x", 128)} {
 		if err := cluster.ValidateName(good); err != nil {
 			t.Errorf("%q: %v", good, err)
 		}
 	}
-	for _, bad := range []string{"", ".", "..", "a/b", "a b", "a#1", "a\n", "\xff", strings.Repeat("x", 129),
+	for _, bad := range []string{"", ".", "..", "a/b", "a b", "a#1", "a\n", "\xff", strings.Repeat("x", 129), "-", "-a", "--yes", "-1",
 		// what ZooKeeper refuses: 𠮷 and others beyond U+FFFF, surrogates, private use, specials, controls
 		"\U00020bb7野家", "a\U0001d7ceb", "\xed\xa0\x80", "\ue000", "\uf8ff", "\ufff0", "\ufffd", "\uffff", "\x00", "\x1f", "\x7f", "\u0085"} {
 		if cluster.ValidateName(bad) == nil {

@@ -310,6 +310,9 @@ func ValidateName(name string) error {
 	if err := validateWord(name); err != nil {
 		return err
 	}
+	if name[0] == '-' {
+		return fmt.Errorf("%q: a name does not begin with -, as flags do", name)
+	}
 	for _, r := range name {
 		if r > 0xFFFF { // surrogates, private use and the specials of U+FFF0 on are no letters
 			return fmt.Errorf("%q: %c (%U) is not allowed: ZooKeeper takes no characters beyond U+FFFF in names", name, r, r)

@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
 // maxWait is the longest that an answer is waited with.
@@ -332,7 +333,7 @@ func (g *goal) toMove(plan *cluster.Plan) (list []string) {
 	}
 	for _, r := range plan.Restarts {
 		if (g.task == "" || r.Task == g.task) && len(list) < maxWaiting {
-			list = append(list, fmt.Sprintf("%d workers of %s are to start again with count %d", r.Workers, r.Task, r.To))
+			list = append(list, fmt.Sprintf("%s of %s to start again with count %d", plural.Of(r.Workers, "worker"), r.Task, r.To))
 		}
 	}
 	return list
@@ -349,7 +350,7 @@ func (a *API) missingRun(ctx context.Context, m *moment, g goal) []string {
 			if r.State == cluster.RunDone || r.State == cluster.RunFailed {
 				return nil
 			}
-			return []string{fmt.Sprintf("run %s is %s: %d of %d workers have ended", r.ID, r.State, r.Done+r.Failed, r.WorkerNum)}
+			return []string{fmt.Sprintf("run %s is %s: %d of %s ended", r.ID, r.State, r.Done+r.Failed, plural.Of(r.WorkerNum, "worker"))}
 		}
 	}
 	return []string{"run " + g.run + " has not begun"}

@@ -10,6 +10,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
 // ErrStuck says that a worker does not stop although the node is leaving or its lease is over. The
@@ -54,7 +55,7 @@ func Guard(ctx context.Context, lease *membership.Lease, workers Workers, emit f
 		}
 		switch {
 		case last == membership.Holds && phase > membership.Holds:
-			emit(cluster.Event{Kind: cluster.LeaseLost, Detail: fmt.Sprintf("%d workers are being stopped", len(running))})
+			emit(cluster.Event{Kind: cluster.LeaseLost, Detail: fmt.Sprintf("%s being stopped", plural.Of(len(running), "worker"))})
 		case last > membership.Holds && phase == membership.Holds:
 			emit(cluster.Event{Kind: cluster.LeaseRegained})
 		}

@@ -17,20 +17,22 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
 // difference is how what a file declares differs from what the cluster has.
 type difference struct {
-	file     string
-	fresh    []cluster.TaskSpec
-	changed  []changed
-	missing  []string // tasks that the file does not have
-	override []string // tasks of which an operator has set something
+	File     string             `json:"file"`
+	Fresh    []cluster.TaskSpec `json:"new"`
+	Changed  []changed          `json:"changed"`
+	Missing  []string           `json:"missing"`  // tasks that the file does not have
+	Override []string           `json:"override"` // tasks of which an operator has set something
 }
 
 type changed struct {
-	spec   cluster.TaskSpec
-	fields []string // as in `workerNum: 2 → 3`
+	Task   string           `json:"task"`
+	Fields []string         `json:"fields"` // as in `workerNum: 2 → 3`
+	Spec   cluster.TaskSpec `json:"spec"`
 }
 
 // declared compares a file with the cluster.
@@ -43,7 +45,7 @@ func (s *shell) declared(c *cobra.Command, client *httpapi.Client, file string) 
 	if _, err := client.Get(c.Context(), "/api/v1/tasks", nil, &now); err != nil {
 		return nil, advise(err)
 	}
-	d := &difference{file: name}
+	d := &difference{File: name, Fresh: []cluster.TaskSpec{}, Changed: []changed{}, Missing: []string{}, Override: []string{}}
 	known := map[string]cluster.TaskDetail{}
 	for _, t := range now.Tasks {
 		if t.ReasonCode == cluster.WhyUndeclared {
@@ -51,23 +53,23 @@ func (s *shell) declared(c *cobra.Command, client *httpapi.Client, file string) 
 		}
 		known[t.Name] = t
 		if !slices.ContainsFunc(specs, func(s cluster.TaskSpec) bool { return s.Name == t.Name }) {
-			d.missing = append(d.missing, t.Name)
+			d.Missing = append(d.Missing, t.Name)
 		}
 	}
 	for _, spec := range specs {
 		old, there := known[spec.Name]
 		switch {
 		case !there:
-			d.fresh = append(d.fresh, spec)
+			d.Fresh = append(d.Fresh, spec)
 		case old.Declared != spec || old.Unusable != "":
 			fields := fieldsThatDiffer(old.Declared, spec)
 			if old.Unusable != "" {
 				fields = slices.Insert(fields, 0, old.Unusable)
 			}
-			d.changed = append(d.changed, changed{spec, fields})
+			d.Changed = append(d.Changed, changed{spec.Name, fields, spec})
 		}
 		if there && old.Override != (cluster.Override{}) {
-			d.override = append(d.override, spec.Name)
+			d.Override = append(d.Override, spec.Name)
 		}
 	}
 	return d, nil
@@ -116,48 +118,48 @@ func fieldsThatDiffer(before, after cluster.TaskSpec) (list []string) {
 
 // addTo adds to a change what makes the cluster like the file.
 func (d *difference) addTo(change *cluster.Change, prune bool) {
-	change.Tasks = append(change.Tasks, d.fresh...)
-	for _, c := range d.changed {
-		change.Tasks = append(change.Tasks, c.spec)
+	change.Tasks = append(change.Tasks, d.Fresh...)
+	for _, c := range d.Changed {
+		change.Tasks = append(change.Tasks, c.Spec)
 	}
 	if prune {
-		change.Delete = append(change.Delete, d.missing...)
+		change.Delete = append(change.Delete, d.Missing...)
 	}
 }
 
 func (d *difference) empty(prune bool) bool {
-	return len(d.fresh)+len(d.changed) == 0 && (!prune || len(d.missing) == 0)
+	return len(d.Fresh)+len(d.Changed) == 0 && (!prune || len(d.Missing) == 0)
 }
 
 // show writes the difference.
 func (d *difference) show(s *shell, b *bytes.Buffer, prune bool) {
-	for _, spec := range d.fresh {
-		fmt.Fprintln(b, s.paint(s.Out, fmt.Sprintf("+ task %s: work %s, %d workers", spec.Name, spec.WorkName, spec.WorkerNum), green))
+	for _, spec := range d.Fresh {
+		fmt.Fprintln(b, s.paint(s.Out, fmt.Sprintf("+ task %s: work %s, %s", spec.Name, spec.WorkName, plural.Of(spec.WorkerNum, "worker")), green))
 	}
-	for _, c := range d.changed {
-		fmt.Fprintln(b, s.paint(s.Out, "~ task "+c.spec.Name, yellow))
-		for _, f := range c.fields {
+	for _, c := range d.Changed {
+		fmt.Fprintln(b, s.paint(s.Out, "~ task "+c.Task, yellow))
+		for _, f := range c.Fields {
 			fmt.Fprintln(b, "    "+f)
 		}
 	}
-	for _, name := range d.missing {
+	for _, name := range d.Missing {
 		if prune {
 			fmt.Fprintln(b, s.paint(s.Out, "- task "+name, red))
 		} else {
 			fmt.Fprintln(b, s.paint(s.Out, "  task "+name+" is not in the file, and stays (--prune deletes it)", faint))
 		}
 	}
-	for _, name := range d.override {
+	for _, name := range d.Override {
 		fmt.Fprintln(b, s.paint(s.Out, "  task "+name+" has an override, which stays (xconsumer reset takes it back)", faint))
 	}
 	if d.empty(prune) {
-		fmt.Fprintf(b, "the cluster is as %s says\n", d.file)
+		fmt.Fprintf(b, "the cluster is as %s says\n", d.File)
 	}
 }
 
 func (s *shell) diff() *cobra.Command {
 	c := &cobra.Command{Use: "diff", Short: "Shows how what a file declares differs from the cluster", Args: args()}
-	f := s.server(c)
+	f, o := s.server(c), outputFlag(c)
 	file := c.Flags().StringP("file", "f", "", "configuration file (default app.toml)")
 	prune := c.Flags().Bool("prune", false, "tasks that are not in it count, too")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -169,12 +171,29 @@ func (s *shell) diff() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		var b bytes.Buffer
-		d.show(s, &b, *prune)
-		_, err = b.WriteTo(s.Out)
-		return err
+		if o.format == "table" { // with colours
+			var b bytes.Buffer
+			d.show(s, &b, *prune)
+			_, err = b.WriteTo(s.Out)
+			return err
+		}
+		return o.Print(s.Out, d, "", d.names(*prune)...)
 	}
 	return c
+}
+
+// names are the tasks that differ.
+func (d *difference) names(prune bool) (list []string) {
+	for _, spec := range d.Fresh {
+		list = append(list, spec.Name)
+	}
+	for _, c := range d.Changed {
+		list = append(list, c.Task)
+	}
+	if prune {
+		list = append(list, d.Missing...)
+	}
+	return list
 }
 
 func (s *shell) apply() *cobra.Command {
@@ -183,7 +202,7 @@ func (s *shell) apply() *cobra.Command {
 		Example: `  xconsumer apply -f app.toml
   xconsumer apply -f app.toml --prune --yes --wait`,
 	}
-	w := s.wish(c).planned(c).asks(c)
+	w := s.wish(c).planned(c)
 	file := c.Flags().StringP("file", "f", "", "configuration file (default app.toml)")
 	prune := c.Flags().Bool("prune", false, "deletes tasks that are not in it")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -199,17 +218,19 @@ func (s *shell) apply() *cobra.Command {
 		d.addTo(&change, *prune)
 		var b bytes.Buffer
 		d.show(s, &b, *prune)
-		if d.empty(*prune) {
-			_, err = b.WriteTo(s.Out)
-			return err
+		if d.empty(*prune) && (w.format == "table" || !w.dryRun) {
+			return w.nothing(&b)
 		}
-		plan, _, err := client.Plan(c.Context(), change)
+		plan, raw, err := client.Plan(c.Context(), change)
 		if err != nil {
 			return advise(err)
 		}
 		b.WriteByte('\n')
 		showPlan(&b, &plan, s.width())
-		if w.format == "table" || w.dryRun {
+		switch {
+		case w.format != "table" && w.dryRun:
+			return w.print(s.Out, raw, nil, movedNames(&plan))
+		case w.format == "table":
 			if _, err := b.WriteTo(s.Out); err != nil || w.dryRun {
 				return err
 			}
@@ -224,6 +245,15 @@ func (s *shell) apply() *cobra.Command {
 		return w.tell(&accepted, "")
 	}
 	return c
+}
+
+// nothing writes that there is nothing to do, and why.
+func (w *wish) nothing(why *bytes.Buffer) error {
+	if w.format == "table" {
+		_, err := why.WriteTo(w.Out)
+		return err
+	}
+	return w.tell(&httpapi.Accepted{Accepted: "nothing: " + strings.TrimSpace(why.String())}, "")
 }
 
 // makeChange makes a change that was planned at a revision, in parts if one commit does not take it all. What is

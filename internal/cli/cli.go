@@ -136,13 +136,14 @@ func advise(err error) error {
 		return err
 	case refused.Status == http.StatusPreconditionFailed:
 		return fmt.Errorf("%w\nSomebody has changed it meanwhile: look again, and then try again", err)
-	case errors.Is(err, httpapi.ErrNotFound) && strings.Contains(err.Error(), "task"):
-		return fmt.Errorf("%w\nSee `xconsumer tasks` for those that there are", err)
-	case errors.Is(err, httpapi.ErrNotFound) && strings.Contains(err.Error(), "node"):
-		return fmt.Errorf("%w\nSee `xconsumer nodes` for those that there are", err)
+	case lists[refused.Title] != "":
+		return fmt.Errorf("%w\nSee `xconsumer %s` for those that there are", err, lists[refused.Title])
 	}
 	return err
 }
+
+// lists says which command shows what there is of that which a node did not find.
+var lists = map[string]string{"no such task": "tasks", "no such node": "nodes", "no such worker": "workers"}
 
 // output is how an answer is printed.
 type output struct{ format string }
@@ -165,6 +166,24 @@ func outputFlag(c *cobra.Command, formats ...string) *output {
 	}
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 	return o
+}
+
+// Output is how a command prints what it has to say.
+type Output = output
+
+// OutputFlag adds --output to a command; without formats it has all of them, and the first one is the usual one.
+func OutputFlag(c *cobra.Command, formats ...string) *Output { return outputFlag(c, formats...) }
+
+// Asked reports whether another format than the usual one, for people, was asked for.
+func (o *output) Asked() bool { return o.format != "table" }
+
+// Print writes a value as it is wanted: as JSON or YAML, as its text, or as names.
+func (o *output) Print(out io.Writer, value any, text string, names ...string) error {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	return o.print(out, raw, func(b *bytes.Buffer) { b.WriteString(text) }, names)
 }
 
 // print writes an answer as it is wanted: as it came, or as tables.
@@ -195,6 +214,17 @@ func (o *output) print(out io.Writer, raw []byte, tables func(*bytes.Buffer), na
 	return err
 }
 
+// goesOn adds the flag of a command that goes on, under both of its names.
+func goesOn(c *cobra.Command, on *bool, name, usage string) {
+	for _, one := range []struct{ name, short string }{{"watch", "w"}, {"follow", "f"}} {
+		text := usage
+		if one.name != name {
+			text = "the same as --" + name
+		}
+		c.Flags().BoolVarP(on, one.name, one.short, false, text)
+	}
+}
+
 // question is a command that asks and prints.
 type question struct {
 	*server
@@ -204,7 +234,7 @@ type question struct {
 
 func (s *shell) question(c *cobra.Command) *question {
 	q := &question{server: s.server(c), output: outputFlag(c)}
-	c.Flags().BoolVarP(&q.watch, "watch", "w", false, "goes on, and prints it again whenever it changes")
+	goesOn(c, &q.watch, "watch", "goes on, and prints it again whenever it changes")
 	return q
 }
 
@@ -218,7 +248,10 @@ func (q *question) run(ctx context.Context, once func(ctx context.Context, clien
 		return advise(once(ctx, client, q.Out))
 	}
 	last := ""
-	screen := IsTerminal(q.Out)
+	var page *screen // of a terminal
+	if IsTerminal(q.Out) {
+		page = &screen{out: q.Out, height: q.height}
+	}
 	show := func(httpapi.News) error {
 		var b bytes.Buffer
 		if err := once(ctx, client, &b); err != nil {
@@ -227,18 +260,28 @@ func (q *question) run(ctx context.Context, once func(ctx context.Context, clien
 		if b.String() == last {
 			return nil
 		}
-		last = b.String()
-		text := last
-		if screen {
-			text = "\x1b[H\x1b[2J\x1b[3J" + last
-		} else if q.format == "table" {
+		text := b.String()
+		if last = text; page != nil {
+			return page.show(text)
+		}
+		switch q.format {
+		case "table":
 			text += "\n"
+		case "yaml":
+			text = "---\n" + text
 		}
 		_, err := io.WriteString(q.Out, text)
 		return err
 	}
-	lost := func(err error) { fmt.Fprintln(q.Err, "xconsumer: cut off, trying again:", printable(err.Error())) }
-	return advise(client.Follow(ctx, lost, show))
+	lost := func(err error) {
+		fmt.Fprintln(q.Err, "xconsumer: cut off, trying again:", printable(err.Error()))
+		last = "" // the line stands where the answer was
+	}
+	err = advise(client.Follow(ctx, lost, show))
+	if page != nil {
+		err = errors.Join(err, page.close())
+	}
+	return err
 }
 
 // ask is a question whose answer is one thing.
@@ -274,30 +317,6 @@ func IsTerminal(w io.Writer) bool {
 	}
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0 && f.Name() != os.DevNull
-}
-
-// args wants arguments of certain names.
-func args(names ...string) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		most, least := len(names), 0
-		for _, n := range names {
-			switch {
-			case strings.HasSuffix(n, "..."):
-				most = 1 << 20
-				least++
-			case !strings.HasPrefix(n, "["):
-				least++
-			}
-		}
-		if len(args) < least || len(args) > most {
-			want := "no arguments"
-			if len(names) > 0 {
-				want = strings.Join(names, " ")
-			}
-			return fmt.Errorf("%w: %s takes %s, got %q; see %[2]s --help", ErrUsage, c.CommandPath(), want, args)
-		}
-		return nil
-	}
 }
 
 // since reads a time, or how long ago it is.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2/yaml"
 	"github.com/spf13/cobra"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -30,7 +31,8 @@ func (s *shell) events() *cobra.Command {
 	c.Flags().StringVar(&task, "task", "", "about this task")
 	c.Flags().StringVar(&node, "node", "", "about this node")
 	c.Flags().StringVar(&from, "since", "", "after this time, or so long ago")
-	follow := c.Flags().BoolP("follow", "f", false, "goes on with what happens")
+	var follow bool
+	goesOn(c, &follow, "follow", "goes on with what happens")
 	_ = c.RegisterFlagCompletionFunc("node", s.completeNodes)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		client, err := f.client()
@@ -55,7 +57,7 @@ func (s *shell) events() *cobra.Command {
 		if err != nil {
 			return advise(err)
 		}
-		if !*follow {
+		if !follow {
 			return o.print(s.Out, raw, func(b *bytes.Buffer) { showEvents(b, list.Events, s.width()) }, nil)
 		}
 		for i := range list.Events {
@@ -90,7 +92,19 @@ func (o *output) event(out io.Writer, e *cluster.Event) error {
 		_, err := fmt.Fprintln(out, printable(strings.TrimRight(fmt.Sprintf("%s %-12s %-12s %-12s %s", e.Time.Local().Format("15:04:05.000"), e.Kind, dash(e.Node), dash(slot), firstLine(e.Detail)), " ")))
 		return err
 	}
-	return json.NewEncoder(out).Encode(e)
+	raw, err := json.Marshal(e)
+	if err == nil && o.format == "yaml" { // a stream of documents
+		var b bytes.Buffer
+		b.WriteString("---\n")
+		if err = yaml.Convert(&b, bytes.NewReader(raw)); err == nil {
+			_, err = b.WriteTo(out)
+		}
+		return err
+	}
+	if err == nil {
+		_, err = out.Write(append(raw, '\n'))
+	}
+	return err
 }
 
 func showEvents(b *bytes.Buffer, list []cluster.Event, width int) {
@@ -235,7 +249,7 @@ func (s *shell) report() *cobra.Command {
 		Use: "report", Short: "Writes all records of the cluster, for a bug report", Args: args(),
 		Long: "Writes all records of the cluster, for a bug report: the simulator can run on from it. It holds the params of tasks: look through it before you send it to anybody.",
 	}
-	f := s.server(c)
+	f, o := s.server(c), outputFlag(c, "json", "yaml")
 	file := c.Flags().String("to", "", "file to write it to (default to the terminal)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		client, err := f.client()
@@ -247,7 +261,7 @@ func (s *shell) report() *cobra.Command {
 			return advise(err)
 		}
 		var b bytes.Buffer
-		if err := json.Indent(&b, raw, "", "  "); err != nil {
+		if err := o.print(&b, raw, nil, nil); err != nil {
 			return err
 		}
 		if *file == "" {
@@ -261,7 +275,7 @@ func (s *shell) report() *cobra.Command {
 
 func (s *shell) stack() *cobra.Command {
 	c := &cobra.Command{Use: "stack TASK#INDEX", Short: "Shows what the goroutines of a worker are doing, for one that does not stop", Args: args("TASK#INDEX"), ValidArgsFunction: s.completeTasks}
-	f := s.server(c)
+	f, o := s.server(c), outputFlag(c, "table", "json", "yaml")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		path, err := workerPath(args[0])
 		if err != nil {
@@ -275,8 +289,7 @@ func (s *shell) stack() *cobra.Command {
 		if err != nil {
 			return advise(err)
 		}
-		_, err = io.WriteString(s.Out, printable(string(raw)))
-		return err
+		return o.Print(s.Out, map[string]string{"worker": args[0], "stack": string(raw)}, string(raw))
 	}
 	return c
 }

@@ -27,7 +27,7 @@ func (s *shell) logs() *cobra.Command {
 		Args: args("TASK[#INDEX]"), ValidArgsFunction: s.completeTasks,
 	}
 	f := s.server(c)
-	c.Flags().BoolVarP(&follow, "follow", "f", false, "goes on with what they write")
+	goesOn(c, &follow, "follow", "goes on with what they write")
 	c.Flags().IntVarP(&lines, "lines", "n", 50, "so many lines of each worker")
 	c.Flags().StringVar(&run, "run", "", "of this run (default: those under way)")
 	c.RunE = func(c *cobra.Command, args []string) error {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
 // maxMoves bounds the moves of a plan that are listed.
@@ -47,7 +48,7 @@ func showPlan(b *bytes.Buffer, p *cluster.Plan, width int) {
 		if r.Paused {
 			fmt.Fprintf(b, "\ntask %s begins no run as long as it is paused\n", r.Task)
 		} else {
-			fmt.Fprintf(b, "\nthe next run of task %s has %d workers; a run that goes on keeps its number\n", r.Task, r.Workers)
+			fmt.Fprintf(b, "\nthe next run of task %s has %s; a run that goes on keeps its number\n", r.Task, plural.Of(r.Workers, "worker"))
 		}
 	}
 	for _, u := range p.Unplaced {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
 func (s *shell) status() *cobra.Command {
@@ -51,7 +52,7 @@ func showState(b *bytes.Buffer, s *cluster.State, width int) {
 	if leader == "" {
 		leader = "none"
 	}
-	fmt.Fprintf(b, "cluster %s   leader %s   term %d   %d of %d workers running\n\n", s.Cluster, leader, s.Term, running, wanted)
+	fmt.Fprintf(b, "cluster %s   leader %s   term %d   %d of %s running\n\n", s.Cluster, leader, s.Term, running, plural.Of(wanted, "worker"))
 	nodes := table{{"NODE", "STATE", "SLOTS", "ADDRESS", "PID"}}
 	for _, list := range [][]cluster.NodeInfo{s.Nodes, s.Lost} {
 		for _, n := range list {

@@ -75,12 +75,27 @@ func (s *shell) width() int {
 	if n, err := strconv.Atoi(s.Env("COLUMNS")); err == nil && n > 0 {
 		return n
 	}
-	if f, ok := s.Out.(interface{ Fd() uintptr }); ok && IsTerminal(s.Out) {
-		if n, _, err := term.GetSize(int(f.Fd())); err == nil {
-			return n
-		}
+	columns, _ := s.size()
+	return columns
+}
+
+// height returns how many lines the terminal has, 0 if there is none.
+func (s *shell) height() int {
+	_, lines := s.size()
+	return lines
+}
+
+// size returns the size of the terminal, zeros if there is none.
+func (s *shell) size() (columns, lines int) {
+	f, ok := s.Out.(interface{ Fd() uintptr })
+	if !ok || !IsTerminal(s.Out) {
+		return 0, 0
 	}
-	return 0
+	columns, lines, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0, 0
+	}
+	return columns, lines
 }
 
 // Colours of states, on terminals only.

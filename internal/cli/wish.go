@@ -16,6 +16,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
 // wish is a command that changes something.
@@ -37,19 +38,19 @@ func (s *shell) wish(c *cobra.Command) *wish {
 	w := &wish{server: s.server(c), output: outputFlag(c, "table", "json", "yaml", "name")}
 	c.Flags().DurationVar(&w.wait, "wait", 0, "waits until everything that it touches runs where it should, so long at most ("+usualWait+" if nothing is said)")
 	c.Flags().Lookup("wait").NoOptDefVal = usualWait
+	YesFlag(c, &w.yes)
 	c.Flags().StringVar(&w.key, "idempotency-key", "", "of an earlier call of the same command: it is done once (default a new one)")
 	return w
+}
+
+// YesFlag adds --yes, which every command that changes something takes, so that scripts can always give it.
+func YesFlag(c *cobra.Command, yes *bool) {
+	c.Flags().BoolVarP(yes, "yes", "y", false, "does not ask; what asks nothing takes it, too")
 }
 
 // planned adds --dry-run.
 func (w *wish) planned(c *cobra.Command) *wish {
 	c.Flags().BoolVar(&w.dryRun, "dry-run", false, "shows what it would do, and does not do it")
-	return w
-}
-
-// asks adds --yes.
-func (w *wish) asks(c *cobra.Command) *wish {
-	c.Flags().BoolVarP(&w.yes, "yes", "y", false, "does not ask")
 	return w
 }
 
@@ -138,7 +139,7 @@ func (w *wish) progress(ctx context.Context, client *httpapi.Client) (ended <-ch
 		defer close(done)
 		_ = client.Follow(ctx, nil, func(n httpapi.News) error { // it is told of by the command itself
 			running, wanted := n.State.Tally()
-			line := bytes.NewBufferString(fmt.Sprintf("\r\x1b[K%d of %d workers running", running, wanted))
+			line := bytes.NewBufferString(fmt.Sprintf("\r\x1b[K%d of %s running", running, plural.Of(wanted, "worker")))
 			for _, node := range n.State.Nodes {
 				if node.Drain != nil && node.Drain.Left > 0 {
 					fmt.Fprintf(line, ", %s has %d of %d left", node.Name, node.Drain.Left, node.Drain.From)

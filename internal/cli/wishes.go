@@ -14,6 +14,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
 func taskPath(task, what string) string { return "/api/v1/tasks/" + url.PathEscape(task) + what }
@@ -54,7 +55,7 @@ func (w *wish) resizes(ctx context.Context, task string, n int) func(*httpapi.Ac
 		case err != nil || accepted.Repeated || now.WorkerNum == n:
 			return ""
 		case now.Runs:
-			return fmt.Sprintf("the next run of %s has %d workers; a run that goes on keeps its number", task, n)
+			return fmt.Sprintf("the next run of %s has %s; a run that goes on keeps its number", task, plural.Of(n, "worker"))
 		case now.Paused || now.WorkerNum == 0 || n == 0:
 			return ""
 		case now.Declared.Resize == cluster.ResizeLive:
@@ -156,7 +157,7 @@ func (s *shell) runNow() *cobra.Command {
 
 func (s *shell) delete() *cobra.Command {
 	c := &cobra.Command{Use: "delete TASK", Short: "Deletes a task, and what is known of its runs", Args: args("TASK"), ValidArgsFunction: s.completeTasks}
-	w := s.wish(c).planned(c).asks(c)
+	w := s.wish(c).planned(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := w.confirm("delete task " + args[0] + ", and stop its workers"); err != nil {
 			return err
@@ -244,7 +245,7 @@ func (s *shell) drain() *cobra.Command {
 
 func (s *shell) evict() *cobra.Command {
 	c := &cobra.Command{Use: "evict NODE", Short: "Ends the membership of a node: its workers stop, and it joins again", Args: args("NODE"), ValidArgsFunction: s.completeNodes}
-	w := s.wish(c).planned(c).asks(c)
+	w := s.wish(c).planned(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := w.confirm("evict " + args[0] + ": its workers stop, and run nowhere until its lease is over for certain"); err != nil {
 			return err
@@ -293,7 +294,7 @@ func (s *shell) healthcheck() *cobra.Command {
 	c := &cobra.Command{
 		Use: "healthcheck", Short: "Exits with 0 if the node answers, or with --ready if it is a member at work", Args: args(),
 	}
-	f := s.server(c)
+	f, o := s.server(c), outputFlag(c)
 	ready := c.Flags().Bool("ready", false, "wants it to be a member at work")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		client, err := f.client()
@@ -308,8 +309,7 @@ func (s *shell) healthcheck() *cobra.Command {
 		if len(health.Reasons) > 0 {
 			return fmt.Errorf("%s is %s: %s", health.Node, health.Status, strings.Join(health.Reasons, "; "))
 		}
-		_, err = fmt.Fprintf(s.Out, "%s: %s after %v\n", health.Node, health.Status, time.Since(began).Round(time.Millisecond))
-		return err
+		return o.Print(s.Out, health, fmt.Sprintf("%s: %s after %v\n", health.Node, health.Status, time.Since(began).Round(time.Millisecond)), health.Node)
 	}
 	return c
 }

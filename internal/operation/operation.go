@@ -215,7 +215,7 @@ func decode(key string, from coord.Record, rec schema.Record) error {
 
 // unusable adds to the error of a record that cannot be used what replaces the record.
 func (o Operator) unusable(key string, err error) error {
-	remedy := "mend or delete it first"
+	remedy := "correct the record in the store, or delete its key there"
 	switch schema.Dir(key) {
 	case o.Keys.Tasks():
 		remedy = "`xconsumer apply` of its file, or `xconsumer delete`, replaces it"

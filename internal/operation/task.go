@@ -75,10 +75,12 @@ func applyToTask(rec *schema.Task, exists bool, op cluster.Operation) error {
 			return err
 		}
 	}
-	if err := schedule.Validate(rec.Spec); err != nil {
-		return fmt.Errorf("%w: %w", cluster.ErrChange, err)
+	if op.Kind == cluster.OpDeclare || op.Kind == cluster.OpPatch {
+		if err := schedule.Validate(rec.Spec); err != nil {
+			return fmt.Errorf("%w: %w", cluster.ErrChange, err)
+		}
 	}
-	if err := rec.Effective().Validate(); err != nil {
+	if err := rec.Effective().ValidateStored(); err != nil { // what was declared by an earlier version goes on as it is
 		return fmt.Errorf("%w: %w", cluster.ErrChange, err)
 	}
 	return nil

@@ -90,6 +90,13 @@ func Decode(key string, from coord.Record, r Record) error {
 	return nil
 }
 
+// Reason is what an error of Decode says beyond the key and that the record there is not usable, for where both are
+// told beside it.
+func Reason(key string, err error) string {
+	text := strings.TrimPrefix(err.Error(), key+": ")
+	return strings.TrimPrefix(text, ErrCorrupt.Error()+": ")
+}
+
 // encodeStruct writes v's fields in their order, then those that the type does not know, sorted by name: what v keeps
 // of them, and what is given.
 func encodeStruct(b *bytes.Buffer, v reflect.Value, given cluster.Unknown) {

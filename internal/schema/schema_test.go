@@ -58,6 +58,19 @@ func TestUnknownFieldsAreKept(t *testing.T) {
 	}
 }
 
+// Where a record is named beside what is wrong with it, it is named once.
+func TestReason(t *testing.T) {
+	const key = "/xconsumer/f/marks/b"
+	err := schema.Decode(key, coord.Record{Value: []byte("{")}, &schema.Mark{})
+	if got := schema.Reason(key, err); err == nil || got == "" || strings.Contains(got, key) || strings.Contains(got, "not usable") {
+		t.Errorf("%q of %v", got, err)
+	}
+	err = schema.Decode(key, coord.Record{Value: []byte(`{"v":1,"version":3}`), Version: 4}, &schema.Doc{})
+	if got, want := schema.Reason(key, err), "record was written by hand: it says version 3, its key has 4"; got != want {
+		t.Errorf("%q; want %q", got, want)
+	}
+}
+
 func TestUnusableRecords(t *testing.T) {
 	slot := `{"task":"a","slots":"0","token":1,"spec":{"name":"a","workName":"a","workerNum":1}}`
 	doc := func(version int, slots, releasing string) string {

@@ -184,7 +184,7 @@ func (s *Snapshot) Errors(keys schema.Keys) []cluster.RecordError {
 	add := func(key string, err error, absent, expected bool) {
 		switch {
 		case err != nil:
-			list = append(list, cluster.RecordError{Path: key, Error: err.Error()})
+			list = append(list, cluster.RecordError{Path: key, Error: schema.Reason(key, err)})
 		case absent && expected:
 			list = append(list, cluster.RecordError{Path: key, Error: "deleted; the last good record stays in force"})
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
 // Bounds of what is kept of the workers' logs.
@@ -217,7 +218,7 @@ func (o *output) flush() {
 		return
 	}
 	if o.dropped > 0 {
-		o.tell(fmt.Sprintf("… %d lines dropped: more than %d KB a second", o.dropped, outputRate>>10))
+		o.tell(fmt.Sprintf("… %s dropped: more than %d KB a second", plural.Of(o.dropped, "line"), outputRate>>10))
 		o.dropped = 0
 	}
 	o.budget -= float64(len(text) + lineCost)
@@ -237,7 +238,7 @@ func (o *output) end() {
 		o.flush()
 	}
 	if o.dropped > 0 {
-		o.tell(fmt.Sprintf("… %d lines dropped: more than %d KB a second", o.dropped, outputRate>>10))
+		o.tell(fmt.Sprintf("… %s dropped: more than %d KB a second", plural.Of(o.dropped, "line"), outputRate>>10))
 		o.dropped = 0
 	}
 }

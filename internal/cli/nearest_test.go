@@ -1,0 +1,22 @@
+package cli
+
+import "testing"
+
+func TestNearest(t *testing.T) {
+	commands := []string{"status", "stack", "scale", "tasks", "nodes", "logs", "step-down", "restart", "reset", "report", "move", "move-now"}
+	keys := []string{"workerNum", "workName", "maxMoving", "leaveDelay", "freezeAbove", "freezeFor", "backoff", "maxBackoff", "max"}
+	for _, c := range []struct {
+		word  string
+		known []string
+		want  string
+	}{
+		{"stat", commands, "status"}, {"stats", commands, "status"}, {"stepdown", commands, "step-down"}, {"task", commands, "tasks"}, {"lgos", commands, "logs"},
+		{"movenow", commands, "move-now"}, {"nonsense", commands, ""}, {"x", commands, ""}, {"", commands, ""},
+		{"worknum", keys, "workerNum"}, {"workname", keys, "workName"}, {"workNmae", keys, "workName"}, {"maxMove", keys, "maxMoving"}, {"bakoff", keys, "backoff"},
+		{"maxbakoff", keys, "maxBackoff"}, {"freeze", keys, "freezeFor"}, {"zzz", keys, ""},
+	} {
+		if got := Nearest(c.word, c.known); got != c.want {
+			t.Errorf("%q: %q; want %q", c.word, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,34 @@
+package cli
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+// What is shown again and again leaves what the terminal has scrolled away: it is on the other screen, and nothing
+// clears the first one.
+func TestScreenKeepsScrollback(t *testing.T) {
+	var out bytes.Buffer
+	s := &screen{out: &out, height: func() int { return 3 }}
+	if err := s.close(); err != nil || out.Len() > 0 {
+		t.Fatalf("closed before it was open: %q, %v", out.String(), err)
+	}
+	for _, text := range []string{"one\ntwo\n", "a\nb\nc\nd\n"} {
+		if err := s.show(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.close(); err != nil {
+		t.Fatal(err)
+	}
+	want := "\x1b[?1049h\x1b[Hone\x1b[K\r\ntwo\x1b[K\x1b[J" + "\x1b[Ha\x1b[K\r\nb\x1b[K\r\n… 2 more\x1b[K\x1b[J" + "\x1b[?1049la\nb\nc\nd\n"
+	if got := out.String(); got != want {
+		t.Errorf("%q; want %q", got, want)
+	}
+	for _, clears := range []string{"\x1b[2J", "\x1b[3J", "\x1bc"} {
+		if strings.Contains(out.String(), clears) {
+			t.Errorf("%q is written", clears)
+		}
+	}
+}

@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// args wants arguments of certain names.
+func args(names ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		most, least := len(names), 0
+		for _, n := range names {
+			switch {
+			case strings.HasSuffix(n, "..."):
+				most = 1 << 20
+				least++
+			case !strings.HasPrefix(n, "["):
+				least++
+			}
+		}
+		if len(args) >= least && len(args) <= most {
+			return nil
+		}
+		if c.HasSubCommands() && len(args) > 0 {
+			return UnknownCommand(c, args[0])
+		}
+		want, got := "no arguments", "none"
+		if len(names) > 0 {
+			want = strings.Join(names, " ")
+		}
+		if len(args) > 0 {
+			got = strings.Join(args, " ")
+		}
+		hint := ""
+		if c.ArgsLenAtDash() >= 0 && len(args) > most {
+			hint = "; flags go before the --"
+		}
+		return usage(c, fmt.Sprintf("%s takes %s, got %s%s", c.CommandPath(), want, got, hint))
+	}
+}
+
+// NoArgs refuses arguments that a command would ignore.
+var NoArgs = args()
+
+// UnknownCommand is the error of a command that there is not, with the one that was meant.
+func UnknownCommand(c *cobra.Command, name string) error {
+	var known []string
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() {
+			known = append(known, sub.Name())
+		}
+	}
+	text := fmt.Sprintf("unknown command %q", name)
+	if near := Nearest(name, known); near != "" {
+		text += fmt.Sprintf(", did you mean %q?", near)
+	}
+	return usage(c, text)
+}
+
+// FlagError is the error of flags that a command does not have, or not with these values.
+func FlagError(c *cobra.Command, err error) error {
+	text := err.Error()
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		short, name := unknown.GetSpecifiedShortnames(), unknown.GetSpecifiedName()
+		switch {
+		case short != "" && short[0] >= '0' && short[0] <= '9':
+			text = fmt.Sprintf("-%s: no number here is less than 0", short)
+		case short != "":
+			text = fmt.Sprintf("unknown flag: -%s; names do not begin with -", short)
+		default:
+			var known []string
+			c.Flags().VisitAll(func(f *pflag.Flag) {
+				if !f.Hidden {
+					known = append(known, f.Name)
+				}
+			})
+			text = fmt.Sprintf("unknown flag: --%s", name)
+			if near := Nearest(name, known); near != "" {
+				text += fmt.Sprintf(", did you mean --%s?", near)
+			}
+		}
+	}
+	return usage(c, text)
+}
+
+// usage is the error of a command that was called as it cannot be.
+func usage(c *cobra.Command, text string) error {
+	see := "; see"
+	if strings.HasSuffix(text, "?") {
+		see = " See"
+	}
+	return fmt.Errorf("%w: %s%s %s --help", ErrUsage, text, see, c.CommandPath())
+}

@@ -224,7 +224,7 @@ freezeFor = "10m"
 		{name: "an address that is none", file: goodFile, args: []string{"--http", "nowhere"}, want: []string{`xconsumer: http.listen: "nowhere": want host:port`}},
 		{name: "bad servers", file: goodFile, args: []string{"--zookeeper", "a,,b"}, want: []string{"xconsumer: zookeeper.host: empty server name"}},
 	}
-	cases = append(cases, programCases...)
+	cases = append(append(cases, programCases...), mistakeCases...)
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			files := map[string]string{"app.toml": c.file, "secret": strings.Repeat("s", 32) + "\n", "short": "s"}

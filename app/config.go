@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -64,7 +63,7 @@ func loadSettings(flags runFlags, env func(string) string) (settings, error) {
 	if err != nil {
 		return settings{}, err
 	}
-	f := &configFile{path: file, keys: map[string]place{}}
+	f := newConfigFile(file)
 	if file != "" {
 		if f, err = readConfigFile(file); err != nil {
 			return settings{}, err
@@ -213,6 +212,9 @@ func findConfigFile(flag string, env func(string) string) (string, error) {
 
 // check notes a mistake in the value of a key, wherever that came from.
 func (f *configFile) check(key string, err error) {
+	if f.unread[key] {
+		return
+	}
 	for _, e := range split(err) {
 		if _, inFile := f.keys[key]; inFile {
 			name := key
@@ -226,12 +228,8 @@ func (f *configFile) check(key string, err error) {
 	}
 }
 
-// wrongType tells whether a key's value was refused by the decoder, so that there is nothing to
-// check.
-func (f *configFile) wrongType(key string) bool {
-	at, ok := f.keys[key]
-	return ok && slices.ContainsFunc(f.errs, func(e placedError) bool { return e.line == at.line })
-}
+// wrongType reports whether the value of a key could not be read, so that there is nothing to check.
+func (f *configFile) wrongType(key string) bool { return f.unread[key] }
 
 // validateListen refuses what cannot be listened on.
 func validateListen(addr string) error {

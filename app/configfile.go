@@ -20,6 +20,9 @@ type configFile struct {
 	config fileConfig
 	tables []table
 	keys   map[string]place // "zookeeper.host", "task[0].workerNum"
+	plain  []int            // lines at which something begins that is no part of a [[task]] or [[work]]
+	// unread are keys whose value is not known, because of a mistake that is told: nothing follows from it.
+	unread map[string]bool
 	errs   []placedError
 	// warnings are of what is no mistake.
 	warnings []string
@@ -40,6 +43,10 @@ type table struct {
 	name string // of the task or work, as far as it could be read
 }
 
+func newConfigFile(path string) *configFile {
+	return &configFile{path: path, keys: map[string]place{}, unread: map[string]bool{}}
+}
+
 // readConfigFile reads a file. The mistakes in it are gathered, one message each; only what is
 // no TOML at all ends the reading.
 func readConfigFile(path string) (*configFile, error) {
@@ -47,8 +54,8 @@ func readConfigFile(path string) (*configFile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errConfig, err)
 	}
-	f := &configFile{path: path, keys: map[string]place{}}
-	f.index(data)
+	f := newConfigFile(path)
+	data = f.index(data)
 	f.unknown()
 	if !f.decode(data) {
 		return nil, f.err()
@@ -56,35 +63,114 @@ func readConfigFile(path string) (*configFile, error) {
 	return f, nil
 }
 
-// index notes where the keys are.
-func (f *configFile) index(data []byte) {
+// index notes where the keys are. It returns the file with the headers of tables as they were meant, so that a mistake
+// in one is told once, and not all that would follow from it.
+func (f *configFile) index(data []byte) []byte {
 	var p unstable.Parser
 	p.Reset(data)
+	lines := bytes.SplitAfter(data, []byte("\n"))
 	prefix := ""
+	var wrong []placedError // headers; whose they are is known at the end
 	for p.NextExpression() {
 		e := p.Expression()
 		path, at := keyOf(&p, e)
 		switch e.Kind {
-		case unstable.Table:
-			prefix = path + "."
-			if kind, rest, nested := strings.Cut(path, "."); nested && f.count(kind) > 0 { // [work.env]
-				prefix = fmt.Sprintf("%s[%d].%s.", kind, f.count(kind)-1, rest)
+		case unstable.Table, unstable.ArrayTable:
+			path, array, mistake := meantTable(path, e.Kind == unstable.ArrayTable)
+			if mistake != "" {
+				wrong = append(wrong, placedError{at, mistake})
+				lines[at.line-1] = header.ReplaceAllLiteral(lines[at.line-1], []byte(written(path, array)))
 			}
-			f.keys[strings.TrimSuffix(prefix, ".")] = at
-		case unstable.ArrayTable:
-			prefix = path + "."
-			if path == "task" || path == "work" {
+			if array && (path == "task" || path == "work") {
 				n := f.count(path)
-				prefix = fmt.Sprintf("%s[%d].", path, n)
-				f.tables = append(f.tables, table{kind: path, n: n, line: at.line})
-				f.keys[strings.TrimSuffix(prefix, ".")] = at
+				path = fmt.Sprintf("%s[%d]", path, n)
+				f.tables = append(f.tables, table{kind: path[:len("task")], n: n, line: at.line})
+			} else if kind, rest, nested := strings.Cut(path, "."); nested && f.count(kind) > 0 { // [work.env]
+				path = fmt.Sprintf("%s[%d].%s", kind, f.count(kind)-1, rest)
+			} else {
+				f.plain = append(f.plain, at.line)
 			}
+			f.keys[path] = at
+			prefix = path + "."
 		case unstable.KeyValue:
-			f.keys[prefix+path] = at
-			path = prefix + path
-			if v := e.Value(); isNumbered(prefix) && path == prefix+"name" && v.Kind == unstable.String {
-				f.tables[len(f.tables)-1].name = string(v.Data)
+			if prefix == "" {
+				f.plain = append(f.plain, at.line)
 			}
+			f.value(&p, prefix, e)
+		}
+	}
+	for _, e := range wrong {
+		if strings.HasPrefix(e.text, "[[") || !strings.Contains(e.text, ".") {
+			f.errs = append(f.errs, e)
+		} else {
+			f.fail(e.place, e.text)
+		}
+	}
+	return bytes.Join(lines, nil)
+}
+
+// header is the header of a table.
+var header = regexp.MustCompile(`^\s*\[.*?\]+`)
+
+func written(table string, array bool) string {
+	if array {
+		return "[[" + table + "]]"
+	}
+	return "[" + table + "]"
+}
+
+// meantTable returns which table a header means, whether it is a [[task]] or [[work]], and what is wrong with it.
+func meantTable(path string, array bool) (meant string, numbered bool, mistake string) {
+	for part := range strings.SplitSeq(path, ".") {
+		next := strings.TrimPrefix(meant+"."+part, ".")
+		if !anyBelow(next) && !knownKeys[next] {
+			near := nearest(next)
+			if near == "" {
+				return path, array, "unknown table " + written(path, array)
+			}
+			next = strings.TrimPrefix(meant+"."+near, ".")
+		}
+		meant = next
+	}
+	numbered = meant == "task" || meant == "work"
+	switch old, right := written(path, array), written(meant, numbered); {
+	case meant != path:
+		mistake = fmt.Sprintf("unknown table %s, did you mean %s?", old, right)
+	case numbered && !array:
+		mistake = fmt.Sprintf("%s is for one table: write %s, of which there may be several", old, right)
+	case array && !numbered:
+		mistake = fmt.Sprintf("%s is for several tables, and there is one: write %s", old, right)
+	}
+	return meant, numbered, mistake
+}
+
+// anyBelow reports whether a key is one of those that may be anything: a label, a parameter, a variable.
+func anyBelow(plain string) bool {
+	return strings.HasPrefix(plain, "node.labels.") || strings.HasPrefix(plain, "task.params.") || strings.HasPrefix(plain, "work.env.")
+}
+
+// value notes a key and those of the tables within its value.
+func (f *configFile) value(p *unstable.Parser, prefix string, e *unstable.Node) {
+	path, at := keyOf(p, e)
+	path = prefix + path
+	f.keys[path] = at
+	v := e.Value()
+	switch v.Kind {
+	case unstable.InlineTable:
+		for it := v.Children(); it.Next(); {
+			f.value(p, path+".", it.Node())
+		}
+	case unstable.Array:
+		for it := v.Children(); (path == "task" || path == "work") && it.Next(); {
+			n := f.count(path)
+			f.tables = append(f.tables, table{kind: path, n: n, line: at.line})
+			for in := it.Node().Children(); it.Node().Kind == unstable.InlineTable && in.Next(); {
+				f.value(p, fmt.Sprintf("%s[%d].", path, n), in.Node())
+			}
+		}
+	case unstable.String:
+		if above, last, _ := cutLast(path); isNumbered(above) && strings.HasSuffix(above, "]") && last == "name" {
+			f.tables[len(f.tables)-1].name = string(v.Data)
 		}
 	}
 }
@@ -136,39 +222,30 @@ func (f *configFile) unknown() {
 			plain = key[:len("task")] + rest
 		}
 		above, _, nested := cutLast(plain)
-		if strings.HasPrefix(plain, "node.labels.") || strings.HasPrefix(plain, "task.params.") || strings.HasPrefix(plain, "work.env.") {
-			continue // any label, any parameter, any variable
-		}
-		if knownKeys[plain] || nested && !knownKeys[above] && f.keys[above] != (place{}) {
-			continue // known, or below a table that is told of already
+		if anyBelow(plain) || knownKeys[plain] || nested && !knownKeys[above] || f.told(at) {
+			continue // known, or below what is told of already, or told of with its header
 		}
 		text := fmt.Sprintf("unknown key %q", lastPart(plain))
 		if near := nearest(plain); near != "" {
 			text += fmt.Sprintf(", did you mean %q?", near)
+			keyAbove, _, within := cutLast(key)
+			if within {
+				near = keyAbove + "." + near
+			}
+			f.unread[near] = true
 		}
 		f.fail(at, text)
 	}
 }
 
 // decode fills in the config. The decoder stops at the first value of a wrong type: its line is
-// then taken out and the rest read again, until all such mistakes are known. It tells whether the
+// then taken out and the rest read again, until all such mistakes are known. It reports whether the
 // file is TOML at all.
 func (f *configFile) decode(data []byte) bool {
 	for range 100 {
 		f.config = fileConfig{}
-		d := toml.NewDecoder(bytes.NewReader(data))
-		d.DisallowUnknownFields()
-		err := d.Decode(&f.config)
+		err := toml.NewDecoder(bytes.NewReader(data)).Decode(&f.config)
 		if err == nil {
-			return true
-		}
-		if strict, ok := errors.AsType[*toml.StrictMissingError](err); ok {
-			for i := range strict.Errors { // those in inline tables; the others are told already
-				line, column := strict.Errors[i].Position()
-				if at := (place{line, column}); !f.told(at) {
-					f.fail(at, fmt.Sprintf("unknown key %q", strings.Join(strict.Errors[i].Key(), ".")))
-				}
-			}
 			return true
 		}
 		wrong, ok := errors.AsType[*toml.DecodeError](err)
@@ -180,7 +257,7 @@ func (f *configFile) decode(data []byte) bool {
 		text := wrongType.ReplaceAllString(strings.TrimPrefix(wrong.Error(), "toml: "), "want $2, got $1")
 		text = strings.Replace(text, "want int64", "want integer", 1)
 		text = strings.Replace(text, "want []string", "want an array of strings", 1)
-		key := f.keyAt(line)
+		key := f.keyAt(place{line, column})
 		if key != "" {
 			text = fmt.Sprintf("%s: %s", lastPart(key), text)
 		}
@@ -189,13 +266,18 @@ func (f *configFile) decode(data []byte) bool {
 		if key == "" || line > len(lines) {
 			return false
 		}
+		for other, at := range f.keys { // the whole line goes
+			if at.line == line {
+				f.unread[other] = true
+			}
+		}
 		lines[line-1] = []byte("\n")
 		data = bytes.Join(lines, nil)
 	}
 	return false
 }
 
-// told tells whether a mistake at a place was noted already.
+// told reports whether a mistake at a place was noted already.
 func (f *configFile) told(at place) bool {
 	return slices.ContainsFunc(f.errs, func(e placedError) bool { return e.place == at })
 }
@@ -218,14 +300,9 @@ func (f *configFile) fail(at place, text string) {
 	f.errs = append(f.errs, placedError{at, text})
 }
 
-// inTask tells whether a line below a [[task]] or [[work]] header still belongs to it.
+// inTask reports whether a line below a [[task]] or [[work]] header still belongs to it.
 func (f *configFile) inTask(line, owner int) bool {
-	for key, at := range f.keys {
-		if slices.Contains(plainTables, key) && at.line > f.tables[owner].line && at.line <= line {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(f.plain, func(plain int) bool { return plain > f.tables[owner].line && plain <= line })
 }
 
 // at returns the place of a key, or of the nearest thing above it.
@@ -242,22 +319,30 @@ func (f *configFile) at(key string) place {
 	}
 }
 
-func (f *configFile) keyAt(line int) string {
+// keyAt returns the key whose value is at a place, "" if there is none.
+func (f *configFile) keyAt(value place) (found string) {
 	for key, at := range f.keys {
-		if at.line == line && !strings.HasSuffix(key, "]") {
-			return key
+		before := at.line == value.line && at.column <= value.column && !strings.HasSuffix(key, "]")
+		if before && (found == "" || at.column > f.keys[found].column) {
+			found = key
 		}
 	}
-	return ""
+	return found
 }
 
-// err returns the mistakes, one a line, in the order of the file.
+// err returns the mistakes, one a line, in the order of the file; what is missing in it comes last.
 func (f *configFile) err() error {
 	if len(f.errs) == 0 {
 		return nil
 	}
 	slices.SortStableFunc(f.errs, func(a, b placedError) int {
-		return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.column, b.column))
+		missing := func(e placedError) int {
+			if e.line == 0 {
+				return 1
+			}
+			return 0
+		}
+		return cmp.Or(cmp.Compare(missing(a), missing(b)), cmp.Compare(a.line, b.line), cmp.Compare(a.column, b.column))
 	})
 	var lines []string
 	for _, e := range f.errs {
@@ -277,4 +362,4 @@ func (e configError) Error() string        { return e.text }
 func (e configError) Is(target error) bool { return target == errConfig }
 
 // wrongType is how the decoder says that a value is of another type than its key's.
-var wrongType = regexp.MustCompile(`^cannot decode TOML (\w+) into struct field \S+ of type (\[?\]?\w+)$`)
+var wrongType = regexp.MustCompile(`^cannot decode TOML (\w+) into struct field .+ of type (\[?\]?\w+)$`)

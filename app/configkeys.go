@@ -145,9 +145,6 @@ var knownKeys = map[string]bool{
 	"moving": true, "moving.maxMoving": true, "moving.leaveDelay": true, "moving.freezeAbove": true, "moving.freezeFor": true,
 }
 
-// plainTables are the tables that end a [[task]] or [[work]] before them.
-var plainTables = []string{"log", "node", "node.labels", "moving", "zookeeper", "zookeeper.tls", "etcd", "etcd.tls", "http", "http.tls", "leader"}
-
 func cutLast(key string) (above, last string, found bool) {
 	if i := strings.LastIndexByte(key, '.'); i >= 0 {
 		return key[:i], key[i+1:], true

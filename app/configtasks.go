@@ -75,6 +75,24 @@ func (f *configFile) runsOf(key string, t *fileTask, spec *cluster.TaskSpec) {
 	spec.Timeout = cluster.Duration(f.duration(key+".timeout", t.Timeout))
 	spec.Misfire, spec.Overlap = cluster.Misfire(t.Misfire), cluster.Overlap(t.Overlap)
 	spec.MaxAttempts, spec.KeepRuns = int(t.MaxAttempts), int(t.KeepRuns)
+	f.runsAll(key, spec)
+}
+
+// runsAll takes something for what could not be read of when a task runs, so that nothing is said that only follows
+// from that.
+func (f *configFile) runsAll(key string, spec *cluster.TaskSpec) {
+	if f.wrongType(key + ".every") {
+		spec.Every = cluster.Duration(24 * time.Hour)
+	}
+	if f.wrongType(key + ".schedule") {
+		spec.Schedule = "@daily"
+	}
+	if f.wrongType(key + ".mode") {
+		spec.Mode = cluster.ModeOnce
+		if spec.Scheduled() {
+			spec.Mode = ""
+		}
+	}
 }
 
 // zeros notes keys that are given as 0, where leaving them out is what is meant. It tells whether there
@@ -113,6 +131,7 @@ func (f *configFile) duration(key, text string) time.Duration {
 	}
 	f.check(key, err)
 	if err != nil {
+		f.unread[key] = true
 		return 0
 	}
 	return time.Duration(d)

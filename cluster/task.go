@@ -263,7 +263,7 @@ func (t TaskSpec) validateRuns() (errs []error) {
 	case t.Every != 0 && (time.Duration(t.Every) < MinEvery || time.Duration(t.Every) > MaxInterval):
 		errs = append(errs, fmt.Errorf("every: %v is not between %v and %v", t.Every, MinEvery, MaxInterval))
 	}
-	if !t.Runs() {
+	if !t.Runs() && (t.Mode == "" || t.Mode == ModeContinuous) {
 		for name, given := range map[string]bool{
 			"maxAttempts": t.MaxAttempts != 0, "timeout": t.Timeout != 0, "keepRuns": t.KeepRuns != 0,
 			"misfire": t.Misfire != "", "overlap": t.Overlap != "",
@@ -273,7 +273,7 @@ func (t TaskSpec) validateRuns() (errs []error) {
 			}
 		}
 		slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	} else if t.WorkerNum > MaxRunWorkers {
+	} else if t.Runs() && t.WorkerNum > MaxRunWorkers {
 		errs = append(errs, fmt.Errorf("workerNum: %d is more than %d, which a task that runs to its end may have", t.WorkerNum, MaxRunWorkers))
 	}
 	if t.TimeZone != "" && t.Schedule == "" {

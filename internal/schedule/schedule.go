@@ -53,9 +53,16 @@ func Parse(t cluster.TaskSpec) (*Schedule, error) {
 	}
 	location, err := time.LoadLocation(zone)
 	if err != nil || zone == "Local" {
-		return nil, fmt.Errorf("timeZone: %q is no time zone; name one as in \"Europe/Berlin\" or \"UTC\"", zone)
+		err = fmt.Errorf("timeZone: %q is no time zone; name one as in \"Europe/Berlin\" or \"UTC\"", zone)
+		_, wrong := parse(t.Schedule, time.UTC)
+		return nil, errors.Join(err, wrong)
 	}
-	text := strings.TrimSpace(t.Schedule)
+	return parse(t.Schedule, location)
+}
+
+// parse reads the five fields of cron, as times of a zone.
+func parse(text string, location *time.Location) (*Schedule, error) {
+	text = strings.TrimSpace(text)
 	if strings.Contains(text, "TZ=") || strings.HasPrefix(text, "@every") || text == "@reboot" {
 		return nil, fmt.Errorf("schedule: %q: write the zone as timeZone, and an interval as every", text)
 	}
@@ -89,14 +96,15 @@ func Name(t cluster.TaskSpec) string {
 // Validate returns every mistake in a task, joined, those in its schedule included.
 func Validate(t cluster.TaskSpec) error {
 	_, err := Parse(t)
-	if whole := t.Validate(); whole != nil && err != nil {
-		if parts, ok := whole.(interface{ Unwrap() []error }); ok {
-			return errors.Join(append(slices.Clone(parts.Unwrap()), err)...)
-		}
-	} else if whole != nil {
-		return whole
+	return errors.Join(append(parts(t.Validate()), parts(err)...)...)
+}
+
+// parts returns what an error was joined from.
+func parts(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return slices.Clone(joined.Unwrap())
 	}
-	return err
+	return []error{err}
 }
 
 // Next returns the first firing after an instant, the zero time if there is none. For one with an

@@ -11,10 +11,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"text/template"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -36,6 +37,10 @@ var (
 func initCommand(streams Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use: "init NAME", Short: "Writes a small Go project with a work of its own into the directory NAME",
+		Long: `Writes a small Go project with a work of its own into the directory NAME, finds the modules that it needs, and builds it.
+NAME is that of the directory, the module, the task and the work: a small letter, and then letters and digits. The project
+requires the version of xconsumer that this program is of; a program that was built from a checkout has it replaced by
+that. Exit 1 if the project does not build, with what to do.`,
 		Example: "  xconsumer init mywork && cd mywork && go run . dev",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -53,11 +58,14 @@ func initCommand(streams Streams) *cobra.Command {
 		if err := p.write(); err != nil {
 			return err
 		}
-		fmt.Fprintf(streams.Out, "%s: main.go, work/%s.go, app.toml and go.mod are written\n", p.Dir, p.Work)
-		if err := p.tidy(c.Context(), streams); err != nil {
-			fmt.Fprintf(streams.Err, "xconsumer: go mod tidy has failed: %v\nMend that, and run it in %s.\n", err, p.Dir)
+		fmt.Fprintf(streams.Out, "%[1]s: main.go, work/%[1]s.go, app.toml and go.mod are written\n", p.Name)
+		if p.Source != "" {
+			fmt.Fprintf(streams.Out, "go.mod replaces xconsumer by %s, which this program was built from; other machines need a version there\n", p.Source)
 		}
-		_, err = fmt.Fprintf(streams.Out, "Try it:\n  cd %s\n  go run . dev\n", p.Dir)
+		if err := p.build(c.Context(), streams); err != nil {
+			return fmt.Errorf("%s does not build yet: %w\n%s", p.Name, err, p.remedy())
+		}
+		_, err = fmt.Fprintf(streams.Out, "Try it:\n  cd %s\n  go run . dev\n", p.Name)
 		return err
 	}
 	return c
@@ -65,49 +73,79 @@ func initCommand(streams Streams) *cobra.Command {
 
 // project is what the files are made from.
 type project struct {
-	Dir     string
-	Module  string
-	Work    string // as in app.toml
+	Name    string // of the directory, the module, the task and the work
 	Method  string // Run<Method>
-	Version string // of xconsumer
+	Version string // of xconsumer, as go.mod requires it
 	Source  string // directory with its source, of a program that was built from there
 }
 
+// unversioned is required where there is no version that could be.
+const unversioned = "v0.0.0"
+
+// projectName is what may be the name of a directory, a module, a task and a work, with a method Run<Name>.
+var projectName = regexp.MustCompile(`^[a-z][a-zA-Z0-9]{0,60}$`)
+
+// goNames are names by which Go, or a file system, means something else.
+var goNames = strings.Fields(`all cmd main std tool vendor work
+	archive bufio builtin bytes cmp compress container context crypto database debug embed encoding errors expvar flag fmt go hash
+	html image index internal io iter log maps math mime net os path plugin reflect regexp runtime slices sort strconv strings structs
+	sync syscall testing text time unicode unique unsafe weak aux con nul prn`)
+
 func newProject(name string) (p project, err error) {
-	base := filepath.Base(filepath.Clean(name))
-	work := strings.Map(func(r rune) rune {
-		if r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r)) {
-			return r
-		}
-		return -1
-	}, base)
-	if work == "" || !unicode.IsLetter(rune(work[0])) || token.IsKeyword(strings.ToLower(work)) {
-		return p, fmt.Errorf("%w: %q: want a name that begins with a letter, such as mywork", errUsage, name)
+	switch {
+	case strings.ContainsAny(name, `/\`):
+		return p, fmt.Errorf("%w: %q: want a name, not a path: run init in the directory that it is to be in", errUsage, name)
+	case !projectName.MatchString(name):
+		return p, fmt.Errorf("%w: %q: want a small letter and then letters and digits, such as mywork: it names the directory, the module, the task and the work", errUsage, name)
+	case token.IsKeyword(name) || slices.Contains(goNames, name):
+		return p, fmt.Errorf("%w: %q means something else to Go: choose another name, such as my%[2]s", errUsage, name)
 	}
-	p = project{Dir: name, Module: base, Work: strings.ToLower(work[:1]) + work[1:], Method: strings.ToUpper(work[:1]) + work[1:], Version: buildVersion().Version}
-	if strings.HasPrefix(p.Version, "(") || strings.Contains(p.Version, "+dirty") || strings.HasPrefix(p.Version, "v0.0.0-") {
-		p.Version = "v0.0.0"
-		if _, file, _, ok := runtime.Caller(0); ok {
-			p.Source = filepath.Dir(filepath.Dir(file))
-		}
-		if _, err := os.Stat(filepath.Join(p.Source, "go.mod")); err != nil || !filepath.IsAbs(p.Source) {
-			p.Source = ""
+	p = project{Name: name, Method: strings.ToUpper(name[:1]) + name[1:]}
+	source := ""
+	if _, file, _, ok := runtime.Caller(0); ok && filepath.IsAbs(file) {
+		source = filepath.Dir(filepath.Dir(file))
+		if _, err := os.Stat(filepath.Join(source, "go.mod")); err != nil {
+			source = ""
 		}
 	}
+	p.Version, p.Source = requirement(buildVersion().Version, source)
 	return p, nil
+}
+
+// A version that go.mod can require, and one that stands for a revision rather than a release.
+var (
+	semanticVersion = regexp.MustCompile(`^v\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$`)
+	pseudoVersion   = regexp.MustCompile(`[-.]\d{14}-[0-9a-f]{12}$`)
+)
+
+// requirement returns what go.mod requires, and the source that replaces it, if any: a release is required as it is, and
+// a program of a revision is replaced by the source that it was built from, as long as that is there.
+func requirement(version, source string) (required, replaced string) {
+	if version != "" && version[0] >= '0' && version[0] <= '9' { // as packages have it
+		version = "v" + version
+	}
+	switch known := semanticVersion.MatchString(version); {
+	case known && !pseudoVersion.MatchString(version):
+		return version, ""
+	case source != "":
+		return unversioned, source
+	case known:
+		return version, ""
+	}
+	return unversioned, ""
 }
 
 // write writes the files, and nothing over what is there.
 func (p project) write() error {
-	if entries, err := os.ReadDir(p.Dir); err == nil && len(entries) > 0 {
-		return fmt.Errorf("%w: %s is not empty; name another directory", errUsage, p.Dir)
+	if entries, err := os.ReadDir(p.Name); err == nil && len(entries) > 0 {
+		return fmt.Errorf("%w: %s is not empty; choose another name", errUsage, p.Name)
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Join(p.Dir, "work"), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(p.Name, "work"), 0o755); err != nil {
 		return err
 	}
-	for name, text := range map[string]string{"main.go": initMain, "work/" + p.Work + ".go": initWork, "app.toml": initConfig, "go.mod": initModule} {
+	for name, text := range map[string]string{"main.go": initMain, "work/" + p.Name + ".go": initWork, "app.toml": initConfig, "go.mod": initModule} {
 		t, err := template.New(name).Parse(text)
 		if err != nil {
 			return err
@@ -116,20 +154,38 @@ func (p project) write() error {
 		if err := t.Execute(&b, p); err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(p.Dir, name), b.Bytes(), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(p.Name, name), b.Bytes(), 0o644); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// tidy finds the modules that the project needs.
-func (p project) tidy(ctx context.Context, streams Streams) error {
+// build finds the modules that the project needs, and builds it.
+func (p project) build(ctx context.Context, streams Streams) error {
 	if _, err := exec.LookPath("go"); err != nil {
-		return err
+		return errors.New("there is no go command: install Go, then run there: go mod tidy && go build ./...")
 	}
-	cmd := exec.CommandContext(ctx, "go", "mod", "tidy")
-	cmd.Dir = p.Dir
-	cmd.Stderr = streams.Err
-	return cmd.Run()
+	for _, args := range [][]string{{"mod", "tidy"}, {"build", "-o", os.DevNull, "./..."}} {
+		cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the arguments are from above
+		cmd.Dir = p.Name
+		cmd.Stderr = streams.Err
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("go %s: %w", strings.Join(args, " "), err)
+		}
+	}
+	return nil
+}
+
+// remedy says what to do where Go does not find xconsumer.
+func (p project) remedy() string {
+	const module = "gitee.com/ken.yang/xconsumer"
+	replace := fmt.Sprintf("  go mod edit -replace %s=DIRECTORY && go mod tidy    # with a copy of its source", module)
+	if p.Source != "" {
+		return "see above what Go says; then run there: go mod tidy"
+	}
+	if p.Version == unversioned {
+		return fmt.Sprintf("This program knows no version of its own. In %s, name one or take a copy of the source:\n  go get %s@latest\n%s", p.Name, module, replace)
+	}
+	return fmt.Sprintf("go.mod requires %s %s, the version of this program. If Go cannot fetch it, give it a source, in %s:\n%s", module, p.Version, p.Name, replace)
 }

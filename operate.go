@@ -64,6 +64,7 @@ func (n *Node) Plan(ctx context.Context, change cluster.Change) (cluster.Plan, e
 	if err != nil {
 		return cluster.Plan{}, fmt.Errorf("plan: %w", err)
 	}
+	plan.Reverts = operation.Reverts(snap, change)
 	return plan, nil
 }
 

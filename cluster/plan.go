@@ -97,6 +97,8 @@ type Plan struct {
 	// NextRuns are the tasks that run to their end and whose next run would have another number of workers, or none
 	// begins as long as they are paused. Runs that go on keep their number.
 	NextRuns []PlannedRun `json:"nextRuns,omitempty"`
+	// Reverts are the declarations that would come back: they were in force before, or their tasks were deleted.
+	Reverts []PlannedRevert `json:"reverts,omitempty"`
 	Before   Balance      `json:"before"`
 	After    Balance      `json:"after"`
 }
@@ -126,6 +128,23 @@ type PlannedRun struct {
 	Workers int    `json:"workers"`
 	Paused  bool   `json:"paused,omitempty"`
 }
+
+// PlannedRevert is a declaration that would come back.
+type PlannedRevert struct {
+	Task   string `json:"task"`
+	Code   Revert `json:"code"`
+	Reason string `json:"reason"` // in words
+}
+
+// Revert says what a declaration that would come back was.
+type Revert string
+
+// What it was.
+const (
+	RevertReplaced Revert = "replaced"       // in force, until another one took its place
+	RevertMaybe    Revert = "maybe-replaced" // the same, as it seems: too long ago to be certain
+	RevertDeleted  Revert = "deleted"        // its task was deleted
+)
 
 // PlannedStart is a slot that would get a node.
 type PlannedStart struct {

@@ -51,6 +51,9 @@ func showPlan(b *bytes.Buffer, p *cluster.Plan, width int) {
 			fmt.Fprintf(b, "\nthe next run of task %s has %s; a run that goes on keeps its number\n", r.Task, plural.Of(r.Workers, "worker"))
 		}
 	}
+	for _, r := range p.Reverts {
+		fmt.Fprintf(b, "\ntask %s: %s\n", r.Task, r.Reason)
+	}
 	for _, u := range p.Unplaced {
 		fmt.Fprintf(b, "\n%d of task %s would have no node: %s\n", u.Slots, u.Task, u.Reason)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
 // Declare publishes what a node's file declares. A task that does not exist is created. A
@@ -97,6 +98,44 @@ func news(o schema.Origin, hash string) (bool, string) {
 		return false, maybeSeen
 	}
 	return false, seenBefore
+}
+
+// remember notes the declaration that a person has put in force, and the one before it, as those of files are noted: a
+// node that starts with a file of an earlier state reverts nothing.
+func remember(rec *schema.Task, before cluster.TaskSpec) {
+	for _, spec := range []cluster.TaskSpec{before, rec.Spec} {
+		h := hash(spec)
+		if seen, _ := rec.Origin.Saw(h); spec.Name != "" && !seen {
+			rec.Origin = rec.Origin.Remember(rec.Origin.File, h)
+		}
+	}
+}
+
+// Reverts returns which declarations of a change were in force before, or are of tasks that were deleted since.
+func Reverts(s *view.Snapshot, c cluster.Change) (list []cluster.PlannedRevert) {
+	for _, spec := range c.Tasks {
+		rec, code := s.Tasks[spec.Name].Rec, cluster.Revert("")
+		switch {
+		case rec != nil && rec.Deleted, rec == nil && s.Removed.Rec != nil && s.Removed.Rec.Seen.MayHold(hash(spec)):
+			code = cluster.RevertDeleted
+		case rec != nil && rec.Spec != spec:
+			if seen, certain := rec.Origin.Saw(hash(spec)); seen && certain {
+				code = cluster.RevertReplaced
+			} else if seen {
+				code = cluster.RevertMaybe
+			}
+		}
+		if code != "" {
+			list = append(list, cluster.PlannedRevert{Task: spec.Name, Code: code, Reason: revertWords[code]})
+		}
+	}
+	return list
+}
+
+var revertWords = map[cluster.Revert]string{
+	cluster.RevertReplaced: "this declaration was in force before, and another one has taken its place since",
+	cluster.RevertMaybe:    "this declaration seems to have been in force before, too long ago to be certain, and another one has taken its place since",
+	cluster.RevertDeleted:  "the task was deleted, and this declares it again",
 }
 
 // declareTask brings a task's record up to date, and notes what the file wants otherwise.

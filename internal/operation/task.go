@@ -53,6 +53,7 @@ func applyToTask(rec *schema.Task, exists bool, op cluster.Operation) error {
 	if !exists && op.Kind != cluster.OpDeclare {
 		return fmt.Errorf("%w: %q", cluster.ErrNoTask, op.Task)
 	}
+	before := rec.Spec
 	switch op.Kind {
 	case cluster.OpScale:
 		rec.Override.WorkerNum = &op.Workers
@@ -79,6 +80,7 @@ func applyToTask(rec *schema.Task, exists bool, op cluster.Operation) error {
 		if err := schedule.Validate(rec.Spec); err != nil {
 			return fmt.Errorf("%w: %w", cluster.ErrChange, err)
 		}
+		remember(rec, before)
 	}
 	if err := rec.Effective().ValidateStored(); err != nil { // what was declared by an earlier version goes on as it is
 		return fmt.Errorf("%w: %w", cluster.ErrChange, err)

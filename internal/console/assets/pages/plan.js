@@ -64,6 +64,7 @@ export const Effect = (/** @type {{ plan: Planned }} */ { plan }) => {
 		<p>${quiet ? w.noEffect : html`<strong>${[plan.moves.length > 0 && w.planMoves(plan.moves.length), plan.starts.length > 0 && w.planStarts(plan.starts.length), plan.stops.length > 0 && w.planStops(plan.stops.length)].filter(Boolean).join(", ")}</strong>`}
 			${" "}<span title=${w.skewHint}>${w.skew(number(plan.before.skew), number(plan.after.skew))}</span> <span class="faint">(${w.nodeLoad(number(plan.after.least), number(plan.after.most), number(plan.after.mean))})</span></p>
 		${plan.restarts.map((r) => html`<p class="bad" key=${r.task}>${w.planRestarts(r.workers, r.task, r.gap)}</p>`)}
+		${(plan.reverts ?? []).map((r) => html`<p class="bad" key=${r.task}>${w.planReverts(r.task, r.code)}</p>`)}
 		${plan.unplaced.map((u) => html`<p class="bad" key=${u.task}>${w.planUnplaced(u.slots, u.task, w.reasonOf(u.code, u.reason))}</p>`)}</div>`;
 };
 
@@ -120,7 +121,7 @@ export const Plan = () => {
 	const allowed = may(change.tasks || change.delete ? "admin" : "operate");
 	const apply = async () => {
 		if (!plan) return;
-		const hits = [plan.moves.length > 0 && w.moves(plan.moves.length), plan.stops.length > 0 && w.stops(plan.stops.length), ...plan.unplaced.map((u) => w.planUnplaced(u.slots, u.task, u.reason))].filter((x) => x !== false);
+		const hits = [plan.moves.length > 0 && w.moves(plan.moves.length), plan.stops.length > 0 && w.stops(plan.stops.length), ...(plan.reverts ?? []).map((r) => w.planReverts(r.task, r.code)), ...plan.unplaced.map((u) => w.planUnplaced(u.slots, u.task, u.reason))].filter((x) => x !== false);
 		if (await act({ path: "plan/apply", body: { revision: plan.revision, change }, ask: { text: w.sureApply, hits, yes: w.apply } })) set({});
 		else again((n) => n + 1);
 	};

@@ -7,6 +7,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/assignment"
+	"gitee.com/ken.yang/xconsumer/internal/operation"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 	"gitee.com/ken.yang/xconsumer/internal/worker"
 )
@@ -16,7 +17,7 @@ import (
 func (n *Node) Watch(ctx context.Context, seen int64) (cluster.Sight, error) {
 	snap, number, err := n.observer.Next(ctx, seen)
 	if err != nil {
-		return cluster.Sight{}, fmt.Errorf("watch: %w", err)
+		return cluster.Sight{}, fmt.Errorf("watch: %w", operation.Unanswered(err))
 	}
 	state := n.stateOf(snap)
 	sight := cluster.Sight{N: number, State: state, Tasks: details(snap, state), Marks: snap.MarkRevisions()}
@@ -39,11 +40,11 @@ func (n *Node) decisions(ctx context.Context) (cluster.Decisions, *view.Snapshot
 	}
 	snap, number, err := n.observer.Next(ctx, 0)
 	if err != nil || snap.Epoch.Rec == nil {
-		return cluster.Decisions{Decisions: []cluster.Decision{}, Audit: []cluster.AuditLine{}}, snap, err
+		return cluster.Decisions{Decisions: []cluster.Decision{}, Audit: []cluster.AuditLine{}}, snap, operation.Unanswered(err)
 	}
 	list, err := n.history.Read(ctx, session, n.keys, snap.Epoch.Rec.NextDecision, number)
 	if err != nil {
-		return cluster.Decisions{}, nil, fmt.Errorf("decisions: %w", err)
+		return cluster.Decisions{}, nil, fmt.Errorf("decisions: %w", operation.Unanswered(err))
 	}
 	return list, snap, nil
 }
@@ -98,7 +99,7 @@ func (n *Node) Report(ctx context.Context) (cluster.BugReport, error) {
 	}
 	var err error
 	if report.Records, err = view.Records(ctx, session, n.keys); err != nil {
-		return report, fmt.Errorf("report: %w", err)
+		return report, fmt.Errorf("report: %w", operation.Unanswered(err))
 	}
 	return report, nil
 }

@@ -106,7 +106,7 @@ func New(node Node, options Options) *API {
 	a.serveAbout()
 	a.serveMetrics(mux)
 	a.openAnswers()
-	mux.HandleFunc("/", a.unknown)
+	mux.HandleFunc("/", a.unknown(mux))
 	a.guard = newGuard(options.Access, options.Log, noteRoute(mux))
 	a.handler = a.requests.measured(a.sameOrigin(http.HandlerFunc(a.remember)))
 	return a

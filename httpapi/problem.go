@@ -45,9 +45,12 @@ var problems = []struct {
 	{cluster.ErrTooLarge, http.StatusRequestEntityTooLarge, "too large", ""},
 	{cluster.ErrMovedOn, http.StatusPreconditionFailed, "the cluster has moved on", ""},
 	{errPeer, http.StatusBadGateway, "the other node cannot be asked", ""},
-	{cluster.ErrUnanswered, http.StatusServiceUnavailable, "not done", ""},
+	{cluster.ErrUnanswered, http.StatusServiceUnavailable, unanswered, ""},
 	{cluster.ErrNotMember, http.StatusServiceUnavailable, "not connected", ""},
+	{context.DeadlineExceeded, http.StatusServiceUnavailable, unanswered, ""},
 }
+
+const unanswered = "the coordination service does not answer"
 
 // problem returns the answer to an error.
 func (a *API) problem(err error) *Problem {
@@ -64,7 +67,7 @@ func (a *API) problem(err error) *Problem {
 	if p.Type == OutcomeUnknown { // what the store said of it helps nobody
 		p.Detail = "the coordination service did not say in time whether it was done. Look at the cluster, or ask again, any node, with the same Idempotency-Key: it is done once then"
 	}
-	if p.Status == http.StatusServiceUnavailable && (errors.Is(err, cluster.ErrUnanswered) || errors.Is(err, context.DeadlineExceeded)) {
+	if p.Title == unanswered { // what the store said of it helps nobody
 		p.Detail = cluster.ErrUnanswered.Error()
 	}
 	if p.Status == http.StatusServiceUnavailable {
@@ -98,12 +101,38 @@ func writeJSON(w http.ResponseWriter, status int, value any) {
 	_ = json.NewEncoder(w).Encode(value) // the client has gone
 }
 
-func (a *API) unknown(w http.ResponseWriter, r *http.Request) {
-	if (r.Method == http.MethodGet || r.Method == http.MethodHead) && console.Has(r.URL.Path) {
-		a.console.ServeHTTP(w, r)
-		return
+// unknown answers what has no other answer: with the console's files, with which methods there are, or with nothing.
+func (a *API) unknown(mux *http.ServeMux) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		isFile := console.Has(r.URL.Path)
+		if isFile && reads(r) {
+			a.console.ServeHTTP(w, r)
+			return
+		}
+		methods := served(mux, r)
+		if isFile {
+			methods = []string{http.MethodGet, http.MethodHead}
+		}
+		if len(methods) > 0 {
+			allow := strings.Join(methods, ", ")
+			w.Header().Set("Allow", allow)
+			answer(w, &Problem{Status: http.StatusMethodNotAllowed, Title: "not this method", Detail: r.URL.Path + " takes " + allow + ", not " + r.Method})
+			return
+		}
+		answer(w, &Problem{Status: http.StatusNotFound, Title: "not found", Detail: r.Method + " " + r.URL.Path + " is not served; GET /api/v1/openapi.yaml tells what is"})
 	}
-	answer(w, &Problem{Status: http.StatusNotFound, Title: "not found", Detail: r.Method + " " + r.URL.Path + " is not served; GET /api/v1/openapi.yaml tells what is"})
+}
+
+// served returns the methods by which something else than "not found" is served at a path.
+func served(mux *http.ServeMux, r *http.Request) (methods []string) {
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		as := r.Clone(r.Context())
+		as.Method = method
+		if _, pattern := mux.Handler(as); pattern != "" && pattern != "/" {
+			methods = append(methods, method)
+		}
+	}
+	return methods
 }
 
 // words is a problem as a person reads it.

@@ -130,6 +130,7 @@ func (s *shell) decisions() *cobra.Command {
 	task := c.Flags().String("task", "", "about this task")
 	node := c.Flags().String("node", "", "about this node")
 	from := c.Flags().Int64("since", 0, "from this decision on")
+	notNegative(c, "since", from)
 	_ = c.RegisterFlagCompletionFunc("node", s.completeNodes)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		query := url.Values{}

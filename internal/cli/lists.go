@@ -98,6 +98,9 @@ func (s *shell) workers() *cobra.Command {
 		if len(args) > 0 {
 			task, index, one := strings.Cut(args[0], "#")
 			if query.Set("task", task); one {
+				if _, err := workerPath(args[0]); err != nil {
+					return err
+				}
 				only = index
 			}
 		}

@@ -29,6 +29,7 @@ func (s *shell) logs() *cobra.Command {
 	f := s.server(c)
 	goesOn(c, &follow, "follow", "goes on with what they write")
 	c.Flags().IntVarP(&lines, "lines", "n", 50, "so many lines of each worker")
+	notNegative(c, "lines", &lines)
 	c.Flags().StringVar(&run, "run", "", "of this run (default: those under way)")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		client, err := f.client()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -59,6 +60,20 @@ func UnknownCommand(c *cobra.Command, name string) error {
 		text += fmt.Sprintf(", did you mean %q?", near)
 	}
 	return usage(c, text)
+}
+
+// notNegative has a command refuse a flag that is less than 0.
+func notNegative[N int | int64 | time.Duration](c *cobra.Command, flag string, value *N) {
+	before := c.PreRunE
+	c.PreRunE = func(c *cobra.Command, args []string) error {
+		if *value < 0 {
+			return usage(c, fmt.Sprintf("--%s: %v is less than 0", flag, *value))
+		}
+		if before != nil {
+			return before(c, args)
+		}
+		return nil
+	}
 }
 
 // FlagError is the error of flags that a command does not have, or not with these values.

@@ -38,6 +38,7 @@ func (s *shell) wish(c *cobra.Command) *wish {
 	w := &wish{server: s.server(c), output: outputFlag(c, "table", "json", "yaml", "name")}
 	c.Flags().DurationVar(&w.wait, "wait", 0, "waits until everything that it touches runs where it should, so long at most ("+usualWait+" if nothing is said)")
 	c.Flags().Lookup("wait").NoOptDefVal = usualWait
+	notNegative(c, "wait", &w.wait)
 	YesFlag(c, &w.yes)
 	c.Flags().StringVar(&w.key, "idempotency-key", "", "of an earlier call of the same command: it is done once (default a new one)")
 	return w

@@ -135,7 +135,7 @@ func workerPath(name string) (string, error) {
 func (s *shell) runNow() *cobra.Command {
 	c := &cobra.Command{
 		Use: "run-now TASK", Short: "Begins a run of a task that runs to its end", Args: args("TASK"), ValidArgsFunction: s.completeTasks,
-		Example: `  xconsumer run-now nightly --wait=1h
+		Example: `  xconsumer run-now nightly --wait=10m
   xconsumer run-now nightly --params '{"day": "2026-11-25"}'`,
 	}
 	w := s.wish(c)
@@ -216,10 +216,8 @@ func (s *shell) drain() *cobra.Command {
 	self := c.Flags().Bool("self", false, "the node that is asked")
 	w := s.wish(c).planned(c)
 	deadline := c.Flags().Duration("deadline", 0, "how long what no other node can take may stay (default for ever)")
+	notNegative(c, "deadline", deadline)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if *deadline < 0 {
-			return fmt.Errorf("%w: --deadline: %v is less than 0s", ErrUsage, *deadline)
-		}
 		if *self == (len(args) == 1) {
 			return fmt.Errorf("%w: drain takes the name of a node, or --self", ErrUsage)
 		}

@@ -64,7 +64,12 @@ func (n *Node) Plan(ctx context.Context, change cluster.Change) (cluster.Plan, e
 	if err != nil {
 		return cluster.Plan{}, fmt.Errorf("plan: %w", err)
 	}
-	plan.Reverts = operation.Reverts(snap, change)
+	if session := n.session(); session != nil && len(change.Tasks) > 0 {
+		operator := operation.Operator{Session: session, Keys: n.keys}
+		if plan.Reverts, err = operator.Reverts(ctx, snap, change); err != nil {
+			return cluster.Plan{}, operation.Unanswered(err)
+		}
+	}
 	return plan, nil
 }
 

@@ -111,25 +111,40 @@ func remember(rec *schema.Task, before cluster.TaskSpec) {
 	}
 }
 
-// Reverts returns which declarations of a change were in force before, or are of tasks that were deleted since.
-func Reverts(s *view.Snapshot, c cluster.Change) (list []cluster.PlannedRevert) {
+// Reverts returns which declarations of a change were in force before, or are of tasks that were deleted since. The record
+// of what leaders have removed is read if the change has tasks that have no record.
+func (o Operator) Reverts(ctx context.Context, s *view.Snapshot, c cluster.Change) (list []cluster.PlannedRevert, err error) {
+	var removed *schema.Removed
 	for _, spec := range c.Tasks {
-		rec, code := s.Tasks[spec.Name].Rec, cluster.Revert("")
-		switch {
-		case rec != nil && rec.Deleted, rec == nil && s.Removed.Rec != nil && s.Removed.Rec.Seen.MayHold(hash(spec)):
-			code = cluster.RevertDeleted
-		case rec != nil && rec.Spec != spec:
-			if seen, certain := rec.Origin.Saw(hash(spec)); seen && certain {
-				code = cluster.RevertReplaced
-			} else if seen {
-				code = cluster.RevertMaybe
+		rec := s.Tasks[spec.Name].Rec
+		if rec == nil && removed == nil {
+			if removed, _, err = o.removed(ctx, o.Keys.Task(spec.Name)); err != nil {
+				return nil, fmt.Errorf("plan: %w", err)
 			}
 		}
-		if code != "" {
+		if code := revertOf(rec, removed, spec); code != "" {
 			list = append(list, cluster.PlannedRevert{Task: spec.Name, Code: code, Reason: revertWords[code]})
 		}
 	}
-	return list
+	return list, nil
+}
+
+// revertOf returns what a declaration was, "" if nothing is known of it or it is in force.
+func revertOf(rec *schema.Task, removed *schema.Removed, spec cluster.TaskSpec) cluster.Revert {
+	switch {
+	case rec == nil && removed.Seen.MayHold(hash(spec)), rec != nil && rec.Deleted:
+		return cluster.RevertDeleted
+	case rec == nil || rec.Spec == spec:
+		return ""
+	}
+	seen, certain := rec.Origin.Saw(hash(spec))
+	switch {
+	case seen && certain:
+		return cluster.RevertReplaced
+	case seen:
+		return cluster.RevertMaybe
+	}
+	return ""
 }
 
 var revertWords = map[cluster.Revert]string{

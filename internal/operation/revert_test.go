@@ -10,7 +10,6 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord/mem"
-	"gitee.com/ken.yang/xconsumer/internal/operation"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
@@ -27,7 +26,11 @@ func TestReverts(t *testing.T) {
 			return &view.Snapshot{Tasks: map[string]view.Entry[schema.Task]{"a": {Rec: stored(t, o)}}}
 		}
 		reverts := func(spec cluster.TaskSpec) (codes []cluster.Revert) {
-			for _, r := range operation.Reverts(snapshot(), cluster.Change{Tasks: []cluster.TaskSpec{spec}}) {
+			list, err := o.Reverts(t.Context(), snapshot(), cluster.Change{Tasks: []cluster.TaskSpec{spec}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range list {
 				if r.Task != "a" || r.Reason == "" {
 					t.Errorf("%+v", r)
 				}
@@ -69,10 +72,12 @@ func TestReverts(t *testing.T) {
 		if _, err := o.Declare(t.Context(), "old", []cluster.TaskSpec{with(4)}, nil); err != nil || !stored(t, o).Deleted {
 			t.Errorf("a file brings back what was deleted: %v", err)
 		}
-		gone := &view.Snapshot{Removed: view.Entry[schema.Removed]{Rec: &schema.Removed{}}}
-		gone.Removed.Rec.Add(stored(t, o))
-		if list := operation.Reverts(gone, cluster.Change{Tasks: []cluster.TaskSpec{with(3)}}); len(list) != 1 || list[0].Code != cluster.RevertDeleted {
-			t.Errorf("after its record is removed: %+v", list)
+		// Followers do not read what leaders have removed.
+		removeAs(t, o.Session, keys.Task("a"), stored(t, o))
+		change := cluster.Change{Tasks: []cluster.TaskSpec{with(3), with(5)}}
+		want3 := []cluster.PlannedRevert{{Task: "a", Code: cluster.RevertDeleted, Reason: "the task was deleted, and this declares it again"}}
+		if list, err := o.Reverts(t.Context(), &view.Snapshot{}, change); err != nil || cmp.Diff(want3, list) != "" {
+			t.Errorf("after its record is removed: %+v, %v", list, err)
 		}
 	})
 }

@@ -1105,6 +1105,11 @@ var mutants = []mutant{
 		in(".", "TestDeclaredAgainIsAnotherTask"),
 	},
 	{
+		"old files", "a file reverts what a person has declared",
+		one("internal/operation/task.go", "		remember(rec, before)\n", "		_ = before\n"),
+		in("internal/operation", "TestReverts"),
+	},
+	{
 		"versions", "fields of a later version are dropped from the elements of lists",
 		one("internal/schema/unknown.go", "			keep(field.Index(i), list[i])\n", "			_ = list[i]\n"),
 		in("internal/schema", "TestUnknownFieldsAreKeptAtAnyDepth"),

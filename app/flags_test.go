@@ -11,7 +11,7 @@ import (
 func TestFlagsAreAlike(t *testing.T) {
 	changes := []string{"scale", "pause", "resume", "reset", "restart", "run-now", "delete", "move", "cordon", "drain", "uncordon", "evict", "label", "move-now",
 		"apply", "leader step-down", "cluster init", "cluster delete", "cluster protect", "protocol raise", "init"}
-	prints := []string{"status", "tasks", "nodes", "workers", "runs", "tree", "plan", "diff", "explain", "stack", "events", "decisions", "leader", "report", "healthcheck",
+	prints := []string{"status", "tasks", "nodes", "workers", "runs", "tree", "plan", "diff", "explain", "stack", "logs", "events", "decisions", "leader", "report", "healthcheck",
 		"version", "doctor", "config check", "token"}
 	goOn := []string{"status", "tasks", "nodes", "workers", "runs", "tree", "explain", "decisions", "leader", "events", "logs"}
 	none := []string{"dev", "run", "config", "cluster", "protocol", "help", "completion"} // print no data, and change no record
@@ -28,9 +28,6 @@ func TestFlagsAreAlike(t *testing.T) {
 				"-o, --output": slices.Contains(prints, command) || slices.Contains(changes, command) && command != "init",
 			}
 			for flag, want := range wants {
-				if command == "logs" && flag == "-o, --output" {
-					continue
-				}
 				if strings.Contains(help, flag) != want {
 					t.Errorf("%s: %s is there: %v; want %v", command, flag, !want, want)
 				}

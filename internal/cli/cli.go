@@ -186,6 +186,26 @@ func (o *output) Print(out io.Writer, value any, text string, names ...string) e
 	return o.print(out, raw, func(b *bytes.Buffer) { b.WriteString(text) }, names)
 }
 
+// item writes one of the values that come one after the other: a line of JSON, or a document of YAML.
+func (o *output) item(out io.Writer, value any) error {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	switch o.format {
+	case "yaml":
+		b.WriteString("---\n")
+		err = yaml.Convert(&b, bytes.NewReader(raw))
+	default:
+		b.Write(append(raw, '\n'))
+	}
+	if err == nil {
+		_, err = b.WriteTo(out)
+	}
+	return err
+}
+
 // print writes an answer as it is wanted: as it came, or as tables.
 func (o *output) print(out io.Writer, raw []byte, tables func(*bytes.Buffer), names []string) error {
 	var b bytes.Buffer

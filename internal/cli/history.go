@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/url"
@@ -12,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2/yaml"
 	"github.com/spf13/cobra"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -92,19 +90,7 @@ func (o *output) event(out io.Writer, e *cluster.Event) error {
 		_, err := fmt.Fprintln(out, printable(strings.TrimRight(fmt.Sprintf("%s %-12s %-12s %-12s %s", e.Time.Local().Format("15:04:05.000"), e.Kind, dash(e.Node), dash(slot), firstLine(e.Detail)), " ")))
 		return err
 	}
-	raw, err := json.Marshal(e)
-	if err == nil && o.format == "yaml" { // a stream of documents
-		var b bytes.Buffer
-		b.WriteString("---\n")
-		if err = yaml.Convert(&b, bytes.NewReader(raw)); err == nil {
-			_, err = b.WriteTo(out)
-		}
-		return err
-	}
-	if err == nil {
-		_, err = out.Write(append(raw, '\n'))
-	}
-	return err
+	return o.item(out, e)
 }
 
 func showEvents(b *bytes.Buffer, list []cluster.Event, width int) {

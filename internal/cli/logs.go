@@ -26,7 +26,7 @@ func (s *shell) logs() *cobra.Command {
   xconsumer logs test01#0 -f`,
 		Args: args("TASK[#INDEX]"), ValidArgsFunction: s.completeTasks,
 	}
-	f := s.server(c)
+	f, o := s.server(c), outputFlag(c, "table", "json", "yaml")
 	goesOn(c, &follow, "follow", "goes on with what they write")
 	c.Flags().IntVarP(&lines, "lines", "n", 50, "so many lines of each worker")
 	notNegative(c, "lines", &lines)
@@ -40,7 +40,7 @@ func (s *shell) logs() *cobra.Command {
 		if err != nil {
 			return advise(err)
 		}
-		l := logs{client: client, query: httpapi.LogQuery{Lines: lines, Follow: follow}, out: s.Out}
+		l := logs{client: client, query: httpapi.LogQuery{Lines: lines, Follow: follow}, out: s.Out, output: o}
 		return l.show(c.Context(), workers)
 	}
 	return c
@@ -81,6 +81,7 @@ func workersOf(ctx context.Context, client *httpapi.Client, name, run string) ([
 type logs struct {
 	client *httpapi.Client
 	query  httpapi.LogQuery
+	*output
 
 	mu  sync.Mutex
 	out io.Writer
@@ -95,10 +96,8 @@ func (l *logs) show(ctx context.Context, workers []cluster.WorkerInfo) error {
 	errs := make([]error, len(workers))
 	var wait sync.WaitGroup
 	for i := range workers {
-		slot, prefix := workers[i].Slot(), ""
-		if len(workers) > 1 {
-			prefix = fmt.Sprintf("%-*s | ", width, slot)
-		}
+		slot := workers[i].Slot()
+		prefix := l.prefix(slot, width, len(workers) > 1)
 		one := func() {
 			err := l.client.Log(ctx, slot, l.query, func(line cluster.LogLine) error { return l.write(prefix, line) })
 			if err != nil && ctx.Err() == nil {
@@ -115,9 +114,29 @@ func (l *logs) show(ctx context.Context, workers []cluster.WorkerInfo) error {
 	return errors.Join(errs...)
 }
 
+// prefix returns what stands before each line of a worker: its name, if there are several or it is for a program.
+func (l *logs) prefix(slot cluster.Slot, width int, several bool) string {
+	switch {
+	case l.Asked():
+		return slot.String()
+	case several:
+		return fmt.Sprintf("%-*s | ", width, slot)
+	}
+	return ""
+}
+
+// workerLine is a line of a log, with the worker that has written it.
+type workerLine struct {
+	Worker string `json:"worker"`
+	cluster.LogLine
+}
+
 func (l *logs) write(prefix string, line cluster.LogLine) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.Asked() {
+		return l.item(l.out, workerLine{prefix, line})
+	}
 	_, err := fmt.Fprintf(l.out, "%s%s %s\n", prefix, line.At.Local().Format("15:04:05.000"), printable(line.Text))
 	return err
 }

@@ -72,6 +72,9 @@ func (h hand) children(key string) (names []string) {
 func wantError(t *testing.T, s cluster.State, path string) {
 	t.Helper()
 	for _, e := range s.Errors {
+		if strings.Contains(e.Error, e.Path) {
+			t.Errorf("the record is named twice: %+v", e)
+		}
 		if e.Path == root+path && e.Error != "" {
 			return
 		}

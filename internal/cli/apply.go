@@ -234,6 +234,10 @@ func (s *shell) apply() *cobra.Command {
 			if _, err := b.WriteTo(s.Out); err != nil || w.dryRun {
 				return err
 			}
+		default:
+			for _, r := range plan.Reverts {
+				fmt.Fprintln(s.Err, "xconsumer: warning:", printable(fmt.Sprintf("task %s: %s", r.Task, r.Reason)))
+			}
 		}
 		if err := w.confirm("apply that"); err != nil {
 			return err

@@ -137,9 +137,9 @@ func meantTable(path string, array bool) (meant string, numbered bool, mistake s
 	case meant != path:
 		mistake = fmt.Sprintf("unknown table %s, did you mean %s?", old, right)
 	case numbered && !array:
-		mistake = fmt.Sprintf("%s is for one table: write %s, of which there may be several", old, right)
+		mistake = fmt.Sprintf("%s: write %s, since there may be several", old, right)
 	case array && !numbered:
-		mistake = fmt.Sprintf("%s is for several tables, and there is one: write %s", old, right)
+		mistake = fmt.Sprintf("%s: write %s, since there is only one", old, right)
 	}
 	return meant, numbered, mistake
 }

@@ -14,11 +14,11 @@ restart.maxbackof = "1s"
 		`app.toml:7:1: task "a": unknown key "maxbackof", did you mean "maxBackoff"?`,
 	}},
 	{name: "one table for many", file: here + "[task]\nname = \"a\"\nworkName = \"a\"\nworkerNum = -1\n", want: []string{
-		`xconsumer: app.toml:3:2: [task] is for one table: write [[task]], of which there may be several`,
+		`xconsumer: app.toml:3:2: [task]: write [[task]], since there may be several`,
 		`app.toml:6:1: task "a": workerNum: -1 is not between`,
 	}},
 	{name: "many tables for one", file: "[[zookeeper]]\nhost = \"h\"\ntickTime = \"2\"\n", want: []string{
-		`xconsumer: app.toml:1:3: [[zookeeper]] is for several tables, and there is one: write [zookeeper]`,
+		`xconsumer: app.toml:1:3: [[zookeeper]]: write [zookeeper], since there is only one`,
 		`app.toml:3:1: zookeeper.tickTime: "2" is no duration`,
 	}},
 	{name: "tables of other names", file: "[zookeper]\nhost = \"h\"\n[[tasks]]\nname = \"a\"\nworkName = \"a\"\n[tasks.restrat]\nmax = -1\n[mooving]\n[nonsense]\nx = 1\n[[nothing]]\ny = 1\n", want: []string{

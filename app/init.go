@@ -164,10 +164,10 @@ func (p project) write() error {
 // build finds the modules that the project needs, and builds it.
 func (p project) build(ctx context.Context, streams Streams) error {
 	if _, err := exec.LookPath("go"); err != nil {
-		return errors.New("there is no go command: install Go, then run there: go mod tidy && go build ./...")
+		return errors.New("there is no go command: install Go, then run go mod tidy && go build ./... there")
 	}
 	for _, args := range [][]string{{"mod", "tidy"}, {"build", "-o", os.DevNull, "./..."}} {
-		cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the arguments are from above
+		cmd := exec.CommandContext(ctx, "go", args...)
 		cmd.Dir = p.Name
 		cmd.Stderr = streams.Err
 		if err := cmd.Run(); err != nil {

@@ -99,8 +99,8 @@ type Plan struct {
 	NextRuns []PlannedRun `json:"nextRuns,omitempty"`
 	// Reverts are the declarations that would come back: they were in force before, or their tasks were deleted.
 	Reverts []PlannedRevert `json:"reverts,omitempty"`
-	Before   Balance      `json:"before"`
-	After    Balance      `json:"after"`
+	Before  Balance         `json:"before"`
+	After   Balance         `json:"after"`
 }
 
 // PlannedMove is a slot that would leave its node.

@@ -20,7 +20,7 @@ type configFile struct {
 	config fileConfig
 	tables []table
 	keys   map[string]place // "zookeeper.host", "task[0].workerNum"
-	plain  []int            // lines at which something begins that is no part of a [[task]] or [[work]]
+	plain  []int            // lines at which something begins that is not part of a [[task]] or [[work]]
 	// unread are keys whose value is not known, because of a mistake that is told: nothing follows from it.
 	unread map[string]bool
 	errs   []placedError

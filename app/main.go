@@ -166,7 +166,34 @@ func newRoot(register Register, streams Streams) *cobra.Command {
 		return loadTasks(file, streams.Env)
 	})...)
 	root.AddCommand(manualCommand(root))
+	root.SetHelpCommand(helpCommand(root))
 	return root
+}
+
+// helpCommand is cobra's, but for a command that there is not.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND]", Short: "Tells more of a command", ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			var names []string
+			for _, c := range root.Commands() {
+				if c.IsAvailableCommand() {
+					names = append(names, c.Name())
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			about, rest, err := root.Find(args)
+			if err == nil && len(rest) > 0 && about.HasSubCommands() {
+				return cli.UnknownCommand(about, rest[0])
+			}
+			if err != nil {
+				return fmt.Errorf("%w: %w", errUsage, err)
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+	}
 }
 
 // noArgs refuses arguments that a command would ignore.

@@ -7,7 +7,7 @@ import (
 )
 
 // Nearest returns the word that somebody has most likely meant by another one, "" if none is near: two letters off at
-// most, or the same for two thirds. One of which letters were only left out or added comes before one with others.
+// most, the same for two thirds, or its beginning. One of which letters were only left out or added comes before one with others.
 func Nearest(word string, known []string) string {
 	type candidate struct {
 		word     string
@@ -21,7 +21,7 @@ func Nearest(word string, known []string) string {
 		if within(a, b) || within(b, a) {
 			c.contains = 0
 		}
-		if c.distance < min(3, len(a)) || 3*sharedStart(a, b) >= 2*max(len(a), len(b)) {
+		if c.distance < min(3, len(a)) || 3*sharedStart(a, b) >= 2*max(len(a), len(b)) || len(a) >= 3 && strings.HasPrefix(b, a) {
 			near = append(near, c)
 		}
 	}

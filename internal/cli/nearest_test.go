@@ -11,7 +11,7 @@ func TestNearest(t *testing.T) {
 		want  string
 	}{
 		{"stat", commands, "status"}, {"stats", commands, "status"}, {"stepdown", commands, "step-down"}, {"task", commands, "tasks"}, {"lgos", commands, "logs"},
-		{"movenow", commands, "move-now"}, {"nonsense", commands, ""}, {"x", commands, ""}, {"", commands, ""},
+		{"movenow", commands, "move-now"}, {"step", commands, "step-down"}, {"rest", commands, "reset"}, {"sta", commands, "stack"}, {"nonsense", commands, ""}, {"x", commands, ""}, {"", commands, ""},
 		{"worknum", keys, "workerNum"}, {"workname", keys, "workName"}, {"workNmae", keys, "workName"}, {"maxMove", keys, "maxMoving"}, {"bakoff", keys, "backoff"},
 		{"maxbakoff", keys, "maxBackoff"}, {"freeze", keys, "freezeFor"}, {"zzz", keys, ""},
 	} {

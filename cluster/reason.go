@@ -84,8 +84,13 @@ func (r Reason) String() string {
 		}
 		return "every node that could run it is cordoned or draining"
 	case WhyFull:
-		if r.Node != "" {
+		switch {
+		case r.Node != "" && r.Detail != "":
+			return node + " " + r.Detail
+		case r.Node != "":
 			return node + " has more than its capacity"
+		case r.Detail != "":
+			return r.Detail
 		}
 		return "every node that could run it is full"
 	case WhyPerNode:

@@ -105,7 +105,8 @@ func (r room) hindrance(n int32) cluster.Reason {
 	case r.spec.MaxPerNode > 0 && r.of[n] >= r.spec.MaxPerNode:
 		return cluster.Reason{Code: cluster.WhyPerNode, Node: node.Name, Detail: strconv.Itoa(r.spec.MaxPerNode)}
 	case node.Capacity > 0 && r.load[n]+r.spec.Cost() > node.Capacity:
-		return cluster.Reason{Code: cluster.WhyFull, Node: node.Name}
+		free := max(node.Capacity-r.load[n], 0)
+		return cluster.Reason{Code: cluster.WhyFull, Node: node.Name, Detail: fmt.Sprintf("has %d of %d free, and it weighs %d", free, node.Capacity, r.spec.Cost())}
 	}
 	return cluster.Reason{}
 }

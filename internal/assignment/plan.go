@@ -24,7 +24,7 @@ func (d *decider) plan() {
 	byName := d.addNodes()
 	for _, name := range d.tasks {
 		spec := d.specs[name]
-		task := planner.Task{Spec: spec, Owner: slices.Repeat([]int32{planner.Nobody}, spec.WorkerNum)}
+		task := planner.Task{Spec: spec, Owner: slices.Repeat([]int32{planner.Nobody}, spec.WorkerNum), Token: make([]int64, spec.WorkerNum)}
 		if spec.Paused {
 			task.Held = slices.Repeat([]bool{true}, spec.WorkerNum)
 		}
@@ -254,7 +254,7 @@ func (d *decider) own(guid string, h *schema.Held, n int32, outranks bool) {
 			continue
 		}
 		if index < len(owner) && (held == nil || !held[index]) && (owner[index] == planner.Nobody || outranks) {
-			owner[index] = n
+			owner[index], d.in.Tasks[t].Token[index] = n, h.Token
 		}
 	}
 }

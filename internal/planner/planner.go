@@ -32,6 +32,7 @@
 package planner
 
 import (
+	"cmp"
 	"slices"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -62,6 +63,9 @@ type Task struct {
 	Owner []int32
 	// Held says which slots are not to be placed; nil for none. They have no owner.
 	Held []bool
+	// Token holds for each slot with an owner the token of its grant: of two that a node has, the one with the higher
+	// token came to it later. Nil, or equal, where that is not known.
+	Token []int64
 }
 
 // Input is what a plan is made from.
@@ -103,6 +107,7 @@ func Make(in Input) Plan {
 	m.deal(way)
 	way.balance()
 	m.polish()
+	m.makeRoom()
 	plan := Plan{Target: make([][]int32, len(in.Tasks)), Unplaced: make([]cluster.Reason, len(in.Tasks))}
 	for t := range in.Tasks {
 		plan.Target[t] = m.place(t, &plan)
@@ -220,40 +225,76 @@ func (m *matrix) leads(n int32) bool {
 	return m.in.Nodes[n].Leader && m.in.Leader == cluster.LeaderLast
 }
 
-// place turns a task's shares into slots: the lowest indexes stay where they are, the free
-// ones are dealt round.
+// place turns a task's shares into slots: what came last to a node with more than its share leaves it, the free ones are
+// dealt round.
 func (m *matrix) place(t int, plan *Plan) []int32 {
 	task := &m.in.Tasks[t]
-	m.need = append(m.need[:0], m.row(m.share, t)...)
-	need := m.need
 	held := func(i int) bool { return task.Held != nil && task.Held[i] }
 	target, moved := task.Owner, len(plan.Moves)
-	owned := false
-	own := func() {
-		if !owned {
-			target, owned = slices.Clone(target), true
-		}
+	leave := m.surplus(t)
+	if len(leave) > 0 {
+		target = slices.Clone(target)
+	}
+	for _, i := range leave {
+		target[i] = Nobody
+		plan.Moves = append(plan.Moves, Move{Task: t, Slot: i, From: task.Owner[i], To: Nobody})
 	}
 	free := 0
-	for i, n := range task.Owner {
-		switch {
-		case n >= 0 && need[n] > 0:
-			need[n]--
-		case n >= 0:
-			own()
-			target[i] = Nobody
-			plan.Moves = append(plan.Moves, Move{Task: t, Slot: i, From: n, To: Nobody})
-			free++
-		case !held(i):
+	for i, n := range target {
+		if n < 0 && !held(i) {
 			free++
 		}
 	}
 	if int64(free) > m.short[t] {
-		own()
-		m.dealRound(target, need, held)
+		if len(leave) == 0 {
+			target = slices.Clone(target)
+		}
+		m.need = m.need[:0]
+		for n, share := range m.row(m.share, t) {
+			m.need = append(m.need, max(share-m.have[t*m.nodes+n], 0))
+		}
+		m.dealRound(target, m.need, held)
 	}
 	m.explain(t, target, plan, plan.Moves[moved:])
 	return target
+}
+
+// surplus returns the slots of a task that leave their nodes, in order: of each node that has more than its share those
+// that came to it last. A node that comes back so gets what it gave away when it left, and nothing is sent on by one
+// restart after the other.
+func (m *matrix) surplus(t int) []int {
+	task := &m.in.Tasks[t]
+	have, share := m.row(m.have, t), m.row(m.share, t)
+	over := m.need[:0]
+	found := false
+	for n := range have {
+		over = append(over, max(have[n]-share[n], 0))
+		found = found || over[n] > 0
+	}
+	m.need = over
+	if !found {
+		return nil
+	}
+	var list []int
+	for i, n := range task.Owner {
+		if n >= 0 && over[n] > 0 {
+			list = append(list, i)
+		}
+	}
+	slices.SortFunc(list, func(a, b int) int {
+		later := 0
+		if task.Token != nil {
+			later = cmp.Compare(task.Token[b], task.Token[a])
+		}
+		return cmp.Or(later, cmp.Compare(b, a))
+	})
+	list = slices.DeleteFunc(list, func(i int) bool {
+		n := task.Owner[i]
+		over[n]--
+		return over[n] < 0
+	})
+	slices.Sort(list)
+	return list
 }
 
 // dealRound gives the slots without a target to the nodes that still need some, in turn.

@@ -224,9 +224,9 @@ n1 → n2 a#2: n1 has more than the 2 of the task that a node may have
 		{"no more than a node has room for", planner.Input{
 			Nodes: []planner.Node{limited(n1, 5), limited(n2, 3)},
 			Tasks: []planner.Task{change(task("a", 3), func(s *cluster.TaskSpec) { s.Weight = 2 }), task("b", 4)}}, `
-n1: a#0+ a#2+ b#0+
+n1: a#0+ b#0+ b#2+ b#3+
 n2: a#1+ b#1+
--: b#2 b#3 (every node that could run it is full)
+-: a#2 (every node that could run it is full)
 `},
 		{"a cordoned node keeps what it has", planner.Input{
 			Nodes: []planner.Node{cordoned(n1), n2}, Tasks: []planner.Task{task("a", 4, 0)}}, `

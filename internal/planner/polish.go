@@ -46,8 +46,16 @@ func (c *costs) less(o *costs) bool {
 // (all costs are convex). Tasks of different weights are improved one weight after the other,
 // the heaviest first.
 func (m *matrix) polish() {
-	short := slices.ContainsFunc(m.short, func(n int64) bool { return n > 0 })
-	if cells := len(m.share); m.nodes == 0 || cells > shortCells || cells > polishCells && !short {
+	if cells := len(m.share); m.nodes == 0 || cells > shortCells || cells > polishCells && !m.isShort() {
+		return
+	}
+	m.fixFloors()
+	m.improve()
+}
+
+// fixFloors notes which part of the shares are whole parts, before shares change that are not odd ones.
+func (m *matrix) fixFloors() {
+	if m.floors != nil {
 		return
 	}
 	m.floors = slices.Clone(m.share)
@@ -56,6 +64,10 @@ func (m *matrix) polish() {
 			m.floors[cell]--
 		}
 	}
+}
+
+// improve pushes slots along cycles until there are none that improve the plan.
+func (m *matrix) improve() {
 	var weights []int64
 	for t := range m.in.Tasks {
 		weights = append(weights, m.cost(t))
@@ -214,22 +226,24 @@ func (f *flow) cellCost(t int, n int32, by int64) (c costs, ok bool) {
 		}
 	}
 	c[costPenalty] = by * int64(f.of[t].rank[n])
-	spread := func(x int64) int64 {
-		if f.even {
-			return x * x
-		}
-		low := int64(f.floors[cell])
-		high := low
-		if f.flags[cell]&mayHaveOdd != 0 {
-			high++
-		}
-		out := max(low-x, x-high, 0)
-		return out * out
-	}
-	c[costNodes] = spread(x+by) - spread(x)
+	c[costNodes] = f.uneven(cell, x+by) - f.uneven(cell, x)
 	have := int64(f.have[cell])
 	c[costMoves] = max(have-x-by, 0) - max(have-x, 0)
 	return c, true
+}
+
+// uneven is what it costs the spread of a task that a node has so many of it.
+func (m *matrix) uneven(cell int, x int64) int64 {
+	if m.even {
+		return x * x
+	}
+	low := int64(m.floors[cell])
+	high := low
+	if m.flags[cell]&mayHaveOdd != 0 {
+		high++
+	}
+	out := max(low-x, x-high, 0)
+	return out * out
 }
 
 func (f *flow) nodeCost(n int32, by int64) (c costs, ok bool) {

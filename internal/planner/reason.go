@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,6 +75,7 @@ func (m *matrix) whyUnplaced(t int) cluster.Reason {
 	}
 	var unmet []string
 	registered, fit, open, spare := false, false, false, false
+	free, capacity := int64(0), int64(0) // of the nodes that could have one more but for their room
 	for n := range m.in.Nodes {
 		node := &m.in.Nodes[n]
 		if node.Gone {
@@ -94,7 +96,10 @@ func (m *matrix) whyUnplaced(t int) cluster.Reason {
 			continue
 		}
 		open = true
-		spare = spare || spec.MaxPerNode == 0 || m.share[t*m.nodes+n] < int32(spec.MaxPerNode)
+		if spec.MaxPerNode == 0 || m.share[t*m.nodes+n] < int32(spec.MaxPerNode) {
+			spare = true
+			free, capacity = free+max(m.limit[n]-m.load[n], 0), capacity+m.limit[n]
+		}
 	}
 	switch {
 	case !registered && !fit:
@@ -104,9 +109,20 @@ func (m *matrix) whyUnplaced(t int) cluster.Reason {
 	case !open:
 		return cluster.Reason{Code: cluster.WhyCordoned}
 	case spare:
-		return cluster.Reason{Code: cluster.WhyFull}
+		return cluster.Reason{Code: cluster.WhyFull, Detail: whyFull(m.cost(t), free, capacity)}
 	}
 	return cluster.Reason{Code: cluster.WhyPerNode, Detail: strconv.Itoa(spec.MaxPerNode)}
+}
+
+// whyFull says what is free where a worker of a weight has no place; "" if nothing is.
+func whyFull(weight, free, capacity int64) string {
+	switch {
+	case free == 0:
+		return ""
+	case free < weight:
+		return fmt.Sprintf("the nodes that could run it have room for %d of %d left, and it weighs %d", free, capacity, weight)
+	}
+	return fmt.Sprintf("no node has room for %d in one piece; %d of %d are free in pieces", weight, free, capacity)
 }
 
 func joined(terms []string) string {

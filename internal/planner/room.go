@@ -1,0 +1,391 @@
+package planner
+
+import (
+	"cmp"
+	"slices"
+)
+
+// The effort that is spent on room for workers without a place: looks at an exchange of two nodes, steps of an exact
+// search, and at how many nodes room is made for one worker before another way is tried.
+const (
+	roomLooks = 20_000_000
+	roomSteps = 2_000_000
+	roomNodes = 12
+)
+
+// room makes room where workers weigh differently: lighter ones leave a node for others so that a heavier one fits.
+// It works on the counts of the matrix, and keeps a log by which whatever led nowhere is taken back.
+type room struct {
+	*matrix
+	log   []step
+	looks int
+}
+
+// step is a change of a node's share of a task.
+type step struct {
+	task int
+	node int32
+	by   int32
+}
+
+// standing is the part of a plan in the making that room changes.
+type standing struct {
+	share       []int32
+	load, short []int64
+}
+
+// makeRoom finds places for workers that have none although there is room in pieces. Of what it found and what
+// is there now it takes the better one, so that a cluster at rest stays so. It costs nothing where every worker
+// has a place, or all weigh the same.
+func (m *matrix) makeRoom() {
+	if !m.isShort() || !m.mixed() || len(m.share) > shortCells || m.nodes == 0 {
+		return
+	}
+	m.fixFloors()
+	r := &room{matrix: m, looks: roomLooks}
+	r.placeAll()
+	r.trade()
+	r.search()
+	m.improve()
+	found, cost := m.stand(), m.total()
+	m.stayPut()
+	r.log = nil
+	r.placeDirectly()
+	m.improve()
+	if stays := m.total(); cost.less(&stays) {
+		m.restore(found)
+	}
+}
+
+func (m *matrix) isShort() bool {
+	return slices.ContainsFunc(m.short, func(n int64) bool { return n > 0 })
+}
+
+// mixed reports whether tasks weigh differently.
+func (m *matrix) mixed() bool {
+	for t := range m.in.Tasks {
+		if m.cost(t) != m.cost(0) {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *matrix) stand() standing {
+	return standing{slices.Clone(m.share), slices.Clone(m.load), slices.Clone(m.short)}
+}
+
+func (m *matrix) restore(s standing) {
+	copy(m.share, s.share)
+	copy(m.load, s.load)
+	copy(m.short, s.short)
+}
+
+// total is what the plan costs, in the order of polish.
+func (m *matrix) total() (c costs) {
+	f := flow{matrix: m, unit: 1}
+	for t := range m.in.Tasks {
+		c[costUnplaced] += m.short[t]
+		zones := make([]int64, m.of[t].zones)
+		for n := range int32(m.nodes) {
+			cell := t*m.nodes + int(n)
+			x := int64(m.share[cell])
+			if zone := m.of[t].zone[n]; len(zones) > 0 && zone >= 0 {
+				zones[zone] += x
+			}
+			if m.in.Nodes[n].Gone || m.of[t].rank[n] < 0 {
+				continue
+			}
+			c[costPenalty] += x * int64(m.of[t].rank[n])
+			c[costNodes] += m.uneven(cell, x)
+			c[costMoves] += max(int64(m.have[cell])-x, 0)
+		}
+		if m.even { // as polish has it
+			for _, x := range zones {
+				c[costZones] += x * x
+			}
+		}
+	}
+	for n := range int32(m.nodes) {
+		c[costBalance] += f.imbalance(n, m.load[n])
+		if m.leads(n) {
+			c[costLeader] += m.load[n]
+		}
+	}
+	return c
+}
+
+// stayPut gives every node what it has now, as far as it may keep it.
+func (m *matrix) stayPut() {
+	for t := range m.in.Tasks {
+		for n := range int32(m.nodes) {
+			cell := t*m.nodes + int(n)
+			if m.in.Nodes[n].Gone {
+				continue
+			}
+			m.short[t] += int64(m.share[cell])
+			m.load[n] -= int64(m.share[cell]) * m.cost(t)
+			m.share[cell] = 0
+		}
+	}
+	r := room{matrix: m}
+	for t := range m.in.Tasks {
+		for n := range int32(m.nodes) {
+			for m.short[t] > 0 && m.share[t*m.nodes+int(n)] < m.have[t*m.nodes+int(n)] && r.fitsNow(t, n) {
+				r.put(t, n, 1)
+			}
+		}
+	}
+}
+
+func (r *room) put(t int, n int32, by int32) {
+	r.share[t*r.nodes+int(n)] += by
+	r.load[n] += int64(by) * r.cost(t)
+	r.short[t] -= int64(by)
+	r.log = append(r.log, step{t, n, by})
+}
+
+// back takes everything back that was done since a point of the log.
+func (r *room) back(to int) {
+	for len(r.log) > to {
+		s := r.log[len(r.log)-1]
+		r.put(s.task, s.node, -s.by)
+		r.log = r.log[:len(r.log)-2]
+	}
+}
+
+// takes reports whether a node may have one more of a task, its room aside.
+func (r *room) takes(t int, n int32) bool {
+	node, cell := &r.in.Nodes[n], t*r.nodes+int(n)
+	if node.Gone || r.of[t].rank[n] < 0 || (node.Cordoned || node.Draining) && r.share[cell] >= r.have[cell] {
+		return false
+	}
+	per := r.in.Tasks[t].Spec.MaxPerNode
+	return per == 0 || r.share[cell] < int32(per)
+}
+
+func (r *room) free(n int32) int64 { return r.limit[n] - r.load[n] }
+
+func (r *room) fitsNow(t int, n int32) bool { return r.free(n) >= r.cost(t) && r.takes(t, n) }
+
+// leaving is how many more slots move if a node gives one of a task away, arriving how many fewer if it takes one.
+func (r *room) leaving(t int, n int32) int64 {
+	cell := t*r.nodes + int(n)
+	if r.share[cell] <= r.have[cell] {
+		return 1
+	}
+	return 0
+}
+
+func (r *room) arriving(t int, n int32) int64 {
+	cell := t*r.nodes + int(n)
+	if r.share[cell] < r.have[cell] {
+		return 1
+	}
+	return 0
+}
+
+// byWeight returns the tasks that have workers without a place, the heaviest first.
+func (r *room) byWeight() (list []int) {
+	for t := range r.in.Tasks {
+		if r.short[t] > 0 {
+			list = append(list, t)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b int) int { return cmp.Compare(r.cost(b), r.cost(a)) })
+	return list
+}
+
+func (r *room) placeDirectly() {
+	for _, t := range r.byWeight() {
+		for r.short[t] > 0 && r.direct(t) {
+		}
+	}
+}
+
+// placeAll places what has no place, the heaviest first. What found no room once is tried again after the others.
+func (r *room) placeAll() {
+	for better := true; better; {
+		better = false
+		for _, t := range r.byWeight() {
+			for r.short[t] > 0 && (r.direct(t) || r.clear(t)) {
+				better = true
+			}
+		}
+	}
+}
+
+// direct places one of a task where there is room: where it was, else where it would rather be, else where the least
+// room is left.
+func (r *room) direct(t int) bool {
+	best := Nobody
+	for n := range int32(r.nodes) {
+		if r.fitsNow(t, n) && (best == Nobody || r.rather(t, n, best)) {
+			best = n
+		}
+	}
+	if best != Nobody {
+		r.put(t, best, 1)
+	}
+	return best != Nobody
+}
+
+func (r *room) rather(t int, a, b int32) bool {
+	rank := r.of[t].rank
+	return cmp.Or(cmp.Compare(r.arriving(t, b), r.arriving(t, a)), cmp.Compare(rank[a], rank[b]), cmp.Compare(r.free(a), r.free(b))) < 0
+}
+
+// clear places one of a task where room can be made for it with the fewest moves.
+func (r *room) clear(t int) bool {
+	var nodes []int32
+	room := int64(0)
+	for n := range int32(r.nodes) {
+		if node := &r.in.Nodes[n]; !node.Gone {
+			room += max(r.free(n), 0)
+		}
+		if r.takes(t, n) {
+			nodes = append(nodes, n)
+		}
+	}
+	if room < r.cost(t) {
+		return false // exchanges make no room that is not there
+	}
+	slices.SortStableFunc(nodes, func(a, b int32) int { return cmp.Compare(r.free(b), r.free(a)) })
+	var best []step
+	least := int64(1 << 40)
+	tries := 0
+	for _, n := range nodes {
+		if tries >= roomNodes && best != nil || r.looks <= 0 {
+			break
+		}
+		mark := len(r.log)
+		moved, ok := r.empty(t, n, least)
+		if ok {
+			tries++
+			least, best = moved, slices.Clone(r.log[mark:])
+		}
+		r.back(mark)
+		if ok && moved <= 1 {
+			break
+		}
+	}
+	for _, s := range best {
+		r.put(s.task, s.node, s.by)
+	}
+	return best != nil
+}
+
+// empty exchanges workers of a node for lighter ones of others until one of a task fits, with fewer moves than most,
+// and places it.
+func (r *room) empty(t int, n int32, most int64) (moved int64, ok bool) {
+	for r.free(n) < r.cost(t) {
+		x := r.exchange(t, n, r.cost(t)-r.free(n))
+		if moved += x.moves; x.gain == 0 || moved >= most || r.looks <= 0 {
+			return moved, false
+		}
+		r.put(x.out, n, -1)
+		if x.in >= 0 {
+			r.put(x.in, x.with, -1)
+			r.put(x.in, n, 1)
+		}
+		r.put(x.out, x.with, 1)
+	}
+	if !r.takes(t, n) {
+		return moved, false
+	}
+	moved -= r.arriving(t, n)
+	r.put(t, n, 1)
+	return moved, moved < most
+}
+
+// exchange is one worker that a node gives to another one, for a lighter one or for none.
+type exchange struct {
+	with        int32
+	out, in     int // tasks; in is -1 for none
+	gain, moves int64
+}
+
+// exchange finds what brings a node most of the room that it needs for the least moves.
+func (r *room) exchange(t int, n int32, need int64) (best exchange) {
+	better := func(x exchange) bool {
+		if best.gain == 0 {
+			return true
+		}
+		a, b := min(x.gain, need)*max(best.moves+1, 1), min(best.gain, need)*max(x.moves+1, 1)
+		return a > b || a == b && x.gain < best.gain
+	}
+	for out := range r.in.Tasks {
+		if out == t || r.share[out*r.nodes+int(n)] == 0 {
+			continue
+		}
+		weight, leaves := r.cost(out), r.leaving(out, n)
+		for with := range int32(r.nodes) {
+			r.looks--
+			if with == n || !r.takes(out, with) {
+				continue
+			}
+			room, moves := r.free(with), leaves-r.arriving(out, with)
+			if room >= weight {
+				if x := (exchange{with, out, -1, weight, moves}); better(x) {
+					best = x
+				}
+				continue
+			}
+			if room <= 0 {
+				continue
+			}
+			for in := range r.in.Tasks {
+				r.looks--
+				gain := weight - r.cost(in)
+				if gain <= 0 || gain > room || in == t || r.share[in*r.nodes+int(with)] == 0 || !r.takes(in, n) {
+					continue
+				}
+				if x := (exchange{with, out, in, gain, moves + r.leaving(in, with) - r.arriving(in, n)}); better(x) {
+					best = x
+				}
+			}
+		}
+	}
+	return best
+}
+
+// trade takes a heavy worker's place where at least two lighter ones find one instead.
+func (r *room) trade() {
+	for better := true; better; {
+		better = false
+		for t := range r.in.Tasks {
+			for n := range int32(r.nodes) {
+				if r.looks--; r.in.Nodes[n].Gone || r.share[t*r.nodes+int(n)] == 0 || !r.lighter(t) || r.looks <= 0 {
+					continue
+				}
+				mark := len(r.log)
+				r.put(t, n, -1)
+				placed := 0
+				lights := r.byWeight()
+				slices.Reverse(lights)
+				for _, light := range lights {
+					for r.cost(light) < r.cost(t) && r.short[light] > 0 && r.fitsNow(light, n) {
+						r.put(light, n, 1)
+						placed++
+					}
+				}
+				if placed < 2 {
+					r.back(mark)
+					continue
+				}
+				better = true
+			}
+		}
+	}
+}
+
+// lighter reports whether two workers without a place weigh less than one of a task together or alone.
+func (r *room) lighter(t int) bool {
+	count := int64(0)
+	for o := range r.in.Tasks {
+		if r.cost(o) < r.cost(t) {
+			count += r.short[o]
+		}
+	}
+	return count >= 2
+}

@@ -25,6 +25,7 @@ type Waits struct {
 	// since when moves for balance are held for a burst of changes to end, 0 if they are not.
 	Nodes         string
 	Changed, Held time.Duration
+	Departures    Departures
 	// Gathers is since when grants wait for the nodes of a cluster that starts, 0 if they do not.
 	Gathers time.Duration
 }
@@ -68,6 +69,7 @@ func (d *decider) wait() {
 	}
 	d.noteAbsences(live)
 	d.together()
+	d.emptyTogether()
 	policy := d.Snapshot.Moving()
 	all := len(live) + len(d.out.Waits.Gone)
 	switch tooMany := policy.FreezeAbove > 0 && float64(len(d.out.Waits.Gone)) > policy.FreezeAbove*float64(all); {

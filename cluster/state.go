@@ -145,8 +145,13 @@ type TaskInfo struct {
 	WorkerNum int    `json:"workerNum"`
 	Running   int    `json:"running"`
 	Unplaced  int    `json:"unplaced"` // slots that no member has
-	Paused    bool   `json:"paused,omitempty"`
-	Runs      bool   `json:"runs,omitempty"` // its workers run to their end
+	// Of a task that runs for ever these and Running and Unplaced add up to WorkerNum.
+	Starting int  `json:"starting,omitempty"` // granted, and not running yet
+	Waiting  int  `json:"waiting,omitempty"`  // between two executions: failed a moment ago, or waiting for their time
+	Stopping int  `json:"stopping,omitempty"` // asked to stop, those that are stuck included
+	Lost     int  `json:"lost,omitempty"`     // of members that are gone; to be granted again soon
+	Paused   bool `json:"paused,omitempty"`
+	Runs     bool `json:"runs,omitempty"` // its workers run to their end
 	// NextRun is the instant of the next firing of its schedule; zero if there is none, or the task is paused.
 	NextRun time.Time `json:"nextRun,omitzero"`
 	Reason  string    `json:"reason,omitempty"` // why some are unplaced, where there is more to say than "soon"
@@ -154,6 +159,25 @@ type TaskInfo struct {
 	ReasonCode ReasonCode `json:"reasonCode,omitempty"`
 	// Revision is that of its record; Operation.If takes it.
 	Revision string `json:"revision"`
+}
+
+// Note counts a worker by its state; what has ended for good is not counted.
+func (t *TaskInfo) Note(state WorkerState) {
+	switch state {
+	case WorkerRunning:
+		t.Running++
+	case WorkerPending, WorkerStarting:
+		t.Starting++
+	case WorkerWaiting, WorkerBackoff:
+		t.Waiting++
+	case WorkerStopping, WorkerStuck:
+		t.Stopping++
+	case WorkerLost:
+		t.Lost++
+	case WorkerHeld, WorkerGivenUp: // no member has them
+		t.Unplaced++
+	case WorkerDone:
+	}
 }
 
 // TaskDetail is a task with what it declares.

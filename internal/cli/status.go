@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -82,6 +83,12 @@ func tasksOf(tasks []cluster.TaskInfo) table {
 	for _, t := range tasks {
 		rows = append(rows, []string{t.Name, t.WorkName, fmt.Sprint(t.WorkerNum), fmt.Sprint(t.Running), unplaced(t)})
 	}
+	if slices.ContainsFunc(tasks, func(t cluster.TaskInfo) bool { return between(t) != "" }) {
+		rows[0] = slices.Insert(rows[0], 4, "OTHERS")
+		for i, t := range tasks {
+			rows[i+1] = slices.Insert(rows[i+1], 4, dash(between(t)))
+		}
+	}
 	if !slices.ContainsFunc(tasks, func(t cluster.TaskInfo) bool { return t.Runs }) {
 		return rows
 	}
@@ -114,6 +121,20 @@ func nodeState(n cluster.NodeInfo) string {
 		return string(n.State) + ", cordoned"
 	}
 	return string(n.State)
+}
+
+// between names the workers of a task that neither run nor are without a place.
+func between(t cluster.TaskInfo) string {
+	var list []string
+	for _, c := range []struct {
+		count int
+		what  string
+	}{{t.Lost, "lost"}, {t.Stopping, "stopping"}, {t.Starting, "starting"}, {t.Waiting, "waiting"}} {
+		if c.count > 0 {
+			list = append(list, fmt.Sprintf("%d %s", c.count, c.what))
+		}
+	}
+	return strings.Join(list, ", ")
 }
 
 func unplaced(t cluster.TaskInfo) string {

@@ -22,7 +22,7 @@ func (s *Snapshot) Past(state cluster.State, decisions []cluster.Decision, n int
 		}
 		return cluster.Past{}, fmt.Errorf("%w: %d; %s", cluster.ErrNoDecision, n, known)
 	}
-	w := walk{places: map[cluster.Slot]cluster.WorkerInfo{}}
+	w := walk{places: map[cluster.Slot]cluster.WorkerInfo{}, specs: s.Specs()}
 	for _, p := range s.Peers {
 		w.start(p)
 	}
@@ -45,6 +45,7 @@ func (s *Snapshot) Past(state cluster.State, decisions []cluster.Decision, n int
 type walk struct {
 	places map[cluster.Slot]cluster.WorkerInfo
 	gap    bool
+	specs  map[string]cluster.TaskSpec // of today: what a worker weighed then is not kept
 }
 
 // start notes where everything is.
@@ -82,32 +83,38 @@ func (w *walk) undo(m *cluster.Decided) {
 
 // fill puts what was found in place of what there is now.
 func (w *walk) fill(past *cluster.Past) {
-	slots, running := map[string]int{}, map[string]int{}
+	slots, loads := map[string]int{}, map[string]int{}
+	counts := map[string]*cluster.TaskInfo{}
+	past.Tasks = slices.Clone(past.Tasks)
+	for i := range past.Tasks {
+		t := &past.Tasks[i]
+		t.Running, t.Starting, t.Waiting, t.Stopping, t.Lost, t.Reason, t.ReasonCode = 0, 0, 0, 0, 0, "", ""
+		counts[t.Name] = t
+	}
 	past.Workers = []cluster.WorkerInfo{}
 	for _, slot := range slices.SortedFunc(maps.Keys(w.places), cluster.Slot.Compare) {
 		info := w.places[slot]
 		info.Task, info.Run = cluster.SplitRun(slot.Task)
 		info.Index = slot.Index
 		slots[info.Node]++
-		if info.State == cluster.WorkerRunning {
-			running[info.Task]++
+		loads[info.Node] += w.specs[slot.Task].Cost()
+		if t := counts[info.Task]; t != nil {
+			t.Note(info.State)
 		}
 		past.Workers = append(past.Workers, info)
 	}
-	past.Tasks = slices.Clone(past.Tasks)
-	for i := range past.Tasks {
-		t := &past.Tasks[i]
-		t.Running, t.Unplaced, t.Reason, t.ReasonCode = running[t.Name], max(0, t.WorkerNum-running[t.Name]), "", ""
+	for _, t := range counts {
+		t.Unplaced = max(0, t.WorkerNum-t.Running-t.Stopping-t.Lost)
 	}
 	nodes := []cluster.NodeInfo{}
 	for _, n := range past.Nodes {
-		n.Leader, n.Slots, n.Drain = n.Name == past.Leader, slots[n.Name], nil
+		n.Leader, n.Slots, n.Load, n.Drain = n.Name == past.Leader, slots[n.Name], loads[n.Name], nil
 		delete(slots, n.Name)
 		nodes = append(nodes, n)
 	}
 	past.Lost = []cluster.NodeInfo{}
 	for _, name := range slices.Sorted(maps.Keys(slots)) { // of those that are gone now nothing more is known
-		nodes = append(nodes, cluster.NodeInfo{Name: name, Slots: slots[name], State: cluster.NodeUp, Leader: name == past.Leader, Weight: 1})
+		nodes = append(nodes, cluster.NodeInfo{Name: name, Slots: slots[name], Load: loads[name], State: cluster.NodeUp, Leader: name == past.Leader, Weight: 1})
 	}
 	slices.SortFunc(nodes, func(a, b cluster.NodeInfo) int { return cmp.Compare(a.Name, b.Name) })
 	past.Nodes = nodes

@@ -231,8 +231,9 @@ func (s *Snapshot) State(keys schema.Keys) cluster.State {
 		}
 	}
 	placed := map[cluster.Slot]cluster.WorkerInfo{}
+	specs := s.Specs()
 	for guid, p := range s.Peers {
-		info := p.info(guid)
+		info := p.info(guid, specs)
 		s.addMark(p, &info)
 		if p.Live() && !p.Silent {
 			if guid == leader {
@@ -249,14 +250,14 @@ func (s *Snapshot) State(keys schema.Keys) cluster.State {
 	}
 	slices.SortFunc(state.Nodes, order)
 	slices.SortFunc(state.Lost, order)
-	s.addTasks(&state, placed)
+	s.addTasks(&state, specs, placed)
 	return state
 }
 
 // addTasks fills in the tasks and all their workers, by name and index, those that are on
 // their way out included.
-func (s *Snapshot) addTasks(state *cluster.State, placed map[cluster.Slot]cluster.WorkerInfo) {
-	specs, against := s.Specs(), s.Suspicions()
+func (s *Snapshot) addTasks(state *cluster.State, specs map[string]cluster.TaskSpec, placed map[cluster.Slot]cluster.WorkerInfo) {
+	against := s.Suspicions()
 	tasks := map[string]*cluster.TaskInfo{}
 	for name, e := range s.Tasks { // those without a run, too
 		if e.Rec != nil && !e.Rec.Deleted && e.Rec.Effective().Runs() {
@@ -291,8 +292,8 @@ func (s *Snapshot) addTasks(state *cluster.State, placed map[cluster.Slot]cluste
 				if held := holdBack(&w, against[slot].TookDown); held != "" {
 					task.Reason = held
 				}
-			case w.State == cluster.WorkerRunning:
-				task.Running++
+			default:
+				task.Note(w.State)
 			}
 			w.Task, w.Run, w.Index = base, id, i
 			state.Workers = append(state.Workers, w)
@@ -411,13 +412,15 @@ func (s *Snapshot) addMark(p *Peer, info *cluster.NodeInfo) {
 	}
 }
 
-func (p *Peer) info(guid string) cluster.NodeInfo {
+func (p *Peer) info(guid string, specs map[string]cluster.TaskSpec) cluster.NodeInfo {
 	info := cluster.NodeInfo{Member: guid, State: cluster.NodeUp, Weight: 1}
 	if d := p.Doc.Rec; d != nil {
 		info.Name, info.Host = d.Node, d.Host
 		info.Slots = schema.Count(d.Slots) + schema.Count(d.Releasing)
-		for _, h := range d.Slots {
-			info.Load += len(h.Slots) * h.Spec.Cost()
+		for _, list := range [][]schema.Held{d.Slots, d.Releasing} {
+			for _, h := range list {
+				info.Load += len(h.Slots) * weightOf(&h, specs)
+			}
 		}
 	}
 	if m := p.Member.Rec; m != nil {
@@ -436,6 +439,15 @@ func (p *Peer) info(guid string) cluster.NodeInfo {
 		info.State = cluster.NodeLeaving
 	}
 	return info
+}
+
+// weightOf returns the weight of a worker: as it was granted, or as its task is declared where that is not told; 1 where
+// neither is known.
+func weightOf(h *schema.Held, specs map[string]cluster.TaskSpec) int {
+	if h.Spec != nil {
+		return h.Spec.Cost()
+	}
+	return specs[h.Task].Cost()
 }
 
 // workers notes the state of every slot in the member's document.

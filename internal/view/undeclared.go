@@ -41,8 +41,8 @@ func (s *Snapshot) addUndeclared(tasks map[string]*cluster.TaskInfo, placed map[
 			task = &cluster.TaskInfo{Name: slot.Task, Reason: why.String() + "; its workers are asked back", ReasonCode: why.Code}
 			tasks[slot.Task] = task
 		}
-		if task.ReasonCode == cluster.WhyUndeclared && w.State == cluster.WorkerRunning {
-			task.Running++
+		if task.ReasonCode == cluster.WhyUndeclared {
+			task.Note(w.State)
 		}
 	}
 }

@@ -1,0 +1,51 @@
+package view_test
+
+import (
+	"testing"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// While a node dies and another one stops workers, every view adds up, and says what becomes of each worker.
+func TestEveryViewAddsUp(t *testing.T) {
+	spec := cluster.TaskSpec{Name: "a", WorkName: "a", WorkerNum: 10, Weight: 3}
+	held := func(token int64, slots ...int) schema.Held {
+		return schema.Held{Task: "a", Slots: slots, Token: token, Spec: &spec}
+	}
+	back := held(1, 3)
+	back.Spec, back.Version = nil, 2 // as a document has what is asked back
+	peer := func(name string, slots, releasing, holding []schema.Held, states ...schema.WorkerState) *view.Peer {
+		return &view.Peer{
+			Doc:    view.Entry[schema.Doc]{Rec: &schema.Doc{Node: name, Slots: slots, Releasing: releasing}, Version: 2},
+			Member: view.Entry[schema.Member]{Rec: &schema.Member{Node: name}},
+			Status: view.Entry[schema.Status]{Rec: &schema.Status{Holding: holding, Workers: states}},
+		}
+	}
+	dead := peer("n2", []schema.Held{held(2, 4, 5)}, nil, nil)
+	dead.Member.Absent, dead.Status.Absent = true, true
+	s := &view.Snapshot{
+		Epoch: view.Entry[schema.Epoch]{Rec: &schema.Epoch{}},
+		Tasks: map[string]view.Entry[schema.Task]{"a": {Rec: &schema.Task{Spec: spec}}},
+		Peers: map[string]*view.Peer{
+			"m1": peer("n1", []schema.Held{held(1, 0, 1, 2), held(3, 6)}, []schema.Held{back}, []schema.Held{held(1, 0, 1, 2, 3)},
+				schema.WorkerState{Slot: cluster.Slot{Task: "a", Index: 2}, State: cluster.WorkerBackoff}),
+			"m2": dead,
+		},
+	}
+	state := s.State(keys)
+	got := state.Tasks[0]
+	want := cluster.TaskInfo{Name: "a", WorkName: "a", WorkerNum: 10, Revision: got.Revision, Running: 2, Unplaced: 3, Starting: 1, Waiting: 1, Stopping: 1, Lost: 2}
+	if got != want {
+		t.Errorf("task %+v\nwant %+v", got, want)
+	}
+	if sum := got.Running + got.Unplaced + got.Starting + got.Waiting + got.Stopping + got.Lost; sum != got.WorkerNum {
+		t.Errorf("%d workers add up to %d", got.WorkerNum, sum)
+	}
+	for _, n := range append(state.Nodes, state.Lost...) {
+		if n.Load != 3*n.Slots {
+			t.Errorf("%s has %d slots that weigh 3 each, and a load of %d", n.Name, n.Slots, n.Load)
+		}
+	}
+}

@@ -513,6 +513,11 @@ var mutants = []mutant{
 		in(".", "TestBurst"),
 	},
 	{
+		"burst", "what a node leaves behind goes to nodes that leave a moment later",
+		one("internal/assignment/wait.go", "	d.emptyTogether()\n", ""),
+		in("internal/assignment", "TestManyLeaveTogether"),
+	},
+	{
 		"drain", "a drained node is given work",
 		one("internal/planner/apportion.go", "node.Cordoned || node.Draining {", "node.Cordoned {"),
 		in("internal/planner", "TestTwin"),
@@ -536,6 +541,16 @@ var mutants = []mutant{
 		"plan", "a plan does not look for better ones where tasks compete",
 		one("internal/planner/planner.go", "	m.polish()\n", ""),
 		in("internal/planner", "TestTwin"),
+	},
+	{
+		"plan", "lighter workers do not make room for a heavier one",
+		one("internal/planner/planner.go", "	m.makeRoom()\n", ""),
+		in("internal/planner", "TestRoomIsMadeForAHeavierOne"),
+	},
+	{
+		"plan", "a rolling restart sends the same slot on at every step",
+		one("internal/planner/planner.go", "if task.Token != nil {", "if false {"),
+		in("internal/planner", "TestRollingRestartMovesNothingMoreThanTwice"),
 	},
 	{
 		"plan", "nodes that are gone are given work",

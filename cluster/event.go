@@ -36,6 +36,7 @@ const (
 	NodeQuarantined EventKind = "quarantined"      // (leader) everything fails on a node; it is given nothing
 	RunBegan        EventKind = "run"              // (leader) a run of a task began; Detail names it
 	RunEnded        EventKind = "run ended"        // (leader) a run of a task is over
+	FiringSkipped   EventKind = "run skipped"      // (leader) a firing of a task's schedule began no run; Detail says why
 	ClockWrong      EventKind = "clock-wrong"      // (leader) schedules were decided about further than its clock is; Detail says of which tasks
 	ConfigUnapplied EventKind = "not applied"      // something in this node's file differs from the cluster and was not applied
 	Disconnected    EventKind = "disconnected"     // no server of the coordination service answers

@@ -18,6 +18,8 @@ const (
 	WhyWaiting   ReasonCode = "waiting"   // its node is gone, and a delay or freeze holds it
 	WhySchedule  ReasonCode = "schedule"  // its schedule cannot be used
 	WhyClock     ReasonCode = "clock"     // a leader's clock was wrong
+	WhyLate      ReasonCode = "late"      // a firing of a schedule came too late
+	WhyOverlap   ReasonCode = "overlap"   // a firing of a schedule came while another run went on
 	WhyResizing  ReasonCode = "resizing"  // workers of the old count have not stopped
 )
 
@@ -147,6 +149,8 @@ func (r Reason) String() string {
 		return "its schedule cannot be used: " + r.Detail
 	case WhyClock:
 		return "a leader's clock is or was wrong" + colon(r.Detail)
+	case WhyLate, WhyOverlap:
+		return r.Detail
 	case WhyTaskChanged:
 		return "the task runs another work now"
 	case WhyMoved:

@@ -154,7 +154,9 @@ type TaskInfo struct {
 	Runs     bool `json:"runs,omitempty"` // its workers run to their end
 	// NextRun is the instant of the next firing of its schedule; zero if there is none, or the task is paused.
 	NextRun time.Time `json:"nextRun,omitzero"`
-	Reason  string    `json:"reason,omitempty"` // why some are unplaced, where there is more to say than "soon"
+	// Schedule is when its runs begin, in words, the phase of an interval included; "" if they do not by themselves.
+	Schedule string `json:"schedule,omitempty"`
+	Reason   string `json:"reason,omitempty"` // why some are unplaced, where there is more to say than "soon"
 	// ReasonCode is the same for programs.
 	ReasonCode ReasonCode `json:"reasonCode,omitempty"`
 	// Revision is that of its record; Operation.If takes it.
@@ -222,6 +224,8 @@ const (
 	RunGoesOn RunState = "running" // some of its workers have not run to their end
 	RunDone   RunState = "done"    // all have
 	RunFailed RunState = "failed"  // it is over, and some of its workers have failed too often
+	// RunSkipped is no run: a firing of the schedule that began none, or several in a row for the same reason.
+	RunSkipped RunState = "skipped"
 )
 
 // RunInfo describes a run of a task.
@@ -238,6 +242,11 @@ type RunInfo struct {
 	Done      int       `json:"done"`            // workers that have run to their end
 	Failed    int       `json:"failed"`          // workers that have failed too often
 	Error     string    `json:"error,omitempty"` // of one that has failed
+	// Late says that it makes up for a firing that came too late: others go before it.
+	Late bool `json:"late,omitempty"`
+	// Reason is why a firing was skipped, in words, and Skipped how many were for that: Due is the last of them.
+	Reason  string `json:"reason,omitempty"`
+	Skipped int    `json:"skipped,omitempty"`
 }
 
 // RecordError is a record of the store that cannot be used; the last good one stays in force.

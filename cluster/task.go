@@ -59,15 +59,18 @@ type TaskSpec struct {
 	WhenDisconnected WhenDisconnected `json:"whenDisconnected,omitempty"` // "": WhenDisconnectedStop
 
 	// Tasks that run to their end: once, or at every firing of a schedule. See Runs.
-	Mode        Mode     `json:"mode,omitempty"`        // "": ModeContinuous
-	Schedule    string   `json:"schedule,omitempty"`    // when a run begins, in the five fields of cron
-	TimeZone    string   `json:"timeZone,omitempty"`    // of Schedule, as "Europe/Berlin"; "": UTC
-	Every       Duration `json:"every,omitempty"`       // a run begins so long after the last one began
-	Misfire     Misfire  `json:"misfire,omitempty"`     // "": MisfireSkip
-	Overlap     Overlap  `json:"overlap,omitempty"`     // "": OverlapSkip
-	MaxAttempts int      `json:"maxAttempts,omitempty"` // executions of a worker in a run until it has failed; 0: DefaultMaxAttempts
-	Timeout     Duration `json:"timeout,omitempty"`     // of one execution in a run; 0: none
-	KeepRuns    int      `json:"keepRuns,omitempty"`    // of runs that are over; 0: DefaultKeepRuns
+	Mode     Mode     `json:"mode,omitempty"`     // "": ModeContinuous
+	Schedule string   `json:"schedule,omitempty"` // when a run begins, in the five fields of cron
+	TimeZone string   `json:"timeZone,omitempty"` // of Schedule, as "Europe/Berlin"; "": UTC
+	Every    Duration `json:"every,omitempty"`    // a run begins at each instant of a grid of this width
+	// Phase is by how much the grid of Every is behind that of an hour, a day or a week of UTC, less than Every. Nil: one
+	// that follows from the name, so that tasks with the same Every do not all begin at once.
+	Phase       *Duration `json:"phase,omitempty"`
+	Misfire     Misfire   `json:"misfire,omitempty"`     // "": MisfireSkip
+	Overlap     Overlap   `json:"overlap,omitempty"`     // "": OverlapSkip
+	MaxAttempts int       `json:"maxAttempts,omitempty"` // executions of a worker in a run until it has failed; 0: DefaultMaxAttempts
+	Timeout     Duration  `json:"timeout,omitempty"`     // of one execution in a run; 0: none
+	KeepRuns    int       `json:"keepRuns,omitempty"`    // of runs that are over; 0: DefaultKeepRuns
 
 	Unknown Unknown `json:"-"`
 }
@@ -90,14 +93,15 @@ const (
 )
 
 // Misfire says what becomes of firings that came more than MisfireAfter too late: nobody led, the task was
-// paused, or clocks were wrong.
+// paused, or clocks were wrong. Runs that make up for them wait for each other and let those go first that are due
+// now, unless the task has OverlapAllow.
 type Misfire string
 
 // What becomes of them.
 const (
 	MisfireSkip Misfire = "skip" // nothing
 	MisfireOnce Misfire = "once" // one run, for the last of them
-	MisfireAll  Misfire = "all"  // a run each, up to MaxMisfires
+	MisfireAll  Misfire = "all"  // a run each, for the last MaxMisfires of them
 )
 
 // Overlap says what becomes of a firing while an earlier run of the task goes on.
@@ -109,6 +113,9 @@ const (
 	OverlapQueue Overlap = "queue" // its run waits
 	OverlapAllow Overlap = "allow" // its run begins
 )
+
+// Skips reports whether it is OverlapSkip.
+func (o Overlap) Skips() bool { return o == "" || o == OverlapSkip }
 
 // WhenDisconnected says what becomes of workers whose node cannot prove its lease.
 type WhenDisconnected string
@@ -275,6 +282,15 @@ func (t TaskSpec) validateRuns() (errs []error) {
 		slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	} else if t.Runs() && t.WorkerNum > MaxRunWorkers {
 		errs = append(errs, fmt.Errorf("workerNum: %d is more than %d, which a task that runs to its end may have", t.WorkerNum, MaxRunWorkers))
+	}
+	switch {
+	case t.Phase == nil:
+	case t.Every == 0:
+		errs = append(errs, errors.New("phase: there is no every that it could be of"))
+	case *t.Phase < 0 || *t.Phase >= t.Every:
+		errs = append(errs, fmt.Errorf("phase: %v is not between 0s and less than every, which is %v", *t.Phase, t.Every))
+	case time.Duration(*t.Phase)%time.Second != 0:
+		errs = append(errs, fmt.Errorf("phase: %v is not in whole seconds", *t.Phase))
 	}
 	if t.TimeZone != "" && t.Schedule == "" {
 		errs = append(errs, errors.New("timeZone: there is no schedule that it could be of"))

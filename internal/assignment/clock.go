@@ -26,7 +26,7 @@ func (a *agenda) pass(to time.Time) {
 
 // fired reports whether an instant was decided about while a clock was ahead, or has a run.
 func (a *agenda) fired(at time.Time) bool {
-	id := RunID(at)
+	id := schema.RunID(at)
 	return schema.Within(a.Decided, at) || a.Find(id) != nil || slices.Contains(a.Kept, id)
 }
 
@@ -42,9 +42,6 @@ func (a *agenda) recall() {
 		return
 	}
 	decidedTo := a.Last
-	if every := time.Duration(a.spec.Every); every > 0 { // its firings are counted from Last
-		back = a.Last.Add(-every * ((a.Last.Sub(back) + every - 1) / every))
-	}
 	a.move(schema.Move{Step: "recall", Task: a.task, Why: cluster.Reason{Code: cluster.WhyClock, Detail: fmt.Sprintf(
 		"its schedule had been decided up to %s; what was passed over and is still to come fires in time", decidedTo.Format(time.RFC3339))}})
 	a.Decided = append(schema.Without([]schema.Span{{From: back, To: decidedTo}}, open), schema.Without(a.Decided, []schema.Span{{To: decidedTo}})...)

@@ -88,7 +88,7 @@ func TestClockAhead(t *testing.T) {
 	for name, change := range map[string]func(*cluster.TaskSpec){
 		"cron": hourly,
 		"interval": func(s *cluster.TaskSpec) {
-			s.Every, s.KeepRuns = cluster.Duration(time.Hour), 1
+			s.Every, s.Phase, s.KeepRuns = cluster.Duration(time.Hour), new(cluster.Duration), 1
 		},
 		"late ones are made up for": func(s *cluster.TaskSpec) {
 			hourly(s)
@@ -104,7 +104,7 @@ func TestClockAhead(t *testing.T) {
 				c.at(at)
 			}
 			for at := noon.Add(time.Hour); at.Before(noon.Add(49 * time.Hour)); at = at.Add(time.Hour) {
-				if n := c.fired[assignment.RunID(at)]; n != 1 {
+				if n := c.fired[schema.RunID(at)]; n != 1 {
 					t.Errorf("%v fired %d times", at, n)
 				}
 			}
@@ -146,7 +146,7 @@ func TestClockSetBackAndScheduleEdited(t *testing.T) {
 		c.at(at)
 	}
 	for minute, want := range map[int]int{10: 1, 20: 1, 25: 1, 30: 1} {
-		if n := c.fired[assignment.RunID(noon.Add(time.Duration(minute)*time.Minute))]; n != want {
+		if n := c.fired[schema.RunID(noon.Add(time.Duration(minute)*time.Minute))]; n != want {
 			t.Errorf("12:%d fired %d times", minute, n)
 		}
 	}
@@ -158,13 +158,13 @@ func TestInstantHasOneRun(t *testing.T) {
 	c := newCalendar(t, func(s *cluster.TaskSpec) { s.Schedule, s.Overlap = "0 * * * *", cluster.OverlapAllow })
 	due := noon.Add(time.Hour)
 	c.snap.Agendas["a"] = view.Entry[schema.Agenda]{Rec: &schema.Agenda{
-		Timing: schedule.Name(c.spec), Last: noon, Kept: []string{assignment.RunID(due)},
-		Runs: []schema.Run{{ID: assignment.RunID(due.Add(time.Hour)), Due: due, WorkName: "a", WorkerNum: 1, Began: noon}},
+		Timing: schedule.Name(c.spec), Last: noon, Kept: []string{schema.RunID(due)},
+		Runs: []schema.Run{{ID: schema.RunID(due.Add(time.Hour)), Due: due, WorkName: "a", WorkerNum: 1, Began: noon}},
 	}}
 	c.at(due)
 	c.at(due.Add(time.Hour))
 	c.at(due.Add(2 * time.Hour))
-	if len(c.fired) != 1 || c.fired[assignment.RunID(due.Add(2*time.Hour))] != 1 {
+	if len(c.fired) != 1 || c.fired[schema.RunID(due.Add(2*time.Hour))] != 1 {
 		t.Errorf("fired: %v", c.fired)
 	}
 }
@@ -207,7 +207,7 @@ func TestNoInstantFiresTwice(t *testing.T) {
 				c.at(really)
 			}
 			last = really
-			if n := c.fired[assignment.RunID(really)]; n != 1 && !waits && !schema.Within(c.snap.Agendas["a"].Rec.Decided, really) {
+			if n := c.fired[schema.RunID(really)]; n != 1 && !waits && !schema.Within(c.snap.Agendas["a"].Rec.Decided, really) {
 				t.Fatalf("%v fired %d times", really, n)
 			}
 		}

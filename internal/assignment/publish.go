@@ -270,13 +270,32 @@ func (l *leading) putAgendas(snap *view.Snapshot, d Decision) {
 			version = old.Version + 1
 		}
 		l.view.PutAgenda(task, next, version)
+		l.countSkips(task, snap.Agendas[task].Rec, next)
 	}
 	for _, m := range d.Moves {
 		switch m.Step {
 		case "run":
 			l.Emit(cluster.Event{Kind: cluster.RunBegan, Detail: m.Task})
+		case "skip":
+			l.Log.Warn("firings of a schedule are skipped", "task", m.Task, "reason", m.Why.String())
+			l.Emit(cluster.Event{Kind: cluster.FiringSkipped, Detail: m.Task + ": " + m.Why.String()})
 		case "done", "failed":
 			l.Emit(cluster.Event{Kind: cluster.RunEnded, Detail: m.Task + ": " + m.Step})
+		}
+	}
+}
+
+// countSkips counts the firings that were skipped by a commit.
+func (l *leading) countSkips(task string, old, next *schema.Agenda) {
+	if next == nil {
+		return
+	}
+	if old == nil || old.Generation != next.Generation {
+		old = &schema.Agenda{}
+	}
+	for reason, n := range map[cluster.ReasonCode]int64{cluster.WhyLate: next.Missed - old.Missed, cluster.WhyOverlap: next.Skipped - old.Skipped} {
+		if n > 0 {
+			l.Meter.Add(meter.Skipped, int(n), task, string(reason))
 		}
 	}
 }

@@ -83,8 +83,8 @@ func (d *decider) agenda(name string, task view.Entry[schema.Task]) {
 	}
 }
 
-// limit keeps an agenda within its bound. It gives up which of a run's errors was whose, the largest run's first, and
-// then what is known of the oldest runs that are over.
+// limit keeps an agenda within its bound. It gives up which of a run's errors was whose, the largest run's first, then
+// which firings were skipped, and then what is known of the oldest runs that are over.
 func (a *agenda) limit() {
 	a.blurred = map[string]bool{}
 	for schema.Size(&a.Agenda) > schema.MaxAgenda {
@@ -98,6 +98,8 @@ func (a *agenda) limit() {
 		case at >= 0:
 			a.Runs[at].Blur(shortError / 4)
 			a.blurred[a.Runs[at].ID] = true
+		case len(a.Skips) > 0:
+			a.Skips = a.Skips[1:]
 		case len(a.Kept) > 0 && len(a.out.DropRuns) < maxDrops:
 			a.forget(a.Kept[0])
 			a.Kept = a.Kept[1:]
@@ -331,21 +333,27 @@ func (a *agenda) newRun(id string, due time.Time) schema.Run {
 	return schema.Run{ID: id, Due: due, WorkName: a.spec.WorkName, WorkerNum: a.spec.WorkerNum, Params: a.spec.Params}
 }
 
-// begin adds a run; it waits if it is to and others are there.
+// begin adds a run; if it is to wait, dequeue begins it in its turn. Those that make up for what came too late stay behind
+// all others that wait.
 func (a *agenda) begin(r schema.Run, wait bool) {
-	if r.Queued = wait && len(a.Runs) > 0; !r.Queued {
+	if r.Queued = wait; !wait {
 		r.Began = a.WallNow
 	}
-	a.Runs = append(a.Runs, r)
+	at := len(a.Runs)
+	if first := slices.IndexFunc(a.Runs, func(r schema.Run) bool { return r.Queued && r.Late }); first >= 0 && !r.Late {
+		at = first
+	}
+	a.Runs = slices.Insert(a.Runs, at, r)
 	a.changed = true
 	a.move(schema.Move{Step: "run", Task: cluster.RunTask(a.task, r.ID), Node: r.By})
 }
 
 // dequeue begins the next run that waits, if nothing else goes on any more.
 func (a *agenda) dequeue() {
+	goesOn := func(r schema.Run) bool { return !r.Queued }
 	for i := range a.Runs {
 		r := &a.Runs[i]
-		if r.Queued && (i == 0 || a.spec.Overlap == cluster.OverlapAllow) {
+		if r.Queued && (a.spec.Overlap == cluster.OverlapAllow || !slices.ContainsFunc(a.Runs, goesOn)) {
 			r.Queued, r.Began, a.changed = false, a.WallNow, true
 		}
 	}
@@ -371,33 +379,16 @@ func (a *agenda) fire(s *schedule.Schedule) {
 		}
 	}
 	a.recall()
-	due := s.At(a.Last, a.WallNow, a.spec.Misfire)
+	due := s.At(a.Last, a.WallNow, a.spec.Misfire, a.spec.Overlap.Skips() && a.ahead() == "")
 	passed := due.Last
-	if len(due.Fire) > 0 {
-		passed = due.Fire[0].Add(-time.Millisecond)
+	if first := slices.Concat(due.Late, due.Fire); len(first) > 0 {
+		passed = first[0].Add(-time.Millisecond)
 	}
-	for n, at := range due.Fire {
-		if a.fired(at) {
-			continue
-		}
-		if len(a.Runs) >= cluster.MaxActiveRuns && a.spec.Overlap != cluster.OverlapSkip && a.Left() {
-			due.Next = time.Time{} // these wait until there is room: the end of a run is heard of
-			due.Last = due.Fire[max(n-1, 0)]
-			if n == 0 {
-				due.Last, due.Missed = a.Last, 0
-			}
-			break
-		}
-		a.changed = true
-		if a.spec.Overlap == cluster.OverlapAllow || len(a.Runs) == 0 || a.spec.Overlap == cluster.OverlapQueue {
-			a.begin(a.newRun(RunID(at), at), a.spec.Overlap == cluster.OverlapQueue)
-		} else {
-			a.Skipped++
-		}
-	}
+	a.fireAll(&due)
 	if due.Missed > 0 || !due.Last.Equal(a.Last) {
 		if due.Missed > 0 {
 			a.pass(passed)
+			a.skip(schema.Skip{From: due.From, Due: due.To, Number: due.Missed, Late: cluster.Duration(a.WallNow.Sub(due.To))})
 		}
 		a.Missed += int64(due.Missed)
 		a.Last, a.changed = due.Last, true
@@ -408,10 +399,63 @@ func (a *agenda) fire(s *schedule.Schedule) {
 	}
 }
 
+// fireAll begins the runs of what is due, or says that they are skipped, or lets what there is no room for wait.
+func (a *agenda) fireAll(due *schedule.Due) {
+	fire := slices.Concat(due.Late, due.Fire)
+	for n, at := range fire {
+		late := n < len(due.Late)
+		if a.fired(at) {
+			continue
+		}
+		if before := a.ahead(); before != "" && !late && a.spec.Overlap.Skips() {
+			a.Skipped++
+			a.skip(schema.Skip{Due: at, Number: 1, Run: before})
+			continue
+		}
+		if len(a.Runs) >= cluster.MaxActiveRuns && a.Left() {
+			due.Next = time.Time{} // these wait until there is room: the end of a run is heard of
+			due.Last = fire[max(n-1, 0)]
+			if n == 0 {
+				due.Last, due.Missed = a.Last, 0
+			}
+			return
+		}
+		r := a.newRun(schema.RunID(at), at)
+		r.Late = late
+		a.begin(r, a.spec.Overlap != cluster.OverlapAllow)
+	}
+}
+
+// ahead returns the ID of a run that goes on or waits and is not one that makes up for something, "" if there is none.
+func (a *agenda) ahead() string {
+	if at := slices.IndexFunc(a.Runs, func(r schema.Run) bool { return !r.Late }); at >= 0 {
+		return a.Runs[at].ID
+	}
+	return ""
+}
+
+// skip notes firings that begin no run: with the last ones that were skipped for the same run, if there are any.
+func (a *agenda) skip(s schema.Skip) {
+	a.changed = true
+	a.Skips = slices.Clone(a.Skips)
+	if n := len(a.Skips); n > 0 && s.Run != "" && a.Skips[n-1].Run == s.Run {
+		last := &a.Skips[n-1]
+		if last.From.IsZero() {
+			last.From = last.Due
+		}
+		last.Due, last.Number = s.Due, last.Number+s.Number
+		return
+	}
+	code := cluster.WhyLate
+	if s.Late == 0 {
+		code = cluster.WhyOverlap
+	}
+	a.Skips = append(a.Skips, s)
+	a.Skips = a.Skips[max(0, len(a.Skips)-schema.MaxSkips):]
+	a.move(schema.Move{Step: "skip", Task: a.task, Why: cluster.Reason{Code: code, Detail: s.String()}})
+}
+
 // Left tells whether any run has something left to do.
 func (a *agenda) Left() bool {
 	return slices.ContainsFunc(a.Runs, func(r schema.Run) bool { return r.Left() > 0 })
 }
-
-// RunID names a run after the instant of its firing.
-func RunID(at time.Time) string { return at.UTC().Format("20060102T150405Z") }

@@ -75,7 +75,7 @@ func TestFullTaskWaitsForAnEnd(t *testing.T) {
 	rec := &schema.Agenda{Timing: schedule.Name(s), Last: last}
 	for i := range cluster.MaxActiveRuns {
 		due := last.Add(time.Duration(i-cluster.MaxActiveRuns) * time.Second)
-		rec.Runs = append(rec.Runs, schema.Run{ID: assignment.RunID(due), Due: due, WorkName: "a", WorkerNum: 1, Began: due})
+		rec.Runs = append(rec.Runs, schema.Run{ID: schema.RunID(due), Due: due, WorkName: "a", WorkerNum: 1, Began: due})
 	}
 	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: rec}}
 	d := b.decide(atNoon)
@@ -210,5 +210,118 @@ func TestEndsWaitForTheirAgenda(t *testing.T) {
 				t.Errorf("its end is not noted: %+v", rec)
 			}
 		})
+	}
+}
+
+// What came too late is made up for, if the task says so, whatever becomes of runs that overlap: one such run behind the
+// other, and what is due now before them. What is skipped is noted with the reason.
+func TestWhatCameTooLate(t *testing.T) {
+	due := func(seconds int) string { return schema.RunID(noon.Add(time.Duration(seconds) * time.Second)) }
+	all := []int{-90, -80, -70, -60, -50, -40, -30, -20, -10, 0}
+	for _, c := range []struct {
+		misfire cluster.Misfire
+		overlap cluster.Overlap
+		order   []int // of the runs, by their instants after noon
+		going   int   // how many go on at once
+		skips   string
+	}{
+		{cluster.MisfireAll, cluster.OverlapSkip, []int{0, -90, -80, -70, -60, -50, -40, -30, -20, -10}, 1, ""},
+		{cluster.MisfireOnce, "", []int{0, -10}, 1, "8 firings from 2026-11-25T11:58:30Z to 2026-11-25T11:59:40Z skipped: 20s late"},
+		{cluster.MisfireSkip, "", []int{0}, 1, "9 firings from 2026-11-25T11:58:30Z to 2026-11-25T11:59:50Z skipped: 10s late"},
+		{cluster.MisfireAll, cluster.OverlapQueue, []int{-50, -40, -30, -20, -10, 0, -90, -80, -70, -60}, 1, ""},
+		{cluster.MisfireOnce, cluster.OverlapQueue, []int{-50, -40, -30, -20, -10, 0, -60}, 1, "3 firings from 2026-11-25T11:58:30Z to 2026-11-25T11:58:50Z skipped: 1m10s late"},
+		{cluster.MisfireAll, cluster.OverlapAllow, all, 10, ""},
+	} {
+		t.Run(fmt.Sprintf("%s, %s", c.misfire, c.overlap), func(t *testing.T) {
+			s := spec("a", 1)
+			s.Every, s.Phase, s.Misfire, s.Overlap = cluster.Duration(10*time.Second), new(cluster.Duration), c.misfire, c.overlap
+			b := newBoard(s)
+			b.live("n1", 1, held(), held(), 1, held())
+			b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: &schema.Agenda{
+				Timing: schedule.Name(s), Last: noon.Add(-100 * time.Second), Runs: []schema.Run{},
+			}}}
+			b.commit(b.decide(atNoon))
+			for turn := range len(c.order) {
+				rec := b.snap.Agendas["a"].Rec
+				var order []string
+				going := 0
+				for i := range rec.Runs {
+					order = append(order, rec.Runs[i].ID)
+					if late := rec.Runs[i].Due.Before(noon.Add(-50 * time.Second)); late && !rec.Runs[i].Late {
+						t.Errorf("%s does not say that it makes up for something", rec.Runs[i].ID)
+					}
+					if !rec.Runs[i].Queued {
+						going++
+					}
+				}
+				var want []string
+				for _, seconds := range c.order[turn:] {
+					want = append(want, due(seconds))
+				}
+				if !slices.Equal(order, want) || going != max(1, c.going-turn) {
+					t.Fatalf("turn %d: %d of %v go on; want %v", turn, going, order, want)
+				}
+				next := *rec
+				next.Runs = slices.Clone(rec.Runs)
+				next.Runs[0].Done = cluster.Indexes{0}
+				b.snap.Agendas["a"] = view.Entry[schema.Agenda]{Rec: &next, Version: b.snap.Agendas["a"].Version + 1}
+				b.commit(b.decide(atNoon))
+			}
+			rec := b.snap.Agendas["a"].Rec
+			if len(rec.Runs) > 0 || int64(len(c.order))+rec.Missed != 10 {
+				t.Errorf("%d runs are left, %d firings were missed", len(rec.Runs), rec.Missed)
+			}
+			var skips []string
+			for i := range rec.Skips {
+				skips = append(skips, rec.Skips[i].String())
+			}
+			if got := strings.Join(skips, "; "); got != c.skips {
+				t.Errorf("skipped: %q; want %q", got, c.skips)
+			}
+		})
+	}
+}
+
+// A firing that is due now waits for a run that makes up for an earlier one and goes on, and goes before those that wait;
+// it is skipped while a run of its own kind goes on, which is noted once for each such run. What is kept of that is
+// bounded.
+func TestDueNowGoesFirst(t *testing.T) {
+	c := newCalendar(t, func(s *cluster.TaskSpec) { s.Schedule, s.Misfire = "* * * * *", cluster.MisfireAll })
+	late := schema.Run{ID: schema.RunID(noon.Add(-2 * time.Minute)), Due: noon.Add(-2 * time.Minute), WorkName: "a", WorkerNum: 1, Late: true, Began: noon}
+	waits := late
+	waits.ID, waits.Due, waits.Queued = schema.RunID(noon.Add(-time.Minute)), noon.Add(-time.Minute), true
+	c.snap.Agendas["a"] = view.Entry[schema.Agenda]{Rec: &schema.Agenda{Timing: schedule.Name(c.spec), Last: noon, Runs: []schema.Run{late, waits}}}
+	decide := func(at time.Time) *schema.Agenda {
+		c.commit(c.decide(func(w *assignment.World) { w.WallNow = at }))
+		return c.snap.Agendas["a"].Rec
+	}
+	first := noon.Add(time.Minute)
+	rec := decide(first)
+	if len(rec.Runs) != 3 || rec.Runs[1].ID != schema.RunID(first) || !rec.Runs[1].Queued || !rec.Runs[2].Late {
+		t.Fatalf("%+v", rec.Runs)
+	}
+	moves := 0
+	for i := 2; i < 60; i++ {
+		d := c.decide(func(w *assignment.World) { w.WallNow = noon.Add(time.Duration(i) * time.Minute) })
+		for _, m := range d.Moves {
+			if m.Step == "skip" && m.Why.Code == cluster.WhyOverlap {
+				moves++
+			}
+		}
+		c.commit(d)
+	}
+	rec = c.snap.Agendas["a"].Rec
+	want := "58 firings from 2026-11-25T12:02:00Z to 2026-11-25T12:59:00Z skipped: run " + schema.RunID(first) + " went before it"
+	if len(rec.Runs) != 3 || len(rec.Skips) != 1 || rec.Skips[0].String() != want || rec.Skipped != 58 || moves != 1 {
+		t.Fatalf("%d are skipped, %d told: %+v", rec.Skipped, moves, rec.Skips)
+	}
+	for i := range 30 { // outages: what was late by then is made up for, ten at a time, and the rest is noted
+		rec = decide(noon.Add(time.Duration(i+2) * time.Hour))
+		for n := range rec.Runs {
+			rec.Runs[n].Done = cluster.Indexes{0}
+		}
+	}
+	if len(rec.Skips) != schema.MaxSkips || len(rec.Runs) > cluster.MaxActiveRuns {
+		t.Errorf("%d skips are kept, and %d runs", len(rec.Skips), len(rec.Runs))
 	}
 }

@@ -4,7 +4,8 @@
 //
 // A schedule is a rule for instants of UTC. A firing is one of them, and its instant is its name: the record
 // of a task notes the last one that was decided about, and nothing is decided about earlier ones
-// again, so none fires twice, whoever leads and whatever happens to clocks.
+// again, so none fires twice, whoever leads and whatever happens to clocks. Which instants those are depends on
+// the declaration alone, for an interval as for cron: it does not matter when the task was declared or last fired.
 //
 // Schedules of cron are told in the local time of a zone. Where a clock goes forward, a time that there is not
 // fires when it would have been: 02:30 at 03:30. Where a clock goes back, a schedule that names its hours fires
@@ -23,13 +24,15 @@ import (
 	"github.com/netresearch/go-cron"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/jitter"
 )
 
 // Schedule is when runs of a task begin.
 type Schedule struct {
 	spec  *cron.SpecSchedule // nil for every
 	every time.Duration
-	fixed bool // it names its hours
+	phase time.Duration // by how much the grid of every is behind that of an hour, a day or a week
+	fixed bool          // it names its hours
 }
 
 // parser reads five fields, with the days of week and month joined by "or" if both are restricted, as in
@@ -43,7 +46,7 @@ const star = 1 << 63
 func Parse(t cluster.TaskSpec) (*Schedule, error) {
 	switch {
 	case t.Every != 0:
-		return &Schedule{every: time.Duration(t.Every)}, nil
+		return &Schedule{every: time.Duration(t.Every), phase: Phase(t)}, nil
 	case t.Schedule == "":
 		return nil, nil
 	}
@@ -82,11 +85,20 @@ func parse(text string, location *time.Location) (*Schedule, error) {
 	return s, nil
 }
 
+// Phase returns by how much the firings of a task with an interval are behind the grid of it: as declared, or as its
+// name says, in whole seconds. It is the same for the same name for ever: another one would move firings.
+func Phase(t cluster.TaskSpec) time.Duration {
+	if t.Phase != nil {
+		return time.Duration(*t.Phase)
+	}
+	return jitter.Of(time.Duration(t.Every).Truncate(time.Second)/time.Second, "phase", t.Name) * time.Second
+}
+
 // Name tells schedules apart: "" for a task without one.
 func Name(t cluster.TaskSpec) string {
 	switch {
 	case t.Every != 0:
-		return "every " + t.Every.String()
+		return fmt.Sprintf("every %v, phase %v", t.Every, Phase(t))
 	case t.Schedule == "":
 		return ""
 	}
@@ -107,11 +119,10 @@ func parts(err error) []error {
 	return []error{err}
 }
 
-// Next returns the first firing after an instant, the zero time if there is none. For one with an
-// interval that instant has to be a firing, or when the task began.
+// Next returns the first firing after an instant, the zero time if there is none.
 func (s *Schedule) Next(after time.Time) time.Time {
 	if s.spec == nil {
-		return after.Add(s.every).UTC()
+		return s.floor(after).Add(s.every)
 	}
 	next := after
 	for {
@@ -134,22 +145,20 @@ func repeated(t time.Time) bool {
 	return false
 }
 
+// floor returns the last firing of one with an interval that is not after an instant. It is counted from the year 1, whose
+// first day was a Monday: an interval of a week has its grid there.
+func (s *Schedule) floor(at time.Time) time.Time {
+	return at.UTC().Add(-s.phase).Truncate(s.every).Add(s.phase)
+}
+
 // between returns the firings in (after, until], the last ones if there are more than so many.
-func (s *Schedule) between(last, after, until time.Time, most int) (list []time.Time) {
+func (s *Schedule) between(after, until time.Time, most int) (list []time.Time) {
 	if s.spec == nil {
-		n := until.Sub(last) / s.every // the number of the last one, counted from last
-		for ; n > 0 && len(list) < most; n-- {
-			at := last.Add(n * s.every)
-			if !at.After(after) {
-				break
-			}
-			list = append(list, at.UTC())
+		for at := s.floor(until); at.After(after) && len(list) < most; at = at.Add(-s.every) {
+			list = append(list, at)
 		}
 		slices.Reverse(list)
 		return list
-	}
-	if after.Before(last) {
-		after = last
 	}
 	for at := s.Next(after); !at.IsZero() && !at.After(until); at = s.Next(at) {
 		list = append(list, at)
@@ -159,19 +168,30 @@ func (s *Schedule) between(last, after, until time.Time, most int) (list []time.
 
 // Due is what a schedule wants at a moment.
 type Due struct {
-	Fire   []time.Time // the runs to begin, by their instants, in order
+	Late   []time.Time // firings that came too late and are made up for, by their instants, in order
+	Fire   []time.Time // firings that are due now, in order
 	Missed int         // firings that came too late and were skipped, as far as they were counted
+	From   time.Time   // the first of those that were counted
+	To     time.Time   // the last one
 	Last   time.Time   // nothing up to it is decided about again
 	Next   time.Time   // the first firing that is to come, zero for none
 }
 
-// At returns what the schedule of a task wants now, if everything up to last was decided about.
-func (s *Schedule) At(last, now time.Time, misfire cluster.Misfire) Due {
+// MaxCounted bounds how many firings that came too late are counted.
+const MaxCounted = 1000
+
+// At returns what the schedule of a task wants now, if everything up to last was decided about. Where only one of several
+// firings may begin, it is the last one that is due now, and the others came too late.
+func (s *Schedule) At(last, now time.Time, misfire cluster.Misfire, one bool) Due {
 	// In the meantime of a change of leaders nothing is missed.
 	const most = 10_000
 	edge := now.Add(-cluster.MisfireAfter)
 	d := Due{Last: last}
-	d.Fire = s.between(last, latest(last, edge), now, most)
+	d.Fire = s.between(latest(last, edge), now, most)
+	if n := len(d.Fire); one && n > 1 {
+		edge = d.Fire[n-2]
+		d.Fire = d.Fire[n-1:]
+	}
 	if late := s.late(last, edge); len(late) > 0 {
 		d.Last = late[len(late)-1]
 		keep := 0
@@ -181,8 +201,10 @@ func (s *Schedule) At(last, now time.Time, misfire cluster.Misfire) Due {
 		case cluster.MisfireAll:
 			keep = min(len(late), cluster.MaxMisfires)
 		}
-		d.Fire = slices.Concat(late[len(late)-keep:], d.Fire)
-		d.Missed = len(late) - keep
+		d.Late = late[len(late)-keep:]
+		if d.Missed = len(late) - keep; d.Missed > 0 {
+			d.From, d.To = late[0], late[d.Missed-1]
+		}
 	}
 	if n := len(d.Fire); n > 0 {
 		d.Last = latest(d.Last, d.Fire[n-1])
@@ -191,13 +213,12 @@ func (s *Schedule) At(last, now time.Time, misfire cluster.Misfire) Due {
 	return d
 }
 
-// late returns the last firings up to an instant that nothing was decided about, one more than
-// anybody asks for. It looks back ever further, since there may be very many.
+// late returns the last firings up to an instant that nothing was decided about, as many as are counted. It looks
+// back ever further, since there may be very many.
 func (s *Schedule) late(last, edge time.Time) (list []time.Time) {
-	const most = cluster.MaxMisfires + 1
 	for back := time.Hour; edge.After(last); back *= 8 {
 		from := latest(last, edge.Add(-back))
-		if list = s.between(last, from, edge, most); len(list) == most || from.Equal(last) {
+		if list = s.between(from, edge, MaxCounted); len(list) == MaxCounted || from.Equal(last) {
 			return list
 		}
 	}

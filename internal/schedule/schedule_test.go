@@ -1,6 +1,8 @@
 package schedule
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -129,13 +131,13 @@ func TestDue(t *testing.T) {
 		"too late, skip":     {minutely, cluster.MisfireSkip, 5 * time.Minute, []string{"5m0s"}, 4, "5m0s", "6m0s"},
 		"too late, once":     {minutely, cluster.MisfireOnce, 5*time.Minute + time.Second, []string{"4m0s", "5m0s"}, 3, "5m0s", "6m0s"},
 		"too late, all":      {minutely, cluster.MisfireAll, 4 * time.Minute, []string{"1m0s", "2m0s", "3m0s", "4m0s"}, 0, "4m0s", "5m0s"},
-		"a year, all":        {every, cluster.MisfireAll, 365 * 24 * time.Hour, nil, 1, "8760h0m0s", "8760h0m10s"},
+		"a year, all":        {every, cluster.MisfireAll, 365 * 24 * time.Hour, nil, MaxCounted - cluster.MaxMisfires, "8760h0m0s", "8760h0m10s"},
 		"the clock is wrong": {minutely, "", -time.Hour, nil, 0, "0s", "1m0s"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := c.s.At(last, last.Add(c.late), c.misfire)
+			d := c.s.At(last, last.Add(c.late), c.misfire, false)
 			var got []string
-			for _, at := range d.Fire {
+			for _, at := range slices.Concat(d.Late, d.Fire) {
 				got = append(got, at.Sub(last).String())
 			}
 			if name == "a year, all" {
@@ -149,26 +151,99 @@ func TestDue(t *testing.T) {
 			}
 		})
 	}
+	d := every.At(last, last.Add(25*time.Second), cluster.MisfireAll, true)
+	if diff := cmp.Diff([][]time.Time{{last.Add(10 * time.Second)}, {last.Add(20 * time.Second)}}, [][]time.Time{d.Late, d.Fire}); diff != "" {
+		t.Errorf("of two that are due the newer one does not go first: %s", diff)
+	}
 	yearly := cronOf(t, "0 0 1 1 *", "")
-	if d := yearly.At(instant(t, "2020-01-01 00:00:00"), instant(t, "2026-11-25 00:00:00"), cluster.MisfireAll); len(d.Fire) != 6 {
-		t.Errorf("six years late: %v", d.Fire)
+	if d := yearly.At(instant(t, "2020-01-01 00:00:00"), instant(t, "2026-11-25 00:00:00"), cluster.MisfireAll, false); len(d.Late) != 6 {
+		t.Errorf("six years late: %v", d.Late)
 	}
 }
 
 // Asked at whatever moments, a schedule fires each instant exactly once.
 func TestEachInstantOnce(t *testing.T) {
-	for name, s := range map[string]*Schedule{"cron": cronOf(t, "*/2 * * * *", "Europe/Berlin"), "every": {every: time.Minute}} {
+	for name, s := range map[string]*Schedule{"cron": cronOf(t, "*/2 * * * *", "Europe/Berlin"), "every": {every: time.Minute, phase: 17 * time.Second}} {
 		last := instant(t, "2026-10-24 22:00:00")
 		now, end := last, last.Add(8*time.Hour)
 		var got []time.Time
 		for i := time.Duration(1); now.Before(end); i++ {
 			now = now.Add(i * 7919 % 61 * time.Second)
-			d := s.At(last, now, cluster.MisfireSkip)
+			d := s.At(last, now, cluster.MisfireSkip, false)
 			got, last = append(got, d.Fire...), d.Last
 		}
-		want := s.between(instant(t, "2026-10-24 22:00:00"), time.Time{}, now, 1<<30)
+		want := s.between(instant(t, "2026-10-24 22:00:00"), now, 1<<30)
 		if diff := cmp.Diff(want, got); diff != "" || len(got) < 200 {
 			t.Errorf("%s: %s", name, diff)
 		}
+	}
+}
+
+// Tasks with one interval do not all fire in one instant, unless they are told to; and which instants a task fires at
+// depends on nothing but its declaration.
+func TestPhase(t *testing.T) {
+	const tasks, every = 300, time.Minute
+	zero := cluster.Duration(0)
+	at := map[time.Time]int{}
+	for i := range tasks {
+		spec := cluster.TaskSpec{Name: fmt.Sprintf("task%d", i), WorkName: "w", Every: cluster.Duration(every)}
+		s, err := Parse(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := instant(t, "2026-11-25 10:17:31")
+		next := s.Next(began)
+		if wait := next.Sub(began); wait <= 0 || wait > every {
+			t.Fatalf("%s fires %v after it was declared", spec.Name, wait)
+		}
+		if again := s.Next(began.Add(-40 * time.Hour)); next.Sub(again)%every != 0 {
+			t.Fatalf("%s fires at %v and at %v", spec.Name, again, next)
+		}
+		at[next]++
+		spec.Phase = &zero
+		if s, err = Parse(spec); err != nil || !s.Next(began).Equal(instant(t, "2026-11-25 10:18:00")) {
+			t.Fatalf("without a phase it fires at %v, %v", s.Next(began), err)
+		}
+	}
+	most := 0
+	for _, n := range at {
+		most = max(most, n)
+	}
+	if len(at) < 55 || most > 15 {
+		t.Errorf("%d tasks fire at %d instants, %d of them at one", tasks, len(at), most)
+	}
+	// The same in every version of this program: others would fire at other instants.
+	for name, want := range map[string]string{"nightly": "every 1h0m0s, phase 6m11s", "a": "every 1h0m0s, phase 57m53s"} {
+		if got := Name(cluster.TaskSpec{Name: name, Every: cluster.Duration(time.Hour)}); got != want {
+			t.Errorf("%s: %s; want %s", name, got, want)
+		}
+	}
+	ten := cluster.Duration(10 * time.Minute)
+	weekly, err := Parse(cluster.TaskSpec{Name: "n", Every: cluster.Duration(7 * 24 * time.Hour), Phase: &ten})
+	if want := instant(t, "2026-11-30 00:10:00"); err != nil || !weekly.Next(instant(t, "2026-11-25 10:17:31")).Equal(want) {
+		t.Errorf("a week is not counted from Monday: %v", err)
+	}
+}
+
+// A phase is of an interval, and less than it.
+func TestPhaseMistakes(t *testing.T) {
+	for want, phase := range map[string]time.Duration{
+		"phase: 1m0s is not between 0s and less than every, which is 1m0s": time.Minute,
+		"phase: -1s is not between":                                        -time.Second,
+		"phase: 1.5s is not in whole seconds":                              1500 * time.Millisecond,
+		"phase: there is no every that it could":                           0,
+	} {
+		p := cluster.Duration(phase)
+		spec := cluster.TaskSpec{Name: "n", WorkName: "w", WorkerNum: 1, Every: cluster.Duration(time.Minute), Phase: &p}
+		if phase == 0 {
+			spec.Every, spec.Schedule = 0, "* * * * *"
+		}
+		if err := Validate(spec); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v; want %q", err, want)
+		}
+	}
+	p := cluster.Duration(59 * time.Second)
+	if err := Validate(cluster.TaskSpec{Name: "n", WorkName: "w", WorkerNum: 1, Every: cluster.Duration(time.Minute), Phase: &p}); err != nil {
+		t.Error(err)
 	}
 }

@@ -21,7 +21,8 @@ import (
 //	status       248 KiB     states of workers beyond those that fit, then when slots were claimed; never what is held
 //	done          96 KiB     which error was whose beyond 32 KiB of them, then ends, which are noted when earlier ones have
 //	                         been taken in
-//	agendas      254 KiB     which of a run's errors was whose, then the oldest runs that are over
+//	agendas      254 KiB     which of a run's errors was whose, then which firings were skipped, then the oldest runs that
+//	                         are over
 //	runs          64 KiB     which of its errors was whose
 //	suspects      48 KiB     the slots with the fewest crashes
 //	decisions     16 KiB     steps, and slots of steps beyond 1 KiB; the number that is left out is said

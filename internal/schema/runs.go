@@ -32,10 +32,47 @@ type Agenda struct {
 	// another run was going on.
 	Missed  int64 `json:"missed,omitempty"`
 	Skipped int64 `json:"skipped,omitempty"`
-	// Runs are those under way, in the order in which they began.
+	// Skips are the last of those, oldest first, at most MaxSkips.
+	Skips []Skip `json:"skips,omitempty"`
+	// Runs are those under way, in the order in which they began or are to begin.
 	Runs []Run `json:"runs"`
 	// Kept are the IDs of the last runs that are over, oldest first.
 	Kept []string `json:"kept,omitempty"`
+}
+
+// MaxSkips bounds what an agenda keeps of firings that were skipped.
+const MaxSkips = 10
+
+// Skip is a firing that began no run, or several in a row for one reason.
+type Skip struct {
+	From   time.Time `json:"from,omitzero"` // the instant of the first, if there are several
+	Due    time.Time `json:"due"`           // the instant of the last
+	Number int       `json:"number"`        // how many; MaxCounted of package schedule if there may be more
+	// Late is by how much the last one came too late, by the clock of the leader that decided so; 0 if it was in time.
+	Late cluster.Duration `json:"late,omitempty"`
+	// Run is the run that went on, or waited, or was due instead.
+	Run     string          `json:"run,omitempty"`
+	Unknown cluster.Unknown `json:"-"`
+}
+
+// Why says why it began no run.
+func (s *Skip) Why() string {
+	switch {
+	case s.Late > 0:
+		return fmt.Sprintf("%v late", time.Duration(s.Late).Round(time.Second))
+	case s.Run != "":
+		return "run " + s.Run + " went before it"
+	}
+	return "another run went before it"
+}
+
+// String says what was skipped and why.
+func (s *Skip) String() string {
+	due := s.Due.UTC().Format(time.RFC3339)
+	if s.Number > 1 && !s.From.IsZero() {
+		due = fmt.Sprintf("%d firings from %s to %s", s.Number, s.From.UTC().Format(time.RFC3339), due)
+	}
+	return due + " skipped: " + s.Why()
 }
 
 // Run is one execution of a task. What runs, how often and with what parameters is as it was declared when
@@ -47,13 +84,17 @@ type Run struct {
 	WorkName  string          `json:"workName"`
 	WorkerNum int             `json:"workerNum"`
 	Params    cluster.Params  `json:"params,omitempty"`
-	Queued    bool            `json:"queued,omitempty"` // it waits for an earlier run
+	Queued    bool            `json:"queued,omitempty"` // it waits for another run
+	Late      bool            `json:"late,omitempty"`   // it makes up for a firing that came too late: others go first
 	Began     time.Time       `json:"began,omitzero"`   // by the clock of the leader that began it
 	Done      cluster.Indexes `json:"done,omitempty"`
 	Failed    []Failure       `json:"failed,omitempty"`
 	Ended     time.Time       `json:"ended,omitzero"`
 	Unknown   cluster.Unknown `json:"-"`
 }
+
+// RunID names a run after the instant of its firing.
+func RunID(at time.Time) string { return at.UTC().Format("20060102T150405Z") }
 
 // Failure is a set of slots that have failed in the same way.
 type Failure struct {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/schedule"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -348,7 +349,7 @@ func (s *Snapshot) MarkRevisions() map[string]string {
 }
 
 func taskInfo(name string, spec cluster.TaskSpec) *cluster.TaskInfo {
-	return &cluster.TaskInfo{Name: name, WorkName: spec.WorkName, WorkerNum: spec.WorkerNum, Paused: spec.Paused, Runs: spec.Runs()}
+	return &cluster.TaskInfo{Name: name, WorkName: spec.WorkName, WorkerNum: spec.WorkerNum, Paused: spec.Paused, Runs: spec.Runs(), Schedule: schedule.Name(spec)}
 }
 
 // addRunInfo adds the runs of a task that are under way.
@@ -367,6 +368,7 @@ func RunInfo(task string, r *schema.Run) cluster.RunInfo {
 	info := cluster.RunInfo{
 		Task: task, ID: r.ID, Due: r.Due, By: r.By, WorkerNum: r.WorkerNum, Params: r.Params,
 		State: cluster.RunGoesOn, Began: r.Began, Ended: r.Ended, Done: len(r.Done), Failed: r.WorkerNum - len(r.Done) - r.Left(),
+		Late: r.Late,
 	}
 	if len(r.Failed) > 0 {
 		info.Error = fmt.Sprintf("%s: %s", r.Failed[0].Slots, r.Failed[0].Error)
@@ -381,6 +383,13 @@ func RunInfo(task string, r *schema.Run) cluster.RunInfo {
 		info.State = cluster.RunDone
 	}
 	return info
+}
+
+// skipInfo describes firings that were skipped.
+func skipInfo(task string, s *schema.Skip) cluster.RunInfo {
+	return cluster.RunInfo{
+		Task: task, ID: schema.RunID(s.Due), State: cluster.RunSkipped, Due: s.Due, Reason: s.String(), Skipped: s.Number,
+	}
 }
 
 // holdBack fills in why a slot without a place is held back, and says so in words.

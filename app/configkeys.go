@@ -115,6 +115,7 @@ type fileTask struct {
 	Schedule         string `toml:"schedule"`
 	TimeZone         string `toml:"timeZone"`
 	Every            string `toml:"every"`
+	Phase            string `toml:"phase"`
 	Misfire          string `toml:"misfire"`
 	Overlap          string `toml:"overlap"`
 	MaxAttempts      int64  `toml:"maxAttempts"`
@@ -140,7 +141,7 @@ var knownKeys = map[string]bool{
 	"task.interval": true, "task.params": true, "task.require": true, "task.prefer": true, "task.spread": true, "task.maxPerNode": true, "task.weight": true,
 	"task.maxUnavailable": true, "task.paused": true, "task.resize": true,
 	"task.restart": true, "task.restart.backoff": true, "task.restart.maxBackoff": true, "task.restart.max": true, "task.restart.elsewhere": true,
-	"task.whenDisconnected": true, "task.mode": true, "task.schedule": true, "task.timeZone": true, "task.every": true, "task.misfire": true,
+	"task.whenDisconnected": true, "task.mode": true, "task.schedule": true, "task.timeZone": true, "task.every": true, "task.phase": true, "task.misfire": true,
 	"task.overlap": true, "task.maxAttempts": true, "task.timeout": true, "task.keepRuns": true,
 	"moving": true, "moving.maxMoving": true, "moving.leaveDelay": true, "moving.freezeAbove": true, "moving.freezeFor": true,
 }

@@ -72,6 +72,10 @@ func (f *configFile) runsOf(key string, t *fileTask, spec *cluster.TaskSpec) {
 	spec.WhenDisconnected = cluster.WhenDisconnected(t.WhenDisconnected)
 	spec.Mode, spec.Schedule, spec.TimeZone = cluster.Mode(t.Mode), t.Schedule, t.TimeZone
 	spec.Every = cluster.Duration(f.duration(key+".every", t.Every))
+	if f.has(key + ".phase") {
+		phase := cluster.Duration(f.duration(key+".phase", t.Phase))
+		spec.Phase = &phase
+	}
 	spec.Timeout = cluster.Duration(f.duration(key+".timeout", t.Timeout))
 	spec.Misfire, spec.Overlap = cluster.Misfire(t.Misfire), cluster.Overlap(t.Overlap)
 	spec.MaxAttempts, spec.KeepRuns = int(t.MaxAttempts), int(t.KeepRuns)

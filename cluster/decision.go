@@ -41,6 +41,7 @@ const (
 	StepQuarantine Step = "quarantine" // a node is given nothing: all fails on it
 	StepRun        Step = "run"        // a run begins
 	StepSkip       Step = "skip"       // a record is too large to be written, and is left as it is
+	StepMiss       Step = "miss"       // firings of a schedule begin no run
 	StepRecall     Step = "recall"     // firings that a leader with a wrong clock has passed over are still to come
 	StepDone       Step = "done"       // a run is over, and all its workers have run to their end
 	StepFailed     Step = "failed"     // a run is over, and some have not

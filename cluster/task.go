@@ -189,6 +189,9 @@ func (t TaskSpec) Validate() error {
 			errs = append(errs, fmt.Errorf("%s: %w", f.key, err))
 		}
 	}
+	if t.Misfire != "" && t.Runs() && !t.Scheduled() {
+		errs = append(errs, errors.New("misfire: there is no schedule whose firings could come too late; leave it out, or add a schedule"))
+	}
 	return errors.Join(append(errs, t.mistakes()...)...)
 }
 

@@ -276,7 +276,7 @@ func (l *leading) putAgendas(snap *view.Snapshot, d Decision) {
 		switch m.Step {
 		case "run":
 			l.Emit(cluster.Event{Kind: cluster.RunBegan, Detail: m.Task})
-		case "skip":
+		case "miss":
 			l.Log.Warn("firings of a schedule are skipped", "task", m.Task, "reason", m.Why.String())
 			l.Emit(cluster.Event{Kind: cluster.FiringSkipped, Detail: m.Task + ": " + m.Why.String()})
 		case "done", "failed":

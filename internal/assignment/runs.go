@@ -452,7 +452,7 @@ func (a *agenda) skip(s schema.Skip) {
 	}
 	a.Skips = append(a.Skips, s)
 	a.Skips = a.Skips[max(0, len(a.Skips)-schema.MaxSkips):]
-	a.move(schema.Move{Step: "skip", Task: a.task, Why: cluster.Reason{Code: code, Detail: s.String()}})
+	a.move(schema.Move{Step: "miss", Task: a.task, Why: cluster.Reason{Code: code, Detail: s.String()}})
 }
 
 // Left tells whether any run has something left to do.

@@ -304,7 +304,7 @@ func TestDueNowGoesFirst(t *testing.T) {
 	for i := 2; i < 60; i++ {
 		d := c.decide(func(w *assignment.World) { w.WallNow = noon.Add(time.Duration(i) * time.Minute) })
 		for _, m := range d.Moves {
-			if m.Step == "skip" && m.Why.Code == cluster.WhyOverlap {
+			if m.Step == "miss" && m.Why.Code == cluster.WhyOverlap {
 				moves++
 			}
 		}

@@ -134,8 +134,12 @@ func (s *shell) runs() *cobra.Command {
 	q := s.question(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return ask(c.Context(), q, "/api/v1/tasks/"+url.PathEscape(args[0])+"/runs", nil, func(list *httpapi.Runs, b *bytes.Buffer) {
-			t := table{{"RUN", "STATE", "DONE", "FAILED", "OF", "BEGAN", "TOOK", "BY", "LAST ERROR"}}
+			t := table{{"RUN", "STATE", "DONE", "FAILED", "OF", "BEGAN", "TOOK", "BY", "ERROR OR REASON"}}
 			for _, r := range list.Runs {
+				if r.State == cluster.RunSkipped {
+					t.add(r.ID, r.State, "-", "-", "-", "-", "", "", firstLine(r.Reason))
+					continue
+				}
 				took := ""
 				if !r.Ended.IsZero() {
 					took = r.Ended.Sub(r.Began).Round(time.Millisecond).String()
@@ -145,7 +149,9 @@ func (s *shell) runs() *cobra.Command {
 			t.write(b, s.width())
 		}, func(list *httpapi.Runs) (names []string) {
 			for _, r := range list.Runs {
-				names = append(names, r.ID)
+				if r.State != cluster.RunSkipped {
+					names = append(names, r.ID)
+				}
 			}
 			return names
 		})

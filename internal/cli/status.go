@@ -77,7 +77,7 @@ func showState(b *bytes.Buffer, s *cluster.State, width int) {
 	}
 }
 
-// tasksOf lists the tasks; when they run next, if any of them has runs.
+// tasksOf lists the tasks; when they run next, if any of them has runs, and by what schedule, if any has one.
 func tasksOf(tasks []cluster.TaskInfo) table {
 	rows := table{{"TASK", "WORK", "WORKERS", "RUNNING", "UNPLACED"}}
 	for _, t := range tasks {
@@ -104,6 +104,12 @@ func tasksOf(tasks []cluster.TaskInfo) table {
 			next = "by hand"
 		}
 		rows[i+1] = slices.Insert(rows[i+1], 4, dash(next))
+	}
+	if slices.ContainsFunc(tasks, func(t cluster.TaskInfo) bool { return t.Schedule != "" }) {
+		rows[0] = slices.Insert(rows[0], 4, "SCHEDULE")
+		for i, t := range tasks {
+			rows[i+1] = slices.Insert(rows[i+1], 4, dash(t.Schedule))
+		}
 	}
 	return rows
 }

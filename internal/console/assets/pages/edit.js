@@ -28,7 +28,7 @@ const fields = {
 		{ name: "whenDisconnected", kind: "choice", choices: ["stop", "continue"] },
 	],
 	when: [
-		{ name: "mode", kind: "choice", choices: ["continuous", "once"] }, { name: "schedule", kind: "text", usual: "0 3 * * *" }, { name: "timeZone", kind: "text", usual: "UTC" }, { name: "every", kind: "text", usual: "1h" },
+		{ name: "mode", kind: "choice", choices: ["continuous", "once"] }, { name: "schedule", kind: "text", usual: "0 3 * * *" }, { name: "timeZone", kind: "text", usual: "UTC" }, { name: "every", kind: "text", usual: "1h" }, { name: "phase", kind: "text", usual: "0s" },
 		{ name: "misfire", kind: "choice", choices: ["skip", "once", "all"] }, { name: "overlap", kind: "choice", choices: ["skip", "queue", "allow"] },
 		{ name: "maxAttempts", kind: "number", usual: "3" }, { name: "timeout", kind: "text", usual: "∞" }, { name: "keepRuns", kind: "number", usual: "100" },
 	],

@@ -30,10 +30,10 @@ export const RunList = ({ rows, withTask = false, id = "" }) => {
 		{ id: "due", title: w.due, value: (r) => r.due, cell: (r) => clock(r.due) },
 		{ id: "began", title: w.began, value: (r) => r.began ?? "", cell: (r) => clock(r.began) },
 		{ id: "took", title: w.took, number: true, value: (r) => (r.began ? took(r) : undefined), cell: tookText },
-		{ id: "done", title: w.done, number: true, value: (r) => r.done, cell: (r) => `${r.done} / ${r.workerNum}` },
+		{ id: "done", title: w.done, number: true, value: (r) => r.done, cell: (r) => (r.state === "skipped" ? "" : `${r.done} / ${r.workerNum}`) },
 		{ id: "failed", title: w.failed, number: true, value: (r) => r.failed },
 		{ id: "by", title: w.by, value: (r) => r.by ?? "" },
-		{ id: "error", title: w.error, value: (r) => r.error ?? "" },
+		{ id: "error", title: w.error, value: (r) => r.error ?? r.reason ?? "" },
 	];
 	return html`<${Table} name=${w.runs} id=${id} rows=${rows} columns=${columns} of=${(/** @type {Run} */ r) => r.task + "@" + r.id} empty=${w.noRuns} sort="-due" />`;
 };

@@ -34,6 +34,7 @@ export const Task = (/** @type {{ name: string }} */ { name }) => {
 		<div class="columns">
 			<section class="card" aria-label=${w.declared}><h3>${w.declared}</h3><dl>
 				<dt>${w.work}</dt><dd>${t.workName}</dd><dt>${w.wanted}</dt><dd>${t.workerNum}</dd><dt>${w.runningNow}</dt><dd>${t.running}</dd>
+				${t.schedule && !detail?.declared.schedule && html`<dt>${w.form.schedule}</dt><dd>${t.schedule}</dd>`}
 				${t.nextRun && html`<dt>${w.next}</dt><dd>${clock(t.nextRun)}</dd>`}
 				${t.reason && html`<dt>${w.reason}</dt><dd>${w.reasonOf(t.reasonCode, t.reason)}</dd>`}
 				${broken && html`<dt>${w.error}</dt><dd class="bad"><a href=${workerPage(broken)}>${key(broken)}</a> ${broken.error}</dd>`}

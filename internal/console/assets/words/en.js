@@ -48,7 +48,7 @@ export const en = {
 
 	form: {
 		name: "Name", workName: "Work", workerNum: "Workers", resize: "When their number changes", stopTimeout: "Time to stop", interval: "Pause between executions", params: "Params (JSON)", require: "Only on nodes with", prefer: "Rather on nodes with", spread: "Spread over label", maxPerNode: "Most per node", weight: "Weight of a worker", maxUnavailable: "Most out of work at a time",
-		paused: "Paused", whenDisconnected: "When the node loses contact", mode: "Mode", schedule: "Schedule (cron)", timeZone: "Time zone", every: "Every", misfire: "Missed firings", overlap: "While a run goes on", maxAttempts: "Attempts", timeout: "Time limit of an execution", keepRuns: "Runs kept",
+		paused: "Paused", whenDisconnected: "When the node loses contact", mode: "Mode", schedule: "Schedule (cron)", timeZone: "Time zone", every: "Every", phase: "Phase", misfire: "Missed firings", overlap: "While a run goes on", maxAttempts: "Attempts", timeout: "Time limit of an execution", keepRuns: "Runs kept",
 		"restart.backoff": "Pause after a failure", "restart.maxBackoff": "Longest pause", "restart.max": "Failed after so many failures", "restart.elsewhere": "Tried elsewhere after",
 	},
 	groups: { what: "What runs", where: "Where", failing: "When it fails", when: "When it runs" }, usual: "usual", notNumber: "A number is wanted.", notJSON: "This is no JSON object.", unsaved: "There are changes that are not saved.",

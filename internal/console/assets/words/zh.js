@@ -2,20 +2,20 @@
 /** @import { en } from "./en.js" */
 
 /** @type {Record<string, string>} */
-const states = { pending: "待分配", starting: "启动中", running: "运行中", waiting: "等待时刻", backoff: "失败后等待", stopping: "停止中", stuck: "卡住", held: "暂缓", done: "已完成", failed: "已失败", lost: "失联" };
+const states = { pending: "待分配", starting: "启动中", running: "运行中", waiting: "等待时刻", backoff: "失败后等待", stopping: "停止中", stuck: "卡住", held: "暂缓", done: "已完成", failed: "已失败", skipped: "已跳过", lost: "失联" };
 /** @type {Record<string, string>} */
 const nodeStates = { up: "在线", leaving: "离开中", lost: "失联", closed: "已关闭", evicted: "已驱逐" };
 /** @type {Record<string, string>} */
 const eventKinds = {
 	joined: "加入", left: "离开", elected: "当选", deposed: "卸任", granted: "获得", released: "交还", started: "启动", failed: "失败", stopped: "停止", stuck: "卡住", held: "暂缓", "given up": "放弃", "lease lost": "租约失效", "lease back": "租约恢复",
-	refused: "拒绝", doubled: "重复授予", "bad record": "记录损坏", "history lost": "历史丢失", "gave up leading": "放弃领导", "plan failed": "规划失败", quarantined: "隔离", run: "运行开始", "run ended": "运行结束", "clock-wrong": "时钟有误", "record-too-large": "记录过大", "not applied": "未生效", disconnected: "断开", connected: "恢复连接",
+	refused: "拒绝", doubled: "重复授予", "bad record": "记录损坏", "history lost": "历史丢失", "gave up leading": "放弃领导", "plan failed": "规划失败", quarantined: "隔离", run: "运行开始", "run ended": "运行结束", "run skipped": "触发跳过", "clock-wrong": "时钟有误", "record-too-large": "记录过大", "not applied": "未生效", disconnected: "断开", connected: "恢复连接",
 };
 /** @type {Record<string, string>} */
-const steps = { grant: "授予", release: "收回", free: "已交还", bury: "清退", evict: "驱逐", rewrite: "重写", hold: "暂缓", fail: "放弃", clear: "解除怀疑", quarantine: "隔离", skip: "跳过", recall: "补回触发", run: "运行开始", done: "运行完成", failed: "运行失败" };
+const steps = { grant: "授予", release: "收回", free: "已交还", bury: "清退", evict: "驱逐", rewrite: "重写", hold: "暂缓", fail: "放弃", clear: "解除怀疑", quarantine: "隔离", skip: "跳过", miss: "触发跳过", recall: "补回触发", run: "运行开始", done: "运行完成", failed: "运行失败" };
 /** @type {Record<string, string>} */
 const reasons = {
 	"no-node": "没有可接收工作的节点", "no-work": "没有在线节点注册了它的 work", "no-label": "没有节点带有它要求的标签", cordoned: "可以运行它的节点都已停止调度或正在排空", full: "可以运行它的节点都已满", "per-node": "可以运行它的节点已达到该任务的每节点上限",
-	paused: "任务已暂停", resizing: "它等待旧数量的 worker 停止", resized: "worker 数或 resize 已改变，任务的所有 worker 重新启动", suspected: "它可能拖垮了节点", waiting: "它的节点已离开，按延迟或冻结等待", schedule: "它的时间表无法使用", clock: "某个 leader 的时钟有误", draining: "节点正在排空", quarantined: "该节点上一切都失败", failing: "它在该节点上反复失败", leaving: "节点正在离开", lost: "节点失联", left: "节点已离开",
+	paused: "任务已暂停", resizing: "它等待旧数量的 worker 停止", resized: "worker 数或 resize 已改变，任务的所有 worker 重新启动", suspected: "它可能拖垮了节点", waiting: "它的节点已离开，按延迟或冻结等待", schedule: "它的时间表无法使用", clock: "某个 leader 的时钟有误", late: "触发来得太晚", overlap: "触发时另一次运行仍在进行", draining: "节点正在排空", quarantined: "该节点上一切都失败", failing: "它在该节点上反复失败", leaving: "节点正在离开", lost: "节点失联", left: "节点已离开",
 	evicted: "节点被驱逐", preferred: "另一个节点带有它偏好的标签", "leader-free": "leader 不承担工作", spread: "节点上该任务的份额过多", balance: "节点的负载超过其份额", "scaled-down": "任务已缩容", deleted: "任务已删除", undeclared: "没有声明过这个任务", doubled: "它被授予了两次", refused: "该节点拒绝接收：令牌号是以前的", done: "已运行完成", "task-changed": "任务改用了另一个 work",
 	moved: "操作者要求移到别的节点", restart: "操作者要求重启", "too-large": "记录过大，无法写入", edited: "记录被手工修改", crashed: "它可能拖垮了节点", cleared: "已运行足够久，解除怀疑",
 };
@@ -68,7 +68,7 @@ export const zh = {
 
 	form: {
 		name: "名称", workName: "work", workerNum: "worker 数", resize: "worker 数改变时", stopTimeout: "停止时限", interval: "两次执行的间隔", params: "参数（JSON）", require: "只在带有这些标签的节点", prefer: "优先带有这些标签的节点", spread: "按标签分散", maxPerNode: "每节点上限", weight: "每个 worker 的权重", maxUnavailable: "同时停工的上限",
-		paused: "暂停", whenDisconnected: "节点失去联系时", mode: "模式", schedule: "时间表（cron）", timeZone: "时区", every: "每隔", misfire: "错过的触发", overlap: "上一次还在运行时", maxAttempts: "尝试次数", timeout: "单次执行时限", keepRuns: "保留的运行记录",
+		paused: "暂停", whenDisconnected: "节点失去联系时", mode: "模式", schedule: "时间表（cron）", timeZone: "时区", every: "每隔", phase: "相位", misfire: "错过的触发", overlap: "上一次还在运行时", maxAttempts: "尝试次数", timeout: "单次执行时限", keepRuns: "保留的运行记录",
 		"restart.backoff": "失败后的等待", "restart.maxBackoff": "最长等待", "restart.max": "失败多少次后放弃", "restart.elsewhere": "失败多少次后换节点",
 	},
 	groups: { what: "运行什么", where: "在哪里", failing: "失败时", when: "何时运行" }, usual: "默认", notNumber: "需要一个数字。", notJSON: "这不是 JSON 对象。", unsaved: "有未保存的修改。",

@@ -81,6 +81,7 @@ func (l *life) run(ctx context.Context) (err error) {
 	})
 	all.Go("declarations", func() error { l.declare(living, log); return nil })
 	all.Go("connection", func() error { l.tellConnection(living, log); return nil })
+	all.Go("clocks", func() error { l.compareClocks(living, log); return nil })
 	all.Go("former members", func() error { l.keepClosing(living); return nil })
 	all.Go("rounds", func() error { return l.untilHung(living) })
 	guarded := make(chan error, 1)

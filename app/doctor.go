@@ -274,6 +274,7 @@ func (d *doctor) access(ctx context.Context, session coord.Session, s settings) 
 		return
 	}
 	d.tell("access", state, fmt.Sprintf("cluster %s can be read and written; %s", s.cluster, plural.Of(len(members), "live member")), open)
+	d.clocks(ctx, session, keys, members)
 }
 
 // exposure looks at whether others than the configured user may use records of the cluster.

@@ -37,7 +37,7 @@ const (
 	RunBegan        EventKind = "run"              // (leader) a run of a task began; Detail names it
 	RunEnded        EventKind = "run ended"        // (leader) a run of a task is over
 	FiringSkipped   EventKind = "run skipped"      // (leader) a firing of a task's schedule began no run; Detail says why
-	ClockWrong      EventKind = "clock-wrong"      // (leader) schedules were decided about further than its clock is; Detail says of which tasks
+	ClockWrong      EventKind = "clock-wrong"      // this node's clock and the leader's are apart; (leader) schedules were decided about further than its clock is. Detail says more
 	ConfigUnapplied EventKind = "not applied"      // something in this node's file differs from the cluster and was not applied
 	Disconnected    EventKind = "disconnected"     // no server of the coordination service answers
 	Connected       EventKind = "connected"        // one answers again

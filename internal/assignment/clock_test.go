@@ -135,6 +135,30 @@ func TestClockBehind(t *testing.T) {
 	}
 }
 
+// Leaders whose clocks are 90 s apart take turns: each firing happens once, whichever of them leads when, for cron as for
+// an interval.
+func TestLeadersWithClocksApart(t *testing.T) {
+	for name, change := range map[string]func(*cluster.TaskSpec){
+		"cron": func(s *cluster.TaskSpec) { s.Schedule, s.KeepRuns = "* * * * *", 1 },
+		"interval": func(s *cluster.TaskSpec) {
+			s.Every, s.Phase, s.KeepRuns = cluster.Duration(time.Minute), new(cluster.Duration), 1
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCalendar(t, change)
+			for i := range 600 { // every leader leads for 100 s
+				off := time.Duration(i/10%2) * 90 * time.Second
+				c.at(noon.Add(time.Duration(i)*10*time.Second + off))
+			}
+			for at := noon.Add(2 * time.Minute); at.Before(noon.Add(99 * time.Minute)); at = at.Add(time.Minute) {
+				if n := c.fired[schema.RunID(at)]; n != 1 {
+					t.Errorf("%v fired %d times", at, n)
+				}
+			}
+		})
+	}
+}
+
 // A clock that is set back, and a schedule that is edited then: what has fired does not fire again.
 func TestClockSetBackAndScheduleEdited(t *testing.T) {
 	c := newCalendar(t, func(s *cluster.TaskSpec) { s.Schedule, s.KeepRuns = "*/10 * * * *", 1 })

@@ -143,7 +143,7 @@ func beat(ctx context.Context, s coord.Session, key string, terms Terms, pulse *
 			}
 		}
 		if known {
-			err := s.Renew(ctx, coord.Set(key, schema.Encode(&schema.Heartbeat{}, version+1), version))
+			err := s.Renew(ctx, coord.Set(key, schema.Encode(&schema.Heartbeat{At: stamp()}, version+1), version))
 			if err == nil {
 				version++
 				wait = terms.Spacing + terms.Spacing/64 // timers may be a little fast
@@ -165,6 +165,9 @@ func beat(ctx context.Context, s coord.Session, key string, terms Terms, pulse *
 		}
 	}
 }
+
+// stamp is this machine's clock, for a heartbeat.
+func stamp() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
 // fatal returns the error if the member is no more, nil if trying again may help.
 func fatal(ctx context.Context, key string, err error) error {

@@ -104,8 +104,13 @@ func validateNode(name string) error {
 	return nil
 }
 
-// Heartbeat has no content but its version.
-type Heartbeat struct{ versioned }
+// Heartbeat proves by its version that its member lives.
+type Heartbeat struct {
+	versioned
+	// At is the member's wall clock before it was sent. It is for people who ask whose clock is wrong; nothing is decided
+	// by it.
+	At time.Time `json:"at,omitzero"`
+}
 
 // Held is a range of slots of one task with one token: in a document what is granted, in a
 // status what is held.

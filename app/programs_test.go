@@ -15,27 +15,32 @@ import (
 // What runs to its end says when it runs next, and has no workers meanwhile.
 func TestStatusOfRuns(t *testing.T) {
 	at := time.Date(2026, 11, 25, 1, 30, 0, 0, time.UTC)
-	server := apinode.Serve(t, apinode.New(cluster.State{
+	node := apinode.New(cluster.State{
 		Cluster: "demo", Leader: "n1", Term: 3, Nodes: []cluster.NodeInfo{},
 		Tasks: []cluster.TaskInfo{
 			{Name: "a", WorkName: "a", WorkerNum: 3, Running: 3},
-			{Name: "night", WorkName: "report", WorkerNum: 4, Running: 1, Runs: true, NextRun: at},
+			{Name: "night", WorkName: "report", WorkerNum: 4, Running: 1, Runs: true, NextRun: at, Schedule: "every 1h0m0s, phase 6m11s"},
 			{Name: "off", WorkName: "report", WorkerNum: 4, Runs: true, Paused: true},
 			{Name: "setup", WorkName: "report", WorkerNum: 4, Runs: true},
 		},
 		Runs: []cluster.RunInfo{{Task: "night", ID: "x", State: cluster.RunGoesOn, WorkerNum: 4, Done: 2, Failed: 1, Error: "no luck"}},
-	}), httpapi.Options{})
+	})
+	node.Ran = []cluster.RunInfo{
+		{Task: "night", ID: "20261125T013000Z", State: cluster.RunSkipped, Due: at, Skipped: 1, Reason: "2026-11-25T01:30:00Z skipped: 1m27s late"},
+		{Task: "night", ID: "x", State: cluster.RunGoesOn, WorkerNum: 4},
+	}
+	server := apinode.Serve(t, node, httpapi.Options{})
 	next := at.Local().Format("2006-01-02 15:04:05 MST")
 	pad := strings.Repeat(" ", len(next)-len("NEXT RUN"))
 	want := `cluster demo   leader n1   term 3   4 of 4 workers running
 
 NODE  STATE  SLOTS  ADDRESS  PID
 
-TASK   WORK    WORKERS  RUNNING  NEXT RUN` + pad + `  UNPLACED
-a      a       3        3        -       ` + pad + `  0
-night  report  4        1        ` + next + `  0
-off    report  4        0        paused  ` + pad + `  0
-setup  report  4        0        by hand ` + pad + `  0
+TASK   WORK    WORKERS  RUNNING  SCHEDULE                   NEXT RUN` + pad + `  UNPLACED
+a      a       3        3        -                          -       ` + pad + `  0
+night  report  4        1        every 1h0m0s, phase 6m11s  ` + next + `  0
+off    report  4        0        -                          paused  ` + pad + `  0
+setup  report  4        0        -                          by hand ` + pad + `  0
 
 RUN      STATE    DONE  FAILED  OF  LAST ERROR
 night@x  running  2     1       4   no luck
@@ -44,6 +49,13 @@ night@x  running  2     1       4   no luck
 	code, out, errs := run(t, nil, env, "status")
 	if diff := cmp.Diff(want, out); diff != "" || code != 0 || errs != "" {
 		t.Errorf("exit %d, %q, (-want +got):\n%s", code, errs, diff)
+	}
+	code, out, _ = run(t, nil, env, "runs", "night")
+	if want := "20261125T013000Z  skipped  -     -       -   -      -     -   2026-11-25T01:30:00Z skipped: 1m27s late"; code != 0 || !strings.Contains(out, want) {
+		t.Errorf("exit %d, want %q in:\n%s", code, want, out)
+	}
+	if _, out, _ = run(t, nil, env, "runs", "night", "-o", "name"); strings.TrimSpace(out) != "x" {
+		t.Errorf("runs by name: %q", out)
 	}
 	for name, want := range map[string]string{
 		"setup":   "no run of setup is under way",
@@ -93,7 +105,8 @@ elsewhere = 3
 name = "often"
 workName = "resize"
 workerNum = 1
-every = "1s"
+every = "10s"
+phase = "0s"
 [[task]]
 name = "setup"
 workName = "resize"
@@ -147,6 +160,16 @@ name = "c"
 workName = "w"
 mode = "continuous"
 every = "10ms"
+[[task]]
+name = "d"
+workName = "w"
+every = "1m"
+phase = "1m"
+[[task]]
+name = "e"
+workName = "w"
+mode = "once"
+misfire = "all"
 `, want: []string{
 		`xconsumer: app.toml:6:1: task "a": workerNum: 20001 is more than 20000`,
 		`app.toml:7:1: task "a": mode: "twice" is none of ["continuous" "once"]`,
@@ -160,6 +183,8 @@ every = "10ms"
 		`app.toml:20:1: task "b": whenDisconnected: "pray" is none of`,
 		`app.toml:21:2: task "b": restart: max and elsewhere are numbers of failures`,
 		`app.toml:26:1: task "c": mode: a task with a schedule runs to its end`,
+		`app.toml:32:1: task "d": phase: 1m0s is not between 0s and less than every, which is 1m0s`,
+		`app.toml:37:1: task "e": misfire: there is no schedule whose firings could come too late`,
 	}},
 	{name: "a zone that there is not", file: here + `[[task]]
 name = "a"

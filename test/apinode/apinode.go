@@ -24,7 +24,8 @@ type Node struct {
 	httpapi.Node
 	ID      string // its name, "n1" if it is left out
 	Reasons []string
-	Err     error // of whatever it is asked
+	Ran     []cluster.RunInfo // its runs
+	Err     error             // of whatever it is asked
 
 	mu      sync.Mutex
 	sight   cluster.Sight // whose number is how often it was told something
@@ -103,9 +104,9 @@ func (n *Node) Plan(context.Context, cluster.Change) (cluster.Plan, error) {
 	return cluster.Plan{}, n.Err
 }
 
-// Runs returns none.
+// Runs returns those of Ran, whatever the task.
 func (n *Node) Runs(context.Context, string) ([]cluster.RunInfo, error) {
-	return []cluster.RunInfo{}, n.Err
+	return append([]cluster.RunInfo{}, n.Ran...), n.Err
 }
 
 // Decisions returns one.

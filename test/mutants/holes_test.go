@@ -593,6 +593,41 @@ var mutants = []mutant{
 		in("internal/assignment", "TestInstantHasOneRun"),
 	},
 	{
+		"runs", "a run that waits begins while another goes on",
+		one("internal/assignment/runs.go", "a.spec.Overlap == cluster.OverlapAllow || !slices.ContainsFunc(a.Runs, goesOn)", "true"),
+		in("internal/assignment", "TestWhatCameTooLate"),
+	},
+	{
+		"runs", "what is due now waits behind what came too late",
+		one("internal/assignment/runs.go", "		at = first\n", "		_ = first\n"),
+		in("internal/assignment", "TestDueNowGoesFirst"),
+	},
+	{
+		"runs", "a run that makes up for a firing is in the way of what is due now",
+		one("internal/assignment/runs.go", "func(r schema.Run) bool { return !r.Late }", "func(r schema.Run) bool { return true }"),
+		in("internal/assignment", "TestDueNowGoesFirst"),
+	},
+	{
+		"runs", "what came too late and is to be made up for is skipped while runs go on",
+		one("internal/assignment/runs.go", "before != \"\" && !late && ", "before != \"\" && "),
+		in("internal/assignment", "TestWhatCameTooLate"),
+	},
+	{
+		"runs", "an agenda notes every firing that was skipped",
+		one("internal/assignment/runs.go", "	a.Skips = a.Skips[max(0, len(a.Skips)-schema.MaxSkips):]\n", ""),
+		in("internal/assignment", "TestDueNowGoesFirst"),
+	},
+	{
+		"runs", "all intervals of one length fire in one instant",
+		one("internal/schedule/schedule.go", "at.UTC().Add(-s.phase).Truncate(s.every).Add(s.phase)", "at.UTC().Truncate(s.every)"),
+		in("internal/schedule", "TestPhase"),
+	},
+	{
+		"runs", "a heartbeat that was under way when the clocks were read bounds how far they are apart",
+		one("internal/membership/apart.go", "second.Version < first.Version+2", "second.Version < first.Version+1"),
+		in("internal/membership", "TestClocksAreCompared"),
+	},
+	{
 		"runs", "a task that is declared again goes on where the deleted one was",
 		one("internal/assignment/runs.go", "old.Rec.Generation != task.Rec.Generation:", "old.Rec.Generation < 0:"),
 		in(".", "TestOnceDeclaredAgain"),

@@ -317,6 +317,9 @@ func TestDueNowGoesFirst(t *testing.T) {
 	}
 	for i := range 30 { // outages: what was late by then is made up for, ten at a time, and the rest is noted
 		rec = decide(noon.Add(time.Duration(i+2) * time.Hour))
+		if i == 0 && len(rec.Runs) != 3+cluster.MaxMisfires {
+			t.Errorf("%d runs; those that make up for something do not wait for the one that goes on", len(rec.Runs))
+		}
 		for n := range rec.Runs {
 			rec.Runs[n].Done = cluster.Indexes{0}
 		}

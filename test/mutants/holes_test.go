@@ -594,7 +594,7 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "a run that waits begins while another goes on",
-		one("internal/assignment/runs.go", "a.spec.Overlap == cluster.OverlapAllow || !slices.ContainsFunc(a.Runs, goesOn)", "true"),
+		one("internal/assignment/runs.go", "!slices.ContainsFunc(a.Runs, goesOn)", "len(a.Runs) > 0 || !slices.ContainsFunc(a.Runs, goesOn)"),
 		in("internal/assignment", "TestWhatCameTooLate"),
 	},
 	{
@@ -610,7 +610,7 @@ var mutants = []mutant{
 	{
 		"runs", "what came too late and is to be made up for is skipped while runs go on",
 		one("internal/assignment/runs.go", "before != \"\" && !late && ", "before != \"\" && "),
-		in("internal/assignment", "TestWhatCameTooLate"),
+		in("internal/assignment", "TestDueNowGoesFirst"),
 	},
 	{
 		"runs", "an agenda notes every firing that was skipped",

@@ -57,7 +57,7 @@ func (a *agenda) recall() {
 // have had a run of that name, and what members say of its slots is not said of this one.
 func (a *agenda) unusedID(at time.Time) string {
 	for ; ; at = at.Add(time.Second) {
-		if id := RunID(at); !a.mentions(cluster.RunTask(a.task, id)) {
+		if id := schema.RunID(at); !a.mentions(cluster.RunTask(a.task, id)) {
 			return id
 		}
 	}

@@ -564,7 +564,7 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "a task that is declared again within a second has the run of the deleted one",
-		one("internal/assignment/clock.go", "if id := RunID(at); !a.mentions(cluster.RunTask(a.task, id)) {", "if id := RunID(at); true {"),
+		one("internal/assignment/clock.go", "if id := schema.RunID(at); !a.mentions(cluster.RunTask(a.task, id)) {", "if id := schema.RunID(at); true {"),
 		in("internal/assignment", "TestDeclaredAgainWithinASecond"),
 	},
 	{

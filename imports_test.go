@@ -27,7 +27,7 @@ var allowed = map[string][]string{
 	"internal/etcdserver": {},
 	"internal/schema":     {"cluster", "coord"},
 	"internal/planner":    {"cluster"},
-	"internal/schedule":   {"cluster"},
+	"internal/schedule":   {"cluster", "internal/jitter"},
 	"internal/jitter":     {},
 	"internal/plural":     {},
 	"internal/meter":      {"cluster", "coord"},

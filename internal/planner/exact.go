@@ -14,6 +14,7 @@ type exact struct {
 	steps int
 	now   [3]int64
 	best  [3]int64
+	last  []int   // by task: the last of its cells
 	table []int32 // the best one, nil as long as it is the one that was there
 }
 
@@ -29,7 +30,7 @@ func (r *room) search() {
 	if !r.isShort() || len(r.share) > most {
 		return
 	}
-	e := &exact{room: r, steps: roomSteps}
+	e := &exact{room: r, steps: roomSteps, last: make([]int, len(r.in.Tasks))}
 	for t := range r.in.Tasks {
 		e.tasks = append(e.tasks, t)
 	}
@@ -37,8 +38,10 @@ func (r *room) search() {
 	before := r.stand()
 	e.best = e.score()
 	for _, t := range e.tasks {
+		e.last[t] = -1
 		for n := range int32(r.nodes) {
 			if !r.in.Nodes[n].Gone && r.of[t].rank[n] >= 0 {
+				e.last[t] = len(e.cells)
 				e.cells = append(e.cells, exactCell{task: t, node: n})
 			}
 		}
@@ -72,7 +75,7 @@ func (e *exact) score() (s [3]int64) {
 
 // decide tries every count of the cells from one on.
 func (e *exact) decide(at int) {
-	if e.steps--; e.steps < 0 || !e.hopeful(at) {
+	if e.steps--; e.steps < 0 || !e.look(e.nodes+len(e.tasks)) || !e.hopeful(at) {
 		return
 	}
 	if at == len(e.cells) {
@@ -119,7 +122,7 @@ func (e *exact) hopeful(at int) bool {
 	}
 	for i := len(e.tasks) - 1; i >= 0; i-- { // the lightest first: as many as there would be room for in one piece
 		t := e.tasks[i]
-		if !e.ahead(at, t) {
+		if e.last[t] < at { // none of its cells is still to be decided
 			s[0] += e.short[t]
 			continue
 		}
@@ -128,14 +131,4 @@ func (e *exact) hopeful(at int) bool {
 		s[0] += e.short[t] - fit
 	}
 	return slices.Compare(s[:], e.best[:]) < 0
-}
-
-// ahead reports whether a cell of a task is still to be decided.
-func (e *exact) ahead(at, t int) bool {
-	for i := at; i < len(e.cells); i++ {
-		if e.cells[i].task == t {
-			return true
-		}
-	}
-	return false
 }

@@ -97,7 +97,17 @@ type Plan struct {
 // Make makes a plan. The same input gives the same plan.
 func Make(in Input) Plan {
 	m := newMatrix(in)
+	m.solve()
+	plan := Plan{Target: make([][]int32, len(in.Tasks)), Unplaced: make([]cluster.Reason, len(in.Tasks))}
 	for t := range in.Tasks {
+		plan.Target[t] = m.place(t, &plan)
+	}
+	return plan
+}
+
+// solve decides about every node's share of every task.
+func (m *matrix) solve() {
+	for t := range m.in.Tasks {
 		m.apportionTask(t)
 	}
 	m.aim()
@@ -108,11 +118,6 @@ func Make(in Input) Plan {
 	way.balance()
 	m.polish()
 	m.makeRoom()
-	plan := Plan{Target: make([][]int32, len(in.Tasks)), Unplaced: make([]cluster.Reason, len(in.Tasks))}
-	for t := range in.Tasks {
-		plan.Target[t] = m.place(t, &plan)
-	}
-	return plan
 }
 
 // matrix is the plan in the making. Cells are task*nodes + node.
@@ -124,6 +129,7 @@ type matrix struct {
 	share  []int32  // by cell: slots that it is to have
 	floors []int32  // by cell: share without odd ones, once polish may have changed that; else nil
 	flags  []uint8  // by cell
+	each   []int64  // by task: what one slot weighs
 	count  []int64  // by task: slots to place
 	short  []int64  // by task: slots that found no place
 
@@ -137,6 +143,7 @@ type matrix struct {
 	keeps  []int64 // by node: odd ones that it has and might keep
 	unit   int64   // the greatest weight of a slot with odd ones
 	even   bool    // all nodes weigh the same
+	looked int     // the effort that was spent on polish and room, in looks
 
 	caps        []int64 // scratch
 	order, need []int32
@@ -163,7 +170,7 @@ func newMatrix(in Input) *matrix {
 	m := &matrix{
 		in: in, nodes: n, of: classify(in),
 		have: make([]int32, cells), share: make([]int32, cells), flags: make([]uint8, cells),
-		count: make([]int64, len(in.Tasks)), short: make([]int64, len(in.Tasks)),
+		each: make([]int64, len(in.Tasks)), count: make([]int64, len(in.Tasks)), short: make([]int64, len(in.Tasks)),
 		weight: make([]int64, n), limit: make([]int64, n), load: make([]int64, n), room: make([]int64, n),
 		caps: make([]int64, n), even: true,
 	}
@@ -176,6 +183,7 @@ func newMatrix(in Input) *matrix {
 		m.even = m.even && (node.Gone || m.weight[i] == m.weight[first])
 	}
 	for t := range in.Tasks {
+		m.each[t] = int64(in.Tasks[t].Spec.Cost())
 		have := m.row(m.have, t)
 		for _, n := range in.Tasks[t].Owner {
 			if n >= 0 {
@@ -203,7 +211,7 @@ const unlimited = 1 << 40
 
 func (m *matrix) row(cells []int32, t int) []int32 { return cells[t*m.nodes : (t+1)*m.nodes] }
 
-func (m *matrix) cost(t int) int64 { return int64(m.in.Tasks[t].Spec.Cost()) }
+func (m *matrix) cost(t int) int64 { return m.each[t] }
 
 // give makes one odd slot of a task the node's.
 func (m *matrix) give(g *group, n int32) {

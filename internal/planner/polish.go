@@ -50,7 +50,7 @@ func (m *matrix) polish() {
 		return
 	}
 	m.fixFloors()
-	m.improve()
+	m.improve(polishLooks)
 }
 
 // fixFloors notes which part of the shares are whole parts, before shares change that are not odd ones.
@@ -66,8 +66,8 @@ func (m *matrix) fixFloors() {
 	}
 }
 
-// improve pushes slots along cycles until there are none that improve the plan.
-func (m *matrix) improve() {
+// improve pushes slots along cycles until there are none that improve the plan, or so many looks are spent.
+func (m *matrix) improve(looks int) {
 	var weights []int64
 	for t := range m.in.Tasks {
 		weights = append(weights, m.cost(t))
@@ -75,7 +75,6 @@ func (m *matrix) improve() {
 	slices.Sort(weights)
 	weights = slices.Compact(weights)
 	slices.Reverse(weights)
-	looks := polishLooks
 	for range 3 {
 		better := false
 		for _, w := range weights {
@@ -297,6 +296,7 @@ func (f *flow) negativeCycle(looks *int) []int32 {
 				f.dist[a.to], f.pred[a.to], changed = c, int32(i), true
 			}
 		}
+		f.looked += len(f.arcs)
 		if *looks -= len(f.arcs); !changed || *looks < 0 {
 			return nil
 		}

@@ -5,12 +5,14 @@ import (
 	"slices"
 )
 
-// The effort that is spent on room for workers without a place: looks at an exchange of two nodes, steps of an exact
-// search, and at how many nodes room is made for one worker before another way is tried.
+// The effort that is spent on room for workers without a place, so that a plan is never late: looks at a node, a task or an
+// exchange of two nodes, of which every loop below takes its part; steps of an exact search; and at how many nodes room is made
+// for one worker before another way is tried; and looks at how to improve what that gave. Effort is counted and not timed: equal input gives equal plans.
 const (
-	roomLooks = 20_000_000
-	roomSteps = 2_000_000
-	roomNodes = 12
+	roomLooks  = 4_000_000
+	roomSteps  = 20_000
+	roomNodes  = 12
+	roomPolish = polishLooks / 8
 )
 
 // room makes room where workers weigh differently: lighter ones leave a node for others so that a heavier one fits.
@@ -18,7 +20,14 @@ const (
 type room struct {
 	*matrix
 	log   []step
-	looks int
+	looks int // that are left
+}
+
+// look takes looks from those that are left, and reports whether there were any.
+func (r *room) look(n int) bool {
+	r.looks -= n
+	r.looked += n
+	return r.looks >= 0
 }
 
 // step is a change of a node's share of a task.
@@ -34,26 +43,34 @@ type standing struct {
 	load, short []int64
 }
 
-// makeRoom finds places for workers that have none although there is room in pieces. Of what it found and what
-// is there now it takes the better one, so that a cluster at rest stays so. It costs nothing where every worker
-// has a place, or all weigh the same.
+// makeRoom finds places for workers that have none although there is room, be it in pieces. Of what it found and what
+// is there now it takes the better one, so that a cluster at rest stays so, also where the search ran out of looks. It costs
+// nothing where every worker has a place, or where all weigh the same and polish came to its end: there is no better plan then.
 func (m *matrix) makeRoom() {
-	if !m.isShort() || !m.mixed() || len(m.share) > shortCells || m.nodes == 0 {
+	small, ended := len(m.share) <= polishCells, m.looked <= polishLooks
+	if m.nodes == 0 || len(m.share) > shortCells || !m.isShort() || ended && !m.mixed() {
 		return
 	}
 	m.fixFloors()
-	r := &room{matrix: m, looks: roomLooks}
-	r.placeAll()
-	r.trade()
-	r.search()
-	m.improve()
-	found, cost := m.stand(), m.total()
+	planned := m.stand()
+	r := &room{matrix: m, looks: roomLooks / 2}
 	m.stayPut()
-	r.log = nil
 	r.placeDirectly()
-	m.improve()
-	if stays := m.total(); cost.less(&stays) {
-		m.restore(found)
+	if small {
+		m.improve(roomPolish)
+	}
+	stays, cost := m.stand(), m.total()
+	m.restore(planned)
+	r.log, r.looks = nil, r.looks+roomLooks/2
+	r.placeDirectly()
+	if small { // in larger worlds one exchange may take tasks × tasks × nodes looks, and what there are of them finds next to nothing
+		r.placeAll()
+		r.trade()
+		r.search()
+		m.improve(roomPolish)
+	}
+	if found := m.total(); !found.less(&cost) {
+		m.restore(stays)
 	}
 }
 
@@ -131,8 +148,8 @@ func (m *matrix) stayPut() {
 	r := room{matrix: m}
 	for t := range m.in.Tasks {
 		for n := range int32(m.nodes) {
-			for m.short[t] > 0 && m.share[t*m.nodes+int(n)] < m.have[t*m.nodes+int(n)] && r.fitsNow(t, n) {
-				r.put(t, n, 1)
+			if m.have[t*m.nodes+int(n)] > 0 && m.short[t] > 0 && r.fitsNow(t, n) {
+				r.put(t, n, int32(r.most(t, n)))
 			}
 		}
 	}
@@ -167,6 +184,20 @@ func (r *room) takes(t int, n int32) bool {
 func (r *room) free(n int32) int64 { return r.limit[n] - r.load[n] }
 
 func (r *room) fitsNow(t int, n int32) bool { return r.free(n) >= r.cost(t) && r.takes(t, n) }
+
+// most is how many of a task a node that has room for one can take, as long as it takes them for the same reason: because it
+// has them now, or not.
+func (r *room) most(t int, n int32) int64 {
+	cell := t*r.nodes + int(n)
+	most := min(r.short[t], r.free(n)/r.cost(t))
+	if per := r.in.Tasks[t].Spec.MaxPerNode; per > 0 {
+		most = min(most, int64(per)-int64(r.share[cell]))
+	}
+	if more := r.have[cell] - r.share[cell]; more > 0 {
+		most = min(most, int64(more))
+	}
+	return most
+}
 
 // leaving is how many more slots move if a node gives one of a task away, arriving how many fewer if it takes one.
 func (r *room) leaving(t int, n int32) int64 {
@@ -215,9 +246,12 @@ func (r *room) placeAll() {
 	}
 }
 
-// direct places one of a task where there is room: where it was, else where it would rather be, else where the least
-// room is left.
+// direct places some of a task where there is room: where they were, else where they would rather be, else where the least
+// room is left. Each that follows would find the same node, so that takes as many as it can.
 func (r *room) direct(t int) bool {
+	if !r.look(r.nodes) {
+		return false
+	}
 	best := Nobody
 	for n := range int32(r.nodes) {
 		if r.fitsNow(t, n) && (best == Nobody || r.rather(t, n, best)) {
@@ -225,7 +259,7 @@ func (r *room) direct(t int) bool {
 		}
 	}
 	if best != Nobody {
-		r.put(t, best, 1)
+		r.put(t, best, int32(r.most(t, best)))
 	}
 	return best != Nobody
 }
@@ -237,6 +271,9 @@ func (r *room) rather(t int, a, b int32) bool {
 
 // clear places one of a task where room can be made for it with the fewest moves.
 func (r *room) clear(t int) bool {
+	if !r.look(2 * r.nodes) {
+		return false
+	}
 	var nodes []int32
 	room := int64(0)
 	for n := range int32(r.nodes) {
@@ -255,7 +292,7 @@ func (r *room) clear(t int) bool {
 	least := int64(1 << 40)
 	tries := 0
 	for _, n := range nodes {
-		if tries >= roomNodes && best != nil || r.looks <= 0 {
+		if tries >= roomNodes && best != nil || r.looks < 0 {
 			break
 		}
 		mark := len(r.log)
@@ -280,7 +317,7 @@ func (r *room) clear(t int) bool {
 func (r *room) empty(t int, n int32, most int64) (moved int64, ok bool) {
 	for r.free(n) < r.cost(t) {
 		x := r.exchange(t, n, r.cost(t)-r.free(n))
-		if moved += x.moves; x.gain == 0 || moved >= most || r.looks <= 0 {
+		if moved += x.moves; x.gain == 0 || moved >= most || r.looks < 0 {
 			return moved, false
 		}
 		r.put(x.out, n, -1)
@@ -315,12 +352,17 @@ func (r *room) exchange(t int, n int32, need int64) (best exchange) {
 		return a > b || a == b && x.gain < best.gain
 	}
 	for out := range r.in.Tasks {
+		if !r.look(1) {
+			return exchange{}
+		}
 		if out == t || r.share[out*r.nodes+int(n)] == 0 {
 			continue
 		}
 		weight, leaves := r.cost(out), r.leaving(out, n)
 		for with := range int32(r.nodes) {
-			r.looks--
+			if !r.look(1) {
+				return exchange{}
+			}
 			if with == n || !r.takes(out, with) {
 				continue
 			}
@@ -335,9 +377,14 @@ func (r *room) exchange(t int, n int32, need int64) (best exchange) {
 				continue
 			}
 			for in := range r.in.Tasks {
-				r.looks--
+				if !r.look(1) {
+					return exchange{}
+				}
+				if r.share[in*r.nodes+int(with)] == 0 {
+					continue
+				}
 				gain := weight - r.cost(in)
-				if gain <= 0 || gain > room || in == t || r.share[in*r.nodes+int(with)] == 0 || !r.takes(in, n) {
+				if gain <= 0 || gain > room || in == t || !r.takes(in, n) {
 					continue
 				}
 				if x := (exchange{with, out, in, gain, moves + r.leaving(in, with) - r.arriving(in, n)}); better(x) {
@@ -355,18 +402,22 @@ func (r *room) trade() {
 		better = false
 		for t := range r.in.Tasks {
 			for n := range int32(r.nodes) {
-				if r.looks--; r.in.Nodes[n].Gone || r.share[t*r.nodes+int(n)] == 0 || !r.lighter(t) || r.looks <= 0 {
+				if !r.look(1) {
+					return
+				}
+				if r.in.Nodes[n].Gone || r.share[t*r.nodes+int(n)] == 0 || !r.look(2*len(r.in.Tasks)) || !r.lighter(t) {
 					continue
 				}
 				mark := len(r.log)
 				r.put(t, n, -1)
-				placed := 0
+				placed := int64(0)
 				lights := r.byWeight()
 				slices.Reverse(lights)
 				for _, light := range lights {
 					for r.cost(light) < r.cost(t) && r.short[light] > 0 && r.fitsNow(light, n) {
-						r.put(light, n, 1)
-						placed++
+						most := r.most(light, n)
+						r.put(light, n, int32(most))
+						placed += most
 					}
 				}
 				if placed < 2 {

@@ -548,6 +548,16 @@ var mutants = []mutant{
 		in("internal/planner", "TestRoomIsMadeForAHeavierOne"),
 	},
 	{
+		"plan", "the search for room for heavier workers does not end while there is any",
+		one("internal/planner/room.go", "	r.looks -= n\n", ""),
+		in("internal/planner", "TestEffortIsBounded"),
+	},
+	{
+		"plan", "fleets that are too large for exchanges are not filled",
+		one("internal/planner/room.go", "	small, ended :=", "	if len(m.share) > polishCells {\n		return\n	}\n	small, ended :="),
+		in("internal/planner", "TestLargeFleetsAreFilled"),
+	},
+	{
 		"plan", "a rolling restart sends the same slot on at every step",
 		one("internal/planner/planner.go", "if task.Token != nil {", "if false {"),
 		in("internal/planner", "TestRollingRestartMovesNothingMoreThanTwice"),

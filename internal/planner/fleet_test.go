@@ -1,0 +1,137 @@
+package planner_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/planner"
+)
+
+// fleet makes nodes and tasks of many weights, whose workers fill so many percent of what the nodes have room for. None of them
+// has a place.
+func fleet(nodes, tasks, workers, percent int) planner.Input {
+	r := rand.New(rand.NewPCG(7, uint64(percent)))
+	var in planner.Input
+	total := 0
+	for t := range tasks {
+		spec := cluster.TaskSpec{Name: fmt.Sprintf("t%04d", t), WorkName: "w", WorkerNum: workers / tasks, Weight: 1 + t%7}
+		if t%5 == 4 {
+			spec.Require = "gpu"
+		}
+		task := planner.Task{Spec: spec}
+		for range spec.WorkerNum {
+			task.Owner = append(task.Owner, planner.Nobody)
+		}
+		total += spec.WorkerNum * spec.Weight
+		in.Tasks = append(in.Tasks, task)
+	}
+	for n := range nodes {
+		capacity := total * 100 / percent / nodes
+		node := planner.Node{Name: fmt.Sprintf("n%04d", n), Works: []string{"w"}, Capacity: capacity*9/10 + r.IntN(max(capacity/5, 1)), Labels: cluster.Labels{}}
+		if r.IntN(2) == 0 {
+			node.Labels["gpu"] = "true"
+		}
+		in.Nodes = append(in.Nodes, node)
+	}
+	return in
+}
+
+// without takes the first nodes away, and gives their workers no place.
+func without(in planner.Input, first int) planner.Input {
+	in.Nodes = in.Nodes[first:]
+	in.Tasks = slices.Clone(in.Tasks)
+	for t := range in.Tasks {
+		owner := slices.Clone(in.Tasks[t].Owner)
+		for i := range owner {
+			owner[i] = max(owner[i]-int32(first), planner.Nobody)
+		}
+		in.Tasks[t].Owner = owner
+	}
+	return in
+}
+
+// alike makes all workers weigh the same, and the nodes as full as before.
+func alike(in planner.Input) planner.Input {
+	workers, sum := 0, 0
+	for t := range in.Tasks {
+		spec := &in.Tasks[t].Spec
+		workers, sum = workers+spec.WorkerNum, sum+spec.WorkerNum*spec.Weight
+		spec.Weight = 1
+	}
+	for n := range in.Nodes {
+		in.Nodes[n].Capacity = in.Nodes[n].Capacity*workers/sum + 1
+	}
+	return in
+}
+
+// outside counts the workers without a place.
+func outside(plan planner.Plan) (n int) {
+	for _, target := range plan.Target {
+		for _, to := range target {
+			if to == planner.Nobody {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// The effort for a plan is bounded, whatever is without a place in the largest clusters that are designed for, and
+// however many kinds of workers they have. It is counted in looks: time is another one on each machine.
+func TestEffortIsBounded(t *testing.T) {
+	const nodes, workers = 1000, 100_000
+	for _, tasks := range []int{8, 100, 1000} {
+		for _, percent := range []int{98, 110} {
+			fresh := fleet(nodes, tasks, workers, percent)
+			worlds := map[string]planner.Input{"nothing has a place": fresh, "all weigh the same": alike(fleet(nodes, tasks, workers, percent))}
+			if tasks < 1000 {
+				rest := adopt(fresh, planner.Make(fresh))
+				worlds["a node is gone"], worlds["a third of the nodes are gone"] = without(rest, 1), without(rest, nodes/3)
+			}
+			for name, in := range worlds {
+				most := 9_000_000 + 12*nodes*tasks // three improvements may each end a round over all cells for which there are no looks
+				if looks := planner.Looks(in); looks > most {
+					t.Errorf("%d tasks at %d%%, %s: %d looks, want %d at most", tasks, percent, name, looks, most)
+				}
+			}
+		}
+	}
+}
+
+// Where a fleet is too large for exchanges, and where polish runs out of looks, whatever fits somewhere has a place all the same.
+func TestLargeFleetsAreFilled(t *testing.T) {
+	for _, size := range []struct{ nodes, tasks, workers int }{{100, 50, 10_000}, {300, 27, 30_000}, {1000, 100, 100_000}} {
+		for _, equal := range []bool{false, true} {
+			in := fleet(size.nodes, size.tasks, size.workers, 95)
+			if equal {
+				in = alike(in)
+			}
+			plan := planner.Make(in)
+			if n := outside(plan); n > 0 {
+				t.Errorf("%v, equal %v: %d workers have no place", size, equal, n)
+			}
+			in = without(adopt(in, plan), 1)
+			if n := outside(planner.Make(in)); n > 0 {
+				t.Errorf("%v, equal %v: %d workers have no place once a node is gone", size, equal, n)
+			}
+		}
+	}
+}
+
+// A node is gone from a fleet at rest: with half of its room in use, with nearly all of it, and with less than its workers need.
+func BenchmarkOneNode(b *testing.B) {
+	for _, size := range []struct{ nodes, tasks, workers int }{{10, 10, 200}, {100, 30, 2_000}, {100, 50, 10_000}, {1000, 100, 100_000}, {1000, 1000, 100_000}} {
+		for _, percent := range []int{50, 90, 98, 110} {
+			b.Run(fmt.Sprintf("%d×%d×%d/%d%%", size.nodes, size.tasks, size.workers, percent), func(b *testing.B) {
+				in := fleet(size.nodes, size.tasks, size.workers, percent)
+				in = without(adopt(in, planner.Make(in)), 1)
+				for b.Loop() {
+					planner.Make(in)
+				}
+			})
+		}
+	}
+}

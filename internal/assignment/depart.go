@@ -9,15 +9,25 @@ import (
 
 // When nodes leave one soon after the other, what one leaves behind would go to those that leave next, and so on. The work of the
 // first one is given away at once. What the others leave behind waits until nobody has left for a moment (quiet, or gatherMany
-// where more than a few have), for maxHold at most, and is then dealt out to those that stay.
+// where more than a few have), and is then dealt out to those that stay. No member's waits for longer than maxHold, however many
+// follow it: a stream of nodes that leave need not end.
 const departFew = 4
 
 // Departures is what a leader remembers of nodes that leave on purpose one soon after the other.
 type Departures struct {
-	Known map[string]bool // members that leave or have left, as long as they are there
-	Count int             // of this burst
-	Last  time.Duration   // when the last one was first seen
-	Held  time.Duration   // since when what they leave behind waits, 0 if it does not
+	// Known are the members that leave or have left, as long as they are there, and since when nothing runs on them; 0 for those
+	// on which something does.
+	Known map[string]time.Duration
+	Count int           // of this burst
+	Last  time.Duration // when the last one was first seen
+}
+
+// end returns when the burst is over if nobody else leaves.
+func (w *Departures) end() time.Duration {
+	if w.Count > departFew {
+		return w.Last + gatherMany
+	}
+	return w.Last + quiet
 }
 
 // closedClean reports whether a member left on purpose and says that nothing of it runs.
@@ -33,39 +43,34 @@ func closedClean(p *view.Peer) bool {
 // waited with.
 func (d *decider) emptyTogether() {
 	w := &d.out.Waits.Departures
-	known := map[string]bool{}
+	known := map[string]time.Duration{}
 	fresh := 0
 	for _, guid := range d.guids {
-		if f := d.fates[guid]; f == leaves || f == buried && closedClean(d.Snapshot.Peers[guid]) {
-			known[guid] = true
-			if !w.Known[guid] {
-				fresh++
-			}
+		ended := d.fates[guid] == buried && closedClean(d.Snapshot.Peers[guid])
+		if !ended && d.fates[guid] != leaves {
+			continue
 		}
+		since, seen := w.Known[guid]
+		if !seen {
+			fresh++
+		}
+		if ended && since == 0 {
+			since = d.Now
+		}
+		known[guid] = since
 	}
 	w.Known = known
 	if fresh > 0 {
-		if d.Now > w.Last+quiet {
+		if d.Now > w.end() {
 			w.Count = 0
 		}
-		if w.Last, w.Count = d.Now, w.Count+fresh; w.Count > 1 && w.Held == 0 {
-			w.Held = d.Now
-		}
+		w.Last, w.Count = d.Now, w.Count+fresh
 	}
-	if w.Held == 0 {
+	if w.Count < 2 {
 		return
 	}
-	pause := quiet
-	if w.Count > departFew {
-		pause = gatherMany
-	}
-	until := min(w.Last+pause, w.Held+maxHold)
-	if d.Now >= until {
-		w.Held = 0
-		return
-	}
-	for guid := range known {
-		if d.fates[guid] == buried && !d.back(guid) {
+	for guid, since := range known {
+		if until := min(w.end(), since+maxHold); d.fates[guid] == buried && d.Now < until && !d.back(guid) {
 			d.fates[guid] = waits
 			d.wake(until)
 		}

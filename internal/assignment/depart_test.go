@@ -125,3 +125,37 @@ func leaveTogether(t *testing.T, nodes, leavers, each int, within time.Duration,
 	}
 	return moved
 }
+
+// A stream of nodes that leave one soon after the other holds what each of them leaves behind for a bounded time, also if
+// what was decided is not carried out: the commits may fail for as long as they like.
+func TestAStreamOfDeparturesHoldsNobodyForEver(t *testing.T) {
+	const nodes, each = 60, 150 * time.Millisecond
+	b := settledBoard(nodes, 1, 2*nodes)
+	b.snap.Epoch.Rec.NextToken = 10_000
+	b.now += time.Hour
+	left := map[string]time.Duration{}
+	var waits assignment.Waits
+	for i := range nodes - 10 {
+		guid := fmt.Sprintf("m%04d", i)
+		p := gone(b.snap.Peers[guid])
+		doc := *p.Doc.Rec
+		doc.Closed = &schema.Closed{Clean: true}
+		p.Doc = view.Entry[schema.Doc]{Rec: &doc, Version: p.Doc.Version + 1, RecAt: p.Doc.Version + 1, Read: b.now}
+		left[guid] = b.now
+		d := b.decide(func(w *assignment.World) { w.Waits = waits })
+		waits = d.Waits
+		held := 0
+		for guid, at := range left {
+			doc, written := d.Docs[guid]
+			if buried := written && doc == nil; !buried && b.now >= at+2*time.Second {
+				t.Errorf("%v after it has left, what %s leaves behind still waits", b.now-at, guid)
+			} else if !buried {
+				held++
+			}
+		}
+		if i == 8 && held < 8 {
+			t.Errorf("%d of %d that left within a second wait for the others", held, i)
+		}
+		b.now += each
+	}
+}

@@ -518,6 +518,11 @@ var mutants = []mutant{
 		in("internal/assignment", "TestManyLeaveTogether"),
 	},
 	{
+		"burst", "a stream of nodes that leave holds the slots of the first one for ever",
+		one("internal/assignment/depart.go", "min(w.end(), since+maxHold)", "w.end()"),
+		in("internal/assignment", "TestAStreamOfDeparturesHoldsNobodyForEver"),
+	},
+	{
 		"drain", "a drained node is given work",
 		one("internal/planner/apportion.go", "node.Cordoned || node.Draining {", "node.Cordoned {"),
 		in("internal/planner", "TestTwin"),

@@ -519,7 +519,7 @@ var mutants = []mutant{
 	},
 	{
 		"burst", "a stream of nodes that leave holds the slots of the first one for ever",
-		one("internal/assignment/depart.go", "min(w.end(), since+maxHold)", "w.end()"),
+		one("internal/assignment/depart.go", "min(w.end(), since+maxHold)", "w.end() + 0*since"),
 		in("internal/assignment", "TestAStreamOfDeparturesHoldsNobodyForEver"),
 	},
 	{

@@ -20,6 +20,7 @@ const compareEach = time.Minute
 // people: nothing is decided by it, and it cannot tell which of the two is wrong.
 func (l *life) compareClocks(ctx context.Context, log *slog.Logger) {
 	told, wait := "", 10*time.Second
+	defer l.showApart(0)
 	for {
 		if !l.sleep(ctx, wait+jitter.Of(wait/2, l.self.GUID)) {
 			return
@@ -27,9 +28,13 @@ func (l *life) compareClocks(ctx context.Context, log *slog.Logger) {
 		wait = compareEach
 		leader, apart, known := l.compareWithLeader(ctx)
 		switch {
+		case l.leads.Load():
+			l.showApart(0)
+			told = ""
 		case !known:
+			l.showApart(0)
 		case !apart.Beyond():
-			l.meter.Set(meter.ClockApart, 0)
+			l.showApart(0)
 			if told != "" {
 				log.Info("this node's clock and the leader's agree again", "leader", leader)
 			}
@@ -39,13 +44,22 @@ func (l *life) compareClocks(ctx context.Context, log *slog.Logger) {
 			if apart.High < 0 {
 				ahead = apart.High
 			}
-			l.meter.Set(meter.ClockApart, ahead.Seconds())
+			l.showApart(ahead)
 			if told != leader {
 				log.Warn("this node's clock and the leader's are apart; schedules fire by the leader's: set the clocks of all nodes", "leader", leader, "ahead", apart.Low, "atMost", apart.High)
 				l.emit(cluster.Event{Kind: cluster.ClockWrong, Detail: fmt.Sprintf("the clock of %s, which leads, is %v this node's; schedules fire by it: set the clocks of all nodes", leader, apart)})
 			}
 			told = leader
 		}
+	}
+}
+
+// showApart sets the gauge: 0 while it is not known by how much the clocks are apart. A node that leads is apart from nobody,
+// also if it began to lead while it compared.
+func (l *life) showApart(ahead time.Duration) {
+	l.meter.Set(meter.ClockApart, ahead.Seconds())
+	if l.leads.Load() {
+		l.meter.Set(meter.ClockApart, 0)
 	}
 }
 

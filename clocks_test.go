@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -70,6 +71,66 @@ func TestClocksApart(t *testing.T) {
 			w.leave(n2, n1)
 		})
 	}
+}
+
+// What is measured of clocks that are apart is taken back when it is not known any longer, and at once when the node
+// itself leads.
+func TestApartIsTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("a", 2))
+		var silent atomic.Bool
+		off := offClock(90 * time.Second)
+		w.intercept = func(*mem.Client) coordtest.Interceptor {
+			return coordtest.Interceptor{Commit: func(ctx context.Context, ops []coord.Op, next func(context.Context, ...coord.Op) ([]coord.Result, error)) ([]coord.Result, error) {
+				return off.Commit(ctx, ops, func(ctx context.Context, ops ...coord.Op) ([]coord.Result, error) {
+					for i, op := range ops {
+						var beat schema.Heartbeat
+						if silent.Load() && strings.Contains(op.Key, "/heartbeats/") && op.Value != nil && schema.Decode(op.Key, coord.Record{Value: op.Value, Version: op.Version + 1}, &beat) == nil {
+							beat.At = time.Time{}
+							ops[i].Value = schema.Encode(&beat, op.Version+1)
+						}
+					}
+					return next(ctx, ops...)
+				})
+			}}
+		}
+		n1 := w.start("n1")
+		w.intercept = nil
+		n2 := w.start("n2")
+		shown := func() float64 {
+			synctest.Wait()
+			for _, m := range n2.Measures() {
+				if m.Name == "xconsumer_clock_apart_seconds" && len(m.Series) == 1 {
+					return m.Series[0].Value
+				}
+			}
+			return 0
+		}
+		apart := func(when string) {
+			t.Helper()
+			time.Sleep(3 * time.Minute)
+			if v := shown(); v < 80 || v > 90 {
+				t.Fatalf("%s: %v s apart are shown, want nearly 90", when, v)
+			}
+		}
+		apart("the leader tells its clock")
+		silent.Store(true)
+		time.Sleep(3 * time.Minute)
+		if v := shown(); v != 0 {
+			t.Errorf("the leader does not tell its clock: %v s apart are shown", v)
+		}
+		silent.Store(false)
+		apart("it tells it again")
+		w.leave(n1)
+		time.Sleep(2 * time.Second)
+		if leads := w.state(n2).Leader == "n2"; !leads {
+			t.Fatal("n2 does not lead")
+		}
+		if v := shown(); v != 0 {
+			t.Errorf("the node leads: %v s apart are shown", v)
+		}
+		w.leave(n2)
+	})
 }
 
 // A task that was paused while its schedule fired tells of the firings that it did not make up for, and of those that

@@ -189,6 +189,7 @@ func (l *life) lead(log *slog.Logger) func(context.Context, election.Term) error
 		log.Info("leading", "term", term.Number)
 		l.emit(cluster.Event{Kind: cluster.LeaderElected, Detail: fmt.Sprintf("term %d", term.Number)})
 		l.leads.Store(true)
+		l.showApart(0)
 		defer func() {
 			l.leads.Store(false)
 			l.observer.Publish(nil)

@@ -70,7 +70,7 @@ var defs = map[Name]def{
 	SinceRound:      {cluster.MeasureGauge, "How long ago a round of leading ended on this node, 0 while it does not lead; one that has nothing to do looks around now and then all the same.", nil, nil},
 	Events:          {cluster.MeasureCounter, "What this node told to have happened.", []string{"kind"}, nil},
 	Failures:        {cluster.MeasureCounter, "Workers of this node that failed and are run again.", []string{"task"}, nil},
-	ClockApart:      {cluster.MeasureGauge, "By how much the leader's clock is at least ahead of this node's, negative if it is behind; 0 while it cannot be told from it. Differences below 2 s are not told, nor some up to 8 s.", nil, nil},
+	ClockApart:      {cluster.MeasureGauge, "By how much the leader's clock is at least ahead of this node's, negative if it is behind; 0 while that is not known, and on the leader. Differences below 2 s are not told, nor some up to 8 s.", nil, nil},
 	Skipped:         {cluster.MeasureCounter, "Firings of schedules that began no run, while this node led, by reason: late (and not made up for) or overlap (another run went on).", []string{"task", "reason"}, nil},
 	Fences:          {cluster.MeasureCounter, "How often all workers of this node were stopped because it had lost its lease or its session.", []string{"reason"}, nil},
 	Dropped:         {cluster.MeasureCounter, "What this process threw away because whoever takes it was too slow: log records, spans.", []string{"what"}, nil},

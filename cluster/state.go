@@ -144,12 +144,14 @@ type TaskInfo struct {
 	WorkName  string `json:"workName"`
 	WorkerNum int    `json:"workerNum"`
 	Running   int    `json:"running"`
-	Unplaced  int    `json:"unplaced"` // slots that no member has
+	Unplaced  int    `json:"unplaced"` // slots that no member has, those that are held or failed aside
 	// Of a task that runs for ever these and Running and Unplaced add up to WorkerNum.
 	Starting int  `json:"starting,omitempty"` // granted, and not running yet
 	Waiting  int  `json:"waiting,omitempty"`  // between two executions: failed a moment ago, or waiting for their time
 	Stopping int  `json:"stopping,omitempty"` // asked to stop, those that are stuck included
 	Lost     int  `json:"lost,omitempty"`     // of members that are gone; to be granted again soon
+	Held     int  `json:"held,omitempty"`     // suspected of having taken down a node; to be granted again after a while
+	Failed   int  `json:"failed,omitempty"`   // given up on: not tried again by itself, whether a member has them or not
 	Paused   bool `json:"paused,omitempty"`
 	Runs     bool `json:"runs,omitempty"` // its workers run to their end
 	// NextRun is the instant of the next firing of its schedule; zero if there is none, or the task is paused.
@@ -176,8 +178,10 @@ func (t *TaskInfo) Note(state WorkerState) {
 		t.Stopping++
 	case WorkerLost:
 		t.Lost++
-	case WorkerHeld, WorkerGivenUp: // no member has them
-		t.Unplaced++
+	case WorkerHeld:
+		t.Held++
+	case WorkerGivenUp:
+		t.Failed++
 	case WorkerDone:
 	}
 }

@@ -135,7 +135,7 @@ func between(t cluster.TaskInfo) string {
 	for _, c := range []struct {
 		count int
 		what  string
-	}{{t.Lost, "lost"}, {t.Stopping, "stopping"}, {t.Starting, "starting"}, {t.Waiting, "waiting"}} {
+	}{{t.Lost, "lost"}, {t.Stopping, "stopping"}, {t.Starting, "starting"}, {t.Waiting, "waiting"}, {t.Held, "held"}, {t.Failed, "failed"}} {
 		if c.count > 0 {
 			list = append(list, fmt.Sprintf("%d %s", c.count, c.what))
 		}

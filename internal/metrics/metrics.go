@@ -138,6 +138,12 @@ func (c *observed) cluster(s *cluster.State, gauge func(d *prometheus.Desc, v fl
 	for state, n := range count {
 		gauge(nodes, float64(n), state)
 	}
+	kept := map[string]int{} // slots that no node has, and that are not granted for what they did
+	for i := range s.Workers {
+		if w := &s.Workers[i]; w.Node == "" && (w.State == cluster.WorkerHeld || w.State == cluster.WorkerGivenUp) && w.Run == "" {
+			kept[w.Task]++
+		}
+	}
 	wanted := map[string]int{}
 	for i := range s.Runs {
 		if r := &s.Runs[i]; r.State == cluster.RunGoesOn {
@@ -151,7 +157,7 @@ func (c *observed) cluster(s *cluster.State, gauge func(d *prometheus.Desc, v fl
 		}
 		gauge(desired, float64(wanted[t.Name]), t.Name)
 		gauge(running, float64(t.Running), t.Name)
-		lacking := t.Unplaced
+		lacking := t.Unplaced + kept[t.Name]
 		if t.Paused {
 			lacking = 0
 		}

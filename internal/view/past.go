@@ -88,7 +88,8 @@ func (w *walk) fill(past *cluster.Past) {
 	past.Tasks = slices.Clone(past.Tasks)
 	for i := range past.Tasks {
 		t := &past.Tasks[i]
-		t.Running, t.Starting, t.Waiting, t.Stopping, t.Lost, t.Reason, t.ReasonCode = 0, 0, 0, 0, 0, "", ""
+		t.Running, t.Starting, t.Waiting, t.Stopping, t.Lost, t.Held, t.Failed = 0, 0, 0, 0, 0, 0, 0
+		t.Reason, t.ReasonCode = "", ""
 		counts[t.Name] = t
 	}
 	past.Workers = []cluster.WorkerInfo{}

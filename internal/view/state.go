@@ -281,6 +281,7 @@ func (s *Snapshot) addTasks(state *cluster.State, specs map[string]cluster.TaskS
 			slot := cluster.Slot{Task: name, Index: i}
 			w, ok := placed[slot]
 			delete(placed, slot)
+			w.Task, w.Run, w.Index = base, id, i
 			switch {
 			case run != nil && run.Over(i):
 				w.State = cluster.WorkerDone
@@ -289,14 +290,15 @@ func (s *Snapshot) addTasks(state *cluster.State, specs map[string]cluster.TaskS
 				}
 			case !ok:
 				w.State = cluster.WorkerPending
-				task.Unplaced++
 				if held := holdBack(&w, against[slot].TookDown); held != "" {
 					task.Reason = held
+					task.Note(w.State)
+				} else {
+					task.Unplaced++
 				}
 			default:
 				task.Note(w.State)
 			}
-			w.Task, w.Run, w.Index = base, id, i
 			state.Workers = append(state.Workers, w)
 		}
 	}
@@ -403,7 +405,7 @@ func holdBack(w *cluster.WorkerInfo, tookDown []string) string {
 		w.State = cluster.WorkerGivenUp
 	}
 	w.Error = "took down " + strings.Join(tookDown, ", ")
-	return fmt.Sprintf("%s#%d %s: %s", w.Task, w.Index, w.State, w.Error)
+	return fmt.Sprintf("%s %s: %s", w.Slot(), w.State, w.Error)
 }
 
 // addMark fills in what an operator wants of a node.

@@ -1,6 +1,7 @@
 package view_test
 
 import (
+	"slices"
 	"testing"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -8,9 +9,10 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// While a node dies and another one stops workers, every view adds up, and says what becomes of each worker.
+// While a node dies and another one stops workers and has given up on some, every view adds up, and says what becomes of each
+// worker. Who was given up on, or is held back for having taken down nodes, is not one for whom there is no place.
 func TestEveryViewAddsUp(t *testing.T) {
-	spec := cluster.TaskSpec{Name: "a", WorkName: "a", WorkerNum: 10, Weight: 3}
+	spec := cluster.TaskSpec{Name: "a", WorkName: "a", WorkerNum: 14, Weight: 3}
 	held := func(token int64, slots ...int) schema.Held {
 		return schema.Held{Task: "a", Slots: slots, Token: token, Spec: &spec}
 	}
@@ -29,18 +31,24 @@ func TestEveryViewAddsUp(t *testing.T) {
 		Epoch: view.Entry[schema.Epoch]{Rec: &schema.Epoch{}},
 		Tasks: map[string]view.Entry[schema.Task]{"a": {Rec: &schema.Task{Spec: spec}}},
 		Peers: map[string]*view.Peer{
-			"m1": peer("n1", []schema.Held{held(1, 0, 1, 2), held(3, 6)}, []schema.Held{back}, []schema.Held{held(1, 0, 1, 2, 3)},
-				schema.WorkerState{Slot: cluster.Slot{Task: "a", Index: 2}, State: cluster.WorkerBackoff}),
+			"m1": peer("n1", []schema.Held{held(1, 0, 1, 2, 10), held(3, 6)}, []schema.Held{back}, []schema.Held{held(1, 0, 1, 2, 3, 10)},
+				schema.WorkerState{Slot: cluster.Slot{Task: "a", Index: 2}, State: cluster.WorkerBackoff},
+				schema.WorkerState{Slot: cluster.Slot{Task: "a", Index: 10}, State: cluster.WorkerGivenUp, Error: "it failed 5 times"}),
 			"m2": dead,
 		},
+		Suspects: view.Entry[schema.Suspects]{Rec: &schema.Suspects{Slots: []schema.Suspect{
+			{Task: "a", Slots: cluster.Indexes{11, 12}, TookDown: slices.Repeat([]string{"n1"}, schema.CrashesToHold)},
+			{Task: "a", Slots: cluster.Indexes{13}, TookDown: slices.Repeat([]string{"n1"}, schema.CrashesToFail)},
+		}}},
 	}
 	state := s.State(keys)
 	got := state.Tasks[0]
-	want := cluster.TaskInfo{Name: "a", WorkName: "a", WorkerNum: 10, Revision: got.Revision, Running: 2, Unplaced: 3, Starting: 1, Waiting: 1, Stopping: 1, Lost: 2}
+	want := cluster.TaskInfo{Name: "a", WorkName: "a", WorkerNum: 14, Revision: got.Revision, Reason: "a#13 failed: took down n1, n1, n1, n1",
+		Running: 2, Unplaced: 3, Starting: 1, Waiting: 1, Stopping: 1, Lost: 2, Held: 2, Failed: 2}
 	if got != want {
 		t.Errorf("task %+v\nwant %+v", got, want)
 	}
-	if sum := got.Running + got.Unplaced + got.Starting + got.Waiting + got.Stopping + got.Lost; sum != got.WorkerNum {
+	if sum := got.Running + got.Unplaced + got.Starting + got.Waiting + got.Stopping + got.Lost + got.Held + got.Failed; sum != got.WorkerNum {
 		t.Errorf("%d workers add up to %d", got.WorkerNum, sum)
 	}
 	for _, n := range append(state.Nodes, state.Lost...) {

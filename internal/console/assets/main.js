@@ -45,7 +45,8 @@ const Say = () => {
 	const w = say.value, p = /** @type {Placement} */ (live.value);
 	void p.version.value;
 	const { running, wanted } = p.tally();
-	const waits = p.tasks.filter((t) => t.unplaced > 0 && t.reason && !t.paused).map((t) => w.waiting(t.unplaced, t.name, t.reasonCode ?? "", t.reason ?? ""));
+	const out = (/** @type {import("../types").Task} */ t) => t.unplaced + (t.held ?? 0) || (t.failed ?? 0);
+	const waits = p.tasks.filter((t) => out(t) > 0 && t.reason && !t.paused).map((t) => w.waiting(out(t), t.name, t.reasonCode ?? "", t.reason ?? ""));
 	const rest = [...waits, ...(p.leader ? [] : [w.noLeader]), ...(p.errors.length > 0 ? [w.unusable(p.errors.length)] : [])];
 	const bad = !p.leader || running < wanted;
 	return html`<p class=${"say" + (rest.length > 0 || bad ? " short" : "")} id="say" role="status">${[w.running(running, wanted), ...rest].join(w.joint)}</p>`;

@@ -93,15 +93,23 @@ const (
 )
 
 // Misfire says what becomes of firings that came more than MisfireAfter too late: nobody led, the task was
-// paused, or clocks were wrong. Runs that make up for them wait for each other and let those go first that are due
-// now, unless the task has OverlapAllow.
+// paused, clocks were wrong, or there was no room for another run. A firing that is up to MisfireAfter late is due, and
+// begins a run as if it were in time; with OverlapSkip, of several that are decided about at once only the last one is due, and
+// the others count as too late.
+//
+// Runs that make up for late firings are marked (RunInfo.Late). With OverlapSkip and OverlapQueue they go on one after the
+// other, in the order of their instants, behind all runs that are due and wait; one that goes on is not stopped for them. A due firing
+// waits for a late run that goes on, and is not skipped for it. With OverlapAllow all begin at once. Where MaxActiveRuns leaves no
+// room for all, due firings begin and late ones are skipped, the first ones first; without a due firing late ones wait for room.
+//
+// Firings that are skipped are counted and shown as runs of state RunSkipped. No instant has two runs.
 type Misfire string
 
 // What becomes of them.
 const (
-	MisfireSkip Misfire = "skip" // nothing
-	MisfireOnce Misfire = "once" // one run, for the last of them
-	MisfireAll  Misfire = "all"  // a run each, for the last MaxMisfires of them
+	MisfireSkip Misfire = "skip" // they are skipped
+	MisfireOnce Misfire = "once" // one run makes up for the last of them, the others are skipped
+	MisfireAll  Misfire = "all"  // a run each makes up for the last MaxMisfires of them, the others are skipped
 )
 
 // Overlap says what becomes of a firing while an earlier run of the task goes on.

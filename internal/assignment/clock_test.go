@@ -2,10 +2,12 @@ package assignment_test
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -132,6 +134,61 @@ func TestClockBehind(t *testing.T) {
 	}
 	if c.at(noon.Add(6 * time.Hour)); len(c.fired) != before+1 || c.ahead {
 		t.Errorf("%d runs more when the clock is right", len(c.fired)-before)
+	}
+}
+
+// What an earlier version has noted of an interval, which it counted from the last firing, is taken up: the firing that is still to
+// come happens once, unless the grid has an earlier one; one that came too late is made up for, or noted. No instant fires
+// twice, and no gap is longer than the interval, but for what was skipped.
+func TestIntervalOfAnEarlierVersion(t *testing.T) {
+	const hour = time.Hour
+	for _, c := range []struct {
+		name        string
+		last, phase time.Duration // the last firing, before noon; the phase of the grid
+		misfire     cluster.Misfire
+		want        string // instants of three hours, by minutes after noon
+		skips       string
+	}{
+		{"it comes before the grid's", 40 * time.Minute, 50 * time.Minute, "", "20 50 110 170", ""},
+		{"it comes after the grid's", 10 * time.Minute, 5 * time.Minute, "", "5 65 125", ""},
+		{"it comes with the grid's", 40 * time.Minute, 20 * time.Minute, "", "20 80 140", ""},
+		{"it came a moment ago", hour + 30*time.Second, 20 * time.Minute, "", "-0.5 20 80 140", ""},
+		{"it came too late", 80 * time.Minute, 50 * time.Minute, "", "50 110 170", "2026-11-25T11:40:00Z skipped: 20m0s late"},
+		{"it came too late and is made up for", 80 * time.Minute, 50 * time.Minute, cluster.MisfireOnce, "-20 50 110 170", ""},
+		{"several came too late", 200 * time.Minute, 50 * time.Minute, cluster.MisfireOnce, "-20 50 110 170", "2 firings from 2026-11-25T09:40:00Z to 2026-11-25T10:40:00Z skipped: 1h20m0s late"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			phase := cluster.Duration(c.phase)
+			cal := newCalendar(t, func(s *cluster.TaskSpec) {
+				s.Every, s.Phase, s.Misfire, s.KeepRuns = cluster.Duration(hour), &phase, c.misfire, 1
+			})
+			cal.snap.Agendas["a"] = view.Entry[schema.Agenda]{Rec: &schema.Agenda{Timing: "every 1h0m0s", Last: noon.Add(-c.last), Runs: []schema.Run{}}}
+			for at := noon; at.Before(noon.Add(3 * hour)); at = at.Add(30 * time.Second) {
+				cal.at(at)
+			}
+			want := map[string]int{}
+			for _, minutes := range strings.Fields(c.want) {
+				m, err := strconv.ParseFloat(minutes, 64)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want[schema.RunID(noon.Add(time.Duration(m*float64(time.Minute))))] = 1
+			}
+			if diff := cmp.Diff(want, cal.fired); diff != "" {
+				t.Errorf("fired (-want +got):\n%s", diff)
+			}
+			var skips []string
+			rec := cal.snap.Agendas["a"].Rec
+			for i := range rec.Skips {
+				skips = append(skips, rec.Skips[i].String())
+			}
+			if got := strings.Join(skips, "; "); got != c.skips {
+				t.Errorf("skipped: %q; want %q", got, c.skips)
+			}
+			if rec.Timing != schedule.Name(cal.spec) {
+				t.Errorf("it still goes by %q", rec.Timing)
+			}
+		})
 	}
 }
 

@@ -372,6 +372,9 @@ func (a *agenda) fire(s *schedule.Schedule) {
 		return
 	}
 	if timing := schedule.Name(a.spec); a.Timing != timing {
+		if former := schedule.Former(a.spec, a.Timing, a.Last); former != nil && a.awaitsFormer(former, s) {
+			return
+		}
 		a.Timing, a.changed = timing, true
 		if now := a.WallNow.Truncate(time.Second); now.After(a.Last) {
 			a.pass(now)
@@ -379,7 +382,30 @@ func (a *agenda) fire(s *schedule.Schedule) {
 		}
 	}
 	a.recall()
+	a.fireDue(s)
+}
+
+// awaitsFormer reports whether the interval of a task still goes by the anchor that an earlier version has noted: until its next
+// firing, where that comes before the first one of the grid, so that there is no gap of two intervals. What has come of it by now
+// is decided about first.
+func (a *agenda) awaitsFormer(former, grid *schedule.Schedule) bool {
+	if pending := former.Next(a.Last); pending.After(a.WallNow) {
+		if !pending.Before(grid.Next(a.WallNow)) {
+			return false
+		}
+		a.wake(a.Now + pending.Sub(a.WallNow))
+		return true
+	}
+	a.fireDue(former)
+	return !former.Next(a.Last).After(a.WallNow) // there was no room for all
+}
+
+// fireDue decides about the firings of a schedule that have come.
+func (a *agenda) fireDue(s *schedule.Schedule) {
 	due := s.At(a.Last, a.WallNow, a.spec.Misfire, a.spec.Overlap.Skips() && a.ahead() == "")
+	if over := len(a.Runs) + len(due.Late) + len(due.Fire) - cluster.MaxActiveRuns; over > 0 && len(due.Fire) > 0 {
+		due.GiveUp(over) // what is due now takes the room that there is
+	}
 	passed := due.Last
 	if first := slices.Concat(due.Late, due.Fire); len(first) > 0 {
 		passed = first[0].Add(-time.Millisecond)

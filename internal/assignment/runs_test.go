@@ -282,6 +282,35 @@ func TestWhatCameTooLate(t *testing.T) {
 	}
 }
 
+// Where there is not room for all, what is due now takes it. What came too late gives way, and is noted.
+func TestDueNowTakesTheRoom(t *testing.T) {
+	s := spec("a", 1)
+	s.Every, s.Phase, s.Misfire, s.Overlap = cluster.Duration(10*time.Second), new(cluster.Duration), cluster.MisfireAll, cluster.OverlapAllow
+	b := newBoard(s)
+	b.live("n1", 1, held(), held(), 1, held())
+	rec := &schema.Agenda{Timing: schedule.Name(s), Last: noon.Add(-100 * time.Second)}
+	for i := range cluster.MaxActiveRuns - 8 {
+		due := noon.Add(time.Duration(i-60) * time.Minute)
+		rec.Runs = append(rec.Runs, schema.Run{ID: schema.RunID(due), Due: due, WorkName: "a", WorkerNum: 1, Began: due})
+	}
+	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: rec}}
+	next := b.decide(atNoon).Agendas["a"]
+	if next == nil || len(next.Runs) != cluster.MaxActiveRuns || !next.Last.Equal(noon) {
+		t.Fatalf("%+v", next)
+	}
+	var begun []string
+	for _, r := range next.Runs[cluster.MaxActiveRuns-8:] {
+		begun = append(begun, fmt.Sprintf("%v %v", r.Due.Sub(noon), r.Late))
+	}
+	want := []string{"-1m10s true", "-1m0s true", "-50s false", "-40s false", "-30s false", "-20s false", "-10s false", "0s false"}
+	if !slices.Equal(begun, want) {
+		t.Errorf("these began: %q", begun)
+	}
+	if len(next.Skips) != 1 || next.Missed != 2 || next.Skips[0].String() != "2 firings from 2026-11-25T11:58:30Z to 2026-11-25T11:58:40Z skipped: 1m20s late" {
+		t.Errorf("%d are missed: %+v", next.Missed, next.Skips)
+	}
+}
+
 // A firing that is due now waits for a run that makes up for an earlier one and goes on, and goes before those that wait;
 // it is skipped while a run of its own kind goes on, which is noted once for each such run. What is kept of that is
 // bounded.

@@ -105,6 +105,16 @@ func Name(t cluster.TaskSpec) string {
 	return fmt.Sprintf("%s %s", t.Schedule, cmp.Or(t.TimeZone, "UTC"))
 }
 
+// Former returns the schedule that an agenda of an earlier version goes by: an interval was counted from the last firing. It returns
+// nil if the timing that the agenda notes is not that of the task's interval as it was told then.
+func Former(t cluster.TaskSpec, timing string, last time.Time) *Schedule {
+	every := time.Duration(t.Every)
+	if every == 0 || timing != "every "+t.Every.String() {
+		return nil
+	}
+	return &Schedule{every: every, phase: last.UTC().Sub(last.UTC().Truncate(every))}
+}
+
 // Validate returns every mistake in a task, joined, those in its schedule included.
 func Validate(t cluster.TaskSpec) error {
 	_, err := Parse(t)
@@ -175,6 +185,18 @@ type Due struct {
 	To     time.Time   // the last one
 	Last   time.Time   // nothing up to it is decided about again
 	Next   time.Time   // the first firing that is to come, zero for none
+}
+
+// GiveUp skips so many of the firings that would be made up for, the first ones.
+func (d *Due) GiveUp(n int) {
+	n = min(n, len(d.Late))
+	if n == 0 {
+		return
+	}
+	if d.Missed == 0 {
+		d.From = d.Late[0]
+	}
+	d.Missed, d.To, d.Late = d.Missed+n, d.Late[n-1], d.Late[n:]
 }
 
 // MaxCounted bounds how many firings that came too late are counted.

@@ -57,8 +57,13 @@ func Runs(ctx context.Context, s coord.Session, keys schema.Keys, task string) (
 func (s *Snapshot) nextRun(task string, spec cluster.TaskSpec) time.Time {
 	rec := s.Agendas[task].Rec
 	timing, err := schedule.Parse(spec)
-	if err != nil || timing == nil || spec.Paused || rec == nil || rec.Timing != schedule.Name(spec) {
+	if err != nil || timing == nil || spec.Paused || rec == nil {
 		return time.Time{}
+	}
+	if rec.Timing != schedule.Name(spec) {
+		if timing = schedule.Former(spec, rec.Timing, rec.Last); timing == nil {
+			return time.Time{}
+		}
 	}
 	next := timing.Next(rec.Last)
 	for range 1000 { // as far as anybody wants to know

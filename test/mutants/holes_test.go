@@ -623,6 +623,16 @@ var mutants = []mutant{
 		in("internal/assignment", "TestDueNowGoesFirst"),
 	},
 	{
+		"runs", "what came too late takes the room of what is due now",
+		one("internal/assignment/runs.go", "over > 0 && len(due.Fire) > 0 {", "over > 0 && len(due.Fire) > 99 {"),
+		in("internal/assignment", "TestDueNowTakesTheRoom"),
+	},
+	{
+		"runs", "the firing that an earlier version's interval has still to come is lost",
+		one("internal/assignment/runs.go", "former != nil && a.awaitsFormer(former, s)", "former != nil && !a.changed && a.changed"),
+		in("internal/assignment", "TestIntervalOfAnEarlierVersion"),
+	},
+	{
 		"runs", "what came too late and is to be made up for is skipped while runs go on",
 		one("internal/assignment/runs.go", "before != \"\" && !late && ", "before != \"\" && "),
 		in("internal/assignment", "TestDueNowGoesFirst"),

@@ -584,12 +584,12 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "the schedule is decided about again by whoever comes next",
-		one("internal/assignment/runs.go", "		a.Last, a.changed = due.Last, true\n", ""),
+		one("internal/assignment/fire.go", "		a.Last, a.changed = due.Last, true\n", ""),
 		in(".", "TestSchedule"),
 	},
 	{
 		"runs", "what a leader with a clock ahead has passed over never fires",
-		one("internal/assignment/runs.go", "	a.recall()\n", ""),
+		one("internal/assignment/fire.go", "	a.recall()\n", ""),
 		in("internal/assignment", "TestClockAhead"),
 	},
 	{
@@ -599,7 +599,7 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "an edited schedule starts over at the leader's clock, whatever was decided before",
-		one("internal/assignment/runs.go", "now.After(a.Last) {\n", "!now.Equal(a.Last) {\n"),
+		one("internal/assignment/fire.go", "now.After(a.Last) {\n", "!now.Equal(a.Last) {\n"),
 		in("internal/assignment", "TestClockSetBackAndScheduleEdited"),
 	},
 	{
@@ -619,27 +619,27 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "a run that makes up for a firing is in the way of what is due now",
-		one("internal/assignment/runs.go", "func(r schema.Run) bool { return !r.Late }", "func(r schema.Run) bool { return true }"),
+		one("internal/assignment/fire.go", "func(r schema.Run) bool { return !r.Late }", "func(r schema.Run) bool { return true }"),
 		in("internal/assignment", "TestDueNowGoesFirst"),
 	},
 	{
 		"runs", "what came too late takes the room of what is due now",
-		one("internal/assignment/runs.go", "over > 0 && len(due.Fire) > 0 {", "over > 0 && len(due.Fire) > 99 {"),
+		one("internal/assignment/fire.go", "over > 0 && len(due.Fire) > 0 {", "over > 0 && len(due.Fire) > 99 {"),
 		in("internal/assignment", "TestDueNowTakesTheRoom"),
 	},
 	{
 		"runs", "the firing that an earlier version's interval has still to come is lost",
-		one("internal/assignment/runs.go", "former != nil && a.awaitsFormer(former, s)", "former != nil && !a.changed && a.changed"),
+		one("internal/assignment/fire.go", "former != nil && a.awaitsFormer(former, s)", "former != nil && !a.changed && a.changed"),
 		in("internal/assignment", "TestIntervalOfAnEarlierVersion"),
 	},
 	{
 		"runs", "what came too late and is to be made up for is skipped while runs go on",
-		one("internal/assignment/runs.go", "before != \"\" && !late && ", "before != \"\" && "),
+		one("internal/assignment/fire.go", "before != \"\" && !late && ", "before != \"\" && "),
 		in("internal/assignment", "TestDueNowGoesFirst"),
 	},
 	{
 		"runs", "an agenda notes every firing that was skipped",
-		one("internal/assignment/runs.go", "	a.Skips = a.Skips[max(0, len(a.Skips)-schema.MaxSkips):]\n", ""),
+		one("internal/assignment/fire.go", "	a.Skips = a.Skips[max(0, len(a.Skips)-schema.MaxSkips):]\n", ""),
 		in("internal/assignment", "TestDueNowGoesFirst"),
 	},
 	{

@@ -39,21 +39,24 @@ func (a *agenda) fire(s *schedule.Schedule) {
 // firing, where that comes before the first one of the grid, so that there is no gap of two intervals. What has come of it by now
 // is decided about first.
 func (a *agenda) awaitsFormer(former, grid *schedule.Schedule) bool {
-	if pending := former.Next(a.Last); pending.After(a.WallNow) {
-		if !pending.Before(grid.Next(a.WallNow)) {
-			return false
-		}
-		a.wake(a.Now + pending.Sub(a.WallNow))
-		return true
+	if !former.Next(a.Last).After(a.WallNow) {
+		a.fireDue(former)
 	}
-	a.fireDue(former)
-	return !former.Next(a.Last).After(a.WallNow) // there was no room for all
+	pending := former.Next(a.Last)
+	switch {
+	case !pending.After(a.WallNow): // there was no room for all
+		return true
+	case !pending.Before(grid.Next(a.WallNow)):
+		return false
+	}
+	a.wake(a.Now + pending.Sub(a.WallNow))
+	return true
 }
 
 // fireDue decides about the firings of a schedule that have come.
 func (a *agenda) fireDue(s *schedule.Schedule) {
 	due := s.At(a.Last, a.WallNow, a.spec.Misfire, a.spec.Overlap.Skips() && a.ahead() == "")
-	if over := len(a.Runs) + len(due.Late) + len(due.Fire) - cluster.MaxActiveRuns; over > 0 && len(due.Fire) > 0 {
+	if over := len(a.Runs) + len(due.Late) + len(due.Fire) - cluster.MaxActiveRuns; over > 0 && len(due.Fire) > 0 && a.Left() {
 		due.GiveUp(over) // what is due now takes the room that there is
 	}
 	passed := due.Last

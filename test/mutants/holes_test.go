@@ -624,7 +624,7 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "what came too late takes the room of what is due now",
-		one("internal/assignment/fire.go", "over > 0 && len(due.Fire) > 0 {", "over > 0 && len(due.Fire) > 99 {"),
+		one("internal/assignment/fire.go", "over > 0 && len(due.Fire) > 0 &&", "over > 0 && len(due.Fire) > 99 &&"),
 		in("internal/assignment", "TestDueNowTakesTheRoom"),
 	},
 	{

@@ -167,7 +167,7 @@ func TestIntervalOfAnEarlierVersion(t *testing.T) {
 				cal.at(at)
 			}
 			want := map[string]int{}
-			for _, minutes := range strings.Fields(c.want) {
+			for minutes := range strings.FieldsSeq(c.want) {
 				m, err := strconv.ParseFloat(minutes, 64)
 				if err != nil {
 					t.Fatal(err)

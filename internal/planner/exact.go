@@ -120,8 +120,7 @@ func (e *exact) hopeful(at int) bool {
 			open += max(e.free(n), 0)
 		}
 	}
-	for i := len(e.tasks) - 1; i >= 0; i-- { // the lightest first: as many as there would be room for in one piece
-		t := e.tasks[i]
+	for _, t := range slices.Backward(e.tasks) { // the lightest first: as many as there would be room for in one piece
 		if e.last[t] < at { // none of its cells is still to be decided
 			s[0] += e.short[t]
 			continue

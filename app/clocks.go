@@ -7,6 +7,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/plural"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -51,7 +52,7 @@ func (d *doctor) clocks(ctx context.Context, session coord.Session, keys schema.
 		}
 	}
 	if compared > 0 && apart == 0 {
-		d.tell("clocks", fine, fmt.Sprintf("no clock of %d nodes is known to be more than %v apart from this machine's", compared, membership.ApartAbove), "")
+		d.tell("clocks", fine, fmt.Sprintf("no clock of %s is known to be more than %v apart from this machine's", plural.Of(compared, "node"), membership.ApartAbove), "")
 	}
 }
 

@@ -11,12 +11,12 @@ import (
 	"net/netip"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/internal/address"
 )
 
 // httpAccess is who may use the HTTP API, and how it is reached.
@@ -48,10 +48,8 @@ func (t httpTLS) on() bool { return t.cert != "" }
 func (f *configFile) peers(s *settings) {
 	s.advertise = f.config.HTTP.Advertise
 	if s.advertise != "" {
-		host, port, err := net.SplitHostPort(s.advertise)
-		if n, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil || n == 0 || host == "" {
-			f.check("http.advertise", fmt.Errorf("%q: want host:port where other nodes reach this one", s.advertise))
-		}
+		_, err := address.Parse(s.advertise, 0)
+		f.check("http.advertise", err)
 	}
 	file := f.config.HTTP.SecretFile
 	if file == "" {
@@ -94,7 +92,7 @@ func (f *configFile) access(s *settings, env func(string) string) {
 		}
 		f.check("http.tokensFile", err)
 	}
-	a.hosts, a.proxies, a.insecure = c.Hosts, f.proxies(), c.Insecure
+	a.hosts, a.proxies, a.insecure = f.hosts(), f.proxies(), c.Insecure
 	if host, _, err := net.SplitHostPort(s.advertise); err == nil {
 		a.hosts = append(slices.Clone(a.hosts), host)
 	}
@@ -114,6 +112,18 @@ func (f *configFile) access(s *settings, env func(string) string) {
 		f.check("http.listen", fmt.Errorf("%q can be reached from other machines, and nobody would have to say who they are: add tokens ([http] tokensFile, or %s; "+
 			"make one with `xconsumer token ada --role admin`) or client certificates ([http.tls] clientCA), or say insecure = true", s.listen, tokensVariable))
 	}
+}
+
+// hosts reads the names that the node answers to.
+func (f *configFile) hosts() (list []string) {
+	for _, text := range f.config.HTTP.Hosts {
+		text = strings.TrimSpace(text)
+		if text != "*" {
+			f.check("http.hosts", address.ValidateHost(text))
+		}
+		list = append(list, text)
+	}
+	return list
 }
 
 // proxies reads the addresses of proxies in front of the node: single ones, and networks.

@@ -221,7 +221,37 @@ freezeFor = "10m"
 		{name: "no such CA", file: "[zookeeper]\nhost=\"h\"\n" + tlsKeys + "ca=\"none.pem\"\n", want: []string{"xconsumer: app.toml:3:2: zookeeper.tls: ca: open none.pem"}},
 		{name: "half a certificate", file: "[zookeeper]\nhost=\"h\"\n" + tlsKeys + "cert=\"x\"\n", want: []string{"xconsumer: app.toml:3:2: zookeeper.tls: cert and key belong together"}},
 		{name: "half an identity", file: "[zookeeper]\nhost=\"h\"\nusername=\"x\"\n", want: []string{"xconsumer: app.toml:3:1: zookeeper.username: username and password belong together"}},
-		{name: "an address that is none", file: goodFile, args: []string{"--http", "nowhere"}, want: []string{`xconsumer: http.listen: "nowhere": want host:port`}},
+		{name: "an address that is none", file: goodFile, args: []string{"--http", "nowhere"}, want: []string{`xconsumer: http.listen: "nowhere": the port is missing: want host:port, as in "nowhere:8800"`}},
+		{name: "every address of a file", file: `[zookeeper]
+host = "::1:2181,h:99999,h:abc,h;2181"
+[zookeeper.tls]
+serverName = "h:2181"
+[http]
+listen = "::1:8800"
+advertise = "h;8800"
+hosts = ["https://x", "*"]
+proxies = ["h", "10.0.0.0/8"]
+`, want: []string{
+			`xconsumer: app.toml:2:1: zookeeper.host: "::1:2181": an IPv6 address stands in brackets: write it as "[::1]:2181"`,
+			`app.toml:2:1: zookeeper.host: "h:99999": port 99999 is not between 1 and 65535`,
+			`app.toml:2:1: zookeeper.host: "h:abc": port "abc" is not a number`,
+			`app.toml:2:1: zookeeper.host: "h;2181": write it as "h:2181"`,
+			`app.toml:4:1: zookeeper.tls.serverName: "h:2181": only the host stands here, without a port: leave out ":2181", as in "h"`,
+			`app.toml:6:1: http.listen: "::1:8800": an IPv6 address stands in brackets: write it as "[::1]:8800"`,
+			`app.toml:7:1: http.advertise: "h;8800": write it as "h:8800"`,
+			`app.toml:8:1: http.hosts: "https://x": only the host stands here: leave out "https://"`,
+			`app.toml:9:1: http.proxies: "h": want the address of a proxy`,
+		}},
+		{name: "every address of etcd", file: "[etcd]\nendpoints = [\"http://::1:2379\", \"h:0\", \"http://h1:2379 http://h2:2379\", \"good\"]\n", want: []string{
+			`xconsumer: app.toml:2:1: etcd.endpoints: endpoint "::1:2379": an IPv6 address stands in brackets: write it as "[::1]:2379"`,
+			`app.toml:2:1: etcd.endpoints: endpoint "h:0": port 0 is not between 1 and 65535`,
+			`app.toml:2:1: etcd.endpoints: endpoint "http://h1:2379 http://h2:2379": `,
+		}},
+		{name: "a list without commas by flag", args: []string{"--zookeeper", "h1:2181 h2:2181"}, want: []string{`xconsumer: zookeeper.host: "h1:2181 h2:2181": this is not one address; a list is written as "h1:2181,h2:2181"`}},
+		{name: "an address by environment", env: map[string]string{"XCONSUMER_ZOOKEEPER_HOST": "2001:db8::5:2181"}, want: []string{`xconsumer: zookeeper.host: "2001:db8::5:2181": an IPv6 address stands in brackets: write it as "[2001:db8::5]:2181"`}},
+		{name: "endpoints by environment", env: map[string]string{"XCONSUMER_ETCD_ENDPOINTS": "h:99999"}, want: []string{`xconsumer: etcd.endpoints: endpoint "h:99999": port 99999`}},
+		{name: "a URL where servers are", file: goodFile, args: []string{"--zookeeper", "http://h:2181/x"}, want: []string{`xconsumer: zookeeper.host: "http://h:2181/x": leave out "http://": write it as "h:2181/x"`}},
+		{name: "hosts by environment", file: goodFile, env: map[string]string{"XCONSUMER_HTTP_HOSTS": "a:1"}, want: []string{`xconsumer: http.hosts: "a:1": only the host`}},
 		{name: "bad servers", file: goodFile, args: []string{"--zookeeper", "a,,b"}, want: []string{"xconsumer: zookeeper.host: empty server name"}},
 	}
 	cases = append(append(cases, programCases...), mistakeCases...)
@@ -252,6 +282,18 @@ freezeFor = "10m"
 				t.Errorf("exit %d; want 78", code)
 			}
 		})
+	}
+}
+
+// What config check prints names all of what was read: a chroot that is forgotten is another cluster.
+func TestConfigCheckShowsWhere(t *testing.T) {
+	for file, want := range map[string]string{
+		goodFile: "app.toml: ok: cluster demo over ZooKeeper h1:2181,h2:2181/x, 1 tasks\n",
+		"[etcd]\nendpoints = [\"h\"]\nprefix = \"/p/\"\n": "app.toml: ok: cluster default over etcd http://h:2379 below /p, 0 tasks\n",
+	} {
+		if _, out, _ := run(t, map[string]string{"app.toml": file}, nil, "config", "check"); out != want {
+			t.Errorf("%q; want %q", out, want)
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/address"
 	"gitee.com/ken.yang/xconsumer/internal/command"
 )
 
@@ -91,6 +92,7 @@ func loadSettings(flags runFlags, env func(string) string) (settings, error) {
 	override(&c.HTTP.TLS.ClientCA, "http.tls.clientCA", "XCONSUMER_HTTP_TLS_CLIENT_CA", "")
 	if hosts := env("XCONSUMER_HTTP_HOSTS"); hosts != "" {
 		c.HTTP.Hosts = strings.Split(hosts, ",")
+		delete(f.keys, "http.hosts")
 	}
 	if proxies := env("XCONSUMER_HTTP_PROXIES"); proxies != "" {
 		c.HTTP.Proxies = strings.Split(proxies, ",")
@@ -236,14 +238,8 @@ func validateListen(addr string) error {
 	if addr == "off" {
 		return nil
 	}
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return fmt.Errorf("%q: want host:port, or \"off\"", addr)
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n > 65535 {
-		return fmt.Errorf("%q: port %q is none", addr, port)
-	}
-	return nil
+	_, err := address.ParseListen(addr)
+	return err
 }
 
 // nodeName returns the default name of a node: two nodes of one machine differ by their port.

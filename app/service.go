@@ -14,6 +14,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/etcd"
 	"gitee.com/ken.yang/xconsumer/coord/zk"
+	"gitee.com/ken.yang/xconsumer/internal/address"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 )
 
@@ -30,13 +31,15 @@ type service struct {
 // joinSessionTimeout is that of nodes which use the etcd of `xconsumer dev`.
 const joinSessionTimeout = 5 * time.Second
 
-// String names the service and its servers.
+// String names the service, its servers, and below what everything is kept there.
 func (s service) String() string {
 	switch {
 	case s.zk != nil:
-		return fmt.Sprintf("ZooKeeper %s", strings.Join(s.zk.Servers, ","))
+		return "ZooKeeper " + strings.Join(s.zk.Servers, ",") + s.zk.Chroot
+	case s.etcd != nil && s.etcd.Prefix != "":
+		return fmt.Sprintf("etcd %s below %s", strings.Join(s.etcd.Endpoints, ","), s.etcd.Prefix)
 	case s.etcd != nil:
-		return fmt.Sprintf("etcd %s", strings.Join(s.etcd.Endpoints, ","))
+		return "etcd " + strings.Join(s.etcd.Endpoints, ",")
 	}
 	return "nothing"
 }
@@ -127,6 +130,7 @@ func (f *configFile) zookeeper() *zk.Config {
 	}
 	cfg.TLS, err = loadTLS(c.TLS)
 	f.check("zookeeper.tls", err)
+	f.serverName("zookeeper.tls.serverName", c.TLS)
 	return cfg
 }
 
@@ -157,6 +161,7 @@ func (f *configFile) etcd() *etcd.Config {
 	cfg.Password = f.password("etcd", c.Username, c.Password, c.PasswordFile)
 	cfg.TLS, err = loadTLS(c.TLS)
 	f.check("etcd.tls", err)
+	f.serverName("etcd.tls.serverName", c.TLS)
 	secure := slices.ContainsFunc(cfg.Endpoints, func(e string) bool { return strings.HasPrefix(e, "https://") })
 	if cfg.TLS != nil && !secure {
 		f.check("etcd.tls", errors.New("the endpoints are not https, so it would not be used: write them as https://host:2379"))
@@ -182,6 +187,13 @@ func (f *configFile) password(table, username, password, file string) string {
 		f.check(table+".username", errors.New("username and password belong together"))
 	}
 	return password
+}
+
+// serverName notes a mistake in the name that the servers' certificates are to be for.
+func (f *configFile) serverName(key string, c tlsConfig) {
+	if c.ServerName != "" {
+		f.check(key, address.ValidateHost(c.ServerName))
+	}
 }
 
 // loadTLS returns nil if nothing of TLS is configured.

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/address"
 )
 
 // Errors of the client; compare with errors.Is.
@@ -81,6 +82,9 @@ func NewClient(server string, options ClientOptions) (*Client, error) {
 	if !strings.Contains(server, "://") {
 		server = "http://" + server
 	}
+	if err := validateServer(server); err != nil {
+		return nil, fmt.Errorf("server %w", err)
+	}
 	u, err := url.Parse(server)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fmt.Errorf("server %q: want a URL such as http://127.0.0.1:8800", server)
@@ -90,6 +94,17 @@ func NewClient(server string, options ClientOptions) (*Client, error) {
 		transport = &http.Transport{TLSClientConfig: options.TLS, Proxy: http.ProxyFromEnvironment}
 	}
 	return &Client{base: strings.TrimSuffix(u.String(), "/"), token: options.Token, http: &http.Client{Transport: transport}}, nil
+}
+
+// validateServer refuses a URL with an address that cannot be reached as it stands.
+func validateServer(server string) error {
+	_, rest, _ := strings.Cut(server, "://")
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		rest = rest[:end]
+	}
+	const anyPort = 80 // what the scheme says; only the form counts
+	_, err := address.Parse(rest[strings.LastIndexByte(rest, '@')+1:], anyPort)
+	return err
 }
 
 // Server returns the URL of the node.

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/backoff"
 
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/address"
 )
 
 // link is the connections of one client. A server that hangs keeps its connection open, and the
@@ -153,21 +154,19 @@ func parseEndpoint(text string) (string, error) {
 	if text == "" {
 		return "", errors.New("empty endpoint")
 	}
-	if !strings.Contains(text, "://") {
-		text = "http://" + text
+	scheme, rest, found := strings.Cut(text, "://")
+	if !found {
+		scheme, rest = "http", text
 	}
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
+	rest = strings.TrimSuffix(rest, "/")
+	if scheme != "http" && scheme != "https" || strings.ContainsAny(rest, "/?#@") {
 		return "", fmt.Errorf("endpoint %q: want a URL such as http://127.0.0.1:2379", text)
 	}
-	port := u.Port()
-	if port == "" {
-		port = "2379"
+	a, err := address.Parse(rest, DefaultPort)
+	if err != nil {
+		return "", fmt.Errorf("endpoint %w", err)
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		return "", fmt.Errorf("endpoint %q: port %q is none", text, port)
-	}
-	return u.Scheme + "://" + net.JoinHostPort(u.Hostname(), port), nil
+	return scheme + "://" + a.String(), nil
 }
 
 // oldest are the first good releases of the lines that have bad ones: earlier ones ended leases

@@ -46,6 +46,7 @@ import (
 
 // Defaults and facts of the backend.
 const (
+	DefaultPort           = 2379
 	DefaultSessionTimeout = 10 * time.Second
 	// Spacing is how soon a failed renewal is tried again.
 	Spacing = 200 * time.Millisecond
@@ -72,15 +73,20 @@ type Config struct {
 }
 
 // ParseEndpoints splits "http://h1:2379,h2:2379" into endpoints, adding http and port 2379
-// where they are missing.
+// where they are missing. The error joins all mistakes.
 func ParseEndpoints(list string) ([]string, error) {
 	var endpoints []string
+	var errs []error
 	for text := range strings.SplitSeq(list, ",") {
 		endpoint, err := parseEndpoint(strings.TrimSpace(text))
 		if err != nil {
-			return nil, err
+			errs = append(errs, err)
+			continue
 		}
 		endpoints = append(endpoints, endpoint)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
 	}
 	return endpoints, nil
 }

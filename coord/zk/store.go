@@ -31,7 +31,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -40,11 +39,12 @@ import (
 	"github.com/go-zookeeper/zk"
 
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/address"
 )
 
 // Defaults of Config.
 const (
-	DefaultPort           = "2181"
+	DefaultPort           = 2181
 	DefaultSessionTimeout = 20 * time.Second
 	DefaultTickTime       = 2 * time.Second
 )
@@ -70,8 +70,11 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// ParseHosts splits "host1:2181,host2/chroot" into its servers and chroot.
+// ParseHosts splits "host1:2181,host2/chroot" into its servers and chroot. The error joins all mistakes.
 func ParseHosts(hosts string) (servers []string, chroot string, err error) {
+	if scheme, rest, found := strings.Cut(hosts, "://"); found {
+		return nil, "", fmt.Errorf("%q: leave out %q: write it as %q", hosts, scheme+"://", strings.TrimSuffix(rest, "/"))
+	}
 	list, rest, found := strings.Cut(hosts, "/")
 	if found && rest != "" {
 		chroot = "/" + strings.TrimSuffix(rest, "/")
@@ -79,19 +82,21 @@ func ParseHosts(hosts string) (servers []string, chroot string, err error) {
 			return nil, "", fmt.Errorf("chroot %q: it follows the last server once, as in \"h1:2181,h2:2181/path\"", chroot)
 		}
 	}
+	var errs []error
 	for server := range strings.SplitSeq(list, ",") {
-		server = strings.TrimSpace(server)
-		if server == "" {
-			return nil, "", fmt.Errorf("empty server name in %q", hosts)
+		if server = strings.TrimSpace(server); server == "" {
+			errs = append(errs, fmt.Errorf("empty server name in %q", hosts))
+			continue
 		}
-		if _, _, err := net.SplitHostPort(server); err != nil {
-			server = net.JoinHostPort(strings.Trim(server, "[]"), DefaultPort)
+		a, err := address.Parse(server, DefaultPort)
+		if err != nil {
+			errs = append(errs, err)
+			continue
 		}
-		host, port, err := net.SplitHostPort(server)
-		if err != nil || host == "" || port == "" {
-			return nil, "", fmt.Errorf("server %q: want host:port", server)
-		}
-		servers = append(servers, server)
+		servers = append(servers, a.String())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, "", err
 	}
 	return servers, chroot, nil
 }

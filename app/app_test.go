@@ -76,7 +76,11 @@ func TestConfigCheck(t *testing.T) {
 		{name: "etcd by flag alone", file: "", args: []string{"--etcd", "127.0.0.1:1"}},
 		{name: "etcd by environment alone", file: "", env: map[string]string{"XCONSUMER_ETCD_ENDPOINTS": "http://127.0.0.1:1,h2"}},
 		{name: "both services", file: goodFile + "[etcd]\nendpoints=[\"x\"]\n", want: []string{"xconsumer: app.toml:12:2: etcd: both [zookeeper] and [etcd] are given"}},
-		{name: "both services by environment", file: goodFile, env: map[string]string{"XCONSUMER_ETCD_ENDPOINTS": "x"}, want: []string{"xconsumer: etcd: both [zookeeper] and [etcd] are given"}},
+		{name: "another service by environment", file: goodFile, env: map[string]string{"XCONSUMER_ETCD_ENDPOINTS": "x"}},
+		{name: "another service by flag", file: goodFile, args: []string{"--etcd", "x"}},
+		{name: "another service by flag than by environment", file: goodFile, env: map[string]string{"XCONSUMER_ZOOKEEPER_HOST": "h"}, args: []string{"--etcd", "x"}},
+		{name: "both services by environment", file: goodFile, env: map[string]string{"XCONSUMER_ETCD_ENDPOINTS": "x", "XCONSUMER_ZOOKEEPER_HOST": "h"}, want: []string{"xconsumer: etcd: both [zookeeper] and [etcd] are given"}},
+		{name: "both services by flag", file: goodFile, args: []string{"--etcd", "x", "--zookeeper", "h"}, want: []string{"xconsumer: etcd: both [zookeeper] and [etcd] are given"}},
 		{name: "a table without servers", file: "[zookeeper]\n", want: []string{"xconsumer: zookeeper.host: must be given"}},
 		{name: "every mistake of etcd", file: `[etcd]
 endpoints = "x"

@@ -13,6 +13,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/zk"
+	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/internal/cli"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/plural"
@@ -38,10 +39,23 @@ func onStore(ctx context.Context, flags runFlags, streams Streams, do func(ctx c
 	defer stop()
 	session, err := store.Open(opening)
 	if err != nil {
-		return fmt.Errorf("%w: %w; see `xconsumer doctor`", errUnavailable, err)
+		return unopened(err)
 	}
 	defer func() { _ = session.Close() }()
-	return do(ctx, session, s)
+	err = do(ctx, session, s)
+	if errors.Is(err, coord.ErrUnknown) || errors.Is(err, coord.ErrSessionEnded) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: %v has stopped answering; see `xconsumer doctor`, and then call this again: what was done stays done", httpapi.ErrOutcomeUnknown, s.service)
+	}
+	return err
+}
+
+// unopened says why there is no session, and who knows more of it. What trying again does not mend keeps its own exit
+// code.
+func unopened(err error) error {
+	if errors.Is(err, coord.ErrUnauthorized) || errors.Is(err, coord.ErrUnsupported) {
+		return err
+	}
+	return fmt.Errorf("%w: %w; see `xconsumer doctor`", errUnavailable, err)
 }
 
 func clusterCommand(streams Streams) *cobra.Command {

@@ -144,7 +144,7 @@ func loadSettings(flags runFlags, env func(string) string) (settings, error) {
 		f.check("leader.workers", s.leader.Validate())
 	}
 	f.placement(&s)
-	s.service = f.service(flags.join)
+	s.service = f.service(flags.join, chosenBy(flags, env))
 	s.works, s.logBytes = f.works(), f.size("log.keep", c.Log.Keep)
 	s.tasks = f.tasks()
 	f.privateFiles()

@@ -14,6 +14,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/zk"
+	"gitee.com/ken.yang/xconsumer/internal/address"
 	"gitee.com/ken.yang/xconsumer/internal/cli"
 	"gitee.com/ken.yang/xconsumer/internal/command"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
@@ -73,6 +74,7 @@ func (d *doctor) tell(check, state, found, mend string) {
 }
 
 func (d *doctor) examine(ctx context.Context, flags runFlags) error {
+	found := d.dev(ctx, &flags)
 	s, err := loadSettings(flags, d.streams.Env)
 	if err != nil {
 		return err // with each mistake and its place, exit 78
@@ -82,9 +84,14 @@ func (d *doctor) examine(ctx context.Context, flags runFlags) error {
 		file = "no file"
 	}
 	d.tell("configuration", fine, fmt.Sprintf("%s: cluster %s over %v, %s", file, s.cluster, s.service, plural.Of(len(s.tasks), "task")), "")
+	if found != "" {
+		d.tellDev(found, s)
+	}
 	d.http(s)
 	if s.service.zk != nil {
 		d.zookeeper(ctx, s)
+	} else {
+		d.etcd(ctx, s)
 	}
 	d.session(ctx, s)
 	d.clock()
@@ -130,13 +137,17 @@ func (d *doctor) zookeeper(ctx context.Context, s settings) {
 	asked := s.service.zk.SessionTimeout
 	serving, leaders := 0, 0
 	list := store.Inspect(ctx)
+	away := wrong // what one server that does not serve is
+	if slices.ContainsFunc(list, zkServes) {
+		away = warning
+	}
 	for _, server := range list {
 		switch {
 		case server.Err != nil:
-			d.tell("zookeeper", wrong, fmt.Sprintf("%s does not answer: %v", server.Address, server.Err), "start it, or take it out of [zookeeper] host; a quorum works without a few")
+			d.tell("zookeeper", away, fmt.Sprintf("%s does not answer: %s", server.Address, address.Reason(server.Err)), awayFix(away, "[zookeeper] host"))
 			continue
 		case server.Silent && strings.Contains(server.Said, "not currently serving"):
-			d.tell("zookeeper", wrong, server.Address+" runs, and serves nobody: it sees no quorum", "start the other servers, or look at its log for why they do not find each other")
+			d.tell("zookeeper", away, server.Address+" runs, and serves nobody: it sees no quorum", "start the other servers, or look at its log for why they do not find each other")
 			continue
 		case server.Silent:
 			d.tell("zookeeper", warning, server.Address+" does not say what it is", "allow it to: 4lw.commands.whitelist=srvr,conf in its zoo.cfg")
@@ -174,6 +185,9 @@ func (d *doctor) zookeeper(ctx context.Context, s settings) {
 	}
 }
 
+// zkServes reports whether a server serves, which it does with a quorum alone.
+func zkServes(s zk.Server) bool { return s.Err == nil && s.Mode != "" }
+
 // sameTimeouts looks whether the servers grant alike. One that grants less counts that from when a node has moved to
 // it, also if its answer is lost, and the node counts what it was granted before.
 func (d *doctor) sameTimeouts(list []zk.Server) {
@@ -206,6 +220,9 @@ func (d *doctor) session(ctx context.Context, s settings) {
 	case errors.Is(err, coord.ErrUnauthorized):
 		d.tell("session", wrong, err.Error(), "check username and password of [zookeeper] or [etcd]")
 		return
+	case errors.Is(err, coord.ErrUnsupported):
+		d.tell("session", wrong, err.Error(), unsupportedFix(s.service))
+		return
 	case err != nil:
 		d.tell("session", wrong, err.Error(), "start the service, or correct its address in app.toml; nothing else can be checked without it")
 		return
@@ -217,7 +234,7 @@ func (d *doctor) session(ctx context.Context, s settings) {
 	if err := terms.Check(); err != nil {
 		d.tell("timeouts", wrong, err.Error(), "a longer sessionTimeout")
 	} else {
-		d.tell("timeouts", fine, fmt.Sprintf("session timeout %v; after a machine is lost its work runs elsewhere within %v", info.Timeout, (info.Timeout+info.TakeoverDelay(info.Timeout)+time.Second).Round(time.Second)), "")
+		d.tell("timeouts", fine, fmt.Sprintf("session timeout %v; after a machine is lost its work runs elsewhere within %v", info.Timeout, takeover(s.service, info)), "")
 	}
 	d.access(ctx, session, s)
 }
@@ -229,7 +246,7 @@ func (d *doctor) access(ctx context.Context, session coord.Session, s settings) 
 	var meta schema.Meta
 	switch {
 	case errors.Is(err, coord.ErrNotFound):
-		d.tell("cluster", fine, "there is no cluster "+s.cluster+" yet; the first node creates it", "")
+		d.unborn(ctx, session, s)
 		return
 	case errors.Is(err, coord.ErrUnauthorized):
 		d.tell("access", wrong, "the records of cluster "+s.cluster+" are another identity's", "use the username and password that the cluster was created with")
@@ -246,17 +263,14 @@ func (d *doctor) access(ctx context.Context, session coord.Session, s settings) 
 		d.tell("cluster", wrong, fmt.Sprintf("the nodes speak protocol %d, and this program %d", meta.Protocol, schema.Protocol), "a program of their version")
 		return
 	}
-	probe := keys.Root() + "/doctor"
-	_, err = session.Commit(ctx, coord.CreateBound(probe, []byte("{}")))
-	switch {
+	switch err := d.probe(ctx, session, keys); {
 	case errors.Is(err, coord.ErrUnauthorized):
 		d.tell("access", wrong, "the cluster can be read, and not written", "use the username and password that the cluster was created with")
 		return
-	case err != nil && !errors.Is(err, coord.ErrExists):
+	case err != nil:
 		d.tell("access", wrong, err.Error(), "")
 		return
 	}
-	_, _ = session.Commit(ctx, coord.Delete(probe, 0)) // or it ends with the session
 	if s.service.zk != nil && s.service.zk.Username != "" {
 		d.exposure(ctx, session, keys)
 	}

@@ -10,6 +10,9 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/address"
 )
 
 // Errors of reaching what the command line names.
@@ -56,12 +59,15 @@ func (s service) look(ctx context.Context, log *slog.Logger) (cluster string, er
 	}
 	session, err := store.Open(ctx)
 	if err != nil {
-		return "", err
+		return "", unopened(err)
 	}
 	defer func() { _ = session.Close() }()
 	clusters, err := session.List(ctx, "/xconsumer")
-	if err != nil || len(clusters) == 0 {
-		return "", err
+	if err != nil {
+		return "", unopened(&coord.UnansweredError{Service: "etcd", Reasons: []string{s.joined + ": " + address.Reason(err)}, Err: err})
+	}
+	if len(clusters) == 0 {
+		return "", nil
 	}
 	var names []string
 	for _, c := range clusters {
@@ -94,7 +100,7 @@ func checkEtcd(ctx context.Context, endpoint string) error {
 	}
 	switch {
 	case err != nil && !strings.Contains(err.Error(), "malformed HTTP"):
-		return fmt.Errorf("%w: nothing answers at %s: %w; is `xconsumer dev` running there?", errUnavailable, endpoint, errors.Unwrap(err))
+		return fmt.Errorf("%w: nothing answers at %s: %s; is `xconsumer dev` running there?", errUnavailable, endpoint, address.Reason(err))
 	case err == nil && json.Unmarshal(body, &version) == nil && version.Etcdserver != "":
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -139,6 +140,9 @@ func (s settings) warn(log *slog.Logger, address string) {
 		log.Warn("insecure: whoever reaches the HTTP API may do everything; give it tokens", "address", address)
 	case known != "":
 		log.Warn("insecure: a token or the secret is the demo's, which everybody knows; make your own", "which", known, "address", address)
+	}
+	if s.service.joined == "" && len(s.service.ignored) > 0 {
+		log.Info("ignored: a flag or a variable names another service", "file", s.file, "keys", strings.Join(s.service.ignored, ", "))
 	}
 	for _, text := range s.warnings {
 		log.Warn("a secret can be read by others", "where", text)

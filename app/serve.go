@@ -88,7 +88,7 @@ func (s settings) public() map[string]any {
 		works = append(works, map[string]any{"name": w.Name, "program": w.Argv[0], "dir": w.Dir, "user": w.User})
 	}
 	return map[string]any{
-		"file": s.file, "cluster": s.cluster, "name": s.name, "service": s.service.String(),
+		"file": s.file, "cluster": s.cluster, "name": s.name, "service": s.service.String(), "joined": s.service.joined,
 		"http": map[string]any{
 			"listen": s.listen, "advertise": s.advertise, "hosts": s.access.hosts, "insecure": s.access.insecure, "tls": s.access.tls.on(),
 			"clientCertificates": s.access.tls.clientCA != "", "tokens": tokens, "secret": len(s.secret) > 0,

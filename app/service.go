@@ -22,8 +22,8 @@ import (
 type service struct {
 	zk   *zk.Config
 	etcd *etcd.Config
-	// joined is the URL of --join, which replaces what the file chooses; ignored are the tables
-	// that it replaces.
+	// joined is the URL of --join; ignored are the tables of the file that it, another flag or the environment
+	// replaces.
 	joined  string
 	ignored []string
 }
@@ -61,20 +61,34 @@ func (s service) open(log *slog.Logger) (store coord.Store, err error) {
 	return store, nil
 }
 
-// service returns which coordination service is chosen and how to reach it, noting mistakes.
-func (f *configFile) service(join string) service {
-	c := &f.config
-	chosen := map[string]bool{
-		"zookeeper": f.has("zookeeper") || c.ZooKeeper.Host != "",
-		"etcd":      f.has("etcd") || len(c.Etcd.Endpoints) > 0,
+// chosenBy returns which services flags name, else the environment: they replace what the file chooses, as they do
+// with single keys.
+func chosenBy(flags runFlags, env func(string) string) map[string]bool {
+	if flags.zookeeper != "" || flags.etcd != "" {
+		return map[string]bool{"zookeeper": flags.zookeeper != "", "etcd": flags.etcd != ""}
+	}
+	zookeeper, etcd := env("XCONSUMER_ZOOKEEPER_HOST") != "", env("XCONSUMER_ETCD_ENDPOINTS") != ""
+	if zookeeper || etcd {
+		return map[string]bool{"zookeeper": zookeeper, "etcd": etcd}
+	}
+	return nil
+}
+
+// service returns which coordination service is chosen and how to reach it, noting mistakes. Over is what flags or the
+// environment choose, nil for nothing.
+func (f *configFile) service(join string, over map[string]bool) service {
+	chosen := over
+	if chosen == nil {
+		chosen = map[string]bool{"zookeeper": f.has("zookeeper"), "etcd": f.has("etcd")}
+	}
+	var ignored []string
+	for _, name := range []string{"zookeeper", "etcd"} {
+		if f.has(name) && (join != "" || over != nil && !over[name]) {
+			ignored = append(ignored, "["+name+"]")
+		}
 	}
 	if join != "" {
-		s := service{joined: join, etcd: &etcd.Config{SessionTimeout: joinSessionTimeout}}
-		for _, name := range []string{"zookeeper", "etcd"} {
-			if chosen[name] {
-				s.ignored = append(s.ignored, "["+name+"]")
-			}
-		}
+		s := service{joined: join, ignored: ignored, etcd: &etcd.Config{SessionTimeout: joinSessionTimeout}}
 		endpoints, err := etcd.ParseEndpoints(join)
 		f.check("--join", err)
 		s.etcd.Endpoints = endpoints
@@ -85,9 +99,9 @@ func (f *configFile) service(join string) service {
 		f.check("etcd", errors.New("both [zookeeper] and [etcd] are given: choose one of them"))
 		fallthrough
 	case chosen["zookeeper"]:
-		return service{zk: f.zookeeper()}
+		return service{zk: f.zookeeper(), ignored: ignored}
 	case chosen["etcd"]:
-		return service{etcd: f.etcd()}
+		return service{etcd: f.etcd(), ignored: ignored}
 	}
 	f.errs = append(f.errs, placedError{place{}, `no coordination service is chosen: give [zookeeper] host = "127.0.0.1:2181" or [etcd] endpoints = ["http://127.0.0.1:2379"] in app.toml, or --zookeeper or --etcd; to try xconsumer without either, use: xconsumer dev`})
 	return service{}

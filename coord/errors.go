@@ -3,6 +3,7 @@ package coord
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // The errors of the contract. Backends wrap them with operation and key; compare
@@ -47,6 +48,25 @@ func (e *CheckError) Error() string {
 }
 
 func (e *CheckError) Unwrap() error { return e.Err }
+
+// UnansweredError says that no server of the service has answered. Its text is for people: it names the servers, and why
+// each did not answer, in a few words. It unwraps to what ended the wait.
+type UnansweredError struct {
+	Service string   // "ZooKeeper" or "etcd"
+	Reasons []string // as "h1:2181: connection refused"
+	Err     error
+}
+
+func (e *UnansweredError) Error() string {
+	const most = 3
+	reasons := strings.Join(e.Reasons[:min(len(e.Reasons), most)], "; ")
+	if more := len(e.Reasons) - most; more > 0 {
+		reasons += fmt.Sprintf("; and %d more", more)
+	}
+	return e.Service + " does not answer: " + reasons
+}
+
+func (e *UnansweredError) Unwrap() error { return e.Err }
 
 // FailedCheck returns the operation that made a commit fail, if one did.
 func FailedCheck(err error) (*CheckError, bool) { return errors.AsType[*CheckError](err) }

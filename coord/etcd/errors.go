@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc/codes"
@@ -44,6 +45,20 @@ func answerError(ctx context.Context, err error) error {
 		return fmt.Errorf("%w: %w: %w", coord.ErrUnknown, context.Cause(ctx), err)
 	}
 	return fmt.Errorf("%w: %w", coord.ErrUnknown, err)
+}
+
+// requestError is why a request was not answered, in words for people.
+type requestError struct{ err error }
+
+func (e *requestError) Unwrap() error { return e.err }
+
+// Error returns what the library says last: before it stands what it has tried.
+func (e *requestError) Error() string {
+	if errors.Is(e.err, context.DeadlineExceeded) {
+		return "no answer in time"
+	}
+	text := e.err.Error()
+	return strings.Trim(text[strings.LastIndex(text, ": ")+1:], ` "`)
 }
 
 // isUnsupported tells whether what answered is no etcd.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -117,30 +116,33 @@ func (s *Store) connect(ctx context.Context) (*clientv3.Client, *link, error) {
 		})},
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("etcd: %w", answerError(ctx, err))
+		return nil, nil, answerError(ctx, err)
 	}
 	return client, l, nil
 }
 
 // reasons says why servers do not answer, which the library keeps to itself.
-func (s *Store) reasons(ctx context.Context) error {
+func (s *Store) reasons(ctx context.Context) []string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 300*time.Millisecond)
 	defer cancel()
-	var reasons []string
-	for _, endpoint := range s.cfg.Endpoints {
-		u, err := url.Parse(endpoint)
-		if err == nil {
-			var c net.Conn
-			if c, err = new(net.Dialer).DialContext(ctx, "tcp", u.Host); err == nil {
-				_ = c.Close()
-				err = fmt.Errorf("%s accepts connections and does not answer as etcd does", endpoint)
-			}
-		}
-		if err != nil {
-			reasons = append(reasons, err.Error())
-		}
+	list := make([]string, len(s.cfg.Endpoints))
+	var asked sync.WaitGroup
+	for i, endpoint := range s.cfg.Endpoints {
+		asked.Go(func() { list[i] = endpoint + ": " + unreached(ctx, endpoint) })
 	}
-	return errors.New(strings.Join(reasons, "; "))
+	asked.Wait()
+	return list
+}
+
+// unreached says why a server that did not answer a request did not: whether it can be reached at all.
+func unreached(ctx context.Context, endpoint string) string {
+	_, host, _ := strings.Cut(endpoint, "://")
+	c, err := new(net.Dialer).DialContext(ctx, "tcp", host)
+	if err != nil {
+		return address.Reason(err)
+	}
+	_ = c.Close()
+	return "it accepts connections and does not answer as etcd does"
 }
 
 // patience is how long a request is waited for. One that took longer may still happen; it is

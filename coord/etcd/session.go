@@ -130,7 +130,7 @@ func (ss *session) outcome(ctx context.Context, err error) error {
 	case err == nil || !isUnavailable(err):
 		ss.info.Connected, ss.info.Err = true, nil
 	case !errors.Is(context.Cause(ctx), context.Canceled): // the caller lost interest, nothing is known
-		ss.info.Connected, ss.info.Err = false, err
+		ss.info.Connected, ss.info.Err = false, &requestError{err}
 	}
 	return err
 }

@@ -124,20 +124,25 @@ func New(cfg Config) (*Store, error) {
 func (s *Store) Open(ctx context.Context) (coord.Session, error) {
 	client, link, err := s.connect(ctx)
 	if err != nil {
-		return nil, err
+		return nil, s.openError(ctx, err)
 	}
 	ss, err := s.open(ctx, client, link)
 	if err != nil {
 		_ = client.Close()
-		if isUnavailable(err) {
-			if ctx.Err() != nil {
-				err = context.Cause(ctx) // nothing that has an outcome was asked for
-			}
-			err = fmt.Errorf("none of %s answered: %w (%w)", strings.Join(s.cfg.Endpoints, ", "), s.reasons(ctx), err)
-		}
-		return nil, fmt.Errorf("etcd: %w", err)
+		return nil, s.openError(ctx, err)
 	}
 	return ss, nil
+}
+
+// openError says why no session was opened.
+func (s *Store) openError(ctx context.Context, err error) error {
+	if !isUnavailable(err) {
+		return fmt.Errorf("etcd: %w", err)
+	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx) // nothing that has an outcome was asked for
+	}
+	return &coord.UnansweredError{Service: "etcd", Reasons: s.reasons(ctx), Err: err}
 }
 
 // open grants a lease and creates the session's key.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path"
 	"slices"
 	"strings"
 
@@ -143,6 +144,37 @@ func notChanged(keys []string) error {
 		named += fmt.Sprintf(" and %d more", more)
 	}
 	return fmt.Errorf("%w to change the ACL of %s: only the identity that has made them can, or ZooKeeper's super user", coord.ErrUnauthorized, named)
+}
+
+// CheckCreate finds out whether a session of this package may create the znode of a key: it makes an ephemeral znode
+// beside the first one on the way there that is missing, and deletes it. Nothing else is created. It returns what exists
+// so far, and an error that matches coord.ErrUnauthorized if nothing may be created there.
+func CheckCreate(ctx context.Context, s coord.Session, key string) (above string, err error) {
+	ss, ok := s.(*session)
+	if !ok {
+		return "", fmt.Errorf("check create: %w: it is no session of ZooKeeper", coord.ErrInvalid)
+	}
+	for above = path.Dir(ss.rooted(key)); above != "/"; above = path.Dir(above) {
+		exists, err := read(ctx, ss, "look for", above, func() (bool, error) {
+			exists, _, err := ss.conn.Exists(above)
+			return exists, err
+		})
+		if err != nil {
+			return above, err
+		}
+		if exists {
+			break
+		}
+	}
+	probe := path.Join(above, fmt.Sprintf("xconsumer-check-%016x", rand.Uint64()))
+	_, err = read(ctx, ss, "create", probe, func() (string, error) {
+		return ss.conn.Create(probe, []byte("{}"), zk.FlagEphemeral, ss.store.acl)
+	})
+	if err != nil && !errors.Is(err, coord.ErrExists) { // a lost answer
+		return above, err
+	}
+	_ = ss.conn.Delete(probe, 0) // or it ends with the session
+	return above, nil
 }
 
 func withIdentity(s coord.Session) (*session, error) {

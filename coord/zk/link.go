@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/address"
 )
 
 // link is the network side of one session: it dials, bounds every wait, and reads what the
@@ -34,7 +35,8 @@ type link struct {
 
 	mu      sync.Mutex
 	conn    net.Conn
-	err     error
+	err     error            // the last one
+	errs    map[string]error // the last one of each server
 	attempt int
 }
 
@@ -66,7 +68,7 @@ func (l *link) dial(_, server string, _ time.Duration) (net.Conn, error) {
 	raw, err := l.store.dialRaw(ctx, server)
 	if err != nil {
 		l.unanswered.Store(false)
-		l.fail(err)
+		l.fail(server, err)
 		return nil, err
 	}
 	c := &conn{Conn: raw, link: l, server: server, auth: l.store.authPacket()}
@@ -81,10 +83,37 @@ func (l *link) dial(_, server string, _ time.Duration) (net.Conn, error) {
 
 func (l *link) touch() { l.progress.Store(int64(l.store.clock())) }
 
-func (l *link) fail(err error) {
+// serverError is why a server did not answer, in words for people.
+type serverError struct {
+	server string
+	err    error
+}
+
+func (e *serverError) Error() string { return e.server + ": " + address.Reason(e.err) }
+func (e *serverError) Unwrap() error { return e.err }
+
+func (l *link) fail(server string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.err = err
+	l.err = &serverError{server, err}
+	if l.errs == nil {
+		l.errs = map[string]error{}
+	}
+	l.errs[server] = l.err
+}
+
+// reasons says why servers did not answer.
+func (l *link) reasons() (list []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, server := range l.store.cfg.Servers {
+		if err := l.errs[server]; err != nil {
+			list = append(list, err.Error())
+		} else {
+			list = append(list, server+": no answer yet")
+		}
+	}
+	return list
 }
 
 func (l *link) lastError() error {
@@ -179,7 +208,7 @@ func (c *conn) Read(b []byte) (int, error) {
 	}
 	if err != nil && !errors.Is(err, net.ErrClosed) {
 		c.link.unanswered.Store(n == 0 && errors.Is(err, os.ErrDeadlineExceeded))
-		c.link.fail(fmt.Errorf("%s: %w", c.server, err))
+		c.link.fail(c.server, err)
 	}
 	if !c.shook && n > 0 {
 		c.head = append(c.head, b[:n]...)

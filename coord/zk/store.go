@@ -139,6 +139,10 @@ func New(cfg Config) (*Store, error) {
 // Spacing is how far apart two writes must be for the second to prove the first.
 func Spacing(tick time.Duration) time.Duration { return tick/2 + 200*time.Millisecond }
 
+// Expiry is how much later than its timeout a session may end, as servers with that tick time see it: a follower relays up
+// to half a tick late whom it has heard, and the leader looks once a tick.
+func Expiry(tick time.Duration) time.Duration { return tick * 3 / 2 }
+
 // Open implements coord.Store.
 func (s *Store) Open(ctx context.Context) (coord.Session, error) {
 	if err := s.probe(ctx); err != nil {
@@ -165,9 +169,9 @@ func (s *Store) Open(ctx context.Context) (coord.Session, error) {
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
-	reason := ss.link.lastError()
+	reasons := ss.link.reasons()
 	_ = ss.Close() // there is no session yet that could be left behind
-	return nil, fmt.Errorf("zookeeper: none of %s answered: %w (%w)", strings.Join(s.cfg.Servers, ", "), reason, err)
+	return nil, &coord.UnansweredError{Service: "ZooKeeper", Reasons: reasons, Err: err}
 }
 
 // probe asks the servers once what they are, as far as they tell: version and tick time

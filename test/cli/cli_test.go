@@ -20,9 +20,13 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/test/devcluster"
+	"gitee.com/ken.yang/xconsumer/test/etcdserver"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	etcdserver.Serve() // ends the process if it is to be one
+	goleak.VerifyTestMain(m)
+}
 
 func TestScripts(t *testing.T) {
 	bin := filepath.Dir(devcluster.Build(t))

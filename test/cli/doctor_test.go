@@ -2,7 +2,9 @@ package cli_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"regexp"
@@ -12,8 +14,11 @@ import (
 	"time"
 
 	"github.com/go-zookeeper/zk"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc"
 
 	"gitee.com/ken.yang/xconsumer/test/devcluster"
+	"gitee.com/ken.yang/xconsumer/test/etcdserver"
 	"gitee.com/ken.yang/xconsumer/test/zkserver"
 )
 
@@ -50,7 +55,11 @@ func TestDoctorOnZooKeeper(t *testing.T) {
 	doctor(all, 0, `ok +zookeeper +\S+ is 3\.\d+\.\d+.*, leader`, `ok +zookeeper .*, follower`, `ok +quorum +3 of 3 servers serve`, `ok +session`, `ok +timeouts +session timeout 4s`,
 		`ok +cluster +there is no cluster default yet`)
 	doctor(ensemble.Addresses[0], 0, `warning +quorum +one server`)
-	doctor(all+",127.0.0.1:1", 1, `wrong +zookeeper +127\.0\.0\.1:1 does not answer`, `take it out of \[zookeeper\] host`, `warning +quorum +4 servers outlive no more losses than 3 would`)
+	doctor(all, 0, `within 4\.5s`) // T + 1.5 ticks + takeover delay
+	// One that does not answer is wrong only if the others have no quorum.
+	doctor(all+",127.0.0.1:1", 0, `warning +zookeeper +127\.0\.0\.1:1 does not answer: connection refused`, `take it out of \[zookeeper\] host; the others have a quorum`, `warning +quorum +4 servers outlive no more losses than 3 would`)
+	doctor(all+",zk9.invalid", 0, `warning +zookeeper +zk9\.invalid:2181 does not answer: the name zk9\.invalid`)
+	doctor("127.0.0.1:1", 1, `wrong +zookeeper +127\.0\.0\.1:1 does not answer: connection refused`)
 
 	leader := ensemble.Leader()
 	for i := range ensemble.Addresses {
@@ -59,6 +68,102 @@ func TestDoctorOnZooKeeper(t *testing.T) {
 		}
 	}
 	doctor(ensemble.Addresses[leader], 1, `it sees no quorum`, `start the other servers`, `wrong +session`)
+}
+
+// Where run may not create the cluster doctor does not say that the first node would.
+func TestDoctorOnLockedChroot(t *testing.T) {
+	server := zkserver.Start(t, 1)
+	admin, _, err := zk.Connect(server.Addresses, 4*time.Second, zk.WithLogInfo(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	if _, err := admin.Create("/locked", nil, 0, zk.WorldACL(zk.PermRead)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin.Create("/open", nil, 0, zk.WorldACL(zk.PermAll)); err != nil {
+		t.Fatal(err)
+	}
+	bin := devcluster.Build(t)
+	do := func(chroot string, wantCode int, want string, args ...string) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, bin, append(args, "--zookeeper", server.Addresses[0]+chroot)...)
+		cmd.Dir = t.TempDir()
+		cmd.Env = append(os.Environ(), "XCONSUMER_ZOOKEEPER_SESSION_TIMEOUT=4s", "XCONSUMER_ZOOKEEPER_TICK_TIME=200ms", "XCONSUMER_HTTP_LISTEN=off")
+		out, _ := cmd.CombinedOutput()
+		if code := cmd.ProcessState.ExitCode(); code != wantCode || !regexp.MustCompile(want).Match(out) {
+			t.Errorf("%v at %s: exit %d; want %d and %q:\n%s", args, chroot, code, wantCode, want, out)
+		}
+	}
+	do("/locked/fleet", 78, "not authorized", "run", "--name", "n1", "--no-supervise")
+	do("/locked/fleet", 1, `wrong +cluster +there is no cluster default yet, and it may not be created: nothing may be created below /locked\n.*ACL`, "doctor")
+	do("/open/fleet", 0, `ok +cluster +there is no cluster default yet; the first node creates it`, "doctor")
+	if names, _, err := admin.Children("/open"); err != nil || len(names) > 0 {
+		t.Errorf("doctor has left %v, %v", names, err)
+	}
+}
+
+// Endpoints that do not resolve are not ok, however well the others answer.
+func TestDoctorOnEtcd(t *testing.T) {
+	servers := etcdserver.Start(t, 3)
+	bin := devcluster.Build(t)
+	doctor := func(endpoints string, wantCode int, want ...string) {
+		t.Helper()
+		cmd := exec.Command(bin, "doctor", "--etcd", endpoints)
+		cmd.Dir = t.TempDir()
+		out, _ := cmd.CombinedOutput()
+		for _, w := range want {
+			if code := cmd.ProcessState.ExitCode(); code != wantCode || !regexp.MustCompile(w).Match(out) {
+				t.Errorf("%s: exit %d; want %d and %q:\n%s", endpoints, code, wantCode, w, out)
+			}
+		}
+	}
+	all := strings.Join(servers.Addresses, ",")
+	doctor(all, 0, `ok +etcd +\S+ is 3\.\d+\.\d+, leader`, `ok +etcd +\S+ is 3\.\d+\.\d+, follower`, `ok +quorum +3 of 3 servers serve`, `ok +session`, `ok +cluster +there is no cluster default yet`)
+	doctor(all+",zk9.invalid", 0, `warning +etcd +http://zk9\.invalid:2379 does not answer: the name zk9\.invalid .*\n.*take it out of \[etcd\] endpoints`, `ok +quorum +3 of 4 servers serve`)
+	doctor("zk9.invalid", 1, `wrong +session +etcd does not answer: http://zk9\.invalid:2379: the name zk9\.invalid`)
+	leader := servers.Leader()
+	for i := range servers.Addresses {
+		if i != leader {
+			servers.Kill(i)
+		}
+	}
+	doctor(servers.Addresses[leader], 1, `wrong +session`)
+}
+
+// The cure for a server on which leases would not hold is another version, not another address.
+func TestDoctorOnOldEtcd(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	pb.RegisterMaintenanceServer(server, oldEtcd{})
+	go func() { _ = server.Serve(l) }()
+	defer server.Stop()
+	for command, want := range map[string]string{
+		"doctor":       `wrong +session +.* is 3\.4\.1, .*\n +→ upgrade etcd`,
+		"cluster init": `service not supported: etcd at \S+ is 3\.4\.1`,
+	} {
+		cmd := exec.Command(devcluster.Build(t), append(strings.Fields(command), "--etcd", l.Addr().String())...)
+		cmd.Dir = t.TempDir()
+		out, _ := cmd.CombinedOutput()
+		wantCode := map[string]int{"doctor": 1, "cluster init": 78}[command]
+		if code := cmd.ProcessState.ExitCode(); code != wantCode || !regexp.MustCompile(want).Match(out) {
+			t.Errorf("%s: exit %d; want %d and %q:\n%s", command, code, wantCode, want, out)
+		}
+	}
+}
+
+// oldEtcd says that it is of a version whose leases do not hold.
+type oldEtcd struct {
+	pb.UnimplementedMaintenanceServer
+}
+
+func (oldEtcd) Status(context.Context, *pb.StatusRequest) (*pb.StatusResponse, error) {
+	return &pb.StatusResponse{Header: &pb.ResponseHeader{}, Version: "3.4.1"}, nil
 }
 
 // A user name that a cluster gets later protects nothing: a node that starts and the doctor say so, and cluster

@@ -1,0 +1,171 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/coord/etcd"
+	"gitee.com/ken.yang/xconsumer/coord/zk"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/internal/cli"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// dev looks whether the cluster that runs here is that of xconsumer dev, with the same file or none. That file's service
+// has no part in it, so dev's is looked at instead, as if --join named it, unless a flag or the environment name one. It
+// returns where a node of it was found, "" if none was.
+func (d *doctor) dev(ctx context.Context, flags *runFlags) (at string) {
+	if chosenBy(*flags, d.streams.Env) != nil {
+		return ""
+	}
+	file, err := findConfigFile(flags.config, d.streams.Env)
+	if err != nil {
+		return ""
+	}
+	client, err := httpapi.NewClient(cmp.Or(d.streams.Env("XCONSUMER_SERVER"), cli.DefaultServer), httpapi.ClientOptions{Token: d.streams.Env("XCONSUMER_TOKEN")})
+	if err != nil {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	var node struct {
+		Config struct{ Cluster, File, Joined string }
+	}
+	if _, err := client.Get(ctx, "/api/v1/config", nil, &node); err != nil || node.Config.Joined == "" {
+		return ""
+	}
+	if file != "" {
+		if file, err = filepath.Abs(file); err != nil || file != node.Config.File {
+			return ""
+		}
+	} else if !strings.HasPrefix(filepath.Base(filepath.Dir(node.Config.File)), devPrefix) {
+		return ""
+	}
+	flags.join = node.Config.Joined
+	if flags.cluster == "" {
+		flags.cluster = node.Config.Cluster
+	}
+	return client.Server()
+}
+
+// tellDev says that it is the service of xconsumer dev that is looked at.
+func (d *doctor) tellDev(at string, s settings) {
+	text, mend := "xconsumer dev runs here, and its node at "+at+" uses "+s.service.String(), ""
+	if len(s.service.ignored) > 0 {
+		text += "; dev ignores " + strings.Join(s.service.ignored, ", ") + " of " + s.file
+		mend = "to look at that end dev, or name it with --zookeeper or --etcd"
+	}
+	d.tell("dev", fine, text, mend)
+}
+
+// etcd asks each server what it is. A session alone would say nothing of those that it does not need.
+func (d *doctor) etcd(ctx context.Context, s settings) {
+	store, err := etcd.New(*s.service.etcd)
+	if err != nil {
+		d.tell("etcd", wrong, err.Error(), "")
+		return
+	}
+	list, err := store.Inspect(ctx)
+	if err != nil {
+		return // no server could be asked: the session says why
+	}
+	away, serving := wrong, 0
+	if slices.ContainsFunc(list, func(s etcd.Server) bool { return s.Serves }) {
+		away = warning
+	}
+	for _, server := range list {
+		switch {
+		case server.Err != nil:
+			d.tell("etcd", away, fmt.Sprintf("%s does not answer: %v", server.Endpoint, server.Err), awayFix(away, "[etcd] endpoints"))
+		case server.Old != nil:
+			d.tell("etcd", wrong, server.Old.Error(), unsupportedFix(s.service))
+		case !server.Serves:
+			d.tell("etcd", away, server.Endpoint+" runs, and serves nobody: it sees no quorum", "start the other servers, or look at its log for why they do not find each other")
+		default:
+			role := "follower"
+			if server.Leads {
+				role = "leader"
+			}
+			serving++
+			d.tell("etcd", fine, fmt.Sprintf("%s is %s, %s", server.Endpoint, server.Version, role), "")
+		}
+	}
+	if n := len(list); n > 1 && serving > 0 {
+		d.tell("quorum", fine, fmt.Sprintf("%d of %d servers serve", serving, n), "")
+	}
+}
+
+// awayFix says what to do about a server that does not answer.
+func awayFix(state, key string) string {
+	if state == wrong {
+		return "start it, or correct " + key
+	}
+	return "start it, or correct or take it out of " + key + "; the others have a quorum, and that works without it"
+}
+
+// unsupportedFix says what to do about a service on which leases would not hold.
+func unsupportedFix(s service) string {
+	if s.zk != nil {
+		return "upgrade ZooKeeper, or set tickTime as it says; nodes refuse to run on it as it is"
+	}
+	return "upgrade etcd, or correct its address; nodes refuse to run on it as it is"
+}
+
+// takeover returns within what time the work of a lost machine runs elsewhere: the formula in docs/reliability.md.
+func takeover(s service, info coord.Info) time.Duration {
+	ends := info.Timeout
+	if s.zk != nil {
+		ends += zk.Expiry(s.zk.TickTime)
+	}
+	return ends + info.TakeoverDelay(info.Timeout)
+}
+
+// unborn looks at whether a cluster that does not exist yet could be created.
+func (d *doctor) unborn(ctx context.Context, session coord.Session, s settings) {
+	keys := schema.NewKeys(s.cluster)
+	var above string
+	var err error
+	if s.service.zk != nil {
+		above, err = zk.CheckCreate(ctx, session, keys.Meta())
+	} else {
+		above = keys.Root()
+		err = d.probe(ctx, session, keys)
+	}
+	switch {
+	case errors.Is(err, coord.ErrUnauthorized):
+		d.tell("cluster", wrong, fmt.Sprintf("there is no cluster %s yet, and it may not be created: nothing may be created below %s", s.cluster, above), createFix(s.service, above))
+	case err != nil:
+		d.tell("cluster", wrong, fmt.Sprintf("there is no cluster %s yet, and it cannot be created below %s: %v", s.cluster, above, err), "")
+	default:
+		d.tell("cluster", fine, "there is no cluster "+s.cluster+" yet; the first node creates it", "")
+	}
+}
+
+// createFix says how somebody is let in where a cluster is to be created.
+func createFix(s service, above string) string {
+	if s.zk == nil {
+		return "grant the user of [etcd] readwrite on all keys that begin with " + s.etcd.Prefix + "/xconsumer"
+	}
+	who := "everybody, or a username and password in [zookeeper] that may"
+	if s.zk.Username != "" {
+		who = "the user " + s.zk.Username
+	}
+	return fmt.Sprintf("let its ACL allow create to %s, have an administrator create what is missing below %s, or name another chroot in [zookeeper] host", who, above)
+}
+
+// probe finds out whether records of a cluster may be written: it makes one that ends with the session, and deletes it.
+func (d *doctor) probe(ctx context.Context, session coord.Session, keys schema.Keys) error {
+	key := keys.Root() + "/doctor"
+	if _, err := session.Commit(ctx, coord.CreateBound(key, []byte("{}"))); err != nil && !errors.Is(err, coord.ErrExists) {
+		return err
+	}
+	_, _ = session.Commit(ctx, coord.Delete(key, 0)) // or it ends with the session
+	return nil
+}

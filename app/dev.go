@@ -101,7 +101,7 @@ func (d *dev) run(ctx context.Context) (err error) {
 		return err
 	}
 	if d.dir, err = os.MkdirTemp("", devPrefix); err != nil {
-		return err
+		return etcdserver.DirError(os.TempDir(), err)
 	}
 	cleanup := startJanitor(d.dir, log)
 	defer cleanup()
@@ -111,7 +111,7 @@ func (d *dev) run(ctx context.Context) (err error) {
 	}
 	secret := filepath.Join(d.dir, "secret")
 	if err := os.WriteFile(secret, []byte(rand.Text()+rand.Text()), 0o600); err != nil {
-		return err
+		return etcdserver.DirError(d.dir, err)
 	}
 	keep := d.data
 	if keep == "" {
@@ -141,7 +141,9 @@ func (d *dev) work(ctx context.Context, log *slog.Logger) error {
 	helpers.Go(func() {
 		select {
 		case err := <-d.server.Err():
-			cancel(fmt.Errorf("the embedded etcd has failed: %w", err))
+			err = fmt.Errorf("the embedded etcd has failed: %w", err)
+			log.Error("ending all of it", "error", err)
+			cancel(err)
 		case <-ctx.Done():
 		}
 	})
@@ -207,7 +209,10 @@ func (d *dev) configFile() (string, error) {
 		fmt.Fprintf(&b, "[[task]]\nname = %q\nworkName = %q\nworkerNum = 2\n", work, work)
 	}
 	file := filepath.Join(d.dir, defaultConfigFile)
-	return file, os.WriteFile(file, []byte(b.String()), 0o600)
+	if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
+		return "", etcdserver.DirError(d.dir, err)
+	}
+	return file, nil
 }
 
 // devPrefix begins the names of temporary directories.

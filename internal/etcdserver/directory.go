@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"go.etcd.io/etcd/api/v3/version"
 )
@@ -41,12 +42,7 @@ type directory struct {
 // openDir makes the directory if there is none, locks it, and refuses one that a newer version
 // wrote, or somebody else.
 func openDir(path string) (*directory, error) {
-	fail := func(err error) error {
-		if pathError, ok := errors.AsType[*fs.PathError](err); ok {
-			err = fmt.Errorf("%s: %w", pathError.Op, pathError.Err)
-		}
-		return fmt.Errorf("%w: %s: %w", ErrDir, path, err)
-	}
+	fail := func(err error) error { return DirError(path, err) }
 	if path == "" {
 		return nil, fail(errors.New("no directory given"))
 	}
@@ -63,6 +59,21 @@ func openDir(path string) (*directory, error) {
 		return nil, fail(err)
 	}
 	return d, nil
+}
+
+// DirError says in one line why a directory cannot be used. It matches ErrDir.
+func DirError(path string, err error) error {
+	if errors.Is(err, syscall.ENOSPC) || strings.Contains(err.Error(), syscall.ENOSPC.Error()) {
+		free := ""
+		if bytes, ok := freeBytes(path); ok {
+			free = fmt.Sprintf(" (%d bytes free)", bytes)
+		}
+		return fmt.Errorf("%w: %s: not enough room on its disk%s; make room there, or use another directory", ErrDir, path, free)
+	}
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
+		err = fmt.Errorf("%s: %w", pathError.Op, pathError.Err)
+	}
+	return fmt.Errorf("%w: %s: %w", ErrDir, path, err)
 }
 
 // Close gives the directory free.

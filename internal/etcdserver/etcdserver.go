@@ -4,7 +4,8 @@
 // # The model
 //
 // [Start] returns a server that answers, or an error in one line; nothing of etcd's own log
-// reaches the terminal. The data directory belongs to one process at a time and says what wrote
+// reaches the terminal. Where etcd would panic or end the process, as on a full disk, the server has failed instead:
+// Start returns that, or [Server.Err] receives it. Such a server cannot be closed; the process should end soon. The data directory belongs to one process at a time and says what wrote
 // it, so that a directory of a newer version is refused instead of damaged.
 package etcdserver
 
@@ -17,11 +18,11 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"go.etcd.io/etcd/server/v3/embed"
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 )
 
 // Config tells what to start. Only Dir is needed.
@@ -42,9 +43,12 @@ type Config struct {
 
 // Server is a running server.
 type Server struct {
-	etcd *embed.Etcd
-	dir  *directory
-	once sync.Once
+	etcd   *embed.Etcd
+	path   string
+	dir    *directory
+	once   sync.Once
+	failed chan error
+	stuck  atomic.Bool // a goroutine of it has failed, and keeps its locks
 }
 
 // readyLimit bounds the start; an idle machine needs a fraction of a second.
@@ -59,6 +63,9 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	s, err := startAgain(ctx, cfg, dir)
 	if err != nil {
 		_ = dir.Close()
+		if errors.Is(err, ErrDir) {
+			return nil, err
+		}
 		return nil, fmt.Errorf("embedded etcd: %w", err)
 	}
 	s.dir = dir
@@ -84,7 +91,7 @@ func startAgain(ctx context.Context, cfg Config, dir *directory) (*Server, error
 	dir.stamp.Client = s.URL()
 	if err := dir.write(); err != nil {
 		s.Close()
-		return nil, err
+		return nil, DirError(dir.path, err)
 	}
 	return s, nil
 }
@@ -94,27 +101,66 @@ func start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := embed.StartEtcd(c)
+	s := &Server{path: cfg.Dir, failed: make(chan error, 1)}
+	type started struct {
+		etcd *embed.Etcd
+		err  error
+	}
+	starting := make(chan started, 1)
+	go func() {
+		e, err := embed.StartEtcd(c)
+		starting <- started{e, err}
+	}()
+	select {
+	case now := <-starting:
+		s.etcd, err = now.etcd, now.err
+	case err := <-failure.fatal:
+		return nil, s.broken(err)
+	}
 	if err != nil {
 		return nil, errors.Join(err, failure.get())
 	}
 	limit := time.NewTimer(readyLimit)
 	defer limit.Stop()
 	select {
-	case <-e.Server.ReadyNotify():
-		return &Server{etcd: e}, nil
-	case err = <-e.Err():
+	case <-s.etcd.Server.ReadyNotify():
+		go s.watch(failure)
+		return s, nil
+	case err := <-failure.fatal:
+		return nil, s.broken(err)
+	case err = <-s.etcd.Err():
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 	case <-limit.C:
 		err = fmt.Errorf("not ready within %v", readyLimit)
 	}
-	e.Server.Stop() // Close waits for a server that never became ready
-	e.Close()
+	s.etcd.Server.Stop() // Close waits for a server that never became ready
+	s.etcd.Close()
 	return nil, errors.Join(err, failure.get())
 }
 
-func embedConfig(cfg Config) (*embed.Config, *lastError, error) {
+// watch waits for the server's failure, until it is closed.
+func (s *Server) watch(failure *failure) {
+	select {
+	case err, ok := <-s.etcd.Err():
+		if ok {
+			s.failed <- err
+		}
+	case err := <-failure.fatal:
+		s.stuck.Store(true)
+		s.failed <- s.broken(err)
+	}
+}
+
+// broken says why etcd cannot go on.
+func (s *Server) broken(err error) error {
+	if full := DirError(s.path, err); strings.Contains(err.Error(), syscall.ENOSPC.Error()) {
+		return full
+	}
+	return err
+}
+
+func embedConfig(cfg Config) (*embed.Config, *failure, error) {
 	c := embed.NewConfig()
 	c.Dir = filepath.Join(cfg.Dir, "etcd")
 	c.UnsafeNoFsync = cfg.Forget
@@ -151,55 +197,25 @@ func embedConfig(cfg Config) (*embed.Config, *lastError, error) {
 		c.InitialCluster = cfg.Cluster
 		c.TickMs, c.ElectionMs = 100, 1000
 	}
-	failure := &lastError{log: cfg.Log}
-	logger := zap.New(failure.core(), zap.WithFatalHook(zapcore.WriteThenPanic))
-	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(logger)
+	failure := newFailure(cfg.Log)
+	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(failure.logger())
 	return c, failure, nil
 }
 
 // URL returns the server's client URL.
 func (s *Server) URL() string { return "http://" + s.etcd.Clients[0].Addr().String() }
 
-// Err receives an error when the server fails while it runs.
-func (s *Server) Err() <-chan error { return s.etcd.Err() }
+// Err receives an error when the server fails while it runs. It matches ErrDir if that is because of the directory.
+func (s *Server) Err() <-chan error { return s.failed }
 
-// Close stops the server.
+// Close stops the server, as far as that can be done with one that has failed.
 func (s *Server) Close() {
 	s.once.Do(func() {
-		s.etcd.Close()
+		if !s.stuck.Load() {
+			s.etcd.Close()
+		}
 		if s.dir != nil {
 			_ = s.dir.Close()
 		}
 	})
-}
-
-// lastError keeps the last error that etcd logged, since it often says more than what is
-// returned.
-type lastError struct {
-	log *slog.Logger
-	mu  sync.Mutex
-	err error
-}
-
-func (l *lastError) core() zapcore.Core {
-	encoder := zapcore.NewConsoleEncoder(zapcore.EncoderConfig{MessageKey: "msg", ConsoleSeparator: " "})
-	return zapcore.NewCore(encoder, zapcore.AddSync(l), zapcore.ErrorLevel)
-}
-
-// Write implements io.Writer; each call is one line of the log.
-func (l *lastError) Write(line []byte) (int, error) {
-	text := strings.TrimSpace(string(line))
-	l.mu.Lock()
-	l.err = errors.New(text)
-	l.mu.Unlock()
-	if l.log != nil {
-		l.log.Debug("embedded etcd", "message", text)
-	}
-	return len(line), nil
-}
-
-func (l *lastError) get() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.err
 }

@@ -109,9 +109,10 @@ func (l *life) run(ctx context.Context) (err error) {
 		if panicked, ok := errors.AsType[*election.PanicError](err); ok {
 			log.Error("a part of this node has panicked", "error", panicked, "stack", panicked.Stack)
 		}
-		log.Warn("no member any more; stopping all workers", "reason", err)
+		log.Warn("no member any more; stopping all workers", "reason", coord.Reason(err))
+		log.Debug("no member any more", "error", err)
 		l.meter.Add(meter.Fences, 1, "session")
-		l.emit(cluster.Event{Kind: cluster.NodeLeft, Detail: fmt.Sprint(err)})
+		l.emit(cluster.Event{Kind: cluster.NodeLeft, Detail: coord.Reason(err)})
 		if errors.Is(err, membership.ErrGone) || errors.Is(err, election.ErrGone) || errors.Is(err, membership.ErrUnheard) {
 			_ = l.session.Close() // its keys are gone, or are to go: let nothing more be done in its name
 		}
@@ -175,7 +176,7 @@ func (l *life) leave(ctx context.Context, log *slog.Logger, d membership.Departu
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
 	if err := membership.Close(closing, l.session, l.keys, l.self, d, l.self.Name, "node left"); err != nil {
-		log.Warn("left without a word; others wait for the session to end", "error", err)
+		log.Warn("left without a word; others wait for the session to end", "error", coord.Reason(err))
 		return false
 	}
 	log.Info("left")
@@ -220,7 +221,7 @@ func (l *life) declare(ctx context.Context, log *slog.Logger) {
 	}
 	unapplied, err := operation.Operator{Session: l.session, Keys: l.keys, By: l.cfg.Name}.Declare(ctx, l.cfg.Source, l.cfg.Tasks, settings)
 	if err != nil {
-		log.Warn("declarations not published; they will be with the next session", "error", err)
+		log.Warn("declarations not published; they will be with the next session", "error", coord.Reason(err))
 		return
 	}
 	l.declared = true
@@ -256,7 +257,7 @@ func (l *life) tellConnection(ctx context.Context, log *slog.Logger) {
 		}
 		switch {
 		case connected && !info.Connected:
-			log.Warn("disconnected", "error", info.Err, "leaseLeft", l.lease.End()-l.session.Now())
+			log.Warn("disconnected", "error", info.Err, "leaseLeft", l.lease.End()-l.session.Now(), "help", "if it lasts, `xconsumer doctor` says what is wrong")
 			l.emit(cluster.Event{Kind: cluster.Disconnected, Detail: fmt.Sprint(info.Err)})
 			connected = false
 		case !connected && info.Connected:

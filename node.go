@@ -154,10 +154,12 @@ func (n *Node) Run(ctx context.Context) (err error) {
 		if _, panicked := errors.AsType[*election.PanicError](err); joined && !panicked {
 			attempt = 0
 		}
-		n.setHealth(health{what: fmt.Sprintf("not connected: %v", err)})
+		reason, help := whyNoMember(err)
+		n.setHealth(health{what: "not connected: " + reason + "; " + help})
 		wait := min(time.Duration(1<<min(attempt, 5))*200*time.Millisecond, 5*time.Second)
 		wait += jitter.Of(wait, n.cfg.Name, attempt) // a fleet that lost its service must not come back in step
-		n.cfg.Log.Warn("not a member; trying again", "reason", err, "in", wait.Round(time.Millisecond))
+		n.cfg.Log.Warn("not a member; trying again", "reason", reason, "in", wait.Round(time.Millisecond), "help", help)
+		n.cfg.Log.Debug("not a member", "error", err)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -282,35 +284,6 @@ func (n *Node) closeLost(ctx context.Context, session coord.Session) {
 		}
 		return err == nil
 	})
-}
-
-// join joins, waiting for as long as another node has this node's name.
-func (n *Node) join(ctx context.Context, session coord.Session, member cluster.Member) (membership.Self, error) {
-	hints := coord.NewHints(session)
-	defer hints.Close()
-	hints.Watch(n.keys.Name(n.cfg.Name))
-	told := ""
-	for {
-		self, err := membership.Join(ctx, session, n.keys, member)
-		taken, ok := errors.AsType[*membership.NameTakenError](err)
-		if !ok {
-			return self, err
-		}
-		if holder := taken.Holder.Member; told != holder {
-			told = holder
-			n.cfg.Log.Warn("waiting for the node name", "reason", taken.Error(), "member", holder)
-		}
-		n.setHealth(health{what: "waiting: " + taken.Error(), session: session})
-		select {
-		case <-ctx.Done():
-			return self, ctx.Err()
-		case <-session.Done():
-			return self, coord.ErrSessionEnded
-		case <-hints.C():
-			hints.Take()
-		case <-time.After(2 * time.Second):
-		}
-	}
 }
 
 func (n *Node) setHealth(h health) {

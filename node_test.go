@@ -356,9 +356,16 @@ func TestNameIsRefusedWhileHeld(t *testing.T) {
 		time.Sleep(time.Second)
 		twin := w.start("n1")
 		time.Sleep(5 * time.Second)
-		if reasons := strings.Join(twin.Ready(), "\n"); !strings.Contains(reasons, `node name "n1" is taken by host`) {
-			t.Errorf("ready: %s", reasons)
+		want := func(until string) {
+			t.Helper()
+			reasons := strings.Join(twin.Ready(), "\n")
+			if !strings.Contains(reasons, `node name "n1" is taken by host`) || !strings.Contains(reasons, until+"; stop that node, or give this one another name") {
+				t.Errorf("ready: %s; want %s", reasons, until)
+			}
 		}
+		want("until that node leaves, or for 21s at most if it has died")
+		time.Sleep(25 * time.Second)
+		want("until that node leaves: it is alive")
 		if len(n1.Ready()) > 0 {
 			t.Errorf("ready: %v", n1.Ready())
 		}

@@ -37,7 +37,12 @@ func runParent(ctx context.Context, s settings, streams Streams, log *slog.Logge
 		Args: os.Args, Env: env, Again: streams.Again, Clock: coord.LeaseClock(),
 		Out: os.Stdout, Err: os.Stderr, Log: log, Alive: service.alive,
 		Close: func(ctx context.Context, v cluster.Vitals, d supervise.Death) error {
-			return closeDead(ctx, s.service, v, d, log)
+			err := closeDead(ctx, s.service, v, d, log)
+			if err != nil {
+				log.Debug("the dead node's member is not closed", "error", err)
+				return errors.New(coord.Reason(err))
+			}
+			return nil
 		},
 	}
 	if l, ok := listener.(*net.TCPListener); ok {

@@ -1,6 +1,7 @@
 package coord
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -67,6 +68,20 @@ func (e *UnansweredError) Error() string {
 }
 
 func (e *UnansweredError) Unwrap() error { return e.Err }
+
+// Reason says for people why a request failed: of a service that does not answer neither keys nor what libraries say of it.
+func Reason(err error) string {
+	unanswered, ok := errors.AsType[*UnansweredError](err)
+	switch {
+	case ok:
+		return unanswered.Error()
+	case errors.Is(err, ErrSessionEnded):
+		return "its session with the coordination service has ended"
+	case errors.Is(err, ErrUnknown) || errors.Is(err, context.DeadlineExceeded):
+		return "the coordination service did not answer in time"
+	}
+	return err.Error()
+}
 
 // FailedCheck returns the operation that made a commit fail, if one did.
 func FailedCheck(err error) (*CheckError, bool) { return errors.AsType[*CheckError](err) }

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/test/apinode"
@@ -34,6 +36,23 @@ func (n *remembering) Do(_ context.Context, op cluster.Operation) (string, error
 	defer n.mu.Unlock()
 	n.did[op.Key]++
 	return "8", nil
+}
+
+// Of a node that is out of contact people read the cause, not all that follows from it; of bad fields they read each.
+func TestRefusalsSayWhatToDo(t *testing.T) {
+	reasons := []*huma.ErrorDetail{{Message: "not connected: ZooKeeper does not answer: h:2181: connection refused"}, {Message: "lease is over; all workers are stopped"}}
+	for _, c := range []struct {
+		problem httpapi.Problem
+		want    string
+	}{
+		{httpapi.Problem{Status: 503, Detail: cluster.ErrUnanswered.Error(), Errors: reasons}, "the coordination service does not answer: not done; try again"},
+		{httpapi.Problem{Status: 503, Detail: cluster.ErrNotMember.Error(), Errors: reasons}, cluster.ErrNotMember.Error() + "; not connected: ZooKeeper does not answer: h:2181: connection refused"},
+		{httpapi.Problem{Status: 422, Detail: "refused", Errors: []*huma.ErrorDetail{{Location: "a", Message: "x"}, {Location: "b", Message: "y"}}}, "refused; a: x; b: y"},
+	} {
+		if got := (&httpapi.RefusedError{Problem: c.problem}).Error(); got != c.want {
+			t.Errorf("%q; want %q", got, c.want)
+		}
+	}
 }
 
 // A client whose answer was lost asks again with the same key; what was done is done once.

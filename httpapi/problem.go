@@ -142,7 +142,14 @@ func words(p *Problem) string {
 		text = p.Title
 	}
 	parts := []string{text}
-	for _, e := range p.Errors {
+	reasons := p.Errors
+	if p.Status == http.StatusServiceUnavailable { // the reasons follow from one another: the first is the cause
+		reasons = reasons[:min(len(reasons), 1)]
+		if text == cluster.ErrUnanswered.Error() {
+			reasons = nil
+		}
+	}
+	for _, e := range reasons {
 		text := e.Message
 		if e.Location != "" {
 			text = e.Location + ": " + text

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/election"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
@@ -76,7 +77,7 @@ func (l *Leader) failing(n int, err error) {
 		l.fails.Store(nil)
 		return
 	}
-	text := fmt.Sprintf("it leads, and has failed to %d times in a row: %v", n, err)
+	text := fmt.Sprintf("it leads, and has failed to %d times in a row: %s", n, coord.Reason(err))
 	l.fails.Store(&text)
 }
 

@@ -134,6 +134,8 @@ func advise(err error) error {
 		return fmt.Errorf("%w\nIs a node running there? Start one with `xconsumer run`, or name another with --server", err)
 	case refused == nil:
 		return err
+	case refused.Status == http.StatusServiceUnavailable:
+		return fmt.Errorf("%w\nOn that node's machine `xconsumer doctor` says what is wrong; another node can be asked with --server", err)
 	case refused.Status == http.StatusPreconditionFailed:
 		return fmt.Errorf("%w\nSomebody has changed it meanwhile: look again, and then try again", err)
 	case lists[refused.Title] != "":

@@ -48,6 +48,8 @@ var (
 type NameTakenError struct {
 	Node   string
 	Holder schema.Name
+	// Outlasts is how long the name stays taken at most if the holder has died.
+	Outlasts time.Duration
 }
 
 func (e *NameTakenError) Error() string {
@@ -99,7 +101,7 @@ func Join(ctx context.Context, s coord.Session, keys schema.Keys, m cluster.Memb
 			if holder == nil {
 				continue // it has just left
 			}
-			return Self{}, fmt.Errorf("join: %w", &NameTakenError{Node: m.Name, Holder: *holder})
+			return Self{}, fmt.Errorf("join: %w", &NameTakenError{Node: m.Name, Holder: *holder, Outlasts: outlasts(ctx, s, keys, holder.Member)})
 		case ok && failed.Op.Key == keys.Meta() && errors.Is(err, coord.ErrVersion):
 			continue // changed since it was read
 		}
@@ -174,6 +176,18 @@ func found(ctx context.Context, s coord.Session, keys schema.Keys) error {
 		return nil // the caller reads again
 	}
 	return err
+}
+
+// outlasts returns how long a member's keys outlast it at most: its session timeout, and what the service may be late. Of
+// a member that cannot be read it is taken to be as this session's.
+func outlasts(ctx context.Context, s coord.Session, keys schema.Keys, guid string) time.Duration {
+	info := s.Info()
+	timeout := info.Timeout
+	var m schema.Member
+	if r, err := s.Get(ctx, keys.Member(guid)); err == nil && schema.Decode(keys.Member(guid), r, &m) == nil && m.SessionTimeout > 0 {
+		timeout = time.Duration(m.SessionTimeout)
+	}
+	return timeout + max(3*info.Spacing, time.Second) // of which ZooKeeper needs 1.5 ticks
 }
 
 // holder returns who has a node name, nil if nobody has.

@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"net"
 	"os"
@@ -153,6 +154,54 @@ func TestDoctorOnOldEtcd(t *testing.T) {
 		wantCode := map[string]int{"doctor": 1, "cluster init": 78}[command]
 		if code := cmd.ProcessState.ExitCode(); code != wantCode || !regexp.MustCompile(want).Match(out) {
 			t.Errorf("%s: exit %d; want %d and %q:\n%s", command, code, wantCode, want, out)
+		}
+	}
+}
+
+// A node whose service cannot be reached says why in a few words, and who knows more.
+func TestUnreachableService(t *testing.T) {
+	bin := devcluster.Build(t)
+	for flag, want := range map[string]string{
+		"--zookeeper": "ZooKeeper does not answer: 127.0.0.1:1: connection refused",
+		"--etcd":      "etcd does not answer: http://127.0.0.1:1: connection refused",
+	} {
+		cmd := exec.Command(bin, "run", "--name", "n1", "--http", "127.0.0.1:0", "--no-supervise", flag, "127.0.0.1:1")
+		cmd.Dir = t.TempDir()
+		said, err := cmd.StderrPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		late := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+		found, address, ready := "", "", ""
+		for lines := bufio.NewScanner(said); lines.Scan(); {
+			var line struct{ Msg, HTTP, Reason, Help string }
+			if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
+				t.Errorf("%s: %v", lines.Text(), err)
+			}
+			if line.HTTP != "" {
+				address = line.HTTP
+			}
+			if found == "" && line.Msg == "not a member; trying again" {
+				found = lines.Text()
+				if line.Reason != want || !strings.Contains(line.Help, "`xconsumer doctor` says what is wrong") {
+					t.Errorf("%s", lines.Text())
+				}
+				out, _ := exec.Command(bin, "healthcheck", "--ready", "--server", address).CombinedOutput()
+				ready = string(out)
+				_ = cmd.Process.Signal(os.Interrupt)
+			}
+		}
+		if err := cmd.Wait(); found == "" || err != nil {
+			t.Errorf("%s: it says nothing, or %v", flag, err)
+		}
+		late.Stop()
+		for _, text := range []string{found, ready} {
+			if !strings.Contains(text, want) || strings.Contains(text, "deadline") || strings.Contains(text, "/xconsumer/") || !strings.Contains(text, "doctor") {
+				t.Errorf("%s: %s", flag, text)
+			}
 		}
 	}
 }

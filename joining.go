@@ -1,0 +1,70 @@
+package xconsumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+)
+
+// whyNoMember says for people why the node is not a member, and what they can do about it.
+func whyNoMember(err error) (reason, help string) {
+	if _, unanswered := errors.AsType[*coord.UnansweredError](err); unanswered {
+		return coord.Reason(err), "it is tried for ever; `xconsumer doctor` says what is wrong"
+	}
+	return coord.Reason(err), "it is tried for ever"
+}
+
+// stillTaken is how often it is said that another node has this node's name.
+const stillTaken = 5 * time.Minute
+
+// join joins, waiting for as long as another node has this node's name.
+func (n *Node) join(ctx context.Context, session coord.Session, member cluster.Member) (membership.Self, error) {
+	hints := coord.NewHints(session)
+	defer hints.Close()
+	hints.Watch(n.keys.Name(n.cfg.Name))
+	var holder, told string
+	var since, said time.Time
+	for {
+		self, err := membership.Join(ctx, session, n.keys, member)
+		taken, ok := errors.AsType[*membership.NameTakenError](err)
+		if !ok {
+			return self, err
+		}
+		now := time.Now()
+		if holder != taken.Holder.Member {
+			holder, since = taken.Holder.Member, now
+		}
+		until := untilFree(taken, now.Sub(since))
+		if note := holder + until; note != told || now.Sub(said) >= stillTaken {
+			told, said = note, now
+			n.cfg.Log.Warn("waiting for the node name", "reason", taken.Error(), "member", holder, "until", until, "help", renameHelp)
+		}
+		n.setHealth(health{what: fmt.Sprintf("waiting: %v, until %s; %s", taken, until, renameHelp), session: session})
+		select {
+		case <-ctx.Done():
+			return self, ctx.Err()
+		case <-session.Done():
+			return self, coord.ErrSessionEnded
+		case <-hints.C():
+			hints.Take()
+		case <-time.After(2 * time.Second):
+		}
+	}
+}
+
+// renameHelp is what to do about a name that another node has.
+const renameHelp = "stop that node, or give this one another name (--name, or [node] name)"
+
+// untilFree says how long a name stays taken, of which that has been known for a while. A node that has it for longer
+// than it would if it had died is alive.
+func untilFree(taken *membership.NameTakenError, known time.Duration) string {
+	if known > taken.Outlasts {
+		return "that node leaves: it is alive"
+	}
+	return fmt.Sprintf("that node leaves, or for %v at most if it has died", taken.Outlasts)
+}

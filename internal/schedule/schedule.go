@@ -50,13 +50,8 @@ func Parse(t cluster.TaskSpec) (*Schedule, error) {
 	case t.Schedule == "":
 		return nil, nil
 	}
-	zone := t.TimeZone
-	if zone == "" {
-		zone = "UTC"
-	}
-	location, err := time.LoadLocation(zone)
-	if err != nil || zone == "Local" {
-		err = fmt.Errorf("timeZone: %q is no time zone; name one as in \"Europe/Berlin\" or \"UTC\"", zone)
+	location, err := zoneOf(cmp.Or(t.TimeZone, "UTC"))
+	if err != nil {
 		_, wrong := parse(t.Schedule, time.UTC)
 		return nil, errors.Join(err, wrong)
 	}

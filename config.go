@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/address"
 	"gitee.com/ken.yang/xconsumer/internal/assignment"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/schedule"
@@ -41,7 +43,8 @@ type Config struct {
 	Name string
 	// Address is where the node's HTTP API can be reached, host:port; "" if it has none.
 	Address string
-	// Advertise is where other nodes reach that API, host:port; "" if they are not to ask this one.
+	// Advertise is where other nodes reach that API, host:port, after "https://" if it speaks TLS; "" if they are not to ask
+	// this one.
 	Advertise string
 	// Labels describe the node to tasks that require or prefer some; "node" and "host" are added.
 	Labels cluster.Labels
@@ -114,6 +117,11 @@ func (c *Config) validate() error {
 	for _, e := range []error{c.Labels.Validate(), c.Moving.Validate()} {
 		if e != nil {
 			errs = append(errs, e)
+		}
+	}
+	if c.Advertise != "" {
+		if _, err := address.Parse(strings.TrimPrefix(c.Advertise, "https://"), 0); err != nil {
+			errs = append(errs, fmt.Errorf("advertise: %w", err))
 		}
 	}
 	if c.Weight < 0 || c.Weight > cluster.MaxWeight {

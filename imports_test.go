@@ -17,7 +17,7 @@ const module = "gitee.com/ken.yang/xconsumer"
 // allowed says for each package which packages of this module it may import; data flows down
 // these arrows only. Drivers are the third-party modules that only one package may use.
 var allowed = map[string][]string{
-	"":                    {"cluster", "coord", "internal/assignment", "internal/election", "internal/membership", "internal/meter", "internal/jitter", "internal/operation", "internal/schedule", "internal/schema", "internal/view", "internal/worker", "internal/asynclog", "internal/outbox"},
+	"":                    {"cluster", "coord", "internal/address", "internal/assignment", "internal/election", "internal/membership", "internal/meter", "internal/jitter", "internal/operation", "internal/schedule", "internal/schema", "internal/view", "internal/worker", "internal/asynclog", "internal/outbox"},
 	"cluster":             {},
 	"coord":               {},
 	"coord/mem":           {"coord"},

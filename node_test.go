@@ -514,6 +514,7 @@ func TestMistakes(t *testing.T) {
 		{"name that ZooKeeper refuses", xconsumer.Config{Cluster: "c", Name: "\U00020bb7野家"}, nil, "name: \"\U00020bb7野家\": \U00020bb7 (U+20BB7) is not allowed: ZooKeeper takes no characters beyond U+FFFF in names"},
 		{"cluster that ZooKeeper refuses", xconsumer.Config{Cluster: "\U00020bb7"}, nil, "cluster: "},
 		{"task that ZooKeeper refuses", xconsumer.Config{Cluster: "c", Tasks: []cluster.TaskSpec{task("\U00020bb7野家", 1)}}, nil, "U+20BB7"},
+		{"advertised without brackets", xconsumer.Config{Cluster: "c", Advertise: "https://::1:8800"}, nil, `advertise: "::1:8800": an IPv6 address stands in brackets: write it as "[::1]:8800"`},
 		{"task twice", xconsumer.Config{Cluster: "c", Tasks: []cluster.TaskSpec{task("a", 1), task("a", 1)}}, nil, "task a is declared twice"},
 		{"too many workers", xconsumer.Config{Cluster: "c", Tasks: []cluster.TaskSpec{task("a", 100_001)}}, nil, "workerNum: 100001 is not between 0 and 100000"},
 		{"wrong signature", xconsumer.Config{Cluster: "c"}, func(n *xconsumer.Node) { n.Methods(wrong{}) }, "method xconsumer_test.wrong.RunThis has signature (string) int"},

@@ -81,6 +81,11 @@ func ParseHosts(hosts string) (servers []string, chroot string, err error) {
 		if strings.Contains(chroot, "//") || strings.Contains(chroot, ",") {
 			return nil, "", fmt.Errorf("chroot %q: it follows the last server once, as in \"h1:2181,h2:2181/path\"", chroot)
 		}
+		for name := range strings.SplitSeq(chroot[1:], "/") {
+			if name == "." || name == ".." {
+				return nil, "", fmt.Errorf("chroot %q: ZooKeeper takes neither . nor .. as a name; write the whole path", chroot)
+			}
+		}
 	}
 	var errs []error
 	for server := range strings.SplitSeq(list, ",") {

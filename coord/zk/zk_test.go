@@ -429,7 +429,7 @@ func TestParseHosts(t *testing.T) {
 			t.Errorf("%q: %q, %q, %v", c.hosts, servers, chroot, err)
 		}
 	}
-	for _, bad := range []string{"", ",", "a,,b", ":2181", "a:", "a/b,c", "a//b"} {
+	for _, bad := range []string{"", ",", "a,,b", ":2181", "a:", "a/b,c", "a//b", "a/b/../c", "::1:2181", "a b"} {
 		if servers, chroot, err := zk.ParseHosts(bad); err == nil {
 			t.Errorf("%q: %q, %q", bad, servers, chroot)
 		}

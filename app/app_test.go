@@ -292,7 +292,7 @@ proxies = ["h", "10.0.0.0/8"]
 // What config check prints names all of what was read: a chroot that is forgotten is another cluster.
 func TestConfigCheckShowsWhere(t *testing.T) {
 	for file, want := range map[string]string{
-		goodFile: "app.toml: ok: cluster demo over ZooKeeper h1:2181,h2:2181/x, 1 tasks\n",
+		goodFile: "app.toml: ok: cluster demo over ZooKeeper h1:2181,h2:2181/x, 1 task\n",
 		"[etcd]\nendpoints = [\"h\"]\nprefix = \"/p/\"\n": "app.toml: ok: cluster default over etcd http://h:2379 below /p, 0 tasks\n",
 	} {
 		if _, out, _ := run(t, map[string]string{"app.toml": file}, nil, "config", "check"); out != want {

@@ -27,7 +27,7 @@ func (s *shell) logs() *cobra.Command {
 		Args: args("TASK[#INDEX]"), ValidArgsFunction: s.completeTasks,
 	}
 	f, o := s.server(c), outputFlag(c, "table", "json", "yaml")
-	goesOn(c, &follow, "follow", "goes on with what they write")
+	goesOn(c, &follow, "follow", "goes on with what they write, wherever they move, and with workers that come")
 	c.Flags().IntVarP(&lines, "lines", "n", 50, "so many lines of each worker")
 	notNegative(c, "lines", &lines)
 	c.Flags().StringVar(&run, "run", "", "of this run (default: those under way)")
@@ -36,81 +36,113 @@ func (s *shell) logs() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		workers, err := workersOf(c.Context(), client, args[0], run)
+		target, err := logTargetOf(args[0], run)
+		if err != nil {
+			return err
+		}
+		state, _, err := client.State(c.Context())
 		if err != nil {
 			return advise(err)
 		}
-		l := logs{client: client, query: httpapi.LogQuery{Lines: lines, Follow: follow}, out: s.Out, output: o}
+		l := logs{client: client, lines: lines, out: s.Out, errs: s.Err, output: o}
+		workers := target.of(state.Workers)
+		switch {
+		case len(workers) == 0 && target.one && run != "": // it may be over
+			return l.show(c.Context(), []cluster.WorkerInfo{{Task: target.task, Run: run, Index: target.index}})
+		case follow && (len(workers) > 0 || target.hasRuns(&state)):
+			return advise(l.follow(c.Context(), target))
+		case len(workers) == 0:
+			return target.missing(&state)
+		}
 		return l.show(c.Context(), workers)
 	}
 	return c
 }
 
-// workersOf returns the workers that a name stands for.
-func workersOf(ctx context.Context, client *httpapi.Client, name, run string) ([]cluster.WorkerInfo, error) {
+// logTarget is whose logs are shown: those of a task, of one of its runs, or of one slot.
+type logTarget struct {
+	task  string
+	index int
+	one   bool   // only this index
+	run   string // only this run, "" for all
+}
+
+func logTargetOf(name, run string) (logTarget, error) {
 	task, index, one := strings.Cut(name, "#")
 	at, err := strconv.Atoi(index)
 	if one && (err != nil || at < 0) {
-		return nil, fmt.Errorf("%w: %q: want a worker as in test01#0", ErrUsage, name)
+		return logTarget{}, fmt.Errorf("%w: %q: want a worker as in test01#0", ErrUsage, name)
 	}
-	state, _, err := client.State(ctx)
-	if err != nil {
-		return nil, err
+	return logTarget{task, at, one, run}, nil
+}
+
+func (t logTarget) name() string {
+	if t.one {
+		return t.task + "#" + strconv.Itoa(t.index)
 	}
-	var list []cluster.WorkerInfo
-	for _, w := range state.Workers {
-		if w.Task == task && (!one || w.Index == at) && (run == "" || w.Run == run) {
-			list = append(list, w)
+	return t.task
+}
+
+// of returns the workers that are meant.
+func (t logTarget) of(workers []cluster.WorkerInfo) (list []cluster.WorkerInfo) {
+	for i := range workers {
+		if w := &workers[i]; w.Task == t.task && (!t.one || w.Index == t.index) && (t.run == "" || w.Run == t.run) {
+			list = append(list, *w)
 		}
 	}
-	if len(list) == 0 && one && run != "" { // it may be over
-		return []cluster.WorkerInfo{{Task: task, Run: run, Index: at}}, nil
-	}
-	if len(list) > 0 {
-		return list, nil
-	}
-	for _, t := range state.Tasks {
-		if t.Name == task && t.Runs && run == "" {
-			return nil, fmt.Errorf("%w: no run of %s is under way; name the worker and a run that is over, as in: xconsumer logs %[2]s#0 --run ID", cluster.ErrNoSlot, task)
+	return list
+}
+
+// info returns what is known of the task, nil if there is none of that name.
+func (t logTarget) info(state *cluster.State) *cluster.TaskInfo {
+	for i := range state.Tasks {
+		if state.Tasks[i].Name == t.task {
+			return &state.Tasks[i]
 		}
 	}
-	return nil, fmt.Errorf("%w: no worker %s; see xconsumer tasks", cluster.ErrNoSlot, name)
+	return nil
+}
+
+// hasRuns reports whether workers of the task come with its runs.
+func (t logTarget) hasRuns(state *cluster.State) bool {
+	info := t.info(state)
+	return info != nil && info.Runs && t.run == ""
+}
+
+// missing says why there is no worker that is meant.
+func (t logTarget) missing(state *cluster.State) error {
+	if t.hasRuns(state) {
+		return fmt.Errorf("%w: no run of %s is under way; name the worker and a run that is over, as in: xconsumer logs %[2]s#0 --run ID", cluster.ErrNoSlot, t.task)
+	}
+	return fmt.Errorf("%w: no worker %s; see xconsumer tasks", cluster.ErrNoSlot, t.name())
 }
 
 // logs shows the logs of workers.
 type logs struct {
 	client *httpapi.Client
-	query  httpapi.LogQuery
+	lines  int // so many of each worker at first
+	errs   io.Writer
 	*output
 
 	mu  sync.Mutex
 	out io.Writer
 }
 
-// show writes all logs, line by line as they come; those of one worker without its name.
+// show writes what there is of all logs, one after the other; of one worker without its name.
 func (l *logs) show(ctx context.Context, workers []cluster.WorkerInfo) error {
 	width := 0
 	for i := range workers {
 		width = max(width, len(workers[i].Slot().String()))
 	}
-	errs := make([]error, len(workers))
-	var wait sync.WaitGroup
+	var errs []error
 	for i := range workers {
 		slot := workers[i].Slot()
 		prefix := l.prefix(slot, width, len(workers) > 1)
-		one := func() {
-			err := l.client.Log(ctx, slot, l.query, func(line cluster.LogLine) error { return l.write(prefix, line) })
-			if err != nil && ctx.Err() == nil {
-				errs[i] = fmt.Errorf("%s: %w", slot, err)
-			}
-		}
-		if l.query.Follow {
-			wait.Go(one)
-		} else {
-			one()
+		err := l.client.Log(ctx, slot, httpapi.LogQuery{Lines: l.lines}, func(line cluster.LogLine) error { return l.write(prefix, line) })
+		if err != nil && ctx.Err() == nil {
+			errs = append(errs, fmt.Errorf("%s: %w", slot, err))
 		}
 	}
-	wait.Wait()
 	return errors.Join(errs...)
 }
 
@@ -138,5 +170,17 @@ func (l *logs) write(prefix string, line cluster.LogLine) error {
 		return l.item(l.out, workerLine{prefix, line})
 	}
 	_, err := fmt.Fprintf(l.out, "%s%s %s\n", prefix, line.At.Local().Format("15:04:05.000"), printable(line.Text))
+	return err
+}
+
+// remark writes a line of the command's own among those of the workers; where these are for a program, beside them.
+func (l *logs) remark(format string, args ...any) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := l.out
+	if l.Asked() {
+		out = l.errs
+	}
+	_, err := fmt.Fprintln(out, printable("-- "+fmt.Sprintf(format, args...)))
 	return err
 }

@@ -1,0 +1,198 @@
+package cli_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/test/devcluster"
+)
+
+// following is `xconsumer logs -f` as people run it.
+type following struct {
+	t     *testing.T
+	lines chan string
+	seen  []string
+}
+
+func follow(t *testing.T, bin, server string, args ...string) *following {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	cmd := exec.CommandContext(ctx, bin, append([]string{"logs", "-f", "--server", server}, args...)...)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	f := &following{t: t, lines: make(chan string, 10_000)}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		defer close(f.lines)
+		scan(out, f.lines)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-read
+		_ = cmd.Wait() // it was killed
+	})
+	return f
+}
+
+// want waits for a line that matches, and returns it.
+func (f *following) want(pattern string) string {
+	f.t.Helper()
+	late := time.After(time.Minute)
+	for {
+		select {
+		case line, ok := <-f.lines:
+			if !ok {
+				f.t.Fatalf("it has ended; no %q in\n%s", pattern, strings.Join(f.seen, "\n"))
+			}
+			f.seen = append(f.seen, line)
+			if regexp.MustCompile(pattern).MatchString(line) {
+				return line
+			}
+		case <-late:
+			f.t.Fatalf("no %q in\n%s", pattern, strings.Join(f.seen, "\n"))
+		}
+	}
+}
+
+// count returns how many lines that were seen match.
+func (f *following) count(pattern string) (n int) {
+	for _, line := range f.seen {
+		if regexp.MustCompile(pattern).MatchString(line) {
+			n++
+		}
+	}
+	return n
+}
+
+// logs -f goes with its workers wherever they go, and shows those that come; each line once.
+func TestLogsFollow(t *testing.T) {
+	bin := devcluster.Build(t)
+	dir := t.TempDir()
+	// A line a tenth of a second, numbered, each with the token: what is lost or shown twice can be told.
+	config := `[[work]]
+name = "count"
+command = ["sh", "-c", 'trap "echo stops $XCONSUMER_TOKEN; exit" TERM; echo begins $XCONSUMER_TOKEN; i=0; while :; do i=$((i+1)); echo line $XCONSUMER_TOKEN $i; sleep 0.1; done']
+[[task]]
+name = "count"
+workName = "count"
+workerNum = 1
+resize = "live"
+`
+	if err := os.WriteFile(filepath.Join(dir, "app.toml"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var ends []func()
+	t.Cleanup(func() {
+		for _, end := range ends {
+			end()
+		}
+	})
+	c, err := devcluster.Start(bin, dir, 3, nil, func(end func()) { ends = append(ends, end) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := settled(c.Server); err != nil {
+		t.Fatal(err)
+	}
+	client, err := httpapi.NewClient(c.Server, httpapi.ClientOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(args ...string) {
+		t.Helper()
+		if out, err := exec.Command(bin, append(args, "--server", c.Server)...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v: %s", args, err, out)
+		}
+	}
+	where := func() string {
+		t.Helper()
+		state, _, err := client.State(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return state.Workers[0].Node
+	}
+	task, slot := follow(t, bin, c.Server, "count", "-n", "5"), follow(t, bin, c.Server, "count#0", "-n", "0")
+	both := func(pattern string) {
+		t.Helper()
+		task.want(pattern)
+		slot.want(pattern)
+	}
+	both(`line \d+ \d+$`)
+	from := where()
+	for _, to := range []string{"n1", "n2", "n3", "n1"} {
+		if to == where() {
+			continue
+		}
+		run("move", "count#0", to, "--wait")
+		both(`stops \d+$`)
+		both(`^-- worker count#0 continues on ` + to + `$`)
+		both(`begins \d+$`)
+		both(`line \d+ 1$`)
+	}
+	run("restart", "count#0", "--wait")
+	both(`stops \d+$`)
+	both(`^-- worker count#0 continues on n[123]$`)
+	both(`begins \d+$`)
+
+	run("scale", "count", "3", "--wait")
+	task.want(`^-- worker count#[12] begins on n[123]$`)
+	task.want(`^-- worker count#[12] begins on n[123]$`)
+	task.want(`^count#[12] \| .* line \d+ 1$`)
+	task.want(`^count#[12] \| .* line \d+ 1$`)
+	run("scale", "count", "1", "--wait")
+	task.want(`^-- worker count#[12] is gone: count has 1 worker now$`)
+	task.want(`^-- worker count#[12] is gone: count has 1 worker now$`)
+
+	run("drain", where(), "--wait")
+	both(`^-- worker count#0 continues on n[123]$`)
+	both(`line \d+ 1$`)
+	if now := where(); now == from && task.count(`continues on`) < 3 {
+		t.Errorf("it is on %s still", now)
+	}
+	wantOrder(t, task.seen)
+	wantOrder(t, slot.seen)
+}
+
+// wantOrder wants each numbered line once, and none left out between those of one token.
+func wantOrder(t *testing.T, lines []string) {
+	t.Helper()
+	last := map[string]string{}
+	for _, line := range lines {
+		m := regexp.MustCompile(`line (\d+) (\d+)$`).FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		if before, ok := last[m[1]]; ok && number(m[2]) != number(before)+1 {
+			t.Errorf("after line %s of token %s comes %s", before, m[1], m[2])
+		}
+		last[m[1]] = m[2]
+	}
+}
+
+func number(text string) int {
+	n, _ := strconv.Atoi(text) // it has matched
+	return n
+}
+
+func scan(from io.Reader, lines chan<- string) {
+	for in := bufio.NewScanner(from); in.Scan(); {
+		lines <- in.Text()
+	}
+}

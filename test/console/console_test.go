@@ -124,6 +124,15 @@ func TestConsole(t *testing.T) {
 		p.await("the log goes on", fmt.Sprintf(`document.querySelectorAll(".log p").length > %d`, lines+3))
 		p.says("#why", "may run it")
 		p.picture("worker")
+		first := value[string](p, `document.querySelector(".log p").textContent`)
+		to := value[string](p, `[...document.querySelector('select[aria-label="Move to"]').options].map((o) => o.value).find(Boolean)`)
+		p.enter(`select[aria-label="Move to"]`, to)
+		value[bool](p, `([...document.querySelectorAll("button")].find((b) => b.textContent === "Move").click(), true)`)
+		p.says(".log", "worker tell#0 continues on "+to)
+		if now := value[string](p, `document.querySelector(".log p").textContent`); now != first {
+			t.Errorf("what was shown is gone: the first line is %q, and was %q", now, first)
+		}
+		p.await("it goes on there", `document.querySelector(".log p:last-child time") !== null`)
 	})
 
 	t.Run("a node dies, and its work moves", func(t *testing.T) {

@@ -93,9 +93,7 @@ func (f *configFile) access(s *settings, env func(string) string) {
 		f.check("http.tokensFile", err)
 	}
 	a.hosts, a.proxies, a.insecure = f.hosts(), f.proxies(), c.Insecure
-	if host, _, err := net.SplitHostPort(s.advertise); err == nil {
-		a.hosts = append(slices.Clone(a.hosts), host)
-	}
+	a.answerTo(s.advertise)
 	a.tls = httpTLS{cert: c.TLS.Cert, key: c.TLS.Key, clientCA: c.TLS.ClientCA, role: httpapi.Role(c.TLS.ClientRole), ca: c.TLS.CA}
 	f.checkTLS(&a.tls)
 	if a.tls.clientCA != "" && a.tls.role == "" {
@@ -124,6 +122,13 @@ func (f *configFile) hosts() (list []string) {
 		list = append(list, text)
 	}
 	return list
+}
+
+// answerTo lets requests in that are for an address of the node, host:port.
+func (a *httpAccess) answerTo(address string) {
+	if host, _, err := net.SplitHostPort(address); err == nil && !slices.Contains(a.hosts, host) {
+		a.hosts = append(slices.Clone(a.hosts), host)
+	}
 }
 
 // proxies reads the addresses of proxies in front of the node: single ones, and networks.

@@ -145,12 +145,24 @@ shut out.`,
 					return err
 				}
 			}
+			// Who could read the secret of the nodes may know it: they make another one. It is deleted once more when
+			// nobody else can make it any longer.
+			if slices.Contains(slices.Concat(access.Open, access.Foreign), keys.PeerSecret()) {
+				if _, err := membership.ForgetPeerSecret(ctx, session, keys); err != nil && !errors.Is(err, coord.ErrUnauthorized) {
+					return err
+				}
+			}
 			changed, err := zk.Protect(ctx, session, keys.Root())
 			switch {
 			case errors.Is(err, coord.ErrUnauthorized): // which is of those znodes: the identity itself was let in
 				return fmt.Errorf("not all znodes are protected (changed: %d): %s", changed, err.Error())
 			case err != nil:
 				return fmt.Errorf("not all znodes are protected (changed: %d): %w", changed, err)
+			}
+			if changed > 0 {
+				if _, err := membership.ForgetPeerSecret(ctx, session, keys); err != nil {
+					return err
+				}
 			}
 			return o.Print(streams.Out, map[string]any{"cluster": s.cluster, "username": s.service.zk.Username, "changed": changed, "znodes": access.Znodes},
 				fmt.Sprintf("cluster %s is for %s alone: %d of %s were not\n", s.cluster, s.service.zk.Username, changed, plural.Of(access.Znodes, "znode")))

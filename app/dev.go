@@ -109,10 +109,6 @@ func (d *dev) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	secret := filepath.Join(d.dir, "secret")
-	if err := os.WriteFile(secret, []byte(rand.Text()+rand.Text()), 0o600); err != nil {
-		return etcdserver.DirError(d.dir, err)
-	}
 	keep := d.data
 	if keep == "" {
 		keep = filepath.Join(d.dir, "data")
@@ -123,7 +119,7 @@ func (d *dev) run(ctx context.Context) (err error) {
 	defer d.server.Close()
 	for i, addr := range d.addrs {
 		name := nodeOf(i)
-		d.crew.add(name, []string{"run", "--join", d.server.URL(), "--cluster", d.cluster, "--name", name, "--http", addr, "--advertise", addr, "--secret-file", secret, "--config", config})
+		d.crew.add(name, []string{"run", "--join", d.server.URL(), "--cluster", d.cluster, "--name", name, "--http", addr, "--config", config})
 	}
 	return d.work(ctx, log)
 }

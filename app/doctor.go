@@ -88,6 +88,7 @@ func (d *doctor) examine(ctx context.Context, flags runFlags) error {
 		d.tellDev(found, s)
 	}
 	d.http(s)
+	d.peers(s)
 	if s.service.zk != nil {
 		d.zookeeper(ctx, s)
 	} else {
@@ -124,6 +125,24 @@ func (d *doctor) http(s settings) {
 	for _, text := range s.warnings {
 		found, mend, _ := strings.Cut(text, ": chmod")
 		d.tell("secrets", warning, found, "chmod"+mend)
+	}
+}
+
+// peers looks at whether nodes can ask each other for logs, stacks and leases.
+func (d *doctor) peers(s settings) {
+	r := s.reached(s.listen)
+	why := s.secretless()
+	switch {
+	case s.listen == "off":
+		d.tell("peers", fine, "other nodes cannot show the logs of this node's workers: it has no HTTP API", "")
+	case why != "":
+		d.tell("peers", warning, "nodes cannot show the logs of each other's workers: "+why, secretFix)
+	case r.trouble != "":
+		d.tell("peers", warning, "other nodes cannot show the logs of this node's workers: "+r.trouble, r.fix)
+	case len(s.secret) > 0:
+		d.tell("peers", fine, fmt.Sprintf("other nodes ask this one at %s, by the secret of [http] secretFile", r.advertise), "")
+	default:
+		d.tell("peers", fine, fmt.Sprintf("other nodes ask this one at %s, by a secret that the store keeps", r.advertise), "")
 	}
 }
 

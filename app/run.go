@@ -92,6 +92,10 @@ func runNode(ctx context.Context, s settings, register Register, child *supervis
 	if s.name == "" {
 		s.name = nodeName(address)
 	}
+	reached := s.reached(address)
+	if s.advertise = reached.advertise; s.advertise != "" {
+		s.access.answerTo(s.advertise)
+	}
 	store, err := s.service.open(log)
 	if err != nil {
 		return err
@@ -121,6 +125,7 @@ func runNode(ctx context.Context, s settings, register Register, child *supervis
 	register(node)
 	registerCommands(node, s, keeper)
 	s.warn(log, address)
+	s.warnUnreached(log, reached)
 	log.Info("starting", "node", s.name, "cluster", s.cluster, "service", s.service.String(), "http", address)
 	defer beside(ctx, func(ctx context.Context) { s.warnExposed(ctx, log) })(&err)
 	if s.uncordon {

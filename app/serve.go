@@ -19,8 +19,9 @@ import (
 // serve runs a node, and its HTTP API on a listener, until ctx ends.
 func serve(ctx context.Context, s settings, node *xconsumer.Node, listener net.Listener, log *slog.Logger) error {
 	api := httpapi.New(node, httpapi.Options{ //nolint:contextcheck // requests bring their own
-		Peers: &httpapi.Peers{Secret: s.secret, Advertise: s.advertise, TLS: s.access.tls.peer()}, Access: s.access.open(log),
-		Build: buildVersion(), Config: s.public(), Log: log, Level: s.level,
+		Peers:  &httpapi.Peers{Secret: s.secret, Shared: s.sharedSecret, Advertise: s.advertise, TLS: s.access.tls.peer()},
+		Access: s.access.open(log),
+		Build:  buildVersion(), Config: s.public(), Log: log, Level: s.level,
 		Metrics: func(api func() []cluster.Measure) http.Handler {
 			return metrics.New(node, s.cluster, buildVersion().Version, api)
 		},
@@ -91,7 +92,7 @@ func (s settings) public() map[string]any {
 		"file": s.file, "cluster": s.cluster, "name": s.name, "service": s.service.String(), "joined": s.service.joined,
 		"http": map[string]any{
 			"listen": s.listen, "advertise": s.advertise, "hosts": s.access.hosts, "insecure": s.access.insecure, "tls": s.access.tls.on(),
-			"clientCertificates": s.access.tls.clientCA != "", "tokens": tokens, "secret": len(s.secret) > 0,
+			"clientCertificates": s.access.tls.clientCA != "", "tokens": tokens, "secret": s.secretless() == "",
 		},
 		"leader": map[string]any{"workers": s.leader}, "moving": s.moving,
 		"node":  map[string]any{"labels": s.labels, "weight": s.weight, "capacity": s.capacity},

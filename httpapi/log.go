@@ -84,7 +84,12 @@ func (a *API) workerLog(w http.ResponseWriter, r *http.Request) {
 
 // followElsewhere answers with the log of a worker of another node, and what comes.
 func (a *API) followElsewhere(ctx context.Context, w http.ResponseWriter, m *moment, at cluster.WorkerInfo, q logQuery) {
-	key := tailKey{q.slot, at.Member, at.Node, addressOf(m, at.Member)}
+	there, err := a.reach(m, at.Member)
+	if err != nil {
+		a.fail(w, err)
+		return
+	}
+	key := tailKey{q.slot, at.Member, at.Node, there.Advertise}
 	ask := func(ctx context.Context, lines int, follow bool) (io.ReadCloser, error) {
 		query := url.Values{"lines": {strconv.Itoa(lines)}, "follow": {strconv.FormatBool(follow)}}
 		if at.Run != "" {
@@ -170,17 +175,7 @@ func (a *API) forward(w http.ResponseWriter, r *http.Request, m *moment, at clus
 	if at.Run != "" {
 		query.Set("run", at.Run)
 	}
-	a.relay(w, r, at.Node, addressOf(m, at.Member), peerPath(at, what), query, kind)
-}
-
-// addressOf is where a member is reached, "" if it does not say.
-func addressOf(m *moment, member string) (address string) {
-	for _, n := range m.sight.State.Nodes {
-		if n.Member == member {
-			address = n.Advertise
-		}
-	}
-	return address
+	a.relay(w, r, m, at.Member, peerPath(at, what), query, kind)
 }
 
 func peerPath(at cluster.WorkerInfo, what string) string {
@@ -191,16 +186,21 @@ func peerPath(at cluster.WorkerInfo, what string) string {
 const relayPatience = 30 * time.Second
 
 // relay answers with what another node answers.
-func (a *API) relay(w http.ResponseWriter, r *http.Request, node, address, path string, query url.Values, kind string) {
+func (a *API) relay(w http.ResponseWriter, r *http.Request, m *moment, member, path string, query url.Values, kind string) {
 	ctx, cancel := context.WithTimeout(r.Context(), relayPatience)
 	defer cancel()
-	body, err := a.peers.get(ctx, node, address, path, query)
+	there, err := a.reach(m, member)
+	if err != nil {
+		a.fail(w, err)
+		return
+	}
+	body, err := a.peers.get(ctx, there.Name, there.Advertise, path, query)
 	if err != nil {
 		a.fail(w, err)
 		return
 	}
 	defer func() { _ = body.Close() }()
-	start(w, node, kind)
+	start(w, there.Name, kind)
 	flush := http.NewResponseController(w)
 	buffer := make([]byte, maxFrame)
 	for {

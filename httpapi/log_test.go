@@ -156,10 +156,15 @@ func TestPeersAreSigned(t *testing.T) {
 		"no secret here":  {nil, &httpapi.Peers{Secret: []byte(secret)}, nil, "this node has no [http] secretFile"},
 		"no secret there": {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{}, nil, "must hold the same secret"},
 		"another secret":  {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte("x" + secret)}, nil, "must hold the same secret"},
-		"no address":      {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)}, func(p *pair) { p.state.Nodes[1].Advertise = "" }, "no [http] advertise"},
+		"no address":      {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)}, func(p *pair) { p.state.Nodes[1].Advertise = "" }, "it does not say where other nodes reach it"},
 		"another's address": {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)}, func(p *pair) {
 			p.state.Nodes[1].Advertise = strings.Replace(p.target, "127.0.0.1", "localhost", 1)
 		}, "must be reached at its [http] advertise"},
+		"the loopback of another machine": {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)}, func(p *pair) {
+			p.state.Nodes[0].Host, p.state.Nodes[1].Host = "h1", "h2"
+		}, "other machines do not reach it: ask it on h2"},
+		"another node there":      {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)}, func(p *pair) { p.has.ID = "n3" }, "this is n3"},
+		"no store":                {&httpapi.Peers{Shared: func(context.Context) ([]byte, error) { return nil, errors.New("no store") }}, &httpapi.Peers{Secret: []byte(secret)}, nil, "who it is: no store"},
 		"an address that is none": {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)}, func(p *pair) { p.state.Nodes[1].Advertise = "nonsense" }, "nonsense"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -173,6 +178,74 @@ func TestPeersAreSigned(t *testing.T) {
 				t.Errorf("%q, %v; want %q", got, err, c.want)
 			}
 		})
+	}
+}
+
+// shared is a secret that nodes have in common, and may be replaced.
+type shared struct {
+	mu    sync.Mutex
+	value string
+	reads int
+}
+
+func (s *shared) read(context.Context) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reads++
+	return []byte(s.value), nil
+}
+
+func (s *shared) replace(value string) (reads int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	reads = s.reads
+	s.value = value
+	return reads
+}
+
+// Nodes that have their secret from the store are asked by it, and by the next one once it is replaced; whoever guesses
+// does not have it read for each guess.
+func TestSharedSecret(t *testing.T) {
+	slot := cluster.Slot{Task: "a"}
+	store := &shared{value: secret}
+	p := newPair(t, slot, &httpapi.Peers{Shared: store.read}, &httpapi.Peers{Shared: store.read})
+	p.has.say("private")
+	for range 3 {
+		if got, err := p.read(t.Context(), slot, httpapi.LogQuery{Lines: 5}); err != nil || len(got) != 1 {
+			t.Fatal(got, err)
+		}
+	}
+	for i := range 100 {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+p.target+"/peer/v3/lease", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", fmt.Sprintf("Xconsumer %d:guess", i))
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusUnauthorized {
+			t.Fatal(resp.Status)
+		}
+	}
+	if reads := store.replace("another-" + secret); reads > 4 {
+		t.Errorf("the secret was read %d times by two nodes", reads)
+	}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		fresh := newPair(t, slot, &httpapi.Peers{Shared: store.read}, nil) // it knows the new one
+		fresh.state.Nodes[1].Advertise = p.target
+		got, err := fresh.read(t.Context(), slot, httpapi.LogQuery{Lines: 5})
+		if err == nil && len(got) == 1 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("the new secret is never read: ", err)
+		}
+	}
+	if got, err := p.read(t.Context(), slot, httpapi.LogQuery{Lines: 5}); err != nil || len(got) != 1 {
+		t.Error("the node that knew the old one: ", got, err)
 	}
 }
 

@@ -32,7 +32,7 @@ type Nodes struct {
 func (a *API) serveNodes(mux *http.ServeMux) {
 	a.serveNodeReads()
 	mux.HandleFunc("GET /api/v1/nodes/{node}/lease", viewing(a.lease))
-	mux.HandleFunc("GET /peer/v3/lease", a.peers.signed(a.sendLease))
+	mux.HandleFunc("GET /peer/v3/lease", a.peers.signed(a.node, a.sendLease))
 	a.describeLease()
 	path := func(rest string) string { return "/api/v1/nodes/{node}/" + rest }
 	tags := []string{"nodes"}
@@ -129,7 +129,7 @@ func (a *API) lease(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, fmt.Errorf("%w: %q", cluster.ErrNoNode, name))
 		return
 	}
-	a.relay(w, r, name, m.sight.State.Nodes[at].Advertise, "/peer/v3/lease", nil, "application/json")
+	a.relay(w, r, m, m.sight.State.Nodes[at].Member, "/peer/v3/lease", nil, "application/json")
 }
 
 func (a *API) sendLease(w http.ResponseWriter, _ *http.Request) {

@@ -32,10 +32,16 @@ import (
 // an answer that is not signed nothing is shown to anybody. No clocks of two machines are compared, and what was
 // overheard, a question or an answer, cannot be used again. Who listens can read the answer: that is for TLS.
 type Peers struct {
-	Secret    []byte // at least MinSecret bytes; none: nobody is asked, and nobody is answered
+	Secret []byte // at least MinSecret bytes; none: that of Shared
+	// Shared returns the secret that nodes have in common elsewhere, as in the store. It is called when it is needed, from
+	// any goroutine and not twice at the same time, and again now and then while another node's does not fit, at most
+	// every five seconds. Without it and Secret nobody is asked, and nobody is answered.
+	Shared    func(context.Context) ([]byte, error)
 	Advertise string // where this node can be reached, host:port
 	// TLS is how to reach nodes that say to be reached at https://host:port; nil for the system's roots.
 	TLS *tls.Config
+
+	shared sharedSecret
 
 	mu    sync.Mutex
 	key   []byte // of this process, by which it knows the numbers that it has given
@@ -54,8 +60,8 @@ const (
 	maxNonce     = 200 // bytes of another node's nonce or number
 )
 
-func (p *Peers) sign(parts ...string) string {
-	mac := hmac.New(sha256.New, p.Secret)
+func sign(secret []byte, parts ...string) string {
+	mac := hmac.New(sha256.New, secret)
 	for _, part := range parts {
 		_, _ = fmt.Fprintf(mac, "%d:%s", len(part), part) // a hash does not fail
 	}
@@ -107,34 +113,61 @@ func (p *Peers) take(nonce string) bool {
 	return true
 }
 
-// signed lets a request through that another node has signed, and signs the answer.
-func (p *Peers) signed(next http.HandlerFunc) http.HandlerFunc {
+// signed lets a request through that another node has signed, and signs the answer. The request is for this node by
+// its name: at the same loopback address of another machine there is another.
+func (p *Peers) signed(node Node, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if p == nil || len(p.Secret) == 0 {
-			answer(w, &Problem{Status: http.StatusForbidden, Title: "not answered", Detail: "this node has no [http] secretFile"})
+		if p == nil || len(p.Secret) == 0 && p.Shared == nil {
+			answer(w, &Problem{Status: http.StatusForbidden, Title: "not answered", Detail: errNoSecret.Error()})
 			return
 		}
 		nonce, mac, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Authorization"), peerScheme), ":")
 		asked := question{r.Method, r.URL.RequestURI(), p.Advertise, nonce, r.Header.Get(numberHeader)}
-		if max(len(asked.nonce), len(asked.number)) > maxNonce || !hmac.Equal([]byte(asked.proof(p)), []byte(mac)) || !p.take(nonce) {
+		var secret []byte
+		if mac != "" && max(len(asked.nonce), len(asked.number)) <= maxNonce {
+			secret = p.signedWith(r.Context(), asked, mac)
+		}
+		if secret == nil || !p.take(nonce) {
 			w.Header().Set("WWW-Authenticate", strings.TrimSpace(peerScheme))
 			w.Header().Set(nonceHeader, p.issue())
-			answer(w, &Problem{Status: http.StatusUnauthorized, Title: "not signed", Detail: "only nodes of the cluster are answered here: their [http] secretFile must hold the same secret"})
+			answer(w, &Problem{Status: http.StatusUnauthorized, Title: "not signed", Detail: "only nodes of the cluster are answered here: they must have the same secret"})
 			return
 		}
-		proven := &provingWriter{ResponseWriter: w, proof: func(frame, code int, data []byte) string { return asked.frameProof(p, frame, code, data) }}
-		next(proven, r)
+		proven := &provingWriter{ResponseWriter: w, proof: func(frame, code int, data []byte) string { return asked.frameProof(secret, frame, code, data) }}
+		if of := r.URL.Query().Get(ofNode); of != "" && of != node.Name() {
+			answer(proven, &Problem{Status: http.StatusMisdirectedRequest, Title: "another node", Detail: "this is " + node.Name()})
+		} else {
+			next(proven, r)
+		}
 		proven.end()
 	}
 }
 
+// signedWith returns the secret that a question is signed with, nil if that is not the cluster's.
+func (p *Peers) signedWith(ctx context.Context, asked question, mac string) []byte {
+	fits := func(secret []byte) bool {
+		return len(secret) > 0 && hmac.Equal([]byte(asked.proof(secret)), []byte(mac))
+	}
+	secret, err := p.secret(ctx)
+	if err != nil {
+		return nil
+	}
+	if !fits(secret) {
+		if secret = p.another(ctx, secret); !fits(secret) {
+			return nil
+		}
+	}
+	return secret
+}
+
+// ofNode is the parameter that names the node which is asked.
+const ofNode = "of"
+
 // get asks another node.
 func (p *Peers) get(ctx context.Context, node, address, path string, query url.Values) (*peerAnswer, error) {
-	switch {
-	case p == nil || len(p.Secret) == 0:
-		return nil, fmt.Errorf("%w: only %s can tell, and this node has no [http] secretFile to sign a request to it with; ask %[2]s itself", errPeer, node)
-	case address == "":
-		return nil, fmt.Errorf("%w: only %s can tell, and it has no [http] advertise where it could be reached; ask %[2]s itself", errPeer, node)
+	secret, err := p.secret(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%w: only %s can tell, and this node cannot prove to it who it is: %w; ask %[2]s itself", errPeer, node, err)
 	}
 	scheme := "http"
 	if host, secure := strings.CutPrefix(address, "https://"); secure {
@@ -143,12 +176,30 @@ func (p *Peers) get(ctx context.Context, node, address, path string, query url.V
 	if _, _, err := net.SplitHostPort(address); err != nil {
 		return nil, fmt.Errorf("%w: %s is said to be at %q: %w", errPeer, node, address, err)
 	}
-	target := url.URL{Scheme: scheme, Host: address, Path: path, RawQuery: query.Encode()}
-	asked := question{method: http.MethodGet, uri: target.RequestURI(), address: address, number: rand.Text()}
+	named := url.Values{}
+	maps.Copy(named, query)
+	named.Set(ofNode, node)
+	target := &url.URL{Scheme: scheme, Host: address, Path: path, RawQuery: named.Encode()}
+	got, err := p.put(ctx, node, target, secret)
+	if errors.Is(err, errUnproven) {
+		if fresh := p.another(ctx, secret); fresh != nil { // it was replaced
+			got, err = p.put(ctx, node, target, fresh)
+		}
+	}
+	if errors.Is(err, errUnproven) {
+		err = fmt.Errorf("%w: what answers at %s does not prove that it is %s: both nodes must hold the same secret ([http] secretFile, or that of the store), be of one version, and %[3]s must be reached at its [http] advertise", errPeer, address, node)
+	}
+	return got, err
+}
+
+// put puts a question to another node. The error matches errUnproven if what answers does not prove that it has the
+// secret.
+func (p *Peers) put(ctx context.Context, node string, target *url.URL, secret []byte) (*peerAnswer, error) {
+	asked := question{method: http.MethodGet, uri: target.RequestURI(), address: target.Host, number: rand.Text()}
 	for {
-		resp, err := p.ask(ctx, &target, asked) //nolint:bodyclose // closed with the answer that is returned
+		resp, err := p.ask(ctx, target, asked, secret) //nolint:bodyclose // closed with the answer that is returned
 		if err != nil {
-			return nil, fmt.Errorf("%w: %s at %s %s", errPeer, node, address, unreached(err))
+			return nil, fmt.Errorf("%w: %s at %s %s", errPeer, node, asked.address, unreached(err))
 		}
 		fresh := resp.Header.Get(nonceHeader)
 		if asked.nonce == "" && resp.StatusCode == http.StatusUnauthorized && fresh != "" && len(fresh) <= maxNonce {
@@ -156,10 +207,10 @@ func (p *Peers) get(ctx context.Context, node, address, path string, query url.V
 			asked.nonce = fresh
 			continue
 		}
-		body := &provenReader{in: bufio.NewReaderSize(resp.Body, 4<<10), proof: func(frame int, data []byte) string { return asked.frameProof(p, frame, resp.StatusCode, data) }}
+		body := &provenReader{in: bufio.NewReaderSize(resp.Body, 4<<10), proof: func(frame int, data []byte) string { return asked.frameProof(secret, frame, resp.StatusCode, data) }}
 		if asked.nonce == "" || body.begin() != nil {
 			_ = resp.Body.Close()
-			return nil, fmt.Errorf("%w: what answers at %s does not prove that it is %s: both nodes must hold the same secret ([http] secretFile), be of one version, and %[3]s must be reached at its [http] advertise", errPeer, address, node)
+			return nil, errUnproven
 		}
 		if resp.StatusCode == http.StatusOK {
 			return &peerAnswer{body, resp.Body}, nil
@@ -168,7 +219,7 @@ func (p *Peers) get(ctx context.Context, node, address, path string, query url.V
 		text, _ := io.ReadAll(io.LimitReader(body, 4<<10))
 		var problem Problem
 		_ = json.Unmarshal(text, &problem)
-		return nil, fmt.Errorf("%w: %s at %s answers %s %s", errPeer, node, address, resp.Status, problem.Detail)
+		return nil, fmt.Errorf("%w: %s at %s answers %s %s", errPeer, node, asked.address, resp.Status, problem.Detail)
 	}
 }
 
@@ -193,13 +244,13 @@ func unreached(err error) string {
 }
 
 // ask sends a question, signed once there is a nonce to sign.
-func (p *Peers) ask(ctx context.Context, target *url.URL, asked question) (*http.Response, error) {
+func (p *Peers) ask(ctx context.Context, target *url.URL, asked question, secret []byte) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, asked.method, target.String(), nil)
 	if err != nil {
 		return nil, err
 	}
 	if asked.nonce != "" {
-		req.Header.Set("Authorization", peerScheme+asked.nonce+":"+asked.proof(p))
+		req.Header.Set("Authorization", peerScheme+asked.nonce+":"+asked.proof(secret))
 		req.Header.Set(numberHeader, asked.number)
 	}
 	// It follows nobody elsewhere, and keeps no connections: logs are asked for by people.

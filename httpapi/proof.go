@@ -22,8 +22,8 @@ type question struct {
 }
 
 // proof shows that a node with the secret asks.
-func (q question) proof(p *Peers) string {
-	return p.sign("ask", q.method, q.uri, q.address, q.nonce, q.number)
+func (q question) proof(secret []byte) string {
+	return sign(secret, "ask", q.method, q.uri, q.address, q.nonce, q.number)
 }
 
 // An answer from node to node is a row of frames, each with a proof that a node with the secret has sent it, in this
@@ -40,8 +40,8 @@ const maxFrame = 32 << 10
 var errUnproven = errors.New("unproven answer")
 
 // frameProof shows that a node with the secret has sent a frame of the answer.
-func (q question) frameProof(p *Peers, frame, code int, data []byte) string {
-	return p.sign("answer", q.method, q.uri, q.address, q.nonce, q.number, strconv.Itoa(frame), strconv.Itoa(code), string(data))
+func (q question) frameProof(secret []byte, frame, code int, data []byte) string {
+	return sign(secret, "answer", q.method, q.uri, q.address, q.nonce, q.number, strconv.Itoa(frame), strconv.Itoa(code), string(data))
 }
 
 // provingWriter sends an answer in frames.

@@ -107,7 +107,7 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+one+"/log", viewing(a.workerLog))
 	mux.HandleFunc("GET "+one+"/stack", viewing(a.stack))
 	asked := func(send func(http.ResponseWriter, *http.Request, logQuery)) http.HandlerFunc {
-		return a.peers.signed(func(w http.ResponseWriter, r *http.Request) {
+		return a.peers.signed(a.node, func(w http.ResponseWriter, r *http.Request) {
 			q, err := readLogQuery(r)
 			if err != nil {
 				a.fail(w, err)

@@ -22,6 +22,9 @@ func (k Keys) Meta() string { return k.root + "/meta" }
 // Epoch is the leader's term and the token counter.
 func (k Keys) Epoch() string { return k.root + "/epoch" }
 
+// PeerSecret is what nodes prove to each other with that they are of the cluster. It is shown nowhere.
+func (k Keys) PeerSecret() string { return k.root + "/secret" }
+
 // Settings is what the operator set for the whole cluster.
 func (k Keys) Settings() string { return k.root + "/settings" }
 

@@ -29,6 +29,23 @@ type Meta struct {
 	Created    time.Time `json:"created"`
 }
 
+// PeerSecret is what nodes prove to each other with that they are of the cluster. The first that has to ask makes it;
+// it is read by nodes alone, and is part of no view, report or answer.
+type PeerSecret struct {
+	header
+	Secret string `json:"secret"`
+}
+
+// MinPeerSecret is how many bytes it has at least.
+const MinPeerSecret = 32
+
+func (p *PeerSecret) validate() error {
+	if len(p.Secret) < MinPeerSecret {
+		return fmt.Errorf("the secret has less than %d bytes", MinPeerSecret)
+	}
+	return nil
+}
+
 func (m *Meta) validate() error {
 	if m.UUID == "" || m.Protocol < 1 {
 		return errors.New("uuid or protocol is missing")

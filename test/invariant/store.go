@@ -342,7 +342,7 @@ func Litter(keys schema.Keys, present []string) (litter []string) {
 	documents, marks := 0, 0
 	for _, key := range present {
 		switch dir := schema.Dir(key); {
-		case key == keys.Meta(), key == keys.Epoch(), key == keys.Settings(), key == keys.Suspects(), key == keys.Audit(), key == keys.Orders(), key == keys.Removed(), key == keys.PlanFault():
+		case key == keys.Meta(), key == keys.Epoch(), key == keys.Settings(), key == keys.Suspects(), key == keys.Audit(), key == keys.Orders(), key == keys.Removed(), key == keys.PlanFault(), key == keys.PeerSecret():
 		case dir == keys.Tasks(), dir == schema.Dir(keys.Decision(0)), dir == keys.Agendas(), strings.HasPrefix(key, schema.Dir(keys.Ran("", ""))):
 		case dir == keys.Dones() && slices.Contains(present, keys.Doc(schema.Base(key))):
 		case dir == keys.Docs() && documents == 0:

@@ -1,0 +1,208 @@
+package app
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/coord/zk"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// reach is where other nodes ask this one, and whether they can.
+type reach struct {
+	advertise string // host:port, "" if it cannot be said
+	trouble   string // why not all nodes can ask it, "" if they can
+	fix       string
+}
+
+// reached finds out where other nodes reach what listens at an address: as it is configured, or else the address that is
+// listened on; where that is all of them, the one by which this machine reaches the coordination service. An address of
+// the loopback is for nodes of this machine alone, and they know that.
+func (s settings) reached(listen string) reach {
+	if s.advertise != "" || s.listen == "off" || listen == "" {
+		return reach{advertise: s.advertise}
+	}
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return reach{}
+	}
+	ip, err := netip.ParseAddr(host)
+	switch {
+	case err == nil && !ip.IsUnspecified():
+		ip = ip.Unmap()
+	case err != nil && host != "": // a name that is listened on
+		if found, err := net.ResolveTCPAddr("tcp", listen); err == nil {
+			ip = found.AddrPort().Addr().Unmap()
+		}
+	default:
+		if ip = outward(s.service.hosts()); !ip.IsValid() {
+			ip = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+		}
+	}
+	if !ip.IsValid() {
+		return reach{trouble: fmt.Sprintf("it is not known where other nodes reach %s", listen), fix: advertiseFix}
+	}
+	r := reach{advertise: net.JoinHostPort(ip.String(), port)}
+	if ip.IsLoopback() {
+		if !s.service.local() {
+			r.trouble = "it is reached from this machine only, at " + r.advertise
+			r.fix = `listen = "0.0.0.0:8800" in [http], with tokens: xconsumer token ada --role admin`
+		}
+		return r
+	}
+	if c := s.access.tls.checked; c != nil {
+		name, ok := nameOn(c.Certificates[0].Leaf, ip)
+		if r.advertise = net.JoinHostPort(name, port); !ok {
+			return reach{trouble: fmt.Sprintf("its certificate is not for %v", ip), fix: advertiseFix + ", by a name of the certificate"}
+		}
+	}
+	return r
+}
+
+const advertiseFix = "advertise = \"host:port\" in [http]"
+
+// nameOn returns by what a node with an address is called that shows a certificate: the address, its host name, or the
+// only name of the certificate.
+func nameOn(leaf *x509.Certificate, ip netip.Addr) (string, bool) {
+	host, _ := os.Hostname()
+	for _, name := range []string{ip.String(), host} {
+		if leaf != nil && name != "" && leaf.VerifyHostname(name) == nil {
+			return name, true
+		}
+	}
+	if leaf != nil && len(leaf.DNSNames) == 1 && !strings.Contains(leaf.DNSNames[0], "*") {
+		return leaf.DNSNames[0], true
+	}
+	return "", false
+}
+
+// hosts returns the addresses of the coordination service, host:port.
+func (s service) hosts() (list []string) {
+	switch {
+	case s.zk != nil:
+		return s.zk.Servers
+	case s.etcd != nil:
+		for _, e := range s.etcd.Endpoints {
+			if u, err := url.Parse(e); err == nil {
+				list = append(list, u.Host)
+			}
+		}
+	}
+	return list
+}
+
+// local reports whether the coordination service is reached on this machine's loopback alone, so that other nodes are
+// on this machine, as far as they are configured alike.
+func (s service) local() bool {
+	for _, host := range s.hosts() {
+		if !loopback(host) {
+			return false
+		}
+	}
+	return true
+}
+
+// outward returns the address of this machine by which it reaches others: one of these hosts, or any. Nothing is sent.
+func outward(hosts []string) netip.Addr {
+	const patience = time.Second
+	ctx, cancel := context.WithTimeout(context.Background(), patience) // of a name server, if names have to be looked up
+	defer cancel()
+	for _, to := range append(hosts[:len(hosts):len(hosts)], "192.0.2.1:9", "[2001:db8::1]:9") { // that are nobody's: by the default route
+		c, err := (&net.Dialer{}).DialContext(ctx, "udp", to)
+		if err != nil {
+			continue
+		}
+		ip := c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap() //nolint:forcetypeassert // it is UDP
+		_ = c.Close()
+		if ip.IsGlobalUnicast() && !ip.IsLoopback() {
+			return ip
+		}
+	}
+	addrs, _ := net.InterfaceAddrs() // none: it cannot be said
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok {
+			if ip, ok := netip.AddrFromSlice(n.IP); ok && ip.Unmap().IsGlobalUnicast() && !ip.IsLoopback() {
+				return ip.Unmap()
+			}
+		}
+	}
+	return netip.Addr{}
+}
+
+// protected reports whether the coordination service asks this node who it is, so that others cannot read what it keeps
+// there.
+func (s service) protected() bool {
+	switch {
+	case s.zk != nil:
+		return s.zk.Username != ""
+	case s.etcd != nil:
+		return s.etcd.Username != "" || s.etcd.TLS != nil && len(s.etcd.TLS.Certificates) > 0
+	}
+	return false
+}
+
+// secretless returns why this node has no secret to ask others by and to be asked, "" if it has: from a file, or in the
+// store, where that is as well protected as the HTTP API. Where nobody has to say who they are to use that, as on a
+// loopback address, the secret opens nothing that is not open; and the store of `xconsumer dev` is of one machine, as
+// its nodes are.
+func (s settings) secretless() string {
+	if len(s.secret) > 0 || !s.access.closed() || s.service.joined != "" || s.service.protected() {
+		return ""
+	}
+	return "callers of the HTTP API must say who they are, and the store lets in whoever reaches it, so that the secret of the nodes cannot be kept there"
+}
+
+const secretFix = "give the store a username and password, or [http] secretFile the same secret on all nodes (openssl rand -hex 32)"
+
+// sharedSecret reads the secret of the cluster from the store, and makes it if there is none. It has a session of its
+// own, for as long as that takes.
+func (s settings) sharedSecret(ctx context.Context) ([]byte, error) {
+	if why := s.secretless(); why != "" {
+		return nil, fmt.Errorf("%s: %s", why, secretFix)
+	}
+	store, err := s.service.open(slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
+	}
+	session, err := store.Open(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("the secret of the nodes cannot be read: %w", err)
+	}
+	defer func() { _ = session.Close() }()
+	keys := schema.NewKeys(s.cluster)
+	secret, err := membership.PeerSecret(ctx, session, keys)
+	if err != nil || s.service.zk == nil || s.service.zk.Username == "" {
+		return secret, err
+	}
+	access, err := zk.CheckAccess(ctx, session, keys.PeerSecret())
+	if err != nil {
+		return nil, err
+	}
+	if text := exposed(access); text != "" || access.Znodes == 0 {
+		return nil, errors.New("the secret of the nodes may be known to others, since others may use its record; " + protectFix)
+	}
+	return secret, nil
+}
+
+// warnUnreached says what keeps nodes from asking each other for the logs of their workers.
+func (s settings) warnUnreached(log *slog.Logger, r reach) {
+	if s.listen == "off" {
+		return
+	}
+	if r.trouble != "" {
+		log.Info("other nodes cannot show the logs of this node's workers", "reason", r.trouble, "fix", r.fix)
+	}
+	if why := s.secretless(); why != "" {
+		log.Warn("nodes cannot show the logs of each other's workers", "reason", why, "fix", secretFix)
+	}
+}

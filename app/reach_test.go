@@ -1,0 +1,133 @@
+package app
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// fromFile returns the settings of a node with an app.toml.
+func fromFile(t *testing.T, text string) settings {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "app.toml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := loadSettings(runFlags{config: file}, func(string) string { return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// Where other nodes reach a node is derived from what it listens on: never an address that means each machine itself,
+// unless all nodes are on this one.
+func TestReached(t *testing.T) {
+	const far = "cluster = \"x\"\n[zookeeper]\nhost = \"192.0.2.7:2181\"\n"
+	const near = "cluster = \"x\"\n[zookeeper]\nhost = \"127.0.0.1:2181\"\n"
+	for name, c := range map[string]struct {
+		file, listen, want, trouble string
+	}{
+		"as configured":                {far + "[http]\nadvertise = \"n1.example:80\"\n", "127.0.0.1:8800", "n1.example:80", ""},
+		"off":                          {far, "off", "", ""},
+		"without HTTP":                 {far, "", "", ""},
+		"an address":                   {far, "192.0.2.9:8800", "192.0.2.9:8800", ""},
+		"an IPv6 address":              {far, "[2001:db8::9]:8800", "[2001:db8::9]:8800", ""},
+		"an IPv4 address, mapped":      {far, "[::ffff:192.0.2.9]:8800", "192.0.2.9:8800", ""},
+		"loopback, all on one machine": {near, "127.0.0.1:8801", "127.0.0.1:8801", ""},
+		"loopback, etcd on this one":   {"[etcd]\nendpoints = [\"http://localhost:2379\"]\n", "[::1]:8801", "[::1]:8801", ""},
+		"loopback, others elsewhere":   {far, "127.0.0.1:8801", "127.0.0.1:8801", "it is reached from this machine only"},
+		"loopback by name":             {far, "localhost:8801", "127.0.0.1:8801", "it is reached from this machine only"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := fromFile(t, c.file).reached(c.listen); got.advertise != c.want || !strings.HasPrefix(got.trouble, c.trouble) || (c.trouble == "") != (got.trouble == "") {
+				t.Errorf("%+v; want %q, %q", got, c.want, c.trouble)
+			}
+		})
+	}
+	for _, listen := range []string{"0.0.0.0:8800", "[::]:8800", ":8800"} {
+		for _, file := range []string{far, near} {
+			got := fromFile(t, file).reached(listen)
+			address, err := netip.ParseAddrPort(got.advertise)
+			if err != nil || address.Addr().IsUnspecified() || address.Port() != 8800 {
+				t.Errorf("%s: %+v, %v", listen, got, err)
+			} else if address.Addr().IsLoopback() && (outward(nil).IsValid() || file == far && got.trouble == "") {
+				t.Errorf("%s: %s is told to others, %+v", listen, address, got)
+			}
+		}
+	}
+}
+
+// The address by which this machine reaches another is one of its own.
+func TestOutward(t *testing.T) {
+	ip := outward([]string{"127.0.0.1:2181"})
+	if !ip.IsValid() {
+		t.Skip("this machine has no address but loopback")
+	}
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok && n.IP.String() == ip.String() && !ip.IsLoopback() {
+			return
+		}
+	}
+	t.Errorf("%v is none of this machine's addresses %v", ip, addrs)
+}
+
+// With TLS others ask by what the certificate is for.
+func TestReachedByTheNameOfTheCertificate(t *testing.T) {
+	a := newAuthority(t)
+	cert, _ := a.issue("n1", false)
+	got, ok := nameOn(cert, netip.MustParseAddr("127.0.0.1"))
+	if want := "127.0.0.1"; cert.VerifyHostname(want) == nil && (!ok || got != want) {
+		t.Errorf("%q, %v", got, ok)
+	}
+	cert.IPAddresses, cert.DNSNames = nil, []string{"n1.example"}
+	if got, ok := nameOn(cert, netip.MustParseAddr("192.0.2.9")); !ok || got != "n1.example" {
+		t.Errorf("the only name: %q, %v", got, ok)
+	}
+	cert.DNSNames = []string{"*.example"}
+	if got, ok := nameOn(cert, netip.MustParseAddr("192.0.2.9")); ok {
+		t.Errorf("a certificate of many: %q", got)
+	}
+}
+
+// The store keeps the secret of the nodes where it is protected as well as the API is.
+func TestSecretless(t *testing.T) {
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte(strings.Repeat("s", 40)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const zk, user, tokens = "[zookeeper]\nhost = \"h:1\"\n", "username = \"u\"\npassword = \"p\"\n", "tokens = [\"ada admin a-very-long-secret-of-ada\"]\n"
+	for name, c := range map[string]struct {
+		file string
+		none bool
+	}{
+		"nobody is asked":           {zk, false},
+		"tokens, and an open store": {zk + "[http]\n" + tokens, true},
+		"tokens, and its own user":  {zk + user + "[http]\n" + tokens, false},
+		"tokens, and a file":        {zk + "[http]\n" + tokens + "secretFile = \"" + secret + "\"\n", false},
+		"insecure":                  {zk + "[http]\nlisten = \"0.0.0.0:1\"\ninsecure = true\n", false},
+		"insecure with tokens":      {zk + "[http]\nlisten = \"0.0.0.0:1\"\ninsecure = true\n" + tokens, true},
+		"etcd, open":                {"[etcd]\nendpoints = [\"http://h:1\"]\n[http]\n" + tokens, true},
+		"etcd with a user":          {"[etcd]\nendpoints = [\"http://h:1\"]\n" + user + "[http]\n" + tokens, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := fromFile(t, c.file)
+			if got := s.secretless(); (got != "") != c.none {
+				t.Errorf("%q", got)
+			}
+			if !c.none {
+				return
+			}
+			if _, err := s.sharedSecret(t.Context()); err == nil || !strings.Contains(err.Error(), "secretFile") {
+				t.Errorf("it is read nevertheless: %v", err)
+			}
+		})
+	}
+}

@@ -1,0 +1,49 @@
+package httpapi
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// reach returns where a member is asked, or an error that says why it cannot be.
+func (a *API) reach(m *moment, member string) (cluster.NodeInfo, error) {
+	var here, there cluster.NodeInfo
+	for i := range m.sight.State.Nodes {
+		n := &m.sight.State.Nodes[i]
+		if n.Name == a.node.Name() {
+			here = *n
+		}
+		if n.Member == member {
+			there = *n
+		}
+	}
+	switch {
+	case there.Advertise == "":
+		return there, fmt.Errorf("%w: only %s can tell, and it does not say where other nodes reach it; ask it itself%s, or give it [http] listen or advertise", errPeer, there.Name, listening(&there))
+	case isLoopback(there.Advertise) && there.Host != here.Host:
+		return there, fmt.Errorf("%w: only %s can tell, and other machines do not reach it: ask it on %s%s, or give it an [http] listen or advertise that they do", errPeer, there.Name, there.Host, listening(&there))
+	}
+	return there, nil
+}
+
+// listening says at which address a node listens.
+func listening(n *cluster.NodeInfo) string {
+	if n.Address == "" {
+		return ""
+	}
+	return " at " + n.Address
+}
+
+// isLoopback reports whether an address means the machine that uses it, and no other.
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(strings.TrimPrefix(address, "https://"))
+	if err != nil {
+		return false // it is refused as an address that is none
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && (ip.IsLoopback() || ip.IsUnspecified())
+}

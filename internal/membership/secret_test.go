@@ -1,0 +1,74 @@
+package membership_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/coord/mem"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// All that ask at once have the same secret, which is made once; a new one is made when it was forgotten.
+func TestPeerSecretIsMadeOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := mem.New(mem.Config{})
+		if _, err := membership.PeerSecret(t.Context(), open(t, service.Client()), keys); !errors.Is(err, membership.ErrNoCluster) {
+			t.Errorf("without a cluster: %v", err)
+		}
+		join(t, open(t, service.Client()), "n1")
+		all := func() []string {
+			got := make([]string, 20)
+			var asking sync.WaitGroup
+			for i := range got {
+				s := open(t, service.Client())
+				asking.Go(func() {
+					secret, err := membership.PeerSecret(t.Context(), s, keys)
+					if err != nil {
+						t.Error(err)
+					}
+					got[i] = string(secret)
+				})
+			}
+			asking.Wait()
+			slices.Sort(got)
+			return slices.Compact(got)
+		}
+		first := all()
+		if len(first) != 1 || len(first[0]) < schema.MinPeerSecret {
+			t.Fatalf("%d secrets, the first of %d bytes", len(first), len(first[0]))
+		}
+		s := open(t, service.Client())
+		if deleted, err := membership.ForgetPeerSecret(t.Context(), s, keys); !deleted || err != nil {
+			t.Error(deleted, err)
+		}
+		if deleted, err := membership.ForgetPeerSecret(t.Context(), s, keys); deleted || err != nil {
+			t.Error("once more: ", deleted, err)
+		}
+		if second := all(); len(second) != 1 || second[0] == first[0] {
+			t.Errorf("%d secrets after the first was forgotten", len(second))
+		}
+	})
+}
+
+// A record that was damaged is refused, and the error does not show what is in it.
+func TestPeerSecretThatIsDamaged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := mem.New(mem.Config{})
+		s := open(t, service.Client())
+		join(t, s, "n1")
+		const private = "short-and-private"
+		if _, err := s.Commit(t.Context(), coord.Create(keys.PeerSecret(), []byte(`{"v":1,"secret":"`+private+`"}`))); err != nil {
+			t.Fatal(err)
+		}
+		_, err := membership.PeerSecret(t.Context(), open(t, service.Client()), keys)
+		if !errors.Is(err, schema.ErrCorrupt) || strings.Contains(err.Error(), private) {
+			t.Error(err)
+		}
+	})
+}

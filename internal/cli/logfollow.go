@@ -187,12 +187,12 @@ func (s *slotLog) run(ctx context.Context) error {
 func (s *slotLog) await(ctx context.Context, at whereabouts) (whereabouts, error) {
 	late := time.NewTimer(logPatience)
 	defer late.Stop()
-	s.new = s.new || s.said == 0
 	for at.worker.Member == "" && !at.end {
 		select {
 		case <-ctx.Done():
 			return at, nil
 		case at = <-s.news:
+			s.new = s.new || s.said == 0 && at.worker.Member == ""
 		case <-late.C:
 			text := "worker %s runs nowhere at the moment"
 			args := []any{s.slot}

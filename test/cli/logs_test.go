@@ -166,6 +166,9 @@ resize = "live"
 	if now := where(); now == from && task.count(`continues on`) < 3 {
 		t.Errorf("it is on %s still", now)
 	}
+	if n, of := task.count(`begins on`), slot.count(`begins on`); n != 2 || of != 0 {
+		t.Errorf("%d workers have begun, and %d of one that ran before", n, of)
+	}
 	wantOrder(t, task.seen)
 	wantOrder(t, slot.seen)
 }

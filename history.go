@@ -61,11 +61,15 @@ func (n *Node) Past(ctx context.Context, decision int64) (cluster.Past, error) {
 
 // Explain says why a slot is where it is. The error matches cluster.ErrNoSlot if there is no such slot.
 func (n *Node) Explain(ctx context.Context, slot cluster.Slot) (cluster.Explanation, error) {
+	session := n.session()
+	if session == nil {
+		return cluster.Explanation{}, fmt.Errorf("explain: %w", cluster.ErrNotMember)
+	}
 	list, snap, err := n.decisions(ctx)
 	if err != nil {
 		return cluster.Explanation{}, err
 	}
-	out, err := assignment.Explain(snap, slot)
+	out, err := assignment.Explain(n.heard(snap), slot, session.Now())
 	if err != nil {
 		return out, fmt.Errorf("explain: %w", err)
 	}

@@ -367,16 +367,26 @@ func (n *Node) State(ctx context.Context) (cluster.State, error) {
 	return n.stateOf(snap), nil
 }
 
-// stateOf renders what was read.
-func (n *Node) stateOf(snap *view.Snapshot) cluster.State {
+// conditionNow returns how the node was a moment ago, and its own member when it knows that nothing of it runs.
+func (n *Node) conditionNow() (c condition, without string) {
 	n.mu.Lock()
 	h, member := n.health, n.member
 	n.mu.Unlock()
-	c := h.seen()
-	without := "" // this node itself, when it knows that nothing of it runs
-	if !c.leased {
+	if c = h.seen(); !c.leased {
 		without = member
 	}
+	return c, without
+}
+
+// heard returns what was read, with what else is known of the members.
+func (n *Node) heard(snap *view.Snapshot) *view.Snapshot {
+	_, without := n.conditionNow()
+	return n.observer.Heard(snap, without)
+}
+
+// stateOf renders what was read.
+func (n *Node) stateOf(snap *view.Snapshot) cluster.State {
+	c, without := n.conditionNow()
 	state := n.observer.Heard(snap, without).State(n.keys)
 	state.Warnings = n.warnings(c, &state)
 	reasons := assignment.Reasons(snap)

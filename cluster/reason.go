@@ -50,6 +50,15 @@ const (
 	WhyEdited      ReasonCode = "edited"       // a record was edited by hand
 	WhyCrashed     ReasonCode = "crashed"      // it may have taken down its nodes
 	WhyCleared     ReasonCode = "cleared"      // it has run long enough to be beyond suspicion
+	WhyUnlisted    ReasonCode = "unlisted"     // the node held it, and its assignment did not list it
+)
+
+// Why a slot is granted, where it has not just left another node, and why a run begins or ends.
+const (
+	WhyUnplaced ReasonCode = "unplaced" // no node had it
+	WhyDue      ReasonCode = "due"      // its schedule has it now, or its task runs once
+	WhyAsked    ReasonCode = "asked"    // somebody asked for it
+	WhyFailed   ReasonCode = "failed"   // some of its workers have failed too often
 )
 
 // Reason says why something was decided. The zero value gives no reason.
@@ -165,6 +174,16 @@ func (r Reason) String() string {
 		return "it may have taken down " + r.Detail
 	case WhyCleared:
 		return "it has run for a minute"
+	case WhyUnlisted:
+		return node + " held it without a grant"
+	case WhyUnplaced:
+		return "no node had it"
+	case WhyDue:
+		return "it was due"
+	case WhyAsked:
+		return r.Detail + " asked for it"
+	case WhyFailed:
+		return "some of its workers have failed too often"
 	}
 	return string(r.Code) + colon(r.Detail)
 }

@@ -39,6 +39,8 @@ type World struct {
 	// Avoids are the nodes that slots do not go to, for they failed there.
 	Avoids map[cluster.Slot]Avoid
 	Waits  Waits
+	// Left are slots that nobody has, and why they left their nodes.
+	Left map[cluster.Slot]cluster.Reason
 	// Stays are records that could not be removed, below the cluster's root: a hand has made keys below them.
 	Stays map[string]bool
 	// Around are parts of commits that are too large, and until when decisions leave them out.
@@ -77,6 +79,8 @@ type Decision struct {
 	Trials map[cluster.Slot]Trial
 	// Waits replaces World.Waits.
 	Waits Waits
+	// Left replaces World.Left once this is committed.
+	Left map[cluster.Slot]cluster.Reason
 	// Avoids replaces World.Avoids.
 	Avoids map[cluster.Slot]Avoid
 	// Marks replaces those of nodes in the same commit.
@@ -142,6 +146,7 @@ func decide(w World) Decision {
 	if d.out.Evict != "" { // first things first: the rest is decided again after it
 		d.out.Docs, d.out.Moves, d.out.Suspects = nil, nil, nil
 		d.out.Agendas, d.out.Ran, d.out.DropRuns, d.out.Marks = nil, nil, nil, nil
+		d.out.Left = w.Left
 		return d.out
 	}
 	d.plan()
@@ -150,7 +155,15 @@ func decide(w World) Decision {
 	d.grant()
 	d.obey()
 	d.remove()
+	d.remember()
 	return d.out
+}
+
+// remember keeps why slots have left their nodes until they are granted again, which may be in a later commit, or there is
+// no such slot any longer.
+func (d *decider) remember() {
+	maps.DeleteFunc(d.left, func(slot cluster.Slot, _ cluster.Reason) bool { return slot.Index >= d.specs[slot.Task].WorkerNum })
+	d.out.Left = d.left
 }
 
 // decider is one decision in the making.
@@ -237,6 +250,7 @@ func newDecider(w World) *decider {
 		recalled:  map[string]map[cluster.Slot]cluster.Reason{},
 		left:      map[cluster.Slot]cluster.Reason{},
 	}
+	maps.Copy(d.left, w.Left)
 	d.runs()
 	d.specs = d.Snapshot.Specs()
 	for _, guid := range d.guids {
@@ -326,10 +340,12 @@ func (d *decider) drop() {
 			d.move(schema.Move{Step: "release", Task: e.Task, Slots: e.Slots, Node: doc.Node, To: e.to, Token: e.Token, Why: *e.Why})
 		}
 		for _, h := range freed {
-			d.move(schema.Move{Step: "free", Task: h.Task, Slots: h.Slots, Node: doc.Node, Token: h.Token})
+			why := cluster.Reason{Code: cluster.WhyUnlisted, Node: doc.Node} // unless its entry says more
 			if h.Why != nil {
-				d.leaveFor(h, *h.Why)
+				why = *h.Why
 			}
+			d.move(schema.Move{Step: "free", Task: h.Task, Slots: h.Slots, Node: doc.Node, Token: h.Token, Why: why})
+			d.leaveFor(h, why)
 		}
 	}
 }

@@ -568,6 +568,11 @@ func TestChunks(t *testing.T) {
 // every single commit.
 func (b *board) apply(t *testing.T, d assignment.Decision) {
 	t.Helper()
+	for _, m := range d.Moves {
+		if m.Why == (cluster.Reason{}) {
+			t.Errorf("no reason is given for %+v", m)
+		}
+	}
 	for guid, doc := range d.Docs {
 		if doc == nil {
 			delete(b.snap.Peers, guid)

@@ -1,8 +1,11 @@
 package assignment
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
+	"strings"
+	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
@@ -10,9 +13,9 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// Explain says why a slot is where it is, and why it is not elsewhere. The worker and the history are left
-// to the caller.
-func Explain(s *view.Snapshot, slot cluster.Slot) (cluster.Explanation, error) {
+// Explain says why a slot is where it is, and why it is not elsewhere, at a time of the lease clock. The worker and the
+// history are left to the caller.
+func Explain(s *view.Snapshot, slot cluster.Slot, at time.Duration) (cluster.Explanation, error) {
 	p := present(s)
 	t, known := p.rank[slot.Task]
 	if !known || slot.Index < 0 || slot.Index >= p.specs[slot.Task].WorkerNum {
@@ -22,11 +25,12 @@ func Explain(s *view.Snapshot, slot cluster.Slot) (cluster.Explanation, error) {
 	out := cluster.Explanation{Nodes: []cluster.Candidate{}, History: []cluster.Decision{}}
 	moved := p.reasons()
 	resizing := p.barriers[slot.Task]
+	holder, held := p.holdUp(slot, at)
 	switch {
+	case held != "":
+		out.Here = held
 	case resizing != nil && !resizing.over() && p.out.Unplaced[slot.Task].Code == cluster.WhyResizing:
 		out.Here = "the count of " + slot.Task + " changes, and " + p.out.Unplaced[slot.Task].String()
-	case p.lost(slot).Code != "":
-		out.Here = fmt.Sprintf("%s on %s (%s); %s", slot, now, cluster.WorkerLost, p.lost(slot))
 	case now == "" && target == "":
 		if out.Here = p.out.Unplaced[slot.Task].String(); out.Here == "" {
 			out.Here = "it has no place"
@@ -46,7 +50,7 @@ func Explain(s *view.Snapshot, slot cluster.Slot) (cluster.Explanation, error) {
 		if node.Gone {
 			continue
 		}
-		c := cluster.Candidate{Node: node.Name, Here: node.Name == now, Load: r.load[n], Of: r.of[n], Fits: true, Why: "it is here"}
+		c := cluster.Candidate{Node: node.Name, Here: node.Name == cmp.Or(holder, now), Load: r.load[n], Of: r.of[n], Fits: true, Why: "it is here"}
 		if !c.Here {
 			c.Fits, c.Why = r.hindrance(int32(n)).Code == "", r.whyNot(int32(n)).String()
 		}
@@ -55,14 +59,85 @@ func Explain(s *view.Snapshot, slot cluster.Slot) (cluster.Explanation, error) {
 	return out, nil
 }
 
-// lost returns why a slot stays with a member that is lost, the zero value if it does not.
-func (p preview) lost(slot cluster.Slot) cluster.Reason {
-	for guid, why := range p.waiting {
-		if schema.Find(p.Snapshot.Peers[guid].Doc.Rec.Slots, slot) != nil {
-			return why
+// holdUp returns the node that has a slot and cannot give it back at once, and says what is the matter: it is lost, stuck
+// or stopping, since when, why, and what to do. It returns "" for a slot that no such node has.
+func (p preview) holdUp(slot cluster.Slot, now time.Duration) (node, text string) {
+	for _, guid := range p.guids {
+		peer := p.Snapshot.Peers[guid]
+		if peer.Doc.Rec == nil {
+			continue
+		}
+		granted, asked := schema.Find(peer.Doc.Rec.Slots, slot), schema.Find(peer.Doc.Rec.Releasing, slot)
+		node := p.nodeName(guid)
+		why := p.waiting[guid]
+		switch {
+		case granted == nil && asked == nil:
+		case why.Code != "":
+			return node, lostText(slot, node, peer, why, now)
+		case !peer.Live():
+			return "", "" // it is granted elsewhere at once
+		default:
+			if text := p.stopText(slot, guid, asked); text != "" {
+				return node, text
+			}
 		}
 	}
-	return cluster.Reason{}
+	return "", ""
+}
+
+// lostText says what becomes of a slot of a node that is lost.
+func lostText(slot cluster.Slot, node string, peer *view.Peer, why cluster.Reason, now time.Duration) string {
+	since := ""
+	if lost := now - peer.LostAt; peer.LostAt > 0 && lost >= time.Second {
+		since = fmt.Sprintf(", for %v at least", lost.Truncate(time.Second))
+	}
+	do := "if its machine is off for certain, there is nothing to do but to wait"
+	switch {
+	case why.Detail != sessionEnds:
+		do = "to wait no longer: xconsumer move-now"
+	case peer.Silent:
+		do = "its session goes on although it proves nothing; to end that: xconsumer evict " + node
+	case peer.Doc.Rec.SessionTimeout > 0:
+		do = fmt.Sprintf("that takes its session timeout of %v; a node that crashes alone does not take so long", peer.Doc.Rec.SessionTimeout)
+	}
+	return fmt.Sprintf("%s on %s (%s)%s; %s. %s", slot, node, cluster.WorkerLost, since, why, upper(do))
+}
+
+func upper(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
+
+// stopText says of a slot that a live node has been asked to give back, or has to for it leaves, that it stops, or does not;
+// "" if it does neither.
+func (p preview) stopText(slot cluster.Slot, guid string, asked *schema.Held) string {
+	peer, node := p.Snapshot.Peers[guid], p.nodeName(guid)
+	why := cluster.Reason{Code: cluster.WhyLeaving, Node: node}
+	if asked != nil && asked.Why != nil {
+		why = *asked.Why
+	}
+	if peer.Status.Rec == nil || schema.Find(peer.Status.Rec.Holding, slot) == nil {
+		return "" // it has given it back
+	}
+	var worker schema.WorkerState
+	for _, w := range peer.Status.Rec.Workers {
+		if w.Slot == slot {
+			worker = w
+		}
+	}
+	since := ""
+	if !worker.Since.IsZero() {
+		since = fmt.Sprintf(" since %s by its clock", worker.Since.UTC().Format("15:04:05 MST"))
+	}
+	switch {
+	case worker.State == cluster.WorkerStuck:
+		grace := cluster.DefaultStopTimeout
+		if spec, known := p.specs[slot.Task]; known {
+			grace = spec.Grace()
+		}
+		return fmt.Sprintf("%s on %s (%s)%s: it was asked to stop (%s), and has not ended within its stopTimeout of %v. Nobody else is granted it before it has. "+
+			"To see what it does: xconsumer stack %[1]s. To end it, with all else that runs on %[2]s: xconsumer evict %[2]s", slot, node, worker.State, since, why, grace)
+	case asked != nil:
+		return fmt.Sprintf("%s on %s (%s)%s: %s; it is granted again when it has ended", slot, node, cluster.WorkerStopping, since, why)
+	}
+	return ""
 }
 
 // room is what nodes are to have by the plan, and how much of it is of one task.

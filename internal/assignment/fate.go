@@ -78,6 +78,13 @@ func (d *decider) free(node string, slots, releasing []schema.Held, why cluster.
 	for _, h := range slots {
 		d.leaveFor(h, why)
 	}
+	for _, h := range releasing {
+		if h.Why != nil {
+			d.leaveFor(h, *h.Why)
+		} else {
+			d.leaveFor(h, why)
+		}
+	}
 	for _, h := range slices.Concat(slots, releasing) {
 		d.move(schema.Move{Step: "free", Task: h.Task, Slots: h.Slots, Node: node, Token: h.Token, Why: why})
 	}

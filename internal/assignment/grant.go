@@ -160,7 +160,11 @@ func (d *decider) sizeOf(h *schema.Held) int {
 func (d *decider) tellGrant(node string, h *schema.Held) {
 	first := len(d.out.Moves)
 	for _, index := range h.Slots {
-		why := d.left[cluster.Slot{Task: h.Task, Index: index}]
+		slot := cluster.Slot{Task: h.Task, Index: index}
+		why, known := d.left[slot]
+		if delete(d.left, slot); !known {
+			why = cluster.Reason{Code: cluster.WhyUnplaced}
+		}
 		at := first
 		for at < len(d.out.Moves) && d.out.Moves[at].Why != why {
 			at++

@@ -66,6 +66,7 @@ type leading struct {
 	trials  map[cluster.Slot]Trial
 	avoids  map[cluster.Slot]Avoid
 	waits   Waits
+	left    map[cluster.Slot]cluster.Reason // as in World
 	maxDocs int
 	// nextToken and committed are what the epoch held after this leader's last commit.
 	nextToken, committed int64
@@ -216,6 +217,7 @@ func (l *leading) decide(ctx context.Context) (Decision, error) {
 		Trials:   l.trials,
 		Avoids:   l.avoids,
 		Waits:    l.waits,
+		Left:     l.left,
 		Stays:    l.stays,
 		Around:   l.around,
 		Planner:  l.planner,

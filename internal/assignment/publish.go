@@ -145,7 +145,7 @@ func (l *leading) write(ctx context.Context, d Decision) error {
 	if err := l.submit(ctx, ops); err != nil {
 		return err
 	}
-	l.notes = nil
+	l.notes, l.left = nil, d.Left
 	l.recorded(ring)
 	l.measure(d, epoch.NextDecision-1, began)
 	l.view.PutEpoch(epoch, snap.Epoch.Version+1)

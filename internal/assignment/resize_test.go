@@ -475,7 +475,7 @@ func TestPlanTellsRestarts(t *testing.T) {
 	b.scale(7)
 	b.apply(t, b.decide())
 	b.answer("L", true)
-	out, err := assignment.Explain(&b.snap, cluster.Slot{Task: "a", Index: 6})
+	out, err := assignment.Explain(&b.snap, cluster.Slot{Task: "a", Index: 6}, b.now)
 	if err != nil || !strings.HasPrefix(out.Here, "the count of a changes, and it waits for 6 workers of the old count to stop: a#") {
 		t.Errorf("explained: %q, %v", out.Here, err)
 	}
@@ -572,7 +572,7 @@ func TestExplainLostNode(t *testing.T) {
 					b.scale(4)
 				}
 				const ends = "granted elsewhere when its session has ended"
-				out, err := assignment.Explain(&b.snap, slot)
+				out, err := assignment.Explain(&b.snap, slot, b.now)
 				if err != nil || !strings.Contains(out.Here, slot.String()+" on node-N (lost)") || !strings.Contains(out.Here, ends) {
 					t.Errorf("%q, %v", out.Here, err)
 				}

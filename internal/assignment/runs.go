@@ -257,11 +257,11 @@ func (a *agenda) end() {
 		a.Kept = append(a.Kept, r.ID)
 		a.changed = true
 		a.extra++
-		step := "done"
+		step, why := "done", cluster.Reason{Code: cluster.WhyDone}
 		if len(r.Failed) > 0 {
-			step = "failed"
+			step, why.Code = "failed", cluster.WhyFailed
 		}
-		a.move(schema.Move{Step: step, Task: cluster.RunTask(a.task, r.ID)})
+		a.move(schema.Move{Step: step, Task: cluster.RunTask(a.task, r.ID), Why: why})
 	}
 }
 
@@ -345,7 +345,15 @@ func (a *agenda) begin(r schema.Run, wait bool) {
 	}
 	a.Runs = slices.Insert(a.Runs, at, r)
 	a.changed = true
-	a.move(schema.Move{Step: "run", Task: cluster.RunTask(a.task, r.ID), Node: r.By})
+	a.move(schema.Move{Step: "run", Task: cluster.RunTask(a.task, r.ID), Node: r.By, Why: whyRun(&r)})
+}
+
+// whyRun says why a run begins, or waits to.
+func whyRun(r *schema.Run) cluster.Reason {
+	if r.By != "" {
+		return cluster.Reason{Code: cluster.WhyAsked, Detail: r.By}
+	}
+	return cluster.Reason{Code: cluster.WhyDue}
 }
 
 // dequeue begins the next run that waits, if nothing else goes on any more.

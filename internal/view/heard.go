@@ -105,7 +105,7 @@ func (snap *Snapshot) silent(beats map[string]beat) map[string]bool {
 // it is known otherwise, "" for none.
 func (o *Observer) Heard(snap *Snapshot, without string) *Snapshot {
 	o.mu.Lock()
-	silent := snap.silent(o.beats)
+	silent, beats := snap.silent(o.beats), o.beats
 	o.mu.Unlock()
 	silent[without] = true
 	heard := *snap
@@ -114,6 +114,9 @@ func (o *Observer) Heard(snap *Snapshot, without string) *Snapshot {
 		if p := snap.Peers[guid]; p != nil && !p.Silent {
 			quiet := *p
 			quiet.Silent = true
+			if quiet.LostAt == 0 {
+				quiet.LostAt = beats[guid].since
+			}
 			heard.Peers[guid] = &quiet
 		}
 	}

@@ -67,6 +67,11 @@ func (v *View) note(key string, r coord.Record, err error, at time.Duration) {
 	}
 	// Who joins has all keys at once, and documents are read first.
 	p.Bare = p.Bare || p.Doc.Absent && (key == v.keys.Status(guid) && !p.Status.Absent || key == v.keys.Member(guid) && !p.Member.Absent)
+	if p.Live() {
+		p.LostAt = 0
+	} else if p.LostAt == 0 {
+		p.LostAt = at
+	}
 	v.snap.Peers[guid] = &p
 }
 

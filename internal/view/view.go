@@ -51,6 +51,8 @@ type Peer struct {
 	// Silent: it has proven nothing for so long that it can have no lease, although its session goes on. Leaders do not
 	// go by it: their promise is the session's.
 	Silent bool
+	// LostAt is when it was first seen to be gone, or heard last if it is silent, on the lease clock; 0 while it is not.
+	LostAt time.Duration
 	// Bare: it was seen without its document, which a hand has deleted. Nobody knows what that granted.
 	Bare bool
 }

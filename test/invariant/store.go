@@ -96,6 +96,8 @@ func (s *Store) Apply(at time.Duration, by string, changes []Change) {
 			}
 		case c.Key == s.keys.Epoch():
 			s.judgeEpoch(c, fail)
+		case schema.Dir(c.Key) == schema.Dir(s.keys.Decision(0)) && by == "" && !c.Deleted:
+			judgeReasons(c, fail)
 		case schema.Dir(c.Key) == s.keys.Agendas():
 			s.runs.agenda(c, by, fail)
 		case strings.HasPrefix(c.Key, schema.Dir(s.keys.Ran("", ""))):
@@ -163,6 +165,19 @@ func (s *Store) unread(text string, at time.Duration) bool {
 
 func decode(c Change, into schema.Record) error {
 	return schema.Decode(c.Key, coord.Record{Value: c.Value, Version: c.Version}, into)
+}
+
+// judgeReasons wants a reason of every step.
+func judgeReasons(c Change, fail func(string, string, ...any)) {
+	var d schema.Decision
+	if err := decode(c, &d); err != nil {
+		fail("I5", "%v", err)
+	}
+	for _, m := range d.Moves {
+		if m.Why == (cluster.Reason{}) {
+			fail("I5", "decision %d gives no reason for %s %s#%s", d.N, m.Step, m.Task, m.Slots)
+		}
+	}
 }
 
 func (s *Store) judgeEpoch(c Change, fail func(string, string, ...any)) {

@@ -1,0 +1,137 @@
+package assignment_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/assignment"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// slotOf returns a slot that a member is granted.
+func (b *board) slotOf(t *testing.T, guid string) cluster.Slot {
+	t.Helper()
+	for slot := range schema.Each(b.snap.Peers[guid].Doc.Rec.Slots) {
+		return slot
+	}
+	t.Fatalf("%s has nothing", guid)
+	return cluster.Slot{}
+}
+
+func (b *board) wantHere(t *testing.T, slot cluster.Slot, node string, want ...string) {
+	t.Helper()
+	out, err := assignment.Explain(&b.snap, slot, b.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range append(want, slot.String()+" on "+node) {
+		if !strings.Contains(out.Here, text) {
+			t.Errorf("%q does not say %q", out.Here, text)
+		}
+	}
+	if strings.Contains(out.Here, "about to") {
+		t.Errorf("%q", out.Here)
+	}
+	for _, c := range out.Nodes {
+		if c.Here != (c.Node == node) {
+			t.Errorf("of %s it says here %v, %q", c.Node, c.Here, c.Why)
+		}
+	}
+}
+
+// What is asked back and does not stop is told as that: since when, why, and what to do.
+func TestExplainStuck(t *testing.T) {
+	b := threeNodes(t, spec("a", 3))
+	slot := b.slotOf(t, "N")
+	b.mark("N", schema.Mark{Drain: &schema.Drain{}})
+	for range 5 { // until it is its turn
+		b.now += time.Minute
+		if b.apply(t, b.decide()); len(b.snap.Peers["N"].Doc.Rec.Releasing) > 0 {
+			break
+		}
+	}
+	b.wantHere(t, slot, "node-N", "(stopping)", "node-N is draining", "when it has ended")
+	b.answer("N", true)
+	for i := range b.snap.Peers["N"].Status.Rec.Workers {
+		b.snap.Peers["N"].Status.Rec.Workers[i].Since = time.Date(2026, 11, 28, 10, 20, 30, 0, time.UTC)
+	}
+	b.wantHere(t, slot, "node-N", "(stuck) since 10:20:30 UTC", "node-N is draining", "within its stopTimeout of 10s", "Nobody else is granted it", "xconsumer stack "+slot.String(), "xconsumer evict node-N")
+}
+
+// What a lost node had says for how long, what for, and what to do about it.
+func TestExplainLostSince(t *testing.T) {
+	lost := func() *board {
+		b := threeNodes(t, spec("a", 3))
+		p := *b.snap.Peers["N"]
+		p.Member, p.Status = view.Entry[schema.Member]{Absent: true, Read: b.now}, view.Entry[schema.Status]{Absent: true, Read: b.now}
+		p.LostAt = b.now
+		b.snap.Peers["N"] = &p
+		b.now += 7*time.Second + 300*time.Millisecond
+		return b
+	}
+	b := lost()
+	b.wantHere(t, b.slotOf(t, "N"), "node-N", "(lost), for 7s at least", "granted elsewhere when its session has ended", "session timeout of 20s")
+	b = lost()
+	b.snap.Peers["N"].Silent, b.snap.Peers["N"].Member.Absent, b.snap.Peers["N"].Status.Absent = true, false, false
+	b.snap.Peers["N"].Status.Rec, b.snap.Peers["N"].Member.Rec = &schema.Status{}, &schema.Member{Node: "node-N", Works: []string{"a"}}
+	b.wantHere(t, b.slotOf(t, "N"), "node-N", "(lost), for 7s at least", "xconsumer evict node-N")
+	b = lost()
+	b.snap.Settings.Rec = &schema.Settings{Spec: schema.SettingsSpec{Moving: cluster.Moving{LeaveDelay: cluster.Duration(time.Minute)}}}
+	b.wantHere(t, b.slotOf(t, "N"), "node-N", "it is given 1m0s to come back", "xconsumer move-now")
+}
+
+// A slot that is freed in one commit and granted in a later one is granted for the reason that it left its node for; one
+// that nobody had says so.
+func TestReasonsAreKept(t *testing.T) {
+	live := spec("a", 3)
+	live.Resize = cluster.ResizeLive
+	b := threeNodes(t, live)
+	slot := b.slotOf(t, "N")
+	for _, node := range []string{"L", "M"} {
+		b.mark(node, schema.Mark{Cordoned: true})
+	}
+	gone := *b.snap.Peers["N"]
+	gone.Doc.Rec.Closed = &schema.Closed{By: "parent", Cause: "panic"}
+	gone.Member, gone.Status = view.Entry[schema.Member]{Absent: true, Read: b.now}, view.Entry[schema.Status]{Absent: true, Read: b.now}
+	b.snap.Peers["N"] = &gone
+	var left map[cluster.Slot]cluster.Reason
+	remembered := func(w *assignment.World) { w.Left = left }
+	decide := func() []schema.Move {
+		b.now += time.Second
+		b.answer("L", false)
+		b.answer("M", false)
+		d := b.decide(remembered)
+		left = d.Left
+		b.apply(t, d)
+		return d.Moves
+	}
+	grants := func(moves []schema.Move) (list []schema.Move) {
+		return slices.DeleteFunc(moves, func(m schema.Move) bool { return m.Step != "grant" })
+	}
+	if got := grants(decide()); len(got) > 0 {
+		t.Fatalf("cordoned nodes are granted %+v", got)
+	}
+	if got := grants(decide()); len(got) > 0 || left[slot].Code != cluster.WhyLost {
+		t.Fatalf("%+v; it remembers %+v", got, left)
+	}
+	b.mark("L", schema.Mark{})
+	b.scale(4)
+	got := map[cluster.Slot]cluster.ReasonCode{}
+	for range 3 {
+		for _, m := range grants(decide()) {
+			for _, index := range m.Slots {
+				got[cluster.Slot{Task: m.Task, Index: index}] = m.Why.Code
+			}
+		}
+	}
+	if got[slot] != cluster.WhyLost || got[cluster.Slot{Task: "a", Index: 3}] != cluster.WhyUnplaced {
+		t.Errorf("granted for %v", got)
+	}
+	if len(left) > 0 {
+		t.Errorf("it remembers %v", left)
+	}
+}

@@ -134,7 +134,7 @@ func runNode(ctx context.Context, s settings, register Register, child *supervis
 	if listener == nil {
 		return node.Run(ctx)
 	}
-	return serve(ctx, s, node, listener, log)
+	return serve(ctx, s, node, keeper, listener, log)
 }
 
 // warn says what of the configuration lets others in.

@@ -13,12 +13,13 @@ import (
 	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/internal/command"
 	"gitee.com/ken.yang/xconsumer/internal/metrics"
 )
 
 // serve runs a node, and its HTTP API on a listener, until ctx ends.
-func serve(ctx context.Context, s settings, node *xconsumer.Node, listener net.Listener, log *slog.Logger) error {
-	api := httpapi.New(node, httpapi.Options{ //nolint:contextcheck // requests bring their own
+func serve(ctx context.Context, s settings, node *xconsumer.Node, programs *command.Keeper, listener net.Listener, log *slog.Logger) error {
+	api := httpapi.New(withPrograms{node, programs}, httpapi.Options{ //nolint:contextcheck // requests bring their own
 		Peers:  &httpapi.Peers{Secret: s.secret, Shared: s.sharedSecret, Advertise: s.advertise, TLS: s.access.tls.peer()},
 		Access: s.access.open(log),
 		Build:  buildVersion(), Config: s.public(), Log: log, Level: s.level,

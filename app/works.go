@@ -75,6 +75,21 @@ func registerCommands(node *xconsumer.Node, s settings, keeper *command.Keeper) 
 	}
 }
 
+// withPrograms is a node that says of its programs what they are, where it would show its own goroutines that wait for them.
+type withPrograms struct {
+	*xconsumer.Node
+	programs *command.Keeper
+}
+
+// Stack returns what a worker of this node does.
+func (n withPrograms) Stack(slot cluster.Slot) (string, error) {
+	text, err := n.Node.Stack(slot)
+	if program := n.programs.Describe(slot); err == nil && program != "" {
+		return program, nil
+	}
+	return text, err
+}
+
 // jobOf is one execution for a worker. A program learns of other parameters with its next execution.
 func jobOf(name, node string, w *xconsumer.Worker) command.Job {
 	params := map[string]any{}
@@ -95,8 +110,12 @@ func jobOf(name, node string, w *xconsumer.Worker) command.Job {
 	if count := w.Count(); count != 0 { // else there is nothing to divide by
 		vars = append(vars, "XCONSUMER_COUNT="+strconv.Itoa(count))
 	}
+	slot := cluster.Slot{Task: w.Task(), Index: w.Index()}
+	if w.Run() != "" {
+		slot.Task = cluster.RunTask(w.Task(), w.Run())
+	}
 	return command.Job{
-		Title: fmt.Sprintf("%s#%d", w.Task(), w.Index()), Vars: vars,
+		Slot: slot, Title: fmt.Sprintf("%s#%d", w.Task(), w.Index()), Vars: vars,
 		Out: w.Stdout(), Err: w.Stderr(), StopBy: w.StopBy, Unleashed: w.Continues,
 	}
 }

@@ -252,7 +252,7 @@ func (a *API) sendStack(w http.ResponseWriter, q logQuery) {
 		return
 	}
 	if text == "" {
-		text = fmt.Sprintf("no goroutine of %s works for %s: it is a program, or between two executions", a.node.Name(), q.slot)
+		text = fmt.Sprintf("no goroutine of %s works for %s: it is between two executions, or has left", a.node.Name(), q.slot)
 	}
 	start(w, a.node.Name(), "text/plain; charset=utf-8")
 	_, _ = io.WriteString(w, text+"\n") // the client has gone

@@ -163,7 +163,7 @@ func stackOperation() *huma.Operation {
 	return &huma.Operation{
 		OperationID: "get-worker-stack", Method: http.MethodGet, Path: "/api/v1/workers/{task}/{index}/stack", Tags: []string{"workers"},
 		Summary:     "What the goroutines of a worker are doing, from whichever node has it",
-		Description: "For one that does not stop. Programs have none.",
+		Description: "For one that does not stop. Programs have none: of these it says which processes they are, and in which state.",
 		Parameters: []*huma.Param{
 			{Name: "task", In: "path", Required: true, Schema: text},
 			{Name: "index", In: "path", Required: true, Schema: integer},

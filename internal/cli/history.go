@@ -261,7 +261,7 @@ func (s *shell) report() *cobra.Command {
 }
 
 func (s *shell) stack() *cobra.Command {
-	c := &cobra.Command{Use: "stack TASK#INDEX", Short: "Shows what the goroutines of a worker are doing, for one that does not stop", Args: args("TASK#INDEX"), ValidArgsFunction: s.completeTasks}
+	c := &cobra.Command{Use: "stack TASK#INDEX", Short: "Shows what the goroutines of a worker, or the processes of a program, are doing, for one that does not stop", Args: args("TASK#INDEX"), ValidArgsFunction: s.completeTasks}
 	f, o := s.server(c), outputFlag(c, "table", "json", "yaml")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		path, err := workerPath(args[0])

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/proc"
 
@@ -139,7 +141,7 @@ func (j *testJob) text(b *bytes.Buffer) string {
 
 func (j *testJob) job() Job {
 	return Job{
-		Title: "test#0", Vars: []string{"XCONSUMER_TASK=test"}, Out: j.writer(&j.out), Err: j.writer(&j.err),
+		Slot: cluster.Slot{Task: "test"}, Title: "test#0", Vars: []string{"XCONSUMER_TASK=test"}, Out: j.writer(&j.out), Err: j.writer(&j.err),
 		StopBy: func() (time.Time, bool) {
 			j.mu.Lock()
 			defer j.mu.Unlock()
@@ -620,4 +622,50 @@ func TestValidate(t *testing.T) {
 			t.Errorf("%v; want %q", err, want)
 		}
 	}
+}
+
+// What is said of a program is what it is: its processes, those that have left their parents, too, and how long it was asked to
+// end; nothing of the node, and nothing once its worker has gone.
+func TestDescribe(t *testing.T) {
+	k, dir := keeper(), t.TempDir()
+	slot := cluster.Slot{Task: "test"}
+	if got := k.Describe(slot); got != "" {
+		t.Errorf("before it runs: %q", got)
+	}
+	_, stop, _ := started(t, k, script(dir, stubborn), 3*time.Second)
+	got := k.Describe(slot)
+	for _, want := range []string{"test#0 is the program sh, which has no goroutines", "It has run for ", "sleeping"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in\n%s", want, got)
+		}
+	}
+	pids := alive(t, dir)
+	for _, pid := range pids {
+		if !regexp.MustCompile(fmt.Sprintf(`(?m)^%d +\d+ +(sh|sleep) +1 +\d+ kB +sleeping`, pid)).MatchString(got) {
+			t.Errorf("process %d is not in\n%s", pid, got)
+		}
+	}
+	if strings.Contains(got, "goroutine ") || strings.Contains(got, "1000") {
+		t.Errorf("it shows goroutines, or arguments, which may be secret:\n%s", got)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- stop() }()
+	await(t, "it says that it does not end", func() bool {
+		return strings.Contains(k.Describe(slot), "It was asked to end (SIGTERM) ")
+	})
+	<-ended
+	if got := k.Describe(slot); got != "" {
+		t.Errorf("after its worker has gone: %q", got)
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	if err := k.Run(ctx, script(dir, "exit 3"), newJob()); err == nil {
+		t.Error("it does not fail")
+	}
+	if got := k.Describe(slot); !strings.Contains(got, "between two executions") {
+		t.Errorf("after it has failed: %q", got)
+	}
+	cancel()
+	await(t, "it is forgotten", func() bool { return k.Describe(slot) == "" })
 }

@@ -4,13 +4,16 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
 // Keeper starts programs for a node. Its methods may be called from any goroutine.
 type Keeper struct {
-	mu      sync.Mutex
-	stopBy  time.Duration
-	changed chan struct{} // closed when stopBy is another
+	mu       sync.Mutex
+	stopBy   time.Duration
+	changed  chan struct{} // closed when stopBy is another
+	programs map[cluster.Slot]*program
 }
 
 // NewKeeper returns a keeper whose programs have no time yet.
@@ -39,8 +42,9 @@ func (k *Keeper) deadline() (time.Duration, <-chan struct{}) {
 
 // Job is one execution of a program.
 type Job struct {
-	Title string   // for people who look at the process table
-	Vars  []string // NAME=value
+	Slot  cluster.Slot // that it is executed for
+	Title string       // for people who look at the process table
+	Vars  []string     // NAME=value
 	// Out and Err receive what it writes. They must not block.
 	Out, Err io.Writer
 	// StopBy tells by when the execution has to be over, once it was asked to end.

@@ -3,6 +3,7 @@ package command
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -23,11 +24,14 @@ import (
 // that it has started a moment before its time is over.
 func (k *Keeper) Run(ctx context.Context, spec Spec, job Job) error {
 	began := time.Now()
+	known := k.began(ctx, job.Slot, spec.Argv[0])
 	e, err := k.start(spec, job)
-	if err != nil {
-		return err
+	if err == nil {
+		e.known = known
+		err = e.watch(ctx)
 	}
-	if err := e.watch(ctx); err != nil {
+	k.over(ctx, job.Slot, known)
+	if err != nil {
 		return err
 	}
 	select {
@@ -41,6 +45,7 @@ func (k *Keeper) Run(ctx context.Context, spec Spec, job Job) error {
 type execution struct {
 	*Keeper
 	job     Job
+	known   *program
 	cmd     *exec.Cmd
 	orders  *os.File
 	reports chan report // closed when the shim has closed its end
@@ -137,6 +142,7 @@ func (e *execution) watch(ctx context.Context) error {
 		case r, ok := <-e.reports:
 			if open = ok; r.PID != 0 {
 				e.pid, e.group.dir = r.PID, r.Group
+				e.update(func() { e.known.pid, e.known.shim = r.PID, e.cmd.Process.Pid })
 			} else if ok {
 				e.end = r
 			}
@@ -148,6 +154,7 @@ func (e *execution) watch(ctx context.Context) error {
 			}
 		case <-asked:
 			asked, e.asked = nil, time.Now()
+			e.update(func() { e.known.asked = e.asked })
 			e.order(brief, order{Signal: int(syscall.SIGTERM)})
 			poll := time.NewTicker(20 * time.Millisecond) // its time may be cut short
 			defer poll.Stop()
@@ -286,4 +293,40 @@ func (t *tail) explain(end string) error {
 		return errors.New(end)
 	}
 	return fmt.Errorf("%s: %s", end, last)
+}
+
+// mostProcesses bounds how many of a program's processes are told of.
+const mostProcesses = 50
+
+// states are the states of a process, in words.
+var states = map[string]string{
+	"R": "running", "S": "sleeping", "D": "waiting for a disk or a file system, and cannot be killed meanwhile", "T": "stopped by a signal",
+	"t": "stopped by a debugger", "Z": "dead, and not waited for", "I": "idle",
+}
+
+// processes describes what is below a shim.
+func processes(shim int) string {
+	table := proc.Table()
+	below := proc.Below(table, shim)
+	delete(below, shim)
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%-10s %-10s %-16s %-8s %-10s %s\n", "PID", "PARENT", "NAME", "THREADS", "RESIDENT", "STATE")
+	told := 0
+	for _, p := range table {
+		if !below[p.PID] {
+			continue
+		}
+		if told++; told > mostProcesses {
+			fmt.Fprintf(&b, "and %d more\n", len(below)-mostProcesses)
+			break
+		}
+		s := proc.StatusOf(p.PID)
+		letter, _, _ := strings.Cut(s["State"], " ")
+		state := cmp.Or(states[letter], s["State"], "gone")
+		if where := proc.WaitsIn(p.PID); where != "" {
+			state += ", in " + where
+		}
+		fmt.Fprintf(&b, "%-10d %-10d %-16s %-8s %-10s %s\n", p.PID, p.Parent, s["Name"], s["Threads"], s["VmRSS"], state)
+	}
+	return b.String()
 }

@@ -21,5 +21,7 @@ func (k *Keeper) Run(context.Context, Spec, Job) error {
 	return errors.New("programs can be run as works on Linux only")
 }
 
+func processes(int) string { return "" }
+
 // MayGroup tells whether programs of this process can have control groups of their own.
 func MayGroup() bool { return false }

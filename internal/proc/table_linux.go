@@ -145,6 +145,30 @@ func Environ(pid int, variable string) (has, ended bool) {
 	return false, len(text) == 0 && !alive(pid) // the dead have none
 }
 
+// StatusOf returns what the kernel tells of a process, by name, as in /proc/PID/status: State, Threads, VmRSS and more.
+// It is empty for one that has gone.
+func StatusOf(pid int) map[string]string {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return nil
+	}
+	fields := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(line, ":")
+		fields[name] = strings.TrimSpace(value)
+	}
+	return fields
+}
+
+// WaitsIn returns the function of the kernel that a process waits in, "" if it waits in none or that is not told.
+func WaitsIn(pid int) string {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/wchan")
+	if where := string(text); err == nil && where != "0" {
+		return where
+	}
+	return ""
+}
+
 // alive reports whether a thread of a process has not ended.
 func alive(pid int) bool {
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))

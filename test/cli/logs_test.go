@@ -135,6 +135,9 @@ resize = "live"
 		slot.want(pattern)
 	}
 	both(`line \d+ \d+$`)
+	if out, err := exec.Command(bin, "stack", "count#0", "--server", c.Server).CombinedOutput(); err != nil || !strings.Contains(string(out), "is the program sh, which has no goroutines") || strings.Contains(string(out), ".go:") {
+		t.Errorf("stack: %v: %s", err, out)
+	}
 	from := where()
 	for _, to := range []string{"n1", "n2", "n3", "n1"} {
 		if to == where() {

@@ -1001,6 +1001,36 @@ var mutants = []mutant{
 		in("httpapi", "TestRequestsAreNotRepeated"),
 	},
 	{
+		"management", "a request from node to node is answered by whoever is at the address",
+		one("httpapi/peer.go", "of != \"\" && of != node.Name()", "of != \"\" && of == node.Name()+\" \""),
+		in("httpapi", "TestPeersAreSigned"),
+	},
+	{
+		"management", "each guess has the secret of the nodes read from the store",
+		one("httpapi/secret.go", "	if bytes.Equal(s.value, tried) && time.Since(s.at) > secretAgain {\n", "	if bytes.Equal(s.value, tried) {\n"),
+		in("httpapi", "TestSharedSecret"),
+	},
+	{
+		"management", "each node makes a secret of its own",
+		one("internal/membership/secret.go", "		// It is read back: the one in the store counts, whoever has made it.\n", "		return []byte(rec.Secret), nil\n"),
+		in("internal/membership", "TestPeerSecretIsMadeOnce"),
+	},
+	{
+		"management", "the secret of the nodes is kept where everybody reads it",
+		one("app/reach.go", "		return s.zk.Username != \"\"\n	case s.etcd != nil:\n		return s.etcd.Username", "		return true\n	case s.etcd != nil:\n		return s.etcd.Username"),
+		in("app", "TestSecretless"),
+	},
+	{
+		"management", "a secret that others may know counts",
+		one("app/reach.go", "text != \"\" || access.Znodes == 0", "text == \"?\" || access.Znodes == 0"),
+		in("test/e2e", "TestSecretThatOthersMayKnow"),
+	},
+	{
+		"management", "why a slot has left its node is forgotten with the next commit",
+		one("internal/assignment/decide.go", "	maps.Copy(d.left, w.Left)\n", ""),
+		in("internal/assignment", "TestReasonsAreKept"),
+	},
+	{
 		"management", "pages of other sites may have reads made",
 		one("httpapi/refusals.go", "strings.HasPrefix(r.URL.Path, \"/api/\")", "strings.HasPrefix(r.URL.Path, \"/apis/\")"),
 		in("httpapi", "TestPagesOfOtherSites"),

@@ -1,12 +1,21 @@
 package app
 
 import (
+	"bytes"
+	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/coord/zk"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/test/zkserver"
 )
 
 // fromFile returns the settings of a node with an app.toml.
@@ -129,5 +138,54 @@ func TestSecretless(t *testing.T) {
 				t.Errorf("it is read nevertheless: %v", err)
 			}
 		})
+	}
+}
+
+// The secret in the store counts only where nobody else can have read it.
+func TestSharedSecretIsForTheUserAlone(t *testing.T) {
+	server := zkserver.Start(t, 1)
+	table := fmt.Sprintf("[zookeeper]\nhost = %q\nsessionTimeout = \"4s\"\ntickTime = %q\n", server.Hosts(), zkserver.Tick)
+	owned := fromFile(t, table+"username = \"u\"\npassword = \"p\"\n[http]\ntokens = [\"ada admin a-very-long-secret-of-ada\"]\n")
+	opened := fromFile(t, table)
+	session := func(s settings) coord.Session {
+		t.Helper()
+		store, err := s.service.open(slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		session, err := store.Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = session.Close() })
+		return session
+	}
+	keys := schema.NewKeys("default")
+	if _, err := membership.Found(t.Context(), session(opened), keys, 0); err != nil {
+		t.Fatal(err)
+	}
+	known, err := opened.sharedSecret(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := owned.sharedSecret(t.Context()); err == nil || !strings.Contains(err.Error(), protectFix) {
+		t.Errorf("one that others may know is taken: %d bytes, %v", len(got), err)
+	}
+	mine := session(owned)
+	if _, err := membership.ForgetPeerSecret(t.Context(), mine, keys); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := zk.Protect(t.Context(), mine, keys.Root()); err != nil {
+		t.Fatal(err)
+	}
+	now, err := owned.sharedSecret(t.Context())
+	if err != nil || bytes.Equal(now, known) {
+		t.Errorf("%d bytes, %v", len(now), err)
+	}
+	if again, err := owned.sharedSecret(t.Context()); err != nil || !bytes.Equal(now, again) {
+		t.Errorf("another one the second time, %v", err)
+	}
+	if got, err := opened.sharedSecret(t.Context()); err == nil {
+		t.Errorf("a stranger has %d bytes", len(got))
 	}
 }

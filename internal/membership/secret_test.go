@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/mem"
@@ -17,7 +18,7 @@ import (
 // All that ask at once have the same secret, which is made once; a new one is made when it was forgotten.
 func TestPeerSecretIsMadeOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		service := mem.New(mem.Config{})
+		service := mem.New(mem.Config{Latency: 10 * time.Millisecond}) // so that all find none, and make one
 		if _, err := membership.PeerSecret(t.Context(), open(t, service.Client()), keys); !errors.Is(err, membership.ErrNoCluster) {
 			t.Errorf("without a cluster: %v", err)
 		}

@@ -1023,7 +1023,7 @@ var mutants = []mutant{
 	{
 		"management", "a secret that others may know counts",
 		one("app/reach.go", "text != \"\" || access.Znodes == 0", "text == \"?\" || access.Znodes == 0"),
-		in("test/e2e", "TestSecretThatOthersMayKnow"),
+		in("app", "TestSharedSecretIsForTheUserAlone"),
 	},
 	{
 		"management", "why a slot has left its node is forgotten with the next commit",

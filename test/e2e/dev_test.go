@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -137,6 +138,21 @@ func stateOf(t *testing.T, addr string) *cluster.State {
 	return &state
 }
 
+// firstLine reads a worker's log by a node.
+func firstLine(t *testing.T, addr string, slot cluster.Slot) error {
+	t.Helper()
+	client, err := httpapi.NewClient(addr, httpapi.ClientOptions{})
+	if err != nil {
+		return err
+	}
+	lines := 0
+	err = client.Log(t.Context(), slot, httpapi.LogQuery{Lines: 5}, func(cluster.LogLine) error { lines++; return nil })
+	if err == nil && lines == 0 {
+		err = errors.New("it is empty")
+	}
+	return err
+}
+
 // healthy tells whether so many nodes run all workers, none of them on a member that is gone.
 func healthy(s *cluster.State, nodes int, without string) bool {
 	if s == nil || len(s.Nodes) != nodes || s.Leader == "" || len(s.Workers) == 0 {
@@ -215,6 +231,15 @@ func TestDev(t *testing.T) {
 	joined := launch(t, elsewhere, "run", "--join", etcd, "--name", "guest", "--http", "127.0.0.1:0")
 	joined.find(`ignored because of --join.*\[zookeeper\], cluster`)
 	d.await("it is one of four", func() bool { return healthy(stateOf(t, first), 4, "") })
+	guest := joined.find(`"msg":"starting".*"http":"([^"]+)"`)
+	s = stateOf(t, first)
+	for _, asked := range []string{first, guest} {
+		for _, w := range s.Workers {
+			if err := firstLine(t, asked, w.Slot()); err != nil {
+				t.Errorf("%s does not show the log of %v on %s: %v", asked, w.Slot(), w.Node, err)
+			}
+		}
+	}
 	if err := joined.cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}

@@ -129,7 +129,7 @@ func TestSecretless(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := fromFile(t, c.file)
 			if got := s.secretless(); (got != "") != c.none {
-				t.Errorf("%q", got)
+				t.Fatalf("%q", got)
 			}
 			if !c.none {
 				return

@@ -152,7 +152,7 @@ func TestConfigurationInDocumentation(t *testing.T) {
 			dir := t.TempDir()
 			content = strings.ReplaceAll(content, "/etc/xconsumer/", dir+"/")
 			certificate, key := selfSigned(t)
-			for name, text := range map[string]string{"tokens": "ada admin sha256:" + strings.Repeat("0", 64) + "\n", "tls.crt": certificate, "ca.crt": certificate, "tls.key": key} {
+			for name, text := range map[string]string{"tokens": "ada admin sha256:" + strings.Repeat("0", 64) + "\n", "password": "a-password\n", "tls.crt": certificate, "ca.crt": certificate, "tls.key": key} {
 				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 					t.Fatal(err)
 				}

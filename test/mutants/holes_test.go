@@ -992,7 +992,7 @@ var mutants = []mutant{
 	},
 	{
 		"management", "an answer that was recorded is one to another question",
-		one("httpapi/proof.go", "	return p.sign(\"answer\", q.method, q.uri, q.address, q.nonce, q.number, ", "	return p.sign(\"answer\", q.nonce, "),
+		one("httpapi/proof.go", "	return sign(secret, \"answer\", q.method, q.uri, q.address, q.nonce, q.number, ", "	return sign(secret, \"answer\", q.nonce, "),
 		in("httpapi", "TestRecordedAnswersAreNoAnswers"),
 	},
 	{

@@ -125,8 +125,8 @@ func (f *configFile) hosts() (list []string) {
 }
 
 // answerTo lets requests in that are for an address of the node, host:port.
-func (a *httpAccess) answerTo(address string) {
-	if host, _, err := net.SplitHostPort(address); err == nil && !slices.Contains(a.hosts, host) {
+func (a *httpAccess) answerTo(addr string) {
+	if host, _, err := net.SplitHostPort(addr); err == nil && !slices.Contains(a.hosts, host) {
 		a.hosts = append(slices.Clone(a.hosts), host)
 	}
 }

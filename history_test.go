@@ -70,6 +70,32 @@ func TestMove(t *testing.T) {
 	})
 }
 
+// A worker that was moved is not the first one to make room, though it came last: also while the budget lets one
+// worker move at a time.
+func TestMovedWorkersStay(t *testing.T) {
+	for name, moving := range map[string]cluster.Moving{"no budget": {}, "one at a time": {MaxMoving: 1}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, task("a", 6))
+				w.moving = moving
+				n1, n2, n3 := w.start("n1"), w.start("n2"), w.start("n3")
+				time.Sleep(time.Minute)
+				for _, i := range []int{0, 1, 2, 3, 4, 5, 5, 4, 3, 2, 1, 0} { // those that came last first
+					worker := w.state(n1).Workers[i]
+					slot, to := worker.Slot(), map[string]string{"n1": "n2", "n2": "n3", "n3": "n1"}[worker.Node]
+					w.do(n2, cluster.Move(slot, to))
+					time.Sleep(time.Minute)
+					if now := w.state(n1).Workers[i]; now.Node != to || now.State != cluster.WorkerRunning {
+						t.Errorf("%s was to be on %s: %+v", slot, to, now)
+					}
+					w.wantShare(map[string]int{"n1": 2, "n2": 2, "n3": 2})
+				}
+				w.leave(n1, n2, n3)
+			})
+		})
+	}
+}
+
 func TestEvict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, task("a", 4))

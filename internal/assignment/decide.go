@@ -185,6 +185,7 @@ type decider struct {
 	rank   map[string]int // task → row
 
 	moving map[cluster.Slot]schema.MoveOrder // ordered to another node
+	moved  map[cluster.Slot]schema.MoveOrder // where they were ordered to, and others may have to leave for them
 
 	unread map[string]bool // tasks whose agendas this decision has not brought up to date
 
@@ -242,6 +243,7 @@ func newDecider(w World) *decider {
 		begun:     map[string]bool{},
 		unread:    map[string]bool{},
 		moving:    map[cluster.Slot]schema.MoveOrder{},
+		moved:     map[cluster.Slot]schema.MoveOrder{},
 		guids:     slices.Sorted(maps.Keys(w.Snapshot.Peers)),
 		fates:     map[string]fate{},
 		waiting:   map[string]cluster.Reason{},

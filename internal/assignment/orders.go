@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/planner"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -34,7 +35,7 @@ func (d *decider) obey() {
 		}
 	}
 	for _, o := range e.Rec.Move {
-		if d.moving[o.Slot] == o && !d.arrives(o) {
+		if d.moving[o.Slot] == o && !d.arrives(o) || d.comes(o) && d.displaces(o) {
 			next.Move = append(next.Move, o)
 		}
 	}
@@ -80,27 +81,48 @@ func (d *decider) noteMoves() {
 		return
 	}
 	for _, o := range d.Snapshot.Orders.Rec.Move {
-		if d.ordered(o) {
+		switch there, going := d.ordered(o); {
+		case going:
 			d.moving[o.Slot] = o
+		case there:
+			d.moved[o.Slot] = o
 		}
 	}
 }
 
-// ordered tells whether a slot is still to go where it was ordered to.
-func (d *decider) ordered(o schema.MoveOrder) bool {
+// ordered reports whether a slot is where it was ordered to, or is still to go there.
+func (d *decider) ordered(o schema.MoveOrder) (there, going bool) {
 	if spec, known := d.specs[o.Slot.Task]; !known || spec.Paused || o.Slot.Index >= spec.WorkerNum {
-		return false // nobody is to have it any more
+		return false, false // nobody needs it any longer
 	}
-	there := false
 	for _, guid := range d.guids {
-		there = there || d.fates[guid] == works && d.nodeName(guid) == o.To
+		going = going || d.fates[guid] == works && d.nodeName(guid) == o.To
 		if rec := d.Snapshot.Peers[guid].Doc.Rec; rec != nil {
 			if grant := schema.Find(rec.Slots, o.Slot); grant != nil && (grant.Token != o.Token || d.nodeName(guid) == o.To) {
-				return false
+				return grant.Token != o.Token && d.nodeName(guid) == o.To, false
 			}
 		}
 	}
-	return there
+	return false, going
+}
+
+// comes reports whether a slot is where it was ordered to, or is with this decision.
+func (d *decider) comes(o schema.MoveOrder) bool {
+	return d.moved[o.Slot] == o || d.moving[o.Slot] == o && d.arrives(o)
+}
+
+// displaces reports whether workers of the task still have to leave the node that a slot was ordered to, since it came. Until they
+// do the order stands: else the slot, which came last, would be the first to leave.
+func (d *decider) displaces(o schema.MoveOrder) bool {
+	t, known := d.rank[o.Slot.Task]
+	return known && slices.ContainsFunc(d.target.Moves, func(m planner.Move) bool {
+		slot := cluster.Slot{Task: o.Slot.Task, Index: m.Slot}
+		if m.Task != t || slot == o.Slot || m.From < 0 || d.in.Nodes[m.From].Name != o.To {
+			return false
+		}
+		_, asked := d.asked[d.nodes[m.From]][slot]
+		return !asked
+	})
 }
 
 // hurried tells whether a member that is gone is not to be waited for.

@@ -236,9 +236,17 @@ func (d *decider) ownAsOrdered(byName map[string]int32) {
 		if !known || !there || d.in.Nodes[n].Cordoned || d.in.Nodes[n].Draining || slot.Index >= len(d.in.Tasks[t].Owner) || d.in.Tasks[t].Held != nil && d.in.Tasks[t].Held[slot.Index] {
 			continue
 		}
-		d.in.Tasks[t].Owner[slot.Index] = n
+		d.in.Tasks[t].Owner[slot.Index], d.in.Tasks[t].Token[slot.Index] = n, stays
+	}
+	for slot := range d.moved {
+		if t, known := d.rank[slot.Task]; known && slot.Index < len(d.in.Tasks[t].Token) {
+			d.in.Tasks[t].Token[slot.Index] = stays
+		}
 	}
 }
+
+// stays, in place of the token of its grant, keeps a slot that was ordered to a node there: others leave it first.
+const stays = 0
 
 // own makes slots a node's; those of a member at work outrank those of one that is gone.
 func (d *decider) own(guid string, h *schema.Held, n int32, outranks bool) {

@@ -668,6 +668,11 @@ var mutants = []mutant{
 		in("internal/assignment", "TestOrderIsObeyedOnce"),
 	},
 	{
+		"runs", "a worker that was moved is the first to leave again, since it came last",
+		one("internal/assignment/orders.go", " || d.comes(o) && d.displaces(o) {\n", " {\n"),
+		in(".", "TestMovedWorkersStay"),
+	},
+	{
 		"runs", "a slot of a run that has ended is executed again where it ended",
 		one("internal/assignment/follow.go", "			if l.noted[end{slot, h.Token}] {\n				continue // it has run to its end\n			}\n", ""),
 		simulated("Safety", 300),

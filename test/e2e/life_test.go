@@ -88,9 +88,7 @@ func testNodesComeAndGo(t *testing.T, b backend) {
 			}
 		}
 	}
-	if state.Leader != "n4" || state.Term != 3 {
-		t.Errorf("leader %q, term %d", state.Leader, state.Term)
-	}
+	f.await("n4 leads in term 3", func() bool { s := n4.state(); return s != nil && s.Leader == "n4" && s.Term == 3 })
 	n4.leave()
 	n1.awaitSpread("n1")
 	n1.leave()

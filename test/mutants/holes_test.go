@@ -877,7 +877,7 @@ var mutants = []mutant{
 	},
 	{
 		"management", "what a leader counts as moved already it plans where it is",
-		one("internal/assignment/plan.go", "		d.in.Tasks[t].Owner[slot.Index] = n\n", "		_ = n\n"),
+		one("internal/assignment/plan.go", "		d.in.Tasks[t].Owner[slot.Index], d.in.Tasks[t].Token[slot.Index] = n, stays\n", "		_ = n\n"),
 		in(".", "TestMove"),
 	},
 	{

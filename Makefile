@@ -2,6 +2,9 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 GO ?= go
+# Tests wait more than they compute, so more of them run at a time than there are cores; the longest packages begin first.
+SIDE_BY_SIDE = -p 4 -parallel 8
+SLOW = ./test/e2e ./test/sim ./test/cli ./coord/zk ./coord/etcd
 LINT = $(GO) tool -modfile=tools/go.mod golangci-lint
 
 .PHONY: help
@@ -13,13 +16,19 @@ deps: ## Makes sure that the tests can start what they need: ZooKeeper, and Redi
 	@tools/deps.sh
 
 .PHONY: test
-test: deps cross ## Runs every test: with the race detector, real servers and processes, and a thousand simulated histories
+test: deps ## Proves the promise on one machine: every package, real ZooKeeper and etcd, real processes (minutes)
+	$(GO) build -o bin/xconsumer ./cmd/xconsumer
+	XCONSUMER_BIN=$(CURDIR)/bin/xconsumer tools/test.sh test -short $(SIDE_BY_SIDE) $(SLOW) ./...
+
+.PHONY: verify
+verify: deps cross ## Everything: both services, the race detector, the browser, upgrades, a thousand simulated histories, examples
 	$(GO) vet ./...
-	$(GO) test -race -timeout 20m ./...
-	$(GO) test ./test/sim
-	cd examples && $(GO) vet ./... && $(GO) test -count=1 ./...
+	$(GO) build -o bin/xconsumer ./cmd/xconsumer
+	XCONSUMER_BIN=$(CURDIR)/bin/xconsumer tools/test.sh verify -race -timeout 30m $(SIDE_BY_SIDE) $(SLOW) ./...
+	tools/test.sh simulator -timeout 20m ./test/sim
+	cd examples && $(GO) vet ./... && ../tools/test.sh examples -count=1 ./...
 	cd bench && $(GO) vet ./...
-	cd deploy/check && $(GO) vet ./... && $(GO) test ./...
+	cd deploy/check && $(GO) vet ./... && ../../tools/test.sh deploy ./...
 
 .PHONY: cross
 cross: ## Compiles for the systems on which the tests do not run

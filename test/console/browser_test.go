@@ -24,6 +24,9 @@ import (
 // chromium finds the browser. CI has one; elsewhere the test says what is missing.
 func chromium(t *testing.T) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("the browser is of `make verify`")
+	}
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
 			return path

@@ -14,9 +14,15 @@ import (
 	"time"
 )
 
-// Build builds the program as it is shipped, and returns its path.
+// Built names the variable with the path of the program, where it was built for all packages at once.
+const Built = "XCONSUMER_BIN"
+
+// Build builds the program as it is shipped, unless it was built before, and returns its path.
 func Build(t testing.TB) string {
 	t.Helper()
+	if bin := os.Getenv(Built); bin != "" {
+		return bin
+	}
 	bin := filepath.Join(t.TempDir(), "xconsumer")
 	if out, err := exec.Command("go", "build", "-o", bin, "gitee.com/ken.yang/xconsumer/cmd/xconsumer").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

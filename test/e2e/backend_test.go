@@ -77,12 +77,15 @@ var etcdBackend = backend{
 	},
 }
 
-// onBoth runs a test on both services, at the same time.
+// onBoth runs a test on both services, at the same time; with -short on ZooKeeper only.
 func onBoth(t *testing.T, test func(t *testing.T, b backend)) {
 	t.Parallel()
 	for _, b := range []backend{zookeeper, etcdBackend} {
 		t.Run(b.name, func(t *testing.T) {
 			t.Parallel()
+			if testing.Short() && b.name != zookeeper.name {
+				t.Skip("the second service is of `make verify`")
+			}
 			test(t, b)
 		})
 	}

@@ -20,6 +20,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/test/devcluster"
 )
 
 // shippedDir is where the shipped program was built, "" if it was not.
@@ -27,6 +28,9 @@ var shippedDir string
 
 // shipped builds the program as it is shipped, once.
 var shipped = sync.OnceValues(func() (string, error) {
+	if bin := os.Getenv(devcluster.Built); bin != "" {
+		return bin, nil
+	}
 	var err error
 	if shippedDir, err = os.MkdirTemp("", "xconsumer-e2e-"); err != nil {
 		return "", err

@@ -27,7 +27,12 @@ var (
 )
 
 // All faults in a mix, on both services at the same time, and in the end a report.
-func TestSoak(t *testing.T) { onBoth(t, testSoak) }
+func TestSoak(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the soak is of `make verify`")
+	}
+	onBoth(t, testSoak)
+}
 
 func testSoak(t *testing.T, b backend) {
 	seed := *soakSeed

@@ -54,6 +54,8 @@ func histories(t *testing.T, mode sim.Mode, usual int) {
 		usual = *seeds
 	case raced:
 		usual /= 20
+	case testing.Short():
+		usual /= 5
 	}
 	total := sim.Result{Faults: map[string]int{}}
 	for n := range uint64(usual) {

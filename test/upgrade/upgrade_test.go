@@ -16,6 +16,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/test/devcluster"
 	"gitee.com/ken.yang/xconsumer/test/etcdserver"
 	"gitee.com/ken.yang/xconsumer/test/process"
 )
@@ -37,7 +38,9 @@ func TestMain(m *testing.M) {
 // build builds the program as it was at the commit with a subject, "" for as it is.
 func build(t *testing.T, subject string) string {
 	t.Helper()
-	bin, dir := filepath.Join(t.TempDir(), "xconsumer"), "../.."
+	if subject == "" {
+		return devcluster.Build(t)
+	}
 	do := func(dir, name string, args ...string) string {
 		cmd := exec.Command(name, args...)
 		cmd.Dir = dir
@@ -47,15 +50,13 @@ func build(t *testing.T, subject string) string {
 		}
 		return strings.TrimSpace(string(out))
 	}
-	if subject != "" {
-		commit := do(dir, "git", "log", "-1", "--format=%H", "--grep", "^"+subject+"$")
-		if commit == "" {
-			t.Fatalf("the history has no commit %q: it has to be whole", subject)
-		}
-		dir = filepath.Join(t.TempDir(), "former")
-		do("../..", "git", "worktree", "add", "--detach", "--force", dir, commit)
-		t.Cleanup(func() { _ = exec.Command("git", "-C", "../..", "worktree", "remove", "--force", dir).Run() }) // it is in a folder that goes
+	commit := do("../..", "git", "log", "-1", "--format=%H", "--grep", "^"+subject+"$")
+	if commit == "" {
+		t.Fatalf("the history has no commit %q: it has to be whole", subject)
 	}
+	bin, dir := filepath.Join(t.TempDir(), "xconsumer"), filepath.Join(t.TempDir(), "former")
+	do("../..", "git", "worktree", "add", "--detach", "--force", dir, commit)
+	t.Cleanup(func() { _ = exec.Command("git", "-C", "../..", "worktree", "remove", "--force", dir).Run() }) // it is in a folder that goes
 	do(dir, "go", "build", "-o", bin, "./cmd/xconsumer")
 	return bin
 }
@@ -178,6 +179,9 @@ func (f *fleet) settled() map[string][]int {
 // A cluster goes from one program to another and back, node by node: at no time does a slot run twice, and nothing
 // moves but what the node that is exchanged had, and what comes back to it.
 func TestRolling(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a former program, for `make verify`")
+	}
 	old, now := build(t, former), build(t, "")
 	f := &fleet{T: t, dir: t.TempDir(), etcd: etcdserver.Start(t, 1).Hosts(), addrs: map[string]string{}, nodes: map[string]*exec.Cmd{}}
 	config := fmt.Sprintf("cluster = \"roll\"\n[[work]]\nname = \"holder\"\ncommand = [\"sh\", \"-c\", %q]\n[[task]]\nname = \"hold\"\nworkName = \"holder\"\nworkerNum = %d\n", work, slots)

@@ -88,7 +88,7 @@ func (d *doctor) examine(ctx context.Context, flags runFlags) error {
 		d.tellDev(found, s)
 	}
 	d.http(s)
-	d.peers(s)
+	d.peers(ctx, s)
 	if s.service.zk != nil {
 		d.zookeeper(ctx, s)
 	} else {
@@ -129,8 +129,8 @@ func (d *doctor) http(s settings) {
 }
 
 // peers looks at whether nodes can ask each other for logs, stacks and leases.
-func (d *doctor) peers(s settings) {
-	r := s.reached(s.listen)
+func (d *doctor) peers(ctx context.Context, s settings) {
+	r := s.reached(ctx, s.listen)
 	why := s.secretless()
 	switch {
 	case s.listen == "off":

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,7 +29,7 @@ type reach struct {
 // reached finds out where other nodes reach what listens at an address: as it is configured, or else the address that is
 // listened on; where that is all of them, the one by which this machine reaches the coordination service. An address of
 // the loopback is for nodes of this machine alone, and they know that.
-func (s settings) reached(listen string) reach {
+func (s settings) reached(ctx context.Context, listen string) reach {
 	if s.advertise != "" || s.listen == "off" || listen == "" {
 		return reach{advertise: s.advertise}
 	}
@@ -45,7 +46,7 @@ func (s settings) reached(listen string) reach {
 			ip = found.AddrPort().Addr().Unmap()
 		}
 	default:
-		if ip = outward(s.service.hosts()); !ip.IsValid() {
+		if ip = outward(ctx, s.service.hosts()); !ip.IsValid() {
 			ip = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 		}
 	}
@@ -113,16 +114,16 @@ func (s service) local() bool {
 }
 
 // outward returns the address of this machine by which it reaches others: one of these hosts, or any. Nothing is sent.
-func outward(hosts []string) netip.Addr {
+func outward(ctx context.Context, hosts []string) netip.Addr {
 	const patience = time.Second
-	ctx, cancel := context.WithTimeout(context.Background(), patience) // of a name server, if names have to be looked up
+	ctx, cancel := context.WithTimeout(ctx, patience) // of a name server, if names have to be looked up
 	defer cancel()
-	for _, to := range append(hosts[:len(hosts):len(hosts)], "192.0.2.1:9", "[2001:db8::1]:9") { // that are nobody's: by the default route
+	for _, to := range append(slices.Clip(hosts), "192.0.2.1:9", "[2001:db8::1]:9") { // that are nobody's: by the default route
 		c, err := (&net.Dialer{}).DialContext(ctx, "udp", to)
 		if err != nil {
 			continue
 		}
-		ip := c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap() //nolint:forcetypeassert // it is UDP
+		ip := netip.MustParseAddrPort(c.LocalAddr().String()).Addr().Unmap()
 		_ = c.Close()
 		if ip.IsGlobalUnicast() && !ip.IsLoopback() {
 			return ip

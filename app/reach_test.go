@@ -52,18 +52,18 @@ func TestReached(t *testing.T) {
 		"loopback by name":             {far, "localhost:8801", "127.0.0.1:8801", "it is reached from this machine only"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := fromFile(t, c.file).reached(c.listen); got.advertise != c.want || !strings.HasPrefix(got.trouble, c.trouble) || (c.trouble == "") != (got.trouble == "") {
+			if got := fromFile(t, c.file).reached(t.Context(), c.listen); got.advertise != c.want || !strings.HasPrefix(got.trouble, c.trouble) || (c.trouble == "") != (got.trouble == "") {
 				t.Errorf("%+v; want %q, %q", got, c.want, c.trouble)
 			}
 		})
 	}
 	for _, listen := range []string{"0.0.0.0:8800", "[::]:8800", ":8800"} {
 		for _, file := range []string{far, near} {
-			got := fromFile(t, file).reached(listen)
+			got := fromFile(t, file).reached(t.Context(), listen)
 			address, err := netip.ParseAddrPort(got.advertise)
 			if err != nil || address.Addr().IsUnspecified() || address.Port() != 8800 {
 				t.Errorf("%s: %+v, %v", listen, got, err)
-			} else if address.Addr().IsLoopback() && (outward(nil).IsValid() || file == far && got.trouble == "") {
+			} else if address.Addr().IsLoopback() && (outward(t.Context(), nil).IsValid() || file == far && got.trouble == "") {
 				t.Errorf("%s: %s is told to others, %+v", listen, address, got)
 			}
 		}
@@ -72,7 +72,7 @@ func TestReached(t *testing.T) {
 
 // The address by which this machine reaches another is one of its own.
 func TestOutward(t *testing.T) {
-	ip := outward([]string{"127.0.0.1:2181"})
+	ip := outward(t.Context(), []string{"127.0.0.1:2181"})
 	if !ip.IsValid() {
 		t.Skip("this machine has no address but loopback")
 	}

@@ -92,7 +92,7 @@ func runNode(ctx context.Context, s settings, register Register, child *supervis
 	if s.name == "" {
 		s.name = nodeName(address)
 	}
-	reached := s.reached(address)
+	reached := s.reached(ctx, address)
 	if s.advertise = reached.advertise; s.advertise != "" {
 		s.access.answerTo(s.advertise)
 	}

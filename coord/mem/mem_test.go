@@ -21,7 +21,7 @@ func TestSequenceWithKeysBelow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	made, err := s.Commit(t.Context(), coord.CreateSequenced("/q/a-n_", nil))
 	if err != nil {
 		t.Fatal(err)

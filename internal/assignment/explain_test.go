@@ -12,18 +12,19 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// slotOf returns a slot that a member is granted.
-func (b *board) slotOf(t *testing.T, guid string) cluster.Slot {
+// slotOfN returns a slot that N is granted.
+func (b *board) slotOfN(t *testing.T) cluster.Slot {
 	t.Helper()
-	for slot := range schema.Each(b.snap.Peers[guid].Doc.Rec.Slots) {
+	for slot := range schema.Each(b.snap.Peers["N"].Doc.Rec.Slots) {
 		return slot
 	}
-	t.Fatalf("%s has nothing", guid)
+	t.Fatal("N has nothing")
 	return cluster.Slot{}
 }
 
-func (b *board) wantHere(t *testing.T, slot cluster.Slot, node string, want ...string) {
+func (b *board) wantHere(t *testing.T, slot cluster.Slot, want ...string) {
 	t.Helper()
+	const node = "node-N"
 	out, err := assignment.Explain(&b.snap, slot, b.now)
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +47,7 @@ func (b *board) wantHere(t *testing.T, slot cluster.Slot, node string, want ...s
 // What is asked back and does not stop is told as that: since when, why, and what to do.
 func TestExplainStuck(t *testing.T) {
 	b := threeNodes(t, spec("a", 3))
-	slot := b.slotOf(t, "N")
+	slot := b.slotOfN(t)
 	b.mark("N", schema.Mark{Drain: &schema.Drain{}})
 	for range 5 { // until it is its turn
 		b.now += time.Minute
@@ -54,12 +55,12 @@ func TestExplainStuck(t *testing.T) {
 			break
 		}
 	}
-	b.wantHere(t, slot, "node-N", "(stopping)", "node-N is draining", "when it has ended")
+	b.wantHere(t, slot, "(stopping)", "node-N is draining", "when it has ended")
 	b.answer("N", true)
 	for i := range b.snap.Peers["N"].Status.Rec.Workers {
 		b.snap.Peers["N"].Status.Rec.Workers[i].Since = time.Date(2026, 11, 28, 10, 20, 30, 0, time.UTC)
 	}
-	b.wantHere(t, slot, "node-N", "(stuck) since 10:20:30 UTC", "node-N is draining", "within its stopTimeout of 10s", "Nobody else is granted it", "xconsumer stack "+slot.String(), "xconsumer evict node-N")
+	b.wantHere(t, slot, "(stuck) since 10:20:30 UTC", "node-N is draining", "within its stopTimeout of 10s", "Nobody else is granted it", "xconsumer stack "+slot.String(), "xconsumer evict node-N")
 }
 
 // What a lost node had says for how long, what for, and what to do about it.
@@ -74,14 +75,14 @@ func TestExplainLostSince(t *testing.T) {
 		return b
 	}
 	b := lost()
-	b.wantHere(t, b.slotOf(t, "N"), "node-N", "(lost), for 7s at least", "granted elsewhere when its session has ended", "session timeout of 20s")
+	b.wantHere(t, b.slotOfN(t), "(lost), for 7s at least", "granted elsewhere when its session has ended", "session timeout of 20s")
 	b = lost()
 	b.snap.Peers["N"].Silent, b.snap.Peers["N"].Member.Absent, b.snap.Peers["N"].Status.Absent = true, false, false
 	b.snap.Peers["N"].Status.Rec, b.snap.Peers["N"].Member.Rec = &schema.Status{}, &schema.Member{Node: "node-N", Works: []string{"a"}}
-	b.wantHere(t, b.slotOf(t, "N"), "node-N", "(lost), for 7s at least", "xconsumer evict node-N")
+	b.wantHere(t, b.slotOfN(t), "(lost), for 7s at least", "xconsumer evict node-N")
 	b = lost()
 	b.snap.Settings.Rec = &schema.Settings{Spec: schema.SettingsSpec{Moving: cluster.Moving{LeaveDelay: cluster.Duration(time.Minute)}}}
-	b.wantHere(t, b.slotOf(t, "N"), "node-N", "it is given 1m0s to come back", "xconsumer move-now")
+	b.wantHere(t, b.slotOfN(t), "it is given 1m0s to come back", "xconsumer move-now")
 }
 
 // A slot that is freed in one commit and granted in a later one is granted for the reason that it left its node for; one
@@ -90,7 +91,7 @@ func TestReasonsAreKept(t *testing.T) {
 	live := spec("a", 3)
 	live.Resize = cluster.ResizeLive
 	b := threeNodes(t, live)
-	slot := b.slotOf(t, "N")
+	slot := b.slotOfN(t)
 	for _, node := range []string{"L", "M"} {
 		b.mark(node, schema.Mark{Cordoned: true})
 	}

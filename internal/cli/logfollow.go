@@ -73,7 +73,7 @@ func (l *logs) follow(ctx context.Context, target logTarget) error {
 	fail(nil)
 	switch {
 	case ctx.Err() != nil, errors.Is(err, errLogOver):
-		return nil
+		return nil //nolint:nilerr // whoever followed has seen enough
 	case err != nil:
 		return err
 	}

@@ -73,7 +73,7 @@ func testNodesComeAndGo(t *testing.T, b backend) {
 		case n3:
 			n4.awaitSpread("n1", "n2", "n4")
 		case n2:
-			state = n4.awaitSpread("n1", "n4")
+			n4.awaitSpread("n1", "n4")
 		}
 		stops := f.notes(mark, "stop", leaver.name)
 		if len(stops) != 1 {

@@ -2,8 +2,11 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 GO ?= go
-# Tests wait more than they compute, so more of them run at a time than there are cores; the longest packages begin first.
-SIDE_BY_SIDE = -p 4 -parallel 8
+# Tests wait more than they compute, so more of them run at a time than there are cores; the race detector leaves less room.
+# The longest packages begin first, and all are compiled before any runs: next to a compiler timeouts would be missed.
+SIDE_BY_SIDE = -p 3 -parallel 6
+SIDE_BY_SIDE_RACED = -p 2 -parallel 4
+COMPILE = $(GO) list -test -export
 SLOW = ./test/e2e ./test/sim ./test/cli ./coord/zk ./coord/etcd
 LINT = $(GO) tool -modfile=tools/go.mod golangci-lint
 
@@ -18,13 +21,15 @@ deps: ## Makes sure that the tests can start what they need: ZooKeeper, and Redi
 .PHONY: test
 test: deps ## Proves the promise on one machine: every package, real ZooKeeper and etcd, real processes (minutes)
 	$(GO) build -o bin/xconsumer ./cmd/xconsumer
+	$(COMPILE) ./... >/dev/null
 	XCONSUMER_BIN=$(CURDIR)/bin/xconsumer tools/test.sh test -short $(SIDE_BY_SIDE) $(SLOW) ./...
 
 .PHONY: verify
 verify: deps cross ## Everything: both services, the race detector, the browser, upgrades, a thousand simulated histories, examples
 	$(GO) vet ./...
 	$(GO) build -o bin/xconsumer ./cmd/xconsumer
-	XCONSUMER_BIN=$(CURDIR)/bin/xconsumer tools/test.sh verify -race -timeout 30m $(SIDE_BY_SIDE) $(SLOW) ./...
+	$(COMPILE) -race ./... >/dev/null
+	XCONSUMER_BIN=$(CURDIR)/bin/xconsumer tools/test.sh verify -race -timeout 30m $(SIDE_BY_SIDE_RACED) $(SLOW) ./...
 	tools/test.sh simulator -timeout 20m ./test/sim
 	cd examples && $(GO) vet ./... && ../tools/test.sh examples -count=1 ./...
 	cd bench && $(GO) vet ./...

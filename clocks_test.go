@@ -137,7 +137,7 @@ func TestApartIsTakenBack(t *testing.T) {
 // came while a run went on: in its runs, by an event and by a counter.
 func TestSkippedFirings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		spec := cluster.TaskSpec{Name: "job", WorkName: "job", WorkerNum: 1, Every: cluster.Duration(10 * time.Second), Phase: new(cluster.Duration), Misfire: cluster.MisfireOnce}
+		spec := cluster.TaskSpec{Name: "job", WorkName: "job", WorkerNum: 1, Every: cluster.Duration(10 * time.Second), Phase: cluster.PhaseOf(0), Misfire: cluster.MisfireOnce}
 		w := newWorld(t, spec)
 		var r ran
 		n1 := w.start("n1", r.handle)

@@ -243,7 +243,7 @@ func TestOverlap(t *testing.T) {
 	for overlap, want := range map[cluster.Overlap]int{cluster.OverlapSkip: 3, cluster.OverlapQueue: 5, cluster.OverlapAllow: 6} {
 		t.Run(string(overlap), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				spec := cluster.TaskSpec{Name: "job", WorkName: "job", WorkerNum: 1, Every: cluster.Duration(10 * time.Second), Phase: new(cluster.Duration), Overlap: overlap}
+				spec := cluster.TaskSpec{Name: "job", WorkName: "job", WorkerNum: 1, Every: cluster.Duration(10 * time.Second), Phase: cluster.PhaseOf(0), Overlap: overlap}
 				w := newWorld(t, spec)
 				var began atomic.Int64
 				n1 := w.start("n1", func(n *xconsumer.Node) {

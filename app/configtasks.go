@@ -73,7 +73,6 @@ func (f *configFile) runsOf(key string, t *fileTask, spec *cluster.TaskSpec) {
 	spec.Mode, spec.Schedule, spec.TimeZone = cluster.Mode(t.Mode), t.Schedule, t.TimeZone
 	spec.Every = cluster.Duration(f.duration(key+".every", t.Every))
 	if f.has(key+".phase") && !f.wrongType(key+".phase") {
-		spec.Phase = new(cluster.Duration) // 0s is one, and the task itself says which are none
 		f.check(key+".phase", spec.Phase.UnmarshalText([]byte(t.Phase)))
 	}
 	spec.Timeout = cluster.Duration(f.duration(key+".timeout", t.Timeout))

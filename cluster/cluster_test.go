@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -193,6 +194,36 @@ func TestReasons(t *testing.T) {
 				t.Errorf("%s: %q", code, text)
 			}
 			seen[text] = code
+		}
+	}
+}
+
+// Declarations are compared with ==: nothing in them is a reference, and what was encoded and read again is the same.
+func TestSpecsAreValues(t *testing.T) {
+	var look func(path string, typ reflect.Type)
+	look = func(path string, typ reflect.Type) {
+		switch typ.Kind() {
+		case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Interface, reflect.Func, reflect.Chan:
+			t.Errorf("%s is a %s", path, typ.Kind())
+		case reflect.Struct:
+			for f := range typ.Fields() {
+				look(path+"."+f.Name, f.Type)
+			}
+		}
+	}
+	look("TaskSpec", reflect.TypeFor[cluster.TaskSpec]())
+	for _, phase := range []cluster.Phase{{}, cluster.PhaseOf(0), cluster.PhaseOf(time.Minute)} {
+		spec := cluster.TaskSpec{Name: "a", WorkName: "a", WorkerNum: 1, Every: cluster.Duration(time.Hour), Phase: phase}
+		text, err := json.Marshal(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var again cluster.TaskSpec
+		if err := json.Unmarshal(text, &again); err != nil || again != spec {
+			t.Errorf("%s is read as %+v, %v", text, again, err)
+		}
+		if _, set := phase.Get(); set != strings.Contains(string(text), `"phase"`) {
+			t.Errorf("%s", text)
 		}
 	}
 }

@@ -63,9 +63,9 @@ type TaskSpec struct {
 	Schedule string   `json:"schedule,omitempty"` // when a run begins, in the five fields of cron
 	TimeZone string   `json:"timeZone,omitempty"` // of Schedule, as "Europe/Berlin"; "": UTC
 	Every    Duration `json:"every,omitempty"`    // a run begins at each instant of a grid of this width
-	// Phase is by how much the grid of Every is behind that of an hour, a day or a week of UTC, less than Every. Nil: one
-	// that follows from the name, so that tasks with the same Every do not all begin at once.
-	Phase       *Duration `json:"phase,omitempty"`
+	// Phase is by how much the grid of Every is behind that of an hour, a day or a week of UTC, less than Every. Not
+	// set: one that follows from the name, so that tasks with the same Every do not all begin at once.
+	Phase       Phase     `json:"phase,omitzero"`
 	Misfire     Misfire   `json:"misfire,omitempty"`     // "": MisfireSkip
 	Overlap     Overlap   `json:"overlap,omitempty"`     // "": OverlapSkip
 	MaxAttempts int       `json:"maxAttempts,omitempty"` // executions of a worker in a run until it has failed; 0: DefaultMaxAttempts
@@ -294,14 +294,14 @@ func (t TaskSpec) validateRuns() (errs []error) {
 	} else if t.Runs() && t.WorkerNum > MaxRunWorkers {
 		errs = append(errs, fmt.Errorf("workerNum: %d is more than %d, which a task that runs to its end may have", t.WorkerNum, MaxRunWorkers))
 	}
-	switch {
-	case t.Phase == nil:
+	switch phase, set := t.Phase.Get(); {
+	case !set:
 	case t.Every == 0:
 		errs = append(errs, errors.New("phase: there is no every that it could be of"))
-	case *t.Phase < 0 || *t.Phase >= t.Every:
-		errs = append(errs, fmt.Errorf("phase: %v is not between 0s and less than every, which is %v", *t.Phase, t.Every))
-	case time.Duration(*t.Phase)%time.Second != 0:
-		errs = append(errs, fmt.Errorf("phase: %v is not in whole seconds", *t.Phase))
+	case phase < 0 || phase >= time.Duration(t.Every):
+		errs = append(errs, fmt.Errorf("phase: %v is not between 0s and less than every, which is %v", phase, t.Every))
+	case phase%time.Second != 0:
+		errs = append(errs, fmt.Errorf("phase: %v is not in whole seconds", phase))
 	}
 	if t.TimeZone != "" && t.Schedule == "" {
 		errs = append(errs, errors.New("timeZone: there is no schedule that it could be of"))

@@ -90,7 +90,7 @@ func TestClockAhead(t *testing.T) {
 	for name, change := range map[string]func(*cluster.TaskSpec){
 		"cron": hourly,
 		"interval": func(s *cluster.TaskSpec) {
-			s.Every, s.Phase, s.KeepRuns = cluster.Duration(time.Hour), new(cluster.Duration), 1
+			s.Every, s.Phase, s.KeepRuns = cluster.Duration(time.Hour), cluster.PhaseOf(0), 1
 		},
 		"late ones are made up for": func(s *cluster.TaskSpec) {
 			hourly(s)
@@ -158,9 +158,8 @@ func TestIntervalOfAnEarlierVersion(t *testing.T) {
 		{"several came too late", 200 * time.Minute, 50 * time.Minute, cluster.MisfireOnce, "-20 40 50 110 170", "2 firings from 2026-11-25T09:40:00Z to 2026-11-25T10:40:00Z skipped: 1h20m0s late"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			phase := cluster.Duration(c.phase)
 			cal := newCalendar(t, func(s *cluster.TaskSpec) {
-				s.Every, s.Phase, s.Misfire, s.KeepRuns = cluster.Duration(hour), &phase, c.misfire, 1
+				s.Every, s.Phase, s.Misfire, s.KeepRuns = cluster.Duration(hour), cluster.PhaseOf(c.phase), c.misfire, 1
 			})
 			cal.snap.Agendas["a"] = view.Entry[schema.Agenda]{Rec: &schema.Agenda{Timing: "every 1h0m0s", Last: noon.Add(-c.last), Runs: []schema.Run{}}}
 			for at := noon; at.Before(noon.Add(3 * hour)); at = at.Add(30 * time.Second) {
@@ -198,7 +197,7 @@ func TestLeadersWithClocksApart(t *testing.T) {
 	for name, change := range map[string]func(*cluster.TaskSpec){
 		"cron": func(s *cluster.TaskSpec) { s.Schedule, s.KeepRuns = "* * * * *", 1 },
 		"interval, late ones are made up for": func(s *cluster.TaskSpec) {
-			s.Every, s.Phase, s.KeepRuns, s.Misfire = cluster.Duration(time.Minute), new(cluster.Duration), 1, cluster.MisfireAll
+			s.Every, s.Phase, s.KeepRuns, s.Misfire = cluster.Duration(time.Minute), cluster.PhaseOf(0), 1, cluster.MisfireAll
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -234,7 +234,7 @@ func TestWhatCameTooLate(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%s, %s", c.misfire, c.overlap), func(t *testing.T) {
 			s := spec("a", 1)
-			s.Every, s.Phase, s.Misfire, s.Overlap = cluster.Duration(10*time.Second), new(cluster.Duration), c.misfire, c.overlap
+			s.Every, s.Phase, s.Misfire, s.Overlap = cluster.Duration(10*time.Second), cluster.PhaseOf(0), c.misfire, c.overlap
 			b := newBoard(s)
 			b.live("n1", 1, held(), held(), 1, held())
 			b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: &schema.Agenda{
@@ -285,7 +285,7 @@ func TestWhatCameTooLate(t *testing.T) {
 // Where there is not room for all, what is due now takes it. What came too late gives way, and is noted.
 func TestDueNowTakesTheRoom(t *testing.T) {
 	s := spec("a", 1)
-	s.Every, s.Phase, s.Misfire, s.Overlap = cluster.Duration(10*time.Second), new(cluster.Duration), cluster.MisfireAll, cluster.OverlapAllow
+	s.Every, s.Phase, s.Misfire, s.Overlap = cluster.Duration(10*time.Second), cluster.PhaseOf(0), cluster.MisfireAll, cluster.OverlapAllow
 	b := newBoard(s)
 	b.live("n1", 1, held(), held(), 1, held())
 	rec := &schema.Agenda{Timing: schedule.Name(s), Last: noon.Add(-100 * time.Second)}

@@ -83,8 +83,8 @@ func parse(text string, location *time.Location) (*Schedule, error) {
 // Phase returns by how much the firings of a task with an interval are behind the grid of it: as declared, or as its
 // name says, in whole seconds. It is the same for the same name for ever: another one would move firings.
 func Phase(t cluster.TaskSpec) time.Duration {
-	if t.Phase != nil {
-		return time.Duration(*t.Phase)
+	if phase, set := t.Phase.Get(); set {
+		return phase
 	}
 	return jitter.Of(time.Duration(t.Every).Truncate(time.Second)/time.Second, "phase", t.Name) * time.Second
 }

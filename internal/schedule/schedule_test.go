@@ -183,7 +183,6 @@ func TestEachInstantOnce(t *testing.T) {
 // depends on nothing but its declaration.
 func TestPhase(t *testing.T) {
 	const tasks, every = 300, time.Minute
-	zero := cluster.Duration(0)
 	at := map[time.Time]int{}
 	for i := range tasks {
 		spec := cluster.TaskSpec{Name: fmt.Sprintf("task%d", i), WorkName: "w", Every: cluster.Duration(every)}
@@ -200,7 +199,7 @@ func TestPhase(t *testing.T) {
 			t.Fatalf("%s fires at %v and at %v", spec.Name, again, next)
 		}
 		at[next]++
-		spec.Phase = &zero
+		spec.Phase = cluster.PhaseOf(0)
 		if s, err = Parse(spec); err != nil || !s.Next(began).Equal(instant(t, "2026-11-25 10:18:00")) {
 			t.Fatalf("without a phase it fires at %v, %v", s.Next(began), err)
 		}
@@ -218,8 +217,7 @@ func TestPhase(t *testing.T) {
 			t.Errorf("%s: %s; want %s", name, got, want)
 		}
 	}
-	ten := cluster.Duration(10 * time.Minute)
-	weekly, err := Parse(cluster.TaskSpec{Name: "n", Every: cluster.Duration(7 * 24 * time.Hour), Phase: &ten})
+	weekly, err := Parse(cluster.TaskSpec{Name: "n", Every: cluster.Duration(7 * 24 * time.Hour), Phase: cluster.PhaseOf(10 * time.Minute)})
 	if want := instant(t, "2026-11-30 00:10:00"); err != nil || !weekly.Next(instant(t, "2026-11-25 10:17:31")).Equal(want) {
 		t.Errorf("a week is not counted from Monday: %v", err)
 	}
@@ -233,8 +231,7 @@ func TestPhaseMistakes(t *testing.T) {
 		"phase: 1.5s is not in whole seconds":                              1500 * time.Millisecond,
 		"phase: there is no every that it could":                           0,
 	} {
-		p := cluster.Duration(phase)
-		spec := cluster.TaskSpec{Name: "n", WorkName: "w", WorkerNum: 1, Every: cluster.Duration(time.Minute), Phase: &p}
+		spec := cluster.TaskSpec{Name: "n", WorkName: "w", WorkerNum: 1, Every: cluster.Duration(time.Minute), Phase: cluster.PhaseOf(phase)}
 		if phase == 0 {
 			spec.Every, spec.Schedule = 0, "* * * * *"
 		}
@@ -242,8 +239,7 @@ func TestPhaseMistakes(t *testing.T) {
 			t.Errorf("%v; want %q", err, want)
 		}
 	}
-	p := cluster.Duration(59 * time.Second)
-	if err := Validate(cluster.TaskSpec{Name: "n", WorkName: "w", WorkerNum: 1, Every: cluster.Duration(time.Minute), Phase: &p}); err != nil {
+	if err := Validate(cluster.TaskSpec{Name: "n", WorkName: "w", WorkerNum: 1, Every: cluster.Duration(time.Minute), Phase: cluster.PhaseOf(59 * time.Second)}); err != nil {
 		t.Error(err)
 	}
 }

@@ -193,6 +193,12 @@ type conn struct {
 // handshake bytes: length, protocol, timeout (4 each), session ID (8).
 const handshakeHead = 20
 
+// mostHandshake bounds what an answer to a handshake says of its length: ZooKeeper's are 36 and 37 bytes long; "HTTP", read as a
+// number, is a gigabyte.
+const mostHandshake = 1 << 10
+
+var errStranger = errors.New("what answers there is not a ZooKeeper server")
+
 func (c *conn) Write(b []byte) (int, error) {
 	if c.sent == 0 {
 		c.sent = c.link.store.clock()
@@ -225,6 +231,10 @@ func (c *conn) Read(b []byte) (int, error) {
 // shake reads the answer to the handshake. The library has not seen it yet, so nothing else
 // is being written.
 func (c *conn) shake() error {
+	if length := binary.BigEndian.Uint32(c.head); length > mostHandshake {
+		c.link.fail(c.server, errStranger)
+		return errStranger
+	}
 	timeout := time.Duration(int32(binary.BigEndian.Uint32(c.head[8:]))) * time.Millisecond
 	id := int64(binary.BigEndian.Uint64(c.head[12:]))
 	c.head = nil

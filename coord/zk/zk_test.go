@@ -364,6 +364,40 @@ func TestHungServerIsLeft(t *testing.T) {
 
 // A server that hears the client and is not heard keeps its session alive, for as long as the client connects again; the
 // session says so, and ends once it is closed. An outage is told from it.
+// What answers and is not ZooKeeper, as a web server on a port that was mistyped, is called that.
+func TestStrangerAnswers(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	t.Cleanup(func() { _ = l.Close(); serving.Wait() })
+	serving.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+			_ = c.Close()
+		}
+	})
+	store, err := zk.New(zk.Config{Servers: []string{l.Addr().String()}, SessionTimeout: 2 * time.Second, TickTime: zkserver.Tick})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	s, err := store.Open(ctx)
+	if err == nil {
+		_ = s.Close()
+		t.Fatalf("a session of %v", s.Info().Timeout)
+	}
+	if reason := coord.Reason(err); !strings.Contains(reason, "not a ZooKeeper") {
+		t.Errorf("%s", reason)
+	}
+}
+
 func TestUnanswered(t *testing.T) {
 	server := zkserver.Start(t, 1)
 	const timeout = 4 * time.Second // much shorter ones end between two attempts to connect

@@ -2,10 +2,12 @@ package xconsumer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/assignment"
 	"gitee.com/ken.yang/xconsumer/internal/operation"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -94,6 +96,10 @@ func (n *Node) Explain(ctx context.Context, slot cluster.Slot) (cluster.Explanat
 	return out, nil
 }
 
+// answersWithin is how long a report waits for the first record: the whole of a large cluster takes longer than people wait for
+// a service that does not answer.
+const answersWithin = 5 * time.Second
+
 // Report returns everything that the store holds of the cluster, read now.
 func (n *Node) Report(ctx context.Context) (cluster.BugReport, error) {
 	report := cluster.BugReport{Cluster: n.cfg.Cluster, Node: n.cfg.Name, At: time.Now().UTC().Truncate(time.Second)}
@@ -101,7 +107,12 @@ func (n *Node) Report(ctx context.Context) (cluster.BugReport, error) {
 	if session == nil {
 		return report, fmt.Errorf("report: %w", cluster.ErrNotMember)
 	}
-	var err error
+	first, cancel := context.WithTimeout(ctx, answersWithin)
+	defer cancel()
+	_, err := session.Get(first, n.keys.Meta())
+	if err != nil && !errors.Is(err, coord.ErrNotFound) {
+		return report, fmt.Errorf("report: %w", operation.Unanswered(err))
+	}
 	if report.Records, err = view.Records(ctx, session, n.keys); err != nil {
 		return report, fmt.Errorf("report: %w", operation.Unanswered(err))
 	}

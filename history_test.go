@@ -96,6 +96,22 @@ func TestMovedWorkersStay(t *testing.T) {
 	}
 }
 
+// A report says soon that the coordination service does not answer, however long a whole one may take.
+func TestReportWithoutTheService(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("a", 1))
+		n1 := w.start("n1")
+		time.Sleep(time.Second)
+		n1.Cut()
+		began := time.Now()
+		if _, err := n1.Report(t.Context()); !errors.Is(err, cluster.ErrUnanswered) || time.Since(began) > 6*time.Second {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+		n1.Heal()
+		w.leave(n1)
+	})
+}
+
 func TestEvict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, task("a", 4))

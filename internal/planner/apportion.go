@@ -108,7 +108,9 @@ func (m *matrix) zoneShares(t int, tier tier, count int64) []int64 {
 		active[z] = z
 		for _, n := range p.nodes {
 			caps[z] += m.caps[n]
-			have[z] += int64(m.have[t*m.nodes+int(n)])
+			if !m.blind {
+				have[z] += int64(m.have[t*m.nodes+int(n)])
+			}
 			load[z] += m.load[n]
 		}
 	}

@@ -25,7 +25,8 @@
 // these are first left where they are and then dealt to those who lack most. That is fast,
 // and the best plan wherever tasks do not compete for nodes. Where they do, [matrix.polish] looks for
 // cycles of exchanges that improve the plan until there are none (Klein's method for flows of
-// minimum cost; costs are compared in the order above), as far as its budget goes.
+// minimum cost; costs are compared in the order above), as far as its budget goes. What comes of all that is
+// compared with what is there, and is the plan only if it is better ([matrix.rest]).
 //
 // The result is a target. It says nothing of how to get there: a slot that has to move is
 // released and confirmed stopped before it is granted again, and that is not done here.
@@ -107,10 +108,7 @@ func Make(in Input) Plan {
 
 // solve decides about every node's share of every task.
 func (m *matrix) solve() {
-	for t := range m.in.Tasks {
-		m.apportionTask(t)
-	}
-	m.aim()
+	m.outline()
 	m.handOver()
 	m.keep()
 	way := newWay(m)
@@ -118,6 +116,15 @@ func (m *matrix) solve() {
 	way.balance()
 	m.polish()
 	m.makeRoom()
+	m.rest()
+}
+
+// outline deals the whole parts and says who should have how many odd ones.
+func (m *matrix) outline() {
+	for t := range m.in.Tasks {
+		m.apportionTask(t)
+	}
+	m.aim()
 }
 
 // matrix is the plan in the making. Cells are task*nodes + node.
@@ -144,6 +151,9 @@ type matrix struct {
 	unit   int64   // the greatest weight of a slot with odd ones
 	even   bool    // all nodes weigh the same
 	looked int     // the effort that was spent on polish and room, in looks
+
+	measure *matrix // the ideal that plans are measured by; nil until that is asked for
+	blind   bool    // zones that have more of a task are not favoured
 
 	caps        []int64 // scratch
 	order, need []int32

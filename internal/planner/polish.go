@@ -225,14 +225,15 @@ func (f *flow) cellCost(t int, n int32, by int64) (c costs, ok bool) {
 		}
 	}
 	c[costPenalty] = by * int64(f.of[t].rank[n])
-	c[costNodes] = f.uneven(cell, x+by) - f.uneven(cell, x)
+	c[costNodes] = f.uneven(cell, x+by, 0) - f.uneven(cell, x, 0)
 	have := int64(f.have[cell])
 	c[costMoves] = max(have-x-by, 0) - max(have-x, 0)
 	return c, true
 }
 
-// uneven is what it costs the spread of a task that a node has so many of it.
-func (m *matrix) uneven(cell int, x int64) int64 {
+// uneven is what it costs the spread of a task that a node has so many of it. By weights, so many more or fewer than its ideal cost
+// nothing.
+func (m *matrix) uneven(cell int, x, slack int64) int64 {
 	if m.even {
 		return x * x
 	}
@@ -241,7 +242,7 @@ func (m *matrix) uneven(cell int, x int64) int64 {
 	if m.flags[cell]&mayHaveOdd != 0 {
 		high++
 	}
-	out := max(low-x, x-high, 0)
+	out := max(low-x-slack, x-high-slack, 0)
 	return out * out
 }
 

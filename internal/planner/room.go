@@ -69,7 +69,7 @@ func (m *matrix) makeRoom() {
 		r.search()
 		m.improve(roomPolish)
 	}
-	if found := m.total(); !found.less(&cost) {
+	if slices.Compare(m.total(), cost) >= 0 {
 		m.restore(stays)
 	}
 }
@@ -96,40 +96,6 @@ func (m *matrix) restore(s standing) {
 	copy(m.share, s.share)
 	copy(m.load, s.load)
 	copy(m.short, s.short)
-}
-
-// total is what the plan costs, in the order of polish.
-func (m *matrix) total() (c costs) {
-	f := flow{matrix: m, unit: 1}
-	for t := range m.in.Tasks {
-		c[costUnplaced] += m.short[t]
-		zones := make([]int64, m.of[t].zones)
-		for n := range int32(m.nodes) {
-			cell := t*m.nodes + int(n)
-			x := int64(m.share[cell])
-			if zone := m.of[t].zone[n]; len(zones) > 0 && zone >= 0 {
-				zones[zone] += x
-			}
-			if m.in.Nodes[n].Gone || m.of[t].rank[n] < 0 {
-				continue
-			}
-			c[costPenalty] += x * int64(m.of[t].rank[n])
-			c[costNodes] += m.uneven(cell, x)
-			c[costMoves] += max(int64(m.have[cell])-x, 0)
-		}
-		if m.even { // as polish has it
-			for _, x := range zones {
-				c[costZones] += x * x
-			}
-		}
-	}
-	for n := range int32(m.nodes) {
-		c[costBalance] += f.imbalance(n, m.load[n])
-		if m.leads(n) {
-			c[costLeader] += m.load[n]
-		}
-	}
-	return c
 }
 
 // stayPut gives every node what it has now, as far as it may keep it.

@@ -553,6 +553,16 @@ var mutants = []mutant{
 		in("internal/planner", "TestRoomIsMadeForAHeavierOne"),
 	},
 	{
+		"plan", "a plan that is no better than what is there moves workers",
+		one("internal/planner/planner.go", "	m.rest()\n", ""),
+		in("internal/planner", "TestRestlessWorldsComeToRest"),
+	},
+	{
+		"plan", "plans are compared by an ideal that depends on where workers are",
+		one("internal/planner/rest.go", "m.measure.blind = true", "m.measure.blind = false"),
+		in("internal/planner", "TestRestlessWorldsComeToRest"),
+	},
+	{
 		"plan", "the search for room for heavier workers does not end while there is any",
 		one("internal/planner/room.go", "	r.looks -= n\n", ""),
 		in("internal/planner", "TestEffortIsBounded"),

@@ -1,0 +1,94 @@
+package planner
+
+import "slices"
+
+// rest keeps what is there unless the plan is strictly better: a plan that is as good does not move anybody. What is compared does
+// not depend on who has what now, moves aside, so each plan of a cluster where nothing happens is better than the one before, and
+// they end.
+func (m *matrix) rest() {
+	if !m.mayRest() {
+		return
+	}
+	m.fixFloors()
+	planned, cost := m.stand(), m.total()
+	m.stayPut()
+	if slices.Compare(cost, m.total()) < 0 {
+		m.restore(planned)
+	}
+}
+
+// mayRest reports whether the plan moves something and places no more than have a place now: one that places more is better
+// in any case, and one that moves nothing needs no comparison.
+func (m *matrix) mayRest() bool {
+	moving, more := false, int64(0)
+	for t := range m.in.Tasks {
+		more += m.count[t] - m.short[t]
+		have, share := m.row(m.have, t), m.row(m.share, t)
+		for n := range have {
+			if m.in.Nodes[n].Gone {
+				continue
+			}
+			moving = moving || share[n] < have[n]
+			more -= int64(have[n])
+		}
+	}
+	return moving && more <= 0
+}
+
+// total is what the plan costs, in the order of polish. Before the moves come the squares of how far the loads are off: within what
+// polish takes for balanced, dealing out still evens them.
+func (m *matrix) total() []int64 {
+	var c costs
+	even := int64(0)
+	y := m.yardstick()
+	f := flow{matrix: y, unit: 1, alone: !m.mixed()}
+	for t := range m.in.Tasks {
+		c[costUnplaced] += m.short[t]
+		slack := int64(min(m.of[t].zones, 1)) // what is even within a zone depends on whether it has one more
+		zones := make([]int64, m.of[t].zones)
+		for n := range int32(m.nodes) {
+			cell := t*m.nodes + int(n)
+			x := int64(m.share[cell])
+			if zone := m.of[t].zone[n]; len(zones) > 0 && zone >= 0 {
+				zones[zone] += x
+			}
+			if m.in.Nodes[n].Gone || m.of[t].rank[n] < 0 {
+				continue
+			}
+			c[costPenalty] += x * int64(m.of[t].rank[n])
+			c[costNodes] += y.uneven(cell, x, slack)
+			c[costMoves] += max(int64(m.have[cell])-x, 0)
+		}
+		for _, x := range zones {
+			c[costZones] += x * x
+		}
+	}
+	for n := range int32(m.nodes) {
+		c[costBalance] += f.imbalance(n, m.load[n])
+		if m.even || y.ideal != nil {
+			off := y.excess(n, m.load[n]) / (fine >> 4)
+			even += off * off
+		}
+		if m.leads(n) {
+			c[costLeader] += m.load[n]
+		}
+	}
+	return slices.Insert(c[:], costMoves, even)
+}
+
+// yardstick is the ideal that plans are measured by. It is that of the plan itself, unless that favours the zones that have more of a
+// task now: then it is found once more without a look at who has what.
+func (m *matrix) yardstick() *matrix {
+	zoned := slices.ContainsFunc(m.of, func(c *class) bool { return c.zones > 1 })
+	switch {
+	case m.measure != nil:
+	case !zoned || m.even && !m.mixed():
+		m.measure = m
+	default:
+		m.measure = newMatrix(m.in)
+		m.measure.blind = true
+		m.measure.outline()
+		m.measure.fixFloors()
+	}
+	return m.measure
+}

@@ -151,9 +151,7 @@ func newFlow(m *matrix, unit int64, alone bool) *flow {
 			next += int32(zones)
 			f.zoned = append(f.zoned, make([]int64, zones)...)
 			for z := range int32(zones) {
-				if m.even { // by weights, what is even within a zone depends on how many it has
-					both(int32(i), first+z, zoneArc, int32(t), first+z-zoneStart)
-				}
+				both(int32(i), first+z, zoneArc, int32(t), first+z-zoneStart)
 			}
 		}
 		for n := range m.in.Nodes {

@@ -563,6 +563,12 @@ var mutants = []mutant{
 		in("internal/planner", "TestRestlessWorldsComeToRest"),
 	},
 	{
+		"plan", "nobody makes way across zones where nodes weigh differently",
+		one("internal/planner/polish.go", "				both(int32(i), first+z, zoneArc, int32(t), first+z-zoneStart)\n",
+			"				if m.even {\n					both(int32(i), first+z, zoneArc, int32(t), first+z-zoneStart)\n				}\n"),
+		in("internal/planner", "TestWorkersMakeWayAcrossZones"),
+	},
+	{
 		"plan", "the search for room for heavier workers does not end while there is any",
 		one("internal/planner/room.go", "	r.looks -= n\n", ""),
 		in("internal/planner", "TestEffortIsBounded"),

@@ -82,14 +82,18 @@ func (d *decider) makePlans() planner.Plan {
 		return d.makePlan(d.in)
 	}
 	first := d.makePlan(forEver)
-	all := d.in
-	all.Tasks = slices.Clone(all.Tasks)
-	fixed := make([]bool, len(d.tasks))
+	around := d.in
+	around.Tasks = slices.Clone(around.Tasks)
 	for i, t := range rows {
-		fixed[t], all.Tasks[t].Owner = true, first.Target[i]
+		around.Tasks[t].Owner, around.Tasks[t].Fixed = first.Target[i], true
 	}
-	plan := d.makePlan(all)
-	plan.Moves = slices.DeleteFunc(plan.Moves, func(m planner.Move) bool { return fixed[m.Task] })
+	full := fillUp(&around)
+	plan := d.makePlan(around)
+	for t, name := range d.tasks {
+		if plan.Unplaced[t].Code == cluster.WhyCordoned && slices.ContainsFunc(full, func(n int) bool { return d.mayRun(n, name) }) {
+			plan.Unplaced[t] = cluster.Reason{Code: cluster.WhyFull}
+		}
+	}
 	for i, t := range rows {
 		plan.Target[t], plan.Unplaced[t] = first.Target[i], first.Unplaced[i]
 	}
@@ -98,33 +102,31 @@ func (d *decider) makePlans() planner.Plan {
 		plan.Moves = append(plan.Moves, m)
 	}
 	slices.SortStableFunc(plan.Moves, func(a, b planner.Move) int { return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Slot, b.Slot)) })
-	d.keepRoom(&plan, fixed)
 	return plan
 }
 
-// keepRoom takes the places of slots of runs back for which there is no room, since the others stay.
-func (d *decider) keepRoom(plan *planner.Plan, fixed []bool) {
-	load := make([]int, len(d.nodes))
-	for _, others := range []bool{true, false} {
-		for t, targets := range plan.Target {
-			if fixed[t] != others {
-				continue
-			}
-			cost := d.in.Tasks[t].Spec.Cost()
-			for i, n := range targets {
-				if n == planner.Nobody {
-					continue
-				}
-				most := d.in.Nodes[n].Capacity
-				if load[n] += cost; !others && most > 0 && load[n] > most && d.in.Tasks[t].Owner[i] != n {
-					load[n] -= cost
-					plan.Target[t] = slices.Clone(plan.Target[t])
-					plan.Target[t][i] = planner.Nobody
-					plan.Unplaced[t] = cluster.Reason{Code: cluster.WhyFull}
-				}
+// fillUp gives nodes on which what is fixed leaves no room for what else runs there as much as both take: nobody who executes
+// something for a run loses its place for that, and nothing new comes. It returns these nodes.
+func fillUp(in *planner.Input) (full []int) {
+	load := make([]int, len(in.Nodes))
+	for t := range in.Tasks {
+		for _, n := range in.Tasks[t].Owner {
+			if n != planner.Nobody {
+				load[n] += in.Tasks[t].Spec.Cost()
 			}
 		}
 	}
+	in.Nodes = slices.Clone(in.Nodes)
+	for n := range in.Nodes {
+		node := &in.Nodes[n]
+		if node.Capacity > 0 && load[n] > node.Capacity && !node.Gone {
+			if !node.Cordoned && !node.Draining {
+				full = append(full, n)
+			}
+			node.Capacity, node.Cordoned = load[n], true
+		}
+	}
+	return full
 }
 
 // makePlan asks the planner, and makes do without it if it fails: a fault in it must not stop the

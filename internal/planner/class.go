@@ -52,6 +52,7 @@ type constraints struct {
 	work            string
 	require, prefer cluster.Selector
 	spread          string
+	fixed           bool
 }
 
 // classify finds the class of every task.
@@ -60,10 +61,10 @@ func classify(in Input) []*class {
 	of := make([]*class, len(in.Tasks))
 	for t := range in.Tasks {
 		spec := &in.Tasks[t].Spec
-		key := constraints{spec.WorkName, spec.Require, spec.Prefer, spec.Spread}
+		key := constraints{spec.WorkName, spec.Require, spec.Prefer, spec.Spread, in.Tasks[t].Fixed}
 		c := known[key]
 		if c == nil {
-			c = newClass(in, *spec)
+			c = newClass(in, *spec, key.fixed)
 			known[key] = c
 		}
 		of[t] = c
@@ -71,14 +72,15 @@ func classify(in Input) []*class {
 	return of
 }
 
-func newClass(in Input, spec cluster.TaskSpec) *class {
+// newClass finds where a task may run: one that is fixed nowhere else than where it is.
+func newClass(in Input, spec cluster.TaskSpec, fixed bool) *class {
 	c := &class{zone: make([]int32, len(in.Nodes)), rank: make([]int32, len(in.Nodes))}
 	var values []string
 	var nodes []int32
 	for n := range in.Nodes {
 		node := &in.Nodes[n]
 		c.rank[n] = -1
-		if node.Gone || Fits(node, spec).Code != "" {
+		if fixed || node.Gone || Fits(node, spec).Code != "" {
 			continue
 		}
 		c.rank[n] = int32(len(spec.Prefer.Unmet(node.Labels))) * penaltyUnpreferred

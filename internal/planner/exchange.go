@@ -143,7 +143,7 @@ func (r *room) trade() {
 				if !r.look(1) {
 					return
 				}
-				if r.in.Nodes[n].Gone || r.share[t*r.nodes+int(n)] == 0 || !r.look(2*len(r.in.Tasks)) || !r.lighter(t) {
+				if r.in.Nodes[n].Gone || r.of[t].rank[n] < 0 || r.share[t*r.nodes+int(n)] == 0 || !r.look(2*len(r.in.Tasks)) || !r.lighter(t) {
 					continue
 				}
 				mark := len(r.log)

@@ -14,7 +14,7 @@ func Fallback(in Input) Plan {
 		for i, n := range task.Owner {
 			switch {
 			case n == Nobody:
-			case in.Nodes[n].Gone || Fits(&in.Nodes[n], task.Spec).Code == "":
+			case task.Fixed || in.Nodes[n].Gone || Fits(&in.Nodes[n], task.Spec).Code == "":
 				load[n] += task.Spec.Cost()
 			default:
 				plan.Target[t][i] = Nobody
@@ -23,6 +23,9 @@ func Fallback(in Input) Plan {
 		}
 	}
 	for t := range in.Tasks {
+		if in.Tasks[t].Fixed {
+			continue
+		}
 		placeFree(in, t, plan.Target[t], load)
 		for i, n := range plan.Target[t] {
 			if n == Nobody && (in.Tasks[t].Held == nil || !in.Tasks[t].Held[i]) {

@@ -64,6 +64,8 @@ type Task struct {
 	Owner []int32
 	// Held says which slots are not to be placed; nil for none. They have no owner.
 	Held []bool
+	// Fixed leaves every slot where it is, or without a place: others are placed around it.
+	Fixed bool
 	// Token holds for each slot with an owner the token of its grant: of two that a node has, the one with the higher
 	// token came to it later. Nil, or equal, where that is not known.
 	Token []int64
@@ -202,11 +204,15 @@ func newMatrix(in Input) *matrix {
 		}
 		m.count[t] = int64(len(in.Tasks[t].Owner))
 		for n := range in.Nodes {
-			if in.Nodes[n].Gone {
+			if in.Nodes[n].Gone || in.Tasks[t].Fixed {
 				m.share[t*m.nodes+n] = have[n]
 				m.load[n] += int64(have[n]) * m.cost(t)
 				m.count[t] -= int64(have[n])
 			}
+		}
+		if in.Tasks[t].Fixed {
+			m.count[t] = 0
+			continue
 		}
 		for _, held := range in.Tasks[t].Held {
 			if held {

@@ -2,6 +2,7 @@ package planner_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -407,6 +408,34 @@ func TestHeldSlotsAreNotPlaced(t *testing.T) {
 	}
 	if diff := cmp.Diff([][]int32{{0, planner.Nobody, 0, 1, 1}}, planner.Make(in).Target); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Tasks that are fixed stay as they are, also where some of their slots have no place, and others are placed around them.
+func TestFixedTasksStay(t *testing.T) {
+	for i := range 3000 {
+		r := rand.New(rand.NewPCG(6, uint64(i)))
+		in := anything(r)
+		in = adopt(in, planner.Make(in))
+		for k := range in.Tasks {
+			task := &in.Tasks[k]
+			if task.Fixed = r.IntN(2) == 0; !task.Fixed {
+				task.Owner = slices.Repeat([]int32{planner.Nobody}, len(task.Owner))
+			}
+		}
+		for name, plan := range map[string]planner.Plan{"plan": planner.Make(in), "fallback": planner.Fallback(in)} {
+			for k := range in.Tasks {
+				if is, target := in.Tasks[k].Owner, plan.Target[k]; in.Tasks[k].Fixed && !slices.Equal(is, target) {
+					t.Errorf("world %d, %s: task %d is fixed on %v, its target is %v", i, name, k, is, target)
+				}
+			}
+			have := tabulate(in, func(t int) []int32 { return in.Tasks[t].Owner })
+			if got := tabulate(in, func(t int) []int32 { return plan.Target[t] }); name == "plan" {
+				if _, ok := judge(in, have, got); !ok {
+					t.Errorf("world %d: the plan breaks a constraint: %v", i, got)
+				}
+			}
+		}
 	}
 }
 

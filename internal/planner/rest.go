@@ -25,7 +25,7 @@ func (m *matrix) mayRest() bool {
 		more += m.count[t] - m.short[t]
 		have, share := m.row(m.have, t), m.row(m.share, t)
 		for n := range have {
-			if m.in.Nodes[n].Gone {
+			if m.in.Nodes[n].Gone || m.in.Tasks[t].Fixed {
 				continue
 			}
 			moving = moving || share[n] < have[n]

@@ -103,7 +103,7 @@ func (m *matrix) stayPut() {
 	for t := range m.in.Tasks {
 		for n := range int32(m.nodes) {
 			cell := t*m.nodes + int(n)
-			if m.in.Nodes[n].Gone {
+			if m.in.Nodes[n].Gone || m.in.Tasks[t].Fixed {
 				continue
 			}
 			m.short[t] += int64(m.share[cell])

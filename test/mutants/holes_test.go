@@ -579,13 +579,28 @@ var mutants = []mutant{
 		in("internal/planner", "TestLargeFleetsAreFilled"),
 	},
 	{
+		"plan", "the plan for runs counts on moves of others that are not made",
+		one("internal/assignment/plan.go", "around.Tasks[t].Owner, around.Tasks[t].Fixed = first.Target[i], true", "around.Tasks[t].Owner = first.Target[i]"),
+		in("internal/assignment", "TestRunsTakeWhatRoomThereIs"),
+	},
+	{
+		"plan", "a run loses a worker whose node is planned full",
+		one("internal/assignment/plan.go", "node.Capacity, node.Cordoned = load[n], true", "node.Cordoned = true"),
+		in("internal/assignment", "TestRunsKeepWhatTheyExecute"),
+	},
+	{
+		"plan", "tasks that are fixed are taken away where others want their place",
+		one("internal/planner/exchange.go", " || r.of[t].rank[n] < 0 ||", " ||"),
+		in("internal/planner", "TestFixedTasksStay"),
+	},
+	{
 		"plan", "a rolling restart sends the same slot on at every step",
 		one("internal/planner/planner.go", "if task.Token != nil {", "if false {"),
 		in("internal/planner", "TestRollingRestartMovesNothingMoreThanTwice"),
 	},
 	{
 		"plan", "nodes that are gone are given work",
-		one("internal/planner/class.go", "if node.Gone || Fits(", "if Fits("),
+		one("internal/planner/class.go", "if fixed || node.Gone || Fits(", "if fixed || Fits("),
 		in("internal/planner", "TestTwin"),
 	},
 	{

@@ -8,15 +8,24 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/election"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 )
 
 // whyNoMember says for people why the node is not a member, and what they can do about it.
 func whyNoMember(err error) (reason, help string) {
 	if _, unanswered := errors.AsType[*coord.UnansweredError](err); unanswered {
-		return coord.Reason(err), "it is tried for ever; `xconsumer doctor` says what is wrong"
+		return reasonOf(err), "it is tried for ever; `xconsumer doctor` says what is wrong"
 	}
-	return coord.Reason(err), "it is tried for ever"
+	return reasonOf(err), "it is tried for ever"
+}
+
+// reasonOf says for people why a membership is over, or does not begin. Which of the member's keys is gone helps nobody.
+func reasonOf(err error) string {
+	if errors.Is(err, membership.ErrGone) || errors.Is(err, election.ErrGone) {
+		return "not heard of for longer than its session, or evicted"
+	}
+	return coord.Reason(err)
 }
 
 // stillTaken is how often it is said that another node has this node's name.

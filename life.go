@@ -109,10 +109,10 @@ func (l *life) run(ctx context.Context) (err error) {
 		if panicked, ok := errors.AsType[*election.PanicError](err); ok {
 			log.Error("a part of this node has panicked", "error", panicked, "stack", panicked.Stack)
 		}
-		log.Warn("no member any more; stopping all workers", "reason", coord.Reason(err))
-		log.Debug("no member any more", "error", err)
+		log.Warn("no longer a member; stopping all workers", "reason", reasonOf(err))
+		log.Debug("no longer a member", "error", err)
 		l.meter.Add(meter.Fences, 1, "session")
-		l.emit(cluster.Event{Kind: cluster.NodeLeft, Detail: coord.Reason(err)})
+		l.emit(cluster.Event{Kind: cluster.NodeLeft, Detail: reasonOf(err)})
 		if errors.Is(err, membership.ErrGone) || errors.Is(err, election.ErrGone) || errors.Is(err, membership.ErrUnheard) {
 			_ = l.session.Close() // its keys are gone, or are to go: let nothing more be done in its name
 		}
@@ -176,7 +176,7 @@ func (l *life) leave(ctx context.Context, log *slog.Logger, d membership.Departu
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
 	if err := membership.Close(closing, l.session, l.keys, l.self, d, l.self.Name, "node left"); err != nil {
-		log.Warn("left without a word; others wait for the session to end", "error", coord.Reason(err))
+		log.Warn("left without a word; others wait for the session to end", "error", reasonOf(err))
 		return false
 	}
 	log.Info("left")

@@ -1,10 +1,10 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,7 +20,7 @@ import (
 
 // dev looks whether the cluster that runs here is that of xconsumer dev, with the same file or none. That file's service
 // has no part in it, so dev's is looked at instead, as if --join named it, unless a flag or the environment name one. It
-// returns where a node of it was found, "" if none was.
+// returns where a node of it was found, "" if none was, and tells of one that does not say what it is.
 func (d *doctor) dev(ctx context.Context, flags *runFlags) (at string) {
 	if chosenBy(*flags, d.streams.Env) != nil {
 		return ""
@@ -29,8 +29,9 @@ func (d *doctor) dev(ctx context.Context, flags *runFlags) (at string) {
 	if err != nil {
 		return ""
 	}
-	client, err := httpapi.NewClient(cmp.Or(d.streams.Env("XCONSUMER_SERVER"), cli.DefaultServer), httpapi.ClientOptions{Token: d.streams.Env("XCONSUMER_TOKEN")})
+	client, err := cli.Client(d.streams.Env)
 	if err != nil {
+		d.tell("dev", warning, fmt.Sprintf("whether xconsumer dev runs here is not known: %v", err), "")
 		return ""
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
@@ -38,7 +39,11 @@ func (d *doctor) dev(ctx context.Context, flags *runFlags) (at string) {
 	var node struct {
 		Config struct{ Cluster, File, Joined string }
 	}
-	if _, err := client.Get(ctx, "/api/v1/config", nil, &node); err != nil || node.Config.Joined == "" {
+	_, err = client.Get(ctx, "/api/v1/config", nil, &node)
+	if refused, ok := errors.AsType[*httpapi.RefusedError](err); ok && refused.Status == http.StatusUnauthorized {
+		d.tell("dev", warning, "a node runs at "+client.Server()+"; whether it is of xconsumer dev it tells nobody unknown", "give XCONSUMER_API_TOKEN")
+	}
+	if err != nil || node.Config.Joined == "" {
 		return ""
 	}
 	if file != "" {

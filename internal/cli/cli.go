@@ -85,6 +85,11 @@ func (s *shell) server(c *cobra.Command) *server {
 	return f
 }
 
+// Client returns the client of the node that the environment names, as a command has it that is given no flags.
+func Client(env func(string) string) (*httpapi.Client, error) {
+	return (&server{shell: &shell{Streams: Streams{Env: env}}}).client()
+}
+
 // client returns the client of the node that the command is to ask.
 func (f *server) client() (*httpapi.Client, error) {
 	pick := func(flag, variable, otherwise string) string {

@@ -33,7 +33,7 @@ func (o Operator) evict(ctx context.Context, s *view.Snapshot, node string) (rev
 func (o Operator) evictOps(ctx context.Context, guid, node string) (ops []coord.Op, version int64, err error) {
 	stored, err := o.Session.Get(ctx, o.Keys.Doc(guid))
 	if errors.Is(err, coord.ErrNotFound) {
-		return nil, 0, fmt.Errorf("%w: %q is no member any more", cluster.ErrNoNode, node)
+		return nil, 0, fmt.Errorf("%w: %q is no longer a member", cluster.ErrNoNode, node)
 	}
 	if err != nil {
 		return nil, 0, err
@@ -43,7 +43,7 @@ func (o Operator) evictOps(ctx context.Context, guid, node string) (ops []coord.
 		return nil, 0, err
 	}
 	if doc.Evicted || doc.Closed != nil {
-		return nil, 0, fmt.Errorf("%w: %q is no member any more", cluster.ErrNoNode, node)
+		return nil, 0, fmt.Errorf("%w: %q is no longer a member", cluster.ErrNoNode, node)
 	}
 	doc.Evicted = true
 	version = stored.Version + 1
@@ -79,7 +79,7 @@ func (o Operator) evictOps(ctx context.Context, guid, node string) (ops []coord.
 		}
 	}
 	if session == "" {
-		return nil, 0, fmt.Errorf("%w: %q is no member any more", cluster.ErrNoNode, node)
+		return nil, 0, fmt.Errorf("%w: %q is no longer a member", cluster.ErrNoNode, node)
 	}
 	ops[0] = coord.Set(o.Keys.Doc(guid), schema.Encode(&doc, version), stored.Version)
 	return ops, version, nil

@@ -1,0 +1,75 @@
+package app
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/internal/cli"
+	"gitee.com/ken.yang/xconsumer/test/apinode"
+)
+
+// doctor asks a node as other commands do, with the token and the certificates of the environment; who has none hears
+// that a node runs there.
+func TestDoctorFindsDev(t *testing.T) {
+	t.Chdir(t.TempDir())
+	file, err := filepath.Abs("app.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ca := newAuthority(t)
+	ca.issue("node", false)
+	ca.issue("ada", false)
+	token, err := httpapi.ParseToken("ada view 0123456789abcdef0123456789abcdef")
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	access := httpAccess{tokens: []httpapi.Token{token}, tls: httpTLS{cert: ca.file("node.crt"), key: ca.file("node.key"), clientCA: ca.file("ca.crt"), role: httpapi.RoleView}}
+	options := httpapi.Options{Access: access.open(log), Log: log, Config: map[string]any{"cluster": "demo", "file": file, "joined": "127.0.0.1:7"}}
+	plain := apinode.Serve(t, apinode.New(cluster.State{}), options).URL
+	secure := apinode.ServeTLS(t, apinode.New(cluster.State{}), options, access.tls.server(log))
+	const secret = "0123456789abcdef0123456789abcdef"
+	for _, c := range []struct {
+		name, server string
+		env          map[string]string
+		joined, told string
+	}{
+		{"no token", plain, nil, "", "a node runs at " + plain},
+		{"the token of a worker", plain, map[string]string{"XCONSUMER_TOKEN": secret}, "", "a node runs at " + plain},
+		{"a token", plain, map[string]string{"XCONSUMER_API_TOKEN": secret}, "127.0.0.1:7", ""},
+		{"a token over TLS", secure, map[string]string{"XCONSUMER_API_TOKEN": secret, "XCONSUMER_API_CA": ca.file("ca.crt")}, "127.0.0.1:7", ""},
+		{"a certificate", secure, map[string]string{"XCONSUMER_API_CA": ca.file("ca.crt"), "XCONSUMER_API_CERT": ca.file("ada.crt"), "XCONSUMER_API_KEY": ca.file("ada.key")}, "127.0.0.1:7", ""},
+		{"no CA", plain, map[string]string{"XCONSUMER_API_CA": "none.pem"}, "", "none.pem"},
+		{"nothing", "http://127.0.0.1:1", nil, "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			env := func(name string) string {
+				if name == "XCONSUMER_SERVER" {
+					return c.server
+				}
+				return c.env[name]
+			}
+			d, flags := &doctor{streams: Streams{Env: env}, output: &cli.Output{}}, runFlags{}
+			at := d.dev(t.Context(), &flags)
+			if flags.join != c.joined || (at != "") != (c.joined != "") {
+				t.Errorf("joined %q, found at %q; want %q", flags.join, at, c.joined)
+			}
+			told := strings.TrimPrefix(fmt.Sprint(d.list), "[]")
+			if !strings.Contains(told, c.told) || (c.told == "") != (told == "") {
+				t.Errorf("it says %q; want %q", told, c.told)
+			}
+			if strings.Contains(told, "a node runs") && !strings.Contains(told, "give XCONSUMER_API_TOKEN") {
+				t.Errorf("it says %q, and not what to do", told)
+			}
+		})
+	}
+}

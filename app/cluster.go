@@ -49,6 +49,30 @@ func onStore(ctx context.Context, flags runFlags, streams Streams, do func(ctx c
 	return err
 }
 
+// confirm asks whether to go on, and returns a context whose patience with the store begins with the answer: how long
+// that takes is no fault of the store.
+func confirm(ctx context.Context, streams Streams, what string, yes bool) (context.Context, context.CancelFunc, error) {
+	if err := cli.Confirm(cli.Streams{In: streams.In, Err: streams.Err}, what, yes); err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, storePatience)
+	return ctx, cancel, nil
+}
+
+// erase deletes a cluster, unless somebody is asked and does not want it.
+func erase(ctx context.Context, session coord.Session, s settings, streams Streams, yes bool) (records int, err error) {
+	what := fmt.Sprintf("delete cluster %s from %v, with all its tasks, runs and checkpoints", s.cluster, s.service)
+	ctx, cancel, err := confirm(ctx, streams, what, yes)
+	if err != nil {
+		return 0, err
+	}
+	defer cancel()
+	if records, err = membership.Erase(ctx, session, schema.NewKeys(s.cluster)); errors.Is(err, membership.ErrNoCluster) {
+		err = fmt.Errorf("%w: %s", err, s.cluster)
+	}
+	return records, err
+}
+
 // unopened says why there is no session, and who knows more of it. What trying again does not mend keeps its own exit
 // code.
 func unopened(err error) error {
@@ -85,25 +109,21 @@ says what that is, and makes the epoch again if it is missing or damaged. No nod
 				fmt.Sprintf("cluster %s is in %v; its next token is %d\n", s.cluster, s.service, next))
 		})
 	}
-	erase := &cobra.Command{Use: "delete", Short: "Deletes everything of the cluster from the store; no node of it may run", Args: noArgs}
-	eraseFlags := configFlags(erase)
-	eraseOutput := cli.OutputFlag(erase, "table", "json", "yaml")
+	remove := &cobra.Command{Use: "delete", Short: "Deletes everything of the cluster from the store; no node of it may run", Args: noArgs}
+	removeFlags := configFlags(remove)
+	removeOutput := cli.OutputFlag(remove, "table", "json", "yaml")
 	yes := new(bool)
-	cli.YesFlag(erase, yes)
-	erase.RunE = func(c *cobra.Command, _ []string) error {
-		return onStore(c.Context(), *eraseFlags, streams, func(ctx context.Context, session coord.Session, s settings) error {
-			what := fmt.Sprintf("delete cluster %s from %v, with all its tasks, runs and checkpoints", s.cluster, s.service)
-			if err := cli.Confirm(cli.Streams{In: streams.In, Err: streams.Err}, what, *yes); err != nil {
-				return err
-			}
-			n, err := membership.Erase(ctx, session, schema.NewKeys(s.cluster))
+	cli.YesFlag(remove, yes)
+	remove.RunE = func(c *cobra.Command, _ []string) error {
+		return onStore(c.Context(), *removeFlags, streams, func(_ context.Context, session coord.Session, s settings) error {
+			n, err := erase(c.Context(), session, s, streams, *yes)
 			if err != nil {
 				return err
 			}
-			return eraseOutput.Print(streams.Out, map[string]any{"cluster": s.cluster, "deleted": n}, fmt.Sprintf("cluster %s is deleted: %s\n", s.cluster, plural.Of(n, "record")))
+			return removeOutput.Print(streams.Out, map[string]any{"cluster": s.cluster, "deleted": n}, fmt.Sprintf("cluster %s is deleted: %s\n", s.cluster, plural.Of(n, "record")))
 		})
 	}
-	c.AddCommand(create, erase, protectCommand(streams))
+	c.AddCommand(create, remove, protectCommand(streams))
 	return c
 }
 
@@ -141,9 +161,11 @@ shut out.`,
 			}
 			if strangers > 0 {
 				what := fmt.Sprintf("shut out %s of cluster %s that run without the user %s; their workers stop", plural.Of(strangers, "node"), s.cluster, s.service.zk.Username)
-				if err := cli.Confirm(cli.Streams{In: streams.In, Err: streams.Err}, what, *yes); err != nil {
+				var cancel context.CancelFunc
+				if ctx, cancel, err = confirm(c.Context(), streams, what, *yes); err != nil {
 					return err
 				}
+				defer cancel()
 			}
 			// Who could read the secret of the nodes may know it: they make another one. It is deleted once more when
 			// nobody else can make it any longer.

@@ -2,6 +2,7 @@ package xconsumer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -35,9 +36,10 @@ func (n *Node) Do(ctx context.Context, op cluster.Operation) (revision string, e
 	return revision, prefix(op, err)
 }
 
-// prefix says of an error what was asked for, nil of none.
+// prefix says of an error what was asked for, unless it names that itself; nil of none.
 func prefix(what fmt.Stringer, err error) error {
-	if err != nil {
+	named := errors.Is(err, cluster.ErrNoTask) || errors.Is(err, cluster.ErrNoNode) || errors.Is(err, cluster.ErrNoSlot)
+	if err != nil && !named {
 		err = fmt.Errorf("%s: %w", what, operation.Unanswered(err))
 	}
 	return err

@@ -198,6 +198,18 @@ func TestWhatCannotBeDone(t *testing.T) {
 				t.Errorf("%v: %v; want %v", c.op, err, c.want)
 			}
 		}
+		// What is not there is named once.
+		for want, op := range map[string]cluster.Operation{
+			`no such task: "x"`:    cluster.Pause("x"),
+			`no such node: "x"`:    cluster.Drain("x", 0),
+			`no such node: "y"`:    cluster.Evict("y"),
+			`no such worker: a#7`:  cluster.RestartWorker(cluster.Slot{Task: "a", Index: 7}),
+			`no such worker: ok#0`: cluster.Move(cluster.Slot{Task: "ok"}, "y"),
+		} {
+			if _, err := n1.Do(t.Context(), op); err == nil || err.Error() != want {
+				t.Errorf("%v: %v; want %s", op, err, want)
+			}
+		}
 		w.wantShare(map[string]int{"n1": 1})
 		w.leave(n1)
 		if _, err := n1.Do(t.Context(), cluster.Pause("a")); !errors.Is(err, cluster.ErrNotMember) {

@@ -11,7 +11,7 @@ var (
 	// ErrNoNode: there is no such node.
 	ErrNoNode = errors.New("no such node")
 	// ErrNoSlot: no node has such a slot.
-	ErrNoSlot = errors.New("no node has such a slot")
+	ErrNoSlot = errors.New("no such worker")
 	// ErrNoDecision: no such decision is kept.
 	ErrNoDecision = errors.New("no such decision is kept")
 	// ErrNotMember: the node that was asked is not connected to the cluster at this moment.

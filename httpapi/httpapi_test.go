@@ -185,7 +185,7 @@ func TestOperations(t *testing.T) {
 		{"apply", "plan/apply", `{"revision": "r", "change": {"drain": ["n2"]}}`, nil, 202, `apply [n2] at r`},
 		{"no such task", "tasks/a/pause", ``, cluster.ErrNoTask, 404, `no such task`},
 		{"no such node", "nodes/n1/cordon", ``, cluster.ErrNoNode, 404, `no such node`},
-		{"no such worker", "workers/a/7/restart", ``, cluster.ErrNoSlot, 404, `no node has such a slot`},
+		{"no such worker", "workers/a/7/restart", ``, cluster.ErrNoSlot, 404, `no such worker`},
 		{"impossible", "tasks/a/pause", ``, cluster.ErrChange, 422, `change refused`},
 		{"too large", "plan/apply", `{"revision": "", "change": {}}`, fmt.Errorf("%w: 120 operations", cluster.ErrTooLarge), 413, `too large for one commit: 120 operations`},
 		{"too late", "plan/apply", `{"revision": "", "change": {}}`, cluster.ErrMovedOn, 412, `the cluster has moved on since it was planned`},

@@ -114,7 +114,7 @@ func (t logTarget) missing(state *cluster.State) error {
 	if t.hasRuns(state) {
 		return fmt.Errorf("%w: no run of %s is under way; name the worker and a run that is over, as in: xconsumer logs %[2]s#0 --run ID", cluster.ErrNoSlot, t.task)
 	}
-	return fmt.Errorf("%w: no worker %s; see xconsumer tasks", cluster.ErrNoSlot, t.name())
+	return fmt.Errorf("%w: %s; see `xconsumer tasks` for those that there are", cluster.ErrNoSlot, t.name())
 }
 
 // logs shows the logs of workers.

@@ -76,14 +76,18 @@ func notNegative[N int | int64 | time.Duration](c *cobra.Command, flag string, v
 	}
 }
 
-// FlagError is the error of flags that a command does not have, or not with these values.
+// FlagError is the error of flags that a command does not have, or not with these values. Before them stands a command
+// that there is not: it is what they were meant for.
 func FlagError(c *cobra.Command, err error) error {
+	if before := c.Flags().Args(); c.HasSubCommands() && len(before) > 0 {
+		return UnknownCommand(c, before[0])
+	}
 	text := err.Error()
 	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
 		short, name := unknown.GetSpecifiedShortnames(), unknown.GetSpecifiedName()
 		switch {
 		case short != "" && short[0] >= '0' && short[0] <= '9':
-			text = fmt.Sprintf("-%s: no number here is less than 0", short)
+			text = fmt.Sprintf("-%s: negative numbers are not taken here", short)
 		case short != "":
 			text = fmt.Sprintf("unknown flag: -%s; names do not begin with -", short)
 		default:

@@ -21,7 +21,7 @@ func (o Operator) evict(ctx context.Context, s *view.Snapshot, node string) (rev
 		}
 	}
 	if guid == "" {
-		return "", fmt.Errorf("%w: %q is no member", cluster.ErrNoNode, node)
+		return "", fmt.Errorf("%w: %q", cluster.ErrNoNode, node)
 	}
 	return o.write(ctx, func(ctx context.Context) ([]coord.Op, string, error) {
 		ops, version, err := o.evictOps(ctx, guid, node)

@@ -6,8 +6,16 @@ import (
 	"strings"
 )
 
-// Nearest returns the word that somebody has most likely meant by another one, "" if none is near: two letters off at
-// most, the same for two thirds, or its beginning. One of which letters were only left out or added comes before one with others.
+// Nearest returns the known word that somebody has most likely meant by another one, "" if none is near enough. A known
+// word is near
+//
+//   - if it begins with the word, or at least two thirds of both are the same beginning;
+//   - if letters were only left out or added, two at most;
+//   - else if at most a third of the word's letters are wrong: one of three to five, two of more. Two neighbours that
+//     were exchanged are one wrong letter.
+//
+// Words of less than three letters mean nothing else. Where several are near, those of which letters were only left out
+// or added come first, then those with the fewest wrong letters.
 func Nearest(word string, known []string) string {
 	type candidate struct {
 		word     string
@@ -21,7 +29,11 @@ func Nearest(word string, known []string) string {
 		if within(a, b) || within(b, a) {
 			c.contains = 0
 		}
-		if c.distance < min(3, len(a)) || 3*sharedStart(a, b) >= 2*max(len(a), len(b)) || len(a) >= 3 && strings.HasPrefix(b, a) {
+		most := min(2, max(1, len(a)/3))
+		if c.contains == 0 {
+			most = 2
+		}
+		if len(a) >= 3 && (c.distance <= most || 3*sharedStart(a, b) >= 2*max(len(a), len(b)) || strings.HasPrefix(b, a)) {
 			near = append(near, c)
 		}
 	}
@@ -50,23 +62,28 @@ func sharedStart(a, b string) (n int) {
 	return n
 }
 
-// distance is the number of letters to insert, delete or replace (Wagner and Fischer, 1974).
+// distance is the number of letters to insert, delete, replace or exchange with their neighbour (Damerau, 1964; no letter
+// takes part twice).
 func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
 	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			replaced := rows[i-1][j-1]
+			if a[i-1] != b[j-1] {
+				replaced++
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+			rows[i][j] = min(replaced, rows[i-1][j]+1, rows[i][j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
 		}
 	}
-	return row[len(b)]
+	return rows[len(a)][len(b)]
 }

@@ -14,6 +14,9 @@ func TestNearest(t *testing.T) {
 		{"movenow", commands, "move-now"}, {"step", commands, "step-down"}, {"rest", commands, "reset"}, {"sta", commands, "stack"}, {"nonsense", commands, ""}, {"x", commands, ""}, {"", commands, ""},
 		{"worknum", keys, "workerNum"}, {"workname", keys, "workName"}, {"workNmae", keys, "workName"}, {"maxMove", keys, "maxMoving"}, {"bakoff", keys, "backoff"},
 		{"maxbakoff", keys, "maxBackoff"}, {"freeze", keys, "freezeFor"}, {"zzz", keys, ""},
+		{"nope", commands, ""}, {"lock", commands, ""}, {"lbl", []string{"label"}, "label"}, {"stauts", commands, "status"}, {"ls", commands, ""},
+		{"yes", []string{"key", "ca", "cert", "server"}, ""}, {"get", []string{"dev", "run", "diff"}, ""}, {"info", []string{"init", "dev"}, ""}, {"int", []string{"init"}, "init"},
+		{"nodse", commands, "nodes"}, {"tsaks", commands, "tasks"}, {"rpoert", commands, "report"},
 	} {
 		if got := Nearest(c.word, c.known); got != c.want {
 			t.Errorf("%q: %q; want %q", c.word, got, c.want)

@@ -62,8 +62,8 @@ that. Exit 1 if the project does not build, with what to do.`,
 		if p.Source != "" {
 			fmt.Fprintf(streams.Out, "go.mod replaces xconsumer by %s, which this program was built from; other machines need a version there\n", p.Source)
 		}
-		if err := p.build(c.Context(), streams); err != nil {
-			return fmt.Errorf("%s does not build yet: %w\n%s", p.Name, err, p.remedy())
+		if tidied, err := p.build(c.Context(), streams); err != nil {
+			return fmt.Errorf("%s does not build yet: %w\n%s", p.Name, err, p.remedy(tidied, p.workspace(c.Context())))
 		}
 		_, err = fmt.Fprintf(streams.Out, "Try it:\n  cd %s\n  go run . dev\n", p.Name)
 		return err
@@ -101,15 +101,22 @@ func newProject(name string) (p project, err error) {
 		return p, fmt.Errorf("%w: %q means something else to Go: choose another name, such as my%[2]s", errUsage, name)
 	}
 	p = project{Name: name, Method: strings.ToUpper(name[:1]) + name[1:]}
-	source := ""
-	if _, file, _, ok := runtime.Caller(0); ok && filepath.IsAbs(file) {
-		source = filepath.Dir(filepath.Dir(file))
-		if _, err := os.Stat(filepath.Join(source, "go.mod")); err != nil {
-			source = ""
-		}
-	}
-	p.Version, p.Source = requirement(buildVersion().Version, source)
+	_, file, _, _ := runtime.Caller(0)
+	p.Version, p.Source = requirement(buildVersion().Version, checkout(file))
 	return p, nil
+}
+
+// checkout returns the directory of the source that a file of this package is in, "" if that is not there, or is a module
+// that Go has fetched: its version can be required.
+func checkout(file string) string {
+	dir := filepath.Dir(filepath.Dir(file))
+	if !filepath.IsAbs(file) || strings.Contains(filepath.Base(dir), "@v") {
+		return ""
+	}
+	if _, err := os.Stat(filepath.Join(dir, "go.mod")); err != nil {
+		return ""
+	}
+	return dir
 }
 
 // A version that go.mod can require, and one that stands for a revision rather than a release.
@@ -139,6 +146,8 @@ func requirement(version, source string) (required, replaced string) {
 func (p project) write() error {
 	if entries, err := os.ReadDir(p.Name); err == nil && len(entries) > 0 {
 		return fmt.Errorf("%w: %s is not empty; choose another name", errUsage, p.Name)
+	} else if info, serr := os.Stat(p.Name); serr == nil && !info.IsDir() {
+		return fmt.Errorf("%w: there is a file %s already; choose another name", errUsage, p.Name)
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -161,30 +170,46 @@ func (p project) write() error {
 	return nil
 }
 
-// build finds the modules that the project needs, and builds it.
-func (p project) build(ctx context.Context, streams Streams) error {
+// build finds the modules that the project needs, and builds it. It reports whether the modules were found.
+func (p project) build(ctx context.Context, streams Streams) (tidied bool, err error) {
 	if _, err := exec.LookPath("go"); err != nil {
-		return errors.New("there is no go command: install Go, then run go mod tidy && go build ./... there")
+		return false, errors.New("there is no go command: install Go, then run go mod tidy && go build ./... there")
 	}
 	for _, args := range [][]string{{"mod", "tidy"}, {"build", "-o", os.DevNull, "./..."}} {
 		cmd := exec.CommandContext(ctx, "go", args...)
 		cmd.Dir = p.Name
 		cmd.Stderr = streams.Err
 		if err := cmd.Run(); err != nil {
-			return fmt.Errorf("go %s: %w", strings.Join(args, " "), err)
+			return tidied, fmt.Errorf("go %s: %w", strings.Join(args, " "), err)
 		}
+		tidied = true
 	}
-	return nil
+	return true, nil
 }
 
-// remedy says what to do where Go does not find xconsumer.
-func (p project) remedy() string {
+// workspace returns the go.work above the project, "" if there is none.
+func (p project) workspace(ctx context.Context) string {
+	cmd := exec.CommandContext(ctx, "go", "env", "GOWORK")
+	cmd.Dir = p.Name
+	out, err := cmd.Output()
+	if file := strings.TrimSpace(string(out)); err == nil && file != "off" {
+		return file
+	}
+	return ""
+}
+
+// remedy says what to do about a project that does not build.
+func (p project) remedy(tidied bool, workspace string) string {
 	const module = "gitee.com/ken.yang/xconsumer"
 	replace := fmt.Sprintf("  go mod edit -replace %s=DIRECTORY && go mod tidy    # with a copy of its source", module)
-	if p.Source != "" {
-		return "see above what Go says; then run there: go mod tidy"
-	}
-	if p.Version == unversioned {
+	switch {
+	case tidied && workspace != "":
+		return fmt.Sprintf("It is below the workspace %s, which does not have it. Run here:\n  go work use ./%s", workspace, p.Name)
+	case tidied:
+		return "See above what Go says; its modules were found. Then run there: go build ./..."
+	case p.Source != "":
+		return "See above what Go says; then run there: go mod tidy"
+	case p.Version == unversioned:
 		return fmt.Sprintf("This program knows no version of its own. In %s, name one or take a copy of the source:\n  go get %s@latest\n%s", p.Name, module, replace)
 	}
 	return fmt.Sprintf("go.mod requires %s %s, the version of this program. If Go cannot fetch it, give it a source, in %s:\n%s", module, p.Version, p.Name, replace)

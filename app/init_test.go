@@ -2,6 +2,9 @@ package app
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -23,6 +26,53 @@ func TestRequirement(t *testing.T) {
 	} {
 		if required, replaced := requirement(c.version, c.source); required != c.required || replaced != c.replaced {
 			t.Errorf("%q, %q: %q, %q; want %q, %q", c.version, c.source, required, replaced, c.required, c.replaced)
+		}
+	}
+}
+
+// What Go has fetched is no checkout: its version is required, also by a program that was installed at a revision.
+func TestCheckout(t *testing.T) {
+	dir := t.TempDir()
+	for name, want := range map[string]bool{
+		"src": true, "pkg/mod/gitee.com/ken.yang/xconsumer@v0.0.0-20261128101112-0123456789ab": false, "pkg/mod/gitee.com/ken.yang/xconsumer@v1.2.3": false, "src@home": true,
+	} {
+		root := filepath.Join(dir, name)
+		if err := os.MkdirAll(root, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, "go.mod"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := checkout(filepath.Join(root, "app", "init.go")); (got != "") != want || want && got != root {
+			t.Errorf("%s: %q; want a checkout: %v", name, got, want)
+		}
+	}
+	for _, file := range []string{"", "gitee.com/ken.yang/xconsumer@v1.2.3/app/init.go", filepath.Join(dir, "gone/app/init.go")} {
+		if got := checkout(file); got != "" {
+			t.Errorf("%q: %q", file, got)
+		}
+	}
+}
+
+// What is to be done fits what has failed.
+func TestRemedy(t *testing.T) {
+	for _, c := range []struct {
+		p         project
+		tidied    bool
+		workspace string
+		want      string
+		tidy      bool // is named
+	}{
+		{project{Name: "a", Source: "/src"}, true, "/w/go.work", "go work use ./a", false},
+		{project{Name: "a", Version: "v1.2.3"}, true, "/w/go.work", "go work use ./a", false},
+		{project{Name: "a", Source: "/src"}, true, "", "go build ./...", false},
+		{project{Name: "a", Version: "v1.2.3"}, true, "", "go build ./...", false},
+		{project{Name: "a", Source: "/src"}, false, "", "go mod tidy", true},
+		{project{Name: "a", Version: "v1.2.3"}, false, "", "-replace", true},
+		{project{Name: "a", Version: unversioned}, false, "/w/go.work", "go get", true},
+	} {
+		if got := c.p.remedy(c.tidied, c.workspace); !strings.Contains(got, c.want) || strings.Contains(got, "mod tidy") != c.tidy {
+			t.Errorf("%+v: %s", c, got)
 		}
 	}
 }

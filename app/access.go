@@ -17,6 +17,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/internal/address"
+	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
 // httpAccess is who may use the HTTP API, and how it is reached.
@@ -48,8 +49,7 @@ func (t httpTLS) on() bool { return t.cert != "" }
 func (f *configFile) peers(s *settings) {
 	s.advertise = f.config.HTTP.Advertise
 	if s.advertise != "" {
-		_, err := address.Parse(s.advertise, 0)
-		f.check("http.advertise", err)
+		f.check("http.advertise", validateAdvertise(s.advertise))
 	}
 	file := f.config.HTTP.SecretFile
 	if file == "" {
@@ -61,6 +61,19 @@ func (f *configFile) peers(s *settings) {
 	}
 	f.check("http.secretFile", err)
 	s.secret = secret
+}
+
+// validateAdvertise refuses what other nodes cannot dial. All addresses of a machine are one that is listened on.
+func validateAdvertise(addr string) error {
+	a, err := address.ParseListen(addr)
+	if err != nil {
+		return err
+	}
+	if ip, perr := netip.ParseAddr(a.Host); a.Host == "" || perr == nil && ip.Unmap().IsUnspecified() {
+		return fmt.Errorf("%q: want an address by which other nodes reach this one, as in \"node1.example:8800\"", addr)
+	}
+	_, err = address.Parse(addr, 0)
+	return err
 }
 
 // access reads who may use the API, and refuses an address that others can reach if nobody has to say who they
@@ -99,7 +112,7 @@ func (f *configFile) access(s *settings, env func(string) string) {
 	if a.tls.clientCA != "" && a.tls.role == "" {
 		a.tls.role = httpapi.RoleView
 	}
-	if s.listen == "off" || loopback(s.listen) || a.insecure {
+	if s.listen == "off" || loopback(s.listen) || a.insecure || validateListen(s.listen) != nil {
 		return
 	}
 	if what := demo(s); what != "" {
@@ -284,7 +297,7 @@ func namesOf(tokens []httpapi.Token) string {
 	for _, t := range tokens {
 		names = append(names, fmt.Sprintf("%s (%s)", t.Name, t.Role))
 	}
-	return fmt.Sprintf("%d tokens: %s", len(tokens), strings.Join(names, ", "))
+	return fmt.Sprintf("%s: %s", plural.Of(len(tokens), "token"), strings.Join(names, ", "))
 }
 
 // server returns the TLS of a server, whose files are read again when they change; nil for none.

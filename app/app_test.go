@@ -225,6 +225,15 @@ freezeFor = "10m"
 		{name: "no such CA", file: "[zookeeper]\nhost=\"h\"\n" + tlsKeys + "ca=\"none.pem\"\n", want: []string{"xconsumer: app.toml:3:2: zookeeper.tls: ca: open none.pem"}},
 		{name: "half a certificate", file: "[zookeeper]\nhost=\"h\"\n" + tlsKeys + "cert=\"x\"\n", want: []string{"xconsumer: app.toml:3:2: zookeeper.tls: cert and key belong together"}},
 		{name: "half an identity", file: "[zookeeper]\nhost=\"h\"\nusername=\"x\"\n", want: []string{"xconsumer: app.toml:3:1: zookeeper.username: username and password belong together"}},
+		{name: "a number alone", file: goodFile, args: []string{"--http", "8800"}, want: []string{`xconsumer: http.listen: "8800": the host is missing: want host:port, as in "127.0.0.1:8800"`}},
+		{name: "off in capitals", file: goodFile, args: []string{"--http", "Off"}, want: []string{`xconsumer: http.listen: "Off": write it as "off"`}},
+		{name: "a port that is none, for all", file: goodFile, args: []string{"--http", "0.0.0.0:99999"}, want: []string{`xconsumer: http.listen: "0.0.0.0:99999": port 99999 is not between 1 and 65535`}},
+		{name: "two slashes", file: goodFile, args: []string{"--zookeeper", "h1,h2//x"}, want: []string{`xconsumer: zookeeper.host: chroot "//x": one slash stands between two names: write it as "h1,h2/x"`}},
+		{name: "advertised everywhere", file: goodFile, env: map[string]string{"XCONSUMER_HTTP_ADVERTISE": "0.0.0.0:8800"}, want: []string{`xconsumer: http.advertise: "0.0.0.0:8800": want an address by which other nodes reach this one`}},
+		{name: "advertised everywhere over IPv6", file: goodFile, env: map[string]string{"XCONSUMER_HTTP_ADVERTISE": "[::]:8800"}, want: []string{`xconsumer: http.advertise: "[::]:8800": want an address by which other nodes reach this one`}},
+		{name: "advertised everywhere over mapped IPv6", file: goodFile, env: map[string]string{"XCONSUMER_HTTP_ADVERTISE": "[::ffff:0.0.0.0]:8800"}, want: []string{`xconsumer: http.advertise: "[::ffff:0.0.0.0]:8800": want an address by which other nodes reach this one`}},
+		{name: "advertised without a host", file: goodFile, env: map[string]string{"XCONSUMER_HTTP_ADVERTISE": ":8800"}, want: []string{`xconsumer: http.advertise: ":8800": want an address by which other nodes reach this one`}},
+		{name: "advertised", file: goodFile, env: map[string]string{"XCONSUMER_HTTP_ADVERTISE": "[::1]:8800"}},
 		{name: "an address that is none", file: goodFile, args: []string{"--http", "nowhere"}, want: []string{`xconsumer: http.listen: "nowhere": the port is missing: want host:port, as in "nowhere:8800"`}},
 		{name: "every address of a file", file: `[zookeeper]
 host = "::1:2181,h:99999,h:abc,h;2181"

@@ -235,8 +235,11 @@ func (f *configFile) wrongType(key string) bool { return f.unread[key] }
 
 // validateListen refuses what cannot be listened on.
 func validateListen(addr string) error {
-	if addr == "off" {
+	switch {
+	case addr == "off":
 		return nil
+	case strings.EqualFold(addr, "off"):
+		return fmt.Errorf("%q: write it as %q", addr, "off")
 	}
 	_, err := address.ParseListen(addr)
 	return err

@@ -60,7 +60,7 @@ night@x  running  2     1       4   no luck
 	for name, want := range map[string]string{
 		"setup":   "no run of setup is under way",
 		"setup#7": "xconsumer logs setup#0 --run ID",
-		"unknown": "no worker unknown; see xconsumer tasks",
+		"unknown": "no such worker: unknown; see `xconsumer tasks` for those that there are",
 		"a#b":     "want a worker as in test01#0",
 	} {
 		if code, _, errs := run(t, nil, env, "logs", name); code == 0 || !strings.Contains(errs, want) {
@@ -201,5 +201,5 @@ schedule = "0 0 31 2 *"
 	{name: "logs of no size", file: here + "[log]\nkeep = \"much\"\n", want: []string{`xconsumer: app.toml:4:1: log.keep: "much" is no size`}},
 	{name: "a secret that is none", file: here + "[http]\nsecretFile = \"none\"\n", want: []string{"xconsumer: app.toml:4:1: http.secretFile: open none"}},
 	{name: "a secret that is too short", file: here, env: map[string]string{"XCONSUMER_HTTP_SECRET_FILE": "short"}, want: []string{"xconsumer: http.secretFile: short: the secret has less than"}},
-	{name: "nowhere to be reached", file: here + "[http]\nadvertise = \":0\"\n", want: []string{`xconsumer: app.toml:4:1: http.advertise: ":0": the host is missing, as in "127.0.0.1:8800"`}},
+	{name: "nowhere to be reached", file: here + "[http]\nadvertise = \":0\"\n", want: []string{`xconsumer: app.toml:4:1: http.advertise: ":0": want an address by which other nodes reach this one`}},
 }

@@ -20,6 +20,8 @@ type News struct {
 	Update *Update        // nil after a snapshot, or for an event
 	Event  *cluster.Event
 	Health *Health
+	// Resumed: a node answers again, after Lost was called. The state is the one that was told last.
+	Resumed bool
 }
 
 // How a follower goes on when it was cut off.
@@ -29,7 +31,8 @@ const (
 )
 
 // Follow tells a function of everything that happens, beginning with the state as it is, until it returns an
-// error or ctx ends. Cut off, it goes on without a gap; Lost is called then, with the reason, if it is set.
+// error or ctx ends. Cut off, it goes on without a gap; Lost is called then, with the reason, if it is set, and the
+// function is told the state once more, as Resumed, when a node answers again.
 func (c *Client) Follow(ctx context.Context, lost func(error), each func(News) error) error {
 	var state cluster.State
 	last := ""
@@ -76,6 +79,11 @@ func (c *Client) followOnce(ctx context.Context, state *cluster.State, last *str
 		_, err = c.read(resp, nil, http.StatusOK)
 		return err
 	}
+	if *last != "" {
+		if err := each(News{State: state, Resumed: true}); err != nil {
+			return &callerError{err}
+		}
+	}
 	quiet := time.AfterFunc(followQuiet, cancel)
 	defer quiet.Stop()
 	lines := bufio.NewReaderSize(resp.Body, 64<<10)
@@ -83,7 +91,7 @@ func (c *Client) followOnce(ctx context.Context, state *cluster.State, last *str
 	for {
 		line, err := lines.ReadString('\n')
 		if err != nil {
-			return fmt.Errorf("%w at %s any more: %w", ErrUnreachable, c.base, err)
+			return fmt.Errorf("%w at %s any longer: %w", ErrUnreachable, c.base, err)
 		}
 		quiet.Reset(followQuiet)
 		field, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")

@@ -91,7 +91,7 @@ func TestFollowWithoutGap(t *testing.T) {
 	server := apinode.Serve(t, n, httpapi.Options{})
 	const last = 60
 	var terms []int64
-	snapshots := 0
+	snapshots, lost, resumed := 0, 0, 0
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	go func() {
@@ -103,8 +103,13 @@ func TestFollowWithoutGap(t *testing.T) {
 			}
 		}
 	}()
-	err := client(t, server.URL).Follow(ctx, nil, func(news httpapi.News) error {
+	err := client(t, server.URL).Follow(ctx, func(error) { lost++ }, func(news httpapi.News) error {
 		switch {
+		case news.Resumed:
+			if resumed++; news.State.Term != terms[len(terms)-1] {
+				t.Errorf("resumed at term %d; want %d", news.State.Term, terms[len(terms)-1])
+			}
+			return nil
 		case news.Health != nil:
 			return nil
 		case news.Update == nil && news.Event == nil:
@@ -121,8 +126,8 @@ func TestFollowWithoutGap(t *testing.T) {
 		}
 		return nil
 	})
-	if !errors.Is(err, errEnd) || snapshots != 1 {
-		t.Errorf("%v, %d snapshots", err, snapshots)
+	if !errors.Is(err, errEnd) || snapshots != 1 || lost == 0 || resumed == 0 || resumed > lost {
+		t.Errorf("%v, %d snapshots, lost %d times, resumed %d times", err, snapshots, lost, resumed)
 	}
 	if !slices.IsSorted(terms) || len(slices.Compact(slices.Clone(terms))) != len(terms) {
 		t.Errorf("terms %v", terms)

@@ -51,7 +51,12 @@ func ValidateHost(text string) error {
 	if name, _, found := strings.Cut(text, "://"); found {
 		return fmt.Errorf("%q: only the host stands here: leave out %q", text, name+"://")
 	}
-	if host, port, err := net.SplitHostPort(text); err == nil {
+	if inside := strings.TrimSuffix(strings.TrimPrefix(text, "["), "]"); len(inside) == len(text)-2 {
+		if _, err := netip.ParseAddr(inside); err == nil {
+			return fmt.Errorf("%q: an IPv6 address stands here without brackets: write it as %q", text, inside)
+		}
+	}
+	if host, port, err := net.SplitHostPort(text); err == nil && ValidateHost(host) == nil {
 		return fmt.Errorf("%q: only the host stands here, without a port: leave out %q, as in %q", text, ":"+port, host)
 	}
 	if err := validateName(text); err != nil {
@@ -88,6 +93,9 @@ func parse(text string, defaultPort uint16) (Address, error) {
 	case port == "" && defaultPort != 0:
 		return Address{host, defaultPort}, nil
 	case port == "":
+		if n, err := strconv.ParseUint(host, 10, 16); err == nil {
+			return fail("the host is missing: want host:port, as in %q", Address{"127.0.0.1", uint16(n)})
+		}
 		return fail("the port is missing: want host:port, as in %q", Address{host, examplePort})
 	case strings.Trim(port, "0123456789") != "":
 		return fail("port %q is not a number", port)

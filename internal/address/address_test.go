@@ -88,6 +88,7 @@ func TestValidateHost(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"": "the host is missing", "h:8800": `leave out ":8800", as in "h"`, "https://h": `leave out "https://"`, "a b": "cannot be part of a host name", "1.2.3": "neither a name nor an IPv4 address",
+		"[::1]": `an IPv6 address stands here without brackets: write it as "::1"`, "[::1]:8800": `leave out ":8800", as in "::1"`, "*:8800": `'*' cannot be part of a host name`,
 	} {
 		if err := address.ValidateHost(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v; want %s", text, err, want)

@@ -275,15 +275,36 @@ func (q *question) run(ctx context.Context, once func(ctx context.Context, clien
 		return advise(once(ctx, client, q.Out))
 	}
 	last := ""
-	var page *screen // of a terminal
+	var cutAt time.Time // when it was cut off
+	var page *screen    // of a terminal
 	if IsTerminal(q.Out) {
-		page = &screen{out: q.Out, height: q.height}
+		page = &screen{out: q.Out, height: q.height, width: q.width}
 	}
+	lost := func(err error) {
+		if last = ""; cutAt.IsZero() { // what is said of it stands where the answer was
+			cutAt = time.Now()
+		}
+		reason := printable(err.Error())
+		if page == nil || !IsTerminal(q.Err) {
+			fmt.Fprintln(q.Err, "xconsumer: cut off, trying again:", reason)
+		}
+		if page != nil {
+			note := fmt.Sprintf("xconsumer: cut off since %s, trying again: %s", cutAt.Format(time.TimeOnly), strings.ReplaceAll(reason, "\n", " "))
+			_ = page.tell(note) // else the next text fails, too
+		}
+	}
+	shown := false
 	show := func(httpapi.News) error {
 		var b bytes.Buffer
-		if err := once(ctx, client, &b); err != nil {
-			return err
+		err := once(ctx, client, &b)
+		if err != nil {
+			if !shown || ctx.Err() != nil || !errors.Is(err, httpapi.ErrUnreachable) {
+				return err
+			}
+			lost(err) // the stream is about to be cut off, too
+			return nil
 		}
+		shown, cutAt = true, time.Time{}
 		if b.String() == last {
 			return nil
 		}
@@ -297,12 +318,8 @@ func (q *question) run(ctx context.Context, once func(ctx context.Context, clien
 		case "yaml":
 			text = "---\n" + text
 		}
-		_, err := io.WriteString(q.Out, text)
+		_, err = io.WriteString(q.Out, text)
 		return err
-	}
-	lost := func(err error) {
-		fmt.Fprintln(q.Err, "xconsumer: cut off, trying again:", printable(err.Error()))
-		last = "" // the line stands where the answer was
 	}
 	err = advise(client.Follow(ctx, lost, show))
 	if page != nil {

@@ -59,7 +59,7 @@ func (l *logs) follow(ctx context.Context, target logTarget) error {
 		}
 	}
 	err := l.client.Follow(following, lost, func(n httpapi.News) error {
-		if n.Event != nil || n.Health != nil {
+		if n.Event != nil || n.Health != nil || n.Resumed {
 			return nil
 		}
 		said = ""

@@ -12,22 +12,41 @@ import (
 type screen struct {
 	out    io.Writer
 	height func() int // in lines, 0 if that is not known
+	width  func() int // in characters, 0 if that is not known
 	last   string
+	note   string // below it, "" for none
 	open   bool
 }
 
 // show shows a text. What does not fit is left out, and counted in the last line.
 func (s *screen) show(text string) error {
+	s.last, s.note = text, ""
+	return s.draw()
+}
+
+// tell shows a line below the text, in place of the one before, until the next text is shown.
+func (s *screen) tell(note string) error {
+	s.note = note
+	return s.draw()
+}
+
+func (s *screen) draw() error {
 	var b bytes.Buffer
 	if !s.open {
 		s.open = true
 		b.WriteString("\x1b[?1049h")
 	}
-	s.last = text
-	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
-	if most := s.height(); most > 1 && len(lines) > most {
+	lines := strings.Split(strings.TrimRight(s.last, "\n"), "\n")
+	most := s.height()
+	if s.note != "" {
+		most--
+	}
+	if most > 1 && len(lines) > most {
 		more := len(lines) - most + 1
 		lines = append(lines[:most-1:most-1], fmt.Sprintf("… %d more", more))
+	}
+	if s.note != "" {
+		lines = append(lines, cut(s.note, s.width()))
 	}
 	b.WriteString("\x1b[H")
 	for i, line := range lines {
@@ -41,12 +60,16 @@ func (s *screen) show(text string) error {
 	return err
 }
 
-// close goes back to the terminal's own screen, and writes the last text there.
+// close goes back to the terminal's own screen, and writes the last text and what stands below it there.
 func (s *screen) close() error {
 	if !s.open {
 		return nil
 	}
 	s.open = false
-	_, err := io.WriteString(s.out, "\x1b[?1049l"+s.last)
+	left := s.last
+	if s.note != "" {
+		left += s.note + "\n"
+	}
+	_, err := io.WriteString(s.out, "\x1b[?1049l"+left)
 	return err
 }

@@ -32,3 +32,33 @@ func TestScreenKeepsScrollback(t *testing.T) {
 		}
 	}
 }
+
+// What cuts it off stands below what was shown last, one line in place of the other, and stays behind on the terminal's
+// own screen. The next text takes its place.
+func TestScreenTellsWhyItStands(t *testing.T) {
+	var out bytes.Buffer
+	s := &screen{out: &out, height: func() int { return 3 }, width: func() int { return 9 }}
+	wrote := func(want string) {
+		t.Helper()
+		if got := out.String(); got != want {
+			t.Errorf("%q; want %q", got, want)
+		}
+		out.Reset()
+	}
+	for _, step := range []struct {
+		do   func() error
+		want string
+	}{
+		{func() error { return s.show("a\nb\nc\n") }, "\x1b[?1049h\x1b[Ha\x1b[K\r\nb\x1b[K\r\nc\x1b[K\x1b[J"},
+		{func() error { return s.tell("lost: x") }, "\x1b[Ha\x1b[K\r\n… 2 more\x1b[K\r\nlost: x\x1b[K\x1b[J"},
+		{func() error { return s.tell("lost: y") }, "\x1b[Ha\x1b[K\r\n… 2 more\x1b[K\r\nlost: y\x1b[K\x1b[J"},
+		{func() error { return s.show("a\n") }, "\x1b[Ha\x1b[K\x1b[J"},
+		{func() error { return s.tell("lost: zzzz") }, "\x1b[Ha\x1b[K\r\nlost: zz…\x1b[K\x1b[J"},
+		{s.close, "\x1b[?1049la\nlost: zzzz\n"},
+	} {
+		if err := step.do(); err != nil {
+			t.Fatal(err)
+		}
+		wrote(step.want)
+	}
+}

@@ -62,12 +62,16 @@ func (t table) write(b *bytes.Buffer, width int) {
 				line.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+gap))
 			}
 		}
-		text := strings.TrimRight(line.String(), " ")
-		if width > 0 && utf8.RuneCountInString(text) > width {
-			text = string([]rune(text)[:width-1]) + "…"
-		}
-		b.WriteString(text + "\n")
+		b.WriteString(cut(strings.TrimRight(line.String(), " "), width) + "\n")
 	}
+}
+
+// cut returns what of a line fits in a width, 0 for any.
+func cut(line string, width int) string {
+	if width > 0 && utf8.RuneCountInString(line) > width {
+		return string([]rune(line)[:width-1]) + "…"
+	}
+	return line
 }
 
 // width returns how wide a table may be, 0 for any.

@@ -55,7 +55,7 @@ func readConfigFile(path string) (*configFile, error) {
 		return nil, fmt.Errorf("%w: %w", errConfig, err)
 	}
 	f := newConfigFile(path)
-	data = f.index(data)
+	data = f.index(bytes.TrimPrefix(data, []byte("\ufeff"))) // which some editors begin a file with
 	f.unknown()
 	if !f.decode(data) {
 		return nil, f.err()
@@ -261,8 +261,11 @@ func (f *configFile) decode(data []byte) bool {
 		if key != "" {
 			text = fmt.Sprintf("%s: %s", lastPart(key), text)
 		}
-		f.fail(place{line, column}, text)
 		lines := bytes.SplitAfter(data, []byte("\n"))
+		if line <= len(lines) && bytes.HasPrefix(bytes.TrimSpace(lines[line-1]), []byte("[")) { // a header: of no task above it
+			f.plain = append(f.plain, line)
+		}
+		f.fail(place{line, column}, text)
 		if key == "" || line > len(lines) {
 			return false
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/internal/etcdserver"
+	"gitee.com/ken.yang/xconsumer/internal/plural"
 	"gitee.com/ken.yang/xconsumer/internal/supervise"
 )
 
@@ -171,6 +173,9 @@ func (d *dev) addresses(ctx context.Context) ([]string, error) {
 	next, _ := strconv.Atoi(port)
 	var addrs []string
 	for tried := 0; len(addrs) < d.nodes; tried++ {
+		if next > math.MaxUint16 {
+			return nil, fmt.Errorf("%w: http: %s take a free port each from %s on, and the last port is %d; choose a lower one with --http", errUnavailable, plural.Of(d.nodes, "node"), d.listen, math.MaxUint16)
+		}
 		addr := net.JoinHostPort(host, strconv.Itoa(next))
 		var lc net.ListenConfig
 		l, err := lc.Listen(ctx, "tcp", addr)

@@ -243,7 +243,7 @@ func (d *doctor) session(ctx context.Context, s settings) {
 		d.tell("session", wrong, err.Error(), unsupportedFix(s.service))
 		return
 	case err != nil:
-		d.tell("session", wrong, err.Error(), "start the service, or correct its address in app.toml; nothing else can be checked without it")
+		d.tell("session", wrong, err.Error(), "start the service, or correct its address; nothing else can be checked without it")
 		return
 	}
 	defer func() { _ = session.Close() }()

@@ -3,6 +3,9 @@ package app_test
 // mistakeCases are mistakes in app.toml that are easily made: each is named as it was written, with what was meant, before
 // what would follow from it.
 var mistakeCases = []checkCase{
+	{name: "a header that is not closed", file: "[[task]]\nname = \"a\"\nworkName = \"a\"\n\n[zookeeper\nhost = \"h\"\n", want: []string{`xconsumer: app.toml:5:11: expected ']' to close table name`}},
+	{name: "a byte order mark", file: "\ufeff[zookeeper]\nhost = \"h\"\nhots = 1\n", want: []string{`xconsumer: app.toml:3:1: unknown key "hots", did you mean "host"?`}},
+	{name: "a byte order mark alone", file: "\ufeffcluster = \"x\"\n[zookeeper]\nhost = \"h\"\n"},
 	{name: "a key within a table on one line", file: here + `[[task]]
 name = "a"
 workName = "a"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"os"
 	"strconv"
@@ -227,7 +228,7 @@ func listen(ctx context.Context, s settings, log *slog.Logger) (net.Listener, er
 		return nil, wrapListen(s.listen, err)
 	}
 	first, _ := strconv.Atoi(port)
-	for next := first + 1; next <= first+portsToTry; next++ {
+	for next := first + 1; next <= min(first+portsToTry, math.MaxUint16); next++ {
 		addr := net.JoinHostPort(host, strconv.Itoa(next))
 		if l, err = lc.Listen(ctx, "tcp", addr); err == nil {
 			log.Info("the default HTTP port is taken; using the next free one", "address", addr)

@@ -99,11 +99,14 @@ func NewClient(server string, options ClientOptions) (*Client, error) {
 // validateServer refuses a URL with an address that cannot be reached as it stands.
 func validateServer(server string) error {
 	_, rest, _ := strings.Cut(server, "://")
+	if err := address.RefuseUserinfo(rest); err != nil {
+		return fmt.Errorf("%w; nodes take tokens", err)
+	}
 	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
 		rest = rest[:end]
 	}
 	const anyPort = 80 // what the scheme says; only the form counts
-	_, err := address.Parse(rest[strings.LastIndexByte(rest, '@')+1:], anyPort)
+	_, err := address.Parse(rest, anyPort)
 	return err
 }
 

@@ -255,9 +255,9 @@ func TestClient(t *testing.T) {
 	if !errors.Is(err, httpapi.ErrUnreachable) {
 		t.Errorf("another server: %v", err)
 	}
-	for _, bad := range []string{"", "ftp://x", "http://", "http://a b", "::1:8800", "h:99999", "h:abc", "h;8800"} {
-		if _, err := httpapi.NewClient(bad, httpapi.ClientOptions{}); err == nil {
-			t.Errorf("%q is accepted", bad)
+	for _, bad := range []string{"", "ftp://x", "http://", "http://a b", "http://u:secret@h", "http://u:secret/?@h", "::1:8800", "h:99999", "h:abc", "h;8800"} {
+		if _, err := httpapi.NewClient(bad, httpapi.ClientOptions{}); err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q: %v", bad, err)
 		}
 	}
 }

@@ -47,12 +47,12 @@ func (a *Access) cookieName(r *http.Request) string {
 // begin lets a browser in with a token that is valid. If that has too many logins, its oldest ends: whoever has a token
 // can end no login of another.
 func (s *sessions) begin(t Token, access *Access) string {
-	valid := map[[sha256.Size]byte]bool{}
-	for _, other := range access.tokens() {
-		valid[other.Hash] = true
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	valid := map[[sha256.Size]byte]bool{}
+	for _, other := range access.tokens() { // those of now: what was read before the lock could end a login that a later one has begun
+		valid[other.Hash] = true
+	}
 	now := time.Now()
 	logins, oldest := 0, ""
 	for id, one := range s.open {

@@ -156,12 +156,15 @@ func parseEndpoint(text string) (string, error) {
 	if text == "" {
 		return "", errors.New("empty endpoint")
 	}
+	if err := address.RefuseUserinfo(text); err != nil {
+		return "", fmt.Errorf("endpoint %w; they are given as such", err)
+	}
 	scheme, rest, found := strings.Cut(text, "://")
 	if !found {
 		scheme, rest = "http", text
 	}
 	rest = strings.TrimSuffix(rest, "/")
-	if scheme != "http" && scheme != "https" || strings.ContainsAny(rest, "/?#@") {
+	if scheme != "http" && scheme != "https" || strings.ContainsAny(rest, "/?#") {
 		return "", fmt.Errorf("endpoint %q: want a URL such as http://127.0.0.1:2379", text)
 	}
 	a, err := address.Parse(rest, DefaultPort)

@@ -73,6 +73,9 @@ type Config struct {
 // ParseHosts splits "host1:2181,host2/chroot" into its servers and chroot. The error joins all mistakes.
 func ParseHosts(hosts string) (servers []string, chroot string, err error) {
 	if scheme, rest, found := strings.Cut(hosts, "://"); found {
+		if err := address.RefuseUserinfo(rest); err != nil {
+			return nil, "", err
+		}
 		return nil, "", fmt.Errorf("%q: leave out %q: write it as %q", hosts, scheme+"://", strings.TrimSuffix(rest, "/"))
 	}
 	list, rest, found := strings.Cut(hosts, "/")

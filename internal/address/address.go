@@ -43,6 +43,14 @@ func Parse(text string, defaultPort uint16) (Address, error) {
 // ParseListen reads the "host:port" that is to be listened on; the host may be missing, and the port 0.
 func ParseListen(text string) (Address, error) { return parse(text, 0) }
 
+// RefuseUserinfo refuses an address, or a URL, with a username or password before its host. The error does not repeat them.
+func RefuseUserinfo(text string) error {
+	if at := strings.LastIndexByte(text, '@'); at >= 0 {
+		return fmt.Errorf("\"…@%s\": leave out what stands before the @: an address takes no username and password", text[at+1:])
+	}
+	return nil
+}
+
 // ValidateHost refuses what is neither a host name nor an IP address.
 func ValidateHost(text string) error {
 	if _, err := netip.ParseAddr(text); err == nil {
@@ -68,6 +76,9 @@ func ValidateHost(text string) error {
 func parse(text string, defaultPort uint16) (Address, error) {
 	fail := func(format string, args ...any) (Address, error) {
 		return Address{}, fmt.Errorf("%q: "+format, append([]any{text}, args...)...)
+	}
+	if err := RefuseUserinfo(text); err != nil {
+		return Address{}, err
 	}
 	if right := separated(text); right != text {
 		if strings.Contains(right, ",") {

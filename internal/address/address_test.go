@@ -35,6 +35,8 @@ func TestParse(t *testing.T) {
 		"2001:db8::5":                   `write it as "[2001:db8::5]:2181"`,
 		"1:2:3:4:5:6:7:8":               `write it as "[1:2:3:4:5:6:7:8]:2181"`,
 		"a:b:c":                         `more than one colon`,
+		"u:secret@h:1":                  `"…@h:1": leave out what stands before the @`,
+		"http://u:secret@h:1":           `"…@h:1": leave out what stands before the @`,
 		"h:99999":                       `"h:99999": port 99999 is not between 1 and 65535`,
 		"h:0":                           `port 0 is not between 1 and 65535`,
 		"h:abc":                         `"h:abc": port "abc" is not a number`,
@@ -54,7 +56,7 @@ func TestParse(t *testing.T) {
 		"[h]:2181":                      `only IPv6 addresses stand in brackets: write it as "h:2181"`,
 		"127.0.0.300:2181":              `host "127.0.0.300" is neither a name nor an IPv4 address`,
 		"a..b":                          `between two dots stand 1 to 63 characters`,
-		"u@h:1":                         `'@' cannot be part of a host name`,
+		"u@h:1":                         `"…@h:1": leave out what stands before the @`,
 		"h\x00:1":                       `cannot be part of a host name`,
 		strings.Repeat("a.", 200) + "b": `at most 253`,
 	} {

@@ -2,7 +2,9 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"io"
 	"net/url"
 	"strings"
 	"time"
@@ -109,24 +111,43 @@ func (s *shell) workers() *cobra.Command {
 				query.Del(name)
 			}
 		}
-		return ask(c.Context(), q, "/api/v1/workers", query, func(list *httpapi.Workers, b *bytes.Buffer) {
+		return q.run(c.Context(), func(ctx context.Context, client *httpapi.Client, out io.Writer) error {
+			var list httpapi.Workers
+			raw, err := client.Get(ctx, "/api/v1/workers", query, &list)
+			if err != nil {
+				return err
+			}
 			t := table{{"WORKER", "NODE", "STATE", "SINCE", "TOKEN", "RESTARTS", "LAST ERROR"}}
+			var names []string
 			for i := range list.Workers {
 				if w := &list.Workers[i]; only == "" || fmt.Sprint(w.Index) == only {
 					t.add(w.Slot(), w.Node, w.State, clock(w.Since), w.Token, w.Restarts, firstLine(w.Error))
-				}
-			}
-			t.write(b, s.width())
-		}, func(list *httpapi.Workers) (names []string) {
-			for i := range list.Workers {
-				if w := &list.Workers[i]; only == "" || fmt.Sprint(w.Index) == only {
 					names = append(names, w.Slot().String())
 				}
 			}
-			return names
+			if len(names) == 0 && len(args) > 0 {
+				if err := missingWorkers(ctx, client, args[0], *node == "" && *state == ""); err != nil {
+					return err
+				}
+			}
+			return q.print(out, raw, func(b *bytes.Buffer) { t.write(b, s.width()) }, names)
 		})
 	}
 	return c
+}
+
+// missingWorkers says why there is no worker of a name, nil where its task has none just now. One that was asked for by
+// its index, with nothing that leaves others out, is not there.
+func missingWorkers(ctx context.Context, client *httpapi.Client, name string, all bool) error {
+	task, _, one := strings.Cut(name, "#")
+	var detail cluster.TaskDetail
+	if _, err := client.Get(ctx, "/api/v1/tasks/"+url.PathEscape(task), nil, &detail); err != nil {
+		return err
+	}
+	if one && all {
+		return fmt.Errorf("%w: %s; see `xconsumer workers %s` for those that there are", cluster.ErrNoSlot, name, task)
+	}
+	return nil
 }
 
 func (s *shell) runs() *cobra.Command {

@@ -46,7 +46,7 @@ func (s *shell) wish(c *cobra.Command) *wish {
 
 // YesFlag adds --yes, which every command that changes something takes, so that scripts can always give it.
 func YesFlag(c *cobra.Command, yes *bool) {
-	c.Flags().BoolVarP(yes, "yes", "y", false, "does not ask; what asks nothing takes it, too")
+	c.Flags().BoolVarP(yes, "yes", "y", false, "does not ask for confirmation; commands that never ask take it, too")
 }
 
 // planned adds --dry-run.

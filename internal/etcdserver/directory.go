@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -63,7 +64,7 @@ func openDir(path string) (*directory, error) {
 
 // DirError says in one line why a directory cannot be used. It matches ErrDir.
 func DirError(path string, err error) error {
-	if errors.Is(err, syscall.ENOSPC) || strings.Contains(err.Error(), syscall.ENOSPC.Error()) {
+	if full(err) {
 		free := ""
 		if bytes, ok := freeBytes(path); ok {
 			free = fmt.Sprintf(" (%d bytes free)", bytes)
@@ -74,6 +75,14 @@ func DirError(path string, err error) error {
 		err = fmt.Errorf("%s: %w", pathError.Op, pathError.Err)
 	}
 	return fmt.Errorf("%w: %s: %w", ErrDir, path, err)
+}
+
+// full reports whether an error says that a disk, or what of it a user may have, is full. Where the error itself is not
+// passed on its text is.
+func full(err error) bool {
+	return slices.ContainsFunc([]syscall.Errno{syscall.ENOSPC, syscall.EDQUOT}, func(code syscall.Errno) bool {
+		return errors.Is(err, code) || strings.Contains(err.Error(), code.Error())
+	})
 }
 
 // Close gives the directory free.

@@ -19,7 +19,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"go.etcd.io/etcd/server/v3/embed"
@@ -154,8 +153,8 @@ func (s *Server) watch(failure *failure) {
 
 // broken says why etcd cannot go on.
 func (s *Server) broken(err error) error {
-	if full := DirError(s.path, err); strings.Contains(err.Error(), syscall.ENOSPC.Error()) {
-		return full
+	if full(err) {
+		return DirError(s.path, err)
 	}
 	return err
 }

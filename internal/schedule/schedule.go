@@ -17,6 +17,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -29,10 +30,11 @@ import (
 
 // Schedule is when runs of a task begin.
 type Schedule struct {
-	spec  *cron.SpecSchedule // nil for every
-	every time.Duration
-	phase time.Duration // by how much the grid of every is behind that of an hour, a day or a week
-	fixed bool          // it names its hours
+	spec     *cron.SpecSchedule // of a clock that is never changed; nil for every
+	location *time.Location
+	every    time.Duration
+	phase    time.Duration // by how much the grid of every is behind that of an hour, a day or a week
+	fixed    bool          // it names its hours
 }
 
 // parser reads five fields, with the days of week and month joined by "or" if both are restricted, as in
@@ -72,8 +74,9 @@ func parse(text string, location *time.Location) (*Schedule, error) {
 	if !ok {
 		return nil, fmt.Errorf("schedule: %q: write it as \"minute hour day month weekday\"", text)
 	}
-	spec.Location = location
-	s := &Schedule{spec: spec, fixed: spec.Hour&star == 0}
+	spec.Location = time.UTC
+	spec.MaxSearchYears = 9 // there may be eight years between two leap days
+	s := &Schedule{spec: spec, location: location, fixed: spec.Hour&star == 0}
 	if s.Next(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
 		return nil, fmt.Errorf("schedule: %q: there is no such date", text)
 	}
@@ -124,30 +127,40 @@ func parts(err error) []error {
 	return []error{err}
 }
 
-// Next returns the first firing after an instant, the zero time if there is none.
+// Next returns the first firing after an instant, the zero time if there is none. Which instants fire does not depend on where the
+// search begins.
 func (s *Schedule) Next(after time.Time) time.Time {
 	if s.spec == nil {
 		return s.floor(after).Add(s.every)
 	}
-	next := after
-	for {
-		next = s.spec.Next(next.In(s.spec.Location))
-		if next.IsZero() || !s.fixed || !repeated(next) {
-			return next.UTC()
+	for within := after; ; {
+		p := periodOf(within.In(s.location))
+		next := s.nextIn(p, after)
+		switch {
+		case next.IsZero() || p.end.IsZero() || next.Before(p.end):
+			return next
 		}
+		within, after = p.end, p.end.Add(-time.Nanosecond)
 	}
 }
 
-// repeated tells whether the local time of an instant was there before: a clock has gone back.
-func repeated(t time.Time) bool {
-	const step, most = 15 * time.Minute, 3 * time.Hour
-	_, offset := t.Zone()
-	for back := step; back <= most; back += step {
-		if _, before := t.Add(-back).Zone(); time.Duration(before-offset)*time.Second == back {
-			return true
+// nextIn returns the first firing after an instant if the clock of the zone were not changed after a period. Times are looked for on
+// a clock that is never changed: what it shows is written as if it were UTC.
+func (s *Schedule) nextIn(p period, after time.Time) time.Time {
+	after = after.UTC()
+	from := after.Add(p.offset)
+	changed := p.start.UTC().Add(p.former) // what the clock showed when it was changed
+	if s.fixed && p.offset < p.former {    // set back: what it shows again does not fire again
+		from = latest(from, changed.Add(-time.Nanosecond))
+	}
+	next := instantOf(s.spec.Next(from), p.offset)
+	if s.fixed && p.offset > p.former { // set forward: what it left out fires when it would have been
+		leftOut := s.spec.Next(latest(after.Add(p.former), changed.Add(-time.Nanosecond)))
+		if at := instantOf(leftOut, p.former); !leftOut.IsZero() && leftOut.Before(p.start.UTC().Add(p.offset)) && at.Before(next) {
+			return at
 		}
 	}
-	return false
+	return next
 }
 
 // floor returns the last firing of one with an interval that is not after an instant. It is counted from the year 1, whose
@@ -233,8 +246,12 @@ func (s *Schedule) At(last, now time.Time, misfire cluster.Misfire, one bool) Du
 // late returns the last firings up to an instant that nothing was decided about, as many as are counted. It looks
 // back ever further, since there may be very many.
 func (s *Schedule) late(last, edge time.Time) (list []time.Time) {
+	const longest = math.MaxInt64 / 8 // that can be multiplied once more
 	for back := time.Hour; edge.After(last); back *= 8 {
-		from := latest(last, edge.Add(-back))
+		from := last
+		if back <= longest {
+			from = latest(last, edge.Add(-back))
+		}
 		if list = s.between(from, edge, MaxCounted); len(list) == MaxCounted || from.Equal(last) {
 			return list
 		}

@@ -37,3 +37,32 @@ func anyZones() bool {
 		return err == nil
 	})
 }
+
+// period is a stretch of time in which the clock of a zone is not changed.
+type period struct {
+	start, end     time.Time     // the first instant and that after the last one; zero if there is no change before or after it
+	offset, former time.Duration // by how much the clock is ahead of UTC, and was before start
+}
+
+// periodOf returns the period in which an instant is, for the zone that it is told in.
+func periodOf(at time.Time) period {
+	p := period{offset: offsetOf(at)}
+	p.start, p.end = at.ZoneBounds()
+	if p.former = p.offset; !p.start.IsZero() {
+		p.former = offsetOf(p.start.Add(-time.Nanosecond))
+	}
+	return p
+}
+
+func offsetOf(at time.Time) time.Duration {
+	_, seconds := at.Zone()
+	return time.Duration(seconds) * time.Second
+}
+
+// instantOf returns when a clock that is ahead of UTC by an offset shows a time, the zero time if there is none to show.
+func instantOf(shown time.Time, offset time.Duration) time.Time {
+	if shown.IsZero() {
+		return shown
+	}
+	return shown.Add(-offset)
+}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/schedule"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -31,7 +32,7 @@ func (a *agenda) fired(at time.Time) bool {
 }
 
 // recall takes back that firings which are still to come were passed over.
-func (a *agenda) recall() {
+func (a *agenda) recall(s *schedule.Schedule) {
 	if a.Last.Sub(a.WallNow) <= cluster.MisfireAfter {
 		return
 	}
@@ -51,6 +52,41 @@ func (a *agenda) recall() {
 	}
 	a.Passed = schema.Without(a.Passed, []schema.Span{{From: back, To: decidedTo}})
 	a.Last, a.changed = back, true
+	a.unskip(s, open)
+}
+
+// unskip takes firings that are still to come out of what is noted and counted as too late.
+func (a *agenda) unskip(s *schedule.Schedule, open []schema.Span) {
+	var left []schema.Skip
+	for _, skip := range a.Skips {
+		if skip.Late > 0 {
+			first := skip.Due
+			if !skip.From.IsZero() {
+				first = skip.From
+			}
+			var stay []time.Time
+			coming := 0
+			for _, at := range s.Recent(first.Add(-time.Nanosecond), skip.Due) {
+				if schema.Within(open, at) {
+					coming++
+				} else if !a.fired(at) {
+					stay = append(stay, at)
+				}
+			}
+			coming = min(coming, skip.Number)
+			a.Missed -= int64(coming)
+			if skip.Number -= coming; skip.Number == 0 {
+				continue
+			}
+			if coming > 0 && len(stay) > 0 {
+				last := stay[len(stay)-1]
+				skip.Late += cluster.Duration(skip.Due.Sub(last))
+				skip.Due = last
+			}
+		}
+		left = append(left, skip)
+	}
+	a.Skips = left
 }
 
 // unusedID names a run after an instant, or after one soon after it: a task of the same name that was deleted just now may

@@ -31,7 +31,7 @@ func (a *agenda) fire(s *schedule.Schedule) {
 			a.Last = now
 		}
 	}
-	a.recall()
+	a.recall(s)
 	a.fireDue(s)
 }
 
@@ -55,7 +55,7 @@ func (a *agenda) awaitsFormer(former, grid *schedule.Schedule) bool {
 
 // fireDue decides about the firings of a schedule that have come.
 func (a *agenda) fireDue(s *schedule.Schedule) {
-	due := s.At(a.Last, a.WallNow, a.spec.Misfire, a.spec.Overlap.Skips() && a.ahead() == "")
+	due := s.At(a.Last, a.WallNow, a.spec.Misfire, a.spec.Overlap.Skips() && a.ahead() == "", a.fired)
 	if over := len(a.Runs) + len(due.Late) + len(due.Fire) - cluster.MaxActiveRuns; over > 0 && len(due.Fire) > 0 && a.Left() {
 		due.GiveUp(over) // what is due now takes the room that there is
 	}
@@ -83,9 +83,6 @@ func (a *agenda) fireAll(due *schedule.Due) {
 	fire := slices.Concat(due.Late, due.Fire)
 	for n, at := range fire {
 		late := n < len(due.Late)
-		if a.fired(at) {
-			continue
-		}
 		if before := a.ahead(); before != "" && !late && a.spec.Overlap.Skips() {
 			a.Skipped++
 			a.skip(schema.Skip{Due: at, Number: 1, Run: before})

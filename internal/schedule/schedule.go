@@ -210,20 +210,27 @@ func (d *Due) GiveUp(n int) {
 // MaxCounted bounds how many firings that came too late are counted.
 const MaxCounted = 1000
 
-// At returns what the schedule of a task wants now, if everything up to last was decided about. Where only one of several
-// firings may begin, it is the last one that is due now, and the others came too late.
-func (s *Schedule) At(last, now time.Time, misfire cluster.Misfire, one bool) Due {
+// At returns what the schedule of a task wants now, if everything up to last was decided about, and of what came after it that which
+// fired reports. Where only one of several firings may begin, it is the last one that is due now, and the others came too late.
+func (s *Schedule) At(last, now time.Time, misfire cluster.Misfire, one bool, fired func(time.Time) bool) Due {
 	// In the meantime of a change of leaders nothing is missed.
 	const most = 10_000
 	edge := now.Add(-cluster.MisfireAfter)
 	d := Due{Last: last}
 	d.Fire = s.between(latest(last, edge), now, most)
+	if n := len(d.Fire); n > 0 {
+		d.Last = d.Fire[n-1]
+	}
+	d.Fire = slices.DeleteFunc(d.Fire, fired)
 	if n := len(d.Fire); one && n > 1 {
 		edge = d.Fire[n-2]
 		d.Fire = d.Fire[n-1:]
 	}
-	if late := s.late(last, edge); len(late) > 0 {
-		d.Last = late[len(late)-1]
+	late := s.Recent(last, edge)
+	if n := len(late); n > 0 {
+		d.Last = latest(d.Last, late[n-1])
+	}
+	if late = slices.DeleteFunc(late, fired); len(late) > 0 {
 		keep := 0
 		switch misfire {
 		case cluster.MisfireOnce:
@@ -236,16 +243,13 @@ func (s *Schedule) At(last, now time.Time, misfire cluster.Misfire, one bool) Du
 			d.From, d.To = late[0], late[d.Missed-1]
 		}
 	}
-	if n := len(d.Fire); n > 0 {
-		d.Last = latest(d.Last, d.Fire[n-1])
-	}
 	d.Next = s.Next(d.Last)
 	return d
 }
 
-// late returns the last firings up to an instant that nothing was decided about, as many as are counted. It looks
-// back ever further, since there may be very many.
-func (s *Schedule) late(last, edge time.Time) (list []time.Time) {
+// Recent returns the firings after an instant and up to another one, the last ones if there are more than are counted. It
+// looks back ever further, since there may be very many.
+func (s *Schedule) Recent(last, edge time.Time) (list []time.Time) {
 	const longest = math.MaxInt64 / 8 // that can be multiplied once more
 	for back := time.Hour; edge.After(last); back *= 8 {
 		from := last

@@ -58,7 +58,7 @@ func TestDueWhereAClockGoesForward(t *testing.T) {
 	for _, late := range []time.Duration{-time.Second, 0, 5 * time.Millisecond, 30 * time.Second, time.Minute, 61 * time.Second, 20 * time.Hour} {
 		for _, one := range []bool{false, true} {
 			now := due.Add(late)
-			d := s.At(last, now, cluster.MisfireSkip, one)
+			d := s.At(last, now, cluster.MisfireSkip, one, never)
 			fires, missed := 0, 0
 			switch {
 			case late >= cluster.MisfireAfter:
@@ -80,7 +80,7 @@ func TestLateForEver(t *testing.T) {
 		last time.Time
 		want int
 	}{{instant(t, "1900-01-01 00:00:00"), 31}, {instant(t, "1700-01-01 00:00:00"), 79}, {time.Time{}, 491}} {
-		d := s.At(c.last, instant(t, "2026-11-29 00:00:00"), cluster.MisfireSkip, false)
+		d := s.At(c.last, instant(t, "2026-11-29 00:00:00"), cluster.MisfireSkip, false, never)
 		if d.Missed != c.want || !d.Next.Equal(instant(t, "2028-02-29 00:00:00")) {
 			t.Errorf("since %v: %d missed, next %v", c.last, d.Missed, d.Next)
 		}

@@ -620,8 +620,23 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "what a leader with a clock ahead has passed over never fires",
-		one("internal/assignment/fire.go", "	a.recall()\n", ""),
+		one("internal/assignment/fire.go", "	a.recall(s)\n", ""),
 		in("internal/assignment", "TestClockAhead"),
+	},
+	{
+		"runs", "what was passed over and is still to come stays counted as skipped",
+		one("internal/assignment/clock.go", "	a.unskip(s, open)\n", ""),
+		in("internal/assignment", "TestWhatIsStillToComeIsNotSkipped"),
+	},
+	{
+		"runs", "what has fired out of turn is counted as skipped",
+		one("internal/schedule/schedule.go", "late = slices.DeleteFunc(late, fired); len(late)", "len(late)"),
+		in("internal/assignment", "TestWhatHasFiredIsNotSkipped"),
+	},
+	{
+		"runs", "a time that a clock has left out does not fire",
+		one("internal/schedule/schedule.go", "if s.fixed && p.offset > p.former {", "if false {"),
+		in("internal/schedule", "TestDueWhereAClockGoesForward"),
 	},
 	{
 		"runs", "what a leader with a clock ahead has fired fires again",

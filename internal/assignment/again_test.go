@@ -2,8 +2,10 @@ package assignment_test
 
 import (
 	"testing"
+	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/assignment"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
@@ -41,5 +43,53 @@ func TestDeclaredAgainWithinASecond(t *testing.T) {
 	}
 	if a := d.Agendas["a"]; a == nil || len(a.Runs) != 1 || a.Runs[0].ID == old || len(a.Runs[0].Done) > 0 {
 		t.Errorf("the new run: %+v, the old one was %s", a.Runs, old)
+	}
+}
+
+// The same of a task with a schedule, where the next leader's clock is behind: the instant that the deleted task has fired at comes
+// once more, and the new task's run of it is granted, whatever the old one's worker has said.
+func TestDeclaredAgainWithAClockBehind(t *testing.T) {
+	s := spec("a", 1)
+	s.Schedule, s.KeepRuns = "* * * * *", 3
+	b := newBoard(s)
+	b.live("n1", 1, held(), held(), 1, held())
+	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{}
+	var began, ended []string
+	granted := map[cluster.Slot]int{}
+	at := func(clock time.Time) {
+		d := b.decide(func(w *assignment.World) { w.WallNow = clock })
+		for _, m := range d.Moves {
+			switch m.Step {
+			case "run":
+				began = append(began, m.Task)
+			case "done", "failed":
+				ended = append(ended, m.Task)
+			}
+		}
+		b.commit(d)
+		b.carryOut(d, granted)
+	}
+	at(noon.Add(-10 * time.Second))
+	at(noon)
+	at(noon)
+	if len(began) != 1 || granted[cluster.Slot{Task: began[0]}] != 1 {
+		t.Fatalf("begun: %q, granted %v", began, granted)
+	}
+	b.snap.Peers["n1"].Done = view.Entry[schema.Done]{Rec: &schema.Done{Slots: []schema.Outcome{{Task: began[0], Slots: cluster.Indexes{0}, Token: 1}}}}
+	rec := &schema.Task{Spec: s, Deleted: true, Generation: b.snap.Tasks["a"].Rec.Generation}
+	rec.Declare(s)
+	b.snap.Tasks["a"] = view.Entry[schema.Task]{Rec: rec, Version: 2}
+	for i := range 5 {
+		at(noon.Add(-30*time.Second + time.Duration(i)*time.Second))
+	}
+	for range 4 {
+		at(noon.Add(time.Second))
+	}
+	if len(began) != 2 || began[1] == began[0] || granted[cluster.Slot{Task: began[1]}] != 1 || len(ended) != 0 {
+		t.Fatalf("begun: %q, granted %v, ended %q", began, granted, ended)
+	}
+	run := b.snap.Agendas["a"].Rec.Runs[0]
+	if instant, err := time.Parse("20060102T150405Z", run.ID); err != nil || !instant.Truncate(time.Second).Equal(noon) || !run.Due.Equal(noon) {
+		t.Errorf("the run is not named after its firing: %+v", run)
 	}
 }

@@ -89,14 +89,15 @@ func (a *agenda) unskip(s *schedule.Schedule, open []schema.Span) {
 	a.Skips = left
 }
 
-// unusedID names a run after an instant, or after one soon after it: a task of the same name that was deleted just now may
-// have had a run of that name, and what members say of its slots is not said of this one.
+// unusedID names a run after an instant, or, to the millisecond, after one soon after it: a task of the same name that was deleted
+// just now may have had a run of that name, and what members say of its slots is not said of this one. No firing has such a name.
 func (a *agenda) unusedID(at time.Time) string {
-	for ; ; at = at.Add(time.Second) {
-		if id := schema.RunID(at); !a.mentions(cluster.RunTask(a.task, id)) {
-			return id
-		}
+	id := schema.RunID(at)
+	for a.mentions(cluster.RunTask(a.task, id)) {
+		at = at.Add(time.Millisecond)
+		id = at.UTC().Format("20060102T150405.000Z")
 	}
+	return id
 }
 
 // mentions reports whether a document lists slots of a run, or a member has noted the end of some.

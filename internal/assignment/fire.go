@@ -96,7 +96,7 @@ func (a *agenda) fireAll(due *schedule.Due) {
 			}
 			return
 		}
-		r := a.newRun(schema.RunID(at), at)
+		r := a.newRun(a.unusedID(at), at)
 		r.Late = late
 		a.begin(r, a.spec.Overlap != cluster.OverlapAllow)
 	}

@@ -610,8 +610,13 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "a task that is declared again within a second has the run of the deleted one",
-		one("internal/assignment/clock.go", "if id := schema.RunID(at); !a.mentions(cluster.RunTask(a.task, id)) {", "if id := schema.RunID(at); true {"),
+		one("internal/assignment/clock.go", "	for a.mentions(cluster.RunTask(a.task, id)) {\n", "	for false {\n"),
 		in("internal/assignment", "TestDeclaredAgainWithinASecond"),
+	},
+	{
+		"runs", "a firing of a task that is declared again has the run of the deleted one",
+		one("internal/assignment/fire.go", "a.newRun(a.unusedID(at), at)", "a.newRun(schema.RunID(at), at)"),
+		in("internal/assignment", "TestDeclaredAgainWithAClockBehind"),
 	},
 	{
 		"runs", "the schedule is decided about again by whoever comes next",

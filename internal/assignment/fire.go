@@ -88,8 +88,8 @@ func (a *agenda) fireAll(due *schedule.Due) {
 			a.skip(schema.Skip{Due: at, Number: 1, Run: before})
 			continue
 		}
-		if len(a.Runs) >= cluster.MaxActiveRuns && a.Left() {
-			due.Next = time.Time{} // these wait until there is room: the end of a run is heard of
+		if len(a.Runs) >= cluster.MaxActiveRuns {
+			due.Next = time.Time{} // these wait until there is room: the end of a run is heard of, or comes with the next decision
 			due.Last = fire[max(n-1, 0)]
 			if n == 0 {
 				due.Last, due.Missed = a.Last, 0

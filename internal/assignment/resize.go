@@ -85,6 +85,9 @@ func (d *decider) addToBarrier(guid string, h *schema.Held, asked bool) {
 		}
 		where := d.nodeName(guid)
 		switch {
+		case !present && closedClean(d.Snapshot.Peers[guid]):
+			b.unreachable = true
+			where += " (left)"
 		case !present:
 			b.unreachable, b.lost = true, true
 			if why, delayed := d.waiting[guid]; delayed {

@@ -334,13 +334,14 @@ func (a *agenda) newRun(id string, due time.Time) schema.Run {
 }
 
 // begin adds a run; if it is to wait, dequeue begins it in its turn. Those that make up for what came too late stay behind
-// all others that wait.
+// all others that wait, in the order of their instants.
 func (a *agenda) begin(r schema.Run, wait bool) {
 	if r.Queued = wait; !wait {
 		r.Began = a.WallNow
 	}
 	at := len(a.Runs)
-	if first := slices.IndexFunc(a.Runs, func(r schema.Run) bool { return r.Queued && r.Late }); first >= 0 && !r.Late {
+	behind := func(o schema.Run) bool { return o.Queued && o.Late && (!r.Late || o.Due.After(r.Due)) }
+	if first := slices.IndexFunc(a.Runs, behind); first >= 0 {
 		at = first
 	}
 	a.Runs = slices.Insert(a.Runs, at, r)

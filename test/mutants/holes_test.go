@@ -669,6 +669,11 @@ var mutants = []mutant{
 		in("internal/assignment", "TestDueNowGoesFirst"),
 	},
 	{
+		"runs", "runs without workers begin beyond the room that there is",
+		one("internal/assignment/fire.go", "		if len(a.Runs) >= cluster.MaxActiveRuns {\n", "		if len(a.Runs) >= cluster.MaxActiveRuns && a.Left() {\n"),
+		in("internal/assignment", "TestRunsWithoutWorkersTakeRoom"),
+	},
+	{
 		"runs", "a run that makes up for a firing is in the way of what is due now",
 		one("internal/assignment/fire.go", "func(r schema.Run) bool { return !r.Late }", "func(r schema.Run) bool { return true }"),
 		in("internal/assignment", "TestDueNowGoesFirst"),

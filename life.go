@@ -175,6 +175,7 @@ func (l *life) leave(ctx context.Context, log *slog.Logger, d membership.Departu
 	limit := min(closeTimeout, max(l.lease.End()-l.session.Now(), 0)+time.Second)
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
+	d.Burst = l.leader.Burst()
 	if err := membership.Close(closing, l.session, l.keys, l.self, d, l.self.Name, "node left"); err != nil {
 		log.Warn("left without a word; others wait for the session to end", "error", reasonOf(err))
 		return false

@@ -3,6 +3,7 @@ package assignment
 import (
 	"time"
 
+	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
@@ -11,7 +12,17 @@ import (
 // first one is given away at once. What the others leave behind waits until nobody has left for a moment (quiet, or gatherMany
 // where more than a few have), and is then dealt out to those that stay. No member's waits for longer than maxHold, however many
 // follow it: a stream of nodes that leave need not end.
+//
+// Leaders leave as well. One tells the next of the burst, and for how long it has held what others left behind, with the commit that
+// closes it. Where it could not, nobody knows for how long that has been held, and it is not held again.
 const departFew = 4
+
+// between is for how long nobody led between two leaders, as far as anybody has to know: it counts as time in which what others have left
+// behind was held.
+const between = 50 * time.Millisecond
+
+// longHeld is since when nothing runs on members that had left before a leader began which knows no more of them.
+const longHeld = -maxHold
 
 // Departures is what a leader remembers of nodes that leave on purpose one soon after the other.
 type Departures struct {
@@ -30,6 +41,51 @@ func (w *Departures) end() time.Duration {
 	return w.Last + quiet
 }
 
+// Burst returns what a leader that leaves tells the next one, nil if nobody else has left lately.
+func (w *Departures) Burst(term int64, self string, now time.Duration) *schema.Burst {
+	b := &schema.Burst{Term: term, Count: w.Count}
+	if _, leaves := w.Known[self]; leaves {
+		b.Count--
+	}
+	if b.Count < 1 || now > w.end() {
+		return nil
+	}
+	for guid, since := range w.Known {
+		if guid != self && since > 0 {
+			b.Held = max(b.Held, cluster.Duration(now-since))
+		}
+	}
+	return b
+}
+
+// departing is what a leader remembers of nodes that leave, and its term.
+type departing struct {
+	Departures
+	term int64
+}
+
+// Burst returns what this member is to tell the next leader when it leaves, nil for nothing.
+func (l *Leader) Burst() *schema.Burst {
+	d := l.departures.Load()
+	if d == nil {
+		return nil
+	}
+	return d.Departures.Burst(d.term, l.Self.GUID, l.Session.Now())
+}
+
+// toldBurst returns what the former leader has told of the burst, nil if it has not left, or nobody else.
+func (d *decider) toldBurst() *schema.Burst {
+	epoch := d.Snapshot.Epoch.Rec
+	for _, guid := range d.guids {
+		if doc := d.Snapshot.Peers[guid].Doc.Rec; epoch != nil && doc != nil && doc.Closed != nil {
+			if b := doc.Closed.Burst; b != nil && b.Term == epoch.Term-1 {
+				return b
+			}
+		}
+	}
+	return nil
+}
+
 // closedClean reports whether a member left on purpose and says that nothing of it runs.
 func closedClean(p *view.Peer) bool {
 	var closed *schema.Closed
@@ -44,7 +100,14 @@ func closedClean(p *view.Peer) bool {
 func (d *decider) emptyTogether() {
 	w := &d.out.Waits.Departures
 	known := map[string]time.Duration{}
-	fresh := 0
+	fresh, before := 0, time.Duration(longHeld)
+	var told *schema.Burst
+	begins := w.Known == nil
+	if begins {
+		if told = d.toldBurst(); told != nil {
+			before = d.Now - time.Duration(told.Held) - between
+		}
+	}
 	for _, guid := range d.guids {
 		ended := d.fates[guid] == buried && closedClean(d.Snapshot.Peers[guid])
 		if !ended && d.fates[guid] != leaves {
@@ -54,7 +117,10 @@ func (d *decider) emptyTogether() {
 		if !seen {
 			fresh++
 		}
-		if ended && since == 0 {
+		switch {
+		case ended && begins:
+			since = before
+		case ended && since == 0:
 			since = d.Now
 		}
 		known[guid] = since
@@ -65,6 +131,9 @@ func (d *decider) emptyTogether() {
 			w.Count = 0
 		}
 		w.Last, w.Count = d.Now, w.Count+fresh
+	}
+	if told != nil {
+		w.Count = max(w.Count, told.Count+1)
 	}
 	if w.Count < 2 {
 		return

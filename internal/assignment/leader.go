@@ -51,6 +51,8 @@ type Leader struct {
 	hangs atomic.Pointer[string] // what was left behind
 	block atomic.Pointer[string] // why it cannot begin a term
 
+	departures atomic.Pointer[departing] // of its last decision
+
 	away  atomic.Int64 // when the vigil found the service out of reach or no lease last, by the lease clock
 	ended atomic.Int64 // 1 more than when the last round ended, or the term began; 0 while it does not lead
 }
@@ -228,6 +230,7 @@ func (l *leading) decide(ctx context.Context) (Decision, error) {
 	d := Decide(world)
 	l.planned = time.Since(began)
 	l.Meter.Took(meter.Plan, l.planned)
+	l.departures.Store(&departing{Departures: d.Waits.Departures, term: l.term.Number})
 	l.looks, l.trials, l.waits, l.avoids = d.Looks, d.Trials, d.Waits, d.Avoids
 	l.tellBlocked(d.Blocked)
 	l.tellFull(d.Full)

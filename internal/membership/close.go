@@ -19,12 +19,13 @@ type Departure struct {
 	DocVersion    int64
 	StatusVersion int64
 	Pulse         Pulse
+	Burst         *schema.Burst // nil if it did not lead, or nobody else leaves
 }
 
 // Close closes a member of which nothing runs any more: one commit marks its document and
 // deletes its other keys, so that its slots are free at once. Keep must have returned.
 func Close(ctx context.Context, s coord.Session, keys schema.Keys, self Self, d Departure, by, cause string) error {
-	closed := &schema.Closed{By: by, Cause: cause, Clean: true}
+	closed := &schema.Closed{By: by, Cause: cause, Clean: true, Burst: d.Burst}
 	var ops []coord.Op
 	if d.Doc != nil {
 		ops = closeKnown(keys, self, d, closed)

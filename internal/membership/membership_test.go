@@ -184,6 +184,7 @@ func TestDeletedKeysEndTheMember(t *testing.T) {
 func TestCloseLeavesOnlyTheDocument(t *testing.T) {
 	for name, change := range map[string]func(*membership.Departure){
 		"all known":     func(*membership.Departure) {},
+		"a burst":       func(d *membership.Departure) { d.Burst = &schema.Burst{Term: 3, Count: 2} },
 		"nothing known": func(d *membership.Departure) { d.Doc = nil },
 		"known wrongly": func(d *membership.Departure) { d.DocVersion, d.StatusVersion = 5, 5 },
 	} {
@@ -210,7 +211,11 @@ func TestCloseLeavesOnlyTheDocument(t *testing.T) {
 					t.Errorf("%d keys are left", service.Keys())
 				}
 				r, err = s.Get(t.Context(), keys.Doc(self.GUID))
-				if err != nil || !strings.Contains(string(r.Value), `"closed":{"by":"n1","cause":"test","clean":true}`) {
+				closed := `"closed":{"by":"n1","cause":"test","clean":true}`
+				if d.Burst != nil {
+					closed = strings.Replace(closed, "}", `,"burst":{"term":3,"count":2}}`, 1)
+				}
+				if err != nil || !strings.Contains(string(r.Value), closed) {
 					t.Errorf("document %s, %v", r.Value, err)
 				}
 			})

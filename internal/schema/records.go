@@ -173,6 +173,16 @@ type Closed struct {
 	// and At, when the process died, are by the clock of one machine.
 	StartedLast60s []Held    `json:"startedLast60s,omitempty"`
 	At             time.Time `json:"at,omitzero"`
+	// Burst is what the member knew as the leader of nodes that leave one soon after the other.
+	Burst *Burst `json:"burst,omitempty"`
+}
+
+// Burst is what a leader that leaves tells the next one of nodes that leave one soon after the other.
+type Burst struct {
+	Term  int64 `json:"term"`  // in which it led
+	Count int   `json:"count"` // how many have left or are about to, itself not counted
+	// Held is for how long leaders have held what such a node left behind, at most.
+	Held cluster.Duration `json:"held,omitempty"`
 }
 
 // Close marks the document as one of a member of which nothing runs any longer. Of what it had started lately it names the

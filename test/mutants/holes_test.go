@@ -523,6 +523,21 @@ var mutants = []mutant{
 		in("internal/assignment", "TestAStreamOfDeparturesHoldsNobodyForEver"),
 	},
 	{
+		"burst", "each leader holds what it finds left behind from the beginning",
+		one("internal/assignment/depart.go", "		case ended && begins:\n", "		case false:\n"),
+		in("internal/assignment", "TestNoSuccessionOfLeadersHoldsAnybodyForEver"),
+	},
+	{
+		"burst", "the next leader hears nothing of nodes that leave one soon after the other",
+		one("internal/assignment/depart.go", "told = d.toldBurst(); told != nil", "told = nil; told != nil"),
+		in("internal/assignment", "TestLeadersLeaveTogether"),
+	},
+	{
+		"burst", "what a leader has told of a burst is believed by every later one",
+		one("internal/assignment/depart.go", " && b.Term == epoch.Term-1 {", " {"),
+		in("internal/assignment", "TestABurstIsToldToTheNextLeader"),
+	},
+	{
 		"drain", "a drained node is given work",
 		one("internal/planner/apportion.go", "node.Cordoned || node.Draining {", "node.Cordoned {"),
 		in("internal/planner", "TestTwin"),

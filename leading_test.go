@@ -16,6 +16,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord/mem"
 	"gitee.com/ken.yang/xconsumer/internal/assignment"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
 // misled is a planner that goes wrong on some nodes while it is told to.
@@ -518,5 +519,32 @@ func TestAnOutageIsNoHang(t *testing.T) {
 			t.Errorf("n1 is not ready: %q", ready)
 		}
 		w.leave(n1)
+	})
+}
+
+// Nodes leave one soon after the other in the order in which they joined, so that each of them leads when it does. Each but the first
+// tells the next one how many have left before it.
+func TestLeadersThatLeaveTellTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("a", 10))
+		var all []*proc
+		for i := range 5 {
+			all = append(all, w.start(fmt.Sprintf("n%d", i)))
+		}
+		time.Sleep(5 * time.Second)
+		h := w.hand()
+		for i, p := range all[:4] {
+			guid, keys := w.member(p), schema.NewKeys("test")
+			w.leave(p)
+			var doc schema.Doc
+			if err := schema.Decode(guid, h.get(strings.TrimPrefix(keys.Doc(guid), root)), &doc); err != nil || doc.Closed == nil {
+				t.Fatalf("%s: %+v, %v", p.Name(), doc, err)
+			}
+			if told := doc.Closed.Burst; i == 0 && told != nil || i > 0 && (told == nil || told.Count != i) {
+				t.Errorf("%s, the %dth that leaves, tells %+v", p.Name(), i+1, told)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		w.leave(all[4])
 	})
 }

@@ -533,6 +533,11 @@ var mutants = []mutant{
 		in("internal/assignment", "TestLeadersLeaveTogether"),
 	},
 	{
+		"burst", "a leader that leaves tells nobody of the others that do",
+		one("life.go", "	d.Burst = l.leader.Burst()\n", ""),
+		in(".", "TestLeadersThatLeaveTellTheNext"),
+	},
+	{
 		"burst", "what a leader has told of a burst is believed by every later one",
 		one("internal/assignment/depart.go", " && b.Term == epoch.Term-1 {", " {"),
 		in("internal/assignment", "TestABurstIsToldToTheNextLeader"),

@@ -18,7 +18,7 @@ import (
 func TestRunsWithoutWorkersTakeRoom(t *testing.T) {
 	for _, overlap := range []cluster.Overlap{cluster.OverlapAllow, cluster.OverlapQueue} {
 		s := spec("a", 0)
-		s.Every, s.Phase, s.Overlap = cluster.Duration(time.Second), new(cluster.Duration), overlap
+		s.Every, s.Phase, s.Overlap = cluster.Duration(time.Second), cluster.PhaseOf(0), overlap
 		b := newBoard(s)
 		b.live("n1", 1, held(), held(), 1, held())
 		b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: &schema.Agenda{Timing: schedule.Name(s), Last: noon.Add(-45 * time.Second)}}}

@@ -73,17 +73,18 @@ func (l *Leader) Burst() *schema.Burst {
 	return d.Departures.Burst(d.term, l.Self.GUID, l.Session.Now())
 }
 
-// toldBurst returns what the former leader has told of the burst, nil if it has not left, or nobody else.
-func (d *decider) toldBurst() *schema.Burst {
+// toldBurst returns what the former leader has told of the burst, or the one before it, nil if nobody has: one that leaves before it
+// has decided anything has nothing to tell.
+func (d *decider) toldBurst() (told *schema.Burst) {
 	epoch := d.Snapshot.Epoch.Rec
 	for _, guid := range d.guids {
 		if doc := d.Snapshot.Peers[guid].Doc.Rec; epoch != nil && doc != nil && doc.Closed != nil {
-			if b := doc.Closed.Burst; b != nil && b.Term == epoch.Term-1 {
-				return b
+			if b := doc.Closed.Burst; b != nil && b.Term >= epoch.Term-2 && (told == nil || b.Term > told.Term) {
+				told = b
 			}
 		}
 	}
-	return nil
+	return told
 }
 
 // closedClean reports whether a member left on purpose and says that nothing of it runs.

@@ -539,7 +539,7 @@ var mutants = []mutant{
 	},
 	{
 		"burst", "what a leader has told of a burst is believed by every later one",
-		one("internal/assignment/depart.go", " && b.Term == epoch.Term-1 {", " {"),
+		one("internal/assignment/depart.go", " && b.Term >= epoch.Term-2 && ", " && "),
 		in("internal/assignment", "TestABurstIsToldToTheNextLeader"),
 	},
 	{

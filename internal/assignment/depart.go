@@ -96,6 +96,9 @@ func closedClean(p *view.Peer) bool {
 	return closed != nil && closed.Clean
 }
 
+// leavesSlots reports whether a member that has left leaves anything behind: else there is nothing to wait for.
+func leavesSlots(p *view.Peer) bool { return len(p.Doc.Rec.Slots)+len(p.Doc.Rec.Releasing) > 0 }
+
 // emptyTogether lets the slots of nodes that left wait while others follow them. Who is back under its name is not
 // waited with.
 func (d *decider) emptyTogether() {
@@ -140,7 +143,7 @@ func (d *decider) emptyTogether() {
 		return
 	}
 	for guid, since := range known {
-		if until := min(w.end(), since+maxHold); d.fates[guid] == buried && d.Now < until && !d.back(guid) {
+		if until := min(w.end(), since+maxHold); d.fates[guid] == buried && d.Now < until && !d.back(guid) && leavesSlots(d.Snapshot.Peers[guid]) {
 			d.fates[guid] = waits
 			d.wake(until)
 		}

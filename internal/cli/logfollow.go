@@ -22,6 +22,9 @@ const (
 	logFarBehind = 1 << 62                // above every number of a line
 )
 
+// logGone says that there is no such worker, and why.
+const logGone = "worker %s is gone: %s"
+
 // errLogOver ends the stream when nothing more can come.
 var errLogOver = errors.New("the task is gone")
 
@@ -120,7 +123,7 @@ func (f *logFollower) see(ctx context.Context, state *cluster.State) error {
 		}
 	}
 	f.began = true
-	if info == nil || f.target.run != "" && len(present) == 0 {
+	if len(present) == 0 && (info == nil || f.target.run != "") { // while there is a worker, it may write its last lines
 		return errLogOver
 	}
 	return nil
@@ -177,8 +180,11 @@ func (s *slotLog) run(ctx context.Context) error {
 		} else {
 			at, err = s.read(ctx, at)
 		}
-		if err != nil || ctx.Err() != nil || at.end {
+		switch {
+		case err != nil || ctx.Err() != nil:
 			return err
+		case at.end:
+			return s.remark(logGone, s.slot, at.gone)
 		}
 	}
 }
@@ -197,7 +203,7 @@ func (s *slotLog) await(ctx context.Context, at whereabouts) (whereabouts, error
 			text := "worker %s runs nowhere at the moment"
 			args := []any{s.slot}
 			if at.gone != "" {
-				text, args = "worker %s is gone: %s", append(args, at.gone)
+				text, args = logGone, append(args, at.gone)
 			}
 			if err := s.remark(text, args...); err != nil {
 				return at, err

@@ -70,6 +70,22 @@ func (f *following) want(pattern string) string {
 	}
 }
 
+// ends waits for the end of all lines.
+func (f *following) ends() {
+	f.t.Helper()
+	for late := time.After(time.Minute); ; {
+		select {
+		case line, ok := <-f.lines:
+			if !ok {
+				return
+			}
+			f.seen = append(f.seen, line)
+		case <-late:
+			f.t.Fatalf("it does not end after\n%s", strings.Join(f.seen, "\n"))
+		}
+	}
+}
+
 // count returns how many lines that were seen match.
 func (f *following) count(pattern string) (n int) {
 	for _, line := range f.seen {
@@ -172,6 +188,11 @@ resize = "live"
 	if n, of := task.count(`begins on`), slot.count(`begins on`); n != 2 || of != 0 {
 		t.Errorf("%d workers have begun, and %d of one that ran before", n, of)
 	}
+	run("delete", "count", "--yes", "--wait")
+	both(`stops \d+$`)
+	both(`^-- worker count#0 is gone: there is no task count any longer$`)
+	task.ends()
+	slot.ends()
 	wantOrder(t, task.seen)
 	wantOrder(t, slot.seen)
 }

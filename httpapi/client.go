@@ -240,8 +240,9 @@ func (c *Client) Plan(ctx context.Context, change cluster.Change) (plan cluster.
 
 // LogQuery is what is asked of a worker's log.
 type LogQuery struct {
-	Lines  int  // the last ones
-	Follow bool // and what comes then, until the context ends
+	Lines  int    // the last ones
+	Follow bool   // and what comes then, until the context ends
+	Node   string // what this node keeps of it, wherever the worker is; "" for the node that has the worker
 }
 
 // Log reads a worker's log and gives its lines one by one to a function, whose error ends it.
@@ -250,6 +251,9 @@ func (c *Client) Log(ctx context.Context, slot cluster.Slot, q LogQuery, each fu
 	query := url.Values{"lines": {strconv.Itoa(q.Lines)}, "follow": {strconv.FormatBool(q.Follow)}}
 	if run != "" {
 		query.Set("run", run)
+	}
+	if q.Node != "" {
+		query.Set("node", q.Node)
 	}
 	resp, err := c.ask(ctx, request{path: "/api/v1/workers/" + url.PathEscape(task) + "/" + strconv.Itoa(slot.Index) + "/log", query: query})
 	if err != nil {

@@ -22,6 +22,7 @@ type logQuery struct {
 	slot   cluster.Slot
 	lines  int
 	follow bool
+	node   string // what this node keeps, "" for the one that has the worker
 }
 
 func readLogQuery(r *http.Request) (q logQuery, err error) {
@@ -30,7 +31,7 @@ func readLogQuery(r *http.Request) (q logQuery, err error) {
 	if err != nil || index < 0 {
 		return q, fmt.Errorf("%w: index: %q is no number of a worker", errRequest, r.PathValue("index"))
 	}
-	q.slot = cluster.Slot{Task: r.PathValue("task"), Index: index}
+	q.slot, q.node = cluster.Slot{Task: r.PathValue("task"), Index: index}, r.FormValue("node")
 	if run := r.FormValue("run"); run != "" {
 		q.slot.Task = cluster.RunTask(q.slot.Task, run)
 	}
@@ -68,11 +69,16 @@ func (a *API) workerLog(w http.ResponseWriter, r *http.Request) {
 	_, here := a.node.Log(q.slot, 0)
 	at := cluster.WorkerInfo{}
 	if serr == nil {
-		at, _ = workerOf(m, q.slot)
+		if at, err = q.place(m); err != nil {
+			a.fail(w, err)
+			return
+		}
 	}
 	switch {
-	case at.Node == a.node.Name() || at.Node == "" && here == nil || serr != nil:
+	case at.Node == a.node.Name() || at.Node == "" && here == nil || serr != nil && (q.node == "" || q.node == a.node.Name()):
 		a.sendLog(allowed, w, localLog{a.node, q.slot}, a.node.Name(), q)
+	case serr != nil:
+		a.fail(w, serr)
 	case at.Node == "":
 		a.fail(w, fmt.Errorf("%w: %s does not run; its log is on the node that had it, as long as that lives", cluster.ErrNoSlot, q.slot))
 	case q.follow:
@@ -80,6 +86,23 @@ func (a *API) workerLog(w http.ResponseWriter, r *http.Request) {
 	default:
 		a.forward(w, r, m, at, "log", "application/x-ndjson")
 	}
+}
+
+// place returns the worker where its log is read: at the node that is asked for, or where it is.
+func (q logQuery) place(m *moment) (cluster.WorkerInfo, error) {
+	at, _ := workerOf(m, q.slot)
+	if q.node == "" {
+		return at, nil
+	}
+	at.Task, at.Run = cluster.SplitRun(q.slot.Task)
+	at.Index = q.slot.Index
+	for i := range m.sight.State.Nodes {
+		if n := &m.sight.State.Nodes[i]; n.Name == q.node && n.Member != "" {
+			at.Node, at.Member = n.Name, n.Member
+			return at, nil
+		}
+	}
+	return at, fmt.Errorf("%w: %s is not up, and what it kept of the log of %s is lost", cluster.ErrNoNode, q.node, q.slot)
 }
 
 // followElsewhere answers with the log of a worker of another node, and what comes.

@@ -145,6 +145,33 @@ func TestLogFromAnotherNode(t *testing.T) {
 	}
 }
 
+// What a node keeps of the log of a worker that is elsewhere comes from that node, and if it keeps nothing, that is what is
+// said, not that it cannot be asked.
+func TestLogOfNode(t *testing.T) {
+	slot := cluster.Slot{Task: "a", Index: 1}
+	p := newPair(t, slot, &httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)})
+	p.has.say("kept")
+	for name, workers := range map[string][]cluster.WorkerInfo{
+		"over": nil, "nowhere": {{Task: "a", Index: 1}}, "here": {{Task: "a", Index: 1, Node: "n1", Member: "m1"}},
+	} {
+		p.state.Workers = workers
+		got, err := p.read(t.Context(), slot, httpapi.LogQuery{Lines: 5, Node: "n2"})
+		if diff := cmp.Diff([]string{"kept"}, got); diff != "" || err != nil {
+			t.Error(name, err, diff)
+		}
+		if got, err := p.read(t.Context(), slot, httpapi.LogQuery{Lines: 5, Node: "n3"}); !errors.Is(err, httpapi.ErrNotFound) || len(got) > 0 {
+			t.Errorf("%s: a node that is not up: %q, %v", name, got, err)
+		}
+	}
+	other := cluster.Slot{Task: "b"}
+	p.state.Workers = []cluster.WorkerInfo{{Task: "b", Node: "n2", Member: "m2"}}
+	for _, q := range []httpapi.LogQuery{{Lines: 5}, {Lines: 5, Follow: true}, {Lines: 5, Node: "n2"}} {
+		if _, err := p.read(t.Context(), other, q); !errors.Is(err, httpapi.ErrNotFound) {
+			t.Errorf("%+v: %v", q, err)
+		}
+	}
+}
+
 // Without the same secret nobody is answered, and the error says what is missing.
 func TestPeersAreSigned(t *testing.T) {
 	slot := cluster.Slot{Task: "a"}

@@ -219,6 +219,9 @@ func (p *Peers) put(ctx context.Context, node string, target *url.URL, secret []
 		text, _ := io.ReadAll(io.LimitReader(body, 4<<10))
 		var problem Problem
 		_ = json.Unmarshal(text, &problem)
+		if resp.StatusCode == http.StatusNotFound && problem.Status == http.StatusNotFound {
+			return nil, &problem // it was asked, and it has no such thing
+		}
 		return nil, fmt.Errorf("%w: %s at %s answers %s %s", errPeer, node, asked.address, resp.Status, problem.Detail)
 	}
 }

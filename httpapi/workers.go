@@ -149,6 +149,7 @@ func logOperation() *huma.Operation {
 			{Name: "lines", In: "query", Description: "The last ones, 200 unless it is said.", Schema: integer},
 			{Name: "follow", In: "query", Description: "And what comes then.", Schema: truth},
 			{Name: "run", In: "query", Description: "Of this run, of a task that runs to its end.", Schema: text},
+			{Name: "node", In: "query", Description: "What this node keeps of it, also of a worker that has left it; the node that has the worker unless it is said.", Schema: text},
 		},
 		Responses: map[string]*huma.Response{
 			"200":     {Description: "Lines", Content: map[string]*huma.MediaType{"application/x-ndjson": {Schema: text}}},

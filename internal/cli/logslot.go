@@ -1,0 +1,320 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"sync"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+)
+
+// How the log of a slot is followed from one node to the next.
+const (
+	logLinger   = 500 * time.Millisecond // without a line of a worker that has left a node
+	logAgain    = time.Second            // after a log has ended or could not be read
+	logPatience = 2 * time.Second        // before a worker without a node is spoken of
+	logCatchUp  = 1000                   // lines that are asked for where a worker continues, or has left
+	logTries    = 3                      // at the rest of a log, if the node that is asked does not answer
+)
+
+// logGone says that there is no such worker, and why.
+const logGone = "worker %s is gone: %s"
+
+// slotLog follows the log of one slot. The fields below told are those of its goroutine.
+type slotLog struct {
+	*logs
+	slot   cluster.Slot
+	prefix string
+	news   chan struct{} // there is more in the queue
+
+	mu    sync.Mutex
+	queue []whereabouts // where it has been since, and is now
+	last  whereabouts   // that it was told
+
+	new   bool  // it came after the beginning, and that was not said yet
+	shown bool  // its lines were asked for before: all those after token and n are new
+	token int64 // of the line that was shown last
+	n     int64 // its number
+	said  int64 // the token of the worker that was spoken of last
+	told  string
+}
+
+// tell tells the goroutine where the slot is. It does not wait for it. One goroutine calls it.
+func (s *slotLog) tell(at whereabouts) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at == s.last {
+		return
+	}
+	s.last = at
+	s.queue = append(s.queue, at)
+	select {
+	case s.news <- struct{}{}:
+	default:
+	}
+}
+
+// next returns where the slot was after that, or is now; false if it is where it was.
+func (s *slotLog) next() (whereabouts, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.queue) == 0 {
+		return whereabouts{}, false
+	}
+	at := s.queue[0]
+	s.queue = s.queue[1:]
+	return at, true
+}
+
+// left reports whether the slot is elsewhere.
+func (s *slotLog) left() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.queue) > 0
+}
+
+// upTo returns the token of the worker that the slot has next, above which nothing is to be shown before: a node may have
+// it twice, and another in between.
+func (s *slotLog) upTo() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, at := range s.queue {
+		if at.member != "" {
+			return at.token
+		}
+	}
+	return math.MaxInt64
+}
+
+// run shows the log until ctx ends, or the slot is gone for good.
+func (s *slotLog) run(ctx context.Context) error {
+	for {
+		at, err := s.await(ctx)
+		switch {
+		case err != nil || ctx.Err() != nil:
+			return err
+		case at.end:
+			return s.remark(logGone, s.slot, at.gone)
+		}
+		if err := s.read(ctx, at); err != nil {
+			return err
+		}
+	}
+}
+
+// await waits until a node has the slot, or it is gone for good.
+func (s *slotLog) await(ctx context.Context) (at whereabouts, err error) {
+	late := time.NewTimer(logPatience)
+	defer late.Stop()
+	for {
+		if next, ok := s.next(); ok {
+			at = next
+			if at.member != "" || at.end {
+				return at, nil
+			}
+			s.new = s.new || s.said == 0
+			late.Reset(logPatience)
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return at, nil
+		case <-s.news:
+		case <-late.C:
+			text := "worker %s runs nowhere at the moment"
+			args := []any{s.slot}
+			if at.gone != "" {
+				text, args = logGone, append(args, at.gone)
+			}
+			if err := s.remark(text, args...); err != nil {
+				return at, err
+			}
+		}
+	}
+}
+
+// read shows the log at one place until the slot is elsewhere, and what had not come by then.
+func (s *slotLog) read(ctx context.Context, at whereabouts) error {
+	if err := s.announce(at.node, at.token); err != nil {
+		return err
+	}
+	whole := false
+	for ctx.Err() == nil && !s.left() {
+		var err error
+		if whole, err = s.tail(ctx, at); err != nil {
+			return err
+		}
+	}
+	if !whole || s.token < at.token {
+		if err := s.rest(ctx, at); err != nil {
+			return err
+		}
+	}
+	if s.shown = true; s.token < at.token-1 {
+		s.token, s.n = at.token-1, logFarBehind
+	}
+	return nil
+}
+
+// tail shows what there is of the log at one place, and what comes, until the slot is elsewhere and nothing comes any
+// longer, and reports whether it got that far. If the log ends before, it waits before it is asked for again.
+func (s *slotLog) tail(ctx context.Context, at whereabouts) (whole bool, err error) {
+	reading, stop := context.WithCancel(ctx)
+	var reader sync.WaitGroup
+	defer reader.Wait()
+	defer stop()
+	lines, ended := make(chan cluster.LogLine), make(chan error, 1)
+	reader.Go(func() {
+		ended <- s.client.Log(reading, s.slot, s.query(at.node, true), func(line cluster.LogLine) error {
+			select {
+			case lines <- line:
+				return nil
+			case <-reading.Done():
+				return reading.Err()
+			}
+		})
+	})
+	quiet := time.NewTimer(logLinger)
+	defer quiet.Stop()
+	some, held := false, false
+	for {
+		var from <-chan cluster.LogLine // not more, if what comes is of a worker that the stream has not told of yet
+		if !held {
+			from = lines
+		}
+		select {
+		case line := <-from:
+			if held = line.Token > at.token; held {
+				break
+			}
+			if err := s.show(line, at.node); err != nil {
+				return false, err
+			}
+			some = true
+			quiet.Reset(logLinger) // however long it took to write it
+		case <-s.news:
+			quiet.Reset(logLinger)
+		case <-quiet.C:
+			if s.left() {
+				return true, nil
+			}
+			quiet.Reset(logLinger)
+		case err := <-ended:
+			refused, _ := errors.AsType[*httpapi.RefusedError](err)
+			nothing := refused != nil && refused.Status == http.StatusNotFound || err == nil && s.lines > 0
+			s.shown = s.shown || some || nothing
+			return false, s.pause(ctx, err)
+		}
+	}
+}
+
+// query returns what is asked of the log that a node has.
+func (s *slotLog) query(node string, follow bool) httpapi.LogQuery {
+	q := httpapi.LogQuery{Lines: s.lines, Follow: follow, Node: node}
+	if s.shown {
+		q.Lines = logCatchUp
+	}
+	return q
+}
+
+// pause waits before a log is asked for again that has ended, or until the slot is elsewhere. What was wrong is said once:
+// of all that is wrong with the node that is asked, the stream tells. The error is one that does not pass.
+func (s *slotLog) pause(ctx context.Context, err error) error {
+	if final(err) {
+		return err
+	}
+	if refused, ok := errors.AsType[*httpapi.RefusedError](err); ok && refused.Status != http.StatusNotFound && s.told != err.Error() {
+		s.told = err.Error()
+		s.complain(fmt.Errorf("%s: %w", s.slot, err))
+	}
+	again := time.NewTimer(logAgain)
+	defer again.Stop()
+	for !s.left() {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-again.C:
+			return nil
+		case <-s.news:
+		}
+	}
+	return nil
+}
+
+// final reports whether a node refuses to show the log, and will the next time.
+func final(err error) bool {
+	refused, ok := errors.AsType[*httpapi.RefusedError](err)
+	return ok && (refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden)
+}
+
+// rest shows what a node that the slot has left keeps of its log.
+func (s *slotLog) rest(ctx context.Context, at whereabouts) error {
+	var list []cluster.LogLine // so that a slow reader of the lines does not hold up the node
+	for try := 1; ; try++ {
+		list = nil
+		err := s.client.Log(ctx, s.slot, s.query(at.node, false), func(line cluster.LogLine) error {
+			list = append(list, line)
+			return nil
+		})
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case final(err):
+			return err
+		case errors.Is(err, httpapi.ErrUnreachable) && try < logTries:
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(logAgain):
+			}
+			continue
+		case err != nil && !errors.Is(err, httpapi.ErrNotFound):
+			if err := s.remark("the last lines of worker %s on %s cannot be read: %v", s.slot, at.node, err); err != nil {
+				return err
+			}
+		}
+		break
+	}
+	for upTo := max(s.upTo(), at.token+1); len(list) > 0; list = list[1:] {
+		if list[0].Token >= upTo {
+			return nil
+		}
+		if err := s.show(list[0], at.node); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// show writes a line that was not written yet.
+func (s *slotLog) show(line cluster.LogLine, node string) error {
+	if line.Token < s.token || line.Token == s.token && line.N <= s.n {
+		return nil
+	}
+	if err := s.announce(node, line.Token); err != nil {
+		return err
+	}
+	s.token, s.n, s.told = line.Token, line.N, ""
+	return s.write(s.prefix, line)
+}
+
+// announce says once of each worker after the first where it runs.
+func (s *slotLog) announce(node string, token int64) error {
+	before := s.said
+	s.said = max(s.said, token)
+	switch {
+	case token <= before:
+		return nil
+	case s.new:
+		s.new = false
+		return s.remark("worker %s begins on %s", s.slot, node)
+	case before == 0:
+		return nil
+	}
+	return s.remark("worker %s continues on %s", s.slot, node)
+}

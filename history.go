@@ -71,7 +71,7 @@ func (n *Node) Explain(ctx context.Context, slot cluster.Slot) (cluster.Explanat
 	if err != nil {
 		return cluster.Explanation{}, err
 	}
-	out, err := assignment.Explain(n.heard(snap), slot, session.Now())
+	out, err := assignment.Explain(n.heard(snap), slot, session.Now(), session.Info())
 	if err != nil {
 		return out, fmt.Errorf("explain: %w", err)
 	}

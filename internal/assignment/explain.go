@@ -8,24 +8,38 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// Explain says why a slot is where it is, and why it is not elsewhere, at a time of the lease clock. The worker and the
-// history are left to the caller.
-func Explain(s *view.Snapshot, slot cluster.Slot, at time.Duration) (cluster.Explanation, error) {
+// Explain says why a slot is where it is, and why it is not elsewhere, at a time of the lease clock and to who has a session
+// with the service. The worker and the history are left to the caller. The error matches cluster.ErrNoSlot if there is no
+// such slot, and none that is still on a node.
+func Explain(s *view.Snapshot, slot cluster.Slot, at time.Duration, session coord.Info) (cluster.Explanation, error) {
 	p := present(s)
+	holder, held := p.holdUp(slot, at, session)
+	out := cluster.Explanation{Here: held, Nodes: []cluster.Candidate{}, History: []cluster.Decision{}}
 	t, known := p.rank[slot.Task]
-	if !known || slot.Index < 0 || slot.Index >= p.specs[slot.Task].WorkerNum {
+	if surplus := p.surplus(slot); surplus.Code != "" {
+		now := p.now(slot)
+		switch {
+		case held != "":
+		case now != "":
+			out.Here = "it has to leave " + now + ": " + surplus.String()
+		default:
+			return cluster.Explanation{}, fmt.Errorf("%w: %s", cluster.ErrNoSlot, slot)
+		}
+		out.Nodes = append(out.Nodes, cluster.Candidate{Node: cmp.Or(holder, now), Here: true, Fits: true, Why: "it is here"})
+		return out, nil
+	}
+	if !known {
 		return cluster.Explanation{}, fmt.Errorf("%w: %s", cluster.ErrNoSlot, slot)
 	}
 	now, target := p.now(slot), p.targetNode(slot)
-	out := cluster.Explanation{Nodes: []cluster.Candidate{}, History: []cluster.Decision{}}
 	moved := p.reasons()
 	resizing := p.barriers[slot.Task]
-	holder, held := p.holdUp(slot, at)
 	switch {
 	case held != "":
 		out.Here = held
@@ -59,9 +73,20 @@ func Explain(s *view.Snapshot, slot cluster.Slot, at time.Duration) (cluster.Exp
 	return out, nil
 }
 
+// surplus says why there is to be no such slot, the zero value if there is to be one.
+func (p preview) surplus(slot cluster.Slot) cluster.Reason {
+	switch spec, known := p.specs[slot.Task]; {
+	case !known:
+		return cluster.Reason{Code: cluster.WhyDeleted}
+	case slot.Index < 0 || slot.Index >= spec.WorkerNum:
+		return cluster.Reason{Code: cluster.WhyScaledDown}
+	}
+	return cluster.Reason{}
+}
+
 // holdUp returns the node that has a slot and cannot give it back at once, and says what is the matter: it is lost, stuck
 // or stopping, since when, why, and what to do. It returns "" for a slot that no such node has.
-func (p preview) holdUp(slot cluster.Slot, now time.Duration) (node, text string) {
+func (p preview) holdUp(slot cluster.Slot, now time.Duration, session coord.Info) (node, text string) {
 	for _, guid := range p.guids {
 		peer := p.Snapshot.Peers[guid]
 		if peer.Doc.Rec == nil {
@@ -73,7 +98,7 @@ func (p preview) holdUp(slot cluster.Slot, now time.Duration) (node, text string
 		switch {
 		case granted == nil && asked == nil:
 		case why.Code != "":
-			return node, lostText(slot, node, peer, why, now)
+			return node, lostText(slot, node, peer, why, now, session)
 		case !peer.Live():
 			return "", "" // it is granted elsewhere at once
 		default:
@@ -86,13 +111,19 @@ func (p preview) holdUp(slot cluster.Slot, now time.Duration) (node, text string
 }
 
 // lostText says what becomes of a slot of a node that is lost.
-func lostText(slot cluster.Slot, node string, peer *view.Peer, why cluster.Reason, now time.Duration) string {
+func lostText(slot cluster.Slot, node string, peer *view.Peer, why cluster.Reason, now time.Duration, session coord.Info) string {
 	since := ""
 	if lost := now - peer.LostAt; peer.LostAt > 0 && lost >= time.Second {
 		since = fmt.Sprintf(", for %v at least", lost.Truncate(time.Second))
 	}
 	do := "if its machine is off for certain, there is nothing to do but to wait"
 	switch {
+	case why.Detail == delayEnds:
+		delay, of := session.TakeoverDelay(time.Duration(peer.Doc.Rec.SessionTimeout)), "one tick of the service"
+		if session.Grace == coord.OwnTimeout {
+			of = "which is its session timeout"
+		}
+		do = fmt.Sprintf("the takeover delay is %v, %s, and begins when the leader sees that the session has ended; there is nothing to do but to wait", delay, of)
 	case why.Detail != sessionEnds:
 		do = "to wait no longer: xconsumer move-now"
 	case peer.Silent:
@@ -135,9 +166,25 @@ func (p preview) stopText(slot cluster.Slot, guid string, asked *schema.Held) st
 		return fmt.Sprintf("%s on %s (%s)%s: it was asked to stop (%s), and has not ended within its stopTimeout of %v. Nobody else is granted it before it has. "+
 			"To see what it does: xconsumer stack %[1]s. To end it, with all else that runs on %[2]s: xconsumer evict %[2]s", slot, node, worker.State, since, why, grace)
 	case asked != nil:
-		return fmt.Sprintf("%s on %s (%s)%s: %s; it is granted again when it has ended", slot, node, cluster.WorkerStopping, since, why)
+		return fmt.Sprintf("%s on %s (%s)%s: %s; %s", slot, node, cluster.WorkerStopping, since, why, p.afterwards(slot))
 	}
 	return ""
+}
+
+// afterwards says what becomes of a slot that stops.
+func (p preview) afterwards(slot cluster.Slot) string {
+	why := p.out.Unplaced[slot.Task]
+	switch surplus := p.surplus(slot); {
+	case surplus.Code != "":
+		return "it is not granted again"
+	case p.specs[slot.Task].Paused:
+		return "it is granted again when the task is resumed"
+	case p.targetNode(slot) == "" && why.Code == cluster.WhyResizing:
+		return "it is granted again when all workers of the old count have ended"
+	case p.targetNode(slot) == "" && why.Code != "":
+		return "it is granted again when it has a place: " + why.String()
+	}
+	return "it is granted again when it has ended"
 }
 
 // room is what nodes are to have by the plan, and how much of it is of one task.

@@ -1,12 +1,14 @@
 package assignment_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/assignment"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -25,7 +27,7 @@ func (b *board) slotOfN(t *testing.T) cluster.Slot {
 func (b *board) wantHere(t *testing.T, slot cluster.Slot, want ...string) {
 	t.Helper()
 	const node = "node-N"
-	out, err := assignment.Explain(&b.snap, slot, b.now)
+	out, err := assignment.Explain(&b.snap, slot, b.now, coord.Info{Grace: coord.OwnTimeout})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,6 +65,62 @@ func TestExplainStuck(t *testing.T) {
 	b.wantHere(t, slot, "(stuck) since 10:20:30 UTC", "node-N is draining", "within its stopTimeout of 10s", "Nobody else is granted it", "xconsumer stack "+slot.String(), "xconsumer evict node-N")
 }
 
+// stopping makes commits until N is asked for a slot back, and returns which.
+func (b *board) stopping(t *testing.T) cluster.Slot {
+	t.Helper()
+	for range 5 { // until it is its turn
+		b.now += time.Minute
+		b.apply(t, b.decide())
+		for slot := range schema.Each(b.snap.Peers["N"].Doc.Rec.Releasing) {
+			return slot
+		}
+	}
+	t.Fatal("N is asked for nothing")
+	return cluster.Slot{}
+}
+
+// What stops says what becomes of it then.
+func TestExplainAfterwards(t *testing.T) {
+	live := func() *board {
+		task := spec("a", 3)
+		task.Resize = cluster.ResizeLive
+		return threeNodes(t, task)
+	}
+	pause := func(paused bool) func(*cluster.TaskSpec) { return func(s *cluster.TaskSpec) { s.Paused = paused } }
+	again := "it is granted again when it has ended"
+
+	b := live()
+	b.declare("a", pause(true))
+	slot := b.stopping(t)
+	b.wantHere(t, slot, "(stopping)", "it is granted again when the task is resumed")
+	b.declare("a", pause(false))
+	b.wantHere(t, slot, "(stopping)", again)
+
+	b = live()
+	b.scale(0)
+	slot = b.stopping(t)
+	b.wantHere(t, slot, "(stopping)", "the task was scaled down", "it is not granted again")
+	b.answer("N", true)
+	b.wantHere(t, slot, "(stuck)", "the task was scaled down", "xconsumer stack "+slot.String())
+	b.scale(3)
+	b.answer("N", true)
+	b.wantHere(t, slot, "(stuck)", "xconsumer stack "+slot.String())
+	b.scale(0)
+	b.answer("N", false)
+	if out, err := assignment.Explain(&b.snap, slot, b.now, coord.Info{}); !errors.Is(err, cluster.ErrNoSlot) {
+		t.Errorf("given back: %q, %v", out.Here, err)
+	}
+
+	b = live()
+	task := *b.snap.Tasks["a"].Rec
+	task.Deleted = true
+	b.snap.Tasks["a"] = view.Entry[schema.Task]{Rec: &task, Version: 9}
+	if out, err := assignment.Explain(&b.snap, b.slotOfN(t), b.now, coord.Info{}); err != nil || out.Here != "it has to leave node-N: the task was deleted" {
+		t.Errorf("%q, %v", out.Here, err)
+	}
+	b.wantHere(t, b.stopping(t), "(stopping)", "the task was deleted", "it is not granted again")
+}
+
 // What a lost node had says for how long, what for, and what to do about it.
 func TestExplainLostSince(t *testing.T) {
 	lost := func() *board {
@@ -75,7 +133,11 @@ func TestExplainLostSince(t *testing.T) {
 		return b
 	}
 	b := lost()
-	b.wantHere(t, b.slotOfN(t), "(lost), for 7s at least", "granted elsewhere when its session has ended", "session timeout of 20s")
+	b.wantHere(t, b.slotOfN(t), "(lost), for 7s at least", "its session has ended", "granted elsewhere after the takeover delay", "The takeover delay is 20s, which is its session timeout")
+	out, err := assignment.Explain(&b.snap, b.slotOfN(t), b.now, coord.Info{Grace: 2 * time.Second})
+	if err != nil || !strings.Contains(out.Here, "The takeover delay is 2s, one tick of the service") || strings.Contains(out.Here, "session timeout") {
+		t.Errorf("with a tick: %q, %v", out.Here, err)
+	}
 	b = lost()
 	b.snap.Peers["N"].Silent, b.snap.Peers["N"].Member.Absent, b.snap.Peers["N"].Status.Absent = true, false, false
 	b.snap.Peers["N"].Status.Rec, b.snap.Peers["N"].Member.Rec = &schema.Status{}, &schema.Member{Node: "node-N", Works: []string{"a"}}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/assignment"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -475,7 +476,7 @@ func TestPlanTellsRestarts(t *testing.T) {
 	b.scale(7)
 	b.apply(t, b.decide())
 	b.answer("L", true)
-	out, err := assignment.Explain(&b.snap, cluster.Slot{Task: "a", Index: 6}, b.now)
+	out, err := assignment.Explain(&b.snap, cluster.Slot{Task: "a", Index: 6}, b.now, coord.Info{})
 	if err != nil || !strings.HasPrefix(out.Here, "the count of a changes, and it waits for 6 workers of the old count to stop: a#") {
 		t.Errorf("explained: %q, %v", out.Here, err)
 	}
@@ -571,12 +572,15 @@ func TestExplainLostNode(t *testing.T) {
 				if resized {
 					b.scale(4)
 				}
-				const ends = "granted elsewhere when its session has ended"
-				out, err := assignment.Explain(&b.snap, slot, b.now)
+				ends := "granted elsewhere after the takeover delay"
+				if silent {
+					ends = "granted elsewhere when its session has ended"
+				}
+				out, err := assignment.Explain(&b.snap, slot, b.now, coord.Info{})
 				if err != nil || !strings.Contains(out.Here, slot.String()+" on node-N (lost)") || !strings.Contains(out.Here, ends) {
 					t.Errorf("%q, %v", out.Here, err)
 				}
-				if why := assignment.Reasons(&b.snap)["a"].String(); !strings.Contains(why, ends) || !strings.Contains(why, "node-N") {
+				if why := assignment.Reasons(&b.snap)["a"].String(); !strings.Contains(why, "granted elsewhere ") || !strings.Contains(why, "node-N") {
 					t.Errorf("reason %q", why)
 				}
 			})

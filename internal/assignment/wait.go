@@ -142,14 +142,19 @@ func (d *decider) explainWaits() {
 		p := d.Snapshot.Peers[guid]
 		if until, why := d.waitsFor(guid, live+len(d.out.Waits.Gone)); until > d.Now {
 			d.waiting[guid] = why
+		} else if p.Doc.Rec != nil && p.Doc.Rec.Closed == nil && !p.Doc.Rec.Evicted && p.Member.Absent && p.Status.Absent {
+			d.waiting[guid] = cluster.Reason{Code: cluster.WhyWaiting, Node: d.nodeName(guid), Detail: delayEnds}
 		} else if p.Doc.Rec != nil && p.Doc.Rec.Closed == nil && (p.Silent || !p.Live()) {
 			d.waiting[guid] = cluster.Reason{Code: cluster.WhyWaiting, Node: d.nodeName(guid), Detail: sessionEnds}
 		}
 	}
 }
 
-// sessionEnds is what is waited for before what a lost node had is granted elsewhere.
-const sessionEnds = "what it had is granted elsewhere when its session has ended"
+// What is waited for before what a lost node had is granted elsewhere: one after the other.
+const (
+	sessionEnds = "what it had is granted elsewhere when its session has ended"
+	delayEnds   = "its session has ended, and what it had is granted elsewhere after the takeover delay"
+)
 
 // noteAbsences brings up to date who vanished: whoever is not back, and was not buried longer ago than
 // a session timeout.

@@ -26,6 +26,7 @@ import (
 type logServer struct {
 	*apinode.Node
 	client *httpapi.Client
+	server *httptest.Server
 
 	mu      sync.Mutex
 	has     map[string][]cluster.LogLine // by node
@@ -42,12 +43,12 @@ func newLogServer(t *testing.T, state cluster.State) *logServer {
 	mux := http.NewServeMux()
 	mux.Handle("/", &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }})
 	mux.HandleFunc("/api/v1/workers/{task}/{index}/log", s.log)
-	server := httptest.NewServer(mux)
+	s.server = httptest.NewServer(mux)
 	t.Cleanup(func() {
-		server.CloseClientConnections()
-		server.Close()
+		s.server.CloseClientConnections()
+		s.server.Close()
 	})
-	if s.client, err = httpapi.NewClient(server.URL, httpapi.ClientOptions{}); err != nil {
+	if s.client, err = httpapi.NewClient(s.server.URL, httpapi.ClientOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -345,4 +346,29 @@ func TestFollowAdded(t *testing.T) {
 	s.Set(state)
 	f.untilShown("new")
 	f.want("-- no run of a is under way; waiting for the next", "-- worker a#0 runs nowhere at the moment", "-- worker a#0 begins on n2", "new")
+}
+
+// A worker without a place is spoken of, and again once there is none any longer.
+func TestFollowScaledAway(t *testing.T) {
+	s := newLogServer(t, at(""))
+	f := s.follow(t, 10, nil)
+	f.untilShown("-- worker a#0 runs nowhere at the moment")
+	s.Set(at())
+	f.untilShown("-- worker a#0 is gone: a has 0 workers now")
+	f.want("-- worker a#0 runs nowhere at the moment", "-- worker a#0 is gone: a has 0 workers now")
+}
+
+// A server that is lost is spoken of once, however often it is tried.
+func TestFollowLost(t *testing.T) {
+	s := newLogServer(t, at("n1/7"))
+	s.says("n1", 7, "one")
+	f := s.follow(t, 10, nil)
+	f.untilShown("one")
+	s.server.CloseClientConnections()
+	s.server.Close()
+	f.until("it is said", func() bool { return len(f.errs.list()) > 0 })
+	time.Sleep(2 * time.Second) // it is tried each second
+	if said := f.errs.list(); len(said) != 1 {
+		t.Errorf("%q", said)
+	}
 }

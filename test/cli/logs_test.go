@@ -197,6 +197,43 @@ resize = "live"
 	wantOrder(t, slot.seen)
 }
 
+// Runs that are over before anybody asks for their logs are shown whole, whichever node had them and whichever is asked.
+func TestLogsOfShortRuns(t *testing.T) {
+	bin := devcluster.Build(t)
+	dir := t.TempDir()
+	config := `[[work]]
+name = "short"
+command = ["sh", "-c", 'echo first $XCONSUMER_TASK; echo last $XCONSUMER_TASK']
+[[task]]
+name = "short"
+workName = "short"
+workerNum = 1
+every = "2s"
+`
+	if err := os.WriteFile(filepath.Join(dir, "app.toml"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var ends []func()
+	t.Cleanup(func() {
+		for _, end := range ends {
+			end()
+		}
+	})
+	c, err := devcluster.Start(bin, dir, 3, nil, func(end func()) { ends = append(ends, end) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := follow(t, bin, c.Server, "short")
+	for range 4 {
+		run := f.want(`^-- worker short@\S+ begins on n[123]$`)
+		name := strings.Fields(run)[2]
+		for _, line := range []string{"first", "last"} {
+			f.want(`^` + name + ` +\| .* ` + line)
+		}
+		f.want(`^-- worker ` + name + ` is gone: its run is over$`)
+	}
+}
+
 // wantOrder wants each numbered line once, and none left out between those of one token.
 func wantOrder(t *testing.T, lines []string) {
 	t.Helper()

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -225,7 +226,7 @@ func followStates(t *testing.T, s *logServer) *states {
 	go func() {
 		defer close(over)
 		_ = s.client.Follow(ctx, nil, func(n httpapi.News) error { // it ends with the test
-			list <- *n.State
+			list <- cluster.State{Tasks: slices.Clone(n.State.Tasks), Workers: slices.Clone(n.State.Workers)}
 			return nil
 		})
 	}()
@@ -257,8 +258,11 @@ func TestFollowDeleted(t *testing.T) {
 	s.says("n1", 7, "one")
 	f := s.follow(t, 10, nil)
 	f.untilShown("one")
+	l := followStates(t, s)
 	state.Tasks = nil
 	s.Set(state)
+	l.wait(func(st *cluster.State) bool { return len(st.Tasks) == 0 })
+	time.Sleep(50 * time.Millisecond) // for the stream of logs -f, which comes beside this one
 	s.says("n1", 7, "stops")
 	f.untilShown("stops")
 	s.Set(cluster.State{})

@@ -230,8 +230,7 @@ func (s *shared) replace(value string) (reads int) {
 	return reads
 }
 
-// Nodes that have their secret from the store are asked by it, and by the next one once it is replaced; whoever guesses
-// does not have it read for each guess.
+// Nodes that have their secret from the store are asked by it, and by the next one once it is replaced.
 func TestSharedSecret(t *testing.T) {
 	slot := cluster.Slot{Task: "a"}
 	store := &shared{value: secret}
@@ -242,22 +241,7 @@ func TestSharedSecret(t *testing.T) {
 			t.Fatal(got, err)
 		}
 	}
-	for i := range 100 {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+p.target+"/peer/v3/lease", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Authorization", fmt.Sprintf("Xconsumer %d:guess", i))
-		resp, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = resp.Body.Close()
-		if resp.StatusCode != http.StatusUnauthorized {
-			t.Fatal(resp.Status)
-		}
-	}
-	if reads := store.replace("another-" + secret); reads > 4 {
+	if reads := store.replace("another-" + secret); reads > 2 {
 		t.Errorf("the secret was read %d times by two nodes", reads)
 	}
 	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {

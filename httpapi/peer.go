@@ -34,8 +34,9 @@ import (
 type Peers struct {
 	Secret []byte // at least MinSecret bytes; none: that of Shared
 	// Shared returns the secret that nodes have in common elsewhere, as in the store. It is called when it is needed, from
-	// any goroutine and not twice at the same time, and again now and then while another node's does not fit, at most
-	// every five seconds. Without it and Secret nobody is asked, and nobody is answered.
+	// any goroutine and not twice at the same time: again when what it returned is older than a minute, and while another
+	// node's does not fit, at most every five seconds. An error that matches ErrNoSecret ends the last secret; after any
+	// other that stays in force. Without it and Secret nobody is asked, and nobody is answered.
 	Shared    func(context.Context) ([]byte, error)
 	Advertise string // where this node can be reached, host:port
 	// TLS is how to reach nodes that say to be reached at https://host:port; nil for the system's roots.
@@ -86,22 +87,16 @@ func (p *Peers) made(text string) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// take reports whether this process has made a number lately that no request has used. It is called for those
-// alone that a node with the secret has signed, which bounds what is kept of them.
+// take reports whether this process has made a number lately that no request has used, and uses it. It is called for
+// those alone that a node with the secret has signed, which bounds what is kept of them.
 func (p *Peers) take(nonce string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	at := strings.LastIndexByte(nonce, '.')
-	if at < 0 || p.key == nil || !hmac.Equal([]byte(p.made(nonce[:at])), []byte(nonce[at+1:])) {
+	until, ok := p.until(nonce)
+	if !ok {
 		return false
 	}
-	age, _, _ := strings.Cut(nonce, ".")
-	ms, err := strconv.ParseInt(age, 10, 64)
 	now := time.Now()
-	until := p.began.Add(time.Duration(ms)*time.Millisecond + nonceLife)
-	if err != nil || now.After(until) {
-		return false
-	}
 	maps.DeleteFunc(p.used, func(_ string, until time.Time) bool { return now.After(until) })
 	if _, again := p.used[nonce]; again {
 		return false
@@ -111,6 +106,27 @@ func (p *Peers) take(nonce string) bool {
 	}
 	p.used[nonce] = until
 	return true
+}
+
+// own reports whether this process has made a number lately, used or not. It costs strangers what they send: nothing is
+// looked up for those that have none.
+func (p *Peers) own(nonce string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, ok := p.until(nonce)
+	return ok
+}
+
+// until returns until when a number is good that this process has made. The caller holds mu.
+func (p *Peers) until(nonce string) (time.Time, bool) {
+	at := strings.LastIndexByte(nonce, '.')
+	if at < 0 || p.key == nil || !hmac.Equal([]byte(p.made(nonce[:at])), []byte(nonce[at+1:])) {
+		return time.Time{}, false
+	}
+	age, _, _ := strings.Cut(nonce, ".")
+	ms, err := strconv.ParseInt(age, 10, 64)
+	until := p.began.Add(time.Duration(ms)*time.Millisecond + nonceLife)
+	return until, err == nil && !time.Now().After(until)
 }
 
 // signed lets a request through that another node has signed, and signs the answer. The request is for this node by
@@ -124,7 +140,7 @@ func (p *Peers) signed(node Node, next http.HandlerFunc) http.HandlerFunc {
 		nonce, mac, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Authorization"), peerScheme), ":")
 		asked := question{r.Method, r.URL.RequestURI(), p.Advertise, nonce, r.Header.Get(numberHeader)}
 		var secret []byte
-		if mac != "" && max(len(asked.nonce), len(asked.number)) <= maxNonce {
+		if mac != "" && max(len(asked.nonce), len(asked.number)) <= maxNonce && p.own(nonce) {
 			secret = p.signedWith(r.Context(), asked, mac)
 		}
 		if secret == nil || !p.take(nonce) {

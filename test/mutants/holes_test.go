@@ -1088,8 +1088,23 @@ var mutants = []mutant{
 	},
 	{
 		"management", "each guess has the secret of the nodes read from the store",
-		one("httpapi/secret.go", "	if bytes.Equal(s.value, tried) && time.Since(s.at) > secretAgain {\n", "	if bytes.Equal(s.value, tried) {\n"),
-		in("httpapi", "TestSharedSecret"),
+		one("httpapi/secret.go", "		return bytes.Equal(s.value, tried) && time.Since(s.at) > secretAgain\n", "		return bytes.Equal(s.value, tried)\n"),
+		in("httpapi", "TestStrangersDelayNobody"),
+	},
+	{
+		"management", "whoever makes up a number has the secret of the nodes read from the store",
+		one("httpapi/peer.go", " && p.own(nonce) {\n", " {\n"),
+		in("httpapi", "TestStrangersDelayNobody"),
+	},
+	{
+		"management", "a secret of the nodes that was deleted is in force as long as the node runs",
+		one("httpapi/secret.go", "		return time.Since(s.at) > secretLife\n", "		return false\n"),
+		in("httpapi", "TestDeletedSecretEnds"),
+	},
+	{
+		"management", "a secret that does not count any longer stays in force",
+		one("httpapi/secret.go", "	case s.value == nil || errors.Is(err, ErrNoSecret):\n", "	case s.value == nil:\n"),
+		in("httpapi", "TestDeletedSecretEnds"),
 	},
 	{
 		"management", "each node makes a secret of its own",

@@ -20,9 +20,11 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/test/apinode"
+	"gitee.com/ken.yang/xconsumer/test/etcdserver"
 )
 
 func TestMain(m *testing.M) {
+	etcdserver.Serve()
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"))
 }
 

@@ -131,12 +131,17 @@ func (d *doctor) http(s settings) {
 // peers looks at whether nodes can ask each other for logs, stacks and leases.
 func (d *doctor) peers(ctx context.Context, s settings) {
 	r := s.reached(ctx, s.listen)
-	why := s.secretless()
+	why, unasked := s.secretless(), error(nil)
+	if why == "" && s.listen != "off" {
+		why, unasked = s.openStore(ctx)
+	}
 	switch {
 	case s.listen == "off":
 		d.tell("peers", fine, "other nodes cannot show the logs of this node's workers: it has no HTTP API", "")
 	case why != "":
-		d.tell("peers", warning, "nodes cannot show the logs of each other's workers: "+why, secretFix)
+		d.tell("peers", warning, peerless+": "+why, s.secretFix())
+	case unasked != nil:
+		d.tell("peers", warning, unasked.Error(), "look at what is said of etcd")
 	case r.trouble != "":
 		d.tell("peers", warning, "other nodes cannot show the logs of this node's workers: "+r.trouble, r.fix)
 	case len(s.secret) > 0:

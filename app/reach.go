@@ -14,7 +14,10 @@ import (
 	"strings"
 	"time"
 
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/coord/etcd"
 	"gitee.com/ken.yang/xconsumer/coord/zk"
+	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
@@ -140,8 +143,8 @@ func outward(ctx context.Context, hosts []string) netip.Addr {
 	return netip.Addr{}
 }
 
-// protected reports whether the coordination service asks this node who it is, so that others cannot read what it keeps
-// there.
+// protected reports whether this node can say to the coordination service who it is, without which others read what it
+// keeps there. Whether that is asked for the service alone can say.
 func (s service) protected() bool {
 	switch {
 	case s.zk != nil:
@@ -152,24 +155,67 @@ func (s service) protected() bool {
 	return false
 }
 
-// secretless returns why this node has no secret to ask others by and to be asked, "" if it has: from a file, or in the
-// store, where that is as well protected as the HTTP API. Where nobody has to say who they are to use that, as on a
-// loopback address, the secret opens nothing that is not open; and the store of `xconsumer dev` is of one machine, as
+// secretGuarded reports whether the secret of the nodes is in the store, and opens what is not open without it: it has to
+// be as well protected there as the HTTP API is. Where nobody has to say who they are to use that, as on a loopback
+// address, it opens nothing; and the store of `xconsumer dev`, which is reached on loopback alone, is of one machine, as
 // its nodes are.
+func (s settings) secretGuarded() bool {
+	return len(s.secret) == 0 && s.access.closed() && (s.service.joined == "" || !s.service.local())
+}
+
+// secretless returns why this node has no secret to ask others by and to be asked, as far as the configuration says, ""
+// if it has: from a file, or in the store.
 func (s settings) secretless() string {
-	if len(s.secret) > 0 || !s.access.closed() || s.service.joined != "" || s.service.protected() {
+	if !s.secretGuarded() || s.service.protected() {
 		return ""
 	}
 	return "callers of the HTTP API must say who they are, and the store lets in whoever reaches it, so that the secret of the nodes cannot be kept there"
 }
 
-const secretFix = "give the store a username and password, or [http] secretFile the same secret on all nodes (openssl rand -hex 32)"
+// openStore asks etcd, and returns why it does not keep the secret, "" if it may: a username that it does not ask for, and
+// a certificate that it does not insist on, keep nobody out. Of ZooKeeper the ACL of the record says it.
+func (s settings) openStore(ctx context.Context) (string, error) {
+	if s.service.etcd == nil || !s.secretGuarded() || !s.service.protected() {
+		return "", nil
+	}
+	store, err := etcd.New(*s.service.etcd)
+	if err != nil {
+		return "", err
+	}
+	open, err := store.OpenToAll(ctx, schema.NewKeys(s.cluster).PeerSecret())
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("it is not known whether etcd lets in whoever reaches it: %w", err)
+	case open:
+		return "callers of the HTTP API must say who they are, and etcd lets in whoever reaches it, although [etcd] has a user or a certificate, so that the secret of the nodes cannot be kept there", nil
+	}
+	return "", nil
+}
+
+// secretFix says what to do about a store that does not keep the secret.
+func (s settings) secretFix() string {
+	const file = "[http] secretFile the same secret on all nodes (openssl rand -hex 32)"
+	switch {
+	case s.service.joined != "":
+		return "give " + file
+	case s.service.etcd != nil && s.service.protected():
+		return "enable authentication in etcd (etcdctl auth enable) or have it insist on certificates (--client-cert-auth), or give " + file
+	}
+	return "give the store a username and password, or " + file
+}
 
 // sharedSecret reads the secret of the cluster from the store, and makes it if there is none. It has a session of its
-// own, for as long as that takes.
+// own, for as long as that takes. The error matches httpapi.ErrNoSecret unless the store was not reached.
 func (s settings) sharedSecret(ctx context.Context) ([]byte, error) {
-	if why := s.secretless(); why != "" {
-		return nil, fmt.Errorf("%s: %s", why, secretFix)
+	why := s.secretless()
+	if why == "" {
+		var err error
+		if why, err = s.openStore(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if why != "" {
+		return nil, fmt.Errorf("%w: %s: %s", httpapi.ErrNoSecret, why, s.secretFix())
 	}
 	store, err := s.service.open(slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -177,22 +223,30 @@ func (s settings) sharedSecret(ctx context.Context) ([]byte, error) {
 	}
 	session, err := store.Open(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("the secret of the nodes cannot be read: %w", err)
+		return nil, uncounted(fmt.Errorf("the secret of the nodes cannot be read: %w", err))
 	}
 	defer func() { _ = session.Close() }()
 	keys := schema.NewKeys(s.cluster)
 	secret, err := membership.PeerSecret(ctx, session, keys)
 	if err != nil || s.service.zk == nil || s.service.zk.Username == "" {
-		return secret, err
+		return secret, uncounted(err)
 	}
 	access, err := zk.CheckAccess(ctx, session, keys.PeerSecret())
 	if err != nil {
-		return nil, err
+		return nil, uncounted(err)
 	}
 	if text := exposed(access); text != "" || access.Znodes == 0 {
-		return nil, errors.New("the secret of the nodes may be known to others, since others may use its record; " + protectFix)
+		return nil, fmt.Errorf("%w that counts: theirs may be known to others, since others may use its record; %s", httpapi.ErrNoSecret, protectFix)
 	}
 	return secret, nil
+}
+
+// uncounted makes an error match httpapi.ErrNoSecret if the store has answered that there is no secret for this node.
+func uncounted(err error) error {
+	if errors.Is(err, coord.ErrUnauthorized) || errors.Is(err, schema.ErrCorrupt) || errors.Is(err, membership.ErrNoCluster) {
+		return fmt.Errorf("%w that counts: %w", httpapi.ErrNoSecret, err)
+	}
+	return err
 }
 
 // warnUnreached says what keeps nodes from asking each other for the logs of their workers.
@@ -204,6 +258,20 @@ func (s settings) warnUnreached(log *slog.Logger, r reach) {
 		log.Info("other nodes cannot show the logs of this node's workers", "reason", r.trouble, "fix", r.fix)
 	}
 	if why := s.secretless(); why != "" {
-		log.Warn("nodes cannot show the logs of each other's workers", "reason", why, "fix", secretFix)
+		log.Warn(peerless, "reason", why, "fix", s.secretFix())
+	}
+}
+
+const peerless = "nodes cannot show the logs of each other's workers"
+
+// warnOpenStore says once that etcd does not ask for what is configured, which keeps the secret of the nodes out of it.
+func (s settings) warnOpenStore(ctx context.Context, log *slog.Logger) {
+	why, err := s.openStore(ctx)
+	switch {
+	case s.listen == "off":
+	case why != "":
+		log.Warn(peerless, "reason", why, "fix", s.secretFix())
+	case err != nil && ctx.Err() == nil:
+		log.Info("could not ask who may read the secret of the nodes; it is asked again when that is needed", "error", err)
 	}
 }

@@ -2,7 +2,9 @@ package app
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -11,10 +13,16 @@ import (
 	"strings"
 	"testing"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/zk"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/internal/cli"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/test/etcdserver"
 	"gitee.com/ken.yang/xconsumer/test/zkserver"
 )
 
@@ -138,6 +146,91 @@ func TestSecretless(t *testing.T) {
 				t.Errorf("it is read nevertheless: %v", err)
 			}
 		})
+	}
+}
+
+// The etcd of xconsumer dev keeps the secret where it is dev's: another one that is named with --join lets in whoever
+// reaches it.
+func TestSecretOfAJoinedCluster(t *testing.T) {
+	for join, none := range map[string]bool{"http://127.0.0.1:2379": false, "localhost:2379": false, "http://192.0.2.7:2379": true, "http://127.0.0.1:2379,192.0.2.7:2379": true} {
+		env := func(key string) string {
+			if key == tokensVariable {
+				return "ada admin a-very-long-secret-of-ada"
+			}
+			return ""
+		}
+		file := filepath.Join(t.TempDir(), "app.toml")
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := loadSettings(runFlags{config: file, join: join}, env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.secretless(); (got != "") != none || none && strings.Contains(s.secretFix(), "username") {
+			t.Errorf("%s: %q, %s", join, got, s.secretFix())
+		}
+	}
+}
+
+// What the file says of etcd counts only where etcd asks for it: with a user and without authentication it keeps no
+// secret, and doctor and the start say so.
+func TestEtcdThatAsksNobody(t *testing.T) {
+	server := etcdserver.Start(t, 1)
+	endpoint := "http://" + server.Addrs()[0]
+	admin, err := clientv3.New(clientv3.Config{Endpoints: []string{endpoint}, Logger: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = admin.Close() }()
+	table := fmt.Sprintf("[etcd]\nendpoints = [%q]\nsessionTimeout = \"2s\"\nusername = \"root\"\npassword = \"p\"\n[http]\n", endpoint)
+	s := fromFile(t, table+"tokens = [\"ada admin a-very-long-secret-of-ada\"]\n")
+	store, err := s.service.open(slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, err := store.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := schema.NewKeys("default")
+	if _, err := membership.Found(t.Context(), session, keys, 0); err != nil {
+		t.Fatal(err)
+	}
+	_ = session.Close()
+	told := func() (doctored, logged string) {
+		var log bytes.Buffer
+		d := &doctor{streams: Streams{Out: io.Discard}, output: &cli.Output{}}
+		d.peers(t.Context(), s)
+		s.warnOpenStore(t.Context(), slog.New(slog.NewTextHandler(&log, nil)))
+		return fmt.Sprint(d.list), log.String()
+	}
+	if got, err := s.sharedSecret(t.Context()); !errors.Is(err, httpapi.ErrNoSecret) || !strings.Contains(err.Error(), "etcdctl auth enable") {
+		t.Errorf("everybody may read it: %d bytes, %v", len(got), err)
+	}
+	if kept, err := admin.Get(t.Context(), keys.PeerSecret()); err != nil || kept.Count > 0 {
+		t.Errorf("it is kept nevertheless: %d, %v", kept.Count, err)
+	}
+	if doctored, logged := told(); !strings.Contains(doctored, "{peers warning") || !strings.Contains(doctored, "etcdctl auth enable") || !strings.Contains(logged, "level=WARN") || !strings.Contains(logged, "etcdctl auth enable") {
+		t.Errorf("doctor: %s; log: %s", doctored, logged)
+	}
+	if got, err := fromFile(t, table).sharedSecret(t.Context()); err != nil { // where nobody has to say who they are
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if _, err := admin.UserAdd(t.Context(), "root", "p"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin.UserGrantRole(t.Context(), "root", "root"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin.AuthEnable(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.sharedSecret(t.Context()); err != nil || len(got) < schema.MinPeerSecret {
+		t.Errorf("with authentication: %d bytes, %v", len(got), err)
+	}
+	if doctored, logged := told(); !strings.Contains(doctored, "{peers ok") || logged != "" {
+		t.Errorf("doctor: %s; log: %s", doctored, logged)
 	}
 }
 

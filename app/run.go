@@ -128,7 +128,10 @@ func runNode(ctx context.Context, s settings, register Register, child *supervis
 	s.warn(log, address)
 	s.warnUnreached(log, reached)
 	log.Info("starting", "node", s.name, "cluster", s.cluster, "service", s.service.String(), "http", address)
-	defer beside(ctx, func(ctx context.Context) { s.warnExposed(ctx, log) })(&err)
+	defer beside(ctx, func(ctx context.Context) {
+		s.warnExposed(ctx, log)
+		s.warnOpenStore(ctx, log)
+	})(&err)
 	if s.uncordon {
 		defer uncordon(ctx, node, log)(&err)
 	}

@@ -1117,6 +1117,26 @@ var mutants = []mutant{
 		in("app", "TestSecretless"),
 	},
 	{
+		"management", "the secret of the nodes is kept in an etcd that ignores the username",
+		one("app/reach.go", "	case open:\n", "	case open && err != nil:\n"),
+		in("app", "TestEtcdThatAsksNobody"),
+	},
+	{
+		"management", "a client certificate counts that etcd does not insist on",
+		one("coord/etcd/stranger.go", "		cfg.TLS.Certificates, cfg.TLS.GetClientCertificate = nil, nil\n", ""),
+		in("coord/etcd", "TestClientCertificatesThatAreNotAskedFor"),
+	},
+	{
+		"management", "one server of etcd that refuses strangers speaks for all",
+		one("coord/etcd/stranger.go", "			refused = true\n", "			return false, nil\n"),
+		in("coord/etcd", "TestClientCertificatesThatAreNotAskedFor"),
+	},
+	{
+		"management", "any etcd that is joined is taken for that of dev",
+		one("app/reach.go", " && (s.service.joined == \"\" || !s.service.local())\n", " && s.service.joined == \"\"\n"),
+		in("app", "TestSecretOfAJoinedCluster"),
+	},
+	{
 		"management", "a secret that others may know counts",
 		one("app/reach.go", "text != \"\" || access.Znodes == 0", "text == \"?\" || access.Znodes == 0"),
 		in("app", "TestSharedSecretIsForTheUserAlone"),

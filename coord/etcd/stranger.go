@@ -1,0 +1,83 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"gitee.com/ken.yang/xconsumer/coord"
+)
+
+// strangerPatience is how long a server may take to answer a stranger.
+const strangerPatience = 2 * time.Second
+
+// OpenToAll reports whether whoever reaches one of the servers may read a key, whether that exists or not: it is asked
+// for without a username and without a client certificate, as a stranger asks. That a username is configured proves
+// nothing: etcd ignores it until authentication is enabled, and may ask for certificates and not insist on them. False
+// means that at least one server has answered and refused, and none has let a stranger in; it does not mean that no other
+// user of etcd may read the key. An error means that nobody knows.
+func (s *Store) OpenToAll(ctx context.Context, key string) (bool, error) {
+	refused := false
+	var failed error
+	for _, endpoint := range s.cfg.Endpoints {
+		err := s.asStranger(ctx, endpoint, key)
+		switch {
+		case err == nil:
+			return true, nil
+		case errors.Is(err, coord.ErrUnauthorized):
+			refused = true
+		default:
+			failed = fmt.Errorf("etcd at %s: %w", endpoint, err)
+		}
+	}
+	if refused {
+		return false, nil
+	}
+	return false, failed
+}
+
+// asStranger reads a key as a stranger would. The error matches coord.ErrUnauthorized if the server refuses him.
+func (s *Store) asStranger(ctx context.Context, endpoint, key string) error {
+	ctx, cancel := context.WithTimeout(ctx, strangerPatience)
+	defer cancel()
+	cfg := s.cfg
+	cfg.Endpoints, cfg.Username, cfg.Password = []string{endpoint}, "", ""
+	if strings.HasPrefix(endpoint, "https://") && cfg.TLS != nil {
+		cfg.TLS = cfg.TLS.Clone()
+		cfg.TLS.Certificates, cfg.TLS.GetClientCertificate = nil, nil
+		if err := knock(ctx, &http.Transport{TLSClientConfig: cfg.TLS.Clone(), DisableKeepAlives: true}, endpoint); err != nil {
+			return err
+		}
+	}
+	stranger := &Store{cfg: cfg, log: s.log, clock: s.clock, probed: map[string]bool{}}
+	client, _, err := stranger.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close() }()
+	_, err = client.Get(clientv3.WithRequireLeader(ctx), s.cfg.Prefix+key, clientv3.WithKeysOnly())
+	return answerError(ctx, err)
+}
+
+// knock finds out whether a server lets in a client without a certificate, which gRPC does not tell from one that is
+// away.
+func knock(ctx context.Context, how *http.Transport, endpoint string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+"/version", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := (&http.Client{Transport: how}).Do(req)
+	if alert, ok := errors.AsType[*net.OpError](err); ok && alert.Op == "remote error" {
+		return fmt.Errorf("%w: %w", coord.ErrUnauthorized, err)
+	}
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
+}

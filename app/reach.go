@@ -56,19 +56,22 @@ func (s settings) reached(ctx context.Context, listen string) reach {
 	if !ip.IsValid() {
 		return reach{trouble: fmt.Sprintf("it is not known where other nodes reach %s", listen), fix: advertiseFix}
 	}
-	r := reach{advertise: net.JoinHostPort(ip.String(), port)}
-	if ip.IsLoopback() {
-		if !s.service.local() {
-			r.trouble = "it is reached from this machine only, at " + r.advertise
-			r.fix = `listen = "0.0.0.0:8800" in [http], with tokens: xconsumer token ada --role admin`
-		}
-		return r
+	if !ip.IsLinkLocalUnicast() {
+		ip = ip.WithZone("") // which only such an address needs
 	}
+	if ip.Zone() != "" {
+		return reach{trouble: fmt.Sprintf("%v is not known by this name on other machines, which name their interfaces themselves", ip), fix: advertiseFix}
+	}
+	r := reach{advertise: net.JoinHostPort(ip.String(), port)}
 	if c := s.access.tls.checked; c != nil {
 		name, ok := nameOn(c.Certificates[0].Leaf, ip)
 		if r.advertise = net.JoinHostPort(name, port); !ok {
-			return reach{trouble: fmt.Sprintf("its certificate is not for %v", ip), fix: advertiseFix + ", by a name of the certificate"}
+			r = reach{trouble: fmt.Sprintf("its certificate is not for %v", ip), fix: advertiseFix + ", by a name of the certificate"}
 		}
+	}
+	if ip.IsLoopback() && !s.service.local() {
+		r.trouble = "it is reached from this machine only, at " + listen
+		r.fix = `listen = "0.0.0.0:8800" in [http], with tokens: xconsumer token ada --role admin`
 	}
 	return r
 }
@@ -76,18 +79,34 @@ func (s settings) reached(ctx context.Context, listen string) reach {
 const advertiseFix = "advertise = \"host:port\" in [http]"
 
 // nameOn returns by what a node with an address is called that shows a certificate: the address, its host name, or the
-// only name of the certificate.
+// only name of the certificate. An address of the loopback has no name but localhost, and others have not that one: to
+// each machine it means itself.
 func nameOn(leaf *x509.Certificate, ip netip.Addr) (string, bool) {
+	if leaf == nil {
+		return "", false
+	}
 	host, _ := os.Hostname()
+	if ip.IsLoopback() {
+		host = "localhost"
+	} else if ownName(host) {
+		host = ""
+	}
 	for _, name := range []string{ip.String(), host} {
-		if leaf != nil && name != "" && leaf.VerifyHostname(name) == nil {
+		if name != "" && leaf.VerifyHostname(name) == nil {
 			return name, true
 		}
 	}
-	if leaf != nil && len(leaf.DNSNames) == 1 && !strings.Contains(leaf.DNSNames[0], "*") {
-		return leaf.DNSNames[0], true
+	names := slices.DeleteFunc(slices.Clone(leaf.DNSNames), ownName)
+	if len(names) == 1 && !strings.Contains(names[0], "*") && !ip.IsLoopback() {
+		return names[0], true
 	}
 	return "", false
+}
+
+// ownName reports whether a name means to each machine itself.
+func ownName(name string) bool {
+	name = strings.TrimSuffix(strings.ToLower(name), ".")
+	return name == "localhost" || strings.HasPrefix(name, "localhost.") || strings.HasSuffix(name, ".localhost")
 }
 
 // hosts returns the addresses of the coordination service, host:port.

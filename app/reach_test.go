@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -57,6 +58,9 @@ func TestReached(t *testing.T) {
 		"loopback, all on one machine": {near, "127.0.0.1:8801", "127.0.0.1:8801", ""},
 		"loopback, etcd on this one":   {"[etcd]\nendpoints = [\"http://localhost:2379\"]\n", "[::1]:8801", "[::1]:8801", ""},
 		"loopback, others elsewhere":   {far, "127.0.0.1:8801", "127.0.0.1:8801", "it is reached from this machine only"},
+		"a zone":                       {far, "[fe80::1%eth0]:8800", "", "fe80::1%eth0 is not known by this name on other machines"},
+		"a zone that means nothing":    {far, "[2001:db8::9%eth0]:8800", "[2001:db8::9]:8800", ""},
+		"loopback with a zone":         {near, "[::1%lo]:8801", "[::1]:8801", ""},
 		"loopback by name":             {far, "localhost:8801", "127.0.0.1:8801", "it is reached from this machine only"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -111,6 +115,40 @@ func TestReachedByTheNameOfTheCertificate(t *testing.T) {
 	cert.DNSNames = []string{"*.example"}
 	if got, ok := nameOn(cert, netip.MustParseAddr("192.0.2.9")); ok {
 		t.Errorf("a certificate of many: %q", got)
+	}
+}
+
+// The name by which others ask is one that the certificate is for and that means this node to them; else it is said that
+// there is none, on loopback too.
+func TestReachedWithTLS(t *testing.T) {
+	const far, near = "192.0.2.7:2181", "127.0.0.1:2181"
+	elsewhere, here := net.ParseIP("192.0.2.9"), net.ParseIP("127.0.0.1")
+	for name, c := range map[string]struct {
+		host, listen, want, trouble string
+		ips                         []net.IP
+		names                       []string
+	}{
+		"for the address":                     {far, "192.0.2.9:8800", "192.0.2.9:8800", "", []net.IP{elsewhere}, []string{"localhost"}},
+		"by its only name":                    {far, "192.0.2.9:8800", "n1.example:8800", "", nil, []string{"n1.example"}},
+		"by its only name for others":         {far, "192.0.2.9:8800", "n1.example:8800", "", nil, []string{"localhost", "n1.example"}},
+		"for localhost alone":                 {far, "192.0.2.9:8800", "", "its certificate is not for 192.0.2.9", nil, []string{"localhost"}},
+		"for localhost.localdomain":           {far, "192.0.2.9:8800", "", "its certificate is not for 192.0.2.9", nil, []string{"LOCALHOST.localdomain"}},
+		"loopback, for the address":           {near, "127.0.0.1:8800", "127.0.0.1:8800", "", []net.IP{here}, nil},
+		"loopback, for localhost":             {near, "127.0.0.1:8800", "localhost:8800", "", nil, []string{"localhost", "n1.example"}},
+		"loopback, for another name":          {near, "127.0.0.1:8800", "", "its certificate is not for 127.0.0.1", nil, []string{"n1.example"}},
+		"loopback, others elsewhere":          {far, "127.0.0.1:8800", "127.0.0.1:8800", "it is reached from this machine only", []net.IP{here}, nil},
+		"loopback, others elsewhere, no name": {far, "127.0.0.1:8800", "", "it is reached from this machine only", nil, []string{"n1.example"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := fromFile(t, fmt.Sprintf("[zookeeper]\nhost = %q\n", c.host))
+			leaf, _ := newAuthority(t).issue("n1", false)
+			leaf.IPAddresses, leaf.DNSNames = c.ips, c.names
+			s.access.tls.checked = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{{Leaf: leaf}}}
+			got := s.reached(t.Context(), c.listen)
+			if got.advertise != c.want || !strings.HasPrefix(got.trouble, c.trouble) || (c.trouble == "") != (got.trouble == "") || (got.trouble == "") != (got.fix == "") {
+				t.Errorf("%+v; want %q, %q", got, c.want, c.trouble)
+			}
+		})
 	}
 }
 

@@ -1137,6 +1137,11 @@ var mutants = []mutant{
 		in("app", "TestSecretOfAJoinedCluster"),
 	},
 	{
+		"management", "others are told a name that means themselves",
+		one("app/reach.go", "	names := slices.DeleteFunc(slices.Clone(leaf.DNSNames), ownName)\n", "	names := leaf.DNSNames\n"),
+		in("app", "TestReachedWithTLS"),
+	},
+	{
 		"management", "a secret that others may know counts",
 		one("app/reach.go", "text != \"\" || access.Znodes == 0", "text == \"?\" || access.Znodes == 0"),
 		in("app", "TestSharedSecretIsForTheUserAlone"),

@@ -230,6 +230,21 @@ func (s *shared) replace(value string) (reads int) {
 	return reads
 }
 
+// Of a node that is lost it is said that its log is there, by name.
+func TestLogOfALostNode(t *testing.T) {
+	slot := cluster.Slot{Task: "a", Index: 1}
+	for name, lost := range map[string][]cluster.NodeInfo{"it is listed": {{Name: "n2", Member: "m2"}}, "the worker says it": nil} {
+		p := newPair(t, slot, &httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)})
+		p.state.Nodes, p.state.Lost = p.state.Nodes[:1], lost
+		for _, follow := range []bool{false, true} {
+			_, err := p.read(t.Context(), slot, httpapi.LogQuery{Lines: 1, Follow: follow})
+			if err == nil || !strings.HasSuffix(err.Error(), "the other node cannot be asked: n2 is lost; its log is there") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
 // Nodes that have their secret from the store are asked by it, and by the next one once it is replaced.
 func TestSharedSecret(t *testing.T) {
 	slot := cluster.Slot{Task: "a"}

@@ -17,17 +17,34 @@ func (a *API) reach(m *moment, member string) (cluster.NodeInfo, error) {
 		if n.Name == a.node.Name() {
 			here = *n
 		}
-		if n.Member == member {
+		if n.Member == member && member != "" {
 			there = *n
 		}
 	}
 	switch {
+	case there.Member == "":
+		return there, fmt.Errorf("%w: %s is lost; its log is there", errPeer, lostName(m, member))
 	case there.Advertise == "":
 		return there, fmt.Errorf("%w: only %s can tell, and it does not say where other nodes reach it; ask it itself%s, or give it [http] listen or advertise", errPeer, there.Name, listening(&there))
 	case isLoopback(there.Advertise) && there.Host != here.Host:
 		return there, fmt.Errorf("%w: only %s can tell, and other machines do not reach it: ask it on %s%s, or give it an [http] listen or advertise that they do", errPeer, there.Name, there.Host, listening(&there))
 	}
 	return there, nil
+}
+
+// lostName returns the name of a member that is gone, or the member if that is not known any longer.
+func lostName(m *moment, member string) string {
+	for i := range m.sight.State.Lost {
+		if n := &m.sight.State.Lost[i]; n.Member == member && n.Name != "" {
+			return n.Name
+		}
+	}
+	for i := range m.sight.State.Workers {
+		if w := &m.sight.State.Workers[i]; w.Member == member && w.Node != "" {
+			return w.Node
+		}
+	}
+	return member
 }
 
 // listening says at which address a node listens.

@@ -33,11 +33,15 @@ func (s settings) join(ctx context.Context, log *slog.Logger) (settings, error) 
 		return s, err
 	}
 	ignored := s.service.ignored
-	if !s.named && found != "" && found != s.cluster {
+	switch {
+	case s.named || len(found) == 0:
+	case len(found) > 1:
+		return s, fmt.Errorf("%w: there are several clusters at %s: %s; name one with --cluster", errUsage, s.service.joined, strings.Join(found, ", "))
+	case found[0] != s.cluster:
 		if s.cluster != defaultCluster {
 			ignored = append(ignored, "cluster")
 		}
-		s.cluster = found
+		s.cluster = found[0]
 	}
 	if len(ignored) > 0 {
 		log.Info("ignored because of --join", "file", s.file, "keys", strings.Join(ignored, ", "), "cluster", s.cluster)
@@ -45,38 +49,30 @@ func (s settings) join(ctx context.Context, log *slog.Logger) (settings, error) 
 	return s, nil
 }
 
-// look makes sure that what --join names is etcd, and returns the name of the only cluster in it,
-// "" if there is none yet.
-func (s service) look(ctx context.Context, log *slog.Logger) (cluster string, err error) {
+// look makes sure that what --join names is etcd, and returns the names of the clusters in it.
+func (s service) look(ctx context.Context, log *slog.Logger) (names []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	if err := checkEtcd(ctx, s.etcd.Endpoints[0]); err != nil {
-		return "", err
+		return nil, err
 	}
 	store, err := s.open(log)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	session, err := store.Open(ctx)
 	if err != nil {
-		return "", unopened(err)
+		return nil, unopened(err)
 	}
 	defer func() { _ = session.Close() }()
 	clusters, err := session.List(ctx, "/xconsumer")
 	if err != nil {
-		return "", unopened(&coord.UnansweredError{Service: "etcd", Reasons: []string{s.joined + ": " + address.Reason(err)}, Err: err})
+		return nil, unopened(&coord.UnansweredError{Service: "etcd", Reasons: []string{s.joined + ": " + address.Reason(err)}, Err: err})
 	}
-	if len(clusters) == 0 {
-		return "", nil
-	}
-	var names []string
 	for _, c := range clusters {
 		names = append(names, c.Name)
 	}
-	if len(names) > 1 {
-		return "", fmt.Errorf("%w: there are several clusters at %s: %s; name one with --cluster", errUsage, s.joined, strings.Join(names, ", "))
-	}
-	return names[0], nil
+	return names, nil
 }
 
 // checkEtcd asks for the version, which etcd tells by plain HTTP.

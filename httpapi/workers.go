@@ -142,7 +142,7 @@ func logOperation() *huma.Operation {
 	return &huma.Operation{
 		OperationID: "get-worker-log", Method: http.MethodGet, Path: "/api/v1/workers/{task}/{index}/log", Tags: []string{"workers"},
 		Summary:     "What a worker has written, from whichever node has it",
-		Description: "A JSON object a line. With follow it goes on for as long as the node has the worker and the client stays; where a worker is tells the stream.",
+		Description: "A JSON object a line. With follow it goes on for as long as the node has the worker and the client stays; the stream says where a worker is.",
 		Parameters: []*huma.Param{
 			{Name: "task", In: "path", Required: true, Schema: text},
 			{Name: "index", In: "path", Required: true, Schema: integer},

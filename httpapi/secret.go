@@ -23,8 +23,9 @@ type sharedSecret struct {
 const (
 	secretAgain    = 5 * time.Second
 	secretPatience = 5 * time.Second
-	// secretLife is for how long what was read counts without another look: one that was deleted ends within it.
-	secretLife = time.Minute
+	// secretLife is for how long after a read what it found counts without another one: a secret that was deleted ends
+	// within a minute, of which the read may have taken a part.
+	secretLife = time.Minute - secretPatience
 )
 
 // ErrNoSecret is matched by the error of Peers.Shared where there is no secret that counts: the last one ends. After any

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -23,17 +24,22 @@ const strangerPatience = 2 * time.Second
 // means that at least one server has answered and refused, and none has let a stranger in; it does not mean that no other
 // user of etcd may read the key. An error means that nobody knows.
 func (s *Store) OpenToAll(ctx context.Context, key string) (bool, error) {
+	answers := make([]error, len(s.cfg.Endpoints))
+	var asked sync.WaitGroup
+	for i, endpoint := range s.cfg.Endpoints {
+		asked.Go(func() { answers[i] = s.asStranger(ctx, endpoint, key) })
+	}
+	asked.Wait()
 	refused := false
 	var failed error
-	for _, endpoint := range s.cfg.Endpoints {
-		err := s.asStranger(ctx, endpoint, key)
+	for i, err := range answers {
 		switch {
 		case err == nil:
 			return true, nil
 		case errors.Is(err, coord.ErrUnauthorized):
 			refused = true
 		default:
-			failed = fmt.Errorf("etcd at %s: %w", endpoint, err)
+			failed = fmt.Errorf("etcd at %s: %w", s.cfg.Endpoints[i], err)
 		}
 	}
 	if refused {

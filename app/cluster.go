@@ -116,7 +116,7 @@ says what that is, and makes the epoch again if it is missing or damaged. No nod
 	cli.YesFlag(remove, yes)
 	remove.RunE = func(c *cobra.Command, _ []string) error {
 		return onStore(c.Context(), *removeFlags, streams, func(_ context.Context, session coord.Session, s settings) error {
-			n, err := erase(c.Context(), session, s, streams, *yes)
+			n, err := erase(c.Context(), session, s, streams, *yes) //nolint:contextcheck // its time begins with the answer to a question
 			if err != nil {
 				return err
 			}
@@ -138,7 +138,7 @@ shut out.`,
 	yes := new(bool)
 	cli.YesFlag(c, yes)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return onStore(c.Context(), *flags, streams, func(ctx context.Context, session coord.Session, s settings) error {
+		return onStore(c.Context(), *flags, streams, func(ctx context.Context, session coord.Session, s settings) error { //nolint:contextcheck // its time begins with the answer to a question
 			if s.service.zk == nil {
 				return fmt.Errorf("%w: cluster protect: etcd has users and roles of its own; see docs/configuration.md", errUsage)
 			}

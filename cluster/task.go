@@ -65,12 +65,12 @@ type TaskSpec struct {
 	Every    Duration `json:"every,omitempty"`    // a run begins at each instant of a grid of this width
 	// Phase is by how much the grid of Every is behind that of an hour, a day or a week of UTC, less than Every. Not
 	// set: one that follows from the name, so that tasks with the same Every do not all begin at once.
-	Phase       Phase     `json:"phase,omitzero"`
-	Misfire     Misfire   `json:"misfire,omitempty"`     // "": MisfireSkip
-	Overlap     Overlap   `json:"overlap,omitempty"`     // "": OverlapSkip
-	MaxAttempts int       `json:"maxAttempts,omitempty"` // executions of a worker in a run until it has failed; 0: DefaultMaxAttempts
-	Timeout     Duration  `json:"timeout,omitempty"`     // of one execution in a run; 0: none
-	KeepRuns    int       `json:"keepRuns,omitempty"`    // of runs that are over; 0: DefaultKeepRuns
+	Phase       Phase    `json:"phase,omitzero"`
+	Misfire     Misfire  `json:"misfire,omitempty"`     // "": MisfireSkip
+	Overlap     Overlap  `json:"overlap,omitempty"`     // "": OverlapSkip
+	MaxAttempts int      `json:"maxAttempts,omitempty"` // executions of a worker in a run until it has failed; 0: DefaultMaxAttempts
+	Timeout     Duration `json:"timeout,omitempty"`     // of one execution in a run; 0: none
+	KeepRuns    int      `json:"keepRuns,omitempty"`    // of runs that are over; 0: DefaultKeepRuns
 
 	Unknown Unknown `json:"-"`
 }

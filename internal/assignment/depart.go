@@ -22,7 +22,7 @@ const departFew = 4
 const between = 50 * time.Millisecond
 
 // longHeld is since when nothing runs on members that had left before a leader began which knows no more of them.
-const longHeld = -maxHold
+const longHeld time.Duration = -maxHold
 
 // Departures is what a leader remembers of nodes that leave on purpose one soon after the other.
 type Departures struct {
@@ -70,7 +70,7 @@ func (l *Leader) Burst() *schema.Burst {
 	if d == nil {
 		return nil
 	}
-	return d.Departures.Burst(d.term, l.Self.GUID, l.Session.Now())
+	return d.Burst(d.term, l.Self.GUID, l.Session.Now())
 }
 
 // toldBurst returns what the former leader has told of the burst, or the one before it, nil if nobody has: one that leaves before it
@@ -104,7 +104,7 @@ func leavesSlots(p *view.Peer) bool { return len(p.Doc.Rec.Slots)+len(p.Doc.Rec.
 func (d *decider) emptyTogether() {
 	w := &d.out.Waits.Departures
 	known := map[string]time.Duration{}
-	fresh, before := 0, time.Duration(longHeld)
+	fresh, before := 0, longHeld
 	var told *schema.Burst
 	begins := w.Known == nil
 	if begins {

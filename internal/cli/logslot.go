@@ -263,7 +263,7 @@ func (s *slotLog) rest(ctx context.Context, at whereabouts) error {
 		})
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // whoever followed has seen enough
 		case final(err):
 			return err
 		case errors.Is(err, httpapi.ErrUnreachable) && try < logTries:

@@ -136,8 +136,7 @@ func (s *Schedule) Next(after time.Time) time.Time {
 	for within := after; ; {
 		p := periodOf(within.In(s.location))
 		next := s.nextIn(p, after)
-		switch {
-		case next.IsZero() || p.end.IsZero() || next.Before(p.end):
+		if next.IsZero() || p.end.IsZero() || next.Before(p.end) {
 			return next
 		}
 		within, after = p.end, p.end.Add(-time.Nanosecond)

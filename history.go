@@ -1,6 +1,7 @@
 package xconsumer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,6 +80,7 @@ func (n *Node) Explain(ctx context.Context, slot cluster.Slot) (cluster.Explanat
 	for i := range state.Workers {
 		if state.Workers[i].Slot() == slot {
 			out.Worker = state.Workers[i]
+			out.Here = cmp.Or(assignment.Ailing(&out.Worker), out.Here)
 		}
 	}
 	for _, d := range list.Decisions {

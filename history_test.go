@@ -1,6 +1,7 @@
 package xconsumer_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
@@ -260,6 +262,28 @@ func TestPast(t *testing.T) {
 			}
 		}
 		w.leave(n1, n2)
+	})
+}
+
+// explain says that a worker fails, and not that it is well placed.
+func TestExplainFailing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		spec := task("bad", 1)
+		spec.Restart = cluster.Restart{Backoff: cluster.Duration(10 * time.Second), Max: 2}
+		w := newWorld(t, spec)
+		n1 := w.start("n1", func(n *xconsumer.Node) {
+			n.Handle("bad", func(context.Context, *xconsumer.Worker) error { return errors.New("no such bucket") })
+		})
+		slot := cluster.Slot{Task: "bad"}
+		time.Sleep(6 * time.Second)
+		if out, err := n1.Explain(t.Context(), slot); err != nil || !strings.HasPrefix(out.Here, "it fails on n1, where it is run again after a pause that grows: 1 failure, the last: no such bucket") {
+			t.Errorf("%q, %v", out.Here, err)
+		}
+		time.Sleep(10 * time.Minute)
+		if out, err := n1.Explain(t.Context(), slot); err != nil || !strings.HasPrefix(out.Here, "it has failed for good on n1 after ") {
+			t.Errorf("%q, %v", out.Here, err)
+		}
+		w.leave(n1)
 	})
 }
 

@@ -245,6 +245,18 @@ func TestLogOfALostNode(t *testing.T) {
 	}
 }
 
+// A node that is not a member for the moment, since its session has ended, shows the logs of nodes on its machine all the same.
+func TestLogWhileNotAMember(t *testing.T) {
+	slot := cluster.Slot{Task: "a"}
+	p := newPair(t, slot, &httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)})
+	p.has.say("private")
+	p.state.Nodes = p.state.Nodes[1:]
+	p.state.Nodes[0].Host = "h1"
+	if got, err := p.read(t.Context(), slot, httpapi.LogQuery{Lines: 5}); err != nil || len(got) != 1 {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 // Nodes that have their secret from the store are asked by it, and by the next one once it is replaced.
 func TestSharedSecret(t *testing.T) {
 	slot := cluster.Slot{Task: "a"}

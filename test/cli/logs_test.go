@@ -96,10 +96,22 @@ func (f *following) count(pattern string) (n int) {
 	return n
 }
 
+// three starts a cluster of three nodes with a configuration.
+func three(t *testing.T, config string) (bin string, c devcluster.Cluster) {
+	t.Helper()
+	bin, dir := devcluster.Build(t), t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "app.toml"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := devcluster.Start(bin, dir, 3, nil, t.Cleanup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bin, c
+}
+
 // logs -f goes with its workers wherever they go, and shows those that come; each line once.
 func TestLogsFollow(t *testing.T) {
-	bin := devcluster.Build(t)
-	dir := t.TempDir()
 	// A line a tenth of a second, numbered, each with the token: what is lost or shown twice can be told.
 	config := `[[work]]
 name = "count"
@@ -110,19 +122,7 @@ workName = "count"
 workerNum = 1
 resize = "live"
 `
-	if err := os.WriteFile(filepath.Join(dir, "app.toml"), []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var ends []func()
-	t.Cleanup(func() {
-		for _, end := range ends {
-			end()
-		}
-	})
-	c, err := devcluster.Start(bin, dir, 3, nil, func(end func()) { ends = append(ends, end) })
-	if err != nil {
-		t.Fatal(err)
-	}
+	bin, c := three(t, config)
 	if err := settled(c.Server); err != nil {
 		t.Fatal(err)
 	}
@@ -199,8 +199,6 @@ resize = "live"
 
 // Runs that are over before anybody asks for their logs are shown whole, whichever node had them and whichever is asked.
 func TestLogsOfShortRuns(t *testing.T) {
-	bin := devcluster.Build(t)
-	dir := t.TempDir()
 	config := `[[work]]
 name = "short"
 command = ["sh", "-c", 'echo first $XCONSUMER_TASK; echo last $XCONSUMER_TASK']
@@ -210,19 +208,7 @@ workName = "short"
 workerNum = 1
 every = "2s"
 `
-	if err := os.WriteFile(filepath.Join(dir, "app.toml"), []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var ends []func()
-	t.Cleanup(func() {
-		for _, end := range ends {
-			end()
-		}
-	})
-	c, err := devcluster.Start(bin, dir, 3, nil, func(end func()) { ends = append(ends, end) })
-	if err != nil {
-		t.Fatal(err)
-	}
+	bin, c := three(t, config)
 	f := follow(t, bin, c.Server, "short")
 	for range 4 {
 		run := f.want(`^-- worker short@\S+ begins on n[123]$`)

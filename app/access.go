@@ -279,7 +279,7 @@ func (a httpAccess) open(log *slog.Logger) *httpapi.Access {
 		file.read = func() ([]httpapi.Token, error) {
 			list, err := readTokens(a.tokensFile)
 			if err == nil && len(list)+len(a.tokens) == 0 {
-				err = errors.New("it holds no token, so that nobody could log in; add one with: xconsumer token ada --role admin")
+				err = errors.New("it holds no token, so nobody could log in; add one with: xconsumer token ada --role admin")
 			}
 			return list, err
 		}

@@ -86,7 +86,10 @@ func TestReached(t *testing.T) {
 func TestOutward(t *testing.T) {
 	ip := outward(t.Context(), []string{"127.0.0.1:2181"})
 	if !ip.IsValid() {
-		t.Skip("this machine has no address but loopback")
+		if os.Getenv("CI") != "" {
+			t.Fatal("this machine has no address but loopback")
+		}
+		t.Skip("this machine has no address but loopback; CI requires this test")
 	}
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {

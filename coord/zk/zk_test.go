@@ -362,8 +362,6 @@ func TestHungServerIsLeft(t *testing.T) {
 	}
 }
 
-// A server that hears the client and is not heard keeps its session alive, for as long as the client connects again; the
-// session says so, and ends once it is closed. An outage is told from it.
 // What answers and is not ZooKeeper, as a web server on a port that was mistyped, is called that.
 func TestStrangerAnswers(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -378,7 +376,9 @@ func TestStrangerAnswers(t *testing.T) {
 			if err != nil {
 				return
 			}
+			_ = c.SetDeadline(time.Now().Add(5 * time.Second))
 			_, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+			_, _ = io.Copy(io.Discard, c) // until the client has gone: what is unread when a connection is closed resets it
 			_ = c.Close()
 		}
 	})
@@ -398,6 +398,8 @@ func TestStrangerAnswers(t *testing.T) {
 	}
 }
 
+// A server that hears the client and is not heard keeps its session alive, for as long as the client connects again; the
+// session says so, and ends once it is closed. An outage is told from it.
 func TestUnanswered(t *testing.T) {
 	server := zkserver.Start(t, 1)
 	const timeout = 4 * time.Second // much shorter ones end between two attempts to connect

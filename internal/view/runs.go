@@ -74,3 +74,43 @@ func (s *Snapshot) nextRun(task string, spec cluster.TaskSpec) time.Time {
 	}
 	return next
 }
+
+// addRunInfo adds the runs of a task that are under way.
+func (s *Snapshot) addRunInfo(state *cluster.State, task string) {
+	rec := s.Agendas[task].Rec
+	if rec == nil {
+		return
+	}
+	for i := range rec.Runs {
+		state.Runs = append(state.Runs, RunInfo(task, &rec.Runs[i]))
+	}
+}
+
+// RunInfo describes a run.
+func RunInfo(task string, r *schema.Run) cluster.RunInfo {
+	info := cluster.RunInfo{
+		Task: task, ID: r.ID, Due: r.Due, By: r.By, WorkerNum: r.WorkerNum, Params: r.Params,
+		State: cluster.RunGoesOn, Began: r.Began, Ended: r.Ended, Done: len(r.Done), Failed: r.WorkerNum - len(r.Done) - r.Left(),
+		Late: r.Late,
+	}
+	if len(r.Failed) > 0 {
+		info.Error = fmt.Sprintf("%s: %s", r.Failed[0].Slots, r.Failed[0].Error)
+	}
+	switch {
+	case r.Queued:
+		info.State = cluster.RunQueued
+	case r.Ended.IsZero():
+	case info.Failed > 0:
+		info.State = cluster.RunFailed
+	default:
+		info.State = cluster.RunDone
+	}
+	return info
+}
+
+// skipInfo describes firings that were skipped.
+func skipInfo(task string, s *schema.Skip) cluster.RunInfo {
+	return cluster.RunInfo{
+		Task: task, ID: schema.RunID(s.Due), State: cluster.RunSkipped, Due: s.Due, Reason: s.String(), Skipped: s.Number,
+	}
+}

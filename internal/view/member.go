@@ -1,0 +1,110 @@
+package view
+
+import (
+	"fmt"
+	"maps"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// addMark fills in what an operator wants of a node.
+func (s *Snapshot) addMark(p *Peer, info *cluster.NodeInfo) {
+	mark := s.Mark(info.Name)
+	if p.Member.Rec != nil {
+		info.Labels = s.Labels(p.Member.Rec)
+	}
+	info.Cordoned = mark.Cordoned || mark.Drain != nil
+	if q := mark.Quarantine; q != nil && q.Member == info.Member {
+		info.Quarantine = q.Error
+	}
+	if mark.Drain != nil {
+		info.Drain = &cluster.DrainInfo{From: max(mark.Drain.Slots, info.Slots), Left: info.Slots, Deadline: mark.Drain.Deadline}
+	}
+}
+
+func (p *Peer) info(guid string, specs map[string]cluster.TaskSpec) cluster.NodeInfo {
+	info := cluster.NodeInfo{Member: guid, State: cluster.NodeUp, Weight: 1}
+	if d := p.Doc.Rec; d != nil {
+		info.Name, info.Host = d.Node, d.Host
+		info.Slots = schema.Count(d.Slots) + schema.Count(d.Releasing)
+		for _, list := range [][]schema.Held{d.Slots, d.Releasing} {
+			for _, h := range list {
+				info.Load += len(h.Slots) * weightOf(&h, specs)
+			}
+		}
+	}
+	if m := p.Member.Rec; m != nil {
+		info.Name, info.Host, info.Address, info.PID, info.Works = m.Node, m.Host, m.Address, m.PID, m.Works
+		info.Advertise = m.Advertise
+		info.Weight, info.Capacity = max(m.Weight, 1), m.Capacity
+	}
+	switch {
+	case p.Doc.Rec != nil && p.Doc.Rec.Closed != nil:
+		info.State = cluster.NodeClosed
+	case p.Doc.Rec != nil && p.Doc.Rec.Evicted:
+		info.State = cluster.NodeEvicted
+	case !p.Live() || p.Silent:
+		info.State = cluster.NodeLost
+	case p.Status.Rec != nil && p.Status.Rec.Leaving:
+		info.State = cluster.NodeLeaving
+	}
+	return info
+}
+
+// weightOf returns the weight of a worker: as it was granted, or as its task is declared where that is not told; 1 where
+// neither is known.
+func weightOf(h *schema.Held, specs map[string]cluster.TaskSpec) int {
+	if h.Spec != nil {
+		return h.Spec.Cost()
+	}
+	return specs[h.Task].Cost()
+}
+
+// workers notes the state of every slot in the member's document.
+func (p *Peer) workers(info cluster.NodeInfo, placed map[cluster.Slot]cluster.WorkerInfo) {
+	if p.Doc.Rec == nil {
+		return
+	}
+	var status schema.Status
+	if p.Status.Rec != nil {
+		status = *p.Status.Rec
+	}
+	held := maps.Collect(schema.Each(status.Holding))
+	told := map[cluster.Slot]*schema.WorkerState{}
+	for i := range status.Workers {
+		told[status.Workers[i].Slot] = &status.Workers[i]
+	}
+	fill := func(list []schema.Held, releasing bool) {
+		for slot, h := range schema.Each(list) {
+			count, _ := h.Told()
+			w := cluster.WorkerInfo{Task: slot.Task, Index: slot.Index, Count: count, Node: info.Name, Member: info.Member, Token: h.Token}
+			hold := held[slot]
+			switch {
+			case !p.Live() || p.Silent:
+				w.State = cluster.WorkerLost
+			case hold == nil || hold.Token != h.Token || status.Fenced:
+				w.State = cluster.WorkerPending
+				if r := schema.Find(status.Refused, slot); r != nil && r.Token == h.Token {
+					w.Error = fmt.Sprintf("refused: token %d is not above %d; a former assignment was put back", h.Token, status.Above)
+				}
+			default:
+				w.State, w.Since = cluster.WorkerRunning, hold.Since
+				if releasing {
+					w.State = cluster.WorkerStopping
+				}
+				if t := told[slot]; t != nil {
+					w.Since, w.Restarts, w.Error = t.Since, t.Restarts, t.Error
+					if !releasing || t.State == cluster.WorkerStuck {
+						w.State = t.State
+					}
+				}
+			}
+			if was, twice := placed[slot]; !twice || was.Token <= w.Token {
+				placed[slot] = w
+			}
+		}
+	}
+	fill(p.Doc.Rec.Slots, false)
+	fill(p.Doc.Rec.Releasing, true)
+}

@@ -245,7 +245,8 @@ type LogQuery struct {
 	Node   string // what this node keeps of it, wherever the worker is; "" for the node that has the worker
 }
 
-// Log reads a worker's log and gives its lines one by one to a function, whose error ends it.
+// Log reads a worker's log and gives its lines one by one to a function, whose error ends it. The error matches
+// ErrNotFound if there is no such log.
 func (c *Client) Log(ctx context.Context, slot cluster.Slot, q LogQuery, each func(cluster.LogLine) error) error {
 	task, run := cluster.SplitRun(slot.Task)
 	query := url.Values{"lines": {strconv.Itoa(q.Lines)}, "follow": {strconv.FormatBool(q.Follow)}}
@@ -260,7 +261,11 @@ func (c *Client) Log(ctx context.Context, slot cluster.Slot, q LogQuery, each fu
 		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode != http.StatusOK {
+	switch resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusNoContent:
+		return &RefusedError{Problem{Status: http.StatusNotFound, Title: "no such log", Detail: fmt.Sprintf("%s keeps nothing of the log of %s", q.Node, slot)}}
+	default:
 		_, err = c.read(resp, nil, http.StatusOK)
 		return err
 	}

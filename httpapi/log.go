@@ -70,22 +70,36 @@ func (a *API) workerLog(w http.ResponseWriter, r *http.Request) {
 	at := cluster.WorkerInfo{}
 	if serr == nil {
 		if at, err = q.place(m); err != nil {
-			a.fail(w, err)
+			a.failLog(w, q, err)
 			return
 		}
 	}
 	switch {
 	case at.Node == a.node.Name() || at.Node == "" && here == nil || serr != nil && (q.node == "" || q.node == a.node.Name()):
-		a.sendLog(allowed, w, localLog{a.node, q.slot}, a.node.Name(), q)
+		err = a.sendLog(allowed, w, localLog{a.node, q.slot}, a.node.Name(), q)
 	case serr != nil:
-		a.fail(w, serr)
+		err = serr
 	case at.Node == "":
-		a.fail(w, fmt.Errorf("%w: %s does not run; its log is on the node that had it, as long as that lives", cluster.ErrNoSlot, q.slot))
+		err = fmt.Errorf("%w: %s does not run; its log is on the node that had it, as long as that lives", cluster.ErrNoSlot, q.slot)
 	case q.follow:
-		a.followElsewhere(allowed, w, m, at, q)
+		err = a.followElsewhere(allowed, w, m, at, q)
 	default:
-		a.forward(w, r, m, at, "log", "application/x-ndjson")
+		err = a.forward(w, r, m, at, "log", "application/x-ndjson")
 	}
+	if err != nil {
+		a.failLog(w, q, err)
+	}
+}
+
+// failLog answers why a log is not shown. That the node that is asked for keeps nothing of it is no error: a worker may
+// have left before it was begun there, or the node has gone, and whoever follows it cannot know before.
+func (a *API) failLog(w http.ResponseWriter, q logQuery, err error) {
+	if p := a.problem(err); q.node == "" || p.Status != http.StatusNotFound {
+		answer(w, p)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusNoContent)
 }
 
 // place returns the worker where its log is read: at the node that is asked for, or where it is.
@@ -105,12 +119,11 @@ func (q logQuery) place(m *moment) (cluster.WorkerInfo, error) {
 	return at, fmt.Errorf("%w: %s is not up, and what it kept of the log of %s is lost", cluster.ErrNoNode, q.node, q.slot)
 }
 
-// followElsewhere answers with the log of a worker of another node, and what comes.
-func (a *API) followElsewhere(ctx context.Context, w http.ResponseWriter, m *moment, at cluster.WorkerInfo, q logQuery) {
+// followElsewhere answers with the log of a worker of another node, and what comes. After an error nothing is answered.
+func (a *API) followElsewhere(ctx context.Context, w http.ResponseWriter, m *moment, at cluster.WorkerInfo, q logQuery) error {
 	there, err := a.reach(m, at.Member)
 	if err != nil {
-		a.fail(w, err)
-		return
+		return err
 	}
 	key := tailKey{q.slot, at.Member, at.Node, there.Advertise}
 	ask := func(ctx context.Context, lines int, follow bool) (io.ReadCloser, error) {
@@ -122,7 +135,7 @@ func (a *API) followElsewhere(ctx context.Context, w http.ResponseWriter, m *mom
 	}
 	tail, leave := a.tails.join(ctx, key, func(ctx context.Context) (io.ReadCloser, error) { return ask(ctx, tailLines, true) })
 	defer leave()
-	a.sendLog(ctx, w, remoteLog{tail, ask}, at.Node, q)
+	return a.sendLog(ctx, w, remoteLog{tail, ask}, at.Node, q)
 }
 
 // logSource is the log of one worker.
@@ -147,12 +160,11 @@ func (l localLog) Since(ctx context.Context, first int64) ([]cluster.LogLine, er
 	return l.node.FollowLog(ctx, l.slot, first)
 }
 
-// sendLog answers with a log, until ctx ends if it is followed.
-func (a *API) sendLog(ctx context.Context, w http.ResponseWriter, log logSource, node string, q logQuery) {
+// sendLog answers with a log, until ctx ends if it is followed. After an error nothing is answered.
+func (a *API) sendLog(ctx context.Context, w http.ResponseWriter, log logSource, node string, q logQuery) error {
 	lines, err := log.Last(ctx, max(q.lines, 1)) // one tells where it goes on
 	if err != nil {
-		a.fail(w, err)
-		return
+		return err
 	}
 	next := int64(0)
 	if len(lines) > 0 {
@@ -167,18 +179,15 @@ func (a *API) sendLog(ctx context.Context, w http.ResponseWriter, log logSource,
 		}
 		for i := range lines {
 			if out.Encode(&lines[i]) != nil {
-				return // the client has gone
+				return nil // the client has gone
 			}
 			next = max(next, lines[i].N+1)
 		}
-		if !q.follow {
-			return
-		}
-		if flush.Flush() != nil {
-			return
+		if !q.follow || flush.Flush() != nil {
+			return nil
 		}
 		if lines, err = log.Since(ctx, next); err != nil || len(lines) == 0 {
-			return
+			return nil //nolint:nilerr // it has ended, and what there was is answered
 		}
 	}
 }
@@ -192,13 +201,13 @@ func start(w http.ResponseWriter, node, kind string) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// forward fetches what is asked of a worker from the node that has it.
-func (a *API) forward(w http.ResponseWriter, r *http.Request, m *moment, at cluster.WorkerInfo, what, kind string) {
+// forward fetches what is asked of a worker from the node that has it. After an error nothing is answered.
+func (a *API) forward(w http.ResponseWriter, r *http.Request, m *moment, at cluster.WorkerInfo, what, kind string) error {
 	query := r.URL.Query()
 	if at.Run != "" {
 		query.Set("run", at.Run)
 	}
-	a.relay(w, r, m, at.Member, peerPath(at, what), query, kind)
+	return a.relay(w, r, m, at.Member, peerPath(at, what), query, kind)
 }
 
 func peerPath(at cluster.WorkerInfo, what string) string {
@@ -208,19 +217,17 @@ func peerPath(at cluster.WorkerInfo, what string) string {
 // relayPatience is how long all of another node's answer may take.
 const relayPatience = 30 * time.Second
 
-// relay answers with what another node answers.
-func (a *API) relay(w http.ResponseWriter, r *http.Request, m *moment, member, path string, query url.Values, kind string) {
+// relay answers with what another node answers. After an error nothing is answered.
+func (a *API) relay(w http.ResponseWriter, r *http.Request, m *moment, member, path string, query url.Values, kind string) error {
 	ctx, cancel := context.WithTimeout(r.Context(), relayPatience)
 	defer cancel()
 	there, err := a.reach(m, member)
 	if err != nil {
-		a.fail(w, err)
-		return
+		return err
 	}
 	body, err := a.peers.get(ctx, there.Name, there.Advertise, path, query)
 	if err != nil {
-		a.fail(w, err)
-		return
+		return err
 	}
 	defer func() { _ = body.Close() }()
 	start(w, there.Name, kind)
@@ -231,12 +238,12 @@ func (a *API) relay(w http.ResponseWriter, r *http.Request, m *moment, member, p
 		if n > 0 {
 			_ = flush.SetWriteDeadline(time.Now().Add(30 * time.Second))
 			if _, werr := w.Write(buffer[:n]); werr != nil || flush.Flush() != nil {
-				return
+				return nil
 			}
 		}
 		switch {
 		case errors.Is(err, io.EOF):
-			return
+			return nil
 		case err != nil:
 			panic(http.ErrAbortHandler) // so that nobody takes the beginning for all of it
 		}
@@ -264,7 +271,9 @@ func (a *API) stack(w http.ResponseWriter, r *http.Request) {
 	case at.Node == a.node.Name():
 		a.sendStack(w, q)
 	default:
-		a.forward(w, r, m, at, "stack", "text/plain; charset=utf-8")
+		if err := a.forward(w, r, m, at, "stack", "text/plain; charset=utf-8"); err != nil {
+			a.fail(w, err)
+		}
 	}
 }
 

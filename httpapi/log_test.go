@@ -146,7 +146,7 @@ func TestLogFromAnotherNode(t *testing.T) {
 }
 
 // What a node keeps of the log of a worker that is elsewhere comes from that node, and if it keeps nothing, that is what is
-// said, not that it cannot be asked.
+// said, not that it cannot be asked. It is no error: what follows a worker cannot know.
 func TestLogOfNode(t *testing.T) {
 	slot := cluster.Slot{Task: "a", Index: 1}
 	p := newPair(t, slot, &httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)})
@@ -168,6 +168,24 @@ func TestLogOfNode(t *testing.T) {
 	for _, q := range []httpapi.LogQuery{{Lines: 5}, {Lines: 5, Follow: true}, {Lines: 5, Node: "n2"}} {
 		if _, err := p.read(t.Context(), other, q); !errors.Is(err, httpapi.ErrNotFound) {
 			t.Errorf("%+v: %v", q, err)
+		}
+	}
+	p.state.Workers = append(p.state.Workers, cluster.WorkerInfo{Task: "c"}) // nowhere
+	p.asked.Set(p.state)
+	for path, want := range map[string]int{
+		"b/0/log": 404, "b/0/log?follow=true": 404, "c/0/log?follow=true": 404, "d/0/log": 404,
+		"b/0/log?node=n2": 204, "b/0/log?node=n2&follow=true": 204, "b/0/log?node=n1": 204, "b/0/log?node=n1&follow=true": 204,
+		"c/0/log?node=n2&follow=true": 204, "d/0/log?node=n2": 204, "d/0/log?run=r&node=n1&follow=true": 204, "a/1/log?node=n3&follow=true": 204,
+		"a/1/log?node=n2": 200,
+	} {
+		resp, err := http.Get(p.server.URL + "/api/v1/workers/" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if resp.StatusCode != want || err != nil || want == http.StatusNoContent && len(text) > 0 {
+			t.Errorf("%s: %s %q, %v; want %d", path, resp.Status, text, err, want)
 		}
 	}
 }

@@ -129,7 +129,9 @@ func (a *API) lease(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, fmt.Errorf("%w: %q", cluster.ErrNoNode, name))
 		return
 	}
-	a.relay(w, r, m, m.sight.State.Nodes[at].Member, "/peer/v3/lease", nil, "application/json")
+	if err := a.relay(w, r, m, m.sight.State.Nodes[at].Member, "/peer/v3/lease", nil, "application/json"); err != nil {
+		a.fail(w, err)
+	}
 }
 
 func (a *API) sendLease(w http.ResponseWriter, _ *http.Request) {

@@ -118,7 +118,9 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 	}
 	mux.HandleFunc("GET /peer/v3/workers/{task}/{index}/log", asked(func(w http.ResponseWriter, r *http.Request, q logQuery) {
 		// The other node looks after who reads it.
-		a.sendLog(r.Context(), w, localLog{a.node, q.slot}, a.node.Name(), q)
+		if err := a.sendLog(r.Context(), w, localLog{a.node, q.slot}, a.node.Name(), q); err != nil {
+			a.fail(w, err)
+		}
 	}))
 	mux.HandleFunc("GET /peer/v3/workers/{task}/{index}/stack", asked(func(w http.ResponseWriter, _ *http.Request, q logQuery) { a.sendStack(w, q) }))
 	a.huma.OpenAPI().AddOperation(logOperation())
@@ -149,10 +151,11 @@ func logOperation() *huma.Operation {
 			{Name: "lines", In: "query", Description: "The last ones, 200 unless it is said.", Schema: integer},
 			{Name: "follow", In: "query", Description: "And what comes then.", Schema: truth},
 			{Name: "run", In: "query", Description: "Of this run, of a task that runs to its end.", Schema: text},
-			{Name: "node", In: "query", Description: "What this node keeps of it, also of a worker that has left it; the node that has the worker unless it is said.", Schema: text},
+			{Name: "node", In: "query", Description: "What this node keeps of it, also of a worker that has left it, or of a run that is over; the node that has the worker unless it is said.", Schema: text},
 		},
 		Responses: map[string]*huma.Response{
 			"200":     {Description: "Lines", Content: map[string]*huma.MediaType{"application/x-ndjson": {Schema: text}}},
+			"204":     {Description: "The node that was named keeps nothing of it: the worker has not begun there, or left long ago, or the node is not up. If none is named, a worker without a log is not found."},
 			"default": problemResponse(),
 		},
 	}

@@ -80,9 +80,6 @@ func browser(t *testing.T) *page {
 				t.Errorf("the page says: %s", e.Args[0].Value)
 			}
 		case *log.EventEntryAdded:
-			if strings.Contains(e.Entry.Text, "404") && strings.Contains(e.Entry.URL, "/log?run=") {
-				return // of a run that has ended since the page has heard of it
-			}
 			what, provoked := p.allowed.Load().(string)
 			if provoked = provoked && strings.Contains(e.Entry.Text, what); e.Entry.Level == "error" && !strings.Contains(e.Entry.Text, "net::ERR_") && !provoked {
 				t.Errorf("the browser says: %s %s", e.Entry.Text, e.Entry.URL)

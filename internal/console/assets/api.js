@@ -23,10 +23,14 @@ export const request = async (method, path, body, { signal, headers } = {}) => {
 		method, signal, headers: body === undefined ? headers : { "Content-Type": "application/json", ...headers },
 		body: body === undefined ? undefined : JSON.stringify(body),
 	});
-	const kind = answer.headers.get("Content-Type") ?? "";
-	if (answer.ok) return kind.includes("json") ? answer.json() : answer.text();
-	throw new Refused(kind.includes("json") ? await answer.json() : { status: answer.status, title: answer.statusText });
+	if (answer.ok) return isJSON(answer) ? answer.json() : answer.text();
+	throw await refusal(answer);
 };
+
+const isJSON = (/** @type {Response} */ answer) => (answer.headers.get("Content-Type") ?? "").includes("json");
+
+/** refusal reads an answer that says no, also one of a proxy. */
+const refusal = async (/** @type {Response} */ answer) => new Refused(isJSON(answer) ? await answer.json() : { status: answer.status, title: answer.statusText || String(answer.status) });
 
 /** @param {string} path @param {AbortSignal} [signal] */
 export const get = (path, signal) => request("GET", path, undefined, { signal });
@@ -42,12 +46,14 @@ export const worker = (/** @type {{ task: string, run?: string, index: number }}
 export const ofRun = (/** @type {{ run?: string }} */ w) => (w.run ? "run=" + part(w.run) : "");
 
 /**
- * lines calls a function for each line of an answer that comes bit by bit, until signal ends it.
+ * lines calls a function for the lines of an answer as they come, until signal ends it; first without any, once there is an answer.
  * @param {string} path @param {AbortSignal} signal @param {(lines: any[]) => void} tell
  */
 export const lines = async (path, signal, tell) => {
 	const answer = await fetch("api/v1/" + path, { signal });
-	if (!answer.ok || !answer.body) throw new Refused(await answer.json());
+	if (!answer.ok) throw await refusal(answer);
+	tell([]);
+	if (!answer.body) return;
 	const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
 	let rest = "";
 	for (;;) {

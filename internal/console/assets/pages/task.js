@@ -1,5 +1,5 @@
 // One task: its workers, its runs, what it declares, and what its first worker in trouble says.
-import { useMemo } from "../vendor/hooks.mjs";
+import { useMemo, useRef } from "../vendor/hooks.mjs";
 import { html } from "../html.js";
 import { live } from "../cluster.js";
 import { useAsked, useCalm } from "../asked.js";
@@ -25,10 +25,13 @@ export const Task = (/** @type {{ name: string }} */ { name }) => {
 	const detail = /** @type {TaskDetail | undefined} */ (useAsked(t ? "tasks/" + part(name) : "", [t]).value);
 	const runs = useAsked(t?.runs ? `tasks/${part(name)}/runs` : "", [t, p.runs], 1000);
 	const rows = useMemo(() => p.tasked(name), [p, version, name]);
+	const kept = useRef(""); // whose log is shown, also while it moves
 	if (!t) return html`<p class="empty">${w.noSuchTask(name)}</p>`;
 	const set = overrides(detail?.override), list = /** @type {{ runs: Run[] } | undefined} */ (runs.value)?.runs ?? [];
 	const broken = rows.filter((x) => x.error).sort((a, b) => compareText(b.since ?? "", a.since ?? ""))[0];
-	const logged = rows.find((x) => key(x) === place.value.query.get("log")) ?? rows.find((x) => x.node && x.error) ?? rows.find((x) => x.node);
+	const named = (/** @type {string | null} */ slot) => rows.find((x) => key(x) === slot);
+	const logged = named(place.value.query.get("log")) ?? rows.find((x) => x.node && x.error) ?? named(kept.current) ?? rows.find((x) => x.node);
+	kept.current = logged ? key(logged) : "";
 	return html`<h2 class="page">${w.task} ${name} ${t.paused && html`<span class="badge">${w.paused}</span>`}${set.length > 0 && html`<span class="badge warn" title=${w.overriddenHint(set.join(", "))}>${w.overridden}: ${set.join(", ")}</span>`}</h2>
 		<p class="row"><${TaskActions} t=${t} all /></p>
 		<div class="columns">
@@ -44,5 +47,5 @@ export const Task = (/** @type {{ name: string }} */ { name }) => {
 		</div>
 		${t.runs && html`<h3>${w.runs}</h3><${RunList} rows=${list} id="runs." />`}
 		<h3>${w.workers}</h3><${WorkerList} rows=${rows} withNode />
-		${logged && html`<h3>${w.log} <select aria-label=${w.log} value=${key(logged)} onChange=${(/** @type {any} */ e) => choose({ log: e.target.value })}>${rows.filter((x) => x.node).slice(0, 200).map((x) => html`<option key=${key(x)} value=${key(x)}>${key(x)}</option>`)}</select></h3><${Log} x=${logged} />`}`;
+		${logged && html`<h3>${w.log} <select aria-label=${w.log} value=${key(logged)} onChange=${(/** @type {any} */ e) => choose({ log: e.target.value })}>${rows.filter((x) => x.node || x === logged).slice(0, 200).map((x) => html`<option key=${key(x)} value=${key(x)}>${key(x)}</option>`)}</select></h3><${Log} x=${logged} />`}`;
 };

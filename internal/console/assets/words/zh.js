@@ -57,7 +57,7 @@ export const zh = {
 	stops: (k) => `${k} 个正在运行的 worker 将停止`, moves: (k) => `${k} 个 worker 将移到其他节点，速度以预算为限`, restartsAll: (k) => `${k} 个 worker 将停止并重新启动，同时进行的数量以预算为限`,
 	stays: "在恢复调度之前，它不会得到新的工作。", forgets: "它的运行记录也会被删除。", evicts: "租约确定结束后它们才会在别处启动；该节点会以新成员身份重新加入。要清空一个正常的节点，请用排空。", othersLead: "另一个节点会成为 leader；worker 不会移动。",
 
-	why: "为什么在这里", whyNot: "还能在哪里", how: "它是怎么到这里的", fits: "可以", of: "已有", log: "日志", follow: "跟随", following: "跟随中", stack: "调用栈", stackHint: "这个 worker 正在执行的代码；如果是程序，则是它的进程。", logEmpty: "它还没有写过日志。", logEnded: "日志到此为止：", logContinues: (x, node) => `worker ${x} 在 ${node} 上继续`,
+	why: "为什么在这里", whyNot: "还能在哪里", how: "它是怎么到这里的", fits: "可以", of: "已有", log: "日志", follow: "跟随", following: "跟随中", stack: "调用栈", stackHint: "这个 worker 正在执行的代码；如果是程序，则是它的进程。", logEmpty: "它还没有写过日志。", logFails: "暂时无法读取日志，正在重试：", logNowhere: (state) => ({ done: "它已运行结束。", failed: "它失败次数过多，不会自动重试。" })[state] ?? "它目前不在任何节点上运行。", logNothing: (node) => `它最后在 ${node} 上，但该节点没有保留它的日志。`, logUnread: (x, node, why) => `无法读取 worker ${x} 在 ${node} 上的最后几行日志：${why}`, noAnswer: "节点没有应答", logContinues: (x, node) => `worker ${x} 在 ${node} 上继续`,
 	run: "运行", due: "应于", began: "开始", took: "用时", done: "完成", failed: "失败", by: "由谁", durations: "各次运行的用时", goesOn: "进行中", runOf: (id, state, took) => `${id}：${state}，${took}`,
 	chartOf: "打开页面以来运行的 worker", sparkRunning: "运行中", sparkMoves: "每秒移动", sparkRestarts: "每秒重启", sparkFailover: "最近一次故障转移", noFailover: "还没有", since_: "打开页面以来",
 

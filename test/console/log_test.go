@@ -273,3 +273,56 @@ func TestLogThatCannotBeRead(t *testing.T) {
 	p.says(".log", "the last lines of worker a#0 on n2 cannot be read: the other node cannot be asked")
 	p.await("nothing fails", `document.querySelector(".log .failure") === null`)
 }
+
+// The log is as it should be on every width, in both themes and languages, while its worker moves, is held, has ended, and
+// cannot be asked.
+func TestLogLooks(t *testing.T) {
+	chromium(t)
+	w := newLogWorld(t)
+	w.nodes[0].write(slotA, 1, "level=INFO msg=begins", "level=INFO msg="+strings.Repeat("very-long-", 40))
+	w.nodes[1].write(slotA, 2, "level=INFO msg=begins")
+	p := browser(t)
+	p.allowed.Store("502")
+	p.do(chromedp.Navigate(w.url + "/"))
+	for _, one := range []struct {
+		name string
+		set  func()
+		says map[string]string
+	}{
+		{"moves", func() {
+			w.move("n1", 1, cluster.WorkerRunning)
+			p.open("/worker/a/0")
+			p.says(".log", "very-long")
+			w.move("n2", 2, cluster.WorkerRunning)
+			p.await("it is there", `document.querySelectorAll(".log p").length === 4`)
+		}, map[string]string{"en": "continues on n2", "zh": "在 n2 上继续"}},
+		{"held", func() { w.move("", 0, cluster.WorkerHeld) }, map[string]string{"en": "on no node", "zh": "不在任何节点上"}},
+		{"ended", func() {
+			w.move("", 0, cluster.WorkerDone)
+			p.open("/overview")
+			p.await("the page has been left", `document.querySelector(".log") === null`)
+			p.open("/worker/a/0")
+			p.says(".log p time", "")
+		}, map[string]string{"en": "run to its end", "zh": "已运行结束"}},
+		{"away", func() {
+			w.set(func(s *cluster.State) { s.Nodes[2].Advertise = "127.0.0.1:1" })
+			w.move("n3", 3, cluster.WorkerRunning)
+			p.await("it fails", `document.querySelector(".log .failure") !== null`)
+		}, map[string]string{"en": "trying again", "zh": "正在重试"}},
+	} {
+		one.set()
+		for _, language := range []string{"en", "zh"} {
+			p.enter("#language", language)
+			p.says(".log p", one.says[language])
+			for _, width := range []int64{390, 1280, 2560} {
+				for _, dark := range []bool{false, true} {
+					p.wide(width)
+					p.dark(dark)
+					p.await("nothing sticks out", `document.documentElement.scrollWidth <= innerWidth && [...document.querySelectorAll(".log")].every((e) => e.scrollWidth <= e.clientWidth)`)
+					p.picture(fmt.Sprintf("log-%s-%s-%d-%s", one.name, language, width, map[bool]string{false: "light", true: "dark"}[dark]))
+				}
+			}
+		}
+		p.enter("#language", "en")
+	}
+}

@@ -7,7 +7,7 @@ GO ?= go
 SIDE_BY_SIDE = -p 3 -parallel 6
 SIDE_BY_SIDE_RACED = -p 2 -parallel 4
 COMPILE = $(GO) list -test -export
-SLOW = ./test/e2e ./test/sim ./test/cli ./coord/zk ./coord/etcd
+SLOW = ./test/e2e ./test/sim ./test/cli ./coord/zk ./coord/etcd ./test/cluster
 LINT = $(GO) tool -modfile=tools/go.mod golangci-lint
 
 .PHONY: help
@@ -42,7 +42,7 @@ cross: ## Compiles for the systems on which the tests do not run
 
 .PHONY: short
 short: ## Runs the tests that need no server (seconds)
-	$(GO) test -race . ./app ./cluster ./coord/mem ./httpapi ./internal/...
+	$(GO) test -race . ./app ./cluster ./coord/mem ./httpapi ./internal/... ./test/cluster ./xconsumertest
 
 .PHONY: examples
 examples: deps ## Runs the examples: real processes, Redis, Python and SQL

@@ -49,7 +49,6 @@ var allowed = map[string][]string{
 	"app":                 {"", "cluster", "internal/asynclog", "internal/outbox", "coord", "coord/etcd", "coord/zk", "httpapi", "internal/address", "internal/cli", "internal/metrics", "internal/command", "internal/etcdserver", "internal/membership", "internal/plural", "internal/schedule", "internal/schema", "internal/supervise"},
 	"internal/cli":        {"cluster", "httpapi", "internal/plural"},
 	"cmd/xconsumer":       {"", "app", "work"},
-	"xconsumertest":       {"", "cluster", "coord/mem", "internal/membership", "internal/schema"},
 	"work":                {"work/test01", "work/test02"},
 	"work/test01":         {""},
 	"work/test02":         {""},
@@ -66,6 +65,10 @@ var allowed = map[string][]string{
 	"test/hand":           {},
 	"test/sim":            {"internal/assignment", "internal/planner", "internal/operation", "internal/view", "", "cluster", "coord", "coord/mem", "internal/membership", "internal/schema", "test/hand", "test/invariant"},
 	"test/e2e":            {},
+
+	// Whole nodes in one process, for tests.
+	"xconsumertest":        {"", "cluster", "coord/mem", "internal/testcluster"},
+	"internal/testcluster": {"", "cluster", "coord", "coord/mem", "internal/membership", "internal/schema"},
 }
 
 var drivers = map[string][]string{

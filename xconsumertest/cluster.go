@@ -25,7 +25,6 @@ package xconsumertest
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -35,6 +34,7 @@ import (
 	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord/mem"
+	"gitee.com/ken.yang/xconsumer/internal/testcluster"
 )
 
 // SessionTimeout is that of all nodes; a lease that is not renewed ends a little earlier.
@@ -47,15 +47,12 @@ const (
 	forever  = 2 * time.Hour    // that a test waits without letting time pass itself
 )
 
-const clusterName = "test"
-
 // Cluster is a cluster under test. Its methods are for the test's own goroutine.
 type Cluster struct {
-	t       *testing.T
-	service *mem.Service
-	tasks   []cluster.TaskSpec
-	nodes   []*Node
-	waits   *time.Timer // fires when the test waits for something that does not come
+	t     *testing.T
+	inner testcluster.Cluster
+	nodes []*Node
+	waits *time.Timer // fires when the test waits for something that does not come
 }
 
 // Run runs a test in a bubble with an empty cluster. At its end the nodes that are still there leave,
@@ -65,7 +62,8 @@ type Cluster struct {
 func Run(t *testing.T, test func(t *testing.T, c *Cluster)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		c := &Cluster{t: t, service: mem.New(mem.Config{Timeout: SessionTimeout, Grace: 2 * time.Second, Latency: time.Millisecond})}
+		service := mem.New(mem.Config{Timeout: SessionTimeout, Grace: 2 * time.Second, Latency: time.Millisecond})
+		c := &Cluster{t: t, inner: testcluster.Cluster{Service: service}}
 		c.waits = time.AfterFunc(forever, func() { panic("xconsumertest: the test waits for something that does not come") })
 		defer c.waits.Stop()
 		defer func() {
@@ -90,8 +88,8 @@ func (c *Cluster) Declare(spec cluster.TaskSpec) {
 	if err := spec.Validate(); err != nil {
 		c.t.Fatalf("task %s: %v", spec.Name, err)
 	}
-	c.tasks = slices.DeleteFunc(c.tasks, func(t cluster.TaskSpec) bool { return t.Name == spec.Name })
-	c.tasks = append(c.tasks, spec)
+	c.inner.Tasks = slices.DeleteFunc(c.inner.Tasks, func(t cluster.TaskSpec) bool { return t.Name == spec.Name })
+	c.inner.Tasks = append(c.inner.Tasks, spec)
 }
 
 // Start starts a node with the works that register gives it, and waits until the cluster has
@@ -106,22 +104,11 @@ func (c *Cluster) Start(name string, register func(*xconsumer.Node)) *Node {
 // Join starts a node and does not wait.
 func (c *Cluster) Join(name string, register func(*xconsumer.Node)) *Node {
 	c.t.Helper()
-	n := &Node{cluster: c, client: c.service.Client(), done: make(chan struct{})}
-	node, err := xconsumer.New(n.client, xconsumer.Config{
-		Cluster: clusterName, Name: name, Tasks: slices.Clone(c.tasks), Log: slog.New(slog.DiscardHandler),
-		Vitals: func(v cluster.Vitals) { n.vitals.Store(&v) },
-	})
+	inner, err := c.inner.Start(context.Background(), name, register)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	register(node)
-	n.Node = node
-	var ctx context.Context
-	ctx, n.stop = context.WithCancel(context.Background())
-	go func() {
-		n.err = node.Run(ctx)
-		close(n.done)
-	}()
+	n := &Node{Node: inner.Node, cluster: c, inner: inner}
 	c.nodes = append(c.nodes, n)
 	return n
 }
@@ -157,7 +144,7 @@ func (c *Cluster) unsettled() string {
 	var up []string
 	var observer *Node
 	for _, n := range c.nodes {
-		if !n.cut && !n.ended() {
+		if !n.cut && !n.inner.Ended() {
 			up = append(up, n.Name())
 			observer = n
 		}
@@ -186,7 +173,7 @@ func (c *Cluster) unsettled() string {
 			return fmt.Sprintf("%d of %d workers of %s run", t.Running, t.WorkerNum, t.Name)
 		}
 	}
-	for _, t := range c.tasks {
+	for _, t := range c.inner.Tasks {
 		if !told[t.Name] {
 			return fmt.Sprintf("task %s is not published: start a node after declaring it", t.Name)
 		}
@@ -203,7 +190,7 @@ func (c *Cluster) unsettled() string {
 func (c *Cluster) State() cluster.State {
 	c.t.Helper()
 	for _, n := range slices.Backward(c.nodes) {
-		if n.cut || n.ended() {
+		if n.cut || n.inner.Ended() {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

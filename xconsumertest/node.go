@@ -2,24 +2,16 @@ package xconsumertest
 
 import (
 	"context"
-	"sync/atomic"
 
 	"gitee.com/ken.yang/xconsumer"
-	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/coord/mem"
-	"gitee.com/ken.yang/xconsumer/internal/membership"
-	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/testcluster"
 )
 
 // Node is a node under test.
 type Node struct {
 	*xconsumer.Node
 	cluster *Cluster
-	client  *mem.Client
-	vitals  atomic.Pointer[cluster.Vitals]
-	stop    context.CancelFunc
-	done    chan struct{}
-	err     error // of Run, once done
+	inner   *testcluster.Node
 	cut     bool
 }
 
@@ -27,9 +19,8 @@ type Node struct {
 // xconsumer.ErrLeaving and then run elsewhere. It returns what Run returned, nil unless a worker
 // did not stop in time.
 func (n *Node) Leave() error {
-	n.stop()
-	<-n.done
-	return n.err
+	n.inner.Stop()
+	return n.inner.Wait()
 }
 
 // Cut cuts the node off from the coordination service. Its workers run on until its lease is about
@@ -37,20 +28,20 @@ func (n *Node) Leave() error {
 // session timeout is over.
 func (n *Node) Cut() {
 	n.cut = true
-	n.client.Cut()
+	n.inner.Cut()
 }
 
 // Heal ends a cut. A node that was cut for longer than its session joins again, as a new member.
 func (n *Node) Heal() {
 	n.cut = false
-	n.client.Heal()
+	n.inner.Heal()
 }
 
 // Expire ends the node's session at once, as an administrator of the service could: its workers
 // have a moment to stop.
 func (n *Node) Expire() {
-	if v := n.vitals.Load(); v != nil {
-		n.cluster.service.Expire(v.Session)
+	if v := n.inner.Vitals(); v != nil {
+		n.cluster.inner.Service.Expire(v.Session)
 	}
 }
 
@@ -61,19 +52,10 @@ func (n *Node) Expire() {
 func (n *Node) Crash() {
 	n.cluster.t.Helper()
 	n.Cut()
-	v := n.vitals.Load()
-	if v == nil || v.Member == "" {
+	if v := n.inner.Vitals(); v == nil || v.Member == "" {
 		return
 	}
-	s, err := n.cluster.service.Client().Open(context.Background())
-	if err != nil {
-		n.cluster.t.Fatal(err)
-	}
-	defer func() { _ = s.Close() }()
-	err = membership.CloseDead(context.Background(), s, schema.NewKeys(clusterName), membership.Dead{
-		Member: v.Member, Node: v.Node, Session: v.Session, By: "test", Cause: "crash",
-	})
-	if err != nil {
+	if err := testcluster.CloseDead(context.Background(), n.cluster.inner.Service.Client(), n.inner.Dead("test")); err != nil {
 		n.cluster.t.Fatal(err)
 	}
 }
@@ -81,27 +63,17 @@ func (n *Node) Crash() {
 // Err returns what ended the node, nil while it runs or if it left in order. An error that matches
 // xconsumer.ErrStuck means that a worker did not stop, upon which a real process must end.
 func (n *Node) Err() error {
-	if !n.ended() {
+	if !n.inner.Ended() {
 		return nil
 	}
-	return n.err
-}
-
-func (n *Node) ended() bool {
-	select {
-	case <-n.done:
-		return true
-	default:
-		return false
-	}
+	return n.inner.Wait()
 }
 
 // end ends a node with the test.
 func (n *Node) end() {
-	was := n.ended()
-	n.stop()
-	<-n.done
-	if !was && n.err != nil {
-		n.cluster.t.Errorf("node %s: %v", n.Name(), n.err)
+	was := n.inner.Ended()
+	n.inner.Stop()
+	if err := n.inner.Wait(); !was && err != nil {
+		n.cluster.t.Errorf("node %s: %v", n.Name(), err)
 	}
 }

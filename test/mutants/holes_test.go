@@ -72,7 +72,7 @@ var mutants = []mutant{
 			{"internal/assignment/publish.go", "		coord.Set(l.Keys.Epoch(), schema.Encode(&epoch, at+1), at),\n", ""},
 			{"internal/assignment/publish.go", "	epoch.NextDecision = l.nextDecision(snap) + 1\n	at := snap.Epoch.Version\n", "	epoch.NextDecision = l.nextDecision(snap) + 1\n"},
 		}),
-		in(".", "TestLateCommitOfADeposedLeader"),
+		in("test/cluster", "TestLateCommitOfADeposedLeader"),
 	},
 	{
 		"H2", "a connection to ZooKeeper whose session has ended goes on with a new one",
@@ -88,22 +88,22 @@ var mutants = []mutant{
 			{"internal/assignment/publish.go", "		coord.Set(l.Keys.Epoch(), schema.Encode(&epoch, at+1), at),\n", "		coord.Check(l.Keys.Epoch(), at),\n"},
 			{"internal/election/election.go", "			coord.Set(e.keys.Epoch(), schema.Encode(&epoch, r.Version+1), r.Version))", "			coord.Check(e.keys.Epoch(), r.Version))\n		r.Version--"},
 		}),
-		in(".", "TestLateCommitOfADeposedLeader"),
+		in("test/cluster", "TestLateCommitOfADeposedLeader"),
 	},
 	{
 		"H4", "a worker starts before its claim is committed",
 		one("internal/assignment/follower.go", "	claim := len(o.Start) > 0 && phase == membership.Holds\n", "	claim := len(o.Start) > 0 && phase == membership.Holds\n	fl.start(o.Start, o.Status)\n"),
-		in(".", "TestLateClaimIsRefused"),
+		in("test/cluster", "TestLateClaimIsRefused"),
 	},
 	{
 		"H5", "a member is named after its node",
 		one("node.go", "GUID: membership.NewGUID(), Name:", "GUID: n.cfg.Name, Name:"),
-		in(".", "TestLongCutFencesAndMoves"),
+		in("test/cluster", "TestLongCutFencesAndMoves"),
 	},
 	{
 		"H6", "a status outlives its session",
 		one("internal/membership/membership.go", "coord.CreateBound(keys.Status(m.GUID)", "coord.Create(keys.Status(m.GUID)"),
-		in(".", "TestLostNodeIsReplacedAfterItsSession"),
+		in("test/cluster", "TestLostNodeIsReplacedAfterItsSession"),
 	},
 	{
 		"H6", "a release ends by a status from before it",
@@ -113,7 +113,7 @@ var mutants = []mutant{
 	{
 		"H8", "the lease is not looked at between claim and start",
 		one("internal/assignment/follower.go", "		if phase != membership.Holds || fl.leaving {\n", "		if phase > 99 || fl.leaving {\n"),
-		in(".", "TestNothingStartsWithoutALease"),
+		in("test/cluster", "TestNothingStartsWithoutALease"),
 	},
 	{
 		"H9", "a worker that asks is told what it was told before the pause",
@@ -173,7 +173,7 @@ var mutants = []mutant{
 	{
 		"H17", "two nodes of one name may join",
 		one("internal/membership/membership.go", "coord.CreateBound(keys.Name(m.Name), schema", "coord.CreateBound(keys.Name(m.Name)+m.GUID, schema"),
-		in(".", "TestNameIsRefusedWhileHeld"),
+		in("test/cluster", "TestNameIsRefusedWhileHeld"),
 	},
 	{
 		"H18", "a member that was read before its document is believed to be gone",
@@ -193,12 +193,12 @@ var mutants = []mutant{
 	{
 		"H20", "a document that vanished is forgotten",
 		one("internal/assignment/fate.go", "	d.block(\"the document of \" + d.nodeName(guid) + \" is missing\")\n	if p.Live() {", "	d.out.Forget = append(d.out.Forget, guid)\n	if p.Live() {\n		return missing\n	}\n	if p.Live() {"),
-		in(".", "TestDeletedDocument.*"),
+		in("test/cluster", "TestDeletedDocument.*"),
 	},
 	{
 		"H20", "a node whose document is missing runs on",
 		one("internal/assignment/follower.go", "		fl.doc, fl.docGood = nil, false\n		return\n", "		return\n"),
-		in(".", "TestNodeWithoutADocumentStops"),
+		in("test/cluster", "TestNodeWithoutADocumentStops"),
 	},
 	{
 		"H21", "a member of which one key is missing is taken for gone",
@@ -208,12 +208,12 @@ var mutants = []mutant{
 	{
 		"H21", "what nobody knows the member of keeps everything from being granted for ever",
 		one("internal/assignment/fate.go", "p.Doc.Read) && d.out.Evict == \"\" {", "p.Doc.Read) && false {"),
-		in(".", "TestStrayMember"),
+		in("test/cluster", "TestStrayMember"),
 	},
 	{
 		"leader", "a member's key that is nobody's stays if there are keys below it",
 		one("internal/assignment/remove.go", "\n		l.Keys.Members(), schema.Dir(l.Keys.Status(\"\")), ", "\n		schema.Dir(l.Keys.Status(\"\")), "),
-		in(".", "TestStrayMember"),
+		in("test/cluster", "TestStrayMember"),
 	},
 	{
 		"H21", "a member of which one key was deleted by hand is left alone",
@@ -253,12 +253,12 @@ var mutants = []mutant{
 	{
 		"H24", "a leader waits its own session timeout for a lost member, whatever that member's is",
 		one("internal/assignment/fate.go", "		return d.timeoutOf(p)\n	}\n	return d.Grace\n", "		return d.Timeout\n	}\n	return d.Grace\n"),
-		in(".", "TestEarlyEndOfALongerSession"),
+		in("test/cluster", "TestEarlyEndOfALongerSession"),
 	},
 	{
 		"H24", "an evicted member's slots do not wait for its lease",
 		one("internal/assignment/fate.go", "		if d.waited(guid, doc.Version, d.timeoutOf(p)+d.graceOf(p), d.Now) {\n			return buried\n		}\n		return waits\n	case p.Member.Absent && p.Status.Absent:", "		return buried\n	case p.Member.Absent && p.Status.Absent:"),
-		in(".", "TestDeletedDocument.*"),
+		in("test/cluster", "TestDeletedDocument.*"),
 	},
 	{
 		"H25", "a plan is one commit, however large",
@@ -268,7 +268,7 @@ var mutants = []mutant{
 	{
 		"H26", "what nodes had before an outage is dealt out anew",
 		one("internal/assignment/fate.go", "case p.Status.Rec.Leaving:", "case p.Status.Rec.Leaving || p.Status.Rec.Fenced:"),
-		in(".", "TestOutageResumesUnderTheSameTokens"),
+		in("test/cluster", "TestOutageResumesUnderTheSameTokens"),
 	},
 	{
 		"H27", "what is not wanted any more is free at once",
@@ -283,7 +283,7 @@ var mutants = []mutant{
 	{
 		"H29", "tokens begin again when an old copy of the store is restored",
 		one("internal/election/election.go", "	return meta.TokenFloor\n", "	return 0\n"),
-		in(".", "TestTokensAreAboveTheFloor"),
+		in("test/cluster", "TestTokensAreAboveTheFloor"),
 	},
 	{
 		"former", "what a hand took out of a document while it runs is not listed again",
@@ -308,52 +308,52 @@ var mutants = []mutant{
 	{
 		"leader", "a candidate key that somebody wrote is stood with for ever",
 		one("internal/election/election.go", "	case r.Version != 0 || r.Session != e.session.Info().ID:\n", "	case r.Version < 0:\n"),
-		in(".", "TestCandidateIsTouched"),
+		in("test/cluster", "TestCandidateIsTouched"),
 	},
 	{
 		"leader", "a candidate key is given up at the version that it was made with",
 		one("internal/election/election.go", "coord.Delete(e.own, r.Version)", "coord.Delete(e.own, 0*r.Version)"),
-		in(".", "TestCandidateIsTouched"),
+		in("test/cluster", "TestCandidateIsTouched"),
 	},
 	{
 		"leader", "a candidate key that is nobody's is waited for",
 		one("internal/election/election.go", "	if !stray {\n		return false, nil\n", "	if guid != \"\" {\n		return false, nil\n"),
-		in(".", "TestStrayCandidate"),
+		in("test/cluster", "TestStrayCandidate"),
 	},
 	{
 		"leader", "a candidate key that is nobody's stays if there are keys below it",
 		one("internal/election/election.go", "	if errors.Is(err, coord.ErrInvalid) { //", "	if errors.Is(err, coord.ErrTooLarge) { //"),
-		in(".", "TestStrayCandidate"),
+		in("test/cluster", "TestStrayCandidate"),
 	},
 	{
 		"leader", "whoever has given up leading lets others lead although there are none",
 		one("internal/election/election.go", "now < end && now-alone < giveUpAlone", "now < end && now-alone < giveUpPauseMost"),
-		in(".", "TestAllHaveGivenUp"),
+		in("test/cluster", "TestAllHaveGivenUp"),
 	},
 	{
 		"leader", "what a hand has made below a record of the leaders' stays, and the record with it",
 		one("internal/assignment/publish.go", " && !l.mustGo(failed.Op.Key):", ":"),
-		in(".", "TestKeysBelowRecords"),
+		in("test/cluster", "TestKeysBelowRecords"),
 	},
 	{
 		"leader", "a decision whose number is taken is tried again",
 		one("internal/assignment/ring.go", "			n = max(n, there+1)\n", ""),
-		in(".", "TestDecisionsThatExist"),
+		in("test/cluster", "TestDecisionsThatExist"),
 	},
 	{
 		"leader", "who is refused again and again goes on leading",
 		one("internal/assignment/publish.go", "	if l.failures >= maxRefused {\n", "	if l.failures < 0 {\n"),
-		in(".", "TestLeaderIsRefused"),
+		in("test/cluster", "TestLeaderIsRefused"),
 	},
 	{
 		"leader", "a leader that hangs leads on",
 		one("internal/assignment/vigil.go", "lasts >= hang {", "lasts >= hang && lasts < 0 {"),
-		in(".", "TestDecisionHangs"),
+		in("test/cluster", "TestDecisionHangs"),
 	},
 	{
 		"leader", "a member whose decision hangs stands again",
 		one("internal/assignment/vigil.go", "	return &election.GiveUp{Err: why, Until: returned}\n", "	return &election.GiveUp{Err: why}\n"),
-		in(".", "TestDecisionHangs"),
+		in("test/cluster", "TestDecisionHangs"),
 	},
 	{
 		"leader", "a panic of a decision ends the process",
@@ -362,27 +362,27 @@ var mutants = []mutant{
 			{"internal/assignment/leader.go", "		return nil\n	})\n	if panicked", "		return nil\n	}()\n	if panicked"},
 			{"internal/assignment/vigil.go", "		err = election.Catch(\"leading\", func() error { return lead.run(ctx) })\n", "		err = lead.run(ctx)\n"},
 		},
-		in(".", "TestDecisionPanics"),
+		in("test/cluster", "TestDecisionPanics"),
 	},
 	{
 		"leader", "a panic of the follower ends the process",
 		one("internal/election/panic.go", "		if r := recover(); r != nil {\n", "		if r := any(nil); r != nil {\n"),
-		in(".", "TestFollowerPanics"),
+		in("test/cluster", "TestFollowerPanics"),
 	},
 	{
 		"leader", "who has no lease leads on",
 		one("internal/assignment/vigil.go", "			if now-reached < without {\n", "			if now-reached < without || now >= 0 {\n"),
-		in(".", "TestDeafLeader"),
+		in("test/cluster", "TestDeafLeader"),
 	},
 	{
 		"leader", "whom the service hears and who hears nothing keeps its session",
 		one("internal/membership/keep.go", "info.Unanswered && s.Now() >=", "info.Unanswered && s.Now() < 0 && s.Now() >="),
-		in(".", "TestDeafFollower"),
+		in("test/cluster", "TestDeafFollower"),
 	},
 	{
 		"leader", "who proves nothing is told to be at work",
 		one("internal/view/heard.go", "timeout > 0 && b.read-b.since >= timeout {", "timeout < 0 && b.read-b.since >= timeout {"),
-		in(".", "TestDeafLeader"),
+		in("test/cluster", "TestDeafLeader"),
 	},
 	{
 		"leader", "what ended on a member whose agenda cannot be read is buried with it",
@@ -475,12 +475,12 @@ var mutants = []mutant{
 	{
 		"budget", "more are set in motion than the cluster's budget allows",
 		one("internal/assignment/pace.go", "if b.most > 0 && b.moving >= b.most || limited", "if limited"),
-		in(".", "TestBudgets"),
+		in("test/cluster", "TestBudgets"),
 	},
 	{
 		"budget", "more of a task are out of work than it allows",
 		one("internal/assignment/pace.go", "|| limited && out <= 0 {", "{"),
-		in(".", "TestBudgets"),
+		in("test/cluster", "TestBudgets"),
 	},
 	{
 		"budget", "what was granted and does not run yet is not counted",
@@ -490,7 +490,7 @@ var mutants = []mutant{
 	{
 		"delay", "nobody waits for a node that crashed",
 		one("internal/assignment/wait.go", "return absence.At + time.Duration(policy.LeaveDelay), why", "return absence.At, why"),
-		in(".", "TestLeaveDelay"),
+		in("test/cluster", "TestLeaveDelay"),
 	},
 	{
 		"delay", "a node that left on purpose is waited for",
@@ -500,17 +500,17 @@ var mutants = []mutant{
 	{
 		"delay", "an order to move now is not heard",
 		one("internal/assignment/wait.go", "live[absence.Node] || d.hurried(guid) ||", "live[absence.Node] ||"),
-		in(".", "TestMoveNowCutsADelay"),
+		in("test/cluster", "TestMoveNowCutsADelay"),
 	},
 	{
 		"freeze", "many may vanish at once",
 		one("internal/assignment/wait.go", "d.out.Waits.Frozen && d.Now < thaw {", "d.out.Waits.Frozen && d.Now < 0*thaw {"),
-		in(".", "TestFreeze"),
+		in("test/cluster", "TestFreeze"),
 	},
 	{
 		"burst", "each node of a burst is dealt its share by itself",
 		one("internal/assignment/pace.go", "		if d.Now < w.Changed+quiet && w.Held == 0 {", "		if d.Now < 0*(w.Changed+quiet) && w.Held == 0 {"),
-		in(".", "TestBurst"),
+		in("test/cluster", "TestBurst"),
 	},
 	{
 		"burst", "what a node leaves behind goes to nodes that leave a moment later",
@@ -535,7 +535,7 @@ var mutants = []mutant{
 	{
 		"burst", "a leader that leaves tells nobody of the others that do",
 		one("life.go", "	d.Burst = l.leader.Burst()\n", ""),
-		in(".", "TestLeadersThatLeaveTellTheNext"),
+		in("test/cluster", "TestLeadersThatLeaveTellTheNext"),
 	},
 	{
 		"burst", "what a leader has told of a burst is believed by every later one",
@@ -550,12 +550,12 @@ var mutants = []mutant{
 	{
 		"drain", "a drain has no end where nobody else can take the work",
 		one("internal/assignment/wait.go", "				d.fates[guid] = leaves\n", "				_ = guid\n"),
-		in(".", "TestDrainDeadline"),
+		in("test/cluster", "TestDrainDeadline"),
 	},
 	{
 		"plan", "a plan is applied to a cluster that has moved on",
 		one("operate.go", "if now := assignment.Revision(snap); now != revision {", "if now := assignment.Revision(snap); now == \"\" {"),
-		in(".", "TestPlanAndApply"),
+		in("test/cluster", "TestPlanAndApply"),
 	},
 	{
 		"plan", "a fault in the planner stops the cluster",
@@ -641,7 +641,7 @@ var mutants = []mutant{
 	{
 		"runs", "the schedule is decided about again by whoever comes next",
 		one("internal/assignment/fire.go", "		a.Last, a.changed = due.Last, true\n", ""),
-		in(".", "TestSchedule"),
+		in("test/cluster", "TestSchedule"),
 	},
 	{
 		"runs", "what a leader with a clock ahead has passed over never fires",
@@ -731,7 +731,7 @@ var mutants = []mutant{
 	{
 		"runs", "a task that is declared again goes on where the deleted one was",
 		one("internal/assignment/runs.go", "old.Rec.Generation != task.Rec.Generation:", "old.Rec.Generation < 0:"),
-		in(".", "TestOnceDeclaredAgain"),
+		in("test/cluster", "TestOnceDeclaredAgain"),
 	},
 	{
 		"runs", "a run of a deleted task goes on for ever if the task has a history",
@@ -746,7 +746,7 @@ var mutants = []mutant{
 	{
 		"runs", "a worker that was moved is the first to leave again, since it came last",
 		one("internal/assignment/orders.go", " || d.comes(o) && d.displaces(o) {\n", " {\n"),
-		in(".", "TestMovedWorkersStay"),
+		in("test/cluster", "TestMovedWorkersStay"),
 	},
 	{
 		"runs", "a slot of a run that has ended is executed again where it ended",
@@ -756,12 +756,12 @@ var mutants = []mutant{
 	{
 		"runs", "an end is forgotten while the lease is lost",
 		one("internal/assignment/follow.go", " && (l.Phase == membership.Holds || !l.Leaving):\n", " && l.Phase == membership.Holds:\n"),
-		in(".", "TestEndDuringACutIsNoted"),
+		in("test/cluster", "TestEndDuringACutIsNoted"),
 	},
 	{
 		"runs", "what has ended counts as running without a lease",
 		one("internal/assignment/guard.go", "return r.Continues || r.Ended })", "return r.Continues })"),
-		in(".", "TestEndDuringACutIsNoted"),
+		in("test/cluster", "TestEndDuringACutIsNoted"),
 	},
 	{
 		"runs", "what a member says of ended slots outlives it",
@@ -842,17 +842,17 @@ var mutants = []mutant{
 	{
 		"failing", "a worker that fails goes on failing where it is",
 		one("internal/assignment/failing.go", "	if most == 0 || w.InRow < most {\n", "	if most >= 0 {\n"),
-		in(".", "TestFailsElsewhere"),
+		in("test/cluster", "TestFailsElsewhere"),
 	},
 	{
 		"failing", "a work that fails on most nodes is their fault",
 		one("internal/assignment/failing.go", "bad[slot].InRow < quarantineFailures || failsElsewhere(guid, slot.Task, all)", "bad[slot].InRow < quarantineFailures"),
-		in(".", "TestFailsOnMost"),
+		in("test/cluster", "TestFailsOnMost"),
 	},
 	{
 		"stop", "whoever logs waits for whoever writes the log",
 		one("internal/asynclog/asynclog.go", "	h.queue.Put(entry{h.next, context.WithoutCancel(ctx), own}, cost)\n	return nil\n", "	_ = cost\n	return h.next.Handle(ctx, own)\n"),
-		in(".", "TestNothingStopsTheStop"),
+		in("test/cluster", "TestNothingStopsTheStop"),
 	},
 	{
 		"stop", "a pool emits while it holds its lock",
@@ -862,7 +862,7 @@ var mutants = []mutant{
 	{
 		"stop", "a parent that does not listen is waited for",
 		one("vitals.go", "v.tell.Wait(vitalsPatience)", "v.tell.Wait(vitalsPatience * 1000)"),
-		in(".", "TestNothingStopsTheStop"),
+		in("test/cluster", "TestNothingStopsTheStop"),
 	},
 	{
 		"stop", "a parent that was too slow is waited for each time",
@@ -872,27 +872,27 @@ var mutants = []mutant{
 	{
 		"stop", "who watches is not told that the node has lost its lease",
 		one("life.go", "			l.observer.Retell()\n", "			_ = before\n"),
-		in(".", "TestWatchTellsOfALostLease"),
+		in("test/cluster", "TestWatchTellsOfALostLease"),
 	},
 	{
 		"leader", "a node that cannot begin a term, for there is no epoch, says nothing of itself",
 		one("internal/election/election.go", "	e.blocked(err)\n", ""),
-		in(".", "TestDamagedEpochStopsGrantsOnly"),
+		in("test/cluster", "TestDamagedEpochStopsGrantsOnly"),
 	},
 	{
 		"leader", "a leader that waits for a service that is away looks as if it hung",
 		one("internal/assignment/vigil.go", "			l.away.Store(int64(now))\n		}\n		switch", "		}\n		switch"),
-		in(".", "TestAnOutageIsNoHang"),
+		in("test/cluster", "TestAnOutageIsNoHang"),
 	},
 	{
 		"stop", "whoever traces is waited for",
 		one("trace.go", "		s.queue.Put(cluster.Span{", "		s.queue.Flush(time.Hour)\n		s.queue.Put(cluster.Span{"),
-		in(".", "TestNothingStopsTheStop"),
+		in("test/cluster", "TestNothingStopsTheStop"),
 	},
 	{
 		"stop", "idle is told while a worker is about to start",
 		one("vitals.go", "next.Idle = v.starting == 0 && (", "next.Idle = ("),
-		in(".", "TestIdleIsNotToldWhileAWorkerStarts"),
+		in("test/cluster", "TestIdleIsNotToldWhileAWorkerStarts"),
 	},
 	{
 		"stop", "a parent logs that its child hangs before it kills it",
@@ -905,27 +905,27 @@ var mutants = []mutant{
 	{
 		"stop", "heartbeats go on while the loops hang",
 		one("internal/membership/keep.go", "		for !acts() {\n", "		for s == nil {\n"),
-		in(".", "TestAHungLoopLosesItsLease"),
+		in("test/cluster", "TestAHungLoopLosesItsLease"),
 	},
 	{
 		"stop", "a membership goes on although its loop hangs",
 		one("life.go", "	all.Go(\"rounds\", func() error { return l.untilHung(living) })\n", ""),
-		in(".", "TestAHungLoopLosesItsLease"),
+		in("test/cluster", "TestAHungLoopLosesItsLease"),
 	},
 	{
 		"stop", "a part that hangs is waited for when a membership ends",
 		one("stop.go", "const partsLimit = 15 * time.Second\n", "const partsLimit = 15 * time.Hour\n"),
-		in(".", "TestAHungLoopLosesItsLease"),
+		in("test/cluster", "TestAHungLoopLosesItsLease"),
 	},
 	{
 		"stop", "nothing ends a process in which nothing turns any longer",
 		one("internal/assignment/exittimer.go", "				exit()\n				return\n", "				return\n"),
-		in(".", "TestExitTimer"),
+		in("test/cluster", "TestExitTimer"),
 	},
 	{
 		"stop", "workers that need no lease end their process",
 		one("internal/worker/worker.go", "	if !r.Continues && !r.Ended {\n		p.leased.Add(n)\n	}\n", "	p.leased.Add(n)\n"),
-		in(".", "TestExitTimer"),
+		in("test/cluster", "TestExitTimer"),
 	},
 	{
 		"stop", "workers that do not stop are reported before the process ends",
@@ -934,12 +934,12 @@ var mutants = []mutant{
 			{"stop.go", "		stacks := worker.Stacks()\n", ""},
 			{"stop.go", "	case <-reported:\n	case <-time.After(limit):\n", "	case <-reported:\n"},
 		},
-		in(".", "TestManyStuckWorkersEndInTime"),
+		in("test/cluster", "TestManyStuckWorkersEndInTime"),
 	},
 	{
 		"management", "a wish goes without a line that says whose it was",
 		one("internal/operation/audit.go", "	if o.line == nil {\n		return ops\n", "	if len(ops) > 0 {\n		return ops\n"),
-		in(".", "TestAudit"),
+		in("test/cluster", "TestAudit"),
 	},
 	{
 		"management", "what was done is called not done when its answer is lost and the time is up",
@@ -954,12 +954,12 @@ var mutants = []mutant{
 	{
 		"management", "what a leader counts as moved already it plans where it is",
 		one("internal/assignment/plan.go", "		d.in.Tasks[t].Owner[slot.Index], d.in.Tasks[t].Token[slot.Index] = n, stays\n", "		_ = n\n"),
-		in(".", "TestMove"),
+		in("test/cluster", "TestMove"),
 	},
 	{
 		"management", "a burial does not tell what it freed",
 		one("internal/assignment/fate.go", "	for _, h := range slices.Concat(slots, releasing) {\n		d.move(", "	for _, h := range slices.Concat(slots, releasing)[:0] {\n		d.move("),
-		in(".", "TestPast"),
+		in("test/cluster", "TestPast"),
 	},
 	{
 		"management", "what an evicted member holds may be given away at once",
@@ -1184,12 +1184,12 @@ var mutants = []mutant{
 	{
 		"records", "a commit that is too large is tried again and again",
 		one("internal/assignment/publish.go", "		if l.goAround(large) {\n", "		if l.maxDocs > 1 && l.goAround(large) {\n"),
-		in(".", "TestGoesAroundWhatIsTooLarge"),
+		in("test/cluster", "TestGoesAroundWhatIsTooLarge"),
 	},
 	{
 		"records", "suspects are kept whatever their number",
 		one("internal/assignment/suspects.go", "	rec.Limit()\n", ""),
-		in(".", "TestMassPanic"),
+		in("test/cluster", "TestMassPanic"),
 	},
 	{
 		"records", "every error of a slot that has ended is noted at once",
@@ -1197,7 +1197,7 @@ var mutants = []mutant{
 			{"internal/assignment/ended.go", "schema.SizeOf(&fresh) > d.errors {", "len(reason) < 0 {"},
 			{"internal/assignment/ended.go", "	if need > d.room {\n", "	if need < 0 {\n"},
 		},
-		in(".", "TestManyFailInARun"),
+		in("test/cluster", "TestManyFailInARun"),
 	},
 	{
 		"records", "a status tells how all workers are",
@@ -1222,7 +1222,7 @@ var mutants = []mutant{
 	{
 		"tokens", "a follower starts what a former document grants",
 		one("internal/assignment/known.go", "if k.taken[slot] == h.Token || h.Token > k.highest {", "if k.highest >= 0 {"),
-		in(".", "TestFormerAssignmentStartsNothing"),
+		in("test/cluster", "TestFormerAssignmentStartsNothing"),
 	},
 	{
 		"tokens", "a follower refuses what its document grants still",
@@ -1266,7 +1266,7 @@ var mutants = []mutant{
 				"		if ops = append(ops, coord.Set(l.Keys.Orders(), schema.Encode(d.Orders, at+1), at)); d.Orders.Empty() {\n			ops[len(ops)-1] = coord.Delete(l.Keys.Orders(), at)\n		}\n"},
 			{"internal/operation/settle.go", "		_, err = o.Session.Commit(ctx, o.withLine(audit, revision, ops)...)\n", "		if late, _, lerr := o.readAudit(ctx); lerr == nil {\n			audit = late\n		}\n		_, err = o.Session.Commit(ctx, o.withLine(audit, revision, ops)...)\n"},
 		},
-		in(".", "TestNoOrderIsLost"),
+		in("test/cluster", "TestNoOrderIsLost"),
 	},
 	{
 		"versions", "what is not wanted of a node any longer is deleted, and the audit is read after it",
@@ -1275,7 +1275,7 @@ var mutants = []mutant{
 				"	case !keep:\n		return coord.Delete(key, stored.Version), stored.Version + 1, nil\n	case !damaged && string(schema.Encode(rec, stored.Version)) == string(before):\n"},
 			{"internal/operation/settle.go", "		_, err = o.Session.Commit(ctx, o.withLine(audit, revision, ops)...)\n", "		if late, _, lerr := o.readAudit(ctx); lerr == nil {\n			audit = late\n		}\n		_, err = o.Session.Commit(ctx, o.withLine(audit, revision, ops)...)\n"},
 		},
-		in(".", "TestNoMarkIsLost"),
+		in("test/cluster", "TestNoMarkIsLost"),
 	},
 	{
 		"versions", "an operator does not check that nothing was removed",
@@ -1288,7 +1288,7 @@ var mutants = []mutant{
 			{"internal/assignment/remove.go", "		ops = append(ops, coord.Create(l.Keys.Removed(), schema.Encode(r.Record, 0)))\n", ""},
 			{"internal/assignment/remove.go", "		ops = append(ops, coord.Set(l.Keys.Removed(), schema.Encode(r.Record, version), old.Version))\n", ""},
 		},
-		in(".", "TestDeclaredAgainIsAnotherTask"),
+		in("test/cluster", "TestDeclaredAgainIsAnotherTask"),
 	},
 	{
 		"versions", "a task that is declared after a removal has the revisions of the old one",
@@ -1308,12 +1308,12 @@ var mutants = []mutant{
 	{
 		"growth", "the checkpoints of a deleted task stay",
 		one("internal/assignment/remove.go", "	if len(tasks) == 0 {\n", "	if len(tasks) >= 0 {\n"),
-		in(".", "TestDeclaredAgainIsAnotherTask"),
+		in("test/cluster", "TestDeclaredAgainIsAnotherTask"),
 	},
 	{
 		"growth", "the checkpoints of a run stay",
 		one("internal/assignment/remove.go", "range d.DropRuns {", "range d.DropRuns[:0] {"),
-		in(".", "TestCheckpointsGoWithTheirRuns"),
+		in("test/cluster", "TestCheckpointsGoWithTheirRuns"),
 	},
 	{
 		"growth", "a task inherits the checkpoints of a deleted one of its name",
@@ -1328,7 +1328,7 @@ var mutants = []mutant{
 	{
 		"old files", "a file brings a task back whose record was removed",
 		one("internal/operation/declare.go", "removed.Seen.MayHold(hash(spec)) {", "removed.Seen.MayHold(\"\") {"),
-		in(".", "TestDeclaredAgainIsAnotherTask"),
+		in("test/cluster", "TestDeclaredAgainIsAnotherTask"),
 	},
 	{
 		"old files", "a file reverts what a person has declared",
@@ -1353,6 +1353,6 @@ var mutants = []mutant{
 	{
 		"scale", "a former member is tried to be closed once",
 		one("life.go", "	all.Go(\"former members\", func() error { l.keepClosing(living); return nil })\n", ""),
-		in(".", "TestFormerMemberIsClosedInTheEnd"),
+		in("test/cluster", "TestFormerMemberIsClosedInTheEnd"),
 	},
 }

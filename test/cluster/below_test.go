@@ -1,4 +1,4 @@
-package xconsumer_test
+package cluster_test
 
 import (
 	"context"
@@ -29,7 +29,7 @@ func (w *world) asZooKeeper() {
 				if op.Kind != coord.KindDelete {
 					continue
 				}
-				for key := range w.service.Records() {
+				for key := range w.Service.Records() {
 					if strings.HasPrefix(key, op.Key+"/") && !gone[key] {
 						return nil, &coord.CheckError{Index: i, Op: op, Err: coord.ErrInvalid}
 					}

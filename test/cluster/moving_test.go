@@ -1,4 +1,4 @@
-package xconsumer_test
+package cluster_test
 
 import (
 	"fmt"
@@ -14,8 +14,8 @@ import (
 func (w *world) lose(p *proc) {
 	w.t.Helper()
 	p.Kill()
-	p.stop()
-	if err := <-p.done; err != nil {
+	p.Stop()
+	if err := p.Wait(); err != nil {
 		w.t.Logf("%s ends: %v", p.Name(), err)
 	}
 	w.floor.die(p.Name())
@@ -26,7 +26,7 @@ func (w *world) lose(p *proc) {
 func TestLeaveDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, task("a", 6))
-		w.moving.LeaveDelay = cluster.Duration(time.Minute)
+		w.Moving.LeaveDelay = cluster.Duration(time.Minute)
 		n1, n2, n3 := w.start("n1"), w.start("n2"), w.start("n3")
 		time.Sleep(time.Second)
 		starts := w.floor.started()
@@ -56,7 +56,7 @@ func TestLeaveDelay(t *testing.T) {
 func TestMoveNowCutsADelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, task("a", 4))
-		w.moving.LeaveDelay = cluster.Duration(time.Hour)
+		w.Moving.LeaveDelay = cluster.Duration(time.Hour)
 		n1, n2 := w.start("n1"), w.start("n2")
 		time.Sleep(time.Second)
 		w.lose(n2)
@@ -72,7 +72,7 @@ func TestMoveNowCutsADelay(t *testing.T) {
 func TestFreeze(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, task("a", 10))
-		w.moving.FreezeAbove, w.moving.FreezeFor = 0.3, cluster.Duration(10*time.Minute)
+		w.Moving.FreezeAbove, w.Moving.FreezeFor = 0.3, cluster.Duration(10*time.Minute)
 		var nodes []*proc
 		for i := range 5 {
 			nodes = append(nodes, w.start(fmt.Sprint("n", i)))
@@ -88,8 +88,8 @@ func TestFreeze(t *testing.T) {
 		nodes[3].Kill()
 		w.lose(nodes[2])
 		w.floor.die("n3")
-		nodes[3].stop()
-		if err := <-nodes[3].done; err != nil {
+		nodes[3].Stop()
+		if err := nodes[3].Wait(); err != nil {
 			t.Log(err)
 		}
 		time.Sleep(5 * time.Minute)
@@ -130,7 +130,7 @@ func TestBudgets(t *testing.T) {
 				spec := task("a", 12)
 				c.spec(&spec)
 				w := newWorld(t, spec)
-				w.moving = c.moving
+				w.Moving = c.moving
 				n1, n2 := w.start("n1"), w.start("n2")
 				time.Sleep(5 * time.Second)
 				w.wantShare(map[string]int{"n1": 6, "n2": 6})

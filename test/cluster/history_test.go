@@ -1,4 +1,4 @@
-package xconsumer_test
+package cluster_test
 
 import (
 	"context"
@@ -79,7 +79,7 @@ func TestMovedWorkersStay(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, task("a", 6))
-				w.moving = moving
+				w.Moving = moving
 				n1, n2, n3 := w.start("n1"), w.start("n2"), w.start("n3")
 				time.Sleep(time.Minute)
 				for _, i := range []int{0, 1, 2, 3, 4, 5, 5, 4, 3, 2, 1, 0} { // those that came last first

@@ -1,4 +1,4 @@
-package xconsumer_test
+package cluster_test
 
 import (
 	"context"
@@ -17,6 +17,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/assignment"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/testcluster"
 )
 
 // misled is a planner that goes wrong on some nodes while it is told to.
@@ -50,7 +51,7 @@ func (h hand) scale(from, to int) {
 func (w *world) candidate(p *proc) string {
 	h := w.hand()
 	for _, name := range h.children("/election") {
-		if strings.HasPrefix(name, p.vitals.Load().Member) {
+		if strings.HasPrefix(name, p.Vitals().Member) {
 			return "/election/" + name
 		}
 	}
@@ -249,8 +250,8 @@ func TestDecisionHangs(t *testing.T) {
 		m.on.Store(true)
 		w.floor.die("n3")
 		n3.Kill()
-		n3.stop()
-		<-n3.done                    //nolint:errcheck // however it ends
+		n3.Stop()
+		<-n3.Done()                  // however it ends
 		time.Sleep(35 * time.Second) // its session ends, and the leader hangs
 		if ready := n1.Ready(); len(ready) != 1 || !strings.Contains(ready[0], "one step") {
 			t.Errorf("n1 is ready but for %q", ready)
@@ -434,12 +435,12 @@ func TestOutageIsNotDeafness(t *testing.T) {
 		w := newWorld(t, task("a", 4))
 		n1, n2 := w.start("n1"), w.start("n2")
 		time.Sleep(5 * time.Second)
-		members := n1.vitals.Load().Member + n2.vitals.Load().Member
+		members := n1.Vitals().Member + n2.Vitals().Member
 		n2.CutReplies() // for less than a timeout after its lease is over
 		time.Sleep(35 * time.Second)
 		n2.Heal()
 		time.Sleep(5 * time.Second)
-		if now := n1.vitals.Load().Member + n2.vitals.Load().Member; now != members {
+		if now := n1.Vitals().Member + n2.Vitals().Member; now != members {
 			t.Error("a node has joined again")
 		}
 		w.wantShare(map[string]int{"n1": 2, "n2": 2})
@@ -479,14 +480,14 @@ func TestFollowerPanics(t *testing.T) {
 		w.store = func(s coord.Store) coord.Store { return panicking{s, &armed} }
 		n2 := w.start("n2")
 		time.Sleep(time.Second)
-		member := n2.vitals.Load().Member
+		member := n2.Vitals().Member
 		armed.Store(true)
 		time.Sleep(5 * time.Second)
 		if armed.Load() {
 			t.Fatal("nothing has panicked")
 		}
 		w.wantShare(map[string]int{"n1": 2, "n2": 2})
-		if n2.vitals.Load().Member == member {
+		if n2.Vitals().Member == member {
 			t.Error("it has not joined again")
 		}
 		w.leave(n2, n1)
@@ -534,7 +535,7 @@ func TestLeadersThatLeaveTellTheNext(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		h := w.hand()
 		for i, p := range all[:4] {
-			guid, keys := w.member(p), schema.NewKeys("test")
+			guid, keys := w.member(p), testcluster.Keys()
 			w.leave(p)
 			var doc schema.Doc
 			if err := schema.Decode(guid, h.get(strings.TrimPrefix(keys.Doc(guid), root)), &doc); err != nil || doc.Closed == nil {

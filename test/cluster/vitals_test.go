@@ -1,4 +1,4 @@
-package xconsumer_test
+package cluster_test
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/mem"
-	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/testcluster"
 )
 
 // What a parent process is told: the member before it can exist, that something runs before it
@@ -26,7 +26,7 @@ func TestVitals(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { _ = observer.Close() }()
-		keys := schema.NewKeys("test")
+		keys := testcluster.Keys()
 		exists := func(member string) bool {
 			_, err := observer.Get(t.Context(), keys.Member(member))
 			return err == nil
@@ -109,7 +109,7 @@ func TestVitalsOfASilentLeave(t *testing.T) {
 		w := newWorld(t)
 		var mu sync.Mutex
 		var last cluster.Vitals
-		client := w.service.Client()
+		client := w.Service.Client()
 		node, err := xconsumer.New(client, xconsumer.Config{
 			Cluster: "test", Name: "n1", Log: slog.New(slog.DiscardHandler),
 			Vitals: func(v cluster.Vitals) {
@@ -147,7 +147,7 @@ func TestIdleIsNotToldWhileAWorkerStarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, task("c", 3))
 		var last atomic.Pointer[cluster.Vitals]
-		w.config = func(cfg *xconsumer.Config) {
+		w.Config = func(cfg *xconsumer.Config) {
 			cfg.Vitals = func(v cluster.Vitals) {
 				time.Sleep(300 * time.Millisecond)
 				last.Store(&v)
@@ -188,7 +188,7 @@ func TestASlowParentDoesNotHoldUpTheFollower(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, task("a", 100))
 			var told atomic.Int64
-			w.config = func(cfg *xconsumer.Config) {
+			w.Config = func(cfg *xconsumer.Config) {
 				cfg.Vitals = func(cluster.Vitals) {
 					told.Add(1)
 					time.Sleep(takes)

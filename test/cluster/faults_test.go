@@ -1,4 +1,4 @@
-package xconsumer_test
+package cluster_test
 
 import (
 	"context"
@@ -105,7 +105,7 @@ func TestCommitsGoWrong(t *testing.T) {
 						procs[i].Heal()
 					default: // no service does that to a client that it does not hear
 						procs[i].Heal()
-						w.service.Expire(memberSession(w, procs[i]))
+						w.Service.Expire(memberSession(w, procs[i]))
 					}
 				}
 				n.heal()
@@ -127,7 +127,7 @@ func TestCommitsGoWrong(t *testing.T) {
 				if docs := h.children("/docs"); len(docs) != 1 {
 					t.Errorf("documents left: %v", docs)
 				}
-				if got := w.service.Keys() - len(h.children("/decisions")); got != 6 {
+				if got := w.Service.Keys() - len(h.children("/decisions")); got != 6 {
 					t.Errorf("%d keys left besides the ring", got)
 				}
 				t.Logf("faults %v, starts %d", n.told, w.floor.started())
@@ -138,7 +138,7 @@ func TestCommitsGoWrong(t *testing.T) {
 
 // memberSession returns the session of a node's member, "" if it is none.
 func memberSession(w *world, p *proc) string {
-	s, err := w.service.Client().Open(w.t.Context())
+	s, err := w.Service.Client().Open(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}

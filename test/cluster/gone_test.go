@@ -1,4 +1,4 @@
-package xconsumer_test
+package cluster_test
 
 import (
 	"bytes"
@@ -25,7 +25,7 @@ func TestWhyAMembershipIsOver(t *testing.T) {
 		want string
 	}{
 		{"silent", func(_ *world, _ hand, _, n2 *proc) { n2.Cut(); time.Sleep(40 * time.Second); n2.Heal() }, either},
-		{"session expired", func(w *world, _ hand, _, n2 *proc) { w.service.Expire(n2.vitals.Load().Session) }, either},
+		{"session expired", func(w *world, _ hand, _, n2 *proc) { w.Service.Expire(n2.Vitals().Session) }, either},
 		{"evicted", func(w *world, _ hand, n1, _ *proc) { w.do(n1, cluster.Evict("n2")) }, gone},
 		{"heartbeat deleted", func(w *world, h hand, n1, _ *proc) { h.del("/heartbeats/" + memberOf(w.state(n1), "n2")) }, gone},
 		{"status deleted", func(w *world, h hand, n1, _ *proc) { h.del("/status/" + memberOf(w.state(n1), "n2")) }, gone},
@@ -41,7 +41,7 @@ func TestWhyAMembershipIsOver(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, live())
 				var log bytes.Buffer
-				w.config = func(cfg *xconsumer.Config) {
+				w.Config = func(cfg *xconsumer.Config) {
 					if cfg.Name == "n2" {
 						cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
 					}

@@ -1,4 +1,4 @@
-package xconsumer_test
+package cluster_test
 
 import (
 	"encoding/json"
@@ -155,7 +155,7 @@ func TestStepDown(t *testing.T) {
 		time.Sleep(time.Second)
 		w.wantShare(map[string]int{"n3": 4})
 		w.leave(n3)
-		for key := range w.service.Records() {
+		for key := range w.Service.Records() {
 			if strings.Contains(key, "/members/") || strings.Contains(key, "/election/") {
 				t.Errorf("%s is left", key)
 			}

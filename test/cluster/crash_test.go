@@ -1,4 +1,4 @@
-package xconsumer_test
+package cluster_test
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/coordtest"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
-	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/testcluster"
 )
 
 // crash ends a node as the death of its process does: nothing of it runs, and nothing more is heard
@@ -19,20 +19,14 @@ import (
 func (w *world) crash(p *proc) membership.Dead {
 	p.Cut()
 	w.floor.die(p.Name())
-	v := p.vitals.Load()
-	return membership.Dead{Member: v.Member, Node: v.Node, Session: v.Session, By: "parent", Cause: "crash"}
+	return p.Dead("parent")
 }
 
 // closeDead closes a dead member over a session of its own, as a parent does.
 func (w *world) closeDead(dead membership.Dead, store coord.Store) error {
 	ctx, cancel := context.WithTimeout(w.t.Context(), 30*time.Second)
 	defer cancel()
-	s, err := store.Open(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = s.Close() }()
-	return membership.CloseDead(ctx, s, schema.NewKeys("test"), dead)
+	return testcluster.CloseDead(ctx, store, dead)
 }
 
 // A crash whose member is closed costs no session timeout, also when it is the leader's.
@@ -44,7 +38,7 @@ func TestCrashIsClosed(t *testing.T) {
 		w.wantShare(map[string]int{"n1": 2, "n2": 2, "n3": 2})
 		for _, victim := range []*proc{n1, n3} { // the leader, then a follower
 			dead := w.crash(victim)
-			if err := w.closeDead(dead, w.service.Client()); err != nil {
+			if err := w.closeDead(dead, w.Service.Client()); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(200 * time.Millisecond)
@@ -79,12 +73,12 @@ func TestCrashesWhileCommitsGoWrong(t *testing.T) {
 					time.Sleep(time.Duration(dice.IntN(8e9)) * time.Nanosecond)
 					i := dice.IntN(len(procs))
 					victim := procs[i]
-					if victim.vitals.Load() == nil {
+					if victim.Vitals() == nil {
 						continue // it has not come to join yet
 					}
 					dead := w.crash(victim)
 					zombies = append(zombies, victim)
-					client := w.service.Client()
+					client := w.Service.Client()
 					if w.closeDead(dead, coordtest.Intercept(client, n.interceptor(client))) == nil {
 						closed++
 					}

@@ -1,4 +1,4 @@
-package xconsumer_test
+package cluster_test
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/operation"
-	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/testcluster"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
@@ -278,7 +278,7 @@ func TestOnceDeclaredAgain(t *testing.T) {
 				if !led {
 					w.leave(n1)
 				}
-				hand := operation.Operator{Session: w.hand().s, Keys: schema.NewKeys("test"), By: "hand"}
+				hand := operation.Operator{Session: w.hand().s, Keys: testcluster.Keys(), By: "hand"}
 				for _, op := range []cluster.Operation{cluster.Delete("job"), cluster.Declare(once(2))} {
 					if _, err := hand.Do(t.Context(), &view.Snapshot{}, op); err != nil {
 						t.Fatal(err)

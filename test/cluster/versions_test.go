@@ -1,4 +1,4 @@
-package xconsumer_test
+package cluster_test
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord/coordtest"
 	"gitee.com/ken.yang/xconsumer/coord/mem"
 	"gitee.com/ken.yang/xconsumer/internal/operation"
-	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/testcluster"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
@@ -34,9 +34,9 @@ func slowCommits(*mem.Client) coordtest.Interceptor {
 // writes for the first time, before it writes it.
 func (w *world) operatorInterrupted(during func()) operation.Operator {
 	w.t.Helper()
-	keys := schema.NewKeys("test")
+	keys := testcluster.Keys()
 	var first sync.Once
-	s, err := coordtest.Intercept(w.service.Client(), coordtest.Interceptor{
+	s, err := coordtest.Intercept(w.Service.Client(), coordtest.Interceptor{
 		Get: func(ctx context.Context, key string, next func(context.Context, string) (coord.Record, error)) (coord.Record, error) {
 			r, err := next(ctx, key)
 			if key != keys.Audit() && key != keys.Removed() {
@@ -55,7 +55,7 @@ func (w *world) operatorInterrupted(during func()) operation.Operator {
 // snapshot reads the cluster once.
 func (w *world) snapshot() *view.Snapshot {
 	w.t.Helper()
-	v := view.New("test", w.hand().s, schema.NewKeys("test"))
+	v := view.New(testcluster.Name, w.hand().s, testcluster.Keys())
 	defer v.Close()
 	if _, err := v.Refresh(w.t.Context()); err != nil {
 		w.t.Fatal(err)
@@ -153,7 +153,7 @@ func TestDeletedTasksLeaveNothing(t *testing.T) {
 				w.do(n1, cluster.Delete(fmt.Sprintf("job%d", i+n)))
 			}
 			time.Sleep(20 * time.Second)
-			if keys := w.service.Keys() - len(w.hand().children("/decisions")); i == 0 {
+			if keys := w.Service.Keys() - len(w.hand().children("/decisions")); i == 0 {
 				early = keys
 			} else if keys > early {
 				t.Fatalf("%d keys after %d tasks; %d after %d", keys, i+atOnce, early, atOnce)

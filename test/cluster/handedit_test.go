@@ -1,4 +1,4 @@
-package xconsumer_test
+package cluster_test
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
-	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/testcluster"
 )
 
 // hand is somebody with a ZooKeeper GUI: it writes what it likes, whatever version there is.
@@ -24,7 +24,7 @@ type hand struct {
 }
 
 func (w *world) hand() hand {
-	s, err := w.service.Client().Open(w.t.Context())
+	s, err := w.Service.Client().Open(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -450,7 +450,7 @@ func TestDamagedMetaRefusesNewMembers(t *testing.T) {
 		h.set("/meta", strings.Replace(good, `"protocol":1`, `"protocol":2`, 1))
 		n3 := w.start("n3")
 		time.Sleep(time.Second)
-		if err := <-n3.done; !errors.Is(err, xconsumer.ErrProtocol) {
+		if err := n3.Wait(); !errors.Is(err, xconsumer.ErrProtocol) {
 			t.Errorf("run: %v", err)
 		}
 		h.set("/meta", "{")
@@ -708,7 +708,7 @@ func TestFoundMakesAnEpochAgain(t *testing.T) {
 			} else {
 				h.set("/epoch", damage)
 			}
-			keys := schema.NewKeys("test")
+			keys := testcluster.Keys()
 			if _, err := membership.Found(t.Context(), h.s, keys, 1000); !errors.Is(err, membership.ErrLive) {
 				t.Errorf("while a node runs: %v", err)
 			}

@@ -1,4 +1,4 @@
-package xconsumer_test
+package cluster_test
 
 import (
 	"context"
@@ -16,12 +16,13 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord/coordtest"
 	"gitee.com/ken.yang/xconsumer/coord/mem"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/testcluster"
 )
 
 // declareMany declares tasks before there is a cluster.
 func (w *world) declareMany(specs []cluster.TaskSpec) {
 	w.t.Helper()
-	keys := schema.NewKeys("test")
+	keys := testcluster.Keys()
 	s := w.hand().s
 	for len(specs) > 0 {
 		n := min(len(specs), coord.MaxOps)
@@ -39,8 +40,8 @@ func (w *world) declareMany(specs []cluster.TaskSpec) {
 // wantBounded fails for every record in the store that is beyond its bound.
 func (w *world) wantBounded() {
 	w.t.Helper()
-	keys := schema.NewKeys("test")
-	for key, r := range w.service.Records() {
+	keys := testcluster.Keys()
+	for key, r := range w.Service.Records() {
 		if most := keys.Bound(key); len(r.Value) > most {
 			w.t.Errorf("%s has %d bytes, at most %d", key, len(r.Value), most)
 		}
@@ -78,7 +79,7 @@ func TestMassPanic(t *testing.T) {
 		for _, p := range first {
 			dead := w.crash(p)
 			dead.Blame = true
-			if err := w.closeDead(dead, w.service.Client()); err != nil {
+			if err := w.closeDead(dead, w.Service.Client()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -95,8 +96,8 @@ func TestMassPanic(t *testing.T) {
 		}
 		w.wantBounded()
 		for _, p := range first {
-			p.stop()
-			<-p.done //nolint:errcheck // however it ends
+			p.Stop()
+			<-p.Done() // however it ends
 		}
 		w.leave(second...)
 	})

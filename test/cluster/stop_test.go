@@ -1,4 +1,4 @@
-package xconsumer_test
+package cluster_test
 
 import (
 	"context"
@@ -56,13 +56,13 @@ func TestNothingStopsTheStop(t *testing.T) {
 func blockedNode(t *testing.T, block func(cfg *xconsumer.Config, free <-chan struct{})) {
 	w := newWorld(t, task("a", 12))
 	free := make(chan struct{})
-	w.config = func(cfg *xconsumer.Config) { block(cfg, free) }
+	w.Config = func(cfg *xconsumer.Config) { block(cfg, free) }
 	n1 := w.start("n1")
 	listening, enough := context.WithCancel(t.Context())
 	_ = n1.Events(listening) // nobody receives
 	time.Sleep(5 * time.Second)
 	w.wantShare(map[string]int{"n1": 12})
-	w.config = nil
+	w.Config = nil
 	n2, n3 := w.start("n2"), w.start("n3")
 	time.Sleep(5 * time.Second)
 	w.wantShare(map[string]int{"n1": 4, "n2": 4, "n3": 4})
@@ -82,10 +82,10 @@ func blockedNode(t *testing.T, block func(cfg *xconsumer.Config, free <-chan str
 	n1.Heal()
 	time.Sleep(30 * time.Second)
 	w.wantShare(map[string]int{"n1": 6, "n2": 6})
-	n1.stop()
+	n1.Stop()
 	select {
-	case err := <-n1.done:
-		if err != nil {
+	case <-n1.Done():
+		if err := n1.Wait(); err != nil {
 			t.Error(err)
 		}
 	case <-time.After(5 * time.Second):
@@ -94,8 +94,8 @@ func blockedNode(t *testing.T, block func(cfg *xconsumer.Config, free <-chan str
 	w.leave(n2)
 	enough()
 	close(free)
-	n3.stop()
-	<-n3.done //nolint:errcheck // however it ends
+	n3.Stop()
+	<-n3.Done() // however it ends
 }
 
 // hanging is a store whose clock stands still for whoever reads it in some functions, so that they hang.
@@ -152,8 +152,8 @@ func TestAHungLoopLosesItsLease(t *testing.T) {
 				hangs.Store(where)
 				time.Sleep(2 * time.Minute)
 				select {
-				case err := <-n1.done:
-					if !errors.Is(err, xconsumer.ErrStuck) || !strings.Contains(err.Error(), name) {
+				case <-n1.Done():
+					if err := n1.Wait(); !errors.Is(err, xconsumer.ErrStuck) || !strings.Contains(err.Error(), name) {
 						t.Errorf("it ends with %v", err)
 					}
 				default:
@@ -170,7 +170,7 @@ func TestAHungLoopLosesItsLease(t *testing.T) {
 				}
 				close(free)
 				w.leave(n2)
-				n1.stop()
+				n1.Stop()
 			})
 		})
 	}
@@ -195,7 +195,7 @@ func TestExitTimer(t *testing.T) {
 				var last atomic.Pointer[cluster.Vitals]
 				client := new(atomic.Pointer[mem.Client])
 				w.store = func(s coord.Store) coord.Store { return hanging{s, &hangs, free} }
-				w.config = func(cfg *xconsumer.Config) {
+				w.Config = func(cfg *xconsumer.Config) {
 					cfg.Vitals = func(v cluster.Vitals) { last.Store(&v) }
 					cfg.HardStop = func() {
 						exits.Add(1)
@@ -217,8 +217,8 @@ func TestExitTimer(t *testing.T) {
 				}
 				n1.Kill()
 				close(free)
-				n1.stop()
-				<-n1.done //nolint:errcheck // however it ends
+				n1.Stop()
+				<-n1.Done() // however it ends
 			})
 		})
 	}

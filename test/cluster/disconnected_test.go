@@ -1,4 +1,4 @@
-package xconsumer_test
+package cluster_test
 
 import (
 	"context"
@@ -109,7 +109,7 @@ func TestEndDuringACutIsNoted(t *testing.T) {
 		before := w.member(n1)
 		n1.Cut()
 		time.Sleep(17500 * time.Millisecond)
-		if !n1.vitals.Load().Idle {
+		if !n1.Vitals().Idle {
 			t.Error("its parent would kill it, although nothing runs")
 		}
 		n1.Heal()

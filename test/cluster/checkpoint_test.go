@@ -1,4 +1,4 @@
-package xconsumer_test
+package cluster_test
 
 import (
 	"context"
@@ -106,11 +106,11 @@ func TestStaleCheckpointIsRefused(t *testing.T) {
 		if err := <-result; !errors.Is(err, xconsumer.ErrLeaseLost) && !errors.Is(err, xconsumer.ErrReleased) {
 			t.Errorf("a stale checkpoint: %v", err)
 		}
-		if err := <-n1.done; !errors.Is(err, xconsumer.ErrStuck) { // it did not stop at the lease's end
+		if err := n1.Wait(); !errors.Is(err, xconsumer.ErrStuck) { // it did not stop at the lease's end
 			t.Errorf("n1: %v", err)
 		}
 		w.leave(n2)
-		if r := w.service.Records()["/xconsumer/test/checkpoints/note/0"]; string(r.Value) != `{"v":1,"version":1,"token":2,"data":"bmV3"}` {
+		if r := w.Service.Records()["/xconsumer/test/checkpoints/note/0"]; string(r.Value) != `{"v":1,"version":1,"token":2,"data":"bmV3"}` {
 			t.Errorf("stored %s", r.Value)
 		}
 	})
@@ -151,7 +151,7 @@ func TestCheckpointOfUnknownOutcome(t *testing.T) {
 				if err := <-done; err != nil {
 					t.Error(err)
 				}
-				r := w.service.Records()["/xconsumer/test/checkpoints/note/0"]
+				r := w.Service.Records()["/xconsumer/test/checkpoints/note/0"]
 				if diff := cmp.Diff(`{"v":1,"version":0,"token":1,"data":"eA=="}`, string(r.Value)); diff != "" {
 					t.Errorf("stored (-want +got):\n%s", diff)
 				}

@@ -1,4 +1,4 @@
-package xconsumer_test
+package cluster_test
 
 import (
 	"testing"

@@ -1,4 +1,4 @@
-package xconsumer_test
+package cluster_test
 
 import (
 	"context"
@@ -29,7 +29,7 @@ func (w *world) extent() (e extent) {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	e.heap, e.goroutines = m.HeapAlloc, runtime.NumGoroutine()
-	for key, r := range w.service.Records() {
+	for key, r := range w.Service.Records() {
 		e.keys++
 		if strings.HasPrefix(key, root+"/decisions/") {
 			e.decisions += len(key) + len(r.Value)

@@ -34,7 +34,7 @@ import (
 
 var (
 	open = flag.Bool("open", false, "open the holes, one by one, and run their tests")
-	only = flag.String("only", "", "open only those whose name matches this expression")
+	only = flag.String("only", "", "open only those whose name, hole or test matches this expression")
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -149,7 +149,7 @@ func TestMutants(t *testing.T) {
 	slots := make(chan struct{}, 2)
 	green := map[string]bool{}
 	for _, m := range mutants {
-		if !pattern.MatchString(m.name) && !pattern.MatchString(m.hole) || green[m.test.String()] {
+		if !m.matches(pattern) || green[m.test.String()] {
 			continue
 		}
 		green[m.test.String()] = true
@@ -167,7 +167,7 @@ func TestMutants(t *testing.T) {
 	killed := 0
 	var mu sync.Mutex
 	for _, m := range mutants {
-		if !pattern.MatchString(m.name) && !pattern.MatchString(m.hole) {
+		if !m.matches(pattern) {
 			continue
 		}
 		wait.Go(func() {
@@ -201,6 +201,11 @@ func TestMutants(t *testing.T) {
 	}
 	wait.Wait()
 	t.Logf("%d mutants are found by their tests", killed)
+}
+
+// matches reports whether the expression is for this mutant.
+func (m mutant) matches(only *regexp.Regexp) bool {
+	return only.MatchString(m.name) || only.MatchString(m.hole) || only.MatchString(m.test.String())
 }
 
 var errBuild = errors.New("the test does not compile")

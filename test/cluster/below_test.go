@@ -40,13 +40,6 @@ func (w *world) asZooKeeper() {
 	}
 }
 
-func (h hand) make(key string) {
-	h.w.t.Helper()
-	if _, err := h.s.Commit(context.Background(), coord.Create(root+key, []byte("by hand"))); err != nil {
-		h.w.t.Fatal(err)
-	}
-}
-
 // What a hand makes below a record that a leader deletes some day keeps it from nothing.
 func TestKeysBelowRecords(t *testing.T) {
 	for _, c := range []struct {

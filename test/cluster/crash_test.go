@@ -1,33 +1,14 @@
 package cluster_test
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/coordtest"
-	"gitee.com/ken.yang/xconsumer/internal/membership"
-	"gitee.com/ken.yang/xconsumer/internal/testcluster"
 )
-
-// crash ends a node as the death of its process does: nothing of it runs, and nothing more is heard
-// of it. What goes on in this process never reaches the service.
-func (w *world) crash(p *proc) membership.Dead {
-	p.Cut()
-	w.floor.die(p.Name())
-	return p.Dead("parent")
-}
-
-// closeDead closes a dead member over a session of its own, as a parent does.
-func (w *world) closeDead(dead membership.Dead, store coord.Store) error {
-	ctx, cancel := context.WithTimeout(w.t.Context(), 30*time.Second)
-	defer cancel()
-	return testcluster.CloseDead(ctx, store, dead)
-}
 
 // A crash whose member is closed costs no session timeout, also when it is the leader's.
 func TestCrashIsClosed(t *testing.T) {

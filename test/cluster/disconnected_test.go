@@ -155,14 +155,3 @@ func TestEndDuringALongCutIsForgotten(t *testing.T) {
 		w.leave(n1)
 	})
 }
-
-// member returns the member that a node is.
-func (w *world) member(p *proc) string {
-	w.t.Helper()
-	for _, n := range w.state(p).Nodes {
-		if n.Name == p.Name() {
-			return n.Member
-		}
-	}
-	return ""
-}

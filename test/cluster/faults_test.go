@@ -136,20 +136,6 @@ func TestCommitsGoWrong(t *testing.T) {
 	}
 }
 
-// memberSession returns the session of a node's member, "" if it is none.
-func memberSession(w *world, p *proc) string {
-	s, err := w.Service.Client().Open(w.t.Context())
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer func() { _ = s.Close() }()
-	r, err := s.Get(w.t.Context(), root+"/names/"+p.Name())
-	if err != nil {
-		return ""
-	}
-	return r.Session
-}
-
 // A claim is made against the document that it was read from: one that comes too late fails in
 // the store, and nothing starts.
 func TestLateClaimIsRefused(t *testing.T) {

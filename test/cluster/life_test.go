@@ -3,7 +3,6 @@ package cluster_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -107,15 +106,6 @@ func TestLongCutFencesAndMoves(t *testing.T) {
 	})
 }
 
-func memberOf(s cluster.State, node string) string {
-	for _, n := range s.Nodes {
-		if n.Name == node {
-			return n.Member
-		}
-	}
-	return ""
-}
-
 func TestOutageResumesUnderTheSameTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, task("a", 4))
@@ -135,14 +125,6 @@ func TestOutageResumesUnderTheSameTokens(t *testing.T) {
 		}
 		w.leave(n1, n2)
 	})
-}
-
-func tokens(s cluster.State) map[string]int64 {
-	m := map[string]int64{}
-	for _, w := range s.Workers {
-		m[fmt.Sprintf("%s#%d@%s", w.Task, w.Index, w.Node)] = w.Token
-	}
-	return m
 }
 
 func TestLostNodeIsReplacedAfterItsSession(t *testing.T) {
@@ -249,75 +231,6 @@ func TestFailingWorkBacksOff(t *testing.T) {
 			t.Errorf("executed bad %d, worse %d, busy %d times", bad.Load(), worse.Load(), busy.Load())
 		}
 		w.leave(n1)
-	})
-}
-
-func TestStuckWorkerIsNeverGrantedElsewhere(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, cluster.TaskSpec{Name: "slow", WorkName: "slow", WorkerNum: 2, StopTimeout: cluster.Duration(2 * time.Second)})
-		release := make(chan struct{})
-		slow := func(name string) func(*xconsumer.Node) {
-			return func(n *xconsumer.Node) {
-				n.Handle("slow", func(ctx context.Context, wk *xconsumer.Worker) error {
-					defer w.floor.enter(name, wk)()
-					<-ctx.Done()
-					<-release
-					return nil
-				})
-			}
-		}
-		n1 := w.start("n1", slow("n1"))
-		time.Sleep(time.Second)
-		events := n1.Events(t.Context())
-		n2 := w.start("n2", slow("n2")) // one slot has to move, and does not stop
-		var asked time.Time
-		for e := range events {
-			if e.Kind == cluster.SlotReleased {
-				asked = e.Time
-			}
-			if e.Kind == cluster.WorkerGotStuck {
-				if took := e.Time.Sub(asked); took != 2*time.Second {
-					t.Errorf("stuck after %v; its task allows 2s", took)
-				}
-				break
-			}
-		}
-		time.Sleep(time.Minute)
-		w.wantShare(map[string]int{"n1": 2})
-		states := map[cluster.WorkerState]int{}
-		for _, wk := range w.state(n2).Workers {
-			states[wk.State]++
-		}
-		if diff := cmp.Diff(map[cluster.WorkerState]int{cluster.WorkerRunning: 1, cluster.WorkerStuck: 1}, states); diff != "" {
-			t.Errorf("states (-want +got):\n%s", diff)
-		}
-		close(release)
-		time.Sleep(time.Second)
-		w.wantShare(map[string]int{"n1": 1, "n2": 1})
-		w.leave(n2, n1)
-	})
-}
-
-func TestStuckWorkerAtTheHardStopEndsTheNode(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, task("slow", 1))
-		release := make(chan struct{})
-		n1 := w.start("n1", func(n *xconsumer.Node) {
-			n.Handle("slow", func(context.Context, *xconsumer.Worker) error { <-release; return nil })
-		})
-		time.Sleep(time.Second)
-		n1.Cut()
-		began := time.Now()
-		err := n1.Wait()
-		if !errors.Is(err, xconsumer.ErrStuck) || !strings.Contains(err.Error(), "slow#0") {
-			t.Errorf("run: %v", err)
-		}
-		if took := time.Since(began); took < 15*time.Second || took > 20*time.Second {
-			t.Errorf("ended after %v; the session is lost after 20 s", took)
-		}
-		close(release)
-		n1.Heal() // so that what a real process would take with it ends here, too
-		time.Sleep(time.Minute)
 	})
 }
 

@@ -10,18 +10,6 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// lose makes a node's process die without a word, and returns when others could know that.
-func (w *world) lose(p *proc) {
-	w.t.Helper()
-	p.Kill()
-	p.Stop()
-	if err := p.Wait(); err != nil {
-		w.t.Logf("%s ends: %v", p.Name(), err)
-	}
-	w.floor.die(p.Name())
-	time.Sleep(25 * time.Second) // its session, and the takeover delay
-}
-
 // A node that is lost and comes back in time finds its work where it was.
 func TestLeaveDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

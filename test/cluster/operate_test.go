@@ -15,26 +15,6 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// do asks a node for an operation.
-func (w *world) do(p *proc, op cluster.Operation) {
-	w.t.Helper()
-	if _, err := p.Do(w.t.Context(), op); err != nil {
-		w.t.Errorf("%v", err)
-	}
-}
-
-// nodeInfo returns what the cluster knows of a node.
-func (w *world) nodeInfo(p *proc, name string) cluster.NodeInfo {
-	w.t.Helper()
-	for _, n := range w.state(p).Nodes {
-		if n.Name == name {
-			return n
-		}
-	}
-	w.t.Errorf("no node %s", name)
-	return cluster.NodeInfo{}
-}
-
 func TestOperations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, task("a", 4))

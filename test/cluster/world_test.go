@@ -16,6 +16,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/coordtest"
 	"gitee.com/ken.yang/xconsumer/coord/mem"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/testcluster"
 	"gitee.com/ken.yang/xconsumer/test/invariant"
 )
@@ -157,6 +158,7 @@ func (w *world) leave(procs ...*proc) {
 	}
 }
 
+// state returns the cluster as a node sees it.
 func (w *world) state(p *proc) cluster.State {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
@@ -168,9 +170,138 @@ func (w *world) state(p *proc) cluster.State {
 	return state
 }
 
+// wantShare compares how many workers each node runs.
 func (w *world) wantShare(want map[string]int) {
 	w.t.Helper()
 	if diff := cmp.Diff(want, w.floor.share()); diff != "" {
 		w.t.Errorf("workers by node (-want +got):\n%s", diff)
 	}
+}
+
+// memberOf returns the member that a node is, "" if it is none.
+func memberOf(s cluster.State, node string) string {
+	for _, n := range s.Nodes {
+		if n.Name == node {
+			return n.Member
+		}
+	}
+	return ""
+}
+
+// member returns the member that a node is, as it sees that itself.
+func (w *world) member(p *proc) string {
+	w.t.Helper()
+	return memberOf(w.state(p), p.Name())
+}
+
+// memberSession returns the session of a node's member, "" if it is none.
+func memberSession(w *world, p *proc) string {
+	s, err := w.Service.Client().Open(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	r, err := s.Get(w.t.Context(), root+"/names/"+p.Name())
+	if err != nil {
+		return ""
+	}
+	return r.Session
+}
+
+// tokens returns the tokens by slot and node.
+func tokens(s cluster.State) map[string]int64 {
+	m := map[string]int64{}
+	for _, w := range s.Workers {
+		m[fmt.Sprintf("%s#%d@%s", w.Task, w.Index, w.Node)] = w.Token
+	}
+	return m
+}
+
+// do asks a node for an operation.
+func (w *world) do(p *proc, op cluster.Operation) {
+	w.t.Helper()
+	if _, err := p.Do(w.t.Context(), op); err != nil {
+		w.t.Errorf("%v", err)
+	}
+}
+
+// nodeInfo returns what the cluster knows of a node.
+func (w *world) nodeInfo(p *proc, name string) cluster.NodeInfo {
+	w.t.Helper()
+	for _, n := range w.state(p).Nodes {
+		if n.Name == name {
+			return n
+		}
+	}
+	w.t.Errorf("no node %s", name)
+	return cluster.NodeInfo{}
+}
+
+// lose makes a node's process die without a word, and returns when others could know that.
+func (w *world) lose(p *proc) {
+	w.t.Helper()
+	p.Kill()
+	p.Stop()
+	if err := p.Wait(); err != nil {
+		w.t.Logf("%s ends: %v", p.Name(), err)
+	}
+	w.floor.die(p.Name())
+	time.Sleep(25 * time.Second) // its session, and the takeover delay
+}
+
+// crash ends a node as the death of its process does: nothing of it runs, and nothing more is heard
+// of it. What goes on in this process never reaches the service.
+func (w *world) crash(p *proc) membership.Dead {
+	p.Cut()
+	w.floor.die(p.Name())
+	return p.Dead("parent")
+}
+
+// closeDead closes a dead member over a session of its own, as a parent does.
+func (w *world) closeDead(dead membership.Dead, store coord.Store) error {
+	ctx, cancel := context.WithTimeout(w.t.Context(), 30*time.Second)
+	defer cancel()
+	return testcluster.CloseDead(ctx, store, dead)
+}
+
+// eventOf waits until a node tells of something.
+func eventOf(t *testing.T, events <-chan cluster.Event, kind cluster.EventKind) cluster.Event {
+	t.Helper()
+	for {
+		select {
+		case e := <-events:
+			if e.Kind == kind {
+				return e
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("no event %q", kind)
+		}
+	}
+}
+
+// wantEvent fails the test unless a node has told of something by now.
+func wantEvent(t *testing.T, events <-chan cluster.Event, kind cluster.EventKind) {
+	t.Helper()
+	for {
+		select {
+		case e := <-events:
+			if e.Kind == kind {
+				t.Logf("%s: %s", e.Kind, e.Detail)
+				return
+			}
+		default:
+			t.Errorf("nothing told of %q", kind)
+			return
+		}
+	}
+}
+
+// gauge returns what a node measures, -1 if it does not.
+func gauge(p *proc, name string) float64 {
+	for _, m := range p.Measures() {
+		if m.Name == name && len(m.Series) > 0 {
+			return m.Series[0].Value
+		}
+	}
+	return -1
 }

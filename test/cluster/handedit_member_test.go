@@ -1,0 +1,262 @@
+package cluster_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+)
+
+func TestHandEditedDocumentIsWrittenAgain(t *testing.T) {
+	handEdit(t, func(w *world, h hand, n1, n2 *proc) {
+		started := w.floor.started()
+		events := n2.Events(w.t.Context())
+		doc := "/docs/" + memberOf(w.state(n1), "n2")
+		good := string(h.get(doc).Value)
+		h.set(doc, strings.Replace(good, `"slots":[`, `"slots":[{"task":"a","slots":"0-3","token":99,"spec":{"name":"a","workName":"a","workerNum":4}},`, 1))
+		time.Sleep(time.Second)
+		if n := w.floor.started(); n != started {
+			t.Errorf("%d workers were started", n-started)
+		}
+		if len(w.state(n1).Errors) != 0 {
+			t.Errorf("still unusable: %+v", w.state(n1).Errors)
+		}
+		for e := range events {
+			if e.Kind == cluster.RecordUnusable {
+				if !strings.Contains(e.Detail, doc) {
+					t.Errorf("event %+v", e)
+				}
+				break
+			}
+		}
+	})
+}
+
+func TestDeletedDocumentEvictsItsMember(t *testing.T) {
+	handEdit(t, func(w *world, h hand, n1, _ *proc) {
+		member := memberOf(w.state(n1), "n2")
+		h.del("/docs/" + member)
+		time.Sleep(3 * time.Second) // it closes what it was, so that nothing waits for its session timeout
+		if again := memberOf(w.state(n1), "n2"); again == member || again == "" {
+			t.Errorf("n2 is member %q, was %q", again, member)
+		}
+		for _, guid := range h.children("/docs") {
+			if guid == member {
+				t.Error("the document of the evicted member is still there")
+			}
+		}
+	})
+}
+
+// It does not wait to be told: with its document goes everything that it was granted.
+func TestNodeWithoutADocumentStops(t *testing.T) {
+	handEdit(t, func(w *world, h hand, n1, _ *proc) {
+		good := h.get("/epoch")
+		member := memberOf(w.state(n1), "n2")
+		h.del("/epoch") // so that no leader can evict it
+		h.del("/docs/" + member)
+		time.Sleep(time.Second)
+		w.wantShare(map[string]int{"n1": 2})
+		value := strings.Replace(string(good.Value), fmt.Sprintf(`"version":%d`, good.Version), `"version":0`, 1)
+		if _, err := h.s.Commit(context.Background(), coord.Create(root+"/epoch", []byte(value))); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		w.wantShare(map[string]int{"n1": 2, "n2": 2})
+	})
+}
+
+func TestDeletedDocumentOfTheLeaderEvictsIt(t *testing.T) {
+	handEdit(t, func(w *world, h hand, _, n2 *proc) {
+		member := memberOf(w.state(n2), "n1")
+		h.del("/docs/" + member)
+		time.Sleep(time.Minute)
+		s := w.state(n2)
+		if again := memberOf(s, "n1"); s.Leader != "n2" || again == member || again == "" {
+			t.Errorf("leader %q; n1 is member %q, was %q", s.Leader, again, member)
+		}
+	})
+}
+
+func TestDeletedDocumentOfASilentMemberWaitsForItsLease(t *testing.T) {
+	handEdit(t, func(w *world, h hand, n1, n2 *proc) {
+		n2.Cut()
+		h.del("/docs/" + memberOf(w.state(n1), "n2"))
+		time.Sleep(21 * time.Second)
+		w.wantShare(map[string]int{"n1": 2}) // n2 has stopped by its lease, but who could know
+		time.Sleep(4 * time.Second)
+		w.wantShare(map[string]int{"n1": 4})
+		n2.Heal()
+		time.Sleep(30 * time.Second)
+	})
+}
+
+func TestDeletedMemberKeysAreAnExpiry(t *testing.T) {
+	for _, key := range []string{"/members/", "/status/", "/heartbeats/"} {
+		t.Run(key, func(t *testing.T) {
+			handEdit(t, func(w *world, h hand, n1, _ *proc) {
+				member := memberOf(w.state(n1), "n2")
+				h.del(key + member)
+				time.Sleep(time.Minute)
+				if again := memberOf(w.state(n1), "n2"); again == member || again == "" {
+					t.Errorf("n2 is member %q, was %q", again, member)
+				}
+			})
+		})
+	}
+}
+
+func TestHandEditedStatusIsWrittenAgain(t *testing.T) {
+	for _, value := range []string{"{", `{"v":1,"version":0,"applied":99,"holding":[]}`} {
+		t.Run(value, func(t *testing.T) {
+			handEdit(t, func(w *world, h hand, n1, _ *proc) {
+				started := w.floor.started()
+				h.set("/status/"+memberOf(w.state(n1), "n2"), value)
+				time.Sleep(30 * time.Second) // its member looks at it every 25 to 28 s
+				if s := w.state(n1); len(s.Errors) != 0 {
+					t.Errorf("still unusable: %+v", s.Errors)
+				}
+				if n := w.floor.started(); n != started {
+					t.Errorf("%d workers were started", n-started)
+				}
+				h.set("/tasks/a", `{"v":1,"spec":{"name":"a","workName":"a","workerNum":6}}`)
+				time.Sleep(time.Second)
+				w.wantShare(map[string]int{"n1": 3, "n2": 3}) // it takes part as before
+				h.set("/tasks/a", `{"v":1,"spec":{"name":"a","workName":"a","workerNum":4}}`)
+				time.Sleep(time.Second)
+			})
+		})
+	}
+}
+
+func TestCorruptMemberKeepsTheLastGoodOne(t *testing.T) {
+	handEdit(t, func(w *world, h hand, n1, _ *proc) {
+		member := memberOf(w.state(n1), "n2")
+		h.set("/members/"+member, "nonsense")
+		time.Sleep(5 * time.Second)
+		wantError(t, w.state(n1), "/members/"+member)
+	})
+}
+
+func TestDeletedCandidateElectsAnother(t *testing.T) {
+	handEdit(t, func(w *world, h hand, _, n2 *proc) {
+		for _, name := range h.children("/election") {
+			if strings.HasPrefix(name, memberOf(w.state(n2), "n1")) {
+				h.del("/election/" + name)
+			}
+		}
+		time.Sleep(time.Minute)
+		if s := w.state(n2); s.Leader != "n2" || s.Term < 2 {
+			t.Errorf("leader %q, term %d", s.Leader, s.Term)
+		}
+	})
+}
+
+// A former assignment starts nothing: not that of a node which has given its slots away, the leader or not, nor that of another one.
+func TestFormerAssignmentStartsNothing(t *testing.T) {
+	for _, of := range []string{"n1", "n2"} {
+		t.Run(of, func(t *testing.T) {
+			handEdit(t, func(w *world, h hand, n1, n2 *proc) {
+				victim := map[string]*proc{"n1": n1, "n2": n2}[of]
+				key := "/docs/" + memberOf(w.state(n1), of)
+				former := h.get(key)
+				if _, err := n1.Do(w.t.Context(), cluster.Drain(of, 0)); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(2 * time.Second)
+				w.wantShare(map[string]int{map[string]string{"n1": "n2", "n2": "n1"}[of]: 4})
+				started := w.floor.started()
+				told, doubled := victim.Events(w.t.Context()), n1.Events(w.t.Context())
+				h.putBack(key, former)
+				if e := eventOf(t, told, cluster.SlotRefused); e.Slot == nil || e.Token == 0 {
+					t.Errorf("event %+v", e)
+				}
+				if e := eventOf(t, doubled, cluster.SlotDoubled); !strings.Contains(e.Detail, "n1 under token") || !strings.Contains(e.Detail, "n2 under token") {
+					t.Errorf("event %+v", e)
+				}
+				time.Sleep(5 * time.Second)
+				if n := w.floor.started(); n != started {
+					t.Errorf("%d workers were started", n-started)
+				}
+				if s := w.state(n1); len(s.Errors) != 0 {
+					t.Errorf("it is not over: %+v", s.Errors)
+				}
+				if _, err := n1.Do(w.t.Context(), cluster.Uncordon(of)); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(2 * time.Second)
+			})
+		})
+	}
+}
+
+// A node takes its slots again after a fence, under the same tokens, and refuses nothing: what it did not give back is its own.
+func TestNothingIsRefusedAfterAFence(t *testing.T) {
+	handEdit(t, func(w *world, _ hand, n1, n2 *proc) {
+		tokens := func() map[cluster.Slot]int64 {
+			list := map[cluster.Slot]int64{}
+			for _, worker := range w.state(n1).Workers {
+				list[worker.Slot()] = worker.Token
+			}
+			return list
+		}
+		before, events := tokens(), n2.Events(w.t.Context())
+		n1.Cut()
+		n2.Cut()
+		time.Sleep(17 * time.Second) // their leases lapse, and their sessions go on
+		w.wantShare(map[string]int{})
+		n1.Heal()
+		n2.Heal()
+		time.Sleep(10 * time.Second)
+		for slot, token := range tokens() {
+			if before[slot] != token {
+				t.Errorf("%s: token %d, was %d", slot, token, before[slot])
+			}
+		}
+		for {
+			select {
+			case e := <-events:
+				if e.Kind == cluster.SlotRefused {
+					t.Errorf("event %+v", e)
+				}
+				continue
+			default:
+			}
+			break
+		}
+	})
+}
+
+// What a hand grants of a task that nobody declared is shown, and asked back.
+func TestGrantOfAnUndeclaredTask(t *testing.T) {
+	handEdit(t, func(w *world, h hand, n1, n2 *proc) {
+		key := "/docs/" + memberOf(w.state(n1), "n2")
+		n2.Cut() // so that its worker stays for as long as it is looked at
+		now := h.get(key)
+		value := strings.Replace(string(now.Value), `"slots":[`, `"slots":[{"task":"alien","slots":"0-1","token":900,"spec":{"name":"alien","workName":"a","workerNum":2}},`, 1)
+		h.set(key, strings.Replace(value, fmt.Sprintf(`"version":%d`, now.Version), fmt.Sprintf(`"version":%d`, now.Version+1), 1))
+		time.Sleep(time.Second)
+		shown := false
+		for _, task := range w.state(n1).Tasks {
+			shown = shown || task.Name == "alien" && task.ReasonCode == cluster.WhyUndeclared
+		}
+		if !shown {
+			t.Errorf("tasks: %+v", w.state(n1).Tasks)
+		}
+		if _, err := n1.Do(w.t.Context(), cluster.Delete("alien")); !errors.Is(err, cluster.ErrNoTask) || !strings.Contains(err.Error(), "asked back") {
+			t.Errorf("delete: %v", err)
+		}
+		n2.Heal()
+		time.Sleep(10 * time.Second)
+		for _, task := range w.state(n1).Tasks {
+			if task.Name == "alien" {
+				t.Errorf("it is there still: %+v", task)
+			}
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package assignment
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -25,7 +26,8 @@ type Local struct {
 	Announce   bool           // the departure takes a while: say so in the status
 	Done       *schema.Done   // the last record of ended slots known to be committed, nil if there is none
 	Said       *schema.Status // the last status known to be committed, nil if it has to be written
-	SaidAt     time.Duration  // when, on the lease clock
+	LazyAt     time.Duration  // when a status that could have waited was written last, on the lease clock
+	Differs    time.Duration  // since when the states of workers have not been as Said has them, 0 for just now
 	Now        time.Duration
 	WallNow    time.Time // for people: when a slot was claimed
 
@@ -49,11 +51,20 @@ type Orders struct {
 	Done *schema.Done
 	// Status is to be written now, nil if it can wait until Again.
 	Status *schema.Status
-	Again  time.Duration // 0: never
+	// Lazy says that Status could have waited: it tells of nothing but states.
+	Lazy bool
+	// Differs says that states of workers are not as Said has them, whether Status tells them or not.
+	Differs bool
+	Again   time.Duration // 0: never
 }
 
-// lazily is how often a status is written that tells of nothing but states.
-const lazily = 5 * time.Second
+// A status that tells of nothing but states is written at once when none was for lazily, and else when that is over: so
+// a first failure is seen at once, and a crash loop costs no more than one write in that time. What changes together, as
+// where all workers of a task fail at their start, is gathered for a moment and told together.
+const (
+	lazily    = 5 * time.Second
+	gatherFor = 100 * time.Millisecond
+)
 
 // Follow is the follower's decision: what to stop, what to claim, what to say. It is a pure
 // function.
@@ -110,8 +121,9 @@ func Follow(l Local) Orders {
 	case sameWorkers(older(status.Workers, l.WallNow), l.Said.Workers):
 		o.Again = l.Now + passing
 	default:
-		if o.Again = l.SaidAt + lazily; l.Now >= o.Again {
-			o.Status, o.Again = status, 0
+		o.Differs = true
+		if o.Again = max(l.LazyAt+lazily, cmp.Or(l.Differs, l.Now)+gatherFor); l.Now >= o.Again {
+			o.Status, o.Again, o.Lazy = status, 0, true
 		}
 	}
 	return o

@@ -252,21 +252,35 @@ say applied 4 holding a[0]@5
 `},
 		{"states can wait", func() assignment.Local {
 			l := local(4, held("a 0 @5"), nil, "a#0 backoff @5")
-			l.Said, l.SaidAt = said(4, "a 0 @5"), time.Hour-time.Second
+			l.Said, l.LazyAt = said(4, "a 0 @5"), time.Hour-time.Second
 			return l
 		}, `
 again in 4s
 `},
 		{"but not for ever", func() assignment.Local {
 			l := local(4, held("a 0 @5"), nil, "a#0 backoff @5")
-			l.Said, l.SaidAt = said(4, "a 0 @5"), time.Hour-5*time.Second
+			l.Said, l.LazyAt, l.Differs = said(4, "a 0 @5"), time.Hour-5*time.Second, time.Hour-4*time.Second
 			return l
 		}, `
 say applied 4 holding a[0]@5; a#0 backoff
 `},
+		{"what fails together is gathered", func() assignment.Local {
+			l := local(4, held("a 0-1 @5"), nil, "a#0 backoff @5", "a#1 running @5")
+			l.Said = said(4, "a 0-1 @5")
+			return l
+		}, `
+again in 100ms
+`},
+		{"a first failure is told at once then", func() assignment.Local {
+			l := local(4, held("a 0-1 @5"), nil, "a#0 backoff @5", "a#1 backoff @5")
+			l.Said, l.Differs = said(4, "a 0-1 @5"), time.Hour-100*time.Millisecond
+			return l
+		}, `
+say applied 4 holding a[0-1]@5; a#0 backoff; a#1 backoff
+`},
 		{"that a worker stops is not told by itself before it takes long", func() assignment.Local {
 			l := local(4, nil, held("a 0 @5 v4"), "a#0 stopping @5")
-			l.Said, l.SaidAt, l.WallNow = said(4, "a 0 @5"), time.Minute, since.Add(500*time.Millisecond)
+			l.Said, l.LazyAt, l.WallNow = said(4, "a 0 @5"), time.Minute, since.Add(500*time.Millisecond)
 			return l
 		}, `
 stop a#0: slot released
@@ -274,7 +288,7 @@ again in 1s
 `},
 		{"and then is", func() assignment.Local {
 			l := local(4, nil, held("a 0 @5 v4"), "a#0 stopping @5")
-			l.Said, l.SaidAt, l.WallNow = said(4, "a 0 @5"), time.Minute, since.Add(time.Second)
+			l.Said, l.LazyAt, l.Differs, l.WallNow = said(4, "a 0 @5"), time.Minute, time.Hour-time.Second, since.Add(time.Second)
 			return l
 		}, `
 stop a#0: slot released
@@ -282,7 +296,7 @@ say applied 4 holding a[0]@5; a#0 stopping
 `},
 		{"a stuck worker is told at once", func() assignment.Local {
 			l := local(4, nil, held("a 0 @5 v4"), "a#0 stuck @5")
-			l.Said, l.SaidAt = said(4, "a 0 @5"), time.Hour
+			l.Said, l.LazyAt = said(4, "a 0 @5"), time.Hour
 			return l
 		}, `
 stop a#0: slot released
@@ -313,6 +327,42 @@ say applied 5 holding a[0]@5; a#0 stopping; refused a[0]@5 above 9
 				t.Errorf("orders (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A first failure is told within a moment, also right after the claim, and a crash loop writes no more than one status in
+// five seconds, however fast it turns.
+func TestFailuresAreToldAtOnceAndNotTooOften(t *testing.T) {
+	l := local(4, held("a 0 @5"), nil, "a#0 running @5")
+	l.Said, l.LazyAt = said(4, "a 0 @5"), l.Now-time.Minute
+	slot, began := cluster.Slot{Task: "a"}, l.Now
+	var first time.Duration
+	writes := 0
+	for ; l.Now < began+time.Minute; l.Now += 20 * time.Millisecond {
+		l.WallNow = since.Add(l.Now - began)
+		r := l.Running[slot]
+		r.State, r.Since, r.Restarts = cluster.WorkerBackoff, l.WallNow, r.Restarts+1
+		l.Running[slot] = r
+		o := assignment.Follow(l)
+		switch {
+		case !o.Differs:
+			l.Differs = 0
+		case l.Differs == 0:
+			l.Differs = l.Now
+		}
+		if o.Status == nil {
+			continue
+		}
+		if l.Said = o.Status; !o.Lazy {
+			t.Fatal("it could have waited")
+		}
+		if writes++; writes == 1 {
+			first = l.Now - began
+		}
+		l.LazyAt = l.Now
+	}
+	if first > 200*time.Millisecond || writes > 13 {
+		t.Errorf("told after %v, and %d times in a minute", first, writes)
 	}
 }
 

@@ -76,6 +76,7 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 		spawn:    background.Go,
 		claims:   map[cluster.Slot]schema.Claim{},
 		said:     &schema.Status{},
+		lazyAt:   f.Session.Now() - lazily,
 		replies:  make(chan reply, 1),
 	}
 	// The zero status is what the join wrote, so that nothing has to be said yet.
@@ -176,7 +177,8 @@ type following struct {
 	claims       map[cluster.Slot]schema.Claim
 	said         *schema.Status // nil: has to be written
 	saidVersion  int64
-	saidAt       time.Duration
+	lazyAt       time.Duration // when a status that could have waited was sent last
+	differs      time.Duration // since when the states of workers are not as said, 0 if they are
 	unsure       bool         // the status has to be read before it is written
 	done         *schema.Done // the last record of ended slots known to be committed, nil if there is none
 	doneVersion  int64
@@ -214,12 +216,17 @@ func (fl *following) step(ctx context.Context, news bool) (wait time.Duration, g
 		Refused: fl.known.Refused, Above: fl.known.highest,
 		Running: running, Claims: fl.claims, Phase: phase,
 		Leaving: fl.leaving, Announce: fl.leaving && (fl.Leads() || now-fl.leavingSince >= announceAfter),
-		Done: fl.done, Said: fl.said, SaidAt: fl.saidAt,
+		Done: fl.done, Said: fl.said, LazyAt: fl.lazyAt, Differs: fl.differs,
 		Now: now, WallNow: time.Now().UTC().Truncate(time.Millisecond),
 	}
 	began := time.Now()
 	o := Follow(local)
 	fl.took = time.Since(began)
+	if fl.differs == 0 && o.Differs {
+		fl.differs = now
+	} else if !o.Differs {
+		fl.differs = 0
+	}
 	for slot, cause := range o.Stop {
 		fl.Workers.Stop(slot, cause, fl.stopTime(running[slot].Grace, cause))
 	}
@@ -298,6 +305,9 @@ func (fl *following) stopTime(grace time.Duration, cause error) time.Duration {
 // say writes the status in the background; with slots to start it is a claim.
 func (fl *following) say(ctx context.Context, o Orders, phase membership.Phase) {
 	fl.busy = true
+	if o.Lazy && !fl.unsure {
+		fl.lazyAt = fl.Session.Now()
+	}
 	guid, at := fl.Self.GUID, fl.saidVersion
 	if fl.unsure { // read first; what is to be said is decided anew
 		readDone := fl.doneUnsure
@@ -369,7 +379,6 @@ func (fl *following) noteReply(r reply) (refused bool) {
 		}
 	default:
 		if fl.saidVersion = r.version; r.orders.Status != nil {
-			fl.saidAt = now
 			if !fl.unsure { // else somebody else has written it since
 				fl.said = r.orders.Status
 			}

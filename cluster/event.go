@@ -66,6 +66,12 @@ var (
 	ErrTaskChanged = errors.New("task changed")
 )
 
+// ErrKilled is matched by what becomes of a program that did not end in the time that it had to stop.
+var ErrKilled = errors.New("killed")
+
+// FailedForGood is the detail of the event that a worker has failed and is not run again by itself.
+func FailedForGood(failure string) string { return "for good: " + failure }
+
 func errPolicy(p LeaderPolicy) error {
 	return fmt.Errorf("%q is not one of %q, %q, %q", string(p), LeaderLast, LeaderNone, LeaderEqual)
 }

@@ -208,8 +208,12 @@ type WorkerInfo struct {
 	State    WorkerState `json:"state"`
 	Since    time.Time   `json:"since,omitzero"` // of the state, by the node's clock
 	Restarts int         `json:"restarts"`       // failures since the slot came to this member
-	Error    string      `json:"error"`          // the last one, at most 1 KB; "" if there was none
+	Error    string      `json:"error"`          // the last one, at most 1 KB; "" if there was none; or ReturnsAtOnce
 }
+
+// ReturnsAtOnce stands in place of the last error of a worker of a continuous task without an interval that returns again
+// and again within a second of its start. It has not failed; it is run again after a pause that grows up to ten seconds.
+const ReturnsAtOnce = "returns at once, without an error"
 
 // Slot returns the slot that it describes.
 func (w *WorkerInfo) Slot() Slot {

@@ -229,6 +229,8 @@ func derive(before, after *cluster.State, self string, at time.Time) (events []c
 			e.Kind = cluster.WorkerStarted
 		case cluster.WorkerBackoff:
 			e.Kind, e.Detail = cluster.WorkerFailed, w.Error
+		case cluster.WorkerGivenUp:
+			e.Kind, e.Detail = cluster.WorkerFailed, cluster.FailedForGood(w.Error)
 		case cluster.WorkerStuck:
 			e.Kind = cluster.WorkerGotStuck
 		default:

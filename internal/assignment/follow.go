@@ -225,7 +225,7 @@ func tellable(running map[cluster.Slot]cluster.Report) []schema.WorkerState {
 	var list []schema.WorkerState
 	budget := maxErrors
 	tell := func(r *cluster.Report) bool {
-		return (r.State != cluster.WorkerRunning || r.Restarts > 0) && r.State != cluster.WorkerDone
+		return (r.State != cluster.WorkerRunning || r.Restarts > 0 || r.Error != "") && r.State != cluster.WorkerDone
 	}
 	for _, slot := range only(running, tell) {
 		r := running[slot]

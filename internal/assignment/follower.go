@@ -179,8 +179,8 @@ type following struct {
 	saidVersion  int64
 	lazyAt       time.Duration // when a status that could have waited was sent last
 	differs      time.Duration // since when the states of workers are not as said, 0 if they are
-	unsure       bool         // the status has to be read before it is written
-	done         *schema.Done // the last record of ended slots known to be committed, nil if there is none
+	unsure       bool          // the status has to be read before it is written
+	done         *schema.Done  // the last record of ended slots known to be committed, nil if there is none
 	doneVersion  int64
 	doneUnsure   bool          // it has to be read before it is written
 	held         bool          // the lease, at the last look

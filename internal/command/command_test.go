@@ -343,7 +343,9 @@ func TestStop(t *testing.T) {
 		dir := t.TempDir()
 		_, stop, _ := started(t, keeper(), script(dir, stubborn), 2*time.Second)
 		began := time.Now()
-		_ = stop()
+		if err := stop(); !errors.Is(err, cluster.ErrKilled) || !strings.Contains(err.Error(), "after it was asked to end") {
+			t.Errorf("ended with %v", err)
+		}
 		if took := time.Since(began); took < time.Second {
 			t.Errorf("it had only %v of 2s", took)
 		}

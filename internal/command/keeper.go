@@ -56,8 +56,6 @@ type Job struct {
 
 // Bounds of the keeper's patience.
 const (
-	// spacing is how far apart the starts of a program that returns are: a process is not for nothing.
-	spacing = time.Second
 	// killEarly is how long before the end of its time a program is killed, at most a fifth of that.
 	killEarly = time.Second
 	// answer is how long a shim may take to kill.

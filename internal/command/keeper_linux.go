@@ -16,14 +16,14 @@ import (
 	"syscall"
 	"time"
 
+	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/proc"
 )
 
 // Run executes a program once and returns when nothing of it runs any more: nil if it ended with exit
 // code 0, else what is known of its end. When ctx ends it is asked to end by SIGTERM, and killed with all
-// that it has started a moment before its time is over.
+// that it has started a moment before its time is over; then the error matches cluster.ErrKilled.
 func (k *Keeper) Run(ctx context.Context, spec Spec, job Job) error {
-	began := time.Now()
 	known := k.began(ctx, job.Slot, spec.Argv[0])
 	e, err := k.start(spec, job)
 	if err == nil {
@@ -31,14 +31,7 @@ func (k *Keeper) Run(ctx context.Context, spec Spec, job Job) error {
 		err = e.watch(ctx)
 	}
 	k.over(ctx, job.Slot, known)
-	if err != nil {
-		return err
-	}
-	select {
-	case <-ctx.Done():
-	case <-time.After(time.Until(began.Add(spacing))):
-	}
-	return nil
+	return err
 }
 
 // execution is the node's side of a shim.
@@ -52,6 +45,7 @@ type execution struct {
 	mark    string
 	last    tail
 	asked   time.Time // when it was to end
+	killed  time.Time // when it was to be killed, for it had not
 	pid     int       // of the program, as reported
 	group   cgroup
 	lookout proc.Lookout
@@ -136,7 +130,6 @@ func (e *execution) watch(ctx context.Context) error {
 	e.order(brief, order{StopBy: &stopBy}) // it may have moved since the start
 	asked := ctx.Done()
 	var tick <-chan time.Time
-	var killed time.Time
 	for open := true; open; {
 		select {
 		case r, ok := <-e.reports:
@@ -161,10 +154,10 @@ func (e *execution) watch(ctx context.Context) error {
 			tick = poll.C
 		case now := <-tick:
 			switch {
-			case !killed.IsZero() && now.Sub(killed) > answer:
+			case !e.killed.IsZero() && now.Sub(e.killed) > answer:
 				e.force()
-			case killed.IsZero() && e.due(now):
-				killed = now
+			case e.killed.IsZero() && e.due(now):
+				e.killed = now
 				e.order(brief, order{Kill: true})
 			}
 		}
@@ -189,12 +182,15 @@ func (e *execution) force() {
 
 // ended returns what became of the program, when nothing of it is left.
 func (e *execution) ended(ctx context.Context) error {
-	killed := !e.end.Ended && e.end.Error == ""
-	if killed {
+	shimKilled := !e.end.Ended && e.end.Error == ""
+	if shimKilled {
 		e.sweep() // before the wait, which reads the output of what is left
 	}
 	_ = e.cmd.Wait()
-	if killed {
+	if !e.killed.IsZero() && (shimKilled || syscall.Signal(e.end.Signal) == syscall.SIGKILL) {
+		return fmt.Errorf("%w with all that it had started (pid %d), %v after it was asked to end", cluster.ErrKilled, e.pid, e.killed.Sub(e.asked).Round(100*time.Millisecond))
+	}
+	if shimKilled {
 		if ctx.Err() == nil {
 			return fmt.Errorf("its shim was killed: %v", e.cmd.ProcessState)
 		}

@@ -1,12 +1,14 @@
 package worker
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
 	"runtime/pprof"
+	"slices"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -16,7 +18,8 @@ import (
 // loop is the goroutine of a slot.
 func (p *Pool) loop(s *slot) {
 	defer p.leave(s)
-	delay, inRow := time.Duration(0), 0
+	var pauses growing
+	inRow := 0
 	for s.ctx.Err() == nil {
 		p.become(s, cluster.WorkerRunning, "")
 		p.emit(cluster.WorkerStarted, s, "")
@@ -24,7 +27,8 @@ func (p *Pool) loop(s *slot) {
 		spec := s.run.spec.Load()
 		err := p.untilError(s)
 		if s.ctx.Err() != nil {
-			return // what it returned after it was asked to stop says nothing
+			p.killed(s, err) // else what it returned after it was asked to stop says nothing
+			return
 		}
 		if err == nil {
 			p.end(s, cluster.WorkerDone, "")
@@ -32,17 +36,16 @@ func (p *Pool) loop(s *slot) {
 		}
 		failure := clip(cmp.Or(err.Error(), "failed without a word"))
 		if time.Since(began) >= backoffReset {
-			delay, inRow = 0, 0
+			pauses, inRow = growing{}, 0
 		}
 		inRow++
 		if most := attempts(spec, s.ofRun); inRow == most {
 			p.end(s, cluster.WorkerGivenUp, failure)
-			delay, inRow = 0, 0
+			pauses, inRow = growing{}, 0
 			continue
 		}
 		first, most := backoff(spec.Restart)
-		delay = min(max(2*delay, first), most)
-		wait := delay*3/4 + jitter.Of(delay/2, s.run.Slot, s.run.Token, began)
+		wait := pauses.next(first, most, s, began)
 		p.failedInRow(s, inRow)
 		p.become(s, cluster.WorkerBackoff, failure)
 		s.run.Log.Warn("worker failed", "error", err, "again", wait.Round(time.Millisecond))
@@ -52,6 +55,25 @@ func (p *Pool) loop(s *slot) {
 		case <-time.After(wait):
 		}
 	}
+}
+
+// growing are pauses that grow: doubled each time, with jitter. The zero value begins with the first.
+type growing struct{ last time.Duration }
+
+func (g *growing) next(first, most time.Duration, s *slot, began time.Time) time.Duration {
+	g.last = min(max(2*g.last, first), most)
+	return g.last*3/4 + jitter.Of(g.last/2, s.run.Slot, s.run.Token, began)
+}
+
+// killed tells of a program that had to be killed, since it did not end when it was asked to.
+func (p *Pool) killed(s *slot, err error) {
+	if !errors.Is(err, cluster.ErrKilled) {
+		return
+	}
+	s.run.Log.Warn("worker did not stop by itself and was killed", "error", err, "stopTimeout", s.run.spec.Load().Grace())
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.how = err.Error()
 }
 
 // failedInRow notes how often a slot has failed since it last ran well.
@@ -79,13 +101,10 @@ func backoff(r cluster.Restart) (first, most time.Duration) {
 func (p *Pool) end(s *slot, state cluster.WorkerState, failure string) {
 	if failure != "" {
 		s.run.Log.Error("worker has failed for good", "error", failure)
-		p.emit(cluster.WorkerFailed, s, failure)
+		p.emit(cluster.WorkerFailed, s, cluster.FailedForGood(failure))
 	}
 	p.mu.Lock()
-	if failure != "" {
-		s.report.Restarts++
-		s.report.Error = failure
-	}
+	s.failed(failure)
 	p.count(&s.report, -1)
 	s.report.Ended = s.ofRun
 	p.count(&s.report, 1)
@@ -104,13 +123,16 @@ func (p *Pool) untilError(s *slot) (err error) {
 	labels := pprof.Labels(slotLabel, s.run.Slot.String())
 	pprof.Do(s.ctx, labels, func(ctx context.Context) {
 		for err == nil && p.execution(s, true) {
+			began := time.Now()
+			settled := p.settles(s, began)
 			err = p.limited(ctx, s)
+			settled()
 			goes := p.execution(s, false)
 			if s.ofRun {
 				return
 			}
 			if goes && err == nil {
-				p.pause(s)
+				p.pause(s, began)
 			}
 		}
 	})
@@ -130,19 +152,65 @@ func (p *Pool) limited(ctx context.Context, s *slot) error {
 	defer late.Stop()
 	err := execute(ctx, s)
 	if context.Cause(ctx) == cause { //nolint:errorlint // this very one
+		if errors.Is(err, cluster.ErrKilled) {
+			return fmt.Errorf("%w; %w", cause, err)
+		}
 		err = cause
 	}
 	return err
 }
 
-// pause waits for as long as the task wants between two executions. The slot counts as running: what
-// changes every few seconds is no state to tell the cluster.
-func (p *Pool) pause(s *slot) {
-	if interval := time.Duration(s.run.spec.Load().Interval); interval > 0 {
+// atOnce is how soon after its start a return without an error is followed by a pause, if the task has no interval: what
+// does nothing must not do it as fast as the machine can. The pauses grow to atOnceMost, which bounds how long work that
+// comes meanwhile has to wait.
+const (
+	atOnce     = time.Second
+	atOnceMost = 10 * time.Second
+)
+
+// pause waits between two executions: for as long as the task says, or, where it says nothing, for ever longer as long as
+// the work returns at once. The slot counts as running: what changes every few seconds is no state to tell the cluster.
+func (p *Pool) pause(s *slot, began time.Time) {
+	spec := s.run.spec.Load()
+	wait := time.Duration(spec.Interval)
+	switch {
+	case wait > 0 || time.Since(began) >= atOnce:
+		s.pauses = growing{}
+		p.returns(s, "")
+	default:
+		first, most := backoff(spec.Restart)
+		wait = s.pauses.next(first, min(most, max(first, atOnceMost)), s, began)
+		p.returns(s, cluster.ReturnsAtOnce)
+		if !s.warned {
+			s.warned = true
+			s.run.Log.Warn("worker "+cluster.ReturnsAtOnce+"; the pause before it is run again grows", "ran", time.Since(began).Round(time.Microsecond),
+				"again", wait.Round(time.Millisecond), "most", atOnceMost, "fix", "have it run until it is told to stop, or set the task's interval")
+		}
+	}
+	if wait > 0 {
 		select {
 		case <-s.ctx.Done():
-		case <-time.After(interval):
+		case <-time.After(wait):
 		}
+	}
+}
+
+// settles has it forgotten that a work has returned at once when an execution has lasted, until what it returns is called.
+func (p *Pool) settles(s *slot, began time.Time) (over func()) {
+	if s.pauses == (growing{}) {
+		return func() {}
+	}
+	lasts := time.AfterFunc(atOnce-time.Since(began), func() { p.returns(s, "") })
+	return func() { lasts.Stop() }
+}
+
+// returns notes that a work returns at once, or with "" that it does not.
+func (p *Pool) returns(s *slot, at string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if text := cmp.Or(at, s.failure); s.report.Error != text {
+		s.report.Error = text
+		p.poke()
 	}
 }
 
@@ -163,11 +231,31 @@ func (p *Pool) execution(s *slot, begins bool) bool {
 func execute(ctx context.Context, s *slot) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			s.run.Log.Error("worker panicked", "panic", v, "stack", string(debug.Stack()))
+			s.panicked("worker panicked", v)
 			err = fmt.Errorf("panic: %v", v)
 		}
 	}()
 	return s.work(ctx, s.run)
+}
+
+// panicked logs a panic whose deferred function calls it, and its stack line by line, as the program itself would have
+// written it: in one line nobody can read it.
+func (s *slot) panicked(what string, v any) {
+	s.run.Log.Error(what, "panic", v)
+	_, _ = s.run.stderr.Write(panicStack(debug.Stack()))
+}
+
+// panicStack leaves out of a stack what comes above the panic: how it was caught.
+func panicStack(stack []byte) []byte {
+	head, _, _ := bytes.Cut(stack, []byte("\n"))
+	_, below, found := bytes.Cut(stack, []byte("\npanic("))
+	for range 2 { // the rest of that line, and where it is
+		_, below, _ = bytes.Cut(below, []byte("\n"))
+	}
+	if !found || len(below) == 0 {
+		return stack
+	}
+	return slices.Concat(head, []byte("\n"), below)
 }
 
 // leave removes a slot whose goroutine is about to end: its work has returned.
@@ -190,6 +278,10 @@ func (p *Pool) leave(s *slot) {
 	if len(p.slots) == 0 {
 		close(p.idle)
 	}
-	p.emit(cluster.WorkerStopped, s, context.Cause(s.ctx).Error())
+	detail := context.Cause(s.ctx).Error()
+	if s.how != "" {
+		detail += "; " + s.how
+	}
+	p.emit(cluster.WorkerStopped, s, detail)
 	p.poke()
 }

@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -50,7 +49,7 @@ func (s *slot) askNicely(within time.Duration) {
 	s.asking.Go(func() {
 		defer func() {
 			if v := recover(); v != nil {
-				s.run.Log.Error("the work's stop panicked", "panic", v, "stack", string(debug.Stack()))
+				s.panicked("the work's stop panicked", v)
 				s.cancel(s.cause)
 			}
 		}()

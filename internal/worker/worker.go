@@ -5,7 +5,7 @@
 //
 // Each slot is one goroutine that executes its work again and again:
 //
-//	Start ─▶ running ──(nil)──▶ running, after the task's interval …
+//	Start ─▶ running ──(nil)──▶ running, after the task's interval, or a pause if it returned at once …
 //	            │ error, panic
 //	            ▼
 //	         backoff ──▶ running …              Stop ─▶ stopping ─▶ (returned) gone
@@ -112,6 +112,20 @@ type slot struct {
 	deadline  time.Time   // when it becomes stuck
 	overdue   *time.Timer // fires then
 	hard      *time.Timer // fires when its context is cancelled although it has a way of its own to stop
+	failure   string      // the last one; what is reported may be that it returns at once
+	how       string      // it ended, if it did not by itself
+
+	// of its goroutine
+	pauses growing // while it returns at once
+	warned bool    // that it does
+}
+
+// failed notes a failure, "" for none. The lock is held.
+func (s *slot) failed(failure string) {
+	if failure != "" {
+		s.report.Restarts++
+		s.failure, s.report.Error = failure, failure
+	}
 }
 
 // Start starts a slot. Starting one that runs is a bug of the caller and does nothing.
@@ -247,10 +261,7 @@ func (s *slot) set(state cluster.WorkerState) {
 func (p *Pool) become(s *slot, state cluster.WorkerState, failure string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if failure != "" {
-		s.report.Restarts++
-		s.report.Error = failure
-	}
+	s.failed(failure)
 	if s.overdue == nil {
 		s.set(state)
 	}

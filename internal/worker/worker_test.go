@@ -218,6 +218,117 @@ func TestInterval(t *testing.T) {
 	})
 }
 
+// A work that returns at once, without an error and without an interval, is run again after a pause that grows, which is
+// told; it has not failed, and when an execution lasts it is as if nothing had been.
+func TestReturnsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		var starts []time.Duration
+		begin, lasts := time.Now(), time.Duration(0)
+		work := func(ctx context.Context, _ *worker.Run) error {
+			starts = append(starts, time.Since(begin))
+			select {
+			case <-ctx.Done():
+			case <-time.After(lasts):
+			}
+			return nil
+		}
+		p := worker.NewPool(worker.Config{
+			Works: map[string]worker.Func{"work": work}, Valid: func() bool { return true },
+			Log: slog.New(slog.NewTextHandler(&log, nil)), Emit: func(cluster.Event) {},
+		})
+		p.Start(grant())
+		time.Sleep(time.Minute)
+		if n := len(starts); n < 8 || n > 13 {
+			t.Errorf("run %d times in a minute, at %v", n, starts)
+		}
+		if gap := starts[1] - starts[0]; gap < 375*time.Millisecond || gap > 625*time.Millisecond {
+			t.Errorf("the first pause was %v", gap)
+		}
+		if r := p.Reports()[slot]; r.State != cluster.WorkerRunning || r.Restarts != 0 || r.InRow != 0 || r.Error != cluster.ReturnsAtOnce {
+			t.Errorf("report %+v", r)
+		}
+		lasts = 2 * time.Second // which is no longer at once
+		time.Sleep(14 * time.Second)
+		if r := p.Reports()[slot]; r.Error != "" {
+			t.Errorf("report %+v", r)
+		}
+		last := len(starts)
+		time.Sleep(9 * time.Second)
+		if n := len(starts) - last; n < 4 {
+			t.Errorf("run %d times in 9s, 2s each", n)
+		}
+		p.Stop(slot, cluster.ErrReleased, time.Second)
+		synctest.Wait()
+		if n := strings.Count(log.String(), cluster.ReturnsAtOnce); n != 1 {
+			t.Errorf("told %d times:\n%s", n, log.String())
+		}
+	})
+}
+
+// What had to be killed is told, although what a work returns after it was asked to stop is not.
+func TestKilledIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		var detail atomic.Value
+		p := worker.NewPool(worker.Config{
+			Works: map[string]worker.Func{"work": func(ctx context.Context, _ *worker.Run) error {
+				<-ctx.Done()
+				time.Sleep(9 * time.Second)
+				return fmt.Errorf("%w (pid 12), 9s after it was asked to end", cluster.ErrKilled)
+			}},
+			Valid: func() bool { return true }, Log: slog.New(slog.NewTextHandler(&log, nil)),
+			Emit: func(e cluster.Event) { detail.Store(e.Detail) },
+		})
+		p.Start(grant())
+		synctest.Wait()
+		p.Stop(slot, cluster.ErrReleased, 10*time.Second)
+		<-p.Idle()
+		synctest.Wait()
+		if want := "slot released; killed (pid 12), 9s after it was asked to end"; detail.Load() != want {
+			t.Errorf("event says %q; want %q", detail.Load(), want)
+		}
+		for _, want := range []string{"level=WARN", "slot=t#3", "pid 12", "stopTimeout=10s"} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("%q is not in the log:\n%s", want, log.String())
+			}
+		}
+	})
+}
+
+// The stack of a panic is in the logs line by line, from the panic on, and the error is its message alone.
+func TestPanicIsReadable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		logs := worker.NewLogs(0)
+		p := worker.NewPool(worker.Config{
+			Works: map[string]worker.Func{"work": func(context.Context, *worker.Run) error { return explode(nil) }},
+			Valid: func() bool { return true }, Logs: logs, Log: slog.New(slog.NewTextHandler(&log, nil)), Emit: func(cluster.Event) {},
+		})
+		p.Start(grant())
+		synctest.Wait()
+		if r := p.Reports()[slot]; r.Error != "panic: runtime error: invalid memory address or nil pointer dereference" {
+			t.Errorf("error %q", r.Error)
+		}
+		var lines []string
+		for _, line := range logs.Of(slot).Last(100) {
+			lines = append(lines, line.Text)
+		}
+		text := strings.Join(lines, "\n")
+		if len(lines) < 5 || !strings.HasPrefix(lines[1], "goroutine ") || !strings.Contains(lines[2], "explode(") {
+			t.Errorf("the worker's log:\n%s", text)
+		}
+		if strings.Contains(text, `\n`) || strings.Contains(log.String(), `\n`) {
+			t.Errorf("lines within lines:\n%s\n%s", text, log.String())
+		}
+		p.Stop(slot, cluster.ErrReleased, time.Second)
+		synctest.Wait()
+	})
+}
+
+//go:noinline
+func explode(of *cluster.Slot) error { return errors.New(of.Task) }
+
 func TestParams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		params, err := cluster.NewParams(map[string]any{"queue": "mail", "batch": 3})

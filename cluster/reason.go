@@ -118,7 +118,7 @@ func (r Reason) String() string {
 	case WhyLeaving:
 		return node + " is leaving"
 	case WhyLost:
-		return node + " was lost"
+		return node + " was lost" + colon(r.Detail)
 	case WhyLeft:
 		return node + " left"
 	case WhyEvicted:

@@ -17,8 +17,8 @@ func Ailing(w *cluster.WorkerInfo) string {
 	case w.State == cluster.WorkerGivenUp && w.Node == "":
 		return fmt.Sprintf("it has failed for good: it %s, one after the other; it is tried again only if its task is changed", w.Error)
 	case w.State == cluster.WorkerGivenUp:
-		return fmt.Sprintf("it has failed for good on %s after %s, the last: %s; `xconsumer restart %s` tries it again, as does a change of its task", w.Node, failures, w.Error, w.Slot())
-	case w.Error == cluster.ReturnsAtOnce:
+		return fmt.Sprintf("it has failed for good on %s after %s, the last: %s; `xconsumer restart %s` tries it again, as does a change of its task; balance does not move it, but if it has to leave %[1]s, which is drained, leaves or is lost, it is tried again elsewhere", w.Node, failures, w.Error, w.Slot())
+	case w.State == cluster.WorkerRunning && w.Error == cluster.ReturnsAtOnce:
 		return fmt.Sprintf("it %s, on %s, where it is run again after a pause that grows up to 10s; it should run until it is told to stop, or its task should have an `interval`", w.Error, w.Node)
 	case w.State == cluster.WorkerBackoff:
 		return fmt.Sprintf("it fails on %s, where it is run again after a pause that grows: %s, the last: %s", w.Node, failures, w.Error)

@@ -157,18 +157,26 @@ func (p preview) stopText(slot cluster.Slot, guid string, asked *schema.Held) st
 	if !worker.Since.IsZero() {
 		since = fmt.Sprintf(" since %s by its clock", worker.Since.UTC().Format("15:04:05 MST"))
 	}
+	grace := cluster.DefaultStopTimeout
+	if spec, known := p.specs[slot.Task]; known {
+		grace = spec.Grace()
+	}
 	switch {
 	case worker.State == cluster.WorkerStuck:
-		grace := cluster.DefaultStopTimeout
-		if spec, known := p.specs[slot.Task]; known {
-			grace = spec.Grace()
-		}
 		return fmt.Sprintf("%s on %s (%s)%s: it was asked to stop (%s), and has not ended within its stopTimeout of %v. Nobody else is granted it before it has. "+
 			"To see what it does: xconsumer stack %[1]s. To end it, with all else that runs on %[2]s: xconsumer evict %[2]s", slot, node, worker.State, since, why, grace)
-	case asked != nil:
-		return fmt.Sprintf("%s on %s (%s)%s: %s; %s", slot, node, cluster.WorkerStopping, since, why, p.afterwards(slot))
+	case asked != nil || peer.Status.Rec.Leaving && worker.State == cluster.WorkerStopping:
+		return fmt.Sprintf("%s on %s (%s)%s: %s. %s; %s", slot, node, cluster.WorkerStopping, since, why, upper(timeLeft(worker, grace)), p.afterwards(slot))
 	}
 	return ""
+}
+
+// timeLeft says until when a worker that was asked to stop may take, and what happens then.
+func timeLeft(worker schema.WorkerState, grace time.Duration) string {
+	if worker.State != cluster.WorkerStopping || worker.Since.IsZero() {
+		return fmt.Sprintf("it has its stopTimeout of %v to end by itself, and a program is killed then", grace)
+	}
+	return fmt.Sprintf("it has until %s, its stopTimeout of %v, to end by itself, and a program is killed then", worker.Since.Add(grace).UTC().Format("15:04:05 MST"), grace)
 }
 
 // afterwards says what becomes of a slot that stops.

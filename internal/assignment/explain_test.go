@@ -57,7 +57,13 @@ func TestExplainStuck(t *testing.T) {
 			break
 		}
 	}
-	b.wantHere(t, slot, "(stopping)", "node-N is draining", "when it has ended")
+	b.wantHere(t, slot, "(stopping)", "node-N is draining", "It has its stopTimeout of 10s to end by itself, and a program is killed then", "when it has ended")
+	b.answer("N", true)
+	for i := range b.snap.Peers["N"].Status.Rec.Workers {
+		w := &b.snap.Peers["N"].Status.Rec.Workers[i]
+		w.State, w.Since = cluster.WorkerStopping, time.Date(2026, 11, 28, 10, 20, 30, 0, time.UTC)
+	}
+	b.wantHere(t, slot, "(stopping) since 10:20:30 UTC by its clock", "It has until 10:20:40 UTC, its stopTimeout of 10s, to end by itself, and a program is killed then")
 	b.answer("N", true)
 	for i := range b.snap.Peers["N"].Status.Rec.Workers {
 		b.snap.Peers["N"].Status.Rec.Workers[i].Since = time.Date(2026, 11, 28, 10, 20, 30, 0, time.UTC)
@@ -205,6 +211,7 @@ func TestAiling(t *testing.T) {
 		"it is held back, since it took down n1, n2, n1, one after the other; it is tried again by itself after 1m10s":                      {Task: "a", State: cluster.WorkerHeld, Error: "took down n1, n2, n1"},
 		"it has failed for good: it took down n1, n2, n1, n2, one after the other; it is tried again only if its task is changed":           {Task: "a", State: cluster.WorkerGivenUp, Error: "took down n1, n2, n1, n2"},
 		"it has failed for good on n1 after 3 failures, the last: no; `xconsumer restart a#0` tries it again, as does a change of its task": {Task: "a", State: cluster.WorkerGivenUp, Node: "n1", Restarts: 3, Error: "no"},
+		"it returns at once, without an error, on n1, where it is run again after a pause that grows up to 10s; it should run until":        {Task: "a", State: cluster.WorkerRunning, Node: "n1", Error: cluster.ReturnsAtOnce},
 		"it fails on n1, where it is run again after a pause that grows: 1 failure, the last: no":                                           {Task: "a", State: cluster.WorkerBackoff, Node: "n1", Restarts: 1, Error: "no"},
 	} {
 		if got := assignment.Ailing(&w); !strings.HasPrefix(got, want) {
@@ -213,5 +220,26 @@ func TestAiling(t *testing.T) {
 	}
 	if got := assignment.Ailing(&cluster.WorkerInfo{Task: "a", State: cluster.WorkerRunning, Node: "n1", Restarts: 2, Error: "no"}); got != "" {
 		t.Errorf("of one that runs: %q", got)
+	}
+}
+
+// What a node's parent says of its death is the reason of the steps that follow from it.
+func TestTheCauseOfADeathIsTold(t *testing.T) {
+	for cause, want := range map[string]string{
+		"killed by signal 9 (killed)": "node-N was lost: killed by signal 9 (killed)",
+		"exit code 2: panic":          "node-N was lost: exit code 2: panic",
+		"lost":                        "node-N was lost",
+	} {
+		b := threeNodes(t, spec("a", 3))
+		gone(b.snap.Peers["N"]).Doc.Rec.Closed = &schema.Closed{By: "parent of node-N", Cause: cause}
+		steps := map[string]string{}
+		for _, m := range b.decide().Moves {
+			steps[m.Step] = m.Why.String()
+		}
+		for _, step := range []string{"bury", "free", "grant"} {
+			if steps[step] != want {
+				t.Errorf("%s: %q; want %q", step, steps[step], want)
+			}
+		}
 	}
 }

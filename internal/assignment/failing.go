@@ -180,14 +180,7 @@ func (d *decider) elsewhere(plan *planner.Plan) {
 	if len(d.out.Avoids) == 0 {
 		return
 	}
-	load := make([]int, len(d.nodes))
-	for t, targets := range plan.Target {
-		for _, n := range targets {
-			if n != planner.Nobody {
-				load[n] += d.in.Tasks[t].Spec.Cost()
-			}
-		}
-	}
+	load := d.loads(plan)
 	for _, slot := range slices.SortedFunc(maps.Keys(d.out.Avoids), cluster.Slot.Compare) {
 		t, known := d.rank[slot.Task]
 		if !known || slot.Index >= len(plan.Target[t]) {
@@ -216,6 +209,87 @@ func (d *decider) elsewhere(plan *planner.Plan) {
 	}
 }
 
+// failedForGood yields the slots, and their tasks in the plan, that have failed for good on the nodes that have them.
+func (d *decider) failedForGood(yield func(t int, slot cluster.Slot)) {
+	for n, guid := range d.nodes {
+		status := d.Snapshot.Peers[guid].Status.Rec
+		if d.fates[guid] != works || status == nil {
+			continue
+		}
+		for i := range status.Workers {
+			slot := status.Workers[i].Slot
+			t, known := d.rank[slot.Task]
+			if !known || status.Workers[i].State != cluster.WorkerGivenUp || slot.Index >= len(d.in.Tasks[t].Owner) || d.in.Tasks[t].Owner[slot.Index] != int32(n) {
+				continue
+			}
+			if _, run := cluster.SplitRun(slot.Task); run == "" {
+				yield(t, slot)
+			}
+		}
+	}
+}
+
+// ownFailed has others of their task leave a node before those that have failed for good on it: where such a slot goes it is
+// tried again, which nobody has asked for.
+func (d *decider) ownFailed() {
+	d.failedForGood(func(t int, slot cluster.Slot) { d.in.Tasks[t].Token[slot.Index] = stays })
+}
+
+// stayFailed leaves slots that have failed for good where they are, if they were to move for balance alone and there is room:
+// nothing of them runs, so nothing is gained.
+func (d *decider) stayFailed(plan *planner.Plan) {
+	var load []int
+	d.failedForGood(func(t int, slot cluster.Slot) {
+		at := slices.IndexFunc(plan.Moves, func(m planner.Move) bool { return m.Task == t && m.Slot == slot.Index })
+		if at < 0 {
+			return
+		}
+		m := plan.Moves[at]
+		switch m.Why.Code {
+		case cluster.WhySpread, cluster.WhyBalance, cluster.WhyPreferred:
+		default:
+			return
+		}
+		if load == nil {
+			load = d.loads(plan)
+		}
+		spec, node := d.in.Tasks[t].Spec, &d.in.Nodes[m.From]
+		if node.Capacity > 0 && load[m.From]+spec.Cost() > node.Capacity || spec.MaxPerNode > 0 && have(plan.Target[t], m.From) >= spec.MaxPerNode {
+			return
+		}
+		load[m.From] += spec.Cost()
+		if m.To != planner.Nobody {
+			load[m.To] -= spec.Cost()
+		}
+		plan.Target[t] = slices.Clone(plan.Target[t])
+		plan.Target[t][slot.Index] = m.From
+		plan.Moves = slices.Delete(plan.Moves, at, at+1)
+	})
+}
+
+// loads returns the weights of what nodes are to have.
+func (d *decider) loads(plan *planner.Plan) []int {
+	load := make([]int, len(d.nodes))
+	for t, targets := range plan.Target {
+		for _, n := range targets {
+			if n != planner.Nobody {
+				load[n] += d.in.Tasks[t].Spec.Cost()
+			}
+		}
+	}
+	return load
+}
+
+// have counts the slots of a task that a node is to have.
+func have(targets []int32, node int32) (n int) {
+	for _, at := range targets {
+		if at == node {
+			n++
+		}
+	}
+	return n
+}
+
 // other returns the node with the least work on which a slot may run and has not failed; the one that it is on
 // if that is one.
 func (d *decider) other(plan *planner.Plan, slot cluster.Slot, t int, load []int) int32 {
@@ -227,16 +301,8 @@ func (d *decider) other(plan *planner.Plan, slot cluster.Slot, t int, load []int
 		if avoid || !d.mayRun(n, slot.Task) || node.Capacity > 0 && load[n]+spec.Cost() > node.Capacity {
 			continue
 		}
-		if most := spec.MaxPerNode; most > 0 {
-			have := 0
-			for _, m := range plan.Target[t] {
-				if m == int32(n) {
-					have++
-				}
-			}
-			if have >= most {
-				continue
-			}
+		if spec.MaxPerNode > 0 && have(plan.Target[t], int32(n)) >= spec.MaxPerNode {
+			continue
 		}
 		if int32(n) == d.in.Tasks[t].Owner[slot.Index] {
 			return int32(n)

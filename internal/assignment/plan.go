@@ -35,6 +35,7 @@ func (d *decider) plan() {
 	d.holdBack(d.in.Tasks)
 	d.target = d.makePlans()
 	d.elsewhere(&d.target)
+	d.stayFailed(&d.target)
 	for t, reason := range d.target.Unplaced {
 		switch {
 		case reason.Code != "":
@@ -227,6 +228,7 @@ func (d *decider) addOwners(byName map[string]int32) {
 		}
 	}
 	d.ownAsOrdered(byName)
+	d.ownFailed()
 }
 
 // ownAsOrdered counts slots that are to go to another node as that node's already: the plan then keeps them

@@ -216,7 +216,7 @@ func departureOf(p *view.Peer) cluster.Reason {
 			why.Code = cluster.WhyLeft
 		case doc.Evicted:
 			why.Code = cluster.WhyEvicted
-		case doc.Closed != nil:
+		case doc.Closed != nil && doc.Closed.Cause != "lost":
 			why.Detail = doc.Closed.Cause
 		}
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // Revision identifies what a plan is made from: who is there, what is declared, marked and ordered,
-// and who has what.
+// who has what, and what of it has failed for good.
 func Revision(s *view.Snapshot) string {
 	h := fnv.New64a()
 	note := func(kind, name string, version int64) { _, _ = fmt.Fprintf(h, "%s %s %d\n", kind, name, version) }
@@ -33,6 +33,11 @@ func Revision(s *view.Snapshot) string {
 		p := s.Peers[guid]
 		note("doc", guid, p.Doc.Version)
 		_, _ = fmt.Fprintln(h, p.Live(), p.Status.Rec != nil && p.Status.Rec.Leaving)
+		for i := 0; p.Status.Rec != nil && i < len(p.Status.Rec.Workers); i++ {
+			if w := &p.Status.Rec.Workers[i]; w.State == cluster.WorkerGivenUp {
+				_, _ = fmt.Fprintln(h, "failed", w.Slot)
+			}
+		}
 	}
 	return fmt.Sprintf("%016x", h.Sum64())
 }

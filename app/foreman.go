@@ -74,8 +74,8 @@ func (f *foreman) print(text string) {
 const stopLimit = 30 * time.Second
 
 // run runs the processes until ctx ends and all have left, or one of them ends for a reason that
-// starting it again would not mend; then the others are ended, too, and the error carries its exit
-// code.
+// starting it again would not mend; then the others are ended, too. The error carries the exit code
+// of the first that ended so, or that did not leave in order.
 func (f *foreman) run(ctx context.Context, log *slog.Logger) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -109,7 +109,7 @@ func (f *foreman) run(ctx context.Context, log *slog.Logger) error {
 }
 
 // keep keeps a process running until ctx ends. It returns the exit code of one that ended for
-// good by itself, 0 otherwise.
+// good by itself, or that has left otherwise than in order, 0 otherwise.
 func (f *foreman) keep(ctx context.Context, j *job, out io.Writer, log *slog.Logger) int {
 	const pauseMin, pauseMax, steady = 200 * time.Millisecond, 10 * time.Second, 10 * time.Second
 	pause := time.Duration(0)
@@ -129,7 +129,11 @@ func (f *foreman) keep(ctx context.Context, j *job, out io.Writer, log *slog.Log
 		code, final := death.Final()
 		switch {
 		case ctx.Err() != nil:
-			return 0
+			left := death.Left()
+			if left > 0 && left < 128 { // others have been ended by a signal, which was told
+				log.Error("a node has not left in order", "node", j.name, "cause", death.Cause)
+			}
+			return left
 		case final:
 			log.Error("a node has ended for good; ending the others", "node", j.name, "cause", death.Cause)
 			return max(code, 1)

@@ -48,7 +48,7 @@ func serve(ctx context.Context, s settings, node *xconsumer.Node, programs *comm
 		} else {
 			err = server.Serve(listener)
 		}
-		if !errors.Is(err, http.ErrServerClosed) {
+		if !errors.Is(err, http.ErrServerClosed) && serving.Err() == nil { // else the process is ending
 			log.Error("the HTTP API has ended; the node goes on", "error", err)
 		}
 		served <- err

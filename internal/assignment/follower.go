@@ -115,6 +115,7 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 		case <-leave:
 			leave = nil
 			fl.leaving, fl.leavingSince = true, f.Session.Now()
+			fl.tellWaits = fl.leavingSince + leavePatience
 		case <-hints.C():
 			hints.Take()
 			read()
@@ -190,6 +191,7 @@ type following struct {
 	replies      chan reply
 	leaving      bool
 	leavingSince time.Duration
+	tellWaits    time.Duration // when it is told next what a departure waits for
 }
 
 // poll is how often the lease is looked at: the boot clock may jump, the lease may be prolonged.
@@ -239,6 +241,11 @@ func (fl *following) step(ctx context.Context, news bool) (wait time.Duration, g
 	}
 	if fl.leaving && len(running) > 0 && allStuck(running) {
 		return 0, false, stuckError(running)
+	}
+	if fl.leaving && len(running) > 0 && now >= fl.tellWaits {
+		fl.tellWaits = now + leaveTell
+		slots, left := waitsFor(running)
+		fl.Log.Info("waiting for workers to stop before leaving", "workers", slots, "atMost", left)
 	}
 	if (o.Status != nil || o.Done != nil) && !fl.busy && now >= fl.notBefore {
 		fl.say(ctx, o, phase)

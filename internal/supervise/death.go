@@ -69,6 +69,9 @@ func (d *Death) member() bool {
 // a reason that would last. Code is the exit code then.
 func (d *Death) Final() (code int, final bool) { return d.code(false), d.final(false) }
 
+// Left returns the exit code of a process that ended after it had been asked to leave.
+func (d *Death) Left() int { return d.code(true) }
+
 // final tells whether the parent ends with the child: it was to leave, or starting it again
 // would not help. A child that had not joined ends with 2 for wrong usage; later it is a panic.
 func (d *Death) final(leaving bool) bool {

@@ -459,3 +459,34 @@ func TestDevSecondSignal(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 }
+
+// While a worker does not stop, dev says what it waits for, and where it never does, dev ends as its node does: with exit
+// code 70, and without a word about an API that has ended with it.
+func TestDevStuckWorker(t *testing.T) {
+	t.Parallel()
+	f := &fleet{T: t, dir: t.TempDir()}
+	config := "[[task]]\nname = \"test01\"\nworkName = \"test01\"\nworkerNum = 1\nstopTimeout = \"4s\"\n"
+	if err := os.WriteFile(f.path("app.toml"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.env = []string{stubbornVariable + "=1h", "TMPDIR=" + t.TempDir()}
+	first := freeAddr(t)
+	d := f.run("dev", first, "dev", "--nodes", "1", "--http", first, "--config", f.path("app.toml"))
+	f.await("all workers run", func() bool { return healthy(stateOf(t, first), 1, "") })
+	d.signal(syscall.SIGINT)
+	if code := d.exit(); code != 70 {
+		t.Errorf("exit code %d; want 70", code)
+	}
+	log := d.log.String()
+	for _, want := range []string{"waiting for workers to stop before leaving", "workers=test01#0", "a node has not left in order"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("%q is not in the log", want)
+		}
+	}
+	if strings.Contains(log, "HTTP API has ended") {
+		t.Error("the end of the API is told as a fault")
+	}
+	if t.Failed() {
+		t.Log(log)
+	}
+}

@@ -179,12 +179,12 @@ func (a *API) sendLog(ctx context.Context, w http.ResponseWriter, log logSource,
 		}
 		for i := range lines {
 			if out.Encode(&lines[i]) != nil {
-				return nil // the client has gone
+				return nil //nolint:nilerr // the client has gone
 			}
 			next = max(next, lines[i].N+1)
 		}
 		if !q.follow || flush.Flush() != nil {
-			return nil
+			return nil //nolint:nilerr // the client has gone
 		}
 		if lines, err = log.Since(ctx, next); err != nil || len(lines) == 0 {
 			return nil //nolint:nilerr // it has ended, and what there was is answered

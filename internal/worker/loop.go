@@ -183,7 +183,7 @@ func (p *Pool) pause(s *slot, began time.Time) {
 		p.returns(s, cluster.ReturnsAtOnce)
 		if !s.warned {
 			s.warned = true
-			s.run.Log.Warn("worker "+cluster.ReturnsAtOnce+"; the pause before it is run again grows", "ran", time.Since(began).Round(time.Microsecond),
+			s.run.Log.Warn("worker returns at once, without an error; the pause before it is run again grows", "ran", time.Since(began).Round(time.Microsecond),
 				"again", wait.Round(time.Millisecond), "most", atOnceMost, "fix", "have it run until it is told to stop, or set the task's interval")
 		}
 	}
@@ -231,7 +231,7 @@ func (p *Pool) execution(s *slot, begins bool) bool {
 func execute(ctx context.Context, s *slot) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			s.panicked("worker panicked", v)
+			s.panicked("run", v)
 			err = fmt.Errorf("panic: %v", v)
 		}
 	}()
@@ -241,7 +241,7 @@ func execute(ctx context.Context, s *slot) (err error) {
 // panicked logs a panic whose deferred function calls it, and its stack line by line, as the program itself would have
 // written it: in one line nobody can read it.
 func (s *slot) panicked(what string, v any) {
-	s.run.Log.Error(what, "panic", v)
+	s.run.Log.Error("worker panicked", "in", what, "panic", v)
 	_, _ = s.run.stderr.Write(panicStack(debug.Stack()))
 }
 

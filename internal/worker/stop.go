@@ -49,7 +49,7 @@ func (s *slot) askNicely(within time.Duration) {
 	s.asking.Go(func() {
 		defer func() {
 			if v := recover(); v != nil {
-				s.panicked("the work's stop panicked", v)
+				s.panicked("stop", v)
 				s.cancel(s.cause)
 			}
 		}()

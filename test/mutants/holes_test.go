@@ -785,7 +785,7 @@ var mutants = []mutant{
 	},
 	{
 		"programs", "the node relies on the shim",
-		one("internal/command/keeper_linux.go", "			case !killed.IsZero() && now.Sub(killed) > answer:\n				e.force()\n", ""),
+		one("internal/command/keeper_linux.go", "			case !e.killed.IsZero() && now.Sub(e.killed) > answer:\n				e.force()\n", ""),
 		in("internal/command", "TestShimFails"),
 	},
 	{

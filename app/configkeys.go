@@ -3,7 +3,7 @@ package app
 import (
 	"strings"
 
-	"gitee.com/ken.yang/xconsumer/internal/cli"
+	"gitee.com/ken.yang/xconsumer/internal/spelling"
 )
 
 // fileConfig is app.toml. Durations are text here, so that a mistake in one is told like any
@@ -164,5 +164,5 @@ func nearest(key string) string {
 			known = append(known, kLast)
 		}
 	}
-	return cli.Nearest(last, known)
+	return spelling.Nearest(last, known)
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"gitee.com/ken.yang/xconsumer/internal/spelling"
 )
 
 // args wants arguments of certain names.
@@ -56,7 +58,7 @@ func UnknownCommand(c *cobra.Command, name string) error {
 		}
 	}
 	text := fmt.Sprintf("unknown command %q", name)
-	if near := Nearest(name, known); near != "" {
+	if near := spelling.Nearest(name, known); near != "" {
 		text += fmt.Sprintf(", did you mean %q?", near)
 	}
 	return usage(c, text)
@@ -98,7 +100,7 @@ func FlagError(c *cobra.Command, err error) error {
 				}
 			})
 			text = fmt.Sprintf("unknown flag: --%s", name)
-			if near := Nearest(name, known); near != "" {
+			if near := spelling.Nearest(name, known); near != "" {
 				text += fmt.Sprintf(", did you mean --%s?", near)
 			}
 		}

@@ -1,4 +1,5 @@
-package cli
+// Package spelling finds the word that somebody has meant.
+package spelling
 
 import (
 	"cmp"

@@ -1,6 +1,9 @@
 package cluster
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Decision is what one commit of a leader did, and why.
 type Decision struct {
@@ -54,6 +57,10 @@ type AuditLine struct {
 	By   string    `json:"by"`
 	From string    `json:"from,omitempty"` // where they asked from
 	What string    `json:"what"`
+	// Tasks and Nodes are those that it is about. A list that ends with AndMore leaves some out; lines that earlier
+	// versions wrote have none.
+	Tasks []string `json:"tasks,omitempty"`
+	Nodes []string `json:"nodes,omitempty"`
 	// Key and Sum are digests of the Idempotency-Key that it was asked for with, and of what was asked for; Revision is what
 	// was answered.
 	Key      string `json:"key,omitempty"`
@@ -61,6 +68,24 @@ type AuditLine struct {
 	Revision string `json:"revision,omitempty"`
 
 	Unknown Unknown `json:"-"`
+}
+
+// AndMore stands at the end of a list of names that is not whole.
+const AndMore = "…"
+
+// IsAbout reports whether a task and a node are among those that the line is about; "" is for any.
+func (l *AuditLine) IsAbout(task, node string) bool {
+	among := func(list []string, name string, is func(one, name string) bool) bool {
+		return name == "" || slices.ContainsFunc(list, func(one string) bool { return one == AndMore || is(one, name) })
+	}
+	base, _ := SplitRun(task) // it is asked of tasks, not of their runs
+	return among(l.Tasks, base, IsOf) && among(l.Nodes, node, func(one, name string) bool { return one == name })
+}
+
+// IsAbout reports whether the step is of a task or one of its runs, and of a node, as where slots are or where they
+// are to go; "" is for any.
+func (d *Decided) IsAbout(task, node string) bool {
+	return (task == "" || IsOf(d.Task, task)) && (node == "" || d.Node == node || d.To == node)
 }
 
 // Decisions are the last decisions and what people asked for, each oldest first.

@@ -1,6 +1,9 @@
 package cluster
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Errors of what people ask for; compare with errors.Is.
 var (
@@ -33,3 +36,20 @@ var (
 	// ErrExists: it was to be created, and is there already.
 	ErrExists = errors.New("it exists already")
 )
+
+// FieldError says what is wrong with one field of what somebody has asked for or declared.
+type FieldError struct {
+	Field string // by its names in JSON, as in "workerNum" or "tasks[0].every"
+	Err   error  // with errors of fields within it, if it has any
+}
+
+// Error names the field first.
+func (e *FieldError) Error() string { return e.Field + ": " + e.Err.Error() }
+
+// Unwrap returns what is wrong with it.
+func (e *FieldError) Unwrap() error { return e.Err }
+
+// wrong is the error of a field. The format is that of fmt.Errorf.
+func wrong(field, format string, args ...any) error {
+	return &FieldError{field, fmt.Errorf(format, args...)}
+}

@@ -43,15 +43,36 @@ const (
 	Connected       EventKind = "connected"        // one answers again
 )
 
+// EventKinds returns all kinds of events.
+func EventKinds() []EventKind {
+	return []EventKind{
+		NodeJoined, NodeLeft, LeaderElected, LeaderDeposed, LeaderGaveUp, SlotGranted,
+		SlotReleased, SlotRefused, SlotDoubled, WorkerStarted, WorkerFailed, WorkerStopped,
+		WorkerGotStuck, SlotHeld, SlotGivenUp, LeaseLost, LeaseRegained, RecordUnusable,
+		RecordTooLarge, HistoryLost, PlanFailed, NodeQuarantined, RunBegan, RunEnded,
+		FiringSkipped, ClockWrong, ConfigUnapplied, Disconnected, Connected,
+	}
+}
+
 // Event is something that happened, as one node saw it.
 type Event struct {
 	Time   time.Time `json:"time"` // by the clock of the node that tells it
 	Kind   EventKind `json:"kind"`
 	Node   string    `json:"node"`
 	Member string    `json:"member,omitempty"`
-	Slot   *Slot     `json:"slot,omitempty"`
-	Token  int64     `json:"token,omitempty"`
-	Detail string    `json:"detail,omitempty"` // cause or error, in words
+	// Task is the task, or as in RunTask the run, that it is about as a whole; Slot that of one worker.
+	Task   string `json:"task,omitempty"`
+	Slot   *Slot  `json:"slot,omitempty"`
+	Token  int64  `json:"token,omitempty"`
+	Detail string `json:"detail,omitempty"` // cause or error, in words
+}
+
+// TaskName returns the name of the task that it is about, of a run as in RunTask; "" if it is about none.
+func (e *Event) TaskName() string {
+	if e.Slot != nil {
+		return e.Slot.Task
+	}
+	return e.Task
 }
 
 // Why a worker's context was cancelled: context.Cause(ctx) matches one of these.

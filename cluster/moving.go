@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -39,17 +38,17 @@ func (m Moving) Freeze() time.Duration {
 func (m Moving) Validate() error {
 	var errs []error
 	if m.MaxMoving < 0 || m.MaxMoving > MaxWorkers {
-		errs = append(errs, fmt.Errorf("maxMoving: %d is not between 1 and %d", m.MaxMoving, MaxWorkers))
+		errs = append(errs, wrong("maxMoving", "%d is not between 1 and %d", m.MaxMoving, MaxWorkers))
 	}
 	if !(m.FreezeAbove >= 0 && m.FreezeAbove < 1) {
-		errs = append(errs, fmt.Errorf("freezeAbove: %v is no share of the nodes between 0 and 1", m.FreezeAbove))
+		errs = append(errs, wrong("freezeAbove", "%v is no share of the nodes between 0 and 1", m.FreezeAbove))
 	}
 	for _, f := range []struct {
 		name  string
 		value Duration
 	}{{"leaveDelay", m.LeaveDelay}, {"freezeFor", m.FreezeFor}} {
 		if d := time.Duration(f.value); d < 0 || d > MaxDelay {
-			errs = append(errs, fmt.Errorf("%s: %v is not between 0s and %v", f.name, d, MaxDelay))
+			errs = append(errs, wrong(f.name, "%v is not between 0s and %v", d, MaxDelay))
 		}
 	}
 	return errors.Join(errs...)

@@ -29,19 +29,19 @@ type Change struct {
 // Validate returns every mistake in the change that can be seen without the cluster, joined.
 func (c Change) Validate() error {
 	var errs []error
-	for _, t := range c.Tasks {
+	for i, t := range c.Tasks {
 		if err := t.Validate(); err != nil {
-			errs = append(errs, fmt.Errorf("tasks: %s: %w", t.Name, err))
+			errs = append(errs, &FieldError{fmt.Sprintf("tasks[%d]", i), err})
 		}
 	}
 	for _, task := range slices.Sorted(maps.Keys(c.Scale)) {
 		if n := c.Scale[task]; n < 0 || n > MaxWorkers {
-			errs = append(errs, fmt.Errorf("scale: %s: %d is not between 0 and %d", task, n, MaxWorkers))
+			errs = append(errs, wrong("scale."+task, "%d is not between 0 and %d", n, MaxWorkers))
 		}
 	}
 	for _, node := range slices.Sorted(maps.Keys(c.Labels)) {
 		if err := c.Labels[node].Validate(); err != nil {
-			errs = append(errs, fmt.Errorf("labels: %s: %w", node, err))
+			errs = append(errs, wrong("labels."+node, "%w", err))
 		}
 	}
 	return errors.Join(errs...)
@@ -75,6 +75,18 @@ func (c Change) String() string {
 		return "no change"
 	}
 	return strings.Join(parts, "; ")
+}
+
+// About returns the names of the tasks and nodes that the change is about, each once, in order.
+func (c Change) About() (tasks, nodes []string) {
+	for _, t := range c.Tasks {
+		tasks = append(tasks, t.Name)
+	}
+	tasks = slices.Concat(tasks, slices.Collect(maps.Keys(c.Scale)), c.Pause, c.Resume, c.Delete)
+	nodes = slices.Concat(c.Cordon, c.Uncordon, c.Drain, c.Lose, slices.Collect(maps.Keys(c.Labels)))
+	slices.Sort(tasks)
+	slices.Sort(nodes)
+	return slices.Compact(tasks), slices.Compact(nodes)
 }
 
 // Revisions are those of the records of which a change consists.

@@ -23,6 +23,12 @@ func SplitRun(name string) (task, run string) {
 	return task, run
 }
 
+// IsOf reports whether a name is that of a task, or of one of its runs; of a run's name, whether it is the same.
+func IsOf(name, task string) bool {
+	of, _ := SplitRun(name)
+	return name == task || of == task
+}
+
 // String returns the slot's name, as in "test01#0".
 func (s Slot) String() string { return s.Task + "#" + strconv.Itoa(s.Index) }
 

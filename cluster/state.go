@@ -54,6 +54,14 @@ const (
 	WorkerLost     WorkerState = "lost"     // its member is gone; to be granted again soon
 )
 
+// WorkerStates returns all states of workers.
+func WorkerStates() []WorkerState {
+	return []WorkerState{
+		WorkerPending, WorkerStarting, WorkerRunning, WorkerWaiting, WorkerBackoff, WorkerStopping,
+		WorkerStuck, WorkerHeld, WorkerDone, WorkerGivenUp, WorkerLost,
+	}
+}
+
 // NodeState is what a node is doing.
 type NodeState string
 

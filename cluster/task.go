@@ -194,11 +194,11 @@ func (t TaskSpec) Validate() error {
 	var errs []error
 	for _, f := range []struct{ key, name string }{{"name", t.Name}, {"workName", t.WorkName}} {
 		if err := ValidateName(f.name); err != nil && validateWord(f.name) == nil {
-			errs = append(errs, fmt.Errorf("%s: %w", f.key, err))
+			errs = append(errs, wrong(f.key, "%w", err))
 		}
 	}
 	if t.Misfire != "" && t.Runs() && !t.Scheduled() {
-		errs = append(errs, errors.New("misfire: there is no schedule whose firings could come too late; leave it out, or add a schedule"))
+		errs = append(errs, wrong("misfire", "there is no schedule whose firings could come too late; leave it out, or add a schedule"))
 	}
 	return errors.Join(append(errs, t.mistakes()...)...)
 }
@@ -209,34 +209,34 @@ func (t TaskSpec) ValidateStored() error { return errors.Join(t.mistakes()...) }
 
 func (t TaskSpec) mistakes() (errs []error) {
 	if err := validateWord(t.Name); err != nil {
-		errs = append(errs, fmt.Errorf("name: %w", err))
+		errs = append(errs, wrong("name", "%w", err))
 	}
 	if err := validateWord(t.WorkName); err != nil {
-		errs = append(errs, fmt.Errorf("workName: %w", err))
+		errs = append(errs, wrong("workName", "%w", err))
 	}
 	if t.WorkerNum < 0 || t.WorkerNum > MaxWorkers {
-		errs = append(errs, fmt.Errorf("workerNum: %d is not between 0 and %d", t.WorkerNum, MaxWorkers))
+		errs = append(errs, wrong("workerNum", "%d is not between 0 and %d", t.WorkerNum, MaxWorkers))
 	}
 	if d := time.Duration(t.StopTimeout); d < 0 || d > MaxStopTimeout {
-		errs = append(errs, fmt.Errorf("stopTimeout: %v is not between 0s and %v", d, MaxStopTimeout))
+		errs = append(errs, wrong("stopTimeout", "%v is not between 0s and %v", d, MaxStopTimeout))
 	}
 	if d := time.Duration(t.Interval); d < 0 || d > MaxInterval {
-		errs = append(errs, fmt.Errorf("interval: %v is not between 0s and %v", d, MaxInterval))
+		errs = append(errs, wrong("interval", "%v is not between 0s and %v", d, MaxInterval))
 	}
 	if err := t.Params.Validate(); err != nil {
-		errs = append(errs, fmt.Errorf("params: %w", err))
+		errs = append(errs, wrong("params", "%w", err))
 	}
 	for _, f := range []struct {
 		name  string
 		value Selector
 	}{{"require", t.Require}, {"prefer", t.Prefer}} {
 		if err := f.value.Validate(); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", f.name, err))
+			errs = append(errs, wrong(f.name, "%w", err))
 		}
 	}
 	if t.Spread != "" {
 		if err := validateWord(t.Spread); err != nil {
-			errs = append(errs, fmt.Errorf("spread: want the key of a label: %w", err))
+			errs = append(errs, wrong("spread", "want the key of a label: %w", err))
 		}
 	}
 	for _, f := range []struct {
@@ -244,7 +244,7 @@ func (t TaskSpec) mistakes() (errs []error) {
 		value, most int
 	}{{"maxPerNode", t.MaxPerNode, MaxWorkers}, {"weight", t.Weight, MaxWeight}, {"maxUnavailable", t.MaxUnavailable, MaxWorkers}} {
 		if f.value < 0 || f.value > f.most {
-			errs = append(errs, fmt.Errorf("%s: %d is not between 1 and %d", f.name, f.value, f.most))
+			errs = append(errs, wrong(f.name, "%d is not between 1 and %d", f.value, f.most))
 		}
 	}
 	errs = append(errs, t.validateResize()...)
@@ -255,9 +255,9 @@ func (t TaskSpec) mistakes() (errs []error) {
 func (t TaskSpec) validateResize() (errs []error) {
 	switch {
 	case t.Resize != "" && t.Resize != ResizeRestart && t.Resize != ResizeLive:
-		errs = append(errs, fmt.Errorf("resize: %q is none of %q", t.Resize, []Resize{ResizeRestart, ResizeLive}))
+		errs = append(errs, wrong("resize", "%q is none of %q", t.Resize, []Resize{ResizeRestart, ResizeLive}))
 	case t.Resize == ResizeLive && t.Runs():
-		errs = append(errs, errors.New("resize: a run keeps the number of workers that it began with; leave it out for a task that runs to its end"))
+		errs = append(errs, wrong("resize", "a run keeps the number of workers that it began with; leave it out for a task that runs to its end"))
 	}
 	return errs
 }
@@ -266,7 +266,7 @@ func (t TaskSpec) validateResize() (errs []error) {
 func (t TaskSpec) validateRuns() (errs []error) {
 	oneOf := func(name, value string, known ...string) {
 		if value != "" && !slices.Contains(known, value) {
-			errs = append(errs, fmt.Errorf("%s: %q is none of %q", name, value, known))
+			errs = append(errs, wrong(name, "%q is none of %q", value, known))
 		}
 	}
 	oneOf("mode", string(t.Mode), string(ModeContinuous), string(ModeOnce))
@@ -275,11 +275,11 @@ func (t TaskSpec) validateRuns() (errs []error) {
 	oneOf("whenDisconnected", string(t.WhenDisconnected), string(WhenDisconnectedStop), string(WhenDisconnectedContinue))
 	switch {
 	case t.Mode == ModeContinuous && t.Scheduled():
-		errs = append(errs, errors.New("mode: a task with a schedule runs to its end at every firing; leave mode out"))
+		errs = append(errs, wrong("mode", "a task with a schedule runs to its end at every firing; leave mode out"))
 	case t.Schedule != "" && t.Every != 0:
-		errs = append(errs, errors.New("every: a task has either this or a schedule"))
+		errs = append(errs, wrong("every", "a task has either this or a schedule"))
 	case t.Every != 0 && (time.Duration(t.Every) < MinEvery || time.Duration(t.Every) > MaxInterval):
-		errs = append(errs, fmt.Errorf("every: %v is not between %v and %v", t.Every, MinEvery, MaxInterval))
+		errs = append(errs, wrong("every", "%v is not between %v and %v", t.Every, MinEvery, MaxInterval))
 	}
 	if !t.Runs() && (t.Mode == "" || t.Mode == ModeContinuous) {
 		for name, given := range map[string]bool{
@@ -287,34 +287,34 @@ func (t TaskSpec) validateRuns() (errs []error) {
 			"misfire": t.Misfire != "", "overlap": t.Overlap != "",
 		} {
 			if given {
-				errs = append(errs, fmt.Errorf(`%s: only tasks that run to their end have it; add mode = "once" or a schedule`, name))
+				errs = append(errs, wrong(name, `only tasks that run to their end have it; add mode = "once" or a schedule`))
 			}
 		}
 		slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	} else if t.Runs() && t.WorkerNum > MaxRunWorkers {
-		errs = append(errs, fmt.Errorf("workerNum: %d is more than %d, which a task that runs to its end may have", t.WorkerNum, MaxRunWorkers))
+		errs = append(errs, wrong("workerNum", "%d is more than %d, which a task that runs to its end may have", t.WorkerNum, MaxRunWorkers))
 	}
 	switch phase, set := t.Phase.Get(); {
 	case !set:
 	case t.Every == 0:
-		errs = append(errs, errors.New("phase: there is no every that it could be of"))
+		errs = append(errs, wrong("phase", "there is no every that it could be of"))
 	case phase < 0 || phase >= time.Duration(t.Every):
-		errs = append(errs, fmt.Errorf("phase: %v is not between 0s and less than every, which is %v", phase, t.Every))
+		errs = append(errs, wrong("phase", "%v is not between 0s and less than every, which is %v", phase, t.Every))
 	case phase%time.Second != 0:
-		errs = append(errs, fmt.Errorf("phase: %v is not in whole seconds", phase))
+		errs = append(errs, wrong("phase", "%v is not in whole seconds", phase))
 	}
 	if t.TimeZone != "" && t.Schedule == "" {
-		errs = append(errs, errors.New("timeZone: there is no schedule that it could be of"))
+		errs = append(errs, wrong("timeZone", "there is no schedule that it could be of"))
 	}
 	if d := time.Duration(t.Timeout); d < 0 || d > MaxInterval {
-		errs = append(errs, fmt.Errorf("timeout: %v is not between 0s and %v", d, MaxInterval))
+		errs = append(errs, wrong("timeout", "%v is not between 0s and %v", d, MaxInterval))
 	}
 	for _, f := range []struct {
 		name        string
 		value, most int
 	}{{"maxAttempts", t.MaxAttempts, 1000}, {"keepRuns", t.KeepRuns, MaxKeepRuns}} {
 		if f.value < 0 || f.value > f.most {
-			errs = append(errs, fmt.Errorf("%s: %d is not between 1 and %d", f.name, f.value, f.most))
+			errs = append(errs, wrong(f.name, "%d is not between 1 and %d", f.value, f.most))
 		}
 	}
 	return errs
@@ -322,10 +322,10 @@ func (t TaskSpec) validateRuns() (errs []error) {
 
 func (r Restart) validate() (errs []error) {
 	if r.Backoff < 0 || r.MaxBackoff < 0 || time.Duration(max(r.Backoff, r.MaxBackoff)) > MaxInterval {
-		errs = append(errs, fmt.Errorf("restart: backoff %v and maxBackoff %v are not between 0s and %v", r.Backoff, r.MaxBackoff, MaxInterval))
+		errs = append(errs, wrong("restart", "backoff %v and maxBackoff %v are not between 0s and %v", r.Backoff, r.MaxBackoff, MaxInterval))
 	}
 	if r.Max < 0 || r.Elsewhere < 0 {
-		errs = append(errs, errors.New("restart: max and elsewhere are numbers of failures; leave them out for never"))
+		errs = append(errs, wrong("restart", "max and elsewhere are numbers of failures; leave them out for never"))
 	}
 	return errs
 }

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -91,7 +90,7 @@ func (a *API) serveLevel(tags []string) {
 		Summary: "Changes how much this node logs, until it ends",
 	}, func(ctx context.Context, in *struct{ Body Level }) (*body[Level], error) {
 		if err := a.options.Level.UnmarshalText([]byte(in.Body.Level)); err != nil {
-			return nil, fmt.Errorf("%w: level: %w", errRequest, err)
+			return nil, wrongValue("body.level", in.Body.Level, err.Error())
 		}
 		a.options.Log.Info("log level changed", "level", in.Body.Level, "by", callerOf(ctx).name)
 		return now(), nil

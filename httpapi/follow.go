@@ -34,8 +34,39 @@ const (
 // error or ctx ends. Cut off, it goes on without a gap; Lost is called then, with the reason, if it is set, and the
 // function is told the state once more, as Resumed, when a node answers again.
 func (c *Client) Follow(ctx context.Context, lost func(error), each func(News) error) error {
+	return c.follow(ctx, "", lost, each)
+}
+
+// Events returns the events that a node knows of, as they came, too, and the id of the stream that goes on where they
+// end.
+func (c *Client) Events(ctx context.Context, filter EventFilter) (list []cluster.Event, raw []byte, id string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, clientPatience)
+	defer cancel()
+	resp, err := c.ask(ctx, request{path: "/api/v1/events", query: filter.query()})
+	if err != nil {
+		return nil, nil, "", err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var answer Events
+	raw, err = c.read(resp, &answer, http.StatusOK)
+	return answer.Events, raw, resp.Header.Get("ETag"), err
+}
+
+// FollowEvents tells a function of each event after an id of the stream that a filter wants, until the function returns
+// an error or ctx ends. Cut off, it calls lost, and goes on without a gap, if the same node answers again before it has
+// forgotten what came meanwhile.
+func (c *Client) FollowEvents(ctx context.Context, filter EventFilter, id string, lost func(error), each func(*cluster.Event) error) error {
+	return c.follow(ctx, id, lost, func(n News) error {
+		if n.Event == nil || !filter.Has(n.Event) {
+			return nil
+		}
+		return each(n.Event)
+	})
+}
+
+// follow goes on after an id of the stream, "" for the state as it is.
+func (c *Client) follow(ctx context.Context, last string, lost func(error), each func(News) error) error {
 	var state cluster.State
-	last := ""
 	for {
 		err := c.followOnce(ctx, &state, &last, each)
 		var own *callerError

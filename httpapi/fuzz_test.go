@@ -120,6 +120,10 @@ func storm(t *testing.T, n httpapi.Node) {
 				case resp.StatusCode >= 400 && (json.Unmarshal(text, &p) != nil || p.Detail == ""):
 					t.Errorf("%s %s %s: %s says nothing: %s", method, target, body, resp.Status, text)
 				}
+				unplaced := slices.ContainsFunc(p.Errors, func(e *huma.ErrorDetail) bool { return e.Location == "" })
+				if resp.StatusCode == http.StatusUnprocessableEntity && (unplaced || len(p.Errors) == 0 && p.Title != "refused") { // by the cluster as it is
+					t.Errorf("%s %s %s: no field is named: %s", method, target, body, text)
+				}
 				if resp.StatusCode == http.StatusTooManyRequests {
 					time.Sleep(20 * time.Millisecond) // the limit of writes
 				}

@@ -191,9 +191,7 @@ func authorize(api huma.API) func(huma.Context, func(huma.Context)) {
 		if p.Status == http.StatusUnauthorized {
 			ctx.SetHeader("WWW-Authenticate", `Bearer realm="xconsumer"`)
 		}
-		ctx.SetHeader("Content-Type", "application/problem+json")
-		ctx.SetStatus(p.Status)
-		_ = api.Marshal(ctx.BodyWriter(), "application/json", p) // the client has gone
+		refuse(api, ctx, p)
 	}
 }
 

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -20,59 +21,49 @@ func (a *API) serveHistory() {
 	tags := []string{"history"}
 	type decisions struct {
 		Since int64  `query:"since" minimum:"0" doc:"From this decision on."`
-		Task  string `query:"task" doc:"Steps of this task alone, and decisions that have any."`
-		Node  string `query:"node" doc:"Steps of this node alone, and decisions that have any."`
+		Task  string `query:"task" doc:"Steps of this task or one of its runs alone, decisions that have any, and what was asked for it."`
+		Node  string `query:"node" doc:"Steps of this node alone, decisions that have any, and what was asked for it."`
 	}
 	handle(a, huma.Operation{
 		OperationID: "list-decisions", Method: http.MethodGet, Path: "/api/v1/decisions", Tags: tags, Metadata: as(RoleView),
 		Summary:     "What leaders decided lately, and why, and what people asked for",
 		Description: "Each oldest first. The last 128 decisions are kept.",
 	}, func(ctx context.Context, in *decisions) (*body[cluster.Decisions], error) {
+		if err := a.checkNames(ctx, in.Task, in.Node); err != nil {
+			return nil, err
+		}
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 		list, err := a.node.Decisions(ctx)
 		if err != nil {
 			return nil, err
 		}
-		out := cluster.Decisions{Decisions: []cluster.Decision{}, Audit: list.Audit}
-		for _, d := range list.Decisions {
-			if in.Task != "" || in.Node != "" {
-				d.Moves = slices.DeleteFunc(slices.Clone(d.Moves), func(m cluster.Decided) bool {
-					task, _ := cluster.SplitRun(m.Task)
-					return in.Task != "" && m.Task != in.Task && task != in.Task || in.Node != "" && m.Node != in.Node && m.To != in.Node
-				})
-				if len(d.Moves) == 0 {
-					continue
-				}
-			}
-			if d.N >= in.Since {
-				out.Decisions = append(out.Decisions, d)
-			}
-		}
-		return &body[cluster.Decisions]{out}, nil
+		return &body[cluster.Decisions]{decisionsAbout(list, in.Since, in.Task, in.Node)}, nil
 	})
 	type events struct {
-		Since time.Time         `query:"since" doc:"That happened at this time or later, by the clock of the node that tells it."`
-		Kind  cluster.EventKind `query:"kind" doc:"Of this kind."`
-		Task  string            `query:"task" doc:"About this task."`
-		Node  string            `query:"node" doc:"About this node."`
+		Since time.Time `query:"since" doc:"That happened at this time or later, by the clock of the node that tells it."`
+		Kind  kindParam `query:"kind" doc:"Of this kind."`
+		Task  string    `query:"task" doc:"About this task, or one of its workers or runs."`
+		Node  string    `query:"node" doc:"About this node."`
+	}
+	type answer struct {
+		ETag string `header:"ETag" doc:"The id of the stream that goes on where these events end."`
+		Body Events
 	}
 	handle(a, huma.Operation{
 		OperationID: "list-events", Method: http.MethodGet, Path: "/api/v1/events", Tags: tags, Metadata: as(RoleView),
 		Summary:     "What this node knows to have happened",
 		Description: "Of itself always; of others while it leads, or somebody has looked at the cluster through it within the last minute. The last 500 or more are kept, in memory.",
-	}, func(ctx context.Context, in *events) (*body[Events], error) {
+	}, func(ctx context.Context, in *events) (*answer, error) {
+		if err := a.checkNames(ctx, in.Task, in.Node); err != nil {
+			return nil, err
+		}
 		if _, err := a.moment(ctx); err != nil {
 			return nil, err
 		}
-		out := []cluster.Event{}
-		for _, e := range a.feed.list() {
-			if (in.Since.IsZero() || !e.Time.Before(in.Since)) && (in.Kind == "" || e.Kind == in.Kind) &&
-				(in.Task == "" || e.Slot != nil && e.Slot.Task == in.Task) && (in.Node == "" || e.Node == in.Node) {
-				out = append(out, e)
-			}
-		}
-		return &body[Events]{Events{out}}, nil
+		filter := EventFilter{Since: in.Since, Kind: cluster.EventKind(in.Kind), Task: in.Task, Node: in.Node}
+		list, last := a.feed.list()
+		return &answer{etag(a.feed.tag(last)), Events{slices.DeleteFunc(list, func(e cluster.Event) bool { return !filter.Has(&e) })}}, nil
 	})
 	handle(a, huma.Operation{
 		OperationID: "get-report", Method: http.MethodGet, Path: "/api/v1/report", Tags: tags, Metadata: as(RoleAdmin),
@@ -87,9 +78,62 @@ func (a *API) serveHistory() {
 	})
 }
 
-// list returns the events that are kept.
-func (f *feed) list() []cluster.Event {
+// EventFilter says which events are wanted; what is empty leaves none out.
+type EventFilter struct {
+	Since time.Time // at this time or later, by the clock of the node that tells of it
+	Kind  cluster.EventKind
+	Task  string // or one of its workers or runs
+	Node  string
+}
+
+// Has reports whether an event is wanted.
+func (f *EventFilter) Has(e *cluster.Event) bool {
+	return !e.Time.Before(f.Since) && (f.Kind == "" || e.Kind == f.Kind) && (f.Task == "" || cluster.IsOf(e.TaskName(), f.Task)) && (f.Node == "" || e.Node == f.Node)
+}
+
+// query returns the filter as a node is asked with it.
+func (f *EventFilter) query() url.Values {
+	q := url.Values{}
+	for name, value := range map[string]string{"kind": string(f.Kind), "task": f.Task, "node": f.Node} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	if !f.Since.IsZero() {
+		q.Set("since", f.Since.UTC().Format(time.RFC3339))
+	}
+	return q
+}
+
+// decisionsAbout returns of decisions those from a number on, with the steps of a task and a node, and of what people
+// asked for what is about these and came after the decision before that number.
+func decisionsAbout(list cluster.Decisions, since int64, task, node string) cluster.Decisions {
+	out := cluster.Decisions{Decisions: []cluster.Decision{}, Audit: []cluster.AuditLine{}}
+	var before time.Time
+	for _, d := range list.Decisions {
+		if d.N < since {
+			before = d.At
+			continue
+		}
+		if task != "" || node != "" {
+			d.Moves = slices.DeleteFunc(slices.Clone(d.Moves), func(m cluster.Decided) bool { return !m.IsAbout(task, node) })
+			if len(d.Moves) == 0 {
+				continue
+			}
+		}
+		out.Decisions = append(out.Decisions, d)
+	}
+	for i := range list.Audit {
+		if l := &list.Audit[i]; !l.At.Before(before) && l.IsAbout(task, node) {
+			out.Audit = append(out.Audit, *l)
+		}
+	}
+	return out
+}
+
+// list returns the events that are kept, and the number of the last frame that was before or with them.
+func (f *feed) list() (events []cluster.Event, last int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return slices.Clone(f.events)
+	return append([]cluster.Event{}, f.events...), f.last
 }

@@ -94,7 +94,7 @@ func New(node Node, options Options) *API {
 		node: node, peers: options.Peers, access: options.Access, options: options, feed: newFeed(node), console: console.Handler(), closing: make(chan struct{}),
 		streams: newShares("streams", maxStreams, maxStreams/4, maxStreams/10), logs: newShares("logs open", maxLogs, maxLogs/2, maxLogs/4)}
 	a.huma = newHuma(mux)
-	a.huma.UseMiddleware(authorize(a.huma), idempotent(a.huma))
+	a.huma.UseMiddleware(authorize(a.huma), strict(a.huma), idempotent(a.huma))
 	a.serveState(mux)
 	a.serveHealth()
 	a.serveSessions()

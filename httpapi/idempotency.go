@@ -59,9 +59,7 @@ func idempotent(api huma.API) func(huma.Context, func(huma.Context)) {
 			next(ctx)
 			return
 		}
-		ctx.SetHeader("Content-Type", "application/problem+json")
-		ctx.SetStatus(http.StatusBadRequest)
-		_ = api.Marshal(ctx.BodyWriter(), "application/json", &Problem{ // the client has gone
+		refuse(api, ctx, &Problem{
 			Status: http.StatusBadRequest, Title: "the request cannot be read", Detail: keyHeader + ": " + wrong,
 			Errors: []*huma.ErrorDetail{{Location: "header." + keyHeader, Message: wrong}},
 		})

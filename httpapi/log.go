@@ -27,22 +27,23 @@ type logQuery struct {
 
 func readLogQuery(r *http.Request) (q logQuery, err error) {
 	q.lines = usualLines
+	query := r.URL.Query()
 	index, err := strconv.Atoi(r.PathValue("index"))
 	if err != nil || index < 0 {
-		return q, fmt.Errorf("%w: index: %q is no number of a worker", errRequest, r.PathValue("index"))
+		return q, wrongValue("path.index", r.PathValue("index"), "want the number of a worker, from 0")
 	}
-	q.slot, q.node = cluster.Slot{Task: r.PathValue("task"), Index: index}, r.FormValue("node")
-	if run := r.FormValue("run"); run != "" {
+	q.slot, q.node = cluster.Slot{Task: r.PathValue("task"), Index: index}, query.Get("node")
+	if run := query.Get("run"); run != "" {
 		q.slot.Task = cluster.RunTask(q.slot.Task, run)
 	}
-	if text := r.FormValue("lines"); text != "" {
+	if text := query.Get("lines"); text != "" {
 		if q.lines, err = strconv.Atoi(text); err != nil || q.lines < 0 {
-			return q, fmt.Errorf("%w: lines: %q is no number of lines", errRequest, text)
+			return q, wrongValue("query.lines", text, "want a number of lines, from 0")
 		}
 	}
-	if text := r.FormValue("follow"); text != "" {
+	if text := query.Get("follow"); text != "" {
 		if q.follow, err = strconv.ParseBool(text); err != nil {
-			return q, fmt.Errorf("%w: follow: %q is neither true nor false", errRequest, text)
+			return q, wrongValue("query.follow", text, "want true or false")
 		}
 	}
 	return q, nil

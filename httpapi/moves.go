@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -54,6 +55,9 @@ func (a *API) serveMoves() {
 		writing, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 		written, err := a.node.Apply(writing, change, in.Body.Revision)
+		if errors.Is(err, cluster.ErrChange) {
+			err = &cluster.FieldError{Field: "change", Err: err}
+		}
 		if err != nil {
 			return nil, err
 		}

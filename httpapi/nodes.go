@@ -31,9 +31,8 @@ type Nodes struct {
 
 func (a *API) serveNodes(mux *http.ServeMux) {
 	a.serveNodeReads()
-	mux.HandleFunc("GET /api/v1/nodes/{node}/lease", viewing(a.lease))
+	a.handleRaw(mux, a.leaseOperation(), a.lease)
 	mux.HandleFunc("GET /peer/v3/lease", a.peers.signed(a.node, a.sendLease))
-	a.describeLease()
 	path := func(rest string) string { return "/api/v1/nodes/{node}/" + rest }
 	tags := []string{"nodes"}
 	for kind, summary := range map[cluster.OperationKind]string{
@@ -138,9 +137,9 @@ func (a *API) sendLease(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, a.node.Lease())
 }
 
-// describeLease describes the lease, which another node is asked for.
-func (a *API) describeLease() {
-	a.huma.OpenAPI().AddOperation(&huma.Operation{
+// leaseOperation describes the lease, which another node is asked for.
+func (a *API) leaseOperation() *huma.Operation {
+	return &huma.Operation{
 		OperationID: "get-node-lease", Method: http.MethodGet, Path: "/api/v1/nodes/{node}/lease", Tags: []string{"nodes"},
 		Summary:    "How long a node may go on without a word from the coordination service",
 		Parameters: []*huma.Param{{Name: "node", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}}},
@@ -148,7 +147,7 @@ func (a *API) describeLease() {
 			"200":     {Description: "OK", Content: map[string]*huma.MediaType{"application/json": {Schema: a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[cluster.Lease](), true, "Lease")}}},
 			"default": problemResponse(),
 		},
-	})
+	}
 }
 
 // moment returns the cluster as it is.

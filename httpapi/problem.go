@@ -19,9 +19,6 @@ type Problem = huma.ErrorModel
 // OutcomeUnknown is the type of a problem that may have happened after what was asked for was done.
 const OutcomeUnknown = "outcome-unknown"
 
-// errRequest: a request is not what it should be.
-var errRequest = errors.New("the request cannot be read")
-
 // errPeer: another node cannot be asked.
 var errPeer = errors.New("the other node cannot be asked")
 
@@ -35,7 +32,6 @@ var problems = []struct {
 	{cluster.ErrOutcomeUnknown, http.StatusGatewayTimeout, "outcome unknown", OutcomeUnknown},
 	{cluster.ErrKeyReused, http.StatusUnprocessableEntity, "the Idempotency-Key was used for something else", "idempotency-key-reused"},
 	{errCrossOrigin, http.StatusForbidden, "not from another site", ""},
-	{errRequest, http.StatusBadRequest, "the request cannot be read", ""},
 	{cluster.ErrNoTask, http.StatusNotFound, "no such task", ""},
 	{cluster.ErrNoNode, http.StatusNotFound, "no such node", ""},
 	{cluster.ErrNoSlot, http.StatusNotFound, "no such worker", ""},
@@ -64,6 +60,12 @@ func (a *API) problem(err error) *Problem {
 			break
 		}
 	}
+	if errors.Is(err, cluster.ErrKeyReused) {
+		p.Errors = []*huma.ErrorDetail{{Location: "header." + keyHeader, Message: p.Detail}}
+	}
+	if fields := fieldsOf(err, "body"); len(fields) > 0 && p.Status == http.StatusUnprocessableEntity {
+		p.Detail, p.Errors = cluster.ErrChange.Error(), fields
+	}
 	if p.Type == OutcomeUnknown { // what the store said of it helps nobody
 		p.Detail = "the coordination service did not say in time whether it was done. Look at the cluster, or ask again, any node, with the same Idempotency-Key: it is done once then"
 	}
@@ -76,6 +78,24 @@ func (a *API) problem(err error) *Problem {
 		}
 	}
 	return p
+}
+
+// fieldsOf returns the fields that an error is about, each by its place below another one.
+func fieldsOf(err error, at string) (list []*huma.ErrorDetail) {
+	switch e := err.(type) {
+	case *cluster.FieldError:
+		at += "." + e.Field
+		if list = fieldsOf(e.Err, at); list == nil {
+			list = []*huma.ErrorDetail{{Location: at, Message: e.Err.Error()}}
+		}
+	case interface{ Unwrap() []error }:
+		for _, part := range e.Unwrap() {
+			list = append(list, fieldsOf(part, at)...)
+		}
+	case interface{ Unwrap() error }:
+		list = fieldsOf(e.Unwrap(), at)
+	}
+	return list
 }
 
 // fail answers with a problem where there is no operation that does.
@@ -151,8 +171,11 @@ func words(p *Problem) string {
 	}
 	for _, e := range reasons {
 		text := e.Message
+		if text == p.Detail {
+			continue
+		}
 		if e.Location != "" {
-			text = e.Location + ": " + text
+			text = strings.TrimPrefix(e.Location, "body.") + ": " + text
 		}
 		parts = append(parts, text)
 	}

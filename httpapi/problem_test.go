@@ -42,7 +42,7 @@ func TestErrorsAreProblems(t *testing.T) {
 		{name: "no JSON", method: "POST", path: scale, body: "{", header: []string{"Content-Type", kind}, status: 400},
 		{name: "no body", method: "POST", path: scale, status: 400},
 		{name: "a bad field", method: "POST", path: scale, body: `{"workers": -1}`, header: []string{"Content-Type", kind}, status: 422},
-		{name: "a bad query of a log", method: "GET", path: "/api/v1/workers/a/0/log?lines=x", status: 400},
+		{name: "a bad query of a log", method: "GET", path: "/api/v1/workers/a/0/log?lines=x", status: 422},
 		{name: "a log of no worker", method: "GET", path: "/api/v1/workers/a/0/log", status: 404},
 		{name: "a stack of no worker", method: "GET", path: "/api/v1/workers/a/0/stack", status: 404},
 		{name: "a page of another site", method: "POST", path: scale, header: []string{"Sec-Fetch-Site", "cross-site"}, status: 403},

@@ -20,7 +20,6 @@ func newHuma(mux *http.ServeMux) huma.API {
 	config.OpenAPIPath = "/api/v1/openapi"
 	config.DocsPath, config.SchemasPath = "", "" // its pages load scripts from elsewhere
 	config.CreateHooks = nil                     // no links to schemas in every answer
-	config.RejectUnknownQueryParameters = true
 	config.Tags = []*huma.Tag{
 		{Name: "cluster", Description: "The whole cluster."},
 		{Name: "tasks", Description: "What is to run, and how often."},
@@ -37,7 +36,22 @@ func newHuma(mux *http.ServeMux) huma.API {
 	config.Security = []map[string][]string{{}, {"token": {}}}
 	registry := config.Components.Schemas
 	registry.RegisterTypeAlias(reflect.TypeFor[cluster.Params](), reflect.TypeFor[map[string]any]())
+	registry.RegisterTypeAlias(reflect.TypeFor[cluster.Duration](), reflect.TypeFor[durationText]())
+	registry.RegisterTypeAlias(reflect.TypeFor[cluster.Phase](), reflect.TypeFor[durationText]())
 	return humago.New(mux, config)
+}
+
+// durationText describes durations, so that one that is none is refused where it stands.
+type durationText string
+
+// Schema implements huma.SchemaProvider.
+func (durationText) Schema(huma.Registry) *huma.Schema {
+	s := &huma.Schema{
+		Type: huma.TypeString, Pattern: `^[-+]?(0|(([0-9]+([.][0-9]*)?|[.][0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$`,
+		PatternDescription: `a duration such as "30s", "1m30s" or "500ms"`,
+	}
+	s.PrecomputeMessages()
+	return s
 }
 
 // openAnswers lets answers have fields that the description does not name yet: later versions add some. What

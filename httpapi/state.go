@@ -15,11 +15,9 @@ import (
 )
 
 func (a *API) serveState(mux *http.ServeMux) {
-	mux.HandleFunc("GET /api/v1/state", viewing(a.state))
-	mux.HandleFunc("GET /api/v1/stream", viewing(a.stream))
 	registry := a.huma.OpenAPI().Components.Schemas
 	text := &huma.Schema{Type: huma.TypeString}
-	a.huma.OpenAPI().AddOperation(&huma.Operation{
+	a.handleRaw(mux, &huma.Operation{
 		OperationID: "get-state", Method: http.MethodGet, Path: "/api/v1/state", Tags: []string{"cluster"},
 		Summary:     "The whole cluster as this node sees it",
 		Description: "Its ETag is an id of the stream, which goes on from there. With at, where everything was after a decision that is kept: with what is known of it, and nodes that are gone by their names.",
@@ -34,19 +32,13 @@ func (a *API) serveState(mux *http.ServeMux) {
 			"304":     {Description: "It is the same"},
 			"default": problemResponse(),
 		},
-	})
-	a.describeStream()
+	}, a.state)
+	a.handleRaw(mux, a.streamOperation(), a.stream)
 }
 
 // state sends the state as it was encoded, once for everybody.
 func (a *API) state(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
-	for name := range query {
-		if name != "at" {
-			a.fail(w, fmt.Errorf("%w: query: unknown parameter %q; there is at", errRequest, name))
-			return
-		}
-	}
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
 	if query.Has("at") {
@@ -98,7 +90,7 @@ func (a *API) decisionAt(ctx context.Context, text string) (int64, error) {
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return 0, fmt.Errorf("%w: at: %q is neither the number of a decision nor a time such as 2006-01-02T15:04:05Z", errRequest, text)
+		return 0, wrongValue("query.at", text, fmt.Sprintf("%q is neither the number of a decision nor a time such as 2006-01-02T15:04:05Z", text))
 	}
 	list, err := a.node.Decisions(ctx)
 	if err != nil {

@@ -27,12 +27,6 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 	if since == "" {
 		since = r.URL.Query().Get("since")
 	}
-	for name := range r.URL.Query() {
-		if name != "since" {
-			a.fail(w, fmt.Errorf("%w: query: unknown parameter %q; there is since", errRequest, name))
-			return
-		}
-	}
 	leave, full := a.streams.take(callerOf(r.Context()))
 	if full != "" {
 		answer(w, slower(full))
@@ -100,8 +94,8 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// describeStream describes the stream, which has no end.
-func (a *API) describeStream() {
+// streamOperation describes the stream, which has no end.
+func (a *API) streamOperation() *huma.Operation {
 	registry := a.huma.OpenAPI().Components.Schemas
 	data := func(kind string, of reflect.Type) *huma.Schema {
 		return &huma.Schema{Type: huma.TypeObject, Title: kind, Properties: map[string]*huma.Schema{
@@ -110,7 +104,7 @@ func (a *API) describeStream() {
 			"data":  registry.Schema(of, true, kind),
 		}}
 	}
-	a.huma.OpenAPI().AddOperation(&huma.Operation{
+	return &huma.Operation{
 		OperationID: "follow", Method: http.MethodGet, Path: "/api/v1/stream", Tags: []string{"cluster"},
 		Summary: "Everything that happens, as server-sent events",
 		Description: "A snapshot of the state, and then every change, event and change of the node's own health. " +
@@ -128,7 +122,7 @@ func (a *API) describeStream() {
 			}}}},
 			"default": problemResponse(),
 		},
-	})
+	}
 }
 
 func problemResponse() *huma.Response {

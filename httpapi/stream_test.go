@@ -162,7 +162,7 @@ func TestStreamSince(t *testing.T) {
 			t.Errorf("since %q: %s; want %s", since, first, want)
 		}
 	}
-	for path, status := range map[string]int{"/api/v1/stream?from=1": 400, "/api/v1/state?x=1": 400, "/api/v1/state?at=soon": 400} {
+	for path, status := range map[string]int{"/api/v1/stream?from=1": 422, "/api/v1/state?x=1": 422, "/api/v1/state?at=soon": 422} {
 		if resp, _ := ask(t, n, http.MethodGet, path, ""); resp.StatusCode != status {
 			t.Errorf("%s: %s", path, resp.Status)
 		}

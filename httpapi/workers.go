@@ -31,9 +31,9 @@ type Workers struct {
 
 // workerQuery picks workers.
 type workerQuery struct {
-	Task  string              `query:"task" doc:"Of this task."`
-	Node  string              `query:"node" doc:"On this node."`
-	State cluster.WorkerState `query:"state" doc:"In this state."`
+	Task  string     `query:"task" doc:"Of this task."`
+	Node  string     `query:"node" doc:"On this node."`
+	State stateParam `query:"state" doc:"In this state."`
 }
 
 // workerRun names a worker, of a run if its task has runs.
@@ -48,13 +48,16 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 	handle(a, huma.Operation{
 		OperationID: "list-workers", Method: http.MethodGet, Path: "/api/v1/workers", Tags: tags, Metadata: as(RoleView), Summary: "Workers, all or some",
 	}, func(ctx context.Context, in *workerQuery) (*body[Workers], error) {
+		if err := a.checkNames(ctx, in.Task, in.Node); err != nil {
+			return nil, err
+		}
 		m, err := a.moment(ctx)
 		if err != nil {
 			return nil, err
 		}
 		list := []cluster.WorkerInfo{}
 		for i := range m.sight.State.Workers {
-			if w := &m.sight.State.Workers[i]; (in.Task == "" || w.Task == in.Task) && (in.Node == "" || w.Node == in.Node) && (in.State == "" || w.State == in.State) {
+			if w := &m.sight.State.Workers[i]; (in.Task == "" || w.Task == in.Task) && (in.Node == "" || w.Node == in.Node) && (in.State == "" || w.State == cluster.WorkerState(in.State)) {
 				list = append(list, *w)
 			}
 		}
@@ -104,8 +107,8 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 		Description: "Another one makes room for it where that keeps the placement even. Refused if the plan would not leave it there.",
 	}, func(in *move) (cluster.Operation, Wait) { return cluster.Move(in.slot(""), in.Body.To), in.Wait })
 
-	mux.HandleFunc("GET "+one+"/log", viewing(a.workerLog))
-	mux.HandleFunc("GET "+one+"/stack", viewing(a.stack))
+	a.handleRaw(mux, logOperation(), a.workerLog)
+	a.handleRaw(mux, stackOperation(), a.stack)
 	asked := func(send func(http.ResponseWriter, *http.Request, logQuery)) http.HandlerFunc {
 		return a.peers.signed(a.node, func(w http.ResponseWriter, r *http.Request) {
 			q, err := readLogQuery(r)
@@ -123,8 +126,6 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 		}
 	}))
 	mux.HandleFunc("GET /peer/v3/workers/{task}/{index}/stack", asked(func(w http.ResponseWriter, _ *http.Request, q logQuery) { a.sendStack(w, q) }))
-	a.huma.OpenAPI().AddOperation(logOperation())
-	a.huma.OpenAPI().AddOperation(stackOperation())
 }
 
 // workerOf returns a worker, and false if there is none.

@@ -275,12 +275,12 @@ func (l *leading) putAgendas(snap *view.Snapshot, d Decision) {
 	for _, m := range d.Moves {
 		switch m.Step {
 		case "run":
-			l.Emit(cluster.Event{Kind: cluster.RunBegan, Detail: m.Task})
+			l.Emit(cluster.Event{Kind: cluster.RunBegan, Task: m.Task, Detail: m.Task})
 		case "miss":
 			l.Log.Warn("firings of a schedule are skipped", "task", m.Task, "reason", m.Why.String())
-			l.Emit(cluster.Event{Kind: cluster.FiringSkipped, Detail: m.Task + ": " + m.Why.String()})
+			l.Emit(cluster.Event{Kind: cluster.FiringSkipped, Task: m.Task, Detail: m.Task + ": " + m.Why.String()})
 		case "done", "failed":
-			l.Emit(cluster.Event{Kind: cluster.RunEnded, Detail: m.Task + ": " + m.Step})
+			l.Emit(cluster.Event{Kind: cluster.RunEnded, Task: m.Task, Detail: m.Task + ": " + m.Step})
 		}
 	}
 }

@@ -143,7 +143,7 @@ func (l *leading) tellRecalled(moves []schema.Move) {
 	for _, m := range moves {
 		if m.Step == "recall" {
 			l.Log.Warn("a leader's clock was ahead, or this one's is behind; firings that had been passed over are still to come", "task", m.Task, "reason", m.Why.String())
-			l.Emit(cluster.Event{Kind: cluster.ClockWrong, Detail: m.Task + ": " + m.Why.String()})
+			l.Emit(cluster.Event{Kind: cluster.ClockWrong, Task: m.Task, Detail: m.Task + ": " + m.Why.String()})
 		}
 	}
 }

@@ -113,7 +113,7 @@ func MayMove(s *view.Snapshot, slot cluster.Slot, node string) error {
 		}
 		if grant := schema.Find(p.Doc.Rec.Slots, slot); grant != nil {
 			if p.Live() && p.Doc.Rec.Node == node {
-				return fmt.Errorf("%w: %s is on %s", cluster.ErrChange, slot, node)
+				return fmt.Errorf("%w: %w", cluster.ErrChange, &cluster.FieldError{Field: "to", Err: fmt.Errorf("%s is on %s", slot, node)})
 			}
 			next.Orders.Rec.Move = []schema.MoveOrder{{Slot: slot, Token: grant.Token, To: node}}
 		}
@@ -130,7 +130,7 @@ func MayMove(s *view.Snapshot, slot cluster.Slot, node string) error {
 		return nil
 	}
 	why := p.room(p.rank[slot.Task]).whyNot(int32(at))
-	return fmt.Errorf("%w: the plan would not leave %s on %s: %s", cluster.ErrChange, slot, node, why)
+	return fmt.Errorf("%w: %w", cluster.ErrChange, &cluster.FieldError{Field: "to", Err: fmt.Errorf("the plan would not leave %s on %s: %s", slot, node, why)})
 }
 
 // preview is a decision of which only the plan is of interest.

@@ -63,3 +63,12 @@ func (s *shell) completeNodes(c *cobra.Command, args []string, _ string) ([]stri
 		return names
 	})
 }
+
+// completeOneOf completes what is one of several words.
+func completeOneOf[T ~string](words []T) cobra.CompletionFunc {
+	list := make([]string, len(words))
+	for i, word := range words {
+		list[i] = string(word)
+	}
+	return cobra.FixedCompletions(list, cobra.ShellCompDirectiveNoFileComp)
+}

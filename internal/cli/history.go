@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"net/url"
@@ -24,60 +23,41 @@ func (s *shell) events() *cobra.Command {
   xconsumer events --since 10m --kind failed`,
 	}
 	f, o := s.server(c), outputFlag(c, "table", "json", "yaml")
-	var kind, task, node, from string
-	c.Flags().StringVar(&kind, "kind", "", "of this kind")
-	c.Flags().StringVar(&task, "task", "", "about this task")
-	c.Flags().StringVar(&node, "node", "", "about this node")
+	var filter httpapi.EventFilter
+	var from string
+	c.Flags().StringVar((*string)(&filter.Kind), "kind", "", "of this kind")
+	c.Flags().StringVar(&filter.Task, "task", "", "about this task, or one of its workers or runs")
+	c.Flags().StringVar(&filter.Node, "node", "", "about this node")
 	c.Flags().StringVar(&from, "since", "", "after this time, or so long ago")
 	var follow bool
 	goesOn(c, &follow, "follow", "goes on with what happens")
+	_ = c.RegisterFlagCompletionFunc("kind", completeOneOf(cluster.EventKinds()))
+	_ = c.RegisterFlagCompletionFunc("task", s.completeTasks)
 	_ = c.RegisterFlagCompletionFunc("node", s.completeNodes)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		client, err := f.client()
 		if err != nil {
 			return err
 		}
-		at, err := since(from, time.Now())
-		if err != nil {
+		if filter.Since, err = since(from, time.Now()); err != nil {
 			return err
 		}
-		query := url.Values{}
-		for name, value := range map[string]string{"kind": kind, "task": task, "node": node} {
-			if value != "" {
-				query.Set(name, value)
-			}
-		}
-		if !at.IsZero() {
-			query.Set("since", at.UTC().Format(time.RFC3339))
-		}
-		var list httpapi.Events
-		raw, err := client.Get(c.Context(), "/api/v1/events", query, &list)
+		list, raw, id, err := client.Events(c.Context(), filter)
 		if err != nil {
 			return advise(err)
 		}
 		if !follow {
-			return o.print(s.Out, raw, func(b *bytes.Buffer) { showEvents(b, list.Events, s.width()) }, nil)
+			return o.print(s.Out, raw, func(b *bytes.Buffer) { showEvents(b, list, s.width()) }, nil)
 		}
-		for i := range list.Events {
-			if err := o.event(s.Out, &list.Events[i]); err != nil {
+		for i := range list {
+			if err := o.event(s.Out, &list[i]); err != nil {
 				return err
 			}
 		}
-		return s.followEvents(c.Context(), client, o, func(e *cluster.Event) bool {
-			return (kind == "" || string(e.Kind) == kind) && (node == "" || e.Node == node) && (task == "" || e.Slot != nil && e.Slot.Task == task)
-		})
+		lost := func(err error) { fmt.Fprintln(s.Err, "xconsumer: cut off, trying again:", printable(err.Error())) }
+		return advise(client.FollowEvents(c.Context(), filter, id, lost, func(e *cluster.Event) error { return o.event(s.Out, e) }))
 	}
 	return c
-}
-
-func (s *shell) followEvents(ctx context.Context, client *httpapi.Client, o *output, wanted func(*cluster.Event) bool) error {
-	lost := func(err error) { fmt.Fprintln(s.Err, "xconsumer: cut off, trying again:", printable(err.Error())) }
-	return advise(client.Follow(ctx, lost, func(n httpapi.News) error {
-		if n.Event == nil || !wanted(n.Event) {
-			return nil
-		}
-		return o.event(s.Out, n.Event)
-	}))
 }
 
 // event writes one event, on a line of its own.
@@ -117,6 +97,7 @@ func (s *shell) decisions() *cobra.Command {
 	node := c.Flags().String("node", "", "about this node")
 	from := c.Flags().Int64("since", 0, "from this decision on")
 	notNegative(c, "since", from)
+	_ = c.RegisterFlagCompletionFunc("task", s.completeTasks)
 	_ = c.RegisterFlagCompletionFunc("node", s.completeNodes)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		query := url.Values{}

@@ -94,6 +94,7 @@ func (s *shell) workers() *cobra.Command {
 	node := c.Flags().String("node", "", "on this node")
 	state := c.Flags().String("state", "", "in this state")
 	_ = c.RegisterFlagCompletionFunc("node", s.completeNodes)
+	_ = c.RegisterFlagCompletionFunc("state", completeOneOf(cluster.WorkerStates()))
 	c.RunE = func(c *cobra.Command, args []string) error {
 		query := url.Values{"node": {*node}, "state": {*state}}
 		only := ""

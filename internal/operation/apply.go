@@ -17,7 +17,11 @@ import (
 // be done but only happens is refused.
 func (o Operator) Apply(ctx context.Context, s *view.Snapshot, c cluster.Change) (cluster.Revisions, error) {
 	if len(c.Lose) > 0 || len(c.Labels) > 0 {
-		return cluster.Revisions{}, fmt.Errorf("%w: the loss of a node or other labels can only be asked about", cluster.ErrChange)
+		field := "lose"
+		if len(c.Lose) == 0 {
+			field = "labels"
+		}
+		return cluster.Revisions{}, wrong(field, errors.New("the loss of a node or other labels can only be asked about"))
 	}
 	if err := c.Validate(); err != nil {
 		return cluster.Revisions{}, fmt.Errorf("%w: %w", cluster.ErrChange, err)
@@ -59,7 +63,9 @@ func (o Operator) RepeatedChange(ctx context.Context, c cluster.Change) (repeate
 
 func (o Operator) applying(c cluster.Change) Operator {
 	o.differs = "declarations"
-	return o.asking(c.By, c.From, c.String(), c.Key, c)
+	o = o.asking(c.By, c.From, c.String(), c.Key, c)
+	o.line.Tasks, o.line.Nodes = c.About()
+	return o
 }
 
 // batch gathers the writes of a change.
@@ -97,6 +103,9 @@ func (b *batch) add(ctx context.Context, c cluster.Change) error {
 			exists = exists && !rec.Deleted || !exists && b.snapshot.Unusable(task) != "" && changes[0].Kind == cluster.OpDelete
 			for _, change := range changes {
 				if err := applyToTask(rec, exists, change); err != nil {
+					if at := slices.IndexFunc(c.Tasks, func(t cluster.TaskSpec) bool { return t.Name == task }); at >= 0 && change.Kind == cluster.OpDeclare {
+						return false, &cluster.FieldError{Field: fmt.Sprintf("tasks[%d]", at), Err: err}
+					}
 					return false, fmt.Errorf("task %q: %w", task, err)
 				}
 				exists = true

@@ -2,6 +2,7 @@ package operation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"time"
@@ -39,9 +40,9 @@ func (o Operator) label(ctx context.Context, s *view.Snapshot, op cluster.Operat
 	}
 	switch err := next.Validate(); {
 	case len(next) == 0:
-		return "", fmt.Errorf("%w: labels: none is named", cluster.ErrChange)
+		return "", wrong("labels", errors.New("none is named"))
 	case err != nil:
-		return "", fmt.Errorf("%w: %w", cluster.ErrChange, err)
+		return "", wrong("labels", err)
 	}
 	return o.setMark(ctx, s, op.Node, func(m *schema.Mark) {
 		labels := cluster.Labels{}

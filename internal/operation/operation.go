@@ -125,6 +125,11 @@ func refused(err error) bool {
 	return false
 }
 
+// wrong refuses a field of what was asked for.
+func wrong(field string, err error) error {
+	return fmt.Errorf("%w: %w", cluster.ErrChange, &cluster.FieldError{Field: field, Err: err})
+}
+
 // removed reads what was removed, and returns the operation that fails if a leader removes anything after that. Of
 // records that nobody removes it is not read.
 func (o Operator) removed(ctx context.Context, key string) (*schema.Removed, []coord.Op, error) {
@@ -294,7 +299,14 @@ func (o Operator) operating(op cluster.Operation) Operator {
 	case cluster.OpDrain:
 		o.differs = "deadlines"
 	}
-	return o.asking(op.By, op.From, op.String(), op.Key, bare)
+	o = o.asking(op.By, op.From, op.String(), op.Key, bare)
+	if op.Task != "" {
+		o.line.Tasks = []string{op.Task}
+	}
+	if op.Node != "" {
+		o.line.Nodes = []string{op.Node}
+	}
+	return o
 }
 
 // none is the version of a record that is not there and was not to be.
@@ -317,7 +329,7 @@ func (o Operator) do(ctx context.Context, s *view.Snapshot, op cluster.Operation
 		return o.mending(o.Keys.Mark(op.Node), &schema.Mark{}).setMark(ctx, s, op.Node, uncordon)
 	case cluster.OpDrain:
 		if op.Deadline < 0 {
-			return "", fmt.Errorf("%w: deadline: %v is less than 0s", cluster.ErrChange, op.Deadline)
+			return "", wrong("deadline", fmt.Errorf("%v is less than 0s", op.Deadline))
 		}
 		return o.setMark(ctx, s, op.Node, drain(slotsOf(s, op.Node), op.Deadline))
 	case cluster.OpLabel:

@@ -35,7 +35,7 @@ func (o Operator) runNow(ctx context.Context, s *view.Snapshot, op cluster.Opera
 		return "", fmt.Errorf("%w: task %q does not run to its end: give it mode = \"once\" or a schedule", cluster.ErrChange, op.Task)
 	}
 	if err := op.Params.Validate(); err != nil {
-		return "", fmt.Errorf("%w: params: %w", cluster.ErrChange, err)
+		return "", wrong("params", err)
 	}
 	order := schema.RunOrder{
 		ID:   time.Now().UTC().Format("20060102T150405.000Z") + "-" + strings.ToLower(rand.Text()[:4]),

@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/schedule"
@@ -68,7 +71,7 @@ func applyToTask(rec *schema.Task, exists bool, op cluster.Operation) error {
 		return nil
 	case cluster.OpDeclare:
 		if op.Spec == nil || op.Spec.Name != op.Task {
-			return fmt.Errorf("%w: name: must be %q, the task's", cluster.ErrChange, op.Task)
+			return wrong("name", fmt.Errorf("must be %q, the task's", op.Task))
 		}
 		rec.Declare(*op.Spec)
 	case cluster.OpPatch:
@@ -97,7 +100,7 @@ func patch(spec *cluster.TaskSpec, text json.RawMessage) error {
 		return fmt.Errorf("%w: patch: want an object with the fields that change, as in {\"workerNum\": 3}", cluster.ErrChange)
 	}
 	if name, given := changes["name"]; given && name != spec.Name {
-		return fmt.Errorf("%w: name: a task keeps its name, %q", cluster.ErrChange, spec.Name)
+		return wrong("name", fmt.Errorf("a task keeps its name, %q", spec.Name))
 	}
 	old, err := json.Marshal(spec)
 	if err != nil {
@@ -107,19 +110,54 @@ func patch(spec *cluster.TaskSpec, text json.RawMessage) error {
 	if err := json.Unmarshal(old, &fields); err != nil {
 		return refused(err)
 	}
-	merged, err := json.Marshal(merge(fields, changes))
-	if err != nil {
-		return refused(err)
+	if err := errors.Join(unreadable(changes)...); err != nil {
+		return fmt.Errorf("%w: %w", cluster.ErrChange, err)
 	}
-	d := json.NewDecoder(bytes.NewReader(merged))
-	d.DisallowUnknownFields()
-	var next cluster.TaskSpec
-	if err := d.Decode(&next); err != nil {
+	next, err := readSpec(merge(fields, changes))
+	if err != nil {
 		return refused(err)
 	}
 	next.Unknown = spec.Unknown
 	*spec = next
 	return nil
+}
+
+// readSpec reads a declaration of its fields.
+func readSpec(fields map[string]any) (spec cluster.TaskSpec, err error) {
+	text, err := json.Marshal(fields)
+	if err != nil {
+		return spec, err
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	return spec, d.Decode(&spec)
+}
+
+// unreadable returns what is wrong with those fields of a patch that a declaration cannot have, each read by itself.
+func unreadable(changes map[string]any) (errs []error) {
+	check := func(field string, alone map[string]any) {
+		_, err := readSpec(alone)
+		if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			err = fmt.Errorf("want %s, got %s", kind.Type.Kind(), kind.Value)
+		}
+		if err != nil && strings.HasPrefix(err.Error(), "json: unknown field") {
+			err = errors.New("unknown field")
+		}
+		if err != nil {
+			errs = append(errs, &cluster.FieldError{Field: field, Err: err})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(changes)) {
+		inner, nested := changes[name].(map[string]any)
+		if _, err := readSpec(map[string]any{name: map[string]any{}}); !nested || err != nil || name == "params" {
+			check(name, map[string]any{name: changes[name]})
+			continue
+		}
+		for _, within := range slices.Sorted(maps.Keys(inner)) {
+			check(name+"."+within, map[string]any{name: map[string]any{within: inner[within]}})
+		}
+	}
+	return errs
 }
 
 // merge is the algorithm of RFC 7396.

@@ -64,21 +64,21 @@ func Parse(t cluster.TaskSpec) (*Schedule, error) {
 func parse(text string, location *time.Location) (*Schedule, error) {
 	text = strings.TrimSpace(text)
 	if strings.Contains(text, "TZ=") || strings.HasPrefix(text, "@every") || text == "@reboot" {
-		return nil, fmt.Errorf("schedule: %q: write the zone as timeZone, and an interval as every", text)
+		return nil, &cluster.FieldError{Field: "schedule", Err: fmt.Errorf("%q: write the zone as timeZone, and an interval as every", text)}
 	}
 	parsed, err := parser.Parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("schedule: %q: %w; write it as \"minute hour day month weekday\", as in \"30 2 * * MON-FRI\"", text, err)
+		return nil, &cluster.FieldError{Field: "schedule", Err: fmt.Errorf("%q: %w; write it as \"minute hour day month weekday\", as in \"30 2 * * MON-FRI\"", text, err)}
 	}
 	spec, ok := parsed.(*cron.SpecSchedule)
 	if !ok {
-		return nil, fmt.Errorf("schedule: %q: write it as \"minute hour day month weekday\"", text)
+		return nil, &cluster.FieldError{Field: "schedule", Err: fmt.Errorf("%q: write it as \"minute hour day month weekday\"", text)}
 	}
 	spec.Location = time.UTC
 	spec.MaxSearchYears = 9 // there may be eight years between two leap days
 	s := &Schedule{spec: spec, location: location, fixed: spec.Hour&star == 0}
 	if s.Next(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
-		return nil, fmt.Errorf("schedule: %q: there is no such date", text)
+		return nil, &cluster.FieldError{Field: "schedule", Err: fmt.Errorf("%q: there is no such date", text)}
 	}
 	return s, nil
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
 // zoneOf returns a time zone. Where there are none at all the error says so: a name that is right would else be taken for
@@ -22,12 +24,16 @@ func zoneOf(name string) (*time.Location, error) {
 		if at := os.Getenv("ZONEINFO"); at != "" {
 			where += " or at ZONEINFO=" + at
 		}
-		return nil, fmt.Errorf("timeZone: %q cannot be looked up: the program has no time zone database, and finds none %s; "+
+		return nil, wrongZone("%q cannot be looked up: the program has no time zone database, and finds none %s; "+
 			"import _ \"time/tzdata\" in its main package, or install the system's package tzdata", name, where)
 	case !strings.Contains(err.Error(), "unknown time zone"):
-		return nil, fmt.Errorf("timeZone: %q cannot be read: %w", name, err)
+		return nil, wrongZone("%q cannot be read: %w", name, err)
 	}
-	return nil, fmt.Errorf("timeZone: %q is no time zone; name one as in \"Europe/Berlin\" or \"UTC\"", name)
+	return nil, wrongZone("%q is no time zone; name one as in \"Europe/Berlin\" or \"UTC\"", name)
+}
+
+func wrongZone(format string, args ...any) error {
+	return &cluster.FieldError{Field: "timeZone", Err: fmt.Errorf(format, args...)}
 }
 
 // anyZones reports whether there is a time zone database: each has at least one of these.

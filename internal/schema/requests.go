@@ -3,6 +3,7 @@ package schema
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,10 +77,22 @@ func (a *Audit) Add(line cluster.AuditLine) {
 		line.What = strings.ToValidUTF8(line.What[:maxAuditWhat], "") + " …"
 	}
 	line.By, line.From = Cut(line.By, maxAuditWhat), Cut(line.From, maxAuditWhat)
+	line.Tasks, line.Nodes = cutNames(line.Tasks), cutNames(line.Nodes)
 	a.Lines = append(a.Lines, line)
 	for len(a.Lines) > maxAuditLines || Size(a) > MaxAudit && len(a.Lines) > 1 {
 		a.Lines = a.Lines[max(1, len(a.Lines)/8):]
 	}
+}
+
+// cutNames leaves out those names of a list for which there is no room, and says so.
+func cutNames(names []string) []string {
+	size := 0
+	for i, name := range names {
+		if size += len(name); size > maxAuditWhat {
+			return append(slices.Clone(names[:i]), cluster.AndMore)
+		}
+	}
+	return names
 }
 
 // Orders are what an operator wants done once. Each names what it is about in a way that makes it void

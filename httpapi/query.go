@@ -1,0 +1,239 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/spelling"
+)
+
+// invalid is the answer to a request of which a part cannot be what it is: its place, as in "query.lines", the value
+// that it has, and what it should be. It has the form in which huma says so.
+func invalid(errs ...*huma.ErrorDetail) *Problem {
+	return &Problem{Status: http.StatusUnprocessableEntity, Title: http.StatusText(http.StatusUnprocessableEntity), Detail: "validation failed", Errors: errs}
+}
+
+// wrongValue says of one part of a request what it should be.
+func wrongValue(location string, value any, should string) *Problem {
+	return invalid(&huma.ErrorDetail{Location: location, Value: value, Message: should})
+}
+
+// maxListed bounds how many known names an error lists.
+const maxListed = 40
+
+// unknown says of a part of a request that it is none of those that there are, with the one that was most likely meant.
+func unknown(location, noun, value string, known []string) *huma.ErrorDetail {
+	text := fmt.Sprintf("unknown %s %q", noun, value)
+	if near := spelling.Nearest(value, known); near != "" {
+		text += fmt.Sprintf(", did you mean %q?", near)
+	}
+	switch list := known[:min(len(known), maxListed)]; {
+	case len(known) == 0:
+		text += "; there is none"
+	case len(list) < len(known):
+		text += fmt.Sprintf(" (known: %s and %d more)", strings.Join(list, ", "), len(known)-len(list))
+	default:
+		text += fmt.Sprintf(" (known: %s)", strings.Join(list, ", "))
+	}
+	return &huma.ErrorDetail{Location: location, Value: value, Message: text}
+}
+
+// checkQuery refuses a query that says what the operation does not know: a parameter that it does not have, one that is
+// given more than once, or a value that is not among those that the description lists. It returns nil if there is
+// nothing to refuse. Numbers and times are looked at where they are read.
+func checkQuery(op *huma.Operation, raw string) *Problem {
+	query, err := url.ParseQuery(raw)
+	if err != nil {
+		return wrongValue("query", raw, "cannot be read: "+err.Error())
+	}
+	params := map[string]*huma.Param{}
+	for _, p := range op.Parameters {
+		if p.In == "query" {
+			params[p.Name] = p
+		}
+	}
+	var errs []*huma.ErrorDetail
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		p, values := params[name], query[name]
+		switch {
+		case p == nil:
+			errs = append(errs, unknown("query."+name, "query parameter", name, slices.Sorted(maps.Keys(params))))
+		case len(values) > 1:
+			errs = append(errs, &huma.ErrorDetail{Location: "query." + name, Value: values, Message: "is given more than once"})
+		case values[0] != "" && len(p.Schema.Enum) > 0 && !slices.Contains(p.Schema.Enum, any(values[0])):
+			var known []string
+			for _, one := range p.Schema.Enum {
+				known = append(known, fmt.Sprint(one))
+			}
+			errs = append(errs, unknown("query."+name, name, values[0], known))
+		}
+	}
+	if errs == nil {
+		return nil
+	}
+	return invalid(errs...)
+}
+
+// strict is what huma asks before every operation: whether its query is one of it.
+func strict(api huma.API) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		url := ctx.URL()
+		if p := checkQuery(ctx.Operation(), url.RawQuery); p != nil {
+			refuse(api, ctx, p)
+			return
+		}
+		next(ctx)
+	}
+}
+
+// refuse answers with a problem before the operation is asked.
+func refuse(api huma.API, ctx huma.Context, p *Problem) {
+	ctx.SetHeader("Content-Type", "application/problem+json")
+	ctx.SetStatus(p.Status)
+	_ = api.Marshal(ctx.BodyWriter(), "application/json", p) // the client has gone
+}
+
+// handleRaw serves an operation whose answer is no value: it describes it, and refuses whoever may not look and what it
+// does not know, as handle does.
+func (a *API) handleRaw(mux *http.ServeMux, op *huma.Operation, h http.HandlerFunc) {
+	a.huma.OpenAPI().AddOperation(op)
+	mux.HandleFunc(op.Method+" "+op.Path, viewing(func(w http.ResponseWriter, r *http.Request) {
+		if p := checkQuery(op, r.URL.RawQuery); p != nil {
+			answer(w, p)
+			return
+		}
+		h(w, r)
+	}))
+}
+
+// stateParam and kindParam are parameters of a query that the description lists the values of.
+type (
+	stateParam cluster.WorkerState
+	kindParam  cluster.EventKind
+)
+
+// Schema implements huma.SchemaProvider.
+func (stateParam) Schema(huma.Registry) *huma.Schema { return oneOf(cluster.WorkerStates()) }
+
+// Schema implements huma.SchemaProvider.
+func (kindParam) Schema(huma.Registry) *huma.Schema { return oneOf(cluster.EventKinds()) }
+
+// oneOf describes a text that is one of several, or empty, which is for none.
+func oneOf[T ~string](values []T) *huma.Schema {
+	s := &huma.Schema{Type: huma.TypeString}
+	for _, v := range values {
+		s.Enum = append(s.Enum, string(v))
+	}
+	s.PrecomputeMessages()
+	return s
+}
+
+// checkNames refuses filters by a task or a node that there is not, and that nothing which is kept of the past names
+// either; "" is no filter. A run stands for its task.
+func (a *API) checkNames(ctx context.Context, task, node string) error {
+	if task == "" && node == "" {
+		return nil
+	}
+	m, err := a.moment(ctx)
+	if err != nil {
+		return err
+	}
+	now := namesIn(&m.sight)
+	if now.has(task, node) {
+		return nil
+	}
+	past := names{tasks: maps.Clone(now.tasks), nodes: maps.Clone(now.nodes)}
+	events, _ := a.feed.list()
+	for i := range events {
+		past.add(events[i].TaskName(), events[i].Node)
+	}
+	if past.has(task, node) {
+		return nil
+	}
+	reading, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	list, err := a.node.Decisions(reading)
+	if err != nil {
+		return err
+	}
+	for i := range list.Decisions {
+		past.addDecision(&list.Decisions[i])
+	}
+	for i := range list.Audit {
+		past.addAudit(&list.Audit[i])
+	}
+	var errs []*huma.ErrorDetail
+	if !past.has(task, "") {
+		errs = append(errs, unknown("query.task", "task", task, slices.Sorted(maps.Keys(now.tasks))))
+	}
+	if !past.has("", node) {
+		errs = append(errs, unknown("query.node", "node", node, slices.Sorted(maps.Keys(now.nodes))))
+	}
+	if errs == nil {
+		return nil
+	}
+	return invalid(errs...)
+}
+
+// names are those of tasks and nodes.
+type names struct{ tasks, nodes map[string]bool }
+
+// namesIn returns the names in a cluster as it is.
+func namesIn(s *cluster.Sight) names {
+	n := names{map[string]bool{}, map[string]bool{}}
+	for i := range s.Tasks {
+		n.add(s.Tasks[i].Name, "")
+	}
+	for i := range s.State.Tasks {
+		n.add(s.State.Tasks[i].Name, "")
+	}
+	for _, list := range [][]cluster.NodeInfo{s.State.Nodes, s.State.Lost} {
+		for i := range list {
+			n.add("", list[i].Name)
+		}
+	}
+	for node := range s.Marks {
+		n.add("", node)
+	}
+	return n
+}
+
+func (n *names) add(task, node string) {
+	if task, _ = cluster.SplitRun(task); task != "" {
+		n.tasks[task] = true
+	}
+	if node != "" {
+		n.nodes[node] = true
+	}
+}
+
+func (n *names) addDecision(d *cluster.Decision) {
+	n.add("", d.Leader)
+	for i := range d.Moves {
+		n.add(d.Moves[i].Task, d.Moves[i].Node)
+		n.add("", d.Moves[i].To)
+	}
+}
+
+func (n *names) addAudit(l *cluster.AuditLine) {
+	for _, task := range l.Tasks {
+		n.add(task, "")
+	}
+	for _, node := range l.Nodes {
+		n.add("", node)
+	}
+}
+
+// has reports whether both names are among them; "" always is.
+func (n *names) has(task, node string) bool {
+	task, _ = cluster.SplitRun(task)
+	return (task == "" || n.tasks[task]) && (node == "" || n.nodes[node])
+}

@@ -1,0 +1,335 @@
+package httpapi_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/test/apinode"
+)
+
+// witness is a node that remembers more than there is.
+type witness struct {
+	*apinode.Node
+	events    chan cluster.Event
+	decisions cluster.Decisions
+}
+
+func (w witness) Events(ctx context.Context) <-chan cluster.Event {
+	out := make(chan cluster.Event)
+	go func() {
+		defer close(out)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case e := <-w.events:
+				out <- e
+			}
+		}
+	}()
+	return out
+}
+
+func (w witness) Decisions(context.Context) (cluster.Decisions, error) { return w.decisions, nil }
+
+func newWitness() witness {
+	at := func(s int) time.Time { return time.Date(2026, 1, 2, 3, 4, s, 0, time.UTC) }
+	state := cluster.State{
+		Nodes: []cluster.NodeInfo{{Name: "n1", Member: "m1"}}, Lost: []cluster.NodeInfo{{Name: "n2", Member: "m2"}},
+		Tasks:   []cluster.TaskInfo{{Name: "mails"}, {Name: "nightly"}},
+		Workers: []cluster.WorkerInfo{{Task: "mails", Node: "n1", State: cluster.WorkerRunning}},
+	}
+	return witness{apinode.New(state), make(chan cluster.Event), cluster.Decisions{
+		Decisions: []cluster.Decision{
+			{N: 1, Leader: "n4", At: at(1), Moves: []cluster.Decided{{Step: cluster.StepGrant, Task: "mails", Node: "n3"}, {Step: cluster.StepGrant, Task: "gone", Node: "n1"}}},
+			{N: 2, Leader: "n4", At: at(3), Moves: []cluster.Decided{{Step: cluster.StepGrant, Task: "nightly@r1", Node: "n1"}}},
+		},
+		Audit: []cluster.AuditLine{
+			{ID: "1", At: at(0), What: "pause mails", Tasks: []string{"mails"}}, {ID: "2", At: at(2), What: "move", Tasks: []string{"nightly"}, Nodes: []string{"n1"}},
+			{ID: "3", At: at(4), What: "step-down"}, {ID: "4", At: at(5), What: "many", Tasks: []string{"a", cluster.AndMore}},
+		},
+	}}
+}
+
+// A filter takes what there is and what is remembered, and refuses everything else with what it may have meant.
+func TestFilters(t *testing.T) {
+	w := newWitness()
+	server := apinode.Serve(t, w, httpapi.Options{})
+	w.events <- cluster.Event{Kind: cluster.NodeLeft, Node: "n5"}
+	for _, c := range []struct{ path, want string }{
+		{"workers?state=running", ""}, {"workers?state=", ""}, {"workers?node=n2", ""}, {"workers?node=n3&task=gone", ""}, {"workers?node=n5", ""},
+		{"workers?state=runing", `query.state: unknown state "runing", did you mean "running"? (known: pending, starting, running, waiting, backoff, stopping, stuck, held, done, failed, lost)`},
+		{"workers?node=n9", `query.node: unknown node "n9" (known: n1, n2)`},
+		{"workers?task=mail&node=n9", `query.task: unknown task "mail", did you mean "mails"? (known: mails, nightly); query.node: unknown node "n9" (known: n1, n2)`},
+		{"events?kind=left", ""}, {"events?kind=stoped", `query.kind: unknown kind "stoped", did you mean "stopped"?`}, {"events?task=nightly@r1", ""}, {"events?task=no", `query.task: unknown task "no"`},
+		{"decisions?task=gone", ""}, {"decisions?node=n4", ""}, {"decisions?task=nope", `query.task: unknown task "nope" (known: mails, nightly)`},
+		{"decisions?since=x", `query.since: invalid integer`},
+		{"workers?node=n1&node=n2", `query.node: is given more than once`}, {"workers?node=%zz", `query: cannot be read: `},
+		{"workers/mails/0/log?line=5", `query.line: unknown query parameter "line", did you mean "lines"? (known: follow, lines, node, run)`},
+		{"workers/mails/0/log?lines=-1", `query.lines: want a number of lines, from 0`}, {"workers/mails/x/stack", `path.index: want the number of a worker, from 0`},
+	} {
+		t.Run(c.path, func(t *testing.T) {
+			status, p := problemAt(t, server.URL+"/api/v1/"+c.path)
+			if c.want == "" && status != http.StatusOK || c.want != "" && status != http.StatusUnprocessableEntity || !strings.HasPrefix(places(p), c.want) {
+				t.Errorf("%d, %q; want %q", status, places(p), c.want)
+			}
+		})
+	}
+}
+
+func problemAt(t *testing.T, url string) (status int, p httpapi.Problem) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	_ = json.NewDecoder(resp.Body).Decode(&p) // else it is no problem
+	return resp.StatusCode, p
+}
+
+// places writes what is wrong where.
+func places(p httpapi.Problem) string {
+	var list []string
+	for _, e := range p.Errors {
+		list = append(list, e.Location+": "+e.Message)
+	}
+	return strings.Join(list, "; ")
+}
+
+// No endpoint takes a query parameter that it does not have.
+func TestEveryEndpointRefusesUnknownParameters(t *testing.T) {
+	n := newWitness()
+	server := apinode.Serve(t, n, httpapi.Options{})
+	asked := 0
+	for path, item := range httpapi.New(n, httpapi.Options{}).OpenAPI().Paths {
+		for method, op := range map[string]*huma.Operation{"GET": item.Get, "POST": item.Post, "PUT": item.Put, "PATCH": item.Patch, "DELETE": item.Delete} {
+			if op == nil {
+				continue
+			}
+			target := strings.NewReplacer("{task}", "mails", "{index}", "0", "{node}", "n1").Replace(path) + "?nonsense=1"
+			r, err := http.NewRequestWithContext(t.Context(), method, server.URL+target, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var p httpapi.Problem
+			err = json.NewDecoder(resp.Body).Decode(&p)
+			_ = resp.Body.Close()
+			if asked++; err != nil || resp.StatusCode != http.StatusUnprocessableEntity || !strings.HasPrefix(places(p), `query.nonsense: unknown query parameter "nonsense"`) {
+				t.Errorf("%s %s: %s, %v, %+v", method, target, resp.Status, err, p)
+			}
+		}
+	}
+	if asked < 40 {
+		t.Errorf("only %d operations", asked)
+	}
+}
+
+// Decisions about a task are its steps, those of its runs, and what people asked for it: no more.
+func TestDecisionsAreFiltered(t *testing.T) {
+	for query, want := range map[string]string{
+		"":                    "1:mails,gone 2:nightly@r1 / 1 2 3 4",
+		"?task=mails":         "1:mails / 1 4",
+		"?task=nightly":       "2:nightly@r1 / 2 4",
+		"?task=nightly@r1":    "2:nightly@r1 / 2 4",
+		"?node=n1":            "1:gone 2:nightly@r1 / 2",
+		"?node=n3&task=mails": "1:mails /",
+		"?since=2":            "2:nightly@r1 / 2 3 4",
+		"?since=2&task=mails": "/ 4",
+		"?since=3&node=n1":    "/",
+	} {
+		_, text := ask(t, newWitness(), http.MethodGet, "/api/v1/decisions"+query, "")
+		var d cluster.Decisions
+		if err := json.Unmarshal(text, &d); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, one := range d.Decisions {
+			var tasks []string
+			for _, m := range one.Moves {
+				tasks = append(tasks, m.Task)
+			}
+			got = append(got, strconv.FormatInt(one.N, 10)+":"+strings.Join(tasks, ","))
+		}
+		got = append(got, "/")
+		for _, l := range d.Audit {
+			got = append(got, l.ID)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%q: %q; want %q", query, strings.Join(got, " "), want)
+		}
+	}
+}
+
+// Events that were listed are not told again by the stream that goes on from there.
+func TestEventsGoOnWithoutTwice(t *testing.T) {
+	w := newWitness()
+	server := apinode.Serve(t, w, httpapi.Options{})
+	client, err := httpapi.NewClient(server.URL, httpapi.ClientOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := client.State(t.Context()); err != nil { // a moment before all events
+		t.Fatal(err)
+	}
+	slot := cluster.Slot{Task: "nightly@r1", Index: 2}
+	w.events <- cluster.Event{Kind: cluster.WorkerStarted, Slot: &slot, Detail: "1"}
+	w.events <- cluster.Event{Kind: cluster.WorkerStarted, Slot: &cluster.Slot{Task: "mails"}, Detail: "other"}
+	filter := httpapi.EventFilter{Task: "nightly"}
+	var list []cluster.Event
+	var id string
+	for end := time.Now().Add(time.Minute); len(list) == 0; time.Sleep(time.Millisecond) {
+		if list, _, id, err = client.Events(t.Context(), filter); err != nil || time.Now().After(end) {
+			t.Fatalf("%v, %v", list, err)
+		}
+	}
+	enough := errors.New("enough")
+	go func() {
+		w.events <- cluster.Event{Kind: cluster.RunEnded, Task: "nightly@r1", Detail: "2"}
+		w.events <- cluster.Event{Kind: cluster.WorkerStopped, Slot: &slot, Detail: "3"}
+	}()
+	err = client.FollowEvents(t.Context(), filter, id, nil, func(e *cluster.Event) error {
+		if list = append(list, *e); e.Detail == "3" {
+			return enough
+		}
+		return nil
+	})
+	var got []string
+	for _, e := range list {
+		got = append(got, e.Detail)
+	}
+	if !errors.Is(err, enough) || !slices.Equal(got, []string{"1", "2", "3"}) {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
+// What may be asked for is all that there is.
+func TestListsAreWhole(t *testing.T) {
+	constants := func(file, of string) (list []string) {
+		parsed, err := parser.ParseFile(token.NewFileSet(), "../cluster/"+file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			if v, ok := n.(*ast.ValueSpec); ok {
+				if kind, ok := v.Type.(*ast.Ident); ok && kind.Name == of {
+					text, _ := strconv.Unquote(v.Values[0].(*ast.BasicLit).Value)
+					list = append(list, text)
+				}
+			}
+			return true
+		})
+		return list
+	}
+	var kinds, states []string
+	for _, k := range cluster.EventKinds() {
+		kinds = append(kinds, string(k))
+	}
+	for _, s := range cluster.WorkerStates() {
+		states = append(states, string(s))
+	}
+	if want := constants("event.go", "EventKind"); !slices.Equal(kinds, want) {
+		t.Errorf("%q; want %q", kinds, want)
+	}
+	if want := constants("state.go", "WorkerState"); !slices.Equal(states, want) {
+		t.Errorf("%q; want %q", states, want)
+	}
+}
+
+// What a node refuses names each field that is wrong, also where the cluster's own rules refuse it.
+func TestRefusedFieldsAreNamed(t *testing.T) {
+	n := realNode(t)
+	server := apinode.Serve(t, n, httpapi.Options{})
+	client, err := httpapi.NewClient(server.URL, httpapi.ClientOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		state, _, err := client.State(t.Context())
+		if err == nil && len(state.Workers) == 2 && state.Workers[0].Node != "" {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%+v, %v", state.Workers, err)
+		}
+	}
+	plan, _, err := client.Plan(t.Context(), cluster.Change{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ method, path, body, want string }{
+		{"PUT", "tasks/a", `{"name": "a", "workName": "", "workerNum": 1}`, "body.workName"},
+		{"PUT", "tasks/a", `{"name": "b", "workName": "a", "workerNum": 1}`, "body.name"},
+		{"PUT", "tasks/a", `{"name": "a", "workName": "a", "workerNum": -1, "schedule": "x", "timeZone": "Nowhere/No"}`, "body.workerNum body.timeZone body.schedule"},
+		{"PUT", "tasks/a", `{"name": "a", "workName": "a", "workerNum": 1, "every": "1s", "schedule": "x"}`, "body.every"},
+		{"PUT", "tasks/a", `{"name": "a", "workName": "a", "workerNum": 1, "interval": "soon"}`, "body.interval"},
+		{"PUT", "tasks/a", `{"name": "a", "workName": "a", "workerNum": 1, "phase": "x", "restart": {"backoff": "x"}}`, "body.phase body.restart.backoff"},
+		{"PUT", "tasks/a", `{"name": "a", "workName": "a", "workerNum": 1, "require": "a=1,a!=1", "prefer": "=", "weight": -1, "overlap": "x"}`, "body.require body.prefer body.weight body.overlap body.overlap"},
+		{"POST", "tasks", `{"name": "-", "workName": "a", "workerNum": 1}`, "body.name"},
+		{"PATCH", "tasks/a", `{"workerNum": "x"}`, "body.workerNum"},
+		{"PATCH", "tasks/a", `{"worknum": 3, "every": "soon", "restart": {"backoff": "soon", "max": 3}}`, "body.every body.restart.backoff body.worknum"},
+		{"PATCH", "tasks/a", `{"workerNum": 100001}`, "body.workerNum"},
+		{"PATCH", "tasks/a", `{"name": "b"}`, "body.name"},
+		{"POST", "tasks/a/scale", `{"workers": -1}`, "body.workers"},
+		{"POST", "nodes/first/label", `{"labels": {}}`, "body.labels"},
+		{"POST", "nodes/first/label", `{"labels": {"node": "x"}}`, "body.labels"},
+		{"POST", "nodes/first/drain", `{"deadline": "-5s"}`, "body.deadline"},
+		{"POST", "nodes/first/drain", `{"deadline": "later"}`, "body.deadline"},
+		{"POST", "workers/a/0/move", `{"to": "first"}`, "body.to"},
+		{"POST", "plan", `{"tasks": [{"name": "x", "workName": "a", "workerNum": 1}, {"name": "y", "workName": "", "workerNum": 1}], "scale": {"a": -1}}`, "body.tasks[1].workName body.scale.a"},
+		{"POST", "plan", `{"labels": {"first": {"host": "x"}}}`, "body.labels.first"},
+		{"POST", "plan/apply", `{"revision": "REVISION", "change": {"tasks": [{"name": "y", "workName": "", "workerNum": 1}]}}`, "body.change.tasks[0].workName"},
+		{"POST", "plan/apply", `{"revision": "REVISION", "change": {"lose": ["first"]}}`, "body.change.lose"},
+		{"PUT", "log-level", `{"level": "loud"}`, "body.level"},
+		{"POST", "tasks/a/pause?wait=soon", ``, "query.wait"},
+		{"GET", "state?at=soon", ``, "query.at"},
+		{"GET", "events?since=soon", ``, "query.since"},
+		{"GET", "workers/a/0/log?follow=perhaps", ``, "query.follow"},
+	} {
+		t.Run(c.method+" "+c.path+" "+c.body, func(t *testing.T) {
+			r, err := http.NewRequestWithContext(t.Context(), c.method, server.URL+"/api/v1/"+c.path, strings.NewReader(strings.Replace(c.body, "REVISION", plan.Revision, 1)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Content-Type", "application/json")
+			resp, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = resp.Body.Close() }()
+			var p httpapi.Problem
+			if err := json.NewDecoder(resp.Body).Decode(&p); err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, e := range p.Errors {
+				got = append(got, e.Location)
+			}
+			if resp.StatusCode != http.StatusUnprocessableEntity || strings.Join(got, " ") != c.want {
+				t.Errorf("%s %q: %+v", resp.Status, got, p)
+			}
+		})
+	}
+}

@@ -130,7 +130,7 @@ func (f *configFile) duration(key, text string) time.Duration {
 	var d cluster.Duration
 	err := d.UnmarshalText([]byte(text))
 	if err == nil && d <= 0 {
-		err = fmt.Errorf("%s is not more than 0s", d)
+		err = fmt.Errorf("%s is not more than 0s; leave it out for none, or for what is usual", d)
 	}
 	f.check(key, err)
 	if err != nil {

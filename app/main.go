@@ -18,6 +18,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 	_ "time/tzdata" // for schedules, on systems that have no time zones
@@ -157,6 +158,8 @@ func newRoot(register Register, streams Streams) *cobra.Command {
 			return c.Help()
 		},
 	}
+	root.Version = versionLine()
+	root.SetVersionTemplate("{{.Version}}")
 	root.SetOut(streams.Out)
 	root.SetErr(streams.Err)
 	root.SetFlagErrorFunc(cli.FlagError)
@@ -167,7 +170,28 @@ func newRoot(register Register, streams Streams) *cobra.Command {
 	})...)
 	root.AddCommand(manualCommand(root))
 	root.SetHelpCommand(helpCommand(root))
+	refuseUnknownShells(root)
 	return root
+}
+
+// refuseUnknownShells has cobra's command that writes completions refuse a shell that it does not know.
+func refuseUnknownShells(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	c, _, err := root.Find([]string{"completion"})
+	if err != nil {
+		return // cobra has none
+	}
+	var shells []string
+	for _, one := range c.Commands() {
+		shells = append(shells, one.Name())
+	}
+	c.Args = cobra.ArbitraryArgs
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return fmt.Errorf("%w: unknown shell %q (known: %s)", errUsage, args[0], strings.Join(shells, ", "))
+		}
+		return c.Help()
+	}
 }
 
 // helpCommand is cobra's, but for a command that there is not.

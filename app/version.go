@@ -40,12 +40,17 @@ func buildVersion() httpapi.Build {
 	return v
 }
 
+// versionLine is the version for people.
+func versionLine() string {
+	v := buildVersion()
+	return fmt.Sprintf("xconsumer %s %s %s\n", v.Version, v.Revision, v.Go)
+}
+
 func versionCommand(streams Streams) *cobra.Command {
 	c := &cobra.Command{Use: "version", Short: "Tells the version", Args: noArgs}
 	o := cli.OutputFlag(c, "table", "json", "yaml")
 	c.RunE = func(*cobra.Command, []string) error {
-		v := buildVersion()
-		return o.Print(streams.Out, v, fmt.Sprintf("xconsumer %s %s %s\n", v.Version, v.Revision, v.Go))
+		return o.Print(streams.Out, buildVersion(), versionLine())
 	}
 	return c
 }

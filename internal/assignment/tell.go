@@ -189,7 +189,7 @@ func (l *leading) tellSuspects(moves []schema.Move) {
 			l.Log.Warn("a slot is held back: it may have taken down the nodes that ran it", "task", m.Task, "slots", m.Slots.String(), "reason", m.Why.String())
 		case "fail":
 			kind = cluster.SlotGivenUp
-			l.Log.Error("a slot has failed and is not granted any more; change its task to try again", "task", m.Task, "slots", m.Slots.String(), "reason", m.Why.String())
+			l.Log.Error("a slot has failed and is not granted any longer; change its task to try again", "task", m.Task, "slots", m.Slots.String(), "reason", m.Why.String())
 		default:
 			continue
 		}

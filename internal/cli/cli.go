@@ -26,6 +26,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/yaml"
 	"github.com/spf13/cobra"
 
@@ -54,7 +55,7 @@ type Files func(file string) (name string, tasks []cluster.TaskSpec, err error)
 
 // Commands returns the commands.
 func Commands(streams Streams, files Files) []*cobra.Command {
-	s := &shell{streams, files}
+	s := &shell{Streams: streams, files: files}
 	return []*cobra.Command{
 		s.status(), s.tasks(), s.nodes(), s.workers(), s.runs(), s.tree(),
 		s.scale(), s.pause(), s.resume(), s.reset(), s.restart(), s.runNow(), s.delete(), s.move(),
@@ -67,6 +68,7 @@ func Commands(streams Streams, files Files) []*cobra.Command {
 type shell struct {
 	Streams
 	files Files
+	wide  bool // tables are not cut; of the one command that runs
 }
 
 // server is the flags of a command that asks a node.
@@ -136,9 +138,15 @@ func advise(err error) error {
 	case errors.Is(err, httpapi.ErrOutcomeUnknown):
 		return err // it says what to do
 	case errors.Is(err, httpapi.ErrUnreachable):
-		return fmt.Errorf("%w\nIs a node running there? Start one with `xconsumer run`, or name another with --server", err)
+		return fmt.Errorf("%w\nIs a node running there? Start a cluster to try out with `xconsumer dev`, a node with `xconsumer run`, or name another with --server", err)
 	case refused == nil:
 		return err
+	case isNotTaken(err):
+		var flags []string
+		for _, e := range refused.Errors {
+			flags = append(flags, "--"+strings.TrimPrefix(e.Location, inQuery)+": "+e.Message)
+		}
+		return fmt.Errorf("%w: %s", ErrUsage, strings.Join(flags, "; "))
 	case refused.Status == http.StatusServiceUnavailable:
 		return fmt.Errorf("%w\nOn that node's machine `xconsumer doctor` says what is wrong; another node can be asked with --server", err)
 	case refused.Status == http.StatusPreconditionFailed:
@@ -147,6 +155,16 @@ func advise(err error) error {
 		return fmt.Errorf("%w\nSee `xconsumer %s` for those that there are", err, lists[refused.Title])
 	}
 	return err
+}
+
+// inQuery begins the places of query parameters; flags have their names.
+const inQuery = "query."
+
+// isNotTaken reports whether a node refused nothing but values of flags.
+func isNotTaken(err error) bool {
+	refused, ok := errors.AsType[*httpapi.RefusedError](err)
+	return ok && refused.Status == http.StatusUnprocessableEntity && len(refused.Errors) > 0 &&
+		!slices.ContainsFunc(refused.Errors, func(e *huma.ErrorDetail) bool { return !strings.HasPrefix(e.Location, inQuery) })
 }
 
 // lists says which command shows what there is of that which a node did not find.
@@ -261,6 +279,7 @@ type question struct {
 
 func (s *shell) question(c *cobra.Command) *question {
 	q := &question{server: s.server(c), output: outputFlag(c)}
+	s.wideFlag(c)
 	goesOn(c, &q.watch, "watch", "goes on, and prints it again whenever it changes")
 	return q
 }
@@ -278,7 +297,7 @@ func (q *question) run(ctx context.Context, once func(ctx context.Context, clien
 	var cutAt time.Time // when it was cut off
 	var page *screen    // of a terminal
 	if IsTerminal(q.Out) {
-		page = &screen{out: q.Out, height: q.height, width: q.width}
+		page = &screen{out: q.Out, height: q.height, width: q.columns}
 	}
 	lost := func(err error) {
 		if last = ""; cutAt.IsZero() { // what is said of it stands where the answer was

@@ -23,6 +23,7 @@ func (s *shell) events() *cobra.Command {
   xconsumer events --since 10m --kind failed`,
 	}
 	f, o := s.server(c), outputFlag(c, "table", "json", "yaml")
+	s.wideFlag(c)
 	var filter httpapi.EventFilter
 	var from string
 	c.Flags().StringVar((*string)(&filter.Kind), "kind", "", "of this kind")
@@ -67,7 +68,7 @@ func (o *output) event(out io.Writer, e *cluster.Event) error {
 		if e.Slot != nil {
 			slot = e.Slot.String()
 		}
-		_, err := fmt.Fprintln(out, printable(strings.TrimRight(fmt.Sprintf("%s %-12s %-12s %-12s %s", e.Time.Local().Format("15:04:05.000"), e.Kind, dash(e.Node), dash(slot), firstLine(e.Detail)), " ")))
+		_, err := fmt.Fprintln(out, printable(strings.TrimRight(fmt.Sprintf("%s %-12s %-12s %-12s %s", e.Time.Local().Format("15:04:05.000"), e.Kind, dash(e.Node), dash(slot), oneLine(e.Detail)), " ")))
 		return err
 	}
 	return o.item(out, e)
@@ -81,7 +82,7 @@ func showEvents(b *bytes.Buffer, list []cluster.Event, width int) {
 		if e.Slot != nil {
 			slot = e.Slot.String()
 		}
-		t.add(e.Time.Local().Format("15:04:05.000"), e.Kind, e.Node, slot, firstLine(e.Detail))
+		t.add(e.Time.Local().Format("15:04:05.000"), e.Kind, e.Node, slot, oneLine(e.Detail))
 	}
 	t.write(b, width)
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -79,10 +80,13 @@ func (s *shell) nodesOf(list []cluster.NodeInfo) table {
 		if n.Leader {
 			name += " (leader)"
 		}
-		t.add(name, nodeState(n), n.Slots, n.Load, number(n.Capacity), strings.Join(n.Works, ","), labelText(n.Labels), n.Address)
+		t.add(name, nodeState(n), n.Slots, n.Load, number(n.Capacity), strings.Join(n.Works, ","), labelText(n.Labels), addressOf(&n))
 	}
 	return t
 }
+
+// addressOf returns where a node is reached: what it listens on is of no use to others if that is every address.
+func addressOf(n *cluster.NodeInfo) string { return cmp.Or(n.Advertise, n.Address) }
 
 func (s *shell) workers() *cobra.Command {
 	c := &cobra.Command{
@@ -115,6 +119,9 @@ func (s *shell) workers() *cobra.Command {
 		return q.run(c.Context(), func(ctx context.Context, client *httpapi.Client, out io.Writer) error {
 			var list httpapi.Workers
 			raw, err := client.Get(ctx, "/api/v1/workers", query, &list)
+			if isNotTaken(err) && len(args) > 0 { // its task is what is asked for, no filter
+				err = cmp.Or(missingWorkers(ctx, client, args[0], false), err)
+			}
 			if err != nil {
 				return err
 			}
@@ -122,7 +129,7 @@ func (s *shell) workers() *cobra.Command {
 			var names []string
 			for i := range list.Workers {
 				if w := &list.Workers[i]; only == "" || fmt.Sprint(w.Index) == only {
-					t.add(w.Slot(), w.Node, w.State, clock(w.Since), w.Token, w.Restarts, firstLine(w.Error))
+					t.add(w.Slot(), w.Node, w.State, clock(w.Since), w.Token, w.Restarts, oneLine(w.Error))
 					names = append(names, w.Slot().String())
 				}
 			}
@@ -159,14 +166,14 @@ func (s *shell) runs() *cobra.Command {
 			t := table{{"RUN", "STATE", "DONE", "FAILED", "OF", "BEGAN", "TOOK", "BY", "ERROR OR REASON"}}
 			for _, r := range list.Runs {
 				if r.State == cluster.RunSkipped {
-					t.add(r.ID, r.State, "-", "-", "-", "-", "", "", firstLine(r.Reason))
+					t.add(r.ID, r.State, "-", "-", "-", "-", "", "", oneLine(r.Reason))
 					continue
 				}
 				took := ""
 				if !r.Ended.IsZero() {
 					took = r.Ended.Sub(r.Began).Round(time.Millisecond).String()
 				}
-				t.add(r.ID, r.State, r.Done, r.Failed, r.WorkerNum, clock(r.Began), took, r.By, firstLine(r.Error))
+				t.add(r.ID, r.State, r.Done, r.Failed, r.WorkerNum, clock(r.Began), took, r.By, oneLine(r.Error))
 			}
 			t.write(b, s.width())
 		}, func(list *httpapi.Runs) (names []string) {

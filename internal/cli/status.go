@@ -33,7 +33,7 @@ func (s *shell) status() *cobra.Command {
 			if *at != "" {
 				fmt.Fprintf(b, "after decision %d, %s", past.Decision, past.At.Local().Format("2006-01-02 15:04:05.000 MST"))
 				if past.Incomplete {
-					b.WriteString(" (not all is known any more)")
+					b.WriteString(" (not all is known any longer)")
 				}
 				b.WriteString("\n")
 			}
@@ -61,7 +61,7 @@ func showState(b *bytes.Buffer, s *cluster.State, width int) {
 			if n.Leader {
 				name += " (leader)"
 			}
-			nodes = append(nodes, []string{name, nodeState(n), fmt.Sprint(n.Slots), dash(n.Address), dash(number(n.PID))})
+			nodes = append(nodes, []string{name, nodeState(n), fmt.Sprint(n.Slots), dash(addressOf(&n)), dash(number(n.PID))})
 		}
 	}
 	nodes.write(b, width)
@@ -122,7 +122,7 @@ func nodeState(n cluster.NodeInfo) string {
 	case n.Drain != nil:
 		return fmt.Sprintf("%s, draining: %d of %d left", n.State, n.Drain.Left, n.Drain.From)
 	case n.Quarantine != "":
-		return string(n.State) + ", quarantined: " + firstLine(n.Quarantine)
+		return string(n.State) + ", quarantined: " + oneLine(n.Quarantine)
 	case n.Cordoned:
 		return string(n.State) + ", cordoned"
 	}
@@ -162,7 +162,7 @@ func listRuns(b *bytes.Buffer, runs []cluster.RunInfo, width int) {
 			rows = append(rows, []string{fmt.Sprintf("and %d more", len(runs)-maxListed)})
 			break
 		}
-		rows = append(rows, []string{cluster.RunTask(r.Task, r.ID), string(r.State), fmt.Sprint(r.Done), fmt.Sprint(r.Failed), fmt.Sprint(r.WorkerNum), firstLine(r.Error)})
+		rows = append(rows, []string{cluster.RunTask(r.Task, r.ID), string(r.State), fmt.Sprint(r.Done), fmt.Sprint(r.Failed), fmt.Sprint(r.WorkerNum), oneLine(r.Error)})
 	}
 	b.WriteByte('\n')
 	rows.write(b, width)
@@ -189,7 +189,7 @@ func listOthers(b *bytes.Buffer, s *cluster.State, width int) {
 			rows = append(rows, []string{fmt.Sprintf("and %d more", len(others)-maxListed)})
 			break
 		}
-		rows = append(rows, []string{o.Slot().String(), dash(o.Node), string(o.State), fmt.Sprint(o.Restarts), firstLine(o.Error)})
+		rows = append(rows, []string{o.Slot().String(), dash(o.Node), string(o.State), fmt.Sprint(o.Restarts), oneLine(o.Error)})
 	}
 	b.WriteByte('\n')
 	rows.write(b, width)

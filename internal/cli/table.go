@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
 
@@ -74,8 +75,21 @@ func cut(line string, width int) string {
 	return line
 }
 
+// wideFlag adds the flag that leaves tables as wide as they are.
+func (s *shell) wideFlag(c *cobra.Command) {
+	c.Flags().BoolVar(&s.wide, "wide", false, "cuts nothing, however wide the terminal is")
+}
+
 // width returns how wide a table may be, 0 for any.
 func (s *shell) width() int {
+	if s.wide {
+		return 0
+	}
+	return s.columns()
+}
+
+// columns returns how wide the terminal is, 0 if there is none.
+func (s *shell) columns() int {
 	if n, err := strconv.Atoi(s.Env("COLUMNS")); err == nil && n > 0 {
 		return n
 	}
@@ -118,15 +132,8 @@ func (s *shell) paint(out io.Writer, text, colour string) string {
 	return "\x1b[" + colour + "m" + text + "\x1b[0m"
 }
 
-func firstLine(text string) string {
-	const most = 60
-	for i, r := range text {
-		if r == '\n' || i > most {
-			return text[:i] + "…"
-		}
-	}
-	return text
-}
+// oneLine returns a text, all of it, as one line.
+func oneLine(text string) string { return strings.ReplaceAll(strings.TrimSpace(text), "\n", " ") }
 
 func number(n int) string {
 	if n == 0 {

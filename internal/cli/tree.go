@@ -101,7 +101,7 @@ func workersOn(state *cluster.State, member string, explain bool) (list []branch
 			text += ": " + string(w.State)
 		}
 		if explain && w.Error != "" {
-			text += ", " + firstLine(w.Error)
+			text += ", " + oneLine(w.Error)
 		}
 		if explain && member == "" && why[w.Task] != "" {
 			text += ", " + why[w.Task]

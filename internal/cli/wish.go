@@ -159,6 +159,21 @@ var errNo = errors.New("nothing was done")
 
 func (w *wish) confirm(what string) error { return Confirm(w.Streams, what, w.yes || w.dryRun) }
 
+// confirmFor is confirm for something that there must be; whoever is to be asked about it is not if there is none.
+func (w *wish) confirmFor(ctx context.Context, path, what string) error {
+	if w.yes || w.dryRun {
+		return nil
+	}
+	client, err := w.client()
+	if err != nil {
+		return err
+	}
+	if _, err := client.Get(ctx, path, nil, new(any)); err != nil {
+		return advise(err)
+	}
+	return w.confirm(what)
+}
+
 // Confirm asks whether to go on, unless that was said already.
 func Confirm(w Streams, what string, yes bool) error {
 	if yes {

@@ -159,7 +159,7 @@ func (s *shell) delete() *cobra.Command {
 	c := &cobra.Command{Use: "delete TASK", Short: "Deletes a task, and what is known of its runs", Args: args("TASK"), ValidArgsFunction: s.completeTasks}
 	w := s.wish(c).planned(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if err := w.confirm("delete task " + args[0] + ", and stop its workers"); err != nil {
+		if err := w.confirmFor(c.Context(), taskPath(args[0], ""), "delete task "+args[0]+", and stop its workers"); err != nil {
 			return err
 		}
 		return w.do(c.Context(), httpapi.Wish{Method: http.MethodDelete, Path: taskPath(args[0], "")}, &cluster.Change{Delete: args})
@@ -245,7 +245,7 @@ func (s *shell) evict() *cobra.Command {
 	c := &cobra.Command{Use: "evict NODE", Short: "Ends the membership of a node: its workers stop, and it joins again", Args: args("NODE"), ValidArgsFunction: s.completeNodes}
 	w := s.wish(c).planned(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if err := w.confirm("evict " + args[0] + ": its workers stop, and run nowhere until its lease is over for certain"); err != nil {
+		if err := w.confirmFor(c.Context(), nodePath(args[0], ""), "evict "+args[0]+": its workers stop, and run nowhere until its lease is over for certain"); err != nil {
 			return err
 		}
 		return w.do(c.Context(), httpapi.Wish{Path: nodePath(args[0], "/evict")}, &cluster.Change{Lose: args})

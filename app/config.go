@@ -23,6 +23,7 @@ const (
 	defaultConfigFile = "app.toml"
 	defaultListen     = "127.0.0.1:8800"
 	defaultCluster    = "default"
+	configVariable    = "XCONSUMER_CONFIG"
 	clusterVariable   = "XCONSUMER_CLUSTER_NAME" // XCONSUMER_CLUSTER is what workers are given
 )
 
@@ -60,68 +61,36 @@ type settings struct {
 
 // loadSettings reads the configuration. The error matches errConfig and names every mistake.
 func loadSettings(flags runFlags, env func(string) string) (settings, error) {
-	file, err := findConfigFile(flags.config, env)
+	s, f, err := readSettings(flags, env)
 	if err != nil {
 		return settings{}, err
+	}
+	return s, f.complete(s)
+}
+
+// complete returns all mistakes, the missing coordination service included.
+func (f *configFile) complete(s settings) error {
+	if s.service.none() {
+		f.errs = append(f.errs, placedError{place{}, noService})
+	}
+	return f.err()
+}
+
+// readSettings reads the configuration, and returns the mistakes in it with the file. That no coordination service is
+// chosen is not one of them yet: xconsumer dev needs none.
+func readSettings(flags runFlags, env func(string) string) (settings, *configFile, error) {
+	file, err := findConfigFile(flags.config, env)
+	if err != nil {
+		return settings{}, nil, err
 	}
 	f := newConfigFile(file)
 	if file != "" {
 		if f, err = readConfigFile(file); err != nil {
-			return settings{}, err
+			return settings{}, nil, err
 		}
 	}
+	f.override(flags, env)
 	c := &f.config
-	// override lays environment and flag over what the file says; a mistake in the value is
-	// then not looked for in the file.
-	override := func(target *string, key, variable, flag string) {
-		for _, v := range []string{env(variable), flag} {
-			if v != "" {
-				*target = v
-				delete(f.keys, key)
-			}
-		}
-	}
-	override(&c.Cluster, "cluster", clusterVariable, flags.cluster)
-	override(&c.Node.Name, "node.name", "XCONSUMER_NODE_NAME", flags.name)
-	override(&c.HTTP.Listen, "http.listen", "XCONSUMER_HTTP_LISTEN", flags.http)
-	override(&c.HTTP.Advertise, "http.advertise", "XCONSUMER_HTTP_ADVERTISE", flags.advertise)
-	override(&c.HTTP.SecretFile, "http.secretFile", "XCONSUMER_HTTP_SECRET_FILE", flags.secretFile)
-	override(&c.HTTP.TokensFile, "http.tokensFile", "XCONSUMER_HTTP_TOKENS_FILE", "")
-	override(&c.HTTP.TLS.Cert, "http.tls.cert", "XCONSUMER_HTTP_TLS_CERT", "")
-	override(&c.HTTP.TLS.Key, "http.tls.key", "XCONSUMER_HTTP_TLS_KEY", "")
-	override(&c.HTTP.TLS.ClientCA, "http.tls.clientCA", "XCONSUMER_HTTP_TLS_CLIENT_CA", "")
-	if hosts := env("XCONSUMER_HTTP_HOSTS"); hosts != "" {
-		c.HTTP.Hosts = strings.Split(hosts, ",")
-		delete(f.keys, "http.hosts")
-	}
-	if proxies := env("XCONSUMER_HTTP_PROXIES"); proxies != "" {
-		c.HTTP.Proxies = strings.Split(proxies, ",")
-		delete(f.keys, "http.proxies")
-	}
-	if text := env("XCONSUMER_HTTP_INSECURE"); text != "" {
-		if c.HTTP.Insecure, err = strconv.ParseBool(text); err != nil {
-			f.errs = append(f.errs, placedError{place{}, fmt.Sprintf("XCONSUMER_HTTP_INSECURE: %q is neither true nor false", text)})
-		}
-	}
-	override(&c.ZooKeeper.Host, "zookeeper.host", "XCONSUMER_ZOOKEEPER_HOST", flags.zookeeper)
-	override(&c.ZooKeeper.SessionTimeout, "zookeeper.sessionTimeout", "XCONSUMER_ZOOKEEPER_SESSION_TIMEOUT", "")
-	override(&c.ZooKeeper.TickTime, "zookeeper.tickTime", "XCONSUMER_ZOOKEEPER_TICK_TIME", "")
-	override(&c.ZooKeeper.Username, "zookeeper.username", "XCONSUMER_ZOOKEEPER_USERNAME", "")
-	override(&c.ZooKeeper.Password, "zookeeper.password", "XCONSUMER_ZOOKEEPER_PASSWORD", "")
-	override(&c.ZooKeeper.PasswordFile, "zookeeper.passwordFile", "XCONSUMER_ZOOKEEPER_PASSWORD_FILE", "")
-	for _, v := range []string{env("XCONSUMER_ETCD_ENDPOINTS"), flags.etcd} {
-		if v != "" {
-			c.Etcd.Endpoints = strings.Split(v, ",")
-			delete(f.keys, "etcd.endpoints")
-		}
-	}
-	override(&c.Etcd.Prefix, "etcd.prefix", "XCONSUMER_ETCD_PREFIX", "")
-	override(&c.Etcd.SessionTimeout, "etcd.sessionTimeout", "XCONSUMER_ETCD_SESSION_TIMEOUT", "")
-	override(&c.Etcd.Username, "etcd.username", "XCONSUMER_ETCD_USERNAME", "")
-	override(&c.Etcd.Password, "etcd.password", "XCONSUMER_ETCD_PASSWORD", "")
-	override(&c.Etcd.PasswordFile, "etcd.passwordFile", "XCONSUMER_ETCD_PASSWORD_FILE", "")
-	override(&c.Leader.Workers, "leader.workers", "XCONSUMER_LEADER_WORKERS", "")
-
 	s := settings{
 		file: file, cluster: c.Cluster, name: c.Node.Name, listen: c.HTTP.Listen,
 		explicit: c.HTTP.Listen != "", named: flags.cluster != "" || env(clusterVariable) != "", httpInFile: f.has("http"),
@@ -149,7 +118,66 @@ func loadSettings(flags runFlags, env func(string) string) (settings, error) {
 	s.tasks = f.tasks()
 	f.privateFiles()
 	s.warnings = f.warnings
-	return s, f.err()
+	return s, f, nil
+}
+
+// override lays environment and flags over what the file says. A mistake in such a value is not looked for in the file,
+// and named as what gave it.
+func (f *configFile) override(flags runFlags, env func(string) string) {
+	c := &f.config
+	// given returns what replaces the value of a key, "" for nothing.
+	given := func(key, variable, name, flag string) (value string) {
+		if value = env(variable); value != "" {
+			f.given[key] = variable
+		}
+		if flag != "" {
+			value, f.given[key] = flag, name
+		}
+		if value != "" {
+			delete(f.keys, key)
+		}
+		return value
+	}
+	override := func(target *string, key, variable, name, flag string) {
+		if v := given(key, variable, name, flag); v != "" {
+			*target = v
+		}
+	}
+	list := func(target *[]string, key, variable, name, flag string) {
+		if v := given(key, variable, name, flag); v != "" {
+			*target = strings.Split(v, ",")
+		}
+	}
+	override(&c.Cluster, "cluster", clusterVariable, "--cluster", flags.cluster)
+	override(&c.Node.Name, "node.name", "XCONSUMER_NODE_NAME", "--name", flags.name)
+	override(&c.HTTP.Listen, "http.listen", "XCONSUMER_HTTP_LISTEN", "--http", flags.http)
+	override(&c.HTTP.Advertise, "http.advertise", "XCONSUMER_HTTP_ADVERTISE", "--advertise", flags.advertise)
+	override(&c.HTTP.SecretFile, "http.secretFile", "XCONSUMER_HTTP_SECRET_FILE", "--secret-file", flags.secretFile)
+	override(&c.HTTP.TokensFile, "http.tokensFile", "XCONSUMER_HTTP_TOKENS_FILE", "", "")
+	override(&c.HTTP.TLS.Cert, "http.tls.cert", "XCONSUMER_HTTP_TLS_CERT", "", "")
+	override(&c.HTTP.TLS.Key, "http.tls.key", "XCONSUMER_HTTP_TLS_KEY", "", "")
+	override(&c.HTTP.TLS.ClientCA, "http.tls.clientCA", "XCONSUMER_HTTP_TLS_CLIENT_CA", "", "")
+	list(&c.HTTP.Hosts, "http.hosts", "XCONSUMER_HTTP_HOSTS", "", "")
+	list(&c.HTTP.Proxies, "http.proxies", "XCONSUMER_HTTP_PROXIES", "", "")
+	if text := env("XCONSUMER_HTTP_INSECURE"); text != "" {
+		var err error
+		if c.HTTP.Insecure, err = strconv.ParseBool(text); err != nil {
+			f.errs = append(f.errs, placedError{place{}, fmt.Sprintf("XCONSUMER_HTTP_INSECURE: %q is neither true nor false", text)})
+		}
+	}
+	override(&c.ZooKeeper.Host, "zookeeper.host", "XCONSUMER_ZOOKEEPER_HOST", "--zookeeper", flags.zookeeper)
+	override(&c.ZooKeeper.SessionTimeout, "zookeeper.sessionTimeout", "XCONSUMER_ZOOKEEPER_SESSION_TIMEOUT", "", "")
+	override(&c.ZooKeeper.TickTime, "zookeeper.tickTime", "XCONSUMER_ZOOKEEPER_TICK_TIME", "", "")
+	override(&c.ZooKeeper.Username, "zookeeper.username", "XCONSUMER_ZOOKEEPER_USERNAME", "", "")
+	override(&c.ZooKeeper.Password, "zookeeper.password", "XCONSUMER_ZOOKEEPER_PASSWORD", "", "")
+	override(&c.ZooKeeper.PasswordFile, "zookeeper.passwordFile", "XCONSUMER_ZOOKEEPER_PASSWORD_FILE", "", "")
+	list(&c.Etcd.Endpoints, "etcd.endpoints", "XCONSUMER_ETCD_ENDPOINTS", "--etcd", flags.etcd)
+	override(&c.Etcd.Prefix, "etcd.prefix", "XCONSUMER_ETCD_PREFIX", "", "")
+	override(&c.Etcd.SessionTimeout, "etcd.sessionTimeout", "XCONSUMER_ETCD_SESSION_TIMEOUT", "", "")
+	override(&c.Etcd.Username, "etcd.username", "XCONSUMER_ETCD_USERNAME", "", "")
+	override(&c.Etcd.Password, "etcd.password", "XCONSUMER_ETCD_PASSWORD", "", "")
+	override(&c.Etcd.PasswordFile, "etcd.passwordFile", "XCONSUMER_ETCD_PASSWORD_FILE", "", "")
+	override(&c.Leader.Workers, "leader.workers", "XCONSUMER_LEADER_WORKERS", "", "")
 }
 
 // loadTasks reads the tasks that a file declares, whatever service it names.
@@ -196,11 +224,14 @@ func (f *configFile) placement(s *settings) {
 
 // findConfigFile returns the file to read: the one asked for, else app.toml if there is one.
 func findConfigFile(flag string, env func(string) string) (string, error) {
-	if flag == "" {
-		flag = env("XCONSUMER_CONFIG")
-	}
 	if flag != "" {
 		return flag, nil
+	}
+	if file := env(configVariable); file != "" {
+		if _, err := os.Stat(file); err != nil {
+			return "", fmt.Errorf("%w: %s: %w", errConfig, configVariable, err)
+		}
+		return file, nil
 	}
 	_, err := os.Stat(defaultConfigFile)
 	switch {
@@ -210,6 +241,14 @@ func findConfigFile(flag string, env func(string) string) (string, error) {
 		return "", nil
 	}
 	return "", fmt.Errorf("%w: %w", errConfig, err)
+}
+
+// source names where the value of a key comes from: the flag or variable that gave it, or else the key.
+func (f *configFile) source(key string) string {
+	if given := f.given[key]; given != "" {
+		return given
+	}
+	return key
 }
 
 // check notes a mistake in the value of a key, wherever that came from.
@@ -225,7 +264,7 @@ func (f *configFile) check(key string, err error) {
 			}
 			f.fail(f.keys[key], name+": "+e.Error())
 		} else {
-			f.errs = append(f.errs, placedError{place{}, key + ": " + e.Error()})
+			f.errs = append(f.errs, placedError{place{}, f.source(key) + ": " + e.Error()})
 		}
 	}
 }

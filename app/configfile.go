@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
@@ -23,6 +24,7 @@ type configFile struct {
 	plain  []int            // lines at which something begins that is not part of a [[task]] or [[work]]
 	// unread are keys whose value is not known, because of a mistake that is told: nothing follows from it.
 	unread map[string]bool
+	given  map[string]string // what replaces the value of a key: a flag, or a variable
 	errs   []placedError
 	// warnings are of what is no mistake.
 	warnings []string
@@ -44,7 +46,7 @@ type table struct {
 }
 
 func newConfigFile(path string) *configFile {
-	return &configFile{path: path, keys: map[string]place{}, unread: map[string]bool{}}
+	return &configFile{path: path, keys: map[string]place{}, unread: map[string]bool{}, given: map[string]string{}}
 }
 
 // readConfigFile reads a file. The mistakes in it are gathered, one message each; only what is
@@ -53,6 +55,9 @@ func readConfigFile(path string) (*configFile, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errConfig, err)
+	}
+	if !utf8.Valid(data) || bytes.IndexByte(data, 0) >= 0 {
+		return nil, fmt.Errorf("%w: %s is not a text in UTF-8: save it as that", errConfig, path)
 	}
 	f := newConfigFile(path)
 	data = f.index(bytes.TrimPrefix(data, []byte("\ufeff"))) // which some editors begin a file with

@@ -240,12 +240,22 @@ func configCommand(streams Streams) *cobra.Command {
 	check := &cobra.Command{
 		Use:   "check",
 		Short: "Checks app.toml and tells every mistake with its place; exit 78 if there is one",
-		Args:  noArgs,
+		Long: `Checks app.toml, with the flags and variables that ` + "`xconsumer run`" + ` would take too, and tells every mistake with its
+place; exit 78 if there is one. A file that names no coordination service is good for xconsumer dev, which brings its own:
+that is a warning.`,
+		Args: noArgs,
 	}
 	flags, o := configFlags(check), cli.OutputFlag(check, "table", "json", "yaml")
 	check.RunE = func(*cobra.Command, []string) error {
-		s, err := loadSettings(*flags, streams.Env)
+		s, f, err := readSettings(*flags, streams.Env)
 		if err != nil {
+			return err
+		}
+		service := fmt.Sprint(s.service)
+		if s.service.none() && s.file != "" && len(f.errs) == 0 { // a project that is run by dev alone has no other mistake
+			service = ""
+			s.warnings = append(s.warnings, noService)
+		} else if err := f.complete(s); err != nil {
 			return err
 		}
 		file := s.file
@@ -255,8 +265,12 @@ func configCommand(streams Streams) *cobra.Command {
 		for _, text := range s.warnings {
 			fmt.Fprintln(streams.Err, "xconsumer: warning:", printable(text))
 		}
-		return o.Print(streams.Out, map[string]any{"file": s.file, "cluster": s.cluster, "service": fmt.Sprint(s.service), "tasks": len(s.tasks), "warnings": append([]string{}, s.warnings...)},
-			fmt.Sprintf("%s: ok: cluster %s over %v, %s\n", file, s.cluster, s.service, plural.Of(len(s.tasks), "task")))
+		over := " over " + service
+		if service == "" {
+			over = " for `xconsumer dev`"
+		}
+		return o.Print(streams.Out, map[string]any{"file": s.file, "cluster": s.cluster, "service": service, "tasks": len(s.tasks), "warnings": append([]string{}, s.warnings...)},
+			fmt.Sprintf("%s: ok: cluster %s%s, %s\n", file, s.cluster, over, plural.Of(len(s.tasks), "task")))
 	}
 	config.AddCommand(check)
 	return config

@@ -200,6 +200,6 @@ schedule = "0 0 31 2 *"
 	{name: "logs that are too small", file: here + "[log]\nkeep = \"1KB\"\n", want: []string{"xconsumer: app.toml:4:1: log.keep: want between 4KB and 64MB"}},
 	{name: "logs of no size", file: here + "[log]\nkeep = \"much\"\n", want: []string{`xconsumer: app.toml:4:1: log.keep: "much" is no size`}},
 	{name: "a secret that is none", file: here + "[http]\nsecretFile = \"none\"\n", want: []string{"xconsumer: app.toml:4:1: http.secretFile: open none"}},
-	{name: "a secret that is too short", file: here, env: map[string]string{"XCONSUMER_HTTP_SECRET_FILE": "short"}, want: []string{"xconsumer: http.secretFile: short: the secret has less than"}},
+	{name: "a secret that is too short", file: here, env: map[string]string{"XCONSUMER_HTTP_SECRET_FILE": "short"}, want: []string{"xconsumer: XCONSUMER_HTTP_SECRET_FILE: short: the secret has less than"}},
 	{name: "nowhere to be reached", file: here + "[http]\nadvertise = \":0\"\n", want: []string{`xconsumer: app.toml:4:1: http.advertise: ":0": want an address by which other nodes reach this one`}},
 }

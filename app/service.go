@@ -96,15 +96,29 @@ func (f *configFile) service(join string, over map[string]bool) service {
 	}
 	switch {
 	case chosen["zookeeper"] && chosen["etcd"]:
-		f.check("etcd", errors.New("both [zookeeper] and [etcd] are given: choose one of them"))
+		f.check("etcd", fmt.Errorf("both %s and %s are given: choose one of them", f.sourceOf("zookeeper", "host"), f.sourceOf("etcd", "endpoints")))
 		fallthrough
 	case chosen["zookeeper"]:
 		return service{zk: f.zookeeper(), ignored: ignored}
 	case chosen["etcd"]:
 		return service{etcd: f.etcd(), ignored: ignored}
 	}
-	f.errs = append(f.errs, placedError{place{}, `no coordination service is chosen: give [zookeeper] host = "127.0.0.1:2181" or [etcd] endpoints = ["http://127.0.0.1:2379"] in app.toml, or --zookeeper or --etcd; to try xconsumer without either, use: xconsumer dev`})
 	return service{}
+}
+
+// none reports whether no coordination service is chosen.
+func (s service) none() bool { return s.zk == nil && s.etcd == nil }
+
+// noService says what a node needs.
+const noService = "no coordination service is chosen, which `xconsumer run` needs and `xconsumer dev` brings: give [zookeeper] host = \"127.0.0.1:2181\" or " +
+	"[etcd] endpoints = [\"http://127.0.0.1:2379\"] in app.toml, or --zookeeper or --etcd"
+
+// sourceOf names what chooses a service: the flag or variable with its servers, or else its table.
+func (f *configFile) sourceOf(table, key string) string {
+	if given := f.given[table+"."+key]; given != "" {
+		return given
+	}
+	return "[" + table + "]"
 }
 
 // has tells whether the file has a table, or a key of it.

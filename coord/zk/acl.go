@@ -19,6 +19,10 @@ type Access struct {
 	Znodes  int      // how many were looked at
 	Open    []string // the keys of those that everybody who reaches ZooKeeper may use
 	Foreign []string // the keys of those that other identities may use, or this one may not
+	Kept    []string // the keys of those of both kinds whose ACL this identity may not change
+	// Owners are who may change those of Kept, in order and each once: a user, or "scheme:id" of another kind. ZooKeeper
+	// shows no ACL of a znode to those who may not read it, so that they may be fewer than there are, or none.
+	Owners []string
 }
 
 // CheckAccess compares who may use the znode of a key, and all below it, with the identity of a session of this
@@ -84,11 +88,20 @@ func (ss *session) compare(ctx context.Context, key string, found *Access) error
 	case errors.Is(err, coord.ErrUnauthorized):
 		found.Znodes++
 		found.Foreign = append(found.Foreign, key)
+		found.Kept = append(found.Kept, key)
 		return errSkip
 	case err != nil:
 		return err
 	}
 	found.Znodes++
+	if owners, kept := ss.owners(acl); kept {
+		found.Kept = append(found.Kept, key)
+		for _, owner := range owners {
+			if at, seen := slices.BinarySearch(found.Owners, owner); !seen {
+				found.Owners = slices.Insert(found.Owners, at, owner)
+			}
+		}
+	}
 	switch {
 	case slices.ContainsFunc(acl, func(a zk.ACL) bool { return a.Scheme == "world" && a.Perms != 0 }):
 		found.Open = append(found.Open, key)
@@ -96,6 +109,24 @@ func (ss *session) compare(ctx context.Context, key string, found *Access) error
 		found.Foreign = append(found.Foreign, key)
 	}
 	return nil
+}
+
+// owners returns who may change an ACL, and whether that leaves out the identity of the session.
+func (ss *session) owners(acl []zk.ACL) (names []string, kept bool) {
+	for _, a := range acl {
+		switch own := ss.store.acl[0]; {
+		case a.Perms&zk.PermAdmin == 0:
+			continue
+		case a.Scheme == "world" || a.Scheme == own.Scheme && a.ID == own.ID:
+			return nil, false
+		case a.Scheme == own.Scheme: // user:hash
+			user, _, _ := strings.Cut(a.ID, ":")
+			names = append(names, user)
+		default:
+			names = append(names, a.Scheme+":"+a.ID)
+		}
+	}
+	return names, true
 }
 
 // Protect lets the identity of a session of this package alone use the znode of a key and all below it, those that are

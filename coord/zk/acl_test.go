@@ -105,7 +105,8 @@ func TestProtect(t *testing.T) {
 	if n != 6 || !errors.Is(err, coord.ErrUnauthorized) || !strings.Contains(err.Error(), "of /x/e/a, /x/e/z: ") {
 		t.Errorf("%d changed, %v; want 6, and the two that are another's", n, err)
 	}
-	if got, err := zk.CheckAccess(t.Context(), owner, "/x/e"); err != nil || !slices.Equal(got.Open, []string{"/x/e/a"}) || !slices.Equal(got.Foreign, []string{"/x/e/z"}) {
+	if got, err := zk.CheckAccess(t.Context(), owner, "/x/e"); err != nil || !slices.Equal(got.Open, []string{"/x/e/a"}) || !slices.Equal(got.Foreign, []string{"/x/e/z"}) ||
+		!slices.Equal(slices.Sorted(slices.Values(got.Kept)), []string{"/x/e/a", "/x/e/z"}) || !slices.Equal(got.Owners, []string{"else"}) { // of z ZooKeeper shows nothing
 		t.Errorf("%+v, %v", got, err)
 	}
 	if _, err := zk.Protect(t.Context(), anybody, "/x/c"); !errors.Is(err, coord.ErrInvalid) {

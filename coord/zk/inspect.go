@@ -4,6 +4,7 @@ import (
 	"context"
 	"regexp"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -13,7 +14,7 @@ type Server struct {
 	Err     error         // why it does not answer, nil if it does
 	Silent  bool          // it does not allow srvr, or does not serve
 	Said    string        // what it answered, if that told nothing
-	Version string        // as "3.9.5"
+	Version string        // as "3.9.5", without what its build adds
 	Old     error         // why the version is too old, nil if it is not
 	Mode    string        // leader, follower, standalone, observer
 	Tick    time.Duration // 0 if conf is not allowed
@@ -28,31 +29,39 @@ var (
 	mostLine  = regexp.MustCompile(`(?m)^maxSessionTimeout=(\d+)`)
 )
 
-// Inspect asks each server what it is, by srvr and conf: unlike ruok these tell whether it serves, with a quorum.
+// Inspect asks the servers what they are, all at once, by srvr and conf: unlike ruok these tell whether a server serves,
+// with a quorum. It returns within a few seconds: within two where none answers.
 func (s *Store) Inspect(ctx context.Context) []Server {
-	var list []Server
-	for _, address := range s.cfg.Servers {
-		server := Server{Address: address}
-		answer, err := s.fourLetterWord(ctx, address, "srvr")
-		if server.Err = err; err == nil {
-			server.read(answer)
-			if conf, err := s.fourLetterWord(ctx, address, "conf"); err == nil {
-				server.Tick, server.Least, server.Most = millis(tickLine, conf), millis(leastLine, conf), millis(mostLine, conf)
-			}
-			if server.Tick == 0 {
-				if server.Least, err = s.leastTimeout(ctx, address); err == nil {
-					server.Longer = checkLeast(address, server.Least, s.cfg.TickTime)
-				}
-			}
-		}
-		list = append(list, server)
+	list := make([]Server, len(s.cfg.Servers))
+	var asked sync.WaitGroup
+	for i, address := range s.cfg.Servers {
+		asked.Go(func() { list[i] = s.inspect(ctx, address) })
 	}
+	asked.Wait()
 	return list
 }
 
+func (s *Store) inspect(ctx context.Context, address string) Server {
+	server := Server{Address: address}
+	answer, err := s.fourLetterWord(ctx, address, "srvr")
+	if server.Err = err; err != nil {
+		return server
+	}
+	server.read(answer)
+	if conf, err := s.fourLetterWord(ctx, address, "conf"); err == nil {
+		server.Tick, server.Least, server.Most = millis(tickLine, conf), millis(leastLine, conf), millis(mostLine, conf)
+	}
+	if server.Tick == 0 {
+		if server.Least, err = s.leastTimeout(ctx, address); err == nil {
+			server.Longer = checkLeast(address, server.Least, s.cfg.TickTime)
+		}
+	}
+	return server
+}
+
 func (s *Server) read(srvr string) {
-	if m := versionLine.FindString(srvr); m != "" {
-		s.Version = m[len("Zookeeper version: "):]
+	if m := versionLine.FindStringSubmatch(srvr); m != nil {
+		s.Version = m[1]
 	}
 	if m := modeLine.FindStringSubmatch(srvr); m != nil {
 		s.Mode = m[1]

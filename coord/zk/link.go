@@ -12,7 +12,6 @@ import (
 	"os"
 	"regexp"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -322,7 +321,7 @@ func checkLeast(server string, least, tick time.Duration) error {
 }
 
 var (
-	versionLine = regexp.MustCompile(`(?m)^Zookeeper version: (\d+)\.(\d+)\.\S*`)
+	versionLine = regexp.MustCompile(`(?m)^Zookeeper version: ((\d+)\.(\d+)(?:\.\d+)*)`)
 	tickLine    = regexp.MustCompile(`(?m)^tickTime=(\d+)`)
 )
 
@@ -332,13 +331,12 @@ func checkVersion(server, srvr string) error {
 	if m == nil {
 		return nil // the command is not allowed there
 	}
-	major, _ := strconv.Atoi(m[1])
-	minor, _ := strconv.Atoi(m[2])
+	major, _ := strconv.Atoi(m[2])
+	minor, _ := strconv.Atoi(m[3])
 	if major > 3 || major == 3 && minor >= 5 {
 		return nil
 	}
-	version := strings.TrimPrefix(m[0], "Zookeeper version: ")
-	return fmt.Errorf("%w: ZooKeeper at %s is %s; xconsumer needs 3.5 or newer (3.8.6 or 3.9.5 advised)", coord.ErrUnsupported, server, version)
+	return fmt.Errorf("%w: ZooKeeper at %s is %s; xconsumer needs 3.5 or newer (3.8.6 or 3.9.5 advised)", coord.ErrUnsupported, server, m[1])
 }
 
 // checkTick refuses a tick time that is shorter than the one the server uses.

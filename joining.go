@@ -48,12 +48,12 @@ func (n *Node) join(ctx context.Context, session coord.Session, member cluster.M
 		if holder != taken.Holder.Member {
 			holder, since = taken.Holder.Member, now
 		}
-		until := untilFree(taken, now.Sub(since))
+		until := taken.Until(now.Sub(since))
 		if note := holder + until; note != told || now.Sub(said) >= stillTaken {
 			told, said = note, now
-			n.cfg.Log.Warn("waiting for the node name", "reason", taken.Error(), "member", holder, "until", until, "help", renameHelp)
+			n.cfg.Log.Warn("waiting for the node name", "reason", taken.Error(), "member", holder, "until", until, "help", membership.RenameHelp)
 		}
-		n.setHealth(health{what: fmt.Sprintf("waiting: %v, until %s; %s", taken, until, renameHelp), session: session})
+		n.setHealth(health{what: fmt.Sprintf("waiting: %v, until %s; %s", taken, until, membership.RenameHelp), session: session})
 		select {
 		case <-ctx.Done():
 			return self, ctx.Err()
@@ -64,16 +64,4 @@ func (n *Node) join(ctx context.Context, session coord.Session, member cluster.M
 		case <-time.After(2 * time.Second):
 		}
 	}
-}
-
-// renameHelp is what to do about a name that another node has.
-const renameHelp = "stop that node, or give this one another name (--name, or [node] name)"
-
-// untilFree says how long a name stays taken, of which that has been known for a while. A node that has it for longer
-// than it would if it had died is alive.
-func untilFree(taken *membership.NameTakenError, known time.Duration) string {
-	if known > taken.Outlasts {
-		return "that node leaves: it is alive"
-	}
-	return fmt.Sprintf("that node leaves, or for %v at most if it has died", taken.Outlasts)
 }

@@ -25,10 +25,12 @@ func (d *doctor) clocks(ctx context.Context, session coord.Session, keys schema.
 	if len(first) == 0 {
 		return
 	}
+	between := membership.TermsOf(session.Info()).Between()
+	defer d.waits(fmt.Sprintf("comparing the clocks of %s, by two heartbeats of each, which takes %v", plural.Of(len(first), "node"), between.Round(time.Second)))()
 	select {
 	case <-ctx.Done():
 		return
-	case <-time.After(membership.TermsOf(session.Info()).Between()):
+	case <-time.After(between):
 	}
 	compared, apart := 0, 0
 	for _, m := range members {

@@ -152,6 +152,8 @@ shut out.`,
 				return err
 			case access.Znodes == 0:
 				return fmt.Errorf("%w: %s", membership.ErrNoCluster, s.cluster)
+			case slices.Contains(access.Kept, keys.Root()): // so that nothing of it is this identity's
+				return fmt.Errorf("cluster %s belongs to another identity, and only that can change it: %w", s.cluster, coord.ErrUnauthorized)
 			}
 			strangers := 0
 			for _, key := range slices.Concat(access.Open, access.Foreign) {
@@ -193,22 +195,45 @@ shut out.`,
 	return c
 }
 
-// exposed says who else may use the znodes of a cluster, "" for nobody.
-func exposed(a zk.Access) string {
-	var parts []string
+// exposed says which znodes of a cluster are not for the configured user alone, and what to do; "" for none.
+func exposed(a zk.Access) (found, fix string) {
+	kept := map[string]bool{}
+	for _, key := range a.Kept {
+		kept[key] = true
+	}
+	own := func(keys []string) []string { // which the user can change
+		return slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return kept[key] })
+	}
+	another := "another identity"
+	if len(a.Owners) > 0 {
+		another += " (" + strings.Join(a.Owners, ", ") + ")"
+	}
+	var parts, fixes []string
 	for _, kind := range []struct {
-		keys []string
-		to   string
-	}{{a.Open, "everybody who reaches ZooKeeper"}, {a.Foreign, "another identity"}} {
-		if n := len(kind.keys); n > 0 {
-			slices.Sort(kind.keys)
-			parts = append(parts, fmt.Sprintf("%d of %s are open to %s, as %s", n, plural.Of(a.Znodes, "znode"), kind.to, kind.keys[0]))
+		keys      []string
+		what, fix string
+	}{
+		{own(a.Open), "open to everybody who reaches ZooKeeper", protectFix},
+		{own(a.Foreign), "open to another identity as well", protectFix},
+		{a.Kept, "owned by " + another, "check username and password first: what is owned by another identity only that can change or delete, or ZooKeeper's super user; `cluster protect` cannot"},
+	} {
+		n := len(kind.keys)
+		if n == 0 {
+			continue
+		}
+		verb := "are"
+		if n == 1 {
+			verb = "is"
+		}
+		parts = append(parts, fmt.Sprintf("%d of %s %s %s, as %s", n, plural.Of(a.Znodes, "znode"), verb, kind.what, slices.Min(kind.keys)))
+		if !slices.Contains(fixes, kind.fix) {
+			fixes = append(fixes, kind.fix)
 		}
 	}
-	return strings.Join(parts, "; ")
+	return strings.Join(parts, "; "), strings.Join(fixes, "; ")
 }
 
-// protectFix is how znodes are mended that others may use.
+// protectFix is how znodes are mended that others may use, and this identity may change.
 const protectFix = "give all nodes the username, and run: xconsumer cluster protect"
 
 // sampledAtStart is how many znodes each start compares besides the cluster's root and what is directly below it.
@@ -230,10 +255,12 @@ func (s settings) warnExposed(ctx context.Context, log *slog.Logger) {
 		return // the node says what is wrong
 	}
 	defer func() { _ = session.Close() }()
-	access, err := zk.SampleAccess(ctx, session, schema.NewKeys(s.cluster).Root(), sampledAtStart)
-	switch text := exposed(access); {
+	root := schema.NewKeys(s.cluster).Root()
+	access, err := zk.SampleAccess(ctx, session, root, sampledAtStart)
+	switch text, fix := exposed(access); {
+	case slices.Contains(access.Kept, root): // the node itself is not let in, and says what to do
 	case text != "":
-		log.Warn("others may use records of the cluster; a sample was compared, and `xconsumer doctor` compares all", "found", text, "fix", protectFix)
+		log.Warn("others may use records of the cluster; a sample was compared, and `xconsumer doctor` compares all", "found", text, "fix", fix)
 	case err != nil && ctx.Err() == nil:
 		log.Info("could not compare who may use the records of the cluster", "error", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord/zk"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/internal/cli"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/plural"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -70,16 +73,17 @@ func (d *doctor) tellDev(at string, s settings) {
 	d.tell("dev", fine, text, mend)
 }
 
-// etcd asks each server what it is. A session alone would say nothing of those that it does not need.
-func (d *doctor) etcd(ctx context.Context, s settings) {
+// etcd asks each server what it is, and reports whether one serves. A session alone would say nothing of those that it
+// does not need.
+func (d *doctor) etcd(ctx context.Context, s settings) bool {
 	store, err := etcd.New(*s.service.etcd)
 	if err != nil {
 		d.tell("etcd", wrong, err.Error(), "")
-		return
+		return false
 	}
 	list, err := store.Inspect(ctx)
 	if err != nil {
-		return // no server could be asked: the session says why
+		return false // no server could be asked: the session says why
 	}
 	away, serving := wrong, 0
 	if slices.ContainsFunc(list, func(s etcd.Server) bool { return s.Serves }) {
@@ -105,6 +109,151 @@ func (d *doctor) etcd(ctx context.Context, s settings) {
 	if n := len(list); n > 1 && serving > 0 {
 		d.tell("quorum", fine, fmt.Sprintf("%d of %d servers serve", serving, n), "")
 	}
+	return serving > 0
+}
+
+// How long the service may take, and how much longer a session than all servers to say what they are, if none serves.
+const (
+	askPatience = 15 * time.Second
+	lastChance  = time.Second
+)
+
+// service asks the servers what they are and opens a session, side by side, so that a service that is away is told of in
+// a few seconds. It returns nil if there is no session.
+func (d *doctor) service(ctx context.Context, s settings) coord.Session {
+	store, err := s.service.open(slog.New(slog.DiscardHandler))
+	if err != nil {
+		d.tell("session", wrong, err.Error(), "")
+		return nil
+	}
+	defer d.waits(fmt.Sprintf("waiting for %v to answer", s.service))()
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	type answer struct {
+		session coord.Session
+		err     error
+		took    time.Duration
+	}
+	opened := make(chan answer, 1)
+	go func() {
+		began := time.Now()
+		session, err := store.Open(ctx)
+		opened <- answer{session, err, time.Since(began)}
+	}()
+	ask := d.etcd
+	if s.service.zk != nil {
+		ask = d.zookeeper
+	}
+	if !ask(ctx, s) {
+		defer time.AfterFunc(lastChance, cancel).Stop()
+	}
+	got := <-opened
+	switch err := got.err; {
+	case errors.Is(err, coord.ErrUnauthorized):
+		d.tell("session", wrong, err.Error(), identityFix(s.service))
+	case errors.Is(err, coord.ErrUnsupported):
+		d.tell("session", wrong, err.Error(), unsupportedFix(s.service))
+	case err != nil:
+		d.tell("session", wrong, strings.TrimSuffix(err.Error(), ": "), "start the service, or correct its address; nothing else can be checked without it")
+	default:
+		d.tell("session", fine, fmt.Sprintf("%s answers after %v", got.session.Info().Server, got.took.Round(time.Millisecond)), "")
+	}
+	return got.session
+}
+
+// granted looks at what a session gives.
+func (d *doctor) granted(session coord.Session, s settings) {
+	info := session.Info()
+	if err := membership.TermsOf(info).Check(); err != nil {
+		d.tell("timeouts", wrong, err.Error(), "a longer sessionTimeout")
+		return
+	}
+	d.tell("timeouts", fine, fmt.Sprintf("session timeout %v; after a machine is lost its work runs elsewhere within %v", info.Timeout, takeover(s.service, info)), "")
+}
+
+// access looks at whether the records of the cluster can be read and written, and returns its members.
+func (d *doctor) access(ctx context.Context, session coord.Session, s settings) []coord.Entry {
+	keys := schema.NewKeys(s.cluster)
+	asking, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	r, err := session.Get(asking, keys.Meta())
+	var meta schema.Meta
+	switch {
+	case errors.Is(err, coord.ErrNotFound):
+		d.unborn(asking, session, s)
+		return nil
+	case errors.Is(err, coord.ErrUnauthorized):
+		d.refused(asking, session, s)
+		return nil
+	case err != nil:
+		d.tell("cluster", wrong, err.Error(), "")
+		return nil
+	}
+	if err := schema.Decode(keys.Meta(), r, &meta); err != nil {
+		d.tell("cluster", wrong, err.Error(), "restore "+keys.Meta())
+		return nil
+	}
+	if meta.Protocol != schema.Protocol {
+		d.tell("cluster", wrong, fmt.Sprintf("the nodes speak protocol %d, and this program %d", meta.Protocol, schema.Protocol), "a program of their version")
+		return nil
+	}
+	switch err := d.probe(asking, session, keys); {
+	case errors.Is(err, coord.ErrUnauthorized):
+		d.tell("access", wrong, "the cluster can be read, and not written", identityFix(s.service))
+		return nil
+	case err != nil:
+		d.tell("access", wrong, err.Error(), "")
+		return nil
+	}
+	members, err := session.List(asking, keys.Members())
+	if err != nil {
+		d.tell("cluster", wrong, err.Error(), "")
+		return nil
+	}
+	state, fix := fine, ""
+	found := fmt.Sprintf("cluster %s can be read and written; %s", s.cluster, plural.Of(len(members), "live member"))
+	if s.service.zk != nil && s.service.zk.Username == "" {
+		state, fix = warning, "give all nodes a username and password in [zookeeper], and run: xconsumer cluster protect"
+		found += "; everybody who reaches ZooKeeper can do so, too"
+	}
+	d.tell("access", state, found, fix)
+	if s.service.zk != nil && s.service.zk.Username != "" {
+		d.exposure(ctx, session, keys)
+	}
+	return members
+}
+
+// refused says why the service does not let this identity at the records of the cluster. Who it is for the service nobody
+// has said: ZooKeeper takes every username and password, and compares them with the ACLs of znodes alone.
+func (d *doctor) refused(ctx context.Context, session coord.Session, s settings) {
+	switch {
+	case s.service.zk == nil:
+		who := "the user " + s.service.etcd.Username
+		if s.service.etcd.Username == "" {
+			who = "this configuration, which names no user,"
+		}
+		d.tell("access", wrong, "etcd does not let "+who+" read the records of cluster "+s.cluster, createFix(s.service, ""))
+	case s.service.zk.Username == "":
+		d.tell("access", wrong, "the records of cluster "+s.cluster+" belong to an identity, and this configuration has none", identityFix(s.service))
+	default:
+		text := fmt.Sprintf("the records of cluster %s belong to another identity than the user %s with this password", s.cluster, s.service.zk.Username)
+		if access, err := zk.SampleAccess(ctx, session, schema.NewKeys(s.cluster).Root(), 0); err == nil && len(access.Owners) > 0 {
+			text += ": to " + strings.Join(access.Owners, ", ")
+		}
+		d.tell("access", wrong, text, identityFix(s.service))
+	}
+}
+
+// identityFix says what to check of the identity that the service refuses.
+func identityFix(s service) string {
+	switch {
+	case s.zk == nil:
+		return "check username, password and passwordFile of [etcd]"
+	case s.zk.Username == "":
+		return "give [zookeeper] the username and password that the cluster was created with"
+	}
+	return "check username, password and passwordFile of [zookeeper] first: they must be those that the cluster was created with; `cluster protect` does not help: " +
+		"only the identity that has made the records can change them"
 }
 
 // awayFix says what to do about a server that does not answer.

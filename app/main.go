@@ -235,6 +235,11 @@ func configFlags(c *cobra.Command) *runFlags {
 	return f
 }
 
+// joinFlag adds the flag of the commands that can take the service of xconsumer dev; what says what they do then.
+func joinFlag(c *cobra.Command, f *runFlags, what string) {
+	c.Flags().StringVar(&f.join, "join", "", "etcd address that xconsumer dev prints: "+what+", whatever app.toml says")
+}
+
 func configCommand(streams Streams) *cobra.Command {
 	config := &cobra.Command{Use: "config", Short: "Looks after the configuration", Args: noArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	check := &cobra.Command{

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -254,8 +255,8 @@ func (s settings) sharedSecret(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, uncounted(err)
 	}
-	if text := exposed(access); text != "" || access.Znodes == 0 {
-		return nil, fmt.Errorf("%w that counts: theirs may be known to others, since others may use its record; %s", httpapi.ErrNoSecret, protectFix)
+	if text, fix := exposed(access); text != "" || access.Znodes == 0 {
+		return nil, fmt.Errorf("%w that counts: theirs may be known to others, since others may use its record; %s", httpapi.ErrNoSecret, cmp.Or(fix, protectFix))
 	}
 	return secret, nil
 }

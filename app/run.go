@@ -30,7 +30,7 @@ func runCommand(register Register, streams Streams) *cobra.Command {
   xconsumer run --name n2 --http 127.0.0.1:8802`,
 	}
 	flags := configFlags(c)
-	c.Flags().StringVar(&flags.join, "join", "", "etcd address that xconsumer dev prints: joins that cluster, whatever app.toml says")
+	joinFlag(c, flags, "joins that cluster")
 	c.Flags().StringVar(&flags.advertise, "advertise", "", "host:port where other nodes reach this one")
 	c.Flags().StringVar(&flags.secretFile, "secret-file", "", "file with the secret that nodes sign requests to each other with")
 	uncordon := c.Flags().Bool("uncordon", false, "takes back a cordon or drain of this node's name when it joins, as where it was drained before it left")

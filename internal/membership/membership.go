@@ -56,6 +56,18 @@ func (e *NameTakenError) Error() string {
 	return fmt.Sprintf("node name %q is taken by %s", e.Node, e.Holder)
 }
 
+// Until says how long the name stays taken, after it has been known to be for a while. A node that has it for longer than
+// it would if it had died is alive.
+func (e *NameTakenError) Until(known time.Duration) string {
+	if known > e.Outlasts {
+		return "that node leaves: it is alive"
+	}
+	return fmt.Sprintf("that node leaves, or for %v at most if it has died", e.Outlasts)
+}
+
+// RenameHelp is what to do about a name that another node has.
+const RenameHelp = "stop that node, or give this one another name (--name, or [node] name)"
+
 // Is makes the error match ErrNameTaken.
 func (e *NameTakenError) Is(target error) bool { return target == ErrNameTaken }
 
@@ -94,14 +106,14 @@ func Join(ctx context.Context, s coord.Session, keys schema.Keys, m cluster.Memb
 		failed, ok := coord.FailedCheck(err)
 		switch {
 		case ok && failed.Op.Key == keys.Name(m.Name) && errors.Is(err, coord.ErrExists):
-			holder, err := holder(ctx, s, keys, m.Name)
+			taken, err := NameTaken(ctx, s, keys, m.Name)
 			if err != nil {
 				return Self{}, fmt.Errorf("join: %w", err)
 			}
-			if holder == nil {
+			if taken == nil {
 				continue // it has just left
 			}
-			return Self{}, fmt.Errorf("join: %w", &NameTakenError{Node: m.Name, Holder: *holder, Outlasts: outlasts(ctx, s, keys, holder.Member)})
+			return Self{}, fmt.Errorf("join: %w", taken)
 		case ok && failed.Op.Key == keys.Meta() && errors.Is(err, coord.ErrVersion):
 			continue // changed since it was read
 		}
@@ -190,8 +202,8 @@ func outlasts(ctx context.Context, s coord.Session, keys schema.Keys, guid strin
 	return timeout + max(3*info.Spacing, time.Second) // of which ZooKeeper needs 1.5 ticks
 }
 
-// holder returns who has a node name, nil if nobody has.
-func holder(ctx context.Context, s coord.Session, keys schema.Keys, name string) (*schema.Name, error) {
+// NameTaken returns who has a node name, nil if nobody has.
+func NameTaken(ctx context.Context, s coord.Session, keys schema.Keys, name string) (*NameTakenError, error) {
 	r, err := s.Get(ctx, keys.Name(name))
 	if errors.Is(err, coord.ErrNotFound) {
 		return nil, nil
@@ -203,5 +215,5 @@ func holder(ctx context.Context, s coord.Session, keys schema.Keys, name string)
 	if err := schema.Decode(keys.Name(name), r, &n); err != nil {
 		return nil, err
 	}
-	return &n, nil
+	return &NameTakenError{Node: name, Holder: n, Outlasts: outlasts(ctx, s, keys, n.Member)}, nil
 }

@@ -53,7 +53,7 @@ func TestDoctorOnZooKeeper(t *testing.T) {
 		}
 	}
 	all := strings.Join(ensemble.Addresses, ",")
-	doctor(all, 0, `ok +zookeeper +\S+ is 3\.\d+\.\d+.*, leader`, `ok +zookeeper .*, follower`, `ok +quorum +3 of 3 servers serve`, `ok +session`, `ok +timeouts +session timeout 4s`,
+	doctor(all, 0, `ok +zookeeper +\S+ is 3\.\d+\.\d+, leader`, `ok +zookeeper .*, follower`, `ok +quorum +3 of 3 servers serve`, `ok +session`, `ok +timeouts +session timeout 4s`,
 		`ok +cluster +there is no cluster default yet`)
 	doctor(ensemble.Addresses[0], 0, `warning +quorum +one server`)
 	doctor(all, 0, `within 4\.5s`) // T + 1.5 ticks + takeover delay
@@ -270,7 +270,12 @@ func TestProtectOnZooKeeper(t *testing.T) {
 	do(owned, 0, `ok +protection +all \d+ znodes`, "doctor")
 	do(owned, 0, `: 0 of \d+ znodes were not`, "cluster", "protect")
 	do(owned, 4, "no such cluster|there is no cluster", "cluster", "protect", "--cluster", "none")
-	do(open, 1, "another identity's", "doctor")
+	do(open, 1, "belong to an identity, and this configuration has none\n.*give .zookeeper. the username", "doctor")
+	// A wrong password opens nothing, and protects nothing: the first advice is to correct it.
+	mistyped := append(slices.Clone(owned), "XCONSUMER_ZOOKEEPER_PASSWORD=secert")
+	do(mistyped, 1, `wrong +access +the records of cluster default belong to another identity than the user fleet with this password\n +→ check username, password and passwordFile of \[zookeeper\] first`, "doctor")
+	do(mistyped, 78, `^xconsumer: cluster default belongs to another identity, and only that can change it: not authorized`, "cluster", "protect", "--yes")
+	do(mistyped, 78, `^(\{.*"(starting|ignored.*)".*\n)*xconsumer: join: .*check username and password`, "run", "--name", "n2", "--no-supervise") // and nothing of cluster protect
 	node(owned, "joined")
 	// What another identity has to itself stays as it is, and is named.
 	conn, _, err := zk.Connect(server.Addresses, 10*time.Second, zk.WithLogInfo(false))
@@ -284,6 +289,6 @@ func TestProtectOnZooKeeper(t *testing.T) {
 	if _, err := conn.Create("/fleet/xconsumer/default/theirs", nil, 0, zk.DigestACL(zk.PermAll, "else", "q")); err != nil {
 		t.Fatal(err)
 	}
-	do(owned, 1, `wrong +protection +1 of \d+ znodes are open to another identity, as /xconsumer/default/theirs\n`, "doctor")
+	do(owned, 1, `wrong +protection +1 of \d+ znodes is owned by another identity, as /xconsumer/default/theirs\n +→ check username and password first: .*cluster protect. cannot\n`, "doctor")
 	do(owned, 1, `: not all znodes are protected \(changed: 0\): not authorized to change the ACL of /xconsumer/default/theirs: only the identity that has made them can, or ZooKeeper's super user\n$`, "cluster", "protect")
 }

@@ -65,7 +65,8 @@ type dev struct {
 	data     string // "" for none that is kept
 	asked    bool   // the HTTP address was asked for
 
-	dir    string // temporary
+	dir    string   // temporary
+	works  []string // of the program, where no app.toml names tasks
 	addrs  []string
 	server *etcdserver.Server
 	crew   *foreman
@@ -101,6 +102,9 @@ func (d *dev) run(ctx context.Context) (err error) {
 	d.tellIgnored(log)
 	if d.addrs, err = d.addresses(ctx); err != nil {
 		return err
+	}
+	if !d.asked && d.addrs[0] != d.listen {
+		d.tellMoved(ctx, log)
 	}
 	if d.dir, err = os.MkdirTemp("", devPrefix); err != nil {
 		return etcdserver.DirError(os.TempDir(), err)
@@ -163,6 +167,15 @@ func (d *dev) tellIgnored(log *slog.Logger) {
 	}
 }
 
+// tellMoved says that commands ask somebody else unless they are told this cluster's address.
+func (d *dev) tellMoved(ctx context.Context, log *slog.Logger) {
+	by := "another program"
+	if name := nodeAt(ctx, d.listen); name != "" {
+		by = "a node named " + name + ", as of another xconsumer dev"
+	}
+	log.Warn("the default address is taken, and commands ask it unless they are told otherwise", "address", d.listen, "by", by, "fix", "export XCONSUMER_SERVER=http://"+d.addrs[0])
+}
+
 // addresses finds one for each node: the first as asked for, or the default one, or the next
 // free port; the others after it.
 func (d *dev) addresses(ctx context.Context) ([]string, error) {
@@ -206,7 +219,8 @@ func (d *dev) configFile() (string, error) {
 	d.register(node)
 	var b strings.Builder
 	fmt.Fprintln(&b, "# Written by xconsumer dev, which found no app.toml: two workers of every work.")
-	for _, work := range node.Works() {
+	d.works = node.Works()
+	for _, work := range d.works {
 		fmt.Fprintf(&b, "[[task]]\nname = %q\nworkName = %q\nworkerNum = 2\n", work, work)
 	}
 	file := filepath.Join(d.dir, defaultConfigFile)

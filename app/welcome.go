@@ -82,14 +82,14 @@ func (d *dev) greeting(s cluster.State, took time.Duration) string {
 	}
 	line("  %-6s %s   inside this process; %s", "etcd", d.server.URL(), kept)
 	line("")
-	line("  Try, in another terminal:")
 	program := programName()
-	server := ""
-	if "http://"+d.addrs[0] != cli.DefaultServer {
-		server = " --server http://" + d.addrs[0]
+	b.WriteString(d.begin(program))
+	line("  Try, in another terminal:")
+	try := func(what, command string) { line("    %-44s %s", what, command) }
+	if server := "http://" + d.addrs[0]; server != cli.DefaultServer {
+		try("first, or commands ask "+cli.DefaultServer, "export XCONSUMER_SERVER="+server)
 	}
-	try := func(what, command string) { line("    %-36s %s", what, command) }
-	try("look at it", program+" status"+server)
+	try("look at it", program+" status")
 	try("the same as JSON", "curl http://"+d.addrs[0]+"/api/v1/state")
 	if pid != 0 {
 		try("kill a node: its work moves at once", fmt.Sprintf("kill -9 %d", pid))
@@ -98,6 +98,15 @@ func (d *dev) greeting(s cluster.State, took time.Duration) string {
 	line("  Ctrl-C ends all of it.")
 	line("")
 	return b.String()
+}
+
+// begin says what runs where there is no app.toml, and how to begin with one's own, "" where there is one.
+func (d *dev) begin(program string) string {
+	if d.file != "" || len(d.works) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("  There is no app.toml here, so two workers run of each work that this program has: %s.\n"+
+		"  Name your own tasks in an app.toml, or begin a project with a work of your own: %s init mywork\n\n", strings.Join(d.works, ", "), program)
 }
 
 // slotsOf names what a node runs, not too much of it.

@@ -18,7 +18,7 @@ func lockFile(path string) (io.Closer, error) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, errors.New("another process uses it")
+			return nil, errors.New("another process uses it, such as another xconsumer dev; end that, or name another directory with --data")
 		}
 		return nil, err
 	}

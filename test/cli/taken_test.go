@@ -1,0 +1,76 @@
+package cli_test
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/test/devcluster"
+	"gitee.com/ken.yang/xconsumer/test/zkserver"
+)
+
+// The doctor says who has the node's address and its name, and what run would do; a node that runs with this very
+// configuration is in order. A service that is away does not keep it waiting.
+func TestDoctorSaysWhatIsTaken(t *testing.T) {
+	server := zkserver.Start(t, 1)
+	bin, dir := devcluster.Build(t), t.TempDir()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	free := l.Addr().String()
+	_ = l.Close()
+	stranger, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = stranger.Close() }()
+	env := append(os.Environ(), "XCONSUMER_ZOOKEEPER_HOST="+server.Addresses[0], "XCONSUMER_ZOOKEEPER_SESSION_TIMEOUT=4s", "XCONSUMER_ZOOKEEPER_TICK_TIME=200ms",
+		"XCONSUMER_HTTP_LISTEN="+free, "XCONSUMER_NODE_NAME=n1", "XCONSUMER_SERVER=http://127.0.0.1:1")
+	do := func(wantCode int, want string, args ...string) string {
+		t.Helper()
+		cmd := exec.Command(bin, append([]string{"doctor"}, args...)...)
+		cmd.Dir, cmd.Env = dir, env
+		out, _ := cmd.CombinedOutput()
+		if code := cmd.ProcessState.ExitCode(); code != wantCode || !regexp.MustCompile(want).Match(out) {
+			t.Errorf("%v: exit %d; want %d and %q:\n%s", args, code, wantCode, want, out)
+		}
+		return string(out)
+	}
+	do(0, `ok +address +\S+ is free\n`)
+	do(1, `wrong +address +\S+ is taken by another program; .xconsumer run. would wait 10s for it, and then end\n`, "--http", stranger.Addr().String())
+
+	node := exec.Command(bin, "run")
+	node.Dir, node.Env = dir, env
+	if err := node.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = node.Process.Signal(os.Interrupt)
+		_ = node.Wait()
+	}()
+	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		if exec.Command(bin, "healthcheck", "--ready", "--server", free).Run() == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("the node does not join")
+		}
+	}
+	if out := do(0, `ok +node +node n1 of this configuration runs here: pid \d+, since `); strings.Contains(out, "taken") {
+		t.Errorf("its own node is in its way:\n%s", out)
+	}
+	do(1, `wrong +address +\S+ is taken by node n1 of this cluster, pid \d+`, "--name", "n2")
+	do(1, `wrong +address +\S+ is taken by a node named n1 of another cluster`, "--cluster", "else")
+	do(1, `wrong +name +node name "n1" is taken by host \S+, pid \d+, since \S+; .xconsumer run. would wait until that node leaves, or for \S+ at most if it has died\n +→ stop that node, or`, "--http", "127.0.0.1:0")
+
+	began := time.Now()
+	do(1, `(?s)waiting for ZooKeeper .*wrong +session`, "--zookeeper", strings.Repeat(stranger.Addr().String()+",", 3)+stranger.Addr().String())
+	if took := time.Since(began); took > 12*time.Second { // 15 s for the session alone before
+		t.Errorf("a service that hangs keeps it for %v", took)
+	}
+}

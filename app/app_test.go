@@ -407,7 +407,7 @@ a     A     3        1        1 lost, 1 waiting  0
 b     b     2        0        1 failed           1: no live node has registered its work
 
 WORKER  NODE  STATE    RESTARTS  LAST ERROR
-a#1     n1    backoff  4         boom ` + "\uFFFD" + `[31m…
+a#1     n1    backoff  4         boom ` + "\uFFFD" + `[31m more
 a#2     n3    lost     0
 b#0     -     failed   0         took down n1, n2, n3, n1
 

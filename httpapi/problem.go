@@ -82,7 +82,7 @@ func (a *API) problem(err error) *Problem {
 
 // fieldsOf returns the fields that an error is about, each by its place below another one.
 func fieldsOf(err error, at string) (list []*huma.ErrorDetail) {
-	switch e := err.(type) {
+	switch e := err.(type) { //nolint:errorlint // it unwraps itself, to know where each field is
 	case *cluster.FieldError:
 		at += "." + e.Field
 		if list = fieldsOf(e.Err, at); list == nil {

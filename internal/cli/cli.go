@@ -26,7 +26,6 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/yaml"
 	"github.com/spf13/cobra"
 
@@ -163,8 +162,15 @@ const inQuery = "query."
 // isNotTaken reports whether a node refused nothing but values of flags.
 func isNotTaken(err error) bool {
 	refused, ok := errors.AsType[*httpapi.RefusedError](err)
-	return ok && refused.Status == http.StatusUnprocessableEntity && len(refused.Errors) > 0 &&
-		!slices.ContainsFunc(refused.Errors, func(e *huma.ErrorDetail) bool { return !strings.HasPrefix(e.Location, inQuery) })
+	if !ok || refused.Status != http.StatusUnprocessableEntity {
+		return false
+	}
+	for _, e := range refused.Errors {
+		if !strings.HasPrefix(e.Location, inQuery) {
+			return false
+		}
+	}
+	return len(refused.Errors) > 0
 }
 
 // lists says which command shows what there is of that which a node did not find.

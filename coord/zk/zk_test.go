@@ -99,7 +99,7 @@ func TestUnsupportedServers(t *testing.T) {
 		answers map[string]string
 		want    string
 	}{
-		{"too old", map[string]string{"srvr": "Zookeeper version: 3.4.13-5--1, built on x\nMode: standalone\n"}, "is 3.4.13-5--1, built"},
+		{"too old", map[string]string{"srvr": "Zookeeper version: 3.4.13-5--1, built on x\nMode: standalone\n"}, "is 3.4.13;"},
 		{"longer ticks", map[string]string{"srvr": "Zookeeper version: 3.8.0-1, built on x\nMode: standalone\n", "conf": "clientPort=2181\ntickTime=3000\n"}, "has tickTime 3s, but zookeeper.tickTime is 200ms"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/address"
-	"gitee.com/ken.yang/xconsumer/internal/assignment"
+	"gitee.com/ken.yang/xconsumer/internal/follower"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/schedule"
 )
@@ -19,7 +19,7 @@ import (
 var (
 	// ErrStuck: a worker did not stop although the node was leaving or its lease was over.
 	// The process must end at once: others are about to be granted its slot.
-	ErrStuck = assignment.ErrStuck
+	ErrStuck = follower.ErrStuck
 	// ErrLease: the session timeout leaves no time to work; the error shows the arithmetic.
 	ErrLease = membership.ErrTerms
 	// ErrProtocol: the cluster speaks a protocol that this version does not.

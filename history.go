@@ -9,8 +9,8 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
-	"gitee.com/ken.yang/xconsumer/internal/assignment"
 	"gitee.com/ken.yang/xconsumer/internal/operation"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 	"gitee.com/ken.yang/xconsumer/internal/worker"
 )
@@ -72,7 +72,7 @@ func (n *Node) Explain(ctx context.Context, slot cluster.Slot) (cluster.Explanat
 	if err != nil {
 		return cluster.Explanation{}, err
 	}
-	out, err := assignment.Explain(n.heard(snap), slot, session.Now(), session.Info())
+	out, err := reconcile.Explain(n.heard(snap), slot, session.Now(), session.Info())
 	if err != nil {
 		return out, fmt.Errorf("explain: %w", err)
 	}
@@ -80,7 +80,7 @@ func (n *Node) Explain(ctx context.Context, slot cluster.Slot) (cluster.Explanat
 	for i := range state.Workers {
 		if state.Workers[i].Slot() == slot {
 			out.Worker = state.Workers[i]
-			out.Here = cmp.Or(assignment.Ailing(&out.Worker), out.Here)
+			out.Here = cmp.Or(reconcile.Ailing(&out.Worker), out.Here)
 		}
 	}
 	for _, d := range list.Decisions {

@@ -10,8 +10,9 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
-	"gitee.com/ken.yang/xconsumer/internal/assignment"
 	"gitee.com/ken.yang/xconsumer/internal/election"
+	"gitee.com/ken.yang/xconsumer/internal/follower"
+	"gitee.com/ken.yang/xconsumer/internal/leader"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/meter"
 	"gitee.com/ken.yang/xconsumer/internal/operation"
@@ -31,8 +32,8 @@ type life struct {
 	now     atomic.Pointer[condition]
 	silent  bool // it left, and could not tell; a parent may still
 
-	follower *assignment.Follower
-	leader   *assignment.Leader
+	follower *follower.Follower
+	leader   *leader.Leader
 }
 
 // run wires the parts together and takes them apart in order. It returns when all workers have
@@ -41,7 +42,7 @@ func (l *life) run(ctx context.Context) (err error) {
 	log := l.cfg.Log
 	log.Info("joined", "cluster", l.cfg.Cluster, "member", l.self.GUID, "sessionTimeout", l.self.SessionTimeout)
 	l.emit(cluster.Event{Kind: cluster.NodeJoined})
-	l.leader = &assignment.Leader{
+	l.leader = &leader.Leader{
 		Cluster: l.cfg.Cluster, Session: l.session, Keys: l.keys, Self: l.self, Log: log, Emit: l.emit,
 		Publish: l.observer.Publish, Meter: l.meter, Trace: l.spans.teller(), Lease: l.lease,
 	}
@@ -54,7 +55,7 @@ func (l *life) run(ctx context.Context) (err error) {
 
 	pool := worker.NewPool(worker.Config{
 		Works: l.works, Stops: l.stops, Valid: l.lease.Valid, Logs: l.logs, Log: log, Emit: l.emit,
-		Notes: assignment.Checkpoints{Session: l.session, Keys: l.keys, Member: l.self.GUID},
+		Notes: follower.Checkpoints{Session: l.session, Keys: l.keys, Member: l.self.GUID},
 	})
 	l.vitals.watch(pool)
 	defer l.armExit(ctx, pool)(&err)
@@ -62,7 +63,7 @@ func (l *life) run(ctx context.Context) (err error) {
 	l.pool, l.member = pool, l.self.GUID
 	l.mu.Unlock()
 	damaged := make(chan struct{}, 1)
-	l.follower = &assignment.Follower{
+	l.follower = &follower.Follower{
 		Session: l.session, Keys: l.keys, Self: l.self, Lease: l.lease, Workers: pool, Starting: l.vitals.beforeStarts,
 		Log: log, Emit: l.emit, Leads: l.leads.Load, Damaged: damaged,
 		Claimed: l.spans.claimed,
@@ -85,7 +86,7 @@ func (l *life) run(ctx context.Context) (err error) {
 	all.Go("former members", func() error { l.keepClosing(living); return nil })
 	all.Go("rounds", func() error { return l.untilHung(living) })
 	guarded := make(chan error, 1)
-	go func() { guarded <- assignment.Guard(guarding, l.lease, pool, l.emit) }()
+	go func() { guarded <- follower.Guard(guarding, l.lease, pool, l.emit) }()
 	followed := make(chan error, 1)
 	var departure membership.Departure // to be read after followed
 	all.Go("follower", func() error {

@@ -14,13 +14,14 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
-	"gitee.com/ken.yang/xconsumer/internal/assignment"
 	"gitee.com/ken.yang/xconsumer/internal/asynclog"
 	"gitee.com/ken.yang/xconsumer/internal/election"
 	"gitee.com/ken.yang/xconsumer/internal/jitter"
+	"gitee.com/ken.yang/xconsumer/internal/leader"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/meter"
 	"gitee.com/ken.yang/xconsumer/internal/outbox"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 	"gitee.com/ken.yang/xconsumer/internal/worker"
@@ -58,7 +59,7 @@ type health struct {
 	what    string        // what the node is doing that keeps it from being ready, "" if nothing
 	session coord.Session // the present one, nil without
 	lease   *membership.Lease
-	leader  *assignment.Leader // with the next, nil before it has joined
+	leader  *leader.Leader // with the next, nil before it has joined
 	now     *atomic.Pointer[condition]
 }
 
@@ -389,7 +390,7 @@ func (n *Node) stateOf(snap *view.Snapshot) cluster.State {
 	c, without := n.conditionNow()
 	state := n.observer.Heard(snap, without).State(n.keys)
 	state.Warnings = n.warnings(c, &state)
-	reasons := assignment.Reasons(snap)
+	reasons := reconcile.Reasons(snap)
 	for i := range state.Tasks {
 		t := &state.Tasks[i]
 		if why := reasons[t.Name]; why.Code != "" {

@@ -7,8 +7,8 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
-	"gitee.com/ken.yang/xconsumer/internal/assignment"
 	"gitee.com/ken.yang/xconsumer/internal/operation"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
@@ -28,7 +28,7 @@ func (n *Node) Do(ctx context.Context, op cluster.Operation) (revision string, e
 	}
 	snap, err := n.observer.Snapshot(ctx)
 	if err == nil && op.Kind == cluster.OpMove && op.Index != nil {
-		err = assignment.MayMove(snap, cluster.Slot{Task: op.Task, Index: *op.Index}, op.Node)
+		err = reconcile.MayMove(snap, cluster.Slot{Task: op.Task, Index: *op.Index}, op.Node)
 	}
 	if err == nil {
 		revision, err = operator.Do(ctx, snap, op)
@@ -62,7 +62,7 @@ func (n *Node) Plan(ctx context.Context, change cluster.Change) (cluster.Plan, e
 	if err != nil {
 		return cluster.Plan{}, fmt.Errorf("plan: %w", operation.Unanswered(err))
 	}
-	plan, err := assignment.WhatIf(snap, change)
+	plan, err := reconcile.WhatIf(snap, change)
 	if err != nil {
 		return cluster.Plan{}, fmt.Errorf("plan: %w", err)
 	}
@@ -97,7 +97,7 @@ func (n *Node) Apply(ctx context.Context, change cluster.Change, revision string
 	if earlier, err := n.observer.Snapshot(ctx); err == nil {
 		snap.Recall(earlier)
 	}
-	if now := assignment.Revision(snap); now != revision {
+	if now := reconcile.Revision(snap); now != revision {
 		return cluster.Revisions{}, fmt.Errorf("apply: %w: it is at revision %s, not %s", cluster.ErrMovedOn, now, revision)
 	}
 	revisions, err := operator.Apply(ctx, snap, change)

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/internal/assignment"
 	"gitee.com/ken.yang/xconsumer/internal/election"
+	"gitee.com/ken.yang/xconsumer/internal/follower"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/worker"
 )
@@ -114,7 +114,7 @@ func (l *life) armExit(ctx context.Context, pool *worker.Pool) (disarm func(*err
 	}
 	armed, end := context.WithCancel(context.WithoutCancel(ctx))
 	var timer sync.WaitGroup
-	timer.Go(func() { assignment.ExitTimer(armed, l.lease, pool.Leased, l.cfg.HardStop) })
+	timer.Go(func() { follower.ExitTimer(armed, l.lease, pool.Leased, l.cfg.HardStop) })
 	return func(err *error) {
 		if errors.Is(*err, ErrStuck) {
 			return

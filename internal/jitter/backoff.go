@@ -18,10 +18,15 @@ func Backoff(ctx context.Context, failures int) error {
 	if failures <= 1 {
 		return nil
 	}
+	return Sleep(ctx, min(backoffMin<<min(failures-1, 10), backoffMax))
+}
+
+// Sleep waits for d. It returns the cause if ctx ends before that.
+func Sleep(ctx context.Context, d time.Duration) error {
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-time.After(min(backoffMin<<min(failures-1, 10), backoffMax)):
+	case <-time.After(d):
 		return nil
 	}
 }

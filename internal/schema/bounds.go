@@ -156,6 +156,9 @@ func Fit[T any](list []T, room int) int {
 	return len(list)
 }
 
+// ShortError is how many bytes are kept of an error where there is little room.
+const ShortError = 80
+
 // Cut shortens a text to about so many bytes, between characters.
 func Cut(text string, most int) string {
 	for i := range text {

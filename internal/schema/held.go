@@ -119,6 +119,15 @@ func Count(list []Held) int {
 	return n
 }
 
+// AskedBack lists what a member holds as asked back by a document of that version.
+func AskedBack(holding []Held, version int64) []Held {
+	list := make([]Held, len(holding))
+	for i, h := range holding {
+		list[i] = Held{Task: h.Task, Slots: h.Slots, Token: h.Token, Version: version, Unknown: h.Unknown}
+	}
+	return list
+}
+
 // Gather makes the shortest list of slots that have a token and the time of their claim.
 func Gather(slots map[cluster.Slot]Claim) []Held {
 	type group struct {

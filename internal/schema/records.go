@@ -17,6 +17,10 @@ import (
 // reaches it after 146,000 years: what is above it was written by hand, and nothing could be granted after it.
 const MaxToken = 1 << 62
 
+// PlausibleToken reports whether other tokens have to rise above one that a record lists. What is far above all that a cluster
+// can have given was written by hand; to rise above it would use the tokens up.
+func PlausibleToken(token int64) bool { return token <= MaxToken/2 }
+
 // Protocol is the version of the protocol that this program speaks.
 const Protocol = 1
 

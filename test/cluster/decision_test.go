@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/internal/assignment"
+	"gitee.com/ken.yang/xconsumer/internal/leader"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
 )
 
@@ -28,7 +28,7 @@ func (m *misled) make(in planner.Input) planner.Plan {
 // startMisled starts a node whose leader plans with m.
 func (w *world) startMisled(name string, m *misled) *proc {
 	w.t.Helper()
-	w.ctx = assignment.WithPlanner(w.t.Context(), m.make)
+	w.ctx = leader.WithPlanner(w.t.Context(), m.make)
 	defer func() { w.ctx = nil }()
 	return w.start(name)
 }

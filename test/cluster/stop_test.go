@@ -135,8 +135,8 @@ func (s hangingSession) Now() time.Duration {
 // when its lease is over, its slots run elsewhere, another leads, and its process is asked to end.
 func TestAHungLoopLosesItsLease(t *testing.T) {
 	for name, where := range map[string][]string{
-		"follower": {"assignment.(*following).step"},
-		"leader":   {"assignment.(*leading).decide", "assignment.(*Leader).keepVigil"},
+		"follower": {"follower.(*following).step"},
+		"leader":   {"leader.(*leading).decide", "leader.(*Leader).keepVigil"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -209,7 +209,7 @@ func TestExitTimer(t *testing.T) {
 				n1 := w.start("n1")
 				client.Store(n1.Client)
 				time.Sleep(10 * time.Second)
-				hangs.Store([]string{"assignment.Guard(", "assignment.(*following)"})
+				hangs.Store([]string{"follower.Guard(", "follower.(*following)"})
 				n1.Cut()
 				time.Sleep(30 * time.Second)
 				if got := exits.Load() == 1; got != c.want || exits.Load() > 1 {

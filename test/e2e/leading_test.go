@@ -12,7 +12,7 @@ import (
 	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
-	"gitee.com/ken.yang/xconsumer/internal/assignment"
+	"gitee.com/ken.yang/xconsumer/internal/leader"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/test/link"
@@ -132,7 +132,7 @@ func testDecisionHangs(t *testing.T, b backend) {
 	hosts := b.start(t, 1).Hosts()
 	f := newFleet(t, b, hosts, 4*time.Second)
 	back, hang := make(chan struct{}), atomic.Bool{}
-	ctx, stop := context.WithCancel(assignment.WithPlanner(t.Context(), func(in planner.Input) planner.Plan {
+	ctx, stop := context.WithCancel(leader.WithPlanner(t.Context(), func(in planner.Input) planner.Plan {
 		if hang.Load() {
 			<-back
 		}

@@ -15,7 +15,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/app"
-	"gitee.com/ken.yang/xconsumer/internal/assignment"
+	"gitee.com/ken.yang/xconsumer/internal/leader"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
 )
 
@@ -82,7 +82,7 @@ func serve(register app.Register) {
 	if file == "" {
 		app.Main(register)
 	}
-	ctx := assignment.WithPlanner(context.Background(), func(in planner.Input) planner.Plan {
+	ctx := leader.WithPlanner(context.Background(), func(in planner.Input) planner.Plan {
 		switch how, _ := os.ReadFile(file); string(how) {
 		case "hang":
 			for how, err := os.ReadFile(file); err == nil && string(how) == "hang"; how, err = os.ReadFile(file) {

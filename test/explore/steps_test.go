@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/internal/assignment"
+	"gitee.com/ken.yang/xconsumer/internal/follower"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 	"gitee.com/ken.yang/xconsumer/test/invariant"
@@ -136,7 +137,7 @@ func (w world) decide(name string, l leader, maxDocs int, h hole, add adder) {
 			}
 		}
 	}
-	d := assignment.Decide(assignment.World{
+	d := reconcile.Decide(reconcile.World{
 		Snapshot: snap, Self: name, Now: 3 * time.Second, Timeout: time.Second, MaxDocs: maxDocs, Buried: l.buried,
 	})
 	if d.Evict != "" {
@@ -204,7 +205,7 @@ func (w world) nodeSteps(guid string, add adder) {
 		next.unsure, next.saidAt = false, w.statuses[guid].version
 		add(w.node(guid, next), "%s reads its status", guid)
 	}
-	o := assignment.Follow(n.local())
+	o := follower.Follow(n.local())
 	next, acts := *n, false
 	for slot := range o.Stop {
 		if !next.asked[slot] {

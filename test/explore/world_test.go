@@ -1,5 +1,5 @@
 // Package explore_test walks through every order of events in small worlds: what leaders and nodes
-// decide is decided by the real functions, assignment.Decide and assignment.Follow, and everything
+// decide is decided by the real functions, reconcile.Decide and follower.Follow, and everything
 // around them is taken apart into steps that a service, a network and processes may put into any
 // order. Commits are lost, arrive late, or lose their answers; leaders are replaced while they
 // believe that they lead; processes crash between any two steps and are closed by their parents or
@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/internal/assignment"
+	"gitee.com/ken.yang/xconsumer/internal/follower"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -205,8 +205,8 @@ func (l *leader) snapshot() *view.Snapshot {
 }
 
 // local is what a node decides from.
-func (n *node) local() assignment.Local {
-	l := assignment.Local{
+func (n *node) local() follower.Local {
+	l := follower.Local{
 		Doc: n.doc.rec, DocVersion: n.doc.version, DocGood: n.good, Said: n.said,
 		Running: map[cluster.Slot]cluster.Report{}, Claims: map[cluster.Slot]schema.Claim{},
 	}

@@ -38,9 +38,9 @@ func one(file, old, new string) []change { return []change{{file, old, new}} }
 
 // unguarded takes out the guards of a leader's commit that cover for the epoch.
 var unguarded = []change{
-	{"internal/assignment/publish.go", "		coord.Check(l.term.Candidate, 0),\n", ""},
-	{"internal/assignment/publish.go", "	ring := l.record(epoch, d.Moves)\n	ops = append(ops, ring...)\n", "	ring := []coord.Op(nil)\n"},
-	{"internal/assignment/publish.go", "	l.view.PutEpoch(epoch, snap.Epoch.Version+1)\n	l.nextToken", "	l.view.PutEpoch(epoch, snap.Epoch.Version)\n	l.nextToken"},
+	{"internal/leader/publish.go", "		coord.Check(l.term.Candidate, 0),\n", ""},
+	{"internal/leader/publish.go", "	ring := l.record(epoch, d.Moves)\n	ops = append(ops, ring...)\n", "	ring := []coord.Op(nil)\n"},
+	{"internal/leader/publish.go", "	l.view.PutEpoch(epoch, snap.Epoch.Version+1)\n	l.nextToken", "	l.view.PutEpoch(epoch, snap.Epoch.Version)\n	l.nextToken"},
 }
 
 var mutants = []mutant{
@@ -69,8 +69,8 @@ var mutants = []mutant{
 	{
 		"H2", "a leader's commits do not check that it leads: not its candidate key, not the epoch, not the number of the decision",
 		slices.Concat(unguarded, []change{
-			{"internal/assignment/publish.go", "		coord.Set(l.Keys.Epoch(), schema.Encode(&epoch, at+1), at),\n", ""},
-			{"internal/assignment/publish.go", "	epoch.NextDecision = l.nextDecision(snap) + 1\n	at := snap.Epoch.Version\n", "	epoch.NextDecision = l.nextDecision(snap) + 1\n"},
+			{"internal/leader/publish.go", "		coord.Set(l.Keys.Epoch(), schema.Encode(&epoch, at+1), at),\n", ""},
+			{"internal/leader/publish.go", "	epoch.NextDecision = l.nextDecision(snap) + 1\n	at := snap.Epoch.Version\n", "	epoch.NextDecision = l.nextDecision(snap) + 1\n"},
 		}),
 		in("test/cluster", "TestLateCommitOfADeposedLeader"),
 	},
@@ -85,14 +85,14 @@ var mutants = []mutant{
 	{
 		"H3", "a leader's commits check the epoch and leave it as it is, and a new leader does, too",
 		slices.Concat(unguarded, []change{
-			{"internal/assignment/publish.go", "		coord.Set(l.Keys.Epoch(), schema.Encode(&epoch, at+1), at),\n", "		coord.Check(l.Keys.Epoch(), at),\n"},
+			{"internal/leader/publish.go", "		coord.Set(l.Keys.Epoch(), schema.Encode(&epoch, at+1), at),\n", "		coord.Check(l.Keys.Epoch(), at),\n"},
 			{"internal/election/election.go", "			coord.Set(e.keys.Epoch(), schema.Encode(&epoch, r.Version+1), r.Version))", "			coord.Check(e.keys.Epoch(), r.Version))\n		r.Version--"},
 		}),
 		in("test/cluster", "TestLateCommitOfADeposedLeader"),
 	},
 	{
 		"H4", "a worker starts before its claim is committed",
-		one("internal/assignment/follower.go", "	claim := len(o.Start) > 0 && phase == membership.Holds\n", "	claim := len(o.Start) > 0 && phase == membership.Holds\n	fl.start(o.Start, o.Status)\n"),
+		one("internal/follower/follower.go", "	claim := len(o.Start) > 0 && phase == membership.Holds\n", "	claim := len(o.Start) > 0 && phase == membership.Holds\n	fl.start(o.Start, o.Status)\n"),
 		in("test/cluster", "TestLateClaimIsRefused"),
 	},
 	{
@@ -107,12 +107,12 @@ var mutants = []mutant{
 	},
 	{
 		"H6", "a release ends by a status from before it",
-		one("internal/assignment/decide.go", "return status.Applied >= h.Version && schema.Find", "return schema.Find"),
+		one("internal/reconcile/decide.go", "return status.Applied >= h.Version && schema.Find", "return schema.Find"),
 		simulated("Safety", 300),
 	},
 	{
 		"H8", "the lease is not looked at between claim and start",
-		one("internal/assignment/follower.go", "		if phase != membership.Holds || fl.leaving {\n", "		if phase > 99 || fl.leaving {\n"),
+		one("internal/follower/follower.go", "		if phase != membership.Holds || fl.leaving {\n", "		if phase > 99 || fl.leaving {\n"),
 		in("test/cluster", "TestNothingStartsWithoutALease"),
 	},
 	{
@@ -157,7 +157,7 @@ var mutants = []mutant{
 	},
 	{
 		"H14", "a process with a worker that does not stop lives on",
-		one("internal/assignment/guard.go", "			if atHardStop++; atHardStop > 1 {", "			if atHardStop++; atHardStop < 0 {"),
+		one("internal/follower/guard.go", "			if atHardStop++; atHardStop > 1 {", "			if atHardStop++; atHardStop < 0 {"),
 		simulated("Safety", 100),
 	},
 	{
@@ -177,48 +177,48 @@ var mutants = []mutant{
 	},
 	{
 		"H18", "a member that was read before its document is believed to be gone",
-		one("internal/assignment/fate.go", "		if p.Member.Read < doc.Read || p.Status.Read < doc.Read {\n", "		if p.Member.Read < 0 {\n"),
-		in("internal/assignment", "TestAbsentBeforeItsDocumentProvesNothing"),
+		one("internal/reconcile/fate.go", "		if p.Member.Read < doc.Read || p.Status.Read < doc.Read {\n", "		if p.Member.Read < 0 {\n"),
+		in("internal/reconcile", "TestAbsentBeforeItsDocumentProvesNothing"),
 	},
 	{
 		"H19", "a claim of which nobody knows whether it was committed is taken for one that was",
-		one("internal/assignment/follower.go", "	case r.err != nil:\n		failed", "	case r.err != nil && !errors.Is(r.err, coord.ErrUnknown):\n		failed"),
+		one("internal/follower/follower.go", "	case r.err != nil:\n		failed", "	case r.err != nil && !errors.Is(r.err, coord.ErrUnknown):\n		failed"),
 		simulated("Safety", 100),
 	},
 	{
 		"H19", "a status is written again without reading it when nobody knows whether it was written",
-		one("internal/assignment/follower.go", "		fl.unsure, fl.said = true, nil\n		fl.doneUnsure", "		fl.said = nil\n		fl.doneUnsure"),
+		one("internal/follower/follower.go", "		fl.unsure, fl.said = true, nil\n		fl.doneUnsure", "		fl.said = nil\n		fl.doneUnsure"),
 		simulated("Liveness", 300),
 	},
 	{
 		"H20", "a document that vanished is forgotten",
-		one("internal/assignment/fate.go", "	d.block(\"the document of \" + d.nodeName(guid) + \" is missing\")\n	if p.Live() {", "	d.out.Forget = append(d.out.Forget, guid)\n	if p.Live() {\n		return missing\n	}\n	if p.Live() {"),
+		one("internal/reconcile/fate.go", "	d.block(\"the document of \" + d.nodeName(guid) + \" is missing\")\n	if p.Live() {", "	d.out.Forget = append(d.out.Forget, guid)\n	if p.Live() {\n		return missing\n	}\n	if p.Live() {"),
 		in("test/cluster", "TestDeletedDocument.*"),
 	},
 	{
 		"H20", "a node whose document is missing runs on",
-		one("internal/assignment/follower.go", "		fl.doc, fl.docGood = nil, false\n		return\n", "		return\n"),
+		one("internal/follower/follower.go", "		fl.doc, fl.docGood = nil, false\n		return\n", "		return\n"),
 		in("test/cluster", "TestNodeWithoutADocumentStops"),
 	},
 	{
 		"H21", "a member of which one key is missing is taken for gone",
-		one("internal/assignment/fate.go", "	case p.Member.Absent && p.Status.Absent:\n		if p.Member.Read <", "	case p.Member.Absent || p.Status.Absent:\n		if p.Member.Read <"),
+		one("internal/reconcile/fate.go", "	case p.Member.Absent && p.Status.Absent:\n		if p.Member.Read <", "	case p.Member.Absent || p.Status.Absent:\n		if p.Member.Read <"),
 		simulated("Safety", 300),
 	},
 	{
 		"H21", "what nobody knows the member of keeps everything from being granted for ever",
-		one("internal/assignment/fate.go", "p.Doc.Read) && d.out.Evict == \"\" {", "p.Doc.Read) && false {"),
+		one("internal/reconcile/fate.go", "p.Doc.Read) && d.out.Evict == \"\" {", "p.Doc.Read) && false {"),
 		in("test/cluster", "TestStrayMember"),
 	},
 	{
 		"leader", "a member's key that is nobody's stays if there are keys below it",
-		one("internal/assignment/remove.go", "\n		l.Keys.Members(), schema.Dir(l.Keys.Status(\"\")), ", "\n		schema.Dir(l.Keys.Status(\"\")), "),
+		one("internal/leader/remove.go", "\n		l.Keys.Members(), schema.Dir(l.Keys.Status(\"\")), ", "\n		schema.Dir(l.Keys.Status(\"\")), "),
 		in("test/cluster", "TestStrayMember"),
 	},
 	{
 		"H21", "a member of which one key was deleted by hand is left alone",
-		one("internal/assignment/fate.go", "	if d.waited(guid, p.Doc.Version, 1, there) && d.out.Evict == \"\" {", "	if d.waited(guid, p.Doc.Version, 1, there) && d.out.Evict == \"never\" {"),
-		in("internal/assignment", "TestOneKeyDeletedByHand"),
+		one("internal/reconcile/fate.go", "	if d.waited(guid, p.Doc.Version, 1, there) && d.out.Evict == \"\" {", "	if d.waited(guid, p.Doc.Version, 1, there) && d.out.Evict == \"never\" {"),
+		in("internal/reconcile", "TestOneKeyDeletedByHand"),
 	},
 	{
 		"H22", "a program joins a cluster whose protocol it does not speak",
@@ -237,7 +237,7 @@ var mutants = []mutant{
 	},
 	{
 		"H24", "what a member had is given away the moment it is seen gone",
-		one("internal/assignment/fate.go", "if d.waited(guid, doc.Version, d.graceOf(p), min(p.Member.Read, p.Status.Read)) {", "if d.waited(guid, doc.Version, 0, min(p.Member.Read, p.Status.Read)) {"),
+		one("internal/reconcile/fate.go", "if d.waited(guid, doc.Version, d.graceOf(p), min(p.Member.Read, p.Status.Read)) {", "if d.waited(guid, doc.Version, 0, min(p.Member.Read, p.Status.Read)) {"),
 		simulated("Safety", 300),
 	},
 	{
@@ -252,27 +252,27 @@ var mutants = []mutant{
 	},
 	{
 		"H24", "a leader waits its own session timeout for a lost member, whatever that member's is",
-		one("internal/assignment/fate.go", "		return d.timeoutOf(p)\n	}\n	return d.Grace\n", "		return d.Timeout\n	}\n	return d.Grace\n"),
+		one("internal/reconcile/fate.go", "		return d.timeoutOf(p)\n	}\n	return d.Grace\n", "		return d.Timeout\n	}\n	return d.Grace\n"),
 		in("test/cluster", "TestEarlyEndOfALongerSession"),
 	},
 	{
 		"H24", "an evicted member's slots do not wait for its lease",
-		one("internal/assignment/fate.go", "		if d.waited(guid, doc.Version, d.timeoutOf(p)+d.graceOf(p), d.Now) {\n			return buried\n		}\n		return waits\n	case p.Member.Absent && p.Status.Absent:", "		return buried\n	case p.Member.Absent && p.Status.Absent:"),
+		one("internal/reconcile/fate.go", "		if d.waited(guid, doc.Version, d.timeoutOf(p)+d.graceOf(p), d.Now) {\n			return buried\n		}\n		return waits\n	case p.Member.Absent && p.Status.Absent:", "		return buried\n	case p.Member.Absent && p.Status.Absent:"),
 		in("test/cluster", "TestDeletedDocument.*"),
 	},
 	{
 		"H25", "a plan is one commit, however large",
-		one("internal/assignment/grant.go", "(touched || !d.full() && !d.claims(guid))", "(touched || !d.claims(guid))"),
-		in("internal/assignment", "TestChunks"),
+		one("internal/reconcile/grant.go", "(touched || !d.full() && !d.claims(guid))", "(touched || !d.claims(guid))"),
+		in("internal/reconcile", "TestChunks"),
 	},
 	{
 		"H26", "what nodes had before an outage is dealt out anew",
-		one("internal/assignment/fate.go", "case p.Status.Rec.Leaving:", "case p.Status.Rec.Leaving || p.Status.Rec.Fenced:"),
+		one("internal/reconcile/fate.go", "case p.Status.Rec.Leaving:", "case p.Status.Rec.Leaving || p.Status.Rec.Fenced:"),
 		in("test/cluster", "TestOutageResumesUnderTheSameTokens"),
 	},
 	{
 		"H27", "what is not wanted any more is free at once",
-		one("internal/assignment/release.go", "			doc.Releasing = append(doc.Releasing, asked[i].Held)\n", "			_ = i\n"),
+		one("internal/reconcile/release.go", "			doc.Releasing = append(doc.Releasing, asked[i].Held)\n", "			_ = i\n"),
 		simulated("Safety", 30),
 	},
 	{
@@ -287,8 +287,8 @@ var mutants = []mutant{
 	},
 	{
 		"former", "what a hand took out of a document while it runs is not listed again",
-		one("internal/assignment/decide.go", "		adopted := doc.Adopt(p.Status.Rec.Holding, version)\n", "		adopted := doc.Adopt(nil, version)\n"),
-		in("internal/assignment", "TestRecall"),
+		one("internal/reconcile/decide.go", "		adopted := doc.Adopt(p.Status.Rec.Holding, version)\n", "		adopted := doc.Adopt(nil, version)\n"),
+		in("internal/reconcile", "TestRecall"),
 	},
 	{
 		"leader", "a member that stood twice keeps both candidate keys",
@@ -332,35 +332,35 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "what a hand has made below a record of the leaders' stays, and the record with it",
-		one("internal/assignment/publish.go", " && !l.mustGo(failed.Op.Key):", ":"),
+		one("internal/leader/publish.go", " && !l.mustGo(failed.Op.Key):", ":"),
 		in("test/cluster", "TestKeysBelowRecords"),
 	},
 	{
 		"leader", "a decision whose number is taken is tried again",
-		one("internal/assignment/ring.go", "			n = max(n, there+1)\n", ""),
+		one("internal/leader/ring.go", "			n = max(n, there+1)\n", ""),
 		in("test/cluster", "TestDecisionsThatExist"),
 	},
 	{
 		"leader", "who is refused again and again goes on leading",
-		one("internal/assignment/publish.go", "	if l.failures >= maxRefused {\n", "	if l.failures < 0 {\n"),
+		one("internal/leader/publish.go", "	if l.failures >= maxRefused {\n", "	if l.failures < 0 {\n"),
 		in("test/cluster", "TestLeaderIsRefused"),
 	},
 	{
 		"leader", "a leader that hangs leads on",
-		one("internal/assignment/vigil.go", "lasts >= hang {", "lasts >= hang && lasts < 0 {"),
+		one("internal/leader/vigil.go", "lasts >= hang {", "lasts >= hang && lasts < 0 {"),
 		in("test/cluster", "TestDecisionHangs"),
 	},
 	{
 		"leader", "a member whose decision hangs stands again",
-		one("internal/assignment/vigil.go", "	return &election.GiveUp{Err: why, Until: returned}\n", "	return &election.GiveUp{Err: why}\n"),
+		one("internal/leader/vigil.go", "	return &election.GiveUp{Err: why, Until: returned}\n", "	return &election.GiveUp{Err: why}\n"),
 		in("test/cluster", "TestDecisionHangs"),
 	},
 	{
 		"leader", "a panic of a decision ends the process",
 		[]change{
-			{"internal/assignment/leader.go", "	err = election.Catch(\"leading\", func() error {\n", "	err = func() error {\n"},
-			{"internal/assignment/leader.go", "		return nil\n	})\n	if panicked", "		return nil\n	}()\n	if panicked"},
-			{"internal/assignment/vigil.go", "		err = election.Catch(\"leading\", func() error { return lead.run(ctx) })\n", "		err = lead.run(ctx)\n"},
+			{"internal/leader/leader.go", "	err = election.Catch(\"leading\", func() error {\n", "	err = func() error {\n"},
+			{"internal/leader/leader.go", "		return nil\n	})\n	if panicked", "		return nil\n	}()\n	if panicked"},
+			{"internal/leader/vigil.go", "		err = election.Catch(\"leading\", func() error { return lead.run(ctx) })\n", "		err = lead.run(ctx)\n"},
 		},
 		in("test/cluster", "TestDecisionPanics"),
 	},
@@ -371,7 +371,7 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "who has no lease leads on",
-		one("internal/assignment/vigil.go", "			if now-reached < without {\n", "			if now-reached < without || now >= 0 {\n"),
+		one("internal/leader/vigil.go", "			if now-reached < without {\n", "			if now-reached < without || now >= 0 {\n"),
 		in("test/cluster", "TestDeafLeader"),
 	},
 	{
@@ -386,151 +386,151 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "what ended on a member whose agenda cannot be read is buried with it",
-		one("internal/assignment/fate.go", "	case d.anyAwaitsAgenda(p.Doc.Rec):\n", "	case d.anyAwaitsAgenda(nil):\n"),
-		in("internal/assignment", "TestEndsWaitForTheirAgenda"),
+		one("internal/reconcile/fate.go", "	case d.anyAwaitsAgenda(p.Doc.Rec):\n", "	case d.anyAwaitsAgenda(nil):\n"),
+		in("internal/reconcile", "TestEndsWaitForTheirAgenda"),
 	},
 	{
 		"leader", "what runs nowhere waits for the agenda of another task",
-		one("internal/assignment/fate.go", "		d.freeRest(guid, p)\n", ""),
-		in("internal/assignment", "TestEndsWaitForTheirAgenda"),
+		one("internal/reconcile/fate.go", "		d.freeRest(guid, p)\n", ""),
+		in("internal/reconcile", "TestEndsWaitForTheirAgenda"),
 	},
 	{
 		"leader", "who was found to be gone is waited for again by the next leader, once its document was trimmed",
-		one("internal/assignment/fate.go", "nonNil(slots), nonNil(releasing), &closed\n", "nonNil(slots), nonNil(releasing), p.Doc.Rec.Closed\n\t_ = closed\n"),
-		in("internal/assignment", "TestEndsWaitForTheirAgenda"),
+		one("internal/reconcile/fate.go", "nonNil(slots), nonNil(releasing), &closed\n", "nonNil(slots), nonNil(releasing), p.Doc.Rec.Closed\n\t_ = closed\n"),
+		in("internal/reconcile", "TestEndsWaitForTheirAgenda"),
 	},
 	{
 		"leader", "whoever leaves waits for the checkpoints of runs that are forgotten",
-		one("internal/assignment/decide.go", "		w.KeepRuns = true\n", ""),
-		in("internal/assignment", "TestForgettingRunsMakesNobodyWait"),
+		one("internal/reconcile/decide.go", "		w.KeepRuns = true\n", ""),
+		in("internal/reconcile", "TestForgettingRunsMakesNobodyWait"),
 	},
 	{
 		"leader", "a slot that is read from both sides of a commit is told to be granted twice",
-		one("internal/assignment/tell.go", "l.doubtful[slot] != seen[slot] {\n", "l.doubtful[slot] != seen[slot] && seen == nil {\n"),
-		in("internal/assignment", "TestDoublesAreToldWhenTheyLast"),
+		one("internal/leader/tell.go", "l.doubtful[slot] != seen[slot] {\n", "l.doubtful[slot] != seen[slot] && seen == nil {\n"),
+		in("internal/leader", "TestDoublesAreToldWhenTheyLast"),
 	},
 	{
 		"leader", "tokens are given that others do not rise above",
-		one("internal/assignment/grant.go", "	if !plausible(d.out.Token + spare) {", "	if !plausible(d.out.Token/4 + spare) {"),
-		in("internal/assignment", "TestDecide/the_counter_is_beyond_the_tokens_that_others_rise_above"),
+		one("internal/reconcile/grant.go", "	if !schema.PlausibleToken(d.out.Token + spare) {", "	if !schema.PlausibleToken(d.out.Token/4 + spare) {"),
+		in("internal/reconcile", "TestDecide/the_counter_is_beyond_the_tokens_that_others_rise_above"),
 	},
 	{
 		"resize", "free slots get an old count that not all documents tell",
-		one("internal/assignment/resize.go", "!told || seen && old != count {", "!told || seen && old != count && count < 0 {"),
-		in("internal/assignment", "TestFreeSlotsBeforeABarrier"),
+		one("internal/reconcile/resize.go", "!told || seen && old != count {", "!told || seen && old != count && count < 0 {"),
+		in("internal/reconcile", "TestFreeSlotsBeforeABarrier"),
 	},
 	{
 		"resize", "who leaves waits for the last worker of the old count elsewhere",
-		one("internal/assignment/resize.go", "ofResize(h) && stays &&", "ofResize(h) && (stays || guid != \"\") &&"),
-		in("internal/assignment", "TestLeavingDoesNotWaitForABarrier"),
+		one("internal/reconcile/resize.go", "ofResize(h) && stays &&", "ofResize(h) && (stays || guid != \"\") &&"),
+		in("internal/reconcile", "TestLeavingDoesNotWaitForABarrier"),
 	},
 	{
 		"resize", "what a delay keeps from being given away holds a barrier up",
-		one("internal/assignment/resize.go", " && b.delay.Code == \"\"\n", "\n"),
-		in("internal/assignment", "TestLostWithinABarrier"),
+		one("internal/reconcile/resize.go", " && b.delay.Code == \"\"\n", "\n"),
+		in("internal/reconcile", "TestLostWithinABarrier"),
 	},
 	{
 		"resize", "a slot is granted while workers of another count may run",
-		one("internal/assignment/grant.go", "		if old, is := barred[name]; is {", "		if old, is := barred[name]; is && d.rank == nil {"),
-		in("internal/assignment", "TestResizeIsABarrier"),
+		one("internal/reconcile/grant.go", "		if old, is := barred[name]; is {", "		if old, is := barred[name]; is && d.rank == nil {"),
+		in("internal/reconcile", "TestResizeIsABarrier"),
 	},
 	{
 		"resize", "only what is granted counts, not what is asked back and may run",
-		one("internal/assignment/resize.go", "[][]schema.Held{doc.Slots, doc.Releasing, d.unlisted(guid, doc)} {\n", "[][]schema.Held{doc.Slots, d.unlisted(guid, doc)} {\n"),
+		one("internal/reconcile/resize.go", "[][]schema.Held{doc.Slots, doc.Releasing, d.unlisted(guid, doc)} {\n", "[][]schema.Held{doc.Slots, d.unlisted(guid, doc)} {\n"),
 		simulated("Safety", 100),
 	},
 	{
 		"resize", "slots of the old count are not asked back",
-		one("internal/assignment/resize.go", "return d.otherCount(h) && !d.barriers[h.Task].unreachable", "return false && !d.barriers[h.Task].unreachable"),
-		in("internal/assignment", "TestResizeInTheMiddle"),
+		one("internal/reconcile/resize.go", "return d.otherCount(h) && !d.barriers[h.Task].unreachable", "return false && !d.barriers[h.Task].unreachable"),
+		in("internal/reconcile", "TestResizeInTheMiddle"),
 	},
 	{
 		"resize", "the budget of moves splits a barrier",
 		[]change{
-			{"internal/assignment/pace.go", "	case d.toResize(h):\n		whole = d.resized(h)\n", ""},
-			{"internal/assignment/pace.go", "		case restart != nil && restart.Contains(index):\n", "		case d.toResize(h):\n			why.Code, changed = cluster.WhyResized, true\n		case restart != nil && restart.Contains(index):\n"},
+			{"internal/reconcile/pace.go", "	case d.toResize(h):\n		whole = d.resized(h)\n", ""},
+			{"internal/reconcile/pace.go", "		case restart != nil && restart.Contains(index):\n", "		case d.toResize(h):\n			why.Code, changed = cluster.WhyResized, true\n		case restart != nil && restart.Contains(index):\n"},
 		},
-		in("internal/assignment", "TestResizeAndBudget"),
+		in("internal/reconcile", "TestResizeAndBudget"),
 	},
 	{
 		"resize", "a barrier takes the turn of others",
-		one("internal/assignment/pace.go", "		if d.barriers[name] == nil { //", "		if d.barriers != nil { //"),
-		in("internal/assignment", "TestResizeAndBudget"),
+		one("internal/reconcile/pace.go", "		if d.barriers[name] == nil { //", "		if d.barriers != nil { //"),
+		in("internal/reconcile", "TestResizeAndBudget"),
 	},
 	{
 		"resize", "workers are told the number that their task has by now",
-		one("internal/assignment/follow.go", "			count, _ := h.Told()\n", "			count := h.Spec.WorkerNum\n"),
-		in("internal/assignment", "TestFollowTellsTheCountOfTheGrant"),
+		one("internal/follower/follow.go", "			count, _ := h.Told()\n", "			count := h.Spec.WorkerNum\n"),
+		in("internal/follower", "TestFollowTellsTheCountOfTheGrant"),
 	},
 	{
 		"resize", "a grant that stays takes the number that its task has by now",
-		one("internal/assignment/decide.go", "		count, _ := list[i].Told()\n		spec := d.in.Tasks[t].Spec\n", "		spec := d.in.Tasks[t].Spec\n		count := spec.Count()\n"),
-		in("internal/assignment", "TestResizeWhileNothingIsGranted"),
+		one("internal/reconcile/decide.go", "		count, _ := list[i].Told()\n		spec := d.in.Tasks[t].Spec\n", "		spec := d.in.Tasks[t].Spec\n		count := spec.Count()\n"),
+		in("internal/reconcile", "TestResizeWhileNothingIsGranted"),
 	},
 	{
 		"resize", "what is asked back forgets its count",
-		one("internal/assignment/release.go", "				if count, told := h.Told(); told {\n", "				if count := d.specs[h.Task].Count(); count >= 0 {\n"),
-		in("internal/assignment", "TestResizeIsABarrier"),
+		one("internal/reconcile/release.go", "				if count, told := h.Told(); told {\n", "				if count := d.specs[h.Task].Count(); count >= 0 {\n"),
+		in("internal/reconcile", "TestResizeIsABarrier"),
 	},
 	{
 		"budget", "more are set in motion than the cluster's budget allows",
-		one("internal/assignment/pace.go", "if b.most > 0 && b.moving >= b.most || limited", "if limited"),
+		one("internal/reconcile/pace.go", "if b.most > 0 && b.moving >= b.most || limited", "if limited"),
 		in("test/cluster", "TestBudgets"),
 	},
 	{
 		"budget", "more of a task are out of work than it allows",
-		one("internal/assignment/pace.go", "|| limited && out <= 0 {", "{"),
+		one("internal/reconcile/pace.go", "|| limited && out <= 0 {", "{"),
 		in("test/cluster", "TestBudgets"),
 	},
 	{
 		"budget", "what was granted and does not run yet is not counted",
-		one("internal/assignment/pace.go", "		b.moving += idle\n", "		b.moving += 0 * idle\n"),
-		in("internal/assignment", "TestPace"),
+		one("internal/reconcile/pace.go", "		b.moving += idle\n", "		b.moving += 0 * idle\n"),
+		in("internal/reconcile", "TestPace"),
 	},
 	{
 		"delay", "nobody waits for a node that crashed",
-		one("internal/assignment/wait.go", "return absence.At + time.Duration(policy.LeaveDelay), why", "return absence.At, why"),
+		one("internal/reconcile/wait.go", "return absence.At + time.Duration(policy.LeaveDelay), why", "return absence.At, why"),
 		in("test/cluster", "TestLeaveDelay"),
 	},
 	{
 		"delay", "a node that left on purpose is waited for",
-		one("internal/assignment/wait.go", "		return !doc.Closed.Clean\n", "		return true\n"),
-		in("internal/assignment", "TestWait"),
+		one("internal/reconcile/wait.go", "		return !doc.Closed.Clean\n", "		return true\n"),
+		in("internal/reconcile", "TestWait"),
 	},
 	{
 		"delay", "an order to move now is not heard",
-		one("internal/assignment/wait.go", "live[absence.Node] || d.hurried(guid) ||", "live[absence.Node] ||"),
+		one("internal/reconcile/wait.go", "live[absence.Node] || d.hurried(guid) ||", "live[absence.Node] ||"),
 		in("test/cluster", "TestMoveNowCutsADelay"),
 	},
 	{
 		"freeze", "many may vanish at once",
-		one("internal/assignment/wait.go", "d.out.Waits.Frozen && d.Now < thaw {", "d.out.Waits.Frozen && d.Now < 0*thaw {"),
+		one("internal/reconcile/wait.go", "d.out.Waits.Frozen && d.Now < thaw {", "d.out.Waits.Frozen && d.Now < 0*thaw {"),
 		in("test/cluster", "TestFreeze"),
 	},
 	{
 		"burst", "each node of a burst is dealt its share by itself",
-		one("internal/assignment/pace.go", "		if d.Now < w.Changed+quiet && w.Held == 0 {", "		if d.Now < 0*(w.Changed+quiet) && w.Held == 0 {"),
+		one("internal/reconcile/pace.go", "		if d.Now < w.Changed+quiet && w.Held == 0 {", "		if d.Now < 0*(w.Changed+quiet) && w.Held == 0 {"),
 		in("test/cluster", "TestBurst"),
 	},
 	{
 		"burst", "what a node leaves behind goes to nodes that leave a moment later",
-		one("internal/assignment/wait.go", "	d.emptyTogether()\n", ""),
-		in("internal/assignment", "TestManyLeaveTogether"),
+		one("internal/reconcile/wait.go", "	d.emptyTogether()\n", ""),
+		in("internal/reconcile", "TestManyLeaveTogether"),
 	},
 	{
 		"burst", "a stream of nodes that leave holds the slots of the first one for ever",
-		one("internal/assignment/depart.go", "min(w.end(), since+maxHold)", "w.end() + 0*since"),
-		in("internal/assignment", "TestAStreamOfDeparturesHoldsNobodyForEver"),
+		one("internal/reconcile/depart.go", "min(w.end(), since+maxHold)", "w.end() + 0*since"),
+		in("internal/reconcile", "TestAStreamOfDeparturesHoldsNobodyForEver"),
 	},
 	{
 		"burst", "each leader holds what it finds left behind from the beginning",
-		one("internal/assignment/depart.go", "		case ended && begins:\n", "		case false:\n"),
-		in("internal/assignment", "TestNoSuccessionOfLeadersHoldsAnybodyForEver"),
+		one("internal/reconcile/depart.go", "		case ended && begins:\n", "		case false:\n"),
+		in("internal/reconcile", "TestNoSuccessionOfLeadersHoldsAnybodyForEver"),
 	},
 	{
 		"burst", "the next leader hears nothing of nodes that leave one soon after the other",
-		one("internal/assignment/depart.go", "told = d.toldBurst(); told != nil", "told = nil; told != nil"),
-		in("internal/assignment", "TestLeadersLeaveTogether"),
+		one("internal/reconcile/depart.go", "told = d.toldBurst(); told != nil", "told = nil; told != nil"),
+		in("internal/reconcile", "TestLeadersLeaveTogether"),
 	},
 	{
 		"burst", "a leader that leaves tells nobody of the others that do",
@@ -539,8 +539,8 @@ var mutants = []mutant{
 	},
 	{
 		"burst", "what a leader has told of a burst is believed by every later one",
-		one("internal/assignment/depart.go", " && b.Term >= epoch.Term-2 && ", " && "),
-		in("internal/assignment", "TestABurstIsToldToTheNextLeader"),
+		one("internal/reconcile/depart.go", " && b.Term >= epoch.Term-2 && ", " && "),
+		in("internal/reconcile", "TestABurstIsToldToTheNextLeader"),
 	},
 	{
 		"drain", "a drained node is given work",
@@ -549,18 +549,18 @@ var mutants = []mutant{
 	},
 	{
 		"drain", "a drain has no end where nobody else can take the work",
-		one("internal/assignment/wait.go", "				d.fates[guid] = leaves\n", "				_ = guid\n"),
+		one("internal/reconcile/wait.go", "				d.fates[guid] = leaves\n", "				_ = guid\n"),
 		in("test/cluster", "TestDrainDeadline"),
 	},
 	{
 		"plan", "a plan is applied to a cluster that has moved on",
-		one("operate.go", "if now := assignment.Revision(snap); now != revision {", "if now := assignment.Revision(snap); now == \"\" {"),
+		one("operate.go", "if now := reconcile.Revision(snap); now != revision {", "if now := reconcile.Revision(snap); now == \"\" {"),
 		in("test/cluster", "TestPlanAndApply"),
 	},
 	{
 		"plan", "a fault in the planner stops the cluster",
-		one("internal/assignment/plan.go", "if r := recover(); r != nil {", "if r := any(nil); r != nil {"),
-		in("internal/assignment", "TestPlannerFails"),
+		one("internal/reconcile/plan.go", "if r := recover(); r != nil {", "if r := any(nil); r != nil {"),
+		in("internal/reconcile", "TestPlannerFails"),
 	},
 	{
 		"plan", "a plan does not look for better ones where tasks compete",
@@ -600,13 +600,13 @@ var mutants = []mutant{
 	},
 	{
 		"plan", "the plan for runs counts on moves of others that are not made",
-		one("internal/assignment/plan.go", "around.Tasks[t].Owner, around.Tasks[t].Fixed = first.Target[i], true", "around.Tasks[t].Owner = first.Target[i]"),
-		in("internal/assignment", "TestRunsTakeWhatRoomThereIs"),
+		one("internal/reconcile/plan.go", "around.Tasks[t].Owner, around.Tasks[t].Fixed = first.Target[i], true", "around.Tasks[t].Owner = first.Target[i]"),
+		in("internal/reconcile", "TestRunsTakeWhatRoomThereIs"),
 	},
 	{
 		"plan", "a run loses a worker whose node is planned full",
-		one("internal/assignment/plan.go", "node.Capacity, node.Cordoned = load[n], true", "node.Cordoned = true"),
-		in("internal/assignment", "TestRunsKeepWhatTheyExecute"),
+		one("internal/reconcile/plan.go", "node.Capacity, node.Cordoned = load[n], true", "node.Cordoned = true"),
+		in("internal/reconcile", "TestRunsKeepWhatTheyExecute"),
 	},
 	{
 		"plan", "tasks that are fixed are taken away where others want their place",
@@ -625,38 +625,38 @@ var mutants = []mutant{
 	},
 	{
 		"checkpoint", "a checkpoint is written whoever has the slot by then",
-		one("internal/assignment/checkpoint.go", "c.Session.Commit(ctx, holds, op)", "c.Session.Commit(ctx, []coord.Op{holds, op}[1:]...)"),
-		in("internal/assignment", "TestCheckpointIsFenced"),
+		one("internal/follower/checkpoint.go", "c.Session.Commit(ctx, holds, op)", "c.Session.Commit(ctx, []coord.Op{holds, op}[1:]...)"),
+		in("internal/follower", "TestCheckpointIsFenced"),
 	},
 	{
 		"runs", "a task that is declared again within a second has the run of the deleted one",
-		one("internal/assignment/clock.go", "	for a.mentions(cluster.RunTask(a.task, id)) {\n", "	for false {\n"),
-		in("internal/assignment", "TestDeclaredAgainWithinASecond"),
+		one("internal/reconcile/clock.go", "	for a.mentions(cluster.RunTask(a.task, id)) {\n", "	for false {\n"),
+		in("internal/reconcile", "TestDeclaredAgainWithinASecond"),
 	},
 	{
 		"runs", "a firing of a task that is declared again has the run of the deleted one",
-		one("internal/assignment/fire.go", "a.newRun(a.unusedID(at), at)", "a.newRun(schema.RunID(at), at)"),
-		in("internal/assignment", "TestDeclaredAgainWithAClockBehind"),
+		one("internal/reconcile/fire.go", "a.newRun(a.unusedID(at), at)", "a.newRun(schema.RunID(at), at)"),
+		in("internal/reconcile", "TestDeclaredAgainWithAClockBehind"),
 	},
 	{
 		"runs", "the schedule is decided about again by whoever comes next",
-		one("internal/assignment/fire.go", "		a.Last, a.changed = due.Last, true\n", ""),
+		one("internal/reconcile/fire.go", "		a.Last, a.changed = due.Last, true\n", ""),
 		in("test/cluster", "TestSchedule"),
 	},
 	{
 		"runs", "what a leader with a clock ahead has passed over never fires",
-		one("internal/assignment/fire.go", "	a.recall(s)\n", ""),
-		in("internal/assignment", "TestClockAhead"),
+		one("internal/reconcile/fire.go", "	a.recall(s)\n", ""),
+		in("internal/reconcile", "TestClockAhead"),
 	},
 	{
 		"runs", "what was passed over and is still to come stays counted as skipped",
-		one("internal/assignment/clock.go", "	a.unskip(s, open)\n", ""),
-		in("internal/assignment", "TestWhatIsStillToComeIsNotSkipped"),
+		one("internal/reconcile/clock.go", "	a.unskip(s, open)\n", ""),
+		in("internal/reconcile", "TestWhatIsStillToComeIsNotSkipped"),
 	},
 	{
 		"runs", "what has fired out of turn is counted as skipped",
 		one("internal/schedule/schedule.go", "late = slices.DeleteFunc(late, fired); len(late)", "len(late)"),
-		in("internal/assignment", "TestWhatHasFiredIsNotSkipped"),
+		in("internal/reconcile", "TestWhatHasFiredIsNotSkipped"),
 	},
 	{
 		"runs", "a time that a clock has left out does not fire",
@@ -665,58 +665,58 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "what a leader with a clock ahead has fired fires again",
-		one("internal/assignment/clock.go", "return schema.Within(a.Decided, at) || ", "return "),
-		in("internal/assignment", "TestClockAhead"),
+		one("internal/reconcile/clock.go", "return schema.Within(a.Decided, at) || ", "return "),
+		in("internal/reconcile", "TestClockAhead"),
 	},
 	{
 		"runs", "an edited schedule starts over at the leader's clock, whatever was decided before",
-		one("internal/assignment/fire.go", "now.After(a.Last) {\n", "!now.Equal(a.Last) {\n"),
-		in("internal/assignment", "TestClockSetBackAndScheduleEdited"),
+		one("internal/reconcile/fire.go", "now.After(a.Last) {\n", "!now.Equal(a.Last) {\n"),
+		in("internal/reconcile", "TestClockSetBackAndScheduleEdited"),
 	},
 	{
 		"runs", "an instant that has a run may have another one",
-		one("internal/assignment/clock.go", " || a.Find(id) != nil || slices.Contains(a.Kept, id)\n", " || id == \"\"\n"),
-		in("internal/assignment", "TestInstantHasOneRun"),
+		one("internal/reconcile/clock.go", " || a.Find(id) != nil || slices.Contains(a.Kept, id)\n", " || id == \"\"\n"),
+		in("internal/reconcile", "TestInstantHasOneRun"),
 	},
 	{
 		"runs", "a run that waits begins while another goes on",
-		one("internal/assignment/runs.go", "!slices.ContainsFunc(a.Runs, goesOn)", "len(a.Runs) > 0 || !slices.ContainsFunc(a.Runs, goesOn)"),
-		in("internal/assignment", "TestWhatCameTooLate"),
+		one("internal/reconcile/runs.go", "!slices.ContainsFunc(a.Runs, goesOn)", "len(a.Runs) > 0 || !slices.ContainsFunc(a.Runs, goesOn)"),
+		in("internal/reconcile", "TestWhatCameTooLate"),
 	},
 	{
 		"runs", "what is due now waits behind what came too late",
-		one("internal/assignment/runs.go", "		at = first\n", "		_ = first\n"),
-		in("internal/assignment", "TestDueNowGoesFirst"),
+		one("internal/reconcile/runs.go", "		at = first\n", "		_ = first\n"),
+		in("internal/reconcile", "TestDueNowGoesFirst"),
 	},
 	{
 		"runs", "runs without workers begin beyond the room that there is",
-		one("internal/assignment/fire.go", "		if len(a.Runs) >= cluster.MaxActiveRuns {\n", "		if len(a.Runs) >= cluster.MaxActiveRuns && a.Left() {\n"),
-		in("internal/assignment", "TestRunsWithoutWorkersTakeRoom"),
+		one("internal/reconcile/fire.go", "		if len(a.Runs) >= cluster.MaxActiveRuns {\n", "		if len(a.Runs) >= cluster.MaxActiveRuns && a.Left() {\n"),
+		in("internal/reconcile", "TestRunsWithoutWorkersTakeRoom"),
 	},
 	{
 		"runs", "a run that makes up for a firing is in the way of what is due now",
-		one("internal/assignment/fire.go", "func(r schema.Run) bool { return !r.Late }", "func(r schema.Run) bool { return true }"),
-		in("internal/assignment", "TestDueNowGoesFirst"),
+		one("internal/reconcile/fire.go", "func(r schema.Run) bool { return !r.Late }", "func(r schema.Run) bool { return true }"),
+		in("internal/reconcile", "TestDueNowGoesFirst"),
 	},
 	{
 		"runs", "what came too late takes the room of what is due now",
-		one("internal/assignment/fire.go", "over > 0 && len(due.Fire) > 0 &&", "over > 0 && len(due.Fire) > 99 &&"),
-		in("internal/assignment", "TestDueNowTakesTheRoom"),
+		one("internal/reconcile/fire.go", "over > 0 && len(due.Fire) > 0 &&", "over > 0 && len(due.Fire) > 99 &&"),
+		in("internal/reconcile", "TestDueNowTakesTheRoom"),
 	},
 	{
 		"runs", "the firing that an earlier version's interval has still to come is lost",
-		one("internal/assignment/fire.go", "former != nil && a.awaitsFormer(former, s)", "former != nil && !a.changed && a.changed"),
-		in("internal/assignment", "TestIntervalOfAnEarlierVersion"),
+		one("internal/reconcile/fire.go", "former != nil && a.awaitsFormer(former, s)", "former != nil && !a.changed && a.changed"),
+		in("internal/reconcile", "TestIntervalOfAnEarlierVersion"),
 	},
 	{
 		"runs", "what came too late and is to be made up for is skipped while runs go on",
-		one("internal/assignment/fire.go", "before != \"\" && !late && ", "before != \"\" && "),
-		in("internal/assignment", "TestDueNowGoesFirst"),
+		one("internal/reconcile/fire.go", "before != \"\" && !late && ", "before != \"\" && "),
+		in("internal/reconcile", "TestDueNowGoesFirst"),
 	},
 	{
 		"runs", "an agenda notes every firing that was skipped",
-		one("internal/assignment/fire.go", "	a.Skips = a.Skips[max(0, len(a.Skips)-schema.MaxSkips):]\n", ""),
-		in("internal/assignment", "TestDueNowGoesFirst"),
+		one("internal/reconcile/fire.go", "	a.Skips = a.Skips[max(0, len(a.Skips)-schema.MaxSkips):]\n", ""),
+		in("internal/reconcile", "TestDueNowGoesFirst"),
 	},
 	{
 		"runs", "all intervals of one length fire in one instant",
@@ -730,42 +730,42 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "a task that is declared again goes on where the deleted one was",
-		one("internal/assignment/runs.go", "old.Rec.Generation != task.Rec.Generation:", "old.Rec.Generation < 0:"),
+		one("internal/reconcile/runs.go", "old.Rec.Generation != task.Rec.Generation:", "old.Rec.Generation < 0:"),
 		in("test/cluster", "TestOnceDeclaredAgain"),
 	},
 	{
 		"runs", "a run of a deleted task goes on for ever if the task has a history",
-		one("internal/assignment/runs.go", "if n = 0; len(old.Rec.Runs) == 0 {", "if n = 0; n == 0 {"),
-		in("internal/assignment", "TestDeclaredAgainWithHistory"),
+		one("internal/reconcile/runs.go", "if n = 0; len(old.Rec.Runs) == 0 {", "if n = 0; n == 0 {"),
+		in("internal/reconcile", "TestDeclaredAgainWithHistory"),
 	},
 	{
 		"runs", "what an operator asked for is begun again by the next leader",
-		one("internal/assignment/runs.go", "		if a.Find(o.ID) == nil && !slices.Contains(a.Kept, o.ID) {\n", "		if a.Find(o.ID) == nil {\n"),
-		in("internal/assignment", "TestOrderIsObeyedOnce"),
+		one("internal/reconcile/runs.go", "		if a.Find(o.ID) == nil && !slices.Contains(a.Kept, o.ID) {\n", "		if a.Find(o.ID) == nil {\n"),
+		in("internal/reconcile", "TestOrderIsObeyedOnce"),
 	},
 	{
 		"runs", "a worker that was moved is the first to leave again, since it came last",
-		one("internal/assignment/orders.go", " || d.comes(o) && d.displaces(o) {\n", " {\n"),
+		one("internal/reconcile/orders.go", " || d.comes(o) && d.displaces(o) {\n", " {\n"),
 		in("test/cluster", "TestMovedWorkersStay"),
 	},
 	{
 		"runs", "a slot of a run that has ended is executed again where it ended",
-		one("internal/assignment/follow.go", "			if l.noted[end{slot, h.Token}] {\n				continue // it has run to its end\n			}\n", ""),
+		one("internal/follower/follow.go", "			if l.noted[end{slot, h.Token}] {\n				continue // it has run to its end\n			}\n", ""),
 		simulated("Safety", 300),
 	},
 	{
 		"runs", "an end is forgotten while the lease is lost",
-		one("internal/assignment/follow.go", " && (l.Phase == membership.Holds || !l.Leaving):\n", " && l.Phase == membership.Holds:\n"),
+		one("internal/follower/follow.go", " && (l.Phase == membership.Holds || !l.Leaving):\n", " && l.Phase == membership.Holds:\n"),
 		in("test/cluster", "TestEndDuringACutIsNoted"),
 	},
 	{
 		"runs", "what has ended counts as running without a lease",
-		one("internal/assignment/guard.go", "return r.Continues || r.Ended })", "return r.Continues })"),
+		one("internal/follower/guard.go", "return r.Continues || r.Ended })", "return r.Continues })"),
 		in("test/cluster", "TestEndDuringACutIsNoted"),
 	},
 	{
 		"runs", "what a member says of ended slots outlives it",
-		one("internal/assignment/publish.go", "				ops = append(ops, coord.Delete(l.Keys.Done(guid), done.Version))\n", "				_ = done\n"),
+		one("internal/leader/publish.go", "				ops = append(ops, coord.Delete(l.Keys.Done(guid), done.Version))\n", "				_ = done\n"),
 		simulated("Liveness", 100),
 	},
 	{
@@ -841,12 +841,12 @@ var mutants = []mutant{
 	},
 	{
 		"failing", "a worker that fails goes on failing where it is",
-		one("internal/assignment/failing.go", "	if most == 0 || w.InRow < most {\n", "	if most >= 0 {\n"),
+		one("internal/reconcile/failing.go", "	if most == 0 || w.InRow < most {\n", "	if most >= 0 {\n"),
 		in("test/cluster", "TestFailsElsewhere"),
 	},
 	{
 		"failing", "a work that fails on most nodes is their fault",
-		one("internal/assignment/failing.go", "bad[slot].InRow < quarantineFailures || failsElsewhere(guid, slot.Task, all)", "bad[slot].InRow < quarantineFailures"),
+		one("internal/reconcile/failing.go", "bad[slot].InRow < quarantineFailures || failsElsewhere(guid, slot.Task, all)", "bad[slot].InRow < quarantineFailures"),
 		in("test/cluster", "TestFailsOnMost"),
 	},
 	{
@@ -881,7 +881,7 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "a leader that waits for a service that is away looks as if it hung",
-		one("internal/assignment/vigil.go", "			l.away.Store(int64(now))\n		}\n		switch", "		}\n		switch"),
+		one("internal/leader/vigil.go", "			l.away.Store(int64(now))\n		}\n		switch", "		}\n		switch"),
 		in("test/cluster", "TestAnOutageIsNoHang"),
 	},
 	{
@@ -919,7 +919,7 @@ var mutants = []mutant{
 	},
 	{
 		"stop", "nothing ends a process in which nothing turns any longer",
-		one("internal/assignment/exittimer.go", "				exit()\n				return\n", "				return\n"),
+		one("internal/follower/exittimer.go", "				exit()\n				return\n", "				return\n"),
 		in("test/cluster", "TestExitTimer"),
 	},
 	{
@@ -953,12 +953,12 @@ var mutants = []mutant{
 	},
 	{
 		"management", "what a leader counts as moved already it plans where it is",
-		one("internal/assignment/plan.go", "		d.in.Tasks[t].Owner[slot.Index], d.in.Tasks[t].Token[slot.Index] = n, stays\n", "		_ = n\n"),
+		one("internal/reconcile/plan.go", "		d.in.Tasks[t].Owner[slot.Index], d.in.Tasks[t].Token[slot.Index] = n, stays\n", "		_ = n\n"),
 		in("test/cluster", "TestMove"),
 	},
 	{
 		"management", "a burial does not tell what it freed",
-		one("internal/assignment/fate.go", "	for _, h := range slices.Concat(slots, releasing) {\n		d.move(", "	for _, h := range slices.Concat(slots, releasing)[:0] {\n		d.move("),
+		one("internal/reconcile/fate.go", "	for _, h := range slices.Concat(slots, releasing) {\n		d.move(", "	for _, h := range slices.Concat(slots, releasing)[:0] {\n		d.move("),
 		in("test/cluster", "TestPast"),
 	},
 	{
@@ -1148,8 +1148,8 @@ var mutants = []mutant{
 	},
 	{
 		"management", "why a slot has left its node is forgotten with the next commit",
-		one("internal/assignment/decide.go", "	maps.Copy(d.left, w.Left)\n", ""),
-		in("internal/assignment", "TestReasonsAreKept"),
+		one("internal/reconcile/decide.go", "	maps.Copy(d.left, w.Left)\n", ""),
+		in("internal/reconcile", "TestReasonsAreKept"),
 	},
 	{
 		"management", "pages of other sites may have reads made",
@@ -1183,36 +1183,36 @@ var mutants = []mutant{
 	},
 	{
 		"records", "a commit that is too large is tried again and again",
-		one("internal/assignment/publish.go", "		if l.goAround(large) {\n", "		if l.maxDocs > 1 && l.goAround(large) {\n"),
+		one("internal/leader/publish.go", "		if l.goAround(large) {\n", "		if l.maxDocs > 1 && l.goAround(large) {\n"),
 		in("test/cluster", "TestGoesAroundWhatIsTooLarge"),
 	},
 	{
 		"records", "suspects are kept whatever their number",
-		one("internal/assignment/suspects.go", "	rec.Limit()\n", ""),
+		one("internal/reconcile/suspects.go", "	rec.Limit()\n", ""),
 		in("test/cluster", "TestMassPanic"),
 	},
 	{
 		"records", "every error of a slot that has ended is noted at once",
 		[]change{
-			{"internal/assignment/ended.go", "schema.SizeOf(&fresh) > d.errors {", "len(reason) < 0 {"},
-			{"internal/assignment/ended.go", "	if need > d.room {\n", "	if need < 0 {\n"},
+			{"internal/follower/ended.go", "schema.SizeOf(&fresh) > d.errors {", "len(reason) < 0 {"},
+			{"internal/follower/ended.go", "	if need > d.room {\n", "	if need < 0 {\n"},
 		},
 		in("test/cluster", "TestManyFailInARun"),
 	},
 	{
 		"records", "a status tells how all workers are",
-		one("internal/assignment/ended.go", "	status.Workers = workers[:schema.Fit(workers, schema.MaxStatus-size()-len(`\"workers\":[],`))]\n", "	status.Workers = workers\n"),
-		in("internal/assignment", "TestStatusIsBounded"),
+		one("internal/follower/ended.go", "	status.Workers = workers[:schema.Fit(workers, schema.MaxStatus-size()-len(`\"workers\":[],`))]\n", "	status.Workers = workers\n"),
+		in("internal/follower", "TestStatusIsBounded"),
 	},
 	{
 		"records", "an agenda keeps every error",
-		one("internal/assignment/runs.go", "		a.limit()\n", ""),
-		in("internal/assignment", "TestAgendaIsBounded"),
+		one("internal/reconcile/runs.go", "		a.limit()\n", ""),
+		in("internal/reconcile", "TestAgendaIsBounded"),
 	},
 	{
 		"records", "a full document takes whatever is asked back and all that has changed",
-		one("internal/assignment/release.go", "!changed || d.fitsDoc(guid, doc, changed):", "!changed || d.fitsDoc(guid, doc, changed) || true:"),
-		in("internal/assignment", "TestDocumentIsBounded"),
+		one("internal/reconcile/release.go", "!changed || d.fitsDoc(guid, doc, changed):", "!changed || d.fitsDoc(guid, doc, changed) || true:"),
+		in("internal/reconcile", "TestDocumentIsBounded"),
 	},
 	{
 		"records", "a closed document names everything that was started",
@@ -1221,33 +1221,33 @@ var mutants = []mutant{
 	},
 	{
 		"tokens", "a follower starts what a former document grants",
-		one("internal/assignment/known.go", "if k.taken[slot] == h.Token || h.Token > k.highest {", "if k.highest >= 0 {"),
+		one("internal/follower/known.go", "if k.taken[slot] == h.Token || h.Token > k.highest {", "if k.highest >= 0 {"),
 		in("test/cluster", "TestFormerAssignmentStartsNothing"),
 	},
 	{
 		"tokens", "a follower refuses what its document grants still",
-		one("internal/assignment/known.go", "if k.taken[slot] == h.Token || h.Token > k.highest {", "if h.Token > k.highest {"),
-		in("internal/assignment", "TestKnownGrants"),
+		one("internal/follower/known.go", "if k.taken[slot] == h.Token || h.Token > k.highest {", "if h.Token > k.highest {"),
+		in("internal/follower", "TestKnownGrants"),
 	},
 	{
 		"tokens", "what two documents list, or its member refuses, stays where it is",
-		one("internal/assignment/pace.go", "	d.askRecalled()\n", ""),
-		in("internal/assignment", "TestRecall"),
+		one("internal/reconcile/pace.go", "	d.askRecalled()\n", ""),
+		in("internal/reconcile", "TestRecall"),
 	},
 	{
 		"tokens", "what a member holds is granted elsewhere when a hand has taken it out of its document",
-		one("internal/assignment/grant.go", "			lists[2] = p.Status.Rec.Holding\n", "			lists[2] = nil\n"),
-		in("internal/assignment", "TestRecall"),
+		one("internal/reconcile/grant.go", "			lists[2] = p.Status.Rec.Holding\n", "			lists[2] = nil\n"),
+		in("internal/reconcile", "TestRecall"),
 	},
 	{
 		"tokens", "tokens do not rise above what a member has seen",
-		one("internal/assignment/decide.go", "			learn(rec.Above)\n", ""),
-		in("internal/assignment", "TestTokensRiseAboveWhatWasRefused"),
+		one("internal/reconcile/decide.go", "			learn(rec.Above)\n", ""),
+		in("internal/reconcile", "TestTokensRiseAboveWhatWasRefused"),
 	},
 	{
 		"tokens", "a token that nobody can have given raises those that follow",
-		one("internal/assignment/decide.go", "		if plausible(token) {\n", "		if token > 0 {\n"),
-		in("internal/assignment", "TestRecall"),
+		one("internal/reconcile/decide.go", "		if schema.PlausibleToken(token) {\n", "		if token > 0 {\n"),
+		in("internal/reconcile", "TestRecall"),
 	},
 	{
 		"documents", "a leader forgets whom it found without a document as soon as the rest goes",
@@ -1262,7 +1262,7 @@ var mutants = []mutant{
 	{
 		"versions", "a leader deletes the orders when all are obeyed, and operators read the audit after them",
 		[]change{
-			{"internal/assignment/publish.go", "		ops = append(ops, coord.Set(l.Keys.Orders(), schema.Encode(d.Orders, at+1), at))\n",
+			{"internal/leader/publish.go", "		ops = append(ops, coord.Set(l.Keys.Orders(), schema.Encode(d.Orders, at+1), at))\n",
 				"		if ops = append(ops, coord.Set(l.Keys.Orders(), schema.Encode(d.Orders, at+1), at)); d.Orders.Empty() {\n			ops[len(ops)-1] = coord.Delete(l.Keys.Orders(), at)\n		}\n"},
 			{"internal/operation/settle.go", "		_, err = o.Session.Commit(ctx, o.withLine(audit, revision, ops)...)\n", "		if late, _, lerr := o.readAudit(ctx); lerr == nil {\n			audit = late\n		}\n		_, err = o.Session.Commit(ctx, o.withLine(audit, revision, ops)...)\n"},
 		},
@@ -1285,8 +1285,8 @@ var mutants = []mutant{
 	{
 		"versions", "a leader removes records and does not say so",
 		[]change{
-			{"internal/assignment/remove.go", "		ops = append(ops, coord.Create(l.Keys.Removed(), schema.Encode(r.Record, 0)))\n", ""},
-			{"internal/assignment/remove.go", "		ops = append(ops, coord.Set(l.Keys.Removed(), schema.Encode(r.Record, version), old.Version))\n", ""},
+			{"internal/leader/remove.go", "		ops = append(ops, coord.Create(l.Keys.Removed(), schema.Encode(r.Record, 0)))\n", ""},
+			{"internal/leader/remove.go", "		ops = append(ops, coord.Set(l.Keys.Removed(), schema.Encode(r.Record, version), old.Version))\n", ""},
 		},
 		in("test/cluster", "TestDeclaredAgainIsAnotherTask"),
 	},
@@ -1297,28 +1297,28 @@ var mutants = []mutant{
 	},
 	{
 		"growth", "a task's record is removed while a document lists its slots",
-		one("internal/assignment/remove.go", "&& !runs && !listed[name] &&", "&& !runs && len(listed) >= 0 &&"),
-		in("internal/assignment", "TestWhatIsRemoved"),
+		one("internal/reconcile/remove.go", "&& !runs && !listed[name] &&", "&& !runs && len(listed) >= 0 &&"),
+		in("internal/reconcile", "TestWhatIsRemoved"),
 	},
 	{
 		"growth", "a run's checkpoints are deleted while it may still note some",
-		one("internal/assignment/runs.go", " && !a.lists(cluster.RunTask(a.task, id)) {", " {"),
-		in("internal/assignment", "TestRunsAreKeptWhileTheyAreListed"),
+		one("internal/reconcile/runs.go", " && !a.lists(cluster.RunTask(a.task, id)) {", " {"),
+		in("internal/reconcile", "TestRunsAreKeptWhileTheyAreListed"),
 	},
 	{
 		"growth", "the checkpoints of a deleted task stay",
-		one("internal/assignment/remove.go", "	if len(tasks) == 0 {\n", "	if len(tasks) >= 0 {\n"),
+		one("internal/leader/remove.go", "	if len(tasks) == 0 {\n", "	if len(tasks) >= 0 {\n"),
 		in("test/cluster", "TestDeclaredAgainIsAnotherTask"),
 	},
 	{
 		"growth", "the checkpoints of a run stay",
-		one("internal/assignment/remove.go", "range d.DropRuns {", "range d.DropRuns[:0] {"),
+		one("internal/leader/remove.go", "range d.DropRuns {", "range d.DropRuns[:0] {"),
 		in("test/cluster", "TestCheckpointsGoWithTheirRuns"),
 	},
 	{
 		"growth", "a task inherits the checkpoints of a deleted one of its name",
-		one("internal/assignment/checkpoint.go", " || rec.Generation != g.Generation {", " {"),
-		in("internal/assignment", "TestCheckpointIsFenced"),
+		one("internal/follower/checkpoint.go", " || rec.Generation != g.Generation {", " {"),
+		in("internal/follower", "TestCheckpointIsFenced"),
 	},
 	{
 		"old files", "very old declarations are forgotten",
@@ -1347,8 +1347,8 @@ var mutants = []mutant{
 	},
 	{
 		"scale", "a node that claims is granted more meanwhile",
-		one("internal/assignment/grant.go", "(touched || !d.full() && !d.claims(guid))", "(touched || !d.full())"),
-		in("internal/assignment", "TestClaimsAreLeftAlone"),
+		one("internal/reconcile/grant.go", "(touched || !d.full() && !d.claims(guid))", "(touched || !d.full())"),
+		in("internal/reconcile", "TestClaimsAreLeftAlone"),
 	},
 	{
 		"scale", "a former member is tried to be closed once",

@@ -12,7 +12,7 @@ import (
 	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord/mem"
-	"gitee.com/ken.yang/xconsumer/internal/assignment"
+	"gitee.com/ken.yang/xconsumer/internal/leader"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/test/invariant"
 )
@@ -115,7 +115,7 @@ func (m *machine) boot() {
 	for _, spec := range m.declared {
 		node.Handle(spec.WorkName, p.work)
 	}
-	ctx, cancel := context.WithCancel(assignment.WithPlanner(m.t.Context(), p.faulty.plan))
+	ctx, cancel := context.WithCancel(leader.WithPlanner(m.t.Context(), p.faulty.plan))
 	p.cancel = cancel
 	m.proc = p
 	m.all = append(m.all, p)

@@ -1,0 +1,114 @@
+package follower
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/jitter"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// Checkpoints keeps what workers note of how far they are, for whoever has their slot next.
+//
+// A write is fenced by the grant: it is committed only while the member's status says that it holds the
+// slot under the worker's token. As long as it says so nobody else can have been granted the slot, so
+// a worker that was paused and wakes too late cannot undo what its successor has noted.
+type Checkpoints struct {
+	Session coord.Session
+	Keys    schema.Keys
+	Member  string // GUID
+}
+
+// Save notes how far a worker is. The error matches cluster.ErrCheckpoint if data are too large,
+// cluster.ErrReleased if the slot is not the worker's any more, cluster.ErrLeaseLost if the session has
+// ended, or one of package coord.
+func (c Checkpoints) Save(ctx context.Context, g cluster.Grant, data []byte) error {
+	slot, token := g.Slot, g.Token
+	if len(data) > cluster.MaxCheckpoint {
+		return fmt.Errorf("%w: %d bytes are more than %d", cluster.ErrCheckpoint, len(data), cluster.MaxCheckpoint)
+	}
+	key := c.Keys.Checkpoint(slot)
+	for failures := 0; ; failures++ {
+		if err := jitter.Backoff(ctx, failures); err != nil {
+			return fmt.Errorf("checkpoint of %s: %w", slot, err)
+		}
+		holds, err := c.holds(ctx, slot, token)
+		if err != nil {
+			return fmt.Errorf("checkpoint of %s: %w", slot, err)
+		}
+		last, version, err := c.read(ctx, slot)
+		if err != nil {
+			return err
+		}
+		next := &schema.Checkpoint{Token: token, Generation: g.Generation, Data: data}
+		op := coord.Create(key, schema.Encode(next, 0))
+		switch {
+		case last != nil && last.Token > token:
+			return fmt.Errorf("checkpoint of %s: %w", slot, cluster.ErrReleased)
+		case last != nil && last.Token == token && bytes.Equal(last.Data, data):
+			return nil // there already, perhaps by a commit whose outcome was not known
+		case last != nil:
+			op = coord.Set(key, schema.Encode(next, version+1), version)
+		}
+		_, err = c.Session.Commit(ctx, holds, op)
+		_, checked := coord.FailedCheck(err)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, coord.ErrSessionEnded):
+			return fmt.Errorf("checkpoint of %s: %w: %w", slot, cluster.ErrLeaseLost, err)
+		case ctx.Err() != nil, !checked && !errors.Is(err, coord.ErrUnknown):
+			return fmt.Errorf("checkpoint of %s: %w", slot, err)
+		}
+	}
+}
+
+// holds returns the check that the member holds a slot under a token, or an error if it does not.
+func (c Checkpoints) holds(ctx context.Context, slot cluster.Slot, token int64) (coord.Op, error) {
+	key := c.Keys.Status(c.Member)
+	r, err := c.Session.Get(ctx, key)
+	switch {
+	case errors.Is(err, coord.ErrNotFound), errors.Is(err, coord.ErrSessionEnded):
+		return coord.Op{}, fmt.Errorf("%w: %w", cluster.ErrLeaseLost, err)
+	case err != nil:
+		return coord.Op{}, err
+	}
+	var status schema.Status
+	if err := schema.Decode(key, r, &status); err != nil {
+		return coord.Op{}, err
+	}
+	if h := schema.Find(status.Holding, slot); h == nil || h.Token != token {
+		return coord.Op{}, cluster.ErrReleased
+	}
+	return coord.Check(key, r.Version), nil
+}
+
+// Last returns what was noted last of a slot, nil if nothing was since its task was declared: what is left of one of
+// the same name that was deleted is of no use to it.
+func (c Checkpoints) Last(ctx context.Context, g cluster.Grant) ([]byte, error) {
+	rec, _, err := c.read(ctx, g.Slot)
+	if rec == nil || err != nil || rec.Generation != g.Generation {
+		return nil, err
+	}
+	return rec.Data, nil
+}
+
+func (c Checkpoints) read(ctx context.Context, slot cluster.Slot) (*schema.Checkpoint, int64, error) {
+	key := c.Keys.Checkpoint(slot)
+	r, err := c.Session.Get(ctx, key)
+	if errors.Is(err, coord.ErrNotFound) {
+		return nil, 0, nil
+	}
+	rec := new(schema.Checkpoint)
+	if err == nil {
+		err = schema.Decode(key, r, rec)
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("checkpoint of %s: %w", slot, err)
+	}
+	return rec, r.Version, nil
+}

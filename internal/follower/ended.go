@@ -1,0 +1,215 @@
+package follower
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// index looks up what the records of ended slots and the document list, if anything has ended.
+func (l *Local) index() {
+	l.noted, l.lists = map[end]bool{}, map[end]bool{}
+	if l.Done != nil {
+		for i := range l.Done.Slots {
+			o := &l.Done.Slots[i]
+			for _, index := range o.Slots {
+				l.noted[end{cluster.Slot{Task: o.Task, Index: index}, o.Token}] = true
+			}
+		}
+	}
+	none := true
+	for _, r := range l.Running {
+		none = none && !r.Ended
+	}
+	if l.Doc == nil || l.Doc.Evicted || l.Doc.Closed != nil || none && len(l.noted) == 0 {
+		return
+	}
+	for _, list := range [][]schema.Held{l.Doc.Slots, l.Doc.Releasing} {
+		for slot, h := range schema.Each(list) {
+			l.lists[end{slot, h.Token}] = true
+		}
+	}
+}
+
+// ended returns the record of the slots that have ended, nil if it stays as it is. A slot is in it until the
+// document lists it no more: by then the leader has taken it in. What does not fit is noted when earlier ends have gone.
+func (l *Local) ended() *schema.Done {
+	next, changed := l.stillListed()
+	d := ends{Done: next, room: schema.MaxDone - schema.Size(next), errors: maxErrors, entries: map[outcome]int{}, grown: map[int]int{}}
+	for i := range next.Slots {
+		o := &next.Slots[i]
+		d.entries[outcome{o.Task, o.Token, o.Error}] = i
+		if strings.HasPrefix(o.Error, schema.SeveralReasons) {
+			d.entries[outcome{o.Task, o.Token, schema.SeveralReasons}] = i
+		}
+		if o.Error != "" {
+			d.errors -= schema.SizeOf(o)
+		}
+	}
+	for _, slot := range only(l.Running, func(r *cluster.Report) bool { return r.Ended }) {
+		if r := l.Running[slot]; !l.noted[end{slot, r.Token}] {
+			changed = d.add(slot, r.Token, reasonOf(r)) || changed
+		}
+	}
+	if !changed {
+		return nil
+	}
+	for i := range d.grown {
+		slices.Sort(next.Slots[i].Slots)
+	}
+	return next
+}
+
+// stillListed returns the ends that are noted and whose slots the document still lists.
+func (l *Local) stillListed() (next *schema.Done, changed bool) {
+	next = &schema.Done{Slots: []schema.Outcome{}}
+	if l.Done == nil {
+		return next, false
+	}
+	for _, o := range l.Done.Slots {
+		kept := o
+		kept.Slots = nil
+		for _, index := range o.Slots {
+			if l.Doc == nil || !l.DocGood || l.lists[end{cluster.Slot{Task: o.Task, Index: index}, o.Token}] {
+				kept.Slots = append(kept.Slots, index)
+			}
+		}
+		changed = changed || len(kept.Slots) != len(o.Slots)
+		if len(kept.Slots) > 0 {
+			next.Slots = append(next.Slots, kept)
+		}
+	}
+	return next, changed
+}
+
+// outcome is what slots that have ended have in common.
+type outcome struct {
+	task   string
+	token  int64
+	reason string
+}
+
+// ends is a record of ended slots in the making, with the bytes that are left.
+type ends struct {
+	*schema.Done
+	room, errors int
+	entries      map[outcome]int
+	grown        map[int]int // bytes, by entry
+}
+
+// Bytes that an index takes at most, and a list of them.
+const (
+	indexBytes = 7
+	listBytes  = 3<<10 + cluster.MaxRunWorkers/6
+)
+
+// add notes the end of a slot, and reports whether there was room for it. When errors have taken their share, one stands
+// for all others of a grant.
+func (d *ends) add(slot cluster.Slot, token int64, reason string) bool {
+	key := outcome{slot.Task, token, reason}
+	fresh := schema.Outcome{Task: slot.Task, Slots: cluster.Indexes{slot.Index}, Token: token, Error: reason}
+	at, known := d.entries[key]
+	if !known && reason != "" && schema.SizeOf(&fresh) > d.errors {
+		grant := outcome{slot.Task, token, schema.SeveralReasons}
+		if at, known = d.entries[grant]; !known {
+			key, fresh.Error = grant, schema.SeveralReasons+schema.Cut(reason, schema.ShortError)
+		}
+	}
+	need := 0
+	switch {
+	case !known:
+		need = schema.SizeOf(&fresh)
+	case d.grown[at] < listBytes:
+		need = indexBytes
+	}
+	if need > d.room {
+		return false
+	}
+	if d.room -= need; !known {
+		at = len(d.Slots)
+		d.entries[key] = at
+		d.Slots = append(d.Slots, schema.Outcome{Task: fresh.Task, Token: token, Error: fresh.Error})
+		if reason != "" {
+			d.errors -= need
+		}
+	}
+	d.grown[at] += need
+	d.Slots[at].Slots = append(d.Slots[at].Slots, slot.Index)
+	return true
+}
+
+// reasonOf returns why an ended slot has failed, "" if it is done.
+func reasonOf(r cluster.Report) string {
+	if r.State == cluster.WorkerDone {
+		return ""
+	}
+	return cmp.Or(schema.Cut(r.Error, 10*schema.ShortError), "failed")
+}
+
+// fill says what is held and how workers are, within the bound of a status. What is held is said in full, and if need be more
+// than that: then it is only given back later. What is given up first is states of workers, then when slots
+// were claimed.
+func (l *Local) fill(status *schema.Status, claims map[cluster.Slot]schema.Claim) {
+	const spare = 8 << 10 // for some states of workers
+	status.Holding = schema.Gather(claims)
+	size := func() int {
+		if schema.Rough(status.Holding) < schema.MaxStatus/2 {
+			return schema.MaxStatus / 2
+		}
+		return schema.Size(status)
+	}
+	for _, less := range []func(map[cluster.Slot]schema.Claim){claimedTogether, claimedSometime, l.claimedWhole} {
+		if size() <= schema.MaxStatus-spare {
+			break
+		}
+		less(claims)
+		status.Holding = schema.Gather(claims)
+	}
+	workers := tellable(l.Running)
+	status.Workers = workers[:schema.Fit(workers, schema.MaxStatus-size()-len(`"workers":[],`))]
+}
+
+// claimedTogether says that all slots of a grant were claimed when the last of them was.
+func claimedTogether(claims map[cluster.Slot]schema.Claim) {
+	type grant struct {
+		task  string
+		token int64
+	}
+	last := map[grant]schema.Claim{}
+	for slot, c := range claims {
+		if g := (grant{slot.Task, c.Token}); c.Since.After(last[g].Since) || last[g].Token == 0 {
+			last[g] = c
+		}
+	}
+	for slot, c := range claims {
+		claims[slot] = last[grant{slot.Task, c.Token}]
+	}
+}
+
+// claimedSometime does not say when slots were claimed.
+func claimedSometime(claims map[cluster.Slot]schema.Claim) {
+	for slot, c := range claims {
+		claims[slot] = schema.Claim{Token: c.Token}
+	}
+}
+
+// claimedWhole says that all of a grant is held of which something is.
+func (l *Local) claimedWhole(claims map[cluster.Slot]schema.Claim) {
+	if l.Doc == nil {
+		return
+	}
+	for i := range l.Doc.Slots {
+		h := &l.Doc.Slots[i]
+		some := slices.ContainsFunc(h.Slots, func(index int) bool {
+			return claims[cluster.Slot{Task: h.Task, Index: index}].Token == h.Token
+		})
+		for _, index := range h.Slots {
+			if slot := (cluster.Slot{Task: h.Task, Index: index}); some && claims[slot].Token == 0 {
+				claims[slot] = schema.Claim{Token: h.Token}
+			}
+		}
+	}
+}

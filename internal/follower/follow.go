@@ -1,0 +1,241 @@
+package follower
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// Local is what a follower decides from: values only.
+type Local struct {
+	Doc        *schema.Doc            // the last good document, nil before the first and when it is missing
+	DocVersion int64                  // of Doc
+	DocGood    bool                   // Doc is the document at its key's present version
+	Refused    map[cluster.Slot]int64 // grants of Doc that are not claimed, with their tokens
+	Above      int64                  // the token that they are not above
+	Told       bool                   // the workers that run have been given the specs of Doc
+	Running    map[cluster.Slot]cluster.Report
+	Claims     map[cluster.Slot]schema.Claim // when each running slot was claimed, and its token
+	Phase      membership.Phase
+	Leaving    bool
+	Announce   bool           // the departure takes a while: say so in the status
+	Done       *schema.Done   // the last record of ended slots known to be committed, nil if there is none
+	Said       *schema.Status // the last status known to be committed, nil if it has to be written
+	LazyAt     time.Duration  // when a status that could have waited was written last, on the lease clock
+	Differs    time.Duration  // since when the states of workers have not been as Said has them, 0 for just now
+	Now        time.Duration
+	WallNow    time.Time // for people: when a slot was claimed
+
+	noted, lists map[end]bool // what Done and Doc say
+}
+
+// end is a grant of a slot, which ends once.
+type end struct {
+	slot  cluster.Slot
+	token int64
+}
+
+// Orders are what follows from it.
+type Orders struct {
+	Stop   map[cluster.Slot]error            // workers to stop, and why
+	Update map[cluster.Slot]cluster.TaskSpec // workers that run on, whose spec may have changed; none if they were told
+	// Start are slots to start once Status is committed, checked against the document at
+	// DocVersion: the claim.
+	Start []cluster.Grant
+	// Done is to be written in the same commit, or with a check of the status as it is.
+	Done *schema.Done
+	// Status is to be written now, nil if it can wait until Again.
+	Status *schema.Status
+	// Lazy says that Status could have waited: it tells of nothing but states.
+	Lazy bool
+	// Differs says that states of workers are not as Said has them, whether Status tells them or not.
+	Differs bool
+	Again   time.Duration // 0: never
+}
+
+// A status that tells of nothing but states is written at once when none was for lazily, and else when that is over: so
+// a first failure is seen at once, and a crash loop costs no more than one write in that time. What changes together, as
+// where all workers of a task fail at their start, is gathered for a moment and told together.
+const (
+	lazily    = 5 * time.Second
+	gatherFor = 100 * time.Millisecond
+)
+
+// Follow is the follower's decision: what to stop, what to claim, what to say. It is a pure
+// function.
+//
+// A status never says less than what runs or may be started: a slot is named before it starts,
+// and not left out before it has stopped.
+func Follow(l Local) Orders {
+	l.index()
+	o := Orders{Stop: map[cluster.Slot]error{}, Update: map[cluster.Slot]cluster.TaskSpec{}}
+	granted := l.granted()
+	for slot, r := range l.Running {
+		h := granted[slot]
+		switch {
+		case r.Ended && !l.noted[end{slot, r.Token}] && l.lists[end{slot, r.Token}] && (l.Phase == membership.Holds || !l.Leaving):
+			// Nothing of it runs, so it needs no lease: it waits for its end to be noted. Were it
+			// forgotten while the lease is lost, it would be executed again.
+		case l.Phase > membership.Holds && r.Continues && !l.Leaving:
+			// It may run twice, as its task says.
+		case l.Phase > membership.Holds:
+			o.Stop[slot] = cluster.ErrLeaseLost
+		case l.Leaving:
+			o.Stop[slot] = cluster.ErrLeaving
+		case h == nil || h.Token != r.Token:
+			o.Stop[slot] = cluster.ErrReleased
+		case !l.Told:
+			o.Update[slot] = *h.Spec
+		}
+	}
+	status := l.status()
+	claims := make(map[cluster.Slot]schema.Claim, len(l.Running))
+	for slot := range l.Running {
+		claims[slot] = l.Claims[slot]
+	}
+	if l.Phase == membership.Holds && l.DocGood {
+		for slot, h := range granted {
+			if _, running := l.Running[slot]; running {
+				continue
+			}
+			if l.noted[end{slot, h.Token}] {
+				continue // it has run to its end
+			}
+			count, _ := h.Told()
+			o.Start = append(o.Start, cluster.Grant{Slot: slot, Token: h.Token, Count: count, Spec: *h.Spec, Generation: h.Generation})
+			claims[slot] = schema.Claim{Token: h.Token, Since: l.WallNow}
+		}
+		slices.SortFunc(o.Start, func(a, b cluster.Grant) int { return a.Slot.Compare(b.Slot) })
+	}
+	o.Done = l.ended()
+	l.fill(status, claims)
+	switch {
+	case len(o.Start) > 0 || l.urgent(status):
+		o.Status = status
+	case sameWorkers(status.Workers, l.Said.Workers):
+	case sameWorkers(older(status.Workers, l.WallNow), l.Said.Workers):
+		o.Again = l.Now + passing
+	default:
+		o.Differs = true
+		if o.Again = max(l.LazyAt+lazily, cmp.Or(l.Differs, l.Now)+gatherFor); l.Now >= o.Again {
+			o.Status, o.Again, o.Lazy = status, 0, true
+		}
+	}
+	return o
+}
+
+// granted returns what the document grants, and is not refused.
+func (l *Local) granted() map[cluster.Slot]*schema.Held {
+	granted := make(map[cluster.Slot]*schema.Held, len(l.Running))
+	if l.Doc != nil && !l.Leaving && !l.Doc.Evicted && l.Doc.Closed == nil {
+		maps.Insert(granted, schema.Each(l.Doc.Slots))
+		for slot := range l.Refused {
+			delete(granted, slot)
+		}
+	}
+	return granted
+}
+
+// status returns the status without what is held.
+func (l *Local) status() *schema.Status {
+	status := &schema.Status{Leaving: l.Leaving && l.Announce, Fenced: l.Phase > membership.Holds}
+	if l.Doc != nil {
+		status.Applied = l.DocVersion
+	}
+	if len(l.Refused) > 0 {
+		status.Refused, status.Above = schema.GatherTokens(l.Refused), l.Above
+	}
+	return status
+}
+
+// passing is how long a worker is starting or stopping before that alone is told: most do not take so long.
+const passing = time.Second
+
+// older leaves out the workers that have just begun to start or to stop.
+func older(workers []schema.WorkerState, now time.Time) []schema.WorkerState {
+	return slices.DeleteFunc(slices.Clone(workers), func(w schema.WorkerState) bool {
+		return (w.State == cluster.WorkerStarting || w.State == cluster.WorkerStopping) && now.Sub(w.Since) < passing
+	})
+}
+
+// only returns the slots whose reports are wanted, sorted.
+func only(reports map[cluster.Slot]cluster.Report, wanted func(*cluster.Report) bool) (slots []cluster.Slot) {
+	for slot, r := range reports {
+		if wanted(&r) {
+			slots = append(slots, slot)
+		}
+	}
+	slices.SortFunc(slots, cluster.Slot.Compare)
+	return slots
+}
+
+// urgent tells whether a status has to be written at once: somebody waits for it, or it would
+// say something wrong about what is held.
+func (l *Local) urgent(status *schema.Status) bool {
+	if l.Said == nil || l.Said.Leaving != status.Leaving || l.Said.Fenced != status.Fenced || !sameHolding(l.Said.Holding, status.Holding) || !sameHolding(l.Said.Refused, status.Refused) {
+		return true
+	}
+	if l.Doc != nil {
+		for slot, h := range schema.Each(l.Doc.Releasing) {
+			if _, running := l.Running[slot]; !running && l.Said.Applied < h.Version {
+				return true
+			}
+		}
+	}
+	// A worker that is stuck should not wait to be seen.
+	return stuck(status.Workers) != stuck(l.Said.Workers)
+}
+
+func stuck(workers []schema.WorkerState) (n int) {
+	for _, w := range workers {
+		if w.State == cluster.WorkerStuck {
+			n++
+		}
+	}
+	return n
+}
+
+func sameHolding(a, b []schema.Held) bool {
+	return slices.EqualFunc(a, b, func(x, y schema.Held) bool {
+		return x.Task == y.Task && x.Token == y.Token && x.Since.Equal(y.Since) && slices.Equal(x.Slots, y.Slots)
+	})
+}
+
+func sameWorkers(a, b []schema.WorkerState) bool {
+	return slices.EqualFunc(a, b, func(x, y schema.WorkerState) bool {
+		return x.Slot == y.Slot && x.State == y.State && x.Since.Equal(y.Since) && x.Restarts == y.Restarts && x.InRow == y.InRow && x.Error == y.Error
+	})
+}
+
+// A status has to stay far below what the store takes. So many states are told at most, the rest
+// are said to run; and so many bytes of errors, after which they are cut short.
+const (
+	maxTold   = 500
+	maxErrors = 32 << 10
+)
+
+// tellable returns the workers that are not simply running.
+func tellable(running map[cluster.Slot]cluster.Report) []schema.WorkerState {
+	var list []schema.WorkerState
+	budget := maxErrors
+	tell := func(r *cluster.Report) bool {
+		return (r.State != cluster.WorkerRunning || r.Restarts > 0 || r.Error != "") && r.State != cluster.WorkerDone
+	}
+	for _, slot := range only(running, tell) {
+		r := running[slot]
+		if len(list) == maxTold {
+			break
+		}
+		if len(r.Error) > budget {
+			r.Error = schema.Cut(r.Error, schema.ShortError)
+		}
+		budget = max(0, budget-len(r.Error))
+		list = append(list, schema.WorkerState{Slot: slot, State: r.State, Since: r.Since.UTC().Truncate(time.Millisecond), Restarts: r.Restarts, InRow: r.InRow, Error: r.Error})
+	}
+	return list
+}

@@ -1,0 +1,95 @@
+package follower
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/plural"
+)
+
+// ErrStuck says that a worker does not stop although the node is leaving or its lease is over. The
+// process has to end: it cannot be known that the worker does nothing more before that.
+var ErrStuck = errors.New("worker does not stop")
+
+// Guard watches over the lease while anything may run: it tells when it lapses and holds
+// again, and returns an error that matches ErrStuck when something still runs at its hard stop.
+// It returns nil when ctx has ended and nothing runs.
+//
+// It does not depend on the follower: it stops the workers itself. Those whose tasks let them run on without a
+// lease are none of its business.
+func Guard(ctx context.Context, lease *membership.Lease, workers Workers, emit func(cluster.Event)) error {
+	const often = 50 * time.Millisecond // deadlines are counted on a clock that timers do not follow
+	last, atHardStop := membership.Holds, 0
+	for {
+		phase, left := lease.Phase()
+		var running map[cluster.Slot]cluster.Report
+		if phase > membership.Holds || ctx.Err() != nil { // else nobody asks
+			running = leased(workers.Reports())
+		}
+		if ctx.Err() != nil && len(running) == 0 {
+			return nil
+		}
+		if phase > membership.Holds {
+			for slot := range running {
+				workers.Stop(slot, cluster.ErrLeaseLost, min(lease.Terms().Soft, left))
+			}
+		}
+		switch {
+		case phase != membership.HardStop:
+			atHardStop = 0
+		case len(running) > 0:
+			// Workers that had their time get one poll more; a process that wakes from a pause
+			// has to tell them first.
+			if last == membership.Holds {
+				atHardStop = -4
+			}
+			if atHardStop++; atHardStop > 1 {
+				return stuckError(running)
+			}
+		}
+		switch {
+		case last == membership.Holds && phase > membership.Holds:
+			emit(cluster.Event{Kind: cluster.LeaseLost, Detail: fmt.Sprintf("%s being stopped", plural.Of(len(running), "worker"))})
+		case last > membership.Holds && phase == membership.Holds:
+			emit(cluster.Event{Kind: cluster.LeaseRegained})
+		}
+		last = phase
+		wait := often
+		if phase < membership.HardStop {
+			wait = min(poll, max(left, time.Millisecond))
+		}
+		done, ended := ctx.Done(), lease.Ended()
+		if ctx.Err() != nil {
+			done = workers.Idle() // or what remains is none of its business: it looks soon
+		}
+		if phase > membership.Holds {
+			ended = nil
+		}
+		select {
+		case <-done:
+		case <-ended:
+		case <-time.After(wait):
+		}
+	}
+}
+
+// leased leaves out who needs no lease: what may run on without one, and of what has ended nothing runs.
+func leased(running map[cluster.Slot]cluster.Report) map[cluster.Slot]cluster.Report {
+	maps.DeleteFunc(running, func(_ cluster.Slot, r cluster.Report) bool { return r.Continues || r.Ended })
+	return running
+}
+
+func stuckError(running map[cluster.Slot]cluster.Report) error {
+	names := make([]string, 0, len(running))
+	for slot := range running {
+		names = append(names, slot.String())
+	}
+	slices.Sort(names)
+	return fmt.Errorf("%w: %v", ErrStuck, names)
+}

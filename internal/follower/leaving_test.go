@@ -1,0 +1,31 @@
+package follower
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// What a departure waits for is named, but not all of many, and for as long as the last of them may take.
+func TestWaitsFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		running := map[cluster.Slot]cluster.Report{}
+		add := func(index int, since, grace time.Duration) {
+			slot := cluster.Slot{Task: "a", Index: index}
+			running[slot] = cluster.Report{Slot: slot, State: cluster.WorkerStopping, Since: time.Now().Add(-since), Grace: grace}
+		}
+		add(0, 3*time.Second, 20*time.Second)
+		add(1, 3*time.Second, 10*time.Second)
+		if names, left := waitsFor(running); names != "a#0 a#1" || left != 17*time.Second {
+			t.Errorf("%q, %v", names, left)
+		}
+		for i := range 7 {
+			add(i, time.Minute, 10*time.Second)
+		}
+		if names, left := waitsFor(running); names != "a#0 a#1 a#2 a#3 a#4 and 2 more" || left != 0 {
+			t.Errorf("%q, %v", names, left)
+		}
+	})
+}

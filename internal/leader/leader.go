@@ -1,0 +1,273 @@
+package leader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/election"
+	"gitee.com/ken.yang/xconsumer/internal/jitter"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/meter"
+	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// resync is how often everything is read again without a hint; resyncPeer is for how long that is not done again for
+// each member, so that a large cluster at rest is read at a rate that does not grow with it.
+const (
+	resync     = 30 * time.Second
+	resyncPeer = 150 * time.Millisecond
+)
+
+// pause follows a commit that could not be made for a reason that may last.
+const pause = 500 * time.Millisecond
+
+// Leader leads the cluster for one term at a time.
+type Leader struct {
+	Cluster string
+	Session coord.Session
+	Keys    schema.Keys
+	Self    membership.Self
+	Log     *slog.Logger
+	Emit    func(cluster.Event)
+	// Publish is given what the leader has read, whenever that changes.
+	Publish func(*view.Snapshot)
+	Meter   *meter.Meter
+	Trace   func(cluster.Span) // nil for nobody who traces; it must not wait
+	// Lease is this member's: who has none cannot know that it leads.
+	Lease *membership.Lease
+	// Round is the loop as others see it; each step of a round counts as one.
+	Round membership.Round
+
+	fails atomic.Pointer[string] // what fails, once it has failed several times in a row
+	hangs atomic.Pointer[string] // what was left behind
+	block atomic.Pointer[string] // why it cannot begin a term
+
+	departures atomic.Pointer[departing] // of its last decision
+
+	away  atomic.Int64 // when the vigil found the service out of reach or no lease last, by the lease clock
+	ended atomic.Int64 // 1 more than when the last round ended, or the term began; 0 while it does not lead
+}
+
+// leading is one term.
+type leading struct {
+	*Leader
+	term    election.Term
+	view    *view.View
+	planner func(planner.Input) planner.Plan
+	looks   map[string]reconcile.Look
+	buried  map[string]bool
+	trials  map[cluster.Slot]reconcile.Trial
+	avoids  map[cluster.Slot]reconcile.Avoid
+	waits   reconcile.Waits
+	left    map[cluster.Slot]cluster.Reason // as in reconcile.World
+	maxDocs int
+	// nextToken and committed are what the epoch held after this leader's last commit.
+	nextToken, committed int64
+	// failures counts the commits that failed since the last good one; panics the rounds that did.
+	failures, panics int
+
+	stays     map[string]bool                  // as in reconcile.World
+	around    map[reconcile.Part]time.Duration // what is too large, and until when it is left out
+	notes     []schema.Move                    // steps to be told with the next commit
+	oddRuns   map[string]bool                  // records of runs that are not there, or are there already, against expectation
+	ring      map[int64]int64                  // the versions of the decisions that are kept, once they were not as expected; nil before
+	blocked   string
+	full      string
+	ahead     string
+	doubtful  map[cluster.Slot]string // slots that several documents listed at the last decision
+	doubles   map[cluster.Slot]string // those of them that were told
+	planFault string                  // as told
+	errors    map[string]string       // records that cannot be used, as told
+	wasLive   map[string]string       // live members, as told: GUID → node name
+	watch     *stopwatch
+	planned   time.Duration // how long the last decision took
+	began     time.Duration // when the term began
+}
+
+// run decides whenever something new was read, after each commit, and when it is time to. What happens while it does so
+// is taken together: a decision is followed by a rest as long as it took.
+func (l *leading) run(ctx context.Context) error {
+	next := time.NewTimer(resync) // set before it is waited for
+	defer next.Stop()
+	l.began = l.Session.Now()
+	l.ended.Store(int64(l.began) + 1)
+	resynced := l.began
+	var d reconcile.Decision
+	for due := true; ; {
+		again, err := l.round(ctx, due, &d)
+		if err != nil {
+			return err
+		}
+		if due = again; due {
+			continue
+		}
+		next.Reset(l.wait(d, resynced))
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-l.Session.Done():
+			return coord.ErrSessionEnded
+		case <-l.view.C():
+		case <-next.C:
+		}
+		now := l.Session.Now()
+		if every := l.resync(); now >= resynced+every {
+			l.view.MarkAll()
+			// Leaders of many clusters must not read in step.
+			resynced, due = now-jitter.Of(every/10, l.Cluster, l.term.Number), true
+		}
+		if d.Again > 0 && now >= d.Again {
+			due = true
+			for _, guid := range d.Look {
+				l.view.MarkPeer(guid)
+			}
+		}
+	}
+}
+
+// round reads what is new; if that is anything, or something is due, it decides and acts. It reports whether another
+// decision is due at once. A panic in it is caught.
+func (l *leading) round(ctx context.Context, due bool, d *reconcile.Decision) (again bool, err error) {
+	stage := "reading"
+	defer func() {
+		l.Round.End()
+		if ctx.Err() == nil {
+			l.ended.Store(int64(l.Session.Now()) + 1)
+		}
+	}()
+	err = election.Catch("leading", func() error {
+		l.works(ctx)
+		changed, err := l.view.Refresh(ctx)
+		if err != nil || !changed && !due {
+			return err
+		}
+		stage = "deciding"
+		l.works(ctx)
+		if *d, err = l.decide(ctx); err != nil {
+			return err
+		}
+		if ctx.Err() != nil { // the term may have ended long ago
+			return ctx.Err()
+		}
+		stage = "publishing"
+		l.works(ctx)
+		if again, err = l.act(ctx, *d); err != nil {
+			return err
+		}
+		l.panics = 0
+		again = again || len(d.Forget) > 0
+		if l.planned >= minRest && (!again || !d.More) {
+			return jitter.Sleep(ctx, min(l.planned, maxRest))
+		}
+		return nil
+	})
+	if panicked, ok := errors.AsType[*election.PanicError](err); ok {
+		panicked.In = stage
+		return true, l.panicked(ctx, panicked)
+	}
+	return again, err
+}
+
+// A decision is followed by nothing for as long as it took, if that is worth it.
+const (
+	minRest = time.Millisecond
+	maxRest = 20 * time.Millisecond
+)
+
+// resync returns how often everything is read again.
+func (l *leading) resync() time.Duration {
+	return max(resync, time.Duration(len(l.wasLive))*resyncPeer)
+}
+
+// wait is how long there is nothing to do unless something is heard.
+func (l *leading) wait(d reconcile.Decision, resynced time.Duration) time.Duration {
+	now := l.Session.Now()
+	wait := resynced + l.resync() - now
+	for _, at := range []time.Duration{d.Again, l.view.Due()} {
+		if at > 0 {
+			wait = min(wait, at-now)
+		}
+	}
+	return max(wait, 0)
+}
+
+// decide makes a decision from what was read, and tells of it.
+func (l *leading) decide(ctx context.Context) (reconcile.Decision, error) {
+	snap := l.view.Snapshot()
+	l.tell(snap)
+	l.watch.arrived(snap, l.Session.Now(), func(of meter.Name, d time.Duration) { l.Meter.Took(of, d) })
+	world := reconcile.World{
+		Snapshot: snap,
+		Self:     l.Self.GUID,
+		Now:      l.Session.Now(),
+		Began:    l.began,
+		Grace:    l.Session.Info().Grace,
+		Timeout:  l.Session.Info().Timeout,
+		WallNow:  time.Now().UTC().Truncate(time.Millisecond),
+		MaxDocs:  l.maxDocs,
+		Looks:    l.looks,
+		Buried:   l.buried,
+		Trials:   l.trials,
+		Avoids:   l.avoids,
+		Waits:    l.waits,
+		Left:     l.left,
+		Stays:    l.stays,
+		Around:   l.around,
+		Planner:  l.planner,
+
+		NextToken: l.nextToken,
+	}
+	began := time.Now()
+	d := reconcile.Decide(world)
+	l.planned = time.Since(began)
+	l.Meter.Took(meter.Plan, l.planned)
+	l.departures.Store(&departing{Departures: d.Waits.Departures, term: l.term.Number})
+	l.looks, l.trials, l.waits, l.avoids = d.Looks, d.Trials, d.Waits, d.Avoids
+	l.tellBlocked(d.Blocked)
+	l.tellFull(d.Full)
+	l.tellAhead(d.Ahead)
+	l.tellDoubles(d.Doubles)
+	l.tellPlanFault(ctx, d.PlanFault)
+	for _, guid := range d.Forget {
+		l.view.Forget(guid)
+		delete(l.buried, guid)
+	}
+	if d.StepDown {
+		return d, fmt.Errorf("term %d: %w", l.term.Number, election.ErrStepDown)
+	}
+	return d, nil
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// departing is what a leader remembers of nodes that leave, and its term.
+type departing struct {
+	reconcile.Departures
+	term int64
+}
+
+// Burst returns what this member is to tell the next leader when it leaves, nil for nothing.
+func (l *Leader) Burst() *schema.Burst {
+	d := l.departures.Load()
+	if d == nil {
+		return nil
+	}
+	return d.Burst(d.term, l.Self.GUID, l.Session.Now())
+}

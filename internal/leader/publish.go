@@ -1,0 +1,388 @@
+package leader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/election"
+	"gitee.com/ken.yang/xconsumer/internal/jitter"
+	"gitee.com/ken.yang/xconsumer/internal/meter"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// maxRefused is after how many commits in a row that failed a leader lets another one try.
+const maxRefused = 10
+
+// act carries a decision out: at most one commit.
+func (l *leading) act(ctx context.Context, d reconcile.Decision) (acted bool, err error) {
+	switch {
+	case d.Evict != "":
+		err = l.evict(ctx, d.Evict)
+	case d.Writes() || len(l.notes) > 0:
+		var swept bool
+		if swept, err = l.sweep(ctx, d); !swept && err == nil {
+			err = l.write(ctx, d)
+		}
+	case !d.Remove.Empty():
+		err = l.remove(ctx, d.Remove)
+	default:
+		return false, nil
+	}
+	var large *tooLarge
+	switch failed, checked := coord.FailedCheck(err); {
+	case err == nil:
+		l.maxDocs, l.failures = min(2*l.maxDocs, reconcile.MaxDocs), 0
+		l.failing(0, nil)
+		return true, nil
+	case ctx.Err() != nil, errors.Is(err, coord.ErrSessionEnded):
+		return false, err
+	case checked && (failed.Op.Key == l.term.Candidate || failed.Op.Key == l.Keys.Epoch()):
+		return false, fmt.Errorf("term %d: %w: %w", l.term.Number, election.ErrDeposed, err)
+	case checked && strings.HasPrefix(failed.Op.Key, schema.Dir(l.Keys.Ran("", ""))):
+		l.oddRuns[failed.Op.Key], l.failures = true, 0 // which is learned once for each
+	case checked && failed.Op.Kind == coord.KindDelete && errors.Is(err, coord.ErrInvalid) && !l.mustGo(failed.Op.Key):
+		l.stays[l.below(failed.Op.Key)], l.failures = true, 0
+	case checked && failed.Op.Kind == coord.KindDelete && errors.Is(err, coord.ErrInvalid):
+		if err := l.clearBelow(ctx, failed.Op.Key); err != nil {
+			l.Log.Warn("a record cannot be deleted: somebody has made keys below it", "key", failed.Op.Key, "error", err)
+		}
+	case checked && schema.Dir(failed.Op.Key) == schema.Dir(l.Keys.Decision(0)):
+		if err := l.readRing(ctx, failed.Op.Key); err != nil {
+			return false, err
+		}
+	case errors.As(err, &large) && l.maxDocs > 1:
+		l.maxDocs /= 2
+		return true, nil
+	case errors.As(err, &large):
+		if l.goAround(large) {
+			return true, nil
+		}
+		l.Log.Error("a commit is too large, and nothing in it can be left out", "error", err)
+		return false, jitter.Sleep(ctx, 10*pause)
+	default:
+		l.Log.Debug("commit failed; reading again", "error", err)
+	}
+	// Once is usual, when something changed in between; again and again is not.
+	l.failures++
+	l.Meter.Add(meter.Refused, 1)
+	l.failing(l.failures, err)
+	if l.failures >= maxRefused {
+		return false, &election.GiveUp{Err: fmt.Errorf("%d commits in a row have failed, the last one: %w", l.failures, err)}
+	}
+	if err := jitter.Backoff(ctx, l.failures); err != nil {
+		return false, err
+	}
+	return true, l.reread(ctx)
+}
+
+// reread follows a commit that was refused or of which nobody knows the outcome: first the
+// epoch, which tells whether this term goes on, then all documents, then the rest.
+func (l *leading) reread(ctx context.Context) error {
+	epoch, err := l.view.ReadEpoch(ctx)
+	if err != nil {
+		return err
+	}
+	if !epoch.Good() {
+		l.Log.Error("the epoch cannot be used; nothing is granted", "key", l.Keys.Epoch(), "absent", epoch.Absent, "error", epoch.Err)
+		l.Emit(cluster.Event{Kind: cluster.RecordUnusable, Detail: l.Keys.Epoch() + " is missing or damaged: nothing is granted"})
+		return errors.Join(fmt.Errorf("term %d: %w: the epoch cannot be used", l.term.Number, election.ErrDeposed), jitter.Sleep(ctx, pause))
+	}
+	if epoch.Version < l.committed {
+		l.Log.Error("the coordination service has lost commits that it had acknowledged; what was granted in them may run twice",
+			"key", l.Keys.Epoch(), "version", epoch.Version, "committed", l.committed)
+		l.Emit(cluster.Event{Kind: cluster.HistoryLost, Detail: fmt.Sprintf("%s is at version %d, and was at %d", l.Keys.Epoch(), epoch.Version, l.committed)})
+		l.committed = epoch.Version
+	}
+	if epoch.Rec.Term != l.term.Number || epoch.Rec.Leader != l.Self.GUID {
+		return fmt.Errorf("term %d: %w: %s leads term %d", l.term.Number, election.ErrDeposed, epoch.Rec.Node, epoch.Rec.Term)
+	}
+	l.view.MarkAll()
+	return nil
+}
+
+// write commits a decision: under the term, with its part in the ring of decisions.
+func (l *leading) write(ctx context.Context, d reconcile.Decision) error {
+	snap := l.view.Snapshot()
+	ops, epoch := l.guard(snap, d.Token)
+	sizes := make(map[string]int, len(d.Docs))
+	for _, guid := range sortedKeys(d.Docs) {
+		doc, at := d.Docs[guid], snap.Peers[guid].Doc.Version
+		if doc == nil {
+			l.buried[guid] = true
+			ops = append(ops, coord.Delete(l.Keys.Doc(guid), at))
+			if done := snap.Peers[guid].Done; done.Rec != nil && !done.Absent {
+				ops = append(ops, coord.Delete(l.Keys.Done(guid), done.Version))
+			}
+		} else {
+			value := schema.Encode(doc, at+1)
+			sizes[guid] = len(value)
+			ops = append(ops, coord.Set(l.Keys.Doc(guid), value, at))
+		}
+	}
+	suspects, at := l.suspectsOps(snap, d.Suspects)
+	ops = append(ops, suspects...)
+	if at := snap.Orders.Version; d.Orders != nil { // never deleted: operators write it by its version
+		ops = append(ops, coord.Set(l.Keys.Orders(), schema.Encode(d.Orders, at+1), at))
+	}
+	ops = append(ops, l.agendaOps(snap, d)...)
+	for _, node := range sortedKeys(d.Marks) {
+		if old, there := snap.Marks[node]; !there {
+			ops = append(ops, coord.Create(l.Keys.Mark(node), schema.Encode(d.Marks[node], 0)))
+		} else {
+			ops = append(ops, coord.Set(l.Keys.Mark(node), schema.Encode(d.Marks[node], old.Version+1), old.Version))
+		}
+	}
+	d.Moves = append(l.notes, d.Moves...)
+	ring := l.record(epoch, d.Moves)
+	ops = append(ops, ring...)
+	began := l.Session.Now()
+	if err := l.submit(ctx, ops); err != nil {
+		return err
+	}
+	l.notes, l.left = nil, d.Left
+	l.recorded(ring)
+	l.measure(d, epoch.NextDecision-1, began)
+	l.view.PutEpoch(epoch, snap.Epoch.Version+1)
+	l.nextToken, l.committed = epoch.NextToken, snap.Epoch.Version+1
+	l.putAgendas(snap, d)
+	l.tellRecalled(d.Moves)
+	for node, mark := range d.Marks {
+		l.view.MarkNode(node)
+		l.Log.Error("everything fails on a node; it is given nothing until it is started anew or uncordoned", "node", node, "error", mark.Quarantine.Error)
+		l.Emit(cluster.Event{Kind: cluster.NodeQuarantined, Node: node, Detail: mark.Quarantine.Error})
+	}
+	if d.Suspects != nil {
+		l.view.PutSuspects(d.Suspects, at)
+		l.tellSuspects(d.Moves)
+	}
+	if d.Orders != nil {
+		l.view.PutOrders(d.Orders, snap.Orders.Version+1)
+	}
+	for guid, doc := range d.Docs {
+		if doc == nil {
+			l.view.Forget(guid)
+			delete(l.buried, guid)
+		} else {
+			l.view.PutDoc(guid, doc, snap.Peers[guid].Doc.Version+1, sizes[guid])
+		}
+	}
+	l.Log.Info("published", "term", l.term.Number, "documents", len(d.Docs), "moves", summary(d.Moves))
+	return nil
+}
+
+// submit makes a commit; one that is too large is told by its error.
+func (l *leading) submit(ctx context.Context, ops []coord.Op) error {
+	_, err := l.Session.Commit(ctx, ops...)
+	if errors.Is(err, coord.ErrTooLarge) {
+		return &tooLarge{ops, err}
+	}
+	return err
+}
+
+// measure notes a commit that was made.
+func (l *leading) measure(d reconcile.Decision, n int64, began time.Duration) {
+	now := l.Session.Now()
+	l.Meter.Took(meter.Publish, now-began)
+	l.watch.decided(d.Moves, d.Docs, now)
+	l.Meter.Most(meter.LastDecision, int(n))
+	for i := range d.Moves {
+		m := &d.Moves[i]
+		l.Meter.Add(meter.Moves, max(len(m.Slots), 1), m.Step, string(m.Why.Code))
+		l.trace(m, now-began)
+	}
+}
+
+// trace tells of a grant that was committed just now.
+func (l *leading) trace(m *schema.Move, took time.Duration) {
+	if l.Trace == nil || cluster.Step(m.Step) != cluster.StepGrant {
+		return
+	}
+	span := cluster.Span{Step: cluster.SpanPublish, Task: m.Task, Slots: m.Slots, Token: m.Token, Ended: time.Now()}
+	span.Began = span.Ended.Add(-took)
+	l.Trace(span)
+	span.Step, span.Ended = cluster.SpanPlan, span.Began
+	span.Began = span.Ended.Add(-l.planned)
+	l.Trace(span)
+}
+
+// guard begins every commit of a leader: its candidate key exists, and nobody, not even an
+// earlier commit of its own that is still under way, has written since it read the epoch.
+func (l *leading) guard(snap *view.Snapshot, token int64) ([]coord.Op, *schema.Epoch) {
+	epoch := *snap.Epoch.Rec
+	epoch.NextToken = token
+	epoch.NextDecision = l.nextDecision(snap) + 1
+	at := snap.Epoch.Version
+	return []coord.Op{
+		coord.Check(l.term.Candidate, 0),
+		coord.Set(l.Keys.Epoch(), schema.Encode(&epoch, at+1), at),
+	}, &epoch
+}
+
+// suspectsOps writes the record of suspects, if it changes, and tells the version that it has then.
+func (l *leading) suspectsOps(snap *view.Snapshot, next *schema.Suspects) (ops []coord.Op, version int64) {
+	switch at := snap.Suspects.Version; {
+	case next == nil:
+		return nil, 0
+	case snap.Suspects.Absent:
+		return []coord.Op{coord.Create(l.Keys.Suspects(), schema.Encode(next, 0))}, 0
+	default:
+		return []coord.Op{coord.Set(l.Keys.Suspects(), schema.Encode(next, at+1), at)}, at + 1
+	}
+}
+
+// agendaOps writes the agendas that change, and the records of runs that are over.
+func (l *leading) agendaOps(snap *view.Snapshot, d reconcile.Decision) (ops []coord.Op) {
+	for _, task := range sortedKeys(d.Agendas) {
+		key, old := l.Keys.Agenda(task), snap.Agendas[task]
+		switch next := d.Agendas[task]; {
+		case next == nil:
+			ops = append(ops, coord.Delete(key, old.Version))
+		case old.Rec == nil:
+			ops = append(ops, coord.Create(key, schema.Encode(next, 0)))
+		default:
+			ops = append(ops, coord.Set(key, schema.Encode(next, old.Version+1), old.Version))
+		}
+	}
+	for i := range d.Ran {
+		if key := l.Keys.Ran(d.Ran[i].Task, d.Ran[i].ID); !l.oddRuns[key] {
+			ops = append(ops, coord.Create(key, schema.Encode(&d.Ran[i], 0)))
+		}
+	}
+	for _, r := range d.DropRuns {
+		if key := l.Keys.Ran(r.Task, r.ID); !l.oddRuns[key] {
+			ops = append(ops, coord.Delete(key, 0))
+		}
+	}
+	return ops
+}
+
+// putAgendas notes the agendas that were committed, and tells of the runs.
+func (l *leading) putAgendas(snap *view.Snapshot, d reconcile.Decision) {
+	for task, next := range d.Agendas {
+		version := int64(0)
+		if old := snap.Agendas[task]; old.Rec != nil {
+			version = old.Version + 1
+		}
+		l.view.PutAgenda(task, next, version)
+		l.countSkips(task, snap.Agendas[task].Rec, next)
+	}
+	for _, m := range d.Moves {
+		switch m.Step {
+		case "run":
+			l.Emit(cluster.Event{Kind: cluster.RunBegan, Task: m.Task, Detail: m.Task})
+		case "miss":
+			l.Log.Warn("firings of a schedule are skipped", "task", m.Task, "reason", m.Why.String())
+			l.Emit(cluster.Event{Kind: cluster.FiringSkipped, Task: m.Task, Detail: m.Task + ": " + m.Why.String()})
+		case "done", "failed":
+			l.Emit(cluster.Event{Kind: cluster.RunEnded, Task: m.Task, Detail: m.Task + ": " + m.Step})
+		}
+	}
+}
+
+// countSkips counts the firings that were skipped by a commit.
+func (l *leading) countSkips(task string, old, next *schema.Agenda) {
+	if next == nil {
+		return
+	}
+	if old == nil || old.Generation != next.Generation {
+		old = &schema.Agenda{}
+	}
+	for reason, n := range map[cluster.ReasonCode]int64{cluster.WhyLate: next.Missed - old.Missed, cluster.WhyOverlap: next.Skipped - old.Skipped} {
+		if n > 0 {
+			l.Meter.Add(meter.Skipped, int(n), task, string(reason))
+		}
+	}
+}
+
+// evict removes a member of which a key is missing. Without a document it is given one that notes what
+// the member says it holds.
+func (l *leading) evict(ctx context.Context, guid string) error {
+	snap := l.view.Snapshot()
+	p := snap.Peers[guid]
+	ops, epoch := l.guard(snap, snap.Epoch.Rec.NextToken)
+	doc, version, why := &schema.Doc{}, int64(0), "another of its keys was deleted"
+	node, lost := guid, false // nobody knows what it holds
+	switch m := p.Member.Rec; {
+	case p.Doc.Absent:
+		why = "its document is missing"
+		if lost = m == nil || p.Status.Rec == nil || !p.Live(); !lost {
+			*doc = schema.Doc{Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Slots: []schema.Held{}, Releasing: schema.AskedBack(p.Status.Rec.Holding, 0)}
+		}
+	default:
+		if *doc, version = *p.Doc.Rec, p.Doc.Version+1; p.Status.Rec != nil {
+			doc.Adopt(p.Status.Rec.Holding, version)
+		}
+	}
+	doc.Evicted = true
+	write := schema.Encode(doc, version)
+	switch {
+	case lost: // the leader waits until nothing of it can run, and forgets it
+	case p.Doc.Absent:
+		ops = append(ops, coord.Create(l.Keys.Doc(guid), write))
+	default:
+		ops = append(ops, coord.Set(l.Keys.Doc(guid), write, p.Doc.Version))
+	}
+	bound, err := l.boundOps(ctx, guid, doc.Node)
+	if err != nil {
+		return err
+	}
+	ops = append(ops, bound...)
+	if !lost {
+		node = doc.Node
+	}
+	ring := l.record(epoch, []schema.Move{{Step: "evict", Node: node, Why: cluster.Reason{Code: cluster.WhyEdited, Detail: why}}})
+	ops = append(ops, ring...)
+	if err := l.submit(ctx, ops); err != nil {
+		return err
+	}
+	l.recorded(ring)
+	l.Log.Warn("evicted a member", "node", node, "member", guid, "reason", why)
+	l.view.PutEpoch(epoch, snap.Epoch.Version+1)
+	if !lost {
+		l.view.PutDoc(guid, doc, version, len(write))
+	}
+	l.view.MarkPeer(guid)
+	return nil
+}
+
+// boundOps deletes what there is of a member's keys that end with its session.
+func (l *leading) boundOps(ctx context.Context, guid, node string) ([]coord.Op, error) {
+	candidates, err := l.Session.List(ctx, l.Keys.Elections())
+	if err != nil {
+		return nil, err
+	}
+	keys := []string{l.Keys.Heartbeat(guid), l.Keys.Status(guid), l.Keys.Member(guid)}
+	if node != "" {
+		keys = append(keys, l.Keys.Name(node))
+	}
+	for _, c := range candidates {
+		if owner, ok := schema.Candidate(c.Name); ok && owner == guid {
+			keys = append(keys, l.Keys.Elections()+"/"+c.Name)
+		}
+	}
+	var ops []coord.Op
+	session := "" // the member's: the name may be another's by now
+	for _, key := range keys {
+		r, err := l.Session.Get(ctx, key)
+		switch {
+		case errors.Is(err, coord.ErrNotFound):
+			continue
+		case err != nil:
+			return nil, err
+		}
+		if key != l.Keys.Name(node) {
+			session = r.Session
+		}
+		if r.Session == session {
+			ops = append(ops, coord.Delete(key, r.Version))
+		}
+	}
+	return ops, nil
+}

@@ -1,0 +1,109 @@
+package leader
+
+import (
+	"maps"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/meter"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// stopwatch times how long slots are without a worker because they are moved, as their leader sees it:
+// from asking one back, or from seeing its node gone, until its next node says that it runs. A leader that has
+// just come to lead does not know since when, and times what it begins itself.
+type stopwatch struct {
+	since  map[cluster.Slot]start
+	coming map[string]map[cluster.Slot]bool // by the member that they are granted to
+}
+
+type start struct {
+	of meter.Name
+	at time.Duration
+}
+
+func newStopwatch() *stopwatch {
+	return &stopwatch{since: map[cluster.Slot]start{}, coming: map[string]map[cluster.Slot]bool{}}
+}
+
+// gone begins to time what a member had.
+func (w *stopwatch) gone(p *view.Peer, now time.Duration) {
+	if p == nil || p.Doc.Rec == nil || p.Doc.Rec.Closed != nil && p.Status.Rec != nil && p.Status.Rec.Leaving {
+		return // it left in order: what it had was given back before
+	}
+	for slot := range schema.Each(p.Doc.Rec.Slots) {
+		w.since[slot] = start{meter.Failover, now}
+	}
+}
+
+// decided takes in the moves of a commit.
+func (w *stopwatch) decided(moves []schema.Move, docs map[string]*schema.Doc, now time.Duration) {
+	granted := false
+	for i := range moves {
+		m := &moves[i]
+		for _, index := range m.Slots {
+			slot := cluster.Slot{Task: m.Task, Index: index}
+			switch cluster.Step(m.Step) {
+			case cluster.StepRelease:
+				switch {
+				case m.To == "":
+					delete(w.since, slot) // nobody is to have it: what comes later is something else
+				case w.since[slot].of == "":
+					w.since[slot] = start{meter.Handoff, now}
+				}
+			case cluster.StepGrant:
+				granted = true
+			case cluster.StepHold, cluster.StepFail:
+				delete(w.since, slot) // it waits for something else
+			}
+		}
+	}
+	if !granted || len(w.since) == 0 {
+		return
+	}
+	for guid, doc := range docs {
+		if doc == nil {
+			continue
+		}
+		for slot := range schema.Each(doc.Slots) {
+			if w.since[slot].of == "" {
+				continue
+			}
+			if w.coming[guid] == nil {
+				w.coming[guid] = map[cluster.Slot]bool{}
+			}
+			w.coming[guid][slot] = true
+		}
+	}
+}
+
+// arrived stops the time of what runs now, and tells it.
+func (w *stopwatch) arrived(snap *view.Snapshot, now time.Duration, took func(meter.Name, time.Duration)) {
+	for guid, slots := range w.coming {
+		p := snap.Peers[guid]
+		if p == nil || p.Status.Rec == nil {
+			delete(w.coming, guid)
+			continue
+		}
+		starting := map[cluster.Slot]bool{}
+		for i := range p.Status.Rec.Workers {
+			if s := &p.Status.Rec.Workers[i]; s.State == cluster.WorkerPending || s.State == cluster.WorkerStarting {
+				starting[s.Slot] = true
+			}
+		}
+		maps.DeleteFunc(slots, func(slot cluster.Slot, _ bool) bool {
+			if schema.Find(p.Status.Rec.Holding, slot) == nil || starting[slot] {
+				return false
+			}
+			if s, known := w.since[slot]; known {
+				took(s.of, now-s.at)
+				delete(w.since, slot)
+			}
+			return true
+		})
+		if len(slots) == 0 {
+			delete(w.coming, guid)
+		}
+	}
+}

@@ -1,0 +1,202 @@
+package leader
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/election"
+	"gitee.com/ken.yang/xconsumer/internal/jitter"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// tell publishes what was read and says what is new in it.
+func (l *leading) tell(snap *view.Snapshot) {
+	l.Publish(snap)
+	told := map[string]string{}
+	for _, e := range snap.Errors(l.Keys) {
+		told[e.Path] = e.Error
+		if l.errors[e.Path] != e.Error {
+			l.Log.Error("record cannot be used; the last good one stays in force", "key", e.Path, "error", e.Error)
+			l.Emit(cluster.Event{Kind: cluster.RecordUnusable, Detail: e.Path + ": " + e.Error})
+		}
+	}
+	l.errors = told
+	live := map[string]string{}
+	for guid, p := range snap.Peers {
+		if !p.Live() || p.Member.Rec == nil {
+			continue
+		}
+		live[guid] = p.Member.Rec.Node
+		if _, known := l.wasLive[guid]; !known && guid != l.Self.GUID {
+			l.Emit(cluster.Event{Kind: cluster.NodeJoined, Node: p.Member.Rec.Node, Member: guid})
+		}
+	}
+	for guid, node := range l.wasLive {
+		if _, still := live[guid]; !still && guid != l.Self.GUID {
+			l.watch.gone(snap.Peers[guid], l.Session.Now())
+			l.Emit(cluster.Event{Kind: cluster.NodeLeft, Node: node, Member: guid, Detail: departure(snap.Peers[guid])})
+		}
+	}
+	l.wasLive = live
+}
+
+// departure says how a member left.
+func departure(p *view.Peer) string {
+	switch {
+	case p == nil || p.Doc.Rec == nil:
+		return "gone"
+	case p.Doc.Rec.Closed != nil:
+		return p.Doc.Rec.Closed.Cause
+	case p.Doc.Rec.Evicted:
+		return "evicted"
+	}
+	return "lost"
+}
+
+func (l *leading) tellBlocked(why string) {
+	if why != l.blocked && why != "" {
+		l.Log.Warn("nothing is granted for now", "reason", why)
+	}
+	l.blocked = why
+}
+
+// tellPlanFault raises an alarm when the planner fails, once for each way in which it does, and keeps
+// what it was asked.
+func (l *leading) tellPlanFault(ctx context.Context, f *reconcile.PlanFault) {
+	if f == nil || f.Error == l.planFault {
+		return
+	}
+	l.planFault = f.Error
+	l.Log.Error("the planner has failed; what runs stays where it is, and free slots go where they fit", "error", f.Error, "input", l.Keys.PlanFault(), "stack", f.Stack)
+	l.Emit(cluster.Event{Kind: cluster.PlanFailed, Detail: f.Error + "; its input is kept in " + l.Keys.PlanFault()})
+	l.keepFault(ctx, f.Error, f.Stack, f.Input)
+}
+
+// keepFault keeps what the planner or the leader failed on, for their developers.
+func (l *leading) keepFault(ctx context.Context, fault, stack string, input any) {
+	const most = 8 << 10
+	rec := &schema.PlanFault{At: time.Now().UTC().Truncate(time.Millisecond), Leader: l.Self.Name, Error: schema.Cut(fault, most), Stack: schema.Cut(stack, most)}
+	if input, err := json.Marshal(input); err == nil {
+		if rec.Input = input; schema.Size(rec) > schema.Bound(rec) {
+			rec.Input = nil
+		}
+	}
+	old, err := l.Session.Get(ctx, l.Keys.PlanFault())
+	op := coord.Set(l.Keys.PlanFault(), schema.Encode(rec, 0), old.Version)
+	if errors.Is(err, coord.ErrNotFound) {
+		op = coord.Create(l.Keys.PlanFault(), schema.Encode(rec, 0))
+	}
+	if _, err := l.Session.Commit(ctx, coord.Check(l.term.Candidate, 0), op); err != nil {
+		l.Log.Warn("the input of a fault is not kept", "error", err)
+	}
+}
+
+// maxPanics is after how many rounds in a row that panicked a leader lets another one try.
+const maxPanics = 3
+
+// panicked deals with a round that has panicked: what it was to do is done again from what is read again, after a pause;
+// and when that goes on, by another leader.
+func (l *leading) panicked(ctx context.Context, fault *election.PanicError) error {
+	l.panics++
+	l.Log.Error("a round of leading has panicked; workers go on", "error", fault, "inRow", l.panics, "input", l.Keys.PlanFault(), "stack", fault.Stack)
+	l.Emit(cluster.Event{Kind: cluster.PlanFailed, Detail: fault.Error() + "; its input is kept in " + l.Keys.PlanFault()})
+	l.failing(l.panics, fault)
+	if l.planFault != fault.Error() {
+		l.planFault = fault.Error()
+		l.keepFault(ctx, fault.Error(), fault.Stack, l.view.Snapshot())
+	}
+	if l.panics >= maxPanics {
+		return &election.GiveUp{Err: fmt.Errorf("%d rounds in a row have panicked, the last one: %w", l.panics, fault)}
+	}
+	if err := jitter.Sleep(ctx, pause<<(l.panics-1)); err != nil {
+		return err
+	}
+	return l.reread(ctx)
+}
+
+func (l *leading) tellFull(nodes []string) {
+	names := strings.Join(nodes, ", ")
+	if names != l.full && names != "" {
+		l.Log.Error("documents are full: these nodes are granted no more and keep what they know of changed tasks, and slots stay unplaced; add nodes or use fewer tasks", "nodes", names)
+	}
+	l.full = names
+}
+
+// tellAhead says that schedules wait for this leader's clock.
+func (l *leading) tellAhead(tasks []string) {
+	names := strings.Join(tasks, ", ")
+	if names != l.ahead && names != "" {
+		l.Log.Warn("schedules were decided about further than this node's clock, and wait for it; set the clocks of all nodes", "tasks", names)
+		l.Emit(cluster.Event{Kind: cluster.ClockWrong, Detail: "the schedules of these tasks wait for this node's clock: " + names})
+	}
+	l.ahead = names
+}
+
+// tellRecalled says that firings which had been passed over are still to come.
+func (l *leading) tellRecalled(moves []schema.Move) {
+	for _, m := range moves {
+		if m.Step == "recall" {
+			l.Log.Warn("a leader's clock was ahead, or this one's is behind; firings that had been passed over are still to come", "task", m.Task, "reason", m.Why.String())
+			l.Emit(cluster.Event{Kind: cluster.ClockWrong, Task: m.Task, Detail: m.Task + ": " + m.Why.String()})
+		}
+	}
+}
+
+// tellDoubles raises an alarm for slots that several documents list in two decisions in a row. A commit of unknown outcome
+// may arrive while documents are read, so that one of them is read before it and another one after it. A decision from that
+// is refused, and the next one is made from what is read again. What is doubled in fact is listed until its member has given
+// it back.
+func (l *leading) tellDoubles(doubles map[cluster.Slot][]view.Holder) {
+	seen, told := make(map[cluster.Slot]string, len(doubles)), map[cluster.Slot]string{}
+	for slot, holders := range doubles {
+		if seen[slot] = view.DescribeHolders(holders); l.doubtful[slot] != seen[slot] {
+			continue
+		}
+		told[slot] = seen[slot]
+		if l.doubles[slot] != told[slot] {
+			l.Log.Error("a slot is granted twice: somebody wrote an assignment by hand, or put a former one back; the older grant is asked back", "slot", slot.String(), "granted", told[slot])
+			l.Emit(cluster.Event{Kind: cluster.SlotDoubled, Slot: &slot, Token: holders[0].Token, Detail: "granted to " + told[slot]})
+		}
+	}
+	l.doubtful, l.doubles = seen, told
+}
+
+// summary counts the steps of a decision, for the log.
+func summary(moves []schema.Move) string {
+	counts := map[string]int{}
+	for _, m := range moves {
+		counts[m.Step] += max(len(m.Slots), 1)
+	}
+	var parts []string
+	for _, step := range sortedKeys(counts) {
+		parts = append(parts, fmt.Sprintf("%s=%d", step, counts[step]))
+	}
+	return strings.Join(parts, " ")
+}
+
+// tellSuspects says which slots are held back or have failed.
+func (l *leading) tellSuspects(moves []schema.Move) {
+	for _, m := range moves {
+		kind := cluster.SlotHeld
+		switch m.Step {
+		case "hold":
+			l.Log.Warn("a slot is held back: it may have taken down the nodes that ran it", "task", m.Task, "slots", m.Slots.String(), "reason", m.Why.String())
+		case "fail":
+			kind = cluster.SlotGivenUp
+			l.Log.Error("a slot has failed and is not granted any longer; change its task to try again", "task", m.Task, "slots", m.Slots.String(), "reason", m.Why.String())
+		default:
+			continue
+		}
+		for _, index := range m.Slots {
+			l.Emit(cluster.Event{Kind: kind, Slot: &cluster.Slot{Task: m.Task, Index: index}, Detail: m.Why.String()})
+		}
+	}
+}

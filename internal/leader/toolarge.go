@@ -1,0 +1,78 @@
+package leader
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// aroundFor is how long a part of commits that are too large is left out before it is tried again.
+const aroundFor = time.Minute
+
+// tooLarge is a commit that is too large.
+type tooLarge struct {
+	ops []coord.Op
+	err error
+}
+
+func (e *tooLarge) Error() string { return e.err.Error() }
+func (e *tooLarge) Unwrap() error { return e.err }
+
+// partOf returns the part that a key is of.
+func (l *leading) partOf(key string) (p reconcile.Part, ok bool) {
+	switch {
+	case key == l.Keys.Suspects():
+		return reconcile.Part{Kind: reconcile.PartSuspects}, true
+	case key == l.Keys.Orders():
+		return reconcile.Part{Kind: reconcile.PartOrders}, true
+	case strings.HasPrefix(key, l.Keys.Docs()+"/"):
+		return reconcile.Part{Kind: reconcile.PartDoc, Name: schema.Base(key)}, true
+	case strings.HasPrefix(key, l.Keys.Agendas()+"/"):
+		return reconcile.Part{Kind: reconcile.PartAgenda, Name: schema.Base(key)}, true
+	case strings.HasPrefix(key, l.Keys.Marks()+"/"):
+		return reconcile.Part{Kind: reconcile.PartMark, Name: schema.Base(key)}, true
+	case strings.HasPrefix(key, schema.Dir(schema.Dir(l.Keys.Ran("", "")))+"/"):
+		return reconcile.Part{Kind: reconcile.PartAgenda, Name: schema.Base(schema.Dir(key))}, true
+	}
+	return reconcile.Part{}, false
+}
+
+// goAround leaves the largest part out of a commit that is too large although there is one document in it at most, and
+// says so once. It returns false if there is nothing to leave out.
+func (l *leading) goAround(e *tooLarge) bool {
+	var largest coord.Op
+	var part reconcile.Part
+	for _, op := range e.ops {
+		if p, ok := l.partOf(op.Key); ok && len(op.Value) > len(largest.Value) {
+			largest, part = op, p
+		}
+	}
+	if largest.Key == "" {
+		return false
+	}
+	_, known := l.around[part]
+	if l.around[part] = l.Session.Now() + aroundFor; known {
+		return true
+	}
+	detail := fmt.Sprintf("%s has %d bytes: %v", largest.Key, len(largest.Value), e.err)
+	l.Log.Error("a record is too large to be written; everything else goes on without it", "key", largest.Key, "bytes", len(largest.Value), "error", e.err)
+	l.Emit(cluster.Event{Kind: cluster.RecordTooLarge, Detail: detail})
+	move := schema.Move{Step: "skip", Why: cluster.Reason{Code: cluster.WhyTooLarge, Detail: detail}}
+	switch part.Kind {
+	case reconcile.PartAgenda:
+		move.Task = part.Name
+	case reconcile.PartMark:
+		move.Node = part.Name
+	case reconcile.PartDoc:
+		if p := l.view.Snapshot().Peers[part.Name]; p != nil && p.Doc.Rec != nil {
+			move.Node = p.Doc.Rec.Node
+		}
+	}
+	l.notes = append(l.notes, move)
+	return true
+}

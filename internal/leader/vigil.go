@@ -1,0 +1,223 @@
+package leader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/election"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// A term has two goroutines: the leader's loop, and a vigil that sees to it that who cannot lead does not. The vigil
+// ends the term when the loop makes no progress for the length of a session although the lease holds (a decision that
+// hangs; every step of a round and every answer to a read counts as progress), or when there is no lease although the
+// service can be reached. The loop itself ends it when commits fail or rounds panic again and again. The workers of
+// this node are none of their business.
+//
+// A loop that hangs cannot be stopped: it is left behind with a context that has ended, and whatever it commits then is
+// refused, for its candidate key is gone. This member does not stand for election before it has come back.
+
+// hangAfter is the least time without progress after which a leader is taken to hang: a session timeout is what the loss
+// of its machine would cost, but short ones are no measure of how long a busy machine may take to decide.
+const hangAfter = 10 * time.Second
+
+// hangTime returns for how long a step of leading may last.
+func (l *Leader) hangTime() time.Duration { return max(l.Lease.Terms().Timeout, hangAfter) }
+
+// Hangs reports whether a step of leading has lasted for so long that its term should have ended long ago: the vigil
+// hangs, too, or the election cannot be told. It takes no lock.
+func (l *Leader) Hangs() bool { return l.Round.Lasts(l.Session.Now()) > 2*l.hangTime() }
+
+// Lasts returns for how long a step of leading has been going on while the service answered and the lease held: one that
+// waits for a service that is away does not hang. It takes no lock.
+func (l *Leader) Lasts() time.Duration {
+	now := l.Session.Now()
+	return min(l.Round.Lasts(now), max(now-time.Duration(l.away.Load()), 0))
+}
+
+// Blocked says why this node, which is the one to lead, cannot begin a term: the epoch is missing or damaged; nil for no
+// such thing any longer.
+func (l *Leader) Blocked(why error) {
+	if why == nil {
+		l.block.Store(nil)
+		return
+	}
+	text := fmt.Sprintf("the epoch is missing or damaged: nothing can be granted until it is restored, as docs/operations.md tells: %v", why)
+	l.block.Store(&text)
+}
+
+// IsBlocked reports whether this node is the one to lead and cannot begin a term.
+func (l *Leader) IsBlocked() bool { return l.block.Load() != nil }
+
+// SinceRound returns how long ago a round of leading ended, 0 while this node does not lead. It takes no lock.
+func (l *Leader) SinceRound() time.Duration {
+	ended := l.ended.Load()
+	if ended == 0 {
+		return 0
+	}
+	return max(l.Session.Now()-time.Duration(ended-1), 0)
+}
+
+// works says that the loop begins a step, unless its term is over.
+func (l *Leader) works(ctx context.Context) {
+	if ctx.Err() == nil {
+		l.Round.Begin(l.Session.Now())
+	}
+}
+
+// failing says how often in a row something has failed.
+func (l *Leader) failing(n int, err error) {
+	if n < 3 {
+		l.fails.Store(nil)
+		return
+	}
+	text := fmt.Sprintf("it leads, and has failed to %d times in a row: %s", n, coord.Reason(err))
+	l.fails.Store(&text)
+}
+
+// Trouble returns why this node cannot lead although it does, or does not stand for election; "" if all is well. It may
+// be asked from any goroutine, and takes no lock.
+func (l *Leader) Trouble() string {
+	if hangs := l.hangs.Load(); hangs != nil {
+		return *hangs
+	}
+	if block := l.block.Load(); block != nil {
+		return *block
+	}
+	if lasts := l.Lasts(); lasts > hangAfter/2 {
+		return fmt.Sprintf("it leads, and has been at one step for %v", lasts.Truncate(5*time.Second))
+	}
+	if fails := l.fails.Load(); fails != nil {
+		return *fails
+	}
+	return ""
+}
+
+// Lead leads until ctx ends, and then returns nil, or until this is no longer the leader's
+// term, and then returns an error that matches election.ErrDeposed, or until it cannot lead: then it returns an
+// *election.GiveUp, or membership.ErrUnheard where only the end of the session can make room for another leader.
+// It waits for what it has started, unless that hangs.
+func (l *Leader) Lead(ctx context.Context, term election.Term) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	v := view.New(l.Cluster, l.Session, l.Keys, view.ForLeader(), view.Progress(func() { l.works(ctx) }))
+	v.PutEpoch(&term.Epoch, term.Version)
+	lead := &leading{Leader: l, term: term, view: v, looks: map[string]reconcile.Look{}, buried: map[string]bool{}, trials: map[cluster.Slot]reconcile.Trial{}, oddRuns: map[string]bool{}, stays: map[string]bool{}, around: map[reconcile.Part]time.Duration{}, maxDocs: reconcile.MaxDocs, wasLive: map[string]string{}, watch: newStopwatch(), planner: plannerOf(ctx)}
+	over := make(chan struct{})
+	var err error // to be read after over
+	go func() {
+		defer close(over)
+		defer v.Close()
+		err = election.Catch("leading", func() error { return lead.run(ctx) })
+	}()
+	why := l.keepVigil(ctx, over)
+	ended := ctx.Err() != nil
+	cancel()
+	l.failing(0, nil)
+	l.ended.Store(0)
+	select {
+	case <-over:
+		l.ended.Store(0) // a round that has just ended may have set it
+	case <-time.After(leaveBehind):
+		l.Round.End()
+		return l.leftBehind(over, why)
+	}
+	switch {
+	case ended:
+		return nil
+	case why != nil:
+		return why
+	}
+	return err
+}
+
+type plannerKey struct{}
+
+// WithPlanner returns a context under which leaders plan with another function than planner.Make: tests let it hang,
+// or return what nobody expects.
+func WithPlanner(ctx context.Context, plan func(planner.Input) planner.Plan) context.Context {
+	return context.WithValue(ctx, plannerKey{}, plan)
+}
+
+func plannerOf(ctx context.Context) func(planner.Input) planner.Plan {
+	if plan, ok := ctx.Value(plannerKey{}).(func(planner.Input) planner.Plan); ok {
+		return plan
+	}
+	return planner.Make
+}
+
+// leaveBehind is how long a loop whose term is over is waited for.
+const leaveBehind = 2 * time.Second
+
+// leftBehind is the end of a term whose loop hangs.
+func (l *Leader) leftBehind(over <-chan struct{}, why error) error {
+	if why == nil {
+		why = errors.New("the term is over, and a step of it is not")
+	}
+	text := fmt.Sprintf("it does not stand for election: %v, since %s", why, time.Now().UTC().Format(time.RFC3339))
+	l.hangs.Store(&text)
+	returned := make(chan struct{})
+	go func() {
+		<-over
+		l.hangs.Store(nil)
+		close(returned)
+	}()
+	if errors.Is(why, membership.ErrUnheard) {
+		return why
+	}
+	if gaveUp, ok := errors.AsType[*election.GiveUp](why); ok {
+		why = gaveUp.Err
+	}
+	return &election.GiveUp{Err: why, Until: returned}
+}
+
+// keepVigil returns when the term's loop is over or ctx has ended, and before that with the reason why this node cannot
+// lead.
+func (l *Leader) keepVigil(ctx context.Context, over <-chan struct{}) error {
+	terms := l.Lease.Terms()
+	hang, without := l.hangTime(), 2*terms.Beat+terms.Spacing
+	look := min(time.Second, without/4)
+	now := l.Session.Now()
+	leased, reached := now, now // since when there has been a lease, and when there was none or the service out of reach
+	l.away.Store(int64(now))
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-over:
+			return nil
+		case <-time.After(look):
+		}
+		now = l.Session.Now()
+		phase, _ := l.Lease.Phase()
+		info := l.Session.Info()
+		if phase != membership.Holds || !info.Connected {
+			l.away.Store(int64(now))
+		}
+		switch {
+		case phase == membership.Holds:
+			reached = now
+			if lasts := min(l.Round.Lasts(now), now-leased); lasts >= hang {
+				return &election.GiveUp{Err: fmt.Errorf("a step of leading has not ended for %v", lasts.Round(time.Second))}
+			}
+		case phase < membership.HardStop || !info.Connected && !info.Unanswered:
+			leased, reached = now, now
+		default:
+			leased = now
+			if now-reached < without {
+				continue
+			}
+			if info.Connected {
+				return &election.GiveUp{Err: errors.New("there is no lease, although the service answers")}
+			}
+			return fmt.Errorf("this node leads without a lease: %w", membership.ErrUnheard)
+		}
+	}
+}

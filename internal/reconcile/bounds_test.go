@@ -1,0 +1,306 @@
+package reconcile_test
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/follower"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// crew is a leader and members in small who execute runs: what one of them says is read by the others at once.
+type crew struct {
+	*testing.T
+	*board
+	dice    *rand.Rand
+	running map[string]map[cluster.Slot]cluster.Report
+	over    map[string]schema.Ran
+}
+
+// stay is a planner that leaves everything where it is.
+func stay(in planner.Input) planner.Plan {
+	plan := planner.Plan{Target: make([][]int32, len(in.Tasks)), Unplaced: make([]cluster.Reason, len(in.Tasks))}
+	for t := range in.Tasks {
+		plan.Target[t] = slices.Clone(in.Tasks[t].Owner)
+		for i := range plan.Target[t] {
+			if in.Tasks[t].Held != nil && in.Tasks[t].Held[i] {
+				plan.Target[t][i] = planner.Nobody
+			}
+		}
+	}
+	return plan
+}
+
+// end lets about a part of what runs end, in no order, every second one with an error of its own.
+func (c *crew) end(part float64) {
+	for _, guid := range slices.Sorted(maps.Keys(c.running)) {
+		running := c.running[guid]
+		for slot, r := range running {
+			if r.Ended || c.dice.Float64() >= part {
+				continue
+			}
+			r.Ended, r.State = true, cluster.WorkerDone
+			if slot.Index%2 == 0 {
+				r.State, r.Error = cluster.WorkerGivenUp, fmt.Sprintf("order %d: %s", slot.Index, strings.Repeat("no such row \x01 ", 18))
+			}
+			running[slot] = r
+		}
+	}
+}
+
+// follow lets every member do what its document says, and reports whether anything has changed.
+func (c *crew) follow() (changed bool) {
+	for guid, p := range c.snap.Peers {
+		l := follower.Local{
+			Doc: p.Doc.Rec, DocVersion: p.Doc.Version, DocGood: true, Told: true, Running: c.running[guid], Claims: map[cluster.Slot]schema.Claim{},
+			Phase: membership.Holds, Said: p.Status.Rec, Now: c.now, WallNow: noon,
+		}
+		for slot, r := range l.Running {
+			l.Claims[slot] = schema.Claim{Token: r.Token, Since: noon}
+		}
+		if !p.Done.Absent {
+			l.Done = p.Done.Rec
+		}
+		o := follower.Follow(l)
+		if len(o.Start) > 0 {
+			c.Fatalf("%s starts %s", guid, o.Start[0].Slot)
+		}
+		for slot := range o.Stop {
+			delete(c.running[guid], slot)
+			changed = true
+		}
+		if o.Done != nil {
+			schematest.WantFit(c, "what has ended on "+guid, o.Done)
+			p.Done = view.Entry[schema.Done]{Rec: o.Done, Version: p.Done.Version + 1}
+			changed = true
+		}
+		if o.Status != nil {
+			schematest.WantFit(c, "the status of "+guid, o.Status)
+			p.Status.Rec, changed = o.Status, true
+		}
+	}
+	return changed
+}
+
+// lead lets the leader decide once, and reports whether it did anything.
+func (c *crew) lead() bool {
+	var d reconcile.Decision
+	for most := reconcile.MaxDocs; ; most /= 2 { // as the leader does when a commit is too large
+		d = c.decide(atNoon, func(w *reconcile.World) { w.Planner, w.MaxDocs = stay, most })
+		size := 0
+		for _, rec := range d.Agendas {
+			size += schema.Size(rec)
+		}
+		for _, doc := range d.Docs {
+			size += schema.Size(doc)
+		}
+		for i := range d.Ran {
+			size += schema.Size(&d.Ran[i])
+		}
+		if size <= coord.MaxCommit {
+			break
+		}
+		if most == 1 {
+			c.Fatalf("a commit of %d bytes", size)
+		}
+	}
+	for task, rec := range d.Agendas {
+		schematest.WantFit(c, "the agenda of "+task, rec)
+	}
+	for i := range d.Ran {
+		schematest.WantFit(c, "a run", &d.Ran[i])
+		c.over[d.Ran[i].ID] = d.Ran[i]
+	}
+	for guid, doc := range d.Docs {
+		schematest.WantFit(c, "the document of "+guid, doc)
+		p := c.snap.Peers[guid]
+		p.Doc.Rec, p.Doc.Version, p.Doc.Size = doc, p.Doc.Version+1, schema.Size(doc)
+	}
+	c.commit(d)
+	return len(d.Agendas)+len(d.Docs) > 0
+}
+
+// Twenty runs of thousands of workers go on at once, their workers end in no order, and half of them fail, each in
+// its own way: no record grows beyond its bound, and each run ends with every worker done or failed.
+func TestTwentyLargeRuns(t *testing.T) {
+	const members, runs, workers = 4, cluster.MaxActiveRuns, 3000
+	s := spec("a", workers)
+	s.Mode, s.Overlap, s.Params = cluster.ModeOnce, cluster.OverlapAllow, cluster.Params(`{"x":"`+strings.Repeat("x", cluster.MaxParams-8)+`"}`)
+	c := &crew{T: t, board: newBoard(s), dice: rand.New(rand.NewPCG(1, 2)), running: map[string]map[cluster.Slot]cluster.Report{}, over: map[string]schema.Ran{}}
+	rec := &schema.Agenda{Begun: true, Runs: []schema.Run{}}
+	for i := range runs {
+		rec.Runs = append(rec.Runs, schema.Run{ID: fmt.Sprintf("r%02d", i), Due: noon, Began: noon, WorkName: "a", WorkerNum: workers, Params: s.Params})
+	}
+	c.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: rec}}
+	for m := range members {
+		guid := fmt.Sprintf("n%d", m)
+		var slots []schema.Held
+		c.running[guid] = map[cluster.Slot]cluster.Report{}
+		for i := range runs {
+			h := schema.Held{Task: cluster.RunTask("a", rec.Runs[i].ID), Token: int64(10*i + m + 1)}
+			for index := m * workers / members; index < (m+1)*workers/members; index++ {
+				h.Slots = append(h.Slots, index)
+				slot := cluster.Slot{Task: h.Task, Index: index}
+				c.running[guid][slot] = cluster.Report{Slot: slot, Token: h.Token, State: cluster.WorkerRunning, Since: noon}
+			}
+			slots = append(slots, h)
+		}
+		p := c.live(guid, 1, slots, schematest.Held(), 1, slots)
+		for i := range p.Doc.Rec.Slots {
+			own := s
+			p.Doc.Rec.Slots[i].Spec = &own
+		}
+		p.Status.Rec = &schema.Status{Applied: 1, Holding: []schema.Held{}}
+		p.Done.Absent = true
+		p.Doc.Size = schema.Size(p.Doc.Rec)
+	}
+	for _, part := range []float64{0.5, 1} {
+		c.end(part)
+		for step := 0; ; step++ {
+			if step > 3000 {
+				t.Fatal("it does not come to rest")
+			}
+			followed := c.follow()
+			if led := c.lead(); !led && !followed {
+				break
+			}
+		}
+		t.Logf("agenda %d bytes, %d runs over", schema.Size(c.snap.Agendas["a"].Rec), len(c.over))
+	}
+	for id, r := range c.over {
+		if r.Left() != 0 || len(r.Done) != workers/2 {
+			t.Errorf("run %s: %d done, %d left", id, len(r.Done), r.Left())
+		}
+	}
+	if len(c.over) != runs {
+		t.Errorf("%d of %d runs have ended", len(c.over), runs)
+	}
+}
+
+// As many runs as there may be of a task, as large as they may be, half over in no order, and failed in many ways: their
+// agenda keeps its bound, and loses no end.
+func TestAgendaIsBounded(t *testing.T) {
+	s := spec("a", cluster.MaxRunWorkers)
+	s.Mode, s.Overlap, s.KeepRuns = cluster.ModeOnce, cluster.OverlapAllow, cluster.MaxKeepRuns
+	s.Params = cluster.Params(`{"x":"` + strings.Repeat("x", cluster.MaxParams-8) + `"}`)
+	b := newBoard(s)
+	rec := &schema.Agenda{Begun: true, Runs: []schema.Run{}}
+	for i := range cluster.MaxKeepRuns {
+		rec.Kept = append(rec.Kept, fmt.Sprintf("20261125T120000.%04dZ-abcd", i))
+	}
+	dice := rand.New(rand.NewPCG(1, 2))
+	done := &schema.Done{}
+	for i := range cluster.MaxActiveRuns {
+		r := schema.Run{ID: fmt.Sprintf("20261126T120000.%03dZ-abcd", i), Due: noon, Began: noon, By: "somebody", WorkName: "a", WorkerNum: s.WorkerNum, Params: s.Params}
+		rec.Runs = append(rec.Runs, r)
+		ways := make([]schema.Outcome, 14)
+		for index := range s.WorkerNum {
+			if way := dice.IntN(2 * len(ways)); way < len(ways) {
+				ways[way].Slots = append(ways[way].Slots, index)
+			}
+		}
+		for way := range ways {
+			ways[way].Task, ways[way].Token = cluster.RunTask("a", r.ID), 1
+			if way%2 == 0 {
+				ways[way].Error = fmt.Sprintf("%d %s", way, strings.Repeat("\x01", 700))
+			}
+		}
+		done.Slots = append(done.Slots, ways...)
+	}
+	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: rec}}
+	b.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held()).Done = view.Entry[schema.Done]{Rec: done}
+	d := b.decide(atNoon, func(w *reconcile.World) { w.Planner = stay })
+	next := d.Agendas["a"]
+	if next == nil {
+		t.Fatal("no end is noted")
+	}
+	schematest.WantFit(t, "the agenda", next)
+	ends := 0
+	for _, o := range done.Slots {
+		_, id := cluster.SplitRun(o.Task)
+		for _, index := range o.Slots {
+			if r := next.Find(id); !r.Over(index) || r.Done.Contains(index) != (o.Error == "") {
+				t.Fatalf("%s of %s: %v", o.Slots[:1], id, r.Over(index))
+			}
+			ends++
+		}
+	}
+	t.Logf("%d bytes, %d ends, %d of %d runs kept", schema.Size(next), ends, len(next.Kept), cluster.MaxKeepRuns)
+}
+
+// A full document takes what it is to take: slots that are asked back for long reasons, all at once or scattered, and
+// specs that have grown; what does not fit comes later or not at all, and in the end nothing is left to ask for.
+func TestDocumentIsBounded(t *testing.T) {
+	for name, change := range map[string]func(*board){
+		"quarantined": func(b *board) {
+			b.snap.Marks = map[string]view.Entry[schema.Mark]{"node-n1": {Rec: &schema.Mark{Quarantine: &schema.Quarantine{Member: "n1", Error: strings.Repeat("disk ", 150)}}}}
+		},
+		"scaled down": func(b *board) {
+			for task, e := range b.snap.Tasks {
+				s := *e.Rec
+				s.Spec.WorkerNum = 1
+				b.snap.Tasks[task] = view.Entry[schema.Task]{Rec: &s, Version: 1}
+			}
+		},
+		"specs have grown": func(b *board) {
+			for task, e := range b.snap.Tasks {
+				s := *e.Rec
+				s.Spec.Params = cluster.Params(`{"x":"` + strings.Repeat("x", 3000) + `"}`)
+				b.snap.Tasks[task] = view.Entry[schema.Task]{Rec: &s, Version: 1}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBoard()
+			var slots []schema.Held
+			for i := range 1200 {
+				s := spec(fmt.Sprintf("t%04d", i), 30)
+				s.WorkName = "a"
+				b.snap.Tasks[s.Name] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: s}}
+				h := schema.Held{Task: s.Name, Token: int64(i + 1)}
+				for index := range 30 {
+					h.Slots = append(h.Slots, index)
+				}
+				slots = append(slots, h)
+			}
+			p := b.live("n1", 1, slots, schematest.Held(), 1, slots)
+			p.Doc.Size = schema.Size(p.Doc.Rec)
+			if other := b.live("n2", 1, schematest.Held(), schematest.Held(), 1, schematest.Held()); name != "quarantined" {
+				other.Member.Rec.Works = nil // nothing moves there
+			}
+			change(b)
+			full := false
+			for step := 0; ; step++ {
+				if step > 200 {
+					t.Fatal("it does not come to rest")
+				}
+				d := b.decide(func(w *reconcile.World) { w.Self = "n2" })
+				full = full || slices.Contains(d.Full, "node-n1")
+				doc := d.Docs["n1"]
+				if doc == nil {
+					break
+				}
+				schematest.WantFit(t, "the document", doc)
+				p.Doc.Rec, p.Doc.Version, p.Doc.Size = doc, p.Doc.Version+1, schema.Size(doc)
+				p.Status.Rec = &schema.Status{Applied: p.Doc.Version, Holding: doc.Slots} // it gives back at once
+			}
+			switch left := schema.Count(p.Doc.Rec.Slots); {
+			case name == "quarantined" && left != 0, name == "scaled down" && left != 1200:
+				t.Errorf("%d slots are left", left)
+			case name == "specs have grown" && (left != 1200*30 || !full):
+				t.Errorf("%d slots are left; said: %v", left, full)
+			}
+		})
+	}
+}

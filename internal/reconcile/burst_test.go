@@ -1,0 +1,198 @@
+package reconcile_test
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// leavers is a cluster of nodes with 5 slots each, some of which leave. The oldest node leads, and each leader remembers nothing of the
+// one before it.
+type leavers struct {
+	*board
+	term    int64
+	leader  string
+	waits   reconcile.Waits
+	ready   time.Duration // when the leader has begun to lead
+	left    map[string]time.Duration
+	longest time.Duration // that anybody's slots have waited while somebody led
+	moved   map[cluster.Slot]int
+}
+
+func newLeavers(nodes int) *leavers {
+	l := &leavers{board: settledBoard(nodes, 1, nodes*5), leader: "m0000", term: 1, left: map[string]time.Duration{}, moved: map[cluster.Slot]int{}}
+	l.now += time.Hour
+	l.snap.Epoch.Rec.NextToken, l.snap.Epoch.Rec.Term = 10_000, l.term
+	for _, p := range l.snap.Peers {
+		p.Status.Rec.Holding = slices.Clone(p.Doc.Rec.Slots)
+	}
+	l.decide()
+	return l
+}
+
+// leave closes a member. If it leads, another one does after a moment.
+func (l *leavers) leave(guid string, tells bool) {
+	p := gone(l.snap.Peers[guid])
+	doc := *p.Doc.Rec
+	doc.Closed = &schema.Closed{Clean: true}
+	if guid == l.leader && tells {
+		doc.Closed.Burst = l.waits.Departures.Burst(l.term, guid, l.now)
+	}
+	p.Doc = view.Entry[schema.Doc]{Rec: &doc, Version: p.Doc.Version + 1, RecAt: p.Doc.Version + 1, Read: l.now}
+	if l.left[guid] = l.now; guid == l.leader {
+		l.next()
+	}
+}
+
+func (l *leavers) next() {
+	l.leader = ""
+	for guid, p := range l.snap.Peers {
+		if !p.Member.Absent && (l.leader == "" || guid < l.leader) {
+			l.leader = guid
+		}
+	}
+	l.waits, l.term, l.ready = reconcile.Waits{}, l.term+1, l.now+60*time.Millisecond
+	l.snap.Epoch.Rec.Term = l.term
+}
+
+// decide lets the leader decide until it has nothing to write.
+func (l *leavers) decide() {
+	for range 10 {
+		if l.now < l.ready {
+			return
+		}
+		d := l.board.decide(func(w *reconcile.World) { w.Waits, w.Self = l.waits, l.leader })
+		l.waits = d.Waits
+		for guid, doc := range d.Docs {
+			if at, left := l.left[guid]; left && doc == nil {
+				l.longest = max(l.longest, l.now-at)
+			}
+		}
+		if l.carryOut(d, l.moved); len(d.Docs) == 0 {
+			return
+		}
+	}
+}
+
+// Of 40 nodes 30 leave, also the leaders, in the order in which they joined or in any: what leaders remember of the burst does not end
+// with their terms. Nobody's slots wait for long, and they do not go from leaver to leaver.
+func TestLeadersLeaveTogether(t *testing.T) {
+	const nodes, gone, each = 40, 30, 5
+	for _, c := range []struct {
+		inOrder     bool
+		within      time.Duration
+		total, most int // moves
+	}{{true, time.Second, 155, 2}, {true, 3 * time.Second, 215, 4}, {false, time.Second, 170, 3}, {false, 3 * time.Second, 215, 4}} {
+		t.Run(fmt.Sprintf("%v %v", c.inOrder, c.within), func(t *testing.T) {
+			total, most, longest := 0, 0, time.Duration(0)
+			for seed := range uint64(3) {
+				random := rand.New(rand.NewPCG(40, seed))
+				l := newLeavers(nodes)
+				at := map[string]time.Duration{}
+				for i, n := range random.Perm(nodes)[:gone] {
+					if c.inOrder {
+						at[fmt.Sprintf("m%04d", i)] = l.now + time.Second + c.within*time.Duration(i)/gone
+					} else {
+						at[fmt.Sprintf("m%04d", n)] = l.now + time.Second + time.Duration(random.Int64N(int64(c.within)))
+					}
+				}
+				for end := l.now + c.within + 10*time.Second; l.now < end; l.now += 10 * time.Millisecond {
+					for _, guid := range slices.Sorted(maps.Keys(at)) {
+						if at[guid] <= l.now {
+							l.leave(guid, true)
+							delete(at, guid)
+						}
+					}
+					l.decide()
+				}
+				if len(l.snap.Peers) != nodes-gone {
+					t.Fatalf("%d nodes are left", len(l.snap.Peers))
+				}
+				sum := 0
+				for _, n := range l.moved {
+					sum, most = sum+n, max(most, n)
+				}
+				total, longest = max(total, sum), max(longest, l.longest)
+			}
+			t.Logf("%d moves at most, %d have to be; one slot %d times; waited %v", total, gone*each, most, longest)
+			if total > c.total || most > c.most || longest > 2500*time.Millisecond {
+				t.Error("too many, or for too long")
+			}
+		})
+	}
+}
+
+// However often leaders change, and whether or not they tell the next one anything, nobody's slots wait for longer than one leader
+// would have held them, and a moment for each change.
+func TestNoSuccessionOfLeadersHoldsAnybodyForEver(t *testing.T) {
+	for _, tells := range []bool{true, false} {
+		for _, each := range []time.Duration{150 * time.Millisecond, 300 * time.Millisecond, 450 * time.Millisecond} {
+			l := newLeavers(60)
+			l.leave("m0000", tells)
+			l.leave("m0001", tells)
+			for i := 2; i < 50; i++ {
+				for end := l.now + each; l.now < end; l.now += 10 * time.Millisecond {
+					l.decide()
+				}
+				for guid, at := range l.left {
+					if _, waits := l.snap.Peers[guid]; waits && l.now > at+2500*time.Millisecond {
+						t.Fatalf("leaders change every %v: what %s left behind still waits after %v", each, guid, l.now-at)
+					}
+				}
+				l.leave(fmt.Sprintf("m%04d", i), tells)
+			}
+		}
+	}
+}
+
+// A leader that leaves alone has nothing to tell, and the next one gives its slots away at once; so does one that knows nothing of what
+// has left before its term.
+func TestTheFirstOfABurstDoesNotWait(t *testing.T) {
+	l := newLeavers(10)
+	l.leave("m0000", true)
+	if told := l.snap.Peers["m0000"].Doc.Rec.Closed.Burst; told != nil {
+		t.Errorf("it tells %+v", told)
+	}
+	l.now = l.ready
+	if l.decide(); len(l.snap.Peers) != 9 {
+		t.Error("what the former leader left behind waits")
+	}
+	l = newLeavers(10)
+	l.leave("m0003", true)
+	l.leave("m0000", false) // the leader has crashed
+	l.now = l.ready
+	if l.decide(); len(l.snap.Peers) != 8 {
+		t.Error("what was there when the leader began waits")
+	}
+}
+
+// What a leader has told is for the next one, or the one after that if it could tell nothing. Later ones do not know for how long those
+// have held anything.
+func TestABurstIsToldToTheNextLeader(t *testing.T) {
+	for crashes := range 4 {
+		l := newLeavers(10)
+		l.leave("m0005", true)
+		l.now += 10 * time.Millisecond
+		l.waits = l.board.decide(func(w *reconcile.World) { w.Waits = l.waits }).Waits // which is not carried out
+		l.leave("m0000", true)
+		if told := l.snap.Peers["m0000"].Doc.Rec.Closed.Burst; told == nil || told.Count != 1 || told.Term != 1 {
+			t.Fatalf("it tells %+v", told)
+		}
+		for i := range crashes {
+			l.leave(fmt.Sprintf("m%04d", i+1), false)
+		}
+		l.now = l.ready
+		l.decide()
+		if waits := len(l.snap.Peers) == 10; waits != (crashes <= 1) {
+			t.Errorf("%d leaders have said nothing; it waits: %v", crashes, waits)
+		}
+	}
+}

@@ -1,0 +1,659 @@
+package reconcile_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	grace   = 2 * time.Second
+	timeout = 20 * time.Second
+)
+
+// board is a snapshot in the making: what a leader has read, as a test describes it.
+type board struct {
+	snap view.Snapshot
+	now  time.Duration
+}
+
+func newBoard(tasks ...cluster.TaskSpec) *board {
+	b := &board{now: time.Hour}
+	b.snap = view.Snapshot{
+		Epoch:    view.Entry[schema.Epoch]{Rec: &schema.Epoch{Term: 1, Leader: "L", NextToken: 100}, Version: 7},
+		Suspects: view.Entry[schema.Suspects]{Absent: true},
+		Peers:    map[string]*view.Peer{},
+		Tasks:    map[string]view.Entry[schema.Task]{},
+	}
+	for _, t := range tasks {
+		b.snap.Tasks[t.Name] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: t}}
+	}
+	return b
+}
+
+func spec(name string, workers int) cluster.TaskSpec {
+	return cluster.TaskSpec{Name: name, WorkName: name, WorkerNum: workers}
+}
+
+// live adds a member that takes works a and b: what its document grants and asks back, at a
+// version, and what its status says it has applied and holds.
+func (b *board) live(name string, version int64, slots, releasing []schema.Held, applied int64, holding []schema.Held) *view.Peer {
+	specOf := func(task string) *cluster.TaskSpec {
+		s := spec(task, 1)
+		if e, known := b.snap.Tasks[task]; known {
+			s = e.Rec.Spec
+		}
+		return &s
+	}
+	for i := range slots {
+		slots[i].Spec = specOf(slots[i].Task)
+	}
+	for i := range releasing {
+		releasing[i].Count = new(specOf(releasing[i].Task).Count())
+	}
+	p := &view.Peer{
+		Doc: view.Entry[schema.Doc]{Version: version, RecAt: version, Read: b.now, Rec: &schema.Doc{
+			Node: "node-" + name, SessionTimeout: cluster.Duration(timeout), Slots: slots, Releasing: releasing}},
+		Status: view.Entry[schema.Status]{Read: b.now, Rec: &schema.Status{Applied: applied, Holding: holding}},
+		Member: view.Entry[schema.Member]{Read: b.now, Rec: &schema.Member{Node: "node-" + name, Works: []string{"a", "b"}, SessionTimeout: cluster.Duration(timeout)}},
+	}
+	b.snap.Peers[name] = p
+	return p
+}
+
+// gone makes a member's keys vanish.
+func gone(p *view.Peer) *view.Peer {
+	p.Member.Absent, p.Status.Absent = true, true
+	return p
+}
+
+func (b *board) decide(change ...func(*reconcile.World)) reconcile.Decision {
+	w := reconcile.World{Snapshot: &b.snap, Self: "L", Now: b.now, Grace: grace, Timeout: timeout, MaxDocs: reconcile.MaxDocs}
+	for _, f := range change {
+		f(&w)
+	}
+	return reconcile.Decide(w)
+}
+
+// draw draws a decision.
+func draw(d reconcile.Decision) string {
+	var b strings.Builder
+	list := func(list []schema.Held) string {
+		var parts []string
+		for _, h := range list {
+			parts = append(parts, fmt.Sprintf("%s[%s]@%d", h.Task, h.Slots, h.Token))
+		}
+		return strings.Join(parts, " ")
+	}
+	for _, guid := range slices.Sorted(maps.Keys(d.Docs)) {
+		if doc := d.Docs[guid]; doc == nil {
+			fmt.Fprintf(&b, "%s: buried\n", guid)
+		} else {
+			fmt.Fprintf(&b, "%s: %s | %s\n", guid, list(doc.Slots), list(doc.Releasing))
+		}
+	}
+	if d.Evict != "" {
+		fmt.Fprintf(&b, "evict %s\n", d.Evict)
+	}
+	if d.Blocked != "" {
+		fmt.Fprintf(&b, "blocked: %s\n", d.Blocked)
+	}
+	if len(d.Look) > 0 {
+		fmt.Fprintf(&b, "look at %v\n", d.Look)
+	}
+	if len(d.Forget) > 0 {
+		fmt.Fprintf(&b, "forget %v\n", d.Forget)
+	}
+	return b.String()
+}
+
+func wantDraw(t *testing.T, want string, d reconcile.Decision) {
+	t.Helper()
+	if diff := cmp.Diff(strings.TrimPrefix(want, "\n"), draw(d)); diff != "" {
+		t.Errorf("decision (-want +got):\n%s", diff)
+	}
+}
+
+func TestDecide(t *testing.T) {
+	bad := errors.New("written by hand")
+	cases := []struct {
+		name string
+		make func(*board)
+		want string
+	}{
+		{"an empty cluster", func(*board) {}, ``},
+		{"free slots are granted", func(b *board) {
+			b.live("L", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+			b.live("M", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+		}, `
+L: a[0]@100 | 
+M: a[1-2]@101 | 
+`},
+		{"the counter is beyond the tokens that others rise above", func(b *board) {
+			b.snap.Epoch.Rec.NextToken = schema.MaxToken/2 + 5
+			b.live("L", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+		}, `
+blocked: the tokens are used up: nextToken of the epoch is near 2^61 or above it; somebody has set it
+`},
+		{"a slot that should be elsewhere is asked back, not granted", func(b *board) {
+			b.live("L", 4, schematest.Held("a 0-2 @5"), schematest.Held(), 4, schematest.Held("a 0-2 @5"))
+			b.live("M", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+		}, `
+L: a[0-1]@5 | a[2]@5
+`},
+		{"a release without an answer holds its slot", func(b *board) {
+			b.live("L", 5, schematest.Held("a 0-1 @5"), schematest.Held("a 2 @5 v5"), 4, schematest.Held("a 0-1 @5"))
+			b.live("M", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+		}, ``},
+		{"an answer that still holds the slot holds it", func(b *board) {
+			b.live("L", 5, schematest.Held("a 0-1 @5"), schematest.Held("a 2 @5 v5"), 5, schematest.Held("a 0-2 @5"))
+			b.live("M", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+		}, ``},
+		{"a slot that was given back is granted in the same commit", func(b *board) {
+			b.live("L", 5, schematest.Held("a 0-1 @5"), schematest.Held("a 2 @5 v5"), 5, schematest.Held("a 0-1 @5"))
+			b.live("M", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+		}, `
+L: a[0-1]@5 | 
+M: a[2]@100 | 
+`},
+		{"a closed member is buried and its slots granted at once", func(b *board) {
+			b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
+			b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held()).Doc.Rec.Closed = &schema.Closed{}
+		}, `
+L: a[0]@5 a[1-2]@100 | 
+M: buried
+`},
+		{"a member seen gone is looked at again", func(b *board) {
+			b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
+			gone(b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held()))
+		}, `
+look at [M]
+`},
+		{"absence that was read before the document proves nothing", func(b *board) {
+			b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
+			gone(b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held())).Doc.Read += time.Second
+		}, `
+look at [M]
+`},
+		{"half a member holds its slots", func(b *board) {
+			b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
+			b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held()).Status.Absent = true
+		}, `
+look at [M]
+`},
+		{"an evicted member holds its slots for its lease", func(b *board) {
+			b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
+			gone(b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held())).Doc.Rec.Evicted = true
+		}, `
+look at [M]
+`},
+		{"a leaving member is asked for everything and given nothing", func(b *board) {
+			b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
+			b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held("a 1-2 @6")).Status.Rec.Leaving = true
+		}, `
+M:  | a[1-2]@6
+`},
+		{"a live member without a document is evicted, and nothing is granted", func(b *board) {
+			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
+			b.live("M", 3, schematest.Held(), schematest.Held(), 3, schematest.Held("a 1-2 @6")).Doc = view.Entry[schema.Doc]{Absent: true, Read: b.now}
+		}, `
+evict M
+blocked: the document of node-M is missing
+`},
+		{"but only by a status that was read after it was missed", func(b *board) {
+			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
+			b.live("M", 3, schematest.Held(), schematest.Held(), 3, schematest.Held("a 1-2 @6")).Doc = view.Entry[schema.Doc]{Absent: true, Read: b.now + 1}
+		}, `
+blocked: the document of node-M is missing
+look at [M]
+`},
+		{"a document that vanished with its member blocks for a lease", func(b *board) {
+			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
+			p := gone(b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held()))
+			p.Doc.Absent = true
+		}, `
+blocked: the document of node-M is missing
+look at [M]
+`},
+		{"a hand-edited document is written again as it was", func(b *board) {
+			b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
+			p := b.live("M", 3, schematest.Held("a 1 @6"), schematest.Held(), 3, schematest.Held("a 1 @6"))
+			p.Doc.Version, p.Doc.Err = 4, bad
+		}, `
+M: a[1]@6 | 
+blocked: the document of node-M cannot be used
+`},
+		{"one that may have changed before is asked back as the status tells", func(b *board) {
+			b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
+			p := b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held("a 1 @6"))
+			p.Doc.Version, p.Doc.Err = 9, bad
+		}, `
+M:  | a[1]@6
+blocked: the document of node-M cannot be used
+`},
+		{"a task that was scaled down or deleted is asked back", func(b *board) {
+			b.live("L", 5, schematest.Held("a 0-4 @5", "x 0 @6"), schematest.Held(), 5, schematest.Held("a 0-4 @5", "x 0 @6"))
+			b.snap.Tasks["x"] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: spec("x", 1), Deleted: true}}
+		}, `
+L: a[0-2]@5 | a[3-4]@5 x[0]@6
+`},
+		{"a task whose record was deleted by hand goes on", func(b *board) {
+			b.live("L", 5, schematest.Held("a 0-2 @5", "x 0 @6"), schematest.Held(), 5, schematest.Held("a 0-2 @5", "x 0 @6"))
+			b.snap.Peers["L"].Member.Rec.Works = []string{"a", "x"}
+			b.snap.Tasks["x"] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: spec("x", 1)}, Absent: true}
+		}, ``},
+		{"a task whose record a new leader cannot use goes on", func(b *board) {
+			b.live("L", 5, schematest.Held("a 0-2 @5", "x 0 @6"), schematest.Held(), 5, schematest.Held("a 0-2 @5", "x 0 @6"))
+			b.snap.Peers["L"].Member.Rec.Works = []string{"a", "x"}
+			b.snap.Tasks["x"] = view.Entry[schema.Task]{Err: bad}
+		}, ``},
+		{"a task that nobody declared is asked back, and not granted", func(b *board) {
+			b.live("L", 5, schematest.Held("a 0-2 @5", "x 0 @6"), schematest.Held(), 5, schematest.Held("a 0-2 @5", "x 0 @6"))
+			b.snap.Peers["L"].Member.Rec.Works = []string{"a", "x"}
+		}, `
+L: a[0-2]@5 | x[0]@6
+`},
+		{"a changed work is asked back", func(b *board) {
+			p := b.live("L", 5, schematest.Held("a 0-2 @5"), schematest.Held(), 5, schematest.Held("a 0-2 @5"))
+			p.Doc.Rec.Slots[0].Spec.WorkName = "other"
+		}, `
+L:  | a[0-2]@5
+`},
+		{"another stop timeout is only told", func(b *board) {
+			p := b.live("L", 5, schematest.Held("a 0-2 @5"), schematest.Held(), 5, schematest.Held("a 0-2 @5"))
+			p.Doc.Rec.Slots[0].Spec.StopTimeout = 1
+		}, `
+L: a[0-2]@5 | 
+`},
+		{"a node that came back under its name gets its slots", func(b *board) {
+			b.live("L", 5, schematest.Held("a 1 @5"), schematest.Held(), 5, schematest.Held("a 1 @5"))
+			old := b.live("old", 3, schematest.Held("a 0 @6", "a 2 @7"), schematest.Held(), 3, schematest.Held())
+			old.Doc.Rec.Closed = &schema.Closed{}
+			fresh := b.live("fresh", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+			fresh.Doc.Rec.Node, fresh.Member.Rec.Node = "node-old", "node-old"
+		}, `
+fresh: a[0,2]@100 | 
+old: buried
+`},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBoard(spec("a", 3))
+			c.make(b)
+			wantDraw(t, c.want, b.decide())
+		})
+	}
+}
+
+// A member that is gone is buried by the second look, no sooner than the wait after the first.
+func TestBurialTakesTwoLooks(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		mark func(*view.Peer)
+		wait time.Duration
+	}{
+		{"lost", func(*view.Peer) {}, grace},
+		{"evicted", func(p *view.Peer) { p.Doc.Rec.Evicted = true }, timeout + grace},
+		{"lost with a document that may have said so", func(p *view.Peer) { p.Doc.Version, p.Doc.Err = 9, errors.New("bad") }, timeout + grace},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBoard(spec("a", 1))
+			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
+			p := gone(b.live("M", 3, schematest.Held("a 0 @6"), schematest.Held(), 3, schematest.Held()))
+			c.mark(p)
+			looks := map[string]reconcile.Look{}
+			read := func(at time.Duration) reconcile.Decision {
+				b.now = at
+				p.Doc.Read, p.Member.Read, p.Status.Read = at, at, at
+				d := b.decide(func(w *reconcile.World) { w.Looks = looks })
+				looks = d.Looks
+				return d
+			}
+			start := b.now
+			if d := read(start); len(d.Docs) != 0 || d.Again != start+c.wait {
+				t.Fatalf("first look: %s again at %v", draw(d), d.Again-start)
+			}
+			if d := read(start + c.wait - 1); len(d.Docs) != 0 {
+				t.Fatalf("too early: %s", draw(d))
+			}
+			fresh := maps.Clone(looks)
+			clear(looks) // a new leader begins anew
+			if d := read(start + c.wait); len(d.Docs) != 0 {
+				t.Fatalf("a new leader: %s", draw(d))
+			}
+			looks = fresh
+			d := read(start + c.wait)
+			if doc, touched := d.Docs["M"]; !touched || doc != nil {
+				t.Fatalf("second look: %s", draw(d))
+			}
+		})
+	}
+}
+
+// Where a session that goes on may be ended, a lost member's own session timeout is waited for, whatever the
+// leader's is; where that member's is not known, the longest that is.
+func TestTakeoverCountsTheLostMembersTimeout(t *testing.T) {
+	const longer, shorter, unknown = 3 * timeout, timeout / 2, 0
+	for _, c := range []struct {
+		name string
+		lost time.Duration
+		mark func(*view.Peer)
+		wait time.Duration
+	}{
+		{"lost, longer than the leader's", longer, func(*view.Peer) {}, longer},
+		{"lost, shorter than the leader's", shorter, func(*view.Peer) {}, shorter},
+		{"lost, unknown", unknown, func(*view.Peer) {}, longer},
+		{"evicted", longer, func(p *view.Peer) { p.Doc.Rec.Evicted = true }, 2 * longer},
+		{"evicted, shorter than the leader's", shorter, func(p *view.Peer) { p.Doc.Rec.Evicted = true }, 2 * shorter},
+		{"lost with a document that cannot be used", longer, func(p *view.Peer) { p.Doc.Version, p.Doc.Err = 9, errors.New("bad") }, 2 * longer},
+		{"lost with its document", unknown, func(p *view.Peer) { p.Doc.Rec, p.Doc.Absent = nil, true }, 2 * longer},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBoard(spec("a", 1))
+			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
+			b.live("N", 5, schematest.Held(), schematest.Held(), 5, schematest.Held()).Doc.Rec.SessionTimeout = cluster.Duration(longer)
+			p := gone(b.live("M", 3, schematest.Held("a 0 @6"), schematest.Held(), 3, schematest.Held()))
+			p.Doc.Rec.SessionTimeout, p.Member.Rec.SessionTimeout = cluster.Duration(c.lost), cluster.Duration(c.lost)
+			c.mark(p)
+			d := b.decide(func(w *reconcile.World) { w.Grace, w.Looks = coord.OwnTimeout, map[string]reconcile.Look{} })
+			if wait := d.Again - b.now; len(d.Docs) != 0 || wait != c.wait {
+				t.Errorf("%s; it waits %v, want %v", draw(d), wait, c.wait)
+			}
+		})
+	}
+}
+
+// Members that vanish within a moment are buried in one commit, but nobody waits for those who go on vanishing.
+func TestBurialsGoTogether(t *testing.T) {
+	b := newBoard(spec("a", 40))
+	b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
+	start, looks := b.now, map[string]reconcile.Look{}
+	var left []string
+	for i := range 30 { // one every 50 ms
+		name := fmt.Sprintf("M%02d", i)
+		left = append(left, name)
+		b.live(name, 3, schematest.Held(fmt.Sprintf("a %d @%d", i, 6+i)), schematest.Held(), 3, schematest.Held())
+	}
+	first, most := time.Duration(0), 0
+	for at := time.Duration(0); at < 4*time.Second; at += 10 * time.Millisecond {
+		b.now = start + at
+		for i, name := range left {
+			p := b.snap.Peers[name]
+			if p == nil {
+				continue
+			}
+			if at >= time.Duration(i)*50*time.Millisecond {
+				gone(p)
+			}
+			p.Doc.Read, p.Member.Read, p.Status.Read = b.now, b.now, b.now
+		}
+		d := b.decide(func(w *reconcile.World) { w.Looks = looks })
+		looks = d.Looks
+		buried := 0
+		for _, doc := range d.Docs {
+			if doc == nil {
+				buried++
+			}
+		}
+		if buried > 0 && first == 0 {
+			first = at
+		}
+		most = max(most, buried)
+		b.apply(t, d)
+	}
+	if first < grace || first > grace+550*time.Millisecond || most < 9 {
+		t.Errorf("the first is buried after %v, at most %d at once", first, most)
+	}
+	if len(b.snap.Peers) != 1 {
+		t.Errorf("%d members are left", len(b.snap.Peers))
+	}
+}
+
+// Should the service lose commits, the epoch with them, tokens still rise above what anybody remembers.
+func TestTokensRiseOverLostCommits(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		remember func(b *board, w *reconcile.World)
+	}{
+		{"the leader", func(_ *board, w *reconcile.World) { w.NextToken = 31 }},
+		{"a document", func(b *board, _ *reconcile.World) {
+			b.live("M", 3, schematest.Held("b 0 @30"), schematest.Held(), 3, schematest.Held())
+		}},
+		{"a release", func(b *board, _ *reconcile.World) {
+			b.live("M", 3, schematest.Held(), schematest.Held("b 0 @30 v3"), 2, schematest.Held())
+		}},
+		{"a status", func(b *board, _ *reconcile.World) {
+			b.live("M", 3, schematest.Held(), schematest.Held(), 3, schematest.Held("b 0 @30"))
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBoard(spec("a", 1), spec("b", 1))
+			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
+			d := b.decide(func(w *reconcile.World) { c.remember(b, w) })
+			for _, m := range d.Moves {
+				if m.Step == "grant" && m.Token < 31 {
+					t.Errorf("token %d is granted after 30", m.Token)
+				}
+			}
+			if d.Token < 31 {
+				t.Errorf("the next token is %d", d.Token)
+			}
+		})
+	}
+}
+
+// Where one of a member's keys is absent and another one is still there when it is read again, a
+// hand has deleted the one, and the member goes on: it is stopped by evicting it. Otherwise, when the
+// rest is deleted, too, its slots would be given away while it runs them.
+func TestOneKeyDeletedByHand(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		absent  func(*view.Peer)
+		present func(*view.Peer) *time.Duration
+	}{
+		{"member", func(p *view.Peer) { p.Member.Absent = true }, func(p *view.Peer) *time.Duration { return &p.Status.Read }},
+		{"status", func(p *view.Peer) { p.Status.Absent = true }, func(p *view.Peer) *time.Duration { return &p.Member.Read }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBoard(spec("a", 1))
+			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
+			p := b.live("M", 3, schematest.Held("a 0 @6"), schematest.Held(), 3, schematest.Held("a 0 @6"))
+			c.absent(p)
+			looks := b.decide().Looks
+			b.now += time.Second
+			again := func() reconcile.Decision { return b.decide(func(w *reconcile.World) { w.Looks = looks }) }
+			if d := again(); d.Evict != "" {
+				t.Fatalf("evicted, although the session may have ended between the two reads")
+			}
+			*c.present(p) = b.now
+			if d := again(); d.Evict != "M" || len(d.Docs) != 0 {
+				t.Fatalf("not evicted: %s", draw(d))
+			}
+		})
+	}
+}
+
+// A member that was absent when its document had not been read yet may have joined since.
+func TestAbsentBeforeItsDocumentProvesNothing(t *testing.T) {
+	for _, stale := range []string{"member", "status"} {
+		b := newBoard(spec("a", 1))
+		b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
+		p := gone(b.live("M", 3, schematest.Held("a 0 @6"), schematest.Held(), 3, schematest.Held()))
+		p.Doc.Read, p.Member.Read, p.Status.Read = b.now, b.now, b.now
+		if stale == "member" {
+			p.Member.Read--
+		} else {
+			p.Status.Read--
+		}
+		d := b.decide(func(w *reconcile.World) {
+			w.Looks = map[string]reconcile.Look{"M": {At: b.now - timeout, Doc: p.Doc.Version, Wait: grace}}
+		})
+		if len(d.Docs) != 0 || d.Again != b.now || len(d.Look) != 1 {
+			t.Errorf("%s read before: %s again at %v, reading %v", stale, draw(d), d.Again-b.now, d.Look)
+		}
+	}
+}
+
+// What was buried by a commit of unknown outcome blocks nothing.
+func TestBuriedAfterAll(t *testing.T) {
+	b := newBoard(spec("a", 1))
+	b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
+	p := gone(b.live("M", 3, schematest.Held("a 0 @6"), schematest.Held(), 3, schematest.Held()))
+	p.Doc.Absent = true
+	wantDraw(t, `
+forget [M]
+`, b.decide(func(w *reconcile.World) { w.Buried = map[string]bool{"M": true} }))
+}
+
+// A plan that is too large for one commit is carried out in several, each valid alone.
+func TestChunks(t *testing.T) {
+	const members, most = 25, 10
+	b := newBoard(spec("a", 100))
+	for i := range members {
+		b.live(fmt.Sprintf("M%02d", i), 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+	}
+	for i := range 5 {
+		p := b.live(fmt.Sprintf("dead%d", i), 3, schematest.Held(fmt.Sprintf("a %d-%d @6", 20*i, 20*i+19)), schematest.Held(), 3, schematest.Held())
+		p.Doc.Rec.Closed = &schema.Closed{}
+	}
+	commits := 0
+	for {
+		d := b.decide(func(w *reconcile.World) { w.MaxDocs = most })
+		if len(d.Docs) == 0 {
+			break
+		}
+		if commits++; len(d.Docs) > most || commits > 10 {
+			t.Fatalf("commit %d writes %d documents", commits, len(d.Docs))
+		}
+		b.apply(t, d)
+	}
+	granted := 0
+	for _, p := range b.snap.Peers {
+		n := schema.Count(p.Doc.Rec.Slots)
+		if granted += n; n != 100/members {
+			t.Errorf("%s has %d slots", p.Doc.Rec.Node, n)
+		}
+	}
+	if granted != 100 {
+		t.Errorf("%d slots are granted", granted)
+	}
+}
+
+// apply writes a decision into the board as a commit would, and checks what must hold after
+// every single commit.
+func (b *board) apply(t *testing.T, d reconcile.Decision) {
+	t.Helper()
+	for _, m := range d.Moves {
+		if m.Why == (cluster.Reason{}) {
+			t.Errorf("no reason is given for %+v", m)
+		}
+	}
+	for guid, doc := range d.Docs {
+		if doc == nil {
+			delete(b.snap.Peers, guid)
+			continue
+		}
+		p := *b.snap.Peers[guid]
+		p.Doc.Rec, p.Doc.Version, p.Doc.RecAt, p.Doc.Err = doc, p.Doc.Version+1, p.Doc.Version+1, nil
+		p.Doc.Size, p.Doc.Read = len(schema.Encode(doc, p.Doc.Version)), b.now
+		b.snap.Peers[guid] = &p
+	}
+	epoch := *b.snap.Epoch.Rec
+	epoch.NextToken = d.Token
+	b.snap.Epoch.Rec = &epoch
+	seen := map[cluster.Slot]string{}
+	for guid, p := range b.snap.Peers {
+		for _, list := range [][]schema.Held{p.Doc.Rec.Slots, p.Doc.Rec.Releasing} {
+			for slot := range schema.Each(list) {
+				if other, twice := seen[slot]; twice {
+					t.Fatalf("%s is in the documents of %s and %s", slot, guid, other)
+				}
+				seen[slot] = guid
+			}
+		}
+	}
+}
+
+// A node that is claiming is left alone for a moment, since its claim is refused when its document changes.
+func TestClaimsAreLeftAlone(t *testing.T) {
+	b := newBoard(spec("a", 2), spec("b", 1))
+	b.snap.Tasks["b"].Rec.Spec.Paused = true
+	b.live("L", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+	b.apply(t, b.decide())
+	b.snap.Tasks["b"].Rec.Spec.Paused = false // another slot wants a place
+	d := b.decide()
+	if len(d.Docs) != 0 || d.Again <= b.now || d.Again > b.now+200*time.Millisecond {
+		t.Errorf("while it claims: %v, again at %v, now %v", draw(d), d.Again, b.now)
+	}
+	late := *b
+	late.now = d.Again
+	if d := late.decide(); len(d.Docs) != 1 {
+		t.Errorf("when it has not claimed in time: %v", draw(d))
+	}
+	p := *b.snap.Peers["L"]
+	p.Status.Rec = &schema.Status{Applied: 1, Holding: p.Doc.Rec.Slots}
+	b.snap.Peers["L"] = &p
+	if d := b.decide(); len(d.Docs) != 1 {
+		t.Errorf("when it has claimed: %v", draw(d))
+	}
+}
+
+// A commit takes as many documents as fit into it, and says that there are more to come.
+func TestCommitsFit(t *testing.T) {
+	b := settledBoard(80, 1, 800)
+	for _, p := range b.snap.Peers {
+		p.Doc.Size = 10 << 10
+	}
+	b.live("new", 0, nil, nil, 0, nil)
+	b.snap.Tasks["t000"].Rec.Spec.WorkerNum = 1600 // all are granted more
+	d := b.decide()
+	if n := len(d.Docs); n < 30 || n > 45 || !d.More {
+		t.Errorf("%d documents of 10 KiB in a commit of 512, more: %v", n, d.More)
+	}
+}
+
+// A node with more tasks than its document holds gets as many as fit, and others get theirs.
+func TestFullDocument(t *testing.T) {
+	var tasks []cluster.TaskSpec
+	for i := range 3000 {
+		tasks = append(tasks, spec(fmt.Sprintf("a-%s-%04d", strings.Repeat("x", 60), i), 1))
+		tasks[i].WorkName = "a"
+	}
+	b := newBoard(append(tasks, cluster.TaskSpec{Name: "z", WorkName: "b", WorkerNum: 1})...)
+	b.live("L", 0, schematest.Held(), schematest.Held(), 0, schematest.Held()).Member.Rec.Works = []string{"a"}
+	b.live("M", 0, schematest.Held(), schematest.Held(), 0, schematest.Held()).Member.Rec.Works = []string{"b"}
+	for range 20 {
+		b.now += time.Second // nobody claims what is granted; that is not what this is about
+		d := b.decide()
+		if len(d.Docs) == 0 {
+			if diff := cmp.Diff([]string{"node-L"}, d.Full); diff != "" {
+				t.Errorf("full (-want +got):\n%s", diff)
+			}
+			break
+		}
+		b.apply(t, d)
+	}
+	doc := b.snap.Peers["L"].Doc.Rec
+	if size := len(schema.Encode(doc, 0)); size > 192<<10 || size < 96<<10 || schema.Count(doc.Slots) == 3000 {
+		t.Errorf("the document has %d bytes and %d slots", size, schema.Count(doc.Slots))
+	}
+	if n := schema.Count(b.snap.Peers["M"].Doc.Rec.Slots); n != 1 {
+		t.Errorf("the other node has %d slots", n)
+	}
+}

@@ -1,0 +1,136 @@
+package reconcile
+
+import (
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// When nodes leave one soon after the other, what one leaves behind would go to those that leave next, and so on. The work of the
+// first one is given away at once. What the others leave behind waits until nobody has left for a moment (quiet, or gatherMany
+// where more than a few have), and is then dealt out to those that stay. No member's waits for longer than maxHold, however many
+// follow it: a stream of nodes that leave need not end.
+//
+// Leaders leave as well. One tells the next of the burst, and for how long it has held what others left behind, with the commit that
+// closes it. Where it could not, nobody knows for how long that has been held, and it is not held again.
+const departFew = 4
+
+// between is for how long nobody led between two leaders, as far as anybody has to know: it counts as time in which what others have left
+// behind was held.
+const between = 50 * time.Millisecond
+
+// longHeld is since when nothing runs on members that had left before a leader began which knows no more of them.
+const longHeld time.Duration = -maxHold
+
+// Departures is what a leader remembers of nodes that leave on purpose one soon after the other.
+type Departures struct {
+	// Known are the members that leave or have left, as long as they are there, and since when nothing runs on them; 0 for those
+	// on which something does.
+	Known map[string]time.Duration
+	Count int           // of this burst
+	Last  time.Duration // when the last one was first seen
+}
+
+// end returns when the burst is over if nobody else leaves.
+func (w *Departures) end() time.Duration {
+	if w.Count > departFew {
+		return w.Last + gatherMany
+	}
+	return w.Last + quiet
+}
+
+// Burst returns what a leader that leaves tells the next one, nil if nobody else has left lately.
+func (w *Departures) Burst(term int64, self string, now time.Duration) *schema.Burst {
+	b := &schema.Burst{Term: term, Count: w.Count}
+	if _, leaves := w.Known[self]; leaves {
+		b.Count--
+	}
+	if b.Count < 1 || now > w.end() {
+		return nil
+	}
+	for guid, since := range w.Known {
+		if guid != self && since > 0 {
+			b.Held = max(b.Held, cluster.Duration(now-since))
+		}
+	}
+	return b
+}
+
+// toldBurst returns what the former leader has told of the burst, or the one before it, nil if nobody has: one that leaves before it
+// has decided anything has nothing to tell.
+func (d *decider) toldBurst() (told *schema.Burst) {
+	epoch := d.Snapshot.Epoch.Rec
+	for _, guid := range d.guids {
+		if doc := d.Snapshot.Peers[guid].Doc.Rec; epoch != nil && doc != nil && doc.Closed != nil {
+			if b := doc.Closed.Burst; b != nil && b.Term >= epoch.Term-2 && (told == nil || b.Term > told.Term) {
+				told = b
+			}
+		}
+	}
+	return told
+}
+
+// closedClean reports whether a member left on purpose and says that nothing of it runs.
+func closedClean(p *view.Peer) bool {
+	var closed *schema.Closed
+	if p.Doc.Rec != nil {
+		closed = p.Doc.Rec.Closed
+	}
+	return closed != nil && closed.Clean
+}
+
+// leavesSlots reports whether a member that has left leaves anything behind: else there is nothing to wait for.
+func leavesSlots(p *view.Peer) bool { return len(p.Doc.Rec.Slots)+len(p.Doc.Rec.Releasing) > 0 }
+
+// emptyTogether lets the slots of nodes that left wait while others follow them. Who is back under its name is not
+// waited with.
+func (d *decider) emptyTogether() {
+	w := &d.out.Waits.Departures
+	known := map[string]time.Duration{}
+	fresh, before := 0, longHeld
+	var told *schema.Burst
+	begins := w.Known == nil
+	if begins {
+		if told = d.toldBurst(); told != nil {
+			before = d.Now - time.Duration(told.Held) - between
+		}
+	}
+	for _, guid := range d.guids {
+		ended := d.fates[guid] == buried && closedClean(d.Snapshot.Peers[guid])
+		if !ended && d.fates[guid] != leaves {
+			continue
+		}
+		since, seen := w.Known[guid]
+		if !seen {
+			fresh++
+		}
+		switch {
+		case ended && begins:
+			since = before
+		case ended && since == 0:
+			since = d.Now
+		}
+		known[guid] = since
+	}
+	w.Known = known
+	if fresh > 0 {
+		if d.Now > w.end() {
+			w.Count = 0
+		}
+		w.Last, w.Count = d.Now, w.Count+fresh
+	}
+	if told != nil {
+		w.Count = max(w.Count, told.Count+1)
+	}
+	if w.Count < 2 {
+		return
+	}
+	for guid, since := range known {
+		if until := min(w.end(), since+maxHold); d.fates[guid] == buried && d.Now < until && !d.back(guid) && leavesSlots(d.Snapshot.Peers[guid]) {
+			d.fates[guid] = waits
+			d.wake(until)
+		}
+	}
+}

@@ -1,0 +1,161 @@
+package reconcile_test
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// carryOut applies a decision: who is granted something claims it at once, who is asked for something gives it back at once.
+func (b *board) carryOut(d reconcile.Decision, granted map[cluster.Slot]int) {
+	for guid, doc := range d.Docs {
+		p := b.snap.Peers[guid]
+		if doc == nil {
+			delete(b.snap.Peers, guid)
+			continue
+		}
+		for _, h := range doc.Slots {
+			for _, index := range h.Slots {
+				if h.Token >= b.snap.Epoch.Rec.NextToken {
+					granted[cluster.Slot{Task: h.Task, Index: index}]++
+				}
+			}
+		}
+		p.Doc.Rec, p.Doc.Version, p.Doc.RecAt, p.Doc.Read = doc, p.Doc.Version+1, p.Doc.Version+1, b.now
+		if p.Status.Absent {
+			continue
+		}
+		p.Status.Read = b.now
+		p.Status.Rec = &schema.Status{Applied: p.Doc.Version, Holding: slices.Clone(doc.Slots), Leaving: p.Status.Rec.Leaving}
+	}
+	b.snap.Epoch.Rec.NextToken = d.Token
+}
+
+// Of 40 nodes 30 are told to leave within a second: what they had moves to those that stay, and not from leaver to leaver.
+func TestManyLeaveTogether(t *testing.T) {
+	const nodes, leavers, each = 40, 30, 5
+	for _, within := range []time.Duration{10 * time.Millisecond, time.Second} {
+		t.Run(within.String(), func(t *testing.T) {
+			all, worst := 0, 0
+			const rounds = 20
+			for seed := range uint64(rounds) {
+				moved := leaveTogether(t, nodes, leavers, each, within, seed)
+				sum, most := 0, 0
+				for _, n := range moved {
+					sum += n
+					most = max(most, n)
+				}
+				if most > 2 {
+					t.Errorf("seed %d: a slot moved %d times", seed, most)
+				}
+				all, worst = all+sum, max(worst, sum)
+			}
+			t.Logf("%d moves have to be; %.1f on average, %d at most", leavers*each, float64(all)/rounds, worst)
+			if most := leavers*each + each; worst > most { // what the first one leaves may go to others that leave
+				t.Errorf("%d moves, want %d at most", worst, most)
+			}
+		})
+	}
+}
+
+// leaveTogether returns how often every slot moved.
+func leaveTogether(t *testing.T, nodes, leavers, each int, within time.Duration, seed uint64) map[cluster.Slot]int {
+	b := settledBoard(nodes, 1, nodes*each)
+	b.snap.Epoch.Rec.NextToken = 10_000
+	for _, p := range b.snap.Peers {
+		p.Status.Rec.Holding = slices.Clone(p.Doc.Rec.Slots)
+	}
+	random := rand.New(rand.NewPCG(40, seed))
+	at := map[time.Duration][]string{}
+	for _, n := range random.Perm(nodes)[:leavers] {
+		when := b.now + time.Duration(random.Int64N(int64(within)))
+		at[when] = append(at[when], fmt.Sprintf("m%04d", n))
+	}
+	var waits reconcile.Waits
+	moved := map[cluster.Slot]int{}
+	decide := func() time.Duration {
+		for range 10 {
+			d := b.decide(func(w *reconcile.World) { w.Waits = waits })
+			waits = d.Waits
+			if b.carryOut(d, moved); len(d.Docs) == 0 {
+				return d.Again
+			}
+		}
+		t.Fatal("decisions do not end")
+		return 0
+	}
+	b.now -= time.Second
+	again := decide()
+	b.now += time.Second
+	for _, when := range append(slices.Sorted(maps.Keys(at)), b.now+within+time.Minute) {
+		for again > 0 && again <= when {
+			b.now = max(b.now, again)
+			next := decide()
+			if next != 0 && next <= b.now {
+				t.Fatalf("a decision asks for one at %v, which is not after %v", next, b.now)
+			}
+			again = next
+		}
+		b.now = when
+		for _, guid := range at[when] {
+			p := gone(b.snap.Peers[guid])
+			doc := *p.Doc.Rec
+			doc.Closed = &schema.Closed{Clean: true}
+			p.Doc = view.Entry[schema.Doc]{Rec: &doc, Version: p.Doc.Version + 1, RecAt: p.Doc.Version + 1, Read: b.now}
+		}
+		again = decide()
+	}
+	if len(b.snap.Peers) != nodes-leavers {
+		t.Fatalf("%d nodes are left", len(b.snap.Peers))
+	}
+	held := 0
+	for _, p := range b.snap.Peers {
+		held += schema.Count(p.Doc.Rec.Slots)
+	}
+	if held != nodes*each {
+		t.Fatalf("%d slots are granted", held)
+	}
+	return moved
+}
+
+// A stream of nodes that leave one soon after the other holds what each of them leaves behind for a bounded time, also if
+// what was decided is not carried out: the commits may fail for as long as they like.
+func TestAStreamOfDeparturesHoldsNobodyForEver(t *testing.T) {
+	const nodes, each = 60, 150 * time.Millisecond
+	b := settledBoard(nodes, 1, 2*nodes)
+	b.snap.Epoch.Rec.NextToken = 10_000
+	b.now += time.Hour
+	left := map[string]time.Duration{}
+	var waits reconcile.Waits
+	for i := range nodes - 10 {
+		guid := fmt.Sprintf("m%04d", i)
+		p := gone(b.snap.Peers[guid])
+		doc := *p.Doc.Rec
+		doc.Closed = &schema.Closed{Clean: true}
+		p.Doc = view.Entry[schema.Doc]{Rec: &doc, Version: p.Doc.Version + 1, RecAt: p.Doc.Version + 1, Read: b.now}
+		left[guid] = b.now
+		d := b.decide(func(w *reconcile.World) { w.Waits = waits })
+		waits = d.Waits
+		held := 0
+		for guid, at := range left {
+			doc, written := d.Docs[guid]
+			if buried := written && doc == nil; !buried && b.now >= at+2*time.Second {
+				t.Errorf("%v after it has left, what %s leaves behind still waits", b.now-at, guid)
+			} else if !buried {
+				held++
+			}
+		}
+		if i == 8 && held < 8 {
+			t.Errorf("%d of %d that left within a second wait for the others", held, i)
+		}
+		b.now += each
+	}
+}

@@ -1,0 +1,245 @@
+package reconcile_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// slotOfN returns a slot that N is granted.
+func (b *board) slotOfN(t *testing.T) cluster.Slot {
+	t.Helper()
+	for slot := range schema.Each(b.snap.Peers["N"].Doc.Rec.Slots) {
+		return slot
+	}
+	t.Fatal("N has nothing")
+	return cluster.Slot{}
+}
+
+func (b *board) wantHere(t *testing.T, slot cluster.Slot, want ...string) {
+	t.Helper()
+	const node = "node-N"
+	out, err := reconcile.Explain(&b.snap, slot, b.now, coord.Info{Grace: coord.OwnTimeout})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range append(want, slot.String()+" on "+node) {
+		if !strings.Contains(out.Here, text) {
+			t.Errorf("%q does not say %q", out.Here, text)
+		}
+	}
+	if strings.Contains(out.Here, "about to") {
+		t.Errorf("%q", out.Here)
+	}
+	for _, c := range out.Nodes {
+		if c.Here != (c.Node == node) {
+			t.Errorf("of %s it says here %v, %q", c.Node, c.Here, c.Why)
+		}
+	}
+}
+
+// What is asked back and does not stop is told as that: since when, why, and what to do.
+func TestExplainStuck(t *testing.T) {
+	b := threeNodes(t, spec("a", 3))
+	slot := b.slotOfN(t)
+	b.mark("N", schema.Mark{Drain: &schema.Drain{}})
+	for range 5 { // until it is its turn
+		b.now += time.Minute
+		if b.apply(t, b.decide()); len(b.snap.Peers["N"].Doc.Rec.Releasing) > 0 {
+			break
+		}
+	}
+	b.wantHere(t, slot, "(stopping)", "node-N is draining", "It has its stopTimeout of 10s to end by itself, and a program is killed then", "when it has ended")
+	b.answer("N", true)
+	for i := range b.snap.Peers["N"].Status.Rec.Workers {
+		w := &b.snap.Peers["N"].Status.Rec.Workers[i]
+		w.State, w.Since = cluster.WorkerStopping, time.Date(2026, 11, 28, 10, 20, 30, 0, time.UTC)
+	}
+	b.wantHere(t, slot, "(stopping) since 10:20:30 UTC by its clock", "It has until 10:20:40 UTC, its stopTimeout of 10s, to end by itself, and a program is killed then")
+	b.answer("N", true)
+	for i := range b.snap.Peers["N"].Status.Rec.Workers {
+		b.snap.Peers["N"].Status.Rec.Workers[i].Since = time.Date(2026, 11, 28, 10, 20, 30, 0, time.UTC)
+	}
+	b.wantHere(t, slot, "(stuck) since 10:20:30 UTC", "node-N is draining", "within its stopTimeout of 10s", "Nobody else is granted it", "xconsumer stack "+slot.String(), "xconsumer evict node-N")
+}
+
+// stopping makes commits until N is asked for a slot back, and returns which.
+func (b *board) stopping(t *testing.T) cluster.Slot {
+	t.Helper()
+	for range 5 { // until it is its turn
+		b.now += time.Minute
+		b.apply(t, b.decide())
+		for slot := range schema.Each(b.snap.Peers["N"].Doc.Rec.Releasing) {
+			return slot
+		}
+	}
+	t.Fatal("N is asked for nothing")
+	return cluster.Slot{}
+}
+
+// What stops says what becomes of it then.
+func TestExplainAfterwards(t *testing.T) {
+	live := func() *board {
+		task := spec("a", 3)
+		task.Resize = cluster.ResizeLive
+		return threeNodes(t, task)
+	}
+	pause := func(paused bool) func(*cluster.TaskSpec) { return func(s *cluster.TaskSpec) { s.Paused = paused } }
+	again := "it is granted again when it has ended"
+
+	b := live()
+	b.declare("a", pause(true))
+	slot := b.stopping(t)
+	b.wantHere(t, slot, "(stopping)", "it is granted again when the task is resumed")
+	b.declare("a", pause(false))
+	b.wantHere(t, slot, "(stopping)", again)
+
+	b = live()
+	b.scale(0)
+	slot = b.stopping(t)
+	b.wantHere(t, slot, "(stopping)", "the task was scaled down", "it is not granted again")
+	b.answer("N", true)
+	b.wantHere(t, slot, "(stuck)", "the task was scaled down", "xconsumer stack "+slot.String())
+	b.scale(3)
+	b.answer("N", true)
+	b.wantHere(t, slot, "(stuck)", "xconsumer stack "+slot.String())
+	b.scale(0)
+	b.answer("N", false)
+	if out, err := reconcile.Explain(&b.snap, slot, b.now, coord.Info{}); !errors.Is(err, cluster.ErrNoSlot) {
+		t.Errorf("given back: %q, %v", out.Here, err)
+	}
+
+	b = live()
+	task := *b.snap.Tasks["a"].Rec
+	task.Deleted = true
+	b.snap.Tasks["a"] = view.Entry[schema.Task]{Rec: &task, Version: 9}
+	if out, err := reconcile.Explain(&b.snap, b.slotOfN(t), b.now, coord.Info{}); err != nil || out.Here != "it has to leave node-N: the task was deleted" {
+		t.Errorf("%q, %v", out.Here, err)
+	}
+	b.wantHere(t, b.stopping(t), "(stopping)", "the task was deleted", "it is not granted again")
+}
+
+// What a lost node had says for how long, what for, and what to do about it.
+func TestExplainLostSince(t *testing.T) {
+	lost := func() *board {
+		b := threeNodes(t, spec("a", 3))
+		p := *b.snap.Peers["N"]
+		p.Member, p.Status = view.Entry[schema.Member]{Absent: true, Read: b.now}, view.Entry[schema.Status]{Absent: true, Read: b.now}
+		p.LostAt = b.now
+		b.snap.Peers["N"] = &p
+		b.now += 7*time.Second + 300*time.Millisecond
+		return b
+	}
+	b := lost()
+	b.wantHere(t, b.slotOfN(t), "(lost), for 7s at least", "its session has ended", "granted elsewhere after the takeover delay", "The takeover delay is 20s, which is its session timeout")
+	out, err := reconcile.Explain(&b.snap, b.slotOfN(t), b.now, coord.Info{Grace: 2 * time.Second})
+	if err != nil || !strings.Contains(out.Here, "The takeover delay is 2s, one tick of the service") || strings.Contains(out.Here, "session timeout") {
+		t.Errorf("with a tick: %q, %v", out.Here, err)
+	}
+	b = lost()
+	b.snap.Peers["N"].Silent, b.snap.Peers["N"].Member.Absent, b.snap.Peers["N"].Status.Absent = true, false, false
+	b.snap.Peers["N"].Status.Rec, b.snap.Peers["N"].Member.Rec = &schema.Status{}, &schema.Member{Node: "node-N", Works: []string{"a"}}
+	b.wantHere(t, b.slotOfN(t), "(lost), for 7s at least", "xconsumer evict node-N")
+	b = lost()
+	b.snap.Settings.Rec = &schema.Settings{Spec: schema.SettingsSpec{Moving: cluster.Moving{LeaveDelay: cluster.Duration(time.Minute)}}}
+	b.wantHere(t, b.slotOfN(t), "it is given 1m0s to come back", "xconsumer move-now")
+}
+
+// A slot that is freed in one commit and granted in a later one is granted for the reason that it left its node for; one
+// that nobody had says so.
+func TestReasonsAreKept(t *testing.T) {
+	live := spec("a", 3)
+	live.Resize = cluster.ResizeLive
+	b := threeNodes(t, live)
+	slot := b.slotOfN(t)
+	for _, node := range []string{"L", "M"} {
+		b.mark(node, schema.Mark{Cordoned: true})
+	}
+	gone := *b.snap.Peers["N"]
+	gone.Doc.Rec.Closed = &schema.Closed{By: "parent", Cause: "panic"}
+	gone.Member, gone.Status = view.Entry[schema.Member]{Absent: true, Read: b.now}, view.Entry[schema.Status]{Absent: true, Read: b.now}
+	b.snap.Peers["N"] = &gone
+	var left map[cluster.Slot]cluster.Reason
+	remembered := func(w *reconcile.World) { w.Left = left }
+	decide := func() []schema.Move {
+		b.now += time.Second
+		b.answer("L", false)
+		b.answer("M", false)
+		d := b.decide(remembered)
+		left = d.Left
+		b.apply(t, d)
+		return d.Moves
+	}
+	grants := func(moves []schema.Move) (list []schema.Move) {
+		return slices.DeleteFunc(moves, func(m schema.Move) bool { return m.Step != "grant" })
+	}
+	if got := grants(decide()); len(got) > 0 {
+		t.Fatalf("cordoned nodes are granted %+v", got)
+	}
+	if got := grants(decide()); len(got) > 0 || left[slot].Code != cluster.WhyLost {
+		t.Fatalf("%+v; it remembers %+v", got, left)
+	}
+	b.mark("L", schema.Mark{})
+	b.scale(4)
+	got := map[cluster.Slot]cluster.ReasonCode{}
+	for range 3 {
+		for _, m := range grants(decide()) {
+			for _, index := range m.Slots {
+				got[cluster.Slot{Task: m.Task, Index: index}] = m.Why.Code
+			}
+		}
+	}
+	if got[slot] != cluster.WhyLost || got[cluster.Slot{Task: "a", Index: 3}] != cluster.WhyUnplaced {
+		t.Errorf("granted for %v", got)
+	}
+	if len(left) > 0 {
+		t.Errorf("it remembers %v", left)
+	}
+}
+
+// What is the matter with a worker that fails is said, and what comes next.
+func TestAiling(t *testing.T) {
+	for want, w := range map[string]cluster.WorkerInfo{
+		"it is held back, since it took down n1, n2, n1, one after the other; it is tried again by itself after 1m10s":                      {Task: "a", State: cluster.WorkerHeld, Error: "took down n1, n2, n1"},
+		"it has failed for good: it took down n1, n2, n1, n2, one after the other; it is tried again only if its task is changed":           {Task: "a", State: cluster.WorkerGivenUp, Error: "took down n1, n2, n1, n2"},
+		"it has failed for good on n1 after 3 failures, the last: no; `xconsumer restart a#0` tries it again, as does a change of its task": {Task: "a", State: cluster.WorkerGivenUp, Node: "n1", Restarts: 3, Error: "no"},
+		"it returns at once, without an error, on n1, where it is run again after a pause that grows up to 10s; it should run until":        {Task: "a", State: cluster.WorkerRunning, Node: "n1", Error: cluster.ReturnsAtOnce},
+		"it fails on n1, where it is run again after a pause that grows: 1 failure, the last: no":                                           {Task: "a", State: cluster.WorkerBackoff, Node: "n1", Restarts: 1, Error: "no"},
+	} {
+		if got := reconcile.Ailing(&w); !strings.HasPrefix(got, want) {
+			t.Errorf("%q\nwant %q", got, want)
+		}
+	}
+	if got := reconcile.Ailing(&cluster.WorkerInfo{Task: "a", State: cluster.WorkerRunning, Node: "n1", Restarts: 2, Error: "no"}); got != "" {
+		t.Errorf("of one that runs: %q", got)
+	}
+}
+
+// What a node's parent says of its death is the reason of the steps that follow from it.
+func TestTheCauseOfADeathIsTold(t *testing.T) {
+	for cause, want := range map[string]string{
+		"killed by signal 9 (killed)": "node-N was lost: killed by signal 9 (killed)",
+		"exit code 2: panic":          "node-N was lost: exit code 2: panic",
+		"lost":                        "node-N was lost",
+	} {
+		b := threeNodes(t, spec("a", 3))
+		gone(b.snap.Peers["N"]).Doc.Rec.Closed = &schema.Closed{By: "parent of node-N", Cause: cause}
+		steps := map[string]string{}
+		for _, m := range b.decide().Moves {
+			steps[m.Step] = m.Why.String()
+		}
+		for _, step := range []string{"bury", "free", "grant"} {
+			if steps[step] != want {
+				t.Errorf("%s: %q; want %q", step, steps[step], want)
+			}
+		}
+	}
+}

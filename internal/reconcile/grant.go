@@ -1,0 +1,189 @@
+package reconcile
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// grant gives free slots to their targets, as far as one commit goes.
+func (d *decider) grant() {
+	const spare = 1 << 20                            // tokens, more than one commit takes
+	if !schema.PlausibleToken(d.out.Token + spare) { // followers and later leaders would not rise above it
+		d.block("the tokens are used up: nextToken of the epoch is near 2^61 or above it; somebody has set it")
+	}
+	if d.out.Blocked != "" {
+		return
+	}
+	taken := d.taken()
+	seated, barred := d.seated(), d.barred()
+	free := make([][]schema.Held, len(d.nodes)) // by node, without tokens
+	for t, name := range d.tasks {
+		spec, generation := d.specs[name], d.generation(name)
+		count, below := spec.Count(), len(d.target.Target[t])
+		if old, is := barred[name]; is { // workers that are told another count may run
+			count, below = old, old
+		}
+		for i, n := range d.target.Target[t] {
+			if n == planner.Nobody || taken[t][i] || i >= below {
+				continue
+			}
+			if n = d.seat(cluster.Slot{Task: name, Index: i}, n, seated); n == planner.Nobody {
+				continue
+			}
+			if last := len(free[n]) - 1; last >= 0 && free[n][last].Task == name {
+				free[n][last].Slots = append(free[n][last].Slots, i)
+			} else {
+				free[n] = append(free[n], schema.Held{Task: name, Slots: cluster.Indexes{i}, Count: &count, Spec: &spec, Generation: generation})
+			}
+		}
+	}
+	if d.gathers(free) {
+		return
+	}
+	for n, guid := range d.nodes {
+		if _, touched := d.out.Docs[guid]; len(free[n]) > 0 && !d.around(PartDoc, guid) && (touched || !d.full() && !d.claims(guid)) {
+			d.grantTo(guid, free[n])
+		}
+	}
+}
+
+// generation returns that of a task, or of the task of a run.
+func (d *decider) generation(name string) int64 {
+	if rec := d.Snapshot.Declared(name).Rec; rec != nil {
+		return rec.Generation
+	}
+	return 0
+}
+
+// patience is how long a node that has been granted slots is left alone to claim them: its document must not change
+// meanwhile, or the claim is refused.
+const patience = 100 * time.Millisecond
+
+// claims tells whether a member is likely to be claiming what it was granted last, and sees to it that it is looked at
+// again then.
+func (d *decider) claims(guid string) bool {
+	p := d.Snapshot.Peers[guid]
+	newest := int64(0)
+	for i := range p.Doc.Rec.Slots {
+		newest = max(newest, p.Doc.Rec.Slots[i].Token)
+	}
+	if until := p.Doc.Read + patience; newest == 0 || d.Now >= until || p.Status.Rec == nil || slices.ContainsFunc(p.Status.Rec.Holding, func(h schema.Held) bool { return h.Token == newest }) {
+		return false
+	} else if !d.Unsettled {
+		d.wake(until)
+	}
+	return true
+}
+
+// taken tells of each slot, by row, whether a document lists it, or a live member says that it holds it: leaders free no slot
+// that its member holds, but a hand may have taken it out of the document.
+func (d *decider) taken() [][]bool {
+	taken := make([][]bool, len(d.tasks))
+	for t, target := range d.target.Target {
+		taken[t] = make([]bool, len(target))
+	}
+	for _, guid := range d.guids {
+		var lists [3][]schema.Held
+		if doc := d.doc(guid); doc != nil {
+			lists[0], lists[1] = doc.Slots, doc.Releasing
+		}
+		if p := d.Snapshot.Peers[guid]; p.Live() && p.Status.Rec != nil {
+			lists[2] = p.Status.Rec.Holding
+		}
+		for _, list := range lists {
+			for i := range list {
+				t, known := d.rank[list[i].Task]
+				if !known {
+					continue
+				}
+				for _, index := range list[i].Slots {
+					if index < len(taken[t]) {
+						taken[t][index] = true
+					}
+				}
+			}
+		}
+	}
+	return taken
+}
+
+func (d *decider) grantTo(guid string, fresh []schema.Held) {
+	doc := *d.doc(guid)
+	grows := 0
+	for i := range fresh {
+		grows += d.sizeOf(&fresh[i])
+	}
+	room := len(fresh)
+	if d.Snapshot.Peers[guid].Doc.Size+grows > schema.MaxGrants/2 { // what was estimated has to be looked at
+		room = fits(doc, fresh)
+	}
+	if room < len(fresh) {
+		d.out.Full = append(d.out.Full, doc.Node)
+		if fresh = fresh[:room]; room == 0 {
+			return
+		}
+	}
+	for i := range fresh {
+		fresh[i].Token = d.out.Token
+		d.out.Token++
+		d.tellGrant(doc.Node, &fresh[i])
+	}
+	doc.Slots = append(slices.Clone(doc.Slots), fresh...)
+	slices.SortStableFunc(doc.Slots, func(a, b schema.Held) int {
+		return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Token, b.Token))
+	})
+	d.write(guid, &doc, grows)
+}
+
+// sizeOf estimates how many bytes a grant takes in a document.
+func (d *decider) sizeOf(h *schema.Held) int {
+	size, known := d.specSizes[h.Task]
+	if !known {
+		text, err := json.Marshal(h.Spec)
+		if err != nil {
+			return schema.MaxGrants
+		}
+		size = len(text)
+		d.specSizes[h.Task] = size
+	}
+	const names, number, index = 75, 20, 7
+	return size + names + len(h.Task) + number + index*len(h.Slots)
+}
+
+// tellGrant notes the steps of one grant, one for each reason why its slots left their nodes.
+func (d *decider) tellGrant(node string, h *schema.Held) {
+	first := len(d.out.Moves)
+	for _, index := range h.Slots {
+		slot := cluster.Slot{Task: h.Task, Index: index}
+		why, known := d.left[slot]
+		if delete(d.left, slot); !known {
+			why = cluster.Reason{Code: cluster.WhyUnplaced}
+		}
+		at := first
+		for at < len(d.out.Moves) && d.out.Moves[at].Why != why {
+			at++
+		}
+		if at == len(d.out.Moves) {
+			d.move(schema.Move{Step: "grant", Task: h.Task, Node: node, Token: h.Token, Why: why})
+		}
+		d.out.Moves[at].Slots = append(d.out.Moves[at].Slots, index)
+	}
+}
+
+// fits returns how many of the entries can be added to a document.
+func fits(doc schema.Doc, fresh []schema.Held) int {
+	have := doc.Slots
+	for n := len(fresh); n > 0; n /= 2 {
+		doc.Slots = slices.Concat(have, fresh[:n])
+		if len(schema.Encode(&doc, 0)) <= schema.MaxGrants {
+			return n
+		}
+	}
+	return 0
+}

@@ -1,0 +1,234 @@
+package reconcile_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// A cluster that starts waits until nodes have stopped coming, but not for ever; one in which something runs does not.
+func TestClusterGathersBeforeItBegins(t *testing.T) {
+	b := newBoard(spec("a", 4))
+	began := b.now
+	var waits reconcile.Waits
+	decide := func() reconcile.Decision {
+		d := b.decide(func(w *reconcile.World) { w.Began, w.Waits = began, waits })
+		waits = d.Waits
+		return d
+	}
+	come := func(name string) { b.live(name, 0, schematest.Held(), schematest.Held(), 0, schematest.Held()) }
+	come("L")
+	if d := decide(); len(d.Docs) != 0 || d.Again != b.now+200*time.Millisecond {
+		t.Errorf("at once: %v, again at %v", draw(d), d.Again-began)
+	}
+	b.now += 80 * time.Millisecond
+	come("M") // which begins the wait anew
+	if d := decide(); len(d.Docs) != 0 || d.Again != b.now+500*time.Millisecond {
+		t.Errorf("when another one comes: %v, again at %v", draw(d), d.Again-began)
+	}
+	late, still := *b, waits
+	b.now += 500 * time.Millisecond
+	if d := decide(); len(d.Docs) != 2 {
+		t.Errorf("when no more come: %v", draw(d))
+	}
+	waits, *b = still, late
+	for i := range 60 {
+		b.now += 190 * time.Millisecond
+		come(fmt.Sprintf("N%d", i))
+		if d := decide(); len(d.Docs) > 0 {
+			if after := b.now - began; after < 5*time.Second || after > 5200*time.Millisecond {
+				t.Errorf("while more come: after %v", after)
+			}
+			return
+		}
+	}
+	t.Error("it waits for ever while nodes come")
+}
+
+// A planner that fails stops nothing: what runs stays, what is free is granted, and what it was asked is
+// kept so that it can be asked again.
+func TestPlannerFails(t *testing.T) {
+	b := newBoard(spec("a", 3))
+	b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
+	b.live("M", 3, schematest.Held("a 1 @6"), schematest.Held(), 3, schematest.Held("a 1 @6"))
+	d := b.decide(func(w *reconcile.World) { w.Planner = func(planner.Input) planner.Plan { panic("out of luck") } })
+	want := `L: a[0]@5 a[2]@100 | 
+`
+	if diff := cmp.Diff(want, draw(d)); diff != "" {
+		t.Errorf("decision (-want +got):\n%s", diff)
+	}
+	if d.PlanFault == nil || d.PlanFault.Error != "out of luck" || d.PlanFault.Stack == "" {
+		t.Fatalf("fault: %+v", d.PlanFault)
+	}
+	text, err := json.Marshal(d.PlanFault.Input)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var again planner.Input
+	if err := json.Unmarshal(text, &again); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(planner.Make(d.PlanFault.Input), planner.Make(again)); diff != "" {
+		t.Errorf("the input as it is kept gives another plan: %s", diff)
+	}
+}
+
+// draining marks a node.
+func (b *board) mark(node string, mark schema.Mark) {
+	if b.snap.Marks == nil {
+		b.snap.Marks = map[string]view.Entry[schema.Mark]{}
+	}
+	b.snap.Marks["node-"+node] = view.Entry[schema.Mark]{Rec: &mark}
+}
+
+func TestPace(t *testing.T) {
+	limit := func(b *board, m cluster.Moving) {
+		b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Moving: m}}}
+	}
+	for _, c := range []struct {
+		name    string
+		setup   func(*board)
+		want    string
+		pending int
+	}{
+		{"a budget lets as many go as it has", func(b *board) {
+			limit(b, cluster.Moving{MaxMoving: 2})
+			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
+			b.live("M", 3, schematest.Held("a 0-3 @6"), schematest.Held(), 3, schematest.Held("a 0-3 @6"))
+			b.mark("M", schema.Mark{Drain: &schema.Drain{}})
+		}, `
+M: a[2-3]@6 | a[0-1]@6
+`, 2},
+		{"what is being released counts", func(b *board) {
+			limit(b, cluster.Moving{MaxMoving: 2})
+			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
+			b.live("M", 3, schematest.Held("a 0-2 @6"), schematest.Held("a 3 @6 v3"), 2, schematest.Held("a 0-3 @6"))
+			b.mark("M", schema.Mark{Drain: &schema.Drain{}})
+		}, `
+M: a[1-2]@6 | a[3]@6 a[0]@6
+`, 2},
+		{"what has to go in any case counts", func(b *board) {
+			limit(b, cluster.Moving{MaxMoving: 2})
+			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
+			b.live("M", 3, schematest.Held("a 0-1 @6"), schematest.Held(), 3, schematest.Held("a 0-1 @6")).Status.Rec.Leaving = true
+			b.live("N", 3, schematest.Held("a 2-3 @7"), schematest.Held(), 3, schematest.Held("a 2-3 @7"))
+			b.mark("N", schema.Mark{Drain: &schema.Drain{}})
+		}, `
+M:  | a[0-1]@6
+`, 2},
+		{"what is granted and does not run yet counts, and may go", func(b *board) {
+			limit(b, cluster.Moving{MaxMoving: 1})
+			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
+			b.live("M", 3, schematest.Held("a 0-3 @6"), schematest.Held(), 3, schematest.Held("a 0-2 @6"))
+			b.mark("M", schema.Mark{Drain: &schema.Drain{}})
+		}, `
+M: a[0-2]@6 | a[3]@6
+`, 3},
+		{"free slots do not wait", func(b *board) {
+			limit(b, cluster.Moving{MaxMoving: 1})
+			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
+			b.live("M", 3, schematest.Held("a 0 @6"), schematest.Held(), 3, schematest.Held("a 0 @6"))
+		}, `
+L: a[1,3]@100 | 
+M: a[0]@6 a[2]@101 | 
+`, 0},
+		{"a slot that may not run where it is, and nowhere else, does not wait either", func(b *board) {
+			limit(b, cluster.Moving{MaxMoving: 1})
+			b.snap.Tasks["a"].Rec.Spec.Require = "gpu"
+			b.live("L", 5, schematest.Held("a 0-3 @6"), schematest.Held(), 5, schematest.Held("a 0-3 @6"))
+		}, `
+L:  | a[0-3]@6
+`, 0},
+		{"a task is given back when it is paused", func(b *board) {
+			limit(b, cluster.Moving{MaxMoving: 1})
+			b.snap.Tasks["a"].Rec.Spec.Paused = true
+			b.live("L", 5, schematest.Held("a 0-3 @6"), schematest.Held(), 5, schematest.Held("a 0-3 @6"))
+		}, `
+L:  | a[0-3]@6
+`, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBoard(spec("a", 4))
+			c.setup(b)
+			d := b.decide()
+			if diff := cmp.Diff(c.want[1:], draw(d)); diff != "" || d.Pending != c.pending {
+				t.Errorf("pending %d, want %d; decision (-want +got):\n%s", d.Pending, c.pending, diff)
+			}
+		})
+	}
+}
+
+// A member that leaves may be seen gone before its document is seen closed. It is not waited for.
+func TestLeavingIsNoVanishing(t *testing.T) {
+	b := newBoard(spec("a", 2))
+	b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Moving: cluster.Moving{LeaveDelay: cluster.Duration(time.Minute)}}}}
+	b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
+	p := gone(b.live("M", 3, schematest.Held("a 1 @6"), schematest.Held(), 3, schematest.Held()))
+	waits := b.decide().Waits
+	p.Doc.Rec.Closed = &schema.Closed{Cause: "node left", Clean: true}
+	d := b.decide(func(w *reconcile.World) { w.Waits = waits })
+	if doc, touched := d.Docs["M"]; !touched || doc != nil {
+		t.Errorf("decision: %s", draw(d))
+	}
+}
+
+// A crashed member is waited for, unless it is back, has left on purpose, or nobody wants to wait.
+func TestWait(t *testing.T) {
+	crashed := func(b *board) *view.Peer {
+		p := gone(b.live("M", 3, schematest.Held("a 1 @6"), schematest.Held(), 3, schematest.Held()))
+		p.Doc.Rec.Closed = &schema.Closed{Cause: "crash"}
+		return p
+	}
+	for _, c := range []struct {
+		name  string
+		setup func(*board)
+		waits bool
+	}{
+		{"crashed", func(b *board) { crashed(b) }, true},
+		{"left on purpose", func(b *board) { crashed(b).Doc.Rec.Closed.Clean = true }, false},
+		{"evicted", func(b *board) {
+			p := crashed(b)
+			p.Doc.Rec.Evicted = true
+		}, false},
+		{"back", func(b *board) {
+			crashed(b)
+			b.live("M2", 3, schematest.Held(), schematest.Held(), 3, schematest.Held())
+			b.snap.Peers["M2"].Member.Rec.Node, b.snap.Peers["M2"].Doc.Rec.Node = "node-M", "node-M"
+		}, false},
+		{"not to be waited for", func(b *board) {
+			crashed(b)
+			b.snap.Orders = view.Entry[schema.Orders]{Rec: &schema.Orders{MoveNow: []string{"M"}}}
+		}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBoard(spec("a", 2))
+			b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Moving: cluster.Moving{LeaveDelay: cluster.Duration(time.Minute)}}}}
+			b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
+			c.setup(b)
+			waits := reconcile.Waits{}
+			decide := func() bool {
+				d := b.decide(func(w *reconcile.World) { w.Waits = waits })
+				waits = d.Waits
+				doc, touched := d.Docs["M"]
+				return touched && doc == nil
+			}
+			if buried := decide(); buried == c.waits {
+				t.Fatalf("buried at once: %v", buried)
+			}
+			b.now += time.Minute
+			if c.waits && !decide() {
+				t.Error("not buried when the delay is over")
+			}
+		})
+	}
+}

@@ -1,0 +1,111 @@
+package reconcile_test
+
+import (
+	"fmt"
+	"testing"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+const absurd = int64(schema.MaxToken) - 1
+
+// A grant that must not be is asked back at once, and the slot is granted again only when no document lists it.
+func TestRecall(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		make func(*board)
+		want string
+	}{
+		{"of two grants the older one", func(b *board) {
+			b.live("L", 5, schematest.Held("a 0 @5", "a 2 @7"), schematest.Held(), 5, schematest.Held("a 0 @5", "a 2 @7"))
+			b.live("M", 5, schematest.Held("a 1 @6", "a 0 @9"), schematest.Held(), 5, schematest.Held("a 1 @6", "a 0 @9"))
+		}, `
+L: a[2]@7 | a[0]@5
+`},
+		{"also where the plan would have it there", func(b *board) {
+			b.live("L", 5, schematest.Held("a 1 @6", "a 0 @9"), schematest.Held(), 5, schematest.Held("a 1 @6", "a 0 @9"))
+			b.live("M", 5, schematest.Held("a 0 @5", "a 2 @7"), schematest.Held(), 5, schematest.Held("a 0 @5", "a 2 @7"))
+		}, `
+M: a[2]@7 | a[0]@5
+`},
+		{"while the older one stops nothing is granted", func(b *board) {
+			b.live("L", 6, schematest.Held("a 2 @7"), schematest.Held("a 0 @5 v6"), 5, schematest.Held("a 0 @5", "a 2 @7"))
+			b.live("M", 5, schematest.Held("a 0 @9", "a 1 @6"), schematest.Held(), 5, schematest.Held("a 0 @9", "a 1 @6"))
+		}, ``},
+		{"of two grants under one token both", func(b *board) {
+			b.live("L", 5, schematest.Held("a 0 @5", "a 2 @7"), schematest.Held(), 5, schematest.Held("a 0 @5", "a 2 @7"))
+			b.live("M", 5, schematest.Held("a 0 @5", "a 1 @6"), schematest.Held(), 5, schematest.Held("a 0 @5", "a 1 @6"))
+		}, `
+L: a[2]@7 | a[0]@5
+M: a[1]@6 | a[0]@5
+`},
+		{"the younger one is of a node that is gone", func(b *board) {
+			b.live("L", 5, schematest.Held("a 0 @5", "a 1 @6", "a 2 @7"), schematest.Held(), 5, schematest.Held("a 0 @5", "a 1 @6", "a 2 @7"))
+			gone(b.live("M", 5, schematest.Held("a 0 @9"), schematest.Held(), 5, schematest.Held()))
+		}, `
+L: a[1]@6 a[2]@7 | a[0]@5
+look at [M]
+`},
+		{"a refused one, which is granted under a token that is above", func(b *board) {
+			p := b.live("L", 5, schematest.Held("a 0 @5", "a 1 @6", "a 2 @7"), schematest.Held(), 5, schematest.Held("a 1 @6", "a 2 @7"))
+			p.Status.Rec.Refused, p.Status.Rec.Above = schematest.Held("a 0 @5"), 300
+		}, `
+L: a[1]@6 a[2]@7 | a[0]@5
+`},
+		{"what was refused before is no matter", func(b *board) {
+			p := b.live("L", 5, schematest.Held("a 0 @8", "a 1 @6", "a 2 @7"), schematest.Held(), 5, schematest.Held("a 0 @8", "a 1 @6", "a 2 @7"))
+			p.Status.Rec.Refused, p.Status.Rec.Above = schematest.Held("a 0 @5"), 6
+		}, ``},
+		{"what a member holds is not granted elsewhere, though a hand took it out of its document: that lists it again", func(b *board) {
+			b.live("L", 5, schematest.Held("a 2 @7"), schematest.Held(), 5, schematest.Held("a 2 @7"))
+			b.live("M", 5, schematest.Held("a 1 @6"), schematest.Held(), 4, schematest.Held("a 0 @5", "a 1 @6"))
+		}, `
+M: a[1]@6 | a[0]@5
+`},
+		{"a token that nobody has given", func(b *board) {
+			b.live("L", 5, schematest.Held(fmt.Sprintf("a 0 @%d", absurd), "a 1 @6", "a 2 @7"), schematest.Held(), 5, schematest.Held())
+		}, fmt.Sprintf(`
+L: a[1]@6 a[2]@7 | a[0]@%d
+`, absurd)},
+		{"beside one that somebody has", func(b *board) {
+			b.live("L", 5, schematest.Held(fmt.Sprintf("a 0 @%d", absurd), "a 2 @7"), schematest.Held(), 5, schematest.Held())
+			b.live("M", 5, schematest.Held("a 0 @5", "a 1 @6"), schematest.Held(), 5, schematest.Held("a 0 @5", "a 1 @6"))
+		}, fmt.Sprintf(`
+L: a[2]@7 | a[0]@%d
+`, absurd)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBoard(spec("a", 3))
+			b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Moving: cluster.Moving{MaxMoving: 1}}}}
+			c.make(b)
+			d := b.decide()
+			wantDraw(t, c.want, d)
+			if d.Token > 1000 {
+				t.Errorf("the next token is %d", d.Token)
+			}
+		})
+	}
+}
+
+// Tokens rise above what a member says it has seen, so that it does not refuse them for ever.
+func TestTokensRiseAboveWhatWasRefused(t *testing.T) {
+	b := newBoard(spec("a", 1))
+	p := b.live("L", 6, schematest.Held(), schematest.Held(), 6, schematest.Held())
+	p.Status.Rec.Above = 300
+	wantDraw(t, "\nL: a[0]@301 | \n", b.decide())
+}
+
+// A slot that two documents list is told of with all who have it.
+func TestDoublesAreTold(t *testing.T) {
+	b := newBoard(spec("a", 2))
+	b.live("L", 5, schematest.Held("a 0-1 @5"), schematest.Held(), 5, schematest.Held("a 0-1 @5"))
+	b.live("M", 5, schematest.Held("a 1 @9"), schematest.Held(), 5, schematest.Held("a 1 @9"))
+	d := b.decide(func(*reconcile.World) {})
+	if got := view.DescribeHolders(d.Doubles[cluster.Slot{Task: "a", Index: 1}]); len(d.Doubles) != 1 || got != "node-M under token 9 and node-L under token 5" {
+		t.Errorf("%d doubles, %q", len(d.Doubles), got)
+	}
+}

@@ -1,0 +1,80 @@
+package reconcile
+
+import (
+	"maps"
+	"slices"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// MaxRemoved bounds what one commit removes. With the four operations that every one of these has it is below coord.MaxOps.
+const MaxRemoved = 80
+
+// Removal are records that are of no use any longer: of tasks that were deleted, and marks of nodes that are not there.
+type Removal struct {
+	Tasks, Marks []string
+	// Record is what is remembered of them.
+	Record *schema.Removed
+}
+
+// Empty reports whether nothing is removed.
+func (r *Removal) Empty() bool { return r.Record == nil }
+
+// Writes reports whether a decision changes anything else.
+func (d *Decision) Writes() bool {
+	return len(d.Docs) > 0 || d.Suspects != nil || d.Orders != nil || len(d.Agendas) > 0 || len(d.Marks) > 0
+}
+
+// remove decides what is removed when there is nothing else to do. Of a deleted task that is when its agenda has been
+// dropped, with the records of its runs, and no document lists a slot of it: nothing of it can run or note anything.
+// Package operation says why these records may be removed at all.
+func (d *decider) remove() {
+	e := d.Snapshot.Removed
+	if d.Unsettled || d.out.Blocked != "" || d.out.StepDown || d.out.Evict != "" || d.out.Writes() || e.Err != nil || !e.Absent && e.Rec == nil {
+		return
+	}
+	listed, nodes, whole := d.inUse()
+	if !whole {
+		return
+	}
+	rec := schema.Removed{}
+	if !e.Absent {
+		rec = *e.Rec
+	}
+	out := &d.out.Remove
+	for _, name := range slices.Sorted(maps.Keys(d.Snapshot.Tasks)) {
+		_, runs := d.Snapshot.Agendas[name]
+		if t := d.Snapshot.Tasks[name]; t.Good() && t.Rec.Deleted && !runs && !listed[name] && !d.Stays["tasks/"+name] && len(out.Tasks) < MaxRemoved {
+			out.Tasks = append(out.Tasks, name)
+			rec.Add(t.Rec)
+		}
+	}
+	for _, node := range slices.Sorted(maps.Keys(d.Snapshot.Marks)) {
+		if m := d.Snapshot.Marks[node]; m.Good() && !m.Rec.Wanted() && !nodes[node] && !d.Stays["marks/"+node] && len(out.Tasks)+len(out.Marks) < MaxRemoved {
+			out.Marks = append(out.Marks, node)
+		}
+	}
+	if len(out.Tasks)+len(out.Marks) > 0 {
+		out.Record = &rec
+	}
+}
+
+// inUse returns the tasks of which a document lists slots, and the nodes that there are; whole is false if that
+// is not known of every member.
+func (d *decider) inUse() (tasks, nodes map[string]bool, whole bool) {
+	tasks, nodes = map[string]bool{}, map[string]bool{}
+	for _, p := range d.Snapshot.Peers {
+		if !p.Doc.Good() {
+			return nil, nil, false
+		}
+		nodes[p.Doc.Rec.Node] = true
+		for _, list := range [][]schema.Held{p.Doc.Rec.Slots, p.Doc.Rec.Releasing} {
+			for i := range list {
+				task, _ := cluster.SplitRun(list[i].Task)
+				tasks[task] = true
+			}
+		}
+	}
+	return tasks, nodes, true
+}

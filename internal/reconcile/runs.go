@@ -1,0 +1,374 @@
+package reconcile
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/schedule"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// Bounds of what one commit does about runs.
+const (
+	maxAgendas = 20       // records of tasks that one commit writes
+	maxExtra   = 40       // operations after which no other task is looked at; one task adds 31 at most
+	maxEnds    = 10       // runs of one task that it ends
+	maxDrops   = 20       // records of runs that it deletes
+	maxRuns    = 64 << 10 // bytes after which no other task is looked at, nor run ended
+)
+
+// runs decides about the tasks that run to their end: it takes in what members say to have ended, ends
+// runs, and begins those whose time has come. An agenda is written in the commit that acts on it, under the
+// term, so that a firing happens once, whoever else leads; and no slot leaves a document before what
+// its member has said of it is in the agenda.
+func (d *decider) runs() {
+	next := *d.Snapshot
+	next.Agendas = maps.Clone(next.Agendas)
+	d.Snapshot = &next
+	for _, name := range slices.Sorted(maps.Keys(next.Tasks)) {
+		d.agenda(name, next.Tasks[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(next.Agendas)) {
+		if _, known := next.Tasks[name]; !known {
+			d.dropAgenda(name) // deleted with everything that was known of the task
+		}
+	}
+}
+
+// agenda brings the agenda of one task up to date.
+func (d *decider) agenda(name string, task view.Entry[schema.Task]) {
+	old, known := d.Snapshot.Agendas[name]
+	switch {
+	case task.Rec == nil || d.crowded() || known && old.Rec == nil || d.around(PartAgenda, name):
+		d.unread[name] = true
+		return
+	case task.Rec.Deleted || !task.Rec.Effective().Runs():
+		if known {
+			d.dropAgenda(name)
+		}
+		return
+	case known && old.Rec.Generation != task.Rec.Generation: // deleted and declared again while nobody looked
+		d.dropAgenda(name)
+		return
+	}
+	a := &agenda{decider: d, task: name, spec: task.Rec.Effective()}
+	if known {
+		a.Agenda = *old.Rec
+		a.Runs, a.Kept = slices.Clone(a.Runs), slices.Clone(a.Kept)
+	} else {
+		a.Runs, a.Generation = []schema.Run{}, task.Rec.Generation
+	}
+	a.foldAll()
+	if timing, err := schedule.Parse(a.spec); err != nil {
+		d.out.Unplaced[name] = cluster.Reason{Code: cluster.WhySchedule, Detail: err.Error()}
+	} else if !d.Unsettled {
+		a.end()
+		a.trim()
+		a.obey()
+		a.fire(timing)
+		a.dequeue()
+	}
+	if a.changed {
+		a.limit()
+		rec := a.Agenda
+		d.out.Agendas[name] = &rec
+		d.extra++
+		d.bytes += schema.Size(&rec)
+		d.Snapshot.Agendas[name] = view.Entry[schema.Agenda]{Rec: &rec, Version: old.Version, Read: old.Read}
+	}
+}
+
+// limit keeps an agenda within its bound. It gives up which of a run's errors was whose, the largest run's first, then
+// which firings were skipped, and then what is known of the oldest runs that are over.
+func (a *agenda) limit() {
+	a.blurred = map[string]bool{}
+	for schema.Size(&a.Agenda) > schema.MaxAgenda {
+		most, at := 0, -1
+		for i := range a.Runs {
+			if size := failedBytes(a.Runs[i].Failed); size > most && !a.blurred[a.Runs[i].ID] {
+				most, at = size, i
+			}
+		}
+		switch {
+		case at >= 0:
+			a.Runs[at].Blur(schema.ShortError / 4)
+			a.blurred[a.Runs[at].ID] = true
+		case len(a.Skips) > 0:
+			a.Skips = a.Skips[1:]
+		case len(a.Kept) > 0 && len(a.out.DropRuns) < maxDrops:
+			a.forget(a.Kept[0])
+			a.Kept = a.Kept[1:]
+		default:
+			return // what is left cannot be so large
+		}
+	}
+}
+
+func failedBytes(failed []schema.Failure) (n int) {
+	for i := range failed {
+		n += schema.SizeOf(&failed[i])
+	}
+	return n
+}
+
+// awaitsAgenda reports whether a slot must stay in its document since the agenda of its run cannot be read, or is not written
+// this time: what its member says of its end would be lost.
+func (d *decider) awaitsAgenda(slot cluster.Slot) bool {
+	task, run := cluster.SplitRun(slot.Task)
+	return run != "" && d.unread[task]
+}
+
+// anyAwaitsAgenda reports the same of a whole document.
+func (d *decider) anyAwaitsAgenda(doc *schema.Doc) bool {
+	return doc != nil && slices.ContainsFunc(slices.Concat(doc.Slots, doc.Releasing), func(h schema.Held) bool { return d.awaitsAgenda(cluster.Slot{Task: h.Task}) })
+}
+
+// dropAgenda deletes what is left of a task that has no runs any more: the runs that are over first.
+func (d *decider) dropAgenda(name string) {
+	old := d.Snapshot.Agendas[name]
+	if old.Rec == nil || d.Unsettled || d.crowded() || d.around(PartAgenda, name) {
+		return
+	}
+	if kept := old.Rec.Kept; len(kept) > 0 {
+		n := min(len(kept), maxDrops)
+		if d.KeepRuns { // but what goes on is over at once: nothing else of the task happens before that
+			if n = 0; len(old.Rec.Runs) == 0 {
+				return
+			}
+		}
+		for _, id := range kept[:n] {
+			d.out.DropRuns = append(d.out.DropRuns, RunKey{name, id})
+		}
+		rec := *old.Rec
+		rec.Kept, rec.Runs = kept[n:], []schema.Run{}
+		d.out.Agendas[name] = &rec
+		d.extra += n + 1
+		d.Snapshot.Agendas[name] = view.Entry[schema.Agenda]{Rec: &rec, Version: old.Version}
+		return
+	}
+	d.out.Agendas[name] = nil
+	d.extra++
+	delete(d.Snapshot.Agendas, name)
+}
+
+// crowded tells whether the commit has no room for another agenda. Fewer go into one when the last was too
+// large, as with documents.
+func (d *decider) crowded() bool {
+	return d.extra >= maxExtra || d.bytes >= maxRuns || len(d.out.Agendas) >= max(1, min(maxAgendas, d.MaxDocs/4))
+}
+
+// RunKey names a run.
+type RunKey struct{ Task, ID string }
+
+// agenda is one task's in the making.
+type agenda struct {
+	*decider
+	schema.Agenda
+	task    string
+	spec    cluster.TaskSpec
+	changed bool
+	blurred map[string]bool // runs of which one error is kept
+}
+
+// foldAll takes in what members say to have ended. Each slot's end is noted once.
+func (a *agenda) foldAll() {
+	for _, guid := range a.guids {
+		rec := a.Snapshot.Peers[guid].Done.Rec
+		if rec == nil || a.Snapshot.Peers[guid].Done.Absent {
+			continue
+		}
+		for i := range rec.Slots {
+			if task, id := cluster.SplitRun(rec.Slots[i].Task); task == a.task {
+				a.fold(id, &rec.Slots[i])
+			}
+		}
+	}
+}
+
+func (a *agenda) fold(id string, o *schema.Outcome) {
+	at := slices.IndexFunc(a.Runs, func(r schema.Run) bool { return r.ID == id })
+	if at < 0 {
+		return
+	}
+	r := a.Runs[at]
+	var fresh cluster.Indexes
+	for _, index := range o.Slots {
+		if index < r.WorkerNum && !r.Over(index) {
+			fresh = append(fresh, index)
+		}
+	}
+	if len(fresh) == 0 {
+		return
+	}
+	a.changed = true
+	if o.Error == "" {
+		r.Done = union(r.Done, fresh)
+	} else {
+		r.Failed = slices.Clone(r.Failed)
+		same := slices.IndexFunc(r.Failed, func(f schema.Failure) bool { return f.Error == o.Error })
+		switch {
+		case same >= 0:
+			r.Failed[same].Slots = union(r.Failed[same].Slots, fresh)
+		case len(r.Failed) < maxFailures:
+			r.Failed = append(r.Failed, schema.Failure{Slots: fresh, Error: o.Error})
+		default: // so many ways to fail: the last entry stands for the rest
+			last := &r.Failed[len(r.Failed)-1]
+			last.Slots, last.Error = union(last.Slots, fresh), several(o.Error)
+		}
+	}
+	a.Runs[at] = r
+}
+
+// several says that an error is not the only one.
+func several(reason string) string {
+	return schema.SeveralReasons + strings.TrimPrefix(reason, schema.SeveralReasons)
+}
+
+// maxFailures bounds how many errors are kept of a run.
+const maxFailures = 10
+
+func union(a, b cluster.Indexes) cluster.Indexes {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// end ends the runs of which nothing is left to do.
+func (a *agenda) end() {
+	for n := 0; n < maxEnds && a.bytes < maxRuns; n++ {
+		at := slices.IndexFunc(a.Runs, func(r schema.Run) bool { return !r.Queued && r.Left() == 0 })
+		if at < 0 {
+			return
+		}
+		r := a.Runs[at]
+		r.Ended = a.WallNow
+		a.Runs = slices.Delete(a.Runs, at, at+1)
+		ran := schema.Ran{Task: a.task, Run: r}
+		if schema.Size(&ran) > schema.MaxRan {
+			ran.Blur(10 * schema.ShortError)
+		}
+		a.bytes += schema.Size(&ran)
+		a.out.Ran = append(a.out.Ran, ran)
+		a.Kept = append(a.Kept, r.ID)
+		a.changed = true
+		a.extra++
+		step, why := "done", cluster.Reason{Code: cluster.WhyDone}
+		if len(r.Failed) > 0 {
+			step, why.Code = "failed", cluster.WhyFailed
+		}
+		a.move(schema.Move{Step: step, Task: cluster.RunTask(a.task, r.ID), Why: why})
+	}
+}
+
+// trim forgets the oldest runs that are over and too many. One of which a document still lists a slot is left for
+// later: its worker may note how far it is, and that goes with the run.
+func (a *agenda) trim() {
+	extra := len(a.Kept) - cmp.Or(a.spec.KeepRuns, cluster.DefaultKeepRuns)
+	if extra <= 0 || a.KeepRuns {
+		return
+	}
+	kept := []string{}
+	for _, id := range a.Kept {
+		if extra > 0 && len(a.out.DropRuns) < maxDrops && !a.lists(cluster.RunTask(a.task, id)) {
+			a.forget(id)
+			a.changed = true
+			extra--
+			continue
+		}
+		kept = append(kept, id)
+	}
+	a.Kept = kept
+}
+
+// lists reports whether a document lists slots of a run.
+func (d *decider) lists(run string) bool {
+	of := func(h schema.Held) bool { return h.Task == run }
+	for _, p := range d.Snapshot.Peers {
+		if rec := p.Doc.Rec; rec != nil && (slices.ContainsFunc(rec.Slots, of) || slices.ContainsFunc(rec.Releasing, of)) {
+			return true
+		}
+	}
+	return false
+}
+
+// forget drops the record of a run that is over; if that ends in this very commit, it gets none.
+func (a *agenda) forget(id string) {
+	fresh := func(r schema.Ran) bool { return r.Task == a.task && r.ID == id }
+	if slices.ContainsFunc(a.out.Ran, fresh) {
+		a.out.Ran = slices.DeleteFunc(a.out.Ran, fresh)
+		return
+	}
+	a.out.DropRuns = append(a.out.DropRuns, RunKey{a.task, id})
+	a.extra++
+}
+
+// obey begins the runs that operators ask for; where others go on they wait, unless runs may overlap.
+func (a *agenda) obey() {
+	orders := a.Snapshot.Orders
+	if !orders.Good() {
+		return
+	}
+	for _, o := range orders.Rec.RunNow {
+		if o.Task != a.task || len(a.Runs) >= cluster.MaxActiveRuns {
+			continue
+		}
+		if a.Find(o.ID) == nil && !slices.Contains(a.Kept, o.ID) {
+			r := a.newRun(o.ID, a.WallNow)
+			r.By = o.By
+			if o.Params != "" {
+				r.Params = o.Params
+			}
+			a.begin(r, a.spec.Overlap != cluster.OverlapAllow)
+		}
+		a.begun[o.ID] = true
+	}
+}
+
+func (a *agenda) newRun(id string, due time.Time) schema.Run {
+	return schema.Run{ID: id, Due: due, WorkName: a.spec.WorkName, WorkerNum: a.spec.WorkerNum, Params: a.spec.Params}
+}
+
+// begin adds a run; if it is to wait, dequeue begins it in its turn. Those that make up for what came too late stay behind
+// all others that wait, in the order of their instants.
+func (a *agenda) begin(r schema.Run, wait bool) {
+	if r.Queued = wait; !wait {
+		r.Began = a.WallNow
+	}
+	at := len(a.Runs)
+	behind := func(o schema.Run) bool { return o.Queued && o.Late && (!r.Late || o.Due.After(r.Due)) }
+	if first := slices.IndexFunc(a.Runs, behind); first >= 0 {
+		at = first
+	}
+	a.Runs = slices.Insert(a.Runs, at, r)
+	a.changed = true
+	a.move(schema.Move{Step: "run", Task: cluster.RunTask(a.task, r.ID), Node: r.By, Why: whyRun(&r)})
+}
+
+// whyRun says why a run begins, or waits to.
+func whyRun(r *schema.Run) cluster.Reason {
+	if r.By != "" {
+		return cluster.Reason{Code: cluster.WhyAsked, Detail: r.By}
+	}
+	return cluster.Reason{Code: cluster.WhyDue}
+}
+
+// dequeue begins the next run that waits, if nothing else goes on any more.
+func (a *agenda) dequeue() {
+	goesOn := func(r schema.Run) bool { return !r.Queued }
+	for i := range a.Runs {
+		r := &a.Runs[i]
+		if r.Queued && (a.spec.Overlap == cluster.OverlapAllow || !slices.ContainsFunc(a.Runs, goesOn)) {
+			r.Queued, r.Began, a.changed = false, a.WallNow, true
+		}
+	}
+}
+
+// Left tells whether any run has something left to do.
+func (a *agenda) Left() bool {
+	return slices.ContainsFunc(a.Runs, func(r schema.Run) bool { return r.Left() > 0 })
+}

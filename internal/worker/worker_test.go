@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -223,15 +224,24 @@ func TestInterval(t *testing.T) {
 func TestReturnsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
-		var starts []time.Duration
-		begin, lasts := time.Now(), time.Duration(0)
+		var mu sync.Mutex
+		var began []time.Duration
+		begin := time.Now()
+		var lasts atomic.Int64 // how long an execution takes
 		work := func(ctx context.Context, _ *worker.Run) error {
-			starts = append(starts, time.Since(begin))
+			mu.Lock()
+			began = append(began, time.Since(begin))
+			mu.Unlock()
 			select {
 			case <-ctx.Done():
-			case <-time.After(lasts):
+			case <-time.After(time.Duration(lasts.Load())):
 			}
 			return nil
+		}
+		begun := func() []time.Duration {
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(began)
 		}
 		p := worker.NewPool(worker.Config{
 			Works: map[string]worker.Func{"work": work}, Valid: func() bool { return true },
@@ -239,6 +249,7 @@ func TestReturnsAtOnce(t *testing.T) {
 		})
 		p.Start(grant())
 		time.Sleep(time.Minute)
+		starts := begun()
 		if n := len(starts); n < 8 || n > 13 {
 			t.Errorf("run %d times in a minute, at %v", n, starts)
 		}
@@ -248,14 +259,14 @@ func TestReturnsAtOnce(t *testing.T) {
 		if r := p.Reports()[slot]; r.State != cluster.WorkerRunning || r.Restarts != 0 || r.InRow != 0 || r.Error != cluster.ReturnsAtOnce {
 			t.Errorf("report %+v", r)
 		}
-		lasts = 2 * time.Second // which is no longer at once
+		lasts.Store(int64(2 * time.Second)) // which is no longer at once
 		time.Sleep(14 * time.Second)
 		if r := p.Reports()[slot]; r.Error != "" {
 			t.Errorf("report %+v", r)
 		}
-		last := len(starts)
+		last := len(begun())
 		time.Sleep(9 * time.Second)
-		if n := len(starts) - last; n < 4 {
+		if n := len(begun()) - last; n < 4 {
 			t.Errorf("run %d times in 9s, 2s each", n)
 		}
 		p.Stop(slot, cluster.ErrReleased, time.Second)

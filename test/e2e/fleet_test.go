@@ -68,6 +68,12 @@ func locked(dir, node string, w *xconsumer.Worker, f func(write func(what string
 	write := func(what string) {
 		writeNote(dir, note{At: clock(), What: what, Node: node, Slot: slot, Token: w.Token(), Count: w.Count()})
 	}
+	began := false
+	defer func() { // the last of all: who is paused with a lock in its hand has not stopped
+		if began {
+			write(invariant.Stop)
+		}
+	}()
 	lock, err := os.OpenFile(filepath.Join(dir, slot+".lock"), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return err
@@ -83,10 +89,9 @@ func locked(dir, node string, w *xconsumer.Worker, f func(write func(what string
 		writeNote(dir, note{At: clock(), What: invariant.Overlap, Node: node, Slot: slot, Token: w.Token(), Count: w.Count(), Key: taken})
 		return err
 	}
+	began = true
 	write(invariant.Start)
-	err = f(write)
-	write(invariant.Stop)
-	return err
+	return f(write)
 }
 
 // lockedWork runs until it is told to stop.

@@ -1,11 +1,13 @@
 package follower
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
 )
 
 // How long a departure may take before it is told what it waits for, and until that is told again.
@@ -29,4 +31,49 @@ func waitsFor(running map[cluster.Slot]cluster.Report) (names string, left time.
 		}
 	}
 	return names, left.Round(time.Second)
+}
+
+// stuckFor is how long a worker that should have stopped is still waited for by a node that leaves: what has
+// been killed on a busy machine may need a moment to be gone, and the lease holds.
+const stuckFor = 2 * time.Second
+
+func allStuck(running map[cluster.Slot]cluster.Report) bool {
+	for _, r := range running {
+		if r.State != cluster.WorkerStuck || time.Since(r.Since) < stuckFor {
+			return false
+		}
+	}
+	return true
+}
+
+// stays tells whether a member that runs nothing any more should wait before it leaves: for an
+// answer that is under way, or, if it leads, for its slots to be elsewhere. Without a lease there
+// is nothing to wait for.
+func (fl *following) stays(now time.Duration, phase membership.Phase) bool {
+	if phase > membership.Holds {
+		return false
+	}
+	return fl.busy || fl.Leads() && !fl.docEmpty() && now-fl.leavingSince < fl.Lease.Terms().Timeout
+}
+
+// departure tells what is known of the member's keys.
+func (fl *following) departure() membership.Departure {
+	d := membership.Departure{StatusVersion: fl.saidVersion}
+	if fl.docGood && fl.said != nil && !fl.busy {
+		d.Doc, d.DocVersion = fl.doc, fl.docVersion
+	}
+	return d
+}
+
+func (fl *following) docEmpty() bool {
+	return fl.doc == nil || len(fl.doc.Slots) == 0 && len(fl.doc.Releasing) == 0
+}
+
+// stopTime is how long a worker may take to stop: as its task says, but less under a lapsing
+// lease.
+func (fl *following) stopTime(grace time.Duration, cause error) time.Duration {
+	if errors.Is(cause, cluster.ErrLeaseLost) {
+		return min(grace, fl.Lease.Terms().Soft)
+	}
+	return grace
 }

@@ -92,7 +92,7 @@ var mutants = []mutant{
 	},
 	{
 		"H4", "a worker starts before its claim is committed",
-		one("internal/follower/follower.go", "	claim := len(o.Start) > 0 && phase == membership.Holds\n", "	claim := len(o.Start) > 0 && phase == membership.Holds\n	fl.start(o.Start, o.Status)\n"),
+		one("internal/follower/status.go", "	claim := len(o.Start) > 0 && phase == membership.Holds\n", "	claim := len(o.Start) > 0 && phase == membership.Holds\n	fl.start(o.Start, o.Status)\n"),
 		in("test/cluster", "TestLateClaimIsRefused"),
 	},
 	{
@@ -112,7 +112,7 @@ var mutants = []mutant{
 	},
 	{
 		"H8", "the lease is not looked at between claim and start",
-		one("internal/follower/follower.go", "		if phase != membership.Holds || fl.leaving {\n", "		if phase > 99 || fl.leaving {\n"),
+		one("internal/follower/status.go", "		if phase != membership.Holds || fl.leaving {\n", "		if phase > 99 || fl.leaving {\n"),
 		in("test/cluster", "TestNothingStartsWithoutALease"),
 	},
 	{
@@ -182,12 +182,12 @@ var mutants = []mutant{
 	},
 	{
 		"H19", "a claim of which nobody knows whether it was committed is taken for one that was",
-		one("internal/follower/follower.go", "	case r.err != nil:\n		failed", "	case r.err != nil && !errors.Is(r.err, coord.ErrUnknown):\n		failed"),
+		one("internal/follower/status.go", "	case r.err != nil:\n		failed", "	case r.err != nil && !errors.Is(r.err, coord.ErrUnknown):\n		failed"),
 		simulated("Safety", 100),
 	},
 	{
 		"H19", "a status is written again without reading it when nobody knows whether it was written",
-		one("internal/follower/follower.go", "		fl.unsure, fl.said = true, nil\n		fl.doneUnsure", "		fl.said = nil\n		fl.doneUnsure"),
+		one("internal/follower/status.go", "		fl.unsure, fl.said = true, nil\n		fl.doneUnsure", "		fl.said = nil\n		fl.doneUnsure"),
 		simulated("Liveness", 300),
 	},
 	{
@@ -197,7 +197,7 @@ var mutants = []mutant{
 	},
 	{
 		"H20", "a node whose document is missing runs on",
-		one("internal/follower/follower.go", "		fl.doc, fl.docGood = nil, false\n		return\n", "		return\n"),
+		one("internal/follower/document.go", "		fl.doc, fl.docGood = nil, false\n		return\n", "		return\n"),
 		in("test/cluster", "TestNodeWithoutADocumentStops"),
 	},
 	{
@@ -843,6 +843,16 @@ var mutants = []mutant{
 		"failing", "a worker that fails goes on failing where it is",
 		one("internal/reconcile/failing.go", "	if most == 0 || w.InRow < most {\n", "	if most >= 0 {\n"),
 		in("test/cluster", "TestFailsElsewhere"),
+	},
+	{
+		"failing", "a worker that has failed for good is moved for balance, and tried again",
+		one("internal/reconcile/plan.go", "	d.stayFailed(&d.target)\n", ""),
+		in("internal/reconcile", "TestFailedForGoodStays"),
+	},
+	{
+		"failing", "a worker that has failed for good leaves before others of its task",
+		one("internal/reconcile/plan.go", "	d.ownFailed()\n", ""),
+		in("internal/reconcile", "TestFailedForGoodStays"),
 	},
 	{
 		"failing", "a work that fails on most nodes is their fault",

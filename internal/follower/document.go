@@ -1,0 +1,68 @@
+package follower
+
+import (
+	"errors"
+	"fmt"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+type docRead struct {
+	r   coord.Record
+	err error
+}
+
+// noteDoc files the document as read.
+func (fl *following) noteDoc(d docRead) {
+	key := fl.Keys.Doc(fl.Self.GUID)
+	switch {
+	case errors.Is(d.err, coord.ErrNotFound):
+		fl.Log.Error("this node's document is missing; stopping everything", "key", key)
+		fl.Emit(cluster.Event{Kind: cluster.RecordUnusable, Detail: key + " is missing"})
+		fl.doc, fl.docGood = nil, false
+		return
+	case d.err != nil:
+		return // the session is ending
+	}
+	doc := new(schema.Doc)
+	if err := schema.Decode(key, d.r, doc); err != nil {
+		fl.Log.Error("this node's document cannot be used; the last good one stays in force", "key", key, "error", err)
+		fl.Emit(cluster.Event{Kind: cluster.RecordUnusable, Detail: err.Error()})
+		fl.docGood = false
+		return
+	}
+	fl.doc, fl.docVersion, fl.docGood = doc, d.r.Version, true
+	fl.refuse(fl.known.Note(doc))
+	fl.tellGrants()
+}
+
+// refuse says which grants are refused that were not before.
+func (fl *following) refuse(fresh map[cluster.Slot]int64) {
+	for slot, token := range fresh {
+		fl.Log.Warn("refused a grant: its token is not above those that this node was granted before; a former assignment was put back",
+			"slot", slot.String(), "token", token, "above", fl.known.highest)
+		fl.Emit(cluster.Event{Kind: cluster.SlotRefused, Slot: &slot, Token: token, Detail: fmt.Sprintf("the token is not above %d", fl.known.highest)})
+	}
+}
+
+// tellGrants says which slots came and went.
+func (fl *following) tellGrants() {
+	granted := map[cluster.Slot]int64{}
+	for slot, h := range schema.Each(fl.doc.Slots) {
+		if _, refused := fl.known.Refused[slot]; refused {
+			continue
+		}
+		granted[slot] = h.Token
+		if fl.granted[slot] != h.Token {
+			fl.Emit(cluster.Event{Kind: cluster.SlotGranted, Slot: &slot, Token: h.Token})
+		}
+	}
+	for slot, token := range fl.granted {
+		if _, still := granted[slot]; !still {
+			fl.Emit(cluster.Event{Kind: cluster.SlotReleased, Slot: &slot, Token: token})
+		}
+	}
+	fl.granted = granted
+}

@@ -1,0 +1,157 @@
+package follower
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// reply is the outcome of writing a status, or of reading it after an unknown outcome.
+type reply struct {
+	orders  Orders
+	read    bool          // the status was read
+	done    *coord.Record // the record of ended slots, if that was read, too; without a value if there is none
+	claimed bool          // it was a claim
+	version int64         // of the status, if known
+	err     error
+}
+
+// say writes the status in the background; with slots to start it is a claim.
+func (fl *following) say(ctx context.Context, o Orders, phase membership.Phase) {
+	fl.busy = true
+	if o.Lazy && !fl.unsure {
+		fl.lazyAt = fl.Session.Now()
+	}
+	guid, at := fl.Self.GUID, fl.saidVersion
+	if fl.unsure { // read first; what is to be said is decided anew
+		readDone := fl.doneUnsure
+		fl.spawn(func() {
+			r, err := fl.Session.Get(ctx, fl.Keys.Status(guid))
+			answer := reply{read: true, version: r.Version, err: err}
+			if readDone && err == nil {
+				done, derr := fl.Session.Get(ctx, fl.Keys.Done(guid))
+				if answer.done = &done; derr != nil && !errors.Is(derr, coord.ErrNotFound) {
+					answer.err = derr
+				}
+			}
+			fl.replies <- answer
+		})
+		return
+	}
+	claim := len(o.Start) > 0 && phase == membership.Holds
+	var ops []coord.Op
+	if claim {
+		ops = append(ops, coord.Check(fl.Keys.Doc(guid), fl.docVersion))
+	}
+	next := at
+	if o.Status == nil {
+		ops = append(ops, coord.Check(fl.Keys.Status(guid), at)) // it says that they are held
+	} else {
+		next = at + 1
+		ops = append(ops, coord.Set(fl.Keys.Status(guid), schema.Encode(o.Status, next), at))
+	}
+	switch {
+	case o.Done == nil:
+	case fl.done == nil:
+		ops = append(ops, coord.Create(fl.Keys.Done(guid), schema.Encode(o.Done, 0)))
+	default:
+		ops = append(ops, coord.Set(fl.Keys.Done(guid), schema.Encode(o.Done, fl.doneVersion+1), fl.doneVersion))
+	}
+	fl.spawn(func() {
+		_, err := fl.Session.Commit(ctx, ops...)
+		fl.replies <- reply{orders: o, claimed: claim, version: next, err: err}
+	})
+}
+
+// noteReply files the outcome of a write of the status; refused tells that a claim was made
+// against an old document.
+func (fl *following) noteReply(r reply) (refused bool) {
+	fl.busy = false
+	now := fl.Session.Now()
+	switch {
+	case r.err != nil:
+		failed, checked := coord.FailedCheck(r.err)
+		if checked && failed.Op.Key == fl.Keys.Doc(fl.Self.GUID) {
+			return true
+		}
+		// Refused because of the status itself, or unknown: read it, then write it again,
+		// which also defeats the write that may still come.
+		fl.unsure, fl.said = true, nil
+		fl.doneUnsure = fl.doneUnsure || r.orders.Done != nil
+		fl.notBefore = now + 50*time.Millisecond
+		if errors.Is(r.err, coord.ErrTooLarge) {
+			fl.notBefore = now + lazily
+			fl.Log.Error("what this node holds is too large to be said; it can neither claim nor give back", "error", r.err)
+		}
+		if !checked {
+			fl.Log.Debug("status not written", "error", r.err)
+		}
+	case r.read:
+		fl.unsure, fl.saidVersion = false, r.version
+		if r.done != nil {
+			fl.noteDone(*r.done)
+		}
+	default:
+		if fl.saidVersion = r.version; r.orders.Status != nil {
+			if !fl.unsure { // else somebody else has written it since
+				fl.said = r.orders.Status
+			}
+		}
+		if r.orders.Done != nil {
+			if fl.done != nil {
+				fl.doneVersion++
+			} else {
+				fl.doneVersion = 0
+			}
+			fl.done = r.orders.Done
+		}
+		if r.claimed && fl.Claimed != nil {
+			for i := range r.orders.Start {
+				fl.Claimed(r.orders.Start[i].Slot, r.orders.Start[i].Token)
+			}
+		}
+		if r.claimed {
+			fl.start(r.orders.Start, r.orders.Status)
+		}
+	}
+	return false
+}
+
+// noteDone files the record of ended slots as read. What cannot be used is written anew: what it said is
+// lost then, and those slots run once more.
+func (fl *following) noteDone(r coord.Record) {
+	fl.doneUnsure = false
+	if r.Value == nil {
+		fl.done, fl.doneVersion = nil, 0
+		return
+	}
+	done := new(schema.Done)
+	if err := schema.Decode(fl.Keys.Done(fl.Self.GUID), r, done); err != nil {
+		fl.Log.Error("the record of ended slots cannot be used; writing it anew", "error", err)
+		done = new(schema.Done)
+	}
+	fl.done, fl.doneVersion = done, r.Version
+}
+
+// start starts what was claimed. The lease is looked at once more, after the claim.
+func (fl *following) start(grants []cluster.Grant, status *schema.Status) {
+	if fl.Starting != nil && len(grants) > 0 {
+		defer fl.Starting()()
+	}
+	for _, g := range grants {
+		fl.Round.Begin(fl.Session.Now()) // starting many takes longer than one, and does not hang
+		phase, _ := fl.Lease.Phase()
+		if phase != membership.Holds || fl.leaving {
+			continue // the next status will not name it
+		}
+		h := schema.Find(status.Holding, g.Slot)
+		fl.claims[g.Slot] = schema.Claim{Token: h.Token, Since: h.Since}
+		fl.specsOf = nil // the document may have been read anew since
+		fl.Workers.Start(g)
+	}
+}

@@ -17,9 +17,9 @@ import (
 )
 
 // Func is a work. It is executed in a goroutine of its own for every slot that the node is
-// granted, and again whenever it returns: after its interval after nil, or without one at once, but for
-// an execution that has lasted less than a second, which a growing pause follows, of 10 s at most; after a growing pause after an
-// error or a panic. In a run (Mode "once", or a schedule) nil ends it: what it returns after it was asked to
+// granted, and again whenever it returns. After nil it is run again after the task's interval; without one, at once, or, if
+// it ran for less than a second, after a pause that grows to 10 s. After an error or a panic the pause grows as the task's
+// restart says. In a run (Mode "once", or a schedule) nil ends it: what it returns after it was asked to
 // stop does not count. When ctx is cancelled it should return soon; context.Cause tells why.
 type Func func(ctx context.Context, w *Worker) error
 

@@ -57,7 +57,7 @@ func readConfigFile(path string) (*configFile, error) {
 		return nil, fmt.Errorf("%w: %w", errConfig, err)
 	}
 	if !utf8.Valid(data) || bytes.IndexByte(data, 0) >= 0 {
-		return nil, fmt.Errorf("%w: %s is not a text in UTF-8: save it as that", errConfig, path)
+		return nil, fmt.Errorf("%w: %s is not UTF-8 text; save it as UTF-8", errConfig, path)
 	}
 	f := newConfigFile(path)
 	data = f.index(bytes.TrimPrefix(data, []byte("\ufeff"))) // which some editors begin a file with

@@ -84,14 +84,17 @@ func (d *doctor) taken(ctx context.Context, session coord.Session, s settings) {
 		if session != nil {
 			holder, err := membership.NameTaken(ctx, session, schema.NewKeys(s.cluster), name)
 			fellow = err == nil && holder != nil && here(holder) && samePort(holder.Holder.Address, s.listen)
-			if who += " of another cluster"; fellow {
+			switch {
+			case fellow:
 				who = fmt.Sprintf("node %s of this cluster, pid %d", name, holder.Holder.PID)
+			case err == nil && holder == nil:
+				who += " of another cluster"
 			}
 		}
 	}
 	switch {
 	case s.explicit:
-		d.tell("address", wrong, fmt.Sprintf("%s is taken by %s; `xconsumer run` would wait %v for it, and then end", s.listen, who, portPatience), "end that, or choose another address with [http] listen or --http")
+		d.tell("address", wrong, fmt.Sprintf("%s is taken by %s; `xconsumer run` would wait %v for it, and then end", s.listen, who, portPatience), "stop it, or choose another address with [http] listen or --http")
 	case fellow:
 		d.tell("address", fine, fmt.Sprintf("%s is taken by %s; `xconsumer run` takes the next free port", s.listen, who), "")
 	default:

@@ -67,7 +67,7 @@ func TestDoctorFindsDev(t *testing.T) {
 			if !strings.Contains(told, c.told) || (c.told == "") != (told == "") {
 				t.Errorf("it says %q; want %q", told, c.told)
 			}
-			if strings.Contains(told, "a node runs") && !strings.Contains(told, "give XCONSUMER_API_TOKEN") {
+			if strings.Contains(told, "a node runs") && !strings.Contains(told, "set XCONSUMER_API_TOKEN") {
 				t.Errorf("it says %q, and not what to do", told)
 			}
 		})

@@ -131,7 +131,7 @@ func (f *foreman) keep(ctx context.Context, j *job, out io.Writer, log *slog.Log
 		case ctx.Err() != nil:
 			left := death.Left()
 			if left > 0 && left < 128 { // others have been ended by a signal, which was told
-				log.Error("a node has not left in order", "node", j.name, "cause", death.Cause)
+				log.Error("a node did not shut down cleanly", "node", j.name, "cause", death.Cause)
 			}
 			return left
 		case final:

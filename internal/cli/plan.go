@@ -31,7 +31,7 @@ func showPlan(b *bytes.Buffer, p *cluster.Plan, width int) {
 		steps.add(m.Slot, "", m.To, "it has no node yet")
 	}
 	for _, slot := range p.Stops {
-		steps.add(slot, "", "", "nobody needs it any longer")
+		steps.add(slot, "", "", "no longer needed")
 	}
 	if more := len(steps) - 1 - maxMoves; more > 0 {
 		steps = append(steps[:1+maxMoves], []string{fmt.Sprintf("and %d more", more)})

@@ -33,7 +33,7 @@ func (s *shell) status() *cobra.Command {
 			if *at != "" {
 				fmt.Fprintf(b, "after decision %d, %s", past.Decision, past.At.Local().Format("2006-01-02 15:04:05.000 MST"))
 				if past.Incomplete {
-					b.WriteString(" (not all is known any longer)")
+					b.WriteString(" (some of it is no longer known)")
 				}
 				b.WriteString("\n")
 			}

@@ -170,6 +170,7 @@ func (l *Local) fill(status *schema.Status, claims map[cluster.Slot]schema.Claim
 	}
 	workers := tellable(l.Running)
 	status.Workers = workers[:schema.Fit(workers, schema.MaxStatus-size()-len(`"workers":[],`))]
+	slices.SortFunc(status.Workers, func(a, b schema.WorkerState) int { return a.Slot.Compare(b.Slot) })
 }
 
 // claimedTogether says that all slots of a grant were claimed when the last of them was.

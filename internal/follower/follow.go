@@ -219,14 +219,37 @@ const (
 	maxErrors = 32 << 10
 )
 
-// tellable returns the workers that are not simply running.
+// rank says which workers are told first, where not all can be: those that need somebody.
+func rank(r *cluster.Report) int {
+	switch r.State {
+	case cluster.WorkerStuck:
+		return 0
+	case cluster.WorkerGivenUp:
+		return 1
+	case cluster.WorkerBackoff:
+		return 2
+	case cluster.WorkerRunning:
+		if r.Restarts == 0 {
+			return 5
+		}
+		return 4
+	}
+	return 3
+}
+
+// tellable returns the workers that are not simply running, those first that need somebody.
 func tellable(running map[cluster.Slot]cluster.Report) []schema.WorkerState {
 	var list []schema.WorkerState
 	budget := maxErrors
 	tell := func(r *cluster.Report) bool {
 		return (r.State != cluster.WorkerRunning || r.Restarts > 0 || r.Error != "") && r.State != cluster.WorkerDone
 	}
-	for _, slot := range only(running, tell) {
+	slots := only(running, tell)
+	slices.SortStableFunc(slots, func(a, b cluster.Slot) int {
+		x, y := running[a], running[b]
+		return cmp.Compare(rank(&x), rank(&y))
+	})
+	for _, slot := range slots {
 		r := running[slot]
 		if len(list) == maxTold {
 			break

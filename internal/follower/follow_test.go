@@ -395,3 +395,29 @@ func TestFollowTellsTheCountOfTheGrant(t *testing.T) {
 		}
 	}
 }
+
+// Where not all states can be told, those are that need somebody, whatever the names of their tasks.
+func TestWhoNeedsSomebodyIsTold(t *testing.T) {
+	l := local(4, nil, nil)
+	add := func(task string, index int, state cluster.WorkerState, failure string) {
+		slot := cluster.Slot{Task: task, Index: index}
+		l.Running[slot] = cluster.Report{Slot: slot, Token: 5, State: state, Since: since, Error: failure}
+		l.Claims[slot] = schema.Claim{Token: 5, Since: since}
+	}
+	for i := range 600 {
+		add("a", i, cluster.WorkerRunning, cluster.ReturnsAtOnce)
+	}
+	add("z", 0, cluster.WorkerStuck, "")
+	add("z", 1, cluster.WorkerGivenUp, "boom")
+	o := follower.Follow(l)
+	if o.Status == nil {
+		t.Fatal("nothing is told")
+	}
+	told := map[cluster.Slot]cluster.WorkerState{}
+	for _, w := range o.Status.Workers {
+		told[w.Slot] = w.State
+	}
+	if told[cluster.Slot{Task: "z"}] != cluster.WorkerStuck || told[cluster.Slot{Task: "z", Index: 1}] != cluster.WorkerGivenUp {
+		t.Errorf("of %d states told, z#0 is %q and z#1 %q", len(told), told[cluster.Slot{Task: "z"}], told[cluster.Slot{Task: "z", Index: 1}])
+	}
+}

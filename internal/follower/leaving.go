@@ -16,13 +16,16 @@ const (
 	leaveTell     = 10 * time.Second
 )
 
-// waitsFor names some of the workers that a departure waits for, and how long the last of them may take.
+// waitsFor names some of the workers that a departure waits for, and how long the last of them may take by its task; a
+// worker that is stuck may take for ever.
 func waitsFor(running map[cluster.Slot]cluster.Report) (names string, left time.Duration) {
 	const most = 5
-	slots := only(running, func(*cluster.Report) bool { return true })
+	slots := only(running, func(r *cluster.Report) bool { return !r.Ended })
 	for i, slot := range slots {
 		r := running[slot]
-		left = max(left, r.Grace-time.Since(r.Since))
+		if r.State != cluster.WorkerStuck {
+			left = max(left, r.Grace-time.Since(r.Since))
+		}
 		switch {
 		case i == most:
 			names += fmt.Sprintf(" and %d more", len(slots)-most)

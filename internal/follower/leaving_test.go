@@ -27,5 +27,13 @@ func TestWaitsFor(t *testing.T) {
 		if names, left := waitsFor(running); names != "a#0 a#1 a#2 a#3 a#4 and 2 more" || left != 0 {
 			t.Errorf("%q, %v", names, left)
 		}
+		clear(running)
+		add(0, time.Second, 10*time.Second)
+		stuck, ended := cluster.Slot{Task: "b"}, cluster.Slot{Task: "c"}
+		running[stuck] = cluster.Report{Slot: stuck, State: cluster.WorkerStuck, Since: time.Now(), Grace: time.Minute}
+		running[ended] = cluster.Report{Slot: ended, State: cluster.WorkerDone, Since: time.Now(), Grace: time.Minute, Ended: true}
+		if names, left := waitsFor(running); names != "a#0 b#0" || left != 9*time.Second {
+			t.Errorf("%q, %v", names, left)
+		}
 	})
 }

@@ -106,6 +106,9 @@ func (b *batch) add(ctx context.Context, c cluster.Change) error {
 					if at := slices.IndexFunc(c.Tasks, func(t cluster.TaskSpec) bool { return t.Name == task }); at >= 0 && change.Kind == cluster.OpDeclare {
 						return false, &cluster.FieldError{Field: fmt.Sprintf("tasks[%d]", at), Err: err}
 					}
+					if field, ok := errors.AsType[*cluster.FieldError](err); ok && change.Kind == cluster.OpScale {
+						return false, wrong("scale."+task, field.Err)
+					}
 					return false, fmt.Errorf("task %q: %w", task, err)
 				}
 				exists = true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -202,6 +203,21 @@ func TestDamagedRecord(t *testing.T) {
 		}
 		if r, err := o.Session.Get(t.Context(), keys.Task("a")); err != nil || string(r.Value) != "{oops" {
 			t.Errorf("%s, %v", r.Value, err)
+		}
+	})
+}
+
+// What is wrong with a field of a stored record is not said of a field of what somebody asks for, who has not given it.
+func TestFieldsOfARecordAreNotTheCallers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := open(t, mem.New(mem.Config{}), pass)
+		bad := &schema.Task{Spec: cluster.TaskSpec{Name: "a", WorkName: "a", WorkerNum: -1}}
+		if _, err := o.Session.Commit(t.Context(), coord.Create(keys.Task("a"), schema.Encode(bad, 0))); err != nil {
+			t.Fatal(err)
+		}
+		_, err := o.Do(t.Context(), &view.Snapshot{}, cluster.Pause("a"))
+		if field, ok := errors.AsType[*cluster.FieldError](err); ok || !errors.Is(err, schema.ErrCorrupt) || !strings.Contains(err.Error(), "workerNum: -1") || !strings.Contains(err.Error(), "xconsumer delete") {
+			t.Errorf("%v; field %v", err, field)
 		}
 	})
 }

@@ -86,7 +86,14 @@ func applyToTask(rec *schema.Task, exists bool, op cluster.Operation) error {
 		remember(rec, before)
 	}
 	if err := rec.Effective().ValidateStored(); err != nil { // what was declared by an earlier version goes on as it is
-		return fmt.Errorf("%w: %w", cluster.ErrChange, err)
+		field, of := errors.AsType[*cluster.FieldError](err)
+		switch {
+		case op.Kind == cluster.OpDeclare || op.Kind == cluster.OpPatch:
+			return fmt.Errorf("%w: %w", cluster.ErrChange, err)
+		case op.Kind == cluster.OpScale && of && field.Field == "workerNum":
+			return wrong("workers", field.Err)
+		}
+		return fmt.Errorf("%w: %s", cluster.ErrChange, err.Error()) // its fields are the declaration's, and not of what is asked for
 	}
 	return nil
 }

@@ -238,10 +238,23 @@ func (d *decider) ownFailed() {
 // stayFailed leaves slots that have failed for good where they are, if they were to move for balance alone and there is room:
 // nothing of them runs, so nothing is gained.
 func (d *decider) stayFailed(plan *planner.Plan) {
-	var load []int
+	if len(plan.Moves) == 0 {
+		return
+	}
+	type place struct{ task, slot int }
+	var moves map[place]int   // by slot; built once a slot has failed for good
+	var load []int            // by node
+	counts := map[int][]int{} // by task and node; the targets of these tasks are copies
+	stay := map[int]bool{}    // moves that are not made
 	d.failedForGood(func(t int, slot cluster.Slot) {
-		at := slices.IndexFunc(plan.Moves, func(m planner.Move) bool { return m.Task == t && m.Slot == slot.Index })
-		if at < 0 {
+		if moves == nil {
+			moves, load = make(map[place]int, len(plan.Moves)), d.loads(plan)
+			for i, m := range plan.Moves {
+				moves[place{m.Task, m.Slot}] = i
+			}
+		}
+		at, moved := moves[place{t, slot.Index}]
+		if !moved {
 			return
 		}
 		m := plan.Moves[at]
@@ -250,21 +263,38 @@ func (d *decider) stayFailed(plan *planner.Plan) {
 		default:
 			return
 		}
-		if load == nil {
-			load = d.loads(plan)
+		if counts[t] == nil {
+			plan.Target[t] = slices.Clone(plan.Target[t])
+			counts[t] = make([]int, len(d.nodes))
+			for _, n := range plan.Target[t] {
+				if n != planner.Nobody {
+					counts[t][n]++
+				}
+			}
 		}
 		spec, node := d.in.Tasks[t].Spec, &d.in.Nodes[m.From]
-		if node.Capacity > 0 && load[m.From]+spec.Cost() > node.Capacity || spec.MaxPerNode > 0 && have(plan.Target[t], m.From) >= spec.MaxPerNode {
+		if node.Capacity > 0 && load[m.From]+spec.Cost() > node.Capacity || spec.MaxPerNode > 0 && counts[t][m.From] >= spec.MaxPerNode {
 			return
 		}
 		load[m.From] += spec.Cost()
+		counts[t][m.From]++
 		if m.To != planner.Nobody {
 			load[m.To] -= spec.Cost()
+			counts[t][m.To]--
 		}
-		plan.Target[t] = slices.Clone(plan.Target[t])
 		plan.Target[t][slot.Index] = m.From
-		plan.Moves = slices.Delete(plan.Moves, at, at+1)
+		stay[at] = true
 	})
+	if len(stay) == 0 {
+		return
+	}
+	made := make([]planner.Move, 0, len(plan.Moves)-len(stay))
+	for i, m := range plan.Moves {
+		if !stay[i] {
+			made = append(made, m)
+		}
+	}
+	plan.Moves = made
 }
 
 // loads returns the weights of what nodes are to have.

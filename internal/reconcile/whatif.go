@@ -319,6 +319,9 @@ func (e editor) override(task string, f func(*cluster.Override)) error {
 		return fmt.Errorf("%w: task %q: %s", cluster.ErrChange, task, wrong)
 	}
 	f(&rec.Override)
+	if err := rec.Effective().ValidateStored(); err != nil {
+		return fmt.Errorf("%w: task %q: %s", cluster.ErrChange, task, err.Error())
+	}
 	e.Tasks[task] = view.Entry[schema.Task]{Rec: &rec, Version: e.Tasks[task].Version}
 	return nil
 }

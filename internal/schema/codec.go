@@ -84,7 +84,7 @@ func Decode(key string, from coord.Record, r Record) error {
 	}
 	if v, ok := r.(interface{ validate() error }); ok {
 		if err := v.validate(); err != nil {
-			return fmt.Errorf("%s: %w: %w", key, ErrCorrupt, err)
+			return fmt.Errorf("%s: %w: %s", key, ErrCorrupt, err.Error()) // whose fields are the record's, and not of what somebody asks for
 		}
 	}
 	return nil

@@ -178,8 +178,7 @@ func (p *Pool) pause(s *slot, began time.Time) {
 		s.pauses = growing{}
 		p.returns(s, "")
 	default:
-		first, most := backoff(spec.Restart)
-		wait = s.pauses.next(first, min(most, max(first, atOnceMost)), s, began)
+		wait = min(s.pauses.next(backoffMin, atOnceMost, s, began), atOnceMost)
 		p.returns(s, cluster.ReturnsAtOnce)
 		if !s.warned {
 			s.warned = true

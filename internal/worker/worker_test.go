@@ -256,6 +256,11 @@ func TestReturnsAtOnce(t *testing.T) {
 		if gap := starts[1] - starts[0]; gap < 375*time.Millisecond || gap > 625*time.Millisecond {
 			t.Errorf("the first pause was %v", gap)
 		}
+		for i := 1; i < len(starts); i++ {
+			if gap := starts[i] - starts[i-1]; gap > 10*time.Second {
+				t.Errorf("the pause before start %d was %v", i, gap)
+			}
+		}
 		if r := p.Reports()[slot]; r.State != cluster.WorkerRunning || r.Restarts != 0 || r.InRow != 0 || r.Error != cluster.ReturnsAtOnce {
 			t.Errorf("report %+v", r)
 		}

@@ -478,7 +478,7 @@ func TestDevStuckWorker(t *testing.T) {
 		t.Errorf("exit code %d; want 70", code)
 	}
 	log := d.log.String()
-	for _, want := range []string{"waiting for workers to stop before leaving", "workers=test01#0", "a node has not left in order"} {
+	for _, want := range []string{"waiting for workers to stop before leaving", "workers=test01#0", "a node did not shut down cleanly"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("%q is not in the log", want)
 		}

@@ -190,7 +190,10 @@ type conn struct {
 }
 
 // handshake bytes: length, protocol, timeout (4 each), session ID (8).
-const handshakeHead = 20
+const (
+	lengthBytes   = 4
+	handshakeHead = 20
+)
 
 // mostHandshake bounds what an answer to a handshake says of its length: ZooKeeper's are 36 and 37 bytes long; "HTTP", read as a
 // number, is a gigabyte.
@@ -217,6 +220,11 @@ func (c *conn) Read(b []byte) (int, error) {
 	}
 	if !c.shook && n > 0 {
 		c.head = append(c.head, b[:n]...)
+		// The library reads the length first and then makes room for as much: it must not see a stranger's.
+		if len(c.head) >= lengthBytes && binary.BigEndian.Uint32(c.head) > mostHandshake {
+			c.link.fail(c.server, errStranger)
+			return 0, errStranger
+		}
 		if len(c.head) >= handshakeHead {
 			c.shook = true
 			if err := c.shake(); err != nil {
@@ -230,10 +238,6 @@ func (c *conn) Read(b []byte) (int, error) {
 // shake reads the answer to the handshake. The library has not seen it yet, so nothing else
 // is being written.
 func (c *conn) shake() error {
-	if length := binary.BigEndian.Uint32(c.head); length > mostHandshake {
-		c.link.fail(c.server, errStranger)
-		return errStranger
-	}
 	timeout := time.Duration(int32(binary.BigEndian.Uint32(c.head[8:]))) * time.Millisecond
 	id := int64(binary.BigEndian.Uint64(c.head[12:]))
 	c.head = nil

@@ -72,6 +72,7 @@ func open(t *testing.T, store coord.Store) coord.Session {
 }
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	server := etcdserver.Start(t, 1)
 	coordtest.Run(t, func(t *testing.T) coordtest.Client {
 		return newClient(t, etcd.Config{Prefix: "/some/where"}, server.Addrs()...)
@@ -192,6 +193,7 @@ func TestSessionEndedByOthers(t *testing.T) {
 
 // The leader of three servers dies: sessions go on, with whatever server is left.
 func TestLeaderOfServersDies(t *testing.T) {
+	t.Parallel()
 	servers := etcdserver.Start(t, 3)
 	s := open(t, newClient(t, etcd.Config{SessionTimeout: 10 * time.Second}, servers.Addrs()...))
 	if _, err := s.Commit(t.Context(), coord.CreateBound("/bound", nil)); err != nil {
@@ -336,6 +338,7 @@ func TestBadVersionsAreRefused(t *testing.T) {
 
 // One that was not there when the session was opened is refused when it is.
 func TestBadVersionComesLater(t *testing.T) {
+	t.Parallel()
 	good := etcdserver.Start(t, 1)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -371,6 +374,7 @@ func TestBadVersionComesLater(t *testing.T) {
 // A server that led, was paused and wakes may end leases that were renewed meanwhile. Whatever ended
 // it, a lease is over before the takeover delay is.
 func TestTakeoverDelayOutlastsALease(t *testing.T) {
+	t.Parallel()
 	servers := etcdserver.Start(t, 3)
 	const timeout = 4 * time.Second
 	s := open(t, newClient(t, etcd.Config{SessionTimeout: timeout}, servers.Addrs()...))
@@ -414,6 +418,7 @@ func TestTakeoverDelayOutlastsALease(t *testing.T) {
 // A server that accepts and then says nothing costs requests some time, and no lease: the next try
 // may ask another one, and the connection is given up in the end.
 func TestHungServerCostsNoLease(t *testing.T) {
+	t.Parallel()
 	servers := etcdserver.Start(t, 3)
 	var endpoints []string
 	for _, addr := range servers.Addrs() {

@@ -62,6 +62,7 @@ func newClient(t *testing.T, cfg zk.Config, servers ...string) client {
 }
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	server := zkserver.Start(t, 1)
 	coordtest.Run(t, func(t *testing.T) coordtest.Client {
 		return newClient(t, zk.Config{Chroot: "/some/where"}, server.Addrs()...)
@@ -304,6 +305,7 @@ func tlsFront(t *testing.T, upstream string) (addr string, roots *x509.CertPool)
 }
 
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	server := zkserver.Start(t, 1)
 	addr, roots := tlsFront(t, server.Addrs()[0])
 	open := func(servers []string, cfg *tls.Config) (coord.Session, error) {
@@ -334,6 +336,7 @@ func TestTLS(t *testing.T) {
 
 // A server that accepts and then says nothing must not eat the session.
 func TestHungServerIsLeft(t *testing.T) {
+	t.Parallel()
 	ensemble := zkserver.Start(t, 3)
 	for i := range 2 { // whichever the client is connected to, most of the time
 		store, err := zk.New(zk.Config{Servers: ensemble.Addrs(), TickTime: zkserver.Tick, SessionTimeout: 4 * time.Second})
@@ -364,6 +367,7 @@ func TestHungServerIsLeft(t *testing.T) {
 
 // What answers and is not ZooKeeper, as a web server on a port that was mistyped, is called that.
 func TestStrangerAnswers(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -401,6 +405,7 @@ func TestStrangerAnswers(t *testing.T) {
 // A server that hears the client and is not heard keeps its session alive, for as long as the client connects again; the
 // session says so, and ends once it is closed. An outage is told from it.
 func TestUnanswered(t *testing.T) {
+	t.Parallel()
 	server := zkserver.Start(t, 1)
 	const timeout = 4 * time.Second // much shorter ones end between two attempts to connect
 	deaf := newClient(t, zk.Config{SessionTimeout: timeout}, server.Addrs()...)
@@ -475,6 +480,7 @@ func TestParseHosts(t *testing.T) {
 // One committed write proves nothing, since the leader may not have noted it: the lease counts
 // from the write before it, and from one that is far enough away.
 func TestLeaseCountsFromThePreviousWrite(t *testing.T) {
+	t.Parallel()
 	server := zkserver.Start(t, 1)
 	const tick = time.Second
 	store, err := zk.New(zk.Config{Servers: server.Addrs(), TickTime: tick, SessionTimeout: 4 * time.Second})
@@ -526,6 +532,7 @@ func TestLeaseCountsFromThePreviousWrite(t *testing.T) {
 // After a reconnect every watched key is hinted at, though nothing has changed: the library may not have told
 // the server of all that it wants to hear of.
 func TestReconnectHintsAtEverything(t *testing.T) {
+	t.Parallel()
 	ensemble := zkserver.Start(t, 1)
 	c := newClient(t, zk.Config{SessionTimeout: 4 * time.Second}, ensemble.Addrs()...)
 	s, err := c.Open(t.Context())

@@ -25,6 +25,7 @@ test: deps ## Proves the promise on one machine: every package, real ZooKeeper a
 	XCONSUMER_BIN=$(CURDIR)/bin/xconsumer tools/test.sh test -short $(SIDE_BY_SIDE) $(SLOW) ./...
 
 .PHONY: verify
+verify: export XCONSUMER_TEST_RACE = required
 verify: deps cross ## Everything: both services, the race detector, the browser, upgrades, a thousand simulated histories, examples
 	$(GO) vet ./...
 	$(GO) build -o bin/xconsumer ./cmd/xconsumer

@@ -56,6 +56,7 @@ const (
 // Why a slot is granted, where it has not just left another node, and why a run begins or ends.
 const (
 	WhyUnplaced ReasonCode = "unplaced" // no node had it
+	WhyResumed  ReasonCode = "resumed"  // its task was paused, and is no longer
 	WhyDue      ReasonCode = "due"      // its schedule has it now, or its task runs once
 	WhyAsked    ReasonCode = "asked"    // somebody asked for it
 	WhyFailed   ReasonCode = "failed"   // some of its workers have failed too often
@@ -178,6 +179,8 @@ func (r Reason) String() string {
 		return node + " held it without a grant"
 	case WhyUnplaced:
 		return "no node had it"
+	case WhyResumed:
+		return "the task was resumed"
 	case WhyDue:
 		return "it was due"
 	case WhyAsked:

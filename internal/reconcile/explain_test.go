@@ -205,6 +205,44 @@ func TestReasonsAreKept(t *testing.T) {
 	}
 }
 
+// A task that is resumed is granted because it was resumed, not because it is paused.
+func TestResumedIsTheReason(t *testing.T) {
+	b := threeNodes(t, spec("a", 3))
+	var left map[cluster.Slot]cluster.Reason
+	moves := func() (list []schema.Move) {
+		for range 4 {
+			b.now += time.Second
+			for guid := range b.snap.Peers {
+				b.answer(guid, false)
+			}
+			d := b.decide(func(w *reconcile.World) { w.Left = left })
+			left = d.Left
+			b.apply(t, d)
+			list = append(list, d.Moves...)
+		}
+		return list
+	}
+	for _, c := range []struct {
+		paused bool
+		step   string
+		why    cluster.ReasonCode
+	}{{true, "free", cluster.WhyPaused}, {false, "grant", cluster.WhyResumed}} {
+		b.declare("a", func(s *cluster.TaskSpec) { s.Paused = c.paused })
+		slots := 0
+		for _, m := range moves() {
+			if m.Step != c.step {
+				continue
+			}
+			if slots += len(m.Slots); m.Why.Code != c.why {
+				t.Errorf("%s for %q; want %q", m.Step, m.Why.Code, c.why)
+			}
+		}
+		if slots != 3 {
+			t.Errorf("%s of %d slots; want 3", c.step, slots)
+		}
+	}
+}
+
 // What is the matter with a worker that fails is said, and what comes next.
 func TestAiling(t *testing.T) {
 	for want, w := range map[string]cluster.WorkerInfo{

@@ -161,10 +161,8 @@ func (d *decider) tellGrant(node string, h *schema.Held) {
 	first := len(d.out.Moves)
 	for _, index := range h.Slots {
 		slot := cluster.Slot{Task: h.Task, Index: index}
-		why, known := d.left[slot]
-		if delete(d.left, slot); !known {
-			why = cluster.Reason{Code: cluster.WhyUnplaced}
-		}
+		why := whyGranted(d.left[slot])
+		delete(d.left, slot)
 		at := first
 		for at < len(d.out.Moves) && d.out.Moves[at].Why != why {
 			at++
@@ -174,6 +172,18 @@ func (d *decider) tellGrant(node string, h *schema.Held) {
 		}
 		d.out.Moves[at].Slots = append(d.out.Moves[at].Slots, index)
 	}
+}
+
+// whyGranted returns why a slot is granted that left its node for a reason, the zero one if it had no node. A slot that left
+// because its task was paused is granted because that is over.
+func whyGranted(left cluster.Reason) cluster.Reason {
+	switch left.Code {
+	case cluster.WhyPaused:
+		return cluster.Reason{Code: cluster.WhyResumed}
+	case "":
+		return cluster.Reason{Code: cluster.WhyUnplaced}
+	}
+	return left
 }
 
 // fits returns how many of the entries can be added to a document.

@@ -87,7 +87,7 @@ func (d *dev) greeting(s cluster.State, took time.Duration) string {
 	line("  Try, in another terminal:")
 	try := func(what, command string) { line("    %-44s %s", what, command) }
 	if server := "http://" + d.addrs[0]; server != cli.DefaultServer {
-		try("first, or commands ask "+cli.DefaultServer, "export XCONSUMER_SERVER="+server)
+		try("first: let the commands ask this cluster", "export XCONSUMER_SERVER="+server)
 	}
 	try("look at it", program+" status")
 	try("the same as JSON", "curl http://"+d.addrs[0]+"/api/v1/state")

@@ -1,7 +1,6 @@
 package xconsumer
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,7 +79,7 @@ func (n *Node) Explain(ctx context.Context, slot cluster.Slot) (cluster.Explanat
 	for i := range state.Workers {
 		if state.Workers[i].Slot() == slot {
 			out.Worker = state.Workers[i]
-			out.Here = cmp.Or(reconcile.Ailing(&out.Worker), out.Here)
+			out.Here = reconcile.Ailing(&out.Worker, out.Here)
 		}
 	}
 	for _, d := range list.Decisions {

@@ -8,8 +8,9 @@ import (
 )
 
 // Ailing says what is the matter with a worker that has a place and fails in it, or that is kept from having one since it took
-// down nodes: what happened, and what comes next. It returns "" for all others.
-func Ailing(w *cluster.WorkerInfo) string {
+// down nodes: what happened, and what comes next. Of a worker that runs and has failed before, it adds that to here, which says
+// why it is where it is; of all others it returns here.
+func Ailing(w *cluster.WorkerInfo, here string) string {
 	failures := plural.Of(w.Restarts, "failure")
 	switch {
 	case w.State == cluster.WorkerHeld:
@@ -22,6 +23,8 @@ func Ailing(w *cluster.WorkerInfo) string {
 		return fmt.Sprintf("it %s, on %s, where it is run again after a pause that grows up to 10s; it should run until it is told to stop, or its task should have an `interval`", w.Error, w.Node)
 	case w.State == cluster.WorkerBackoff:
 		return fmt.Sprintf("it fails on %s, where it is run again after a pause that grows: %s, the last: %s", w.Node, failures, w.Error)
+	case w.State == cluster.WorkerRunning && w.Restarts > 0 && w.Error != "":
+		return fmt.Sprintf("%s; it runs after %s there, the last: %s", here, failures, w.Error)
 	}
-	return ""
+	return here
 }

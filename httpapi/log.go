@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -71,7 +73,7 @@ func (a *API) workerLog(w http.ResponseWriter, r *http.Request) {
 	at := cluster.WorkerInfo{}
 	if serr == nil {
 		if at, err = q.place(m); err != nil {
-			a.failLog(w, q, err)
+			a.failLog(ctx, w, q, err)
 			return
 		}
 	}
@@ -88,19 +90,38 @@ func (a *API) workerLog(w http.ResponseWriter, r *http.Request) {
 		err = a.forward(w, r, m, at, "log", "application/x-ndjson")
 	}
 	if err != nil {
-		a.failLog(w, q, err)
+		a.failLog(ctx, w, q, err)
 	}
 }
 
 // failLog answers why a log is not shown. That the node that is asked for keeps nothing of it is no error: a worker may
-// have left before it was begun there, or the node has gone, and whoever follows it cannot know before.
-func (a *API) failLog(w http.ResponseWriter, q logQuery, err error) {
+// have left before it was begun there, or the node has gone, and whoever follows it cannot know before. A task or a node
+// that nobody has heard of is one.
+func (a *API) failLog(ctx context.Context, w http.ResponseWriter, q logQuery, err error) {
 	if p := a.problem(err); q.node == "" || p.Status != http.StatusNotFound {
 		answer(w, p)
 		return
 	}
+	if err := a.checkLogNames(ctx, q); err != nil {
+		a.fail(w, err)
+		return
+	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// checkLogNames refuses the log of a task, or at a node, that there is not and that nothing which is kept of the past names.
+func (a *API) checkLogNames(ctx context.Context, q logQuery) error {
+	now, ever, err := a.heardOf(ctx, q.slot.Task, q.node)
+	switch task, _ := cluster.SplitRun(q.slot.Task); {
+	case err != nil:
+		return err
+	case !ever.has(task, ""):
+		return fmt.Errorf("%w: %q%s", cluster.ErrNoTask, task, instead(task, slices.Sorted(maps.Keys(now.tasks))))
+	case !ever.has("", q.node):
+		return invalid(unknown("query.node", "node", q.node, slices.Sorted(maps.Keys(now.nodes))))
+	}
+	return nil
 }
 
 // place returns the worker where its log is read: at the node that is asked for, or where it is.

@@ -25,7 +25,8 @@ import (
 // logNode is a node that has the log of one worker.
 type logNode struct {
 	*apinode.Node
-	has cluster.Slot
+	has  cluster.Slot
+	past cluster.Decisions // what the cluster keeps of it
 	// followed is told how many more wait for lines, if it is set.
 	followed func(int64)
 
@@ -56,6 +57,8 @@ func (n *logNode) Log(slot cluster.Slot, last int) ([]cluster.LogLine, error) {
 	}
 	return n.lines[max(0, len(n.lines)-last):], nil
 }
+
+func (n *logNode) Decisions(context.Context) (cluster.Decisions, error) { return n.past, nil }
 
 func (n *logNode) FollowLog(ctx context.Context, _ cluster.Slot, first int64) ([]cluster.LogLine, error) {
 	if n.followed != nil {
@@ -101,6 +104,7 @@ func newPair(t *testing.T, slot cluster.Slot, first, second *httpapi.Peers) *pai
 	task, run := cluster.SplitRun(slot.Task)
 	p.state = cluster.State{
 		Nodes:   []cluster.NodeInfo{{Name: "n1", Member: "m1"}, {Name: "n2", Member: "m2", Advertise: p.target}},
+		Tasks:   []cluster.TaskInfo{{Name: task}},
 		Workers: []cluster.WorkerInfo{{Task: task, Run: run, Index: slot.Index, Node: "n2", Member: "m2"}},
 	}
 	p.client = client(t, p.server.URL)
@@ -151,6 +155,7 @@ func TestLogOfNode(t *testing.T) {
 	slot := cluster.Slot{Task: "a", Index: 1}
 	p := newPair(t, slot, &httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)})
 	p.has.say("kept")
+	p.state.Lost = []cluster.NodeInfo{{Name: "n3"}}
 	for name, workers := range map[string][]cluster.WorkerInfo{
 		"over": nil, "nowhere": {{Task: "a", Index: 1}}, "here": {{Task: "a", Index: 1, Node: "n1", Member: "m1"}},
 	} {
@@ -170,13 +175,39 @@ func TestLogOfNode(t *testing.T) {
 			t.Errorf("%+v: %v", q, err)
 		}
 	}
-	p.state.Workers = append(p.state.Workers, cluster.WorkerInfo{Task: "c"}) // nowhere
+}
+
+// A node that has just gone answers as one that keeps nothing, and so does one that only what is kept of the past names:
+// the decisions, the operations or the events. One that nobody has heard of is refused, with the name that was most likely
+// meant, and a task like it is not found.
+func TestLogOfNames(t *testing.T) {
+	slot := cluster.Slot{Task: "a", Index: 1}
+	p := newPair(t, slot, &httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)})
+	p.has.say("kept")
+	p.asked.past.Decisions = []cluster.Decision{{Leader: "led", Moves: []cluster.Decided{{Step: cluster.StepFree, Task: "deleted", Node: "left"}}}}
+	p.asked.past.Audit = []cluster.AuditLine{{Nodes: []string{"drained"}}}
+	p.state.Lost = []cluster.NodeInfo{{Name: "lost"}}
+	p.state.Tasks = []cluster.TaskInfo{{Name: "a"}, {Name: "b"}, {Name: "c"}}
+	p.state.Workers = []cluster.WorkerInfo{
+		{Task: "a", Index: 1, Node: "n2", Member: "m2"}, {Task: "b", Node: "n2", Member: "m2"}, {Task: "c"}, {Task: "e", Node: "ended-on", State: cluster.WorkerDone},
+	}
 	p.asked.Set(p.state)
-	for path, want := range map[string]int{
-		"b/0/log": 404, "b/0/log?follow=true": 404, "c/0/log?follow=true": 404, "d/0/log": 404,
-		"b/0/log?node=n2": 204, "b/0/log?node=n2&follow=true": 204, "b/0/log?node=n1": 204, "b/0/log?node=n1&follow=true": 204,
-		"c/0/log?node=n2&follow=true": 204, "d/0/log?node=n2": 204, "d/0/log?run=r&node=n1&follow=true": 204, "a/1/log?node=n3&follow=true": 204,
-		"a/1/log?node=n2": 200,
+	for path, want := range map[string]struct {
+		status int
+		says   string
+	}{
+		"b/0/log": {404, "b#0"}, "b/0/log?follow=true": {404, "b#0"}, "c/0/log?follow=true": {404, "c#0"}, "d/0/log": {404, "d#0"},
+		"b/0/log?node=n2": {204, ""}, "b/0/log?node=n2&follow=true": {204, ""}, "b/0/log?node=n1": {204, ""}, "b/0/log?node=n1&follow=true": {204, ""},
+		"c/0/log?node=n2&follow=true": {204, ""}, "a/9/log?node=n2": {204, ""}, "c/0/log?run=r&node=n1&follow=true": {204, ""},
+		"a/1/log?node=lost&follow=true": {204, ""}, "a/1/log?node=left": {204, ""}, "a/1/log?node=led&follow=true": {204, ""}, "a/1/log?node=drained": {204, ""},
+		"e/0/log?node=ended-on": {204, ""}, "deleted/0/log?node=n2": {204, ""}, "deleted/0/log?node=left&run=r": {204, ""},
+		"a/1/log?node=n2":                   {200, "kept"},
+		"a/1/log?node=draned":               {422, `[{"message":"unknown node \"draned\" (known: lost, n1, n2)","location":"query.node","value":"draned"}]`},
+		"a/1/log?node=losst&follow=true":    {422, `unknown node \"losst\", did you mean \"lost\"?`},
+		"c/0/log?node=n3":                   {422, `"location":"query.node"`},
+		"d/0/log?node=n2":                   {404, `no such task: \"d\" (known: a, b, c)`},
+		"d/0/log?run=r&node=n1&follow=true": {404, "no such task"},
+		"d/0/log?node=n3":                   {404, "no such task"},
 	} {
 		resp, err := http.Get(p.server.URL + "/api/v1/workers/" + path)
 		if err != nil {
@@ -184,8 +215,21 @@ func TestLogOfNode(t *testing.T) {
 		}
 		text, err := io.ReadAll(resp.Body)
 		_ = resp.Body.Close()
-		if resp.StatusCode != want || err != nil || want == http.StatusNoContent && len(text) > 0 {
-			t.Errorf("%s: %s %q, %v; want %d", path, resp.Status, text, err, want)
+		if resp.StatusCode != want.status || err != nil || !strings.Contains(string(text), want.says) || want.says == "" && len(text) > 0 {
+			t.Errorf("%s: %s %q, %v; want %+v", path, resp.Status, text, err, want)
+		}
+	}
+	for _, there := range []bool{true, false} { // it has nothing when it goes
+		p.state.Nodes = p.state.Nodes[:2]
+		if there {
+			p.state.Nodes = append(p.state.Nodes, cluster.NodeInfo{Name: "shortly", Member: "m3"})
+		}
+		_, err := p.read(t.Context(), slot, httpapi.LogQuery{Lines: 1, Node: "shortly"})
+		for end := time.Now().Add(time.Minute); errors.Is(err, httpapi.ErrNotFound) == there && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			_, err = p.read(t.Context(), slot, httpapi.LogQuery{Lines: 1, Node: "shortly"})
+		}
+		if errors.Is(err, httpapi.ErrNotFound) == there {
+			t.Errorf("there: %t, %v", there, err)
 		}
 	}
 }

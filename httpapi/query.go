@@ -31,19 +31,22 @@ const maxListed = 40
 
 // unknown says of a part of a request that it is none of those that there are, with the one that was most likely meant.
 func unknown(location, noun, value string, known []string) *huma.ErrorDetail {
-	text := fmt.Sprintf("unknown %s %q", noun, value)
+	return &huma.ErrorDetail{Location: location, Value: value, Message: fmt.Sprintf("unknown %s %q%s", noun, value, instead(value, known))}
+}
+
+// instead continues what is said of an unknown name with those that there are.
+func instead(value string, known []string) (text string) {
 	if near := spelling.Nearest(value, known); near != "" {
-		text += fmt.Sprintf(", did you mean %q?", near)
+		text = fmt.Sprintf(", did you mean %q?", near)
 	}
 	switch list := known[:min(len(known), maxListed)]; {
 	case len(known) == 0:
-		text += "; there is none"
+		return text + "; there is none"
 	case len(list) < len(known):
-		text += fmt.Sprintf(" (known: %s and %d more)", strings.Join(list, ", "), len(known)-len(list))
+		return text + fmt.Sprintf(" (known: %s and %d more)", strings.Join(list, ", "), len(known)-len(list))
 	default:
-		text += fmt.Sprintf(" (known: %s)", strings.Join(list, ", "))
+		return text + fmt.Sprintf(" (known: %s)", strings.Join(list, ", "))
 	}
-	return &huma.ErrorDetail{Location: location, Value: value, Message: text}
 }
 
 // checkQuery refuses a query that says what the operation does not know: a parameter that it does not have, one that is
@@ -139,48 +142,61 @@ func oneOf[T ~string](values []T) *huma.Schema {
 // checkNames refuses filters by a task or a node that there is not, and that nothing which is kept of the past names
 // either; "" is no filter. A run stands for its task.
 func (a *API) checkNames(ctx context.Context, task, node string) error {
-	if task == "" && node == "" {
-		return nil
-	}
-	m, err := a.moment(ctx)
+	now, ever, err := a.heardOf(ctx, task, node)
 	if err != nil {
 		return err
-	}
-	now := namesIn(&m.sight)
-	if now.has(task, node) {
-		return nil
-	}
-	past := names{tasks: maps.Clone(now.tasks), nodes: maps.Clone(now.nodes)}
-	events, _ := a.feed.list()
-	for i := range events {
-		past.add(events[i].TaskName(), events[i].Node)
-	}
-	if past.has(task, node) {
-		return nil
-	}
-	reading, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	list, err := a.node.Decisions(reading)
-	if err != nil {
-		return err
-	}
-	for i := range list.Decisions {
-		past.addDecision(&list.Decisions[i])
-	}
-	for i := range list.Audit {
-		past.addAudit(&list.Audit[i])
 	}
 	var errs []*huma.ErrorDetail
-	if !past.has(task, "") {
+	if !ever.has(task, "") {
 		errs = append(errs, unknown("query.task", "task", task, slices.Sorted(maps.Keys(now.tasks))))
 	}
-	if !past.has("", node) {
+	if !ever.has("", node) {
 		errs = append(errs, unknown("query.node", "node", node, slices.Sorted(maps.Keys(now.nodes))))
 	}
 	if errs == nil {
 		return nil
 	}
 	return invalid(errs...)
+}
+
+// heardOf returns the names that there are, and with them those that there were. It reads the past, which is kept for some
+// time only, no further than until both names are found in it; "" always is.
+func (a *API) heardOf(ctx context.Context, task, node string) (now, ever names, err error) {
+	if task == "" && node == "" {
+		return now, ever, nil
+	}
+	m, err := a.moment(ctx)
+	if err != nil {
+		return now, ever, err
+	}
+	now = namesIn(&m.sight)
+	if now.has(task, node) {
+		return now, now, nil
+	}
+	ever = names{tasks: maps.Clone(now.tasks), nodes: maps.Clone(now.nodes)}
+	for i := range m.sight.State.Workers { // of which one may have ended on a node that has gone since
+		ever.add(m.sight.State.Workers[i].Task, m.sight.State.Workers[i].Node)
+	}
+	events, _ := a.feed.list()
+	for i := range events {
+		ever.add(events[i].TaskName(), events[i].Node)
+	}
+	if ever.has(task, node) {
+		return now, ever, nil
+	}
+	reading, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	list, err := a.node.Decisions(reading)
+	if err != nil {
+		return now, ever, err
+	}
+	for i := range list.Decisions {
+		ever.addDecision(&list.Decisions[i])
+	}
+	for i := range list.Audit {
+		ever.addAudit(&list.Audit[i])
+	}
+	return now, ever, nil
 }
 
 // names are those of tasks and nodes.

@@ -156,7 +156,7 @@ func logOperation() *huma.Operation {
 		},
 		Responses: map[string]*huma.Response{
 			"200":     {Description: "Lines", Content: map[string]*huma.MediaType{"application/x-ndjson": {Schema: text}}},
-			"204":     {Description: "The node that was named keeps nothing of it: the worker has not begun there, or left long ago, or the node is not up. If none is named, a worker without a log is not found."},
+			"204":     {Description: "The node that was named keeps nothing of it: the worker has not begun there, or left long ago, or the node is not up. A node that nothing names, now or in what is kept of the past, is refused, and a task like it is not found. If no node is named, a worker without a log is not found."},
 			"default": problemResponse(),
 		},
 	}

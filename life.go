@@ -45,6 +45,7 @@ func (l *life) run(ctx context.Context) (err error) {
 	l.leader = &leader.Leader{
 		Cluster: l.cfg.Cluster, Session: l.session, Keys: l.keys, Self: l.self, Log: log, Emit: l.emit,
 		Publish: l.observer.Publish, Meter: l.meter, Trace: l.spans.teller(), Lease: l.lease,
+		Leaves: func() bool { return ctx.Err() != nil },
 	}
 	l.setHealth(health{session: l.session, lease: l.lease, leader: l.leader, now: &l.now})
 	defer context.AfterFunc(ctx, func() {

@@ -45,6 +45,8 @@ type Leader struct {
 	Trace   func(cluster.Span) // nil for nobody who traces; it must not wait
 	// Lease is this member's: who has none cannot know that it leads.
 	Lease *membership.Lease
+	// Leaves reports whether this member is about to leave; nil for never. Its status says so a little later.
+	Leaves func() bool
 	// Round is the loop as others see it; each step of a round counts as one.
 	Round membership.Round
 
@@ -209,6 +211,7 @@ func (l *leading) decide(ctx context.Context) (reconcile.Decision, error) {
 	world := reconcile.World{
 		Snapshot: snap,
 		Self:     l.Self.GUID,
+		Leaving:  l.Leaves != nil && l.Leaves(),
 		Now:      l.Session.Now(),
 		Began:    l.began,
 		Grace:    l.Session.Info().Grace,

@@ -19,6 +19,7 @@ const MaxDocs = 90
 type World struct {
 	Snapshot *view.Snapshot
 	Self     string        // the leader's GUID
+	Leaving  bool          // the leader leaves; it knows that before its status says so
 	Now      time.Duration // lease clock
 	Grace    time.Duration // takeoverDelay, coord.OwnTimeout for the lost member's session timeout
 	Timeout  time.Duration // own session timeout, assumed where a document does not tell

@@ -11,6 +11,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
@@ -157,5 +158,33 @@ func TestAStreamOfDeparturesHoldsNobodyForEver(t *testing.T) {
 			t.Errorf("%d of %d that left within a second wait for the others", held, i)
 		}
 		b.now += each
+	}
+}
+
+// A leader that leaves gives itself nothing from the moment that it knows, also while its status does not say so yet: it
+// would ask that back as soon as it has read its status. What is bound to it waits.
+func TestALeaderThatLeavesGivesItselfNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		require cluster.Selector
+		want    int // slots that M is granted
+	}{"free for anybody": {"", 2}, "bound to the leader": {cluster.LabelNode + "=L", 0}} {
+		t.Run(name, func(t *testing.T) {
+			task := spec("a", 2)
+			task.Require = c.require
+			b := newBoard(task)
+			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
+			b.live("M", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
+			d := b.decide(func(w *reconcile.World) { w.Leaving = true })
+			if doc := d.Docs["L"]; doc != nil && schema.Count(doc.Slots) > 0 {
+				t.Errorf("it gives itself %v", doc.Slots)
+			}
+			got := 0
+			if doc := d.Docs["M"]; doc != nil {
+				got = schema.Count(doc.Slots)
+			}
+			if got != c.want {
+				t.Errorf("M is granted %d slots, want %d", got, c.want)
+			}
+		})
 	}
 }

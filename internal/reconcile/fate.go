@@ -122,6 +122,8 @@ func (d *decider) fateOf(guid string, p *view.Peer) fate {
 		return waits // edited by hand; what it has stays with it
 	case p.Status.Rec.Leaving:
 		return leaves
+	case guid == d.Self && d.Leaving: // what it gave itself now it would ask back as soon as it has read its status
+		return leaves
 	}
 	return works
 }

@@ -181,6 +181,11 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestAbsentBeforeItsDocumentProvesNothing"),
 	},
 	{
+		"H18", "a leader that leaves grants itself slots until it has read that it leaves",
+		one("internal/reconcile/fate.go", "	case guid == d.Self && d.Leaving:", "	case guid == d.Self && d.Leaving && p.Status.Rec.Leaving:"),
+		in("internal/reconcile", "TestALeaderThatLeavesGivesItselfNothing"),
+	},
+	{
 		"H19", "a claim of which nobody knows whether it was committed is taken for one that was",
 		one("internal/follower/status.go", "	case r.err != nil:\n		failed", "	case r.err != nil && !errors.Is(r.err, coord.ErrUnknown):\n		failed"),
 		simulated("Safety", 100),

@@ -167,7 +167,7 @@ func TestALeaderThatLeavesGivesItselfNothing(t *testing.T) {
 	for name, c := range map[string]struct {
 		require cluster.Selector
 		want    int // slots that M is granted
-	}{"free for anybody": {"", 2}, "bound to the leader": {cluster.LabelNode + "=L", 0}} {
+	}{"free for anybody": {"", 2}, "bound to the leader": {cluster.LabelNode + "=node-L", 0}} {
 		t.Run(name, func(t *testing.T) {
 			task := spec("a", 2)
 			task.Require = c.require

@@ -81,20 +81,22 @@ func validateAdvertise(addr string) error {
 func (f *configFile) access(s *settings, env func(string) string) {
 	c := &f.config.HTTP
 	a := &s.access
+	var wrong []error
 	for i, text := range c.Tokens {
 		t, err := httpapi.ParseToken(text)
 		if err != nil {
-			f.check("http.tokens", fmt.Errorf("%d: %w", i+1, err))
+			wrong = append(wrong, fmt.Errorf("%d: %w", i+1, err))
 		}
 		a.tokens = append(a.tokens, t)
 	}
+	f.check("http.tokens", errors.Join(wrong...))
 	for line := range strings.FieldsFuncSeq(env(tokensVariable), func(r rune) bool { return r == ',' || r == '\n' }) {
 		if line = strings.TrimSpace(line); line == "" {
 			continue
 		}
 		t, err := httpapi.ParseToken(line)
 		if err != nil {
-			f.errs = append(f.errs, placedError{place{}, tokensVariable + ": " + err.Error()})
+			f.errs = append(f.errs, placedError{key: "http.tokens", text: tokensVariable + ": " + err.Error()})
 		}
 		a.tokens = append(a.tokens, t)
 	}
@@ -127,13 +129,15 @@ func (f *configFile) access(s *settings, env func(string) string) {
 
 // hosts reads the names that the node answers to.
 func (f *configFile) hosts() (list []string) {
+	var wrong []error
 	for _, text := range f.config.HTTP.Hosts {
 		text = strings.TrimSpace(text)
 		if text != "*" {
-			f.check("http.hosts", address.ValidateHost(text))
+			wrong = append(wrong, address.ValidateHost(text))
 		}
 		list = append(list, text)
 	}
+	f.check("http.hosts", errors.Join(wrong...))
 	return list
 }
 
@@ -146,6 +150,7 @@ func (a *httpAccess) answerTo(addr string) {
 
 // proxies reads the addresses of proxies in front of the node: single ones, and networks.
 func (f *configFile) proxies() (list []netip.Prefix) {
+	var wrong []error
 	for _, text := range f.config.HTTP.Proxies {
 		text = strings.TrimSpace(text)
 		prefix, err := netip.ParsePrefix(text)
@@ -153,11 +158,12 @@ func (f *configFile) proxies() (list []netip.Prefix) {
 			prefix, err = netip.PrefixFrom(ip, ip.BitLen()), nil
 		}
 		if err != nil {
-			f.check("http.proxies", fmt.Errorf("%q: want the address of a proxy, or a network such as 10.0.0.0/8", text))
+			wrong = append(wrong, fmt.Errorf("%q: want the address of a proxy, or a network such as 10.0.0.0/8", text))
 			continue
 		}
 		list = append(list, prefix)
 	}
+	f.check("http.proxies", errors.Join(wrong...))
 	return list
 }
 

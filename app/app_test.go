@@ -221,7 +221,7 @@ freezeAbove = 0.3
 freezeFor = "10m"
 `},
 		{name: "a lease that leaves no time", file: "[zookeeper]\nhost=\"h\"\nsessionTimeout=\"4s\"\n", want: []string{"xconsumer: app.toml:3:1: zookeeper.sessionTimeout: lease settings refused: with a session timeout of 4s"}},
-		{name: "a tick that is too long", file: "[zookeeper]\nhost=\"h\"\ntickTime=\"15s\"\n", want: []string{"xconsumer: zookeeper.sessionTimeout: lease settings refused"}},
+		{name: "a tick that is too long", file: "[zookeeper]\nhost=\"h\"\ntickTime=\"15s\"\n", want: []string{"xconsumer: app.toml:3:1: zookeeper.tickTime: lease settings refused"}},
 		{name: "impossible durations", file: "[zookeeper]\nhost=\"h\"\nsessionTimeout=\"-4s\"\ntickTime=\"2\"\n", want: []string{"xconsumer: app.toml:3:1: zookeeper.sessionTimeout: -4s is not more than 0s", `app.toml:4:1: zookeeper.tickTime: "2" is no duration`}},
 		{name: "no such CA", file: "[zookeeper]\nhost=\"h\"\n" + tlsKeys + "ca=\"none.pem\"\n", want: []string{"xconsumer: app.toml:3:2: zookeeper.tls: ca: open none.pem"}},
 		{name: "half a certificate", file: "[zookeeper]\nhost=\"h\"\n" + tlsKeys + "cert=\"x\"\n", want: []string{"xconsumer: app.toml:3:2: zookeeper.tls: cert and key belong together"}},

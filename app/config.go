@@ -71,7 +71,7 @@ func loadSettings(flags runFlags, env func(string) string) (settings, error) {
 // complete returns all mistakes, the missing coordination service included.
 func (f *configFile) complete(s settings) error {
 	if s.service.none() {
-		f.errs = append(f.errs, placedError{place{}, noService})
+		f.errs = append(f.errs, placedError{text: noService})
 	}
 	return f.err()
 }
@@ -162,7 +162,7 @@ func (f *configFile) override(flags runFlags, env func(string) string) {
 	if text := env("XCONSUMER_HTTP_INSECURE"); text != "" {
 		var err error
 		if c.HTTP.Insecure, err = strconv.ParseBool(text); err != nil {
-			f.errs = append(f.errs, placedError{place{}, fmt.Sprintf("XCONSUMER_HTTP_INSECURE: %q is neither true nor false", text)})
+			f.errs = append(f.errs, placedError{key: "http.insecure", text: fmt.Sprintf("XCONSUMER_HTTP_INSECURE: %q is neither true nor false", text)})
 		}
 	}
 	override(&c.ZooKeeper.Host, "zookeeper.host", "XCONSUMER_ZOOKEEPER_HOST", "--zookeeper", flags.zookeeper)
@@ -249,24 +249,6 @@ func (f *configFile) source(key string) string {
 		return given
 	}
 	return key
-}
-
-// check notes a mistake in the value of a key, wherever that came from.
-func (f *configFile) check(key string, err error) {
-	if f.unread[key] {
-		return
-	}
-	for _, e := range split(err) {
-		if _, inFile := f.keys[key]; inFile {
-			name := key
-			if isNumbered(key) {
-				name = lastPart(key)
-			}
-			f.fail(f.keys[key], name+": "+e.Error())
-		} else {
-			f.errs = append(f.errs, placedError{place{}, f.source(key) + ": " + e.Error()})
-		}
-	}
 }
 
 // wrongType reports whether the value of a key could not be read, so that there is nothing to check.

@@ -5,10 +5,12 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"unicode/utf8"
 
 	"github.com/pelletier/go-toml/v2"
@@ -17,24 +19,20 @@ import (
 
 // configFile is a file as read: its content, and where everything stands in it.
 type configFile struct {
-	path   string
-	config fileConfig
-	tables []table
-	keys   map[string]place // "zookeeper.host", "task[0].workerNum"
-	plain  []int            // lines at which something begins that is not part of a [[task]] or [[work]]
-	// unread are keys whose value is not known, because of a mistake that is told: nothing follows from it.
+	path    string
+	config  fileConfig
+	tables  []table
+	keys    map[string]place // "zookeeper.host", "task[0].workerNum"
+	headers []int            // lines of tables' headers
+	plain   []int            // lines at which something begins that is not part of a [[task]] or [[work]]
+	first   map[place]place  // of keys and tables that are given again
+	// unread are keys whose value is not known, because of a mistake that is told: nothing follows from it, and nothing
+	// else is told of it.
 	unread map[string]bool
 	given  map[string]string // what replaces the value of a key: a flag, or a variable
 	errs   []placedError
 	// warnings are of what is no mistake.
 	warnings []string
-}
-
-type place struct{ line, column int }
-
-type placedError struct {
-	place
-	text string
 }
 
 // table is a [[task]] or [[work]] header.
@@ -46,13 +44,16 @@ type table struct {
 }
 
 func newConfigFile(path string) *configFile {
-	return &configFile{path: path, keys: map[string]place{}, unread: map[string]bool{}, given: map[string]string{}}
+	return &configFile{path: path, keys: map[string]place{}, first: map[place]place{}, unread: map[string]bool{}, given: map[string]string{}}
 }
 
 // readConfigFile reads a file. The mistakes in it are gathered, one message each; only what is
 // no TOML at all ends the reading.
 func readConfigFile(path string) (*configFile, error) {
 	data, err := os.ReadFile(path)
+	if errors.Is(err, syscall.EISDIR) {
+		return nil, fmt.Errorf("%w: %s is a directory; name the file in it with --config", errConfig, path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errConfig, err)
 	}
@@ -69,33 +70,49 @@ func readConfigFile(path string) (*configFile, error) {
 }
 
 // index notes where the keys are. It returns the file with the headers of tables as they were meant, so that a mistake
-// in one is told once, and not all that would follow from it.
+// in one is told once, and not all that would follow from it. A table that means nothing is taken out.
 func (f *configFile) index(data []byte) []byte {
 	var p unstable.Parser
 	p.Reset(data)
 	lines := bytes.SplitAfter(data, []byte("\n"))
 	prefix := ""
+	named := false          // [task.a] stands for a [[task]] with that name
+	var headers []int       // lines
 	var wrong []placedError // headers; whose they are is known at the end
+	var nothing []int       // lines of headers that mean nothing
 	for p.NextExpression() {
 		e := p.Expression()
 		path, at := keyOf(&p, e)
 		switch e.Kind {
 		case unstable.Table, unstable.ArrayTable:
+			headers = append(headers, at.line)
+			kind, name, nested := strings.Cut(path, ".")
 			path, array, mistake := meantTable(path, e.Kind == unstable.ArrayTable)
-			if mistake != "" {
-				wrong = append(wrong, placedError{at, mistake})
+			if meant := meantKind(kind); mistake.text != "" && path == "" && nested && meant != "" && (named || f.count(meant) == 0) {
+				named, path, array, name = true, meant, true, strings.SplitN(name, ".", 2)[0]
+				mistake = placedError{text: written(kind+"."+name, false), fix: fmt.Sprintf("write [[%s]] with name = %q below it", meant, name)}
+				f.unread[fmt.Sprintf("%s[%d].name", meant, f.count(meant))] = true
+			}
+			if mistake.text != "" {
+				mistake.place = at
+				wrong = append(wrong, mistake)
 				lines[at.line-1] = header.ReplaceAllLiteral(lines[at.line-1], []byte(written(path, array)))
 			}
-			if array && (path == "task" || path == "work") {
+			switch kind, rest, nested := strings.Cut(path, "."); {
+			case path == "": // nothing is known of what is below it
+				nothing = append(nothing, at.line)
+				f.plain = append(f.plain, at.line)
+				path = at.String()
+			case array && (path == "task" || path == "work"):
 				n := f.count(path)
 				path = fmt.Sprintf("%s[%d]", path, n)
 				f.tables = append(f.tables, table{kind: path[:len("task")], n: n, line: at.line})
-			} else if kind, rest, nested := strings.Cut(path, "."); nested && f.count(kind) > 0 { // [work.env]
+			case nested && f.count(kind) > 0: // [work.env]
 				path = fmt.Sprintf("%s[%d].%s", kind, f.count(kind)-1, rest)
-			} else {
+			default:
 				f.plain = append(f.plain, at.line)
 			}
-			f.keys[path] = at
+			f.seen(path, at)
 			prefix = path + "."
 		case unstable.KeyValue:
 			if prefix == "" {
@@ -105,13 +122,43 @@ func (f *configFile) index(data []byte) []byte {
 		}
 	}
 	for _, e := range wrong {
-		if strings.HasPrefix(e.text, "[[") || !strings.Contains(e.text, ".") {
+		if strings.HasPrefix(e.text, "[[") || !strings.Contains(e.text, ".") || named {
 			f.errs = append(f.errs, e)
 		} else {
-			f.fail(e.place, e.text)
+			f.fail(e)
 		}
 	}
+	for _, line := range nothing {
+		f.blank(lines, headers, line)
+	}
+	f.headers = headers
 	return bytes.Join(lines, nil)
+}
+
+// seen notes where a key or table is given. Of one that is given again the first place is kept, too.
+func (f *configFile) seen(key string, at place) {
+	if first, again := f.keys[key]; again {
+		f.first[at] = first
+	}
+	f.keys[key] = at
+}
+
+// blank takes the table whose header is in a line out of the lines.
+func (f *configFile) blank(lines [][]byte, headers []int, header int) {
+	end := len(lines)
+	for _, other := range headers {
+		if other > header {
+			end = min(end, other-1)
+		}
+	}
+	for i := header - 1; i < end; i++ {
+		lines[i] = []byte("\n")
+	}
+	for key, at := range f.keys {
+		if at.line >= header && at.line <= end {
+			f.unread[key] = true
+		}
+	}
 }
 
 // header is the header of a table.
@@ -124,14 +171,15 @@ func written(table string, array bool) string {
 	return "[" + table + "]"
 }
 
-// meantTable returns which table a header means, whether it is a [[task]] or [[work]], and what is wrong with it.
-func meantTable(path string, array bool) (meant string, numbered bool, mistake string) {
+// meantTable returns which table a header means, "" for none, whether it is a [[task]] or [[work]], and what is wrong
+// with it.
+func meantTable(path string, array bool) (meant string, numbered bool, mistake placedError) {
 	for part := range strings.SplitSeq(path, ".") {
 		next := strings.TrimPrefix(meant+"."+part, ".")
 		if !anyBelow(next) && !knownKeys[next] {
 			near := nearest(next)
 			if near == "" {
-				return path, array, "unknown table " + written(path, array)
+				return "", array, placedError{text: "unknown table " + written(path, array)}
 			}
 			next = strings.TrimPrefix(meant+"."+near, ".")
 		}
@@ -140,13 +188,24 @@ func meantTable(path string, array bool) (meant string, numbered bool, mistake s
 	numbered = meant == "task" || meant == "work"
 	switch old, right := written(path, array), written(meant, numbered); {
 	case meant != path:
-		mistake = fmt.Sprintf("unknown table %s, did you mean %s?", old, right)
+		mistake = placedError{text: "unknown table " + old, fix: fmt.Sprintf("did you mean %s?", right)}
 	case numbered && !array:
-		mistake = fmt.Sprintf("%s: write %s, since there may be several", old, right)
+		mistake = placedError{text: old, fix: fmt.Sprintf("write %s, since there may be several", right)}
 	case array && !numbered:
-		mistake = fmt.Sprintf("%s: write %s, since there is only one", old, right)
+		mistake = placedError{text: old, fix: fmt.Sprintf("write %s, since there is only one", right)}
 	}
 	return meant, numbered, mistake
+}
+
+// meantKind returns whether the first part of a header means "task" or "work", "" for neither.
+func meantKind(first string) string {
+	if first != "task" && first != "work" {
+		first = nearest(first)
+	}
+	if first == "task" || first == "work" {
+		return first
+	}
+	return ""
 }
 
 // anyBelow reports whether a key is one of those that may be anything: a label, a parameter, a variable.
@@ -158,7 +217,7 @@ func anyBelow(plain string) bool {
 func (f *configFile) value(p *unstable.Parser, prefix string, e *unstable.Node) {
 	path, at := keyOf(p, e)
 	path = prefix + path
-	f.keys[path] = at
+	f.seen(path, at)
 	v := e.Value()
 	switch v.Kind {
 	case unstable.InlineTable:
@@ -190,7 +249,7 @@ func (f *configFile) count(kind string) (n int) {
 	return n
 }
 
-// isNumbered tells whether a key is one of a [[task]] or [[work]].
+// isNumbered reports whether a key is one of a [[task]] or [[work]].
 func isNumbered(key string) bool {
 	return strings.HasPrefix(key, "task[") || strings.HasPrefix(key, "work[")
 }
@@ -218,59 +277,96 @@ func keyOf(p *unstable.Parser, e *unstable.Node) (path string, at place) {
 	return strings.Join(parts, "."), at
 }
 
-// unknown notes the keys that there are not. It comes after index, so that tasks have names.
+// unknown notes the keys that there are not, each with what it was most likely meant to be. It comes after index, so that
+// tasks have names.
 func (f *configFile) unknown() {
-	for key, at := range f.keys {
-		plain := key
-		if isNumbered(key) {
-			_, rest, _ := strings.Cut(key, "]")
-			plain = key[:len("task")] + rest
+	keys := slices.SortedFunc(maps.Keys(f.keys), func(a, b string) int {
+		one, other := f.keys[a], f.keys[b]
+		return cmp.Or(cmp.Compare(one.line, other.line), cmp.Compare(one.column, other.column), strings.Compare(a, b))
+	})
+	told := map[string]bool{}
+	for _, key := range keys {
+		unknown := firstUnknown(key)
+		if unknown == "" || told[unknown] || f.unread[key] || f.told(f.keys[key]) {
+			continue // known, told of, or below what is told of with its header
 		}
-		above, _, nested := cutLast(plain)
-		if anyBelow(plain) || knownKeys[plain] || nested && !knownKeys[above] || f.told(at) {
-			continue // known, or below what is told of already, or told of with its header
-		}
-		text := fmt.Sprintf("unknown key %q", lastPart(plain))
+		told[unknown] = true
+		plain := plainKey(unknown)
+		e := placedError{place: f.keys[key], key: unknown, text: fmt.Sprintf("unknown key %q", lastPart(plain))}
 		if near := nearest(plain); near != "" {
-			text += fmt.Sprintf(", did you mean %q?", near)
-			keyAbove, _, within := cutLast(key)
-			if within {
-				near = keyAbove + "." + near
+			e.fix = fmt.Sprintf("did you mean %q?", near)
+			if above, _, within := cutLast(unknown); within {
+				near = above + "." + near
 			}
 			f.unread[near] = true
+		} else {
+			e.fix = elsewhere(plain)
 		}
-		f.fail(at, text)
+		f.fail(e)
 	}
+}
+
+// firstUnknown returns the first part of a key that there is not, with all that is above it, "" if the key is known.
+func firstUnknown(key string) string {
+	end := 0
+	for part := range strings.SplitSeq(key, ".") {
+		end += len(part)
+		plain := plainKey(key[:end])
+		if anyBelow(plain) {
+			return ""
+		}
+		if !knownKeys[plain] {
+			return key[:end]
+		}
+		end++ // the dot
+	}
+	return ""
+}
+
+// plainKey is a key without the number of its [[task]] or [[work]].
+func plainKey(key string) string {
+	if isNumbered(key) {
+		_, rest, _ := strings.Cut(key, "]")
+		return key[:len("task")] + rest
+	}
+	return key
 }
 
 // decode fills in the config. The decoder stops at the first value of a wrong type: its line is
 // then taken out and the rest read again, until all such mistakes are known. It reports whether the
 // file is TOML at all.
 func (f *configFile) decode(data []byte) bool {
+	lines := bytes.SplitAfter(data, []byte("\n"))
 	for range 100 {
 		f.config = fileConfig{}
-		err := toml.NewDecoder(bytes.NewReader(data)).Decode(&f.config)
+		err := toml.NewDecoder(bytes.NewReader(bytes.Join(lines, nil))).Decode(&f.config)
 		if err == nil {
 			return true
 		}
 		wrong, ok := errors.AsType[*toml.DecodeError](err)
 		if !ok {
-			f.errs = append(f.errs, placedError{place{1, 1}, err.Error()})
+			f.errs = append(f.errs, placedError{place: place{1, 1}, text: err.Error()})
 			return false
 		}
 		line, column := wrong.Position()
-		text := wrongType.ReplaceAllString(strings.TrimPrefix(wrong.Error(), "toml: "), "want $2, got $1")
-		text = strings.Replace(text, "want int64", "want integer", 1)
-		text = strings.Replace(text, "want []string", "want an array of strings", 1)
-		key := f.keyAt(place{line, column})
-		if key != "" {
-			text = fmt.Sprintf("%s: %s", lastPart(key), text)
+		at := place{line, column}
+		key := f.keyAt(at)
+		e := f.undecoded(wrong, at, key, lines)
+		if first, again := f.first[f.keys[key]]; again && strings.HasSuffix(wrong.Error(), "already defined") {
+			e.place, f.keys[key] = f.keys[key], first // the first one holds
+			f.fail(e)
+			lines[line-1] = []byte("\n")
+			continue
 		}
-		lines := bytes.SplitAfter(data, []byte("\n"))
 		if line <= len(lines) && bytes.HasPrefix(bytes.TrimSpace(lines[line-1]), []byte("[")) { // a header: of no task above it
 			f.plain = append(f.plain, line)
 		}
-		f.fail(place{line, column}, text)
+		if slices.Contains(f.headers, line) { // nothing is known of what is below it
+			f.fail(e)
+			f.blank(lines, f.headers, line)
+			continue
+		}
+		f.fail(e)
 		if key == "" || line > len(lines) {
 			return false
 		}
@@ -280,32 +376,8 @@ func (f *configFile) decode(data []byte) bool {
 			}
 		}
 		lines[line-1] = []byte("\n")
-		data = bytes.Join(lines, nil)
 	}
 	return false
-}
-
-// told reports whether a mistake at a place was noted already.
-func (f *configFile) told(at place) bool {
-	return slices.ContainsFunc(f.errs, func(e placedError) bool { return e.place == at })
-}
-
-// fail notes a mistake, with the name of the task or work that it is in.
-func (f *configFile) fail(at place, text string) {
-	owner := -1
-	for i, t := range f.tables {
-		if t.line <= at.line {
-			owner = i
-		}
-	}
-	if owner >= 0 && f.inTask(at.line, owner) {
-		if t := f.tables[owner]; t.name != "" {
-			text = fmt.Sprintf("%s %q: %s", t.kind, t.name, text)
-		} else {
-			text = fmt.Sprintf("%s %d: %s", t.kind, t.n+1, text)
-		}
-	}
-	f.errs = append(f.errs, placedError{at, text})
 }
 
 // inTask reports whether a line below a [[task]] or [[work]] header still belongs to it.
@@ -337,37 +409,3 @@ func (f *configFile) keyAt(value place) (found string) {
 	}
 	return found
 }
-
-// err returns the mistakes, one a line, in the order of the file; what is missing in it comes last.
-func (f *configFile) err() error {
-	if len(f.errs) == 0 {
-		return nil
-	}
-	slices.SortStableFunc(f.errs, func(a, b placedError) int {
-		missing := func(e placedError) int {
-			if e.line == 0 {
-				return 1
-			}
-			return 0
-		}
-		return cmp.Or(cmp.Compare(missing(a), missing(b)), cmp.Compare(a.line, b.line), cmp.Compare(a.column, b.column))
-	})
-	var lines []string
-	for _, e := range f.errs {
-		if e.line == 0 { // from a flag or the environment, or missing altogether
-			lines = append(lines, e.text)
-			continue
-		}
-		lines = append(lines, fmt.Sprintf("%s:%d:%d: %s", f.path, e.line, e.column, e.text))
-	}
-	return configError{strings.Join(slices.Compact(lines), "\n")}
-}
-
-// configError is a list of mistakes that needs no prefix. It matches errConfig.
-type configError struct{ text string }
-
-func (e configError) Error() string        { return e.text }
-func (e configError) Is(target error) bool { return target == errConfig }
-
-// wrongType is how the decoder says that a value is of another type than its key's.
-var wrongType = regexp.MustCompile(`^cannot decode TOML (\w+) into struct field .+ of type (\[?\]?\w+)$`)

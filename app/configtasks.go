@@ -20,7 +20,7 @@ func (f *configFile) tasks() []cluster.TaskSpec {
 		spec.Interval = cluster.Duration(f.duration(key+".interval", t.Interval))
 		var err error
 		if spec.Params, err = cluster.NewParams(t.Params); err != nil {
-			f.fail(f.at(key+".params"), err.Error())
+			f.fail(placedError{place: f.at(key + ".params"), key: key + ".params", text: err.Error()})
 		}
 		spec.Require, spec.Prefer, spec.Spread = cluster.Selector(t.Require), cluster.Selector(t.Prefer), t.Spread
 		spec.MaxPerNode, spec.Weight, spec.MaxUnavailable = int(t.MaxPerNode), int(t.Weight), int(t.MaxUnavailable)
@@ -29,7 +29,7 @@ func (f *configFile) tasks() []cluster.TaskSpec {
 		bad := f.zeros(key, "maxPerNode", "weight", "maxUnavailable")
 		bad = f.mistakes(key, schedule.Validate(spec)) || bad
 		if at := key + ".resize"; f.has(at) && !f.wrongType(at) && t.Resize == "" {
-			f.fail(f.keys[at], `resize: "" is none of ["restart" "live"]; leave it out for "restart"`)
+			f.fail(placedError{f.keys[at], at, `resize: "" is none of ["restart" "live"]`, `leave it out for "restart"`})
 			bad = true
 		}
 		f.twice("task", i, t.Name, seen)
@@ -40,15 +40,20 @@ func (f *configFile) tasks() []cluster.TaskSpec {
 	return specs
 }
 
-// mistakes notes the parts of an error, each of which begins with the key that it is about, and tells whether
-// there are any. A value that was of the wrong type is told of already.
+// mistakes notes the parts of an error, each of which begins with the key that it is about, and reports whether there are
+// any. Of a key that something is told of already nothing more is told.
 func (f *configFile) mistakes(table string, err error) (any bool) {
+	told := map[string]bool{}
 	for _, e := range split(err) {
 		name, _, _ := strings.Cut(e.Error(), ":")
-		if key := table + "." + name; !f.wrongType(key) {
-			f.fail(f.at(key), e.Error())
+		if key := table + "." + name; !f.unread[key] {
+			f.fail(placedError{place: f.at(key), key: key, text: e.Error()})
+			told[key] = true
 		}
 		any = true
+	}
+	for key := range told {
+		f.unread[key] = true
 	}
 	return any
 }
@@ -56,7 +61,8 @@ func (f *configFile) mistakes(table string, err error) (any bool) {
 // twice notes a [[task]] or [[work]] whose name an earlier one has; seen are those.
 func (f *configFile) twice(kind string, n int, name string, seen map[string]int) {
 	if first, ok := seen[name]; ok && name != "" {
-		f.fail(f.at(fmt.Sprintf("%s[%d].name", kind, n)), fmt.Sprintf("name: the same as that of %s %d in line %d", kind, first+1, f.header(kind, first)))
+		key := fmt.Sprintf("%s[%d].name", kind, n)
+		f.fail(placedError{place: f.at(key), key: key, text: fmt.Sprintf("name: the same as that of %s %d in line %d", kind, first+1, f.header(kind, first))})
 	} else {
 		seen[name] = n
 	}
@@ -98,7 +104,7 @@ func (f *configFile) runsAll(key string, spec *cluster.TaskSpec) {
 	}
 }
 
-// zeros notes keys that are given as 0, where leaving them out is what is meant. It tells whether there
+// zeros notes keys that are given as 0, where leaving them out is what is meant. It reports whether there
 // are any.
 func (f *configFile) zeros(table string, names ...string) (any bool) {
 	values := map[string]int64{
@@ -115,7 +121,8 @@ func (f *configFile) zeros(table string, names ...string) (any bool) {
 			if name == "weight" {
 				text = "leave it out for 1"
 			}
-			f.fail(f.keys[key], name+": 0 would let nothing run or move; "+text)
+			f.fail(placedError{f.keys[key], key, name + ": 0 would let nothing run or move", text})
+			f.unread[key] = true
 			any = true
 		}
 	}
@@ -128,13 +135,12 @@ func (f *configFile) duration(key, text string) time.Duration {
 		return 0
 	}
 	var d cluster.Duration
-	err := d.UnmarshalText([]byte(text))
+	err, fix := d.UnmarshalText([]byte(text)), ""
 	if err == nil && d <= 0 {
-		err = fmt.Errorf("%s is not more than 0s; leave it out for none, or for what is usual", d)
+		err, fix = fmt.Errorf("%s is not more than 0s", d), zeroDurations[plainKey(key)]
 	}
-	f.check(key, err)
+	f.checkFix(key, err, fix)
 	if err != nil {
-		f.unread[key] = true
 		return 0
 	}
 	return time.Duration(d)

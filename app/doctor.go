@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -196,13 +195,13 @@ func (d *doctor) machine(s settings) {
 	}
 	if command.MayGroup() {
 		d.tell("cgroup", fine, "each program can have a control group of its own", "")
-		return
+	} else {
+		d.tell("cgroup", warning, "programs cannot have control groups of their own: what leaves its session and outlives its parents is found by its environment alone",
+			"run the node in a delegated cgroup v2, as systemd does with Delegate=yes")
 	}
-	d.tell("cgroup", warning, "programs cannot have control groups of their own: what leaves its session and outlives its parents is found by its environment alone",
-		"run the node in a delegated cgroup v2, as systemd does with Delegate=yes")
 	for _, w := range s.works {
-		if _, err := os.Stat(w.Dir); w.Dir != "" && err != nil {
-			d.tell("work", wrong, fmt.Sprintf("%s: %v", w.Name, err), "")
+		if err := w.Startable(); err != nil {
+			d.tell("work", wrong, fmt.Sprintf("%s: %v", w.Name, err), "correct [[work]] dir or command, or install the program on this machine")
 		}
 	}
 }

@@ -246,22 +246,33 @@ func configCommand(streams Streams) *cobra.Command {
 		Use:   "check",
 		Short: "Checks app.toml and tells every mistake with its place; exit 78 if there is one",
 		Long: `Checks app.toml, with the flags and variables that ` + "`xconsumer run`" + ` would take too, and tells every mistake with its
-place; exit 78 if there is one. A file that names no coordination service is good for xconsumer dev, which brings its own:
+place; exit 78 if there is one. With -o json the mistakes are problems of one object, each with line, column, key, message
+and, where it is known, fix; ok says whether there are none. A file that names no coordination service is good for xconsumer dev, which brings its own:
 that is a warning.`,
 		Args: noArgs,
 	}
 	flags, o := configFlags(check), cli.OutputFlag(check, "table", "json", "yaml")
 	check.RunE = func(*cobra.Command, []string) error {
+		refused := func(err error) error {
+			if !o.Asked() {
+				return err
+			}
+			file, problems := problemsOf(err)
+			if perr := o.Print(streams.Out, map[string]any{"ok": false, "file": file, "problems": problems}, ""); perr != nil {
+				return perr
+			}
+			return err
+		}
 		s, f, err := readSettings(*flags, streams.Env)
 		if err != nil {
-			return err
+			return refused(err)
 		}
 		service := fmt.Sprint(s.service)
 		if s.service.none() && s.file != "" && len(f.errs) == 0 { // a project that is run by dev alone has no other mistake
 			service = ""
 			s.warnings = append(s.warnings, noService)
 		} else if err := f.complete(s); err != nil {
-			return err
+			return refused(err)
 		}
 		file := s.file
 		if file == "" {
@@ -274,7 +285,7 @@ that is a warning.`,
 		if service == "" {
 			over = " for `xconsumer dev`"
 		}
-		return o.Print(streams.Out, map[string]any{"file": s.file, "cluster": s.cluster, "service": service, "tasks": len(s.tasks), "warnings": append([]string{}, s.warnings...)},
+		return o.Print(streams.Out, map[string]any{"ok": true, "problems": []problem{}, "file": s.file, "cluster": s.cluster, "service": service, "tasks": len(s.tasks), "warnings": append([]string{}, s.warnings...)},
 			fmt.Sprintf("%s: ok: cluster %s%s, %s\n", file, s.cluster, over, plural.Of(len(s.tasks), "task")))
 	}
 	config.AddCommand(check)

@@ -136,11 +136,11 @@ func (f *configFile) zookeeper() *zk.Config {
 	c := f.config.ZooKeeper
 	cfg := &zk.Config{Username: c.Username}
 	var err error
-	if _, given := f.keys["zookeeper.host"]; c.Host == "" && !given {
+	if c.Host == "" {
 		f.check("zookeeper.host", errors.New("must be given: the servers of ZooKeeper, as in \"127.0.0.1:2181\""))
 	} else if !f.wrongType("zookeeper.host") {
 		cfg.Servers, cfg.Chroot, err = zk.ParseHosts(c.Host)
-		f.check("zookeeper.host", err)
+		f.checkFix("zookeeper.host", err, notExpanded(c.Host, "XCONSUMER_ZOOKEEPER_HOST"))
 	}
 	cfg.SessionTimeout = f.duration("zookeeper.sessionTimeout", c.SessionTimeout)
 	cfg.TickTime = f.duration("zookeeper.tickTime", c.TickTime)
@@ -151,7 +151,11 @@ func (f *configFile) zookeeper() *zk.Config {
 		cfg.TickTime = zk.DefaultTickTime
 	}
 	terms := membership.NewTerms(cfg.SessionTimeout, zk.Spacing(cfg.TickTime), cfg.TickTime)
-	f.check("zookeeper.sessionTimeout", terms.Check())
+	lease := "zookeeper.sessionTimeout"
+	if _, given := f.keys["zookeeper.tickTime"]; given && !f.has(lease) && f.given[lease] == "" {
+		lease = "zookeeper.tickTime"
+	}
+	f.check(lease, terms.Check())
 	cfg.Password = f.password("zookeeper", c.Username, c.Password, c.PasswordFile)
 	if strings.Contains(cfg.Username, ":") {
 		f.check("zookeeper.username", errors.New("must not contain a colon"))
@@ -172,7 +176,7 @@ func (f *configFile) etcd() *etcd.Config {
 			f.check("etcd.endpoints", errors.New("must be given: the client URLs of etcd, as in [\"http://127.0.0.1:2379\"]"))
 		} else {
 			cfg.Endpoints, err = etcd.ParseEndpoints(strings.Join(c.Endpoints, ","))
-			f.check("etcd.endpoints", err)
+			f.checkFix("etcd.endpoints", err, notExpanded(strings.Join(c.Endpoints, ","), "XCONSUMER_ETCD_ENDPOINTS"))
 		}
 	}
 	if c.Prefix != "" && !strings.HasPrefix(c.Prefix, "/") {
@@ -204,17 +208,33 @@ func (f *configFile) etcd() *etcd.Config {
 // names, noting mistakes.
 func (f *configFile) password(table, username, password, file string) string {
 	if file != "" {
+		key := table + ".passwordFile"
 		if password != "" {
-			f.check(table+".passwordFile", errors.New("give either password or passwordFile"))
+			f.check(key, errors.New("give either password or passwordFile"))
+			return password
 		}
 		secret, err := os.ReadFile(file)
-		f.check(table+".passwordFile", err)
 		password = strings.TrimRight(string(secret), "\r\n")
+		if err == nil && password == "" {
+			err = fmt.Errorf("%s is empty", file)
+		}
+		f.check(key, err)
+	}
+	if f.unread[table+".passwordFile"] || f.unread[table+".password"] {
+		return ""
 	}
 	if (username == "") != (password == "") {
 		f.check(table+".username", errors.New("username and password belong together"))
 	}
 	return password
+}
+
+// notExpanded says what to do with the name of a variable in the file, "" if there is none in a value.
+func notExpanded(value, variable string) string {
+	if !strings.Contains(value, "$") {
+		return ""
+	}
+	return "variables are not expanded in the file: leave the key out, and set " + variable
 }
 
 // serverName notes a mistake in the name that the servers' certificates are to be for.

@@ -25,7 +25,7 @@ func (f *configFile) works() []command.Spec {
 		if !filepath.IsAbs(spec.Dir) {
 			base, err := filepath.Abs(filepath.Dir(f.path))
 			if err != nil {
-				f.fail(f.at(key+".dir"), fmt.Sprintf("dir: %v", err))
+				f.fail(placedError{place: f.at(key + ".dir"), key: key + ".dir", text: fmt.Sprintf("dir: %v", err)})
 				bad = true
 			}
 			spec.Dir = filepath.Join(base, spec.Dir)

@@ -150,6 +150,40 @@ func (s Spec) credential() (*identity, error) {
 	return id, nil
 }
 
+// Startable returns why the program could not be started now on this machine: its directory or its file is not there. That
+// may change until it is started, and who may read or execute them is not looked at.
+func (s Spec) Startable() error {
+	info, err := os.Stat(s.Dir)
+	switch {
+	case s.Dir == "":
+	case err != nil:
+		return fmt.Errorf("dir: %w", err)
+	case !info.IsDir():
+		return fmt.Errorf("dir: %s is not a directory", s.Dir)
+	}
+	id, err := s.credential()
+	if err != nil {
+		return fmt.Errorf("user: %w", err)
+	}
+	_, path := s.environ(nil, id)
+	file, err := find(s.Argv[0], s.Dir, path)
+	if err == nil {
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(s.Dir, file)
+		}
+		info, err = os.Stat(file)
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("command: %w", err)
+	case info.IsDir():
+		return fmt.Errorf("command: %s is a directory", file)
+	case info.Mode()&0o111 == 0:
+		return fmt.Errorf("command: %s is not executable: chmod +x %[1]s", file)
+	}
+	return nil
+}
+
 // find returns the file to execute. A name with a slash is taken as it is, relative to dir.
 func find(name, dir, path string) (string, error) {
 	if strings.ContainsRune(name, '/') {

@@ -1,0 +1,145 @@
+package app
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// wrongType is how the decoder says that a value is of another type than its key's.
+var wrongType = regexp.MustCompile(`^cannot decode TOML (.+) into struct field .+ of type (.+)$`)
+
+// undecoded says of what the decoder does not take what is wrong with it. Key is the key whose value it is, "" for none.
+func (f *configFile) undecoded(err *toml.DecodeError, at place, key string, lines [][]byte) placedError {
+	e := placedError{place: at, key: key, text: strings.TrimPrefix(err.Error(), "toml: ")}
+	line := ""
+	if at.line <= len(lines) {
+		line = strings.TrimRight(string(lines[at.line-1]), "\r\n")
+	}
+	m := wrongType.FindStringSubmatch(e.text)
+	switch first, again := f.first[f.keys[key]]; {
+	case m != nil:
+		e.text, e.fix = wantedType(plainKey(key), m[1], m[2])
+	case again && strings.HasSuffix(e.text, "already defined"):
+		e.text, e.fix = fmt.Sprintf("given again, after line %d", first.line), "take one of them out"
+	case slices.Contains(f.headers, at.line) && strings.HasSuffix(e.text, "already exists"):
+		name := strings.Trim(strings.TrimSpace(line), "[]")
+		e.text, e.fix = fmt.Sprintf("[%s] is given again", name), "put its keys below the first one"
+		return e
+	default:
+		e.text, e.fix = syntax(e.text, line, at.column)
+	}
+	if key != "" && !slices.Contains(f.headers, at.line) {
+		e.text = lastPart(key) + ": " + e.text
+	}
+	return e
+}
+
+// wantedType says which type of value a key takes, in the words of the file, and how to write it.
+func wantedType(key, got, goType string) (text, fix string) {
+	want := goType
+	_, isDuration := zeroDurations[key]
+	switch {
+	case goType == "string":
+		want = "string"
+		switch {
+		case isDuration:
+			fix = `write it in quotes and with its unit, as in "30s"`
+		case got == "array":
+			fix = "leave the brackets out"
+		default:
+			fix = "write it in quotes"
+		}
+	case goType == "int64":
+		if want = "integer"; got == "string" {
+			fix = "leave the quotes out"
+		}
+	case goType == "float64":
+		if want = "number"; got == "string" {
+			fix = "leave the quotes out"
+		}
+	case goType == "bool":
+		if want = "true or false"; got == "string" {
+			fix = "write it without quotes"
+		}
+	case goType == "[]string":
+		want, fix = "an array of strings", `write it as ["a", "b"]`
+	case strings.HasPrefix(goType, "[]"): // of tables
+		want, fix = "tables", fmt.Sprintf("write each below a header of its own, [[%s]]", key)
+	case strings.HasPrefix(goType, "map["), strings.HasPrefix(goType, "struct"), strings.HasPrefix(goType, "app."):
+		want, fix = "a table", fmt.Sprintf("write it as %s = { key = \"value\" }", lastPart(key))
+	}
+	return fmt.Sprintf("want %s, got %s", want, got), fix
+}
+
+// bareValue is a value that begins like a word.
+var bareValue = regexp.MustCompile(`^(\s*[\w.-]+\s*=\s*)([A-Za-z/$][^\s#,]*)`)
+
+// syntax says what is wrong with a line that is no TOML, and what was most likely meant.
+func syntax(text, line string, column int) (message, fix string) {
+	rest := ""
+	if column >= 1 && column <= len(line) {
+		rest = line[column-1:]
+	}
+	bare := bareValue.FindStringSubmatch(line)
+	switch {
+	case strings.ContainsAny(line, "“”„‘’"):
+		return text, `write straight quotes, "`
+	case strings.Contains(text, "U+000D"):
+		return text, "save the file with lines that end in LF, or in CR and LF"
+	case strings.Contains(text, "cannot have new lines"):
+		return "the quotes are not closed in this line", "close them, or escape a quote within them as \\\""
+	case strings.Contains(text, "expected '=' after key") && strings.HasPrefix(strings.TrimSpace(rest), ":"):
+		return text, `write = for the colon, as in name = "a"`
+	case strings.HasPrefix(strings.TrimSpace(line), "{"):
+		return text, `write TOML, not JSON: key = "value", one a line`
+	case strings.HasPrefix(strings.TrimSpace(line), ";"), strings.HasPrefix(strings.TrimSpace(line), "//"):
+		return text, "begin comments with #"
+	case bare != nil && column > len(bare[1]) && slices.Contains([]string{"yes", "on", "True", "TRUE"}, bare[2]):
+		return fmt.Sprintf("%s is not a value of TOML", bare[2]), "write true"
+	case bare != nil && column > len(bare[1]) && slices.Contains([]string{"no", "off", "False", "FALSE"}, bare[2]):
+		return fmt.Sprintf("%s is not a value of TOML", bare[2]), "write false, or text in quotes"
+	case bare != nil && column > len(bare[1]):
+		return fmt.Sprintf("%s stands without quotes", bare[2]), fmt.Sprintf("write %q", bare[2])
+	}
+	return text, ""
+}
+
+// elsewhere says where a key that is unknown in its table belongs, "" if that is not known or not the only place.
+func elsewhere(plain string) string {
+	_, last, _ := cutLast(plain)
+	var above []string
+	for key := range knownKeys {
+		if table, name, _ := cutLast(key); name == last {
+			above = append(above, table)
+		}
+	}
+	switch {
+	case len(above) != 1:
+		return ""
+	case above[0] == "" && strings.Contains(plain, "."):
+		return "move it above the first table"
+	case above[0] == "":
+		return ""
+	}
+	return "it belongs to " + written(above[0], above[0] == "task" || above[0] == "work")
+}
+
+// zeroDurations are the keys of durations, with what to write for 0, which none of them takes but phase.
+var zeroDurations = map[string]string{
+	"zookeeper.sessionTimeout": "a session cannot end at once; leave it out for 20s",
+	"zookeeper.tickTime":       "the servers' ticks have a length; leave it out for 2s, the usual one",
+	"etcd.sessionTimeout":      "a session cannot end at once; leave it out for 10s",
+	"moving.leaveDelay":        "leave it out for no delay",
+	"moving.freezeFor":         "a freeze has a length; leave out freezeAbove for no freeze",
+	"task.stopTimeout":         "a worker needs time to stop; the least is 1ms, and left out it is 10s",
+	"task.interval":            "leave it out to run a worker again at once; the least pause is 1ms",
+	"task.restart.backoff":     "a worker that has failed is not started again at once; the least pause is 1ms, and left out it is 500ms",
+	"task.restart.maxBackoff":  "the pause cannot be shorter than backoff; the least is 1ms, and left out it is 1m",
+	"task.every":               "the least is 1s; leave it out for a task that is not run by a schedule",
+	"task.timeout":             "leave it out for no limit",
+	"task.phase":               "",
+}

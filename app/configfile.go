@@ -298,7 +298,9 @@ func (f *configFile) unknown() {
 			if above, _, within := cutLast(unknown); within {
 				near = above + "." + near
 			}
-			f.unread[near] = true
+			if !f.has(near) {
+				f.unread[near] = true
+			}
 		} else {
 			e.fix = elsewhere(plain)
 		}

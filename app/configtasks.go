@@ -136,8 +136,11 @@ func (f *configFile) duration(key, text string) time.Duration {
 	}
 	var d cluster.Duration
 	err, fix := d.UnmarshalText([]byte(text)), ""
-	if err == nil && d <= 0 {
-		err, fix = fmt.Errorf("%s is not more than 0s", d), zeroDurations[plainKey(key)]
+	switch z := zeroDurations[plainKey(key)]; {
+	case err == nil && d < 0:
+		err = fmt.Errorf("%s is not more than 0s", d)
+	case err == nil && d == 0:
+		err, fix = fmt.Errorf("0s %s", z.means), z.fix
 	}
 	f.checkFix(key, err, fix)
 	if err != nil {

@@ -128,18 +128,21 @@ func elsewhere(plain string) string {
 	return "it belongs to " + written(above[0], above[0] == "task" || above[0] == "work")
 }
 
-// zeroDurations are the keys of durations, with what to write for 0, which none of them takes but phase.
-var zeroDurations = map[string]string{
-	"zookeeper.sessionTimeout": "a session cannot end at once; leave it out for 20s",
-	"zookeeper.tickTime":       "the servers' ticks have a length; leave it out for 2s, the usual one",
-	"etcd.sessionTimeout":      "a session cannot end at once; leave it out for 10s",
-	"moving.leaveDelay":        "leave it out for no delay",
-	"moving.freezeFor":         "a freeze has a length; leave out freezeAbove for no freeze",
-	"task.stopTimeout":         "a worker needs time to stop; the least is 1ms, and left out it is 10s",
-	"task.interval":            "leave it out to run a worker again at once; the least pause is 1ms",
-	"task.restart.backoff":     "a worker that has failed is not started again at once; the least pause is 1ms, and left out it is 500ms",
-	"task.restart.maxBackoff":  "the pause cannot be shorter than backoff; the least is 1ms, and left out it is 1m",
-	"task.every":               "the least is 1s; leave it out for a task that is not run by a schedule",
-	"task.timeout":             "leave it out for no limit",
-	"task.phase":               "",
+// zero is what 0 would mean for a duration that does not take it, and what to write.
+type zero struct{ means, fix string }
+
+// zeroDurations are the keys of durations. The phase alone takes 0.
+var zeroDurations = map[string]zero{
+	"zookeeper.sessionTimeout": {"would end every session at once", "leave it out for 20s; at the usual tickTime the least is 5s"},
+	"zookeeper.tickTime":       {"would be servers without ticks", "leave it out for 2s, or write what the servers have"},
+	"etcd.sessionTimeout":      {"would end every session at once", "leave it out for 10s; the least is 2s"},
+	"moving.leaveDelay":        {"would be no delay", "leave it out for that"},
+	"moving.freezeFor":         {"would end a freeze at once", "leave freezeAbove out for no freeze, or freezeFor for 5m"},
+	"task.stopTimeout":         {"would leave a worker no time to stop", "leave it out for 10s, or write a short time such as 100ms"},
+	"task.interval":            {"would be no pause", "leave it out to run a worker again at once"},
+	"task.restart.backoff":     {"would start a worker that fails again without a pause", "leave it out for 500ms, or write a short time such as 10ms"},
+	"task.restart.maxBackoff":  {"would be no pause after any failure", "leave it out for 1m, or write at least what backoff is"},
+	"task.every":               {"would fire without end", "write at least 1s, or leave it out for a task without a schedule"},
+	"task.timeout":             {"would stop every execution at once", "leave it out for no limit"},
+	"task.phase":               {},
 }

@@ -270,8 +270,6 @@ func (t TaskSpec) validateRuns() (errs []error) {
 		}
 	}
 	oneOf("mode", string(t.Mode), string(ModeContinuous), string(ModeOnce))
-	oneOf("misfire", string(t.Misfire), string(MisfireSkip), string(MisfireOnce), string(MisfireAll))
-	oneOf("overlap", string(t.Overlap), string(OverlapSkip), string(OverlapQueue), string(OverlapAllow))
 	oneOf("whenDisconnected", string(t.WhenDisconnected), string(WhenDisconnectedStop), string(WhenDisconnectedContinue))
 	switch {
 	case t.Mode == ModeContinuous && t.Scheduled():
@@ -281,7 +279,8 @@ func (t TaskSpec) validateRuns() (errs []error) {
 	case t.Every != 0 && (time.Duration(t.Every) < MinEvery || time.Duration(t.Every) > MaxInterval):
 		errs = append(errs, wrong("every", "%v is not between %v and %v", t.Every, MinEvery, MaxInterval))
 	}
-	if !t.Runs() && (t.Mode == "" || t.Mode == ModeContinuous) {
+	misplaced := !t.Runs() && (t.Mode == "" || t.Mode == ModeContinuous)
+	if misplaced { // whatever their values are
 		for name, given := range map[string]bool{
 			"maxAttempts": t.MaxAttempts != 0, "timeout": t.Timeout != 0, "keepRuns": t.KeepRuns != 0,
 			"misfire": t.Misfire != "", "overlap": t.Overlap != "",
@@ -291,8 +290,12 @@ func (t TaskSpec) validateRuns() (errs []error) {
 			}
 		}
 		slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	} else if t.Runs() && t.WorkerNum > MaxRunWorkers {
-		errs = append(errs, wrong("workerNum", "%d is more than %d, which a task that runs to its end may have", t.WorkerNum, MaxRunWorkers))
+	} else {
+		oneOf("misfire", string(t.Misfire), string(MisfireSkip), string(MisfireOnce), string(MisfireAll))
+		oneOf("overlap", string(t.Overlap), string(OverlapSkip), string(OverlapQueue), string(OverlapAllow))
+		if t.Runs() && t.WorkerNum > MaxRunWorkers {
+			errs = append(errs, wrong("workerNum", "%d is more than %d, which a task that runs to its end may have", t.WorkerNum, MaxRunWorkers))
+		}
 	}
 	switch phase, set := t.Phase.Get(); {
 	case !set:
@@ -306,14 +309,14 @@ func (t TaskSpec) validateRuns() (errs []error) {
 	if t.TimeZone != "" && t.Schedule == "" {
 		errs = append(errs, wrong("timeZone", "there is no schedule that it could be of"))
 	}
-	if d := time.Duration(t.Timeout); d < 0 || d > MaxInterval {
+	if d := time.Duration(t.Timeout); !misplaced && (d < 0 || d > MaxInterval) {
 		errs = append(errs, wrong("timeout", "%v is not between 0s and %v", d, MaxInterval))
 	}
 	for _, f := range []struct {
 		name        string
 		value, most int
 	}{{"maxAttempts", t.MaxAttempts, 1000}, {"keepRuns", t.KeepRuns, MaxKeepRuns}} {
-		if f.value < 0 || f.value > f.most {
+		if !misplaced && (f.value < 0 || f.value > f.most) {
 			errs = append(errs, wrong(f.name, "%d is not between 1 and %d", f.value, f.most))
 		}
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/internal/cli"
+	"gitee.com/ken.yang/xconsumer/internal/command"
 	"gitee.com/ken.yang/xconsumer/test/apinode"
 )
 
@@ -69,6 +71,51 @@ func TestDoctorFindsDev(t *testing.T) {
 			}
 			if strings.Contains(told, "a node runs") && !strings.Contains(told, "set XCONSUMER_API_TOKEN") {
 				t.Errorf("it says %q, and not what to do", told)
+			}
+		})
+	}
+}
+
+// doctor looks whether the programs of works can be started on this machine, whatever control groups there are.
+func TestDoctorFindsPrograms(t *testing.T) {
+	if !command.Supported {
+		t.Skip("programs are run as works on Linux only")
+	}
+	dir := t.TempDir()
+	plain := filepath.Join(dir, "plain")
+	if err := os.WriteFile(plain, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		work command.Spec
+		told string // "" for nothing
+	}{
+		{"good", command.Spec{Argv: []string{"sh"}, Dir: dir}, ""},
+		{"good by its path", command.Spec{Argv: []string{"/bin/sh"}, Dir: dir}, ""},
+		{"no directory", command.Spec{Argv: []string{"sh"}, Dir: filepath.Join(dir, "none")}, "dir: stat " + filepath.Join(dir, "none") + ": no such file"},
+		{"a file for a directory", command.Spec{Argv: []string{"sh"}, Dir: plain}, "dir: " + plain + " is not a directory"},
+		{"no program", command.Spec{Argv: []string{"no-such-program"}, Dir: dir}, `command: program "no-such-program" is not found in PATH`},
+		{"a line for a program", command.Spec{Argv: []string{"sleep 5"}, Dir: dir}, `command: program "sleep 5" is not found in PATH`},
+		{"no program at its path", command.Spec{Argv: []string{"./none"}, Dir: dir}, "command: stat " + filepath.Join(dir, "none") + ": no such file"},
+		{"a directory for a program", command.Spec{Argv: []string{dir}, Dir: dir}, "command: " + dir + " is a directory"},
+		{"not executable", command.Spec{Argv: []string{"./plain"}, Dir: dir}, "command: " + plain + " is not executable: chmod +x " + plain},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := &doctor{streams: Streams{Out: io.Discard}, output: &cli.Output{}}
+			c.work.Name = "w"
+			d.machine(settings{works: []command.Spec{c.work}})
+			var told []finding
+			for _, f := range d.list {
+				if f.Check == "work" {
+					told = append(told, f)
+				}
+			}
+			switch {
+			case c.told == "" && len(told) == 0:
+			case c.told != "" && len(told) == 1 && told[0].State == wrong && strings.HasPrefix(told[0].Found, "w: "+c.told) && told[0].Mend != "":
+			default:
+				t.Errorf("it says %+v; want %q", told, c.told)
 			}
 		})
 	}

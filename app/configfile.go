@@ -25,7 +25,7 @@ type configFile struct {
 	keys    map[string]place // "zookeeper.host", "task[0].workerNum"
 	headers []int            // lines of tables' headers
 	plain   []int            // lines at which something begins that is not part of a [[task]] or [[work]]
-	first   map[place]place  // of keys and tables that are given again
+	again   map[place]string // keys and tables that are given again, where
 	// unread are keys whose value is not known, because of a mistake that is told: nothing follows from it, and nothing
 	// else is told of it.
 	unread map[string]bool
@@ -44,7 +44,7 @@ type table struct {
 }
 
 func newConfigFile(path string) *configFile {
-	return &configFile{path: path, keys: map[string]place{}, first: map[place]place{}, unread: map[string]bool{}, given: map[string]string{}}
+	return &configFile{path: path, keys: map[string]place{}, again: map[place]string{}, unread: map[string]bool{}, given: map[string]string{}}
 }
 
 // readConfigFile reads a file. The mistakes in it are gathered, one message each; only what is
@@ -76,7 +76,7 @@ func (f *configFile) index(data []byte) []byte {
 	p.Reset(data)
 	lines := bytes.SplitAfter(data, []byte("\n"))
 	prefix := ""
-	named := false          // [task.a] stands for a [[task]] with that name
+	named := ""             // the table last read that stands for a [[task]] with a name, as "task.a"
 	var headers []int       // lines
 	var wrong []placedError // headers; whose they are is known at the end
 	var nothing []int       // lines of headers that mean nothing
@@ -87,11 +87,22 @@ func (f *configFile) index(data []byte) []byte {
 		case unstable.Table, unstable.ArrayTable:
 			headers = append(headers, at.line)
 			kind, name, nested := strings.Cut(path, ".")
+			rest, below := strings.CutPrefix(path, named+".")
+			if below = below && named != ""; below { // [task.a.params]
+				path = f.tables[len(f.tables)-1].kind + "." + rest
+			}
 			path, array, mistake := meantTable(path, e.Kind == unstable.ArrayTable)
-			if meant := meantKind(kind); mistake.text != "" && path == "" && nested && meant != "" && (named || f.count(meant) == 0) {
-				named, path, array, name = true, meant, true, strings.SplitN(name, ".", 2)[0]
-				mistake = placedError{text: written(kind+"."+name, false), fix: fmt.Sprintf("write [[%s]] with name = %q below it", meant, name)}
+			if below && mistake.text == "" {
+				lines[at.line-1] = header.ReplaceAllLiteral(lines[at.line-1], []byte(written(path, array)))
+			}
+			if meant := meantKind(kind); mistake.text != "" && path == "" && nested && meant != "" && (named != "" || f.count(meant) == 0) {
+				name, _, _ = strings.Cut(name, ".")
+				named, path, array = kind+"."+name, meant, true
+				mistake = placedError{text: written(named, false), fix: fmt.Sprintf("write [[%s]] with name = %q below it", meant, name)}
 				f.unread[fmt.Sprintf("%s[%d].name", meant, f.count(meant))] = true
+			}
+			if above, _, within := strings.Cut(path, "."); within && (above == "task" || above == "work") && f.count(above) == 0 {
+				path, mistake = "", placedError{text: written(path, array), fix: fmt.Sprintf("write the [[%s]] that it belongs to above it", above)}
 			}
 			if mistake.text != "" {
 				mistake.place = at
@@ -122,7 +133,7 @@ func (f *configFile) index(data []byte) []byte {
 		}
 	}
 	for _, e := range wrong {
-		if strings.HasPrefix(e.text, "[[") || !strings.Contains(e.text, ".") || named {
+		if strings.HasPrefix(e.text, "[[") || !strings.Contains(e.text, ".") || named != "" {
 			f.errs = append(f.errs, e)
 		} else {
 			f.fail(e)
@@ -135,10 +146,11 @@ func (f *configFile) index(data []byte) []byte {
 	return bytes.Join(lines, nil)
 }
 
-// seen notes where a key or table is given. Of one that is given again the first place is kept, too.
+// seen notes where a key or table is given; the first place counts.
 func (f *configFile) seen(key string, at place) {
-	if first, again := f.keys[key]; again {
-		f.first[at] = first
+	if _, again := f.keys[key]; again {
+		f.again[at] = key
+		return
 	}
 	f.keys[key] = at
 }
@@ -354,8 +366,7 @@ func (f *configFile) decode(data []byte) bool {
 		at := place{line, column}
 		key := f.keyAt(at)
 		e := f.undecoded(wrong, at, key, lines)
-		if first, again := f.first[f.keys[key]]; again && strings.HasSuffix(wrong.Error(), "already defined") {
-			e.place, f.keys[key] = f.keys[key], first // the first one holds
+		if f.again[e.place] != "" && strings.HasSuffix(wrong.Error(), "already defined") {
 			f.fail(e)
 			lines[line-1] = []byte("\n")
 			continue
@@ -401,13 +412,19 @@ func (f *configFile) at(key string) place {
 	}
 }
 
-// keyAt returns the key whose value is at a place, "" if there is none.
+// keyAt returns the key whose value is at a place, or which is given there again, "" if there is none.
 func (f *configFile) keyAt(value place) (found string) {
-	for key, at := range f.keys {
-		before := at.line == value.line && at.column <= value.column && !strings.HasSuffix(key, "]")
-		if before && (found == "" || at.column > f.keys[found].column) {
-			found = key
+	column := 0
+	look := func(key string, at place) {
+		if at.line == value.line && at.column <= value.column && at.column > column && !strings.HasSuffix(key, "]") {
+			found, column = key, at.column
 		}
+	}
+	for key, at := range f.keys {
+		look(key, at)
+	}
+	for at, key := range f.again {
+		look(key, at)
 	}
 	return found
 }

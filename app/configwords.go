@@ -20,11 +20,17 @@ func (f *configFile) undecoded(err *toml.DecodeError, at place, key string, line
 		line = strings.TrimRight(string(lines[at.line-1]), "\r\n")
 	}
 	m := wrongType.FindStringSubmatch(e.text)
-	switch first, again := f.first[f.keys[key]]; {
+	start := place{}
+	for where, other := range f.again {
+		if other == key && where.line == at.line {
+			start = where
+		}
+	}
+	switch {
 	case m != nil:
 		e.text, e.fix = wantedType(plainKey(key), m[1], m[2])
-	case again && strings.HasSuffix(e.text, "already defined"):
-		e.text, e.fix = fmt.Sprintf("given again, after line %d", first.line), "take one of them out"
+	case start != place{} && strings.HasSuffix(e.text, "already defined"):
+		e.place, e.text, e.fix = start, fmt.Sprintf("given again, after line %d", f.keys[key].line), "take one of them out"
 	case slices.Contains(f.headers, at.line) && strings.HasSuffix(e.text, "already exists"):
 		name := strings.Trim(strings.TrimSpace(line), "[]")
 		e.text, e.fix = fmt.Sprintf("[%s] is given again", name), "put its keys below the first one"
@@ -76,7 +82,7 @@ func wantedType(key, got, goType string) (text, fix string) {
 }
 
 // bareValue is a value that begins like a word.
-var bareValue = regexp.MustCompile(`^(\s*[\w.-]+\s*=\s*)([A-Za-z/$][^\s#,]*)`)
+var bareValue = regexp.MustCompile(`^(\s*[\w.-]+\s*=\s*)([\w/$][^\s#,]*)`)
 
 // syntax says what is wrong with a line that is no TOML, and what was most likely meant.
 func syntax(text, line string, column int) (message, fix string) {
@@ -85,6 +91,9 @@ func syntax(text, line string, column int) (message, fix string) {
 		rest = line[column-1:]
 	}
 	bare := bareValue.FindStringSubmatch(line)
+	if bare != nil && (column <= len(bare[1]) || column > len(bare[1])+len(bare[2]) || strings.Trim(bare[2], "0123456789._") == "") {
+		bare = nil // it is something else that is wrong
+	}
 	switch {
 	case strings.ContainsAny(line, "“”„‘’"):
 		return text, `write straight quotes, "`
@@ -98,11 +107,11 @@ func syntax(text, line string, column int) (message, fix string) {
 		return text, `write TOML, not JSON: key = "value", one a line`
 	case strings.HasPrefix(strings.TrimSpace(line), ";"), strings.HasPrefix(strings.TrimSpace(line), "//"):
 		return text, "begin comments with #"
-	case bare != nil && column > len(bare[1]) && slices.Contains([]string{"yes", "on", "True", "TRUE"}, bare[2]):
+	case bare != nil && slices.Contains([]string{"yes", "on", "True", "TRUE"}, bare[2]):
 		return fmt.Sprintf("%s is not a value of TOML", bare[2]), "write true"
-	case bare != nil && column > len(bare[1]) && slices.Contains([]string{"no", "off", "False", "FALSE"}, bare[2]):
+	case bare != nil && slices.Contains([]string{"no", "off", "False", "FALSE"}, bare[2]):
 		return fmt.Sprintf("%s is not a value of TOML", bare[2]), "write false, or text in quotes"
-	case bare != nil && column > len(bare[1]):
+	case bare != nil:
 		return fmt.Sprintf("%s stands without quotes", bare[2]), fmt.Sprintf("write %q", bare[2])
 	}
 	return text, ""

@@ -136,6 +136,9 @@ func (f *configFile) zookeeper() *zk.Config {
 	c := f.config.ZooKeeper
 	cfg := &zk.Config{Username: c.Username}
 	var err error
+	if f.unread["zookeeper"] {
+		return cfg
+	}
 	if c.Host == "" {
 		f.check("zookeeper.host", errors.New("must be given: the servers of ZooKeeper, as in \"127.0.0.1:2181\""))
 	} else if !f.wrongType("zookeeper.host") {
@@ -170,6 +173,9 @@ func (f *configFile) zookeeper() *zk.Config {
 func (f *configFile) etcd() *etcd.Config {
 	c := f.config.Etcd
 	cfg := &etcd.Config{Username: c.Username, Prefix: strings.TrimSuffix(c.Prefix, "/")}
+	if f.unread["etcd"] {
+		return cfg
+	}
 	var err error
 	if !f.wrongType("etcd.endpoints") {
 		if len(c.Endpoints) == 0 {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -109,20 +108,10 @@ func (f *configFile) index(data []byte) []byte {
 				wrong = append(wrong, mistake)
 				lines[at.line-1] = header.ReplaceAllLiteral(lines[at.line-1], []byte(written(path, array)))
 			}
-			switch kind, rest, nested := strings.Cut(path, "."); {
-			case path == "": // nothing is known of what is below it
+			if path == "" {
 				nothing = append(nothing, at.line)
-				f.plain = append(f.plain, at.line)
-				path = at.String()
-			case array && (path == "task" || path == "work"):
-				n := f.count(path)
-				path = fmt.Sprintf("%s[%d]", path, n)
-				f.tables = append(f.tables, table{kind: path[:len("task")], n: n, line: at.line})
-			case nested && f.count(kind) > 0: // [work.env]
-				path = fmt.Sprintf("%s[%d].%s", kind, f.count(kind)-1, rest)
-			default:
-				f.plain = append(f.plain, at.line)
 			}
+			path = f.tableKey(path, array, at)
 			f.seen(path, at)
 			prefix = path + "."
 		case unstable.KeyValue:
@@ -132,18 +121,41 @@ func (f *configFile) index(data []byte) []byte {
 			f.value(&p, prefix, e)
 		}
 	}
-	for _, e := range wrong {
-		if strings.HasPrefix(e.text, "[[") || !strings.Contains(e.text, ".") || named != "" {
-			f.errs = append(f.errs, e)
-		} else {
-			f.fail(e)
-		}
-	}
+	f.failHeaders(wrong, named != "")
 	for _, line := range nothing {
 		f.blank(lines, headers, line)
 	}
 	f.headers = headers
 	return bytes.Join(lines, nil)
+}
+
+// tableKey returns under which key the table of a header stands, "" being a header that means nothing.
+func (f *configFile) tableKey(path string, array bool, at place) string {
+	switch kind, rest, nested := strings.Cut(path, "."); {
+	case path == "": // nothing is known of what is below it
+		f.plain = append(f.plain, at.line)
+		path = at.String()
+	case array && (path == "task" || path == "work"):
+		n := f.count(path)
+		path = fmt.Sprintf("%s[%d]", path, n)
+		f.tables = append(f.tables, table{kind: path[:len("task")], n: n, line: at.line})
+	case nested && f.count(kind) > 0: // [work.env]
+		path = fmt.Sprintf("%s[%d].%s", kind, f.count(kind)-1, rest)
+	default:
+		f.plain = append(f.plain, at.line)
+	}
+	return path
+}
+
+// failHeaders notes mistakes in headers. Those of tables of their own are of no task above them.
+func (f *configFile) failHeaders(wrong []placedError, named bool) {
+	for _, e := range wrong {
+		if strings.HasPrefix(e.text, "[[") || !strings.Contains(e.text, ".") || named {
+			f.errs = append(f.errs, e)
+		} else {
+			f.fail(e)
+		}
+	}
 }
 
 // seen notes where a key or table is given; the first place counts.
@@ -171,58 +183,6 @@ func (f *configFile) blank(lines [][]byte, headers []int, header int) {
 			f.unread[key] = true
 		}
 	}
-}
-
-// header is the header of a table.
-var header = regexp.MustCompile(`^\s*\[.*?\]+`)
-
-func written(table string, array bool) string {
-	if array {
-		return "[[" + table + "]]"
-	}
-	return "[" + table + "]"
-}
-
-// meantTable returns which table a header means, "" for none, whether it is a [[task]] or [[work]], and what is wrong
-// with it.
-func meantTable(path string, array bool) (meant string, numbered bool, mistake placedError) {
-	for part := range strings.SplitSeq(path, ".") {
-		next := strings.TrimPrefix(meant+"."+part, ".")
-		if !anyBelow(next) && !knownKeys[next] {
-			near := nearest(next)
-			if near == "" {
-				return "", array, placedError{text: "unknown table " + written(path, array)}
-			}
-			next = strings.TrimPrefix(meant+"."+near, ".")
-		}
-		meant = next
-	}
-	numbered = meant == "task" || meant == "work"
-	switch old, right := written(path, array), written(meant, numbered); {
-	case meant != path:
-		mistake = placedError{text: "unknown table " + old, fix: fmt.Sprintf("did you mean %s?", right)}
-	case numbered && !array:
-		mistake = placedError{text: old, fix: fmt.Sprintf("write %s, since there may be several", right)}
-	case array && !numbered:
-		mistake = placedError{text: old, fix: fmt.Sprintf("write %s, since there is only one", right)}
-	}
-	return meant, numbered, mistake
-}
-
-// meantKind returns whether the first part of a header means "task" or "work", "" for neither.
-func meantKind(first string) string {
-	if first != "task" && first != "work" {
-		first = nearest(first)
-	}
-	if first == "task" || first == "work" {
-		return first
-	}
-	return ""
-}
-
-// anyBelow reports whether a key is one of those that may be anything: a label, a parameter, a variable.
-func anyBelow(plain string) bool {
-	return strings.HasPrefix(plain, "node.labels.") || strings.HasPrefix(plain, "task.params.") || strings.HasPrefix(plain, "work.env.")
 }
 
 // value notes a key and those of the tables within its value.

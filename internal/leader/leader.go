@@ -54,7 +54,7 @@ type Leader struct {
 	hangs atomic.Pointer[string] // what was left behind
 	block atomic.Pointer[string] // why it cannot begin a term
 
-	departures atomic.Pointer[departing] // of its last decision
+	departures atomic.Pointer[departing] // of its last decision; of no members before the first one of a term
 
 	away  atomic.Int64 // when the vigil found the service out of reach or no lease last, by the lease clock
 	ended atomic.Int64 // 1 more than when the last round ended, or the term began; 0 while it does not lead

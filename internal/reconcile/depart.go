@@ -14,7 +14,8 @@ import (
 // follow it: a stream of nodes that leave need not end.
 //
 // Leaders leave as well. One tells the next of the burst, and for how long it has held what others left behind, with the commit that
-// closes it. Where it could not, nobody knows for how long that has been held, and it is not held again.
+// closes it. One that has decided nothing says so, and what the leader before it has told counts. Where a leader said nothing, nobody
+// knows for how long that has been held, and it is not held again. What is told is believed as far as a leader can have told it.
 const departFew = 4
 
 // between is for how long nobody led between two leaders, as far as anybody has to know: it counts as time in which what others have left
@@ -44,6 +45,9 @@ func (w *Departures) end() time.Duration {
 // Burst returns what a leader that leaves tells the next one, nil if nobody else has left lately.
 func (w *Departures) Burst(term int64, self string, now time.Duration) *schema.Burst {
 	b := &schema.Burst{Term: term, Count: w.Count}
+	if w.Known == nil { // it has decided nothing, and held nobody
+		return b
+	}
 	if _, leaves := w.Known[self]; leaves {
 		b.Count--
 	}
@@ -51,25 +55,37 @@ func (w *Departures) Burst(term int64, self string, now time.Duration) *schema.B
 		return nil
 	}
 	for guid, since := range w.Known {
-		if guid != self && since > 0 {
-			b.Held = max(b.Held, cluster.Duration(now-since))
+		if guid != self && since != 0 {
+			b.Held = max(b.Held, cluster.Duration(min(now-since, maxHold)))
 		}
 	}
 	return b
 }
 
-// toldBurst returns what the former leader has told of the burst, or the one before it, nil if nobody has: one that leaves before it
-// has decided anything has nothing to tell.
-func (d *decider) toldBurst() (told *schema.Burst) {
-	epoch := d.Snapshot.Epoch.Rec
+// toldBurst returns what the former leader has told of the burst, nil if it has told nothing. Where that one had decided nothing, it
+// is what the one before it has told: Held then covers the time between those, too.
+func (d *decider) toldBurst() *schema.Burst {
+	if d.Snapshot.Epoch.Rec == nil {
+		return nil
+	}
+	told := map[int64]*schema.Burst{} // by term
 	for _, guid := range d.guids {
-		if doc := d.Snapshot.Peers[guid].Doc.Rec; epoch != nil && doc != nil && doc.Closed != nil {
-			if b := doc.Closed.Burst; b != nil && b.Term >= epoch.Term-2 && (told == nil || b.Term > told.Term) {
-				told = b
-			}
+		if doc := d.Snapshot.Peers[guid].Doc.Rec; doc != nil && doc.Closed != nil && doc.Closed.Burst != nil {
+			told[doc.Closed.Burst.Term] = doc.Closed.Burst
 		}
 	}
-	return told
+	apart := time.Duration(0)
+	for term := d.Snapshot.Epoch.Rec.Term - 1; told[term] != nil; term-- {
+		apart += between
+		switch b := *told[term]; {
+		case b.Count < 0 || b.Held < 0:
+			return nil
+		case b.Count > 0:
+			b.Held = min(b.Held, cluster.Duration(maxHold)) + cluster.Duration(apart)
+			return &b
+		}
+	}
+	return nil
 }
 
 // closedClean reports whether a member left on purpose and says that nothing of it runs.
@@ -94,7 +110,7 @@ func (d *decider) emptyTogether() {
 	begins := w.Known == nil
 	if begins {
 		if told = d.toldBurst(); told != nil {
-			before = d.Now - time.Duration(told.Held) - between
+			before = d.Now - time.Duration(told.Held)
 		}
 	}
 	for _, guid := range d.guids {
@@ -122,7 +138,7 @@ func (d *decider) emptyTogether() {
 		w.Last, w.Count = d.Now, w.Count+fresh
 	}
 	if told != nil {
-		w.Count = max(w.Count, told.Count+1)
+		w.Count = max(w.Count, min(told.Count, departFew)+1)
 	}
 	if w.Count < 2 {
 		return

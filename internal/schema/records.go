@@ -184,7 +184,7 @@ type Closed struct {
 // Burst is what a leader that leaves tells the next one of nodes that leave one soon after the other.
 type Burst struct {
 	Term  int64 `json:"term"`  // in which it led
-	Count int   `json:"count"` // how many have left or are about to, itself not counted
+	Count int   `json:"count"` // how many have left or are about to, itself not counted; 0: it has decided nothing
 	// Held is for how long leaders have held what such a node left behind, at most.
 	Held cluster.Duration `json:"held,omitempty"`
 }

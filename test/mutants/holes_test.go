@@ -544,8 +544,36 @@ var mutants = []mutant{
 	},
 	{
 		"burst", "what a leader has told of a burst is believed by every later one",
-		one("internal/reconcile/depart.go", " && b.Term >= epoch.Term-2 && ", " && "),
+		[]change{
+			{"internal/reconcile/depart.go", "; told[term] != nil; term--", "; term > 0; term--"},
+			{"internal/reconcile/depart.go", "		apart += between\n", "		if apart += between; told[term] == nil {\n			continue\n		}\n"},
+		},
 		in("internal/reconcile", "TestABurstIsToldToTheNextLeader"),
+	},
+	{
+		"burst", "what a hand wrote of a burst is believed by every later leader",
+		[]change{{"internal/reconcile/depart.go", "	for term := d.Snapshot.Epoch.Rec.Term - 1; told[term] != nil; term-- {\n", "	for term := slices.Max(append(slices.Collect(maps.Keys(told)), d.Snapshot.Epoch.Rec.Term-1)); told[term] != nil; term-- {\n"}, {"internal/reconcile/depart.go", "import (\n", "import (\n	\"maps\"\n	\"slices\"\n"}},
+		in("internal/reconcile", "TestForgedBurstsHoldNobody"),
+	},
+	{
+		"burst", "a burst of nobody, or held for less than no time, is believed",
+		one("internal/reconcile/depart.go", "		case b.Count < 0 || b.Held < 0:\n", "		case false:\n"),
+		in("internal/reconcile", "TestWhatNoLeaderCanHaveToldIsNothing"),
+	},
+	{
+		"burst", "a leader that has decided nothing is as one that says nothing",
+		one("internal/reconcile/depart.go", "	if w.Known == nil { // it has decided nothing, and held nobody\n		return b\n	}\n", ""),
+		in("internal/reconcile", "TestABurstIsToldToTheNextLeader"),
+	},
+	{
+		"burst", "a leader that has decided nothing tells what it knew in a former term",
+		one("internal/leader/vigil.go", "	l.departures.Store(&departing{term: term.Number})\n", ""),
+		in("internal/leader", "TestUndecidedLeadersSaySo"),
+	},
+	{
+		"burst", "what was left behind for nobody knows how long is held again by the next leader",
+		one("internal/reconcile/depart.go", "guid != self && since != 0 {", "guid != self && since > 0 {"),
+		in("internal/reconcile", "TestUnknownWaitsStayUnknown"),
 	},
 	{
 		"drain", "a drained node is given work",

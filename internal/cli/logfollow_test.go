@@ -32,11 +32,13 @@ type logServer struct {
 	mu      sync.Mutex
 	has     map[string][]cluster.LogLine // by node
 	asked   map[string]int               // how often, by node
+	hangs   map[string]bool              // nodes that never answer
+	late    time.Duration                // by which what is followed comes later
 	changed chan struct{}
 }
 
 func newLogServer(t *testing.T, state cluster.State) *logServer {
-	s := &logServer{Node: apinode.New(state), has: map[string][]cluster.LogLine{}, asked: map[string]int{}, changed: make(chan struct{})}
+	s := &logServer{Node: apinode.New(state), has: map[string][]cluster.LogLine{}, asked: map[string]int{}, hangs: map[string]bool{}, changed: make(chan struct{})}
 	target, err := url.Parse(apinode.Serve(t, s.Node, httpapi.Options{}).URL)
 	if err != nil {
 		t.Fatal(err)
@@ -72,8 +74,12 @@ func (s *logServer) log(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.asked[node]++
 	next := max(0, len(s.has[node])-want)
-	none := s.has[node] == nil
+	none, hangs := s.has[node] == nil, s.hangs[node]
 	s.mu.Unlock()
+	if hangs {
+		<-r.Context().Done()
+		return
+	}
 	if none {
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(http.StatusNotFound)
@@ -82,8 +88,15 @@ func (s *logServer) log(w http.ResponseWriter, r *http.Request) {
 	}
 	for out := json.NewEncoder(w); ; {
 		s.mu.Lock()
-		lines, changed := s.has[node][next:], s.changed
+		lines, changed, late := s.has[node][next:], s.changed, s.late
 		s.mu.Unlock()
+		if follow && len(lines) > 0 {
+			select {
+			case <-r.Context().Done():
+				return
+			case <-time.After(late):
+			}
+		}
 		for i := range lines {
 			if out.Encode(&lines[i]) != nil {
 				return
@@ -375,4 +388,32 @@ func TestFollowLost(t *testing.T) {
 	if said := f.errs.list(); len(said) != 1 {
 		t.Errorf("%q", said)
 	}
+}
+
+// What a worker has written last comes later than anybody waits for it on the stream of its log, as over a slow link: it is shown, once.
+func TestFollowLateLines(t *testing.T) {
+	s := newLogServer(t, at("n1/7"))
+	s.says("n1", 7, "one")
+	f := s.follow(t, 10, nil)
+	f.untilShown("one")
+	s.mu.Lock()
+	s.late = 4 * logLinger
+	s.mu.Unlock()
+	s.says("n1", 7, "two", "three")
+	s.says("n2", 8, "four")
+	s.Set(at("n2/8"))
+	f.untilShown("four")
+	f.want("one", "two", "three", "-- worker a#0 continues on n2", "four")
+}
+
+// A node that never answers keeps nobody from seeing what the next one has.
+func TestFollowHangs(t *testing.T) {
+	s := newLogServer(t, at("n1/7"))
+	s.hangs["n1"] = true
+	s.says("n2", 8, "two")
+	f := s.follow(t, 10, nil)
+	f.until("it is asked for", func() bool { return s.wasAsked("n1") })
+	s.Set(at("n2/8"))
+	f.untilShown("two")
+	f.want("-- the last lines of worker a#0 on n1 cannot be read: no answer within 5s", "-- worker a#0 continues on n2", "two")
 }

@@ -20,6 +20,7 @@ const (
 	logPatience = 2 * time.Second        // before a worker without a node is spoken of
 	logCatchUp  = 1000                   // lines that are asked for where a worker continues, or has left
 	logTries    = 3                      // at the rest of a log, if the node that is asked does not answer
+	logSilence  = 5 * time.Second        // without a line of the rest of a log, after which there is none to come
 )
 
 // logGone says that there is no such worker, and why.
@@ -143,17 +144,14 @@ func (s *slotLog) read(ctx context.Context, at whereabouts) error {
 	if err := s.announce(at.node, at.token); err != nil {
 		return err
 	}
-	whole := false
 	for ctx.Err() == nil && !s.left() {
-		var err error
-		if whole, err = s.tail(ctx, at); err != nil {
+		if err := s.tail(ctx, at); err != nil {
 			return err
 		}
 	}
-	if !whole || s.token < at.token {
-		if err := s.rest(ctx, at); err != nil {
-			return err
-		}
+	// That nothing came for a moment does not prove that there is no more: the stream of the log may be slow, or hang.
+	if err := s.rest(ctx, at); err != nil {
+		return err
 	}
 	if s.shown = true; s.token < at.token-1 {
 		s.token, s.n = at.token-1, logFarBehind
@@ -161,9 +159,9 @@ func (s *slotLog) read(ctx context.Context, at whereabouts) error {
 	return nil
 }
 
-// tail shows what there is of the log at one place, and what comes, until the slot is elsewhere and nothing comes any
-// longer, and reports whether it got that far. If the log ends before, it waits before it is asked for again.
-func (s *slotLog) tail(ctx context.Context, at whereabouts) (whole bool, err error) {
+// tail shows what there is of the log at one place, and what comes, until the slot is elsewhere and nothing has come for a
+// moment. If the log ends before, it waits before it is asked for again.
+func (s *slotLog) tail(ctx context.Context, at whereabouts) error {
 	reading, stop := context.WithCancel(ctx)
 	var reader sync.WaitGroup
 	defer reader.Wait()
@@ -193,7 +191,7 @@ func (s *slotLog) tail(ctx context.Context, at whereabouts) (whole bool, err err
 				break
 			}
 			if err := s.show(line, at.node); err != nil {
-				return false, err
+				return err
 			}
 			some = true
 			quiet.Reset(logLinger) // however long it took to write it
@@ -201,14 +199,14 @@ func (s *slotLog) tail(ctx context.Context, at whereabouts) (whole bool, err err
 			quiet.Reset(logLinger)
 		case <-quiet.C:
 			if s.left() {
-				return true, nil
+				return nil
 			}
 			quiet.Reset(logLinger)
 		case err := <-ended:
 			refused, _ := errors.AsType[*httpapi.RefusedError](err)
 			nothing := refused != nil && refused.Status == http.StatusNotFound || err == nil && s.lines > 0
 			s.shown = s.shown || some || nothing
-			return false, s.pause(ctx, err)
+			return s.pause(ctx, err)
 		}
 	}
 }
@@ -256,11 +254,8 @@ func final(err error) bool {
 func (s *slotLog) rest(ctx context.Context, at whereabouts) error {
 	var list []cluster.LogLine // so that a slow reader of the lines does not hold up the node
 	for try := 1; ; try++ {
-		list = nil
-		err := s.client.Log(ctx, s.slot, s.query(at.node, false), func(line cluster.LogLine) error {
-			list = append(list, line)
-			return nil
-		})
+		var err error
+		list, err = s.kept(ctx, at.node)
 		switch {
 		case ctx.Err() != nil:
 			return nil //nolint:nilerr // whoever followed has seen enough
@@ -289,6 +284,23 @@ func (s *slotLog) rest(ctx context.Context, at whereabouts) error {
 		}
 	}
 	return nil
+}
+
+// kept returns what a node keeps of the log.
+func (s *slotLog) kept(ctx context.Context, node string) (list []cluster.LogLine, err error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	silent := time.AfterFunc(logSilence, func() { stop(fmt.Errorf("no answer within %v", logSilence)) })
+	defer silent.Stop()
+	err = s.client.Log(ctx, s.slot, s.query(node, false), func(line cluster.LogLine) error {
+		silent.Reset(logSilence)
+		list = append(list, line)
+		return nil
+	})
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return list, err
 }
 
 // show writes a line that was not written yet.

@@ -247,7 +247,8 @@ func (s settings) sharedSecret(ctx context.Context) ([]byte, error) {
 	}
 	defer func() { _ = session.Close() }()
 	keys := schema.NewKeys(s.cluster)
-	secret, err := membership.PeerSecret(ctx, session, keys)
+	closed := s.service.etcd != nil && s.secretGuarded() && s.service.protected() // and etcd has just refused a stranger
+	secret, err := membership.PeerSecret(ctx, session, keys, closed)
 	if err != nil || s.service.zk == nil || s.service.zk.Username == "" {
 		return secret, uncounted(err)
 	}

@@ -255,8 +255,9 @@ func TestEtcdThatAsksNobody(t *testing.T) {
 	if doctored, logged := told(); !strings.Contains(doctored, "{peers warning") || !strings.Contains(doctored, "etcdctl auth enable") || !strings.Contains(logged, "level=WARN") || !strings.Contains(logged, "etcdctl auth enable") {
 		t.Errorf("doctor: %s; log: %s", doctored, logged)
 	}
-	if got, err := fromFile(t, table).sharedSecret(t.Context()); err != nil { // where nobody has to say who they are
-		t.Errorf("%d bytes, %v", len(got), err)
+	known, err := fromFile(t, table).sharedSecret(t.Context()) // where nobody has to say who they are
+	if err != nil {
+		t.Errorf("%d bytes, %v", len(known), err)
 	}
 	if _, err := admin.UserAdd(t.Context(), "root", "p"); err != nil {
 		t.Fatal(err)
@@ -267,8 +268,12 @@ func TestEtcdThatAsksNobody(t *testing.T) {
 	if _, err := admin.AuthEnable(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.sharedSecret(t.Context()); err != nil || len(got) < schema.MinPeerSecret {
-		t.Errorf("with authentication: %d bytes, %v", len(got), err)
+	closed, err := s.sharedSecret(t.Context())
+	if err != nil || len(closed) < schema.MinPeerSecret || bytes.Equal(closed, known) {
+		t.Errorf("with authentication: %d bytes, that everybody could read: %v; %v", len(closed), bytes.Equal(closed, known), err)
+	}
+	if again, err := fromFile(t, table).sharedSecret(t.Context()); err != nil || !bytes.Equal(again, closed) {
+		t.Errorf("a node that asks nobody has another one, %v", err)
 	}
 	if doctored, logged := told(); !strings.Contains(doctored, "{peers ok") || logged != "" {
 		t.Errorf("doctor: %s; log: %s", doctored, logged)

@@ -12,9 +12,10 @@ import (
 )
 
 // PeerSecret returns what the nodes of a cluster prove to each other with that they are of it. Whoever asks first makes
-// it, in one commit that fails for all others, so that all have the same. The error matches ErrNoCluster, schema.ErrCorrupt
-// or one of package coord.
-func PeerSecret(ctx context.Context, s coord.Session, keys schema.Keys) ([]byte, error) {
+// it, in one commit that fails for all others, so that all have the same. Where closed says that the store refuses strangers
+// now, one that was made while it may not have is deleted, and another one is made: the first may be known to others. The
+// error matches ErrNoCluster, schema.ErrCorrupt or one of package coord.
+func PeerSecret(ctx context.Context, s coord.Session, keys schema.Keys, closed bool) ([]byte, error) {
 	for failures := 0; ; failures++ {
 		if err := jitter.Backoff(ctx, failures); err != nil {
 			return nil, fmt.Errorf("peer secret: %w", err)
@@ -26,7 +27,14 @@ func PeerSecret(ctx context.Context, s coord.Session, keys schema.Keys) ([]byte,
 			if err := schema.Decode(keys.PeerSecret(), stored, &rec); err != nil {
 				return nil, fmt.Errorf("peer secret: %w; delete it, and the nodes make another one", err)
 			}
-			return []byte(rec.Secret), nil
+			if rec.Closed || !closed {
+				return []byte(rec.Secret), nil
+			}
+			_, err = s.Commit(ctx, coord.Delete(keys.PeerSecret(), stored.Version))
+			if _, checked := coord.FailedCheck(err); err != nil && !checked && !errors.Is(err, coord.ErrUnknown) {
+				return nil, fmt.Errorf("peer secret: %w", err)
+			}
+			continue
 		case !errors.Is(err, coord.ErrNotFound):
 			return nil, fmt.Errorf("peer secret: %w", err)
 		}
@@ -37,7 +45,7 @@ func PeerSecret(ctx context.Context, s coord.Session, keys schema.Keys) ([]byte,
 		if err != nil {
 			return nil, fmt.Errorf("peer secret: %w", err)
 		}
-		rec.Secret = rand.Text() + rand.Text()
+		rec.Secret, rec.Closed = rand.Text()+rand.Text(), closed
 		_, err = s.Commit(ctx, coord.Check(keys.Meta(), meta.Version), coord.Create(keys.PeerSecret(), schema.Encode(&rec, 0)))
 		if _, checked := coord.FailedCheck(err); err != nil && !checked && !errors.Is(err, coord.ErrUnknown) {
 			return nil, fmt.Errorf("peer secret: %w", err)

@@ -19,7 +19,7 @@ import (
 func TestPeerSecretIsMadeOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service := mem.New(mem.Config{Latency: 10 * time.Millisecond}) // so that all find none, and make one
-		if _, err := membership.PeerSecret(t.Context(), open(t, service.Client()), keys); !errors.Is(err, membership.ErrNoCluster) {
+		if _, err := membership.PeerSecret(t.Context(), open(t, service.Client()), keys, false); !errors.Is(err, membership.ErrNoCluster) {
 			t.Errorf("without a cluster: %v", err)
 		}
 		join(t, open(t, service.Client()), "n1")
@@ -29,7 +29,7 @@ func TestPeerSecretIsMadeOnce(t *testing.T) {
 			for i := range got {
 				s := open(t, service.Client())
 				asking.Go(func() {
-					secret, err := membership.PeerSecret(t.Context(), s, keys)
+					secret, err := membership.PeerSecret(t.Context(), s, keys, false)
 					if err != nil {
 						t.Error(err)
 					}
@@ -67,9 +67,39 @@ func TestPeerSecretThatIsDamaged(t *testing.T) {
 		if _, err := s.Commit(t.Context(), coord.Create(keys.PeerSecret(), []byte(`{"v":1,"secret":"`+private+`"}`))); err != nil {
 			t.Fatal(err)
 		}
-		_, err := membership.PeerSecret(t.Context(), open(t, service.Client()), keys)
+		_, err := membership.PeerSecret(t.Context(), open(t, service.Client()), keys, false)
 		if !errors.Is(err, schema.ErrCorrupt) || strings.Contains(err.Error(), private) {
 			t.Error(err)
+		}
+	})
+}
+
+// A secret that was made where strangers may have read it is replaced, once, by the first that finds the store closed; those that do not
+// ask whether it is take what there is.
+func TestPeerSecretOfAnOpenStoreIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := mem.New(mem.Config{Latency: 10 * time.Millisecond})
+		join(t, open(t, service.Client()), "n1")
+		get := func(closed bool, from coord.Session) string {
+			secret, err := membership.PeerSecret(t.Context(), from, keys, closed)
+			if err != nil {
+				t.Error(err)
+			}
+			return string(secret)
+		}
+		known := get(false, open(t, service.Client()))
+		got := make([]string, 20)
+		var asking sync.WaitGroup
+		for i := range got {
+			s := open(t, service.Client())
+			asking.Go(func() { got[i] = get(true, s) })
+		}
+		asking.Wait()
+		if slices.Sort(got); got[0] != got[19] || got[0] == known {
+			t.Errorf("the known one is in force: %v; all have the same: %v", slices.Contains(got, known), got[0] == got[19])
+		}
+		if s := open(t, service.Client()); get(false, s) != got[0] || get(true, s) != got[0] {
+			t.Error("it is replaced again")
 		}
 	})
 }

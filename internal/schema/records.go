@@ -38,6 +38,8 @@ type Meta struct {
 type PeerSecret struct {
 	header
 	Secret string `json:"secret"`
+	// Closed says that strangers could not read it when it was made: the store had refused them.
+	Closed bool `json:"closed,omitempty"`
 }
 
 // MinPeerSecret is how many bytes it has at least.

@@ -233,7 +233,7 @@ func TestSecretThatOthersMayKnow(t *testing.T) {
 	if _, err := membership.Found(t.Context(), session, keys, 0); err != nil {
 		t.Fatal(err)
 	}
-	known, err := membership.PeerSecret(t.Context(), session, keys)
+	known, err := membership.PeerSecret(t.Context(), session, keys, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +260,7 @@ func TestSecretThatOthersMayKnow(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = fleet.Close() }()
-	if now, err := membership.PeerSecret(t.Context(), fleet, keys); err != nil || string(now) == string(known) {
+	if now, err := membership.PeerSecret(t.Context(), fleet, keys, false); err != nil || string(now) == string(known) {
 		t.Errorf("the secret that others may know is in force still, %v", err)
 	}
 }

@@ -576,6 +576,16 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestUnknownWaitsStayUnknown"),
 	},
 	{
+		"secret", "what strangers may have read stays the secret of the nodes",
+		one("internal/membership/secret.go", "			if rec.Closed || !closed {\n", "			if rec.Closed || closed || !closed {\n"),
+		in("internal/membership", "TestPeerSecretOfAnOpenStoreIsReplaced"),
+	},
+	{
+		"secret", "a node that etcd lets in alone takes what others could read before",
+		one("app/reach.go", "membership.PeerSecret(ctx, session, keys, closed)", "membership.PeerSecret(ctx, session, keys, closed && false)"),
+		in("app", "TestEtcdThatAsksNobody"),
+	},
+	{
 		"drain", "a drained node is given work",
 		one("internal/planner/apportion.go", "node.Cordoned || node.Draining {", "node.Cordoned {"),
 		in("internal/planner", "TestTwin"),

@@ -284,8 +284,7 @@ type question struct {
 }
 
 func (s *shell) question(c *cobra.Command) *question {
-	q := &question{server: s.server(c), output: outputFlag(c)}
-	s.wideFlag(c)
+	q := &question{server: s.server(c), output: s.tables(c)}
 	goesOn(c, &q.watch, "watch", "goes on, and prints it again whenever it changes")
 	return q
 }

@@ -22,8 +22,7 @@ func (s *shell) events() *cobra.Command {
 		Example: `  xconsumer events --follow
   xconsumer events --since 10m --kind failed`,
 	}
-	f, o := s.server(c), outputFlag(c, "table", "json", "yaml")
-	s.wideFlag(c)
+	f, o := s.server(c), s.tables(c, "table", "json", "yaml")
 	var filter httpapi.EventFilter
 	var from string
 	c.Flags().StringVar((*string)(&filter.Kind), "kind", "", "of this kind")

@@ -101,7 +101,7 @@ func (s *shell) plan() *cobra.Command {
   xconsumer plan --lose n1            # what if this node dies?
   xconsumer plan -f app.toml --prune`,
 	}
-	f, o := s.server(c), outputFlag(c)
+	f, o := s.server(c), s.tables(c)
 	var change cluster.Change
 	var scale, labels []string
 	var file string

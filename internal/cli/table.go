@@ -75,9 +75,10 @@ func cut(line string, width int) string {
 	return line
 }
 
-// wideFlag adds the flag that leaves tables as wide as they are.
-func (s *shell) wideFlag(c *cobra.Command) {
+// tables adds the flags of a command that prints tables: --output, and --wide, which leaves them as wide as they are.
+func (s *shell) tables(c *cobra.Command, formats ...string) *output {
 	c.Flags().BoolVar(&s.wide, "wide", false, "cuts nothing, however wide the terminal is")
+	return outputFlag(c, formats...)
 }
 
 // width returns how wide a table may be, 0 for any.

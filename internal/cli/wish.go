@@ -35,7 +35,7 @@ type wish struct {
 const usualWait = "5m"
 
 func (s *shell) wish(c *cobra.Command) *wish {
-	w := &wish{server: s.server(c), output: outputFlag(c, "table", "json", "yaml", "name")}
+	w := &wish{server: s.server(c), output: s.tables(c)}
 	c.Flags().DurationVar(&w.wait, "wait", 0, "waits until everything that it touches runs where it should, so long at most ("+usualWait+" if nothing is said)")
 	c.Flags().Lookup("wait").NoOptDefVal = usualWait
 	notNegative(c, "wait", &w.wait)

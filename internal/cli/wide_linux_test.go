@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/test/apinode"
+)
+
+// terminal is a person's screen of 40 columns.
+type terminal struct {
+	*os.File
+	screen *os.File
+}
+
+func newTerminal(t *testing.T) terminal {
+	t.Helper()
+	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skipf("there are no terminals here: %v", err)
+	}
+	t.Cleanup(func() { _ = screen.Close() })
+	n, err := unix.IoctlGetInt(int(screen.Fd()), unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(int(screen.Fd()), unix.TIOCSPTLCK, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(fmt.Sprint("/dev/pts/", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	if err := unix.IoctlSetWinsize(int(f.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 20, Col: 40}); err != nil {
+		t.Fatal(err)
+	}
+	return terminal{f, screen}
+}
+
+// shown returns what a command writes to it, which ends the terminal.
+func (m terminal) shown(t *testing.T, command func()) string {
+	t.Helper()
+	read := make(chan string)
+	go func() {
+		text, _ := io.ReadAll(m.screen) // an error is how it ends
+		read <- string(text)
+	}()
+	command()
+	_ = m.Close()
+	return strings.ReplaceAll(<-read, "\r\n", "\n")
+}
+
+// planNode is a node whose plans move a worker of a long name.
+type planNode struct{ *apinode.Node }
+
+const longName = "a-name-that-is-longer-than-half-of-a-terminal-line"
+
+func (planNode) Plan(context.Context, cluster.Change) (cluster.Plan, error) {
+	slot := cluster.Slot{Task: longName}
+	return cluster.Plan{Moves: []cluster.PlannedMove{{Slot: slot, From: "n1", To: "n2", Reason: "n1 is draining"}}}, nil
+}
+
+// runOn runs a command against a node, and returns what it writes.
+func runOn(t *testing.T, url string, out io.Writer, args ...string) {
+	t.Helper()
+	env := func(name string) string { return map[string]string{"XCONSUMER_SERVER": url}[name] }
+	root := &cobra.Command{Use: "xconsumer", SilenceErrors: true, SilenceUsage: true}
+	root.AddCommand(Commands(Streams{Out: out, Err: io.Discard, Env: env}, func(string) (string, []cluster.TaskSpec, error) {
+		return "app.toml", []cluster.TaskSpec{{Name: "fresh", WorkName: "w", WorkerNum: 1}}, nil
+	})...)
+	root.SetArgs(args)
+	if err := root.ExecuteContext(t.Context()); err != nil {
+		t.Errorf("%v: %v", args, err)
+	}
+}
+
+// A long name is cut on a terminal, but not with --wide, and not where there is no terminal.
+func TestWide(t *testing.T) {
+	node := planNode{apinode.New(cluster.State{
+		Cluster: "c", Nodes: []cluster.NodeInfo{{Name: longName, Member: "m1", State: cluster.NodeUp}},
+		Tasks: []cluster.TaskInfo{{Name: longName, WorkName: "w"}},
+	})}
+	url := apinode.Serve(t, node, httpapi.Options{}).URL
+	for _, args := range [][]string{
+		{"status"}, {"nodes"}, {"plan", "--scale", longName + "=2"}, {"scale", longName, "2", "--dry-run"}, {"drain", "n1", "--dry-run"}, {"apply", "--dry-run"},
+	} {
+		t.Run(args[0], func(t *testing.T) {
+			m := newTerminal(t)
+			for _, line := range strings.Split(m.shown(t, func() { runOn(t, url, m.File, args...) }), "\n") {
+				if strings.Contains(line, longName) {
+					t.Errorf("not cut: %q", line)
+				}
+			}
+			m, wide := newTerminal(t), slices.Concat(args, []string{"--wide"})
+			if got := m.shown(t, func() { runOn(t, url, m.File, wide...) }); !strings.Contains(got, longName) {
+				t.Errorf("cut with --wide: %q", got)
+			}
+			var pipe bytes.Buffer
+			if runOn(t, url, &pipe, args...); !strings.Contains(pipe.String(), longName) {
+				t.Errorf("cut in a pipe: %q", pipe.String())
+			}
+		})
+	}
+}
+
+// Every command has --wide that prints a table, and no other.
+func TestWideCommands(t *testing.T) {
+	lines := []string{"diff", "logs", "stack", "report", "healthcheck"} // write no tables
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		if has, want := c.Flags().Lookup("wide") != nil, !slices.Contains(lines, c.Name()); has != want {
+			t.Errorf("%s has --wide: %v; want %v", c.Name(), has, want)
+		}
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	for _, c := range Commands(Streams{Out: io.Discard, Err: io.Discard, Env: func(string) string { return "" }}, nil) {
+		walk(c)
+	}
+}

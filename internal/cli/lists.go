@@ -162,30 +162,66 @@ func (s *shell) runs() *cobra.Command {
 	c := &cobra.Command{Use: "runs TASK", Short: "Shows the runs of a task, the last one last", Args: args("TASK"), ValidArgsFunction: s.completeTasks}
 	q := s.question(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		return ask(c.Context(), q, "/api/v1/tasks/"+url.PathEscape(args[0])+"/runs", nil, func(list *httpapi.Runs, b *bytes.Buffer) {
-			t := table{{"RUN", "STATE", "DONE", "FAILED", "OF", "BEGAN", "TOOK", "BY", "ERROR OR REASON"}}
-			for _, r := range list.Runs {
-				if r.State == cluster.RunSkipped {
-					t.add(r.ID, r.State, "-", "-", "-", "-", "", "", oneLine(r.Reason))
-					continue
-				}
-				took := ""
-				if !r.Ended.IsZero() {
-					took = r.Ended.Sub(r.Began).Round(time.Millisecond).String()
-				}
-				t.add(r.ID, r.State, r.Done, r.Failed, r.WorkerNum, clock(r.Began), took, r.By, oneLine(r.Error))
+		return q.run(c.Context(), func(ctx context.Context, client *httpapi.Client, out io.Writer) error {
+			var list httpapi.Runs
+			raw, err := client.Get(ctx, taskPath(args[0], "/runs"), nil, &list)
+			if err != nil {
+				return err
 			}
-			t.write(b, s.width())
-		}, func(list *httpapi.Runs) (names []string) {
+			var task cluster.TaskDetail
+			if len(list.Runs) == 0 {
+				if _, err := client.Get(ctx, taskPath(args[0], ""), nil, &task); err != nil {
+					return err
+				}
+			}
+			var names []string
 			for _, r := range list.Runs {
 				if r.State != cluster.RunSkipped {
 					names = append(names, r.ID)
 				}
 			}
-			return names
+			return q.print(out, raw, func(b *bytes.Buffer) {
+				if len(list.Runs) == 0 {
+					fmt.Fprintln(b, noRuns(&task))
+					return
+				}
+				runsOf(list.Runs).write(b, s.width())
+			}, names)
 		})
 	}
 	return c
+}
+
+func runsOf(list []cluster.RunInfo) table {
+	t := table{{"RUN", "STATE", "DONE", "FAILED", "OF", "BEGAN", "TOOK", "BY", "ERROR OR REASON"}}
+	for _, r := range list {
+		if r.State == cluster.RunSkipped {
+			t.add(r.ID, r.State, "-", "-", "-", "-", "", "", oneLine(r.Reason))
+			continue
+		}
+		took := ""
+		if !r.Ended.IsZero() {
+			took = r.Ended.Sub(r.Began).Round(time.Millisecond).String()
+		}
+		t.add(r.ID, r.State, r.Done, r.Failed, r.WorkerNum, clock(r.Began), took, r.By, oneLine(r.Error))
+	}
+	return t
+}
+
+// noRuns says why a task has no runs, and what there is to look at or to do instead.
+func noRuns(t *cluster.TaskDetail) string {
+	none := fmt.Sprintf("task %s has no runs yet", t.Name)
+	switch {
+	case !t.Runs:
+		return fmt.Sprintf("task %s is continuous and has no runs; see `xconsumer workers %[1]s` and `xconsumer logs %[1]s`", t.Name)
+	case t.Paused:
+		return fmt.Sprintf("%s: it is paused; `xconsumer resume %s` lets it run", none, t.Name)
+	case !t.NextRun.IsZero():
+		return fmt.Sprintf("%s; the first one is due at %s (%s)", none, t.NextRun.Local().Format("2006-01-02 15:04:05 MST"), t.Schedule)
+	case t.Reason != "":
+		return none + ": " + t.Reason
+	}
+	return fmt.Sprintf("%s; `xconsumer run-now %s` begins one", none, t.Name)
 }
 
 func (s *shell) leader() *cobra.Command {

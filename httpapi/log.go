@@ -83,7 +83,7 @@ func (a *API) workerLog(w http.ResponseWriter, r *http.Request) {
 	case serr != nil:
 		err = serr
 	case at.Node == "":
-		err = fmt.Errorf("%w: %s does not run; its log is on the node that had it, as long as that lives", cluster.ErrNoSlot, q.slot)
+		err = fmt.Errorf("%w: %s runs on no node; what a node that had it keeps of its log is there with node=NAME", cluster.ErrNoSlot, q.slot)
 	case q.follow:
 		err = a.followElsewhere(allowed, w, m, at, q)
 	default:

@@ -107,7 +107,7 @@ func (f *logFollower) see(ctx context.Context, state *cluster.State) error {
 		_, run := cluster.SplitRun(slot.Task)
 		switch {
 		case run != "":
-			s.tell(whereabouts{gone: "its run is over", end: true})
+			s.tell(whereabouts{gone: runOver, end: true})
 			delete(f.slots, slot)
 		case info == nil:
 			s.tell(whereabouts{gone: "there is no task " + f.target.task + " any longer", end: true})
@@ -130,7 +130,7 @@ func (f *logFollower) see(ctx context.Context, state *cluster.State) error {
 
 // add begins to follow a slot.
 func (f *logFollower) add(ctx context.Context, slot cluster.Slot, w *cluster.WorkerInfo) *slotLog {
-	s := &slotLog{logs: f.logs, slot: slot, news: make(chan struct{}, 1), n: -1}
+	s := &slotLog{logs: f.logs, slot: slot, alone: f.target.one, news: make(chan struct{}, 1), n: -1}
 	f.width = max(f.width, len(slot.String()))
 	s.prefix = f.prefix(slot, f.width, !f.target.one)
 	if f.began { // it comes later: all of it is new, and nothing that an earlier worker of the slot has written

@@ -138,12 +138,22 @@ func (l *logs) show(ctx context.Context, workers []cluster.WorkerInfo) error {
 	for i := range workers {
 		slot := workers[i].Slot()
 		prefix := l.prefix(slot, width, len(workers) > 1)
-		err := l.client.Log(ctx, slot, httpapi.LogQuery{Lines: l.lines}, func(line cluster.LogLine) error { return l.write(prefix, line) })
+		var err error
+		if workers[i].Node == "" {
+			err = l.left(ctx, slot, prefix)
+		} else {
+			err = l.from(ctx, slot, "", prefix)
+		}
 		if err != nil && ctx.Err() == nil {
 			errs = append(errs, fmt.Errorf("%s: %w", slot, err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// from shows what a node keeps of a log, "" for the one that has the worker.
+func (l *logs) from(ctx context.Context, slot cluster.Slot, node, prefix string) error {
+	return l.client.Log(ctx, slot, httpapi.LogQuery{Lines: l.lines, Node: node}, func(line cluster.LogLine) error { return l.write(prefix, line) })
 }
 
 // prefix returns what stands before each line of a worker: its name, if there are several or it is for a program.

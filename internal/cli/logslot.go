@@ -31,6 +31,7 @@ type slotLog struct {
 	*logs
 	slot   cluster.Slot
 	prefix string
+	alone  bool          // it was asked for by its index
 	news   chan struct{} // there is more in the queue
 
 	mu    sync.Mutex
@@ -131,12 +132,27 @@ func (s *slotLog) await(ctx context.Context) (at whereabouts, err error) {
 			args := []any{s.slot}
 			if at.gone != "" {
 				text, args = logGone, append(args, at.gone)
+			} else if why := s.reason(ctx); why != "" {
+				text, args = text+": %s", append(args, why)
 			}
 			if err := s.remark(text, args...); err != nil {
 				return at, err
 			}
 		}
 	}
+}
+
+// reason says why no node has the slot, "" if that is not to be had. Of the slots of a whole task it does not ask: all of
+// them may be without a node at once.
+func (s *slotLog) reason(ctx context.Context) string {
+	if !s.alone {
+		return ""
+	}
+	why, err := s.whyNowhere(ctx, s.slot)
+	if err != nil {
+		return "" // the next answer of the stream says what is wrong
+	}
+	return why
 }
 
 // read shows the log at one place until the slot is elsewhere, and what had not come by then.

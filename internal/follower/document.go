@@ -1,8 +1,11 @@
 package follower
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
@@ -19,8 +22,9 @@ func (fl *following) noteDoc(d docRead) {
 	key := fl.Keys.Doc(fl.Self.GUID)
 	switch {
 	case errors.Is(d.err, coord.ErrNotFound):
-		fl.Log.Error("this node's document is missing; stopping everything", "key", key)
-		fl.Emit(cluster.Event{Kind: cluster.RecordUnusable, Detail: key + " is missing"})
+		listed := listedIn(fl.doc)
+		fl.Log.Error("this node's document is missing; all that it listed stops", "listed", listed)
+		fl.Emit(cluster.Event{Kind: cluster.RecordUnusable, Detail: "this node's document is missing; all that it listed stops: " + listed})
 		fl.doc, fl.docGood = nil, false
 		return
 	case d.err != nil:
@@ -36,6 +40,24 @@ func (fl *following) noteDoc(d docRead) {
 	fl.doc, fl.docVersion, fl.docGood = doc, d.r.Version, true
 	fl.refuse(fl.known.Note(doc))
 	fl.tellGrants()
+}
+
+// listedIn names what a document lists, a run by its task and ID: the first entries, and how many more there are.
+func listedIn(doc *schema.Doc) string {
+	const most = 5
+	if doc == nil {
+		return "nothing that is known"
+	}
+	var names []string
+	list := slices.Concat(doc.Slots, doc.Releasing)
+	for i := range list[:min(len(list), most)] {
+		names = append(names, fmt.Sprintf("%s#%s", list[i].Task, list[i].Slots))
+	}
+	text := strings.Join(names, ", ")
+	if more := len(list) - most; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return cmp.Or(text, "nothing")
 }
 
 // refuse says which grants are refused that were not before.

@@ -93,7 +93,7 @@ func (d *decider) noteMoves() {
 // ordered reports whether a slot is where it was ordered to, or is still to go there.
 func (d *decider) ordered(o schema.MoveOrder) (there, going bool) {
 	if spec, known := d.specs[o.Slot.Task]; !known || spec.Paused || o.Slot.Index >= spec.WorkerNum {
-		return false, false // nobody needs it any longer
+		return false, false // the order is obsolete: there is no such slot to move
 	}
 	for _, guid := range d.guids {
 		going = going || d.fates[guid] == works && d.nodeName(guid) == o.To

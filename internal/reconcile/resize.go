@@ -125,9 +125,9 @@ func (d *decider) resized(h *schema.Held) cluster.Reason {
 	switch was, told := h.Told(); {
 	case !told:
 	case d.specs[h.Task].Count() == 0:
-		why.Detail = "they are not told their number any longer"
+		why.Detail = "workers are no longer told how many there are"
 	case was == 0:
-		why.Detail = "they are told their number from now on"
+		why.Detail = "workers are now told how many there are"
 	}
 	return why
 }
@@ -229,7 +229,7 @@ func (b *barrier) String() string {
 	text := fmt.Sprintf("%d %s of the old count to stop: %s", len(b.left), workers, names)
 	switch {
 	case b.delay.Code != "":
-		text += "; " + b.delay.Detail + "; `xconsumer move-now` cuts that"
+		text += "; " + b.delay.Detail + "; `xconsumer move-now` ends the wait"
 	case b.lost:
 		text += "; those of a lost node are granted elsewhere when its session has ended"
 	}

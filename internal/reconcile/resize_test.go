@@ -468,7 +468,7 @@ func TestPlanTellsRestarts(t *testing.T) {
 	d := b.decide()
 	for guid, doc := range d.Docs {
 		for _, h := range doc.Releasing {
-			if text := h.Why.String(); h.Task == "b" && text != "all workers of the task start again: they are told their number from now on" {
+			if text := h.Why.String(); h.Task == "b" && text != "all workers of the task start again: workers are now told how many there are" {
 				t.Errorf("%s: %s", guid, text)
 			}
 		}

@@ -115,7 +115,9 @@ type Candidate struct {
 	Why  string `json:"why"`            // it is not there
 }
 
-// Past is where everything was after a decision, as far as that is known.
+// Past is where everything was after a decision, as far as that is known. What was declared then, and what was wanted of
+// nodes, is not kept: its tasks are those of which nodes had workers, with as many workers as that, and no node is cordoned.
+// A worker of a node that had died counts as running until the decision that freed it.
 type Past struct {
 	State
 	At       time.Time `json:"at"`       // of the decision

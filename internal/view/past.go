@@ -36,7 +36,7 @@ func (s *Snapshot) Past(state cluster.State, decisions []cluster.Decision, n int
 	then := decisions[at]
 	past := cluster.Past{State: state, At: then.At, Decision: n, Incomplete: w.gap}
 	past.Leader, past.Term = then.Leader, then.Term
-	past.Runs, past.Errors = nil, nil
+	past.Runs, past.Errors, past.Warnings = nil, nil, nil
 	w.fill(&past)
 	return past, nil
 }
@@ -72,9 +72,10 @@ func (w *walk) undo(m *cluster.Decided) {
 		case cluster.StepRelease:
 			w.places[slot] = cluster.WorkerInfo{Node: m.Node, Token: m.Token, State: cluster.WorkerRunning}
 		case cluster.StepFree:
-			state := cluster.WorkerStopping
-			if m.Code != "" { // its member was buried
-				state = cluster.WorkerLost
+			state := cluster.WorkerStopping // it had been asked back
+			switch m.Code {
+			case cluster.WhyLost, cluster.WhyLeft, cluster.WhyEvicted: // its member had gone, some time after the decision before
+				state = cluster.WorkerRunning
 			}
 			w.places[slot] = cluster.WorkerInfo{Node: m.Node, Token: m.Token, State: state}
 		}
@@ -84,13 +85,10 @@ func (w *walk) undo(m *cluster.Decided) {
 // fill puts what was found in place of what there is now.
 func (w *walk) fill(past *cluster.Past) {
 	slots, loads := map[string]int{}, map[string]int{}
-	counts := map[string]*cluster.TaskInfo{}
-	past.Tasks = slices.Clone(past.Tasks)
+	tasks := map[string]*cluster.TaskInfo{}
 	for i := range past.Tasks {
 		t := &past.Tasks[i]
-		t.Running, t.Starting, t.Waiting, t.Stopping, t.Lost, t.Held, t.Failed = 0, 0, 0, 0, 0, 0, 0
-		t.Reason, t.ReasonCode = "", ""
-		counts[t.Name] = t
+		tasks[t.Name] = &cluster.TaskInfo{Name: t.Name, WorkName: t.WorkName, Schedule: t.Schedule, Revision: t.Revision}
 	}
 	past.Workers = []cluster.WorkerInfo{}
 	for _, slot := range slices.SortedFunc(maps.Keys(w.places), cluster.Slot.Compare) {
@@ -99,17 +97,25 @@ func (w *walk) fill(past *cluster.Past) {
 		info.Index = slot.Index
 		slots[info.Node]++
 		loads[info.Node] += w.specs[slot.Task].Cost()
-		if t := counts[info.Task]; t != nil {
-			t.Note(info.State)
+		t := tasks[info.Task]
+		if t == nil { // it has been deleted since
+			t = &cluster.TaskInfo{Name: info.Task}
+			tasks[info.Task] = t
 		}
+		t.Note(info.State)
+		t.WorkerNum++
 		past.Workers = append(past.Workers, info)
 	}
-	for _, t := range counts {
-		t.Unplaced = max(0, t.WorkerNum-t.Running-t.Stopping-t.Lost)
+	past.Tasks = []cluster.TaskInfo{} // what was declared then is not kept; tasks are those of which a node had workers
+	for _, name := range slices.Sorted(maps.Keys(tasks)) {
+		if t := tasks[name]; t.WorkerNum > 0 {
+			past.Tasks = append(past.Tasks, *t)
+		}
 	}
 	nodes := []cluster.NodeInfo{}
 	for _, n := range past.Nodes {
-		n.Leader, n.Slots, n.Load, n.Drain = n.Name == past.Leader, slots[n.Name], loads[n.Name], nil
+		n.Leader, n.Slots, n.Load = n.Name == past.Leader, slots[n.Name], loads[n.Name]
+		n.Drain, n.Cordoned, n.Quarantine = nil, false, ""
 		delete(slots, n.Name)
 		nodes = append(nodes, n)
 	}

@@ -244,7 +244,9 @@ func TestPast(t *testing.T) {
 		note()
 		w.do(n1, cluster.Scale("a", 1))
 		note()
-		if len(was) != 8 {
+		w.do(n1, cluster.Delete("b"))
+		note()
+		if len(was) != 9 {
 			t.Errorf("%d moments", len(was))
 		}
 		for n, want := range was {
@@ -254,6 +256,15 @@ func TestPast(t *testing.T) {
 			}
 			if diff := cmp.Diff(want, places(past.Workers)); diff != "" || past.Incomplete {
 				t.Errorf("after decision %d, incomplete %v (-want +got):\n%s", n, past.Incomplete, diff)
+			}
+			// All of it was settled: what has happened since, to workers, tasks and nodes, is not in it.
+			if running, wanted := past.Tally(); running != len(want) || wanted != len(want) {
+				t.Errorf("after decision %d %d of %d workers run; want all %d", n, running, wanted, len(want))
+			}
+			for _, node := range past.Nodes {
+				if node.Cordoned || node.Drain != nil || node.State != cluster.NodeUp {
+					t.Errorf("after decision %d: %+v", n, node)
+				}
 			}
 		}
 		for _, n := range []int64{-1, 1000} {

@@ -252,7 +252,10 @@ func (l *life) tellConnection(ctx context.Context, log *slog.Logger) {
 		}
 		info := l.session.Info()
 		c := condition{leased: l.lease.Valid(), trouble: l.leader.Trouble()}
-		if !c.leased && !info.Connected {
+		switch away := !connected && !info.Connected; { // now as well as a moment ago
+		case c.leased:
+			c.away = away
+		case !info.Connected:
 			c.unheard = coarse(l.lease.Now() - info.Base)
 		}
 		if before := l.now.Swap(&c); before == nil && !c.leased || before != nil && *before != c {

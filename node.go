@@ -67,6 +67,7 @@ type health struct {
 // a process that is being paused.
 type condition struct {
 	leased  bool
+	away    bool          // the coordination service does not answer, while there is a lease
 	unheard time.Duration // how long ago the coordination service was heard last while there is no lease, coarsely; 0 if it answers
 	trouble string        // that it has as a leader, "" for none
 }
@@ -403,6 +404,8 @@ func (n *Node) stateOf(snap *view.Snapshot) cluster.State {
 // warnings returns what keeps the cluster from being led as it should, or what is told of it from being true.
 func (n *Node) warnings(c condition, state *cluster.State) (list []string) {
 	switch {
+	case c.leased && c.away:
+		list = append(list, n.cfg.Name+" does not reach the coordination service; its own workers run on while its lease lasts, and what it tells of others is old")
 	case c.leased:
 	case c.unheard > 0:
 		list = append(list, fmt.Sprintf("%s has not heard from the coordination service for %v; its own workers are stopped, and what it tells of others is old", n.cfg.Name, c.unheard))

@@ -28,7 +28,17 @@ func TestWatchTellsOfALostLease(t *testing.T) {
 		}
 		n1.Cut()
 		n2.Cut()
-		time.Sleep(18 * time.Second) // past the hard stop
+		time.Sleep(2 * time.Second)
+		for _, p := range []*proc{n1, n2} { // what they show is old, and they say so before their leases are over
+			sight, err := p.Watch(t.Context(), 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if warnings := sight.State.Warnings; len(warnings) == 0 || !strings.HasPrefix(warnings[0], p.Name()+" does not reach the coordination service; its own workers run on") {
+				t.Errorf("2 s after the cut %s warns of %q", p.Name(), warnings)
+			}
+		}
+		time.Sleep(16 * time.Second) // past the hard stop
 		for _, p := range []*proc{n1, n2} {
 			began, n := time.Now(), int64(0)
 			for {

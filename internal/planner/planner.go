@@ -26,7 +26,7 @@
 // and the best plan wherever tasks do not compete for nodes. Where they do, [matrix.polish] looks for
 // cycles of exchanges that improve the plan until there are none (Klein's method for flows of
 // minimum cost; costs are compared in the order above), as far as its budget goes. What comes of all that is
-// compared with what is there, and is the plan only if it is better ([matrix.rest]).
+// compared with what is there, and with the plan that is being carried out, and is the plan only if it is better ([matrix.rest]).
 //
 // The result is a target. It says nothing of how to get there: a slot that has to move is
 // released and confirmed stopped before it is granted again, and that is not done here.
@@ -69,6 +69,9 @@ type Task struct {
 	// Token holds for each slot with an owner the token of its grant: of two that a node has, the one with the higher
 	// token came to it later. Nil, or equal, where that is not known.
 	Token []int64
+	// Toward holds for each slot the node that it is to have by the plan that is being carried out, Nobody for none. Nil
+	// where no plan is, or that is not known. Its length may differ from WorkerNum, and it is not changed.
+	Toward []int32
 }
 
 // Input is what a plan is made from.

@@ -5,16 +5,55 @@ import "slices"
 // rest keeps what is there unless the plan is strictly better: a plan that is as good does not move anybody. What is compared does
 // not depend on who has what now, moves aside, so each plan of a cluster where nothing happens is better than the one before, and
 // they end.
+//
+// While a plan is being carried out, what is there is on the way to it, and may be worse than what was there before: workers that
+// change places leave one after the other. A plan that is made from there may take back what the one before began, and so on without
+// end. So the plan that is being carried out is kept as well, unless the new one is strictly better.
 func (m *matrix) rest() {
-	if !m.mayRest() {
+	toward, stays := m.toward(), m.mayRest()
+	if toward == nil && !stays {
 		return
 	}
 	m.fixFloors()
-	planned, cost := m.stand(), m.total()
-	m.stayPut()
-	if slices.Compare(cost, m.total()) < 0 {
-		m.restore(planned)
+	best, cost := m.stand(), m.total()
+	keep := func(cells []int32) {
+		m.lay(cells)
+		if c := m.total(); slices.Compare(c, cost) <= 0 {
+			best, cost = m.stand(), c
+		}
 	}
+	if toward != nil {
+		keep(toward)
+	}
+	if stays {
+		keep(m.have)
+	}
+	m.restore(best)
+}
+
+// toward returns the shares of the plan that is being carried out, nil if there is none or the new plan is the same.
+func (m *matrix) toward() []int32 {
+	var cells []int32
+	for t := range m.in.Tasks {
+		task := &m.in.Tasks[t]
+		if task.Toward == nil || task.Fixed {
+			continue
+		}
+		if cells == nil {
+			cells = slices.Clone(m.have)
+		}
+		row := m.row(cells, t)
+		clear(row)
+		for _, n := range task.Toward {
+			if n != Nobody {
+				row[n]++
+			}
+		}
+	}
+	if slices.Equal(cells, m.share) {
+		return nil
+	}
+	return cells
 }
 
 // mayRest reports whether the plan moves something and places no more than have a place now: one that places more is better

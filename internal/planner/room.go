@@ -99,7 +99,10 @@ func (m *matrix) restore(s standing) {
 }
 
 // stayPut gives every node what it has now, as far as it may keep it.
-func (m *matrix) stayPut() {
+func (m *matrix) stayPut() { m.lay(m.have) }
+
+// lay gives every node so many slots of every task, as far as it may have them.
+func (m *matrix) lay(cells []int32) {
 	for t := range m.in.Tasks {
 		for n := range int32(m.nodes) {
 			cell := t*m.nodes + int(n)
@@ -114,8 +117,9 @@ func (m *matrix) stayPut() {
 	r := room{matrix: m}
 	for t := range m.in.Tasks {
 		for n := range int32(m.nodes) {
-			if m.have[t*m.nodes+int(n)] > 0 && m.short[t] > 0 && r.fitsNow(t, n) {
-				r.put(t, n, int32(r.most(t, n)))
+			cell := t*m.nodes + int(n)
+			for m.share[cell] < cells[cell] && m.short[t] > 0 && r.fitsNow(t, n) {
+				r.put(t, n, min(int32(r.most(t, n)), cells[cell]-m.share[cell]))
 			}
 		}
 	}

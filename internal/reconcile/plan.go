@@ -33,7 +33,9 @@ func (d *decider) plan() {
 	}
 	d.addOwners(byName)
 	d.holdBack(d.in.Tasks)
+	d.goOn(byName)
 	d.target = d.makePlans()
+	d.noteToward()
 	d.elsewhere(&d.target)
 	d.stayFailed(&d.target)
 	for t, reason := range d.target.Unplaced {

@@ -28,6 +28,7 @@ type Waits struct {
 	Departures    Departures
 	// Gathers is since when grants wait for the nodes of a cluster that starts, 0 if they do not.
 	Gathers time.Duration
+	Toward  Toward
 }
 
 // Absence is the first sight of a member that vanished.

@@ -621,6 +621,16 @@ var mutants = []mutant{
 		in("internal/planner", "TestRestlessWorldsComeToRest"),
 	},
 	{
+		"plan", "a leader forgets the plan that it carries out, and the next one takes back what that has begun",
+		one("internal/reconcile/plan.go", "	d.goOn(byName)\n", ""),
+		in("internal/reconcile", "TestWorkersChangePlacesOnce"),
+	},
+	{
+		"plan", "the planner gives up the plan that is being carried out for one that is no better",
+		one("internal/planner/rest.go", "		keep(toward)\n", "		_ = toward\n"),
+		in("internal/planner", "TestPlansCarriedOutInTurnsEnd"),
+	},
+	{
 		"plan", "plans are compared by an ideal that depends on where workers are",
 		one("internal/planner/rest.go", "m.measure.blind = true", "m.measure.blind = false"),
 		in("internal/planner", "TestRestlessWorldsComeToRest"),

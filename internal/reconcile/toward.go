@@ -1,0 +1,76 @@
+package reconcile
+
+import (
+	"slices"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/planner"
+)
+
+// Toward is the plan that a leader is carrying out. Slots that change places move one after the other where few may be in motion, and
+// what is there meanwhile may be worse than before: a plan made from that alone may take back what has just been done, and so on without
+// end. So a leader goes on with its plan until it finds a strictly better one. The next leader knows nothing of it, and makes a plan of
+// its own.
+type Toward struct {
+	Nodes  []string           // their names, "" for those that are gone
+	Places map[string][]int32 // by task: the node of each slot as an index into Nodes, planner.Nobody for none; nil if the plan is carried out
+}
+
+// goOn tells the planner which plan is being carried out. It has no place for what a node was to have that is not there any longer.
+func (d *decider) goOn(byName map[string]int32) {
+	plan := d.Waits.Toward
+	if plan.Places == nil {
+		return
+	}
+	now, same := make([]int32, len(plan.Nodes)), true // by node of that plan: the node of this one
+	for i, name := range plan.Nodes {
+		n, there := byName[name]
+		if !there {
+			n = planner.Nobody
+		}
+		now[i], same = n, same && n == int32(i)
+	}
+	for t, name := range d.tasks {
+		places, known := plan.Places[name]
+		if known && !same {
+			places = slices.Clone(places)
+			for i, n := range places {
+				if n != planner.Nobody {
+					places[i] = now[n]
+				}
+			}
+		}
+		d.in.Tasks[t].Toward = places
+	}
+}
+
+// noteToward remembers the plan until it is carried out. Runs have no part in it: they are placed beside the others each time, and
+// nobody moves for their balance.
+func (d *decider) noteToward() {
+	d.out.Waits.Toward = Toward{}
+	if !d.underWay() {
+		return
+	}
+	plan := Toward{Nodes: make([]string, len(d.in.Nodes)), Places: make(map[string][]int32, len(d.tasks))}
+	for n := range d.in.Nodes {
+		if !d.in.Nodes[n].Gone {
+			plan.Nodes[n] = d.in.Nodes[n].Name
+		}
+	}
+	for t, name := range d.tasks {
+		if _, run := cluster.SplitRun(name); run == "" {
+			plan.Places[name] = d.target.Target[t]
+		}
+	}
+	d.out.Waits.Toward = plan
+}
+
+// underWay reports whether the plan has a slot elsewhere than it is now.
+func (d *decider) underWay() bool {
+	for t, name := range d.tasks {
+		if _, run := cluster.SplitRun(name); run == "" && !slices.Equal(d.in.Tasks[t].Owner, d.target.Target[t]) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,169 @@
+package reconcile_test
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// changePlaces is a cluster of two nodes with little room, which is best off if a worker of weight 5 and one of weight 6 change places. So
+// many workers may be in motion at a time.
+func changePlaces(atOnce int) *board {
+	weighing := func(name string, workers, weight int) cluster.TaskSpec {
+		s := spec(name, workers)
+		s.WorkName, s.Weight = "a", weight
+		return s
+	}
+	b := newBoard(weighing("a5", 1, 5), weighing("b6", 1, 6), weighing("c4", 2, 4))
+	b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Moving: cluster.Moving{MaxMoving: atOnce}}}}
+	small, large := schematest.Held("a5 0 @5"), schematest.Held("b6 0 @6", "c4 0-1 @7")
+	b.live("L", 3, small, schematest.Held(), 3, slices.Clone(small)).Member.Rec.Capacity = 7
+	b.live("M", 3, large, schematest.Held(), 3, slices.Clone(large)).Member.Rec.Capacity = 14
+	return b
+}
+
+// Two workers that change places do so once, also where only one may be in motion at a time: the plan that is made while one has gone and
+// the other has not does not send the first one back.
+func TestWorkersChangePlacesOnce(t *testing.T) {
+	for atOnce := range 3 {
+		b, moved := changePlaces(atOnce), map[cluster.Slot]int{}
+		waits, rests := reconcile.Waits{}, false
+		for range 50 {
+			b.now += 60e9
+			d := b.decide(func(w *reconcile.World) { w.Waits = waits })
+			waits = d.Waits
+			b.carryOut(d, moved)
+			if rests = len(d.Docs) == 0; rests {
+				break
+			}
+		}
+		places := b.places()
+		if !rests || len(moved) != 2 || moved[cluster.Slot{Task: "a5"}] != 1 || moved[cluster.Slot{Task: "b6"}] != 1 ||
+			places[cluster.Slot{Task: "b6"}] != "L" {
+			t.Errorf("%d in motion at a time: it rests: %v, moves %v, and then they are at %v", atOnce, rests, moved, places)
+		}
+	}
+}
+
+// full makes a cluster whose nodes have hardly any room left, and of whose workers some have no place yet.
+func full(r *rand.Rand) *board {
+	nodes, specs := 2+r.IntN(4), make([]cluster.TaskSpec, 2+r.IntN(4))
+	one := func(of int) bool { return r.IntN(of) == 0 }
+	for t := range specs {
+		specs[t] = spec(fmt.Sprintf("t%d", t), 0)
+		specs[t].WorkName, specs[t].Weight = "a", 1+r.IntN(7)
+		if one(6) {
+			specs[t].MaxPerNode = 1 + r.IntN(3)
+		}
+		if one(6) {
+			specs[t].Prefer = "gpu=true"
+		}
+		if one(6) {
+			specs[t].Spread = "zone"
+		}
+		if one(6) {
+			specs[t].MaxUnavailable = 1 + r.IntN(2)
+		}
+	}
+	token, lists, members := int64(0), make([][]schema.Held, nodes), make([]schema.Member, nodes)
+	for n := range nodes {
+		members[n] = schema.Member{Capacity: 4 + r.IntN(20), Labels: cluster.Labels{"zone": fmt.Sprint(r.IntN(3))}, Weight: 1 + r.IntN(2)*r.IntN(3)}
+		if one(2) {
+			members[n].Labels["gpu"] = "true"
+		}
+		for left, tries := members[n].Capacity-r.IntN(2)*r.IntN(2), 0; left > 0 && tries < 50; tries++ {
+			s := &specs[r.IntN(len(specs))]
+			if s.Cost() > left {
+				continue
+			}
+			if !one(20) {
+				token++
+				lists[n] = append(lists[n], schema.Held{Task: s.Name, Slots: cluster.Indexes{s.WorkerNum}, Token: token})
+			}
+			left -= s.Cost()
+			s.WorkerNum++
+		}
+	}
+	for t := range specs {
+		specs[t].Paused = len(specs) > 1 && one(12)
+	}
+	b := newBoard(specs...)
+	b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Moving: cluster.Moving{MaxMoving: r.IntN(4)}}}}
+	b.snap.Epoch.Rec.NextToken = token + 1
+	for n, m := range members {
+		p := b.live([]string{"L", "M", "N", "O", "P"}[n], 3, lists[n], schematest.Held(), 3, slices.Clone(lists[n]))
+		p.Member.Rec.Capacity, p.Member.Rec.Labels, p.Member.Rec.Weight = m.Capacity, m.Labels, m.Weight
+		if n > 0 && one(10) {
+			b.mark([]string{"L", "M", "N", "O", "P"}[n], schema.Mark{Cordoned: one(2), Drain: &schema.Drain{}})
+		}
+	}
+	return b
+}
+
+// comesToRest carries decisions out until none changes a document, though members answer late now and then. A leader that is elected in
+// between knows nothing of the plan of the one before. It returns how often the slot that moved most was granted.
+func comesToRest(b *board, r *rand.Rand) (most int, rests bool) {
+	waits, idle, granted := reconcile.Waits{}, 0, map[cluster.Slot]int{}
+	elected := r.IntN(20)
+	for round := 0; idle < 5; round++ { // who has not answered yet may do so
+		if round > 1000 {
+			return 0, false
+		}
+		if round == elected {
+			waits = reconcile.Waits{}
+		}
+		b.now += 60e9
+		d := b.decide(func(w *reconcile.World) { w.Waits = waits })
+		if idle++; len(d.Docs) > 0 {
+			idle = 0
+		}
+		waits = d.Waits
+		late := map[string]*schema.Status{}
+		for _, guid := range slices.Sorted(maps.Keys(b.snap.Peers)) {
+			if d.Docs[guid] != nil && r.IntN(3) == 0 {
+				late[guid] = b.snap.Peers[guid].Status.Rec
+			}
+		}
+		b.carryOut(d, granted)
+		for guid, p := range b.snap.Peers {
+			if p.Status.Rec = late[guid]; late[guid] == nil {
+				p.Status.Rec = &schema.Status{Applied: p.Doc.Version, Holding: slices.Clone(p.Doc.Rec.Slots)}
+			}
+		}
+	}
+	for _, n := range granted {
+		most = max(most, n)
+	}
+	return most, true
+}
+
+// A cluster in which nothing happens comes to rest, whatever its nodes and tasks are like, however few workers may be in motion at a time,
+// and in whatever order members answer. REST_WORLDS=20000 tries as many.
+func TestFullClustersComeToRest(t *testing.T) {
+	worlds, most := 1000, 0
+	if n, err := strconv.Atoi(os.Getenv("REST_WORLDS")); err == nil {
+		worlds = n
+	}
+	restless := 0
+	for seed := range uint64(worlds) {
+		r := rand.New(rand.NewPCG(41, seed))
+		n, rests := comesToRest(full(r), r)
+		if most = max(most, n); rests {
+			continue
+		}
+		if restless++; restless <= 3 {
+			t.Errorf("cluster %d does not come to rest", seed)
+		}
+	}
+	t.Logf("%d of %d do not come to rest; a worker is granted %d times at most", restless, worlds, most)
+}

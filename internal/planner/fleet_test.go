@@ -135,3 +135,28 @@ func BenchmarkOneNode(b *testing.B) {
 		}
 	}
 }
+
+// The same while the plan is being carried out: half of what the node had has a place already.
+func BenchmarkOnTheWay(b *testing.B) {
+	for _, size := range []struct{ nodes, tasks, workers int }{{100, 50, 10_000}, {1000, 100, 100_000}} {
+		for _, percent := range []int{50, 98} {
+			b.Run(fmt.Sprintf("%d×%d×%d/%d%%", size.nodes, size.tasks, size.workers, percent), func(b *testing.B) {
+				in := fleet(size.nodes, size.tasks, size.workers, percent)
+				in = without(adopt(in, planner.Make(in)), 1)
+				plan := planner.Make(in)
+				for t := range in.Tasks {
+					task := &in.Tasks[t]
+					task.Owner, task.Toward = slices.Clone(task.Owner), plan.Target[t]
+					for i, to := range plan.Target[t] {
+						if task.Owner[i] == planner.Nobody && i%2 == 0 {
+							task.Owner[i] = to
+						}
+					}
+				}
+				for b.Loop() {
+					planner.Make(in)
+				}
+			})
+		}
+	}
+}

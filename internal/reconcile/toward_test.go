@@ -33,24 +33,34 @@ func changePlaces(atOnce int) *board {
 }
 
 // Two workers that change places do so once, also where only one may be in motion at a time: the plan that is made while one has gone and
-// the other has not does not send the first one back.
+// the other has not does not send the first one back. Nor does one that is made when a node has come, by whose name the others have other
+// numbers.
 func TestWorkersChangePlacesOnce(t *testing.T) {
 	for atOnce := range 3 {
-		b, moved := changePlaces(atOnce), map[cluster.Slot]int{}
-		waits, rests := reconcile.Waits{}, false
-		for range 50 {
-			b.now += 60e9
-			d := b.decide(func(w *reconcile.World) { w.Waits = waits })
-			waits = d.Waits
-			b.carryOut(d, moved)
-			if rests = len(d.Docs) == 0; rests {
-				break
+		for comes := range 4 { // before which decision
+			b, moved := changePlaces(atOnce), map[cluster.Slot]int{}
+			waits, rests := reconcile.Waits{}, false
+			for round := range 50 {
+				if round == comes {
+					b.live("A", 1, schematest.Held(), schematest.Held(), 1, schematest.Held()).Member.Rec.Works = nil
+				}
+				b.now += 60e9
+				d := b.decide(func(w *reconcile.World) { w.Waits = waits })
+				waits = d.Waits
+				b.carryOut(d, moved)
+				if rests = len(d.Docs) == 0; rests {
+					break
+				}
 			}
-		}
-		places := b.places()
-		if !rests || len(moved) != 2 || moved[cluster.Slot{Task: "a5"}] != 1 || moved[cluster.Slot{Task: "b6"}] != 1 ||
-			places[cluster.Slot{Task: "b6"}] != "L" {
-			t.Errorf("%d in motion at a time: it rests: %v, moves %v, and then they are at %v", atOnce, rests, moved, places)
+			places := b.places()
+			if !rests || len(moved) != 2 || moved[cluster.Slot{Task: "a5"}] != 1 || moved[cluster.Slot{Task: "b6"}] != 1 ||
+				places[cluster.Slot{Task: "b6"}] != "L" {
+				t.Errorf("%d in motion at a time, a node comes before decision %d: it rests: %v, moves %v, and then they are at %v",
+					atOnce, comes, rests, moved, places)
+			}
+			if waits.Toward.Places != nil {
+				t.Errorf("a plan that is carried out is remembered: %v", waits.Toward)
+			}
 		}
 	}
 }

@@ -190,6 +190,15 @@ type lostAnswer struct{ error }
 
 func (e *lostAnswer) Unwrap() error { return e.error }
 
+// noAnswerError is why there is no answer, in words for people.
+type noAnswerError struct {
+	text string
+	errs []error
+}
+
+func (e *noAnswerError) Error() string   { return e.text }
+func (e *noAnswerError) Unwrap() []error { return e.errs }
+
 // isLost reports whether what was sent may have been done although the answer is an error.
 func isLost(err error) bool {
 	_, lost := errors.AsType[*lostAnswer](err)
@@ -329,7 +338,12 @@ func (c *Client) ask(ctx context.Context, r request) (*http.Response, error) {
 	var sent atomic.Bool
 	resp, err := c.http.Do(req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }})))
 	if err != nil {
-		if err = fmt.Errorf("%w at %s: %w", ErrUnreachable, c.base, unwrapURL(err)); sent.Load() {
+		if errors.Is(err, context.Canceled) {
+			err = &noAnswerError{"interrupted before " + c.base + " answered", []error{err}}
+		} else {
+			err = &noAnswerError{fmt.Sprintf("%v at %s: %s", ErrUnreachable, c.base, address.Reason(unwrapURL(err))), []error{ErrUnreachable, err}}
+		}
+		if sent.Load() {
 			err = &lostAnswer{err}
 		}
 		return nil, err

@@ -121,3 +121,28 @@ func TestClientRepeats(t *testing.T) {
 		})
 	}
 }
+
+// A call that its caller gives up says so: it is not the node that does not answer.
+func TestClientIsInterrupted(t *testing.T) {
+	asked, over := make(chan struct{}), make(chan struct{})
+	node := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(asked)
+		select {
+		case <-over:
+		case <-r.Context().Done():
+		}
+	}))
+	defer node.Close()
+	defer close(over)
+	client, err := httpapi.NewClient(node.URL, httpapi.ClientOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-asked; cancel() }()
+	_, err = client.Do(ctx, httpapi.Wish{Path: "/api/v1/tasks/a/run-now"})
+	want := "it is not known whether it was done: interrupted before " + node.URL + " answered"
+	if !errors.Is(err, httpapi.ErrOutcomeUnknown) || errors.Is(err, httpapi.ErrUnreachable) || err.Error() != want {
+		t.Errorf("%v; want %s", err, want)
+	}
+}

@@ -88,7 +88,7 @@ func TestWide(t *testing.T) {
 	} {
 		t.Run(args[0], func(t *testing.T) {
 			m := newTerminal(t)
-			for _, line := range strings.Split(m.shown(t, func() { runOn(t, url, m.File, args...) }), "\n") {
+			for line := range strings.SplitSeq(m.shown(t, func() { runOn(t, url, m.File, args...) }), "\n") {
 				if strings.Contains(line, longName) {
 					t.Errorf("not cut: %q", line)
 				}

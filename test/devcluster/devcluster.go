@@ -1,31 +1,27 @@
+//go:build unix
+
 // Package devcluster starts `xconsumer dev` as people do, for tests that look at it from outside.
 package devcluster
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"gitee.com/ken.yang/xconsumer/test/fleet"
+	"gitee.com/ken.yang/xconsumer/test/process"
 )
 
-// Built names the variable with the path of the program, where it was built for all packages at once.
-const Built = "XCONSUMER_BIN"
-
-// Build builds the program as it is shipped, unless it was built before, and returns its path.
+// Build returns the path of the program as it is shipped, built for this test unless it was built before.
 func Build(t testing.TB) string {
 	t.Helper()
-	if bin := os.Getenv(Built); bin != "" {
-		return bin
-	}
-	bin := filepath.Join(t.TempDir(), "xconsumer")
-	if out, err := exec.Command("go", "build", "-o", bin, "gitee.com/ken.yang/xconsumer/cmd/xconsumer").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	bin, err := fleet.Build(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
 	}
 	return bin
 }
@@ -67,49 +63,18 @@ func Start(bin, dir string, nodes int, env []string, cleanup func(func())) (Clus
 func launch(bin, dir string, nodes int, env []string, cleanup func(func())) (string, error) {
 	cmd := exec.Command(bin, "dev", "--nodes", fmt.Sprint(nodes), "--http", "127.0.0.1:0")
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
-	out := &output{}
-	cmd.Stdout, cmd.Stderr = out, out
-	if err := cmd.Start(); err != nil {
+	child, err := process.Begin(cmd)
+	if err != nil {
 		return "", err
 	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = cmd.Wait() // what it has written tells
-	}()
 	cleanup(func() {
 		_ = cmd.Process.Signal(os.Interrupt)
-		select {
-		case <-ended:
-		case <-time.After(time.Minute):
-			_ = cmd.Process.Kill()
-			<-ended
+		if _, err := child.Wait(time.Minute); err != nil {
+			child.Kill()
 		}
 	})
-	for end := time.Now().Add(2 * time.Minute); !strings.Contains(out.String(), ready) && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		select {
-		case <-ended:
-			return out.String(), nil
-		default:
-		}
+	for end := time.Now().Add(2 * time.Minute); !strings.Contains(child.Log.String(), ready) && time.Now().Before(end) && !child.Ended(); {
+		time.Sleep(20 * time.Millisecond)
 	}
-	return out.String(), nil
-}
-
-// output is what a process writes.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
+	return child.Log.String(), nil
 }

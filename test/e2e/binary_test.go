@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"bytes"
 	"encoding/json"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	fleets "gitee.com/ken.yang/xconsumer/test/fleet"
 	"gitee.com/ken.yang/xconsumer/test/zkserver"
 )
 
@@ -27,58 +27,37 @@ func TestShippedProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := zkserver.Start(t, 1)
-	type node struct {
-		cmd  *exec.Cmd
-		log  *syncBuffer
-		addr string
-	}
-	var nodes []*node
-	for range 2 {
-		n := &node{log: &syncBuffer{}}
-		n.cmd = exec.Command(bin, "run", "--config", config)
-		n.cmd.Env = append(os.Environ(), "XCONSUMER_ZOOKEEPER_HOST="+server.Hosts(), "XCONSUMER_ZOOKEEPER_SESSION_TIMEOUT=4s", "XCONSUMER_ZOOKEEPER_TICK_TIME="+zkserver.Tick.String())
-		n.cmd.Stderr = n.log
-		if err := n.cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			_ = n.cmd.Process.Kill()
-			if t.Failed() {
-				t.Logf("log:\n%s", n.log.tail(40))
-			}
-		})
-		for end := time.Now().Add(limit); n.addr == ""; time.Sleep(20 * time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatal("the node does not start")
-			}
-			for line := range strings.Lines(n.log.String()) {
+	f := fleets.New(t, config, bin)
+	f.Env = []string{"XCONSUMER_ZOOKEEPER_HOST=" + server.Hosts(), "XCONSUMER_ZOOKEEPER_SESSION_TIMEOUT=4s", "XCONSUMER_ZOOKEEPER_TICK_TIME=" + zkserver.Tick.String()}
+	for _, name := range []string{"one", "another"} {
+		n := f.Launch(name, "", "run", "--config", config)
+		f.Await("it says where it listens", func() bool {
+			for line := range strings.Lines(n.Log.String()) {
 				var entry struct{ Msg, HTTP string }
 				if json.Unmarshal([]byte(line), &entry) == nil && entry.Msg == "starting" {
-					n.addr = entry.HTTP
+					n.Addr = entry.HTTP
 				}
 			}
-		}
-		nodes = append(nodes, n)
+			return n.Addr != ""
+		})
 	}
-	if nodes[0].addr == nodes[1].addr {
-		t.Fatalf("both nodes listen on %s", nodes[0].addr)
+	if f.Nodes[0].Addr == f.Nodes[1].Addr {
+		t.Fatalf("both nodes listen on %s", f.Nodes[0].Addr)
 	}
 	var out []byte
 	for end := time.Now().Add(limit); !bytes.Contains(out, []byte("4 of 4 workers running")) || bytes.Count(out, []byte("127.0.0.1:")) != 2; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("status:\n%s", out)
 		}
-		out, _ = exec.Command(bin, "status", "--server", nodes[1].addr).CombinedOutput()
+		out, _ = exec.Command(bin, "status", "--server", f.Nodes[1].Addr).CombinedOutput()
 	}
 	t.Logf("status:\n%s", out)
-	for _, n := range nodes {
-		if err := n.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Fatal(err)
-		}
+	for _, n := range f.Nodes {
+		n.Signal(syscall.SIGTERM)
 	}
-	for _, n := range nodes {
-		if err := n.cmd.Wait(); err != nil {
-			t.Errorf("a node that was told to leave: %v", err)
+	for _, n := range f.Nodes {
+		if code := n.Exit(); code != 0 {
+			t.Errorf("a node that was told to leave: exit code %d", code)
 		}
 	}
 }

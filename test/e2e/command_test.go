@@ -12,6 +12,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	table "gitee.com/ken.yang/xconsumer/internal/proc"
+	"gitee.com/ken.yang/xconsumer/test/process"
 )
 
 // lockedProgram is a work that does not want to end: it takes no notice of SIGTERM, and leaves a process behind
@@ -50,8 +51,8 @@ func commandFleet(t *testing.T, b backend, timeout time.Duration) *fleet {
 
 // shims returns the shims that a node has.
 func (p *proc) shims() (list []int) {
-	for _, child := range childrenOf(p.cmd.Process.Pid) {
-		list = append(list, childrenOf(child)...)
+	for _, child := range process.ChildrenOf(p.PID()) {
+		list = append(list, process.ChildrenOf(child)...)
 	}
 	return list
 }
@@ -74,12 +75,12 @@ func testPrograms(t *testing.T, b backend) {
 	n1, n2, n3 := f.three()
 
 	t.Log("a node's process is killed: its programs end with it, and run elsewhere")
-	_ = syscall.Kill(childrenOf(n2.cmd.Process.Pid)[0], syscall.SIGKILL)
+	_ = syscall.Kill(process.ChildrenOf(n2.PID())[0], syscall.SIGKILL)
 	n1.awaitBalance("n1", "n2", "n3")
 
 	t.Log("a node and its parent are paused: its programs end with the lease")
-	_ = n3.cmd.Process.Signal(syscall.SIGSTOP)
-	paused := childrenOf(n3.cmd.Process.Pid)
+	_ = n3.Cmd.Process.Signal(syscall.SIGSTOP)
+	paused := process.ChildrenOf(n3.PID())
 	for _, pid := range paused {
 		_ = syscall.Kill(pid, syscall.SIGSTOP)
 	}
@@ -87,7 +88,7 @@ func testPrograms(t *testing.T, b backend) {
 	for _, pid := range paused {
 		_ = syscall.Kill(pid, syscall.SIGCONT)
 	}
-	_ = n3.cmd.Process.Signal(syscall.SIGCONT)
+	_ = n3.Cmd.Process.Signal(syscall.SIGCONT)
 	n1.awaitBalance("n1", "n2", "n3")
 
 	t.Log("shims are paused: the node does their work")
@@ -105,7 +106,7 @@ func testPrograms(t *testing.T, b backend) {
 	for _, shim := range killed {
 		_ = syscall.Kill(shim, syscall.SIGKILL)
 	}
-	f.await("they run again", func() bool { return len(f.notes(before, "start", "n1")) >= len(killed) })
+	f.Await("they run again", func() bool { return len(f.notes(before, "start", "n1")) >= len(killed) })
 
 	t.Log("programs are paused: they are killed all the same")
 	for _, pid := range f.programs() {
@@ -117,9 +118,9 @@ func testPrograms(t *testing.T, b backend) {
 	n1.awaitBalance("n1", "n2", "n3")
 
 	t.Log("a node and its parent are killed")
-	_ = n2.cmd.Process.Signal(syscall.SIGSTOP) // the parent, so that it does nothing any more
-	_ = syscall.Kill(childrenOf(n2.cmd.Process.Pid)[0], syscall.SIGKILL)
-	n2.signal(syscall.SIGKILL)
+	_ = n2.Cmd.Process.Signal(syscall.SIGSTOP) // the parent, so that it does nothing any more
+	_ = syscall.Kill(process.ChildrenOf(n2.PID())[0], syscall.SIGKILL)
+	n2.Signal(syscall.SIGKILL)
 	n2.exit()
 	n1.awaitBalance("n1", "n3")
 
@@ -150,8 +151,8 @@ func TestProgramsThatCannotRun(t *testing.T) {
 		"plain":   "permission denied",
 		"garbage": "exit code 3: \ufffdbad",
 	}
-	f.await("every mistake is told", func() bool {
-		s := n1.state()
+	f.Await("every mistake is told", func() bool {
+		s := n1.State()
 		if s == nil {
 			return false
 		}
@@ -169,7 +170,7 @@ func TestProgramsThatCannotRun(t *testing.T) {
 		return told == 4
 	})
 	time.Sleep(3 * time.Second)
-	for _, w := range n1.state().Workers {
+	for _, w := range n1.State().Workers {
 		if want[w.Task] != "" && w.Restarts > 6 {
 			t.Errorf("%s was tried %d times within seconds", w.Task, w.Restarts)
 		}

@@ -20,7 +20,8 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
-	"gitee.com/ken.yang/xconsumer/test/devcluster"
+	fleets "gitee.com/ken.yang/xconsumer/test/fleet"
+	"gitee.com/ken.yang/xconsumer/test/process"
 )
 
 // shippedDir is where the shipped program was built, "" if it was not.
@@ -28,28 +29,22 @@ var shippedDir string
 
 // shipped builds the program as it is shipped, once.
 var shipped = sync.OnceValues(func() (string, error) {
-	if bin := os.Getenv(devcluster.Built); bin != "" {
-		return bin, nil
-	}
 	var err error
-	if shippedDir, err = os.MkdirTemp("", "xconsumer-e2e-"); err != nil {
+	if os.Getenv(fleets.Built) == "" {
+		shippedDir, err = os.MkdirTemp("", "xconsumer-e2e-")
+	}
+	if err != nil {
 		return "", err
 	}
-	bin := filepath.Join(shippedDir, "xconsumer")
-	build := exec.Command("go", "build", "-o", bin, "gitee.com/ken.yang/xconsumer/cmd/xconsumer")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return bin, nil
+	return fleets.Build(shippedDir)
 })
 
 // program is a running program, with a directory and a temporary directory of its own.
 type program struct {
 	*testing.T
+	*process.Child
 	dir, tmp string
-	cmd      *exec.Cmd
-	out, err *syncBuffer
-	done     chan struct{}
+	out, err process.Log
 }
 
 // launch starts the program in a directory; "" for a new one.
@@ -62,31 +57,21 @@ func launch(t *testing.T, dir string, args ...string) *program {
 	if dir == "" {
 		dir = t.TempDir()
 	}
-	p := &program{T: t, dir: dir, tmp: t.TempDir(), out: &syncBuffer{}, err: &syncBuffer{}, done: make(chan struct{})}
-	p.cmd = exec.Command(bin, args...)
-	p.cmd.Dir = dir
-	p.cmd.Env = append(os.Environ(), "TMPDIR="+p.tmp)
-	p.cmd.Stdout, p.cmd.Stderr = p.out, p.err
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := p.cmd.Start(); err != nil {
+	p := &program{T: t, dir: dir, tmp: t.TempDir()}
+	cmd := exec.Command(bin, args...)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "TMPDIR="+p.tmp)
+	cmd.Stdout, cmd.Stderr = &p.out, &p.err
+	if p.Child, err = process.Begin(cmd); err != nil {
 		t.Fatal(err)
 	}
-	go func() {
-		_ = p.cmd.Wait()
-		close(p.done)
-	}()
 	t.Cleanup(func() {
-		if p.cmd.ProcessState == nil {
-			_ = p.cmd.Process.Signal(syscall.SIGTERM)
-		}
-		select {
-		case <-p.done:
-		case <-time.After(limit):
-			_ = p.cmd.Process.Kill()
-			t.Errorf("%q does not end", args)
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		if _, err := p.Wait(limit); err != nil {
+			p.Kill()
+			t.Error(err)
 		}
 		if t.Failed() {
-			t.Logf("%q\n%s\n%s", args, p.out, p.err.tail(60))
+			t.Logf("%q\n%s\n%s", args, p.out.String(), p.err.Tail(60))
 		}
 	})
 	return p
@@ -94,22 +79,17 @@ func launch(t *testing.T, dir string, args ...string) *program {
 
 func (p *program) await(what string, condition func() bool) {
 	p.Helper()
-	for end := time.Now().Add(limit); !condition(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			p.Fatalf("not within %v: %s", limit, what)
-		}
-	}
+	fleets.Await(p.T, what, condition)
 }
 
 // exit waits for the end and returns the exit code.
 func (p *program) exit() int {
 	p.Helper()
-	select {
-	case <-p.done:
-	case <-time.After(limit):
-		p.Fatal("the program does not end")
+	code, err := p.Wait(limit)
+	if err != nil {
+		p.Fatal(err)
 	}
-	return p.cmd.ProcessState.ExitCode()
+	return code
 }
 
 // find waits for a text in what the program prints.
@@ -118,28 +98,13 @@ func (p *program) find(pattern string) string {
 	re := regexp.MustCompile(pattern)
 	var found []string
 	p.await("it prints "+pattern, func() bool {
-		select {
-		case <-p.done:
-			p.Fatalf("it ended with code %d", p.cmd.ProcessState.ExitCode())
-		default:
+		if p.Ended() {
+			p.Fatalf("it ended with code %d", p.exit())
 		}
 		found = re.FindStringSubmatch(p.out.String() + p.err.String())
 		return found != nil
 	})
 	return found[len(found)-1]
-}
-
-func stateOf(t *testing.T, addr string) *cluster.State {
-	t.Helper()
-	client, err := httpapi.NewClient(addr, httpapi.ClientOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	state, _, err := client.State(t.Context())
-	if err != nil {
-		return nil
-	}
-	return &state
 }
 
 // firstLine reads a worker's log by a node.
@@ -181,14 +146,14 @@ var prefixed = regexp.MustCompile(`^(dev|n\d+) +\| `)
 // any process that is killed is healed in less than a second.
 func TestDev(t *testing.T) {
 	t.Parallel()
-	first := freeAddr(t)
+	first := process.FreeAddrs(t, 1)[0]
 	began := time.Now()
 	d := launch(t, "", "dev", "--http", first)
 	d.find(`Ctrl-C ends all of it`)
-	t.Logf("at work after %v:\n%s", time.Since(began), d.out)
+	t.Logf("at work after %v:\n%s", time.Since(began), d.out.String())
 	var s *cluster.State
 	d.await("all workers run", func() bool { // one may be on its way to the node that came last
-		s = stateOf(t, first)
+		s = fleets.StateOf(t, first)
 		return healthy(s, 3, "") && len(s.Tasks) == 2 && s.Tasks[0].Running == 2 && s.Tasks[1].Running == 2
 	})
 	for _, want := range []string{"http://" + first, "leader " + s.Leader, "run --join http://127.0.0.1:", "kill -9 "} {
@@ -200,7 +165,7 @@ func TestDev(t *testing.T) {
 	t.Log("any of its processes is killed, one after the other")
 	var took []time.Duration
 	for round := range 20 {
-		d.await("all three nodes are there", func() bool { s = stateOf(t, first); return healthy(s, 3, "") })
+		d.await("all three nodes are there", func() bool { s = fleets.StateOf(t, first); return healthy(s, 3, "") })
 		victim := s.Nodes[round%3]
 		observer := s.Nodes[(round+1)%3].Address
 		pid := victim.PID
@@ -211,9 +176,9 @@ func TestDev(t *testing.T) {
 			t.Fatal(err)
 		}
 		killed := time.Now()
-		for !working(stateOf(t, observer), victim.Member) {
+		for !working(fleets.StateOf(t, observer), victim.Member) {
 			if time.Since(killed) > limit {
-				t.Fatalf("not healed within %v: %+v", limit, stateOf(t, observer))
+				t.Fatalf("not healed within %v: %+v", limit, fleets.StateOf(t, observer))
 			}
 			time.Sleep(time.Millisecond)
 		}
@@ -224,7 +189,7 @@ func TestDev(t *testing.T) {
 	if median := took[len(took)/2]; median >= time.Second {
 		t.Errorf("the median is %v, not less than a second", median)
 	}
-	d.await("all three nodes are there", func() bool { s = stateOf(t, first); return healthy(s, 3, "") })
+	d.await("all three nodes are there", func() bool { s = fleets.StateOf(t, first); return healthy(s, 3, "") })
 
 	t.Log("a node of another terminal joins and leaves")
 	etcd := d.find(`run --join (http://\S+)`)
@@ -234,9 +199,9 @@ func TestDev(t *testing.T) {
 	}
 	joined := launch(t, elsewhere, "run", "--join", etcd, "--name", "guest", "--http", "127.0.0.1:0")
 	joined.find(`ignored because of --join.*\[zookeeper\], cluster`)
-	d.await("it is one of four", func() bool { return healthy(stateOf(t, first), 4, "") })
+	d.await("it is one of four", func() bool { return healthy(fleets.StateOf(t, first), 4, "") })
 	guest := joined.find(`"msg":"starting".*"http":"([^"]+)"`)
-	s = stateOf(t, first)
+	s = fleets.StateOf(t, first)
 	for _, asked := range []string{first, guest} {
 		for _, w := range s.Workers {
 			if err := firstLine(t, asked, w.Slot()); err != nil {
@@ -244,17 +209,17 @@ func TestDev(t *testing.T) {
 			}
 		}
 	}
-	if err := joined.cmd.Process.Signal(syscall.SIGINT); err != nil {
+	if err := joined.Cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
 	if code := joined.exit(); code != 0 {
 		t.Errorf("the guest left with code %d", code)
 	}
-	d.await("it has left", func() bool { s = stateOf(t, first); return healthy(s, 3, "") })
+	d.await("it has left", func() bool { s = fleets.StateOf(t, first); return healthy(s, 3, "") })
 
 	t.Log("Ctrl-C ends all of it")
 	pids := processesOf(t, s)
-	if err := d.cmd.Process.Signal(syscall.SIGINT); err != nil {
+	if err := d.Cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
 	if code := d.exit(); code != 0 {
@@ -303,13 +268,13 @@ func processesOf(t *testing.T, s *cluster.State) (pids []int) {
 // waits, and goes on as the member that it was when the data are back.
 func TestDevIsKilled(t *testing.T) {
 	t.Parallel()
-	first, data := freeAddr(t), filepath.Join(t.TempDir(), "data")
+	first, data := process.FreeAddrs(t, 1)[0], filepath.Join(t.TempDir(), "data")
 	d := launch(t, "", "dev", "--nodes", "2", "--http", first, "--data", data)
 	etcd := d.find(`run --join (http://\S+)`)
-	guestAddr := freeAddr(t)
+	guestAddr := process.FreeAddrs(t, 1)[0]
 	guest := launch(t, "", "run", "--join", etcd, "--name", "guest", "--http", guestAddr)
 	var s *cluster.State
-	d.await("the guest is one of three", func() bool { s = stateOf(t, first); return healthy(s, 3, "") })
+	d.await("the guest is one of three", func() bool { s = fleets.StateOf(t, first); return healthy(s, 3, "") })
 	member := memberOf(*s, "guest")
 	var pids []int
 	for _, n := range s.Nodes {
@@ -318,7 +283,7 @@ func TestDevIsKilled(t *testing.T) {
 		}
 	}
 	killed := time.Now()
-	if err := d.cmd.Process.Kill(); err != nil {
+	if err := d.Cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	d.exit()
@@ -342,7 +307,7 @@ func TestDevIsKilled(t *testing.T) {
 	if url := again.find(`run --join (http://\S+)`); url != etcd {
 		t.Errorf("etcd is at %s now; it was at %s", url, etcd)
 	}
-	d.await("all three are back", func() bool { s = stateOf(t, guestAddr); return healthy(s, 3, "") })
+	d.await("all three are back", func() bool { s = fleets.StateOf(t, guestAddr); return healthy(s, 3, "") })
 	if memberOf(*s, "guest") != member {
 		t.Log("the guest is another member: its session was over before the data were back")
 	}
@@ -358,7 +323,7 @@ func TestDevBadInput(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello")) }))
 	defer server.Close()
 	data := filepath.Join(t.TempDir(), "data")
-	first := freeAddr(t)
+	first := process.FreeAddrs(t, 1)[0]
 	running := launch(t, "", "dev", "--nodes", "1", "--http", first, "--data", data)
 	running.find(`Ctrl-C ends`)
 	newer, foreign := t.TempDir(), t.TempDir()
@@ -413,14 +378,14 @@ func TestDevBadInput(t *testing.T) {
 // Tasks come from app.toml, and what dev brings itself is ignored there, with a word.
 func TestDevTakesTasksFromTheFile(t *testing.T) {
 	t.Parallel()
-	dir, first := t.TempDir(), freeAddr(t)
+	dir, first := t.TempDir(), process.FreeAddrs(t, 1)[0]
 	config := "cluster = \"mine\"\n[zookeeper]\nhost = \"nowhere\"\n[http]\nlisten = \"127.0.0.1:1\"\n[[task]]\nname = \"only\"\nworkName = \"test02\"\nworkerNum = 5\n"
 	if err := os.WriteFile(filepath.Join(dir, "app.toml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	d := launch(t, dir, "dev", "--nodes", "2", "--http", first)
 	d.find(`Ctrl-C ends`)
-	s := stateOf(t, first)
+	s := fleets.StateOf(t, first)
 	if !healthy(s, 2, "") || s.Cluster != "mine" || len(s.Tasks) != 1 || s.Tasks[0].Running != 5 {
 		t.Errorf("state %+v", s)
 	}
@@ -430,21 +395,22 @@ func TestDevTakesTasksFromTheFile(t *testing.T) {
 // A second signal ends dev at once, whatever its workers are doing, and nothing stays.
 func TestDevSecondSignal(t *testing.T) {
 	t.Parallel()
-	f := &fleet{T: t, dir: t.TempDir()}
+	f := emptyFleet(t)
 	config := "[[task]]\nname = \"test01\"\nworkName = \"test01\"\nworkerNum = 2\n"
 	if err := os.WriteFile(f.path("app.toml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f.env = []string{stubbornVariable + "=1h", "TMPDIR=" + t.TempDir()}
-	first := freeAddr(t)
-	d := f.run("dev", first, "dev", "--nodes", "1", "--http", first, "--config", f.path("app.toml"))
+	tmp := t.TempDir()
+	f.Env = append(f.Env, stubbornVariable+"=1h", "TMPDIR="+tmp)
+	first := process.FreeAddrs(t, 1)[0]
+	d := f.Launch("dev", first, "dev", "--nodes", "1", "--http", first, "--config", f.path("app.toml"))
 	var s *cluster.State
-	f.await("all workers run", func() bool { s = stateOf(t, first); return healthy(s, 1, "") })
+	f.Await("all workers run", func() bool { s = fleets.StateOf(t, first); return healthy(s, 1, "") })
 	pids := processesOf(t, s)
-	d.signal(syscall.SIGINT)
-	f.await("the workers are asked to stop", func() bool { return strings.Count(d.log.String(), "stubborn") == 2 })
-	d.signal(syscall.SIGINT)
-	if code := d.exit(); code != 130 {
+	d.Signal(syscall.SIGINT)
+	f.Await("the workers are asked to stop", func() bool { return strings.Count(d.Log.String(), "stubborn") == 2 })
+	d.Signal(syscall.SIGINT)
+	if code := d.Exit(); code != 130 {
 		t.Errorf("exit code %d; want 130", code)
 	}
 	for _, pid := range pids {
@@ -455,7 +421,7 @@ func TestDevSecondSignal(t *testing.T) {
 	if stops := f.notes(0, "stop", ""); len(stops) != 0 {
 		t.Errorf("workers stopped in order: %v", stops)
 	}
-	if left, _ := os.ReadDir(strings.TrimPrefix(f.env[1], "TMPDIR=")); len(left) != 0 {
+	if left, _ := os.ReadDir(tmp); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
 	}
 }
@@ -464,20 +430,20 @@ func TestDevSecondSignal(t *testing.T) {
 // code 70, and without a word about an API that has ended with it.
 func TestDevStuckWorker(t *testing.T) {
 	t.Parallel()
-	f := &fleet{T: t, dir: t.TempDir()}
+	f := emptyFleet(t)
 	config := "[[task]]\nname = \"test01\"\nworkName = \"test01\"\nworkerNum = 1\nstopTimeout = \"4s\"\n"
 	if err := os.WriteFile(f.path("app.toml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f.env = []string{stubbornVariable + "=1h", "TMPDIR=" + t.TempDir()}
-	first := freeAddr(t)
-	d := f.run("dev", first, "dev", "--nodes", "1", "--http", first, "--config", f.path("app.toml"))
-	f.await("all workers run", func() bool { return healthy(stateOf(t, first), 1, "") })
-	d.signal(syscall.SIGINT)
-	if code := d.exit(); code != 70 {
+	f.Env = append(f.Env, stubbornVariable+"=1h", "TMPDIR="+t.TempDir())
+	first := process.FreeAddrs(t, 1)[0]
+	d := f.Launch("dev", first, "dev", "--nodes", "1", "--http", first, "--config", f.path("app.toml"))
+	f.Await("all workers run", func() bool { return healthy(fleets.StateOf(t, first), 1, "") })
+	d.Signal(syscall.SIGINT)
+	if code := d.Exit(); code != 70 {
 		t.Errorf("exit code %d; want 70", code)
 	}
-	log := d.log.String()
+	log := d.Log.String()
 	for _, want := range []string{"waiting for workers to stop before leaving", "workers=test01#0", "a node did not shut down cleanly"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("%q is not in the log", want)

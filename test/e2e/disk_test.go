@@ -78,7 +78,7 @@ func TestDevWhileDiskFills(t *testing.T) {
 	}
 	defer func() { _ = client.Close() }()
 	value := strings.Repeat("x", 256<<10)
-	for i, end := 0, time.Now().Add(limit); time.Now().Before(end) && !ended(d.done); i++ {
+	for i, end := 0, time.Now().Add(limit); time.Now().Before(end) && !d.Ended(); i++ {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		_, _ = client.Put(ctx, fmt.Sprintf("/fill/%d", i), value) // until it fails
 		cancel()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -52,7 +53,7 @@ func TestLeaseOfALongerSessionIsEndedEarly(t *testing.T) {
 	wire.Cut()
 	f.revoke(server.Hosts(), member)
 	began := f.session.Now()
-	f.await("n1 runs everything", func() bool { return len(f.notes(mark, invariant.Start, "n1")) >= 2 })
+	f.Await("n1 runs everything", func() bool { return len(f.notes(mark, invariant.Start, "n1")) >= 2 })
 	for _, n := range f.notes(mark, invariant.Start, "n1") {
 		if waited := n.At - began; waited < 15*time.Second {
 			t.Errorf("%s starts on n1 %v after the lease of n2 was ended; n2's session timeout is 15s", n.Slot, waited)
@@ -63,7 +64,7 @@ func TestLeaseOfALongerSessionIsEndedEarly(t *testing.T) {
 	}
 	wire.Heal()
 	n1.awaitSpread("n1", "n2")
-	n2.signal(syscall.SIGTERM)
+	n2.Signal(syscall.SIGTERM)
 	n2.exit()
 }
 
@@ -92,7 +93,7 @@ func (f *fleet) revoke(hosts, member string) {
 
 func (f *fleet) awaitEnd(member string) {
 	f.Helper()
-	f.await("the service ends the session", func() bool {
+	f.Await("the service ends the session", func() bool {
 		_, err := f.session.Get(f.Context(), f.keys.Member(member))
 		return errors.Is(err, coord.ErrNotFound)
 	})
@@ -118,7 +119,7 @@ func testPacketsAreLate(t *testing.T, b backend) {
 	n1.awaitSpread("n1", "n2")
 
 	t.Log("nothing that it sends arrives")
-	member, mark = memberOf(*n1.state(), "n2"), len(f.journal())
+	member, mark = memberOf(*n1.State(), "n2"), len(f.journal())
 	wire.LoseRequests()
 	f.stopsBeforeItsEnd(mark, "n2", member, 2)
 	n1.awaitSpread("n1") // which n1 has to see first
@@ -128,7 +129,7 @@ func testPacketsAreLate(t *testing.T, b backend) {
 	t.Log("nothing that it should hear arrives: its session lives on, and it cannot know")
 	mark = len(f.journal())
 	wire.LoseReplies()
-	f.await("n2 has stopped its workers", func() bool { return len(f.notes(mark, invariant.Stop, "n2")) >= 2 })
+	f.Await("n2 has stopped its workers", func() bool { return len(f.notes(mark, invariant.Stop, "n2")) >= 2 })
 	wire.Heal()
 	n1.awaitSpread("n1", "n2")
 }
@@ -161,7 +162,7 @@ func testLeaderIsPausedWhileItPlans(t *testing.T, b backend) {
 	names, nodes := []string{"n1", "n2", "n3"}, map[string]*proc{"n1": n1, "n2": n2, "n3": n3}
 	for round := range 3 {
 		var witness *proc
-		state := n2.state()
+		state := n2.State()
 		if state == nil || nodes[state.Leader] == nil {
 			t.Fatalf("no leader: %+v", state)
 		}
@@ -173,18 +174,18 @@ func testLeaderIsPausedWhileItPlans(t *testing.T, b backend) {
 		}
 		leaver := f.start("n4")
 		witness.awaitBalance(append(names, "n4")...)
-		leaver.signal(syscall.SIGTERM) // its slots are to be moved …
+		leaver.Signal(syscall.SIGTERM) // its slots are to be moved …
 		time.Sleep(time.Duration(round) * 3 * time.Millisecond)
 		leader.pause() // … by one that does not
-		f.await("another one leads", func() bool {
-			s := witness.state()
-			return s != nil && s.Leader != leader.name && nodes[s.Leader] != nil
+		f.Await("another one leads", func() bool {
+			s := witness.State()
+			return s != nil && s.Leader != leader.Name && nodes[s.Leader] != nil
 		})
 		leader.resume()
 		leaver.exit()
 		after := witness.awaitBalance(names...)
-		if after.Leader == leader.name || after.Term <= state.Term {
-			t.Errorf("%s leads term %d after the pause of %s in term %d", after.Leader, after.Term, leader.name, state.Term)
+		if after.Leader == leader.Name || after.Term <= state.Term {
+			t.Errorf("%s leads term %d after the pause of %s in term %d", after.Leader, after.Term, leader.Name, state.Term)
 		}
 	}
 }
@@ -197,13 +198,13 @@ func testNodesCrashDuringAnOutage(t *testing.T, b backend) {
 	f := newFleet(t, b, server.Hosts(), 3*time.Second)
 	n1, n2, n3 := f.three()
 	server.Kill(0)
-	n1.signal(syscall.SIGKILL)
+	n1.Signal(syscall.SIGKILL)
 	n1.exit()
-	n3.signal(syscall.SIGKILL)
+	n3.Signal(syscall.SIGKILL)
 	n3.exit()
 	n3 = f.start("n3")
 	n4 := f.start("n4")
-	f.await("n2 has stopped its workers", func() bool { return len(f.notes(0, invariant.Stop, "n2")) >= 1 })
+	f.Await("n2 has stopped its workers", func() bool { return len(f.notes(0, invariant.Stop, "n2")) >= 1 })
 	server.Restart(0)
 	state := n2.awaitBalance("n2", "n3", "n4")
 	if len(state.Lost) > 0 {
@@ -260,8 +261,8 @@ func testRecordsAreDamagedByHand(t *testing.T, b backend) {
 			return coord.Set(c.key(member), []byte(c.value), r.Version)
 		})
 		if c.rejoin {
-			f.await("n2 is a new member", func() bool {
-				s := n1.state()
+			f.Await("n2 is a new member", func() bool {
+				s := n1.State()
 				now := ""
 				if s != nil {
 					now = memberOf(*s, "n2")
@@ -295,8 +296,8 @@ func testOtherProtocolIsNotJoined(t *testing.T, b backend) {
 		t.Fatal(err)
 	}
 	n2 := f.start("n2")
-	if code := n2.exit(); code != 78 || !strings.Contains(n2.log.tail(2), "protocol") {
-		t.Errorf("exit code %d; want 78: %s", code, n2.log.tail(2))
+	if code := n2.exit(); code != 78 || !strings.Contains(n2.Log.Tail(2), "protocol") {
+		t.Errorf("exit code %d; want 78: %s", code, n2.Log.Tail(2))
 	}
 	n1.awaitSpread("n1")
 }
@@ -309,23 +310,18 @@ func TestLeadersDieAndNothingElseMoves(t *testing.T) {
 func testLeadersDieAndNothingElseMoves(t *testing.T, b backend) {
 	f := newFleet(t, b, b.start(t, 1).Hosts(), 3*time.Second)
 	f.supervised = true
-	n1, n2, n3 := f.three()
-	nodes := map[string]*proc{"n1": n1, "n2": n2, "n3": n3}
+	n1, _, _ := f.three()
 	for range 6 {
 		state := n1.awaitBalance("n1", "n2", "n3")
 		before := map[string]string{} // slot → node
 		for _, w := range state.Workers {
 			before[cluster.Slot{Task: w.Task, Index: w.Index}.String()] = w.Node
 		}
-		mark, term := len(f.journal()), state.Term
+		mark, term, member := len(f.journal()), state.Term, memberOf(state, state.Leader)
 		f.kill(nodePID(t, state, state.Leader), syscall.SIGKILL)
-		f.await("another term", func() bool {
-			for _, p := range nodes {
-				if s := p.state(); s != nil && s.Term > term {
-					return true
-				}
-			}
-			return false
+		f.Await("n1 sees another term, and who died as a new member", func() bool {
+			s := n1.State()
+			return s != nil && s.Term > term && !slices.Contains([]string{"", member}, memberOf(*s, state.Leader))
 		})
 		after := n1.awaitBalance("n1", "n2", "n3")
 		for _, n := range f.notes(mark, invariant.Start, "") {
@@ -355,7 +351,7 @@ func TestFullDiskAndOneBusyCPU(t *testing.T) {
 			_ = busy.Wait()
 		})
 	}
-	f.wrap = []string{"taskset", "-c", "0", "sh", "-c", `exec "$0" "$@" >/dev/full 2>&1`}
+	f.Program = append([]string{"taskset", "-c", "0", "sh", "-c", `exec "$0" "$@" >/dev/full 2>&1`}, f.Program...)
 	n2 := f.start("n2")
 	n1.awaitSpread("n1", "n2")
 	mark := len(f.journal())
@@ -370,7 +366,7 @@ func TestFullDiskAndOneBusyCPU(t *testing.T) {
 // openFiles is how many files a node has open, as it says itself: nobody but root may look.
 func openFiles(t *testing.T, p *proc) int {
 	t.Helper()
-	resp, err := http.Get("http://" + strings.TrimPrefix(p.addr, "http://") + "/metrics")
+	resp, err := http.Get("http://" + strings.TrimPrefix(p.Addr, "http://") + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -401,7 +397,7 @@ func testNoDescriptorsLeft(t *testing.T, b backend) {
 	open := openFiles(t, n2)
 	limit := func(n int) {
 		t.Helper()
-		if out, err := exec.Command("prlimit", "--pid", strconv.Itoa(n2.cmd.Process.Pid), "--nofile="+strconv.Itoa(n)+":").CombinedOutput(); err != nil {
+		if out, err := exec.Command("prlimit", "--pid", strconv.Itoa(n2.PID()), "--nofile="+strconv.Itoa(n)+":").CombinedOutput(); err != nil {
 			t.Fatalf("prlimit: %v: %s", err, out)
 		}
 	}

@@ -7,17 +7,12 @@
 package e2e_test
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -25,10 +20,10 @@ import (
 	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
-	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/internal/command"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/test/etcdserver"
+	fleets "gitee.com/ken.yang/xconsumer/test/fleet"
 	"gitee.com/ken.yang/xconsumer/test/invariant"
 )
 
@@ -112,30 +107,37 @@ func lockedWork(ctx context.Context, dir, node string, w *xconsumer.Worker) erro
 	})
 }
 
-// limit bounds every wait. It is generous: machines are slow.
-const limit = 150 * time.Second
+// limit bounds every wait.
+const limit = fleets.Limit
 
-// fleet is a cluster of processes.
+// fleet is a cluster of processes, which are this test's own binary.
 type fleet struct {
 	*testing.T
+	*fleets.Fleet
 	dir        string
 	backend    backend
 	timeout    time.Duration
 	supervised bool          // nodes have a parent process
-	env        []string      // of the nodes that are started next
-	wrap       []string      // a command that starts them, if any
-	stderr     *os.File      // their standard error, if it is not kept with the rest
 	session    coord.Session // for looking at the store
-	procs      []*proc       // that were started
 	noted      []note        // of the journal, as far as it was read
 	readTo     int64
 	keys       schema.Keys
 }
 
+// emptyFleet prepares a cluster without servers and without a file.
+func emptyFleet(t *testing.T) *fleet {
+	t.Helper()
+	f := &fleet{T: t, dir: t.TempDir(), keys: schema.NewKeys("e2e")}
+	f.Fleet = fleets.New(t, f.path("app.toml"), os.Args[0])
+	f.Env = []string{asNode + "=" + f.dir}
+	return f
+}
+
 // newFleet prepares a cluster over the servers.
 func newFleet(t *testing.T, b backend, hosts string, timeout time.Duration) *fleet {
 	t.Helper()
-	f := &fleet{T: t, dir: t.TempDir(), backend: b, timeout: timeout, keys: schema.NewKeys("e2e")}
+	f := emptyFleet(t)
+	f.backend, f.timeout = b, timeout
 	config := b.table(hosts, timeout) + `[[task]]
 name = "test01"
 workName = "test01"
@@ -146,7 +148,7 @@ workName = "test02"
 workerNum = 2
 `
 	config = "cluster = \"e2e\"\n" + config
-	if err := os.WriteFile(f.path("app.toml"), []byte(config), 0o644); err != nil {
+	if err := os.WriteFile(f.Config, []byte(config), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	var err error
@@ -154,14 +156,7 @@ workerNum = 2
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = f.session.Close() })
-	t.Cleanup(func() { // the last one: all processes have ended
-		f.verify()
-		for _, p := range f.procs {
-			if t.Failed() {
-				t.Logf("log of %s:\n%s", p.name, p.log.tail(80))
-			}
-		}
-	})
+	t.Cleanup(f.verify) // when all processes have ended
 	return f
 }
 
@@ -170,7 +165,7 @@ func (f *fleet) path(name string) string { return filepath.Join(f.dir, name) }
 // config returns the nodes' file.
 func (f *fleet) config() string {
 	f.Helper()
-	data, err := os.ReadFile(f.path("app.toml"))
+	data, err := os.ReadFile(f.Config)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -179,93 +174,26 @@ func (f *fleet) config() string {
 
 // proc is a node process.
 type proc struct {
-	f    *fleet
-	name string
-	addr string
-	cmd  *exec.Cmd
-	log  *syncBuffer
-	done chan struct{}
-	err  error // of the process, once done
+	*fleets.Node
+	f *fleet
 }
 
 // startTimed starts a node with another session timeout than the others have.
 func (f *fleet) startTimed(name string, timeout time.Duration, args ...string) *proc {
 	f.Helper()
-	env := f.env
-	defer func() { f.env = env }()
-	f.env = append(slices.Clone(env), fmt.Sprintf("XCONSUMER_%s_SESSION_TIMEOUT=%v", strings.ToUpper(f.backend.name), timeout))
+	env := f.Env
+	defer func() { f.Env = env }()
+	f.Env = append(slices.Clone(env), fmt.Sprintf("XCONSUMER_%s_SESSION_TIMEOUT=%v", strings.ToUpper(f.backend.name), timeout))
 	return f.start(name, args...)
 }
 
 // start starts a node.
 func (f *fleet) start(name string, args ...string) *proc {
 	f.Helper()
-	addr := freeAddr(f.T)
-	args = append([]string{"run", "--config", f.path("app.toml"), "--name", name, "--http", addr}, args...)
 	if !f.supervised {
 		args = append(args, "--no-supervise")
 	}
-	return f.run(name, addr, args...)
-}
-
-// run starts the program with the works of the tests.
-func (f *fleet) run(name, addr string, args ...string) *proc {
-	f.Helper()
-	p := &proc{f: f, name: name, addr: addr, log: &syncBuffer{}, done: make(chan struct{})}
-	args = slices.Concat(f.wrap, []string{os.Args[0]}, args)
-	p.cmd = exec.Command(args[0], args[1:]...)
-	p.cmd.Env = append(append(os.Environ(), asNode+"="+f.dir), f.env...)
-	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
-	if f.stderr != nil {
-		p.cmd.Stderr = f.stderr
-	}
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := p.cmd.Start(); err != nil {
-		f.Fatal(err)
-	}
-	go func() {
-		p.err = p.cmd.Wait()
-		close(p.done)
-	}()
-	f.Cleanup(func() {
-		select {
-		case <-p.done:
-			return
-		default:
-		}
-		// A child that a test left paused would not notice that its parent is gone.
-		_ = p.cmd.Process.Signal(syscall.SIGSTOP)
-		for _, child := range childrenOf(p.cmd.Process.Pid) {
-			_ = syscall.Kill(child, syscall.SIGKILL)
-		}
-		_ = p.cmd.Process.Kill()
-		<-p.done
-	})
-	f.procs = append(f.procs, p)
-	return p
-}
-
-// await polls until condition holds.
-func (f *fleet) await(what string, condition func() bool) {
-	f.Helper()
-	for end := time.Now().Add(limit); !condition(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			f.Fatalf("not within %v: %s", limit, what)
-		}
-	}
-}
-
-// state asks a node; nil while it does not answer.
-func (p *proc) state() *cluster.State {
-	client, err := httpapi.NewClient(p.addr, httpapi.ClientOptions{})
-	if err != nil {
-		p.f.Fatal(err)
-	}
-	state, _, err := client.State(p.f.Context())
-	if err != nil {
-		return nil
-	}
-	return &state
+	return &proc{f.Start(name, args...), f}
 }
 
 // awaitSpread waits until all workers run on exactly these nodes, evenly, and the leader has no
@@ -273,7 +201,7 @@ func (p *proc) state() *cluster.State {
 // moment after their nodes have said that they hold them.
 func (p *proc) awaitSpread(nodes ...string) cluster.State {
 	p.f.Helper()
-	return p.awaitState(nodes, func(s *cluster.State, least int) bool { return sharesOf(s)[s.Leader] <= least })
+	return p.awaitState(nodes, func(s *cluster.State, least int) bool { return fleets.Shares(s)[s.Leader] <= least })
 }
 
 // awaitBalance is awaitSpread where the leader may have as much as the others: one that has just
@@ -287,71 +215,31 @@ func (p *proc) awaitState(nodes []string, also func(s *cluster.State, least int)
 	p.f.Helper()
 	var last *cluster.State
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if last = p.state(); last != nil && isSpread(last, nodes) && also(last, len(last.Workers)/len(nodes)) && p.f.started(last) {
+		if last = p.State(); last != nil && fleets.Spread(last, nodes) && also(last, len(last.Workers)/len(nodes)) && p.f.started(last) {
 			return *last
 		}
 	}
-	p.f.Fatalf("workers do not spread over %v, as %s sees it\nstate: %+v", nodes, p.name, last)
+	p.f.Fatalf("workers do not spread over %v, as %s sees it\nstate: %+v", nodes, p.Name, last)
 	return cluster.State{}
-}
-
-// isSpread tells whether all workers run on exactly these nodes, evenly.
-func isSpread(s *cluster.State, nodes []string) bool {
-	for _, w := range s.Workers {
-		if w.State != cluster.WorkerRunning {
-			return false
-		}
-	}
-	share, least := sharesOf(s), len(s.Workers)/len(nodes)
-	for _, n := range nodes {
-		if share[n] < least || share[n] > (len(s.Workers)+len(nodes)-1)/len(nodes) {
-			return false
-		}
-	}
-	return len(share) == len(nodes) && len(s.Workers) > 0
-}
-
-// sharesOf returns how many workers each node has.
-func sharesOf(s *cluster.State) map[string]int {
-	share := map[string]int{}
-	for _, w := range s.Workers {
-		share[w.Node]++
-	}
-	return share
 }
 
 // exit waits for the process to end and returns its exit code.
 func (p *proc) exit() int {
 	p.f.Helper()
-	select {
-	case <-p.done:
-	case <-time.After(limit):
-		p.f.Fatalf("%s does not end", p.name)
-	}
-	exit, ok := errors.AsType[*exec.ExitError](p.err)
-	switch {
-	case !ok:
-		return 0
-	case exit.ExitCode() == exitRace && clientRacesOnly(p.log.String()):
-		p.f.Logf("%s: the ZooKeeper client's known data race", p.name)
+	code := p.Exit()
+	if code == exitRace && clientRacesOnly(p.Log.String()) {
+		p.f.Logf("%s: the ZooKeeper client's known data race", p.Name)
 		return 0
 	}
-	return exit.ExitCode()
-}
-
-func (p *proc) signal(s syscall.Signal) {
-	p.f.Helper()
-	if err := p.cmd.Process.Signal(s); err != nil {
-		p.f.Fatalf("%v to %s: %v", s, p.name, err)
-	}
+	return code
 }
 
 // leave asks the node to leave and waits until its process has ended well.
 func (p *proc) leave() {
 	p.f.Helper()
-	p.signal(syscall.SIGTERM)
+	p.Signal(syscall.SIGTERM)
 	if code := p.exit(); code != 0 {
-		p.f.Errorf("%s left with exit code %d", p.name, code)
+		p.f.Errorf("%s left with exit code %d", p.Name, code)
 	}
 }
 
@@ -359,13 +247,13 @@ func (p *proc) leave() {
 func (p *proc) pause() {
 	p.f.Helper()
 	p.note(invariant.Paused)
-	p.signal(syscall.SIGSTOP)
+	p.Signal(syscall.SIGSTOP)
 }
 
 func (p *proc) resume() {
 	p.f.Helper()
 	p.note(invariant.Resumed)
-	p.signal(syscall.SIGCONT)
+	p.Signal(syscall.SIGCONT)
 }
 
 func memberOf(s cluster.State, node string) string {
@@ -375,37 +263,4 @@ func memberOf(s cluster.State, node string) string {
 		}
 	}
 	return ""
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
-}
-
-// syncBuffer is a log that is read while it is written.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
-func (b *syncBuffer) tail(lines int) string {
-	all := strings.Split(strings.TrimSpace(b.String()), "\n")
-	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }

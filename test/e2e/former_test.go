@@ -46,7 +46,7 @@ func testFormerAssignmentIsPutBack(t *testing.T, b backend) {
 				t.Fatal(err)
 			}
 		}
-		f.await("what was put back is asked back", func() bool {
+		f.Await("what was put back is asked back", func() bool {
 			var all cluster.Decisions
 			n1.get("decisions", &all)
 			return slices.ContainsFunc(all.Decisions, func(d cluster.Decision) bool {

@@ -91,7 +91,7 @@ func (f *fleet) verify() {
 
 // note writes into the journal what the test does to a process.
 func (p *proc) note(what string) {
-	writeNote(p.f.dir, note{At: p.f.session.Now(), What: what, Node: p.name})
+	writeNote(p.f.dir, note{At: p.f.session.Now(), What: what, Node: p.Name})
 }
 
 // notes returns the journal's notes of a kind since a position, of one node or, for "", of all.

@@ -70,7 +70,7 @@ func testLeaderIsWrittenOver(t *testing.T, b backend) {
 					f.edit(key, func(r coord.Record) coord.Op { return coord.Set(key, r.Value, r.Version) })
 				}
 			}
-			f.await("another one leads", func() bool { return f.epoch().Leader != leader })
+			f.Await("another one leads", func() bool { return f.epoch().Leader != leader })
 		}},
 		{"the next decision", func() {
 			if _, err := f.session.Commit(t.Context(), coord.Create(f.keys.Decision(f.epoch().NextDecision), []byte("{}"))); err != nil {
@@ -86,7 +86,7 @@ func testLeaderIsWrittenOver(t *testing.T, b backend) {
 	} {
 		t.Log(c.name)
 		c.do()
-		n3.signal(syscall.SIGKILL)
+		n3.Signal(syscall.SIGKILL)
 		n3.exit()
 		n1.awaitBalance("n1", "n2")
 		n3 = f.start("n3")
@@ -110,7 +110,7 @@ func testDeafLeaderIsReplaced(t *testing.T, b backend) {
 	n2.awaitBalance("n1", "n2", "n3")
 	began := time.Now()
 	wire.LoseReplies()
-	n3.signal(syscall.SIGKILL)
+	n3.Signal(syscall.SIGKILL)
 	n3.exit()
 	n2.awaitBalance("n2")
 	took := time.Since(began)
@@ -151,12 +151,12 @@ func testDecisionHangs(t *testing.T, b backend) {
 	}
 	done := make(chan error, 1)
 	go func() { done <- node.Run(ctx) }()
-	f.await("n1 leads", func() bool { _, leads := node.Leading(); return leads })
+	f.Await("n1 leads", func() bool { _, leads := node.Leading(); return leads })
 	n2, n3 := f.start("n2"), f.start("n3")
 	first := n2.awaitBalance("n1", "n2", "n3")
 	mark := len(f.journal())
 	hang.Store(true)
-	n3.signal(syscall.SIGKILL)
+	n3.Signal(syscall.SIGKILL)
 	n3.exit()
 	after := n2.awaitBalance("n1", "n2")
 	if after.Leader != "n2" || memberOf(after, "n1") != memberOf(first, "n1") {
@@ -170,7 +170,7 @@ func testDecisionHangs(t *testing.T, b backend) {
 	}
 	hang.Store(false)
 	close(back)
-	f.await("n1 is ready", func() bool { return len(node.Ready()) == 0 })
+	f.Await("n1 is ready", func() bool { return len(node.Ready()) == 0 })
 	stop()
 	if err := <-done; err != nil {
 		t.Error(err)

@@ -46,7 +46,7 @@ func testNodesComeAndGo(t *testing.T, b backend) {
 	t.Log("the leader is killed: its worker moves after the session timeout, and the next lowest leads")
 	killed := f.session.Now()
 	mark := len(f.journal())
-	n1.signal(syscall.SIGKILL)
+	n1.Signal(syscall.SIGKILL)
 	n1.exit()
 	state = n2.awaitSpread("n2", "n3", "n4")
 	if state.Leader != "n2" || state.Term != 2 {
@@ -75,9 +75,9 @@ func testNodesComeAndGo(t *testing.T, b backend) {
 		case n2:
 			n4.awaitSpread("n1", "n4")
 		}
-		stops := f.notes(mark, "stop", leaver.name)
+		stops := f.notes(mark, "stop", leaver.Name)
 		if len(stops) != 1 {
-			t.Fatalf("%s stopped %+v", leaver.name, stops)
+			t.Fatalf("%s stopped %+v", leaver.Name, stops)
 		}
 		for _, n := range f.journal()[mark:] {
 			if n.What == "start" && n.Slot == stops[0].Slot {
@@ -88,7 +88,7 @@ func testNodesComeAndGo(t *testing.T, b backend) {
 			}
 		}
 	}
-	f.await("n4 leads in term 3", func() bool { s := n4.state(); return s != nil && s.Leader == "n4" && s.Term == 3 })
+	f.Await("n4 leads in term 3", func() bool { s := n4.State(); return s != nil && s.Leader == "n4" && s.Term == 3 })
 	n4.leave()
 	n1.awaitSpread("n1")
 	n1.leave()
@@ -124,7 +124,7 @@ func testNodeIsCutOff(t *testing.T, b backend) {
 	t.Log("cut for longer: the workers stop before the service ends the session")
 	mark = len(f.journal())
 	wire.Cut()
-	f.await("the service ends the session", func() bool {
+	f.Await("the service ends the session", func() bool {
 		_, err := f.session.Get(t.Context(), f.keys.Member(member))
 		return errors.Is(err, coord.ErrNotFound)
 	})
@@ -171,7 +171,7 @@ func testServersFail(t *testing.T, b backend) {
 	for i := range 3 {
 		ensemble.Kill(i)
 	}
-	f.await("all workers stop", func() bool {
+	f.Await("all workers stop", func() bool {
 		return len(f.notes(mark, "stop", "n1"))+len(f.notes(mark, "stop", "n2")) >= 4
 	})
 	for i := range 3 {
@@ -187,16 +187,16 @@ func testTwoNodesOfOneName(t *testing.T, b backend) {
 	first := f.start("same")
 	first.awaitSpread("same")
 	second := f.start("same")
-	f.await("the second one says who has its name", func() bool {
-		return strings.Contains(second.log.String(), `node name \"same\" is taken by host`)
+	f.Await("the second one says who has its name", func() bool {
+		return strings.Contains(second.Log.String(), `node name \"same\" is taken by host`)
 	})
 	state := first.awaitSpread("same")
-	if len(state.Nodes) != 1 || state.Nodes[0].PID != first.cmd.Process.Pid || state.Nodes[0].Address != first.addr {
+	if len(state.Nodes) != 1 || state.Nodes[0].PID != first.PID() || state.Nodes[0].Address != first.Addr {
 		t.Errorf("nodes %+v", state.Nodes)
 	}
 	first.leave()
 	state = second.awaitSpread("same")
-	if state.Nodes[0].PID != second.cmd.Process.Pid {
+	if state.Nodes[0].PID != second.PID() {
 		t.Errorf("nodes %+v", state.Nodes)
 	}
 }
@@ -222,8 +222,8 @@ func testPausedNodeStopsWhenItWakes(t *testing.T, b backend) {
 
 	t.Log("paused for longer than the session: its slots are granted again, with higher tokens")
 	n2.pause()
-	f.await("n1 is granted everything", func() bool {
-		s := n1.state()
+	f.Await("n1 is granted everything", func() bool {
+		s := n1.State()
 		granted := 0
 		for _, w := range s.Workers {
 			if w.Node == "n1" && w.State != cluster.WorkerLost {
@@ -233,7 +233,7 @@ func testPausedNodeStopsWhenItWakes(t *testing.T, b backend) {
 		return granted == 4
 	})
 	n2.resume()
-	f.await("n2 stops its old workers", func() bool { return len(f.notes(mark, "stop", "n2")) == 2 })
+	f.Await("n2 stops its old workers", func() bool { return len(f.notes(mark, "stop", "n2")) == 2 })
 	state = n1.awaitSpread("n1", "n2")
 	if memberOf(state, "n2") == member {
 		t.Error("n2 is still the member it was")
@@ -253,8 +253,8 @@ func TestStrangersAreRefused(t *testing.T) {
 		t.Errorf("exit code %d; want 78", code)
 	}
 	for _, want := range []string{"not authorized", "/xconsumer/e2e/", "check username and password"} {
-		if !strings.Contains(stranger.log.tail(1), want) {
-			t.Errorf("%q is not in: %s", want, stranger.log.tail(1))
+		if !strings.Contains(stranger.Log.Tail(1), want) {
+			t.Errorf("%q is not in: %s", want, stranger.Log.Tail(1))
 		}
 	}
 	n1.leave()
@@ -270,7 +270,7 @@ func TestGrantedTimeoutIsTooShort(t *testing.T) {
 		t.Fatal(err)
 	}
 	n2 := f.start("n2")
-	if code := n2.exit(); code != 78 || !strings.Contains(n2.log.tail(1), "with a session timeout of 4s") {
-		t.Errorf("exit code %d: %s", code, n2.log.tail(1))
+	if code := n2.exit(); code != 78 || !strings.Contains(n2.Log.Tail(1), "with a session timeout of 4s") {
+		t.Errorf("exit code %d: %s", code, n2.Log.Tail(1))
 	}
 }

@@ -13,7 +13,7 @@ import (
 // metrics returns what a node tells Prometheus, by name and labels.
 func (p *proc) metrics() map[string]float64 {
 	p.f.Helper()
-	resp, err := (&http.Client{Timeout: 10 * time.Second}).Get("http://" + p.addr + "/metrics")
+	resp, err := (&http.Client{Timeout: 10 * time.Second}).Get("http://" + p.Addr + "/metrics")
 	if err != nil {
 		return nil
 	}
@@ -37,10 +37,10 @@ func testMetrics(t *testing.T, b backend) {
 	n1.awaitSpread("n1")
 	n2 := f.start("n2")
 	state := n1.awaitSpread("n1", "n2")
-	f.await("handoffs are timed", func() bool { return n1.metrics()["xconsumer_handoff_seconds_count"] > 0 })
+	f.Await("handoffs are timed", func() bool { return n1.metrics()["xconsumer_handoff_seconds_count"] > 0 })
 	f.kill(nodePID(t, state, "n2"), syscall.SIGKILL)
-	f.await("failovers are timed", func() bool { return n1.metrics()["xconsumer_failover_seconds_count"] > 0 })
-	f.await("the cluster has two nodes again", func() bool { return n1.metrics()[`xconsumer_cluster_nodes{state="up"}`] == 2 })
+	f.Await("failovers are timed", func() bool { return n1.metrics()["xconsumer_failover_seconds_count"] > 0 })
+	f.Await("the cluster has two nodes again", func() bool { return n1.metrics()[`xconsumer_cluster_nodes{state="up"}`] == 2 })
 	for name, test := range map[string]func(v float64) bool{
 		"xconsumer_leader": func(v float64) bool { return v == 1 },
 		"xconsumer_ready":  func(v float64) bool { return v == 1 },
@@ -55,7 +55,7 @@ func testMetrics(t *testing.T, b backend) {
 		"xconsumer_plan_seconds_count":                                           func(v float64) bool { return v > 0 },
 		"xconsumer_last_decision":                                                func(v float64) bool { return v > 0 },
 	} {
-		f.await(name, func() bool { return test(n1.metrics()[name]) }) // the dead node's worker may be on its way still
+		f.Await(name, func() bool { return test(n1.metrics()[name]) }) // the dead node's worker may be on its way still
 	}
 	other := n2.metrics()
 	if len(other) == 0 {

@@ -14,12 +14,13 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
+	fleets "gitee.com/ken.yang/xconsumer/test/fleet"
 )
 
 // post asks a node for something over HTTP, and returns the answer's status.
 func (p *proc) post(path, body string, into any) int {
 	p.f.Helper()
-	resp, err := http.Post("http://"+p.addr+"/api/v1/"+path, "application/json", bytes.NewBufferString(body))
+	resp, err := http.Post("http://"+p.Addr+"/api/v1/"+path, "application/json", bytes.NewBufferString(body))
 	if err != nil {
 		p.f.Fatal(err)
 	}
@@ -35,7 +36,7 @@ func (p *proc) post(path, body string, into any) int {
 // get asks a node, and returns the answer's status, 0 if there is none.
 func (p *proc) get(path string, into any) int {
 	p.f.Helper()
-	resp, err := http.Get("http://" + p.addr + "/api/v1/" + path)
+	resp, err := http.Get("http://" + p.Addr + "/api/v1/" + path)
 	if err != nil {
 		return 0
 	}
@@ -68,7 +69,7 @@ func testOperateOverHTTP(t *testing.T, b backend) {
 	}
 	n2.leave()
 	n2 = f.start("n2")
-	f.await("n2 is back", func() bool { return n2.state() != nil })
+	f.Await("n2 is back", func() bool { return n2.State() != nil })
 	n1.awaitBalance("n1", "n3")
 	n2.accepted("nodes/n2/uncordon", "")
 	n1.awaitBalance("n1", "n2", "n3")
@@ -80,11 +81,11 @@ func testOperateOverHTTP(t *testing.T, b backend) {
 	}
 	change := `{"revision": "` + plan.Revision + `", "change": {"scale": {"test01": 5}}}`
 	n3.accepted("plan/apply", change)
-	f.await("7 workers run", func() bool {
-		s := n1.state()
-		return s != nil && len(s.Workers) == 7 && isSpread(s, []string{"n1", "n2", "n3"})
+	f.Await("7 workers run", func() bool {
+		s := n1.State()
+		return s != nil && len(s.Workers) == 7 && fleets.Spread(s, []string{"n1", "n2", "n3"})
 	})
-	state = *n1.state()
+	state = *n1.State()
 	for _, start := range plan.Starts {
 		for _, w := range state.Workers {
 			if w.Task == start.Slot.Task && w.Index == start.Slot.Index && w.Node != start.To {
@@ -98,8 +99,8 @@ func testOperateOverHTTP(t *testing.T, b backend) {
 
 	t.Log("another leader, and the old one is killed: its candidate key was not the one that it joined with")
 	n2.accepted("leader/step-down", "")
-	f.await("n3 or n2 leads", func() bool { s := n2.state(); return s != nil && s.Leader != "n1" && s.Leader != "" })
-	n1.signal(syscall.SIGKILL)
+	f.Await("n3 or n2 leads", func() bool { s := n2.State(); return s != nil && s.Leader != "n1" && s.Leader != "" })
+	n1.Signal(syscall.SIGKILL)
 	n1.exit()
 	n2.awaitState([]string{"n2", "n3"}, func(s *cluster.State, _ int) bool { return len(s.Workers) == 7 })
 	n2.leave()
@@ -112,7 +113,7 @@ func TestManageOverHTTP(t *testing.T) { onBoth(t, testManageOverHTTP) }
 func testManageOverHTTP(t *testing.T, b backend) {
 	f := newFleet(t, b, b.start(t, 3).Hosts(), 3*time.Second)
 	n1, n2, n3 := f.three()
-	client, err := httpapi.NewClient(n3.addr, httpapi.ClientOptions{})
+	client, err := httpapi.NewClient(n3.Addr, httpapi.ClientOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,20 +149,20 @@ func testManageOverHTTP(t *testing.T, b backend) {
 	}
 	t.Log("a worker goes where it is wanted, and another one makes room")
 	settled("tasks/test01/scale", `{"workers": 6}`)
-	slot := n1.state().Workers[0]
+	slot := n1.State().Workers[0]
 	to := "n1"
 	if slot.Node == "n1" {
 		to = "n2"
 	}
 	settled("workers/"+slot.Task+"/0/move", `{"to": "`+to+`"}`)
-	if w := n3.state().Workers[0]; w.Node != to || w.State != cluster.WorkerRunning {
+	if w := n3.State().Workers[0]; w.Node != to || w.State != cluster.WorkerRunning {
 		t.Errorf("%+v; want it on %s", w, to)
 	}
 	t.Log("a node is evicted, and is a member again")
 	settled("nodes/n2/evict", "")
-	f.await("n2 is back", func() bool { s := n2.state(); return s != nil && len(s.Nodes) == 3 })
-	f.await("all 8 workers run", func() bool {
-		s := n3.state()
+	f.Await("n2 is back", func() bool { s := n2.State(); return s != nil && len(s.Nodes) == 3 })
+	f.Await("all 8 workers run", func() bool {
+		s := n3.State()
 		if s == nil {
 			return false
 		}
@@ -169,9 +170,9 @@ func testManageOverHTTP(t *testing.T, b backend) {
 		return running == 8
 	})
 	t.Log("the leader dies, and the follower of another node hears who leads")
-	n1.signal(syscall.SIGKILL)
+	n1.Signal(syscall.SIGKILL)
 	n1.exit()
-	f.await("the follower sees two nodes, a leader and all workers", func() bool {
+	f.Await("the follower sees two nodes, a leader and all workers", func() bool {
 		mu.Lock()
 		defer mu.Unlock()
 		running, wanted := followed.Tally()

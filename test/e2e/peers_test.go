@@ -55,7 +55,7 @@ func startPeers(t *testing.T, n int, config, token string) *peers {
 
 // cli asks a node.
 func (p *peers) cli(node int, args ...string) (string, error) {
-	cmd := exec.Command(p.nodes[node].cmd.Path, append(args, "--server", p.urls[node])...)
+	cmd := exec.Command(p.nodes[node].Cmd.Path, append(args, "--server", p.urls[node])...)
 	cmd.Env = append(os.Environ(), "XCONSUMER_API_TOKEN="+p.token)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
@@ -139,8 +139,8 @@ func TestLogsOfEachOther(t *testing.T) {
 	}
 	for i, node := range p.nodes {
 		if fmt.Sprintf("n%d", i+1) == to {
-			_ = node.cmd.Process.Signal(os.Interrupt)
-			<-node.done
+			_ = node.Cmd.Process.Signal(os.Interrupt)
+			<-node.Done()
 		}
 	}
 	followed.find(`-- worker test01#0 continues on n1\n.*(test01) begins`)

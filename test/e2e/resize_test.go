@@ -123,7 +123,7 @@ type resizer struct {
 func newResizer(t *testing.T, b backend) *resizer {
 	t.Helper()
 	r := &resizer{newFleet(t, b, b.start(t, 3).Hosts(), 3*time.Second), map[string]*proc{}}
-	r.env = []string{effectsVariable + "=1"}
+	r.Env = append(r.Env, effectsVariable+"=1")
 	config := strings.ReplaceAll(r.config(), `workName = "test02"`, `workName = "keeper"`)
 	config += fmt.Sprintf("[[work]]\nname = \"keeper\"\ncommand = [%q]\nenv = {%s = %q}\n", os.Args[0], asKeeper, r.dir)
 	config += "[[task]]\nname = \"live\"\nworkName = \"keeper\"\nworkerNum = 3\nresize = \"live\"\n"
@@ -140,7 +140,7 @@ func newResizer(t *testing.T, b backend) *resizer {
 func (r *resizer) resize(by string, count int) {
 	r.Helper()
 	for _, task := range []string{"test01", "test02"} {
-		r.await("the change is accepted", func() bool {
+		r.Await("the change is accepted", func() bool {
 			return r.nodes[by].post("tasks/"+task+"/scale", fmt.Sprintf(`{"workers": %d}`, count), nil) == http.StatusAccepted
 		})
 	}
@@ -149,8 +149,8 @@ func (r *resizer) resize(by string, count int) {
 // settled waits until all workers run, as a node sees it, are told what they should be, and every key has an owner.
 func (r *resizer) settled(by string, count int) {
 	r.Helper()
-	r.await(fmt.Sprintf("all %d of both run, and each key has an owner", count), func() bool {
-		s := r.nodes[by].state()
+	r.Await(fmt.Sprintf("all %d of both run, and each key has an owner", count), func() bool {
+		s := r.nodes[by].State()
 		if s == nil {
 			return false
 		}
@@ -168,7 +168,7 @@ func (r *resizer) settled(by string, count int) {
 // live returns the tokens of the task whose workers run on.
 func (r *resizer) live() map[int]int64 {
 	list := map[int]int64{}
-	if s := r.nodes["n1"].state(); s != nil {
+	if s := r.nodes["n1"].State(); s != nil {
 		for _, w := range s.Workers {
 			if w.Task == "live" && w.Node != "" {
 				list[w.Index] = w.Token
@@ -181,7 +181,7 @@ func (r *resizer) live() map[int]int64 {
 // kill kills a node at once.
 func (r *resizer) kill(name string) {
 	r.Helper()
-	r.nodes[name].signal(syscall.SIGKILL)
+	r.nodes[name].Signal(syscall.SIGKILL)
 	r.nodes[name].exit()
 }
 
@@ -201,7 +201,7 @@ func testResize(t *testing.T, b backend) {
 	t.Log("what is live runs on, and is told no count")
 	before := r.live()
 	r.nodes["n1"].accepted("tasks/live/scale", `{"workers": 5}`)
-	r.await("5 of live run", func() bool { return len(r.live()) == 5 })
+	r.Await("5 of live run", func() bool { return len(r.live()) == 5 })
 	r.settled("n1", 3)
 	for i, token := range r.live() {
 		if old, was := before[i]; was && old != token {
@@ -217,15 +217,15 @@ func testResize(t *testing.T, b backend) {
 	t.Log("a node is paused meanwhile")
 	r.nodes["n3"].pause()
 	r.resize("n1", 6)
-	r.await("n3 is gone", func() bool { s := r.nodes["n1"].state(); return s != nil && len(s.Nodes) == 2 })
+	r.Await("n3 is gone", func() bool { s := r.nodes["n1"].State(); return s != nil && len(s.Nodes) == 2 })
 	r.nodes["n3"].resume()
-	r.await("n3 is back", func() bool {
+	r.Await("n3 is back", func() bool {
 		select {
-		case <-r.nodes["n3"].done: // on a busy machine its programs are not gone in time when it wakes: exit code 70
+		case <-r.nodes["n3"].Done(): // on a busy machine its programs are not gone in time when it wakes: exit code 70
 			r.nodes["n3"] = r.start("n3")
 		default:
 		}
-		s := r.nodes["n1"].state()
+		s := r.nodes["n1"].State()
 		return s != nil && len(s.Nodes) == 3
 	})
 	r.settled("n1", 6)
@@ -238,8 +238,8 @@ func testResize(t *testing.T, b backend) {
 
 	t.Log("the leader is killed in the middle")
 	leader := ""
-	r.await("somebody leads", func() bool {
-		if s := r.nodes["n2"].state(); s != nil {
+	r.Await("somebody leads", func() bool {
+		if s := r.nodes["n2"].State(); s != nil {
 			leader = s.Leader
 		}
 		return leader != ""

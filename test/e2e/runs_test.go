@@ -13,6 +13,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/test/process"
 )
 
 // slotName is the name of a worker's slot.
@@ -75,15 +76,15 @@ func testOnceWhileNodesDie(t *testing.T, b backend) {
 	for i := range 5 {
 		procs = append(procs, f.start(fmt.Sprint("n", i+1)))
 	}
-	f.await("jobs finish", func() bool { return len(f.finishes()) > 10 })
+	f.Await("jobs finish", func() bool { return len(f.finishes()) > 10 })
 	for range 8 { // the parent starts the node again
 		victim := procs[rand.IntN(len(procs))]
-		for _, pid := range childrenOf(victim.cmd.Process.Pid) {
+		for _, pid := range process.ChildrenOf(victim.PID()) {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 		time.Sleep(rand.N(700 * time.Millisecond))
 	}
-	f.await("the run is over", func() bool {
+	f.Await("the run is over", func() bool {
 		for _, p := range procs {
 			for _, r := range p.runs("job") {
 				return r.State == cluster.RunDone && r.Done == workers
@@ -128,15 +129,15 @@ func testScheduleOverLeaders(t *testing.T, b backend) {
 	leaders := map[int64]bool{}
 	for i := 0; len(leaders) < 21; i++ {
 		var s *cluster.State
-		f.await("a leader", func() bool {
-			s = procs[i%3].state()
+		f.Await("a leader", func() bool {
+			s = procs[i%3].State()
 			return s != nil && s.Leader != ""
 		})
 		leaders[s.Term] = true
 		if i%4 == 3 {
 			for _, p := range procs {
-				if p.name == s.Leader {
-					for _, pid := range childrenOf(p.cmd.Process.Pid) {
+				if p.Name == s.Leader {
+					for _, pid := range process.ChildrenOf(p.PID()) {
 						_ = syscall.Kill(pid, syscall.SIGKILL)
 					}
 				}
@@ -147,7 +148,7 @@ func testScheduleOverLeaders(t *testing.T, b backend) {
 		time.Sleep(time.Second + rand.N(time.Second))
 	}
 	var list []cluster.RunInfo
-	f.await("runs are told", func() bool {
+	f.Await("runs are told", func() bool {
 		for _, p := range procs {
 			if list = p.runs("job"); len(list) > 20 {
 				return true

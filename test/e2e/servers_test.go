@@ -43,7 +43,7 @@ func testServersAreRolled(t *testing.T, b backend) {
 
 	lead := ensemble.Leader()
 	ensemble.Pause(lead)
-	f.await("the others have a leader", func() bool {
+	f.Await("the others have a leader", func() bool {
 		for i := range 3 {
 			if i != lead && ensemble.Leads(i) {
 				return true

@@ -131,7 +131,7 @@ func (s *soaker) epochBy(ctx context.Context, session coord.Session) (*schema.Ep
 // leader returns the name of the node that leads, as one that answers sees it; "" if there is none.
 func (s *soaker) leader() string {
 	for _, name := range s.names {
-		if state := s.nodes[name].state(); state != nil && state.Leader != "" {
+		if state := s.nodes[name].State(); state != nil && state.Leader != "" {
 			return state.Leader
 		}
 	}
@@ -141,7 +141,7 @@ func (s *soaker) leader() string {
 // member returns the member that a node is, as one that answers sees it; "" if it is none.
 func (s *soaker) member(node string) string {
 	for _, name := range s.names {
-		if state := s.nodes[name].state(); state != nil {
+		if state := s.nodes[name].State(); state != nil {
 			return memberOf(*state, node)
 		}
 	}
@@ -205,7 +205,7 @@ func (s *soaker) spoil(key string) (undo func()) {
 		return coord.Set(key, []byte(hand.Spoilt), r.Version), err == nil
 	})
 	return func() { // also if it may not have been written: the answer may be lost
-		s.await(key+" is put back", func() bool {
+		s.Await(key+" is put back", func() bool {
 			mended := false
 			return s.hand(func(ctx context.Context, session coord.Session) (coord.Op, bool) {
 				r, err := session.Get(ctx, key)

@@ -19,6 +19,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/test/invariant"
 	"gitee.com/ken.yang/xconsumer/test/link"
+	"gitee.com/ken.yang/xconsumer/test/process"
 )
 
 var (
@@ -73,7 +74,7 @@ func newSoak(t *testing.T, b backend, dice *rand.Rand) *soaker {
 	s := &soaker{dice: dice, servers: b.start(t, 3), nodes: map[string]*proc{}, wires: map[string]*link.Link{}, faults: map[string]int{}, witness: -1}
 	s.fleet = newFleet(t, b, s.servers.Hosts(), soakTimeout)
 	s.supervised = true
-	s.env = []string{effectsVariable + "=1"}
+	s.Env = append(s.Env, effectsVariable+"=1")
 	s.bound = s.timeout + 500*time.Millisecond + 5*time.Second // ticks and takeover delay are 0.2 s
 	if b.name == "etcd" {
 		s.bound += s.timeout // the takeover delay
@@ -96,9 +97,9 @@ func (s *soaker) boot(name string) {
 	if slices.Index(s.names, name)%2 == 0 {
 		timeout /= 2
 	}
-	env := s.env
-	defer func() { s.env = env }()
-	s.env = append(slices.Clone(env), planVariable+"="+s.planFile(name))
+	env := s.Env
+	defer func() { s.Env = env }()
+	s.Env = append(slices.Clone(env), planVariable+"="+s.planFile(name))
 	s.nodes[name] = s.startTimed(name, timeout, s.backend.flag, s.wires[name].Hosts())
 }
 
@@ -206,14 +207,14 @@ var outerFaults = soakKinds{
 	},
 	"machine lost": func(s *soaker, node string) func() {
 		p := s.nodes[node]
-		p.signal(syscall.SIGSTOP) // so that the parent does nothing any more
+		p.Signal(syscall.SIGSTOP) // so that the parent does nothing any more
 		s.signalChild(node, syscall.SIGKILL)
-		p.signal(syscall.SIGKILL)
+		p.Signal(syscall.SIGKILL)
 		p.exit()
 		return func() { s.boot(node) }
 	},
 	"node leaves": func(s *soaker, node string) func() {
-		s.nodes[node].signal(syscall.SIGTERM)
+		s.nodes[node].Signal(syscall.SIGTERM)
 		s.nodes[node].exit()
 		return func() { s.boot(node) }
 	},
@@ -231,14 +232,14 @@ var outerFaults = soakKinds{
 	"node and parent paused": func(s *soaker, node string) func() {
 		p := s.nodes[node]
 		p.note(invariant.Paused)
-		p.signal(syscall.SIGSTOP)
+		p.Signal(syscall.SIGSTOP)
 		pid := s.signalChild(node, syscall.SIGSTOP)
 		return func() {
 			p.note(invariant.Resumed)
 			if pid != 0 {
 				_ = syscall.Kill(pid, syscall.SIGCONT)
 			}
-			p.signal(syscall.SIGCONT)
+			p.Signal(syscall.SIGCONT)
 		}
 	},
 	"node cut off":  func(s *soaker, node string) func() { return s.wire(node, (*link.Link).Cut) },
@@ -246,7 +247,7 @@ var outerFaults = soakKinds{
 	"replies lost":  func(s *soaker, node string) func() { return s.wire(node, (*link.Link).LoseReplies) },
 	"lease ended while cut off": func(s *soaker, node string) func() {
 		undo := s.wire(node, (*link.Link).Cut)
-		if state := s.nodes[node].state(); state != nil && s.backend.name == "etcd" { // ZooKeeper lets nobody else end a session
+		if state := s.nodes[node].State(); state != nil && s.backend.name == "etcd" { // ZooKeeper lets nobody else end a session
 			s.revoke(s.servers.Hosts(), memberOf(*state, node))
 		}
 		return undo
@@ -279,7 +280,7 @@ func (s *soaker) ask(path, body string) {
 	client := http.Client{Timeout: 5 * time.Second}
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		for _, name := range s.names {
-			resp, err := client.Post("http://"+s.nodes[name].addr+"/api/v1/"+path, "application/json", strings.NewReader(body))
+			resp, err := client.Post("http://"+s.nodes[name].Addr+"/api/v1/"+path, "application/json", strings.NewReader(body))
 			if err != nil {
 				continue
 			}
@@ -323,7 +324,7 @@ func (s *soaker) pauseServer(i int) func() {
 
 // signalChild signals a node's process, below its parent; 0 if it has none at this moment.
 func (s *soaker) signalChild(node string, sig syscall.Signal) int {
-	children := childrenOf(s.nodes[node].cmd.Process.Pid)
+	children := process.ChildrenOf(s.nodes[node].PID())
 	if len(children) == 0 {
 		return 0
 	}
@@ -351,13 +352,13 @@ func (s *soaker) healed(after string) (took time.Duration) {
 	began := time.Now()
 	var seen *cluster.State
 	told := false
-	s.await("all workers run after: "+after, func() bool {
+	s.Await("all workers run after: "+after, func() bool {
 		if time.Since(began) > s.bound && !told {
 			told = true
 			s.explain(after)
 		}
 		for _, name := range s.names {
-			if seen = s.nodes[name].state(); seen != nil {
+			if seen = s.nodes[name].State(); seen != nil {
 				break
 			}
 		}
@@ -388,7 +389,7 @@ func (s *soaker) healed(after string) (took time.Duration) {
 // explain says what every node sees while healing takes longer than it should.
 func (s *soaker) explain(after string) {
 	for _, name := range s.names {
-		state := s.nodes[name].state()
+		state := s.nodes[name].State()
 		if state == nil {
 			s.Logf("after %s: %s does not answer", after, name)
 			continue
@@ -421,8 +422,8 @@ func (s *soaker) report(took time.Duration) {
 	fmt.Fprintf(&b, "healed within %v at worst (%s); D is %v\n", s.worst.Round(time.Millisecond), s.when, s.bound)
 	fmt.Print(b.String())
 	for _, name := range s.names { // one that has just begun would not know what a signal means
-		s.await(name+" answers", func() bool { return s.nodes[name].state() != nil })
-		s.nodes[name].signal(syscall.SIGTERM)
+		s.Await(name+" answers", func() bool { return s.nodes[name].State() != nil })
+		s.nodes[name].Signal(syscall.SIGTERM)
 	}
 	for _, name := range s.names {
 		if code := s.nodes[name].exit(); code != 0 {
@@ -430,7 +431,7 @@ func (s *soaker) report(took time.Duration) {
 		}
 	}
 	// A node that had just lost its session could not close it: the service ends it, and its servers may lag.
-	s.await("no member is left", func() bool {
+	s.Await("no member is left", func() bool {
 		left, err := s.look(s.Context()).List(s.Context(), s.keys.Members())
 		return len(left) == 0 && (err == nil || errors.Is(err, coord.ErrNotFound))
 	})

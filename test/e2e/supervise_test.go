@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/test/process"
 )
 
 // nodePID returns the process of a node as the cluster knows it, which is its parent's child.
@@ -49,7 +50,7 @@ func newSupervised(t *testing.T, b backend) *fleet {
 func (f *fleet) moved(mark int, since time.Duration, slots []string) map[string]time.Duration {
 	f.Helper()
 	took := map[string]time.Duration{}
-	f.await("the slots run again", func() bool {
+	f.Await("the slots run again", func() bool {
 		for _, n := range f.notes(mark, "start", "") {
 			if _, ok := took[n.Slot]; !ok {
 				took[n.Slot] = n.At - since
@@ -84,7 +85,7 @@ func testCrashHealsAtOnce(t *testing.T, b backend) {
 
 	t.Log("the only node's process is killed: its parent starts it again")
 	mark, pid, member := len(f.journal()), nodePID(t, state, "n1"), memberOf(state, "n1")
-	if pid == n1.cmd.Process.Pid {
+	if pid == n1.PID() {
 		t.Fatal("the node is not a child process")
 	}
 	killed := f.session.Now()
@@ -116,8 +117,8 @@ func testCrashHealsAtOnce(t *testing.T, b backend) {
 				t.Errorf("%s ran again after %v, a session timeout", slot, took)
 			}
 		}
-		f.await("n3 sees that the killed node is back as a new member", func() bool {
-			s := n3.state()
+		f.Await("n3 sees that the killed node is back as a new member", func() bool {
+			s := n3.State()
 			return s != nil && !slices.Contains([]string{"", member}, memberOf(*s, leader))
 		})
 		state = n3.awaitSpread("n1", "n2", "n3")
@@ -137,15 +138,15 @@ func testCrashHealsAtOnce(t *testing.T, b backend) {
 	t.Log("a parent is killed: its node notices and leaves")
 	pid = nodePID(t, state, "n3")
 	mark, killed = len(f.journal()), f.session.Now()
-	slots := slotsOf(*n1.state(), "n3")
-	n3.signal(syscall.SIGKILL)
+	slots := slotsOf(*n1.State(), "n3")
+	n3.Signal(syscall.SIGKILL)
 	for slot, took := range f.moved(mark, killed, slots) {
 		t.Logf("%s ran elsewhere %v after the parent was killed", slot, took)
 		if took >= f.timeout {
 			t.Errorf("%s ran elsewhere after %v, a session timeout", slot, took)
 		}
 	}
-	f.await("the child ends", func() bool { return gone(pid) })
+	f.Await("the child ends", func() bool { return gone(pid) })
 	n1.awaitSpread("n1")
 }
 
@@ -169,12 +170,12 @@ func testHungNodeIsKilled(t *testing.T, b backend) {
 	state := n1.awaitSpread("n1", "n2")
 	pid, member := nodePID(t, state, "n2"), memberOf(state, "n2")
 	f.kill(pid, syscall.SIGSTOP)
-	f.await("the hung process is killed", func() bool { return gone(pid) })
-	if !strings.Contains(n2.log.String(), "the node's process hung") {
+	f.Await("the hung process is killed", func() bool { return gone(pid) })
+	if !strings.Contains(n2.Log.String(), "the node's process hung") {
 		t.Error("the parent does not say so")
 	}
-	f.await("it is a new member", func() bool {
-		s := n1.state()
+	f.Await("it is a new member", func() bool {
+		s := n1.State()
 		return s != nil && memberOf(*s, "n2") != member
 	})
 	state = n1.awaitSpread("n1", "n2")
@@ -189,11 +190,11 @@ func testHungNodeIsKilled(t *testing.T, b backend) {
 func TestTreeOfDeadNodeIsKilled(t *testing.T) {
 	t.Parallel()
 	f := newSupervised(t, zookeeper)
-	f.env = []string{strayVariable + "=1"}
+	f.Env = append(f.Env, strayVariable+"=1")
 	n1 := f.start("n1")
 	state := n1.awaitSpread("n1")
 	strays := map[string]int{}
-	f.await("the strays run", func() bool {
+	f.Await("the strays run", func() bool {
 		for _, name := range []string{"child", "session", "orphan"} {
 			if text, err := os.ReadFile(filepath.Join(f.dir, "stray-"+name)); err == nil {
 				if pid, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
@@ -205,7 +206,7 @@ func TestTreeOfDeadNodeIsKilled(t *testing.T) {
 	})
 	mark := len(f.journal())
 	f.kill(nodePID(t, state, "n1"), syscall.SIGKILL)
-	f.await("the node runs again", func() bool { return len(f.notes(mark, "start", "n1")) == 4 })
+	f.Await("the node runs again", func() bool { return len(f.notes(mark, "start", "n1")) == 4 })
 	for name, pid := range strays {
 		if !gone(pid) {
 			t.Errorf("the stray %q lives on as %d", name, pid)
@@ -231,13 +232,13 @@ func TestExitCodesOfChildren(t *testing.T) {
 	for _, code := range []int{1, 2, 63, 70, 79, 255} {
 		name := fmt.Sprintf("exit%d", code)
 		p := f.start(name, "--config", f.path("bare.toml"))
-		f.await(name+" is started again", func() bool {
-			return strings.Count(p.log.String(), `"msg":"joined"`) >= 2
+		f.Await(name+" is started again", func() bool {
+			return strings.Count(p.Log.String(), `"msg":"joined"`) >= 2
 		})
-		if !strings.Contains(p.log.String(), "closed the dead node's member") {
+		if !strings.Contains(p.Log.String(), "closed the dead node's member") {
 			t.Errorf("%s: the member was not closed", name)
 		}
-		p.signal(syscall.SIGTERM)
+		p.Signal(syscall.SIGTERM)
 		p.exit() // with whatever its last child ended with
 	}
 	f.start("n1").awaitSpread("n1") // for the checker: something ran
@@ -249,13 +250,13 @@ func TestSecondSignal(t *testing.T) {
 	f := newSupervised(t, zookeeper)
 	n1 := f.start("n1")
 	n1.awaitSpread("n1")
-	f.env = []string{stubbornVariable + "=8s"}
+	f.Env = append(f.Env, stubbornVariable+"=8s")
 	n2 := f.start("n2")
 	state := n1.awaitSpread("n1", "n2")
 	pid := nodePID(t, state, "n2")
-	n2.signal(syscall.SIGTERM)
-	f.await("n2 is leaving", func() bool { return strings.Contains(n2.log.String(), "stubborn") })
-	n2.signal(syscall.SIGINT)
+	n2.Signal(syscall.SIGTERM)
+	f.Await("n2 is leaving", func() bool { return strings.Contains(n2.Log.String(), "stubborn") })
+	n2.Signal(syscall.SIGINT)
 	if code := n2.exit(); code != 130 {
 		t.Errorf("exit code %d; want 130", code)
 	}
@@ -270,11 +271,11 @@ func TestSecondSignal(t *testing.T) {
 func TestEverybodyIsTold(t *testing.T) {
 	t.Parallel()
 	f := newSupervised(t, etcdBackend)
-	f.env = []string{stubbornVariable + "=2s"}
+	f.Env = append(f.Env, stubbornVariable+"=2s")
 	n1 := f.start("n1")
 	pid := nodePID(t, n1.awaitSpread("n1"), "n1")
 	mark := len(f.journal())
-	n1.signal(syscall.SIGTERM)
+	n1.Signal(syscall.SIGTERM)
 	f.kill(pid, syscall.SIGTERM)
 	time.Sleep(time.Second) // and once more, late
 	f.kill(pid, syscall.SIGTERM)
@@ -296,7 +297,7 @@ func TestOutageIsNoHang(t *testing.T) {
 	before := n1.awaitSpread("n1")
 	mark := len(f.journal())
 	server.Kill(0)
-	f.await("the workers stop", func() bool { return len(f.notes(mark, "stop", "n1")) == 4 })
+	f.Await("the workers stop", func() bool { return len(f.notes(mark, "stop", "n1")) == 4 })
 	time.Sleep(2 * f.timeout) // a parent that took it for a hang would have time to act
 	server.Restart(0)
 	after := n1.awaitSpread("n1")
@@ -323,7 +324,7 @@ func TestPoisonIsHeldBack(t *testing.T) {
 	}
 	n3 := f.start("n3")
 	look := func() (poison cluster.WorkerInfo, running int) {
-		s := n3.state()
+		s := n3.State()
 		if s == nil {
 			return poison, 0
 		}
@@ -343,7 +344,7 @@ func TestPoisonIsHeldBack(t *testing.T) {
 		state   cluster.WorkerState
 		crashes int
 	}{{cluster.WorkerHeld, 3}, {cluster.WorkerGivenUp, 4}} {
-		f.await("the poison is "+string(want.state)+" and everybody else runs", func() bool {
+		f.Await("the poison is "+string(want.state)+" and everybody else runs", func() bool {
 			poison, running := look()
 			return poison.State == want.state && running == 4
 		})
@@ -381,31 +382,31 @@ func TestParentIsProcessOne(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() { _ = bystander.Process.Kill(); _ = bystander.Wait() }()
-			f.wrap = append([]string{"unshare", "--pid", "--fork", "--kill-child"}, c.args...)
-			f.env = []string{strayVariable + "=1"}
+			f.Program = append(append([]string{"unshare", "--pid", "--fork", "--kill-child"}, c.args...), f.Program...)
+			f.Env = append(f.Env, strayVariable+"=1")
 			n1 := f.start("n1")
 			state := n1.awaitSpread("n1")
 			inside := nodePID(t, state, "n1") // as the namespace counts
-			parent := childOf(t, n1.cmd.Process.Pid)
+			parent := childOf(t, n1.PID())
 			child := childOf(t, parent)
 			if inside == child {
 				t.Fatalf("the node is process %d inside and outside", child)
 			}
 			mark := len(f.journal())
 			f.kill(child, syscall.SIGKILL)
-			f.await("the node runs again", func() bool { return len(f.notes(mark, "start", "n1")) == 4 })
-			if blind := strings.Contains(n1.log.String(), "cannot see all that its node starts"); blind == c.sees {
+			f.Await("the node runs again", func() bool { return len(f.notes(mark, "start", "n1")) == 4 })
+			if blind := strings.Contains(n1.Log.String(), "cannot see all that its node starts"); blind == c.sees {
 				t.Errorf("it says that it cannot see: %v", blind)
 			}
-			if closed := strings.Contains(n1.log.String(), "closed the dead node's member"); closed != c.sees {
+			if closed := strings.Contains(n1.Log.String(), "closed the dead node's member"); closed != c.sees {
 				t.Errorf("it closed the member: %v", closed)
 			}
 			if gone(bystander.Process.Pid) {
 				t.Error("a process of somebody else was killed")
 			}
 			if c.sees { // the strays of the first node are dead and reaped
-				f.await("no zombie is left", func() bool { return len(childrenOf(parent)) <= 1+3 })
-				for _, pid := range childrenOf(parent) {
+				f.Await("no zombie is left", func() bool { return len(process.ChildrenOf(parent)) <= 1+3 })
+				for _, pid := range process.ChildrenOf(parent) {
 					if text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); strings.Contains(string(text), ") Z ") {
 						t.Errorf("process %d is a zombie", pid)
 					}
@@ -421,28 +422,14 @@ func TestParentIsProcessOne(t *testing.T) {
 	}
 }
 
-// childrenOf returns the children of a process.
-func childrenOf(pid int) (children []int) {
-	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	for _, file := range files { // a child belongs to the thread that started it
-		text, _ := os.ReadFile(file)
-		for field := range strings.FieldsSeq(string(text)) {
-			if child, err := strconv.Atoi(field); err == nil {
-				children = append(children, child)
-			}
-		}
-	}
-	return children
-}
-
 // childOf returns a process's child that is a node or its parent.
 func childOf(t *testing.T, pid int) int {
 	t.Helper()
-	for _, child := range childrenOf(pid) {
+	for _, child := range process.ChildrenOf(pid) {
 		if args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", child)); strings.Contains(string(args), "\x00run\x00") {
 			return child
 		}
 	}
-	t.Fatalf("process %d has no such child: %v", pid, childrenOf(pid))
+	t.Fatalf("process %d has no such child: %v", pid, process.ChildrenOf(pid))
 	return 0
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/test/process"
 )
 
 // A node that systemd has started says when it is ready, what it is, again and again that it is alive, also while it
@@ -20,7 +21,7 @@ func TestSystemd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	said := &syncBuffer{}
+	said := &process.Log{}
 	go func() {
 		for buffer := make([]byte, 4096); ; {
 			n, err := conn.Read(buffer)
@@ -34,13 +35,13 @@ func TestSystemd(t *testing.T) {
 	t.Setenv("WATCHDOG_USEC", "900000")
 	f := newSupervised(t, etcdBackend)
 	n1 := f.start("n1")
-	f.await("it is ready", func() bool { return strings.Contains(said.String(), "READY=1") })
-	f.await("it says what it is", func() bool { return strings.Contains(said.String(), "STATUS=member of e2e as n1") })
+	f.Await("it is ready", func() bool { return strings.Contains(said.String(), "READY=1") })
+	f.Await("it says what it is", func() bool { return strings.Contains(said.String(), "STATUS=member of e2e as n1") })
 	state := n1.awaitSpread("n1")
 	alive := func() int { return strings.Count(said.String(), "WATCHDOG=1") }
 	for _, what := range []string{"as it works", "while its child dies"} {
 		before := alive()
-		f.await("it says that it is alive "+what, func() bool { return alive() > before+3 })
+		f.Await("it says that it is alive "+what, func() bool { return alive() > before+3 })
 		f.kill(nodePID(t, state, "n1"), syscall.SIGKILL)
 		time.Sleep(50 * time.Millisecond)
 		state = n1.awaitSpread("n1")
@@ -60,7 +61,7 @@ func TestUncordon(t *testing.T) {
 	f := newSupervised(t, etcdBackend)
 	n1, n2 := f.start("n1"), f.start("n2")
 	n1.awaitSpread("n1", "n2")
-	client, err := httpapi.NewClient(n1.addr, httpapi.ClientOptions{})
+	client, err := httpapi.NewClient(n1.Addr, httpapi.ClientOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,7 +64,7 @@ func TestTraces(t *testing.T) {
 	n1.awaitSpread("n1")
 	f.start("n2")
 	n1.awaitSpread("n1", "n2")
-	f.await("a grant of n1 to n2 is one trace", func() bool {
+	f.Await("a grant of n1 to n2 is one trace", func() bool {
 		mu.Lock()
 		defer mu.Unlock()
 		for id, steps := range traces {

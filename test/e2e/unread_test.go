@@ -64,10 +64,10 @@ func testNobodyReadsTheLog(t *testing.T, b backend, supervised bool) {
 	f := newFleet(t, b, server.Hosts(), 4*time.Second)
 	wire := link.New(t, server.Addrs()...)
 	pipe := newUnreadPipe(t)
-	f.supervised, f.stderr = supervised, pipe.writer
+	f.supervised, f.Stderr = supervised, pipe.writer
 	n1 := f.start("n1", b.flag, wire.Hosts())
 	n1.awaitSpread("n1")
-	f.stderr = nil
+	f.Stderr = nil
 	n2 := f.start("n2")
 	state := n2.awaitSpread("n1", "n2")
 	if state.Leader != "n1" {
@@ -86,7 +86,7 @@ func testNobodyReadsTheLog(t *testing.T, b backend, supervised bool) {
 	t.Log("cut off: its workers stop before the service ends the session")
 	mark := len(f.journal())
 	wire.Cut()
-	f.await("the service ends the session", func() bool {
+	f.Await("the service ends the session", func() bool {
 		_, err := f.session.Get(t.Context(), f.keys.Member(member))
 		return errors.Is(err, coord.ErrNotFound)
 	})

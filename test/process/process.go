@@ -5,7 +5,6 @@
 package process
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"os/exec"
@@ -35,35 +34,22 @@ type Group struct {
 }
 
 type server struct {
-	mu   sync.Mutex
-	cmd  *exec.Cmd
-	done chan struct{} // closed when the process has ended
-	log  *log
+	mu    sync.Mutex
+	child *Child // nil once it was killed
+	log   Log    // of all of its lives
 }
 
-// log keeps what a process has written.
-type log struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *log) tail() []byte {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	text := l.b.Bytes()
-	return bytes.TrimSpace(text[max(0, len(text)-2000):])
+// ended reports whether its process has ended, or was killed.
+func (s *server) ended() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.child == nil || s.child.Ended()
 }
 
 // Start starts all servers, waits until they serve, and kills them when the test ends.
 func (g *Group) Start() error {
 	for range g.Addresses {
-		g.servers = append(g.servers, &server{log: &log{}})
+		g.servers = append(g.servers, &server{})
 	}
 	g.TB.Cleanup(func() {
 		for i := range g.servers {
@@ -94,12 +80,10 @@ func (g *Group) Kill(i int) {
 	s := g.servers[i]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.cmd == nil {
-		return
+	if s.child != nil {
+		s.child.Kill()
+		s.child = nil
 	}
-	_ = s.cmd.Process.Kill()
-	<-s.done
-	s.cmd = nil
 }
 
 // Restart starts a killed server on its data and waits until it serves.
@@ -142,20 +126,19 @@ func (g *Group) Revive(i int) {
 		if g.Serves(i) {
 			return
 		}
-		select {
-		case <-s.done:
-			if failures++; failures >= 3 && g.Wipe != nil && g.othersServe(i) {
-				failures = 0
-				g.TB.Logf("server %d does not start; its data are removed: %s", i, s.log.tail())
-				if err := g.Wipe(i); err != nil {
-					g.TB.Fatal(err)
-				}
-			}
-			g.Launch(i)
-		default:
+		if !s.ended() {
+			continue
 		}
+		if failures++; failures >= 3 && g.Wipe != nil && g.othersServe(i) {
+			failures = 0
+			g.TB.Logf("server %d does not start; its data are removed: %s", i, s.log.Tail(20))
+			if err := g.Wipe(i); err != nil {
+				g.TB.Fatal(err)
+			}
+		}
+		g.Launch(i)
 	}
-	g.TB.Fatalf("server %d does not come back: %s", i, s.log.tail())
+	g.TB.Fatalf("server %d does not come back: %s", i, s.log.Tail(20))
 }
 
 // Pause stops a server with SIGSTOP; the kernel still accepts connections for it.
@@ -169,7 +152,7 @@ func (g *Group) signal(i int, sig syscall.Signal) {
 	s := g.servers[i]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.cmd.Process.Signal(sig); err != nil {
+	if err := s.child.Cmd.Process.Signal(sig); err != nil {
 		g.TB.Fatalf("%v to server %d: %v", sig, i, err)
 	}
 }
@@ -179,7 +162,7 @@ func (g *Group) PID(i int) int {
 	s := g.servers[i]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.cmd.Process.Pid
+	return s.child.PID()
 }
 
 // Find returns the first server for which a condition holds, waiting for one.
@@ -204,19 +187,9 @@ func (g *Group) launch(i int) error {
 	if err != nil {
 		return err
 	}
-	cmd.Stdout, cmd.Stderr = s.log, s.log
-	// A process group of its own keeps a Ctrl-C at the test from reaching it first.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	done := make(chan struct{})
-	go func() {
-		_ = cmd.Wait()
-		close(done)
-	}()
-	s.cmd, s.done = cmd, done
-	return nil
+	cmd.Stdout, cmd.Stderr = &s.log, &s.log
+	s.child, err = Begin(cmd)
+	return err
 }
 
 func (g *Group) ready(i int) error {
@@ -225,13 +198,11 @@ func (g *Group) ready(i int) error {
 		if g.Serves(i) {
 			return nil
 		}
-		select {
-		case <-s.done:
-			return fmt.Errorf("server %d ended: %s", i, s.log.tail())
-		default:
+		if s.ended() {
+			return fmt.Errorf("server %d ended: %s", i, s.log.Tail(20))
 		}
 	}
-	return fmt.Errorf("server %d does not serve within %v: %s", i, StartLimit, s.log.tail())
+	return fmt.Errorf("server %d does not serve within %v: %s", i, StartLimit, s.log.Tail(20))
 }
 
 // Retry calls start up to three times: a free port may be taken before its server gets it.

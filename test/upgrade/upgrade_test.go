@@ -5,30 +5,24 @@ package upgrade_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
-	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/test/devcluster"
 	"gitee.com/ken.yang/xconsumer/test/etcdserver"
-	"gitee.com/ken.yang/xconsumer/test/process"
+	"gitee.com/ken.yang/xconsumer/test/fleet"
 )
 
 // former is the program to come from, by the subject of its last commit, which a rebase leaves as it is: the one before
 // metrics and traces. Name the tag of the last release that speaks the protocol instead when there is one.
 const former = "operation: tests read the one task that they have"
 
-const (
-	slots    = 9
-	patience = 2 * time.Minute
-)
+const slots = 9
 
 func TestMain(m *testing.M) {
 	etcdserver.Serve()
@@ -61,13 +55,13 @@ func build(t *testing.T, subject string) string {
 	return bin
 }
 
-// fleet is a cluster whose workers hold a lock each, and write down when they start and when somebody else holds it.
-type fleet struct {
+// roll is a cluster whose workers hold a lock each, and write down when they start and when somebody else holds it.
+type roll struct {
 	*testing.T
+	fleet *fleet.Fleet
 	dir   string
 	etcd  string
-	addrs map[string]string
-	nodes map[string]*exec.Cmd
+	nodes map[string]*fleet.Node // that are there
 }
 
 const work = `exec 9>locks/$XCONSUMER_INDEX
@@ -75,49 +69,33 @@ flock -n 9 || echo overlap $XCONSUMER_INDEX >>journal
 echo start $XCONSUMER_INDEX $XCONSUMER_NODE >>journal
 exec sleep 1000`
 
-func (f *fleet) start(bin, name string) {
-	f.Helper()
-	cmd := exec.Command(bin, "run", "--etcd", f.etcd, "--name", name, "--http", f.addrs[name])
-	cmd.Dir = f.dir
-	log, err := os.OpenFile(filepath.Join(f.dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		f.Fatal(err)
-	}
-	defer func() { _ = log.Close() }()
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		f.Fatal(err)
-	}
-	f.nodes[name] = cmd
+func (r *roll) start(bin, name string) {
+	r.Helper()
+	r.fleet.Program = []string{bin}
+	r.nodes[name] = r.fleet.Start(name, "--etcd", r.etcd)
 }
 
-func (f *fleet) stop(name string) {
-	f.Helper()
-	cmd := f.nodes[name]
-	delete(f.nodes, name)
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		f.Fatal(err)
-	}
-	if err := cmd.Wait(); err != nil {
-		f.Errorf("%s leaves with %v", name, err)
-	}
+func (r *roll) stop(name string) {
+	r.Helper()
+	r.nodes[name].Leave()
+	delete(r.nodes, name)
 }
 
 // journal returns the lines that workers have written.
-func (f *fleet) journal() []string {
-	f.Helper()
-	text, err := os.ReadFile(filepath.Join(f.dir, "journal"))
+func (r *roll) journal() []string {
+	r.Helper()
+	text, err := os.ReadFile(filepath.Join(r.dir, "journal"))
 	if err != nil && !os.IsNotExist(err) {
-		f.Fatal(err)
+		r.Fatal(err)
 	}
 	return strings.FieldsFunc(string(text), func(r rune) bool { return r == '\n' })
 }
 
 // written tells whether the workers have written down that they started where they are.
-func (f *fleet) written(places map[string][]int) bool {
-	f.Helper()
+func (r *roll) written(places map[string][]int) bool {
+	r.Helper()
 	last := map[string]string{}
-	for _, line := range f.journal() {
+	for _, line := range r.journal() {
 		if words := strings.Fields(line); words[0] == "start" && len(words) == 3 {
 			last[words[1]] = words[2]
 		}
@@ -133,47 +111,21 @@ func (f *fleet) written(places map[string][]int) bool {
 }
 
 // settled waits until all slots run, evenly, on exactly the nodes that there are, and returns where.
-func (f *fleet) settled() map[string][]int {
-	f.Helper()
-	var seen string
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		for name := range f.nodes {
-			client, err := httpapi.NewClient("http://"+f.addrs[name], httpapi.ClientOptions{})
-			if err != nil {
-				f.Fatal(err)
-			}
-			state, _, err := client.State(f.Context())
-			if err != nil {
-				seen = err.Error()
-				break
-			}
-			places := map[string][]int{}
-			for _, w := range state.Workers {
-				if w.State == cluster.WorkerRunning {
-					places[w.Node] = append(places[w.Node], w.Index)
-				}
-			}
-			if seen = fmt.Sprint(places); len(places) != len(f.nodes) {
-				break
-			}
-			even := true
-			for node, list := range places {
-				if f.nodes[node] == nil || len(list) < slots/len(f.nodes) || len(list) > (slots+len(f.nodes)-1)/len(f.nodes) {
-					even = false
-				}
-			}
-			if even && f.written(places) {
-				return places
-			}
-			break
+func (r *roll) settled() (places map[string][]int) {
+	r.Helper()
+	names := slices.Collect(maps.Keys(r.nodes))
+	r.fleet.Await("it settles", func() bool {
+		state := r.nodes[names[0]].State()
+		if state == nil || len(state.Workers) != slots || !fleet.Spread(state, names) {
+			return false
 		}
-	}
-	for name := range f.addrs {
-		log, _ := os.ReadFile(filepath.Join(f.dir, name+".log"))
-		f.Logf("%s: %s", name, log[max(0, len(log)-2000):])
-	}
-	f.Fatalf("it does not settle: %s", seen)
-	return nil
+		places = map[string][]int{}
+		for _, w := range state.Workers {
+			places[w.Node] = append(places[w.Node], w.Index)
+		}
+		return r.written(places)
+	})
+	return places
 }
 
 // A cluster goes from one program to another and back, node by node: at no time does a slot run twice, and nothing
@@ -183,44 +135,43 @@ func TestRolling(t *testing.T) {
 		t.Skip("builds a former program, for `make verify`")
 	}
 	old, now := build(t, former), build(t, "")
-	f := &fleet{T: t, dir: t.TempDir(), etcd: etcdserver.Start(t, 1).Hosts(), addrs: map[string]string{}, nodes: map[string]*exec.Cmd{}}
+	dir := t.TempDir()
+	r := &roll{T: t, fleet: fleet.New(t, filepath.Join(dir, "app.toml")), dir: dir, etcd: etcdserver.Start(t, 1).Hosts(), nodes: map[string]*fleet.Node{}}
+	r.fleet.Dir = dir
 	config := fmt.Sprintf("cluster = \"roll\"\n[[work]]\nname = \"holder\"\ncommand = [\"sh\", \"-c\", %q]\n[[task]]\nname = \"hold\"\nworkName = \"holder\"\nworkerNum = %d\n", work, slots)
-	if err := os.WriteFile(filepath.Join(f.dir, "app.toml"), []byte(config), 0o600); err != nil {
+	if err := os.WriteFile(r.fleet.Config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(filepath.Join(f.dir, "locks"), 0o700); err != nil {
+	if err := os.Mkdir(filepath.Join(dir, "locks"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		for name := range f.nodes {
-			f.stop(name)
-		}
-	})
 	names := []string{"n1", "n2", "n3"}
-	for i, addr := range process.FreeAddrs(t, len(names)) {
-		f.addrs[names[i]] = addr
-		f.start(old, names[i])
+	for _, name := range names {
+		r.start(old, name)
 	}
-	f.settled()
-	for _, roll := range []struct {
+	r.settled()
+	for _, step := range []struct {
 		what string
 		bin  string
 	}{{"to this program", now}, {"and back", old}} {
 		for _, name := range names {
-			before, mark := f.settled(), len(f.journal())
-			f.stop(name)
-			f.settled()
-			f.start(roll.bin, name)
-			after := f.settled()
-			started := f.journal()[mark:]
+			before, mark := r.settled(), len(r.journal())
+			r.stop(name)
+			r.settled()
+			r.start(step.bin, name)
+			after := r.settled()
+			started := r.journal()[mark:]
 			// What it had starts elsewhere, and as much as its share comes to it.
 			if most := len(before[name]) + len(after[name]); len(started) > most {
-				t.Errorf("%s, %s: %d workers started, %d had to: %v", roll.what, name, len(started), most, started)
+				t.Errorf("%s, %s: %d workers started, %d had to: %v", step.what, name, len(started), most, started)
 			}
-			t.Logf("%s: %s, %d workers started", roll.what, name, len(started))
+			t.Logf("%s: %s, %d workers started", step.what, name, len(started))
 		}
 	}
-	if all := f.journal(); slices.ContainsFunc(all, func(line string) bool { return strings.HasPrefix(line, "overlap") }) {
+	for _, name := range names {
+		r.stop(name)
+	}
+	if all := r.journal(); slices.ContainsFunc(all, func(line string) bool { return strings.HasPrefix(line, "overlap") }) {
 		t.Errorf("a slot ran twice: %v", all)
 	}
 }

@@ -1,0 +1,205 @@
+//go:build unix
+
+// Package fleet runs nodes as processes of their own, and looks at them from outside, for tests and benchmarks.
+//
+// # The model
+//
+//	Fleet{Program, Config, Env} ── Start ──▶ Node ─┬─ process.Child   signals, its log, its exit code
+//	                                               └─ its HTTP API    State, Ready
+//
+// What the program is, is up to the test: the one that is shipped (package devcluster builds it), a former one, or the
+// test's own binary with works that the test knows. Processes end with the test at the latest; the logs of a test that
+// fails are shown.
+package fleet
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/test/process"
+)
+
+// Limit bounds every wait. It is generous: machines are slow.
+const Limit = 150 * time.Second
+
+// Fleet is a cluster of processes. Its fields are for nodes that are started next; they and Start are for the test's own
+// goroutine.
+type Fleet struct {
+	TB      testing.TB
+	Program []string // that is started, perhaps behind a command that starts others
+	Config  string   // its app.toml
+	Dir     string   // where it works, "" for the test's own directory
+	Env     []string // besides the test's own
+	Stderr  *os.File // its standard error, if it is not kept with the rest
+	Nodes   []*Node  // that were started, also those that have ended
+}
+
+// New returns a fleet of a program.
+func New(tb testing.TB, config string, program ...string) *Fleet {
+	tb.Helper()
+	f := &Fleet{TB: tb, Program: program, Config: config}
+	tb.Cleanup(func() {
+		for _, n := range f.Nodes {
+			if tb.Failed() {
+				tb.Logf("log of %s:\n%s", n.Name, n.Log.Tail(80))
+			}
+		}
+	})
+	return f
+}
+
+// Built names the variable with the path of the program as it is shipped, where it was built for all packages at once.
+const Built = "XCONSUMER_BIN"
+
+// Build returns the path of the program as it is shipped. It builds it into a directory unless it was built before.
+func Build(dir string) (string, error) {
+	if bin := os.Getenv(Built); bin != "" {
+		return bin, nil
+	}
+	bin := filepath.Join(dir, "xconsumer")
+	if out, err := exec.Command("go", "build", "-o", bin, "gitee.com/ken.yang/xconsumer/cmd/xconsumer").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return bin, nil
+}
+
+// Node is a process that is a node.
+type Node struct {
+	*process.Child
+	Name string
+	Addr string // of its HTTP API
+	tb   testing.TB
+}
+
+// Start starts a node, whose API listens on a port of its own.
+func (f *Fleet) Start(name string, args ...string) *Node {
+	f.TB.Helper()
+	addr := process.FreeAddrs(f.TB, 1)[0]
+	return f.Launch(name, addr, append([]string{"run", "--config", f.Config, "--name", name, "--http", addr}, args...)...)
+}
+
+// Launch starts the program with arguments that say all.
+func (f *Fleet) Launch(name, addr string, args ...string) *Node {
+	f.TB.Helper()
+	args = slices.Concat(f.Program, args)
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir, cmd.Env = f.Dir, append(os.Environ(), f.Env...)
+	if f.Stderr != nil {
+		cmd.Stderr = f.Stderr
+	}
+	child, err := process.Begin(cmd)
+	if err != nil {
+		f.TB.Fatal(err)
+	}
+	f.TB.Cleanup(child.Kill)
+	n := &Node{Child: child, Name: name, Addr: addr, tb: f.TB}
+	f.Nodes = append(f.Nodes, n)
+	return n
+}
+
+// Await polls until a condition holds.
+func (f *Fleet) Await(what string, condition func() bool) {
+	f.TB.Helper()
+	Await(f.TB, what, condition)
+}
+
+// Await polls until a condition holds, and fails the test if that takes too long.
+func Await(tb testing.TB, what string, condition func() bool) {
+	tb.Helper()
+	for end := time.Now().Add(Limit); !condition(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			tb.Fatalf("not within %v: %s", Limit, what)
+		}
+	}
+}
+
+// StateOf asks a node; nil while it does not answer.
+func StateOf(tb testing.TB, addr string) *cluster.State {
+	tb.Helper()
+	client, err := httpapi.NewClient(addr, httpapi.ClientOptions{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	state, _, err := client.State(tb.Context())
+	if err != nil {
+		return nil
+	}
+	return &state
+}
+
+// State returns the cluster as the node sees it; nil while it does not answer.
+func (n *Node) State() *cluster.State {
+	n.tb.Helper()
+	return StateOf(n.tb, n.Addr)
+}
+
+// Ready reports whether the node is a member at work. Unlike State it makes the node read nothing.
+func (n *Node) Ready() bool {
+	resp, err := http.Get("http://" + n.Addr + "/readyz")
+	if err != nil {
+		return false
+	}
+	defer func() { _ = resp.Body.Close() }()
+	return resp.StatusCode == http.StatusOK
+}
+
+// Signal sends a signal to the process.
+func (n *Node) Signal(s syscall.Signal) {
+	n.tb.Helper()
+	if err := n.Cmd.Process.Signal(s); err != nil {
+		n.tb.Fatalf("%v to %s: %v", s, n.Name, err)
+	}
+}
+
+// Exit waits for the process to end and returns its exit code, -1 if a signal has ended it.
+func (n *Node) Exit() int {
+	n.tb.Helper()
+	code, err := n.Wait(Limit)
+	if err != nil {
+		n.tb.Fatalf("%s: %v", n.Name, err)
+	}
+	return code
+}
+
+// Leave asks the node to leave and waits until its process has ended well.
+func (n *Node) Leave() {
+	n.tb.Helper()
+	n.Signal(syscall.SIGTERM)
+	if code := n.Exit(); code != 0 {
+		n.tb.Errorf("%s left with exit code %d", n.Name, code)
+	}
+}
+
+// Shares returns how many workers each node has.
+func Shares(s *cluster.State) map[string]int {
+	share := map[string]int{}
+	for _, w := range s.Workers {
+		share[w.Node]++
+	}
+	return share
+}
+
+// Spread reports whether all workers run, evenly, on exactly these nodes.
+func Spread(s *cluster.State, nodes []string) bool {
+	for _, w := range s.Workers {
+		if w.State != cluster.WorkerRunning {
+			return false
+		}
+	}
+	share, least := Shares(s), len(s.Workers)/len(nodes)
+	for _, n := range nodes {
+		if share[n] < least || share[n] > (len(s.Workers)+len(nodes)-1)/len(nodes) {
+			return false
+		}
+	}
+	return len(share) == len(nodes) && len(s.Workers) > 0
+}

@@ -1,0 +1,124 @@
+//go:build unix
+
+package process
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Log keeps what a process writes, and may be read meanwhile. The zero value is ready.
+type Log struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write takes in more.
+func (l *Log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+// String returns all of it.
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// Tail returns its last lines.
+func (l *Log) Tail(lines int) string {
+	all := strings.Split(strings.TrimSpace(l.String()), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}
+
+// Child is a process that a test has started. Its methods may be called from any goroutine.
+type Child struct {
+	Cmd  *exec.Cmd
+	Log  *Log // what it writes to where its command does not say otherwise
+	done chan struct{}
+	err  error // of Wait, once done
+}
+
+// Begin starts a command in a process group of its own, which keeps a Ctrl-C at the test from reaching it first. It ends
+// by itself, or by Kill.
+func Begin(cmd *exec.Cmd) (*Child, error) {
+	c := &Child{Cmd: cmd, Log: &Log{}, done: make(chan struct{})}
+	if cmd.Stdout == nil {
+		cmd.Stdout = c.Log
+	}
+	if cmd.Stderr == nil {
+		cmd.Stderr = c.Log
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		c.err = cmd.Wait()
+		close(c.done)
+	}()
+	return c, nil
+}
+
+// PID returns its process id.
+func (c *Child) PID() int { return c.Cmd.Process.Pid }
+
+// Done is closed when the process has ended.
+func (c *Child) Done() <-chan struct{} { return c.done }
+
+// Ended reports whether the process has ended.
+func (c *Child) Ended() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// Wait waits for the end, for a time at most, and returns the exit code; -1 if a signal has ended it.
+func (c *Child) Wait(limit time.Duration) (code int, err error) {
+	select {
+	case <-c.done:
+		return c.Cmd.ProcessState.ExitCode(), nil
+	case <-time.After(limit):
+		return 0, fmt.Errorf("%q does not end within %v", c.Cmd.Args, limit)
+	}
+}
+
+// Kill kills the process, and those that it has started, which may be paused and not notice; and waits for its end.
+func (c *Child) Kill() {
+	if c.Ended() {
+		return
+	}
+	_ = c.Cmd.Process.Signal(syscall.SIGSTOP) // so that it starts no more
+	for _, pid := range ChildrenOf(c.PID()) {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	_ = c.Cmd.Process.Kill()
+	<-c.done
+}
+
+// ChildrenOf returns the children of a process, where the system has /proc.
+func ChildrenOf(pid int) (children []int) {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, file := range files { // a child belongs to the thread that started it
+		text, _ := os.ReadFile(file)
+		for field := range strings.FieldsSeq(string(text)) {
+			if child, err := strconv.Atoi(field); err == nil {
+				children = append(children, child)
+			}
+		}
+	}
+	return children
+}

@@ -68,7 +68,7 @@ func (f *fleet) crash(s *cluster.State, leads bool) time.Duration {
 		f.b.Fatal(err)
 	}
 	var last time.Duration
-	f.await("the slots run again", func() bool {
+	f.Await("the slots run again", func() bool {
 		left := len(slots)
 		started := map[string]bool{}
 		for _, n := range f.journal()[seen:] {

@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gitee.com/ken.yang/xconsumer/test/process"
 )
 
 // starts is how many times dev is started; the first warms up.
@@ -21,10 +23,10 @@ func BenchmarkDev(b *testing.B) {
 		for i := range starts + 1 {
 			f := newFleet(b, "", "last", workers)
 			began := f.clock()
-			addr := freeAddr(b)
-			f.launch("dev", addr, "dev", "--http", addr)
+			addr := process.FreeAddrs(b, 1)[0]
+			f.procs["dev"] = f.Launch("dev", addr, "dev", "--http", addr, "--config", f.Config)
 			var last time.Duration
-			f.await("all workers run", func() bool {
+			f.Await("all workers run", func() bool {
 				slots := map[string]bool{}
 				for _, n := range f.journal() {
 					if !slots[n.Slot] {
@@ -36,9 +38,7 @@ func BenchmarkDev(b *testing.B) {
 			if i > 0 {
 				took = append(took, last-began)
 			}
-			if err := f.procs["dev"].cmd.Process.Signal(syscall.SIGINT); err != nil {
-				b.Fatal(err)
-			}
+			f.procs["dev"].Signal(syscall.SIGINT)
 			f.stop("dev")
 			if err := os.Remove(filepath.Join(f.dir, "journal")); err != nil {
 				b.Fatal(err)

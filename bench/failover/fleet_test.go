@@ -12,13 +12,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
@@ -26,8 +22,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/app"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
-	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/test/etcdserver"
+	fleets "gitee.com/ken.yang/xconsumer/test/fleet"
 )
 
 // asNode makes the test binary run as the program that notes its starts in the file it names.
@@ -64,8 +60,6 @@ func TestMain(m *testing.M) {
 	})
 }
 
-const limit = time.Minute
-
 // report prints a row and returns the median.
 func report(b *testing.B, name string, d []time.Duration) time.Duration {
 	b.Helper()
@@ -79,59 +73,37 @@ func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond)
 
 // fleet is a cluster of processes with one task.
 type fleet struct {
+	*fleets.Fleet
 	b     *testing.B
 	dir   string
 	clock coord.Clock
-	procs map[string]*proc
-}
-
-type proc struct {
-	addr string
-	cmd  *exec.Cmd
+	procs map[string]*fleets.Node // that are there
 }
 
 // newFleet prepares a cluster whose leader takes the share of work given.
 func newFleet(b *testing.B, table, leader string, workers int) *fleet {
 	b.Helper()
-	f := &fleet{b: b, dir: b.TempDir(), clock: coord.LeaseClock(), procs: map[string]*proc{}}
+	f := &fleet{b: b, dir: b.TempDir(), clock: coord.LeaseClock(), procs: map[string]*fleets.Node{}}
+	f.Fleet = fleets.New(b, filepath.Join(f.dir, "app.toml"), os.Args[0])
+	f.Env = []string{asNode + "=" + filepath.Join(f.dir, "journal"), "XCONSUMER_LOG_LEVEL=error"}
 	config := fmt.Sprintf("cluster = \"bench\"\n%s[leader]\nworkers = %q\n[[task]]\nname = \"work\"\nworkName = \"work\"\nworkerNum = %d\n", table, leader, workers)
-	if err := os.WriteFile(filepath.Join(f.dir, "app.toml"), []byte(config), 0o644); err != nil {
+	if err := os.WriteFile(f.Config, []byte(config), 0o644); err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() {
-		for _, p := range f.procs {
-			_ = p.cmd.Process.Signal(syscall.SIGTERM)
-			_ = p.cmd.Wait()
-		}
-	})
 	return f
 }
 
 // start starts a node; its process has a parent unless the arguments say otherwise.
 func (f *fleet) start(name string, args ...string) {
 	f.b.Helper()
-	addr := freeAddr(f.b)
-	f.launch(name, addr, append([]string{"run", "--name", name, "--http", addr}, args...)...)
+	f.procs[name] = f.Start(name, args...)
 }
 
-func (f *fleet) launch(name, addr string, args ...string) {
-	f.b.Helper()
-	p := &proc{addr: addr}
-	p.cmd = exec.Command(os.Args[0], append(args, "--config", filepath.Join(f.dir, "app.toml"))...)
-	p.cmd.Env = append(os.Environ(), asNode+"="+filepath.Join(f.dir, "journal"), "XCONSUMER_LOG_LEVEL=error")
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := p.cmd.Start(); err != nil {
-		f.b.Fatal(err)
-	}
-	f.procs[name] = p
-}
-
-// stop ends a process and waits for it.
+// stop waits for the end of a process that was asked to end.
 func (f *fleet) stop(name string) {
 	f.b.Helper()
-	p := f.procs[name]
-	if err := p.cmd.Wait(); err != nil {
-		f.b.Fatalf("%s: %v", name, err)
+	if code := f.procs[name].Exit(); code != 0 {
+		f.b.Fatalf("%s: exit code %d", name, code)
 	}
 	delete(f.procs, name)
 }
@@ -152,34 +124,11 @@ func (f *fleet) journal() []note {
 	return notes
 }
 
-// state asks a node; nil while it does not answer.
-func (f *fleet) state(name string) *cluster.State {
-	client, err := httpapi.NewClient(f.procs[name].addr, httpapi.ClientOptions{})
-	if err != nil {
-		f.b.Fatal(err)
-	}
-	s, _, err := client.State(f.b.Context())
-	if err != nil {
-		return nil
-	}
-	return &s
-}
-
-// ready asks whether a node is a member at work. Unlike state it makes the node read nothing.
-func (f *fleet) ready(name string) bool {
-	resp, err := http.Get("http://" + f.procs[name].addr + "/readyz")
-	if err != nil {
-		return false
-	}
-	defer func() { _ = resp.Body.Close() }()
-	return resp.StatusCode == http.StatusOK
-}
-
 // settled waits until so many nodes run all workers evenly, and returns the state.
 func (f *fleet) settled(observer string, nodes int) (s *cluster.State) {
 	f.b.Helper()
-	f.await("the cluster is settled", func() bool {
-		if s = f.state(observer); s == nil || len(s.Nodes) != nodes || s.Leader == "" {
+	f.Await("the cluster is settled", func() bool {
+		if s = f.procs[observer].State(); s == nil || len(s.Nodes) != nodes || s.Leader == "" {
 			return false
 		}
 		for _, w := range s.Workers {
@@ -194,23 +143,4 @@ func (f *fleet) settled(observer string, nodes int) (s *cluster.State) {
 		return most-least <= 1
 	})
 	return s
-}
-
-func (f *fleet) await(what string, condition func() bool) {
-	f.b.Helper()
-	for end := time.Now().Add(limit); !condition(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
-			f.b.Fatalf("not within %v: %s", limit, what)
-		}
-	}
-}
-
-func freeAddr(b *testing.B) string {
-	b.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }

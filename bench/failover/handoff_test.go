@@ -16,9 +16,9 @@ func BenchmarkHandoff(b *testing.B) { onBoth(b, benchmarkHandoff) }
 func benchmarkHandoff(b *testing.B, service backend) {
 	f := newFleet(b, service.table, "none", 1)
 	f.start("leader", "--no-supervise")
-	f.await("the leader is ready", func() bool { return f.ready("leader") })
+	f.Await("the leader is ready", func() bool { return f.procs["leader"].Ready() })
 	f.start("a", "--no-supervise")
-	f.await("a runs the worker", func() bool { n := f.journal(); return len(n) > 0 && n[len(n)-1].Node == "a" })
+	f.Await("a runs the worker", func() bool { n := f.journal(); return len(n) > 0 && n[len(n)-1].Node == "a" })
 	floor := service.chain(b)
 	var leaves, chains []time.Duration
 	from, to := "a", "b"
@@ -26,7 +26,7 @@ func benchmarkHandoff(b *testing.B, service backend) {
 		leaves, chains = nil, nil
 		for i := range handoffs + 1 {
 			f.start(to, "--no-supervise")
-			f.await(to+" is there", func() bool { return f.ready(to) })
+			f.Await(to+" is there", func() bool { return f.procs[to].Ready() })
 			time.Sleep(50 * time.Millisecond) // let the join settle: an idle cluster is measured
 			direct, leave := floor.run(i), f.handoff(from, to)
 			if i > 0 {
@@ -50,10 +50,8 @@ func (f *fleet) handoff(from, to string) time.Duration {
 	f.b.Helper()
 	seen := len(f.journal())
 	sent := f.clock()
-	if err := f.procs[from].cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		f.b.Fatal(err)
-	}
-	f.await("the worker runs on "+to, func() bool { return len(f.journal()) > seen })
+	f.procs[from].Signal(syscall.SIGTERM)
+	f.Await("the worker runs on "+to, func() bool { return len(f.journal()) > seen })
 	f.stop(from)
 	started := f.journal()[seen]
 	if started.Node != to {

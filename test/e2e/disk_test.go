@@ -89,15 +89,6 @@ func TestDevWhileDiskFills(t *testing.T) {
 	}
 }
 
-func ended(done <-chan struct{}) bool {
-	select {
-	case <-done:
-		return true
-	default:
-		return false
-	}
-}
-
 // fill fills a disk, to the last byte.
 func fill(t *testing.T, dir string) {
 	t.Helper()

@@ -58,7 +58,6 @@ var allowed = map[string][]string{
 	"work/test02":                {""},
 	"test/apinode":               {"cluster", "httpapi"},
 	"test/cli":                   {},
-	"test/devcluster":            {"test/fleet", "test/process"},
 	"test/fleet":                 {"cluster", "httpapi", "test/process"},
 	"test/console":               {},
 	"test/process":               {},

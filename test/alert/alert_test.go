@@ -16,11 +16,9 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/httpapi"
-	"gitee.com/ken.yang/xconsumer/test/devcluster"
+	"gitee.com/ken.yang/xconsumer/test/fleet"
 	"gitee.com/ken.yang/xconsumer/test/process"
 )
-
-const patience = 2 * time.Minute
 
 // A task that no node can run raises the alarm that says so, with its reason; when the label is there it is over.
 func TestAlertFires(t *testing.T) {
@@ -39,10 +37,7 @@ func TestAlertFires(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "app.toml"), []byte(tasks), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := devcluster.Start(devcluster.Build(t), dir, 3, nil, t.Cleanup)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := fleet.StartDev(t, dir, 3)
 	client, err := httpapi.NewClient(c.Server, httpapi.ClientOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -70,28 +65,17 @@ scrape_configs:
 `, strings.Join(targets, ", ")))
 	address := process.FreeAddrs(t, 1)[0]
 	cmd := exec.Command(prometheus, "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address)
-	log := &strings.Builder{}
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(os.Interrupt)
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Log(log.String())
-		}
-	})
-	await(t, "the alarm is raised", func() bool {
+	fleet.Run(t, cmd)
+	fleet.Await(t, "the alarm is raised", func() bool {
 		return ask(t.Context(), address, `ALERTS{alertname="XconsumerUnplaced", alertstate="firing", task="thumbnails", reason="no-label"}`) > 0
 	})
 	if others := ask(t.Context(), address, `ALERTS{alertname!="XconsumerUnplaced", alertstate="firing"}`); others > 0 {
 		t.Errorf("%d other alarms are raised, and everything else is in order", others)
 	}
-	if _, err := client.Do(t.Context(), httpapi.Wish{Path: "/api/v1/nodes/n1/label", Body: map[string]any{"labels": map[string]string{"gpu": "true"}}, Wait: patience}); err != nil {
+	if _, err := client.Do(t.Context(), httpapi.Wish{Path: "/api/v1/nodes/n1/label", Body: map[string]any{"labels": map[string]string{"gpu": "true"}}, Wait: fleet.Limit}); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "the alarm is over", func() bool { return ask(t.Context(), address, `ALERTS{alertstate="firing"} or vector(0) > 1`) == 0 })
+	fleet.Await(t, "the alarm is over", func() bool { return ask(t.Context(), address, `ALERTS{alertstate="firing"} or vector(0) > 1`) == 0 })
 }
 
 func write(t *testing.T, path, text string) {
@@ -99,16 +83,6 @@ func write(t *testing.T, path, text string) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func await(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !done(); time.Sleep(200 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not within %v: %s", patience, what)
-		}
-	}
-	t.Log(what)
 }
 
 // ask returns how many series a query has, -1 while nobody answers.

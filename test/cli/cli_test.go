@@ -19,8 +19,8 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
-	"gitee.com/ken.yang/xconsumer/test/devcluster"
 	"gitee.com/ken.yang/xconsumer/test/etcdserver"
+	"gitee.com/ken.yang/xconsumer/test/fleet"
 )
 
 func TestMain(m *testing.M) {
@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
-	bin := filepath.Dir(devcluster.Build(t))
+	bin := filepath.Dir(fleet.Shipped(t))
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
@@ -84,8 +84,9 @@ func startCluster(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	bin := filepath.Join(filepath.SplitList(ts.Getenv("PATH"))[0], "xconsumer")
 	env := []string{"HOME=" + ts.Getenv("HOME"), "XCONSUMER_HTTP_TOKENS=" + ts.Getenv("XCONSUMER_HTTP_TOKENS")}
-	c, err := devcluster.Start(bin, ts.MkAbs("."), nodes, env, ts.Defer)
+	c, err := fleet.RunDev(bin, ts.MkAbs("."), nodes, env, ts.Defer)
 	ts.Check(err)
+	ts.Defer(func() { ts.Logf("log of dev:\n%s", c.Log.Tail(80)) }) // which is shown if the script fails
 	if ts.Getenv("XCONSUMER_HTTP_TOKENS") == "" {
 		ts.Check(settled(c.Server))
 	}

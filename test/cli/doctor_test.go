@@ -18,15 +18,15 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
 
-	"gitee.com/ken.yang/xconsumer/test/devcluster"
 	"gitee.com/ken.yang/xconsumer/test/etcdserver"
+	"gitee.com/ken.yang/xconsumer/test/fleet"
 	"gitee.com/ken.yang/xconsumer/test/zkserver"
 )
 
 // The doctor sees what is wrong with a real ZooKeeper, and says how to mend it.
 func TestDoctorOnZooKeeper(t *testing.T) {
 	ensemble := zkserver.Start(t, 3)
-	bin := devcluster.Build(t)
+	bin := fleet.Shipped(t)
 	doctor := func(hosts string, wantCode int, want ...string) {
 		t.Helper()
 		for end := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
@@ -85,7 +85,7 @@ func TestDoctorOnLockedChroot(t *testing.T) {
 	if _, err := admin.Create("/open", nil, 0, zk.WorldACL(zk.PermAll)); err != nil {
 		t.Fatal(err)
 	}
-	bin := devcluster.Build(t)
+	bin := fleet.Shipped(t)
 	do := func(chroot string, wantCode int, want string, args ...string) {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -109,7 +109,7 @@ func TestDoctorOnLockedChroot(t *testing.T) {
 // Endpoints that do not resolve are not ok, however well the others answer.
 func TestDoctorOnEtcd(t *testing.T) {
 	servers := etcdserver.Start(t, 3)
-	bin := devcluster.Build(t)
+	bin := fleet.Shipped(t)
 	doctor := func(endpoints string, wantCode int, want ...string) {
 		t.Helper()
 		cmd := exec.Command(bin, "doctor", "--etcd", endpoints)
@@ -148,7 +148,7 @@ func TestDoctorOnOldEtcd(t *testing.T) {
 		"doctor":       `wrong +session +.* is 3\.4\.1, .*\n +→ upgrade etcd`,
 		"cluster init": `service not supported: etcd at \S+ is 3\.4\.1`,
 	} {
-		cmd := exec.Command(devcluster.Build(t), append(strings.Fields(command), "--etcd", l.Addr().String())...)
+		cmd := exec.Command(fleet.Shipped(t), append(strings.Fields(command), "--etcd", l.Addr().String())...)
 		cmd.Dir = t.TempDir()
 		out, _ := cmd.CombinedOutput()
 		wantCode := map[string]int{"doctor": 1, "cluster init": 78}[command]
@@ -160,7 +160,7 @@ func TestDoctorOnOldEtcd(t *testing.T) {
 
 // A node whose service cannot be reached says why in a few words, and who knows more.
 func TestUnreachableService(t *testing.T) {
-	bin := devcluster.Build(t)
+	bin := fleet.Shipped(t)
 	for flag, want := range map[string]string{
 		"--zookeeper": "ZooKeeper does not answer: 127.0.0.1:1: connection refused",
 		"--etcd":      "etcd does not answer: http://127.0.0.1:1: connection refused",
@@ -219,7 +219,7 @@ func (oldEtcd) Status(context.Context, *pb.StatusRequest) (*pb.StatusResponse, e
 // protect mends it.
 func TestProtectOnZooKeeper(t *testing.T) {
 	server := zkserver.Start(t, 1)
-	bin, dir := devcluster.Build(t), t.TempDir()
+	bin, dir := fleet.Shipped(t), t.TempDir()
 	open := append(os.Environ(), "XCONSUMER_ZOOKEEPER_HOST="+server.Addresses[0]+"/fleet", "XCONSUMER_ZOOKEEPER_SESSION_TIMEOUT=4s", "XCONSUMER_ZOOKEEPER_TICK_TIME=200ms", "XCONSUMER_HTTP_LISTEN=off")
 	owned := append(slices.Clone(open), "XCONSUMER_ZOOKEEPER_USERNAME=fleet", "XCONSUMER_ZOOKEEPER_PASSWORD=secret")
 	do := func(env []string, wantCode int, want string, args ...string) {

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/httpapi"
-	"gitee.com/ken.yang/xconsumer/test/devcluster"
+	"gitee.com/ken.yang/xconsumer/test/fleet"
 )
 
 // following is `xconsumer logs -f` as people run it.
@@ -97,17 +97,14 @@ func (f *following) count(pattern string) (n int) {
 }
 
 // three starts a cluster of three nodes with a configuration.
-func three(t *testing.T, config string) (bin string, c devcluster.Cluster) {
+func three(t *testing.T, config string) (bin string, c *fleet.Dev) {
 	t.Helper()
-	bin, dir := devcluster.Build(t), t.TempDir()
+	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "app.toml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := devcluster.Start(bin, dir, 3, nil, t.Cleanup)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return bin, c
+	c = fleet.StartDev(t, dir, 3)
+	return c.Bin, c
 }
 
 // logs -f goes with its workers wherever they go, and shows those that come; each line once.

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"gitee.com/ken.yang/xconsumer/test/devcluster"
+	"gitee.com/ken.yang/xconsumer/test/fleet"
 )
 
 // look is a program that looks for a secret in what its ancestors were started with, by whom it runs as.
@@ -38,7 +38,7 @@ func TestProgramsDoNotSeeSecrets(t *testing.T) {
 	const nobody = 65534
 	dir := t.TempDir()
 	bin := filepath.Join(dir, "xconsumer")
-	program, err := os.ReadFile(devcluster.Build(t))
+	program, err := os.ReadFile(fleet.Shipped(t))
 	if err != nil {
 		t.Fatal(err)
 	}

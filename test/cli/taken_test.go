@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"gitee.com/ken.yang/xconsumer/test/devcluster"
+	"gitee.com/ken.yang/xconsumer/test/fleet"
 	"gitee.com/ken.yang/xconsumer/test/zkserver"
 )
 
@@ -17,7 +17,7 @@ import (
 // configuration is in order. A service that is away does not keep it waiting.
 func TestDoctorSaysWhatIsTaken(t *testing.T) {
 	server := zkserver.Start(t, 1)
-	bin, dir := devcluster.Build(t), t.TempDir()
+	bin, dir := fleet.Shipped(t), t.TempDir()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

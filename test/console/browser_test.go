@@ -18,7 +18,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
-	"gitee.com/ken.yang/xconsumer/test/devcluster"
+	fleets "gitee.com/ken.yang/xconsumer/test/fleet"
 )
 
 // chromium finds the browser. CI has one; elsewhere the test says what is missing.
@@ -50,11 +50,7 @@ func cluster3(t *testing.T, tasks string, env ...string) string {
 			t.Fatal(err)
 		}
 	}
-	c, err := devcluster.Start(devcluster.Build(t), dir, 3, env, t.Cleanup)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c.Server
+	return fleets.StartDev(t, dir, 3, env...).Server
 }
 
 // browser opens a browser. Whatever the page complains of fails the test, but a network that is away.

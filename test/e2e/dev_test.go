@@ -41,10 +41,8 @@ var shipped = sync.OnceValues(func() (string, error) {
 
 // program is a running program, with a directory and a temporary directory of its own.
 type program struct {
-	*testing.T
-	*process.Child
-	dir, tmp string
-	out, err process.Log
+	*fleets.Program
+	tmp string
 }
 
 // launch starts the program in a directory; "" for a new one.
@@ -57,54 +55,17 @@ func launch(t *testing.T, dir string, args ...string) *program {
 	if dir == "" {
 		dir = t.TempDir()
 	}
-	p := &program{T: t, dir: dir, tmp: t.TempDir()}
+	p := &program{tmp: t.TempDir()}
 	cmd := exec.Command(bin, args...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "TMPDIR="+p.tmp)
-	cmd.Stdout, cmd.Stderr = &p.out, &p.err
-	if p.Child, err = process.Begin(cmd); err != nil {
-		t.Fatal(err)
-	}
+	p.Program = fleets.Run(t, cmd)
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		if _, err := p.Wait(limit); err != nil {
-			p.Kill()
 			t.Error(err)
-		}
-		if t.Failed() {
-			t.Logf("%q\n%s\n%s", args, p.out.String(), p.err.Tail(60))
 		}
 	})
 	return p
-}
-
-func (p *program) await(what string, condition func() bool) {
-	p.Helper()
-	fleets.Await(p.T, what, condition)
-}
-
-// exit waits for the end and returns the exit code.
-func (p *program) exit() int {
-	p.Helper()
-	code, err := p.Wait(limit)
-	if err != nil {
-		p.Fatal(err)
-	}
-	return code
-}
-
-// find waits for a text in what the program prints.
-func (p *program) find(pattern string) string {
-	p.Helper()
-	re := regexp.MustCompile(pattern)
-	var found []string
-	p.await("it prints "+pattern, func() bool {
-		if p.Ended() {
-			p.Fatalf("it ended with code %d", p.exit())
-		}
-		found = re.FindStringSubmatch(p.out.String() + p.err.String())
-		return found != nil
-	})
-	return found[len(found)-1]
 }
 
 // firstLine reads a worker's log by a node.
@@ -149,15 +110,15 @@ func TestDev(t *testing.T) {
 	first := process.FreeAddrs(t, 1)[0]
 	began := time.Now()
 	d := launch(t, "", "dev", "--http", first)
-	d.find(`Ctrl-C ends all of it`)
-	t.Logf("at work after %v:\n%s", time.Since(began), d.out.String())
+	d.Find(`Ctrl-C ends all of it`)
+	t.Logf("at work after %v:\n%s", time.Since(began), d.Out.String())
 	var s *cluster.State
-	d.await("all workers run", func() bool { // one may be on its way to the node that came last
+	fleets.Await(t, "all workers run", func() bool { // one may be on its way to the node that came last
 		s = fleets.StateOf(t, first)
 		return healthy(s, 3, "") && len(s.Tasks) == 2 && s.Tasks[0].Running == 2 && s.Tasks[1].Running == 2
 	})
 	for _, want := range []string{"http://" + first, "leader " + s.Leader, "run --join http://127.0.0.1:", "kill -9 "} {
-		if !strings.Contains(d.out.String(), want) {
+		if !strings.Contains(d.Out.String(), want) {
 			t.Errorf("%q is not in what it says", want)
 		}
 	}
@@ -165,7 +126,7 @@ func TestDev(t *testing.T) {
 	t.Log("any of its processes is killed, one after the other")
 	var took []time.Duration
 	for round := range 20 {
-		d.await("all three nodes are there", func() bool { s = fleets.StateOf(t, first); return healthy(s, 3, "") })
+		fleets.Await(t, "all three nodes are there", func() bool { s = fleets.StateOf(t, first); return healthy(s, 3, "") })
 		victim := s.Nodes[round%3]
 		observer := s.Nodes[(round+1)%3].Address
 		pid := victim.PID
@@ -189,18 +150,18 @@ func TestDev(t *testing.T) {
 	if median := took[len(took)/2]; median >= time.Second {
 		t.Errorf("the median is %v, not less than a second", median)
 	}
-	d.await("all three nodes are there", func() bool { s = fleets.StateOf(t, first); return healthy(s, 3, "") })
+	fleets.Await(t, "all three nodes are there", func() bool { s = fleets.StateOf(t, first); return healthy(s, 3, "") })
 
 	t.Log("a node of another terminal joins and leaves")
-	etcd := d.find(`run --join (http://\S+)`)
+	etcd := d.Find(`run --join (http://\S+)`)
 	elsewhere := t.TempDir()
 	if err := os.WriteFile(filepath.Join(elsewhere, "app.toml"), []byte("cluster = \"other\"\n[zookeeper]\nhost = \"nowhere\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	joined := launch(t, elsewhere, "run", "--join", etcd, "--name", "guest", "--http", "127.0.0.1:0")
-	joined.find(`ignored because of --join.*\[zookeeper\], cluster`)
-	d.await("it is one of four", func() bool { return healthy(fleets.StateOf(t, first), 4, "") })
-	guest := joined.find(`"msg":"starting".*"http":"([^"]+)"`)
+	joined.Find(`ignored because of --join.*\[zookeeper\], cluster`)
+	fleets.Await(t, "it is one of four", func() bool { return healthy(fleets.StateOf(t, first), 4, "") })
+	guest := joined.Find(`"msg":"starting".*"http":"([^"]+)"`)
 	s = fleets.StateOf(t, first)
 	for _, asked := range []string{first, guest} {
 		for _, w := range s.Workers {
@@ -212,17 +173,17 @@ func TestDev(t *testing.T) {
 	if err := joined.Cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
-	if code := joined.exit(); code != 0 {
+	if code := joined.Exit(); code != 0 {
 		t.Errorf("the guest left with code %d", code)
 	}
-	d.await("it has left", func() bool { s = fleets.StateOf(t, first); return healthy(s, 3, "") })
+	fleets.Await(t, "it has left", func() bool { s = fleets.StateOf(t, first); return healthy(s, 3, "") })
 
 	t.Log("Ctrl-C ends all of it")
 	pids := processesOf(t, s)
 	if err := d.Cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
-	if code := d.exit(); code != 0 {
+	if code := d.Exit(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 	for _, pid := range pids {
@@ -233,7 +194,7 @@ func TestDev(t *testing.T) {
 	if left, _ := os.ReadDir(d.tmp); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
 	}
-	for line := range strings.Lines(d.err.String()) {
+	for line := range strings.Lines(d.Log.String()) {
 		if !prefixed.MatchString(line) || strings.Contains(line, "etcdserver/") || strings.Contains(line, `"level":`) {
 			t.Errorf("on the terminal: %q", line)
 		}
@@ -270,11 +231,11 @@ func TestDevIsKilled(t *testing.T) {
 	t.Parallel()
 	first, data := process.FreeAddrs(t, 1)[0], filepath.Join(t.TempDir(), "data")
 	d := launch(t, "", "dev", "--nodes", "2", "--http", first, "--data", data)
-	etcd := d.find(`run --join (http://\S+)`)
+	etcd := d.Find(`run --join (http://\S+)`)
 	guestAddr := process.FreeAddrs(t, 1)[0]
 	guest := launch(t, "", "run", "--join", etcd, "--name", "guest", "--http", guestAddr)
 	var s *cluster.State
-	d.await("the guest is one of three", func() bool { s = fleets.StateOf(t, first); return healthy(s, 3, "") })
+	fleets.Await(t, "the guest is one of three", func() bool { s = fleets.StateOf(t, first); return healthy(s, 3, "") })
 	member := memberOf(*s, "guest")
 	var pids []int
 	for _, n := range s.Nodes {
@@ -286,28 +247,28 @@ func TestDevIsKilled(t *testing.T) {
 	if err := d.Cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	d.exit()
-	d.await("its children have left", func() bool {
+	d.Exit()
+	fleets.Await(t, "its children have left", func() bool {
 		return !slices.ContainsFunc(pids, func(pid int) bool { return !gone(pid) })
 	})
 	t.Logf("its children had left after %v", time.Since(killed))
-	d.await("its temporary files are gone", func() bool {
+	fleets.Await(t, "its temporary files are gone", func() bool {
 		left, err := os.ReadDir(d.tmp)
 		return err == nil && len(left) == 0
 	})
-	d.await("the guest has fenced itself", func() bool {
+	fleets.Await(t, "the guest has fenced itself", func() bool {
 		resp, err := http.Get("http://" + guestAddr + "/readyz")
 		if err != nil {
 			return false
 		}
 		defer func() { _ = resp.Body.Close() }()
-		return resp.StatusCode == http.StatusServiceUnavailable && strings.Count(guest.err.String(), " begins") == strings.Count(guest.err.String(), " stops")
+		return resp.StatusCode == http.StatusServiceUnavailable && strings.Count(guest.Log.String(), " begins") == strings.Count(guest.Log.String(), " stops")
 	})
 	again := launch(t, "", "dev", "--nodes", "2", "--http", first, "--data", data)
-	if url := again.find(`run --join (http://\S+)`); url != etcd {
+	if url := again.Find(`run --join (http://\S+)`); url != etcd {
 		t.Errorf("etcd is at %s now; it was at %s", url, etcd)
 	}
-	d.await("all three are back", func() bool { s = fleets.StateOf(t, guestAddr); return healthy(s, 3, "") })
+	fleets.Await(t, "all three are back", func() bool { s = fleets.StateOf(t, guestAddr); return healthy(s, 3, "") })
 	if memberOf(*s, "guest") != member {
 		t.Log("the guest is another member: its session was over before the data were back")
 	}
@@ -325,7 +286,7 @@ func TestDevBadInput(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	first := process.FreeAddrs(t, 1)[0]
 	running := launch(t, "", "dev", "--nodes", "1", "--http", first, "--data", data)
-	running.find(`Ctrl-C ends`)
+	running.Find(`Ctrl-C ends`)
 	newer, foreign := t.TempDir(), t.TempDir()
 	for file, content := range map[string]string{
 		filepath.Join(newer, "xconsumer.json"): `{"v":1,"etcd":"99.0.0"}`,
@@ -359,8 +320,8 @@ func TestDevBadInput(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := launch(t, "", c.args...)
-			code := p.exit()
-			lines := strings.Split(strings.TrimSpace(p.err.String()), "\n")
+			code := p.Exit()
+			lines := strings.Split(strings.TrimSpace(p.Log.String()), "\n")
 			last := lines[len(lines)-1]
 			if code != c.code || !strings.Contains(last, c.want) || !strings.HasPrefix(last, "xconsumer: ") {
 				t.Errorf("exit code %d, %q; want %d, %q", code, last, c.code, c.want)
@@ -384,12 +345,12 @@ func TestDevTakesTasksFromTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := launch(t, dir, "dev", "--nodes", "2", "--http", first)
-	d.find(`Ctrl-C ends`)
+	d.Find(`Ctrl-C ends`)
 	s := fleets.StateOf(t, first)
 	if !healthy(s, 2, "") || s.Cluster != "mine" || len(s.Tasks) != 1 || s.Tasks[0].Running != 5 {
 		t.Errorf("state %+v", s)
 	}
-	d.find(`ignored: dev brings its own.*\[zookeeper\], \[http\]`)
+	d.Find(`ignored: dev brings its own.*\[zookeeper\], \[http\]`)
 }
 
 // A second signal ends dev at once, whatever its workers are doing, and nothing stays.

@@ -38,12 +38,12 @@ func smallDisk(t *testing.T, megabytes int) string {
 }
 
 // lastLine returns what the program said last, and fails if there is a stack in what it said.
-func (p *program) lastLine() string {
-	p.Helper()
-	if text := p.err.String(); strings.Contains(text, "goroutine ") || strings.Contains(text, "panic") {
-		p.Errorf("a stack:\n%s", text)
+func (p *program) lastLine(t *testing.T) string {
+	t.Helper()
+	if text := p.Log.String(); strings.Contains(text, "goroutine ") || strings.Contains(text, "panic") {
+		t.Errorf("a stack:\n%s", text)
 	}
-	lines := strings.Split(strings.TrimSpace(p.err.String()), "\n")
+	lines := strings.Split(strings.TrimSpace(p.Log.String()), "\n")
 	return lines[len(lines)-1]
 }
 
@@ -53,14 +53,14 @@ func TestDevOnFullDisk(t *testing.T) {
 	dir := filepath.Join(smallDisk(t, 4), "data")
 	d := launch(t, "", "dev", "--nodes", "1", "--http", "127.0.0.1:0", "--data", dir)
 	want := regexp.MustCompile(`^xconsumer: data directory cannot be used: ` + dir + `: not enough room on its disk \(\d+ bytes free\); make room there, or use another directory$`)
-	if code := d.exit(); code != 73 || !want.MatchString(d.lastLine()) {
-		t.Errorf("exit %d: %s", code, d.lastLine())
+	if code := d.Exit(); code != 73 || !want.MatchString(d.lastLine(t)) {
+		t.Errorf("exit %d: %s", code, d.lastLine(t))
 	}
 	full := smallDisk(t, 1)
 	fill(t, full)
 	d = launch(t, "", "dev", "--nodes", "1", "--http", "127.0.0.1:0", "--data", filepath.Join(full, "data"))
-	if code := d.exit(); code != 73 || !strings.Contains(d.lastLine(), "not enough room on its disk (0 bytes free)") {
-		t.Errorf("not a byte free: exit %d: %s", code, d.lastLine())
+	if code := d.Exit(); code != 73 || !strings.Contains(d.lastLine(t), "not enough room on its disk (0 bytes free)") {
+		t.Errorf("not a byte free: exit %d: %s", code, d.lastLine(t))
 	}
 }
 
@@ -70,7 +70,7 @@ func TestDevWhileDiskFills(t *testing.T) {
 	dir := smallDisk(t, 200)
 	data := filepath.Join(dir, "data")
 	d := launch(t, "", "dev", "--nodes", "1", "--http", "127.0.0.1:0", "--data", data)
-	endpoint := d.find(`run --join (http://\S+)`)
+	endpoint := d.Find(`run --join (http://\S+)`)
 	fill(t, dir)
 	client, err := clientv3.New(clientv3.Config{Endpoints: []string{endpoint}, Logger: zap.NewNop()})
 	if err != nil {
@@ -84,8 +84,8 @@ func TestDevWhileDiskFills(t *testing.T) {
 		cancel()
 	}
 	want := regexp.MustCompile(`^xconsumer: the embedded etcd has failed: data directory cannot be used: ` + data + `: not enough room on its disk \(\d+ bytes free\); make room there, or use another directory$`)
-	if code := d.exit(); code != 73 || !want.MatchString(d.lastLine()) {
-		t.Errorf("exit %d: %s", code, d.lastLine())
+	if code := d.Exit(); code != 73 || !want.MatchString(d.lastLine(t)) {
+		t.Errorf("exit %d: %s", code, d.lastLine(t))
 	}
 }
 

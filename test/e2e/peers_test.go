@@ -19,6 +19,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord/zk"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	fleets "gitee.com/ken.yang/xconsumer/test/fleet"
 	"gitee.com/ken.yang/xconsumer/test/zkserver"
 )
 
@@ -42,11 +43,11 @@ func startPeers(t *testing.T, n int, config, token string) *peers {
 	}
 	for i := range n {
 		node := launch(t, p.dir, "run", "--name", fmt.Sprintf("n%d", i+1))
-		address := node.find(`"msg":"starting".*"http":"([^"]+)"`)
+		address := node.Find(`"msg":"starting".*"http":"([^"]+)"`)
 		p.nodes = append(p.nodes, node)
 		p.urls = append(p.urls, "http://127.0.0.1"+address[strings.LastIndex(address, ":"):])
 	}
-	p.nodes[0].await("all workers run", func() bool {
+	fleets.Await(p.T, "all workers run", func() bool {
 		out, err := p.cli(0, "status")
 		return err == nil && strings.Contains(out, "4 of 4 workers running") && strings.Contains(out, fmt.Sprintf("n%d", n))
 	})
@@ -111,8 +112,8 @@ func TestLogsOfEachOther(t *testing.T) {
 	where := func() string { return p.state().Workers[0].Node }
 	asked := p.urls[0]
 	followed := launch(t, p.dir, "logs", "-f", "test01#0", "--server", asked)
-	followed.find("test01 begins")
-	if out := followed.out.String(); strings.HasPrefix(out, "--") {
+	followed.Find("test01 begins")
+	if out := followed.Out.String(); strings.HasPrefix(out, "--") {
 		t.Errorf("of a worker that ran before it says %q", out)
 	}
 	// The node that is asked has to stay.
@@ -120,7 +121,7 @@ func TestLogsOfEachOther(t *testing.T) {
 		if out, err := p.cli(0, "move", "test01#0", "n2", "--wait"); err != nil {
 			t.Fatal(err, out)
 		}
-		followed.find(`-- worker test01#0 continues on (n2)`)
+		followed.Find(`-- worker test01#0 continues on (n2)`)
 	}
 	from := where()
 	if out, err := p.cli(0, "drain", from, "--wait"); err != nil {
@@ -130,7 +131,7 @@ func TestLogsOfEachOther(t *testing.T) {
 	if to == from {
 		t.Fatalf("it is on %s still", to)
 	}
-	followed.find(`-- worker test01#0 continues on (` + to + `)\n.*test01 begins`)
+	followed.Find(`-- worker test01#0 continues on (` + to + `)\n.*test01 begins`)
 	if _, err := p.cli(0, "cordon", from); err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +144,7 @@ func TestLogsOfEachOther(t *testing.T) {
 			<-node.Done()
 		}
 	}
-	followed.find(`-- worker test01#0 continues on n1\n.*(test01) begins`)
+	followed.Find(`-- worker test01#0 continues on n1\n.*(test01) begins`)
 }
 
 // On an address that others reach, with tokens and a store that is for the fleet alone: nodes agree on one secret, which
@@ -194,7 +195,7 @@ func TestSecretOfTheStore(t *testing.T) {
 		}
 	}
 	for _, node := range p.nodes {
-		if strings.Contains(node.err.String()+node.out.String(), rec.Secret) {
+		if strings.Contains(node.Log.String()+node.Out.String(), rec.Secret) {
 			t.Errorf("a node has logged the secret")
 		}
 	}
@@ -244,10 +245,10 @@ func TestSecretThatOthersMayKnow(t *testing.T) {
 		t.Errorf("%v: %s", err, out)
 	}
 	protect := launch(t, p.dir, "cluster", "protect", "--yes")
-	if code := protect.exit(); code != 0 {
+	if code := protect.Exit(); code != 0 {
 		t.Fatal(code)
 	}
-	p.nodes[0].await("the other node's log is shown", func() bool {
+	fleets.Await(p.T, "the other node's log is shown", func() bool {
 		out, err := p.cli(0, "logs", slot)
 		return err == nil && strings.Contains(out, "begins")
 	})
@@ -271,7 +272,7 @@ func TestNoSecretInAnOpenStore(t *testing.T) {
 	t.Parallel()
 	server := zkserver.Start(t, 1)
 	p := startPeers(t, 2, peersConfig(server.Hosts(), "[http]\ntokens = [\"ada admin "+operator+"\"]\n"), operator)
-	p.nodes[0].find(`(nodes cannot show the logs of each other's workers).*give the store a username and password, or \[http\] secretFile`)
+	p.nodes[0].Find(`(nodes cannot show the logs of each other's workers).*give the store a username and password, or \[http\] secretFile`)
 	for _, w := range p.state().Workers {
 		out, err := p.cli(0, "logs", w.Slot().String())
 		if elsewhere := w.Node != "n1"; elsewhere != (err != nil) || elsewhere && !strings.Contains(out, "give the store a username and password, or [http] secretFile") {
@@ -279,8 +280,8 @@ func TestNoSecretInAnOpenStore(t *testing.T) {
 		}
 	}
 	doctor := launch(t, p.dir, "doctor")
-	doctor.exit()
-	if out := doctor.out.String(); !strings.Contains(out, "warning  peers") || !strings.Contains(out, "[http] secretFile the same secret on all nodes") {
+	doctor.Exit()
+	if out := doctor.Out.String(); !strings.Contains(out, "warning  peers") || !strings.Contains(out, "[http] secretFile the same secret on all nodes") {
 		t.Error(out)
 	}
 	session, err := zookeeper.store(t, server.Hosts()).Open(t.Context())

@@ -4,20 +4,20 @@
 //
 // # The model
 //
-//	Fleet{Program, Config, Env} ── Start ──▶ Node ─┬─ process.Child   signals, its log, its exit code
-//	                                               └─ its HTTP API    State, Ready
+//	Fleet{Program, Config, Env} ── Start ──▶ Node ─┬─ Program        signals, its log, its exit code
+//	                                               └─ its HTTP API   State, Ready
+//	StartDev ──▶ Dev   a whole cluster in `xconsumer dev`
+//	Run ──▶ Program    any program beside it
 //
-// What the program is, is up to the test: the one that is shipped (package devcluster builds it), a former one, or the
-// test's own binary with works that the test knows. Processes end with the test at the latest; the logs of a test that
+// What the program is, is up to the test: the one that is shipped ([Shipped]), a former one, or the test's own binary
+// with works that the test knows. Processes end with the test at the latest, however that ends; the logs of a test that
 // fails are shown.
 package fleet
 
 import (
-	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"syscall"
 	"testing"
@@ -45,39 +45,20 @@ type Fleet struct {
 
 // New returns a fleet of a program.
 func New(tb testing.TB, config string, program ...string) *Fleet {
-	tb.Helper()
 	f := &Fleet{TB: tb, Program: program, Config: config}
-	tb.Cleanup(func() {
+	tb.Cleanup(func() { // also if what is checked after the nodes' end has failed
 		for _, n := range f.Nodes {
-			if tb.Failed() {
-				tb.Logf("log of %s:\n%s", n.Name, n.Log.Tail(80))
-			}
+			n.show()
 		}
 	})
 	return f
 }
 
-// Built names the variable with the path of the program as it is shipped, where it was built for all packages at once.
-const Built = "XCONSUMER_BIN"
-
-// Build returns the path of the program as it is shipped. It builds it into a directory unless it was built before.
-func Build(dir string) (string, error) {
-	if bin := os.Getenv(Built); bin != "" {
-		return bin, nil
-	}
-	bin := filepath.Join(dir, "xconsumer")
-	if out, err := exec.Command("go", "build", "-o", bin, "gitee.com/ken.yang/xconsumer/cmd/xconsumer").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return bin, nil
-}
-
 // Node is a process that is a node.
 type Node struct {
-	*process.Child
+	*Program
 	Name string
 	Addr string // of its HTTP API
-	tb   testing.TB
 }
 
 // Start starts a node, whose API listens on a port of its own.
@@ -96,12 +77,8 @@ func (f *Fleet) Launch(name, addr string, args ...string) *Node {
 	if f.Stderr != nil {
 		cmd.Stderr = f.Stderr
 	}
-	child, err := process.Begin(cmd)
-	if err != nil {
-		f.TB.Fatal(err)
-	}
-	f.TB.Cleanup(child.Kill)
-	n := &Node{Child: child, Name: name, Addr: addr, tb: f.TB}
+	n := &Node{Program: &Program{tb: f.TB}, Name: name, Addr: addr}
+	n.begin(cmd)
 	f.Nodes = append(f.Nodes, n)
 	return n
 }
@@ -150,24 +127,6 @@ func (n *Node) Ready() bool {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	return resp.StatusCode == http.StatusOK
-}
-
-// Signal sends a signal to the process.
-func (n *Node) Signal(s syscall.Signal) {
-	n.tb.Helper()
-	if err := n.Cmd.Process.Signal(s); err != nil {
-		n.tb.Fatalf("%v to %s: %v", s, n.Name, err)
-	}
-}
-
-// Exit waits for the process to end and returns its exit code, -1 if a signal has ended it.
-func (n *Node) Exit() int {
-	n.tb.Helper()
-	code, err := n.Wait(Limit)
-	if err != nil {
-		n.tb.Fatalf("%s: %v", n.Name, err)
-	}
-	return code
 }
 
 // Leave asks the node to leave and waits until its process has ended well.

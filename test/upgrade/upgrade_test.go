@@ -13,7 +13,6 @@ import (
 	"strings"
 	"testing"
 
-	"gitee.com/ken.yang/xconsumer/test/devcluster"
 	"gitee.com/ken.yang/xconsumer/test/etcdserver"
 	"gitee.com/ken.yang/xconsumer/test/fleet"
 )
@@ -33,7 +32,7 @@ func TestMain(m *testing.M) {
 func build(t *testing.T, subject string) string {
 	t.Helper()
 	if subject == "" {
-		return devcluster.Build(t)
+		return fleet.Shipped(t)
 	}
 	do := func(dir, name string, args ...string) string {
 		cmd := exec.Command(name, args...)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -46,11 +47,11 @@ type Child struct {
 	Cmd  *exec.Cmd
 	Log  *Log // what it writes to where its command does not say otherwise
 	done chan struct{}
-	err  error // of Wait, once done
 }
 
 // Begin starts a command in a process group of its own, which keeps a Ctrl-C at the test from reaching it first. It ends
-// by itself, or by Kill.
+// by itself, by Kill, or, on Linux, with the test's process: also one that panics or takes too long, and so cleans up
+// nothing, leaves none behind.
 func Begin(cmd *exec.Cmd) (*Child, error) {
 	c := &Child{Cmd: cmd, Log: &Log{}, done: make(chan struct{})}
 	if cmd.Stdout == nil {
@@ -59,14 +60,25 @@ func Begin(cmd *exec.Cmd) (*Child, error) {
 	if cmd.Stderr == nil {
 		cmd.Stderr = c.Log
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		return nil, err
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
+	cmd.SysProcAttr.Setpgid = true
+	tie(cmd.SysProcAttr)
+	started := make(chan error, 1)
 	go func() {
-		c.err = cmd.Wait()
+		runtime.LockOSThread() // and never unlocks it: the thread is there for as long as the process is
+		err := cmd.Start()
+		started <- err
+		if err != nil {
+			return
+		}
+		_ = cmd.Wait() // whose result is in the process state
 		close(c.done)
 	}()
+	if err := <-started; err != nil {
+		return nil, err
+	}
 	return c, nil
 }
 

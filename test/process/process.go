@@ -6,7 +6,6 @@ package process
 
 import (
 	"fmt"
-	"net"
 	"os/exec"
 	"strings"
 	"sync"
@@ -219,19 +218,4 @@ func Retry[T any](tb testing.TB, what string, start func() (T, error)) T {
 	var zero T
 	tb.Fatalf("%s does not start: %v", what, err)
 	return zero
-}
-
-// FreeAddrs returns loopback addresses that were free a moment ago.
-func FreeAddrs(tb testing.TB, n int) []string {
-	tb.Helper()
-	addrs := make([]string, n)
-	for i := range addrs {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			tb.Fatal(err)
-		}
-		defer func() { _ = l.Close() }()
-		addrs[i] = l.Addr().String()
-	}
-	return addrs
 }

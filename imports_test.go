@@ -67,7 +67,7 @@ var allowed = map[string][]string{
 	"test/netns":                 {},
 	"test/invariant":             {"cluster", "coord", "internal/schema"},
 	"test/hand":                  {},
-	"test/sim":                   {"internal/leader", "internal/planner", "internal/operation", "internal/view", "", "cluster", "coord", "coord/mem", "internal/membership", "internal/schema", "test/hand", "test/invariant"},
+	"test/sim":                   {"internal/leader", "internal/planner", "internal/operation", "internal/view", "", "cluster", "coord", "coord/mem", "internal/membership", "internal/schema", "internal/testcluster", "test/hand", "test/invariant"},
 	"test/e2e":                   {},
 
 	// Whole nodes in one process, for tests.

@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +21,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord/mem"
 	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/internal/testcluster"
 	"gitee.com/ken.yang/xconsumer/test/apinode"
 )
 
@@ -42,25 +42,19 @@ func TestEveryEndpointFromItsSchema(t *testing.T) {
 // could not be asked for what its workers write, for want of a secret.
 func realNode(t *testing.T) *xconsumer.Node {
 	t.Helper()
-	service := mem.New(mem.Config{})
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	t.Cleanup(func() {
-		cancel()
-		running.Wait()
-	})
-	node, err := xconsumer.New(service.Client(), xconsumer.Config{
-		Cluster: "c", Name: "first", Log: slog.New(slog.DiscardHandler), Tasks: []cluster.TaskSpec{{Name: "a", WorkName: "a", WorkerNum: 2}},
+	c := testcluster.Cluster{Service: mem.New(mem.Config{}), Tasks: []cluster.TaskSpec{{Name: "a", WorkName: "a", WorkerNum: 2}}}
+	node, err := c.Start(context.Background(), "first", func(node *xconsumer.Node) {
+		node.Handle("a", func(ctx context.Context, _ *xconsumer.Worker) error {
+			<-ctx.Done()
+			return nil
+		})
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	node.Handle("a", func(ctx context.Context, _ *xconsumer.Worker) error {
-		<-ctx.Done()
-		return nil
-	})
-	running.Go(func() {
-		if err := node.Run(ctx); err != nil {
+	t.Cleanup(func() {
+		node.Stop()
+		if err := node.Wait(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -69,7 +63,7 @@ func realNode(t *testing.T) *xconsumer.Node {
 			t.Fatal(node.Ready())
 		}
 	}
-	return node
+	return node.Node
 }
 
 func storm(t *testing.T, n httpapi.Node) {

@@ -20,6 +20,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord/mem"
 	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/internal/testcluster"
 )
 
 const (
@@ -32,36 +33,35 @@ const (
 // fleet is nodes of one process, over a store in memory.
 type fleet struct {
 	*testing.B
-	nodes []*xconsumer.Node
+	nodes []*testcluster.Node
 }
 
 func start(b *testing.B) *fleet {
 	f := &fleet{B: b}
-	service := mem.New(mem.Config{Timeout: 30 * time.Second})
 	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
 	b.Cleanup(func() {
 		cancel()
-		running.Wait()
+		for _, n := range f.nodes {
+			if err := n.Wait(); err != nil {
+				b.Error(err)
+			}
+		}
 	})
+	c := testcluster.Cluster{
+		Service: mem.New(mem.Config{Timeout: 30 * time.Second}),
+		Tasks:   []cluster.TaskSpec{{Name: "a", WorkName: "a", WorkerNum: slots - 10}, {Name: "b", WorkName: "a", WorkerNum: 10}},
+	}
 	for i := range nodes {
-		node, err := xconsumer.New(service.Client(), xconsumer.Config{
-			Cluster: "bench", Name: fmt.Sprintf("n%03d", i), Log: slog.New(slog.DiscardHandler),
-			Tasks: []cluster.TaskSpec{{Name: "a", WorkName: "a", WorkerNum: slots - 10}, {Name: "b", WorkName: "a", WorkerNum: 10}},
+		node, err := c.Start(ctx, fmt.Sprintf("n%03d", i), func(node *xconsumer.Node) {
+			node.Handle("a", func(ctx context.Context, _ *xconsumer.Worker) error {
+				<-ctx.Done()
+				return nil
+			})
 		})
 		if err != nil {
 			b.Fatal(err)
 		}
-		node.Handle("a", func(ctx context.Context, _ *xconsumer.Worker) error {
-			<-ctx.Done()
-			return nil
-		})
 		f.nodes = append(f.nodes, node)
-		running.Go(func() {
-			if err := node.Run(ctx); err != nil {
-				b.Error(err)
-			}
-		})
 	}
 	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		state, err := f.nodes[1].State(ctx)
@@ -77,7 +77,7 @@ func start(b *testing.B) *fleet {
 
 // serve serves a node that does not lead.
 func (f *fleet) serve() *httptest.Server {
-	api := httpapi.New(f.nodes[nodes-1], httpapi.Options{Log: slog.New(slog.DiscardHandler)})
+	api := httpapi.New(f.nodes[nodes-1].Node, httpapi.Options{Log: slog.New(slog.DiscardHandler)})
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = api.Run(ctx) })

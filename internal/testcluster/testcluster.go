@@ -1,5 +1,6 @@
 // Package testcluster runs nodes in one process, over a service in memory, in a [testing/synctest] bubble. It is what
-// package xconsumertest, which is for users, and the tests of the protocol in test/cluster have in common.
+// package xconsumertest, which is for users, has in common with the tests of the protocol in test/cluster and the
+// simulator in test/sim. Few use it without a bubble, in real time: those that measure, or have real connections.
 //
 // # The model
 //

@@ -3,7 +3,6 @@ package cluster_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,6 +14,7 @@ import (
 	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord/mem"
+	"gitee.com/ken.yang/xconsumer/internal/testcluster"
 )
 
 func TestStuckWorkerIsNeverGrantedElsewhere(t *testing.T) {
@@ -90,37 +90,34 @@ func TestStuckWorkerAtTheHardStopEndsTheNode(t *testing.T) {
 func TestManyStuckWorkersEndInTime(t *testing.T) {
 	const timeout, grace, workers = 6 * time.Second, 2 * time.Second, 2000
 	service := mem.New(mem.Config{Timeout: timeout, Grace: grace})
-	client := service.Client()
 	free := make(chan struct{})
 	var running atomic.Int64
-	node, err := xconsumer.New(client, xconsumer.Config{Cluster: "test", Name: "n1", Tasks: []cluster.TaskSpec{task("a", workers)}, Log: slog.New(slog.DiscardHandler)})
+	c := testcluster.Cluster{Service: service, Tasks: []cluster.TaskSpec{task("a", workers)}}
+	n1, err := c.Start(t.Context(), "n1", func(node *xconsumer.Node) {
+		node.Handle("a", func(context.Context, *xconsumer.Worker) error {
+			running.Add(1)
+			<-free // whatever it is asked
+			return nil
+		})
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	node.Handle("a", func(context.Context, *xconsumer.Worker) error {
-		running.Add(1)
-		<-free // whatever it is asked
-		return nil
-	})
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	done := make(chan error, 1)
-	go func() { done <- node.Run(ctx) }()
 	for end := time.Now().Add(time.Minute); running.Load() < workers; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%d of %d run", running.Load(), workers)
 		}
 	}
-	client.Cut()
-	cut := client.Now() // the lease's last heartbeat was sent before
-	err = <-done
-	if late := client.Now() - cut - timeout - grace; late > 0 {
+	n1.Cut()
+	cut := n1.Now() // the lease's last heartbeat was sent before
+	err = n1.Wait()
+	if late := n1.Now() - cut - timeout - grace; late > 0 {
 		t.Errorf("the process is asked to end %v after others may run its slots", late)
 	}
 	if !errors.Is(err, xconsumer.ErrStuck) {
 		t.Error(err)
 	}
-	t.Logf("asked to end %v after the cut", client.Now()-cut)
-	client.Kill()
+	t.Logf("asked to end %v after the cut", n1.Now()-cut)
+	n1.Kill()
 	close(free)
 }

@@ -2,7 +2,6 @@ package cluster_test
 
 import (
 	"context"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -45,31 +44,28 @@ func TestVitals(t *testing.T) {
 			defer mu.Unlock()
 			return len(told)
 		}
-		client := service.Client()
-		node, err := xconsumer.New(client, xconsumer.Config{
-			Cluster: "test", Name: "n1", Tasks: []cluster.TaskSpec{task("a", 2)}, Log: slog.New(slog.DiscardHandler),
-			Vitals: func(v cluster.Vitals) {
+		c := testcluster.Cluster{Service: service, Tasks: []cluster.TaskSpec{task("a", 2)}, Config: func(cfg *xconsumer.Config) {
+			cfg.Vitals = func(v cluster.Vitals) {
 				mu.Lock()
 				defer mu.Unlock()
 				if (len(told) == 0 || told[len(told)-1].Member != v.Member) && exists(v.Member) {
 					t.Errorf("told of member %s when it existed already", v.Member)
 				}
 				told = append(told, v)
-			},
+			}
+		}}
+		n1, err := c.Start(t.Context(), "n1", func(node *xconsumer.Node) {
+			node.Handle("a", func(ctx context.Context, _ *xconsumer.Worker) error {
+				if v := last(); v.Idle || v.Closed || v.Member == "" || v.StopBy <= observer.Now() {
+					t.Errorf("a worker begins at %v; last told %+v", observer.Now(), v)
+				}
+				<-ctx.Done()
+				return nil
+			})
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		node.Handle("a", func(ctx context.Context, _ *xconsumer.Worker) error {
-			if v := last(); v.Idle || v.Closed || v.Member == "" || v.StopBy <= observer.Now() {
-				t.Errorf("a worker begins at %v; last told %+v", observer.Now(), v)
-			}
-			<-ctx.Done()
-			return nil
-		})
-		ctx, leave := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- node.Run(ctx) }()
 		time.Sleep(time.Minute)
 		first := last()
 		if !exists(first.Member) || first.Cluster != "test" || first.Node != "n1" || first.Session == "" {
@@ -78,7 +74,7 @@ func TestVitals(t *testing.T) {
 		if rest := first.StopBy - observer.Now(); rest < 14*time.Second || rest > 20*time.Second {
 			t.Errorf("may run for %v more", rest)
 		}
-		client.Cut()
+		n1.Cut()
 		time.Sleep(17 * time.Second) // past the soft stop: the workers have stopped
 		if v := last(); !v.Idle || v.Closed || v.Member != first.Member {
 			t.Errorf("after its workers have stopped: %+v", v)
@@ -88,13 +84,13 @@ func TestVitals(t *testing.T) {
 		if more := count() - before; more < 5 {
 			t.Errorf("in ten seconds without anything new %d vitals were told", more)
 		}
-		client.Heal()
+		n1.Heal()
 		time.Sleep(time.Minute)
 		if v := last(); v.Member == first.Member || v.Idle || v.Closed {
 			t.Errorf("after the session was lost: %+v", v)
 		}
-		leave()
-		if err := <-done; err != nil {
+		n1.Stop()
+		if err := n1.Wait(); err != nil {
 			t.Error(err)
 		}
 		if v := last(); !v.Idle || !v.Closed {
@@ -107,36 +103,18 @@ func TestVitals(t *testing.T) {
 func TestVitalsOfASilentLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		var mu sync.Mutex
-		var last cluster.Vitals
-		client := w.Service.Client()
-		node, err := xconsumer.New(client, xconsumer.Config{
-			Cluster: "test", Name: "n1", Log: slog.New(slog.DiscardHandler),
-			Vitals: func(v cluster.Vitals) {
-				mu.Lock()
-				defer mu.Unlock()
-				last = v
-			},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, leave := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- node.Run(ctx) }()
+		n1 := w.begin("n1")
 		time.Sleep(time.Minute)
-		client.Cut()
-		leave()
+		n1.Cut()
+		n1.Stop()
 		began := coord.LeaseClock()()
-		if err := <-done; err != nil {
+		if err := n1.Wait(); err != nil {
 			t.Error(err)
 		}
 		if took := coord.LeaseClock()() - began; took > 25*time.Second {
 			t.Errorf("it took %v", took)
 		}
-		mu.Lock()
-		defer mu.Unlock()
-		if last.Closed || !last.Idle || last.Member == "" {
+		if last := n1.Vitals(); last == nil || last.Closed || !last.Idle || last.Member == "" {
 			t.Errorf("last told: %+v", last)
 		}
 	})

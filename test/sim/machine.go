@@ -11,9 +11,11 @@ import (
 
 	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/mem"
 	"gitee.com/ken.yang/xconsumer/internal/leader"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/testcluster"
 	"gitee.com/ken.yang/xconsumer/test/invariant"
 )
 
@@ -93,41 +95,52 @@ func (m *machine) boot() {
 	m.lives++
 	p := &process{
 		machine: m, name: fmt.Sprintf("%s/%d", m.name, m.lives), n: m.id*1000 + int64(m.lives),
-		client: m.service.Client(), dead: make(chan struct{}), ended: make(chan struct{}),
+		dead: make(chan struct{}), ended: make(chan struct{}),
 	}
-	if m.mixed && m.dice.chance(0.5, "timeout", p.n) {
-		p.client.SetTimeout(timeout / 2)
-	}
-	p.client.Drift(1 + 0.02*(float64(m.dice.pick(1000, "drift", p.n))/999-0.5))
-	node, err := xconsumer.New(p.client, xconsumer.Config{
-		Cluster: clusterName, Name: m.name, Tasks: m.declared, Moving: m.moving, Log: slog.New(unread{p}),
-		Trace: func(cluster.Span) { p.heard.wait() },
-		Vitals: func(v cluster.Vitals) {
-			if p.heard.wait(); p.alive() {
-				p.vitals.Store(&v)
-			}
-		},
+	nodes := testcluster.Cluster{Service: m.service, Tasks: m.declared, Moving: m.moving, Store: p.link, Config: p.wire}
+	var ctx context.Context
+	ctx, p.cancel = context.WithCancel(leader.WithPlanner(m.t.Context(), p.faulty.plan))
+	m.proc = p
+	node, err := nodes.Start(ctx, m.name, func(node *xconsumer.Node) {
+		for _, spec := range m.declared {
+			node.Handle(spec.WorkName, p.work)
+		}
+		m.add("%s boots as client %d", p.name, p.client.ID())
 	})
 	if err != nil {
+		m.proc = nil
 		m.t.Error(err)
 		return
 	}
-	for _, spec := range m.declared {
-		node.Handle(spec.WorkName, p.work)
-	}
-	ctx, cancel := context.WithCancel(leader.WithPlanner(m.t.Context(), p.faulty.plan))
-	p.cancel = cancel
-	m.proc = p
 	m.all = append(m.all, p)
-	m.add("%s boots as client %d", p.name, p.client.ID())
 	if m.dice.chance(0.25, "asked", p.n) {
-		go p.ask(ctx, node)
+		go p.ask(ctx, node.Node)
 	}
 	go func() {
-		err := node.Run(ctx)
-		p.exit(err)
+		p.exit(node.Wait())
 		close(p.ended)
 	}()
+}
+
+// link is the process's link to the service, whose clock is not quite that of the others.
+func (p *process) link(_ string, link *mem.Client) coord.Store {
+	p.client = link
+	if p.mixed && p.dice.chance(0.5, "timeout", p.n) {
+		link.SetTimeout(timeout / 2)
+	}
+	link.Drift(1 + 0.02*(float64(p.dice.pick(1000, "drift", p.n))/999-0.5))
+	return link
+}
+
+// wire makes the node tell the process what it tells.
+func (p *process) wire(c *xconsumer.Config) {
+	c.Cluster, c.Log = clusterName, slog.New(unread{p})
+	c.Trace = func(cluster.Span) { p.heard.wait() }
+	c.Vitals = func(v cluster.Vitals) {
+		if p.heard.wait(); p.alive() {
+			p.vitals.Store(&v)
+		}
+	}
 }
 
 // unread is the log of a process, which nobody keeps, and now and then nobody reads.

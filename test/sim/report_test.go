@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -18,6 +17,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/mem"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/testcluster"
 )
 
 var report = flag.String("report", "testdata/report.json", "bug report to run on from, as `xconsumer report` writes it")
@@ -43,10 +43,15 @@ func runReport(t *testing.T, r cluster.BugReport) {
 	var mu sync.Mutex
 	runs := map[string]string{} // slot → node
 	ctx, stop := context.WithCancel(t.Context())
-	var all sync.WaitGroup
-	defer all.Wait()
-	defer stop()
-	var nodes []*xconsumer.Node
+	var nodes []*testcluster.Node
+	defer func() {
+		stop()
+		for _, node := range nodes {
+			if err := node.Wait(); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
 	for _, rec := range r.Records {
 		if schema.Dir(rec.Key) != keys.Members() {
 			continue
@@ -56,35 +61,32 @@ func runReport(t *testing.T, r cluster.BugReport) {
 			t.Errorf("%s: %v", rec.Key, err)
 			continue
 		}
-		node, err := xconsumer.New(service.Client(), xconsumer.Config{
-			Cluster: r.Cluster, Name: m.Node, Labels: m.Labels, Weight: m.Weight, Capacity: m.Capacity, Log: slog.New(slog.DiscardHandler),
+		c := testcluster.Cluster{Service: service, Config: func(c *xconsumer.Config) {
+			c.Cluster, c.Labels, c.Weight, c.Capacity = r.Cluster, m.Labels, m.Weight, m.Capacity
+		}}
+		node, err := c.Start(ctx, m.Node, func(node *xconsumer.Node) {
+			for _, work := range m.Works {
+				node.Handle(work, func(ctx context.Context, w *xconsumer.Worker) error {
+					slot := fmt.Sprintf("%s@%s#%d", w.Task(), w.Run(), w.Index())
+					mu.Lock()
+					if other := runs[slot]; other != "" {
+						t.Errorf("%s runs on %s and on %s", slot, other, m.Node)
+					}
+					runs[slot] = m.Node
+					mu.Unlock()
+					<-ctx.Done()
+					mu.Lock()
+					delete(runs, slot)
+					mu.Unlock()
+					return nil
+				})
+			}
 		})
 		if err != nil {
 			t.Error(err)
 			continue
 		}
-		for _, work := range m.Works {
-			node.Handle(work, func(ctx context.Context, w *xconsumer.Worker) error {
-				slot := fmt.Sprintf("%s@%s#%d", w.Task(), w.Run(), w.Index())
-				mu.Lock()
-				if other := runs[slot]; other != "" {
-					t.Errorf("%s runs on %s and on %s", slot, other, m.Node)
-				}
-				runs[slot] = m.Node
-				mu.Unlock()
-				<-ctx.Done()
-				mu.Lock()
-				delete(runs, slot)
-				mu.Unlock()
-				return nil
-			})
-		}
 		nodes = append(nodes, node)
-		all.Go(func() {
-			if err := node.Run(ctx); err != nil {
-				t.Error(err)
-			}
-		})
 	}
 	if len(nodes) == 0 {
 		t.Error("the report has no members")

@@ -1,7 +1,6 @@
 package cli_test
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -167,38 +167,23 @@ func TestUnreachableService(t *testing.T) {
 	} {
 		cmd := exec.Command(bin, "run", "--name", "n1", "--http", "127.0.0.1:0", "--no-supervise", flag, "127.0.0.1:1")
 		cmd.Dir = t.TempDir()
-		said, err := cmd.StderrPipe()
-		if err != nil {
-			t.Fatal(err)
+		node := fleet.Run(t, cmd)
+		found, address := node.Find(`.*"msg":"not a member; trying again".*\n`), node.Find(`"http":"([^"]+)"`)
+		ready, _ := exec.Command(bin, "healthcheck", "--ready", "--server", address).CombinedOutput()
+		node.Signal(syscall.SIGINT)
+		if code := node.Exit(); code != 0 {
+			t.Errorf("%s: exit code %d", flag, code)
 		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		late := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
-		found, address, ready := "", "", ""
-		for lines := bufio.NewScanner(said); lines.Scan(); {
-			var line struct{ Msg, HTTP, Reason, Help string }
-			if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
-				t.Errorf("%s: %v", lines.Text(), err)
-			}
-			if line.HTTP != "" {
-				address = line.HTTP
-			}
-			if found == "" && line.Msg == "not a member; trying again" {
-				found = lines.Text()
-				if line.Reason != want || !strings.Contains(line.Help, "`xconsumer doctor` says what is wrong") {
-					t.Errorf("%s", lines.Text())
-				}
-				out, _ := exec.Command(bin, "healthcheck", "--ready", "--server", address).CombinedOutput()
-				ready = string(out)
-				_ = cmd.Process.Signal(os.Interrupt)
+		for text := range strings.Lines(node.Log.String()) {
+			if !json.Valid([]byte(text)) {
+				t.Errorf("not a line of the log: %s", text)
 			}
 		}
-		if err := cmd.Wait(); found == "" || err != nil {
-			t.Errorf("%s: it says nothing, or %v", flag, err)
+		var line struct{ Reason, Help string }
+		if err := json.Unmarshal([]byte(found), &line); err != nil || line.Reason != want || !strings.Contains(line.Help, "`xconsumer doctor` says what is wrong") {
+			t.Errorf("%s: %v", found, err)
 		}
-		late.Stop()
-		for _, text := range []string{found, ready} {
+		for _, text := range []string{found, string(ready)} {
 			if !strings.Contains(text, want) || strings.Contains(text, "deadline") || strings.Contains(text, "/xconsumer/") || !strings.Contains(text, "doctor") {
 				t.Errorf("%s: %s", flag, text)
 			}
@@ -240,26 +225,11 @@ func TestProtectOnZooKeeper(t *testing.T) {
 		t.Helper()
 		cmd := exec.Command(bin, "run", "--name", "n1")
 		cmd.Dir, cmd.Env = dir, env
-		said, err := cmd.StderrPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		late := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
-		defer late.Stop()
-		var log strings.Builder
-		found := false
-		for lines := bufio.NewScanner(said); lines.Scan(); {
-			log.WriteString(lines.Text() + "\n")
-			if !found && regexp.MustCompile(want).MatchString(lines.Text()) {
-				found = true
-				_ = cmd.Process.Signal(os.Interrupt)
-			}
-		}
-		if err := cmd.Wait(); !found || err != nil {
-			t.Errorf("%q was not said, or %v:\n%s", want, err, log.String())
+		n1 := fleet.Run(t, cmd)
+		n1.Find(want)
+		n1.Signal(syscall.SIGINT)
+		if code := n1.Exit(); code != 0 {
+			t.Errorf("exit code %d after %q", code, want)
 		}
 	}
 	node(open, "joined")

@@ -7,11 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"gitee.com/ken.yang/xconsumer/test/fleet"
 )
@@ -54,31 +52,16 @@ func TestProgramsDoNotSeeSecrets(t *testing.T) {
 	if os.Getuid() == 0 { // who may read everything
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	}
-	out, err := os.Create(filepath.Join(dir, "out"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = out.Close() }()
-	cmd.Stdout, cmd.Stderr = out, out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		_ = cmd.Process.Signal(os.Interrupt)
-		late := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
-		defer late.Stop()
-		_ = cmd.Wait()
+	dev := fleet.Run(t, cmd)
+	defer func() { // all of it, before its directory goes
+		dev.Signal(syscall.SIGINT)
+		dev.Exit()
 	}()
-	said := func() string {
-		text, _ := os.ReadFile(out.Name())
-		return string(text)
-	}
 	var seen []byte
-	for end := time.Now().Add(2 * time.Minute); len(seen) == 0; time.Sleep(50 * time.Millisecond) {
-		if seen, _ = os.ReadFile(filepath.Join(dir, "seen")); time.Now().After(end) {
-			t.Fatalf("the program does not run: %s", said())
-		}
-	}
+	fleet.Await(t, "the program has looked", func() bool {
+		seen, _ = os.ReadFile(filepath.Join(dir, "seen"))
+		return len(seen) > 0
+	})
 	shut, ours := 0, ""
 	for line := range strings.Lines(string(seen)) {
 		if !strings.Contains(line, bin) && !strings.Contains(line, "xconsumer") && !strings.Contains(line, "/proc/self/exe") {
@@ -95,11 +78,8 @@ func TestProgramsDoNotSeeSecrets(t *testing.T) {
 	if shut < 2 { // the node, and the process above it
 		t.Errorf("%d ancestors are shut; want 2 at least:\n%s", shut, ours)
 	}
-	address := regexp.MustCompile(`n1 +(http://127\.0\.0\.1:\d+)`).FindStringSubmatch(said())
-	if address == nil {
-		t.Fatalf("no address: %s", said())
-	}
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address[1]+"/metrics", nil)
+	address := dev.Find(`n1 +(http://127\.0\.0\.1:\d+)`)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address+"/metrics", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

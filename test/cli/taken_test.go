@@ -6,10 +6,12 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/test/fleet"
+	"gitee.com/ken.yang/xconsumer/test/process"
 	"gitee.com/ken.yang/xconsumer/test/zkserver"
 )
 
@@ -18,12 +20,7 @@ import (
 func TestDoctorSaysWhatIsTaken(t *testing.T) {
 	server := zkserver.Start(t, 1)
 	bin, dir := fleet.Shipped(t), t.TempDir()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	free := l.Addr().String()
-	_ = l.Close()
+	free := process.FreeAddrs(t, 1)[0]
 	stranger, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -46,21 +43,8 @@ func TestDoctorSaysWhatIsTaken(t *testing.T) {
 
 	node := exec.Command(bin, "run")
 	node.Dir, node.Env = dir, env
-	if err := node.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		_ = node.Process.Signal(os.Interrupt)
-		_ = node.Wait()
-	}()
-	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		if exec.Command(bin, "healthcheck", "--ready", "--server", free).Run() == nil {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatal("the node does not join")
-		}
-	}
+	n1 := fleet.Run(t, node)
+	fleet.Await(t, "the node is ready", func() bool { return exec.Command(bin, "healthcheck", "--ready", "--server", free).Run() == nil })
 	if out := do(0, `ok +node +node n1 of this configuration runs here: pid \d+, since `); strings.Contains(out, "taken") {
 		t.Errorf("its own node is in its way:\n%s", out)
 	}
@@ -72,5 +56,9 @@ func TestDoctorSaysWhatIsTaken(t *testing.T) {
 	do(1, `(?s)waiting for ZooKeeper .*wrong +session`, "--zookeeper", strings.Repeat(stranger.Addr().String()+",", 3)+stranger.Addr().String())
 	if took := time.Since(began); took > 12*time.Second { // 15 s for the session alone before
 		t.Errorf("a service that hangs keeps it for %v", took)
+	}
+	n1.Signal(syscall.SIGINT)
+	if code := n1.Exit(); code != 0 {
+		t.Errorf("the node left with exit code %d", code)
 	}
 }

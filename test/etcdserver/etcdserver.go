@@ -53,10 +53,6 @@ type Cluster struct{ *process.Group }
 // Start starts n servers and stops them when the test ends.
 func Start(tb testing.TB, n int) *Cluster {
 	tb.Helper()
-	return process.Retry(tb, "etcd", func() (*Cluster, error) { return start(tb, n) })
-}
-
-func start(tb testing.TB, n int) (*Cluster, error) {
 	c := &Cluster{&process.Group{TB: tb}}
 	var configs []etcdserver.Config
 	var members []string
@@ -83,7 +79,10 @@ func start(tb testing.TB, n int) (*Cluster, error) {
 		return cmd, err
 	}
 	c.Serves = func(i int) bool { s := c.status(i); return s != nil && s.Leader != 0 }
-	return c, c.Start()
+	if err := c.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	return c
 }
 
 // Leader returns the index of the cluster's leader, waiting for one.

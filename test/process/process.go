@@ -1,7 +1,7 @@
 //go:build unix
 
-// Package process runs servers for tests, each a process of its own, that a test may kill, pause
-// and start again.
+// Package process runs processes for tests, which end with the test, and groups of them that are servers, which a test
+// may kill, pause and start again. Addresses for them stay theirs until the test ends.
 package process
 
 import (
@@ -114,9 +114,8 @@ func (g *Group) othersServe(i int) bool {
 	return true
 }
 
-// Revive waits until a server serves that was launched. While it was down somebody may have taken its
-// port, and its process has ended then: it is launched again. One that has not survived its own death,
-// as servers that do not sync their logs may not, begins from nothing.
+// Revive waits until a server serves that was launched. One whose process ends is launched again; one
+// that has not survived its own death, as servers that do not sync their logs may not, begins from nothing.
 func (g *Group) Revive(i int) {
 	g.TB.Helper()
 	s := g.servers[i]
@@ -202,20 +201,4 @@ func (g *Group) ready(i int) error {
 		}
 	}
 	return fmt.Errorf("server %d does not serve within %v: %s", i, StartLimit, s.log.Tail(20))
-}
-
-// Retry calls start up to three times: a free port may be taken before its server gets it.
-func Retry[T any](tb testing.TB, what string, start func() (T, error)) T {
-	tb.Helper()
-	var err error
-	for range 3 {
-		var v T
-		if v, err = start(); err == nil {
-			return v
-		}
-		tb.Logf("starting %s: %v", what, err)
-	}
-	var zero T
-	tb.Fatalf("%s does not start: %v", what, err)
-	return zero
 }

@@ -48,13 +48,11 @@ func StartBig(tb testing.TB, n int, config ...string) *Ensemble {
 func startWith(tb testing.TB, n int, java, config []string) *Ensemble {
 	tb.Helper()
 	classPath(tb)
-	return process.Retry(tb, "ZooKeeper", func() (*Ensemble, error) {
-		var hosts []host
-		for range n {
-			hosts = append(hosts, host{addrs: process.FreeAddrs(tb, 3)})
-		}
-		return start(tb, hosts, java, config)
-	})
+	var hosts []host
+	for range n {
+		hosts = append(hosts, host{addrs: process.FreeAddrs(tb, 3)})
+	}
+	return start(tb, hosts, java, config)
 }
 
 // Network is where servers may run instead of on the loopback address.
@@ -72,11 +70,7 @@ func StartIn(tb testing.TB, network Network, n int) *Ensemble {
 		ip := network.IP(i)
 		hosts = append(hosts, host{addrs: []string{ip + ":2181", ip + ":2888", ip + ":3888"}, wrap: network.Wrap(i)})
 	}
-	e, err := start(tb, hosts, small, nil)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return e
+	return start(tb, hosts, small, nil)
 }
 
 // host is where a server runs: for clients, for its peers, and for their election.
@@ -85,7 +79,8 @@ type host struct {
 	wrap  []string
 }
 
-func start(tb testing.TB, hosts []host, java, config []string) (*Ensemble, error) {
+func start(tb testing.TB, hosts []host, java, config []string) *Ensemble {
+	tb.Helper()
 	e := &Ensemble{&process.Group{TB: tb}}
 	var dirs, members []string
 	for i, h := range hosts {
@@ -107,13 +102,13 @@ func start(tb testing.TB, hosts []host, java, config []string) (*Ensemble, error
 		}
 		lines = append(lines, config...)
 		if err := os.MkdirAll(filepath.Join(dir, "data"), 0o755); err != nil {
-			return nil, err
+			tb.Fatal(err)
 		}
 		if err := os.WriteFile(filepath.Join(dir, "data", "myid"), fmt.Appendf(nil, "%d\n", i+1), 0o644); err != nil {
-			return nil, err
+			tb.Fatal(err)
 		}
 		if err := os.WriteFile(filepath.Join(dir, "zoo.cfg"), []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
-			return nil, err
+			tb.Fatal(err)
 		}
 	}
 	e.Command = func(i int) (*exec.Cmd, error) {
@@ -126,7 +121,10 @@ func start(tb testing.TB, hosts []host, java, config []string) (*Ensemble, error
 	e.Wipe = func(i int) error { return os.RemoveAll(filepath.Join(dirs[i], "data", "version-2")) }
 	// ruok says imok without a quorum; srvr tells the mode.
 	e.Serves = func(i int) bool { return strings.Contains(srvr(e.Addresses[i]), "Mode: ") }
-	return e, e.Start()
+	if err := e.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	return e
 }
 
 // Leader returns the index of the ensemble's leader, waiting for one.

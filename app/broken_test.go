@@ -267,6 +267,12 @@ var brokenFiles = []struct {
 	{name: "mode", file: etcdTable + taskTable + "mode = \"cron\"\n", want: []string{
 		`app.toml:7:1: task "a": mode: "cron" is none of ["continuous" "once"]`,
 	}},
+	{name: "mode of a task with a schedule", file: etcdTable + taskTable + "mode = \"scheduled\"\nevery = \"5m\"\n", want: []string{
+		`app.toml:7:1: task "a": mode: "scheduled" is none of ["continuous" "once"]; leave it out for a task with a schedule`,
+	}},
+	{name: "table for text", file: etcdTable + taskTable + "require = { disk = \"nvme\" }\n", want: []string{
+		`app.toml:7:11: task "a": require: want string, got inline table; write it in quotes, as in "disk=ssd"`,
+	}},
 	{name: "enum", file: etcdTable + taskTable + "misfire = \"x\"\noverlap = \"y\"\nwhenDisconnected = \"z\"\nresize = \"w\"\nspread = \"v\"\n\n", want: []string{
 		`app.toml:7:1: task "a": misfire: only tasks that run to their end have it; add mode = "once" or a schedule`,
 		`app.toml:8:1: task "a": overlap: only tasks that run to their end have it; add mode = "once" or a schedule`,

@@ -292,6 +292,9 @@ func firstUnknown(key string) string {
 		if !knownKeys[plain] {
 			return key[:end]
 		}
+		if end < len(key) && !isTable(plain) { // its value is a table and should be none: that is told when it is read
+			return ""
+		}
 		end++ // the dot
 	}
 	return ""

@@ -123,6 +123,16 @@ type fileTask struct {
 	KeepRuns         int64  `toml:"keepRuns"`
 }
 
+// isTable reports whether there are keys below a key.
+func isTable(key string) bool {
+	for known := range knownKeys {
+		if strings.HasPrefix(known, key+".") {
+			return true
+		}
+	}
+	return false
+}
+
 // knownKeys are all keys of app.toml. Keys are told apart by case, which the decoder does not.
 var knownKeys = map[string]bool{
 	"cluster": true, "node": true, "node.name": true, "node.labels": true, "node.weight": true, "node.capacity": true,

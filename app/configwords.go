@@ -54,6 +54,8 @@ func wantedType(key, got, goType string) (text, fix string) {
 		switch {
 		case isDuration:
 			fix = `write it in quotes and with its unit, as in "30s"`
+		case got == "inline table" && (strings.HasSuffix(key, ".require") || strings.HasSuffix(key, ".prefer")):
+			fix = `write it in quotes, as in "disk=ssd"`
 		case got == "array":
 			fix = "leave the brackets out"
 		default:

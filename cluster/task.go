@@ -269,7 +269,11 @@ func (t TaskSpec) validateRuns() (errs []error) {
 			errs = append(errs, wrong(name, "%q is none of %q", value, known))
 		}
 	}
-	oneOf("mode", string(t.Mode), string(ModeContinuous), string(ModeOnce))
+	if t.Scheduled() && t.Mode != ModeContinuous && t.Mode != ModeOnce && t.Mode != "" {
+		errs = append(errs, wrong("mode", "%q is none of %q; leave it out for a task with a schedule", t.Mode, []Mode{ModeContinuous, ModeOnce}))
+	} else {
+		oneOf("mode", string(t.Mode), string(ModeContinuous), string(ModeOnce))
+	}
 	oneOf("whenDisconnected", string(t.WhenDisconnected), string(WhenDisconnectedStop), string(WhenDisconnectedContinue))
 	switch {
 	case t.Mode == ModeContinuous && t.Scheduled():

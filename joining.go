@@ -25,7 +25,20 @@ func reasonOf(err error) string {
 	if errors.Is(err, membership.ErrGone) || errors.Is(err, election.ErrGone) {
 		return "not heard of for longer than its session, or evicted"
 	}
+	if errors.Is(err, coord.ErrUnauthorized) {
+		return "it may not use the records of the cluster; give it the username and password that the other nodes have"
+	}
 	return coord.Reason(err)
+}
+
+// lockedOut returns err, or in its place, where the records of the cluster are others', what to do: which record was the first
+// to be refused helps nobody. The error matches coord.ErrUnauthorized then.
+func (n *Node) lockedOut(err error) error {
+	if !errors.Is(err, coord.ErrUnauthorized) {
+		return err
+	}
+	n.cfg.Log.Debug("locked out", "error", err)
+	return fmt.Errorf("cluster %s: %s: %w", n.cfg.Cluster, reasonOf(err), coord.ErrUnauthorized)
 }
 
 // stillTaken is how often it is said that another node has this node's name.

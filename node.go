@@ -209,6 +209,7 @@ func (n *Node) live(ctx context.Context, patience time.Duration) (joined bool, e
 	if err != nil {
 		return false, err
 	}
+	defer func() { err = n.lockedOut(err) }()
 	session = meter.Session(session, n.meter, meter.Kind(n.keys.Root()))
 	var vitals *vitals
 	var m *life

@@ -78,8 +78,7 @@ func (n *Node) Explain(ctx context.Context, slot cluster.Slot) (cluster.Explanat
 	state := n.stateOf(snap)
 	for i := range state.Workers {
 		if state.Workers[i].Slot() == slot {
-			out.Worker = state.Workers[i]
-			out.Here = reconcile.Ailing(&out.Worker, out.Here)
+			reconcile.Observe(&out, state.Workers[i])
 		}
 	}
 	for _, d := range list.Decisions {

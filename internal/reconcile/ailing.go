@@ -7,6 +7,20 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
+// Observe adds to an explanation what the worker's node says of it.
+func Observe(e *cluster.Explanation, w cluster.WorkerInfo) {
+	e.Worker = w
+	e.Here = Ailing(&w, e.Here)
+	if w.State != cluster.WorkerGivenUp || w.Node == "" {
+		return
+	}
+	for i := range e.Nodes {
+		if n := &e.Nodes[i]; n.Fits && !n.Here {
+			n.Why = "it could run there, but balance does not move what has failed for good"
+		}
+	}
+}
+
 // Ailing says what is the matter with a worker that has a place and fails in it, or that is kept from having one since it took
 // down nodes: what happened, and what comes next. Of a worker that runs and has failed before, it adds that to here, which says
 // why it is where it is; of all others it returns here.

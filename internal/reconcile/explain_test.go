@@ -257,6 +257,12 @@ func TestAiling(t *testing.T) {
 			t.Errorf("%q\nwant %q", got, want)
 		}
 	}
+	e := cluster.Explanation{Here: "here", Nodes: []cluster.Candidate{{Node: "n1", Here: true, Fits: true, Why: "one"}, {Node: "n2", Fits: true, Why: "two"}, {Node: "n3", Why: "three"}}}
+	reconcile.Observe(&e, cluster.WorkerInfo{Task: "a", State: cluster.WorkerGivenUp, Node: "n1", Restarts: 3, Error: "no"})
+	const stays = "it could run there, but balance does not move what has failed for good"
+	if e.Nodes[0].Why != "one" || e.Nodes[1].Why != stays || e.Nodes[2].Why != "three" {
+		t.Errorf("of the other nodes: %+v", e.Nodes)
+	}
 	if got := reconcile.Ailing(&cluster.WorkerInfo{Task: "a", State: cluster.WorkerRunning, Node: "n1"}, "here"); got != "here" {
 		t.Errorf("of one that has never failed: %q", got)
 	}

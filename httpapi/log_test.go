@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -536,5 +537,22 @@ func TestNoncesCannotBeFloodedOut(t *testing.T) {
 	front := apinode.Serve(t, asked, httpapi.Options{Peers: &httpapi.Peers{Secret: []byte(secret)}})
 	if err := client(t, front.URL).Log(t.Context(), cluster.Slot{Task: "a"}, httpapi.LogQuery{Lines: 1}, func(cluster.LogLine) error { return nil }); err != nil {
 		t.Error(err)
+	}
+}
+
+// A node that is not there any longer is told as people know it, with what becomes of its workers.
+func TestLogOfANodeThatHasDied(t *testing.T) {
+	slot := cluster.Slot{Task: "a"}
+	gone, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = gone.Close()
+	p := newPair(t, slot, &httpapi.Peers{Secret: []byte(secret)}, nil)
+	p.state.Nodes[1].Advertise = gone.Addr().String()
+	_, err = p.read(t.Context(), slot, httpapi.LogQuery{Lines: 5})
+	want := "n2 at " + gone.Addr().String() + " cannot be reached: connection refused; if it has died, its workers are on other nodes once its session is over"
+	if err == nil || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("%v\nwant %s", err, want)
 	}
 }

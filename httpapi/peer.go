@@ -21,6 +21,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"gitee.com/ken.yang/xconsumer/internal/address"
 )
 
 // Peers is how nodes ask each other. A request from node to node is signed with a secret that all nodes of
@@ -251,7 +253,7 @@ type peerAnswer struct {
 // unreached says why nobody has answered, with nothing of what was received in it.
 func unreached(err error) string {
 	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" {
-		return "cannot be reached: " + dial.Err.Error()
+		return "cannot be reached: " + address.Reason(dial) + "; if it has died, its workers are on other nodes once its session is over"
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return "shows a certificate that is not trusted here; see [http.tls] ca"

@@ -148,8 +148,6 @@ func (d *decider) askBack(guid string, p *view.Peer, h *schema.Held, plan map[in
 			continue // the plan has changed since: it stays
 		case moving && d.targetName(slot) == order.To:
 			why.Code = cluster.WhyMoved
-		case m != nil && ofRun != "" && urgencies[m.Why.Code] >= forComfort:
-			continue // it would begin again: it stays until it has ended
 		case m != nil:
 			if why = m.Why; why.Code == cluster.WhyDraining && d.quarantined(guid) {
 				why.Code = cluster.WhyQuarantined

@@ -38,6 +38,7 @@ func (d *decider) plan() {
 	d.noteToward()
 	d.elsewhere(&d.target)
 	d.stayFailed(&d.target)
+	d.runsStay(&d.target)
 	for t, reason := range d.target.Unplaced {
 		switch {
 		case reason.Code != "":
@@ -106,6 +107,29 @@ func (d *decider) makePlans() planner.Plan {
 	}
 	slices.SortStableFunc(plan.Moves, func(a, b planner.Move) int { return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Slot, b.Slot)) })
 	return plan
+}
+
+// runsStay leaves workers of runs where they are until they have ended, if they were to move for comfort alone: they would begin again.
+func (d *decider) runsStay(plan *planner.Plan) {
+	stays := func(m planner.Move) bool {
+		_, run := cluster.SplitRun(d.tasks[m.Task])
+		return run != "" && urgencies[m.Why.Code] >= forComfort
+	}
+	if !slices.ContainsFunc(plan.Moves, stays) {
+		return
+	}
+	made, copied := make([]planner.Move, 0, len(plan.Moves)), map[int]bool{}
+	for _, m := range plan.Moves {
+		if !stays(m) {
+			made = append(made, m)
+			continue
+		}
+		if !copied[m.Task] {
+			plan.Target[m.Task], copied[m.Task] = slices.Clone(plan.Target[m.Task]), true
+		}
+		plan.Target[m.Task][m.Slot] = m.From
+	}
+	plan.Moves = made
 }
 
 // fillUp gives nodes on which what is fixed leaves no room for what else runs there as much as both take: nobody who executes

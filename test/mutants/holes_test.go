@@ -898,6 +898,11 @@ var mutants = []mutant{
 		in("test/cluster", "TestFailsElsewhere"),
 	},
 	{
+		"plan", "workers of a run move for balance, and begin again",
+		one("internal/reconcile/plan.go", "	d.runsStay(&d.target)\n", ""),
+		in("internal/reconcile", "TestRunsStayInThePlan"),
+	},
+	{
 		"failing", "a worker that has failed for good is moved for balance, and tried again",
 		one("internal/reconcile/plan.go", "	d.stayFailed(&d.target)\n", ""),
 		in("internal/reconcile", "TestFailedForGoodStays"),

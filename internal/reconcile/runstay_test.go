@@ -1,0 +1,36 @@
+package reconcile_test
+
+import (
+	"testing"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// Workers of a run do not move for balance, and the plan says so: nobody who waits for the cluster to settle waits for that.
+func TestRunsStayInThePlan(t *testing.T) {
+	s := spec("a", 4)
+	s.Mode = cluster.ModeOnce
+	b := newBoard(s)
+	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: &schema.Agenda{Begun: true, Runs: []schema.Run{{ID: "r", WorkName: "a", WorkerNum: 4}}}}}
+	all := cluster.RunTask("a", "r") + " 0-3 @6"
+	l := b.live("L", 5, schematest.Held(all), schematest.Held(), 5, schematest.Held(all))
+	for i := range l.Doc.Rec.Slots {
+		l.Doc.Rec.Slots[i].Spec.WorkName = "a"
+	}
+	b.live("M", 3, schematest.Held(), schematest.Held(), 3, schematest.Held())
+	if d := b.decide(atNoon); d.Pending > 0 || d.Docs["L"] != nil && len(d.Docs["L"].Releasing) > 0 {
+		t.Errorf("pending %d, decision: %s", d.Pending, draw(d))
+	}
+	plan, err := reconcile.WhatIf(&b.snap, cluster.Change{})
+	if err != nil || len(plan.Moves)+len(plan.Starts)+len(plan.Stops) > 0 {
+		t.Errorf("%v; the plan: %+v", err, plan)
+	}
+	b.mark("L", schema.Mark{Drain: &schema.Drain{}})
+	if plan, err = reconcile.WhatIf(&b.snap, cluster.Change{}); err != nil || len(plan.Moves) != 4 {
+		t.Errorf("%v; the plan of a node that is drained: %+v", err, plan)
+	}
+}

@@ -26,19 +26,19 @@ func reasonOf(err error) string {
 		return "not heard of for longer than its session, or evicted"
 	}
 	if errors.Is(err, coord.ErrUnauthorized) {
-		return "it may not use the records of the cluster; give it the username and password that the other nodes have"
+		return "the records of its cluster are for another identity than its own"
 	}
 	return coord.Reason(err)
 }
 
-// lockedOut returns err, or in its place, where the records of the cluster are others', what to do: which record was the first
-// to be refused helps nobody. The error matches coord.ErrUnauthorized then.
+// lockedOut returns err, or in its place, where the records of the cluster are others', that: which record was the first to be
+// refused helps nobody. The error matches coord.ErrUnauthorized then.
 func (n *Node) lockedOut(err error) error {
 	if !errors.Is(err, coord.ErrUnauthorized) {
 		return err
 	}
 	n.cfg.Log.Debug("locked out", "error", err)
-	return fmt.Errorf("cluster %s: %s: %w", n.cfg.Cluster, reasonOf(err), coord.ErrUnauthorized)
+	return fmt.Errorf("the records of cluster %s are for another identity than this node's: %w", n.cfg.Cluster, coord.ErrUnauthorized)
 }
 
 // stillTaken is how often it is said that another node has this node's name.

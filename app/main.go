@@ -93,7 +93,7 @@ func Run(ctx context.Context, args []string, register Register, streams Streams)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if errors.Is(err, coord.ErrUnauthorized) {
-		err = fmt.Errorf("%w: the coordination service does not let this identity in; check username and password of [zookeeper] or [etcd]", err)
+		err = fmt.Errorf("%w; check username and password of [zookeeper] or [etcd]", err)
 	}
 	if err != nil && err.Error() != "" {
 		lastLine(streams.Err, err)

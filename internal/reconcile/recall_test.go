@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile"
@@ -89,6 +90,19 @@ L: a[2]@7 | a[0]@%d
 			}
 		})
 	}
+}
+
+// What a member holds and a hand took out of its document is granted to nobody else, also while that document cannot list it again.
+func TestHeldSlotIsGrantedToNobodyElse(t *testing.T) {
+	live := spec("a", 4)
+	live.Resize = cluster.ResizeLive // else all of the task waits for what is not listed
+	b := newBoard(live)
+	b.live("L", 5, schematest.Held("a 2 @7"), schematest.Held(), 5, schematest.Held("a 2 @7"))
+	b.live("M", 5, schematest.Held("a 1,3 @6"), schematest.Held(), 4, schematest.Held("a 0 @5", "a 1,3 @6"))
+	d := b.decide(func(w *reconcile.World) {
+		w.Around = map[reconcile.Part]time.Duration{{Kind: reconcile.PartDoc, Name: "M"}: b.now + time.Minute}
+	})
+	wantDraw(t, "", d)
 }
 
 // Tokens rise above what a member says it has seen, so that it does not refuse them for ever.

@@ -1305,7 +1305,7 @@ var mutants = []mutant{
 	{
 		"tokens", "what a member holds is granted elsewhere when a hand has taken it out of its document",
 		one("internal/reconcile/grant.go", "			lists[2] = p.Status.Rec.Holding\n", "			lists[2] = nil\n"),
-		in("internal/reconcile", "TestRecall"),
+		in("internal/reconcile", "TestHeldSlotIsGrantedToNobodyElse"),
 	},
 	{
 		"tokens", "tokens do not rise above what a member has seen",
@@ -1360,7 +1360,7 @@ var mutants = []mutant{
 	},
 	{
 		"versions", "a task that is declared after a removal has the revisions of the old one",
-		one("internal/operation/operation.go", "		task.Generation = max(task.Generation, removed.Generation)\n", ""),
+		one("internal/operation/operation.go", "		task.Generation = max(task.Generation, removed.Generation)\n", "		_ = task\n"),
 		in("internal/operation", "TestWriteOfARemovedTask"),
 	},
 	{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -72,6 +73,9 @@ func (o Operator) restart(ctx context.Context, s *view.Snapshot, op cluster.Oper
 		}
 	}
 	orders := grants(s, pick)
+	if op.Node == "" { // what no node has for what it took down is tried again
+		orders = append(orders, kept(s, pick)...)
+	}
 	switch {
 	case len(orders) > 0:
 	case op.Index != nil:
@@ -115,6 +119,22 @@ func (o Operator) order(ctx context.Context, change func(*schema.Orders)) (revis
 		change(rec)
 		return true, nil
 	})
+}
+
+// kept returns the slots that are held back or have failed since they took down nodes, and that a filter picks, under token 0.
+func kept(s *view.Snapshot, pick func(node string, slot cluster.Slot) bool) (list []schema.Held) {
+	against := s.Suspicions()
+	for _, slot := range slices.SortedFunc(maps.Keys(against), cluster.Slot.Compare) {
+		if len(against[slot].TookDown) < schema.CrashesToHold || !pick("", slot) {
+			continue
+		}
+		if n := len(list); n > 0 && list[n-1].Task == slot.Task {
+			list[n-1].Slots = append(list[n-1].Slots, slot.Index)
+		} else {
+			list = append(list, schema.Held{Task: slot.Task, Slots: cluster.Indexes{slot.Index}})
+		}
+	}
+	return list
 }
 
 // grants returns the grants of live members that a filter picks slots of.

@@ -24,7 +24,11 @@ func (d *decider) obey() {
 		next.StepDown = 0
 	}
 	for _, h := range e.Rec.Restart {
-		if left := d.granted(h); len(left) > 0 {
+		if h.Token == 0 { // this decision acquits them, or cannot write that
+			if d.around(PartSuspects, "") {
+				next.Restart = append(next.Restart, h)
+			}
+		} else if left := d.granted(h); len(left) > 0 {
 			h.Slots = left
 			next.Restart = append(next.Restart, h)
 		}

@@ -64,6 +64,7 @@ func (d *decider) suspect() {
 			d.accuse(p.Doc.Rec)
 		}
 	}
+	d.acquit()
 	d.try()
 	if d.changed && !d.around(PartSuspects, "") {
 		d.out.Suspects = record(d.against)
@@ -98,6 +99,23 @@ func (d *decider) accuse(doc *schema.Doc) {
 			continue
 		}
 		d.move(schema.Move{Step: step, Task: slot.Task, Slots: cluster.Indexes{slot.Index}, Node: doc.Node, Why: cluster.Reason{Code: cluster.WhyCrashed, Detail: strings.Join(s.TookDown, ", ")}})
+	}
+}
+
+// acquit forgets what is held against slots that no node has and that an operator wants started anew: an order without a token.
+func (d *decider) acquit() {
+	if !d.Snapshot.Orders.Good() || d.around(PartSuspects, "") {
+		return
+	}
+	for _, h := range d.Snapshot.Orders.Rec.Restart {
+		for _, index := range h.Slots {
+			slot := cluster.Slot{Task: h.Task, Index: index}
+			if _, suspected := d.against[slot]; h.Token == 0 && suspected {
+				delete(d.against, slot)
+				d.changed = true
+				d.move(schema.Move{Step: "clear", Task: h.Task, Slots: cluster.Indexes{index}, Why: cluster.Reason{Code: cluster.WhyRestart}})
+			}
+		}
 	}
 }
 

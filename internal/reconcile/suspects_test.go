@@ -239,6 +239,14 @@ func TestSuspectsAreTriedAnew(t *testing.T) {
 			t.Errorf("%+v, %s", w, a.against())
 		}
 	})
+	t.Run("an operator restarts it", func(t *testing.T) {
+		a := setup(t)
+		a.snap.Orders = view.Entry[schema.Orders]{Rec: &schema.Orders{Restart: []schema.Held{{Task: "a", Slots: cluster.Indexes{0}}}}}
+		a.settle()
+		if w := a.state(slot); w.State != cluster.WorkerRunning || a.against() != "" {
+			t.Errorf("%+v, %s", w, a.against())
+		}
+	})
 	t.Run("the record was deleted by hand", func(t *testing.T) {
 		a := setup(t)
 		a.snap.Suspects = view.Entry[schema.Suspects]{Rec: a.snap.Suspects.Rec, Absent: true}

@@ -3,11 +3,15 @@ package cluster_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/coordtest"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
 // A crash whose member is closed costs no session timeout, also when it is the leader's.
@@ -76,6 +80,47 @@ func TestCrashesWhileCommitsGoWrong(t *testing.T) {
 				}
 				n.late.Wait()
 				t.Logf("faults %v, closed %d of %d, starts %d", n.told, closed, len(zombies), w.floor.started())
+			})
+		})
+	}
+}
+
+// A slot that has failed since it took down nodes has no node, and restart tries it again, by its name and with its task.
+func TestRestartOfWhatTookDownNodes(t *testing.T) {
+	for name, wish := range map[string]cluster.Operation{
+		"the worker": cluster.RestartWorker(cluster.Slot{Task: "a"}), "the task": cluster.RestartTask("a"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				spec := task("a", 2)
+				spec.Require = "disk=ssd"
+				w := newWorld(t, spec)
+				n1 := w.start("n1")
+				time.Sleep(2 * time.Second) // it has nowhere to run yet
+				hand := w.hand()
+				suspects := &schema.Suspects{Slots: []schema.Suspect{{
+					Task: "a", Slots: cluster.Indexes{0}, TookDown: []string{"n1", "n2", "n1", "n2"}, Declared: hand.get("/tasks/a").Version,
+				}}}
+				if _, err := hand.s.Commit(t.Context(), coord.Create(root+"/suspects", schema.Encode(suspects, 0))); err != nil {
+					t.Fatal(err)
+				}
+				w.do(n1, cluster.Label("n1", map[string]*string{"disk": new("ssd")}))
+				state := func() (states []cluster.WorkerState) {
+					for _, worker := range w.state(n1).Workers {
+						states = append(states, worker.State)
+					}
+					return states
+				}
+				time.Sleep(10 * time.Minute)
+				if got := state(); !slices.Equal(got, []cluster.WorkerState{cluster.WorkerGivenUp, cluster.WorkerRunning}) {
+					t.Fatalf("before: %v", got)
+				}
+				w.do(n1, wish)
+				time.Sleep(2 * time.Second)
+				if got := state(); !slices.Equal(got, []cluster.WorkerState{cluster.WorkerRunning, cluster.WorkerRunning}) {
+					t.Errorf("after: %v", got)
+				}
+				w.leave(n1)
 			})
 		})
 	}

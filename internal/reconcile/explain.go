@@ -53,24 +53,54 @@ func Explain(s *view.Snapshot, slot cluster.Slot, at time.Duration, session coor
 		out.Here = "it is about to be granted to " + target
 	case target == "":
 		out.Here = "it has to leave " + now + ": " + moved(slot, now).String()
+	case p.crashes(slot) >= crashesToPart:
+		out.Here = fmt.Sprintf("it may have taken down %s, so it stays on %s until it has run for %v there", strings.Join(p.against[slot].TookDown, ", "), now, probation)
+	case p.drains(now) && now == target:
+		out.Here = now + " is draining, and it stays there until another node can run it"
 	case now != target:
 		out.Here = "it is about to move to " + target + ": " + moved(slot, now).String()
 	default:
 		out.Here = now + " may run it, and the plan keeps it there: spread and balance are as good as they can be, and nothing moves without need"
 	}
-	r := p.room(t)
+	r, has := p.room(t), p.holdings(slot.Task)
 	for n := range p.in.Nodes {
 		node := &p.in.Nodes[n]
 		if node.Gone {
 			continue
 		}
-		c := cluster.Candidate{Node: node.Name, Here: node.Name == cmp.Or(holder, now), Load: r.load[n], Of: r.of[n], Fits: true, Why: "it is here"}
+		c := cluster.Candidate{Node: node.Name, Here: node.Name == cmp.Or(holder, now), Load: has.load[node.Name], Of: has.of[node.Name], Fits: true, Why: "it is here"}
 		if !c.Here {
 			c.Fits, c.Why = r.hindrance(int32(n)).Code == "", r.whyNot(int32(n)).String()
 		}
 		out.Nodes = append(out.Nodes, c)
 	}
 	return out, nil
+}
+
+// drains reports whether a node is being drained.
+func (p preview) drains(node string) bool { return p.Snapshot.Mark(node).Drain != nil }
+
+// holdings are what nodes have now, by name, what they are giving back included.
+type holdings struct{ load, of map[string]int }
+
+// holdings returns what nodes have, and how much of it is of a task.
+func (p preview) holdings(task string) holdings {
+	now := holdings{map[string]int{}, map[string]int{}}
+	for _, guid := range p.guids {
+		peer := p.Snapshot.Peers[guid]
+		if peer.Doc.Rec == nil || !peer.Live() {
+			continue
+		}
+		for _, list := range [][]schema.Held{peer.Doc.Rec.Slots, peer.Doc.Rec.Releasing} {
+			for i := range list {
+				h := &list[i]
+				if now.load[peer.Doc.Rec.Node] += p.specs[h.Task].Cost() * len(h.Slots); h.Task == task {
+					now.of[peer.Doc.Rec.Node] += len(h.Slots)
+				}
+			}
+		}
+	}
+	return now
 }
 
 // surplus says why there is to be no such slot, the zero value if there is to be one.
@@ -246,5 +276,5 @@ func (r room) whyNot(n int32) cluster.Reason {
 	if why := r.hindrance(n); why.Code != "" {
 		return why
 	}
-	return cluster.Reason{Detail: fmt.Sprintf("it could run there, but %s has %d of the task and a load of %d, and nothing would be more even", r.in.Nodes[n].Name, r.of[n], r.load[n])}
+	return cluster.Reason{Detail: fmt.Sprintf("it could run there, but by the plan %s has %d of the task and a load of %d, and nothing would be more even", r.in.Nodes[n].Name, r.of[n], r.load[n])}
 }

@@ -11,6 +11,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
@@ -69,6 +70,55 @@ func TestExplainStuck(t *testing.T) {
 		b.snap.Peers["N"].Status.Rec.Workers[i].Since = time.Date(2026, 11, 28, 10, 20, 30, 0, time.UTC)
 	}
 	b.wantHere(t, slot, "(stuck) since 10:20:30 UTC", "node-N is draining", "within its stopTimeout of 10s", "Nobody else is granted it", "xconsumer stack "+slot.String(), "xconsumer evict node-N")
+}
+
+// What keeps a slot where it is, is said, and what nodes have is what they have now, not what the plan gives them.
+func TestExplainWhatStays(t *testing.T) {
+	explain := func(t *testing.T, b *board, slot cluster.Slot) cluster.Explanation {
+		t.Helper()
+		out, err := reconcile.Explain(&b.snap, slot, b.now, coord.Info{Grace: coord.OwnTimeout})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	t.Run("a suspect", func(t *testing.T) {
+		b := threeNodes(t, spec("a", 3))
+		slot := b.slotOfN(t)
+		b.snap.Suspects = view.Entry[schema.Suspects]{Rec: &schema.Suspects{Slots: []schema.Suspect{{Task: "a", Slots: cluster.Indexes{slot.Index}, TookDown: []string{"n1", "n2"}}}}}
+		const want = "it may have taken down n1, n2, so it stays on node-N until it has run for 1m0s there"
+		if out := explain(t, b, slot); out.Here != want {
+			t.Errorf("%q; want %q", out.Here, want)
+		}
+	})
+	t.Run("on a draining node", func(t *testing.T) {
+		s := spec("a", 3)
+		s.Require = "disk"
+		b := newBoard(s)
+		for _, guid := range []string{"L", "M", "N"} {
+			p := b.live(guid, 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+			if guid == "N" {
+				p.Member.Rec.Labels = cluster.Labels{"disk": "ssd"}
+			}
+		}
+		b.settle(t)
+		b.mark("N", schema.Mark{Drain: &schema.Drain{}})
+		b.settle(t)
+		slot := b.slotOfN(t)
+		out := explain(t, b, slot)
+		if want := "node-N is draining, and it stays there until another node can run it"; out.Here != want {
+			t.Errorf("%q; want %q", out.Here, want)
+		}
+	})
+	t.Run("before the plan is carried out", func(t *testing.T) {
+		b := threeNodes(t, spec("a", 6))
+		b.live("O", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+		for _, c := range explain(t, b, b.slotOfN(t)).Nodes {
+			if want := map[string]int{"node-L": 2, "node-M": 2, "node-N": 2}[c.Node]; c.Load != want || c.Of != want {
+				t.Errorf("%s has %d of the task and a load of %d; want %d", c.Node, c.Of, c.Load, want)
+			}
+		}
+	})
 }
 
 // stopping makes commits until N is asked for a slot back, and returns which.

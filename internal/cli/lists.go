@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
 func (s *shell) tasks() *cobra.Command {
@@ -22,7 +24,7 @@ func (s *shell) tasks() *cobra.Command {
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {
 			return ask(c.Context(), q, "/api/v1/tasks/"+url.PathEscape(args[0]), nil, func(t *cluster.TaskDetail, b *bytes.Buffer) {
-				tasksOf([]cluster.TaskInfo{t.TaskInfo}).write(b, s.width())
+				tasksWithOverrides([]cluster.TaskDetail{*t}).write(b, s.width())
 				b.WriteByte('\n')
 				fields(b, "declared", t.Declared)
 				if t.Override != (cluster.Override{}) {
@@ -32,14 +34,7 @@ func (s *shell) tasks() *cobra.Command {
 			}, func(t *cluster.TaskDetail) []string { return []string{t.Name} })
 		}
 		return ask(c.Context(), q, "/api/v1/tasks", nil, func(list *httpapi.Tasks, b *bytes.Buffer) {
-			var infos []cluster.TaskInfo
-			for _, t := range list.Tasks {
-				if t.Override != (cluster.Override{}) {
-					t.WorkName += " (override)"
-				}
-				infos = append(infos, t.TaskInfo)
-			}
-			tasksOf(infos).write(b, s.width())
+			tasksWithOverrides(list.Tasks).write(b, s.width())
 		}, func(list *httpapi.Tasks) (names []string) {
 			for _, t := range list.Tasks {
 				names = append(names, t.Name)
@@ -48,6 +43,39 @@ func (s *shell) tasks() *cobra.Command {
 		})
 	}
 	return c
+}
+
+// tasksWithOverrides lists the tasks, with what operators have set of them if they have of any.
+func tasksWithOverrides(tasks []cluster.TaskDetail) table {
+	infos := make([]cluster.TaskInfo, len(tasks))
+	for i := range tasks {
+		infos[i] = tasks[i].TaskInfo
+	}
+	rows := tasksOf(infos)
+	if !slices.ContainsFunc(tasks, func(t cluster.TaskDetail) bool { return overrideText(t.Override) != "" }) {
+		return rows
+	}
+	rows[0] = slices.Insert(rows[0], 3, "OVERRIDE") // behind the number of workers
+	for i := range tasks {
+		rows[i+1] = slices.Insert(rows[i+1], 3, dash(overrideText(tasks[i].Override)))
+	}
+	return rows
+}
+
+// overrideText says what an operator has set of a task, "" for nothing.
+func overrideText(o cluster.Override) string {
+	var list []string
+	if o.WorkerNum != nil {
+		list = append(list, plural.Of(*o.WorkerNum, "worker"))
+	}
+	switch {
+	case o.Paused == nil:
+	case *o.Paused:
+		list = append(list, "paused")
+	default:
+		list = append(list, "resumed")
+	}
+	return strings.Join(list, ", ")
 }
 
 func (s *shell) nodes() *cobra.Command {

@@ -160,6 +160,9 @@ type TaskInfo struct {
 	Lost     int  `json:"lost,omitempty"`     // of members that are gone; to be granted again soon
 	Held     int  `json:"held,omitempty"`     // suspected of having taken down a node; to be granted again after a while
 	Failed   int  `json:"failed,omitempty"`   // given up on: not tried again by itself, whether a member has them or not
+	Pending  int  `json:"pending,omitempty"`  // of Starting: not claimed yet
+	Backoff  int  `json:"backoff,omitempty"`  // of Waiting: failed a moment ago
+	Stuck    int  `json:"stuck,omitempty"`    // of Stopping: not stopped in time
 	Paused   bool `json:"paused,omitempty"`
 	Runs     bool `json:"runs,omitempty"` // its workers run to their end
 	// NextRun is the instant of the next firing of its schedule; zero if there is none, or the task is paused.
@@ -178,12 +181,21 @@ func (t *TaskInfo) Note(state WorkerState) {
 	switch state {
 	case WorkerRunning:
 		t.Running++
-	case WorkerPending, WorkerStarting:
+	case WorkerPending:
 		t.Starting++
-	case WorkerWaiting, WorkerBackoff:
+		t.Pending++
+	case WorkerStarting:
+		t.Starting++
+	case WorkerWaiting:
 		t.Waiting++
-	case WorkerStopping, WorkerStuck:
+	case WorkerBackoff:
+		t.Waiting++
+		t.Backoff++
+	case WorkerStopping:
 		t.Stopping++
+	case WorkerStuck:
+		t.Stopping++
+		t.Stuck++
 	case WorkerLost:
 		t.Lost++
 	case WorkerHeld:

@@ -129,15 +129,20 @@ func nodeState(n cluster.NodeInfo) string {
 	return string(n.State)
 }
 
-// between names the workers of a task that neither run nor are without a place.
+// between counts the workers of a task that neither run nor are without a place, by their states: the words are those of
+// the workers' own rows.
 func between(t cluster.TaskInfo) string {
 	var list []string
 	for _, c := range []struct {
 		count int
-		what  string
-	}{{t.Lost, "lost"}, {t.Stopping, "stopping"}, {t.Starting, "starting"}, {t.Waiting, "waiting"}, {t.Held, "held"}, {t.Failed, "failed"}} {
+		state cluster.WorkerState
+	}{
+		{t.Lost, cluster.WorkerLost}, {t.Stuck, cluster.WorkerStuck}, {t.Stopping - t.Stuck, cluster.WorkerStopping},
+		{t.Pending, cluster.WorkerPending}, {t.Starting - t.Pending, cluster.WorkerStarting},
+		{t.Backoff, cluster.WorkerBackoff}, {t.Waiting - t.Backoff, cluster.WorkerWaiting}, {t.Held, cluster.WorkerHeld}, {t.Failed, cluster.WorkerGivenUp},
+	} {
 		if c.count > 0 {
-			list = append(list, fmt.Sprintf("%d %s", c.count, c.what))
+			list = append(list, fmt.Sprintf("%d %s", c.count, c.state))
 		}
 	}
 	return strings.Join(list, ", ")

@@ -44,7 +44,7 @@ func TestEveryViewAddsUp(t *testing.T) {
 	state := s.State(keys)
 	got := state.Tasks[0]
 	want := cluster.TaskInfo{Name: "a", WorkName: "a", WorkerNum: 14, Revision: got.Revision, Reason: "a#13 failed: took down n1, n1, n1, n1",
-		Running: 2, Unplaced: 3, Starting: 1, Waiting: 1, Stopping: 1, Lost: 2, Held: 2, Failed: 2}
+		Running: 2, Unplaced: 3, Starting: 1, Pending: 1, Waiting: 1, Backoff: 1, Stopping: 1, Lost: 2, Held: 2, Failed: 2}
 	if got != want {
 		t.Errorf("task %+v\nwant %+v", got, want)
 	}

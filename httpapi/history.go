@@ -100,7 +100,7 @@ func (f *EventFilter) query() url.Values {
 		}
 	}
 	if !f.Since.IsZero() {
-		q.Set("since", f.Since.UTC().Format(time.RFC3339))
+		q.Set("since", f.Since.UTC().Format(time.RFC3339Nano))
 	}
 	return q
 }

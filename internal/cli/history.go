@@ -28,7 +28,7 @@ func (s *shell) events() *cobra.Command {
 	c.Flags().StringVar((*string)(&filter.Kind), "kind", "", "of this kind")
 	c.Flags().StringVar(&filter.Task, "task", "", "about this task, or one of its workers or runs")
 	c.Flags().StringVar(&filter.Node, "node", "", "about this node")
-	c.Flags().StringVar(&from, "since", "", "after this time, or so long ago")
+	c.Flags().StringVar(&from, "since", "", "from this time on, or from so long ago: as 15:04:05, \"2006-01-02 15:04:05\" or 10m")
 	var follow bool
 	goesOn(c, &follow, "follow", "goes on with what happens")
 	_ = c.RegisterFlagCompletionFunc("kind", completeOneOf(cluster.EventKinds()))
@@ -39,8 +39,10 @@ func (s *shell) events() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if filter.Since, err = since(from, time.Now()); err != nil {
-			return err
+		if from != "" {
+			if filter.Since, _, err = parseTime("since", from, time.Now()); err != nil {
+				return err
+			}
 		}
 		list, raw, id, err := client.Events(c.Context(), filter)
 		if err != nil {
@@ -67,7 +69,7 @@ func (o *output) event(out io.Writer, e *cluster.Event) error {
 		if e.Slot != nil {
 			slot = e.Slot.String()
 		}
-		_, err := fmt.Fprintln(out, printable(strings.TrimRight(fmt.Sprintf("%s %-12s %-12s %-12s %s", e.Time.Local().Format("15:04:05.000"), e.Kind, dash(e.Node), dash(slot), oneLine(e.Detail)), " ")))
+		_, err := fmt.Fprintln(out, printable(strings.TrimRight(fmt.Sprintf("%s %-12s %-12s %-12s %s", clockMilli(e.Time), e.Kind, dash(e.Node), dash(slot), oneLine(e.Detail)), " ")))
 		return err
 	}
 	return o.item(out, e)
@@ -81,7 +83,7 @@ func showEvents(b *bytes.Buffer, list []cluster.Event, width int) {
 		if e.Slot != nil {
 			slot = e.Slot.String()
 		}
-		t.add(e.Time.Local().Format("15:04:05.000"), e.Kind, e.Node, slot, oneLine(e.Detail))
+		t.add(clockMilli(e.Time), e.Kind, e.Node, slot, oneLine(e.Detail))
 	}
 	t.write(b, width)
 }

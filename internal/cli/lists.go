@@ -272,15 +272,3 @@ func (s *shell) leader() *cobra.Command {
 	c.AddCommand(down)
 	return c
 }
-
-// clock writes a time for people: of today only its hour.
-func clock(at time.Time) string {
-	if at.IsZero() {
-		return ""
-	}
-	at = at.Local()
-	if time.Since(at) < 18*time.Hour {
-		return at.Format("15:04:05")
-	}
-	return at.Format("2006-01-02 15:04")
-}

@@ -179,7 +179,7 @@ func (l *logs) write(prefix string, line cluster.LogLine) error {
 	if l.Asked() {
 		return l.item(l.out, workerLine{prefix, line})
 	}
-	_, err := fmt.Fprintf(l.out, "%s%s %s\n", prefix, line.At.Local().Format("15:04:05.000"), printable(line.Text))
+	_, err := fmt.Fprintf(l.out, "%s%s %s\n", prefix, clockMilli(line.At), printable(line.Text))
 	return err
 }
 

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,15 +21,21 @@ func (s *shell) status() *cobra.Command {
 		Short: "Shows the cluster, as any of its nodes sees it",
 		Example: `  xconsumer status
   xconsumer status --watch
+  xconsumer status --at 08:37:42             # as decisions shows it
+  xconsumer status --at 10m                  # ten minutes ago
   xconsumer status --at 2026-11-25T02:00:00Z`,
 		Args: args(),
 	}
 	q := s.question(c)
-	at := c.Flags().String("at", "", "as it was after this decision, or at this time, as far as that is known")
+	at := c.Flags().String("at", "", "as it was after the decision of this number, or at this time or so long ago, as far as that is known")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		query := url.Values{}
 		if *at != "" {
-			query.Set("at", *at)
+			which, err := momentOf(*at, time.Now())
+			if err != nil {
+				return err
+			}
+			query.Set("at", which)
 		}
 		return ask(c.Context(), q, "/api/v1/state", query, func(past *cluster.Past, b *bytes.Buffer) {
 			if *at != "" {
@@ -41,6 +49,18 @@ func (s *shell) status() *cobra.Command {
 		}, func(past *cluster.Past) []string { return []string{past.Cluster} })
 	}
 	return c
+}
+
+// momentOf returns what a node is asked for to show the cluster as it was: the number of a decision, or a time.
+func momentOf(text string, now time.Time) (string, error) {
+	if _, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return text, nil
+	}
+	_, at, err := parseTime("at", text, now)
+	if err != nil {
+		return "", fmt.Errorf("%w; the number of a decision is taken, too", err)
+	}
+	return at.UTC().Format(time.RFC3339Nano), nil
 }
 
 // maxListed bounds the workers that are listed because they are not simply running.

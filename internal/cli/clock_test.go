@@ -11,7 +11,9 @@ import (
 func TestParseTime(t *testing.T) {
 	zone := time.FixedZone("HERE", 2*60*60)
 	now := time.Date(2026, 11, 29, 10, 0, 0, 0, zone)
-	at := func(day, hour, minute, second int) time.Time { return time.Date(2026, 11, day, hour, minute, second, 0, zone) }
+	at := func(day, hour, minute, second int) time.Time {
+		return time.Date(2026, 11, day, hour, minute, second, 0, zone)
+	}
 	const second = time.Second - time.Nanosecond
 	for text, want := range map[string]struct {
 		at   time.Time

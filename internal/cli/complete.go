@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,12 +42,57 @@ func contextOf(c *cobra.Command) context.Context {
 }
 
 func (s *shell) completeTasks(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return s.completeTasksThat(c, args, func(*cluster.TaskInfo) bool { return true })
+}
+
+// completeRuns completes tasks that run to their end.
+func (s *shell) completeRuns(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return s.completeTasksThat(c, args, func(t *cluster.TaskInfo) bool { return t.Runs })
+}
+
+func (s *shell) completeTasksThat(c *cobra.Command, args []string, are func(*cluster.TaskInfo) bool) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	return s.complete(c, func(state *cluster.State) (names []string) {
-		for _, t := range state.Tasks {
-			names = append(names, t.Name)
+		for i := range state.Tasks {
+			if are(&state.Tasks[i]) {
+				names = append(names, state.Tasks[i].Name)
+			}
+		}
+		return names
+	})
+}
+
+// completeWorkers completes workers, as in test01#0: what is typed so far is asked for, since there may be many.
+func (s *shell) completeWorkers(c *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
+	return s.completeSlots(c, args, text, false)
+}
+
+// completeTasksAndWorkers completes tasks, and the workers of the one that is typed.
+func (s *shell) completeTasksAndWorkers(c *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
+	return s.completeSlots(c, args, text, true)
+}
+
+// maxCompleted bounds the workers that are offered: a shell asks before it shows more than fit a screen.
+const maxCompleted = 200
+
+func (s *shell) completeSlots(c *cobra.Command, args []string, text string, tasks bool) ([]string, cobra.ShellCompDirective) {
+	if tasks && !strings.Contains(text, "#") {
+		return s.completeTasks(c, args, text)
+	}
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return s.complete(c, func(state *cluster.State) (names []string) {
+		seen := map[string]bool{} // several runs of a task have workers of one name
+		for i := range state.Workers {
+			w := &state.Workers[i]
+			name := cluster.Slot{Task: w.Task, Index: w.Index}.String()
+			if strings.HasPrefix(name, text) && !seen[name] && len(names) < maxCompleted {
+				seen[name] = true
+				names = append(names, name)
+			}
 		}
 		return names
 	})

@@ -164,7 +164,7 @@ func addAudit(t *table, audit []cluster.AuditLine) []cluster.AuditLine {
 
 func (s *shell) explain() *cobra.Command {
 	c := &cobra.Command{
-		Use: "explain TASK#INDEX", Short: "Says why a worker is where it is, why not elsewhere, and how it came there", Args: args("TASK#INDEX"), ValidArgsFunction: s.completeTasks,
+		Use: "explain TASK#INDEX", Short: "Says why a worker is where it is, why not elsewhere, and how it came there", Args: args("TASK#INDEX"), ValidArgsFunction: s.completeWorkers,
 	}
 	q := s.question(c)
 	run := c.Flags().String("run", "", "of this run")
@@ -244,7 +244,7 @@ func (s *shell) report() *cobra.Command {
 }
 
 func (s *shell) stack() *cobra.Command {
-	c := &cobra.Command{Use: "stack TASK#INDEX", Short: "Shows what the goroutines of a worker, or the processes of a program, are doing, for one that does not stop", Args: args("TASK#INDEX"), ValidArgsFunction: s.completeTasks}
+	c := &cobra.Command{Use: "stack TASK#INDEX", Short: "Shows what the goroutines of a worker, or the processes of a program, are doing, for one that does not stop", Args: args("TASK#INDEX"), ValidArgsFunction: s.completeWorkers}
 	f, o := s.server(c), outputFlag(c, "table", "json", "yaml")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		path, err := workerPath(args[0])

@@ -118,7 +118,7 @@ func addressOf(n *cluster.NodeInfo) string { return cmp.Or(n.Advertise, n.Addres
 
 func (s *shell) workers() *cobra.Command {
 	c := &cobra.Command{
-		Use: "workers [TASK[#INDEX]]", Short: "Shows workers: all, those of a task, or one", Args: args("[TASK[#INDEX]]"), ValidArgsFunction: s.completeTasks,
+		Use: "workers [TASK[#INDEX]]", Short: "Shows workers: all, those of a task, or one", Args: args("[TASK[#INDEX]]"), ValidArgsFunction: s.completeTasksAndWorkers,
 		Example: `  xconsumer workers test01
   xconsumer workers --node n1 --state backoff`,
 	}
@@ -187,7 +187,7 @@ func missingWorkers(ctx context.Context, client *httpapi.Client, name string, al
 }
 
 func (s *shell) runs() *cobra.Command {
-	c := &cobra.Command{Use: "runs TASK", Short: "Shows the runs of a task, the last one last", Args: args("TASK"), ValidArgsFunction: s.completeTasks}
+	c := &cobra.Command{Use: "runs TASK", Short: "Shows the runs of a task, the last one last", Args: args("TASK"), ValidArgsFunction: s.completeRuns}
 	q := s.question(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return q.run(c.Context(), func(ctx context.Context, client *httpapi.Client, out io.Writer) error {

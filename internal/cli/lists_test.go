@@ -22,6 +22,8 @@ func runOn(t *testing.T, url string, out io.Writer, args ...string) {
 	root.AddCommand(Commands(Streams{Out: out, Err: io.Discard, Env: env}, func(string) (string, []cluster.TaskSpec, error) {
 		return "app.toml", []cluster.TaskSpec{{Name: "fresh", WorkName: "w", WorkerNum: 1}}, nil
 	})...)
+	root.SetOut(out)
+	root.SetErr(io.Discard)
 	root.SetArgs(args)
 	if err := root.ExecuteContext(t.Context()); err != nil {
 		t.Errorf("%v: %v", args, err)

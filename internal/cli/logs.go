@@ -24,7 +24,7 @@ func (s *shell) logs() *cobra.Command {
 		Short: "Shows what workers have written, wherever they run",
 		Example: `  xconsumer logs test01
   xconsumer logs test01#0 -f`,
-		Args: args("TASK[#INDEX]"), ValidArgsFunction: s.completeTasks,
+		Args: args("TASK[#INDEX]"), ValidArgsFunction: s.completeTasksAndWorkers,
 	}
 	f, o := s.server(c), outputFlag(c, "table", "json", "yaml")
 	goesOn(c, &follow, "follow", "goes on with what they write, wherever they move, and with workers that come")
@@ -71,7 +71,7 @@ func logTargetOf(name, run string) (logTarget, error) {
 	task, index, one := strings.Cut(name, "#")
 	at, err := strconv.Atoi(index)
 	if one && (err != nil || at < 0) {
-		return logTarget{}, fmt.Errorf("%w: %q: want a worker as in test01#0", ErrUsage, name)
+		return logTarget{}, notAWorker(name)
 	}
 	return logTarget{task, at, one, run}, nil
 }

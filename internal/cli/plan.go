@@ -96,7 +96,9 @@ func movedNames(p *cluster.Plan) (names []string) {
 
 func (s *shell) plan() *cobra.Command {
 	c := &cobra.Command{
-		Use: "plan", Short: "Shows what a change would move, without making it", Args: args(),
+		Use: "plan", Short: "Shows what a change would move, without making it", Args: noCommand,
+		Long: `Shows what a change would move, without making it. Each part of the change is a flag, and all of them are taken together.
+What a single command would do it shows itself, with --dry-run: xconsumer scale test01 8 --dry-run.`,
 		Example: `  xconsumer plan --scale test01=8 --drain n2
   xconsumer plan --lose n1            # what if this node dies?
   xconsumer plan -f app.toml --prune`,
@@ -146,6 +148,23 @@ func (s *shell) plan() *cobra.Command {
 		return o.print(s.Out, raw, func(b *bytes.Buffer) { showPlan(b, &p, s.width()) }, movedNames(&p))
 	}
 	return c
+}
+
+// noCommand refuses arguments of plan; one that is a command is what was to be planned.
+func noCommand(c *cobra.Command, given []string) error {
+	if len(given) == 0 {
+		return nil
+	}
+	root := c.Root()
+	verb, _, err := root.Find(given)
+	switch {
+	case err != nil || verb == root:
+		return NoArgs(c, given)
+	case verb.Flags().Lookup("dry-run") != nil:
+		return usage(c, fmt.Sprintf("%s takes flags alone, as in --scale TASK=N; what a command would do it shows itself: `%s %s --dry-run`",
+			c.CommandPath(), root.Name(), strings.Join(given, " ")))
+	}
+	return usage(c, fmt.Sprintf("%s takes flags alone, as in --scale TASK=N; %s cannot be planned", c.CommandPath(), verb.Name()))
 }
 
 func addScale(change *cluster.Change, list []string) error {

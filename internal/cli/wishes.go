@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -96,7 +97,7 @@ func (s *shell) reset() *cobra.Command {
 
 func (s *shell) restart() *cobra.Command {
 	c := &cobra.Command{
-		Use: "restart TASK[#INDEX]", Short: "Starts workers anew: all of a task, one, or with --node all of a node", Args: args("[TASK[#INDEX]]"), ValidArgsFunction: s.completeTasks,
+		Use: "restart TASK[#INDEX]", Short: "Starts workers anew: all of a task, one, or with --node all of a node", Args: args("[TASK[#INDEX]]"), ValidArgsFunction: s.completeTasksAndWorkers,
 		Example: `  xconsumer restart test01
   xconsumer restart test01#0
   xconsumer restart --node n1`,
@@ -127,14 +128,20 @@ func (s *shell) restart() *cobra.Command {
 func workerPath(name string) (string, error) {
 	task, index, found := strings.Cut(name, "#")
 	if n, err := strconv.Atoi(index); !found || err != nil || n < 0 || task == "" {
-		return "", fmt.Errorf("%w: %q: want a worker as in test01#0", ErrUsage, name)
+		return "", notAWorker(name)
 	}
 	return "/api/v1/workers/" + url.PathEscape(task) + "/" + index, nil
 }
 
+// notAWorker is the error of a name that is to be a worker's.
+func notAWorker(name string) error {
+	task, _, _ := strings.Cut(name, "#")
+	return fmt.Errorf("%w: %q: want a worker, as in %s#0", ErrUsage, name, cmp.Or(task, "test01"))
+}
+
 func (s *shell) runNow() *cobra.Command {
 	c := &cobra.Command{
-		Use: "run-now TASK", Short: "Begins a run of a task that runs to its end", Args: args("TASK"), ValidArgsFunction: s.completeTasks,
+		Use: "run-now TASK", Short: "Begins a run of a task that runs to its end", Args: args("TASK"), ValidArgsFunction: s.completeRuns,
 		Example: `  xconsumer run-now nightly --wait=10m
   xconsumer run-now nightly --params '{"day": "2026-11-25"}'`,
 	}
@@ -174,7 +181,7 @@ func (s *shell) move() *cobra.Command {
 			if len(args) == 1 {
 				return s.completeNodes(c, nil, text)
 			}
-			return s.completeTasks(c, args, text)
+			return s.completeWorkers(c, args, text)
 		},
 	}
 	w := s.wish(c)

@@ -134,8 +134,8 @@ func (n *Node) FollowLog(ctx context.Context, slot cluster.Slot, first int64) ([
 	return tail.Since(ctx, first), nil
 }
 
-// Runs returns the runs of a task, those that are over first, oldest first; as many of these are kept as the
-// task's KeepRuns says. The error matches cluster.ErrNoTask, cluster.ErrNotMember, or one of package coord.
+// Runs returns the runs of a task and the firings that were skipped, by the instants of their firings, the last one last. Of
+// the runs that are over as many are kept as the task's KeepRuns says. The error matches cluster.ErrNoTask, cluster.ErrNotMember, or one of package coord.
 func (n *Node) Runs(ctx context.Context, task string) ([]cluster.RunInfo, error) {
 	session := n.session()
 	if session == nil {

@@ -139,6 +139,9 @@ type PlannedRun struct {
 	Task    string `json:"task"`
 	Workers int    `json:"workers"`
 	Paused  bool   `json:"paused,omitempty"`
+	First   bool   `json:"first,omitempty"` // the task is not there yet
+	// Schedule is when its runs begin, as in TaskInfo; "" if they do not by themselves.
+	Schedule string `json:"schedule,omitempty"`
 }
 
 // PlannedRevert is a declaration that would come back.

@@ -83,7 +83,7 @@ func (a *API) serveTasks() {
 	})
 	handle(a, huma.Operation{
 		OperationID: "list-runs", Method: http.MethodGet, Path: path("runs"), Tags: tags, Metadata: as(RoleView), Errors: []int{http.StatusNotFound},
-		Summary: "The runs of a task, those that are over first, oldest first",
+		Summary: "The runs of a task and the firings that were skipped, by the instants of their firings, the last one last",
 	}, func(ctx context.Context, in *TaskPath) (*body[Runs], error) {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()

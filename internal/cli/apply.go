@@ -75,25 +75,42 @@ func (s *shell) declared(c *cobra.Command, client *httpapi.Client, file string) 
 	return d, nil
 }
 
+// flat returns the fields of a declaration as JSON has them.
+func flat(spec cluster.TaskSpec) map[string]any {
+	fields := map[string]any{}
+	if text, err := json.Marshal(spec); err == nil {
+		_ = json.Unmarshal(text, &fields) // what was just written
+	}
+	return fields
+}
+
+func jsonText(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return "?"
+	}
+	return string(text)
+}
+
+// furtherFields lists what a new task declares beyond its name, its work and its number of workers.
+func furtherFields(spec cluster.TaskSpec) (list []string) {
+	for name, value := range flat(spec) {
+		if name != "name" && name != "workName" && name != "workerNum" {
+			list = append(list, name+": "+jsonText(value))
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
 // fieldsThatDiffer names the fields that are not the same in two declarations.
 func fieldsThatDiffer(before, after cluster.TaskSpec) (list []string) {
-	flat := func(spec cluster.TaskSpec) map[string]any {
-		fields := map[string]any{}
-		if text, err := json.Marshal(spec); err == nil {
-			_ = json.Unmarshal(text, &fields) // what was just written
-		}
-		return fields
-	}
 	old, new := flat(before), flat(after)
 	text := func(v any) string {
 		if v == nil {
 			return "none"
 		}
-		b, err := json.Marshal(v)
-		if err != nil {
-			return "?"
-		}
-		return string(b)
+		return jsonText(v)
 	}
 	for _, fields := range []map[string]any{old, new} {
 		if fields["resize"] == nil {
@@ -135,6 +152,9 @@ func (d *difference) empty(prune bool) bool {
 func (d *difference) show(s *shell, b *bytes.Buffer, prune bool) {
 	for _, spec := range d.Fresh {
 		fmt.Fprintln(b, s.paint(s.Out, fmt.Sprintf("+ task %s: work %s, %s", spec.Name, spec.WorkName, plural.Of(spec.WorkerNum, "worker")), green))
+		for _, f := range furtherFields(spec) {
+			fmt.Fprintln(b, "    "+f)
+		}
 	}
 	for _, c := range d.Changed {
 		fmt.Fprintln(b, s.paint(s.Out, "~ task "+c.Task, yellow))

@@ -45,11 +45,7 @@ func showPlan(b *bytes.Buffer, p *cluster.Plan, width int) {
 			r.Task, countText(r.From), countText(r.To), r.Workers, r.Gap)
 	}
 	for _, r := range p.NextRuns {
-		if r.Paused {
-			fmt.Fprintf(b, "\ntask %s begins no run as long as it is paused\n", r.Task)
-		} else {
-			fmt.Fprintf(b, "\nthe next run of task %s has %s; a run that goes on keeps its number\n", r.Task, plural.Of(r.Workers, "worker"))
-		}
+		fmt.Fprintf(b, "\n%s\n", nextRunText(r))
 	}
 	for _, r := range p.Reverts {
 		fmt.Fprintf(b, "\ntask %s: %s\n", r.Task, r.Reason)
@@ -57,6 +53,20 @@ func showPlan(b *bytes.Buffer, p *cluster.Plan, width int) {
 	for _, u := range p.Unplaced {
 		fmt.Fprintf(b, "\n%d of task %s would have no node: %s\n", u.Slots, u.Task, u.Reason)
 	}
+}
+
+// nextRunText says what the next run of a task would be.
+func nextRunText(r cluster.PlannedRun) string {
+	workers := plural.Of(r.Workers, "worker")
+	switch {
+	case r.Paused:
+		return fmt.Sprintf("task %s begins no run as long as it is paused", r.Task)
+	case r.First && r.Schedule != "":
+		return fmt.Sprintf("task %s is new: its runs begin by its schedule (%s), with %s each", r.Task, r.Schedule, workers)
+	case r.First:
+		return fmt.Sprintf("task %s is new: its run begins at once, with %s", r.Task, workers)
+	}
+	return fmt.Sprintf("the next run of task %s has %s; a run that goes on keeps its number", r.Task, workers)
 }
 
 // restarting counts the workers that restart, without those that move or stop for good.

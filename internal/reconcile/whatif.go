@@ -9,6 +9,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/schedule"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
@@ -93,12 +94,14 @@ func nextRuns(before, after *view.Snapshot) (list []cluster.PlannedRun) {
 			continue
 		}
 		now := rec.Effective()
-		if old := before.Tasks[name].Rec; old != nil && !old.Deleted {
+		old := before.Tasks[name].Rec
+		first := old == nil || old.Deleted
+		if !first {
 			if was := old.Effective(); was.WorkerNum == now.WorkerNum && was.Paused == now.Paused {
 				continue
 			}
 		}
-		list = append(list, cluster.PlannedRun{Task: name, Workers: now.WorkerNum, Paused: now.Paused})
+		list = append(list, cluster.PlannedRun{Task: name, Workers: now.WorkerNum, Paused: now.Paused, First: first, Schedule: schedule.Name(now)})
 	}
 	return list
 }

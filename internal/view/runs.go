@@ -13,8 +13,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// Runs reads the runs of a task, those that are over first, and among them the firings that were skipped. It is read
-// when somebody asks, not kept up to date.
+// Runs reads the runs of a task and the firings that were skipped, by the instants of their firings, the last one last. It
+// is read when somebody asks, not kept up to date.
 func Runs(ctx context.Context, s coord.Session, keys schema.Keys, task string) ([]cluster.RunInfo, error) {
 	r, err := s.Get(ctx, keys.Agenda(task))
 	if errors.Is(err, coord.ErrNotFound) {
@@ -46,10 +46,10 @@ func Runs(ctx context.Context, s coord.Session, keys schema.Keys, task string) (
 	for i := range agenda.Skips {
 		list = append(list, skipInfo(task, &agenda.Skips[i]))
 	}
-	slices.SortStableFunc(list, func(a, b cluster.RunInfo) int { return a.Due.Compare(b.Due) })
 	for i := range agenda.Runs {
 		list = append(list, RunInfo(task, &agenda.Runs[i]))
 	}
+	slices.SortStableFunc(list, func(a, b cluster.RunInfo) int { return a.Due.Compare(b.Due) })
 	return list, nil
 }
 

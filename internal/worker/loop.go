@@ -40,6 +40,9 @@ func (p *Pool) loop(s *slot) {
 		}
 		inRow++
 		if most := attempts(spec, s.ofRun); inRow == most {
+			if s.ofRun && most > 1 { // the run's record has no other place for it
+				failure = clip(fmt.Sprintf("after %d attempts: %s", most, failure))
+			}
 			p.end(s, cluster.WorkerGivenUp, failure)
 			pauses, inRow = growing{}, 0
 			continue

@@ -160,6 +160,8 @@ func TestRunsFail(t *testing.T) {
 		list := w.runs(n1)
 		if len(list) != 1 || list[0].State != cluster.RunFailed || list[0].Done != 2 || list[0].Failed != 2 {
 			t.Errorf("runs: %+v", list)
+		} else if want := "2: after 3 attempts: no luck"; list[0].Error != want {
+			t.Errorf("the run's error is %q; want %q", list[0].Error, want)
 		}
 		if n := r.count(); n != 1+3+3 {
 			t.Errorf("%d executions", n)

@@ -157,6 +157,8 @@ type Accepted struct {
 	Settled  *bool  `json:"settled,omitempty" doc:"With wait: whether everything that was touched runs where it should, and all that cannot has no place."`
 	// Waiting says what is not settled.
 	Waiting []string `json:"waiting,omitempty" doc:"With wait, if it is not settled: what there is still to do."`
+	// Unplaced says which workers have no place, and why.
+	Unplaced []string `json:"unplaced,omitempty" doc:"With wait, once it is settled: how many workers of which tasks have no place, and why. Those of tasks that are paused or run to their end are not told."`
 }
 
 // accepted is that answer, with the revision as a header, too.

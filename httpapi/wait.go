@@ -46,8 +46,9 @@ func (w *Wait) duration() time.Duration {
 type goal struct {
 	// reached returns what there is still to do before the wish itself is fulfilled, "" for nothing.
 	reached func(s *cluster.Sight) string
-	task    string // whose workers have to settle, "" for all
-	run     string // that has to be over
+	renews  map[cluster.Slot]int64 // grants, by their tokens, that others have to take the place of
+	task    string                 // whose workers have to settle, "" for all
+	run     string                 // that has to be over
 }
 
 // unseen are the operations of which no record tells for long whether they were done.
@@ -69,7 +70,7 @@ func goalOf(op cluster.Operation, out *Accepted, before *moment) goal {
 	}
 	switch op.Kind {
 	case cluster.OpRestart:
-		g.reached = func(s *cluster.Sight) string { return renewed(s, tokens) }
+		g.renews = tokens
 	case cluster.OpMove:
 		g.reached = func(s *cluster.Sight) string {
 			for i := range s.State.Workers {
@@ -126,15 +127,25 @@ func memberOf(m *moment, node string) string {
 	return ""
 }
 
-// renewed says which grant has not been replaced.
-func renewed(s *cluster.Sight, tokens map[cluster.Slot]int64) string {
-	for i := range s.State.Workers {
-		w := &s.State.Workers[i]
-		if old, restarts := tokens[w.Slot()]; restarts && w.Node != "" && w.Token == old {
-			return w.Slot().String() + " is to be started anew"
+// isOld reports whether a worker has a grant that another one has to take the place of.
+func (g *goal) isOld(w *cluster.WorkerInfo) bool {
+	token, renews := g.renews[w.Slot()]
+	return renews && w.Token == token
+}
+
+// onItsWay says how far a worker is that has not settled.
+func onItsWay(w *cluster.WorkerInfo) string {
+	switch w.State {
+	case cluster.WorkerStuck:
+		since := ""
+		if !w.Since.IsZero() {
+			since = " since " + w.Since.UTC().Format("15:04:05 MST") + " by its clock"
 		}
+		return fmt.Sprintf("%s on %s is %s%s: it does not stop; see xconsumer explain '%[1]s'", w.Slot(), w.Node, w.State, since)
+	case cluster.WorkerPending, cluster.WorkerStarting, cluster.WorkerStopping, cluster.WorkerLost:
+		return fmt.Sprintf("%s on %s is %s", w.Slot(), w.Node, w.State)
 	}
-	return ""
+	return fmt.Sprintf("%s on %s is to be restarted", w.Slot(), w.Node)
 }
 
 // buried says which of the members that were gone is waited for still.
@@ -254,6 +265,7 @@ func (a *API) settle(ctx context.Context, out *Accepted, wait Wait, g goal) {
 	for err == nil {
 		if out.Waiting = a.missing(ctx, m, g); len(out.Waiting) == 0 {
 			settled = true
+			out.Unplaced = g.unplaced(&m.sight)
 			return
 		}
 		m, err = a.feed.next(ctx, m)
@@ -300,17 +312,43 @@ func (g *goal) unsettled(s *cluster.Sight) (list []string) {
 	if todo := g.reached(s); todo != "" {
 		return []string{todo}
 	}
+	var old, others []*cluster.WorkerInfo
 	for i := range s.State.Workers {
 		w := &s.State.Workers[i]
-		if g.task != "" && w.Task != g.task || len(list) == maxWaiting {
+		if g.task != "" && w.Task != g.task || w.Node == "" {
+			continue
+		}
+		if g.isOld(w) {
+			old = append(old, w)
 			continue
 		}
 		switch w.State {
 		case cluster.WorkerPending, cluster.WorkerStarting, cluster.WorkerStopping, cluster.WorkerStuck, cluster.WorkerLost:
-			if w.Node != "" {
-				list = append(list, fmt.Sprintf("%s on %s is %s", w.Slot(), w.Node, w.State))
-			}
+			others = append(others, w)
 		}
+	}
+	workers := append(old, others...)
+	for i, w := range workers {
+		if i == maxWaiting {
+			return append(list, fmt.Sprintf("and %d more", len(workers)-maxWaiting))
+		}
+		list = append(list, onItsWay(w))
+	}
+	return list
+}
+
+// unplaced says which workers have no place though they are to run, of the tasks that the goal is about.
+func (g *goal) unplaced(s *cluster.Sight) (list []string) {
+	for i := range s.State.Tasks {
+		t := &s.State.Tasks[i]
+		if g.task != "" && t.Name != g.task || t.Unplaced == 0 || t.Paused || t.Runs || len(list) == maxWaiting {
+			continue
+		}
+		text := fmt.Sprintf("%d of %s of %s", t.Unplaced, plural.Of(t.WorkerNum, "worker"), t.Name)
+		if t.Reason != "" {
+			text += ": " + t.Reason
+		}
+		list = append(list, text)
 	}
 	return list
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -69,5 +70,71 @@ func TestWaitsUntilItIsSeen(t *testing.T) {
 				t.Errorf("%s", text)
 			}
 		})
+	}
+}
+
+// Whoever waits for a restart is told of every worker that has not begun again, and of one that is stuck since when.
+func TestWaitNamesAllThatRestart(t *testing.T) {
+	worker := func(i int, state cluster.WorkerState) cluster.WorkerInfo {
+		return cluster.WorkerInfo{Task: "fn", Index: i, Node: "n1", Member: "m1", Token: 7, State: state, Since: time.Date(2026, 11, 29, 8, 37, 42, 0, time.UTC)}
+	}
+	stuck := "fn#1 on n1 is stuck since 08:37:42 UTC by its clock: it does not stop; see xconsumer explain 'fn#1'"
+	many := make([]cluster.WorkerInfo, 23)
+	for i := range many {
+		many[i] = worker(i, cluster.WorkerRunning)
+	}
+	for _, c := range []struct {
+		name    string
+		workers []cluster.WorkerInfo
+		last    string
+		n       int
+	}{
+		{"one is stuck", []cluster.WorkerInfo{worker(0, cluster.WorkerRunning), worker(1, cluster.WorkerStuck)}, stuck, 2},
+		{"one stops", []cluster.WorkerInfo{worker(1, cluster.WorkerStuck), worker(2, cluster.WorkerStopping)}, "fn#2 on n1 is stopping", 2},
+		{"none has begun", []cluster.WorkerInfo{worker(0, cluster.WorkerRunning), worker(1, cluster.WorkerBackoff)}, "fn#1 on n1 is to be restarted", 2},
+		{"many", many, "and 3 more", 21},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n := node{apinode.New(cluster.State{Tasks: []cluster.TaskInfo{{Name: "fn"}}, Workers: c.workers}), new([]string), nil}
+			_, text := ask(t, n, http.MethodPost, "/api/v1/tasks/fn/restart?wait=50ms", "")
+			var got struct{ Waiting []string }
+			if err := json.Unmarshal(text, &got); err != nil || len(got.Waiting) != c.n || got.Waiting[c.n-1] != c.last {
+				t.Errorf("%s, %v; want %d, the last %q", text, err, c.n, c.last)
+			}
+		})
+	}
+}
+
+// What has settled without a place says so: nothing more will come of it by itself.
+func TestSettledWithoutAPlace(t *testing.T) {
+	task := func(name string, change func(*cluster.TaskInfo)) cluster.TaskInfo {
+		info := cluster.TaskInfo{Name: name, WorkerNum: 2, Unplaced: 2, Reason: "no live node has registered its work", Revision: "9"}
+		change(&info)
+		return info
+	}
+	tasks := []cluster.TaskInfo{
+		task("a", func(*cluster.TaskInfo) {}),
+		task("b", func(t *cluster.TaskInfo) { t.Unplaced = 1; t.Reason = "" }),
+		task("paused", func(t *cluster.TaskInfo) { t.Paused = true }),
+		task("runs", func(t *cluster.TaskInfo) { t.Runs = true }),
+		task("placed", func(t *cluster.TaskInfo) { t.Unplaced = 0; t.Reason = "" }),
+	}
+	var details []cluster.TaskDetail
+	for _, info := range tasks {
+		details = append(details, cluster.TaskDetail{TaskInfo: info})
+	}
+	a, b := "2 of 2 workers of a: no live node has registered its work", "1 of 2 workers of b"
+	for path, want := range map[string][]string{
+		"tasks/a/reset": {a}, "tasks/b/reset": {b}, "tasks/paused/reset": nil, "tasks/runs/reset": nil, "tasks/placed/reset": nil, "moves/now": {a, b},
+	} {
+		n := node{apinode.New(cluster.State{Tasks: tasks}, details...), new([]string), nil}
+		_, text := ask(t, n, http.MethodPost, "/api/v1/"+path+"?wait=10s", "")
+		var got struct {
+			Settled  bool
+			Unplaced []string
+		}
+		if err := json.Unmarshal(text, &got); err != nil || !got.Settled || !cmp.Equal(got.Unplaced, want) {
+			t.Errorf("%s: %s, %v; want settled, and %q", path, text, err, want)
+		}
 	}
 }

@@ -83,6 +83,14 @@ func (t logTarget) name() string {
 	return t.task
 }
 
+// described names what is meant in a sentence.
+func (t logTarget) described() string {
+	if t.one {
+		return "worker " + t.name()
+	}
+	return "workers of task " + t.name()
+}
+
 // of returns the workers that are meant.
 func (t logTarget) of(workers []cluster.WorkerInfo) (list []cluster.WorkerInfo) {
 	for i := range workers {

@@ -120,7 +120,9 @@ func (w *wish) tell(accepted *httpapi.Accepted, effect string) error {
 			fmt.Fprintln(b, effect)
 		}
 		if accepted.Settled != nil && *accepted.Settled {
-			b.WriteString("settled\n")
+			if b.WriteString("settled\n"); len(accepted.Unplaced) > 0 {
+				fmt.Fprintln(b, "without a place:", strings.Join(accepted.Unplaced, "; "))
+			}
 		}
 	}, []string{accepted.Revision})
 	if err == nil && accepted.Settled != nil && !*accepted.Settled {

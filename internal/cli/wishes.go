@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -57,7 +58,7 @@ func (w *wish) resizes(ctx context.Context, task string, n int) func(*httpapi.Ac
 			return ""
 		case now.Runs:
 			return fmt.Sprintf("the next run of %s has %s; a run that goes on keeps its number", task, plural.Of(n, "worker"))
-		case now.Paused || now.WorkerNum == 0 || n == 0:
+		case now.Paused || now.Unplaced >= now.WorkerNum || n == 0: // none runs, or will
 			return ""
 		case now.Declared.Resize == cluster.ResizeLive:
 			return fmt.Sprintf("the workers of %s that stay run on: resize is \"live\"", task)
@@ -110,9 +111,15 @@ func (s *shell) restart() *cobra.Command {
 		case (*node == "") == (len(args) == 0):
 			return fmt.Errorf("%w: name a task, a worker, or a node with --node", ErrUsage)
 		case *node != "":
+			w.effect = w.restarts(c.Context(), logTarget{}, *node)
 			return w.do(c.Context(), httpapi.Wish{Path: nodePath(*node, "/restart")}, nil)
 		}
-		if !strings.Contains(args[0], "#") {
+		target, err := logTargetOf(args[0], "")
+		if err != nil {
+			return err
+		}
+		w.effect = w.restarts(c.Context(), target, "")
+		if !target.one {
 			return w.do(c.Context(), httpapi.Wish{Path: taskPath(args[0], "/restart")}, nil)
 		}
 		path, err := workerPath(args[0])
@@ -122,6 +129,31 @@ func (s *shell) restart() *cobra.Command {
 		return w.do(c.Context(), httpapi.Wish{Path: path + "/restart"}, nil)
 	}
 	return c
+}
+
+// restarts returns what a restart of workers, or of all that a node has, does to those that there are: nothing, if none runs.
+func (w *wish) restarts(ctx context.Context, target logTarget, node string) func(*httpapi.Accepted) string {
+	client, err := w.client()
+	if err != nil || w.format != "table" {
+		return nil
+	}
+	now, _, err := client.State(ctx)
+	return func(accepted *httpapi.Accepted) string {
+		of := now.Workers
+		if node == "" {
+			of = target.of(of)
+		}
+		some := slices.ContainsFunc(of, func(w cluster.WorkerInfo) bool { return w.Node != "" && (node == "" || w.Node == node) })
+		switch {
+		case err != nil || accepted.Repeated || some:
+			return ""
+		case node != "":
+			return fmt.Sprintf("node %s has no workers: nothing was restarted", node)
+		case target.hasRuns(&now):
+			return fmt.Sprintf("no run of %s is under way: nothing was restarted", target.task)
+		}
+		return fmt.Sprintf("no node has %s: nothing was restarted", target.described())
+	}
 }
 
 // workerPath is the path of a worker that is named as in test01#0.

@@ -132,11 +132,12 @@ type logs struct {
 	errs   io.Writer
 	*output
 
-	mu  sync.Mutex
-	out io.Writer
+	mu    sync.Mutex
+	out   io.Writer
+	wrote bool // a line
 }
 
-// show writes what there is of all logs, one after the other; of one worker without its name.
+// show writes what there is of all logs, one after the other; of one worker without its name. If there is nothing, it says so.
 func (l *logs) show(ctx context.Context, workers []cluster.WorkerInfo) error {
 	width := 0
 	for i := range workers {
@@ -156,8 +157,14 @@ func (l *logs) show(ctx context.Context, workers []cluster.WorkerInfo) error {
 			errs = append(errs, fmt.Errorf("%s: %w", slot, err))
 		}
 	}
+	if len(errs) == 0 && !l.wrote && l.lines > 0 && ctx.Err() == nil {
+		fmt.Fprintln(l.errs, "xconsumer: "+nothingWritten)
+	}
 	return errors.Join(errs...)
 }
+
+// nothingWritten is said in place of a log that is empty.
+const nothingWritten = "nothing written yet; a program may hold back what it writes until some kilobytes have come together: run Python with -u, others under stdbuf -oL"
 
 // from shows what a node keeps of a log, "" for the one that has the worker.
 func (l *logs) from(ctx context.Context, slot cluster.Slot, node, prefix string) error {
@@ -184,6 +191,7 @@ type workerLine struct {
 func (l *logs) write(prefix string, line cluster.LogLine) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.wrote = true
 	if l.Asked() {
 		return l.item(l.out, workerLine{prefix, line})
 	}

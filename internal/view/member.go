@@ -3,6 +3,7 @@ package view
 import (
 	"fmt"
 	"maps"
+	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
@@ -90,14 +91,11 @@ func (p *Peer) workers(info cluster.NodeInfo, placed map[cluster.Slot]cluster.Wo
 				}
 			default:
 				w.State, w.Since = cluster.WorkerRunning, hold.Since
-				if releasing {
-					w.State = cluster.WorkerStopping
-				}
 				if t := told[slot]; t != nil {
-					w.Since, w.Restarts, w.Error = t.Since, t.Restarts, t.Error
-					if !releasing || t.State == cluster.WorkerStuck {
-						w.State = t.State
-					}
+					w.State, w.Since, w.Restarts, w.Error = t.State, t.Since, t.Restarts, t.Error
+				}
+				if releasing && w.State != cluster.WorkerStopping && w.State != cluster.WorkerStuck {
+					w.State, w.Since = cluster.WorkerStopping, time.Time{} // the member has not told since when
 				}
 			}
 			if was, twice := placed[slot]; !twice || was.Token <= w.Token {

@@ -1,0 +1,51 @@
+package view_test
+
+import (
+	"testing"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// Since when a worker is in its state is told of that state, never of the grant or of a state that it has left.
+func TestSinceIsOfTheState(t *testing.T) {
+	claimed := time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
+	told := claimed.Add(time.Hour)
+	for _, c := range []struct {
+		name      string
+		releasing bool
+		state     cluster.WorkerState // that the member has told of, "" for none
+		want      cluster.WorkerState
+		since     time.Time
+	}{
+		{"runs", false, "", cluster.WorkerRunning, claimed},
+		{"has failed", false, cluster.WorkerBackoff, cluster.WorkerBackoff, told},
+		{"runs again", false, cluster.WorkerRunning, cluster.WorkerRunning, told},
+		{"is asked to stop", true, "", cluster.WorkerStopping, time.Time{}},
+		{"had failed when it was asked to stop", true, cluster.WorkerBackoff, cluster.WorkerStopping, time.Time{}},
+		{"stops", true, cluster.WorkerStopping, cluster.WorkerStopping, told},
+		{"does not stop", true, cluster.WorkerStuck, cluster.WorkerStuck, told},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			holding := held(5, 0)
+			holding[0].Since = claimed
+			granted, asked := held(5, 0), []schema.Held(nil)
+			if c.releasing {
+				granted, asked = nil, held(5, 0)
+			}
+			p := peer("n1", granted, asked, holding)
+			if c.state != "" {
+				p.Status.Rec.Workers = []schema.WorkerState{{Slot: cluster.Slot{Task: "t"}, State: c.state, Since: told}}
+			}
+			s := view.Snapshot{
+				Cluster: "c", Epoch: entry(&schema.Epoch{Leader: "g1", Term: 4, NextToken: 9}), Peers: map[string]*view.Peer{"g1": p},
+				Tasks: map[string]view.Entry[schema.Task]{"t": entry(&schema.Task{Spec: cluster.TaskSpec{Name: "t", WorkName: "w", WorkerNum: 1}})},
+			}
+			if w := s.State(keys).Workers[0]; w.State != c.want || !w.Since.Equal(c.since) {
+				t.Errorf("%s since %v; want %s since %v", w.State, w.Since, c.want, c.since)
+			}
+		})
+	}
+}

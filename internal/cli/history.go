@@ -220,7 +220,7 @@ func (s *shell) report() *cobra.Command {
 		Long: "Writes all records of the cluster, for a bug report: the simulator can run on from it. It holds the params of tasks: look through it before you send it to anybody.",
 	}
 	f, o := s.server(c), outputFlag(c, "json", "yaml")
-	file := c.Flags().String("to", "", "file to write it to (default to the terminal)")
+	file := c.Flags().String("to", "", "file to write it to (default: the terminal)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		client, err := f.client()
 		if err != nil {

@@ -39,11 +39,28 @@ func args(names ...string) cobra.PositionalArgs {
 			got = strings.Join(args, " ")
 		}
 		hint := ""
-		if c.ArgsLenAtDash() >= 0 && len(args) > most {
+		switch {
+		case c.ArgsLenAtDash() >= 0 && len(args) > most:
 			hint = "; flags go before the --"
+		case len(args) > most:
+			hint = ofWait(c, args)
 		}
 		return usage(c, fmt.Sprintf("%s takes %s, got %s%s", c.CommandPath(), want, got, hint))
 	}
+}
+
+// ofWait says how a duration is given to --wait if it stands behind it as an argument: the flag goes without one, too.
+func ofWait(c *cobra.Command, args []string) string {
+	wait := c.Flags().Lookup("wait")
+	if wait == nil || !wait.Changed {
+		return ""
+	}
+	for _, a := range args {
+		if _, err := time.ParseDuration(a); err == nil {
+			return "; write --wait=" + a
+		}
+	}
+	return ""
 }
 
 // NoArgs refuses arguments that a command would ignore.

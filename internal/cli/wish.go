@@ -36,11 +36,11 @@ const usualWait = "5m"
 
 func (s *shell) wish(c *cobra.Command) *wish {
 	w := &wish{server: s.server(c), output: s.tables(c)}
-	c.Flags().DurationVar(&w.wait, "wait", 0, "waits until everything that it touches runs where it should, so long at most ("+usualWait+" if nothing is said)")
+	c.Flags().DurationVar(&w.wait, "wait", 0, "waits until everything that it touches runs where it should, so long at most: --wait is for "+usualWait+", --wait=30s for 30s")
 	c.Flags().Lookup("wait").NoOptDefVal = usualWait
 	notNegative(c, "wait", &w.wait)
 	YesFlag(c, &w.yes)
-	c.Flags().StringVar(&w.key, "idempotency-key", "", "of an earlier call of the same command: it is done once (default a new one)")
+	c.Flags().StringVar(&w.key, "idempotency-key", "", "the key of an earlier call of the same command, so that it is done once (default: a new key)")
 	return w
 }
 

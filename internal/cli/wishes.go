@@ -98,7 +98,7 @@ func (s *shell) reset() *cobra.Command {
 
 func (s *shell) restart() *cobra.Command {
 	c := &cobra.Command{
-		Use: "restart TASK[#INDEX]", Short: "Starts workers anew: all of a task, one, or with --node all of a node", Args: args("[TASK[#INDEX]]"), ValidArgsFunction: s.completeTasksAndWorkers,
+		Use: "restart [TASK[#INDEX]]", Short: "Restarts workers: all of a task, one, or with --node all of a node", Args: args("[TASK[#INDEX]]"), ValidArgsFunction: s.completeTasksAndWorkers,
 		Example: `  xconsumer restart test01
   xconsumer restart test01#0
   xconsumer restart --node n1`,
@@ -247,7 +247,7 @@ func (s *shell) uncordon() *cobra.Command {
 
 func (s *shell) drain() *cobra.Command {
 	c := &cobra.Command{
-		Use: "drain NODE", Short: "Moves away what a node has, and gives it nothing new until it is uncordoned", Args: args("[NODE]"), ValidArgsFunction: s.completeNodes,
+		Use: "drain [NODE]", Short: "Moves away what a node has, and gives it nothing new until it is uncordoned", Args: args("[NODE]"), ValidArgsFunction: s.completeNodes,
 		Example: `  xconsumer drain n1 --wait
   xconsumer drain n1 --deadline 10m
   xconsumer drain --self --wait          # before it leaves, as in a preStop hook; with run --uncordon`,

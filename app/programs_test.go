@@ -61,7 +61,7 @@ night@x  running  2     1       4   no luck
 		"setup":   "no run of setup is under way",
 		"setup#7": "xconsumer logs setup#0 --run ID",
 		"unknown": "no such worker: unknown; see `xconsumer tasks` for those that there are",
-		"a#b":     "want a worker as in test01#0",
+		"a#b":     "want a worker, as in a#0",
 	} {
 		if code, _, errs := run(t, nil, env, "logs", name); code == 0 || !strings.Contains(errs, want) {
 			t.Errorf("logs %s: exit %d, %s", name, code, errs)

@@ -202,6 +202,12 @@ func (s *shell) runs() *cobra.Command {
 					return err
 				}
 			}
+			var now cluster.State
+			if q.format == "table" && slices.ContainsFunc(list.Runs, func(r cluster.RunInfo) bool { return r.State == cluster.RunGoesOn }) {
+				if now, _, err = client.State(ctx); err != nil {
+					return err
+				}
+			}
 			var names []string
 			for _, r := range list.Runs {
 				if r.State != cluster.RunSkipped {
@@ -213,14 +219,15 @@ func (s *shell) runs() *cobra.Command {
 					fmt.Fprintln(b, noRuns(&task))
 					return
 				}
-				runsOf(list.Runs).write(b, s.width())
+				runsOf(list.Runs, now.Workers).write(b, s.width())
 			}, names)
 		})
 	}
 	return c
 }
 
-func runsOf(list []cluster.RunInfo) table {
+// runsOf lists runs; of those under way, with what their workers do again.
+func runsOf(list []cluster.RunInfo, workers []cluster.WorkerInfo) table {
 	t := table{{"RUN", "STATE", "DONE", "FAILED", "OF", "BEGAN", "TOOK", "BY", "ERROR OR REASON"}}
 	for _, r := range list {
 		if r.State == cluster.RunSkipped {
@@ -231,9 +238,24 @@ func runsOf(list []cluster.RunInfo) table {
 		if !r.Ended.IsZero() {
 			took = r.Ended.Sub(r.Began).Round(time.Millisecond).String()
 		}
-		t.add(r.ID, r.State, r.Done, r.Failed, r.WorkerNum, clock(r.Began), took, r.By, oneLine(r.Error))
+		t.add(r.ID, r.State, r.Done, r.Failed, r.WorkerNum, clock(r.Began), took, r.By, oneLine(cmp.Or(r.Error, retried(&r, workers))))
 	}
 	return t
+}
+
+// retried says of a run under way which of its workers has failed most often, and is tried again; "" if none has.
+func retried(r *cluster.RunInfo, workers []cluster.WorkerInfo) string {
+	var most *cluster.WorkerInfo
+	for i := range workers {
+		w := &workers[i]
+		if w.Task == r.Task && w.Run == r.ID && w.Restarts > 0 && w.State != cluster.WorkerGivenUp && (most == nil || w.Restarts > most.Restarts) {
+			most = w
+		}
+	}
+	if most == nil {
+		return ""
+	}
+	return fmt.Sprintf("%d: %s so far: %s", most.Index, plural.Of(most.Restarts, "failed attempt"), most.Error)
 }
 
 // noRuns says why a task has no runs, and what there is to look at or to do instead.

@@ -76,3 +76,28 @@ func TestNoRuns(t *testing.T) {
 		}
 	}
 }
+
+// A run under way whose worker fails and is tried again shows that, and not an empty error until the last attempt.
+func TestRunsShowAttempts(t *testing.T) {
+	node := apinode.New(cluster.State{
+		Tasks: []cluster.TaskInfo{{Name: "a", WorkName: "w", WorkerNum: 3, Runs: true}},
+		Workers: []cluster.WorkerInfo{
+			{Task: "a", Run: "r2", Index: 0, Node: "n1", State: cluster.WorkerRunning},
+			{Task: "a", Run: "r2", Index: 1, Node: "n1", State: cluster.WorkerBackoff, Restarts: 2, Error: "it has run for 5s"},
+			{Task: "a", Run: "r2", Index: 2, Node: "n1", State: cluster.WorkerRunning, Restarts: 1, Error: "no luck"},
+			{Task: "a", Run: "r3", Index: 0, Node: "n1", State: cluster.WorkerRunning},
+		},
+	}, cluster.TaskDetail{TaskInfo: cluster.TaskInfo{Name: "a", Runs: true}})
+	node.Ran = []cluster.RunInfo{
+		{Task: "a", ID: "r1", State: cluster.RunFailed, WorkerNum: 3, Failed: 3, Error: "0-2: after 3 attempts: no luck"},
+		{Task: "a", ID: "r2", State: cluster.RunGoesOn, WorkerNum: 3},
+		{Task: "a", ID: "r3", State: cluster.RunGoesOn, WorkerNum: 1},
+	}
+	var out bytes.Buffer
+	runOn(t, apinode.Serve(t, node, httpapi.Options{}).URL, &out, "runs", "a")
+	for i, want := range []string{"ERROR OR REASON", "  0-2: after 3 attempts: no luck", "  1: 2 failed attempts so far: it has run for 5s", "  -"} {
+		if line := strings.Split(out.String(), "\n")[i]; !strings.HasSuffix(line, want) {
+			t.Errorf("line %d is %q; want it to end with %q", i, line, want)
+		}
+	}
+}

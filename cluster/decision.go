@@ -53,9 +53,9 @@ const (
 // AuditLine is something that somebody asked for.
 type AuditLine struct {
 	ID   string    `json:"id"`
-	At   time.Time `json:"at"` // by the clock of the node that was asked
-	By   string    `json:"by"`
-	From string    `json:"from,omitempty"` // where they asked from
+	At   time.Time `json:"at"`             // by the clock of the node that was asked
+	By   string    `json:"by"`             // who asked: a name, "somebody" over a node that knows no names, or the node itself
+	From string    `json:"from,omitempty"` // where they asked from, and over which node: "10.0.0.3, over n1"
 	What string    `json:"what"`
 	// Tasks and Nodes are those that it is about. A list that ends with AndMore leaves some out; lines that earlier
 	// versions wrote have none.

@@ -54,7 +54,8 @@ type Operation struct {
 	Deadline Duration `json:"deadline,omitempty"`
 	// Labels are those of Node that change: "" hides one that it has, nil puts its own in force again.
 	Labels map[string]*string `json:"labels,omitempty"`
-	// By is who wants it, "" for the node that is asked, and From is from where; for people, and noted.
+	// By is who wants it, and From is from where; for people, and noted. Without a name it is somebody's, or if From is ""
+	// as well, the wish of the node that is asked.
 	By   string `json:"by,omitempty"`
 	From string `json:"from,omitempty"`
 	// Key, if it is not "", makes operations that are the same, of the same By and with the same key, one: it is done once,

@@ -184,7 +184,7 @@ func (r Reason) String() string {
 	case WhyDue:
 		return "it was due"
 	case WhyAsked:
-		return r.Detail + " asked for it"
+		return "asked for by " + r.Detail
 	case WhyFailed:
 		return "some of its workers have failed too often"
 	}

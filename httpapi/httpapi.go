@@ -94,7 +94,7 @@ func New(node Node, options Options) *API {
 		node: node, peers: options.Peers, access: options.Access, options: options, feed: newFeed(node), console: console.Handler(), closing: make(chan struct{}),
 		streams: newShares("streams", maxStreams, maxStreams/4, maxStreams/10), logs: newShares("logs open", maxLogs, maxLogs/2, maxLogs/4)}
 	a.huma = newHuma(mux)
-	a.huma.UseMiddleware(authorize(a.huma), strict(a.huma), idempotent(a.huma))
+	a.huma.UseMiddleware(authorize(a.huma), strict(a.huma), readable(a.huma), idempotent(a.huma))
 	a.serveState(mux)
 	a.serveHealth()
 	a.serveSessions()
@@ -202,7 +202,7 @@ func (a *API) do(ctx context.Context, op cluster.Operation, wait Wait) (*accepte
 	c := callerOf(ctx)
 	op.By, op.From, op.Key = c.name, c.from, keyOf(ctx)
 	if !a.access.closed() {
-		op.By = "" // the node's own name
+		op.By = "" // nobody's name is known
 	}
 	writing, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -24,6 +24,7 @@ func TestErrorsAreProblems(t *testing.T) {
 		access                   *httpapi.Access
 		status                   int
 		allow                    string
+		detail                   string
 	}{
 		{name: "a path that there is not", method: "GET", path: "/nope", status: 404},
 		{name: "the same in the API", method: "DELETE", path: "/api/v1/nope", status: 404},
@@ -38,7 +39,8 @@ func TestErrorsAreProblems(t *testing.T) {
 		{name: "the stream", method: "POST", path: "/api/v1/stream", status: 405, allow: "GET, HEAD"},
 		{name: "health", method: "POST", path: "/healthz", status: 405, allow: "GET, HEAD"},
 		{name: "a large body", method: "POST", path: scale, body: large, header: []string{"Content-Type", kind}, status: 413},
-		{name: "a body of another kind", method: "POST", path: scale, body: "workers=1", header: []string{"Content-Type", "application/x-www-form-urlencoded"}, status: 415},
+		{name: "a body of another kind", method: "POST", path: scale, body: "workers=1", header: []string{"Content-Type", "application/x-www-form-urlencoded"}, status: 415, detail: `the body was sent as "application/x-www-form-urlencoded"; send Content-Type: application/json`},
+		{name: "a kind of no body", method: "POST", path: scale, header: []string{"Content-Type", "application/x-www-form-urlencoded"}, status: 400},
 		{name: "no JSON", method: "POST", path: scale, body: "{", header: []string{"Content-Type", kind}, status: 400},
 		{name: "no body", method: "POST", path: scale, status: 400},
 		{name: "a bad field", method: "POST", path: scale, body: `{"workers": -1}`, header: []string{"Content-Type", kind}, status: 422},
@@ -67,6 +69,9 @@ func TestErrorsAreProblems(t *testing.T) {
 			var p httpapi.Problem
 			if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
 				t.Fatalf("%v: %s", err, w.Body)
+			}
+			if c.detail != "" && p.Detail != c.detail {
+				t.Errorf("%q; want %q", p.Detail, c.detail)
 			}
 			if w.Code != c.status || p.Status != c.status || p.Title == "" || w.Header().Get("Content-Type") != "application/problem+json" || w.Header().Get("Allow") != c.allow {
 				t.Errorf("status %d, %q, allow %q: %s", w.Code, w.Header().Get("Content-Type"), w.Header().Get("Allow"), w.Body)

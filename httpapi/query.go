@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"mime"
 	"net/http"
 	"net/url"
 	"slices"
@@ -94,6 +95,24 @@ func strict(api huma.API) func(huma.Context, func(huma.Context)) {
 			return
 		}
 		next(ctx)
+	}
+}
+
+// readable is what huma asks before every operation that takes a body: whether it is sent as JSON. What is sent without
+// a kind is read as JSON; programs that name one of their own, as curl does, hear which one to name.
+func readable(api huma.API) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		kind, _, err := mime.ParseMediaType(ctx.Header("Content-Type"))
+		r := requestOf(ctx.Context())
+		isJSON := err == nil && (kind == "application/json" || strings.HasSuffix(kind, "+json"))
+		if ctx.Operation().RequestBody == nil || ctx.Header("Content-Type") == "" || isJSON || r == nil || r.ContentLength == 0 {
+			next(ctx)
+			return
+		}
+		refuse(api, ctx, &Problem{
+			Status: http.StatusUnsupportedMediaType, Title: "the body is not sent as JSON",
+			Detail: fmt.Sprintf("the body was sent as %q; send Content-Type: application/json", ctx.Header("Content-Type")),
+		})
 	}
 }
 

@@ -198,5 +198,5 @@ func find(name, dir, path string) (string, error) {
 			return file, nil
 		}
 	}
-	return "", fmt.Errorf("program %q is not found in PATH (%s)", name, path)
+	return "", fmt.Errorf("%q: not found in PATH", name)
 }

@@ -280,7 +280,7 @@ func TestCannotStart(t *testing.T) {
 		spec Spec
 		want string
 	}{
-		"no program":     {Spec{Argv: []string{"no-such-program"}}, `program "no-such-program" is not found in PATH`},
+		"no program":     {Spec{Argv: []string{"no-such-program"}}, `"no-such-program": not found in PATH`},
 		"no file":        {Spec{Argv: []string{"./missing"}}, "cannot start ./missing: no such file"},
 		"no interpreter": {Spec{Argv: []string{"./shebang"}}, "interpreter that there is not"},
 		"not executable": {Spec{Argv: []string{"./plain"}}, "permission denied"},
@@ -295,6 +295,9 @@ func TestCannotStart(t *testing.T) {
 			err := keeper().Run(t.Context(), c.spec, newJob())
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v; want %q", err, c.want)
+			}
+			if err != nil && strings.Contains(err.Error(), os.Getenv("PATH")) { // it stands in tables and in every line of a log
+				t.Errorf("with the whole PATH: %v", err)
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 package operation
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -24,11 +25,25 @@ func (o Operator) asking(by, from, what, key string, body any) Operator {
 	if key != "" {
 		line.Key, line.Sum = digest(by, key), digest(body)
 	}
-	if by != "" {
-		o.By = by
-	}
-	line.By, o.line = o.By, line
+	o.By, line.By, line.From = whose(o.By, by, from)
+	o.line = line
 	return o
+}
+
+// somebody is whoever asks over a node that knows nobody's name.
+const somebody = "somebody"
+
+// whose says whose wish it is, for records that have one field for it, and what a line of the audit says of that: who
+// asked, and from where, over which node. What comes from nowhere, with no name, is the node's own.
+func whose(node, by, from string) (wish, who, where string) {
+	switch {
+	case from == "":
+		who = cmp.Or(by, node)
+		return who, who, ""
+	case by == "":
+		return somebody + " at " + from, somebody, from + ", over " + node
+	}
+	return by, by, from + ", over " + node
 }
 
 func digest(of ...any) string {

@@ -346,7 +346,7 @@ func (a *agenda) begin(r schema.Run, wait bool) {
 	}
 	a.Runs = slices.Insert(a.Runs, at, r)
 	a.changed = true
-	a.move(schema.Move{Step: "run", Task: cluster.RunTask(a.task, r.ID), Node: r.By, Why: whyRun(&r)})
+	a.move(schema.Move{Step: "run", Task: cluster.RunTask(a.task, r.ID), Why: whyRun(&r)})
 }
 
 // whyRun says why a run begins, or waits to.

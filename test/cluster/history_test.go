@@ -190,6 +190,10 @@ func TestAudit(t *testing.T) {
 		}
 		w.do(n2, op)
 		w.do(n2, op) // which changes nothing
+		op = cluster.Cordon("n1")
+		op.From = "127.0.0.1" // nobody's name is known
+		w.do(n2, op)
+		w.do(n2, cluster.Uncordon("n1")) // the program's own wish
 		time.Sleep(time.Second)
 		if _, err := n1.Apply(t.Context(), cluster.Change{Drain: []string{"n2"}}, plan.Revision); !errors.Is(err, cluster.ErrMovedOn) {
 			t.Errorf("%v", err)
@@ -206,7 +210,7 @@ func TestAudit(t *testing.T) {
 		for _, l := range list.Audit {
 			got = append(got, strings.TrimSpace(fmt.Sprintf("%s %s: %s", l.By, l.From, l.What)))
 		}
-		if diff := cmp.Diff([]string{`ada 10.0.0.1: scale task "a" to 3`, `bob : drain n2`}, got); diff != "" || err != nil {
+		if diff := cmp.Diff([]string{`ada 10.0.0.1, over n2: scale task "a" to 3`, `somebody 127.0.0.1, over n2: cordon node "n1"`, `n2 : uncordon node "n1"`, `bob : drain n2`}, got); diff != "" || err != nil {
 			t.Errorf("%v (-want +got):\n%s", err, diff)
 		}
 		w.leave(n1, n2)

@@ -117,9 +117,23 @@ func TestOnce(t *testing.T) {
 			t.Errorf("it has not ended: %+v", s)
 		}
 		w.do(n1, cluster.RunNow("job", `{"n":7}`))
-		w.do(n1, cluster.RunNow("job", ""))
+		overHTTP := cluster.RunNow("job", "")
+		overHTTP.From = "127.0.0.1"
+		w.do(n1, overHTTP)
 		time.Sleep(500 * time.Millisecond)
 		s := w.state(n2)
+		list, err := n2.Decisions(t.Context())
+		var whys []string
+		for _, d := range list.Decisions {
+			for _, m := range d.Moves {
+				if m.Code == cluster.WhyAsked {
+					whys = append(whys, m.Node+m.Why)
+				}
+			}
+		}
+		if err != nil || !slices.Equal(whys, []string{"asked for by n1", "asked for by somebody at 127.0.0.1"}) || len(s.Runs) == 2 && s.Runs[1].By != "somebody at 127.0.0.1" {
+			t.Errorf("%q, %v, %+v", whys, err, s.Runs)
+		}
 		if len(s.Runs) != 2 || s.Runs[0].State != cluster.RunGoesOn || s.Runs[1].State != cluster.RunQueued || s.Runs[0].Params != `{"n":7}` || s.Runs[0].By != "n1" {
 			t.Errorf("runs: %+v", s.Runs)
 		}

@@ -147,7 +147,7 @@ func TestProgramsThatCannotRun(t *testing.T) {
 	}
 	n1 := f.start("n1")
 	want := map[string]string{
-		"missing": `program "no-such-program" is not found in PATH`,
+		"missing": `"no-such-program": not found in PATH`,
 		"plain":   "permission denied",
 		"garbage": "exit code 3: \ufffdbad",
 	}

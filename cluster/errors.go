@@ -9,6 +9,9 @@ import (
 var (
 	// ErrChange: nobody could do that; the error names what is wrong with it.
 	ErrChange = errors.New("change refused")
+	// ErrConflict: it is right, and the cluster is not so that it can be done; the error says what is in the way. It
+	// matches ErrChange, too.
+	ErrConflict = fmt.Errorf("%w as the cluster is now", ErrChange)
 	// ErrNoTask: there is no such task.
 	ErrNoTask = errors.New("no such task")
 	// ErrNoNode: there is no such node.

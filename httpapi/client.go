@@ -29,7 +29,8 @@ var (
 	ErrUnreachable = errors.New("no node answers")
 	// ErrRefused: a node answered with an error; it is a *RefusedError.
 	ErrRefused = errors.New("the node refused")
-	// ErrConflict: it exists already, or it is not any more as it was when it was looked at.
+	// ErrConflict: it exists already, it is no longer as it was when it was looked at, or the cluster is not so that it can
+	// be done.
 	ErrConflict = errors.New("conflict")
 	// ErrOutcomeUnknown: it was sent, and nobody said whether it was done. Asked for again with the same key it is done once.
 	ErrOutcomeUnknown = errors.New("it is not known whether it was done")

@@ -60,7 +60,7 @@ func (a *API) serveDeclarations() {
 		Body        cluster.TaskSpec
 	}
 	accept(a, huma.Operation{
-		OperationID: "replace-task", Method: http.MethodPut, Path: one, Tags: tags, Metadata: as(RoleAdmin), Errors: []int{http.StatusConflict, http.StatusPreconditionFailed},
+		OperationID: "replace-task", Method: http.MethodPut, Path: one, Tags: tags, Metadata: as(RoleAdmin), Errors: []int{http.StatusPreconditionFailed},
 		Summary:     "Puts a declaration in force, in place of the one that the task has",
 		Description: "The task is created if it does not exist. What scale and pause did to it stays.",
 	}, func(in *replace) (cluster.Operation, Wait) {
@@ -78,7 +78,7 @@ func (a *API) serveDeclarations() {
 	}
 	handleKeyed(a, huma.Operation{
 		OperationID: "patch-task", Method: http.MethodPatch, Path: one, Tags: tags, Metadata: as(RoleAdmin), DefaultStatus: http.StatusAccepted,
-		Errors:      []int{http.StatusNotFound, http.StatusPreconditionFailed, http.StatusUnprocessableEntity},
+		Errors:      []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed, http.StatusUnprocessableEntity},
 		Summary:     "Changes parts of what a task declares",
 		Description: "A merge patch (RFC 7396) of the declaration.",
 	}, func(ctx context.Context, in *patch) (*accepted, error) {

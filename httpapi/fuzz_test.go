@@ -42,7 +42,13 @@ func TestEveryEndpointFromItsSchema(t *testing.T) {
 // could not be asked for what its workers write, for want of a secret.
 func realNode(t *testing.T) *xconsumer.Node {
 	t.Helper()
-	c := testcluster.Cluster{Service: mem.New(mem.Config{}), Tasks: []cluster.TaskSpec{{Name: "a", WorkName: "a", WorkerNum: 2}}}
+	return nodeOf(t, mem.New(mem.Config{}))
+}
+
+// nodeOf is a node that runs two workers of task a, and has a task job whose run is due at New Year.
+func nodeOf(t *testing.T, service *mem.Service) *xconsumer.Node {
+	t.Helper()
+	c := testcluster.Cluster{Service: service, Tasks: []cluster.TaskSpec{{Name: "a", WorkName: "a", WorkerNum: 2}, {Name: "job", WorkName: "a", WorkerNum: 1, Schedule: "0 0 1 1 *"}}}
 	node, err := c.Start(context.Background(), "first", func(node *xconsumer.Node) {
 		node.Handle("a", func(ctx context.Context, _ *xconsumer.Worker) error {
 			<-ctx.Done()

@@ -186,7 +186,7 @@ func etag(revision string) string { return `"` + revision + `"` }
 // accept serves an operation that notes a wish.
 func accept[I any](a *API, op huma.Operation, wish func(*I) (cluster.Operation, Wait)) {
 	op.DefaultStatus = http.StatusAccepted
-	op.Errors = append(op.Errors, http.StatusNotFound, http.StatusUnprocessableEntity, http.StatusTooManyRequests)
+	op.Errors = append(op.Errors, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusTooManyRequests)
 	if op.Metadata == nil {
 		op.Metadata = as(RoleOperate)
 	}

@@ -24,7 +24,7 @@ func (a *API) serveMoves() {
 	type change struct{ Body cluster.Change }
 	handle(a, huma.Operation{
 		OperationID: "plan", Method: http.MethodPost, Path: "/api/v1/plan", Tags: tags, Metadata: as(RoleView),
-		Errors:  []int{http.StatusNotFound, http.StatusUnprocessableEntity},
+		Errors:  []int{http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity},
 		Summary: "What a change would do, without making it",
 	}, func(ctx context.Context, in *change) (*body[cluster.Plan], error) {
 		ctx, cancel := context.WithTimeout(ctx, patience)
@@ -41,7 +41,7 @@ func (a *API) serveMoves() {
 	}
 	handleKeyed(a, huma.Operation{
 		OperationID: "apply-plan", Method: http.MethodPost, Path: "/api/v1/plan/apply", Tags: tags, Metadata: as(RoleOperate), DefaultStatus: http.StatusAccepted,
-		Errors:      []int{http.StatusNotFound, http.StatusPreconditionFailed, http.StatusUnprocessableEntity},
+		Errors:      []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed, http.StatusUnprocessableEntity},
 		Summary:     "Makes a change that was planned, in one commit",
 		Description: "Refused if anything that the plan was made from has changed since.",
 	}, func(ctx context.Context, in *planned) (*body[Accepted], error) {
@@ -55,7 +55,7 @@ func (a *API) serveMoves() {
 		writing, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 		written, err := a.node.Apply(writing, change, in.Body.Revision)
-		if errors.Is(err, cluster.ErrChange) {
+		if errors.Is(err, cluster.ErrChange) && !errors.Is(err, cluster.ErrConflict) {
 			err = &cluster.FieldError{Field: "change", Err: err}
 		}
 		if err != nil {

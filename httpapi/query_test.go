@@ -17,6 +17,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/coord/mem"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/test/apinode"
 )
@@ -265,24 +267,69 @@ func TestListsAreWhole(t *testing.T) {
 	}
 }
 
+// What is right, and cannot be done as the cluster is, conflicts with it; it is no mistake in what was sent.
+func TestConflicts(t *testing.T) {
+	service := mem.New(mem.Config{})
+	server := apinode.Serve(t, nodeOf(t, service), httpapi.Options{})
+	session, err := service.Client().Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = session.Close() }()
+	damage := func(key string) {
+		r, err := session.Get(t.Context(), "/xconsumer/c/"+key)
+		if err == nil {
+			_, err = session.Commit(t.Context(), coord.Set("/xconsumer/c/"+key, []byte("nonsense"), r.Version))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask := func(path, body string) (int, httpapi.Problem) {
+		resp, err := http.Post(server.URL+"/api/v1/"+path, "application/json", strings.NewReader(body)) //nolint:noctx // of the test's own server
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = resp.Body.Close() }()
+		var p httpapi.Problem
+		if err := json.NewDecoder(resp.Body).Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, p
+	}
+	placed(t, server.URL)
+	if status, p := ask("nodes/first/cordon?wait=1m", ""); status != http.StatusAccepted {
+		t.Fatalf("%d, %+v", status, p)
+	}
+	damage("marks/first")
+	for _, c := range []struct {
+		damaged, path, body, want string
+	}{
+		{"", "tasks/a/run-now", "", `task "a" does not run to its end`},
+		{"", "workers/a/0/move", `{"to": "first"}`, "a#0 is on first"},
+		{"", "nodes/first/drain", "", "`xconsumer uncordon` replaces it"},
+		{"tasks/a", "tasks/a/scale", `{"workers": 3}`, "`xconsumer delete`, replaces it"},
+		{"", "tasks/a/pause", "", "`xconsumer delete`, replaces it"},
+		{"", "plan", `{"scale": {"a": 3}}`, "cannot be used"},
+	} {
+		if c.damaged != "" {
+			damage(c.damaged)
+		}
+		status, p := ask(c.path, c.body)
+		for end := time.Now().Add(time.Minute); status < 300 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) { // it is not read yet
+			status, p = ask(c.path, c.body)
+		}
+		if status != http.StatusConflict || p.Title != "not as the cluster is now" || !strings.Contains(p.Detail, c.want) || len(p.Errors) > 0 {
+			t.Errorf("%s: %d, %+v; want %q", c.path, status, p, c.want)
+		}
+	}
+}
+
 // What a node refuses names each field that is wrong, also where the cluster's own rules refuse it.
 func TestRefusedFieldsAreNamed(t *testing.T) {
 	n := realNode(t)
 	server := apinode.Serve(t, n, httpapi.Options{})
-	client, err := httpapi.NewClient(server.URL, httpapi.ClientOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
-		state, _, err := client.State(t.Context())
-		if err == nil && len(state.Workers) == 2 && state.Workers[0].Node != "" {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%+v, %v", state.Workers, err)
-		}
-	}
-	plan, _, err := client.Plan(t.Context(), cluster.Change{})
+	plan, _, err := placed(t, server.URL).Plan(t.Context(), cluster.Change{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -293,7 +340,7 @@ func TestRefusedFieldsAreNamed(t *testing.T) {
 		{"PUT", "tasks/a", `{"name": "a", "workName": "a", "workerNum": 1, "every": "1s", "schedule": "x"}`, "body.every"},
 		{"PUT", "tasks/a", `{"name": "a", "workName": "a", "workerNum": 1, "interval": "soon"}`, "body.interval"},
 		{"PUT", "tasks/a", `{"name": "a", "workName": "a", "workerNum": 1, "phase": "x", "restart": {"backoff": "x"}}`, "body.phase body.restart.backoff"},
-		{"PUT", "tasks/a", `{"name": "a", "workName": "a", "workerNum": 1, "require": "a=1,a!=1", "prefer": "=", "weight": -1, "overlap": "x"}`, "body.require body.prefer body.weight body.overlap body.overlap"},
+		{"PUT", "tasks/a", `{"name": "a", "workName": "a", "workerNum": 1, "require": "a=1,a!=1", "prefer": "=", "weight": -1, "overlap": "x"}`, "body.require body.prefer body.weight body.overlap"},
 		{"POST", "tasks", `{"name": "-", "workName": "a", "workerNum": 1}`, "body.name"},
 		{"PATCH", "tasks/a", `{"workerNum": "x"}`, "body.workerNum"},
 		{"PATCH", "tasks/a", `{"worknum": 3, "every": "soon", "restart": {"backoff": "soon", "max": 3}}`, "body.every body.restart.backoff body.worknum"},
@@ -304,7 +351,13 @@ func TestRefusedFieldsAreNamed(t *testing.T) {
 		{"POST", "nodes/first/label", `{"labels": {"node": "x"}}`, "body.labels"},
 		{"POST", "nodes/first/drain", `{"deadline": "-5s"}`, "body.deadline"},
 		{"POST", "nodes/first/drain", `{"deadline": "later"}`, "body.deadline"},
-		{"POST", "workers/a/0/move", `{"to": "first"}`, "body.to"},
+		{"POST", "workers/a/0/move", `{"to": ""}`, "body.to"},
+		{"PATCH", "tasks/a", `{"unheard": null}`, "body.unheard"},
+		{"PATCH", "tasks/a", `{"restart": {"unheard": {"of": 1}}}`, "body.restart.unheard"},
+		{"PATCH", "tasks/a", `{"restart": 3}`, "body.restart"},
+		{"PATCH", "tasks/a", `{"restart": {"max": {"of": 1}}}`, "body.restart.max"},
+		{"POST", "plan", `{"scale": {"job": 100000}}`, "body.scale.job"},
+		{"POST", "tasks/job/scale", `{"workers": 100000}`, "body.workers"},
 		{"POST", "plan", `{"tasks": [{"name": "x", "workName": "a", "workerNum": 1}, {"name": "y", "workName": "", "workerNum": 1}], "scale": {"a": -1}}`, "body.tasks[1].workName body.scale.a"},
 		{"POST", "plan", `{"labels": {"first": {"host": "x"}}}`, "body.labels.first"},
 		{"POST", "plan/apply", `{"revision": "REVISION", "change": {"tasks": [{"name": "y", "workName": "", "workerNum": 1}]}}`, "body.change.tasks[0].workName"},
@@ -338,5 +391,23 @@ func TestRefusedFieldsAreNamed(t *testing.T) {
 				t.Errorf("%s %q: %+v", resp.Status, got, p)
 			}
 		})
+	}
+}
+
+// placed waits until task a of nodeOf has its workers, and returns a client of it.
+func placed(t *testing.T, url string) *httpapi.Client {
+	t.Helper()
+	client, err := httpapi.NewClient(url, httpapi.ClientOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		state, _, err := client.State(t.Context())
+		if err == nil && len(state.Workers) == 2 && state.Workers[0].Node != "" {
+			return client
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%+v, %v", state.Workers, err)
+		}
 	}
 }

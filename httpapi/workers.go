@@ -98,7 +98,7 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 		WorkerPath
 		Wait
 		Body struct {
-			To string `json:"to" maxLength:"128" doc:"The node that is to have it."`
+			To string `json:"to" minLength:"1" maxLength:"128" doc:"The node that is to have it."`
 		}
 	}
 	accept(a, huma.Operation{

@@ -40,7 +40,7 @@ func (o Operator) evictOps(ctx context.Context, guid, node string) (ops []coord.
 	}
 	var doc schema.Doc
 	if err := schema.Decode(o.Keys.Doc(guid), stored, &doc); err != nil {
-		return nil, 0, err
+		return nil, 0, fmt.Errorf("%w: %w; the leader writes the record again", cluster.ErrConflict, err)
 	}
 	if doc.Evicted || doc.Closed != nil {
 		return nil, 0, fmt.Errorf("%w: %q is no longer a member", cluster.ErrNoNode, node)

@@ -227,7 +227,7 @@ func (o Operator) unusable(key string, err error) error {
 	case o.Keys.Marks():
 		remedy = "`xconsumer uncordon` replaces it"
 	}
-	return fmt.Errorf("%w: %w; %s", cluster.ErrChange, err, remedy)
+	return fmt.Errorf("%w: %w; %s", cluster.ErrConflict, err, remedy)
 }
 
 // mending returns an operator that replaces a record if it cannot be used, by a change of what is known of it.
@@ -342,7 +342,7 @@ func (o Operator) do(ctx context.Context, s *view.Snapshot, op cluster.Operation
 		return o.restart(ctx, s, op)
 	case cluster.OpStepDown:
 		if s.Epoch.Rec == nil || s.Epoch.Rec.Leader == "" {
-			return "", fmt.Errorf("%w: nobody leads", cluster.ErrChange)
+			return "", fmt.Errorf("%w: nobody leads", cluster.ErrConflict)
 		}
 		return o.order(ctx, func(r *schema.Orders) { r.StepDown = max(r.StepDown, s.Epoch.Rec.Term) })
 	case cluster.OpMoveNow:

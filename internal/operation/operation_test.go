@@ -57,6 +57,14 @@ func stored(t *testing.T, o operation.Operator) *schema.Task {
 	return rec
 }
 
+// Where nobody leads, nobody steps down: it is right to ask for it, and the cluster is not so.
+func TestStepDownOfNobody(t *testing.T) {
+	_, err := open(t, mem.New(mem.Config{}), pass).Do(t.Context(), &view.Snapshot{}, cluster.StepDown())
+	if !errors.Is(err, cluster.ErrConflict) || !errors.Is(err, cluster.ErrChange) || err.Error() != "change refused as the cluster is now: nobody leads" {
+		t.Errorf("%v", err)
+	}
+}
+
 // What the service refuses is not tried again; what is not known time after time is, ever more slowly.
 func TestFailuresAreNotRepeatedAtOnce(t *testing.T) {
 	for _, c := range []struct {

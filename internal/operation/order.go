@@ -3,6 +3,7 @@ package operation
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -33,7 +34,7 @@ func (o Operator) runNow(ctx context.Context, s *view.Snapshot, op cluster.Opera
 	case task == nil || task.Deleted:
 		return "", fmt.Errorf("%w: %q", cluster.ErrNoTask, op.Task)
 	case !task.Effective().Runs():
-		return "", fmt.Errorf("%w: task %q does not run to its end: give it mode = \"once\" or a schedule", cluster.ErrChange, op.Task)
+		return "", fmt.Errorf("%w: task %q does not run to its end: give it mode = \"once\" or a schedule", cluster.ErrConflict, op.Task)
 	}
 	if err := op.Params.Validate(); err != nil {
 		return "", wrong("params", err)
@@ -97,8 +98,11 @@ func (o Operator) restart(ctx context.Context, s *view.Snapshot, op cluster.Oper
 
 // move orders that a slot goes to a node.
 func (o Operator) move(ctx context.Context, s *view.Snapshot, op cluster.Operation) (revision string, err error) {
-	if op.Task == "" || op.Index == nil || op.Node == "" {
-		return "", fmt.Errorf("%w: name a worker, and a node", cluster.ErrChange)
+	switch {
+	case op.Task == "" || op.Index == nil:
+		return "", fmt.Errorf("%w: name a worker", cluster.ErrChange)
+	case op.Node == "":
+		return "", wrong("to", errors.New("no node is named"))
 	}
 	slot := cluster.Slot{Task: op.Task, Index: *op.Index}
 	found := grants(s, func(_ string, other cluster.Slot) bool { return other == slot })

@@ -93,7 +93,7 @@ func applyToTask(rec *schema.Task, exists bool, op cluster.Operation) error {
 		case op.Kind == cluster.OpScale && of && field.Field == "workerNum":
 			return wrong("workers", field.Err)
 		}
-		return fmt.Errorf("%w: %s", cluster.ErrChange, err.Error()) // its fields are the declaration's, and not of what is asked for
+		return fmt.Errorf("%w: %s", cluster.ErrConflict, err.Error()) // its fields are the declaration's, and not of what is asked for
 	}
 	return nil
 }

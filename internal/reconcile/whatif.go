@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"maps"
@@ -116,7 +117,7 @@ func MayMove(s *view.Snapshot, slot cluster.Slot, node string) error {
 		}
 		if grant := schema.Find(p.Doc.Rec.Slots, slot); grant != nil {
 			if p.Live() && p.Doc.Rec.Node == node {
-				return fmt.Errorf("%w: %w", cluster.ErrChange, &cluster.FieldError{Field: "to", Err: fmt.Errorf("%s is on %s", slot, node)})
+				return fmt.Errorf("%w: %s is on %s", cluster.ErrConflict, slot, node)
 			}
 			next.Orders.Rec.Move = []schema.MoveOrder{{Slot: slot, Token: grant.Token, To: node}}
 		}
@@ -133,7 +134,7 @@ func MayMove(s *view.Snapshot, slot cluster.Slot, node string) error {
 		return nil
 	}
 	why := p.room(p.rank[slot.Task]).whyNot(int32(at))
-	return fmt.Errorf("%w: %w", cluster.ErrChange, &cluster.FieldError{Field: "to", Err: fmt.Errorf("the plan would not leave %s on %s: %s", slot, node, why)})
+	return fmt.Errorf("%w: the plan would not leave %s on %s: %s", cluster.ErrConflict, slot, node, why)
 }
 
 // preview is a decision of which only the plan is of interest.
@@ -254,13 +255,13 @@ func changed(s *view.Snapshot, c cluster.Change) (*view.Snapshot, error) {
 		e.declare(spec)
 	}
 	for _, task := range slices.Sorted(maps.Keys(c.Scale)) {
-		if err := e.override(task, func(o *cluster.Override) { o.WorkerNum = new(c.Scale[task]) }); err != nil {
+		if err := e.override(task, "scale", func(o *cluster.Override) { o.WorkerNum = new(c.Scale[task]) }); err != nil {
 			return nil, err
 		}
 	}
 	for paused, tasks := range map[bool][]string{true: c.Pause, false: c.Resume} {
 		for _, task := range tasks {
-			if err := e.override(task, func(o *cluster.Override) { o.Paused = new(paused) }); err != nil {
+			if err := e.override(task, "", func(o *cluster.Override) { o.Paused = new(paused) }); err != nil {
 				return nil, err
 			}
 		}
@@ -313,17 +314,22 @@ func (e editor) declare(spec cluster.TaskSpec) {
 	e.Tasks[spec.Name] = view.Entry[schema.Task]{Rec: &rec, Version: e.Tasks[spec.Name].Version}
 }
 
-func (e editor) override(task string, f func(*cluster.Override)) error {
+// override changes what operators have set of a task. The field is that of the change which says the number of its workers,
+// "" for none.
+func (e editor) override(task, field string, f func(*cluster.Override)) error {
 	rec, err := e.record(task)
 	if err != nil {
 		return err
 	}
 	if wrong := e.Unusable(task); wrong != "" {
-		return fmt.Errorf("%w: task %q: %s", cluster.ErrChange, task, wrong)
+		return fmt.Errorf("%w: task %q: %s", cluster.ErrConflict, task, wrong)
 	}
 	f(&rec.Override)
 	if err := rec.Effective().ValidateStored(); err != nil {
-		return fmt.Errorf("%w: task %q: %s", cluster.ErrChange, task, err.Error())
+		if of, ok := errors.AsType[*cluster.FieldError](err); ok && field != "" && of.Field == "workerNum" {
+			return fmt.Errorf("%w: %w", cluster.ErrChange, &cluster.FieldError{Field: field + "." + task, Err: of.Err})
+		}
+		return fmt.Errorf("%w: task %q: %s", cluster.ErrConflict, task, err.Error())
 	}
 	e.Tasks[task] = view.Entry[schema.Task]{Rec: &rec, Version: e.Tasks[task].Version}
 	return nil

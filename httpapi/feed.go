@@ -157,11 +157,13 @@ func (f *feed) put(sight cluster.Sight) {
 	f.mu.Unlock()
 	var update Update
 	var events []cluster.Event
-	if before != nil {
-		update = Diff(&before.sight.State, &sight.State)
-		if fresh {
-			events = derive(&before.sight.State, &sight.State, f.node.Name(), time.Now())
-		}
+	switch state := &sight.State; {
+	case before == nil:
+		events = found(state, f.node.Name(), time.Now())
+	case fresh:
+		update, events = Diff(&before.sight.State, state), derive(&before.sight.State, state, f.node.Name(), time.Now())
+	default:
+		update, events = Diff(&before.sight.State, state), caughtUp(&before.sight.State, state, f.node.Name(), time.Now())
 	}
 	var text []byte
 	if !update.empty() {
@@ -210,8 +212,11 @@ func (f *feed) event(e cluster.Event) {
 	f.tell()
 }
 
-// note adds an event. The lock is held.
+// note adds an event, unless it says of a member what is known: a leader tells of all that it finds. The lock is held.
 func (f *feed) note(e cluster.Event) {
+	if isKnown(f.events, &e) {
+		return
+	}
 	if f.events = append(f.events, e); len(f.events) > maxEvents {
 		f.events = append([]cluster.Event(nil), f.events[len(f.events)-maxEvents/2:]...)
 	}

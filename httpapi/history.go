@@ -53,7 +53,7 @@ func (a *API) serveHistory() {
 	handle(a, huma.Operation{
 		OperationID: "list-events", Method: http.MethodGet, Path: "/api/v1/events", Tags: tags, Metadata: as(RoleView),
 		Summary:     "What this node knows to have happened",
-		Description: "Of itself always; of others while it leads, or somebody has looked at the cluster through it within the last minute. The last 500 or more are kept, in memory.",
+		Description: "Of itself always; of others while it leads, or somebody has looked at the cluster through it within the last minute; at the next look it tells of what has changed since, unless that is too much. The last 500 or more are kept, in memory.",
 	}, func(ctx context.Context, in *events) (*answer, error) {
 		if err := a.checkNames(ctx, in.Task, in.Node); err != nil {
 			return nil, err

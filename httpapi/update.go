@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"reflect"
 	"slices"
-	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
@@ -185,58 +184,4 @@ func replace[T any](list, fresh []T, order func(a, b *T) int) bool {
 		list[at[i]] = fresh[i]
 	}
 	return true
-}
-
-// derive returns the events that the difference between two states tells of. What the node tells of itself, and
-// of all others while it leads, is left out.
-func derive(before, after *cluster.State, self string, at time.Time) (events []cluster.Event) {
-	leads := after.Leader == self && before.Leader == self
-	add := func(e cluster.Event) {
-		if e.Node != self {
-			e.Time = at
-			events = append(events, e)
-		}
-	}
-	if before.Leader != after.Leader && after.Leader != "" {
-		add(cluster.Event{Kind: cluster.LeaderElected, Node: after.Leader})
-	}
-	if !leads {
-		was, is := map[string]string{}, map[string]string{}
-		for i := range before.Nodes {
-			was[before.Nodes[i].Member] = before.Nodes[i].Name
-		}
-		for i := range after.Nodes {
-			n := &after.Nodes[i]
-			if is[n.Member] = n.Name; was[n.Member] == "" {
-				add(cluster.Event{Kind: cluster.NodeJoined, Node: n.Name, Member: n.Member})
-			}
-		}
-		for i := range before.Nodes {
-			if n := &before.Nodes[i]; is[n.Member] == "" {
-				add(cluster.Event{Kind: cluster.NodeLeft, Node: n.Name, Member: n.Member})
-			}
-		}
-	}
-	changed, _ := differSorted(before.Workers, after.Workers, (*cluster.WorkerInfo).Slot, compareWorkers, func(a, b *cluster.WorkerInfo) bool {
-		return a.State == b.State && a.Token == b.Token && a.Restarts == b.Restarts
-	})
-	for i := range changed {
-		w := &changed[i]
-		slot := w.Slot()
-		e := cluster.Event{Node: w.Node, Member: w.Member, Slot: &slot, Token: w.Token}
-		switch w.State {
-		case cluster.WorkerRunning:
-			e.Kind = cluster.WorkerStarted
-		case cluster.WorkerBackoff:
-			e.Kind, e.Detail = cluster.WorkerFailed, w.Error
-		case cluster.WorkerGivenUp:
-			e.Kind, e.Detail = cluster.WorkerFailed, cluster.FailedForGood(w.Error)
-		case cluster.WorkerStuck:
-			e.Kind = cluster.WorkerGotStuck
-		default:
-			continue
-		}
-		add(e)
-	}
-	return events
 }

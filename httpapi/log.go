@@ -286,6 +286,10 @@ func (a *API) stack(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, err)
 		return
 	}
+	if q.slot, err = underWay(m, q.slot); err != nil {
+		a.fail(w, err)
+		return
+	}
 	at, ok := workerOf(m, q.slot)
 	switch {
 	case !ok || at.Node == "":

@@ -411,3 +411,37 @@ func placed(t *testing.T, url string) *httpapi.Client {
 		}
 	}
 }
+
+// Where a task has runs and none is named, the one under way that began last is meant; if there is none, the answer says so.
+func TestWorkerOfTheRunUnderWay(t *testing.T) {
+	began := time.Date(2026, 11, 29, 9, 0, 0, 0, time.UTC)
+	state := cluster.State{
+		Nodes: []cluster.NodeInfo{}, Lost: []cluster.NodeInfo{},
+		Tasks: []cluster.TaskInfo{
+			{Name: "idle", Runs: true, NextRun: began.Add(time.Hour)}, {Name: "once", Runs: true}, {Name: "test01"}, {Name: "tick", Runs: true},
+		},
+		Workers: []cluster.WorkerInfo{{Task: "tick", Run: "r2", State: cluster.WorkerPending}},
+		Runs: []cluster.RunInfo{
+			{Task: "tick", ID: "r1", State: cluster.RunGoesOn, Began: began}, {Task: "tick", ID: "r2", State: cluster.RunGoesOn, Began: began.Add(time.Second)},
+			{Task: "tick", ID: "r3", State: cluster.RunQueued},
+		},
+	}
+	for _, c := range []struct{ path, want string }{
+		{"tick/0/explain", "no such worker: tick@r2#0"}, // which is who the node was asked about
+		{"tick/0/explain?run=r1", "no such worker: tick@r1#0"},
+		{"tick/0/stack", "no such worker: tick@r2#0 does not run"},
+		{"tick/1", "no such worker: tick@r2#1"},
+		{"test01/0/explain", "no such worker: test01#0"},
+		{"idle/0/explain", "no such worker: idle#0: its task has no run under way; the next one is due at 2026-11-29T10:00:00Z"},
+		{"once/0/explain", "no such worker: once#0: its task has no run under way, and none is due"},
+	} {
+		resp, text := ask(t, newNode(state), http.MethodGet, "/api/v1/workers/"+c.path, "")
+		var p httpapi.Problem
+		if json.Unmarshal(text, &p) != nil || resp.StatusCode != http.StatusNotFound || p.Detail != c.want {
+			t.Errorf("%s: %d, %s; want %q", c.path, resp.StatusCode, text, c.want)
+		}
+	}
+	if resp, text := ask(t, newNode(state), http.MethodGet, "/api/v1/workers/tick/0", ""); resp.StatusCode != http.StatusOK || !strings.Contains(string(text), `"run":"r2"`) {
+		t.Errorf("%d, %s", resp.StatusCode, text)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -39,7 +40,31 @@ type workerQuery struct {
 // workerRun names a worker, of a run if its task has runs.
 type workerRun struct {
 	WorkerPath
-	Run string `query:"run" doc:"Of this run, of a task that runs to its end."`
+	Run string `query:"run" doc:"Of this run, of a task that runs to its end; of the one under way that began last unless it is said."`
+}
+
+// underWay returns the slot that is meant where a task has runs, and none is named: that of the run under way that began
+// last.
+func underWay(m *moment, slot cluster.Slot) (cluster.Slot, error) {
+	tasks := m.sight.State.Tasks
+	at := slices.IndexFunc(tasks, func(t cluster.TaskInfo) bool { return t.Name == slot.Task && t.Runs })
+	if at < 0 {
+		return slot, nil
+	}
+	var last *cluster.RunInfo
+	for i := range m.sight.State.Runs {
+		if r := &m.sight.State.Runs[i]; r.Task == slot.Task && r.State == cluster.RunGoesOn && (last == nil || r.Began.After(last.Began)) {
+			last = r
+		}
+	}
+	switch next := tasks[at].NextRun; {
+	case last != nil:
+		return cluster.Slot{Task: cluster.RunTask(slot.Task, last.ID), Index: slot.Index}, nil
+	case next.IsZero():
+		return slot, fmt.Errorf("%w: %s: its task has no run under way, and none is due", cluster.ErrNoSlot, slot)
+	default:
+		return slot, fmt.Errorf("%w: %s: its task has no run under way; the next one is due at %s", cluster.ErrNoSlot, slot, next.UTC().Format(time.RFC3339))
+	}
 }
 
 func (a *API) serveWorkers(mux *http.ServeMux) {
@@ -71,9 +96,13 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 		if err != nil {
 			return nil, err
 		}
-		w, ok := workerOf(m, in.slot(in.Run))
+		slot, err := underWay(m, in.slot(in.Run))
+		if err != nil {
+			return nil, err
+		}
+		w, ok := workerOf(m, slot)
 		if !ok {
-			return nil, fmt.Errorf("%w: %s", cluster.ErrNoSlot, in.slot(in.Run))
+			return nil, fmt.Errorf("%w: %s", cluster.ErrNoSlot, slot)
 		}
 		return &body[cluster.WorkerInfo]{w}, nil
 	})
@@ -81,9 +110,17 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 		OperationID: "explain-worker", Method: http.MethodGet, Path: one + "/explain", Tags: tags, Metadata: as(RoleView),
 		Errors: []int{http.StatusNotFound}, Summary: "Why a worker is where it is, why not elsewhere, and how it came there",
 	}, func(ctx context.Context, in *workerRun) (*body[cluster.Explanation], error) {
+		m, err := a.moment(ctx)
+		if err != nil {
+			return nil, err
+		}
+		slot, err := underWay(m, in.slot(in.Run))
+		if err != nil {
+			return nil, err
+		}
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
-		out, err := a.node.Explain(ctx, in.slot(in.Run))
+		out, err := a.node.Explain(ctx, slot)
 		return &body[cluster.Explanation]{out}, err
 	})
 	type restart struct {
@@ -172,7 +209,7 @@ func stackOperation() *huma.Operation {
 		Parameters: []*huma.Param{
 			{Name: "task", In: "path", Required: true, Schema: text},
 			{Name: "index", In: "path", Required: true, Schema: integer},
-			{Name: "run", In: "query", Description: "Of this run, of a task that runs to its end.", Schema: text},
+			{Name: "run", In: "query", Description: "Of this run, of a task that runs to its end; of the one under way that began last unless it is said.", Schema: text},
 		},
 		Responses: map[string]*huma.Response{
 			"200":     {Description: "Stacks", Content: map[string]*huma.MediaType{"text/plain": {Schema: text}}},

@@ -188,6 +188,9 @@ func showExplanation(b *bytes.Buffer, name string, e *cluster.Explanation, width
 	if e.Worker.Node != "" {
 		at = fmt.Sprintf("is on %s, %s", e.Worker.Node, e.Worker.State)
 	}
+	if e.Worker.Run != "" { // which was not named, if it is the one under way
+		name = e.Worker.Slot().String()
+	}
 	fmt.Fprintf(b, "%s %s\n  %s\n\n", name, at, e.Here)
 	t := table{{"NODE", "COULD", "LOAD", "OF THE TASK", "WHY NOT THERE"}}
 	for _, n := range e.Nodes {

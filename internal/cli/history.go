@@ -143,6 +143,9 @@ func showDecisions(b *bytes.Buffer, d *cluster.Decisions, width int) {
 			}
 			t.add(clock(one.At), one.N, fmt.Sprintf("%s, term %d", one.Leader, one.Term), m.Step, slots, to, m.Why)
 		}
+		if len(one.Moves) == 0 && one.Omitted == 0 { // its number would be missed
+			t.add(clock(one.At), one.N, fmt.Sprintf("%s, term %d", one.Leader, one.Term), "no step", "", "", "records were put in order, no worker was touched")
+		}
 		if one.Omitted > 0 {
 			t.add(clock(one.At), one.N, "", fmt.Sprintf("and %d more", one.Omitted), "", "", "")
 		}

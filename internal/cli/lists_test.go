@@ -101,3 +101,13 @@ func TestRunsShowAttempts(t *testing.T) {
 		}
 	}
 }
+
+// A commit that moved nothing has its line, so that no number is missed.
+func TestDecisionWithoutSteps(t *testing.T) {
+	url := apinode.Serve(t, apinode.New(cluster.State{}), httpapi.Options{}).URL // which has one
+	var out bytes.Buffer
+	runOn(t, url, &out, "decisions")
+	if got := out.String(); !strings.Contains(got, "no step") || !strings.Contains(got, "records were put in order, no worker was touched") {
+		t.Errorf("%s", got)
+	}
+}

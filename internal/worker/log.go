@@ -150,17 +150,21 @@ func (t *Tail) Since(ctx context.Context, n int64) []cluster.LogLine {
 	}
 }
 
-// logger returns a logger that writes to the node's log and to the worker's.
-func (t *Tail) logger(node *slog.Logger, token int64) *slog.Logger {
-	own := slog.NewTextHandler(lineWriter(func(text string) { t.add(token, cluster.FromLogger, text) }), &slog.HandlerOptions{
+// logger returns a logger that writes to the node's log and to the worker's, own.
+func logger(node, own *slog.Logger) *slog.Logger {
+	return slog.New(slog.NewMultiHandler(node.Handler(), own.Handler()))
+}
+
+// own returns a logger that writes to the worker's log alone.
+func (t *Tail) own(token int64) *slog.Logger {
+	return slog.New(slog.NewTextHandler(lineWriter(func(text string) { t.add(token, cluster.FromLogger, text) }), &slog.HandlerOptions{
 		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
 			if len(groups) == 0 && a.Key == slog.TimeKey {
 				return slog.Attr{} // the line has its own
 			}
 			return a
 		},
-	})
-	return slog.New(slog.NewMultiHandler(node.Handler(), own))
+	}))
 }
 
 // lineWriter is given one line with each write.

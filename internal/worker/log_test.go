@@ -31,7 +31,7 @@ func TestOutputIsCutIntoLines(t *testing.T) {
 		}
 	}
 	_, _ = err.Write([]byte("oh\n"))
-	tail.logger(quiet, 7).Info("hello", "k", "v")
+	logger(quiet, tail.own(7)).Info("hello", "k", "v")
 	out.end()
 	want := []string{"stdout: one", "stdout: two", "stdout: ", "stdout: �", "stdout: " + strings.Repeat("x", maxLine), "stdout: xxx",
 		"stderr: oh", `log: level=INFO msg=hello k=v`, "stdout: no end"}

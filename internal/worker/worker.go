@@ -97,6 +97,7 @@ func NewPool(cfg Config) *Pool {
 // slot is a worker. Its fields below mu are guarded by the pool's lock.
 type slot struct {
 	run    *Run
+	own    *slog.Logger // writes to the worker's log alone
 	ofRun  bool // it is to run to its end
 	work   Func
 	stop   StopFunc // nil if the work has none
@@ -157,12 +158,13 @@ func (p *Pool) start(g cluster.Grant) bool {
 // newSlot returns a slot that does not run yet. The lock is held.
 func (p *Pool) newSlot(g cluster.Grant, node *slog.Logger) *slot {
 	tail := p.cfg.Logs.open(g.Slot)
+	own := tail.own(g.Token)
 	run := &Run{
 		generation: g.Generation,
 		Slot:       g.Slot,
 		Token:      g.Token,
 		Count:      g.Count,
-		Log:        tail.logger(node, g.Token),
+		Log:        logger(node, own),
 		valid:      p.cfg.Valid,
 		notes:      p.cfg.Notes,
 		stdout:     tail.output(node, g.Token, cluster.FromStdout),
@@ -171,7 +173,7 @@ func (p *Pool) newSlot(g cluster.Grant, node *slog.Logger) *slot {
 	run.spec.Store(&g.Spec)
 	name := cluster.WorkName(g.Spec.WorkName)
 	_, ofRun := cluster.SplitRun(g.Slot.Task)
-	s := &slot{run: run, ofRun: ofRun != "", again: make(chan struct{}), work: p.cfg.Works[name], stop: p.cfg.Stops[name]}
+	s := &slot{run: run, own: own, ofRun: ofRun != "", again: make(chan struct{}), work: p.cfg.Works[name], stop: p.cfg.Stops[name]}
 	run.stop = func() (time.Time, bool) {
 		p.mu.Lock()
 		defer p.mu.Unlock()

@@ -287,7 +287,9 @@ func TestKilledIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
 		var detail atomic.Value
+		logs := worker.NewLogs(0)
 		p := worker.NewPool(worker.Config{
+			Logs:  logs,
 			Works: map[string]worker.Func{"work": func(ctx context.Context, _ *worker.Run) error {
 				<-ctx.Done()
 				time.Sleep(9 * time.Second)
@@ -308,6 +310,17 @@ func TestKilledIsTold(t *testing.T) {
 			if !strings.Contains(log.String(), want) {
 				t.Errorf("%q is not in the log:\n%s", want, log.String())
 			}
+		}
+		var own []string
+		for _, line := range logs.Of(slot).Last(10) {
+			own = append(own, line.Text)
+		}
+		want := []string{
+			`level=INFO msg="asked to stop" cause="slot released" within=10s`,
+			`level=WARN msg="worker did not stop by itself and was killed" error="killed (pid 12), 9s after it was asked to end" stopTimeout=10s`,
+		}
+		if !slices.Equal(own, want) || strings.Contains(log.String(), "asked to stop") {
+			t.Errorf("its own log is %q, that of the node %s", own, log.String())
 		}
 	})
 }

@@ -20,6 +20,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/mem"
 	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/internal/testcluster"
 	"gitee.com/ken.yang/xconsumer/test/apinode"
 )
 
@@ -277,9 +278,9 @@ func TestConflicts(t *testing.T) {
 	}
 	defer func() { _ = session.Close() }()
 	damage := func(key string) {
-		r, err := session.Get(t.Context(), "/xconsumer/c/"+key)
+		r, err := session.Get(t.Context(), "/xconsumer/"+testcluster.Name+"/"+key)
 		if err == nil {
-			_, err = session.Commit(t.Context(), coord.Set("/xconsumer/c/"+key, []byte("nonsense"), r.Version))
+			_, err = session.Commit(t.Context(), coord.Set("/xconsumer/"+testcluster.Name+"/"+key, []byte("nonsense"), r.Version))
 		}
 		if err != nil {
 			t.Fatal(err)

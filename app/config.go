@@ -47,6 +47,7 @@ type settings struct {
 	advertise  string // host:port, "" if other nodes do not ask this one
 	secret     []byte // that they sign their requests with
 	warnings   []string
+	remarks    []remark
 	access     httpAccess
 	service    service
 	leader     cluster.LeaderPolicy
@@ -117,7 +118,7 @@ func readSettings(flags runFlags, env func(string) string) (settings, *configFil
 	s.works, s.logBytes = f.works(), f.size("log.keep", c.Log.Keep)
 	s.tasks = f.tasks()
 	f.privateFiles()
-	s.warnings = f.warnings
+	s.warnings, s.remarks = f.warnings, f.remarks
 	return s, f, nil
 }
 

@@ -32,6 +32,8 @@ type configFile struct {
 	errs   []placedError
 	// warnings are of what is no mistake.
 	warnings []string
+	// remarks are of what is no mistake either, and seldom meant.
+	remarks []remark
 }
 
 // table is a [[task]] or [[work]] header.

@@ -9,6 +9,9 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schedule"
 )
 
+// remark says what is seldom meant, and what to write instead.
+type remark struct{ text, fix string }
+
 // tasks returns the declarations, noting every mistake in them.
 func (f *configFile) tasks() []cluster.TaskSpec {
 	var specs []cluster.TaskSpec
@@ -33,6 +36,9 @@ func (f *configFile) tasks() []cluster.TaskSpec {
 			bad = true
 		}
 		f.twice("task", i, t.Name, seen)
+		if !f.has(key + ".workerNum") {
+			f.remarks = append(f.remarks, remark{fmt.Sprintf("%s:%d: task %q has no workerNum, which is 0 workers", f.path, f.header("task", i), t.Name), "give it workerNum = 1, or workerNum = 0 if that is meant"})
+		}
 		if !bad {
 			specs = append(specs, spec)
 		}

@@ -36,7 +36,7 @@ const (
 // errIll: something is wrong.
 var errIll = errors.New("something is wrong; see above how to mend it")
 
-func doctorCommand(streams Streams) *cobra.Command {
+func doctorCommand(register Register, streams Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use: "doctor", Short: "Checks the configuration, the coordination service and this machine, and says how to mend what is wrong", Args: noArgs,
 		Example: `  xconsumer doctor --config app.toml
@@ -46,7 +46,7 @@ func doctorCommand(streams Streams) *cobra.Command {
 	joinFlag(c, flags, "looks at what a node with it would join")
 	o := cli.OutputFlag(c, "table", "json", "yaml")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		d := &doctor{streams: streams, output: o}
+		d := &doctor{streams: streams, output: o, register: register}
 		return d.examine(c.Context(), *flags)
 	}
 	return c
@@ -54,9 +54,10 @@ func doctorCommand(streams Streams) *cobra.Command {
 
 // doctor examines one thing after the other.
 type doctor struct {
-	streams Streams
-	output  *cli.Output
-	list    []finding
+	streams  Streams
+	output   *cli.Output
+	register Register // of the program's works
+	list     []finding
 }
 
 // tell notes a finding, and shows it at once to people.
@@ -105,6 +106,7 @@ func (d *doctor) examine(ctx context.Context, flags runFlags) error {
 	}
 	d.place(ctx, session, s)
 	d.machine(s)
+	d.tasks(ctx, session, s, members)
 	d.clock()
 	if len(members) > 0 {
 		d.clocks(ctx, session, schema.NewKeys(s.cluster), members) // which takes the longest

@@ -1,14 +1,17 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/internal/cli"
@@ -118,5 +121,60 @@ func TestDoctorFindsPrograms(t *testing.T) {
 				t.Errorf("it says %+v; want %q", told, c.told)
 			}
 		})
+	}
+}
+
+// What nobody would run is told before somebody waits for it: a work that there is not, and a task without a number.
+func TestDoctorLooksAtTasks(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "app.toml")
+	text := "[[work]]\nname = \"resize\"\ncommand = [\"true\"]\n[[task]]\nname = \"typo\"\nworkName = \"resise\"\nworkerNum = 1\n" +
+		"[[task]]\nname = \"none\"\nworkName = \"resize\"\n[[task]]\nname = \"code\"\nworkName = \"Hello\"\nworkerNum = 1\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, _, err := readSettings(runFlags{config: file}, func(string) string { return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	d := &doctor{streams: Streams{Out: &out}, output: &cli.Output{}, register: func(node *xconsumer.Node) {
+		node.Handle("hello", func(context.Context, *xconsumer.Worker) error { return nil })
+	}}
+	d.tasks(t.Context(), nil, s, nil)
+	var got []finding
+	for _, f := range d.list {
+		f.Found = strings.TrimPrefix(f.Found, file)
+		got = append(got, f)
+	}
+	want := []finding{
+		{"task", warning, `:8: task "none" has no workerNum, which is 0 workers`, "give it workerNum = 1, or workerNum = 0 if that is meant"},
+		{"task", warning, `task typo: no node has registered work "resise"; there are: hello, resize; did you mean "resize"?`, "correct workName, add a [[work]], or start a node of the program that has it"},
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%+v\nwant %+v", got, want)
+	}
+}
+
+// dev says of a task whose work no node has which there are.
+func TestWelcomeNamesMissingWorks(t *testing.T) {
+	got := workless(cluster.State{
+		Nodes: []cluster.NodeInfo{{Works: []string{"hello", "resize"}}, {Works: []string{"hello"}}},
+		Tasks: []cluster.TaskInfo{{Name: "fine", WorkName: "hello"}, {Name: "x", WorkName: "helo", ReasonCode: cluster.WhyNoWork}},
+	})
+	if want := []string{`task x: no node has registered work "helo"; there are: hello, resize; did you mean "hello"?`, ""}; !slices.Equal(got, want) {
+		t.Errorf("%q; want %q", got, want)
+	}
+}
+
+// A task without a number of workers is no mistake, and remarked upon.
+func TestCheckRemarksOnTasksWithoutWorkers(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "app.toml")
+	if err := os.WriteFile(file, []byte("[[task]]\nname = \"a\"\nworkName = \"w\"\n[[task]]\nname = \"b\"\nworkName = \"w\"\nworkerNum = 0\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, errs strings.Builder
+	code := Run(t.Context(), []string{"config", "check", "--config", file}, nil, Streams{Out: &out, Err: &errs, Env: func(string) string { return "" }})
+	if want := file + ":1: task \"a\" has no workerNum, which is 0 workers; give it workerNum = 1, or workerNum = 0 if that is meant\n"; code != 0 || strings.Count(errs.String(), "workerNum, which") != 1 || !strings.HasSuffix(errs.String(), want) {
+		t.Errorf("%d, %q, %q", code, out.String(), errs.String())
 	}
 }

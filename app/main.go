@@ -165,7 +165,7 @@ func newRoot(register Register, streams Streams) *cobra.Command {
 	root.SetErr(streams.Err)
 	root.SetFlagErrorFunc(cli.FlagError)
 	root.AddCommand(devCommand(register, streams), janitorCommand(), runCommand(register, streams), configCommand(streams), versionCommand(streams), tokenCommand(streams),
-		clusterCommand(streams), protocolCommand(streams), doctorCommand(streams), initCommand(streams))
+		clusterCommand(streams), protocolCommand(streams), doctorCommand(register, streams), initCommand(streams))
 	root.AddCommand(cli.Commands(cli.Streams{In: streams.In, Out: streams.Out, Err: streams.Err, Env: streams.Env}, func(file string) (string, []cluster.TaskSpec, error) {
 		return loadTasks(file, streams.Env)
 	})...)
@@ -278,6 +278,9 @@ that is a warning.`,
 		file := s.file
 		if file == "" {
 			file = "configuration without a file"
+		}
+		for _, r := range s.remarks {
+			s.warnings = append(s.warnings, r.text+"; "+r.fix)
 		}
 		for _, text := range s.warnings {
 			fmt.Fprintln(streams.Err, "xconsumer: warning:", printable(text))

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,6 +83,9 @@ func (d *dev) greeting(s cluster.State, took time.Duration) string {
 	}
 	line("  %-6s %s   inside this process; %s", "etcd", d.server.URL(), kept)
 	line("")
+	for _, text := range workless(s) {
+		line("  %s", text)
+	}
 	program := programName()
 	b.WriteString(d.begin(program))
 	line("  Try, in another terminal:")
@@ -98,6 +102,25 @@ func (d *dev) greeting(s cluster.State, took time.Duration) string {
 	line("  Ctrl-C ends all of it.")
 	line("")
 	return b.String()
+}
+
+// workless says of each task whose work no node has what is known of that, with a line after them if there are any.
+func workless(s cluster.State) (lines []string) {
+	var works []string
+	for _, n := range s.Nodes {
+		works = append(works, n.Works...)
+	}
+	slices.Sort(works)
+	works = slices.Compact(works)
+	for _, t := range s.Tasks {
+		if t.ReasonCode == cluster.WhyNoWork {
+			lines = append(lines, unregistered(t.Name, t.WorkName, works))
+		}
+	}
+	if len(lines) > 0 {
+		lines = append(lines, "")
+	}
+	return lines
 }
 
 // begin says what runs where there is no app.toml, and how to begin with one's own, "" where there is one.

@@ -93,3 +93,25 @@ func TestLinks(t *testing.T) {
 		t.Error("the Chinese pages were not found")
 	}
 }
+
+// What the guide shows of params is compiled: each line of it stands in the example.
+func TestGuideShowsTheExampleOfParams(t *testing.T) {
+	guide, err := os.ReadFile("docs/works.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	example, err := os.ReadFile("example_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, shown, found := strings.Cut(string(guide), "```go\ntype params struct")
+	shown, _, ends := strings.Cut(shown, "```")
+	if !found || !ends {
+		t.Fatal("the guide shows no params")
+	}
+	for line := range strings.Lines(strings.ReplaceAll(shown, "func runMail(", "runMail := func(")) {
+		if line = strings.TrimSpace(line); !strings.Contains(string(example), line) {
+			t.Errorf("%q is not in the example", line)
+		}
+	}
+}

@@ -40,3 +40,36 @@ func Example() {
 	// mail 0 of 1, token 1
 	// stopped: node is leaving
 }
+
+// A work reads the params of its task by a pointer; what the task does not name keeps its value.
+func ExampleWorker_Params() {
+	type params struct {
+		Server string `json:"server"`
+		Batch  int    `json:"batch"`
+	}
+	ctx, leave := context.WithCancel(context.Background())
+	defer leave()
+	runMail := func(ctx context.Context, w *xconsumer.Worker) error {
+		p := params{Batch: 100}
+		if err := w.Params(&p); err != nil {
+			return err
+		}
+		fmt.Println("worker", w.Index(), "reads", p.Batch, "at a time from", p.Server)
+		leave()
+		<-ctx.Done()
+		return nil
+	}
+	node, err := xconsumer.New(mem.New(mem.Config{}).Client(), xconsumer.Config{
+		Cluster: "demo", Name: "n1", Log: slog.New(slog.DiscardHandler),
+		Tasks: []cluster.TaskSpec{{Name: "mail", WorkName: "mail", WorkerNum: 1, Params: `{"server":"imap.example.com:993"}`}},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	node.Handle("mail", runMail)
+	if err := node.Run(ctx); err != nil {
+		fmt.Println(err)
+	}
+	// Output: worker 0 reads 100 at a time from imap.example.com:993
+}

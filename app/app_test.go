@@ -198,6 +198,7 @@ host = "127.0.0.1:2181"
 [[task]]
 name = "a"
 workName = "w"
+workerNum = 1
 require = "gpu, zone!=a|b"
 prefer = "ssd"
 spread = "zone"

@@ -84,7 +84,7 @@ func (d *dev) greeting(s cluster.State, took time.Duration) string {
 	line("  %-6s %s   inside this process; %s", "etcd", d.server.URL(), kept)
 	line("")
 	for _, text := range workless(s) {
-		line("  %s", text)
+		line("%s", strings.TrimRight("  "+text, " "))
 	}
 	program := programName()
 	b.WriteString(d.begin(program))

@@ -98,7 +98,7 @@ func NewPool(cfg Config) *Pool {
 type slot struct {
 	run    *Run
 	own    *slog.Logger // writes to the worker's log alone
-	ofRun  bool // it is to run to its end
+	ofRun  bool         // it is to run to its end
 	work   Func
 	stop   StopFunc // nil if the work has none
 	ctx    context.Context

@@ -289,7 +289,7 @@ func TestKilledIsTold(t *testing.T) {
 		var detail atomic.Value
 		logs := worker.NewLogs(0)
 		p := worker.NewPool(worker.Config{
-			Logs:  logs,
+			Logs: logs,
 			Works: map[string]worker.Func{"work": func(ctx context.Context, _ *worker.Run) error {
 				<-ctx.Done()
 				time.Sleep(9 * time.Second)

@@ -27,6 +27,7 @@ type wish struct {
 	dryRun bool
 	yes    bool
 	key    string
+	made   bool // the key is one of this call alone
 	// effect says in words what follows from what was accepted, nil for nothing to say.
 	effect func(accepted *httpapi.Accepted) string
 }
@@ -100,7 +101,7 @@ func (w *wish) ask(ctx context.Context, client *httpapi.Client, wish httpapi.Wis
 // keyOfThis returns the key of this call.
 func (w *wish) keyOfThis() string {
 	if w.key == "" {
-		w.key = rand.Text()
+		w.key, w.made = rand.Text(), true
 	}
 	return w.key
 }
@@ -113,7 +114,7 @@ func (w *wish) tell(accepted *httpapi.Accepted, effect string) error {
 	}
 	err = w.print(w.Out, raw, func(b *bytes.Buffer) {
 		fmt.Fprintf(b, "accepted: %s\n", accepted.Accepted)
-		if accepted.Repeated {
+		if accepted.Repeated && !w.made { // else an answer was lost, and the command itself asked again
 			b.WriteString("it was done before, with the same key\n")
 		}
 		if effect != "" {

@@ -180,8 +180,13 @@ func (s *shell) runNow() *cobra.Command {
 	w := s.wish(c)
 	params := c.Flags().String("params", "", "a JSON object in place of the task's params")
 	c.RunE = func(c *cobra.Command, args []string) error {
+		paused := w.paused(c.Context(), args[0])
 		w.effect = func(accepted *httpapi.Accepted) string {
-			return "run " + cluster.RunTask(args[0], accepted.Revision)
+			text := "run " + cluster.RunTask(args[0], accepted.Revision)
+			if paused {
+				text += "\n" + args[0] + " is paused: the run begins when the task is resumed"
+			}
+			return text
 		}
 		var p cluster.Params
 		if *params != "" {
@@ -192,6 +197,17 @@ func (s *shell) runNow() *cobra.Command {
 		return w.do(c.Context(), httpapi.Wish{Path: taskPath(args[0], "/run-now"), Body: map[string]any{"params": p}}, nil)
 	}
 	return c
+}
+
+// paused reports whether a task is known to be paused.
+func (w *wish) paused(ctx context.Context, task string) bool {
+	client, err := w.client()
+	if err != nil {
+		return false
+	}
+	var now cluster.TaskDetail
+	_, err = client.Get(ctx, taskPath(task, ""), nil, &now)
+	return err == nil && now.Paused
 }
 
 func (s *shell) delete() *cobra.Command {

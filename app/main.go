@@ -112,6 +112,7 @@ var exitCodes = []struct {
 	{httpapi.ErrConflict, 3},
 	{httpapi.ErrNotFound, 4},
 	{cluster.ErrNoSlot, 4},
+	{cluster.ErrNoTask, 4},
 	{cli.ErrNoLog, 4},
 	{httpapi.ErrOutcomeUnknown, 6},
 	{httpapi.ErrUnreachable, 5},

@@ -60,7 +60,7 @@ night@x  running  2     1       4   no luck
 	for name, want := range map[string]string{
 		"setup":   "no run of setup is under way",
 		"setup#7": "xconsumer logs setup#0 --run ID",
-		"unknown": "no such worker: unknown; see `xconsumer tasks` for those that there are",
+		"unknown": "no such task: unknown; see `xconsumer tasks` for those that there are",
 		"a#b":     "want a worker, as in a#0",
 	} {
 		if code, _, errs := run(t, nil, env, "logs", name); code == 0 || !strings.Contains(errs, want) {

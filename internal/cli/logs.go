@@ -120,9 +120,12 @@ func (t logTarget) hasRuns(state *cluster.State) bool {
 // missing says why there is no worker that is meant.
 func (t logTarget) missing(state *cluster.State) error {
 	if t.hasRuns(state) {
-		return fmt.Errorf("%w: no run of %s is under way; name the worker and a run that is over, as in: xconsumer logs %[2]s#0 --run ID", cluster.ErrNoSlot, t.task)
+		return fmt.Errorf("%w: no run of %s is under way; `xconsumer runs %[2]s` lists those that are over, and xconsumer logs %[2]s#0 --run ID shows the log of one", cluster.ErrNoSlot, t.task)
 	}
-	return fmt.Errorf("%w: %s; see `xconsumer tasks` for those that there are", cluster.ErrNoSlot, t.name())
+	if t.info(state) == nil {
+		return fmt.Errorf("%w: %s; see `xconsumer tasks` for those that there are", cluster.ErrNoTask, t.task)
+	}
+	return fmt.Errorf("%w: %s; see `xconsumer workers` for those that there are", cluster.ErrNoSlot, t.name())
 }
 
 // logs shows the logs of workers.

@@ -287,7 +287,7 @@ func TestConflicts(t *testing.T) {
 		}
 	}
 	ask := func(path, body string) (int, httpapi.Problem) {
-		resp, err := http.Post(server.URL+"/api/v1/"+path, "application/json", strings.NewReader(body)) //nolint:noctx // of the test's own server
+		resp, err := http.Post(server.URL+"/api/v1/"+path, "application/json", strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -327,7 +327,7 @@ func (g *goal) unsettled(s *cluster.Sight) (list []string) {
 			others = append(others, w)
 		}
 	}
-	workers := append(old, others...)
+	workers := slices.Concat(old, others)
 	for i, w := range workers {
 		if i == maxWaiting {
 			return append(list, fmt.Sprintf("and %d more", len(workers)-maxWaiting))

@@ -23,11 +23,11 @@ func TestRunsAreInOneOrder(t *testing.T) {
 		}
 		ran := schema.Ran{Run: run(10, due(12))}
 		agenda := schema.Agenda{
-			Kept:  []string{ran.Run.ID},
+			Kept:  []string{ran.ID},
 			Runs:  []schema.Run{run(20, time.Time{}), run(40, time.Time{})},
 			Skips: []schema.Skip{{Due: due(5), Number: 1}, {Due: due(30), Number: 1, Run: schema.RunID(due(20))}},
 		}
-		for key, rec := range map[string]schema.Record{keys.Agenda("t"): &agenda, keys.Ran("t", ran.Run.ID): &ran} {
+		for key, rec := range map[string]schema.Record{keys.Agenda("t"): &agenda, keys.Ran("t", ran.ID): &ran} {
 			if _, err := s.Commit(t.Context(), coord.Create(key, schema.Encode(rec, 0))); err != nil {
 				t.Fatal(err)
 			}

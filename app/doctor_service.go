@@ -44,7 +44,7 @@ func (d *doctor) dev(ctx context.Context, flags *runFlags) (at string) {
 	}
 	_, err = client.Get(ctx, "/api/v1/config", nil, &node)
 	if refused, ok := errors.AsType[*httpapi.RefusedError](err); ok && refused.Status == http.StatusUnauthorized {
-		d.tell("dev", warning, "a node runs at "+client.Server()+"; it does not say without a token whether it belongs to xconsumer dev", "set XCONSUMER_API_TOKEN")
+		d.tell("dev", warning, "the node at "+client.Server()+" wants a token, so it is not known whether it is one of xconsumer dev, which has a store of its own", "only if it is: set XCONSUMER_API_TOKEN")
 	}
 	if err != nil || node.Config.Joined == "" {
 		return ""

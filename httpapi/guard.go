@@ -63,7 +63,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c, known := g.identify(r)
 	if c.from = from; !known {
-		answer(w, g.mistaken(r, "the token is none of this node's; check XCONSUMER_API_TOKEN, or log in again"))
+		answer(w, g.mistaken(r, "the token is none of this node's; check --token or XCONSUMER_API_TOKEN; in the console, log in again"))
 		return
 	}
 	if !reads(r) {

@@ -184,6 +184,9 @@ const ofNode = "of"
 // get asks another node.
 func (p *Peers) get(ctx context.Context, node, address, path string, query url.Values) (*peerAnswer, error) {
 	secret, err := p.secret(ctx)
+	if errors.Is(err, context.Canceled) { // nobody waits for the answer, or all requests end
+		return nil, fmt.Errorf("%w: the node that was asked ends, or the request was given up", errPeer)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: only %s can tell, and this node cannot prove to it who it is: %w; ask %[2]s itself", errPeer, node, err)
 	}

@@ -338,3 +338,17 @@ func TestTheCauseOfADeathIsTold(t *testing.T) {
 		}
 	}
 }
+
+// A slot that waits for a place cannot be moved, and is told from one that there is not.
+func TestMoveOfASlotWithoutANode(t *testing.T) {
+	s := spec("a", 2)
+	s.Require = "disk"
+	b := threeNodes(t, s)
+	err := reconcile.MayMove(&b.snap, cluster.Slot{Task: "a", Index: 1}, "node-M")
+	if want := "a#1 is on no node; `xconsumer explain a#1` says why"; !errors.Is(err, cluster.ErrConflict) || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("%v; want %s", err, want)
+	}
+	if err := reconcile.MayMove(&b.snap, cluster.Slot{Task: "a", Index: 2}, "node-M"); !errors.Is(err, cluster.ErrNoSlot) {
+		t.Errorf("of no such slot: %v", err)
+	}
+}

@@ -123,7 +123,10 @@ func MayMove(s *view.Snapshot, slot cluster.Slot, node string) error {
 		}
 	}
 	if len(next.Orders.Rec.Move) == 0 {
-		return fmt.Errorf("%w: %s", cluster.ErrNoSlot, slot)
+		if spec, known := s.Specs()[slot.Task]; !known || slot.Index < 0 || slot.Index >= spec.WorkerNum {
+			return fmt.Errorf("%w: %s", cluster.ErrNoSlot, slot)
+		}
+		return fmt.Errorf("%w: %s is on no node; `xconsumer explain %[2]s` says why", cluster.ErrConflict, slot)
 	}
 	p := planned(&next)
 	at := slices.IndexFunc(p.in.Nodes, func(n planner.Node) bool { return n.Name == node && !n.Gone })

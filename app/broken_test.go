@@ -65,7 +65,7 @@ var brokenFiles = []struct {
 		`app.toml:4:1: zookeeper.tickTime: 0s would be servers without ticks; leave it out for 2s, or write what the servers have`,
 	}},
 	{name: "no quotes", file: etcdTable + "[[task]]\nname = \"a\"\nworkName = test01\nworkerNum = 1\n", want: []string{
-		`app.toml:5:12: task "a": test01 stands without quotes; write "test01"`,
+		`app.toml:5:12: task "a": the value stands without quotes; write it in quotes`,
 	}},
 	{name: "open quote", file: etcdTable + "[[task]]\nname = \"a\"\nworkName = \"test01\nworkerNum = 1\n", want: []string{
 		`app.toml:5:19: task "a": the quotes are not closed in this line; close them, or escape a quote within them as \"`,
@@ -298,7 +298,7 @@ var brokenFiles = []struct {
 		`app.toml:5:1: weight: 0 would let nothing run or move; leave it out for 1`,
 	}},
 	{name: "no quotes around an address", file: etcdTable + "[http]\nlisten = 127.0.0.1:8800\n", want: []string{
-		`app.toml:4:15: 127.0.0.1:8800 stands without quotes; write "127.0.0.1:8800"`,
+		`app.toml:4:15: the value stands without quotes; write it in quotes`,
 	}},
 	{name: "several tables for tasks", file: etcdTable + "[tasks.a]\nworkName = \"x\"\n[tasks.b]\nworkName = \"x\"\nworkerNum = -1\n[tasks.b.params]\nq = 1\n", want: []string{
 		`app.toml:3:2: [tasks.a]: write [[task]] with name = "a" below it`,
@@ -366,5 +366,29 @@ func TestBrokenFiles(t *testing.T) {
 				keys[p.Key], places[at] = true, true
 			}
 		})
+	}
+}
+
+// What is said of a broken file repeats nothing that may be a secret, however it is mistyped.
+func TestBrokenFilesRepeatNoSecret(t *testing.T) {
+	const secret = "hunter2-3f9c"
+	for name, table := range map[string]string{
+		"password": "[etcd]\nendpoints = [\"http://127.0.0.1:1\"]\nusername = \"u\"\npassword", "ZooKeeper's": "[zookeeper]\nhost = \"127.0.0.1:1\"\nusername = \"u\"\npassword",
+		"tokens": etcdTable + "[http]\ntokens", "a variable": etcdTable + "[[work]]\nname = \"w\"\ncommand = [\"true\"]\n[work.env]\nKEY",
+		"a param": etcdTable + taskTable + "[task.params]\nkey", "a param inline": etcdTable + taskTable + "params = { key = \"a\" }\nname",
+	} {
+		for _, value := range []string{
+			" = " + secret, " = $" + secret, " = '" + secret, " = \"" + secret, " : \"" + secret + "\"", " = [" + secret + "]", " = [\"" + secret + "\"", " = {" + secret + "}",
+			" = “" + secret + "”", " \"" + secret + "\"", " = \"" + secret + "\" " + secret, " = [[\"" + secret + "\"]]", " = \"\\q" + secret + "\"",
+		} {
+			t.Run(name+value, func(t *testing.T) {
+				for _, args := range [][]string{{"config", "check"}, {"config", "check", "-o", "json"}} {
+					_, out, errs := run(t, map[string]string{"app.toml": table + value + "\n"}, nil, args...)
+					if strings.Contains(out+errs, secret) {
+						t.Errorf("%v says\n%s%s", args, out, errs)
+					}
+				}
+			})
+		}
 	}
 }

@@ -114,7 +114,7 @@ func syntax(text, line string, column int) (message, fix string) {
 	case bare != nil && slices.Contains([]string{"no", "off", "False", "FALSE"}, bare[2]):
 		return fmt.Sprintf("%s is not a value of TOML", bare[2]), "write false, or text in quotes"
 	case bare != nil:
-		return fmt.Sprintf("%s stands without quotes", bare[2]), fmt.Sprintf("write %q", bare[2])
+		return "the value stands without quotes", "write it in quotes" // it is not repeated: it may be a password
 	}
 	return text, ""
 }

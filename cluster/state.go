@@ -235,6 +235,11 @@ type WorkerInfo struct {
 // and again within a second of its start. It has not failed; it is run again after a pause that grows up to ten seconds.
 const ReturnsAtOnce = "returns at once, without an error"
 
+// Kept reports whether no node has the worker since it took down nodes: it is held back for a while, or has failed.
+func (w *WorkerInfo) Kept() bool {
+	return w.Node == "" && (w.State == WorkerHeld || w.State == WorkerGivenUp)
+}
+
 // Slot returns the slot that it describes.
 func (w *WorkerInfo) Slot() Slot {
 	if w.Run == "" {

@@ -71,6 +71,9 @@ func goalOf(op cluster.Operation, out *Accepted, before *moment) goal {
 	switch op.Kind {
 	case cluster.OpRestart:
 		g.renews = tokens
+		if op.Node == "" {
+			g.reached = triedAgain(before, op)
+		}
 	case cluster.OpMove:
 		g.reached = func(s *cluster.Sight) string {
 			for i := range s.State.Workers {
@@ -243,6 +246,24 @@ func numbers(revision string) []int64 {
 		return nil
 	}
 	return []int64{g, v}
+}
+
+// triedAgain returns what says which workers are still kept from running, of those that a restart is to try again.
+func triedAgain(before *moment, op cluster.Operation) func(*cluster.Sight) string {
+	kept := map[cluster.Slot]bool{}
+	for i := range before.sight.State.Workers {
+		if w := &before.sight.State.Workers[i]; (op.Task == "" || w.Task == op.Task) && (op.Index == nil || w.Index == *op.Index) && w.Kept() {
+			kept[w.Slot()] = true
+		}
+	}
+	return func(s *cluster.Sight) string {
+		for i := range s.State.Workers {
+			if w := &s.State.Workers[i]; kept[w.Slot()] && w.Kept() {
+				return w.Slot().String() + " is to be tried again"
+			}
+		}
+		return ""
+	}
 }
 
 // seenTask says whether a task is not yet seen at a revision.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"strings"
 	"testing"
@@ -109,5 +110,26 @@ func TestDecisionWithoutSteps(t *testing.T) {
 	runOn(t, url, &out, "decisions")
 	if got := out.String(); !strings.Contains(got, "no step") || !strings.Contains(got, "records were put in order, no worker was touched") {
 		t.Errorf("%s", got)
+	}
+}
+
+// obliging is a node that does what is asked of it.
+type obliging struct{ *apinode.Node }
+
+func (obliging) Do(context.Context, cluster.Operation) (string, error) { return "7", nil }
+
+// A worker that no node has since it took down nodes is tried again by a restart, and is not called nothing.
+func TestRestartOfAKeptWorker(t *testing.T) {
+	for _, state := range []cluster.WorkerState{cluster.WorkerHeld, cluster.WorkerGivenUp} {
+		url := apinode.Serve(t, obliging{apinode.New(cluster.State{
+			Tasks: []cluster.TaskInfo{{Name: "a"}}, Workers: []cluster.WorkerInfo{{Task: "a", State: state}},
+		})}, httpapi.Options{}).URL
+		for _, name := range []string{"a#0", "a"} {
+			var out bytes.Buffer
+			runOn(t, url, &out, "restart", name)
+			if got := out.String(); !strings.HasPrefix(got, "accepted: restart ") || strings.Contains(got, "nothing was restarted") {
+				t.Errorf("%s, %s: %s", state, name, got)
+			}
+		}
 	}
 }

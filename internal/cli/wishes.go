@@ -143,7 +143,9 @@ func (w *wish) restarts(ctx context.Context, target logTarget, node string) func
 		if node == "" {
 			of = target.of(of)
 		}
-		some := slices.ContainsFunc(of, func(w cluster.WorkerInfo) bool { return w.Node != "" && (node == "" || w.Node == node) })
+		some := slices.ContainsFunc(of, func(w cluster.WorkerInfo) bool {
+			return w.Node != "" && (node == "" || w.Node == node) || node == "" && w.Kept()
+		})
 		switch {
 		case err != nil || accepted.Repeated || some:
 			return ""

@@ -140,7 +140,7 @@ func (c *observed) cluster(s *cluster.State, gauge func(d *prometheus.Desc, v fl
 	}
 	kept := map[string]int{} // slots that no node has, and that are not granted for what they did
 	for i := range s.Workers {
-		if w := &s.Workers[i]; w.Node == "" && (w.State == cluster.WorkerHeld || w.State == cluster.WorkerGivenUp) && w.Run == "" {
+		if w := &s.Workers[i]; w.Kept() && w.Run == "" {
 			kept[w.Task]++
 		}
 	}

@@ -26,19 +26,19 @@ func reasonOf(err error) string {
 		return "not heard of for longer than its session, or evicted"
 	}
 	if errors.Is(err, coord.ErrUnauthorized) {
-		return "the records of its cluster are for another identity than its own"
+		return "the coordination service does not let it use the records of its cluster"
 	}
 	return coord.Reason(err)
 }
 
-// lockedOut returns err, or in its place, where the records of the cluster are others', that: which record was the first to be
-// refused helps nobody. The error matches coord.ErrUnauthorized then.
+// lockedOut returns err, or in its place, where the node may not use the records of the cluster, that: which record was the first to
+// be refused is a line of the log. The error matches coord.ErrUnauthorized then.
 func (n *Node) lockedOut(err error) error {
 	if !errors.Is(err, coord.ErrUnauthorized) {
 		return err
 	}
-	n.cfg.Log.Debug("locked out", "error", err)
-	return fmt.Errorf("the records of cluster %s are for another identity than this node's: %w", n.cfg.Cluster, coord.ErrUnauthorized)
+	n.cfg.Log.Info("locked out", "first", err.Error())
+	return fmt.Errorf("the coordination service does not let this node use the records of cluster %s: %w", n.cfg.Cluster, coord.ErrUnauthorized)
 }
 
 // stillTaken is how often it is said that another node has this node's name.

@@ -191,7 +191,7 @@ func (l *leading) tellSuspects(moves []schema.Move) {
 			l.Log.Warn("a slot is held back: it may have taken down the nodes that ran it", "task", m.Task, "slots", m.Slots.String(), "reason", m.Why.String())
 		case "fail":
 			kind = cluster.SlotGivenUp
-			l.Log.Error("a slot has failed and is not granted any longer; change its task to try again", "task", m.Task, "slots", m.Slots.String(), "reason", m.Why.String())
+			l.Log.Error("a slot has failed and is not granted any longer; `xconsumer restart` tries it again, as does a change of its task", "task", m.Task, "slots", m.Slots.String(), "reason", m.Why.String())
 		default:
 			continue
 		}

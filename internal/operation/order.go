@@ -75,7 +75,7 @@ func (o Operator) restart(ctx context.Context, s *view.Snapshot, op cluster.Oper
 	}
 	orders := grants(s, pick)
 	if op.Node == "" { // what no node has for what it took down is tried again
-		orders = append(orders, kept(s, pick)...)
+		orders = append(orders, kept(s, orders, pick)...)
 	}
 	switch {
 	case len(orders) > 0:
@@ -125,11 +125,12 @@ func (o Operator) order(ctx context.Context, change func(*schema.Orders)) (revis
 	})
 }
 
-// kept returns the slots that are held back or have failed since they took down nodes, and that a filter picks, under token 0.
-func kept(s *view.Snapshot, pick func(node string, slot cluster.Slot) bool) (list []schema.Held) {
+// kept returns the slots that are held back or have failed since they took down nodes, that a filter picks and that are not among
+// what is granted, under token 0.
+func kept(s *view.Snapshot, granted []schema.Held, pick func(node string, slot cluster.Slot) bool) (list []schema.Held) {
 	against := s.Suspicions()
 	for _, slot := range slices.SortedFunc(maps.Keys(against), cluster.Slot.Compare) {
-		if len(against[slot].TookDown) < schema.CrashesToHold || !pick("", slot) {
+		if len(against[slot].TookDown) < schema.CrashesToHold || !pick("", slot) || schema.Find(granted, slot) != nil {
 			continue
 		}
 		if n := len(list); n > 0 && list[n-1].Task == slot.Task {

@@ -53,7 +53,7 @@ func Explain(s *view.Snapshot, slot cluster.Slot, at time.Duration, session coor
 		out.Here = "it is about to be granted to " + target
 	case target == "":
 		out.Here = "it has to leave " + now + ": " + moved(slot, now).String()
-	case p.crashes(slot) >= crashesToPart:
+	case p.crashes(slot) >= crashesToPart && now == target:
 		out.Here = fmt.Sprintf("it may have taken down %s, so it stays on %s until it has run for %v there", strings.Join(p.against[slot].TookDown, ", "), now, probation)
 	case p.drains(now) && now == target:
 		out.Here = now + " is draining, and it stays there until another node can run it"
@@ -276,5 +276,5 @@ func (r room) whyNot(n int32) cluster.Reason {
 	if why := r.hindrance(n); why.Code != "" {
 		return why
 	}
-	return cluster.Reason{Detail: fmt.Sprintf("it could run there, but by the plan %s has %d of the task and a load of %d, and nothing would be more even", r.in.Nodes[n].Name, r.of[n], r.load[n])}
+	return cluster.Reason{Detail: fmt.Sprintf("it could run there, but under the plan %s has %d of the task and a load of %d, and nothing would be more even", r.in.Nodes[n].Name, r.of[n], r.load[n])}
 }

@@ -73,20 +73,17 @@ func (d *decider) freeRest(guid string, p *view.Peer) {
 	d.free(doc.Node, freed, returned, why)
 }
 
-// free notes that slots which a member had or was to give back are free, and why.
+// free notes that slots which a member had or was to give back are free, and why: what it was asked for it leaves for that reason.
 func (d *decider) free(node string, slots, releasing []schema.Held, why cluster.Reason) {
-	for _, h := range slots {
-		d.leaveFor(h, why)
-	}
-	for _, h := range releasing {
-		if h.Why != nil {
-			d.leaveFor(h, *h.Why)
-		} else {
-			d.leaveFor(h, why)
+	for i, list := range [][]schema.Held{slots, releasing} {
+		for _, h := range list {
+			because := why
+			if i == 1 && h.Why != nil {
+				because = *h.Why
+			}
+			d.leaveFor(h, because)
+			d.move(schema.Move{Step: "free", Task: h.Task, Slots: h.Slots, Node: node, Token: h.Token, Why: because})
 		}
-	}
-	for _, h := range slices.Concat(slots, releasing) {
-		d.move(schema.Move{Step: "free", Task: h.Task, Slots: h.Slots, Node: node, Token: h.Token, Why: why})
 	}
 }
 

@@ -35,10 +35,10 @@ func (d *decider) plan() {
 	d.holdBack(d.in.Tasks)
 	d.goOn(byName)
 	d.target = d.makePlans()
-	d.noteToward()
 	d.elsewhere(&d.target)
 	d.stayFailed(&d.target)
 	d.runsStay(&d.target)
+	d.noteToward()
 	for t, reason := range d.target.Unplaced {
 		switch {
 		case reason.Code != "":
@@ -130,6 +130,34 @@ func (d *decider) runsStay(plan *planner.Plan) {
 		plan.Target[m.Task][m.Slot] = m.From
 	}
 	plan.Moves = made
+	d.seatElsewhere(plan)
+}
+
+// seatElsewhere finds other nodes for what is to begin in the room of workers of runs that stay.
+func (d *decider) seatElsewhere(plan *planner.Plan) {
+	load := d.loads(plan)
+	for t, name := range d.tasks {
+		if _, run := cluster.SplitRun(name); run == "" {
+			continue
+		}
+		cost, copied := d.in.Tasks[t].Spec.Cost(), false
+		for i, n := range plan.Target[t] {
+			if n == planner.Nobody || d.in.Tasks[t].Owner[i] != planner.Nobody || d.in.Nodes[n].Capacity == 0 || load[n] <= d.in.Nodes[n].Capacity {
+				continue
+			}
+			if !copied {
+				plan.Target[t], copied = slices.Clone(plan.Target[t]), true
+			}
+			load[n] -= cost
+			plan.Target[t][i] = planner.Nobody
+			to := d.other(plan, cluster.Slot{Task: name, Index: i}, t, load)
+			if plan.Target[t][i] = to; to == planner.Nobody {
+				plan.Unplaced[t] = cluster.Reason{Code: cluster.WhyFull}
+			} else {
+				load[to] += cost
+			}
+		}
+	}
 }
 
 // fillUp gives nodes on which what is fixed leaves no room for what else runs there as much as both take: nobody who executes

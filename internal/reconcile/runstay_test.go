@@ -34,3 +34,34 @@ func TestRunsStayInThePlan(t *testing.T) {
 		t.Errorf("%v; the plan of a node that is drained: %+v", err, plan)
 	}
 }
+
+// What begins beside workers of runs that stay goes where there is room: no node is given more than its capacity.
+func TestRunsBeginWhereThereIsRoom(t *testing.T) {
+	x, y := spec("a", 2), spec("b", 2)
+	x.Mode, y.Mode = cluster.ModeOnce, cluster.ModeOnce
+	b := newBoard(x, y)
+	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{
+		"a": {Rec: &schema.Agenda{Begun: true, Runs: []schema.Run{{ID: "x", WorkName: "a", WorkerNum: 2}}}},
+		"b": {Rec: &schema.Agenda{Begun: true, Runs: []schema.Run{{ID: "y", WorkName: "b", WorkerNum: 2}}}},
+	}
+	all := cluster.RunTask("a", "x") + " 0-1 @6"
+	l := b.live("L", 5, schematest.Held(all), schematest.Held(), 5, schematest.Held(all))
+	m := b.live("M", 3, schematest.Held(), schematest.Held(), 3, schematest.Held())
+	for i := range l.Doc.Rec.Slots {
+		l.Doc.Rec.Slots[i].Spec.WorkName = "a"
+	}
+	l.Member.Rec.Capacity, m.Member.Rec.Capacity = 2, 2
+	d := b.decide(atNoon)
+	run := cluster.RunTask("b", "y")
+	for index := range 2 {
+		slot := cluster.Slot{Task: run, Index: index}
+		if doc := d.Docs["M"]; doc == nil || schema.Find(doc.Slots, slot) == nil {
+			t.Errorf("%s is not granted to M, the only node with room: %s", slot, draw(d))
+		}
+	}
+	m.Member.Rec.Capacity = 1
+	d = b.decide(atNoon)
+	if doc := d.Docs["L"]; doc != nil && schema.Find(doc.Slots, cluster.Slot{Task: run}) != nil || d.Unplaced[run].Code != cluster.WhyFull {
+		t.Errorf("for one there is no room: %s, %v", draw(d), d.Unplaced)
+	}
+}

@@ -110,13 +110,21 @@ func (d *decider) acquit() {
 	for _, h := range d.Snapshot.Orders.Rec.Restart {
 		for _, index := range h.Slots {
 			slot := cluster.Slot{Task: h.Task, Index: index}
-			if _, suspected := d.against[slot]; h.Token == 0 && suspected {
+			if _, suspected := d.against[slot]; h.Token == 0 && suspected && !d.isGranted(slot) {
 				delete(d.against, slot)
 				d.changed = true
 				d.move(schema.Move{Step: "clear", Task: h.Task, Slots: cluster.Indexes{index}, Why: cluster.Reason{Code: cluster.WhyRestart}})
 			}
 		}
 	}
+}
+
+// isGranted reports whether a document grants a slot: it is on trial where it is.
+func (d *decider) isGranted(slot cluster.Slot) bool {
+	return slices.ContainsFunc(d.guids, func(guid string) bool {
+		doc := d.Snapshot.Peers[guid].Doc.Rec
+		return doc != nil && schema.Find(doc.Slots, slot) != nil
+	})
 }
 
 // try decides which suspects are held back and which are cleared.

@@ -247,6 +247,16 @@ func TestSuspectsAreTriedAnew(t *testing.T) {
 			t.Errorf("%+v, %s", w, a.against())
 		}
 	})
+	t.Run("it is on trial when an operator restarts it", func(t *testing.T) {
+		a := setup(t)
+		on := schema.Suspect{Task: "a", Slots: cluster.Indexes{1}, TookDown: []string{"n1", "n2", "n3"}}
+		a.snap.Suspects.Rec = &schema.Suspects{Slots: []schema.Suspect{on}}
+		a.snap.Orders = view.Entry[schema.Orders]{Rec: &schema.Orders{Restart: []schema.Held{{Task: "a", Slots: cluster.Indexes{1}}}}}
+		a.settle()
+		if a.against() == "" {
+			t.Error("what is held against it is forgotten while it runs")
+		}
+	})
 	t.Run("the record was deleted by hand", func(t *testing.T) {
 		a := setup(t)
 		a.snap.Suspects = view.Entry[schema.Suspects]{Rec: a.snap.Suspects.Rec, Absent: true}

@@ -115,6 +115,9 @@ func MayMove(s *view.Snapshot, slot cluster.Slot, node string) error {
 		if p.Doc.Rec == nil {
 			continue
 		}
+		if p.Live() && schema.Find(p.Doc.Rec.Releasing, slot) != nil {
+			return fmt.Errorf("%w: %s is stopping on %s; move it once it runs again", cluster.ErrConflict, slot, p.Doc.Rec.Node)
+		}
 		if grant := schema.Find(p.Doc.Rec.Slots, slot); grant != nil {
 			if p.Live() && p.Doc.Rec.Node == node {
 				return fmt.Errorf("%w: %s is on %s", cluster.ErrConflict, slot, node)

@@ -28,7 +28,9 @@ func (p *Pool) Stop(id cluster.Slot, cause error, within time.Duration) {
 		} else {
 			s.askNicely(within)
 		}
-		go s.own.Info("asked to stop", "cause", cause, "within", within.Round(time.Millisecond)) // no stop waits for a log
+		if s.executing { // else nothing of it runs: it has ended, or is between two executions
+			go s.own.Info("asked to stop", "cause", cause, "within", within.Round(time.Millisecond)) // no stop waits for a log
+		}
 		p.poke()
 	case deadline.Before(s.deadline):
 		s.overdue.Reset(within)

@@ -252,7 +252,7 @@ func TestStrangersAreRefused(t *testing.T) {
 	if code := stranger.exit(); code != 78 {
 		t.Errorf("exit code %d; want 78", code)
 	}
-	const want = "xconsumer: the records of cluster e2e are for another identity than this node's: not authorized; check username and password of [zookeeper] or [etcd]"
+	const want = "xconsumer: the coordination service does not let this node use the records of cluster e2e: not authorized; check username and password of [zookeeper] or [etcd]"
 	if got := stranger.Log.Tail(1); !strings.HasSuffix(strings.TrimSpace(got), want) {
 		t.Errorf("%s; want %s", got, want)
 	}

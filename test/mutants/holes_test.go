@@ -903,6 +903,16 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestRunsStayInThePlan"),
 	},
 	{
+		"plan", "what begins takes room of workers of runs that stay",
+		one("internal/reconcile/plan.go", "	d.seatElsewhere(plan)\n", ""),
+		in("internal/reconcile", "TestRunsBeginWhereThereIsRoom"),
+	},
+	{
+		"poison", "a restart forgets what is held against a worker on trial",
+		one("internal/reconcile/suspects.go", "suspected && !d.isGranted(slot) {", "suspected {"),
+		in("internal/reconcile", "TestSuspectsAreTriedAnew"),
+	},
+	{
 		"failing", "a worker that has failed for good is moved for balance, and tried again",
 		one("internal/reconcile/plan.go", "	d.stayFailed(&d.target)\n", ""),
 		in("internal/reconcile", "TestFailedForGoodStays"),
@@ -1026,7 +1036,7 @@ var mutants = []mutant{
 	},
 	{
 		"management", "a burial does not tell what it freed",
-		one("internal/reconcile/fate.go", "	for _, h := range slices.Concat(slots, releasing) {\n		d.move(", "	for _, h := range slices.Concat(slots, releasing)[:0] {\n		d.move("),
+		one("internal/reconcile/fate.go", "			d.move(schema.Move{Step: \"free\", Task: h.Task, Slots: h.Slots, Node: node, Token: h.Token, Why: because})\n", ""),
 		in("test/cluster", "TestPast"),
 	},
 	{

@@ -62,7 +62,7 @@ var brokenFiles = []struct {
 	}},
 	{name: "zero zk", file: "[zookeeper]\nhost = \"127.0.0.1:1\"\nsessionTimeout = \"0s\"\ntickTime = \"0s\"\n", service: true, want: []string{
 		`app.toml:3:1: zookeeper.sessionTimeout: 0s would end every session at once; leave it out for 20s; at the usual tickTime the least is 5s`,
-		`app.toml:4:1: zookeeper.tickTime: 0s would be servers without ticks; leave it out for 2s, or write what the servers have`,
+		`app.toml:4:1: zookeeper.tickTime: 0s is not a possible tick; leave it out for 2s, or write what the servers have`,
 	}},
 	{name: "no quotes", file: etcdTable + "[[task]]\nname = \"a\"\nworkName = test01\nworkerNum = 1\n", want: []string{
 		`app.toml:5:12: task "a": the value stands without quotes; write it in quotes`,

@@ -37,7 +37,7 @@ func (f *configFile) tasks() []cluster.TaskSpec {
 		}
 		f.twice("task", i, t.Name, seen)
 		if !f.has(key + ".workerNum") {
-			f.remarks = append(f.remarks, remark{fmt.Sprintf("%s:%d: task %q has no workerNum, which is 0 workers", f.path, f.header("task", i), t.Name), "give it workerNum = 1, or workerNum = 0 if that is meant"})
+			f.remarks = append(f.remarks, remark{fmt.Sprintf("%s:%d: task %q has no workerNum, which means 0 workers", f.path, f.header("task", i), t.Name), "give it workerNum = 1, or workerNum = 0 if that is meant"})
 		}
 		if !bad {
 			specs = append(specs, spec)

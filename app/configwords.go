@@ -145,7 +145,7 @@ type zero struct{ means, fix string }
 // zeroDurations are the keys of durations. The phase alone takes 0.
 var zeroDurations = map[string]zero{
 	"zookeeper.sessionTimeout": {"would end every session at once", "leave it out for 20s; at the usual tickTime the least is 5s"},
-	"zookeeper.tickTime":       {"would be servers without ticks", "leave it out for 2s, or write what the servers have"},
+	"zookeeper.tickTime":       {"is not a possible tick", "leave it out for 2s, or write what the servers have"},
 	"etcd.sessionTimeout":      {"would end every session at once", "leave it out for 10s; the least is 2s"},
 	"moving.leaveDelay":        {"would be no delay", "leave it out for that"},
 	"moving.freezeFor":         {"would end a freeze at once", "leave freezeAbove out for no freeze, or freezeFor for 5m"},

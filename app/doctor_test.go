@@ -48,8 +48,8 @@ func TestDoctorFindsDev(t *testing.T) {
 		env          map[string]string
 		joined, told string
 	}{
-		{"no token", plain, nil, "", "a node runs at " + plain},
-		{"the token of a worker", plain, map[string]string{"XCONSUMER_TOKEN": secret}, "", "a node runs at " + plain},
+		{"no token", plain, nil, "", "the node at " + plain},
+		{"the token of a worker", plain, map[string]string{"XCONSUMER_TOKEN": secret}, "", "the node at " + plain},
 		{"a token", plain, map[string]string{"XCONSUMER_API_TOKEN": secret}, "127.0.0.1:7", ""},
 		{"a token over TLS", secure, map[string]string{"XCONSUMER_API_TOKEN": secret, "XCONSUMER_API_CA": ca.file("ca.crt")}, "127.0.0.1:7", ""},
 		{"a certificate", secure, map[string]string{"XCONSUMER_API_CA": ca.file("ca.crt"), "XCONSUMER_API_CERT": ca.file("ada.crt"), "XCONSUMER_API_KEY": ca.file("ada.key")}, "127.0.0.1:7", ""},
@@ -147,7 +147,7 @@ func TestDoctorLooksAtTasks(t *testing.T) {
 		got = append(got, f)
 	}
 	want := []finding{
-		{"task", warning, `:8: task "none" has no workerNum, which is 0 workers`, "give it workerNum = 1, or workerNum = 0 if that is meant"},
+		{"task", warning, `:8: task "none" has no workerNum, which means 0 workers`, "give it workerNum = 1, or workerNum = 0 if that is meant"},
 		{"task", warning, `task typo: no node has registered work "resise"; there are: hello, resize; did you mean "resize"?`, "correct workName, add a [[work]], or start a node of the program that has it"},
 	}
 	if !slices.Equal(got, want) {
@@ -174,7 +174,7 @@ func TestCheckRemarksOnTasksWithoutWorkers(t *testing.T) {
 	}
 	var out, errs strings.Builder
 	code := Run(t.Context(), []string{"config", "check", "--config", file}, nil, Streams{Out: &out, Err: &errs, Env: func(string) string { return "" }})
-	if want := file + ":1: task \"a\" has no workerNum, which is 0 workers; give it workerNum = 1, or workerNum = 0 if that is meant\n"; code != 0 || strings.Count(errs.String(), "workerNum, which") != 1 || !strings.HasSuffix(errs.String(), want) {
+	if want := file + ":1: task \"a\" has no workerNum, which means 0 workers; give it workerNum = 1, or workerNum = 0 if that is meant\n"; code != 0 || strings.Count(errs.String(), "workerNum, which") != 1 || !strings.HasSuffix(errs.String(), want) {
 		t.Errorf("%d, %q, %q", code, out.String(), errs.String())
 	}
 }

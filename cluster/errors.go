@@ -11,7 +11,7 @@ var (
 	ErrChange = errors.New("change refused")
 	// ErrConflict: it is right, and the cluster is not so that it can be done; the error says what is in the way. It
 	// matches ErrChange, too.
-	ErrConflict = fmt.Errorf("%w as the cluster is now", ErrChange)
+	ErrConflict = fmt.Errorf("%w in the current state", ErrChange)
 	// ErrNoTask: there is no such task.
 	ErrNoTask = errors.New("no such task")
 	// ErrNoNode: there is no such node.

@@ -551,7 +551,7 @@ func TestLogOfANodeThatHasDied(t *testing.T) {
 	p := newPair(t, slot, &httpapi.Peers{Secret: []byte(secret)}, nil)
 	p.state.Nodes[1].Advertise = gone.Addr().String()
 	_, err = p.read(t.Context(), slot, httpapi.LogQuery{Lines: 5})
-	want := "n2 at " + gone.Addr().String() + " cannot be reached: connection refused; if it has died, its workers are on other nodes once its session is over"
+	want := "n2 at " + gone.Addr().String() + " cannot be reached: connection refused; if it has died, its workers are given to other nodes after its session ends"
 	if err == nil || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("%v\nwant %s", err, want)
 	}

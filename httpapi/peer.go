@@ -256,7 +256,7 @@ type peerAnswer struct {
 // unreached says why nobody has answered, with nothing of what was received in it.
 func unreached(err error) string {
 	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" {
-		return "cannot be reached: " + address.Reason(dial) + "; if it has died, its workers are on other nodes once its session is over"
+		return "cannot be reached: " + address.Reason(dial) + "; if it has died, its workers are given to other nodes after its session ends"
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return "shows a certificate that is not trusted here; see [http.tls] ca"

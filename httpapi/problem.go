@@ -36,7 +36,7 @@ var problems = []struct {
 	{cluster.ErrNoNode, http.StatusNotFound, "no such node", ""},
 	{cluster.ErrNoSlot, http.StatusNotFound, "no such worker", ""},
 	{cluster.ErrNoDecision, http.StatusNotFound, "no such decision", ""},
-	{cluster.ErrConflict, http.StatusConflict, "not as the cluster is now", ""},
+	{cluster.ErrConflict, http.StatusConflict, "conflicts with the current state", ""},
 	{cluster.ErrChange, http.StatusUnprocessableEntity, "refused", ""},
 	{cluster.ErrExists, http.StatusConflict, "it exists already", ""},
 	{cluster.ErrTooLarge, http.StatusRequestEntityTooLarge, "too large", ""},

@@ -320,7 +320,7 @@ func TestConflicts(t *testing.T) {
 		for end := time.Now().Add(time.Minute); status < 300 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) { // it is not read yet
 			status, p = ask(c.path, c.body)
 		}
-		if status != http.StatusConflict || p.Title != "not as the cluster is now" || !strings.Contains(p.Detail, c.want) || len(p.Errors) > 0 {
+		if status != http.StatusConflict || p.Title != "conflicts with the current state" || !strings.Contains(p.Detail, c.want) || len(p.Errors) > 0 {
 			t.Errorf("%s: %d, %+v; want %q", c.path, status, p, c.want)
 		}
 	}

@@ -286,7 +286,7 @@ func (s *shell) leader() *cobra.Command {
 			fmt.Fprintf(b, "%s leads term %d\n", l.Node, l.Term)
 		}, func(l *httpapi.Leader) []string { return []string{l.Node} })
 	}
-	down := &cobra.Command{Use: "step-down", Short: "Has the leader give up leading and stand behind all other nodes", Args: args()}
+	down := &cobra.Command{Use: "step-down", Short: "Makes the leader step down and rank last among the candidates", Args: args()}
 	w := s.wish(down)
 	down.RunE = func(c *cobra.Command, _ []string) error {
 		return w.do(c.Context(), httpapi.Wish{Path: "/api/v1/leader/step-down"}, nil)

@@ -171,10 +171,10 @@ func noCommand(c *cobra.Command, given []string) error {
 	case err != nil || verb == root:
 		return NoArgs(c, given)
 	case verb.Flags().Lookup("dry-run") != nil:
-		return usage(c, fmt.Sprintf("%s takes flags alone, as in --scale TASK=N; what a command would do it shows itself: `%s %s --dry-run`",
+		return usage(c, fmt.Sprintf("%s takes only flags, as in --scale TASK=N; to preview a single command, add --dry-run to it: `%s %s --dry-run`",
 			c.CommandPath(), root.Name(), strings.Join(given, " ")))
 	}
-	return usage(c, fmt.Sprintf("%s takes flags alone, as in --scale TASK=N; %s cannot be planned", c.CommandPath(), verb.Name()))
+	return usage(c, fmt.Sprintf("%s takes only flags, as in --scale TASK=N; %s cannot be planned", c.CommandPath(), verb.Name()))
 }
 
 func addScale(change *cluster.Change, list []string) error {

@@ -27,7 +27,7 @@ func (s *shell) status() *cobra.Command {
 		Args: args(),
 	}
 	q := s.question(c)
-	at := c.Flags().String("at", "", "as it was after the decision of this number, or at this time or so long ago, as far as that is known")
+	at := c.Flags().String("at", "", "the cluster after a decision, at a time, or a duration ago, as far as that is known")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		query := url.Values{}
 		if *at != "" {

@@ -37,7 +37,7 @@ const usualWait = "5m"
 
 func (s *shell) wish(c *cobra.Command) *wish {
 	w := &wish{server: s.server(c), output: s.tables(c)}
-	c.Flags().DurationVar(&w.wait, "wait", 0, "waits until everything that it touches runs where it should, so long at most: --wait is for "+usualWait+", --wait=30s for 30s")
+	c.Flags().DurationVar(&w.wait, "wait", 0, "waits until everything that it touches runs where it should, for at most this long ("+usualWait+" if no value is given), as in --wait=30s")
 	c.Flags().Lookup("wait").NoOptDefVal = usualWait
 	notNegative(c, "wait", &w.wait)
 	YesFlag(c, &w.yes)

@@ -60,7 +60,7 @@ func stored(t *testing.T, o operation.Operator) *schema.Task {
 // Where nobody leads, nobody steps down: it is right to ask for it, and the cluster is not so.
 func TestStepDownOfNobody(t *testing.T) {
 	_, err := open(t, mem.New(mem.Config{}), pass).Do(t.Context(), &view.Snapshot{}, cluster.StepDown())
-	if !errors.Is(err, cluster.ErrConflict) || !errors.Is(err, cluster.ErrChange) || err.Error() != "change refused as the cluster is now: nobody leads" {
+	if !errors.Is(err, cluster.ErrConflict) || !errors.Is(err, cluster.ErrChange) || err.Error() != "change refused in the current state: nobody leads" {
 		t.Errorf("%v", err)
 	}
 }

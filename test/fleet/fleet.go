@@ -31,6 +31,9 @@ import (
 // Limit bounds every wait. It is generous: machines are slow.
 const Limit = 150 * time.Second
 
+// patient asks nodes: one that is paused takes connections and never answers.
+var patient = http.Client{Timeout: 10 * time.Second}
+
 // Fleet is a cluster of processes. Its fields are for nodes that are started next; they and Start are for the test's own
 // goroutine.
 type Fleet struct {
@@ -121,7 +124,7 @@ func (n *Node) State() *cluster.State {
 
 // Ready reports whether the node is a member at work. Unlike State it makes the node read nothing.
 func (n *Node) Ready() bool {
-	resp, err := http.Get("http://" + n.Addr + "/readyz")
+	resp, err := patient.Get("http://" + n.Addr + "/readyz")
 	if err != nil {
 		return false
 	}

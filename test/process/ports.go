@@ -16,7 +16,7 @@ const (
 )
 
 // FreeAddrs returns n loopback addresses on which nobody listens. Nobody gets them before the test does, or in the time
-// between two processes of the test that listen there: no system gives such ports out by itself, and tests that run at
+// between two processes of the test that listen there: by default no system that the tests run on gives such ports out by itself, and tests that run at
 // the same time, in whatever process, hold the UDP port of the same number until they end. A program that is told to
 // listen on a port of this range may still take one.
 func FreeAddrs(tb testing.TB, n int) []string {

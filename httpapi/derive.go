@@ -13,13 +13,14 @@ const (
 	unwatched = "while nobody looked at the cluster through this node"
 )
 
-// maxUnwatched bounds the events of a time in which nobody looked, that they do not drive out what the node tells of itself.
+// maxUnwatched bounds the events of a time in which nobody looked, so that they do not drive out what was seen as it happened.
 const maxUnwatched = maxEvents / 4
 
-// found returns the events of the first look at the cluster: who is there has joined it.
+// found returns the events of the first look at the cluster: who is there has joined it. There are no more of them than
+// are kept.
 func found(now *cluster.State, self string, at time.Time) (events []cluster.Event) {
 	for i := range now.Nodes {
-		if n := &now.Nodes[i]; n.Name != self {
+		if n := &now.Nodes[i]; n.Name != self && len(events) < maxEvents {
 			events = append(events, cluster.Event{Time: at, Kind: cluster.NodeJoined, Node: n.Name, Member: n.Member, Detail: wasThere})
 		}
 	}
@@ -131,19 +132,6 @@ func hasStarted(w *cluster.WorkerInfo) bool {
 	switch w.State {
 	case cluster.WorkerRunning, cluster.WorkerWaiting, cluster.WorkerBackoff, cluster.WorkerStopping, cluster.WorkerStuck, cluster.WorkerDone, cluster.WorkerGivenUp, cluster.WorkerLost:
 		return w.Member != ""
-	}
-	return false
-}
-
-// isKnown reports whether the last event that is kept of a member's joining and leaving is of the same kind.
-func isKnown(kept []cluster.Event, e *cluster.Event) bool {
-	if e.Kind != cluster.NodeJoined && e.Kind != cluster.NodeLeft || e.Member == "" {
-		return false
-	}
-	for i := len(kept) - 1; i >= 0; i-- {
-		if o := &kept[i]; o.Member == e.Member && (o.Kind == cluster.NodeJoined || o.Kind == cluster.NodeLeft) {
-			return o.Kind == e.Kind
-		}
 	}
 	return false
 }

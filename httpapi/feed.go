@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -40,13 +41,15 @@ type feed struct {
 	err     error   // why it is not
 	seen    int64   // the number of what was seen last
 	asked   time.Time
-	follow  int           // followers
-	changed chan struct{} // closed and replaced when any of it changes
-	wake    chan struct{} // asks a resting feed to begin
-	last    int64         // number of the last frame
-	frames  []frame       // the last ones, in a row
-	sum     int           // their bytes
-	events  []cluster.Event
+	follow  int                          // followers
+	changed chan struct{}                // closed and replaced when any of it changes
+	wake    chan struct{}                // asks a resting feed to begin
+	last    int64                        // number of the last frame
+	frames  []frame                      // the last ones, in a row
+	sum     int                          // their bytes
+	own     []numbered                   // the last events of this node, in a row
+	others  []numbered                   // those of others, apart, so that they do not drive out the node's own
+	members map[string]cluster.EventKind // NodeJoined or NodeLeft, whichever was told of a member last
 	health  string
 }
 
@@ -68,7 +71,7 @@ type frame struct {
 }
 
 func newFeed(node Node) *feed {
-	return &feed{node: node, instance: strings.ToLower(rand.Text()[:8]), changed: make(chan struct{}), wake: make(chan struct{}, 1)}
+	return &feed{node: node, instance: strings.ToLower(rand.Text()[:8]), changed: make(chan struct{}), wake: make(chan struct{}, 1), members: map[string]cluster.EventKind{}}
 }
 
 // run keeps the feed until ctx ends.
@@ -162,6 +165,7 @@ func (f *feed) put(sight cluster.Sight) {
 		events = found(state, f.node.Name(), time.Now())
 	case fresh:
 		update, events = Diff(&before.sight.State, state), derive(&before.sight.State, state, f.node.Name(), time.Now())
+		events = events[:min(len(events), maxEvents)] // more are not kept, and would drive out the frame of the change itself
 	default:
 		update, events = Diff(&before.sight.State, state), caughtUp(&before.sight.State, state, f.node.Name(), time.Now())
 	}
@@ -182,6 +186,7 @@ func (f *feed) put(sight cluster.Sight) {
 	for _, e := range events {
 		f.note(e)
 	}
+	f.forget(&sight.State)
 	f.fresh, f.err = true, nil
 	f.tell()
 }
@@ -194,14 +199,14 @@ func (f *feed) push(kind string, data []byte) {
 		fr.text = nil // the first moment: there is nothing that it differs from
 	}
 	f.frames, f.sum = append(f.frames, fr), f.sum+len(fr.text)
-	drop := 0
-	for sum := f.sum; len(f.frames)-drop > maxFrames || sum > maxFrameSum && len(f.frames)-drop > 1; drop++ {
-		sum -= len(f.frames[drop].text)
-		f.sum = sum
+	if len(f.frames) <= maxFrames && f.sum <= maxFrameSum {
+		return
 	}
-	if drop > 0 {
-		f.frames = append([]frame(nil), f.frames[drop:]...)
+	drop := 0 // half of them: with each one that is added the others would be copied otherwise
+	for ; len(f.frames)-drop > 1 && (len(f.frames)-drop > maxFrames/2 || f.sum > maxFrameSum/2); drop++ {
+		f.sum -= len(f.frames[drop].text)
 	}
+	f.frames = slices.Clone(f.frames[drop:])
 }
 
 // event tells an event of this node.
@@ -210,19 +215,6 @@ func (f *feed) event(e cluster.Event) {
 	defer f.mu.Unlock()
 	f.note(e)
 	f.tell()
-}
-
-// note adds an event, unless it says of a member what is known: a leader tells of all that it finds. The lock is held.
-func (f *feed) note(e cluster.Event) {
-	if isKnown(f.events, &e) {
-		return
-	}
-	if f.events = append(f.events, e); len(f.events) > maxEvents {
-		f.events = append([]cluster.Event(nil), f.events[len(f.events)-maxEvents/2:]...)
-	}
-	if text, err := json.Marshal(&e); err == nil {
-		f.push("event", text)
-	}
 }
 
 // watchHealth tells followers when the node is not at work.

@@ -53,7 +53,7 @@ func (a *API) serveHistory() {
 	handle(a, huma.Operation{
 		OperationID: "list-events", Method: http.MethodGet, Path: "/api/v1/events", Tags: tags, Metadata: as(RoleView),
 		Summary:     "What this node knows to have happened",
-		Description: "Of itself always; of others while it leads, or somebody has looked at the cluster through it within the last minute; at the next look it tells of what has changed since, unless that is too much. The last 500 or more are kept, in memory.",
+		Description: "Of itself always; of others while it leads, or somebody has looked at the cluster through it within the last minute; at the next look it tells of what has changed since, unless that is more than 250 events, and of one change at most 1000. The last 500 events or more of itself, and as many of others, are kept, in memory.",
 	}, func(ctx context.Context, in *events) (*answer, error) {
 		if err := a.checkNames(ctx, in.Task, in.Node); err != nil {
 			return nil, err
@@ -129,11 +129,4 @@ func decisionsAbout(list cluster.Decisions, since int64, task, node string) clus
 		}
 	}
 	return out
-}
-
-// list returns the events that are kept, and the number of the last frame that was before or with them.
-func (f *feed) list() (events []cluster.Event, last int64) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return append([]cluster.Event{}, f.events...), f.last
 }

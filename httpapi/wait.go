@@ -296,9 +296,6 @@ func (a *API) settle(ctx context.Context, out *Accepted, wait Wait, g goal) {
 	}
 }
 
-// maxWaiting bounds what is told of what there is to do.
-const maxWaiting = 20
-
 // missing says what there is still to do.
 func (a *API) missing(ctx context.Context, m *moment, g goal) []string {
 	if g.run != "" {
@@ -359,43 +356,50 @@ func (g *goal) unsettled(s *cluster.Sight) (list []string) {
 }
 
 // unplaced says which workers have no place though they are to run, of the tasks that the goal is about.
-func (g *goal) unplaced(s *cluster.Sight) (list []string) {
+func (g *goal) unplaced(s *cluster.Sight) []string {
+	var out brief
 	for i := range s.State.Tasks {
 		t := &s.State.Tasks[i]
-		if g.task != "" && t.Name != g.task || t.Unplaced == 0 || t.Paused || t.Runs || len(list) == maxWaiting {
+		if g.task != "" && t.Name != g.task || t.Unplaced == 0 || t.Paused || t.Runs {
 			continue
 		}
-		text := fmt.Sprintf("%d of %s of %s", t.Unplaced, plural.Of(t.WorkerNum, "worker"), t.Name)
-		if t.Reason != "" {
-			text += ": " + t.Reason
+		reason := t.Reason
+		if reason != "" {
+			reason = ": " + reason
 		}
-		list = append(list, text)
+		out.add("%d of %s of %s%s", t.Unplaced, plural.Of(t.WorkerNum, "worker"), t.Name, reason)
 	}
-	return list
+	return out.list()
 }
 
 // toMove says what a plan moves of what the goal is about.
-func (g *goal) toMove(plan *cluster.Plan) (list []string) {
-	add := func(slot cluster.Slot, format string, args ...any) {
-		if task, _ := cluster.SplitRun(slot.Task); (g.task == "" || task == g.task) && len(list) < maxWaiting {
-			list = append(list, slot.String()+fmt.Sprintf(format, args...))
-		}
+func (g *goal) toMove(plan *cluster.Plan) []string {
+	var out brief
+	has := func(of string) bool {
+		task, _ := cluster.SplitRun(of)
+		return g.task == "" || task == g.task
 	}
 	for _, move := range plan.Moves {
-		add(move.Slot, " is to leave %s: %s", move.From, move.Reason)
-	}
-	for _, start := range plan.Starts {
-		add(start.Slot, " is to start on %s", start.To)
-	}
-	for _, slot := range plan.Stops {
-		add(slot, " is to stop")
-	}
-	for _, r := range plan.Restarts {
-		if (g.task == "" || r.Task == g.task) && len(list) < maxWaiting {
-			list = append(list, fmt.Sprintf("%s of %s to start again with count %d", plural.Of(r.Workers, "worker"), r.Task, r.To))
+		if has(move.Slot.Task) {
+			out.add("%s is to leave %s: %s", move.Slot, move.From, move.Reason)
 		}
 	}
-	return list
+	for _, start := range plan.Starts {
+		if has(start.Slot.Task) {
+			out.add("%s is to start on %s", start.Slot, start.To)
+		}
+	}
+	for _, slot := range plan.Stops {
+		if has(slot.Task) {
+			out.add("%s is to stop", slot)
+		}
+	}
+	for _, r := range plan.Restarts {
+		if has(r.Task) {
+			out.add("%s of %s to start again with count %d", plural.Of(r.Workers, "worker"), r.Task, r.To)
+		}
+	}
+	return out.list()
 }
 
 // missingRun says what there is still to do of a run.

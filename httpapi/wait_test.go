@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/test/apinode"
 )
 
@@ -139,3 +141,45 @@ func TestSettledWithoutAPlace(t *testing.T) {
 		}
 	}
 }
+
+// Whatever a wait tells of is told at some length, and how much more there is.
+func TestWaitSaysHowMuchMore(t *testing.T) {
+	var tasks []cluster.TaskInfo
+	var details []cluster.TaskDetail
+	for i := range 23 {
+		info := cluster.TaskInfo{Name: fmt.Sprintf("t%02d", i), WorkerNum: 1, Unplaced: 1, Revision: "9"}
+		tasks, details = append(tasks, info), append(details, cluster.TaskDetail{TaskInfo: info})
+	}
+	settled := node{apinode.New(cluster.State{Tasks: tasks}, details...), new([]string), nil}
+	moves := planning{node: node{apinode.New(cluster.State{}), new([]string), nil}}
+	for i := range 22 {
+		slot := cluster.Slot{Task: "t", Index: i}
+		moves.plan.Moves = append(moves.plan.Moves, cluster.PlannedMove{Slot: slot, From: "n1"})
+		moves.plan.Stops = append(moves.plan.Stops, slot)
+	}
+	for _, c := range []struct {
+		name       string
+		node       httpapi.Node
+		wait, last string
+	}{
+		{"without a place", settled, "10s", "and 3 more"},
+		{"to move", moves, "50ms", "and 24 more"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, text := ask(t, c.node, http.MethodPost, "/api/v1/moves/now?wait="+c.wait, "")
+			var got struct{ Waiting, Unplaced []string }
+			err := json.Unmarshal(text, &got)
+			if list := append(got.Waiting, got.Unplaced...); err != nil || len(list) != 21 || list[20] != c.last {
+				t.Errorf("%s, %v; want 21, the last %q", text, err, c.last)
+			}
+		})
+	}
+}
+
+// planning is a node that plans the same whatever is asked.
+type planning struct {
+	node
+	plan cluster.Plan
+}
+
+func (p planning) Plan(context.Context, cluster.Change) (cluster.Plan, error) { return p.plan, nil }

@@ -285,7 +285,7 @@ func (c *Client) Log(ctx context.Context, slot cluster.Slot, q LogQuery, each fu
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			return fmt.Errorf("%w at %s: %w", ErrUnreachable, c.base, err)
+			return c.noAnswer(err)
 		}
 		if err := each(line); err != nil {
 			return err
@@ -339,17 +339,20 @@ func (c *Client) ask(ctx context.Context, r request) (*http.Response, error) {
 	var sent atomic.Bool
 	resp, err := c.http.Do(req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }})))
 	if err != nil {
-		if errors.Is(err, context.Canceled) {
-			err = &noAnswerError{"interrupted before " + c.base + " answered", []error{err}}
-		} else {
-			err = &noAnswerError{fmt.Sprintf("%v at %s: %s", ErrUnreachable, c.base, address.Reason(unwrapURL(err))), []error{ErrUnreachable, err}}
-		}
-		if sent.Load() {
+		if err = c.noAnswer(err); sent.Load() {
 			err = &lostAnswer{err}
 		}
 		return nil, err
 	}
 	return resp, nil
+}
+
+// noAnswer says that there is no answer, or not all of it. If the caller gave up it is not the node that does not answer.
+func (c *Client) noAnswer(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return &noAnswerError{"interrupted before " + c.base + " answered", []error{err}}
+	}
+	return &noAnswerError{fmt.Sprintf("%v at %s: %s", ErrUnreachable, c.base, address.Reason(unwrapURL(err))), []error{ErrUnreachable, err}}
 }
 
 // unwrapURL takes the request out of an error, which says the same again.
@@ -365,7 +368,7 @@ func (c *Client) read(resp *http.Response, answer any, want ...int) ([]byte, err
 	const most = 256 << 20
 	text, err := io.ReadAll(io.LimitReader(resp.Body, most))
 	if err != nil {
-		return nil, &lostAnswer{fmt.Errorf("%w at %s: %w", ErrUnreachable, c.base, err)}
+		return nil, &lostAnswer{c.noAnswer(err)}
 	}
 	if !slices.Contains(want, resp.StatusCode) {
 		e := &RefusedError{}

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -122,27 +123,54 @@ func TestClientRepeats(t *testing.T) {
 	}
 }
 
-// A call that its caller gives up says so: it is not the node that does not answer.
+// A call that its caller gives up says so, before the answer or in its midst: it is not the node that does not answer.
 func TestClientIsInterrupted(t *testing.T) {
-	asked, over := make(chan struct{}), make(chan struct{})
-	node := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		close(asked)
-		select {
-		case <-over:
-		case <-r.Context().Done():
-		}
-	}))
-	defer node.Close()
-	defer close(over)
-	client, err := httpapi.NewClient(node.URL, httpapi.ClientOptions{})
-	if err != nil {
-		t.Fatal(err)
+	change := func(ctx context.Context, c *httpapi.Client) error {
+		_, err := c.Do(ctx, httpapi.Wish{Path: "/api/v1/tasks/a/run-now"})
+		return err
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	go func() { <-asked; cancel() }()
-	_, err = client.Do(ctx, httpapi.Wish{Path: "/api/v1/tasks/a/run-now"})
-	want := "it is not known whether it was done: interrupted before " + node.URL + " answered"
-	if !errors.Is(err, httpapi.ErrOutcomeUnknown) || errors.Is(err, httpapi.ErrUnreachable) || err.Error() != want {
-		t.Errorf("%v; want %s", err, want)
+	for _, c := range []struct {
+		name   string
+		status int // that came before, with the beginning of the answer; 0 for neither
+		call   func(context.Context, *httpapi.Client) error
+		prefix string
+	}{
+		{"a change, before the answer", 0, change, "it is not known whether it was done: "},
+		{"a change, in the answer", http.StatusAccepted, change, "it is not known whether it was done: "},
+		{"a question, in the answer", http.StatusOK, func(ctx context.Context, c *httpapi.Client) error {
+			_, _, err := c.State(ctx)
+			return err
+		}, ""},
+		{"a log, in a line", http.StatusOK, func(ctx context.Context, c *httpapi.Client) error {
+			return c.Log(ctx, cluster.Slot{Task: "a"}, httpapi.LogQuery{}, func(cluster.LogLine) error { return nil })
+		}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			over := make(chan struct{})
+			node := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if c.status != 0 {
+					w.WriteHeader(c.status)
+					_, _ = w.Write(bytes.Repeat([]byte(" "), 32<<20)) // more than there is room for on the way: it is being read
+				}
+				cancel()
+				select {
+				case <-over:
+				case <-r.Context().Done():
+				}
+			}))
+			defer node.Close()
+			defer close(over)
+			client, err := httpapi.NewClient(node.URL, httpapi.ClientOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = c.call(ctx, client)
+			want := c.prefix + "interrupted before " + node.URL + " answered"
+			if err == nil || err.Error() != want || errors.Is(err, httpapi.ErrUnreachable) || errors.Is(err, httpapi.ErrOutcomeUnknown) != (c.prefix != "") {
+				t.Errorf("%v; want %s", err, want)
+			}
+		})
 	}
 }

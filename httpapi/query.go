@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"mime"
@@ -99,12 +100,13 @@ func strict(api huma.API) func(huma.Context, func(huma.Context)) {
 }
 
 // readable is what huma asks before every operation that takes a body: whether it is sent as JSON. What is sent without
-// a kind is read as JSON; programs that name one of their own, as curl does, hear which one to name.
+// a kind is read as JSON; programs that name one of their own, as curl does, hear which one to name. Parameters that
+// cannot be read do not matter, as those that can do not: JSON has none.
 func readable(api huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		kind, _, err := mime.ParseMediaType(ctx.Header("Content-Type"))
 		r := requestOf(ctx.Context())
-		isJSON := err == nil && (kind == "application/json" || strings.HasSuffix(kind, "+json"))
+		isJSON := (err == nil || errors.Is(err, mime.ErrInvalidMediaParameter)) && (kind == "application/json" || strings.HasSuffix(kind, "+json"))
 		if ctx.Operation().RequestBody == nil || ctx.Header("Content-Type") == "" || isJSON || r == nil || r.ContentLength == 0 {
 			next(ctx)
 			return

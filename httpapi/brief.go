@@ -1,6 +1,11 @@
 package httpapi
 
-import "fmt"
+import (
+	"fmt"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/plural"
+)
 
 // maxWaiting bounds what is told of what there is to do.
 const maxWaiting = 20
@@ -26,4 +31,51 @@ func (b *brief) list() []string {
 		return b.lines
 	}
 	return append(b.lines[:maxWaiting:maxWaiting], fmt.Sprintf("and %d more", b.more))
+}
+
+// unplaced says which workers have no place though they are to run, of the tasks that the goal is about.
+func (g *goal) unplaced(s *cluster.Sight) []string {
+	var out brief
+	for i := range s.State.Tasks {
+		t := &s.State.Tasks[i]
+		if g.task != "" && t.Name != g.task || t.Unplaced == 0 || t.Paused || t.Runs {
+			continue
+		}
+		reason := t.Reason
+		if reason != "" {
+			reason = ": " + reason
+		}
+		out.add("%d of %s of %s%s", t.Unplaced, plural.Of(t.WorkerNum, "worker"), t.Name, reason)
+	}
+	return out.list()
+}
+
+// toMove says what a plan moves of what the goal is about.
+func (g *goal) toMove(plan *cluster.Plan) []string {
+	var out brief
+	has := func(of string) bool {
+		task, _ := cluster.SplitRun(of)
+		return g.task == "" || task == g.task
+	}
+	for _, move := range plan.Moves {
+		if has(move.Slot.Task) {
+			out.add("%s is to leave %s: %s", move.Slot, move.From, move.Reason)
+		}
+	}
+	for _, start := range plan.Starts {
+		if has(start.Slot.Task) {
+			out.add("%s is to start on %s", start.Slot, start.To)
+		}
+	}
+	for _, slot := range plan.Stops {
+		if has(slot.Task) {
+			out.add("%s is to stop", slot)
+		}
+	}
+	for _, r := range plan.Restarts {
+		if has(r.Task) {
+			out.add("%s of %s to start again with count %d", plural.Of(r.Workers, "worker"), r.Task, r.To)
+		}
+	}
+	return out.list()
 }

@@ -9,6 +9,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
 // ErrNoLog says that nobody keeps a log of a worker.
@@ -17,29 +18,156 @@ var ErrNoLog = errors.New("no log")
 // runOver says why there is no such worker any longer.
 const runOver = "its run is over"
 
+// leftAsked is of how many workers of a task that no node has the last nodes are asked for what they keep.
+const leftAsked = 20
+
+// ended says of a worker of a run why it is started no more, "" of one that is.
+func ended(w *cluster.WorkerInfo) string {
+	switch w.State {
+	case cluster.WorkerDone:
+		return "it has run to its end"
+	case cluster.WorkerGivenUp:
+		return "it is not started again"
+	}
+	return ""
+}
+
 // left shows what the node that had a worker last keeps of its log, and says why no node has it now. If there is nothing
 // to show, the error says so and why.
-func (l *logs) left(ctx context.Context, slot cluster.Slot, prefix string) error {
-	why, err := l.whyNowhere(ctx, slot)
-	if err != nil {
-		return err
+func (l *logs) left(ctx context.Context, w *cluster.WorkerInfo, prefix string) error {
+	slot, why := w.Slot(), ended(w)
+	over := why != ""
+	if !over {
+		var err error
+		if why, err = l.whyNowhere(ctx, slot); err != nil {
+			return err
+		}
+		over = why == runOver
 	}
 	node := ""
 	if why != "" {
-		if node, err = l.lastNode(ctx, slot); err != nil {
+		past, err := l.decisions(ctx, w.Task)
+		if err != nil {
 			return err
 		}
+		node = lastNode(past, slot)
 	}
-	err = l.from(ctx, slot, node, prefix)
-	switch missing := errors.Is(err, httpapi.ErrNotFound); {
-	case missing && why != "" && node == "":
-		return fmt.Errorf("%w: it has written nothing yet, as far as is known; it runs on no node: %s", ErrNoLog, why)
-	case missing && why != "":
-		return fmt.Errorf("%w: %s had it last, and keeps nothing of its log; it runs on no node: %s", ErrNoLog, node, why)
-	case err != nil || why == "" || why == runOver:
+	err := l.from(ctx, slot, node, prefix)
+	switch {
+	case errors.Is(err, httpapi.ErrNotFound) && why != "":
+		return fmt.Errorf("%w: the worker is on no node (%s), and no earlier output is known", ErrNoLog, why)
+	case err != nil || why == "" || over:
 		return err
 	}
 	return l.remark("worker %s runs on no node: %s", slot, why)
+}
+
+// manyLeft shows of the workers of a task that no node has what the nodes that had them keep, as far as leftAsked goes, and
+// says in one line how many there are and why. It asks for the past once, and not for each worker: a task has thousands.
+// If there is nothing to show, and these are all its workers, the error says so.
+func (l *logs) manyLeft(ctx context.Context, info *cluster.TaskInfo, workers []cluster.WorkerInfo, all bool, prefix func(cluster.Slot) string) error {
+	past, err := l.decisions(ctx, workers[0].Task)
+	if err != nil {
+		return err
+	}
+	asked, kept, more, waiting := 0, false, false, 0
+	for i := range workers {
+		slot := workers[i].Slot()
+		if ended(&workers[i]) == "" {
+			waiting++
+		}
+		if more {
+			continue
+		}
+		node := lastNode(past, slot)
+		if node == "" {
+			continue
+		}
+		if more = asked == leftAsked; more {
+			continue
+		}
+		asked++
+		switch err := l.from(ctx, slot, node, prefix(slot)); {
+		case err == nil:
+			kept = true
+		case !errors.Is(err, httpapi.ErrNotFound):
+			return fmt.Errorf("%s: %w", slot, err)
+		}
+	}
+	why := "they have ended"
+	if waiting > 0 {
+		why = whyUnplaced(info)
+	}
+	if all && !kept {
+		return fmt.Errorf("%w: %s on no node (%s), and no earlier output is known", ErrNoLog, areOf(len(workers), workers[0].Task), why)
+	}
+	if waiting > 0 {
+		if err := l.remark("%s on no node: %s", areOf(waiting, workers[0].Task), why); err != nil {
+			return err
+		}
+	}
+	if more {
+		return l.remark("earlier output is shown of %d of them; see xconsumer logs '%s#INDEX' for that of one", asked, workers[0].Task)
+	}
+	return nil
+}
+
+// areOf begins a sentence about workers of a task.
+func areOf(n int, task string) string {
+	verb := "are"
+	if n == 1 {
+		verb = "is"
+	}
+	return fmt.Sprintf("%s of task %s %s", plural.Of(n, "worker"), task, verb)
+}
+
+// whyUnplaced says why workers of a task are on no node.
+func whyUnplaced(info *cluster.TaskInfo) string {
+	switch {
+	case info != nil && info.Paused:
+		return cluster.Reason{Code: cluster.WhyPaused}.String()
+	case info != nil && info.Reason != "":
+		return info.Reason
+	}
+	return "they are about to be granted"
+}
+
+// ofRun returns the workers that are meant of a run of which the state shows none: of one that is over. If there is no
+// such run or worker, or the run has not begun, the error says so.
+func (l *logs) ofRun(ctx context.Context, t logTarget, state *cluster.State) (workers []cluster.WorkerInfo, err error) {
+	var list httpapi.Runs
+	if _, err := l.client.Get(ctx, taskPath(t.task, "/runs"), nil, &list); err != nil {
+		return nil, err
+	}
+	at := slices.IndexFunc(list.Runs, func(r cluster.RunInfo) bool { return r.ID == t.run })
+	if at < 0 {
+		return nil, fmt.Errorf("%w: no such run: %s; `xconsumer runs %s` lists those that are kept", ErrNoLog, cluster.RunTask(t.task, t.run), t.task)
+	}
+	r := &list.Runs[at]
+	var is cluster.WorkerState
+	switch r.State {
+	case cluster.RunQueued:
+		why := "it waits for an earlier run"
+		if info := t.info(state); info != nil && info.Paused {
+			why = whyUnplaced(info)
+		}
+		return nil, fmt.Errorf("%w: run %s has not begun: %s", ErrNoLog, cluster.RunTask(t.task, t.run), why)
+	case cluster.RunSkipped:
+		return nil, fmt.Errorf("%w: run %s was skipped: %s", ErrNoLog, cluster.RunTask(t.task, t.run), r.Reason)
+	case cluster.RunDone:
+		is = cluster.WorkerDone
+	case cluster.RunFailed:
+		is = cluster.WorkerGivenUp
+	}
+	for i := range r.WorkerNum {
+		if !t.one || i == t.index {
+			workers = append(workers, cluster.WorkerInfo{Task: t.task, Run: t.run, Index: i, State: is})
+		}
+	}
+	if len(workers) == 0 {
+		return nil, fmt.Errorf("%w: %s: run %s has %s", cluster.ErrNoSlot, t.name(), t.run, plural.Of(r.WorkerNum, "worker"))
+	}
+	return workers, nil
 }
 
 // whyNowhere says why no node has a worker, "" if one has it or there is no such worker.
@@ -60,20 +188,27 @@ func (l *logs) whyNowhere(ctx context.Context, slot cluster.Slot) (string, error
 	return e.Here, err
 }
 
-// lastNode returns the node that had a worker last, "" if none is known that had it.
-func (l *logs) lastNode(ctx context.Context, slot cluster.Slot) (string, error) {
-	task, _ := cluster.SplitRun(slot.Task)
-	var d cluster.Decisions
-	if _, err := l.client.Get(ctx, "/api/v1/decisions", url.Values{"task": {task}}, &d); err != nil {
-		return "", err
+// decisions returns what is kept of the past of a task, which is nothing of one that nobody has heard of. It asks once.
+func (l *logs) decisions(ctx context.Context, task string) (*cluster.Decisions, error) {
+	if l.past == nil {
+		var d cluster.Decisions
+		if _, err := l.client.Get(ctx, "/api/v1/decisions", url.Values{"task": {task}}, &d); err != nil && !isNotTaken(err) {
+			return nil, err
+		}
+		l.past = &d
 	}
-	for _, one := range slices.Backward(d.Decisions) {
+	return l.past, nil
+}
+
+// lastNode returns the node that had a worker last, "" if none is known that had it.
+func lastNode(past *cluster.Decisions, slot cluster.Slot) string {
+	for _, one := range slices.Backward(past.Decisions) {
 		for _, m := range slices.Backward(one.Moves) {
 			had := m.Step == cluster.StepGrant || m.Step == cluster.StepRelease || m.Step == cluster.StepFree || m.Step == cluster.StepBury
 			if had && m.Node != "" && m.Task == slot.Task && m.Slots.Contains(slot.Index) {
-				return m.Node, nil
+				return m.Node
 			}
 		}
 	}
-	return "", nil
+	return ""
 }

@@ -47,14 +47,16 @@ func (s *shell) logs() *cobra.Command {
 		l := logs{client: client, lines: lines, out: s.Out, errs: s.Err, output: o}
 		workers := target.of(state.Workers)
 		switch {
-		case len(workers) == 0 && target.one && run != "": // it may be over
-			return l.show(c.Context(), []cluster.WorkerInfo{{Task: target.task, Run: run, Index: target.index}})
+		case len(workers) == 0 && run != "" && target.info(&state) != nil:
+			if workers, err = l.ofRun(c.Context(), target, &state); err != nil {
+				return advise(err)
+			}
 		case follow && (len(workers) > 0 || target.hasRuns(&state)):
 			return advise(l.follow(c.Context(), target))
 		case len(workers) == 0:
 			return target.missing(&state)
 		}
-		return l.show(c.Context(), workers)
+		return l.show(c.Context(), target, &state, workers)
 	}
 	return c
 }
@@ -133,6 +135,7 @@ type logs struct {
 	client *httpapi.Client
 	lines  int // so many of each worker at first
 	errs   io.Writer
+	past   *cluster.Decisions // about the task, once they were asked for
 	*output
 
 	mu    sync.Mutex
@@ -141,23 +144,32 @@ type logs struct {
 }
 
 // show writes what there is of all logs, one after the other; of one worker without its name. If there is nothing, it says so.
-func (l *logs) show(ctx context.Context, workers []cluster.WorkerInfo) error {
+func (l *logs) show(ctx context.Context, target logTarget, state *cluster.State, workers []cluster.WorkerInfo) error {
 	width := 0
 	for i := range workers {
 		width = max(width, len(workers[i].Slot().String()))
 	}
+	prefix := func(slot cluster.Slot) string { return l.prefix(slot, width, len(workers) > 1) }
 	var errs []error
+	var left []cluster.WorkerInfo
 	for i := range workers {
 		slot := workers[i].Slot()
-		prefix := l.prefix(slot, width, len(workers) > 1)
 		var err error
-		if workers[i].Node == "" {
-			err = l.left(ctx, slot, prefix)
-		} else {
-			err = l.from(ctx, slot, "", prefix)
+		switch {
+		case workers[i].Node != "":
+			err = l.from(ctx, slot, "", prefix(slot))
+		case target.one:
+			err = l.left(ctx, &workers[i], prefix(slot))
+		default:
+			left = append(left, workers[i])
 		}
 		if err != nil && ctx.Err() == nil {
 			errs = append(errs, fmt.Errorf("%s: %w", slot, err))
+		}
+	}
+	if len(left) > 0 {
+		if err := l.manyLeft(ctx, target.info(state), left, len(left) == len(workers), prefix); err != nil && ctx.Err() == nil {
+			errs = append(errs, fmt.Errorf("%s: %w", target.task, err))
 		}
 	}
 	if len(errs) == 0 && !l.wrote && l.lines > 0 && ctx.Err() == nil {
@@ -167,7 +179,7 @@ func (l *logs) show(ctx context.Context, workers []cluster.WorkerInfo) error {
 }
 
 // nothingWritten is said in place of a log that is empty.
-const nothingWritten = "nothing written yet; a program may hold back what it writes until some kilobytes have come together: run Python with -u, others under stdbuf -oL"
+const nothingWritten = "nothing written yet; a program may buffer its output until several kilobytes have accumulated: run Python with -u, others under stdbuf -oL"
 
 // from shows what a node keeps of a log, "" for the one that has the worker.
 func (l *logs) from(ctx context.Context, slot cluster.Slot, node, prefix string) error {

@@ -1,0 +1,224 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/test/apinode"
+)
+
+// leftNode is a node that keeps what workers wrote that no node has now, and counts what it is asked.
+type leftNode struct {
+	*apinode.Node
+	url  string
+	past cluster.Decisions
+	here string // why a worker is on no node; "" if there is no such worker
+	ran  int    // workers of each task below this index have written something here
+
+	mu    sync.Mutex
+	asked map[string]int // by the last element of the path
+}
+
+func newLeftNode(t *testing.T, state cluster.State) *leftNode {
+	n := &leftNode{Node: apinode.New(state), asked: map[string]int{}}
+	target, err := url.Parse(apinode.Serve(t, n, httpapi.Options{}).URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n.mu.Lock()
+		n.asked[r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]]++
+		n.mu.Unlock()
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	n.url = server.URL
+	return n
+}
+
+func (n *leftNode) Explain(_ context.Context, slot cluster.Slot) (cluster.Explanation, error) {
+	if n.here == "" {
+		return cluster.Explanation{}, fmt.Errorf("%w: %s", cluster.ErrNoSlot, slot)
+	}
+	return cluster.Explanation{Worker: cluster.WorkerInfo{Task: slot.Task, Index: slot.Index}, Here: n.here, Nodes: []cluster.Candidate{}, History: []cluster.Decision{}}, nil
+}
+
+func (n *leftNode) Decisions(context.Context) (cluster.Decisions, error) {
+	return cluster.Decisions{Decisions: append([]cluster.Decision{}, n.past.Decisions...), Audit: []cluster.AuditLine{}}, nil
+}
+
+func (n *leftNode) Log(slot cluster.Slot, _ int) ([]cluster.LogLine, error) {
+	if slot.Index >= n.ran {
+		return nil, fmt.Errorf("%w: %s", cluster.ErrNoSlot, slot)
+	}
+	return []cluster.LogLine{{Text: slot.String() + " wrote this"}}, nil
+}
+
+// logs runs the command, and returns what it writes and why it fails.
+func (n *leftNode) logs(t *testing.T, args ...string) (out, said string, err error) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	env := func(name string) string { return map[string]string{"XCONSUMER_SERVER": n.url}[name] }
+	root := &cobra.Command{Use: "xconsumer", SilenceErrors: true, SilenceUsage: true}
+	root.AddCommand(Commands(Streams{Out: &stdout, Err: &stderr, Env: env}, nil)...)
+	root.SetArgs(append([]string{"logs"}, args...))
+	err = root.ExecuteContext(t.Context())
+	return stdout.String(), stderr.String(), err
+}
+
+// many is a state with so many workers of task "big", all of them on no node.
+func many(workers int, info cluster.TaskInfo) cluster.State {
+	info.Name, info.WorkerNum, info.Unplaced = "big", workers, workers
+	state := cluster.State{Nodes: []cluster.NodeInfo{{Name: "n1", Member: "m-n1"}}, Tasks: []cluster.TaskInfo{info}}
+	for i := range workers {
+		state.Workers = append(state.Workers, cluster.WorkerInfo{Task: "big", Index: i, State: cluster.WorkerPending})
+	}
+	return state
+}
+
+// hadAll is that n1 had so many workers of a task or run.
+func hadAll(task string, workers int) cluster.Decisions {
+	var slots cluster.Indexes
+	for i := range workers {
+		slots = append(slots, i)
+	}
+	return cluster.Decisions{Decisions: []cluster.Decision{{N: 1, Moves: []cluster.Decided{{Step: cluster.StepFree, Task: task, Slots: slots, Node: "n1"}}}}}
+}
+
+// Logs of a task whose workers are on no node ask a bounded number of times, not for each worker, and say why in one line.
+func TestLogsOfManyLeft(t *testing.T) {
+	const workers = 200
+	t.Run("paused", func(t *testing.T) {
+		n := newLeftNode(t, many(workers, cluster.TaskInfo{Paused: true}))
+		n.here, n.past, n.ran = "the task is paused", hadAll("big", workers), workers
+		out, _, err := n.logs(t, "big")
+		if err != nil {
+			t.Error(err)
+		}
+		if got := strings.Count(out, "wrote this"); got != leftAsked {
+			t.Errorf("%d workers are shown; want %d", got, leftAsked)
+		}
+		for _, want := range []string{
+			"\n-- 200 workers of task big are on no node: the task is paused\n",
+			"\n-- earlier output is shown of 20 of them; see xconsumer logs 'big#INDEX' for that of one\n",
+		} {
+			if !strings.Contains(out, want) {
+				t.Errorf("it does not say %q:\n%s", want, out)
+			}
+		}
+		if n.asked["explain"] != 0 || n.asked["decisions"] != 1 || n.asked["log"] != leftAsked {
+			t.Errorf("the node is asked %v", n.asked)
+		}
+	})
+	t.Run("nothing is kept", func(t *testing.T) {
+		n := newLeftNode(t, many(workers, cluster.TaskInfo{Reason: "it needs label disk=ssd"}))
+		n.here = "it needs label disk=ssd"
+		_, _, err := n.logs(t, "big")
+		const want = "big: no log: 200 workers of task big are on no node (it needs label disk=ssd), and no earlier output is known"
+		if !errors.Is(err, ErrNoLog) || err.Error() != want {
+			t.Errorf("it fails with %v; want %s", err, want)
+		}
+		if n.asked["explain"] != 0 || n.asked["decisions"] != 1 || n.asked["log"] != 0 {
+			t.Errorf("the node is asked %v", n.asked)
+		}
+	})
+	t.Run("one that is named", func(t *testing.T) {
+		n := newLeftNode(t, many(workers, cluster.TaskInfo{Reason: "it needs label disk=ssd"}))
+		n.here = "it needs label disk=ssd"
+		_, _, err := n.logs(t, "big#7")
+		const want = "big#7: no log: the worker is on no node (it needs label disk=ssd), and no earlier output is known"
+		if !errors.Is(err, ErrNoLog) || err.Error() != want {
+			t.Errorf("it fails with %v; want %s", err, want)
+		}
+	})
+}
+
+// Of a run that the state does not show, logs says what is true of it: that there is none, that it has not begun, or what
+// is kept of it.
+func TestLogsOfRun(t *testing.T) {
+	runs := []cluster.RunInfo{
+		{Task: "once", ID: "r1", State: cluster.RunDone, WorkerNum: 2, Done: 2},
+		{Task: "once", ID: "r2", State: cluster.RunSkipped, Reason: "the run before goes on"},
+		{Task: "once", ID: "r3", State: cluster.RunQueued, WorkerNum: 2},
+		{Task: "once", ID: "r4", State: cluster.RunFailed, WorkerNum: 2, Failed: 2},
+	}
+	for _, test := range []struct {
+		name, worker, run string
+		paused            bool
+		is                error
+		want              string
+	}{
+		{"a mistyped run", "once#0", "r9", false, ErrNoLog, "no log: no such run: once@r9; `xconsumer runs once` lists those that are kept"},
+		{"a mistyped run of all workers", "once", "r9", false, ErrNoLog, "no log: no such run: once@r9; `xconsumer runs once` lists those that are kept"},
+		{"an index out of range", "once#2", "r1", false, cluster.ErrNoSlot, "no such worker: once#2: run r1 has 2 workers"},
+		{"queued", "once#0", "r3", false, ErrNoLog, "no log: run once@r3 has not begun: it waits for an earlier run"},
+		{"queued and paused", "once#0", "r3", true, ErrNoLog, "no log: run once@r3 has not begun: the task is paused"},
+		{"skipped", "once#0", "r2", false, ErrNoLog, "no log: run once@r2 was skipped: the run before goes on"},
+		{"no such task", "nope#0", "r1", false, cluster.ErrNoTask, "no such task: nope; see `xconsumer tasks` for those that there are"},
+		{"nothing kept of it", "once#1", "r4", false, ErrNoLog, "once@r4#1: no log: the worker is on no node (it is not started again), and no earlier output is known"},
+		{"kept", "once#1", "r1", false, nil, "once@r1#1 wrote this\n"},
+		{"kept of all workers", "once", "r1", false, nil, "once@r1#1 wrote this\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			n := newLeftNode(t, cluster.State{
+				Nodes: []cluster.NodeInfo{{Name: "n1", Member: "m-n1"}},
+				Tasks: []cluster.TaskInfo{{Name: "once", WorkerNum: 2, Runs: true, Paused: test.paused}},
+			})
+			n.Ran, n.past = runs, hadAll("once@r1", 2)
+			if test.is == nil {
+				n.ran = 2
+			}
+			out, said, err := n.logs(t, test.worker, "--run", test.run)
+			switch {
+			case !errors.Is(err, test.is):
+				t.Errorf("it fails with %v; want %v", err, test.is)
+			case err != nil && err.Error() != test.want:
+				t.Errorf("it fails with %v; want %s", err, test.want)
+			case err == nil && !strings.HasSuffix(out, test.want):
+				t.Errorf("it writes %q and %q; want the end %q", out, said, test.want)
+			}
+		})
+	}
+}
+
+// A run that goes on and waits since its task is paused is not over.
+func TestLogsOfPausedRun(t *testing.T) {
+	n := newLeftNode(t, cluster.State{
+		Tasks:   []cluster.TaskInfo{{Name: "once", WorkerNum: 1, Runs: true, Paused: true}},
+		Workers: []cluster.WorkerInfo{{Task: "once", Run: "r1", State: cluster.WorkerPending}},
+	})
+	n.here = "the task is paused"
+	_, _, err := n.logs(t, "once#0", "--run", "r1")
+	const want = "once@r1#0: no log: the worker is on no node (the task is paused), and no earlier output is known"
+	if err == nil || err.Error() != want {
+		t.Errorf("it fails with %v; want %s", err, want)
+	}
+}
+
+// That a node has not heard of a task is no error where its past is asked for.
+func TestDecisionsOfUnknownTask(t *testing.T) {
+	n := newLeftNode(t, cluster.State{})
+	client, err := httpapi.NewClient(n.url, httpapi.ClientOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := logs{client: client}
+	past, err := l.decisions(t.Context(), "nope")
+	if err != nil || len(past.Decisions) > 0 {
+		t.Errorf("it knows %v, %v; want nothing", past, err)
+	}
+}

@@ -66,25 +66,20 @@ func (l *logs) left(ctx context.Context, w *cluster.WorkerInfo, prefix string) e
 // says in one line how many there are and why. It asks for the past once, and not for each worker: a task has thousands.
 // If there is nothing to show, and these are all its workers, the error says so.
 func (l *logs) manyLeft(ctx context.Context, info *cluster.TaskInfo, workers []cluster.WorkerInfo, all bool, prefix func(cluster.Slot) string) error {
-	past, err := l.decisions(ctx, workers[0].Task)
+	task := workers[0].Task
+	past, err := l.decisions(ctx, task)
 	if err != nil {
 		return err
 	}
-	asked, kept, more, waiting := 0, false, false, 0
+	asked, kept, more := 0, false, false
 	for i := range workers {
 		slot := workers[i].Slot()
-		if ended(&workers[i]) == "" {
-			waiting++
-		}
-		if more {
-			continue
-		}
 		node := lastNode(past, slot)
 		if node == "" {
 			continue
 		}
 		if more = asked == leftAsked; more {
-			continue
+			break
 		}
 		asked++
 		switch err := l.from(ctx, slot, node, prefix(slot)); {
@@ -94,20 +89,22 @@ func (l *logs) manyLeft(ctx context.Context, info *cluster.TaskInfo, workers []c
 			return fmt.Errorf("%s: %w", slot, err)
 		}
 	}
-	why := "they have ended"
-	if waiting > 0 {
-		why = whyUnplaced(info)
+	waiting, why := 0, "they have ended"
+	for i := range workers {
+		if ended(&workers[i]) == "" {
+			waiting, why = waiting+1, whyUnplaced(info)
+		}
 	}
 	if all && !kept {
-		return fmt.Errorf("%w: %s on no node (%s), and no earlier output is known", ErrNoLog, areOf(len(workers), workers[0].Task), why)
+		return fmt.Errorf("%w: %s on no node (%s), and no earlier output is known", ErrNoLog, areOf(len(workers), task), why)
 	}
 	if waiting > 0 {
-		if err := l.remark("%s on no node: %s", areOf(waiting, workers[0].Task), why); err != nil {
+		if err := l.remark("%s on no node: %s", areOf(waiting, task), why); err != nil {
 			return err
 		}
 	}
 	if more {
-		return l.remark("earlier output is shown of %d of them; see xconsumer logs '%s#INDEX' for that of one", asked, workers[0].Task)
+		return l.remark("earlier output is shown of %d workers at most; see xconsumer logs '%s#INDEX' for that of one", leftAsked, task)
 	}
 	return nil
 }

@@ -114,7 +114,7 @@ func TestLogsOfManyLeft(t *testing.T) {
 		}
 		for _, want := range []string{
 			"\n-- 200 workers of task big are on no node: the task is paused\n",
-			"\n-- earlier output is shown of 20 of them; see xconsumer logs 'big#INDEX' for that of one\n",
+			"\n-- earlier output is shown of 20 workers at most; see xconsumer logs 'big#INDEX' for that of one\n",
 		} {
 			if !strings.Contains(out, want) {
 				t.Errorf("it does not say %q:\n%s", want, out)

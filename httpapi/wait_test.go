@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -169,7 +170,7 @@ func TestWaitSaysHowMuchMore(t *testing.T) {
 			_, text := ask(t, c.node, http.MethodPost, "/api/v1/moves/now?wait="+c.wait, "")
 			var got struct{ Waiting, Unplaced []string }
 			err := json.Unmarshal(text, &got)
-			if list := append(got.Waiting, got.Unplaced...); err != nil || len(list) != 21 || list[20] != c.last {
+			if list := slices.Concat(got.Waiting, got.Unplaced); err != nil || len(list) != 21 || list[20] != c.last {
 				t.Errorf("%s, %v; want 21, the last %q", text, err, c.last)
 			}
 		})

@@ -245,7 +245,7 @@ func TestProtectOnZooKeeper(t *testing.T) {
 	mistyped := append(slices.Clone(owned), "XCONSUMER_ZOOKEEPER_PASSWORD=secert")
 	do(mistyped, 1, `wrong +access +the records of cluster default belong to another identity than the user fleet with this password\n +→ check username, password and passwordFile of \[zookeeper\] first`, "doctor")
 	do(mistyped, 78, `^xconsumer: cluster default belongs to another identity, and only that can change it: not authorized`, "cluster", "protect", "--yes")
-	do(mistyped, 78, `^(\{.*"(starting|ignored.*)".*\n)*xconsumer: the coordination service does not let this node use the records of cluster default: .*check username and password`, "run", "--name", "n2", "--no-supervise") // and nothing of cluster protect
+	do(mistyped, 78, `^(\{.*"(starting|ignored.*|locked out)".*\n)*xconsumer: the coordination service does not let this node use the records of cluster default: .*check username and password`, "run", "--name", "n2", "--no-supervise") // and nothing of cluster protect
 	node(owned, "joined")
 	// What another identity has to itself stays as it is, and is named.
 	conn, _, err := zk.Connect(server.Addresses, 10*time.Second, zk.WithLogInfo(false))

@@ -2,6 +2,7 @@ package command
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,6 +18,9 @@ type cgroup struct {
 	fd  int // open directory, 0 for none: of the shim only
 }
 
+// groupTries is how many names for a group are tried beside the first one.
+const groupTries = 10
+
 // newCgroup makes a group below that of this process, where it may.
 func newCgroup() cgroup {
 	own := ownCgroup()
@@ -24,7 +28,16 @@ func newCgroup() cgroup {
 		return cgroup{}
 	}
 	dir := filepath.Join(own, fmt.Sprintf("xconsumer-%d", os.Getpid()))
-	if os.Mkdir(dir, 0o755) != nil {
+	err := os.Mkdir(dir, 0o755)
+	for try := 1; errors.Is(err, os.ErrExist) && try <= groupTries; try++ {
+		// A process that had this number before was killed with all that would have removed its group. An empty one is gone then,
+		// and what is in another one is none of this program's.
+		if os.Remove(dir) != nil {
+			dir = filepath.Join(own, fmt.Sprintf("xconsumer-%d-%d", os.Getpid(), try))
+		}
+		err = os.Mkdir(dir, 0o755)
+	}
+	if err != nil {
 		return cgroup{}
 	}
 	fd, err := unix.Open(dir, unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0)

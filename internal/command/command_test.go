@@ -552,8 +552,9 @@ func TestNodeFails(t *testing.T) {
 	}
 }
 
-// A control group holds also who has shed everything else by which it could be found.
-func TestControlGroup(t *testing.T) {
+// needsGroups sees to it that control groups can be made, or skips the test.
+func needsGroups(t *testing.T) {
+	t.Helper()
 	if ownCgroup() == "" {
 		if os.Geteuid() != 0 {
 			skip(t, "there is no control group of version 2, and no right to mount one")
@@ -569,6 +570,11 @@ func TestControlGroup(t *testing.T) {
 	} else {
 		g.remove()
 	}
+}
+
+// A control group holds also who has shed everything else by which it could be found.
+func TestControlGroup(t *testing.T) {
+	needsGroups(t)
 	before, _ := filepath.Glob(filepath.Join(ownCgroup(), "xconsumer-*"))
 	dir := t.TempDir()
 	_, _, ended := started(t, keeper(), script(dir, `
@@ -588,6 +594,32 @@ echo up; sleep 1000`), limit)
 		if procs, err := os.ReadFile(filepath.Join(g, "cgroup.procs")); err == nil && len(procs) == 0 && !slices.Contains(before, g) {
 			t.Errorf("%s is left", g)
 		}
+	}
+}
+
+// A group that is left of an earlier process with the same number keeps no program from having one, with something in it or not.
+func TestGroupOfAnEarlierProcess(t *testing.T) {
+	needsGroups(t)
+	first := newCgroup()
+	if err := unix.Close(first.fd); err != nil { // it is left as it is
+		t.Fatal(err)
+	}
+	second := newCgroup()
+	defer second.remove()
+	if second.dir != first.dir {
+		t.Fatalf("beside an empty one: %q; want %q", second.dir, first.dir)
+	}
+	sleep := exec.Command("sleep", "1000")
+	sleep.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: second.fd}
+	if err := sleep.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = sleep.Wait() }()
+	defer func() { _ = sleep.Process.Kill() }()
+	third := newCgroup()
+	defer third.remove()
+	if third.dir == "" || third.dir == second.dir || third.populated() || !second.populated() {
+		t.Errorf("beside one in which a process runs: %+v", third)
 	}
 }
 

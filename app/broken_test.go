@@ -38,13 +38,13 @@ var brokenFiles = []struct {
 		`app.toml:7:15: task "a": stopTimeout: want string, got integer; write it in quotes and with its unit, as in "30s"`,
 	}},
 	{name: "unit day", file: etcdTable + taskTable + "stopTimeout = \"1d\"\n", want: []string{
-		`app.toml:7:1: task "a": stopTimeout: "1d" is no duration: write it as "30s", "1m30s" or "500ms"`,
+		`app.toml:7:1: task "a": stopTimeout: invalid duration "1d": write it as "30s", "1m30s" or "500ms"`,
 	}},
 	{name: "unit none", file: etcdTable + taskTable + "stopTimeout = \"10\"\n", want: []string{
-		`app.toml:7:1: task "a": stopTimeout: "10" is no duration: write it as "30s", "1m30s" or "500ms"`,
+		`app.toml:7:1: task "a": stopTimeout: invalid duration "10": write it as "30s", "1m30s" or "500ms"`,
 	}},
 	{name: "unit sec", file: etcdTable + taskTable + "stopTimeout = \"10 sec\"\n", want: []string{
-		`app.toml:7:1: task "a": stopTimeout: "10 sec" is no duration: write it as "30s", "1m30s" or "500ms"`,
+		`app.toml:7:1: task "a": stopTimeout: invalid duration "10 sec": write it as "30s", "1m30s" or "500ms"`,
 	}},
 	{name: "zero", file: etcdTable + taskTable + "stopTimeout = \"0s\"\ninterval = \"0s\"\nrestart = { backoff = \"0s\", maxBackoff = \"0s\" }\nevery = \"0s\"\ntimeout = \"0s\"\n", want: []string{
 		`app.toml:7:1: task "a": stopTimeout: 0s would leave a worker no time to stop; leave it out for 10s, or write a short time such as 100ms`,
@@ -256,10 +256,10 @@ var brokenFiles = []struct {
 		`app.toml:2:8: host: want string, got array; leave the brackets out`,
 	}},
 	{name: "log", file: etcdTable + "[log]\nkeep = \"1GB\"\n", want: []string{
-		`app.toml:4:1: log.keep: "1GB" is no size: write it as "256KB" or "1MB"`,
+		`app.toml:4:1: log.keep: invalid size "1GB": write it as "256KB" or "1MB"`,
 	}},
 	{name: "log 2", file: etcdTable + "[log]\nkeep = \"lots\"\n", want: []string{
-		`app.toml:4:1: log.keep: "lots" is no size: write it as "256KB" or "1MB"`,
+		`app.toml:4:1: log.keep: invalid size "lots": write it as "256KB" or "1MB"`,
 	}},
 	{name: "log 3", file: etcdTable + "[log]\nkeep = 5\n", want: []string{
 		`app.toml:4:8: keep: want string, got integer; write it in quotes`,

@@ -249,7 +249,7 @@ func configCommand(streams Streams) *cobra.Command {
 		Short: "Checks app.toml and tells every mistake with its place; exit 78 if there is one",
 		Long: `Checks app.toml, with the flags and variables that ` + "`xconsumer run`" + ` would take too, and tells every mistake with its
 place; exit 78 if there is one. With -o json the mistakes are problems of one object, each with line, column, key, message
-and, where it is known, fix; ok says whether there are none. A file that names no coordination service is good for xconsumer dev, which brings its own:
+and, where it is known, fix; ok reports whether there are none. A file that names no coordination service is good for xconsumer dev, which brings its own:
 that is a warning.`,
 		Args: noArgs,
 	}

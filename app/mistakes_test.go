@@ -22,7 +22,7 @@ restart.maxbackof = "1s"
 	}},
 	{name: "many tables for one", file: "[[zookeeper]]\nhost = \"h\"\ntickTime = \"2\"\n", want: []string{
 		`xconsumer: app.toml:1:3: [[zookeeper]]: write [zookeeper], since there is only one`,
-		`app.toml:3:1: zookeeper.tickTime: "2" is no duration`,
+		`app.toml:3:1: zookeeper.tickTime: invalid duration "2"`,
 	}},
 	{name: "tables of other names", file: "[zookeper]\nhost = \"h\"\n[[tasks]]\nname = \"a\"\nworkName = \"a\"\n[tasks.restrat]\nmax = -1\n[mooving]\n[nonsense]\nx = 1\n[[nothing]]\ny = 1\n", want: []string{
 		`xconsumer: app.toml:1:2: unknown table [zookeper], did you mean [zookeeper]?`,
@@ -52,7 +52,7 @@ restart.maxbackof = "1s"
 		`app.toml:7:1: task "a": timeZone: "Mars/Olympus" is no time zone`,
 	}},
 	{name: "what only follows from another mistake", file: here + "[[task]]\nname = \"a\"\nworkName = \"a\"\nevery = \"1d\"\nmisfire = \"once\"\nmaxAttempts = 3\n[[task]]\nname = \"b\"\nworkName = \"b\"\nmode = \"twice\"\nkeepRuns = 3\n[[task]]\nname = \"c\"\nworkName = \"c\"\nschedule = 5\ntimeZone = \"UTC\"\n", want: []string{
-		`xconsumer: app.toml:6:1: task "a": every: "1d" is no duration`,
+		`xconsumer: app.toml:6:1: task "a": every: invalid duration "1d"`,
 		`app.toml:12:1: task "b": mode: "twice" is none of`,
 		`app.toml:17:12: task "c": schedule: want string, got integer`,
 	}},

@@ -177,7 +177,7 @@ misfire = "all"
 		`app.toml:11:1: task "a": misfire: "perhaps" is none of`,
 		`app.toml:12:1: task "a": overlap: "some" is none of`,
 		`app.toml:13:1: task "a": maxAttempts: -1 is not between 1 and 1000`,
-		`app.toml:14:1: task "a": timeout: "never" is no duration`,
+		`app.toml:14:1: task "a": timeout: invalid duration "never"`,
 		`app.toml:18:1: task "b": keepRuns: only tasks that run to their end have it; add mode = "once" or a schedule`,
 		`app.toml:19:1: task "b": timeZone: there is no schedule that it could be of`,
 		`app.toml:20:1: task "b": whenDisconnected: "pray" is none of`,
@@ -198,7 +198,7 @@ workName = "w"
 schedule = "0 0 31 2 *"
 `, want: []string{`xconsumer: app.toml:6:1: task "a": schedule: "0 0 31 2 *": there is no such date`}},
 	{name: "logs that are too small", file: here + "[log]\nkeep = \"1KB\"\n", want: []string{"xconsumer: app.toml:4:1: log.keep: want between 4KB and 64MB"}},
-	{name: "logs of no size", file: here + "[log]\nkeep = \"much\"\n", want: []string{`xconsumer: app.toml:4:1: log.keep: "much" is no size`}},
+	{name: "logs of no size", file: here + "[log]\nkeep = \"much\"\n", want: []string{`xconsumer: app.toml:4:1: log.keep: invalid size "much"`}},
 	{name: "a secret that is none", file: here + "[http]\nsecretFile = \"none\"\n", want: []string{"xconsumer: app.toml:4:1: http.secretFile: open none"}},
 	{name: "a secret that is too short", file: here, env: map[string]string{"XCONSUMER_HTTP_SECRET_FILE": "short"}, want: []string{"xconsumer: XCONSUMER_HTTP_SECRET_FILE: short: the secret has less than"}},
 	{name: "nowhere to be reached", file: here + "[http]\nadvertise = \":0\"\n", want: []string{`xconsumer: app.toml:4:1: http.advertise: ":0": want an address by which other nodes reach this one`}},

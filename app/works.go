@@ -54,7 +54,7 @@ func (f *configFile) size(key, text string) int {
 	n, err := strconv.Atoi(number)
 	switch {
 	case err != nil:
-		err = fmt.Errorf("%q is no size: write it as \"256KB\" or \"1MB\"", text)
+		err = fmt.Errorf("invalid size %q: write it as \"256KB\" or \"1MB\"", text)
 	case n < least/unit || n > most/unit:
 		err = errors.New("want between 4KB and 64MB")
 	}

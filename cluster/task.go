@@ -398,7 +398,7 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil
 func (d *Duration) UnmarshalText(text []byte) error {
 	v, err := time.ParseDuration(string(text))
 	if err != nil {
-		return fmt.Errorf("%q is no duration: write it as \"30s\", \"1m30s\" or \"500ms\"", text)
+		return fmt.Errorf("invalid duration %q: write it as \"30s\", \"1m30s\" or \"500ms\"", text)
 	}
 	*d = Duration(v)
 	return nil

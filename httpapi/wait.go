@@ -32,7 +32,7 @@ func (w *Wait) Resolve(huma.Context) []error {
 		return nil
 	}
 	if d, err := time.ParseDuration(w.Wait); err != nil || d < 0 || d > maxWait {
-		return []error{&huma.ErrorDetail{Location: "query.wait", Value: w.Wait, Message: fmt.Sprintf("%q is no duration from 0s to %s: write it as \"30s\"", w.Wait, "10m")}}
+		return []error{&huma.ErrorDetail{Location: "query.wait", Value: w.Wait, Message: fmt.Sprintf("invalid duration %q: want 0s to %s, as in \"30s\"", w.Wait, "10m")}}
 	}
 	return nil
 }

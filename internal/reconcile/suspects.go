@@ -102,7 +102,7 @@ func (d *decider) accuse(doc *schema.Doc) {
 	}
 }
 
-// acquit forgets what is held against slots that no node has and that an operator wants started anew: an order without a token.
+// acquit forgets what is held against slots that no node has and that an operator wants restarted: an order without a token.
 func (d *decider) acquit() {
 	if !d.Snapshot.Orders.Good() || d.around(PartSuspects, "") {
 		return

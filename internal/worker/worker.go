@@ -103,7 +103,7 @@ type slot struct {
 	stop   StopFunc // nil if the work has none
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	asking sync.WaitGroup // the call of stop
+	asking sync.WaitGroup // the call of stop, and what is logged of it
 
 	report    cluster.Report
 	again     chan struct{} // closed when a slot that has failed is to be tried again

@@ -118,7 +118,7 @@ func testPrograms(t *testing.T, b backend) {
 	n1.awaitBalance("n1", "n2", "n3")
 
 	t.Log("a node and its parent are killed")
-	_ = n2.Cmd.Process.Signal(syscall.SIGSTOP) // the parent, so that it does nothing any more
+	_ = n2.Cmd.Process.Signal(syscall.SIGSTOP) // the parent, so that it does nothing from now on
 	_ = syscall.Kill(process.ChildrenOf(n2.PID())[0], syscall.SIGKILL)
 	n2.Signal(syscall.SIGKILL)
 	n2.exit()

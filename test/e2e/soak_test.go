@@ -207,7 +207,7 @@ var outerFaults = soakKinds{
 	},
 	"machine lost": func(s *soaker, node string) func() {
 		p := s.nodes[node]
-		p.Signal(syscall.SIGSTOP) // so that the parent does nothing any more
+		p.Signal(syscall.SIGSTOP) // so that the parent does nothing from now on
 		s.signalChild(node, syscall.SIGKILL)
 		p.Signal(syscall.SIGKILL)
 		p.exit()

@@ -11,10 +11,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gitee.com/ken.yang/xconsumer/app/internal/cli"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/zk"
 	"gitee.com/ken.yang/xconsumer/httpapi"
-	"gitee.com/ken.yang/xconsumer/internal/cli"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 	"gitee.com/ken.yang/xconsumer/internal/schema"

@@ -19,7 +19,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gitee.com/ken.yang/xconsumer/internal/cli"
+	"gitee.com/ken.yang/xconsumer/app/internal/cli"
 )
 
 // The files of a new project.

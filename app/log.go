@@ -13,8 +13,8 @@ import (
 	"github.com/lmittmann/tint"
 
 	"gitee.com/ken.yang/xconsumer"
+	"gitee.com/ken.yang/xconsumer/app/internal/cli"
 	"gitee.com/ken.yang/xconsumer/internal/asynclog"
-	"gitee.com/ken.yang/xconsumer/internal/cli"
 )
 
 // newLogger logs to people on a terminal, else in JSON, one event a line, unless

@@ -27,10 +27,10 @@ import (
 	"google.golang.org/grpc/grpclog"
 
 	"gitee.com/ken.yang/xconsumer"
+	"gitee.com/ken.yang/xconsumer/app/internal/cli"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/httpapi"
-	"gitee.com/ken.yang/xconsumer/internal/cli"
 	"gitee.com/ken.yang/xconsumer/internal/command"
 	"gitee.com/ken.yang/xconsumer/internal/etcdserver"
 	"gitee.com/ken.yang/xconsumer/internal/membership"

@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gitee.com/ken.yang/xconsumer/app/internal/cli"
 	"gitee.com/ken.yang/xconsumer/httpapi"
-	"gitee.com/ken.yang/xconsumer/internal/cli"
 )
 
 // release is the version of a build that knows none of its own, as that of an image; the linker sets it.

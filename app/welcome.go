@@ -11,9 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"gitee.com/ken.yang/xconsumer/app/internal/cli"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
-	"gitee.com/ken.yang/xconsumer/internal/cli"
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 

@@ -24,7 +24,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/internal/console"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/console"
 )
 
 // Node is what the API serves; *xconsumer.Node is one.

@@ -10,7 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/internal/console"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/console"
 )
 
 // Problem is an error answer (RFC 9457): what is wrong, and in Errors each bad field, or each reason.

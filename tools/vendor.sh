@@ -2,7 +2,7 @@
 # Fetches the browser libraries of the console again, as they are named here, with their licences, and writes down
 # their checksums. Bare imports become relative ones, so that a strict content security policy needs no exception.
 set -eu
-out=$(cd "$(dirname "$0")/.." && pwd)/internal/console/assets/vendor
+out=$(cd "$(dirname "$0")/.." && pwd)/httpapi/internal/console/assets/vendor
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"

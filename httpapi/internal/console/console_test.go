@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"gitee.com/ken.yang/xconsumer/internal/console"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/console"
 )
 
 // What comes from elsewhere is what tools/vendor.sh has fetched, with its licence.

@@ -3,7 +3,7 @@ package cli_test
 import (
 	"testing"
 
-	"gitee.com/ken.yang/xconsumer/internal/cli"
+	"gitee.com/ken.yang/xconsumer/app/internal/cli"
 )
 
 // What could take over a terminal, or show text as what it is not, is replaced; all other text stays.

@@ -72,7 +72,9 @@ func testOperateOverHTTP(t *testing.T, b backend) {
 	f.Await("n2 is back", func() bool { return n2.State() != nil })
 	n1.awaitBalance("n1", "n3")
 	n2.accepted("nodes/n2/uncordon", "")
-	n1.awaitBalance("n1", "n2", "n3")
+	for _, n := range []*proc{n1, n2, n3} { // n2 plans and n3 applies, each from what it has heard itself
+		n.awaitBalance("n1", "n2", "n3")
+	}
 
 	t.Log("what was planned is what happens, once")
 	var plan cluster.Plan

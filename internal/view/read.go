@@ -16,11 +16,11 @@ import (
 const parallel = 32
 
 // Refresh reads what is marked: lists and documents first, then the rest. What is marked
-// meanwhile is left for the next call, which C asks for. It tells whether that may have brought anything new, and
+// meanwhile is left for the next call, which C asks for. It reports whether that may have brought anything new, and
 // fails only when ctx or the session has ended.
 func (v *View) Refresh(ctx context.Context) (changed bool, err error) {
 	v.changed = false
-	err = v.refresh(ctx, v.own.putOff(v.hints.Take(), v.session.Now()))
+	err = v.refresh(ctx, v.selfWritten.deferReads(v.hints.Take(), v.session.Now()))
 	return v.changed, err
 }
 
@@ -50,7 +50,7 @@ func (v *View) refresh(ctx context.Context, keys []string) error {
 		return err
 	}
 	// Of a member that is gone the document is read before the keys that tell so.
-	goneDocs, gone := v.goneOwn(b.rest)
+	goneDocs, gone := v.goneSelfWritten(b.rest)
 	if err := v.read(ctx, goneDocs); err != nil {
 		v.remark(slices.Concat(gone, v.dones(b)))
 		return err
@@ -136,14 +136,14 @@ func (v *View) dones(b *batch) (keys []string) {
 	return keys
 }
 
-// mayHaveEnded tells whether a member may have noted the end of slots. Where its document lists runs it may;
+// mayHaveEnded reports whether a member may have noted the end of slots. Where its document lists runs it may;
 // where that is missing, or somebody else has written it, nobody knows.
 func (v *View) mayHaveEnded(guid string) bool {
 	p := v.snap.Peers[guid]
 	return p.Done.Rec != nil && !p.Done.Absent || !p.Live() || p.Doc.Absent || hasRuns(p.Doc.Rec)
 }
 
-// hasRuns tells whether a document lists slots of runs, as far as it is known.
+// hasRuns reports whether a document lists slots of runs, as far as it is known.
 func hasRuns(doc *schema.Doc) bool {
 	if doc == nil {
 		return true
@@ -246,8 +246,8 @@ func (v *View) read(ctx context.Context, keys []string) error {
 			return a.err
 		}
 		v.changed = v.changed || !v.same(keys[i], a.r, a.err)
-		v.own.drop(keys[i])
-		v.note(keys[i], a.r, a.err, a.at)
+		v.selfWritten.drop(keys[i])
+		v.store(keys[i], a.r, a.err, a.at)
 	}
 	return nil
 }

@@ -37,7 +37,7 @@ type Entry[R any] struct {
 	Read    time.Duration // when it was read, on the session's lease clock
 }
 
-// Good tells whether the record at the key's present version is usable.
+// Good reports whether the record at the key's present version is usable.
 func (e Entry[R]) Good() bool { return e.Rec != nil && !e.Absent && e.Err == nil }
 
 // Peer is what is known of one member.
@@ -53,11 +53,11 @@ type Peer struct {
 	Silent bool
 	// LostAt is when it was first seen to be gone, or heard last if it is silent, on the lease clock; 0 while it is not.
 	LostAt time.Duration
-	// Bare: it was seen without its document, which a hand has deleted. Nobody knows what that granted.
-	Bare bool
+	// AssignmentMissing: it was seen without its document, which a hand has deleted. Nobody knows what that granted.
+	AssignmentMissing bool
 }
 
-// Live tells whether the member's keys exist, as far as they were read, and it is not closed.
+// Live reports whether the member's keys exist, as far as they were read, and it is not closed.
 func (p *Peer) Live() bool {
 	closed := p.Doc.Good() && p.Doc.Rec.Closed != nil
 	return !closed && !p.Member.Absent && !p.Status.Absent
@@ -87,9 +87,9 @@ type View struct {
 	// progress is called with every answer to a read, nil for nobody who wants to know.
 	progress func()
 
-	listsWait bool // lists were put off by the last Refresh
-	changed   bool // the present Refresh has read something new
-	own       own
+	listsWait   bool // reads of lists were deferred by the last Refresh
+	changed     bool // the present Refresh has read something new
+	selfWritten selfWrites
 }
 
 // Option changes what a view reads.
@@ -106,11 +106,11 @@ func Progress(f func()) Option { return func(v *View) { v.progress = f } }
 // New returns an empty view; the first Refresh reads everything.
 func New(cluster string, session coord.Session, keys schema.Keys, options ...Option) *View {
 	v := &View{
-		session: session,
-		keys:    keys,
-		hints:   coord.NewHints(session),
-		own:     own{docs: map[string]bool{}, hinted: map[string]bool{}},
-		snap:    Snapshot{Cluster: cluster, Peers: map[string]*Peer{}, Tasks: map[string]Entry[schema.Task]{}, Marks: map[string]Entry[schema.Mark]{}, Agendas: map[string]Entry[schema.Agenda]{}},
+		session:     session,
+		keys:        keys,
+		hints:       coord.NewHints(session),
+		selfWritten: selfWrites{docs: map[string]bool{}, hinted: map[string]bool{}},
+		snap:        Snapshot{Cluster: cluster, Peers: map[string]*Peer{}, Tasks: map[string]Entry[schema.Task]{}, Marks: map[string]Entry[schema.Mark]{}, Agendas: map[string]Entry[schema.Agenda]{}},
 	}
 	for _, o := range options {
 		o(v)
@@ -136,14 +136,14 @@ func (v *View) Close() { v.hints.Close() }
 
 // MarkAll makes the next Refresh read everything again.
 func (v *View) MarkAll() {
-	v.own.clear()
+	v.selfWritten.clear()
 	v.hints.MarkAll()
 }
 
 // MarkPeer makes the next Refresh read everything of a member again.
 func (v *View) MarkPeer(guid string) {
 	for _, key := range v.peerKeys(guid) {
-		v.own.drop(key)
+		v.selfWritten.drop(key)
 		v.hints.Mark(key)
 	}
 }

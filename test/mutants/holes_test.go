@@ -1329,12 +1329,12 @@ var mutants = []mutant{
 	},
 	{
 		"documents", "a leader forgets whom it found without a document as soon as the rest goes",
-		one("internal/view/note.go", "(p.Doc.Rec != nil || p.Bare)", "p.Doc.Rec != nil"),
+		one("internal/view/store.go", "(p.Doc.Rec != nil || p.AssignmentMissing)", "p.Doc.Rec != nil"),
 		in("internal/view", "TestMissingFromTheFirst"),
 	},
 	{
 		"versions", "a record is taken for the one that is known by its version alone",
-		one("internal/view/note.go", "old.Version == r.Version && schema.Same(P(old.Rec), r.Value) {", "old.Version == r.Version {"),
+		one("internal/view/store.go", "old.Version == r.Version && schema.Same(P(old.Rec), r.Value) {", "old.Version == r.Version {"),
 		in("internal/view", "TestRemadeRecordsAreSeen"),
 	},
 	{
@@ -1420,7 +1420,7 @@ var mutants = []mutant{
 	},
 	{
 		"scale", "a leader does not look at its own documents when their members go",
-		one("internal/view/read.go", "v.goneOwn(b.rest)\n", "v.goneOwn(nil)\n"),
+		one("internal/view/read.go", "v.goneSelfWritten(b.rest)\n", "v.goneSelfWritten(nil)\n"),
 		in("internal/view", "TestOwnDocumentsAreReadLater"),
 	},
 	{

@@ -9,8 +9,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// note files a record that was read.
-func (v *View) note(key string, r coord.Record, err error, at time.Duration) {
+// store stores a record that was read.
+func (v *View) store(key string, r coord.Record, err error, at time.Duration) {
 	switch {
 	case key == v.keys.Epoch():
 		v.snap.Epoch = decode[schema.Epoch](v.snap.Epoch, key, r, err, at)
@@ -28,10 +28,10 @@ func (v *View) note(key string, r coord.Record, err error, at time.Duration) {
 		v.snap.Orders = decode[schema.Orders](v.snap.Orders, key, r, err, at)
 		return
 	case schema.Dir(key) == v.keys.Marks():
-		v.noteMark(key, r, err, at)
+		v.storeMark(key, r, err, at)
 		return
 	case schema.Dir(key) == v.keys.Agendas():
-		v.noteAgenda(key, r, err, at)
+		v.storeAgenda(key, r, err, at)
 		return
 	case schema.Dir(key) == v.keys.Tasks():
 		name := schema.Base(key)
@@ -66,7 +66,7 @@ func (v *View) note(key string, r coord.Record, err error, at time.Duration) {
 		p.Done = decode[schema.Done](p.Done, key, r, err, at)
 	}
 	// Who joins has all keys at once, and documents are read first.
-	p.Bare = p.Bare || p.Doc.Absent && (key == v.keys.Status(guid) && !p.Status.Absent || key == v.keys.Member(guid) && !p.Member.Absent)
+	p.AssignmentMissing = p.AssignmentMissing || p.Doc.Absent && (key == v.keys.Status(guid) && !p.Status.Absent || key == v.keys.Member(guid) && !p.Member.Absent)
 	if p.Live() {
 		p.LostAt = 0
 	} else if p.LostAt == 0 {
@@ -75,8 +75,8 @@ func (v *View) note(key string, r coord.Record, err error, at time.Duration) {
 	v.snap.Peers[guid] = &p
 }
 
-// noteMark files a mark. One that was removed is forgotten: the list tells when there is a new one.
-func (v *View) noteMark(key string, r coord.Record, err error, at time.Duration) {
+// storeMark stores a mark. One that was removed is forgotten: the list tells when there is a new one.
+func (v *View) storeMark(key string, r coord.Record, err error, at time.Duration) {
 	name := schema.Base(key)
 	e := decode[schema.Mark](v.snap.Marks[name], key, r, err, at)
 	if e.Absent {
@@ -86,8 +86,8 @@ func (v *View) noteMark(key string, r coord.Record, err error, at time.Duration)
 	v.snap.Marks[name] = e
 }
 
-// noteAgenda files an agenda. One that was deleted is forgotten, like a mark.
-func (v *View) noteAgenda(key string, r coord.Record, err error, at time.Duration) {
+// storeAgenda stores an agenda. One that was deleted is forgotten, like a mark.
+func (v *View) storeAgenda(key string, r coord.Record, err error, at time.Duration) {
 	task := schema.Base(key)
 	e := decode[schema.Agenda](v.snap.Agendas[task], key, r, err, at)
 	if e.Absent {
@@ -101,7 +101,7 @@ func (v *View) noteAgenda(key string, r coord.Record, err error, at time.Duratio
 // forget drops members and tasks of whom nothing is left in the store.
 func (v *View) forget() {
 	for guid, p := range v.snap.Peers {
-		missed := v.leader && (p.Doc.Rec != nil || p.Bare)
+		missed := v.leader && (p.Doc.Rec != nil || p.AssignmentMissing)
 		if p.Doc.Absent && p.Status.Absent && p.Member.Absent && !missed {
 			v.drop(guid)
 		}
@@ -119,7 +119,7 @@ func (v *View) forget() {
 func (v *View) drop(guid string) {
 	delete(v.snap.Peers, guid)
 	for _, key := range v.peerKeys(guid) {
-		v.own.drop(key)
+		v.selfWritten.drop(key)
 		v.hints.Unwatch(key)
 	}
 	v.hints.Unwatch(v.keys.Done(guid))
@@ -132,7 +132,7 @@ func (v *View) ReadEpoch(ctx context.Context) (Entry[schema.Epoch], error) {
 	if err != nil && !errors.Is(err, coord.ErrNotFound) {
 		return Entry[schema.Epoch]{}, err
 	}
-	v.note(v.keys.Epoch(), r, err, at)
+	v.store(v.keys.Epoch(), r, err, at)
 	return v.snap.Epoch, nil
 }
 
@@ -188,7 +188,7 @@ func (v *View) PutDoc(guid string, rec *schema.Doc, version int64, size int) {
 	p := *v.snap.Peers[guid]
 	p.Doc = Entry[schema.Doc]{Rec: rec, RecAt: version, Version: version, Size: size, Read: v.session.Now()}
 	v.snap.Peers[guid] = &p
-	v.own.add(v.keys.Doc(guid), p.Doc.Read)
+	v.selfWritten.add(v.keys.Doc(guid), p.Doc.Read)
 }
 
 // Forget notes that the owner has buried a member, or knows that nothing of it is left.

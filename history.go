@@ -10,6 +10,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/operation"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/report"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 	"gitee.com/ken.yang/xconsumer/internal/worker"
 )
@@ -22,7 +23,7 @@ func (n *Node) Watch(ctx context.Context, seen int64) (cluster.Sight, error) {
 		return cluster.Sight{}, fmt.Errorf("watch: %w", operation.Unanswered(err))
 	}
 	state := n.stateOf(snap)
-	sight := cluster.Sight{N: number, State: state, Tasks: details(snap, state), Marks: snap.MarkRevisions()}
+	sight := cluster.Sight{N: number, State: state, Tasks: report.Tasks(snap, &state), Marks: report.MarkRevisions(snap)}
 	if snap.Epoch.Rec != nil {
 		sight.NextDecision = snap.Epoch.Rec.NextDecision
 	}
@@ -58,7 +59,7 @@ func (n *Node) Past(ctx context.Context, decision int64) (cluster.Past, error) {
 	if err != nil {
 		return cluster.Past{}, err
 	}
-	return snap.Past(n.stateOf(snap), list.Decisions, decision)
+	return report.Past(snap, n.stateOf(snap), list.Decisions, decision)
 }
 
 // Explain says why a slot is where it is. The error matches cluster.ErrNoSlot if there is no such slot.
@@ -102,21 +103,21 @@ const answersWithin = 5 * time.Second
 
 // Report returns everything that the store holds of the cluster, read now.
 func (n *Node) Report(ctx context.Context) (cluster.BugReport, error) {
-	report := cluster.BugReport{Cluster: n.cfg.Cluster, Node: n.cfg.Name, At: time.Now().UTC().Truncate(time.Second)}
+	out := cluster.BugReport{Cluster: n.cfg.Cluster, Node: n.cfg.Name, At: time.Now().UTC().Truncate(time.Second)}
 	session := n.session()
 	if session == nil {
-		return report, fmt.Errorf("report: %w", cluster.ErrNotMember)
+		return out, fmt.Errorf("report: %w", cluster.ErrNotMember)
 	}
 	first, cancel := context.WithTimeout(ctx, answersWithin)
 	defer cancel()
 	_, err := session.Get(first, n.keys.Meta())
 	if err != nil && !errors.Is(err, coord.ErrNotFound) {
-		return report, fmt.Errorf("report: %w", operation.Unanswered(err))
+		return out, fmt.Errorf("report: %w", operation.Unanswered(err))
 	}
-	if report.Records, err = view.Records(ctx, session, n.keys); err != nil {
-		return report, fmt.Errorf("report: %w", operation.Unanswered(err))
+	if out.Records, err = report.Records(ctx, session, n.keys); err != nil {
+		return out, fmt.Errorf("report: %w", operation.Unanswered(err))
 	}
-	return report, nil
+	return out, nil
 }
 
 // Stack returns the stacks of the goroutines that work for a slot on this node; "" for a program. The error

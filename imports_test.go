@@ -17,7 +17,7 @@ const module = "gitee.com/ken.yang/xconsumer"
 // allowed says for each package which packages of this module it may import; data flows down
 // these arrows only. Drivers are the third-party modules that only one package may use.
 var allowed = map[string][]string{
-	"":                           {"cluster", "coord", "internal/address", "internal/election", "internal/follower", "internal/leader", "internal/membership", "internal/meter", "internal/jitter", "internal/operation", "internal/reconcile", "internal/schedule", "internal/schema", "internal/view", "internal/worker", "internal/asynclog", "internal/outbox"},
+	"":                           {"cluster", "coord", "internal/address", "internal/election", "internal/follower", "internal/leader", "internal/membership", "internal/meter", "internal/jitter", "internal/operation", "internal/reconcile", "internal/report", "internal/schedule", "internal/schema", "internal/view", "internal/worker", "internal/asynclog", "internal/outbox"},
 	"cluster":                    {},
 	"coord":                      {},
 	"coord/mem":                  {"coord"},
@@ -42,7 +42,8 @@ var allowed = map[string][]string{
 	"internal/proc":              {},
 	"internal/command":           {"cluster", "coord", "internal/proc"},
 	"internal/election":          {"cluster", "coord", "internal/jitter", "internal/schema"},
-	"internal/view":              {"cluster", "coord", "internal/schedule", "internal/schema"},
+	"internal/view":              {"cluster", "coord", "internal/schema"},
+	"internal/report":            {"cluster", "coord", "internal/reconcile", "internal/schedule", "internal/schema", "internal/view"},
 	"internal/operation":         {"cluster", "coord", "internal/jitter", "internal/schedule", "internal/schema", "internal/view"},
 	"internal/schema/schematest": {"cluster", "internal/schema"},
 	"internal/reconcile":         {"cluster", "coord", "internal/planner", "internal/plural", "internal/schedule", "internal/schema", "internal/view"},

@@ -21,7 +21,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/meter"
 	"gitee.com/ken.yang/xconsumer/internal/outbox"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/report"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 	"gitee.com/ken.yang/xconsumer/internal/worker"
@@ -42,7 +42,7 @@ type Node struct {
 	written  *asynclog.Handler              // of the log
 	parent   *outbox.Latest[cluster.Vitals] // nil if there is none
 	observer view.Observer
-	history  view.History
+	history  report.History
 	running  atomic.Bool
 	declared bool              // the file's declarations have been published
 	afloat   *worker.Pool      // what runs on of a session that was lost, as its tasks say; nil for nothing
@@ -390,15 +390,9 @@ func (n *Node) heard(snap *view.Snapshot) *view.Snapshot {
 // stateOf renders what was read.
 func (n *Node) stateOf(snap *view.Snapshot) cluster.State {
 	c, without := n.conditionNow()
-	state := n.observer.Heard(snap, without).State(n.keys)
+	state := report.State(n.observer.Heard(snap, without), n.keys)
+	report.ExplainUnplaced(&state, snap)
 	state.Warnings = n.warnings(c, &state)
-	reasons := reconcile.Reasons(snap)
-	for i := range state.Tasks {
-		t := &state.Tasks[i]
-		if why := reasons[t.Name]; why.Code != "" {
-			t.Reason, t.ReasonCode = why.String(), why.Code
-		}
-	}
 	return state
 }
 
@@ -428,19 +422,6 @@ func (n *Node) Tasks(ctx context.Context) ([]cluster.TaskDetail, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tasks: %w", err)
 	}
-	return details(snap, n.stateOf(snap)), nil
-}
-
-func details(snap *view.Snapshot, state cluster.State) []cluster.TaskDetail {
-	list := make([]cluster.TaskDetail, 0, len(state.Tasks))
-	for _, info := range state.Tasks {
-		task := cluster.TaskDetail{TaskInfo: info, Declared: cluster.TaskSpec{Name: info.Name}, Unusable: snap.Unusable(info.Name)}
-		if rec := snap.Tasks[info.Name].Rec; rec != nil {
-			task.Declared, task.Override = rec.Spec, rec.Override
-		} else if task.Unusable != "" {
-			task.Declared = snap.Specs()[info.Name]
-		}
-		list = append(list, task)
-	}
-	return list
+	state := n.stateOf(snap)
+	return report.Tasks(snap, &state), nil
 }

@@ -9,6 +9,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/operation"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/report"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
@@ -141,6 +142,6 @@ func (n *Node) Runs(ctx context.Context, task string) ([]cluster.RunInfo, error)
 	if session == nil {
 		return nil, fmt.Errorf("runs of %s: %w", task, cluster.ErrNotMember)
 	}
-	runs, err := view.Runs(ctx, session, n.keys, task)
+	runs, err := report.Runs(ctx, session, n.keys, task)
 	return runs, operation.Unanswered(err)
 }

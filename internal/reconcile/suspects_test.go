@@ -10,6 +10,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/report"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -124,7 +125,7 @@ func (a *arena) against() string {
 }
 
 func (a *arena) state(slot cluster.Slot) cluster.WorkerInfo {
-	for _, w := range a.snap.State(schema.NewKeys("c")).Workers {
+	for _, w := range report.State(&a.snap, schema.NewKeys("c")).Workers {
 		if w.Task == slot.Task && w.Index == slot.Index {
 			return w
 		}
@@ -183,7 +184,7 @@ func poisonIsFound(t *testing.T, nodes int, back, delay time.Duration) {
 	if w.State != cluster.WorkerGivenUp || w.Node != "" || !strings.HasPrefix(w.Error, "took down n") {
 		t.Errorf("it is %+v", w)
 	}
-	for _, w := range a.snap.State(schema.NewKeys("c")).Workers {
+	for _, w := range report.State(&a.snap, schema.NewKeys("c")).Workers {
 		if (cluster.Slot{Task: w.Task, Index: w.Index}) != poison && w.State != cluster.WorkerRunning {
 			t.Errorf("%+v", w)
 		}

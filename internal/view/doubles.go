@@ -3,7 +3,6 @@ package view
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -86,38 +85,4 @@ func DescribeHolders(list []Holder) string {
 		parts = append(parts, fmt.Sprintf("%s under token %d", h.Node, h.Token))
 	}
 	return strings.Join(parts, " and ")
-}
-
-// disputes describes grants that must not be: those of two nodes, and those that their node refuses. A view that follows a
-// leader's commits reads documents one after the other: a slot on its way stands in two of them for a moment, unless that
-// with the older grant was read last.
-func (s *Snapshot) disputes(keys schema.Keys) (list []cluster.RecordError) {
-	const most = 20 // of them are told
-	doubles := s.Doubles()
-	for _, slot := range slices.SortedFunc(maps.Keys(doubles), cluster.Slot.Compare) {
-		holders := doubles[slot]
-		newest, oldest := holders[0], holders[len(holders)-1]
-		if s.Peers[oldest.GUID].Doc.Read <= s.Peers[newest.GUID].Doc.Read {
-			continue
-		}
-		if list = append(list, cluster.RecordError{
-			Path:  keys.Doc(oldest.GUID),
-			Error: fmt.Sprintf("%s is granted twice, to %s; the older grant is asked back", slot, DescribeHolders(holders)),
-		}); len(list) == most {
-			return list
-		}
-	}
-	for _, guid := range slices.Sorted(maps.Keys(s.Peers)) {
-		if rec := s.Peers[guid].Status.Rec; rec != nil && s.Peers[guid].Live() {
-			for _, h := range rec.Refused {
-				if list = append(list, cluster.RecordError{
-					Path:  keys.Doc(guid),
-					Error: fmt.Sprintf("a former version of it was put back: slots %s of task %s are refused, since their token %d is not above %d", h.Slots, h.Task, h.Token, rec.Above),
-				}); len(list) == most {
-					return list
-				}
-			}
-		}
-	}
-	return list
 }

@@ -1,4 +1,4 @@
-package view_test
+package report_test
 
 import (
 	"slices"
@@ -8,15 +8,19 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/mem"
+	"gitee.com/ken.yang/xconsumer/internal/report"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
-	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
 // Runs that are over, runs under way and firings that were skipped stand in one order, that of their instants: a firing
 // that was skipped for a run stands behind it, however long the run goes on.
 func TestRunsAreInOneOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := open(t, mem.New(mem.Config{}).Client())
+		s, err := mem.New(mem.Config{}).Client().Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = s.Close() }()
 		due := func(second int) time.Time { return time.Date(2026, 11, 29, 8, 38, second, 0, time.UTC) }
 		run := func(second int, ended time.Time) schema.Run {
 			return schema.Run{ID: schema.RunID(due(second)), Due: due(second), WorkName: "w", WorkerNum: 1, Began: due(second), Ended: ended}
@@ -32,7 +36,7 @@ func TestRunsAreInOneOrder(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		list, err := view.Runs(t.Context(), s, keys, "t")
+		list, err := report.Runs(t.Context(), s, keys, "t")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,10 +1,11 @@
-package view_test
+package report_test
 
 import (
 	"testing"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/report"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
@@ -43,7 +44,7 @@ func TestSinceIsOfTheState(t *testing.T) {
 				Cluster: "c", Epoch: entry(&schema.Epoch{Leader: "g1", Term: 4, NextToken: 9}), Peers: map[string]*view.Peer{"g1": p},
 				Tasks: map[string]view.Entry[schema.Task]{"t": entry(&schema.Task{Spec: cluster.TaskSpec{Name: "t", WorkName: "w", WorkerNum: 1}})},
 			}
-			if w := s.State(keys).Workers[0]; w.State != c.want || !w.Since.Equal(c.since) {
+			if w := report.State(&s, keys).Workers[0]; w.State != c.want || !w.Since.Equal(c.since) {
 				t.Errorf("%s since %v; want %s since %v", w.State, w.Since, c.want, c.since)
 			}
 		})

@@ -1,4 +1,4 @@
-package view
+package report
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/schedule"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
 // Runs reads the runs of a task and the firings that were skipped, by the instants of their firings, the last one last. It
@@ -54,7 +55,7 @@ func Runs(ctx context.Context, s coord.Session, keys schema.Keys, task string) (
 }
 
 // nextRun returns when the next run of a task begins by itself, as far as that is known.
-func (s *Snapshot) nextRun(task string, spec cluster.TaskSpec) time.Time {
+func nextRun(s *view.Snapshot, task string, spec cluster.TaskSpec) time.Time {
 	rec := s.Agendas[task].Rec
 	timing, err := schedule.Parse(spec)
 	if err != nil || timing == nil || spec.Paused || rec == nil {
@@ -76,7 +77,7 @@ func (s *Snapshot) nextRun(task string, spec cluster.TaskSpec) time.Time {
 }
 
 // addRunInfo adds the runs of a task that are under way.
-func (s *Snapshot) addRunInfo(state *cluster.State, task string) {
+func addRunInfo(s *view.Snapshot, state *cluster.State, task string) {
 	rec := s.Agendas[task].Rec
 	if rec == nil {
 		return

@@ -1,4 +1,4 @@
-package view
+package report
 
 import (
 	"context"
@@ -11,6 +11,9 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
+
+// readsAtOnce bounds how many decisions are being read at a time; the sessions pipeline them.
+const readsAtOnce = 32
 
 // History keeps the decisions that were read, which never change, and the audit as it was when the cluster
 // had a number. The zero value is ready. Its methods may be called from any goroutine.
@@ -62,7 +65,7 @@ func (h *History) fetch(ctx context.Context, s coord.Session, keys schema.Keys, 
 	}
 	answers := make([]answer, len(missing))
 	var wait sync.WaitGroup
-	slots := make(chan struct{}, parallel)
+	slots := make(chan struct{}, readsAtOnce)
 	for i, n := range missing {
 		wait.Go(func() {
 			slots <- struct{}{}

@@ -1,4 +1,4 @@
-package view
+package report
 
 import (
 	"fmt"
@@ -7,10 +7,11 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
 // addMark fills in what an operator wants of a node.
-func (s *Snapshot) addMark(p *Peer, info *cluster.NodeInfo) {
+func addMark(s *view.Snapshot, p *view.Peer, info *cluster.NodeInfo) {
 	mark := s.Mark(info.Name)
 	if p.Member.Rec != nil {
 		info.Labels = s.Labels(p.Member.Rec)
@@ -24,7 +25,7 @@ func (s *Snapshot) addMark(p *Peer, info *cluster.NodeInfo) {
 	}
 }
 
-func (p *Peer) info(guid string, specs map[string]cluster.TaskSpec) cluster.NodeInfo {
+func nodeInfo(p *view.Peer, guid string, specs map[string]cluster.TaskSpec) cluster.NodeInfo {
 	info := cluster.NodeInfo{Member: guid, State: cluster.NodeUp, Weight: 1}
 	if d := p.Doc.Rec; d != nil {
 		info.Name, info.Host = d.Node, d.Host
@@ -63,7 +64,7 @@ func weightOf(h *schema.Held, specs map[string]cluster.TaskSpec) int {
 }
 
 // workers notes the state of every slot in the member's document.
-func (p *Peer) workers(info cluster.NodeInfo, placed map[cluster.Slot]cluster.WorkerInfo) {
+func placeWorkers(p *view.Peer, info cluster.NodeInfo, placed map[cluster.Slot]cluster.WorkerInfo) {
 	if p.Doc.Rec == nil {
 		return
 	}

@@ -1,4 +1,4 @@
-package view
+package report
 
 import (
 	"cmp"
@@ -8,12 +8,13 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
 // Past returns where everything was after a decision: it walks back from where everything is, undoing one
 // decision after the other. The decisions are those that are kept, oldest first, up to the one that the state
 // is of.
-func (s *Snapshot) Past(state cluster.State, decisions []cluster.Decision, n int64) (cluster.Past, error) {
+func Past(s *view.Snapshot, state cluster.State, decisions []cluster.Decision, n int64) (cluster.Past, error) {
 	at := slices.IndexFunc(decisions, func(d cluster.Decision) bool { return d.N == n })
 	if at < 0 {
 		known := "none is kept"
@@ -49,7 +50,7 @@ type walk struct {
 }
 
 // start notes where everything is.
-func (w *walk) start(p *Peer) {
+func (w *walk) start(p *view.Peer) {
 	if p.Doc.Rec == nil {
 		return
 	}

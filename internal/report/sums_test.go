@@ -1,10 +1,11 @@
-package view_test
+package report_test
 
 import (
 	"slices"
 	"testing"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/report"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
@@ -41,7 +42,7 @@ func TestEveryViewAddsUp(t *testing.T) {
 			{Task: "a", Slots: cluster.Indexes{13}, TookDown: slices.Repeat([]string{"n1"}, schema.CrashesToFail)},
 		}}},
 	}
-	state := s.State(keys)
+	state := report.State(s, keys)
 	got := state.Tasks[0]
 	want := cluster.TaskInfo{Name: "a", WorkName: "a", WorkerNum: 14, Revision: got.Revision, Reason: "a#13 failed: took down n1, n1, n1, n1",
 		Running: 2, Unplaced: 3, Starting: 1, Pending: 1, Waiting: 1, Backoff: 1, Stopping: 1, Lost: 2, Held: 2, Failed: 2}

@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/internal/schedule"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -214,117 +211,6 @@ func (s *Snapshot) Errors(keys schema.Keys) []cluster.RecordError {
 	return list
 }
 
-// State returns the cluster as people see it.
-func (s *Snapshot) State(keys schema.Keys) cluster.State {
-	state := cluster.State{
-		Cluster: s.Cluster,
-		Nodes:   []cluster.NodeInfo{},
-		Lost:    []cluster.NodeInfo{},
-		Tasks:   []cluster.TaskInfo{},
-		Workers: []cluster.WorkerInfo{},
-		Errors:  append(s.Errors(keys), s.disputes(keys)...),
-	}
-	leader := ""
-	if s.Epoch.Rec != nil {
-		state.Term = s.Epoch.Rec.Term
-		if s.Epoch.Err == nil && !s.Epoch.Absent { // else no term is in force
-			leader = s.Epoch.Rec.Leader
-		}
-	}
-	placed := map[cluster.Slot]cluster.WorkerInfo{}
-	specs := s.Specs()
-	for guid, p := range s.Peers {
-		info := p.info(guid, specs)
-		s.addMark(p, &info)
-		if p.Live() && !p.Silent {
-			if guid == leader {
-				info.Leader, state.Leader = true, info.Name
-			}
-			state.Nodes = append(state.Nodes, info)
-		} else {
-			state.Lost = append(state.Lost, info)
-		}
-		p.workers(info, placed)
-	}
-	order := func(a, b cluster.NodeInfo) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Member, b.Member))
-	}
-	slices.SortFunc(state.Nodes, order)
-	slices.SortFunc(state.Lost, order)
-	s.addTasks(&state, specs, placed)
-	return state
-}
-
-// addTasks fills in the tasks and all their workers, by name and index, those that are on
-// their way out included.
-func (s *Snapshot) addTasks(state *cluster.State, specs map[string]cluster.TaskSpec, placed map[cluster.Slot]cluster.WorkerInfo) {
-	against := s.Suspicions()
-	tasks := map[string]*cluster.TaskInfo{}
-	for name, e := range s.Tasks { // those without a run, too
-		if e.Rec != nil && !e.Rec.Deleted && e.Rec.Effective().Runs() {
-			tasks[name] = taskInfo(name, e.Rec.Effective())
-			tasks[name].Revision = taskRevision(e)
-			tasks[name].NextRun = s.nextRun(name, e.Rec.Effective())
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(specs)) {
-		spec := specs[name]
-		base, id := cluster.SplitRun(name)
-		task := tasks[base]
-		if task == nil {
-			task = taskInfo(name, spec)
-			task.Revision = taskRevision(s.Tasks[name])
-			tasks[base] = task
-		}
-		run := s.Run(name)
-		for i := range spec.WorkerNum {
-			slot := cluster.Slot{Task: name, Index: i}
-			w, ok := placed[slot]
-			delete(placed, slot)
-			w.Task, w.Run, w.Index = base, id, i
-			switch {
-			case run != nil && run.Over(i):
-				w.State = cluster.WorkerDone
-				if !run.Done.Contains(i) {
-					w.State = cluster.WorkerGivenUp
-				}
-			case !ok:
-				w.State = cluster.WorkerPending
-				if held := holdBack(&w, against[slot].TookDown); held != "" {
-					task.Reason = held
-					task.Note(w.State)
-				} else {
-					task.Unplaced++
-				}
-			default:
-				task.Note(w.State)
-			}
-			state.Workers = append(state.Workers, w)
-		}
-	}
-	s.addUndeclared(tasks, placed)
-	for _, name := range slices.Sorted(maps.Keys(tasks)) {
-		state.Tasks = append(state.Tasks, *tasks[name])
-		s.addRunInfo(state, name)
-	}
-	for _, w := range placed {
-		w.Task, w.Run = cluster.SplitRun(w.Task)
-		state.Workers = append(state.Workers, w)
-	}
-	slices.SortFunc(state.Workers, func(a, b cluster.WorkerInfo) int {
-		return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Run, b.Run), cmp.Compare(a.Index, b.Index))
-	})
-}
-
-func revision[R any](e Entry[R]) string { return strconv.FormatInt(e.Version, 10) }
-
-func taskRevision(e Entry[schema.Task]) string {
-	if e.Rec == nil {
-		return revision(e)
-	}
-	return e.Rec.Revision(e.Version)
-}
-
 // listed reports whether a document lists slots of a task, or of its runs.
 func (s *Snapshot) listed(task string) bool {
 	of := func(h schema.Held) bool {
@@ -337,33 +223,4 @@ func (s *Snapshot) listed(task string) bool {
 		}
 	}
 	return false
-}
-
-// MarkRevisions returns the revisions of the marks that there are, by node, those that want nothing included.
-func (s *Snapshot) MarkRevisions() map[string]string {
-	list := map[string]string{}
-	for node, e := range s.Marks {
-		if e.Rec != nil {
-			list[node] = revision(e)
-		}
-	}
-	return list
-}
-
-func taskInfo(name string, spec cluster.TaskSpec) *cluster.TaskInfo {
-	return &cluster.TaskInfo{Name: name, WorkName: spec.WorkName, WorkerNum: spec.WorkerNum, Paused: spec.Paused, Runs: spec.Runs(), Schedule: schedule.Name(spec)}
-}
-
-// holdBack fills in why a slot without a place is held back, and says so in words.
-func holdBack(w *cluster.WorkerInfo, tookDown []string) string {
-	switch {
-	case len(tookDown) < schema.CrashesToHold:
-		return ""
-	case len(tookDown) < schema.CrashesToFail:
-		w.State = cluster.WorkerHeld
-	default:
-		w.State = cluster.WorkerGivenUp
-	}
-	w.Error = "took down " + strings.Join(tookDown, ", ")
-	return fmt.Sprintf("%s %s: %s", w.Slot(), w.State, w.Error)
 }

@@ -1,0 +1,123 @@
+package report_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/report"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+var keys = schema.NewKeys("test")
+
+func entry[R any](rec *R) view.Entry[R] { return view.Entry[R]{Rec: rec} }
+
+// peer makes a member of texts such as "t 0-2 @5".
+func peer(node string, slots, releasing, holding []schema.Held) *view.Peer {
+	for i := range slots {
+		slots[i].Spec = &cluster.TaskSpec{Name: slots[i].Task, WorkName: "w", WorkerNum: 9}
+	}
+	return &view.Peer{
+		Doc:    entry(&schema.Doc{Node: node, Slots: slots, Releasing: releasing}),
+		Status: entry(&schema.Status{Holding: holding}),
+		Member: entry(&schema.Member{Node: node, PID: 7, Address: "addr", Works: []string{"w"}}),
+	}
+}
+
+func held(token int64, indexes ...int) []schema.Held {
+	return []schema.Held{{Task: "t", Slots: indexes, Token: token}}
+}
+
+func TestState(t *testing.T) {
+	since := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	up := peer("n1", held(5, 0, 1, 2), held(4, 3, 4), held(5, 0, 1))
+	up.Status.Rec.Holding = append(up.Status.Rec.Holding, held(4, 3, 4)...)
+	up.Status.Rec.Workers = []schema.WorkerState{
+		{Slot: cluster.Slot{Task: "t", Index: 1}, State: cluster.WorkerBackoff, Since: since, Restarts: 3, Error: "boom"},
+		{Slot: cluster.Slot{Task: "t", Index: 4}, State: cluster.WorkerStuck, Since: since},
+	}
+	fenced := peer("n2", held(6, 5), nil, held(6, 5))
+	fenced.Status.Rec.Fenced, fenced.Status.Rec.Leaving = true, true
+	lost := peer("n3", held(7, 6), nil, held(7, 6))
+	lost.Member.Absent, lost.Status.Absent = true, true
+	s := view.Snapshot{
+		Cluster: "c",
+		Epoch:   entry(&schema.Epoch{Leader: "g1", Term: 4, NextToken: 9}),
+		Peers:   map[string]*view.Peer{"g1": up, "g2": fenced, "g3": lost},
+		Tasks:   map[string]view.Entry[schema.Task]{"t": entry(&schema.Task{Spec: cluster.TaskSpec{Name: "t", WorkName: "w", WorkerNum: 8}})},
+	}
+	state := report.State(&s, keys)
+	var lines []string
+	for _, list := range [][]cluster.NodeInfo{state.Nodes, state.Lost} {
+		for _, n := range list {
+			lines = append(lines, fmt.Sprintf("%s %s %s leader=%v slots=%d", n.Name, n.Member, n.State, n.Leader, n.Slots))
+		}
+	}
+	for _, task := range state.Tasks {
+		lines = append(lines, fmt.Sprintf("%s running=%d unplaced=%d of %d", task.Name, task.Running, task.Unplaced, task.WorkerNum))
+	}
+	for _, w := range state.Workers {
+		lines = append(lines, fmt.Sprintf("%s#%d %s@%d %s restarts=%d %s", w.Task, w.Index, w.Node, w.Token, w.State, w.Restarts, w.Error))
+	}
+	want := []string{
+		"n1 g1 up leader=true slots=5",
+		"n2 g2 leaving leader=false slots=1",
+		"n3 g3 lost leader=false slots=1",
+		"t running=1 unplaced=1 of 8",
+		"t#0 n1@5 running restarts=0 ",
+		"t#1 n1@5 backoff restarts=3 boom",
+		"t#2 n1@5 pending restarts=0 ",
+		"t#3 n1@4 stopping restarts=0 ",
+		"t#4 n1@4 stuck restarts=0 ",
+		"t#5 n2@6 pending restarts=0 ",
+		"t#6 n3@7 lost restarts=0 ",
+		"t#7 @0 pending restarts=0 ",
+	}
+	if diff := cmp.Diff(want, lines); diff != "" || state.Leader != "n1" || state.Term != 4 {
+		t.Errorf("leader %q, term %d, state (-want +got):\n%s", state.Leader, state.Term, diff)
+	}
+}
+
+// A slot that two documents list is shown where that is certain; one that moves stands in two of them for a moment, as they
+// are read one after the other.
+func TestDoublesAreShown(t *testing.T) {
+	spec := cluster.TaskSpec{Name: "a", WorkName: "a", WorkerNum: 1}
+	peer := func(node string, token int64, read time.Duration) *view.Peer {
+		doc := &schema.Doc{Node: node, Slots: []schema.Held{{Task: "a", Slots: cluster.Indexes{0}, Token: token, Spec: &spec}}}
+		return &view.Peer{
+			Doc:    view.Entry[schema.Doc]{Rec: doc, Read: read},
+			Status: view.Entry[schema.Status]{Rec: &schema.Status{Holding: []schema.Held{{Task: "a", Slots: cluster.Indexes{0}, Token: token}}}},
+			Member: view.Entry[schema.Member]{Rec: &schema.Member{Node: node}},
+		}
+	}
+	for _, c := range []struct {
+		name  string
+		older time.Duration // when the document with the older token was read
+		want  int
+	}{{"it moves", 1, 0}, {"read together", 2, 0}, {"put back", 3, 1}} {
+		t.Run(c.name, func(t *testing.T) {
+			s := &view.Snapshot{Peers: map[string]*view.Peer{"L": peer("n1", 5, c.older), "M": peer("n2", 9, 2)}, Tasks: map[string]view.Entry[schema.Task]{"a": {Rec: &schema.Task{Spec: spec}}}}
+			s.Epoch.Rec = &schema.Epoch{}
+			state := report.State(s, keys)
+			if len(state.Errors) != c.want {
+				t.Errorf("errors %+v", state.Errors)
+			}
+			if len(state.Workers) != 1 || state.Workers[0].Token != 9 {
+				t.Errorf("workers %+v", state.Workers)
+			}
+		})
+	}
+	s := &view.Snapshot{Peers: map[string]*view.Peer{"L": peer("n1", 5, 1)}, Tasks: map[string]view.Entry[schema.Task]{"a": {Rec: &schema.Task{Spec: spec}}}}
+	s.Epoch.Rec = &schema.Epoch{}
+	status := s.Peers["L"].Status.Rec
+	status.Holding, status.Refused, status.Above = nil, []schema.Held{{Task: "a", Slots: cluster.Indexes{0}, Token: 5}}, 8
+	if state := report.State(s, keys); len(state.Errors) != 1 || !strings.Contains(state.Workers[0].Error, "token 5 is not above 8") || state.Workers[0].State != cluster.WorkerPending {
+		t.Errorf("%+v, %+v", state.Errors, state.Workers)
+	}
+}

@@ -17,7 +17,7 @@ const module = "gitee.com/ken.yang/xconsumer"
 // allowed says for each package which packages of this module it may import; data flows down
 // these arrows only. Drivers are the third-party modules that only one package may use.
 var allowed = map[string][]string{
-	"":                           {"cluster", "coord", "internal/address", "internal/election", "internal/follower", "internal/leader", "internal/membership", "internal/meter", "internal/jitter", "internal/operation", "internal/reconcile", "internal/report", "internal/schedule", "internal/schema", "internal/view", "internal/worker", "internal/asynclog", "internal/outbox"},
+	"":                           {"cluster", "coord", "internal/address", "internal/election", "internal/follower", "internal/leader", "internal/membership", "internal/meter", "internal/jitter", "internal/operation", "internal/reconcile", "internal/report", "internal/schedule", "internal/schema", "internal/view", "internal/worker", "internal/asynclog", "internal/outbox", "internal/emit"},
 	"cluster":                    {},
 	"coord":                      {},
 	"coord/mem":                  {"coord"},
@@ -35,6 +35,7 @@ var allowed = map[string][]string{
 	"internal/meter":             {"cluster", "coord"},
 	"internal/metrics":           {"cluster"},
 	"internal/outbox":            {},
+	"internal/emit":              {"cluster", "internal/meter", "internal/outbox"},
 	"internal/asynclog":          {"internal/outbox"},
 	"internal/worker":            {"cluster", "internal/asynclog", "internal/jitter", "internal/outbox", "internal/plural"},
 	"internal/membership":        {"cluster", "coord", "internal/jitter", "internal/schema"},

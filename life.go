@@ -44,7 +44,7 @@ func (l *life) run(ctx context.Context) (err error) {
 	l.emit(cluster.Event{Kind: cluster.NodeJoined})
 	l.leader = &leader.Leader{
 		Cluster: l.cfg.Cluster, Session: l.session, Keys: l.keys, Self: l.self, Log: log, Emit: l.emit,
-		Publish: l.observer.Publish, Meter: l.meter, Trace: l.spans.teller(), Lease: l.lease,
+		Publish: l.observer.Publish, Meter: l.meter, Trace: l.spans.Sink(), Lease: l.lease,
 		Leaves: func() bool { return ctx.Err() != nil },
 	}
 	l.setHealth(health{session: l.session, lease: l.lease, leader: l.leader, now: &l.now})
@@ -67,7 +67,7 @@ func (l *life) run(ctx context.Context) (err error) {
 	l.follower = &follower.Follower{
 		Session: l.session, Keys: l.keys, Self: l.self, Lease: l.lease, Workers: pool, Starting: l.vitals.beforeStarts,
 		Log: log, Emit: l.emit, Leads: l.leads.Load, Damaged: damaged,
-		Claimed: l.spans.claimed,
+		Claimed: l.spans.Claimed,
 	}
 	// The parts do not end with ctx, which only asks the node to leave.
 	living, end := context.WithCancel(context.WithoutCancel(ctx))

@@ -16,6 +16,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/asynclog"
 	"gitee.com/ken.yang/xconsumer/internal/election"
+	"gitee.com/ken.yang/xconsumer/internal/emit"
 	"gitee.com/ken.yang/xconsumer/internal/jitter"
 	"gitee.com/ken.yang/xconsumer/internal/leader"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
@@ -36,9 +37,9 @@ type Node struct {
 	stops    map[string]worker.StopFunc
 	logs     *worker.Logs
 	mistakes []error
-	hub      hub
+	emitter  *emit.Emitter
 	meter    *meter.Meter
-	spans    *spans
+	spans    *emit.Spans
 	written  *asynclog.Handler              // of the log
 	parent   *outbox.Latest[cluster.Vitals] // nil if there is none
 	observer view.Observer
@@ -95,17 +96,14 @@ func New(store coord.Store, cfg Config) (*Node, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, store: store, keys: schema.NewKeys(cfg.Cluster), works: map[string]worker.Func{}, stops: map[string]worker.StopFunc{}, logs: worker.NewLogs(cfg.LogBytes), meter: meter.New(), spans: newSpans(cfg.Trace)}
-	for _, kind := range []cluster.EventKind{cluster.SlotDoubled, cluster.SlotRefused} {
-		n.meter.Add(meter.Events, 0, string(kind)) // so that the first is an increase, which wakes somebody
-	}
+	n := &Node{cfg: cfg, store: store, keys: schema.NewKeys(cfg.Cluster), works: map[string]worker.Func{}, stops: map[string]worker.StopFunc{}, logs: worker.NewLogs(cfg.LogBytes), meter: meter.New(), spans: emit.NewSpans(cfg.Trace)}
 	n.written = asynclog.Wrap(cfg.Log.Handler())
 	n.cfg.Log = slog.New(n.written).With("node", cfg.Name)
 	if cfg.Vitals != nil {
 		n.parent = outbox.NewLatest(cfg.Vitals)
 	}
+	n.emitter = emit.New(cfg.Name, n.cfg.Log, n.meter, n.spans)
 	n.health.what = "connecting"
-	n.meter.Add(meter.GaveUp, 0) // so that the first one is an increase
 	return n, nil
 }
 
@@ -177,9 +175,7 @@ const flushLimit = time.Second
 func (n *Node) flush(limit time.Duration) {
 	end := time.Now().Add(limit)
 	n.written.Flush(limit)
-	if n.spans.queue != nil {
-		n.spans.queue.Flush(time.Until(end))
-	}
+	n.spans.Flush(time.Until(end))
 }
 
 // fatal tells whether an error is one that trying again cannot mend.
@@ -252,7 +248,7 @@ func (n *Node) live(ctx context.Context, patience time.Duration) (joined bool, e
 	if err != nil {
 		return false, err
 	}
-	m = &life{Node: n, session: session, self: self, lease: lease, vitals: vitals, emit: n.teller(self.GUID)}
+	m = &life{Node: n, session: session, self: self, lease: lease, vitals: vitals, emit: n.emitter.For(self.GUID)}
 	return true, m.run(ctx)
 }
 
@@ -424,4 +420,32 @@ func (n *Node) Tasks(ctx context.Context) ([]cluster.TaskDetail, error) {
 	}
 	state := n.stateOf(snap)
 	return report.Tasks(snap, &state), nil
+}
+
+// Events returns a channel of what happens, as this node sees it: its own joining and leaving,
+// grants, workers, lease; and, while it leads, the joining and leaving of others. It begins with
+// what happens after the call and is closed when ctx ends. Emitting never waits: a listener that
+// lags behind by more than 1,024 events loses the oldest ones.
+func (n *Node) Events(ctx context.Context) <-chan cluster.Event { return n.emitter.Events(ctx) }
+
+// Measures returns what this node has counted and timed since it began, for whoever serves metrics. The session's
+// operations, the leader's decisions and what became of workers are in it.
+func (n *Node) Measures() []cluster.Measure {
+	n.meter.Most(meter.Dropped, n.written.Dropped(), "log")
+	n.spans.Measure(n.meter)
+	n.mu.Lock()
+	h := n.health
+	n.mu.Unlock()
+	var lasts, since time.Duration
+	blocked := 0.0
+	if h.leader != nil {
+		if h.leader.IsBlocked() {
+			blocked = 1
+		}
+		lasts, since = h.leader.Lasts(), h.leader.SinceRound()
+	}
+	n.meter.Set(meter.LeaderRound, lasts.Seconds())
+	n.meter.Set(meter.Blocked, blocked)
+	n.meter.Set(meter.SinceRound, since.Seconds())
+	return n.meter.Read()
 }

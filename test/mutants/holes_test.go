@@ -964,7 +964,7 @@ var mutants = []mutant{
 	},
 	{
 		"stop", "whoever traces is waited for",
-		one("trace.go", "		s.queue.Put(cluster.Span{", "		s.queue.Flush(time.Hour)\n		s.queue.Put(cluster.Span{"),
+		one("internal/emit/spans.go", "		s.queue.Put(cluster.Span{", "		s.queue.Flush(time.Hour)\n		s.queue.Put(cluster.Span{"),
 		in("test/cluster", "TestNothingStopsTheStop"),
 	},
 	{

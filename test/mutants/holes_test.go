@@ -677,6 +677,44 @@ var mutants = []mutant{
 		in("internal/planner", "TestTwin"),
 	},
 	{
+		"update", "a commit whose outcome is unknown is repeated blindly",
+		[]change{
+			{"coord/update.go", "	var last error\n", "	var last error\n	var sent []Op\n"},
+			{"coord/update.go", "		ops, err := decide(last)\n", "		ops, err := sent, error(nil)\n		if !errors.Is(last, ErrUnknown) {\n			ops, err = decide(last)\n		}\n		sent = ops\n"},
+		},
+		in("coord", "TestUpdate"),
+	},
+	{
+		"update", "a commit whose outcome is unknown is taken to be made",
+		one("coord/update.go", "		if err == nil {\n			return results, nil\n", "		if err == nil || errors.Is(err, ErrUnknown) {\n			return results, nil\n"),
+		in("coord", "TestUpdate"),
+	},
+	{
+		"update", "a commit whose outcome is unknown is taken to have failed",
+		one("coord/update.go", "	return matches(ErrUnknown) || ", "	return "),
+		in("coord", "TestUpdate"),
+	},
+	{
+		"update", "decide is not told why it is called again",
+		one("coord/update.go", "		last = err\n", ""),
+		in("coord", "TestUpdate"),
+	},
+	{
+		"update", "a commit over a session that has ended is tried again",
+		one("coord/update.go", "	if errors.Is(err, ErrSessionEnded) { //", "	if err == nil { //"),
+		in("coord", "TestUpdateFails"),
+	},
+	{
+		"update", "commits that fail again and again follow each other without a pause",
+		one("coord/update.go", "	if failures > 1 {\n", "	if failures < 0 {\n"),
+		in("coord", "TestUpdatePauses"),
+	},
+	{
+		"update", "nobody learns that an update which was given up may have been made",
+		one("coord/update.go", "fmt.Errorf(\"%w: %w\", last, err)", "fmt.Errorf(\"%v: %w\", last, err)"),
+		in("coord", "TestUpdateEnds"),
+	},
+	{
 		"checkpoint", "a checkpoint is written whoever has the slot by then",
 		one("internal/follower/checkpoint.go", "c.Session.Commit(ctx, holds, op)", "c.Session.Commit(ctx, []coord.Op{holds, op}[1:]...)"),
 		in("internal/follower", "TestCheckpointIsFenced"),

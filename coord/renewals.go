@@ -1,6 +1,10 @@
 package coord
 
-import "time"
+import (
+	"context"
+	"fmt"
+	"time"
+)
 
 // Renewals works out [Info].Base for services whose servers tell the one that counts sessions whom
 // they have heard of only now and then, at most Spacing apart. There one committed write proves too
@@ -31,4 +35,17 @@ func (r *Renewals) Renewed(sent, answered time.Duration) (base time.Duration) {
 		r.base, r.sent, r.answered = r.sent, sent, answered
 	}
 	return r.base
+}
+
+// CommitRenewal is what the backends' [Session.Renew] have in common: it commits op, which must be a Set, over their own
+// Commit, and returns the lease clock just before the request was sent and just after it was answered.
+func CommitRenewal(ctx context.Context, s Session, op Op) (sent, answered time.Duration, err error) {
+	if op.Kind != KindSet {
+		return 0, 0, fmt.Errorf("renew: %w: %s", ErrInvalid, op.Kind)
+	}
+	sent = s.Now()
+	if _, err := s.Commit(ctx, op); err != nil {
+		return 0, 0, err
+	}
+	return sent, s.Now(), nil
 }

@@ -40,9 +40,27 @@ type session struct {
 func newSession(s *Store, client *clientv3.Client, link *link, lease clientv3.LeaseID, info coord.Info) *session {
 	ss := &session{store: s, client: client, link: link, lease: lease, info: info, done: make(chan struct{}), heard: info.Base}
 	ss.mark = s.cfg.Prefix + SessionsPrefix + info.ID
-	ss.watches.byKey = map[string]*watch{}
+	ss.watches.set.Unwatched = (*subs).end
 	ss.life, ss.cancel = context.WithCancel(clientv3.WithRequireLeader(context.Background()))
 	return ss
+}
+
+// begin runs f beside the session. It reports false, and does not run it, if the session is over.
+func (ss *session) begin(f func()) bool {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if ss.life.Err() != nil {
+		return false
+	}
+	ss.background.Go(f)
+	return true
+}
+
+// stop ends what runs beside the session, its watches included. Nothing begins after it.
+func (ss *session) stop() {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	ss.cancel()
 }
 
 // keepAlive lets the service hear of the session for as long as it lives. It moves no lease:
@@ -146,7 +164,7 @@ func (ss *session) end(reason error) {
 	ss.info.Connected, ss.info.Err = false, reason
 	close(ss.done)
 	ss.mu.Unlock()
-	ss.watches.close(ss)
+	ss.stop()
 	go func() { _ = ss.Close() }()
 }
 
@@ -170,7 +188,7 @@ func (ss *session) Close() error {
 				close(ss.done)
 			}
 		}
-		ss.watches.close(ss)
+		ss.stop()
 		ss.background.Wait()
 		_ = ss.client.Close()
 	})

@@ -2,33 +2,35 @@ package etcd
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/coord/internal/watchset"
 )
 
 // watches turns etcd's watches into hints. The watch of a key is opened by its first read and
 // stays open, so that a hint may come without a read before it. It is open before the read is
 // sent: a watch that begins at a past revision would be served late, in rounds of 100 ms.
-type watches struct {
-	mu    sync.Mutex
-	byKey map[string]*watch
-	next  int
-}
+type watches struct{ set watchset.Set[subs] }
 
-// watch is one key that somebody watches.
-type watch struct {
-	hints map[int]func()
-	subs  [2]*sub // by kind
-}
+// subs is what is open on the server for one key that is watched, by kind.
+type subs [2]*sub
 
 // sub is one watch on the server.
 type sub struct {
 	cancel context.CancelFunc
 	opened chan struct{} // closed when the server has confirmed it, or it has failed
+}
+
+// end ends the watches of a key that nobody watches any longer.
+func (s *subs) end() {
+	for _, open := range s {
+		if open != nil {
+			open.cancel()
+		}
+	}
 }
 
 type watchKind int
@@ -39,62 +41,30 @@ const (
 )
 
 // Watch implements coord.Session.
-func (ss *session) Watch(key string, hint func()) (stop func()) {
-	w := &ss.watches
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	id := w.next
-	w.next++
-	entry := w.byKey[key]
-	if entry == nil {
-		entry = &watch{hints: map[int]func(){}}
-		w.byKey[key] = entry
-	}
-	entry.hints[id] = hint
-	return func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		delete(entry.hints, id)
-		if len(entry.hints) > 0 || w.byKey[key] != entry {
-			return
-		}
-		delete(w.byKey, key)
-		for _, s := range entry.subs {
-			if s != nil {
-				s.cancel()
-			}
-		}
-	}
-}
-
-// close ends all watches on the server; none is opened after it.
-func (w *watches) close(ss *session) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	ss.cancel()
-}
+func (ss *session) Watch(key string, hint func()) (stop func()) { return ss.watches.set.Add(key, hint) }
 
 // open makes sure that a key which somebody watches is watched on the server.
 func (w *watches) open(ctx context.Context, ss *session, key string, kind watchKind) error { //nolint:contextcheck // a watch lives as long as the session
-	w.mu.Lock()
-	entry := w.byKey[key]
-	if entry == nil {
-		w.mu.Unlock()
+	var s *sub
+	over := false
+	watched := w.set.Update(key, func(open *subs) {
+		if open[kind] == nil {
+			life, cancel := context.WithCancel(ss.life) // it outlives the read
+			begun := &sub{cancel: cancel, opened: make(chan struct{})}
+			if over = !ss.begin(func() { w.follow(life, ss, key, kind, begun) }); over {
+				cancel()
+				return
+			}
+			open[kind] = begun
+		}
+		s = open[kind]
+	})
+	switch {
+	case !watched:
 		return nil
-	}
-	if ss.life.Err() != nil {
-		w.mu.Unlock()
+	case over:
 		return coord.ErrSessionEnded
 	}
-	s := entry.subs[kind]
-	if s == nil {
-		s = &sub{opened: make(chan struct{})}
-		var life context.Context
-		life, s.cancel = context.WithCancel(ss.life) // it outlives the read
-		entry.subs[kind] = s
-		ss.background.Go(func() { w.follow(life, ss, key, kind, entry, s) })
-	}
-	w.mu.Unlock()
 	select {
 	case <-s.opened:
 		return nil
@@ -107,7 +77,7 @@ func (w *watches) open(ctx context.Context, ss *session, key string, kind watchK
 
 // follow is the life of one watch on the server. When it fails (history compacted away, no
 // leader), its key is to be read again, which opens the next one.
-func (w *watches) follow(life context.Context, ss *session, key string, kind watchKind, entry *watch, s *sub) {
+func (w *watches) follow(life context.Context, ss *session, key string, kind watchKind, s *sub) {
 	defer s.cancel()
 	target := ss.rooted(key)
 	var options []clientv3.OpOption
@@ -123,29 +93,19 @@ func (w *watches) follow(life context.Context, ss *session, key string, kind wat
 		}
 		for _, e := range response.Events {
 			if kind == dataWatch || e.IsCreate() || e.Type == clientv3.EventTypeDelete {
-				w.fire(entry)
+				w.set.Hint(key)
 				break
 			}
 		}
 	}
-	w.mu.Lock()
-	entry.subs[kind] = nil
-	w.mu.Unlock()
+	w.set.Update(key, func(open *subs) {
+		if open[kind] == s { // else somebody has watched the key again meanwhile
+			open[kind] = nil
+		}
+	})
 	select {
 	case <-life.Done():
 	case <-time.After(20 * time.Millisecond): // it may fail again at once
-		w.fire(entry)
-	}
-}
-
-func (w *watches) fire(entry *watch) {
-	w.mu.Lock()
-	hints := make([]func(), 0, len(entry.hints))
-	for _, hint := range entry.hints {
-		hints = append(hints, hint)
-	}
-	w.mu.Unlock()
-	for _, hint := range hints {
-		hint()
+		w.set.Hint(key)
 	}
 }

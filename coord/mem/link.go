@@ -377,7 +377,6 @@ func (c *Client) Open(ctx context.Context) (coord.Session, error) {
 		done:    make(chan struct{}),
 		base:    base,
 		renewed: coord.Renewals{Spacing: s.spacing()},
-		watches: map[string]*watch{},
 	}
 	ss.renewed.Begin(base, c.now())
 	s.sessions[ss.id] = ss

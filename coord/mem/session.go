@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/coord/internal/watchset"
 )
 
 // session is one client session. Its mutable fields are guarded by the service's lock.
@@ -28,7 +29,7 @@ type session struct {
 	end     int64 // the change that removed its keys
 	expiry  *time.Timer
 	ping    *time.Timer
-	watches map[string]*watch
+	watches watchset.Set[armed]
 }
 
 func (ss *session) server() *server { return ss.service.servers[ss.client.Server()] }
@@ -163,14 +164,10 @@ func (srv *server) list(key string) (list []coord.Entry) {
 // Renew implements coord.Session. With a Tick a write counts once a second one has committed, too;
 // else from its send.
 func (ss *session) Renew(ctx context.Context, op coord.Op) error {
-	if op.Kind != coord.KindSet {
-		return fmt.Errorf("renew: %w: %s", coord.ErrInvalid, op.Kind)
-	}
-	sent := ss.Now()
-	if _, err := ss.Commit(ctx, op); err != nil {
+	sent, answered, err := coord.CommitRenewal(ctx, ss, op)
+	if err != nil {
 		return err
 	}
-	answered := ss.Now()
 	ss.service.mu.Lock()
 	defer ss.service.mu.Unlock()
 	if ss.service.cfg.Tick == 0 {

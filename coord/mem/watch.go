@@ -5,12 +5,8 @@ import (
 	"time"
 )
 
-// watch is one session's interest in one key. A read arms it, an event disarms it.
-type watch struct {
-	hints       map[int]func()
-	nextID      int
-	data, child bool
-}
+// armed says which watches of a key are set, by kind: a read arms one, an event disarms it.
+type armed [2]bool
 
 type watchKind int
 
@@ -20,33 +16,16 @@ const (
 )
 
 // Watch implements coord.Session.
-func (ss *session) Watch(key string, hint func()) (stop func()) {
-	s := ss.service
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	w := ss.watches[key]
-	if w == nil {
-		w = &watch{hints: map[int]func(){}}
-		ss.watches[key] = w
-	}
-	id := w.nextID
-	w.nextID++
-	w.hints[id] = hint
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(w.hints, id)
-		if len(w.hints) == 0 && ss.watches[key] == w {
-			delete(ss.watches, key)
-		}
-	}
-}
+func (ss *session) Watch(key string, hint func()) (stop func()) { return ss.watches.Add(key, hint) }
 
 func (ss *session) arm(key string, kind watchKind) {
-	if w := ss.watches[key]; w != nil {
-		w.data = w.data || kind == dataWatch
-		w.child = w.child || kind == childWatch
-	}
+	ss.watches.Update(key, func(a *armed) { a[kind] = true })
+}
+
+// disarm reports whether a watch was armed.
+func (ss *session) disarm(key string, kind watchKind) (was bool) {
+	ss.watches.Update(key, func(a *armed) { was, a[kind] = a[kind], false })
+	return was
 }
 
 // changed hints at a change of key that has arrived at the server; made tells whether the key was
@@ -66,24 +45,18 @@ func (srv *server) changed(key string, made bool) {
 	}
 }
 
-// fire hints, if the watch is armed, once the lock is free.
+// fire hints, if the watch is armed, once the service's lock is free.
 func (ss *session) fire(key string, kind watchKind) {
-	w := ss.watches[key]
-	if w == nil || kind == dataWatch && !w.data || kind == childWatch && !w.child {
+	if !ss.disarm(key, kind) {
 		return
 	}
-	if kind == dataWatch {
-		w.data = false
-	} else {
-		w.child = false
-	}
-	for id, hint := range w.hints {
+	for _, hint := range ss.watches.Hints(key) {
 		late := time.Duration(0)
 		if f := ss.service.cfg.Faults.Hint; f != nil {
-			late = f(Notice{Session: ss.id, Key: key, Watch: id, At: ss.service.now()})
+			late = f(Notice{Session: ss.id, Key: key, Watch: hint.ID, At: ss.service.now()})
 		}
 		if late >= 0 {
-			after(late, hint)
+			after(late, hint.Call)
 		}
 	}
 }
@@ -93,12 +66,10 @@ func (ss *session) rewatch(from, to *server) {
 	if from == to {
 		return
 	}
-	for key, w := range ss.watches {
-		if w.data && from.keys[key] != to.keys[key] {
+	for _, key := range ss.watches.Keys() {
+		if from.keys[key] != to.keys[key] {
 			ss.fire(key, dataWatch)
 		}
-		if w.child {
-			ss.fire(key, childWatch) // not worth comparing
-		}
+		ss.fire(key, childWatch) // not worth comparing
 	}
 }

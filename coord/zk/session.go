@@ -42,7 +42,6 @@ func newSession(s *Store) *session {
 		established: make(chan struct{}),
 		done:        make(chan struct{}),
 		connected:   make(chan struct{}),
-		watches:     watches{byKey: map[string]*watch{}},
 	}
 	ss.info = coord.Info{
 		Timeout: s.cfg.SessionTimeout,
@@ -210,14 +209,10 @@ func (ss *session) Done() <-chan struct{} { return ss.done }
 
 // Renew implements coord.Session; see the package documentation for the rule.
 func (ss *session) Renew(ctx context.Context, op coord.Op) error {
-	if op.Kind != coord.KindSet {
-		return fmt.Errorf("renew: %w: %s", coord.ErrInvalid, op.Kind)
-	}
-	sent := ss.Now()
-	if _, err := ss.Commit(ctx, op); err != nil {
+	sent, answered, err := coord.CommitRenewal(ctx, ss, op)
+	if err != nil {
 		return err
 	}
-	answered := ss.Now()
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	if !ss.ended { // else a server may have granted less

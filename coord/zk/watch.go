@@ -5,29 +5,22 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/go-zookeeper/zk"
 
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/coord/internal/watchset"
 )
 
 // watches turns ZooKeeper's one-shot watches into hints. A watch on the server is set by a
 // read of a key that somebody watches, and by no more than one read at a time. Hints come from
 // the library's callback, which sees every event; its own watch channels are not used.
-type watches struct {
-	mu    sync.Mutex
-	byKey map[string]*watch
-	next  int
-}
+type watches struct{ set watchset.Set[arms] }
 
-// watch is what is known about one key that is watched.
-type watch struct {
-	hints       map[int]func()
-	data, child arm
-}
+// arms is what is set on the server for one key that is watched.
+type arms struct{ data, child arm }
 
-// arm tells whether a server-side watch is set. It counts events, so that a read which was
+// arm says whether a server-side watch is set. It counts events, so that a read which was
 // overtaken by one does not pass for armed.
 type arm struct {
 	set    bool
@@ -35,111 +28,65 @@ type arm struct {
 }
 
 // Watch implements coord.Session.
-func (ss *session) Watch(key string, hint func()) (stop func()) {
-	w := &ss.watches
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	id := w.next
-	w.next++
-	entry := w.byKey[key]
-	if entry == nil {
-		entry = &watch{hints: map[int]func(){}}
-		w.byKey[key] = entry
-	}
-	entry.hints[id] = hint
-	return func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		delete(entry.hints, id)
-		if len(entry.hints) == 0 && w.byKey[key] == entry {
-			delete(w.byKey, key)
-		}
-	}
-}
+func (ss *session) Watch(key string, hint func()) (stop func()) { return ss.watches.set.Add(key, hint) }
 
 // fire passes an event on. It runs on the library's receiving goroutine.
 func (w *watches) fire(key string, event zk.EventType) {
-	w.mu.Lock()
-	entry := w.byKey[key]
-	if entry == nil {
-		w.mu.Unlock()
-		return
-	}
-	entry.data.fired()
-	if event != zk.EventNodeDataChanged {
-		entry.child.fired()
-	}
-	hints := make([]func(), 0, len(entry.hints))
-	for _, hint := range entry.hints {
-		hints = append(hints, hint)
-	}
-	w.mu.Unlock()
-	for _, hint := range hints {
-		hint()
-	}
+	w.set.Update(key, func(s *arms) {
+		s.data.fired()
+		if event != zk.EventNodeDataChanged {
+			s.child.fired()
+		}
+	})
+	w.set.Hint(key)
 }
 
 // resync hints at every key that is watched. After a reconnect the library tells the server from when on it wants
 // to hear of changes, but reads that zxid while the first answer of the new connection writes it: what has
 // changed in between may then never be told. The watches are set all the same.
-func (w *watches) resync() {
-	w.mu.Lock()
-	var hints []func()
-	for _, entry := range w.byKey {
-		for _, hint := range entry.hints {
-			hints = append(hints, hint)
-		}
-	}
-	w.mu.Unlock()
-	for _, hint := range hints {
-		hint()
-	}
-}
+func (w *watches) resync() { w.set.HintAll() }
 
 func (a *arm) fired() { a.set, a.events = false, a.events+1 }
 
-// arming returns the arm of a read of key: nil if nobody watches or the watch is set.
-func (w *watches) arming(key string, which func(*watch) *arm) (a *arm, events int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	entry := w.byKey[key]
-	if entry == nil {
-		return nil, 0
-	}
-	if a = which(entry); a.set {
-		return nil, 0
-	}
-	return a, a.events
-}
+func dataArm(s *arms) *arm  { return &s.data }
+func childArm(s *arms) *arm { return &s.child }
 
-// armed notes that a read which began after so many events has set the watch.
-func (w *watches) armed(a *arm, events int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if a.events == events {
-		a.set = true
-	}
+// arming begins a read that is to set a watch. The read calls armed when the watch is set on the server. It is nil, and
+// the read sets none, if nobody watches key or the watch is set already.
+func (w *watches) arming(key string, which func(*arms) *arm) (armed func()) {
+	w.set.Update(key, func(s *arms) {
+		a := which(s)
+		if a.set {
+			return
+		}
+		events := a.events
+		armed = func() {
+			w.set.Update(key, func(*arms) { // for the lock: a may be of a former watch of key, which is of no use then
+				if a.events == events {
+					a.set = true
+				}
+			})
+		}
+	})
+	return armed
 }
-
-func dataArm(e *watch) *arm  { return &e.data }
-func childArm(e *watch) *arm { return &e.child }
 
 // get reads a znode and arms its watch if one is wanted, also where there is no znode.
 func (w *watches) get(conn *zk.Conn, key, path string) ([]byte, *zk.Stat, error) {
 	for {
-		a, events := w.arming(key, dataArm)
-		if a == nil {
+		armed := w.arming(key, dataArm)
+		if armed == nil {
 			return conn.Get(path)
 		}
 		value, stat, _, err := conn.GetW(path)
 		switch {
 		case err == nil:
-			w.armed(a, events)
+			armed()
 			return value, stat, nil
 		case !errors.Is(err, zk.ErrNoNode):
 			return nil, nil, err
 		}
-		exists, err := w.armAbsent(conn, a, events, path)
+		exists, err := armAbsent(conn, armed, path)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -152,8 +99,8 @@ func (w *watches) get(conn *zk.Conn, key, path string) ([]byte, *zk.Stat, error)
 // children lists a znode and arms its watch if one is wanted.
 func (w *watches) children(conn *zk.Conn, key, path string) ([]string, error) {
 	for {
-		a, events := w.arming(key, childArm)
-		if a == nil {
+		armed := w.arming(key, childArm)
+		if armed == nil {
 			names, _, err := conn.Children(path)
 			if errors.Is(err, zk.ErrNoNode) {
 				err = nil
@@ -163,16 +110,16 @@ func (w *watches) children(conn *zk.Conn, key, path string) ([]string, error) {
 		names, _, _, err := conn.ChildrenW(path)
 		switch {
 		case err == nil:
-			w.armed(a, events)
+			armed()
 			return names, nil
 		case !errors.Is(err, zk.ErrNoNode):
 			return nil, err
 		}
-		data, events := w.arming(key, dataArm)
-		if data == nil {
+		armed = w.arming(key, dataArm)
+		if armed == nil {
 			return nil, nil
 		}
-		exists, err := w.armAbsent(conn, data, events, path)
+		exists, err := armAbsent(conn, armed, path)
 		if err != nil || !exists {
 			return nil, err
 		}
@@ -180,12 +127,12 @@ func (w *watches) children(conn *zk.Conn, key, path string) ([]string, error) {
 }
 
 // armAbsent watches for the creation of a znode.
-func (w *watches) armAbsent(conn *zk.Conn, a *arm, events int, path string) (exists bool, err error) {
+func armAbsent(conn *zk.Conn, armed func(), path string) (exists bool, err error) {
 	exists, _, _, err = conn.ExistsW(path)
 	if err != nil { // the library returns true with some errors
 		return false, err
 	}
-	w.armed(a, events)
+	armed()
 	return exists, nil
 }
 

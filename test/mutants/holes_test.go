@@ -56,14 +56,10 @@ var mutants = []mutant{
 	},
 	{
 		"H1", "heartbeats are no commits, as pings are none",
-		one("coord/mem/session.go", `	if _, err := ss.Commit(ctx, op); err != nil {
-		return err
-	}
-	answered`, `	go func() { _, _ = ss.Commit(ctx, op) }()
-	if _, err := ss.Get(ctx, op.Key); err != nil {
-		return err
-	}
-	answered`),
+		one("coord/renewals.go", `	if _, err := s.Commit(ctx, op); err != nil {
+`, `	go func() { _, _ = s.Commit(ctx, op) }()
+	if _, err := s.Get(ctx, op.Key); err != nil {
+`),
 		simulated("Safety", 300),
 	},
 	{
@@ -888,6 +884,11 @@ var mutants = []mutant{
 		"H23", "a lease counts the timeout that the first server granted, whatever another one does",
 		one("coord/zk/session.go", "		ss.info.Base = min(ss.info.Base, sent-less)\n", "		_ = sent\n"),
 		in("coord/zk", "TestShorterTimeoutOfAnotherServer"),
+	},
+	{
+		"watches", "a read that an event has overtaken passes for armed",
+		one("coord/zk/watch.go", "				if a.events == events {\n", "				if a.events >= events {\n"),
+		in("coord/zk", "TestOvertakenReadIsNotArmed"),
 	},
 	{
 		"names", "an answer that says no leaves the outcome unknown",

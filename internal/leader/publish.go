@@ -11,6 +11,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/election"
 	"gitee.com/ken.yang/xconsumer/internal/jitter"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/meter"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
@@ -329,11 +330,11 @@ func (l *leading) evict(ctx context.Context, guid string) error {
 	default:
 		ops = append(ops, coord.Set(l.Keys.Doc(guid), write, p.Doc.Version))
 	}
-	bound, err := l.boundOps(ctx, guid, doc.Node)
+	bound, err := membership.ReadBound(ctx, l.Session, l.Keys, guid, doc.Node)
 	if err != nil {
 		return err
 	}
-	ops = append(ops, bound...)
+	ops = append(ops, bound.DeleteAllOps()...)
 	if !lost {
 		node = doc.Node
 	}
@@ -350,39 +351,4 @@ func (l *leading) evict(ctx context.Context, guid string) error {
 	}
 	l.view.MarkPeer(guid)
 	return nil
-}
-
-// boundOps deletes what there is of a member's keys that end with its session.
-func (l *leading) boundOps(ctx context.Context, guid, node string) ([]coord.Op, error) {
-	candidates, err := l.Session.List(ctx, l.Keys.Elections())
-	if err != nil {
-		return nil, err
-	}
-	keys := []string{l.Keys.Heartbeat(guid), l.Keys.Status(guid), l.Keys.Member(guid)}
-	if node != "" {
-		keys = append(keys, l.Keys.Name(node))
-	}
-	for _, c := range candidates {
-		if owner, ok := schema.Candidate(c.Name); ok && owner == guid {
-			keys = append(keys, l.Keys.Elections()+"/"+c.Name)
-		}
-	}
-	var ops []coord.Op
-	session := "" // the member's: the name may be another's by now
-	for _, key := range keys {
-		r, err := l.Session.Get(ctx, key)
-		switch {
-		case errors.Is(err, coord.ErrNotFound):
-			continue
-		case err != nil:
-			return nil, err
-		}
-		if key != l.Keys.Name(node) {
-			session = r.Session
-		}
-		if r.Session == session {
-			ops = append(ops, coord.Delete(key, r.Version))
-		}
-	}
-	return ops, nil
 }

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
-	"gitee.com/ken.yang/xconsumer/internal/jitter"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -26,17 +26,16 @@ type Departure struct {
 // deletes its other keys, so that its slots are free at once. Keep must have returned.
 func Close(ctx context.Context, s coord.Session, keys schema.Keys, self Self, d Departure, by, cause string) error {
 	closed := &schema.Closed{By: by, Cause: cause, Clean: true, Burst: d.Burst}
-	var ops []coord.Op
-	if d.Doc != nil {
-		ops = closeKnown(keys, self, d, closed)
-	}
-	return commitClose(ctx, s, ops, func() ([]coord.Op, error) {
-		var err error // it may have stood for election anew since it joined
-		if self.Election, err = candidateOf(ctx, s, keys, self.GUID); err != nil {
-			return nil, err
+	_, err := coord.Update(ctx, s, func(last error) ([]coord.Op, error) {
+		if last == nil && d.Doc != nil {
+			return closeKnown(keys, self, d, closed), nil
 		}
-		return closeRead(ctx, s, keys, self, s.Info().ID, func(*schema.Status) *schema.Closed { return closed })
+		return closeRead(ctx, s, keys, self.Member, s.Info().ID, func(*schema.Status) *schema.Closed { return closed })
 	})
+	if err != nil {
+		return fmt.Errorf("close: %w", err)
+	}
+	return nil
 }
 
 // Dead is a member whose process has died, and why.
@@ -88,14 +87,11 @@ func closeDead(ctx context.Context, s coord.Session, keys schema.Keys, dead Dead
 		}
 		return c
 	}
-	self := Self{Member: cluster.Member{GUID: dead.Member, Name: dead.Node}}
-	return commitClose(ctx, s, nil, func() ([]coord.Op, error) {
-		var err error
-		if self.Election, err = candidateOf(ctx, s, keys, dead.Member); err != nil {
-			return nil, err
-		}
-		return closeRead(ctx, s, keys, self, dead.Session, closed)
-	})
+	m := cluster.Member{GUID: dead.Member, Name: dead.Node}
+	if _, err := coord.Update(ctx, s, func(error) ([]coord.Op, error) { return closeRead(ctx, s, keys, m, dead.Session, closed) }); err != nil {
+		return fmt.Errorf("close: %w", err)
+	}
+	return nil
 }
 
 // suspicion is how long ago a slot may have been started to be suspected of a crash.
@@ -113,49 +109,6 @@ func startedSince(holding []schema.Held, since time.Time) []schema.Held {
 	return list
 }
 
-// candidateOf returns a member's candidate key, "" if it has none.
-func candidateOf(ctx context.Context, s coord.Session, keys schema.Keys, guid string) (string, error) {
-	list, err := s.List(ctx, keys.Elections())
-	for _, e := range list {
-		if owner, ok := schema.Candidate(e.Name); ok && owner == guid {
-			return keys.Elections() + "/" + e.Name, nil
-		}
-	}
-	return "", err
-}
-
-// commitClose commits what read returns, or at first ops, until it is done.
-func commitClose(ctx context.Context, s coord.Session, ops []coord.Op, read func() ([]coord.Op, error)) error {
-	for failures := 0; ; failures++ {
-		err := jitter.Backoff(ctx, failures)
-		if err != nil {
-			return fmt.Errorf("close: %w", err)
-		}
-		if ops == nil {
-			ops, err = read()
-			if errors.Is(err, errClosed) {
-				return nil
-			}
-			if err != nil {
-				return fmt.Errorf("close: %w", err)
-			}
-		}
-		_, err = s.Commit(ctx, ops...)
-		if err == nil {
-			return nil
-		}
-		ops = nil
-		failed, ok := coord.FailedCheck(err)
-		if ok && (errors.Is(failed, coord.ErrVersion) || errors.Is(failed, coord.ErrNotFound)) {
-			continue // it changed since it was read
-		}
-		if errors.Is(err, coord.ErrUnknown) && ctx.Err() == nil && !errors.Is(err, coord.ErrSessionEnded) {
-			continue // read again whether it happened
-		}
-		return fmt.Errorf("close: %w", err)
-	}
-}
-
 // closeKnown returns the commit that closes a member whose keys are as they were last seen.
 func closeKnown(keys schema.Keys, self Self, d Departure, closed *schema.Closed) []coord.Op {
 	doc := *d.Doc
@@ -170,57 +123,29 @@ func closeKnown(keys schema.Keys, self Self, d Departure, closed *schema.Closed)
 	}
 }
 
-var errClosed = errors.New("closed already")
-
-// closeRead reads the member's keys, all at once, and returns the commit that closes it. Closed
+// closeRead reads the member's keys, all at once, and returns the commit that closes it, nil if it is closed. Closed
 // is given the member's status, nil if there is none that can be used.
-func closeRead(ctx context.Context, s coord.Session, keys schema.Keys, self Self, session string, closed func(*schema.Status) *schema.Closed) ([]coord.Op, error) {
-	bound := []string{keys.Member(self.GUID), keys.Status(self.GUID), keys.Heartbeat(self.GUID), keys.Name(self.Name)}
-	if self.Election != "" {
-		bound = append(bound, self.Election)
-	}
-	type read struct {
-		r   coord.Record
-		err error
-	}
-	reads := make([]read, len(bound)+1)
-	done := make(chan struct{})
-	for i, key := range append(bound, keys.Doc(self.GUID)) {
-		go func() {
-			reads[i].r, reads[i].err = s.Get(ctx, key)
-			done <- struct{}{}
-		}()
-	}
-	for range reads {
-		<-done
-	}
-	d := reads[len(bound)]
-	if d.err != nil {
-		return nil, d.err
+func closeRead(ctx context.Context, s coord.Session, keys schema.Keys, m cluster.Member, session string, closed func(*schema.Status) *schema.Closed) ([]coord.Op, error) {
+	var bound Bound
+	var berr error
+	var reading sync.WaitGroup
+	reading.Go(func() { bound, berr = ReadBound(ctx, s, keys, m.GUID, m.Name) })
+	r, err := s.Get(ctx, keys.Doc(m.GUID))
+	reading.Wait()
+	if err != nil {
+		return nil, err
 	}
 	var doc schema.Doc
-	if err := schema.Decode(keys.Doc(self.GUID), d.r, &doc); err != nil {
+	if err := schema.Decode(keys.Doc(m.GUID), r, &doc); err != nil {
 		return nil, err
 	}
 	if doc.Closed != nil {
-		return nil, errClosed
+		return nil, nil
 	}
-	var status *schema.Status
-	if said := reads[1]; said.err == nil {
-		if status = new(schema.Status); schema.Decode(bound[1], said.r, status) != nil {
-			status = nil
-		}
+	if berr != nil {
+		return nil, berr
 	}
-	doc.Close(closed(status))
-	ops := []coord.Op{coord.Set(keys.Doc(self.GUID), schema.Encode(&doc, d.r.Version+1), d.r.Version)}
-	for i, key := range bound {
-		switch {
-		case errors.Is(reads[i].err, coord.ErrNotFound):
-		case reads[i].err != nil:
-			return nil, reads[i].err
-		case reads[i].r.Session == session: // a name may be another's by now
-			ops = append(ops, coord.Delete(key, reads[i].r.Version))
-		}
-	}
-	return ops, nil
+	doc.Close(closed(bound.Status))
+	set := coord.Set(keys.Doc(m.GUID), schema.Encode(&doc, r.Version+1), r.Version)
+	return append([]coord.Op{set}, bound.DeleteOps(session)...), nil
 }

@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	"gitee.com/ken.yang/xconsumer/coord"
-	"gitee.com/ken.yang/xconsumer/internal/jitter"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -28,41 +27,43 @@ func Found(ctx context.Context, s coord.Session, keys schema.Keys, floor int64) 
 	if _, err := activeProtocol(ctx, s, keys); err != nil {
 		return 0, fmt.Errorf("found: %w", err)
 	}
-	for failures := 0; ; failures++ {
-		if err := jitter.Backoff(ctx, failures); err != nil {
-			return 0, fmt.Errorf("found: %w", err)
+	if _, err := coord.Update(ctx, s, func(error) ([]coord.Op, error) {
+		epoch, stored, err := readEpoch(ctx, s, keys, floor)
+		if err != nil {
+			return nil, err
 		}
-		var epoch schema.Epoch
-		stored, err := s.Get(ctx, keys.Epoch())
-		absent := errors.Is(err, coord.ErrNotFound)
-		if err == nil {
-			err = schema.Decode(keys.Epoch(), stored, &epoch)
-		}
-		unusable := absent || errors.Is(err, schema.ErrCorrupt) || errors.Is(err, schema.ErrForeign)
-		if unusable && floor > 0 {
-			epoch = schema.Epoch{NextToken: 1} // what it said is lost, but for what the caller knows, and what decisions tell
-			if epoch.NextDecision, err = nextDecision(ctx, s, keys); err != nil {
-				return 0, fmt.Errorf("found: %w", err)
-			}
-		} else if err != nil {
-			return 0, fmt.Errorf("found: %w", err)
-		}
-		if epoch.NextToken > floor {
-			return epoch.NextToken, nil
+		if next = epoch.NextToken; next > floor {
+			return nil, nil
 		}
 		if err := noMembers(ctx, s, keys); err != nil {
-			return 0, fmt.Errorf("found: %w", err)
+			return nil, err
 		}
-		epoch.NextToken = floor + 1
-		write := coord.Set(keys.Epoch(), schema.Encode(&epoch, stored.Version+1), stored.Version)
-		if absent {
-			write = coord.Create(keys.Epoch(), schema.Encode(&epoch, 0))
+		next = floor + 1
+		epoch.NextToken = next
+		if stored == nil {
+			return []coord.Op{coord.Create(keys.Epoch(), schema.Encode(&epoch, 0))}, nil
 		}
-		_, err = s.Commit(ctx, write)
-		if _, checked := coord.FailedCheck(err); err != nil && !checked && !errors.Is(err, coord.ErrUnknown) {
-			return 0, fmt.Errorf("found: %w", err)
-		}
+		return []coord.Op{coord.Set(keys.Epoch(), schema.Encode(&epoch, stored.Version+1), stored.Version)}, nil
+	}); err != nil {
+		return 0, fmt.Errorf("found: %w", err)
 	}
+	return next, nil
+}
+
+// readEpoch reads the epoch, and how it is stored: nil if it is not. With a floor one that cannot be used is begun again:
+// what it said is lost, but for what the caller knows, and what decisions tell.
+func readEpoch(ctx context.Context, s coord.Session, keys schema.Keys, floor int64) (epoch schema.Epoch, stored *coord.Record, err error) {
+	r, err := s.Get(ctx, keys.Epoch())
+	if err == nil {
+		stored = &r
+		err = schema.Decode(keys.Epoch(), r, &epoch)
+	}
+	unusable := errors.Is(err, coord.ErrNotFound) || errors.Is(err, schema.ErrCorrupt) || errors.Is(err, schema.ErrForeign)
+	if unusable && floor > 0 {
+		epoch = schema.Epoch{NextToken: 1}
+		epoch.NextDecision, err = nextDecision(ctx, s, keys)
+	}
+	return epoch, stored, err
 }
 
 // nextDecision returns the number behind the last decision that is kept.

@@ -29,7 +29,6 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
-	"gitee.com/ken.yang/xconsumer/internal/jitter"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -91,34 +90,38 @@ func Join(ctx context.Context, s coord.Session, keys schema.Keys, m cluster.Memb
 	if size := schema.Size(record(m)); size > schema.MaxMember {
 		return Self{}, fmt.Errorf("join: %w: works and labels take %d bytes, at most %d; register fewer works on one node", cluster.ErrTooLarge, size, schema.MaxMember)
 	}
-	for failures := 0; ; failures++ {
-		if err := jitter.Backoff(ctx, failures); err != nil {
-			return Self{}, fmt.Errorf("join: %w", err)
+	results, err := coord.Update(ctx, s, func(last error) ([]coord.Op, error) {
+		if err := mayJoinAfter(ctx, s, keys, m, last); err != nil {
+			return nil, err
 		}
 		version, err := activeProtocol(ctx, s, keys)
 		if err != nil {
-			return Self{}, fmt.Errorf("join: %w", err)
+			return nil, err
 		}
-		results, err := s.Commit(ctx, joinOps(keys, m, version)...)
-		if err == nil {
-			return Self{Member: m, Election: results[len(results)-1].Key}, nil
-		}
-		failed, ok := coord.FailedCheck(err)
-		switch {
-		case ok && failed.Op.Key == keys.Name(m.Name) && errors.Is(err, coord.ErrExists):
-			taken, err := NameTaken(ctx, s, keys, m.Name)
-			if err != nil {
-				return Self{}, fmt.Errorf("join: %w", err)
-			}
-			if taken == nil {
-				continue // it has just left
-			}
-			return Self{}, fmt.Errorf("join: %w", taken)
-		case ok && failed.Op.Key == keys.Meta() && errors.Is(err, coord.ErrVersion):
-			continue // changed since it was read
-		}
+		return joinOps(keys, m, version), nil
+	})
+	if err != nil {
 		return Self{}, fmt.Errorf("join: %w", err)
 	}
+	return Self{Member: m, Election: results[len(results)-1].Key}, nil
+}
+
+// mayJoinAfter returns nil if a join may be tried again that has failed: meta has changed since it was read, or whoever had
+// the name has just left. Everything else is final. So is an unknown outcome: the join may still happen. So is a cluster
+// that is gone: it is being deleted, and is not to be made again by somebody who was about to join it.
+func mayJoinAfter(ctx context.Context, s coord.Session, keys schema.Keys, m cluster.Member, last error) error {
+	failed, checked := coord.FailedCheck(last)
+	switch {
+	case last == nil, checked && failed.Op.Key == keys.Meta() && errors.Is(last, coord.ErrVersion):
+		return nil
+	case checked && failed.Op.Key == keys.Name(m.Name) && errors.Is(last, coord.ErrExists):
+		taken, err := NameTaken(ctx, s, keys, m.Name)
+		if err != nil || taken == nil {
+			return err
+		}
+		return taken
+	}
+	return last
 }
 
 func joinOps(keys schema.Keys, m cluster.Member, metaVersion int64) []coord.Op {
@@ -145,49 +148,41 @@ func record(m cluster.Member) *schema.Member {
 	}
 }
 
-// activeProtocol reads meta, creating it together with epoch in an empty store, and refuses
-// a protocol that is not ours.
+// activeProtocol reads meta, creating the cluster in an empty store, and refuses a protocol that is not ours. If somebody
+// else creates the cluster at the same time, one of them wins.
 func activeProtocol(ctx context.Context, s coord.Session, keys schema.Keys) (version int64, err error) {
-	for failures := 0; ; failures++ {
-		if err := jitter.Backoff(ctx, failures); err != nil {
-			return 0, err
+	_, err = coord.Update(ctx, s, func(last error) ([]coord.Op, error) {
+		if failed, checked := coord.FailedCheck(last); checked && failed.Op.Key == keys.Epoch() {
+			return nil, fmt.Errorf("%s exists without %s: the store was damaged; restore %[2]s, or delete %s if nothing runs", keys.Epoch(), keys.Meta(), keys.Root())
 		}
+		version = 0 // if it is created
 		r, err := s.Get(ctx, keys.Meta())
 		if errors.Is(err, coord.ErrNotFound) {
-			if err := found(ctx, s, keys); err != nil {
-				return 0, err
-			}
-			continue
+			return newClusterOps(keys), nil
 		}
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		var meta schema.Meta
 		if err := schema.Decode(keys.Meta(), r, &meta); err != nil {
-			return 0, err
+			return nil, err
 		}
 		if meta.Protocol != schema.Protocol {
-			return 0, fmt.Errorf("%w: the cluster's is %d, this program speaks %d", ErrProtocol, meta.Protocol, schema.Protocol)
+			return nil, fmt.Errorf("%w: the cluster's is %d, this program speaks %d", ErrProtocol, meta.Protocol, schema.Protocol)
 		}
-		return r.Version, nil
-	}
+		version = r.Version
+		return nil, nil
+	})
+	return version, err
 }
 
-// found creates the cluster. If somebody else does so at the same time, one of them wins.
-func found(ctx context.Context, s coord.Session, keys schema.Keys) error {
-	_, err := s.Commit(ctx,
-		coord.Create(keys.Meta(), schema.Encode(&schema.Meta{UUID: NewGUID(), Protocol: schema.Protocol, Created: time.Now().UTC().Truncate(time.Second)}, 0)),
-		coord.Create(keys.Epoch(), schema.Encode(&schema.Epoch{NextToken: 1}, 0)))
-	failed, ok := coord.FailedCheck(err)
-	switch {
-	case ok && failed.Op.Key == keys.Meta() && errors.Is(err, coord.ErrExists):
-		return nil
-	case ok && failed.Op.Key == keys.Epoch():
-		return fmt.Errorf("%s exists without %s: the store was damaged; restore %[2]s, or delete %s if nothing runs", keys.Epoch(), keys.Meta(), keys.Root())
-	case errors.Is(err, coord.ErrUnknown) && !errors.Is(err, coord.ErrSessionEnded) && ctx.Err() == nil:
-		return nil // the caller reads again
+// newClusterOps creates meta and epoch together.
+func newClusterOps(keys schema.Keys) []coord.Op {
+	meta := &schema.Meta{UUID: NewGUID(), Protocol: schema.Protocol, Created: time.Now().UTC().Truncate(time.Second)}
+	return []coord.Op{
+		coord.Create(keys.Meta(), schema.Encode(meta, 0)),
+		coord.Create(keys.Epoch(), schema.Encode(&schema.Epoch{NextToken: 1}, 0)),
 	}
-	return err
 }
 
 // outlasts returns how long a member's keys outlast it at most: its session timeout, and what the service may be late. Of

@@ -7,6 +7,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
@@ -47,40 +48,16 @@ func (o Operator) evictOps(ctx context.Context, guid, node string) (ops []coord.
 	}
 	doc.Evicted = true
 	version = stored.Version + 1
-	ops = make([]coord.Op, 1) // the document: see below
-	candidates, err := o.Session.List(ctx, o.Keys.Elections())
+	bound, err := membership.ReadBound(ctx, o.Session, o.Keys, guid, node)
 	if err != nil {
 		return nil, 0, err
 	}
-	keys := []string{o.Keys.Member(guid), o.Keys.Heartbeat(guid), o.Keys.Status(guid), o.Keys.Name(node)}
-	for _, c := range candidates {
-		if owner, ok := schema.Candidate(c.Name); ok && owner == guid {
-			keys = append(keys, o.Keys.Elections()+"/"+c.Name)
-		}
-	}
-	session := "" // the member's: the name may be another's by now
-	for i, key := range keys {
-		r, err := o.Session.Get(ctx, key)
-		switch {
-		case errors.Is(err, coord.ErrNotFound):
-			continue
-		case err != nil:
-			return nil, 0, err
-		case i == 0:
-			session = r.Session
-		case key == o.Keys.Status(guid):
-			var status schema.Status
-			if schema.Decode(key, r, &status) == nil {
-				doc.Adopt(status.Holding, version)
-			}
-		}
-		if r.Session == session {
-			ops = append(ops, coord.Delete(key, r.Version))
-		}
-	}
-	if session == "" {
+	if bound.Session == "" {
 		return nil, 0, fmt.Errorf("%w: %q is no longer a member", cluster.ErrNoNode, node)
 	}
-	ops[0] = coord.Set(o.Keys.Doc(guid), schema.Encode(&doc, version), stored.Version)
-	return ops, version, nil
+	if bound.Status != nil {
+		doc.Adopt(bound.Status.Holding, version)
+	}
+	set := coord.Set(o.Keys.Doc(guid), schema.Encode(&doc, version), stored.Version)
+	return append([]coord.Op{set}, bound.DeleteOps(bound.Session)...), version, nil
 }

@@ -573,7 +573,7 @@ var mutants = []mutant{
 	},
 	{
 		"secret", "what strangers may have read stays the secret of the nodes",
-		one("internal/membership/secret.go", "			if rec.Closed || !closed {\n", "			if rec.Closed || closed || !closed {\n"),
+		one("internal/membership/secret.go", "		if rec.Closed || !closed {\n", "		if rec.Closed || closed || !closed {\n"),
 		in("internal/membership", "TestPeerSecretOfAnOpenStoreIsReplaced"),
 	},
 	{
@@ -709,6 +709,26 @@ var mutants = []mutant{
 		"update", "nobody learns that an update which was given up may have been made",
 		one("coord/update.go", "fmt.Errorf(\"%w: %w\", last, err)", "fmt.Errorf(\"%v: %w\", last, err)"),
 		in("coord", "TestUpdateEnds"),
+	},
+	{
+		"bound", "whoever ends a membership takes the name from the node that has it by now",
+		one("internal/membership/bound.go", "		if k.record.Session == session {\n", "		if k.record.Session == session || k.isName {\n"),
+		in("internal/membership", "TestDeadMemberLeavesItsSuccessorAlone"),
+	},
+	{
+		"bound", "a leader takes the name from the node that has it by now",
+		one("internal/membership/bound.go", "		if !k.isName || k.record.Session == b.maker {\n", "		if k.key != b.maker {\n"),
+		in("internal/membership", "TestBound"),
+	},
+	{
+		"bound", "a candidate key of a member that is closed stays, and keeps others from leading",
+		one("internal/membership/bound.go", "boundKey{key: keys.Elections() + \"/\" + c.Name})\n", "boundKey{key: keys.Elections() + \"/\" + c.Name})\n			break\n"),
+		in("internal/membership", "TestDeadMemberOfTwoCandidateKeysIsClosed"),
+	},
+	{
+		"bound", "a key of a member that cannot be read is taken not to be there",
+		one("internal/membership/bound.go", "			return Bound{}, errs[i]\n", "			continue\n"),
+		in("internal/membership", "TestBoundThatCannotBeRead"),
 	},
 	{
 		"checkpoint", "a checkpoint is written whoever has the slot by then",
@@ -1225,7 +1245,7 @@ var mutants = []mutant{
 	},
 	{
 		"management", "each node makes a secret of its own",
-		one("internal/membership/secret.go", "		// It is read back: the one in the store counts, whoever has made it.\n", "		return []byte(rec.Secret), nil\n"),
+		one("internal/membership/secret.go", "func(error) (ops []coord.Op, err error) {\n", "func(last error) (ops []coord.Op, err error) {\n			if last != nil && secret != nil {\n				return nil, nil\n			}\n"),
 		in("internal/membership", "TestPeerSecretIsMadeOnce"),
 	},
 	{

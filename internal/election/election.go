@@ -31,7 +31,6 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
-	"gitee.com/ken.yang/xconsumer/internal/jitter"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -272,39 +271,34 @@ func (e *candidate) watch(key string) {
 
 // bump begins a term: it writes the epoch at the version read, provided that the member's
 // candidate key is as the member made it. From then on no older leader can write.
-func (e *candidate) bump(ctx context.Context) (Term, error) {
-	for failures := 0; ; failures++ {
-		if err := jitter.Backoff(ctx, failures); err != nil {
-			return Term{}, err
-		}
+//
+// A bump whose outcome is unknown is read and made again. One that was applied after all is an ended term of nobody. What
+// the service refuses for reasons of its own is tried again, too: workers go on meanwhile.
+func (e *candidate) bump(ctx context.Context) (term Term, err error) {
+	_, err = coord.Update(ctx, e.session, func(error) ([]coord.Op, error) {
 		if err := e.untouched(ctx, e.own); err != nil {
-			return Term{}, err
+			return nil, err
 		}
 		r, err := e.session.Get(ctx, e.keys.Epoch())
 		if err != nil {
-			return e.noEpoch(ctx, err)
+			return nil, e.noEpoch(ctx, err)
 		}
 		var epoch schema.Epoch
 		if err := schema.Decode(e.keys.Epoch(), r, &epoch); err != nil {
-			return e.noEpoch(ctx, err)
+			return nil, e.noEpoch(ctx, err)
 		}
 		e.blocked(nil)
 		epoch.NextToken = max(epoch.NextToken, e.tokenFloor(ctx)+1)
 		epoch.Term++
 		epoch.Leader, epoch.Node = e.self.GUID, e.self.Name
 		epoch.Since = time.Now().UTC().Truncate(time.Millisecond)
-		_, err = e.session.Commit(ctx,
+		term = Term{Number: epoch.Term, Candidate: e.own, Epoch: epoch, Version: r.Version + 1}
+		return []coord.Op{
 			coord.Check(e.own, 0),
-			coord.Set(e.keys.Epoch(), schema.Encode(&epoch, r.Version+1), r.Version))
-		switch {
-		case err == nil:
-			return Term{Number: epoch.Term, Candidate: e.own, Epoch: epoch, Version: r.Version + 1}, nil
-		case ctx.Err() != nil || errors.Is(err, coord.ErrSessionEnded) || errors.Is(err, coord.ErrUnauthorized):
-			return Term{}, err
-		}
-		// Another leader wrote, the candidate key was touched, or the outcome is unknown: read again and bump again.
-		// A bump that was applied after all is an ended term of nobody.
-	}
+			coord.Set(e.keys.Epoch(), schema.Encode(&epoch, r.Version+1), r.Version),
+		}, nil
+	}, coord.ErrRefused)
+	return term, err
 }
 
 // untouched fails unless a candidate key is as this member made it: bound to its session, and never written since.
@@ -344,45 +338,50 @@ func (e *candidate) standLast(ctx context.Context) error {
 	return e.stand(ctx)
 }
 
-// withdraw deletes the member's candidate keys, at the versions that are there.
+// withdraw deletes the member's candidate keys, at the versions that are there: its own, and those that are left of attempts
+// to stand whose outcome was unknown.
 func (e *candidate) withdraw(ctx context.Context) error {
-	for failures := 0; ; failures++ {
-		if err := jitter.Backoff(ctx, failures); err != nil {
-			return err
+	_, err := coord.Update(ctx, e.session, func(error) ([]coord.Op, error) {
+		if stands, err := e.stands(ctx); !stands || err != nil {
+			return nil, err
 		}
-		r, err := e.session.Get(ctx, e.own)
-		if err == nil {
-			_, err = e.session.Commit(ctx, coord.Delete(e.own, r.Version))
-		}
-		if err == nil || errors.Is(err, coord.ErrNotFound) { // another one may be left of an attempt whose outcome was unknown
-			if _, err = e.predecessor(ctx); errors.Is(err, ErrGone) {
-				return nil
+		var ops []coord.Op
+		for _, key := range append(e.spare, e.own) {
+			r, err := e.session.Get(ctx, key)
+			if errors.Is(err, coord.ErrNotFound) {
+				continue
 			}
+			if err != nil {
+				return nil, err
+			}
+			ops = append(ops, coord.Delete(key, r.Version))
 		}
-		if ctx.Err() != nil || errors.Is(err, coord.ErrSessionEnded) || errors.Is(err, coord.ErrUnauthorized) {
-			return err
-		}
-	}
+		return ops, nil
+	}, coord.ErrRefused)
+	return err
 }
 
 // stand makes a candidate key for a member that has withdrawn. An attempt whose outcome is unknown may leave one more
 // behind: of two the last counts, and the other one is cleared.
 func (e *candidate) stand(ctx context.Context) error {
-	for failures := 0; ; failures++ {
-		if err := jitter.Backoff(ctx, failures); err != nil {
-			return err
+	_, err := coord.Update(ctx, e.session, func(last error) ([]coord.Op, error) {
+		if last != nil {
+			if stands, err := e.stands(ctx); stands || err != nil {
+				return nil, err
+			}
 		}
-		_, err := e.session.Commit(ctx, coord.CreateSequenced(e.keys.Election(e.self.GUID), []byte("{}")))
-		switch {
-		case err == nil:
-			return nil
-		case ctx.Err() != nil || errors.Is(err, coord.ErrSessionEnded) || errors.Is(err, coord.ErrUnauthorized):
-			return err
-		}
-		if _, err := e.predecessor(ctx); !errors.Is(err, ErrGone) {
-			return err
-		}
+		return []coord.Op{coord.CreateSequenced(e.keys.Election(e.self.GUID), []byte("{}"))}, nil
+	}, coord.ErrRefused)
+	return err
+}
+
+// stands reports whether the member has a candidate key.
+func (e *candidate) stands(ctx context.Context) (bool, error) {
+	_, err := e.predecessor(ctx)
+	if errors.Is(err, ErrGone) {
+		return false, nil
 	}
+	return err == nil, err
 }
 
 // rest lets the others lead: the member withdraws, waits until it may stand again, and stands.
@@ -441,17 +440,17 @@ func (e *candidate) tokenFloor(ctx context.Context) int64 {
 
 // noEpoch waits while there is no usable epoch: it is never made again by itself, since
 // tokens might fall.
-func (e *candidate) noEpoch(ctx context.Context, err error) (Term, error) {
+func (e *candidate) noEpoch(ctx context.Context, err error) error {
 	unusable := errors.Is(err, coord.ErrNotFound) || errors.Is(err, schema.ErrCorrupt) || errors.Is(err, schema.ErrForeign)
 	if !unusable {
-		return Term{}, err
+		return err
 	}
 	e.log.Error("the epoch is missing or damaged: nothing can be granted until it is restored", "key", e.keys.Epoch(), "error", err)
 	e.blocked(err)
 	if err := e.wait(ctx, 2*time.Second); err != nil {
-		return Term{}, err
+		return err
 	}
-	return Term{}, fmt.Errorf("%w: %w", ErrDeposed, err)
+	return fmt.Errorf("%w: %w", ErrDeposed, err)
 }
 
 // lead runs the leader's role for one term and waits for its end.

@@ -95,6 +95,15 @@ func (c *candidate) stop(t *testing.T) {
 	_ = c.session.Close()
 }
 
+func candidates(t *testing.T, s coord.Session) []coord.Entry {
+	t.Helper()
+	list, err := s.List(t.Context(), keys.Elections())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
 func epoch(t *testing.T, s coord.Session) schema.Epoch {
 	t.Helper()
 	r, err := s.Get(t.Context(), keys.Epoch())
@@ -238,6 +247,43 @@ func TestWhoGivesUpWithdrawsAllKeys(t *testing.T) {
 		}
 		a.stop(t)
 		b.stop(t)
+	})
+}
+
+// A service that takes no writes for a while, for want of space, ends no membership: the term begins when it does again.
+func TestRefusedTermIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := mem.New(mem.Config{})
+		var full atomic.Bool
+		refused := 0
+		a := run(t, coordtest.Intercept(service.Client(), coordtest.Interceptor{
+			Commit: func(ctx context.Context, ops []coord.Op, next func(context.Context, ...coord.Op) ([]coord.Result, error)) ([]coord.Result, error) {
+				if full.Load() {
+					refused++
+					return nil, fmt.Errorf("test: %w", coord.ErrRefused)
+				}
+				return next(ctx, ops...)
+			},
+		}), "a")
+		time.Sleep(time.Second)
+		for _, end := range []func(){func() { a.depose <- struct{}{} }, func() { a.giveUp <- struct{}{} }} { // it bumps; it withdraws and stands
+			full.Store(true)
+			refused = 0
+			end()
+			time.Sleep(30 * time.Second)
+			if a.leading() || refused < 10 || refused > 50 {
+				t.Errorf("it leads: %v, after %d refused commits", a.leading(), refused)
+			}
+			full.Store(false)
+			time.Sleep(10 * time.Second)
+		}
+		if leads := candidates(t, a.session); len(leads) != 0 { // Until never comes
+			t.Errorf("it stands: %v", leads)
+		}
+		if len(a.terms) != 2 {
+			t.Errorf("terms %v", a.terms)
+		}
+		a.stop(t)
 	})
 }
 

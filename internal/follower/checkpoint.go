@@ -8,7 +8,6 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
-	"gitee.com/ken.yang/xconsumer/internal/jitter"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -24,47 +23,42 @@ type Checkpoints struct {
 }
 
 // Save notes how far a worker is. The error matches cluster.ErrCheckpoint if data are too large,
-// cluster.ErrReleased if the slot is not the worker's any more, cluster.ErrLeaseLost if the session has
+// cluster.ErrReleased if the slot is not the worker's any longer, cluster.ErrLeaseLost if the session has
 // ended, or one of package coord.
 func (c Checkpoints) Save(ctx context.Context, g cluster.Grant, data []byte) error {
-	slot, token := g.Slot, g.Token
 	if len(data) > cluster.MaxCheckpoint {
 		return fmt.Errorf("%w: %d bytes are more than %d", cluster.ErrCheckpoint, len(data), cluster.MaxCheckpoint)
 	}
-	key := c.Keys.Checkpoint(slot)
-	for failures := 0; ; failures++ {
-		if err := jitter.Backoff(ctx, failures); err != nil {
-			return fmt.Errorf("checkpoint of %s: %w", slot, err)
-		}
-		holds, err := c.holds(ctx, slot, token)
-		if err != nil {
-			return fmt.Errorf("checkpoint of %s: %w", slot, err)
-		}
-		last, version, err := c.read(ctx, slot)
-		if err != nil {
-			return err
-		}
-		next := &schema.Checkpoint{Token: token, Generation: g.Generation, Data: data}
-		op := coord.Create(key, schema.Encode(next, 0))
-		switch {
-		case last != nil && last.Token > token:
-			return fmt.Errorf("checkpoint of %s: %w", slot, cluster.ErrReleased)
-		case last != nil && last.Token == token && bytes.Equal(last.Data, data):
-			return nil // there already, perhaps by a commit whose outcome was not known
-		case last != nil:
-			op = coord.Set(key, schema.Encode(next, version+1), version)
-		}
-		_, err = c.Session.Commit(ctx, holds, op)
-		_, checked := coord.FailedCheck(err)
-		switch {
-		case err == nil:
-			return nil
-		case errors.Is(err, coord.ErrSessionEnded):
-			return fmt.Errorf("checkpoint of %s: %w: %w", slot, cluster.ErrLeaseLost, err)
-		case ctx.Err() != nil, !checked && !errors.Is(err, coord.ErrUnknown):
-			return fmt.Errorf("checkpoint of %s: %w", slot, err)
-		}
+	_, err := coord.Update(ctx, c.Session, func(error) ([]coord.Op, error) { return c.saveOps(ctx, g, data) })
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, coord.ErrSessionEnded):
+		err = fmt.Errorf("%w: %w", cluster.ErrLeaseLost, err)
 	}
+	return fmt.Errorf("checkpoint of %s: %w", g.Slot, err)
+}
+
+// saveOps returns the commit that notes how far a worker is, nil if it is noted.
+func (c Checkpoints) saveOps(ctx context.Context, g cluster.Grant, data []byte) ([]coord.Op, error) {
+	holds, err := c.holds(ctx, g.Slot, g.Token)
+	if err != nil {
+		return nil, err
+	}
+	last, version, err := c.read(ctx, g.Slot)
+	if err != nil {
+		return nil, err
+	}
+	key, next := c.Keys.Checkpoint(g.Slot), &schema.Checkpoint{Token: g.Token, Generation: g.Generation, Data: data}
+	switch {
+	case last == nil:
+		return []coord.Op{holds, coord.Create(key, schema.Encode(next, 0))}, nil
+	case last.Token > g.Token:
+		return nil, cluster.ErrReleased
+	case last.Token == g.Token && bytes.Equal(last.Data, data):
+		return nil, nil // there already, perhaps by a commit whose outcome was not known
+	}
+	return []coord.Op{holds, coord.Set(key, schema.Encode(next, version+1), version)}, nil
 }
 
 // holds returns the check that the member holds a slot under a token, or an error if it does not.
@@ -72,7 +66,7 @@ func (c Checkpoints) holds(ctx context.Context, slot cluster.Slot, token int64) 
 	key := c.Keys.Status(c.Member)
 	r, err := c.Session.Get(ctx, key)
 	switch {
-	case errors.Is(err, coord.ErrNotFound), errors.Is(err, coord.ErrSessionEnded):
+	case errors.Is(err, coord.ErrNotFound):
 		return coord.Op{}, fmt.Errorf("%w: %w", cluster.ErrLeaseLost, err)
 	case err != nil:
 		return coord.Op{}, err
@@ -91,8 +85,11 @@ func (c Checkpoints) holds(ctx context.Context, slot cluster.Slot, token int64) 
 // the same name that was deleted is of no use to it.
 func (c Checkpoints) Last(ctx context.Context, g cluster.Grant) ([]byte, error) {
 	rec, _, err := c.read(ctx, g.Slot)
-	if rec == nil || err != nil || rec.Generation != g.Generation {
-		return nil, err
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint of %s: %w", g.Slot, err)
+	}
+	if rec == nil || rec.Generation != g.Generation {
+		return nil, nil
 	}
 	return rec.Data, nil
 }
@@ -108,7 +105,7 @@ func (c Checkpoints) read(ctx context.Context, slot cluster.Slot) (*schema.Check
 		err = schema.Decode(key, r, rec)
 	}
 	if err != nil {
-		return nil, 0, fmt.Errorf("checkpoint of %s: %w", slot, err)
+		return nil, 0, err
 	}
 	return rec, r.Version, nil
 }

@@ -3,8 +3,10 @@ package follower_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
@@ -78,6 +80,57 @@ func TestCheckpointIsFenced(t *testing.T) {
 		}
 		if data, err := c.Last(t.Context(), again); string(data) != "first" || err != nil {
 			t.Errorf("%s, %v", data, err)
+		}
+	})
+}
+
+// A checkpoint is saved once whatever becomes of the answer, and what reading again does not mend is said at once.
+func TestCheckpointWhoseCommitFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		keys := schema.NewKeys("test")
+		grant := cluster.Grant{Slot: cluster.Slot{Task: "a", Index: 2}, Token: 5}
+		for name, c := range map[string]struct {
+			made bool
+			err  error
+			want error // nil: it is saved
+		}{
+			"made unheard":    {true, coord.ErrUnknown, nil},
+			"lost":            {false, coord.ErrUnknown, nil},
+			"without rights":  {false, &coord.CheckError{Op: coord.Create(keys.Checkpoint(grant.Slot), nil), Err: coord.ErrUnauthorized}, coord.ErrUnauthorized},
+			"session is over": {false, coord.ErrSessionEnded, cluster.ErrLeaseLost},
+		} {
+			fails := false
+			s, err := coordtest.Intercept(mem.New(mem.Config{}).Client(), coordtest.Interceptor{
+				Commit: func(ctx context.Context, ops []coord.Op, next func(context.Context, ...coord.Op) ([]coord.Result, error)) ([]coord.Result, error) {
+					if fails && c.made {
+						_, _ = next(ctx, ops...)
+					}
+					if fails {
+						fails = errors.Is(c.err, coord.ErrUnauthorized) // which lasts
+						return nil, fmt.Errorf("test: %w", c.err)
+					}
+					return next(ctx, ops...)
+				},
+			}).Open(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			status := schema.Encode(&schema.Status{Holding: schematest.Held("a 1-3 @5")}, 0)
+			if _, err := s.Commit(t.Context(), coord.CreateBound(keys.Status("M"), status)); err != nil {
+				t.Fatal(err)
+			}
+			fails = true
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			began := time.Now()
+			err = follower.Checkpoints{Session: s, Keys: keys, Member: "M"}.Save(ctx, grant, []byte("one"))
+			if !errors.Is(err, c.want) || time.Since(began) > time.Second {
+				t.Errorf("%s: after %v: %v", name, time.Since(began), err)
+			}
+			if r, err := s.Get(ctx, keys.Checkpoint(grant.Slot)); c.want == nil && (err != nil || r.Version != 0) {
+				t.Errorf("%s: version %d, %v", name, r.Version, err)
+			}
+			cancel()
+			_ = s.Close()
 		}
 	})
 }

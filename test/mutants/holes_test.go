@@ -82,7 +82,8 @@ var mutants = []mutant{
 		"H3", "a leader's commits check the epoch and leave it as it is, and a new leader does, too",
 		slices.Concat(unguarded, []change{
 			{"internal/leader/publish.go", "		coord.Set(l.Keys.Epoch(), schema.Encode(&epoch, at+1), at),\n", "		coord.Check(l.Keys.Epoch(), at),\n"},
-			{"internal/election/election.go", "			coord.Set(e.keys.Epoch(), schema.Encode(&epoch, r.Version+1), r.Version))", "			coord.Check(e.keys.Epoch(), r.Version))\n		r.Version--"},
+			{"internal/election/election.go", "			coord.Set(e.keys.Epoch(), schema.Encode(&epoch, r.Version+1), r.Version),\n", "			coord.Check(e.keys.Epoch(), r.Version),\n"},
+			{"internal/election/election.go", "Epoch: epoch, Version: r.Version + 1}", "Epoch: epoch, Version: r.Version}"},
 		}),
 		in("test/cluster", "TestLateCommitOfADeposedLeader"),
 	},
@@ -298,8 +299,13 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "who gives up leading deletes one of its candidate keys",
-		one("internal/election/election.go", "if _, err = e.predecessor(ctx); errors.Is(err, ErrGone) {\n", "if err = ErrGone; errors.Is(err, ErrGone) {\n"),
+		one("internal/election/election.go", "range append(e.spare, e.own) {\n", "range append(e.spare[:0], e.own) {\n"),
 		in("internal/election", "TestWhoGivesUpWithdrawsAllKeys"),
+	},
+	{
+		"leader", "a member whose term the service refuses leaves the cluster",
+		one("internal/election/election.go", "	}, coord.ErrRefused)\n	return term, err\n", "	})\n	return term, err\n"),
+		in("internal/election", "TestRefusedTermIsTriedAgain"),
 	},
 	{
 		"leader", "who could not begin a term says so for ever",
@@ -313,7 +319,7 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "a candidate key is given up at the version that it was made with",
-		one("internal/election/election.go", "coord.Delete(e.own, r.Version)", "coord.Delete(e.own, 0*r.Version)"),
+		one("internal/election/election.go", "			ops = append(ops, coord.Delete(key, r.Version))\n", "			ops = append(ops, coord.Delete(key, 0*r.Version))\n"),
 		in("test/cluster", "TestCandidateIsTouched"),
 	},
 	{
@@ -732,7 +738,10 @@ var mutants = []mutant{
 	},
 	{
 		"checkpoint", "a checkpoint is written whoever has the slot by then",
-		one("internal/follower/checkpoint.go", "c.Session.Commit(ctx, holds, op)", "c.Session.Commit(ctx, []coord.Op{holds, op}[1:]...)"),
+		[]change{
+			{"internal/follower/checkpoint.go", "{holds, coord.Create(key, schema.Encode(next, 0))}", "{holds, coord.Create(key, schema.Encode(next, 0))}[1:]"},
+			{"internal/follower/checkpoint.go", "{holds, coord.Set(key, schema.Encode(next, version+1), version)}", "{holds, coord.Set(key, schema.Encode(next, version+1), version)}[1:]"},
+		},
 		in("internal/follower", "TestCheckpointIsFenced"),
 	},
 	{

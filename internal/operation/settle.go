@@ -9,7 +9,6 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
-	"gitee.com/ken.yang/xconsumer/internal/jitter"
 )
 
 // lookAgain bounds how long the outcome of a commit is looked for when the time of whoever asks is up.
@@ -28,54 +27,81 @@ type draft func(ctx context.Context) (ops []coord.Op, revision string, err error
 //
 // Without a line drafts have to lead to the same whether they were committed before or not.
 func (o Operator) write(ctx context.Context, d draft) (revision string, err error) {
-	sent := false // a commit whose outcome nobody knows
-	what := ""
+	w := writing{Operator: o, draft: d}
 	if o.line != nil {
-		what = o.line.What
+		w.what = o.line.What
 	}
-	for failures := 0; ; failures++ {
-		if err := jitter.Backoff(ctx, failures); err != nil {
-			return o.outcome(ctx, sent, revision, err)
-		}
-		if o.line != nil { // an earlier draft may have added to it
-			o.line.What = what
-		}
-		audit, done, err := o.readAudit(ctx)
-		if done != nil {
-			return done.Revision, nil
-		}
-		var ops []coord.Op
-		if err == nil {
-			if ops, revision, err = d(ctx); o.line != nil {
-				revision = cmp.Or(o.line.Revision, revision)
-			}
-		}
-		if err != nil || len(ops) == 0 {
-			return o.outcome(ctx, sent, revision, err)
-		}
-		_, err = o.Session.Commit(ctx, o.withLine(audit, revision, ops)...)
-		failed, checked := coord.FailedCheck(err)
-		switch {
-		case err == nil:
-			return revision, nil
-		case errors.Is(err, coord.ErrTooLarge):
-			err = fmt.Errorf("%w: %w", cluster.ErrTooLarge, err)
-		case errors.Is(err, coord.ErrUnauthorized):
-		case checked && o.planned && failed.Op.Key != o.Keys.Audit():
-			err = fmt.Errorf("%w: %w", cluster.ErrMovedOn, err)
-		case checked && ctx.Err() == nil:
-			if o.earlier != nil {
-				*o.earlier = removals{} // it may be that which has failed
-			}
-			continue
-		case errors.Is(err, coord.ErrUnknown):
-			sent = true
-			if ctx.Err() == nil && !errors.Is(err, coord.ErrSessionEnded) {
-				continue
-			}
-		}
-		return o.outcome(ctx, sent, revision, err)
+	_, err = coord.Update(ctx, o.Session, func(last error) ([]coord.Op, error) { return w.decide(ctx, last) })
+	if err == nil && (w.committing || w.done) {
+		return w.revision, nil
 	}
+	if w.committing {
+		w.sent = w.sent || errors.Is(err, coord.ErrUnknown)
+		err = w.commitError(err)
+	}
+	return o.outcome(ctx, w.sent, w.revision, err)
+}
+
+// writing is a write under way.
+type writing struct {
+	Operator
+	draft      draft
+	what       string // of the line, to which a draft may add
+	revision   string // that the draft leads to
+	committing bool   // the last step was a commit, and not the reading before it
+	sent       bool   // a commit whose outcome nobody knows
+	done       bool   // the audit says that it was made
+}
+
+// decide returns the next commit, nil if there is none to make. Last is why the one before was not made.
+func (w *writing) decide(ctx context.Context, last error) ([]coord.Op, error) {
+	failed, checked := coord.FailedCheck(last)
+	if checked && w.outdated(failed) {
+		return nil, last
+	}
+	w.committing = false
+	w.sent = w.sent || errors.Is(last, coord.ErrUnknown)
+	if checked && w.earlier != nil {
+		*w.earlier = removals{} // it may be that which has failed
+	}
+	if w.line != nil { // an earlier draft may have added to it
+		w.line.What = w.what
+	}
+	audit, done, err := w.readAudit(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if done != nil {
+		w.revision, w.done = done.Revision, true
+		return nil, nil
+	}
+	ops, revision, err := w.draft(ctx)
+	w.revision = revision
+	if w.line != nil {
+		w.revision = cmp.Or(w.line.Revision, revision)
+	}
+	if err != nil || len(ops) == 0 {
+		return nil, err
+	}
+	w.committing = true
+	return w.withLine(audit, w.revision, ops), nil
+}
+
+// outdated reports whether a failed check shows that a plan is not one for the cluster as it is.
+func (w *writing) outdated(failed *coord.CheckError) bool {
+	return w.planned && failed.Op.Key != w.Keys.Audit() && !errors.Is(failed, coord.ErrUnauthorized)
+}
+
+// commitError says what the last commit failed for in the words of whoever asked.
+func (w *writing) commitError(err error) error {
+	failed, checked := coord.FailedCheck(err)
+	switch {
+	case errors.Is(err, coord.ErrTooLarge):
+		return fmt.Errorf("%w: %w", cluster.ErrTooLarge, err)
+	case checked && w.outdated(failed):
+		return fmt.Errorf("%w: %w", cluster.ErrMovedOn, err)
+	}
+	return err
 }
 
 // outcome returns what became of what was asked for when there is nothing more to try: the result, or what the audit says

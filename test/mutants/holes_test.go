@@ -925,8 +925,8 @@ var mutants = []mutant{
 		in("coord/zk", "TestConformance/letters_that_not_every_service_takes"),
 	},
 	{
-		"names", "an operator's write that fails is repeated at once",
-		one("internal/operation/settle.go", "jitter.Backoff(ctx, failures)", "jitter.Backoff(ctx, min(failures, 0))"),
+		"names", "an operator's write that fails again and again is repeated as quickly each time",
+		one("coord/update.go", "updatePauseMin<<min(failures-1, 10)", "updatePauseMin<<min(failures-1, 0)"),
 		in("internal/operation", "TestFailuresAreNotRepeatedAtOnce"),
 	},
 	{
@@ -1410,7 +1410,7 @@ var mutants = []mutant{
 		[]change{
 			{"internal/leader/publish.go", "		ops = append(ops, coord.Set(l.Keys.Orders(), schema.Encode(d.Orders, at+1), at))\n",
 				"		if ops = append(ops, coord.Set(l.Keys.Orders(), schema.Encode(d.Orders, at+1), at)); d.Orders.Empty() {\n			ops[len(ops)-1] = coord.Delete(l.Keys.Orders(), at)\n		}\n"},
-			{"internal/operation/settle.go", "		_, err = o.Session.Commit(ctx, o.withLine(audit, revision, ops)...)\n", "		if late, _, lerr := o.readAudit(ctx); lerr == nil {\n			audit = late\n		}\n		_, err = o.Session.Commit(ctx, o.withLine(audit, revision, ops)...)\n"},
+			{"internal/operation/settle.go", "	w.committing = true\n", "	if late, _, lerr := w.readAudit(ctx); lerr == nil {\n		audit = late\n	}\n	w.committing = true\n"},
 		},
 		in("test/cluster", "TestNoOrderIsLost"),
 	},
@@ -1419,7 +1419,7 @@ var mutants = []mutant{
 		[]change{
 			{"internal/operation/operation.go", "	case !damaged && string(schema.Encode(rec, stored.Version)) == string(before):\n",
 				"	case !keep:\n		return coord.Delete(key, stored.Version), stored.Version + 1, nil\n	case !damaged && string(schema.Encode(rec, stored.Version)) == string(before):\n"},
-			{"internal/operation/settle.go", "		_, err = o.Session.Commit(ctx, o.withLine(audit, revision, ops)...)\n", "		if late, _, lerr := o.readAudit(ctx); lerr == nil {\n			audit = late\n		}\n		_, err = o.Session.Commit(ctx, o.withLine(audit, revision, ops)...)\n"},
+			{"internal/operation/settle.go", "	w.committing = true\n", "	if late, _, lerr := w.readAudit(ctx); lerr == nil {\n		audit = late\n	}\n	w.committing = true\n"},
 		},
 		in("test/cluster", "TestNoMarkIsLost"),
 	},

@@ -15,9 +15,9 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/asynclog"
+	"gitee.com/ken.yang/xconsumer/internal/backoff"
 	"gitee.com/ken.yang/xconsumer/internal/election"
 	"gitee.com/ken.yang/xconsumer/internal/emit"
-	"gitee.com/ken.yang/xconsumer/internal/jitter"
 	"gitee.com/ken.yang/xconsumer/internal/leader"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/meter"
@@ -156,17 +156,18 @@ func (n *Node) Run(ctx context.Context) (err error) {
 		}
 		reason, help := whyNoMember(err)
 		n.setHealth(health{what: "not connected: " + reason + "; " + help})
-		wait := min(time.Duration(1<<min(attempt, 5))*200*time.Millisecond, 5*time.Second)
-		wait += jitter.Of(wait, n.cfg.Name, attempt) // a fleet that lost its service must not come back in step
+		wait := joinAgain.Pause(attempt+1, n.cfg.Name, attempt)
 		n.cfg.Log.Warn("not a member; trying again", "reason", reason, "in", wait.Round(time.Millisecond), "help", help)
 		n.cfg.Log.Debug("not a member", "error", err)
-		select {
-		case <-ctx.Done():
+		if backoff.Sleep(ctx, wait) != nil {
 			return nil
-		case <-time.After(wait):
 		}
 	}
 }
+
+// joinAgain are the pauses of a node that is no member: between 0.2 and 0.4 seconds at first, between 5 and 10 in the end.
+// A fleet that lost its service must not come back in step.
+var joinAgain = backoff.Policy{First: 300 * time.Millisecond, Max: 7500 * time.Millisecond, Jitter: 1. / 3}
 
 // flushLimit is how long a node that has left waits for whoever reads its log and its traces.
 const flushLimit = time.Second

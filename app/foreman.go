@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"gitee.com/ken.yang/xconsumer/internal/backoff"
 	"gitee.com/ken.yang/xconsumer/internal/supervise"
 )
 
@@ -111,8 +112,8 @@ func (f *foreman) run(ctx context.Context, log *slog.Logger) error {
 // keep keeps a process running until ctx ends. It returns the exit code of one that ended for
 // good by itself, or that has left otherwise than in order, 0 otherwise.
 func (f *foreman) keep(ctx context.Context, j *job, out io.Writer, log *slog.Logger) int {
-	const pauseMin, pauseMax, steady = 200 * time.Millisecond, 10 * time.Second, 10 * time.Second
-	pause := time.Duration(0)
+	startAgain := backoff.Policy{Free: 1, First: 200 * time.Millisecond, Max: 10 * time.Second, Steady: 10 * time.Second}
+	deaths := 0 // in a row
 	for {
 		began := time.Now()
 		p, err := supervise.Spawn(j.args, append(append(os.Environ(), formatVariable+"="+f.format), f.env...), out, out)
@@ -138,16 +139,12 @@ func (f *foreman) keep(ctx context.Context, j *job, out io.Writer, log *slog.Log
 			log.Error("a node has ended for good; ending the others", "node", j.name, "cause", death.Cause)
 			return max(code, 1)
 		}
-		if time.Since(began) > steady {
-			pause = 0
-		}
+		deaths = startAgain.Failed(deaths, time.Since(began))
+		pause := startAgain.Pause(deaths)
 		log.Warn("a node's process has died; starting it again", "node", j.name, "cause", death.Cause, "in", pause)
-		select {
-		case <-ctx.Done():
+		if backoff.Sleep(ctx, pause) != nil {
 			return 0
-		case <-time.After(pause):
 		}
-		pause = min(max(2*pause, pauseMin), pauseMax)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/backoff"
 	"gitee.com/ken.yang/xconsumer/internal/proc"
 )
 
@@ -210,17 +211,20 @@ func (e *execution) ended(ctx context.Context) error {
 	return nil
 }
 
+// lookAgain are the pauses between looks for what is left of a program that was killed.
+var lookAgain = backoff.Policy{First: time.Millisecond, Max: 50 * time.Millisecond}
+
 // sweep kills what a dead shim has left: what is in the program's control group, session or process group, or
 // has kept its mark. It returns when there is nothing of that: the kernel says so of the control group, and
 // of the rest a look that can have missed none.
 func (e *execution) sweep() {
 	defer e.group.remove()
-	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+	for looks := 1; ; looks++ {
 		e.group.kill()
 		if !e.sweepOnce() && !e.group.populated() {
 			return
 		}
-		time.Sleep(pause)
+		time.Sleep(lookAgain.Pause(looks))
 	}
 }
 

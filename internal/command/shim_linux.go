@@ -254,7 +254,7 @@ func (s *shim) reap() (left bool) {
 // killAll kills whatever the program has started, and returns when there is nothing of it. All of
 // it are descendants of this process, which adopts them.
 func (s *shim) killAll() {
-	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+	for looks := 1; ; looks++ {
 		if s.pid != 0 {
 			_ = syscall.Kill(-s.pid, syscall.SIGKILL)
 		}
@@ -263,7 +263,7 @@ func (s *shim) killAll() {
 			return
 		}
 		proc.KillBelow(os.Getpid())
-		time.Sleep(pause)
+		time.Sleep(lookAgain.Pause(looks))
 	}
 }
 

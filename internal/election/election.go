@@ -31,6 +31,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/backoff"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -58,14 +59,13 @@ func (e *GiveUp) Error() string { return "gives up leading: " + e.Err.Error() }
 // Unwrap returns why.
 func (e *GiveUp) Unwrap() error { return e.Err }
 
-// A member that has given up leading stands again after giveUpPause, then after twice as long, up to giveUpPauseMost,
-// until it has led for giveUpForget without giving up. The pause is for the others to lead: when nobody has stood for
-// giveUpAlone it is over.
+// standAgain are the pauses before a member that has given up leading stands again. They are for the others to lead: when
+// nobody has stood for giveUpAlone, which is looked at after giveUpPause each time, a pause is over.
+var standAgain = backoff.Policy{First: giveUpPause, Max: 30 * time.Second, Steady: time.Minute}
+
 const (
-	giveUpPause     = time.Second
-	giveUpPauseMost = 30 * time.Second
-	giveUpAlone     = 3 * time.Second
-	giveUpForget    = time.Minute
+	giveUpPause = time.Second
+	giveUpAlone = 3 * time.Second
 )
 
 // Term is one leadership.
@@ -386,10 +386,7 @@ func (e *candidate) stands(ctx context.Context) (bool, error) {
 
 // rest lets the others lead: the member withdraws, waits until it may stand again, and stands.
 func (e *candidate) rest(ctx context.Context, why *GiveUp, led time.Duration) error {
-	if led > giveUpForget {
-		e.gaveUp = 0
-	}
-	e.gaveUp++
+	e.gaveUp = standAgain.Failed(e.gaveUp, led)
 	if err := e.withdraw(ctx); err != nil {
 		return err
 	}
@@ -402,7 +399,7 @@ func (e *candidate) rest(ctx context.Context, why *GiveUp, led time.Duration) er
 			return coord.ErrSessionEnded
 		}
 	}
-	if err := e.letLead(ctx, min(giveUpPause<<min(e.gaveUp-1, 10), giveUpPauseMost)); err != nil {
+	if err := e.letLead(ctx, standAgain.Pause(e.gaveUp)); err != nil {
 		return err
 	}
 	return e.stand(ctx)

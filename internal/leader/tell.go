@@ -10,8 +10,8 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/backoff"
 	"gitee.com/ken.yang/xconsumer/internal/election"
-	"gitee.com/ken.yang/xconsumer/internal/jitter"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -102,6 +102,9 @@ func (l *leading) keepFault(ctx context.Context, fault, stack string, input any)
 // maxPanics is after how many rounds in a row that panicked a leader lets another one try.
 const maxPanics = 3
 
+// decideAgain are the pauses after such rounds.
+var decideAgain = backoff.Policy{First: pause, Max: 4 * pause}
+
 // panicked deals with a round that has panicked: what it was to do is done again from what is read again, after a pause;
 // and when that goes on, by another leader.
 func (l *leading) panicked(ctx context.Context, fault *election.PanicError) error {
@@ -116,7 +119,7 @@ func (l *leading) panicked(ctx context.Context, fault *election.PanicError) erro
 	if l.panics >= maxPanics {
 		return &election.GiveUp{Err: fmt.Errorf("%d rounds in a row have panicked, the last one: %w", l.panics, fault)}
 	}
-	if err := jitter.Sleep(ctx, pause<<(l.panics-1)); err != nil {
+	if err := decideAgain.Wait(ctx, l.panics); err != nil {
 		return err
 	}
 	return l.reread(ctx)

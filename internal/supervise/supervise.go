@@ -28,13 +28,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"os"
 	"sync"
 	"syscall"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/backoff"
 )
 
 // Config tells what to supervise.
@@ -58,16 +58,16 @@ type Config struct {
 
 // The bounds of the parent's patience.
 const (
-	emptyLimit  = 2 * time.Second  // for a killed tree to be empty; else its member is not closed
-	silence     = 10 * time.Second // of a child that runs nothing and whose lease has lapsed
-	closeWait   = time.Second      // for a close, before the next child is started all the same
-	closeLimit  = 30 * time.Second // for a close altogether
-	lastLimit   = 3 * time.Second  // for a close when the parent itself ends
-	steadyAfter = 10 * time.Second // a child that lived so long has not failed at its start
-	backoffMin  = 250 * time.Millisecond
-	backoffMax  = 30 * time.Second // of a child that dies by itself again and again
-	killedMax   = 2 * time.Second  // of one that is killed from outside
+	emptyLimit = 2 * time.Second  // for a killed tree to be empty; else its member is not closed
+	silence    = 10 * time.Second // of a child that runs nothing and whose lease has lapsed
+	closeWait  = time.Second      // for a close, before the next child is started all the same
+	closeLimit = 30 * time.Second // for a close altogether
+	lastLimit  = 3 * time.Second  // for a close when the parent itself ends
+	killedMax  = 2 * time.Second  // for a child that is killed from outside again and again, before the next
 )
+
+// startAgain is for a child that dies by itself again and again. One that lived for a while has not failed at its start.
+var startAgain = backoff.Policy{Free: 1, First: 250 * time.Millisecond, Max: 30 * time.Second, Jitter: 0.25, Steady: 10 * time.Second}
 
 // Run supervises until ctx ends, which is passed to the child as SIGTERM, or the child ends for a
 // reason that starting it again would not mend. It returns the exit code to end with.
@@ -90,7 +90,7 @@ func Run(ctx context.Context, cfg Config) (code int, err error) {
 		close(stopReaping)
 		reaping.Wait()
 	}()
-	delay := time.Duration(0)
+	deaths := 0 // in a row
 	for started := false; ; {
 		began := time.Now()
 		d, err := p.live(ctx)
@@ -115,19 +115,16 @@ func Run(ctx context.Context, cfg Config) (code int, err error) {
 		if leaving := ctx.Err() != nil; d.final(leaving) {
 			return d.code(leaving), nil
 		}
-		if time.Since(began) >= steadyAfter {
-			delay = 0
+		again := startAgain
+		if !d.Blame {
+			again.Max = killedMax
 		}
+		deaths = again.Failed(deaths, time.Since(began))
+		delay := again.Pause(deaths, os.Getpid(), began)
 		cfg.Log.Error("the node's process has died; starting it again", "cause", d.Cause, "ran", time.Since(began).Round(time.Millisecond), "in", delay.Round(time.Millisecond))
 		if p.wait(ctx, delay) != nil {
 			return 0, nil
 		}
-		most := killedMax
-		if d.Blame {
-			most = backoffMax
-		}
-		delay = min(max(2*delay, backoffMin), most)
-		delay = delay*3/4 + rand.N(delay/2)
 	}
 }
 

@@ -12,13 +12,12 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/internal/jitter"
+	"gitee.com/ken.yang/xconsumer/internal/backoff"
 )
 
 // loop is the goroutine of a slot.
 func (p *Pool) loop(s *slot) {
 	defer p.leave(s)
-	var pauses growing
 	inRow := 0
 	for s.ctx.Err() == nil {
 		p.become(s, cluster.WorkerRunning, "")
@@ -35,37 +34,23 @@ func (p *Pool) loop(s *slot) {
 			return
 		}
 		failure := clip(cmp.Or(err.Error(), "failed without a word"))
-		if time.Since(began) >= backoffReset {
-			pauses, inRow = growing{}, 0
-		}
-		inRow++
+		again := runAgain(spec.Restart)
+		inRow = again.Failed(inRow, time.Since(began))
 		if most := attempts(spec, s.ofRun); inRow == most {
 			if s.ofRun && most > 1 { // the run's record has no other place for it
 				failure = clip(fmt.Sprintf("after %d attempts: %s", most, failure))
 			}
 			p.end(s, cluster.WorkerGivenUp, failure)
-			pauses, inRow = growing{}, 0
+			inRow = 0
 			continue
 		}
-		first, most := backoff(spec.Restart)
-		wait := pauses.next(first, most, s, began)
+		wait := again.Pause(inRow, s.run.Slot, s.run.Token, began)
 		p.failedInRow(s, inRow)
 		p.become(s, cluster.WorkerBackoff, failure)
 		s.run.Log.Warn("worker failed", "error", err, "again", wait.Round(time.Millisecond))
 		p.emit(cluster.WorkerFailed, s, failure)
-		select {
-		case <-s.ctx.Done():
-		case <-time.After(wait):
-		}
+		_ = backoff.Sleep(s.ctx, wait) // its end is seen next
 	}
-}
-
-// growing are pauses that grow: doubled each time, with jitter. The zero value begins with the first.
-type growing struct{ last time.Duration }
-
-func (g *growing) next(first, most time.Duration, s *slot, began time.Time) time.Duration {
-	g.last = min(max(2*g.last, first), most)
-	return g.last*3/4 + jitter.Of(g.last/2, s.run.Slot, s.run.Token, began)
 }
 
 // killed tells of a program that had to be killed, since it did not end when it was asked to.
@@ -94,10 +79,14 @@ func attempts(spec *cluster.TaskSpec, ofRun bool) int {
 	return cmp.Or(spec.MaxAttempts, cluster.DefaultMaxAttempts)
 }
 
-// backoff returns the least and the longest pause after a failure.
-func backoff(r cluster.Restart) (first, most time.Duration) {
-	first = cmp.Or(time.Duration(r.Backoff), backoffMin)
-	return first, max(first, cmp.Or(time.Duration(r.MaxBackoff), backoffMax))
+// runAgain returns how long after a failure a work is run again.
+func runAgain(r cluster.Restart) backoff.Policy {
+	return backoff.Policy{
+		First:  cmp.Or(time.Duration(r.Backoff), backoffMin),
+		Max:    cmp.Or(time.Duration(r.MaxBackoff), backoffMax),
+		Jitter: backoffJitter,
+		Steady: backoffReset,
+	}
 }
 
 // end reports that a slot is executed no more, until it is stopped or its task is another one.
@@ -171,6 +160,9 @@ const (
 	atOnceMost = 10 * time.Second
 )
 
+// afterAtOnce are those pauses; their jitter does not make them longer than atOnceMost.
+var afterAtOnce = backoff.Policy{First: backoffMin, Max: atOnceMost, Jitter: backoffJitter}
+
 // pause waits between two executions: for as long as the task says, or, where it says nothing, for ever longer as long as
 // the work returns at once. The slot counts as running: what changes every few seconds is no state to tell the cluster.
 func (p *Pool) pause(s *slot, began time.Time) {
@@ -178,10 +170,11 @@ func (p *Pool) pause(s *slot, began time.Time) {
 	wait := time.Duration(spec.Interval)
 	switch {
 	case wait > 0 || time.Since(began) >= atOnce:
-		s.pauses = growing{}
+		s.atOnce = 0
 		p.returns(s, "")
 	default:
-		wait = min(s.pauses.next(backoffMin, atOnceMost, s, began), atOnceMost)
+		s.atOnce++
+		wait = min(afterAtOnce.Pause(s.atOnce, s.run.Slot, s.run.Token, began), atOnceMost)
 		p.returns(s, cluster.ReturnsAtOnce)
 		if !s.warned {
 			s.warned = true
@@ -190,16 +183,13 @@ func (p *Pool) pause(s *slot, began time.Time) {
 		}
 	}
 	if wait > 0 {
-		select {
-		case <-s.ctx.Done():
-		case <-time.After(wait):
-		}
+		_ = backoff.Sleep(s.ctx, wait) // its end is seen next
 	}
 }
 
 // settles has it forgotten that a work has returned at once when an execution has lasted, until what it returns is called.
 func (p *Pool) settles(s *slot, began time.Time) (over func()) {
-	if s.pauses == (growing{}) {
+	if s.atOnce == 0 {
 		return func() {}
 	}
 	lasts := time.AfterFunc(atOnce-time.Since(began), func() { p.returns(s, "") })

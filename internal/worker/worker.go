@@ -61,10 +61,11 @@ type Config struct {
 // The back-off after failures: doubled each time, with jitter, and forgotten after an execution
 // that lasted.
 const (
-	backoffMin   = 500 * time.Millisecond
-	backoffMax   = time.Minute
-	backoffReset = time.Minute
-	maxError     = 1 << 10 // bytes of an error that are kept
+	backoffMin    = 500 * time.Millisecond
+	backoffMax    = time.Minute
+	backoffReset  = time.Minute
+	backoffJitter = 0.25
+	maxError      = 1 << 10 // bytes of an error that are kept
 )
 
 // mostEvents is how many events may wait to be emitted; more are dropped.
@@ -117,8 +118,8 @@ type slot struct {
 	how       string      // it ended, if it did not by itself
 
 	// of its goroutine
-	pauses growing // while it returns at once
-	warned bool    // that it does
+	atOnce int  // how often in a row it has returned at once
+	warned bool // that it does
 }
 
 // failed notes a failure, "" for none. The lock is held.

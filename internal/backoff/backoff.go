@@ -1,0 +1,73 @@
+// Package backoff says how long to wait before something that has failed is tried again: longer each time it fails in a
+// row, up to a bound.
+//
+// A Policy is a value and a pause is a function of it: whoever retries counts the failures. So a simulation that runs
+// again sees the same pauses, and a loop shows when it begins to count again: after a success, or, for what ends by
+// failing, after it has lasted for the policy's Steady.
+package backoff
+
+import (
+	"context"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/internal/jitter"
+)
+
+// Policy says how pauses grow: from First, twice as long after each failure, up to Max.
+type Policy struct {
+	Free  int           // so many failures in a row cost no pause
+	First time.Duration // the first pause
+	Max   time.Duration // the longest pause, before its jitter; below First, all pauses are First
+	// Jitter is the part of itself by which a pause is shorter or longer at most: 0.25 spreads it from three quarters to
+	// five. Many that wait for the same thing must not come back in step.
+	Jitter float64
+	Steady time.Duration // what has lasted so long has not failed in a row; 0: however long it lasts, it has
+}
+
+// Conflicts is for commits that were refused since others write, too, or of which nobody knows the outcome. Once is usual;
+// again and again is not. It has no jitter: of those that conflict, one gets through each time.
+var Conflicts = Policy{Free: 1, First: 20 * time.Millisecond, Max: time.Second}
+
+// Pause returns how long to wait after so many failures in a row, 0 for none. The jitter depends on who alone, so these
+// should tell both the one who waits from others and this pause from its last.
+func (p Policy) Pause(failures int, who ...any) time.Duration {
+	if failures <= p.Free {
+		return 0
+	}
+	pause := p.First
+	for range failures - p.Free - 1 {
+		if pause >= p.Max {
+			break
+		}
+		pause = min(2*pause, p.Max)
+	}
+	spread := time.Duration(float64(pause) * p.Jitter)
+	return pause - spread + jitter.Of(2*spread, who...)
+}
+
+// Failed counts a failure of something that has lasted for a time: it returns how many there are in a row, this one included.
+func (p Policy) Failed(before int, lasted time.Duration) (failures int) {
+	if p.Steady > 0 && lasted >= p.Steady {
+		return 1
+	}
+	return before + 1
+}
+
+// Wait waits for a pause, see Pause. It returns the cause if ctx ends before that.
+func (p Policy) Wait(ctx context.Context, failures int, who ...any) error {
+	pause := p.Pause(failures, who...)
+	if pause == 0 {
+		return nil
+	}
+	return Sleep(ctx, pause)
+}
+
+// Sleep waits for d. It returns the cause if ctx ends before that.
+func Sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
+}

@@ -21,44 +21,44 @@ const maxSpans = 8
 
 // pass notes that nothing was fired after Last up to an instant.
 func (a *agenda) pass(to time.Time) {
-	a.Passed = slices.Concat(a.Passed, schema.Without([]schema.Span{{From: a.Last, To: to}}, a.Decided))
-	a.Passed = slices.Clone(a.Passed[max(0, len(a.Passed)-maxSpans):])
+	a.rec.Passed = slices.Concat(a.rec.Passed, schema.Without([]schema.Span{{From: a.rec.Last, To: to}}, a.rec.Decided))
+	a.rec.Passed = slices.Clone(a.rec.Passed[max(0, len(a.rec.Passed)-maxSpans):])
 }
 
 // fired reports whether an instant was decided about while a clock was ahead, or has a run.
 func (a *agenda) fired(at time.Time) bool {
 	id := schema.RunID(at)
-	return schema.Within(a.Decided, at) || a.Find(id) != nil || slices.Contains(a.Kept, id)
+	return schema.Within(a.rec.Decided, at) || a.rec.Find(id) != nil || slices.Contains(a.rec.Kept, id)
 }
 
 // recall takes back that firings which are still to come were passed over.
 func (a *agenda) recall(s *schedule.Schedule) {
-	if a.Last.Sub(a.WallNow) <= cluster.MisfireAfter {
+	if a.rec.Last.Sub(a.WallNow) <= cluster.MisfireAfter {
 		return
 	}
 	back := a.WallNow.Add(-cluster.MisfireAfter) // what is older came too late
-	open := schema.Without(a.Passed, []schema.Span{{To: back}})
+	open := schema.Without(a.rec.Passed, []schema.Span{{To: back}})
 	if len(open) == 0 {
-		a.out.Ahead = append(a.out.Ahead, a.task)
+		a.commit.out.Ahead = append(a.commit.out.Ahead, a.task)
 		return
 	}
-	decidedTo := a.Last
-	a.move(schema.Move{Step: "recall", Task: a.task, Why: cluster.Reason{Code: cluster.WhyClock, Detail: fmt.Sprintf(
+	decidedTo := a.rec.Last
+	a.commit.move(schema.Move{Step: "recall", Task: a.task, Why: cluster.Reason{Code: cluster.WhyClock, Detail: fmt.Sprintf(
 		"its schedule had been decided up to %s; what was passed over and is still to come fires in time", decidedTo.Format(time.RFC3339))}})
-	a.Decided = append(schema.Without([]schema.Span{{From: back, To: decidedTo}}, open), schema.Without(a.Decided, []schema.Span{{To: decidedTo}})...)
-	for len(a.Decided) > maxSpans {
-		a.Decided[1].From = a.Decided[0].From
-		a.Decided = a.Decided[1:]
+	a.rec.Decided = append(schema.Without([]schema.Span{{From: back, To: decidedTo}}, open), schema.Without(a.rec.Decided, []schema.Span{{To: decidedTo}})...)
+	for len(a.rec.Decided) > maxSpans {
+		a.rec.Decided[1].From = a.rec.Decided[0].From
+		a.rec.Decided = a.rec.Decided[1:]
 	}
-	a.Passed = schema.Without(a.Passed, []schema.Span{{From: back, To: decidedTo}})
-	a.Last, a.changed = back, true
+	a.rec.Passed = schema.Without(a.rec.Passed, []schema.Span{{From: back, To: decidedTo}})
+	a.rec.Last, a.changed = back, true
 	a.unskip(s, open)
 }
 
 // unskip takes firings that are still to come out of what is noted and counted as too late.
 func (a *agenda) unskip(s *schedule.Schedule, open []schema.Span) {
 	var left []schema.Skip
-	for _, skip := range a.Skips {
+	for _, skip := range a.rec.Skips {
 		if skip.Late > 0 {
 			first := skip.Due
 			if !skip.From.IsZero() {
@@ -74,7 +74,7 @@ func (a *agenda) unskip(s *schedule.Schedule, open []schema.Span) {
 				}
 			}
 			coming = min(coming, skip.Number)
-			a.Missed -= int64(coming)
+			a.rec.Missed -= int64(coming)
 			if skip.Number -= coming; skip.Number == 0 {
 				continue
 			}
@@ -86,7 +86,7 @@ func (a *agenda) unskip(s *schedule.Schedule, open []schema.Span) {
 		}
 		left = append(left, skip)
 	}
-	a.Skips = left
+	a.rec.Skips = left
 }
 
 // unusedID names a run after an instant, or, to the millisecond, after one soon after it: a task of the same name that was deleted
@@ -98,14 +98,4 @@ func (a *agenda) unusedID(at time.Time) string {
 		id = at.UTC().Format("20060102T150405.000Z")
 	}
 	return id
-}
-
-// mentions reports whether a document lists slots of a run, or a member has noted the end of some.
-func (d *decider) mentions(run string) bool {
-	for _, p := range d.Snapshot.Peers {
-		if rec := p.Done.Rec; rec != nil && slices.ContainsFunc(rec.Slots, func(o schema.Outcome) bool { return o.Task == run }) {
-			return true
-		}
-	}
-	return d.lists(run)
 }

@@ -84,7 +84,7 @@ func gone(p *view.Peer) *view.Peer {
 }
 
 func (b *board) decide(change ...func(*reconcile.World)) reconcile.Decision {
-	w := reconcile.World{Snapshot: &b.snap, Self: "L", Now: b.now, Grace: grace, Timeout: timeout, MaxDocs: reconcile.MaxDocs}
+	w := reconcile.World{Snapshot: &b.snap, Self: "L", Now: b.now, TakeoverDelay: grace, Timeout: timeout, MaxDocs: reconcile.MaxDocs}
 	for _, f := range change {
 		f(&w)
 	}
@@ -371,7 +371,7 @@ func TestTakeoverCountsTheLostMembersTimeout(t *testing.T) {
 			p := gone(b.live("M", 3, schematest.Held("a 0 @6"), schematest.Held(), 3, schematest.Held()))
 			p.Doc.Rec.SessionTimeout, p.Member.Rec.SessionTimeout = cluster.Duration(c.lost), cluster.Duration(c.lost)
 			c.mark(p)
-			d := b.decide(func(w *reconcile.World) { w.Grace, w.Looks = coord.OwnTimeout, map[string]reconcile.Look{} })
+			d := b.decide(func(w *reconcile.World) { w.TakeoverDelay, w.Looks = coord.OwnTimeout, map[string]reconcile.Look{} })
 			if wait := d.Again - b.now; len(d.Docs) != 0 || wait != c.wait {
 				t.Errorf("%s; it waits %v, want %v", draw(d), wait, c.wait)
 			}

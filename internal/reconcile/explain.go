@@ -39,22 +39,22 @@ func Explain(s *view.Snapshot, slot cluster.Slot, at time.Duration, session coor
 	}
 	now, target := p.now(slot), p.targetNode(slot)
 	moved := p.reasons()
-	resizing := p.barriers[slot.Task]
+	resizing := p.survey.barriers[slot.Task]
 	switch {
 	case held != "":
 		out.Here = held
-	case resizing != nil && !resizing.over() && p.out.Unplaced[slot.Task].Code == cluster.WhyResizing:
-		out.Here = "the count of " + slot.Task + " changes, and " + p.out.Unplaced[slot.Task].String()
+	case resizing != nil && !resizing.over() && p.unplaced[slot.Task].Code == cluster.WhyResizing:
+		out.Here = "the count of " + slot.Task + " changes, and " + p.unplaced[slot.Task].String()
 	case now == "" && target == "":
-		if out.Here = p.out.Unplaced[slot.Task].String(); out.Here == "" {
+		if out.Here = p.unplaced[slot.Task].String(); out.Here == "" {
 			out.Here = "it has no place"
 		}
 	case now == "":
 		out.Here = "it is about to be granted to " + target
 	case target == "":
 		out.Here = "it has to leave " + now + ": " + moved(slot, now).String()
-	case p.crashes(slot) >= crashesToPart && now == target:
-		out.Here = fmt.Sprintf("it may have taken down %s, so it stays on %s until it has run for %v there", strings.Join(p.against[slot].TookDown, ", "), now, probation)
+	case p.survey.loops.crashes(slot) >= crashesToPart && now == target:
+		out.Here = fmt.Sprintf("it may have taken down %s, so it stays on %s until it has run for %v there", strings.Join(p.survey.loops.suspects[slot].TookDown, ", "), now, probation)
 	case p.drains(now) && now == target:
 		out.Here = now + " is draining, and it stays there until another node can run it"
 	case now != target:
@@ -124,7 +124,7 @@ func (p preview) holdUp(slot cluster.Slot, now time.Duration, session coord.Info
 		}
 		granted, asked := schema.Find(peer.Doc.Rec.Slots, slot), schema.Find(peer.Doc.Rec.Releasing, slot)
 		node := p.nodeName(guid)
-		why := p.waiting[guid]
+		why := p.survey.delayed[guid]
 		switch {
 		case granted == nil && asked == nil:
 		case why.Code != "":
@@ -211,7 +211,7 @@ func timeLeft(worker schema.WorkerState, grace time.Duration) string {
 
 // afterwards says what becomes of a slot that stops.
 func (p preview) afterwards(slot cluster.Slot) string {
-	why := p.out.Unplaced[slot.Task]
+	why := p.unplaced[slot.Task]
 	switch surplus := p.surplus(slot); {
 	case surplus.Code != "":
 		return "it is not granted again"

@@ -15,20 +15,20 @@ func (a *agenda) fire(s *schedule.Schedule) {
 		return
 	}
 	if s == nil {
-		if !a.Begun {
-			a.Begun = true
+		if !a.rec.Begun {
+			a.rec.Begun = true
 			a.begin(a.newRun(a.unusedID(a.WallNow), a.WallNow), false)
 		}
 		return
 	}
-	if timing := schedule.Name(a.spec); a.Timing != timing {
-		if former := schedule.Former(a.spec, a.Timing, a.Last); former != nil && a.awaitsFormer(former, s) {
+	if timing := schedule.Name(a.spec); a.rec.Timing != timing {
+		if former := schedule.Former(a.spec, a.rec.Timing, a.rec.Last); former != nil && a.awaitsFormer(former, s) {
 			return
 		}
-		a.Timing, a.changed = timing, true
-		if now := a.WallNow.Truncate(time.Second); now.After(a.Last) {
+		a.rec.Timing, a.changed = timing, true
+		if now := a.WallNow.Truncate(time.Second); now.After(a.rec.Last) {
 			a.pass(now)
-			a.Last = now
+			a.rec.Last = now
 		}
 	}
 	a.recall(s)
@@ -39,24 +39,24 @@ func (a *agenda) fire(s *schedule.Schedule) {
 // firing, where that comes before the first one of the grid, so that there is no gap of two intervals. What has come of it by now
 // is decided about first.
 func (a *agenda) awaitsFormer(former, grid *schedule.Schedule) bool {
-	if !former.Next(a.Last).After(a.WallNow) {
+	if !former.Next(a.rec.Last).After(a.WallNow) {
 		a.fireDue(former)
 	}
-	pending := former.Next(a.Last)
+	pending := former.Next(a.rec.Last)
 	switch {
 	case !pending.After(a.WallNow): // there was no room for all
 		return true
 	case !pending.Before(grid.Next(a.WallNow)):
 		return false
 	}
-	a.wake(a.Now + pending.Sub(a.WallNow))
+	a.commit.requeueAt(a.Now + pending.Sub(a.WallNow))
 	return true
 }
 
 // fireDue decides about the firings of a schedule that have come.
 func (a *agenda) fireDue(s *schedule.Schedule) {
-	due := s.At(a.Last, a.WallNow, a.spec.Misfire, a.spec.Overlap.Skips() && a.ahead() == "", a.fired)
-	if over := len(a.Runs) + len(due.Late) + len(due.Fire) - cluster.MaxActiveRuns; over > 0 && len(due.Fire) > 0 && a.Left() {
+	due := s.At(a.rec.Last, a.WallNow, a.spec.Misfire, a.spec.Overlap.Skips() && a.ahead() == "", a.fired)
+	if over := len(a.rec.Runs) + len(due.Late) + len(due.Fire) - cluster.MaxActiveRuns; over > 0 && len(due.Fire) > 0 && a.left() {
 		due.GiveUp(over) // what is due now takes the room that there is
 	}
 	passed := due.Last
@@ -64,17 +64,17 @@ func (a *agenda) fireDue(s *schedule.Schedule) {
 		passed = first[0].Add(-time.Millisecond)
 	}
 	a.fireAll(&due)
-	if due.Missed > 0 || !due.Last.Equal(a.Last) {
+	if due.Missed > 0 || !due.Last.Equal(a.rec.Last) {
 		if due.Missed > 0 {
 			a.pass(passed)
 			a.skip(schema.Skip{From: due.From, Due: due.To, Number: due.Missed, Late: cluster.Duration(a.WallNow.Sub(due.To))})
 		}
-		a.Missed += int64(due.Missed)
-		a.Last, a.changed = due.Last, true
-		a.Decided = slices.DeleteFunc(slices.Clone(a.Decided), func(s schema.Span) bool { return !s.To.After(a.Last) })
+		a.rec.Missed += int64(due.Missed)
+		a.rec.Last, a.changed = due.Last, true
+		a.rec.Decided = slices.DeleteFunc(slices.Clone(a.rec.Decided), func(s schema.Span) bool { return !s.To.After(a.rec.Last) })
 	}
 	if !due.Next.IsZero() {
-		a.wake(a.Now + max(due.Next.Sub(a.WallNow), time.Millisecond))
+		a.commit.requeueAt(a.Now + max(due.Next.Sub(a.WallNow), time.Millisecond))
 	}
 }
 
@@ -84,15 +84,15 @@ func (a *agenda) fireAll(due *schedule.Due) {
 	for n, at := range fire {
 		late := n < len(due.Late)
 		if before := a.ahead(); before != "" && !late && a.spec.Overlap.Skips() {
-			a.Skipped++
+			a.rec.Skipped++
 			a.skip(schema.Skip{Due: at, Number: 1, Run: before})
 			continue
 		}
-		if len(a.Runs) >= cluster.MaxActiveRuns {
+		if len(a.rec.Runs) >= cluster.MaxActiveRuns {
 			due.Next = time.Time{} // these wait until there is room: the end of a run is heard of, or comes with the next decision
 			due.Last = fire[max(n-1, 0)]
 			if n == 0 {
-				due.Last, due.Missed = a.Last, 0
+				due.Last, due.Missed = a.rec.Last, 0
 			}
 			return
 		}
@@ -104,8 +104,8 @@ func (a *agenda) fireAll(due *schedule.Due) {
 
 // ahead returns the ID of a run that goes on or waits and is not one that makes up for something, "" if there is none.
 func (a *agenda) ahead() string {
-	if at := slices.IndexFunc(a.Runs, func(r schema.Run) bool { return !r.Late }); at >= 0 {
-		return a.Runs[at].ID
+	if at := slices.IndexFunc(a.rec.Runs, func(r schema.Run) bool { return !r.Late }); at >= 0 {
+		return a.rec.Runs[at].ID
 	}
 	return ""
 }
@@ -113,9 +113,9 @@ func (a *agenda) ahead() string {
 // skip notes firings that begin no run: with the last ones that were skipped for the same run, if there are any.
 func (a *agenda) skip(s schema.Skip) {
 	a.changed = true
-	a.Skips = slices.Clone(a.Skips)
-	if n := len(a.Skips); n > 0 && s.Run != "" && a.Skips[n-1].Run == s.Run {
-		last := &a.Skips[n-1]
+	a.rec.Skips = slices.Clone(a.rec.Skips)
+	if n := len(a.rec.Skips); n > 0 && s.Run != "" && a.rec.Skips[n-1].Run == s.Run {
+		last := &a.rec.Skips[n-1]
 		if last.From.IsZero() {
 			last.From = last.Due
 		}
@@ -126,7 +126,7 @@ func (a *agenda) skip(s schema.Skip) {
 	if s.Late == 0 {
 		code = cluster.WhyOverlap
 	}
-	a.Skips = append(a.Skips, s)
-	a.Skips = a.Skips[max(0, len(a.Skips)-schema.MaxSkips):]
-	a.move(schema.Move{Step: "miss", Task: a.task, Why: cluster.Reason{Code: code, Detail: s.String()}})
+	a.rec.Skips = append(a.rec.Skips, s)
+	a.rec.Skips = a.rec.Skips[max(0, len(a.rec.Skips)-schema.MaxSkips):]
+	a.commit.move(schema.Move{Step: "miss", Task: a.task, Why: cluster.Reason{Code: code, Detail: s.String()}})
 }

@@ -29,12 +29,12 @@ func (d *Decision) Writes() bool {
 // remove decides what is removed when there is nothing else to do. Of a deleted task that is when its agenda has been
 // dropped, with the records of its runs, and no document lists a slot of it: nothing of it can run or note anything.
 // Package operation says why these records may be removed at all.
-func (d *decider) remove() {
-	e := d.Snapshot.Removed
-	if d.Unsettled || d.out.Blocked != "" || d.out.StepDown || d.out.Evict != "" || d.out.Writes() || e.Err != nil || !e.Absent && e.Rec == nil {
+func remove(f *facts, c *commit) {
+	e := f.Snapshot.Removed
+	if f.DryRun || c.out.Blocked != "" || c.out.StepDown || c.out.Evict != "" || c.out.Writes() || e.Err != nil || !e.Absent && e.Rec == nil {
 		return
 	}
-	listed, nodes, whole := d.inUse()
+	listed, nodes, whole := f.inUse()
 	if !whole {
 		return
 	}
@@ -42,16 +42,16 @@ func (d *decider) remove() {
 	if !e.Absent {
 		rec = *e.Rec
 	}
-	out := &d.out.Remove
-	for _, name := range slices.Sorted(maps.Keys(d.Snapshot.Tasks)) {
-		_, runs := d.Snapshot.Agendas[name]
-		if t := d.Snapshot.Tasks[name]; t.Good() && t.Rec.Deleted && !runs && !listed[name] && !d.Stays["tasks/"+name] && len(out.Tasks) < MaxRemoved {
+	out := &c.out.Remove
+	for _, name := range slices.Sorted(maps.Keys(f.Snapshot.Tasks)) {
+		_, runs := f.Snapshot.Agendas[name]
+		if t := f.Snapshot.Tasks[name]; t.Good() && t.Rec.Deleted && !runs && !listed[name] && !f.Stays["tasks/"+name] && len(out.Tasks) < MaxRemoved {
 			out.Tasks = append(out.Tasks, name)
 			rec.Add(t.Rec)
 		}
 	}
-	for _, node := range slices.Sorted(maps.Keys(d.Snapshot.Marks)) {
-		if m := d.Snapshot.Marks[node]; m.Good() && !m.Rec.Wanted() && !nodes[node] && !d.Stays["marks/"+node] && len(out.Tasks)+len(out.Marks) < MaxRemoved {
+	for _, node := range slices.Sorted(maps.Keys(f.Snapshot.Marks)) {
+		if m := f.Snapshot.Marks[node]; m.Good() && !m.Rec.Wanted() && !nodes[node] && !f.Stays["marks/"+node] && len(out.Tasks)+len(out.Marks) < MaxRemoved {
 			out.Marks = append(out.Marks, node)
 		}
 	}
@@ -62,9 +62,9 @@ func (d *decider) remove() {
 
 // inUse returns the tasks of which a document lists slots, and the nodes that there are; whole is false if that
 // is not known of every member.
-func (d *decider) inUse() (tasks, nodes map[string]bool, whole bool) {
+func (f *facts) inUse() (tasks, nodes map[string]bool, whole bool) {
 	tasks, nodes = map[string]bool{}, map[string]bool{}
-	for _, p := range d.Snapshot.Peers {
+	for _, p := range f.Snapshot.Peers {
 		if !p.Doc.Good() {
 			return nil, nil, false
 		}

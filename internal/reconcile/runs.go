@@ -22,30 +22,50 @@ const (
 	maxRuns    = 64 << 10 // bytes after which no other task is looked at, nor run ended
 )
 
-// runs decides about the tasks that run to their end: it takes in what members say to have ended, ends
+// runStage brings the agendas of all tasks up to date.
+type runStage struct {
+	*facts
+	commit  *commit
+	agendas map[string]view.Entry[schema.Agenda]
+	pending pendingRuns
+	begun   map[string]bool // runs asked for by operators that there are now
+}
+
+// advanceRuns decides about the tasks that run to their end: it takes in what members say to have ended, ends
 // runs, and begins those whose time has come. An agenda is written in the commit that acts on it, under the
 // term, so that a firing happens once, whoever else leads; and no slot leaves a document before what
 // its member has said of it is in the agenda.
-func (d *decider) runs() {
-	next := *d.Snapshot
-	next.Agendas = maps.Clone(next.Agendas)
-	d.Snapshot = &next
-	for _, name := range slices.Sorted(maps.Keys(next.Tasks)) {
-		d.agenda(name, next.Tasks[name])
+//
+// It returns the world with those agendas, which agendas could not be brought up to date, and which of the runs that
+// operators asked for there are now.
+func advanceRuns(w World, c *commit) (*facts, pendingRuns, map[string]bool) {
+	f := &facts{World: w, guids: slices.Sorted(maps.Keys(w.Snapshot.Peers))}
+	d := &runStage{f, c, maps.Clone(w.Snapshot.Agendas), pendingRuns{}, map[string]bool{}}
+	if d.agendas == nil {
+		d.agendas = map[string]view.Entry[schema.Agenda]{}
 	}
-	for _, name := range slices.Sorted(maps.Keys(next.Agendas)) {
-		if _, known := next.Tasks[name]; !known {
+	for _, name := range slices.Sorted(maps.Keys(w.Snapshot.Tasks)) {
+		d.advance(name, w.Snapshot.Tasks[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.agendas)) {
+		if _, known := w.Snapshot.Tasks[name]; !known {
 			d.dropAgenda(name) // deleted with everything that was known of the task
 		}
 	}
+	next := *f
+	snap := *w.Snapshot
+	snap.Agendas = d.agendas
+	next.Snapshot = &snap
+	next.specs = snap.Specs()
+	return &next, d.pending, d.begun
 }
 
-// agenda brings the agenda of one task up to date.
-func (d *decider) agenda(name string, task view.Entry[schema.Task]) {
-	old, known := d.Snapshot.Agendas[name]
+// advance brings the agenda of one task up to date.
+func (d *runStage) advance(name string, task view.Entry[schema.Task]) {
+	old, known := d.agendas[name]
 	switch {
-	case task.Rec == nil || d.crowded() || known && old.Rec == nil || d.around(PartAgenda, name):
-		d.unread[name] = true
+	case task.Rec == nil || d.commit.crowded() || known && old.Rec == nil || d.commit.leavesOut(PartAgenda, name):
+		d.pending[name] = true
 		return
 	case task.Rec.Deleted || !task.Rec.Effective().Runs():
 		if known {
@@ -56,30 +76,30 @@ func (d *decider) agenda(name string, task view.Entry[schema.Task]) {
 		d.dropAgenda(name)
 		return
 	}
-	a := &agenda{decider: d, task: name, spec: task.Rec.Effective()}
+	a := &agenda{facts: d.facts, commit: d.commit, task: name, spec: task.Rec.Effective()}
 	if known {
-		a.Agenda = *old.Rec
-		a.Runs, a.Kept = slices.Clone(a.Runs), slices.Clone(a.Kept)
+		a.rec = *old.Rec
+		a.rec.Runs, a.rec.Kept = slices.Clone(a.rec.Runs), slices.Clone(a.rec.Kept)
 	} else {
-		a.Runs, a.Generation = []schema.Run{}, task.Rec.Generation
+		a.rec.Runs, a.rec.Generation = []schema.Run{}, task.Rec.Generation
 	}
 	a.foldAll()
 	if timing, err := schedule.Parse(a.spec); err != nil {
-		d.out.Unplaced[name] = cluster.Reason{Code: cluster.WhySchedule, Detail: err.Error()}
-	} else if !d.Unsettled {
+		d.commit.out.Unplaced[name] = cluster.Reason{Code: cluster.WhySchedule, Detail: err.Error()}
+	} else if !d.DryRun {
 		a.end()
 		a.trim()
-		a.obey()
+		a.beginRequested(d.begun)
 		a.fire(timing)
 		a.dequeue()
 	}
 	if a.changed {
 		a.limit()
-		rec := a.Agenda
-		d.out.Agendas[name] = &rec
-		d.extra++
-		d.bytes += schema.Size(&rec)
-		d.Snapshot.Agendas[name] = view.Entry[schema.Agenda]{Rec: &rec, Version: old.Version, Read: old.Read}
+		rec := a.rec
+		d.commit.out.Agendas[name] = &rec
+		d.commit.extra++
+		d.commit.bytes += schema.Size(&rec)
+		d.agendas[name] = view.Entry[schema.Agenda]{Rec: &rec, Version: old.Version, Read: old.Read}
 	}
 }
 
@@ -87,22 +107,22 @@ func (d *decider) agenda(name string, task view.Entry[schema.Task]) {
 // which firings were skipped, and then what is known of the oldest runs that are over.
 func (a *agenda) limit() {
 	a.blurred = map[string]bool{}
-	for schema.Size(&a.Agenda) > schema.MaxAgenda {
+	for schema.Size(&a.rec) > schema.MaxAgenda {
 		most, at := 0, -1
-		for i := range a.Runs {
-			if size := failedBytes(a.Runs[i].Failed); size > most && !a.blurred[a.Runs[i].ID] {
+		for i := range a.rec.Runs {
+			if size := failedBytes(a.rec.Runs[i].Failed); size > most && !a.blurred[a.rec.Runs[i].ID] {
 				most, at = size, i
 			}
 		}
 		switch {
 		case at >= 0:
-			a.Runs[at].Blur(schema.ShortError / 4)
-			a.blurred[a.Runs[at].ID] = true
-		case len(a.Skips) > 0:
-			a.Skips = a.Skips[1:]
-		case len(a.Kept) > 0 && len(a.out.DropRuns) < maxDrops:
-			a.forget(a.Kept[0])
-			a.Kept = a.Kept[1:]
+			a.rec.Runs[at].Blur(schema.ShortError / 4)
+			a.blurred[a.rec.Runs[at].ID] = true
+		case len(a.rec.Skips) > 0:
+			a.rec.Skips = a.rec.Skips[1:]
+		case len(a.rec.Kept) > 0 && len(a.commit.out.DropRuns) < maxDrops:
+			a.forget(a.rec.Kept[0])
+			a.rec.Kept = a.rec.Kept[1:]
 		default:
 			return // what is left cannot be so large
 		}
@@ -116,22 +136,24 @@ func failedBytes(failed []schema.Failure) (n int) {
 	return n
 }
 
-// awaitsAgenda reports whether a slot must stay in its document since the agenda of its run cannot be read, or is not written
-// this time: what its member says of its end would be lost.
-func (d *decider) awaitsAgenda(slot cluster.Slot) bool {
+// pendingRuns are the tasks whose agendas cannot be read, or are not written this time.
+type pendingRuns map[string]bool
+
+// of reports whether a slot must stay in its document for that: what its member says of its end would be lost.
+func (p pendingRuns) of(slot cluster.Slot) bool {
 	task, run := cluster.SplitRun(slot.Task)
-	return run != "" && d.unread[task]
+	return run != "" && p[task]
 }
 
-// anyAwaitsAgenda reports the same of a whole document.
-func (d *decider) anyAwaitsAgenda(doc *schema.Doc) bool {
-	return doc != nil && slices.ContainsFunc(slices.Concat(doc.Slots, doc.Releasing), func(h schema.Held) bool { return d.awaitsAgenda(cluster.Slot{Task: h.Task}) })
+// ofDoc reports the same of a whole document.
+func (p pendingRuns) ofDoc(doc *schema.Doc) bool {
+	return doc != nil && slices.ContainsFunc(slices.Concat(doc.Slots, doc.Releasing), func(h schema.Held) bool { return p.of(cluster.Slot{Task: h.Task}) })
 }
 
-// dropAgenda deletes what is left of a task that has no runs any more: the runs that are over first.
-func (d *decider) dropAgenda(name string) {
-	old := d.Snapshot.Agendas[name]
-	if old.Rec == nil || d.Unsettled || d.crowded() || d.around(PartAgenda, name) {
+// dropAgenda deletes what is left of a task that has no runs any longer: the runs that are over first.
+func (d *runStage) dropAgenda(name string) {
+	old, c := d.agendas[name], d.commit
+	if old.Rec == nil || d.DryRun || c.crowded() || c.leavesOut(PartAgenda, name) {
 		return
 	}
 	if kept := old.Rec.Kept; len(kept) > 0 {
@@ -142,24 +164,18 @@ func (d *decider) dropAgenda(name string) {
 			}
 		}
 		for _, id := range kept[:n] {
-			d.out.DropRuns = append(d.out.DropRuns, RunKey{name, id})
+			c.out.DropRuns = append(c.out.DropRuns, RunKey{name, id})
 		}
 		rec := *old.Rec
 		rec.Kept, rec.Runs = kept[n:], []schema.Run{}
-		d.out.Agendas[name] = &rec
-		d.extra += n + 1
-		d.Snapshot.Agendas[name] = view.Entry[schema.Agenda]{Rec: &rec, Version: old.Version}
+		c.out.Agendas[name] = &rec
+		c.extra += n + 1
+		d.agendas[name] = view.Entry[schema.Agenda]{Rec: &rec, Version: old.Version}
 		return
 	}
-	d.out.Agendas[name] = nil
-	d.extra++
-	delete(d.Snapshot.Agendas, name)
-}
-
-// crowded tells whether the commit has no room for another agenda. Fewer go into one when the last was too
-// large, as with documents.
-func (d *decider) crowded() bool {
-	return d.extra >= maxExtra || d.bytes >= maxRuns || len(d.out.Agendas) >= max(1, min(maxAgendas, d.MaxDocs/4))
+	c.out.Agendas[name] = nil
+	c.extra++
+	delete(d.agendas, name)
 }
 
 // RunKey names a run.
@@ -167,8 +183,9 @@ type RunKey struct{ Task, ID string }
 
 // agenda is one task's in the making.
 type agenda struct {
-	*decider
-	schema.Agenda
+	*facts
+	commit  *commit
+	rec     schema.Agenda
 	task    string
 	spec    cluster.TaskSpec
 	changed bool
@@ -191,11 +208,11 @@ func (a *agenda) foldAll() {
 }
 
 func (a *agenda) fold(id string, o *schema.Outcome) {
-	at := slices.IndexFunc(a.Runs, func(r schema.Run) bool { return r.ID == id })
+	at := slices.IndexFunc(a.rec.Runs, func(r schema.Run) bool { return r.ID == id })
 	if at < 0 {
 		return
 	}
-	r := a.Runs[at]
+	r := a.rec.Runs[at]
 	var fresh cluster.Indexes
 	for _, index := range o.Slots {
 		if index < r.WorkerNum && !r.Over(index) {
@@ -221,7 +238,7 @@ func (a *agenda) fold(id string, o *schema.Outcome) {
 			last.Slots, last.Error = union(last.Slots, fresh), several(o.Error)
 		}
 	}
-	a.Runs[at] = r
+	a.rec.Runs[at] = r
 }
 
 // several says that an error is not the only one.
@@ -240,41 +257,41 @@ func union(a, b cluster.Indexes) cluster.Indexes {
 
 // end ends the runs of which nothing is left to do.
 func (a *agenda) end() {
-	for n := 0; n < maxEnds && a.bytes < maxRuns; n++ {
-		at := slices.IndexFunc(a.Runs, func(r schema.Run) bool { return !r.Queued && r.Left() == 0 })
+	for n := 0; n < maxEnds && a.commit.bytes < maxRuns; n++ {
+		at := slices.IndexFunc(a.rec.Runs, func(r schema.Run) bool { return !r.Queued && r.Left() == 0 })
 		if at < 0 {
 			return
 		}
-		r := a.Runs[at]
+		r := a.rec.Runs[at]
 		r.Ended = a.WallNow
-		a.Runs = slices.Delete(a.Runs, at, at+1)
+		a.rec.Runs = slices.Delete(a.rec.Runs, at, at+1)
 		ran := schema.Ran{Task: a.task, Run: r}
 		if schema.Size(&ran) > schema.MaxRan {
 			ran.Blur(10 * schema.ShortError)
 		}
-		a.bytes += schema.Size(&ran)
-		a.out.Ran = append(a.out.Ran, ran)
-		a.Kept = append(a.Kept, r.ID)
+		a.commit.bytes += schema.Size(&ran)
+		a.commit.out.Ran = append(a.commit.out.Ran, ran)
+		a.rec.Kept = append(a.rec.Kept, r.ID)
 		a.changed = true
-		a.extra++
+		a.commit.extra++
 		step, why := "done", cluster.Reason{Code: cluster.WhyDone}
 		if len(r.Failed) > 0 {
 			step, why.Code = "failed", cluster.WhyFailed
 		}
-		a.move(schema.Move{Step: step, Task: cluster.RunTask(a.task, r.ID), Why: why})
+		a.commit.move(schema.Move{Step: step, Task: cluster.RunTask(a.task, r.ID), Why: why})
 	}
 }
 
 // trim forgets the oldest runs that are over and too many. One of which a document still lists a slot is left for
 // later: its worker may note how far it is, and that goes with the run.
 func (a *agenda) trim() {
-	extra := len(a.Kept) - cmp.Or(a.spec.KeepRuns, cluster.DefaultKeepRuns)
+	extra := len(a.rec.Kept) - cmp.Or(a.spec.KeepRuns, cluster.DefaultKeepRuns)
 	if extra <= 0 || a.KeepRuns {
 		return
 	}
 	kept := []string{}
-	for _, id := range a.Kept {
-		if extra > 0 && len(a.out.DropRuns) < maxDrops && !a.lists(cluster.RunTask(a.task, id)) {
+	for _, id := range a.rec.Kept {
+		if extra > 0 && len(a.commit.out.DropRuns) < maxDrops && !a.lists(cluster.RunTask(a.task, id)) {
 			a.forget(id)
 			a.changed = true
 			extra--
@@ -282,42 +299,32 @@ func (a *agenda) trim() {
 		}
 		kept = append(kept, id)
 	}
-	a.Kept = kept
-}
-
-// lists reports whether a document lists slots of a run.
-func (d *decider) lists(run string) bool {
-	of := func(h schema.Held) bool { return h.Task == run }
-	for _, p := range d.Snapshot.Peers {
-		if rec := p.Doc.Rec; rec != nil && (slices.ContainsFunc(rec.Slots, of) || slices.ContainsFunc(rec.Releasing, of)) {
-			return true
-		}
-	}
-	return false
+	a.rec.Kept = kept
 }
 
 // forget drops the record of a run that is over; if that ends in this very commit, it gets none.
 func (a *agenda) forget(id string) {
 	fresh := func(r schema.Ran) bool { return r.Task == a.task && r.ID == id }
-	if slices.ContainsFunc(a.out.Ran, fresh) {
-		a.out.Ran = slices.DeleteFunc(a.out.Ran, fresh)
+	if slices.ContainsFunc(a.commit.out.Ran, fresh) {
+		a.commit.out.Ran = slices.DeleteFunc(a.commit.out.Ran, fresh)
 		return
 	}
-	a.out.DropRuns = append(a.out.DropRuns, RunKey{a.task, id})
-	a.extra++
+	a.commit.out.DropRuns = append(a.commit.out.DropRuns, RunKey{a.task, id})
+	a.commit.extra++
 }
 
-// obey begins the runs that operators ask for; where others go on they wait, unless runs may overlap.
-func (a *agenda) obey() {
+// beginRequested begins the runs that operators ask for; where others go on they wait, unless runs may overlap. It adds
+// those that there are now to begun.
+func (a *agenda) beginRequested(begun map[string]bool) {
 	orders := a.Snapshot.Orders
 	if !orders.Good() {
 		return
 	}
 	for _, o := range orders.Rec.RunNow {
-		if o.Task != a.task || len(a.Runs) >= cluster.MaxActiveRuns {
+		if o.Task != a.task || len(a.rec.Runs) >= cluster.MaxActiveRuns {
 			continue
 		}
-		if a.Find(o.ID) == nil && !slices.Contains(a.Kept, o.ID) {
+		if a.rec.Find(o.ID) == nil && !slices.Contains(a.rec.Kept, o.ID) {
 			r := a.newRun(o.ID, a.WallNow)
 			r.By = o.By
 			if o.Params != "" {
@@ -325,7 +332,7 @@ func (a *agenda) obey() {
 			}
 			a.begin(r, a.spec.Overlap != cluster.OverlapAllow)
 		}
-		a.begun[o.ID] = true
+		begun[o.ID] = true
 	}
 }
 
@@ -339,14 +346,14 @@ func (a *agenda) begin(r schema.Run, wait bool) {
 	if r.Queued = wait; !wait {
 		r.Began = a.WallNow
 	}
-	at := len(a.Runs)
+	at := len(a.rec.Runs)
 	behind := func(o schema.Run) bool { return o.Queued && o.Late && (!r.Late || o.Due.After(r.Due)) }
-	if first := slices.IndexFunc(a.Runs, behind); first >= 0 {
+	if first := slices.IndexFunc(a.rec.Runs, behind); first >= 0 {
 		at = first
 	}
-	a.Runs = slices.Insert(a.Runs, at, r)
+	a.rec.Runs = slices.Insert(a.rec.Runs, at, r)
 	a.changed = true
-	a.move(schema.Move{Step: "run", Task: cluster.RunTask(a.task, r.ID), Why: whyRun(&r)})
+	a.commit.move(schema.Move{Step: "run", Task: cluster.RunTask(a.task, r.ID), Why: whyRun(&r)})
 }
 
 // whyRun says why a run begins, or waits to.
@@ -360,15 +367,15 @@ func whyRun(r *schema.Run) cluster.Reason {
 // dequeue begins the next run that waits, if nothing else goes on any more.
 func (a *agenda) dequeue() {
 	goesOn := func(r schema.Run) bool { return !r.Queued }
-	for i := range a.Runs {
-		r := &a.Runs[i]
-		if r.Queued && (a.spec.Overlap == cluster.OverlapAllow || !slices.ContainsFunc(a.Runs, goesOn)) {
+	for i := range a.rec.Runs {
+		r := &a.rec.Runs[i]
+		if r.Queued && (a.spec.Overlap == cluster.OverlapAllow || !slices.ContainsFunc(a.rec.Runs, goesOn)) {
 			r.Queued, r.Began, a.changed = false, a.WallNow, true
 		}
 	}
 }
 
-// Left tells whether any run has something left to do.
-func (a *agenda) Left() bool {
-	return slices.ContainsFunc(a.Runs, func(r schema.Run) bool { return r.Left() > 0 })
+// left reports whether any run has something left to do.
+func (a *agenda) left() bool {
+	return slices.ContainsFunc(a.rec.Runs, func(r schema.Run) bool { return r.Left() > 0 })
 }

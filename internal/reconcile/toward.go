@@ -17,8 +17,7 @@ type Toward struct {
 }
 
 // goOn tells the planner which plan is being carried out. It has no place for what a node was to have that is not there any longer.
-func (d *decider) goOn(byName map[string]int32) {
-	plan := d.Waits.Toward
+func (p *placement) goOn(plan Toward, byName map[string]int32) {
 	if plan.Places == nil {
 		return
 	}
@@ -30,7 +29,7 @@ func (d *decider) goOn(byName map[string]int32) {
 		}
 		now[i], same = n, same && n == int32(i)
 	}
-	for t, name := range d.tasks {
+	for t, name := range p.tasks {
 		places, known := plan.Places[name]
 		if known && !same {
 			places = slices.Clone(places)
@@ -40,35 +39,34 @@ func (d *decider) goOn(byName map[string]int32) {
 				}
 			}
 		}
-		d.in.Tasks[t].Toward = places
+		p.in.Tasks[t].Toward = places
 	}
 }
 
-// noteToward remembers the plan until it is carried out. Runs have no part in it: they are placed beside the others each time, and
+// toward returns the plan until it is carried out. Runs have no part in it: they are placed beside the others each time, and
 // nobody moves for their balance.
-func (d *decider) noteToward() {
-	d.out.Waits.Toward = Toward{}
-	if !d.underWay() {
-		return
+func (p *placement) toward() Toward {
+	if !p.underWay() {
+		return Toward{}
 	}
-	plan := Toward{Nodes: make([]string, len(d.in.Nodes)), Places: make(map[string][]int32, len(d.tasks))}
-	for n := range d.in.Nodes {
-		if !d.in.Nodes[n].Gone {
-			plan.Nodes[n] = d.in.Nodes[n].Name
+	plan := Toward{Nodes: make([]string, len(p.in.Nodes)), Places: make(map[string][]int32, len(p.tasks))}
+	for n := range p.in.Nodes {
+		if !p.in.Nodes[n].Gone {
+			plan.Nodes[n] = p.in.Nodes[n].Name
 		}
 	}
-	for t, name := range d.tasks {
+	for t, name := range p.tasks {
 		if _, run := cluster.SplitRun(name); run == "" {
-			plan.Places[name] = d.target.Target[t]
+			plan.Places[name] = p.target.Target[t]
 		}
 	}
-	d.out.Waits.Toward = plan
+	return plan
 }
 
 // underWay reports whether the plan has a slot elsewhere than it is now.
-func (d *decider) underWay() bool {
-	for t, name := range d.tasks {
-		if _, run := cluster.SplitRun(name); run == "" && !slices.Equal(d.in.Tasks[t].Owner, d.target.Target[t]) {
+func (p *placement) underWay() bool {
+	for t, name := range p.tasks {
+		if _, run := cluster.SplitRun(name); run == "" && !slices.Equal(p.in.Tasks[t].Owner, p.target.Target[t]) {
 			return true
 		}
 	}

@@ -74,7 +74,7 @@ func WhatIf(s *view.Snapshot, change cluster.Change) (cluster.Plan, error) {
 				short++
 			}
 		}
-		if why := after.out.Unplaced[name]; short > 0 && why.Code != "" {
+		if why := after.unplaced[name]; short > 0 && why.Code != "" {
 			plan.Unplaced = append(plan.Unplaced, cluster.Unplaced{Task: name, Slots: short, Code: why.Code, Reason: why.String()})
 		}
 	}
@@ -143,25 +143,22 @@ func MayMove(s *view.Snapshot, slot cluster.Slot, node string) error {
 	return fmt.Errorf("%w: the plan would not leave %s on %s: %s", cluster.ErrConflict, slot, node, why)
 }
 
-// preview is a decision of which only the plan is of interest.
+// preview is a decision that nobody makes: where everything should be, and what stands in the way.
 type preview struct {
-	*decider
-	owners map[cluster.Slot]string // node names
+	*placement
+	survey   *survey
+	unplaced map[string]cluster.Reason
+	owners   map[cluster.Slot]string // node names
 }
 
 // planned returns what the cluster comes to: nobody waits for members that are gone.
 func planned(s *view.Snapshot) preview {
-	d := newDecider(World{Snapshot: s, Self: leaderOf(s), MaxDocs: MaxDocs, Unsettled: true})
-	d.plan()
-	return d.preview()
+	return newPreview(World{Snapshot: s, Self: leaderOf(s), MaxDocs: MaxDocs, DryRun: true}, false)
 }
 
 // present returns what the leader goes by as long as it waits for members that are gone.
 func present(s *view.Snapshot) preview {
-	d := newDecider(World{Snapshot: s, Self: leaderOf(s), MaxDocs: MaxDocs, Unsettled: true, Grace: forEver})
-	d.explainWaits()
-	d.plan()
-	return d.preview()
+	return newPreview(World{Snapshot: s, Self: leaderOf(s), MaxDocs: MaxDocs, DryRun: true, TakeoverDelay: forEver}, true)
 }
 
 // forEver is how long who only looks takes a leader to wait: it does not know since when.
@@ -174,11 +171,17 @@ func leaderOf(s *view.Snapshot) string {
 	return s.Epoch.Rec.Leader
 }
 
-func (d *decider) preview() preview {
-	s := d.Snapshot
-	p := preview{d, map[cluster.Slot]string{}}
-	for _, guid := range d.guids {
-		if rec := s.Peers[guid].Doc.Rec; rec != nil && (s.Peers[guid].Live() || d.fates[guid] == waits) {
+// newPreview has the stages of a decision up to the plan.
+func newPreview(w World, delays bool) preview {
+	c := newCommit(&w)
+	s := inspect(w, c)
+	if delays {
+		s.delayed = explainDelays(s.facts, s.members, s.waits, s.delayed)
+	}
+	p := preview{place(s, c), s, c.out.Unplaced, map[cluster.Slot]string{}}
+	for _, guid := range p.guids {
+		peer := p.Snapshot.Peers[guid]
+		if rec := peer.Doc.Rec; rec != nil && (peer.Live() || p.members[guid] == lost) {
 			for slot := range schema.Each(rec.Slots) {
 				p.owners[slot] = rec.Node
 			}

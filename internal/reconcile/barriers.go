@@ -31,8 +31,8 @@ func (b *barrier) over() bool { return len(b.left) == 0 }
 
 // otherCount reports whether the workers of an entry are told another count than those that are granted now.
 // Where the record does not say what they are told, it may be another one. Runs keep the count they began with.
-func (d *decider) otherCount(h *schema.Held) bool {
-	spec, known := d.specs[h.Task]
+func (f *facts) otherCount(h *schema.Held) bool {
+	spec, known := f.specs[h.Task]
 	if _, run := cluster.SplitRun(h.Task); !known || run != "" {
 		return false
 	}
@@ -40,91 +40,78 @@ func (d *decider) otherCount(h *schema.Held) bool {
 	return !told || count != spec.Count()
 }
 
+// barriers are the tasks of which documents list slots of another count.
+type barriers map[string]*barrier
+
 // findBarriers finds the tasks of which a document lists slots of another count, once it is decided which
 // documents this commit deletes.
-func (d *decider) findBarriers() {
-	for _, guid := range d.guids {
-		doc := d.doc(guid)
+func findBarriers(f *facts, m members, delayed map[string]cluster.Reason, c *commit) barriers {
+	found := barriers{}
+	for _, guid := range f.guids {
+		doc := c.doc(guid)
 		if doc == nil {
 			continue
 		}
 		for i := range doc.Slots {
-			d.addToBarrier(guid, &doc.Slots[i], false)
+			found.add(f, m, delayed, guid, &doc.Slots[i], false)
 		}
 		for i := range doc.Releasing {
-			d.addToBarrier(guid, &doc.Releasing[i], true)
+			found.add(f, m, delayed, guid, &doc.Releasing[i], true)
 		}
-		for _, h := range d.unlisted(guid, doc) {
-			d.addToBarrier(guid, &h, false)
+		for _, h := range f.unlisted(guid, doc) {
+			found.add(f, m, delayed, guid, &h, false)
 		}
 	}
+	return found
 }
 
-// unlisted returns what a live member holds and its document does not list.
-func (d *decider) unlisted(guid string, doc *schema.Doc) []schema.Held {
-	if p := d.Snapshot.Peers[guid]; p.Live() && p.Status.Rec != nil {
-		return doc.Unlisted(p.Status.Rec.Holding)
-	}
-	return nil
-}
-
-func (d *decider) addToBarrier(guid string, h *schema.Held, asked bool) {
-	if !d.otherCount(h) {
+func (b barriers) add(f *facts, m members, delayed map[string]cluster.Reason, guid string, h *schema.Held, asked bool) {
+	if !f.otherCount(h) {
 		return
 	}
-	b := d.barriers[h.Task]
-	if b == nil {
-		b = &barrier{}
-		d.barriers[h.Task] = b
+	of := b[h.Task]
+	if of == nil {
+		of = &barrier{}
+		b[h.Task] = of
 	}
-	present := d.fates[guid] == works || d.fates[guid] == leaves
 	for _, index := range h.Slots {
 		slot := cluster.Slot{Task: h.Task, Index: index}
-		if present && asked && d.stopped(guid, slot, h) {
+		if m.live(guid) && asked && f.stopped(guid, slot, h) {
 			continue
 		}
-		where := d.nodeName(guid)
+		where := f.nodeName(guid)
 		switch {
-		case !present && closedClean(d.Snapshot.Peers[guid]):
-			b.unreachable = true
+		case !m.live(guid) && closedClean(f.Snapshot.Peers[guid]):
+			of.unreachable = true
 			where += " (left)"
-		case !present:
-			b.unreachable, b.lost = true, true
-			if why, delayed := d.waiting[guid]; delayed {
-				b.delay = why
+		case !m.live(guid):
+			of.unreachable, of.lost = true, true
+			if why, is := delayed[guid]; is {
+				of.delay = why
 			}
 			where += " (" + string(cluster.WorkerLost) + ")"
-		case d.Snapshot.Peers[guid].Silent:
-			b.lost = true
+		case f.Snapshot.Peers[guid].Silent:
+			of.lost = true
 			where += " (" + string(cluster.WorkerLost) + ")"
-		case d.isStuck(guid, slot):
+		case f.isStuck(guid, slot):
 			where += " (" + string(cluster.WorkerStuck) + ")"
 		}
-		b.left = append(b.left, slot.String()+" on "+where)
+		of.left = append(of.left, slot.String()+" on "+where)
 	}
-}
-
-func (d *decider) isStuck(guid string, slot cluster.Slot) bool {
-	for _, w := range d.Snapshot.Peers[guid].Status.Rec.Workers {
-		if w.Slot == slot {
-			return w.State == cluster.WorkerStuck
-		}
-	}
-	return false
 }
 
 // toResize reports whether the slots of an entry are to be asked back for another count. While a member that has
 // some of the old count cannot be asked, or nothing may be granted, the others run on: they would stop for nothing.
-func (d *decider) toResize(h *schema.Held) bool {
-	return d.otherCount(h) && !d.barriers[h.Task].unreachable && d.out.Blocked == ""
+func (b barriers) toResize(f *facts, h *schema.Held, c *commit) bool {
+	return f.otherCount(h) && !b[h.Task].unreachable && c.out.Blocked == ""
 }
 
 // resized says why the slots of an entry are asked back for another count.
-func (d *decider) resized(h *schema.Held) cluster.Reason {
+func (f *facts) resized(h *schema.Held) cluster.Reason {
 	why := cluster.Reason{Code: cluster.WhyResized}
 	switch was, told := h.Told(); {
 	case !told:
-	case d.specs[h.Task].Count() == 0:
+	case f.specs[h.Task].Count() == 0:
 		why.Detail = "workers are no longer told how many there are"
 	case was == 0:
 		why.Detail = "workers are now told how many there are"
@@ -135,10 +122,10 @@ func (d *decider) resized(h *schema.Held) cluster.Reason {
 // keeps reports whether an entry that was given back stays listed until the last slot of the old count has been. Who
 // leaves or is drained does not wait for that: nothing starts there again. Nor does anybody while a delay or a freeze, which
 // may last long, holds what a lost member had: these slots go on with the old count, and restart once it is over.
-func (d *decider) keeps(guid string, h *schema.Held) bool {
-	b := d.barriers[h.Task]
-	stays := d.fates[guid] == works && d.Snapshot.Mark(d.nodeName(guid)).Drain == nil
-	return b != nil && !b.over() && ofResize(h) && stays && b.delay.Code == ""
+func (b barriers) keeps(f *facts, m members, guid string, h *schema.Held) bool {
+	of := b[h.Task]
+	stays := m[guid] == active && f.Snapshot.Mark(f.nodeName(guid)).Drain == nil
+	return of != nil && !of.over() && ofResize(h) && stays && of.delay.Code == ""
 }
 
 // ofResize reports whether an entry was asked back for another count.
@@ -148,39 +135,39 @@ func ofResize(h *schema.Held) bool { return h.Why != nil && h.Why.Code == cluste
 // of them lists a slot of another count, or a member holds one that none lists. While a barrier may not begin, for a member that has some of the old count cannot
 // be asked, free slots go on with the old count, which is returned. It is 0 where nothing may be granted: the barrier is
 // under way, or not all of these are told the same.
-func (d *decider) barred() map[string]int {
+func (b barriers) barred(f *facts, c *commit) map[string]int {
 	counts, barred := map[string]int{}, map[string]int{}
-	for _, guid := range d.guids {
-		doc := d.doc(guid)
+	for _, guid := range f.guids {
+		doc := c.doc(guid)
 		if doc == nil {
 			continue
 		}
-		for _, list := range [][]schema.Held{doc.Slots, doc.Releasing, d.unlisted(guid, doc)} {
+		for _, list := range [][]schema.Held{doc.Slots, doc.Releasing, f.unlisted(guid, doc)} {
 			for i := range list {
 				h := &list[i]
 				count, told := h.Told()
 				if old, seen := counts[h.Task]; !told || seen && old != count {
 					count = 0 // and it stays so
 				}
-				if counts[h.Task] = count; d.otherCount(h) {
+				if counts[h.Task] = count; f.otherCount(h) {
 					barred[h.Task] = 0
 				}
 			}
 		}
 	}
 	for task := range barred {
-		if b := d.barriers[task]; b != nil && b.unreachable {
+		if of := b[task]; of != nil && of.unreachable {
 			barred[task] = counts[task]
 		}
 	}
 	return barred
 }
 
-// explainBarriers says what tasks wait for that are to have another count.
-func (d *decider) explainBarriers() {
-	for task, b := range d.barriers {
-		if !b.over() && !d.specs[task].Paused && d.specs[task].WorkerNum > 0 {
-			d.out.Unplaced[task] = cluster.Reason{Code: cluster.WhyResizing, Detail: b.String()}
+// explain says what tasks wait for that are to have another count.
+func (b barriers) explain(f *facts, unplaced map[string]cluster.Reason) {
+	for task, of := range b {
+		if !of.over() && !f.specs[task].Paused && f.specs[task].WorkerNum > 0 {
+			unplaced[task] = cluster.Reason{Code: cluster.WhyResizing, Detail: of.String()}
 		}
 	}
 }
@@ -188,7 +175,7 @@ func (d *decider) explainBarriers() {
 // restarts returns the tasks whose workers all start again, by name: those of which documents list another count.
 func (p preview) restarts() []cluster.PlannedRestart {
 	list := []cluster.PlannedRestart{}
-	for _, task := range slices.Sorted(maps.Keys(p.barriers)) {
+	for _, task := range slices.Sorted(maps.Keys(p.survey.barriers)) {
 		spec := p.specs[task]
 		if spec.Paused || spec.WorkerNum == 0 {
 			continue // they stop, and none starts again

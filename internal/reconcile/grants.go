@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"cmp"
-	"encoding/json"
 	"slices"
 	"time"
 
@@ -11,17 +10,26 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// grant gives free slots to their targets, as far as one commit goes.
-func (d *decider) grant() {
+// granter gives free slots to nodes.
+type granter struct {
+	*placement
+	barriers barriers
+	loops    *crashLoops
+	commit   *commit
+}
+
+// grant gives free slots to their targets, as far as one commit goes. It returns what is remembered of a burst of changes.
+func grant(s *survey, p *placement, burst Burst, c *commit) Burst {
+	d := &granter{p, s.barriers, s.loops, c}
 	const spare = 1 << 20                            // tokens, more than one commit takes
-	if !schema.PlausibleToken(d.out.Token + spare) { // followers and later leaders would not rise above it
-		d.block("the tokens are used up: nextToken of the epoch is near 2^61 or above it; somebody has set it")
+	if !schema.PlausibleToken(c.out.Token + spare) { // followers and later leaders would not rise above it
+		c.block("the tokens are used up: nextToken of the epoch is near 2^61 or above it; somebody has set it")
 	}
-	if d.out.Blocked != "" {
-		return
+	if c.out.Blocked != "" {
+		return burst
 	}
 	taken := d.taken()
-	seated, barred := d.seated(), d.barred()
+	seated, barred := d.suspectsByNode(), d.barriers.barred(d.facts, c)
 	free := make([][]schema.Held, len(d.nodes)) // by node, without tokens
 	for t, name := range d.tasks {
 		spec, generation := d.specs[name], d.generation(name)
@@ -33,7 +41,7 @@ func (d *decider) grant() {
 			if n == planner.Nobody || taken[t][i] || i >= below {
 				continue
 			}
-			if n = d.seat(cluster.Slot{Task: name, Index: i}, n, seated); n == planner.Nobody {
+			if n = d.placeSuspect(cluster.Slot{Task: name, Index: i}, n, seated); n == planner.Nobody {
 				continue
 			}
 			if last := len(free[n]) - 1; last >= 0 && free[n][last].Task == name {
@@ -43,31 +51,25 @@ func (d *decider) grant() {
 			}
 		}
 	}
-	if d.gathers(free) {
-		return
+	burst, wait := burst.gather(d.placement, free, c)
+	if wait {
+		return burst
 	}
 	for n, guid := range d.nodes {
-		if _, touched := d.out.Docs[guid]; len(free[n]) > 0 && !d.around(PartDoc, guid) && (touched || !d.full() && !d.claims(guid)) {
+		if _, touched := c.out.Docs[guid]; len(free[n]) > 0 && !c.leavesOut(PartDoc, guid) && (touched || !c.full() && !d.claims(guid)) {
 			d.grantTo(guid, free[n])
 		}
 	}
-}
-
-// generation returns that of a task, or of the task of a run.
-func (d *decider) generation(name string) int64 {
-	if rec := d.Snapshot.Declared(name).Rec; rec != nil {
-		return rec.Generation
-	}
-	return 0
+	return burst
 }
 
 // patience is how long a node that has been granted slots is left alone to claim them: its document must not change
 // meanwhile, or the claim is refused.
 const patience = 100 * time.Millisecond
 
-// claims tells whether a member is likely to be claiming what it was granted last, and sees to it that it is looked at
+// claims reports whether a member is likely to be claiming what it was granted last, and sees to it that it is looked at
 // again then.
-func (d *decider) claims(guid string) bool {
+func (d *granter) claims(guid string) bool {
 	p := d.Snapshot.Peers[guid]
 	newest := int64(0)
 	for i := range p.Doc.Rec.Slots {
@@ -75,22 +77,22 @@ func (d *decider) claims(guid string) bool {
 	}
 	if until := p.Doc.Read + patience; newest == 0 || d.Now >= until || p.Status.Rec == nil || slices.ContainsFunc(p.Status.Rec.Holding, func(h schema.Held) bool { return h.Token == newest }) {
 		return false
-	} else if !d.Unsettled {
-		d.wake(until)
+	} else if !d.DryRun {
+		d.commit.requeueAt(until)
 	}
 	return true
 }
 
-// taken tells of each slot, by row, whether a document lists it, or a live member says that it holds it: leaders free no slot
+// taken reports of each slot, by row, whether a document lists it, or a live member says that it holds it: leaders free no slot
 // that its member holds, but a hand may have taken it out of the document.
-func (d *decider) taken() [][]bool {
+func (d *granter) taken() [][]bool {
 	taken := make([][]bool, len(d.tasks))
 	for t, target := range d.target.Target {
 		taken[t] = make([]bool, len(target))
 	}
 	for _, guid := range d.guids {
 		var lists [3][]schema.Held
-		if doc := d.doc(guid); doc != nil {
+		if doc := d.commit.doc(guid); doc != nil {
 			lists[0], lists[1] = doc.Slots, doc.Releasing
 		}
 		if p := d.Snapshot.Peers[guid]; p.Live() && p.Status.Rec != nil {
@@ -113,64 +115,49 @@ func (d *decider) taken() [][]bool {
 	return taken
 }
 
-func (d *decider) grantTo(guid string, fresh []schema.Held) {
-	doc := *d.doc(guid)
+func (d *granter) grantTo(guid string, fresh []schema.Held) {
+	doc := *d.commit.doc(guid)
 	grows := 0
 	for i := range fresh {
-		grows += d.sizeOf(&fresh[i])
+		grows += d.commit.sizeOf(&fresh[i])
 	}
 	room := len(fresh)
 	if d.Snapshot.Peers[guid].Doc.Size+grows > schema.MaxGrants/2 { // what was estimated has to be looked at
 		room = fits(doc, fresh)
 	}
 	if room < len(fresh) {
-		d.out.Full = append(d.out.Full, doc.Node)
+		d.commit.out.Full = append(d.commit.out.Full, doc.Node)
 		if fresh = fresh[:room]; room == 0 {
 			return
 		}
 	}
 	for i := range fresh {
-		fresh[i].Token = d.out.Token
-		d.out.Token++
-		d.tellGrant(doc.Node, &fresh[i])
+		fresh[i].Token = d.commit.out.Token
+		d.commit.out.Token++
+		d.addGrantSteps(doc.Node, &fresh[i])
 	}
 	doc.Slots = append(slices.Clone(doc.Slots), fresh...)
 	slices.SortStableFunc(doc.Slots, func(a, b schema.Held) int {
 		return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Token, b.Token))
 	})
-	d.write(guid, &doc, grows)
+	d.commit.write(guid, &doc, grows)
 }
 
-// sizeOf estimates how many bytes a grant takes in a document.
-func (d *decider) sizeOf(h *schema.Held) int {
-	size, known := d.specSizes[h.Task]
-	if !known {
-		text, err := json.Marshal(h.Spec)
-		if err != nil {
-			return schema.MaxGrants
-		}
-		size = len(text)
-		d.specSizes[h.Task] = size
-	}
-	const names, number, index = 75, 20, 7
-	return size + names + len(h.Task) + number + index*len(h.Slots)
-}
-
-// tellGrant notes the steps of one grant, one for each reason why its slots left their nodes.
-func (d *decider) tellGrant(node string, h *schema.Held) {
-	first := len(d.out.Moves)
+// addGrantSteps adds the steps of one grant, one for each reason why its slots left their nodes.
+func (d *granter) addGrantSteps(node string, h *schema.Held) {
+	first := len(d.commit.out.Moves)
 	for _, index := range h.Slots {
 		slot := cluster.Slot{Task: h.Task, Index: index}
-		why := whyGranted(d.left[slot])
-		delete(d.left, slot)
+		why := whyGranted(d.commit.left[slot])
+		delete(d.commit.left, slot)
 		at := first
-		for at < len(d.out.Moves) && d.out.Moves[at].Why != why {
+		for at < len(d.commit.out.Moves) && d.commit.out.Moves[at].Why != why {
 			at++
 		}
-		if at == len(d.out.Moves) {
-			d.move(schema.Move{Step: "grant", Task: h.Task, Node: node, Token: h.Token, Why: why})
+		if at == len(d.commit.out.Moves) {
+			d.commit.move(schema.Move{Step: "grant", Task: h.Task, Node: node, Token: h.Token, Why: why})
 		}
-		d.out.Moves[at].Slots = append(d.out.Moves[at].Slots, index)
+		d.commit.out.Moves[at].Slots = append(d.commit.out.Moves[at].Slots, index)
 	}
 }
 

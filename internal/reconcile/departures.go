@@ -64,18 +64,18 @@ func (w *Departures) Burst(term int64, self string, now time.Duration) *schema.B
 
 // toldBurst returns what the former leader has told of the burst, nil if it has told nothing. Where that one had decided nothing, it
 // is what the one before it has told: Held then covers the time between those, too.
-func (d *decider) toldBurst() *schema.Burst {
-	if d.Snapshot.Epoch.Rec == nil {
+func (f *facts) toldBurst() *schema.Burst {
+	if f.Snapshot.Epoch.Rec == nil {
 		return nil
 	}
 	told := map[int64]*schema.Burst{} // by term
-	for _, guid := range d.guids {
-		if doc := d.Snapshot.Peers[guid].Doc.Rec; doc != nil && doc.Closed != nil && doc.Closed.Burst != nil {
+	for _, guid := range f.guids {
+		if doc := f.Snapshot.Peers[guid].Doc.Rec; doc != nil && doc.Closed != nil && doc.Closed.Burst != nil {
 			told[doc.Closed.Burst.Term] = doc.Closed.Burst
 		}
 	}
 	apart := time.Duration(0)
-	for term := d.Snapshot.Epoch.Rec.Term - 1; told[term] != nil; term-- {
+	for term := f.Snapshot.Epoch.Rec.Term - 1; told[term] != nil; term-- {
 		apart += between
 		switch b := *told[term]; {
 		case b.Count < 0 || b.Held < 0:
@@ -100,10 +100,10 @@ func closedClean(p *view.Peer) bool {
 // leavesSlots reports whether a member that has left leaves anything behind: else there is nothing to wait for.
 func leavesSlots(p *view.Peer) bool { return len(p.Doc.Rec.Slots)+len(p.Doc.Rec.Releasing) > 0 }
 
-// emptyTogether lets the slots of nodes that left wait while others follow them. Who is back under its name is not
+// holdDepartures lets the slots of nodes that left wait while others follow them. Who is back under its name is not
 // waited with.
-func (d *decider) emptyTogether() {
-	w := &d.out.Waits.Departures
+func (d *delayer) holdDepartures() {
+	w := &d.waits.Departures
 	known := map[string]time.Duration{}
 	fresh, before := 0, longHeld
 	var told *schema.Burst
@@ -114,8 +114,8 @@ func (d *decider) emptyTogether() {
 		}
 	}
 	for _, guid := range d.guids {
-		ended := d.fates[guid] == buried && closedClean(d.Snapshot.Peers[guid])
-		if !ended && d.fates[guid] != leaves {
+		ended := d.members[guid] == reapable && closedClean(d.Snapshot.Peers[guid])
+		if !ended && d.members[guid] != leaving {
 			continue
 		}
 		since, seen := w.Known[guid]
@@ -144,9 +144,9 @@ func (d *decider) emptyTogether() {
 		return
 	}
 	for guid, since := range known {
-		if until := min(w.end(), since+maxHold); d.fates[guid] == buried && d.Now < until && !d.back(guid) && leavesSlots(d.Snapshot.Peers[guid]) {
-			d.fates[guid] = waits
-			d.wake(until)
+		if until := min(w.end(), since+maxHold); d.members[guid] == reapable && d.Now < until && !d.members.isBack(d.facts, guid) && leavesSlots(d.Snapshot.Peers[guid]) {
+			d.members[guid] = lost
+			d.commit.requeueAt(until)
 		}
 	}
 }

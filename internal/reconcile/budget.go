@@ -1,0 +1,91 @@
+package reconcile
+
+import (
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/planner"
+)
+
+// budget is what may still be set in motion.
+type budget struct {
+	moving, most int            // slots in motion, and how many may be; most is 0 without limit
+	out          map[string]int // by task with a limit: how many more of its workers may be out of work
+}
+
+// budget counts what is in motion: what was asked back and is not confirmed stopped, what was
+// granted and is not claimed yet, and what runs nowhere although it has a place.
+func (d *releaser) budget() *budget {
+	b := &budget{most: d.Snapshot.Moving().MaxMoving, out: map[string]int{}}
+	limited := b.most > 0
+	for _, name := range d.tasks {
+		limited = limited || d.specs[name].MaxUnavailable > 0
+	}
+	if !limited {
+		return b
+	}
+	running := make(map[string]int, len(d.tasks))
+	for _, guid := range d.guids {
+		if !d.members.live(guid) {
+			continue
+		}
+		p := d.Snapshot.Peers[guid]
+		for i := range p.Doc.Rec.Slots {
+			h := &p.Doc.Rec.Slots[i]
+			for _, held := range p.Status.Rec.Holding {
+				if held.Task == h.Task && held.Token == h.Token {
+					running[h.Task] += d.staying(guid, h.Task, h.Slots, held.Slots)
+				}
+			}
+		}
+	}
+	for t, name := range d.tasks {
+		placed := 0
+		for _, n := range d.target.Target[t] {
+			if n != planner.Nobody {
+				placed++
+			}
+		}
+		idle := max(placed-running[name], 0)
+		if d.barriers[name] == nil { // all of them stop together, and take nobody else's turn
+			b.moving += idle
+		}
+		if most := d.specs[name].MaxUnavailable; most > 0 {
+			b.out[name] = most - idle
+		}
+	}
+	return b
+}
+
+// allows reports whether a slot may be set in motion, and counts it.
+func (b *budget) allows(w releaseCandidate) bool {
+	if !w.running {
+		return true // it is in motion already
+	}
+	out, limited := b.out[w.slot.Task]
+	if b.most > 0 && b.moving >= b.most || limited && out <= 0 {
+		return false
+	}
+	b.moving++
+	if limited {
+		b.out[w.slot.Task] = out - 1
+	}
+	return true
+}
+
+// staying counts the slots that are granted and held, and not asked back already.
+func (d *releaser) staying(guid, task string, granted, held cluster.Indexes) (n int) {
+	for i, j := 0, 0; i < len(granted) && j < len(held); {
+		switch {
+		case granted[i] < held[j]:
+			i++
+		case granted[i] > held[j]:
+			j++
+		default:
+			if _, asked := d.releases[guid][cluster.Slot{Task: task, Index: granted[i]}]; !asked {
+				n++
+			}
+			i++
+			j++
+		}
+	}
+	return n
+}

@@ -1,0 +1,230 @@
+package reconcile
+
+import (
+	"maps"
+	"slices"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/planner"
+)
+
+// The planner knows nodes and slots, not what has happened to them. What is known of that corrects its plan: a slot goes elsewhere
+// than where it failed, and what would gain nothing by a move, or lose by it, stays.
+
+// avoidFailures gives slots another node in place of one on which they failed, where there is room.
+func (p *placement) avoidFailures(avoids map[cluster.Slot]Avoid) {
+	plan := &p.target
+	if len(avoids) == 0 {
+		return
+	}
+	load := p.loads()
+	for _, slot := range slices.SortedFunc(maps.Keys(avoids), cluster.Slot.Compare) {
+		t, known := p.rank[slot.Task]
+		if !known || slot.Index >= len(plan.Target[t]) {
+			continue
+		}
+		from := plan.Target[t][slot.Index]
+		if from == planner.Nobody {
+			continue
+		}
+		if _, avoid := avoids[slot][p.in.Nodes[from].Name]; !avoid {
+			continue
+		}
+		to := p.other(slot, t, load, avoids[slot])
+		if to == planner.Nobody {
+			continue
+		}
+		cost := p.in.Tasks[t].Spec.Cost()
+		load[from], load[to] = load[from]-cost, load[to]+cost
+		plan.Target[t] = slices.Clone(plan.Target[t])
+		plan.Target[t][slot.Index] = to
+		plan.Moves = slices.DeleteFunc(plan.Moves, func(m planner.Move) bool { return m.Task == t && m.Slot == slot.Index })
+		if owner := p.in.Tasks[t].Owner[slot.Index]; owner != planner.Nobody && owner != to {
+			plan.Moves = append(plan.Moves, planner.Move{Task: t, Slot: slot.Index, From: owner, To: to,
+				Why: cluster.Reason{Code: cluster.WhyFailing, Node: p.in.Nodes[owner].Name}})
+		}
+	}
+}
+
+// failedForGood yields the slots, and their tasks in the plan, that have failed for good on the nodes that have them.
+func (p *placement) failedForGood(yield func(t int, slot cluster.Slot)) {
+	for n, guid := range p.nodes {
+		status := p.Snapshot.Peers[guid].Status.Rec
+		if p.members[guid] != active || status == nil {
+			continue
+		}
+		for i := range status.Workers {
+			slot := status.Workers[i].Slot
+			t, known := p.rank[slot.Task]
+			if !known || status.Workers[i].State != cluster.WorkerGivenUp || slot.Index >= len(p.in.Tasks[t].Owner) || p.in.Tasks[t].Owner[slot.Index] != int32(n) {
+				continue
+			}
+			if _, run := cluster.SplitRun(slot.Task); run == "" {
+				yield(t, slot)
+			}
+		}
+	}
+}
+
+// keepFailed leaves slots that have failed for good where they are, if they were to move for balance alone and there is room:
+// nothing of them runs, so nothing is gained.
+func (p *placement) keepFailed() {
+	plan := &p.target
+	if len(plan.Moves) == 0 {
+		return
+	}
+	type place struct{ task, slot int }
+	var moves map[place]int   // by slot; built once a slot has failed for good
+	var load []int            // by node
+	counts := map[int][]int{} // by task and node; the targets of these tasks are copies
+	stay := map[int]bool{}    // moves that are not made
+	p.failedForGood(func(t int, slot cluster.Slot) {
+		if moves == nil {
+			moves, load = make(map[place]int, len(plan.Moves)), p.loads()
+			for i, m := range plan.Moves {
+				moves[place{m.Task, m.Slot}] = i
+			}
+		}
+		at, moved := moves[place{t, slot.Index}]
+		if !moved {
+			return
+		}
+		m := plan.Moves[at]
+		switch m.Why.Code {
+		case cluster.WhySpread, cluster.WhyBalance, cluster.WhyPreferred:
+		default:
+			return
+		}
+		if counts[t] == nil {
+			plan.Target[t] = slices.Clone(plan.Target[t])
+			counts[t] = make([]int, len(p.nodes))
+			for _, n := range plan.Target[t] {
+				if n != planner.Nobody {
+					counts[t][n]++
+				}
+			}
+		}
+		spec, node := p.in.Tasks[t].Spec, &p.in.Nodes[m.From]
+		if node.Capacity > 0 && load[m.From]+spec.Cost() > node.Capacity || spec.MaxPerNode > 0 && counts[t][m.From] >= spec.MaxPerNode {
+			return
+		}
+		load[m.From] += spec.Cost()
+		counts[t][m.From]++
+		if m.To != planner.Nobody {
+			load[m.To] -= spec.Cost()
+			counts[t][m.To]--
+		}
+		plan.Target[t][slot.Index] = m.From
+		stay[at] = true
+	})
+	if len(stay) == 0 {
+		return
+	}
+	made := make([]planner.Move, 0, len(plan.Moves)-len(stay))
+	for i, m := range plan.Moves {
+		if !stay[i] {
+			made = append(made, m)
+		}
+	}
+	plan.Moves = made
+}
+
+// keepRuns leaves workers of runs where they are until they have ended, if they were to move for comfort alone: they would begin again.
+func (p *placement) keepRuns(avoids map[cluster.Slot]Avoid) {
+	plan := &p.target
+	stays := func(m planner.Move) bool {
+		_, run := cluster.SplitRun(p.tasks[m.Task])
+		return run != "" && urgencies[m.Why.Code] >= forComfort
+	}
+	if !slices.ContainsFunc(plan.Moves, stays) {
+		return
+	}
+	made, copied := make([]planner.Move, 0, len(plan.Moves)), map[int]bool{}
+	for _, m := range plan.Moves {
+		if !stays(m) {
+			made = append(made, m)
+			continue
+		}
+		if !copied[m.Task] {
+			plan.Target[m.Task], copied[m.Task] = slices.Clone(plan.Target[m.Task]), true
+		}
+		plan.Target[m.Task][m.Slot] = m.From
+	}
+	plan.Moves = made
+	p.placeElsewhere(avoids)
+}
+
+// placeElsewhere finds other nodes for what is to begin in the room of workers of runs that stay.
+func (p *placement) placeElsewhere(avoids map[cluster.Slot]Avoid) {
+	plan, load := &p.target, p.loads()
+	for t, name := range p.tasks {
+		if _, run := cluster.SplitRun(name); run == "" {
+			continue
+		}
+		cost, copied := p.in.Tasks[t].Spec.Cost(), false
+		for i, n := range plan.Target[t] {
+			if n == planner.Nobody || p.in.Tasks[t].Owner[i] != planner.Nobody || p.in.Nodes[n].Capacity == 0 || load[n] <= p.in.Nodes[n].Capacity {
+				continue
+			}
+			if !copied {
+				plan.Target[t], copied = slices.Clone(plan.Target[t]), true
+			}
+			load[n] -= cost
+			plan.Target[t][i] = planner.Nobody
+			slot := cluster.Slot{Task: name, Index: i}
+			to := p.other(slot, t, load, avoids[slot])
+			if plan.Target[t][i] = to; to == planner.Nobody {
+				plan.Unplaced[t] = cluster.Reason{Code: cluster.WhyFull}
+			} else {
+				load[to] += cost
+			}
+		}
+	}
+}
+
+// loads returns the weights of what nodes are to have.
+func (p *placement) loads() []int {
+	load := make([]int, len(p.nodes))
+	for t, targets := range p.target.Target {
+		for _, n := range targets {
+			if n != planner.Nobody {
+				load[n] += p.in.Tasks[t].Spec.Cost()
+			}
+		}
+	}
+	return load
+}
+
+// have counts the slots of a task that a node is to have.
+func have(targets []int32, node int32) (n int) {
+	for _, at := range targets {
+		if at == node {
+			n++
+		}
+	}
+	return n
+}
+
+// other returns the node with the least work on which a slot may run and has not failed; the one that it is on
+// if that is one.
+func (p *placement) other(slot cluster.Slot, t int, load []int, avoid Avoid) int32 {
+	spec := p.specs[slot.Task]
+	best := planner.Nobody
+	for n := range p.nodes {
+		node := &p.in.Nodes[n]
+		_, failed := avoid[node.Name]
+		if failed || !p.mayRun(n, slot.Task) || node.Capacity > 0 && load[n]+spec.Cost() > node.Capacity {
+			continue
+		}
+		if spec.MaxPerNode > 0 && have(p.target.Target[t], int32(n)) >= spec.MaxPerNode {
+			continue
+		}
+		if int32(n) == p.in.Tasks[t].Owner[slot.Index] {
+			return int32(n)
+		}
+		if best == planner.Nobody || load[n] < load[best] {
+			best = int32(n)
+		}
+	}
+	return best
+}

@@ -1,0 +1,211 @@
+package reconcile
+
+import (
+	"slices"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// facts are what a decision goes by, and no stage changes: the world, with the runs that this decision has brought up to
+// date.
+type facts struct {
+	World
+	guids []string // of all members, sorted
+	specs map[string]cluster.TaskSpec
+}
+
+// nextToken returns the first token to give. The epoch tells it; but should the service lose what it
+// had committed, tokens still rise above all that anybody remembers.
+func (f *facts) nextToken() int64 {
+	next := f.NextToken
+	if rec := f.Snapshot.Epoch.Rec; rec != nil {
+		next = max(next, rec.NextToken)
+	}
+	learn := func(token int64) {
+		if schema.PlausibleToken(token) {
+			next = max(next, token+1)
+		}
+	}
+	for _, p := range f.Snapshot.Peers {
+		if rec := p.Doc.Rec; rec != nil {
+			for _, list := range [][]schema.Held{rec.Slots, rec.Releasing} {
+				for i := range list {
+					learn(list[i].Token)
+				}
+			}
+		}
+		if rec := p.Status.Rec; rec != nil {
+			for i := range rec.Holding {
+				learn(rec.Holding[i].Token)
+			}
+			learn(rec.Above)
+		}
+	}
+	return next
+}
+
+// nodeName returns the name of a member's node, or its GUID where nobody knows it.
+func (f *facts) nodeName(guid string) string {
+	if p := f.Snapshot.Peers[guid]; p != nil {
+		if p.Doc.Rec != nil {
+			return p.Doc.Rec.Node
+		}
+		if p.Member.Rec != nil {
+			return p.Member.Rec.Node
+		}
+	}
+	return guid
+}
+
+// takeoverDelay returns that of a member.
+func (f *facts) takeoverDelay(guid string) time.Duration {
+	if f.TakeoverDelay == coord.OwnTimeout {
+		return f.timeoutOf(guid)
+	}
+	return f.TakeoverDelay
+}
+
+// timeoutOf returns the session timeout of a member, the longest known where its own is not.
+func (f *facts) timeoutOf(guid string) time.Duration {
+	p := f.Snapshot.Peers[guid]
+	if p.Doc.Rec != nil && p.Doc.Rec.SessionTimeout > 0 {
+		return time.Duration(p.Doc.Rec.SessionTimeout)
+	}
+	if p.Member.Rec != nil && p.Member.Rec.SessionTimeout > 0 {
+		return time.Duration(p.Member.Rec.SessionTimeout)
+	}
+	longest := f.Timeout
+	for _, p := range f.Snapshot.Peers {
+		if p.Doc.Rec != nil {
+			longest = max(longest, time.Duration(p.Doc.Rec.SessionTimeout))
+		}
+		if p.Member.Rec != nil {
+			longest = max(longest, time.Duration(p.Member.Rec.SessionTimeout))
+		}
+	}
+	return longest
+}
+
+// draining reports whether a member that is to leave is so because of a drain.
+func (f *facts) draining(guid string) bool {
+	p := f.Snapshot.Peers[guid]
+	return f.Snapshot.Mark(f.nodeName(guid)).Drain != nil && (p.Status.Rec == nil || !p.Status.Rec.Leaving)
+}
+
+// movesNow reports whether an operator asked that nothing waits for a member that is gone.
+func (f *facts) movesNow(guid string) bool {
+	rec := f.Snapshot.Orders.Rec
+	return rec != nil && !f.Snapshot.Orders.Absent && slices.Contains(rec.MoveNow, guid)
+}
+
+// toRestart returns which slots of a grant an operator asked to be started again, nil for none.
+func (f *facts) toRestart(h *schema.Held) cluster.Indexes {
+	rec := f.Snapshot.Orders.Rec
+	if rec == nil || f.Snapshot.Orders.Absent {
+		return nil
+	}
+	for _, r := range rec.Restart {
+		if r.Task == h.Task && r.Token == h.Token {
+			return r.Slots
+		}
+	}
+	return nil
+}
+
+// granted returns which slots of a grant are still granted under its token.
+func (f *facts) granted(h schema.Held) (left cluster.Indexes) {
+	for _, guid := range f.guids {
+		if rec := f.Snapshot.Peers[guid].Doc.Rec; rec != nil {
+			for _, g := range rec.Slots {
+				if g.Task == h.Task && g.Token == h.Token {
+					for _, index := range h.Slots {
+						if g.Slots.Contains(index) {
+							left = append(left, index)
+						}
+					}
+				}
+			}
+		}
+	}
+	slices.Sort(left)
+	return left
+}
+
+// isGranted reports whether a document grants a slot: it is on probation where it is.
+func (f *facts) isGranted(slot cluster.Slot) bool {
+	return slices.ContainsFunc(f.guids, func(guid string) bool {
+		doc := f.Snapshot.Peers[guid].Doc.Rec
+		return doc != nil && schema.Find(doc.Slots, slot) != nil
+	})
+}
+
+// anythingGranted reports whether any document lists a slot, also of members that are being reaped.
+func (f *facts) anythingGranted() bool {
+	for _, p := range f.Snapshot.Peers {
+		if rec := p.Doc.Rec; rec != nil && len(rec.Slots)+len(rec.Releasing) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// lists reports whether a document lists slots of a run.
+func (f *facts) lists(run string) bool {
+	of := func(h schema.Held) bool { return h.Task == run }
+	for _, p := range f.Snapshot.Peers {
+		if rec := p.Doc.Rec; rec != nil && (slices.ContainsFunc(rec.Slots, of) || slices.ContainsFunc(rec.Releasing, of)) {
+			return true
+		}
+	}
+	return false
+}
+
+// mentions reports whether a document lists slots of a run, or a member has noted the end of some.
+func (f *facts) mentions(run string) bool {
+	for _, p := range f.Snapshot.Peers {
+		if rec := p.Done.Rec; rec != nil && slices.ContainsFunc(rec.Slots, func(o schema.Outcome) bool { return o.Task == run }) {
+			return true
+		}
+	}
+	return f.lists(run)
+}
+
+// unlisted returns what a live member holds and its document does not list.
+func (f *facts) unlisted(guid string, doc *schema.Doc) []schema.Held {
+	if p := f.Snapshot.Peers[guid]; p.Live() && p.Status.Rec != nil {
+		return doc.Unlisted(p.Status.Rec.Holding)
+	}
+	return nil
+}
+
+// stopped reports whether a member that was asked to give a slot back has confirmed since that it does not hold it.
+func (f *facts) stopped(guid string, slot cluster.Slot, h *schema.Held) bool {
+	status := f.Snapshot.Peers[guid].Status.Rec
+	return status.Applied >= h.Version && schema.Find(status.Holding, slot) == nil
+}
+
+// isStuck reports whether a member says that its worker of a slot does not stop.
+func (f *facts) isStuck(guid string, slot cluster.Slot) bool {
+	for _, w := range f.Snapshot.Peers[guid].Status.Rec.Workers {
+		if w.Slot == slot {
+			return w.State == cluster.WorkerStuck
+		}
+	}
+	return false
+}
+
+// sameWork reports whether a grant is of the work that the task has now.
+func (f *facts) sameWork(h *schema.Held) bool {
+	return h.Spec == nil || cluster.WorkName(h.Spec.WorkName) == cluster.WorkName(f.specs[h.Task].WorkName)
+}
+
+// generation returns that of a task, or of the task of a run.
+func (f *facts) generation(name string) int64 {
+	if rec := f.Snapshot.Declared(name).Rec; rec != nil {
+		return rec.Generation
+	}
+	return 0
+}

@@ -1,0 +1,180 @@
+package reconcile
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// What fails again and again on one node may do well on another: a slot goes elsewhere if its task says so, and
+// a node on which everything fails is given nothing.
+const (
+	// avoidFor is how long a slot does not go back to a node on which it failed. Each leader counts it
+	// anew.
+	avoidFor = 10 * time.Minute
+	// quarantineSlots is how many slots a node must have, all of which failed as often in a row.
+	quarantineSlots    = 3
+	quarantineFailures = 3
+	// quarantineAfter is how long that must have been so, and others have done well: who has just been
+	// started has not shown that yet.
+	quarantineAfter = 30 * time.Second
+)
+
+// Avoid are the nodes that a slot does not go to, by name, and since when.
+type Avoid map[string]time.Duration
+
+// failures finds out what fails where.
+type failures struct {
+	*facts
+	members members
+	commit  *commit
+	avoids  map[cluster.Slot]Avoid
+	failing map[string]time.Duration // as in Waits
+}
+
+// findFailures returns which nodes slots are to avoid, and on which members everything has been failing, since when. It
+// marks nodes that are to be given nothing.
+func findFailures(f *facts, m members, c *commit) (avoids map[cluster.Slot]Avoid, since map[string]time.Duration) {
+	d := &failures{f, m, c, map[cluster.Slot]Avoid{}, map[string]time.Duration{}}
+	d.find()
+	return d.avoids, d.failing
+}
+
+func (d *failures) find() {
+	for slot, nodes := range d.Avoids {
+		kept := maps.Clone(nodes)
+		maps.DeleteFunc(kept, func(_ string, since time.Duration) bool { return d.Now-since >= avoidFor })
+		if len(kept) > 0 {
+			d.avoids[slot] = kept
+		}
+	}
+	bad := map[string]map[cluster.Slot]*schema.WorkerState{} // by member
+	well := map[string]bool{}                                // tasks that fail somewhere: whether they run well anywhere
+	for _, guid := range d.guids {
+		if d.members[guid] != active {
+			continue
+		}
+		workers := d.Snapshot.Peers[guid].Status.Rec.Workers
+		for i := range workers {
+			if w := &workers[i]; w.InRow > 0 {
+				if bad[guid] == nil {
+					bad[guid] = map[cluster.Slot]*schema.WorkerState{}
+				}
+				bad[guid][w.Slot], well[w.Slot.Task] = w, false
+			}
+		}
+	}
+	if len(bad) == 0 {
+		return
+	}
+	for _, guid := range d.guids {
+		if d.members[guid] == active {
+			d.compare(d.Snapshot.Peers[guid], bad[guid], well)
+		}
+	}
+	for _, guid := range d.guids {
+		d.quarantine(guid, bad, well)
+	}
+}
+
+// compare goes through what a member holds of the tasks that fail somewhere: what is not granted to it any longer
+// says nothing.
+func (d *failures) compare(p *view.Peer, bad map[cluster.Slot]*schema.WorkerState, well map[string]bool) {
+	for i := range p.Status.Rec.Holding {
+		h := &p.Status.Rec.Holding[i]
+		if _, fails := well[h.Task]; !fails {
+			continue
+		}
+		for _, index := range h.Slots {
+			slot := cluster.Slot{Task: h.Task, Index: index}
+			if grant := schema.Find(p.Doc.Rec.Slots, slot); grant == nil || grant.Token != h.Token {
+				delete(bad, slot)
+				continue
+			}
+			if w := bad[slot]; w != nil {
+				d.avoid(slot, p.Doc.Rec.Node, w)
+				continue
+			}
+			well[slot.Task] = true
+		}
+	}
+}
+
+// avoid notes that a slot is to go elsewhere.
+func (d *failures) avoid(slot cluster.Slot, node string, w *schema.WorkerState) {
+	most := d.specs[slot.Task].Restart.Elsewhere
+	if most == 0 || w.InRow < most {
+		return
+	}
+	if d.avoids[slot] == nil {
+		d.avoids[slot] = Avoid{}
+	}
+	if _, known := d.avoids[slot][node]; !known {
+		d.avoids[slot][node] = d.Now
+	}
+}
+
+// quarantine marks a node on which all fails, while it does well elsewhere: the node is to blame, then. At most
+// a third of the nodes are marked so.
+func (d *failures) quarantine(guid string, all map[string]map[cluster.Slot]*schema.WorkerState, well map[string]bool) {
+	if d.members[guid] != active || d.DryRun {
+		return
+	}
+	rec, bad := d.Snapshot.Peers[guid].Doc.Rec, all[guid]
+	if n := schema.Count(rec.Slots); n < quarantineSlots || len(bad) < n {
+		return
+	}
+	elsewhere, reason := false, ""
+	for _, slot := range slices.SortedFunc(maps.Keys(bad), cluster.Slot.Compare) {
+		if bad[slot].InRow < quarantineFailures || failsElsewhere(guid, slot.Task, all) {
+			return
+		}
+		reason = bad[slot].Error
+		elsewhere = elsewhere || well[slot.Task]
+	}
+	if !elsewhere {
+		return
+	}
+	since, known := d.Waits.Failing[guid]
+	if !known {
+		since = d.Now
+	}
+	d.failing[guid] = since
+	if d.Now < since+quarantineAfter {
+		d.commit.requeueAt(since + quarantineAfter)
+		return
+	}
+	marked, nodes := 0, 0
+	for _, other := range d.guids {
+		if d.members[other] == active {
+			nodes++
+			if d.commit.quarantined(d.facts, other) {
+				marked++
+			}
+		}
+	}
+	if d.commit.quarantined(d.facts, guid) || 3*(marked+1) > nodes || d.commit.full() || d.commit.leavesOut(PartMark, rec.Node) {
+		return
+	}
+	mark := d.Snapshot.Mark(rec.Node)
+	mark.Quarantine = &schema.Quarantine{Member: guid, Error: schema.Cut(reason, 10*schema.ShortError)}
+	d.commit.out.Marks[rec.Node] = &mark
+	d.commit.extra++
+	d.commit.move(schema.Move{Step: "quarantine", Node: rec.Node, Why: cluster.Reason{Code: cluster.WhyQuarantined, Node: rec.Node, Detail: reason}})
+}
+
+// failsElsewhere tells whether a worker of a task fails on another member.
+func failsElsewhere(guid, task string, all map[string]map[cluster.Slot]*schema.WorkerState) bool {
+	for other, bad := range all {
+		for slot := range bad {
+			if other != guid && slot.Task == task {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,193 @@
+package reconcile
+
+import (
+	"slices"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// released are slots that are asked back for the same reason, and who is to have them.
+type released struct {
+	schema.Held
+	to string
+}
+
+// releasing takes slots out of documents.
+type releasing struct {
+	*placement
+	barriers barriers
+	pending  pendingRuns
+	releases releases
+	commit   *commit
+}
+
+// release takes slots out of documents: it asks them back from members that should not have them,
+// frees those that were given back, and lists those that a hand took out while they ran. Nobody has to agree to
+// that, so it is always valid.
+func release(s *survey, p *placement, asked releases, c *commit) {
+	d := &releasing{p, s.barriers, s.pending, asked, c}
+	for _, guid := range d.guids {
+		if !d.members.live(guid) {
+			continue
+		}
+		if c.full() {
+			return
+		}
+		if c.leavesOut(PartDoc, guid) {
+			continue
+		}
+		p := d.Snapshot.Peers[guid]
+		doc, version := *p.Doc.Rec, p.Doc.Version+1
+		freed, kept := schema.Split(doc.Releasing, func(slot cluster.Slot, h *schema.Held) bool {
+			return d.stopped(guid, slot, h) && !d.barriers.keeps(d.facts, d.members, guid, h) && !d.pending.of(slot)
+		})
+		doc.Releasing = nonNil(kept)
+		asked, changed := d.askFor(guid, &doc, version)
+		adopted := doc.Adopt(p.Status.Rec.Holding, version)
+		if len(freed) == 0 && len(asked) == 0 && len(adopted) == 0 && !changed {
+			continue
+		}
+		const reason = 120 // bytes that an entry takes more when it is asked back
+		c.write(guid, &doc, reason*(len(asked)+2*len(adopted)))
+		for _, h := range adopted {
+			c.move(schema.Move{Step: "release", Task: h.Task, Slots: h.Slots, Node: doc.Node, Token: h.Token, Why: *h.Why})
+		}
+		for _, e := range asked {
+			c.move(schema.Move{Step: "release", Task: e.Task, Slots: e.Slots, Node: doc.Node, To: e.to, Token: e.Token, Why: *e.Why})
+		}
+		for _, h := range freed {
+			why := cluster.Reason{Code: cluster.WhyUnlisted, Node: doc.Node} // unless its entry says more
+			if h.Why != nil {
+				why = *h.Why
+			}
+			c.move(schema.Move{Step: "free", Task: h.Task, Slots: h.Slots, Node: doc.Node, Token: h.Token, Why: why})
+			c.leaveFor(h, why)
+		}
+	}
+}
+
+// askFor moves the slots of a document that are to be asked back to those that are, and gives the others their tasks'
+// present specs; it returns what it asks back, and whether specs have changed. A document that would be too large
+// for that has the specs that it had, or is asked for less: what remains is asked for when there is room, and
+// the more of an entry there is to ask for, the sooner, since what is whole takes less.
+func (d *releasing) askFor(guid string, doc *schema.Doc, version int64) (asked []released, changed bool) {
+	granted, kept, asks := doc.Slots, doc.Releasing, d.releases[guid]
+	whole, part := toAskFor(granted, asks)
+	entries := slices.Concat(whole, part)
+	for refreshed, most := true, len(entries); ; {
+		var back []schema.Held
+		stay := granted
+		if most > 0 {
+			picked := map[*schema.Held]bool{}
+			for _, h := range entries[:most] {
+				picked[h] = true
+			}
+			back, stay = schema.Split(granted, func(slot cluster.Slot, h *schema.Held) bool {
+				_, back := asks[slot]
+				return back && picked[h]
+			})
+		}
+		changed = false
+		if refreshed {
+			stay, changed = d.refresh(stay)
+		}
+		asked = releaseEntries(asks, back, version)
+		doc.Slots, doc.Releasing = nonNil(stay), slices.Clone(kept)
+		for i := range asked {
+			doc.Releasing = append(doc.Releasing, asked[i].Held)
+		}
+		doc.Releasing = nonNil(doc.Releasing)
+		switch {
+		case most == 0 && !changed || d.fitsDoc(guid, doc, changed):
+			return asked, changed
+		case changed:
+			d.commit.out.Full = append(d.commit.out.Full, doc.Node)
+			refreshed = false
+		default:
+			most /= 2
+		}
+	}
+}
+
+// toAskFor returns the entries of which slots are to be asked back, all of them or some.
+func toAskFor(granted []schema.Held, asks map[cluster.Slot]freeing) (whole, part []*schema.Held) {
+	if len(asks) == 0 {
+		return nil, nil
+	}
+	for i := range granted {
+		h, n := &granted[i], 0
+		for _, index := range h.Slots {
+			if _, back := asks[cluster.Slot{Task: h.Task, Index: index}]; back {
+				n++
+			}
+		}
+		switch {
+		case n == len(h.Slots):
+			whole = append(whole, h)
+		case n > 0:
+			part = append(part, h)
+		}
+	}
+	return whole, part
+}
+
+// fitsDoc reports whether a document is within its bound. What is far from it is not measured.
+func (d *releasing) fitsDoc(guid string, doc *schema.Doc, changed bool) bool {
+	rough := schema.Rough(doc.Slots) + schema.Rough(doc.Releasing)
+	if changed {
+		for i := range doc.Slots {
+			rough += d.commit.sizeOf(&doc.Slots[i])
+		}
+	}
+	if d.Snapshot.Peers[guid].Doc.Size+rough < schema.MaxDoc {
+		return true
+	}
+	return schema.Size(doc) <= schema.MaxDoc
+}
+
+// releaseEntries makes the entries of slots that are asked back, those that are asked back for the same
+// reason together.
+func releaseEntries(asks map[cluster.Slot]freeing, back []schema.Held, version int64) (list []released) {
+	var made []freeing
+	for _, h := range back {
+		first := len(list)
+		for _, index := range h.Slots {
+			a := asks[cluster.Slot{Task: h.Task, Index: index}]
+			at := first
+			for at < len(list) && made[at] != a {
+				at++
+			}
+			if at == len(list) {
+				why := a.why
+				why.Detail = schema.Cut(why.Detail, schema.ShortError)
+				entry := schema.Held{Task: h.Task, Token: h.Token, Version: version, Why: &why, Unknown: h.Unknown}
+				if count, told := h.Told(); told {
+					entry.Count = &count
+				}
+				list = append(list, released{entry, a.to})
+				made = append(made, a)
+			}
+			list[at].Slots = append(list[at].Slots, index)
+		}
+	}
+	return list
+}
+
+// refresh gives grants their task's present spec; what their workers were told of their number stays. The list is
+// copied if one changes.
+func (p *placement) refresh(list []schema.Held) (fresh []schema.Held, changed bool) {
+	for i := range list {
+		t, known := p.rank[list[i].Task]
+		if !known || *list[i].Spec == p.in.Tasks[t].Spec {
+			continue
+		}
+		if !changed {
+			list, changed = slices.Clone(list), true
+		}
+		count, _ := list[i].Told()
+		spec := p.in.Tasks[t].Spec
+		list[i].Count, list[i].Spec = &count, &spec
+	}
+	return list, changed
+}

@@ -66,11 +66,8 @@ type leading struct {
 	term    election.Term
 	view    *view.View
 	planner func(planner.Input) planner.Plan
-	looks   map[string]reconcile.Look
-	buried  map[string]bool
-	trials  map[cluster.Slot]reconcile.Trial
-	avoids  map[cluster.Slot]reconcile.Avoid
-	waits   reconcile.Waits
+	reaped  map[string]bool
+	memory  reconcile.Memory
 	left    map[cluster.Slot]cluster.Reason // as in reconcile.World
 	maxDocs int
 	// nextToken and committed are what the epoch held after this leader's last commit.
@@ -78,22 +75,22 @@ type leading struct {
 	// failures counts the commits that failed since the last good one; panics the rounds that did.
 	failures, panics int
 
-	stays     map[string]bool                  // as in reconcile.World
-	around    map[reconcile.Part]time.Duration // what is too large, and until when it is left out
-	notes     []schema.Move                    // steps to be told with the next commit
-	oddRuns   map[string]bool                  // records of runs that are not there, or are there already, against expectation
-	ring      map[int64]int64                  // the versions of the decisions that are kept, once they were not as expected; nil before
-	blocked   string
-	full      string
-	ahead     string
-	doubtful  map[cluster.Slot]string // slots that several documents listed at the last decision
-	doubles   map[cluster.Slot]string // those of them that were told
-	planFault string                  // as told
-	errors    map[string]string       // records that cannot be used, as told
-	wasLive   map[string]string       // live members, as told: GUID → node name
-	watch     *stopwatch
-	planned   time.Duration // how long the last decision took
-	began     time.Duration // when the term began
+	unremovable map[string]bool                  // as in reconcile.World
+	leftOut     map[reconcile.Part]time.Duration // what is too large, and until when it is left out
+	notes       []schema.Move                    // steps to be told with the next commit
+	oddRuns     map[string]bool                  // records of runs that are not there, or are there already, against expectation
+	ring        map[int64]int64                  // the versions of the decisions that are kept, once they were not as expected; nil before
+	blocked     string
+	full        string
+	ahead       string
+	doubtful    map[cluster.Slot]string // slots that several documents listed at the last decision
+	doubles     map[cluster.Slot]string // those of them that were told
+	planFault   string                  // as told
+	errors      map[string]string       // records that cannot be used, as told
+	wasLive     map[string]string       // live members, as told: GUID → node name
+	watch       *stopwatch
+	planned     time.Duration // how long the last decision took
+	began       time.Duration // when the term began
 }
 
 // run decides whenever something new was read, after each commit, and when it is time to. What happens while it does so
@@ -128,9 +125,9 @@ func (l *leading) run(ctx context.Context) error {
 			// Leaders of many clusters must not read in step.
 			resynced, due = now-jitter.Of(every/10, l.Cluster, l.term.Number), true
 		}
-		if d.Again > 0 && now >= d.Again {
+		if d.RequeueAt > 0 && now >= d.RequeueAt {
 			due = true
-			for _, guid := range d.Look {
+			for _, guid := range d.RequeueMembers {
 				l.view.MarkPeer(guid)
 			}
 		}
@@ -195,7 +192,7 @@ func (l *leading) resync() time.Duration {
 func (l *leading) wait(d reconcile.Decision, resynced time.Duration) time.Duration {
 	now := l.Session.Now()
 	wait := resynced + l.resync() - now
-	for _, at := range []time.Duration{d.Again, l.view.Due()} {
+	for _, at := range []time.Duration{d.RequeueAt, l.view.Due()} {
 		if at > 0 {
 			wait = min(wait, at-now)
 		}
@@ -218,14 +215,11 @@ func (l *leading) decide(ctx context.Context) (reconcile.Decision, error) {
 		Timeout:       l.Session.Info().Timeout,
 		WallNow:       time.Now().UTC().Truncate(time.Millisecond),
 		MaxDocs:       l.maxDocs,
-		Looks:         l.looks,
-		Buried:        l.buried,
-		Trials:        l.trials,
-		Avoids:        l.avoids,
-		Waits:         l.waits,
+		Reaped:        l.reaped,
+		Memory:        l.memory,
 		Left:          l.left,
-		Stays:         l.stays,
-		Around:        l.around,
+		Unremovable:   l.unremovable,
+		LeftOut:       l.leftOut,
 		Planner:       l.planner,
 
 		NextToken: l.nextToken,
@@ -234,8 +228,8 @@ func (l *leading) decide(ctx context.Context) (reconcile.Decision, error) {
 	d := reconcile.Decide(world)
 	l.planned = time.Since(began)
 	l.Meter.Took(meter.Plan, l.planned)
-	l.departures.Store(&departing{Departures: d.Waits.Departures, term: l.term.Number})
-	l.looks, l.trials, l.waits, l.avoids = d.Looks, d.Trials, d.Waits, d.Avoids
+	l.departures.Store(&departing{Departures: d.Memory.Delays.Departures, term: l.term.Number})
+	l.memory = d.Memory
 	l.tellBlocked(d.Blocked)
 	l.tellFull(d.Full)
 	l.tellAhead(d.Ahead)
@@ -243,7 +237,7 @@ func (l *leading) decide(ctx context.Context) (reconcile.Decision, error) {
 	l.tellPlanFault(ctx, d.PlanFault)
 	for _, guid := range d.Forget {
 		l.view.Forget(guid)
-		delete(l.buried, guid)
+		delete(l.reaped, guid)
 	}
 	if d.StepDown {
 		return d, fmt.Errorf("term %d: %w", l.term.Number, election.ErrStepDown)

@@ -49,7 +49,7 @@ func (l *leading) act(ctx context.Context, d reconcile.Decision) (acted bool, er
 	case checked && strings.HasPrefix(failed.Op.Key, schema.Dir(l.Keys.Ran("", ""))):
 		l.oddRuns[failed.Op.Key], l.failures = true, 0 // which is learned once for each
 	case checked && failed.Op.Kind == coord.KindDelete && errors.Is(err, coord.ErrInvalid) && !l.mustGo(failed.Op.Key):
-		l.stays[l.below(failed.Op.Key)], l.failures = true, 0
+		l.unremovable[l.below(failed.Op.Key)], l.failures = true, 0
 	case checked && failed.Op.Kind == coord.KindDelete && errors.Is(err, coord.ErrInvalid):
 		if err := l.clearBelow(ctx, failed.Op.Key); err != nil {
 			l.Log.Warn("a record cannot be deleted: somebody has made keys below it", "key", failed.Op.Key, "error", err)
@@ -62,7 +62,7 @@ func (l *leading) act(ctx context.Context, d reconcile.Decision) (acted bool, er
 		l.maxDocs /= 2
 		return true, nil
 	case errors.As(err, &large):
-		if l.goAround(large) {
+		if l.leaveOut(large) {
 			return true, nil
 		}
 		l.Log.Error("a commit is too large, and nothing in it can be left out", "error", err)
@@ -116,7 +116,7 @@ func (l *leading) write(ctx context.Context, d reconcile.Decision) error {
 	for _, guid := range sortedKeys(d.Docs) {
 		doc, at := d.Docs[guid], snap.Peers[guid].Doc.Version
 		if doc == nil {
-			l.buried[guid] = true
+			l.reaped[guid] = true
 			ops = append(ops, coord.Delete(l.Keys.Doc(guid), at))
 			if done := snap.Peers[guid].Done; done.Rec != nil && !done.Absent {
 				ops = append(ops, coord.Delete(l.Keys.Done(guid), done.Version))
@@ -129,8 +129,8 @@ func (l *leading) write(ctx context.Context, d reconcile.Decision) error {
 	}
 	suspects, at := l.suspectsOps(snap, d.Suspects)
 	ops = append(ops, suspects...)
-	if at := snap.Orders.Version; d.Orders != nil { // never deleted: operators write it by its version
-		ops = append(ops, coord.Set(l.Keys.Orders(), schema.Encode(d.Orders, at+1), at))
+	if at := snap.Orders.Version; d.Requests != nil { // never deleted: operators write it by its version
+		ops = append(ops, coord.Set(l.Keys.Orders(), schema.Encode(d.Requests, at+1), at))
 	}
 	ops = append(ops, l.agendaOps(snap, d)...)
 	for _, node := range sortedKeys(d.Marks) {
@@ -163,13 +163,13 @@ func (l *leading) write(ctx context.Context, d reconcile.Decision) error {
 		l.view.PutSuspects(d.Suspects, at)
 		l.tellSuspects(d.Moves)
 	}
-	if d.Orders != nil {
-		l.view.PutOrders(d.Orders, snap.Orders.Version+1)
+	if d.Requests != nil {
+		l.view.PutOrders(d.Requests, snap.Orders.Version+1)
 	}
 	for guid, doc := range d.Docs {
 		if doc == nil {
 			l.view.Forget(guid)
-			delete(l.buried, guid)
+			delete(l.reaped, guid)
 		} else {
 			l.view.PutDoc(guid, doc, snap.Peers[guid].Doc.Version+1, sizes[guid])
 		}

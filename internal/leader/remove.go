@@ -133,7 +133,7 @@ func (l *leading) sweepDirs(ctx context.Context, dirs []string) (swept bool, err
 		if err != nil {
 			return false, err
 		}
-		entries = slices.DeleteFunc(entries, func(e coord.Entry) bool { return l.stays[l.below(dir+"/"+e.Name)] })
+		entries = slices.DeleteFunc(entries, func(e coord.Entry) bool { return l.unremovable[l.below(dir+"/"+e.Name)] })
 		for _, e := range entries[:min(len(entries), reconcile.MaxRemoved+before-len(ops))] {
 			r, err := l.Session.Get(ctx, dir+"/"+e.Name)
 			if err != nil {

@@ -11,8 +11,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// aroundFor is how long a part of commits that are too large is left out before it is tried again.
-const aroundFor = time.Minute
+// leftOutFor is how long a part of commits that are too large is left out before it is tried again.
+const leftOutFor = time.Minute
 
 // tooLarge is a commit that is too large.
 type tooLarge struct {
@@ -29,7 +29,7 @@ func (l *leading) partOf(key string) (p reconcile.Part, ok bool) {
 	case key == l.Keys.Suspects():
 		return reconcile.Part{Kind: reconcile.PartSuspects}, true
 	case key == l.Keys.Orders():
-		return reconcile.Part{Kind: reconcile.PartOrders}, true
+		return reconcile.Part{Kind: reconcile.PartRequests}, true
 	case strings.HasPrefix(key, l.Keys.Docs()+"/"):
 		return reconcile.Part{Kind: reconcile.PartDoc, Name: schema.Base(key)}, true
 	case strings.HasPrefix(key, l.Keys.Agendas()+"/"):
@@ -42,9 +42,9 @@ func (l *leading) partOf(key string) (p reconcile.Part, ok bool) {
 	return reconcile.Part{}, false
 }
 
-// goAround leaves the largest part out of a commit that is too large although there is one document in it at most, and
+// leaveOut leaves the largest part out of a commit that is too large although there is one document in it at most, and
 // says so once. It returns false if there is nothing to leave out.
-func (l *leading) goAround(e *tooLarge) bool {
+func (l *leading) leaveOut(e *tooLarge) bool {
 	var largest coord.Op
 	var part reconcile.Part
 	for _, op := range e.ops {
@@ -55,8 +55,8 @@ func (l *leading) goAround(e *tooLarge) bool {
 	if largest.Key == "" {
 		return false
 	}
-	_, known := l.around[part]
-	if l.around[part] = l.Session.Now() + aroundFor; known {
+	_, known := l.leftOut[part]
+	if l.leftOut[part] = l.Session.Now() + leftOutFor; known {
 		return true
 	}
 	detail := fmt.Sprintf("%s has %d bytes: %v", largest.Key, len(largest.Value), e.err)

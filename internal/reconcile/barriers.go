@@ -33,7 +33,7 @@ func (b *barrier) over() bool { return len(b.left) == 0 }
 // Where the record does not say what they are told, it may be another one. Runs keep the count they began with.
 func (f *facts) otherCount(h *schema.Held) bool {
 	spec, known := f.specs[h.Task]
-	if _, run := cluster.SplitRun(h.Task); !known || run != "" {
+	if !known || isRun(h.Task) {
 		return false
 	}
 	count, told := h.Told()
@@ -132,9 +132,9 @@ func (b barriers) keeps(f *facts, m members, guid string, h *schema.Held) bool {
 func ofResize(h *schema.Held) bool { return h.Why != nil && h.Why.Code == cluster.WhyResized }
 
 // barred returns the tasks of which no slot may be granted with the new count: as this decision leaves the documents, one
-// of them lists a slot of another count, or a member holds one that none lists. While a barrier may not begin, for a member that has some of the old count cannot
-// be asked, free slots go on with the old count, which is returned. It is 0 where nothing may be granted: the barrier is
-// under way, or not all of these are told the same.
+// of them lists a slot of another count, or a member holds one that none lists. While a barrier may not begin, since a member
+// that has some of the old count cannot be asked, free slots go on with the old count, which is returned. It is 0 where nothing
+// may be granted: the barrier is under way, or not all of these are told the same.
 func (b barriers) barred(f *facts, c *commit) map[string]int {
 	counts, barred := map[string]int{}, map[string]int{}
 	for _, guid := range f.guids {
@@ -149,7 +149,8 @@ func (b barriers) barred(f *facts, c *commit) map[string]int {
 				if old, seen := counts[h.Task]; !told || seen && old != count {
 					count = 0 // and it stays so
 				}
-				if counts[h.Task] = count; f.otherCount(h) {
+				counts[h.Task] = count
+				if f.otherCount(h) {
 					barred[h.Task] = 0
 				}
 			}

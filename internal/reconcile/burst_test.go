@@ -20,7 +20,7 @@ type leavers struct {
 	*board
 	term    int64
 	leader  string
-	waits   reconcile.Waits
+	memory  reconcile.Memory
 	ready   time.Duration // when the leader has begun to lead
 	left    map[string]time.Duration
 	longest time.Duration // that anybody's slots have waited while somebody led
@@ -44,7 +44,7 @@ func (l *leavers) leave(guid string, tells bool) {
 	doc := *p.Doc.Rec
 	doc.Closed = &schema.Closed{Clean: true}
 	if guid == l.leader && tells {
-		doc.Closed.Burst = l.waits.Departures.Burst(l.term, guid, l.now)
+		doc.Closed.Burst = l.memory.Delays.Departures.Burst(l.term, guid, l.now)
 	}
 	p.Doc = view.Entry[schema.Doc]{Rec: &doc, Version: p.Doc.Version + 1, RecAt: p.Doc.Version + 1, Read: l.now}
 	if l.left[guid] = l.now; guid == l.leader {
@@ -59,7 +59,7 @@ func (l *leavers) next() {
 			l.leader = guid
 		}
 	}
-	l.waits, l.term, l.ready = reconcile.Waits{}, l.term+1, l.now+60*time.Millisecond
+	l.memory, l.term, l.ready = reconcile.Memory{}, l.term+1, l.now+60*time.Millisecond
 	l.snap.Epoch.Rec.Term = l.term
 }
 
@@ -69,8 +69,8 @@ func (l *leavers) decide() {
 		if l.now < l.ready {
 			return
 		}
-		d := l.board.decide(func(w *reconcile.World) { w.Waits, w.Self = l.waits, l.leader })
-		l.waits = d.Waits
+		d := l.board.decide(func(w *reconcile.World) { w.Memory, w.Self = l.memory, l.leader })
+		l.memory = d.Memory
 		for guid, doc := range d.Docs {
 			if at, left := l.left[guid]; left && doc == nil {
 				l.longest = max(l.longest, l.now-at)
@@ -181,7 +181,7 @@ func TestABurstIsToldToTheNextLeader(t *testing.T) {
 		l := newLeavers(10)
 		l.leave("m0005", true)
 		l.now += 10 * time.Millisecond
-		l.waits = l.board.decide(func(w *reconcile.World) { w.Waits = l.waits }).Waits // which is not carried out
+		l.memory = l.board.decide(func(w *reconcile.World) { w.Memory = l.memory }).Memory // which is not carried out
 		l.leave("m0000", true)
 		if told := l.snap.Peers["m0000"].Doc.Rec.Closed.Burst; told == nil || told.Count != 1 || told.Term != 1 {
 			t.Fatalf("it tells %+v", told)

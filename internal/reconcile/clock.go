@@ -45,7 +45,8 @@ func (a *agenda) recall(s *schedule.Schedule) {
 	decidedTo := a.rec.Last
 	a.commit.move(schema.Move{Step: "recall", Task: a.task, Why: cluster.Reason{Code: cluster.WhyClock, Detail: fmt.Sprintf(
 		"its schedule had been decided up to %s; what was passed over and is still to come fires in time", decidedTo.Format(time.RFC3339))}})
-	a.rec.Decided = append(schema.Without([]schema.Span{{From: back, To: decidedTo}}, open), schema.Without(a.rec.Decided, []schema.Span{{To: decidedTo}})...)
+	later := schema.Without(a.rec.Decided, []schema.Span{{To: decidedTo}})
+	a.rec.Decided = append(schema.Without([]schema.Span{{From: back, To: decidedTo}}, open), later...)
 	for len(a.rec.Decided) > maxSpans {
 		a.rec.Decided[1].From = a.rec.Decided[0].From
 		a.rec.Decided = a.rec.Decided[1:]
@@ -75,7 +76,8 @@ func (a *agenda) unskip(s *schedule.Schedule, open []schema.Span) {
 			}
 			coming = min(coming, skip.Number)
 			a.rec.Missed -= int64(coming)
-			if skip.Number -= coming; skip.Number == 0 {
+			skip.Number -= coming
+			if skip.Number == 0 {
 				continue
 			}
 			if coming > 0 && len(stay) > 0 {

@@ -23,7 +23,7 @@ const (
 	PartAgenda   = "agenda"
 	PartMark     = "mark"
 	PartSuspects = "suspects"
-	PartOrders   = "orders"
+	PartRequests = "requests"
 )
 
 // commit is the decision as it grows: what is to be written, and when to decide again. Nothing else is changed by more
@@ -41,8 +41,8 @@ type commit struct {
 func newCommit(w *World) *commit {
 	c := &commit{
 		out: Decision{
-			Docs: map[string]*schema.Doc{}, Looks: map[string]Look{}, Trials: map[cluster.Slot]Trial{}, Unplaced: map[string]cluster.Reason{},
-			Waits: newWaits(w.Waits), Agendas: map[string]*schema.Agenda{}, Marks: map[string]*schema.Mark{},
+			Docs: map[string]*schema.Doc{}, Agendas: map[string]*schema.Agenda{}, Marks: map[string]*schema.Mark{},
+			Unplaced: map[string]cluster.Reason{},
 		},
 		world: w, left: map[cluster.Slot]cluster.Reason{}, specSizes: map[string]int{},
 	}
@@ -87,6 +87,12 @@ func (c *commit) write(guid string, doc *schema.Doc, grows int) {
 	c.out.Docs[guid] = doc
 }
 
+// mark replaces the mark of a node.
+func (c *commit) mark(node string, mark *schema.Mark) {
+	c.out.Marks[node] = mark
+	c.extra++
+}
+
 // move adds a step, which people read.
 func (c *commit) move(m schema.Move) { c.out.Moves = append(c.out.Moves, m) }
 
@@ -99,7 +105,7 @@ func (c *commit) block(why string) {
 
 // leavesOut reports whether a part is left out, and sees to it that it is tried again.
 func (c *commit) leavesOut(kind, name string) bool {
-	until := c.world.Around[Part{kind, name}]
+	until := c.world.LeftOut[Part{kind, name}]
 	if c.world.Now >= until {
 		return false
 	}
@@ -109,15 +115,15 @@ func (c *commit) leavesOut(kind, name string) bool {
 
 // requeueAt asks for another decision at a time.
 func (c *commit) requeueAt(at time.Duration) {
-	if c.out.Again == 0 || at < c.out.Again {
-		c.out.Again = at
+	if c.out.RequeueAt == 0 || at < c.out.RequeueAt {
+		c.out.RequeueAt = at
 	}
 }
 
 // requeueMemberAt asks for a member to be read again at a time, and for another decision then.
 func (c *commit) requeueMemberAt(guid string, at time.Duration) {
-	if n := len(c.out.Look); n == 0 || c.out.Look[n-1] != guid {
-		c.out.Look = append(c.out.Look, guid)
+	if n := len(c.out.RequeueMembers); n == 0 || c.out.RequeueMembers[n-1] != guid {
+		c.out.RequeueMembers = append(c.out.RequeueMembers, guid)
 	}
 	c.requeueAt(at)
 }
@@ -182,4 +188,11 @@ func (c *commit) evictOnly() Decision {
 func (c *commit) stillFree(f *facts) map[cluster.Slot]cluster.Reason {
 	maps.DeleteFunc(c.left, func(slot cluster.Slot, _ cluster.Reason) bool { return slot.Index >= f.specs[slot.Task].WorkerNum })
 	return c.left
+}
+
+func nonNil(list []schema.Held) []schema.Held {
+	if list == nil {
+		return []schema.Held{}
+	}
+	return list
 }

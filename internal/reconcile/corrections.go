@@ -56,10 +56,10 @@ func (p *placement) failedForGood(yield func(t int, slot cluster.Slot)) {
 		for i := range status.Workers {
 			slot := status.Workers[i].Slot
 			t, known := p.rank[slot.Task]
-			if !known || status.Workers[i].State != cluster.WorkerGivenUp || slot.Index >= len(p.in.Tasks[t].Owner) || p.in.Tasks[t].Owner[slot.Index] != int32(n) {
+			if !known || status.Workers[i].State != cluster.WorkerGivenUp || isRun(slot.Task) {
 				continue
 			}
-			if _, run := cluster.SplitRun(slot.Task); run == "" {
+			if owner := p.in.Tasks[t].Owner; slot.Index < len(owner) && owner[slot.Index] == int32(n) {
 				yield(t, slot)
 			}
 		}
@@ -133,8 +133,7 @@ func (p *placement) keepFailed() {
 func (p *placement) keepRuns(avoids map[cluster.Slot]Avoid) {
 	plan := &p.target
 	stays := func(m planner.Move) bool {
-		_, run := cluster.SplitRun(p.tasks[m.Task])
-		return run != "" && urgencies[m.Why.Code] >= forComfort
+		return isRun(p.tasks[m.Task]) && urgencies[m.Why.Code] >= forComfort
 	}
 	if !slices.ContainsFunc(plan.Moves, stays) {
 		return
@@ -158,12 +157,15 @@ func (p *placement) keepRuns(avoids map[cluster.Slot]Avoid) {
 func (p *placement) placeElsewhere(avoids map[cluster.Slot]Avoid) {
 	plan, load := &p.target, p.loads()
 	for t, name := range p.tasks {
-		if _, run := cluster.SplitRun(name); run == "" {
+		if !isRun(name) {
 			continue
 		}
 		cost, copied := p.in.Tasks[t].Spec.Cost(), false
 		for i, n := range plan.Target[t] {
-			if n == planner.Nobody || p.in.Tasks[t].Owner[i] != planner.Nobody || p.in.Nodes[n].Capacity == 0 || load[n] <= p.in.Nodes[n].Capacity {
+			if n == planner.Nobody || p.in.Tasks[t].Owner[i] != planner.Nobody {
+				continue
+			}
+			if most := p.in.Nodes[n].Capacity; most == 0 || load[n] <= most {
 				continue
 			}
 			if !copied {
@@ -173,7 +175,8 @@ func (p *placement) placeElsewhere(avoids map[cluster.Slot]Avoid) {
 			plan.Target[t][i] = planner.Nobody
 			slot := cluster.Slot{Task: name, Index: i}
 			to := p.other(slot, t, load, avoids[slot])
-			if plan.Target[t][i] = to; to == planner.Nobody {
+			plan.Target[t][i] = to
+			if to == planner.Nobody {
 				plan.Unplaced[t] = cluster.Reason{Code: cluster.WhyFull}
 			} else {
 				load[to] += cost

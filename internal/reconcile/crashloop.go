@@ -26,8 +26,8 @@ const (
 	apart = 5 * time.Second
 )
 
-// Trial is what a leader remembers of a suspect: since when it is where it is.
-type Trial struct {
+// Probation is what a leader remembers of a suspect: since when it is where it is.
+type Probation struct {
 	Crashes int
 	Token   int64 // under which it runs, 0 if it does not
 	At      time.Duration
@@ -36,10 +36,10 @@ type Trial struct {
 // crashLoops is what a decision makes of slots that may have taken down nodes.
 type crashLoops struct {
 	*facts
-	suspects map[cluster.Slot]schema.Suspect
-	withheld map[cluster.Slot]bool  // not to be placed
-	trials   map[cluster.Slot]Trial // replaces World.Trials
-	changed  bool
+	suspects   map[cluster.Slot]schema.Suspect
+	withheld   map[cluster.Slot]bool      // not to be placed
+	probations map[cluster.Slot]Probation // replaces Memory.Probations
+	changed    bool
 }
 
 // crashes returns how many crashes a slot is suspected of.
@@ -48,7 +48,9 @@ func (d *crashLoops) crashes(slot cluster.Slot) int { return len(d.suspects[slot
 // findCrashLoops names those who were started before a crash whose slots this decision frees, and clears who
 // has been running long enough.
 func findCrashLoops(f *facts, m members, c *commit) *crashLoops {
-	d := &crashLoops{facts: f, suspects: f.Snapshot.Suspicions(), withheld: map[cluster.Slot]bool{}, trials: map[cluster.Slot]Trial{}}
+	d := &crashLoops{
+		facts: f, suspects: f.Snapshot.Suspicions(), withheld: map[cluster.Slot]bool{}, probations: map[cluster.Slot]Probation{},
+	}
 	if d.suspects == nil {
 		d.suspects = map[cluster.Slot]schema.Suspect{}
 	}
@@ -100,7 +102,8 @@ func (d *crashLoops) recordCrash(doc *schema.Doc, c *commit) {
 		default:
 			continue
 		}
-		c.move(schema.Move{Step: step, Task: slot.Task, Slots: cluster.Indexes{slot.Index}, Node: doc.Node, Why: cluster.Reason{Code: cluster.WhyCrashed, Detail: strings.Join(s.TookDown, ", ")}})
+		c.move(schema.Move{Step: step, Task: slot.Task, Slots: cluster.Indexes{slot.Index}, Node: doc.Node,
+			Why: cluster.Reason{Code: cluster.WhyCrashed, Detail: strings.Join(s.TookDown, ", ")}})
 	}
 }
 
@@ -115,7 +118,8 @@ func (d *crashLoops) clearRestarted(c *commit) {
 			if _, suspected := d.suspects[slot]; h.Token == 0 && suspected && !d.isGranted(slot) {
 				delete(d.suspects, slot)
 				d.changed = true
-				c.move(schema.Move{Step: "clear", Task: h.Task, Slots: cluster.Indexes{index}, Why: cluster.Reason{Code: cluster.WhyRestart}})
+				c.move(schema.Move{Step: "clear", Task: h.Task, Slots: cluster.Indexes{index},
+					Why: cluster.Reason{Code: cluster.WhyRestart}})
 			}
 		}
 	}
@@ -142,15 +146,16 @@ func (d *crashLoops) updateProbation(m members, c *commit) {
 	}
 	for _, slot := range slices.SortedFunc(maps.Keys(d.suspects), cluster.Slot.Compare) {
 		n := d.crashes(slot)
-		t := d.Trials[slot]
+		t := d.Memory.Probations[slot]
 		if t.Crashes != n || t.Token != tokens[slot] {
-			t = Trial{Crashes: n, Token: tokens[slot], At: d.Now}
+			t = Probation{Crashes: n, Token: tokens[slot], At: d.Now}
 		}
 		switch {
 		case t.Token != 0 && d.Now-t.At >= probation:
 			delete(d.suspects, slot)
 			d.changed = true
-			c.move(schema.Move{Step: "clear", Task: slot.Task, Slots: cluster.Indexes{slot.Index}, Why: cluster.Reason{Code: cluster.WhyCleared}})
+			c.move(schema.Move{Step: "clear", Task: slot.Task, Slots: cluster.Indexes{slot.Index},
+				Why: cluster.Reason{Code: cluster.WhyCleared}})
 			continue
 		case t.Token != 0:
 			c.requeueAt(t.At + probation)
@@ -161,7 +166,7 @@ func (d *crashLoops) updateProbation(m members, c *commit) {
 			d.withheld[slot] = true
 			c.requeueAt(t.At + holdFor)
 		}
-		d.trials[slot] = t
+		d.probations[slot] = t
 	}
 }
 

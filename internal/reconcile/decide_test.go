@@ -114,8 +114,8 @@ func draw(d reconcile.Decision) string {
 	if d.Blocked != "" {
 		fmt.Fprintf(&b, "blocked: %s\n", d.Blocked)
 	}
-	if len(d.Look) > 0 {
-		fmt.Fprintf(&b, "look at %v\n", d.Look)
+	if len(d.RequeueMembers) > 0 {
+		fmt.Fprintf(&b, "look at %v\n", d.RequeueMembers)
 	}
 	if len(d.Forget) > 0 {
 		fmt.Fprintf(&b, "forget %v\n", d.Forget)
@@ -317,17 +317,17 @@ func TestBurialTakesTwoLooks(t *testing.T) {
 			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
 			p := gone(b.live("M", 3, schematest.Held("a 0 @6"), schematest.Held(), 3, schematest.Held()))
 			c.mark(p)
-			looks := map[string]reconcile.Look{}
+			looks := map[string]reconcile.FirstSeen{}
 			read := func(at time.Duration) reconcile.Decision {
 				b.now = at
 				p.Doc.Read, p.Member.Read, p.Status.Read = at, at, at
-				d := b.decide(func(w *reconcile.World) { w.Looks = looks })
-				looks = d.Looks
+				d := b.decide(func(w *reconcile.World) { w.Memory.FirstSeenGone = looks })
+				looks = d.Memory.FirstSeenGone
 				return d
 			}
 			start := b.now
-			if d := read(start); len(d.Docs) != 0 || d.Again != start+c.wait {
-				t.Fatalf("first look: %s again at %v", draw(d), d.Again-start)
+			if d := read(start); len(d.Docs) != 0 || d.RequeueAt != start+c.wait {
+				t.Fatalf("first look: %s again at %v", draw(d), d.RequeueAt-start)
 			}
 			if d := read(start + c.wait - 1); len(d.Docs) != 0 {
 				t.Fatalf("too early: %s", draw(d))
@@ -371,8 +371,10 @@ func TestTakeoverCountsTheLostMembersTimeout(t *testing.T) {
 			p := gone(b.live("M", 3, schematest.Held("a 0 @6"), schematest.Held(), 3, schematest.Held()))
 			p.Doc.Rec.SessionTimeout, p.Member.Rec.SessionTimeout = cluster.Duration(c.lost), cluster.Duration(c.lost)
 			c.mark(p)
-			d := b.decide(func(w *reconcile.World) { w.TakeoverDelay, w.Looks = coord.OwnTimeout, map[string]reconcile.Look{} })
-			if wait := d.Again - b.now; len(d.Docs) != 0 || wait != c.wait {
+			d := b.decide(func(w *reconcile.World) {
+				w.TakeoverDelay, w.Memory.FirstSeenGone = coord.OwnTimeout, map[string]reconcile.FirstSeen{}
+			})
+			if wait := d.RequeueAt - b.now; len(d.Docs) != 0 || wait != c.wait {
 				t.Errorf("%s; it waits %v, want %v", draw(d), wait, c.wait)
 			}
 		})
@@ -383,7 +385,7 @@ func TestTakeoverCountsTheLostMembersTimeout(t *testing.T) {
 func TestBurialsGoTogether(t *testing.T) {
 	b := newBoard(spec("a", 40))
 	b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
-	start, looks := b.now, map[string]reconcile.Look{}
+	start, looks := b.now, map[string]reconcile.FirstSeen{}
 	var left []string
 	for i := range 30 { // one every 50 ms
 		name := fmt.Sprintf("M%02d", i)
@@ -403,8 +405,8 @@ func TestBurialsGoTogether(t *testing.T) {
 			}
 			p.Doc.Read, p.Member.Read, p.Status.Read = b.now, b.now, b.now
 		}
-		d := b.decide(func(w *reconcile.World) { w.Looks = looks })
-		looks = d.Looks
+		d := b.decide(func(w *reconcile.World) { w.Memory.FirstSeenGone = looks })
+		looks = d.Memory.FirstSeenGone
 		buried := 0
 		for _, doc := range d.Docs {
 			if doc == nil {
@@ -475,9 +477,11 @@ func TestOneKeyDeletedByHand(t *testing.T) {
 			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
 			p := b.live("M", 3, schematest.Held("a 0 @6"), schematest.Held(), 3, schematest.Held("a 0 @6"))
 			c.absent(p)
-			looks := b.decide().Looks
+			looks := b.decide().Memory.FirstSeenGone
 			b.now += time.Second
-			again := func() reconcile.Decision { return b.decide(func(w *reconcile.World) { w.Looks = looks }) }
+			again := func() reconcile.Decision {
+				return b.decide(func(w *reconcile.World) { w.Memory.FirstSeenGone = looks })
+			}
 			if d := again(); d.Evict != "" {
 				t.Fatalf("evicted, although the session may have ended between the two reads")
 			}
@@ -502,10 +506,10 @@ func TestAbsentBeforeItsDocumentProvesNothing(t *testing.T) {
 			p.Status.Read--
 		}
 		d := b.decide(func(w *reconcile.World) {
-			w.Looks = map[string]reconcile.Look{"M": {At: b.now - timeout, Doc: p.Doc.Version, Wait: grace}}
+			w.Memory.FirstSeenGone = map[string]reconcile.FirstSeen{"M": {At: b.now - timeout, Doc: p.Doc.Version, Delay: grace}}
 		})
-		if len(d.Docs) != 0 || d.Again != b.now || len(d.Look) != 1 {
-			t.Errorf("%s read before: %s again at %v, reading %v", stale, draw(d), d.Again-b.now, d.Look)
+		if len(d.Docs) != 0 || d.RequeueAt != b.now || len(d.RequeueMembers) != 1 {
+			t.Errorf("%s read before: %s again at %v, reading %v", stale, draw(d), d.RequeueAt-b.now, d.RequeueMembers)
 		}
 	}
 }
@@ -518,7 +522,7 @@ func TestBuriedAfterAll(t *testing.T) {
 	p.Doc.Absent = true
 	wantDraw(t, `
 forget [M]
-`, b.decide(func(w *reconcile.World) { w.Buried = map[string]bool{"M": true} }))
+`, b.decide(func(w *reconcile.World) { w.Reaped = map[string]bool{"M": true} }))
 }
 
 // A plan that is too large for one commit is carried out in several, each valid alone.
@@ -598,11 +602,11 @@ func TestClaimsAreLeftAlone(t *testing.T) {
 	b.apply(t, b.decide())
 	b.snap.Tasks["b"].Rec.Spec.Paused = false // another slot wants a place
 	d := b.decide()
-	if len(d.Docs) != 0 || d.Again <= b.now || d.Again > b.now+200*time.Millisecond {
-		t.Errorf("while it claims: %v, again at %v, now %v", draw(d), d.Again, b.now)
+	if len(d.Docs) != 0 || d.RequeueAt <= b.now || d.RequeueAt > b.now+200*time.Millisecond {
+		t.Errorf("while it claims: %v, again at %v, now %v", draw(d), d.RequeueAt, b.now)
 	}
 	late := *b
-	late.now = d.Again
+	late.now = d.RequeueAt
 	if d := late.decide(); len(d.Docs) != 1 {
 		t.Errorf("when it has not claimed in time: %v", draw(d))
 	}

@@ -9,36 +9,22 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// Waits is what a leader remembers of what it waits for.
-type Waits struct {
-	// Gone are the members that vanished without a word, and when that was first seen.
-	Gone map[string]Absence
-	// Frozen says that too many vanished at once, since FrozenAt.
+// Delays is what a leader remembers of members that are gone or are to go: since when their slots wait.
+type Delays struct {
+	// Vanished are the members that vanished without having left on purpose, and when that was first seen.
+	Vanished map[string]Absence
+	// Frozen is set if too many vanished at once, since FrozenAt.
 	Frozen   bool
 	FrozenAt time.Duration
-	// Failing are the members on which everything fails and elsewhere nothing of the same tasks does, and
-	// since when.
-	Failing map[string]time.Duration
 	// Drains are the nodes to be drained, and when their marks were first seen.
 	Drains     map[string]time.Duration
 	Departures Departures
-	Burst      Burst
-	Toward     Toward
 }
 
 // Absence is the first sight of a member that vanished.
 type Absence struct {
 	Node string
 	At   time.Duration
-}
-
-func newWaits(old Waits) Waits {
-	next := old
-	next.Gone, next.Drains, next.Failing = maps.Clone(old.Gone), map[string]time.Duration{}, map[string]time.Duration{}
-	if next.Gone == nil {
-		next.Gone = map[string]Absence{}
-	}
-	return next
 }
 
 // vanished reports whether a member is gone without having left on purpose, and was not removed.
@@ -56,19 +42,21 @@ func vanished(p *view.Peer) bool {
 // delayer decides which members' slots wait although they might be given away.
 type delayer struct {
 	*facts
-	commit  *commit
-	members members // as the delays leave them
-	looks   map[string]Look
-	waits   Waits
-	delayed map[string]cluster.Reason // by member, for people
+	commit    *commit
+	members   members // as the delays leave them
+	firstSeen map[string]FirstSeen
+	delays    Delays
+	delayed   map[string]cluster.Reason // by member, for people
 }
 
 // applyDelays lets the slots of members that vanished wait: for a while, since a node that crashed is
 // often back at once; or for longer if many vanished at once, since then it is more likely that
 // something else is wrong. It returns the states of all members after that, what is remembered of it, and why the slots of
 // members wait.
-func applyDelays(f *facts, m members, looks map[string]Look, c *commit) (members, Waits, map[string]cluster.Reason) {
-	d := &delayer{f, c, m.with(nil, active), looks, newWaits(f.Waits), map[string]cluster.Reason{}}
+func applyDelays(f *facts, m members, firstSeen map[string]FirstSeen, c *commit) (members, Delays, map[string]cluster.Reason) {
+	d := &delayer{f, c, maps.Clone(m), firstSeen, f.Memory.Delays, map[string]cluster.Reason{}}
+	d.delays.Vanished, d.delays.Drains = map[string]Absence{}, map[string]time.Duration{}
+	maps.Copy(d.delays.Vanished, f.Memory.Delays.Vanished)
 	live := map[string]bool{}
 	for _, guid := range d.guids {
 		if d.members.live(guid) {
@@ -79,12 +67,12 @@ func applyDelays(f *facts, m members, looks map[string]Look, c *commit) (members
 	d.alignReaps()
 	d.holdDepartures()
 	policy := d.Snapshot.Moving()
-	all := len(live) + len(d.waits.Gone)
-	switch tooMany := policy.FreezeAbove > 0 && float64(len(d.waits.Gone)) > policy.FreezeAbove*float64(all); {
+	all := len(live) + len(d.delays.Vanished)
+	switch tooMany := policy.FreezeAbove > 0 && float64(len(d.delays.Vanished)) > policy.FreezeAbove*float64(all); {
 	case !tooMany:
-		d.waits.Frozen = false
-	case !d.waits.Frozen:
-		d.waits.Frozen, d.waits.FrozenAt = true, d.Now
+		d.delays.Frozen = false
+	case !d.delays.Frozen:
+		d.delays.Frozen, d.delays.FrozenAt = true, d.Now
 	}
 	for _, guid := range d.guids {
 		if until, why := d.delayUntil(guid, all); d.members[guid] == reapable && d.Now < until {
@@ -94,7 +82,7 @@ func applyDelays(f *facts, m members, looks map[string]Look, c *commit) (members
 		}
 	}
 	d.expireDrains()
-	return d.members, d.waits, d.delayed
+	return d.members, d.delays, d.delayed
 }
 
 // Members that vanish at the same time are reaped at the same time: those whose delay is over let the others catch up whose
@@ -106,16 +94,16 @@ const (
 
 func (d *delayer) alignReaps() {
 	next := time.Duration(0) // the end of a delay that is still under way
-	for guid, look := range d.looks {
-		if end := look.At + look.Wait; d.members[guid] == lost && end > d.Now && end <= d.Now+soon && (next == 0 || end < next) {
+	for guid, first := range d.firstSeen {
+		if end := first.At + first.Delay; d.members[guid] == lost && end > d.Now && end <= d.Now+soon && (next == 0 || end < next) {
 			next = end
 		}
 	}
 	if next == 0 {
 		return
 	}
-	for guid, look := range d.looks {
-		if d.members[guid] == reapable && d.Now < look.At+look.Wait+maxLetting {
+	for guid, first := range d.firstSeen {
+		if d.members[guid] == reapable && d.Now < first.At+first.Delay+maxLetting {
 			d.members[guid] = lost
 			d.commit.requeueAt(next)
 		}
@@ -124,14 +112,15 @@ func (d *delayer) alignReaps() {
 
 // delayUntil returns until when the slots of a member that vanished wait, of so many nodes in all, and why.
 func (d *delayer) delayUntil(guid string, all int) (until time.Duration, why cluster.Reason) {
-	absence, missed := d.waits.Gone[guid]
+	absence, missed := d.delays.Vanished[guid]
 	if !missed {
 		return 0, why
 	}
 	policy := d.Snapshot.Moving()
 	why = cluster.Reason{Code: cluster.WhyWaiting, Node: absence.Node}
-	if thaw := d.waits.FrozenAt + policy.Freeze(); d.waits.Frozen && d.Now < thaw {
-		why.Detail = fmt.Sprintf("%d of %d nodes vanished at once, so nothing of theirs is moved for %v", len(d.waits.Gone), all, policy.Freeze())
+	if thaw := d.delays.FrozenAt + policy.Freeze(); d.delays.Frozen && d.Now < thaw {
+		why.Detail = fmt.Sprintf("%d of %d nodes vanished at once, so nothing of theirs is moved for %v",
+			len(d.delays.Vanished), all, policy.Freeze())
 		return thaw, why
 	}
 	why.Detail = fmt.Sprintf("it is given %v to come back", time.Duration(policy.LeaveDelay))
@@ -140,8 +129,8 @@ func (d *delayer) delayUntil(guid string, all int) (until time.Duration, why clu
 
 // explainDelays says why slots of members that vanished wait, for who does not know since when they are
 // gone.
-func explainDelays(f *facts, m members, waits Waits, delayed map[string]cluster.Reason) map[string]cluster.Reason {
-	d := &delayer{facts: f, members: m, waits: waits, delayed: maps.Clone(delayed)}
+func explainDelays(f *facts, m members, delays Delays, delayed map[string]cluster.Reason) map[string]cluster.Reason {
+	d := &delayer{facts: f, members: m, delays: delays, delayed: maps.Clone(delayed)}
 	live := 0
 	for guid := range m {
 		if m.live(guid) {
@@ -150,7 +139,7 @@ func explainDelays(f *facts, m members, waits Waits, delayed map[string]cluster.
 	}
 	for _, guid := range d.guids {
 		p := d.Snapshot.Peers[guid]
-		if until, why := d.delayUntil(guid, live+len(d.waits.Gone)); until > d.Now {
+		if until, why := d.delayUntil(guid, live+len(d.delays.Vanished)); until > d.Now {
 			d.delayed[guid] = why
 		} else if p.Doc.Rec != nil && p.Doc.Rec.Closed == nil && !p.Doc.Rec.Evicted && p.Member.Absent && p.Status.Absent {
 			d.delayed[guid] = cluster.Reason{Code: cluster.WhyWaiting, Node: d.nodeName(guid), Detail: delayEnds}
@@ -170,7 +159,7 @@ const (
 // noteAbsences brings up to date who vanished: whoever is not back, and was not reaped longer ago than
 // a session timeout.
 func (d *delayer) noteAbsences(live map[string]bool) {
-	gone := d.waits.Gone
+	gone := d.delays.Vanished
 	for _, guid := range d.guids {
 		p := d.Snapshot.Peers[guid]
 		if _, known := gone[guid]; !known && vanished(p) && (d.members[guid] == reapable || d.members[guid] == lost) {
@@ -193,11 +182,11 @@ func (d *delayer) expireDrains() {
 		if e.Rec == nil || e.Rec.Drain == nil || e.Rec.Drain.Deadline == 0 {
 			continue
 		}
-		since, known := d.Waits.Drains[node]
+		since, known := d.Memory.Delays.Drains[node]
 		if !known {
 			since = d.Now
 		}
-		d.waits.Drains[node] = since
+		d.delays.Drains[node] = since
 		end := since + time.Duration(e.Rec.Drain.Deadline)
 		if d.Now < end {
 			d.commit.requeueAt(end)

@@ -80,14 +80,14 @@ func leaveTogether(t *testing.T, nodes, leavers, each int, within time.Duration,
 		when := b.now + time.Duration(random.Int64N(int64(within)))
 		at[when] = append(at[when], fmt.Sprintf("m%04d", n))
 	}
-	var waits reconcile.Waits
+	var memory reconcile.Memory
 	moved := map[cluster.Slot]int{}
 	decide := func() time.Duration {
 		for range 10 {
-			d := b.decide(func(w *reconcile.World) { w.Waits = waits })
-			waits = d.Waits
+			d := b.decide(func(w *reconcile.World) { w.Memory = memory })
+			memory = d.Memory
 			if b.carryOut(d, moved); len(d.Docs) == 0 {
-				return d.Again
+				return d.RequeueAt
 			}
 		}
 		t.Fatal("decisions do not end")
@@ -135,7 +135,7 @@ func TestAStreamOfDeparturesHoldsNobodyForEver(t *testing.T) {
 	b.snap.Epoch.Rec.NextToken = 10_000
 	b.now += time.Hour
 	left := map[string]time.Duration{}
-	var waits reconcile.Waits
+	var memory reconcile.Memory
 	for i := range nodes - 10 {
 		guid := fmt.Sprintf("m%04d", i)
 		p := gone(b.snap.Peers[guid])
@@ -143,8 +143,8 @@ func TestAStreamOfDeparturesHoldsNobodyForEver(t *testing.T) {
 		doc.Closed = &schema.Closed{Clean: true}
 		p.Doc = view.Entry[schema.Doc]{Rec: &doc, Version: p.Doc.Version + 1, RecAt: p.Doc.Version + 1, Read: b.now}
 		left[guid] = b.now
-		d := b.decide(func(w *reconcile.World) { w.Waits = waits })
-		waits = d.Waits
+		d := b.decide(func(w *reconcile.World) { w.Memory = memory })
+		memory = d.Memory
 		held := 0
 		for guid, at := range left {
 			doc, written := d.Docs[guid]

@@ -10,12 +10,13 @@ import (
 
 // When nodes leave one soon after the other, what one leaves behind would go to those that leave next, and so on. The work of the
 // first one is given away at once. What the others leave behind waits until nobody has left for a moment (quiet, or gatherMany
-// where more than a few have), and is then dealt out to those that stay. No member's waits for longer than maxHold, however many
+// where more than a few have), and is then assigned to those that stay. No member's waits for longer than maxHold, however many
 // follow it: a stream of nodes that leave need not end.
 //
-// Leaders leave as well. One tells the next of the burst, and for how long it has held what others left behind, with the commit that
-// closes it. One that has decided nothing says so, and what the leader before it has told counts. Where a leader said nothing, nobody
-// knows for how long that has been held, and it is not held again. What is told is believed as far as a leader can have told it.
+// Leaders leave as well. The commit that closes one hands the burst over to the next, and for how long it has held what others left
+// behind. One that has decided nothing says so, and what the leader before it has handed over counts. Where a leader handed over
+// nothing, nobody knows for how long that has been held, and it is not held again. What is handed over is believed as far as a leader
+// can have meant it.
 const departFew = 4
 
 // between is for how long nobody led between two leaders, as far as anybody has to know: it counts as time in which what others have left
@@ -42,7 +43,7 @@ func (w *Departures) end() time.Duration {
 	return w.Last + quiet
 }
 
-// Burst returns what a leader that leaves tells the next one, nil if nobody else has left lately.
+// Burst returns what a leader that leaves hands over to the next one, nil if nobody else has left lately.
 func (w *Departures) Burst(term int64, self string, now time.Duration) *schema.Burst {
 	b := &schema.Burst{Term: term, Count: w.Count}
 	if w.Known == nil { // it has decided nothing, and held nobody
@@ -62,22 +63,22 @@ func (w *Departures) Burst(term int64, self string, now time.Duration) *schema.B
 	return b
 }
 
-// toldBurst returns what the former leader has told of the burst, nil if it has told nothing. Where that one had decided nothing, it
-// is what the one before it has told: Held then covers the time between those, too.
-func (f *facts) toldBurst() *schema.Burst {
+// formerBurst returns what the former leader has handed over of the burst, nil if that is nothing. Where that one had decided
+// nothing, it is what the one before it has handed over: Held then covers the time between those, too.
+func (f *facts) formerBurst() *schema.Burst {
 	if f.Snapshot.Epoch.Rec == nil {
 		return nil
 	}
-	told := map[int64]*schema.Burst{} // by term
+	handed := map[int64]*schema.Burst{} // by term
 	for _, guid := range f.guids {
 		if doc := f.Snapshot.Peers[guid].Doc.Rec; doc != nil && doc.Closed != nil && doc.Closed.Burst != nil {
-			told[doc.Closed.Burst.Term] = doc.Closed.Burst
+			handed[doc.Closed.Burst.Term] = doc.Closed.Burst
 		}
 	}
 	apart := time.Duration(0)
-	for term := f.Snapshot.Epoch.Rec.Term - 1; told[term] != nil; term-- {
+	for term := f.Snapshot.Epoch.Rec.Term - 1; handed[term] != nil; term-- {
 		apart += between
-		switch b := *told[term]; {
+		switch b := *handed[term]; {
 		case b.Count < 0 || b.Held < 0:
 			return nil
 		case b.Count > 0:
@@ -103,14 +104,15 @@ func leavesSlots(p *view.Peer) bool { return len(p.Doc.Rec.Slots)+len(p.Doc.Rec.
 // holdDepartures lets the slots of nodes that left wait while others follow them. Who is back under its name is not
 // waited with.
 func (d *delayer) holdDepartures() {
-	w := &d.waits.Departures
+	w := &d.delays.Departures
 	known := map[string]time.Duration{}
 	fresh, before := 0, longHeld
-	var told *schema.Burst
+	var former *schema.Burst
 	begins := w.Known == nil
 	if begins {
-		if told = d.toldBurst(); told != nil {
-			before = d.Now - time.Duration(told.Held)
+		former = d.formerBurst()
+		if former != nil {
+			before = d.Now - time.Duration(former.Held)
 		}
 	}
 	for _, guid := range d.guids {
@@ -137,14 +139,18 @@ func (d *delayer) holdDepartures() {
 		}
 		w.Last, w.Count = d.Now, w.Count+fresh
 	}
-	if told != nil {
-		w.Count = max(w.Count, min(told.Count, departFew)+1)
+	if former != nil {
+		w.Count = max(w.Count, min(former.Count, departFew)+1)
 	}
 	if w.Count < 2 {
 		return
 	}
 	for guid, since := range known {
-		if until := min(w.end(), since+maxHold); d.members[guid] == reapable && d.Now < until && !d.members.isBack(d.facts, guid) && leavesSlots(d.Snapshot.Peers[guid]) {
+		until := min(w.end(), since+maxHold)
+		if d.members[guid] != reapable || d.Now >= until {
+			continue
+		}
+		if !d.members.isBack(d.facts, guid) && leavesSlots(d.Snapshot.Peers[guid]) {
 			d.members[guid] = lost
 			d.commit.requeueAt(until)
 		}

@@ -46,21 +46,21 @@ func Explain(s *view.Snapshot, slot cluster.Slot, at time.Duration, session coor
 	case resizing != nil && !resizing.over() && p.unplaced[slot.Task].Code == cluster.WhyResizing:
 		out.Here = "the count of " + slot.Task + " changes, and " + p.unplaced[slot.Task].String()
 	case now == "" && target == "":
-		if out.Here = p.unplaced[slot.Task].String(); out.Here == "" {
-			out.Here = "it has no place"
-		}
+		out.Here = cmp.Or(p.unplaced[slot.Task].String(), "it has no place")
 	case now == "":
 		out.Here = "it is about to be granted to " + target
 	case target == "":
 		out.Here = "it has to leave " + now + ": " + moved(slot, now).String()
 	case p.survey.loops.crashes(slot) >= crashesToPart && now == target:
-		out.Here = fmt.Sprintf("it may have taken down %s, so it stays on %s until it has run for %v there", strings.Join(p.survey.loops.suspects[slot].TookDown, ", "), now, probation)
+		out.Here = fmt.Sprintf("it may have taken down %s, so it stays on %s until it has run for %v there",
+			strings.Join(p.survey.loops.suspects[slot].TookDown, ", "), now, probation)
 	case p.drains(now) && now == target:
 		out.Here = now + " is draining, and it stays there until another node can run it"
 	case now != target:
 		out.Here = "it is about to move to " + target + ": " + moved(slot, now).String()
 	default:
-		out.Here = now + " may run it, and the plan keeps it there: spread and balance are as good as they can be, and nothing moves without need"
+		out.Here = now + " may run it, and the plan keeps it there: " +
+			"spread and balance are as good as they can be, and nothing moves without need"
 	}
 	r, has := p.room(t), p.holdings(slot.Task)
 	for n := range p.in.Nodes {
@@ -68,7 +68,10 @@ func Explain(s *view.Snapshot, slot cluster.Slot, at time.Duration, session coor
 		if node.Gone {
 			continue
 		}
-		c := cluster.Candidate{Node: node.Name, Here: node.Name == cmp.Or(holder, now), Load: has.load[node.Name], Of: has.of[node.Name], Fits: true, Why: "it is here"}
+		c := cluster.Candidate{
+			Node: node.Name, Here: node.Name == cmp.Or(holder, now), Load: has.load[node.Name], Of: has.of[node.Name],
+			Fits: true, Why: "it is here",
+		}
 		if !c.Here {
 			c.Fits, c.Why = r.hindrance(int32(n)).Code == "", r.whyNot(int32(n)).String()
 		}
@@ -94,7 +97,8 @@ func (p preview) holdings(task string) holdings {
 		for _, list := range [][]schema.Held{peer.Doc.Rec.Slots, peer.Doc.Rec.Releasing} {
 			for i := range list {
 				h := &list[i]
-				if now.load[peer.Doc.Rec.Node] += p.specs[h.Task].Cost() * len(h.Slots); h.Task == task {
+				now.load[peer.Doc.Rec.Node] += p.specs[h.Task].Cost() * len(h.Slots)
+				if h.Task == task {
 					now.of[peer.Doc.Rec.Node] += len(h.Slots)
 				}
 			}
@@ -153,7 +157,8 @@ func lostText(slot cluster.Slot, node string, peer *view.Peer, why cluster.Reaso
 		if session.Grace == coord.OwnTimeout {
 			of = "which is its session timeout"
 		}
-		do = fmt.Sprintf("the takeover delay is %v, %s, and begins when the leader sees that the session has ended; there is nothing to do but to wait", delay, of)
+		do = fmt.Sprintf("the takeover delay is %v, %s, and begins when the leader sees that the session has ended; "+
+			"there is nothing to do but to wait", delay, of)
 	case why.Detail != sessionEnds:
 		do = "to wait no longer: xconsumer move-now"
 	case peer.Silent:
@@ -187,26 +192,29 @@ func (p preview) stopText(slot cluster.Slot, guid string, asked *schema.Held) st
 	if !worker.Since.IsZero() {
 		since = fmt.Sprintf(" since %s by its clock", worker.Since.UTC().Format("15:04:05 MST"))
 	}
-	grace := cluster.DefaultStopTimeout
+	stopTimeout := cluster.DefaultStopTimeout
 	if spec, known := p.specs[slot.Task]; known {
-		grace = spec.Grace()
+		stopTimeout = spec.Grace()
 	}
 	switch {
 	case worker.State == cluster.WorkerStuck:
-		return fmt.Sprintf("%s on %s (%s)%s: it was asked to stop (%s), and has not ended within its stopTimeout of %v. Nobody else is granted it before it has. "+
-			"To see what it does: xconsumer stack %[1]s. To end it, with all else that runs on %[2]s: xconsumer evict %[2]s", slot, node, worker.State, since, why, grace)
+		return fmt.Sprintf("%s on %s (%s)%s: it was asked to stop (%s), and has not ended within its stopTimeout of %v. "+
+			"Nobody else is granted it before it has. To see what it does: xconsumer stack %[1]s. "+
+			"To end it, with all else that runs on %[2]s: xconsumer evict %[2]s", slot, node, worker.State, since, why, stopTimeout)
 	case asked != nil || peer.Status.Rec.Leaving && worker.State == cluster.WorkerStopping:
-		return fmt.Sprintf("%s on %s (%s)%s: %s. %s; %s", slot, node, cluster.WorkerStopping, since, why, upper(timeLeft(worker, grace)), p.afterwards(slot))
+		return fmt.Sprintf("%s on %s (%s)%s: %s. %s; %s",
+			slot, node, cluster.WorkerStopping, since, why, upper(timeLeft(worker, stopTimeout)), p.afterwards(slot))
 	}
 	return ""
 }
 
 // timeLeft says until when a worker that was asked to stop may take, and what happens then.
-func timeLeft(worker schema.WorkerState, grace time.Duration) string {
+func timeLeft(worker schema.WorkerState, stopTimeout time.Duration) string {
 	if worker.State != cluster.WorkerStopping || worker.Since.IsZero() {
-		return fmt.Sprintf("it has its stopTimeout of %v to end by itself, and a program is killed then", grace)
+		return fmt.Sprintf("it has its stopTimeout of %v to end by itself, and a program is killed then", stopTimeout)
 	}
-	return fmt.Sprintf("it has until %s, its stopTimeout of %v, to end by itself, and a program is killed then", worker.Since.Add(grace).UTC().Format("15:04:05 MST"), grace)
+	return fmt.Sprintf("it has until %s, its stopTimeout of %v, to end by itself, and a program is killed then",
+		worker.Since.Add(stopTimeout).UTC().Format("15:04:05 MST"), stopTimeout)
 }
 
 // afterwards says what becomes of a slot that stops.
@@ -241,7 +249,8 @@ func (p preview) room(task int) room {
 			if n == planner.Nobody {
 				continue
 			}
-			if r.load[n] += cost; t == task {
+			r.load[n] += cost
+			if t == task {
 				r.of[n]++
 			}
 		}
@@ -266,7 +275,8 @@ func (r room) hindrance(n int32) cluster.Reason {
 		return cluster.Reason{Code: cluster.WhyPerNode, Node: node.Name, Detail: strconv.Itoa(r.spec.MaxPerNode)}
 	case node.Capacity > 0 && r.load[n]+r.spec.Cost() > node.Capacity:
 		free := max(node.Capacity-r.load[n], 0)
-		return cluster.Reason{Code: cluster.WhyFull, Node: node.Name, Detail: fmt.Sprintf("has %d of %d free, and it weighs %d", free, node.Capacity, r.spec.Cost())}
+		return cluster.Reason{Code: cluster.WhyFull, Node: node.Name,
+			Detail: fmt.Sprintf("has %d of %d free, and it weighs %d", free, node.Capacity, r.spec.Cost())}
 	}
 	return cluster.Reason{}
 }
@@ -276,5 +286,6 @@ func (r room) whyNot(n int32) cluster.Reason {
 	if why := r.hindrance(n); why.Code != "" {
 		return why
 	}
-	return cluster.Reason{Detail: fmt.Sprintf("it could run there, but under the plan %s has %d of the task and a load of %d, and nothing would be more even", r.in.Nodes[n].Name, r.of[n], r.load[n])}
+	return cluster.Reason{Detail: fmt.Sprintf("it could run there, but under the plan %s has %d of the task and a load of %d, "+
+		"and nothing would be more even", r.in.Nodes[n].Name, r.of[n], r.load[n])}
 }

@@ -202,6 +202,12 @@ func (f *facts) sameWork(h *schema.Held) bool {
 	return h.Spec == nil || cluster.WorkName(h.Spec.WorkName) == cluster.WorkName(f.specs[h.Task].WorkName)
 }
 
+// isRun reports whether a task of the plan is a run, which ends, and not a task that runs for ever.
+func isRun(task string) bool {
+	_, run := cluster.SplitRun(task)
+	return run != ""
+}
+
 // generation returns that of a task, or of the task of a run.
 func (f *facts) generation(name string) int64 {
 	if rec := f.Snapshot.Declared(name).Rec; rec != nil {

@@ -33,7 +33,7 @@ type failures struct {
 	members members
 	commit  *commit
 	avoids  map[cluster.Slot]Avoid
-	failing map[string]time.Duration // as in Waits
+	failing map[string]time.Duration // as in Memory
 }
 
 // findFailures returns which nodes slots are to avoid, and on which members everything has been failing, since when. It
@@ -45,7 +45,7 @@ func findFailures(f *facts, m members, c *commit) (avoids map[cluster.Slot]Avoid
 }
 
 func (d *failures) find() {
-	for slot, nodes := range d.Avoids {
+	for slot, nodes := range d.Memory.Avoids {
 		kept := maps.Clone(nodes)
 		maps.DeleteFunc(kept, func(_ string, since time.Duration) bool { return d.Now-since >= avoidFor })
 		if len(kept) > 0 {
@@ -139,7 +139,7 @@ func (d *failures) quarantine(guid string, all map[string]map[cluster.Slot]*sche
 	if !elsewhere {
 		return
 	}
-	since, known := d.Waits.Failing[guid]
+	since, known := d.Memory.Failing[guid]
 	if !known {
 		since = d.Now
 	}
@@ -162,12 +162,12 @@ func (d *failures) quarantine(guid string, all map[string]map[cluster.Slot]*sche
 	}
 	mark := d.Snapshot.Mark(rec.Node)
 	mark.Quarantine = &schema.Quarantine{Member: guid, Error: schema.Cut(reason, 10*schema.ShortError)}
-	d.commit.out.Marks[rec.Node] = &mark
-	d.commit.extra++
-	d.commit.move(schema.Move{Step: "quarantine", Node: rec.Node, Why: cluster.Reason{Code: cluster.WhyQuarantined, Node: rec.Node, Detail: reason}})
+	d.commit.mark(rec.Node, &mark)
+	d.commit.move(schema.Move{Step: "quarantine", Node: rec.Node,
+		Why: cluster.Reason{Code: cluster.WhyQuarantined, Node: rec.Node, Detail: reason}})
 }
 
-// failsElsewhere tells whether a worker of a task fails on another member.
+// failsElsewhere reports whether a worker of a task fails on another member.
 func failsElsewhere(guid, task string, all map[string]map[cluster.Slot]*schema.WorkerState) bool {
 	for other, bad := range all {
 		for slot := range bad {

@@ -18,7 +18,7 @@ func TestFiringAtATimeThatAClockLeftOut(t *testing.T) {
 	for at := due.Add(-48 * time.Hour); at.Before(due.Add(30 * time.Hour)); at = at.Add(10 * time.Second) {
 		c.at(at)
 		d := c.decide(func(w *reconcile.World) { w.WallNow = at })
-		if left := d.Again - c.now; left < time.Second {
+		if left := d.RequeueAt - c.now; left < time.Second {
 			t.Fatalf("at %v it is to be decided again in %v", at, left)
 		}
 	}

@@ -29,7 +29,7 @@ func grant(s *survey, p *placement, burst Burst, c *commit) Burst {
 		return burst
 	}
 	taken := d.taken()
-	seated, barred := d.suspectsByNode(), d.barriers.barred(d.facts, c)
+	suspects, barred := d.suspectsByNode(), d.barriers.barred(d.facts, c)
 	free := make([][]schema.Held, len(d.nodes)) // by node, without tokens
 	for t, name := range d.tasks {
 		spec, generation := d.specs[name], d.generation(name)
@@ -41,7 +41,8 @@ func grant(s *survey, p *placement, burst Burst, c *commit) Burst {
 			if n == planner.Nobody || taken[t][i] || i >= below {
 				continue
 			}
-			if n = d.placeSuspect(cluster.Slot{Task: name, Index: i}, n, seated); n == planner.Nobody {
+			n = d.placeSuspect(cluster.Slot{Task: name, Index: i}, n, suspects)
+			if n == planner.Nobody {
 				continue
 			}
 			if last := len(free[n]) - 1; last >= 0 && free[n][last].Task == name {
@@ -75,15 +76,20 @@ func (d *granter) claims(guid string) bool {
 	for i := range p.Doc.Rec.Slots {
 		newest = max(newest, p.Doc.Rec.Slots[i].Token)
 	}
-	if until := p.Doc.Read + patience; newest == 0 || d.Now >= until || p.Status.Rec == nil || slices.ContainsFunc(p.Status.Rec.Holding, func(h schema.Held) bool { return h.Token == newest }) {
+	until := p.Doc.Read + patience
+	if newest == 0 || d.Now >= until || p.Status.Rec == nil {
 		return false
-	} else if !d.DryRun {
+	}
+	if slices.ContainsFunc(p.Status.Rec.Holding, func(h schema.Held) bool { return h.Token == newest }) {
+		return false
+	}
+	if !d.DryRun {
 		d.commit.requeueAt(until)
 	}
 	return true
 }
 
-// taken reports of each slot, by row, whether a document lists it, or a live member says that it holds it: leaders free no slot
+// taken reports of each slot, by row, whether a document lists it, or a live member holds it by its status: leaders free no slot
 // that its member holds, but a hand may have taken it out of the document.
 func (d *granter) taken() [][]bool {
 	taken := make([][]bool, len(d.tasks))
@@ -127,9 +133,10 @@ func (d *granter) grantTo(guid string, fresh []schema.Held) {
 	}
 	if room < len(fresh) {
 		d.commit.out.Full = append(d.commit.out.Full, doc.Node)
-		if fresh = fresh[:room]; room == 0 {
+		if room == 0 {
 			return
 		}
+		fresh = fresh[:room]
 	}
 	for i := range fresh {
 		fresh[i].Token = d.commit.out.Token

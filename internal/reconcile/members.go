@@ -26,18 +26,6 @@ type members map[string]memberState
 // live reports whether a member is there, so that it answers what it is asked.
 func (m members) live(guid string) bool { return m[guid] == active || m[guid] == leaving }
 
-// with returns the states with those of some members changed.
-func (m members) with(guids []string, state memberState) members {
-	next := make(members, len(m))
-	for guid, s := range m {
-		next[guid] = s
-	}
-	for _, guid := range guids {
-		next[guid] = state
-	}
-	return next
-}
-
 // isBack reports whether the node of a member that is gone has come back.
 func (m members) isBack(f *facts, guid string) bool {
 	name := f.nodeName(guid)
@@ -49,28 +37,35 @@ func (m members) isBack(f *facts, guid string) bool {
 	return false
 }
 
+// FirstSeen is the first sight of a member that is gone or has to go.
+type FirstSeen struct {
+	At    time.Duration // when it was decided so, on the lease clock
+	Doc   int64         // the version of its document then
+	Delay time.Duration // from At until its slots may be given away
+}
+
 // classifier finds out what becomes of members.
 type classifier struct {
 	*facts
-	commit *commit
-	looks  map[string]Look
+	commit    *commit
+	firstSeen map[string]FirstSeen
 }
 
 // classify returns the state of every member, and since when those that are gone have been seen so. It writes documents
 // again that were damaged, and names who is to be evicted.
-func classify(f *facts, c *commit) (members, map[string]Look) {
-	d := &classifier{f, c, map[string]Look{}}
+func classify(f *facts, c *commit) (members, map[string]FirstSeen) {
+	d := &classifier{f, c, map[string]FirstSeen{}}
 	states := make(members, len(f.guids))
 	for _, guid := range f.guids {
 		states[guid] = d.classify(guid, f.Snapshot.Peers[guid])
 	}
-	return states, d.looks
+	return states, d.firstSeen
 }
 
 func (d *classifier) classify(guid string, p *view.Peer) memberState {
 	doc := p.Doc
 	switch {
-	case doc.Absent && d.Buried[guid]:
+	case doc.Absent && d.Reaped[guid]:
 		d.commit.out.Forget = append(d.commit.out.Forget, guid)
 		return unknown
 	case doc.Absent:
@@ -129,16 +124,16 @@ func (d *classifier) evict(guid string) {
 
 // confirmedGone reports whether a member that was first seen like this some time ago may be given up:
 // it was seen so again, at the time given, long enough after the first sight.
-func (d *classifier) confirmedGone(guid string, version int64, wait, seen time.Duration) bool {
-	look, ok := d.Looks[guid]
-	if !ok || look.Doc != version || look.Wait != wait {
-		look = Look{At: d.Now, Doc: version, Wait: wait}
+func (d *classifier) confirmedGone(guid string, version int64, delay, seen time.Duration) bool {
+	first, ok := d.Memory.FirstSeenGone[guid]
+	if !ok || first.Doc != version || first.Delay != delay {
+		first = FirstSeen{At: d.Now, Doc: version, Delay: delay}
 	}
-	d.looks[guid] = look
-	if seen >= look.At+look.Wait {
+	d.firstSeen[guid] = first
+	if seen >= first.At+first.Delay {
 		return true
 	}
-	d.commit.requeueMemberAt(guid, look.At+look.Wait)
+	d.commit.requeueMemberAt(guid, first.At+first.Delay)
 	return false
 }
 

@@ -20,28 +20,28 @@ import (
 func TestClusterGathersBeforeItBegins(t *testing.T) {
 	b := newBoard(spec("a", 4))
 	began := b.now
-	var waits reconcile.Waits
+	var memory reconcile.Memory
 	decide := func() reconcile.Decision {
-		d := b.decide(func(w *reconcile.World) { w.Began, w.Waits = began, waits })
-		waits = d.Waits
+		d := b.decide(func(w *reconcile.World) { w.Began, w.Memory = began, memory })
+		memory = d.Memory
 		return d
 	}
 	come := func(name string) { b.live(name, 0, schematest.Held(), schematest.Held(), 0, schematest.Held()) }
 	come("L")
-	if d := decide(); len(d.Docs) != 0 || d.Again != b.now+200*time.Millisecond {
-		t.Errorf("at once: %v, again at %v", draw(d), d.Again-began)
+	if d := decide(); len(d.Docs) != 0 || d.RequeueAt != b.now+200*time.Millisecond {
+		t.Errorf("at once: %v, again at %v", draw(d), d.RequeueAt-began)
 	}
 	b.now += 80 * time.Millisecond
 	come("M") // which begins the wait anew
-	if d := decide(); len(d.Docs) != 0 || d.Again != b.now+500*time.Millisecond {
-		t.Errorf("when another one comes: %v, again at %v", draw(d), d.Again-began)
+	if d := decide(); len(d.Docs) != 0 || d.RequeueAt != b.now+500*time.Millisecond {
+		t.Errorf("when another one comes: %v, again at %v", draw(d), d.RequeueAt-began)
 	}
-	late, still := *b, waits
+	late, still := *b, memory
 	b.now += 500 * time.Millisecond
 	if d := decide(); len(d.Docs) != 2 {
 		t.Errorf("when no more come: %v", draw(d))
 	}
-	waits, *b = still, late
+	memory, *b = still, late
 	for i := range 60 {
 		b.now += 190 * time.Millisecond
 		come(fmt.Sprintf("N%d", i))
@@ -174,9 +174,9 @@ func TestLeavingIsNoVanishing(t *testing.T) {
 	b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Moving: cluster.Moving{LeaveDelay: cluster.Duration(time.Minute)}}}}
 	b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
 	p := gone(b.live("M", 3, schematest.Held("a 1 @6"), schematest.Held(), 3, schematest.Held()))
-	waits := b.decide().Waits
+	memory := b.decide().Memory
 	p.Doc.Rec.Closed = &schema.Closed{Cause: "node left", Clean: true}
-	d := b.decide(func(w *reconcile.World) { w.Waits = waits })
+	d := b.decide(func(w *reconcile.World) { w.Memory = memory })
 	if doc, touched := d.Docs["M"]; !touched || doc != nil {
 		t.Errorf("decision: %s", draw(d))
 	}
@@ -215,10 +215,10 @@ func TestWait(t *testing.T) {
 			b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Moving: cluster.Moving{LeaveDelay: cluster.Duration(time.Minute)}}}}
 			b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
 			c.setup(b)
-			waits := reconcile.Waits{}
+			memory := reconcile.Memory{}
 			decide := func() bool {
-				d := b.decide(func(w *reconcile.World) { w.Waits = waits })
-				waits = d.Waits
+				d := b.decide(func(w *reconcile.World) { w.Memory = memory })
+				memory = d.Memory
 				doc, touched := d.Docs["M"]
 				return touched && doc == nil
 			}

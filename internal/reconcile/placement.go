@@ -26,7 +26,8 @@ type placement struct {
 // place asks the planner for a target, with the members that take work as nodes, and those that are
 // gone and whose slots cannot be given away yet.
 func place(s *survey, c *commit) *placement {
-	p := &placement{facts: s.facts, members: s.members, tasks: slices.Sorted(maps.Keys(s.facts.specs)), in: planner.Input{Leader: s.facts.Snapshot.LeaderPolicy()}}
+	p := &placement{facts: s.facts, members: s.members, tasks: slices.Sorted(maps.Keys(s.facts.specs))}
+	p.in.Leader = p.Snapshot.LeaderPolicy()
 	p.rank = make(map[string]int, len(p.tasks))
 	for t, name := range p.tasks {
 		p.rank[name] = t
@@ -45,7 +46,7 @@ func place(s *survey, c *commit) *placement {
 	p.addOrdered(byName, s.moves)
 	p.addFailed()
 	p.withhold(s.loops.withheld)
-	p.goOn(s.waits.Toward, byName)
+	p.goOn(p.Memory.Toward, byName)
 	p.target, c.out.PlanFault = p.makePlans()
 	p.avoidFailures(s.avoids)
 	p.keepFailed()
@@ -100,7 +101,7 @@ func (p *placement) makePlans() (planner.Plan, *PlanFault) {
 	var rows []int // of tasks that run for ever
 	forEver := planner.Input{Nodes: p.in.Nodes, Leader: p.in.Leader}
 	for t, name := range p.tasks {
-		if _, run := cluster.SplitRun(name); run == "" {
+		if !isRun(name) {
 			rows = append(rows, t)
 			forEver.Tasks = append(forEver.Tasks, p.in.Tasks[t])
 		}
@@ -128,7 +129,9 @@ func (p *placement) makePlans() (planner.Plan, *PlanFault) {
 		m.Task = rows[m.Task]
 		plan.Moves = append(plan.Moves, m)
 	}
-	slices.SortStableFunc(plan.Moves, func(a, b planner.Move) int { return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Slot, b.Slot)) })
+	slices.SortStableFunc(plan.Moves, func(a, b planner.Move) int {
+		return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Slot, b.Slot))
+	})
 	return plan, cmp.Or(later, fault)
 }
 
@@ -246,14 +249,18 @@ func (p *placement) addOwners(byName map[string]int32, recalled recalls) {
 
 // addOrdered counts slots that are to go to another node as that node's already: the plan then keeps them
 // there like all others, and makes up for it elsewhere.
-func (p *placement) addOrdered(byName map[string]int32, moves moveOrders) {
+func (p *placement) addOrdered(byName map[string]int32, moves moveRequests) {
 	for slot, o := range moves.going {
 		t, known := p.rank[slot.Task]
 		n, there := byName[o.To]
-		if !known || !there || p.in.Nodes[n].Cordoned || p.in.Nodes[n].Draining || slot.Index >= len(p.in.Tasks[t].Owner) || p.in.Tasks[t].Held != nil && p.in.Tasks[t].Held[slot.Index] {
+		if !known || !there || p.in.Nodes[n].Cordoned || p.in.Nodes[n].Draining {
 			continue
 		}
-		p.in.Tasks[t].Owner[slot.Index], p.in.Tasks[t].Token[slot.Index] = n, stays
+		task := &p.in.Tasks[t]
+		if slot.Index >= len(task.Owner) || task.Held != nil && task.Held[slot.Index] {
+			continue
+		}
+		task.Owner[slot.Index], task.Token[slot.Index] = n, stays
 	}
 	for slot := range moves.arrived {
 		if t, known := p.rank[slot.Task]; known && slot.Index < len(p.in.Tasks[t].Token) {

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"maps"
 	"slices"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -11,7 +12,7 @@ import (
 // reap deletes the documents of members of which nothing can run, as far as one commit goes, and returns the states of all
 // members after that.
 func reap(f *facts, m members, pending pendingRuns, c *commit) members {
-	next := m.with(nil, active)
+	next := maps.Clone(m)
 	for _, guid := range f.guids {
 		p := f.Snapshot.Peers[guid]
 		switch {
@@ -44,7 +45,8 @@ func closeSettled(f *facts, guid string, p *view.Peer, pending pendingRuns, c *c
 	releasing, returned := schema.Split(p.Doc.Rec.Releasing, await)
 	for _, h := range slices.Concat(slots, releasing) {
 		task, _ := cluster.SplitRun(h.Task)
-		c.out.Unplaced[task] = cluster.Reason{Code: cluster.WhyWaiting, Node: p.Doc.Rec.Node, Detail: "what it says of the end of " + h.Task + " is kept until the agenda of " + task + " can be read and written"}
+		c.out.Unplaced[task] = cluster.Reason{Code: cluster.WhyWaiting, Node: p.Doc.Rec.Node,
+			Detail: "what it says of the end of " + h.Task + " is kept until the agenda of " + task + " can be read and written"}
 	}
 	if len(freed)+len(returned) == 0 {
 		return

@@ -103,7 +103,7 @@ func TestHeldSlotIsGrantedToNobodyElse(t *testing.T) {
 	b.live("L", 5, schematest.Held(run+" 2 @7"), schematest.Held(), 5, schematest.Held(run+" 2 @7"))
 	b.live("M", 5, schematest.Held(run+" 1,3 @6"), schematest.Held(), 4, schematest.Held(run+" 0 @5", run+" 1,3 @6"))
 	d := b.decide(atNoon, func(w *reconcile.World) {
-		w.Around = map[reconcile.Part]time.Duration{{Kind: reconcile.PartDoc, Name: "M"}: b.now + time.Minute}
+		w.LeftOut = map[reconcile.Part]time.Duration{{Kind: reconcile.PartDoc, Name: "M"}: b.now + time.Minute}
 	})
 	if doc := d.Docs["L"]; doc != nil && schema.Find(doc.Slots, cluster.Slot{Task: run}) != nil {
 		t.Errorf("decision: %s", draw(d))

@@ -18,9 +18,8 @@ type recalls map[string]map[cluster.Slot]cluster.Reason
 //     two are the same, with none.
 //   - A grant that its member refuses would run nowhere.
 //   - A token that nobody can have given yet is not risen above, so that it must not stay.
-func findRecalls(f *facts, doubles map[cluster.Slot][]view.Holder) recalls {
+func findRecalls(f *facts, next int64, doubles map[cluster.Slot][]view.Holder) recalls {
 	found := recalls{}
-	next := f.nextToken()
 	unknown := func(token int64) bool { return token >= next }
 	for slot, holders := range doubles {
 		known := slices.DeleteFunc(slices.Clone(holders), func(h view.Holder) bool { return unknown(h.Token) })
@@ -41,15 +40,17 @@ func findRecalls(f *facts, doubles map[cluster.Slot][]view.Holder) recalls {
 		}
 		for i := range p.Doc.Rec.Slots {
 			if h := &p.Doc.Rec.Slots[i]; unknown(h.Token) {
+				why := cluster.Reason{Code: cluster.WhyEdited, Detail: fmt.Sprintf("nobody has given token %d", h.Token)}
 				for _, index := range h.Slots {
-					found.add(guid, cluster.Slot{Task: h.Task, Index: index}, cluster.Reason{Code: cluster.WhyEdited, Detail: fmt.Sprintf("nobody has given token %d", h.Token)})
+					found.add(guid, cluster.Slot{Task: h.Task, Index: index}, why)
 				}
 			}
 		}
 		if rec := p.Status.Rec; rec != nil && len(rec.Refused) > 0 {
 			for slot, refused := range schema.Each(rec.Refused) {
 				if h := schema.Find(p.Doc.Rec.Slots, slot); h != nil && h.Token == refused.Token {
-					found.add(guid, slot, cluster.Reason{Code: cluster.WhyRefused, Node: f.nodeName(guid), Detail: fmt.Sprintf("token %d is not above %d", h.Token, rec.Above)})
+					found.add(guid, slot, cluster.Reason{Code: cluster.WhyRefused, Node: f.nodeName(guid),
+						Detail: fmt.Sprintf("token %d is not above %d", h.Token, rec.Above)})
 				}
 			}
 		}

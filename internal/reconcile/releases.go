@@ -8,7 +8,6 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
-	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
 // Moves that only make a good placement better wait for a burst of changes to end: the first change
@@ -26,35 +25,36 @@ const (
 	maxGather  = 5 * time.Second
 )
 
-// freeing is why a slot is asked back, and who is to have it.
-type freeing struct {
+// handover is why a slot is asked back, and who is to have it.
+type handover struct {
 	why cluster.Reason
 	to  string // "" for nobody
 }
 
 // releases are the slots that are asked back, by member.
-type releases map[string]map[cluster.Slot]freeing
+type releases map[string]map[cluster.Slot]handover
 
 // add notes that a slot is asked back from a member.
-func (r releases) add(guid string, slot cluster.Slot, a freeing) {
+func (r releases) add(guid string, slot cluster.Slot, a handover) {
 	if r[guid] == nil {
-		r[guid] = map[cluster.Slot]freeing{}
+		r[guid] = map[cluster.Slot]handover{}
 	}
 	r[guid][slot] = a
 }
 
 // releaseCandidate is a slot that should leave a node where it may run on.
 type releaseCandidate struct {
-	guid    string
-	slot    cluster.Slot
-	freeing freeing
-	urgency int // the least first
-	running bool
+	guid     string
+	slot     cluster.Slot
+	handover handover
+	urgency  int // the least first
+	running  bool
 }
 
 // urgencies say in which order moves get the budget.
 var urgencies = map[cluster.ReasonCode]int{
-	cluster.WhyDraining: 0, cluster.WhyQuarantined: 0, cluster.WhyFailing: 1, cluster.WhyNoLabel: 1, cluster.WhyNoWork: 1, cluster.WhyFull: 1, cluster.WhyPerNode: 1,
+	cluster.WhyDraining: 0, cluster.WhyQuarantined: 0,
+	cluster.WhyFailing: 1, cluster.WhyNoLabel: 1, cluster.WhyNoWork: 1, cluster.WhyFull: 1, cluster.WhyPerNode: 1,
 	cluster.WhyTaskChanged: 2, cluster.WhyRestart: 2, cluster.WhyMoved: 2, cluster.WhyLeaderFree: 3, cluster.WhyPreferred: 3,
 	cluster.WhySpread: 4, cluster.WhyBalance: 5,
 }
@@ -65,7 +65,7 @@ const forComfort = 3
 // releaser decides which slots are asked back.
 type releaser struct {
 	*placement
-	moves      moveOrders
+	moves      moveRequests
 	barriers   barriers
 	loops      *crashLoops
 	commit     *commit
@@ -91,21 +91,20 @@ func selectReleases(s *survey, p *placement, c *commit) (releases, Burst) {
 		if !d.members.live(guid) {
 			continue
 		}
-		peer := d.Snapshot.Peers[guid]
-		for i := range peer.Doc.Rec.Slots {
-			h := &peer.Doc.Rec.Slots[i]
-			d.consider(guid, peer, h, plan[h.Task])
+		slots := d.Snapshot.Peers[guid].Doc.Rec.Slots
+		for i := range slots {
+			d.consider(guid, &slots[i], plan[slots[i].Task])
 		}
 	}
 	slices.SortStableFunc(d.candidates, func(a, b releaseCandidate) int { return cmp.Compare(a.urgency, b.urgency) })
-	burst, hold := s.waits.Burst.next(p, c)
+	burst, hold := p.Memory.Burst.next(p, c)
 	b := d.budget()
 	for _, w := range d.candidates {
 		switch {
 		case hold && w.urgency >= forComfort, !b.allows(w):
 			c.out.Pending++
 		default:
-			d.releases.add(w.guid, w.slot, w.freeing)
+			d.releases.add(w.guid, w.slot, w.handover)
 		}
 	}
 	return d.releases, burst
@@ -116,85 +115,121 @@ func (d *releaser) addRecalled(recalled recalls) {
 	for guid, slots := range recalled {
 		if d.members.live(guid) {
 			for slot, why := range slots {
-				d.releases.add(guid, slot, freeing{why, d.targetName(slot)})
+				d.releases.add(guid, slot, handover{why, d.targetName(slot)})
 			}
 		}
 	}
 }
 
+// granted is one grant whose member is asked whether its slots stay.
+type granted struct {
+	*schema.Held
+	guid    string
+	spec    cluster.TaskSpec
+	run     *schema.Run           // nil for a task that runs for ever
+	whole   cluster.Reason        // why all of it has to leave, if it has to
+	changed bool                  // it is of another work than its task has now
+	restart cluster.Indexes       // what operators asked to be started again
+	moves   map[int]*planner.Move // what the plan moves
+}
+
+// stays reports whether there is nothing to decide on: all of it stays.
+func (g *granted) stays() bool {
+	return g.whole.Code == "" && g.run == nil && !g.changed && g.restart == nil && len(g.moves) == 0 &&
+		(len(g.Slots) == 0 || slices.Max(g.Slots) < g.spec.WorkerNum)
+}
+
 // consider decides on one grant: its slots are asked back, or are candidates, or stay.
-func (d *releaser) consider(guid string, p *view.Peer, h *schema.Held, plan map[int]*planner.Move) {
+func (d *releaser) consider(guid string, h *schema.Held, moves map[int]*planner.Move) {
 	spec, known := d.specs[h.Task]
-	whole := cluster.Reason{} // why all of them have to leave
-	run := d.Snapshot.Run(h.Task)
-	_, ofRun := cluster.SplitRun(h.Task)
-	switch {
-	case !known && ofRun != "":
-		whole.Code = cluster.WhyDone
-	case !known && !d.Snapshot.Deleted(h.Task):
-		whole.Code = cluster.WhyUndeclared
-	case !known:
-		whole.Code = cluster.WhyDeleted
-	case d.members[guid] == leaving && d.draining(guid):
-		whole = cluster.Reason{Code: cluster.WhyDraining, Node: d.nodeName(guid)}
-	case d.members[guid] == leaving:
-		whole = cluster.Reason{Code: cluster.WhyLeaving, Node: d.nodeName(guid)}
-	case spec.Paused:
-		whole.Code = cluster.WhyPaused
-	case d.barriers.toResize(d.facts, h, d.commit):
-		whole = d.resized(h)
+	g := granted{Held: h, guid: guid, spec: spec, run: d.Snapshot.Run(h.Task), moves: moves, restart: d.toRestart(h)}
+	g.whole, g.changed = d.mustLeaveWhole(guid, h), known && !d.sameWork(h)
+	if g.stays() && len(d.moves.going) == 0 {
+		return
 	}
-	changed := known && !d.sameWork(h)
-	restart := d.toRestart(h)
-	if whole.Code == "" && run == nil && !changed && restart == nil && len(plan) == 0 && len(d.moves.going) == 0 && (len(h.Slots) == 0 || slices.Max(h.Slots) < spec.WorkerNum) {
-		return // all of them stay
-	}
-	var holding *schema.Held // looked up once it is needed
 	for _, index := range h.Slots {
 		slot := cluster.Slot{Task: h.Task, Index: index}
 		if _, asked := d.releases[guid][slot]; asked {
 			continue
 		}
-		why := whole
-		if run != nil && run.Over(index) {
-			why = cluster.Reason{Code: cluster.WhyDone}
-		}
-		if index >= spec.WorkerNum && (why.Code == cluster.WhyResized || why.Code == "" && (spec.WorkerNum == 0 || !d.otherCount(h))) {
-			why.Code = cluster.WhyScaledDown
-		}
-		if why.Code != "" {
-			d.releases.add(guid, slot, freeing{why, d.targetName(slot)})
+		to, placed := d.targetName(slot), d.targetOf(slot) != planner.Nobody
+		if why := d.mustLeave(&g, index); why.Code != "" {
+			d.releases.add(guid, slot, handover{why, to})
 			continue
 		}
-		m := plan[index]
-		order, moving := d.moves.going[slot]
+		why := d.shouldLeave(&g, slot)
 		switch {
-		case moving && d.targetName(slot) == d.nodeName(guid):
-			continue // the plan has changed since: it stays
-		case moving && d.targetName(slot) == order.To:
-			why.Code = cluster.WhyMoved
-		case m != nil:
-			if why = m.Why; why.Code == cluster.WhyDraining && d.commit.quarantined(d.facts, guid) {
-				why.Code = cluster.WhyQuarantined
-			}
-		case changed:
-			why.Code = cluster.WhyTaskChanged
-		case restart != nil && restart.Contains(index):
-			why.Code = cluster.WhyRestart
-		default:
+		case why.Code == "":
 			continue
-		}
-		to := d.targetOf(slot)
-		switch {
-		case to != planner.Nobody && d.loops.crashes(slot) >= crashesToPart:
+		case placed && d.loops.crashes(slot) >= crashesToPart:
 			continue // a suspect stays where it is until it is cleared
-		case m != nil && to == planner.Nobody:
-			d.releases.add(guid, slot, freeing{why, ""}) // it may not run here, and nowhere else
+		case moves[index] != nil && !placed:
+			d.releases.add(guid, slot, handover{why, ""}) // it may not run here, and nowhere else
 			continue
-		case (d.commit.out.Blocked != "" || d.barriers[h.Task] != nil) && !changed:
+		case (d.commit.out.Blocked != "" || d.barriers[h.Task] != nil) && !g.changed:
 			continue // it could not be granted again
 		}
-		holding = schema.Find(p.Status.Rec.Holding, slot)
-		d.candidates = append(d.candidates, releaseCandidate{guid, slot, freeing{why, d.targetName(slot)}, urgencies[why.Code], holding != nil && holding.Token == h.Token})
+		holding := schema.Find(d.Snapshot.Peers[guid].Status.Rec.Holding, slot)
+		d.candidates = append(d.candidates, releaseCandidate{
+			guid, slot, handover{why, to}, urgencies[why.Code], holding != nil && holding.Token == h.Token,
+		})
 	}
+}
+
+// mustLeaveWhole says why all slots of a grant have to leave at once, the zero value if they do not.
+func (d *releaser) mustLeaveWhole(guid string, h *schema.Held) cluster.Reason {
+	spec, known := d.specs[h.Task]
+	switch {
+	case !known && isRun(h.Task):
+		return cluster.Reason{Code: cluster.WhyDone}
+	case !known && !d.Snapshot.Deleted(h.Task):
+		return cluster.Reason{Code: cluster.WhyUndeclared}
+	case !known:
+		return cluster.Reason{Code: cluster.WhyDeleted}
+	case d.members[guid] == leaving && d.draining(guid):
+		return cluster.Reason{Code: cluster.WhyDraining, Node: d.nodeName(guid)}
+	case d.members[guid] == leaving:
+		return cluster.Reason{Code: cluster.WhyLeaving, Node: d.nodeName(guid)}
+	case spec.Paused:
+		return cluster.Reason{Code: cluster.WhyPaused}
+	case d.barriers.toResize(d.facts, h, d.commit):
+		return d.resized(h)
+	}
+	return cluster.Reason{}
+}
+
+// mustLeave says why a slot of a grant has to leave at once, the zero value if it has not to.
+func (d *releaser) mustLeave(g *granted, index int) cluster.Reason {
+	why := g.whole
+	if g.run != nil && g.run.Over(index) {
+		why = cluster.Reason{Code: cluster.WhyDone}
+	}
+	if index >= g.spec.WorkerNum &&
+		(why.Code == cluster.WhyResized || why.Code == "" && (g.spec.WorkerNum == 0 || !d.otherCount(g.Held))) {
+		why.Code = cluster.WhyScaledDown
+	}
+	return why
+}
+
+// shouldLeave says why a slot of a grant should leave its node, where it may run on; the zero value if it stays.
+func (d *releaser) shouldLeave(g *granted, slot cluster.Slot) cluster.Reason {
+	order, moving := d.moves.going[slot]
+	target := d.targetName(slot)
+	switch m := g.moves[slot.Index]; {
+	case moving && target == d.nodeName(g.guid):
+		return cluster.Reason{} // the plan has changed since: it stays
+	case moving && target == order.To:
+		return cluster.Reason{Code: cluster.WhyMoved}
+	case m != nil:
+		why := m.Why
+		if why.Code == cluster.WhyDraining && d.commit.quarantined(d.facts, g.guid) {
+			why.Code = cluster.WhyQuarantined
+		}
+		return why
+	case g.changed:
+		return cluster.Reason{Code: cluster.WhyTaskChanged}
+	case g.restart.Contains(slot.Index):
+		return cluster.Reason{Code: cluster.WhyRestart}
+	}
+	return cluster.Reason{}
 }

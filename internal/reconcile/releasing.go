@@ -92,7 +92,7 @@ func (d *releasing) askFor(guid string, doc *schema.Doc, version int64) (asked [
 		if refreshed {
 			stay, changed = d.refresh(stay)
 		}
-		asked = releaseEntries(asks, back, version)
+		asked = d.releaseEntries(asks, back, version)
 		doc.Slots, doc.Releasing = nonNil(stay), slices.Clone(kept)
 		for i := range asked {
 			doc.Releasing = append(doc.Releasing, asked[i].Held)
@@ -111,7 +111,7 @@ func (d *releasing) askFor(guid string, doc *schema.Doc, version int64) (asked [
 }
 
 // toAskFor returns the entries of which slots are to be asked back, all of them or some.
-func toAskFor(granted []schema.Held, asks map[cluster.Slot]freeing) (whole, part []*schema.Held) {
+func toAskFor(granted []schema.Held, asks map[cluster.Slot]handover) (whole, part []*schema.Held) {
 	if len(asks) == 0 {
 		return nil, nil
 	}
@@ -148,8 +148,8 @@ func (d *releasing) fitsDoc(guid string, doc *schema.Doc, changed bool) bool {
 
 // releaseEntries makes the entries of slots that are asked back, those that are asked back for the same
 // reason together.
-func releaseEntries(asks map[cluster.Slot]freeing, back []schema.Held, version int64) (list []released) {
-	var made []freeing
+func (d *releasing) releaseEntries(asks map[cluster.Slot]handover, back []schema.Held, version int64) (list []released) {
+	var made []handover
 	for _, h := range back {
 		first := len(list)
 		for _, index := range h.Slots {

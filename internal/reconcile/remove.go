@@ -23,7 +23,7 @@ func (r *Removal) Empty() bool { return r.Record == nil }
 
 // Writes reports whether a decision changes anything else.
 func (d *Decision) Writes() bool {
-	return len(d.Docs) > 0 || d.Suspects != nil || d.Orders != nil || len(d.Agendas) > 0 || len(d.Marks) > 0
+	return len(d.Docs) > 0 || d.Suspects != nil || d.Requests != nil || len(d.Agendas) > 0 || len(d.Marks) > 0
 }
 
 // remove decides what is removed when there is nothing else to do. Of a deleted task that is when its agenda has been
@@ -31,7 +31,10 @@ func (d *Decision) Writes() bool {
 // Package operation says why these records may be removed at all.
 func remove(f *facts, c *commit) {
 	e := f.Snapshot.Removed
-	if f.DryRun || c.out.Blocked != "" || c.out.StepDown || c.out.Evict != "" || c.out.Writes() || e.Err != nil || !e.Absent && e.Rec == nil {
+	if f.DryRun || c.out.Blocked != "" || c.out.StepDown || c.out.Evict != "" || c.out.Writes() {
+		return
+	}
+	if e.Err != nil || !e.Absent && e.Rec == nil {
 		return
 	}
 	listed, nodes, whole := f.inUse()
@@ -45,13 +48,13 @@ func remove(f *facts, c *commit) {
 	out := &c.out.Remove
 	for _, name := range slices.Sorted(maps.Keys(f.Snapshot.Tasks)) {
 		_, runs := f.Snapshot.Agendas[name]
-		if t := f.Snapshot.Tasks[name]; t.Good() && t.Rec.Deleted && !runs && !listed[name] && !f.Stays["tasks/"+name] && len(out.Tasks) < MaxRemoved {
+		if t := f.Snapshot.Tasks[name]; t.Good() && t.Rec.Deleted && !runs && !listed[name] && !f.Unremovable["tasks/"+name] && len(out.Tasks) < MaxRemoved {
 			out.Tasks = append(out.Tasks, name)
 			rec.Add(t.Rec)
 		}
 	}
 	for _, node := range slices.Sorted(maps.Keys(f.Snapshot.Marks)) {
-		if m := f.Snapshot.Marks[node]; m.Good() && !m.Rec.Wanted() && !nodes[node] && !f.Stays["marks/"+node] && len(out.Tasks)+len(out.Marks) < MaxRemoved {
+		if m := f.Snapshot.Marks[node]; m.Good() && !m.Rec.Wanted() && !nodes[node] && !f.Unremovable["marks/"+node] && len(out.Tasks)+len(out.Marks) < MaxRemoved {
 			out.Marks = append(out.Marks, node)
 		}
 	}

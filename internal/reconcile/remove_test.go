@@ -16,7 +16,7 @@ import (
 // A record is removed only when nothing of what it is about is left.
 func TestWhatIsRemoved(t *testing.T) {
 	deleted := view.Entry[schema.Task]{Rec: &schema.Task{Spec: spec("a", 1), Deleted: true, Generation: 3}, Version: 4}
-	keptBack := func(w *reconcile.World) { w.Stays = map[string]bool{"tasks/stays": true, "marks/stays": true} }
+	keptBack := func(w *reconcile.World) { w.Unremovable = map[string]bool{"tasks/stays": true, "marks/stays": true} }
 	for _, c := range []struct {
 		name   string
 		change func(b *board)

@@ -8,14 +8,14 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// moveOrders are the slots that operators asked to be moved: those that are still to go to another node, and those that are
+// moveRequests are the slots that operators asked to be moved: those that are still to go to another node, and those that are
 // there, and for which others may have to leave.
-type moveOrders struct {
+type moveRequests struct {
 	going, arrived map[cluster.Slot]schema.MoveOrder
 }
 
-func findMoves(f *facts, m members) moveOrders {
-	found := moveOrders{map[cluster.Slot]schema.MoveOrder{}, map[cluster.Slot]schema.MoveOrder{}}
+func findMoves(f *facts, m members) moveRequests {
+	found := moveRequests{map[cluster.Slot]schema.MoveOrder{}, map[cluster.Slot]schema.MoveOrder{}}
 	if !f.Snapshot.Orders.Good() {
 		return found
 	}
@@ -49,7 +49,7 @@ func (f *facts) ordered(o schema.MoveOrder, m members) (there, going bool) {
 // requests is what operators asked for once, and how much of that is done.
 type requests struct {
 	*placement
-	moves  moveOrders
+	moves  moveRequests
 	asked  releases
 	commit *commit
 }
@@ -58,7 +58,7 @@ type requests struct {
 func applyRequests(s *survey, p *placement, asked releases, c *commit) {
 	d := &requests{p, s.moves, asked, c}
 	e := d.Snapshot.Orders
-	if !e.Good() || d.Snapshot.Epoch.Rec == nil || c.leavesOut(PartOrders, "") {
+	if !e.Good() || d.Snapshot.Epoch.Rec == nil || c.leavesOut(PartRequests, "") {
 		return
 	}
 	term := d.Snapshot.Epoch.Rec.Term
@@ -81,7 +81,7 @@ func applyRequests(s *survey, p *placement, asked releases, c *commit) {
 		}
 	}
 	for _, o := range e.Rec.RunNow {
-		if spec, known := d.Snapshot.Tasks[o.Task]; !s.begun[o.ID] && known && spec.Rec != nil && spec.Rec.Effective().Runs() && !spec.Rec.Deleted {
+		if task := d.Snapshot.Tasks[o.Task].Rec; !s.begun[o.ID] && task != nil && task.Effective().Runs() && !task.Deleted {
 			next.RunNow = append(next.RunNow, o)
 		}
 	}
@@ -90,8 +90,9 @@ func applyRequests(s *survey, p *placement, asked releases, c *commit) {
 			next.Move = append(next.Move, o)
 		}
 	}
-	if len(next.Move) != len(e.Rec.Move) || len(next.RunNow) != len(e.Rec.RunNow) || next.StepDown != e.Rec.StepDown || len(next.MoveNow) != len(e.Rec.MoveNow) || schema.Count(next.Restart) != schema.Count(e.Rec.Restart) {
-		c.out.Orders = next
+	if len(next.Move) != len(e.Rec.Move) || len(next.RunNow) != len(e.Rec.RunNow) || next.StepDown != e.Rec.StepDown ||
+		len(next.MoveNow) != len(e.Rec.MoveNow) || schema.Count(next.Restart) != schema.Count(e.Rec.Restart) {
+		c.out.Requests = next
 	}
 }
 

@@ -285,10 +285,10 @@ func TestResizeWaitsForLostNodes(t *testing.T) {
 	if got := b.where("a"); got != before || !strings.Contains(why, "on node-M (lost)") {
 		t.Fatalf("while M is gone: %s, was %s; %q", got, before, why)
 	}
-	looks := d.Looks
+	looks := d.Memory.FirstSeenGone
 	b.now += time.Minute
 	m.Member.Read, m.Status.Read = b.now, b.now
-	b.apply(t, b.decide(func(w *reconcile.World) { w.Looks = looks }))
+	b.apply(t, b.decide(func(w *reconcile.World) { w.Memory.FirstSeenGone = looks }))
 	if b.snap.Peers["M"] != nil {
 		t.Fatal("M is not buried")
 	}
@@ -322,7 +322,7 @@ func TestFreeSlotsBeforeABarrier(t *testing.T) {
 				b.snap.Peers["M"].Doc.Rec.Slots[0].Count = new(9)
 			}
 			b.scale(c.workers)
-			looks, waits := map[string]reconcile.Look{}, reconcile.Waits{}
+			memory := reconcile.Memory{}
 			ran := false
 			for range 30 {
 				b.now += 30 * time.Second
@@ -330,8 +330,8 @@ func TestFreeSlotsBeforeABarrier(t *testing.T) {
 					m.Member.Read, m.Status.Read = b.now, b.now
 				}
 				b.answer("L", false)
-				d := b.decide(func(w *reconcile.World) { w.Looks, w.Waits = looks, waits })
-				looks, waits = d.Looks, d.Waits
+				d := b.decide(func(w *reconcile.World) { w.Memory = memory })
+				memory = d.Memory
 				b.apply(t, d)
 				if !c.two {
 					b.judgeCounts(t)
@@ -594,7 +594,7 @@ func TestLostWithinABarrier(t *testing.T) {
 	b := threeNodes(t, spec("a", 6))
 	b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Moving: cluster.Moving{LeaveDelay: cluster.Duration(10 * time.Minute)}}}}
 	b.scale(7)
-	looks, waits := map[string]reconcile.Look{}, reconcile.Waits{}
+	memory := reconcile.Memory{}
 	idle, most := time.Duration(0), time.Duration(0)
 	for i := range 60 {
 		if i == 1 {
@@ -609,8 +609,8 @@ func TestLostWithinABarrier(t *testing.T) {
 			b.answer("L", false)
 			b.answer("N", false)
 		}
-		d := b.decide(func(w *reconcile.World) { w.Looks, w.Waits = looks, waits })
-		looks, waits = d.Looks, d.Waits
+		d := b.decide(func(w *reconcile.World) { w.Memory = memory })
+		memory = d.Memory
 		b.apply(t, d)
 		b.judgeCounts(t)
 		if schema.Count(b.snap.Peers["L"].Doc.Rec.Slots)+schema.Count(b.snap.Peers["N"].Doc.Rec.Slots) > 0 {

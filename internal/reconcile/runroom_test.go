@@ -76,14 +76,14 @@ func TestBarrierTellsWhoHasLeft(t *testing.T) {
 	b.live("O", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
 	b.settle(t)
 	b.scale(7)
-	waits := b.decide().Waits
+	memory := b.decide().Memory
 	for _, guid := range []string{"M", "O"} {
 		p := gone(b.snap.Peers[guid])
 		doc := *p.Doc.Rec
 		doc.Closed = &schema.Closed{Clean: true}
 		p.Doc = view.Entry[schema.Doc]{Rec: &doc, Version: p.Doc.Version + 1, RecAt: p.Doc.Version + 1, Read: b.now}
 	}
-	d := b.decide(func(w *reconcile.World) { w.Waits = waits })
+	d := b.decide(func(w *reconcile.World) { w.Memory = memory })
 	if why := d.Unplaced["a"].String(); !strings.Contains(why, "a#1 on node-M (left)") || strings.Contains(why, "lost") {
 		t.Errorf("it is said: %s", why)
 	}

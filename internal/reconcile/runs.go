@@ -147,7 +147,8 @@ func (p pendingRuns) of(slot cluster.Slot) bool {
 
 // ofDoc reports the same of a whole document.
 func (p pendingRuns) ofDoc(doc *schema.Doc) bool {
-	return doc != nil && slices.ContainsFunc(slices.Concat(doc.Slots, doc.Releasing), func(h schema.Held) bool { return p.of(cluster.Slot{Task: h.Task}) })
+	of := func(h schema.Held) bool { return p.of(cluster.Slot{Task: h.Task}) }
+	return doc != nil && (slices.ContainsFunc(doc.Slots, of) || slices.ContainsFunc(doc.Releasing, of))
 }
 
 // dropAgenda deletes what is left of a task that has no runs any longer: the runs that are over first.
@@ -159,7 +160,8 @@ func (d *runStage) dropAgenda(name string) {
 	if kept := old.Rec.Kept; len(kept) > 0 {
 		n := min(len(kept), maxDrops)
 		if d.KeepRuns { // but what goes on is over at once: nothing else of the task happens before that
-			if n = 0; len(old.Rec.Runs) == 0 {
+			n = 0
+			if len(old.Rec.Runs) == 0 {
 				return
 			}
 		}
@@ -343,7 +345,8 @@ func (a *agenda) newRun(id string, due time.Time) schema.Run {
 // begin adds a run; if it is to wait, dequeue begins it in its turn. Those that make up for what came too late stay behind
 // all others that wait, in the order of their instants.
 func (a *agenda) begin(r schema.Run, wait bool) {
-	if r.Queued = wait; !wait {
+	r.Queued = wait
+	if !wait {
 		r.Began = a.WallNow
 	}
 	at := len(a.rec.Runs)

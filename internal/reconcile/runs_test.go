@@ -83,8 +83,8 @@ func TestFullTaskWaitsForAnEnd(t *testing.T) {
 	if d.Agendas["a"] != nil {
 		t.Errorf("it is written: %+v", d.Agendas["a"])
 	}
-	if d.Again != 0 && d.Again-b.now < 100*time.Millisecond {
-		t.Errorf("it is looked at again after %v", d.Again-b.now)
+	if d.RequeueAt != 0 && d.RequeueAt-b.now < 100*time.Millisecond {
+		t.Errorf("it is looked at again after %v", d.RequeueAt-b.now)
 	}
 	full := *rec
 	full.Runs = append([]schema.Run{}, rec.Runs...)
@@ -167,11 +167,11 @@ func TestEndsWaitForTheirAgenda(t *testing.T) {
 			p.Done = view.Entry[schema.Done]{Rec: &schema.Done{Slots: []schema.Outcome{{Task: "a@r", Slots: cluster.Indexes{0}, Token: 7}}}}
 			b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Err: schema.ErrCorrupt}}
 			c.leave(p)
-			looks := map[string]reconcile.Look{"n2": {Doc: 1, Wait: grace}}
+			looks := map[string]reconcile.FirstSeen{"n2": {Doc: 1, Delay: grace}}
 			if c.name == "evicted" {
-				looks = map[string]reconcile.Look{"n2": {Doc: 1, Wait: timeout + grace}}
+				looks = map[string]reconcile.FirstSeen{"n2": {Doc: 1, Delay: timeout + grace}}
 			}
-			d := b.decide(atNoon, func(w *reconcile.World) { w.Looks = looks })
+			d := b.decide(atNoon, func(w *reconcile.World) { w.Memory.FirstSeenGone = looks })
 			doc := d.Docs["n2"]
 			if doc == nil || len(doc.Slots) != 1 || doc.Slots[0].Task != "a@r" || doc.Closed == nil || doc.Evicted != (c.name == "evicted") {
 				t.Fatalf("%s %+v", draw(d), doc)

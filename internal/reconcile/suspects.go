@@ -9,7 +9,7 @@ import (
 // placeSuspect returns the node that gets a slot: its target, or for a suspect of several crashes another
 // one where no other such suspect has just been started. It returns planner.Nobody if it has to
 // wait for that.
-func (d *granter) placeSuspect(slot cluster.Slot, target int32, seated [][]cluster.Slot) int32 {
+func (d *granter) placeSuspect(slot cluster.Slot, target int32, suspects [][]cluster.Slot) int32 {
 	if d.loops.crashes(slot) < crashesToPart {
 		return target
 	}
@@ -20,8 +20,8 @@ func (d *granter) placeSuspect(slot cluster.Slot, target int32, seated [][]clust
 		}
 	}
 	for _, n := range order {
-		if d.mayStartBeside(slot, seated[n]) {
-			seated[n] = append(seated[n], slot)
+		if d.mayStartBeside(slot, suspects[n]) {
+			suspects[n] = append(suspects[n], slot)
 			return n
 		}
 	}
@@ -52,7 +52,7 @@ func (d *granter) suspectsByNode() [][]cluster.Slot {
 // mayStartBeside reports whether a suspect may be started beside others.
 func (d *granter) mayStartBeside(slot cluster.Slot, others []cluster.Slot) bool {
 	for _, other := range others {
-		t := d.loops.trials[other]
+		t := d.loops.probations[other]
 		if other == slot {
 			continue
 		}

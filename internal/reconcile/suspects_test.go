@@ -21,11 +21,11 @@ import (
 type arena struct {
 	*testing.T
 	*board
-	trials  map[cluster.Slot]reconcile.Trial
-	token   int64
-	born    int
-	claimed map[cluster.Slot]time.Duration
-	moves   []schema.Move
+	probations map[cluster.Slot]reconcile.Probation
+	token      int64
+	born       int
+	claimed    map[cluster.Slot]time.Duration
+	moves      []schema.Move
 }
 
 func newArena(t *testing.T, tasks ...cluster.TaskSpec) *arena {
@@ -43,8 +43,8 @@ func (a *arena) join(node string) {
 func (a *arena) settle() {
 	a.Helper()
 	for range 50 {
-		d := a.decide(func(w *reconcile.World) { w.Trials, w.Self = a.trials, a.leader() })
-		a.trials = d.Trials
+		d := a.decide(func(w *reconcile.World) { w.Memory.Probations, w.Self = a.probations, a.leader() })
+		a.probations = d.Memory.Probations
 		a.moves = append(a.moves, d.Moves...)
 		if len(d.Docs) == 0 && d.Suspects == nil {
 			return

@@ -91,7 +91,7 @@ func TestUnknownWaitsStayUnknown(t *testing.T) {
 	l.leave("m0008", false)
 	l.leave("m0000", false) // it has crashed, or could tell nothing
 	l.now = l.ready
-	l.waits = l.board.decide(func(w *reconcile.World) { w.Waits, w.Self = l.waits, l.leader }).Waits // which is not carried out
+	l.memory = l.board.decide(func(w *reconcile.World) { w.Memory, w.Self = l.memory, l.leader }).Memory // which is not carried out
 	l.leave(l.leader, true)
 	l.now = l.ready
 	if l.decide(); len(l.snap.Peers) != 6 {

@@ -3,7 +3,6 @@ package reconcile
 import (
 	"slices"
 
-	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
 )
 
@@ -12,8 +11,10 @@ import (
 // end. So a leader goes on with its plan until it finds a strictly better one. The next leader knows nothing of it, and makes a plan of
 // its own.
 type Toward struct {
-	Nodes  []string           // their names, "" for those that are gone
-	Places map[string][]int32 // by task: the node of each slot as an index into Nodes, planner.Nobody for none; nil if the plan is carried out
+	Nodes []string // their names, "" for those that are gone
+	// Places are by task: the node of each slot as an index into Nodes, planner.Nobody for none. It is nil once the plan is
+	// carried out.
+	Places map[string][]int32
 }
 
 // goOn tells the planner which plan is being carried out. It has no place for what a node was to have that is not there any longer.
@@ -56,7 +57,7 @@ func (p *placement) toward() Toward {
 		}
 	}
 	for t, name := range p.tasks {
-		if _, run := cluster.SplitRun(name); run == "" {
+		if !isRun(name) {
 			plan.Places[name] = p.target.Target[t]
 		}
 	}
@@ -66,7 +67,7 @@ func (p *placement) toward() Toward {
 // underWay reports whether the plan has a slot elsewhere than it is now.
 func (p *placement) underWay() bool {
 	for t, name := range p.tasks {
-		if _, run := cluster.SplitRun(name); run == "" && !slices.Equal(p.in.Tasks[t].Owner, p.target.Target[t]) {
+		if !isRun(name) && !slices.Equal(p.in.Tasks[t].Owner, p.target.Target[t]) {
 			return true
 		}
 	}

@@ -39,14 +39,14 @@ func TestWorkersChangePlacesOnce(t *testing.T) {
 	for atOnce := range 3 {
 		for comes := range 4 { // before which decision
 			b, moved := changePlaces(atOnce), map[cluster.Slot]int{}
-			waits, rests := reconcile.Waits{}, false
+			memory, rests := reconcile.Memory{}, false
 			for round := range 50 {
 				if round == comes {
 					b.live("A", 1, schematest.Held(), schematest.Held(), 1, schematest.Held()).Member.Rec.Works = nil
 				}
 				b.now += 60e9
-				d := b.decide(func(w *reconcile.World) { w.Waits = waits })
-				waits = d.Waits
+				d := b.decide(func(w *reconcile.World) { w.Memory = memory })
+				memory = d.Memory
 				b.carryOut(d, moved)
 				if rests = len(d.Docs) == 0; rests {
 					break
@@ -58,8 +58,8 @@ func TestWorkersChangePlacesOnce(t *testing.T) {
 				t.Errorf("%d in motion at a time, a node comes before decision %d: it rests: %v, moves %v, and then they are at %v",
 					atOnce, comes, rests, moved, places)
 			}
-			if waits.Toward.Places != nil {
-				t.Errorf("a plan that is carried out is remembered: %v", waits.Toward)
+			if memory.Toward.Places != nil {
+				t.Errorf("a plan that is carried out is remembered: %v", memory.Toward)
 			}
 		}
 	}
@@ -123,21 +123,21 @@ func full(r *rand.Rand) *board {
 // comesToRest carries decisions out until none changes a document, though members answer late now and then. A leader that is elected in
 // between knows nothing of the plan of the one before. It returns how often the slot that moved most was granted.
 func comesToRest(b *board, r *rand.Rand) (most int, rests bool) {
-	waits, idle, granted := reconcile.Waits{}, 0, map[cluster.Slot]int{}
+	memory, idle, granted := reconcile.Memory{}, 0, map[cluster.Slot]int{}
 	elected := r.IntN(20)
 	for round := 0; idle < 5; round++ { // who has not answered yet may do so
 		if round > 1000 {
 			return 0, false
 		}
 		if round == elected {
-			waits = reconcile.Waits{}
+			memory = reconcile.Memory{}
 		}
 		b.now += 60e9
-		d := b.decide(func(w *reconcile.World) { w.Waits = waits })
+		d := b.decide(func(w *reconcile.World) { w.Memory = memory })
 		if idle++; len(d.Docs) > 0 {
 			idle = 0
 		}
-		waits = d.Waits
+		memory = d.Memory
 		late := map[string]*schema.Status{}
 		for _, guid := range slices.Sorted(maps.Keys(b.snap.Peers)) {
 			if d.Docs[guid] != nil && r.IntN(3) == 0 {

@@ -176,7 +176,7 @@ func newPreview(w World, delays bool) preview {
 	c := newCommit(&w)
 	s := inspect(w, c)
 	if delays {
-		s.delayed = explainDelays(s.facts, s.members, s.waits, s.delayed)
+		s.delayed = explainDelays(s.facts, s.members, c.out.Memory.Delays, s.delayed)
 	}
 	p := preview{place(s, c), s, c.out.Unplaced, map[cluster.Slot]string{}}
 	for _, guid := range p.guids {

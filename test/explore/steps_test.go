@@ -138,13 +138,13 @@ func (w world) decide(name string, l leader, maxDocs int, h hole, add adder) {
 		}
 	}
 	d := reconcile.Decide(reconcile.World{
-		Snapshot: snap, Self: name, Now: 3 * time.Second, Timeout: time.Second, MaxDocs: maxDocs, Buried: l.buried,
+		Snapshot: snap, Self: name, Now: 3 * time.Second, Timeout: time.Second, MaxDocs: maxDocs, Reaped: l.reaped,
 	})
 	if d.Evict != "" {
 		panic("nobody edits the store by hand here")
 	}
 	for _, guid := range d.Forget {
-		l.docs, l.buried = without(l.docs, guid), without(l.buried, guid)
+		l.docs, l.reaped = without(l.docs, guid), without(l.reaped, guid)
 	}
 	if len(d.Docs) == 0 {
 		if len(d.Forget) > 0 {
@@ -157,8 +157,8 @@ func (w world) decide(name string, l leader, maxDocs int, h hole, add adder) {
 	for _, guid := range slices.Sorted(maps.Keys(d.Docs)) {
 		m.at[guid] = l.docs[guid].version
 		if doc := d.Docs[guid]; doc == nil {
-			l.buried = with(l.buried, guid, true)
-			what += " " + guid + ": buried;"
+			l.reaped = with(l.reaped, guid, true)
+			what += " " + guid + ": reaped;"
 		} else {
 			what += fmt.Sprintf(" %s: [%s|%s];", guid, text(doc.Slots), text(doc.Releasing))
 		}
@@ -379,7 +379,7 @@ func (w world) told(m message, ok, refused, unknown bool) world {
 		l.epoch, l.token, l.stage, l.changed = m.epoch+1, m.token, decides, true
 		for guid, doc := range m.docs {
 			if doc == nil {
-				l.docs, l.buried = without(l.docs, guid), without(l.buried, guid)
+				l.docs, l.reaped = without(l.docs, guid), without(l.reaped, guid)
 				continue
 			}
 			l.docs = with(l.docs, guid, record[schema.Doc]{rec: doc, version: m.at[guid] + 1, exists: true})

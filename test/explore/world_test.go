@@ -79,7 +79,7 @@ type leader struct {
 	fresh   map[string]bool // read after the document
 	workers int             // of the task, as read
 	stage   stage
-	buried  map[string]bool
+	reaped  map[string]bool
 	changed bool // something may be new since it decided
 }
 
@@ -172,7 +172,7 @@ func (w world) hint() world {
 func (w world) bump(name string) world {
 	w.epoch++
 	w.term++
-	w.leads = with(w.leads, name, &leader{active: true, term: w.term, epoch: w.epoch, token: w.nextToken, workers: w.workers, stage: readsDocs, buried: map[string]bool{}})
+	w.leads = with(w.leads, name, &leader{active: true, term: w.term, epoch: w.epoch, token: w.nextToken, workers: w.workers, stage: readsDocs, reaped: map[string]bool{}})
 	return w
 }
 
@@ -278,7 +278,7 @@ func (w world) key() string {
 		for _, guid := range guids {
 			doc(l.docs[guid])
 			status(l.status[guid])
-			fmt.Fprintf(&b, "%v%v%v;", l.member[guid], l.fresh[guid], l.buried[guid])
+			fmt.Fprintf(&b, "%v%v%v;", l.member[guid], l.fresh[guid], l.reaped[guid])
 		}
 	}
 	flying := make([]string, 0, len(w.flying))

@@ -104,7 +104,7 @@ var mutants = []mutant{
 	},
 	{
 		"H6", "a release ends by a status from before it",
-		one("internal/reconcile/decide.go", "return status.Applied >= h.Version && schema.Find", "return schema.Find"),
+		one("internal/reconcile/facts.go", "return status.Applied >= h.Version && schema.Find", "return schema.Find"),
 		simulated("Safety", 300),
 	},
 	{
@@ -174,12 +174,14 @@ var mutants = []mutant{
 	},
 	{
 		"H18", "a member that was read before its document is believed to be gone",
-		one("internal/reconcile/fate.go", "		if p.Member.Read < doc.Read || p.Status.Read < doc.Read {\n", "		if p.Member.Read < 0 {\n"),
+		one("internal/reconcile/members.go", `		if p.Member.Read < doc.Read || p.Status.Read < doc.Read {
+`, `		if p.Member.Read < 0 {
+`),
 		in("internal/reconcile", "TestAbsentBeforeItsDocumentProvesNothing"),
 	},
 	{
 		"H18", "a leader that leaves grants itself slots until it has read that it leaves",
-		one("internal/reconcile/fate.go", "	case guid == d.Self && d.Leaving:", "	case guid == d.Self && d.Leaving && p.Status.Rec.Leaving:"),
+		one("internal/reconcile/members.go", "\tcase guid == d.Self && d.World.Leaving:", "\tcase guid == d.Self && d.World.Leaving && p.Status.Rec.Leaving:"),
 		in("internal/reconcile", "TestALeaderThatLeavesGivesItselfNothing"),
 	},
 	{
@@ -194,7 +196,12 @@ var mutants = []mutant{
 	},
 	{
 		"H20", "a document that vanished is forgotten",
-		one("internal/reconcile/fate.go", "	d.block(\"the document of \" + d.nodeName(guid) + \" is missing\")\n	if p.Live() {", "	d.out.Forget = append(d.out.Forget, guid)\n	if p.Live() {\n		return missing\n	}\n	if p.Live() {"),
+		one("internal/reconcile/members.go", `	d.commit.block("the document of " + d.nodeName(guid) + " is missing")
+	if p.Live() {`, `	d.commit.out.Forget = append(d.commit.out.Forget, guid)
+	if p.Live() {
+		return unknown
+	}
+	if p.Live() {`),
 		in("test/cluster", "TestDeletedDocument.*"),
 	},
 	{
@@ -204,12 +211,14 @@ var mutants = []mutant{
 	},
 	{
 		"H21", "a member of which one key is missing is taken for gone",
-		one("internal/reconcile/fate.go", "	case p.Member.Absent && p.Status.Absent:\n		if p.Member.Read <", "	case p.Member.Absent || p.Status.Absent:\n		if p.Member.Read <"),
+		one("internal/reconcile/members.go", `	case p.Member.Absent && p.Status.Absent:
+		if p.Member.Read <`, `	case p.Member.Absent || p.Status.Absent:
+		if p.Member.Read <`),
 		simulated("Safety", 300),
 	},
 	{
 		"H21", "what nobody knows the member of keeps everything from being granted for ever",
-		one("internal/reconcile/fate.go", "p.Doc.Read) && d.out.Evict == \"\" {", "p.Doc.Read) && false {"),
+		one("internal/reconcile/members.go", "d.takeoverDelay(guid), p.Doc.Read) {", "d.takeoverDelay(guid), p.Doc.Read) && false {"),
 		in("test/cluster", "TestStrayMember"),
 	},
 	{
@@ -219,7 +228,7 @@ var mutants = []mutant{
 	},
 	{
 		"H21", "a member of which one key was deleted by hand is left alone",
-		one("internal/reconcile/fate.go", "	if d.waited(guid, p.Doc.Version, 1, there) && d.out.Evict == \"\" {", "	if d.waited(guid, p.Doc.Version, 1, there) && d.out.Evict == \"never\" {"),
+		one("internal/reconcile/members.go", "\tif d.confirmedGone(guid, p.Doc.Version, 1, there) {", "\tif d.confirmedGone(guid, p.Doc.Version, 1, there) && false {"),
 		in("internal/reconcile", "TestOneKeyDeletedByHand"),
 	},
 	{
@@ -239,7 +248,7 @@ var mutants = []mutant{
 	},
 	{
 		"H24", "what a member had is given away the moment it is seen gone",
-		one("internal/reconcile/fate.go", "if d.waited(guid, doc.Version, d.graceOf(p), min(p.Member.Read, p.Status.Read)) {", "if d.waited(guid, doc.Version, 0, min(p.Member.Read, p.Status.Read)) {"),
+		one("internal/reconcile/members.go", "if d.confirmedGone(guid, doc.Version, d.takeoverDelay(guid), min(p.Member.Read, p.Status.Read)) {", "if d.confirmedGone(guid, doc.Version, 0, min(p.Member.Read, p.Status.Read)) {"),
 		simulated("Safety", 300),
 	},
 	{
@@ -254,27 +263,40 @@ var mutants = []mutant{
 	},
 	{
 		"H24", "a leader waits its own session timeout for a lost member, whatever that member's is",
-		one("internal/reconcile/fate.go", "		return d.timeoutOf(p)\n	}\n	return d.Grace\n", "		return d.Timeout\n	}\n	return d.Grace\n"),
+		one("internal/reconcile/facts.go", `		return f.timeoutOf(guid)
+	}
+	return f.TakeoverDelay
+`, `		return f.Timeout
+	}
+	return f.TakeoverDelay
+`),
 		in("test/cluster", "TestEarlyEndOfALongerSession"),
 	},
 	{
 		"H24", "an evicted member's slots do not wait for its lease",
-		one("internal/reconcile/fate.go", "		if d.waited(guid, doc.Version, d.timeoutOf(p)+d.graceOf(p), d.Now) {\n			return buried\n		}\n		return waits\n	case p.Member.Absent && p.Status.Absent:", "		return buried\n	case p.Member.Absent && p.Status.Absent:"),
+		one("internal/reconcile/members.go", `		if d.confirmedGone(guid, doc.Version, d.timeoutOf(guid)+d.takeoverDelay(guid), d.Now) {
+			return reapable
+		}
+		return lost
+	case p.Member.Absent && p.Status.Absent:`, `		return reapable
+	case p.Member.Absent && p.Status.Absent:`),
 		in("test/cluster", "TestDeletedDocument.*"),
 	},
 	{
 		"H25", "a plan is one commit, however large",
-		one("internal/reconcile/grant.go", "(touched || !d.full() && !d.claims(guid))", "(touched || !d.claims(guid))"),
+		one("internal/reconcile/grants.go", "(touched || !c.full() && !d.claims(guid))", "(touched || !d.claims(guid))"),
 		in("internal/reconcile", "TestChunks"),
 	},
 	{
 		"H26", "what nodes had before an outage is dealt out anew",
-		one("internal/reconcile/fate.go", "case p.Status.Rec.Leaving:", "case p.Status.Rec.Leaving || p.Status.Rec.Fenced:"),
+		one("internal/reconcile/members.go", "case p.Status.Rec.Leaving:", "case p.Status.Rec.Leaving || p.Status.Rec.Fenced:"),
 		in("test/cluster", "TestOutageResumesUnderTheSameTokens"),
 	},
 	{
 		"H27", "what is not wanted any more is free at once",
-		one("internal/reconcile/release.go", "			doc.Releasing = append(doc.Releasing, asked[i].Held)\n", "			_ = i\n"),
+		one("internal/reconcile/releasing.go", `			doc.Releasing = append(doc.Releasing, asked[i].Held)
+`, `			_ = i
+`),
 		simulated("Safety", 30),
 	},
 	{
@@ -289,7 +311,9 @@ var mutants = []mutant{
 	},
 	{
 		"former", "what a hand took out of a document while it runs is not listed again",
-		one("internal/reconcile/decide.go", "		adopted := doc.Adopt(p.Status.Rec.Holding, version)\n", "		adopted := doc.Adopt(nil, version)\n"),
+		one("internal/reconcile/releasing.go", `		adopted := doc.Adopt(p.Status.Rec.Holding, version)
+`, `		adopted := doc.Adopt(nil, version)
+`),
 		in("internal/reconcile", "TestRecall"),
 	},
 	{
@@ -393,17 +417,23 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "what ended on a member whose agenda cannot be read is buried with it",
-		one("internal/reconcile/fate.go", "	case d.anyAwaitsAgenda(p.Doc.Rec):\n", "	case d.anyAwaitsAgenda(nil):\n"),
+		one("internal/reconcile/reap.go", `		case pending.ofDoc(p.Doc.Rec):
+`, `		case pending.ofDoc(nil):
+`),
 		in("internal/reconcile", "TestEndsWaitForTheirAgenda"),
 	},
 	{
 		"leader", "what runs nowhere waits for the agenda of another task",
-		one("internal/reconcile/fate.go", "		d.freeRest(guid, p)\n", ""),
+		one("internal/reconcile/reap.go", `			closeSettled(f, guid, p, pending, c)
+`, ""),
 		in("internal/reconcile", "TestEndsWaitForTheirAgenda"),
 	},
 	{
 		"leader", "who was found to be gone is waited for again by the next leader, once its document was trimmed",
-		one("internal/reconcile/fate.go", "nonNil(slots), nonNil(releasing), &closed\n", "nonNil(slots), nonNil(releasing), p.Doc.Rec.Closed\n\t_ = closed\n"),
+		one("internal/reconcile/reap.go", `nonNil(slots), nonNil(releasing), &closed
+`, `nonNil(slots), nonNil(releasing), p.Doc.Rec.Closed
+	_ = closed
+`),
 		in("internal/reconcile", "TestEndsWaitForTheirAgenda"),
 	},
 	{
@@ -418,50 +448,61 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "tokens are given that others do not rise above",
-		one("internal/reconcile/grant.go", "	if !schema.PlausibleToken(d.out.Token + spare) {", "	if !schema.PlausibleToken(d.out.Token/4 + spare) {"),
+		one("internal/reconcile/grants.go", "\tif !schema.PlausibleToken(c.out.Token + spare) {", "\tif !schema.PlausibleToken(c.out.Token/4 + spare) {"),
 		in("internal/reconcile", "TestDecide/the_counter_is_beyond_the_tokens_that_others_rise_above"),
 	},
 	{
 		"resize", "free slots get an old count that not all documents tell",
-		one("internal/reconcile/resize.go", "!told || seen && old != count {", "!told || seen && old != count && count < 0 {"),
+		one("internal/reconcile/barriers.go", "!told || seen && old != count {", "!told || seen && old != count && count < 0 {"),
 		in("internal/reconcile", "TestFreeSlotsBeforeABarrier"),
 	},
 	{
 		"resize", "who leaves waits for the last worker of the old count elsewhere",
-		one("internal/reconcile/resize.go", "ofResize(h) && stays &&", "ofResize(h) && (stays || guid != \"\") &&"),
+		one("internal/reconcile/barriers.go", "ofResize(h) && stays &&", "ofResize(h) && (stays || guid != \"\") &&"),
 		in("internal/reconcile", "TestLeavingDoesNotWaitForABarrier"),
 	},
 	{
 		"resize", "what a delay keeps from being given away holds a barrier up",
-		one("internal/reconcile/resize.go", " && b.delay.Code == \"\"\n", "\n"),
+		one("internal/reconcile/barriers.go", ` && of.delay.Code == ""
+`, `
+`),
 		in("internal/reconcile", "TestLostWithinABarrier"),
 	},
 	{
 		"resize", "a slot is granted while workers of another count may run",
-		one("internal/reconcile/grant.go", "		if old, is := barred[name]; is {", "		if old, is := barred[name]; is && d.rank == nil {"),
+		one("internal/reconcile/grants.go", "\t\tif old, is := barred[name]; is {", "\t\tif old, is := barred[name]; is && d.rank == nil {"),
 		in("internal/reconcile", "TestResizeIsABarrier"),
 	},
 	{
 		"resize", "only what is granted counts, not what is asked back and may run",
-		one("internal/reconcile/resize.go", "[][]schema.Held{doc.Slots, doc.Releasing, d.unlisted(guid, doc)} {\n", "[][]schema.Held{doc.Slots, d.unlisted(guid, doc)} {\n"),
+		one("internal/reconcile/barriers.go", `[][]schema.Held{doc.Slots, doc.Releasing, f.unlisted(guid, doc)} {
+`, `[][]schema.Held{doc.Slots, f.unlisted(guid, doc)} {
+`),
 		simulated("Safety", 100),
 	},
 	{
 		"resize", "slots of the old count are not asked back",
-		one("internal/reconcile/resize.go", "return d.otherCount(h) && !d.barriers[h.Task].unreachable", "return false && !d.barriers[h.Task].unreachable"),
+		one("internal/reconcile/barriers.go", "return f.otherCount(h) && !b[h.Task].unreachable", "return false && !b[h.Task].unreachable"),
 		in("internal/reconcile", "TestResizeInTheMiddle"),
 	},
 	{
 		"resize", "the budget of moves splits a barrier",
 		[]change{
-			{"internal/reconcile/pace.go", "	case d.toResize(h):\n		whole = d.resized(h)\n", ""},
-			{"internal/reconcile/pace.go", "		case restart != nil && restart.Contains(index):\n", "		case d.toResize(h):\n			why.Code, changed = cluster.WhyResized, true\n		case restart != nil && restart.Contains(index):\n"},
+			{"internal/reconcile/releases.go", `	case d.barriers.toResize(d.facts, h, d.commit):
+		return d.resized(h)
+`, ""},
+			{"internal/reconcile/releases.go", `	case g.restart.Contains(slot.Index):
+`, `	case d.barriers.toResize(d.facts, g.Held, d.commit):
+		g.changed = true
+		return cluster.Reason{Code: cluster.WhyResized}
+	case g.restart.Contains(slot.Index):
+`},
 		},
 		in("internal/reconcile", "TestResizeAndBudget"),
 	},
 	{
 		"resize", "a barrier takes the turn of others",
-		one("internal/reconcile/pace.go", "		if d.barriers[name] == nil { //", "		if d.barriers != nil { //"),
+		one("internal/reconcile/budget.go", "\t\tif d.barriers[name] == nil { //", "\t\tif d.barriers != nil { //"),
 		in("internal/reconcile", "TestResizeAndBudget"),
 	},
 	{
@@ -471,72 +512,87 @@ var mutants = []mutant{
 	},
 	{
 		"resize", "a grant that stays takes the number that its task has by now",
-		one("internal/reconcile/decide.go", "		count, _ := list[i].Told()\n		spec := d.in.Tasks[t].Spec\n", "		spec := d.in.Tasks[t].Spec\n		count := spec.Count()\n"),
+		one("internal/reconcile/releasing.go", `		count, _ := list[i].Told()
+		spec := p.in.Tasks[t].Spec
+`, `		spec := p.in.Tasks[t].Spec
+		count := spec.Count()
+`),
 		in("internal/reconcile", "TestResizeWhileNothingIsGranted"),
 	},
 	{
 		"resize", "what is asked back forgets its count",
-		one("internal/reconcile/release.go", "				if count, told := h.Told(); told {\n", "				if count := d.specs[h.Task].Count(); count >= 0 {\n"),
+		one("internal/reconcile/releasing.go", `				if count, told := h.Told(); told {
+`, `				if count := d.specs[h.Task].Count(); count >= 0 {
+`),
 		in("internal/reconcile", "TestResizeIsABarrier"),
 	},
 	{
 		"budget", "more are set in motion than the cluster's budget allows",
-		one("internal/reconcile/pace.go", "if b.most > 0 && b.moving >= b.most || limited", "if limited"),
+		one("internal/reconcile/budget.go", "if b.most > 0 && b.moving >= b.most || limited", "if limited"),
 		in("test/cluster", "TestBudgets"),
 	},
 	{
 		"budget", "more of a task are out of work than it allows",
-		one("internal/reconcile/pace.go", "|| limited && out <= 0 {", "{"),
+		one("internal/reconcile/budget.go", "|| limited && out <= 0 {", "{"),
 		in("test/cluster", "TestBudgets"),
 	},
 	{
 		"budget", "what was granted and does not run yet is not counted",
-		one("internal/reconcile/pace.go", "		b.moving += idle\n", "		b.moving += 0 * idle\n"),
+		one("internal/reconcile/budget.go", `		b.moving += idle
+`, `		b.moving += 0 * idle
+`),
 		in("internal/reconcile", "TestPace"),
 	},
 	{
 		"delay", "nobody waits for a node that crashed",
-		one("internal/reconcile/wait.go", "return absence.At + time.Duration(policy.LeaveDelay), why", "return absence.At, why"),
+		one("internal/reconcile/delays.go", "return absence.At + time.Duration(policy.LeaveDelay), why", "return absence.At, why"),
 		in("test/cluster", "TestLeaveDelay"),
 	},
 	{
 		"delay", "a node that left on purpose is waited for",
-		one("internal/reconcile/wait.go", "		return !doc.Closed.Clean\n", "		return true\n"),
+		one("internal/reconcile/delays.go", `		return !doc.Closed.Clean
+`, `		return true
+`),
 		in("internal/reconcile", "TestWait"),
 	},
 	{
 		"delay", "an order to move now is not heard",
-		one("internal/reconcile/wait.go", "live[absence.Node] || d.hurried(guid) ||", "live[absence.Node] ||"),
+		one("internal/reconcile/delays.go", "live[absence.Node] || d.movesNow(guid) ||", "live[absence.Node] ||"),
 		in("test/cluster", "TestMoveNowCutsADelay"),
 	},
 	{
 		"freeze", "many may vanish at once",
-		one("internal/reconcile/wait.go", "d.out.Waits.Frozen && d.Now < thaw {", "d.out.Waits.Frozen && d.Now < 0*thaw {"),
+		one("internal/reconcile/delays.go", "d.delays.Frozen && d.Now < thaw {", "d.delays.Frozen && d.Now < 0*thaw {"),
 		in("test/cluster", "TestFreeze"),
 	},
 	{
 		"burst", "each node of a burst is dealt its share by itself",
-		one("internal/reconcile/pace.go", "		if d.Now < w.Changed+quiet && w.Held == 0 {", "		if d.Now < 0*(w.Changed+quiet) && w.Held == 0 {"),
+		one("internal/reconcile/burst.go", "\t\tif p.Now < b.Changed+quiet && b.Held == 0 {", "\t\tif p.Now < 0*(b.Changed+quiet) && b.Held == 0 {"),
 		in("test/cluster", "TestBurst"),
 	},
 	{
 		"burst", "what a node leaves behind goes to nodes that leave a moment later",
-		one("internal/reconcile/wait.go", "	d.emptyTogether()\n", ""),
+		one("internal/reconcile/delays.go", `	d.holdDepartures()
+`, ""),
 		in("internal/reconcile", "TestManyLeaveTogether"),
 	},
 	{
 		"burst", "a stream of nodes that leave holds the slots of the first one for ever",
-		one("internal/reconcile/depart.go", "min(w.end(), since+maxHold)", "w.end() + 0*since"),
+		one("internal/reconcile/departures.go", "min(w.end(), since+maxHold)", "w.end() + 0*since"),
 		in("internal/reconcile", "TestAStreamOfDeparturesHoldsNobodyForEver"),
 	},
 	{
 		"burst", "each leader holds what it finds left behind from the beginning",
-		one("internal/reconcile/depart.go", "		case ended && begins:\n", "		case false:\n"),
+		one("internal/reconcile/departures.go", `		case ended && begins:
+`, `		case false:
+`),
 		in("internal/reconcile", "TestNoSuccessionOfLeadersHoldsAnybodyForEver"),
 	},
 	{
 		"burst", "the next leader hears nothing of nodes that leave one soon after the other",
-		one("internal/reconcile/depart.go", "told = d.toldBurst(); told != nil", "told = nil; told != nil"),
+		one("internal/reconcile/departures.go", `former = d.formerBurst()
+`, `former = nil
+`),
 		in("internal/reconcile", "TestLeadersLeaveTogether"),
 	},
 	{
@@ -547,24 +603,39 @@ var mutants = []mutant{
 	{
 		"burst", "what a leader has told of a burst is believed by every later one",
 		[]change{
-			{"internal/reconcile/depart.go", "; told[term] != nil; term--", "; term > 0; term--"},
-			{"internal/reconcile/depart.go", "		apart += between\n", "		if apart += between; told[term] == nil {\n			continue\n		}\n"},
+			{"internal/reconcile/departures.go", "; handed[term] != nil; term--", "; term > 0; term--"},
+			{"internal/reconcile/departures.go", `		apart += between
+`, `		if apart += between; handed[term] == nil {
+			continue
+		}
+`},
 		},
 		in("internal/reconcile", "TestABurstIsToldToTheNextLeader"),
 	},
 	{
 		"burst", "what a hand wrote of a burst is believed by every later leader",
-		[]change{{"internal/reconcile/depart.go", "	for term := d.Snapshot.Epoch.Rec.Term - 1; told[term] != nil; term-- {\n", "	for term := slices.Max(append(slices.Collect(maps.Keys(told)), d.Snapshot.Epoch.Rec.Term-1)); told[term] != nil; term-- {\n"}, {"internal/reconcile/depart.go", "import (\n", "import (\n	\"maps\"\n	\"slices\"\n"}},
+		[]change{{"internal/reconcile/departures.go", `	for term := f.Snapshot.Epoch.Rec.Term - 1; handed[term] != nil; term-- {
+`, `	for term := slices.Max(append(slices.Collect(maps.Keys(handed)), f.Snapshot.Epoch.Rec.Term-1)); handed[term] != nil; term-- {
+`}, {"internal/reconcile/departures.go", `import (
+`, `import (
+	"maps"
+	"slices"
+`}},
 		in("internal/reconcile", "TestForgedBurstsHoldNobody"),
 	},
 	{
 		"burst", "a burst of nobody, or held for less than no time, is believed",
-		one("internal/reconcile/depart.go", "		case b.Count < 0 || b.Held < 0:\n", "		case false:\n"),
+		one("internal/reconcile/departures.go", `		case b.Count < 0 || b.Held < 0:
+`, `		case false:
+`),
 		in("internal/reconcile", "TestWhatNoLeaderCanHaveToldIsNothing"),
 	},
 	{
 		"burst", "a leader that has decided nothing is as one that says nothing",
-		one("internal/reconcile/depart.go", "	if w.Known == nil { // it has decided nothing, and held nobody\n		return b\n	}\n", ""),
+		one("internal/reconcile/departures.go", `	if w.Known == nil { // it has decided nothing, and held nobody
+		return b
+	}
+`, ""),
 		in("internal/reconcile", "TestABurstIsToldToTheNextLeader"),
 	},
 	{
@@ -574,7 +645,7 @@ var mutants = []mutant{
 	},
 	{
 		"burst", "what was left behind for nobody knows how long is held again by the next leader",
-		one("internal/reconcile/depart.go", "guid != self && since != 0 {", "guid != self && since > 0 {"),
+		one("internal/reconcile/departures.go", "guid != self && since != 0 {", "guid != self && since > 0 {"),
 		in("internal/reconcile", "TestUnknownWaitsStayUnknown"),
 	},
 	{
@@ -594,7 +665,9 @@ var mutants = []mutant{
 	},
 	{
 		"drain", "a drain has no end where nobody else can take the work",
-		one("internal/reconcile/wait.go", "				d.fates[guid] = leaves\n", "				_ = guid\n"),
+		one("internal/reconcile/delays.go", `				d.members[guid] = leaving
+`, `				_ = guid
+`),
 		in("test/cluster", "TestDrainDeadline"),
 	},
 	{
@@ -604,7 +677,7 @@ var mutants = []mutant{
 	},
 	{
 		"plan", "a fault in the planner stops the cluster",
-		one("internal/reconcile/plan.go", "if r := recover(); r != nil {", "if r := any(nil); r != nil {"),
+		one("internal/reconcile/placement.go", "if r := recover(); r != nil {", "if r := any(nil); r != nil {"),
 		in("internal/reconcile", "TestPlannerFails"),
 	},
 	{
@@ -624,7 +697,8 @@ var mutants = []mutant{
 	},
 	{
 		"plan", "a leader forgets the plan that it carries out, and the next one takes back what that has begun",
-		one("internal/reconcile/plan.go", "	d.goOn(byName)\n", ""),
+		one("internal/reconcile/placement.go", `	p.goOn(p.Memory.Toward, byName)
+`, ""),
 		in("internal/reconcile", "TestWorkersChangePlacesOnce"),
 	},
 	{
@@ -655,12 +729,12 @@ var mutants = []mutant{
 	},
 	{
 		"plan", "the plan for runs counts on moves of others that are not made",
-		one("internal/reconcile/plan.go", "around.Tasks[t].Owner, around.Tasks[t].Fixed = first.Target[i], true", "around.Tasks[t].Owner = first.Target[i]"),
+		one("internal/reconcile/placement.go", "around.Tasks[t].Owner, around.Tasks[t].Fixed = first.Target[i], true", "around.Tasks[t].Owner = first.Target[i]"),
 		in("internal/reconcile", "TestRunsTakeWhatRoomThereIs"),
 	},
 	{
 		"plan", "a run loses a worker whose node is planned full",
-		one("internal/reconcile/plan.go", "node.Capacity, node.Cordoned = load[n], true", "node.Cordoned = true"),
+		one("internal/reconcile/placement.go", "node.Capacity, node.Cordoned = load[n], true", "node.Cordoned = true"),
 		in("internal/reconcile", "TestRunsKeepWhatTheyExecute"),
 	},
 	{
@@ -756,7 +830,8 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "the schedule is decided about again by whoever comes next",
-		one("internal/reconcile/fire.go", "		a.Last, a.changed = due.Last, true\n", ""),
+		one("internal/reconcile/fire.go", `		a.rec.Last, a.changed = due.Last, true
+`, ""),
 		in("test/cluster", "TestSchedule"),
 	},
 	{
@@ -781,22 +856,26 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "what a leader with a clock ahead has fired fires again",
-		one("internal/reconcile/clock.go", "return schema.Within(a.Decided, at) || ", "return "),
+		one("internal/reconcile/clock.go", "return schema.Within(a.rec.Decided, at) || ", "return "),
 		in("internal/reconcile", "TestClockAhead"),
 	},
 	{
 		"runs", "an edited schedule starts over at the leader's clock, whatever was decided before",
-		one("internal/reconcile/fire.go", "now.After(a.Last) {\n", "!now.Equal(a.Last) {\n"),
+		one("internal/reconcile/fire.go", `now.After(a.rec.Last) {
+`, `!now.Equal(a.rec.Last) {
+`),
 		in("internal/reconcile", "TestClockSetBackAndScheduleEdited"),
 	},
 	{
 		"runs", "an instant that has a run may have another one",
-		one("internal/reconcile/clock.go", " || a.Find(id) != nil || slices.Contains(a.Kept, id)\n", " || id == \"\"\n"),
+		one("internal/reconcile/clock.go", ` || a.rec.Find(id) != nil || slices.Contains(a.rec.Kept, id)
+`, ` || id == ""
+`),
 		in("internal/reconcile", "TestInstantHasOneRun"),
 	},
 	{
 		"runs", "a run that waits begins while another goes on",
-		one("internal/reconcile/runs.go", "!slices.ContainsFunc(a.Runs, goesOn)", "len(a.Runs) > 0 || !slices.ContainsFunc(a.Runs, goesOn)"),
+		one("internal/reconcile/runs.go", "!slices.ContainsFunc(a.rec.Runs, goesOn)", "len(a.rec.Runs) > 0 || !slices.ContainsFunc(a.rec.Runs, goesOn)"),
 		in("internal/reconcile", "TestWhatCameTooLate"),
 	},
 	{
@@ -806,7 +885,9 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "runs without workers begin beyond the room that there is",
-		one("internal/reconcile/fire.go", "		if len(a.Runs) >= cluster.MaxActiveRuns {\n", "		if len(a.Runs) >= cluster.MaxActiveRuns && a.Left() {\n"),
+		one("internal/reconcile/fire.go", `		if len(a.rec.Runs) >= cluster.MaxActiveRuns {
+`, `		if len(a.rec.Runs) >= cluster.MaxActiveRuns && a.left() {
+`),
 		in("internal/reconcile", "TestRunsWithoutWorkersTakeRoom"),
 	},
 	{
@@ -831,7 +912,8 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "an agenda notes every firing that was skipped",
-		one("internal/reconcile/fire.go", "	a.Skips = a.Skips[max(0, len(a.Skips)-schema.MaxSkips):]\n", ""),
+		one("internal/reconcile/fire.go", `	a.rec.Skips = a.rec.Skips[max(0, len(a.rec.Skips)-schema.MaxSkips):]
+`, ""),
 		in("internal/reconcile", "TestDueNowGoesFirst"),
 	},
 	{
@@ -851,17 +933,23 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "a run of a deleted task goes on for ever if the task has a history",
-		one("internal/reconcile/runs.go", "if n = 0; len(old.Rec.Runs) == 0 {", "if n = 0; n == 0 {"),
+		one("internal/reconcile/runs.go", `			n = 0
+			if len(old.Rec.Runs) == 0 {`, `			n = 0
+			if n == 0 {`),
 		in("internal/reconcile", "TestDeclaredAgainWithHistory"),
 	},
 	{
 		"runs", "what an operator asked for is begun again by the next leader",
-		one("internal/reconcile/runs.go", "		if a.Find(o.ID) == nil && !slices.Contains(a.Kept, o.ID) {\n", "		if a.Find(o.ID) == nil {\n"),
+		one("internal/reconcile/runs.go", `		if a.rec.Find(o.ID) == nil && !slices.Contains(a.rec.Kept, o.ID) {
+`, `		if a.rec.Find(o.ID) == nil {
+`),
 		in("internal/reconcile", "TestOrderIsObeyedOnce"),
 	},
 	{
 		"runs", "a worker that was moved is the first to leave again, since it came last",
-		one("internal/reconcile/orders.go", " || d.comes(o) && d.displaces(o) {\n", " {\n"),
+		one("internal/reconcile/requests.go", ` || d.comes(o) && d.displaces(o) {
+`, ` {
+`),
 		in("test/cluster", "TestMovedWorkersStay"),
 	},
 	{
@@ -962,37 +1050,43 @@ var mutants = []mutant{
 	},
 	{
 		"failing", "a worker that fails goes on failing where it is",
-		one("internal/reconcile/failing.go", "	if most == 0 || w.InRow < most {\n", "	if most >= 0 {\n"),
+		one("internal/reconcile/failures.go", `	if most == 0 || w.InRow < most {
+`, `	if most >= 0 {
+`),
 		in("test/cluster", "TestFailsElsewhere"),
 	},
 	{
 		"plan", "workers of a run move for balance, and begin again",
-		one("internal/reconcile/plan.go", "	d.runsStay(&d.target)\n", ""),
+		one("internal/reconcile/placement.go", `	p.keepRuns(s.avoids)
+`, ""),
 		in("internal/reconcile", "TestRunsStayInThePlan"),
 	},
 	{
 		"plan", "what begins takes room of workers of runs that stay",
-		one("internal/reconcile/plan.go", "	d.seatElsewhere(plan)\n", ""),
+		one("internal/reconcile/corrections.go", `	p.placeElsewhere(avoids)
+`, ""),
 		in("internal/reconcile", "TestRunsBeginWhereThereIsRoom"),
 	},
 	{
 		"poison", "a restart forgets what is held against a worker on trial",
-		one("internal/reconcile/suspects.go", "suspected && !d.isGranted(slot) {", "suspected {"),
+		one("internal/reconcile/crashloop.go", "suspected && !d.isGranted(slot) {", "suspected {"),
 		in("internal/reconcile", "TestSuspectsAreTriedAnew"),
 	},
 	{
 		"failing", "a worker that has failed for good is moved for balance, and tried again",
-		one("internal/reconcile/plan.go", "	d.stayFailed(&d.target)\n", ""),
+		one("internal/reconcile/placement.go", `	p.keepFailed()
+`, ""),
 		in("internal/reconcile", "TestFailedForGoodStays"),
 	},
 	{
 		"failing", "a worker that has failed for good leaves before others of its task",
-		one("internal/reconcile/plan.go", "	d.ownFailed()\n", ""),
+		one("internal/reconcile/placement.go", `	p.addFailed()
+`, ""),
 		in("internal/reconcile", "TestFailedForGoodStays"),
 	},
 	{
 		"failing", "a work that fails on most nodes is their fault",
-		one("internal/reconcile/failing.go", "bad[slot].InRow < quarantineFailures || failsElsewhere(guid, slot.Task, all)", "bad[slot].InRow < quarantineFailures"),
+		one("internal/reconcile/failures.go", "bad[slot].InRow < quarantineFailures || failsElsewhere(guid, slot.Task, all)", "bad[slot].InRow < quarantineFailures"),
 		in("test/cluster", "TestFailsOnMost"),
 	},
 	{
@@ -1099,12 +1193,15 @@ var mutants = []mutant{
 	},
 	{
 		"management", "what a leader counts as moved already it plans where it is",
-		one("internal/reconcile/plan.go", "		d.in.Tasks[t].Owner[slot.Index], d.in.Tasks[t].Token[slot.Index] = n, stays\n", "		_ = n\n"),
+		one("internal/reconcile/placement.go", `		task.Owner[slot.Index], task.Token[slot.Index] = n, stays
+`, `		_ = n
+`),
 		in("test/cluster", "TestMove"),
 	},
 	{
 		"management", "a burial does not tell what it freed",
-		one("internal/reconcile/fate.go", "			d.move(schema.Move{Step: \"free\", Task: h.Task, Slots: h.Slots, Node: node, Token: h.Token, Why: because})\n", ""),
+		one("internal/reconcile/commit.go", `			c.move(schema.Move{Step: "free", Task: h.Task, Slots: h.Slots, Node: node, Token: h.Token, Why: because})
+`, ""),
 		in("test/cluster", "TestPast"),
 	},
 	{
@@ -1294,7 +1391,8 @@ var mutants = []mutant{
 	},
 	{
 		"management", "why a slot has left its node is forgotten with the next commit",
-		one("internal/reconcile/decide.go", "	maps.Copy(d.left, w.Left)\n", ""),
+		one("internal/reconcile/commit.go", `	maps.Copy(c.left, w.Left)
+`, ""),
 		in("internal/reconcile", "TestReasonsAreKept"),
 	},
 	{
@@ -1329,12 +1427,13 @@ var mutants = []mutant{
 	},
 	{
 		"records", "a commit that is too large is tried again and again",
-		one("internal/leader/publish.go", "		if l.goAround(large) {\n", "		if l.maxDocs > 1 && l.goAround(large) {\n"),
+		one("internal/leader/publish.go", "		if l.leaveOut(large) {\n", "		if l.maxDocs > 1 && l.leaveOut(large) {\n"),
 		in("test/cluster", "TestGoesAroundWhatIsTooLarge"),
 	},
 	{
 		"records", "suspects are kept whatever their number",
-		one("internal/reconcile/suspects.go", "	rec.Limit()\n", ""),
+		one("internal/reconcile/crashloop.go", `	rec.Limit()
+`, ""),
 		in("test/cluster", "TestMassPanic"),
 	},
 	{
@@ -1357,7 +1456,7 @@ var mutants = []mutant{
 	},
 	{
 		"records", "a full document takes whatever is asked back and all that has changed",
-		one("internal/reconcile/release.go", "!changed || d.fitsDoc(guid, doc, changed):", "!changed || d.fitsDoc(guid, doc, changed) || true:"),
+		one("internal/reconcile/releasing.go", "!changed || d.fitsDoc(guid, doc, changed):", "!changed || d.fitsDoc(guid, doc, changed) || true:"),
 		in("internal/reconcile", "TestDocumentIsBounded"),
 	},
 	{
@@ -1377,22 +1476,28 @@ var mutants = []mutant{
 	},
 	{
 		"tokens", "what two documents list, or its member refuses, stays where it is",
-		one("internal/reconcile/pace.go", "	d.askRecalled()\n", ""),
+		one("internal/reconcile/releases.go", `	d.addRecalled(s.recalls)
+`, ""),
 		in("internal/reconcile", "TestRecall"),
 	},
 	{
 		"tokens", "what a member holds is granted elsewhere when a hand has taken it out of its document",
-		one("internal/reconcile/grant.go", "			lists[2] = p.Status.Rec.Holding\n", "			lists[2] = nil\n"),
+		one("internal/reconcile/grants.go", `			lists[2] = p.Status.Rec.Holding
+`, `			lists[2] = nil
+`),
 		in("internal/reconcile", "TestHeldSlotIsGrantedToNobodyElse"),
 	},
 	{
 		"tokens", "tokens do not rise above what a member has seen",
-		one("internal/reconcile/decide.go", "			learn(rec.Above)\n", ""),
+		one("internal/reconcile/facts.go", `			learn(rec.Above)
+`, ""),
 		in("internal/reconcile", "TestTokensRiseAboveWhatWasRefused"),
 	},
 	{
 		"tokens", "a token that nobody can have given raises those that follow",
-		one("internal/reconcile/decide.go", "		if schema.PlausibleToken(token) {\n", "		if token > 0 {\n"),
+		one("internal/reconcile/facts.go", `		if schema.PlausibleToken(token) {
+`, `		if token > 0 {
+`),
 		in("internal/reconcile", "TestRecall"),
 	},
 	{
@@ -1408,8 +1513,8 @@ var mutants = []mutant{
 	{
 		"versions", "a leader deletes the orders when all are obeyed, and operators read the audit after them",
 		[]change{
-			{"internal/leader/publish.go", "		ops = append(ops, coord.Set(l.Keys.Orders(), schema.Encode(d.Orders, at+1), at))\n",
-				"		if ops = append(ops, coord.Set(l.Keys.Orders(), schema.Encode(d.Orders, at+1), at)); d.Orders.Empty() {\n			ops[len(ops)-1] = coord.Delete(l.Keys.Orders(), at)\n		}\n"},
+			{"internal/leader/publish.go", "		ops = append(ops, coord.Set(l.Keys.Orders(), schema.Encode(d.Requests, at+1), at))\n",
+				"		if ops = append(ops, coord.Set(l.Keys.Orders(), schema.Encode(d.Requests, at+1), at)); d.Requests.Empty() {\n			ops[len(ops)-1] = coord.Delete(l.Keys.Orders(), at)\n		}\n"},
 			{"internal/operation/settle.go", "	w.committing = true\n", "	if late, _, lerr := w.readAudit(ctx); lerr == nil {\n		audit = late\n	}\n	w.committing = true\n"},
 		},
 		in("test/cluster", "TestNoOrderIsLost"),
@@ -1493,7 +1598,7 @@ var mutants = []mutant{
 	},
 	{
 		"scale", "a node that claims is granted more meanwhile",
-		one("internal/reconcile/grant.go", "(touched || !d.full() && !d.claims(guid))", "(touched || !d.full())"),
+		one("internal/reconcile/grants.go", "(touched || !c.full() && !d.claims(guid))", "(touched || !c.full())"),
 		in("internal/reconcile", "TestClaimsAreLeftAlone"),
 	},
 	{

@@ -17,7 +17,7 @@ const module = "gitee.com/ken.yang/xconsumer"
 // allowed says for each package which packages of this module it may import; data flows down
 // these arrows only. Drivers are the third-party modules that only one package may use.
 var allowed = map[string][]string{
-	"":                           {"cluster", "coord", "internal/address", "internal/election", "internal/follower", "internal/leader", "internal/membership", "internal/meter", "internal/jitter", "internal/operation", "internal/reconcile", "internal/report", "internal/schedule", "internal/schema", "internal/view", "internal/worker", "internal/asynclog", "internal/outbox", "internal/emit", "internal/backoff"},
+	"":                           {"cluster", "coord", "internal/address", "internal/election", "internal/follower", "internal/leader", "internal/membership", "internal/meter", "internal/jitter", "internal/operation", "internal/report", "internal/schedule", "internal/schema", "internal/view", "internal/worker", "internal/asynclog", "internal/outbox", "internal/emit", "internal/backoff", "internal/admin", "internal/nodesession"},
 	"cluster":                    {},
 	"coord":                      {},
 	"coord/internal/watchset":    {},
@@ -51,6 +51,8 @@ var allowed = map[string][]string{
 	"internal/schema/schematest": {"cluster", "internal/schema"},
 	"internal/reconcile":         {"cluster", "coord", "internal/planner", "internal/plural", "internal/schedule", "internal/schema", "internal/view"},
 	"internal/leader":            {"cluster", "coord", "internal/election", "internal/jitter", "internal/membership", "internal/meter", "internal/planner", "internal/reconcile", "internal/schema", "internal/view", "internal/backoff"},
+	"internal/nodesession":       {"cluster", "coord", "internal/leader", "internal/membership", "internal/worker"},
+	"internal/admin":             {"cluster", "coord", "internal/asynclog", "internal/emit", "internal/meter", "internal/nodesession", "internal/operation", "internal/reconcile", "internal/report", "internal/schema", "internal/view", "internal/worker"},
 	"internal/follower":          {"cluster", "coord", "internal/jitter", "internal/membership", "internal/plural", "internal/schema"},
 	"httpapi":                    {"cluster", "internal/address", "httpapi/internal/console", "internal/plural", "internal/spelling"},
 	"httpapi/internal/console":   {},

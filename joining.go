@@ -10,6 +10,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/election"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/nodesession"
 )
 
 // whyNoMember says for people why the node is not a member, and what they can do about it.
@@ -66,7 +67,7 @@ func (n *Node) join(ctx context.Context, session coord.Session, member cluster.M
 			told, said = note, now
 			n.cfg.Log.Warn("waiting for the node name", "reason", taken.Error(), "member", holder, "until", until, "help", membership.RenameHelp)
 		}
-		n.setHealth(health{what: fmt.Sprintf("waiting: %v, until %s; %s", taken, until, membership.RenameHelp), session: session})
+		n.presence.Set(nodesession.Health{Obstacle: fmt.Sprintf("waiting: %v, until %s; %s", taken, until, membership.RenameHelp), Session: session})
 		select {
 		case <-ctx.Done():
 			return self, ctx.Err()

@@ -15,6 +15,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/leader"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/meter"
+	"gitee.com/ken.yang/xconsumer/internal/nodesession"
 	"gitee.com/ken.yang/xconsumer/internal/operation"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/worker"
@@ -29,7 +30,7 @@ type life struct {
 	vitals  *vitals
 	emit    func(cluster.Event)
 	leads   atomic.Bool
-	now     atomic.Pointer[condition]
+	now     atomic.Pointer[nodesession.Condition]
 	silent  bool // it left, and could not tell; a parent may still
 
 	follower *follower.Follower
@@ -47,9 +48,9 @@ func (l *life) run(ctx context.Context) (err error) {
 		Publish: l.observer.Publish, Meter: l.meter, Trace: l.spans.Sink(), Lease: l.lease,
 		Leaves: func() bool { return ctx.Err() != nil },
 	}
-	l.setHealth(health{session: l.session, lease: l.lease, leader: l.leader, now: &l.now})
+	l.presence.Set(nodesession.Health{Session: l.session, Lease: l.lease, Leader: l.leader, Now: &l.now})
 	defer context.AfterFunc(ctx, func() {
-		l.setHealth(health{what: "leaving", session: l.session, lease: l.lease, leader: l.leader, now: &l.now})
+		l.presence.Set(nodesession.Health{Obstacle: "leaving", Session: l.session, Lease: l.lease, Leader: l.leader, Now: &l.now})
 	})()
 	l.observer.Use(l.session)
 	defer l.observer.Use(nil)
@@ -60,9 +61,7 @@ func (l *life) run(ctx context.Context) (err error) {
 	})
 	l.vitals.watch(pool)
 	defer l.armExit(ctx, pool)(&err)
-	l.mu.Lock()
-	l.pool, l.member = pool, l.self.GUID
-	l.mu.Unlock()
+	l.presence.Joined(l.self.GUID, pool)
 	damaged := make(chan struct{}, 1)
 	l.follower = &follower.Follower{
 		Session: l.session, Keys: l.keys, Self: l.self, Lease: l.lease, Workers: pool, Starting: l.vitals.beforeStarts,
@@ -251,14 +250,14 @@ func (l *life) tellConnection(ctx context.Context, log *slog.Logger) {
 		case <-time.After(200 * time.Millisecond):
 		}
 		info := l.session.Info()
-		c := condition{leased: l.lease.Valid(), trouble: l.leader.Trouble()}
+		c := nodesession.Condition{Leased: l.lease.Valid(), Trouble: l.leader.Trouble()}
 		switch away := !connected && !info.Connected; { // now as well as a moment ago
-		case c.leased:
-			c.away = away
+		case c.Leased:
+			c.Away = away
 		case !info.Connected:
-			c.unheard = coarse(l.lease.Now() - info.Base)
+			c.Unheard = nodesession.Coarse(l.lease.Now() - info.Base)
 		}
-		if before := l.now.Swap(&c); before == nil && !c.leased || before != nil && *before != c {
+		if before := l.now.Swap(&c); before == nil && !c.Leased || before != nil && *before != c {
 			l.observer.Retell()
 		}
 		switch {

@@ -14,15 +14,15 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/admin"
 	"gitee.com/ken.yang/xconsumer/internal/asynclog"
 	"gitee.com/ken.yang/xconsumer/internal/backoff"
 	"gitee.com/ken.yang/xconsumer/internal/election"
 	"gitee.com/ken.yang/xconsumer/internal/emit"
-	"gitee.com/ken.yang/xconsumer/internal/leader"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/meter"
+	"gitee.com/ken.yang/xconsumer/internal/nodesession"
 	"gitee.com/ken.yang/xconsumer/internal/outbox"
-	"gitee.com/ken.yang/xconsumer/internal/report"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 	"gitee.com/ken.yang/xconsumer/internal/worker"
@@ -40,55 +40,15 @@ type Node struct {
 	emitter  *emit.Emitter
 	meter    *meter.Meter
 	spans    *emit.Spans
+	presence *nodesession.Presence
+	admin    *admin.Admin
 	written  *asynclog.Handler              // of the log
 	parent   *outbox.Latest[cluster.Vitals] // nil if there is none
 	observer view.Observer
-	history  report.History
 	running  atomic.Bool
 	declared bool              // the file's declarations have been published
 	afloat   *worker.Pool      // what runs on of a session that was lost, as its tasks say; nil for nothing
 	lost     []membership.Dead // what it was with earlier sessions, as far as that is not known to be closed; nothing of it runs once the next one has landed
-
-	mu     sync.Mutex
-	health health
-	member string       // the present or the last one, "" before the first
-	pool   *worker.Pool // of the present or the last membership, nil before the first
-}
-
-// health is what Ready tells.
-type health struct {
-	what    string        // what the node is doing that keeps it from being ready, "" if nothing
-	session coord.Session // the present one, nil without
-	lease   *membership.Lease
-	leader  *leader.Leader // with the next, nil before it has joined
-	now     *atomic.Pointer[condition]
-}
-
-// condition is how a member was a moment ago: whoever asks for the cluster is answered without a clock, which may keep
-// a process that is being paused.
-type condition struct {
-	leased  bool
-	away    bool          // the coordination service does not answer, while there is a lease
-	unheard time.Duration // how long ago the coordination service was heard last while there is no lease, coarsely; 0 if it answers
-	trouble string        // that it has as a leader, "" for none
-}
-
-// coarse rounds a time down, so that it changes now and then only.
-func coarse(d time.Duration) time.Duration {
-	if d < time.Minute {
-		return d.Truncate(4 * time.Second)
-	}
-	return d.Truncate(time.Minute)
-}
-
-func (h *health) seen() condition {
-	if h.now == nil {
-		return condition{}
-	}
-	if c := h.now.Load(); c != nil {
-		return *c
-	}
-	return condition{leased: true} // it has just joined
 }
 
 // New returns a node that will join a cluster through the store. The error matches ErrConfig.
@@ -103,15 +63,33 @@ func New(store coord.Store, cfg Config) (*Node, error) {
 		n.parent = outbox.NewLatest(cfg.Vitals)
 	}
 	n.emitter = emit.New(cfg.Name, n.cfg.Log, n.meter, n.spans)
-	n.health.what = "connecting"
+	n.presence = nodesession.NewPresence(n.observer.Retell)
+	n.admin = &admin.Admin{
+		Cluster: cfg.Cluster, Node: cfg.Name, Keys: n.keys, Presence: n.presence, Observer: &n.observer, Logs: n.logs, Emitter: n.emitter,
+		Meter: n.meter, Spans: n.spans, Written: n.written, Registered: func() []string { return slices.Collect(maps.Keys(n.works)) },
+	}
 	return n, nil
 }
 
 // Name returns the node's name.
 func (n *Node) Name() string { return n.cfg.Name }
 
-// Works returns the names of the registered works, sorted.
-func (n *Node) Works() []string { return slices.Sorted(maps.Keys(n.works)) }
+// Ready returns why the node is not at work, nothing if it is.
+func (n *Node) Ready() (reasons []string) { return n.admin.Ready() }
+
+// Events returns a channel of what happens, as this node sees it: its own joining and leaving,
+// grants, workers, lease; and, while it leads, the joining and leaving of others. It begins with
+// what happens after the call and is closed when ctx ends. Emitting never waits: a listener that
+// lags behind by more than 1,024 events loses the oldest ones.
+func (n *Node) Events(ctx context.Context) <-chan cluster.Event { return n.emitter.Events(ctx) }
+
+// State returns the cluster as this node sees it. It reads the store only when nobody has asked for a while; otherwise
+// it answers from what is kept up to date. While the node is not connected it returns the last that it knew, and fails
+// if it knew nothing.
+func (n *Node) State(ctx context.Context) (cluster.State, error) { return n.admin.State(ctx) }
+
+// Admin returns the node for whoever manages it. It may be called at any time, also before Run.
+func (n *Node) Admin() Admin { return n.admin }
 
 // Run makes the node a member and does its work until ctx ends; then it stops its workers,
 // leaves and returns nil. When the session is lost it stops its workers, and joins again when
@@ -144,7 +122,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	}()
 	for attempt := 0; ; attempt++ {
 		joined, err := n.live(ctx, min(openTimeoutMin<<min(attempt, 8), openTimeoutMax))
-		n.setHealth(health{what: "not a member"})
+		n.presence.Set(nodesession.Health{Obstacle: "not a member"})
 		switch {
 		case fatal(err):
 			return err
@@ -155,7 +133,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 			attempt = 0
 		}
 		reason, help := whyNoMember(err)
-		n.setHealth(health{what: "not connected: " + reason + "; " + help})
+		n.presence.Set(nodesession.Health{Obstacle: "not connected: " + reason + "; " + help})
 		wait := joinAgain.Pause(attempt+1, n.cfg.Name, attempt)
 		n.cfg.Log.Warn("not a member; trying again", "reason", reason, "in", wait.Round(time.Millisecond), "help", help)
 		n.cfg.Log.Debug("not a member", "error", err)
@@ -231,7 +209,7 @@ func (n *Node) live(ctx context.Context, patience time.Duration) (joined bool, e
 	host, _ := os.Hostname() // for people only
 	member := cluster.Member{
 		GUID: membership.NewGUID(), Name: n.cfg.Name, Host: host, PID: os.Getpid(), Address: n.cfg.Address, Advertise: n.cfg.Advertise,
-		Works: n.Works(), Labels: n.cfg.Labels, Weight: n.cfg.Weight, Capacity: n.cfg.Capacity, SessionTimeout: session.Info().Timeout,
+		Works: n.admin.Works(), Labels: n.cfg.Labels, Weight: n.cfg.Weight, Capacity: n.cfg.Capacity, SessionTimeout: session.Info().Timeout,
 	}
 	lease := membership.NewLease(session)
 	if err := n.land(lease.Terms().Soft, ErrLeaseLost); err != nil {
@@ -284,169 +262,4 @@ func (n *Node) closeLost(ctx context.Context, session coord.Session) {
 		}
 		return err == nil
 	})
-}
-
-func (n *Node) setHealth(h health) {
-	n.mu.Lock()
-	before := n.health
-	n.health = h
-	n.mu.Unlock()
-	if before.seen() != h.seen() {
-		n.observer.Retell()
-	}
-}
-
-// Ready returns why the node is not at work, nothing if it is.
-func (n *Node) Ready() (reasons []string) {
-	n.mu.Lock()
-	h := n.health
-	n.mu.Unlock()
-	if h.what != "" {
-		reasons = append(reasons, h.what)
-	}
-	if h.session != nil {
-		if info := h.session.Info(); !info.Connected {
-			reasons = append(reasons, fmt.Sprintf("coordination service does not answer: %v", info.Err))
-		}
-	}
-	if h.lease != nil {
-		if phase, _ := h.lease.Phase(); phase != membership.Holds {
-			reasons = append(reasons, "lease is over; all workers are stopped")
-		}
-	}
-	if h.leader != nil {
-		if trouble := h.leader.Trouble(); trouble != "" {
-			reasons = append(reasons, trouble)
-		}
-	}
-	return reasons
-}
-
-// Lease returns how long this node may go on without a word from the coordination service. It is not held before
-// the node has joined.
-func (n *Node) Lease() cluster.Lease {
-	n.mu.Lock()
-	h := n.health
-	n.mu.Unlock()
-	if h.lease == nil {
-		return cluster.Lease{}
-	}
-	phase, _ := h.lease.Phase()
-	left := max(h.lease.End()-h.session.Now(), 0)
-	return cluster.Lease{Holds: phase == membership.Holds, LeftMs: left.Milliseconds(), OfMs: h.lease.Terms().Length.Milliseconds()}
-}
-
-// Workers returns what this node's workers do, by slot. It reads nothing.
-func (n *Node) Workers() map[cluster.Slot]cluster.Report {
-	n.mu.Lock()
-	pool := n.pool
-	n.mu.Unlock()
-	if pool == nil {
-		return nil
-	}
-	return pool.Reports()
-}
-
-// Leading returns the cluster as the leader sees it, if that is this node and its lease holds. It reads nothing.
-func (n *Node) Leading() (cluster.State, bool) {
-	snap := n.observer.Leading()
-	if snap == nil || !n.Lease().Holds {
-		return cluster.State{}, false
-	}
-	return n.stateOf(snap), true
-}
-
-// State returns the cluster as this node sees it. It reads the store only when nobody has asked
-// for a while; otherwise it answers from what is kept up to date. While the node is not
-// connected it tells the last it knew, and fails if it knew nothing.
-func (n *Node) State(ctx context.Context) (cluster.State, error) {
-	snap, err := n.observer.Snapshot(ctx)
-	if err != nil {
-		return cluster.State{}, fmt.Errorf("state: %w", err)
-	}
-	return n.stateOf(snap), nil
-}
-
-// conditionNow returns how the node was a moment ago, and its own member when it knows that nothing of it runs.
-func (n *Node) conditionNow() (c condition, without string) {
-	n.mu.Lock()
-	h, member := n.health, n.member
-	n.mu.Unlock()
-	if c = h.seen(); !c.leased {
-		without = member
-	}
-	return c, without
-}
-
-// heard returns what was read, with what else is known of the members.
-func (n *Node) heard(snap *view.Snapshot) *view.Snapshot {
-	_, without := n.conditionNow()
-	return n.observer.Heard(snap, without)
-}
-
-// stateOf renders what was read.
-func (n *Node) stateOf(snap *view.Snapshot) cluster.State {
-	c, without := n.conditionNow()
-	state := report.State(n.observer.Heard(snap, without), n.keys)
-	report.ExplainUnplaced(&state, snap)
-	state.Warnings = n.warnings(c, &state)
-	return state
-}
-
-// warnings returns what keeps the cluster from being led as it should, or what is told of it from being true.
-func (n *Node) warnings(c condition, state *cluster.State) (list []string) {
-	switch {
-	case c.leased && c.away:
-		list = append(list, n.cfg.Name+" does not reach the coordination service; its own workers run on while its lease lasts, and what it tells of others is old")
-	case c.leased:
-	case c.unheard > 0:
-		list = append(list, fmt.Sprintf("%s has not heard from the coordination service for %v; its own workers are stopped, and what it tells of others is old", n.cfg.Name, c.unheard))
-	default:
-		list = append(list, n.cfg.Name+" has no lease; its own workers are stopped, and what it tells of others is old")
-	}
-	if c.trouble != "" {
-		list = append(list, n.cfg.Name+": "+c.trouble)
-	}
-	if state.Leader == "" {
-		list = append(list, "nobody leads: what runs goes on, and nothing is granted")
-	}
-	return list
-}
-
-// Tasks returns the tasks with what they declare, by name.
-func (n *Node) Tasks(ctx context.Context) ([]cluster.TaskDetail, error) {
-	snap, err := n.observer.Snapshot(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("tasks: %w", err)
-	}
-	state := n.stateOf(snap)
-	return report.Tasks(snap, &state), nil
-}
-
-// Events returns a channel of what happens, as this node sees it: its own joining and leaving,
-// grants, workers, lease; and, while it leads, the joining and leaving of others. It begins with
-// what happens after the call and is closed when ctx ends. Emitting never waits: a listener that
-// lags behind by more than 1,024 events loses the oldest ones.
-func (n *Node) Events(ctx context.Context) <-chan cluster.Event { return n.emitter.Events(ctx) }
-
-// Measures returns what this node has counted and timed since it began, for whoever serves metrics. The session's
-// operations, the leader's decisions and what became of workers are in it.
-func (n *Node) Measures() []cluster.Measure {
-	n.meter.Most(meter.Dropped, n.written.Dropped(), "log")
-	n.spans.Measure(n.meter)
-	n.mu.Lock()
-	h := n.health
-	n.mu.Unlock()
-	var lasts, since time.Duration
-	blocked := 0.0
-	if h.leader != nil {
-		if h.leader.IsBlocked() {
-			blocked = 1
-		}
-		lasts, since = h.leader.Lasts(), h.leader.SinceRound()
-	}
-	n.meter.Set(meter.LeaderRound, lasts.Seconds())
-	n.meter.Set(meter.Blocked, blocked)
-	n.meter.Set(meter.SinceRound, since.Seconds())
-	return n.meter.Read()
 }

@@ -99,7 +99,7 @@ func (w *Worker) Stdout() io.Writer { return w.run.Stdout() }
 func (w *Worker) Stderr() io.Writer { return w.run.Stderr() }
 
 // Logger returns a logger that names the slot. What it writes is in the node's log and, from level Info on,
-// in the worker's own, which Node.Log and the API show.
+// in the worker's own, which Admin.Log and the API show.
 func (w *Worker) Logger() *slog.Logger { return w.run.Log }
 
 // Handle registers a work under a name. Tasks name it by their WorkName; the case of the first

@@ -219,7 +219,7 @@ func (d *dev) configFile() (string, error) {
 	d.register(node)
 	var b strings.Builder
 	fmt.Fprintln(&b, "# Written by xconsumer dev, which found no app.toml: two workers of every work.")
-	d.works = node.Works()
+	d.works = node.Admin().Works()
 	for _, work := range d.works {
 		fmt.Fprintf(&b, "[[task]]\nname = %q\nworkName = %q\nworkerNum = 2\n", work, work)
 	}

@@ -37,7 +37,7 @@ func (d *doctor) works(ctx context.Context, session coord.Session, s settings, m
 	if d.register != nil {
 		d.register(node)
 	}
-	list = node.Works()
+	list = node.Admin().Works()
 	for _, w := range s.works {
 		list = append(list, w.Name)
 	}

@@ -19,12 +19,12 @@ import (
 
 // serve runs a node, and its HTTP API on a listener, until ctx ends.
 func serve(ctx context.Context, s settings, node *xconsumer.Node, programs *command.Keeper, listener net.Listener, log *slog.Logger) error {
-	api := httpapi.New(withPrograms{node, programs}, httpapi.Options{ //nolint:contextcheck // requests bring their own
+	api := httpapi.New(withPrograms{node.Admin(), programs}, httpapi.Options{ //nolint:contextcheck // requests bring their own
 		Peers:  &httpapi.Peers{Secret: s.secret, Shared: s.sharedSecret, Advertise: s.advertise, TLS: s.access.tls.peer()},
 		Access: s.access.open(log),
 		Build:  buildVersion(), Config: s.public(), Log: log, Level: s.level,
 		Metrics: func(api func() []cluster.Measure) http.Handler {
-			return metrics.New(node, s.cluster, buildVersion().Version, api)
+			return metrics.New(node.Admin(), s.cluster, buildVersion().Version, api)
 		},
 	})
 	serving, end := context.WithCancel(context.WithoutCancel(ctx))

@@ -77,13 +77,13 @@ func registerCommands(node *xconsumer.Node, s settings, keeper *command.Keeper) 
 
 // withPrograms is a node that says of its programs what they are, where it would show its own goroutines that wait for them.
 type withPrograms struct {
-	*xconsumer.Node
+	xconsumer.Admin
 	programs *command.Keeper
 }
 
 // Stack returns what a worker of this node does.
 func (n withPrograms) Stack(slot cluster.Slot) (string, error) {
-	text, err := n.Node.Stack(slot)
+	text, err := n.Admin.Stack(slot)
 	if program := n.programs.Describe(slot); err == nil && program != "" {
 		return program, nil
 	}

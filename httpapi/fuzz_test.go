@@ -40,13 +40,13 @@ func TestEveryEndpointFromItsSchema(t *testing.T) {
 
 // realNode is a node that runs a task, over a store in memory. Its name is not sent: nothing evicts it. Another one
 // could not be asked for what its workers write, for want of a secret.
-func realNode(t *testing.T) *xconsumer.Node {
+func realNode(t *testing.T) xconsumer.Admin {
 	t.Helper()
 	return nodeOf(t, mem.New(mem.Config{}))
 }
 
 // nodeOf is a node that runs two workers of task a, and has a task job whose run is due at New Year.
-func nodeOf(t *testing.T, service *mem.Service) *xconsumer.Node {
+func nodeOf(t *testing.T, service *mem.Service) xconsumer.Admin {
 	t.Helper()
 	c := testcluster.Cluster{Service: service, Tasks: []cluster.TaskSpec{{Name: "a", WorkName: "a", WorkerNum: 2}, {Name: "job", WorkName: "a", WorkerNum: 1, Schedule: "0 0 1 1 *"}}}
 	node, err := c.Start(context.Background(), "first", func(node *xconsumer.Node) {
@@ -69,7 +69,7 @@ func nodeOf(t *testing.T, service *mem.Service) *xconsumer.Node {
 			t.Fatal(node.Ready())
 		}
 	}
-	return node.Node
+	return node.Admin()
 }
 
 func storm(t *testing.T, n httpapi.Node) {

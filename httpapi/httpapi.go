@@ -27,7 +27,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/console"
 )
 
-// Node is what the API serves; *xconsumer.Node is one.
+// Node is what the API serves; xconsumer.Node.Admin returns one.
 type Node interface {
 	Name() string
 	Ready() (reasons []string)

@@ -77,7 +77,7 @@ func start(b *testing.B) *fleet {
 
 // serve serves a node that does not lead.
 func (f *fleet) serve() *httptest.Server {
-	api := httpapi.New(f.nodes[nodes-1].Node, httpapi.Options{Log: slog.New(slog.DiscardHandler)})
+	api := httpapi.New(f.nodes[nodes-1].Admin(), httpapi.Options{Log: slog.New(slog.DiscardHandler)})
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = api.Run(ctx) })
@@ -166,7 +166,7 @@ func (f *fleet) follow(url string) {
 		for _, c := range want {
 			c <- workers
 		}
-		if _, err := f.nodes[nodes/2].Do(ctx, cluster.Scale("b", workers)); err != nil {
+		if _, err := f.nodes[nodes/2].Admin().Do(ctx, cluster.Scale("b", workers)); err != nil {
 			f.Fatal(err)
 		}
 		began := time.Now()

@@ -149,7 +149,7 @@ func lead(text string) {
 			store.kill()
 			os.Exit(0)
 		}
-		_ = json.NewEncoder(os.Stdout).Encode(countsOf(node.Measures()))
+		_ = json.NewEncoder(os.Stdout).Encode(countsOf(node.Admin().Measures()))
 	}
 }
 
@@ -262,7 +262,7 @@ func (f *fleet) crash(name string) {
 }
 
 func (f *fleet) forget(m *member) {
-	c := countsOf(m.node.Measures())
+	c := countsOf(m.node.Admin().Measures())
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.gone = add(f.gone, c)
@@ -290,9 +290,9 @@ func (f *fleet) scale(slots int) {
 	var err error
 	for range 20 {
 		var plan cluster.Plan
-		plan, err = node.Plan(context.Background(), cluster.Change{Scale: change})
+		plan, err = node.Admin().Plan(context.Background(), cluster.Change{Scale: change})
 		if err == nil {
-			_, err = node.Apply(context.Background(), cluster.Change{Scale: change}, plan.Revision)
+			_, err = node.Admin().Apply(context.Background(), cluster.Change{Scale: change}, plan.Revision)
 		}
 		if err == nil {
 			return
@@ -306,7 +306,7 @@ func (f *fleet) counts() counts {
 	f.mu.Lock()
 	sum := f.gone
 	for _, m := range f.nodes {
-		sum = add(sum, countsOf(m.node.Measures()))
+		sum = add(sum, countsOf(m.node.Admin().Measures()))
 	}
 	f.mu.Unlock()
 	return add(sum, f.ofLeader())

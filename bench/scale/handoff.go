@@ -102,7 +102,7 @@ func handoff(tb testing.TB, s service, p pass) row {
 func (f *fleet) do(op cluster.Operation) {
 	node := f.first()
 	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
-		_, err := node.Do(context.Background(), op)
+		_, err := node.Admin().Do(context.Background(), op)
 		if err == nil {
 			return
 		}

@@ -99,7 +99,7 @@ func TestApartIsTakenBack(t *testing.T) {
 		n2 := w.start("n2")
 		shown := func() float64 {
 			synctest.Wait()
-			for _, m := range n2.Measures() {
+			for _, m := range n2.Admin().Measures() {
 				if m.Name == "xconsumer_clock_apart_seconds" && len(m.Series) == 1 {
 					return m.Series[0].Value
 				}
@@ -169,7 +169,7 @@ func TestSkippedFirings(t *testing.T) {
 			t.Errorf("events: %q", events)
 		}
 		counted := false
-		for _, m := range n1.Measures() {
+		for _, m := range n1.Admin().Measures() {
 			if m.Name == "xconsumer_runs_skipped_total" {
 				counted = len(m.Series) == 1 && m.Series[0].Value == 8 && strings.Join(m.Series[0].Labels, " ") == "job late"
 			}

@@ -125,7 +125,7 @@ func TestTokensNearTheirBound(t *testing.T) {
 				value := strings.Replace(string(now.Value), `"slots":[`, fmt.Sprintf(`"slots":[{"task":"a","slots":"9","token":%d,"spec":{"name":"a","workName":"a","workerNum":4}},`, token), 1)
 				h.set(key, strings.Replace(value, fmt.Sprintf(`"version":%d`, now.Version), fmt.Sprintf(`"version":%d`, now.Version+1), 1))
 				time.Sleep(5 * time.Second)
-				if _, err := n1.Do(w.t.Context(), cluster.RestartTask("a")); err != nil {
+				if _, err := n1.Admin().Do(w.t.Context(), cluster.RestartTask("a")); err != nil {
 					t.Fatal(err)
 				}
 				time.Sleep(5 * time.Second)
@@ -170,7 +170,7 @@ func TestFoundMakesAnEpochAgain(t *testing.T) {
 			if after := h.children("/decisions"); len(after) <= len(before) || after[len(after)-1] <= before[len(before)-1] {
 				t.Errorf("decisions were %v, and are %v", before, after)
 			}
-			for slot, r := range n1.Workers() {
+			for slot, r := range n1.Admin().Workers() {
 				if r.Token <= 1000 {
 					t.Errorf("%s has token %d", slot, r.Token)
 				}

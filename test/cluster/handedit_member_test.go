@@ -165,7 +165,7 @@ func TestFormerAssignmentStartsNothing(t *testing.T) {
 				victim := map[string]*proc{"n1": n1, "n2": n2}[of]
 				key := "/docs/" + memberOf(w.state(n1), of)
 				former := h.get(key)
-				if _, err := n1.Do(w.t.Context(), cluster.Drain(of, 0)); err != nil {
+				if _, err := n1.Admin().Do(w.t.Context(), cluster.Drain(of, 0)); err != nil {
 					t.Fatal(err)
 				}
 				time.Sleep(2 * time.Second)
@@ -186,7 +186,7 @@ func TestFormerAssignmentStartsNothing(t *testing.T) {
 				if s := w.state(n1); len(s.Errors) != 0 {
 					t.Errorf("it is not over: %+v", s.Errors)
 				}
-				if _, err := n1.Do(w.t.Context(), cluster.Uncordon(of)); err != nil {
+				if _, err := n1.Admin().Do(w.t.Context(), cluster.Uncordon(of)); err != nil {
 					t.Fatal(err)
 				}
 				time.Sleep(2 * time.Second)
@@ -248,7 +248,7 @@ func TestGrantOfAnUndeclaredTask(t *testing.T) {
 		if !shown {
 			t.Errorf("tasks: %+v", w.state(n1).Tasks)
 		}
-		if _, err := n1.Do(w.t.Context(), cluster.Delete("alien")); !errors.Is(err, cluster.ErrNoTask) || !strings.Contains(err.Error(), "asked back") {
+		if _, err := n1.Admin().Do(w.t.Context(), cluster.Delete("alien")); !errors.Is(err, cluster.ErrNoTask) || !strings.Contains(err.Error(), "asked back") {
 			t.Errorf("delete: %v", err)
 		}
 		n2.Heal()

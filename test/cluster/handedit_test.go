@@ -74,22 +74,22 @@ func TestUnusableTaskIsDeclaredAgain(t *testing.T) {
 					started := w.floor.started()
 					damage(h)
 					time.Sleep(time.Second)
-					list, err := n1.Tasks(w.t.Context())
+					list, err := n1.Admin().Tasks(w.t.Context())
 					if err != nil || len(list) != 1 || !strings.Contains(list[0].Unusable, "declare it again") {
 						t.Fatalf("%+v, %v", list, err)
 					}
 					for _, op := range []cluster.Operation{cluster.Scale("a", 5), cluster.Reset("a")} {
-						if _, err := n1.Do(w.t.Context(), op); err == nil || !strings.Contains(err.Error(), "`xconsumer apply`") {
+						if _, err := n1.Admin().Do(w.t.Context(), op); err == nil || !strings.Contains(err.Error(), "`xconsumer apply`") {
 							t.Errorf("%v: %v", op, err)
 						}
 					}
 					if planned {
 						change := cluster.Change{Tasks: []cluster.TaskSpec{spec}}
-						plan, err := n1.Plan(w.t.Context(), change)
+						plan, err := n1.Admin().Plan(w.t.Context(), change)
 						if err != nil || len(plan.Moves)+len(plan.Starts)+len(plan.Stops)+len(plan.Restarts) > 0 {
 							t.Fatalf("%+v, %v", plan, err)
 						}
-						if _, err := n1.Apply(w.t.Context(), change, plan.Revision); err != nil {
+						if _, err := n1.Admin().Apply(w.t.Context(), change, plan.Revision); err != nil {
 							t.Fatal(err)
 						}
 					} else {
@@ -116,7 +116,7 @@ func TestUnusableTaskIsDeclaredAgain(t *testing.T) {
 // wantAudit wants the audit to say of what was done last whether it has replaced a record that could not be read.
 func wantAudit(t *testing.T, n *proc, damage string) {
 	t.Helper()
-	h, err := n.Decisions(t.Context())
+	h, err := n.Admin().Decisions(t.Context())
 	if err != nil || len(h.Audit) == 0 {
 		t.Fatalf("%+v, %v", h.Audit, err)
 	}
@@ -157,7 +157,7 @@ func TestUnusableMark(t *testing.T) {
 		w.do(n1, cluster.Cordon("n2"))
 		h.set("/marks/n2", "nonsense")
 		time.Sleep(time.Second)
-		if _, err := n1.Do(w.t.Context(), cluster.Drain("n2", 0)); !errors.Is(err, cluster.ErrChange) || !strings.Contains(err.Error(), "`xconsumer uncordon` replaces it") {
+		if _, err := n1.Admin().Do(w.t.Context(), cluster.Drain("n2", 0)); !errors.Is(err, cluster.ErrChange) || !strings.Contains(err.Error(), "`xconsumer uncordon` replaces it") {
 			t.Errorf("drain: %v", err)
 		}
 		w.do(n1, cluster.Uncordon("n2"))

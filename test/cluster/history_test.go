@@ -59,13 +59,13 @@ func TestMove(t *testing.T) {
 			{"to nobody", cluster.Move(slot, "n9"), cluster.ErrNoNode, "n9"},
 			{"no worker", cluster.Move(cluster.Slot{Task: "a", Index: 9}, "n1"), cluster.ErrNoSlot, "a#9"},
 		} {
-			if _, err := n1.Do(t.Context(), c.op); !errors.Is(err, c.err) || !strings.Contains(err.Error(), c.text) {
+			if _, err := n1.Admin().Do(t.Context(), c.op); !errors.Is(err, c.err) || !strings.Contains(err.Error(), c.text) {
 				t.Errorf("%s: %v", c.name, err)
 			}
 		}
 		w.do(n1, cluster.Cordon(before[0].Node))
 		time.Sleep(time.Second)
-		if _, err := n1.Do(t.Context(), cluster.Move(slot, before[0].Node)); !errors.Is(err, cluster.ErrChange) || !strings.Contains(err.Error(), "is cordoned") {
+		if _, err := n1.Admin().Do(t.Context(), cluster.Move(slot, before[0].Node)); !errors.Is(err, cluster.ErrChange) || !strings.Contains(err.Error(), "is cordoned") {
 			t.Errorf("to a cordoned node: %v", err)
 		}
 		w.leave(n1, n2)
@@ -106,7 +106,7 @@ func TestReportWithoutTheService(t *testing.T) {
 		time.Sleep(time.Second)
 		n1.Cut()
 		began := time.Now()
-		if _, err := n1.Report(t.Context()); !errors.Is(err, cluster.ErrUnanswered) || time.Since(began) > 6*time.Second {
+		if _, err := n1.Admin().Report(t.Context()); !errors.Is(err, cluster.ErrUnanswered) || time.Since(began) > 6*time.Second {
 			t.Errorf("after %v: %v", time.Since(began), err)
 		}
 		n1.Heal()
@@ -133,7 +133,7 @@ func TestEvict(t *testing.T) {
 			t.Errorf("%q leads", state.Leader)
 		}
 		w.wantShare(map[string]int{"n1": 2, "n2": 2})
-		if _, err := n1.Do(t.Context(), cluster.Evict("n9")); !errors.Is(err, cluster.ErrNoNode) {
+		if _, err := n1.Admin().Do(t.Context(), cluster.Evict("n9")); !errors.Is(err, cluster.ErrNoNode) {
 			t.Errorf("%v", err)
 		}
 		w.leave(n1, n2)
@@ -168,7 +168,7 @@ func TestLabel(t *testing.T) {
 			t.Errorf("labels %v", labels)
 		}
 		for _, bad := range []map[string]*string{nil, {"a b": new("x")}, {"node": new("x")}, {"x": new("a b")}} {
-			if _, err := n1.Do(t.Context(), cluster.Label("n2", bad)); !errors.Is(err, cluster.ErrChange) {
+			if _, err := n1.Admin().Do(t.Context(), cluster.Label("n2", bad)); !errors.Is(err, cluster.ErrChange) {
 				t.Errorf("%v: %v", bad, err)
 			}
 		}
@@ -184,7 +184,7 @@ func TestAudit(t *testing.T) {
 		time.Sleep(time.Second)
 		op := cluster.Scale("a", 3)
 		op.By, op.From = "ada", "10.0.0.1"
-		plan, err := n1.Plan(t.Context(), cluster.Change{Drain: []string{"n2"}})
+		plan, err := n1.Admin().Plan(t.Context(), cluster.Change{Drain: []string{"n2"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,18 +195,18 @@ func TestAudit(t *testing.T) {
 		w.do(n2, op)
 		w.do(n2, cluster.Uncordon("n1")) // the program's own wish
 		time.Sleep(time.Second)
-		if _, err := n1.Apply(t.Context(), cluster.Change{Drain: []string{"n2"}}, plan.Revision); !errors.Is(err, cluster.ErrMovedOn) {
+		if _, err := n1.Admin().Apply(t.Context(), cluster.Change{Drain: []string{"n2"}}, plan.Revision); !errors.Is(err, cluster.ErrMovedOn) {
 			t.Errorf("%v", err)
 		}
-		if plan, err = n1.Plan(t.Context(), cluster.Change{Drain: []string{"n2"}}); err != nil {
+		if plan, err = n1.Admin().Plan(t.Context(), cluster.Change{Drain: []string{"n2"}}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := n1.Apply(t.Context(), cluster.Change{Drain: []string{"n2"}, By: "bob"}, plan.Revision); err != nil {
+		if _, err := n1.Admin().Apply(t.Context(), cluster.Change{Drain: []string{"n2"}, By: "bob"}, plan.Revision); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(time.Second)
 		var got []string
-		list, err := n2.Decisions(t.Context())
+		list, err := n2.Admin().Decisions(t.Context())
 		for _, l := range list.Audit {
 			got = append(got, strings.TrimSpace(fmt.Sprintf("%s %s: %s", l.By, l.From, l.What)))
 		}
@@ -226,7 +226,7 @@ func TestPast(t *testing.T) {
 		was := map[int64][]string{} // by decision, once everything had settled
 		note := func() {
 			time.Sleep(time.Minute)
-			sight, err := n1.Watch(t.Context(), 0)
+			sight, err := n1.Admin().Watch(t.Context(), 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -254,7 +254,7 @@ func TestPast(t *testing.T) {
 			t.Errorf("%d moments", len(was))
 		}
 		for n, want := range was {
-			past, err := n1.Past(t.Context(), n)
+			past, err := n1.Admin().Past(t.Context(), n)
 			if err != nil {
 				t.Error(err)
 			}
@@ -272,7 +272,7 @@ func TestPast(t *testing.T) {
 			}
 		}
 		for _, n := range []int64{-1, 1000} {
-			if _, err := n1.Past(t.Context(), n); !errors.Is(err, cluster.ErrNoDecision) {
+			if _, err := n1.Admin().Past(t.Context(), n); !errors.Is(err, cluster.ErrNoDecision) {
 				t.Errorf("%d: %v", n, err)
 			}
 		}
@@ -291,11 +291,11 @@ func TestExplainFailing(t *testing.T) {
 		})
 		slot := cluster.Slot{Task: "bad"}
 		time.Sleep(6 * time.Second)
-		if out, err := n1.Explain(t.Context(), slot); err != nil || !strings.HasPrefix(out.Here, "it fails on n1, where it is run again after a pause that grows: 1 failure, the last: no such bucket") {
+		if out, err := n1.Admin().Explain(t.Context(), slot); err != nil || !strings.HasPrefix(out.Here, "it fails on n1, where it is run again after a pause that grows: 1 failure, the last: no such bucket") {
 			t.Errorf("%q, %v", out.Here, err)
 		}
 		time.Sleep(10 * time.Minute)
-		if out, err := n1.Explain(t.Context(), slot); err != nil || !strings.HasPrefix(out.Here, "it has failed for good on n1 after ") {
+		if out, err := n1.Admin().Explain(t.Context(), slot); err != nil || !strings.HasPrefix(out.Here, "it has failed for good on n1 after ") {
 			t.Errorf("%q, %v", out.Here, err)
 		}
 		w.leave(n1)
@@ -311,7 +311,7 @@ func TestExplain(t *testing.T) {
 		time.Sleep(time.Minute)
 		w.do(n1, cluster.Drain("n2", 0))
 		time.Sleep(time.Minute)
-		out, err := n2.Explain(t.Context(), cluster.Slot{Task: "a", Index: 1})
+		out, err := n2.Admin().Explain(t.Context(), cluster.Slot{Task: "a", Index: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -329,12 +329,12 @@ func TestExplain(t *testing.T) {
 		if !granted {
 			t.Errorf("history %+v", out.History)
 		}
-		if _, err := n1.Explain(t.Context(), cluster.Slot{Task: "a", Index: 2}); !errors.Is(err, cluster.ErrNoSlot) {
+		if _, err := n1.Admin().Explain(t.Context(), cluster.Slot{Task: "a", Index: 2}); !errors.Is(err, cluster.ErrNoSlot) {
 			t.Errorf("%v", err)
 		}
 		w.do(n1, cluster.Drain("n1", 0))
 		time.Sleep(time.Minute)
-		if out, err = n1.Explain(t.Context(), cluster.Slot{Task: "a", Index: 0}); err != nil || out.Here == "" {
+		if out, err = n1.Admin().Explain(t.Context(), cluster.Slot{Task: "a", Index: 0}); err != nil || out.Here == "" {
 			t.Errorf("%+v %v", out, err)
 		}
 		w.leave(n1, n2, n3)

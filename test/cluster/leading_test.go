@@ -196,7 +196,7 @@ func testDeaf(t *testing.T, who string, within time.Duration) {
 		began := time.Now()
 		deaf.CutReplies()
 		time.Sleep(21 * time.Second)
-		if _, leads := deaf.Leading(); leads {
+		if _, leads := deaf.Admin().Leading(); leads {
 			t.Error("it says that it leads, without a lease")
 		}
 		if len(deaf.Ready()) == 0 {

@@ -58,12 +58,12 @@ func TestOneRunForOneKey(t *testing.T) {
 		lose = true
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		if _, err := n1.Do(ctx, op); !errors.Is(err, cluster.ErrOutcomeUnknown) {
+		if _, err := n1.Admin().Do(ctx, op); !errors.Is(err, cluster.ErrOutcomeUnknown) {
 			t.Errorf("the answer was lost: %v", err)
 		}
 		answers := map[string]bool{}
 		for _, node := range []*proc{n2, n1, n2} {
-			id, err := node.Do(context.WithValue(t.Context(), patient{}, true), op)
+			id, err := node.Admin().Do(context.WithValue(t.Context(), patient{}, true), op)
 			if err != nil {
 				t.Error(err)
 			}

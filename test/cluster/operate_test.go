@@ -174,7 +174,7 @@ func TestWhatCannotBeDone(t *testing.T) {
 			{cluster.Patch("x", json.RawMessage(`{"workerNum": 1}`)), cluster.ErrNoTask},
 			{cluster.Delete("x"), cluster.ErrNoTask},
 		} {
-			if _, err := n1.Do(t.Context(), c.op); !errors.Is(err, c.want) {
+			if _, err := n1.Admin().Do(t.Context(), c.op); !errors.Is(err, c.want) {
 				t.Errorf("%v: %v; want %v", c.op, err, c.want)
 			}
 		}
@@ -186,13 +186,13 @@ func TestWhatCannotBeDone(t *testing.T) {
 			`no such worker: a#7`:  cluster.RestartWorker(cluster.Slot{Task: "a", Index: 7}),
 			`no such worker: ok#0`: cluster.Move(cluster.Slot{Task: "ok"}, "y"),
 		} {
-			if _, err := n1.Do(t.Context(), op); err == nil || err.Error() != want {
+			if _, err := n1.Admin().Do(t.Context(), op); err == nil || err.Error() != want {
 				t.Errorf("%v: %v; want %s", op, err, want)
 			}
 		}
 		w.wantShare(map[string]int{"n1": 1})
 		w.leave(n1)
-		if _, err := n1.Do(t.Context(), cluster.Pause("a")); !errors.Is(err, cluster.ErrNotMember) {
+		if _, err := n1.Admin().Do(t.Context(), cluster.Pause("a")); !errors.Is(err, cluster.ErrNotMember) {
 			t.Errorf("after it left: %v", err)
 		}
 	})
@@ -207,11 +207,11 @@ func TestDeclarations(t *testing.T) {
 		ctx := t.Context()
 		create := cluster.Declare(task("a", 2))
 		create.If = cluster.IfAbsent
-		first, err := n1.Do(ctx, create)
+		first, err := n1.Admin().Do(ctx, create)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := n2.Do(ctx, create); !errors.Is(err, cluster.ErrExists) {
+		if _, err := n2.Admin().Do(ctx, create); !errors.Is(err, cluster.ErrExists) {
 			t.Errorf("created twice: %v", err)
 		}
 		time.Sleep(time.Second)
@@ -219,17 +219,17 @@ func TestDeclarations(t *testing.T) {
 
 		patch := cluster.Patch("a", json.RawMessage(`{"workerNum": 4, "restart": {"max": 5}, "params": {"queue": "x"}}`))
 		patch.If = first
-		second, err := n2.Do(ctx, patch)
+		second, err := n2.Admin().Do(ctx, patch)
 		if err != nil || second == first {
 			t.Fatalf("revision %s, %v", second, err)
 		}
-		if _, err := n1.Do(ctx, patch); !errors.Is(err, cluster.ErrMovedOn) {
+		if _, err := n1.Admin().Do(ctx, patch); !errors.Is(err, cluster.ErrMovedOn) {
 			t.Errorf("patched what nobody has looked at: %v", err)
 		}
 		w.do(n1, cluster.Patch("a", json.RawMessage(`{"restart": {"backoff": "2s"}, "params": null}`)))
 		w.do(n1, cluster.Scale("a", 3))
 		time.Sleep(time.Second)
-		tasks, err := n2.Tasks(ctx)
+		tasks, err := n2.Admin().Tasks(ctx)
 		want := task("a", 4)
 		want.Restart = cluster.Restart{Max: 5, Backoff: cluster.Duration(2 * time.Second)}
 		if err != nil || len(tasks) != 1 || tasks[0].Declared != want || *tasks[0].Override.WorkerNum != 3 || tasks[0].WorkerNum != 3 || tasks[0].Running != 3 {
@@ -237,12 +237,12 @@ func TestDeclarations(t *testing.T) {
 		}
 		last := cluster.Delete("a")
 		last.If = tasks[0].Revision
-		if _, err := n1.Do(ctx, last); err != nil {
+		if _, err := n1.Admin().Do(ctx, last); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(time.Second)
 		w.wantShare(map[string]int{})
-		if tasks, err := n1.Tasks(ctx); err != nil || len(tasks) > 0 {
+		if tasks, err := n1.Admin().Tasks(ctx); err != nil || len(tasks) > 0 {
 			t.Errorf("%+v, %v", tasks, err)
 		}
 		w.do(n1, create) // and again
@@ -266,7 +266,7 @@ func TestPlanAndApply(t *testing.T) {
 			return list
 		}
 		change := cluster.Change{Drain: []string{"n3"}, Scale: map[string]int{"b": 1}, Pause: []string{}}
-		plan, err := n2.Plan(t.Context(), change)
+		plan, err := n2.Admin().Plan(t.Context(), change)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -283,7 +283,7 @@ func TestPlanAndApply(t *testing.T) {
 		for _, s := range plan.Stops {
 			delete(want, s)
 		}
-		written, err := n2.Apply(t.Context(), change, plan.Revision)
+		written, err := n2.Admin().Apply(t.Context(), change, plan.Revision)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -291,7 +291,7 @@ func TestPlanAndApply(t *testing.T) {
 		if diff := cmp.Diff(want, places()); diff != "" {
 			t.Errorf("places (-planned +are):\n%s", diff)
 		}
-		sight, err := n2.Watch(t.Context(), 0)
+		sight, err := n2.Admin().Watch(t.Context(), 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -299,10 +299,10 @@ func TestPlanAndApply(t *testing.T) {
 		if diff := cmp.Diff(seen, written); diff != "" {
 			t.Errorf("revisions (-seen +returned):\n%s", diff)
 		}
-		if revision, err := n2.Do(t.Context(), cluster.Uncordon("n1")); revision != "" || err != nil {
+		if revision, err := n2.Admin().Do(t.Context(), cluster.Uncordon("n1")); revision != "" || err != nil {
 			t.Errorf("of a node of which nothing is wanted: %q, %v", revision, err)
 		}
-		if _, err := n2.Apply(t.Context(), change, plan.Revision); !errors.Is(err, cluster.ErrMovedOn) {
+		if _, err := n2.Admin().Apply(t.Context(), change, plan.Revision); !errors.Is(err, cluster.ErrMovedOn) {
 			t.Errorf("applied again: %v", err)
 		}
 		w.leave(n1, n2, n3)
@@ -328,15 +328,15 @@ func TestPlanOfALoss(t *testing.T) {
 			}, "it needs label gpu, n2 does not have it"},
 			{"pause", cluster.Change{Pause: []string{"a"}}, "the task is paused"},
 		} {
-			plan, err := n1.Plan(t.Context(), c.change)
+			plan, err := n1.Admin().Plan(t.Context(), c.change)
 			if err != nil || len(plan.Moves) == 0 || plan.Moves[0].Reason != c.want {
 				t.Errorf("%s: %+v, %v", c.name, plan.Moves, err)
 			}
 		}
-		if _, err := n1.Apply(t.Context(), cluster.Change{Lose: []string{"n2"}}, revisionOf(t, n1)); !errors.Is(err, cluster.ErrChange) {
+		if _, err := n1.Admin().Apply(t.Context(), cluster.Change{Lose: []string{"n2"}}, revisionOf(t, n1)); !errors.Is(err, cluster.ErrChange) {
 			t.Errorf("a loss was applied: %v", err)
 		}
-		if _, err := n1.Plan(t.Context(), cluster.Change{Drain: []string{"x"}}); !errors.Is(err, cluster.ErrNoNode) {
+		if _, err := n1.Admin().Plan(t.Context(), cluster.Change{Drain: []string{"x"}}); !errors.Is(err, cluster.ErrNoNode) {
 			t.Errorf("drain of nothing: %v", err)
 		}
 		w.wantShare(map[string]int{"n1": 2, "n2": 2})
@@ -346,7 +346,7 @@ func TestPlanOfALoss(t *testing.T) {
 
 func revisionOf(t *testing.T, p *proc) string {
 	t.Helper()
-	plan, err := p.Plan(t.Context(), cluster.Change{})
+	plan, err := p.Admin().Plan(t.Context(), cluster.Change{})
 	if err != nil || len(plan.Moves) > 0 {
 		t.Fatalf("a plan of nothing: %+v, %v", plan, err)
 	}

@@ -233,7 +233,7 @@ func TestGoesAroundWhatIsTooLarge(t *testing.T) {
 				if told != 1 {
 					t.Errorf("it is told %d times", told)
 				}
-				past, err := n1.Decisions(t.Context())
+				past, err := n1.Admin().Decisions(t.Context())
 				skips := 0
 				for _, d := range past.Decisions {
 					for _, m := range d.Moves {

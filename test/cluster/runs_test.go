@@ -68,7 +68,7 @@ func once(workers int) cluster.TaskSpec {
 
 func (w *world) runs(p *proc) []cluster.RunInfo {
 	w.t.Helper()
-	list, err := p.Runs(w.t.Context(), "job")
+	list, err := p.Admin().Runs(w.t.Context(), "job")
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func TestOnce(t *testing.T) {
 		w.do(n1, overHTTP)
 		time.Sleep(500 * time.Millisecond)
 		s := w.state(n2)
-		list, err := n2.Decisions(t.Context())
+		list, err := n2.Admin().Decisions(t.Context())
 		var whys []string
 		for _, d := range list.Decisions {
 			for _, m := range d.Moves {

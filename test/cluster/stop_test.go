@@ -71,7 +71,7 @@ func blockedNode(t *testing.T, block func(cfg *xconsumer.Config, free <-chan str
 	w.floor.die("n3")
 	time.Sleep(30 * time.Second)
 	w.wantShare(map[string]int{"n1": 6, "n2": 6})
-	if _, leads := n1.Leading(); !leads {
+	if _, leads := n1.Admin().Leading(); !leads {
 		t.Error("n1 does not lead")
 	}
 	n1.Cut()
@@ -165,7 +165,7 @@ func TestAHungLoopLosesItsLease(t *testing.T) {
 				n1.Kill() // as its process ends now
 				time.Sleep(30 * time.Second)
 				w.wantShare(map[string]int{"n2": 4})
-				if _, leads := n2.Leading(); !leads {
+				if _, leads := n2.Admin().Leading(); !leads {
 					t.Error("n2 does not lead")
 				}
 				close(free)

@@ -74,7 +74,7 @@ func TestNoOrderIsLost(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		var want []string
 		runNow := func() {
-			id, err := n1.Do(t.Context(), cluster.RunNow("job", ""))
+			id, err := n1.Admin().Do(t.Context(), cluster.RunNow("job", ""))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -224,7 +224,7 @@ func TestDeclaredAgainIsAnotherTask(t *testing.T) {
 		}
 		op := cluster.Scale("count", 2)
 		op.If = before
-		if _, err := n1.Do(t.Context(), op); err == nil {
+		if _, err := n1.Admin().Do(t.Context(), op); err == nil {
 			t.Error("what was asked for of the old task is done to the new one")
 		}
 		w.leave(n2, n1)

@@ -143,7 +143,7 @@ func TestIdleIsNotToldWhileAWorkerStarts(t *testing.T) {
 		for range 200 {
 			time.Sleep(50 * time.Millisecond)
 			running := 0
-			for _, r := range n1.Workers() {
+			for _, r := range n1.Admin().Workers() {
 				if r.State == cluster.WorkerRunning {
 					running++
 				}
@@ -174,7 +174,7 @@ func TestASlowParentDoesNotHoldUpTheFollower(t *testing.T) {
 			}
 			n1 := w.start("n1")
 			began := time.Now()
-			for len(n1.Workers()) < 100 && time.Since(began) < time.Minute {
+			for len(n1.Admin().Workers()) < 100 && time.Since(began) < time.Minute {
 				time.Sleep(50 * time.Millisecond)
 			}
 			if took := time.Since(began); took > 5*time.Second {
@@ -183,13 +183,13 @@ func TestASlowParentDoesNotHoldUpTheFollower(t *testing.T) {
 			for range 60 {
 				time.Sleep(time.Second)
 				running := 0
-				for _, r := range n1.Workers() {
+				for _, r := range n1.Admin().Workers() {
 					if r.State == cluster.WorkerRunning {
 						running++
 					}
 				}
-				if running != 100 || !n1.Lease().Holds {
-					t.Errorf("with a parent that takes %v: %d workers run after %v, lease %+v", takes, running, time.Since(began), n1.Lease())
+				if running != 100 || !n1.Admin().Lease().Holds {
+					t.Errorf("with a parent that takes %v: %d workers run after %v, lease %+v", takes, running, time.Since(began), n1.Admin().Lease())
 					break
 				}
 			}

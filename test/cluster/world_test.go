@@ -220,7 +220,7 @@ func tokens(s cluster.State) map[string]int64 {
 // do asks a node for an operation.
 func (w *world) do(p *proc, op cluster.Operation) {
 	w.t.Helper()
-	if _, err := p.Do(w.t.Context(), op); err != nil {
+	if _, err := p.Admin().Do(w.t.Context(), op); err != nil {
 		w.t.Errorf("%v", err)
 	}
 }
@@ -298,7 +298,7 @@ func wantEvent(t *testing.T, events <-chan cluster.Event, kind cluster.EventKind
 
 // gauge returns what a node measures, -1 if it does not.
 func gauge(p *proc, name string) float64 {
-	for _, m := range p.Measures() {
+	for _, m := range p.Admin().Measures() {
 		if m.Name == name && len(m.Series) > 0 {
 			return m.Series[0].Value
 		}

@@ -151,7 +151,7 @@ func testDecisionHangs(t *testing.T, b backend) {
 	}
 	done := make(chan error, 1)
 	go func() { done <- node.Run(ctx) }()
-	f.Await("n1 leads", func() bool { _, leads := node.Leading(); return leads })
+	f.Await("n1 leads", func() bool { _, leads := node.Admin().Leading(); return leads })
 	n2, n3 := f.start("n2"), f.start("n3")
 	first := n2.awaitBalance("n1", "n2", "n3")
 	mark := len(f.journal())

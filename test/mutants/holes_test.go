@@ -672,7 +672,7 @@ var mutants = []mutant{
 	},
 	{
 		"plan", "a plan is applied to a cluster that has moved on",
-		one("operate.go", "if now := reconcile.Revision(snap); now != revision {", "if now := reconcile.Revision(snap); now == \"\" {"),
+		one("internal/admin/operate.go", "if now := reconcile.Revision(snap); now != revision {", "if now := reconcile.Revision(snap); now == \"\" {"),
 		in("test/cluster", "TestPlanAndApply"),
 	},
 	{

@@ -1,4 +1,4 @@
-package xconsumer
+package admin
 
 import (
 	"context"
@@ -17,12 +17,12 @@ import (
 
 // Watch returns the cluster once it is not any more as it was with a number, 0 for none: at once if it is not
 // already. While somebody watches, the node keeps what it has read of the store up to date.
-func (n *Node) Watch(ctx context.Context, seen int64) (cluster.Sight, error) {
-	snap, number, err := n.observer.Next(ctx, seen)
+func (a *Admin) Watch(ctx context.Context, seen int64) (cluster.Sight, error) {
+	snap, number, err := a.Observer.Next(ctx, seen)
 	if err != nil {
 		return cluster.Sight{}, fmt.Errorf("watch: %w", operation.Unanswered(err))
 	}
-	state := n.stateOf(snap)
+	state := a.stateOf(snap)
 	sight := cluster.Sight{N: number, State: state, Tasks: report.Tasks(snap, &state), Marks: report.MarkRevisions(snap)}
 	if snap.Epoch.Rec != nil {
 		sight.NextDecision = snap.Epoch.Rec.NextDecision
@@ -31,21 +31,21 @@ func (n *Node) Watch(ctx context.Context, seen int64) (cluster.Sight, error) {
 }
 
 // Decisions returns what leaders decided lately, and what people asked for. What was read once is not read again.
-func (n *Node) Decisions(ctx context.Context) (cluster.Decisions, error) {
-	list, _, err := n.decisions(ctx)
+func (a *Admin) Decisions(ctx context.Context) (cluster.Decisions, error) {
+	list, _, err := a.decisions(ctx)
 	return list, err
 }
 
-func (n *Node) decisions(ctx context.Context) (cluster.Decisions, *view.Snapshot, error) {
-	session := n.session()
+func (a *Admin) decisions(ctx context.Context) (cluster.Decisions, *view.Snapshot, error) {
+	session := a.Presence.Session()
 	if session == nil {
 		return cluster.Decisions{}, nil, fmt.Errorf("decisions: %w", cluster.ErrNotMember)
 	}
-	snap, number, err := n.observer.Next(ctx, 0)
+	snap, number, err := a.Observer.Next(ctx, 0)
 	if err != nil || snap.Epoch.Rec == nil {
 		return cluster.Decisions{Decisions: []cluster.Decision{}, Audit: []cluster.AuditLine{}}, snap, operation.Unanswered(err)
 	}
-	list, err := n.history.Read(ctx, session, n.keys, snap.Epoch.Rec.NextDecision, number)
+	list, err := a.history.Read(ctx, session, a.Keys, snap.Epoch.Rec.NextDecision, number)
 	if err != nil {
 		return cluster.Decisions{}, nil, fmt.Errorf("decisions: %w", operation.Unanswered(err))
 	}
@@ -54,29 +54,29 @@ func (n *Node) decisions(ctx context.Context) (cluster.Decisions, *view.Snapshot
 
 // Past returns where everything was after a decision, as far as that is known. The error matches
 // cluster.ErrNoDecision if it is not kept.
-func (n *Node) Past(ctx context.Context, decision int64) (cluster.Past, error) {
-	list, snap, err := n.decisions(ctx)
+func (a *Admin) Past(ctx context.Context, decision int64) (cluster.Past, error) {
+	list, snap, err := a.decisions(ctx)
 	if err != nil {
 		return cluster.Past{}, err
 	}
-	return report.Past(snap, n.stateOf(snap), list.Decisions, decision)
+	return report.Past(snap, a.stateOf(snap), list.Decisions, decision)
 }
 
 // Explain says why a slot is where it is. The error matches cluster.ErrNoSlot if there is no such slot.
-func (n *Node) Explain(ctx context.Context, slot cluster.Slot) (cluster.Explanation, error) {
-	session := n.session()
+func (a *Admin) Explain(ctx context.Context, slot cluster.Slot) (cluster.Explanation, error) {
+	session := a.Presence.Session()
 	if session == nil {
 		return cluster.Explanation{}, fmt.Errorf("explain: %w", cluster.ErrNotMember)
 	}
-	list, snap, err := n.decisions(ctx)
+	list, snap, err := a.decisions(ctx)
 	if err != nil {
 		return cluster.Explanation{}, err
 	}
-	out, err := reconcile.Explain(n.heard(snap), slot, session.Now(), session.Info())
+	out, err := reconcile.Explain(a.heard(snap), slot, session.Now(), session.Info())
 	if err != nil {
 		return out, fmt.Errorf("explain: %w", err)
 	}
-	state := n.stateOf(snap)
+	state := a.stateOf(snap)
 	for i := range state.Workers {
 		if state.Workers[i].Slot() == slot {
 			reconcile.Observe(&out, state.Workers[i])
@@ -102,19 +102,19 @@ func (n *Node) Explain(ctx context.Context, slot cluster.Slot) (cluster.Explanat
 const answersWithin = 5 * time.Second
 
 // Report returns everything that the store holds of the cluster, read now.
-func (n *Node) Report(ctx context.Context) (cluster.BugReport, error) {
-	out := cluster.BugReport{Cluster: n.cfg.Cluster, Node: n.cfg.Name, At: time.Now().UTC().Truncate(time.Second)}
-	session := n.session()
+func (a *Admin) Report(ctx context.Context) (cluster.BugReport, error) {
+	out := cluster.BugReport{Cluster: a.Cluster, Node: a.Node, At: time.Now().UTC().Truncate(time.Second)}
+	session := a.Presence.Session()
 	if session == nil {
 		return out, fmt.Errorf("report: %w", cluster.ErrNotMember)
 	}
 	first, cancel := context.WithTimeout(ctx, answersWithin)
 	defer cancel()
-	_, err := session.Get(first, n.keys.Meta())
+	_, err := session.Get(first, a.Keys.Meta())
 	if err != nil && !errors.Is(err, coord.ErrNotFound) {
 		return out, fmt.Errorf("report: %w", operation.Unanswered(err))
 	}
-	if out.Records, err = report.Records(ctx, session, n.keys); err != nil {
+	if out.Records, err = report.Records(ctx, session, a.Keys); err != nil {
 		return out, fmt.Errorf("report: %w", operation.Unanswered(err))
 	}
 	return out, nil
@@ -122,9 +122,9 @@ func (n *Node) Report(ctx context.Context) (cluster.BugReport, error) {
 
 // Stack returns the stacks of the goroutines that work for a slot on this node; "" for a program. The error
 // matches cluster.ErrNoSlot if it does not run here.
-func (n *Node) Stack(slot cluster.Slot) (string, error) {
-	if n.logs.Of(slot) == nil {
-		return "", fmt.Errorf("%w: %s has not run on %s", cluster.ErrNoSlot, slot, n.cfg.Name)
+func (a *Admin) Stack(slot cluster.Slot) (string, error) {
+	if a.Logs.Of(slot) == nil {
+		return "", fmt.Errorf("%w: %s has not run on %s", cluster.ErrNoSlot, slot, a.Node)
 	}
 	return worker.Stack(slot), nil
 }

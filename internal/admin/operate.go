@@ -1,4 +1,4 @@
-package xconsumer
+package admin
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/operation"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile"
 	"gitee.com/ken.yang/xconsumer/internal/report"
@@ -18,16 +17,16 @@ import (
 // Operation.If takes; "" where nothing was wanted, nor is. It may be called from any goroutine, on any node that is a member. The error matches
 // those of package cluster or of package coord; cluster.ErrOutcomeUnknown where it may have been noted or not. With Operation.Key it
 // may be called again then, on any node, and is noted once.
-func (n *Node) Do(ctx context.Context, op cluster.Operation) (revision string, err error) {
-	session := n.session()
+func (a *Admin) Do(ctx context.Context, op cluster.Operation) (revision string, err error) {
+	session := a.Presence.Session()
 	if session == nil {
 		return "", fmt.Errorf("%s: %w", op, cluster.ErrNotMember)
 	}
-	operator := operation.Operator{Session: session, Keys: n.keys, By: n.cfg.Name}
+	operator := operation.Operator{Session: session, Keys: a.Keys, By: a.Node}
 	if revision, repeated, err := operator.Repeated(ctx, op); err != nil || repeated { // before it is judged by what it has changed
 		return revision, prefix(op, err)
 	}
-	snap, err := n.observer.Snapshot(ctx)
+	snap, err := a.Observer.Snapshot(ctx)
 	if err == nil && op.Kind == cluster.OpMove && op.Index != nil {
 		err = reconcile.MayMove(snap, cluster.Slot{Task: op.Task, Index: *op.Index}, op.Node)
 	}
@@ -48,18 +47,18 @@ func prefix(what fmt.Stringer, err error) error {
 
 // Repeated returns what Do returned for an operation that was asked for earlier, also of another node, with the same key,
 // and whether there is one that is remembered. The error matches cluster.ErrKeyReused if the key was given with something else.
-func (n *Node) Repeated(ctx context.Context, op cluster.Operation) (revision string, repeated bool, err error) {
-	session := n.session()
+func (a *Admin) Repeated(ctx context.Context, op cluster.Operation) (revision string, repeated bool, err error) {
+	session := a.Presence.Session()
 	if session == nil {
 		return "", false, prefix(op, cluster.ErrNotMember)
 	}
-	revision, repeated, err = operation.Operator{Session: session, Keys: n.keys, By: n.cfg.Name}.Repeated(ctx, op)
+	revision, repeated, err = operation.Operator{Session: session, Keys: a.Keys, By: a.Node}.Repeated(ctx, op)
 	return revision, repeated, prefix(op, err)
 }
 
 // Plan tells what a change would do, without making it.
-func (n *Node) Plan(ctx context.Context, change cluster.Change) (cluster.Plan, error) {
-	snap, err := n.observer.Snapshot(ctx)
+func (a *Admin) Plan(ctx context.Context, change cluster.Change) (cluster.Plan, error) {
+	snap, err := a.Observer.Snapshot(ctx)
 	if err != nil {
 		return cluster.Plan{}, fmt.Errorf("plan: %w", operation.Unanswered(err))
 	}
@@ -67,8 +66,8 @@ func (n *Node) Plan(ctx context.Context, change cluster.Change) (cluster.Plan, e
 	if err != nil {
 		return cluster.Plan{}, fmt.Errorf("plan: %w", err)
 	}
-	if session := n.session(); session != nil && len(change.Tasks) > 0 {
-		operator := operation.Operator{Session: session, Keys: n.keys}
+	if session := a.Presence.Session(); session != nil && len(change.Tasks) > 0 {
+		operator := operation.Operator{Session: session, Keys: a.Keys}
 		if plan.Reverts, err = operator.Reverts(ctx, snap, change); err != nil {
 			return cluster.Plan{}, operation.Unanswered(err)
 		}
@@ -78,24 +77,24 @@ func (n *Node) Plan(ctx context.Context, change cluster.Change) (cluster.Plan, e
 
 // Apply makes a change that was planned, in one commit, and returns the revisions that its records have then, none if
 // the same change was made already with the same Change.Key. The error matches cluster.ErrMovedOn if anything that the plan was made from has changed since.
-func (n *Node) Apply(ctx context.Context, change cluster.Change, revision string) (cluster.Revisions, error) {
-	session := n.session()
+func (a *Admin) Apply(ctx context.Context, change cluster.Change, revision string) (cluster.Revisions, error) {
+	session := a.Presence.Session()
 	if session == nil {
 		return cluster.Revisions{}, fmt.Errorf("apply: %w", cluster.ErrNotMember)
 	}
-	operator := operation.Operator{Session: session, Keys: n.keys, By: n.cfg.Name}
+	operator := operation.Operator{Session: session, Keys: a.Keys, By: a.Node}
 	if repeated, err := operator.RepeatedChange(ctx, change); err != nil {
 		return cluster.Revisions{}, fmt.Errorf("apply: %w", operation.Unanswered(err))
 	} else if repeated {
 		return cluster.Revisions{}, nil
 	}
-	v := view.New(n.cfg.Cluster, session, n.keys) // what the observer knows may be older than the plan
+	v := view.New(a.Cluster, session, a.Keys) // what the observer knows may be older than the plan
 	defer v.Close()
 	if _, err := v.Refresh(ctx); err != nil {
 		return cluster.Revisions{}, fmt.Errorf("apply: %w", operation.Unanswered(err))
 	}
 	snap := v.Snapshot()
-	if earlier, err := n.observer.Snapshot(ctx); err == nil {
+	if earlier, err := a.Observer.Snapshot(ctx); err == nil {
 		snap.Recall(earlier)
 	}
 	if now := reconcile.Revision(snap); now != revision {
@@ -108,40 +107,33 @@ func (n *Node) Apply(ctx context.Context, change cluster.Change, revision string
 	return revisions, nil
 }
 
-// session returns the present session, nil while the node is not connected.
-func (n *Node) session() coord.Session {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.health.session
-}
-
 // Log returns the last lines that a slot's worker has written on this node, n at most, also of one that has
 // left. The error matches cluster.ErrNoSlot if there was none.
-func (n *Node) Log(slot cluster.Slot, last int) ([]cluster.LogLine, error) {
-	tail := n.logs.Of(slot)
+func (a *Admin) Log(slot cluster.Slot, last int) ([]cluster.LogLine, error) {
+	tail := a.Logs.Of(slot)
 	if tail == nil {
-		return nil, fmt.Errorf("%w: %s has not run on %s", cluster.ErrNoSlot, slot, n.cfg.Name)
+		return nil, fmt.Errorf("%w: %s has not run on %s", cluster.ErrNoSlot, slot, a.Node)
 	}
 	return tail.Last(last), nil
 }
 
 // FollowLog waits until a slot's worker has written a line with a number from first on, and returns what
 // there is from it. It returns none when ctx ends.
-func (n *Node) FollowLog(ctx context.Context, slot cluster.Slot, first int64) ([]cluster.LogLine, error) {
-	tail := n.logs.Of(slot)
+func (a *Admin) FollowLog(ctx context.Context, slot cluster.Slot, first int64) ([]cluster.LogLine, error) {
+	tail := a.Logs.Of(slot)
 	if tail == nil {
-		return nil, fmt.Errorf("%w: %s has not run on %s", cluster.ErrNoSlot, slot, n.cfg.Name)
+		return nil, fmt.Errorf("%w: %s has not run on %s", cluster.ErrNoSlot, slot, a.Node)
 	}
 	return tail.Since(ctx, first), nil
 }
 
 // Runs returns the runs of a task and the firings that were skipped, by the instants of their firings, the last one last. Of
 // the runs that are over as many are kept as the task's KeepRuns says. The error matches cluster.ErrNoTask, cluster.ErrNotMember, or one of package coord.
-func (n *Node) Runs(ctx context.Context, task string) ([]cluster.RunInfo, error) {
-	session := n.session()
+func (a *Admin) Runs(ctx context.Context, task string) ([]cluster.RunInfo, error) {
+	session := a.Presence.Session()
 	if session == nil {
 		return nil, fmt.Errorf("runs of %s: %w", task, cluster.ErrNotMember)
 	}
-	runs, err := report.Runs(ctx, session, n.keys, task)
+	runs, err := report.Runs(ctx, session, a.Keys, task)
 	return runs, operation.Unanswered(err)
 }

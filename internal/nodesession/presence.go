@@ -1,0 +1,168 @@
+// Package nodesession keeps what a node knows of its present session.
+package nodesession
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/leader"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/worker"
+)
+
+// Presence is what the rest of the process may know of a node's present session. The sessions write it; its methods
+// may be called from any goroutine, wait for nothing and read nothing of the store.
+type Presence struct {
+	changed func()
+
+	mu     sync.Mutex
+	health Health
+	member string       // the present or the last one, "" before the first
+	pool   *worker.Pool // of the present or the last member, nil before the first
+}
+
+// NewPresence returns the presence of a node that has no session yet. It calls changed, without any lock, when the
+// node's condition is another one.
+func NewPresence(changed func()) *Presence {
+	return &Presence{changed: changed, health: Health{Obstacle: "connecting"}}
+}
+
+// Health is how far the node is.
+type Health struct {
+	Obstacle string        // what keeps the node from being ready, "" for nothing
+	Session  coord.Session // the present one, nil without
+	Lease    *membership.Lease
+	Leader   *leader.Leader // with the next, nil before the node has joined
+	Now      *atomic.Pointer[Condition]
+}
+
+// Condition is how a member was a moment ago. Questions about the cluster are answered with it instead of a clock, which
+// may keep a process that is being paused.
+type Condition struct {
+	Leased  bool
+	Away    bool          // the coordination service does not answer, while there is a lease
+	Unheard time.Duration // how long ago the coordination service was heard last while there is no lease, coarsely; 0 if it answers
+	Trouble string        // that it has as a leader, "" for none
+}
+
+// Coarse rounds a time down, so that it changes now and then only.
+func Coarse(d time.Duration) time.Duration {
+	if d < time.Minute {
+		return d.Truncate(4 * time.Second)
+	}
+	return d.Truncate(time.Minute)
+}
+
+func (h *Health) condition() Condition {
+	if h.Now == nil {
+		return Condition{}
+	}
+	if c := h.Now.Load(); c != nil {
+		return *c
+	}
+	return Condition{Leased: true} // it has just joined
+}
+
+// Set records how far the node is.
+func (p *Presence) Set(h Health) {
+	p.mu.Lock()
+	before := p.health
+	p.health = h
+	p.mu.Unlock()
+	if before.condition() != h.condition() {
+		p.changed()
+	}
+}
+
+// Joined records the member that the node is now, and its workers.
+func (p *Presence) Joined(member string, pool *worker.Pool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.member, p.pool = member, pool
+}
+
+func (p *Presence) get() Health {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.health
+}
+
+// Session returns the present session, nil while the node is not connected.
+func (p *Presence) Session() coord.Session { return p.get().Session }
+
+// Ready returns why the node is not at work, nothing if it is.
+func (p *Presence) Ready() (reasons []string) {
+	h := p.get()
+	if h.Obstacle != "" {
+		reasons = append(reasons, h.Obstacle)
+	}
+	if h.Session != nil {
+		if info := h.Session.Info(); !info.Connected {
+			reasons = append(reasons, fmt.Sprintf("coordination service does not answer: %v", info.Err))
+		}
+	}
+	if h.Lease != nil {
+		if phase, _ := h.Lease.Phase(); phase != membership.Holds {
+			reasons = append(reasons, "lease is over; all workers are stopped")
+		}
+	}
+	if h.Leader != nil {
+		if trouble := h.Leader.Trouble(); trouble != "" {
+			reasons = append(reasons, trouble)
+		}
+	}
+	return reasons
+}
+
+// Lease returns the lease of the present member; the zero value, which does not hold, before the node has joined.
+func (p *Presence) Lease() cluster.Lease {
+	h := p.get()
+	if h.Lease == nil {
+		return cluster.Lease{}
+	}
+	phase, _ := h.Lease.Phase()
+	left := max(h.Lease.End()-h.Session.Now(), 0)
+	return cluster.Lease{Holds: phase == membership.Holds, LeftMs: left.Milliseconds(), OfMs: h.Lease.Terms().Length.Milliseconds()}
+}
+
+// Workers returns what the workers of the present or the last member do, by slot.
+func (p *Presence) Workers() map[cluster.Slot]cluster.Report {
+	p.mu.Lock()
+	pool := p.pool
+	p.mu.Unlock()
+	if pool == nil {
+		return nil
+	}
+	return pool.Reports()
+}
+
+// Condition returns how the node was a moment ago, and its own member when nothing of it runs for sure.
+func (p *Presence) Condition() (c Condition, without string) {
+	p.mu.Lock()
+	h, member := p.health, p.member
+	p.mu.Unlock()
+	if c = h.condition(); !c.Leased {
+		without = member
+	}
+	return c, without
+}
+
+// Rounds is how a node leads.
+type Rounds struct {
+	Blocked bool          // it is the one to lead, and cannot begin a term
+	Lasts   time.Duration // how long a step of leading has been going on
+	Since   time.Duration // how long ago a round of leading ended
+}
+
+// Rounds returns how the node leads; zeros while it does not, or is not a member.
+func (p *Presence) Rounds() Rounds {
+	l := p.get().Leader
+	if l == nil {
+		return Rounds{}
+	}
+	return Rounds{Blocked: l.IsBlocked(), Lasts: l.Lasts(), Since: l.SinceRound()}
+}

@@ -296,6 +296,7 @@ func TestDevBadInput(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	free := process.FreeAddrs(t, 1)[0] // the default address may be somebody else's, of which dev says a line
 	for _, c := range []struct {
 		name string
 		args []string
@@ -303,10 +304,10 @@ func TestDevBadInput(t *testing.T) {
 		want string
 	}{
 		{"port taken", []string{"dev", "--http", taken.Addr().String()}, 69, "address already in use; choose another address with --http"},
-		{"directory in use", []string{"dev", "--data", data}, 73, data + ": another process uses it"},
-		{"newer directory", []string{"dev", "--data", newer}, 73, "it was written by a newer version (etcd 99.0.0"},
-		{"somebody's directory", []string{"dev", "--data", foreign}, 73, "it holds thesis.txt"},
-		{"unwritable directory", []string{"dev", "--data", "/proc/nowhere"}, 73, "data directory cannot be used: /proc/nowhere: mkdir: no such file or directory"},
+		{"directory in use", []string{"dev", "--http", free, "--data", data}, 73, data + ": another process uses it"},
+		{"newer directory", []string{"dev", "--http", free, "--data", newer}, 73, "it was written by a newer version (etcd 99.0.0"},
+		{"somebody's directory", []string{"dev", "--http", free, "--data", foreign}, 73, "it holds thesis.txt"},
+		{"unwritable directory", []string{"dev", "--http", free, "--data", "/proc/nowhere"}, 73, "data directory cannot be used: /proc/nowhere: mkdir: no such file or directory"},
 		{"other machines", []string{"dev", "--http", "0.0.0.0:0"}, 78, "can be reached from other machines"},
 		{"no HTTP", []string{"dev", "--http", "off"}, 2, "the nodes of xconsumer dev need one"},
 		{"no nodes", []string{"dev", "--nodes", "0"}, 2, "--nodes: 0 is not between 1 and 50"},

@@ -1,20 +1,9 @@
 package planner
 
-// Looks returns the effort that is spent on a plan beyond dealing out: looks of polish and of room.
-func Looks(in Input) int {
-	m := newMatrix(in)
-	m.solve()
-	return m.looked
-}
+import "gitee.com/ken.yang/xconsumer/internal/planner/solver"
 
-// Cost returns what the places that workers have now cost, in the order in which plans are compared.
-func Cost(in Input) []int64 {
-	m := newMatrix(in)
-	m.outline()
-	m.fixFloors()
-	for _, g := range m.groups {
-		m.short[g.task] += g.left // not dealt yet
-	}
-	m.stayPut()
-	return m.total()
-}
+// Effort returns the steps that are spent on a plan beyond rounding: on cycle canceling and on repair.
+func Effort(in Input) int { return solver.Solve(newProblem(in)).Effort }
+
+// Cost returns the cost of where slots are now, by the levels in which plans are compared.
+func Cost(in Input) []int64 { return solver.Cost(newProblem(in)) }

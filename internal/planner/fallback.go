@@ -2,9 +2,8 @@ package planner
 
 import "gitee.com/ken.yang/xconsumer/cluster"
 
-// Fallback makes a plan that is good enough to go on with, should Make fail: whatever has a node that
-// may have it stays, and each free slot goes to the node that fits and has least. It shares nothing
-// with Make.
+// Fallback makes a plan that is good enough to go on with, should Make fail: a slot stays on a node that may have it, and
+// each free slot goes to the node that fits and has least. Apart from Fits, it shares no code with Make.
 func Fallback(in Input) Plan {
 	plan := Plan{Target: make([][]int32, len(in.Tasks)), Unplaced: make([]cluster.Reason, len(in.Tasks))}
 	load := make([]int, len(in.Nodes))
@@ -40,6 +39,7 @@ func Fallback(in Input) Plan {
 	return plan
 }
 
+// placeFree gives each free slot of a task to the least loaded node that fits.
 func placeFree(in Input, t int, target []int32, load []int) {
 	task, count := &in.Tasks[t], make([]int, len(in.Nodes))
 	for _, n := range target {
@@ -54,7 +54,8 @@ func placeFree(in Input, t int, target []int32, load []int) {
 		best := Nobody
 		for n := range in.Nodes {
 			node := &in.Nodes[n]
-			full := node.Capacity > 0 && load[n]+task.Spec.Cost() > node.Capacity || task.Spec.MaxPerNode > 0 && count[n] >= task.Spec.MaxPerNode
+			full := node.Capacity > 0 && load[n]+task.Spec.Cost() > node.Capacity ||
+				task.Spec.MaxPerNode > 0 && count[n] >= task.Spec.MaxPerNode
 			if node.Gone || node.Cordoned || node.Draining || full || Fits(node, task.Spec).Code != "" {
 				continue
 			}

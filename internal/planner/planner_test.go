@@ -115,21 +115,21 @@ func TestPlans(t *testing.T) {
 		{"no node", planner.Input{Tasks: []planner.Task{task("a", 2)}}, `
 -: a#0 a#1 (no node takes work)
 `},
-		{"first deal, the leader last", planner.Input{
+		{"first plan, the leader last", planner.Input{
 			Nodes: []planner.Node{leader(n1), n2, n3}, Tasks: []planner.Task{task("a", 2), task("b", 2)}, Leader: cluster.LeaderLast}, `
 n1: b#0+
 n2: a#0+ b#1+
 n3: a#1+
 -:
 `},
-		{"first deal, the leader like any other", planner.Input{
+		{"first plan, the leader like any other", planner.Input{
 			Nodes: []planner.Node{leader(n1), n2, n3}, Tasks: []planner.Task{task("a", 1)}, Leader: cluster.LeaderEqual}, `
 n1: a#0+
 n2:
 n3:
 -:
 `},
-		{"first deal, none for the leader", planner.Input{
+		{"first plan, none for the leader", planner.Input{
 			Nodes: []planner.Node{leader(n1), n2, n3}, Tasks: []planner.Task{task("a", 3)}, Leader: cluster.LeaderNone}, `
 n1:
 n2: a#0+ a#2+
@@ -161,7 +161,7 @@ n2: a#1 b#1
 n3: a#0+
 -:
 `},
-		{"odd ones stay with a new leader", planner.Input{
+		{"a remainder stays with a new leader", planner.Input{
 			Nodes: []planner.Node{leader(n1), n2}, Tasks: []planner.Task{task("a", 1, 0)}, Leader: cluster.LeaderLast}, `
 n1: a#0
 n2:
@@ -263,7 +263,8 @@ n2: a#0+
 n1 → n2 a#0: it needs label gpu, n1 does not have it
 `},
 		{"one task makes way for another", planner.Input{
-			Nodes: []planner.Node{limited(node("n1", "a", "b"), 1), limited(node("n2", "a"), 1)}, Tasks: []planner.Task{task("a", 1, 0), task("b", 1)}}, `
+			Nodes: []planner.Node{limited(node("n1", "a", "b"), 1), limited(node("n2", "a"), 1)},
+			Tasks: []planner.Task{task("a", 1, 0), task("b", 1)}}, `
 n1: b#0+
 n2: a#0+
 -:
@@ -419,7 +420,8 @@ func TestFixedTasksStay(t *testing.T) {
 		in = adopt(in, planner.Make(in))
 		for k := range in.Tasks {
 			task := &in.Tasks[k]
-			if task.Fixed = r.IntN(2) == 0; !task.Fixed {
+			task.Fixed = r.IntN(2) == 0
+			if !task.Fixed {
 				task.Owner = slices.Repeat([]int32{planner.Nobody}, len(task.Owner))
 			}
 		}
@@ -471,7 +473,7 @@ func TestFallback(t *testing.T) {
 	})
 }
 
-// onlyFresh tells whether a node had nothing before.
+// onlyFresh reports whether a node had nothing before.
 func onlyFresh(in planner.Input, n int32) bool {
 	for _, task := range in.Tasks {
 		if slices.Contains(task.Owner, n) {
@@ -521,7 +523,7 @@ func TestWeightedLoads(t *testing.T) {
 	})
 }
 
-// Worlds that are too large to be polished are planned as well: nodes come and go, and the plan
+// Worlds that are too large for cycle canceling are planned as well: nodes come and go, and the plan
 // stays valid, even and still.
 func TestLargeWorlds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -531,7 +533,8 @@ func TestLargeWorlds(t *testing.T) {
 		weighted := rapid.Bool().Draw(t, "weights")
 		costly := rapid.Bool().Draw(t, "workers weigh too")
 		for i := range nodes {
-			n := planner.Node{Name: fmt.Sprintf("n%03d", i), Works: []string{"w"}, Leader: i == 7, Labels: cluster.Labels{"zone": fmt.Sprint(i % 4), "half": fmt.Sprint(i % 2)}}
+			n := node(fmt.Sprintf("n%03d", i), "w")
+			n.Leader, n.Labels = i == 7, cluster.Labels{"zone": fmt.Sprint(i % 4), "half": fmt.Sprint(i % 2)}
 			if weighted {
 				n.Weight = 1 + i%3
 			}

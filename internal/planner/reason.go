@@ -7,40 +7,41 @@ import (
 	"strings"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/planner/solver"
 )
 
-// explain fills in where a task's moved slots go and why they leave, and why some have no place.
-func (m *matrix) explain(t int, target []int32, plan *Plan, moves []Move) {
-	if m.short[t] > 0 {
-		plan.Unplaced[t] = m.whyUnplaced(t)
+// explain fills in where a task's moved slots go and why they leave, and why some have no node.
+func (a *assigner) explain(t int, target []int32, plan *Plan, moves []Move) {
+	if a.solution.Unplaced[t] > 0 {
+		plan.Unplaced[t] = a.whyUnplaced(t)
 	}
 	for i := range moves {
 		move := &moves[i]
 		move.To = target[move.Slot]
-		move.Why = m.whyMoved(t, move.From, move.To)
+		move.Why = a.whyMoved(t, move.From, move.To)
 	}
 }
 
 // whyMoved says why a node does not keep a slot.
-func (m *matrix) whyMoved(t int, from, to int32) cluster.Reason {
-	node, spec, c := &m.in.Nodes[from], m.in.Tasks[t].Spec, m.of[t]
-	if c.rank[from] < 0 {
+func (a *assigner) whyMoved(t int, from, to int32) cluster.Reason {
+	node, spec, penalty := &a.in.Nodes[from], a.in.Tasks[t].Spec, a.problem.Tasks[t].Eligible.Penalty
+	if penalty[from] == solver.Ineligible {
 		return Fits(node, spec)
 	}
 	why := cluster.Reason{Node: node.Name}
-	have := int(m.have[t*m.nodes+int(from)])
+	current := int(a.row(a.problem.Current, t)[from])
 	switch {
 	case node.Draining:
 		why.Code = cluster.WhyDraining
-	case spec.MaxPerNode > 0 && have > spec.MaxPerNode:
+	case spec.MaxPerNode > 0 && current > spec.MaxPerNode:
 		why.Code, why.Detail = cluster.WhyPerNode, strconv.Itoa(spec.MaxPerNode)
-	case m.in.Nodes[from].Capacity > 0 && m.has(from) > m.limit[from]:
+	case node.Capacity > 0 && a.currentLoad(from) > int64(node.Capacity):
 		why.Code = cluster.WhyFull
-	case to >= 0 && c.rank[from] >= penaltyLeader && c.rank[to] < penaltyLeader:
+	case to != Nobody && penalty[from] >= penaltyLeader && penalty[to] < penaltyLeader:
 		why.Code = cluster.WhyLeaderFree
-	case to >= 0 && c.rank[to] < c.rank[from]:
+	case to != Nobody && penalty[to] < penalty[from]:
 		why.Code = cluster.WhyPreferred
-	case int64(have) > m.ceiling(t, from):
+	case int64(current) > a.solution.UpperQuota(t, from):
 		why.Code = cluster.WhySpread
 	default:
 		why.Code = cluster.WhyBalance
@@ -48,73 +49,78 @@ func (m *matrix) whyMoved(t int, from, to int32) cluster.Reason {
 	return why
 }
 
-// ceiling is the most that spreading the task lets a node have.
-func (m *matrix) ceiling(t int, n int32) int64 {
-	cell := t*m.nodes + int(n)
-	most := int64(m.floor(cell))
-	if m.flags[cell]&mayHaveOdd != 0 {
-		most++
-	}
-	return most
-}
-
-// has is the weight of what a node has now.
-func (m *matrix) has(n int32) (load int64) {
-	for t := range m.in.Tasks {
-		load += int64(m.have[t*m.nodes+int(n)]) * m.cost(t)
+// currentLoad returns the weights of the slots that a node has now.
+func (a *assigner) currentLoad(n int32) (load int64) {
+	for t := range a.in.Tasks {
+		load += int64(a.row(a.problem.Current, t)[n]) * a.problem.Tasks[t].Cost
 	}
 	return load
 }
 
-// whyUnplaced says what keeps the task's slots from every node: the last hurdle that some node
-// failed at.
-func (m *matrix) whyUnplaced(t int) cluster.Reason {
-	spec := m.in.Tasks[t].Spec
-	if !slices.ContainsFunc(m.in.Nodes, func(n Node) bool { return !n.Gone }) {
+// hurdles is how far the nodes get on the way to one more slot of a task.
+type hurdles struct {
+	registered bool     // a node has the work
+	eligible   bool     // and the labels
+	open       bool     // and is neither cordoned nor draining
+	below      bool     // and has fewer slots of the task than a node may have
+	unmet      []string // the fewest labels that a node with the work lacks
+
+	free, capacity int64 // of the nodes that fail at nothing but their capacity
+}
+
+// whyUnplaced says what keeps the task's slots from every node: the last hurdle that some node fails at.
+func (a *assigner) whyUnplaced(t int) cluster.Reason {
+	if !slices.ContainsFunc(a.in.Nodes, func(n Node) bool { return !n.Gone }) {
 		return cluster.Reason{Code: cluster.WhyNoNode}
 	}
-	var unmet []string
-	registered, fit, open, spare := false, false, false, false
-	free, capacity := int64(0), int64(0) // of the nodes that could have one more but for their room
-	for n := range m.in.Nodes {
-		node := &m.in.Nodes[n]
-		if node.Gone {
-			continue
-		}
-		switch why := Fits(node, spec); why.Code {
-		case cluster.WhyNoWork:
-			continue
-		case cluster.WhyNoLabel:
-			registered = true
-			if terms := spec.Require.Unmet(node.Labels); unmet == nil || len(terms) < len(unmet) {
-				unmet = terms
-			}
-			continue
-		}
-		fit = true
-		if node.Cordoned || node.Draining {
-			continue
-		}
-		open = true
-		if spec.MaxPerNode == 0 || m.share[t*m.nodes+n] < int32(spec.MaxPerNode) {
-			spare = true
-			free, capacity = free+max(m.limit[n]-m.load[n], 0), capacity+m.limit[n]
+	var h hurdles
+	for n := range a.in.Nodes {
+		if !a.in.Nodes[n].Gone {
+			a.try(t, n, &h)
 		}
 	}
 	switch {
-	case !registered && !fit:
+	case !h.registered:
 		return cluster.Reason{Code: cluster.WhyNoWork}
-	case !fit:
-		return cluster.Reason{Code: cluster.WhyNoLabel, Detail: joined(unmet)}
-	case !open:
+	case !h.eligible:
+		return cluster.Reason{Code: cluster.WhyNoLabel, Detail: joined(h.unmet)}
+	case !h.open:
 		return cluster.Reason{Code: cluster.WhyCordoned}
-	case spare:
-		return cluster.Reason{Code: cluster.WhyFull, Detail: whyFull(m.cost(t), free, capacity)}
+	case h.below:
+		return cluster.Reason{Code: cluster.WhyFull, Detail: whyFull(a.problem.Tasks[t].Cost, h.free, h.capacity)}
 	}
-	return cluster.Reason{Code: cluster.WhyPerNode, Detail: strconv.Itoa(spec.MaxPerNode)}
+	return cluster.Reason{Code: cluster.WhyPerNode, Detail: strconv.Itoa(a.in.Tasks[t].Spec.MaxPerNode)}
 }
 
-// whyFull says what is free where a worker of a weight has no place; "" if nothing is.
+// try takes a node over the hurdles, as far as it gets.
+func (a *assigner) try(t, n int, h *hurdles) {
+	node, spec := &a.in.Nodes[n], a.in.Tasks[t].Spec
+	why := Fits(node, spec).Code
+	if why == cluster.WhyNoWork {
+		return
+	}
+	h.registered = true
+	if why == cluster.WhyNoLabel {
+		if terms := spec.Require.Unmet(node.Labels); h.unmet == nil || len(terms) < len(h.unmet) {
+			h.unmet = terms
+		}
+		return
+	}
+	h.eligible = true
+	if node.Cordoned || node.Draining {
+		return
+	}
+	h.open = true
+	if spec.MaxPerNode > 0 && a.row(a.solution.Share, t)[n] >= int32(spec.MaxPerNode) {
+		return
+	}
+	h.below = true
+	capacity := a.problem.Nodes[n].Capacity
+	h.free += max(capacity-a.solution.Load[n], 0)
+	h.capacity += capacity
+}
+
+// whyFull says how much capacity is free where a worker of a weight has no node; "" if there is none.
 func whyFull(weight, free, capacity int64) string {
 	switch {
 	case free == 0:

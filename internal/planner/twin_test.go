@@ -143,7 +143,8 @@ func tabulate(in planner.Input, of func(t int) []int32) table {
 
 // small draws a small world with everything in it but weights.
 func small(t *rapid.T) planner.Input {
-	in := planner.Input{Leader: rapid.SampledFrom([]cluster.LeaderPolicy{cluster.LeaderLast, cluster.LeaderEqual, cluster.LeaderNone}).Draw(t, "policy")}
+	policies := []cluster.LeaderPolicy{cluster.LeaderLast, cluster.LeaderEqual, cluster.LeaderNone}
+	in := planner.Input{Leader: rapid.SampledFrom(policies).Draw(t, "policy")}
 	nodes := rapid.IntRange(1, 4).Draw(t, "nodes")
 	lead := rapid.IntRange(0, nodes-1).Draw(t, "leader")
 	works := []string{"a", "b", "c"}[:rapid.IntRange(1, 3).Draw(t, "tasks")]

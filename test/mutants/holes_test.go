@@ -660,7 +660,7 @@ var mutants = []mutant{
 	},
 	{
 		"drain", "a drained node is given work",
-		one("internal/planner/apportion.go", "node.Cordoned || node.Draining {", "node.Cordoned {"),
+		one("internal/planner/problem.go", "node.Cordoned || node.Draining,", "node.Cordoned,"),
 		in("internal/planner", "TestTwin"),
 	},
 	{
@@ -682,17 +682,17 @@ var mutants = []mutant{
 	},
 	{
 		"plan", "a plan does not look for better ones where tasks compete",
-		one("internal/planner/planner.go", "	m.polish()\n", ""),
+		one("internal/planner/solver/solver.go", "	m.cancelCycles()\n", ""),
 		in("internal/planner", "TestTwin"),
 	},
 	{
 		"plan", "lighter workers do not make room for a heavier one",
-		one("internal/planner/planner.go", "	m.makeRoom()\n", ""),
+		one("internal/planner/solver/solver.go", "	m.placeUnplaced()\n", ""),
 		in("internal/planner", "TestRoomIsMadeForAHeavierOne"),
 	},
 	{
 		"plan", "a plan that is no better than what is there moves workers",
-		one("internal/planner/planner.go", "	m.rest()\n", ""),
+		one("internal/planner/solver/solver.go", "	m.keepIncumbent()\n", ""),
 		in("internal/planner", "TestRestlessWorldsComeToRest"),
 	},
 	{
@@ -703,28 +703,28 @@ var mutants = []mutant{
 	},
 	{
 		"plan", "the planner gives up the plan that is being carried out for one that is no better",
-		one("internal/planner/rest.go", "		keep(toward)\n", "		_ = toward\n"),
+		one("internal/planner/solver/incumbent.go", "		compare(inProgress)\n", "		_ = inProgress\n"),
 		in("internal/planner", "TestPlansCarriedOutInTurnsEnd"),
 	},
 	{
 		"plan", "plans are compared by an ideal that depends on where workers are",
-		one("internal/planner/rest.go", "m.measure.blind = true", "m.measure.blind = false"),
+		one("internal/planner/solver/cost.go", "m.reference.setQuotas(ignoreCurrent)", "m.reference.setQuotas(favorCurrent)"),
 		in("internal/planner", "TestRestlessWorldsComeToRest"),
 	},
 	{
 		"plan", "nobody makes way across zones where nodes weigh differently",
-		one("internal/planner/polish.go", "				both(int32(i), first+z, zoneArc, int32(t), first+z-zoneStart)\n",
-			"				if m.even {\n					both(int32(i), first+z, zoneArc, int32(t), first+z-zoneStart)\n				}\n"),
+		one("internal/planner/solver/mincost.go", "		w.addArc(vertex, firstVertex+z, zoneArc, int32(t), firstZone+z)\n",
+			"		if w.equalWeights {\n			w.addArc(vertex, firstVertex+z, zoneArc, int32(t), firstZone+z)\n		}\n"),
 		in("internal/planner", "TestWorkersMakeWayAcrossZones"),
 	},
 	{
 		"plan", "the search for room for heavier workers does not end while there is any",
-		one("internal/planner/room.go", "	r.looks -= n\n", ""),
+		one("internal/planner/solver/repair.go", "	r.budget -= steps\n", ""),
 		in("internal/planner", "TestEffortIsBounded"),
 	},
 	{
 		"plan", "fleets that are too large for exchanges are not filled",
-		one("internal/planner/room.go", "	small, ended :=", "	if len(m.share) > polishCells {\n		return\n	}\n	small, ended :="),
+		one("internal/planner/solver/repair.go", "	small, exhausted :=", "	if len(m.share) > cancelCells {\n		return\n	}\n	small, exhausted :="),
 		in("internal/planner", "TestLargeFleetsAreFilled"),
 	},
 	{
@@ -739,17 +739,17 @@ var mutants = []mutant{
 	},
 	{
 		"plan", "tasks that are fixed are taken away where others want their place",
-		one("internal/planner/exchange.go", " || r.of[t].rank[n] < 0 ||", " ||"),
+		one("internal/planner/solver/exchange.go", " && r.penalty(t, n) != Ineligible && r.share", " && r.share"),
 		in("internal/planner", "TestFixedTasksStay"),
 	},
 	{
 		"plan", "a rolling restart sends the same slot on at every step",
-		one("internal/planner/planner.go", "if task.Token != nil {", "if false {"),
+		one("internal/planner/slots.go", "if task.Token != nil {", "if false {"),
 		in("internal/planner", "TestRollingRestartMovesNothingMoreThanTwice"),
 	},
 	{
 		"plan", "nodes that are gone are given work",
-		one("internal/planner/class.go", "if fixed || node.Gone || Fits(", "if fixed || Fits("),
+		one("internal/planner/eligibility.go", "if fixed || node.Gone || Fits(", "if fixed || Fits("),
 		in("internal/planner", "TestTwin"),
 	},
 	{

@@ -17,12 +17,14 @@ func withFixed(r *rand.Rand) planner.Input {
 	in := anything(r)
 	for t := range in.Tasks {
 		task := &in.Tasks[t]
-		if task.Fixed = r.IntN(10) == 0; task.Fixed || r.IntN(8) > 0 {
+		task.Fixed = r.IntN(10) == 0
+		if task.Fixed || r.IntN(8) > 0 {
 			continue
 		}
 		task.Held = make([]bool, len(task.Owner))
 		for i := range task.Held {
-			if task.Held[i] = r.IntN(2) == 0; task.Held[i] {
+			task.Held[i] = r.IntN(2) == 0
+			if task.Held[i] {
 				task.Owner[i] = planner.Nobody
 			}
 		}
@@ -42,7 +44,8 @@ func crammed(r *rand.Rand) planner.Input {
 		in.Tasks = append(in.Tasks, planner.Task{Spec: spec})
 	}
 	for n := range nodes {
-		node := planner.Node{Name: fmt.Sprintf("n%d", n), Works: []string{"w"}, Leader: n == 0, Capacity: 4 + r.IntN(20), Labels: cluster.Labels{"zone": fmt.Sprint(r.IntN(3))}}
+		node := limited(node(fmt.Sprintf("n%d", n), "w"), 4+r.IntN(20))
+		node.Leader, node.Labels = n == 0, cluster.Labels{"zone": fmt.Sprint(r.IntN(3))}
 		if r.IntN(2) == 0 {
 			node.Labels["gpu"] = "true"
 		}
@@ -91,7 +94,8 @@ func inTurns(in planner.Input, budget int, r *rand.Rand) (moves int, ended bool)
 				if to == planner.Nobody || task.Owner[i] != planner.Nobody {
 					continue
 				}
-				if moving++; r.IntN(3) > 0 {
+				moving++
+				if r.IntN(3) > 0 {
 					token++
 					task.Owner[i], task.Token[i] = to, token
 				}
@@ -133,7 +137,8 @@ func TestPlansCarriedOutInTurnsEnd(t *testing.T) {
 		for i := range kind.worlds {
 			for budget := range 4 {
 				if n, ended := inTurns(kind.draw(i), budget, rand.New(rand.NewPCG(35, uint64(budget)))); !ended {
-					if restless++; restless <= 3 {
+					restless++
+					if restless <= 3 {
 						t.Errorf("world %d, %s, with %d in motion at a time: after %d moves it has not ended", i, kind.name, budget, n)
 					}
 				}

@@ -19,7 +19,8 @@ func mixed(r *rand.Rand) planner.Input {
 	var in planner.Input
 	nodes, tasks := 2+r.IntN(3), 2+r.IntN(3)
 	for n := range nodes {
-		node := planner.Node{Name: fmt.Sprintf("n%d", n), Works: []string{"w"}, Capacity: 4 + r.IntN(12), Labels: cluster.Labels{}, Leader: n == 0}
+		node := limited(node(fmt.Sprintf("n%d", n), "w"), 4+r.IntN(12))
+		node.Labels, node.Leader = cluster.Labels{}, n == 0
 		if r.IntN(2) == 0 {
 			node.Labels["gpu"] = "true"
 		}
@@ -109,10 +110,10 @@ func mostPlaced(in planner.Input, have table) int {
 	return best
 }
 
-// No more workers could have a place than have one: against exact search. ROOM_WORLDS=20000 tries as many worlds.
-func TestRoomAgainstExactSearch(t *testing.T) {
+// No more workers could have a place than have one: against exact search. REPAIR_WORLDS=20000 tries as many worlds.
+func TestRepairAgainstExactSearch(t *testing.T) {
 	worlds := 2000
-	if n, err := strconv.Atoi(os.Getenv("ROOM_WORLDS")); err == nil {
+	if n, err := strconv.Atoi(os.Getenv("REPAIR_WORLDS")); err == nil {
 		worlds = n
 	}
 	misses, restless, short := 0, 0, 0
@@ -134,7 +135,8 @@ func TestRoomAgainstExactSearch(t *testing.T) {
 			short++
 		}
 		if cost[0] != least {
-			if misses++; misses <= 3 {
+			misses++
+			if misses <= 3 {
 				t.Errorf("world %d: %d workers without a place, %d by exact search\n%+v\nplan %v", i, cost[0], least, in, got)
 			}
 		}
@@ -157,7 +159,8 @@ func settles(t *testing.T, in planner.Input, plan planner.Plan) int {
 	const most = 6
 	for round := range most {
 		in = adopt(in, plan)
-		if plan = planner.Make(in); moves(in, plan) == 0 {
+		plan = planner.Make(in)
+		if moves(in, plan) == 0 {
 			return round
 		}
 	}
@@ -210,7 +213,8 @@ func TestRoomIsMadeForAHeavierOne(t *testing.T) {
 		moves int
 	}{
 		{"from nothing", planner.Input{Nodes: []planner.Node{n1, n2}, Tasks: []planner.Task{
-			change(task("a", 2), func(s *cluster.TaskSpec) { s.Weight = 5 }), light(-1, -1, -1, -1, -1), change(task("c", 1), func(s *cluster.TaskSpec) { s.Weight, s.WorkName = 5, "a" })}}, 0},
+			change(task("a", 2), func(s *cluster.TaskSpec) { s.Weight = 5 }), light(-1, -1, -1, -1, -1),
+			change(task("c", 1), func(s *cluster.TaskSpec) { s.Weight, s.WorkName = 5, "a" })}}, 0},
 		{"one light one is in the way", planner.Input{Nodes: []planner.Node{n1, n2}, Tasks: []planner.Task{
 			heavy, light(0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1)}}, 1},
 		{"a heavy one that runs stays", planner.Input{Nodes: []planner.Node{n1, n2}, Tasks: []planner.Task{pairs, twos}}, 0},
@@ -264,7 +268,7 @@ func crowd(in planner.Input) planner.Input {
 // On nodes that are nearly full every worker has a place where they fit by construction.
 func TestNearlyFullFleet(t *testing.T) {
 	worlds := 5
-	if n, err := strconv.Atoi(os.Getenv("ROOM_FLEETS")); err == nil {
+	if n, err := strconv.Atoi(os.Getenv("REPAIR_FLEETS")); err == nil {
 		worlds = n
 	}
 	out, restless, crowded := 0, 0, 0

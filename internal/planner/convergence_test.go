@@ -75,7 +75,8 @@ func medium(r *rand.Rand, percent int, weighted bool) planner.Input {
 		in.Tasks = append(in.Tasks, planner.Task{Spec: spec})
 	}
 	for n := range nodes {
-		node := planner.Node{Name: fmt.Sprintf("n%02d", n), Works: []string{"w"}, Capacity: 4 + r.IntN(37), Leader: n == 0, Labels: cluster.Labels{"zone": fmt.Sprint(n % 3)}}
+		node := limited(with(node(fmt.Sprintf("n%02d", n), "w"), "zone", fmt.Sprint(n%3)), 4+r.IntN(37))
+		node.Leader = n == 0
 		if r.IntN(2) == 0 {
 			node.Labels["gpu"] = "true"
 		}
@@ -179,8 +180,13 @@ func TestRestlessWorldsComeToRest(t *testing.T) {
 			Tasks: []planner.Task{all(4, 4), all(3, 7), all(3, 10)},
 		},
 		"two plans in turn": {
-			Nodes: []planner.Node{at("n0", 14, cluster.Labels{"zone": "0"}), at("n1", 36, cluster.Labels{"zone": "0", "gpu": "true"}), at("n2", 24, cluster.Labels{"zone": "1"})},
-			Tasks: []planner.Task{change(all(2, 15), zoned), change(all(5, 7), func(s *cluster.TaskSpec) { s.Prefer = "gpu=true" }), change(all(2, 4), zoned)},
+			Nodes: []planner.Node{
+				at("n0", 14, cluster.Labels{"zone": "0"}), at("n1", 36, cluster.Labels{"zone": "0", "gpu": "true"}),
+				at("n2", 24, cluster.Labels{"zone": "1"}),
+			},
+			Tasks: []planner.Task{
+				change(all(2, 15), zoned), change(all(5, 7), func(s *cluster.TaskSpec) { s.Prefer = "gpu=true" }), change(all(2, 4), zoned),
+			},
 		},
 	}
 	for _, percent := range []int{85, 90, 93} {

@@ -1,0 +1,73 @@
+package planner
+
+import (
+	"slices"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/planner/solver"
+)
+
+// newProblem states the input in the solver's numbers.
+func newProblem(in Input) *solver.Problem {
+	nodes := len(in.Nodes)
+	p := &solver.Problem{
+		Nodes: make([]solver.Node, nodes), Tasks: make([]solver.Task, len(in.Tasks)), Current: make([]int32, nodes*len(in.Tasks)),
+	}
+	for n := range in.Nodes {
+		node := &in.Nodes[n]
+		p.Nodes[n] = solver.Node{
+			Weight:   int64(max(node.Weight, 1)),
+			Capacity: solver.Unlimited,
+			Closed:   node.Cordoned || node.Draining,
+			Gone:     node.Gone,
+			Spared:   node.Leader && in.Leader == cluster.LeaderLast,
+		}
+		if node.Capacity > 0 {
+			p.Nodes[n].Capacity = int64(node.Capacity)
+		}
+	}
+	for t, eligible := range eligibilities(in) {
+		task := &in.Tasks[t]
+		p.Tasks[t] = solver.Task{
+			Cost:       int64(task.Spec.Cost()),
+			Slots:      int64(len(task.Owner)),
+			MaxPerNode: int64(task.Spec.MaxPerNode),
+			Fixed:      task.Fixed,
+			Eligible:   eligible,
+		}
+		for _, withheld := range task.Held {
+			if withheld {
+				p.Tasks[t].Slots--
+			}
+		}
+		countSlots(p.Current[t*nodes:(t+1)*nodes], task.Owner)
+	}
+	p.InProgress = inProgress(in, p.Current)
+	return p
+}
+
+// inProgress counts the slots of the plan that is being carried out, by cell. It returns nil if there is none.
+func inProgress(in Input, current []int32) (cells []int32) {
+	for t := range in.Tasks {
+		task := &in.Tasks[t]
+		if task.Toward == nil || task.Fixed {
+			continue
+		}
+		if cells == nil {
+			cells = slices.Clone(current)
+		}
+		row := cells[t*len(in.Nodes) : (t+1)*len(in.Nodes)]
+		clear(row)
+		countSlots(row, task.Toward)
+	}
+	return cells
+}
+
+// countSlots counts slots by their nodes.
+func countSlots(count, nodes []int32) {
+	for _, n := range nodes {
+		if n != Nobody {
+			count[n]++
+		}
+	}
+}

@@ -1,0 +1,228 @@
+package solver
+
+import (
+	"cmp"
+	"slices"
+)
+
+// apportionment gives every node its lower quota of every task, and collects the remainders.
+type apportionment struct {
+	*matrix
+	favorCurrent bool    // zones that have more of a task now round up first
+	maxSlots     []int64 // by node: the most slots of the task at hand that it can take
+	active       []int32 // scratch
+}
+
+// setMaxSlots finds out how many slots of a task a node can take beside what it got already.
+func (a *apportionment) setMaxSlots(t int, n int32) int64 {
+	task := &a.Tasks[t]
+	most := a.freeCapacity(n) / task.Cost
+	if task.MaxPerNode > 0 {
+		most = min(most, task.MaxPerNode)
+	}
+	if a.Nodes[n].Closed {
+		most = min(most, int64(a.Current[t*a.nodes+int(n)]))
+	}
+	a.maxSlots[n] = max(most, 0)
+	return a.maxSlots[n]
+}
+
+// apportionTask distributes the slots of a task over its tiers. A tier gets what the tiers before it cannot take.
+func (a *apportionment) apportionTask(t int) {
+	unplaced := a.count[t]
+	for _, tier := range a.Tasks[t].Eligible.tiers {
+		if unplaced == 0 {
+			break
+		}
+		most := int64(0)
+		for _, n := range tier.nodes {
+			most += a.setMaxSlots(t, n)
+		}
+		count := min(unplaced, most)
+		unplaced -= count
+		if len(tier.pools) == 1 {
+			a.apportionNodes(t, tier.nodes, count)
+			continue
+		}
+		for z, share := range a.zoneShares(t, tier, count) {
+			a.apportionNodes(t, tier.pools[z].nodes, share)
+		}
+	}
+	a.unplaced[t] = unplaced
+}
+
+// apportionNodes gives the nodes their lower quotas of count slots of a task, by their weights. What is left becomes a
+// remainder.
+func (a *apportionment) apportionNodes(t int, nodes []int32, count int64) {
+	active, count, weight := a.saturateNodes(t, nodes, count)
+	row, flags, cost := a.row(a.share, t), a.rounded[t*a.nodes:(t+1)*a.nodes], a.Tasks[t].Cost
+	left := count
+	for _, n := range active {
+		var quota int64
+		var fraction bool
+		if a.equalWeights {
+			size := int64(len(active))
+			quota, fraction = count/size, count%size > 0
+		} else {
+			quota = count * a.Nodes[n].Weight / weight
+			fraction = quota*weight != count*a.Nodes[n].Weight
+		}
+		row[n] = int32(quota)
+		a.load[n] += quota * cost
+		left -= quota
+		if fraction {
+			flags[n] = mayRoundUp
+		}
+	}
+	if left > 0 {
+		a.remainders = append(a.remainders, remainder{
+			index: len(a.remainders), task: t, zone: a.Tasks[t].Eligible.Zone[nodes[0]], nodes: nodes, left: left,
+		})
+	}
+}
+
+// saturateNodes gives nodes that cannot take their ideal share as much as they can take. It returns the other nodes, their
+// weight, and the slots that are left for them.
+func (a *apportionment) saturateNodes(t int, nodes []int32, count int64) (active []int32, left, weight int64) {
+	row, cost := a.row(a.share, t), a.Tasks[t].Cost
+	a.active = append(a.active[:0], nodes...)
+	active, left = a.active, count
+	for {
+		weight = 0
+		for _, n := range active {
+			weight += a.Nodes[n].Weight
+		}
+		before := left
+		rest := active[:0]
+		for _, n := range active {
+			if a.maxSlots[n]*weight > before*a.Nodes[n].Weight {
+				rest = append(rest, n)
+				continue
+			}
+			row[n] = int32(a.maxSlots[n])
+			a.load[n] += a.maxSlots[n] * cost
+			left -= a.maxSlots[n]
+		}
+		if len(rest) == len(active) {
+			return active, left, weight
+		}
+		active = rest
+	}
+}
+
+// zone is one zone of a tier, and what counts when slots of a task are distributed over zones.
+type zone struct {
+	nodes    int64
+	maxSlots int64
+	current  int64 // slots that its nodes have now
+	gone     int64 // slots that nodes which are gone still have in it
+	load     int64
+	share    int64 // the result: slots for its nodes that are not gone
+}
+
+// zonesOf describes the zones of a tier to the distribution of a task.
+func (a *apportionment) zonesOf(t int, tier tier) []zone {
+	zones := make([]zone, len(tier.pools))
+	for i, pool := range tier.pools {
+		z := &zones[i]
+		z.nodes = int64(len(pool.nodes))
+		for _, n := range pool.nodes {
+			z.maxSlots += a.maxSlots[n]
+			if a.favorCurrent {
+				z.current += int64(a.Current[t*a.nodes+int(n)])
+			}
+			z.load += a.load[n]
+		}
+	}
+	for n := range a.Nodes {
+		if !a.Nodes[n].Gone {
+			continue
+		}
+		for i, pool := range tier.pools {
+			if a.Tasks[t].Eligible.Zone[n] == pool.zone {
+				zones[i].gone += int64(a.share[t*a.nodes+n])
+			}
+		}
+	}
+	return zones
+}
+
+// zoneShares distributes count slots of a task evenly over the zones of a tier. Zones that have more than an even share now
+// round up first, then those with most nodes, then those that carry least.
+func (a *apportionment) zoneShares(t int, tier tier, count int64) []int64 {
+	zones := a.zonesOf(t, tier)
+	total := count
+	for i := range zones {
+		total += zones[i].gone
+	}
+	active, total := saturateZones(zones, total)
+	if len(active) > 0 {
+		base, extra := total/int64(len(active)), int(total%int64(len(active)))
+		slices.SortStableFunc(active, func(i, k int) int {
+			x, y := &zones[i], &zones[k]
+			return cmp.Or(compareBools(y.current+y.gone > base, x.current+x.gone > base),
+				cmp.Compare(y.nodes, x.nodes), cmp.Compare(x.load*y.nodes, y.load*x.nodes))
+		})
+		for i, z := range active {
+			zones[z].share = base - zones[z].gone
+			if i < extra {
+				zones[z].share++
+			}
+		}
+	}
+	return fillZones(zones, count)
+}
+
+// saturateZones takes out the zones that have more than an even share already, and gives those that cannot take an even share as
+// much as they can take. It returns the other zones, and the slots for them, those of nodes that are gone included.
+func saturateZones(zones []zone, total int64) (active []int, left int64) {
+	for z := range zones {
+		active = append(active, z)
+	}
+	for {
+		before, size := total, int64(len(active))
+		rest := active[:0]
+		for _, i := range active {
+			z := &zones[i]
+			switch most := z.maxSlots + z.gone; {
+			case z.gone > before/max(size, 1):
+				total -= z.gone
+			case most*size <= before:
+				z.share = z.maxSlots
+				total -= most
+			default:
+				rest = append(rest, i)
+			}
+		}
+		if len(rest) == int(size) {
+			return rest, total
+		}
+		active = rest
+	}
+}
+
+// fillZones gives what is left to the zones that can take more than their share. It returns the shares.
+func fillZones(zones []zone, count int64) []int64 {
+	for i := range zones {
+		count -= zones[i].share
+	}
+	shares := make([]int64, len(zones))
+	for i := range zones {
+		z := &zones[i]
+		more := min(count, z.maxSlots-z.share)
+		count -= more
+		shares[i] = z.share + more
+	}
+	return shares
+}
+
+// compareBools orders false before true.
+func compareBools(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}

@@ -76,7 +76,7 @@ func (l *life) run(ctx context.Context) (err error) {
 
 	all := newParts()
 	var pulse membership.Pulse
-	all.Go("heartbeats", func() error { return membership.Keep(living, l.session, l.keys, l.self, &pulse, damaged, l.acts) })
+	all.Go("heartbeats", func() error { return membership.Maintain(living, l.session, l.keys, l.self, &pulse, damaged, l.acts) })
 	all.Go("election and leader", func() error {
 		return election.Run(living, l.session, l.keys, l.self.Member, log, l.leader.Blocked, l.lead(log))
 	})

@@ -46,9 +46,9 @@ type Node struct {
 	parent   *outbox.Latest[cluster.Vitals] // nil if there is none
 	observer view.Observer
 	running  atomic.Bool
-	declared bool              // the file's declarations have been published
-	afloat   *worker.Pool      // what runs on of a session that was lost, as its tasks say; nil for nothing
-	lost     []membership.Dead // what it was with earlier sessions, as far as that is not known to be closed; nothing of it runs once the next one has landed
+	declared bool                      // the file's declarations have been published
+	afloat   *worker.Pool              // what runs on of a session that was lost, as its tasks say; nil for nothing
+	lost     []membership.FormerMember // what it was with earlier sessions, as far as that is not known to be closed; nothing of it runs once the next one has landed
 }
 
 // New returns a node that will join a cluster through the store. The error matches ErrConfig.
@@ -188,7 +188,7 @@ func (n *Node) live(ctx context.Context, patience time.Duration) (joined bool, e
 	session = meter.Session(session, n.meter, meter.Kind(n.keys.Root()))
 	var vitals *vitals
 	var m *life
-	var former *membership.Dead // what it will have been
+	var former *membership.FormerMember // what it will have been
 	defer func() {
 		if errors.Is(err, ErrStuck) {
 			return // the session must not end before the process does
@@ -217,7 +217,7 @@ func (n *Node) live(ctx context.Context, patience time.Duration) (joined bool, e
 	}
 	n.closeLost(ctx, session)
 	vitals = n.joining(member, session.Info().ID, lease)
-	former = &membership.Dead{Member: member.GUID, Node: member.Name, Session: session.Info().ID, By: member.Name, Cause: "session lost"}
+	former = &membership.FormerMember{Member: member.GUID, Node: member.Name, Session: session.Info().ID, By: member.Name, Cause: "session lost"}
 	telling, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var teller sync.WaitGroup
 	teller.Go(func() { vitals.run(telling) })
@@ -255,7 +255,7 @@ func (n *Node) land(within time.Duration, cause error) error {
 func (n *Node) closeLost(ctx context.Context, session coord.Session) {
 	closing, cancel := context.WithTimeout(ctx, formerTimeout)
 	defer cancel()
-	n.lost = slices.DeleteFunc(n.lost, func(former membership.Dead) bool {
+	n.lost = slices.DeleteFunc(n.lost, func(former membership.FormerMember) bool {
 		err := membership.CloseFormer(closing, session, n.keys, former)
 		if err != nil {
 			n.cfg.Log.Debug("former member not closed", "member", former.Member, "error", err)

@@ -67,7 +67,7 @@ func erase(ctx context.Context, session coord.Session, s settings, streams Strea
 		return 0, err
 	}
 	defer cancel()
-	if records, err = membership.Erase(ctx, session, schema.NewKeys(s.cluster)); errors.Is(err, membership.ErrNoCluster) {
+	if records, err = membership.DeleteCluster(ctx, session, schema.NewKeys(s.cluster)); errors.Is(err, membership.ErrNoCluster) {
 		err = fmt.Errorf("%w: %s", err, s.cluster)
 	}
 	return records, err
@@ -101,7 +101,7 @@ says what that is, and makes the epoch again if it is missing or damaged. No nod
 			return fmt.Errorf("%w: --token-floor: %d is less than 0", errUsage, *floor)
 		}
 		return onStore(c.Context(), *flags, streams, func(ctx context.Context, session coord.Session, s settings) error {
-			next, err := membership.Found(ctx, session, schema.NewKeys(s.cluster), *floor)
+			next, err := membership.Bootstrap(ctx, session, schema.NewKeys(s.cluster), *floor)
 			if err != nil {
 				return err
 			}

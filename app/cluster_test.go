@@ -35,7 +35,7 @@ func TestAnswersMayTakeTime(t *testing.T) {
 		}
 		defer func() { _ = session.Close() }()
 		s := settings{cluster: "demo", service: service{etcd: &etcd.Config{Endpoints: []string{"http://h:1"}}}}
-		if _, err := membership.Found(t.Context(), session, schema.NewKeys("demo"), 0); err != nil {
+		if _, err := membership.Bootstrap(t.Context(), session, schema.NewKeys("demo"), 0); err != nil {
 			t.Fatal(err)
 		}
 		for _, c := range []struct {

@@ -45,7 +45,7 @@ func TestJoinOneOfSeveralClusters(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { _ = session.Close() }()
-		if _, err := membership.Found(t.Context(), session, schema.NewKeys(cluster), 0); err != nil {
+		if _, err := membership.Bootstrap(t.Context(), session, schema.NewKeys(cluster), 0); err != nil {
 			t.Fatal(err)
 		}
 	}

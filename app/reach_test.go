@@ -235,7 +235,7 @@ func TestEtcdThatAsksNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	keys := schema.NewKeys("default")
-	if _, err := membership.Found(t.Context(), session, keys, 0); err != nil {
+	if _, err := membership.Bootstrap(t.Context(), session, keys, 0); err != nil {
 		t.Fatal(err)
 	}
 	_ = session.Close()
@@ -300,7 +300,7 @@ func TestSharedSecretIsForTheUserAlone(t *testing.T) {
 		return session
 	}
 	keys := schema.NewKeys("default")
-	if _, err := membership.Found(t.Context(), session(opened), keys, 0); err != nil {
+	if _, err := membership.Bootstrap(t.Context(), session(opened), keys, 0); err != nil {
 		t.Fatal(err)
 	}
 	known, err := opened.sharedSecret(t.Context())

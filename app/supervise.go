@@ -70,7 +70,7 @@ func closeDead(ctx context.Context, service service, v cluster.Vitals, d supervi
 		return err
 	}
 	defer func() { _ = session.Close() }() // the close is committed, or has failed already
-	return membership.CloseDead(ctx, session, schema.NewKeys(v.Cluster), membership.Dead{
+	return membership.CloseDead(ctx, session, schema.NewKeys(v.Cluster), membership.FormerMember{
 		Member: v.Member, Node: v.Node, Session: v.Session,
 		By: fmt.Sprintf("parent of %s, pid %d", v.Node, os.Getpid()), Cause: d.Cause, Blame: d.Blame,
 	})

@@ -254,7 +254,7 @@ func (f *fleet) crash(name string) {
 	m.mu.Lock()
 	v := m.vitals
 	m.mu.Unlock()
-	err := membership.CloseDead(context.Background(), f.hand, schema.NewKeys("scale"), membership.Dead{Member: v.Member, Node: v.Node, Session: v.Session, By: "parent", Cause: "crash"})
+	err := membership.CloseDead(context.Background(), f.hand, schema.NewKeys("scale"), membership.FormerMember{Member: v.Member, Node: v.Node, Session: v.Session, By: "parent", Cause: "crash"})
 	if err != nil {
 		f.Error(err)
 	}

@@ -266,10 +266,14 @@ func TestRefusedTermIsTriedAgain(t *testing.T) {
 			},
 		}), "a")
 		time.Sleep(time.Second)
-		for _, end := range []func(){func() { a.depose <- struct{}{} }, func() { a.giveUp <- struct{}{} }} { // it bumps; it withdraws and stands
+		for _, end := range []chan struct{}{a.depose, a.giveUp} { // it begins a term again; it withdraws
 			full.Store(true)
 			refused = 0
-			end()
+			select {
+			case end <- struct{}{}:
+			case <-time.After(time.Minute):
+				t.Fatal("it does not lead")
+			}
 			time.Sleep(30 * time.Second)
 			if a.leading() || refused < 10 || refused > 50 {
 				t.Errorf("it leads: %v, after %d refused commits", a.leading(), refused)

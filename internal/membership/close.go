@@ -23,7 +23,7 @@ type Departure struct {
 }
 
 // Close closes a member of which nothing runs any more: one commit marks its document and
-// deletes its other keys, so that its slots are free at once. Keep must have returned.
+// deletes its other keys, so that its slots are free at once. Maintain must have returned.
 func Close(ctx context.Context, s coord.Session, keys schema.Keys, self Self, d Departure, by, cause string) error {
 	closed := &schema.Closed{By: by, Cause: cause, Clean: true, Burst: d.Burst}
 	_, err := coord.Update(ctx, s, func(last error) ([]coord.Op, error) {
@@ -38,8 +38,8 @@ func Close(ctx context.Context, s coord.Session, keys schema.Keys, self Self, d 
 	return nil
 }
 
-// Dead is a member whose process has died, and why.
-type Dead struct {
+// FormerMember is a member whose process has died, and why.
+type FormerMember struct {
 	Member, Node string
 	Session      string // that its keys are bound to
 	By, Cause    string
@@ -51,10 +51,10 @@ type Dead struct {
 // CloseDead closes a member of which nothing runs any more, over a session of somebody else. A
 // member that cannot be found is looked for again for a moment, since its join may still be under
 // way; then there is nothing to close.
-func CloseDead(ctx context.Context, s coord.Session, keys schema.Keys, dead Dead) error {
+func CloseDead(ctx context.Context, s coord.Session, keys schema.Keys, former FormerMember) error {
 	const looks, pause = 5, 100 * time.Millisecond
 	for look := 1; ; look++ {
-		err := closeDead(ctx, s, keys, dead)
+		err := closeDead(ctx, s, keys, former)
 		if !errors.Is(err, coord.ErrNotFound) || look == looks {
 			return err
 		}
@@ -69,7 +69,7 @@ func CloseDead(ctx context.Context, s coord.Session, keys schema.Keys, dead Dead
 // CloseFormer closes what a node was before it lost its session, once nothing of that runs any more.
 // Without it an evicted member's slots would wait for a session timeout of each new leader. One that
 // is not there any more is fine.
-func CloseFormer(ctx context.Context, s coord.Session, keys schema.Keys, former Dead) error {
+func CloseFormer(ctx context.Context, s coord.Session, keys schema.Keys, former FormerMember) error {
 	err := closeDead(ctx, s, keys, former)
 	if errors.Is(err, coord.ErrNotFound) {
 		return nil
@@ -77,18 +77,18 @@ func CloseFormer(ctx context.Context, s coord.Session, keys schema.Keys, former 
 	return err
 }
 
-func closeDead(ctx context.Context, s coord.Session, keys schema.Keys, dead Dead) error {
+func closeDead(ctx context.Context, s coord.Session, keys schema.Keys, former FormerMember) error {
 	died := time.Now().UTC().Truncate(time.Millisecond)
 	closed := func(status *schema.Status) *schema.Closed {
-		c := &schema.Closed{By: dead.By, Cause: dead.Cause}
-		if dead.Blame && status != nil {
+		c := &schema.Closed{By: former.By, Cause: former.Cause}
+		if former.Blame && status != nil {
 			c.StartedLast60s = startedSince(status.Holding, died.Add(-suspicion))
 			c.At = died
 		}
 		return c
 	}
-	m := cluster.Member{GUID: dead.Member, Name: dead.Node}
-	if _, err := coord.Update(ctx, s, func(error) ([]coord.Op, error) { return closeRead(ctx, s, keys, m, dead.Session, closed) }); err != nil {
+	m := cluster.Member{GUID: former.Member, Name: former.Node}
+	if _, err := coord.Update(ctx, s, func(error) ([]coord.Op, error) { return closeRead(ctx, s, keys, m, former.Session, closed) }); err != nil {
 		return fmt.Errorf("close: %w", err)
 	}
 	return nil

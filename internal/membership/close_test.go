@@ -18,8 +18,8 @@ import (
 )
 
 // dead says what a parent knows of a member.
-func dead(self membership.Self, s coord.Session, blame bool) membership.Dead {
-	return membership.Dead{Member: self.GUID, Node: self.Name, Session: s.Info().ID, By: "parent", Cause: "panic", Blame: blame}
+func dead(self membership.Self, s coord.Session, blame bool) membership.FormerMember {
+	return membership.FormerMember{Member: self.GUID, Node: self.Name, Session: s.Info().ID, By: "parent", Cause: "panic", Blame: blame}
 }
 
 func docOf(t *testing.T, s coord.Session, guid string) (doc schema.Doc) {

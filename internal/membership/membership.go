@@ -8,7 +8,7 @@
 // that closes the member ([Close]), or when an operator or leader evicts it. Only its
 // document stays, until a leader buries it.
 //
-//	           Join                     Keep                      Close
+//	           Join                   Maintain                   Close
 //	(session) ─────▶ member, no work ──────────▶ member, at work ───────▶ closed
 //	                      │                          │
 //	                      └──── session ended, evicted, keys deleted ───▶ gone: a leader waits,

@@ -133,7 +133,7 @@ func TestHeartbeatsKeepTheLease(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		var pulse membership.Pulse
-		go func() { done <- membership.Keep(ctx, s, keys, self, &pulse, nil, func() bool { return true }) }()
+		go func() { done <- membership.Maintain(ctx, s, keys, self, &pulse, nil, func() bool { return true }) }()
 		for range 100 {
 			time.Sleep(time.Second)
 			if phase, left := lease.Phase(); phase != membership.Holds || left < 8*time.Second {
@@ -156,7 +156,9 @@ func TestDeletedKeysEndTheMember(t *testing.T) {
 				self := join(t, s, "n1")
 				done := make(chan error, 1)
 				var pulse membership.Pulse
-				go func() { done <- membership.Keep(t.Context(), s, keys, self, &pulse, nil, func() bool { return true }) }()
+				go func() {
+					done <- membership.Maintain(t.Context(), s, keys, self, &pulse, nil, func() bool { return true })
+				}()
 				time.Sleep(10 * time.Second)
 				remove := func() error {
 					r, err := hand.Get(t.Context(), key(self.GUID))

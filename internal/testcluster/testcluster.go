@@ -110,13 +110,13 @@ func (n *Node) Wait() error {
 }
 
 // Dead describes the member that the node is, for CloseDead. It must have told its vitals.
-func (n *Node) Dead(by string) membership.Dead {
+func (n *Node) Dead(by string) membership.FormerMember {
 	v := n.Vitals()
-	return membership.Dead{Member: v.Member, Node: v.Node, Session: v.Session, By: by, Cause: "crash"}
+	return membership.FormerMember{Member: v.Member, Node: v.Node, Session: v.Session, By: by, Cause: "crash"}
 }
 
 // CloseDead closes a member over a session of its own, as a parent process does.
-func CloseDead(ctx context.Context, store coord.Store, dead membership.Dead) error {
+func CloseDead(ctx context.Context, store coord.Store, dead membership.FormerMember) error {
 	s, err := store.Open(ctx)
 	if err != nil {
 		return err

@@ -153,14 +153,14 @@ func TestFoundMakesAnEpochAgain(t *testing.T) {
 				h.set("/epoch", damage)
 			}
 			keys := testcluster.Keys()
-			if _, err := membership.Found(t.Context(), h.s, keys, 1000); !errors.Is(err, membership.ErrLive) {
+			if _, err := membership.Bootstrap(t.Context(), h.s, keys, 1000); !errors.Is(err, membership.ErrLive) {
 				t.Errorf("while a node runs: %v", err)
 			}
 			w.leave(n1)
-			if next, err := membership.Found(t.Context(), h.s, keys, 0); err == nil {
+			if next, err := membership.Bootstrap(t.Context(), h.s, keys, 0); err == nil {
 				t.Errorf("without a floor the next token is %d", next)
 			}
-			if next, err := membership.Found(t.Context(), h.s, keys, 1000); err != nil || next != 1001 {
+			if next, err := membership.Bootstrap(t.Context(), h.s, keys, 1000); err != nil || next != 1001 {
 				t.Errorf("the next token is %d, %v", next, err)
 			}
 			before := h.children("/decisions")

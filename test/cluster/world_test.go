@@ -251,14 +251,14 @@ func (w *world) lose(p *proc) {
 
 // crash ends a node as the death of its process does: nothing of it runs, and nothing more is heard
 // of it. What goes on in this process never reaches the service.
-func (w *world) crash(p *proc) membership.Dead {
+func (w *world) crash(p *proc) membership.FormerMember {
 	p.Cut()
 	w.floor.die(p.Name())
 	return p.Dead("parent")
 }
 
 // closeDead closes a dead member over a session of its own, as a parent does.
-func (w *world) closeDead(dead membership.Dead, store coord.Store) error {
+func (w *world) closeDead(dead membership.FormerMember, store coord.Store) error {
 	ctx, cancel := context.WithTimeout(w.t.Context(), 30*time.Second)
 	defer cancel()
 	return testcluster.CloseDead(ctx, store, dead)

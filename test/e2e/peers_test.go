@@ -231,7 +231,7 @@ func TestSecretThatOthersMayKnow(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = session.Close() }()
-	if _, err := membership.Found(t.Context(), session, keys, 0); err != nil {
+	if _, err := membership.Bootstrap(t.Context(), session, keys, 0); err != nil {
 		t.Fatal(err)
 	}
 	known, err := membership.PeerSecret(t.Context(), session, keys, false)

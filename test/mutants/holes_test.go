@@ -407,7 +407,7 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "whom the service hears and who hears nothing keeps its session",
-		one("internal/membership/keep.go", "info.Unanswered && s.Now() >=", "info.Unanswered && s.Now() < 0 && s.Now() >="),
+		one("internal/membership/maintain.go", "info.Unanswered && s.Now() >=", "info.Unanswered && s.Now() < 0 && s.Now() >="),
 		in("test/cluster", "TestDeafFollower"),
 	},
 	{
@@ -1144,7 +1144,7 @@ var mutants = []mutant{
 	},
 	{
 		"stop", "heartbeats go on while the loops hang",
-		one("internal/membership/keep.go", "		for !acts() {\n", "		for s == nil {\n"),
+		one("internal/membership/maintain.go", "		for !acts() {\n", "		for s == nil {\n"),
 		in("test/cluster", "TestAHungLoopLosesItsLease"),
 	},
 	{

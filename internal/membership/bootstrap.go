@@ -20,12 +20,12 @@ var (
 	ErrNothingToRaise = errors.New("there is no later protocol that all members speak")
 )
 
-// Found creates a cluster if there is none, and lets its tokens begin above a floor: in a store that was
+// Bootstrap creates a cluster if there is none, and lets its tokens begin above a floor: in a store that was
 // restored from a copy, tokens must rise above all that were given since. With a floor it also makes an epoch again that is
 // missing or damaged. It returns the token that comes next.
-func Found(ctx context.Context, s coord.Session, keys schema.Keys, floor int64) (next int64, err error) {
+func Bootstrap(ctx context.Context, s coord.Session, keys schema.Keys, floor int64) (next int64, err error) {
 	if _, err := activeProtocol(ctx, s, keys); err != nil {
-		return 0, fmt.Errorf("found: %w", err)
+		return 0, fmt.Errorf("bootstrap: %w", err)
 	}
 	if _, err := coord.Update(ctx, s, func(error) ([]coord.Op, error) {
 		epoch, stored, err := readEpoch(ctx, s, keys, floor)
@@ -45,7 +45,7 @@ func Found(ctx context.Context, s coord.Session, keys schema.Keys, floor int64) 
 		}
 		return []coord.Op{coord.Set(keys.Epoch(), schema.Encode(&epoch, stored.Version+1), stored.Version)}, nil
 	}); err != nil {
-		return 0, fmt.Errorf("found: %w", err)
+		return 0, fmt.Errorf("bootstrap: %w", err)
 	}
 	return next, nil
 }
@@ -88,9 +88,9 @@ func noMembers(ctx context.Context, s coord.Session, keys schema.Keys) error {
 	return err
 }
 
-// Erase deletes everything of a cluster that has no live members, and returns how many records that were. What
+// DeleteCluster deletes everything of a cluster that has no live members, and returns how many records that were. What
 // it was interrupted in it goes on with when it is called again.
-func Erase(ctx context.Context, s coord.Session, keys schema.Keys) (records int, err error) {
+func DeleteCluster(ctx context.Context, s coord.Session, keys schema.Keys) (records int, err error) {
 	if _, err := s.Get(ctx, keys.Meta()); errors.Is(err, coord.ErrNotFound) {
 		if entries, err := s.List(ctx, keys.Root()); err == nil && len(entries) == 0 {
 			return 0, ErrNoCluster

@@ -20,22 +20,22 @@ var ErrUnheard = errors.New("the coordination service hears this member, and its
 // lookAgain is how often a member reads its own status.
 const lookAgain = 25 * time.Second
 
-// Pulse is what Keep knows when it returns.
+// Pulse is what Maintain knows when it returns.
 type Pulse struct{ version int64 } // of the heartbeat key
 
-// Keep proves that the member is alive, for as long as it is. It returns nil when ctx ends,
+// Maintain proves that the member is alive, for as long as it is. It returns nil when ctx ends,
 // and an error that matches ErrGone or coord.ErrSessionEnded when the member is no more, or
 // coord.ErrUnauthorized when it may not prove that it is, or ErrUnheard when its lease has been over for a whole session
 // timeout while the service takes what it sends and answers nothing; then everything that runs on its behalf
 // must stop at once. It stops nothing itself.
 //
-// Acts reports whether the member does what it is there for. While it does not, Keep proves nothing: the lease is to
+// Acts reports whether the member does what it is there for. While it does not, Maintain proves nothing: the lease is to
 // show that the member acts, not that one goroutine lives.
 //
 // Damaged receives when the member's status was edited by hand, so that it is written again. That is looked for now
 // and then: a watch would cost a read after each of the member's own writes, and whoever writes a status that somebody
 // else has changed is refused, and finds out.
-func Keep(ctx context.Context, s coord.Session, keys schema.Keys, self Self, pulse *Pulse, damaged chan<- struct{}, acts func() bool) error {
+func Maintain(ctx context.Context, s coord.Session, keys schema.Keys, self Self, pulse *Pulse, damaged chan<- struct{}, acts func() bool) error {
 	terms := TermsOf(s.Info())
 	hints := coord.NewHints(s)
 	defer hints.Close()

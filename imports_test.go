@@ -19,7 +19,7 @@ const module = "gitee.com/ken.yang/xconsumer"
 var allowed = map[string][]string{
 	"":                           {"cluster", "coord", "internal/address", "internal/election", "internal/follower", "internal/leader", "internal/membership", "internal/meter", "internal/jitter", "internal/operation", "internal/report", "internal/schedule", "internal/schema", "internal/view", "internal/worker", "internal/asynclog", "internal/outbox", "internal/emit", "internal/backoff", "internal/admin", "internal/nodesession"},
 	"cluster":                    {},
-	"coord":                      {},
+	"coord":                      {"internal/backoff"},
 	"coord/internal/watchset":    {},
 	"coord/mem":                  {"coord", "coord/internal/watchset"},
 	"coord/zk":                   {"coord", "internal/address", "coord/internal/watchset"},
@@ -54,7 +54,7 @@ var allowed = map[string][]string{
 	"internal/leader":            {"cluster", "coord", "internal/election", "internal/jitter", "internal/membership", "internal/meter", "internal/planner", "internal/reconcile", "internal/schema", "internal/view", "internal/backoff"},
 	"internal/nodesession":       {"cluster", "coord", "internal/leader", "internal/membership", "internal/worker"},
 	"internal/admin":             {"cluster", "coord", "internal/asynclog", "internal/emit", "internal/meter", "internal/nodesession", "internal/operation", "internal/reconcile", "internal/report", "internal/schema", "internal/view", "internal/worker"},
-	"internal/follower":          {"cluster", "coord", "internal/jitter", "internal/membership", "internal/plural", "internal/schema"},
+	"internal/follower":          {"cluster", "coord", "internal/jitter", "internal/membership", "internal/plural", "internal/schema", "internal/backoff"},
 	"httpapi":                    {"cluster", "internal/address", "httpapi/internal/console", "internal/plural", "internal/spelling"},
 	"httpapi/internal/console":   {},
 	"app":                        {"", "cluster", "internal/asynclog", "internal/outbox", "coord", "coord/etcd", "coord/zk", "httpapi", "internal/address", "app/internal/cli", "internal/metrics", "internal/command", "internal/etcdserver", "internal/membership", "internal/plural", "internal/schedule", "internal/schema", "internal/spelling", "internal/supervise", "internal/backoff"},

@@ -5,7 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
+
+	"gitee.com/ken.yang/xconsumer/internal/backoff"
 )
 
 // Update reads, decides and commits, and does so again for as long as others are in the way. It returns the results of
@@ -37,7 +38,7 @@ import (
 func Update(ctx context.Context, s Session, decide func(last error) ([]Op, error), also ...error) ([]Result, error) {
 	var last error
 	for failures := 0; ; failures++ {
-		if err := updatePause(ctx, failures); err != nil {
+		if err := backoff.Conflicts.Wait(ctx, failures); err != nil {
 			return nil, fmt.Errorf("%w: %w", last, err)
 		}
 		ops, err := decide(last)
@@ -62,24 +63,4 @@ func decidedAgain(err error, also []error) bool {
 	}
 	matches := func(target error) bool { return errors.Is(err, target) }
 	return matches(ErrUnknown) || matches(ErrVersion) || matches(ErrExists) || matches(ErrNotFound) || slices.ContainsFunc(also, matches)
-}
-
-// The pauses of Update.
-const (
-	updatePauseMin = 10 * time.Millisecond
-	updatePauseMax = time.Second
-)
-
-// updatePause waits before the next try after so many that have failed. It returns the cause if ctx has ended.
-func updatePause(ctx context.Context, failures int) error {
-	if failures > 1 {
-		select {
-		case <-ctx.Done():
-		case <-time.After(min(updatePauseMin<<min(failures-1, 10), updatePauseMax)):
-		}
-	}
-	if failures > 0 && ctx.Err() != nil { // before the first try it is decide that finds out
-		return context.Cause(ctx)
-	}
-	return nil
 }

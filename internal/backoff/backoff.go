@@ -53,13 +53,16 @@ func (p Policy) Failed(before int, lasted time.Duration) (failures int) {
 	return before + 1
 }
 
-// Wait waits for a pause, see Pause. It returns the cause if ctx ends before that.
+// Wait waits for a pause, see Pause, or until ctx ends. It returns the cause if ctx has
+// ended by then, also where there is no pause, unless nothing has failed yet: then the first try finds out.
 func (p Policy) Wait(ctx context.Context, failures int, who ...any) error {
-	pause := p.Pause(failures, who...)
-	if pause == 0 {
+	if failures <= 0 {
 		return nil
 	}
-	return Sleep(ctx, pause)
+	if pause := p.Pause(failures, who...); pause > 0 {
+		_ = Sleep(ctx, pause)
+	}
+	return context.Cause(ctx)
 }
 
 // Sleep waits for d. It returns the cause if ctx ends before that.

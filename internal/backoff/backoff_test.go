@@ -86,8 +86,14 @@ func TestWait(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := p.Wait(ctx, 5); !errors.Is(err, context.Canceled) {
-			t.Errorf("without hope: %v", err)
+		began := time.Now()
+		for failures, want := range []error{nil, context.Canceled, context.Canceled} {
+			if err := p.Wait(ctx, failures); !errors.Is(err, want) || want == nil && err != nil {
+				t.Errorf("after %d failures and the end of ctx: %v; want %v", failures, err, want)
+			}
+		}
+		if d := time.Since(began); d != 0 {
+			t.Errorf("waits %v after the end of ctx", d)
 		}
 	})
 }

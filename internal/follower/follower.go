@@ -9,6 +9,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/backoff"
 	"gitee.com/ken.yang/xconsumer/internal/jitter"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
@@ -147,7 +148,7 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 			news = false
 		case <-f.Workers.Changed():
 			if fl.took >= minRest { // many start or stop at once: what happens meanwhile is taken together
-				_ = jitter.Sleep(ctx, min(fl.took, maxRest)) // its end is seen next
+				_ = backoff.Sleep(ctx, min(fl.took, maxRest)) // its end is seen next
 			}
 		case <-timer.C:
 			news = false

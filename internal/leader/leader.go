@@ -11,6 +11,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/backoff"
 	"gitee.com/ken.yang/xconsumer/internal/election"
 	"gitee.com/ken.yang/xconsumer/internal/jitter"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
@@ -166,7 +167,7 @@ func (l *leading) round(ctx context.Context, due bool, d *reconcile.Decision) (a
 		l.panics = 0
 		again = again || len(d.Forget) > 0
 		if l.planned >= minRest && (!again || !d.More) {
-			return jitter.Sleep(ctx, min(l.planned, maxRest))
+			return backoff.Sleep(ctx, min(l.planned, maxRest))
 		}
 		return nil
 	})

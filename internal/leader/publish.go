@@ -9,8 +9,8 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/backoff"
 	"gitee.com/ken.yang/xconsumer/internal/election"
-	"gitee.com/ken.yang/xconsumer/internal/jitter"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/meter"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile"
@@ -66,7 +66,7 @@ func (l *leading) act(ctx context.Context, d reconcile.Decision) (acted bool, er
 			return true, nil
 		}
 		l.Log.Error("a commit is too large, and nothing in it can be left out", "error", err)
-		return false, jitter.Sleep(ctx, 10*pause)
+		return false, backoff.Sleep(ctx, 10*pause)
 	default:
 		l.Log.Debug("commit failed; reading again", "error", err)
 	}
@@ -77,7 +77,7 @@ func (l *leading) act(ctx context.Context, d reconcile.Decision) (acted bool, er
 	if l.failures >= maxRefused {
 		return false, &election.GiveUp{Err: fmt.Errorf("%d commits in a row have failed, the last one: %w", l.failures, err)}
 	}
-	if err := jitter.Backoff(ctx, l.failures); err != nil {
+	if err := backoff.Conflicts.Wait(ctx, l.failures); err != nil {
 		return false, err
 	}
 	return true, l.reread(ctx)
@@ -93,7 +93,7 @@ func (l *leading) reread(ctx context.Context) error {
 	if !epoch.Good() {
 		l.Log.Error("the epoch cannot be used; nothing is granted", "key", l.Keys.Epoch(), "absent", epoch.Absent, "error", epoch.Err)
 		l.Emit(cluster.Event{Kind: cluster.RecordUnusable, Detail: l.Keys.Epoch() + " is missing or damaged: nothing is granted"})
-		return errors.Join(fmt.Errorf("term %d: %w: the epoch cannot be used", l.term.Number, election.ErrDeposed), jitter.Sleep(ctx, pause))
+		return errors.Join(fmt.Errorf("term %d: %w: the epoch cannot be used", l.term.Number, election.ErrDeposed), backoff.Sleep(ctx, pause))
 	}
 	if epoch.Version < l.committed {
 		l.Log.Error("the coordination service has lost commits that it had acknowledged; what was granted in them may run twice",

@@ -782,7 +782,7 @@ var mutants = []mutant{
 	},
 	{
 		"update", "commits that fail again and again follow each other without a pause",
-		one("coord/update.go", "	if failures > 1 {\n", "	if failures < 0 {\n"),
+		one("coord/update.go", "backoff.Conflicts.Wait(ctx, failures)", "backoff.Conflicts.Wait(ctx, min(failures, 1))"),
 		in("coord", "TestUpdatePauses"),
 	},
 	{

@@ -1,6 +1,9 @@
 package cluster
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Member is one life of a node in the cluster: one session that it joined with.
 type Member struct {
@@ -238,6 +241,11 @@ const ReturnsAtOnce = "returns at once, without an error"
 // Kept reports whether no node has the worker since it took down nodes: it is held back for a while, or has failed.
 func (w *WorkerInfo) Kept() bool {
 	return w.Node == "" && (w.State == WorkerHeld || w.State == WorkerGivenUp)
+}
+
+// Compare orders workers as a State lists them: by task, run and index.
+func (w *WorkerInfo) Compare(other *WorkerInfo) int {
+	return cmp.Or(cmp.Compare(w.Task, other.Task), cmp.Compare(w.Run, other.Run), cmp.Compare(w.Index, other.Index))
 }
 
 // Slot returns the slot that it describes.

@@ -13,6 +13,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/backoff"
 	"gitee.com/ken.yang/xconsumer/internal/election"
+	"gitee.com/ken.yang/xconsumer/internal/events"
 	"gitee.com/ken.yang/xconsumer/internal/jitter"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/meter"
@@ -87,8 +88,7 @@ type leading struct {
 	doubtful    map[cluster.Slot]string // slots that several documents listed at the last decision
 	doubles     map[cluster.Slot]string // those of them that were told
 	planFault   string                  // as told
-	errors      map[string]string       // records that cannot be used, as told
-	wasLive     map[string]string       // live members, as told: GUID → node name
+	seen        events.Seen             // of other members and of records: what events have been emitted of
 	watch       *stopwatch
 	planned     time.Duration // how long the last decision took
 	began       time.Duration // when the term began
@@ -186,7 +186,7 @@ const (
 
 // resync returns how often everything is read again.
 func (l *leading) resync() time.Duration {
-	return max(resync, time.Duration(len(l.wasLive))*resyncPeer)
+	return max(resync, time.Duration(len(l.seen.Members)+1)*resyncPeer)
 }
 
 // wait is how long there is nothing to do unless something is heard.

@@ -12,40 +12,35 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/backoff"
 	"gitee.com/ken.yang/xconsumer/internal/election"
+	"gitee.com/ken.yang/xconsumer/internal/events"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// tell publishes what was read and says what is new in it.
+// tell publishes what was read, and emits what has happened since it was read before.
 func (l *leading) tell(snap *view.Snapshot) {
 	l.Publish(snap)
-	told := map[string]string{}
-	for _, e := range snap.Errors(l.Keys) {
-		told[e.Path] = e.Error
-		if l.errors[e.Path] != e.Error {
-			l.Log.Error("record cannot be used; the last good one stays in force", "key", e.Path, "error", e.Error)
-			l.Emit(cluster.Event{Kind: cluster.RecordUnusable, Detail: e.Path + ": " + e.Error})
-		}
-	}
-	l.errors = told
-	live := map[string]string{}
+	seen := events.Seen{Records: snap.Errors(l.Keys)}
 	for guid, p := range snap.Peers {
-		if !p.Live() || p.Member.Rec == nil {
-			continue
-		}
-		live[guid] = p.Member.Rec.Node
-		if _, known := l.wasLive[guid]; !known && guid != l.Self.GUID {
-			l.Emit(cluster.Event{Kind: cluster.NodeJoined, Node: p.Member.Rec.Node, Member: guid})
+		if p.Live() && p.Member.Rec != nil && guid != l.Self.GUID {
+			seen.Members = append(seen.Members, events.Member{GUID: guid, Node: p.Member.Rec.Node})
 		}
 	}
-	for guid, node := range l.wasLive {
-		if _, still := live[guid]; !still && guid != l.Self.GUID {
-			l.watch.gone(snap.Peers[guid], l.Session.Now())
-			l.Emit(cluster.Event{Kind: cluster.NodeLeft, Node: node, Member: guid, Detail: departure(snap.Peers[guid])})
+	events.SortMembers(seen.Members)
+	for _, e := range events.Between(&l.seen, &seen) {
+		switch e.Kind {
+		case cluster.NodeLeft:
+			p := snap.Peers[e.Member]
+			l.watch.gone(p, l.Session.Now())
+			e.Detail = departure(p)
+		case cluster.RecordUnusable:
+			key, fault, _ := strings.Cut(e.Detail, ": ")
+			l.Log.Error("record cannot be used; the last good one stays in force", "key", key, "error", fault)
 		}
+		l.Emit(e)
 	}
-	l.wasLive = live
+	l.seen = seen
 }
 
 // departure says how a member left.

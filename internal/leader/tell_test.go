@@ -1,10 +1,16 @@
 package leader
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
 	"testing"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord/mem"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
@@ -23,5 +29,35 @@ func TestDoublesAreToldWhenTheyLast(t *testing.T) {
 	l.tellDoubles(doubled)
 	if len(told) != 1 || told[0].Kind != cluster.SlotDoubled || told[0].Detail != "granted to n1 under token 9 and n2 under token 5" {
 		t.Errorf("told of what lasts: %+v", told)
+	}
+}
+
+// A leader emits once who has joined and how others have left, nothing about itself, and once that a record cannot be used.
+func TestLeaderEmitsWhatHasChanged(t *testing.T) {
+	var got []string
+	session, err := mem.New(mem.Config{}).Client().Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = session.Close() }()
+	emit := func(e cluster.Event) { got = append(got, fmt.Sprintf("%s %s: %s", e.Kind, e.Node, e.Detail)) }
+	l := leading{watch: newStopwatch(), Leader: &Leader{
+		Session: session, Keys: schema.NewKeys("c"), Self: membership.Self{Member: cluster.Member{GUID: "g1"}}, Log: slog.New(slog.DiscardHandler), Emit: emit, Publish: func(*view.Snapshot) {},
+	}}
+	peer := func(node string) *view.Peer {
+		return &view.Peer{Doc: view.Entry[schema.Doc]{Rec: &schema.Doc{Node: node}}, Member: view.Entry[schema.Member]{Rec: &schema.Member{Node: node}}}
+	}
+	lost, closed := peer("n2"), peer("n3")
+	lost.Member.Absent = true
+	closed.Doc.Rec.Closed = &schema.Closed{Cause: "left"}
+	all := map[string]*view.Peer{"g1": peer("n1"), "g2": peer("n2"), "g3": peer("n3")}
+	gone := map[string]*view.Peer{"g1": peer("n1"), "g2": lost, "g3": closed}
+	unusable := map[string]view.Entry[schema.Task]{"t": {Err: errors.New("no JSON")}}
+	for _, snap := range []*view.Snapshot{{Peers: all}, {Peers: all}, {Peers: gone, Tasks: unusable}, {Peers: gone, Tasks: unusable}, {Peers: map[string]*view.Peer{"g1": all["g1"]}}} {
+		l.tell(snap)
+	}
+	want := []string{"joined n2: ", "joined n3: ", "left n2: lost", "left n3: left", "bad record : " + l.Keys.Task("t") + ": no JSON"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q\nwant %q", got, want)
 	}
 }

@@ -149,9 +149,7 @@ func addTasks(s *view.Snapshot, state *cluster.State, specs map[string]cluster.T
 		w.Task, w.Run = cluster.SplitRun(w.Task)
 		state.Workers = append(state.Workers, w)
 	}
-	slices.SortFunc(state.Workers, func(a, b cluster.WorkerInfo) int {
-		return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Run, b.Run), cmp.Compare(a.Index, b.Index))
-	})
+	slices.SortFunc(state.Workers, func(a, b cluster.WorkerInfo) int { return a.Compare(&b) })
 }
 
 func revision[R any](e view.Entry[R]) string { return strconv.FormatInt(e.Version, 10) }

@@ -1014,7 +1014,7 @@ var mutants = []mutant{
 	},
 	{
 		"names", "an operator's write that fails again and again is repeated as quickly each time",
-		one("coord/update.go", "updatePauseMin<<min(failures-1, 10)", "updatePauseMin<<min(failures-1, 0)"),
+		one("coord/update.go", "backoff.Conflicts.Wait(ctx, failures)", "backoff.Conflicts.Wait(ctx, min(failures, 2))"),
 		in("internal/operation", "TestFailuresAreNotRepeatedAtOnce"),
 	},
 	{

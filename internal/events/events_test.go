@@ -1,0 +1,164 @@
+package events
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+func told(events []cluster.Event) string {
+	var lines []string
+	for _, e := range events {
+		what := fmt.Sprintf("%s %s", e.Node, e.Kind)
+		if e.Slot != nil {
+			what += fmt.Sprintf(" %s@%d", e.Slot, e.Token)
+		}
+		if e.Detail != "" {
+			what += ": " + e.Detail
+		}
+		lines = append(lines, what)
+	}
+	return strings.Join(lines, ", ")
+}
+
+// What begins on other nodes is told to end: a reader counts no worker twice.
+func TestDerivedStops(t *testing.T) {
+	at := func(node string, token int64, state cluster.WorkerState) []cluster.WorkerInfo {
+		w := cluster.WorkerInfo{Task: "a", Node: node, Member: node, Token: token, State: state}
+		if node == "" {
+			w.Member = ""
+		}
+		return []cluster.WorkerInfo{w}
+	}
+	failed := at("n2", 1, cluster.WorkerRunning)
+	failed[0].Restarts, failed[0].Error = 1, "boom"
+	for _, c := range []struct {
+		name          string
+		before, after []cluster.WorkerInfo
+		want          string
+	}{
+		{"it begins", at("n2", 1, cluster.WorkerStarting), at("n2", 1, cluster.WorkerRunning), "n2 started a#0@1"},
+		{"it is asked back", at("n2", 1, cluster.WorkerRunning), at("n2", 1, cluster.WorkerStopping), ""},
+		{"it has stopped", at("n2", 1, cluster.WorkerStopping), at("", 0, cluster.WorkerPending), "n2 stopped a#0@1"},
+		{"it moves between two looks", at("n2", 1, cluster.WorkerRunning), at("n3", 2, cluster.WorkerRunning), "n2 stopped a#0@1, n3 started a#0@2"},
+		{"it is restarted", at("n2", 1, cluster.WorkerRunning), at("n2", 2, cluster.WorkerStarting), "n2 stopped a#0@1"},
+		{"it moves to this node", at("n2", 1, cluster.WorkerRunning), at("n1", 2, cluster.WorkerRunning), "n2 stopped a#0@1"},
+		{"the task shrinks", at("n2", 1, cluster.WorkerRunning), nil, "n2 stopped a#0@1"},
+		{"its node is lost", at("n2", 1, cluster.WorkerRunning), at("n2", 1, cluster.WorkerLost), ""},
+		{"and it goes elsewhere", at("n2", 1, cluster.WorkerLost), at("n3", 2, cluster.WorkerStarting), "n2 stopped a#0@1: its node is gone"},
+		{"it never began", at("n2", 1, cluster.WorkerStarting), at("", 0, cluster.WorkerPending), ""},
+		{"it fails at once", at("n2", 1, cluster.WorkerStarting), at("n2", 1, cluster.WorkerBackoff), "n2 started a#0@1, n2 failed a#0@1"},
+		{"it fails and runs again between two looks", at("n2", 1, cluster.WorkerRunning), failed, "n2 failed a#0@1: boom, n2 started a#0@1"},
+		{"it is tried again", at("n2", 1, cluster.WorkerBackoff), at("n2", 1, cluster.WorkerRunning), "n2 started a#0@1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := told(Others(&cluster.State{Workers: c.before}, &cluster.State{Workers: c.after}, "n1")); got != c.want {
+				t.Errorf("%q; want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// Whatever happens, a grant is told to have stopped once, and only after it was told to have started.
+func TestDerivedStartsAndStopsArePaired(t *testing.T) {
+	states := cluster.WorkerStates()
+	for seed := range uint64(200) {
+		dice := rand.New(rand.NewPCG(seed, 1))
+		open := map[int64]bool{}
+		last := cluster.WorkerInfo{Task: "a", State: cluster.WorkerPending}
+		token := int64(0)
+		for range 100 {
+			next := last
+			if next.State = states[dice.IntN(len(states))]; next.State == cluster.WorkerLost && !hasStarted(&last) {
+				continue // it was not seen to begin
+			}
+			if dice.IntN(3) == 0 || next.Member == "" {
+				token++
+				next.Member, next.Node, next.Token = "m", "n2", token
+			}
+			if next.State == cluster.WorkerPending || next.State == cluster.WorkerHeld {
+				next.Member, next.Node, next.Token = "", "", 0
+			} else if next.State == cluster.WorkerLost && next.Token != last.Token {
+				continue
+			}
+			for _, e := range workerEvents(&last, &next) {
+				switch {
+				case e.Kind == cluster.WorkerStarted:
+					open[e.Token] = true
+				case e.Kind == cluster.WorkerStopped && !open[e.Token]:
+					t.Fatalf("seed %d: grant %d stopped and had not started", seed, e.Token)
+				case e.Kind == cluster.WorkerStopped:
+					delete(open, e.Token)
+				}
+			}
+			if last = next; len(open) > 1 || len(open) == 1 != hasStarted(&last) {
+				t.Fatalf("seed %d: %v go on, the last is %+v", seed, open, last)
+			}
+		}
+	}
+}
+
+// Who leads, who comes and goes and which records become unusable is an event each time it changes, and at no other time.
+func TestBetween(t *testing.T) {
+	members := func(names ...string) (list []Member) {
+		for _, name := range names {
+			list = append(list, Member{"m-" + name, name})
+		}
+		return list
+	}
+	record := func(path, fault string) []cluster.RecordError {
+		return []cluster.RecordError{{Path: path, Error: fault}}
+	}
+	for _, c := range []struct {
+		name          string
+		before, after Seen
+		want          string
+	}{
+		{"nothing is known yet", Seen{}, Seen{Members: members("n1", "n2")}, "n1 joined, n2 joined"},
+		{"nothing changes", Seen{Leader: "n1", Members: members("n1")}, Seen{Leader: "n1", Members: members("n1")}, ""},
+		{"one goes and one comes", Seen{Members: members("n1", "n2")}, Seen{Members: members("n2", "n3")}, "n3 joined, n1 left"},
+		{"one comes back as another member", Seen{Members: []Member{{"a", "n1"}}}, Seen{Members: []Member{{"b", "n1"}}}, "n1 joined, n1 left"},
+		{"another one leads", Seen{Leader: "n1"}, Seen{Leader: "n2"}, "n2 elected"},
+		{"nobody leads", Seen{Leader: "n1"}, Seen{}, ""},
+		{"a record cannot be used", Seen{}, Seen{Records: record("tasks/a", "no JSON")}, " bad record: tasks/a: no JSON"},
+		{"it still cannot", Seen{Records: record("tasks/a", "no JSON")}, Seen{Records: record("tasks/a", "no JSON")}, ""},
+		{"for another reason", Seen{Records: record("tasks/a", "no JSON")}, Seen{Records: record("tasks/a", "no name")}, " bad record: tasks/a: no name"},
+		{"it can again", Seen{Records: record("tasks/a", "no JSON")}, Seen{}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := told(Between(&c.before, &c.after)); got != c.want {
+				t.Errorf("%q; want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// A node emits what it does itself, and what all members do while it leads: a reader of both gets nothing twice.
+func TestOthersLeavesOutWhatTheNodeEmits(t *testing.T) {
+	state := func(leader string, names ...string) *cluster.State {
+		s := &cluster.State{Leader: leader}
+		for _, name := range names {
+			s.Nodes = append(s.Nodes, cluster.NodeInfo{Name: name, Member: "m-" + name})
+		}
+		return s
+	}
+	for _, c := range []struct {
+		name          string
+		before, after *cluster.State
+		want          string
+	}{
+		{"it follows", state("n2", "n2"), state("n2", "n1", "n2", "n3"), "n3 joined"},
+		{"it leads", state("n1", "n1"), state("n1", "n1", "n3"), ""},
+		{"it begins to lead", state("n2", "n1", "n2"), state("n1", "n1", "n3"), "n3 joined, n2 left"},
+		{"it leads no longer", state("n1", "n1", "n2"), state("n2", "n1"), "n2 elected, n2 left"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := told(Others(c.before, c.after, "n1")); got != c.want {
+				t.Errorf("%q; want %q", got, c.want)
+			}
+		})
+	}
+}

@@ -33,9 +33,12 @@ type Admin interface {
 	// Leading returns the cluster as the leader sees it, if this node leads and its lease holds. It reads nothing from
 	// the store.
 	Leading() (cluster.State, bool)
-	// Watch returns the cluster once it differs from the numbered one that the caller has seen; 0 stands for none, and
-	// returns at once. While somebody watches, the node keeps what it has read of the store up to date.
-	Watch(ctx context.Context, seen int64) (cluster.Sight, error)
+	// Ask has the node keep what it reads of the store up to date for a minute from now on. It returns the number of the
+	// first snapshot of that time: who has this one or a later one from Watch is up to date. It never waits.
+	Ask() int64
+	// Watch returns the cluster once its number is above the one that the caller has seen, 0 for none, as long as
+	// somebody asks (Ask). It does not ask by itself: it waits while nobody does. The error is that of ctx.
+	Watch(ctx context.Context, seen int64) (cluster.Snapshot, error)
 	// Tasks returns the tasks with what they declare, by name.
 	Tasks(ctx context.Context) ([]cluster.TaskDetail, error)
 	// Runs returns the runs of a task and its skipped firings, ordered by the instants of their firings. Of the runs

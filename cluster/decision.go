@@ -126,11 +126,14 @@ type Past struct {
 	Incomplete bool `json:"incomplete,omitempty"`
 }
 
-// Sight is a cluster as a node saw it.
-type Sight struct {
-	N     int64        // rises whenever something is different
-	State State        //
-	Tasks []TaskDetail // by name
+// Snapshot is a cluster as a node saw it.
+type Snapshot struct {
+	Number int64 // rises whenever something is different
+	// WatchedSince is the number of the first snapshot since the node has watched the cluster without a pause: what changed
+	// after an earlier one may not have been seen.
+	WatchedSince int64
+	State        State        //
+	Tasks        []TaskDetail // by name
 	// Marks are the revisions of what is wanted of nodes, by node; of those of which nothing was wanted for long there is none.
 	Marks map[string]string
 	// NextDecision is the number that the next decision will have.

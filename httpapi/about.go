@@ -47,11 +47,11 @@ func (a *API) serveAbout() {
 	handle(a, huma.Operation{
 		OperationID: "get-leader", Method: http.MethodGet, Path: "/api/v1/leader", Tags: tags, Metadata: as(RoleView), Summary: "Who leads",
 	}, func(ctx context.Context, _ *struct{}) (*body[Leader], error) {
-		m, err := a.moment(ctx)
+		m, err := a.current(ctx)
 		if err != nil {
 			return nil, err
 		}
-		s := &m.sight.State
+		s := &m.State
 		leader := Leader{Node: s.Leader, Term: s.Term}
 		for i := range s.Nodes {
 			if s.Nodes[i].Leader {

@@ -34,7 +34,7 @@ func (b *brief) list() []string {
 }
 
 // unplaced says which workers have no place though they are to run, of the tasks that the goal is about.
-func (g *goal) unplaced(s *cluster.Sight) []string {
+func (g *goal) unplaced(s *cluster.Snapshot) []string {
 	var out brief
 	for i := range s.State.Tasks {
 		t := &s.State.Tasks[i]

@@ -9,7 +9,7 @@ import (
 // store nothing. What changes without a trace in the state is read again after a while.
 type cache[K comparable, V any] struct {
 	mu   sync.Mutex
-	at   *moment
+	at   *snapshot
 	kept map[K]kept[V]
 }
 
@@ -24,7 +24,7 @@ const (
 )
 
 // get returns what is kept for a key, or reads it.
-func (c *cache[K, V]) get(m *moment, key K, read func() (V, error)) (V, error) {
+func (c *cache[K, V]) get(m *snapshot, key K, read func() (V, error)) (V, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.at != m || len(c.kept) >= maxKept {

@@ -105,11 +105,11 @@ func (a *API) serveDeclarations() {
 func (a *API) tasks(ctx context.Context) ([]cluster.TaskDetail, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	m, err := a.feed.current(ctx)
+	m, err := a.hub.current(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return m.sight.Tasks, nil
+	return m.Tasks, nil
 }
 
 // task returns a task.

@@ -27,7 +27,7 @@ type News struct {
 // How a follower goes on when it was cut off.
 const (
 	followAgain = time.Second
-	followQuiet = 3 * beat // without a sign of life
+	followQuiet = 3 * keepAlive // without a sign of life
 )
 
 // Follow tells a function of everything that happens, beginning with the state as it is, until it returns an

@@ -58,12 +58,12 @@ func (a *API) serveHistory() {
 		if err := a.checkNames(ctx, in.Task, in.Node); err != nil {
 			return nil, err
 		}
-		if _, err := a.moment(ctx); err != nil {
+		if _, err := a.current(ctx); err != nil {
 			return nil, err
 		}
 		filter := EventFilter{Since: in.Since, Kind: cluster.EventKind(in.Kind), Task: in.Task, Node: in.Node}
-		list, last := a.feed.list()
-		return &answer{etag(a.feed.tag(last)), Events{slices.DeleteFunc(list, func(e cluster.Event) bool { return !filter.Has(&e) })}}, nil
+		list, last := a.hub.list()
+		return &answer{etag(a.hub.tag(last)), Events{slices.DeleteFunc(list, func(e cluster.Event) bool { return !filter.Has(&e) })}}, nil
 	})
 	handle(a, huma.Operation{
 		OperationID: "get-report", Method: http.MethodGet, Path: "/api/v1/report", Tags: tags, Metadata: as(RoleAdmin),

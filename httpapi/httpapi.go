@@ -32,7 +32,8 @@ type Node interface {
 	Name() string
 	Ready() (reasons []string)
 	Lease() cluster.Lease
-	Watch(ctx context.Context, seen int64) (cluster.Sight, error)
+	Ask() (since int64)
+	Watch(ctx context.Context, seen int64) (cluster.Snapshot, error)
 	Events(ctx context.Context) <-chan cluster.Event
 	Do(ctx context.Context, op cluster.Operation) (revision string, err error)
 	Repeated(ctx context.Context, op cluster.Operation) (revision string, repeated bool, err error)
@@ -69,7 +70,7 @@ type API struct {
 	access   *Access
 	options  Options
 	huma     huma.API
-	feed     *feed
+	hub      *hub
 	runs     cache[string, []cluster.RunInfo]
 	guard    *guard
 	handler  http.Handler
@@ -91,7 +92,7 @@ func New(node Node, options Options) *API {
 	}
 	mux := http.NewServeMux()
 	a := &API{
-		node: node, peers: options.Peers, access: options.Access, options: options, feed: newFeed(node), console: console.Handler(), closing: make(chan struct{}),
+		node: node, peers: options.Peers, access: options.Access, options: options, hub: newHub(node), console: console.Handler(), closing: make(chan struct{}),
 		streams: newShares("streams", maxStreams, maxStreams/4, maxStreams/10), logs: newShares("logs open", maxLogs, maxLogs/2, maxLogs/4)}
 	a.huma = newHuma(mux)
 	a.huma.UseMiddleware(authorize(a.huma), strict(a.huma), readable(a.huma), idempotent(a.huma))
@@ -124,7 +125,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.Serv
 // called once.
 func (a *API) Run(ctx context.Context) error {
 	context.AfterFunc(ctx, func() { close(a.closing) })
-	a.feed.run(ctx)
+	a.hub.run(ctx)
 	return nil
 }
 
@@ -207,7 +208,7 @@ func (a *API) do(ctx context.Context, op cluster.Operation, wait Wait) (*accepte
 	writing, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	out := Accepted{Accepted: op.String()}
-	var before *moment
+	var before *snapshot
 	var err error
 	if op.Key != "" {
 		if out.Revision, out.Repeated, err = a.node.Repeated(writing, op); err != nil {
@@ -215,7 +216,7 @@ func (a *API) do(ctx context.Context, op cluster.Operation, wait Wait) (*accepte
 		}
 	}
 	if wait.asked() {
-		if before, err = a.feed.current(writing); err != nil {
+		if before, err = a.hub.current(writing); err != nil {
 			return nil, err
 		}
 	}

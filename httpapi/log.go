@@ -68,7 +68,7 @@ func (a *API) workerLog(w http.ResponseWriter, r *http.Request) {
 	defer a.endUnlessAllowed(allowed, end, r)()
 	ctx, cancel := context.WithTimeout(allowed, patience)
 	defer cancel()
-	m, serr := a.feed.current(ctx)
+	m, serr := a.hub.current(ctx)
 	_, here := a.node.Log(q.slot, 0)
 	at := cluster.WorkerInfo{}
 	if serr == nil {
@@ -125,15 +125,15 @@ func (a *API) checkLogNames(ctx context.Context, q logQuery) error {
 }
 
 // place returns the worker where its log is read: at the node that is asked for, or where it is.
-func (q logQuery) place(m *moment) (cluster.WorkerInfo, error) {
+func (q logQuery) place(m *snapshot) (cluster.WorkerInfo, error) {
 	at, _ := workerOf(m, q.slot)
 	if q.node == "" {
 		return at, nil
 	}
 	at.Task, at.Run = cluster.SplitRun(q.slot.Task)
 	at.Index = q.slot.Index
-	for i := range m.sight.State.Nodes {
-		if n := &m.sight.State.Nodes[i]; n.Name == q.node && n.Member != "" {
+	for i := range m.State.Nodes {
+		if n := &m.State.Nodes[i]; n.Name == q.node && n.Member != "" {
 			at.Node, at.Member = n.Name, n.Member
 			return at, nil
 		}
@@ -142,7 +142,7 @@ func (q logQuery) place(m *moment) (cluster.WorkerInfo, error) {
 }
 
 // followElsewhere answers with the log of a worker of another node, and what comes. After an error nothing is answered.
-func (a *API) followElsewhere(ctx context.Context, w http.ResponseWriter, m *moment, at cluster.WorkerInfo, q logQuery) error {
+func (a *API) followElsewhere(ctx context.Context, w http.ResponseWriter, m *snapshot, at cluster.WorkerInfo, q logQuery) error {
 	there, err := a.reach(m, at.Member)
 	if err != nil {
 		return err
@@ -224,7 +224,7 @@ func start(w http.ResponseWriter, node, kind string) {
 }
 
 // forward fetches what is asked of a worker from the node that has it. After an error nothing is answered.
-func (a *API) forward(w http.ResponseWriter, r *http.Request, m *moment, at cluster.WorkerInfo, what, kind string) error {
+func (a *API) forward(w http.ResponseWriter, r *http.Request, m *snapshot, at cluster.WorkerInfo, what, kind string) error {
 	query := r.URL.Query()
 	if at.Run != "" {
 		query.Set("run", at.Run)
@@ -240,7 +240,7 @@ func peerPath(at cluster.WorkerInfo, what string) string {
 const relayPatience = 30 * time.Second
 
 // relay answers with what another node answers. After an error nothing is answered.
-func (a *API) relay(w http.ResponseWriter, r *http.Request, m *moment, member, path string, query url.Values, kind string) error {
+func (a *API) relay(w http.ResponseWriter, r *http.Request, m *snapshot, member, path string, query url.Values, kind string) error {
 	ctx, cancel := context.WithTimeout(r.Context(), relayPatience)
 	defer cancel()
 	there, err := a.reach(m, member)
@@ -281,7 +281,7 @@ func (a *API) stack(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
-	m, err := a.feed.current(ctx)
+	m, err := a.hub.current(ctx)
 	if err != nil {
 		a.fail(w, err)
 		return

@@ -64,7 +64,7 @@ func (a *API) serveMoves() {
 		a.options.Log.Info("asked for", "what", change.String(), "by", c.name, "from", c.from)
 		out := Accepted{Accepted: change.String(), Revision: in.Body.Revision}
 		if in.asked() {
-			a.settle(ctx, &out, in.Wait, goal{reached: func(s *cluster.Sight) string { return seenChange(s, change, written) }})
+			a.settle(ctx, &out, in.Wait, goal{reached: func(s *cluster.Snapshot) string { return seenChange(s, change, written) }})
 		}
 		return &body[Accepted]{out}, nil
 	})

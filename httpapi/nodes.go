@@ -88,21 +88,21 @@ func (a *API) serveNodeReads() {
 	handle(a, huma.Operation{
 		OperationID: "list-nodes", Method: http.MethodGet, Path: "/api/v1/nodes", Tags: tags, Metadata: as(RoleView), Summary: "All nodes",
 	}, func(ctx context.Context, _ *struct{}) (*body[Nodes], error) {
-		m, err := a.moment(ctx)
+		m, err := a.current(ctx)
 		if err != nil {
 			return nil, err
 		}
-		return &body[Nodes]{Nodes{m.sight.State.Nodes, m.sight.State.Lost}}, nil
+		return &body[Nodes]{Nodes{m.State.Nodes, m.State.Lost}}, nil
 	})
 	handle(a, huma.Operation{
 		OperationID: "get-node", Method: http.MethodGet, Path: "/api/v1/nodes/{node}", Tags: tags, Metadata: as(RoleView),
 		Errors: []int{http.StatusNotFound}, Summary: "A node",
 	}, func(ctx context.Context, in *NodePath) (*body[cluster.NodeInfo], error) {
-		m, err := a.moment(ctx)
+		m, err := a.current(ctx)
 		if err != nil {
 			return nil, err
 		}
-		for _, list := range [][]cluster.NodeInfo{m.sight.State.Nodes, m.sight.State.Lost} {
+		for _, list := range [][]cluster.NodeInfo{m.State.Nodes, m.State.Lost} {
 			if at := slices.IndexFunc(list, func(n cluster.NodeInfo) bool { return n.Name == in.Node }); at >= 0 {
 				return &body[cluster.NodeInfo]{list[at]}, nil
 			}
@@ -114,7 +114,7 @@ func (a *API) serveNodeReads() {
 // lease answers with the lease of a node: only that node itself knows it.
 func (a *API) lease(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("node")
-	m, err := a.moment(r.Context())
+	m, err := a.current(r.Context())
 	if name == a.node.Name() { // also while it sees nothing
 		a.sendLease(w, r)
 		return
@@ -123,12 +123,12 @@ func (a *API) lease(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, err)
 		return
 	}
-	at := slices.IndexFunc(m.sight.State.Nodes, func(n cluster.NodeInfo) bool { return n.Name == name })
+	at := slices.IndexFunc(m.State.Nodes, func(n cluster.NodeInfo) bool { return n.Name == name })
 	if at < 0 {
 		a.fail(w, fmt.Errorf("%w: %q", cluster.ErrNoNode, name))
 		return
 	}
-	if err := a.relay(w, r, m, m.sight.State.Nodes[at].Member, "/peer/v3/lease", nil, "application/json"); err != nil {
+	if err := a.relay(w, r, m, m.State.Nodes[at].Member, "/peer/v3/lease", nil, "application/json"); err != nil {
 		a.fail(w, err)
 	}
 }
@@ -150,9 +150,9 @@ func (a *API) leaseOperation() *huma.Operation {
 	}
 }
 
-// moment returns the cluster as it is.
-func (a *API) moment(ctx context.Context) (*moment, error) {
+// current returns the cluster as it is.
+func (a *API) current(ctx context.Context) (*snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return a.feed.current(ctx)
+	return a.hub.current(ctx)
 }

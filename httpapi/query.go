@@ -186,19 +186,19 @@ func (a *API) heardOf(ctx context.Context, task, node string) (now, ever names, 
 	if task == "" && node == "" {
 		return now, ever, nil
 	}
-	m, err := a.moment(ctx)
+	m, err := a.current(ctx)
 	if err != nil {
 		return now, ever, err
 	}
-	now = namesIn(&m.sight)
+	now = namesIn(&m.Snapshot)
 	if now.has(task, node) {
 		return now, now, nil
 	}
 	ever = names{tasks: maps.Clone(now.tasks), nodes: maps.Clone(now.nodes)}
-	for i := range m.sight.State.Workers { // of which one may have ended on a node that has gone since
-		ever.add(m.sight.State.Workers[i].Task, m.sight.State.Workers[i].Node)
+	for i := range m.State.Workers { // of which one may have ended on a node that has gone since
+		ever.add(m.State.Workers[i].Task, m.State.Workers[i].Node)
 	}
-	events, _ := a.feed.list()
+	events, _ := a.hub.list()
 	for i := range events {
 		ever.add(events[i].TaskName(), events[i].Node)
 	}
@@ -224,7 +224,7 @@ func (a *API) heardOf(ctx context.Context, task, node string) (now, ever names, 
 type names struct{ tasks, nodes map[string]bool }
 
 // namesIn returns the names in a cluster as it is.
-func namesIn(s *cluster.Sight) names {
+func namesIn(s *cluster.Snapshot) names {
 	n := names{map[string]bool{}, map[string]bool{}}
 	for i := range s.Tasks {
 		n.add(s.Tasks[i].Name, "")

@@ -10,10 +10,10 @@ import (
 )
 
 // reach returns where a member is asked, or an error that says why it cannot be.
-func (a *API) reach(m *moment, member string) (cluster.NodeInfo, error) {
+func (a *API) reach(m *snapshot, member string) (cluster.NodeInfo, error) {
 	var here, there cluster.NodeInfo
-	for i := range m.sight.State.Nodes {
-		n := &m.sight.State.Nodes[i]
+	for i := range m.State.Nodes {
+		n := &m.State.Nodes[i]
 		if n.Name == a.node.Name() {
 			here = *n
 		}
@@ -33,14 +33,14 @@ func (a *API) reach(m *moment, member string) (cluster.NodeInfo, error) {
 }
 
 // lostName returns the name of a member that is gone, or the member if that is not known any longer.
-func lostName(m *moment, member string) string {
-	for i := range m.sight.State.Lost {
-		if n := &m.sight.State.Lost[i]; n.Member == member && n.Name != "" {
+func lostName(m *snapshot, member string) string {
+	for i := range m.State.Lost {
+		if n := &m.State.Lost[i]; n.Member == member && n.Name != "" {
 			return n.Name
 		}
 	}
-	for i := range m.sight.State.Workers {
-		if w := &m.sight.State.Workers[i]; w.Member == member && w.Node != "" {
+	for i := range m.State.Workers {
+		if w := &m.State.Workers[i]; w.Member == member && w.Node != "" {
 			return w.Node
 		}
 	}

@@ -45,13 +45,13 @@ func (a *API) state(w http.ResponseWriter, r *http.Request) {
 		a.past(ctx, w, query.Get("at"))
 		return
 	}
-	m, err := a.feed.state(ctx)
+	m, err := a.hub.state(ctx)
 	if err != nil {
 		a.fail(w, err)
 		return
 	}
 	h := w.Header()
-	tag := etag(a.feed.tag(m.seq))
+	tag := etag(a.hub.tag(m.seq))
 	h.Set("ETag", tag)
 	h.Set("Cache-Control", "no-cache")
 	h.Set("Vary", "Accept-Encoding")
@@ -60,9 +60,9 @@ func (a *API) state(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	text := m.plain
+	text := m.encoded.plain
 	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-		text = m.zip
+		text = m.encoded.zip
 		h.Set("Content-Encoding", "gzip")
 	}
 	h.Set("Content-Type", "application/json")

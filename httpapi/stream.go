@@ -15,11 +15,11 @@ import (
 
 // How streams behave.
 const (
-	beat         = 15 * time.Second // between signs of life
+	keepAlive    = 15 * time.Second // between signs of life, and how often the node is asked for more
 	writePatiece = 10 * time.Second // for one that does not read
 )
 
-// stream sends what happens, as server-sent events: the whole state first, or what has happened since the frame
+// stream sends what happens, as server-sent events: the whole state first, or what has happened since the message
 // that the reader has seen last, and then every change. Whoever reads too slowly is let go, and goes on from
 // where it was when it comes back.
 func (a *API) stream(w http.ResponseWriter, r *http.Request) {
@@ -36,14 +36,13 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 	allowed, cancel := context.WithCancel(r.Context())
 	defer a.endUnlessAllowed(allowed, cancel, r)()
 	opening, opened := context.WithTimeout(allowed, patience)
-	m, err := a.feed.state(opening)
+	m, err := a.hub.state(opening)
 	opened()
 	if err != nil {
 		a.fail(w, err)
 		return
 	}
-	a.feed.count(1)
-	defer a.feed.count(-1)
+	defer a.hub.join()()
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
@@ -57,25 +56,25 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 		_, err := w.Write(text)
 		return err == nil
 	}
-	cursor, known := a.feed.parse(since)
+	cursor, known := a.hub.parse(since)
 	if known {
-		_, _, known = a.feed.after(cursor)
+		_, _, known = a.hub.after(cursor)
 	}
 	if !known {
 		cursor = m.seq
-		if !send(fmt.Appendf(nil, "retry: 1000\nevent: snapshot\nid: %s\ndata: ", a.feed.tag(cursor))) || !send(m.plain) || !send([]byte("\n\n")) {
+		if !send(fmt.Appendf(nil, "retry: 1000\nevent: snapshot\nid: %s\ndata: ", a.hub.tag(cursor))) || !send(m.encoded.plain) || !send([]byte("\n\n")) {
 			return
 		}
 	}
-	heart := time.NewTicker(beat)
+	heart := time.NewTicker(keepAlive)
 	defer heart.Stop()
 	for {
-		frames, changed, complete := a.feed.after(cursor)
+		messages, changed, complete := a.hub.after(cursor)
 		if !complete {
 			return // too slow: it comes back for a snapshot
 		}
-		for i := range frames {
-			if cursor = frames[i].seq; !send(frames[i].text) {
+		for i := range messages {
+			if cursor = messages[i].seq; !send(messages[i].text) {
 				return
 			}
 		}
@@ -87,6 +86,7 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 			return
 		case <-changed:
 		case <-heart.C:
+			a.node.Ask()
 			if !send([]byte(": still here\n\n")) {
 				return
 			}

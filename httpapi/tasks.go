@@ -87,7 +87,7 @@ func (a *API) serveTasks() {
 	}, func(ctx context.Context, in *TaskPath) (*body[Runs], error) {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
-		m, err := a.feed.current(ctx)
+		m, err := a.hub.current(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -97,7 +97,7 @@ func (a *API) serveTasks() {
 }
 
 // runsOf returns the runs of a task, read once for everybody while nothing changes.
-func (a *API) runsOf(ctx context.Context, m *moment, task string) ([]cluster.RunInfo, error) {
+func (a *API) runsOf(ctx context.Context, m *snapshot, task string) ([]cluster.RunInfo, error) {
 	return a.runs.get(m, task, func() ([]cluster.RunInfo, error) { return a.node.Runs(ctx, task) })
 }
 

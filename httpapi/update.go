@@ -36,7 +36,7 @@ func Diff(before, after *cluster.State) (u Update) {
 	}
 	u.Nodes, u.NodesGone = differ(before.Nodes, after.Nodes, func(n *cluster.NodeInfo) string { return n.Member }, cmp.Compare[string], sameDeep[cluster.NodeInfo])
 	u.Tasks, u.TasksGone = differ(before.Tasks, after.Tasks, func(t *cluster.TaskInfo) string { return t.Name }, cmp.Compare[string], sameShallow[cluster.TaskInfo])
-	u.Workers, u.WorkersGone = differSorted(before.Workers, after.Workers, (*cluster.WorkerInfo).Slot, compareWorkers, sameShallow[cluster.WorkerInfo])
+	u.Workers, u.WorkersGone = differSorted(before.Workers, after.Workers, (*cluster.WorkerInfo).Slot, (*cluster.WorkerInfo).Compare, sameShallow[cluster.WorkerInfo])
 	if !reflect.DeepEqual(before.Lost, after.Lost) {
 		u.Lost = all(after.Lost)
 	}
@@ -61,11 +61,6 @@ func all[T any](list []T) *[]T {
 func sameDeep[T any](a, b *T) bool { return reflect.DeepEqual(a, b) }
 
 func sameShallow[T comparable](a, b *T) bool { return *a == *b }
-
-// compareWorkers is the order of workers in a state.
-func compareWorkers(a, b *cluster.WorkerInfo) int {
-	return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Run, b.Run), cmp.Compare(a.Index, b.Index))
-}
 
 // differ returns what is new or different, and the keys of what is gone.
 func differ[T any, K comparable](before, after []T, key func(*T) K, order func(a, b K) int, same func(a, b *T) bool) (fresh []T, gone []K) {
@@ -131,7 +126,7 @@ func (u *Update) Apply(s *cluster.State) {
 	}
 	s.Nodes = merge(s.Nodes, u.Nodes, u.NodesGone, func(n *cluster.NodeInfo) string { return n.Member }, byName)
 	s.Tasks = merge(s.Tasks, u.Tasks, u.TasksGone, func(t *cluster.TaskInfo) string { return t.Name }, func(a, b *cluster.TaskInfo) int { return cmp.Compare(a.Name, b.Name) })
-	s.Workers = merge(s.Workers, u.Workers, u.WorkersGone, (*cluster.WorkerInfo).Slot, compareWorkers)
+	s.Workers = merge(s.Workers, u.Workers, u.WorkersGone, (*cluster.WorkerInfo).Slot, (*cluster.WorkerInfo).Compare)
 	if u.Lost != nil {
 		s.Lost = *u.Lost
 	}

@@ -45,7 +45,7 @@ func (w *Wait) duration() time.Duration {
 // goal is what is waited for.
 type goal struct {
 	// reached returns what there is still to do before the wish itself is fulfilled, "" for nothing.
-	reached func(s *cluster.Sight) string
+	reached func(s *cluster.Snapshot) string
 	renews  map[cluster.Slot]int64 // grants, by their tokens, that others have to take the place of
 	task    string                 // whose workers have to settle, "" for all
 	run     string                 // that has to be over
@@ -56,14 +56,14 @@ var unseen = []cluster.OperationKind{cluster.OpRestart, cluster.OpEvict, cluster
 
 // goalOf returns what an operation is to lead to, as it was accepted, in a cluster as it was. Of one that was repeated nobody
 // knows how the cluster was before it: what it touched has to settle.
-func goalOf(op cluster.Operation, out *Accepted, before *moment) goal {
-	g, revision := goal{task: op.Task, reached: func(*cluster.Sight) string { return "" }}, out.Revision
+func goalOf(op cluster.Operation, out *Accepted, before *snapshot) goal {
+	g, revision := goal{task: op.Task, reached: func(*cluster.Snapshot) string { return "" }}, out.Revision
 	if out.Repeated && slices.Contains(unseen, op.Kind) {
 		return g
 	}
 	tokens := map[cluster.Slot]int64{}
-	for i := range before.sight.State.Workers {
-		w := &before.sight.State.Workers[i]
+	for i := range before.State.Workers {
+		w := &before.State.Workers[i]
 		if (op.Task == "" || w.Task == op.Task) && (op.Node == "" || w.Node == op.Node) && (op.Index == nil || w.Index == *op.Index) && w.Node != "" {
 			tokens[w.Slot()] = w.Token
 		}
@@ -75,7 +75,7 @@ func goalOf(op cluster.Operation, out *Accepted, before *moment) goal {
 			g.reached = triedAgain(before, op)
 		}
 	case cluster.OpMove:
-		g.reached = func(s *cluster.Sight) string {
+		g.reached = func(s *cluster.Snapshot) string {
 			for i := range s.State.Workers {
 				if w := &s.State.Workers[i]; w.Task == op.Task && w.Index == *op.Index && w.Node == op.Node {
 					return ""
@@ -85,7 +85,7 @@ func goalOf(op cluster.Operation, out *Accepted, before *moment) goal {
 		}
 	case cluster.OpEvict:
 		member := memberOf(before, op.Node)
-		g.reached = func(s *cluster.Sight) string {
+		g.reached = func(s *cluster.Snapshot) string {
 			for i := range s.State.Nodes {
 				if n := &s.State.Nodes[i]; n.Member == member {
 					return op.Node + " is a member still"
@@ -94,8 +94,8 @@ func goalOf(op cluster.Operation, out *Accepted, before *moment) goal {
 			return ""
 		}
 	case cluster.OpStepDown:
-		term := before.sight.State.Term
-		g.reached = func(s *cluster.Sight) string {
+		term := before.State.Term
+		g.reached = func(s *cluster.Snapshot) string {
 			if s.State.Term > term && s.State.Leader != "" {
 				return ""
 			}
@@ -104,26 +104,26 @@ func goalOf(op cluster.Operation, out *Accepted, before *moment) goal {
 	case cluster.OpRunNow:
 		g.run = revision
 	case cluster.OpMoveNow:
-		lost := before.sight.State.Lost
-		g.reached = func(s *cluster.Sight) string { return buried(s, lost) }
+		lost := before.State.Lost
+		g.reached = func(s *cluster.Snapshot) string { return buried(s, lost) }
 	case cluster.OpDelete:
-		g.reached = func(s *cluster.Sight) string { return deleted(s, op.Task) }
+		g.reached = func(s *cluster.Snapshot) string { return deleted(s, op.Task) }
 	case cluster.OpCordon, cluster.OpUncordon, cluster.OpDrain, cluster.OpLabel:
-		g.reached = func(s *cluster.Sight) string {
+		g.reached = func(s *cluster.Snapshot) string {
 			if todo := seenMark(s, op.Node, revision); todo != "" {
 				return todo
 			}
 			return marked(s, op.Kind, op.Node)
 		}
 	case cluster.OpScale, cluster.OpPause, cluster.OpResume, cluster.OpReset, cluster.OpDeclare, cluster.OpPatch:
-		g.reached = func(s *cluster.Sight) string { return seenTask(s, op.Task, revision) }
+		g.reached = func(s *cluster.Snapshot) string { return seenTask(s, op.Task, revision) }
 	}
 	return g
 }
 
-func memberOf(m *moment, node string) string {
-	for i := range m.sight.State.Nodes {
-		if n := &m.sight.State.Nodes[i]; n.Name == node {
+func memberOf(m *snapshot, node string) string {
+	for i := range m.State.Nodes {
+		if n := &m.State.Nodes[i]; n.Name == node {
 			return n.Member
 		}
 	}
@@ -152,7 +152,7 @@ func onItsWay(w *cluster.WorkerInfo) string {
 }
 
 // buried says which of the members that were gone is waited for still.
-func buried(s *cluster.Sight, gone []cluster.NodeInfo) string {
+func buried(s *cluster.Snapshot, gone []cluster.NodeInfo) string {
 	for i := range s.State.Lost {
 		n := &s.State.Lost[i]
 		if slices.ContainsFunc(gone, func(g cluster.NodeInfo) bool { return g.Member == n.Member }) {
@@ -163,7 +163,7 @@ func buried(s *cluster.Sight, gone []cluster.NodeInfo) string {
 }
 
 // deleted says whether a task is there still.
-func deleted(s *cluster.Sight, task string) string {
+func deleted(s *cluster.Snapshot, task string) string {
 	for i := range s.Tasks {
 		if s.Tasks[i].Name == task {
 			return "task " + task + " is there still"
@@ -174,7 +174,7 @@ func deleted(s *cluster.Sight, task string) string {
 
 // marked says whether a node is not seen as it is wanted. A mark that is written after one that was taken back has
 // low revisions again, so that these alone do not tell.
-func marked(s *cluster.Sight, kind cluster.OperationKind, node string) string {
+func marked(s *cluster.Snapshot, kind cluster.OperationKind, node string) string {
 	for i := range s.State.Nodes {
 		n := &s.State.Nodes[i]
 		if n.Name != node {
@@ -190,7 +190,7 @@ func marked(s *cluster.Sight, kind cluster.OperationKind, node string) string {
 
 // seenMark says whether what is wanted of a node is not yet seen at a revision, "" for that of a mark that there is
 // not. One that has been taken back is gone.
-func seenMark(s *cluster.Sight, node, revision string) string {
+func seenMark(s *cluster.Snapshot, node, revision string) string {
 	have, marked := s.Marks[node]
 	if revision == "" || !marked && revision != "0" || marked && atLeast(have, revision) {
 		return ""
@@ -199,7 +199,7 @@ func seenMark(s *cluster.Sight, node, revision string) string {
 }
 
 // seenChange says what of a change is not yet seen: it was written at once, but is not read at once.
-func seenChange(s *cluster.Sight, change cluster.Change, written cluster.Revisions) string {
+func seenChange(s *cluster.Snapshot, change cluster.Change, written cluster.Revisions) string {
 	for _, task := range slices.Sorted(maps.Keys(written.Tasks)) {
 		todo := seenTask(s, task, written.Tasks[task])
 		if slices.Contains(change.Delete, task) {
@@ -249,14 +249,14 @@ func numbers(revision string) []int64 {
 }
 
 // triedAgain returns what says which workers are still kept from running, of those that a restart is to try again.
-func triedAgain(before *moment, op cluster.Operation) func(*cluster.Sight) string {
+func triedAgain(before *snapshot, op cluster.Operation) func(*cluster.Snapshot) string {
 	kept := map[cluster.Slot]bool{}
-	for i := range before.sight.State.Workers {
-		if w := &before.sight.State.Workers[i]; (op.Task == "" || w.Task == op.Task) && (op.Index == nil || w.Index == *op.Index) && w.Kept() {
+	for i := range before.State.Workers {
+		if w := &before.State.Workers[i]; (op.Task == "" || w.Task == op.Task) && (op.Index == nil || w.Index == *op.Index) && w.Kept() {
 			kept[w.Slot()] = true
 		}
 	}
-	return func(s *cluster.Sight) string {
+	return func(s *cluster.Snapshot) string {
 		for i := range s.State.Workers {
 			if w := &s.State.Workers[i]; kept[w.Slot()] && w.Kept() {
 				return w.Slot().String() + " is to be tried again"
@@ -267,7 +267,7 @@ func triedAgain(before *moment, op cluster.Operation) func(*cluster.Sight) strin
 }
 
 // seenTask says whether a task is not yet seen at a revision.
-func seenTask(s *cluster.Sight, task, revision string) string {
+func seenTask(s *cluster.Snapshot, task, revision string) string {
 	for i := range s.Tasks {
 		if s.Tasks[i].Name == task && atLeast(s.Tasks[i].Revision, revision) {
 			return ""
@@ -282,14 +282,14 @@ func (a *API) settle(ctx context.Context, out *Accepted, wait Wait, g goal) {
 	defer cancel()
 	settled := false
 	defer func() { out.Settled = &settled }()
-	m, err := a.feed.current(ctx)
+	m, err := a.hub.current(ctx)
 	for err == nil {
 		if out.Waiting = a.missing(ctx, m, g); len(out.Waiting) == 0 {
 			settled = true
-			out.Unplaced = g.unplaced(&m.sight)
+			out.Unplaced = g.unplaced(&m.Snapshot)
 			return
 		}
-		m, err = a.feed.next(ctx, m)
+		m, err = a.hub.next(ctx, m)
 	}
 	if len(out.Waiting) == 0 {
 		out.Waiting = []string{"it is not known how far it is: " + err.Error()}
@@ -297,11 +297,11 @@ func (a *API) settle(ctx context.Context, out *Accepted, wait Wait, g goal) {
 }
 
 // missing says what there is still to do.
-func (a *API) missing(ctx context.Context, m *moment, g goal) []string {
+func (a *API) missing(ctx context.Context, m *snapshot, g goal) []string {
 	if g.run != "" {
 		return a.missingRun(ctx, m, g)
 	}
-	if list := g.unsettled(&m.sight); len(list) > 0 {
+	if list := g.unsettled(&m.Snapshot); len(list) > 0 {
 		return list
 	}
 	plan, err := a.node.Plan(ctx, cluster.Change{})
@@ -312,21 +312,21 @@ func (a *API) missing(ctx context.Context, m *moment, g goal) []string {
 		return list
 	}
 	// The plan may be of a later moment, in which what was to move does so already.
-	sight, err := a.node.Watch(ctx, 0)
+	snap, err := a.node.Watch(ctx, 0)
 	if err != nil {
 		return []string{err.Error()}
 	}
-	if list := g.unsettled(&sight); len(list) > 0 {
+	if list := g.unsettled(&snap); len(list) > 0 {
 		return list
 	}
-	if err := a.feed.reach(ctx, sight.N); err != nil { // who asks now sees it, too
+	if err := a.hub.reach(ctx, snap.Number); err != nil { // who asks now sees it, too
 		return []string{err.Error()}
 	}
 	return nil
 }
 
 // unsettled says what is not reached yet, or on its way.
-func (g *goal) unsettled(s *cluster.Sight) (list []string) {
+func (g *goal) unsettled(s *cluster.Snapshot) (list []string) {
 	if todo := g.reached(s); todo != "" {
 		return []string{todo}
 	}
@@ -356,7 +356,7 @@ func (g *goal) unsettled(s *cluster.Sight) (list []string) {
 }
 
 // missingRun says what there is still to do of a run.
-func (a *API) missingRun(ctx context.Context, m *moment, g goal) []string {
+func (a *API) missingRun(ctx context.Context, m *snapshot, g goal) []string {
 	list, err := a.runsOf(ctx, m, g.task)
 	if err != nil {
 		return []string{err.Error()}

@@ -45,15 +45,15 @@ type workerRun struct {
 
 // underWay returns the slot that is meant where a task has runs, and none is named: that of the run under way that began
 // last.
-func underWay(m *moment, slot cluster.Slot) (cluster.Slot, error) {
-	tasks := m.sight.State.Tasks
+func underWay(m *snapshot, slot cluster.Slot) (cluster.Slot, error) {
+	tasks := m.State.Tasks
 	at := slices.IndexFunc(tasks, func(t cluster.TaskInfo) bool { return t.Name == slot.Task && t.Runs })
 	if at < 0 {
 		return slot, nil
 	}
 	var last *cluster.RunInfo
-	for i := range m.sight.State.Runs {
-		if r := &m.sight.State.Runs[i]; r.Task == slot.Task && r.State == cluster.RunGoesOn && (last == nil || r.Began.After(last.Began)) {
+	for i := range m.State.Runs {
+		if r := &m.State.Runs[i]; r.Task == slot.Task && r.State == cluster.RunGoesOn && (last == nil || r.Began.After(last.Began)) {
 			last = r
 		}
 	}
@@ -76,13 +76,13 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 		if err := a.checkNames(ctx, in.Task, in.Node); err != nil {
 			return nil, err
 		}
-		m, err := a.moment(ctx)
+		m, err := a.current(ctx)
 		if err != nil {
 			return nil, err
 		}
 		list := []cluster.WorkerInfo{}
-		for i := range m.sight.State.Workers {
-			if w := &m.sight.State.Workers[i]; (in.Task == "" || w.Task == in.Task) && (in.Node == "" || w.Node == in.Node) && (in.State == "" || w.State == cluster.WorkerState(in.State)) {
+		for i := range m.State.Workers {
+			if w := &m.State.Workers[i]; (in.Task == "" || w.Task == in.Task) && (in.Node == "" || w.Node == in.Node) && (in.State == "" || w.State == cluster.WorkerState(in.State)) {
 				list = append(list, *w)
 			}
 		}
@@ -92,7 +92,7 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 		OperationID: "get-worker", Method: http.MethodGet, Path: one, Tags: tags, Metadata: as(RoleView),
 		Errors: []int{http.StatusNotFound}, Summary: "A worker",
 	}, func(ctx context.Context, in *workerRun) (*body[cluster.WorkerInfo], error) {
-		m, err := a.moment(ctx)
+		m, err := a.current(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -110,7 +110,7 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 		OperationID: "explain-worker", Method: http.MethodGet, Path: one + "/explain", Tags: tags, Metadata: as(RoleView),
 		Errors: []int{http.StatusNotFound}, Summary: "Why a worker is where it is, why not elsewhere, and how it came there",
 	}, func(ctx context.Context, in *workerRun) (*body[cluster.Explanation], error) {
-		m, err := a.moment(ctx)
+		m, err := a.current(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -166,10 +166,10 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 }
 
 // workerOf returns a worker, and false if there is none.
-func workerOf(m *moment, slot cluster.Slot) (cluster.WorkerInfo, bool) {
-	list := m.sight.State.Workers
+func workerOf(m *snapshot, slot cluster.Slot) (cluster.WorkerInfo, bool) {
+	list := m.State.Workers
 	task, run := cluster.SplitRun(slot.Task)
-	at, found := slices.BinarySearchFunc(list, cluster.WorkerInfo{Task: task, Run: run, Index: slot.Index}, func(a, b cluster.WorkerInfo) int { return compareWorkers(&a, &b) })
+	at, found := slices.BinarySearchFunc(list, cluster.WorkerInfo{Task: task, Run: run, Index: slot.Index}, func(a, b cluster.WorkerInfo) int { return a.Compare(&b) })
 	if !found {
 		return cluster.WorkerInfo{}, false
 	}

@@ -15,19 +15,25 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/worker"
 )
 
-// Watch returns the cluster once it is not any more as it was with a number, 0 for none: at once if it is not
-// already. While somebody watches, the node keeps what it has read of the store up to date.
-func (a *Admin) Watch(ctx context.Context, seen int64) (cluster.Sight, error) {
-	snap, number, err := a.Observer.Next(ctx, seen)
+// Ask has the node watch the cluster for a minute from now on. It returns the number of the first snapshot of this watch: whoever
+// has that one or a later one from Watch is up to date. It never waits.
+func (a *Admin) Ask() int64 { return a.Observer.Ask() }
+
+// Watch returns the cluster once its number is above one that was seen, 0 for none, as long as somebody asks (Ask). It does not
+// ask itself: while nobody does it waits. The error is that of ctx.
+func (a *Admin) Watch(ctx context.Context, seen int64) (cluster.Snapshot, error) {
+	snap, err := a.Observer.Next(ctx, seen)
 	if err != nil {
-		return cluster.Sight{}, fmt.Errorf("watch: %w", operation.Unanswered(err))
+		return cluster.Snapshot{}, fmt.Errorf("watch: %w", operation.Unanswered(err))
 	}
 	state := a.stateOf(snap)
-	sight := cluster.Sight{N: number, State: state, Tasks: report.Tasks(snap, &state), Marks: report.MarkRevisions(snap)}
-	if snap.Epoch.Rec != nil {
-		sight.NextDecision = snap.Epoch.Rec.NextDecision
+	out := cluster.Snapshot{
+		Number: snap.Number, WatchedSince: snap.WatchedSince, State: state, Tasks: report.Tasks(snap, &state), Marks: report.MarkRevisions(snap),
 	}
-	return sight, nil
+	if snap.Epoch.Rec != nil {
+		out.NextDecision = snap.Epoch.Rec.NextDecision
+	}
+	return out, nil
 }
 
 // Decisions returns what leaders decided lately, and what people asked for. What was read once is not read again.
@@ -41,11 +47,11 @@ func (a *Admin) decisions(ctx context.Context) (cluster.Decisions, *view.Snapsho
 	if session == nil {
 		return cluster.Decisions{}, nil, fmt.Errorf("decisions: %w", cluster.ErrNotMember)
 	}
-	snap, number, err := a.Observer.Next(ctx, 0)
+	snap, err := a.Observer.Snapshot(ctx)
 	if err != nil || snap.Epoch.Rec == nil {
 		return cluster.Decisions{Decisions: []cluster.Decision{}, Audit: []cluster.AuditLine{}}, snap, operation.Unanswered(err)
 	}
-	list, err := a.history.Read(ctx, session, a.Keys, snap.Epoch.Rec.NextDecision, number)
+	list, err := a.history.Read(ctx, session, a.Keys, snap.Epoch.Rec.NextDecision, snap.Number)
 	if err != nil {
 		return cluster.Decisions{}, nil, fmt.Errorf("decisions: %w", operation.Unanswered(err))
 	}

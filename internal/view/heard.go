@@ -30,10 +30,10 @@ type beat struct {
 func (o *Observer) listen(ctx context.Context, keys schema.Keys) {
 	for {
 		o.mu.Lock()
-		session, snap, asked := o.session, o.current(), o.asked
+		session, snap, asked := o.session, o.current(), o.isAsked()
 		o.mu.Unlock()
 		pause := time.Second
-		if session != nil && snap != nil && time.Since(asked) < linger {
+		if session != nil && snap != nil && asked {
 			pause = max(session.Info().Timeout/beatsPerTimeout, time.Duration(len(snap.Peers))*beatsEach)
 			o.readBeats(ctx, session, keys, snap)
 		} else {
@@ -82,7 +82,7 @@ func (o *Observer) readBeats(ctx context.Context, s coord.Session, keys schema.K
 	}
 	o.update(func() {
 		o.beats = beats
-		o.number++
+		o.renumber()
 	})
 }
 

@@ -9,7 +9,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// linger is how long a view is kept up to date after the last question.
+// linger is how long the cluster is watched after the last question. It is the only such time: whoever shows the cluster to
+// others asks as long as they do.
 const linger = 60 * time.Second
 
 // rest follows each reading of an observer's own view.
@@ -19,7 +20,7 @@ const rest = 10 * time.Millisecond
 // before.
 const stale = 2 * time.Second
 
-// Observer answers what the cluster looks like: from the leader's view while this node leads,
+// Observer is the one cache of the cluster in a node: numbered snapshots, from the leader's view while this node leads,
 // else from a view of its own that is open while somebody asks. The zero value is ready. Its
 // methods may be called from any goroutine.
 type Observer struct {
@@ -29,9 +30,10 @@ type Observer struct {
 	own     *Snapshot       // the observer's
 	last    *Snapshot       // what was known last, of whatever origin
 	beats   map[string]beat // heartbeats as read, by member
-	asked   time.Time
-	number  int64         // rises with every snapshot, and when the same one is to be told otherwise
-	changed chan struct{} // closed and replaced when any of it changes
+	asked   time.Time       // when somebody asked last
+	number  int64           // of what is known; rises with every snapshot, and when the same one is to be told otherwise
+	since   int64           // the number of the first snapshot since the cluster is watched; above number until there is one
+	changed chan struct{}   // closed and replaced when any of it changes
 }
 
 // update changes the observer and wakes those who wait.
@@ -44,6 +46,11 @@ func (o *Observer) update(f func()) {
 		o.number++
 		o.last = now
 	}
+	o.wake()
+}
+
+// wake wakes those who wait. The lock is held.
+func (o *Observer) wake() {
 	if o.changed != nil {
 		close(o.changed)
 	}
@@ -52,7 +59,14 @@ func (o *Observer) update(f func()) {
 
 // Retell has the same cluster told again: what is known besides of who tells, or of who is silent, is different.
 func (o *Observer) Retell() {
-	o.update(func() { o.number++ })
+	o.update(o.renumber)
+}
+
+// renumber gives what is known another number, unless something new is awaited, which will have one. The lock is held.
+func (o *Observer) renumber() {
+	if o.number >= o.since {
+		o.number++
+	}
 }
 
 // current returns what is known now, nil for nothing.
@@ -63,35 +77,78 @@ func (o *Observer) current() *Snapshot {
 	return o.own
 }
 
-// Next returns the cluster once it is not any more as it was with a number, 0 for none, and the number that it
-// has then. While it waits the cluster is watched.
-func (o *Observer) Next(ctx context.Context, seen int64) (*Snapshot, int64, error) {
-	again := time.NewTicker(linger / 3)
-	defer again.Stop()
-	if seen == 0 {
-		if _, err := o.Snapshot(ctx); err != nil {
-			return nil, 0, err
+// numbered returns what is known, or was known last, with its numbers; nil for nothing. The lock is held.
+func (o *Observer) numbered() *Snapshot {
+	known := o.current()
+	if known == nil { // nothing can be read at present
+		known = o.last
+	}
+	if known == nil {
+		return nil
+	}
+	snap := *known
+	snap.Number, snap.WatchedSince = o.number, o.since
+	return &snap
+}
+
+// isAsked reports whether somebody has asked lately. The lock is held.
+func (o *Observer) isAsked() bool { return time.Since(o.asked) < linger }
+
+// Ask has the cluster watched for a minute from now on. It returns the number of the first snapshot of this watch: who has
+// that one or a later one is up to date. If nothing can be read for a while, what was known before is that snapshot.
+func (o *Observer) Ask() int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	resumes := !o.isAsked()
+	o.asked = time.Now()
+	if !resumes {
+		return o.since
+	}
+	o.since = o.number
+	if o.current() == nil {
+		o.since++
+		if o.session == nil {
+			o.settleForLast()
+		} else {
+			time.AfterFunc(stale, func() { o.update(o.settleForLast) })
 		}
 	}
-	o.update(func() { o.asked = time.Now() })
+	o.wake()
+	return o.since
+}
+
+// settleForLast gives up waiting for the first snapshot of a watch where an earlier one is known. The lock is held.
+func (o *Observer) settleForLast() {
+	if o.last != nil {
+		o.number = max(o.number, o.since)
+	}
+}
+
+// Next returns the cluster once its number is above one that was seen, 0 for none, as long as somebody asks. It does not ask
+// itself: while nobody does it waits.
+func (o *Observer) Next(ctx context.Context, seen int64) (*Snapshot, error) {
 	for {
 		o.mu.Lock()
-		snap, number, changed := o.current(), o.number, o.changed
-		if snap == nil { // nothing can be read at present
-			snap = o.last
-		}
+		watched := o.isAsked() && o.number >= o.since
+		snap, changed := o.numbered(), o.changes()
 		o.mu.Unlock()
-		if snap != nil && (number != seen || seen == 0) {
-			return snap, max(number, 1), nil
+		if watched && snap != nil && snap.Number > seen {
+			return snap, nil
 		}
 		select {
 		case <-ctx.Done():
-			return nil, 0, context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		case <-changed:
-		case <-again.C:
-			o.update(func() { o.asked = time.Now() })
 		}
 	}
+}
+
+// changes returns a channel that is closed when anything changes. The lock is held.
+func (o *Observer) changes() <-chan struct{} {
+	if o.changed == nil {
+		o.changed = make(chan struct{})
+	}
+	return o.changed
 }
 
 // Use names the session to read with.
@@ -99,7 +156,7 @@ func (o *Observer) Use(s coord.Session) {
 	o.update(func() { o.session, o.own, o.beats = s, nil, nil })
 }
 
-// Publish is given what the leader has read; nil when it leads no more.
+// Publish is given what the leader has read; nil when it leads no longer.
 func (o *Observer) Publish(s *Snapshot) {
 	o.update(func() { o.leading = s })
 }
@@ -111,20 +168,18 @@ func (o *Observer) Leading() *Snapshot {
 	return o.leading
 }
 
-// Snapshot returns the cluster as known, waiting for the first knowledge.
+// Snapshot asks, and returns the cluster as known, waiting for the first knowledge.
 func (o *Observer) Snapshot(ctx context.Context) (*Snapshot, error) {
-	o.update(func() { o.asked = time.Now() })
+	o.Ask()
 	patience := time.NewTimer(stale)
 	defer patience.Stop()
 	waited := false
 	for {
 		o.mu.Lock()
-		snap, changed := o.current(), o.changed
-		if snap == nil && (o.session == nil || waited) {
-			snap = o.last
-		}
+		snap, changed := o.numbered(), o.changes()
+		known := o.current() != nil || o.session == nil || waited
 		o.mu.Unlock()
-		if snap != nil {
+		if known && snap != nil {
 			return snap, nil
 		}
 		select {
@@ -142,13 +197,10 @@ func (o *Observer) Snapshot(ctx context.Context) (*Snapshot, error) {
 func (o *Observer) wanted() (s coord.Session, changed <-chan struct{}) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.changed == nil {
-		o.changed = make(chan struct{})
-	}
-	if o.leading == nil && o.session != nil && time.Since(o.asked) < linger {
+	if o.leading == nil && o.session != nil && o.isAsked() {
 		s = o.session
 	}
-	return s, o.changed
+	return s, o.changes()
 }
 
 // Run keeps the observer's own view for as long as it is wanted.
@@ -170,7 +222,7 @@ func (o *Observer) Run(ctx context.Context, cluster string, keys schema.Keys) {
 	}
 }
 
-// watch keeps one view up to date until nobody wants it any more or it fails.
+// watch keeps one view up to date until nobody wants it any longer or it fails.
 func (o *Observer) watch(ctx context.Context, cluster string, keys schema.Keys, session coord.Session) {
 	v := New(cluster, session, keys)
 	defer v.Close()
@@ -197,7 +249,7 @@ func (o *Observer) watch(ctx context.Context, cluster string, keys schema.Keys, 
 	}
 }
 
-// idle waits until the view has something to read again. It returns false if nobody wants it any more:
+// idle waits until the view has something to read again. It returns false if nobody wants it any longer:
 // a session that has ended gives no hints.
 func (o *Observer) idle(ctx context.Context, v *View, session coord.Session, check <-chan time.Time) bool {
 	for {

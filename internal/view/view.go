@@ -65,6 +65,10 @@ func (p *Peer) Live() bool {
 
 // Snapshot is a cluster as read. It must not be changed.
 type Snapshot struct {
+	// Number rises whenever an Observer knows something else, and WatchedSince is the number of the first snapshot since
+	// it has watched the cluster without a pause. Both are 0 in a View's own.
+	Number, WatchedSince int64
+
 	Cluster  string
 	Epoch    Entry[schema.Epoch]
 	Settings Entry[schema.Settings]

@@ -264,6 +264,120 @@ type deaf struct{ coord.Session }
 
 func (deaf) Watch(string, func()) (stop func()) { return func() {} }
 
+// An observer watches for as long as somebody asks and not much longer, whoever waits for what comes next; what it finds when
+// somebody asks again is marked as the first since.
+func TestObserverWatchesWhileSomebodyAsks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := mem.New(mem.Config{}).Client()
+		var o view.Observer
+		ctx, cancel := context.WithCancel(t.Context())
+		defer synctest.Wait()
+		defer cancel()
+		go o.Run(ctx, "test", keys)
+		session := join(t, store, "n1")
+		var read reads
+		o.Use(open(t, read.intercept(store)))
+		seen := make(chan *view.Snapshot, 100)
+		go func() {
+			for number := int64(0); ; {
+				snap, err := o.Next(ctx, number)
+				if err != nil {
+					return
+				}
+				number = snap.Number
+				seen <- snap
+			}
+		}()
+		declare := func(name string) {
+			spec := cluster.TaskSpec{Name: name, WorkName: "w", WorkerNum: 1}
+			if _, err := session.Commit(t.Context(), coord.Create(keys.Task(name), schema.Encode(&schema.Task{Spec: spec}, 0))); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		next := func() (last *view.Snapshot) {
+			for {
+				select {
+				case last = <-seen:
+				default:
+					return last
+				}
+			}
+		}
+		time.Sleep(time.Hour)
+		if snap := next(); snap != nil || len(read.take()) > 0 {
+			t.Fatalf("nobody has asked, and it has read %+v", snap)
+		}
+		first := o.Ask()
+		time.Sleep(time.Second)
+		snap := next()
+		if snap == nil || snap.Number < first || snap.WatchedSince != first || snap.Peers["n1"] == nil {
+			t.Fatalf("the first is %+v; want number %d or above", snap, first)
+		}
+		declare("a")
+		if later := next(); later == nil || later.Number <= snap.Number || later.WatchedSince != first || len(later.Tasks) != 1 {
+			t.Fatalf("the next is %+v", later)
+		}
+		time.Sleep(2 * time.Minute) // nobody asks
+		read.take()
+		next()
+		declare("b")
+		time.Sleep(10 * time.Minute)
+		if snap := next(); snap != nil || len(read.take()) > 0 {
+			t.Fatalf("nobody asks any longer, and it has read %+v", snap)
+		}
+		again := o.Ask()
+		time.Sleep(time.Second)
+		if snap := next(); snap == nil || snap.Number < again || snap.WatchedSince != again || again <= first || len(snap.Tasks) != 2 {
+			t.Fatalf("asked again, from number %d on, it has %+v", again, snap)
+		}
+	})
+}
+
+// Where nothing can be read an observer has what it knew before as the answer: at once without a session, after a moment with one
+// that does not answer.
+func TestObserverSettlesForWhatItKnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := mem.New(mem.Config{}).Client()
+		var o view.Observer
+		ctx, cancel := context.WithCancel(t.Context())
+		defer synctest.Wait()
+		defer cancel()
+		go o.Run(ctx, "test", keys)
+		o.Use(join(t, store, "n1"))
+		if _, err := o.Snapshot(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []struct {
+			name    string
+			session coord.Session
+			within  time.Duration
+		}{{"no session", nil, 0}, {"no answer", mute{open(t, store)}, 2 * time.Second}} {
+			time.Sleep(5 * time.Minute)
+			o.Use(c.session)
+			o.Retell() // which is no news
+			began, since := time.Now(), o.Ask()
+			snap, err := o.Next(t.Context(), since-1)
+			if took := time.Since(began); err != nil || snap.Number < since || snap.Peers["n1"] == nil || took != c.within {
+				t.Errorf("%s: after %v %+v, %v; want number %d or above after %v", c.name, took, snap, err, since, c.within)
+			}
+		}
+	})
+}
+
+// mute is a session that does not answer.
+type mute struct{ coord.Session }
+
+func (mute) Get(ctx context.Context, _ string) (coord.Record, error) {
+	<-ctx.Done()
+	return coord.Record{}, ctx.Err()
+}
+
+func (mute) List(ctx context.Context, _ string) ([]coord.Entry, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
 // An observer that is given another session looks at the cluster through that one, at once: the old one,
 // which has ended, does not even tell that there is nothing more to hear.
 func TestObserverChangesItsSession(t *testing.T) {

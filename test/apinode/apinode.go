@@ -28,27 +28,27 @@ type Node struct {
 	Err     error             // of whatever it is asked
 
 	mu      sync.Mutex
-	sight   cluster.Sight // whose number is how often it was told something
-	changed chan struct{} // closed when it is again
+	now     cluster.Snapshot // whose number is how often it was told something
+	changed chan struct{}    // closed when it is again
 }
 
 // New returns a node that sees a cluster.
 func New(state cluster.State, tasks ...cluster.TaskDetail) *Node {
-	return Seeing(cluster.Sight{State: state, Tasks: tasks})
+	return Seeing(cluster.Snapshot{State: state, Tasks: tasks})
 }
 
-// Seeing returns a node that sees a cluster as it is in a sight.
-func Seeing(sight cluster.Sight) *Node {
-	sight.N = 1
-	return &Node{ID: "n1", sight: sight, changed: make(chan struct{})}
+// Seeing returns a node that sees a cluster as it is in a snapshot.
+func Seeing(now cluster.Snapshot) *Node {
+	now.Number = 1
+	return &Node{ID: "n1", now: now, changed: make(chan struct{})}
 }
 
 // Set changes what it sees.
 func (n *Node) Set(state cluster.State) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.sight.State = state
-	n.sight.N++
+	n.now.State = state
+	n.now.Number++
 	close(n.changed)
 	n.changed = make(chan struct{})
 }
@@ -67,21 +67,24 @@ func (n *Node) Ready() []string { return n.Reasons }
 // Lease holds for ever.
 func (n *Node) Lease() cluster.Lease { return cluster.Lease{Holds: true, LeftMs: 9000, OfMs: 9500} }
 
+// Ask needs nobody to ask: it always watches.
+func (n *Node) Ask() int64 { return 1 }
+
 // Watch returns what it sees once that is not what it was.
-func (n *Node) Watch(ctx context.Context, seen int64) (cluster.Sight, error) {
+func (n *Node) Watch(ctx context.Context, seen int64) (cluster.Snapshot, error) {
 	for {
 		n.mu.Lock()
-		sight, changed := n.sight, n.changed
+		now, changed := n.now, n.changed
 		n.mu.Unlock()
 		switch {
 		case n.Err != nil:
-			return cluster.Sight{}, n.Err
-		case sight.N != seen:
-			return sight, nil
+			return cluster.Snapshot{}, n.Err
+		case now.Number > seen:
+			return now, nil
 		}
 		select {
 		case <-ctx.Done():
-			return sight, context.Cause(ctx)
+			return now, context.Cause(ctx)
 		case <-changed:
 		}
 	}

@@ -18,23 +18,25 @@ func TestWatchTellsOfALostLease(t *testing.T) {
 		n1, n2 := w.start("n1"), w.start("n2")
 		time.Sleep(5 * time.Second)
 		for _, p := range []*proc{n1, n2} { // one leads, one has a view of its own
-			sight, err := p.Admin().Watch(t.Context(), 0)
+			p.Admin().Ask()
+			snap, err := p.Admin().Watch(t.Context(), 0)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if running, _ := sight.State.Tally(); running != 4 || len(sight.State.Warnings) > 0 {
-				t.Fatalf("%s says that %d run: %q", p.Name(), running, sight.State.Warnings)
+			if running, _ := snap.State.Tally(); running != 4 || len(snap.State.Warnings) > 0 {
+				t.Fatalf("%s says that %d run: %q", p.Name(), running, snap.State.Warnings)
 			}
 		}
 		n1.Cut()
 		n2.Cut()
 		time.Sleep(2 * time.Second)
 		for _, p := range []*proc{n1, n2} { // what they show is old, and they say so before their leases are over
-			sight, err := p.Admin().Watch(t.Context(), 0)
+			p.Admin().Ask()
+			snap, err := p.Admin().Watch(t.Context(), 0)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if warnings := sight.State.Warnings; len(warnings) == 0 || !strings.HasPrefix(warnings[0], p.Name()+" does not reach the coordination service; its own workers run on") {
+			if warnings := snap.State.Warnings; len(warnings) == 0 || !strings.HasPrefix(warnings[0], p.Name()+" does not reach the coordination service; its own workers run on") {
 				t.Errorf("2 s after the cut %s warns of %q", p.Name(), warnings)
 			}
 		}
@@ -43,35 +45,37 @@ func TestWatchTellsOfALostLease(t *testing.T) {
 			began, n := time.Now(), int64(0)
 			for {
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-				sight, err := p.Admin().Watch(ctx, n)
+				p.Admin().Ask()
+				snap, err := p.Admin().Watch(ctx, n)
 				cancel()
 				if err != nil {
 					t.Fatal(err)
 				}
-				n = sight.N
+				n = snap.Number
 				own := 0
-				for _, wk := range sight.State.Workers {
+				for _, wk := range snap.State.Workers {
 					if wk.Node == p.Name() && wk.State == cluster.WorkerRunning {
 						own++
 					}
 				}
-				if own == 0 && len(sight.State.Warnings) > 0 && strings.Contains(sight.State.Warnings[0], "has not heard from the coordination service for ") {
+				if own == 0 && len(snap.State.Warnings) > 0 && strings.Contains(snap.State.Warnings[0], "has not heard from the coordination service for ") {
 					break
 				}
 				if time.Since(began) > 5*time.Second {
-					t.Fatalf("%s says that %d of its workers run: %q", p.Name(), own, sight.State.Warnings)
+					t.Fatalf("%s says that %d of its workers run: %q", p.Name(), own, snap.State.Warnings)
 				}
 			}
 		}
 		n1.Heal()
 		n2.Heal()
 		time.Sleep(time.Minute)
-		sight, err := n1.Admin().Watch(t.Context(), 0)
+		n1.Admin().Ask()
+		snap, err := n1.Admin().Watch(t.Context(), 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if running, _ := sight.State.Tally(); running != 4 || len(sight.State.Warnings) > 0 {
-			t.Errorf("n1 says that %d run: %q", running, sight.State.Warnings)
+		if running, _ := snap.State.Tally(); running != 4 || len(snap.State.Warnings) > 0 {
+			t.Errorf("n1 says that %d run: %q", running, snap.State.Warnings)
 		}
 		w.leave(n1, n2)
 	})

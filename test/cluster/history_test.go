@@ -226,11 +226,12 @@ func TestPast(t *testing.T) {
 		was := map[int64][]string{} // by decision, once everything had settled
 		note := func() {
 			time.Sleep(time.Minute)
-			sight, err := n1.Admin().Watch(t.Context(), 0)
+			n1.Admin().Ask()
+			snap, err := n1.Admin().Watch(t.Context(), 0)
 			if err != nil {
 				t.Fatal(err)
 			}
-			was[sight.NextDecision-1] = places(sight.State.Workers)
+			was[snap.NextDecision-1] = places(snap.State.Workers)
 		}
 		note()
 		n2 := w.start("n2")

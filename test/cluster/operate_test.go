@@ -291,11 +291,12 @@ func TestPlanAndApply(t *testing.T) {
 		if diff := cmp.Diff(want, places()); diff != "" {
 			t.Errorf("places (-planned +are):\n%s", diff)
 		}
-		sight, err := n2.Admin().Watch(t.Context(), 0)
+		n2.Admin().Ask()
+		snap, err := n2.Admin().Watch(t.Context(), 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		seen := cluster.Revisions{Tasks: map[string]string{"b": sight.Tasks[1].Revision}, Marks: sight.Marks}
+		seen := cluster.Revisions{Tasks: map[string]string{"b": snap.Tasks[1].Revision}, Marks: snap.Marks}
 		if diff := cmp.Diff(seen, written); diff != "" {
 			t.Errorf("revisions (-seen +returned):\n%s", diff)
 		}

@@ -1,0 +1,46 @@
+package httpapi
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// encodedReuse is how old an encoded state may be to be sent again while there is a newer one: where the cluster changes all
+// the time, reads do not cost more than ten encodings a second.
+const encodedReuse = 100 * time.Millisecond
+
+// encoded is a state as JSON, plain and zipped: made when somebody asks for it first, and shared by all who do.
+type encoded struct {
+	once       sync.Once
+	at         time.Time // when it was made
+	plain, zip []byte
+	err        error
+}
+
+// make encodes a state unless that is done.
+func (e *encoded) make(state *cluster.State) error {
+	e.once.Do(func() { e.err = e.encode(state) })
+	return e.err
+}
+
+func (e *encoded) encode(state *cluster.State) (err error) {
+	e.at = time.Now()
+	if e.plain, err = json.Marshal(state); err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	z, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	if err == nil {
+		_, err = z.Write(e.plain)
+	}
+	if err == nil {
+		err = z.Close()
+	}
+	e.zip = b.Bytes()
+	return err
+}

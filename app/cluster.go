@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitee.com/ken.yang/xconsumer/app/internal/cli"
+	"gitee.com/ken.yang/xconsumer/app/internal/config"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/zk"
 	"gitee.com/ken.yang/xconsumer/httpapi"
@@ -83,9 +84,9 @@ func unopened(err error) error {
 }
 
 func clusterCommand(streams Streams) *cobra.Command {
-	c := &cobra.Command{Use: "cluster", Short: "Creates, protects and deletes clusters in the store", Args: noArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c := &cobra.Command{Use: "cluster", Short: "Creates, protects and deletes clusters in the store", Args: cli.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	create := &cobra.Command{
-		Use: "init", Short: "Creates the cluster in a fresh store, or prepares one that was restored from a copy", Args: noArgs,
+		Use: "init", Short: "Creates the cluster in a fresh store, or prepares one that was restored from a copy", Args: cli.NoArgs,
 		Long: `Creates the cluster that the configuration names, if there is none; the first node would do so, too. With username and
 password its records are for that identity alone.
 
@@ -98,7 +99,7 @@ says what that is, and makes the epoch again if it is missing or damaged. No nod
 	floor := create.Flags().Int64("token-floor", 0, "the greatest token that was ever seen; the next one is above it")
 	create.RunE = func(c *cobra.Command, _ []string) error {
 		if *floor < 0 {
-			return fmt.Errorf("%w: --token-floor: %d is less than 0", errUsage, *floor)
+			return fmt.Errorf("%w: --token-floor: %d is less than 0", config.ErrUsage, *floor)
 		}
 		return onStore(c.Context(), *flags, streams, func(ctx context.Context, session coord.Session, s settings) error {
 			next, err := membership.Bootstrap(ctx, session, schema.NewKeys(s.cluster), *floor)
@@ -109,7 +110,7 @@ says what that is, and makes the epoch again if it is missing or damaged. No nod
 				fmt.Sprintf("cluster %s is in %v; its next token is %d\n", s.cluster, s.service, next))
 		})
 	}
-	remove := &cobra.Command{Use: "delete", Short: "Deletes everything of the cluster from the store; no node of it may run", Args: noArgs}
+	remove := &cobra.Command{Use: "delete", Short: "Deletes everything of the cluster from the store; no node of it may run", Args: cli.NoArgs}
 	removeFlags := configFlags(remove)
 	removeOutput := cli.OutputFlag(remove, "table", "json", "yaml")
 	yes := new(bool)
@@ -129,7 +130,7 @@ says what that is, and makes the epoch again if it is missing or damaged. No nod
 
 func protectCommand(streams Streams) *cobra.Command {
 	c := &cobra.Command{
-		Use: "protect", Short: "Lets the configured ZooKeeper user alone use the records of the cluster", Args: noArgs,
+		Use: "protect", Short: "Lets the configured ZooKeeper user alone use the records of the cluster", Args: cli.NoArgs,
 		Long: `Compares the ACL of every znode of the cluster with the username and password of the configuration, and sets those
 that differ, as when the cluster was created before it had a user. Give all nodes the user first: nodes without it are
 shut out.`,
@@ -140,10 +141,10 @@ shut out.`,
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return onStore(c.Context(), *flags, streams, func(ctx context.Context, session coord.Session, s settings) error { //nolint:contextcheck // its time begins with the answer to a question
 			if s.service.zk == nil {
-				return fmt.Errorf("%w: cluster protect: etcd has users and roles of its own; see docs/configuration.md", errUsage)
+				return fmt.Errorf("%w: cluster protect: etcd has users and roles of its own; see docs/configuration.md", config.ErrUsage)
 			}
 			if s.service.zk.Username == "" {
-				return fmt.Errorf("%w: cluster protect: the configuration has no [zookeeper] username and password", errUsage)
+				return fmt.Errorf("%w: cluster protect: the configuration has no [zookeeper] username and password", config.ErrUsage)
 			}
 			keys := schema.NewKeys(s.cluster)
 			access, err := zk.CheckAccess(ctx, session, keys.Root())
@@ -267,8 +268,8 @@ func (s settings) warnExposed(ctx context.Context, log *slog.Logger) {
 }
 
 func protocolCommand(streams Streams) *cobra.Command {
-	c := &cobra.Command{Use: "protocol", Short: "Looks after the version of the protocol that the nodes speak", Args: noArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	raise := &cobra.Command{Use: "raise", Short: "Lets the nodes speak the latest protocol that all of them know", Args: noArgs}
+	c := &cobra.Command{Use: "protocol", Short: "Looks after the version of the protocol that the nodes speak", Args: cli.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	raise := &cobra.Command{Use: "raise", Short: "Lets the nodes speak the latest protocol that all of them know", Args: cli.NoArgs}
 	flags, o := configFlags(raise), cli.OutputFlag(raise, "table", "json", "yaml")
 	cli.YesFlag(raise, new(bool))
 	raise.RunE = func(c *cobra.Command, _ []string) error {

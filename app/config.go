@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"gitee.com/ken.yang/xconsumer/app/internal/config"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/address"
 	"gitee.com/ken.yang/xconsumer/internal/command"
@@ -187,7 +188,7 @@ func loadTasks(flag string, env func(string) string) (file string, tasks []clust
 		return file, nil, err
 	}
 	if file == "" {
-		return "", nil, fmt.Errorf("%w: there is no %s here; name a file with --file", errUsage, defaultConfigFile)
+		return "", nil, fmt.Errorf("%w: there is no %s here; name a file with --file", config.ErrUsage, defaultConfigFile)
 	}
 	f, err := readConfigFile(file)
 	if err != nil {

@@ -19,6 +19,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitee.com/ken.yang/xconsumer"
+	"gitee.com/ken.yang/xconsumer/app/internal/cli"
+	"gitee.com/ken.yang/xconsumer/app/internal/config"
 	"gitee.com/ken.yang/xconsumer/internal/etcdserver"
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 	"gitee.com/ken.yang/xconsumer/internal/supervise"
@@ -32,7 +34,7 @@ func devCommand(register Register, streams Streams) *cobra.Command {
 coordination service, an etcd inside this process that only this machine can reach. It takes tasks
 and settings from app.toml; without one, two workers of every work that the program has. Ctrl-C ends
 all of it.`,
-		Args: noArgs,
+		Args: cli.NoArgs,
 		Example: `  xconsumer dev
   xconsumer dev --nodes 5 --http 127.0.0.1:9000
   xconsumer dev --data ./data`,
@@ -81,10 +83,10 @@ const ready = 15 * time.Second
 
 func (d *dev) run(ctx context.Context) (err error) {
 	if d.nodes < 1 || d.nodes > maxNodes {
-		return fmt.Errorf("%w: --nodes: %d is not between 1 and %d", errUsage, d.nodes, maxNodes)
+		return fmt.Errorf("%w: --nodes: %d is not between 1 and %d", config.ErrUsage, d.nodes, maxNodes)
 	}
 	if d.listen == "off" {
-		return fmt.Errorf("%w: --http: the nodes of xconsumer dev need one", errUsage)
+		return fmt.Errorf("%w: --http: the nodes of xconsumer dev need one", config.ErrUsage)
 	}
 	if !d.asked {
 		d.listen = defaultListen // whatever the file says
@@ -260,7 +262,7 @@ func janitorCommand() *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			child := supervise.NewChild()
 			if child == nil || !strings.HasPrefix(filepath.Base(args[0]), devPrefix) {
-				return fmt.Errorf("%w: %s is for xconsumer dev alone", errUsage, janitorName)
+				return fmt.Errorf("%w: %s is for xconsumer dev alone", config.ErrUsage, janitorName)
 			}
 			child.Orphaned()
 			for range 50 { // processes that are ending may still write to it

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitee.com/ken.yang/xconsumer/app/internal/cli"
+	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/command"
 	"gitee.com/ken.yang/xconsumer/internal/plural"
@@ -38,7 +39,7 @@ var errIll = errors.New("something is wrong; see above how to mend it")
 
 func doctorCommand(register Register, streams Streams) *cobra.Command {
 	c := &cobra.Command{
-		Use: "doctor", Short: "Checks the configuration, the coordination service and this machine, and says how to mend what is wrong", Args: noArgs,
+		Use: "doctor", Short: "Checks the configuration, the coordination service and this machine, and says how to mend what is wrong", Args: cli.NoArgs,
 		Example: `  xconsumer doctor --config app.toml
   xconsumer doctor --join http://127.0.0.1:41797    # of a dev that runs elsewhere on this machine`,
 	}
@@ -66,7 +67,7 @@ func (d *doctor) tell(check, state, found, mend string) {
 	if d.output.Asked() {
 		return
 	}
-	fmt.Fprintf(d.streams.Out, "%-8s %-14s %s\n", state, check, printable(found))
+	fmt.Fprintf(d.streams.Out, "%-8s %-14s %s\n", state, check, terminal.Printable(found))
 	if mend != "" {
 		fmt.Fprintf(d.streams.Out, "%-8s %-14s → %s\n", "", "", mend)
 	}
@@ -140,7 +141,7 @@ func (d *doctor) waits(what string) (stop func()) {
 			case <-end:
 				return
 			case <-time.After(next):
-				fmt.Fprintf(d.streams.Err, "xconsumer: %s (%v so far)\n", printable(what), time.Since(began).Round(time.Second))
+				fmt.Fprintf(d.streams.Err, "xconsumer: %s (%v so far)\n", terminal.Printable(what), time.Since(began).Round(time.Second))
 			}
 		}
 	}()

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
 	"gitee.com/ken.yang/xconsumer/internal/backoff"
 	"gitee.com/ken.yang/xconsumer/internal/supervise"
 )
@@ -39,7 +40,7 @@ type job struct {
 
 func newForeman(streams Streams, jobs int) *foreman {
 	f := &foreman{streams: streams, format: formatText, width: max(len("dev"), len(fmt.Sprintf("n%d", jobs)))}
-	if isTerminal(streams.Err) {
+	if terminal.IsTerminal(streams.Err) {
 		f.format = terminalFormat(streams.Env)
 	}
 	f.color = f.format == formatColor

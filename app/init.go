@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitee.com/ken.yang/xconsumer/app/internal/cli"
+	"gitee.com/ken.yang/xconsumer/app/internal/config"
 )
 
 // The files of a new project.
@@ -44,7 +45,7 @@ that. Exit 1 if the project does not build, with what to do.`,
 		Example: "  xconsumer init mywork && cd mywork && go run . dev",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return fmt.Errorf("%w: name the project; see %s --help", errUsage, c.CommandPath())
+				return fmt.Errorf("%w: name the project; see %s --help", config.ErrUsage, c.CommandPath())
 			}
 			return nil
 		},
@@ -94,11 +95,11 @@ var goNames = strings.Fields(`all cmd main std tool vendor work
 func newProject(name string) (p project, err error) {
 	switch {
 	case strings.ContainsAny(name, `/\`):
-		return p, fmt.Errorf("%w: %q: want a name, not a path: run init in the directory that it is to be in", errUsage, name)
+		return p, fmt.Errorf("%w: %q: want a name, not a path: run init in the directory that it is to be in", config.ErrUsage, name)
 	case !projectName.MatchString(name):
-		return p, fmt.Errorf("%w: %q: want a small letter and then letters and digits, such as mywork: it names the directory, the module, the task and the work", errUsage, name)
+		return p, fmt.Errorf("%w: %q: want a small letter and then letters and digits, such as mywork: it names the directory, the module, the task and the work", config.ErrUsage, name)
 	case token.IsKeyword(name) || slices.Contains(goNames, name):
-		return p, fmt.Errorf("%w: %q means something else to Go: choose another name, such as my%[2]s", errUsage, name)
+		return p, fmt.Errorf("%w: %q means something else to Go: choose another name, such as my%[2]s", config.ErrUsage, name)
 	}
 	p = project{Name: name, Method: strings.ToUpper(name[:1]) + name[1:]}
 	_, file, _, _ := runtime.Caller(0)
@@ -145,9 +146,9 @@ func requirement(version, source string) (required, replaced string) {
 // write writes the files, and nothing over what is there.
 func (p project) write() error {
 	if entries, err := os.ReadDir(p.Name); err == nil && len(entries) > 0 {
-		return fmt.Errorf("%w: %s is not empty; choose another name", errUsage, p.Name)
+		return fmt.Errorf("%w: %s is not empty; choose another name", config.ErrUsage, p.Name)
 	} else if info, serr := os.Stat(p.Name); serr == nil && !info.IsDir() {
-		return fmt.Errorf("%w: there is a file %s already; choose another name", errUsage, p.Name)
+		return fmt.Errorf("%w: there is a file %s already; choose another name", config.ErrUsage, p.Name)
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

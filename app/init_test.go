@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"gitee.com/ken.yang/xconsumer/app/internal/config"
 )
 
 // A release is required as it is, whatever it was built from; a revision is replaced by its source.
@@ -85,7 +87,7 @@ func TestProjectName(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"", ".", "..", "a/b", "./a", "../a", "a/", `a\b`, "/tmp/a", "My", "my-work", "my_work", "1st", "a b", "заказы", "-x", "func", "go", "time", "std", "con"} {
-		if p, err := newProject(name); !errors.Is(err, errUsage) {
+		if p, err := newProject(name); !errors.Is(err, config.ErrUsage) {
 			t.Errorf("%q: %+v, %v", name, p, err)
 		}
 	}

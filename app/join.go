@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"gitee.com/ken.yang/xconsumer/app/internal/config"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/address"
 )
@@ -36,7 +37,7 @@ func (s settings) join(ctx context.Context, log *slog.Logger) (settings, error) 
 	switch {
 	case s.named || len(found) == 0:
 	case len(found) > 1:
-		return s, fmt.Errorf("%w: there are several clusters at %s: %s; name one with --cluster", errUsage, s.service.joined, strings.Join(found, ", "))
+		return s, fmt.Errorf("%w: there are several clusters at %s: %s; name one with --cluster", config.ErrUsage, s.service.joined, strings.Join(found, ", "))
 	case found[0] != s.cluster:
 		if s.cluster != defaultCluster {
 			ignored = append(ignored, "cluster")

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"gitee.com/ken.yang/xconsumer/app/internal/config"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/test/etcdserver"
@@ -57,7 +58,7 @@ func TestJoinOneOfSeveralClusters(t *testing.T) {
 		t.Errorf("the only one: %q, %v", got, err)
 	}
 	found("ee")
-	if got, err := join(""); !errors.Is(err, errUsage) || !strings.Contains(err.Error(), "dd, ee; name one with --cluster") {
+	if got, err := join(""); !errors.Is(err, config.ErrUsage) || !strings.Contains(err.Error(), "dd, ee; name one with --cluster") {
 		t.Errorf("one of several: %q, %v", got, err)
 	}
 	for _, named := range []string{"dd", "ee", "new"} {

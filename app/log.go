@@ -13,7 +13,7 @@ import (
 	"github.com/lmittmann/tint"
 
 	"gitee.com/ken.yang/xconsumer"
-	"gitee.com/ken.yang/xconsumer/app/internal/cli"
+	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
 	"gitee.com/ken.yang/xconsumer/internal/asynclog"
 )
 
@@ -30,7 +30,7 @@ func newLogger(streams Streams) (*slog.Logger, *slog.LevelVar, error) {
 	switch format {
 	case formatJSON, formatText, formatColor:
 	case "":
-		if format = formatJSON; isTerminal(streams.Err) {
+		if format = formatJSON; terminal.IsTerminal(streams.Err) {
 			format = terminalFormat(streams.Env)
 		}
 	default:
@@ -67,7 +67,7 @@ func lastWordsTime(err error) time.Duration {
 
 // lastLine writes why a process ends, and does not wait for ever until somebody reads it.
 func lastLine(w io.Writer, err error) {
-	text, written := fmt.Sprintln("xconsumer:", printable(err.Error())), make(chan struct{})
+	text, written := fmt.Sprintln("xconsumer:", terminal.Printable(err.Error())), make(chan struct{})
 	go func() {
 		defer close(written)
 		_, _ = io.WriteString(w, text)
@@ -105,8 +105,3 @@ func readable(_ []string, a slog.Attr) slog.Attr {
 	}
 	return a
 }
-
-func isTerminal(w io.Writer) bool { return cli.IsTerminal(w) }
-
-// printable replaces what could take over a terminal.
-func printable(text string) string { return cli.Printable(text) }

@@ -28,6 +28,8 @@ import (
 
 	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/app/internal/cli"
+	"gitee.com/ken.yang/xconsumer/app/internal/config"
+	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/httpapi"
@@ -101,14 +103,12 @@ func Run(ctx context.Context, args []string, register Register, streams Streams)
 	return exitCode(err)
 }
 
-var errUsage = cli.ErrUsage
-
 // exitCodes is the one table from errors to exit codes.
 var exitCodes = []struct {
 	err  error
 	code int
 }{
-	{errUsage, 2},
+	{config.ErrUsage, 2},
 	{httpapi.ErrConflict, 3},
 	{httpapi.ErrNotFound, 4},
 	{cluster.ErrNoSlot, 4},
@@ -190,7 +190,7 @@ func refuseUnknownShells(root *cobra.Command) {
 	c.Args = cobra.ArbitraryArgs
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return fmt.Errorf("%w: unknown shell %q (known: %s)", errUsage, args[0], strings.Join(shells, ", "))
+			return fmt.Errorf("%w: unknown shell %q (known: %s)", config.ErrUsage, args[0], strings.Join(shells, ", "))
 		}
 		return c.Help()
 	}
@@ -214,16 +214,13 @@ func helpCommand(root *cobra.Command) *cobra.Command {
 				return cli.UnknownCommand(about, rest[0])
 			}
 			if err != nil {
-				return fmt.Errorf("%w: %w", errUsage, err)
+				return fmt.Errorf("%w: %w", config.ErrUsage, err)
 			}
 			about.InitDefaultHelpFlag()
 			return about.Help()
 		},
 	}
 }
-
-// noArgs refuses arguments that a command would ignore.
-var noArgs = cli.NoArgs
 
 // configFlags are the flags of the commands that read the configuration.
 func configFlags(c *cobra.Command) *runFlags {
@@ -243,7 +240,7 @@ func joinFlag(c *cobra.Command, f *runFlags, what string) {
 }
 
 func configCommand(streams Streams) *cobra.Command {
-	config := &cobra.Command{Use: "config", Short: "Looks after the configuration", Args: noArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	config := &cobra.Command{Use: "config", Short: "Looks after the configuration", Args: cli.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	check := &cobra.Command{
 		Use:   "check",
 		Short: "Checks app.toml and tells every mistake with its place; exit 78 if there is one",
@@ -251,7 +248,7 @@ func configCommand(streams Streams) *cobra.Command {
 place; exit 78 if there is one. With -o json the mistakes are problems of one object, each with line, column, key, message
 and, where it is known, fix; ok reports whether there are none. A file that names no coordination service is good for xconsumer dev, which brings its own:
 that is a warning.`,
-		Args: noArgs,
+		Args: cli.NoArgs,
 	}
 	flags, o := configFlags(check), cli.OutputFlag(check, "table", "json", "yaml")
 	check.RunE = func(*cobra.Command, []string) error {
@@ -284,7 +281,7 @@ that is a warning.`,
 			s.warnings = append(s.warnings, r.text+"; "+r.fix)
 		}
 		for _, text := range s.warnings {
-			fmt.Fprintln(streams.Err, "xconsumer: warning:", printable(text))
+			fmt.Fprintln(streams.Err, "xconsumer: warning:", terminal.Printable(text))
 		}
 		over := " over " + service
 		if service == "" {

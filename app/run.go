@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitee.com/ken.yang/xconsumer"
+	"gitee.com/ken.yang/xconsumer/app/internal/cli"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/command"
 	"gitee.com/ken.yang/xconsumer/internal/supervise"
@@ -25,7 +26,7 @@ func runCommand(register Register, streams Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Runs a node: joins the cluster and runs the workers that it is granted",
-		Args:  noArgs,
+		Args:  cli.NoArgs,
 		Example: `  xconsumer run --config app.toml
   xconsumer run --name n2 --http 127.0.0.1:8802`,
 	}

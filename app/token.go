@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitee.com/ken.yang/xconsumer/app/internal/cli"
+	"gitee.com/ken.yang/xconsumer/app/internal/config"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 )
 
@@ -21,7 +22,7 @@ func tokenCommand(streams Streams) *cobra.Command {
   xconsumer token ci --role operate`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) != 1 || len(strings.Fields(args[0])) != 1 || strings.ContainsAny(args[0], ",#") {
-				return fmt.Errorf("%w: name whose it is, in one word; see %s --help", errUsage, c.CommandPath())
+				return fmt.Errorf("%w: name whose it is, in one word; see %s --help", config.ErrUsage, c.CommandPath())
 			}
 			return nil
 		},
@@ -30,7 +31,7 @@ func tokenCommand(streams Streams) *cobra.Command {
 	role := c.Flags().String("role", string(httpapi.RoleView), "what it may do: view, operate or admin")
 	c.RunE = func(_ *cobra.Command, args []string) error {
 		if err := httpapi.Role(*role).Validate(); err != nil {
-			return fmt.Errorf("%w: --role: %w", errUsage, err)
+			return fmt.Errorf("%w: --role: %w", config.ErrUsage, err)
 		}
 		secret := "xct_" + rand.Text()
 		hash := sha256.Sum256([]byte(secret))

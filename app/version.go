@@ -47,7 +47,7 @@ func versionLine() string {
 }
 
 func versionCommand(streams Streams) *cobra.Command {
-	c := &cobra.Command{Use: "version", Short: "Tells the version", Args: noArgs}
+	c := &cobra.Command{Use: "version", Short: "Tells the version", Args: cli.NoArgs}
 	o := cli.OutputFlag(c, "table", "json", "yaml")
 	c.RunE = func(*cobra.Command, []string) error {
 		return o.Print(streams.Out, buildVersion(), versionLine())

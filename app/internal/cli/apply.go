@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/internal/plural"
@@ -256,7 +257,7 @@ func (s *shell) apply() *cobra.Command {
 			}
 		default:
 			for _, r := range plan.Reverts {
-				fmt.Fprintln(s.Err, "xconsumer: warning:", printable(fmt.Sprintf("task %s: %s", r.Task, r.Reason)))
+				fmt.Fprintln(s.Err, "xconsumer: warning:", terminal.Printable(fmt.Sprintf("task %s: %s", r.Task, r.Reason)))
 			}
 		}
 		if err := w.confirm("apply that"); err != nil {

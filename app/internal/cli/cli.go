@@ -24,17 +24,15 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/danielgtaylor/huma/v2/yaml"
 	"github.com/spf13/cobra"
 
+	"gitee.com/ken.yang/xconsumer/app/internal/config"
+	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 )
-
-// ErrUsage says that a command was called as it cannot be; the error says how it can.
-var ErrUsage = errors.New("usage")
 
 // ErrUnsettled says that what was waited for did not come about in time.
 var ErrUnsettled = errors.New("not settled")
@@ -113,19 +111,19 @@ func (f *server) client() (*httpapi.Client, error) {
 			err = fmt.Errorf("%s: there is no PEM certificate in it", ca)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%w: --ca: %w", ErrUsage, err)
+			return nil, fmt.Errorf("%w: --ca: %w", config.ErrUsage, err)
 		}
 	}
 	if cert != "" {
 		pair, err := tls.LoadX509KeyPair(cert, key)
 		if err != nil {
-			return nil, fmt.Errorf("%w: --cert: %w", ErrUsage, err)
+			return nil, fmt.Errorf("%w: --cert: %w", config.ErrUsage, err)
 		}
 		o.TLS.Certificates = []tls.Certificate{pair}
 	}
 	client, err := httpapi.NewClient(pick(f.url, "XCONSUMER_SERVER", DefaultServer), o)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
+		return nil, fmt.Errorf("%w: %w", config.ErrUsage, err)
 	}
 	return client, nil
 }
@@ -145,7 +143,7 @@ func advise(err error) error {
 		for _, e := range refused.Errors {
 			flags = append(flags, "--"+strings.TrimPrefix(e.Location, inQuery)+": "+e.Message)
 		}
-		return fmt.Errorf("%w: %s", ErrUsage, strings.Join(flags, "; "))
+		return fmt.Errorf("%w: %s", config.ErrUsage, strings.Join(flags, "; "))
 	case refused.Status == http.StatusServiceUnavailable:
 		return fmt.Errorf("%w\nOn that node's machine `xconsumer doctor` says what is wrong; another node can be asked with --server", err)
 	case refused.Status == http.StatusPreconditionFailed:
@@ -188,7 +186,7 @@ func outputFlag(c *cobra.Command, formats ...string) *output {
 	old := c.PreRunE
 	c.PreRunE = func(c *cobra.Command, args []string) error {
 		if !slices.Contains(formats, o.format) {
-			return fmt.Errorf("%w: --output: %q is none of %s", ErrUsage, o.format, strings.Join(formats, ", "))
+			return fmt.Errorf("%w: --output: %q is none of %s", config.ErrUsage, o.format, strings.Join(formats, ", "))
 		}
 		if old != nil {
 			return old(c, args)
@@ -254,12 +252,12 @@ func (o *output) print(out io.Writer, raw []byte, tables func(*bytes.Buffer), na
 		}
 	case "name":
 		for _, name := range names {
-			fmt.Fprintln(&b, printable(name))
+			fmt.Fprintln(&b, terminal.Printable(name))
 		}
 	default:
 		var t bytes.Buffer
 		tables(&t)
-		b.WriteString(printable(t.String()))
+		b.WriteString(terminal.Printable(t.String()))
 	}
 	_, err := b.WriteTo(out)
 	return err
@@ -301,15 +299,15 @@ func (q *question) run(ctx context.Context, once func(ctx context.Context, clien
 	last := ""
 	var cutAt time.Time // when it was cut off
 	var page *screen    // of a terminal
-	if IsTerminal(q.Out) {
+	if terminal.IsTerminal(q.Out) {
 		page = &screen{out: q.Out, height: q.height, width: q.columns}
 	}
 	lost := func(err error) {
 		if last = ""; cutAt.IsZero() { // what is said of it stands where the answer was
 			cutAt = time.Now()
 		}
-		reason := printable(err.Error())
-		if page == nil || !IsTerminal(q.Err) {
+		reason := terminal.Printable(err.Error())
+		if page == nil || !terminal.IsTerminal(q.Err) {
 			fmt.Fprintln(q.Err, "xconsumer: cut off, trying again:", reason)
 		}
 		if page != nil {
@@ -362,27 +360,4 @@ func ask[T any](ctx context.Context, q *question, path string, query url.Values,
 		}
 		return q.print(out, raw, func(b *bytes.Buffer) { tables(&answer, b) }, names(&answer))
 	})
-}
-
-func printable(text string) string { return Printable(text) }
-
-// Printable replaces what could take over a terminal, and what has text look other than it is: control characters,
-// those of no width that change the order of others, and Unicode's own line breaks. Line breaks and tabs stay.
-func Printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r != '\n' && r != '\t' && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
-			return '\uFFFD'
-		}
-		return r
-	}, text)
-}
-
-// IsTerminal tells whether what is written is for a person's screen.
-func IsTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && f.Name() != os.DevNull
 }

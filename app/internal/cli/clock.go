@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"gitee.com/ken.yang/xconsumer/app/internal/config"
 )
 
 // clock writes a time for people: of today only the hour, else the day, too. What it writes parseTime reads.
@@ -56,7 +58,7 @@ func parseTime(flag, text string, now time.Time) (at, end time.Time, err error) 
 			return at, at.Add(unit), nil
 		}
 	}
-	return at, end, fmt.Errorf("%w: --%s: %q is neither a time such as 15:04:05, 2006-01-02 15:04:05 or 2006-01-02T15:04:05Z nor a duration such as 10m", ErrUsage, flag, text)
+	return at, end, fmt.Errorf("%w: --%s: %q is neither a time such as 15:04:05, 2006-01-02 15:04:05 or 2006-01-02T15:04:05Z nor a duration such as 10m", config.ErrUsage, flag, text)
 }
 
 // agoOf reads how long ago something is.

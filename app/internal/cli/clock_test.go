@@ -4,6 +4,8 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"gitee.com/ken.yang/xconsumer/app/internal/config"
 )
 
 // Every form of a time that a person gives is read: the zone is that of the machine unless one is said, and an hour that is
@@ -42,7 +44,7 @@ func TestParseTime(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"", "yesterday", "5", "25:00:00", "2026-13-01", "ago", "2026-11-28 08:37:42 XYZ"} {
-		if got, _, err := parseTime("at", text, now); !errors.Is(err, ErrUsage) {
+		if got, _, err := parseTime("at", text, now); !errors.Is(err, config.ErrUsage) {
 			t.Errorf("%q is read as %v, %v", text, got, err)
 		}
 	}

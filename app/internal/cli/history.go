@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 )
@@ -56,7 +57,9 @@ func (s *shell) events() *cobra.Command {
 				return err
 			}
 		}
-		lost := func(err error) { fmt.Fprintln(s.Err, "xconsumer: cut off, trying again:", printable(err.Error())) }
+		lost := func(err error) {
+			fmt.Fprintln(s.Err, "xconsumer: cut off, trying again:", terminal.Printable(err.Error()))
+		}
 		return advise(client.FollowEvents(c.Context(), filter, id, lost, func(e *cluster.Event) error { return o.event(s.Out, e) }))
 	}
 	return c
@@ -69,7 +72,7 @@ func (o *output) event(out io.Writer, e *cluster.Event) error {
 		if e.Slot != nil {
 			slot = e.Slot.String()
 		}
-		_, err := fmt.Fprintln(out, printable(strings.TrimRight(fmt.Sprintf("%s %-12s %-12s %-12s %s", clockMilli(e.Time), e.Kind, dash(e.Node), dash(slot), oneLine(e.Detail)), " ")))
+		_, err := fmt.Fprintln(out, terminal.Printable(strings.TrimRight(fmt.Sprintf("%s %-12s %-12s %-12s %s", clockMilli(e.Time), e.Kind, dash(e.Node), dash(slot), oneLine(e.Detail)), " ")))
 		return err
 	}
 	return o.item(out, e)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/internal/plural"
@@ -81,7 +82,7 @@ func (l *logs) follow(ctx context.Context, target logTarget) error {
 
 // complain says on the error output what keeps logs from being shown.
 func (l *logs) complain(err error) {
-	fmt.Fprintln(l.errs, "xconsumer: cut off, trying again:", printable(err.Error()))
+	fmt.Fprintln(l.errs, "xconsumer: cut off, trying again:", terminal.Printable(err.Error()))
 }
 
 // see tells the slots where they are, and follows those that are new.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 )
@@ -210,7 +211,7 @@ func (l *logs) write(prefix string, line cluster.LogLine) error {
 	if l.Asked() {
 		return l.item(l.out, workerLine{prefix, line})
 	}
-	_, err := fmt.Fprintf(l.out, "%s%s %s\n", prefix, clockMilli(line.At), printable(line.Text))
+	_, err := fmt.Fprintf(l.out, "%s%s %s\n", prefix, clockMilli(line.At), terminal.Printable(line.Text))
 	return err
 }
 
@@ -222,6 +223,6 @@ func (l *logs) remark(format string, args ...any) error {
 	if l.Asked() {
 		out = l.errs
 	}
-	_, err := fmt.Fprintln(out, printable("-- "+fmt.Sprintf(format, args...)))
+	_, err := fmt.Fprintln(out, terminal.Printable("-- "+fmt.Sprintf(format, args...)))
 	return err
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gitee.com/ken.yang/xconsumer/app/internal/config"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
@@ -182,7 +183,7 @@ func addScale(change *cluster.Change, list []string) error {
 		task, n, ok := strings.Cut(text, "=")
 		workers, err := strconv.Atoi(n)
 		if !ok || err != nil {
-			return fmt.Errorf("%w: --scale: %q: want TASK=N", ErrUsage, text)
+			return fmt.Errorf("%w: --scale: %q: want TASK=N", config.ErrUsage, text)
 		}
 		if change.Scale == nil {
 			change.Scale = map[string]int{}
@@ -197,7 +198,7 @@ func addLabels(change *cluster.Change, list []string) error {
 		node, label, ok := strings.Cut(text, ":")
 		key, value, set := strings.Cut(label, "=")
 		if !ok || !set {
-			return fmt.Errorf("%w: --label: %q: want NODE:KEY=VALUE", ErrUsage, text)
+			return fmt.Errorf("%w: --label: %q: want NODE:KEY=VALUE", config.ErrUsage, text)
 		}
 		if change.Labels == nil {
 			change.Labels = map[string]cluster.Labels{}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
 )
 
 // table is rows of cells; the first one is the heading.
@@ -107,7 +109,7 @@ func (s *shell) height() int {
 // size returns the size of the terminal, zeros if there is none.
 func (s *shell) size() (columns, lines int) {
 	f, ok := s.Out.(interface{ Fd() uintptr })
-	if !ok || !IsTerminal(s.Out) {
+	if !ok || !terminal.IsTerminal(s.Out) {
 		return 0, 0
 	}
 	columns, lines, err := term.GetSize(int(f.Fd()))
@@ -127,7 +129,7 @@ const (
 
 // paint colours words in a text that is for a terminal.
 func (s *shell) paint(out io.Writer, text, colour string) string {
-	if !IsTerminal(out) || s.Env("NO_COLOR") != "" || s.Env("TERM") == "dumb" {
+	if !terminal.IsTerminal(out) || s.Env("NO_COLOR") != "" || s.Env("TERM") == "dumb" {
 		return text
 	}
 	return "\x1b[" + colour + "m" + text + "\x1b[0m"

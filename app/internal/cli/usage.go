@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"gitee.com/ken.yang/xconsumer/app/internal/config"
 	"gitee.com/ken.yang/xconsumer/internal/spelling"
 )
 
@@ -131,5 +132,5 @@ func usage(c *cobra.Command, text string) error {
 	if strings.HasSuffix(text, "?") {
 		see = " See"
 	}
-	return fmt.Errorf("%w: %s%s %s --help", ErrUsage, text, see, c.CommandPath())
+	return fmt.Errorf("%w: %s%s %s --help", config.ErrUsage, text, see, c.CommandPath())
 }

@@ -18,13 +18,13 @@ import (
 	"gitee.com/ken.yang/xconsumer/test/apinode"
 )
 
-// terminal is a person's screen of 40 columns.
-type terminal struct {
+// openTerminal is a person's screen of 40 columns.
+type pseudoTerminal struct {
 	*os.File
 	screen *os.File
 }
 
-func newTerminal(t *testing.T) terminal {
+func newTerminal(t *testing.T) pseudoTerminal {
 	t.Helper()
 	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -49,11 +49,11 @@ func newTerminal(t *testing.T) terminal {
 	if err := unix.IoctlSetWinsize(int(f.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 20, Col: 40}); err != nil {
 		t.Fatal(err)
 	}
-	return terminal{f, screen}
+	return pseudoTerminal{f, screen}
 }
 
 // shown returns what a command writes to it, which ends the terminal.
-func (m terminal) shown(t *testing.T, command func()) string {
+func (m pseudoTerminal) shown(t *testing.T, command func()) string {
 	t.Helper()
 	read := make(chan string)
 	go func() {

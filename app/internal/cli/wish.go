@@ -14,6 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gitee.com/ken.yang/xconsumer/app/internal/config"
+	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/internal/plural"
@@ -135,7 +137,7 @@ func (w *wish) tell(accepted *httpapi.Accepted, effect string) error {
 // progress shows how far the cluster is, on a terminal, until ctx ends.
 func (w *wish) progress(ctx context.Context, client *httpapi.Client) (ended <-chan struct{}) {
 	done := make(chan struct{})
-	if !IsTerminal(w.Err) {
+	if !terminal.IsTerminal(w.Err) {
 		close(done)
 		return done
 	}
@@ -183,7 +185,7 @@ func Confirm(w Streams, what string, yes bool) error {
 		return nil
 	}
 	if !readable(w.In) {
-		return fmt.Errorf("%w: %s? Say so with --yes", ErrUsage, what)
+		return fmt.Errorf("%w: %s? Say so with --yes", config.ErrUsage, what)
 	}
 	fmt.Fprintf(w.Err, "%s? [y/N] ", what)
 	line, err := bufio.NewReader(w.In).ReadString('\n')
@@ -202,7 +204,7 @@ func readable(in io.Reader) bool {
 		return false
 	}
 	if w, ok := in.(io.Writer); ok {
-		return IsTerminal(w)
+		return terminal.IsTerminal(w)
 	}
 	return true // a test
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gitee.com/ken.yang/xconsumer/app/internal/config"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/internal/plural"
@@ -36,7 +37,7 @@ to its end the next run has the number. --dry-run shows what restarts.`,
 	c.RunE = func(c *cobra.Command, args []string) error {
 		n, err := strconv.Atoi(args[1])
 		if err != nil || n < 0 || n > cluster.MaxWorkers {
-			return fmt.Errorf("%w: %q is no number of workers: want 0 to %d", ErrUsage, args[1], cluster.MaxWorkers)
+			return fmt.Errorf("%w: %q is no number of workers: want 0 to %d", config.ErrUsage, args[1], cluster.MaxWorkers)
 		}
 		w.effect = w.resizes(c.Context(), args[0], n)
 		return w.do(c.Context(), httpapi.Wish{Path: taskPath(args[0], "/scale"), Body: map[string]any{"workers": n}}, &cluster.Change{Scale: map[string]int{args[0]: n}})
@@ -109,7 +110,7 @@ func (s *shell) restart() *cobra.Command {
 	c.RunE = func(c *cobra.Command, args []string) error {
 		switch {
 		case (*node == "") == (len(args) == 0):
-			return fmt.Errorf("%w: name a task, a worker, or a node with --node", ErrUsage)
+			return fmt.Errorf("%w: name a task, a worker, or a node with --node", config.ErrUsage)
 		case *node != "":
 			w.effect = w.restarts(c.Context(), logTarget{}, *node)
 			return w.do(c.Context(), httpapi.Wish{Path: nodePath(*node, "/restart")}, nil)
@@ -170,7 +171,7 @@ func workerPath(name string) (string, error) {
 // notAWorker is the error of a name that is to be a worker's.
 func notAWorker(name string) error {
 	task, _, _ := strings.Cut(name, "#")
-	return fmt.Errorf("%w: %q: want a worker, as in %s#0", ErrUsage, name, cmp.Or(task, "test01"))
+	return fmt.Errorf("%w: %q: want a worker, as in %s#0", config.ErrUsage, name, cmp.Or(task, "test01"))
 }
 
 func (s *shell) runNow() *cobra.Command {
@@ -193,7 +194,7 @@ func (s *shell) runNow() *cobra.Command {
 		var p cluster.Params
 		if *params != "" {
 			if err := json.Unmarshal([]byte(*params), &p); err != nil {
-				return fmt.Errorf("%w: --params: %w", ErrUsage, err)
+				return fmt.Errorf("%w: --params: %w", config.ErrUsage, err)
 			}
 		}
 		return w.do(c.Context(), httpapi.Wish{Path: taskPath(args[0], "/run-now"), Body: map[string]any{"params": p}}, nil)
@@ -276,7 +277,7 @@ func (s *shell) drain() *cobra.Command {
 	notNegative(c, "deadline", deadline)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if *self == (len(args) == 1) {
-			return fmt.Errorf("%w: drain takes the name of a node, or --self", ErrUsage)
+			return fmt.Errorf("%w: drain takes the name of a node, or --self", config.ErrUsage)
 		}
 		if *self {
 			client, err := w.client()
@@ -328,7 +329,7 @@ func (s *shell) label() *cobra.Command {
 			case strings.HasSuffix(text, "~"):
 				labels[strings.TrimSuffix(text, "~")] = nil
 			default:
-				return fmt.Errorf("%w: %q: want KEY=VALUE, KEY- or KEY~", ErrUsage, text)
+				return fmt.Errorf("%w: %q: want KEY=VALUE, KEY- or KEY~", config.ErrUsage, text)
 			}
 		}
 		return w.do(c.Context(), httpapi.Wish{Path: nodePath(args[0], "/label"), Body: map[string]any{"labels": labels}}, nil)

@@ -1,9 +1,9 @@
-package cli_test
+package terminal_test
 
 import (
 	"testing"
 
-	"gitee.com/ken.yang/xconsumer/app/internal/cli"
+	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
 )
 
 // What could take over a terminal, or show text as what it is not, is replaced; all other text stays.
@@ -18,7 +18,7 @@ func TestPrintable(t *testing.T) {
 		"zero\u200Bwidth\uFEFF": "zero\uFFFDwidth\uFFFD",
 		"one\u2028two\u2029":    "one\uFFFDtwo\uFFFD",
 	} {
-		if got := cli.Printable(text); got != want {
+		if got := terminal.Printable(text); got != want {
 			t.Errorf("%q: %q; want %q", text, got, want)
 		}
 	}

@@ -45,7 +45,7 @@ var allowed = map[string][]string{
 	"internal/supervise":         {"cluster", "internal/proc", "internal/backoff"},
 	"internal/proc":              {},
 	"internal/command":           {"cluster", "coord", "internal/proc", "internal/backoff"},
-	"internal/election":          {"cluster", "coord", "internal/jitter", "internal/schema", "internal/backoff"},
+	"internal/election":          {"cluster", "coord", "internal/schema", "internal/backoff"},
 	"internal/events":            {"cluster"},
 	"internal/view":              {"cluster", "coord", "internal/schema"},
 	"internal/report":            {"cluster", "coord", "internal/reconcile", "internal/schedule", "internal/schema", "internal/view"},

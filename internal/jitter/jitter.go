@@ -1,4 +1,4 @@
-// Package jitter spreads what many would do at once, and what one would do again and again.
+// Package jitter spreads what many would do at once.
 //
 // The answer depends on who asks and on nothing else: nodes that wait for the same thing wait for
 // different times, while a simulation that runs again sees the same ones.

@@ -1,10 +1,7 @@
 package jitter_test
 
 import (
-	"context"
-	"errors"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -13,33 +10,6 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// What fails again and again is tried once a second in the end.
-func TestBackoff(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		began := time.Now()
-		if err := jitter.Backoff(t.Context(), 1); err != nil || time.Since(began) != 0 {
-			t.Errorf("after one failure: %v, %v", time.Since(began), err)
-		}
-		last := time.Duration(0)
-		for failures := 2; failures < 70; failures++ {
-			began = time.Now()
-			if err := jitter.Backoff(t.Context(), failures); err != nil {
-				t.Fatal(err)
-			}
-			took := time.Since(began)
-			if took < max(last, 20*time.Millisecond) || took > time.Second || failures > 10 && took != time.Second {
-				t.Fatalf("after %d failures it waits %v", failures, took)
-			}
-			last = took
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		if err := jitter.Backoff(ctx, 5); !errors.Is(err, context.Canceled) {
-			t.Errorf("without hope: %v", err)
-		}
-	})
-}
 
 func TestOf(t *testing.T) {
 	var tenths [10]int

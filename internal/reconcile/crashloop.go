@@ -63,8 +63,9 @@ func findCrashLoops(f *facts, m members, c *commit) *crashLoops {
 	}
 	for _, guid := range f.guids {
 		_, written := c.out.Docs[guid]
-		if p := f.Snapshot.Peers[guid]; (m[guid] == reapable || m[guid] == settled && written) && p.Doc.Rec != nil && p.Doc.Rec.Closed != nil {
-			d.recordCrash(p.Doc.Rec, c)
+		freed := m[guid] == reapable || m[guid] == settled && written
+		if doc := f.Snapshot.Peers[guid].Doc.Rec; freed && doc != nil && doc.Closed != nil {
+			d.recordCrash(doc, c)
 		}
 	}
 	d.clearRestarted(c)

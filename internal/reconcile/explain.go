@@ -62,22 +62,29 @@ func Explain(s *view.Snapshot, slot cluster.Slot, at time.Duration, session coor
 		out.Here = now + " may run it, and the plan keeps it there: " +
 			"spread and balance are as good as they can be, and nothing moves without need"
 	}
-	r, has := p.room(t), p.holdings(slot.Task)
+	out.Nodes = p.candidates(slot.Task, t, cmp.Or(holder, now))
+	return out, nil
+}
+
+// candidates returns the nodes that there are, with what they have and why a slot of a task is not on them; it is here.
+func (p preview) candidates(task string, t int, here string) (list []cluster.Candidate) {
+	list = []cluster.Candidate{}
+	r, has := p.room(t), p.holdings(task)
 	for n := range p.in.Nodes {
 		node := &p.in.Nodes[n]
 		if node.Gone {
 			continue
 		}
 		c := cluster.Candidate{
-			Node: node.Name, Here: node.Name == cmp.Or(holder, now), Load: has.load[node.Name], Of: has.of[node.Name],
+			Node: node.Name, Here: node.Name == here, Load: has.load[node.Name], Of: has.of[node.Name],
 			Fits: true, Why: "it is here",
 		}
 		if !c.Here {
 			c.Fits, c.Why = r.hindrance(int32(n)).Code == "", r.whyNot(int32(n)).String()
 		}
-		out.Nodes = append(out.Nodes, c)
+		list = append(list, c)
 	}
-	return out, nil
+	return list
 }
 
 // drains reports whether a node is being drained.

@@ -13,8 +13,7 @@ import (
 // What fails again and again on one node may do well on another: a slot goes elsewhere if its task says so, and
 // a node on which everything fails is given nothing.
 const (
-	// avoidFor is how long a slot does not go back to a node on which it failed. Each leader counts it
-	// anew.
+	// avoidFor is how long a slot does not go back to a node on which it failed. Each leader counts it from its own start.
 	avoidFor = 10 * time.Minute
 	// quarantineSlots is how many slots a node must have, all of which failed as often in a row.
 	quarantineSlots    = 3

@@ -48,7 +48,9 @@ func grant(s *survey, p *placement, burst Burst, c *commit) Burst {
 			if last := len(free[n]) - 1; last >= 0 && free[n][last].Task == name {
 				free[n][last].Slots = append(free[n][last].Slots, i)
 			} else {
-				free[n] = append(free[n], schema.Held{Task: name, Slots: cluster.Indexes{i}, Count: &count, Spec: &spec, Generation: generation})
+				free[n] = append(free[n], schema.Held{
+					Task: name, Slots: cluster.Indexes{i}, Count: &count, Spec: &spec, Generation: generation,
+				})
 			}
 		}
 	}

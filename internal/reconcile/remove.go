@@ -48,13 +48,17 @@ func remove(f *facts, c *commit) {
 	out := &c.out.Remove
 	for _, name := range slices.Sorted(maps.Keys(f.Snapshot.Tasks)) {
 		_, runs := f.Snapshot.Agendas[name]
-		if t := f.Snapshot.Tasks[name]; t.Good() && t.Rec.Deleted && !runs && !listed[name] && !f.Unremovable["tasks/"+name] && len(out.Tasks) < MaxRemoved {
+		t := f.Snapshot.Tasks[name]
+		gone := t.Good() && t.Rec.Deleted && !runs && !listed[name]
+		if gone && !f.Unremovable["tasks/"+name] && len(out.Tasks) < MaxRemoved {
 			out.Tasks = append(out.Tasks, name)
 			rec.Add(t.Rec)
 		}
 	}
 	for _, node := range slices.Sorted(maps.Keys(f.Snapshot.Marks)) {
-		if m := f.Snapshot.Marks[node]; m.Good() && !m.Rec.Wanted() && !nodes[node] && !f.Unremovable["marks/"+node] && len(out.Tasks)+len(out.Marks) < MaxRemoved {
+		m := f.Snapshot.Marks[node]
+		gone := m.Good() && !m.Rec.Wanted() && !nodes[node]
+		if gone && !f.Unremovable["marks/"+node] && len(out.Tasks)+len(out.Marks) < MaxRemoved {
 			out.Marks = append(out.Marks, node)
 		}
 	}

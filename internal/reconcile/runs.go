@@ -367,7 +367,7 @@ func whyRun(r *schema.Run) cluster.Reason {
 	return cluster.Reason{Code: cluster.WhyDue}
 }
 
-// dequeue begins the next run that waits, if nothing else goes on any more.
+// dequeue begins the next run that waits, if nothing else goes on.
 func (a *agenda) dequeue() {
 	goesOn := func(r schema.Run) bool { return !r.Queued }
 	for i := range a.rec.Runs {

@@ -1548,7 +1548,7 @@ var mutants = []mutant{
 	},
 	{
 		"growth", "a task's record is removed while a document lists its slots",
-		one("internal/reconcile/remove.go", "&& !runs && !listed[name] &&", "&& !runs && len(listed) >= 0 &&"),
+		one("internal/reconcile/remove.go", "&& !runs && !listed[name]\n", "&& !runs && len(listed) >= 0\n"),
 		in("internal/reconcile", "TestWhatIsRemoved"),
 	},
 	{

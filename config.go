@@ -12,6 +12,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/follower"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/schedule"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
 // The errors that Run may return; compare with errors.Is. Errors of the coordination service
@@ -86,6 +87,15 @@ type Config struct {
 	// its own and may block for as long as it likes: nothing waits for it, except Run before it returns, for a second
 	// at most. When 8 MB of records wait, more are dropped and counted. Enabled, WithAttrs and WithGroup must not wait.
 	Log *slog.Logger
+}
+
+// settings returns the settings that the node declares, nil for none.
+func (c *Config) settings() *schema.SettingsSpec {
+	spec := schema.SettingsSpec{LeaderWorkers: c.LeaderWorkers, Moving: c.Moving}
+	if spec == (schema.SettingsSpec{}) {
+		return nil
+	}
+	return &spec
 }
 
 // validate fills in defaults and returns every mistake, joined.

@@ -17,7 +17,7 @@ const module = "gitee.com/ken.yang/xconsumer"
 // allowed says for each package which packages of this module it may import; data flows down
 // these arrows only. Drivers are the third-party modules that only one package may use.
 var allowed = map[string][]string{
-	"":                           {"cluster", "coord", "internal/address", "internal/election", "internal/follower", "internal/leader", "internal/membership", "internal/meter", "internal/jitter", "internal/operation", "internal/report", "internal/schedule", "internal/schema", "internal/view", "internal/worker", "internal/asynclog", "internal/outbox", "internal/emit", "internal/backoff", "internal/admin", "internal/nodesession"},
+	"":                           {"cluster", "coord", "internal/address", "internal/follower", "internal/membership", "internal/meter", "internal/schedule", "internal/schema", "internal/view", "internal/worker", "internal/asynclog", "internal/outbox", "internal/emit", "internal/admin", "internal/nodesession"},
 	"cluster":                    {},
 	"coord":                      {"internal/backoff"},
 	"coord/internal/watchset":    {},
@@ -53,7 +53,7 @@ var allowed = map[string][]string{
 	"internal/schema/schematest": {"cluster", "internal/schema"},
 	"internal/reconcile":         {"cluster", "coord", "internal/planner", "internal/plural", "internal/schedule", "internal/schema", "internal/view"},
 	"internal/leader":            {"cluster", "coord", "internal/election", "internal/jitter", "internal/membership", "internal/meter", "internal/planner", "internal/reconcile", "internal/schema", "internal/view", "internal/backoff", "internal/events"},
-	"internal/nodesession":       {"cluster", "coord", "internal/leader", "internal/membership", "internal/worker"},
+	"internal/nodesession":       {"cluster", "coord", "internal/leader", "internal/membership", "internal/worker", "internal/backoff", "internal/election", "internal/emit", "internal/follower", "internal/jitter", "internal/meter", "internal/operation", "internal/outbox", "internal/schema", "internal/view"},
 	"internal/admin":             {"cluster", "coord", "internal/asynclog", "internal/emit", "internal/meter", "internal/nodesession", "internal/operation", "internal/reconcile", "internal/report", "internal/schema", "internal/view", "internal/worker"},
 	"internal/follower":          {"cluster", "coord", "internal/jitter", "internal/membership", "internal/plural", "internal/schema", "internal/backoff"},
 	"httpapi":                    {"cluster", "internal/address", "httpapi/internal/console", "internal/plural", "internal/spelling", "internal/events"},

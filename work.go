@@ -2,15 +2,9 @@ package xconsumer
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"log/slog"
-	"reflect"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/worker"
@@ -101,108 +95,3 @@ func (w *Worker) Stderr() io.Writer { return w.run.Stderr() }
 // Logger returns a logger that names the slot. What it writes is in the node's log and, from level Info on,
 // in the worker's own, which Admin.Log and the API show.
 func (w *Worker) Logger() *slog.Logger { return w.run.Log }
-
-// Handle registers a work under a name. Tasks name it by their WorkName; the case of the first
-// letter does not matter. It must be called before Run, which reports mistakes.
-func (n *Node) Handle(name string, work Func) {
-	if err := cluster.ValidateName(name); err != nil {
-		n.mistakes = append(n.mistakes, fmt.Errorf("work name: %w", err))
-		return
-	}
-	if work == nil {
-		n.mistakes = append(n.mistakes, fmt.Errorf("work %s has no function", name))
-		return
-	}
-	key := cluster.WorkName(name)
-	if n.works[key] != nil {
-		n.mistakes = append(n.mistakes, fmt.Errorf("work %s is registered twice", key))
-		return
-	}
-	n.works[key] = func(ctx context.Context, run *worker.Run) error { return work(ctx, &Worker{run}) }
-}
-
-// HandleStop gives the work of a name its own way to stop. Without one its context is cancelled at once.
-func (n *Node) HandleStop(name string, stop StopFunc) {
-	if stop == nil {
-		n.mistakes = append(n.mistakes, fmt.Errorf("work %s: its way to stop has no function", name))
-		return
-	}
-	n.stops[cluster.WorkName(name)] = func(ctx context.Context, run *worker.Run) { stop(ctx, &Worker{run}) }
-}
-
-// strayStops notes ways to stop of works that there are not.
-func (n *Node) strayStops() (mistakes []error) {
-	for name := range n.stops {
-		if n.works[name] == nil {
-			mistakes = append(mistakes, fmt.Errorf("there is a way to stop work %s, and no such work", name))
-		}
-	}
-	return mistakes
-}
-
-// Methods registers every exported method of v whose name is RunXxx as a work named xxx: method
-// RunTest01 is work "test01". A method takes nothing, a context.Context, or a context.Context
-// and a *Worker, and returns nothing or an error; any other signature is a mistake that Run
-// reports. A method that takes nothing cannot be told to stop: its slot is given back only when
-// it returns by itself, so it should do a piece of work and return. A method StopXxx beside it, with
-// a context.Context or a context.Context and a *Worker, is its way to stop; see HandleStop.
-func (n *Node) Methods(v any) {
-	rv := reflect.ValueOf(v)
-	if !rv.IsValid() {
-		n.mistakes = append(n.mistakes, errors.New("Methods(nil): nothing to register"))
-		return
-	}
-	found := false
-	for i := range rv.NumMethod() {
-		method := rv.Type().Method(i).Name
-		name, ok := strings.CutPrefix(method, "Run")
-		if first, _ := utf8.DecodeRuneInString(name); !ok || !unicode.IsUpper(first) && !unicode.IsDigit(first) {
-			continue
-		}
-		found = true
-		work := adapt(rv.Method(i).Interface())
-		if work == nil {
-			n.mistakes = append(n.mistakes, fmt.Errorf("method %s.%s has signature %s; a work takes (), (context.Context) or (context.Context, *xconsumer.Worker) and returns nothing or an error",
-				rv.Type(), method, strings.TrimPrefix(rv.Method(i).Type().String(), "func")))
-			continue
-		}
-		n.Handle(cluster.WorkName(name), work)
-		if stop := rv.MethodByName("Stop" + name); stop.IsValid() {
-			n.methodStop(cluster.WorkName(name), stop.Interface())
-		}
-	}
-	if !found {
-		n.mistakes = append(n.mistakes, fmt.Errorf("%s has no exported method RunXxx", rv.Type()))
-	}
-}
-
-// methodStop registers a method StopXxx.
-func (n *Node) methodStop(name string, method any) {
-	switch f := method.(type) {
-	case func(context.Context):
-		n.HandleStop(name, func(ctx context.Context, _ *Worker) { f(ctx) })
-	case func(context.Context, *Worker):
-		n.HandleStop(name, f)
-	default:
-		n.mistakes = append(n.mistakes, fmt.Errorf("the way to stop work %s has signature %T; it takes (context.Context) or (context.Context, *xconsumer.Worker) and returns nothing", name, method))
-	}
-}
-
-// adapt makes a Func of a method value, nil if its signature is none of a work.
-func adapt(method any) Func {
-	switch f := method.(type) {
-	case func():
-		return func(context.Context, *Worker) error { f(); return nil }
-	case func() error:
-		return func(context.Context, *Worker) error { return f() }
-	case func(context.Context):
-		return func(ctx context.Context, _ *Worker) error { f(ctx); return nil }
-	case func(context.Context) error:
-		return func(ctx context.Context, _ *Worker) error { return f(ctx) }
-	case func(context.Context, *Worker):
-		return func(ctx context.Context, w *Worker) error { f(ctx, w); return nil }
-	case func(context.Context, *Worker) error:
-		return f
-	}
-	return nil
-}

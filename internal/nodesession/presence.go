@@ -1,4 +1,3 @@
-// Package nodesession keeps what a node knows of its present session.
 package nodesession
 
 import (
@@ -20,7 +19,7 @@ type Presence struct {
 	changed func()
 
 	mu     sync.Mutex
-	health Health
+	health health
 	member string       // the present or the last one, "" before the first
 	pool   *worker.Pool // of the present or the last member, nil before the first
 }
@@ -28,16 +27,16 @@ type Presence struct {
 // NewPresence returns the presence of a node that has no session yet. It calls changed, without any lock, when the
 // node's condition is another one.
 func NewPresence(changed func()) *Presence {
-	return &Presence{changed: changed, health: Health{Obstacle: "connecting"}}
+	return &Presence{changed: changed, health: health{obstacle: "connecting"}}
 }
 
-// Health is how far the node is.
-type Health struct {
-	Obstacle string        // what keeps the node from being ready, "" for nothing
-	Session  coord.Session // the present one, nil without
-	Lease    *membership.Lease
-	Leader   *leader.Leader // with the next, nil before the node has joined
-	Now      *atomic.Pointer[Condition]
+// health is how far the node is.
+type health struct {
+	obstacle string        // what keeps the node from being ready, "" for nothing
+	session  coord.Session // the present one, nil without
+	lease    *membership.Lease
+	leader   *leader.Leader // with the next, nil before the node has joined
+	now      *atomic.Pointer[Condition]
 }
 
 // Condition is how a member was a moment ago. Questions about the cluster are answered with it instead of a clock, which
@@ -49,26 +48,26 @@ type Condition struct {
 	Trouble string        // that it has as a leader, "" for none
 }
 
-// Coarse rounds a time down, so that it changes now and then only.
-func Coarse(d time.Duration) time.Duration {
+// coarse rounds a time down, so that it changes now and then only.
+func coarse(d time.Duration) time.Duration {
 	if d < time.Minute {
 		return d.Truncate(4 * time.Second)
 	}
 	return d.Truncate(time.Minute)
 }
 
-func (h *Health) condition() Condition {
-	if h.Now == nil {
+func (h *health) condition() Condition {
+	if h.now == nil {
 		return Condition{}
 	}
-	if c := h.Now.Load(); c != nil {
+	if c := h.now.Load(); c != nil {
 		return *c
 	}
 	return Condition{Leased: true} // it has just joined
 }
 
-// Set records how far the node is.
-func (p *Presence) Set(h Health) {
+// set records how far the node is.
+func (p *Presence) set(h health) {
 	p.mu.Lock()
 	before := p.health
 	p.health = h
@@ -78,40 +77,40 @@ func (p *Presence) Set(h Health) {
 	}
 }
 
-// Joined records the member that the node is now, and its workers.
-func (p *Presence) Joined(member string, pool *worker.Pool) {
+// joined records the member that the node is now, and its workers.
+func (p *Presence) joined(member string, pool *worker.Pool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.member, p.pool = member, pool
 }
 
-func (p *Presence) get() Health {
+func (p *Presence) get() health {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.health
 }
 
 // Session returns the present session, nil while the node is not connected.
-func (p *Presence) Session() coord.Session { return p.get().Session }
+func (p *Presence) Session() coord.Session { return p.get().session }
 
 // Ready returns why the node is not at work, nothing if it is.
 func (p *Presence) Ready() (reasons []string) {
 	h := p.get()
-	if h.Obstacle != "" {
-		reasons = append(reasons, h.Obstacle)
+	if h.obstacle != "" {
+		reasons = append(reasons, h.obstacle)
 	}
-	if h.Session != nil {
-		if info := h.Session.Info(); !info.Connected {
+	if h.session != nil {
+		if info := h.session.Info(); !info.Connected {
 			reasons = append(reasons, fmt.Sprintf("coordination service does not answer: %v", info.Err))
 		}
 	}
-	if h.Lease != nil {
-		if phase, _ := h.Lease.Phase(); phase != membership.Holds {
+	if h.lease != nil {
+		if phase, _ := h.lease.Phase(); phase != membership.Holds {
 			reasons = append(reasons, "lease is over; all workers are stopped")
 		}
 	}
-	if h.Leader != nil {
-		if trouble := h.Leader.Trouble(); trouble != "" {
+	if h.leader != nil {
+		if trouble := h.leader.Trouble(); trouble != "" {
 			reasons = append(reasons, trouble)
 		}
 	}
@@ -121,12 +120,12 @@ func (p *Presence) Ready() (reasons []string) {
 // Lease returns the lease of the present member; the zero value, which does not hold, before the node has joined.
 func (p *Presence) Lease() cluster.Lease {
 	h := p.get()
-	if h.Lease == nil {
+	if h.lease == nil {
 		return cluster.Lease{}
 	}
-	phase, _ := h.Lease.Phase()
-	left := max(h.Lease.End()-h.Session.Now(), 0)
-	return cluster.Lease{Holds: phase == membership.Holds, LeftMs: left.Milliseconds(), OfMs: h.Lease.Terms().Length.Milliseconds()}
+	phase, _ := h.lease.Phase()
+	left := max(h.lease.End()-h.session.Now(), 0)
+	return cluster.Lease{Holds: phase == membership.Holds, LeftMs: left.Milliseconds(), OfMs: h.lease.Terms().Length.Milliseconds()}
 }
 
 // Workers returns what the workers of the present or the last member do, by slot.
@@ -160,7 +159,7 @@ type Rounds struct {
 
 // Rounds returns how the node leads; zeros while it does not, or is not a member.
 func (p *Presence) Rounds() Rounds {
-	l := p.get().Leader
+	l := p.get().leader
 	if l == nil {
 		return Rounds{}
 	}

@@ -94,7 +94,7 @@ var mutants = []mutant{
 	},
 	{
 		"H5", "a member is named after its node",
-		one("node.go", "GUID: membership.NewGUID(), Name:", "GUID: n.cfg.Name, Name:"),
+		one("internal/nodesession/runner.go", "m.GUID = membership.NewGUID()", "m.GUID = m.Name"),
 		in("test/cluster", "TestLongCutFencesAndMoves"),
 	},
 	{
@@ -159,7 +159,7 @@ var mutants = []mutant{
 	},
 	{
 		"H15", "a node joins again while old workers still stop",
-		one("life.go", "	if gerr := <-guarded; gerr != nil {\n		return l.abandon(log, pool, gerr)\n	}\n	if len(pool.Reports()) > 0 {\n		l.afloat = pool\n	}\n	pool.Flush(flushLimit)\n	return err\n", "	go func() { <-guarded }()\n	return err\n"),
+		one("internal/nodesession/session.go", "	if gerr := <-p.guarded; gerr != nil {\n		return s.abandon(pool, gerr)\n	}\n	if len(pool.Reports()) > 0 {\n		s.runner.detached = pool\n	}\n	pool.Flush(flushLimit)\n	return err\n", "	go func() { <-p.guarded }()\n	return err\n"),
 		simulated("Safety", 200),
 	},
 	{
@@ -301,7 +301,7 @@ var mutants = []mutant{
 	},
 	{
 		"H28", "a session whose join may have happened is left open",
-		one("node.go", "		if cerr := session.Close(); cerr != nil {\n			n.cfg.Log.Warn(\"session not closed in order\", \"error\", cerr)\n		}\n", ""),
+		one("internal/nodesession/runner.go", "		if cerr := session.Close(); cerr != nil {\n			r.cfg.Log.Warn(\"session not closed in order\", \"error\", cerr)\n		}\n", ""),
 		simulated("Liveness", 100),
 	},
 	{
@@ -597,7 +597,7 @@ var mutants = []mutant{
 	},
 	{
 		"burst", "a leader that leaves tells nobody of the others that do",
-		one("life.go", "	d.Burst = l.leader.Burst()\n", ""),
+		one("internal/nodesession/session.go", "	d.Burst = s.leader.Burst()\n", ""),
 		in("test/cluster", "TestLeadersThatLeaveTellTheNext"),
 	},
 	{
@@ -1101,7 +1101,7 @@ var mutants = []mutant{
 	},
 	{
 		"stop", "a parent that does not listen is waited for",
-		one("vitals.go", "v.tell.Wait(vitalsPatience)", "v.tell.Wait(vitalsPatience * 1000)"),
+		one("internal/nodesession/supervisor.go", "v.out.Wait(reportTimeout)", "v.out.Wait(reportTimeout * 1000)"),
 		in("test/cluster", "TestNothingStopsTheStop"),
 	},
 	{
@@ -1111,7 +1111,7 @@ var mutants = []mutant{
 	},
 	{
 		"stop", "who watches is not told that the node has lost its lease",
-		one("life.go", "			l.observer.Retell()\n", "			_ = before\n"),
+		one("internal/nodesession/connection.go", "			s.cfg.Observer.Retell()\n", "			_ = before\n"),
 		in("test/cluster", "TestWatchTellsOfALostLease"),
 	},
 	{
@@ -1131,7 +1131,7 @@ var mutants = []mutant{
 	},
 	{
 		"stop", "idle is told while a worker is about to start",
-		one("vitals.go", "next.Idle = v.starting == 0 && (", "next.Idle = ("),
+		one("internal/nodesession/supervisor.go", "next.Idle = v.starting == 0 && (", "next.Idle = ("),
 		in("test/cluster", "TestIdleIsNotToldWhileAWorkerStarts"),
 	},
 	{
@@ -1149,12 +1149,12 @@ var mutants = []mutant{
 	},
 	{
 		"stop", "a membership goes on although its loop hangs",
-		one("life.go", "	all.Go(\"rounds\", func() error { return l.untilHung(living) })\n", ""),
+		one("internal/nodesession/session.go", "	p.Go(\"rounds\", func() error { return s.untilHung(living) })\n", ""),
 		in("test/cluster", "TestAHungLoopLosesItsLease"),
 	},
 	{
 		"stop", "a part that hangs is waited for when a membership ends",
-		one("stop.go", "const partsLimit = 15 * time.Second\n", "const partsLimit = 15 * time.Hour\n"),
+		one("internal/nodesession/stop.go", "const partsLimit = 15 * time.Second\n", "const partsLimit = 15 * time.Hour\n"),
 		in("test/cluster", "TestAHungLoopLosesItsLease"),
 	},
 	{
@@ -1170,9 +1170,9 @@ var mutants = []mutant{
 	{
 		"stop", "workers that do not stop are reported before the process ends",
 		[]change{
-			{"stop.go", "stacks[slot.String()])", "worker.Stack(slot))"},
-			{"stop.go", "		stacks := worker.Stacks()\n", ""},
-			{"stop.go", "	case <-reported:\n	case <-time.After(limit):\n", "	case <-reported:\n"},
+			{"internal/nodesession/stop.go", "stacks[slot.String()])", "worker.Stack(slot))"},
+			{"internal/nodesession/stop.go", "		stacks := worker.Stacks()\n", ""},
+			{"internal/nodesession/stop.go", "	case <-reported:\n	case <-time.After(limit):\n", "	case <-reported:\n"},
 		},
 		in("test/cluster", "TestManyStuckWorkersEndInTime"),
 	},
@@ -1603,7 +1603,7 @@ var mutants = []mutant{
 	},
 	{
 		"scale", "a former member is tried to be closed once",
-		one("life.go", "	all.Go(\"former members\", func() error { l.keepClosing(living); return nil })\n", ""),
+		one("internal/nodesession/session.go", "	p.Go(\"former members\", func() error { s.keepClosing(living); return nil })\n", ""),
 		in("test/cluster", "TestFormerMemberIsClosedInTheEnd"),
 	},
 }

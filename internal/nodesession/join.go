@@ -1,4 +1,4 @@
-package xconsumer
+package nodesession
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/election"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
-	"gitee.com/ken.yang/xconsumer/internal/nodesession"
 )
 
 // whyNoMember says for people why the node is not a member, and what they can do about it.
@@ -34,26 +33,26 @@ func reasonOf(err error) string {
 
 // lockedOut returns err, or in its place, where the node may not use the records of the cluster, that: which record was the first to
 // be refused is a line of the log. The error matches coord.ErrUnauthorized then.
-func (n *Node) lockedOut(err error) error {
+func (r *Runner) lockedOut(err error) error {
 	if !errors.Is(err, coord.ErrUnauthorized) {
 		return err
 	}
-	n.cfg.Log.Info("locked out", "first", err.Error())
-	return fmt.Errorf("the coordination service does not let this node use the records of cluster %s: %w", n.cfg.Cluster, coord.ErrUnauthorized)
+	r.cfg.Log.Info("locked out", "first", err.Error())
+	return fmt.Errorf("the coordination service does not let this node use the records of cluster %s: %w", r.cfg.Cluster, coord.ErrUnauthorized)
 }
 
 // stillTaken is how often it is said that another node has this node's name.
 const stillTaken = 5 * time.Minute
 
 // join joins, waiting for as long as another node has this node's name.
-func (n *Node) join(ctx context.Context, session coord.Session, member cluster.Member) (membership.Self, error) {
+func (r *Runner) join(ctx context.Context, session coord.Session, member cluster.Member) (membership.Self, error) {
 	hints := coord.NewHints(session)
 	defer hints.Close()
-	hints.Watch(n.keys.Name(n.cfg.Name))
+	hints.Watch(r.cfg.Keys.Name(member.Name))
 	var holder, told string
 	var since, said time.Time
 	for {
-		self, err := membership.Join(ctx, session, n.keys, member)
+		self, err := membership.Join(ctx, session, r.cfg.Keys, member)
 		taken, ok := errors.AsType[*membership.NameTakenError](err)
 		if !ok {
 			return self, err
@@ -65,9 +64,9 @@ func (n *Node) join(ctx context.Context, session coord.Session, member cluster.M
 		until := taken.Until(now.Sub(since))
 		if note := holder + until; note != told || now.Sub(said) >= stillTaken {
 			told, said = note, now
-			n.cfg.Log.Warn("waiting for the node name", "reason", taken.Error(), "member", holder, "until", until, "help", membership.RenameHelp)
+			r.cfg.Log.Warn("waiting for the node name", "reason", taken.Error(), "member", holder, "until", until, "help", membership.RenameHelp)
 		}
-		n.presence.Set(nodesession.Health{Obstacle: fmt.Sprintf("waiting: %v, until %s; %s", taken, until, membership.RenameHelp), Session: session})
+		r.cfg.Presence.set(health{obstacle: fmt.Sprintf("waiting: %v, until %s; %s", taken, until, membership.RenameHelp), session: session})
 		select {
 		case <-ctx.Done():
 			return self, ctx.Err()

@@ -1,9 +1,8 @@
-package xconsumer
+package nodesession
 
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -18,25 +17,25 @@ const compareEach = time.Minute
 
 // compareClocks says when this node's clock and that of the leader are apart, and when they are so no longer. It is for
 // people: nothing is decided by it, and it cannot tell which of the two is wrong.
-func (l *life) compareClocks(ctx context.Context, log *slog.Logger) {
+func (s *nodeSession) compareClocks(ctx context.Context) {
 	told, wait := "", 10*time.Second
-	defer l.showApart(0)
+	defer s.showApart(0)
 	for {
-		if !l.sleep(ctx, wait+jitter.Of(wait/2, l.self.GUID)) {
+		if !s.sleep(ctx, wait+jitter.Of(wait/2, s.self.GUID)) {
 			return
 		}
 		wait = compareEach
-		leader, apart, known := l.compareWithLeader(ctx)
+		leader, apart, known := s.compareWithLeader(ctx)
 		switch {
-		case l.leads.Load():
-			l.showApart(0)
+		case s.leads.Load():
+			s.showApart(0)
 			told = ""
 		case !known:
-			l.showApart(0)
+			s.showApart(0)
 		case !apart.Beyond():
-			l.showApart(0)
+			s.showApart(0)
 			if told != "" {
-				log.Info("this node's clock and the leader's agree again", "leader", leader)
+				s.cfg.Log.Info("this node's clock and the leader's agree again", "leader", leader)
 			}
 			told = ""
 		default:
@@ -44,10 +43,10 @@ func (l *life) compareClocks(ctx context.Context, log *slog.Logger) {
 			if apart.High < 0 {
 				ahead = apart.High
 			}
-			l.showApart(ahead)
+			s.showApart(ahead)
 			if told != leader {
-				log.Warn("this node's clock and the leader's are apart; schedules fire by the leader's: set the clocks of all nodes", "leader", leader, "ahead", apart.Low, "atMost", apart.High)
-				l.emit(cluster.Event{Kind: cluster.ClockWrong, Detail: fmt.Sprintf("the clock of %s, which leads, is %v this node's; schedules fire by it: set the clocks of all nodes", leader, apart)})
+				s.cfg.Log.Warn("this node's clock and the leader's are apart; schedules fire by the leader's: set the clocks of all nodes", "leader", leader, "ahead", apart.Low, "atMost", apart.High)
+				s.emit(cluster.Event{Kind: cluster.ClockWrong, Detail: fmt.Sprintf("the clock of %s, which leads, is %v this node's; schedules fire by it: set the clocks of all nodes", leader, apart)})
 			}
 			told = leader
 		}
@@ -56,25 +55,25 @@ func (l *life) compareClocks(ctx context.Context, log *slog.Logger) {
 
 // showApart sets the gauge: 0 while it is not known by how much the clocks are apart. A node that leads is apart from nobody,
 // also if it began to lead while it compared.
-func (l *life) showApart(ahead time.Duration) {
-	l.meter.Set(meter.ClockApart, ahead.Seconds())
-	if l.leads.Load() {
-		l.meter.Set(meter.ClockApart, 0)
+func (s *nodeSession) showApart(ahead time.Duration) {
+	s.cfg.Meter.Set(meter.ClockApart, ahead.Seconds())
+	if s.leads.Load() {
+		s.cfg.Meter.Set(meter.ClockApart, 0)
 	}
 }
 
 // compareWithLeader reads the leader's heartbeat twice. It reports false while that tells nothing.
-func (l *life) compareWithLeader(ctx context.Context) (leader string, apart membership.Apart, known bool) {
-	r, err := l.session.Get(ctx, l.keys.Epoch())
+func (s *nodeSession) compareWithLeader(ctx context.Context) (leader string, apart membership.Apart, known bool) {
+	r, err := s.session.Get(ctx, s.cfg.Keys.Epoch())
 	var epoch schema.Epoch
-	if err != nil || schema.Decode(l.keys.Epoch(), r, &epoch) != nil || epoch.Leader == "" || epoch.Leader == l.self.GUID {
+	if err != nil || schema.Decode(s.cfg.Keys.Epoch(), r, &epoch) != nil || epoch.Leader == "" || epoch.Leader == s.self.GUID {
 		return "", membership.Apart{}, false
 	}
-	first, err := membership.See(ctx, l.session, l.keys, epoch.Leader)
-	if err != nil || !l.sleep(ctx, membership.TermsOf(l.session.Info()).Between()) {
+	first, err := membership.See(ctx, s.session, s.cfg.Keys, epoch.Leader)
+	if err != nil || !s.sleep(ctx, membership.TermsOf(s.session.Info()).Between()) {
 		return "", membership.Apart{}, false
 	}
-	second, err := membership.See(ctx, l.session, l.keys, epoch.Leader)
+	second, err := membership.See(ctx, s.session, s.cfg.Keys, epoch.Leader)
 	if err != nil {
 		return "", membership.Apart{}, false
 	}
@@ -83,11 +82,11 @@ func (l *life) compareWithLeader(ctx context.Context) (leader string, apart memb
 }
 
 // sleep reports whether so much time has passed before ctx or the session ended.
-func (l *life) sleep(ctx context.Context, d time.Duration) bool {
+func (s *nodeSession) sleep(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
 		return false
-	case <-l.session.Done():
+	case <-s.session.Done():
 		return false
 	case <-time.After(d):
 		return true

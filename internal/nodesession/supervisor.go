@@ -1,0 +1,123 @@
+package nodesession
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/outbox"
+	"gitee.com/ken.yang/xconsumer/internal/worker"
+)
+
+// How often a report is looked at, and sent although it is the same.
+const (
+	reportPoll   = 100 * time.Millisecond
+	reportRepeat = time.Second
+)
+
+// reportTimeout is how long a supervisor may take to listen before the member joins or starts workers all the same. One
+// that has not listened for so long is not waited for until it does.
+const reportTimeout = time.Second
+
+// supervisorReport reports one membership to the supervisor: idle is never the last word while a worker runs. The
+// supervisor may listen for as long as it likes: only the newest report is sent, and no lock is held meanwhile.
+type supervisorReport struct {
+	out   *outbox.Latest[cluster.Vitals] // nil without a supervisor
+	lease *membership.Lease
+
+	mu       sync.Mutex
+	pool     *worker.Pool
+	starting int // claims whose workers are about to start
+	last     cluster.Vitals
+	at       time.Time
+}
+
+// newSupervisorReport reports a member before it can exist.
+func (r *Runner) newSupervisorReport(m cluster.Member, session string, lease *membership.Lease) *supervisorReport {
+	v := &supervisorReport{out: r.cfg.Supervisor, lease: lease}
+	v.last = cluster.Vitals{Cluster: r.cfg.Cluster, Node: m.Name, Member: m.GUID, Session: session, Idle: true}
+	v.update()
+	v.wait()
+	return v
+}
+
+// wait waits until the supervisor has the last report, for a moment.
+func (v *supervisorReport) wait() {
+	if v.out != nil {
+		v.out.Wait(reportTimeout)
+	}
+}
+
+// watch lets the workers of a pool count.
+func (v *supervisorReport) watch(pool *worker.Pool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.pool = pool
+}
+
+// update reports what has changed.
+func (v *supervisorReport) update() {
+	stopBy := v.lease.StopBy() // without the lock: it may take as long as the process is paused
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	next := v.last
+	next.StopBy = stopBy
+	next.Idle = v.starting == 0 && (v.pool == nil || !v.pool.Leased())
+	v.put(next)
+}
+
+// starts reports that the workers of a claim are about to start, before they do, or that they have.
+func (v *supervisorReport) starts(n int) {
+	stopBy := v.lease.StopBy()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.starting += n
+	next := v.last
+	next.StopBy, next.Idle = stopBy, false
+	v.put(next)
+}
+
+// put sends a report unless it equals the last one, which is repeated once a second. The lock is held.
+func (v *supervisorReport) put(next cluster.Vitals) {
+	if v.out == nil || next == v.last && time.Since(v.at) < reportRepeat {
+		return
+	}
+	v.last, v.at = next, time.Now()
+	v.out.Put(next)
+}
+
+// over is reported when nothing is left to clean up: the member has closed itself, or the service
+// was told that its session is over.
+func (v *supervisorReport) over() {
+	v.mu.Lock()
+	next := v.last
+	next.Idle, next.Closed = true, true
+	v.put(next)
+	v.mu.Unlock()
+	v.wait()
+}
+
+// run reports until ctx ends.
+func (v *supervisorReport) run(ctx context.Context) {
+	if v.out == nil {
+		return
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(reportPoll):
+			v.update()
+		}
+	}
+}
+
+// beforeStarts is called before the workers of a claim start: the supervisor hears of all of them at once, and is waited
+// for. The function that it returns is called when they have started.
+func (v *supervisorReport) beforeStarts() (started func()) {
+	v.starts(1)
+	v.wait()
+	return func() { v.starts(-1) }
+}

@@ -3,9 +3,9 @@
 // # The model
 //
 // A [Node] joins a named cluster over a coordination service, ZooKeeper or etcd. The cluster
-// elects a leader (first in, first out), which deals the workers of all tasks out to the
-// nodes, itself included, and does so again whenever a node comes or goes or a task changes. A
-// node runs what it is granted: a task's workers execute a work, which is a function that was
+// elects a leader (first in, first out), which assigns the workers of all tasks to the nodes,
+// itself included, and does so again whenever a node comes or goes or a task changes. A node
+// runs what it is granted: a task's workers execute a work, which is a function that was
 // registered under a name.
 //
 //	store, err := zk.New(zk.Config{Servers: []string{"127.0.0.1:2181"}})
@@ -18,6 +18,10 @@
 //	…
 //	node.Handle("mail", func(ctx context.Context, w *xconsumer.Worker) error { … })
 //	err = node.Run(ctx)
+//
+// [Node.Run] joins, and joins again whenever the session is lost, until its context ends. [Node.Admin]
+// manages the cluster meanwhile, through any node: it answers where everything runs and why, scales,
+// pauses and drains, and is what package httpapi serves.
 //
 // # The promise
 //

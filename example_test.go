@@ -73,3 +73,36 @@ func ExampleWorker_Params() {
 	}
 	// Output: worker 0 reads 100 at a time from imap.example.com:993
 }
+
+// A program manages the cluster through any of its nodes.
+func ExampleNode_Admin() {
+	node, err := xconsumer.New(mem.New(mem.Config{}).Client(), xconsumer.Config{
+		Cluster: "demo", Name: "n1", Log: slog.New(slog.DiscardHandler),
+		Tasks: []cluster.TaskSpec{{Name: "mail", WorkName: "mail", WorkerNum: 1}},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	running, stopped := make(chan bool), make(chan error)
+	node.Handle("mail", func(ctx context.Context, w *xconsumer.Worker) error {
+		running <- true
+		<-ctx.Done()
+		stopped <- context.Cause(ctx)
+		return nil
+	})
+	ctx, leave := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- node.Run(ctx) }()
+
+	<-running
+	if _, err := node.Admin().Do(ctx, cluster.Pause("mail")); err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println("stopped:", <-stopped)
+	leave()
+	fmt.Println("left:", <-ended)
+	// Output:
+	// stopped: slot released
+	// left: <nil>
+}

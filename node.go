@@ -80,7 +80,7 @@ func (n *Node) Events(ctx context.Context) <-chan cluster.Event { return n.admin
 // if it knew nothing.
 func (n *Node) State(ctx context.Context) (cluster.State, error) { return n.admin.State(ctx) }
 
-// Admin returns the node for whoever manages it. It may be called at any time, also before Run.
+// Admin returns what manages the cluster through this node. It may be called at any time, also before Run.
 func (n *Node) Admin() Admin { return n.admin }
 
 // Run makes the node a member and does its work until ctx ends; then it stops its workers,

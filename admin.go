@@ -63,12 +63,12 @@ type Admin interface {
 	// remembered; it returns what Do returned then. The error matches cluster.ErrKeyReused if the key was given with
 	// another operation.
 	Repeated(ctx context.Context, op cluster.Operation) (revision string, repeated bool, err error)
-	// Plan returns what a change would do, without making it.
-	Plan(ctx context.Context, change cluster.Change) (cluster.Plan, error)
-	// Apply makes a planned change in one commit and returns the new revisions of its records; none if the same change
-	// was made before with the same Change.Key. The error matches cluster.ErrMovedOn if anything that the plan was made
+	// Plan returns what operations would do, without doing them.
+	Plan(ctx context.Context, ops cluster.Operations) (cluster.Plan, error)
+	// Apply does planned operations in one commit and returns the new revision of the record of each; none if the same
+	// was done before with the same Caller.Key. The error matches cluster.ErrMovedOn if anything that the plan was made
 	// from has changed since.
-	Apply(ctx context.Context, change cluster.Change, revision string) (cluster.Revisions, error)
+	Apply(ctx context.Context, ops cluster.Operations, revision string, caller cluster.Caller) (revisions []string, err error)
 
 	// Log returns the latest lines that a slot's worker wrote on this node, at most last of them, also of a worker that
 	// has ended. The error matches cluster.ErrNoSlot if the slot has not run here.

@@ -181,7 +181,7 @@ func uncordon(ctx context.Context, node *xconsumer.Node, log *slog.Logger) (stop
 	return beside(ctx, func(ctx context.Context) {
 		for {
 			if len(node.Ready()) == 0 {
-				_, err := node.Admin().Do(ctx, cluster.Operation{Kind: cluster.OpUncordon, Node: node.Name(), By: node.Name()})
+				_, err := node.Admin().Do(ctx, cluster.Operation{Kind: cluster.OpUncordon, Node: node.Name(), Caller: cluster.Caller{By: node.Name()}})
 				if err == nil || ctx.Err() != nil {
 					return
 				}

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// OperationKind says what an operator wants.
+// OperationKind says what is to be done.
 type OperationKind string
 
 // The kinds of operations.
@@ -31,15 +31,35 @@ const (
 	OpLabel    OperationKind = "label"     // change the labels of Node, whatever its configuration says
 	OpMove     OperationKind = "move"      // move one worker (Task and Index) to Node
 	OpMoveNow  OperationKind = "move-now"  // let no delay or freeze hold the work of nodes that are gone at this moment
+	OpLose     OperationKind = "lose"      // lose Node; it can be planned, and not be done
 )
 
-// Operation is something that an operator wants. The functions below make them.
+// OperationKinds returns all kinds.
+func OperationKinds() []OperationKind {
+	return []OperationKind{
+		OpScale, OpPause, OpResume, OpReset, OpCordon, OpUncordon, OpDrain, OpRestart, OpStepDown, OpRunNow,
+		OpDeclare, OpPatch, OpDelete, OpEvict, OpLabel, OpMove, OpMoveNow, OpLose,
+	}
+}
+
+// Caller is who asks for operations. It is not part of what they do.
+type Caller struct {
+	// By is a name, and From is from where; for people, and noted. Without a name it is somebody's, or if From is ""
+	// as well, the node's own that is asked.
+	By   string
+	From string
+	// Key, if it is not "", makes what is asked for the same way, by the same By and with the same key, one: it is done once,
+	// whoever is asked and however often. As many are remembered as the audit has lines.
+	Key string
+}
+
+// Operation is what a person asks for. The functions below make operations.
 type Operation struct {
 	Kind    OperationKind `json:"kind"`
 	Task    string        `json:"task,omitempty"`
 	Index   *int          `json:"index,omitempty"`
 	Node    string        `json:"node,omitempty"`
-	Workers int           `json:"workers,omitempty"`
+	Workers *int          `json:"workers,omitempty"` // nil for none: 0 is a number of workers
 	Params  Params        `json:"params,omitempty"`
 	Spec    *TaskSpec     `json:"spec,omitempty"`
 	// Patch is a JSON object of those fields of a TaskSpec that are to change; null takes one back (RFC
@@ -49,18 +69,12 @@ type Operation struct {
 	// Else nothing is changed, and the error matches ErrMovedOn, or ErrExists.
 	If string `json:"if,omitempty"`
 	// Deadline is, of a drain, how long what no other node can take may stay: 0 for ever. Then it
-	// is stopped, and the budgets do not hold any more. Each leader counts it from when it first sees
+	// is stopped, and the budgets no longer hold. Each leader counts it from when it first sees
 	// the drain.
 	Deadline Duration `json:"deadline,omitempty"`
 	// Labels are those of Node that change: "" hides one that it has, nil puts its own in force again.
 	Labels map[string]*string `json:"labels,omitempty"`
-	// By is who wants it, and From is from where; for people, and noted. Without a name it is somebody's, or if From is ""
-	// as well, the wish of the node that is asked.
-	By   string `json:"by,omitempty"`
-	From string `json:"from,omitempty"`
-	// Key, if it is not "", makes operations that are the same, of the same By and with the same key, one: it is done once,
-	// whoever is asked and however often. As many are remembered as the audit has lines.
-	Key string `json:"key,omitempty"`
+	Caller `json:"-"`
 }
 
 // IfAbsent is the revision of a task that does not exist.
@@ -81,7 +95,7 @@ func Delete(task string) Operation { return Operation{Kind: OpDelete, Task: task
 
 // Scale sets the number of a task's workers.
 func Scale(task string, workers int) Operation {
-	return Operation{Kind: OpScale, Task: task, Workers: workers}
+	return Operation{Kind: OpScale, Task: task, Workers: &workers}
 }
 
 // Pause stops the workers of a task.
@@ -138,14 +152,17 @@ func RunNow(task string, params Params) Operation {
 // changes.
 func StepDown() Operation { return Operation{Kind: OpStepDown} }
 
+// Lose loses a node. It can be planned, and not be done.
+func Lose(node string) Operation { return Operation{Kind: OpLose, Node: node} }
+
 // MoveNow cuts the waits for nodes that are gone. A lease that may not be over yet is waited for all the same.
 func MoveNow() Operation { return Operation{Kind: OpMoveNow} }
 
 // String describes the operation.
 func (o Operation) String() string {
 	switch {
-	case o.Kind == OpScale:
-		return fmt.Sprintf("scale task %q to %d", o.Task, o.Workers)
+	case o.Kind == OpScale && o.Workers != nil:
+		return fmt.Sprintf("scale task %q to %d", o.Task, *o.Workers)
 	case o.Kind == OpMove && o.Index != nil:
 		return fmt.Sprintf("move %s to node %q", Slot{Task: o.Task, Index: *o.Index}, o.Node)
 	case o.Kind == OpLabel:
@@ -158,6 +175,37 @@ func (o Operation) String() string {
 		return fmt.Sprintf("%s node %q", o.Kind, o.Node)
 	}
 	return string(o.Kind)
+}
+
+// Operations are done in their order, each on what those before it have left.
+type Operations []Operation
+
+// String describes the operations.
+func (o Operations) String() string {
+	if len(o) == 0 {
+		return "nothing"
+	}
+	parts := make([]string, len(o))
+	for i := range o {
+		parts[i] = o[i].String()
+	}
+	return strings.Join(parts, "; ")
+}
+
+// About returns the names of the tasks and nodes that the operations are about, each once, in order.
+func (o Operations) About() (tasks, nodes []string) {
+	add := func(list []string, name string) []string {
+		if name == "" {
+			return list
+		}
+		return append(list, name)
+	}
+	for i := range o {
+		tasks, nodes = add(tasks, o[i].Task), add(nodes, o[i].Node)
+	}
+	slices.Sort(tasks)
+	slices.Sort(nodes)
+	return slices.Compact(tasks), slices.Compact(nodes)
 }
 
 // labelChanges writes changes of labels as the command line takes them.

@@ -240,11 +240,13 @@ func (c *Client) try(ctx context.Context, w Wish) (accepted Accepted, err error)
 	return accepted, err
 }
 
-// Plan asks what a change would do.
-func (c *Client) Plan(ctx context.Context, change cluster.Change) (plan cluster.Plan, raw []byte, err error) {
+// Plan asks what operations would do.
+func (c *Client) Plan(ctx context.Context, ops cluster.Operations) (plan cluster.Plan, raw []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, clientPatience)
 	defer cancel()
-	raw, err = c.exchange(ctx, request{method: http.MethodPost, path: "/api/v1/plan", body: change}, &plan, http.StatusOK)
+	raw, err = c.exchange(ctx, request{method: http.MethodPost, path: "/api/v1/plan", body: struct {
+		Operations cluster.Operations `json:"operations,omitempty"`
+	}{ops}}, &plan, http.StatusOK)
 	return plan, raw, err
 }
 

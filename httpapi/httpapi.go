@@ -37,8 +37,8 @@ type Node interface {
 	Events(ctx context.Context) <-chan cluster.Event
 	Do(ctx context.Context, op cluster.Operation) (revision string, err error)
 	Repeated(ctx context.Context, op cluster.Operation) (revision string, repeated bool, err error)
-	Plan(ctx context.Context, change cluster.Change) (cluster.Plan, error)
-	Apply(ctx context.Context, change cluster.Change, revision string) (cluster.Revisions, error)
+	Plan(ctx context.Context, ops cluster.Operations) (cluster.Plan, error)
+	Apply(ctx context.Context, ops cluster.Operations, revision string, caller cluster.Caller) (revisions []string, err error)
 	Runs(ctx context.Context, task string) ([]cluster.RunInfo, error)
 	Decisions(ctx context.Context) (cluster.Decisions, error)
 	Past(ctx context.Context, decision int64) (cluster.Past, error)
@@ -227,7 +227,7 @@ func (a *API) do(ctx context.Context, op cluster.Operation, wait Wait) (*accepte
 	}
 	a.options.Log.Info("asked for", "what", out.Accepted, "by", c.name, "from", c.from, "revision", out.Revision, "repeated", out.Repeated)
 	if wait.asked() {
-		a.settle(ctx, &out, wait, goalOf(op, &out, before))
+		a.settle(ctx, &out, wait, goalOf(op, out.Revision, out.Repeated, before))
 	}
 	return &accepted{etag(out.Revision), out}, nil
 }

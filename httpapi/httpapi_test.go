@@ -68,29 +68,17 @@ func (n node) Do(_ context.Context, op cluster.Operation) (string, error) {
 	return "8", n.err
 }
 
-func (n node) Plan(_ context.Context, c cluster.Change) (cluster.Plan, error) {
-	return cluster.Plan{Revision: fmt.Sprint(c.Drain)}, n.err
+func (n node) Plan(_ context.Context, ops cluster.Operations) (cluster.Plan, error) {
+	return cluster.Plan{Revision: ops.String()}, n.err
 }
 
-func (n node) Apply(_ context.Context, c cluster.Change, revision string) (cluster.Revisions, error) {
-	{
-		did := fmt.Sprint("apply ", c.Drain, " at ", revision)
-		if c.Key != "" {
-			did += " with key " + c.Key
-		}
-		*n.did = append(*n.did, did)
+func (n node) Apply(_ context.Context, ops cluster.Operations, revision string, caller cluster.Caller) (revisions []string, err error) {
+	did := fmt.Sprint("apply ", ops, " at ", revision)
+	if caller.Key != "" {
+		did += " with key " + caller.Key
 	}
-	written := cluster.Revisions{Tasks: map[string]string{}, Marks: map[string]string{}}
-	for _, t := range c.Tasks {
-		written.Tasks[t.Name] = "8"
-	}
-	for _, t := range c.Delete {
-		written.Tasks[t] = "8"
-	}
-	for _, node := range slices.Concat(c.Cordon, c.Uncordon, c.Drain) {
-		written.Marks[node] = "8"
-	}
-	return written, n.err
+	*n.did = append(*n.did, did)
+	return slices.Repeat([]string{"8"}, len(ops)), n.err
 }
 
 // ask sends a request to the API of a node and returns the answer with its body.
@@ -182,13 +170,13 @@ func TestOperations(t *testing.T) {
 		{"drain by when", "nodes/n1/drain", `{"deadline": "soon"}`, nil, 422, `validation failed; body.deadline: expected string to be a duration such as "30s", "1m30s" or "500ms"`},
 		{"step down", "leader/step-down", ``, nil, 202, `step-down`},
 		{"move now", "moves/now", ``, nil, 202, `move-now`},
-		{"apply", "plan/apply", `{"revision": "r", "change": {"drain": ["n2"]}}`, nil, 202, `apply [n2] at r`},
+		{"apply", "plan/apply", `{"revision": "r", "operations": [{"kind": "drain", "node": "n2"}]}`, nil, 202, `apply drain node "n2" at r`},
 		{"no such task", "tasks/a/pause", ``, cluster.ErrNoTask, 404, `no such task`},
 		{"no such node", "nodes/n1/cordon", ``, cluster.ErrNoNode, 404, `no such node`},
 		{"no such worker", "workers/a/7/restart", ``, cluster.ErrNoSlot, 404, `no such worker`},
 		{"impossible", "tasks/a/pause", ``, cluster.ErrChange, 422, `change refused`},
-		{"too large", "plan/apply", `{"revision": "", "change": {}}`, fmt.Errorf("%w: 120 operations", cluster.ErrTooLarge), 413, `too large for one commit: 120 operations`},
-		{"too late", "plan/apply", `{"revision": "", "change": {}}`, cluster.ErrMovedOn, 412, `the cluster has moved on since it was planned`},
+		{"too large", "plan/apply", `{"revision": "", "operations": []}`, fmt.Errorf("%w: 120 operations", cluster.ErrTooLarge), 413, `too large for one commit: 120 operations`},
+		{"too late", "plan/apply", `{"revision": "", "operations": []}`, cluster.ErrMovedOn, 412, `the cluster has moved on since it was planned`},
 		{"not connected", "tasks/a/pause", ``, cluster.ErrNotMember, 503, `this node is not a member of the cluster at this moment`},
 		{"anything else", "tasks/a/pause", ``, errors.New("odd"), 503, `odd`},
 	} {
@@ -215,9 +203,9 @@ func TestOperations(t *testing.T) {
 }
 
 func TestPlan(t *testing.T) {
-	resp, text := ask(t, doing(nil), http.MethodPost, "/api/v1/plan", `{"drain": ["n2"]}`)
+	resp, text := ask(t, doing(nil), http.MethodPost, "/api/v1/plan", `{"operations": [{"kind": "drain", "node": "n2"}, {"kind": "scale", "task": "a", "workers": 3}]}`)
 	var plan cluster.Plan
-	if err := json.Unmarshal(text, &plan); err != nil || resp.StatusCode != http.StatusOK || plan.Revision != "[n2]" {
+	if err := json.Unmarshal(text, &plan); err != nil || resp.StatusCode != http.StatusOK || plan.Revision != `drain node "n2"; scale task "a" to 3` {
 		t.Errorf("status %d, %+v, %v", resp.StatusCode, plan, err)
 	}
 }

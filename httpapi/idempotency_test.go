@@ -21,7 +21,7 @@ func TestKeys(t *testing.T) {
 	bodies := map[string]string{
 		"create-task": `{"name": "a", "workName": "w", "workerNum": 2}`, "replace-task": `{"name": "x", "workName": "w", "workerNum": 2}`,
 		"patch-task": `{"workerNum": 3}`, "scale-task": `{"workers": 3}`, "label-node": `{"labels": {"zone": "a"}}`, "move-worker": `{"to": "n2"}`,
-		"apply-plan": `{"revision": "7", "change": {"drain": ["n1"]}}`, "set-log-level": `{"level": "debug"}`, "login": `{"token": "t"}`, "plan": `{}`,
+		"apply-plan": `{"revision": "7", "operations": [{"kind": "drain", "node": "n1"}]}`, "set-log-level": `{"level": "debug"}`, "login": `{"token": "t"}`, "plan": `{}`,
 	}
 	refused := []string{"login", "logout", "plan", "set-log-level"}
 	ops := 0
@@ -95,7 +95,7 @@ func TestUnanswered(t *testing.T) {
 func TestOutcomeUnknown(t *testing.T) {
 	lost := fmt.Errorf("scale task \"a\" to 4: %w: write /xconsumer/ca/tasks/a: %w", cluster.ErrOutcomeUnknown, coord.ErrUnknown)
 	for _, path := range []string{"/api/v1/tasks/a/scale", "/api/v1/plan/apply"} {
-		body := map[string]string{"/api/v1/tasks/a/scale": `{"workers": 4}`, "/api/v1/plan/apply": `{"revision": "7", "change": {"drain": ["n1"]}}`}[path]
+		body := map[string]string{"/api/v1/tasks/a/scale": `{"workers": 4}`, "/api/v1/plan/apply": `{"revision": "7", "operations": [{"kind": "drain", "node": "n1"}]}`}[path]
 		resp, text := ask(t, doing(lost), http.MethodPost, path, body, "Content-Type", "application/json")
 		var p httpapi.Problem
 		if err := json.Unmarshal(text, &p); err != nil || resp.StatusCode != http.StatusGatewayTimeout || p.Type != httpapi.OutcomeUnknown || p.Title != "outcome unknown" || !strings.Contains(p.Detail, "Idempotency-Key") {

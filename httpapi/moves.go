@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -21,51 +20,77 @@ func (a *API) serveMoves() {
 		OperationID: "move-now", Method: http.MethodPost, Path: "/api/v1/moves/now", Tags: tags,
 		Summary: "Lets no delay or freeze hold the work of nodes that are gone at this moment",
 	}, func(in *wish) (cluster.Operation, Wait) { return cluster.MoveNow(), in.Wait })
-	type change struct{ Body cluster.Change }
+	type operations struct {
+		Body struct {
+			Operations cluster.Operations `json:"operations,omitempty" doc:"In their order; without any, the plan is what is to move by itself."`
+		}
+	}
 	handle(a, huma.Operation{
 		OperationID: "plan", Method: http.MethodPost, Path: "/api/v1/plan", Tags: tags, Metadata: as(RoleView),
-		Errors:  []int{http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity},
-		Summary: "What a change would do, without making it",
-	}, func(ctx context.Context, in *change) (*body[cluster.Plan], error) {
+		Errors:      []int{http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity},
+		Summary:     "What operations would do, without doing them",
+		Description: "Each is done on what those before it have left. run-now cannot be planned.",
+	}, func(ctx context.Context, in *operations) (*body[cluster.Plan], error) {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
-		plan, err := a.node.Plan(ctx, in.Body)
+		plan, err := a.node.Plan(ctx, in.Body.Operations)
 		return &body[cluster.Plan]{plan}, err
 	})
 	type planned struct {
 		Wait
 		Body struct {
-			Revision string         `json:"revision" doc:"Of the plan that it was."`
-			Change   cluster.Change `json:"change"`
+			Revision   string             `json:"revision" doc:"Of the plan that it was."`
+			Operations cluster.Operations `json:"operations" doc:"Those that were planned."`
 		}
 	}
 	handleKeyed(a, huma.Operation{
 		OperationID: "apply-plan", Method: http.MethodPost, Path: "/api/v1/plan/apply", Tags: tags, Metadata: as(RoleOperate), DefaultStatus: http.StatusAccepted,
 		Errors:      []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed, http.StatusUnprocessableEntity},
-		Summary:     "Makes a change that was planned, in one commit",
-		Description: "Refused if anything that the plan was made from has changed since.",
+		Summary:     "Does operations that were planned, in one commit",
+		Description: "Refused if anything that the plan was made from has changed since. evict and lose can only be planned.",
 	}, func(ctx context.Context, in *planned) (*body[Accepted], error) {
-		c, change := callerOf(ctx), in.Body.Change
-		if len(change.Tasks)+len(change.Delete) > 0 && !c.role.May(RoleAdmin) {
-			return nil, refusal(c, RoleAdmin)
+		return a.apply(ctx, in.Body.Operations, in.Body.Revision, in.Wait)
+	})
+}
+
+// apply does operations that were planned, in the name of who asks, and waits for as long as they want to.
+func (a *API) apply(ctx context.Context, ops cluster.Operations, revision string, wait Wait) (*body[Accepted], error) {
+	c := callerOf(ctx)
+	for i := range ops {
+		if role := roleFor(ops[i].Kind); !c.role.May(role) {
+			return nil, refusal(c, role)
 		}
-		if change.From, change.Key = c.from, keyOf(ctx); a.access.closed() {
-			change.By = c.name
-		}
-		writing, cancel := context.WithTimeout(ctx, patience)
-		defer cancel()
-		written, err := a.node.Apply(writing, change, in.Body.Revision)
-		if errors.Is(err, cluster.ErrChange) && !errors.Is(err, cluster.ErrConflict) {
-			err = &cluster.FieldError{Field: "change", Err: err}
-		}
-		if err != nil {
+	}
+	caller := cluster.Caller{From: c.from, Key: keyOf(ctx)}
+	if a.access.closed() { // else nobody's name is known
+		caller.By = c.name
+	}
+	writing, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var before *snapshot
+	var err error
+	if wait.asked() {
+		if before, err = a.hub.current(writing); err != nil {
 			return nil, err
 		}
-		a.options.Log.Info("asked for", "what", change.String(), "by", c.name, "from", c.from)
-		out := Accepted{Accepted: change.String(), Revision: in.Body.Revision}
-		if in.asked() {
-			a.settle(ctx, &out, in.Wait, goal{reached: func(s *cluster.Snapshot) string { return seenChange(s, change, written) }})
-		}
-		return &body[Accepted]{out}, nil
-	})
+	}
+	revisions, err := a.node.Apply(writing, ops, revision, caller)
+	if err != nil {
+		return nil, err
+	}
+	out := Accepted{Accepted: ops.String(), Revision: revision}
+	a.options.Log.Info("asked for", "what", out.Accepted, "by", c.name, "from", c.from)
+	if wait.asked() {
+		a.settle(ctx, &out, wait, goalOfAll(ops, revisions, before))
+	}
+	return &body[Accepted]{out}, nil
+}
+
+// roleFor returns who may do an operation.
+func roleFor(kind cluster.OperationKind) Role {
+	switch kind {
+	case cluster.OpDeclare, cluster.OpPatch, cluster.OpDelete, cluster.OpEvict, cluster.OpLabel, cluster.OpStepDown:
+		return RoleAdmin
+	}
+	return RoleOperate
 }

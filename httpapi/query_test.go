@@ -311,7 +311,7 @@ func TestConflicts(t *testing.T) {
 		{"", "nodes/first/drain", "", "`xconsumer uncordon` replaces it"},
 		{"tasks/a", "tasks/a/scale", `{"workers": 3}`, "`xconsumer delete`, replaces it"},
 		{"", "tasks/a/pause", "", "`xconsumer delete`, replaces it"},
-		{"", "plan", `{"scale": {"a": 3}}`, "cannot be used"},
+		{"", "plan", `{"operations": [{"kind": "scale", "task": "a", "workers": 3}]}`, "`xconsumer delete`, replaces it"},
 	} {
 		if c.damaged != "" {
 			damage(c.damaged)
@@ -330,7 +330,7 @@ func TestConflicts(t *testing.T) {
 func TestRefusedFieldsAreNamed(t *testing.T) {
 	n := realNode(t)
 	server := apinode.Serve(t, n, httpapi.Options{})
-	plan, _, err := placed(t, server.URL).Plan(t.Context(), cluster.Change{})
+	plan, _, err := placed(t, server.URL).Plan(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -357,12 +357,18 @@ func TestRefusedFieldsAreNamed(t *testing.T) {
 		{"PATCH", "tasks/a", `{"restart": {"unheard": {"of": 1}}}`, "body.restart.unheard"},
 		{"PATCH", "tasks/a", `{"restart": 3}`, "body.restart"},
 		{"PATCH", "tasks/a", `{"restart": {"max": {"of": 1}}}`, "body.restart.max"},
-		{"POST", "plan", `{"scale": {"job": 100000}}`, "body.scale.job"},
+		{"POST", "plan", `{"operations": [{"kind": "scale", "task": "job", "workers": 100000}]}`, "body.operations[0].workers"},
 		{"POST", "tasks/job/scale", `{"workers": 100000}`, "body.workers"},
-		{"POST", "plan", `{"tasks": [{"name": "x", "workName": "a", "workerNum": 1}, {"name": "y", "workName": "", "workerNum": 1}], "scale": {"a": -1}}`, "body.tasks[1].workName body.scale.a"},
-		{"POST", "plan", `{"labels": {"first": {"host": "x"}}}`, "body.labels.first"},
-		{"POST", "plan/apply", `{"revision": "REVISION", "change": {"tasks": [{"name": "y", "workName": "", "workerNum": 1}]}}`, "body.change.tasks[0].workName"},
-		{"POST", "plan/apply", `{"revision": "REVISION", "change": {"lose": ["first"]}}`, "body.change.lose"},
+		{"POST", "plan", `{"operations": [{"kind": "declare", "task": "x", "spec": {"name": "x", "workName": "a", "workerNum": 1}}, {"kind": "declare", "task": "y", "spec": {"name": "y", "workName": "", "workerNum": 1}}, {"kind": "scale", "task": "a", "workers": -1}]}`, "body.operations[1].spec.workName body.operations[2].workers"},
+		{"POST", "plan", `{"operations": [{"kind": "label", "node": "first", "labels": {"host": "x"}}]}`, "body.operations[0].labels"},
+		{"POST", "plan/apply", `{"revision": "REVISION", "operations": [{"kind": "declare", "task": "y", "spec": {"name": "y", "workName": "", "workerNum": 1}}]}`, "body.operations[0].spec.workName"},
+		{"POST", "plan/apply", `{"revision": "REVISION", "operations": [{"kind": "cordon", "node": "first"}, {"kind": "lose", "node": "first"}]}`, "body.operations[1].kind"},
+		{"POST", "plan", `{"operations": [{"kind": "run-now", "task": "job"}]}`, "body.operations[0].kind"},
+		{"POST", "plan", `{"operations": [{"kind": "patch", "task": "a", "patch": {"workerNum": -1}}]}`, "body.operations[0].patch.workerNum"},
+		{"POST", "plan", `{"operations": [{"kind": "scale", "task": "a"}]}`, "body.operations[0].workers"},
+		{"POST", "plan", `{"operations": [{"kind": "fly"}]}`, "body.operations[0].kind"},
+		{"POST", "plan", `{"operations": [{"kind": "move", "task": "a", "index": 0}]}`, "body.operations[0].node"},
+		{"POST", "plan", `{"operations": [{"kind": "pause"}]}`, "body.operations[0].task"},
 		{"PUT", "log-level", `{"level": "loud"}`, "body.level"},
 		{"POST", "tasks/a/pause?wait=soon", ``, "query.wait"},
 		{"GET", "state?at=soon", ``, "query.at"},

@@ -37,6 +37,7 @@ func newHuma(mux *http.ServeMux) huma.API {
 	registry := config.Components.Schemas
 	registry.RegisterTypeAlias(reflect.TypeFor[cluster.Params](), reflect.TypeFor[map[string]any]())
 	registry.RegisterTypeAlias(reflect.TypeFor[cluster.Duration](), reflect.TypeFor[durationText]())
+	registry.RegisterTypeAlias(reflect.TypeFor[cluster.OperationKind](), reflect.TypeFor[operationKind]())
 	registry.RegisterTypeAlias(reflect.TypeFor[cluster.Phase](), reflect.TypeFor[durationText]())
 	return humago.New(mux, config)
 }
@@ -53,6 +54,12 @@ func (durationText) Schema(huma.Registry) *huma.Schema {
 	s.PrecomputeMessages()
 	return s
 }
+
+// operationKind describes the kinds of operations.
+type operationKind string
+
+// Schema implements huma.SchemaProvider.
+func (operationKind) Schema(huma.Registry) *huma.Schema { return oneOf(cluster.OperationKinds()) }
 
 // openAnswers lets answers have fields that the description does not name yet: later versions add some. What
 // requests are made of stays closed, so that a mistyped field is refused.

@@ -54,11 +54,11 @@ type goal struct {
 // unseen are the operations of which no record tells for long whether they were done.
 var unseen = []cluster.OperationKind{cluster.OpRestart, cluster.OpEvict, cluster.OpStepDown, cluster.OpMoveNow}
 
-// goalOf returns what an operation is to lead to, as it was accepted, in a cluster as it was. Of one that was repeated nobody
-// knows how the cluster was before it: what it touched has to settle.
-func goalOf(op cluster.Operation, out *Accepted, before *snapshot) goal {
-	g, revision := goal{task: op.Task, reached: func(*cluster.Snapshot) string { return "" }}, out.Revision
-	if out.Repeated && slices.Contains(unseen, op.Kind) {
+// goalOf returns what an operation is to lead to that was answered with a revision, in a cluster as it was. Of one that was
+// repeated nobody knows how the cluster was before it: what it touched has to settle.
+func goalOf(op cluster.Operation, revision string, repeated bool, before *snapshot) goal {
+	g := goal{task: op.Task, reached: func(*cluster.Snapshot) string { return "" }}
+	if repeated && slices.Contains(unseen, op.Kind) {
 		return g
 	}
 	tokens := map[cluster.Slot]int64{}
@@ -198,33 +198,34 @@ func seenMark(s *cluster.Snapshot, node, revision string) string {
 	return "what is wanted of " + node + " is not seen as it was written"
 }
 
-// seenChange says what of a change is not yet seen: it was written at once, but is not read at once.
-func seenChange(s *cluster.Snapshot, change cluster.Change, written cluster.Revisions) string {
-	for _, task := range slices.Sorted(maps.Keys(written.Tasks)) {
-		todo := seenTask(s, task, written.Tasks[task])
-		if slices.Contains(change.Delete, task) {
-			todo = deleted(s, task)
+// goalOfAll returns what operations are to lead to, each of which was answered with a revision. Those that were repeated have
+// none: everything has to settle.
+func goalOfAll(ops cluster.Operations, revisions []string, before *snapshot) goal {
+	all, goals := goal{renews: map[cluster.Slot]int64{}}, []goal(nil)
+	for i, op := range ops {
+		if i >= len(revisions) || overruled(op, ops[i+1:]) {
+			continue
 		}
-		if todo != "" {
-			return todo
-		}
+		g := goalOf(op, revisions[i], false, before)
+		maps.Copy(all.renews, g.renews)
+		goals = append(goals, g)
 	}
-	for _, node := range slices.Sorted(maps.Keys(written.Marks)) {
-		if todo := seenMark(s, node, written.Marks[node]); todo != "" {
-			return todo
+	all.reached = func(s *cluster.Snapshot) string {
+		for _, g := range goals {
+			if todo := g.reached(s); todo != "" {
+				return todo
+			}
 		}
+		return ""
 	}
-	for _, node := range change.Cordon {
-		if todo := marked(s, cluster.OpCordon, node); todo != "" {
-			return todo
-		}
-	}
-	for _, node := range change.Drain {
-		if todo := marked(s, cluster.OpDrain, node); todo != "" {
-			return todo
-		}
-	}
-	return ""
+	return all
+}
+
+// overruled reports whether a later operation says something else of the same task or node.
+func overruled(op cluster.Operation, later cluster.Operations) bool {
+	return slices.ContainsFunc(later, func(l cluster.Operation) bool {
+		return l.Task == op.Task && l.Node == op.Node && l.Index == nil && op.Index == nil
+	})
 }
 
 // atLeast reports whether a revision is not before another one of the same name: "7" comes before "1.0", which is of
@@ -304,7 +305,7 @@ func (a *API) missing(ctx context.Context, m *snapshot, g goal) []string {
 	if list := g.unsettled(&m.Snapshot); len(list) > 0 {
 		return list
 	}
-	plan, err := a.node.Plan(ctx, cluster.Change{})
+	plan, err := a.node.Plan(ctx, nil)
 	if err != nil {
 		return []string{err.Error()}
 	}

@@ -18,9 +18,11 @@ import (
 
 // Nothing has settled before the node sees all that was written, which it need not see at once.
 func TestWaitsUntilItIsSeen(t *testing.T) {
-	spec := func(name string) string { return fmt.Sprintf(`{"name": %q, "workName": "w", "workerNum": 1}`, name) }
-	apply := func(change string) (path, body string) {
-		return "plan/apply", `{"revision": "5", "change": {` + change + `}}`
+	spec := func(name string) string {
+		return fmt.Sprintf(`{"kind": "declare", "task": %[1]q, "spec": {"name": %[1]q, "workName": "w", "workerNum": 1}}`, name)
+	}
+	apply := func(operations string) (path, body string) {
+		return "plan/apply", `{"revision": "5", "operations": [` + operations + `]}`
 	}
 	seen := func(name, revision string) cluster.TaskDetail {
 		return cluster.TaskDetail{TaskInfo: cluster.TaskInfo{Name: name, Revision: revision}}
@@ -29,9 +31,9 @@ func TestWaitsUntilItIsSeen(t *testing.T) {
 		n.Name = "n1"
 		return cluster.State{Nodes: []cluster.NodeInfo{n}}
 	}
-	two, twoBody := apply(`"tasks": [` + spec("a") + `, ` + spec("b") + `]`)
-	del, delBody := apply(`"delete": ["a"]`)
-	drain, drainBody := apply(`"drain": ["n1"]`)
+	two, twoBody := apply(spec("a") + `, ` + spec("b"))
+	del, delBody := apply(`{"kind": "delete", "task": "a"}`)
+	drain, drainBody := apply(`{"kind": "cordon", "node": "n1"}, {"kind": "drain", "node": "n1"}`)
 	for _, c := range []struct {
 		name       string
 		path, body string
@@ -183,4 +185,4 @@ type planning struct {
 	plan cluster.Plan
 }
 
-func (p planning) Plan(context.Context, cluster.Change) (cluster.Plan, error) { return p.plan, nil }
+func (p planning) Plan(context.Context, cluster.Operations) (cluster.Plan, error) { return p.plan, nil }

@@ -283,16 +283,16 @@ func (f *fleet) first() *xconsumer.Node {
 func (f *fleet) scale(slots int) {
 	f.record.grow(slots + 100)
 	node := f.first()
-	change := map[string]int{}
+	var ops cluster.Operations
 	for _, t := range tasksOf(slots) {
-		change[t.Name] = t.WorkerNum
+		ops = append(ops, cluster.Scale(t.Name, t.WorkerNum))
 	}
 	var err error
 	for range 20 {
 		var plan cluster.Plan
-		plan, err = node.Admin().Plan(context.Background(), cluster.Change{Scale: change})
+		plan, err = node.Admin().Plan(context.Background(), ops)
 		if err == nil {
-			_, err = node.Admin().Apply(context.Background(), cluster.Change{Scale: change}, plan.Revision)
+			_, err = node.Admin().Apply(context.Background(), ops, plan.Revision, cluster.Caller{})
 		}
 		if err == nil {
 			return

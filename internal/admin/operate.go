@@ -7,7 +7,6 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/operation"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
 	"gitee.com/ken.yang/xconsumer/internal/report"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
@@ -27,9 +26,6 @@ func (a *Admin) Do(ctx context.Context, op cluster.Operation) (revision string, 
 		return revision, prefix(op, err)
 	}
 	snap, err := a.Observer.Snapshot(ctx)
-	if err == nil && op.Kind == cluster.OpMove && op.Index != nil {
-		err = reconcile.MayMove(snap, cluster.Slot{Task: op.Task, Index: *op.Index}, op.Node)
-	}
 	if err == nil {
 		revision, err = operator.Do(ctx, snap, op)
 	}
@@ -56,53 +52,43 @@ func (a *Admin) Repeated(ctx context.Context, op cluster.Operation) (revision st
 	return revision, repeated, prefix(op, err)
 }
 
-// Plan tells what a change would do, without making it.
-func (a *Admin) Plan(ctx context.Context, change cluster.Change) (cluster.Plan, error) {
+// Plan returns what operations would do, without doing them. With the same cluster and operations the plan is the same.
+func (a *Admin) Plan(ctx context.Context, ops cluster.Operations) (cluster.Plan, error) {
 	snap, err := a.Observer.Snapshot(ctx)
 	if err != nil {
 		return cluster.Plan{}, fmt.Errorf("plan: %w", operation.Unanswered(err))
 	}
-	plan, err := reconcile.WhatIf(snap, change)
+	plan, err := operation.Operator{Session: a.Presence.Session(), Keys: a.Keys, By: a.Node}.Plan(ctx, snap, ops)
 	if err != nil {
 		return cluster.Plan{}, fmt.Errorf("plan: %w", err)
-	}
-	if session := a.Presence.Session(); session != nil && len(change.Tasks) > 0 {
-		operator := operation.Operator{Session: session, Keys: a.Keys}
-		if plan.Reverts, err = operator.Reverts(ctx, snap, change); err != nil {
-			return cluster.Plan{}, operation.Unanswered(err)
-		}
 	}
 	return plan, nil
 }
 
-// Apply makes a change that was planned, in one commit, and returns the revisions that its records have then, none if
-// the same change was made already with the same Change.Key. The error matches cluster.ErrMovedOn if anything that the plan was made from has changed since.
-func (a *Admin) Apply(ctx context.Context, change cluster.Change, revision string) (cluster.Revisions, error) {
+// Apply does operations that were planned, in one commit, and returns the revision that the record of each has then, none if
+// the same was done already with the same Caller.Key. The error matches cluster.ErrMovedOn if anything that the plan was made from has changed since.
+func (a *Admin) Apply(ctx context.Context, ops cluster.Operations, revision string, caller cluster.Caller) (revisions []string, err error) {
 	session := a.Presence.Session()
 	if session == nil {
-		return cluster.Revisions{}, fmt.Errorf("apply: %w", cluster.ErrNotMember)
+		return nil, fmt.Errorf("apply: %w", cluster.ErrNotMember)
 	}
 	operator := operation.Operator{Session: session, Keys: a.Keys, By: a.Node}
-	if repeated, err := operator.RepeatedChange(ctx, change); err != nil {
-		return cluster.Revisions{}, fmt.Errorf("apply: %w", operation.Unanswered(err))
+	if repeated, err := operator.RepeatedList(ctx, ops, caller); err != nil {
+		return nil, fmt.Errorf("apply: %w", operation.Unanswered(err))
 	} else if repeated {
-		return cluster.Revisions{}, nil
+		return nil, nil
 	}
 	v := view.New(a.Cluster, session, a.Keys) // what the observer knows may be older than the plan
 	defer v.Close()
 	if _, err := v.Refresh(ctx); err != nil {
-		return cluster.Revisions{}, fmt.Errorf("apply: %w", operation.Unanswered(err))
+		return nil, fmt.Errorf("apply: %w", operation.Unanswered(err))
 	}
 	snap := v.Snapshot()
 	if earlier, err := a.Observer.Snapshot(ctx); err == nil {
 		snap.Recall(earlier)
 	}
-	if now := reconcile.Revision(snap); now != revision {
-		return cluster.Revisions{}, fmt.Errorf("apply: %w: it is at revision %s, not %s", cluster.ErrMovedOn, now, revision)
-	}
-	revisions, err := operator.Apply(ctx, snap, change)
-	if err != nil {
-		return cluster.Revisions{}, fmt.Errorf("apply: %w", operation.Unanswered(err))
+	if revisions, err = operator.Apply(ctx, snap, ops, revision, caller); err != nil {
+		return nil, fmt.Errorf("apply: %w", operation.Unanswered(err))
 	}
 	return revisions, nil
 }

@@ -4,161 +4,92 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// Apply makes a change in one commit, provided that no leader has written since the epoch was at a
-// version, nor anybody any of what it changes, and returns the revisions that its records have then. What cannot
-// be done but only happens is refused.
-func (o Operator) Apply(ctx context.Context, s *view.Snapshot, c cluster.Change) (cluster.Revisions, error) {
-	if len(c.Lose) > 0 || len(c.Labels) > 0 {
-		field := "lose"
-		if len(c.Lose) == 0 {
-			field = "labels"
+// Plan returns what operations would do to a cluster. It is made from their Effect; with the same snapshot and operations it is the
+// same. Without a session it does not say which tasks were deleted before their records were removed.
+func (o Operator) Plan(ctx context.Context, s *view.Snapshot, ops cluster.Operations) (cluster.Plan, error) {
+	from := *s
+	for _, op := range ops {
+		if op.Kind != cluster.OpDeclare || s.Tasks[op.Task].Rec != nil || o.Session == nil {
+			continue
 		}
-		return cluster.Revisions{}, wrong(field, errors.New("the loss of a node or other labels can only be asked about"))
+		removed, _, err := o.removed(ctx, o.Keys.Task(op.Task))
+		if err != nil {
+			return cluster.Plan{}, Unanswered(err)
+		}
+		from.Removed = view.Entry[schema.Removed]{Rec: removed}
+		break
 	}
-	if err := c.Validate(); err != nil {
-		return cluster.Revisions{}, fmt.Errorf("%w: %w", cluster.ErrChange, err)
+	next, err := Effect(&from, ops, Stamp{By: o.By})
+	if err != nil {
+		return cluster.Plan{}, err
 	}
-	o = o.applying(c)
+	plan := reconcile.WhatIf(s, next)
+	plan.Reverts = reverts(&from, ops)
+	return plan, nil
+}
+
+// Apply writes what operations do in one commit, provided that the snapshot is at a revision, that no leader has written since
+// it was read, nor anybody any of the records that change. It returns the revision that the record of each operation has then,
+// "" where there is none; nothing of what was done before with the same key. What ends a membership is refused: it can be
+// planned with others, and is done by itself.
+func (o Operator) Apply(ctx context.Context, s *view.Snapshot, ops cluster.Operations, revision string, caller cluster.Caller) (revisions []string, err error) {
+	if err := valid(ops); err != nil {
+		return nil, err
+	}
+	for i, op := range ops {
+		if op.Kind == cluster.OpEvict || op.Kind == cluster.OpLose {
+			return nil, wrong(fmt.Sprintf("operations[%d].kind", i), fmt.Errorf("%s can only be planned with others", op.Kind))
+		}
+	}
+	if now := reconcile.Revision(s); now != revision {
+		return nil, fmt.Errorf("%w: it is at revision %s, not %s", cluster.ErrMovedOn, now, revision)
+	}
+	o = o.applying(ops, caller)
 	o.planned = true
-	var written cluster.Revisions
-	_, err := o.write(ctx, func(ctx context.Context) ([]coord.Op, string, error) {
-		b := batch{
-			Operator: o, snapshot: s, ops: []coord.Op{coord.Check(o.Keys.Epoch(), s.Epoch.Version)},
-			written: cluster.Revisions{Tasks: map[string]string{}, Marks: map[string]string{}},
-		}
-		var err error
-		if b.removed, _, err = o.removed(ctx, o.Keys.Task("")); err == nil { // the epoch tells of later ones
-			err = b.add(ctx, c)
-		}
-		if written = b.written; err != nil || len(b.ops) == 1 {
+	_, err = o.write(ctx, func(ctx context.Context) ([]coord.Op, string, error) {
+		f, err := o.fresh(ctx, s, ops)
+		if err != nil {
 			return nil, "", err
 		}
-		return b.ops, "", nil
+		next, err := Effect(f.snapshot, ops, o.stamp)
+		if err != nil {
+			return nil, "", err
+		}
+		var writes []coord.Op
+		if writes, revisions, err = f.writes(next); err != nil || len(writes) == 0 {
+			return nil, "", err
+		}
+		return append([]coord.Op{coord.Check(o.Keys.Epoch(), s.Epoch.Version)}, writes...), "", nil // a removal sets the epoch
 	})
 	switch {
 	case errors.Is(err, cluster.ErrTooLarge):
-		return cluster.Revisions{}, fmt.Errorf("%w; change fewer tasks and nodes at once", err)
+		return nil, fmt.Errorf("%w; change fewer tasks and nodes at once", err)
 	case err != nil:
-		return cluster.Revisions{}, err
+		return nil, err
 	}
-	return written, nil
+	return revisions, nil
 }
 
-// RepeatedChange reports whether the audit remembers a change by its key.
-func (o Operator) RepeatedChange(ctx context.Context, c cluster.Change) (repeated bool, err error) {
-	if c.Key == "" {
+// RepeatedList reports whether the audit remembers operations by their key.
+func (o Operator) RepeatedList(ctx context.Context, ops cluster.Operations, caller cluster.Caller) (repeated bool, err error) {
+	if caller.Key == "" {
 		return false, nil
 	}
-	_, repeated, err = o.applying(c).repeated(ctx)
+	_, repeated, err = o.applying(ops, caller).repeated(ctx)
 	return repeated, err
 }
 
-func (o Operator) applying(c cluster.Change) Operator {
+func (o Operator) applying(ops cluster.Operations, caller cluster.Caller) Operator {
 	o.differs = "declarations"
-	o = o.asking(c.By, c.From, c.String(), c.Key, c)
-	o.line.Tasks, o.line.Nodes = c.About()
+	o = o.asking(caller, ops.String(), ops)
+	o.line.Tasks, o.line.Nodes = ops.About()
 	return o
-}
-
-// batch gathers the writes of a change.
-type batch struct {
-	Operator
-	snapshot *view.Snapshot
-	ops      []coord.Op
-	removed  *schema.Removed
-	written  cluster.Revisions // that there are after it
-}
-
-func (b *batch) add(ctx context.Context, c cluster.Change) error {
-	tasks := map[string][]cluster.Operation{}
-	add := func(op cluster.Operation) { tasks[op.Task] = append(tasks[op.Task], op) }
-	for _, spec := range c.Tasks {
-		add(cluster.Declare(spec))
-	}
-	for task, workers := range c.Scale {
-		add(cluster.Scale(task, workers))
-	}
-	for _, task := range c.Pause {
-		add(cluster.Pause(task))
-	}
-	for _, task := range c.Resume {
-		add(cluster.Resume(task))
-	}
-	for _, task := range c.Delete {
-		add(cluster.Delete(task))
-	}
-	for task, changes := range tasks {
-		var next *schema.Task
-		o := b.mendingTask(b.snapshot, task, changes[0].Kind)
-		op, version, err := editOp(ctx, o, b.Keys.Task(task), b.removed, func(rec *schema.Task, exists bool, _ int64) (bool, error) {
-			next = rec
-			exists = exists && !rec.Deleted || !exists && b.snapshot.Unusable(task) != "" && changes[0].Kind == cluster.OpDelete
-			for _, change := range changes {
-				if err := applyToTask(rec, exists, change); err != nil {
-					if at := slices.IndexFunc(c.Tasks, func(t cluster.TaskSpec) bool { return t.Name == task }); at >= 0 && change.Kind == cluster.OpDeclare {
-						return false, &cluster.FieldError{Field: fmt.Sprintf("tasks[%d]", at), Err: err}
-					}
-					if field, ok := errors.AsType[*cluster.FieldError](err); ok && change.Kind == cluster.OpScale {
-						return false, wrong("scale."+task, field.Err)
-					}
-					return false, fmt.Errorf("task %q: %w", task, err)
-				}
-				exists = true
-			}
-			return true, nil
-		})
-		if err := b.append(op, err); err != nil {
-			return err
-		}
-		b.written.Tasks[task] = next.Revision(version)
-	}
-	return b.addMarks(ctx, c)
-}
-
-func (b *batch) addMarks(ctx context.Context, c cluster.Change) error {
-	marks := map[string][]func(*schema.Mark){}
-	for _, node := range c.Uncordon {
-		marks[node] = append(marks[node], uncordon)
-	}
-	for _, node := range c.Cordon {
-		marks[node] = append(marks[node], cordon)
-	}
-	for _, node := range c.Drain {
-		marks[node] = append(marks[node], drain(slotsOf(b.snapshot, node), 0))
-	}
-	for node, changes := range marks {
-		if err := known(b.snapshot, node); err != nil {
-			return err
-		}
-		o := b.Operator
-		if slices.Contains(c.Uncordon, node) {
-			o = o.mending(b.Keys.Mark(node), &schema.Mark{})
-		}
-		op, version, err := editOp(ctx, o, b.Keys.Mark(node), b.removed, func(rec *schema.Mark, _ bool, _ int64) (keep bool, err error) {
-			for _, change := range changes {
-				keep = b.mark(rec, change)
-			}
-			return keep, nil
-		})
-		if err := b.append(op, err); err != nil {
-			return err
-		}
-		b.written.Marks[node] = revisionOf(version)
-	}
-	return nil
-}
-
-func (b *batch) append(op coord.Op, err error) error {
-	if err == nil && op.Key != "" {
-		b.ops = append(b.ops, op)
-	}
-	return err
 }

@@ -20,13 +20,13 @@ import (
 
 // asking returns an operator whose writes go with a line of the audit. What is asked for is told from other things by its
 // JSON; a key is one of whoever asks.
-func (o Operator) asking(by, from, what, key string, body any) Operator {
-	line := &cluster.AuditLine{ID: strings.ToLower(rand.Text()[:10]), At: time.Now().UTC().Truncate(time.Millisecond), From: from, What: what}
-	if key != "" {
-		line.Key, line.Sum = digest(by, key), digest(body)
+func (o Operator) asking(caller cluster.Caller, what string, body any) Operator {
+	line := &cluster.AuditLine{ID: strings.ToLower(rand.Text()[:10]), At: time.Now().UTC().Truncate(time.Millisecond), What: what}
+	if caller.Key != "" {
+		line.Key, line.Sum = digest(caller.By, caller.Key), digest(body)
 	}
-	o.By, line.By, line.From = whose(o.By, by, from)
-	o.line = line
+	o.By, line.By, line.From = whose(o.By, caller.By, caller.From)
+	o.line, o.stamp = line, Stamp{By: o.By, At: line.At}
 	return o
 }
 

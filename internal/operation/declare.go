@@ -39,7 +39,7 @@ func (o Operator) Declare(ctx context.Context, file string, tasks []cluster.Task
 			note = declareTask(rec, file, spec)
 			return true, nil
 		})
-		if note, err = unusable(note, err); err != nil {
+		if note, err = unusableNote(note, err); err != nil {
 			return unapplied, fmt.Errorf("declare: %w", err)
 		}
 		if note != "" {
@@ -54,7 +54,7 @@ func (o Operator) Declare(ctx context.Context, file string, tasks []cluster.Task
 		note = declareSettings(rec, file, *settings)
 		return true, nil
 	})
-	if note, err = unusable(note, err); err != nil {
+	if note, err = unusableNote(note, err); err != nil {
 		return unapplied, fmt.Errorf("declare: %w", err)
 	}
 	if note != "" {
@@ -63,8 +63,8 @@ func (o Operator) Declare(ctx context.Context, file string, tasks []cluster.Task
 	return unapplied, nil
 }
 
-// unusable makes a note of a record that somebody has to mend.
-func unusable(note string, err error) (string, error) {
+// unusableNote makes a note of a record that somebody has to mend.
+func unusableNote(note string, err error) (string, error) {
 	if errors.Is(err, schema.ErrCorrupt) || errors.Is(err, schema.ErrForeign) {
 		return "not applied: " + err.Error(), nil
 	}
@@ -83,7 +83,7 @@ const (
 func hash(spec any) string {
 	text, err := json.Marshal(spec)
 	if err != nil {
-		panic(fmt.Sprintf("assignment: %T cannot be marshalled: %v", spec, err))
+		panic(fmt.Sprintf("operation: %T cannot be marshalled: %v", spec, err))
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:8])
@@ -111,28 +111,24 @@ func remember(rec *schema.Task, before cluster.TaskSpec) {
 	}
 }
 
-// Reverts returns which declarations of a change were in force before, or are of tasks that were deleted since. The record
-// of what leaders have removed is read if the change has tasks that have no record.
-func (o Operator) Reverts(ctx context.Context, s *view.Snapshot, c cluster.Change) (list []cluster.PlannedRevert, err error) {
-	var removed *schema.Removed
-	for _, spec := range c.Tasks {
-		rec := s.Tasks[spec.Name].Rec
-		if rec == nil && removed == nil {
-			if removed, _, err = o.removed(ctx, o.Keys.Task(spec.Name)); err != nil {
-				return nil, fmt.Errorf("plan: %w", err)
-			}
+// reverts returns which declarations among operations were in force before, or are of tasks that were deleted since. What
+// leaders have removed was read if one of the tasks has no record.
+func reverts(s *view.Snapshot, ops cluster.Operations) (list []cluster.PlannedRevert) {
+	for _, op := range ops {
+		if op.Kind != cluster.OpDeclare {
+			continue
 		}
-		if code := revertOf(rec, removed, spec); code != "" {
-			list = append(list, cluster.PlannedRevert{Task: spec.Name, Code: code, Reason: revertWords[code]})
+		if code := revertOf(s.Tasks[op.Task].Rec, s.Removed.Rec, *op.Spec); code != "" {
+			list = append(list, cluster.PlannedRevert{Task: op.Task, Code: code, Reason: revertWords[code]})
 		}
 	}
-	return list, nil
+	return list
 }
 
 // revertOf returns what a declaration was, "" if nothing is known of it or it is in force.
 func revertOf(rec *schema.Task, removed *schema.Removed, spec cluster.TaskSpec) cluster.Revert {
 	switch {
-	case rec == nil && removed.Seen.MayHold(hash(spec)), rec != nil && rec.Deleted:
+	case rec == nil && removed != nil && removed.Seen.MayHold(hash(spec)), rec != nil && rec.Deleted:
 		return cluster.RevertDeleted
 	case rec == nil || rec.Spec == spec:
 		return ""

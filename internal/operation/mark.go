@@ -1,7 +1,6 @@
 package operation
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -12,50 +11,70 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// setMark changes what is wanted of a node. One that wants nothing any longer stays, for a leader to remove.
-func (o Operator) setMark(ctx context.Context, s *view.Snapshot, node string, change func(*schema.Mark)) (revision string, err error) {
-	if err := known(s, node); err != nil {
-		return "", err
+// changeMark changes what is asked of a node. A mark that asks for nothing any longer stays, for a leader to remove; one that
+// cannot be used is replaced by uncordon.
+func (e editor) changeMark(op cluster.Operation) error {
+	if err := known(e.Snapshot, op.Node); err != nil {
+		return err
 	}
-	return edit(ctx, o, o.Keys.Mark(node), func(rec *schema.Mark, _ bool, _ int64) (bool, error) { return o.mark(rec, change), nil })
-}
-
-// mark changes a mark, and reports whether it wants anything.
-func (o Operator) mark(rec *schema.Mark, change func(*schema.Mark)) bool {
-	before := *rec
-	change(rec)
+	entry, rec := e.Marks[op.Node], schema.Mark{}
+	switch {
+	case entry.Good():
+		rec = *entry.Rec
+	case entry.Err != nil && op.Kind != cluster.OpUncordon:
+		return unusable(entry.Err, markRemedy)
+	}
+	before := rec
+	switch op.Kind {
+	case cluster.OpCordon:
+		rec.Cordoned = true
+	case cluster.OpUncordon:
+		rec.Cordoned, rec.Drain, rec.Quarantine = false, nil, nil
+	case cluster.OpDrain:
+		slots := slotsOf(e.Snapshot, op.Node)
+		if rec.Drain != nil {
+			slots = rec.Drain.Slots
+		}
+		rec.Drain = &schema.Drain{Slots: slots, Deadline: op.Deadline}
+	case cluster.OpLabel:
+		rec.Labels = labeled(rec.Labels, op.Labels)
+	}
 	if rec.Cordoned != before.Cordoned || (rec.Drain == nil) != (before.Drain == nil) {
-		rec.By, rec.Since = o.By, time.Now().UTC().Truncate(time.Second)
+		rec.By, rec.Since = e.stamp.By, e.stamp.At.UTC().Truncate(time.Second)
 	}
-	return rec.Wanted()
+	e.Marks[op.Node] = view.Entry[schema.Mark]{Rec: &rec, Version: entry.Version}
+	return nil
 }
 
-// label changes the labels of a node.
-func (o Operator) label(ctx context.Context, s *view.Snapshot, op cluster.Operation) (revision string, err error) {
+// labeled returns labels with changes made to them.
+func labeled(labels cluster.Labels, changes map[string]*string) cluster.Labels {
 	next := cluster.Labels{}
-	for key, value := range op.Labels {
+	maps.Copy(next, labels)
+	for key, value := range changes {
+		if value == nil {
+			delete(next, key)
+		} else {
+			next[key] = *value
+		}
+	}
+	return next
+}
+
+// validateLabels refuses changes of labels that nodes cannot have.
+func validateLabels(changes map[string]*string) error {
+	next := cluster.Labels{}
+	for key, value := range changes {
 		if next[key] = "-"; value != nil && *value != "" {
 			next[key] = *value
 		}
 	}
 	switch err := next.Validate(); {
 	case len(next) == 0:
-		return "", wrong("labels", errors.New("none is named"))
+		return wrong("labels", errors.New("none is named"))
 	case err != nil:
-		return "", wrong("labels", err)
+		return wrong("labels", err)
 	}
-	return o.setMark(ctx, s, op.Node, func(m *schema.Mark) {
-		labels := cluster.Labels{}
-		maps.Copy(labels, m.Labels)
-		for key, value := range op.Labels {
-			if value == nil {
-				delete(labels, key)
-			} else {
-				labels[key] = *value
-			}
-		}
-		m.Labels = labels
-	})
+	return nil
 }
 
 // damaged reports whether there is a mark that cannot be used: an operation may mend it.
@@ -73,20 +92,6 @@ func known(s *view.Snapshot, node string) error {
 		}
 	}
 	return fmt.Errorf("%w: %q", cluster.ErrNoNode, node)
-}
-
-func cordon(m *schema.Mark) { m.Cordoned = true }
-
-func uncordon(m *schema.Mark) { m.Cordoned, m.Drain, m.Quarantine = false, nil, nil }
-
-// drain marks a node to be drained, which has that many slots now.
-func drain(slots int, deadline cluster.Duration) func(*schema.Mark) {
-	return func(m *schema.Mark) {
-		if m.Drain != nil {
-			slots = m.Drain.Slots
-		}
-		m.Drain = &schema.Drain{Slots: slots, Deadline: deadline}
-	}
 }
 
 // slotsOf counts the slots that a node has.

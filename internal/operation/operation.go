@@ -36,10 +36,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
-	"strings"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
@@ -61,9 +59,7 @@ type Operator struct {
 	earlier *removals
 	// planned says that what is written was planned from what was read: nothing of it may have changed since.
 	planned bool
-	// mends is what is known of records that are to be replaced if they cannot be used, and made again if they are
-	// gone, by key. Other writes refuse a record that cannot be used.
-	mends map[string]schema.Record
+	stamp   Stamp // of what is asked for
 }
 
 // removals is what was removed, with the operation that fails if anything was removed since it was read.
@@ -163,47 +159,71 @@ func (o Operator) removed(ctx context.Context, key string) (*schema.Removed, []c
 }
 
 // editOp returns the write that brings a record up to date, the zero value if it is, and the version that it has
-// then: none if there is no record, nor has to be. What was removed was read before.
+// then: none if there is no record, nor has to be. What was removed was read before. A record that cannot be used is refused.
 func editOp[R any, P record[R]](ctx context.Context, o Operator, key string, removed *schema.Removed, change change[P]) (op coord.Op, version int64, err error) {
-	stored, err := o.Session.Get(ctx, key)
-	exists := err == nil
-	if err != nil && !errors.Is(err, coord.ErrNotFound) {
-		return coord.Op{}, 0, err
-	}
-	rec, last := P(new(R)), P(nil)
-	if known, ok := o.mends[key].(P); ok {
-		copied := *known // a draft may be made again
-		last = &copied
-	}
-	damaged := false
-	if exists {
-		if err := decode(key, stored, rec); err != nil && last == nil {
-			return coord.Op{}, 0, o.unusable(key, err)
-		} else if damaged = err != nil; damaged && o.line != nil && !strings.HasSuffix(o.line.What, inPlace) {
-			o.line.What += inPlace
-		}
-	}
-	if last != nil && (damaged || !exists) {
-		rec = last
-	}
-	if task, ok := any(rec).(*schema.Task); ok && (damaged || !exists) {
-		task.Generation = max(task.Generation, removed.Generation)
-	}
-	before := schema.Encode(rec, stored.Version)
-	keep, err := change(rec, exists, stored.Version)
+	entry, at, err := load[R, P](ctx, o, key)
 	switch {
 	case err != nil:
 		return coord.Op{}, 0, err
-	case keep && schema.Size(rec) > schema.Bound(rec) && schema.Size(rec) > len(before):
-		return coord.Op{}, 0, fmt.Errorf("%w: %s would have %d bytes, at most %d", cluster.ErrTooLarge, key, schema.Size(rec), schema.Bound(rec))
-	case !exists && !keep:
-		return coord.Op{}, none, nil
-	case !exists:
-		return coord.Create(key, schema.Encode(rec, 0)), 0, nil
-	case !damaged && string(schema.Encode(rec, stored.Version)) == string(before):
-		return coord.Op{}, stored.Version, nil
+	case entry.Err != nil:
+		return coord.Op{}, 0, o.unusable(key, entry.Err)
 	}
-	return coord.Set(key, schema.Encode(rec, stored.Version+1), stored.Version), stored.Version + 1, nil
+	rec := P(entry.Rec)
+	if !at.exists {
+		rec = new(R)
+		if task, ok := any(rec).(*schema.Task); ok {
+			task.Generation = removed.Generation
+		}
+	}
+	keep, err := change(rec, at.exists, at.version)
+	if err != nil {
+		return coord.Op{}, 0, err
+	}
+	return at.write(rec, keep)
+}
+
+// place is where a record is stored, as it was read.
+type place struct {
+	key     string
+	exists  bool
+	damaged bool // it cannot be used
+	version int64
+	before  []byte // what a record that can be used says
+}
+
+// load reads a record.
+func load[R any, P record[R]](ctx context.Context, o Operator, key string) (view.Entry[R], place, error) {
+	stored, err := o.Session.Get(ctx, key)
+	switch {
+	case errors.Is(err, coord.ErrNotFound):
+		return view.Entry[R]{Absent: true}, place{key: key}, nil
+	case err != nil:
+		return view.Entry[R]{}, place{}, err
+	}
+	entry, at := view.Entry[R]{Version: stored.Version}, place{key: key, exists: true, version: stored.Version}
+	rec := P(new(R))
+	if entry.Err = decode(key, stored, rec); entry.Err != nil {
+		at.damaged = true
+		return entry, at, nil
+	}
+	entry.Rec, entry.RecAt, at.before = rec, stored.Version, schema.Encode(rec, stored.Version)
+	return entry, at, nil
+}
+
+// write returns the operation that makes a record what it should be, the zero value if it is, and the version that it has
+// then: none if there is no record, and none is to be kept.
+func (p place) write(rec schema.Record, keep bool) (op coord.Op, version int64, err error) {
+	switch {
+	case keep && schema.Size(rec) > schema.Bound(rec) && schema.Size(rec) > len(p.before):
+		return coord.Op{}, 0, fmt.Errorf("%w: %s would have %d bytes, at most %d", cluster.ErrTooLarge, p.key, schema.Size(rec), schema.Bound(rec))
+	case !p.exists && !keep:
+		return coord.Op{}, none, nil
+	case !p.exists:
+		return coord.Create(p.key, schema.Encode(rec, 0)), 0, nil
+	case !p.damaged && string(schema.Encode(rec, p.version)) == string(p.before):
+		return coord.Op{}, p.version, nil
+	}
+	return coord.Set(p.key, schema.Encode(rec, p.version+1), p.version), p.version + 1, nil
 }
 
 // inPlace is what the audit adds to a write that has replaced what could not be read.
@@ -218,58 +238,56 @@ func decode(key string, from coord.Record, rec schema.Record) error {
 	return err
 }
 
-// unusable adds to the error of a record that cannot be used what replaces the record.
+// What replaces a record that cannot be used.
+const (
+	taskRemedy  = "`xconsumer apply` of its file, or `xconsumer delete`, replaces it"
+	markRemedy  = "`xconsumer uncordon` replaces it"
+	otherRemedy = "correct the record in the store, or delete its key there"
+)
+
+// unusable refuses to change a record that cannot be used, and says what replaces it.
 func (o Operator) unusable(key string, err error) error {
-	remedy := "correct the record in the store, or delete its key there"
+	remedy := otherRemedy
 	switch schema.Dir(key) {
 	case o.Keys.Tasks():
-		remedy = "`xconsumer apply` of its file, or `xconsumer delete`, replaces it"
+		remedy = taskRemedy
 	case o.Keys.Marks():
-		remedy = "`xconsumer uncordon` replaces it"
+		remedy = markRemedy
 	}
-	return fmt.Errorf("%w: %w; %s", cluster.ErrConflict, err, remedy)
+	return unusable(err, remedy)
 }
 
-// mending returns an operator that replaces a record if it cannot be used, by a change of what is known of it.
-func (o Operator) mending(key string, known schema.Record) Operator {
-	next := map[string]schema.Record{key: known}
-	maps.Copy(next, o.mends)
-	o.mends = next
-	return o
-}
-
-// mendingTask returns an operator that puts the record of a task in order for an operation that says all of it.
-func (o Operator) mendingTask(s *view.Snapshot, task string, kind cluster.OperationKind) Operator {
-	if kind != cluster.OpDeclare && kind != cluster.OpDelete {
-		return o
-	}
-	known := &schema.Task{Spec: cluster.TaskSpec{Name: task, WorkName: task}}
-	if last := s.Tasks[task].Rec; last != nil {
-		*known = *last
-	} else {
-		if spec, granted := s.Specs()[task]; granted {
-			known.Spec = spec
-		}
-		if agenda := s.Agendas[task].Rec; agenda != nil { // its runs go on
-			known.Generation = agenda.Generation
-		}
-	}
-	if kind == cluster.OpDelete {
-		known.Deleted = false // also where that could be read: it is to be said again
-	}
-	return o.mending(o.Keys.Task(task), known)
-}
-
-// Do notes a wish of an operator who sees the cluster as it is in the snapshot. It returns the revision that
-// the record has which says it, "" if none has to; of a run, its id. With a key that the audit remembers, of the same wish,
+// Do writes what a person asks for who sees the cluster as it is in the snapshot. It returns the revision that
+// the record has which says it, "" if none has to; of a run, its id. With a key that the audit remembers, of the same operation,
 // nothing is written, and it returns what was returned then; of another one, the error matches cluster.ErrKeyReused. Where
 // nobody can know whether it was written the error matches cluster.ErrOutcomeUnknown.
 func (o Operator) Do(ctx context.Context, s *view.Snapshot, op cluster.Operation) (revision string, err error) {
-	o = o.operating(op)
-	if op.Kind == cluster.OpRunNow {
-		return o.runNow(ctx, s, op)
+	if err := validate(op); err != nil {
+		return "", err
 	}
-	return o.do(ctx, s, op)
+	o = o.operating(op)
+	if op.Kind == cluster.OpEvict {
+		return o.evict(ctx, s, op.Node)
+	}
+	revision, err = o.write(ctx, func(ctx context.Context) ([]coord.Op, string, error) {
+		f, err := o.fresh(ctx, s, cluster.Operations{op})
+		if err != nil {
+			return nil, "", err
+		}
+		next, err := one(f.snapshot, op, o.stamp)
+		if err != nil {
+			return nil, "", err
+		}
+		writes, revisions, err := f.writes(next)
+		if err != nil || len(writes) == 0 {
+			return nil, last(revisions), err
+		}
+		return append(f.guard, writes...), last(revisions), nil
+	})
+	if err != nil && !refused(err) {
+		err = fmt.Errorf("write: %w", err)
+	}
+	return revision, err
 }
 
 // Repeated returns what Do or Apply returned for a wish that the audit remembers by its key, and whether there is one.
@@ -289,8 +307,6 @@ func (o Operator) repeated(ctx context.Context) (revision string, repeated bool,
 }
 
 func (o Operator) operating(op cluster.Operation) Operator {
-	bare := op
-	bare.By, bare.From, bare.Key = "", "", ""
 	switch o.differs = "conditions"; op.Kind {
 	case cluster.OpRunNow:
 		o.differs = "params"
@@ -299,7 +315,11 @@ func (o Operator) operating(op cluster.Operation) Operator {
 	case cluster.OpDrain:
 		o.differs = "deadlines"
 	}
-	o = o.asking(op.By, op.From, op.String(), op.Key, bare)
+	o = o.asking(op.Caller, op.String(), op)
+	if op.Kind == cluster.OpRunNow {
+		o.stamp.Run = newRun(o.stamp.At)
+		o.line.Revision = o.stamp.Run
+	}
 	if op.Task != "" {
 		o.line.Tasks = []string{op.Task}
 	}
@@ -317,36 +337,4 @@ func revisionOf(version int64) string {
 		return ""
 	}
 	return strconv.FormatInt(version, 10)
-}
-
-func (o Operator) do(ctx context.Context, s *view.Snapshot, op cluster.Operation) (revision string, err error) {
-	switch op.Kind {
-	case cluster.OpScale, cluster.OpPause, cluster.OpResume, cluster.OpReset, cluster.OpDeclare, cluster.OpPatch, cluster.OpDelete:
-		return o.changeTask(ctx, s, op)
-	case cluster.OpCordon:
-		return o.setMark(ctx, s, op.Node, cordon)
-	case cluster.OpUncordon:
-		return o.mending(o.Keys.Mark(op.Node), &schema.Mark{}).setMark(ctx, s, op.Node, uncordon)
-	case cluster.OpDrain:
-		if op.Deadline < 0 {
-			return "", wrong("deadline", fmt.Errorf("%v is less than 0s", op.Deadline))
-		}
-		return o.setMark(ctx, s, op.Node, drain(slotsOf(s, op.Node), op.Deadline))
-	case cluster.OpLabel:
-		return o.label(ctx, s, op)
-	case cluster.OpEvict:
-		return o.evict(ctx, s, op.Node)
-	case cluster.OpMove:
-		return o.move(ctx, s, op)
-	case cluster.OpRestart:
-		return o.restart(ctx, s, op)
-	case cluster.OpStepDown:
-		if s.Epoch.Rec == nil || s.Epoch.Rec.Leader == "" {
-			return "", fmt.Errorf("%w: nobody leads", cluster.ErrConflict)
-		}
-		return o.order(ctx, func(r *schema.Orders) { r.StepDown = max(r.StepDown, s.Epoch.Rec.Term) })
-	case cluster.OpMoveNow:
-		return o.moveNow(ctx, vanished(s))
-	}
-	return "", fmt.Errorf("%w: %q is no operation", cluster.ErrChange, op.Kind)
 }

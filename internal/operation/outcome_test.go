@@ -13,6 +13,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord/coordtest"
 	"gitee.com/ken.yang/xconsumer/coord/mem"
 	"gitee.com/ken.yang/xconsumer/internal/operation"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
@@ -27,7 +28,7 @@ type lossy struct {
 	count int  // commits that were made
 }
 
-// newLossy makes the cluster: task a with a worker on n1, task r whose runs are begun by hand.
+// newLossy makes the cluster: task a with workers on n1, task r whose runs are begun by hand, and n2 that has nothing.
 func newLossy(t *testing.T) *lossy {
 	t.Helper()
 	l := &lossy{t: t, service: mem.New(mem.Config{}), lose: func() (bool, bool, bool) { return true, false, false }}
@@ -47,6 +48,9 @@ func newLossy(t *testing.T) *lossy {
 		coord.CreateBound(keys.Status("g1"), schema.Encode(&schema.Status{Holding: []schema.Held{}}, 0)),
 		coord.CreateBound(keys.Heartbeat("g1"), schema.Encode(&schema.Heartbeat{}, 0)),
 		coord.CreateBound(keys.Name("n1"), schema.Encode(&schema.Name{Member: "g1", Node: "n1"}, 0)),
+		coord.Create(keys.Doc("g2"), schema.Encode(&schema.Doc{Node: "n2", SessionTimeout: doc.SessionTimeout, Slots: []schema.Held{}, Releasing: []schema.Held{}}, 0)),
+		coord.CreateBound(keys.Member("g2"), schema.Encode(&schema.Member{Node: "n2", Works: []string{"a"}}, 0)),
+		coord.CreateBound(keys.Status("g2"), schema.Encode(&schema.Status{Holding: []schema.Held{}}, 0)),
 	} {
 		if _, err := s.Commit(t.Context(), op); err != nil {
 			t.Fatal(err)
@@ -122,7 +126,7 @@ func (l *lossy) lines() []cluster.AuditLine {
 	return rec.Lines
 }
 
-// wishes are operations of every kind, and a change.
+// wishes are operations of every kind, and a list of them.
 func wishes() map[string]func(ctx context.Context, o operation.Operator, s *view.Snapshot, key string) (string, error) {
 	slot := cluster.Slot{Task: "a"}
 	create := cluster.Declare(cluster.TaskSpec{Name: "new", WorkName: "a", WorkerNum: 1})
@@ -131,7 +135,7 @@ func wishes() map[string]func(ctx context.Context, o operation.Operator, s *view
 	bound.If = "0"
 	list := map[string]func(context.Context, operation.Operator, *view.Snapshot, string) (string, error){
 		"apply": func(ctx context.Context, o operation.Operator, s *view.Snapshot, key string) (string, error) {
-			_, err := o.Apply(ctx, s, cluster.Change{Scale: map[string]int{"a": 3}, Cordon: []string{"n1"}, Key: key})
+			_, err := o.Apply(ctx, s, cluster.Operations{cluster.Scale("a", 3), cluster.Cordon("n1")}, reconcile.Revision(s), cluster.Caller{Key: key})
 			return "", err
 		},
 	}
@@ -139,7 +143,7 @@ func wishes() map[string]func(ctx context.Context, o operation.Operator, s *view
 		"scale": cluster.Scale("a", 4), "scale what was looked at": bound, "pause": cluster.Pause("a"), "create": create, "patch": cluster.Patch("a", []byte(`{"workerNum": 9}`)),
 		"delete": cluster.Delete("a"), "run now": cluster.RunNow("r", ""), "cordon": cluster.Cordon("n1"), "drain": cluster.Drain("n1", time.Minute),
 		"label": cluster.Label("n1", map[string]*string{"zone": new("x")}), "evict": cluster.Evict("n1"), "restart": cluster.RestartTask("a"), "restart a worker": cluster.RestartWorker(slot),
-		"restart a node": cluster.RestartNode("n1"), "move": cluster.Move(slot, "n1"), "step down": cluster.StepDown(),
+		"restart a node": cluster.RestartNode("n1"), "move": cluster.Move(slot, "n2"), "step down": cluster.StepDown(),
 	} {
 		list[name] = func(ctx context.Context, o operation.Operator, s *view.Snapshot, key string) (string, error) {
 			op.Key = key

@@ -26,11 +26,11 @@ func TestReverts(t *testing.T) {
 			return &view.Snapshot{Tasks: map[string]view.Entry[schema.Task]{"a": {Rec: stored(t, o)}}}
 		}
 		reverts := func(spec cluster.TaskSpec) (codes []cluster.Revert) {
-			list, err := o.Reverts(t.Context(), snapshot(), cluster.Change{Tasks: []cluster.TaskSpec{spec}})
+			plan, err := o.Plan(t.Context(), snapshot(), cluster.Operations{cluster.Declare(spec)})
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, r := range list {
+			for _, r := range plan.Reverts {
 				if r.Task != "a" || r.Reason == "" {
 					t.Errorf("%+v", r)
 				}
@@ -74,10 +74,10 @@ func TestReverts(t *testing.T) {
 		}
 		// Followers do not read what leaders have removed.
 		removeAs(t, o.Session, keys.Task("a"), stored(t, o))
-		change := cluster.Change{Tasks: []cluster.TaskSpec{with(3), with(5)}}
+		ops := cluster.Operations{cluster.Declare(with(3)), cluster.Declare(with(5))}
 		want3 := []cluster.PlannedRevert{{Task: "a", Code: cluster.RevertDeleted, Reason: "the task was deleted, and this declares it again"}}
-		if list, err := o.Reverts(t.Context(), &view.Snapshot{}, change); err != nil || cmp.Diff(want3, list) != "" {
-			t.Errorf("after its record is removed: %+v, %v", list, err)
+		if plan, err := o.Plan(t.Context(), &view.Snapshot{}, ops); err != nil || cmp.Diff(want3, plan.Reverts) != "" {
+			t.Errorf("after its record is removed: %+v, %v", plan.Reverts, err)
 		}
 	})
 }

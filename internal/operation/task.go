@@ -2,7 +2,6 @@ package operation
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,28 +15,60 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// changeTask writes the record of a task as an operation wants it, if it is at the revision that this is
-// bound to. It returns the revision that it has then.
-func (o Operator) changeTask(ctx context.Context, s *view.Snapshot, op cluster.Operation) (revision string, err error) {
-	wrong := s.Unusable(op.Task)
-	o = o.mendingTask(s, op.Task, op.Kind)
-	revision, err = edit(ctx, o, o.Keys.Task(op.Task), func(rec *schema.Task, exists bool, version int64) (bool, error) {
-		there := exists && !rec.Deleted
-		if err := matches(op, there, rec.Revision(version)); err != nil {
-			return false, err
+// changeTask changes the record of a task, if it is at the revision that the operation is bound to. One that cannot be used, or
+// was deleted by hand, is replaced by operations that say all of it.
+func (e editor) changeTask(op cluster.Operation) error {
+	entry, wrong := e.Tasks[op.Task], e.Unusable(op.Task)
+	rec, replaces := schema.Task{}, op.Kind == cluster.OpDeclare || op.Kind == cluster.OpDelete
+	switch {
+	case entry.Good():
+		rec = *entry.Rec
+	case entry.Err != nil && !replaces:
+		return unusable(entry.Err, taskRemedy)
+	case replaces:
+		if rec = e.lastKnown(op.Task); op.Kind == cluster.OpDelete {
+			rec.Deleted = false // also where that could be read: it is to be said again
 		}
-		return true, applyToTask(rec, there || !exists && wrong != "" && op.Kind == cluster.OpDelete, op)
-	})
-	if errors.Is(err, cluster.ErrNoTask) && wrong != "" {
-		err = fmt.Errorf("%w: %s", err, wrong)
 	}
-	if errors.Is(err, cluster.ErrNoTask) && s.Undeclared(op.Task) {
-		err = fmt.Errorf("%w: nobody has declared it. An assignment grants it all the same, written by hand; its workers are asked back, and there is nothing to delete", err)
+	stored := entry.Good() || entry.Err != nil
+	there := stored && !rec.Deleted
+	if err := matches(op, there, rec.Revision(entry.Version)); err != nil {
+		return err
 	}
-	return revision, err
+	err := applyToTask(&rec, there || !stored && wrong != "" && op.Kind == cluster.OpDelete, op)
+	switch {
+	case errors.Is(err, cluster.ErrNoTask) && wrong != "":
+		return fmt.Errorf("%w: %s", err, wrong)
+	case errors.Is(err, cluster.ErrNoTask) && e.Undeclared(op.Task):
+		return fmt.Errorf("%w: nobody has declared it. An assignment grants it all the same, written by hand; its workers are asked back, and there is nothing to delete", err)
+	case err != nil:
+		return err
+	}
+	e.Tasks[op.Task] = view.Entry[schema.Task]{Rec: &rec, Version: entry.Version}
+	return nil
 }
 
-// matches tells whether a record is at the revision that an operation is bound to.
+// lastKnown returns what is known of a task whose record is not there, or cannot be used. It is of another task than all those
+// of its name that were removed.
+func (e editor) lastKnown(task string) schema.Task {
+	rec := schema.Task{Spec: cluster.TaskSpec{Name: task, WorkName: task}}
+	if last := e.Tasks[task].Rec; last != nil {
+		rec = *last
+	} else {
+		if spec, granted := e.Specs()[task]; granted {
+			rec.Spec = spec
+		}
+		if agenda := e.Agendas[task].Rec; agenda != nil { // its runs go on
+			rec.Generation = agenda.Generation
+		}
+	}
+	if e.Removed.Rec != nil {
+		rec.Generation = max(rec.Generation, e.Removed.Rec.Generation)
+	}
+	return rec
+}
+
+// matches refuses an operation that is bound to another revision of a record.
 func matches(op cluster.Operation, exists bool, now string) error {
 	switch {
 	case op.If == "" || exists && op.If == now:
@@ -59,7 +90,7 @@ func applyToTask(rec *schema.Task, exists bool, op cluster.Operation) error {
 	before := rec.Spec
 	switch op.Kind {
 	case cluster.OpScale:
-		rec.Override.WorkerNum = &op.Workers
+		rec.Override.WorkerNum = op.Workers
 	case cluster.OpPause:
 		rec.Override.Paused = new(true)
 	case cluster.OpResume:
@@ -70,9 +101,6 @@ func applyToTask(rec *schema.Task, exists bool, op cluster.Operation) error {
 		rec.Deleted, rec.Override = true, cluster.Override{}
 		return nil
 	case cluster.OpDeclare:
-		if op.Spec == nil || op.Spec.Name != op.Task {
-			return wrong("name", fmt.Errorf("must be %q, the task's", op.Task))
-		}
 		rec.Declare(*op.Spec)
 	case cluster.OpPatch:
 		if err := patch(&rec.Spec, op.Patch); err != nil {

@@ -344,15 +344,15 @@ func TestMoveOfASlotWithoutANode(t *testing.T) {
 	s := spec("a", 2)
 	s.Require = "disk"
 	b := threeNodes(t, s)
-	err := reconcile.MayMove(&b.snap, cluster.Slot{Task: "a", Index: 1}, "node-M")
+	_, err := reconcile.MayMove(&b.snap, cluster.Slot{Task: "a", Index: 1}, "node-M")
 	if want := "a#1 is on no node; `xconsumer explain a#1` says why"; !errors.Is(err, cluster.ErrConflict) || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("%v; want %s", err, want)
 	}
 	b.live("N", 5, schematest.Held(), schematest.Held("a 0 @5 v5"), 4, schematest.Held("a 0 @5"))
-	if err := reconcile.MayMove(&b.snap, cluster.Slot{Task: "a"}, "node-M"); !errors.Is(err, cluster.ErrConflict) || !strings.Contains(err.Error(), "a#0 is stopping on node-N") {
+	if _, err := reconcile.MayMove(&b.snap, cluster.Slot{Task: "a"}, "node-M"); !errors.Is(err, cluster.ErrConflict) || !strings.Contains(err.Error(), "a#0 is stopping on node-N") {
 		t.Errorf("of one that stops: %v", err)
 	}
-	if err := reconcile.MayMove(&b.snap, cluster.Slot{Task: "a", Index: 2}, "node-M"); !errors.Is(err, cluster.ErrNoSlot) {
+	if _, err := reconcile.MayMove(&b.snap, cluster.Slot{Task: "a", Index: 2}, "node-M"); !errors.Is(err, cluster.ErrNoSlot) {
 		t.Errorf("of no such slot: %v", err)
 	}
 }

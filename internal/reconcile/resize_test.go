@@ -442,22 +442,19 @@ func TestPlanTellsRestarts(t *testing.T) {
 	b.declare("a", func(s *cluster.TaskSpec) { s.StopTimeout = cluster.Duration(7 * time.Second) })
 	again := spec("b", 3)
 	for _, c := range []struct {
-		name   string
-		change cluster.Change
-		want   []cluster.PlannedRestart
+		name string
+		ops  cluster.Operations
+		want []cluster.PlannedRestart
 	}{
-		{"nothing", cluster.Change{}, []cluster.PlannedRestart{}},
-		{"more", cluster.Change{Scale: map[string]int{"a": 7, "b": 4}}, []cluster.PlannedRestart{{Task: "a", Workers: 6, From: 6, To: 7, Gap: cluster.Duration(7 * time.Second)}}},
-		{"fewer", cluster.Change{Scale: map[string]int{"a": 5, "b": 1}}, []cluster.PlannedRestart{{Task: "a", Workers: 6, From: 6, To: 5, Gap: cluster.Duration(7 * time.Second)}}},
-		{"none", cluster.Change{Scale: map[string]int{"a": 0}}, []cluster.PlannedRestart{}},
-		{"paused", cluster.Change{Scale: map[string]int{"a": 7}, Pause: []string{"a"}}, []cluster.PlannedRestart{}},
-		{"told from now on", cluster.Change{Tasks: []cluster.TaskSpec{again}}, []cluster.PlannedRestart{{Task: "b", Workers: 3, From: 0, To: 3, Gap: cluster.Duration(cluster.DefaultStopTimeout)}}},
+		{"nothing", nil, []cluster.PlannedRestart{}},
+		{"more", cluster.Operations{cluster.Scale("a", 7), cluster.Scale("b", 4)}, []cluster.PlannedRestart{{Task: "a", Workers: 6, From: 6, To: 7, Gap: cluster.Duration(7 * time.Second)}}},
+		{"fewer", cluster.Operations{cluster.Scale("a", 5), cluster.Scale("b", 1)}, []cluster.PlannedRestart{{Task: "a", Workers: 6, From: 6, To: 5, Gap: cluster.Duration(7 * time.Second)}}},
+		{"none", cluster.Operations{cluster.Scale("a", 0)}, []cluster.PlannedRestart{}},
+		{"paused", cluster.Operations{cluster.Scale("a", 7), cluster.Pause("a")}, []cluster.PlannedRestart{}},
+		{"told from now on", cluster.Operations{cluster.Declare(again)}, []cluster.PlannedRestart{{Task: "b", Workers: 3, From: 0, To: 3, Gap: cluster.Duration(cluster.DefaultStopTimeout)}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			plan, err := reconcile.WhatIf(&b.snap, c.change)
-			if err != nil {
-				t.Fatal(err)
-			}
+			plan := b.plan(t, c.ops...)
 			if diff := cmp.Diff(c.want, plan.Restarts); diff != "" {
 				t.Error(diff)
 			}

@@ -364,13 +364,11 @@ func TestPlanOfNewRuns(t *testing.T) {
 	b := newBoard()
 	b.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
 	b.snap.Tasks["old"] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: cluster.TaskSpec{Name: "old", WorkName: "w", WorkerNum: 1, Mode: cluster.ModeOnce}}}
-	plan, err := reconcile.WhatIf(&b.snap, cluster.Change{Scale: map[string]int{"old": 3}, Tasks: []cluster.TaskSpec{
-		{Name: "nightly", WorkName: "w", WorkerNum: 2, Schedule: "0 2 * * *"},
-		{Name: "once", WorkName: "w", WorkerNum: 1, Mode: cluster.ModeOnce},
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	plan := b.plan(t,
+		cluster.Declare(cluster.TaskSpec{Name: "nightly", WorkName: "w", WorkerNum: 2, Schedule: "0 2 * * *"}),
+		cluster.Declare(cluster.TaskSpec{Name: "once", WorkName: "w", WorkerNum: 1, Mode: cluster.ModeOnce}),
+		cluster.Scale("old", 3),
+	)
 	want := []cluster.PlannedRun{{Task: "nightly", Workers: 2, First: true, Schedule: "0 2 * * * UTC"}, {Task: "old", Workers: 3}, {Task: "once", Workers: 1, First: true}}
 	if !slices.Equal(plan.NextRuns, want) {
 		t.Errorf("%+v; want %+v", plan.NextRuns, want)

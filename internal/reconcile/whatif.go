@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"maps"
@@ -44,13 +43,9 @@ func Revision(s *view.Snapshot) string {
 	return fmt.Sprintf("%016x", h.Sum64())
 }
 
-// WhatIf plans a change without making it. It has the leader's own decisions and planner, and the
-// same input gives the same plan.
-func WhatIf(s *view.Snapshot, change cluster.Change) (cluster.Plan, error) {
-	next, err := changed(s, change)
-	if err != nil {
-		return cluster.Plan{}, err
-	}
+// WhatIf plans what a cluster would come to if it were as it is in another snapshot. It has the leader's own decisions and
+// planner, and the same input gives the same plan. The revision is that of the cluster as it is.
+func WhatIf(s, next *view.Snapshot) cluster.Plan {
 	before, after := planned(s), planned(next)
 	plan := cluster.Plan{
 		Revision: Revision(s), Moves: []cluster.PlannedMove{}, Starts: []cluster.PlannedStart{}, Stops: []cluster.Slot{}, Unplaced: []cluster.Unplaced{}, Restarts: after.restarts(), NextRuns: nextRuns(s, next),
@@ -84,7 +79,7 @@ func WhatIf(s *view.Snapshot, change cluster.Change) (cluster.Plan, error) {
 		}
 	}
 	slices.SortFunc(plan.Stops, cluster.Slot.Compare)
-	return plan, nil
+	return plan
 }
 
 // nextRuns returns the tasks whose next run another snapshot has otherwise.
@@ -107,8 +102,8 @@ func nextRuns(before, after *view.Snapshot) (list []cluster.PlannedRun) {
 	return list
 }
 
-// MayMove refuses to have a slot moved to a node if the plan would not leave it there.
-func MayMove(s *view.Snapshot, slot cluster.Slot, node string) error {
+// MayMove refuses to have a slot moved to a node if the plan would not leave it there. It returns the token of the slot's grant.
+func MayMove(s *view.Snapshot, slot cluster.Slot, node string) (token int64, err error) {
 	next := *s
 	next.Orders = view.Entry[schema.Orders]{Rec: &schema.Orders{}}
 	for _, p := range s.Peers {
@@ -116,31 +111,31 @@ func MayMove(s *view.Snapshot, slot cluster.Slot, node string) error {
 			continue
 		}
 		if p.Live() && schema.Find(p.Doc.Rec.Releasing, slot) != nil {
-			return fmt.Errorf("%w: %s is stopping on %s; move it once it runs again", cluster.ErrConflict, slot, p.Doc.Rec.Node)
+			return 0, fmt.Errorf("%w: %s is stopping on %s; move it once it runs again", cluster.ErrConflict, slot, p.Doc.Rec.Node)
 		}
 		if grant := schema.Find(p.Doc.Rec.Slots, slot); grant != nil {
 			if p.Live() && p.Doc.Rec.Node == node {
-				return fmt.Errorf("%w: %s is on %s", cluster.ErrConflict, slot, node)
+				return 0, fmt.Errorf("%w: %s is on %s", cluster.ErrConflict, slot, node)
 			}
 			next.Orders.Rec.Move = []schema.MoveOrder{{Slot: slot, Token: grant.Token, To: node}}
 		}
 	}
 	if len(next.Orders.Rec.Move) == 0 {
 		if spec, known := s.Specs()[slot.Task]; !known || slot.Index < 0 || slot.Index >= spec.WorkerNum {
-			return fmt.Errorf("%w: %s", cluster.ErrNoSlot, slot)
+			return 0, fmt.Errorf("%w: %s", cluster.ErrNoSlot, slot)
 		}
-		return fmt.Errorf("%w: %s is on no node; `xconsumer explain %[2]s` says why", cluster.ErrConflict, slot)
+		return 0, fmt.Errorf("%w: %s is on no node; `xconsumer explain %[2]s` says why", cluster.ErrConflict, slot)
 	}
 	p := planned(&next)
 	at := slices.IndexFunc(p.in.Nodes, func(n planner.Node) bool { return n.Name == node && !n.Gone })
 	if at < 0 {
-		return fmt.Errorf("%w: %q", cluster.ErrNoNode, node)
+		return 0, fmt.Errorf("%w: %q", cluster.ErrNoNode, node)
 	}
 	if p.targetNode(slot) == node {
-		return nil
+		return next.Orders.Rec.Move[0].Token, nil
 	}
 	why := p.room(p.rank[slot.Task]).whyNot(int32(at))
-	return fmt.Errorf("%w: the plan would not leave %s on %s: %s", cluster.ErrConflict, slot, node, why)
+	return 0, fmt.Errorf("%w: the plan would not leave %s on %s: %s", cluster.ErrConflict, slot, node, why)
 }
 
 // preview is a decision that nobody makes: where everything should be, and what stands in the way.
@@ -250,159 +245,4 @@ func (p preview) balance(of func(cluster.Slot) string) cluster.Balance {
 		b.Skew = b.Most/b.Mean - 1
 	}
 	return b
-}
-
-// changed returns a snapshot with a change in it.
-func changed(s *view.Snapshot, c cluster.Change) (*view.Snapshot, error) {
-	if err := c.Validate(); err != nil {
-		return nil, fmt.Errorf("%w: %w", cluster.ErrChange, err)
-	}
-	next := *s
-	next.Tasks, next.Marks, next.Peers = maps.Clone(s.Tasks), maps.Clone(s.Marks), maps.Clone(s.Peers)
-	e := editor{&next, s.Specs()}
-	for _, spec := range c.Tasks {
-		e.declare(spec)
-	}
-	for _, task := range slices.Sorted(maps.Keys(c.Scale)) {
-		if err := e.override(task, "scale", func(o *cluster.Override) { o.WorkerNum = new(c.Scale[task]) }); err != nil {
-			return nil, err
-		}
-	}
-	for paused, tasks := range map[bool][]string{true: c.Pause, false: c.Resume} {
-		for _, task := range tasks {
-			if err := e.override(task, "", func(o *cluster.Override) { o.Paused = new(paused) }); err != nil {
-				return nil, err
-			}
-		}
-	}
-	for _, task := range c.Delete {
-		gone, err := e.record(task)
-		if err != nil {
-			return nil, err
-		}
-		gone.Deleted = true
-		e.Tasks[task] = view.Entry[schema.Task]{Rec: &gone, Version: e.Tasks[task].Version}
-	}
-	marks := []struct {
-		nodes []string
-		mark  schema.Mark
-	}{{c.Cordon, schema.Mark{Cordoned: true}}, {c.Uncordon, schema.Mark{}}, {c.Drain, schema.Mark{Drain: &schema.Drain{}}}}
-	for _, m := range marks {
-		for _, node := range m.nodes {
-			if err := e.mark(node, m.mark); err != nil {
-				return nil, err
-			}
-		}
-	}
-	for _, node := range c.Lose {
-		if err := e.lose(node); err != nil {
-			return nil, err
-		}
-	}
-	for _, node := range slices.Sorted(maps.Keys(c.Labels)) {
-		if err := e.relabel(node, c.Labels[node]); err != nil {
-			return nil, err
-		}
-	}
-	return &next, nil
-}
-
-// editor changes a snapshot of its own.
-type editor struct {
-	*view.Snapshot
-	specs map[string]cluster.TaskSpec
-}
-
-func (e editor) declare(spec cluster.TaskSpec) {
-	rec := schema.Task{Spec: spec}
-	if old := e.Tasks[spec.Name].Rec; old != nil {
-		rec = *old
-		rec.Spec, rec.Deleted = spec, false
-	}
-	e.specs[spec.Name] = rec.Effective()
-	e.Tasks[spec.Name] = view.Entry[schema.Task]{Rec: &rec, Version: e.Tasks[spec.Name].Version}
-}
-
-// override changes what operators have set of a task. The field is that of the change which says the number of its workers,
-// "" for none.
-func (e editor) override(task, field string, f func(*cluster.Override)) error {
-	rec, err := e.record(task)
-	if err != nil {
-		return err
-	}
-	if wrong := e.Unusable(task); wrong != "" {
-		return fmt.Errorf("%w: task %q: %s", cluster.ErrConflict, task, wrong)
-	}
-	f(&rec.Override)
-	if err := rec.Effective().ValidateStored(); err != nil {
-		if of, ok := errors.AsType[*cluster.FieldError](err); ok && field != "" && of.Field == "workerNum" {
-			return fmt.Errorf("%w: %w", cluster.ErrChange, &cluster.FieldError{Field: field + "." + task, Err: of.Err})
-		}
-		return fmt.Errorf("%w: task %q: %s", cluster.ErrConflict, task, err.Error())
-	}
-	e.Tasks[task] = view.Entry[schema.Task]{Rec: &rec, Version: e.Tasks[task].Version}
-	return nil
-}
-
-// record returns what is in force for a task, also for one that runs to its end and has no run now.
-func (e editor) record(task string) (schema.Task, error) {
-	if rec := e.Tasks[task].Rec; rec != nil && !rec.Deleted {
-		return *rec, nil
-	} else if spec, known := e.specs[task]; known && rec == nil {
-		return schema.Task{Spec: spec}, nil
-	}
-	return schema.Task{}, fmt.Errorf("%w: %q", cluster.ErrNoTask, task)
-}
-
-func (e editor) mark(node string, mark schema.Mark) error {
-	if e.member(node) == "" && !wanted(e.Mark(node)) {
-		return fmt.Errorf("%w: %q", cluster.ErrNoNode, node)
-	}
-	mark.Labels = e.Mark(node).Labels
-	e.Marks[node] = view.Entry[schema.Mark]{Rec: &mark, Version: e.Marks[node].Version}
-	return nil
-}
-
-func wanted(mark schema.Mark) bool { return mark.Wanted() }
-
-// member returns a live member of a name, "" if there is none.
-func (e editor) member(node string) string {
-	for _, guid := range slices.Sorted(maps.Keys(e.Peers)) {
-		if p := e.Peers[guid]; p.Live() && p.Member.Rec != nil && p.Member.Rec.Node == node {
-			return guid
-		}
-	}
-	return ""
-}
-
-func (e editor) lose(node string) error {
-	guid := e.member(node)
-	if guid == "" {
-		return fmt.Errorf("%w: %q", cluster.ErrNoNode, node)
-	}
-	p := *e.Peers[guid]
-	if p.Doc.Rec != nil {
-		doc := *p.Doc.Rec
-		doc.Closed = &schema.Closed{By: "what-if", Cause: "lost", Clean: true} // nobody waits for it
-		p.Doc.Rec = &doc
-	}
-	e.Peers[guid] = &p
-	return nil
-}
-
-func (e editor) relabel(node string, labels cluster.Labels) error {
-	guid := e.member(node)
-	if guid == "" {
-		return fmt.Errorf("%w: %q", cluster.ErrNoNode, node)
-	}
-	p := *e.Peers[guid]
-	m := *p.Member.Rec
-	m.Labels = labels
-	p.Member.Rec = &m
-	if mark := e.Mark(node); mark.Labels != nil {
-		mark.Labels = nil
-		e.Marks[node] = view.Entry[schema.Mark]{Rec: &mark, Version: e.Marks[node].Version}
-	}
-	e.Peers[guid] = &p
-	return nil
 }

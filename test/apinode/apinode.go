@@ -103,7 +103,7 @@ func (n *Node) Repeated(context.Context, cluster.Operation) (string, bool, error
 }
 
 // Plan moves nothing.
-func (n *Node) Plan(context.Context, cluster.Change) (cluster.Plan, error) {
+func (n *Node) Plan(context.Context, cluster.Operations) (cluster.Plan, error) {
 	return cluster.Plan{}, n.Err
 }
 

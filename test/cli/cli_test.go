@@ -103,7 +103,7 @@ func settled(server string) error {
 	calm := 0
 	for end := time.Now().Add(time.Minute); calm < 3; time.Sleep(50 * time.Millisecond) {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		plan, _, err := client.Plan(ctx, cluster.Change{})
+		plan, _, err := client.Plan(ctx, nil)
 		state, _, serr := client.State(ctx)
 		cancel()
 		if calm++; err != nil || serr != nil || len(plan.Moves)+len(plan.Starts)+len(plan.Stops) > 0 || !running(&state) {

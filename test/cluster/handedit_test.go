@@ -84,12 +84,12 @@ func TestUnusableTaskIsDeclaredAgain(t *testing.T) {
 						}
 					}
 					if planned {
-						change := cluster.Change{Tasks: []cluster.TaskSpec{spec}}
-						plan, err := n1.Admin().Plan(w.t.Context(), change)
+						ops := cluster.Operations{cluster.Declare(spec)}
+						plan, err := n1.Admin().Plan(w.t.Context(), ops)
 						if err != nil || len(plan.Moves)+len(plan.Starts)+len(plan.Stops)+len(plan.Restarts) > 0 {
 							t.Fatalf("%+v, %v", plan, err)
 						}
-						if _, err := n1.Admin().Apply(w.t.Context(), change, plan.Revision); err != nil {
+						if _, err := n1.Admin().Apply(w.t.Context(), ops, plan.Revision, cluster.Caller{}); err != nil {
 							t.Fatal(err)
 						}
 					} else {

@@ -184,7 +184,7 @@ func TestAudit(t *testing.T) {
 		time.Sleep(time.Second)
 		op := cluster.Scale("a", 3)
 		op.By, op.From = "ada", "10.0.0.1"
-		plan, err := n1.Admin().Plan(t.Context(), cluster.Change{Drain: []string{"n2"}})
+		plan, err := n1.Admin().Plan(t.Context(), cluster.Operations{cluster.Drain("n2", 0)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,13 +195,13 @@ func TestAudit(t *testing.T) {
 		w.do(n2, op)
 		w.do(n2, cluster.Uncordon("n1")) // the program's own wish
 		time.Sleep(time.Second)
-		if _, err := n1.Admin().Apply(t.Context(), cluster.Change{Drain: []string{"n2"}}, plan.Revision); !errors.Is(err, cluster.ErrMovedOn) {
+		if _, err := n1.Admin().Apply(t.Context(), cluster.Operations{cluster.Drain("n2", 0)}, plan.Revision, cluster.Caller{}); !errors.Is(err, cluster.ErrMovedOn) {
 			t.Errorf("%v", err)
 		}
-		if plan, err = n1.Admin().Plan(t.Context(), cluster.Change{Drain: []string{"n2"}}); err != nil {
+		if plan, err = n1.Admin().Plan(t.Context(), cluster.Operations{cluster.Drain("n2", 0)}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := n1.Admin().Apply(t.Context(), cluster.Change{Drain: []string{"n2"}, By: "bob"}, plan.Revision); err != nil {
+		if _, err := n1.Admin().Apply(t.Context(), cluster.Operations{cluster.Drain("n2", 0)}, plan.Revision, cluster.Caller{By: "bob"}); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(time.Second)
@@ -210,7 +210,7 @@ func TestAudit(t *testing.T) {
 		for _, l := range list.Audit {
 			got = append(got, strings.TrimSpace(fmt.Sprintf("%s %s: %s", l.By, l.From, l.What)))
 		}
-		if diff := cmp.Diff([]string{`ada 10.0.0.1, over n2: scale task "a" to 3`, `somebody 127.0.0.1, over n2: cordon node "n1"`, `n2 : uncordon node "n1"`, `bob : drain n2`}, got); diff != "" || err != nil {
+		if diff := cmp.Diff([]string{`ada 10.0.0.1, over n2: scale task "a" to 3`, `somebody 127.0.0.1, over n2: cordon node "n1"`, `n2 : uncordon node "n1"`, `bob : drain node "n2"`}, got); diff != "" || err != nil {
 			t.Errorf("%v (-want +got):\n%s", err, diff)
 		}
 		w.leave(n1, n2)

@@ -265,8 +265,8 @@ func TestPlanAndApply(t *testing.T) {
 			}
 			return list
 		}
-		change := cluster.Change{Drain: []string{"n3"}, Scale: map[string]int{"b": 1}, Pause: []string{}}
-		plan, err := n2.Admin().Plan(t.Context(), change)
+		ops := cluster.Operations{cluster.Scale("b", 1), cluster.Drain("n3", 0)}
+		plan, err := n2.Admin().Plan(t.Context(), ops)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -283,7 +283,7 @@ func TestPlanAndApply(t *testing.T) {
 		for _, s := range plan.Stops {
 			delete(want, s)
 		}
-		written, err := n2.Admin().Apply(t.Context(), change, plan.Revision)
+		written, err := n2.Admin().Apply(t.Context(), ops, plan.Revision, cluster.Caller{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -296,14 +296,14 @@ func TestPlanAndApply(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		seen := cluster.Revisions{Tasks: map[string]string{"b": snap.Tasks[1].Revision}, Marks: snap.Marks}
+		seen := []string{snap.Tasks[1].Revision, snap.Marks["n3"]}
 		if diff := cmp.Diff(seen, written); diff != "" {
 			t.Errorf("revisions (-seen +returned):\n%s", diff)
 		}
 		if revision, err := n2.Admin().Do(t.Context(), cluster.Uncordon("n1")); revision != "" || err != nil {
 			t.Errorf("of a node of which nothing is wanted: %q, %v", revision, err)
 		}
-		if _, err := n2.Admin().Apply(t.Context(), change, plan.Revision); !errors.Is(err, cluster.ErrMovedOn) {
+		if _, err := n2.Admin().Apply(t.Context(), ops, plan.Revision, cluster.Caller{}); !errors.Is(err, cluster.ErrMovedOn) {
 			t.Errorf("applied again: %v", err)
 		}
 		w.leave(n1, n2, n3)
@@ -317,27 +317,26 @@ func TestPlanOfALoss(t *testing.T) {
 		n1, n2 := w.start("n1"), w.start("n2")
 		time.Sleep(time.Second)
 		for _, c := range []struct {
-			name   string
-			change cluster.Change
-			want   string // of the first move
+			name string
+			ops  cluster.Operations
+			want string // of the first move
 		}{
-			{"loss", cluster.Change{Lose: []string{"n2"}}, "n2 was lost"},
-			{"another task", cluster.Change{Tasks: []cluster.TaskSpec{{Name: "a", WorkName: "a", WorkerNum: 4, Require: "gpu"}}}, "it needs label gpu, n1 does not have it"},
-			{"labels", cluster.Change{
-				Tasks:  []cluster.TaskSpec{{Name: "a", WorkName: "a", WorkerNum: 4, Require: "gpu"}},
-				Labels: map[string]cluster.Labels{"n1": {"gpu": "true"}},
+			{"loss", cluster.Operations{cluster.Lose("n2")}, "n2 was lost"},
+			{"another task", cluster.Operations{cluster.Declare(cluster.TaskSpec{Name: "a", WorkName: "a", WorkerNum: 4, Require: "gpu"})}, "it needs label gpu, n1 does not have it"},
+			{"labels", cluster.Operations{
+				cluster.Declare(cluster.TaskSpec{Name: "a", WorkName: "a", WorkerNum: 4, Require: "gpu"}), cluster.Label("n1", map[string]*string{"gpu": new("true")}),
 			}, "it needs label gpu, n2 does not have it"},
-			{"pause", cluster.Change{Pause: []string{"a"}}, "the task is paused"},
+			{"pause", cluster.Operations{cluster.Pause("a")}, "the task is paused"},
 		} {
-			plan, err := n1.Admin().Plan(t.Context(), c.change)
+			plan, err := n1.Admin().Plan(t.Context(), c.ops)
 			if err != nil || len(plan.Moves) == 0 || plan.Moves[0].Reason != c.want {
 				t.Errorf("%s: %+v, %v", c.name, plan.Moves, err)
 			}
 		}
-		if _, err := n1.Admin().Apply(t.Context(), cluster.Change{Lose: []string{"n2"}}, revisionOf(t, n1)); !errors.Is(err, cluster.ErrChange) {
+		if _, err := n1.Admin().Apply(t.Context(), cluster.Operations{cluster.Lose("n2")}, revisionOf(t, n1), cluster.Caller{}); !errors.Is(err, cluster.ErrChange) {
 			t.Errorf("a loss was applied: %v", err)
 		}
-		if _, err := n1.Admin().Plan(t.Context(), cluster.Change{Drain: []string{"x"}}); !errors.Is(err, cluster.ErrNoNode) {
+		if _, err := n1.Admin().Plan(t.Context(), cluster.Operations{cluster.Drain("x", 0)}); !errors.Is(err, cluster.ErrNoNode) {
 			t.Errorf("drain of nothing: %v", err)
 		}
 		w.wantShare(map[string]int{"n1": 2, "n2": 2})
@@ -347,7 +346,7 @@ func TestPlanOfALoss(t *testing.T) {
 
 func revisionOf(t *testing.T, p *proc) string {
 	t.Helper()
-	plan, err := p.Admin().Plan(t.Context(), cluster.Change{})
+	plan, err := p.Admin().Plan(t.Context(), nil)
 	if err != nil || len(plan.Moves) > 0 {
 		t.Fatalf("a plan of nothing: %+v, %v", plan, err)
 	}

@@ -134,15 +134,20 @@ func fieldsThatDiffer(before, after cluster.TaskSpec) (list []string) {
 	return list
 }
 
-// addTo adds to a change what makes the cluster like the file.
-func (d *difference) addTo(change *cluster.Change, prune bool) {
-	change.Tasks = append(change.Tasks, d.Fresh...)
+// operations are those that make the cluster like the file.
+func (d *difference) operations(prune bool) (ops cluster.Operations) {
+	for _, spec := range d.Fresh {
+		ops = append(ops, cluster.Declare(spec))
+	}
 	for _, c := range d.Changed {
-		change.Tasks = append(change.Tasks, c.Spec)
+		ops = append(ops, cluster.Declare(c.Spec))
 	}
 	if prune {
-		change.Delete = append(change.Delete, d.Missing...)
+		for _, task := range d.Missing {
+			ops = append(ops, cluster.Delete(task))
+		}
 	}
+	return ops
 }
 
 func (d *difference) empty(prune bool) bool {
@@ -235,14 +240,13 @@ func (s *shell) apply() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		var change cluster.Change
-		d.addTo(&change, *prune)
+		ops := d.operations(*prune)
 		var b bytes.Buffer
 		d.show(s, &b, *prune)
 		if d.empty(*prune) && (w.format == "table" || !w.dryRun) {
 			return w.nothing(&b)
 		}
-		plan, raw, err := client.Plan(c.Context(), change)
+		plan, raw, err := client.Plan(c.Context(), ops)
 		if err != nil {
 			return advise(err)
 		}
@@ -263,7 +267,7 @@ func (s *shell) apply() *cobra.Command {
 		if err := w.confirm("apply that"); err != nil {
 			return err
 		}
-		accepted, err := w.makeChange(c.Context(), client, change, plan.Revision)
+		accepted, err := w.applyAll(c.Context(), client, ops, plan.Revision)
 		if err != nil {
 			return advise(err)
 		}
@@ -281,11 +285,11 @@ func (w *wish) nothing(why *bytes.Buffer) error {
 	return w.tell(&httpapi.Accepted{Accepted: "nothing: " + strings.TrimSpace(why.String())}, "")
 }
 
-// makeChange makes a change that was planned at a revision, in parts if one commit does not take it all. What is
-// left is planned anew after each of them, for the leader acts on it by then.
-func (w *wish) makeChange(ctx context.Context, client *httpapi.Client, change cluster.Change, revision string) (all httpapi.Accepted, err error) {
+// applyAll does operations that were planned at a revision, in parts if one commit does not take them all. What is
+// left is planned again after each of them, for the leader acts on it by then.
+func (w *wish) applyAll(ctx context.Context, client *httpapi.Client, ops cluster.Operations, revision string) (all httpapi.Accepted, err error) {
 	var said []string
-	for i, part := range parts(change) {
+	for i, part := range parts(ops) {
 		for try := 1; ; try++ {
 			if i > 0 {
 				plan, _, err := client.Plan(ctx, part)
@@ -294,7 +298,7 @@ func (w *wish) makeChange(ctx context.Context, client *httpapi.Client, change cl
 				}
 				revision = plan.Revision
 			}
-			all, err = w.ask(ctx, client, httpapi.Wish{Path: "/api/v1/plan/apply", Body: map[string]any{"revision": revision, "change": part}, Key: w.keyOfPart(part)})
+			all, err = w.ask(ctx, client, httpapi.Wish{Path: "/api/v1/plan/apply", Body: map[string]any{"revision": revision, "operations": part}, Key: w.keyOfPart(part)})
 			if i == 0 || !errors.Is(err, httpapi.ErrConflict) || try == tries {
 				break
 			}
@@ -312,9 +316,9 @@ func (w *wish) makeChange(ctx context.Context, client *httpapi.Client, change cl
 	return all, nil
 }
 
-// keyOfPart returns the key of a part of a change: another one for another part, since what is left of a change has other
-// parts when it is made again.
-func (w *wish) keyOfPart(part cluster.Change) string {
+// keyOfPart returns the key of some of the operations: another one for others, since those that are left have other
+// parts when the command is called again.
+func (w *wish) keyOfPart(part cluster.Operations) string {
 	text, _ := json.Marshal(part) // what was read is written
 	sum := sha256.Sum256(text)
 	return w.keyOfThis() + "-" + hex.EncodeToString(sum[:6])
@@ -328,8 +332,8 @@ func behind(said []string, err error) error {
 	return fmt.Errorf("%w\nBefore that there was: %s", err, strings.Join(said, "; "))
 }
 
-// What one commit takes of a change, with what goes with it, and how often, and after which pause, a later part is
-// planned anew.
+// What one commit takes of operations, with what goes with them, and how often, and after which pause, a later part is
+// planned again.
 const (
 	partRecords = 90
 	partBytes   = 200 << 10
@@ -337,24 +341,16 @@ const (
 	pause       = 100 * time.Millisecond
 )
 
-// parts divides what a file changes into what fits in a commit.
-func parts(change cluster.Change) (list []cluster.Change) {
-	var part cluster.Change
-	records, size := 0, 0
-	room := func(more int) {
-		if records == partRecords || records > 0 && size+more > partBytes {
-			list, part, records, size = append(list, part), cluster.Change{}, 0, 0
+// parts divides operations, each of another task, into what fits in a commit.
+func parts(ops cluster.Operations) (list []cluster.Operations) {
+	var part cluster.Operations
+	size := 0
+	for _, op := range ops {
+		text, _ := json.Marshal(op) // what was read is written
+		if len(part) == partRecords || len(part) > 0 && size+len(text) > partBytes {
+			list, part, size = append(list, part), nil, 0
 		}
-		records, size = records+1, size+more
-	}
-	for _, spec := range change.Tasks {
-		text, _ := json.Marshal(spec) // what was read is written
-		room(len(text))
-		part.Tasks = append(part.Tasks, spec)
-	}
-	for _, task := range change.Delete {
-		room(len(task))
-		part.Delete = append(part.Delete, task)
+		part, size = append(part, op), size+len(text)
 	}
 	return append(list, part)
 }

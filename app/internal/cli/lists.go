@@ -289,7 +289,7 @@ func (s *shell) leader() *cobra.Command {
 	down := &cobra.Command{Use: "step-down", Short: "Makes the leader step down and rank last among the candidates", Args: args()}
 	w := s.wish(down)
 	down.RunE = func(c *cobra.Command, _ []string) error {
-		return w.do(c.Context(), httpapi.Wish{Path: "/api/v1/leader/step-down"}, nil)
+		return w.do(c.Context(), httpapi.Wish{Path: "/api/v1/leader/step-down"})
 	}
 	c.AddCommand(down)
 	return c

@@ -16,7 +16,7 @@ import (
 // maxMoves bounds the moves of a plan that are listed.
 const maxMoves = 40
 
-// showPlan writes what a change would do.
+// showPlan writes what operations would do.
 func showPlan(b *bytes.Buffer, p *cluster.Plan, width int) {
 	restart := ""
 	if n := restarting(p); n > 0 {
@@ -115,44 +115,28 @@ What a single command would do it shows itself, with --dry-run: xconsumer scale 
   xconsumer plan -f app.toml --prune`,
 	}
 	f, o := s.server(c), s.tables(c)
-	var change cluster.Change
-	var scale, labels []string
-	var file string
-	var prune bool
-	c.Flags().StringSliceVar(&scale, "scale", nil, "TASK=N: the task had N workers")
-	for _, list := range []struct {
-		name string
-		to   *[]string
-		what string
-	}{
-		{"pause", &change.Pause, "the task was paused"}, {"resume", &change.Resume, "the task was resumed"}, {"delete", &change.Delete, "the task was deleted"},
-		{"cordon", &change.Cordon, "the node was cordoned"}, {"uncordon", &change.Uncordon, "the node was uncordoned"},
-		{"drain", &change.Drain, "the node was drained"}, {"lose", &change.Lose, "the node was lost"},
-	} {
-		c.Flags().StringSliceVar(list.to, list.name, nil, list.what)
-	}
-	c.Flags().StringSliceVar(&labels, "label", nil, "NODE:KEY=VALUE: the node had this label and no others")
-	c.Flags().StringVarP(&file, "file", "f", "", "the tasks were declared as in this app.toml")
-	c.Flags().BoolVar(&prune, "prune", false, "with --file: and no others")
+	read := planFlags(c)
+	file := c.Flags().StringP("file", "f", "", "the tasks were declared as in this app.toml")
+	prune := c.Flags().Bool("prune", false, "with --file: and no others")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		client, err := f.client()
 		if err != nil {
 			return err
 		}
-		if err := addScale(&change, scale); err != nil {
-			return err
-		}
-		if err := addLabels(&change, labels); err != nil {
-			return err
-		}
-		if file != "" {
-			d, err := s.declared(c, client, file)
+		var ops cluster.Operations
+		if *file != "" {
+			d, err := s.declared(c, client, *file)
 			if err != nil {
 				return err
 			}
-			d.addTo(&change, prune)
+			ops = d.operations(*prune)
 		}
-		p, raw, err := client.Plan(c.Context(), change)
+		more, err := read()
+		if err != nil {
+			return err
+		}
+		ops = append(ops, more...)
+		p, raw, err := client.Plan(c.Context(), ops)
 		if err != nil {
 			return advise(err)
 		}
@@ -178,35 +162,68 @@ func noCommand(c *cobra.Command, given []string) error {
 	return usage(c, fmt.Sprintf("%s takes only flags, as in --scale TASK=N; %s cannot be planned", c.CommandPath(), verb.Name()))
 }
 
-func addScale(change *cluster.Change, list []string) error {
+// planFlags adds a flag for each kind of operation that can be planned with others. They are done in the order of the flags
+// here.
+func planFlags(c *cobra.Command) (read func() (cluster.Operations, error)) {
+	scale := c.Flags().StringSlice("scale", nil, "TASK=N: the task had N workers")
+	var reads []func() (cluster.Operations, error)
+	for _, f := range []struct {
+		name, what string
+		op         func(string) cluster.Operation
+	}{
+		{"pause", "the task was paused", cluster.Pause},
+		{"resume", "the task was resumed", cluster.Resume},
+		{"delete", "the task was deleted", cluster.Delete},
+		{"uncordon", "the node was uncordoned", cluster.Uncordon},
+		{"cordon", "the node was cordoned", cluster.Cordon},
+		{"drain", "the node was drained", func(node string) cluster.Operation { return cluster.Drain(node, 0) }},
+		{"lose", "the node was lost", cluster.Lose},
+	} {
+		names := c.Flags().StringSlice(f.name, nil, f.what)
+		reads = append(reads, func() (ops cluster.Operations, err error) {
+			for _, name := range *names {
+				ops = append(ops, f.op(name))
+			}
+			return ops, nil
+		})
+	}
+	labels := c.Flags().StringSlice("label", nil, "NODE:KEY=VALUE: the node had this label; as in xconsumer label")
+	reads = append(reads, func() (cluster.Operations, error) { return labelOperations(*labels) })
+	return func() (ops cluster.Operations, err error) {
+		if ops, err = scaleOperations(*scale); err != nil {
+			return nil, err
+		}
+		for _, read := range reads {
+			more, err := read()
+			if err != nil {
+				return nil, err
+			}
+			ops = append(ops, more...)
+		}
+		return ops, nil
+	}
+}
+
+func scaleOperations(list []string) (ops cluster.Operations, err error) {
 	for _, text := range list {
 		task, n, ok := strings.Cut(text, "=")
 		workers, err := strconv.Atoi(n)
 		if !ok || err != nil {
-			return fmt.Errorf("%w: --scale: %q: want TASK=N", config.ErrUsage, text)
+			return nil, fmt.Errorf("%w: --scale: %q: want TASK=N", config.ErrUsage, text)
 		}
-		if change.Scale == nil {
-			change.Scale = map[string]int{}
-		}
-		change.Scale[task] = workers
+		ops = append(ops, cluster.Scale(task, workers))
 	}
-	return nil
+	return ops, nil
 }
 
-func addLabels(change *cluster.Change, list []string) error {
+func labelOperations(list []string) (ops cluster.Operations, err error) {
 	for _, text := range list {
-		node, label, ok := strings.Cut(text, ":")
-		key, value, set := strings.Cut(label, "=")
-		if !ok || !set {
-			return fmt.Errorf("%w: --label: %q: want NODE:KEY=VALUE", config.ErrUsage, text)
+		node, change, ok := strings.Cut(text, ":")
+		labels, err := labelChanges([]string{change})
+		if !ok || err != nil {
+			return nil, fmt.Errorf("%w: --label: %q: want NODE:KEY=VALUE, NODE:KEY- or NODE:KEY~", config.ErrUsage, text)
 		}
-		if change.Labels == nil {
-			change.Labels = map[string]cluster.Labels{}
-		}
-		if change.Labels[node] == nil {
-			change.Labels[node] = cluster.Labels{}
-		}
-		change.Labels[node][key] = value
+		ops = append(ops, cluster.Label(node, labels))
 	}
-	return nil
+	return ops, nil
 }

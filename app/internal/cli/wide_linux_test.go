@@ -73,7 +73,7 @@ const (
 	theEnd   = "the end of an error"
 )
 
-func (planNode) Plan(context.Context, cluster.Change) (cluster.Plan, error) {
+func (planNode) Plan(context.Context, cluster.Operations) (cluster.Plan, error) {
 	slot := cluster.Slot{Task: longName}
 	return cluster.Plan{Moves: []cluster.PlannedMove{{Slot: slot, From: "n1", To: "n2", Reason: "n1 is draining"}}}, nil
 }

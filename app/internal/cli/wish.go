@@ -58,14 +58,14 @@ func (w *wish) planned(c *cobra.Command) *wish {
 	return w
 }
 
-// do does what is wished, or shows the plan of a change that is the same.
-func (w *wish) do(ctx context.Context, wish httpapi.Wish, change *cluster.Change) error {
+// do asks for what is wished, or shows the plan of the same operations. Without any it cannot be planned.
+func (w *wish) do(ctx context.Context, wish httpapi.Wish, planned ...cluster.Operation) error {
 	client, err := w.client()
 	if err != nil {
 		return err
 	}
-	if w.dryRun && change != nil {
-		plan, raw, err := client.Plan(ctx, *change)
+	if w.dryRun && len(planned) > 0 {
+		plan, raw, err := client.Plan(ctx, planned)
 		if err != nil {
 			return advise(err)
 		}

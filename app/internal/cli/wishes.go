@@ -40,7 +40,7 @@ to its end the next run has the number. --dry-run shows what restarts.`,
 			return fmt.Errorf("%w: %q is no number of workers: want 0 to %d", config.ErrUsage, args[1], cluster.MaxWorkers)
 		}
 		w.effect = w.resizes(c.Context(), args[0], n)
-		return w.do(c.Context(), httpapi.Wish{Path: taskPath(args[0], "/scale"), Body: map[string]any{"workers": n}}, &cluster.Change{Scale: map[string]int{args[0]: n}})
+		return w.do(c.Context(), httpapi.Wish{Path: taskPath(args[0], "/scale"), Body: map[string]any{"workers": n}}, cluster.Scale(args[0], n))
 	}
 	return c
 }
@@ -69,32 +69,25 @@ func (w *wish) resizes(ctx context.Context, task string, n int) func(*httpapi.Ac
 }
 
 // onTask is a command that does something with a task.
-func (s *shell) onTask(verb, short string, change func(task string) *cluster.Change) *cobra.Command {
+func (s *shell) onTask(verb, short string, plans func(task string) cluster.Operation) *cobra.Command {
 	c := &cobra.Command{Use: verb + " TASK", Short: short, Args: args("TASK"), ValidArgsFunction: s.completeTasks}
-	w := s.wish(c)
-	if change != nil {
-		w.planned(c)
-	}
+	w := s.wish(c).planned(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		var same *cluster.Change
-		if change != nil {
-			same = change(args[0])
-		}
-		return w.do(c.Context(), httpapi.Wish{Path: taskPath(args[0], "/"+verb)}, same)
+		return w.do(c.Context(), httpapi.Wish{Path: taskPath(args[0], "/"+verb)}, plans(args[0]))
 	}
 	return c
 }
 
 func (s *shell) pause() *cobra.Command {
-	return s.onTask("pause", "Stops the workers of a task until it is resumed", func(t string) *cluster.Change { return &cluster.Change{Pause: []string{t}} })
+	return s.onTask("pause", "Stops the workers of a task until it is resumed", cluster.Pause)
 }
 
 func (s *shell) resume() *cobra.Command {
-	return s.onTask("resume", "Lets the workers of a task run", func(t string) *cluster.Change { return &cluster.Change{Resume: []string{t}} })
+	return s.onTask("resume", "Lets the workers of a task run", cluster.Resume)
 }
 
 func (s *shell) reset() *cobra.Command {
-	return s.onTask("reset", "Takes back what scale, pause and resume did to a task", nil)
+	return s.onTask("reset", "Takes back what scale, pause and resume did to a task", cluster.Reset)
 }
 
 func (s *shell) restart() *cobra.Command {
@@ -113,7 +106,7 @@ func (s *shell) restart() *cobra.Command {
 			return fmt.Errorf("%w: name a task, a worker, or a node with --node", config.ErrUsage)
 		case *node != "":
 			w.effect = w.restarts(c.Context(), logTarget{}, *node)
-			return w.do(c.Context(), httpapi.Wish{Path: nodePath(*node, "/restart")}, nil)
+			return w.do(c.Context(), httpapi.Wish{Path: nodePath(*node, "/restart")})
 		}
 		target, err := logTargetOf(args[0], "")
 		if err != nil {
@@ -121,13 +114,13 @@ func (s *shell) restart() *cobra.Command {
 		}
 		w.effect = w.restarts(c.Context(), target, "")
 		if !target.one {
-			return w.do(c.Context(), httpapi.Wish{Path: taskPath(args[0], "/restart")}, nil)
+			return w.do(c.Context(), httpapi.Wish{Path: taskPath(args[0], "/restart")})
 		}
 		path, err := workerPath(args[0])
 		if err != nil {
 			return err
 		}
-		return w.do(c.Context(), httpapi.Wish{Path: path + "/restart"}, nil)
+		return w.do(c.Context(), httpapi.Wish{Path: path + "/restart"})
 	}
 	return c
 }
@@ -197,7 +190,7 @@ func (s *shell) runNow() *cobra.Command {
 				return fmt.Errorf("%w: --params: %w", config.ErrUsage, err)
 			}
 		}
-		return w.do(c.Context(), httpapi.Wish{Path: taskPath(args[0], "/run-now"), Body: map[string]any{"params": p}}, nil)
+		return w.do(c.Context(), httpapi.Wish{Path: taskPath(args[0], "/run-now"), Body: map[string]any{"params": p}})
 	}
 	return c
 }
@@ -220,7 +213,7 @@ func (s *shell) delete() *cobra.Command {
 		if err := w.confirmFor(c.Context(), taskPath(args[0], ""), "delete task "+args[0]+", and stop its workers"); err != nil {
 			return err
 		}
-		return w.do(c.Context(), httpapi.Wish{Method: http.MethodDelete, Path: taskPath(args[0], "")}, &cluster.Change{Delete: args})
+		return w.do(c.Context(), httpapi.Wish{Method: http.MethodDelete, Path: taskPath(args[0], "")}, cluster.Delete(args[0]))
 	}
 	return c
 }
@@ -235,33 +228,35 @@ func (s *shell) move() *cobra.Command {
 			return s.completeWorkers(c, args, text)
 		},
 	}
-	w := s.wish(c)
+	w := s.wish(c).planned(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		path, err := workerPath(args[0])
 		if err != nil {
 			return err
 		}
-		return w.do(c.Context(), httpapi.Wish{Path: path + "/move", Body: map[string]any{"to": args[1]}}, nil)
+		task, index, _ := strings.Cut(args[0], "#")
+		n, _ := strconv.Atoi(index) // which workerPath has read
+		return w.do(c.Context(), httpapi.Wish{Path: path + "/move", Body: map[string]any{"to": args[1]}}, cluster.Move(cluster.Slot{Task: task, Index: n}, args[1]))
 	}
 	return c
 }
 
 // onNode is a command that does something with a node.
-func (s *shell) onNode(verb, short string, change func(node string) *cluster.Change) *cobra.Command {
+func (s *shell) onNode(verb, short string, plans func(node string) cluster.Operation) *cobra.Command {
 	c := &cobra.Command{Use: verb + " NODE", Short: short, Args: args("NODE"), ValidArgsFunction: s.completeNodes}
 	w := s.wish(c).planned(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		return w.do(c.Context(), httpapi.Wish{Path: nodePath(args[0], "/"+verb)}, change(args[0]))
+		return w.do(c.Context(), httpapi.Wish{Path: nodePath(args[0], "/"+verb)}, plans(args[0]))
 	}
 	return c
 }
 
 func (s *shell) cordon() *cobra.Command {
-	return s.onNode("cordon", "Gives a node nothing new; what it has stays", func(n string) *cluster.Change { return &cluster.Change{Cordon: []string{n}} })
+	return s.onNode("cordon", "Gives a node nothing new; what it has stays", cluster.Cordon)
 }
 
 func (s *shell) uncordon() *cobra.Command {
-	return s.onNode("uncordon", "Lets a node take work again; ends a drain or a quarantine, too", func(n string) *cluster.Change { return &cluster.Change{Uncordon: []string{n}} })
+	return s.onNode("uncordon", "Lets a node take work again; ends a drain or a quarantine, too", cluster.Uncordon)
 }
 
 func (s *shell) drain() *cobra.Command {
@@ -294,7 +289,7 @@ func (s *shell) drain() *cobra.Command {
 		if *deadline == 0 {
 			body = map[string]any{}
 		}
-		return w.do(c.Context(), httpapi.Wish{Path: nodePath(args[0], "/drain"), Body: body}, &cluster.Change{Drain: args})
+		return w.do(c.Context(), httpapi.Wish{Path: nodePath(args[0], "/drain"), Body: body}, cluster.Drain(args[0], *deadline))
 	}
 	return c
 }
@@ -306,7 +301,7 @@ func (s *shell) evict() *cobra.Command {
 		if err := w.confirmFor(c.Context(), nodePath(args[0], ""), "evict "+args[0]+": its workers stop, and run nowhere until its lease is over for certain"); err != nil {
 			return err
 		}
-		return w.do(c.Context(), httpapi.Wish{Path: nodePath(args[0], "/evict")}, &cluster.Change{Lose: args})
+		return w.do(c.Context(), httpapi.Wish{Path: nodePath(args[0], "/evict")}, cluster.Evict(args[0]))
 	}
 	return c
 }
@@ -316,32 +311,41 @@ func (s *shell) label() *cobra.Command {
 		Use: "label NODE KEY=VALUE...", Short: "Changes the labels of a node, whatever its configuration says", Args: args("NODE", "KEY=VALUE..."), ValidArgsFunction: s.completeNodes,
 		Long: "Changes the labels of a node, whatever its configuration says: KEY=VALUE sets one, KEY- hides one that it has, KEY~ puts its own in force again.",
 	}
-	w := s.wish(c)
+	w := s.wish(c).planned(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		labels := map[string]*string{}
-		for _, text := range args[1:] {
-			key, value, set := strings.Cut(text, "=")
-			switch {
-			case set && value != "":
-				labels[key] = &value
-			case strings.HasSuffix(text, "-"):
-				labels[strings.TrimSuffix(text, "-")] = new("")
-			case strings.HasSuffix(text, "~"):
-				labels[strings.TrimSuffix(text, "~")] = nil
-			default:
-				return fmt.Errorf("%w: %q: want KEY=VALUE, KEY- or KEY~", config.ErrUsage, text)
-			}
+		labels, err := labelChanges(args[1:])
+		if err != nil {
+			return err
 		}
-		return w.do(c.Context(), httpapi.Wish{Path: nodePath(args[0], "/label"), Body: map[string]any{"labels": labels}}, nil)
+		return w.do(c.Context(), httpapi.Wish{Path: nodePath(args[0], "/label"), Body: map[string]any{"labels": labels}}, cluster.Label(args[0], labels))
 	}
 	return c
+}
+
+// labelChanges reads changes of labels.
+func labelChanges(list []string) (map[string]*string, error) {
+	labels := map[string]*string{}
+	for _, text := range list {
+		key, value, set := strings.Cut(text, "=")
+		switch {
+		case set && value != "":
+			labels[key] = &value
+		case strings.HasSuffix(text, "-"):
+			labels[strings.TrimSuffix(text, "-")] = new("")
+		case strings.HasSuffix(text, "~"):
+			labels[strings.TrimSuffix(text, "~")] = nil
+		default:
+			return nil, fmt.Errorf("%w: %q: want KEY=VALUE, KEY- or KEY~", config.ErrUsage, text)
+		}
+	}
+	return labels, nil
 }
 
 func (s *shell) moveNow() *cobra.Command {
 	c := &cobra.Command{Use: "move-now", Short: "Lets no delay or freeze hold the work of nodes that are gone", Args: args()}
 	w := s.wish(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return w.do(c.Context(), httpapi.Wish{Path: "/api/v1/moves/now"}, nil)
+		return w.do(c.Context(), httpapi.Wish{Path: "/api/v1/moves/now"})
 	}
 	return c
 }

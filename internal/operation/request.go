@@ -1,9 +1,7 @@
 package operation
 
 import (
-	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,48 +9,56 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// moveNow lets nobody wait for members that are gone.
-func (o Operator) moveNow(ctx context.Context, members []string) (revision string, err error) {
-	if len(members) == 0 {
-		return revisionOf(0), nil
+// stepDown requests that the present leader stand behind all others.
+func (e editor) stepDown() error {
+	if e.Epoch.Rec == nil || e.Epoch.Rec.Leader == "" {
+		return fmt.Errorf("%w: nobody leads", cluster.ErrConflict)
 	}
-	return o.order(ctx, func(r *schema.Orders) {
-		r.MoveNow = append(r.MoveNow, members...)
+	return e.request(func(r *schema.Orders) { r.StepDown = max(r.StepDown, e.Epoch.Rec.Term) })
+}
+
+// moveNow requests that nobody wait for members that are gone.
+func (e editor) moveNow() error {
+	members := vanished(e.Snapshot)
+	if len(members) == 0 {
+		return nil
+	}
+	return e.request(func(r *schema.Orders) {
+		r.MoveNow = append(slices.Clone(r.MoveNow), members...)
 		slices.Sort(r.MoveNow)
 		r.MoveNow = slices.Compact(r.MoveNow)
 	})
 }
 
-// runNow orders a run, and returns its id.
-func (o Operator) runNow(ctx context.Context, s *view.Snapshot, op cluster.Operation) (id string, err error) {
-	task := s.Tasks[op.Task].Rec
+// runNow requests a run.
+func (e editor) runNow(op cluster.Operation) error {
+	task := e.Tasks[op.Task].Rec
 	switch {
 	case task == nil || task.Deleted:
-		return "", fmt.Errorf("%w: %q", cluster.ErrNoTask, op.Task)
+		return fmt.Errorf("%w: %q", cluster.ErrNoTask, op.Task)
 	case !task.Effective().Runs():
-		return "", fmt.Errorf("%w: task %q does not run to its end: give it mode = \"once\" or a schedule", cluster.ErrConflict, op.Task)
+		return fmt.Errorf("%w: task %q does not run to its end: give it mode = \"once\" or a schedule", cluster.ErrConflict, op.Task)
 	}
-	if err := op.Params.Validate(); err != nil {
-		return "", wrong("params", err)
-	}
-	order := schema.RunOrder{
-		ID:   time.Now().UTC().Format("20060102T150405.000Z") + "-" + strings.ToLower(rand.Text()[:4]),
-		Task: op.Task, Params: op.Params, By: o.By,
-	}
-	o.line.Revision = order.ID
-	return o.order(ctx, func(r *schema.Orders) {
-		if !slices.ContainsFunc(r.RunNow, func(other schema.RunOrder) bool { return other.ID == order.ID }) {
-			r.RunNow = append(r.RunNow, order)
+	return e.request(func(r *schema.Orders) {
+		if !slices.ContainsFunc(r.RunNow, func(other schema.RunOrder) bool { return other.ID == e.stamp.Run }) {
+			r.RunNow = append(slices.Clone(r.RunNow), schema.RunOrder{ID: e.stamp.Run, Task: op.Task, Params: op.Params, By: e.stamp.By})
 		}
 	})
 }
 
-// restart orders that grants are replaced.
-func (o Operator) restart(ctx context.Context, s *view.Snapshot, op cluster.Operation) (revision string, err error) {
+// newRun returns the id of a run that begins now.
+func newRun(now time.Time) string {
+	return now.UTC().Format("20060102T150405.000Z") + "-" + strings.ToLower(rand.Text()[:4])
+}
+
+// restart requests that grants be replaced.
+func (e editor) restart(op cluster.Operation) error {
+	s := e.Snapshot
 	pick := func(node string, slot cluster.Slot) bool {
 		base, _ := cluster.SplitRun(slot.Task)
 		return (op.Node == "" || node == op.Node) && (op.Task == "" || slot.Task == op.Task || base == op.Task) && (op.Index == nil || slot.Index == *op.Index)
@@ -62,15 +68,12 @@ func (o Operator) restart(ctx context.Context, s *view.Snapshot, op cluster.Oper
 	if !task {
 		_, task = s.Specs()[op.Task]
 	}
-	switch {
-	case op.Task == "" && op.Node == "":
-		return "", fmt.Errorf("%w: of what? name a task, a worker or a node", cluster.ErrChange)
-	case op.Task != "" && !task:
-		return "", fmt.Errorf("%w: %q", cluster.ErrNoTask, op.Task)
+	if op.Task != "" && !task {
+		return fmt.Errorf("%w: %q", cluster.ErrNoTask, op.Task)
 	}
 	if op.Node != "" {
 		if err := known(s, op.Node); err != nil {
-			return "", err
+			return err
 		}
 	}
 	orders := grants(s, pick)
@@ -80,11 +83,12 @@ func (o Operator) restart(ctx context.Context, s *view.Snapshot, op cluster.Oper
 	switch {
 	case len(orders) > 0:
 	case op.Index != nil:
-		return "", fmt.Errorf("%w: %s", cluster.ErrNoSlot, cluster.Slot{Task: op.Task, Index: *op.Index})
+		return fmt.Errorf("%w: %s", cluster.ErrNoSlot, cluster.Slot{Task: op.Task, Index: *op.Index})
 	default:
-		return revisionOf(0), nil // nothing runs
+		return nil // nothing runs
 	}
-	return o.order(ctx, func(r *schema.Orders) {
+	return e.request(func(r *schema.Orders) {
+		r.Restart = slices.Clone(r.Restart)
 		for _, g := range orders {
 			same := slices.ContainsFunc(r.Restart, func(h schema.Held) bool {
 				return h.Task == g.Task && h.Token == g.Token && slices.Equal(h.Slots, g.Slots)
@@ -96,33 +100,31 @@ func (o Operator) restart(ctx context.Context, s *view.Snapshot, op cluster.Oper
 	})
 }
 
-// move orders that a slot goes to a node.
-func (o Operator) move(ctx context.Context, s *view.Snapshot, op cluster.Operation) (revision string, err error) {
-	switch {
-	case op.Task == "" || op.Index == nil:
-		return "", fmt.Errorf("%w: name a worker", cluster.ErrChange)
-	case op.Node == "":
-		return "", wrong("to", errors.New("no node is named"))
-	}
+// move requests that a slot go to a node, if the plan would leave it there.
+func (e editor) move(op cluster.Operation) error {
 	slot := cluster.Slot{Task: op.Task, Index: *op.Index}
-	found := grants(s, func(_ string, other cluster.Slot) bool { return other == slot })
-	if len(found) == 0 {
-		return "", fmt.Errorf("%w: %s", cluster.ErrNoSlot, slot)
+	token, err := reconcile.MayMove(e.Snapshot, slot, op.Node)
+	if err != nil {
+		return err
 	}
-	if err := known(s, op.Node); err != nil {
-		return "", err
-	}
-	return o.order(ctx, func(r *schema.Orders) {
-		r.Move = slices.DeleteFunc(r.Move, func(m schema.MoveOrder) bool { return m.Slot == slot })
-		r.Move = append(r.Move, schema.MoveOrder{Slot: slot, Token: found[0].Token, To: op.Node})
+	return e.request(func(r *schema.Orders) {
+		r.Move = slices.DeleteFunc(slices.Clone(r.Move), func(m schema.MoveOrder) bool { return m.Slot == slot })
+		r.Move = append(r.Move, schema.MoveOrder{Slot: slot, Token: token, To: op.Node})
 	})
 }
 
-func (o Operator) order(ctx context.Context, change func(*schema.Orders)) (revision string, err error) {
-	return edit(ctx, o, o.Keys.Orders(), func(rec *schema.Orders, _ bool, _ int64) (bool, error) {
-		change(rec)
-		return true, nil
-	})
+// request changes the requests. What they hold is copied by whoever changes it.
+func (e editor) request(change func(*schema.Orders)) error {
+	entry, rec := e.Orders, schema.Orders{}
+	switch {
+	case entry.Good():
+		rec = *entry.Rec
+	case entry.Err != nil:
+		return unusable(entry.Err, otherRemedy)
+	}
+	change(&rec)
+	e.Orders = view.Entry[schema.Orders]{Rec: &rec, Version: entry.Version}
+	return nil
 }
 
 // kept returns the slots that are held back or have failed since they took down nodes, that a filter picks and that are not among

@@ -1,0 +1,227 @@
+package operation
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/schedule"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// Stamp is what records keep of a request besides what it does.
+type Stamp struct {
+	By  string    // who asked for it, for people
+	At  time.Time // when
+	Run string    // the id of the run that a run-now begins
+}
+
+// Effect returns a cluster as operations leave it, done in their order. It changes nothing of the snapshot. This is all that is
+// said anywhere about what an operation does: a plan is made from the result, and what it has changed in records is what is
+// committed.
+//
+// Operations change the records of tasks and marks, and the requests. The exceptions are those that end a membership, evict
+// and lose: in the result the members are gone, and nobody waits for them.
+//
+// The error matches those of package cluster, and names a field of the operation by its place in the list:
+// "operations[0].workers".
+func Effect(s *view.Snapshot, ops cluster.Operations, stamp Stamp) (*view.Snapshot, error) {
+	if err := valid(ops); err != nil {
+		return nil, err
+	}
+	e := newEditor(s, stamp)
+	for i, op := range ops {
+		if err := e.do(op); err != nil {
+			return nil, inList(i, op, err)
+		}
+	}
+	return e.Snapshot, nil
+}
+
+// valid returns every mistake in a list of operations that can be seen without the cluster, joined.
+func valid(ops cluster.Operations) error {
+	var errs []error
+	for i, op := range ops {
+		err := validate(op)
+		if op.Kind == cluster.OpRunNow { // it answers with the run's id
+			err = wrong("kind", errors.New("a run is begun by itself, and not planned"))
+		}
+		errs = append(errs, inList(i, op, err))
+	}
+	return errors.Join(errs...)
+}
+
+// inList adds to the error of an operation's field the operation's place in a list.
+func inList(i int, op cluster.Operation, err error) error {
+	if _, ok := errors.AsType[*cluster.FieldError](err); !ok {
+		return err
+	}
+	at := fmt.Sprintf("operations[%d]", i)
+	switch op.Kind {
+	case cluster.OpDeclare:
+		at += ".spec"
+	case cluster.OpPatch:
+		at += ".patch"
+	}
+	return wrong(at, err)
+}
+
+// one is Effect for one operation, whose fields are named by themselves.
+func one(s *view.Snapshot, op cluster.Operation, stamp Stamp) (*view.Snapshot, error) {
+	if err := validate(op); err != nil {
+		return nil, err
+	}
+	e := newEditor(s, stamp)
+	return e.Snapshot, e.do(op)
+}
+
+// validate returns every mistake in an operation that can be seen without the cluster, joined.
+func validate(op cluster.Operation) error {
+	refused := func(why string) error { return fmt.Errorf("%w: %s", cluster.ErrChange, why) }
+	changes, _ := touched(op)
+	switch {
+	case !slices.Contains(cluster.OperationKinds(), op.Kind):
+		return wrong("kind", fmt.Errorf("there is no operation %q", op.Kind))
+	case changes == taskRecord && op.Task == "":
+		return wrong("task", errors.New("no task is named"))
+	case changes == markRecord && op.Node == "":
+		return wrong("node", errors.New("no node is named"))
+	}
+	switch op.Kind {
+	case cluster.OpDeclare:
+		if op.Spec == nil || op.Spec.Name != op.Task {
+			return wrong("name", fmt.Errorf("must be %q, the task's", op.Task))
+		}
+		if err := schedule.Validate(*op.Spec); err != nil {
+			return fmt.Errorf("%w: %w", cluster.ErrChange, err)
+		}
+	case cluster.OpScale:
+		switch n := op.Workers; {
+		case n == nil:
+			return wrong("workers", errors.New("no number is given"))
+		case *n < 0 || *n > cluster.MaxWorkers:
+			return wrong("workers", fmt.Errorf("%d is not between 0 and %d", *n, cluster.MaxWorkers))
+		}
+	case cluster.OpDrain:
+		if op.Deadline < 0 {
+			return wrong("deadline", fmt.Errorf("%v is less than 0s", op.Deadline))
+		}
+	case cluster.OpLabel:
+		return validateLabels(op.Labels)
+	case cluster.OpRunNow:
+		if err := op.Params.Validate(); err != nil {
+			return wrong("params", err)
+		}
+	case cluster.OpRestart:
+		if op.Task == "" && op.Node == "" {
+			return refused("of what? name a task, a worker or a node")
+		}
+	case cluster.OpMove:
+		switch {
+		case op.Task == "" || op.Index == nil:
+			return refused("name a worker")
+		case op.Node == "":
+			return wrong("node", errors.New("no node is named"))
+		}
+	}
+	return nil
+}
+
+// touched returns which kind of record an operation changes, and the name of it.
+func touched(op cluster.Operation) (record, name string) {
+	switch op.Kind {
+	case cluster.OpScale, cluster.OpPause, cluster.OpResume, cluster.OpReset, cluster.OpDeclare, cluster.OpPatch, cluster.OpDelete:
+		return taskRecord, op.Task
+	case cluster.OpCordon, cluster.OpUncordon, cluster.OpDrain, cluster.OpLabel:
+		return markRecord, op.Node
+	case cluster.OpRestart, cluster.OpMove, cluster.OpRunNow, cluster.OpStepDown, cluster.OpMoveNow:
+		return requestsRecord, ""
+	}
+	return "", ""
+}
+
+// The records that operations change.
+const (
+	taskRecord     = "task"
+	markRecord     = "mark"
+	requestsRecord = "requests"
+)
+
+// editor changes a snapshot of its own. The records in it are not changed, but replaced.
+type editor struct {
+	*view.Snapshot
+	stamp Stamp
+}
+
+func newEditor(s *view.Snapshot, stamp Stamp) editor {
+	next := *s
+	next.Tasks, next.Marks, next.Peers = clone(s.Tasks), clone(s.Marks), clone(s.Peers)
+	return editor{&next, stamp}
+}
+
+// clone is maps.Clone; of no map it makes one.
+func clone[K comparable, V any](m map[K]V) map[K]V {
+	next := make(map[K]V, len(m)+1)
+	maps.Copy(next, m)
+	return next
+}
+
+// do does one operation, which is valid.
+func (e editor) do(op cluster.Operation) error {
+	switch record, _ := touched(op); record {
+	case taskRecord:
+		return e.changeTask(op)
+	case markRecord:
+		return e.changeMark(op)
+	}
+	switch op.Kind {
+	case cluster.OpRestart:
+		return e.restart(op)
+	case cluster.OpMove:
+		return e.move(op)
+	case cluster.OpRunNow:
+		return e.runNow(op)
+	case cluster.OpStepDown:
+		return e.stepDown()
+	case cluster.OpMoveNow:
+		return e.moveNow()
+	case cluster.OpEvict, cluster.OpLose:
+		return e.lose(op.Node)
+	}
+	return fmt.Errorf("%w: there is no operation %q", cluster.ErrChange, op.Kind)
+}
+
+// lose ends the membership of a node, for whoever looks at what comes of it. Nobody waits for it.
+func (e editor) lose(node string) error {
+	guid := member(e.Snapshot, node)
+	if guid == "" {
+		return fmt.Errorf("%w: %q", cluster.ErrNoNode, node)
+	}
+	p := *e.Peers[guid]
+	if p.Doc.Rec != nil {
+		doc := *p.Doc.Rec
+		doc.Closed = &schema.Closed{By: "what-if", Cause: "lost", Clean: true}
+		p.Doc.Rec = &doc
+	}
+	e.Peers[guid] = &p
+	return nil
+}
+
+// member returns a live member of a name, "" if there is none.
+func member(s *view.Snapshot, node string) string {
+	for _, guid := range slices.Sorted(maps.Keys(s.Peers)) {
+		if p := s.Peers[guid]; p.Live() && p.Member.Rec != nil && p.Member.Rec.Node == node {
+			return guid
+		}
+	}
+	return ""
+}
+
+// unusable refuses to change a record that cannot be used, and says what replaces it.
+func unusable(err error, remedy string) error {
+	return fmt.Errorf("%w: %w; %s", cluster.ErrConflict, err, remedy)
+}

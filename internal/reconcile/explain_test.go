@@ -355,4 +355,9 @@ func TestMoveOfASlotWithoutANode(t *testing.T) {
 	if _, err := reconcile.MayMove(&b.snap, cluster.Slot{Task: "a", Index: 2}, "node-M"); !errors.Is(err, cluster.ErrNoSlot) {
 		t.Errorf("of no such slot: %v", err)
 	}
+	b.live("N", 6, schematest.Held("a 0 @5"), schematest.Held(), 6, schematest.Held("a 0 @5"))
+	b.snap.Tasks["a"] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: s, Deleted: true}}
+	if _, err := reconcile.MayMove(&b.snap, cluster.Slot{Task: "a"}, "node-M"); !errors.Is(err, cluster.ErrNoSlot) {
+		t.Errorf("of a task that was deleted: %v", err)
+	}
 }

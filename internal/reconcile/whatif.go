@@ -107,23 +107,23 @@ func MayMove(s *view.Snapshot, slot cluster.Slot, node string) (token int64, err
 	next := *s
 	next.Orders = view.Entry[schema.Orders]{Rec: &schema.Orders{}}
 	for _, p := range s.Peers {
-		if p.Doc.Rec == nil {
+		if p.Doc.Rec == nil || !p.Live() {
 			continue
 		}
-		if p.Live() && schema.Find(p.Doc.Rec.Releasing, slot) != nil {
+		if schema.Find(p.Doc.Rec.Releasing, slot) != nil {
 			return 0, fmt.Errorf("%w: %s is stopping on %s; move it once it runs again", cluster.ErrConflict, slot, p.Doc.Rec.Node)
 		}
 		if grant := schema.Find(p.Doc.Rec.Slots, slot); grant != nil {
-			if p.Live() && p.Doc.Rec.Node == node {
+			if p.Doc.Rec.Node == node {
 				return 0, fmt.Errorf("%w: %s is on %s", cluster.ErrConflict, slot, node)
 			}
 			next.Orders.Rec.Move = []schema.MoveOrder{{Slot: slot, Token: grant.Token, To: node}}
 		}
 	}
+	if spec, known := s.Specs()[slot.Task]; !known || slot.Index < 0 || slot.Index >= spec.WorkerNum { // granted or not: it goes
+		return 0, fmt.Errorf("%w: %s", cluster.ErrNoSlot, slot)
+	}
 	if len(next.Orders.Rec.Move) == 0 {
-		if spec, known := s.Specs()[slot.Task]; !known || slot.Index < 0 || slot.Index >= spec.WorkerNum {
-			return 0, fmt.Errorf("%w: %s", cluster.ErrNoSlot, slot)
-		}
 		return 0, fmt.Errorf("%w: %s is on no node; `xconsumer explain %[2]s` says why", cluster.ErrConflict, slot)
 	}
 	p := planned(&next)

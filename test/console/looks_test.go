@@ -25,7 +25,7 @@ func TestLooks(t *testing.T) {
 		for _, dark := range []bool{false, true} {
 			p.wide(width)
 			p.dark(dark)
-			for _, one := range []string{"overview", "tasks", "task/orders", "nodes", "node/n1", "workers", "worker/orders/0", "runs", "timeline", "edit/orders", "settings", "plan?change=" + `{"lose":["n1"]}`} {
+			for _, one := range []string{"overview", "tasks", "task/orders", "nodes", "node/n1", "workers", "worker/orders/0", "runs", "timeline", "edit/orders", "settings", "plan?operations=" + `[{"kind":"lose","node":"n1"}]`} {
 				p.open("/" + one)
 				p.await(fmt.Sprintf("%s at %d is there", one, width), there[strings.FieldsFunc(one, func(r rune) bool { return r == '/' || r == '?' })[0]])
 				p.await("nothing sticks out", `document.documentElement.scrollWidth <= innerWidth`)

@@ -78,11 +78,11 @@ func testOperateOverHTTP(t *testing.T, b backend) {
 
 	t.Log("what was planned is what happens, once")
 	var plan cluster.Plan
-	if status := n2.post("plan", `{"scale": {"test01": 5}}`, &plan); status != http.StatusOK || len(plan.Starts) != 3 || len(plan.Moves) > 1 {
+	if status := n2.post("plan", `{"operations": [{"kind": "scale", "task": "test01", "workers": 5}]}`, &plan); status != http.StatusOK || len(plan.Starts) != 3 || len(plan.Moves) > 1 {
 		t.Errorf("status %d, plan %+v", status, plan)
 	}
-	change := `{"revision": "` + plan.Revision + `", "change": {"scale": {"test01": 5}}}`
-	n3.accepted("plan/apply", change)
+	planned := `{"revision": "` + plan.Revision + `", "operations": [{"kind": "scale", "task": "test01", "workers": 5}]}`
+	n3.accepted("plan/apply", planned)
 	f.Await("7 workers run", func() bool {
 		s := n1.State()
 		return s != nil && len(s.Workers) == 7 && fleets.Spread(s, []string{"n1", "n2", "n3"})
@@ -95,7 +95,7 @@ func testOperateOverHTTP(t *testing.T, b backend) {
 			}
 		}
 	}
-	if status := n3.post("plan/apply", change, nil); status != http.StatusPreconditionFailed {
+	if status := n3.post("plan/apply", planned, nil); status != http.StatusPreconditionFailed {
 		t.Errorf("the plan of another state is answered with %d", status)
 	}
 

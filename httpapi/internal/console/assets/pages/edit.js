@@ -99,9 +99,9 @@ export const Edit = (/** @type {{ name: string }} */ { name }) => {
 	const { spec, wrong } = useMemo(() => specOf(shown ?? {}, w), [shown, w]);
 	const changed = !!shown && (!known || JSON.stringify(spec) !== JSON.stringify(specOf(texts(known.declared), w).spec));
 	const ready = changed && Object.keys(wrong).length === 0 && spec.name && spec.workName;
-	const preview = usePlan(ready ? { tasks: [spec] } : null, []);
+	const preview = usePlan(ready ? [{ kind: "declare", task: spec.name, spec }] : null, []);
 	const said = preview.failure instanceof Refused ? preview.failure.fields : {};
-	const of = (/** @type {string} */ field) => wrong[field] ?? refused[field] ?? said[`tasks[0].${field}`];
+	const of = (/** @type {string} */ field) => wrong[field] ?? refused[field] ?? said[`operations[0].spec.${field}`];
 	const save = async (/** @type {any} */ e) => {
 		e.preventDefault();
 		refuse({});

@@ -12,7 +12,7 @@ import * as wishes from "../wishes.js";
 export const labelled = (/** @type {Record<string, string> | undefined} */ labels) => Object.entries(labels ?? {}).map(([k, v]) => `${k}=${v}`).sort();
 
 /** losing is the page that says what would happen without a node. */
-export const losing = (/** @type {string} */ node) => href(["plan"], { change: JSON.stringify({ lose: [node] }) });
+export const losing = (/** @type {string} */ node) => href(["plan"], { operations: JSON.stringify([{ kind: "lose", node }]) });
 
 /** NodeActions are the buttons of a node. */
 export const NodeActions = (/** @type {{ n: Node, all?: boolean }} */ { n, all }) => {

@@ -1,4 +1,4 @@
-// What a change would do, before it is made.
+// What operations would do, before they are done.
 import { useEffect, useMemo, useState } from "../vendor/hooks.mjs";
 import { html } from "../html.js";
 import { live, may } from "../cluster.js";
@@ -10,23 +10,23 @@ import { choose, place } from "../route.js";
 import { Table } from "../table.js";
 import { say } from "../words.js";
 
-/** @import { Change, Plan as Planned, PlannedMove } from "../../types" */
+/** @import { Operation, Plan as Planned, PlannedMove } from "../../types" */
 /** @import { Ghosts } from "../picture.js" */
 /** @import { Placement } from "../placement.js" */
 
-/** usePlan asks what a change would do, again when the change is different or ask is. */
-export const usePlan = (/** @type {Change | null} */ change, /** @type {unknown[]} */ on) => {
+/** usePlan asks what operations would do, again when they are different or what it depends on is. */
+export const usePlan = (/** @type {Operation[] | null} */ operations, /** @type {unknown[]} */ on) => {
 	const [told, tell] = useState(/** @type {{ plan?: Planned, failure?: Error }} */ ({}));
-	const text = JSON.stringify(change);
+	const text = JSON.stringify(operations);
 	useEffect(() => {
-		if (!change) {
+		if (!operations) {
 			tell({});
 			return undefined;
 		}
 		const ending = new AbortController();
 		const timer = setTimeout(async () => {
 			try {
-				tell({ plan: await request("POST", "plan", change, { signal: ending.signal }) });
+				tell({ plan: await request("POST", "plan", { operations }, { signal: ending.signal }) });
 			} catch (e) {
 				if (!ending.signal.aborted) tell({ failure: e instanceof Error ? e : new Error(String(e)) });
 			}
@@ -71,23 +71,17 @@ export const Effect = (/** @type {{ plan: Planned }} */ { plan }) => {
 /** @type {Record<string, "task" | "node">} */
 const kinds = { scale: "task", pause: "task", resume: "task", delete: "task", cordon: "node", uncordon: "node", drain: "node", lose: "node" };
 
-/** parts lists what a change consists of. */
-const parts = (/** @type {Change} */ c) => Object.entries(/** @type {Record<string, any>} */ (c)).flatMap(([kind, v]) => (kind === "scale" ? Object.entries(v).map(([t, n]) => ({ kind, of: t, text: `${t} = ${n}` })) : kind === "tasks" ? v.map((/** @type {{ name: string }} */ t) => ({ kind, of: t.name, text: t.name })) : (Array.isArray(v) ? v : []).map((/** @type {string} */ of) => ({ kind, of, text: of }))));
+/** textOf says what an operation is about. */
+const textOf = (/** @type {Operation} */ o) => (o.kind === "scale" ? `${o.task} = ${o.workers}` : o.task ?? o.node ?? "");
 
-/** without returns a change with one part less. @returns {Change} */
-const without = (/** @type {any} */ c, /** @type {string} */ kind, /** @type {string} */ of) => {
-	const left = kind === "scale" ? Object.fromEntries(Object.entries(c.scale).filter(([t]) => t !== of)) : kind === "tasks" ? c.tasks.filter((/** @type {any} */ t) => t.name !== of) : c[kind].filter((/** @type {string} */ x) => x !== of);
-	const { [kind]: _, ...rest } = c;
-	return (Array.isArray(left) ? left.length : Object.keys(left).length) > 0 ? { ...rest, [kind]: left } : rest;
-};
-
-const Builder = (/** @type {{ p: Placement, change: any, set: (c: any) => void }} */ { p, change, set }) => {
+const Builder = (/** @type {{ p: Placement, operations: Operation[], set: (list: Operation[]) => void }} */ { p, operations, set }) => {
 	const w = say.value;
 	const [kind, setKind] = useState("scale"), [of, setOf] = useState(""), [count, setCount] = useState("");
 	const names = kinds[kind] === "task" ? p.tasks.map((t) => t.name) : p.nodes.map((n) => n.name);
 	const add = (/** @type {any} */ e) => {
 		e.preventDefault();
-		set(kind === "scale" ? { ...change, scale: { ...change.scale, [of]: Number(count) } } : { ...change, [kind]: [...new Set([...(change[kind] ?? []), of])] });
+		/** @type {Operation} */ const one = { kind, [/** @type {string} */ (kinds[kind])]: of, ...(kind === "scale" ? { workers: Number(count) } : {}) };
+		set([...operations.filter((o) => o.kind !== kind || o.task !== one.task || o.node !== one.node), one]);
 		setOf("");
 		setCount("");
 	};
@@ -98,31 +92,33 @@ const Builder = (/** @type {{ p: Placement, change: any, set: (c: any) => void }
 		<button>${w.add}</button></form>`;
 };
 
-/** changeIn reads a change from the address. @returns {Change} */
-const changeIn = (/** @type {string | null} */ text) => {
+/** operationsIn reads operations from the address. @returns {Operation[]} */
+const operationsIn = (/** @type {string | null} */ text) => {
 	try {
-		const c = JSON.parse(text ?? "{}");
-		return c && typeof c === "object" && !Array.isArray(c) ? c : {};
+		const list = JSON.parse(text ?? "[]");
+		return Array.isArray(list) ? list.filter((o) => typeof o?.kind === "string") : [];
 	} catch {
-		return {};
+		return [];
 	}
 };
+
+/** Kinds that only admins may do, and those that can only be planned. */
+const ofAdmins = ["declare", "patch", "delete", "label", "step-down"], onlyPlanned = ["lose", "evict"];
 
 export const Plan = () => {
 	const w = say.value, p = /** @type {Placement} */ (live.value);
 	void p.version.value;
-	const text = place.value.query.get("change"), change = useMemo(() => changeIn(text), [text]);
-	const set = (/** @type {Change} */ c) => choose({ change: Object.keys(c).length > 0 ? JSON.stringify(c) : "" });
+	const text = place.value.query.get("operations"), list = useMemo(() => operationsIn(text), [text]);
+	const set = (/** @type {Operation[]} */ next) => choose({ operations: next.length > 0 ? JSON.stringify(next) : "" });
 	const [round, again] = useState(0);
-	const list = parts(change);
-	const { plan, failure } = usePlan(list.length > 0 ? change : null, [round]);
+	const { plan, failure } = usePlan(list.length > 0 ? list : null, [round]);
 	const ghosts = useMemo(() => (plan ? ghostsOf(plan) : undefined), [plan]);
-	const canApply = !("lose" in change || "labels" in change);
-	const allowed = may(change.tasks || change.delete ? "admin" : "operate");
+	const canApply = !list.some((o) => onlyPlanned.includes(o.kind));
+	const allowed = may(list.some((o) => ofAdmins.includes(o.kind)) ? "admin" : "operate");
 	const apply = async () => {
 		if (!plan) return;
 		const hits = [plan.moves.length > 0 && w.moves(plan.moves.length), plan.stops.length > 0 && w.stops(plan.stops.length), ...(plan.reverts ?? []).map((r) => w.planReverts(r.task, r.code)), ...plan.unplaced.map((u) => w.planUnplaced(u.slots, u.task, u.reason))].filter((x) => x !== false);
-		if (await act({ path: "plan/apply", body: { revision: plan.revision, change }, ask: { text: w.sureApply, hits, yes: w.apply } })) set({});
+		if (await act({ path: "plan/apply", body: { revision: plan.revision, operations: list }, ask: { text: w.sureApply, hits, yes: w.apply } })) set([]);
 		else again((n) => n + 1);
 	};
 	/** @type {import("../table.js").Column<PlannedMove>[]} */
@@ -133,8 +129,8 @@ export const Plan = () => {
 		{ id: "why", title: w.because, value: (m) => m.reason, cell: (m) => w.reasonOf(m.code, m.reason) },
 	];
 	return html`<h2 class="page">${w.plan}</h2><p class="faint">${w.planHint}</p>
-		<${Builder} p=${p} change=${change} set=${set} />
-		<ul class="parts" aria-label=${w.change}>${list.map((c) => html`<li key=${c.kind + c.text} class="badge">${w.kinds[c.kind] ?? c.kind}: ${c.text} <button class="plain" aria-label=${`${w.remove}: ${c.text}`} onClick=${() => set(without(change, c.kind, c.of))}>✕</button></li>`)}</ul>
+		<${Builder} p=${p} operations=${list} set=${set} />
+		<ul class="parts" aria-label=${w.change}>${list.map((o, i) => html`<li key=${o.kind + textOf(o)} class="badge">${w.kinds[o.kind] ?? o.kind}: ${textOf(o)} <button class="plain" aria-label=${`${w.remove}: ${textOf(o)}`} onClick=${() => set(list.filter((_, j) => j !== i))}>✕</button></li>`)}</ul>
 		${failure && html`<p class="banner bad" role="alert">${failure.message}</p>`}
 		${list.length > 0 && !plan && !failure && html`<p class="empty">${w.loading}</p>`}
 		${plan && html`<${Effect} plan=${plan} />

@@ -64,7 +64,7 @@ export const zh = {
 	when: "时间", what: "内容", where: "节点", detail: "说明", kind: "类别", decision: "决定", event: "事件", wish: "请求", nothing: "还没有发生任何事。", replay: "回放", replayAt: (d, at) => `决定 ${d} 之后的样子，${at}`, replayNow: "现在的样子", incomplete: "并非全部已知", play: "播放", stop: "停止", toNow: "回到现在", replayHint: "决定",
 	planHint: "说出想要的变更，看看会移动什么。应用之前什么都不会做。", change: "变更", add: "添加", value: "值", apply: "应用", planAgain: "重新规划", cannotApply: "这只能用来询问。",
 	planMoves: (k) => `移动 ${k}`, planStarts: (k) => `启动 ${k}`, planStops: (k) => `停止 ${k}`, planRestarts: (k, t, gap) => `${t} 的所有 worker 都会重启，因为它们会得知 worker 总数：${k} 个停止，新的最多在 ${gap} 后启动。`, planReverts: (t, code) => (code === "deleted" ? `${t} 已被删除，此举会重新声明它。` : code === "replaced" ? `${t} 的这份声明以前生效过，后来已被另一份取代。` : `${t} 的这份声明似乎以前生效过，时间太久，无法确定。`), planUnplaced: (k, t, why) => `${t} 有 ${k} 个将没有位置：${why}`, skew: (a, b) => `倾斜 ${a} → ${b}`, skewHint: "节点负载的不均衡程度：最满的节点超出平均值多少。", nodeLoad: (a, b, c) => `节点负载 ${a} 到 ${b}，平均 ${c}`, noEffect: "什么都不会移动。", from: "从", to: "到",
-	kinds: { scale: "调整任务", pause: "暂停任务", resume: "恢复任务", delete: "删除任务", cordon: "停止调度节点", uncordon: "恢复调度节点", drain: "排空节点", lose: "失去节点", tasks: "声明任务" },
+	kinds: { scale: "调整任务", pause: "暂停任务", resume: "恢复任务", delete: "删除任务", cordon: "停止调度节点", uncordon: "恢复调度节点", drain: "排空节点", lose: "失去节点", declare: "声明任务" },
 
 	form: {
 		name: "名称", workName: "work", workerNum: "worker 数", resize: "worker 数改变时", stopTimeout: "停止时限", interval: "两次执行的间隔", params: "参数（JSON）", require: "只在带有这些标签的节点", prefer: "优先带有这些标签的节点", spread: "按标签分散", maxPerNode: "每节点上限", weight: "每个 worker 的权重", maxUnavailable: "同时停工的上限",

@@ -672,8 +672,28 @@ var mutants = []mutant{
 	},
 	{
 		"plan", "a plan is applied to a cluster that has moved on",
-		one("internal/admin/operate.go", "if now := reconcile.Revision(snap); now != revision {", "if now := reconcile.Revision(snap); now == \"\" {"),
+		one("internal/operation/apply.go", "if now := reconcile.Revision(s); now != revision {", "if now := reconcile.Revision(s); now == \"\" {"),
 		in("test/cluster", "TestPlanAndApply"),
+	},
+	{
+		"plan", "a worker is moved where the plan would not leave it",
+		one("internal/operation/request.go", "	if err != nil {\n		return err\n	}\n	return e.request(func(r *schema.Orders) {\n		r.Move", "	_ = err\n	return e.request(func(r *schema.Orders) {\n		r.Move"),
+		in("internal/operation", "TestMoveThatThePlanWouldUndo"),
+	},
+	{
+		"plan", "what is written is not what was planned from: a write leaves a record as it was",
+		one("internal/operation/commit.go", "		rec := next.Marks[op.Node].Rec\n", "		rec := f.snapshot.Marks[op.Node].Rec\n		if rec == nil {\n			rec = next.Marks[op.Node].Rec\n		}\n"),
+		in("internal/operation", "TestPlansSayWhatIsWritten"),
+	},
+	{
+		"plan", "a plan changes the snapshot that it is made from",
+		one("internal/operation/request.go", "		r.Move = slices.DeleteFunc(slices.Clone(r.Move),", "		r.Move = slices.DeleteFunc(r.Move,"),
+		in("internal/operation", "TestPlansSayWhatIsWritten"),
+	},
+	{
+		"plan", "a slot of a deleted task is planned, and breaks the node that is asked",
+		one("internal/reconcile/whatif.go", "!known || slot.Index < 0 || slot.Index >= spec.WorkerNum { // granted", "!known && slot.Index < 0 || slot.Index >= spec.WorkerNum && slot.Index < 0 { // granted"),
+		in("internal/reconcile", "TestMoveOfASlotWithoutANode"),
 	},
 	{
 		"plan", "a fault in the planner stops the cluster",
@@ -1422,7 +1442,7 @@ var mutants = []mutant{
 	},
 	{
 		"management", "a change of two tasks has settled when one of them is seen",
-		one("httpapi/wait.go", "		todo := seenTask(s, task, written.Tasks[task])\n", "		return seenTask(s, task, written.Tasks[task])\n		todo := \"\"\n"),
+		one("httpapi/wait.go", "			if todo := g.reached(s); todo != \"\" {\n				return todo\n			}\n", "			return g.reached(s)\n"),
 		in("httpapi", "TestWaitsUntilItIsSeen"),
 	},
 	{
@@ -1522,8 +1542,8 @@ var mutants = []mutant{
 	{
 		"versions", "what is not wanted of a node any longer is deleted, and the audit is read after it",
 		[]change{
-			{"internal/operation/operation.go", "	case !damaged && string(schema.Encode(rec, stored.Version)) == string(before):\n",
-				"	case !keep:\n		return coord.Delete(key, stored.Version), stored.Version + 1, nil\n	case !damaged && string(schema.Encode(rec, stored.Version)) == string(before):\n"},
+			{"internal/operation/operation.go", "	case !p.damaged && string(schema.Encode(rec, p.version)) == string(p.before):\n",
+				"	case !keep:\n		return coord.Delete(p.key, p.version), p.version + 1, nil\n	case !p.damaged && string(schema.Encode(rec, p.version)) == string(p.before):\n"},
 			{"internal/operation/settle.go", "	w.committing = true\n", "	if late, _, lerr := w.readAudit(ctx); lerr == nil {\n		audit = late\n	}\n	w.committing = true\n"},
 		},
 		in("test/cluster", "TestNoMarkIsLost"),
@@ -1543,7 +1563,7 @@ var mutants = []mutant{
 	},
 	{
 		"versions", "a task that is declared after a removal has the revisions of the old one",
-		one("internal/operation/operation.go", "		task.Generation = max(task.Generation, removed.Generation)\n", "		_ = task\n"),
+		one("internal/operation/task.go", "		rec.Generation = max(rec.Generation, e.Removed.Rec.Generation)\n", "		_ = rec\n"),
 		in("internal/operation", "TestWriteOfARemovedTask"),
 	},
 	{

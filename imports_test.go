@@ -49,7 +49,7 @@ var allowed = map[string][]string{
 	"internal/events":            {"cluster"},
 	"internal/view":              {"cluster", "coord", "internal/schema"},
 	"internal/report":            {"cluster", "coord", "internal/reconcile", "internal/schedule", "internal/schema", "internal/view"},
-	"internal/operation":         {"cluster", "coord", "internal/schedule", "internal/schema", "internal/view", "internal/membership"},
+	"internal/operation":         {"cluster", "coord", "internal/schedule", "internal/schema", "internal/view", "internal/membership", "internal/reconcile"},
 	"internal/schema/schematest": {"cluster", "internal/schema"},
 	"internal/reconcile":         {"cluster", "coord", "internal/planner", "internal/plural", "internal/schedule", "internal/schema", "internal/view"},
 	"internal/leader":            {"cluster", "coord", "internal/election", "internal/jitter", "internal/membership", "internal/meter", "internal/planner", "internal/reconcile", "internal/schema", "internal/view", "internal/backoff", "internal/events"},

@@ -3,7 +3,10 @@
 //
 // # The model
 //
-// There are three kinds of wish. An override of a task and a mark of a node stay until they are taken
+// [Effect] says what operations do: a snapshot before and a snapshot after. A plan compares them, and a commit writes the records
+// that differ.
+//
+// There are three kinds of record. An override of a task and a mark of a node stay until they are taken
 // back. An order is for once, and names what it is about so that it is void when it is done: a
 // term, members that are gone, grants by their tokens. Every write is made at the version that was
 // read; refused ones, and those of which nobody knows the outcome, are decided anew from what is
@@ -29,7 +32,7 @@
 // a revision is bound to the task's generation as well, which is never used again. A hand that deletes such a record, or
 // an earlier version of this program, which deletes marks and orders, is not held to this.
 //
-// Promised when a function returns nil: the wish is in the store. Not promised: when it is fulfilled.
+// Promised when a function returns nil: what was asked for is in the store. Not promised: when it is done.
 package operation
 
 import (
@@ -45,7 +48,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// Operator writes wishes over a session.
+// Operator plans operations, and writes what they do over a session.
 type Operator struct {
 	Session coord.Session
 	Keys    schema.Keys

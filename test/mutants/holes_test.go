@@ -686,11 +686,6 @@ var mutants = []mutant{
 		in("internal/operation", "TestPlansSayWhatIsWritten"),
 	},
 	{
-		"plan", "a plan changes the snapshot that it is made from",
-		one("internal/operation/request.go", "		r.Move = slices.DeleteFunc(slices.Clone(r.Move),", "		r.Move = slices.DeleteFunc(r.Move,"),
-		in("internal/operation", "TestPlansSayWhatIsWritten"),
-	},
-	{
 		"plan", "a slot of a deleted task is planned, and breaks the node that is asked",
 		one("internal/reconcile/whatif.go", "!known || slot.Index < 0 || slot.Index >= spec.WorkerNum { // granted", "!known && slot.Index < 0 || slot.Index >= spec.WorkerNum && slot.Index < 0 { // granted"),
 		in("internal/reconcile", "TestMoveOfASlotWithoutANode"),

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitee.com/ken.yang/xconsumer"
+	"gitee.com/ken.yang/xconsumer/app/internal/cli"
 )
 
 // documents are all that show commands and configuration.
@@ -45,7 +46,7 @@ var (
 	inCode  = regexp.MustCompile("(?s)```(?:sh|console)?\n(.*?)```")
 	inLine  = regexp.MustCompile("`(xconsumer [^`]+)`")
 	indent  = regexp.MustCompile(`(?m)^    ((?:xconsumer|go run ./cmd/xconsumer) .*)$`)
-	program = regexp.MustCompile(`^(?:\$ )?(?:xconsumer|go run ./cmd/xconsumer) (.*)$`)
+	shown   = regexp.MustCompile(`^(?:\$ )?(?:xconsumer|go run ./cmd/xconsumer) (.*)$`)
 	ellipse = regexp.MustCompile(`…|\.\.\.`)
 	choice  = regexp.MustCompile(`\\?\|`)
 	quoted  = regexp.MustCompile(`'[^']*'`)
@@ -68,7 +69,7 @@ func commandsIn(text string) (out []string) {
 			one, _, _ = strings.Cut(one, "  #")
 			one, _, _ = strings.Cut(one, ">")
 			one, _, _ = strings.Cut(one, ";")
-			if m := program.FindStringSubmatch(strings.TrimSpace(one)); m != nil {
+			if m := shown.FindStringSubmatch(strings.TrimSpace(one)); m != nil {
 				out = append(out, strings.TrimSpace(m[1]))
 			}
 		}
@@ -101,7 +102,7 @@ func check(t *testing.T, file, line string, words, more []string) {
 	t.Helper()
 	names := choice.Split(words[0], -1) // "cordon|drain NODE"
 	for _, name := range names {
-		root := newRoot(func(*xconsumer.Node) {}, Streams{Out: io.Discard, Err: io.Discard, Env: func(string) string { return "" }})
+		root := cli.New(cli.Program{Register: func(*xconsumer.Node) {}}, Streams{Out: io.Discard, Err: io.Discard, Env: func(string) string { return "" }})
 		root.InitDefaultCompletionCmd()
 		args := append([]string{name}, words[1:]...)
 		if len(more) > 0 && strings.HasPrefix(more[0], "-") {

@@ -317,7 +317,7 @@ func TestDevBadInput(t *testing.T) {
 		{"join a web server", []string{"run", "--join", server.URL}, 76, "is no etcd: --join takes the etcd address that `xconsumer dev` prints"},
 		{"join nonsense", []string{"run", "--join", "ftp://x"}, 78, `--join: endpoint "ftp://x": want a URL`},
 		{"nothing chosen", []string{"run"}, 78, "which `xconsumer run` needs and `xconsumer dev` brings"},
-		{"janitor", []string{"dev-janitor", "/"}, 2, "is for xconsumer dev alone"},
+		{"cleanup", []string{"dev-cleanup", "/"}, 2, "is for xconsumer dev alone"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := launch(t, "", c.args...)

@@ -655,8 +655,8 @@ var mutants = []mutant{
 	},
 	{
 		"secret", "a node that etcd lets in alone takes what others could read before",
-		one("app/reach.go", "membership.PeerSecret(ctx, session, keys, closed)", "membership.PeerSecret(ctx, session, keys, closed && false)"),
-		in("app", "TestEtcdThatAsksNobody"),
+		one("app/internal/peers/peers.go", "membership.PeerSecret(ctx, session, keys, closed)", "membership.PeerSecret(ctx, session, keys, closed && false)"),
+		in("app/internal/doctor", "TestEtcdThatAsksNobody"),
 	},
 	{
 		"drain", "a drained node is given work",
@@ -1266,13 +1266,13 @@ var mutants = []mutant{
 	},
 	{
 		"management", "the tokens that were checked at the start are thrown away",
-		one("app/access.go", "value: a.fromFile, ", ""),
-		in("app", "TestTokensFileSpoiledBeforeTheFirstRequest"),
+		one("app/internal/config/access.go", "value: a.fromFile, ", ""),
+		in("app/internal/config", "TestTokensFileSpoiledBeforeTheFirstRequest"),
 	},
 	{
 		"management", "a file that could not be read is left at that",
-		one("app/access.go", "	if stamp == w.stamp && w.failing == \"\" {\n", "	if stamp == w.stamp || w.failing != \"\" {\n"),
-		in("app", "TestWhatCouldNotBeReadIsReadAgain"),
+		one("app/internal/config/access.go", "	if stamp == w.stamp && w.failing == \"\" {\n", "	if stamp == w.stamp || w.failing != \"\" {\n"),
+		in("app/internal/config", "TestWhatCouldNotBeReadIsReadAgain"),
 	},
 	{
 		"management", "a guesser keeps valid tokens out of his address",
@@ -1371,13 +1371,13 @@ var mutants = []mutant{
 	},
 	{
 		"management", "the secret of the nodes is kept where everybody reads it",
-		one("app/reach.go", "		return s.zk.Username != \"\"\n	case s.etcd != nil:\n		return s.etcd.Username", "		return true\n	case s.etcd != nil:\n		return s.etcd.Username"),
-		in("app", "TestSecretless"),
+		one("app/internal/config/service.go", "		return s.ZK.Username != \"\"\n	case s.Etcd != nil:\n		return s.Etcd.Username", "		return true\n	case s.Etcd != nil:\n		return s.Etcd.Username"),
+		in("app/internal/peers", "TestSecretless"),
 	},
 	{
 		"management", "the secret of the nodes is kept in an etcd that ignores the username",
-		one("app/reach.go", "	case open:\n", "	case open && err != nil:\n"),
-		in("app", "TestEtcdThatAsksNobody"),
+		one("app/internal/peers/peers.go", "	case open:\n", "	case open && err != nil:\n"),
+		in("app/internal/doctor", "TestEtcdThatAsksNobody"),
 	},
 	{
 		"management", "a client certificate counts that etcd does not insist on",
@@ -1391,18 +1391,18 @@ var mutants = []mutant{
 	},
 	{
 		"management", "any etcd that is joined is taken for that of dev",
-		one("app/reach.go", " && (s.service.joined == \"\" || !s.service.local())\n", " && s.service.joined == \"\"\n"),
-		in("app", "TestSecretOfAJoinedCluster"),
+		one("app/internal/peers/peers.go", " && (s.Service.Joined == \"\" || !s.Service.Local())\n", " && s.Service.Joined == \"\"\n"),
+		in("app/internal/peers", "TestSecretOfAJoinedCluster"),
 	},
 	{
 		"management", "others are told a name that means themselves",
-		one("app/reach.go", "	names := slices.DeleteFunc(slices.Clone(leaf.DNSNames), ownName)\n", "	names := leaf.DNSNames\n"),
-		in("app", "TestReachedWithTLS"),
+		one("app/internal/peers/peers.go", "	names := slices.DeleteFunc(slices.Clone(leaf.DNSNames), ownName)\n", "	names := leaf.DNSNames\n"),
+		in("app/internal/peers", "TestReachedWithTLS"),
 	},
 	{
 		"management", "a secret that others may know counts",
-		one("app/reach.go", "text != \"\" || access.Znodes == 0", "text == \"?\" || access.Znodes == 0"),
-		in("app", "TestSharedSecretIsForTheUserAlone"),
+		one("app/internal/peers/peers.go", "text != \"\" || access.Znodes == 0", "text == \"?\" || access.Znodes == 0"),
+		in("app/internal/peers", "TestSharedSecretIsForTheUserAlone"),
 	},
 	{
 		"management", "why a slot has left its node is forgotten with the next commit",
@@ -1432,8 +1432,8 @@ var mutants = []mutant{
 	},
 	{
 		"management", "a process with workers that do not stop waits for what goes on beside them",
-		one("app/run.go", "		if !errors.Is(*err, xconsumer.ErrStuck) {\n			<-done\n", "		if err != nil {\n			<-done\n"),
-		in("app", "TestBesideDelaysNoStuckNode"),
+		one("app/internal/node/node.go", "		if !errors.Is(*err, xconsumer.ErrStuck) {\n			<-done\n", "		if err != nil {\n			<-done\n"),
+		in("app/internal/node", "TestBesideDelaysNoStuckNode"),
 	},
 	{
 		"management", "a change of two tasks has settled when one of them is seen",

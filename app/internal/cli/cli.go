@@ -12,8 +12,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,14 +35,13 @@ import (
 // ErrUnsettled says that what was waited for did not come about in time.
 var ErrUnsettled = errors.New("not settled")
 
-// DefaultServer is the node that is asked unless it is said.
-const DefaultServer = "http://127.0.0.1:8800"
-
-// Streams are what commands read and write.
+// Streams are what commands read, write and are told.
 type Streams struct {
-	In       io.Reader
+	In       io.Reader // nil for nobody who could be asked
 	Out, Err io.Writer
-	Env      func(string) string
+	Env      func(string) string // such as os.Getenv
+	// Again receives a second signal; nil for never.
+	Again <-chan os.Signal
 }
 
 // Files reads the tasks that a configuration file declares; "" is for the usual one. It returns the file's name.
@@ -71,62 +68,21 @@ type shell struct {
 // server is the flags of a command that asks a node.
 type server struct {
 	*shell
-	url, token, ca, cert, key string
+	asked config.Asked
 }
 
 func (s *shell) server(c *cobra.Command) *server {
 	f := &server{shell: s}
-	c.Flags().StringVar(&f.url, "server", "", "URL of a node (default $XCONSUMER_SERVER or "+DefaultServer+")")
-	c.Flags().StringVar(&f.token, "token", "", "token (default $XCONSUMER_API_TOKEN); others can see it in the list of processes")
-	c.Flags().StringVar(&f.ca, "ca", "", "file with the CA of the node's certificate (default $XCONSUMER_API_CA, or the system's)")
-	c.Flags().StringVar(&f.cert, "cert", "", "client certificate (default $XCONSUMER_API_CERT)")
-	c.Flags().StringVar(&f.key, "key", "", "its key (default $XCONSUMER_API_KEY)")
+	c.Flags().StringVar(&f.asked.URL, "server", "", "URL of a node (default $XCONSUMER_SERVER or "+config.DefaultServer+")")
+	c.Flags().StringVar(&f.asked.Token, "token", "", "token (default $XCONSUMER_API_TOKEN); others can see it in the list of processes")
+	c.Flags().StringVar(&f.asked.CA, "ca", "", "file with the CA of the node's certificate (default $XCONSUMER_API_CA, or the system's)")
+	c.Flags().StringVar(&f.asked.Cert, "cert", "", "client certificate (default $XCONSUMER_API_CERT)")
+	c.Flags().StringVar(&f.asked.Key, "key", "", "its key (default $XCONSUMER_API_KEY)")
 	return f
 }
 
-// Client returns the client of the node that the environment names, as a command has it that is given no flags.
-func Client(env func(string) string) (*httpapi.Client, error) {
-	return (&server{shell: &shell{Streams: Streams{Env: env}}}).client()
-}
-
 // client returns the client of the node that the command is to ask.
-func (f *server) client() (*httpapi.Client, error) {
-	pick := func(flag, variable, otherwise string) string {
-		for _, v := range []string{flag, f.Env(variable), otherwise} {
-			if v != "" {
-				return v
-			}
-		}
-		return ""
-	}
-	o := httpapi.ClientOptions{Token: pick(f.token, "XCONSUMER_API_TOKEN", "")}
-	ca, cert, key := pick(f.ca, "XCONSUMER_API_CA", ""), pick(f.cert, "XCONSUMER_API_CERT", ""), pick(f.key, "XCONSUMER_API_KEY", "")
-	if ca != "" || cert != "" {
-		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
-	}
-	if ca != "" {
-		text, err := os.ReadFile(ca)
-		o.TLS.RootCAs = x509.NewCertPool()
-		if err == nil && !o.TLS.RootCAs.AppendCertsFromPEM(text) {
-			err = fmt.Errorf("%s: there is no PEM certificate in it", ca)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%w: --ca: %w", config.ErrUsage, err)
-		}
-	}
-	if cert != "" {
-		pair, err := tls.LoadX509KeyPair(cert, key)
-		if err != nil {
-			return nil, fmt.Errorf("%w: --cert: %w", config.ErrUsage, err)
-		}
-		o.TLS.Certificates = []tls.Certificate{pair}
-	}
-	client, err := httpapi.NewClient(pick(f.url, "XCONSUMER_SERVER", DefaultServer), o)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", config.ErrUsage, err)
-	}
-	return client, nil
-}
+func (f *server) client() (*httpapi.Client, error) { return f.asked.Client(f.Env) }
 
 // advise adds to an error what to do next.
 func advise(err error) error {

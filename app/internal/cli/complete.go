@@ -16,7 +16,7 @@ const completePatience = time.Second
 // complete returns names of the cluster that the flags so far name.
 func (s *shell) complete(c *cobra.Command, names func(*cluster.State) []string) ([]string, cobra.ShellCompDirective) {
 	f := &server{shell: s}
-	for name, to := range map[string]*string{"server": &f.url, "token": &f.token, "ca": &f.ca, "cert": &f.cert, "key": &f.key} {
+	for name, to := range map[string]*string{"server": &f.asked.URL, "token": &f.asked.Token, "ca": &f.asked.CA, "cert": &f.asked.Cert, "key": &f.asked.Key} {
 		if flag := c.Flags().Lookup(name); flag != nil {
 			*to = flag.Value.String()
 		}

@@ -1,6 +1,0 @@
-//go:build !linux
-
-package app
-
-// clock cannot be asked on this system.
-func (d *doctor) clock() {}

@@ -1,0 +1,206 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gitee.com/ken.yang/xconsumer/app/internal/config"
+	"gitee.com/ken.yang/xconsumer/app/internal/node"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/coord/zk"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/plural"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// storePatience bounds what commands do with the store itself.
+const storePatience = time.Minute
+
+// onStore runs a function with a session of the store that the configuration names.
+func onStore(ctx context.Context, flags config.Flags, streams Streams, do func(ctx context.Context, session coord.Session, s config.Settings) error) error {
+	s, err := config.Load(flags, streams.Env)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, storePatience)
+	defer cancel()
+	store, err := s.Service.Open(slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	opening, stop := context.WithTimeout(ctx, 15*time.Second)
+	defer stop()
+	session, err := store.Open(opening)
+	if err != nil {
+		return node.Unopened(err)
+	}
+	defer func() { _ = session.Close() }()
+	err = do(ctx, session, s)
+	if errors.Is(err, coord.ErrUnknown) || errors.Is(err, coord.ErrSessionEnded) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: %v has stopped answering; see `xconsumer doctor`, and then call this again: what was done stays done", httpapi.ErrOutcomeUnknown, s.Service)
+	}
+	return err
+}
+
+// confirm asks whether to go on, and returns a context whose patience with the store begins with the answer: how long
+// that takes is no fault of the store.
+func confirm(ctx context.Context, streams Streams, what string, yes bool) (context.Context, context.CancelFunc, error) {
+	if err := Confirm(streams, what, yes); err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, storePatience)
+	return ctx, cancel, nil
+}
+
+// erase deletes a cluster, unless somebody is asked and does not want it.
+func erase(ctx context.Context, session coord.Session, s config.Settings, streams Streams, yes bool) (records int, err error) {
+	what := fmt.Sprintf("delete cluster %s from %v, with all its tasks, runs and checkpoints", s.Cluster, s.Service)
+	ctx, cancel, err := confirm(ctx, streams, what, yes)
+	if err != nil {
+		return 0, err
+	}
+	defer cancel()
+	if records, err = membership.DeleteCluster(ctx, session, schema.NewKeys(s.Cluster)); errors.Is(err, membership.ErrNoCluster) {
+		err = fmt.Errorf("%w: %s", err, s.Cluster)
+	}
+	return records, err
+}
+
+func clusterCommand(streams Streams) *cobra.Command {
+	c := &cobra.Command{Use: "cluster", Short: "Creates, protects and deletes clusters in the store", Args: NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	create := &cobra.Command{
+		Use: "init", Short: "Creates the cluster in a fresh store, or prepares one that was restored from a copy", Args: NoArgs,
+		Long: `Creates the cluster that the configuration names, if there is none; the first node would do so, too. With username and
+password its records are for that identity alone.
+
+In a store that was restored from a copy, tokens must rise above all that were given since it was made: --token-floor
+says what that is, and makes the epoch again if it is missing or damaged. No node may run then.`,
+	}
+	flags := configFlags(create)
+	o := OutputFlag(create, "table", "json", "yaml")
+	YesFlag(create, new(bool))
+	floor := create.Flags().Int64("token-floor", 0, "the greatest token that was ever seen; the next one is above it")
+	create.RunE = func(c *cobra.Command, _ []string) error {
+		if *floor < 0 {
+			return fmt.Errorf("%w: --token-floor: %d is less than 0", config.ErrUsage, *floor)
+		}
+		return onStore(c.Context(), *flags, streams, func(ctx context.Context, session coord.Session, s config.Settings) error {
+			next, err := membership.Bootstrap(ctx, session, schema.NewKeys(s.Cluster), *floor)
+			if err != nil {
+				return err
+			}
+			return o.Print(streams.Out, map[string]any{"cluster": s.Cluster, "service": fmt.Sprint(s.Service), "nextToken": next},
+				fmt.Sprintf("cluster %s is in %v; its next token is %d\n", s.Cluster, s.Service, next))
+		})
+	}
+	remove := &cobra.Command{Use: "delete", Short: "Deletes everything of the cluster from the store; no node of it may run", Args: NoArgs}
+	removeFlags := configFlags(remove)
+	removeOutput := OutputFlag(remove, "table", "json", "yaml")
+	yes := new(bool)
+	YesFlag(remove, yes)
+	remove.RunE = func(c *cobra.Command, _ []string) error {
+		return onStore(c.Context(), *removeFlags, streams, func(_ context.Context, session coord.Session, s config.Settings) error {
+			n, err := erase(c.Context(), session, s, streams, *yes) //nolint:contextcheck // its time begins with the answer to a question
+			if err != nil {
+				return err
+			}
+			return removeOutput.Print(streams.Out, map[string]any{"cluster": s.Cluster, "deleted": n}, fmt.Sprintf("cluster %s is deleted: %s\n", s.Cluster, plural.Of(n, "record")))
+		})
+	}
+	c.AddCommand(create, remove, protectCommand(streams))
+	return c
+}
+
+func protectCommand(streams Streams) *cobra.Command {
+	c := &cobra.Command{
+		Use: "protect", Short: "Lets the configured ZooKeeper user alone use the records of the cluster", Args: NoArgs,
+		Long: `Compares the ACL of every znode of the cluster with the username and password of the configuration, and sets those
+that differ, as when the cluster was created before it had a user. Give all nodes the user first: nodes without it are
+shut out.`,
+	}
+	flags, o := configFlags(c), OutputFlag(c, "table", "json", "yaml")
+	yes := new(bool)
+	YesFlag(c, yes)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return onStore(c.Context(), *flags, streams, func(ctx context.Context, session coord.Session, s config.Settings) error { //nolint:contextcheck // its time begins with the answer to a question
+			if s.Service.ZK == nil {
+				return fmt.Errorf("%w: cluster protect: etcd has users and roles of its own; see docs/configuration.md", config.ErrUsage)
+			}
+			if s.Service.ZK.Username == "" {
+				return fmt.Errorf("%w: cluster protect: the configuration has no [zookeeper] username and password", config.ErrUsage)
+			}
+			keys := schema.NewKeys(s.Cluster)
+			access, err := zk.CheckAccess(ctx, session, keys.Root())
+			switch {
+			case err != nil:
+				return err
+			case access.Znodes == 0:
+				return fmt.Errorf("%w: %s", membership.ErrNoCluster, s.Cluster)
+			case slices.Contains(access.Kept, keys.Root()): // so that nothing of it is this identity's
+				return fmt.Errorf("cluster %s belongs to another identity, and only that can change it: %w", s.Cluster, coord.ErrUnauthorized)
+			}
+			strangers := 0
+			for _, key := range slices.Concat(access.Open, access.Foreign) {
+				if strings.HasPrefix(key, keys.Members()+"/") {
+					strangers++
+				}
+			}
+			if strangers > 0 {
+				what := fmt.Sprintf("shut out %s of cluster %s that run without the user %s; their workers stop", plural.Of(strangers, "node"), s.Cluster, s.Service.ZK.Username)
+				var cancel context.CancelFunc
+				if ctx, cancel, err = confirm(c.Context(), streams, what, *yes); err != nil {
+					return err
+				}
+				defer cancel()
+			}
+			// Who could read the secret of the nodes may know it: they make another one. It is deleted once more when
+			// nobody else can make it any longer.
+			if slices.Contains(slices.Concat(access.Open, access.Foreign), keys.PeerSecret()) {
+				if _, err := membership.ForgetPeerSecret(ctx, session, keys); err != nil && !errors.Is(err, coord.ErrUnauthorized) {
+					return err
+				}
+			}
+			changed, err := zk.Protect(ctx, session, keys.Root())
+			switch {
+			case errors.Is(err, coord.ErrUnauthorized): // which is of those znodes: the identity itself was let in
+				return fmt.Errorf("not all znodes are protected (changed: %d): %s", changed, err.Error())
+			case err != nil:
+				return fmt.Errorf("not all znodes are protected (changed: %d): %w", changed, err)
+			}
+			if changed > 0 {
+				if _, err := membership.ForgetPeerSecret(ctx, session, keys); err != nil {
+					return err
+				}
+			}
+			return o.Print(streams.Out, map[string]any{"cluster": s.Cluster, "username": s.Service.ZK.Username, "changed": changed, "znodes": access.Znodes},
+				fmt.Sprintf("cluster %s is for %s alone: %d of %s were not\n", s.Cluster, s.Service.ZK.Username, changed, plural.Of(access.Znodes, "znode")))
+		})
+	}
+	return c
+}
+
+func protocolCommand(streams Streams) *cobra.Command {
+	c := &cobra.Command{Use: "protocol", Short: "Looks after the version of the protocol that the nodes speak", Args: NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	raise := &cobra.Command{Use: "raise", Short: "Lets the nodes speak the latest protocol that all of them know", Args: NoArgs}
+	flags, o := configFlags(raise), OutputFlag(raise, "table", "json", "yaml")
+	YesFlag(raise, new(bool))
+	raise.RunE = func(c *cobra.Command, _ []string) error {
+		return onStore(c.Context(), *flags, streams, func(ctx context.Context, session coord.Session, s config.Settings) error {
+			from, to, err := membership.Raise(ctx, session, schema.NewKeys(s.Cluster))
+			if err != nil {
+				return err
+			}
+			return o.Print(streams.Out, map[string]any{"cluster": s.Cluster, "protocol": to, "before": from}, fmt.Sprintf("cluster %s speaks protocol %d now; it was %d\n", s.Cluster, to, from))
+		})
+	}
+	c.AddCommand(raise)
+	return c
+}

@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"net"
+
+	"github.com/spf13/cobra"
+
+	"gitee.com/ken.yang/xconsumer"
+	"gitee.com/ken.yang/xconsumer/app/internal/config"
+	"gitee.com/ken.yang/xconsumer/app/internal/devcluster"
+)
+
+func devCommand(register func(node *xconsumer.Node), streams Streams) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "dev",
+		Short: "Runs a whole cluster on this machine: several nodes, and etcd inside this process",
+		Long: `Runs a whole cluster on this machine: several nodes, each a process of its own, and the
+coordination service, an etcd inside this process that only this machine can reach. It takes tasks
+and settings from app.toml; without one, two workers of every work that the program has. Ctrl-C ends
+all of it.`,
+		Args: NoArgs,
+		Example: `  xconsumer dev
+  xconsumer dev --nodes 5 --http 127.0.0.1:9000
+  xconsumer dev --data ./data`,
+	}
+	var flags config.Flags
+	var d devcluster.Config
+	c.Flags().IntVar(&d.Nodes, "nodes", 3, "how many nodes")
+	c.Flags().StringVar(&flags.HTTP, "http", "", "address of the first node's HTTP API (default "+config.DefaultListen+"); the others take the next free ports")
+	c.Flags().StringVar(&flags.Config, "config", "", "configuration file (default app.toml, if there is one)")
+	c.Flags().StringVar(&flags.Cluster, "cluster", "", "name of the cluster")
+	c.Flags().StringVar(&d.Data, "data", "", "directory that keeps the cluster's data (default: they are gone at the end)")
+	c.RunE = func(c *cobra.Command, _ []string) (err error) {
+		flags.Join = "http://" + net.JoinHostPort("127.0.0.1", "1") // chosen later
+		if d.Settings, err = config.Load(flags, streams.Env); err != nil {
+			return err
+		}
+		d.Register, d.Asked = register, flags.HTTP != ""
+		d.Out, d.Err, d.Env, d.Again = streams.Out, streams.Err, streams.Env, streams.Again
+		return devcluster.Run(c.Context(), d)
+	}
+	return c
+}
+
+// cleanupCommand is what xconsumer dev starts to remove its temporary directory.
+func cleanupCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: devcluster.CleanupName, Hidden: true, Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return devcluster.CleanUp(args[0]) },
+	}
+}

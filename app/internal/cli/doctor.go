@@ -1,0 +1,58 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"gitee.com/ken.yang/xconsumer"
+	"gitee.com/ken.yang/xconsumer/app/internal/doctor"
+	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
+)
+
+func doctorCommand(register func(node *xconsumer.Node), streams Streams) *cobra.Command {
+	c := &cobra.Command{
+		Use: "doctor", Short: "Checks the configuration, the coordination service and this machine, and says how to mend what is wrong", Args: NoArgs,
+		Example: `  xconsumer doctor --config app.toml
+  xconsumer doctor --join http://127.0.0.1:41797    # of a dev that runs elsewhere on this machine`,
+	}
+	flags := configFlags(c)
+	joinFlag(c, flags, "looks at what a node with it would join")
+	o := OutputFlag(c, "table", "json", "yaml")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		list, err := doctor.Examine(c.Context(), doctor.Config{
+			Flags: *flags, Env: streams.Env, Register: register, Waiting: streams.Err,
+			Show: func(f doctor.Finding) { // to people; others get all of it at the end
+				if !o.Asked() {
+					showFinding(streams.Out, f)
+				}
+			},
+		})
+		if err != nil {
+			return err // with each mistake and its place, exit 78
+		}
+		if o.Asked() {
+			if err := o.Print(streams.Out, map[string]any{"findings": list}, ""); err != nil {
+				return err
+			}
+		}
+		if slices.ContainsFunc(list, func(f doctor.Finding) bool { return f.State == doctor.Wrong }) {
+			return errIll
+		}
+		return nil
+	}
+	return c
+}
+
+// errIll: something is wrong.
+var errIll = errors.New("something is wrong; see above how to mend it")
+
+func showFinding(out io.Writer, f doctor.Finding) {
+	fmt.Fprintf(out, "%-8s %-14s %s\n", f.State, f.Check, terminal.Printable(f.Found))
+	if f.Mend != "" {
+		fmt.Fprintf(out, "%-8s %-14s → %s\n", "", "", f.Mend)
+	}
+}

@@ -1,0 +1,46 @@
+package cli
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"gitee.com/ken.yang/xconsumer/app/internal/config"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+)
+
+func tokenCommand(streams Streams) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "token NAME",
+		Short: "Makes a token for the HTTP API: the secret, and the line of [http] tokensFile that lets it in",
+		Example: `  xconsumer token ada --role admin >> tokens   # the secret is shown, the line goes to the file
+  xconsumer token ci --role operate`,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) != 1 || len(strings.Fields(args[0])) != 1 || strings.ContainsAny(args[0], ",#") {
+				return fmt.Errorf("%w: name whose it is, in one word; see %s --help", config.ErrUsage, c.CommandPath())
+			}
+			return nil
+		},
+	}
+	o := OutputFlag(c, "table", "json", "yaml")
+	role := c.Flags().String("role", string(httpapi.RoleView), "what it may do: view, operate or admin")
+	c.RunE = func(_ *cobra.Command, args []string) error {
+		if err := httpapi.Role(*role).Validate(); err != nil {
+			return fmt.Errorf("%w: --role: %w", config.ErrUsage, err)
+		}
+		secret := "xct_" + rand.Text()
+		hash := sha256.Sum256([]byte(secret))
+		line := fmt.Sprintf("%s %s sha256:%s", args[0], *role, hex.EncodeToString(hash[:]))
+		if !o.Asked() {
+			if _, err := fmt.Fprintf(streams.Err, "token of %s, which nobody can show you again: %s\nthe line for [http] tokensFile:\n", args[0], secret); err != nil {
+				return err
+			}
+		}
+		return o.Print(streams.Out, map[string]string{"name": args[0], "role": *role, "token": secret, "line": line}, line+"\n")
+	}
+	return c
+}

@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"gitee.com/ken.yang/xconsumer/httpapi"
+)
+
+// buildVersion is what the build says of itself. Release is the version of one that knows none of its own.
+func buildVersion(release string) httpapi.Build {
+	v := httpapi.Build{Version: "(devel)", Go: runtime.Version()}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return v
+	}
+	if info.Main.Version != "" {
+		v.Version = info.Main.Version
+	}
+	if release != "" {
+		v.Version = release
+	}
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			v.Revision = s.Value
+		case "vcs.time":
+			v.Time = s.Value
+		case "vcs.modified":
+			v.Modified = s.Value == "true"
+		}
+	}
+	return v
+}
+
+// versionLine is the version for people.
+func versionLine(v httpapi.Build) string {
+	return fmt.Sprintf("xconsumer %s %s %s\n", v.Version, v.Revision, v.Go)
+}
+
+func versionCommand(build httpapi.Build, streams Streams) *cobra.Command {
+	c := &cobra.Command{Use: "version", Short: "Tells the version", Args: NoArgs}
+	o := OutputFlag(c, "table", "json", "yaml")
+	c.RunE = func(*cobra.Command, []string) error {
+		return o.Print(streams.Out, build, versionLine(build))
+	}
+	return c
+}

@@ -1,0 +1,55 @@
+package config
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
+
+	"gitee.com/ken.yang/xconsumer/httpapi"
+)
+
+// DefaultServer is the node that is asked unless it is said.
+const DefaultServer = "http://" + DefaultListen
+
+// Asked is the node that a command asks, and who asks, as flags say; "" is not given.
+type Asked struct{ URL, Token, CA, Cert, Key string }
+
+// Client returns the client of that node. What flags do not say the environment does. The error matches ErrUsage.
+func (f Asked) Client(env func(string) string) (*httpapi.Client, error) {
+	pick := func(flag, variable, otherwise string) string {
+		for _, v := range []string{flag, env(variable), otherwise} {
+			if v != "" {
+				return v
+			}
+		}
+		return ""
+	}
+	o := httpapi.ClientOptions{Token: pick(f.Token, "XCONSUMER_API_TOKEN", "")}
+	ca, cert, key := pick(f.CA, "XCONSUMER_API_CA", ""), pick(f.Cert, "XCONSUMER_API_CERT", ""), pick(f.Key, "XCONSUMER_API_KEY", "")
+	if ca != "" || cert != "" {
+		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	if ca != "" {
+		text, err := os.ReadFile(ca)
+		o.TLS.RootCAs = x509.NewCertPool()
+		if err == nil && !o.TLS.RootCAs.AppendCertsFromPEM(text) {
+			err = fmt.Errorf("%s: there is no PEM certificate in it", ca)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: --ca: %w", ErrUsage, err)
+		}
+	}
+	if cert != "" {
+		pair, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			return nil, fmt.Errorf("%w: --cert: %w", ErrUsage, err)
+		}
+		o.TLS.Certificates = []tls.Certificate{pair}
+	}
+	client, err := httpapi.NewClient(pick(f.URL, "XCONSUMER_SERVER", DefaultServer), o)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
+	}
+	return client, nil
+}

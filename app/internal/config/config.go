@@ -1,0 +1,311 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/address"
+	"gitee.com/ken.yang/xconsumer/internal/command"
+)
+
+// ErrConfig: the configuration is not usable; exit 78.
+var ErrConfig = errors.New("configuration refused")
+
+const (
+	DefaultFile     = "app.toml"
+	DefaultListen   = "127.0.0.1:8800"
+	DefaultCluster  = "default"
+	configVariable  = "XCONSUMER_CONFIG"
+	ClusterVariable = "XCONSUMER_CLUSTER_NAME" // XCONSUMER_CLUSTER is what workers are given
+)
+
+// Flags are the flags of run and config check; "" is not given.
+type Flags struct {
+	Config, Cluster, Name, HTTP, ZooKeeper, Etcd, Join, Advertise, SecretFile string
+}
+
+// Settings is the configuration in force: flags over environment over file over defaults.
+type Settings struct {
+	File     string // "" without
+	Cluster  string
+	Name     string // "" for the default, which needs the port
+	Listen   string // "off" for no HTTP
+	Explicit bool   // listen was asked for
+	Named    bool   // cluster was asked for by flag or variable
+	// HTTPInFile: the file has [http].
+	HTTPInFile bool
+	Advertise  string // host:port, "" if other nodes do not ask this one
+	Secret     []byte // that they sign their requests with
+	Warnings   []string
+	Remarks    []remark
+	Access     Access
+	Service    Service
+	Leader     cluster.LeaderPolicy
+	Moving     cluster.Moving
+	Labels     cluster.Labels
+	Weight     int
+	Capacity   int
+	Works      []command.Spec
+	LogBytes   int // of each worker's log that are kept
+	Tasks      []cluster.TaskSpec
+}
+
+// Load reads the configuration. The error matches ErrConfig and names every mistake.
+func Load(flags Flags, env func(string) string) (Settings, error) {
+	s, f, err := readSettings(flags, env)
+	if err != nil {
+		return Settings{}, err
+	}
+	return s, f.complete(s)
+}
+
+// Check reads the configuration as Load does, but for a file that names no coordination service, and has
+// no other mistake: xconsumer dev brings its own, so that this is a warning.
+func Check(flags Flags, env func(string) string) (Settings, error) {
+	s, f, err := readSettings(flags, env)
+	if err != nil {
+		return Settings{}, err
+	}
+	if s.Service.None() && s.File != "" && len(f.errs) == 0 {
+		s.Warnings = append(s.Warnings, noService)
+		return s, nil
+	}
+	return s, f.complete(s)
+}
+
+// complete returns all mistakes, the missing coordination service included.
+func (f *configFile) complete(s Settings) error {
+	if s.Service.None() {
+		f.errs = append(f.errs, placedError{text: noService})
+	}
+	return f.err()
+}
+
+// readSettings reads the configuration, and returns the mistakes in it with the file. That no coordination service is
+// chosen is not one of them yet: xconsumer dev needs none.
+func readSettings(flags Flags, env func(string) string) (Settings, *configFile, error) {
+	file, err := FindFile(flags.Config, env)
+	if err != nil {
+		return Settings{}, nil, err
+	}
+	f := newConfigFile(file)
+	if file != "" {
+		if f, err = readConfigFile(file); err != nil {
+			return Settings{}, nil, err
+		}
+	}
+	f.override(flags, env)
+	c := &f.config
+	s := Settings{
+		File: file, Cluster: c.Cluster, Name: c.Node.Name, Listen: c.HTTP.Listen,
+		Explicit: c.HTTP.Listen != "", Named: flags.Cluster != "" || env(ClusterVariable) != "", HTTPInFile: f.has("http"),
+	}
+	if s.Cluster == "" {
+		s.Cluster = DefaultCluster
+	}
+	if s.Listen == "" {
+		s.Listen = DefaultListen
+	}
+	s.Leader = cluster.LeaderPolicy(c.Leader.Workers)
+	f.check("cluster", cluster.ValidateName(s.Cluster))
+	if s.Name != "" {
+		f.check("node.name", cluster.ValidateName(s.Name))
+	}
+	f.check("http.listen", validateListen(s.Listen))
+	f.peers(&s)
+	f.access(&s, env)
+	if s.Leader != "" {
+		f.check("leader.workers", s.Leader.Validate())
+	}
+	f.placement(&s)
+	s.Service = f.service(flags.Join, ChosenBy(flags, env))
+	s.Works, s.LogBytes = f.works(), f.size("log.keep", c.Log.Keep)
+	s.Tasks = f.tasks()
+	f.privateFiles()
+	s.Warnings, s.Remarks = f.warnings, f.remarks
+	return s, f, nil
+}
+
+// override lays environment and flags over what the file says. A mistake in such a value is not looked for in the file,
+// and named as what gave it.
+func (f *configFile) override(flags Flags, env func(string) string) {
+	c := &f.config
+	// given returns what replaces the value of a key, "" for nothing.
+	given := func(key, variable, name, flag string) (value string) {
+		if value = env(variable); value != "" {
+			f.given[key] = variable
+		}
+		if flag != "" {
+			value, f.given[key] = flag, name
+		}
+		if value != "" {
+			delete(f.keys, key)
+		}
+		return value
+	}
+	override := func(target *string, key, variable, name, flag string) {
+		if v := given(key, variable, name, flag); v != "" {
+			*target = v
+		}
+	}
+	list := func(target *[]string, key, variable, name, flag string) {
+		if v := given(key, variable, name, flag); v != "" {
+			*target = strings.Split(v, ",")
+		}
+	}
+	override(&c.Cluster, "cluster", ClusterVariable, "--cluster", flags.Cluster)
+	override(&c.Node.Name, "node.name", "XCONSUMER_NODE_NAME", "--name", flags.Name)
+	override(&c.HTTP.Listen, "http.listen", "XCONSUMER_HTTP_LISTEN", "--http", flags.HTTP)
+	override(&c.HTTP.Advertise, "http.advertise", "XCONSUMER_HTTP_ADVERTISE", "--advertise", flags.Advertise)
+	override(&c.HTTP.SecretFile, "http.secretFile", "XCONSUMER_HTTP_SECRET_FILE", "--secret-file", flags.SecretFile)
+	override(&c.HTTP.TokensFile, "http.tokensFile", "XCONSUMER_HTTP_TOKENS_FILE", "", "")
+	override(&c.HTTP.TLS.Cert, "http.tls.cert", "XCONSUMER_HTTP_TLS_CERT", "", "")
+	override(&c.HTTP.TLS.Key, "http.tls.key", "XCONSUMER_HTTP_TLS_KEY", "", "")
+	override(&c.HTTP.TLS.ClientCA, "http.tls.clientCA", "XCONSUMER_HTTP_TLS_CLIENT_CA", "", "")
+	list(&c.HTTP.Hosts, "http.hosts", "XCONSUMER_HTTP_HOSTS", "", "")
+	list(&c.HTTP.Proxies, "http.proxies", "XCONSUMER_HTTP_PROXIES", "", "")
+	if text := env("XCONSUMER_HTTP_INSECURE"); text != "" {
+		var err error
+		if c.HTTP.Insecure, err = strconv.ParseBool(text); err != nil {
+			f.errs = append(f.errs, placedError{key: "http.insecure", text: fmt.Sprintf("XCONSUMER_HTTP_INSECURE: %q is neither true nor false", text)})
+		}
+	}
+	override(&c.ZooKeeper.Host, "zookeeper.host", "XCONSUMER_ZOOKEEPER_HOST", "--zookeeper", flags.ZooKeeper)
+	override(&c.ZooKeeper.SessionTimeout, "zookeeper.sessionTimeout", "XCONSUMER_ZOOKEEPER_SESSION_TIMEOUT", "", "")
+	override(&c.ZooKeeper.TickTime, "zookeeper.tickTime", "XCONSUMER_ZOOKEEPER_TICK_TIME", "", "")
+	override(&c.ZooKeeper.Username, "zookeeper.username", "XCONSUMER_ZOOKEEPER_USERNAME", "", "")
+	override(&c.ZooKeeper.Password, "zookeeper.password", "XCONSUMER_ZOOKEEPER_PASSWORD", "", "")
+	override(&c.ZooKeeper.PasswordFile, "zookeeper.passwordFile", "XCONSUMER_ZOOKEEPER_PASSWORD_FILE", "", "")
+	list(&c.Etcd.Endpoints, "etcd.endpoints", "XCONSUMER_ETCD_ENDPOINTS", "--etcd", flags.Etcd)
+	override(&c.Etcd.Prefix, "etcd.prefix", "XCONSUMER_ETCD_PREFIX", "", "")
+	override(&c.Etcd.SessionTimeout, "etcd.sessionTimeout", "XCONSUMER_ETCD_SESSION_TIMEOUT", "", "")
+	override(&c.Etcd.Username, "etcd.username", "XCONSUMER_ETCD_USERNAME", "", "")
+	override(&c.Etcd.Password, "etcd.password", "XCONSUMER_ETCD_PASSWORD", "", "")
+	override(&c.Etcd.PasswordFile, "etcd.passwordFile", "XCONSUMER_ETCD_PASSWORD_FILE", "", "")
+	override(&c.Leader.Workers, "leader.workers", "XCONSUMER_LEADER_WORKERS", "", "")
+}
+
+// LoadTasks reads the tasks that a file declares, whatever service it names.
+func LoadTasks(flag string, env func(string) string) (file string, tasks []cluster.TaskSpec, err error) {
+	if file, err = FindFile(flag, env); err != nil {
+		return file, nil, err
+	}
+	if file == "" {
+		return "", nil, fmt.Errorf("%w: there is no %s here; name a file with --file", ErrUsage, DefaultFile)
+	}
+	f, err := readConfigFile(file)
+	if err != nil {
+		return file, nil, err
+	}
+	tasks = f.tasks()
+	return file, tasks, f.err()
+}
+
+// placement reads what the file says of the node's place in the cluster and of how slots move.
+func (f *configFile) placement(s *Settings) {
+	c := &f.config
+	s.Labels, s.Weight, s.Capacity = cluster.Labels(c.Node.Labels), int(c.Node.Weight), int(c.Node.Capacity)
+	f.check("node.labels", s.Labels.Validate())
+	f.zeros("node", "weight", "capacity")
+	for _, n := range []struct {
+		key         string
+		value, most int
+	}{{"node.weight", s.Weight, cluster.MaxWeight}, {"node.capacity", s.Capacity, cluster.MaxWeight * cluster.MaxWorkers}} {
+		if n.value < 0 || n.value > n.most {
+			f.check(n.key, fmt.Errorf("%d is not between 1 and %d", n.value, n.most))
+		}
+	}
+	f.zeros("moving", "maxMoving")
+	s.Moving = cluster.Moving{
+		MaxMoving: int(c.Moving.MaxMoving), FreezeAbove: c.Moving.FreezeAbove,
+		LeaveDelay: cluster.Duration(f.duration("moving.leaveDelay", c.Moving.LeaveDelay)),
+		FreezeFor:  cluster.Duration(f.duration("moving.freezeFor", c.Moving.FreezeFor)),
+	}
+	for _, e := range split(s.Moving.Validate()) {
+		name, text, _ := strings.Cut(e.Error(), ": ")
+		f.check("moving."+name, errors.New(text))
+	}
+}
+
+// FindFile returns the file to read: the one asked for, else app.toml if there is one.
+func FindFile(flag string, env func(string) string) (string, error) {
+	if flag != "" {
+		return flag, nil
+	}
+	if file := env(configVariable); file != "" {
+		if _, err := os.Stat(file); err != nil {
+			return "", fmt.Errorf("%w: %s: %w", ErrConfig, configVariable, err)
+		}
+		return file, nil
+	}
+	_, err := os.Stat(DefaultFile)
+	switch {
+	case err == nil:
+		return DefaultFile, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil
+	}
+	return "", fmt.Errorf("%w: %w", ErrConfig, err)
+}
+
+// source names where the value of a key comes from: the flag or variable that gave it, or else the key.
+func (f *configFile) source(key string) string {
+	if given := f.given[key]; given != "" {
+		return given
+	}
+	return key
+}
+
+// wrongType reports whether the value of a key could not be read, so that there is nothing to check.
+func (f *configFile) wrongType(key string) bool { return f.unread[key] }
+
+// validateListen refuses what cannot be listened on.
+func validateListen(addr string) error {
+	switch {
+	case addr == "off":
+		return nil
+	case strings.EqualFold(addr, "off"):
+		return fmt.Errorf("%q: write it as %q", addr, "off")
+	}
+	_, err := address.ParseListen(addr)
+	return err
+}
+
+// NodeName returns the default name of a node: two nodes of one machine differ by their port.
+func NodeName(addr string) string {
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		host = "node"
+	}
+	name := strings.Map(func(r rune) rune {
+		if cluster.ValidateName(string(r)+"x") != nil {
+			return '-'
+		}
+		return r
+	}, host)
+	if name = strings.TrimLeft(name, "-"); name == "" {
+		name = "node"
+	}
+	if _, port, err := net.SplitHostPort(addr); err == nil {
+		return name + "-" + port
+	}
+	return fmt.Sprintf("%s-pid%d-%d", name, os.Getpid(), time.Now().Unix()%100000)
+}
+
+// DefaultName is what the node is called if it listens on the address that is configured, "" if that is not known.
+func (s Settings) DefaultName() string {
+	if s.Name != "" {
+		return s.Name
+	}
+	if _, port, err := net.SplitHostPort(s.Listen); err != nil || port == "0" {
+		return ""
+	}
+	return NodeName(s.Listen)
+}

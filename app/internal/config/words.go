@@ -1,0 +1,159 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// wrongType is how the decoder says that a value is of another type than its key's.
+var wrongType = regexp.MustCompile(`^cannot decode TOML (.+) into struct field .+ of type (.+)$`)
+
+// undecoded says of what the decoder does not take what is wrong with it. Key is the key whose value it is, "" for none.
+func (f *configFile) undecoded(err *toml.DecodeError, at place, key string, lines [][]byte) placedError {
+	e := placedError{place: at, key: key, text: strings.TrimPrefix(err.Error(), "toml: ")}
+	line := ""
+	if at.line <= len(lines) {
+		line = strings.TrimRight(string(lines[at.line-1]), "\r\n")
+	}
+	m := wrongType.FindStringSubmatch(e.text)
+	start := place{}
+	for where, other := range f.again {
+		if other == key && where.line == at.line {
+			start = where
+		}
+	}
+	switch {
+	case m != nil:
+		e.text, e.fix = wantedType(plainKey(key), m[1], m[2])
+	case start != place{} && strings.HasSuffix(e.text, "already defined"):
+		e.place, e.text, e.fix = start, fmt.Sprintf("given again, after line %d", f.keys[key].line), "take one of them out"
+	case slices.Contains(f.headers, at.line) && strings.HasSuffix(e.text, "already exists"):
+		name := strings.Trim(strings.TrimSpace(line), "[]")
+		e.text, e.fix = fmt.Sprintf("[%s] is given again", name), "put its keys below the first one"
+		return e
+	default:
+		e.text, e.fix = syntax(e.text, line, at.column)
+	}
+	if key != "" && !slices.Contains(f.headers, at.line) {
+		e.text = lastPart(key) + ": " + e.text
+	}
+	return e
+}
+
+// wantedType says which type of value a key takes, in the words of the file, and how to write it.
+func wantedType(key, got, goType string) (text, fix string) {
+	want := goType
+	_, isDuration := zeroDurations[key]
+	switch {
+	case goType == "string":
+		want = "string"
+		switch {
+		case isDuration:
+			fix = `write it in quotes and with its unit, as in "30s"`
+		case got == "inline table" && (strings.HasSuffix(key, ".require") || strings.HasSuffix(key, ".prefer")):
+			fix = `write it in quotes, as in "disk=ssd"`
+		case got == "array":
+			fix = "leave the brackets out"
+		default:
+			fix = "write it in quotes"
+		}
+	case goType == "int64":
+		if want = "integer"; got == "string" {
+			fix = "leave the quotes out"
+		}
+	case goType == "float64":
+		if want = "number"; got == "string" {
+			fix = "leave the quotes out"
+		}
+	case goType == "bool":
+		if want = "true or false"; got == "string" {
+			fix = "write it without quotes"
+		}
+	case goType == "[]string":
+		want, fix = "an array of strings", `write it as ["a", "b"]`
+	case strings.HasPrefix(goType, "[]"): // of tables
+		want, fix = "tables", fmt.Sprintf("write each below a header of its own, [[%s]]", key)
+	case strings.HasPrefix(goType, "map["), strings.HasPrefix(goType, "struct"), strings.HasPrefix(goType, "app."):
+		want, fix = "a table", fmt.Sprintf("write it as %s = { key = \"value\" }", lastPart(key))
+	}
+	return fmt.Sprintf("want %s, got %s", want, got), fix
+}
+
+// bareValue is a value that begins like a word.
+var bareValue = regexp.MustCompile(`^(\s*[\w.-]+\s*=\s*)([\w/$][^\s#,]*)`)
+
+// syntax says what is wrong with a line that is no TOML, and what was most likely meant.
+func syntax(text, line string, column int) (message, fix string) {
+	rest := ""
+	if column >= 1 && column <= len(line) {
+		rest = line[column-1:]
+	}
+	bare := bareValue.FindStringSubmatch(line)
+	if bare != nil && (column <= len(bare[1]) || column > len(bare[1])+len(bare[2]) || strings.Trim(bare[2], "0123456789._") == "") {
+		bare = nil // it is something else that is wrong
+	}
+	switch {
+	case strings.ContainsAny(line, "“”„‘’"):
+		return text, `write straight quotes, "`
+	case strings.Contains(text, "U+000D"):
+		return text, "save the file with lines that end in LF, or in CR and LF"
+	case strings.Contains(text, "cannot have new lines"):
+		return "the quotes are not closed in this line", "close them, or escape a quote within them as \\\""
+	case strings.Contains(text, "expected '=' after key") && strings.HasPrefix(strings.TrimSpace(rest), ":"):
+		return text, `write = for the colon, as in name = "a"`
+	case strings.HasPrefix(strings.TrimSpace(line), "{"):
+		return text, `write TOML, not JSON: key = "value", one a line`
+	case strings.HasPrefix(strings.TrimSpace(line), ";"), strings.HasPrefix(strings.TrimSpace(line), "//"):
+		return text, "begin comments with #"
+	case bare != nil && slices.Contains([]string{"yes", "on", "True", "TRUE"}, bare[2]):
+		return fmt.Sprintf("%s is not a value of TOML", bare[2]), "write true"
+	case bare != nil && slices.Contains([]string{"no", "off", "False", "FALSE"}, bare[2]):
+		return fmt.Sprintf("%s is not a value of TOML", bare[2]), "write false, or text in quotes"
+	case bare != nil:
+		return "the value stands without quotes", "write it in quotes" // it is not repeated: it may be a password
+	}
+	return text, ""
+}
+
+// elsewhere says where a key that is unknown in its table belongs, "" if that is not known or not the only place.
+func elsewhere(plain string) string {
+	_, last, _ := cutLast(plain)
+	var above []string
+	for key := range knownKeys {
+		if table, name, _ := cutLast(key); name == last {
+			above = append(above, table)
+		}
+	}
+	switch {
+	case len(above) != 1:
+		return ""
+	case above[0] == "" && strings.Contains(plain, "."):
+		return "move it above the first table"
+	case above[0] == "":
+		return ""
+	}
+	return "it belongs to " + written(above[0], above[0] == "task" || above[0] == "work")
+}
+
+// zero is what 0 would mean for a duration that does not take it, and what to write.
+type zero struct{ means, fix string }
+
+// zeroDurations are the keys of durations. The phase alone takes 0.
+var zeroDurations = map[string]zero{
+	"zookeeper.sessionTimeout": {"would end every session at once", "leave it out for 20s; at the usual tickTime the least is 5s"},
+	"zookeeper.tickTime":       {"is not a possible tick", "leave it out for 2s, or write what the servers have"},
+	"etcd.sessionTimeout":      {"would end every session at once", "leave it out for 10s; the least is 2s"},
+	"moving.leaveDelay":        {"would be no delay", "leave it out for that"},
+	"moving.freezeFor":         {"would end a freeze at once", "leave freezeAbove out for no freeze, or freezeFor for 5m"},
+	"task.stopTimeout":         {"would leave a worker no time to stop", "leave it out for 10s, or write a short time such as 100ms"},
+	"task.interval":            {"would be no pause", "leave it out to run a worker again at once"},
+	"task.restart.backoff":     {"would start a worker that fails again without a pause", "leave it out for 500ms, or write a short time such as 10ms"},
+	"task.restart.maxBackoff":  {"would be no pause after any failure", "leave it out for 1m, or write at least what backoff is"},
+	"task.every":               {"would fire without end", "write at least 1s, or leave it out for a task without a schedule"},
+	"task.timeout":             {"would stop every execution at once", "leave it out for no limit"},
+	"task.phase":               {},
+}

@@ -1,0 +1,168 @@
+package devcluster
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/app/internal/config"
+	"gitee.com/ken.yang/xconsumer/app/internal/node"
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/internal/plural"
+)
+
+// banner waits until the cluster is at work and says where everything is and what to try.
+func (d *dev) banner(ctx context.Context, log *slog.Logger) {
+	began := time.Now()
+	client, err := httpapi.NewClient(d.addrs[0], httpapi.ClientOptions{Token: d.token})
+	if err != nil {
+		log.Error("no client of the first node", "error", err)
+		return
+	}
+	var state cluster.State
+	for end := began.Add(ready); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(20 * time.Millisecond):
+		}
+		if s, _, err := client.State(ctx); err == nil {
+			state = s
+		}
+		if atWork(state, d.Nodes) || time.Now().After(end) {
+			break
+		}
+	}
+	d.group.print(d.greeting(state, time.Since(began)))
+}
+
+// atWork tells whether all nodes are there and all workers that can run do.
+func atWork(s cluster.State, nodes int) bool {
+	for _, t := range s.Tasks {
+		if !t.Runs && t.Running < t.WorkerNum && t.Reason == "" {
+			return false
+		}
+	}
+	return len(s.Nodes) >= nodes && s.Leader != "" && len(s.Tasks) > 0
+}
+
+// greeting is what a person sees when everything runs.
+func (d *dev) greeting(s cluster.State, took time.Duration) string {
+	var b strings.Builder
+	running, wanted := s.Tally()
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	leader := s.Leader
+	if leader == "" {
+		leader = "none yet"
+	}
+	line("")
+	line("  cluster %s: %s, leader %s, %d of %s running after %.1fs", s.Cluster, plural.Of(len(s.Nodes), "node"), leader, running, plural.Of(wanted, "worker"), took.Seconds())
+	line("")
+	pid := 0 // of a node that is worth killing
+	for i, addr := range d.addrs {
+		name, note := nodeOf(i), ""
+		for _, n := range s.Nodes {
+			if n.Name == name {
+				note = fmt.Sprintf("pid %d", n.PID)
+				if !n.Leader || len(d.addrs) == 1 {
+					pid = n.PID
+				}
+			}
+		}
+		line("  %-6s http://%s   %-11s %s", name, addr, note, slotsOf(s, name))
+	}
+	kept := "in memory and a temporary directory: gone at the end"
+	if d.Data != "" {
+		kept = "data in " + d.Data
+	}
+	line("  %-6s %s   inside this process; %s", "etcd", d.server.URL(), kept)
+	line("")
+	for _, text := range workless(s) {
+		line("%s", strings.TrimRight("  "+text, " "))
+	}
+	program := programName()
+	b.WriteString(d.begin(program))
+	line("  Try, in another terminal:")
+	try := func(what, command string) { line("    %-44s %s", what, command) }
+	if server := "http://" + d.addrs[0]; server != config.DefaultServer {
+		try("first: let the commands ask this cluster", "export XCONSUMER_SERVER="+server)
+	}
+	try("look at it", program+" status")
+	try("the same as JSON", "curl http://"+d.addrs[0]+"/api/v1/state")
+	if pid != 0 {
+		try("kill a node: its work moves at once", fmt.Sprintf("kill -9 %d", pid))
+	}
+	try("add a node", program+" run --join "+d.server.URL())
+	line("  Ctrl-C ends all of it.")
+	line("")
+	return b.String()
+}
+
+// workless says of each task whose work no node has what is known of that, with a line after them if there are any.
+func workless(s cluster.State) (lines []string) {
+	var works []string
+	for _, n := range s.Nodes {
+		works = append(works, n.Works...)
+	}
+	slices.Sort(works)
+	works = slices.Compact(works)
+	for _, t := range s.Tasks {
+		if t.ReasonCode == cluster.WhyNoWork {
+			lines = append(lines, node.Unregistered(t.Name, t.WorkName, works))
+		}
+	}
+	if len(lines) > 0 {
+		lines = append(lines, "")
+	}
+	return lines
+}
+
+// begin says what runs where there is no app.toml, and how to begin with one's own, "" where there is one.
+func (d *dev) begin(program string) string {
+	if d.File != "" || len(d.works) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("  There is no app.toml here, so two workers run of each work that this program has: %s.\n"+
+		"  Name your own tasks in an app.toml, or begin a project with a work of your own: %s init mywork\n\n", strings.Join(d.works, ", "), program)
+}
+
+// slotsOf names what a node runs, not too much of it.
+func slotsOf(s cluster.State, node string) string {
+	var slots []string
+	for _, w := range s.Workers {
+		if w.Node == node {
+			slots = append(slots, cluster.Slot{Task: w.Task, Index: w.Index}.String())
+		}
+	}
+	const most = 4
+	if more := len(slots) - most; more > 0 {
+		slots = append(slots[:most], fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(slots, " ")
+}
+
+// programName is how a person starts this program again.
+func programName() string {
+	name := filepath.Base(os.Args[0])
+	if !strings.Contains(os.Args[0], string(filepath.Separator)+"go-build") {
+		if strings.ContainsRune(os.Args[0], filepath.Separator) {
+			return os.Args[0]
+		}
+		return name
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Path == "" || info.Path == "command-line-arguments" {
+		return name
+	}
+	if inside, ok := strings.CutPrefix(info.Path, info.Main.Path+"/"); ok {
+		return "go run ./" + inside
+	}
+	return "go run " + info.Path
+}

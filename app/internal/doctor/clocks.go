@@ -1,0 +1,68 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/plural"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// maxCompared bounds how many nodes' clocks doctor looks at.
+const maxCompared = 100
+
+// clocks compares the clocks of nodes with this machine's, by two heartbeats of each.
+func (d *doctor) clocks(ctx context.Context, session coord.Session, keys schema.Keys, members []coord.Entry) {
+	first := map[string]membership.Sighting{}
+	for _, m := range members[:min(len(members), maxCompared)] {
+		if seen, err := membership.See(ctx, session, keys, m.Name); err == nil && !seen.At.IsZero() {
+			first[m.Name] = seen
+		}
+	}
+	if len(first) == 0 {
+		return
+	}
+	between := membership.TermsOf(session.Info()).Between()
+	defer d.waits(fmt.Sprintf("comparing the clocks of %s, by two heartbeats of each, which takes %v", plural.Of(len(first), "node"), between.Round(time.Second)))()
+	select {
+	case <-ctx.Done():
+		return
+	case <-time.After(between):
+	}
+	compared, apart := 0, 0
+	for _, m := range members {
+		before, seen := first[m.Name]
+		if !seen {
+			continue
+		}
+		after, err := membership.See(ctx, session, keys, m.Name)
+		if err != nil {
+			continue
+		}
+		found, known := membership.Compare(before, after)
+		if !known {
+			continue
+		}
+		compared++
+		if found.Beyond() {
+			apart++
+			d.report("clocks", warning, fmt.Sprintf("%s's clock is %v this machine's", memberName(ctx, session, keys, m.Name), found),
+				"set the clocks of all nodes, or this machine's if all of them are apart from it; schedules fire by the leader's")
+		}
+	}
+	if compared > 0 && apart == 0 {
+		d.report("clocks", fine, fmt.Sprintf("no clock of %s is known to be more than %v apart from this machine's", plural.Of(compared, "node"), membership.ApartAbove), "")
+	}
+}
+
+// memberName returns a member's node name, or what is known of it.
+func memberName(ctx context.Context, session coord.Session, keys schema.Keys, guid string) string {
+	var m schema.Member
+	if r, err := session.Get(ctx, keys.Member(guid)); err != nil || schema.Decode(keys.Member(guid), r, &m) != nil {
+		return "member " + guid
+	}
+	return m.Node
+}

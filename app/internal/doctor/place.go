@@ -1,0 +1,119 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/app/internal/config"
+	"gitee.com/ken.yang/xconsumer/app/internal/node"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// place looks at whether a node finds its address and its name free. A node that runs here with both is this
+// configuration's own, and nothing is the matter. Without a session nobody knows who has the name.
+func (d *doctor) place(ctx context.Context, session coord.Session, s config.Settings) {
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	var named *membership.NameTakenError // who has the name of the node
+	if name := s.DefaultName(); name != "" && session != nil {
+		var err error
+		if named, err = membership.NameTaken(ctx, session, schema.NewKeys(s.Cluster), name); err != nil {
+			if !errors.Is(err, coord.ErrUnauthorized) { // which access has told
+				d.report("name", warning, fmt.Sprintf("whether the node name %q is free is not known: %s", name, coord.Reason(err)), "")
+			}
+			named = nil
+		}
+	}
+	busy := d.listens(ctx, s.Listen)
+	own := named != nil && here(named) && (s.Listen == "off" || errors.Is(busy, syscall.EADDRINUSE) && samePort(named.Holder.Address, s.Listen))
+	switch {
+	case own:
+		d.report("node", fine, fmt.Sprintf("node %s of this configuration runs here: pid %d, since %s", named.Node, named.Holder.PID, named.Holder.Since.Format(time.RFC3339)), "")
+		return
+	case errors.Is(busy, syscall.EADDRINUSE):
+		d.taken(ctx, session, s)
+	case busy != nil:
+		d.report("address", Wrong, fmt.Sprintf("%s cannot be listened on: %s", s.Listen, wordsOf(busy)), "choose another address with [http] listen or --http")
+	case s.Listen != "off":
+		d.report("address", fine, s.Listen+" is free", "")
+	}
+	switch {
+	case named != nil && (s.Name != "" || busy == nil):
+		d.report("name", Wrong, fmt.Sprintf("%v; `xconsumer run` would wait until %s", named, named.Until(0)), membership.RenameHelp)
+	case s.Name != "" && session != nil:
+		d.report("name", fine, "the node name "+s.Name+" is free", "")
+	}
+}
+
+// listens tries to listen on an address, as run would, and returns why it cannot.
+func (d *doctor) listens(ctx context.Context, listen string) error {
+	if listen == "off" {
+		return nil
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", listen)
+	if err == nil {
+		_ = l.Close()
+	}
+	return err
+}
+
+// taken says who listens on the address of the node, which is not its own, and what run does about that.
+func (d *doctor) taken(ctx context.Context, session coord.Session, s config.Settings) {
+	who, fellow := "another program", false
+	if name := node.NodeAt(ctx, s.Listen); name != "" {
+		who = "a node named " + name
+		if session != nil {
+			holder, err := membership.NameTaken(ctx, session, schema.NewKeys(s.Cluster), name)
+			fellow = err == nil && holder != nil && here(holder) && samePort(holder.Holder.Address, s.Listen)
+			switch {
+			case fellow:
+				who = fmt.Sprintf("node %s of this cluster, pid %d", name, holder.Holder.PID)
+			case err == nil && holder == nil:
+				who += " of another cluster"
+			}
+		}
+	}
+	switch {
+	case s.Explicit:
+		d.report("address", Wrong, fmt.Sprintf("%s is taken by %s; `xconsumer run` would wait %v for it, and then end", s.Listen, who, node.PortPatience), "stop it, or choose another address with [http] listen or --http")
+	case fellow:
+		d.report("address", fine, fmt.Sprintf("%s is taken by %s; `xconsumer run` takes the next free port", s.Listen, who), "")
+	default:
+		d.report("address", warning, fmt.Sprintf("%s is taken by %s; `xconsumer run` takes the next free port, and commands ask %s", s.Listen, who, s.Listen),
+			"choose an address with [http] listen or --http, and name it to commands: export XCONSUMER_SERVER=http://HOST:PORT")
+	}
+}
+
+// here reports whether the node that has a name is on this machine, as far as its host says.
+func here(n *membership.NameTakenError) bool {
+	host, err := os.Hostname()
+	return err == nil && host == n.Holder.Host
+}
+
+func samePort(a, b string) bool {
+	_, one, err := net.SplitHostPort(a)
+	_, other, oerr := net.SplitHostPort(b)
+	return err == nil && oerr == nil && one == other
+}
+
+// wordsOf says why an address cannot be listened on.
+func wordsOf(err error) string {
+	switch {
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "this machine has no such address"
+	case errors.Is(err, syscall.EACCES):
+		return "this user may not"
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Err.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,326 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/app/internal/config"
+	"gitee.com/ken.yang/xconsumer/app/internal/devcluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/coord/etcd"
+	"gitee.com/ken.yang/xconsumer/coord/zk"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/internal/membership"
+	"gitee.com/ken.yang/xconsumer/internal/plural"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// dev looks whether the cluster that runs here is that of xconsumer dev, with the same file or none. That file's service
+// has no part in it, so dev's is looked at instead, as if --join named it, unless a flag or the environment name one. It
+// returns where a node of it was found, "" if none was, and tells of one that does not say what it is.
+func (d *doctor) dev(ctx context.Context, flags *config.Flags) (at string) {
+	if config.ChosenBy(*flags, d.Env) != nil {
+		return ""
+	}
+	file, err := config.FindFile(flags.Config, d.Env)
+	if err != nil {
+		return ""
+	}
+	client, err := config.Asked{}.Client(d.Env)
+	if err != nil {
+		d.report("dev", warning, fmt.Sprintf("whether xconsumer dev runs here is not known: %v", err), "")
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	var node struct {
+		Config struct{ Cluster, File, Joined string }
+	}
+	_, err = client.Get(ctx, "/api/v1/config", nil, &node)
+	if refused, ok := errors.AsType[*httpapi.RefusedError](err); ok && refused.Status == http.StatusUnauthorized {
+		d.report("dev", warning, "the node at "+client.Server()+" wants a token, so it is not known whether it is one of xconsumer dev, which has a store of its own", "only if it is: set XCONSUMER_API_TOKEN")
+	}
+	if err != nil || node.Config.Joined == "" {
+		return ""
+	}
+	if file != "" {
+		if file, err = filepath.Abs(file); err != nil || file != node.Config.File {
+			return ""
+		}
+	} else if !strings.HasPrefix(filepath.Base(filepath.Dir(node.Config.File)), devcluster.Prefix) {
+		return ""
+	}
+	flags.Join = node.Config.Joined
+	if flags.Cluster == "" {
+		flags.Cluster = node.Config.Cluster
+	}
+	return client.Server()
+}
+
+// reportDev says that it is the service of xconsumer dev that is looked at.
+func (d *doctor) reportDev(at string, s config.Settings) {
+	text, mend := "xconsumer dev runs here, and its node at "+at+" uses "+s.Service.String(), ""
+	if len(s.Service.Ignored) > 0 {
+		text += "; dev ignores " + strings.Join(s.Service.Ignored, ", ") + " of " + s.File
+		mend = "to look at that end dev, or name it with --zookeeper or --etcd"
+	}
+	d.report("dev", fine, text, mend)
+}
+
+// etcd asks each server what it is, and reports whether one serves. A session alone would say nothing of those that it
+// does not need.
+func (d *doctor) etcd(ctx context.Context, s config.Settings) bool {
+	store, err := etcd.New(*s.Service.Etcd)
+	if err != nil {
+		d.report("etcd", Wrong, err.Error(), "")
+		return false
+	}
+	list, err := store.Inspect(ctx)
+	if err != nil {
+		return false // no server could be asked: the session says why
+	}
+	away, serving := Wrong, 0
+	if slices.ContainsFunc(list, func(s etcd.Server) bool { return s.Serves }) {
+		away = warning
+	}
+	for _, server := range list {
+		switch {
+		case server.Err != nil:
+			d.report("etcd", away, fmt.Sprintf("%s does not answer: %v", server.Endpoint, server.Err), awayFix(away, "[etcd] endpoints"))
+		case server.Old != nil:
+			d.report("etcd", Wrong, server.Old.Error(), unsupportedFix(s.Service))
+		case !server.Serves:
+			d.report("etcd", away, server.Endpoint+" runs, and serves nobody: it sees no quorum", "start the other servers, or look at its log for why they do not find each other")
+		default:
+			role := "follower"
+			if server.Leads {
+				role = "leader"
+			}
+			serving++
+			d.report("etcd", fine, fmt.Sprintf("%s is %s, %s", server.Endpoint, server.Version, role), "")
+		}
+	}
+	if n := len(list); n > 1 && serving > 0 {
+		d.report("quorum", fine, fmt.Sprintf("%d of %d servers serve", serving, n), "")
+	}
+	return serving > 0
+}
+
+// How long the service may take, and how much longer a session than all servers to say what they are, if none serves.
+const (
+	askPatience = 15 * time.Second
+	lastChance  = time.Second
+)
+
+// service asks the servers what they are and opens a session, side by side, so that a service that is away is told of in
+// a few seconds. It returns nil if there is no session.
+func (d *doctor) service(ctx context.Context, s config.Settings) coord.Session {
+	store, err := s.Service.Open(slog.New(slog.DiscardHandler))
+	if err != nil {
+		d.report("session", Wrong, err.Error(), "")
+		return nil
+	}
+	defer d.waits(fmt.Sprintf("waiting for %v to answer", s.Service))()
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	type answer struct {
+		session coord.Session
+		err     error
+		took    time.Duration
+	}
+	opened := make(chan answer, 1)
+	go func() {
+		began := time.Now()
+		session, err := store.Open(ctx)
+		opened <- answer{session, err, time.Since(began)}
+	}()
+	ask := d.etcd
+	if s.Service.ZK != nil {
+		ask = d.zookeeper
+	}
+	if !ask(ctx, s) {
+		defer time.AfterFunc(lastChance, cancel).Stop()
+	}
+	got := <-opened
+	switch err := got.err; {
+	case errors.Is(err, coord.ErrUnauthorized):
+		d.report("session", Wrong, err.Error(), identityFix(s.Service))
+	case errors.Is(err, coord.ErrUnsupported):
+		d.report("session", Wrong, err.Error(), unsupportedFix(s.Service))
+	case err != nil:
+		d.report("session", Wrong, strings.TrimSuffix(err.Error(), ": "), "start the service, or correct its address; nothing else can be checked without it")
+	default:
+		d.report("session", fine, fmt.Sprintf("%s answers after %v", got.session.Info().Server, got.took.Round(time.Millisecond)), "")
+	}
+	return got.session
+}
+
+// granted looks at what a session gives.
+func (d *doctor) granted(session coord.Session, s config.Settings) {
+	info := session.Info()
+	if err := membership.TermsOf(info).Check(); err != nil {
+		d.report("timeouts", Wrong, err.Error(), "a longer sessionTimeout")
+		return
+	}
+	d.report("timeouts", fine, fmt.Sprintf("session timeout %v; after a machine is lost its work runs elsewhere within %v", info.Timeout, takeover(s.Service, info)), "")
+}
+
+// access looks at whether the records of the cluster can be read and written, and returns its members.
+func (d *doctor) access(ctx context.Context, session coord.Session, s config.Settings) []coord.Entry {
+	keys := schema.NewKeys(s.Cluster)
+	asking, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	r, err := session.Get(asking, keys.Meta())
+	var meta schema.Meta
+	switch {
+	case errors.Is(err, coord.ErrNotFound):
+		d.unborn(asking, session, s)
+		return nil
+	case errors.Is(err, coord.ErrUnauthorized):
+		d.refused(asking, session, s)
+		return nil
+	case err != nil:
+		d.report("cluster", Wrong, err.Error(), "")
+		return nil
+	}
+	if err := schema.Decode(keys.Meta(), r, &meta); err != nil {
+		d.report("cluster", Wrong, err.Error(), "restore "+keys.Meta())
+		return nil
+	}
+	if meta.Protocol != schema.Protocol {
+		d.report("cluster", Wrong, fmt.Sprintf("the nodes speak protocol %d, and this program %d", meta.Protocol, schema.Protocol), "a program of their version")
+		return nil
+	}
+	switch err := d.probe(asking, session, keys); {
+	case errors.Is(err, coord.ErrUnauthorized):
+		d.report("access", Wrong, "the cluster can be read, and not written", identityFix(s.Service))
+		return nil
+	case err != nil:
+		d.report("access", Wrong, err.Error(), "")
+		return nil
+	}
+	members, err := session.List(asking, keys.Members())
+	if err != nil {
+		d.report("cluster", Wrong, err.Error(), "")
+		return nil
+	}
+	state, fix := fine, ""
+	found := fmt.Sprintf("cluster %s can be read and written; %s", s.Cluster, plural.Of(len(members), "live member"))
+	if s.Service.ZK != nil && s.Service.ZK.Username == "" {
+		state, fix = warning, "give all nodes a username and password in [zookeeper], and run: xconsumer cluster protect"
+		found += "; everybody who reaches ZooKeeper can do so, too"
+	}
+	d.report("access", state, found, fix)
+	if s.Service.ZK != nil && s.Service.ZK.Username != "" {
+		d.exposure(ctx, session, keys)
+	}
+	return members
+}
+
+// refused says why the service does not let this identity at the records of the cluster. Who it is for the service nobody
+// has said: ZooKeeper takes every username and password, and compares them with the ACLs of znodes alone.
+func (d *doctor) refused(ctx context.Context, session coord.Session, s config.Settings) {
+	switch {
+	case s.Service.ZK == nil:
+		who := "the user " + s.Service.Etcd.Username
+		if s.Service.Etcd.Username == "" {
+			who = "this configuration, which names no user,"
+		}
+		d.report("access", Wrong, "etcd does not let "+who+" read the records of cluster "+s.Cluster, createFix(s.Service, ""))
+	case s.Service.ZK.Username == "":
+		d.report("access", Wrong, "the records of cluster "+s.Cluster+" belong to an identity, and this configuration has none", identityFix(s.Service))
+	default:
+		text := fmt.Sprintf("the records of cluster %s belong to another identity than the user %s with this password", s.Cluster, s.Service.ZK.Username)
+		if access, err := zk.SampleAccess(ctx, session, schema.NewKeys(s.Cluster).Root(), 0); err == nil && len(access.Owners) > 0 {
+			text += ": to " + strings.Join(access.Owners, ", ")
+		}
+		d.report("access", Wrong, text, identityFix(s.Service))
+	}
+}
+
+// identityFix says what to check of the identity that the service refuses.
+func identityFix(s config.Service) string {
+	switch {
+	case s.ZK == nil:
+		return "check username, password and passwordFile of [etcd]"
+	case s.ZK.Username == "":
+		return "give [zookeeper] the username and password that the cluster was created with"
+	}
+	return "check username, password and passwordFile of [zookeeper] first: they must be those that the cluster was created with; `cluster protect` does not help: " +
+		"only the identity that has made the records can change them"
+}
+
+// awayFix says what to do about a server that does not answer.
+func awayFix(state, key string) string {
+	if state == Wrong {
+		return "start it, or correct " + key
+	}
+	return "start it, or correct or take it out of " + key + "; the others have a quorum, and that works without it"
+}
+
+// unsupportedFix says what to do about a service on which leases would not hold.
+func unsupportedFix(s config.Service) string {
+	if s.ZK != nil {
+		return "upgrade ZooKeeper, or set tickTime as it says; nodes refuse to run on it as it is"
+	}
+	return "upgrade etcd, or correct its address; nodes refuse to run on it as it is"
+}
+
+// takeover returns within what time the work of a lost machine runs elsewhere: the formula in docs/reliability.md.
+func takeover(s config.Service, info coord.Info) time.Duration {
+	ends := info.Timeout
+	if s.ZK != nil {
+		ends += zk.Expiry(s.ZK.TickTime)
+	}
+	return ends + info.TakeoverDelay(info.Timeout)
+}
+
+// unborn looks at whether a cluster that does not exist yet could be created.
+func (d *doctor) unborn(ctx context.Context, session coord.Session, s config.Settings) {
+	keys := schema.NewKeys(s.Cluster)
+	var above string
+	var err error
+	if s.Service.ZK != nil {
+		above, err = zk.CheckCreate(ctx, session, keys.Meta())
+	} else {
+		above = keys.Root()
+		err = d.probe(ctx, session, keys)
+	}
+	switch {
+	case errors.Is(err, coord.ErrUnauthorized):
+		d.report("cluster", Wrong, fmt.Sprintf("there is no cluster %s yet, and it may not be created: nothing may be created below %s", s.Cluster, above), createFix(s.Service, above))
+	case err != nil:
+		d.report("cluster", Wrong, fmt.Sprintf("there is no cluster %s yet, and it cannot be created below %s: %v", s.Cluster, above, err), "")
+	default:
+		d.report("cluster", fine, "there is no cluster "+s.Cluster+" yet; the first node creates it", "")
+	}
+}
+
+// createFix says how somebody is let in where a cluster is to be created.
+func createFix(s config.Service, above string) string {
+	if s.ZK == nil {
+		return "grant the user of [etcd] readwrite on all keys that begin with " + s.Etcd.Prefix + "/xconsumer"
+	}
+	who := "everybody, or a username and password in [zookeeper] that may"
+	if s.ZK.Username != "" {
+		who = "the user " + s.ZK.Username
+	}
+	return fmt.Sprintf("let its ACL allow create to %s, have an administrator create what is missing below %s, or name another chroot in [zookeeper] host", who, above)
+}
+
+// probe finds out whether records of a cluster may be written: it makes one that ends with the session, and deletes it.
+func (d *doctor) probe(ctx context.Context, session coord.Session, keys schema.Keys) error {
+	key := keys.Root() + "/doctor"
+	if _, err := session.Commit(ctx, coord.CreateBound(key, []byte("{}"))); err != nil && !errors.Is(err, coord.ErrExists) {
+		return err
+	}
+	_, _ = session.Commit(ctx, coord.Delete(key, 0)) // or it ends with the session
+	return nil
+}

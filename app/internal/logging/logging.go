@@ -1,0 +1,108 @@
+package logging
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/lmittmann/tint"
+
+	"gitee.com/ken.yang/xconsumer"
+	"gitee.com/ken.yang/xconsumer/app/internal/config"
+	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
+	"gitee.com/ken.yang/xconsumer/internal/asynclog"
+)
+
+// New logs to people on a terminal, else in JSON, one event a line, unless
+// XCONSUMER_LOG_FORMAT says otherwise. Its level may be changed while it logs.
+func New(w io.Writer, env func(string) string) (*slog.Logger, *slog.LevelVar, error) {
+	level := &slog.LevelVar{}
+	if text := env("XCONSUMER_LOG_LEVEL"); text != "" {
+		if err := level.UnmarshalText([]byte(text)); err != nil {
+			return nil, nil, fmt.Errorf("%w: XCONSUMER_LOG_LEVEL: %q is none of debug, info, warn, error", config.ErrConfig, text)
+		}
+	}
+	format := env(FormatVariable)
+	switch format {
+	case formatJSON, FormatText, FormatColor:
+	case "":
+		if format = formatJSON; terminal.IsTerminal(w) {
+			format = TerminalFormat(env)
+		}
+	default:
+		return nil, nil, fmt.Errorf("%w: %s: %q is none of %s, %s, %s", config.ErrConfig, FormatVariable, format, formatJSON, FormatText, FormatColor)
+	}
+	if format == formatJSON {
+		return newAsync(dedup(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: readable}))), level, nil
+	}
+	return newAsync(dedup(tint.NewTextHandler(w, &tint.Options{
+		Level:      level,
+		TimeFormat: "15:04:05.000",
+		NoColor:    format != FormatColor,
+	}))), level, nil
+}
+
+// newAsync returns a logger that waits for nobody who reads the log: standard error may be a pipe that is full.
+func newAsync(h slog.Handler) *slog.Logger { return slog.New(asynclog.Wrap(h)) }
+
+// How long a process that ends waits for whoever reads what it has said last.
+const (
+	lastWordsLimit = 5 * time.Second
+	stuckLimit     = 100 * time.Millisecond // when others are about to be granted what runs here
+)
+
+// LastWords waits until a log is written, before a process ends.
+func LastWords(log *slog.Logger, err error) { asynclog.Wrap(log.Handler()).Flush(lastWordsTime(err)) }
+
+func lastWordsTime(err error) time.Duration {
+	if errors.Is(err, xconsumer.ErrStuck) {
+		return stuckLimit
+	}
+	return lastWordsLimit
+}
+
+// LastLine writes why a process ends, and does not wait for ever until somebody reads it.
+func LastLine(w io.Writer, err error) {
+	text, written := fmt.Sprintln("xconsumer:", terminal.Printable(err.Error())), make(chan struct{})
+	go func() {
+		defer close(written)
+		_, _ = io.WriteString(w, text)
+	}()
+	select {
+	case <-written:
+	case <-time.After(lastWordsTime(err)):
+	}
+}
+
+// The formats of the log.
+const (
+	FormatVariable = "XCONSUMER_LOG_FORMAT"
+	formatJSON     = "json"
+	FormatText     = "text"
+	FormatColor    = "color"
+)
+
+// TerminalFormat is the format for a terminal.
+func TerminalFormat(env func(string) string) string {
+	if env("NO_COLOR") != "" || env("TERM") == "dumb" {
+		return FormatText
+	}
+	return FormatColor
+}
+
+// OutliveReaders lets the process live on when whoever read its output has gone: work is more than
+// its log. Programs that it starts are not touched, as they would be if the signal were ignored.
+func OutliveReaders() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
+
+// readable writes durations as in "20s" instead of nanoseconds.
+func readable(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
+}

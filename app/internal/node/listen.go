@@ -1,0 +1,93 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"net/netip"
+	"strconv"
+	"syscall"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/app/internal/config"
+	"gitee.com/ken.yang/xconsumer/httpapi"
+)
+
+// How far listen goes to find a port, and how long it waits for one that was asked for.
+const (
+	PortsToTry   = 100
+	PortPatience = 10 * time.Second
+)
+
+// listen opens the HTTP listener, nil for none. A port that was asked for is waited for: the
+// process that had it may just be leaving.
+func listen(ctx context.Context, s config.Settings, log *slog.Logger) (net.Listener, error) {
+	if s.Listen == "off" {
+		return nil, nil
+	}
+	host, port, err := net.SplitHostPort(s.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("%w: http.listen: %w", config.ErrConfig, err)
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", s.Listen)
+	if err == nil || !errors.Is(err, syscall.EADDRINUSE) {
+		return l, WrapListen(s.Listen, err)
+	}
+	if s.Explicit {
+		log.Warn("the HTTP address is taken; waiting for it", "address", s.Listen, "at most", PortPatience)
+		for end := time.Now().Add(PortPatience); time.Now().Before(end); {
+			select {
+			case <-ctx.Done():
+				return nil, WrapListen(s.Listen, err)
+			case <-time.After(200 * time.Millisecond):
+			}
+			if l, err = lc.Listen(ctx, "tcp", s.Listen); err == nil {
+				return l, nil
+			}
+		}
+		return nil, WrapListen(s.Listen, err)
+	}
+	first, _ := strconv.Atoi(port)
+	for next := first + 1; next <= min(first+PortsToTry, math.MaxUint16); next++ {
+		addr := net.JoinHostPort(host, strconv.Itoa(next))
+		if l, err = lc.Listen(ctx, "tcp", addr); err == nil {
+			log.Info("the default HTTP port is taken; using the next free one", "address", addr)
+			return l, nil
+		}
+	}
+	return nil, WrapListen(s.Listen, err)
+}
+
+func WrapListen(addr string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: http: cannot listen on %s: %w; choose another address with --http", ErrUnavailable, addr, err)
+}
+
+// NodeAt returns the name of the node that answers at an address, "" if none does, as far as anybody is told. No token is
+// shown: who listens there is not known.
+func NodeAt(ctx context.Context, listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return ""
+	}
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	client, err := httpapi.NewClient(net.JoinHostPort(host, port), httpapi.ClientOptions{})
+	if err != nil {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	health, err := client.Health(ctx, false)
+	if err != nil {
+		return ""
+	}
+	return health.Node
+}

@@ -1,0 +1,81 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"gitee.com/ken.yang/xconsumer"
+	"gitee.com/ken.yang/xconsumer/app/internal/config"
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/command"
+	"gitee.com/ken.yang/xconsumer/internal/spelling"
+)
+
+// registerCommands registers the programs of the configuration as works. A program that the code has as a
+// work of that name, too, is a mistake that the node tells.
+func registerCommands(node *xconsumer.Node, s config.Settings, keeper *command.Keeper) {
+	for _, spec := range s.Works {
+		node.Handle(spec.Name, func(ctx context.Context, w *xconsumer.Worker) error {
+			return keeper.Run(ctx, spec, jobOf(s.Cluster, node.Name(), w))
+		})
+	}
+}
+
+// withPrograms is a node that says of its programs what they are, where it would show its own goroutines that wait for them.
+type withPrograms struct {
+	xconsumer.Admin
+	programs *command.Keeper
+}
+
+// Stack returns what a worker of this node does.
+func (n withPrograms) Stack(slot cluster.Slot) (string, error) {
+	text, err := n.Admin.Stack(slot)
+	if program := n.programs.Describe(slot); err == nil && program != "" {
+		return program, nil
+	}
+	return text, err
+}
+
+// jobOf is one execution for a worker. A program learns of other parameters with its next execution.
+func jobOf(name, node string, w *xconsumer.Worker) command.Job {
+	params := map[string]any{}
+	_ = w.Params(&params) // an object, or the task would not have been taken
+	text, _ := cluster.NewParams(params)
+	if text == "" {
+		text = "{}"
+	}
+	vars := []string{
+		"XCONSUMER_CLUSTER=" + name,
+		"XCONSUMER_NODE=" + node,
+		"XCONSUMER_TASK=" + w.Task(),
+		"XCONSUMER_INDEX=" + strconv.Itoa(w.Index()),
+		"XCONSUMER_RUN=" + w.Run(),
+		"XCONSUMER_TOKEN=" + strconv.FormatInt(w.Token(), 10),
+		"XCONSUMER_PARAMS=" + string(text),
+	}
+	if count := w.Count(); count != 0 { // else there is nothing to divide by
+		vars = append(vars, "XCONSUMER_COUNT="+strconv.Itoa(count))
+	}
+	slot := cluster.Slot{Task: w.Task(), Index: w.Index()}
+	if w.Run() != "" {
+		slot.Task = cluster.RunTask(w.Task(), w.Run())
+	}
+	return command.Job{
+		Slot: slot, Title: fmt.Sprintf("%s#%d", w.Task(), w.Index()), Vars: vars,
+		Out: w.Stdout(), Err: w.Stderr(), StopBy: w.StopBy, Unleashed: w.Continues,
+	}
+}
+
+// Unregistered says that nobody has the work of a task, which works there are, and which one is meant.
+func Unregistered(task, work string, works []string) string {
+	text := fmt.Sprintf("task %s: no node has registered work %q", task, work)
+	if len(works) > 0 {
+		text += "; there are: " + strings.Join(works, ", ")
+	}
+	if near := spelling.Nearest(work, works); near != "" {
+		text += fmt.Sprintf("; did you mean %q?", near)
+	}
+	return text
+}

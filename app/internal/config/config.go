@@ -213,7 +213,7 @@ func (f *configFile) placement(s *Settings) {
 	c := &f.config
 	s.Labels, s.Weight, s.Capacity = cluster.Labels(c.Node.Labels), int(c.Node.Weight), int(c.Node.Capacity)
 	f.check("node.labels", s.Labels.Validate())
-	f.zeros("node", "weight", "capacity")
+	f.zeros("node", map[string]int{"weight": s.Weight, "capacity": s.Capacity})
 	for _, n := range []struct {
 		key         string
 		value, most int
@@ -222,7 +222,7 @@ func (f *configFile) placement(s *Settings) {
 			f.check(n.key, fmt.Errorf("%d is not between 1 and %d", n.value, n.most))
 		}
 	}
-	f.zeros("moving", "maxMoving")
+	f.zeros("moving", map[string]int{"maxMoving": int(c.Moving.MaxMoving)})
 	s.Moving = cluster.Moving{
 		MaxMoving: int(c.Moving.MaxMoving), FreezeAbove: c.Moving.FreezeAbove,
 		LeaveDelay: cluster.Duration(f.duration("moving.leaveDelay", c.Moving.LeaveDelay)),

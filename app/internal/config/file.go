@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"syscall"
@@ -18,13 +19,14 @@ import (
 
 // configFile is a file as read: its content, and where everything stands in it.
 type configFile struct {
-	path    string
-	config  fileConfig
-	tables  []table
-	keys    map[string]place // "zookeeper.host", "task[0].workerNum"
-	headers []int            // lines of tables' headers
-	plain   []int            // lines at which something begins that is not part of a [[task]] or [[work]]
-	again   map[place]string // keys and tables that are given again, where
+	path     string
+	config   fileConfig
+	declared reflect.Value // the tasks in it, as they are written
+	tables   []table
+	keys     map[string]place // "zookeeper.host", "task[0].workerNum"
+	headers  []int            // lines of tables' headers
+	plain    []int            // lines at which something begins that is not part of a [[task]] or [[work]]
+	again    map[place]string // keys and tables that are given again, where
 	// unread are keys whose value is not known, because of a mistake that is told: nothing follows from it, and nothing
 	// else is told of it.
 	unread map[string]bool
@@ -45,7 +47,7 @@ type table struct {
 }
 
 func newConfigFile(path string) *configFile {
-	return &configFile{path: path, keys: map[string]place{}, again: map[place]string{}, unread: map[string]bool{}, given: map[string]string{}}
+	return &configFile{path: path, declared: reflect.Zero(reflect.SliceOf(reflect.TypeFor[struct{}]())), keys: map[string]place{}, again: map[place]string{}, unread: map[string]bool{}, given: map[string]string{}}
 }
 
 // readConfigFile reads a file. The mistakes in it are gathered, one message each; only what is
@@ -291,7 +293,7 @@ func firstUnknown(key string) string {
 		if anyBelow(plain) {
 			return ""
 		}
-		if !knownKeys[plain] {
+		if !isKey(plain) {
 			return key[:end]
 		}
 		if end < len(key) && !isTable(plain) { // its value is a table and should be none: that is told when it is read
@@ -317,9 +319,10 @@ func plainKey(key string) string {
 func (f *configFile) decode(data []byte) bool {
 	lines := bytes.SplitAfter(data, []byte("\n"))
 	for range 100 {
-		f.config = fileConfig{}
-		err := toml.NewDecoder(bytes.NewReader(bytes.Join(lines, nil))).Decode(&f.config)
+		read := reflect.New(document)
+		err := toml.NewDecoder(bytes.NewReader(bytes.Join(lines, nil))).Decode(read.Interface())
 		if err == nil {
+			f.decoded(read.Elem())
 			return true
 		}
 		wrong, ok := errors.AsType[*toml.DecodeError](err)
@@ -356,6 +359,15 @@ func (f *configFile) decode(data []byte) bool {
 		lines[line-1] = []byte("\n")
 	}
 	return false
+}
+
+// decoded takes what the decoder has filled in.
+func (f *configFile) decoded(read reflect.Value) {
+	config := reflect.ValueOf(&f.config).Elem()
+	for i := range config.NumField() {
+		config.Field(i).Set(read.Field(i))
+	}
+	f.declared = read.FieldByName("Tasks")
 }
 
 // inTask reports whether a line below a [[task]] or [[work]] header still belongs to it.

@@ -16,7 +16,7 @@ import (
 // schemaOf returns the JSON Schema of app.toml, and its keys as the documentation names them, with their schemas.
 func schemaOf() (*jsonschema.Schema, map[string]*jsonschema.Schema) {
 	reflector := jsonschema.Reflector{FieldNameTag: "toml", Anonymous: true, DoNotReference: true, RequiredFromJSONSchemaTags: true}
-	root := reflector.Reflect(&fileConfig{})
+	root := reflector.ReflectFromType(document)
 	root.Title, root.Description = "app.toml of xconsumer", "What a node reads when it starts. Every key may be left out."
 	keys := map[string]*jsonschema.Schema{}
 	var walk func(prefix string, s *jsonschema.Schema)

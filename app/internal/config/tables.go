@@ -21,7 +21,7 @@ func written(table string, array bool) string {
 func meantTable(path string, array bool) (meant string, numbered bool, mistake placedError) {
 	for part := range strings.SplitSeq(path, ".") {
 		next := strings.TrimPrefix(meant+"."+part, ".")
-		if !anyBelow(next) && !knownKeys[next] {
+		if !anyBelow(next) && !isKey(next) {
 			near := nearest(next)
 			if near == "" {
 				return "", array, placedError{text: "unknown table " + written(path, array)}
@@ -51,9 +51,4 @@ func meantKind(first string) string {
 		return first
 	}
 	return ""
-}
-
-// anyBelow reports whether a key is one of those that may be anything: a label, a parameter, a variable.
-func anyBelow(plain string) bool {
-	return strings.HasPrefix(plain, "node.labels.") || strings.HasPrefix(plain, "task.params.") || strings.HasPrefix(plain, "work.env.")
 }

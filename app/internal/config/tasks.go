@@ -2,6 +2,9 @@ package config
 
 import (
 	"fmt"
+	"maps"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,28 +19,20 @@ type remark struct{ Text, Fix string }
 func (f *configFile) tasks() []cluster.TaskSpec {
 	var specs []cluster.TaskSpec
 	seen := map[string]int{}
-	for i, t := range f.config.Tasks {
+	for i := range f.declared.Len() {
 		key := fmt.Sprintf("task[%d]", i)
-		spec := cluster.TaskSpec{Name: t.Name, WorkName: t.WorkName, WorkerNum: int(t.WorkerNum)}
-		spec.StopTimeout = cluster.Duration(f.duration(key+".stopTimeout", t.StopTimeout))
-		spec.Interval = cluster.Duration(f.duration(key+".interval", t.Interval))
-		var err error
-		if spec.Params, err = cluster.NewParams(t.Params); err != nil {
-			f.fail(placedError{place: f.at(key + ".params"), key: key + ".params", text: err.Error()})
-		}
-		spec.Require, spec.Prefer, spec.Spread = cluster.Selector(t.Require), cluster.Selector(t.Prefer), t.Spread
-		spec.MaxPerNode, spec.Weight, spec.MaxUnavailable = int(t.MaxPerNode), int(t.Weight), int(t.MaxUnavailable)
-		spec.Paused, spec.Resize = t.Paused, cluster.Resize(t.Resize)
-		f.runsOf(key, &t, &spec)
-		bad := f.zeros(key, "maxPerNode", "weight", "maxUnavailable")
+		var spec cluster.TaskSpec
+		f.fill(key, f.declared.Index(i), reflect.ValueOf(&spec).Elem())
+		f.runsAll(key, &spec)
+		bad := f.zeros(key, map[string]int{"maxPerNode": spec.MaxPerNode, "weight": spec.Weight, "maxUnavailable": spec.MaxUnavailable})
 		bad = f.mistakes(key, schedule.Validate(spec)) || bad
-		if at := key + ".resize"; f.has(at) && !f.wrongType(at) && t.Resize == "" {
+		if at := key + ".resize"; f.has(at) && !f.wrongType(at) && spec.Resize == "" {
 			f.fail(placedError{f.keys[at], at, `resize: "" is none of ["restart" "live"]`, `leave it out for "restart"`})
 			bad = true
 		}
-		f.twice("task", i, t.Name, seen)
+		f.twice("task", i, spec.Name, seen)
 		if !f.has(key + ".workerNum") {
-			f.remarks = append(f.remarks, remark{fmt.Sprintf("%s:%d: task %q has no workerNum, which means 0 workers", f.path, f.header("task", i), t.Name), "give it workerNum = 1, or workerNum = 0 if that is meant"})
+			f.remarks = append(f.remarks, remark{fmt.Sprintf("%s:%d: task %q has no workerNum, which means 0 workers", f.path, f.header("task", i), spec.Name), "give it workerNum = 1, or workerNum = 0 if that is meant"})
 		}
 		if !bad {
 			specs = append(specs, spec)
@@ -74,25 +69,6 @@ func (f *configFile) twice(kind string, n int, name string, seen map[string]int)
 	}
 }
 
-// runsOf reads what becomes of workers that fail, and of those that run to their end.
-func (f *configFile) runsOf(key string, t *fileTask, spec *cluster.TaskSpec) {
-	spec.Restart = cluster.Restart{
-		Backoff:    cluster.Duration(f.duration(key+".restart.backoff", t.Restart.Backoff)),
-		MaxBackoff: cluster.Duration(f.duration(key+".restart.maxBackoff", t.Restart.MaxBackoff)),
-		Max:        int(t.Restart.Max), Elsewhere: int(t.Restart.Elsewhere),
-	}
-	spec.WhenDisconnected = cluster.WhenDisconnected(t.WhenDisconnected)
-	spec.Mode, spec.Schedule, spec.TimeZone = cluster.Mode(t.Mode), t.Schedule, t.TimeZone
-	spec.Every = cluster.Duration(f.duration(key+".every", t.Every))
-	if f.has(key+".phase") && !f.wrongType(key+".phase") {
-		f.check(key+".phase", spec.Phase.UnmarshalText([]byte(t.Phase)))
-	}
-	spec.Timeout = cluster.Duration(f.duration(key+".timeout", t.Timeout))
-	spec.Misfire, spec.Overlap = cluster.Misfire(t.Misfire), cluster.Overlap(t.Overlap)
-	spec.MaxAttempts, spec.KeepRuns = int(t.MaxAttempts), int(t.KeepRuns)
-	f.runsAll(key, spec)
-}
-
 // runsAll takes something for what could not be read of when a task runs, so that nothing is said that only follows
 // from that.
 func (f *configFile) runsAll(key string, spec *cluster.TaskSpec) {
@@ -112,17 +88,10 @@ func (f *configFile) runsAll(key string, spec *cluster.TaskSpec) {
 
 // zeros notes keys that are given as 0, where leaving them out is what is meant. It reports whether there
 // are any.
-func (f *configFile) zeros(table string, names ...string) (any bool) {
-	values := map[string]int64{
-		"node.weight": f.config.Node.Weight, "node.capacity": f.config.Node.Capacity, "moving.maxMoving": f.config.Moving.MaxMoving,
-	}
-	for i, t := range f.config.Tasks {
-		key := fmt.Sprintf("task[%d].", i)
-		values[key+"maxPerNode"], values[key+"weight"], values[key+"maxUnavailable"] = t.MaxPerNode, t.Weight, t.MaxUnavailable
-	}
-	for _, name := range names {
+func (f *configFile) zeros(table string, values map[string]int) (any bool) {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
 		key := table + "." + name
-		if f.has(key) && !f.wrongType(key) && values[key] == 0 {
+		if f.has(key) && !f.wrongType(key) && values[name] == 0 {
 			text := "leave it out for no limit"
 			if name == "weight" {
 				text = "leave it out for 1"
@@ -142,10 +111,11 @@ func (f *configFile) duration(key, text string) time.Duration {
 	}
 	var d cluster.Duration
 	err, fix := d.UnmarshalText([]byte(text)), ""
-	switch z := zeroDurations[plainKey(key)]; {
+	z, refused := zeroDurations[plainKey(key)]
+	switch {
 	case err == nil && d < 0:
 		err = fmt.Errorf("%s is not more than 0s", d)
-	case err == nil && d == 0:
+	case err == nil && d == 0 && refused:
 		err, fix = fmt.Errorf("0s %s", z.means), z.fix
 	}
 	f.checkFix(key, err, fix)

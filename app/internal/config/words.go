@@ -47,12 +47,11 @@ func (f *configFile) undecoded(err *toml.DecodeError, at place, key string, line
 // wantedType says which type of value a key takes, in the words of the file, and how to write it.
 func wantedType(key, got, goType string) (text, fix string) {
 	want := goType
-	_, isDuration := zeroDurations[key]
 	switch {
 	case goType == "string":
 		want = "string"
 		switch {
-		case isDuration:
+		case isDuration(key):
 			fix = `write it in quotes and with its unit, as in "30s"`
 		case got == "inline table" && (strings.HasSuffix(key, ".require") || strings.HasSuffix(key, ".prefer")):
 			fix = `write it in quotes, as in "disk=ssd"`
@@ -77,7 +76,7 @@ func wantedType(key, got, goType string) (text, fix string) {
 		want, fix = "an array of strings", `write it as ["a", "b"]`
 	case strings.HasPrefix(goType, "[]"): // of tables
 		want, fix = "tables", fmt.Sprintf("write each below a header of its own, [[%s]]", key)
-	case strings.HasPrefix(goType, "map["), strings.HasPrefix(goType, "struct"), strings.HasPrefix(goType, "app."):
+	case strings.HasPrefix(goType, "map["), strings.HasPrefix(goType, "struct"), strings.Contains(goType, "."): // of a package
 		want, fix = "a table", fmt.Sprintf("write it as %s = { key = \"value\" }", lastPart(key))
 	}
 	return fmt.Sprintf("want %s, got %s", want, got), fix
@@ -123,7 +122,7 @@ func syntax(text, line string, column int) (message, fix string) {
 func elsewhere(plain string) string {
 	_, last, _ := cutLast(plain)
 	var above []string
-	for key := range knownKeys {
+	for key := range keyTypes {
 		if table, name, _ := cutLast(key); name == last {
 			above = append(above, table)
 		}
@@ -142,7 +141,7 @@ func elsewhere(plain string) string {
 // zero is what 0 would mean for a duration that does not take it, and what to write.
 type zero struct{ means, fix string }
 
-// zeroDurations are the keys of durations. The phase alone takes 0.
+// zeroDurations are the keys of durations that do not take 0.
 var zeroDurations = map[string]zero{
 	"zookeeper.sessionTimeout": {"would end every session at once", "leave it out for 20s; at the usual tickTime the least is 5s"},
 	"zookeeper.tickTime":       {"is not a possible tick", "leave it out for 2s, or write what the servers have"},
@@ -155,5 +154,4 @@ var zeroDurations = map[string]zero{
 	"task.restart.maxBackoff":  {"would be no pause after any failure", "leave it out for 1m, or write at least what backoff is"},
 	"task.every":               {"would fire without end", "write at least 1s, or leave it out for a task without a schedule"},
 	"task.timeout":             {"would stop every execution at once", "leave it out for no limit"},
-	"task.phase":               {},
 }

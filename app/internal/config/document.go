@@ -1,0 +1,151 @@
+package config
+
+import (
+	"encoding"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// document is what the decoder fills in: fileConfig, and the tasks. A task in the file has the fields of a
+// cluster.TaskSpec under their JSON names, so that a new field needs nothing here.
+var document = reflect.StructOf(append(reflect.VisibleFields(reflect.TypeFor[fileConfig]()), reflect.StructField{
+	Name: "Tasks", Type: reflect.SliceOf(asWritten(reflect.TypeFor[cluster.TaskSpec]())), Tag: `toml:"task"`,
+}))
+
+var (
+	textType     = reflect.TypeFor[encoding.TextUnmarshaler]()
+	durationType = reflect.TypeFor[cluster.Duration]()
+	paramsType   = reflect.TypeFor[cluster.Params]()
+)
+
+// asWritten returns the type as which a file has values of a type: what is read from text is text, so that a mistake in it
+// is told like any other, with its place; the JSON names of a struct's fields are their names in the file.
+func asWritten(t reflect.Type) reflect.Type {
+	switch {
+	case t == paramsType:
+		return reflect.TypeFor[map[string]any]()
+	case reflect.PointerTo(t).Implements(textType), t.Kind() == reflect.String:
+		return reflect.TypeFor[string]()
+	case t.Kind() == reflect.Int:
+		return reflect.TypeFor[int64]()
+	case t.Kind() == reflect.Bool:
+		return t
+	case t.Kind() != reflect.Struct:
+		panic(fmt.Sprintf("config: a task has a field of type %v, which no file can have", t)) // found by any test
+	}
+	var fields []reflect.StructField
+	for _, field := range reflect.VisibleFields(t) {
+		if name := jsonName(field); name != "" {
+			fields = append(fields, reflect.StructField{Name: field.Name, Type: asWritten(field.Type), Tag: reflect.StructTag(fmt.Sprintf("toml:%q", name))})
+		}
+	}
+	return reflect.StructOf(fields)
+}
+
+// jsonName returns the name of a field in JSON, "" if it is left out there.
+func jsonName(field reflect.StructField) string {
+	name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+	return strings.TrimPrefix(name, "-")
+}
+
+// fill fills a value in with what the file has for it under a key, noting mistakes.
+func (f *configFile) fill(key string, from, to reflect.Value) {
+	switch t := to.Type(); {
+	case t == paramsType:
+		params, err := cluster.NewParams(from.Interface())
+		if err != nil {
+			f.fail(placedError{place: f.at(key), key: key, text: err.Error()})
+		}
+		to.Set(reflect.ValueOf(params))
+	case t == durationType:
+		to.SetInt(int64(f.duration(key, from.String())))
+	case reflect.PointerTo(t).Implements(textType):
+		if text, ok := to.Addr().Interface().(encoding.TextUnmarshaler); ok && f.has(key) && !f.wrongType(key) {
+			f.check(key, text.UnmarshalText([]byte(from.String())))
+		}
+	case t.Kind() == reflect.Struct:
+		for i := range from.NumField() {
+			field := from.Type().Field(i)
+			f.fill(key+"."+field.Tag.Get("toml"), from.Field(i), to.FieldByName(field.Name))
+		}
+	default:
+		to.Set(from.Convert(t))
+	}
+}
+
+// keyTypes are all keys of app.toml, with the types that they have there. Keys are told apart by case, which the decoder
+// does not.
+var keyTypes = typesBelow("", document)
+
+func typesBelow(prefix string, t reflect.Type) map[string]reflect.Type {
+	keys := map[string]reflect.Type{}
+	for i := range t.NumField() {
+		field := t.Field(i)
+		name, inner := prefix+field.Tag.Get("toml"), field.Type
+		keys[name] = inner
+		if inner.Kind() == reflect.Slice {
+			inner = inner.Elem()
+		}
+		if inner.Kind() == reflect.Struct {
+			for key, t := range typesBelow(name+".", inner) {
+				keys[key] = t
+			}
+		}
+	}
+	return keys
+}
+
+// isDuration reports whether the value of a key is a duration, or the phase of one.
+func isDuration(plain string) bool {
+	_, known := zeroDurations[plain]
+	return known || taskDurations[plain]
+}
+
+// taskDurations are the keys of a task's durations.
+var taskDurations = durationsBelow("task.", reflect.TypeFor[cluster.TaskSpec]())
+
+func durationsBelow(prefix string, t reflect.Type) map[string]bool {
+	keys := map[string]bool{}
+	for _, field := range reflect.VisibleFields(t) {
+		name := jsonName(field)
+		switch {
+		case name == "":
+		case field.Type == durationType, field.Type == reflect.TypeFor[cluster.Phase]():
+			keys[prefix+name] = true
+		case field.Type.Kind() == reflect.Struct:
+			for key := range durationsBelow(prefix+name+".", field.Type) {
+				keys[key] = true
+			}
+		}
+	}
+	return keys
+}
+
+// isKey reports whether there is a key of this name.
+func isKey(plain string) bool {
+	_, known := keyTypes[plain]
+	return known
+}
+
+// isTable reports whether there are keys below a key.
+func isTable(plain string) bool {
+	for known := range keyTypes {
+		if strings.HasPrefix(known, plain+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// anyBelow reports whether a key is one of those that may be anything: a label, a parameter, a variable.
+func anyBelow(plain string) bool {
+	for known, t := range keyTypes {
+		if t.Kind() == reflect.Map && strings.HasPrefix(plain, known+".") {
+			return true
+		}
+	}
+	return false
+}

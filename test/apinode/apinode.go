@@ -67,8 +67,12 @@ func (n *Node) Ready() []string { return n.Reasons }
 // Lease holds for ever.
 func (n *Node) Lease() cluster.Lease { return cluster.Lease{Holds: true, LeftMs: 9000, OfMs: 9500} }
 
-// Ask needs nobody to ask: it always watches.
-func (n *Node) Ask() int64 { return 1 }
+// Ask has whoever asks wait for what the test has told it last.
+func (n *Node) Ask() int64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.now.Number
+}
 
 // Watch returns what it sees once that is not what it was.
 func (n *Node) Watch(ctx context.Context, seen int64) (cluster.Snapshot, error) {

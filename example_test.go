@@ -85,7 +85,7 @@ func ExampleNode_Admin() {
 		return
 	}
 	running, stopped := make(chan bool), make(chan error)
-	node.Handle("mail", func(ctx context.Context, w *xconsumer.Worker) error {
+	node.Handle("mail", func(ctx context.Context, _ *xconsumer.Worker) error {
 		running <- true
 		<-ctx.Done()
 		stopped <- context.Cause(ctx)

@@ -44,10 +44,10 @@ const (
 func (ss *session) Watch(key string, hint func()) (stop func()) { return ss.watches.set.Add(key, hint) }
 
 // open makes sure that a key which somebody watches is watched on the server.
-func (w *watches) open(ctx context.Context, ss *session, key string, kind watchKind) error { //nolint:contextcheck // a watch lives as long as the session
+func (w *watches) open(ctx context.Context, ss *session, key string, kind watchKind) error {
 	var s *sub
 	over := false
-	watched := w.set.Update(key, func(open *subs) {
+	watched := w.set.Update(key, func(open *subs) { //nolint:contextcheck // a watch lives as long as the session
 		if open[kind] == nil {
 			life, cancel := context.WithCancel(ss.life) // it outlives the read
 			begun := &sub{cancel: cancel, opened: make(chan struct{})}

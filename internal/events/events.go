@@ -84,7 +84,7 @@ func Between(before, after *Seen) []cluster.Event {
 func pairs[T any](before, after []T, order func(a, b *T) int, f func(was, is *T)) {
 	i, j := 0, 0
 	for i < len(before) || j < len(after) {
-		way := 0
+		var way int
 		switch {
 		case i == len(before):
 			way = 1

@@ -23,7 +23,7 @@ import (
 func randomRecords(t *testing.T, l *lossy, dice *rand.Rand) {
 	t.Helper()
 	s := l.operator().Session
-	put := func(key string, version int64, value []byte) {
+	put := func(key string, value []byte) {
 		t.Helper()
 		if dice.IntN(8) == 0 {
 			value = []byte("{oops")
@@ -40,16 +40,16 @@ func randomRecords(t *testing.T, l *lossy, dice *rand.Rand) {
 	if dice.IntN(2) == 0 {
 		a.Override = cluster.Override{WorkerNum: new(dice.IntN(5)), Paused: new(dice.IntN(2) == 0)}
 	}
-	put(keys.Task("a"), 1, schema.Encode(a, 1))
+	put(keys.Task("a"), schema.Encode(a, 1))
 	if dice.IntN(2) == 0 {
 		mark := &schema.Mark{Cordoned: dice.IntN(2) == 0, Labels: cluster.Labels{"gpu": "old"}, By: "before"}
 		if dice.IntN(2) == 0 {
 			mark.Drain = &schema.Drain{Slots: 9, Deadline: cluster.Duration(time.Minute)}
 		}
-		put(keys.Mark("n1"), 0, schema.Encode(mark, 0))
+		put(keys.Mark("n1"), schema.Encode(mark, 0))
 	}
 	if dice.IntN(2) == 0 {
-		put(keys.Orders(), 0, schema.Encode(&schema.Orders{
+		put(keys.Orders(), schema.Encode(&schema.Orders{
 			StepDown: 1, MoveNow: []string{"gone"}, Restart: []schema.Held{{Task: "a", Slots: cluster.Indexes{0, 1}, Token: 5}},
 			Move: []schema.MoveOrder{{Slot: cluster.Slot{Task: "a", Index: 1}, Token: 5, To: "n2"}},
 		}, 0))

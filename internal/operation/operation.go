@@ -207,7 +207,7 @@ func load[R any, P record[R]](ctx context.Context, o Operator, key string) (view
 	rec := P(new(R))
 	if entry.Err = decode(key, stored, rec); entry.Err != nil {
 		at.damaged = true
-		return entry, at, nil
+		return entry, at, nil //nolint:nilerr // what cannot be read is told by the entry
 	}
 	entry.Rec, entry.RecAt, at.before = rec, stored.Version, schema.Encode(rec, stored.Version)
 	return entry, at, nil

@@ -94,7 +94,7 @@ func (d *classifier) classify(guid string, p *view.Peer) memberState {
 		return lost // edited by hand; what it has stays with it
 	case p.Status.Rec.Leaving:
 		return leaving
-	case guid == d.Self && d.World.Leaving: // what it gave itself now it would ask back as soon as it has read its status
+	case guid == d.Self && d.Leaving: // what it gave itself now it would ask back as soon as it has read its status
 		return leaving
 	}
 	return active

@@ -1,7 +1,5 @@
 package view
 
-import ()
-
 // Deleted reports whether a task was deleted on purpose.
 func (s *Snapshot) Deleted(task string) bool {
 	e, known := s.Tasks[task]

@@ -181,7 +181,7 @@ var mutants = []mutant{
 	},
 	{
 		"H18", "a leader that leaves grants itself slots until it has read that it leaves",
-		one("internal/reconcile/members.go", "\tcase guid == d.Self && d.World.Leaving:", "\tcase guid == d.Self && d.World.Leaving && p.Status.Rec.Leaving:"),
+		one("internal/reconcile/members.go", "\tcase guid == d.Self && d.Leaving:", "\tcase guid == d.Self && d.World.Leaving && p.Status.Rec.Leaving:"),
 		in("internal/reconcile", "TestALeaderThatLeavesGivesItselfNothing"),
 	},
 	{

@@ -43,6 +43,7 @@ type TLS struct {
 	roots   *x509.CertPool // of other nodes' certificates, nil for the system's
 }
 
+// On reports whether the server speaks TLS.
 func (t TLS) On() bool { return t.Cert != "" }
 
 // peers reads how nodes ask each other.
@@ -172,6 +173,7 @@ func (a Access) Closed() bool {
 	return len(a.Tokens) > 0 || a.TokensFile != "" || a.TLS.ClientCA != ""
 }
 
+// TokensVariable is the variable of the environment that may hold tokens.
 const TokensVariable = "XCONSUMER_HTTP_TOKENS" //nolint:gosec // the name of a variable, not a secret
 
 // checkTLS reads the files of a server's TLS, and keeps what is in them.

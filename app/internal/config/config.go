@@ -15,9 +15,10 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/command"
 )
 
-// ErrConfig: the configuration is not usable; exit 78.
+// ErrConfig matches the errors of a configuration that cannot be used; exit 78.
 var ErrConfig = errors.New("configuration refused")
 
+// What is taken where nothing else is said, and the variables of the environment that say something.
 const (
 	DefaultFile     = "app.toml"
 	DefaultListen   = "127.0.0.1:8800"

@@ -3,6 +3,7 @@ package config
 import (
 	"encoding"
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 
@@ -63,7 +64,7 @@ func (f *configFile) fill(key string, from, to reflect.Value) {
 	case t == durationType:
 		to.SetInt(int64(f.duration(key, from.String())))
 	case reflect.PointerTo(t).Implements(textType):
-		if text, ok := to.Addr().Interface().(encoding.TextUnmarshaler); ok && f.has(key) && !f.wrongType(key) {
+		if text, ok := reflect.TypeAssert[encoding.TextUnmarshaler](to.Addr()); ok && f.has(key) && !f.wrongType(key) {
 			f.check(key, text.UnmarshalText([]byte(from.String())))
 		}
 	case t.Kind() == reflect.Struct:
@@ -82,17 +83,14 @@ var keyTypes = typesBelow("", document)
 
 func typesBelow(prefix string, t reflect.Type) map[string]reflect.Type {
 	keys := map[string]reflect.Type{}
-	for i := range t.NumField() {
-		field := t.Field(i)
+	for field := range t.Fields() {
 		name, inner := prefix+field.Tag.Get("toml"), field.Type
 		keys[name] = inner
 		if inner.Kind() == reflect.Slice {
 			inner = inner.Elem()
 		}
 		if inner.Kind() == reflect.Struct {
-			for key, t := range typesBelow(name+".", inner) {
-				keys[key] = t
-			}
+			maps.Copy(keys, typesBelow(name+".", inner))
 		}
 	}
 	return keys

@@ -3,5 +3,5 @@ package config
 
 import "errors"
 
-// ErrUsage: a command was called as it cannot be; the error says how it can. Exit 2.
+// ErrUsage matches the errors of a command that was called as it cannot be; each says how it can. Exit 2.
 var ErrUsage = errors.New("usage")

@@ -35,6 +35,7 @@ func startCleanup(dir string, log *slog.Logger) (cleanup func()) {
 	}
 }
 
+// CleanupName is the hidden command that runs CleanUp.
 const CleanupName = "dev-cleanup"
 
 // CleanUp is that process: it waits until its parent has ended, and removes the directory.

@@ -1,3 +1,4 @@
+// Package devcluster is xconsumer dev: an etcd server in this process, nodes as processes of their own, and what it says of them.
 package devcluster
 
 import (
@@ -152,7 +153,7 @@ func (d *dev) tellIgnored(log *slog.Logger) {
 // tellMoved says that commands ask somebody else unless they are told this cluster's address.
 func (d *dev) tellMoved(ctx context.Context, log *slog.Logger) {
 	by := "another program"
-	if name := node.NodeAt(ctx, d.Listen); name != "" {
+	if name := node.At(ctx, d.Listen); name != "" {
 		by = "a node named " + name + ", as of another xconsumer dev"
 	}
 	log.Warn("the default address is taken, and commands ask it unless they are told otherwise", "address", d.Listen, "by", by, "fix", "export XCONSUMER_SERVER=http://"+d.addrs[0])

@@ -1,3 +1,5 @@
+// Package doctor looks at what a node depends on, and says what is wrong and what to do: configuration, coordination service, clocks,
+// addresses, works, other nodes.
 package doctor
 
 import (

@@ -68,7 +68,7 @@ func (d *doctor) listens(ctx context.Context, listen string) error {
 // taken says who listens on the address of the node, which is not its own, and what run does about that.
 func (d *doctor) taken(ctx context.Context, session coord.Session, s config.Settings) {
 	who, fellow := "another program", false
-	if name := node.NodeAt(ctx, s.Listen); name != "" {
+	if name := node.At(ctx, s.Listen); name != "" {
 		who = "a node named " + name
 		if session != nil {
 			holder, err := membership.NameTaken(ctx, session, schema.NewKeys(s.Cluster), name)

@@ -1,3 +1,4 @@
+// Package logging makes the logger of the program: its format, its level, and lines that repeat told once in a while.
 package logging
 
 import (

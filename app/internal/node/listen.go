@@ -62,6 +62,7 @@ func listen(ctx context.Context, s config.Settings, log *slog.Logger) (net.Liste
 	return nil, WrapListen(s.Listen, err)
 }
 
+// WrapListen says what to do about an address that cannot be listened on. It returns nil for nil.
 func WrapListen(addr string, err error) error {
 	if err == nil {
 		return nil
@@ -69,9 +70,9 @@ func WrapListen(addr string, err error) error {
 	return fmt.Errorf("%w: http: cannot listen on %s: %w; choose another address with --http", ErrUnavailable, addr, err)
 }
 
-// NodeAt returns the name of the node that answers at an address, "" if none does, as far as anybody is told. No token is
+// At returns the name of the node that answers at an address, "" if none does, as far as anybody is told. No token is
 // shown: who listens there is not known.
-func NodeAt(ctx context.Context, listen string) string {
+func At(ctx context.Context, listen string) string {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
 		return ""

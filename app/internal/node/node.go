@@ -1,3 +1,4 @@
+// Package node is xconsumer run: it makes a node of the settings, serves its API, and keeps it running below a supervisor.
 package node
 
 import (

@@ -1,3 +1,4 @@
+// Package peers is about the other nodes of a cluster: where they can be reached, and the secret by which they know each other.
 package peers
 
 import (
@@ -245,6 +246,7 @@ func WarnUnreached(s config.Settings, r reach, log *slog.Logger) {
 	}
 }
 
+// Peerless is what nodes without a common secret cannot do.
 const Peerless = "nodes cannot show the logs of each other's workers"
 
 // WarnOpenStore says once that etcd does not ask for what is configured, which keeps the secret of the nodes out of it.

@@ -1,3 +1,4 @@
+// Package project writes what a new project begins with: a work, a main and an app.toml.
 package project
 
 import (
@@ -53,6 +54,7 @@ var goNames = strings.Fields(`all cmd main std tool vendor work
 	html image index internal io iter log maps math mime net os path plugin reflect regexp runtime slices sort strconv strings structs
 	sync syscall testing text time unicode unique unsafe weak aux con nul prn`)
 
+// New returns a project by the name, made for a version of this module. The error matches config.ErrUsage if the name cannot be used.
 func New(name, version string) (p project, err error) {
 	switch {
 	case strings.ContainsAny(name, `/\`):

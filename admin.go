@@ -66,8 +66,8 @@ type Admin interface {
 	// Plan returns what operations would do, without doing them.
 	Plan(ctx context.Context, ops cluster.Operations) (cluster.Plan, error)
 	// Apply does planned operations in one commit and returns the new revision of the record of each; none if the same
-	// was done before with the same Caller.Key. The error matches cluster.ErrMovedOn if anything that the plan was made
-	// from has changed since.
+	// was done before with the same Caller.Key. The error matches cluster.ErrMovedOn if the cluster was at
+	// another revision, or if a task or a mark that is to change has been written since.
 	Apply(ctx context.Context, ops cluster.Operations, revision string, caller cluster.Caller) (revisions []string, err error)
 
 	// Log returns the latest lines that a slot's worker wrote on this node, at most last of them, also of a worker that

@@ -47,7 +47,7 @@ func (a *API) serveMoves() {
 		OperationID: "apply-plan", Method: http.MethodPost, Path: "/api/v1/plan/apply", Tags: tags, Metadata: as(RoleOperate), DefaultStatus: http.StatusAccepted,
 		Errors:      []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed, http.StatusUnprocessableEntity},
 		Summary:     "Does operations that were planned, in one commit",
-		Description: "Refused if anything that the plan was made from has changed since. evict and lose can only be planned.",
+		Description: "Refused if the cluster or a record that is to change is not as it was when the plan was made. evict and lose can only be planned.",
 	}, func(ctx context.Context, in *planned) (*body[Accepted], error) {
 		return a.apply(ctx, in.Body.Operations, in.Body.Revision, in.Wait)
 	})
@@ -89,8 +89,9 @@ func (a *API) apply(ctx context.Context, ops cluster.Operations, revision string
 // roleFor returns who may do an operation.
 func roleFor(kind cluster.OperationKind) Role {
 	switch kind {
-	case cluster.OpDeclare, cluster.OpPatch, cluster.OpDelete, cluster.OpEvict, cluster.OpLabel, cluster.OpStepDown:
-		return RoleAdmin
+	case cluster.OpScale, cluster.OpPause, cluster.OpResume, cluster.OpReset, cluster.OpCordon, cluster.OpUncordon, cluster.OpDrain,
+		cluster.OpRestart, cluster.OpRunNow, cluster.OpMove, cluster.OpMoveNow:
+		return RoleOperate
 	}
-	return RoleOperate
+	return RoleAdmin
 }

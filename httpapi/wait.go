@@ -221,10 +221,28 @@ func goalOfAll(ops cluster.Operations, revisions []string, before *snapshot) goa
 	return all
 }
 
+// onTask reports whether operations of a kind change the record of a task.
+func onTask(kind cluster.OperationKind) bool {
+	switch kind {
+	case cluster.OpScale, cluster.OpPause, cluster.OpResume, cluster.OpReset, cluster.OpDeclare, cluster.OpPatch, cluster.OpDelete:
+		return true
+	}
+	return false
+}
+
+// onNode reports whether operations of a kind change what is wanted of a node.
+func onNode(kind cluster.OperationKind) bool {
+	switch kind {
+	case cluster.OpCordon, cluster.OpUncordon, cluster.OpDrain, cluster.OpLabel:
+		return true
+	}
+	return false
+}
+
 // overruled reports whether a later operation says something else of the same task or node.
 func overruled(op cluster.Operation, later cluster.Operations) bool {
 	return slices.ContainsFunc(later, func(l cluster.Operation) bool {
-		return l.Task == op.Task && l.Node == op.Node && l.Index == nil && op.Index == nil
+		return onTask(op.Kind) && onTask(l.Kind) && l.Task == op.Task || onNode(op.Kind) && onNode(l.Kind) && l.Node == op.Node
 	})
 }
 

@@ -66,7 +66,8 @@ func (a *Admin) Plan(ctx context.Context, ops cluster.Operations) (cluster.Plan,
 }
 
 // Apply does operations that were planned, in one commit, and returns the revision that the record of each has then, none if
-// the same was done already with the same Caller.Key. The error matches cluster.ErrMovedOn if anything that the plan was made from has changed since.
+// the same was done already with the same Caller.Key. The error matches cluster.ErrMovedOn if the cluster, or a record that is to change, is no longer as it was when
+// the plan was made.
 func (a *Admin) Apply(ctx context.Context, ops cluster.Operations, revision string, caller cluster.Caller) (revisions []string, err error) {
 	session := a.Presence.Session()
 	if session == nil {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
@@ -27,7 +30,7 @@ func (o Operator) Plan(ctx context.Context, s *view.Snapshot, ops cluster.Operat
 		from.Removed = view.Entry[schema.Removed]{Rec: removed}
 		break
 	}
-	next, err := Effect(&from, ops, Stamp{By: o.By})
+	next, err := Effect(ctx, &from, ops, Stamp{By: o.By})
 	if err != nil {
 		return cluster.Plan{}, err
 	}
@@ -37,7 +40,8 @@ func (o Operator) Plan(ctx context.Context, s *view.Snapshot, ops cluster.Operat
 }
 
 // Apply writes what operations do in one commit, provided that the snapshot is at a revision, that no leader has written since
-// it was read, nor anybody any of the records that change. It returns the revision that the record of each operation has then,
+// it was read, nor anybody the tasks and marks that change. What else the plan was made from, such as other tasks, may have
+// been written between the reading of the snapshot and the commit. It returns the revision that the record of each operation has then,
 // "" where there is none; nothing of what was done before with the same key. What ends a membership is refused: it can be
 // planned with others, and is done by itself.
 func (o Operator) Apply(ctx context.Context, s *view.Snapshot, ops cluster.Operations, revision string, caller cluster.Caller) (revisions []string, err error) {
@@ -59,7 +63,10 @@ func (o Operator) Apply(ctx context.Context, s *view.Snapshot, ops cluster.Opera
 		if err != nil {
 			return nil, "", err
 		}
-		next, err := Effect(f.snapshot, ops, o.stamp)
+		if f.moved(s) {
+			return nil, "", fmt.Errorf("%w: a record that is to change was written since", cluster.ErrMovedOn)
+		}
+		next, err := Effect(ctx, f.snapshot, ops, o.stamp)
 		if err != nil {
 			return nil, "", err
 		}
@@ -80,7 +87,7 @@ func (o Operator) Apply(ctx context.Context, s *view.Snapshot, ops cluster.Opera
 
 // RepeatedList reports whether the audit remembers operations by their key.
 func (o Operator) RepeatedList(ctx context.Context, ops cluster.Operations, caller cluster.Caller) (repeated bool, err error) {
-	if caller.Key == "" {
+	if caller.Key == "" || valid(ops) != nil {
 		return false, nil
 	}
 	_, repeated, err = o.applying(ops, caller).repeated(ctx)
@@ -89,7 +96,25 @@ func (o Operator) RepeatedList(ctx context.Context, ops cluster.Operations, call
 
 func (o Operator) applying(ops cluster.Operations, caller cluster.Caller) Operator {
 	o.differs = "declarations"
-	o = o.asking(caller, ops.String(), ops)
+	o = o.asking(caller, inAudit(ops), ops)
 	o.line.Tasks, o.line.Nodes = ops.About()
 	return o
+}
+
+// inAudit says what operations were asked for. The audit cuts what is long: of a long list it says first how many there are of
+// each kind, so that none is hidden behind others.
+func inAudit(ops cluster.Operations) string {
+	what := ops.String()
+	if len(what) <= schema.MaxAuditWhat {
+		return what
+	}
+	counts := map[cluster.OperationKind]int{}
+	for _, op := range ops {
+		counts[op.Kind]++
+	}
+	var kinds []string
+	for _, kind := range slices.Sorted(maps.Keys(counts)) {
+		kinds = append(kinds, fmt.Sprintf("%d %s", counts[kind], kind))
+	}
+	return fmt.Sprintf("%d operations (%s): %s", len(ops), strings.Join(kinds, ", "), what)
 }

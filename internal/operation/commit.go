@@ -45,6 +45,33 @@ func (o Operator) fresh(ctx context.Context, s *view.Snapshot, ops cluster.Opera
 	return f, nil
 }
 
+// moved reports whether a task or a mark that operations change is not as it was in an earlier snapshot. Requests are added to
+// those that are there, whoever has made them.
+func (f *fresh) moved(since *view.Snapshot) bool {
+	for _, op := range f.ops {
+		at, read := f.places[f.key(op)]
+		if !read {
+			continue
+		}
+		var there bool
+		var version int64
+		switch record, name := touched(op); record {
+		case taskRecord:
+			entry, known := since.Tasks[name]
+			there, version = known && !entry.Absent, entry.Version
+		case markRecord:
+			entry, known := since.Marks[name]
+			there, version = known && !entry.Absent, entry.Version
+		default:
+			continue
+		}
+		if at.exists != there || there && at.version != version {
+			return true
+		}
+	}
+	return false
+}
+
 // key returns the key of the record that an operation changes, "" if it is none.
 func (f *fresh) key(op cluster.Operation) string {
 	switch record, name := touched(op); record {
@@ -113,7 +140,7 @@ func (f *fresh) writeOf(next *view.Snapshot, key string, op cluster.Operation) (
 	case markRecord:
 		rec := next.Marks[op.Node].Rec
 		write, version, err = at.write(rec, rec.Wanted())
-	default:
+	case requestsRecord:
 		if rec := next.Orders.Rec; rec != nil {
 			write, version, err = at.write(rec, !rec.Empty())
 		}

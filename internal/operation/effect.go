@@ -1,6 +1,8 @@
 package operation
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -28,13 +30,16 @@ type Stamp struct {
 // and lose: in the result the members are gone, and nobody waits for them.
 //
 // The error matches those of package cluster, and names a field of the operation by its place in the list:
-// "operations[0].workers".
-func Effect(s *view.Snapshot, ops cluster.Operations, stamp Stamp) (*view.Snapshot, error) {
+// "operations[0].workers". It is ctx's cause if that ends first: a long list takes time.
+func Effect(ctx context.Context, s *view.Snapshot, ops cluster.Operations, stamp Stamp) (*view.Snapshot, error) {
 	if err := valid(ops); err != nil {
 		return nil, err
 	}
 	e := newEditor(s, stamp)
 	for i, op := range ops {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		if err := e.do(op); err != nil {
 			return nil, inList(i, op, err)
 		}
@@ -42,8 +47,26 @@ func Effect(s *view.Snapshot, ops cluster.Operations, stamp Stamp) (*view.Snapsh
 	return e.Snapshot, nil
 }
 
+// What a list of operations may have. A move is a plan of its own, and whoever may look may plan.
+const (
+	maxOperations = 1000
+	maxMoves      = 20
+)
+
 // valid returns every mistake in a list of operations that can be seen without the cluster, joined.
 func valid(ops cluster.Operations) error {
+	moves := 0
+	for _, op := range ops {
+		if op.Kind == cluster.OpMove {
+			moves++
+		}
+	}
+	switch {
+	case len(ops) > maxOperations:
+		return wrong("operations", fmt.Errorf("%d are too many: send at most %d at once", len(ops), maxOperations))
+	case moves > maxMoves:
+		return wrong("operations", fmt.Errorf("%d moves are too many: send at most %d at once", moves, maxMoves))
+	}
 	var errs []error
 	for i, op := range ops {
 		err := validate(op)
@@ -98,6 +121,10 @@ func validate(op cluster.Operation) error {
 		}
 		if err := schedule.Validate(*op.Spec); err != nil {
 			return fmt.Errorf("%w: %w", cluster.ErrChange, err)
+		}
+	case cluster.OpPatch:
+		if !json.Valid(op.Patch) {
+			return wrong("patch", errors.New("not a JSON object"))
 		}
 	case cluster.OpScale:
 		switch n := op.Workers; {

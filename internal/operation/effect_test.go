@@ -117,7 +117,7 @@ func TestPlansSayWhatIsWritten(t *testing.T) {
 			}
 			before := l.snapshot()
 			was := recordsOf(before)
-			next, planErr := operation.Effect(withRemoved(t, l, before), ops, operation.Stamp{By: "test", At: time.Now()})
+			next, planErr := operation.Effect(t.Context(), withRemoved(t, l, before), ops, operation.Stamp{By: "test", At: time.Now()})
 			if diff := cmp.Diff(was, recordsOf(before)); diff != "" {
 				t.Fatalf("seed %d: %s: the snapshot was changed:\n%s", seed, ops, diff)
 			}

@@ -269,7 +269,10 @@ func (o Operator) Do(ctx context.Context, s *view.Snapshot, op cluster.Operation
 		return "", err
 	}
 	o = o.operating(op)
-	if op.Kind == cluster.OpEvict {
+	switch op.Kind {
+	case cluster.OpLose:
+		return "", wrong("kind", errors.New("lose can be planned, and not be done"))
+	case cluster.OpEvict:
 		return o.evict(ctx, s, op.Node)
 	}
 	revision, err = o.write(ctx, func(ctx context.Context) ([]coord.Op, string, error) {
@@ -295,7 +298,7 @@ func (o Operator) Do(ctx context.Context, s *view.Snapshot, op cluster.Operation
 
 // Repeated returns what Do or Apply returned for a wish that the audit remembers by its key, and whether there is one.
 func (o Operator) Repeated(ctx context.Context, op cluster.Operation) (revision string, repeated bool, err error) {
-	if op.Key == "" {
+	if op.Key == "" || validate(op) != nil { // Do says what is wrong
 		return "", false, nil
 	}
 	return o.operating(op).repeated(ctx)

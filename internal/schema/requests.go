@@ -68,15 +68,16 @@ type Audit struct {
 // Bounds of the audit.
 const (
 	maxAuditLines = 200
-	maxAuditWhat  = 500
+	// MaxAuditWhat is how many bytes are kept of what was asked for.
+	MaxAuditWhat = 500
 )
 
 // Add adds a line, and forgets the oldest ones that there is no room for.
 func (a *Audit) Add(line cluster.AuditLine) {
-	if len(line.What) > maxAuditWhat {
-		line.What = strings.ToValidUTF8(line.What[:maxAuditWhat], "") + " …"
+	if len(line.What) > MaxAuditWhat {
+		line.What = strings.ToValidUTF8(line.What[:MaxAuditWhat], "") + " …"
 	}
-	line.By, line.From = Cut(line.By, maxAuditWhat), Cut(line.From, maxAuditWhat)
+	line.By, line.From = Cut(line.By, MaxAuditWhat), Cut(line.From, MaxAuditWhat)
 	line.Tasks, line.Nodes = cutNames(line.Tasks), cutNames(line.Nodes)
 	a.Lines = append(a.Lines, line)
 	for len(a.Lines) > maxAuditLines || Size(a) > MaxAudit && len(a.Lines) > 1 {
@@ -88,7 +89,7 @@ func (a *Audit) Add(line cluster.AuditLine) {
 func cutNames(names []string) []string {
 	size := 0
 	for i, name := range names {
-		if size += len(name); size > maxAuditWhat {
+		if size += len(name); size > MaxAuditWhat {
 			return append(slices.Clone(names[:i]), cluster.AndMore)
 		}
 	}

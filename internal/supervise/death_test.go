@@ -188,3 +188,27 @@ func TestUnkillableTreeIsNotClosed(t *testing.T) {
 		}
 	}
 }
+
+// Pauses grow with the deaths of one kind in a row: up to two seconds for a child that is killed from outside, up to thirty for one
+// that dies by itself.
+func TestPausesCountOneKindOfDeath(t *testing.T) {
+	var d deaths
+	pauses := func(n int, blamed bool) (last time.Duration) {
+		for i := range n {
+			last = d.pause(blamed, time.Second, i)
+		}
+		return last
+	}
+	if got := pauses(12, false); got < time.Second || got > 3*time.Second {
+		t.Errorf("killed 12 times: %v", got)
+	}
+	if got := pauses(2, true); got > time.Second {
+		t.Errorf("died twice after that: %v", got)
+	}
+	if got := pauses(12, true); got < 20*time.Second || got > 40*time.Second {
+		t.Errorf("died 14 times: %v", got)
+	}
+	if got := d.pause(true, time.Minute); got != 0 {
+		t.Errorf("died after a minute: %v", got)
+	}
+}

@@ -69,6 +69,26 @@ const (
 // startAgain is for a child that dies by itself again and again. One that lived for a while has not failed at its start.
 var startAgain = backoff.Policy{Free: 1, First: 250 * time.Millisecond, Max: 30 * time.Second, Jitter: 0.25, Steady: 10 * time.Second}
 
+// deaths are those of the children so far, as many of one kind as there were in a row.
+type deaths struct {
+	inARow int
+	blamed bool
+}
+
+// pause returns how long to wait after another one. Those of the other kind before it do not count: a child that was killed from
+// outside again and again has shown nothing of its own.
+func (d *deaths) pause(blamed bool, lasted time.Duration, who ...any) time.Duration {
+	again := startAgain
+	if !blamed {
+		again.Max = killedMax
+	}
+	if d.blamed != blamed {
+		d.inARow, d.blamed = 0, blamed
+	}
+	d.inARow = again.Failed(d.inARow, lasted)
+	return again.Pause(d.inARow, who...)
+}
+
 // Run supervises until ctx ends, which is passed to the child as SIGTERM, or the child ends for a
 // reason that starting it again would not mend. It returns the exit code to end with.
 func Run(ctx context.Context, cfg Config) (code int, err error) {
@@ -90,7 +110,7 @@ func Run(ctx context.Context, cfg Config) (code int, err error) {
 		close(stopReaping)
 		reaping.Wait()
 	}()
-	deaths := 0 // in a row
+	var deaths deaths
 	for started := false; ; {
 		began := time.Now()
 		d, err := p.live(ctx)
@@ -115,12 +135,7 @@ func Run(ctx context.Context, cfg Config) (code int, err error) {
 		if leaving := ctx.Err() != nil; d.final(leaving) {
 			return d.code(leaving), nil
 		}
-		again := startAgain
-		if !d.Blame {
-			again.Max = killedMax
-		}
-		deaths = again.Failed(deaths, time.Since(began))
-		delay := again.Pause(deaths, os.Getpid(), began)
+		delay := deaths.pause(d.Blame, time.Since(began), os.Getpid(), began)
 		cfg.Log.Error("the node's process has died; starting it again", "cause", d.Cause, "ran", time.Since(began).Round(time.Millisecond), "in", delay.Round(time.Millisecond))
 		if p.wait(ctx, delay) != nil {
 			return 0, nil

@@ -676,6 +676,11 @@ var mutants = []mutant{
 		in("test/cluster", "TestPlanAndApply"),
 	},
 	{
+		"plan", "a plan is applied over what was written since its snapshot was read",
+		one("internal/operation/apply.go", "if f.moved(s) {", "if f.moved(s) && s == nil {"),
+		in("internal/operation", "TestApplyAfterAnotherWrite"),
+	},
+	{
 		"plan", "a worker is moved where the plan would not leave it",
 		one("internal/operation/request.go", "	if err != nil {\n		return err\n	}\n	return e.request(func(r *schema.Orders) {\n		r.Move", "	_ = err\n	return e.request(func(r *schema.Orders) {\n		r.Move"),
 		in("internal/operation", "TestMoveThatThePlanWouldUndo"),

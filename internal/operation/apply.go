@@ -87,8 +87,11 @@ func (o Operator) Apply(ctx context.Context, s *view.Snapshot, ops cluster.Opera
 
 // RepeatedList reports whether the audit remembers operations by their key.
 func (o Operator) RepeatedList(ctx context.Context, ops cluster.Operations, caller cluster.Caller) (repeated bool, err error) {
-	if caller.Key == "" || valid(ops) != nil {
+	if caller.Key == "" {
 		return false, nil
+	}
+	if err := valid(ops); err != nil {
+		return false, err
 	}
 	_, repeated, err = o.applying(ops, caller).repeated(ctx)
 	return repeated, err

@@ -298,8 +298,11 @@ func (o Operator) Do(ctx context.Context, s *view.Snapshot, op cluster.Operation
 
 // Repeated returns what Do or Apply returned for a wish that the audit remembers by its key, and whether there is one.
 func (o Operator) Repeated(ctx context.Context, op cluster.Operation) (revision string, repeated bool, err error) {
-	if op.Key == "" || validate(op) != nil { // Do says what is wrong
+	if op.Key == "" {
 		return "", false, nil
+	}
+	if err := validate(op); err != nil {
+		return "", false, err
 	}
 	return o.operating(op).repeated(ctx)
 }

@@ -37,6 +37,7 @@ type hub struct {
 	mu          sync.Mutex
 	now         *snapshot // nil before the first
 	lastEncoded *snapshot
+	floor       int64                        // the number that somebody was told is reached: nobody gets an earlier state
 	err         error                        // why there is nothing newer, nil if that is not known
 	seen        int64                        // the number of what was seen last
 	follow      int                          // followers
@@ -250,7 +251,7 @@ func (h *hub) next(ctx context.Context, seen *snapshot) (*snapshot, error) {
 func (h *hub) reach(ctx context.Context, number int64) error {
 	_, err := h.wait(ctx, func(since int64) (*snapshot, error) {
 		if h.now != nil && h.seen >= max(since, number) {
-			h.lastEncoded = nil
+			h.lastEncoded, h.floor = nil, h.now.Number
 			return h.now, nil
 		}
 		return nil, nil
@@ -265,7 +266,7 @@ func (h *hub) state(ctx context.Context) (*snapshot, error) {
 		return nil, err
 	}
 	h.mu.Lock()
-	if last := h.lastEncoded; last != nil && last != snap && last.seq <= snap.seq && time.Since(last.encoded.at) < encodedReuse {
+	if last := h.lastEncoded; last != nil && last != snap && last.Number >= h.floor && last.seq <= snap.seq && time.Since(last.encoded.at) < encodedReuse {
 		snap = last
 	}
 	h.mu.Unlock()
@@ -274,7 +275,7 @@ func (h *hub) state(ctx context.Context) (*snapshot, error) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.lastEncoded == nil || h.lastEncoded.seq <= snap.seq {
+	if snap.Number >= h.floor && (h.lastEncoded == nil || h.lastEncoded.seq <= snap.seq) {
 		h.lastEncoded = snap
 	}
 	return snap, nil

@@ -235,3 +235,39 @@ func (a *asked) Events(ctx context.Context) <-chan cluster.Event {
 	context.AfterFunc(ctx, func() { close(c) })
 	return c
 }
+
+// Who was told that the cluster is seen as it was with a number gets no earlier state, also where an earlier one is being encoded
+// for somebody else meanwhile.
+func TestNothingEarlierThanWasReached(t *testing.T) {
+	h := newHub(reached{})
+	h.put(workersOf(1, 1, cluster.WorkerRunning))
+	first, begun, end := h.now, make(chan bool), make(chan bool)
+	go first.encoded.once.Do(func() {
+		close(begun)
+		<-end
+		first.encoded.err = first.encoded.encode(&first.State)
+	})
+	<-begun
+	done := make(chan error)
+	go func() {
+		_, err := h.state(t.Context())
+		done <- err
+	}()
+	time.Sleep(20 * time.Millisecond) // it has the first one by then, or the test shows nothing
+	h.put(workersOf(2, 1, cluster.WorkerHeld))
+	if err := h.reach(t.Context(), 2); err != nil {
+		t.Fatal(err)
+	}
+	close(end)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if got, err := h.state(t.Context()); err != nil || got.Number != 2 {
+		t.Errorf("%v, %v", got.Number, err)
+	}
+}
+
+// reached is a node whose snapshots are up to date.
+type reached struct{ named }
+
+func (reached) Ask() int64 { return 1 }

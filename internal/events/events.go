@@ -32,13 +32,13 @@ type Seen struct {
 // Member is a member that lives.
 type Member struct{ GUID, Node string }
 
-// SortMembers sorts members by the names of their nodes, which is how a Seen lists them.
+// SortMembers sorts members by their ids, which is how a Seen lists them: the name of a node may change in its record.
 func SortMembers(list []Member) {
 	slices.SortFunc(list, func(a, b Member) int { return a.compare(&b) })
 }
 
 func (m *Member) compare(other *Member) int {
-	return cmp.Or(cmp.Compare(m.Node, other.Node), cmp.Compare(m.GUID, other.GUID))
+	return cmp.Compare(m.GUID, other.GUID)
 }
 
 // Between returns what has happened between two looks at a cluster: who leads, who has joined and left, which records have
@@ -58,6 +58,9 @@ func Between(before, after *Seen) []cluster.Event {
 			left = append(left, cluster.Event{Kind: cluster.NodeLeft, Node: was.Node, Member: was.GUID})
 		}
 	})
+	byNode := func(a, b cluster.Event) int { return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.Member, b.Member)) }
+	slices.SortFunc(joined, byNode)
+	slices.SortFunc(left, byNode)
 	list = append(append(list, joined...), left...)
 	byPath := func(a, b *cluster.RecordError) int { return cmp.Compare(a.Path, b.Path) }
 	pairs(before.Records, after.Records, byPath, func(was, is *cluster.RecordError) {

@@ -120,6 +120,7 @@ func TestBetween(t *testing.T) {
 		{"nothing is known yet", Seen{}, Seen{Members: members("n1", "n2")}, "n1 joined, n2 joined"},
 		{"nothing changes", Seen{Leader: "n1", Members: members("n1")}, Seen{Leader: "n1", Members: members("n1")}, ""},
 		{"one goes and one comes", Seen{Members: members("n1", "n2")}, Seen{Members: members("n2", "n3")}, "n3 joined, n1 left"},
+		{"a hand gives a node another name", Seen{Members: []Member{{"a", "n1"}, {"b", "n2"}}}, Seen{Members: []Member{{"a", "n3"}, {"b", "n2"}}}, ""},
 		{"one comes back as another member", Seen{Members: []Member{{"a", "n1"}}}, Seen{Members: []Member{{"b", "n1"}}}, "n1 joined, n1 left"},
 		{"another one leads", Seen{Leader: "n1"}, Seen{Leader: "n2"}, "n2 elected"},
 		{"nobody leads", Seen{Leader: "n1"}, Seen{}, ""},

@@ -58,7 +58,9 @@ func Between(before, after *Seen) []cluster.Event {
 			left = append(left, cluster.Event{Kind: cluster.NodeLeft, Node: was.Node, Member: was.GUID})
 		}
 	})
-	byNode := func(a, b cluster.Event) int { return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.Member, b.Member)) }
+	byNode := func(a, b cluster.Event) int {
+		return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.Member, b.Member))
+	}
 	slices.SortFunc(joined, byNode)
 	slices.SortFunc(left, byNode)
 	list = append(append(list, joined...), left...)

@@ -43,7 +43,7 @@ cross: ## Compiles for the systems on which the tests do not run
 
 .PHONY: short
 short: ## Runs the tests that need no server (seconds)
-	$(GO) test -race . ./app/... ./cluster ./coord/mem ./httpapi/... ./internal/... ./test/cluster ./xconsumertest
+	$(GO) test -race . ./app/... ./client ./cluster ./coord/mem ./httpapi/... ./internal/... ./test/cluster ./xconsumertest
 
 .PHONY: examples
 examples: deps ## Runs the examples: real processes, Redis, Python and SQL

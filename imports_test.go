@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -56,15 +57,16 @@ var allowed = map[string][]string{
 	"internal/nodesession":       {"cluster", "coord", "internal/leader", "internal/membership", "internal/worker", "internal/backoff", "internal/election", "internal/emit", "internal/follower", "internal/jitter", "internal/meter", "internal/operation", "internal/outbox", "internal/schema", "internal/view"},
 	"internal/admin":             {"cluster", "coord", "internal/asynclog", "internal/emit", "internal/meter", "internal/nodesession", "internal/operation", "internal/reconcile", "internal/report", "internal/schema", "internal/view", "internal/worker"},
 	"internal/follower":          {"cluster", "coord", "internal/jitter", "internal/membership", "internal/plural", "internal/schema", "internal/backoff"},
-	"httpapi":                    {"cluster", "internal/address", "httpapi/internal/console", "internal/plural", "internal/spelling", "internal/events"},
+	"client":                     {"cluster", "internal/address"},
+	"httpapi":                    {"client", "cluster", "internal/address", "httpapi/internal/console", "internal/plural", "internal/spelling", "internal/events"},
 	"httpapi/internal/console":   {},
-	"app":                        {"", "cluster", "coord", "httpapi", "app/internal/cli", "internal/command", "internal/etcdserver", "internal/membership", "app/internal/config", "app/internal/logging", "app/internal/node"},
-	"app/internal/cli":           {"cluster", "httpapi", "internal/plural", "internal/spelling", "app/internal/config", "app/internal/terminal", "", "app/internal/devcluster", "app/internal/doctor", "app/internal/node", "app/internal/project", "coord", "coord/zk", "internal/membership", "internal/schema"},
-	"app/internal/config":        {"cluster", "coord", "coord/etcd", "coord/zk", "httpapi", "internal/address", "internal/command", "internal/membership", "internal/plural", "internal/schedule", "internal/spelling"},
-	"app/internal/devcluster":    {"", "app/internal/config", "app/internal/logging", "app/internal/node", "app/internal/terminal", "cluster", "httpapi", "internal/backoff", "internal/etcdserver", "internal/plural", "internal/supervise"},
-	"app/internal/doctor":        {"", "app/internal/config", "app/internal/devcluster", "app/internal/node", "app/internal/peers", "app/internal/terminal", "cluster", "coord", "coord/etcd", "coord/zk", "httpapi", "internal/address", "internal/command", "internal/membership", "internal/plural", "internal/schema"},
+	"app":                        {"client", "", "cluster", "coord", "app/internal/cli", "internal/command", "internal/etcdserver", "internal/membership", "app/internal/config", "app/internal/logging", "app/internal/node"},
+	"app/internal/cli":           {"client", "cluster", "httpapi", "internal/plural", "internal/spelling", "app/internal/config", "app/internal/terminal", "", "app/internal/devcluster", "app/internal/doctor", "app/internal/node", "app/internal/project", "coord", "coord/zk", "internal/membership", "internal/schema"},
+	"app/internal/config":        {"client", "cluster", "coord", "coord/etcd", "coord/zk", "httpapi", "internal/address", "internal/command", "internal/membership", "internal/plural", "internal/schedule", "internal/spelling"},
+	"app/internal/devcluster":    {"client", "", "app/internal/config", "app/internal/logging", "app/internal/node", "app/internal/terminal", "cluster", "internal/backoff", "internal/etcdserver", "internal/plural", "internal/supervise"},
+	"app/internal/doctor":        {"client", "", "app/internal/config", "app/internal/devcluster", "app/internal/node", "app/internal/peers", "app/internal/terminal", "cluster", "coord", "coord/etcd", "coord/zk", "internal/address", "internal/command", "internal/membership", "internal/plural", "internal/schema"},
 	"app/internal/logging":       {"", "app/internal/config", "app/internal/terminal", "internal/asynclog"},
-	"app/internal/node":          {"", "app/internal/config", "app/internal/logging", "app/internal/peers", "cluster", "coord", "httpapi", "internal/address", "internal/command", "internal/membership", "internal/metrics", "internal/outbox", "internal/schema", "internal/spelling", "internal/supervise"},
+	"app/internal/node":          {"client", "", "app/internal/config", "app/internal/logging", "app/internal/peers", "cluster", "coord", "httpapi", "internal/address", "internal/command", "internal/membership", "internal/metrics", "internal/outbox", "internal/schema", "internal/spelling", "internal/supervise"},
 	"app/internal/peers":         {"app/internal/config", "coord", "coord/etcd", "coord/zk", "httpapi", "internal/membership", "internal/plural", "internal/schema"},
 	"app/internal/project":       {"app/internal/config"},
 	"app/internal/terminal":      {},
@@ -75,7 +77,7 @@ var allowed = map[string][]string{
 	"test/apinode":               {"cluster", "httpapi"},
 	"test/authority":             {},
 	"test/cli":                   {},
-	"test/fleet":                 {"cluster", "httpapi", "test/process"},
+	"test/fleet":                 {"client", "cluster", "test/process"},
 	"test/console":               {},
 	"test/process":               {},
 	"test/zkserver":              {"test/process"},
@@ -168,9 +170,40 @@ func TestImportRules(t *testing.T) {
 
 // A program that uses the library over ZooKeeper links two third-party modules.
 func TestLibraryLinksTwoModules(t *testing.T) {
-	linked := map[string]bool{}
+	others := func(dirs ...string) []string {
+		from := imports(t, dirs...)
+		if dir, found := from["net/http"]; found {
+			t.Errorf("%s imports net/http", dir)
+		}
+		return slices.DeleteFunc(slices.Sorted(maps.Keys(from)), func(name string) bool { return !strings.Contains(name, ".") || strings.HasPrefix(name, module) })
+	}
+	want := []string{"github.com/netresearch/go-cron"}
+	if got := others("."); !slices.Equal(got, want) {
+		t.Errorf("the library alone links %v; want %v", got, want)
+	}
+	want = []string{"github.com/go-zookeeper/zk", "github.com/netresearch/go-cron"}
+	if got := others(".", filepath.Join("coord", "zk")); !slices.Equal(got, want) {
+		t.Errorf("the library with ZooKeeper links %v; want %v", got, want)
+	}
+}
+
+// A program that uses the client of the API links neither the server nor the console, and no third-party module: beside
+// the standard library only the nouns, and what reads an address.
+func TestClientLinksNoServer(t *testing.T) {
+	ours := []string{module + "/cluster", module + "/internal/address"}
+	for name, dir := range imports(t, "client") {
+		if strings.Contains(name, ".") && !slices.Contains(ours, name) {
+			t.Errorf("%s imports %q, so that every program with the client links it", dir, name)
+		}
+	}
+}
+
+// imports returns every package that packages of this module, or others of it that they link, import, each with one
+// that does.
+func imports(t *testing.T, dirs ...string) map[string]string {
+	t.Helper()
+	from, visited := map[string]string{}, map[string]bool{}
 	var visit func(dir string)
-	visited := map[string]bool{}
 	visit = func(dir string) {
 		if visited[dir] {
 			return
@@ -181,22 +214,14 @@ func TestLibraryLinksTwoModules(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, name := range pkg.Imports {
+			from[name] = dir
 			if inside, own := strings.CutPrefix(name, module); own {
 				visit(filepath.Join(".", filepath.FromSlash(strings.TrimPrefix(inside, "/"))))
-			} else if strings.Contains(name, ".") {
-				linked[name] = true
-			}
-			if name == "net/http" {
-				t.Errorf("%s imports net/http", dir)
 			}
 		}
 	}
-	visit(".")
-	if len(linked) != 1 || !linked["github.com/netresearch/go-cron"] {
-		t.Errorf("the library alone links %v", linked)
+	for _, dir := range dirs {
+		visit(dir)
 	}
-	visit(filepath.Join("coord", "zk"))
-	if len(linked) != 2 || !linked["github.com/go-zookeeper/zk"] {
-		t.Errorf("the library with ZooKeeper links %v", linked)
-	}
+	return from
 }

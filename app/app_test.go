@@ -17,6 +17,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/app"
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/test/apinode"
@@ -326,7 +327,7 @@ func TestExitCodes(t *testing.T) {
 	defer refusing.Close()
 	unsure := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusGatewayTimeout)
-		_ = json.NewEncoder(w).Encode(httpapi.Problem{Status: http.StatusGatewayTimeout, Type: httpapi.OutcomeUnknown, Title: "outcome unknown", Detail: "nobody says so"})
+		_ = json.NewEncoder(w).Encode(client.Problem{Status: http.StatusGatewayTimeout, Type: client.OutcomeUnknown, Title: "outcome unknown", Detail: "nobody says so"})
 	}))
 	defer unsure.Close()
 	cases := []struct {

@@ -29,9 +29,9 @@ import (
 	"gitee.com/ken.yang/xconsumer/app/internal/config"
 	"gitee.com/ken.yang/xconsumer/app/internal/logging"
 	"gitee.com/ken.yang/xconsumer/app/internal/node"
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
-	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/internal/command"
 	"gitee.com/ken.yang/xconsumer/internal/etcdserver"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
@@ -105,13 +105,13 @@ var exitCodes = []struct {
 	code int
 }{
 	{config.ErrUsage, 2},
-	{httpapi.ErrConflict, 3},
-	{httpapi.ErrNotFound, 4},
+	{client.ErrConflict, 3},
+	{client.ErrNotFound, 4},
 	{cluster.ErrNoSlot, 4},
 	{cluster.ErrNoTask, 4},
 	{cli.ErrNoLog, 4},
-	{httpapi.ErrOutcomeUnknown, 6},
-	{httpapi.ErrUnreachable, 5},
+	{client.ErrOutcomeUnknown, 6},
+	{client.ErrUnreachable, 5},
 	{node.ErrUnavailable, 69},
 	{xconsumer.ErrStuck, node.ExitStuck},
 	{etcdserver.ErrDir, 73},

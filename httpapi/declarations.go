@@ -9,13 +9,9 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
-
-// Tasks are all tasks of a cluster.
-type Tasks struct {
-	Tasks []cluster.TaskDetail `json:"tasks"`
-}
 
 // taskAnswer is a task, with its revision as a header.
 type taskAnswer struct {
@@ -29,9 +25,9 @@ func (a *API) serveDeclarations() {
 	tags := []string{"tasks"}
 	handle(a, huma.Operation{
 		OperationID: "list-tasks", Method: http.MethodGet, Path: all, Tags: tags, Metadata: as(RoleView), Summary: "All tasks, with what they declare",
-	}, func(ctx context.Context, _ *struct{}) (*body[Tasks], error) {
+	}, func(ctx context.Context, _ *struct{}) (*body[client.Tasks], error) {
 		list, err := a.tasks(ctx)
-		return &body[Tasks]{Tasks{append([]cluster.TaskDetail{}, list...)}}, err // none is a list, too
+		return &body[client.Tasks]{client.Tasks{Tasks: append([]cluster.TaskDetail{}, list...)}}, err // none is a list, too
 	})
 	handle(a, huma.Operation{
 		OperationID: "get-task", Method: http.MethodGet, Path: one, Tags: tags, Metadata: as(RoleView), Errors: []int{http.StatusNotFound}, Summary: "A task, with what it declares",

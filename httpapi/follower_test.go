@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/test/apinode"
@@ -205,7 +206,7 @@ func TestOneUpstreamPerWorker(t *testing.T) {
 	for i := range followers {
 		all.Go(func() {
 			var got []string
-			err := client(t, p.server.URL).Log(t.Context(), slot, httpapi.LogQuery{Lines: 1 + i%4, Follow: true}, func(l cluster.LogLine) error {
+			err := clientOf(t, p.server.URL).Log(t.Context(), slot, client.LogQuery{Lines: 1 + i%4, Follow: true}, func(l cluster.LogLine) error {
 				if got = append(got, l.Text); len(got) == 1 {
 					begun.Done()
 				}

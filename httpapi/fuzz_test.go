@@ -18,6 +18,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"gitee.com/ken.yang/xconsumer"
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord/mem"
 	"gitee.com/ken.yang/xconsumer/httpapi"
@@ -77,7 +78,7 @@ func storm(t *testing.T, n httpapi.Node) {
 	server := apinode.Serve(t, n, httpapi.Options{Log: slog.New(slog.DiscardHandler)})
 	api := httpapi.New(n, httpapi.Options{}).OpenAPI()
 	m := maker{rand.New(rand.NewPCG(1, 2)), api.Components.Schemas}
-	client := &http.Client{Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	asker := &http.Client{Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	seen, asked := map[int]int{}, 0
 	paths := make([]string, 0, len(api.Paths))
 	for path := range api.Paths {
@@ -103,7 +104,7 @@ func storm(t *testing.T, n httpapi.Node) {
 				for name, value := range header {
 					r.Header.Set(name, value)
 				}
-				resp, err := client.Do(r)
+				resp, err := asker.Do(r)
 				if err != nil {
 					t.Fatalf("%s %s %s: %v", method, target, body, err)
 				}
@@ -111,7 +112,7 @@ func storm(t *testing.T, n httpapi.Node) {
 				_ = resp.Body.Close()
 				asked++
 				seen[resp.StatusCode]++
-				var p httpapi.Problem
+				var p client.Problem
 				switch {
 				case err != nil:
 					t.Errorf("%s %s %s: %v", method, target, body, err)
@@ -120,7 +121,7 @@ func storm(t *testing.T, n httpapi.Node) {
 				case resp.StatusCode >= 400 && (json.Unmarshal(text, &p) != nil || p.Detail == ""):
 					t.Errorf("%s %s %s: %s says nothing: %s", method, target, body, resp.Status, text)
 				}
-				unplaced := slices.ContainsFunc(p.Errors, func(e *huma.ErrorDetail) bool { return e.Location == "" })
+				unplaced := slices.ContainsFunc(p.Errors, func(e client.Reason) bool { return e.Location == "" })
 				if resp.StatusCode == http.StatusUnprocessableEntity && (unplaced || len(p.Errors) == 0 && p.Title != "refused") { // by the cluster as it is
 					t.Errorf("%s %s %s: no field is named: %s", method, target, body, text)
 				}

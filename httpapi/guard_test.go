@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/test/apinode"
@@ -57,7 +58,7 @@ func TestRoles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var p httpapi.Problem
+		var p client.Problem
 		if resp.StatusCode >= 400 && (json.Unmarshal(text, &p) != nil || p.Detail == "" || p.Status != resp.StatusCode || resp.Header.Get("Content-Type") != "application/problem+json") {
 			t.Errorf("%s %s: %s %s", method, path, resp.Status, text)
 		}

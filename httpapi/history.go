@@ -3,19 +3,14 @@ package httpapi
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
-
-// Events are what a node knows to have happened.
-type Events struct {
-	Events []cluster.Event `json:"events" doc:"Oldest first."`
-}
 
 func (a *API) serveHistory() {
 	tags := []string{"history"}
@@ -48,7 +43,7 @@ func (a *API) serveHistory() {
 	}
 	type answer struct {
 		ETag string `header:"ETag" doc:"The id of the stream that goes on where these events end."`
-		Body Events
+		Body client.Events
 	}
 	handle(a, huma.Operation{
 		OperationID: "list-events", Method: http.MethodGet, Path: "/api/v1/events", Tags: tags, Metadata: as(RoleView),
@@ -61,9 +56,9 @@ func (a *API) serveHistory() {
 		if _, err := a.current(ctx); err != nil {
 			return nil, err
 		}
-		filter := EventFilter{Since: in.Since, Kind: cluster.EventKind(in.Kind), Task: in.Task, Node: in.Node}
+		filter := client.EventFilter{Since: in.Since, Kind: cluster.EventKind(in.Kind), Task: in.Task, Node: in.Node}
 		list, last := a.hub.list()
-		return &answer{etag(a.hub.tag(last)), Events{slices.DeleteFunc(list, func(e cluster.Event) bool { return !filter.Has(&e) })}}, nil
+		return &answer{etag(a.hub.tag(last)), client.Events{Events: slices.DeleteFunc(list, func(e cluster.Event) bool { return !filter.Has(&e) })}}, nil
 	})
 	handle(a, huma.Operation{
 		OperationID: "get-report", Method: http.MethodGet, Path: "/api/v1/report", Tags: tags, Metadata: as(RoleAdmin),
@@ -76,33 +71,6 @@ func (a *API) serveHistory() {
 		report.Build = a.options.Build.String()
 		return &body[cluster.BugReport]{report}, err
 	})
-}
-
-// EventFilter says which events are wanted; what is empty leaves none out.
-type EventFilter struct {
-	Since time.Time // at this time or later, by the clock of the node that tells of it
-	Kind  cluster.EventKind
-	Task  string // or one of its workers or runs
-	Node  string
-}
-
-// Has reports whether an event is wanted.
-func (f *EventFilter) Has(e *cluster.Event) bool {
-	return !e.Time.Before(f.Since) && (f.Kind == "" || e.Kind == f.Kind) && (f.Task == "" || cluster.IsOf(e.TaskName(), f.Task)) && (f.Node == "" || e.Node == f.Node)
-}
-
-// query returns the filter as a node is asked with it.
-func (f *EventFilter) query() url.Values {
-	q := url.Values{}
-	for name, value := range map[string]string{"kind": string(f.Kind), "task": f.Task, "node": f.Node} {
-		if value != "" {
-			q.Set(name, value)
-		}
-	}
-	if !f.Since.IsZero() {
-		q.Set("since", f.Since.UTC().Format(time.RFC3339Nano))
-	}
-	return q
 }
 
 // decisionsAbout returns of decisions those from a number on, with the steps of a task and a node, and of what people

@@ -1,4 +1,4 @@
-// Package httpapi serves a node over HTTP, on any mux, and holds the client for it.
+// Package httpapi serves a node over HTTP, on any mux. Package client asks it.
 //
 // # The model
 //
@@ -10,7 +10,7 @@
 // wish into the store and is accepted when it is there (202); leaders see to it then, and no write depends on what
 // they are doing. Every error is a problem (RFC 9457) that names each bad field and what to do.
 //
-// The types of this package are the contract: what they say is openapi.yaml, which every node serves at
+// The types of this package, of client and of cluster are the contract: what they say is openapi.yaml, which every node serves at
 // /api/v1/openapi.yaml.
 package httpapi
 
@@ -23,6 +23,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/console"
 )
@@ -54,7 +55,7 @@ type Node interface {
 type Options struct {
 	Peers  *Peers // to ask other nodes, nil to ask none and answer none
 	Access *Access
-	Build  Build
+	Build  client.Build
 	// Config is the node's configuration as JSON, without any secret.
 	Config map[string]any
 	// Metrics makes what answers /metrics, of the API's measures and what else there is; nil for nothing.
@@ -150,22 +151,10 @@ func handle[I, O any](a *API, op huma.Operation, h func(context.Context, *I) (*O
 // body is an answer of nothing but a body.
 type body[T any] struct{ Body T }
 
-// Accepted is the answer to a wish that is in the store.
-type Accepted struct {
-	Accepted string `json:"accepted" doc:"The wish, in words."`
-	Repeated bool   `json:"repeated,omitempty" doc:"It was done already, when it was asked for with the same Idempotency-Key."`
-	Revision string `json:"revision" doc:"Of the record that says it: of a task, what If-Match takes; of a run that was asked for, its id; empty where nothing was wanted, nor is."`
-	Settled  *bool  `json:"settled,omitempty" doc:"With wait: whether everything that was touched runs where it should, and all that cannot has no place."`
-	// Waiting says what is not settled.
-	Waiting []string `json:"waiting,omitempty" doc:"With wait, if it is not settled: what there is still to do."`
-	// Unplaced says which workers have no place, and why.
-	Unplaced []string `json:"unplaced,omitempty" doc:"With wait, once it is settled: how many workers of which tasks have no place, and why. Those of tasks that are paused or run to their end are not told."`
-}
-
 // accepted is that answer, with the revision as a header, too.
 type accepted struct {
 	ETag string `header:"ETag"`
-	Body Accepted
+	Body client.Accepted
 }
 
 // Condition binds a write to the revision that somebody has looked at.
@@ -207,7 +196,7 @@ func (a *API) do(ctx context.Context, op cluster.Operation, wait Wait) (*accepte
 	}
 	writing, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	out := Accepted{Accepted: op.String()}
+	out := client.Accepted{Accepted: op.String()}
 	var before *snapshot
 	var err error
 	if op.Key != "" {

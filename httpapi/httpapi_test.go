@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/test/apinode"
@@ -184,7 +185,7 @@ func TestOperations(t *testing.T) {
 			n := doing(c.err)
 			resp, text := ask(t, n, http.MethodPost, "/api/v1/"+c.path, c.body)
 			did := *n.did
-			var body httpapi.Problem
+			var body client.Problem
 			if err := json.Unmarshal(text, &body); err != nil {
 				t.Fatal(err)
 			}
@@ -219,9 +220,9 @@ func TestOtherSitesAreRefused(t *testing.T) {
 	}
 }
 
-func client(t *testing.T, url string) *httpapi.Client {
+func clientOf(t *testing.T, url string) *client.Client {
 	t.Helper()
-	c, err := httpapi.NewClient(url, httpapi.ClientOptions{})
+	c, err := client.New(url, client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,22 +230,22 @@ func client(t *testing.T, url string) *httpapi.Client {
 }
 
 func TestClient(t *testing.T) {
-	state, raw, err := client(t, apinode.Serve(t, newNode(cluster.State{Cluster: "c"}), httpapi.Options{}).URL).State(t.Context())
+	state, raw, err := clientOf(t, apinode.Serve(t, newNode(cluster.State{Cluster: "c"}), httpapi.Options{}).URL).State(t.Context())
 	if err != nil || state.Cluster != "c" || !strings.Contains(string(raw), `"cluster":"c"`) {
 		t.Errorf("%+v, %s, %v", state, raw, err)
 	}
-	_, _, err = client(t, apinode.Serve(t, failing(errors.New("no idea"), "connecting"), httpapi.Options{}).URL).State(t.Context())
-	if !errors.Is(err, httpapi.ErrRefused) || !strings.Contains(err.Error(), "no idea; connecting") {
+	_, _, err = clientOf(t, apinode.Serve(t, failing(errors.New("no idea"), "connecting"), httpapi.Options{}).URL).State(t.Context())
+	if !errors.Is(err, client.ErrRefused) || !strings.Contains(err.Error(), "no idea; connecting") {
 		t.Errorf("refused: %v", err)
 	}
 	html := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }))
 	defer html.Close()
-	_, _, err = client(t, html.URL).State(t.Context())
-	if !errors.Is(err, httpapi.ErrUnreachable) {
+	_, _, err = clientOf(t, html.URL).State(t.Context())
+	if !errors.Is(err, client.ErrUnreachable) {
 		t.Errorf("another server: %v", err)
 	}
 	for _, bad := range []string{"", "ftp://x", "http://", "http://a b", "http://u:secret@h", "http://u:secret/?@h", "::1:8800", "h:99999", "h:abc", "h;8800"} {
-		if _, err := httpapi.NewClient(bad, httpapi.ClientOptions{}); err == nil || strings.Contains(err.Error(), "secret") {
+		if _, err := client.New(bad, client.Options{}); err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
@@ -302,7 +303,7 @@ func TestTasks(t *testing.T) {
 			n := doing(c.err, there...)
 			resp, text := ask(t, n, c.method, "/api/v1/"+c.path, c.body, c.header[:]...)
 			did := *n.did
-			var p httpapi.Problem
+			var p client.Problem
 			if err := json.Unmarshal(text, &p); err != nil {
 				t.Fatal(err)
 			}

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/events"
 )
@@ -117,7 +118,7 @@ func (h *hub) put(snap cluster.Snapshot) {
 	before, missedNothing := h.now, h.seen >= snap.WatchedSince
 	h.mu.Unlock()
 	now := time.Now()
-	var update Update
+	var update client.Update
 	var happened []cluster.Event
 	switch {
 	case before == nil:
@@ -129,7 +130,7 @@ func (h *hub) put(snap cluster.Snapshot) {
 		update, happened = Diff(&before.State, &snap.State), events.CaughtUp(&before.State, &snap.State, h.node.Name(), maxUnwatched)
 	}
 	var text []byte
-	if !update.empty() {
+	if !isEmpty(&update) {
 		text, _ = json.Marshal(&update) // values of its own types only
 	}
 	h.mu.Lock()
@@ -215,7 +216,7 @@ func (h *hub) wait(ctx context.Context, f func(since int64) (*snapshot, error)) 
 		if snap != nil || err != nil {
 			return snap, err
 		}
-		again := time.NewTimer(keepAlive)
+		again := time.NewTimer(client.KeepAlive)
 		select {
 		case <-ctx.Done():
 			again.Stop()

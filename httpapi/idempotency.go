@@ -5,10 +5,9 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
-)
 
-// keyHeader makes requests that are the same one.
-const keyHeader = "Idempotency-Key"
+	"gitee.com/ken.yang/xconsumer/client"
+)
 
 // maxKey bounds a key, in bytes.
 const maxKey = 255
@@ -22,7 +21,7 @@ func keyed(op *huma.Operation) {
 	op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusGatewayTimeout)
 	longest := maxKey
 	op.Parameters = append(op.Parameters, &huma.Param{
-		Name: keyHeader, In: "header", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &longest},
+		Name: client.KeyHeader, In: "header", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &longest},
 		Description: "Any text that is new for everything that is asked for. What is asked for again with the same key, of any node, is done once, and answered as it was then; with something else the key is refused. The last 200 operations are remembered, those that changed something.",
 	})
 }
@@ -44,7 +43,7 @@ func keyOf(ctx context.Context) string {
 // idempotent notes the key of a request, and refuses one that means nothing: who sends it relies on it.
 func idempotent(api huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
-		key, wrong := ctx.Header(keyHeader), ""
+		key, wrong := ctx.Header(client.KeyHeader), ""
 		takes, _ := ctx.Operation().Metadata[isKeyed].(bool)
 		switch {
 		case key == "":
@@ -60,8 +59,8 @@ func idempotent(api huma.API) func(huma.Context, func(huma.Context)) {
 			return
 		}
 		refuse(api, ctx, &Problem{
-			Status: http.StatusBadRequest, Title: "the request cannot be read", Detail: keyHeader + ": " + wrong,
-			Errors: []*huma.ErrorDetail{{Location: "header." + keyHeader, Message: wrong}},
+			Status: http.StatusBadRequest, Title: "the request cannot be read", Detail: client.KeyHeader + ": " + wrong,
+			Errors: []*huma.ErrorDetail{{Location: "header." + client.KeyHeader, Message: wrong}},
 		})
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/httpapi"
@@ -71,7 +72,7 @@ func (repeating) Repeated(context.Context, cluster.Operation) (string, bool, err
 func TestRepeatedRequest(t *testing.T) {
 	n := repeating{newNode(cluster.State{Nodes: []cluster.NodeInfo{}, Lost: []cluster.NodeInfo{}, Tasks: []cluster.TaskInfo{}, Workers: []cluster.WorkerInfo{}})}
 	resp, text := ask(t, n, http.MethodPost, "/api/v1/nodes/n1/restart?wait=10s", "", "Idempotency-Key", "k")
-	var a httpapi.Accepted
+	var a client.Accepted
 	if err := json.Unmarshal(text, &a); err != nil || resp.StatusCode != http.StatusAccepted || !a.Repeated || a.Revision != "5" || a.Settled == nil || !*a.Settled || len(*n.did) != 0 {
 		t.Errorf("status %d, did %q, %v: %s", resp.StatusCode, *n.did, err, text)
 	}
@@ -81,7 +82,7 @@ func TestRepeatedRequest(t *testing.T) {
 func TestUnanswered(t *testing.T) {
 	lost := fmt.Errorf("scale task \"a\" to 4: %w: get /xconsumer/ca/audit: %w", cluster.ErrUnanswered, coord.ErrUnknown)
 	resp, text := ask(t, doing(lost), http.MethodPost, "/api/v1/tasks/a/scale", `{"workers": 4}`, "Content-Type", "application/json")
-	var p httpapi.Problem
+	var p client.Problem
 	err := json.Unmarshal(text, &p)
 	if err != nil || resp.StatusCode != http.StatusServiceUnavailable || p.Type != "" || p.Detail != "the coordination service does not answer: not done; try again" {
 		t.Errorf("status %d, %v: %s", resp.StatusCode, err, text)
@@ -97,8 +98,8 @@ func TestOutcomeUnknown(t *testing.T) {
 	for _, path := range []string{"/api/v1/tasks/a/scale", "/api/v1/plan/apply"} {
 		body := map[string]string{"/api/v1/tasks/a/scale": `{"workers": 4}`, "/api/v1/plan/apply": `{"revision": "7", "operations": [{"kind": "drain", "node": "n1"}]}`}[path]
 		resp, text := ask(t, doing(lost), http.MethodPost, path, body, "Content-Type", "application/json")
-		var p httpapi.Problem
-		if err := json.Unmarshal(text, &p); err != nil || resp.StatusCode != http.StatusGatewayTimeout || p.Type != httpapi.OutcomeUnknown || p.Title != "outcome unknown" || !strings.Contains(p.Detail, "Idempotency-Key") {
+		var p client.Problem
+		if err := json.Unmarshal(text, &p); err != nil || resp.StatusCode != http.StatusGatewayTimeout || p.Type != client.OutcomeUnknown || p.Title != "outcome unknown" || !strings.Contains(p.Detail, "Idempotency-Key") {
 			t.Errorf("status %d, %v: %s", resp.StatusCode, err, text)
 		}
 		if strings.Contains(string(text), "/xconsumer/") || strings.Contains(string(text), coord.ErrUnknown.Error()+":") {

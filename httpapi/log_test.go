@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/test/apinode"
@@ -87,7 +88,7 @@ const secret = "0123456789abcdef0123456789abcdef"
 type pair struct {
 	asked, has *logNode
 	server     *httptest.Server // of the first
-	client     *httpapi.Client
+	client     *client.Client
 	state      cluster.State
 	target     string // address of the second
 }
@@ -108,11 +109,11 @@ func newPair(t *testing.T, slot cluster.Slot, first, second *httpapi.Peers) *pai
 		Tasks:   []cluster.TaskInfo{{Name: task}},
 		Workers: []cluster.WorkerInfo{{Task: task, Run: run, Index: slot.Index, Node: "n2", Member: "m2"}},
 	}
-	p.client = client(t, p.server.URL)
+	p.client = clientOf(t, p.server.URL)
 	return p
 }
 
-func (p *pair) read(ctx context.Context, slot cluster.Slot, q httpapi.LogQuery) (texts []string, err error) {
+func (p *pair) read(ctx context.Context, slot cluster.Slot, q client.LogQuery) (texts []string, err error) {
 	p.asked.Set(p.state)
 	err = p.client.Log(ctx, slot, q, func(l cluster.LogLine) error {
 		texts = append(texts, l.Text)
@@ -133,7 +134,7 @@ func TestLogFromAnotherNode(t *testing.T) {
 		for i := range 5 {
 			p.has.say(fmt.Sprint("line ", i))
 		}
-		got, err := p.read(t.Context(), slot, httpapi.LogQuery{Lines: 2})
+		got, err := p.read(t.Context(), slot, client.LogQuery{Lines: 2})
 		if diff := cmp.Diff([]string{"line 3", "line 4"}, got); diff != "" || err != nil {
 			t.Error(err, diff)
 		}
@@ -142,7 +143,7 @@ func TestLogFromAnotherNode(t *testing.T) {
 			p.has.say("line 5")
 			p.has.say("end")
 		}()
-		got, err = p.read(t.Context(), slot, httpapi.LogQuery{Lines: 1, Follow: true})
+		got, err = p.read(t.Context(), slot, client.LogQuery{Lines: 1, Follow: true})
 		if diff := cmp.Diff([]string{"line 4", "line 5", "end"}, got); diff != "" || !errors.Is(err, errEnd) {
 			t.Error(err, diff)
 		}
@@ -161,18 +162,18 @@ func TestLogOfNode(t *testing.T) {
 		"over": nil, "nowhere": {{Task: "a", Index: 1}}, "here": {{Task: "a", Index: 1, Node: "n1", Member: "m1"}},
 	} {
 		p.state.Workers = workers
-		got, err := p.read(t.Context(), slot, httpapi.LogQuery{Lines: 5, Node: "n2"})
+		got, err := p.read(t.Context(), slot, client.LogQuery{Lines: 5, Node: "n2"})
 		if diff := cmp.Diff([]string{"kept"}, got); diff != "" || err != nil {
 			t.Error(name, err, diff)
 		}
-		if got, err := p.read(t.Context(), slot, httpapi.LogQuery{Lines: 5, Node: "n3"}); !errors.Is(err, httpapi.ErrNotFound) || len(got) > 0 {
+		if got, err := p.read(t.Context(), slot, client.LogQuery{Lines: 5, Node: "n3"}); !errors.Is(err, client.ErrNotFound) || len(got) > 0 {
 			t.Errorf("%s: a node that is not up: %q, %v", name, got, err)
 		}
 	}
 	other := cluster.Slot{Task: "b"}
 	p.state.Workers = []cluster.WorkerInfo{{Task: "b", Node: "n2", Member: "m2"}}
-	for _, q := range []httpapi.LogQuery{{Lines: 5}, {Lines: 5, Follow: true}, {Lines: 5, Node: "n2"}} {
-		if _, err := p.read(t.Context(), other, q); !errors.Is(err, httpapi.ErrNotFound) {
+	for _, q := range []client.LogQuery{{Lines: 5}, {Lines: 5, Follow: true}, {Lines: 5, Node: "n2"}} {
+		if _, err := p.read(t.Context(), other, q); !errors.Is(err, client.ErrNotFound) {
 			t.Errorf("%+v: %v", q, err)
 		}
 	}
@@ -226,7 +227,7 @@ func TestLogOfNames(t *testing.T) {
 			p.state.Nodes = append(p.state.Nodes, cluster.NodeInfo{Name: "shortly", Member: "m3"})
 		}
 		for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) { // until the API has seen it
-			_, err := p.read(t.Context(), slot, httpapi.LogQuery{Lines: 1, Node: "shortly"})
+			_, err := p.read(t.Context(), slot, client.LogQuery{Lines: 1, Node: "shortly"})
 			if err != nil && strings.Contains(err.Error(), want) {
 				break
 			}
@@ -265,7 +266,7 @@ func TestPeersAreSigned(t *testing.T) {
 			if c.change != nil {
 				c.change(p)
 			}
-			got, err := p.read(t.Context(), slot, httpapi.LogQuery{Lines: 5})
+			got, err := p.read(t.Context(), slot, client.LogQuery{Lines: 5})
 			if err == nil || len(got) > 0 || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%q, %v; want %q", got, err, c.want)
 			}
@@ -302,7 +303,7 @@ func TestLogOfALostNode(t *testing.T) {
 		p := newPair(t, slot, &httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)})
 		p.state.Nodes, p.state.Lost = p.state.Nodes[:1], lost
 		for _, follow := range []bool{false, true} {
-			_, err := p.read(t.Context(), slot, httpapi.LogQuery{Lines: 1, Follow: follow})
+			_, err := p.read(t.Context(), slot, client.LogQuery{Lines: 1, Follow: follow})
 			if err == nil || !strings.HasSuffix(err.Error(), "the other node cannot be asked: n2 is lost; its log is there") {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -317,7 +318,7 @@ func TestLogWhileNotAMember(t *testing.T) {
 	p.has.say("private")
 	p.state.Nodes = p.state.Nodes[1:]
 	p.state.Nodes[0].Host = "h1"
-	if got, err := p.read(t.Context(), slot, httpapi.LogQuery{Lines: 5}); err != nil || len(got) != 1 {
+	if got, err := p.read(t.Context(), slot, client.LogQuery{Lines: 5}); err != nil || len(got) != 1 {
 		t.Errorf("%q, %v", got, err)
 	}
 }
@@ -329,7 +330,7 @@ func TestSharedSecret(t *testing.T) {
 	p := newPair(t, slot, &httpapi.Peers{Shared: store.read}, &httpapi.Peers{Shared: store.read})
 	p.has.say("private")
 	for range 3 {
-		if got, err := p.read(t.Context(), slot, httpapi.LogQuery{Lines: 5}); err != nil || len(got) != 1 {
+		if got, err := p.read(t.Context(), slot, client.LogQuery{Lines: 5}); err != nil || len(got) != 1 {
 			t.Fatal(got, err)
 		}
 	}
@@ -339,7 +340,7 @@ func TestSharedSecret(t *testing.T) {
 	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		fresh := newPair(t, slot, &httpapi.Peers{Shared: store.read}, nil) // it knows the new one
 		fresh.state.Nodes[1].Advertise = p.target
-		got, err := fresh.read(t.Context(), slot, httpapi.LogQuery{Lines: 5})
+		got, err := fresh.read(t.Context(), slot, client.LogQuery{Lines: 5})
 		if err == nil && len(got) == 1 {
 			break
 		}
@@ -347,7 +348,7 @@ func TestSharedSecret(t *testing.T) {
 			t.Fatal("the new secret is never read: ", err)
 		}
 	}
-	if got, err := p.read(t.Context(), slot, httpapi.LogQuery{Lines: 5}); err != nil || len(got) != 1 {
+	if got, err := p.read(t.Context(), slot, client.LogQuery{Lines: 5}); err != nil || len(got) != 1 {
 		t.Error("the node that knew the old one: ", got, err)
 	}
 }
@@ -371,7 +372,7 @@ func TestRequestsAreNotRepeated(t *testing.T) {
 		Workers: []cluster.WorkerInfo{{Task: "a", Node: "n2", Member: "m2"}},
 	})
 	front := apinode.Serve(t, asked, httpapi.Options{Peers: &httpapi.Peers{Secret: []byte(secret)}})
-	if err := client(t, front.URL).Log(t.Context(), cluster.Slot{Task: "a"}, httpapi.LogQuery{Lines: 1}, func(cluster.LogLine) error { return nil }); err != nil {
+	if err := clientOf(t, front.URL).Log(t.Context(), cluster.Slot{Task: "a"}, client.LogQuery{Lines: 1}, func(cluster.LogLine) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	signed := recorded[len(recorded)-1]
@@ -426,7 +427,7 @@ func TestNothingUnprovenIsShown(t *testing.T) {
 			p := newPair(t, slot, &httpapi.Peers{Secret: []byte(secret)}, nil)
 			p.state.Nodes[1].Advertise = strings.TrimPrefix(impostor.URL, "http://")
 			for _, follow := range []bool{false, true} {
-				got, err := p.read(t.Context(), slot, httpapi.LogQuery{Lines: 5, Follow: follow})
+				got, err := p.read(t.Context(), slot, client.LogQuery{Lines: 5, Follow: follow})
 				if err == nil || len(got) > 0 || strings.Contains(err.Error(), private) || strings.Contains(err.Error(), "teapot") {
 					t.Errorf("%q, %v", got, err)
 				}
@@ -497,7 +498,7 @@ func TestAnswersAreProven(t *testing.T) {
 				p.has.say(fmt.Sprint("true words ", i))
 				want = append(want, fmt.Sprint("true words ", i))
 			}
-			got, err := p.read(t.Context(), slot, httpapi.LogQuery{Lines: 2000})
+			got, err := p.read(t.Context(), slot, client.LogQuery{Lines: 2000})
 			if c.ok != (err == nil) || c.ok && !slices.Equal(got, want) {
 				t.Errorf("%d lines, %v", len(got), err)
 			}
@@ -535,7 +536,7 @@ func TestNoncesCannotBeFloodedOut(t *testing.T) {
 		Workers: []cluster.WorkerInfo{{Task: "a", Node: "n2", Member: "m2"}},
 	})
 	front := apinode.Serve(t, asked, httpapi.Options{Peers: &httpapi.Peers{Secret: []byte(secret)}})
-	if err := client(t, front.URL).Log(t.Context(), cluster.Slot{Task: "a"}, httpapi.LogQuery{Lines: 1}, func(cluster.LogLine) error { return nil }); err != nil {
+	if err := clientOf(t, front.URL).Log(t.Context(), cluster.Slot{Task: "a"}, client.LogQuery{Lines: 1}, func(cluster.LogLine) error { return nil }); err != nil {
 		t.Error(err)
 	}
 }
@@ -550,7 +551,7 @@ func TestLogOfANodeThatHasDied(t *testing.T) {
 	_ = gone.Close()
 	p := newPair(t, slot, &httpapi.Peers{Secret: []byte(secret)}, nil)
 	p.state.Nodes[1].Advertise = gone.Addr().String()
-	_, err = p.read(t.Context(), slot, httpapi.LogQuery{Lines: 5})
+	_, err = p.read(t.Context(), slot, client.LogQuery{Lines: 5})
 	want := "n2 at " + gone.Addr().String() + " cannot be reached: connection refused; if it has died, its workers are given to other nodes after its session ends"
 	if err == nil || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("%v\nwant %s", err, want)

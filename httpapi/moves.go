@@ -6,6 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
@@ -48,13 +49,13 @@ func (a *API) serveMoves() {
 		Errors:      []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed, http.StatusUnprocessableEntity},
 		Summary:     "Does operations that were planned, in one commit",
 		Description: "Refused if the cluster or a record that is to change is not as it was when the plan was made. evict and lose can only be planned.",
-	}, func(ctx context.Context, in *planned) (*body[Accepted], error) {
+	}, func(ctx context.Context, in *planned) (*body[client.Accepted], error) {
 		return a.apply(ctx, in.Body.Operations, in.Body.Revision, in.Wait)
 	})
 }
 
 // apply does operations that were planned, in the name of who asks, and waits for as long as they want to.
-func (a *API) apply(ctx context.Context, ops cluster.Operations, revision string, wait Wait) (*body[Accepted], error) {
+func (a *API) apply(ctx context.Context, ops cluster.Operations, revision string, wait Wait) (*body[client.Accepted], error) {
 	c := callerOf(ctx)
 	for i := range ops {
 		if role := roleFor(ops[i].Kind); !c.role.May(role) {
@@ -78,12 +79,12 @@ func (a *API) apply(ctx context.Context, ops cluster.Operations, revision string
 	if err != nil {
 		return nil, err
 	}
-	out := Accepted{Accepted: ops.String(), Revision: revision}
+	out := client.Accepted{Accepted: ops.String(), Revision: revision}
 	a.options.Log.Info("asked for", "what", out.Accepted, "by", c.name, "from", c.from)
 	if wait.asked() {
 		a.settle(ctx, &out, wait, goalOfAll(ops, revisions, before))
 	}
-	return &body[Accepted]{out}, nil
+	return &body[client.Accepted]{out}, nil
 }
 
 // roleFor returns who may do an operation.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
@@ -21,12 +22,6 @@ type NodePath struct {
 type nodeWish struct {
 	NodePath
 	Wait
-}
-
-// Nodes are all nodes of a cluster.
-type Nodes struct {
-	Nodes []cluster.NodeInfo `json:"nodes" doc:"Members that live."`
-	Lost  []cluster.NodeInfo `json:"lost" doc:"Members that are gone, and not buried yet."`
 }
 
 func (a *API) serveNodes(mux *http.ServeMux) {
@@ -87,12 +82,12 @@ func (a *API) serveNodeReads() {
 	tags := []string{"nodes"}
 	handle(a, huma.Operation{
 		OperationID: "list-nodes", Method: http.MethodGet, Path: "/api/v1/nodes", Tags: tags, Metadata: as(RoleView), Summary: "All nodes",
-	}, func(ctx context.Context, _ *struct{}) (*body[Nodes], error) {
+	}, func(ctx context.Context, _ *struct{}) (*body[client.Nodes], error) {
 		m, err := a.current(ctx)
 		if err != nil {
 			return nil, err
 		}
-		return &body[Nodes]{Nodes{m.State.Nodes, m.State.Lost}}, nil
+		return &body[client.Nodes]{client.Nodes{Nodes: m.State.Nodes, Lost: m.State.Lost}}, nil
 	})
 	handle(a, huma.Operation{
 		OperationID: "get-node", Method: http.MethodGet, Path: "/api/v1/nodes/{node}", Tags: tags, Metadata: as(RoleView),

@@ -9,15 +9,13 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/console"
 )
 
 // Problem is an error answer (RFC 9457): what is wrong, and in Errors each bad field, or each reason.
 type Problem = huma.ErrorModel
-
-// OutcomeUnknown is the type of a problem that may have happened after what was asked for was done.
-const OutcomeUnknown = "outcome-unknown"
 
 // errPeer: another node cannot be asked.
 var errPeer = errors.New("the other node cannot be asked")
@@ -29,7 +27,7 @@ var problems = []struct {
 	title  string
 	kind   string // for programs, "" where the status says it
 }{
-	{cluster.ErrOutcomeUnknown, http.StatusGatewayTimeout, "outcome unknown", OutcomeUnknown},
+	{cluster.ErrOutcomeUnknown, http.StatusGatewayTimeout, "outcome unknown", client.OutcomeUnknown},
 	{cluster.ErrKeyReused, http.StatusUnprocessableEntity, "the Idempotency-Key was used for something else", "idempotency-key-reused"},
 	{errCrossOrigin, http.StatusForbidden, "not from another site", ""},
 	{cluster.ErrNoTask, http.StatusNotFound, "no such task", ""},
@@ -62,12 +60,12 @@ func (a *API) problem(err error) *Problem {
 		}
 	}
 	if errors.Is(err, cluster.ErrKeyReused) {
-		p.Errors = []*huma.ErrorDetail{{Location: "header." + keyHeader, Message: p.Detail}}
+		p.Errors = []*huma.ErrorDetail{{Location: "header." + client.KeyHeader, Message: p.Detail}}
 	}
 	if fields := fieldsOf(err, "body"); len(fields) > 0 && p.Status == http.StatusUnprocessableEntity {
 		p.Detail, p.Errors = cluster.ErrChange.Error(), fields
 	}
-	if p.Type == OutcomeUnknown { // what the store said of it helps nobody
+	if p.Type == client.OutcomeUnknown { // what the store said of it helps nobody
 		p.Detail = "the coordination service did not say in time whether it was done. Look at the cluster, or ask again, any node, with the same Idempotency-Key: it is done once then"
 	}
 	if p.Title == unanswered { // what the store said of it helps nobody
@@ -154,31 +152,4 @@ func served(mux *http.ServeMux, r *http.Request) (methods []string) {
 		}
 	}
 	return methods
-}
-
-// words is a problem as a person reads it.
-func words(p *Problem) string {
-	text := p.Detail
-	if text == "" {
-		text = p.Title
-	}
-	parts := []string{text}
-	reasons := p.Errors
-	if p.Status == http.StatusServiceUnavailable { // the reasons follow from one another: the first is the cause
-		reasons = reasons[:min(len(reasons), 1)]
-		if text == cluster.ErrUnanswered.Error() {
-			reasons = nil
-		}
-	}
-	for _, e := range reasons {
-		text := e.Message
-		if text == p.Detail {
-			continue
-		}
-		if e.Location != "" {
-			text = strings.TrimPrefix(e.Location, "body.") + ": " + text
-		}
-		parts = append(parts, text)
-	}
-	return strings.Join(parts, "; ")
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 )
@@ -69,7 +70,7 @@ func TestErrorsAreProblems(t *testing.T) {
 			}
 			w := httptest.NewRecorder()
 			api.ServeHTTP(w, r)
-			var p httpapi.Problem
+			var p client.Problem
 			if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
 				t.Fatalf("%v: %s", err, w.Body)
 			}
@@ -91,7 +92,7 @@ func TestUnansweredIsSaid(t *testing.T) {
 	} {
 		for _, path := range []string{"/api/v1/state", "/api/v1/decisions", "/api/v1/tasks/a/runs", "/api/v1/report"} {
 			resp, text := ask(t, failing(err), http.MethodGet, path, "")
-			var p httpapi.Problem
+			var p client.Problem
 			if json.Unmarshal(text, &p) != nil || resp.StatusCode != http.StatusServiceUnavailable || p.Title != "the coordination service does not answer" ||
 				!strings.HasPrefix(p.Detail, "the coordination service does not answer") || strings.Contains(string(text), "/xconsumer/") || strings.Contains(string(text), "deadline") {
 				t.Errorf("%s, %s: %d, %s", name, path, resp.StatusCode, text)

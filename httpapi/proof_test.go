@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 )
@@ -68,19 +69,19 @@ func TestRecordedAnswersAreNoAnswers(t *testing.T) {
 	p.state.Nodes[1].Advertise = second.Advertise
 	p.state.Workers = append(p.state.Workers, cluster.WorkerInfo{Task: "b", Node: "n2", Member: "m2"})
 	p.has.say("of then")
-	got, err := p.read(t.Context(), slot, httpapi.LogQuery{Lines: 1})
+	got, err := p.read(t.Context(), slot, client.LogQuery{Lines: 1})
 	if err != nil || !slices.Equal(got, []string{"of then"}) || between.answer == "" {
 		t.Fatalf("the recorded answer: %q, %v", got, err)
 	}
 	between.replay = true
 	for name, asked := range map[string]struct {
 		slot cluster.Slot
-		q    httpapi.LogQuery
+		q    client.LogQuery
 	}{
-		"the same question":    {slot, httpapi.LogQuery{Lines: 1}},
-		"more lines":           {slot, httpapi.LogQuery{Lines: 2}},
-		"another worker's log": {cluster.Slot{Task: "b"}, httpapi.LogQuery{Lines: 1}},
-		"what comes":           {slot, httpapi.LogQuery{Lines: 1, Follow: true}},
+		"the same question":    {slot, client.LogQuery{Lines: 1}},
+		"more lines":           {slot, client.LogQuery{Lines: 2}},
+		"another worker's log": {cluster.Slot{Task: "b"}, client.LogQuery{Lines: 1}},
+		"what comes":           {slot, client.LogQuery{Lines: 1, Follow: true}},
 	} {
 		if got, err := p.read(t.Context(), asked.slot, asked.q); err == nil || len(got) > 0 || !strings.Contains(err.Error(), "does not prove") {
 			t.Errorf("%s: %q, %v; want no answer", name, got, err)

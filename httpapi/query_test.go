@@ -16,6 +16,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/mem"
@@ -94,7 +95,7 @@ func TestFilters(t *testing.T) {
 	}
 }
 
-func problemAt(t *testing.T, url string) (status int, p httpapi.Problem) {
+func problemAt(t *testing.T, url string) (status int, p client.Problem) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
@@ -110,7 +111,7 @@ func problemAt(t *testing.T, url string) (status int, p httpapi.Problem) {
 }
 
 // places writes what is wrong where.
-func places(p httpapi.Problem) string {
+func places(p client.Problem) string {
 	var list []string
 	for _, e := range p.Errors {
 		list = append(list, e.Location+": "+e.Message)
@@ -137,7 +138,7 @@ func TestEveryEndpointRefusesUnknownParameters(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var p httpapi.Problem
+			var p client.Problem
 			err = json.NewDecoder(resp.Body).Decode(&p)
 			_ = resp.Body.Close()
 			if asked++; err != nil || resp.StatusCode != http.StatusUnprocessableEntity || !strings.HasPrefix(places(p), `query.nonsense: unknown query parameter "nonsense"`) {
@@ -190,21 +191,21 @@ func TestDecisionsAreFiltered(t *testing.T) {
 func TestEventsGoOnWithoutTwice(t *testing.T) {
 	w := newWitness()
 	server := apinode.Serve(t, w, httpapi.Options{})
-	client, err := httpapi.NewClient(server.URL, httpapi.ClientOptions{})
+	api, err := client.New(server.URL, client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := client.State(t.Context()); err != nil { // a moment before all events
+	if _, _, err := api.State(t.Context()); err != nil { // a moment before all events
 		t.Fatal(err)
 	}
 	slot := cluster.Slot{Task: "nightly@r1", Index: 2}
 	w.events <- cluster.Event{Kind: cluster.WorkerStarted, Slot: &slot, Detail: "1"}
 	w.events <- cluster.Event{Kind: cluster.WorkerStarted, Slot: &cluster.Slot{Task: "mails"}, Detail: "other"}
-	filter := httpapi.EventFilter{Task: "nightly"}
+	filter := client.EventFilter{Task: "nightly"}
 	var list []cluster.Event
 	var id string
 	for end := time.Now().Add(time.Minute); len(list) == 0; time.Sleep(time.Millisecond) {
-		if list, _, id, err = client.Events(t.Context(), filter); err != nil || time.Now().After(end) {
+		if list, _, id, err = api.Events(t.Context(), filter); err != nil || time.Now().After(end) {
 			t.Fatalf("%v, %v", list, err)
 		}
 	}
@@ -213,7 +214,7 @@ func TestEventsGoOnWithoutTwice(t *testing.T) {
 		w.events <- cluster.Event{Kind: cluster.RunEnded, Task: "nightly@r1", Detail: "2"}
 		w.events <- cluster.Event{Kind: cluster.WorkerStopped, Slot: &slot, Detail: "3"}
 	}()
-	err = client.FollowEvents(t.Context(), filter, id, nil, func(e *cluster.Event) error {
+	err = api.FollowEvents(t.Context(), filter, id, nil, func(e *cluster.Event) error {
 		if list = append(list, *e); e.Detail == "3" {
 			return enough
 		}
@@ -286,13 +287,13 @@ func TestConflicts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	ask := func(path, body string) (int, httpapi.Problem) {
+	ask := func(path, body string) (int, client.Problem) {
 		resp, err := http.Post(server.URL+"/api/v1/"+path, "application/json", strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer func() { _ = resp.Body.Close() }()
-		var p httpapi.Problem
+		var p client.Problem
 		if err := json.NewDecoder(resp.Body).Decode(&p); err != nil {
 			t.Fatal(err)
 		}
@@ -386,7 +387,7 @@ func TestRefusedFieldsAreNamed(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() { _ = resp.Body.Close() }()
-			var p httpapi.Problem
+			var p client.Problem
 			if err := json.NewDecoder(resp.Body).Decode(&p); err != nil {
 				t.Fatal(err)
 			}
@@ -402,16 +403,16 @@ func TestRefusedFieldsAreNamed(t *testing.T) {
 }
 
 // placed waits until task a of nodeOf has its workers, and returns a client of it.
-func placed(t *testing.T, url string) *httpapi.Client {
+func placed(t *testing.T, url string) *client.Client {
 	t.Helper()
-	client, err := httpapi.NewClient(url, httpapi.ClientOptions{})
+	api, err := client.New(url, client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
-		state, _, err := client.State(t.Context())
+		state, _, err := api.State(t.Context())
 		if err == nil && len(state.Workers) == 2 && state.Workers[0].Node != "" {
-			return client
+			return api
 		}
 		if time.Now().After(end) {
 			t.Fatalf("%+v, %v", state.Workers, err)
@@ -443,7 +444,7 @@ func TestWorkerOfTheRunUnderWay(t *testing.T) {
 		{"once/0/explain", "no such worker: once#0: its task has no run under way, and none is due"},
 	} {
 		resp, text := ask(t, newNode(state), http.MethodGet, "/api/v1/workers/"+c.path, "")
-		var p httpapi.Problem
+		var p client.Problem
 		if json.Unmarshal(text, &p) != nil || resp.StatusCode != http.StatusNotFound || p.Detail != c.want {
 			t.Errorf("%s: %d, %s; want %q", c.path, resp.StatusCode, text, c.want)
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/test/apinode"
@@ -200,7 +201,7 @@ func TestPagesOfOtherSites(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var p httpapi.Problem
+		var p client.Problem
 		if resp.StatusCode == http.StatusForbidden && (json.NewDecoder(resp.Body).Decode(&p) != nil || p.Status != http.StatusForbidden || p.Detail == "" || resp.Header.Get("Content-Type") != "application/problem+json") {
 			t.Errorf("%s %s %v: %s %+v", c.method, c.path, c.header, resp.Header.Get("Content-Type"), p)
 		}

@@ -73,7 +73,7 @@ func (s *shares) now() int {
 }
 
 // recheck is how often it is looked whether a follower may still look. With the second for which tokens are kept, a
-// follower has gone within half of keepAlive after its token, login or role.
+// follower has gone within half of client.KeepAlive after its token, login or role.
 const recheck = 5 * time.Second
 
 // endUnlessAllowed ends something that goes on, by its cancel, once who has asked for it may no longer look, or the API

@@ -11,6 +11,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
@@ -108,31 +109,24 @@ func (a *API) decisionAt(ctx context.Context, text string) (int64, error) {
 	return found, nil
 }
 
-// Health is the answer of /healthz and /readyz.
-type Health struct {
-	Node    string   `json:"node"`
-	Status  string   `json:"status" enum:"ok,not ready"`
-	Reasons []string `json:"reasons,omitempty" doc:"Why it is not ready."`
-}
-
 type healthAnswer struct {
 	Status int
-	Body   Health
+	Body   client.Health
 }
 
-func healthOf(node Node) Health {
+func healthOf(node Node) client.Health {
 	if reasons := node.Ready(); len(reasons) > 0 {
-		return Health{Node: node.Name(), Status: "not ready", Reasons: reasons}
+		return client.Health{Node: node.Name(), Status: "not ready", Reasons: reasons}
 	}
-	return Health{Node: node.Name(), Status: "ok"}
+	return client.Health{Node: node.Name(), Status: "ok"}
 }
 
 func (a *API) serveHealth() {
 	handle(a, huma.Operation{
 		OperationID: "get-healthz", Method: http.MethodGet, Path: "/healthz", Tags: []string{"health"},
 		Summary: "200 while the process is alive, whatever the coordination service does",
-	}, func(context.Context, *struct{}) (*body[Health], error) {
-		return &body[Health]{Health{Node: a.node.Name(), Status: "ok"}}, nil
+	}, func(context.Context, *struct{}) (*body[client.Health], error) {
+		return &body[client.Health]{client.Health{Node: a.node.Name(), Status: "ok"}}, nil
 	})
 	handle(a, huma.Operation{
 		OperationID: "get-readyz", Method: http.MethodGet, Path: "/readyz", Tags: []string{"health"},

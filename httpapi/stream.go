@@ -10,14 +10,12 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// How streams behave.
-const (
-	keepAlive    = 15 * time.Second // between signs of life, and how often the node is asked for more
-	writePatiece = 10 * time.Second // for one that does not read
-)
+// writePatience is how long a stream is waited for that nobody reads.
+const writePatience = 10 * time.Second
 
 // stream sends what happens, as server-sent events: the whole state first, or what has happened since the message
 // that the reader has seen last, and then every change. Whoever reads too slowly is let go, and goes on from
@@ -52,7 +50,7 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 	rc := http.NewResponseController(w)
 	_ = rc.SetReadDeadline(time.Time{})
 	send := func(text []byte) bool {
-		_ = rc.SetWriteDeadline(time.Now().Add(writePatiece))
+		_ = rc.SetWriteDeadline(time.Now().Add(writePatience))
 		_, err := w.Write(text)
 		return err == nil
 	}
@@ -66,7 +64,7 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	heart := time.NewTicker(keepAlive)
+	heart := time.NewTicker(client.KeepAlive)
 	defer heart.Stop()
 	for {
 		messages, changed, complete := a.hub.after(cursor)
@@ -116,8 +114,8 @@ func (a *API) streamOperation() *huma.Operation {
 		Responses: map[string]*huma.Response{
 			strconv.Itoa(http.StatusOK): {Description: "Events", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{
 				Type: huma.TypeArray, Items: &huma.Schema{OneOf: []*huma.Schema{
-					data("snapshot", reflect.TypeFor[cluster.State]()), data("change", reflect.TypeFor[Update]()),
-					data("event", reflect.TypeFor[cluster.Event]()), data("health", reflect.TypeFor[Health]()),
+					data("snapshot", reflect.TypeFor[cluster.State]()), data("change", reflect.TypeFor[client.Update]()),
+					data("event", reflect.TypeFor[cluster.Event]()), data("health", reflect.TypeFor[client.Health]()),
 				}},
 			}}}},
 			"default": problemResponse(),

@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/test/apinode"
@@ -61,7 +62,7 @@ func TestUpdate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var told httpapi.Update
+		var told client.Update
 		if err := json.Unmarshal(text, &told); err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +104,7 @@ func TestFollowWithoutGap(t *testing.T) {
 			}
 		}
 	}()
-	err := client(t, server.URL).Follow(ctx, func(error) { lost++ }, func(news httpapi.News) error {
+	err := clientOf(t, server.URL).Follow(ctx, func(error) { lost++ }, func(news client.News) error {
 		switch {
 		case news.Resumed:
 			if resumed++; news.State.Term != terms[len(terms)-1] {
@@ -183,7 +184,7 @@ func TestSlowReader(t *testing.T) {
 	heard := make(chan int64, 10_000)
 	var follower sync.WaitGroup
 	follower.Go(func() {
-		_ = client(t, server.URL).Follow(ctx, nil, func(news httpapi.News) error {
+		_ = clientOf(t, server.URL).Follow(ctx, nil, func(news client.News) error {
 			heard <- news.State.Term
 			return nil
 		})

@@ -6,6 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
@@ -84,7 +85,7 @@ func (a *API) serveTasks() {
 	handle(a, huma.Operation{
 		OperationID: "list-runs", Method: http.MethodGet, Path: path("runs"), Tags: tags, Metadata: as(RoleView), Errors: []int{http.StatusNotFound},
 		Summary: "The runs of a task and the firings that were skipped, by the instants of their firings, the last one last",
-	}, func(ctx context.Context, in *TaskPath) (*body[Runs], error) {
+	}, func(ctx context.Context, in *TaskPath) (*body[client.Runs], error) {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 		m, err := a.hub.current(ctx)
@@ -92,16 +93,11 @@ func (a *API) serveTasks() {
 			return nil, err
 		}
 		list, err := a.runsOf(ctx, m, in.Task)
-		return &body[Runs]{Runs{list}}, err
+		return &body[client.Runs]{client.Runs{Runs: list}}, err
 	})
 }
 
 // runsOf returns the runs of a task, read once for everybody while nothing changes.
 func (a *API) runsOf(ctx context.Context, m *snapshot, task string) ([]cluster.RunInfo, error) {
 	return a.runs.get(m, task, func() ([]cluster.RunInfo, error) { return a.node.Runs(ctx, task) })
-}
-
-// Runs are the runs of a task.
-type Runs struct {
-	Runs []cluster.RunInfo `json:"runs"`
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
@@ -296,7 +297,7 @@ func seenTask(s *cluster.Snapshot, task, revision string) string {
 }
 
 // settle waits until a goal is reached and all that it touches has settled, and says how far it got.
-func (a *API) settle(ctx context.Context, out *Accepted, wait Wait, g goal) {
+func (a *API) settle(ctx context.Context, out *client.Accepted, wait Wait, g goal) {
 	ctx, cancel := context.WithTimeout(ctx, wait.duration())
 	defer cancel()
 	settled := false

@@ -9,6 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
@@ -23,11 +24,6 @@ func (w *WorkerPath) slot(run string) cluster.Slot {
 		return cluster.Slot{Task: cluster.RunTask(w.Task, run), Index: w.Index}
 	}
 	return cluster.Slot{Task: w.Task, Index: w.Index}
-}
-
-// Workers are workers of a cluster.
-type Workers struct {
-	Workers []cluster.WorkerInfo `json:"workers"`
 }
 
 // workerQuery picks workers.
@@ -72,7 +68,7 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 	tags := []string{"workers"}
 	handle(a, huma.Operation{
 		OperationID: "list-workers", Method: http.MethodGet, Path: "/api/v1/workers", Tags: tags, Metadata: as(RoleView), Summary: "Workers, all or some",
-	}, func(ctx context.Context, in *workerQuery) (*body[Workers], error) {
+	}, func(ctx context.Context, in *workerQuery) (*body[client.Workers], error) {
 		if err := a.checkNames(ctx, in.Task, in.Node); err != nil {
 			return nil, err
 		}
@@ -86,7 +82,7 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 				list = append(list, *w)
 			}
 		}
-		return &body[Workers]{Workers{list}}, nil
+		return &body[client.Workers]{client.Workers{Workers: list}}, nil
 	})
 	handle(a, huma.Operation{
 		OperationID: "get-worker", Method: http.MethodGet, Path: one, Tags: tags, Metadata: as(RoleView),

@@ -19,8 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/httpapi"
 )
 
 // patience is for slow machines: what is waited for takes a second or two.
@@ -98,20 +98,20 @@ func freeAddr(t *testing.T) string {
 }
 
 // Client returns a client of a node that answers.
-func (f *Fleet) Client() (*httpapi.Client, cluster.State) {
+func (f *Fleet) Client() (*client.Client, cluster.State) {
 	f.Helper()
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		for _, server := range f.known {
-			client, err := httpapi.NewClient(server, httpapi.ClientOptions{})
+			api, err := client.New(server, client.Options{})
 			if err != nil {
 				f.Fatal(err)
 			}
-			if state, _, err := client.State(f.Context()); err == nil {
+			if state, _, err := api.State(f.Context()); err == nil {
 				f.known = []string{f.first}
 				for _, n := range state.Nodes {
 					f.known = append(f.known, "http://"+n.Address)
 				}
-				return client, state
+				return api, state
 			}
 		}
 	}
@@ -197,10 +197,10 @@ func (f *Fleet) Runs(task string) []cluster.RunInfo {
 // Log returns the last lines that a worker has written.
 func (f *Fleet) Log(task string, index int) string {
 	f.Helper()
-	client, _ := f.Client()
+	api, _ := f.Client()
 	var text strings.Builder
 	slot := cluster.Slot{Task: task, Index: index}
-	err := client.Log(f.Context(), slot, httpapi.LogQuery{Lines: 100}, func(line cluster.LogLine) error {
+	err := api.Log(f.Context(), slot, client.LogQuery{Lines: 100}, func(line cluster.LogLine) error {
 		_, err := fmt.Fprintln(&text, line.Text)
 		return err
 	})

@@ -12,9 +12,9 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/examples/fleet"
-	"gitee.com/ken.yang/xconsumer/httpapi"
 )
 
 // startRedis starts a Redis server and returns its address.
@@ -84,7 +84,7 @@ func (s shop) until(what string, number int) {
 func (s shop) scale(workers int) {
 	s.Helper()
 	c, _ := s.Client()
-	if _, err := c.Do(s.Context(), httpapi.Wish{Path: "/api/v1/tasks/orders/scale", Body: map[string]int{"workers": workers}}); err != nil {
+	if _, err := c.Do(s.Context(), client.Request{Path: "/api/v1/tasks/orders/scale", Body: map[string]int{"workers": workers}}); err != nil {
 		s.Fatal(err)
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/test/fleet"
 	"gitee.com/ken.yang/xconsumer/test/process"
 )
@@ -38,11 +38,11 @@ func TestAlertFires(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := fleet.StartDev(t, dir, 3)
-	client, err := httpapi.NewClient(c.Server, httpapi.ClientOptions{})
+	api, err := client.New(c.Server, client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	state, _, err := client.State(t.Context())
+	state, _, err := api.State(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ scrape_configs:
 	if others := ask(t.Context(), address, `ALERTS{alertname!="XconsumerUnplaced", alertstate="firing"}`); others > 0 {
 		t.Errorf("%d other alarms are raised, and everything else is in order", others)
 	}
-	if _, err := client.Do(t.Context(), httpapi.Wish{Path: "/api/v1/nodes/n1/label", Body: map[string]any{"labels": map[string]string{"gpu": "true"}}, Wait: fleet.Limit}); err != nil {
+	if _, err := api.Do(t.Context(), client.Request{Path: "/api/v1/nodes/n1/label", Body: map[string]any{"labels": map[string]string{"gpu": "true"}}, Wait: fleet.Limit}); err != nil {
 		t.Fatal(err)
 	}
 	fleet.Await(t, "the alarm is over", func() bool { return ask(t.Context(), address, `ALERTS{alertstate="firing"} or vector(0) > 1`) == 0 })

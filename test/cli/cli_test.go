@@ -17,8 +17,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/test/etcdserver"
 	"gitee.com/ken.yang/xconsumer/test/fleet"
 )
@@ -96,15 +96,15 @@ func startCluster(ts *testscript.TestScript, neg bool, args []string) {
 
 // settled waits until a cluster that has come up has dealt its work out: nothing would move any more.
 func settled(server string) error {
-	client, err := httpapi.NewClient(server, httpapi.ClientOptions{})
+	api, err := client.New(server, client.Options{})
 	if err != nil {
 		return err
 	}
 	calm := 0
 	for end := time.Now().Add(time.Minute); calm < 3; time.Sleep(50 * time.Millisecond) {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		plan, _, err := client.Plan(ctx, nil)
-		state, _, serr := client.State(ctx)
+		plan, _, err := api.Plan(ctx, nil)
+		state, _, serr := api.State(ctx)
 		cancel()
 		if calm++; err != nil || serr != nil || len(plan.Moves)+len(plan.Starts)+len(plan.Stops) > 0 || !running(&state) {
 			calm = 0

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/test/fleet"
 )
 
@@ -123,7 +123,7 @@ resize = "live"
 	if err := settled(c.Server); err != nil {
 		t.Fatal(err)
 	}
-	client, err := httpapi.NewClient(c.Server, httpapi.ClientOptions{})
+	api, err := client.New(c.Server, client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ resize = "live"
 	}
 	where := func() string {
 		t.Helper()
-		state, _, err := client.State(t.Context())
+		state, _, err := api.State(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

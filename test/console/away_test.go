@@ -10,6 +10,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/test/apinode"
@@ -47,12 +48,12 @@ func TestCutOff(t *testing.T) {
 	server := cluster3(t, "")
 	p := browser(t)
 	p.do(chromedp.Navigate(server + "/"))
-	client, err := httpapi.NewClient(server, httpapi.ClientOptions{})
+	api, err := client.New(server, client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	scale := func(workers, running int) {
-		if _, err := client.Do(t.Context(), httpapi.Wish{Path: "/api/v1/tasks/test01/scale", Body: map[string]int{"workers": workers}}); err != nil {
+		if _, err := api.Do(t.Context(), client.Request{Path: "/api/v1/tasks/test01/scale", Body: map[string]int{"workers": workers}}); err != nil {
 			t.Error(err)
 		}
 		p.quiet(running)

@@ -9,8 +9,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/httpapi"
 )
 
 const tasks = `cluster = "shop"
@@ -47,11 +47,11 @@ mode = "once"
 // state returns the cluster as a node tells it.
 func state(t *testing.T, server string) cluster.State {
 	t.Helper()
-	client, err := httpapi.NewClient(server, httpapi.ClientOptions{})
+	api, err := client.New(server, client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, _, err := client.State(t.Context())
+	s, _, err := api.State(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,8 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/httpapi"
 	fleets "gitee.com/ken.yang/xconsumer/test/fleet"
 	"gitee.com/ken.yang/xconsumer/test/process"
 )
@@ -71,12 +71,12 @@ func launch(t *testing.T, dir string, args ...string) *program {
 // firstLine reads a worker's log by a node.
 func firstLine(t *testing.T, addr string, slot cluster.Slot) error {
 	t.Helper()
-	client, err := httpapi.NewClient(addr, httpapi.ClientOptions{})
+	api, err := client.New(addr, client.Options{})
 	if err != nil {
 		return err
 	}
 	lines := 0
-	err = client.Log(t.Context(), slot, httpapi.LogQuery{Lines: 5}, func(cluster.LogLine) error { lines++; return nil })
+	err = api.Log(t.Context(), slot, client.LogQuery{Lines: 5}, func(cluster.LogLine) error { lines++; return nil })
 	if err == nil && lines == 0 {
 		err = errors.New("it is empty")
 	}

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/httpapi"
 	fleets "gitee.com/ken.yang/xconsumer/test/fleet"
 )
 
@@ -115,7 +115,7 @@ func TestManageOverHTTP(t *testing.T) { onBoth(t, testManageOverHTTP) }
 func testManageOverHTTP(t *testing.T, b backend) {
 	f := newFleet(t, b, b.start(t, 3).Hosts(), 3*time.Second)
 	n1, n2, n3 := f.three()
-	client, err := httpapi.NewClient(n3.Addr, httpapi.ClientOptions{})
+	api, err := client.New(n3.Addr, client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func testManageOverHTTP(t *testing.T, b backend) {
 	var followed cluster.State
 	snapshots := 0
 	following.Go(func() {
-		err := client.Follow(ctx, nil, func(n httpapi.News) error {
+		err := api.Follow(ctx, nil, func(n client.News) error {
 			mu.Lock()
 			defer mu.Unlock()
 			if n.Update == nil && n.Event == nil && n.Health == nil {
@@ -143,7 +143,7 @@ func testManageOverHTTP(t *testing.T, b backend) {
 	})
 	settled := func(path, body string) {
 		t.Helper()
-		var accepted httpapi.Accepted
+		var accepted client.Accepted
 		status := n3.post(path+"?wait=1m", body, &accepted)
 		if status != http.StatusAccepted || accepted.Settled == nil || !*accepted.Settled {
 			t.Errorf("POST %s: %d %+v", path, status, accepted)

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/test/process"
 )
 
@@ -61,11 +61,11 @@ func TestUncordon(t *testing.T) {
 	f := newSupervised(t, etcdBackend)
 	n1, n2 := f.start("n1"), f.start("n2")
 	n1.awaitSpread("n1", "n2")
-	client, err := httpapi.NewClient(n1.Addr, httpapi.ClientOptions{})
+	api, err := client.New(n1.Addr, client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.Do(t.Context(), httpapi.Wish{Path: "/api/v1/nodes/n2/drain", Wait: limit}); err != nil {
+	if _, err := api.Do(t.Context(), client.Request{Path: "/api/v1/nodes/n2/drain", Wait: limit}); err != nil {
 		t.Fatal(err)
 	}
 	n1.awaitSpread("n1")

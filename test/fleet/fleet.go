@@ -23,8 +23,8 @@ import (
 	"testing"
 	"time"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/test/process"
 )
 
@@ -105,11 +105,11 @@ func Await(tb testing.TB, what string, condition func() bool) {
 // StateOf asks a node; nil while it does not answer.
 func StateOf(tb testing.TB, addr string) *cluster.State {
 	tb.Helper()
-	client, err := httpapi.NewClient(addr, httpapi.ClientOptions{})
+	api, err := client.New(addr, client.Options{})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	state, _, err := client.State(tb.Context())
+	state, _, err := api.State(tb.Context())
 	if err != nil {
 		return nil
 	}

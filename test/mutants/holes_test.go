@@ -1241,12 +1241,12 @@ var mutants = []mutant{
 	},
 	{
 		"management", "followers are not told that a list is empty now",
-		one("httpapi/update.go", "	whole := append(make([]T, 0, len(list)), list...)\n", "	whole := append([]T(nil), list...)\n"),
+		one("httpapi/diff.go", "	whole := append(make([]T, 0, len(list)), list...)\n", "	whole := append([]T(nil), list...)\n"),
 		in("httpapi", "TestUpdate"),
 	},
 	{
 		"management", "a follower begins anew whenever it was cut off",
-		one("httpapi/follow.go", "header.Set(\"Last-Event-ID\", *last)", "header.Set(\"Last-Event-Id\", \"\")"),
+		one("client/follow.go", "header.Set(\"Last-Event-ID\", *last)", "header.Set(\"Last-Event-Id\", \"\")"),
 		in("httpapi", "TestFollowWithoutGap"),
 	},
 	{

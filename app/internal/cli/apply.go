@@ -16,8 +16,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
@@ -37,13 +37,13 @@ type changed struct {
 }
 
 // declared compares a file with the cluster.
-func (s *shell) declared(c *cobra.Command, client *httpapi.Client, file string) (*difference, error) {
+func (s *shell) declared(c *cobra.Command, api *client.Client, file string) (*difference, error) {
 	name, specs, err := s.files(file)
 	if err != nil {
 		return nil, err
 	}
-	var now httpapi.Tasks
-	if _, err := client.Get(c.Context(), "/api/v1/tasks", nil, &now); err != nil {
+	var now client.Tasks
+	if _, err := api.Get(c.Context(), "/api/v1/tasks", nil, &now); err != nil {
 		return nil, advise(err)
 	}
 	d := &difference{File: name, Fresh: []cluster.TaskSpec{}, Changed: []changed{}, Missing: []string{}, Override: []string{}}
@@ -189,11 +189,11 @@ func (s *shell) diff() *cobra.Command {
 	file := c.Flags().StringP("file", "f", "", "configuration file (default app.toml)")
 	prune := c.Flags().Bool("prune", false, "tasks that are not in it count, too")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		client, err := f.client()
+		api, err := f.client()
 		if err != nil {
 			return err
 		}
-		d, err := s.declared(c, client, *file)
+		d, err := s.declared(c, api, *file)
 		if err != nil {
 			return err
 		}
@@ -232,11 +232,11 @@ func (s *shell) apply() *cobra.Command {
 	file := c.Flags().StringP("file", "f", "", "configuration file (default app.toml)")
 	prune := c.Flags().Bool("prune", false, "deletes tasks that are not in it")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		client, err := w.client()
+		api, err := w.client()
 		if err != nil {
 			return err
 		}
-		d, err := s.declared(c, client, *file)
+		d, err := s.declared(c, api, *file)
 		if err != nil {
 			return err
 		}
@@ -246,7 +246,7 @@ func (s *shell) apply() *cobra.Command {
 		if d.empty(*prune) && (w.format == "table" || !w.dryRun) {
 			return w.nothing(&b)
 		}
-		plan, raw, err := client.Plan(c.Context(), ops)
+		plan, raw, err := api.Plan(c.Context(), ops)
 		if err != nil {
 			return advise(err)
 		}
@@ -267,7 +267,7 @@ func (s *shell) apply() *cobra.Command {
 		if err := w.confirm("apply that"); err != nil {
 			return err
 		}
-		accepted, err := w.applyAll(c.Context(), client, ops, plan.Revision)
+		accepted, err := w.applyAll(c.Context(), api, ops, plan.Revision)
 		if err != nil {
 			return advise(err)
 		}
@@ -282,24 +282,24 @@ func (w *wish) nothing(why *bytes.Buffer) error {
 		_, err := why.WriteTo(w.Out)
 		return err
 	}
-	return w.tell(&httpapi.Accepted{Accepted: "nothing: " + strings.TrimSpace(why.String())}, "")
+	return w.tell(&client.Accepted{Accepted: "nothing: " + strings.TrimSpace(why.String())}, "")
 }
 
 // applyAll does operations that were planned at a revision, in parts if one commit does not take them all. What is
 // left is planned again after each of them, for the leader acts on it by then.
-func (w *wish) applyAll(ctx context.Context, client *httpapi.Client, ops cluster.Operations, revision string) (all httpapi.Accepted, err error) {
+func (w *wish) applyAll(ctx context.Context, api *client.Client, ops cluster.Operations, revision string) (all client.Accepted, err error) {
 	var said []string
 	for i, part := range parts(ops) {
 		for try := 1; ; try++ {
 			if i > 0 {
-				plan, _, err := client.Plan(ctx, part)
+				plan, _, err := api.Plan(ctx, part)
 				if err != nil {
 					return all, behind(said, err)
 				}
 				revision = plan.Revision
 			}
-			all, err = w.ask(ctx, client, httpapi.Wish{Path: "/api/v1/plan/apply", Body: map[string]any{"revision": revision, "operations": part}, Key: w.keyOfPart(part)})
-			if i == 0 || !errors.Is(err, httpapi.ErrConflict) || try == tries {
+			all, err = w.ask(ctx, api, client.Request{Path: "/api/v1/plan/apply", Body: map[string]any{"revision": revision, "operations": part}, Key: w.keyOfPart(part)})
+			if i == 0 || !errors.Is(err, client.ErrConflict) || try == tries {
 				break
 			}
 			select {

@@ -28,8 +28,8 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/app/internal/config"
 	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/httpapi"
 )
 
 // ErrUnsettled says that what was waited for did not come about in time.
@@ -82,15 +82,15 @@ func (s *shell) server(c *cobra.Command) *server {
 }
 
 // client returns the client of the node that the command is to ask.
-func (f *server) client() (*httpapi.Client, error) { return f.asked.Client(f.Env) }
+func (f *server) client() (*client.Client, error) { return f.asked.Client(f.Env) }
 
 // advise adds to an error what to do next.
 func advise(err error) error {
-	refused, _ := errors.AsType[*httpapi.RefusedError](err)
+	refused, _ := errors.AsType[*client.RefusedError](err)
 	switch {
-	case errors.Is(err, httpapi.ErrOutcomeUnknown):
+	case errors.Is(err, client.ErrOutcomeUnknown):
 		return err // it says what to do
-	case errors.Is(err, httpapi.ErrUnreachable):
+	case errors.Is(err, client.ErrUnreachable):
 		return fmt.Errorf("%w\nIs a node running there? Start a cluster to try out with `xconsumer dev`, a node with `xconsumer run`, or name another with --server", err)
 	case refused == nil:
 		return err
@@ -115,7 +115,7 @@ const inQuery = "query."
 
 // isNotTaken reports whether a node refused nothing but values of flags.
 func isNotTaken(err error) bool {
-	refused, ok := errors.AsType[*httpapi.RefusedError](err)
+	refused, ok := errors.AsType[*client.RefusedError](err)
 	if !ok || refused.Status != http.StatusUnprocessableEntity {
 		return false
 	}
@@ -244,13 +244,13 @@ func (s *shell) question(c *cobra.Command) *question {
 }
 
 // run asks and prints once, or whenever something changes.
-func (q *question) run(ctx context.Context, once func(ctx context.Context, client *httpapi.Client, out io.Writer) error) error {
-	client, err := q.client()
+func (q *question) run(ctx context.Context, once func(ctx context.Context, api *client.Client, out io.Writer) error) error {
+	api, err := q.client()
 	if err != nil {
 		return err
 	}
 	if !q.watch {
-		return advise(once(ctx, client, q.Out))
+		return advise(once(ctx, api, q.Out))
 	}
 	last := ""
 	var cutAt time.Time // when it was cut off
@@ -272,11 +272,11 @@ func (q *question) run(ctx context.Context, once func(ctx context.Context, clien
 		}
 	}
 	shown := false
-	show := func(httpapi.News) error {
+	show := func(client.News) error {
 		var b bytes.Buffer
-		err := once(ctx, client, &b)
+		err := once(ctx, api, &b)
 		if err != nil {
-			if !shown || ctx.Err() != nil || !errors.Is(err, httpapi.ErrUnreachable) {
+			if !shown || ctx.Err() != nil || !errors.Is(err, client.ErrUnreachable) {
 				return err
 			}
 			lost(err) // the stream is about to be cut off, too
@@ -299,7 +299,7 @@ func (q *question) run(ctx context.Context, once func(ctx context.Context, clien
 		_, err = io.WriteString(q.Out, text)
 		return err
 	}
-	err = advise(client.Follow(ctx, lost, show))
+	err = advise(api.Follow(ctx, lost, show))
 	if page != nil {
 		err = errors.Join(err, page.close())
 	}
@@ -308,9 +308,9 @@ func (q *question) run(ctx context.Context, once func(ctx context.Context, clien
 
 // ask is a question whose answer is one thing.
 func ask[T any](ctx context.Context, q *question, path string, query url.Values, tables func(*T, *bytes.Buffer), names func(*T) []string) error {
-	return q.run(ctx, func(ctx context.Context, client *httpapi.Client, out io.Writer) error {
+	return q.run(ctx, func(ctx context.Context, api *client.Client, out io.Writer) error {
 		var answer T
-		raw, err := client.Get(ctx, path, query, &answer)
+		raw, err := api.Get(ctx, path, query, &answer)
 		if err != nil {
 			return err
 		}

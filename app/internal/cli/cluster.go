@@ -13,9 +13,9 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/app/internal/config"
 	"gitee.com/ken.yang/xconsumer/app/internal/node"
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/zk"
-	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
@@ -45,7 +45,7 @@ func onStore(ctx context.Context, flags config.Flags, streams Streams, do func(c
 	defer func() { _ = session.Close() }()
 	err = do(ctx, session, s)
 	if errors.Is(err, coord.ErrUnknown) || errors.Is(err, coord.ErrSessionEnded) || errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("%w: %v has stopped answering; see `xconsumer doctor`, and then call this again: what was done stays done", httpapi.ErrOutcomeUnknown, s.Service)
+		return fmt.Errorf("%w: %v has stopped answering; see `xconsumer doctor`, and then call this again: what was done stays done", client.ErrOutcomeUnknown, s.Service)
 	}
 	return err
 }

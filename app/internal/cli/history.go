@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/httpapi"
 )
 
 func (s *shell) events() *cobra.Command {
@@ -24,7 +24,7 @@ func (s *shell) events() *cobra.Command {
   xconsumer events --since 10m --kind failed`,
 	}
 	f, o := s.server(c), s.tables(c, "table", "json", "yaml")
-	var filter httpapi.EventFilter
+	var filter client.EventFilter
 	var from string
 	c.Flags().StringVar((*string)(&filter.Kind), "kind", "", "of this kind")
 	c.Flags().StringVar(&filter.Task, "task", "", "about this task, or one of its workers or runs")
@@ -36,7 +36,7 @@ func (s *shell) events() *cobra.Command {
 	_ = c.RegisterFlagCompletionFunc("task", s.completeTasks)
 	_ = c.RegisterFlagCompletionFunc("node", s.completeNodes)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		client, err := f.client()
+		api, err := f.client()
 		if err != nil {
 			return err
 		}
@@ -45,7 +45,7 @@ func (s *shell) events() *cobra.Command {
 				return err
 			}
 		}
-		list, raw, id, err := client.Events(c.Context(), filter)
+		list, raw, id, err := api.Events(c.Context(), filter)
 		if err != nil {
 			return advise(err)
 		}
@@ -60,7 +60,7 @@ func (s *shell) events() *cobra.Command {
 		lost := func(err error) {
 			fmt.Fprintln(s.Err, "xconsumer: cut off, trying again:", terminal.Printable(err.Error()))
 		}
-		return advise(client.FollowEvents(c.Context(), filter, id, lost, func(e *cluster.Event) error { return o.event(s.Out, e) }))
+		return advise(api.FollowEvents(c.Context(), filter, id, lost, func(e *cluster.Event) error { return o.event(s.Out, e) }))
 	}
 	return c
 }
@@ -231,11 +231,11 @@ func (s *shell) report() *cobra.Command {
 	f, o := s.server(c), outputFlag(c, "json", "yaml")
 	file := c.Flags().String("to", "", "file to write it to (default: the terminal)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		client, err := f.client()
+		api, err := f.client()
 		if err != nil {
 			return err
 		}
-		raw, err := client.Get(c.Context(), "/api/v1/report", nil, nil)
+		raw, err := api.Get(c.Context(), "/api/v1/report", nil, nil)
 		if err != nil {
 			return advise(err)
 		}
@@ -260,11 +260,11 @@ func (s *shell) stack() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		client, err := f.client()
+		api, err := f.client()
 		if err != nil {
 			return err
 		}
-		raw, err := client.Get(c.Context(), path+"/stack", nil, nil)
+		raw, err := api.Get(c.Context(), path+"/stack", nil, nil)
 		if err != nil {
 			return advise(err)
 		}

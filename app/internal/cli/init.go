@@ -7,10 +7,10 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/app/internal/config"
 	"gitee.com/ken.yang/xconsumer/app/internal/project"
-	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/client"
 )
 
-func initCommand(build httpapi.Build, streams Streams) *cobra.Command {
+func initCommand(build client.Build, streams Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use: "init NAME", Short: "Writes a small Go project with a work of its own into the directory NAME",
 		Long: `Writes a small Go project with a work of its own into the directory NAME, finds the modules that it needs, and builds it.

@@ -13,8 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
@@ -33,9 +33,9 @@ func (s *shell) tasks() *cobra.Command {
 				fmt.Fprintf(b, "revision  %s\n", t.Revision)
 			}, func(t *cluster.TaskDetail) []string { return []string{t.Name} })
 		}
-		return ask(c.Context(), q, "/api/v1/tasks", nil, func(list *httpapi.Tasks, b *bytes.Buffer) {
+		return ask(c.Context(), q, "/api/v1/tasks", nil, func(list *client.Tasks, b *bytes.Buffer) {
 			tasksWithOverrides(list.Tasks).write(b, s.width())
-		}, func(list *httpapi.Tasks) (names []string) {
+		}, func(list *client.Tasks) (names []string) {
 			for _, t := range list.Tasks {
 				names = append(names, t.Name)
 			}
@@ -89,9 +89,9 @@ func (s *shell) nodes() *cobra.Command {
 				fields(b, "node", n)
 			}, func(n *cluster.NodeInfo) []string { return []string{n.Name} })
 		}
-		return ask(c.Context(), q, "/api/v1/nodes", nil, func(list *httpapi.Nodes, b *bytes.Buffer) {
+		return ask(c.Context(), q, "/api/v1/nodes", nil, func(list *client.Nodes, b *bytes.Buffer) {
 			s.nodesOf(append(list.Nodes, list.Lost...)).write(b, s.width())
-		}, func(list *httpapi.Nodes) (names []string) {
+		}, func(list *client.Nodes) (names []string) {
 			for _, n := range list.Nodes {
 				names = append(names, n.Name)
 			}
@@ -144,11 +144,11 @@ func (s *shell) workers() *cobra.Command {
 				query.Del(name)
 			}
 		}
-		return q.run(c.Context(), func(ctx context.Context, client *httpapi.Client, out io.Writer) error {
-			var list httpapi.Workers
-			raw, err := client.Get(ctx, "/api/v1/workers", query, &list)
+		return q.run(c.Context(), func(ctx context.Context, api *client.Client, out io.Writer) error {
+			var list client.Workers
+			raw, err := api.Get(ctx, "/api/v1/workers", query, &list)
 			if isNotTaken(err) && len(args) > 0 { // its task is what is asked for, no filter
-				err = cmp.Or(missingWorkers(ctx, client, args[0], false), err)
+				err = cmp.Or(missingWorkers(ctx, api, args[0], false), err)
 			}
 			if err != nil {
 				return err
@@ -162,7 +162,7 @@ func (s *shell) workers() *cobra.Command {
 				}
 			}
 			if len(names) == 0 && len(args) > 0 {
-				if err := missingWorkers(ctx, client, args[0], *node == "" && *state == ""); err != nil {
+				if err := missingWorkers(ctx, api, args[0], *node == "" && *state == ""); err != nil {
 					return err
 				}
 			}
@@ -174,10 +174,10 @@ func (s *shell) workers() *cobra.Command {
 
 // missingWorkers says why there is no worker of a name, nil where its task has none just now. One that was asked for by
 // its index, with nothing that leaves others out, is not there.
-func missingWorkers(ctx context.Context, client *httpapi.Client, name string, all bool) error {
+func missingWorkers(ctx context.Context, api *client.Client, name string, all bool) error {
 	task, _, one := strings.Cut(name, "#")
 	var detail cluster.TaskDetail
-	if _, err := client.Get(ctx, "/api/v1/tasks/"+url.PathEscape(task), nil, &detail); err != nil {
+	if _, err := api.Get(ctx, "/api/v1/tasks/"+url.PathEscape(task), nil, &detail); err != nil {
 		return err
 	}
 	if one && all {
@@ -190,21 +190,21 @@ func (s *shell) runs() *cobra.Command {
 	c := &cobra.Command{Use: "runs TASK", Short: "Shows the runs of a task, the last one last", Args: args("TASK"), ValidArgsFunction: s.completeRuns}
 	q := s.question(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		return q.run(c.Context(), func(ctx context.Context, client *httpapi.Client, out io.Writer) error {
-			var list httpapi.Runs
-			raw, err := client.Get(ctx, taskPath(args[0], "/runs"), nil, &list)
+		return q.run(c.Context(), func(ctx context.Context, api *client.Client, out io.Writer) error {
+			var list client.Runs
+			raw, err := api.Get(ctx, taskPath(args[0], "/runs"), nil, &list)
 			if err != nil {
 				return err
 			}
 			var task cluster.TaskDetail
 			if len(list.Runs) == 0 {
-				if _, err := client.Get(ctx, taskPath(args[0], ""), nil, &task); err != nil {
+				if _, err := api.Get(ctx, taskPath(args[0], ""), nil, &task); err != nil {
 					return err
 				}
 			}
 			var now cluster.State
 			if q.format == "table" && slices.ContainsFunc(list.Runs, func(r cluster.RunInfo) bool { return r.State == cluster.RunGoesOn }) {
-				if now, _, err = client.State(ctx); err != nil {
+				if now, _, err = api.State(ctx); err != nil {
 					return err
 				}
 			}
@@ -278,18 +278,18 @@ func (s *shell) leader() *cobra.Command {
 	c := &cobra.Command{Use: "leader", Short: "Shows who leads", Args: args()}
 	q := s.question(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return ask(c.Context(), q, "/api/v1/leader", nil, func(l *httpapi.Leader, b *bytes.Buffer) {
+		return ask(c.Context(), q, "/api/v1/leader", nil, func(l *client.Leader, b *bytes.Buffer) {
 			if l.Node == "" {
 				fmt.Fprintf(b, "nobody leads; the last term was %d\n", l.Term)
 				return
 			}
 			fmt.Fprintf(b, "%s leads term %d\n", l.Node, l.Term)
-		}, func(l *httpapi.Leader) []string { return []string{l.Node} })
+		}, func(l *client.Leader) []string { return []string{l.Node} })
 	}
 	down := &cobra.Command{Use: "step-down", Short: "Makes the leader step down and rank last among the candidates", Args: args()}
 	w := s.wish(down)
 	down.RunE = func(c *cobra.Command, _ []string) error {
-		return w.do(c.Context(), httpapi.Wish{Path: "/api/v1/leader/step-down"})
+		return w.do(c.Context(), client.Request{Path: "/api/v1/leader/step-down"})
 	}
 	c.AddCommand(down)
 	return c

@@ -7,8 +7,8 @@ import (
 	"sync"
 
 	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
@@ -50,15 +50,15 @@ func (l *logs) follow(ctx context.Context, target logTarget) error {
 	said := ""
 	lost := func(err error) {
 		text := err.Error()
-		if errors.Is(err, httpapi.ErrUnreachable) { // the stream is cut off first, and then nobody answers: that is the same
-			text = httpapi.ErrUnreachable.Error()
+		if errors.Is(err, client.ErrUnreachable) { // the stream is cut off first, and then nobody answers: that is the same
+			text = client.ErrUnreachable.Error()
 		}
 		if text != said {
 			said = text
 			l.complain(err)
 		}
 	}
-	err := l.client.Follow(following, lost, func(n httpapi.News) error {
+	err := l.api.Follow(following, lost, func(n client.News) error {
 		if n.Event != nil || n.Health != nil || n.Resumed {
 			return nil
 		}

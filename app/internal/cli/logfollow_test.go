@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/test/apinode"
@@ -26,7 +27,7 @@ import (
 // logServer is a node that is asked for logs, and says what each node has of that of one worker.
 type logServer struct {
 	*apinode.Node
-	client *httpapi.Client
+	api    *client.Client
 	server *httptest.Server
 
 	mu      sync.Mutex
@@ -51,7 +52,7 @@ func newLogServer(t *testing.T, state cluster.State) *logServer {
 		s.server.CloseClientConnections()
 		s.server.Close()
 	})
-	if s.client, err = httpapi.NewClient(s.server.URL, httpapi.ClientOptions{}); err != nil {
+	if s.api, err = client.New(s.server.URL, client.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -158,7 +159,7 @@ type followed struct {
 
 func (s *logServer) follow(t *testing.T, lines int, before func()) *followed {
 	f := &followed{t, &shown{before: before}, &shown{}, make(chan error, 1)}
-	l := &logs{client: s.client, lines: lines, output: &output{format: "table"}, out: f.out, errs: f.errs}
+	l := &logs{api: s.api, lines: lines, output: &output{format: "table"}, out: f.out, errs: f.errs}
 	ctx, cancel := context.WithCancel(t.Context())
 	over := make(chan struct{})
 	go func() {
@@ -238,7 +239,7 @@ func followStates(t *testing.T, s *logServer) *states {
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		defer close(over)
-		_ = s.client.Follow(ctx, nil, func(n httpapi.News) error { // it ends with the test
+		_ = s.api.Follow(ctx, nil, func(n client.News) error { // it ends with the test
 			list <- cluster.State{Tasks: slices.Clone(n.State.Tasks), Workers: slices.Clone(n.State.Workers)}
 			return nil
 		})

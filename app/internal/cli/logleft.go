@@ -7,8 +7,8 @@ import (
 	"net/url"
 	"slices"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
@@ -54,7 +54,7 @@ func (l *logs) left(ctx context.Context, w *cluster.WorkerInfo, prefix string) e
 	}
 	err := l.from(ctx, slot, node, prefix)
 	switch {
-	case errors.Is(err, httpapi.ErrNotFound) && why != "":
+	case errors.Is(err, client.ErrNotFound) && why != "":
 		return fmt.Errorf("%w: the worker is on no node (%s), and no earlier output is known", ErrNoLog, why)
 	case err != nil || why == "" || over:
 		return err
@@ -85,7 +85,7 @@ func (l *logs) manyLeft(ctx context.Context, info *cluster.TaskInfo, workers []c
 		switch err := l.from(ctx, slot, node, prefix(slot)); {
 		case err == nil:
 			kept = true
-		case !errors.Is(err, httpapi.ErrNotFound):
+		case !errors.Is(err, client.ErrNotFound):
 			return fmt.Errorf("%s: %w", slot, err)
 		}
 	}
@@ -132,8 +132,8 @@ func whyUnplaced(info *cluster.TaskInfo) string {
 // ofRun returns the workers that are meant of a run of which the state shows none: of one that is over. If there is no
 // such run or worker, or the run has not begun, the error says so.
 func (l *logs) ofRun(ctx context.Context, t logTarget, state *cluster.State) (workers []cluster.WorkerInfo, err error) {
-	var list httpapi.Runs
-	if _, err := l.client.Get(ctx, taskPath(t.task, "/runs"), nil, &list); err != nil {
+	var list client.Runs
+	if _, err := l.api.Get(ctx, taskPath(t.task, "/runs"), nil, &list); err != nil {
 		return nil, err
 	}
 	at := slices.IndexFunc(list.Runs, func(r cluster.RunInfo) bool { return r.ID == t.run })
@@ -175,11 +175,11 @@ func (l *logs) whyNowhere(ctx context.Context, slot cluster.Slot) (string, error
 		query.Set("run", run)
 	}
 	var e cluster.Explanation
-	_, err := l.client.Get(ctx, fmt.Sprintf("/api/v1/workers/%s/%d/explain", url.PathEscape(task), slot.Index), query, &e)
+	_, err := l.api.Get(ctx, fmt.Sprintf("/api/v1/workers/%s/%d/explain", url.PathEscape(task), slot.Index), query, &e)
 	switch {
-	case errors.Is(err, httpapi.ErrNotFound) && run != "":
+	case errors.Is(err, client.ErrNotFound) && run != "":
 		return runOver, nil
-	case errors.Is(err, httpapi.ErrNotFound) || e.Worker.Node != "":
+	case errors.Is(err, client.ErrNotFound) || e.Worker.Node != "":
 		return "", nil
 	}
 	return e.Here, err
@@ -189,7 +189,7 @@ func (l *logs) whyNowhere(ctx context.Context, slot cluster.Slot) (string, error
 func (l *logs) decisions(ctx context.Context, task string) (*cluster.Decisions, error) {
 	if l.past == nil {
 		var d cluster.Decisions
-		if _, err := l.client.Get(ctx, "/api/v1/decisions", url.Values{"task": {task}}, &d); err != nil && !isNotTaken(err) {
+		if _, err := l.api.Get(ctx, "/api/v1/decisions", url.Values{"task": {task}}, &d); err != nil && !isNotTaken(err) {
 			return nil, err
 		}
 		l.past = &d

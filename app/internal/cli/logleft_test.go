@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/test/apinode"
@@ -212,11 +213,11 @@ func TestLogsOfPausedRun(t *testing.T) {
 // That a node has not heard of a task is no error where its past is asked for.
 func TestDecisionsOfUnknownTask(t *testing.T) {
 	n := newLeftNode(t, cluster.State{})
-	client, err := httpapi.NewClient(n.url, httpapi.ClientOptions{})
+	api, err := client.New(n.url, client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := logs{client: client}
+	l := logs{api: api}
 	past, err := l.decisions(t.Context(), "nope")
 	if err != nil || len(past.Decisions) > 0 {
 		t.Errorf("it knows %v, %v; want nothing", past, err)

@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/httpapi"
 )
 
 func (s *shell) logs() *cobra.Command {
@@ -33,7 +33,7 @@ func (s *shell) logs() *cobra.Command {
 	notNegative(c, "lines", &lines)
 	c.Flags().StringVar(&run, "run", "", "of this run (default: those under way)")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		client, err := f.client()
+		api, err := f.client()
 		if err != nil {
 			return err
 		}
@@ -41,11 +41,11 @@ func (s *shell) logs() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		state, _, err := client.State(c.Context())
+		state, _, err := api.State(c.Context())
 		if err != nil {
 			return advise(err)
 		}
-		l := logs{client: client, lines: lines, out: s.Out, errs: s.Err, output: o}
+		l := logs{api: api, lines: lines, out: s.Out, errs: s.Err, output: o}
 		workers := target.of(state.Workers)
 		switch {
 		case len(workers) == 0 && run != "" && target.info(&state) != nil:
@@ -133,10 +133,10 @@ func (t logTarget) missing(state *cluster.State) error {
 
 // logs shows the logs of workers.
 type logs struct {
-	client *httpapi.Client
-	lines  int // so many of each worker at first
-	errs   io.Writer
-	past   *cluster.Decisions // about the task, once they were asked for
+	api   *client.Client
+	lines int // so many of each worker at first
+	errs  io.Writer
+	past  *cluster.Decisions // about the task, once they were asked for
 	*output
 
 	mu    sync.Mutex
@@ -184,7 +184,7 @@ const nothingWritten = "nothing written yet; a program may buffer its output unt
 
 // from shows what a node keeps of a log, "" for the one that has the worker.
 func (l *logs) from(ctx context.Context, slot cluster.Slot, node, prefix string) error {
-	return l.client.Log(ctx, slot, httpapi.LogQuery{Lines: l.lines, Node: node}, func(line cluster.LogLine) error { return l.write(prefix, line) })
+	return l.api.Log(ctx, slot, client.LogQuery{Lines: l.lines, Node: node}, func(line cluster.LogLine) error { return l.write(prefix, line) })
 }
 
 // prefix returns what stands before each line of a worker: its name, if there are several or it is for a program.

@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/httpapi"
 )
 
 // How the log of a slot is followed from one node to the next.
@@ -184,7 +184,7 @@ func (s *slotLog) tail(ctx context.Context, at whereabouts) error {
 	defer stop()
 	lines, ended := make(chan cluster.LogLine), make(chan error, 1)
 	reader.Go(func() {
-		ended <- s.client.Log(reading, s.slot, s.query(at.node, true), func(line cluster.LogLine) error {
+		ended <- s.api.Log(reading, s.slot, s.query(at.node, true), func(line cluster.LogLine) error {
 			select {
 			case lines <- line:
 				return nil
@@ -219,7 +219,7 @@ func (s *slotLog) tail(ctx context.Context, at whereabouts) error {
 			}
 			quiet.Reset(logLinger)
 		case err := <-ended:
-			refused, _ := errors.AsType[*httpapi.RefusedError](err)
+			refused, _ := errors.AsType[*client.RefusedError](err)
 			nothing := refused != nil && refused.Status == http.StatusNotFound || err == nil && s.lines > 0
 			s.shown = s.shown || some || nothing
 			return s.pause(ctx, err)
@@ -228,8 +228,8 @@ func (s *slotLog) tail(ctx context.Context, at whereabouts) error {
 }
 
 // query returns what is asked of the log that a node has.
-func (s *slotLog) query(node string, follow bool) httpapi.LogQuery {
-	q := httpapi.LogQuery{Lines: s.lines, Follow: follow, Node: node}
+func (s *slotLog) query(node string, follow bool) client.LogQuery {
+	q := client.LogQuery{Lines: s.lines, Follow: follow, Node: node}
 	if s.shown {
 		q.Lines = logCatchUp
 	}
@@ -242,7 +242,7 @@ func (s *slotLog) pause(ctx context.Context, err error) error {
 	if final(err) {
 		return err
 	}
-	if refused, ok := errors.AsType[*httpapi.RefusedError](err); ok && refused.Status != http.StatusNotFound && s.told != err.Error() {
+	if refused, ok := errors.AsType[*client.RefusedError](err); ok && refused.Status != http.StatusNotFound && s.told != err.Error() {
 		s.told = err.Error()
 		s.complain(fmt.Errorf("%s: %w", s.slot, err))
 	}
@@ -262,7 +262,7 @@ func (s *slotLog) pause(ctx context.Context, err error) error {
 
 // final reports whether a node refuses to show the log, and will the next time.
 func final(err error) bool {
-	refused, ok := errors.AsType[*httpapi.RefusedError](err)
+	refused, ok := errors.AsType[*client.RefusedError](err)
 	return ok && (refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden)
 }
 
@@ -277,14 +277,14 @@ func (s *slotLog) rest(ctx context.Context, at whereabouts) error {
 			return nil //nolint:nilerr // whoever followed has seen enough
 		case final(err):
 			return err
-		case errors.Is(err, httpapi.ErrUnreachable) && try < logTries:
+		case errors.Is(err, client.ErrUnreachable) && try < logTries:
 			select {
 			case <-ctx.Done():
 				return nil
 			case <-time.After(logAgain):
 			}
 			continue
-		case err != nil && !errors.Is(err, httpapi.ErrNotFound):
+		case err != nil && !errors.Is(err, client.ErrNotFound):
 			if err := s.remark("the last lines of worker %s on %s cannot be read: %v", s.slot, at.node, err); err != nil {
 				return err
 			}
@@ -308,7 +308,7 @@ func (s *slotLog) kept(ctx context.Context, node string) (list []cluster.LogLine
 	defer stop(nil)
 	silent := time.AfterFunc(logSilence, func() { stop(fmt.Errorf("no answer within %v", logSilence)) })
 	defer silent.Stop()
-	err = s.client.Log(ctx, s.slot, s.query(node, false), func(line cluster.LogLine) error {
+	err = s.api.Log(ctx, s.slot, s.query(node, false), func(line cluster.LogLine) error {
 		silent.Reset(logSilence)
 		list = append(list, line)
 		return nil

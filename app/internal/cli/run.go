@@ -6,10 +6,10 @@ import (
 	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/app/internal/config"
 	"gitee.com/ken.yang/xconsumer/app/internal/node"
-	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/client"
 )
 
-func runCommand(register func(node *xconsumer.Node), build httpapi.Build, streams Streams) *cobra.Command {
+func runCommand(register func(node *xconsumer.Node), build client.Build, streams Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Runs a node: joins the cluster and runs the workers that it is granted",

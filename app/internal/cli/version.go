@@ -7,12 +7,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/client"
 )
 
 // buildVersion is what the build says of itself. Release is the version of one that knows none of its own.
-func buildVersion(release string) httpapi.Build {
-	v := httpapi.Build{Version: "(devel)", Go: runtime.Version()}
+func buildVersion(release string) client.Build {
+	v := client.Build{Version: "(devel)", Go: runtime.Version()}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return v
@@ -37,11 +37,11 @@ func buildVersion(release string) httpapi.Build {
 }
 
 // versionLine is the version for people.
-func versionLine(v httpapi.Build) string {
+func versionLine(v client.Build) string {
 	return fmt.Sprintf("xconsumer %s %s %s\n", v.Version, v.Revision, v.Go)
 }
 
-func versionCommand(build httpapi.Build, streams Streams) *cobra.Command {
+func versionCommand(build client.Build, streams Streams) *cobra.Command {
 	c := &cobra.Command{Use: "version", Short: "Tells the version", Args: NoArgs}
 	o := OutputFlag(c, "table", "json", "yaml")
 	c.RunE = func(*cobra.Command, []string) error {

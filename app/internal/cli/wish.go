@@ -16,8 +16,8 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/app/internal/config"
 	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
@@ -31,7 +31,7 @@ type wish struct {
 	key    string
 	made   bool // the key is one of this call alone
 	// effect says in words what follows from what was accepted, nil for nothing to say.
-	effect func(accepted *httpapi.Accepted) string
+	effect func(accepted *client.Accepted) string
 }
 
 // usualWait is how long --wait waits unless it is said.
@@ -59,19 +59,19 @@ func (w *wish) planned(c *cobra.Command) *wish {
 }
 
 // do asks for what is wished, or shows the plan of the same operations. Without any it cannot be planned.
-func (w *wish) do(ctx context.Context, wish httpapi.Wish, planned ...cluster.Operation) error {
-	client, err := w.client()
+func (w *wish) do(ctx context.Context, wish client.Request, planned ...cluster.Operation) error {
+	api, err := w.client()
 	if err != nil {
 		return err
 	}
 	if w.dryRun && len(planned) > 0 {
-		plan, raw, err := client.Plan(ctx, planned)
+		plan, raw, err := api.Plan(ctx, planned)
 		if err != nil {
 			return advise(err)
 		}
 		return w.print(w.Out, raw, func(b *bytes.Buffer) { showPlan(b, &plan, w.width()) }, movedNames(&plan))
 	}
-	accepted, err := w.ask(ctx, client, wish)
+	accepted, err := w.ask(ctx, api, wish)
 	if err != nil {
 		return advise(err)
 	}
@@ -83,18 +83,18 @@ func (w *wish) do(ctx context.Context, wish httpapi.Wish, planned ...cluster.Ope
 }
 
 // ask asks a node for what is wished, and waits for as long as was said.
-func (w *wish) ask(ctx context.Context, client *httpapi.Client, wish httpapi.Wish) (httpapi.Accepted, error) {
+func (w *wish) ask(ctx context.Context, api *client.Client, wish client.Request) (client.Accepted, error) {
 	if wish.Key == "" {
 		wish.Key = w.keyOfThis()
 	}
 	if wish.Wait = w.wait; w.wait > 0 {
 		watching, stop := context.WithCancel(ctx)
 		defer stop()
-		ended := w.progress(watching, client)
+		ended := w.progress(watching, api)
 		defer func() { stop(); <-ended }()
 	}
-	accepted, err := client.Do(ctx, wish)
-	if errors.Is(err, httpapi.ErrOutcomeUnknown) {
+	accepted, err := api.Do(ctx, wish)
+	if errors.Is(err, client.ErrOutcomeUnknown) {
 		err = fmt.Errorf("%w\nLook at the cluster, or call this again with --idempotency-key %s: it is done once then", err, w.keyOfThis())
 	}
 	return accepted, err
@@ -109,7 +109,7 @@ func (w *wish) keyOfThis() string {
 }
 
 // tell writes the answer, with what follows from it, "" for nothing to say.
-func (w *wish) tell(accepted *httpapi.Accepted, effect string) error {
+func (w *wish) tell(accepted *client.Accepted, effect string) error {
 	raw, err := json.Marshal(accepted)
 	if err != nil {
 		return err
@@ -135,7 +135,7 @@ func (w *wish) tell(accepted *httpapi.Accepted, effect string) error {
 }
 
 // progress shows how far the cluster is, on a terminal, until ctx ends.
-func (w *wish) progress(ctx context.Context, client *httpapi.Client) (ended <-chan struct{}) {
+func (w *wish) progress(ctx context.Context, api *client.Client) (ended <-chan struct{}) {
 	done := make(chan struct{})
 	if !terminal.IsTerminal(w.Err) {
 		close(done)
@@ -143,7 +143,7 @@ func (w *wish) progress(ctx context.Context, client *httpapi.Client) (ended <-ch
 	}
 	go func() {
 		defer close(done)
-		_ = client.Follow(ctx, nil, func(n httpapi.News) error { // it is told of by the command itself
+		_ = api.Follow(ctx, nil, func(n client.News) error { // it is told of by the command itself
 			running, wanted := n.State.Tally()
 			line := bytes.NewBufferString(fmt.Sprintf("\r\x1b[K%d of %s running", running, plural.Of(wanted, "worker")))
 			for _, node := range n.State.Nodes {
@@ -169,11 +169,11 @@ func (w *wish) confirmFor(ctx context.Context, path, what string) error {
 	if w.yes || w.dryRun {
 		return nil
 	}
-	client, err := w.client()
+	api, err := w.client()
 	if err != nil {
 		return err
 	}
-	if _, err := client.Get(ctx, path, nil, new(any)); err != nil {
+	if _, err := api.Get(ctx, path, nil, new(any)); err != nil {
 		return advise(err)
 	}
 	return w.confirm(what)

@@ -15,8 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitee.com/ken.yang/xconsumer/app/internal/config"
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
@@ -40,20 +40,20 @@ to its end the next run has the number. --dry-run shows what restarts.`,
 			return fmt.Errorf("%w: %q is no number of workers: want 0 to %d", config.ErrUsage, args[1], cluster.MaxWorkers)
 		}
 		w.effect = w.resizes(c.Context(), args[0], n)
-		return w.do(c.Context(), httpapi.Wish{Path: taskPath(args[0], "/scale"), Body: map[string]any{"workers": n}}, cluster.Scale(args[0], n))
+		return w.do(c.Context(), client.Request{Path: taskPath(args[0], "/scale"), Body: map[string]any{"workers": n}}, cluster.Scale(args[0], n))
 	}
 	return c
 }
 
 // resizes returns what another number of workers does to those that a task has now.
-func (w *wish) resizes(ctx context.Context, task string, n int) func(*httpapi.Accepted) string {
-	client, err := w.client()
+func (w *wish) resizes(ctx context.Context, task string, n int) func(*client.Accepted) string {
+	api, err := w.client()
 	if err != nil || w.dryRun || w.format != "table" {
 		return nil
 	}
 	var now cluster.TaskDetail
-	_, err = client.Get(ctx, taskPath(task, ""), nil, &now)
-	return func(accepted *httpapi.Accepted) string {
+	_, err = api.Get(ctx, taskPath(task, ""), nil, &now)
+	return func(accepted *client.Accepted) string {
 		switch {
 		case err != nil || accepted.Repeated || now.WorkerNum == n:
 			return ""
@@ -73,7 +73,7 @@ func (s *shell) onTask(verb, short string, plans func(task string) cluster.Opera
 	c := &cobra.Command{Use: verb + " TASK", Short: short, Args: args("TASK"), ValidArgsFunction: s.completeTasks}
 	w := s.wish(c).planned(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		return w.do(c.Context(), httpapi.Wish{Path: taskPath(args[0], "/"+verb)}, plans(args[0]))
+		return w.do(c.Context(), client.Request{Path: taskPath(args[0], "/"+verb)}, plans(args[0]))
 	}
 	return c
 }
@@ -106,7 +106,7 @@ func (s *shell) restart() *cobra.Command {
 			return fmt.Errorf("%w: name a task, a worker, or a node with --node", config.ErrUsage)
 		case *node != "":
 			w.effect = w.restarts(c.Context(), logTarget{}, *node)
-			return w.do(c.Context(), httpapi.Wish{Path: nodePath(*node, "/restart")})
+			return w.do(c.Context(), client.Request{Path: nodePath(*node, "/restart")})
 		}
 		target, err := logTargetOf(args[0], "")
 		if err != nil {
@@ -114,25 +114,25 @@ func (s *shell) restart() *cobra.Command {
 		}
 		w.effect = w.restarts(c.Context(), target, "")
 		if !target.one {
-			return w.do(c.Context(), httpapi.Wish{Path: taskPath(args[0], "/restart")})
+			return w.do(c.Context(), client.Request{Path: taskPath(args[0], "/restart")})
 		}
 		path, err := workerPath(args[0])
 		if err != nil {
 			return err
 		}
-		return w.do(c.Context(), httpapi.Wish{Path: path + "/restart"})
+		return w.do(c.Context(), client.Request{Path: path + "/restart"})
 	}
 	return c
 }
 
 // restarts returns what a restart of workers, or of all that a node has, does to those that there are: nothing, if none runs.
-func (w *wish) restarts(ctx context.Context, target logTarget, node string) func(*httpapi.Accepted) string {
-	client, err := w.client()
+func (w *wish) restarts(ctx context.Context, target logTarget, node string) func(*client.Accepted) string {
+	api, err := w.client()
 	if err != nil || w.format != "table" {
 		return nil
 	}
-	now, _, err := client.State(ctx)
-	return func(accepted *httpapi.Accepted) string {
+	now, _, err := api.State(ctx)
+	return func(accepted *client.Accepted) string {
 		of := now.Workers
 		if node == "" {
 			of = target.of(of)
@@ -177,7 +177,7 @@ func (s *shell) runNow() *cobra.Command {
 	params := c.Flags().String("params", "", "a JSON object in place of the task's params")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		paused := w.paused(c.Context(), args[0])
-		w.effect = func(accepted *httpapi.Accepted) string {
+		w.effect = func(accepted *client.Accepted) string {
 			text := "run " + cluster.RunTask(args[0], accepted.Revision)
 			if paused {
 				text += "\n" + args[0] + " is paused: the run begins when the task is resumed"
@@ -190,19 +190,19 @@ func (s *shell) runNow() *cobra.Command {
 				return fmt.Errorf("%w: --params: %w", config.ErrUsage, err)
 			}
 		}
-		return w.do(c.Context(), httpapi.Wish{Path: taskPath(args[0], "/run-now"), Body: map[string]any{"params": p}})
+		return w.do(c.Context(), client.Request{Path: taskPath(args[0], "/run-now"), Body: map[string]any{"params": p}})
 	}
 	return c
 }
 
 // paused reports whether a task is known to be paused.
 func (w *wish) paused(ctx context.Context, task string) bool {
-	client, err := w.client()
+	api, err := w.client()
 	if err != nil {
 		return false
 	}
 	var now cluster.TaskDetail
-	_, err = client.Get(ctx, taskPath(task, ""), nil, &now)
+	_, err = api.Get(ctx, taskPath(task, ""), nil, &now)
 	return err == nil && now.Paused
 }
 
@@ -213,7 +213,7 @@ func (s *shell) delete() *cobra.Command {
 		if err := w.confirmFor(c.Context(), taskPath(args[0], ""), "delete task "+args[0]+", and stop its workers"); err != nil {
 			return err
 		}
-		return w.do(c.Context(), httpapi.Wish{Method: http.MethodDelete, Path: taskPath(args[0], "")}, cluster.Delete(args[0]))
+		return w.do(c.Context(), client.Request{Method: http.MethodDelete, Path: taskPath(args[0], "")}, cluster.Delete(args[0]))
 	}
 	return c
 }
@@ -236,7 +236,7 @@ func (s *shell) move() *cobra.Command {
 		}
 		task, index, _ := strings.Cut(args[0], "#")
 		n, _ := strconv.Atoi(index) // which workerPath has read
-		return w.do(c.Context(), httpapi.Wish{Path: path + "/move", Body: map[string]any{"to": args[1]}}, cluster.Move(cluster.Slot{Task: task, Index: n}, args[1]))
+		return w.do(c.Context(), client.Request{Path: path + "/move", Body: map[string]any{"to": args[1]}}, cluster.Move(cluster.Slot{Task: task, Index: n}, args[1]))
 	}
 	return c
 }
@@ -246,7 +246,7 @@ func (s *shell) onNode(verb, short string, plans func(node string) cluster.Opera
 	c := &cobra.Command{Use: verb + " NODE", Short: short, Args: args("NODE"), ValidArgsFunction: s.completeNodes}
 	w := s.wish(c).planned(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		return w.do(c.Context(), httpapi.Wish{Path: nodePath(args[0], "/"+verb)}, plans(args[0]))
+		return w.do(c.Context(), client.Request{Path: nodePath(args[0], "/"+verb)}, plans(args[0]))
 	}
 	return c
 }
@@ -275,11 +275,11 @@ func (s *shell) drain() *cobra.Command {
 			return fmt.Errorf("%w: drain takes the name of a node, or --self", config.ErrUsage)
 		}
 		if *self {
-			client, err := w.client()
+			api, err := w.client()
 			if err != nil {
 				return err
 			}
-			health, err := client.Health(c.Context(), false)
+			health, err := api.Health(c.Context(), false)
 			if err != nil {
 				return advise(err)
 			}
@@ -289,7 +289,7 @@ func (s *shell) drain() *cobra.Command {
 		if *deadline == 0 {
 			body = map[string]any{}
 		}
-		return w.do(c.Context(), httpapi.Wish{Path: nodePath(args[0], "/drain"), Body: body}, cluster.Drain(args[0], *deadline))
+		return w.do(c.Context(), client.Request{Path: nodePath(args[0], "/drain"), Body: body}, cluster.Drain(args[0], *deadline))
 	}
 	return c
 }
@@ -301,7 +301,7 @@ func (s *shell) evict() *cobra.Command {
 		if err := w.confirmFor(c.Context(), nodePath(args[0], ""), "evict "+args[0]+": its workers stop, and run nowhere until its lease is over for certain"); err != nil {
 			return err
 		}
-		return w.do(c.Context(), httpapi.Wish{Path: nodePath(args[0], "/evict")}, cluster.Evict(args[0]))
+		return w.do(c.Context(), client.Request{Path: nodePath(args[0], "/evict")}, cluster.Evict(args[0]))
 	}
 	return c
 }
@@ -317,7 +317,7 @@ func (s *shell) label() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return w.do(c.Context(), httpapi.Wish{Path: nodePath(args[0], "/label"), Body: map[string]any{"labels": labels}}, cluster.Label(args[0], labels))
+		return w.do(c.Context(), client.Request{Path: nodePath(args[0], "/label"), Body: map[string]any{"labels": labels}}, cluster.Label(args[0], labels))
 	}
 	return c
 }
@@ -345,7 +345,7 @@ func (s *shell) moveNow() *cobra.Command {
 	c := &cobra.Command{Use: "move-now", Short: "Lets no delay or freeze hold the work of nodes that are gone", Args: args()}
 	w := s.wish(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return w.do(c.Context(), httpapi.Wish{Path: "/api/v1/moves/now"})
+		return w.do(c.Context(), client.Request{Path: "/api/v1/moves/now"})
 	}
 	return c
 }
@@ -357,12 +357,12 @@ func (s *shell) healthcheck() *cobra.Command {
 	f, o := s.server(c), outputFlag(c)
 	ready := c.Flags().Bool("ready", false, "wants it to be a member at work")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		client, err := f.client()
+		api, err := f.client()
 		if err != nil {
 			return err
 		}
 		began := time.Now()
-		health, err := client.Health(c.Context(), *ready)
+		health, err := api.Health(c.Context(), *ready)
 		if err != nil {
 			return advise(err)
 		}

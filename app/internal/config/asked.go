@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"os"
 
-	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/client"
 )
 
 // DefaultServer is the node that is asked unless it is said.
@@ -16,7 +16,7 @@ const DefaultServer = "http://" + DefaultListen
 type Asked struct{ URL, Token, CA, Cert, Key string }
 
 // Client returns the client of that node. What flags do not say the environment does. The error matches ErrUsage.
-func (f Asked) Client(env func(string) string) (*httpapi.Client, error) {
+func (f Asked) Client(env func(string) string) (*client.Client, error) {
 	pick := func(flag, variable, otherwise string) string {
 		for _, v := range []string{flag, env(variable), otherwise} {
 			if v != "" {
@@ -25,7 +25,7 @@ func (f Asked) Client(env func(string) string) (*httpapi.Client, error) {
 		}
 		return ""
 	}
-	o := httpapi.ClientOptions{Token: pick(f.Token, "XCONSUMER_API_TOKEN", "")}
+	o := client.Options{Token: pick(f.Token, "XCONSUMER_API_TOKEN", "")}
 	ca, cert, key := pick(f.CA, "XCONSUMER_API_CA", ""), pick(f.Cert, "XCONSUMER_API_CERT", ""), pick(f.Key, "XCONSUMER_API_KEY", "")
 	if ca != "" || cert != "" {
 		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
@@ -47,9 +47,9 @@ func (f Asked) Client(env func(string) string) (*httpapi.Client, error) {
 		}
 		o.TLS.Certificates = []tls.Certificate{pair}
 	}
-	client, err := httpapi.NewClient(pick(f.URL, "XCONSUMER_SERVER", DefaultServer), o)
+	api, err := client.New(pick(f.URL, "XCONSUMER_SERVER", DefaultServer), o)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
-	return client, nil
+	return api, nil
 }

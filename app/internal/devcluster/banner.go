@@ -13,15 +13,15 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/app/internal/config"
 	"gitee.com/ken.yang/xconsumer/app/internal/node"
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
 // banner waits until the cluster is at work and says where everything is and what to try.
 func (d *dev) banner(ctx context.Context, log *slog.Logger) {
 	began := time.Now()
-	client, err := httpapi.NewClient(d.addrs[0], httpapi.ClientOptions{Token: d.token})
+	api, err := client.New(d.addrs[0], client.Options{Token: d.token})
 	if err != nil {
 		log.Error("no client of the first node", "error", err)
 		return
@@ -33,7 +33,7 @@ func (d *dev) banner(ctx context.Context, log *slog.Logger) {
 			return
 		case <-time.After(20 * time.Millisecond):
 		}
-		if s, _, err := client.State(ctx); err == nil {
+		if s, _, err := api.State(ctx); err == nil {
 			state = s
 		}
 		if atWork(state, d.Nodes) || time.Now().After(end) {

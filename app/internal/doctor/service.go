@@ -13,10 +13,10 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/app/internal/config"
 	"gitee.com/ken.yang/xconsumer/app/internal/devcluster"
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/etcd"
 	"gitee.com/ken.yang/xconsumer/coord/zk"
-	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
@@ -33,7 +33,7 @@ func (d *doctor) dev(ctx context.Context, flags *config.Flags) (at string) {
 	if err != nil {
 		return ""
 	}
-	client, err := config.Asked{}.Client(d.Env)
+	api, err := config.Asked{}.Client(d.Env)
 	if err != nil {
 		d.report("dev", warning, fmt.Sprintf("whether xconsumer dev runs here is not known: %v", err), "")
 		return ""
@@ -43,9 +43,9 @@ func (d *doctor) dev(ctx context.Context, flags *config.Flags) (at string) {
 	var node struct {
 		Config struct{ Cluster, File, Joined string }
 	}
-	_, err = client.Get(ctx, "/api/v1/config", nil, &node)
-	if refused, ok := errors.AsType[*httpapi.RefusedError](err); ok && refused.Status == http.StatusUnauthorized {
-		d.report("dev", warning, "the node at "+client.Server()+" wants a token, so it is not known whether it is one of xconsumer dev, which has a store of its own", "only if it is: set XCONSUMER_API_TOKEN")
+	_, err = api.Get(ctx, "/api/v1/config", nil, &node)
+	if refused, ok := errors.AsType[*client.RefusedError](err); ok && refused.Status == http.StatusUnauthorized {
+		d.report("dev", warning, "the node at "+api.Server()+" wants a token, so it is not known whether it is one of xconsumer dev, which has a store of its own", "only if it is: set XCONSUMER_API_TOKEN")
 	}
 	if err != nil || node.Config.Joined == "" {
 		return ""
@@ -61,7 +61,7 @@ func (d *doctor) dev(ctx context.Context, flags *config.Flags) (at string) {
 	if flags.Cluster == "" {
 		flags.Cluster = node.Config.Cluster
 	}
-	return client.Server()
+	return api.Server()
 }
 
 // reportDev says that it is the service of xconsumer dev that is looked at.

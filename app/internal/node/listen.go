@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/app/internal/config"
-	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/client"
 )
 
 // How far listen goes to find a port, and how long it waits for one that was asked for.
@@ -80,13 +80,13 @@ func At(ctx context.Context, listen string) string {
 	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
 		host = "localhost"
 	}
-	client, err := httpapi.NewClient(net.JoinHostPort(host, port), httpapi.ClientOptions{})
+	api, err := client.New(net.JoinHostPort(host, port), client.Options{})
 	if err != nil {
 		return ""
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	health, err := client.Health(ctx, false)
+	health, err := api.Health(ctx, false)
 	if err != nil {
 		return ""
 	}

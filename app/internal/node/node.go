@@ -15,8 +15,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/app/internal/config"
 	"gitee.com/ken.yang/xconsumer/app/internal/logging"
 	"gitee.com/ken.yang/xconsumer/app/internal/peers"
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/internal/command"
 	"gitee.com/ken.yang/xconsumer/internal/supervise"
 )
@@ -25,7 +25,7 @@ import (
 type Config struct {
 	config.Settings
 	Register func(node *xconsumer.Node) // of the program's works
-	Build    httpapi.Build
+	Build    client.Build
 	Uncordon bool // the node's own cordon or drain is taken back when it joins
 	Alone    bool // there is no parent process
 

@@ -1,8 +1,7 @@
-package httpapi
+package client
 
 import (
 	"cmp"
-	"reflect"
 	"slices"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -22,95 +21,6 @@ type Update struct {
 	Runs        *[]cluster.RunInfo     `json:"runs,omitempty" doc:"All that are under way, if that is different."`
 	Errors      *[]cluster.RecordError `json:"errors,omitempty" doc:"All records that cannot be used, if that is different."`
 	Warnings    *[]string              `json:"warnings,omitempty" doc:"All warnings, if that is different."`
-}
-
-func (u *Update) empty() bool { return reflect.ValueOf(*u).IsZero() }
-
-// Diff returns what is different between two states of one cluster.
-func Diff(before, after *cluster.State) (u Update) {
-	if before.Leader != after.Leader {
-		u.Leader = &after.Leader
-	}
-	if before.Term != after.Term {
-		u.Term = &after.Term
-	}
-	u.Nodes, u.NodesGone = differ(before.Nodes, after.Nodes, func(n *cluster.NodeInfo) string { return n.Member }, cmp.Compare[string], sameDeep[cluster.NodeInfo])
-	u.Tasks, u.TasksGone = differ(before.Tasks, after.Tasks, func(t *cluster.TaskInfo) string { return t.Name }, cmp.Compare[string], sameShallow[cluster.TaskInfo])
-	u.Workers, u.WorkersGone = differSorted(before.Workers, after.Workers, (*cluster.WorkerInfo).Slot, (*cluster.WorkerInfo).Compare, sameShallow[cluster.WorkerInfo])
-	if !reflect.DeepEqual(before.Lost, after.Lost) {
-		u.Lost = all(after.Lost)
-	}
-	if !slices.Equal(before.Runs, after.Runs) {
-		u.Runs = all(after.Runs)
-	}
-	if !slices.Equal(before.Errors, after.Errors) {
-		u.Errors = all(after.Errors)
-	}
-	if !slices.Equal(before.Warnings, after.Warnings) {
-		u.Warnings = all(after.Warnings)
-	}
-	return u
-}
-
-// all is a list that is told of although it may be empty: null would say nothing of it.
-func all[T any](list []T) *[]T {
-	whole := append(make([]T, 0, len(list)), list...)
-	return &whole
-}
-
-func sameDeep[T any](a, b *T) bool { return reflect.DeepEqual(a, b) }
-
-func sameShallow[T comparable](a, b *T) bool { return *a == *b }
-
-// differ returns what is new or different, and the keys of what is gone.
-func differ[T any, K comparable](before, after []T, key func(*T) K, order func(a, b K) int, same func(a, b *T) bool) (fresh []T, gone []K) {
-	known := make(map[K]*T, len(before))
-	for i := range before {
-		known[key(&before[i])] = &before[i]
-	}
-	for i := range after {
-		old := known[key(&after[i])]
-		if old == nil || !same(old, &after[i]) {
-			fresh = append(fresh, after[i])
-		}
-		delete(known, key(&after[i]))
-	}
-	for k := range known {
-		gone = append(gone, k)
-	}
-	slices.SortFunc(gone, order)
-	return fresh, gone
-}
-
-// differSorted is differ for lists in one order, which may be long.
-func differSorted[T any, K any](before, after []T, key func(*T) K, order func(a, b *T) int, same func(a, b *T) bool) (fresh []T, gone []K) {
-	i, j := 0, 0
-	for i < len(before) || j < len(after) {
-		var way int
-		switch {
-		case i == len(before):
-			way = 1
-		case j == len(after):
-			way = -1
-		default:
-			way = order(&before[i], &after[j])
-		}
-		switch {
-		case way < 0:
-			gone = append(gone, key(&before[i]))
-			i++
-		case way > 0:
-			fresh = append(fresh, after[j])
-			j++
-		default:
-			if !same(&before[i], &after[j]) {
-				fresh = append(fresh, after[j])
-			}
-			i++
-			j++
-		}
-	}
-	return fresh, gone
 }
 
 // Apply brings a state up to date.

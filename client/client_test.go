@@ -1,4 +1,4 @@
-package httpapi_test
+package client_test
 
 import (
 	"bytes"
@@ -12,8 +12,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/danielgtaylor/huma/v2"
-
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/test/apinode"
@@ -41,16 +40,16 @@ func (n *remembering) Do(_ context.Context, op cluster.Operation) (string, error
 
 // Of a node that is out of contact people read the cause, not all that follows from it; of bad fields they read each.
 func TestRefusalsSayWhatToDo(t *testing.T) {
-	reasons := []*huma.ErrorDetail{{Message: "not connected: ZooKeeper does not answer: h:2181: connection refused"}, {Message: "lease is over; all workers are stopped"}}
+	reasons := []client.Reason{{Message: "not connected: ZooKeeper does not answer: h:2181: connection refused"}, {Message: "lease is over; all workers are stopped"}}
 	for _, c := range []struct {
-		problem httpapi.Problem
+		problem client.Problem
 		want    string
 	}{
-		{httpapi.Problem{Status: 503, Detail: cluster.ErrUnanswered.Error(), Errors: reasons}, "the coordination service does not answer: not done; try again"},
-		{httpapi.Problem{Status: 503, Detail: cluster.ErrNotMember.Error(), Errors: reasons}, cluster.ErrNotMember.Error() + "; not connected: ZooKeeper does not answer: h:2181: connection refused"},
-		{httpapi.Problem{Status: 422, Detail: "refused", Errors: []*huma.ErrorDetail{{Location: "a", Message: "x"}, {Location: "b", Message: "y"}}}, "refused; a: x; b: y"},
+		{client.Problem{Status: 503, Detail: cluster.ErrUnanswered.Error(), Errors: reasons}, "the coordination service does not answer: not done; try again"},
+		{client.Problem{Status: 503, Detail: cluster.ErrNotMember.Error(), Errors: reasons}, cluster.ErrNotMember.Error() + "; not connected: ZooKeeper does not answer: h:2181: connection refused"},
+		{client.Problem{Status: 422, Detail: "refused", Errors: []client.Reason{{Location: "a", Message: "x"}, {Location: "b", Message: "y"}}}, "refused; a: x; b: y"},
 	} {
-		if got := (&httpapi.RefusedError{Problem: c.problem}).Error(); got != c.want {
+		if got := (&client.RefusedError{Problem: c.problem}).Error(); got != c.want {
 			t.Errorf("%q; want %q", got, c.want)
 		}
 	}
@@ -59,14 +58,14 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 // A client whose answer was lost asks again with the same key; what was done is done once.
 func TestClientRepeats(t *testing.T) {
 	cut := func(http.ResponseWriter) { panic(http.ErrAbortHandler) }
-	problem := func(p httpapi.Problem) func(http.ResponseWriter) {
+	problem := func(p client.Problem) func(http.ResponseWriter) {
 		return func(w http.ResponseWriter) {
 			w.WriteHeader(p.Status)
 			_ = json.NewEncoder(w).Encode(p)
 		}
 	}
-	unknown := problem(httpapi.Problem{Status: http.StatusGatewayTimeout, Title: "outcome unknown", Type: httpapi.OutcomeUnknown})
-	absent := problem(httpapi.Problem{Status: http.StatusServiceUnavailable, Title: "not connected"})
+	unknown := problem(client.Problem{Status: http.StatusGatewayTimeout, Title: "outcome unknown", Type: client.OutcomeUnknown})
+	absent := problem(client.Problem{Status: http.StatusServiceUnavailable, Title: "not connected"})
 	gateway := func(w http.ResponseWriter) { w.WriteHeader(http.StatusBadGateway) }
 	for _, c := range []struct {
 		name    string
@@ -78,10 +77,10 @@ func TestClientRepeats(t *testing.T) {
 		{"the node does not know", []func(http.ResponseWriter){unknown, nil}, nil, 2},
 		{"a proxy does not know", []func(http.ResponseWriter){gateway, nil}, nil, 2},
 		{"the node has lost its session meanwhile", []func(http.ResponseWriter){cut, absent, nil}, nil, 3},
-		{"nobody ever knows", []func(http.ResponseWriter){unknown}, httpapi.ErrOutcomeUnknown, 4},
-		{"it is not known, and then nobody is there", []func(http.ResponseWriter){cut, absent}, httpapi.ErrOutcomeUnknown, 4},
-		{"nobody is there", []func(http.ResponseWriter){absent}, httpapi.ErrRefused, 1},
-		{"a stranger answers", []func(http.ResponseWriter){func(w http.ResponseWriter) { w.WriteHeader(http.StatusNotFound) }}, httpapi.ErrUnreachable, 1},
+		{"nobody ever knows", []func(http.ResponseWriter){unknown}, client.ErrOutcomeUnknown, 4},
+		{"it is not known, and then nobody is there", []func(http.ResponseWriter){cut, absent}, client.ErrOutcomeUnknown, 4},
+		{"nobody is there", []func(http.ResponseWriter){absent}, client.ErrRefused, 1},
+		{"a stranger answers", []func(http.ResponseWriter){func(w http.ResponseWriter) { w.WriteHeader(http.StatusNotFound) }}, client.ErrUnreachable, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -100,15 +99,15 @@ func TestClientRepeats(t *testing.T) {
 				_, _ = w.Write(inner.Body.Bytes())
 			}))
 			defer front.Close()
-			client, err := httpapi.NewClient(front.URL, httpapi.ClientOptions{})
+			api, err := client.New(front.URL, client.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			accepted, err := client.Do(t.Context(), httpapi.Wish{Path: "/api/v1/tasks/a/run-now"})
+			accepted, err := api.Do(t.Context(), client.Request{Path: "/api/v1/tasks/a/run-now"})
 			if !errors.Is(err, c.want) || err == nil && !accepted.Repeated || asked != c.asked {
 				t.Errorf("asked %d times, want %d; %+v, %v", asked, c.asked, accepted, err)
 			}
-			if errors.Is(err, httpapi.ErrOutcomeUnknown) && errors.Is(c.want, httpapi.ErrUnreachable) {
+			if errors.Is(err, client.ErrOutcomeUnknown) && errors.Is(c.want, client.ErrUnreachable) {
 				t.Errorf("it is known: %v", err)
 			}
 			if len(n.did) > 1 || fmt.Sprint(n.did) == "map[]" && c.want == nil {
@@ -125,24 +124,24 @@ func TestClientRepeats(t *testing.T) {
 
 // A call that its caller gives up says so, before the answer or in its midst: it is not the node that does not answer.
 func TestClientIsInterrupted(t *testing.T) {
-	change := func(ctx context.Context, c *httpapi.Client) error {
-		_, err := c.Do(ctx, httpapi.Wish{Path: "/api/v1/tasks/a/run-now"})
+	change := func(ctx context.Context, c *client.Client) error {
+		_, err := c.Do(ctx, client.Request{Path: "/api/v1/tasks/a/run-now"})
 		return err
 	}
 	for _, c := range []struct {
 		name   string
 		status int // that came before, with the beginning of the answer; 0 for neither
-		call   func(context.Context, *httpapi.Client) error
+		call   func(context.Context, *client.Client) error
 		prefix string
 	}{
 		{"a change, before the answer", 0, change, "it is not known whether it was done: "},
 		{"a change, in the answer", http.StatusAccepted, change, "it is not known whether it was done: "},
-		{"a question, in the answer", http.StatusOK, func(ctx context.Context, c *httpapi.Client) error {
+		{"a question, in the answer", http.StatusOK, func(ctx context.Context, c *client.Client) error {
 			_, _, err := c.State(ctx)
 			return err
 		}, ""},
-		{"a log, in a line", http.StatusOK, func(ctx context.Context, c *httpapi.Client) error {
-			return c.Log(ctx, cluster.Slot{Task: "a"}, httpapi.LogQuery{}, func(cluster.LogLine) error { return nil })
+		{"a log, in a line", http.StatusOK, func(ctx context.Context, c *client.Client) error {
+			return c.Log(ctx, cluster.Slot{Task: "a"}, client.LogQuery{}, func(cluster.LogLine) error { return nil })
 		}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -162,13 +161,13 @@ func TestClientIsInterrupted(t *testing.T) {
 			}))
 			defer node.Close()
 			defer close(over)
-			client, err := httpapi.NewClient(node.URL, httpapi.ClientOptions{})
+			api, err := client.New(node.URL, client.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = c.call(ctx, client)
+			err = c.call(ctx, api)
 			want := c.prefix + "interrupted before " + node.URL + " answered"
-			if err == nil || err.Error() != want || errors.Is(err, httpapi.ErrUnreachable) || errors.Is(err, httpapi.ErrOutcomeUnknown) != (c.prefix != "") {
+			if err == nil || err.Error() != want || errors.Is(err, client.ErrUnreachable) || errors.Is(err, client.ErrOutcomeUnknown) != (c.prefix != "") {
 				t.Errorf("%v; want %s", err, want)
 			}
 		})

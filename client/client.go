@@ -1,4 +1,17 @@
-package httpapi
+// Package client asks the nodes of a cluster over HTTP, and has the types of what they answer.
+//
+// # The model
+//
+//	Client ── Get, State, Plan, Events, Log ──▶ any node: what it sees of the whole cluster
+//	       ── Do ─────────────────────────────▶ any node: a request is accepted, and done once, however often it is sent
+//	       ◀─ Follow, FollowEvents ─────────── the cluster as it is, and then every change, without a gap
+//
+// Every node answers for its whole cluster, so that it does not matter which of them is asked. The nouns are those of
+// package cluster. An error that a node answers with is a [RefusedError]; [ErrUnreachable] is that none does, and
+// [ErrOutcomeUnknown] that a request was sent and may have been done.
+//
+// A program that uses this package links the standard library alone, and neither the server nor the console.
+package client
 
 import (
 	"bytes"
@@ -23,47 +36,11 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/address"
 )
 
-// Errors of the client; compare with errors.Is.
-var (
-	// ErrUnreachable: no node answers at the address.
-	ErrUnreachable = errors.New("no node answers")
-	// ErrRefused: a node answered with an error; it is a *RefusedError.
-	ErrRefused = errors.New("the node refused")
-	// ErrConflict: it exists already, it is no longer as it was when it was looked at, or the cluster is not so that it can
-	// be done.
-	ErrConflict = errors.New("conflict")
-	// ErrOutcomeUnknown: it was sent, and nobody said whether it was done. Asked for again with the same key it is done once.
-	ErrOutcomeUnknown = errors.New("it is not known whether it was done")
-	// ErrNotFound: there is no such thing.
-	ErrNotFound = errors.New("not found")
-)
+// KeyHeader is the header with a key that makes requests the same one: what was done for a key is done once.
+const KeyHeader = "Idempotency-Key"
 
-// RefusedError is an error that a node answered with. It matches ErrRefused, and ErrConflict, ErrNotFound or
-// ErrOutcomeUnknown if it is one.
-type RefusedError struct {
-	Problem
-}
-
-// Error says what is wrong, in the node's words.
-func (e *RefusedError) Error() string { return words(&e.Problem) }
-
-// Is tells what kind of error it is.
-func (e *RefusedError) Is(target error) bool {
-	switch target {
-	case ErrRefused:
-		return true
-	case ErrConflict:
-		return e.Status == http.StatusConflict || e.Status == http.StatusPreconditionFailed
-	case ErrOutcomeUnknown:
-		return e.Type == OutcomeUnknown
-	case ErrNotFound:
-		return e.Status == http.StatusNotFound
-	}
-	return false
-}
-
-// ClientOptions say how a client asks.
-type ClientOptions struct {
+// Options say how a client asks.
+type Options struct {
 	Token string      // "" for none
 	TLS   *tls.Config // nil for the system's roots
 }
@@ -75,11 +52,11 @@ type Client struct {
 	http  *http.Client
 }
 
-// clientPatience is how long an answer may take that is not waited with.
-const clientPatience = 15 * time.Second
+// patience is how long an answer may take that is not waited with.
+const patience = 15 * time.Second
 
-// NewClient returns a client of the node at a URL such as "http://127.0.0.1:8800".
-func NewClient(server string, options ClientOptions) (*Client, error) {
+// New returns a client of the node at a URL such as "http://127.0.0.1:8800".
+func New(server string, options Options) (*Client, error) {
 	if !strings.Contains(server, "://") {
 		server = "http://" + server
 	}
@@ -122,14 +99,14 @@ func (c *Client) State(ctx context.Context) (state cluster.State, raw []byte, er
 
 // Get asks for something, and returns the answer as it came, too.
 func (c *Client) Get(ctx context.Context, path string, query url.Values, answer any) (raw []byte, err error) {
-	ctx, cancel := context.WithTimeout(ctx, clientPatience)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return c.exchange(ctx, request{path: path, query: query}, answer, http.StatusOK)
+	return c.exchange(ctx, call{path: path, query: query}, answer, http.StatusOK)
 }
 
 // Health returns whether the node answers, or with ready whether it is a member at work.
 func (c *Client) Health(ctx context.Context, ready bool) (health Health, err error) {
-	ctx, cancel := context.WithTimeout(ctx, clientPatience)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	path := "/healthz"
 	if ready {
@@ -139,12 +116,12 @@ func (c *Client) Health(ctx context.Context, ready bool) (health Health, err err
 	if ready {
 		want = append(want, http.StatusServiceUnavailable)
 	}
-	_, err = c.exchange(ctx, request{path: path}, &health, want...)
+	_, err = c.exchange(ctx, call{path: path}, &health, want...)
 	return health, err
 }
 
-// Wish is a request that changes something.
-type Wish struct {
+// Request is a request that changes something.
+type Request struct {
 	Method string // "" for POST
 	Path   string
 	Body   any           // nil for none
@@ -162,16 +139,16 @@ const (
 // Do asks for a change. It is done when leaders see to it, and within Wait if the answer says that it has
 // settled. Where the answer is lost it is asked for again, with the same key, so that it is done once; if that does not help
 // the error matches ErrOutcomeUnknown.
-func (c *Client) Do(ctx context.Context, w Wish) (accepted Accepted, err error) {
-	if w.Key == "" {
-		w.Key = rand.Text()
+func (c *Client) Do(ctx context.Context, r Request) (accepted Accepted, err error) {
+	if r.Key == "" {
+		r.Key = rand.Text()
 	}
-	unknown, until := false, time.Now().Add(w.Wait)
+	unknown, until := false, time.Now().Add(r.Wait)
 	for try := 0; ; try++ {
-		if try > 0 && w.Wait > 0 {
-			w.Wait = max(time.Until(until), time.Second)
+		if try > 0 && r.Wait > 0 {
+			r.Wait = max(time.Until(until), time.Second)
 		}
-		accepted, err = c.try(ctx, w)
+		accepted, err = c.try(ctx, r)
 		switch lost := isLost(err); {
 		case err == nil:
 			return accepted, nil
@@ -222,29 +199,29 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 // try asks once.
-func (c *Client) try(ctx context.Context, w Wish) (accepted Accepted, err error) {
-	ctx, cancel := context.WithTimeout(ctx, clientPatience+w.Wait)
+func (c *Client) try(ctx context.Context, r Request) (accepted Accepted, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience+r.Wait)
 	defer cancel()
-	query, header := url.Values{}, http.Header{keyHeader: {w.Key}}
-	if w.Wait > 0 {
-		query.Set("wait", w.Wait.String())
+	query, header := url.Values{}, http.Header{KeyHeader: {r.Key}}
+	if r.Wait > 0 {
+		query.Set("wait", r.Wait.String())
 	}
-	if w.Match != "" {
-		header.Set("If-Match", etag(w.Match))
+	if r.Match != "" {
+		header.Set("If-Match", `"`+r.Match+`"`)
 	}
-	method := w.Method
+	method := r.Method
 	if method == "" {
 		method = http.MethodPost
 	}
-	_, err = c.exchange(ctx, request{method, w.Path, query, w.Body, header}, &accepted, http.StatusAccepted)
+	_, err = c.exchange(ctx, call{method, r.Path, query, r.Body, header}, &accepted, http.StatusAccepted)
 	return accepted, err
 }
 
 // Plan asks what operations would do.
 func (c *Client) Plan(ctx context.Context, ops cluster.Operations) (plan cluster.Plan, raw []byte, err error) {
-	ctx, cancel := context.WithTimeout(ctx, clientPatience)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	raw, err = c.exchange(ctx, request{method: http.MethodPost, path: "/api/v1/plan", body: struct {
+	raw, err = c.exchange(ctx, call{method: http.MethodPost, path: "/api/v1/plan", body: struct {
 		Operations cluster.Operations `json:"operations,omitempty"`
 	}{ops}}, &plan, http.StatusOK)
 	return plan, raw, err
@@ -268,7 +245,7 @@ func (c *Client) Log(ctx context.Context, slot cluster.Slot, q LogQuery, each fu
 	if q.Node != "" {
 		query.Set("node", q.Node)
 	}
-	resp, err := c.ask(ctx, request{path: "/api/v1/workers/" + url.PathEscape(task) + "/" + strconv.Itoa(slot.Index) + "/log", query: query})
+	resp, err := c.ask(ctx, call{path: "/api/v1/workers/" + url.PathEscape(task) + "/" + strconv.Itoa(slot.Index) + "/log", query: query})
 	if err != nil {
 		return err
 	}
@@ -295,8 +272,8 @@ func (c *Client) Log(ctx context.Context, slot cluster.Slot, q LogQuery, each fu
 	}
 }
 
-// request is what is sent.
-type request struct {
+// call is what is sent.
+type call struct {
 	method, path string // "" for GET
 	query        url.Values
 	body         any
@@ -304,7 +281,7 @@ type request struct {
 }
 
 // exchange sends a request and reads the answer.
-func (c *Client) exchange(ctx context.Context, r request, answer any, want ...int) ([]byte, error) {
+func (c *Client) exchange(ctx context.Context, r call, answer any, want ...int) ([]byte, error) {
 	resp, err := c.ask(ctx, r)
 	if err != nil {
 		return nil, err
@@ -314,7 +291,7 @@ func (c *Client) exchange(ctx context.Context, r request, answer any, want ...in
 }
 
 // ask sends a request.
-func (c *Client) ask(ctx context.Context, r request) (*http.Response, error) {
+func (c *Client) ask(ctx context.Context, r call) (*http.Response, error) {
 	target := c.base + r.path
 	if len(r.query) > 0 {
 		target += "?" + r.query.Encode()

@@ -1,4 +1,4 @@
-package httpapi
+package client
 
 import (
 	"bufio"
@@ -24,10 +24,13 @@ type News struct {
 	Resumed bool
 }
 
+// KeepAlive is how long a node leaves a stream without a sign of life at most.
+const KeepAlive = 15 * time.Second
+
 // How a follower goes on when it was cut off.
 const (
 	followAgain = time.Second
-	followQuiet = 3 * keepAlive // without a sign of life
+	followQuiet = 3 * KeepAlive // without a sign of life
 )
 
 // Follow tells a function of everything that happens, beginning with the state as it is, until it returns an
@@ -40,9 +43,9 @@ func (c *Client) Follow(ctx context.Context, lost func(error), each func(News) e
 // Events returns the events that a node knows of, as they came, too, and the id of the stream that goes on where they
 // end.
 func (c *Client) Events(ctx context.Context, filter EventFilter) (list []cluster.Event, raw []byte, id string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, clientPatience)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	resp, err := c.ask(ctx, request{path: "/api/v1/events", query: filter.query()})
+	resp, err := c.ask(ctx, call{path: "/api/v1/events", query: filter.query()})
 	if err != nil {
 		return nil, nil, "", err
 	}
@@ -101,7 +104,7 @@ func (c *Client) followOnce(ctx context.Context, state *cluster.State, last *str
 	if *last != "" {
 		header.Set("Last-Event-ID", *last)
 	}
-	resp, err := c.ask(ctx, request{path: "/api/v1/stream", header: header})
+	resp, err := c.ask(ctx, call{path: "/api/v1/stream", header: header})
 	if err != nil {
 		return err
 	}

@@ -8,9 +8,9 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// Accepted is the answer to a wish that is in the store.
+// Accepted is the answer to an operation that is in the store.
 type Accepted struct {
-	Accepted string `json:"accepted" doc:"The wish, in words."`
+	Accepted string `json:"accepted" doc:"The operation, in words."`
 	Repeated bool   `json:"repeated,omitempty" doc:"It was done already, when it was asked for with the same Idempotency-Key."`
 	Revision string `json:"revision" doc:"Of the record that says it: of a task, what If-Match takes; of a run that was asked for, its id; empty where nothing was wanted, nor is."`
 	Settled  *bool  `json:"settled,omitempty" doc:"With wait: whether everything that was touched runs where it should, and all that cannot has no place."`

@@ -104,7 +104,7 @@ func (c *Client) Get(ctx context.Context, path string, query url.Values, answer 
 	return c.exchange(ctx, call{path: path, query: query}, answer, http.StatusOK)
 }
 
-// Health returns whether the node answers, or with ready whether it is a member at work.
+// Health asks whether the node answers, or with ready whether it is a member at work.
 func (c *Client) Health(ctx context.Context, ready bool) (health Health, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -120,7 +120,7 @@ func (c *Client) Health(ctx context.Context, ready bool) (health Health, err err
 	return health, err
 }
 
-// Request is a request that changes something.
+// Request asks for a change.
 type Request struct {
 	Method string // "" for POST
 	Path   string

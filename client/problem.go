@@ -32,7 +32,7 @@ type RefusedError struct {
 // Error says what is wrong, in the node's words.
 func (e *RefusedError) Error() string { return words(&e.Problem) }
 
-// Is tells what kind of error it is.
+// Is reports whether target is ErrRefused, or the kind of error that it is.
 func (e *RefusedError) Is(target error) bool {
 	switch target {
 	case ErrRefused:

@@ -76,7 +76,7 @@ func merge[T any, K comparable](list, fresh []T, gone []K, key func(*T) K, order
 	return out
 }
 
-// replace puts values in the place of those that they follow, and tells whether all of them had one.
+// replace puts values in the place of those that they follow, and reports whether all of them had one.
 func replace[T any](list, fresh []T, order func(a, b *T) int) bool {
 	at := make([]int, len(fresh))
 	for i := range fresh {

@@ -52,7 +52,7 @@ func newGuard(access *Access, log *slog.Logger, next http.Handler) *guard {
 
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !g.access.answersTo(r.Host, g.local) {
-		answer(w, &Problem{Status: http.StatusMisdirectedRequest, Title: "not for this node",
+		answer(w, &problem{Status: http.StatusMisdirectedRequest, Title: "not for this node",
 			Detail: fmt.Sprintf("this node does not answer for %q; use its address, or add the name to [http] hosts", r.Host)})
 		return
 	}
@@ -91,7 +91,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // refusesWrite returns why somebody may not write now, nil if they may, as far as that does not depend on what they
 // write. Whoever has no role takes nothing of the limit of those who have one and come from the same address. Logins
 // have no such limit: wrong tokens have their own, and a flood must not keep out a valid one.
-func (g *guard) refusesWrite(r *http.Request, c caller) *Problem {
+func (g *guard) refusesWrite(r *http.Request, c caller) *problem {
 	switch {
 	case r.URL.Path == loginPath:
 		return nil
@@ -107,18 +107,18 @@ func (g *guard) refusesWrite(r *http.Request, c caller) *Problem {
 func reads(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
 
 // slower is the answer to whoever asks too much.
-func slower(why string) *Problem {
-	return &Problem{Status: http.StatusTooManyRequests, Title: "too fast", Detail: why + "; wait a second, and try again"}
+func slower(why string) *problem {
+	return &problem{Status: http.StatusTooManyRequests, Title: "too fast", Detail: why + "; wait a second, and try again"}
 }
 
 // mistaken counts a token that is none, and returns the answer to it: what is wrong, or that there were too many.
-func (g *guard) mistaken(r *http.Request, why string) *Problem {
+func (g *guard) mistaken(r *http.Request, why string) *problem {
 	from := g.access.from(r)
 	g.refusals.add(r, refusedToken, caller{from: from})
 	if !g.mistakes.allow(source{"token", network(from)}) {
 		return slower("too many attempts from " + from + " with a wrong token")
 	}
-	return &Problem{Status: http.StatusUnauthorized, Title: "unknown token", Detail: why}
+	return &problem{Status: http.StatusUnauthorized, Title: "unknown token", Detail: why}
 }
 
 // still reports whether whoever has asked for something that goes on may look at it now.
@@ -148,14 +148,14 @@ func (g *guard) identify(r *http.Request) (caller, bool) {
 }
 
 // refusal returns why somebody may not do what needs a role, nil if they may.
-func refusal(c caller, wanted Role) *Problem {
+func refusal(c caller, wanted Role) *problem {
 	switch {
 	case wanted == "", c.role.May(wanted):
 		return nil
 	case c.role == "":
-		return &Problem{Status: http.StatusUnauthorized, Title: "who are you?", Detail: "this node wants a token: xconsumer --token or XCONSUMER_API_TOKEN, \"Authorization: Bearer …\", or a login"}
+		return &problem{Status: http.StatusUnauthorized, Title: "who are you?", Detail: "this node wants a token: xconsumer --token or XCONSUMER_API_TOKEN, \"Authorization: Bearer …\", or a login"}
 	}
-	return &Problem{Status: http.StatusForbidden, Title: "not allowed", Detail: fmt.Sprintf("%s has the role %s, and this needs %s", c.name, c.role, wanted)}
+	return &problem{Status: http.StatusForbidden, Title: "not allowed", Detail: fmt.Sprintf("%s has the role %s, and this needs %s", c.name, c.role, wanted)}
 }
 
 // viewing lets through who may look.
@@ -170,7 +170,7 @@ func viewing(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-func challenge(w http.ResponseWriter, p *Problem) {
+func challenge(w http.ResponseWriter, p *problem) {
 	if p.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="xconsumer"`)
 	}

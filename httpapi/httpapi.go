@@ -4,14 +4,14 @@
 //
 //	request ─▶ for this node? too fast? ─▶ who asks, and may they? ─▶ types and bounds ─▶ the node ─▶ answer
 //	                                                                          │
-//	                                    the cluster as the node sees it ◀─────┴────▶ a wish in the store
+//	                                    the cluster as the node sees it ◀─────┴────▶ an operation in the store
 //
-// Every node answers every request about the whole cluster, from what it has read anyway. A write puts a
-// wish into the store and is accepted when it is there (202); leaders see to it then, and no write depends on what
+// Every node answers every request about the whole cluster, from what it has read anyway. A write puts an
+// operation into the store and is accepted when it is there (202); leaders see to it then, and no write depends on what
 // they are doing. Every error is a problem (RFC 9457) that names each bad field and what to do.
 //
-// The types of this package, of client and of cluster are the contract: what they say is openapi.yaml, which every node serves at
-// /api/v1/openapi.yaml.
+// The types of this package, of client and of cluster are the contract: what they say is openapi.yaml, which every
+// node serves at /api/v1/openapi.yaml.
 package httpapi
 
 import (
@@ -173,8 +173,8 @@ func (c *Condition) revision() string {
 
 func etag(revision string) string { return `"` + revision + `"` }
 
-// accept serves an operation that notes a wish.
-func accept[I any](a *API, op huma.Operation, wish func(*I) (cluster.Operation, Wait)) {
+// accept serves what people ask for: an operation that is stored.
+func accept[I any](a *API, op huma.Operation, asked func(*I) (cluster.Operation, Wait)) {
 	op.DefaultStatus = http.StatusAccepted
 	op.Errors = append(op.Errors, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusTooManyRequests)
 	if op.Metadata == nil {
@@ -182,12 +182,12 @@ func accept[I any](a *API, op huma.Operation, wish func(*I) (cluster.Operation, 
 	}
 	keyed(&op)
 	handle(a, op, func(ctx context.Context, in *I) (*accepted, error) {
-		op, wait := wish(in)
+		op, wait := asked(in)
 		return a.do(ctx, op, wait)
 	})
 }
 
-// do notes a wish in the name of who asks, and waits for as long as they want to.
+// do stores an operation in the name of who asks, and waits for as long as they want to.
 func (a *API) do(ctx context.Context, op cluster.Operation, wait Wait) (*accepted, error) {
 	c := callerOf(ctx)
 	op.By, op.From, op.Key = c.name, c.from, keyOf(ctx)

@@ -58,7 +58,7 @@ func idempotent(api huma.API) func(huma.Context, func(huma.Context)) {
 			next(ctx)
 			return
 		}
-		refuse(api, ctx, &Problem{
+		refuse(api, ctx, &problem{
 			Status: http.StatusBadRequest, Title: "the request cannot be read", Detail: client.KeyHeader + ": " + wrong,
 			Errors: []*huma.ErrorDetail{{Location: "header." + client.KeyHeader, Message: wrong}},
 		})

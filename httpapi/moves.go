@@ -12,15 +12,15 @@ import (
 
 func (a *API) serveMoves() {
 	tags := []string{"moves"}
-	type wish struct{ Wait }
+	type waiting struct{ Wait }
 	accept(a, huma.Operation{
 		OperationID: "step-down", Method: http.MethodPost, Path: "/api/v1/leader/step-down", Tags: []string{"cluster"}, Metadata: as(RoleAdmin),
 		Summary: "Lets the present leader stand behind all others",
-	}, func(in *wish) (cluster.Operation, Wait) { return cluster.StepDown(), in.Wait })
+	}, func(in *waiting) (cluster.Operation, Wait) { return cluster.StepDown(), in.Wait })
 	accept(a, huma.Operation{
 		OperationID: "move-now", Method: http.MethodPost, Path: "/api/v1/moves/now", Tags: tags,
 		Summary: "Lets no delay or freeze hold the work of nodes that are gone at this moment",
-	}, func(in *wish) (cluster.Operation, Wait) { return cluster.MoveNow(), in.Wait })
+	}, func(in *waiting) (cluster.Operation, Wait) { return cluster.MoveNow(), in.Wait })
 	type operations struct {
 		Body struct {
 			Operations cluster.Operations `json:"operations,omitempty" doc:"In their order; without any, the plan is what is to move by itself."`

@@ -136,7 +136,7 @@ func (p *Peers) until(nonce string) (time.Time, bool) {
 func (p *Peers) signed(node Node, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if p == nil || len(p.Secret) == 0 && p.Shared == nil {
-			answer(w, &Problem{Status: http.StatusForbidden, Title: "not answered", Detail: errNoSecret.Error()})
+			answer(w, &problem{Status: http.StatusForbidden, Title: "not answered", Detail: errNoSecret.Error()})
 			return
 		}
 		nonce, mac, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Authorization"), peerScheme), ":")
@@ -148,12 +148,12 @@ func (p *Peers) signed(node Node, next http.HandlerFunc) http.HandlerFunc {
 		if secret == nil || !p.take(nonce) {
 			w.Header().Set("WWW-Authenticate", strings.TrimSpace(peerScheme))
 			w.Header().Set(nonceHeader, p.issue())
-			answer(w, &Problem{Status: http.StatusUnauthorized, Title: "not signed", Detail: "only nodes of the cluster are answered here: they must have the same secret"})
+			answer(w, &problem{Status: http.StatusUnauthorized, Title: "not signed", Detail: "only nodes of the cluster are answered here: they must have the same secret"})
 			return
 		}
 		proven := &provingWriter{ResponseWriter: w, proof: func(frame, code int, data []byte) string { return asked.frameProof(secret, frame, code, data) }}
 		if of := r.URL.Query().Get(ofNode); of != "" && of != node.Name() {
-			answer(proven, &Problem{Status: http.StatusMisdirectedRequest, Title: "another node", Detail: "this is " + node.Name()})
+			answer(proven, &problem{Status: http.StatusMisdirectedRequest, Title: "another node", Detail: "this is " + node.Name()})
 		} else {
 			next(proven, r)
 		}
@@ -238,12 +238,12 @@ func (p *Peers) put(ctx context.Context, node string, target *url.URL, secret []
 		}
 		defer func() { _ = resp.Body.Close() }()
 		text, _ := io.ReadAll(io.LimitReader(body, 4<<10))
-		var problem Problem
-		_ = json.Unmarshal(text, &problem)
-		if resp.StatusCode == http.StatusNotFound && problem.Status == http.StatusNotFound {
-			return nil, &problem // it was asked, and it has no such thing
+		var why problem
+		_ = json.Unmarshal(text, &why)
+		if resp.StatusCode == http.StatusNotFound && why.Status == http.StatusNotFound {
+			return nil, &why // it was asked, and it has no such thing
 		}
-		return nil, fmt.Errorf("%w: %s at %s answers %s %s", errPeer, node, asked.address, resp.Status, problem.Detail)
+		return nil, fmt.Errorf("%w: %s at %s answers %s %s", errPeer, node, asked.address, resp.Status, why.Detail)
 	}
 }
 

@@ -14,8 +14,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/console"
 )
 
-// Problem is an error answer (RFC 9457): what is wrong, and in Errors each bad field, or each reason.
-type Problem = huma.ErrorModel
+// problem is an error answer (RFC 9457): what is wrong, and in Errors each bad field, or each reason.
+type problem = huma.ErrorModel
 
 // errPeer: another node cannot be asked.
 var errPeer = errors.New("the other node cannot be asked")
@@ -48,11 +48,11 @@ var problems = []struct {
 const unanswered = "the coordination service does not answer"
 
 // problem returns the answer to an error.
-func (a *API) problem(err error) *Problem {
-	if p, ok := errors.AsType[*Problem](err); ok {
+func (a *API) problem(err error) *problem {
+	if p, ok := errors.AsType[*problem](err); ok {
 		return p
 	}
-	p := &Problem{Status: http.StatusServiceUnavailable, Title: "not done", Detail: err.Error()}
+	p := &problem{Status: http.StatusServiceUnavailable, Title: "not done", Detail: err.Error()}
 	for _, s := range problems {
 		if errors.Is(err, s.err) {
 			p.Status, p.Title, p.Type = s.status, s.title, s.kind
@@ -100,7 +100,7 @@ func fieldsOf(err error, at string) (list []*huma.ErrorDetail) {
 // fail answers with a problem where there is no operation that does.
 func (a *API) fail(w http.ResponseWriter, err error) { answer(w, a.problem(err)) }
 
-func answer(w http.ResponseWriter, p *Problem) {
+func answer(w http.ResponseWriter, p *problem) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	if p.Status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", "1")
@@ -135,10 +135,10 @@ func (a *API) unknown(mux *http.ServeMux) http.HandlerFunc {
 		if len(methods) > 0 {
 			allow := strings.Join(methods, ", ")
 			w.Header().Set("Allow", allow)
-			answer(w, &Problem{Status: http.StatusMethodNotAllowed, Title: "not this method", Detail: r.URL.Path + " takes " + allow + ", not " + r.Method})
+			answer(w, &problem{Status: http.StatusMethodNotAllowed, Title: "not this method", Detail: r.URL.Path + " takes " + allow + ", not " + r.Method})
 			return
 		}
-		answer(w, &Problem{Status: http.StatusNotFound, Title: "not found", Detail: r.Method + " " + r.URL.Path + " is not served; GET /api/v1/openapi.yaml tells what is"})
+		answer(w, &problem{Status: http.StatusNotFound, Title: "not found", Detail: r.Method + " " + r.URL.Path + " is not served; GET /api/v1/openapi.yaml tells what is"})
 	}
 }
 

@@ -1,19 +1,48 @@
 package httpapi_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 )
+
+// A client reads every field of a problem that the server writes.
+func TestClientReadsAllOfAProblem(t *testing.T) {
+	sent := huma.ErrorModel{
+		Type: "a", Title: "b", Status: 422, Detail: "c", Instance: "d",
+		Errors: []*huma.ErrorDetail{{Message: "e", Location: "body.f", Value: "g"}},
+	}
+	for i, fields := 0, reflect.ValueOf(sent); i < fields.NumField(); i++ {
+		if fields.Field(i).IsZero() {
+			t.Errorf("this test leaves %s empty", fields.Type().Field(i).Name)
+		}
+	}
+	want, err := json.Marshal(&sent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read client.Problem
+	if err := json.Unmarshal(want, &read); err != nil {
+		t.Fatal(err)
+	}
+	got, err := json.Marshal(&read)
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("read as %s, %v; want %s", got, err, want)
+	}
+}
 
 // Every error is a problem, whoever finds it: the guard, the router, the reader of bodies, or an operation.
 func TestErrorsAreProblems(t *testing.T) {

@@ -19,12 +19,12 @@ import (
 
 // invalid is the answer to a request of which a part cannot be what it is: its place, as in "query.lines", the value
 // that it has, and what it should be. It has the form in which huma says so.
-func invalid(errs ...*huma.ErrorDetail) *Problem {
-	return &Problem{Status: http.StatusUnprocessableEntity, Title: http.StatusText(http.StatusUnprocessableEntity), Detail: "validation failed", Errors: errs}
+func invalid(errs ...*huma.ErrorDetail) *problem {
+	return &problem{Status: http.StatusUnprocessableEntity, Title: http.StatusText(http.StatusUnprocessableEntity), Detail: "validation failed", Errors: errs}
 }
 
 // wrongValue says of one part of a request what it should be.
-func wrongValue(location string, value any, should string) *Problem {
+func wrongValue(location string, value any, should string) *problem {
 	return invalid(&huma.ErrorDetail{Location: location, Value: value, Message: should})
 }
 
@@ -54,7 +54,7 @@ func instead(value string, known []string) (text string) {
 // checkQuery refuses a query that says what the operation does not know: a parameter that it does not have, one that is
 // given more than once, or a value that is not among those that the description lists. It returns nil if there is
 // nothing to refuse. Numbers and times are looked at where they are read.
-func checkQuery(op *huma.Operation, raw string) *Problem {
+func checkQuery(op *huma.Operation, raw string) *problem {
 	query, err := url.ParseQuery(raw)
 	if err != nil {
 		return wrongValue("query", raw, "cannot be read: "+err.Error())
@@ -111,7 +111,7 @@ func readable(api huma.API) func(huma.Context, func(huma.Context)) {
 			next(ctx)
 			return
 		}
-		refuse(api, ctx, &Problem{
+		refuse(api, ctx, &problem{
 			Status: http.StatusUnsupportedMediaType, Title: "the body is not sent as JSON",
 			Detail: fmt.Sprintf("the body was sent as %q; send Content-Type: application/json", ctx.Header("Content-Type")),
 		})
@@ -119,7 +119,7 @@ func readable(api huma.API) func(huma.Context, func(huma.Context)) {
 }
 
 // refuse answers with a problem before the operation is asked.
-func refuse(api huma.API, ctx huma.Context, p *Problem) {
+func refuse(api huma.API, ctx huma.Context, p *problem) {
 	ctx.SetHeader("Content-Type", "application/problem+json")
 	ctx.SetStatus(p.Status)
 	_ = api.Marshal(ctx.BodyWriter(), "application/json", p) // the client has gone

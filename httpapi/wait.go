@@ -45,7 +45,7 @@ func (w *Wait) duration() time.Duration {
 
 // goal is what is waited for.
 type goal struct {
-	// reached returns what there is still to do before the wish itself is fulfilled, "" for nothing.
+	// reached returns what there is still to do before the operation itself is done, "" for nothing.
 	reached func(s *cluster.Snapshot) string
 	renews  map[cluster.Slot]int64 // grants, by their tokens, that others have to take the place of
 	task    string                 // whose workers have to settle, "" for all

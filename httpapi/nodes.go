@@ -18,8 +18,8 @@ type NodePath struct {
 	Node string `path:"node" maxLength:"128" doc:"The node's name."`
 }
 
-// nodeWish names a node that something is to be done with.
-type nodeWish struct {
+// nodeOperation names a node that something is to be done with.
+type nodeOperation struct {
 	NodePath
 	Wait
 }
@@ -37,7 +37,7 @@ func (a *API) serveNodes(mux *http.ServeMux) {
 	} {
 		accept(a, huma.Operation{
 			OperationID: string(kind) + "-node", Method: http.MethodPost, Path: path(string(kind)), Tags: tags, Summary: summary,
-		}, func(in *nodeWish) (cluster.Operation, Wait) {
+		}, func(in *nodeOperation) (cluster.Operation, Wait) {
 			return cluster.Operation{Kind: kind, Node: in.Node}, in.Wait
 		})
 	}
@@ -45,7 +45,7 @@ func (a *API) serveNodes(mux *http.ServeMux) {
 		OperationID: "evict-node", Method: http.MethodPost, Path: path("evict"), Tags: tags, Metadata: as(RoleAdmin),
 		Summary:     "Ends the membership of a node",
 		Description: "Its workers stop, and go elsewhere once its lease is over for certain; it joins again as a new member. To empty a node that works, drain it.",
-	}, func(in *nodeWish) (cluster.Operation, Wait) { return cluster.Evict(in.Node), in.Wait })
+	}, func(in *nodeOperation) (cluster.Operation, Wait) { return cluster.Evict(in.Node), in.Wait })
 	type drain struct {
 		NodePath
 		Wait

@@ -11,7 +11,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
@@ -107,35 +106,4 @@ func (a *API) decisionAt(ctx context.Context, text string) (int64, error) {
 		return 0, fmt.Errorf("%w: none before %s", cluster.ErrNoDecision, at.Format(time.RFC3339))
 	}
 	return found, nil
-}
-
-type healthAnswer struct {
-	Status int
-	Body   client.Health
-}
-
-func healthOf(node Node) client.Health {
-	if reasons := node.Ready(); len(reasons) > 0 {
-		return client.Health{Node: node.Name(), Status: "not ready", Reasons: reasons}
-	}
-	return client.Health{Node: node.Name(), Status: "ok"}
-}
-
-func (a *API) serveHealth() {
-	handle(a, huma.Operation{
-		OperationID: "get-healthz", Method: http.MethodGet, Path: "/healthz", Tags: []string{"health"},
-		Summary: "200 while the process is alive, whatever the coordination service does",
-	}, func(context.Context, *struct{}) (*body[client.Health], error) {
-		return &body[client.Health]{client.Health{Node: a.node.Name(), Status: "ok"}}, nil
-	})
-	handle(a, huma.Operation{
-		OperationID: "get-readyz", Method: http.MethodGet, Path: "/readyz", Tags: []string{"health"},
-		Summary: "200 while the node is a member at work, else 503 with the reasons",
-	}, func(context.Context, *struct{}) (*healthAnswer, error) {
-		status, health := http.StatusOK, healthOf(a.node)
-		if len(health.Reasons) > 0 {
-			status = http.StatusServiceUnavailable
-		}
-		return &healthAnswer{status, health}, nil
-	})
 }

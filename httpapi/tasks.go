@@ -2,7 +2,10 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -22,10 +25,16 @@ type taskWrite struct {
 	Wait
 }
 
-// taskWish names a task that something is to be done with.
-type taskWish struct {
+// taskOperation names a task that something is to be done with.
+type taskOperation struct {
 	TaskPath
 	Wait
+}
+
+// taskAnswer is a task, with its revision as a header.
+type taskAnswer struct {
+	ETag string `header:"ETag"`
+	Body cluster.TaskDetail
 }
 
 func (a *API) serveTasks() {
@@ -63,7 +72,7 @@ func (a *API) serveTasks() {
 	accept(a, huma.Operation{
 		OperationID: "restart-task", Method: http.MethodPost, Path: path("restart"), Tags: tags,
 		Summary: "Starts all workers of a task anew, as many at a time as the budgets allow",
-	}, func(in *taskWish) (cluster.Operation, Wait) { return cluster.RestartTask(in.Task), in.Wait })
+	}, func(in *taskOperation) (cluster.Operation, Wait) { return cluster.RestartTask(in.Task), in.Wait })
 	type runNow struct {
 		TaskPath
 		Wait
@@ -95,6 +104,108 @@ func (a *API) serveTasks() {
 		list, err := a.runsOf(ctx, m, in.Task)
 		return &body[client.Runs]{client.Runs{Runs: list}}, err
 	})
+}
+
+// serveDeclarations serves what tasks declare.
+func (a *API) serveDeclarations() {
+	const all, one = "/api/v1/tasks", "/api/v1/tasks/{task}"
+	tags := []string{"tasks"}
+	handle(a, huma.Operation{
+		OperationID: "list-tasks", Method: http.MethodGet, Path: all, Tags: tags, Metadata: as(RoleView), Summary: "All tasks, with what they declare",
+	}, func(ctx context.Context, _ *struct{}) (*body[client.Tasks], error) {
+		list, err := a.tasks(ctx)
+		return &body[client.Tasks]{client.Tasks{Tasks: append([]cluster.TaskDetail{}, list...)}}, err // none is a list, too
+	})
+	handle(a, huma.Operation{
+		OperationID: "get-task", Method: http.MethodGet, Path: one, Tags: tags, Metadata: as(RoleView), Errors: []int{http.StatusNotFound}, Summary: "A task, with what it declares",
+	}, func(ctx context.Context, in *TaskPath) (*taskAnswer, error) {
+		task, err := a.task(ctx, in.Task)
+		return &taskAnswer{etag(task.Revision), task}, err
+	})
+	type create struct {
+		Wait
+		Body cluster.TaskSpec
+	}
+	handleKeyed(a, huma.Operation{
+		OperationID: "create-task", Method: http.MethodPost, Path: all, Tags: tags, Metadata: as(RoleAdmin), DefaultStatus: http.StatusAccepted,
+		Errors:  []int{http.StatusConflict, http.StatusUnprocessableEntity},
+		Summary: "Creates a task",
+	}, func(ctx context.Context, in *create) (*accepted, error) {
+		op := cluster.Declare(in.Body)
+		op.If = cluster.IfAbsent
+		return a.do(ctx, op, in.Wait)
+	})
+	type replace struct {
+		TaskPath
+		Condition
+		Wait
+		IfNoneMatch string `header:"If-None-Match" enum:"*" doc:"* for a task that must not exist."`
+		Body        cluster.TaskSpec
+	}
+	accept(a, huma.Operation{
+		OperationID: "replace-task", Method: http.MethodPut, Path: one, Tags: tags, Metadata: as(RoleAdmin), Errors: []int{http.StatusPreconditionFailed},
+		Summary:     "Puts a declaration in force, in place of the one that the task has",
+		Description: "The task is created if it does not exist. What scale and pause did to it stays.",
+	}, func(in *replace) (cluster.Operation, Wait) {
+		op := cluster.Operation{Kind: cluster.OpDeclare, Task: in.Task, Spec: &in.Body, If: in.revision()}
+		if in.IfNoneMatch != "" {
+			op.If = cluster.IfAbsent
+		}
+		return op, in.Wait
+	})
+	type patch struct {
+		TaskPath
+		Condition
+		Wait
+		Body map[string]any `doc:"The fields that change; null takes one back."`
+	}
+	handleKeyed(a, huma.Operation{
+		OperationID: "patch-task", Method: http.MethodPatch, Path: one, Tags: tags, Metadata: as(RoleAdmin), DefaultStatus: http.StatusAccepted,
+		Errors:      []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed, http.StatusUnprocessableEntity},
+		Summary:     "Changes parts of what a task declares",
+		Description: "A merge patch (RFC 7396) of the declaration.",
+	}, func(ctx context.Context, in *patch) (*accepted, error) {
+		text, err := json.Marshal(in.Body)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", cluster.ErrChange, err)
+		}
+		op := cluster.Patch(in.Task, text)
+		op.If = in.revision()
+		return a.do(ctx, op, in.Wait)
+	})
+	accept(a, huma.Operation{
+		OperationID: "delete-task", Method: http.MethodDelete, Path: one, Tags: tags, Metadata: as(RoleAdmin), Errors: []int{http.StatusPreconditionFailed},
+		Summary:     "Deletes a task, and what is known of its runs",
+		Description: "Its workers are stopped. A file that declares it the same way as before does not bring it back.",
+	}, func(in *taskWrite) (cluster.Operation, Wait) {
+		op := cluster.Delete(in.Task)
+		op.If = in.revision()
+		return op, in.Wait
+	})
+}
+
+// tasks returns all tasks.
+func (a *API) tasks(ctx context.Context) ([]cluster.TaskDetail, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	m, err := a.hub.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return m.Tasks, nil
+}
+
+// task returns a task.
+func (a *API) task(ctx context.Context, name string) (cluster.TaskDetail, error) {
+	list, err := a.tasks(ctx)
+	if err != nil {
+		return cluster.TaskDetail{}, err
+	}
+	at := slices.IndexFunc(list, func(t cluster.TaskDetail) bool { return t.Name == name })
+	if at < 0 {
+		return cluster.TaskDetail{}, fmt.Errorf("%w: %q", cluster.ErrNoTask, name)
+	}
+	return list[at], nil
 }
 
 // runsOf returns the runs of a task, read once for everybody while nothing changes.

@@ -1231,7 +1231,7 @@ var mutants = []mutant{
 	},
 	{
 		"management", "nobody is asked for their role",
-		one("httpapi/guard.go", "		if p == nil {\n			next(ctx)\n", "		if p == nil || p.Status == http.StatusForbidden {\n			next(ctx)\n"),
+		one("httpapi/auth.go", "		if p == nil {\n			next(ctx)\n", "		if p == nil || p.Status == http.StatusForbidden {\n			next(ctx)\n"),
 		in("httpapi", "TestRoles"),
 	},
 	{
@@ -1251,17 +1251,17 @@ var mutants = []mutant{
 	},
 	{
 		"management", "a token that was taken out goes on being valid for who has logged in",
-		one("httpapi/session.go", "		if t.Hash == one.token {\n", "		if t.Hash != one.token {\n"),
+		one("httpapi/login.go", "		if t.Hash == one.token {\n", "		if t.Hash != one.token {\n"),
 		in("httpapi", "TestLogin"),
 	},
 	{
 		"management", "logins with one token end those with another",
-		one("httpapi/session.go", "		case one.token == t.Hash:\n", "		default:\n"),
+		one("httpapi/login.go", "		case one.token == t.Hash:\n", "		default:\n"),
 		in("httpapi", "TestLoginsOfOneTokenEndNoOthers"),
 	},
 	{
 		"management", "a token has any number of logins",
-		one("httpapi/session.go", "	if logins >= sessionsPerToken {\n", "	if logins < 0 {\n"),
+		one("httpapi/login.go", "	if logins >= sessionsPerToken {\n", "	if logins < 0 {\n"),
 		in("httpapi", "TestLoginsOfOneTokenEndNoOthers"),
 	},
 	{
@@ -1281,27 +1281,27 @@ var mutants = []mutant{
 	},
 	{
 		"management", "a guesser keeps valid tokens out of his address",
-		one("httpapi/guard.go", "	c, known := g.identify(r)\n	if c.from", "	if g.mistakes.of(source{\"token\", network(from)}).Tokens() < 1 {\n		answer(w, slower(\"locked\"))\n		return\n	}\n	c, known := g.identify(r)\n	if c.from"),
+		one("httpapi/auth.go", "	c, known := g.identify(r)\n	if c.from", "	if g.mistakes.of(source{\"token\", network(from)}).Tokens() < 1 {\n		answer(w, slower(\"locked\"))\n		return\n	}\n	c, known := g.identify(r)\n	if c.from"),
 		in("httpapi", "TestGuessersKeepNobodyOut"),
 	},
 	{
 		"management", "a guesser with many addresses has others forgotten",
-		one("httpapi/guard.go", "		l.forget(time.Now())\n", "		l.known = nil\n"),
+		one("httpapi/auth.go", "		l.forget(time.Now())\n", "		l.known = nil\n"),
 		in("httpapi", "TestFloodsOfAddressesPushNobodyOut"),
 	},
 	{
 		"management", "who is slowed down most is forgotten first",
-		one("httpapi/guard.go", "return cmp.Compare(a.tokens, b.tokens)", "return cmp.Compare(b.tokens, a.tokens)"),
+		one("httpapi/auth.go", "return cmp.Compare(a.tokens, b.tokens)", "return cmp.Compare(b.tokens, a.tokens)"),
 		in("httpapi", "TestFloodsOfAddressesPushNobodyOut"),
 	},
 	{
 		"management", "a flood of logins keeps a valid one out",
-		one("httpapi/guard.go", "	case r.URL.Path == loginPath:\n		return nil\n", "	case r.URL.Path == loginPath && g.writes.allow(source{\"\", network(c.from)}):\n		return nil\n"),
+		one("httpapi/auth.go", "	case r.URL.Path == loginPath:\n		return nil\n", "	case r.URL.Path == loginPath && g.writes.allow(source{\"\", network(c.from)}):\n		return nil\n"),
 		in("httpapi", "TestFloodsOfWritesKeepNobodyOut"),
 	},
 	{
 		"management", "who has no role is counted among those who write",
-		one("httpapi/guard.go", "	case c.role == \"\" && r.URL.Path != logoutPath:\n", "	case c.role == \"\" && r.URL.Path != logoutPath && g.writes.allow(source{\"\", network(c.from)}):\n"),
+		one("httpapi/auth.go", "	case c.role == \"\" && r.URL.Path != logoutPath:\n", "	case c.role == \"\" && r.URL.Path != logoutPath && g.writes.allow(source{\"\", network(c.from)}):\n"),
 		in("httpapi", "TestFloodsOfWritesKeepNobodyOut"),
 	},
 	{

@@ -11,24 +11,10 @@ import (
 	"gitee.com/ken.yang/xconsumer/client"
 )
 
-func (a *API) serveAbout() {
+// serveProcess serves what this node's process says of itself.
+func (a *API) serveProcess() {
+	a.serveHealth()
 	tags := []string{"cluster"}
-	handle(a, huma.Operation{
-		OperationID: "get-leader", Method: http.MethodGet, Path: "/api/v1/leader", Tags: tags, Metadata: as(RoleView), Summary: "Who leads",
-	}, func(ctx context.Context, _ *struct{}) (*body[client.Leader], error) {
-		m, err := a.current(ctx)
-		if err != nil {
-			return nil, err
-		}
-		s := &m.State
-		leader := client.Leader{Node: s.Leader, Term: s.Term}
-		for i := range s.Nodes {
-			if s.Nodes[i].Leader {
-				leader.Info = &s.Nodes[i]
-			}
-		}
-		return &body[client.Leader]{leader}, nil
-	})
 	handle(a, huma.Operation{
 		OperationID: "get-version", Method: http.MethodGet, Path: "/api/v1/version", Tags: tags, Metadata: as(RoleView), Summary: "The version of this node's program",
 	}, func(context.Context, *struct{}) (*body[client.Build], error) {
@@ -62,5 +48,36 @@ func (a *API) serveLevel(tags []string) {
 		}
 		a.options.Log.Info("log level changed", "level", in.Body.Level, "by", callerOf(ctx).name)
 		return now(), nil
+	})
+}
+
+type healthAnswer struct {
+	Status int
+	Body   client.Health
+}
+
+func healthOf(node Node) client.Health {
+	if reasons := node.Ready(); len(reasons) > 0 {
+		return client.Health{Node: node.Name(), Status: "not ready", Reasons: reasons}
+	}
+	return client.Health{Node: node.Name(), Status: "ok"}
+}
+
+func (a *API) serveHealth() {
+	handle(a, huma.Operation{
+		OperationID: "get-healthz", Method: http.MethodGet, Path: "/healthz", Tags: []string{"health"},
+		Summary: "200 while the process is alive, whatever the coordination service does",
+	}, func(context.Context, *struct{}) (*body[client.Health], error) {
+		return &body[client.Health]{client.Health{Node: a.node.Name(), Status: "ok"}}, nil
+	})
+	handle(a, huma.Operation{
+		OperationID: "get-readyz", Method: http.MethodGet, Path: "/readyz", Tags: []string{"health"},
+		Summary: "200 while the node is a member at work, else 503 with the reasons",
+	}, func(context.Context, *struct{}) (*healthAnswer, error) {
+		status, health := http.StatusOK, healthOf(a.node)
+		if len(health.Reasons) > 0 {
+			status = http.StatusServiceUnavailable
+		}
+		return &healthAnswer{status, health}, nil
 	})
 }

@@ -10,17 +10,13 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-func (a *API) serveMoves() {
+// servePlan serves what moves, and what operations would do.
+func (a *API) servePlan() {
 	tags := []string{"moves"}
-	type waiting struct{ Wait }
-	accept(a, huma.Operation{
-		OperationID: "step-down", Method: http.MethodPost, Path: "/api/v1/leader/step-down", Tags: []string{"cluster"}, Metadata: as(RoleAdmin),
-		Summary: "Lets the present leader stand behind all others",
-	}, func(in *waiting) (cluster.Operation, Wait) { return cluster.StepDown(), in.Wait })
 	accept(a, huma.Operation{
 		OperationID: "move-now", Method: http.MethodPost, Path: "/api/v1/moves/now", Tags: tags,
 		Summary: "Lets no delay or freeze hold the work of nodes that are gone at this moment",
-	}, func(in *waiting) (cluster.Operation, Wait) { return cluster.MoveNow(), in.Wait })
+	}, func(in *struct{ Wait }) (cluster.Operation, Wait) { return cluster.MoveNow(), in.Wait })
 	type operations struct {
 		Body struct {
 			Operations cluster.Operations `json:"operations,omitempty" doc:"In their order; without any, the plan is what is to move by itself."`

@@ -1,0 +1,35 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"gitee.com/ken.yang/xconsumer/client"
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+func (a *API) serveLeader() {
+	tags := []string{"cluster"}
+	handle(a, huma.Operation{
+		OperationID: "get-leader", Method: http.MethodGet, Path: "/api/v1/leader", Tags: tags, Metadata: as(RoleView), Summary: "Who leads",
+	}, func(ctx context.Context, _ *struct{}) (*body[client.Leader], error) {
+		m, err := a.current(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s := &m.State
+		leader := client.Leader{Node: s.Leader, Term: s.Term}
+		for i := range s.Nodes {
+			if s.Nodes[i].Leader {
+				leader.Info = &s.Nodes[i]
+			}
+		}
+		return &body[client.Leader]{leader}, nil
+	})
+	accept(a, huma.Operation{
+		OperationID: "step-down", Method: http.MethodPost, Path: "/api/v1/leader/step-down", Tags: tags, Metadata: as(RoleAdmin),
+		Summary: "Lets the present leader stand behind all others",
+	}, func(in *struct{ Wait }) (cluster.Operation, Wait) { return cluster.StepDown(), in.Wait })
+}

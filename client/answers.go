@@ -38,7 +38,7 @@ type Workers struct {
 // Nodes are all nodes of a cluster.
 type Nodes struct {
 	Nodes []cluster.NodeInfo `json:"nodes" doc:"Members that live."`
-	Lost  []cluster.NodeInfo `json:"lost" doc:"Members that are gone, and not buried yet."`
+	Lost  []cluster.NodeInfo `json:"lost" doc:"Members that are gone, and not reaped yet."`
 }
 
 // Leader is who leads.

@@ -13,7 +13,7 @@ type Update struct {
 	Term        *int64                 `json:"term,omitempty"`
 	Nodes       []cluster.NodeInfo     `json:"nodes,omitempty" doc:"Live members that are new or different."`
 	NodesGone   []string               `json:"nodesGone,omitempty" doc:"Members that live no more."`
-	Lost        *[]cluster.NodeInfo    `json:"lost,omitempty" doc:"All that are gone and not buried, if that is different."`
+	Lost        *[]cluster.NodeInfo    `json:"lost,omitempty" doc:"All that are gone and not reaped, if that is different."`
 	Tasks       []cluster.TaskInfo     `json:"tasks,omitempty"`
 	TasksGone   []string               `json:"tasksGone,omitempty"`
 	Workers     []cluster.WorkerInfo   `json:"workers,omitempty"`

@@ -384,7 +384,7 @@ func TestStatus(t *testing.T) {
 			{Name: "n6", State: cluster.NodeUp, Cordoned: true},
 		},
 		Lost:  []cluster.NodeInfo{{Name: "n3", State: cluster.NodeLost, Slots: 1}},
-		Tasks: []cluster.TaskInfo{{Name: "a", WorkName: "A", WorkerNum: 3, Running: 1, Waiting: 1, Lost: 1}, {Name: "b", WorkName: "b", WorkerNum: 2, Unplaced: 1, Failed: 1, Reason: "no live node has registered its work"}},
+		Tasks: []cluster.TaskInfo{{Name: "a", WorkName: "A", WorkerNum: 3, Running: 1, Backoff: 1, Lost: 1}, {Name: "b", WorkName: "b", WorkerNum: 2, Unplaced: 1, Failed: 1, Reason: "no live node has registered its work"}},
 		Workers: []cluster.WorkerInfo{
 			{Task: "a", Index: 0, Node: "n1", State: cluster.WorkerRunning},
 			{Task: "a", Index: 1, Node: "n1", State: cluster.WorkerBackoff, Restarts: 4, Error: "boom \x1b[31m\nmore"},
@@ -405,7 +405,7 @@ n6           up, cordoned               0      -               -
 n3           lost                       1      -               -
 
 TASK  WORK  WORKERS  RUNNING  OTHERS             UNPLACED
-a     A     3        1        1 lost, 1 waiting  0
+a     A     3        1        1 lost, 1 backoff  0
 b     b     2        0        1 failed           1: no live node has registered its work
 
 WORKER  NODE  STATE    RESTARTS  LAST ERROR

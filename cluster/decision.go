@@ -35,7 +35,7 @@ const (
 	StepGrant      Step = "grant"      // slots are a node's now
 	StepRelease    Step = "release"    // they are asked back
 	StepFree       Step = "free"       // they were given back: nothing of them runs
-	StepBury       Step = "bury"       // a member is gone, and all that it had is free
+	StepReap       Step = "reap"       // a member is gone, and all that it had is free
 	StepEvict      Step = "evict"      // a member is no member any more
 	StepRewrite    Step = "rewrite"    // a record that was edited by hand is written again
 	StepHold       Step = "hold"       // slots are held back: they may have taken down nodes

@@ -83,8 +83,6 @@ var (
 	ErrLeaving = errors.New("node is leaving")
 	// ErrLeaseLost: this node cannot prove that it is a member.
 	ErrLeaseLost = errors.New("lease lost")
-	// ErrTaskChanged: the task now runs another work.
-	ErrTaskChanged = errors.New("task changed")
 )
 
 // ErrKilled is matched by what becomes of a program that did not end in the time that it had to stop.

@@ -7,20 +7,19 @@ type ReasonCode string
 
 // Why a slot has no place.
 const (
-	WhyNoNode    ReasonCode = "no-node"   // no node takes work
-	WhyNoWork    ReasonCode = "no-work"   // no live node has registered its work
-	WhyNoLabel   ReasonCode = "no-label"  // no live node that has the work has a label it needs
-	WhyCordoned  ReasonCode = "cordoned"  // the nodes that could run it are cordoned or draining
-	WhyFull      ReasonCode = "full"      // the nodes that could run it have no room
-	WhyPerNode   ReasonCode = "per-node"  // the nodes that could run it have as many of the task as they may
-	WhyPaused    ReasonCode = "paused"    // an operator paused the task
-	WhySuspected ReasonCode = "suspected" // it may have taken down nodes
-	WhyWaiting   ReasonCode = "waiting"   // its node is gone, and a delay or freeze holds it
-	WhySchedule  ReasonCode = "schedule"  // its schedule cannot be used
-	WhyClock     ReasonCode = "clock"     // a leader's clock was wrong
-	WhyLate      ReasonCode = "late"      // a firing of a schedule came too late
-	WhyOverlap   ReasonCode = "overlap"   // a firing of a schedule came while another run went on
-	WhyResizing  ReasonCode = "resizing"  // workers of the old count have not stopped
+	WhyNoNode   ReasonCode = "no-node"  // no node takes work
+	WhyNoWork   ReasonCode = "no-work"  // no live node has registered its work
+	WhyNoLabel  ReasonCode = "no-label" // no live node that has the work has a label it needs
+	WhyCordoned ReasonCode = "cordoned" // the nodes that could run it are cordoned or draining
+	WhyFull     ReasonCode = "full"     // the nodes that could run it have no room
+	WhyPerNode  ReasonCode = "per-node" // the nodes that could run it have as many of the task as they may
+	WhyPaused   ReasonCode = "paused"   // an operator paused the task
+	WhyWaiting  ReasonCode = "waiting"  // its node is gone, and a delay or freeze holds it
+	WhySchedule ReasonCode = "schedule" // its schedule cannot be used
+	WhyClock    ReasonCode = "clock"    // a leader's clock was wrong
+	WhyLate     ReasonCode = "late"     // a firing of a schedule came too late
+	WhyOverlap  ReasonCode = "overlap"  // a firing of a schedule came while another run went on
+	WhyResizing ReasonCode = "resizing" // workers of the old count have not stopped
 )
 
 // Why a slot leaves its node. The codes above serve too: a node that lost a label is left for it.
@@ -171,7 +170,7 @@ func (r Reason) String() string {
 		return "a record is too large to be written" + colon(r.Detail)
 	case WhyEdited:
 		return "a record was edited by hand" + colon(r.Detail)
-	case WhyCrashed, WhySuspected:
+	case WhyCrashed:
 		return "it may have taken down " + r.Detail
 	case WhyCleared:
 		return "it has run for a minute"

@@ -47,7 +47,6 @@ const (
 	WorkerPending  WorkerState = "pending"  // granted to nobody, or not yet claimed
 	WorkerStarting WorkerState = "starting" // claimed, about to run
 	WorkerRunning  WorkerState = "running"  // running; also between two executions of a continuous task
-	WorkerWaiting  WorkerState = "waiting"  // waiting for its time
 	WorkerBackoff  WorkerState = "backoff"  // failed, and waiting before it is run again
 	WorkerStopping WorkerState = "stopping" // asked to stop
 	WorkerStuck    WorkerState = "stuck"    // asked to stop, and did not in time
@@ -60,7 +59,7 @@ const (
 // WorkerStates returns all states of workers.
 func WorkerStates() []WorkerState {
 	return []WorkerState{
-		WorkerPending, WorkerStarting, WorkerRunning, WorkerWaiting, WorkerBackoff, WorkerStopping,
+		WorkerPending, WorkerStarting, WorkerRunning, WorkerBackoff, WorkerStopping,
 		WorkerStuck, WorkerHeld, WorkerDone, WorkerGivenUp, WorkerLost,
 	}
 }
@@ -84,7 +83,7 @@ type State struct {
 	Leader  string        `json:"leader"` // the leader's node name, "" while there is none
 	Term    int64         `json:"term"`
 	Nodes   []NodeInfo    `json:"nodes"` // live members, by name
-	Lost    []NodeInfo    `json:"lost"`  // members that are gone and not buried yet, or silent: whose lease must be over
+	Lost    []NodeInfo    `json:"lost"`  // members that are gone and not reaped yet, or silent: whose lease must be over
 	Tasks   []TaskInfo    `json:"tasks"`
 	Workers []WorkerInfo  `json:"workers"`
 	Runs    []RunInfo     `json:"runs,omitempty"`   // under way, by task
@@ -158,13 +157,12 @@ type TaskInfo struct {
 	Unplaced  int    `json:"unplaced"` // slots that no member has, those that are held or failed aside
 	// Of a task that runs for ever these and Running and Unplaced add up to WorkerNum.
 	Starting int  `json:"starting,omitempty"` // granted, and not running yet
-	Waiting  int  `json:"waiting,omitempty"`  // between two executions: failed a moment ago, or waiting for their time
+	Backoff  int  `json:"backoff,omitempty"`  // failed a moment ago, and waiting before they are run again
 	Stopping int  `json:"stopping,omitempty"` // asked to stop, those that are stuck included
 	Lost     int  `json:"lost,omitempty"`     // of members that are gone; to be granted again soon
 	Held     int  `json:"held,omitempty"`     // suspected of having taken down a node; to be granted again after a while
 	Failed   int  `json:"failed,omitempty"`   // given up on: not tried again by itself, whether a member has them or not
 	Pending  int  `json:"pending,omitempty"`  // of Starting: not claimed yet
-	Backoff  int  `json:"backoff,omitempty"`  // of Waiting: failed a moment ago
 	Stuck    int  `json:"stuck,omitempty"`    // of Stopping: not stopped in time
 	Paused   bool `json:"paused,omitempty"`
 	Runs     bool `json:"runs,omitempty"` // its workers run to their end
@@ -189,10 +187,7 @@ func (t *TaskInfo) Note(state WorkerState) {
 		t.Pending++
 	case WorkerStarting:
 		t.Starting++
-	case WorkerWaiting:
-		t.Waiting++
 	case WorkerBackoff:
-		t.Waiting++
 		t.Backoff++
 	case WorkerStopping:
 		t.Stopping++

@@ -106,7 +106,7 @@ func goalOf(op cluster.Operation, revision string, repeated bool, before *snapsh
 		g.run = revision
 	case cluster.OpMoveNow:
 		lost := before.State.Lost
-		g.reached = func(s *cluster.Snapshot) string { return buried(s, lost) }
+		g.reached = func(s *cluster.Snapshot) string { return reaped(s, lost) }
 	case cluster.OpDelete:
 		g.reached = func(s *cluster.Snapshot) string { return deleted(s, op.Task) }
 	case cluster.OpCordon, cluster.OpUncordon, cluster.OpDrain, cluster.OpLabel:
@@ -152,8 +152,8 @@ func onItsWay(w *cluster.WorkerInfo) string {
 	return fmt.Sprintf("%s on %s is to be restarted", w.Slot(), w.Node)
 }
 
-// buried says which of the members that were gone is waited for still.
-func buried(s *cluster.Snapshot, gone []cluster.NodeInfo) string {
+// reaped says which of the members that were gone is waited for still.
+func reaped(s *cluster.Snapshot, gone []cluster.NodeInfo) string {
 	for i := range s.State.Lost {
 		n := &s.State.Lost[i]
 		if slices.ContainsFunc(gone, func(g cluster.NodeInfo) bool { return g.Member == n.Member }) {

@@ -195,14 +195,14 @@ func (l *leading) measure(d reconcile.Decision, n int64, began time.Duration) {
 	l.Meter.Most(meter.LastDecision, int(n))
 	for i := range d.Moves {
 		m := &d.Moves[i]
-		l.Meter.Add(meter.Moves, max(len(m.Slots), 1), m.Step, string(m.Why.Code))
+		l.Meter.Add(meter.Moves, max(len(m.Slots), 1), string(m.Step), string(m.Why.Code))
 		l.trace(m, now-began)
 	}
 }
 
 // trace tells of a grant that was committed just now.
 func (l *leading) trace(m *schema.Move, took time.Duration) {
-	if l.Trace == nil || cluster.Step(m.Step) != cluster.StepGrant {
+	if l.Trace == nil || m.Step != cluster.StepGrant {
 		return
 	}
 	span := cluster.Span{Step: cluster.SpanPublish, Task: m.Task, Slots: m.Slots, Token: m.Token, Ended: time.Now()}
@@ -276,13 +276,13 @@ func (l *leading) putAgendas(snap *view.Snapshot, d reconcile.Decision) {
 	}
 	for _, m := range d.Moves {
 		switch m.Step {
-		case "run":
+		case cluster.StepRun:
 			l.Emit(cluster.Event{Kind: cluster.RunBegan, Task: m.Task, Detail: m.Task})
-		case "miss":
+		case cluster.StepMiss:
 			l.Log.Warn("firings of a schedule are skipped", "task", m.Task, "reason", m.Why.String())
 			l.Emit(cluster.Event{Kind: cluster.FiringSkipped, Task: m.Task, Detail: m.Task + ": " + m.Why.String()})
-		case "done", "failed":
-			l.Emit(cluster.Event{Kind: cluster.RunEnded, Task: m.Task, Detail: m.Task + ": " + m.Step})
+		case cluster.StepDone, cluster.StepFailed:
+			l.Emit(cluster.Event{Kind: cluster.RunEnded, Task: m.Task, Detail: m.Task + ": " + string(m.Step)})
 		}
 	}
 }
@@ -338,7 +338,7 @@ func (l *leading) evict(ctx context.Context, guid string) error {
 	if !lost {
 		node = doc.Node
 	}
-	ring := l.record(epoch, []schema.Move{{Step: "evict", Node: node, Why: cluster.Reason{Code: cluster.WhyEdited, Detail: why}}})
+	ring := l.record(epoch, []schema.Move{{Step: cluster.StepEvict, Node: node, Why: cluster.Reason{Code: cluster.WhyEdited, Detail: why}}})
 	ops = append(ops, ring...)
 	if err := l.submit(ctx, ops); err != nil {
 		return err

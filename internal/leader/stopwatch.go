@@ -44,7 +44,7 @@ func (w *stopwatch) decided(moves []schema.Move, docs map[string]*schema.Doc, no
 		m := &moves[i]
 		for _, index := range m.Slots {
 			slot := cluster.Slot{Task: m.Task, Index: index}
-			switch cluster.Step(m.Step) {
+			switch m.Step {
 			case cluster.StepRelease:
 				switch {
 				case m.To == "":

@@ -24,7 +24,7 @@ func TestStopwatch(t *testing.T) {
 		return p
 	}
 	move := func(step cluster.Step, to string, indexes ...int) schema.Move {
-		return schema.Move{Step: string(step), Task: "t", Slots: indexes, Node: "n", To: to}
+		return schema.Move{Step: step, Task: "t", Slots: indexes, Node: "n", To: to}
 	}
 	w, seen := newStopwatch(), map[meter.Name][]time.Duration{}
 	took := func(of meter.Name, d time.Duration) { seen[of] = append(seen[of], d) }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -141,7 +143,7 @@ func (l *leading) tellAhead(tasks []string) {
 // tellRecalled says that firings which had been passed over are still to come.
 func (l *leading) tellRecalled(moves []schema.Move) {
 	for _, m := range moves {
-		if m.Step == "recall" {
+		if m.Step == cluster.StepRecall {
 			l.Log.Warn("a leader's clock was ahead, or this one's is behind; firings that had been passed over are still to come", "task", m.Task, "reason", m.Why.String())
 			l.Emit(cluster.Event{Kind: cluster.ClockWrong, Task: m.Task, Detail: m.Task + ": " + m.Why.String()})
 		}
@@ -169,12 +171,12 @@ func (l *leading) tellDoubles(doubles map[cluster.Slot][]view.Holder) {
 
 // summary counts the steps of a decision, for the log.
 func summary(moves []schema.Move) string {
-	counts := map[string]int{}
+	counts := map[cluster.Step]int{}
 	for _, m := range moves {
 		counts[m.Step] += max(len(m.Slots), 1)
 	}
 	var parts []string
-	for _, step := range sortedKeys(counts) {
+	for _, step := range slices.Sorted(maps.Keys(counts)) {
 		parts = append(parts, fmt.Sprintf("%s=%d", step, counts[step]))
 	}
 	return strings.Join(parts, " ")
@@ -185,9 +187,9 @@ func (l *leading) tellSuspects(moves []schema.Move) {
 	for _, m := range moves {
 		kind := cluster.SlotHeld
 		switch m.Step {
-		case "hold":
+		case cluster.StepHold:
 			l.Log.Warn("a slot is held back: it may have taken down the nodes that ran it", "task", m.Task, "slots", m.Slots.String(), "reason", m.Why.String())
-		case "fail":
+		case cluster.StepFail:
 			kind = cluster.SlotGivenUp
 			l.Log.Error("a slot has failed and is not granted any longer; `xconsumer restart` tries it again, as does a change of its task", "task", m.Task, "slots", m.Slots.String(), "reason", m.Why.String())
 		default:

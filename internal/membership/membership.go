@@ -6,13 +6,13 @@
 // A member is one session's life, told apart by a GUID that is never used twice. Its keys
 // are created in one commit ([Join]) and vanish together: with the session, in the commit
 // that closes the member ([Close]), or when an operator or leader evicts it. Only its
-// document stays, until a leader buries it.
+// document stays, until a leader reaps it.
 //
 //	           Join                   Maintain                   Close
 //	(session) ─────▶ member, no work ──────────▶ member, at work ───────▶ closed
 //	                      │                          │
 //	                      └──── session ended, evicted, keys deleted ───▶ gone: a leader waits,
-//	                                                                     then buries it
+//	                                                                     then reaps it
 //
 // The [Lease] says until when the member may run anything. It is fed by heartbeats: writes
 // whose commit the service proves. Not promised: that a member which is gone knows it. It

@@ -38,7 +38,7 @@ func (n *node) Leading() (cluster.State, bool) {
 		Tasks: []cluster.TaskInfo{
 			{Name: "orders", WorkerNum: 3, Running: 2, Unplaced: 1, ReasonCode: cluster.WhyNoLabel},
 			{Name: "off", WorkerNum: 5, Unplaced: 5, Paused: true}, {Name: "report", WorkerNum: 4, Runs: true},
-			{Name: "crash", WorkerNum: 3, Held: 1, Failed: 2, ReasonCode: cluster.WhySuspected},
+			{Name: "crash", WorkerNum: 3, Held: 1, Failed: 2, ReasonCode: cluster.WhyCrashed},
 		},
 		Workers: []cluster.WorkerInfo{{Task: "orders", Node: "n1", State: cluster.WorkerRunning}, {Task: "orders", Index: 1, Node: "n2", State: cluster.WorkerRunning}, {Task: "orders", Index: 2, State: cluster.WorkerPending},
 			{Task: "crash", State: cluster.WorkerHeld}, {Task: "crash", Index: 1, State: cluster.WorkerGivenUp}, {Task: "crash", Index: 2, Node: "n1", State: cluster.WorkerGivenUp}},
@@ -93,7 +93,7 @@ func TestWhoTellsWhat(t *testing.T) {
 	leader := []string{
 		"xconsumer_leader 1", `xconsumer_cluster_nodes{state="up"} 2`, `xconsumer_cluster_nodes{state="lost"} 1`, `xconsumer_cluster_desired_workers{task="orders"} 3`,
 		`xconsumer_cluster_desired_workers{task="off"} 0`, `xconsumer_cluster_desired_workers{task="report"} 3`, `xconsumer_cluster_unplaced_workers{reason="no-label",task="orders"} 1`,
-		`xconsumer_cluster_unplaced_workers{reason="",task="off"} 0`, `xconsumer_cluster_unplaced_workers{reason="suspected",task="crash"} 2`,
+		`xconsumer_cluster_unplaced_workers{reason="",task="off"} 0`, `xconsumer_cluster_unplaced_workers{reason="crashed",task="crash"} 2`,
 	}
 	for _, c := range []struct {
 		node      *node

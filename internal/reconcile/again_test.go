@@ -61,9 +61,9 @@ func TestDeclaredAgainWithAClockBehind(t *testing.T) {
 		d := b.decide(func(w *reconcile.World) { w.WallNow = clock })
 		for _, m := range d.Moves {
 			switch m.Step {
-			case "run":
+			case cluster.StepRun:
 				began = append(began, m.Task)
-			case "done", "failed":
+			case cluster.StepDone, cluster.StepFailed:
 				ended = append(ended, m.Task)
 			}
 		}

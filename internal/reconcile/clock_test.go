@@ -25,7 +25,7 @@ type calendar struct {
 	t     interface{ Fatalf(string, ...any) }
 	spec  cluster.TaskSpec
 	fired map[string]int // runs that began, by their instants
-	steps []string
+	steps []cluster.Step
 	ahead bool // the last leader said that the schedule waits for its clock
 }
 
@@ -45,10 +45,10 @@ func (c *calendar) at(clock time.Time) {
 		d := c.decide(func(w *reconcile.World) { w.WallNow = clock })
 		c.ahead = slices.Contains(d.Ahead, "a")
 		for _, m := range d.Moves {
-			if m.Step == "recall" {
+			if m.Step == cluster.StepRecall {
 				c.steps = append(c.steps, m.Step)
 			}
-			if m.Step == "run" {
+			if m.Step == cluster.StepRun {
 				_, id := cluster.SplitRun(m.Task)
 				c.fired[id]++
 			}
@@ -340,7 +340,7 @@ func TestDeclaredAgainWhileNobodyLeads(t *testing.T) {
 		d := b.decide(atNoon)
 		dropped += len(d.DropRuns)
 		for _, m := range d.Moves {
-			if m.Step == "run" {
+			if m.Step == cluster.StepRun {
 				runs = append(runs, m.Task)
 			}
 		}
@@ -371,9 +371,9 @@ func TestDeclaredAgainWithHistory(t *testing.T) {
 		d := b.decide(atNoon)
 		for _, m := range d.Moves {
 			switch {
-			case m.Step == "run":
+			case m.Step == cluster.StepRun:
 				began = append(began, m.Task)
-			case m.Step == "grant" && m.Task == run:
+			case m.Step == cluster.StepGrant && m.Task == run:
 				t.Error("the former run is granted again")
 			}
 		}

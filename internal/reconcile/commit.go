@@ -144,7 +144,7 @@ func (c *commit) free(node string, slots, releasing []schema.Held, why cluster.R
 				because = *h.Why
 			}
 			c.leaveFor(h, because)
-			c.move(schema.Move{Step: "free", Task: h.Task, Slots: h.Slots, Node: node, Token: h.Token, Why: because})
+			c.move(schema.Move{Step: cluster.StepFree, Task: h.Task, Slots: h.Slots, Node: node, Token: h.Token, Why: because})
 		}
 	}
 }

@@ -94,12 +94,12 @@ func (d *crashLoops) recordCrash(doc *schema.Doc, c *commit) {
 		s.TookDown = append(slices.Clone(s.TookDown[max(0, len(s.TookDown)-schema.CrashesToFail):]), doc.Node)
 		s.Declared = d.Snapshot.Declared(slot.Task).Version
 		d.suspects[slot], d.changed = s, true
-		var step string
+		var step cluster.Step
 		switch len(s.TookDown) {
 		case schema.CrashesToHold:
-			step = "hold"
+			step = cluster.StepHold
 		case schema.CrashesToFail:
-			step = "fail"
+			step = cluster.StepFail
 		default:
 			continue
 		}
@@ -119,7 +119,7 @@ func (d *crashLoops) clearRestarted(c *commit) {
 			if _, suspected := d.suspects[slot]; h.Token == 0 && suspected && !d.isGranted(slot) {
 				delete(d.suspects, slot)
 				d.changed = true
-				c.move(schema.Move{Step: "clear", Task: h.Task, Slots: cluster.Indexes{index},
+				c.move(schema.Move{Step: cluster.StepClear, Task: h.Task, Slots: cluster.Indexes{index},
 					Why: cluster.Reason{Code: cluster.WhyRestart}})
 			}
 		}
@@ -155,7 +155,7 @@ func (d *crashLoops) updateProbation(m members, c *commit) {
 		case t.Token != 0 && d.Now-t.At >= probation:
 			delete(d.suspects, slot)
 			d.changed = true
-			c.move(schema.Move{Step: "clear", Task: slot.Task, Slots: cluster.Indexes{slot.Index},
+			c.move(schema.Move{Step: cluster.StepClear, Task: slot.Task, Slots: cluster.Indexes{slot.Index},
 				Why: cluster.Reason{Code: cluster.WhyCleared}})
 			continue
 		case t.Token != 0:

@@ -103,7 +103,7 @@ func draw(d reconcile.Decision) string {
 	}
 	for _, guid := range slices.Sorted(maps.Keys(d.Docs)) {
 		if doc := d.Docs[guid]; doc == nil {
-			fmt.Fprintf(&b, "%s: buried\n", guid)
+			fmt.Fprintf(&b, "%s: reaped\n", guid)
 		} else {
 			fmt.Fprintf(&b, "%s: %s | %s\n", guid, list(doc.Slots), list(doc.Releasing))
 		}
@@ -172,12 +172,12 @@ L: a[0-1]@5 | a[2]@5
 L: a[0-1]@5 | 
 M: a[2]@100 | 
 `},
-		{"a closed member is buried and its slots granted at once", func(b *board) {
+		{"a closed member is reaped and its slots granted at once", func(b *board) {
 			b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
 			b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held()).Doc.Rec.Closed = &schema.Closed{}
 		}, `
 L: a[0]@5 a[1-2]@100 | 
-M: buried
+M: reaped
 `},
 		{"a member seen gone is looked at again", func(b *board) {
 			b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
@@ -289,7 +289,7 @@ L: a[0-2]@5 |
 			fresh.Doc.Rec.Node, fresh.Member.Rec.Node = "node-old", "node-old"
 		}, `
 fresh: a[0,2]@100 | 
-old: buried
+old: reaped
 `},
 	}
 	for _, c := range cases {
@@ -301,7 +301,7 @@ old: buried
 	}
 }
 
-// A member that is gone is buried by the second look, no sooner than the wait after the first.
+// A member that is gone is reaped by the second look, no sooner than the wait after the first.
 func TestBurialTakesTwoLooks(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -381,7 +381,7 @@ func TestTakeoverCountsTheLostMembersTimeout(t *testing.T) {
 	}
 }
 
-// Members that vanish within a moment are buried in one commit, but nobody waits for those who go on vanishing.
+// Members that vanish within a moment are reaped in one commit, but nobody waits for those who go on vanishing.
 func TestBurialsGoTogether(t *testing.T) {
 	b := newBoard(spec("a", 40))
 	b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
@@ -407,20 +407,20 @@ func TestBurialsGoTogether(t *testing.T) {
 		}
 		d := b.decide(func(w *reconcile.World) { w.Memory.FirstSeenGone = looks })
 		looks = d.Memory.FirstSeenGone
-		buried := 0
+		reaped := 0
 		for _, doc := range d.Docs {
 			if doc == nil {
-				buried++
+				reaped++
 			}
 		}
-		if buried > 0 && first == 0 {
+		if reaped > 0 && first == 0 {
 			first = at
 		}
-		most = max(most, buried)
+		most = max(most, reaped)
 		b.apply(t, d)
 	}
 	if first < grace || first > grace+550*time.Millisecond || most < 9 {
-		t.Errorf("the first is buried after %v, at most %d at once", first, most)
+		t.Errorf("the first is reaped after %v, at most %d at once", first, most)
 	}
 	if len(b.snap.Peers) != 1 {
 		t.Errorf("%d members are left", len(b.snap.Peers))
@@ -449,7 +449,7 @@ func TestTokensRiseOverLostCommits(t *testing.T) {
 			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
 			d := b.decide(func(w *reconcile.World) { c.remember(b, w) })
 			for _, m := range d.Moves {
-				if m.Step == "grant" && m.Token < 31 {
+				if m.Step == cluster.StepGrant && m.Token < 31 {
 					t.Errorf("token %d is granted after 30", m.Token)
 				}
 			}
@@ -514,7 +514,7 @@ func TestAbsentBeforeItsDocumentProvesNothing(t *testing.T) {
 	}
 }
 
-// What was buried by a commit of unknown outcome blocks nothing.
+// What was reaped by a commit of unknown outcome blocks nothing.
 func TestBuriedAfterAll(t *testing.T) {
 	b := newBoard(spec("a", 1))
 	b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())

@@ -148,9 +148,9 @@ func TestAStreamOfDeparturesHoldsNobodyForEver(t *testing.T) {
 		held := 0
 		for guid, at := range left {
 			doc, written := d.Docs[guid]
-			if buried := written && doc == nil; !buried && b.now >= at+2*time.Second {
+			if reaped := written && doc == nil; !reaped && b.now >= at+2*time.Second {
 				t.Errorf("%v after it has left, what %s leaves behind still waits", b.now-at, guid)
-			} else if !buried {
+			} else if !reaped {
 				held++
 			}
 		}

@@ -229,7 +229,7 @@ func TestReasonsAreKept(t *testing.T) {
 		return d.Moves
 	}
 	grants := func(moves []schema.Move) (list []schema.Move) {
-		return slices.DeleteFunc(moves, func(m schema.Move) bool { return m.Step != "grant" })
+		return slices.DeleteFunc(moves, func(m schema.Move) bool { return m.Step != cluster.StepGrant })
 	}
 	if got := grants(decide()); len(got) > 0 {
 		t.Fatalf("cordoned nodes are granted %+v", got)
@@ -274,9 +274,9 @@ func TestResumedIsTheReason(t *testing.T) {
 	}
 	for _, c := range []struct {
 		paused bool
-		step   string
+		step   cluster.Step
 		why    cluster.ReasonCode
-	}{{true, "free", cluster.WhyPaused}, {false, "grant", cluster.WhyResumed}} {
+	}{{true, cluster.StepFree, cluster.WhyPaused}, {false, cluster.StepGrant, cluster.WhyResumed}} {
 		b.declare("a", func(s *cluster.TaskSpec) { s.Paused = c.paused })
 		slots := 0
 		for _, m := range moves() {
@@ -327,11 +327,11 @@ func TestTheCauseOfADeathIsTold(t *testing.T) {
 	} {
 		b := threeNodes(t, spec("a", 3))
 		gone(b.snap.Peers["N"]).Doc.Rec.Closed = &schema.Closed{By: "parent of node-N", Cause: cause}
-		steps := map[string]string{}
+		steps := map[cluster.Step]string{}
 		for _, m := range b.decide().Moves {
 			steps[m.Step] = m.Why.String()
 		}
-		for _, step := range []string{"bury", "free", "grant"} {
+		for _, step := range []cluster.Step{cluster.StepReap, cluster.StepFree, cluster.StepGrant} {
 			if steps[step] != want {
 				t.Errorf("%s: %q; want %q", step, steps[step], want)
 			}

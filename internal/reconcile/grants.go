@@ -164,7 +164,7 @@ func (d *granter) addGrantSteps(node string, h *schema.Held) {
 			at++
 		}
 		if at == len(d.commit.out.Moves) {
-			d.commit.move(schema.Move{Step: "grant", Task: h.Task, Node: node, Token: h.Token, Why: why})
+			d.commit.move(schema.Move{Step: cluster.StepGrant, Task: h.Task, Node: node, Token: h.Token, Why: why})
 		}
 		d.commit.out.Moves[at].Slots = append(d.commit.out.Moves[at].Slots, index)
 	}

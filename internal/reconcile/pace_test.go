@@ -222,12 +222,12 @@ func TestWait(t *testing.T) {
 				doc, touched := d.Docs["M"]
 				return touched && doc == nil
 			}
-			if buried := decide(); buried == c.waits {
-				t.Fatalf("buried at once: %v", buried)
+			if reaped := decide(); reaped == c.waits {
+				t.Fatalf("reaped at once: %v", reaped)
 			}
 			b.now += time.Minute
 			if c.waits && !decide() {
-				t.Error("not buried when the delay is over")
+				t.Error("not reaped when the delay is over")
 			}
 		})
 	}

@@ -131,7 +131,7 @@ func TestForgettingRunsMakesNobodyWait(t *testing.T) {
 			d := b.decide(atNoon)
 			wantDraw(t, `
 n1: b[0-1]@100 | 
-n2: buried
+n2: reaped
 `, d)
 			if len(d.DropRuns) > 0 || len(d.Agendas) > 0 {
 				t.Errorf("forgotten together with that: %v", d.DropRuns)

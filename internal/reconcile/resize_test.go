@@ -267,7 +267,7 @@ func TestResizeInTheMiddle(t *testing.T) {
 	}
 }
 
-// A node that is gone holds the barrier until it is buried. Until then the others run on, since they would stop for
+// A node that is gone holds the barrier until it is reaped. Until then the others run on, since they would stop for
 // nothing; and no slot is granted with the new count.
 func TestResizeWaitsForLostNodes(t *testing.T) {
 	b := threeNodes(t, spec("a", 6))
@@ -290,10 +290,10 @@ func TestResizeWaitsForLostNodes(t *testing.T) {
 	m.Member.Read, m.Status.Read = b.now, b.now
 	b.apply(t, b.decide(func(w *reconcile.World) { w.Memory.FirstSeenGone = looks }))
 	if b.snap.Peers["M"] != nil {
-		t.Fatal("M is not buried")
+		t.Fatal("M is not reaped")
 	}
 	b.judgeCounts(t)
-	if got := b.where("a"); got != "" { // asked back in the commit that buries the last that could not be asked
+	if got := b.where("a"); got != "" { // asked back in the commit that reaps the last that could not be asked
 		t.Errorf("%s run on", got)
 	}
 	for guid := range b.snap.Peers {

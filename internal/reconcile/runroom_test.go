@@ -31,9 +31,9 @@ func TestRunsWithoutWorkersTakeRoom(t *testing.T) {
 			}
 			for _, m := range d.Moves {
 				switch m.Step {
-				case "run":
+				case cluster.StepRun:
 					began++
-				case "done":
+				case cluster.StepDone:
 					ended++
 				}
 			}

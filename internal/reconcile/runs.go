@@ -276,9 +276,9 @@ func (a *agenda) end() {
 		a.rec.Kept = append(a.rec.Kept, r.ID)
 		a.changed = true
 		a.commit.extra++
-		step, why := "done", cluster.Reason{Code: cluster.WhyDone}
+		step, why := cluster.StepDone, cluster.Reason{Code: cluster.WhyDone}
 		if len(r.Failed) > 0 {
-			step, why.Code = "failed", cluster.WhyFailed
+			step, why.Code = cluster.StepFailed, cluster.WhyFailed
 		}
 		a.commit.move(schema.Move{Step: step, Task: cluster.RunTask(a.task, r.ID), Why: why})
 	}
@@ -356,7 +356,7 @@ func (a *agenda) begin(r schema.Run, wait bool) {
 	}
 	a.rec.Runs = slices.Insert(a.rec.Runs, at, r)
 	a.changed = true
-	a.commit.move(schema.Move{Step: "run", Task: cluster.RunTask(a.task, r.ID), Why: whyRun(&r)})
+	a.commit.move(schema.Move{Step: cluster.StepRun, Task: cluster.RunTask(a.task, r.ID), Why: whyRun(&r)})
 }
 
 // whyRun says why a run begins, or waits to.

@@ -143,7 +143,7 @@ func TestOrderIsObeyedOnce(t *testing.T) {
 	}
 }
 
-// Whose end of a run's slot is not in the agenda yet, since that cannot be read, is not buried: what it said would be lost.
+// Whose end of a run's slot is not in the agenda yet, since that cannot be read, is not reaped: what it said would be lost.
 // Its other slots run elsewhere meanwhile.
 func TestEndsWaitForTheirAgenda(t *testing.T) {
 	for _, c := range []struct {
@@ -198,14 +198,14 @@ func TestEndsWaitForTheirAgenda(t *testing.T) {
 				t.Errorf("suspected again: %+v", d.Suspects)
 			}
 			for _, m := range moves {
-				if m.Step == "free" && (m.Task != "b" || m.Why.Code != c.why) || m.Step == "bury" {
+				if m.Step == cluster.StepFree && (m.Task != "b" || m.Why.Code != c.why) || m.Step == cluster.StepReap {
 					t.Errorf("%+v", m)
 				}
 			}
 			b.snap.Agendas["a"] = view.Entry[schema.Agenda]{Rec: &schema.Agenda{Begun: true, Runs: []schema.Run{{ID: "r", WorkName: "a", WorkerNum: 1}}}, Version: 3}
 			d = b.decide(atNoon)
 			if doc, written := d.Docs["n2"]; !written || doc != nil {
-				t.Errorf("n2 is not buried: %+v", d.Docs)
+				t.Errorf("n2 is not reaped: %+v", d.Docs)
 			}
 			if rec := d.Agendas["a"]; rec == nil || len(rec.Runs) == 1 && !rec.Runs[0].Done.Contains(0) {
 				t.Errorf("its end is not noted: %+v", rec)
@@ -334,7 +334,7 @@ func TestDueNowGoesFirst(t *testing.T) {
 	for i := 2; i < 60; i++ {
 		d := c.decide(func(w *reconcile.World) { w.WallNow = noon.Add(time.Duration(i) * time.Minute) })
 		for _, m := range d.Moves {
-			if m.Step == "miss" && m.Why.Code == cluster.WhyOverlap {
+			if m.Step == cluster.StepMiss && m.Why.Code == cluster.WhyOverlap {
 				moves++
 			}
 		}

@@ -190,7 +190,7 @@ func poisonIsFound(t *testing.T, nodes int, back, delay time.Duration) {
 		}
 	}
 	for _, m := range a.moves {
-		if (m.Step == "fail" || m.Step == "hold" && delay < 5*time.Second) && (m.Task != poison.Task || !m.Slots.Contains(poison.Index)) {
+		if (m.Step == cluster.StepFail || m.Step == cluster.StepHold && delay < 5*time.Second) && (m.Task != poison.Task || !m.Slots.Contains(poison.Index)) {
 			t.Errorf("blamed: %+v", m)
 		}
 	}

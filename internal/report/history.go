@@ -116,7 +116,7 @@ func decision(rec *schema.Decision) cluster.Decision {
 	d := cluster.Decision{N: rec.N, Term: rec.Term, Leader: rec.Leader, At: rec.At, Omitted: rec.Omit, Moves: make([]cluster.Decided, 0, len(rec.Moves))}
 	for _, m := range rec.Moves {
 		d.Moves = append(d.Moves, cluster.Decided{
-			Step: cluster.Step(m.Step), Task: m.Task, Slots: m.Slots, Node: m.Node, To: m.To, Token: m.Token, Code: m.Why.Code, Why: m.Why.String(),
+			Step: m.Step, Task: m.Task, Slots: m.Slots, Node: m.Node, To: m.To, Token: m.Token, Code: m.Why.Code, Why: m.Why.String(),
 		})
 	}
 	return d

@@ -45,11 +45,11 @@ func TestEveryViewAddsUp(t *testing.T) {
 	state := report.State(s, keys)
 	got := state.Tasks[0]
 	want := cluster.TaskInfo{Name: "a", WorkName: "a", WorkerNum: 14, Revision: got.Revision, Reason: "a#13 failed: took down n1, n1, n1, n1",
-		Running: 2, Unplaced: 3, Starting: 1, Pending: 1, Waiting: 1, Backoff: 1, Stopping: 1, Lost: 2, Held: 2, Failed: 2}
+		Running: 2, Unplaced: 3, Starting: 1, Pending: 1, Backoff: 1, Stopping: 1, Lost: 2, Held: 2, Failed: 2}
 	if got != want {
 		t.Errorf("task %+v\nwant %+v", got, want)
 	}
-	if sum := got.Running + got.Unplaced + got.Starting + got.Waiting + got.Stopping + got.Lost + got.Held + got.Failed; sum != got.WorkerNum {
+	if sum := got.Running + got.Unplaced + got.Starting + got.Backoff + got.Stopping + got.Lost + got.Held + got.Failed; sum != got.WorkerNum {
 		t.Errorf("%d workers add up to %d", got.WorkerNum, sum)
 	}
 	for _, n := range append(state.Nodes, state.Lost...) {

@@ -140,7 +140,7 @@ func TestDecisionsAreBounded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := schema.Decision{N: 5, Term: 3, Leader: "n1", At: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)}
 		for i := range rapid.IntRange(0, 400).Draw(t, "moves") {
-			m := schema.Move{Step: "free", Task: "t", Node: "n", Token: int64(i)}
+			m := schema.Move{Step: cluster.StepFree, Task: "t", Node: "n", Token: int64(i)}
 			switch rapid.IntRange(0, 3).Draw(t, "kind") {
 			case 0:
 				m.Slots = scattered(rapid.IntRange(1, 20_000).Draw(t, "slots"), uint64(i))

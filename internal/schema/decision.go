@@ -29,7 +29,7 @@ type Decision struct {
 
 // Move is one step of a decision for slots of one task.
 type Move struct {
-	Step    string          `json:"step"` // grant, release, free, bury, evict, rewrite, hold, fail, clear
+	Step    cluster.Step    `json:"step"`
 	Task    string          `json:"task,omitempty"`
 	Slots   cluster.Indexes `json:"slots,omitempty"`
 	Node    string          `json:"node"`

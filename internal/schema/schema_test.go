@@ -115,7 +115,7 @@ func TestUnusableRecords(t *testing.T) {
 func TestDecisionsStaySmall(t *testing.T) {
 	d := schema.Decision{N: 1}
 	for i := range 5000 {
-		d.Moves = append(d.Moves, schema.Move{Step: "grant", Task: "task", Slots: cluster.Indexes{i}, Node: "node"})
+		d.Moves = append(d.Moves, schema.Move{Step: cluster.StepGrant, Task: "task", Slots: cluster.Indexes{i}, Node: "node"})
 	}
 	if b := d.Encode(); len(b) > 16<<10 || !strings.Contains(string(b), `"omitted":`) {
 		t.Errorf("%d bytes: %.100s", len(b), b)

@@ -191,7 +191,7 @@ func (v *View) PutDoc(guid string, rec *schema.Doc, version int64, size int) {
 	v.selfWritten.add(v.keys.Doc(guid), p.Doc.Read)
 }
 
-// Forget notes that the owner has buried a member, or knows that nothing of it is left.
+// Forget notes that the owner has reaped a member, or knows that nothing of it is left.
 func (v *View) Forget(guid string) { v.drop(guid) }
 
 // recordPtr is a pointer to a record type, as schema.Decode wants it.

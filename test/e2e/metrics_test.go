@@ -46,7 +46,7 @@ func testMetrics(t *testing.T, b backend) {
 		"xconsumer_ready":  func(v float64) bool { return v == 1 },
 		`xconsumer_cluster_desired_workers{task="test01"}`:                       func(v float64) bool { return v == 2 },
 		`xconsumer_cluster_running_workers{task="test01"}`:                       func(v float64) bool { return v == 2 },
-		`xconsumer_moves_total{reason="",step="bury"}`:                           func(v float64) bool { return v >= 0 },
+		`xconsumer_moves_total{reason="",step="reap"}`:                           func(v float64) bool { return v >= 0 },
 		"xconsumer_heartbeat_seconds_count":                                      func(v float64) bool { return v > 0 },
 		"xconsumer_lease_remaining_seconds":                                      func(v float64) bool { return v > 0 },
 		`xconsumer_record_bytes{record="docs"}`:                                  func(v float64) bool { return v > 0 },

@@ -416,7 +416,7 @@ var mutants = []mutant{
 		in("test/cluster", "TestDeafLeader"),
 	},
 	{
-		"leader", "what ended on a member whose agenda cannot be read is buried with it",
+		"leader", "what ended on a member whose agenda cannot be read is reaped with it",
 		one("internal/reconcile/reap.go", `		case pending.ofDoc(p.Doc.Rec):
 `, `		case pending.ofDoc(nil):
 `),
@@ -1220,7 +1220,7 @@ var mutants = []mutant{
 	},
 	{
 		"management", "a burial does not tell what it freed",
-		one("internal/reconcile/commit.go", `			c.move(schema.Move{Step: "free", Task: h.Task, Slots: h.Slots, Node: node, Token: h.Token, Why: because})
+		one("internal/reconcile/commit.go", `			c.move(schema.Move{Step: cluster.StepFree, Task: h.Task, Slots: h.Slots, Node: node, Token: h.Token, Why: because})
 `, ""),
 		in("test/cluster", "TestPast"),
 	},

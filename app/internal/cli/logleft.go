@@ -201,7 +201,7 @@ func (l *logs) decisions(ctx context.Context, task string) (*cluster.Decisions, 
 func lastNode(past *cluster.Decisions, slot cluster.Slot) string {
 	for _, one := range slices.Backward(past.Decisions) {
 		for _, m := range slices.Backward(one.Moves) {
-			had := m.Step == cluster.StepGrant || m.Step == cluster.StepRelease || m.Step == cluster.StepFree || m.Step == cluster.StepBury
+			had := m.Step == cluster.StepGrant || m.Step == cluster.StepRelease || m.Step == cluster.StepFree || m.Step == cluster.StepReap
 			if had && m.Node != "" && m.Task == slot.Task && m.Slots.Contains(slot.Index) {
 				return m.Node
 			}

@@ -159,7 +159,7 @@ func between(t cluster.TaskInfo) string {
 	}{
 		{t.Lost, cluster.WorkerLost}, {t.Stuck, cluster.WorkerStuck}, {t.Stopping - t.Stuck, cluster.WorkerStopping},
 		{t.Pending, cluster.WorkerPending}, {t.Starting - t.Pending, cluster.WorkerStarting},
-		{t.Backoff, cluster.WorkerBackoff}, {t.Waiting - t.Backoff, cluster.WorkerWaiting}, {t.Held, cluster.WorkerHeld}, {t.Failed, cluster.WorkerGivenUp},
+		{t.Backoff, cluster.WorkerBackoff}, {t.Held, cluster.WorkerHeld}, {t.Failed, cluster.WorkerGivenUp},
 	} {
 		if c.count > 0 {
 			list = append(list, fmt.Sprintf("%d %s", c.count, c.state))

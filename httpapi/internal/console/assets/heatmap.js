@@ -40,7 +40,7 @@ const rgba = (() => {
 	};
 })();
 
-const calm = new Set(["running", "waiting"]);
+const calm = new Set(["running"]);
 const between = new Set(["pending", "starting", "stopping"]);
 
 /** @typedef {{ p: Placement, l: Layout, places: Map<string, Place>, task: string, dark: boolean }} Scene */

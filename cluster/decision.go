@@ -12,7 +12,7 @@ type Decision struct {
 	Leader  string    `json:"leader"` // node name
 	At      time.Time `json:"at"`     // by the leader's clock
 	Moves   []Decided `json:"moves"`
-	Omitted int       `json:"omitted,omitempty"` // steps that are not told, to keep the record small
+	Omitted int       `json:"omitted,omitempty"` // steps left out, and steps of which slots are left out, to keep the record small
 }
 
 // Decided is one step of a decision, for slots of one task.
@@ -25,6 +25,12 @@ type Decided struct {
 	Token int64      `json:"token,omitempty"`
 	Code  ReasonCode `json:"code,omitempty"`
 	Why   string     `json:"why,omitempty"` // in words
+}
+
+// Because returns the step with its reason.
+func (d Decided) Because(why Reason) Decided {
+	d.Code, d.Why = why.Code, why.String()
+	return d
 }
 
 // Step is a kind of step.

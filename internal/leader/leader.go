@@ -79,7 +79,7 @@ type leading struct {
 
 	unremovable map[string]bool                  // as in reconcile.World
 	leftOut     map[reconcile.Part]time.Duration // what is too large, and until when it is left out
-	notes       []schema.Move                    // steps to be told with the next commit
+	notes       []cluster.Decided                // steps to be told with the next commit
 	oddRuns     map[string]bool                  // records of runs that are not there, or are there already, against expectation
 	ring        map[int64]int64                  // the versions of the decisions that are kept, once they were not as expected; nil before
 	blocked     string

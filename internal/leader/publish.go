@@ -195,13 +195,13 @@ func (l *leading) measure(d reconcile.Decision, n int64, began time.Duration) {
 	l.Meter.Most(meter.LastDecision, int(n))
 	for i := range d.Moves {
 		m := &d.Moves[i]
-		l.Meter.Add(meter.Moves, max(len(m.Slots), 1), string(m.Step), string(m.Why.Code))
+		l.Meter.Add(meter.Moves, max(len(m.Slots), 1), string(m.Step), string(m.Code))
 		l.trace(m, now-began)
 	}
 }
 
 // trace tells of a grant that was committed just now.
-func (l *leading) trace(m *schema.Move, took time.Duration) {
+func (l *leading) trace(m *cluster.Decided, took time.Duration) {
 	if l.Trace == nil || m.Step != cluster.StepGrant {
 		return
 	}
@@ -279,8 +279,8 @@ func (l *leading) putAgendas(snap *view.Snapshot, d reconcile.Decision) {
 		case cluster.StepRun:
 			l.Emit(cluster.Event{Kind: cluster.RunBegan, Task: m.Task, Detail: m.Task})
 		case cluster.StepMiss:
-			l.Log.Warn("firings of a schedule are skipped", "task", m.Task, "reason", m.Why.String())
-			l.Emit(cluster.Event{Kind: cluster.FiringSkipped, Task: m.Task, Detail: m.Task + ": " + m.Why.String()})
+			l.Log.Warn("firings of a schedule are skipped", "task", m.Task, "reason", m.Why)
+			l.Emit(cluster.Event{Kind: cluster.FiringSkipped, Task: m.Task, Detail: m.Task + ": " + m.Why})
 		case cluster.StepDone, cluster.StepFailed:
 			l.Emit(cluster.Event{Kind: cluster.RunEnded, Task: m.Task, Detail: m.Task + ": " + string(m.Step)})
 		}
@@ -338,7 +338,8 @@ func (l *leading) evict(ctx context.Context, guid string) error {
 	if !lost {
 		node = doc.Node
 	}
-	ring := l.record(epoch, []schema.Move{{Step: cluster.StepEvict, Node: node, Why: cluster.Reason{Code: cluster.WhyEdited, Detail: why}}})
+	evicted := cluster.Decided{Step: cluster.StepEvict, Node: node}.Because(cluster.Reason{Code: cluster.WhyEdited, Detail: why})
+	ring := l.record(epoch, []cluster.Decided{evicted})
 	ops = append(ops, ring...)
 	if err := l.submit(ctx, ops); err != nil {
 		return err

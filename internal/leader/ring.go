@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -32,9 +33,11 @@ func (l *leading) nextDecision(snap *view.Snapshot) int64 {
 }
 
 // record writes the decision that an epoch counts as its last, and deletes what falls out of the ring.
-func (l *leading) record(epoch *schema.Epoch, moves []schema.Move) []coord.Op {
+func (l *leading) record(epoch *schema.Epoch, moves []cluster.Decided) []coord.Op {
 	n := epoch.NextDecision - 1
-	d := schema.Decision{N: n, Term: l.term.Number, Leader: l.Self.Name, At: time.Now().UTC().Truncate(time.Millisecond), Moves: moves}
+	d := schema.Decision{Decision: cluster.Decision{
+		N: n, Term: l.term.Number, Leader: l.Self.Name, At: time.Now().UTC().Truncate(time.Millisecond), Moves: moves,
+	}}
 	ops := []coord.Op{coord.Create(l.Keys.Decision(n), d.Encode())}
 	old := n - schema.DecisionRing
 	if l.ring == nil {

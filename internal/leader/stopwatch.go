@@ -38,7 +38,7 @@ func (w *stopwatch) gone(p *view.Peer, now time.Duration) {
 }
 
 // decided takes in the moves of a commit.
-func (w *stopwatch) decided(moves []schema.Move, docs map[string]*schema.Doc, now time.Duration) {
+func (w *stopwatch) decided(moves []cluster.Decided, docs map[string]*schema.Doc, now time.Duration) {
 	granted := false
 	for i := range moves {
 		m := &moves[i]

@@ -141,11 +141,11 @@ func (l *leading) tellAhead(tasks []string) {
 }
 
 // tellRecalled says that firings which had been passed over are still to come.
-func (l *leading) tellRecalled(moves []schema.Move) {
+func (l *leading) tellRecalled(moves []cluster.Decided) {
 	for _, m := range moves {
 		if m.Step == cluster.StepRecall {
-			l.Log.Warn("a leader's clock was ahead, or this one's is behind; firings that had been passed over are still to come", "task", m.Task, "reason", m.Why.String())
-			l.Emit(cluster.Event{Kind: cluster.ClockWrong, Task: m.Task, Detail: m.Task + ": " + m.Why.String()})
+			l.Log.Warn("a leader's clock was ahead, or this one's is behind; firings that had been passed over are still to come", "task", m.Task, "reason", m.Why)
+			l.Emit(cluster.Event{Kind: cluster.ClockWrong, Task: m.Task, Detail: m.Task + ": " + m.Why})
 		}
 	}
 }
@@ -170,7 +170,7 @@ func (l *leading) tellDoubles(doubles map[cluster.Slot][]view.Holder) {
 }
 
 // summary counts the steps of a decision, for the log.
-func summary(moves []schema.Move) string {
+func summary(moves []cluster.Decided) string {
 	counts := map[cluster.Step]int{}
 	for _, m := range moves {
 		counts[m.Step] += max(len(m.Slots), 1)
@@ -183,20 +183,20 @@ func summary(moves []schema.Move) string {
 }
 
 // tellSuspects says which slots are held back or have failed.
-func (l *leading) tellSuspects(moves []schema.Move) {
+func (l *leading) tellSuspects(moves []cluster.Decided) {
 	for _, m := range moves {
 		kind := cluster.SlotHeld
 		switch m.Step {
 		case cluster.StepHold:
-			l.Log.Warn("a slot is held back: it may have taken down the nodes that ran it", "task", m.Task, "slots", m.Slots.String(), "reason", m.Why.String())
+			l.Log.Warn("a slot is held back: it may have taken down the nodes that ran it", "task", m.Task, "slots", m.Slots.String(), "reason", m.Why)
 		case cluster.StepFail:
 			kind = cluster.SlotGivenUp
-			l.Log.Error("a slot has failed and is not granted any longer; `xconsumer restart` tries it again, as does a change of its task", "task", m.Task, "slots", m.Slots.String(), "reason", m.Why.String())
+			l.Log.Error("a slot has failed and is not granted any longer; `xconsumer restart` tries it again, as does a change of its task", "task", m.Task, "slots", m.Slots.String(), "reason", m.Why)
 		default:
 			continue
 		}
 		for _, index := range m.Slots {
-			l.Emit(cluster.Event{Kind: kind, Slot: &cluster.Slot{Task: m.Task, Index: index}, Detail: m.Why.String()})
+			l.Emit(cluster.Event{Kind: kind, Slot: &cluster.Slot{Task: m.Task, Index: index}, Detail: m.Why})
 		}
 	}
 }

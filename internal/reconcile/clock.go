@@ -43,8 +43,8 @@ func (a *agenda) recall(s *schedule.Schedule) {
 		return
 	}
 	decidedTo := a.rec.Last
-	a.commit.move(schema.Move{Step: cluster.StepRecall, Task: a.task, Why: cluster.Reason{Code: cluster.WhyClock, Detail: fmt.Sprintf(
-		"its schedule had been decided up to %s; what was passed over and is still to come fires in time", decidedTo.Format(time.RFC3339))}})
+	a.commit.move(cluster.Decided{Step: cluster.StepRecall, Task: a.task}, cluster.Reason{Code: cluster.WhyClock, Detail: fmt.Sprintf(
+		"its schedule had been decided up to %s; what was passed over and is still to come fires in time", decidedTo.Format(time.RFC3339))})
 	later := schema.Without(a.rec.Decided, []schema.Span{{To: decidedTo}})
 	a.rec.Decided = append(schema.Without([]schema.Span{{From: back, To: decidedTo}}, open), later...)
 	for len(a.rec.Decided) > maxSpans {

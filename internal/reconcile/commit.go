@@ -93,8 +93,10 @@ func (c *commit) mark(node string, mark *schema.Mark) {
 	c.extra++
 }
 
-// move adds a step, which people read.
-func (c *commit) move(m schema.Move) { c.out.Moves = append(c.out.Moves, m) }
+// move adds a step, which people read, with its reason.
+func (c *commit) move(m cluster.Decided, why cluster.Reason) {
+	c.out.Moves = append(c.out.Moves, m.Because(why))
+}
 
 // block notes why nothing is granted. The first reason stands.
 func (c *commit) block(why string) {
@@ -144,7 +146,7 @@ func (c *commit) free(node string, slots, releasing []schema.Held, why cluster.R
 				because = *h.Why
 			}
 			c.leaveFor(h, because)
-			c.move(schema.Move{Step: cluster.StepFree, Task: h.Task, Slots: h.Slots, Node: node, Token: h.Token, Why: because})
+			c.move(cluster.Decided{Step: cluster.StepFree, Task: h.Task, Slots: h.Slots, Node: node, Token: h.Token}, because)
 		}
 	}
 }

@@ -103,8 +103,8 @@ func (d *crashLoops) recordCrash(doc *schema.Doc, c *commit) {
 		default:
 			continue
 		}
-		c.move(schema.Move{Step: step, Task: slot.Task, Slots: cluster.Indexes{slot.Index}, Node: doc.Node,
-			Why: cluster.Reason{Code: cluster.WhyCrashed, Detail: strings.Join(s.TookDown, ", ")}})
+		c.move(cluster.Decided{Step: step, Task: slot.Task, Slots: cluster.Indexes{slot.Index}, Node: doc.Node},
+			cluster.Reason{Code: cluster.WhyCrashed, Detail: strings.Join(s.TookDown, ", ")})
 	}
 }
 
@@ -119,8 +119,7 @@ func (d *crashLoops) clearRestarted(c *commit) {
 			if _, suspected := d.suspects[slot]; h.Token == 0 && suspected && !d.isGranted(slot) {
 				delete(d.suspects, slot)
 				d.changed = true
-				c.move(schema.Move{Step: cluster.StepClear, Task: h.Task, Slots: cluster.Indexes{index},
-					Why: cluster.Reason{Code: cluster.WhyRestart}})
+				c.move(cluster.Decided{Step: cluster.StepClear, Task: h.Task, Slots: cluster.Indexes{index}}, cluster.Reason{Code: cluster.WhyRestart})
 			}
 		}
 	}
@@ -155,8 +154,7 @@ func (d *crashLoops) updateProbation(m members, c *commit) {
 		case t.Token != 0 && d.Now-t.At >= probation:
 			delete(d.suspects, slot)
 			d.changed = true
-			c.move(schema.Move{Step: cluster.StepClear, Task: slot.Task, Slots: cluster.Indexes{slot.Index},
-				Why: cluster.Reason{Code: cluster.WhyCleared}})
+			c.move(cluster.Decided{Step: cluster.StepClear, Task: slot.Task, Slots: cluster.Indexes{slot.Index}}, cluster.Reason{Code: cluster.WhyCleared})
 			continue
 		case t.Token != 0:
 			c.requeueAt(t.At + probation)

@@ -64,7 +64,7 @@ type Decision struct {
 	// Docs are the documents to write, nil to delete; one commit. It is valid alone: after
 	// it, whoever leads may go on from the store.
 	Docs  map[string]*schema.Doc
-	Moves []schema.Move
+	Moves []cluster.Decided
 	Token int64 // the next token after this commit
 	// Suspects replaces the record of suspects in the same commit, nil if it stays.
 	Suspects *schema.Suspects

@@ -564,7 +564,7 @@ func TestChunks(t *testing.T) {
 func (b *board) apply(t *testing.T, d reconcile.Decision) {
 	t.Helper()
 	for _, m := range d.Moves {
-		if m.Why == (cluster.Reason{}) {
+		if m.Code == "" {
 			t.Errorf("no reason is given for %+v", m)
 		}
 	}

@@ -219,7 +219,7 @@ func TestReasonsAreKept(t *testing.T) {
 	b.snap.Peers["N"] = &gone
 	var left map[cluster.Slot]cluster.Reason
 	remembered := func(w *reconcile.World) { w.Left = left }
-	decide := func() []schema.Move {
+	decide := func() []cluster.Decided {
 		b.now += time.Second
 		b.answer("L", false)
 		b.answer("M", false)
@@ -228,8 +228,8 @@ func TestReasonsAreKept(t *testing.T) {
 		b.apply(t, d)
 		return d.Moves
 	}
-	grants := func(moves []schema.Move) (list []schema.Move) {
-		return slices.DeleteFunc(moves, func(m schema.Move) bool { return m.Step != cluster.StepGrant })
+	grants := func(moves []cluster.Decided) (list []cluster.Decided) {
+		return slices.DeleteFunc(moves, func(m cluster.Decided) bool { return m.Step != cluster.StepGrant })
 	}
 	if got := grants(decide()); len(got) > 0 {
 		t.Fatalf("cordoned nodes are granted %+v", got)
@@ -243,7 +243,7 @@ func TestReasonsAreKept(t *testing.T) {
 	for range 3 {
 		for _, m := range grants(decide()) {
 			for _, index := range m.Slots {
-				got[cluster.Slot{Task: m.Task, Index: index}] = m.Why.Code
+				got[cluster.Slot{Task: m.Task, Index: index}] = m.Code
 			}
 		}
 	}
@@ -259,7 +259,7 @@ func TestReasonsAreKept(t *testing.T) {
 func TestResumedIsTheReason(t *testing.T) {
 	b := threeNodes(t, spec("a", 3))
 	var left map[cluster.Slot]cluster.Reason
-	moves := func() (list []schema.Move) {
+	moves := func() (list []cluster.Decided) {
 		for range 4 {
 			b.now += time.Second
 			for guid := range b.snap.Peers {
@@ -283,8 +283,8 @@ func TestResumedIsTheReason(t *testing.T) {
 			if m.Step != c.step {
 				continue
 			}
-			if slots += len(m.Slots); m.Why.Code != c.why {
-				t.Errorf("%s for %q; want %q", m.Step, m.Why.Code, c.why)
+			if slots += len(m.Slots); m.Code != c.why {
+				t.Errorf("%s for %q; want %q", m.Step, m.Code, c.why)
 			}
 		}
 		if slots != 3 {
@@ -329,7 +329,7 @@ func TestTheCauseOfADeathIsTold(t *testing.T) {
 		gone(b.snap.Peers["N"]).Doc.Rec.Closed = &schema.Closed{By: "parent of node-N", Cause: cause}
 		steps := map[cluster.Step]string{}
 		for _, m := range b.decide().Moves {
-			steps[m.Step] = m.Why.String()
+			steps[m.Step] = m.Why
 		}
 		for _, step := range []cluster.Step{cluster.StepReap, cluster.StepFree, cluster.StepGrant} {
 			if steps[step] != want {

@@ -162,8 +162,8 @@ func (d *failures) quarantine(guid string, all map[string]map[cluster.Slot]*sche
 	mark := d.Snapshot.Mark(rec.Node)
 	mark.Quarantine = &schema.Quarantine{Member: guid, Error: schema.Cut(reason, 10*schema.ShortError)}
 	d.commit.mark(rec.Node, &mark)
-	d.commit.move(schema.Move{Step: cluster.StepQuarantine, Node: rec.Node,
-		Why: cluster.Reason{Code: cluster.WhyQuarantined, Node: rec.Node, Detail: reason}})
+	d.commit.move(cluster.Decided{Step: cluster.StepQuarantine, Node: rec.Node},
+		cluster.Reason{Code: cluster.WhyQuarantined, Node: rec.Node, Detail: reason})
 }
 
 // failsElsewhere reports whether a worker of a task fails on another member.

@@ -128,5 +128,5 @@ func (a *agenda) skip(s schema.Skip) {
 	}
 	a.rec.Skips = append(a.rec.Skips, s)
 	a.rec.Skips = a.rec.Skips[max(0, len(a.rec.Skips)-schema.MaxSkips):]
-	a.commit.move(schema.Move{Step: cluster.StepMiss, Task: a.task, Why: cluster.Reason{Code: code, Detail: s.String()}})
+	a.commit.move(cluster.Decided{Step: cluster.StepMiss, Task: a.task}, cluster.Reason{Code: code, Detail: s.String()})
 }

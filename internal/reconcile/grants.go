@@ -155,18 +155,18 @@ func (d *granter) grantTo(guid string, fresh []schema.Held) {
 // addGrantSteps adds the steps of one grant, one for each reason why its slots left their nodes.
 func (d *granter) addGrantSteps(node string, h *schema.Held) {
 	first := len(d.commit.out.Moves)
+	var whys []cluster.Reason // of the steps from there on
 	for _, index := range h.Slots {
 		slot := cluster.Slot{Task: h.Task, Index: index}
 		why := whyGranted(d.commit.left[slot])
 		delete(d.commit.left, slot)
-		at := first
-		for at < len(d.commit.out.Moves) && d.commit.out.Moves[at].Why != why {
-			at++
+		at := slices.Index(whys, why)
+		if at < 0 {
+			at, whys = len(whys), append(whys, why)
+			d.commit.move(cluster.Decided{Step: cluster.StepGrant, Task: h.Task, Node: node, Token: h.Token}, why)
 		}
-		if at == len(d.commit.out.Moves) {
-			d.commit.move(schema.Move{Step: cluster.StepGrant, Task: h.Task, Node: node, Token: h.Token, Why: why})
-		}
-		d.commit.out.Moves[at].Slots = append(d.commit.out.Moves[at].Slots, index)
+		m := &d.commit.out.Moves[first+at]
+		m.Slots = append(m.Slots, index)
 	}
 }
 

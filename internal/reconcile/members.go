@@ -187,7 +187,7 @@ func (d *classifier) assignmentUnusable(guid string, p *view.Peer) memberState {
 	if doc.Rec != nil && doc.RecAt == doc.Version-1 {
 		again := *doc.Rec
 		c.write(guid, &again, 0)
-		c.move(schema.Move{Step: cluster.StepRewrite, Node: again.Node, Why: cluster.Reason{Code: cluster.WhyEdited, Detail: "the document"}})
+		c.move(cluster.Decided{Step: cluster.StepRewrite, Node: again.Node}, cluster.Reason{Code: cluster.WhyEdited, Detail: "the document"})
 		return unknown
 	}
 	switch {
@@ -196,7 +196,7 @@ func (d *classifier) assignmentUnusable(guid string, p *view.Peer) memberState {
 		fresh := &schema.Doc{Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Slots: []schema.Held{}}
 		fresh.Releasing = schema.AskedBack(p.Status.Rec.Holding, doc.Version+1)
 		c.write(guid, fresh, 0)
-		c.move(schema.Move{Step: cluster.StepRewrite, Node: m.Node, Why: cluster.Reason{Code: cluster.WhyEdited, Detail: "the document was lost"}})
+		c.move(cluster.Decided{Step: cluster.StepRewrite, Node: m.Node}, cluster.Reason{Code: cluster.WhyEdited, Detail: "the document was lost"})
 	case p.Member.Absent && p.Status.Absent:
 		// It may have been marked as evicted: the longest lease has to be over.
 		if d.confirmedGone(guid, doc.Version, d.timeoutOf(guid)+d.takeoverDelay(guid), d.Now) {

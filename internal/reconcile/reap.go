@@ -28,7 +28,7 @@ func reap(f *facts, m members, pending pendingRuns, c *commit) members {
 				c.extra++
 			}
 			why := departureOf(p)
-			c.move(schema.Move{Step: cluster.StepReap, Node: f.nodeName(guid), Why: why})
+			c.move(cluster.Decided{Step: cluster.StepReap, Node: f.nodeName(guid)}, why)
 			if p.Doc.Rec != nil {
 				c.free(p.Doc.Rec.Node, p.Doc.Rec.Slots, p.Doc.Rec.Releasing, why)
 			}

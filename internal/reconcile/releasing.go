@@ -51,17 +51,17 @@ func release(s *survey, p *placement, asked releases, c *commit) {
 		const reason = 120 // bytes that an entry takes more when it is asked back
 		c.write(guid, &doc, reason*(len(asked)+2*len(adopted)))
 		for _, h := range adopted {
-			c.move(schema.Move{Step: cluster.StepRelease, Task: h.Task, Slots: h.Slots, Node: doc.Node, Token: h.Token, Why: *h.Why})
+			c.move(cluster.Decided{Step: cluster.StepRelease, Task: h.Task, Slots: h.Slots, Node: doc.Node, Token: h.Token}, *h.Why)
 		}
 		for _, e := range asked {
-			c.move(schema.Move{Step: cluster.StepRelease, Task: e.Task, Slots: e.Slots, Node: doc.Node, To: e.to, Token: e.Token, Why: *e.Why})
+			c.move(cluster.Decided{Step: cluster.StepRelease, Task: e.Task, Slots: e.Slots, Node: doc.Node, To: e.to, Token: e.Token}, *e.Why)
 		}
 		for _, h := range freed {
 			why := cluster.Reason{Code: cluster.WhyUnlisted, Node: doc.Node} // unless its entry says more
 			if h.Why != nil {
 				why = *h.Why
 			}
-			c.move(schema.Move{Step: cluster.StepFree, Task: h.Task, Slots: h.Slots, Node: doc.Node, Token: h.Token, Why: why})
+			c.move(cluster.Decided{Step: cluster.StepFree, Task: h.Task, Slots: h.Slots, Node: doc.Node, Token: h.Token}, why)
 			c.leaveFor(h, why)
 		}
 	}

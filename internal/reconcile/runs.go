@@ -280,7 +280,7 @@ func (a *agenda) end() {
 		if len(r.Failed) > 0 {
 			step, why.Code = cluster.StepFailed, cluster.WhyFailed
 		}
-		a.commit.move(schema.Move{Step: step, Task: cluster.RunTask(a.task, r.ID), Why: why})
+		a.commit.move(cluster.Decided{Step: step, Task: cluster.RunTask(a.task, r.ID)}, why)
 	}
 }
 
@@ -356,7 +356,7 @@ func (a *agenda) begin(r schema.Run, wait bool) {
 	}
 	a.rec.Runs = slices.Insert(a.rec.Runs, at, r)
 	a.changed = true
-	a.commit.move(schema.Move{Step: cluster.StepRun, Task: cluster.RunTask(a.task, r.ID), Why: whyRun(&r)})
+	a.commit.move(cluster.Decided{Step: cluster.StepRun, Task: cluster.RunTask(a.task, r.ID)}, whyRun(&r))
 }
 
 // whyRun says why a run begins, or waits to.

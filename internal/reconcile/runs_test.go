@@ -198,7 +198,7 @@ func TestEndsWaitForTheirAgenda(t *testing.T) {
 				t.Errorf("suspected again: %+v", d.Suspects)
 			}
 			for _, m := range moves {
-				if m.Step == cluster.StepFree && (m.Task != "b" || m.Why.Code != c.why) || m.Step == cluster.StepReap {
+				if m.Step == cluster.StepFree && (m.Task != "b" || m.Code != c.why) || m.Step == cluster.StepReap {
 					t.Errorf("%+v", m)
 				}
 			}
@@ -334,7 +334,7 @@ func TestDueNowGoesFirst(t *testing.T) {
 	for i := 2; i < 60; i++ {
 		d := c.decide(func(w *reconcile.World) { w.WallNow = noon.Add(time.Duration(i) * time.Minute) })
 		for _, m := range d.Moves {
-			if m.Step == cluster.StepMiss && m.Why.Code == cluster.WhyOverlap {
+			if m.Step == cluster.StepMiss && m.Code == cluster.WhyOverlap {
 				moves++
 			}
 		}

@@ -25,7 +25,7 @@ type arena struct {
 	token      int64
 	born       int
 	claimed    map[cluster.Slot]time.Duration
-	moves      []schema.Move
+	moves      []cluster.Decided
 }
 
 func newArena(t *testing.T, tasks ...cluster.TaskSpec) *arena {

@@ -88,7 +88,7 @@ func (h *History) fetch(ctx context.Context, s coord.Session, keys schema.Keys, 
 		case a.err != nil:
 			return a.err
 		case a.rec != nil:
-			h.decisions[missing[i]] = decision(a.rec)
+			h.decisions[missing[i]] = a.rec.Decision
 		}
 	}
 	return nil
@@ -109,15 +109,4 @@ func (h *History) readAudit(ctx context.Context, s coord.Session, keys schema.Ke
 	}
 	h.audit = append(h.audit, rec.Lines...)
 	return nil
-}
-
-// decision describes a decision.
-func decision(rec *schema.Decision) cluster.Decision {
-	d := cluster.Decision{N: rec.N, Term: rec.Term, Leader: rec.Leader, At: rec.At, Omitted: rec.Omit, Moves: make([]cluster.Decided, 0, len(rec.Moves))}
-	for _, m := range rec.Moves {
-		d.Moves = append(d.Moves, cluster.Decided{
-			Step: m.Step, Task: m.Task, Slots: m.Slots, Node: m.Node, To: m.To, Token: m.Token, Code: m.Why.Code, Why: m.Why.String(),
-		})
-	}
-	return d
 }

@@ -138,14 +138,14 @@ func TestClosedDocumentsAreBounded(t *testing.T) {
 // A decision keeps its bound, and says how much it does not tell.
 func TestDecisionsAreBounded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		d := schema.Decision{N: 5, Term: 3, Leader: "n1", At: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)}
+		d := schema.Decision{Decision: cluster.Decision{N: 5, Term: 3, Leader: "n1", At: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)}}
 		for i := range rapid.IntRange(0, 400).Draw(t, "moves") {
-			m := schema.Move{Step: cluster.StepFree, Task: "t", Node: "n", Token: int64(i)}
+			m := cluster.Decided{Step: cluster.StepFree, Task: "t", Node: "n", Token: int64(i)}
 			switch rapid.IntRange(0, 3).Draw(t, "kind") {
 			case 0:
 				m.Slots = scattered(rapid.IntRange(1, 20_000).Draw(t, "slots"), uint64(i))
 			case 1:
-				m.Why.Detail = strings.Repeat("because ", rapid.IntRange(0, 400).Draw(t, "words"))
+				m.Why = strings.Repeat("because ", rapid.IntRange(0, 400).Draw(t, "words"))
 			}
 			d.Moves = append(d.Moves, m)
 		}
@@ -154,10 +154,10 @@ func TestDecisionsAreBounded(t *testing.T) {
 		if err := schema.Decode("key", coord.Record{Value: text}, &back); err != nil || len(text) > schema.MaxDecision {
 			t.Fatalf("%d bytes: %v", len(text), err)
 		}
-		if len(back.Moves)+back.Omit < len(d.Moves) {
-			t.Fatalf("%d steps, %d omitted, of %d", len(back.Moves), back.Omit, len(d.Moves))
+		if len(back.Moves)+back.Omitted < len(d.Moves) {
+			t.Fatalf("%d steps, %d omitted, of %d", len(back.Moves), back.Omitted, len(d.Moves))
 		}
-		if back.Omit > 0 && len(d.Moves) > len(back.Moves) && len(text) < schema.MaxDecision/2 {
+		if back.Omitted > 0 && len(d.Moves) > len(back.Moves) && len(text) < schema.MaxDecision/2 {
 			t.Fatalf("%d bytes are told", len(text))
 		}
 	})

@@ -1,11 +1,6 @@
 package schema
 
-import (
-	"slices"
-	"time"
-
-	"gitee.com/ken.yang/xconsumer/cluster"
-)
+import "gitee.com/ken.yang/xconsumer/cluster"
 
 // DecisionRing is how many decisions are kept.
 const DecisionRing = 128
@@ -16,44 +11,27 @@ const MaxDecisions = 1 << 53
 // maxMoveSlots bounds the slots that one step names, in bytes.
 const maxMoveSlots = 1 << 10
 
-// Decision is what one commit of a leader did, and why.
+// Decision is what one commit of a leader did, and why. It is written once, and never again.
 type Decision struct {
 	header
-	N      int64     `json:"n"`
-	Term   int64     `json:"term"`
-	Leader string    `json:"leader"` // node name
-	At     time.Time `json:"at"`
-	Moves  []Move    `json:"moves,omitempty"`
-	Omit   int       `json:"omitted,omitempty"` // moves left out to keep the record small
-}
-
-// Move is one step of a decision for slots of one task.
-type Move struct {
-	Step    cluster.Step    `json:"step"`
-	Task    string          `json:"task,omitempty"`
-	Slots   cluster.Indexes `json:"slots,omitempty"`
-	Node    string          `json:"node"`
-	To      string          `json:"to,omitempty"` // of a release: the node that is to have them
-	Token   int64           `json:"token,omitempty"`
-	Why     cluster.Reason  `json:"why,omitzero"`
-	Unknown cluster.Unknown `json:"-"`
+	cluster.Decision
 }
 
 // Encode writes the decision, leaving out moves, and slots of moves, until it is small enough.
 func (d Decision) Encode() []byte {
-	d.Moves = slices.Clone(d.Moves)
+	d.Moves = append([]cluster.Decided{}, d.Moves...) // never null in JSON
 	for i := range d.Moves {
 		m := &d.Moves[i]
-		m.Why.Detail = Cut(m.Why.Detail, maxMoveSlots)
+		m.Why = Cut(m.Why, maxMoveSlots)
 		for cut := false; len(m.Slots.String()) > maxMoveSlots; cut = true {
 			if m.Slots = m.Slots[:len(m.Slots)/2]; !cut {
-				d.Omit++
+				d.Omitted++
 			}
 		}
 	}
 	all := d.Moves
 	d.Moves = nil
 	d.Moves = all[:Fit(all, MaxDecision-Size(&d)-100)] // 100: for their name, and the number of those left out
-	d.Omit += len(all) - len(d.Moves)
+	d.Omitted += len(all) - len(d.Moves)
 	return Encode(&d, 0)
 }

@@ -27,6 +27,9 @@ func TestRecordsReadWell(t *testing.T) {
 		record schema.Record
 		want   string
 	}{
+		{&schema.Decision{Decision: cluster.Decision{N: 9, Term: 3, Leader: "n1", At: since, Moves: []cluster.Decided{
+			cluster.Decided{Step: cluster.StepRelease, Task: "a", Slots: cluster.Indexes{0, 1}, Node: "n2", To: "n1", Token: 4}.Because(cluster.Reason{Code: cluster.WhyDraining, Node: "n2"}),
+		}}}, `{"v":1,"n":9,"term":3,"leader":"n1","at":"2026-01-02T03:04:05Z","moves":[{"step":"release","task":"a","slots":"0-1","node":"n2","to":"n1","token":4,"code":"draining","why":"n2 is draining"}]}`},
 		{&schema.Epoch{Leader: "g1", Node: "n1", Term: 3, NextToken: 17, NextDecision: 4, Since: since},
 			`{"v":1,"version":5,"leader":"g1","node":"n1","term":3,"nextToken":17,"nextDecision":4,"since":"2026-01-02T03:04:05Z"}`},
 		{&schema.Doc{Node: "n1", Host: "h<1>", SessionTimeout: cluster.Duration(20 * time.Second),
@@ -113,9 +116,9 @@ func TestUnusableRecords(t *testing.T) {
 }
 
 func TestDecisionsStaySmall(t *testing.T) {
-	d := schema.Decision{N: 1}
+	d := schema.Decision{Decision: cluster.Decision{N: 1}}
 	for i := range 5000 {
-		d.Moves = append(d.Moves, schema.Move{Step: cluster.StepGrant, Task: "task", Slots: cluster.Indexes{i}, Node: "node"})
+		d.Moves = append(d.Moves, cluster.Decided{Step: cluster.StepGrant, Task: "task", Slots: cluster.Indexes{i}, Node: "node"})
 	}
 	if b := d.Encode(); len(b) > 16<<10 || !strings.Contains(string(b), `"omitted":`) {
 		t.Errorf("%d bytes: %.100s", len(b), b)

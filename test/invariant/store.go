@@ -174,7 +174,7 @@ func judgeReasons(c Change, fail func(string, string, ...any)) {
 		fail("I5", "%v", err)
 	}
 	for _, m := range d.Moves {
-		if m.Why == (cluster.Reason{}) {
+		if m.Code == "" {
 			fail("I5", "decision %d gives no reason for %s %s#%s", d.N, m.Step, m.Task, m.Slots)
 		}
 	}

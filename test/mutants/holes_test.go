@@ -1220,7 +1220,7 @@ var mutants = []mutant{
 	},
 	{
 		"management", "a burial does not tell what it freed",
-		one("internal/reconcile/commit.go", `			c.move(schema.Move{Step: cluster.StepFree, Task: h.Task, Slots: h.Slots, Node: node, Token: h.Token, Why: because})
+		one("internal/reconcile/commit.go", `			c.move(cluster.Decided{Step: cluster.StepFree, Task: h.Task, Slots: h.Slots, Node: node, Token: h.Token}, because)
 `, ""),
 		in("test/cluster", "TestPast"),
 	},

@@ -5,7 +5,7 @@
 // # The model
 //
 // A cluster is a named group of nodes. A node is one process with a name; each session
-// that it joins with makes it a new [Member], told apart by a GUID. A task ([TaskSpec])
+// that it joins with makes it a new [Member], told apart by a MemberID. A task ([TaskSpec])
 // declares that a work should run in a number of workers; each of them is a [Slot], as in
 // "test01#0". The leader grants every slot to at most one member at a time; a [Grant]
 // carries a fencing token that rises over the whole cluster.

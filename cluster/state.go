@@ -7,17 +7,17 @@ import (
 
 // Member is one life of a node in the cluster: one session that it joined with.
 type Member struct {
-	GUID           string // identity; never used twice
-	Name           string // the node's name, a label
-	Host           string
-	PID            int
-	Address        string // host:port of its HTTP listener, "" if it has none
-	Advertise      string // host:port where other nodes reach it, "" if they do not
-	Works          []string
-	Labels         Labels
-	Weight         int // its share of the work against that of others; 0: 1
-	Capacity       int // the most that the weights of its workers may add up to; 0: no limit
-	SessionTimeout time.Duration
+	MemberID       string   `json:"member,omitempty"` // identity; never used twice
+	Node           string   `json:"node"`             // the node's name, a label
+	Host           string   `json:"host"`
+	PID            int      `json:"pid"`
+	Address        string   `json:"address,omitempty"`   // host:port of its HTTP listener, "" if it has none
+	Advertise      string   `json:"advertise,omitempty"` // host:port where other nodes reach it, "" if they do not
+	Works          []string `json:"works"`
+	Labels         Labels   `json:"labels,omitempty"`
+	Weight         int      `json:"weight,omitempty"`   // its share of the work against that of others; 0: 1
+	Capacity       int      `json:"capacity,omitempty"` // the most that the weights of its workers may add up to; 0: no limit
+	SessionTimeout Duration `json:"sessionTimeout"`
 }
 
 // LeaderPolicy says what share of the work the leader takes.

@@ -205,7 +205,7 @@ func (e *candidate) predecessor(ctx context.Context) (string, error) {
 		guid, ok := schema.Candidate(c.Name)
 		key := e.keys.Elections() + "/" + c.Name
 		switch {
-		case !ok || guid != e.self.GUID:
+		case !ok || guid != e.self.MemberID:
 		case c.Sequence > own:
 			if own > 0 {
 				e.spare = append(e.spare, e.own)
@@ -216,7 +216,7 @@ func (e *candidate) predecessor(ctx context.Context) (string, error) {
 		}
 	}
 	if own == 0 {
-		return "", fmt.Errorf("member %s: %w", e.self.GUID, ErrGone)
+		return "", fmt.Errorf("member %s: %w", e.self.MemberID, ErrGone)
 	}
 	for _, c := range candidates {
 		if _, ok := schema.Candidate(c.Name); ok && c.Sequence < own && c.Sequence > before {
@@ -230,7 +230,7 @@ func (e *candidate) predecessor(ctx context.Context) (string, error) {
 // than its member's, or left over of this member's own. It reports whether it did.
 func (e *candidate) clear(ctx context.Context, key string, r coord.Record) (bool, error) {
 	guid, _ := schema.Candidate(schema.Base(key))
-	stray := r.Session == "" || guid == e.self.GUID
+	stray := r.Session == "" || guid == e.self.MemberID
 	if !stray {
 		m, err := e.session.Get(ctx, e.keys.Member(guid))
 		switch {
@@ -290,7 +290,7 @@ func (e *candidate) bump(ctx context.Context) (term Term, err error) {
 		e.blocked(nil)
 		epoch.NextToken = max(epoch.NextToken, e.tokenFloor(ctx)+1)
 		epoch.Term++
-		epoch.Leader, epoch.Node = e.self.GUID, e.self.Name
+		epoch.Leader, epoch.Node = e.self.MemberID, e.self.Node
 		epoch.Since = time.Now().UTC().Truncate(time.Millisecond)
 		term = Term{Number: epoch.Term, Candidate: e.own, Epoch: epoch, Version: r.Version + 1}
 		return []coord.Op{
@@ -370,7 +370,7 @@ func (e *candidate) stand(ctx context.Context) error {
 				return nil, err
 			}
 		}
-		return []coord.Op{coord.CreateSequenced(e.keys.Election(e.self.GUID), []byte("{}"))}, nil
+		return []coord.Op{coord.CreateSequenced(e.keys.Election(e.self.MemberID), []byte("{}"))}, nil
 	}, coord.ErrRefused)
 	return err
 }

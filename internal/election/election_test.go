@@ -53,7 +53,7 @@ func run(t *testing.T, store coord.Store, name string) *candidate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	self, err := membership.Join(t.Context(), s, keys, cluster.Member{GUID: membership.NewGUID(), Name: name, SessionTimeout: s.Info().Timeout})
+	self, err := membership.Join(t.Context(), s, keys, cluster.Member{MemberID: membership.NewGUID(), Node: name, SessionTimeout: cluster.Duration(s.Info().Timeout)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,10 +87,10 @@ func (c *candidate) stop(t *testing.T) {
 	t.Helper()
 	c.cancel()
 	if err := <-c.done; err != nil {
-		t.Errorf("%s: %v", c.self.Name, err)
+		t.Errorf("%s: %v", c.self.Node, err)
 	}
 	if c.leading() {
-		t.Errorf("%s: lead was not awaited", c.self.Name)
+		t.Errorf("%s: lead was not awaited", c.self.Node)
 	}
 	_ = c.session.Close()
 }
@@ -126,10 +126,10 @@ func TestFirstInFirstOut(t *testing.T) {
 			t.Helper()
 			for _, x := range []*candidate{a, b, c} {
 				if x.leading() != (x == leader) {
-					t.Errorf("%s leads: %v", x.self.Name, x.leading())
+					t.Errorf("%s leads: %v", x.self.Node, x.leading())
 				}
 			}
-			if e := epoch(t, leader.session); e.Leader != leader.self.GUID || e.Node != leader.self.Name || e.Term != term {
+			if e := epoch(t, leader.session); e.Leader != leader.self.MemberID || e.Node != leader.self.Node || e.Term != term {
 				t.Errorf("epoch %+v", e)
 			}
 		}
@@ -211,7 +211,7 @@ func TestTwoCandidateKeysOfOneMember(t *testing.T) {
 		if !first.leading() {
 			t.Fatal("the first does not lead")
 		}
-		if _, err := twice.session.Commit(t.Context(), coord.CreateSequenced(keys.Election(twice.self.GUID), []byte("{}"))); err != nil {
+		if _, err := twice.session.Commit(t.Context(), coord.CreateSequenced(keys.Election(twice.self.MemberID), []byte("{}"))); err != nil {
 			t.Fatal(err)
 		}
 		if err := first.session.Close(); err != nil {
@@ -235,7 +235,7 @@ func TestWhoGivesUpWithdrawsAllKeys(t *testing.T) {
 		service := mem.New(mem.Config{})
 		a := run(t, service.Client(), "a")
 		time.Sleep(time.Second)
-		if _, err := a.session.Commit(t.Context(), coord.CreateSequenced(keys.Election(a.self.GUID), []byte("{}"))); err != nil {
+		if _, err := a.session.Commit(t.Context(), coord.CreateSequenced(keys.Election(a.self.MemberID), []byte("{}"))); err != nil {
 			t.Fatal(err)
 		}
 		b := run(t, service.Client(), "b")

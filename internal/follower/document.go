@@ -19,7 +19,7 @@ type docRead struct {
 
 // noteDoc files the document as read.
 func (fl *following) noteDoc(d docRead) {
-	key := fl.Keys.Doc(fl.Self.GUID)
+	key := fl.Keys.Doc(fl.Self.MemberID)
 	switch {
 	case errors.Is(d.err, coord.ErrNotFound):
 		listed := listedIn(fl.doc)

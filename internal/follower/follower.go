@@ -77,8 +77,8 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 	defer cancel()
 	hints := coord.NewHints(f.Session)
 	defer hints.Close()
-	hints.Watch(f.Keys.Doc(f.Self.GUID))
-	hints.Mark(f.Keys.Doc(f.Self.GUID))
+	hints.Watch(f.Keys.Doc(f.Self.MemberID))
+	hints.Mark(f.Keys.Doc(f.Self.MemberID))
 	fl := &following{
 		Follower: f,
 		spawn:    background.Go,
@@ -90,7 +90,7 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 	// The zero status is what the join wrote, so that nothing has to be said yet.
 	timer := time.NewTimer(resync) // set before it is waited for
 	defer timer.Stop()
-	anew := time.NewTicker(resync*9/10 + jitter.Of(resync/5, f.Self.GUID)) // not in step with the others
+	anew := time.NewTicker(resync*9/10 + jitter.Of(resync/5, f.Self.MemberID)) // not in step with the others
 	defer anew.Stop()
 	docs := make(chan docRead, 1)
 	reading, readAgain := false, false
@@ -101,7 +101,7 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 		}
 		reading = true
 		background.Go(func() {
-			r, err := f.Session.Get(ctx, f.Keys.Doc(f.Self.GUID))
+			r, err := f.Session.Get(ctx, f.Keys.Doc(f.Self.MemberID))
 			docs <- docRead{r, err}
 		})
 	}

@@ -27,7 +27,7 @@ func (fl *following) say(ctx context.Context, o Orders, phase membership.Phase) 
 	if o.Lazy && !fl.unsure {
 		fl.lazyAt = fl.Session.Now()
 	}
-	guid, at := fl.Self.GUID, fl.saidVersion
+	guid, at := fl.Self.MemberID, fl.saidVersion
 	if fl.unsure { // read first; what is to be said is decided anew
 		readDone := fl.doneUnsure
 		fl.spawn(func() {
@@ -76,7 +76,7 @@ func (fl *following) noteReply(r reply) (refused bool) {
 	switch {
 	case r.err != nil:
 		failed, checked := coord.FailedCheck(r.err)
-		if checked && failed.Op.Key == fl.Keys.Doc(fl.Self.GUID) {
+		if checked && failed.Op.Key == fl.Keys.Doc(fl.Self.MemberID) {
 			return true
 		}
 		// Refused because of the status itself, or unknown: read it, then write it again,
@@ -131,7 +131,7 @@ func (fl *following) noteDone(r coord.Record) {
 		return
 	}
 	done := new(schema.Done)
-	if err := schema.Decode(fl.Keys.Done(fl.Self.GUID), r, done); err != nil {
+	if err := schema.Decode(fl.Keys.Done(fl.Self.MemberID), r, done); err != nil {
 		fl.Log.Error("the record of ended slots cannot be used; writing it anew", "error", err)
 		done = new(schema.Done)
 	}

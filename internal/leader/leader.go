@@ -208,7 +208,7 @@ func (l *leading) decide(ctx context.Context) (reconcile.Decision, error) {
 	l.watch.arrived(snap, l.Session.Now(), func(of meter.Name, d time.Duration) { l.Meter.Took(of, d) })
 	world := reconcile.World{
 		Snapshot:      snap,
-		Self:          l.Self.GUID,
+		Self:          l.Self.MemberID,
 		Leaving:       l.Leaves != nil && l.Leaves(),
 		Now:           l.Session.Now(),
 		Began:         l.began,
@@ -267,5 +267,5 @@ func (l *Leader) Burst() *schema.Burst {
 	if d == nil {
 		return nil
 	}
-	return d.Burst(d.term, l.Self.GUID, l.Session.Now())
+	return d.Burst(d.term, l.Self.MemberID, l.Session.Now())
 }

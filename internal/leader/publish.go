@@ -101,7 +101,7 @@ func (l *leading) reread(ctx context.Context) error {
 		l.Emit(cluster.Event{Kind: cluster.HistoryLost, Detail: fmt.Sprintf("%s is at version %d, and was at %d", l.Keys.Epoch(), epoch.Version, l.committed)})
 		l.committed = epoch.Version
 	}
-	if epoch.Rec.Term != l.term.Number || epoch.Rec.Leader != l.Self.GUID {
+	if epoch.Rec.Term != l.term.Number || epoch.Rec.Leader != l.Self.MemberID {
 		return fmt.Errorf("term %d: %w: %s leads term %d", l.term.Number, election.ErrDeposed, epoch.Rec.Node, epoch.Rec.Term)
 	}
 	l.view.MarkAll()

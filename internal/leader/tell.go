@@ -25,7 +25,7 @@ func (l *leading) tell(snap *view.Snapshot) {
 	l.Publish(snap)
 	seen := events.Seen{Records: snap.Errors(l.Keys)}
 	for guid, p := range snap.Peers {
-		if p.Live() && p.Member.Rec != nil && guid != l.Self.GUID {
+		if p.Live() && p.Member.Rec != nil && guid != l.Self.MemberID {
 			seen.Members = append(seen.Members, events.Member{GUID: guid, Node: p.Member.Rec.Node})
 		}
 	}
@@ -80,7 +80,7 @@ func (l *leading) tellPlanFault(ctx context.Context, f *reconcile.PlanFault) {
 // keepFault keeps what the planner or the leader failed on, for their developers.
 func (l *leading) keepFault(ctx context.Context, fault, stack string, input any) {
 	const most = 8 << 10
-	rec := &schema.PlanFault{At: time.Now().UTC().Truncate(time.Millisecond), Leader: l.Self.Name, Error: schema.Cut(fault, most), Stack: schema.Cut(stack, most)}
+	rec := &schema.PlanFault{At: time.Now().UTC().Truncate(time.Millisecond), Leader: l.Self.Node, Error: schema.Cut(fault, most), Stack: schema.Cut(stack, most)}
 	if input, err := json.Marshal(input); err == nil {
 		if rec.Input = input; schema.Size(rec) > schema.Bound(rec) {
 			rec.Input = nil

@@ -42,10 +42,10 @@ func TestLeaderEmitsWhatHasChanged(t *testing.T) {
 	defer func() { _ = session.Close() }()
 	emit := func(e cluster.Event) { got = append(got, fmt.Sprintf("%s %s: %s", e.Kind, e.Node, e.Detail)) }
 	l := leading{watch: newStopwatch(), Leader: &Leader{
-		Session: session, Keys: schema.NewKeys("c"), Self: membership.Self{Member: cluster.Member{GUID: "g1"}}, Log: slog.New(slog.DiscardHandler), Emit: emit, Publish: func(*view.Snapshot) {},
+		Session: session, Keys: schema.NewKeys("c"), Self: membership.Self{Member: cluster.Member{MemberID: "g1"}}, Log: slog.New(slog.DiscardHandler), Emit: emit, Publish: func(*view.Snapshot) {},
 	}}
 	peer := func(node string) *view.Peer {
-		return &view.Peer{Doc: view.Entry[schema.Doc]{Rec: &schema.Doc{Node: node}}, Member: view.Entry[schema.Member]{Rec: &schema.Member{Node: node}}}
+		return &view.Peer{Doc: view.Entry[schema.Doc]{Rec: &schema.Doc{Node: node}}, Member: view.Entry[schema.Member]{Rec: &schema.Member{Member: cluster.Member{Node: node}}}}
 	}
 	lost, closed := peer("n2"), peer("n3")
 	lost.Member.Absent = true

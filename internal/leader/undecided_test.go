@@ -21,7 +21,7 @@ func TestUndecidedLeadersSaySo(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = session.Close() })
-	l := &Leader{Session: session, Lease: membership.NewLease(session), Keys: schema.NewKeys("c"), Self: membership.Self{Member: cluster.Member{GUID: "m"}}, Log: slog.New(slog.DiscardHandler), Emit: func(cluster.Event) {}}
+	l := &Leader{Session: session, Lease: membership.NewLease(session), Keys: schema.NewKeys("c"), Self: membership.Self{Member: cluster.Member{MemberID: "m"}}, Log: slog.New(slog.DiscardHandler), Emit: func(cluster.Event) {}}
 	if told := l.Burst(); told != nil {
 		t.Errorf("it has never led, and tells %+v", told)
 	}

@@ -58,7 +58,7 @@ func TestBound(t *testing.T) {
 		"as it joined":    {node: "n1", own: all, every: all},
 		"of unknown node": {node: "", own: "election/M-n_ heartbeats/M members/M status/M", every: "election/M-n_ heartbeats/M members/M status/M"},
 		"two candidate keys": {func(w *world) {
-			if _, err := w.s.Commit(w.t.Context(), coord.CreateSequenced(keys.Election(w.self.GUID), []byte("{}"))); err != nil {
+			if _, err := w.s.Commit(w.t.Context(), coord.CreateSequenced(keys.Election(w.self.MemberID), []byte("{}"))); err != nil {
 				w.t.Fatal(err)
 			}
 		}, "n1", "election/M-n_ " + all, "election/M-n_ " + all, false, false},
@@ -67,14 +67,14 @@ func TestBound(t *testing.T) {
 			set(w, coord.CreateBound(keys.Name("n1"), schema.Encode(&schema.Name{Member: "other", Node: "n1"}, 0)))
 		}, "n1", "election/M-n_ heartbeats/M members/M status/M", "election/M-n_ heartbeats/M members/M status/M", false, false},
 		"a hand has made its status": {func(w *world) {
-			set(w, coord.Delete(keys.Status(w.self.GUID), 0))
-			set(w, coord.Create(keys.Status(w.self.GUID), []byte("what is this?")))
+			set(w, coord.Delete(keys.Status(w.self.MemberID), 0))
+			set(w, coord.Create(keys.Status(w.self.MemberID), []byte("what is this?")))
 		}, "n1", "election/M-n_ heartbeats/M members/M names/n1", all, false, true},
-		"a hand has deleted its member key": {func(w *world) { set(w, coord.Delete(keys.Member(w.self.GUID), 0)) },
+		"a hand has deleted its member key": {func(w *world) { set(w, coord.Delete(keys.Member(w.self.MemberID), 0)) },
 			"n1", "election/M-n_ heartbeats/M names/n1 status/M", "election/M-n_ heartbeats/M names/n1 status/M", true, false},
 		"a hand has made its member key": {func(w *world) {
-			set(w, coord.Delete(keys.Member(w.self.GUID), 0))
-			set(w, coord.Create(keys.Member(w.self.GUID), []byte("{}")))
+			set(w, coord.Delete(keys.Member(w.self.MemberID), 0))
+			set(w, coord.Create(keys.Member(w.self.MemberID), []byte("{}")))
 		}, "n1", "election/M-n_ heartbeats/M names/n1 status/M", all, true, false},
 		"gone, with a successor": {func(w *world) {
 			w.service.Expire(w.s.Info().ID)
@@ -90,14 +90,14 @@ func TestBound(t *testing.T) {
 				if c.change != nil {
 					c.change(w)
 				}
-				bound, err := membership.ReadBound(t.Context(), w.hand, keys, w.self.GUID, c.node)
+				bound, err := membership.ReadBound(t.Context(), w.hand, keys, w.self.MemberID, c.node)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if own := deleted(t, w.self.GUID, bound.DeleteOps(w.s.Info().ID)); own != c.own {
+				if own := deleted(t, w.self.MemberID, bound.DeleteOps(w.s.Info().ID)); own != c.own {
 					t.Errorf("of its session it deletes %q, want %q", own, c.own)
 				}
-				if every := deleted(t, w.self.GUID, bound.DeleteAllOps()); every != c.every {
+				if every := deleted(t, w.self.MemberID, bound.DeleteAllOps()); every != c.every {
 					t.Errorf("of all it deletes %q, want %q", every, c.every)
 				}
 				if (bound.Session == "") != c.noSession || !c.noSession && bound.Session != w.s.Info().ID {
@@ -119,7 +119,7 @@ func TestBoundThatCannotBeRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service := mem.New(mem.Config{})
 		self := join(t, open(t, service.Client()), "n1")
-		for _, key := range []string{keys.Member(self.GUID), keys.Status(self.GUID), keys.Heartbeat(self.GUID), keys.Name("n1"), self.Election} {
+		for _, key := range []string{keys.Member(self.MemberID), keys.Status(self.MemberID), keys.Heartbeat(self.MemberID), keys.Name("n1"), self.Election} {
 			s := open(t, coordtest.Intercept(service.Client(), coordtest.Interceptor{
 				Get: func(ctx context.Context, k string, next func(context.Context, string) (coord.Record, error)) (coord.Record, error) {
 					if k == key {
@@ -128,7 +128,7 @@ func TestBoundThatCannotBeRead(t *testing.T) {
 					return next(ctx, k)
 				},
 			}))
-			if bound, err := membership.ReadBound(t.Context(), s, keys, self.GUID, "n1"); !errors.Is(err, coord.ErrUnauthorized) {
+			if bound, err := membership.ReadBound(t.Context(), s, keys, self.MemberID, "n1"); !errors.Is(err, coord.ErrUnauthorized) {
 				t.Errorf("%s: %+v, %v", key, bound, err)
 			}
 		}
@@ -141,7 +141,7 @@ func TestDeadMemberOfTwoCandidateKeysIsClosed(t *testing.T) {
 		service := mem.New(mem.Config{})
 		s, parent := open(t, service.Client()), open(t, service.Client())
 		self := join(t, s, "n1")
-		if _, err := s.Commit(t.Context(), coord.CreateSequenced(keys.Election(self.GUID), []byte("{}"))); err != nil {
+		if _, err := s.Commit(t.Context(), coord.CreateSequenced(keys.Election(self.MemberID), []byte("{}"))); err != nil {
 			t.Fatal(err)
 		}
 		if err := membership.CloseDead(t.Context(), parent, keys, dead(self, s, false)); err != nil {

@@ -87,7 +87,7 @@ func closeDead(ctx context.Context, s coord.Session, keys schema.Keys, former Fo
 		}
 		return c
 	}
-	m := cluster.Member{GUID: former.Member, Name: former.Node}
+	m := cluster.Member{MemberID: former.Member, Node: former.Node}
 	if _, err := coord.Update(ctx, s, func(error) ([]coord.Op, error) { return closeRead(ctx, s, keys, m, former.Session, closed) }); err != nil {
 		return fmt.Errorf("close: %w", err)
 	}
@@ -114,11 +114,11 @@ func closeKnown(keys schema.Keys, self Self, d Departure, closed *schema.Closed)
 	doc := *d.Doc
 	doc.Close(closed)
 	return []coord.Op{
-		coord.Set(keys.Doc(self.GUID), schema.Encode(&doc, d.DocVersion+1), d.DocVersion),
-		coord.Delete(keys.Member(self.GUID), 0),
-		coord.Delete(keys.Status(self.GUID), d.StatusVersion),
-		coord.Delete(keys.Heartbeat(self.GUID), d.Pulse.version),
-		coord.Delete(keys.Name(self.Name), 0),
+		coord.Set(keys.Doc(self.MemberID), schema.Encode(&doc, d.DocVersion+1), d.DocVersion),
+		coord.Delete(keys.Member(self.MemberID), 0),
+		coord.Delete(keys.Status(self.MemberID), d.StatusVersion),
+		coord.Delete(keys.Heartbeat(self.MemberID), d.Pulse.version),
+		coord.Delete(keys.Name(self.Node), 0),
 		coord.Delete(self.Election, 0),
 	}
 }
@@ -129,14 +129,14 @@ func closeRead(ctx context.Context, s coord.Session, keys schema.Keys, m cluster
 	var bound Bound
 	var berr error
 	var reading sync.WaitGroup
-	reading.Go(func() { bound, berr = ReadBound(ctx, s, keys, m.GUID, m.Name) })
-	r, err := s.Get(ctx, keys.Doc(m.GUID))
+	reading.Go(func() { bound, berr = ReadBound(ctx, s, keys, m.MemberID, m.Node) })
+	r, err := s.Get(ctx, keys.Doc(m.MemberID))
 	reading.Wait()
 	if err != nil {
 		return nil, err
 	}
 	var doc schema.Doc
-	if err := schema.Decode(keys.Doc(m.GUID), r, &doc); err != nil {
+	if err := schema.Decode(keys.Doc(m.MemberID), r, &doc); err != nil {
 		return nil, err
 	}
 	if doc.Closed != nil {
@@ -146,6 +146,6 @@ func closeRead(ctx context.Context, s coord.Session, keys schema.Keys, m cluster
 		return nil, berr
 	}
 	doc.Close(closed(bound.Status))
-	set := coord.Set(keys.Doc(m.GUID), schema.Encode(&doc, r.Version+1), r.Version)
+	set := coord.Set(keys.Doc(m.MemberID), schema.Encode(&doc, r.Version+1), r.Version)
 	return append([]coord.Op{set}, bound.DeleteOps(session)...), nil
 }

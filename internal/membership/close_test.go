@@ -19,7 +19,7 @@ import (
 
 // dead says what a parent knows of a member.
 func dead(self membership.Self, s coord.Session, blame bool) membership.FormerMember {
-	return membership.FormerMember{Member: self.GUID, Node: self.Name, Session: s.Info().ID, By: "parent", Cause: "panic", Blame: blame}
+	return membership.FormerMember{Member: self.MemberID, Node: self.Node, Session: s.Info().ID, By: "parent", Cause: "panic", Blame: blame}
 }
 
 func docOf(t *testing.T, s coord.Session, guid string) (doc schema.Doc) {
@@ -52,7 +52,7 @@ func TestDeadMemberIsClosed(t *testing.T) {
 					{Task: "a", Slots: cluster.Indexes{0, 1}, Token: 5, Since: now.Add(-2 * time.Minute)},
 					{Task: "b", Slots: cluster.Indexes{3}, Token: 9, Since: now.Add(-10 * time.Second)},
 				}}
-				if _, err := s.Commit(t.Context(), coord.Set(keys.Status(self.GUID), schema.Encode(status, 1), 0)); err != nil {
+				if _, err := s.Commit(t.Context(), coord.Set(keys.Status(self.MemberID), schema.Encode(status, 1), 0)); err != nil {
 					t.Fatal(err)
 				}
 				for range 2 { // the second time there is nothing left to do
@@ -60,7 +60,7 @@ func TestDeadMemberIsClosed(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				closed := docOf(t, parent, self.GUID).Closed
+				closed := docOf(t, parent, self.MemberID).Closed
 				if closed == nil || closed.By != "parent" || closed.Cause != "panic" {
 					t.Fatalf("closed: %+v", closed)
 				}
@@ -96,10 +96,10 @@ func TestDeadMemberLeavesItsSuccessorAlone(t *testing.T) {
 		if err := membership.CloseDead(t.Context(), parent, keys, d); err != nil {
 			t.Fatal(err)
 		}
-		if closed := docOf(t, parent, self.GUID).Closed; closed == nil || closed.StartedLast60s != nil {
+		if closed := docOf(t, parent, self.MemberID).Closed; closed == nil || closed.StartedLast60s != nil {
 			t.Errorf("closed: %+v", closed)
 		}
-		if n := names(t, parent, keys.Members()); len(n) != 1 || n[0] != successor.GUID {
+		if n := names(t, parent, keys.Members()); len(n) != 1 || n[0] != successor.MemberID {
 			t.Errorf("members %v", n)
 		}
 		if _, err := parent.Get(t.Context(), keys.Name("n1")); err != nil {
@@ -125,7 +125,7 @@ func TestDeadMemberIsStillJoining(t *testing.T) {
 		if err := membership.CloseDead(t.Context(), parent, keys, dead(membership.Self{Member: m}, s, true)); err != nil {
 			t.Error(err)
 		}
-		if docOf(t, parent, m.GUID).Closed == nil {
+		if docOf(t, parent, m.MemberID).Closed == nil {
 			t.Error("it is not closed")
 		}
 	})
@@ -140,7 +140,7 @@ func TestCloseOfDeadMemberAgainstItsClaim(t *testing.T) {
 		self := join(t, s, "n1")
 		claim := func(at int64) error {
 			status := &schema.Status{Holding: []schema.Held{{Task: "a", Slots: cluster.Indexes{0}, Token: 1, Since: time.Now().UTC()}}}
-			_, err := s.Commit(t.Context(), coord.Check(keys.Doc(self.GUID), 0), coord.Set(keys.Status(self.GUID), schema.Encode(status, at+1), at))
+			_, err := s.Commit(t.Context(), coord.Check(keys.Doc(self.MemberID), 0), coord.Set(keys.Status(self.MemberID), schema.Encode(status, at+1), at))
 			return err
 		}
 		first := true
@@ -158,7 +158,7 @@ func TestCloseOfDeadMemberAgainstItsClaim(t *testing.T) {
 		if err := membership.CloseDead(t.Context(), parent, keys, dead(self, s, true)); err != nil {
 			t.Fatal(err)
 		}
-		closed := docOf(t, parent, self.GUID).Closed
+		closed := docOf(t, parent, self.MemberID).Closed
 		if closed == nil || schema.Count(closed.StartedLast60s) != 1 {
 			t.Errorf("the claim that came in between is not in %+v", closed)
 		}

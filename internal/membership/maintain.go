@@ -39,18 +39,18 @@ func Maintain(ctx context.Context, s coord.Session, keys schema.Keys, self Self,
 	terms := TermsOf(s.Info())
 	hints := coord.NewHints(s)
 	defer hints.Close()
-	hints.Watch(keys.Member(self.GUID)) // whoever evicts the member deletes all its keys
-	hints.Mark(keys.Member(self.GUID))
-	look := time.NewTicker(lookAgain + jitter.Of(lookAgain/10, self.GUID))
+	hints.Watch(keys.Member(self.MemberID)) // whoever evicts the member deletes all its keys
+	hints.Mark(keys.Member(self.MemberID))
+	look := time.NewTicker(lookAgain + jitter.Of(lookAgain/10, self.MemberID))
 	defer look.Stop()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	beats := make(chan error, 2) // the first one counts
 	var beating sync.WaitGroup
-	beating.Go(func() { beats <- beat(ctx, s, keys.Heartbeat(self.GUID), terms, pulse, acts) })
+	beating.Go(func() { beats <- beat(ctx, s, keys.Heartbeat(self.MemberID), terms, pulse, acts) })
 	beating.Go(func() {
 		if err := unheard(ctx, s, terms); err != nil {
-			beats <- fmt.Errorf("member %s: %w", self.GUID, err)
+			beats <- fmt.Errorf("member %s: %w", self.MemberID, err)
 			cancel() // what waits for an answer waits for ever
 		}
 	})
@@ -63,12 +63,12 @@ func Maintain(ctx context.Context, s coord.Session, keys schema.Keys, self Self,
 		case <-s.Done():
 			cancel()
 			beating.Wait()
-			return fmt.Errorf("member %s: %w", self.GUID, coord.ErrSessionEnded)
+			return fmt.Errorf("member %s: %w", self.MemberID, coord.ErrSessionEnded)
 		case <-look.C:
-			hints.Mark(keys.Status(self.GUID))
+			hints.Mark(keys.Status(self.MemberID))
 		case <-hints.C():
 			err := present(ctx, s, hints.Take(), func(key string, r coord.Record) {
-				if key == keys.Status(self.GUID) && schema.Decode(key, r, &schema.Status{}) != nil {
+				if key == keys.Status(self.MemberID) && schema.Decode(key, r, &schema.Status{}) != nil {
 					select {
 					case damaged <- struct{}{}:
 					default:

@@ -87,7 +87,7 @@ func NewGUID() string {
 // ErrNameTaken, ErrProtocol or an error of coord. After coord.ErrUnknown the session must
 // be closed: the join may still happen, and its GUID must not be used again.
 func Join(ctx context.Context, s coord.Session, keys schema.Keys, m cluster.Member) (Self, error) {
-	if size := schema.Size(record(m)); size > schema.MaxMember {
+	if size := schema.Size(&schema.Member{Member: m}); size > schema.MaxMember {
 		return Self{}, fmt.Errorf("join: %w: works and labels take %d bytes, at most %d; register fewer works on one node", cluster.ErrTooLarge, size, schema.MaxMember)
 	}
 	results, err := coord.Update(ctx, s, func(last error) ([]coord.Op, error) {
@@ -114,8 +114,8 @@ func mayJoinAfter(ctx context.Context, s coord.Session, keys schema.Keys, m clus
 	switch {
 	case last == nil, checked && failed.Op.Key == keys.Meta() && errors.Is(last, coord.ErrVersion):
 		return nil
-	case checked && failed.Op.Key == keys.Name(m.Name) && errors.Is(last, coord.ErrExists):
-		taken, err := NameTaken(ctx, s, keys, m.Name)
+	case checked && failed.Op.Key == keys.Name(m.Node) && errors.Is(last, coord.ErrExists):
+		taken, err := NameTaken(ctx, s, keys, m.Node)
 		if err != nil || taken == nil {
 			return err
 		}
@@ -126,25 +126,16 @@ func mayJoinAfter(ctx context.Context, s coord.Session, keys schema.Keys, m clus
 
 func joinOps(keys schema.Keys, m cluster.Member, metaVersion int64) []coord.Op {
 	now := time.Now().UTC().Truncate(time.Second)
-	timeout := cluster.Duration(m.SessionTimeout)
 	return []coord.Op{
 		coord.Check(keys.Meta(), metaVersion),
-		coord.CreateBound(keys.Name(m.Name), schema.Encode(&schema.Name{
-			Member: m.GUID, Node: m.Name, Host: m.Host, PID: m.PID, Address: m.Address, Since: now}, 0)),
-		coord.CreateBound(keys.Member(m.GUID), schema.Encode(record(m), 0)),
-		coord.CreateBound(keys.Heartbeat(m.GUID), schema.Encode(&schema.Heartbeat{}, 0)),
-		coord.CreateBound(keys.Status(m.GUID), schema.Encode(&schema.Status{Holding: []schema.Held{}}, 0)),
-		coord.Create(keys.Doc(m.GUID), schema.Encode(&schema.Doc{
-			Node: m.Name, Host: m.Host, SessionTimeout: timeout, Slots: []schema.Held{}, Releasing: []schema.Held{}}, 0)),
-		coord.CreateSequenced(keys.Election(m.GUID), []byte("{}")),
-	}
-}
-
-// record describes a member to the others.
-func record(m cluster.Member) *schema.Member {
-	return &schema.Member{
-		Node: m.Name, Host: m.Host, PID: m.PID, Address: m.Address, Advertise: m.Advertise, Works: m.Works,
-		Labels: m.Labels, Weight: m.Weight, Capacity: m.Capacity, SessionTimeout: cluster.Duration(m.SessionTimeout), Since: time.Now().UTC().Truncate(time.Second),
+		coord.CreateBound(keys.Name(m.Node), schema.Encode(&schema.Name{
+			Member: m.MemberID, Node: m.Node, Host: m.Host, PID: m.PID, Address: m.Address, Since: now}, 0)),
+		coord.CreateBound(keys.Member(m.MemberID), schema.Encode(&schema.Member{Member: m, Since: now}, 0)),
+		coord.CreateBound(keys.Heartbeat(m.MemberID), schema.Encode(&schema.Heartbeat{}, 0)),
+		coord.CreateBound(keys.Status(m.MemberID), schema.Encode(&schema.Status{Holding: []schema.Held{}}, 0)),
+		coord.Create(keys.Doc(m.MemberID), schema.Encode(&schema.Doc{
+			Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Slots: []schema.Held{}, Releasing: []schema.Held{}}, 0)),
+		coord.CreateSequenced(keys.Election(m.MemberID), []byte("{}")),
 	}
 }
 

@@ -49,7 +49,7 @@ func TestTerms(t *testing.T) {
 var keys = schema.NewKeys("test")
 
 func member(name string, s coord.Session) cluster.Member {
-	return cluster.Member{GUID: membership.NewGUID(), Name: name, Host: "h", PID: 7, Works: []string{"w"}, SessionTimeout: s.Info().Timeout}
+	return cluster.Member{MemberID: membership.NewGUID(), Node: name, Host: "h", PID: 7, Works: []string{"w"}, SessionTimeout: cluster.Duration(s.Info().Timeout)}
 }
 
 func open(t *testing.T, store coord.Store) coord.Session {
@@ -161,11 +161,11 @@ func TestDeletedKeysEndTheMember(t *testing.T) {
 				}()
 				time.Sleep(10 * time.Second)
 				remove := func() error {
-					r, err := hand.Get(t.Context(), key(self.GUID))
+					r, err := hand.Get(t.Context(), key(self.MemberID))
 					if err != nil {
 						t.Fatal(err)
 					}
-					_, err = hand.Commit(t.Context(), coord.Delete(key(self.GUID), r.Version))
+					_, err = hand.Commit(t.Context(), coord.Delete(key(self.MemberID), r.Version))
 					return err
 				}
 				err := remove()
@@ -175,7 +175,7 @@ func TestDeletedKeysEndTheMember(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := <-done; !errors.Is(err, membership.ErrGone) || !strings.Contains(err.Error(), key(self.GUID)) {
+				if err := <-done; !errors.Is(err, membership.ErrGone) || !strings.Contains(err.Error(), key(self.MemberID)) {
 					t.Errorf("keep: %v", err)
 				}
 			})
@@ -195,12 +195,12 @@ func TestCloseLeavesOnlyTheDocument(t *testing.T) {
 				service := mem.New(mem.Config{})
 				s := open(t, service.Client())
 				self := join(t, s, "n1")
-				r, err := s.Get(t.Context(), keys.Doc(self.GUID))
+				r, err := s.Get(t.Context(), keys.Doc(self.MemberID))
 				if err != nil {
 					t.Fatal(err)
 				}
 				d := membership.Departure{Doc: &schema.Doc{}}
-				if err := schema.Decode(keys.Doc(self.GUID), r, d.Doc); err != nil {
+				if err := schema.Decode(keys.Doc(self.MemberID), r, d.Doc); err != nil {
 					t.Fatal(err)
 				}
 				change(&d)
@@ -212,7 +212,7 @@ func TestCloseLeavesOnlyTheDocument(t *testing.T) {
 				if service.Keys() != 3 { // meta, epoch, document
 					t.Errorf("%d keys are left", service.Keys())
 				}
-				r, err = s.Get(t.Context(), keys.Doc(self.GUID))
+				r, err = s.Get(t.Context(), keys.Doc(self.MemberID))
 				closed := `"closed":{"by":"n1","cause":"test","clean":true}`
 				if d.Burst != nil {
 					closed = strings.Replace(closed, "}", `,"burst":{"term":3,"count":2}}`, 1)

@@ -21,7 +21,7 @@ func (s *nodeSession) compareClocks(ctx context.Context) {
 	told, wait := "", 10*time.Second
 	defer s.showApart(0)
 	for {
-		if !s.sleep(ctx, wait+jitter.Of(wait/2, s.self.GUID)) {
+		if !s.sleep(ctx, wait+jitter.Of(wait/2, s.self.MemberID)) {
 			return
 		}
 		wait = compareEach
@@ -66,7 +66,7 @@ func (s *nodeSession) showApart(ahead time.Duration) {
 func (s *nodeSession) compareWithLeader(ctx context.Context) (leader string, apart membership.Apart, known bool) {
 	r, err := s.session.Get(ctx, s.cfg.Keys.Epoch())
 	var epoch schema.Epoch
-	if err != nil || schema.Decode(s.cfg.Keys.Epoch(), r, &epoch) != nil || epoch.Leader == "" || epoch.Leader == s.self.GUID {
+	if err != nil || schema.Decode(s.cfg.Keys.Epoch(), r, &epoch) != nil || epoch.Leader == "" || epoch.Leader == s.self.MemberID {
 		return "", membership.Apart{}, false
 	}
 	first, err := membership.See(ctx, s.session, s.cfg.Keys, epoch.Leader)

@@ -48,7 +48,7 @@ const stillTaken = 5 * time.Minute
 func (r *Runner) join(ctx context.Context, session coord.Session, member cluster.Member) (membership.Self, error) {
 	hints := coord.NewHints(session)
 	defer hints.Close()
-	hints.Watch(r.cfg.Keys.Name(member.Name))
+	hints.Watch(r.cfg.Keys.Name(member.Node))
 	var holder, told string
 	var since, said time.Time
 	for {

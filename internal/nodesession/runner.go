@@ -103,7 +103,7 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 		}
 		reason, help := whyNoMember(err)
 		r.cfg.Presence.set(health{obstacle: "not connected: " + reason + "; " + help})
-		wait := joinAgain.Pause(attempt+1, r.cfg.Member.Name, attempt)
+		wait := joinAgain.Pause(attempt+1, r.cfg.Member.Node, attempt)
 		r.cfg.Log.Warn("not a member; trying again", "reason", reason, "in", wait.Round(time.Millisecond), "help", help)
 		r.cfg.Log.Debug("not a member", "error", err)
 		if backoff.Sleep(ctx, wait) != nil {
@@ -172,7 +172,7 @@ func (r *Runner) session(ctx context.Context, openTimeout time.Duration) (joined
 	}
 	r.closeFormer(ctx, session)
 	report = r.newSupervisorReport(member, session.Info().ID, lease)
-	former = &membership.FormerMember{Member: member.GUID, Node: member.Name, Session: session.Info().ID, By: member.Name, Cause: "session lost"}
+	former = &membership.FormerMember{Member: member.MemberID, Node: member.Node, Session: session.Info().ID, By: member.Node, Cause: "session lost"}
 	reporting, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var reporter sync.WaitGroup
 	reporter.Go(func() { report.run(reporting) })
@@ -182,18 +182,18 @@ func (r *Runner) session(ctx context.Context, openTimeout time.Duration) (joined
 	if err != nil {
 		return false, err
 	}
-	s = &nodeSession{cfg: &r.cfg, runner: r, session: session, self: self, lease: lease, report: report, emit: r.cfg.Emitter.For(self.GUID)}
+	s = &nodeSession{cfg: &r.cfg, runner: r, session: session, self: self, lease: lease, report: report, emit: r.cfg.Emitter.For(self.MemberID)}
 	return true, s.run(ctx)
 }
 
 // newMember returns the member that the node is to be with a session, under a fresh id.
 func (r *Runner) newMember(session coord.Session) cluster.Member {
 	m := r.cfg.Member
-	m.GUID = membership.NewGUID()
+	m.MemberID = membership.NewGUID()
 	m.Host, _ = os.Hostname() // for people only
 	m.PID = os.Getpid()
 	m.Works = slices.Sorted(maps.Keys(r.cfg.Works))
-	m.SessionTimeout = session.Info().Timeout
+	m.SessionTimeout = cluster.Duration(session.Info().Timeout)
 	return m
 }
 

@@ -39,7 +39,7 @@ type nodeSession struct {
 // run wires the parts together and takes them apart in order. It returns when all workers have
 // stopped, or with ErrStuck.
 func (s *nodeSession) run(ctx context.Context) (err error) {
-	s.cfg.Log.Info("joined", "cluster", s.cfg.Cluster, "member", s.self.GUID, "sessionTimeout", s.self.SessionTimeout)
+	s.cfg.Log.Info("joined", "cluster", s.cfg.Cluster, "member", s.self.MemberID, "sessionTimeout", s.self.SessionTimeout)
 	s.emit(cluster.Event{Kind: cluster.NodeJoined})
 	s.leader = &leader.Leader{
 		Cluster: s.cfg.Cluster, Session: s.session, Keys: s.cfg.Keys, Self: s.self, Log: s.cfg.Log, Emit: s.emit,
@@ -53,11 +53,11 @@ func (s *nodeSession) run(ctx context.Context) (err error) {
 
 	pool := worker.NewPool(worker.Config{
 		Works: s.cfg.Works, Stops: s.cfg.Stops, Valid: s.lease.Valid, Logs: s.cfg.Logs, Log: s.cfg.Log, Emit: s.emit,
-		Notes: follower.Checkpoints{Session: s.session, Keys: s.cfg.Keys, Member: s.self.GUID},
+		Notes: follower.Checkpoints{Session: s.session, Keys: s.cfg.Keys, Member: s.self.MemberID},
 	})
 	s.report.watch(pool)
 	defer s.armExit(ctx, pool)(&err)
-	s.cfg.Presence.joined(s.self.GUID, pool)
+	s.cfg.Presence.joined(s.self.MemberID, pool)
 	// The parts do not end with ctx, which only asks the node to leave.
 	living, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
@@ -187,7 +187,7 @@ func (s *nodeSession) leave(ctx context.Context, d membership.Departure) bool {
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
 	d.Burst = s.leader.Burst()
-	if err := membership.Close(closing, s.session, s.cfg.Keys, s.self, d, s.self.Name, "node left"); err != nil {
+	if err := membership.Close(closing, s.session, s.cfg.Keys, s.self, d, s.self.Node, "node left"); err != nil {
 		s.cfg.Log.Warn("left without a word; others wait for the session to end", "error", reasonOf(err))
 		return false
 	}
@@ -225,7 +225,7 @@ func (s *nodeSession) declare(ctx context.Context) {
 	if s.runner.declared {
 		return
 	}
-	unapplied, err := operation.Operator{Session: s.session, Keys: s.cfg.Keys, By: s.self.Name}.Declare(ctx, s.cfg.Source, s.cfg.Tasks, s.cfg.Settings)
+	unapplied, err := operation.Operator{Session: s.session, Keys: s.cfg.Keys, By: s.self.Node}.Declare(ctx, s.cfg.Source, s.cfg.Tasks, s.cfg.Settings)
 	if err != nil {
 		s.cfg.Log.Warn("declarations not published; they will be with the next session", "error", coord.Reason(err))
 		return

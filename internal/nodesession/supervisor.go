@@ -37,7 +37,7 @@ type supervisorReport struct {
 // newSupervisorReport reports a member before it can exist.
 func (r *Runner) newSupervisorReport(m cluster.Member, session string, lease *membership.Lease) *supervisorReport {
 	v := &supervisorReport{out: r.cfg.Supervisor, lease: lease}
-	v.last = cluster.Vitals{Cluster: r.cfg.Cluster, Node: m.Name, Member: m.GUID, Session: session, Idle: true}
+	v.last = cluster.Vitals{Cluster: r.cfg.Cluster, Node: m.Node, Member: m.MemberID, Session: session, Idle: true}
 	v.update()
 	v.wait()
 	return v

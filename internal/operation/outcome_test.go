@@ -44,12 +44,12 @@ func newLossy(t *testing.T) *lossy {
 		coord.Create(keys.Task("a"), schema.Encode(&schema.Task{Spec: spec}, 0)),
 		coord.Create(keys.Task("r"), schema.Encode(&schema.Task{Spec: cluster.TaskSpec{Name: "r", WorkName: "a", WorkerNum: 1, Mode: cluster.ModeOnce}}, 0)),
 		coord.Create(keys.Doc("g1"), schema.Encode(&doc, 0)),
-		coord.CreateBound(keys.Member("g1"), schema.Encode(&schema.Member{Node: "n1", Works: []string{"a"}}, 0)),
+		coord.CreateBound(keys.Member("g1"), schema.Encode(&schema.Member{Member: cluster.Member{Node: "n1", Works: []string{"a"}}}, 0)),
 		coord.CreateBound(keys.Status("g1"), schema.Encode(&schema.Status{Holding: []schema.Held{}}, 0)),
 		coord.CreateBound(keys.Heartbeat("g1"), schema.Encode(&schema.Heartbeat{}, 0)),
 		coord.CreateBound(keys.Name("n1"), schema.Encode(&schema.Name{Member: "g1", Node: "n1"}, 0)),
 		coord.Create(keys.Doc("g2"), schema.Encode(&schema.Doc{Node: "n2", SessionTimeout: doc.SessionTimeout, Slots: []schema.Held{}, Releasing: []schema.Held{}}, 0)),
-		coord.CreateBound(keys.Member("g2"), schema.Encode(&schema.Member{Node: "n2", Works: []string{"a"}}, 0)),
+		coord.CreateBound(keys.Member("g2"), schema.Encode(&schema.Member{Member: cluster.Member{Node: "n2", Works: []string{"a"}}}, 0)),
 		coord.CreateBound(keys.Status("g2"), schema.Encode(&schema.Status{Holding: []schema.Held{}}, 0)),
 	} {
 		if _, err := s.Commit(t.Context(), op); err != nil {

@@ -71,7 +71,7 @@ func (b *board) live(name string, version int64, slots, releasing []schema.Held,
 		Doc: view.Entry[schema.Doc]{Version: version, RecAt: version, Read: b.now, Rec: &schema.Doc{
 			Node: "node-" + name, SessionTimeout: cluster.Duration(timeout), Slots: slots, Releasing: releasing}},
 		Status: view.Entry[schema.Status]{Read: b.now, Rec: &schema.Status{Applied: applied, Holding: holding}},
-		Member: view.Entry[schema.Member]{Read: b.now, Rec: &schema.Member{Node: "node-" + name, Works: []string{"a", "b"}, SessionTimeout: cluster.Duration(timeout)}},
+		Member: view.Entry[schema.Member]{Read: b.now, Rec: &schema.Member{Member: cluster.Member{Node: "node-" + name, Works: []string{"a", "b"}, SessionTimeout: cluster.Duration(timeout)}}},
 	}
 	b.snap.Peers[name] = p
 	return p

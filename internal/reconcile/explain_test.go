@@ -196,7 +196,7 @@ func TestExplainLostSince(t *testing.T) {
 	}
 	b = lost()
 	b.snap.Peers["N"].Silent, b.snap.Peers["N"].Member.Absent, b.snap.Peers["N"].Status.Absent = true, false, false
-	b.snap.Peers["N"].Status.Rec, b.snap.Peers["N"].Member.Rec = &schema.Status{}, &schema.Member{Node: "node-N", Works: []string{"a"}}
+	b.snap.Peers["N"].Status.Rec, b.snap.Peers["N"].Member.Rec = &schema.Status{}, &schema.Member{Member: cluster.Member{Node: "node-N", Works: []string{"a"}}}
 	b.wantHere(t, b.slotOfN(t), "(lost), for 7s at least", "xconsumer evict node-N")
 	b = lost()
 	b.snap.Settings.Rec = &schema.Settings{Spec: schema.SettingsSpec{Moving: cluster.Moving{LeaveDelay: cluster.Duration(time.Minute)}}}

@@ -87,7 +87,7 @@ func full(r *rand.Rand) *board {
 	}
 	token, lists, members := int64(0), make([][]schema.Held, nodes), make([]schema.Member, nodes)
 	for n := range nodes {
-		members[n] = schema.Member{Capacity: 4 + r.IntN(20), Labels: cluster.Labels{"zone": fmt.Sprint(r.IntN(3))}, Weight: 1 + r.IntN(2)*r.IntN(3)}
+		members[n] = schema.Member{Member: cluster.Member{Capacity: 4 + r.IntN(20), Labels: cluster.Labels{"zone": fmt.Sprint(r.IntN(3))}, Weight: 1 + r.IntN(2)*r.IntN(3)}}
 		if one(2) {
 			members[n].Labels["gpu"] = "true"
 		}

@@ -26,7 +26,7 @@ func peer(node string, slots, releasing, holding []schema.Held) *view.Peer {
 	return &view.Peer{
 		Doc:    entry(&schema.Doc{Node: node, Slots: slots, Releasing: releasing}),
 		Status: entry(&schema.Status{Holding: holding}),
-		Member: entry(&schema.Member{Node: node, PID: 7, Address: "addr", Works: []string{"w"}}),
+		Member: entry(&schema.Member{Member: cluster.Member{Node: node, PID: 7, Address: "addr", Works: []string{"w"}}}),
 	}
 }
 
@@ -93,7 +93,7 @@ func TestDoublesAreShown(t *testing.T) {
 		return &view.Peer{
 			Doc:    view.Entry[schema.Doc]{Rec: doc, Read: read},
 			Status: view.Entry[schema.Status]{Rec: &schema.Status{Holding: []schema.Held{{Task: "a", Slots: cluster.Indexes{0}, Token: token}}}},
-			Member: view.Entry[schema.Member]{Rec: &schema.Member{Node: node}},
+			Member: view.Entry[schema.Member]{Rec: &schema.Member{Member: cluster.Member{Node: node}}},
 		}
 	}
 	for _, c := range []struct {

@@ -22,7 +22,7 @@ func TestEveryViewAddsUp(t *testing.T) {
 	peer := func(name string, slots, releasing, holding []schema.Held, states ...schema.WorkerState) *view.Peer {
 		return &view.Peer{
 			Doc:    view.Entry[schema.Doc]{Rec: &schema.Doc{Node: name, Slots: slots, Releasing: releasing}, Version: 2},
-			Member: view.Entry[schema.Member]{Rec: &schema.Member{Node: name}},
+			Member: view.Entry[schema.Member]{Rec: &schema.Member{Member: cluster.Member{Node: name}}},
 			Status: view.Entry[schema.Status]{Rec: &schema.Status{Holding: holding, Workers: states}},
 		}
 	}

@@ -102,18 +102,8 @@ func (n Name) String() string {
 // Member describes a live member.
 type Member struct {
 	header
-	Node           string           `json:"node"`
-	Host           string           `json:"host"`
-	PID            int              `json:"pid"`
-	Address        string           `json:"address,omitempty"`
-	Advertise      string           `json:"advertise,omitempty"`
-	Works          []string         `json:"works"`
-	Labels         cluster.Labels   `json:"labels,omitempty"`
-	Weight         int              `json:"weight,omitempty"`
-	Capacity       int              `json:"capacity,omitempty"`
-	Build          string           `json:"build,omitempty"`
-	SessionTimeout cluster.Duration `json:"sessionTimeout"`
-	Since          time.Time        `json:"since"`
+	cluster.Member
+	Since time.Time `json:"since"`
 }
 
 func (m *Member) validate() error { return validateNode(m.Node) }

@@ -68,7 +68,7 @@ func open(t *testing.T, store coord.Store) coord.Session {
 func join(t *testing.T, store coord.Store, name string) coord.Session {
 	t.Helper()
 	s := open(t, store)
-	_, err := membership.Join(t.Context(), s, keys, cluster.Member{GUID: name, Name: name, Works: []string{"w"}, SessionTimeout: s.Info().Timeout})
+	_, err := membership.Join(t.Context(), s, keys, cluster.Member{MemberID: name, Node: name, Works: []string{"w"}, SessionTimeout: cluster.Duration(s.Info().Timeout)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -197,7 +197,7 @@ func (l *leader) snapshot() *view.Snapshot {
 			Member: view.Entry[schema.Member]{Absent: !l.member[guid], Read: read},
 		}
 		if l.member[guid] {
-			p.Member.Rec = &schema.Member{Node: "node-" + guid, Works: []string{"t"}}
+			p.Member.Rec = &schema.Member{Member: cluster.Member{Node: "node-" + guid, Works: []string{"t"}}}
 		}
 		s.Peers[guid] = p
 	}

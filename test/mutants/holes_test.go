@@ -94,12 +94,12 @@ var mutants = []mutant{
 	},
 	{
 		"H5", "a member is named after its node",
-		one("internal/nodesession/runner.go", "m.GUID = membership.NewGUID()", "m.GUID = m.Name"),
+		one("internal/nodesession/runner.go", "m.MemberID = membership.NewGUID()", "m.MemberID = m.Node"),
 		in("test/cluster", "TestLongCutFencesAndMoves"),
 	},
 	{
 		"H6", "a status outlives its session",
-		one("internal/membership/membership.go", "coord.CreateBound(keys.Status(m.GUID)", "coord.Create(keys.Status(m.GUID)"),
+		one("internal/membership/membership.go", "coord.CreateBound(keys.Status(m.MemberID)", "coord.Create(keys.Status(m.MemberID)"),
 		in("test/cluster", "TestLostNodeIsReplacedAfterItsSession"),
 	},
 	{
@@ -169,7 +169,7 @@ var mutants = []mutant{
 	},
 	{
 		"H17", "two nodes of one name may join",
-		one("internal/membership/membership.go", "coord.CreateBound(keys.Name(m.Name), schema", "coord.CreateBound(keys.Name(m.Name)+m.GUID, schema"),
+		one("internal/membership/membership.go", "coord.CreateBound(keys.Name(m.Node), schema", "coord.CreateBound(keys.Name(m.Node)+m.MemberID, schema"),
 		in("test/cluster", "TestNameIsRefusedWhileHeld"),
 	},
 	{

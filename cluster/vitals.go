@@ -6,7 +6,7 @@ import "time"
 type Vitals struct {
 	Cluster string `json:"cluster"`
 	Node    string `json:"node"`
-	// Member is the GUID under which the node joins or has joined, "" before the first join;
+	// Member is the MemberID under which the node joins or has joined, "" before the first join;
 	// Session is the session that the member's keys are bound to.
 	Member  string `json:"member"`
 	Session string `json:"session"`

@@ -255,11 +255,11 @@ func TestRefusedTermIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service := mem.New(mem.Config{})
 		var full atomic.Bool
-		refused := 0
+		var refused atomic.Int64
 		a := run(t, coordtest.Intercept(service.Client(), coordtest.Interceptor{
 			Commit: func(ctx context.Context, ops []coord.Op, next func(context.Context, ...coord.Op) ([]coord.Result, error)) ([]coord.Result, error) {
 				if full.Load() {
-					refused++
+					refused.Add(1)
 					return nil, fmt.Errorf("test: %w", coord.ErrRefused)
 				}
 				return next(ctx, ops...)
@@ -268,15 +268,15 @@ func TestRefusedTermIsTriedAgain(t *testing.T) {
 		time.Sleep(time.Second)
 		for _, end := range []chan struct{}{a.depose, a.giveUp} { // it begins a term again; it withdraws
 			full.Store(true)
-			refused = 0
+			refused.Store(0)
 			select {
 			case end <- struct{}{}:
 			case <-time.After(time.Minute):
 				t.Fatal("it does not lead")
 			}
 			time.Sleep(30 * time.Second)
-			if a.leading() || refused < 10 || refused > 50 {
-				t.Errorf("it leads: %v, after %d refused commits", a.leading(), refused)
+			if n := refused.Load(); a.leading() || n < 10 || n > 50 {
+				t.Errorf("it leads: %v, after %d refused commits", a.leading(), n)
 			}
 			full.Store(false)
 			time.Sleep(10 * time.Second)

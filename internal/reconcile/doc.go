@@ -14,17 +14,24 @@
 //
 // This package has the decision alone. [Decide] is a pure function from a [World] to a [Decision]: it reads no clock and no
 // store, and the same world gives the same decision. Package leader makes worlds from what it has read and commits
-// decisions; package follower is the other half of the protocol.
+// decisions; package follower is the other half of the protocol. To every commit the leader adds the check of its own
+// candidate key and the write of the epoch at the version that it read, so no stage mentions them: a leader that is no longer
+// one commits nothing.
+//
+// The code says document for the record of an assignment, and agenda for the record of a task's runs.
 //
 // # The stages
 //
 // decide and inspect list the stages. Each takes values and returns what it finds out; what is to be written goes into the
-// commit, and no stage changes anything else. Before the plan:
+// commit, and no stage changes anything else; where two stages say why a task's slots have no place, the later one holds. Two
+// findings stop the rest: a member that must be evicted is all of a decision (Evict), and while an assignment is missing or
+// cannot be read nothing is granted (Blocked). Before the plan:
 //
 //   - advanceRuns (runs.go, fire.go, clock.go) takes in what members report of runs, ends runs, and begins those that are due.
 //   - classify (members.go) finds the state of every member: it is there, it leaves, it is gone and its slots wait, or nothing
 //     of it can run. Only what was read after its assignment, twice, with the takeover delay in between, proves that it is gone.
-//   - applyDelays (delays.go, departures.go) lets the slots of members wait that are likely to be back, or that others follow.
+//   - applyDelays (delays.go, departures.go) lets the slots of members wait that are likely to be back, or that others follow, and
+//     lets nodes whose drain is past its deadline count as leaving.
 //   - reap (reap.go) deletes the assignments of members of which nothing can run, and so frees their slots.
 //   - findRecalls (recalls.go) finds grants that must not be: doubled, refused, or under a token that nobody gave.
 //   - findBarriers (barriers.go) finds the tasks whose count of workers changes: all stop before one starts with the new count.

@@ -267,13 +267,13 @@ func (p *Pool) leave(s *slot) {
 	delete(p.slots, s.report.Slot)
 	p.count(&s.report, -1)
 	p.cfg.Logs.close(s.report.Slot)
-	if len(p.slots) == 0 {
-		close(p.idle)
-	}
 	detail := context.Cause(s.ctx).Error()
 	if s.how != "" {
 		detail += "; " + s.how
 	}
 	p.emit(cluster.WorkerStopped, s, detail)
+	if len(p.slots) == 0 {
+		close(p.idle) // last: who has waited for it may flush what was emitted
+	}
 	p.poke()
 }

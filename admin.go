@@ -37,7 +37,8 @@ type Admin interface {
 	// first snapshot of that time: who has this one or a later one from Watch is up to date. It never waits.
 	Ask() int64
 	// Watch returns the cluster once its number is above the one that the caller has seen, 0 for none, as long as
-	// somebody asks (Ask). It does not ask by itself: it waits while nobody does. The error is that of ctx.
+	// the node is asked to keep it up to date (Ask), which Watch does not do itself: without Ask it may wait until ctx
+	// ends, whose error it then returns.
 	Watch(ctx context.Context, seen int64) (cluster.Snapshot, error)
 	// Tasks returns the tasks with what they declare, by name.
 	Tasks(ctx context.Context) ([]cluster.TaskDetail, error)

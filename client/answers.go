@@ -12,7 +12,7 @@ import (
 type Accepted struct {
 	Accepted string `json:"accepted" doc:"The operation, in words."`
 	Repeated bool   `json:"repeated,omitempty" doc:"It was done already, when it was asked for with the same Idempotency-Key."`
-	Revision string `json:"revision" doc:"Of the record that says it: of a task, what If-Match takes; of a run that was asked for, its id; empty where nothing was wanted, nor is."`
+	Revision string `json:"revision" doc:"The revision of the changed record: of a task, what If-Match takes; for run-now, the id of the run; empty if no record changed."`
 	Settled  *bool  `json:"settled,omitempty" doc:"With wait: whether everything that was touched runs where it should, and all that cannot has no place."`
 	// Waiting says what is not settled.
 	Waiting []string `json:"waiting,omitempty" doc:"With wait, if it is not settled: what there is still to do."`

@@ -7,6 +7,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/events"
 )
 
 // Diff returns what is different between two states of one cluster.
@@ -67,32 +68,14 @@ func differ[T any, K comparable](before, after []T, key func(*T) K, order func(a
 
 // differSorted is differ for lists in one order, which may be long.
 func differSorted[T any, K any](before, after []T, key func(*T) K, order func(a, b *T) int, same func(a, b *T) bool) (fresh []T, gone []K) {
-	i, j := 0, 0
-	for i < len(before) || j < len(after) {
-		var way int
+	events.Pairs(before, after, order, func(was, is *T) {
 		switch {
-		case i == len(before):
-			way = 1
-		case j == len(after):
-			way = -1
-		default:
-			way = order(&before[i], &after[j])
+		case is == nil:
+			gone = append(gone, key(was))
+		case was == nil || !same(was, is):
+			fresh = append(fresh, *is)
 		}
-		switch {
-		case way < 0:
-			gone = append(gone, key(&before[i]))
-			i++
-		case way > 0:
-			fresh = append(fresh, after[j])
-			j++
-		default:
-			if !same(&before[i], &after[j]) {
-				fresh = append(fresh, after[j])
-			}
-			i++
-			j++
-		}
-	}
+	})
 	return fresh, gone
 }
 

@@ -50,7 +50,7 @@ func Between(before, after *Seen) []cluster.Event {
 		list = append(list, cluster.Event{Kind: cluster.LeaderElected, Node: after.Leader})
 	}
 	var joined, left []cluster.Event
-	pairs(before.Members, after.Members, (*Member).compare, func(was, is *Member) {
+	Pairs(before.Members, after.Members, (*Member).compare, func(was, is *Member) {
 		switch {
 		case was == nil:
 			joined = append(joined, cluster.Event{Kind: cluster.NodeJoined, Node: is.Node, Member: is.GUID})
@@ -65,13 +65,13 @@ func Between(before, after *Seen) []cluster.Event {
 	slices.SortFunc(left, byNode)
 	list = append(append(list, joined...), left...)
 	byPath := func(a, b *cluster.RecordError) int { return cmp.Compare(a.Path, b.Path) }
-	pairs(before.Records, after.Records, byPath, func(was, is *cluster.RecordError) {
+	Pairs(before.Records, after.Records, byPath, func(was, is *cluster.RecordError) {
 		if is != nil && (was == nil || was.Error != is.Error) {
 			list = append(list, cluster.Event{Kind: cluster.RecordUnusable, Detail: is.Path + ": " + is.Error})
 		}
 	})
 	var gone, changed []cluster.Event
-	pairs(before.Workers, after.Workers, (*cluster.WorkerInfo).Compare, func(was, is *cluster.WorkerInfo) {
+	Pairs(before.Workers, after.Workers, (*cluster.WorkerInfo).Compare, func(was, is *cluster.WorkerInfo) {
 		switch {
 		case is == nil:
 			gone = append(gone, workerEvents(was, &cluster.WorkerInfo{})...)
@@ -84,9 +84,9 @@ func Between(before, after *Seen) []cluster.Event {
 	return append(append(list, gone...), changed...)
 }
 
-// pairs calls f with each item of two lists in one order, beside what it was before; nil where there is no such item. The items
-// may be large and many: no list is made of them.
-func pairs[T any](before, after []T, order func(a, b *T) int, f func(was, is *T)) {
+// Pairs calls f with each item of two lists that are sorted alike, beside what it was before, or nil where one of the lists lacks
+// it. It makes no list of them: the items may be large and many.
+func Pairs[T any](before, after []T, order func(a, b *T) int, f func(was, is *T)) {
 	i, j := 0, 0
 	for i < len(before) || j < len(after) {
 		var way int

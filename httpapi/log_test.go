@@ -95,8 +95,14 @@ type pair struct {
 
 func newPair(t *testing.T, slot cluster.Slot, first, second *httpapi.Peers) *pair {
 	t.Helper()
+	return newPairOf(t, slot, "n2", first, second)
+}
+
+// newPairOf is newPair where the second node's address is answered by a node named there.
+func newPairOf(t *testing.T, slot cluster.Slot, there string, first, second *httpapi.Peers) *pair {
+	t.Helper()
 	p := &pair{}
-	p.asked, p.has = newLogNode("n1", cluster.Slot{}), newLogNode("n2", slot)
+	p.asked, p.has = newLogNode("n1", cluster.Slot{}), newLogNode(there, slot)
 	other := apinode.Serve(t, p.has, httpapi.Options{Peers: second})
 	p.target = strings.TrimPrefix(other.URL, "http://")
 	if second != nil {
@@ -256,12 +262,16 @@ func TestPeersAreSigned(t *testing.T) {
 		"the loopback of another machine": {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)}, func(p *pair) {
 			p.state.Nodes[0].Host, p.state.Nodes[1].Host = "h1", "h2"
 		}, "other machines do not reach it: ask it on h2"},
-		"another node there":      {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)}, func(p *pair) { p.has.ID = "n3" }, "this is n3"},
+		"another node there":      {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)}, nil, "this is n3"},
 		"no store":                {&httpapi.Peers{Shared: func(context.Context) ([]byte, error) { return nil, errors.New("no store") }}, &httpapi.Peers{Secret: []byte(secret)}, nil, "who it is: no store"},
 		"an address that is none": {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)}, func(p *pair) { p.state.Nodes[1].Advertise = "nonsense" }, "nonsense"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newPair(t, slot, c.first, c.second)
+			there := "n2"
+			if name == "another node there" {
+				there = "n3"
+			}
+			p := newPairOf(t, slot, there, c.first, c.second)
 			p.has.say("private")
 			if c.change != nil {
 				c.change(p)

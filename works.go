@@ -99,8 +99,15 @@ func (s *works) methods(v any) {
 		found = true
 		work := adapt(rv.Method(i).Interface())
 		if work == nil {
-			s.mistakes = append(s.mistakes, fmt.Errorf("method %s.%s has signature %s; a work takes (), (context.Context) or (context.Context, *xconsumer.Worker) and returns nothing or an error",
-				rv.Type(), method, strings.TrimPrefix(rv.Method(i).Type().String(), "func")))
+			s.mistakes = append(
+				s.mistakes,
+				fmt.Errorf(
+					"method %s.%s has signature %s; a work takes (), (context.Context) or (context.Context, *xconsumer.Worker) and returns nothing or an error",
+					rv.Type(),
+					method,
+					strings.TrimPrefix(rv.Method(i).Type().String(), "func"),
+				),
+			)
 			continue
 		}
 		s.handle(cluster.WorkName(name), work)
@@ -121,7 +128,14 @@ func (s *works) methodStop(name string, method any) {
 	case func(context.Context, *Worker):
 		s.handleStop(name, f)
 	default:
-		s.mistakes = append(s.mistakes, fmt.Errorf("the way to stop work %s has signature %T; it takes (context.Context) or (context.Context, *xconsumer.Worker) and returns nothing", name, method))
+		s.mistakes = append(
+			s.mistakes,
+			fmt.Errorf(
+				"the way to stop work %s has signature %T; it takes (context.Context) or (context.Context, *xconsumer.Worker) and returns nothing",
+				name,
+				method,
+			),
+		)
 	}
 }
 

@@ -63,7 +63,8 @@ type EventFilter struct {
 
 // Has reports whether an event is wanted.
 func (f *EventFilter) Has(e *cluster.Event) bool {
-	return !e.Time.Before(f.Since) && (f.Kind == "" || e.Kind == f.Kind) && (f.Task == "" || cluster.IsOf(e.TaskName(), f.Task)) && (f.Node == "" || e.Node == f.Node)
+	return !e.Time.Before(f.Since) && (f.Kind == "" || e.Kind == f.Kind) && (f.Task == "" || cluster.IsOf(e.TaskName(), f.Task)) &&
+		(f.Node == "" || e.Node == f.Node)
 }
 
 // query returns the filter as a node is asked with it.

@@ -186,7 +186,8 @@ func isLost(err error) bool {
 // isAbsent reports whether an error says that nobody is there to answer at this moment.
 func isAbsent(err error) bool {
 	refused, answered := errors.AsType[*RefusedError](err)
-	return errors.Is(err, ErrUnreachable) || answered && (refused.Status == http.StatusServiceUnavailable || refused.Status == http.StatusTooManyRequests)
+	return errors.Is(err, ErrUnreachable) ||
+		answered && (refused.Status == http.StatusServiceUnavailable || refused.Status == http.StatusTooManyRequests)
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -253,7 +254,9 @@ func (c *Client) Log(ctx context.Context, slot cluster.Slot, q LogQuery, each fu
 	switch resp.StatusCode {
 	case http.StatusOK:
 	case http.StatusNoContent:
-		return &RefusedError{Problem{Status: http.StatusNotFound, Title: "no such log", Detail: fmt.Sprintf("%s keeps nothing of the log of %s", q.Node, slot)}}
+		return &RefusedError{
+			Problem{Status: http.StatusNotFound, Title: "no such log", Detail: fmt.Sprintf("%s keeps nothing of the log of %s", q.Node, slot)},
+		}
 	default:
 		_, err = c.read(resp, nil, http.StatusOK)
 		return err

@@ -35,7 +35,13 @@ func (u *Update) Apply(s *cluster.State) {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Member, b.Member))
 	}
 	s.Nodes = merge(s.Nodes, u.Nodes, u.NodesGone, func(n *cluster.NodeInfo) string { return n.Member }, byName)
-	s.Tasks = merge(s.Tasks, u.Tasks, u.TasksGone, func(t *cluster.TaskInfo) string { return t.Name }, func(a, b *cluster.TaskInfo) int { return cmp.Compare(a.Name, b.Name) })
+	s.Tasks = merge(
+		s.Tasks,
+		u.Tasks,
+		u.TasksGone,
+		func(t *cluster.TaskInfo) string { return t.Name },
+		func(a, b *cluster.TaskInfo) int { return cmp.Compare(a.Name, b.Name) },
+	)
 	s.Workers = merge(s.Workers, u.Workers, u.WorkersGone, (*cluster.WorkerInfo).Slot, (*cluster.WorkerInfo).Compare)
 	if u.Lost != nil {
 		s.Lost = *u.Lost

@@ -141,7 +141,8 @@ func (g *guard) identify(r *http.Request) (caller, bool) {
 			return caller{name: t.Name, role: t.Role, proven: true}, true
 		}
 	}
-	if role := g.access.Certificates; role != "" && r.TLS != nil && len(r.TLS.VerifiedChains) > 0 && (g.access.Trusts == nil || g.access.Trusts(r.TLS.PeerCertificates)) {
+	if role := g.access.Certificates; role != "" && r.TLS != nil && len(r.TLS.VerifiedChains) > 0 &&
+		(g.access.Trusts == nil || g.access.Trusts(r.TLS.PeerCertificates)) {
 		return caller{name: r.TLS.VerifiedChains[0][0].Subject.CommonName, role: role, proven: true}, true
 	}
 	return caller{}, true
@@ -153,9 +154,17 @@ func refusal(c caller, wanted Role) *problem {
 	case wanted == "", c.role.May(wanted):
 		return nil
 	case c.role == "":
-		return &problem{Status: http.StatusUnauthorized, Title: "who are you?", Detail: "this node wants a token: xconsumer --token or XCONSUMER_API_TOKEN, \"Authorization: Bearer …\", or a login"}
+		return &problem{
+			Status: http.StatusUnauthorized,
+			Title:  "who are you?",
+			Detail: "this node wants a token: xconsumer --token or XCONSUMER_API_TOKEN, \"Authorization: Bearer …\", or a login",
+		}
 	}
-	return &problem{Status: http.StatusForbidden, Title: "not allowed", Detail: fmt.Sprintf("%s has the role %s, and this needs %s", c.name, c.role, wanted)}
+	return &problem{
+		Status: http.StatusForbidden,
+		Title:  "not allowed",
+		Detail: fmt.Sprintf("%s has the role %s, and this needs %s", c.name, c.role, wanted),
+	}
 }
 
 // viewing lets through who may look.

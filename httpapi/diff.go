@@ -18,9 +18,27 @@ func Diff(before, after *cluster.State) (u client.Update) {
 	if before.Term != after.Term {
 		u.Term = &after.Term
 	}
-	u.Nodes, u.NodesGone = differ(before.Nodes, after.Nodes, func(n *cluster.NodeInfo) string { return n.Member }, cmp.Compare[string], sameDeep[cluster.NodeInfo])
-	u.Tasks, u.TasksGone = differ(before.Tasks, after.Tasks, func(t *cluster.TaskInfo) string { return t.Name }, cmp.Compare[string], sameShallow[cluster.TaskInfo])
-	u.Workers, u.WorkersGone = differSorted(before.Workers, after.Workers, (*cluster.WorkerInfo).Slot, (*cluster.WorkerInfo).Compare, sameShallow[cluster.WorkerInfo])
+	u.Nodes, u.NodesGone = differ(
+		before.Nodes,
+		after.Nodes,
+		func(n *cluster.NodeInfo) string { return n.Member },
+		cmp.Compare[string],
+		sameDeep[cluster.NodeInfo],
+	)
+	u.Tasks, u.TasksGone = differ(
+		before.Tasks,
+		after.Tasks,
+		func(t *cluster.TaskInfo) string { return t.Name },
+		cmp.Compare[string],
+		sameShallow[cluster.TaskInfo],
+	)
+	u.Workers, u.WorkersGone = differSorted(
+		before.Workers,
+		after.Workers,
+		(*cluster.WorkerInfo).Slot,
+		(*cluster.WorkerInfo).Compare,
+		sameShallow[cluster.WorkerInfo],
+	)
 	if !reflect.DeepEqual(before.Lost, after.Lost) {
 		u.Lost = all(after.Lost)
 	}

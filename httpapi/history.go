@@ -46,7 +46,11 @@ func (a *API) serveHistory() {
 		Body client.Events
 	}
 	handle(a, huma.Operation{
-		OperationID: "list-events", Method: http.MethodGet, Path: "/api/v1/events", Tags: tags, Metadata: as(RoleView),
+		OperationID: "list-events",
+		Method:      http.MethodGet,
+		Path:        "/api/v1/events",
+		Tags:        tags,
+		Metadata:    as(RoleView),
 		Summary:     "What this node knows to have happened",
 		Description: "Of itself always; of others while it leads, or somebody has looked at the cluster through it within the last minute; at the next look it tells of what has changed since, unless that is more than 250 events, and of one change at most 1000. The last 500 events or more of itself, and as many of others, are kept, in memory.",
 	}, func(ctx context.Context, in *events) (*answer, error) {
@@ -58,7 +62,10 @@ func (a *API) serveHistory() {
 		}
 		filter := client.EventFilter{Since: in.Since, Kind: cluster.EventKind(in.Kind), Task: in.Task, Node: in.Node}
 		list, last := a.hub.list()
-		return &answer{etag(a.hub.tag(last)), client.Events{Events: slices.DeleteFunc(list, func(e cluster.Event) bool { return !filter.Has(&e) })}}, nil
+		return &answer{
+			etag(a.hub.tag(last)),
+			client.Events{Events: slices.DeleteFunc(list, func(e cluster.Event) bool { return !filter.Has(&e) })},
+		}, nil
 	})
 	handle(a, huma.Operation{
 		OperationID: "get-report", Method: http.MethodGet, Path: "/api/v1/report", Tags: tags, Metadata: as(RoleAdmin),

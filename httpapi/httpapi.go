@@ -93,8 +93,16 @@ func New(node Node, options Options) *API {
 	}
 	mux := http.NewServeMux()
 	a := &API{
-		node: node, peers: options.Peers, access: options.Access, options: options, hub: newHub(node), console: console.Handler(), closing: make(chan struct{}),
-		streams: newShares("streams", maxStreams, maxStreams/4, maxStreams/10), logs: newShares("logs open", maxLogs, maxLogs/2, maxLogs/4)}
+		node:    node,
+		peers:   options.Peers,
+		access:  options.Access,
+		options: options,
+		hub:     newHub(node),
+		console: console.Handler(),
+		closing: make(chan struct{}),
+		streams: newShares("streams", maxStreams, maxStreams/4, maxStreams/10),
+		logs:    newShares("logs open", maxLogs, maxLogs/2, maxLogs/4),
+	}
 	a.huma = newHuma(mux)
 	a.huma.UseMiddleware(authorize(a.huma), strict(a.huma), readable(a.huma), idempotent(a.huma))
 	a.serveState(mux)

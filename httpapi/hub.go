@@ -267,7 +267,8 @@ func (h *hub) state(ctx context.Context) (*snapshot, error) {
 		return nil, err
 	}
 	h.mu.Lock()
-	if last := h.lastEncoded; last != nil && last != snap && last.Number >= h.floor && last.seq <= snap.seq && time.Since(last.encoded.at) < encodedReuse {
+	if last := h.lastEncoded; last != nil && last != snap && last.Number >= h.floor && last.seq <= snap.seq &&
+		time.Since(last.encoded.at) < encodedReuse {
 		snap = last
 	}
 	h.mu.Unlock()

@@ -21,7 +21,9 @@ func keyed(op *huma.Operation) {
 	op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusGatewayTimeout)
 	longest := maxKey
 	op.Parameters = append(op.Parameters, &huma.Param{
-		Name: client.KeyHeader, In: "header", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &longest},
+		Name:        client.KeyHeader,
+		In:          "header",
+		Schema:      &huma.Schema{Type: huma.TypeString, MaxLength: &longest},
 		Description: "Any text that is new for everything that is asked for. What is asked for again with the same key, of any node, is done once, and answered as it was then; with something else the key is refused. The last 200 operations are remembered, those that changed something.",
 	})
 }

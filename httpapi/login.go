@@ -142,8 +142,12 @@ func (a *API) serveSessions() {
 		}
 	}
 	handle(a, huma.Operation{
-		OperationID: "login", Method: http.MethodPost, Path: loginPath, Tags: tags, Errors: []int{http.StatusUnauthorized, http.StatusTooManyRequests},
-		Summary: "Lets a browser in, by a cookie that no script can read",
+		OperationID: "login",
+		Method:      http.MethodPost,
+		Path:        loginPath,
+		Tags:        tags,
+		Errors:      []int{http.StatusUnauthorized, http.StatusTooManyRequests},
+		Summary:     "Lets a browser in, by a cookie that no script can read",
 	}, func(ctx context.Context, in *login) (*loginAnswer, error) {
 		t, ok := a.access.find(in.Body.Token)
 		r := requestOf(ctx)
@@ -162,7 +166,11 @@ func (a *API) serveSessions() {
 		return &loginAnswer{a.cookie(r, "", 0), Login{Open: !a.access.closed()}}, nil
 	})
 	handle(a, huma.Operation{
-		OperationID: "get-session", Method: http.MethodGet, Path: "/api/v1/session", Tags: tags, Summary: "Who is asking: nobody who is known, if the role is empty",
+		OperationID: "get-session",
+		Method:      http.MethodGet,
+		Path:        "/api/v1/session",
+		Tags:        tags,
+		Summary:     "Who is asking: nobody who is known, if the role is empty",
 	}, func(ctx context.Context, _ *struct{}) (*body[Login], error) {
 		c := callerOf(ctx)
 		return &body[Login]{Login{Name: c.name, Role: c.role, Open: !a.access.closed()}}, nil

@@ -51,7 +51,10 @@ func (q *requests) add(route, method string, code int, took time.Duration) {
 	if route == "" {
 		route = "other" // the console's files, what does not exist, and what was refused before it was looked for
 	}
-	if !slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}, method) {
+	if !slices.Contains(
+		[]string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
+		method,
+	) {
 		method = "other" // whoever asks must not choose how many series there are
 	}
 	q.mu.Lock()
@@ -85,11 +88,21 @@ func (a *API) Measures() []cluster.Measure {
 	q := &a.requests
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	count := cluster.Measure{Name: "xconsumer_api_requests_total", Help: "Requests that the HTTP API has answered.", Kind: cluster.MeasureCounter, Labels: []string{"route", "method", "code"}}
+	count := cluster.Measure{
+		Name:   "xconsumer_api_requests_total",
+		Help:   "Requests that the HTTP API has answered.",
+		Kind:   cluster.MeasureCounter,
+		Labels: []string{"route", "method", "code"},
+	}
 	for k, n := range q.count {
 		count.Series = append(count.Series, cluster.Series{Labels: []string{k.route, k.method, k.code}, Value: n})
 	}
-	took := cluster.Measure{Name: "xconsumer_api_request_seconds", Help: "How long answers of the HTTP API took, streams and logs left out.", Kind: cluster.MeasureHistogram, Labels: []string{"route"}}
+	took := cluster.Measure{
+		Name:   "xconsumer_api_request_seconds",
+		Help:   "How long answers of the HTTP API took, streams and logs left out.",
+		Kind:   cluster.MeasureHistogram,
+		Labels: []string{"route"},
+	}
 	for _, s := range q.took {
 		kept := *s
 		kept.Buckets = maps.Clone(s.Buckets)

@@ -42,7 +42,11 @@ func (a *API) serveNodes(mux *http.ServeMux) {
 		})
 	}
 	accept(a, huma.Operation{
-		OperationID: "evict-node", Method: http.MethodPost, Path: path("evict"), Tags: tags, Metadata: as(RoleAdmin),
+		OperationID: "evict-node",
+		Method:      http.MethodPost,
+		Path:        path("evict"),
+		Tags:        tags,
+		Metadata:    as(RoleAdmin),
 		Summary:     "Ends the membership of a node",
 		Description: "Its workers stop, and go elsewhere once its lease is over for certain; it joins again as a new member. To empty a node that works, drain it.",
 	}, func(in *nodeOperation) (cluster.Operation, Wait) { return cluster.Evict(in.Node), in.Wait })
@@ -139,7 +143,12 @@ func (a *API) leaseOperation() *huma.Operation {
 		Summary:    "How long a node may go on without a word from the coordination service",
 		Parameters: []*huma.Param{{Name: "node", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}}},
 		Responses: map[string]*huma.Response{
-			"200":     {Description: "OK", Content: map[string]*huma.MediaType{"application/json": {Schema: a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[cluster.Lease](), true, "Lease")}}},
+			"200": {
+				Description: "OK",
+				Content: map[string]*huma.MediaType{
+					"application/json": {Schema: a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[cluster.Lease](), true, "Lease")},
+				},
+			},
 			"default": problemResponse(),
 		},
 	}

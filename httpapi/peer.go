@@ -148,10 +148,20 @@ func (p *Peers) signed(node Node, next http.HandlerFunc) http.HandlerFunc {
 		if secret == nil || !p.take(nonce) {
 			w.Header().Set("WWW-Authenticate", strings.TrimSpace(peerScheme))
 			w.Header().Set(nonceHeader, p.issue())
-			answer(w, &problem{Status: http.StatusUnauthorized, Title: "not signed", Detail: "only nodes of the cluster are answered here: they must have the same secret"})
+			answer(
+				w,
+				&problem{
+					Status: http.StatusUnauthorized,
+					Title:  "not signed",
+					Detail: "only nodes of the cluster are answered here: they must have the same secret",
+				},
+			)
 			return
 		}
-		proven := &provingWriter{ResponseWriter: w, proof: func(frame, code int, data []byte) string { return asked.frameProof(secret, frame, code, data) }}
+		proven := &provingWriter{
+			ResponseWriter: w,
+			proof:          func(frame, code int, data []byte) string { return asked.frameProof(secret, frame, code, data) },
+		}
 		if of := r.URL.Query().Get(ofNode); of != "" && of != node.Name() {
 			answer(proven, &problem{Status: http.StatusMisdirectedRequest, Title: "another node", Detail: "this is " + node.Name()})
 		} else {
@@ -208,7 +218,12 @@ func (p *Peers) get(ctx context.Context, node, address, path string, query url.V
 		}
 	}
 	if errors.Is(err, errUnproven) {
-		err = fmt.Errorf("%w: what answers at %s does not prove that it is %s: both nodes must hold the same secret ([http] secretFile, or that of the store), be of one version, and %[3]s must be reached at its [http] advertise", errPeer, address, node)
+		err = fmt.Errorf(
+			"%w: what answers at %s does not prove that it is %s: both nodes must hold the same secret ([http] secretFile, or that of the store), be of one version, and %[3]s must be reached at its [http] advertise",
+			errPeer,
+			address,
+			node,
+		)
 	}
 	return got, err
 }
@@ -228,7 +243,10 @@ func (p *Peers) put(ctx context.Context, node string, target *url.URL, secret []
 			asked.nonce = fresh
 			continue
 		}
-		body := &provenReader{in: bufio.NewReaderSize(resp.Body, 4<<10), proof: func(frame int, data []byte) string { return asked.frameProof(secret, frame, resp.StatusCode, data) }}
+		body := &provenReader{
+			in:    bufio.NewReaderSize(resp.Body, 4<<10),
+			proof: func(frame int, data []byte) string { return asked.frameProof(secret, frame, resp.StatusCode, data) },
+		}
 		if asked.nonce == "" || body.begin() != nil {
 			_ = resp.Body.Close()
 			return nil, errUnproven

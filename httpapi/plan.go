@@ -41,10 +41,15 @@ func (a *API) servePlan() {
 		}
 	}
 	handleKeyed(a, huma.Operation{
-		OperationID: "apply-plan", Method: http.MethodPost, Path: "/api/v1/plan/apply", Tags: tags, Metadata: as(RoleOperate), DefaultStatus: http.StatusAccepted,
-		Errors:      []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed, http.StatusUnprocessableEntity},
-		Summary:     "Does operations that were planned, in one commit",
-		Description: "Refused if the cluster or a record that is to change is not as it was when the plan was made. evict and lose can only be planned.",
+		OperationID:   "apply-plan",
+		Method:        http.MethodPost,
+		Path:          "/api/v1/plan/apply",
+		Tags:          tags,
+		Metadata:      as(RoleOperate),
+		DefaultStatus: http.StatusAccepted,
+		Errors:        []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed, http.StatusUnprocessableEntity},
+		Summary:       "Does operations that were planned, in one commit",
+		Description:   "Refused if the cluster or a record that is to change is not as it was when the plan was made. evict and lose can only be planned.",
 	}, func(ctx context.Context, in *planned) (*body[client.Accepted], error) {
 		return a.apply(ctx, in.Body.Operations, in.Body.Revision, in.Wait)
 	})

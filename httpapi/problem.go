@@ -135,10 +135,20 @@ func (a *API) unknown(mux *http.ServeMux) http.HandlerFunc {
 		if len(methods) > 0 {
 			allow := strings.Join(methods, ", ")
 			w.Header().Set("Allow", allow)
-			answer(w, &problem{Status: http.StatusMethodNotAllowed, Title: "not this method", Detail: r.URL.Path + " takes " + allow + ", not " + r.Method})
+			answer(
+				w,
+				&problem{Status: http.StatusMethodNotAllowed, Title: "not this method", Detail: r.URL.Path + " takes " + allow + ", not " + r.Method},
+			)
 			return
 		}
-		answer(w, &problem{Status: http.StatusNotFound, Title: "not found", Detail: r.Method + " " + r.URL.Path + " is not served; GET /api/v1/openapi.yaml tells what is"})
+		answer(
+			w,
+			&problem{
+				Status: http.StatusNotFound,
+				Title:  "not found",
+				Detail: r.Method + " " + r.URL.Path + " is not served; GET /api/v1/openapi.yaml tells what is",
+			},
+		)
 	}
 }
 

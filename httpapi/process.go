@@ -16,12 +16,22 @@ func (a *API) serveProcess() {
 	a.serveHealth()
 	tags := []string{"cluster"}
 	handle(a, huma.Operation{
-		OperationID: "get-version", Method: http.MethodGet, Path: "/api/v1/version", Tags: tags, Metadata: as(RoleView), Summary: "The version of this node's program",
+		OperationID: "get-version",
+		Method:      http.MethodGet,
+		Path:        "/api/v1/version",
+		Tags:        tags,
+		Metadata:    as(RoleView),
+		Summary:     "The version of this node's program",
 	}, func(context.Context, *struct{}) (*body[client.Build], error) {
 		return &body[client.Build]{a.options.Build}, nil
 	})
 	handle(a, huma.Operation{
-		OperationID: "get-config", Method: http.MethodGet, Path: "/api/v1/config", Tags: tags, Metadata: as(RoleView), Summary: "The configuration of this node",
+		OperationID: "get-config",
+		Method:      http.MethodGet,
+		Path:        "/api/v1/config",
+		Tags:        tags,
+		Metadata:    as(RoleView),
+		Summary:     "The configuration of this node",
 	}, func(context.Context, *struct{}) (*body[client.Config], error) {
 		return &body[client.Config]{client.Config{Node: a.node.Name(), Config: a.options.Config}}, nil
 	})
@@ -37,11 +47,21 @@ func (a *API) serveLevel(tags []string) {
 		a.options.Level = &slog.LevelVar{}
 	}
 	handle(a, huma.Operation{
-		OperationID: "get-log-level", Method: http.MethodGet, Path: "/api/v1/log-level", Tags: tags, Metadata: as(RoleView), Summary: "How much this node logs",
+		OperationID: "get-log-level",
+		Method:      http.MethodGet,
+		Path:        "/api/v1/log-level",
+		Tags:        tags,
+		Metadata:    as(RoleView),
+		Summary:     "How much this node logs",
 	}, func(context.Context, *struct{}) (*body[client.Level], error) { return now(), nil })
 	handle(a, huma.Operation{
-		OperationID: "set-log-level", Method: http.MethodPut, Path: "/api/v1/log-level", Tags: tags, Metadata: as(RoleAdmin), Errors: []int{http.StatusUnprocessableEntity},
-		Summary: "Changes how much this node logs, until it ends",
+		OperationID: "set-log-level",
+		Method:      http.MethodPut,
+		Path:        "/api/v1/log-level",
+		Tags:        tags,
+		Metadata:    as(RoleAdmin),
+		Errors:      []int{http.StatusUnprocessableEntity},
+		Summary:     "Changes how much this node logs, until it ends",
 	}, func(ctx context.Context, in *struct{ Body client.Level }) (*body[client.Level], error) {
 		if err := a.options.Level.UnmarshalText([]byte(in.Body.Level)); err != nil {
 			return nil, wrongValue("body.level", in.Body.Level, err.Error())

@@ -20,7 +20,12 @@ import (
 // invalid is the answer to a request of which a part cannot be what it is: its place, as in "query.lines", the value
 // that it has, and what it should be. It has the form in which huma says so.
 func invalid(errs ...*huma.ErrorDetail) *problem {
-	return &problem{Status: http.StatusUnprocessableEntity, Title: http.StatusText(http.StatusUnprocessableEntity), Detail: "validation failed", Errors: errs}
+	return &problem{
+		Status: http.StatusUnprocessableEntity,
+		Title:  http.StatusText(http.StatusUnprocessableEntity),
+		Detail: "validation failed",
+		Errors: errs,
+	}
 }
 
 // wrongValue says of one part of a request what it should be.
@@ -106,7 +111,8 @@ func readable(api huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		kind, _, err := mime.ParseMediaType(ctx.Header("Content-Type"))
 		r := requestOf(ctx.Context())
-		isJSON := (err == nil || errors.Is(err, mime.ErrInvalidMediaParameter)) && (kind == "application/json" || strings.HasSuffix(kind, "+json"))
+		isJSON := (err == nil || errors.Is(err, mime.ErrInvalidMediaParameter)) &&
+			(kind == "application/json" || strings.HasSuffix(kind, "+json"))
 		if ctx.Operation().RequestBody == nil || ctx.Header("Content-Type") == "" || isJSON || r == nil || r.ContentLength == 0 {
 			next(ctx)
 			return

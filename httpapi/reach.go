@@ -25,9 +25,20 @@ func (a *API) reach(m *snapshot, member string) (cluster.NodeInfo, error) {
 	case there.Member == "":
 		return there, fmt.Errorf("%w: %s is lost; its log is there", errPeer, lostName(m, member))
 	case there.Advertise == "":
-		return there, fmt.Errorf("%w: only %s can tell, and it does not say where other nodes reach it; ask it itself%s, or give it [http] listen or advertise", errPeer, there.Name, listening(&there))
+		return there, fmt.Errorf(
+			"%w: only %s can tell, and it does not say where other nodes reach it; ask it itself%s, or give it [http] listen or advertise",
+			errPeer,
+			there.Name,
+			listening(&there),
+		)
 	case isLoopback(there.Advertise) && here.Host != "" && there.Host != here.Host: // while the store is away this node may be no member
-		return there, fmt.Errorf("%w: only %s can tell, and other machines do not reach it: ask it on %s%s, or give it an [http] listen or advertise that they do", errPeer, there.Name, there.Host, listening(&there))
+		return there, fmt.Errorf(
+			"%w: only %s can tell, and other machines do not reach it: ask it on %s%s, or give it an [http] listen or advertise that they do",
+			errPeer,
+			there.Name,
+			there.Host,
+			listening(&there),
+		)
 	}
 	return there, nil
 }

@@ -31,7 +31,19 @@ func (f *refusals) add(r *http.Request, why string, c caller) {
 	f.count[why]++
 	f.mu.Unlock()
 	if f.logged.allow(source{why, network(c.from)}) {
-		f.log.Warn("refused; more of the kind from there is not logged for a minute", "reason", why, "by", c.name, "from", c.from, "method", r.Method, "path", cut(r.URL.Path, 200))
+		f.log.Warn(
+			"refused; more of the kind from there is not logged for a minute",
+			"reason",
+			why,
+			"by",
+			c.name,
+			"from",
+			c.from,
+			"method",
+			r.Method,
+			"path",
+			cut(r.URL.Path, 200),
+		)
 	}
 }
 
@@ -44,7 +56,12 @@ func cut(text string, most int) string {
 
 // measure returns the counts, of each reason one.
 func (f *refusals) measure() cluster.Measure {
-	m := cluster.Measure{Name: "xconsumer_api_refused_total", Help: "What the HTTP API has refused: tokens that are none, writes that the role does not allow, pages of other sites.", Kind: cluster.MeasureCounter, Labels: []string{"reason"}}
+	m := cluster.Measure{
+		Name:   "xconsumer_api_refused_total",
+		Help:   "What the HTTP API has refused: tokens that are none, writes that the role does not allow, pages of other sites.",
+		Kind:   cluster.MeasureCounter,
+		Labels: []string{"reason"},
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, why := range []string{refusedToken, refusedRole, refusedSite} {

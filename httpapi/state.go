@@ -18,7 +18,10 @@ func (a *API) serveState(mux *http.ServeMux) {
 	registry := a.huma.OpenAPI().Components.Schemas
 	text := &huma.Schema{Type: huma.TypeString}
 	a.handleRaw(mux, &huma.Operation{
-		OperationID: "get-state", Method: http.MethodGet, Path: "/api/v1/state", Tags: []string{"cluster"},
+		OperationID: "get-state",
+		Method:      http.MethodGet,
+		Path:        "/api/v1/state",
+		Tags:        []string{"cluster"},
 		Summary:     "The whole cluster as this node sees it",
 		Description: "Its ETag is an id of the stream, which goes on from there. With at, where everything was after a decision that is kept: with what is known of it, and nodes that are gone by their names.",
 		Parameters: []*huma.Param{
@@ -90,7 +93,11 @@ func (a *API) decisionAt(ctx context.Context, text string) (int64, error) {
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return 0, wrongValue("query.at", text, fmt.Sprintf("%q is neither the number of a decision nor a time such as 2006-01-02T15:04:05Z", text))
+		return 0, wrongValue(
+			"query.at",
+			text,
+			fmt.Sprintf("%q is neither the number of a decision nor a time such as 2006-01-02T15:04:05Z", text),
+		)
 	}
 	list, err := a.node.Decisions(ctx)
 	if err != nil {

@@ -60,7 +60,8 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 	}
 	if !known {
 		cursor = m.seq
-		if !send(fmt.Appendf(nil, "retry: 1000\nevent: snapshot\nid: %s\ndata: ", a.hub.tag(cursor))) || !send(m.encoded.plain) || !send([]byte("\n\n")) {
+		if !send(fmt.Appendf(nil, "retry: 1000\nevent: snapshot\nid: %s\ndata: ", a.hub.tag(cursor))) || !send(m.encoded.plain) ||
+			!send([]byte("\n\n")) {
 			return
 		}
 	}
@@ -124,5 +125,8 @@ func (a *API) streamOperation() *huma.Operation {
 }
 
 func problemResponse() *huma.Response {
-	return &huma.Response{Description: "Error", Content: map[string]*huma.MediaType{"application/problem+json": {Schema: &huma.Schema{Ref: "#/components/schemas/ErrorModel"}}}}
+	return &huma.Response{
+		Description: "Error",
+		Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: &huma.Schema{Ref: "#/components/schemas/ErrorModel"}}},
+	}
 }

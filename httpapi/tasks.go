@@ -92,8 +92,13 @@ func (a *API) serveTasks() {
 		return cluster.RunNow(in.Task, params), in.Wait
 	})
 	handle(a, huma.Operation{
-		OperationID: "list-runs", Method: http.MethodGet, Path: path("runs"), Tags: tags, Metadata: as(RoleView), Errors: []int{http.StatusNotFound},
-		Summary: "The runs of a task and the firings that were skipped, by the instants of their firings, the last one last",
+		OperationID: "list-runs",
+		Method:      http.MethodGet,
+		Path:        path("runs"),
+		Tags:        tags,
+		Metadata:    as(RoleView),
+		Errors:      []int{http.StatusNotFound},
+		Summary:     "The runs of a task and the firings that were skipped, by the instants of their firings, the last one last",
 	}, func(ctx context.Context, in *TaskPath) (*body[client.Runs], error) {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
@@ -111,13 +116,24 @@ func (a *API) serveDeclarations() {
 	const all, one = "/api/v1/tasks", "/api/v1/tasks/{task}"
 	tags := []string{"tasks"}
 	handle(a, huma.Operation{
-		OperationID: "list-tasks", Method: http.MethodGet, Path: all, Tags: tags, Metadata: as(RoleView), Summary: "All tasks, with what they declare",
+		OperationID: "list-tasks",
+		Method:      http.MethodGet,
+		Path:        all,
+		Tags:        tags,
+		Metadata:    as(RoleView),
+		Summary:     "All tasks, with what they declare",
 	}, func(ctx context.Context, _ *struct{}) (*body[client.Tasks], error) {
 		list, err := a.tasks(ctx)
 		return &body[client.Tasks]{client.Tasks{Tasks: append([]cluster.TaskDetail{}, list...)}}, err // none is a list, too
 	})
 	handle(a, huma.Operation{
-		OperationID: "get-task", Method: http.MethodGet, Path: one, Tags: tags, Metadata: as(RoleView), Errors: []int{http.StatusNotFound}, Summary: "A task, with what it declares",
+		OperationID: "get-task",
+		Method:      http.MethodGet,
+		Path:        one,
+		Tags:        tags,
+		Metadata:    as(RoleView),
+		Errors:      []int{http.StatusNotFound},
+		Summary:     "A task, with what it declares",
 	}, func(ctx context.Context, in *TaskPath) (*taskAnswer, error) {
 		task, err := a.task(ctx, in.Task)
 		return &taskAnswer{etag(task.Revision), task}, err
@@ -143,7 +159,12 @@ func (a *API) serveDeclarations() {
 		Body        cluster.TaskSpec
 	}
 	accept(a, huma.Operation{
-		OperationID: "replace-task", Method: http.MethodPut, Path: one, Tags: tags, Metadata: as(RoleAdmin), Errors: []int{http.StatusPreconditionFailed},
+		OperationID: "replace-task",
+		Method:      http.MethodPut,
+		Path:        one,
+		Tags:        tags,
+		Metadata:    as(RoleAdmin),
+		Errors:      []int{http.StatusPreconditionFailed},
 		Summary:     "Puts a declaration in force, in place of the one that the task has",
 		Description: "The task is created if it does not exist. What scale and pause did to it stays.",
 	}, func(in *replace) (cluster.Operation, Wait) {
@@ -174,7 +195,12 @@ func (a *API) serveDeclarations() {
 		return a.do(ctx, op, in.Wait)
 	})
 	accept(a, huma.Operation{
-		OperationID: "delete-task", Method: http.MethodDelete, Path: one, Tags: tags, Metadata: as(RoleAdmin), Errors: []int{http.StatusPreconditionFailed},
+		OperationID: "delete-task",
+		Method:      http.MethodDelete,
+		Path:        one,
+		Tags:        tags,
+		Metadata:    as(RoleAdmin),
+		Errors:      []int{http.StatusPreconditionFailed},
 		Summary:     "Deletes a task, and what is known of its runs",
 		Description: "Its workers are stopped. A file that declares it the same way as before does not bring it back.",
 	}, func(in *taskWrite) (cluster.Operation, Wait) {

@@ -33,7 +33,13 @@ func (w *Wait) Resolve(huma.Context) []error {
 		return nil
 	}
 	if d, err := time.ParseDuration(w.Wait); err != nil || d < 0 || d > maxWait {
-		return []error{&huma.ErrorDetail{Location: "query.wait", Value: w.Wait, Message: fmt.Sprintf("invalid duration %q: want 0s to %s, as in \"30s\"", w.Wait, "10m")}}
+		return []error{
+			&huma.ErrorDetail{
+				Location: "query.wait",
+				Value:    w.Wait,
+				Message:  fmt.Sprintf("invalid duration %q: want 0s to %s, as in \"30s\"", w.Wait, "10m"),
+			},
+		}
 	}
 	return nil
 }
@@ -65,7 +71,8 @@ func goalOf(op cluster.Operation, revision string, repeated bool, before *snapsh
 	tokens := map[cluster.Slot]int64{}
 	for i := range before.State.Workers {
 		w := &before.State.Workers[i]
-		if (op.Task == "" || w.Task == op.Task) && (op.Node == "" || w.Node == op.Node) && (op.Index == nil || w.Index == *op.Index) && w.Node != "" {
+		if (op.Task == "" || w.Task == op.Task) && (op.Node == "" || w.Node == op.Node) && (op.Index == nil || w.Index == *op.Index) &&
+			w.Node != "" {
 			tokens[w.Slot()] = w.Token
 		}
 	}

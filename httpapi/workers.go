@@ -59,7 +59,12 @@ func underWay(m *snapshot, slot cluster.Slot) (cluster.Slot, error) {
 	case next.IsZero():
 		return slot, fmt.Errorf("%w: %s: its task has no run under way, and none is due", cluster.ErrNoSlot, slot)
 	default:
-		return slot, fmt.Errorf("%w: %s: its task has no run under way; the next one is due at %s", cluster.ErrNoSlot, slot, next.UTC().Format(time.RFC3339))
+		return slot, fmt.Errorf(
+			"%w: %s: its task has no run under way; the next one is due at %s",
+			cluster.ErrNoSlot,
+			slot,
+			next.UTC().Format(time.RFC3339),
+		)
 	}
 }
 
@@ -67,7 +72,12 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 	const one = "/api/v1/workers/{task}/{index}"
 	tags := []string{"workers"}
 	handle(a, huma.Operation{
-		OperationID: "list-workers", Method: http.MethodGet, Path: "/api/v1/workers", Tags: tags, Metadata: as(RoleView), Summary: "Workers, all or some",
+		OperationID: "list-workers",
+		Method:      http.MethodGet,
+		Path:        "/api/v1/workers",
+		Tags:        tags,
+		Metadata:    as(RoleView),
+		Summary:     "Workers, all or some",
 	}, func(ctx context.Context, in *workerQuery) (*body[client.Workers], error) {
 		if err := a.checkNames(ctx, in.Task, in.Node); err != nil {
 			return nil, err
@@ -78,7 +88,8 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 		}
 		list := []cluster.WorkerInfo{}
 		for i := range m.State.Workers {
-			if w := &m.State.Workers[i]; (in.Task == "" || w.Task == in.Task) && (in.Node == "" || w.Node == in.Node) && (in.State == "" || w.State == cluster.WorkerState(in.State)) {
+			if w := &m.State.Workers[i]; (in.Task == "" || w.Task == in.Task) && (in.Node == "" || w.Node == in.Node) &&
+				(in.State == "" || w.State == cluster.WorkerState(in.State)) {
 				list = append(list, *w)
 			}
 		}
@@ -158,14 +169,21 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 			a.fail(w, err)
 		}
 	}))
-	mux.HandleFunc("GET /peer/v3/workers/{task}/{index}/stack", asked(func(w http.ResponseWriter, _ *http.Request, q logQuery) { a.sendStack(w, q) }))
+	mux.HandleFunc(
+		"GET /peer/v3/workers/{task}/{index}/stack",
+		asked(func(w http.ResponseWriter, _ *http.Request, q logQuery) { a.sendStack(w, q) }),
+	)
 }
 
 // workerOf returns a worker, and false if there is none.
 func workerOf(m *snapshot, slot cluster.Slot) (cluster.WorkerInfo, bool) {
 	list := m.State.Workers
 	task, run := cluster.SplitRun(slot.Task)
-	at, found := slices.BinarySearchFunc(list, cluster.WorkerInfo{Task: task, Run: run, Index: slot.Index}, func(a, b cluster.WorkerInfo) int { return a.Compare(&b) })
+	at, found := slices.BinarySearchFunc(
+		list,
+		cluster.WorkerInfo{Task: task, Run: run, Index: slot.Index},
+		func(a, b cluster.WorkerInfo) int { return a.Compare(&b) },
+	)
 	if !found {
 		return cluster.WorkerInfo{}, false
 	}
@@ -176,7 +194,10 @@ func workerOf(m *snapshot, slot cluster.Slot) (cluster.WorkerInfo, bool) {
 func logOperation() *huma.Operation {
 	integer, text, truth := &huma.Schema{Type: huma.TypeInteger}, &huma.Schema{Type: huma.TypeString}, &huma.Schema{Type: huma.TypeBoolean}
 	return &huma.Operation{
-		OperationID: "get-worker-log", Method: http.MethodGet, Path: "/api/v1/workers/{task}/{index}/log", Tags: []string{"workers"},
+		OperationID: "get-worker-log",
+		Method:      http.MethodGet,
+		Path:        "/api/v1/workers/{task}/{index}/log",
+		Tags:        []string{"workers"},
 		Summary:     "What a worker has written, from whichever node has it",
 		Description: "A JSON object a line. With follow it goes on for as long as the node has the worker and the client stays; the stream says where a worker is.",
 		Parameters: []*huma.Param{
@@ -185,11 +206,18 @@ func logOperation() *huma.Operation {
 			{Name: "lines", In: "query", Description: "The last ones, 200 unless it is said.", Schema: integer},
 			{Name: "follow", In: "query", Description: "And what comes then.", Schema: truth},
 			{Name: "run", In: "query", Description: "Of this run, of a task that runs to its end.", Schema: text},
-			{Name: "node", In: "query", Description: "What this node keeps of it, also of a worker that has left it, or of a run that is over; the node that has the worker unless it is said.", Schema: text},
+			{
+				Name:        "node",
+				In:          "query",
+				Description: "What this node keeps of it, also of a worker that has left it, or of a run that is over; the node that has the worker unless it is said.",
+				Schema:      text,
+			},
 		},
 		Responses: map[string]*huma.Response{
-			"200":     {Description: "Lines", Content: map[string]*huma.MediaType{"application/x-ndjson": {Schema: text}}},
-			"204":     {Description: "The node that was named keeps nothing of it: the worker has not begun there, or left long ago, or the node is not up. A node that nothing names, now or in what is kept of the past, is refused, and a task like it is not found. If no node is named, a worker without a log is not found."},
+			"200": {Description: "Lines", Content: map[string]*huma.MediaType{"application/x-ndjson": {Schema: text}}},
+			"204": {
+				Description: "The node that was named keeps nothing of it: the worker has not begun there, or left long ago, or the node is not up. A node that nothing names, now or in what is kept of the past, is refused, and a task like it is not found. If no node is named, a worker without a log is not found.",
+			},
 			"default": problemResponse(),
 		},
 	}
@@ -205,7 +233,12 @@ func stackOperation() *huma.Operation {
 		Parameters: []*huma.Param{
 			{Name: "task", In: "path", Required: true, Schema: text},
 			{Name: "index", In: "path", Required: true, Schema: integer},
-			{Name: "run", In: "query", Description: "Of this run, of a task that runs to its end; of the one under way that began last unless it is said.", Schema: text},
+			{
+				Name:        "run",
+				In:          "query",
+				Description: "Of this run, of a task that runs to its end; of the one under way that began last unless it is said.",
+				Schema:      text,
+			},
 		},
 		Responses: map[string]*huma.Response{
 			"200":     {Description: "Stacks", Content: map[string]*huma.MediaType{"text/plain": {Schema: text}}},

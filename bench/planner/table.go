@@ -13,7 +13,13 @@ import (
 // render makes the table: one line for each problem and planner, one column for each change.
 func render(cells []cell) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Measured on %s, %s, on %s. Each cell: time, slots moved / lower bound, spread.\n", machine(), runtime.Version(), time.Now().UTC().Format(time.DateOnly))
+	fmt.Fprintf(
+		&b,
+		"Measured on %s, %s, on %s. Each cell: time, slots moved / lower bound, spread.\n",
+		machine(),
+		runtime.Version(),
+		time.Now().UTC().Format(time.DateOnly),
+	)
 	head := ""
 	for i, c := range cells {
 		title := fmt.Sprintf("%s slots, %s nodes, %s, %s", thousands(c.Slots), thousands(c.Nodes), plural(c.Tasks, "task"), c.Variant)

@@ -44,7 +44,15 @@ type counts struct {
 }
 
 func (c counts) less(o counts) counts {
-	return counts{c.Writes - o.Writes, c.Reads - o.Reads, c.Beats - o.Beats, c.Books - o.Books, c.Hints - o.Hints, c.Bytes - o.Bytes, c.Largest}
+	return counts{
+		c.Writes - o.Writes,
+		c.Reads - o.Reads,
+		c.Beats - o.Beats,
+		c.Books - o.Books,
+		c.Hints - o.Hints,
+		c.Bytes - o.Bytes,
+		c.Largest,
+	}
 }
 
 // fleet is xconsumer: each node with a session of its own, all in this process but the leader, which has one to itself.
@@ -91,7 +99,16 @@ func tasksOf(slots int) []cluster.TaskSpec {
 	const n = tasks
 	var out []cluster.TaskSpec
 	for i := range n {
-		out = append(out, cluster.TaskSpec{Name: fmt.Sprintf("t%03d", i), WorkName: "noop", WorkerNum: slots/n + bit(i < slots%n), StopTimeout: cluster.Duration(10 * time.Second), Resize: cluster.ResizeLive})
+		out = append(
+			out,
+			cluster.TaskSpec{
+				Name:        fmt.Sprintf("t%03d", i),
+				WorkName:    "noop",
+				WorkerNum:   slots/n + bit(i < slots%n),
+				StopTimeout: cluster.Duration(10 * time.Second),
+				Resize:      cluster.ResizeLive,
+			},
+		)
 	}
 	return out
 }
@@ -123,7 +140,15 @@ func lead(text string) {
 		}
 	}
 	store := &mortal{Store: inner}
-	node, err := xconsumer.New(store, xconsumer.Config{Cluster: "scale", Name: "leader", Tasks: l.Tasks, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))})
+	node, err := xconsumer.New(
+		store,
+		xconsumer.Config{
+			Cluster: "scale",
+			Name:    "leader",
+			Tasks:   l.Tasks,
+			Log:     slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
+		},
+	)
 	if err != nil {
 		panic(err)
 	}
@@ -190,11 +215,14 @@ func (f *fleet) start(name string) {
 		f.Fatal(err)
 	}
 	m := &member{store: &mortal{Store: inner}, done: make(chan struct{})}
-	m.node, err = xconsumer.New(m.store, xconsumer.Config{Cluster: "scale", Name: name, Log: slog.New(slog.DiscardHandler), Vitals: func(v cluster.Vitals) {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.vitals = v
-	}})
+	m.node, err = xconsumer.New(
+		m.store,
+		xconsumer.Config{Cluster: "scale", Name: name, Log: slog.New(slog.DiscardHandler), Vitals: func(v cluster.Vitals) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.vitals = v
+		}},
+	)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -254,7 +282,12 @@ func (f *fleet) crash(name string) {
 	m.mu.Lock()
 	v := m.vitals
 	m.mu.Unlock()
-	err := membership.CloseDead(context.Background(), f.hand, schema.NewKeys("scale"), membership.FormerMember{Member: v.Member, Node: v.Node, Session: v.Session, By: "parent", Cause: "crash"})
+	err := membership.CloseDead(
+		context.Background(),
+		f.hand,
+		schema.NewKeys("scale"),
+		membership.FormerMember{Member: v.Member, Node: v.Node, Session: v.Session, By: "parent", Cause: "crash"},
+	)
 	if err != nil {
 		f.Error(err)
 	}
@@ -269,7 +302,15 @@ func (f *fleet) forget(m *member) {
 }
 
 func add(a, b counts) counts {
-	return counts{a.Writes + b.Writes, a.Reads + b.Reads, a.Beats + b.Beats, a.Books + b.Books, a.Hints + b.Hints, a.Bytes + b.Bytes, max(a.Largest, b.Largest)}
+	return counts{
+		a.Writes + b.Writes,
+		a.Reads + b.Reads,
+		a.Beats + b.Beats,
+		a.Books + b.Books,
+		a.Hints + b.Hints,
+		a.Bytes + b.Bytes,
+		max(a.Largest, b.Largest),
+	}
 }
 
 // first returns the node that operators talk to.

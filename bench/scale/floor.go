@@ -57,7 +57,10 @@ func floor(tb testing.TB, addrs []string, touched, slots int) time.Duration {
 			<-granted
 			_, at, err := conn.Get(doc(i))
 			if err == nil {
-				_, err = conn.Multi(&zk.CheckVersionRequest{Path: doc(i), Version: at.Version}, &zk.SetDataRequest{Path: stat(i), Data: status, Version: 0})
+				_, err = conn.Multi(
+					&zk.CheckVersionRequest{Path: doc(i), Version: at.Version},
+					&zk.SetDataRequest{Path: stat(i), Data: status, Version: 0},
+				)
 			}
 			if err != nil {
 				tb.Error(err)

@@ -59,7 +59,9 @@ func newReport(tb testing.TB) *report {
 			tb.Fatal(err)
 		}
 	}
-	fmt.Println("| system | store | nodes | slots | change | first | p50 | p99 | settled | floor | ratio | writes | other writes | heartbeats | reads | hints | KB | largest | moves | have to | duplicates | CPU of leader, nodes, store | in | leader MB | node MB |")
+	fmt.Println(
+		"| system | store | nodes | slots | change | first | p50 | p99 | settled | floor | ratio | writes | other writes | heartbeats | reads | hints | KB | largest | moves | have to | duplicates | CPU of leader, nodes, store | in | leader MB | node MB |",
+	)
 	fmt.Println("|---|---|--:|--:|---|" + strings.Repeat("--:|", 20))
 	return r
 }
@@ -72,9 +74,36 @@ func (r *report) tell(w row) {
 	if w.FloorMs > 0 {
 		floor, ratio = fmt.Sprintf("%.0f ms", w.FloorMs), fmt.Sprintf("%.1f", w.SettledMs/w.FloorMs)
 	}
-	fmt.Printf("| %s | %s | %d | %d | %s | %.0f ms | %.0f ms | %.0f ms | %.0f ms | %s | %s | %d | %d | %d | %d | %d | %d | %.0f KB | %d | %d | %d | %.0f, %.0f, %.0f ms | %.1f s | %.0f | %.1f |\n",
-		w.System, w.Store, w.Nodes, w.Slots, w.Change, w.FirstMs, w.P50Ms, w.P99Ms, w.SettledMs, floor, ratio, w.Writes, w.Books, w.Beats, w.Reads, w.Hints, w.Bytes>>10, w.LargestKB,
-		w.Moves, w.Bound, w.Duplicates, w.LeaderCPU, w.NodesCPU, w.StoreCPU, w.Over/1000, w.LeaderMB, w.NodeMB)
+	fmt.Printf(
+		"| %s | %s | %d | %d | %s | %.0f ms | %.0f ms | %.0f ms | %.0f ms | %s | %s | %d | %d | %d | %d | %d | %d | %.0f KB | %d | %d | %d | %.0f, %.0f, %.0f ms | %.1f s | %.0f | %.1f |\n",
+		w.System,
+		w.Store,
+		w.Nodes,
+		w.Slots,
+		w.Change,
+		w.FirstMs,
+		w.P50Ms,
+		w.P99Ms,
+		w.SettledMs,
+		floor,
+		ratio,
+		w.Writes,
+		w.Books,
+		w.Beats,
+		w.Reads,
+		w.Hints,
+		w.Bytes>>10,
+		w.LargestKB,
+		w.Moves,
+		w.Bound,
+		w.Duplicates,
+		w.LeaderCPU,
+		w.NodesCPU,
+		w.StoreCPU,
+		w.Over/1000,
+		w.LeaderMB,
+		w.NodeMB,
+	)
 	if r.file != nil {
 		if err := json.NewEncoder(r.file).Encode(w); err != nil {
 			r.Error(err)

@@ -35,7 +35,22 @@ func cpu(pid int) time.Duration {
 	text = text[bytes.LastIndexByte(text, ')')+1:] // a name may have spaces
 	var state string
 	var skip, user, system int64
-	if _, err := fmt.Sscan(string(text), &state, &skip, &skip, &skip, &skip, &skip, &skip, &skip, &skip, &skip, &skip, &user, &system); err != nil {
+	if _, err := fmt.Sscan(
+		string(text),
+		&state,
+		&skip,
+		&skip,
+		&skip,
+		&skip,
+		&skip,
+		&skip,
+		&skip,
+		&skip,
+		&skip,
+		&skip,
+		&user,
+		&system,
+	); err != nil {
 		return 0
 	}
 	return time.Duration(user+system) * 10 * time.Millisecond

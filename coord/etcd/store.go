@@ -179,7 +179,11 @@ func (s *Store) open(ctx context.Context, client *clientv3.Client, link *link) (
 
 // grant asks for a lease until it has one: one too many ends by itself. The service counts the full
 // time from the grant, which comes later than base.
-func (s *Store) grant(ctx context.Context, client *clientv3.Client, link *link) (lease *clientv3.LeaseGrantResponse, base time.Duration, err error) {
+func (s *Store) grant(
+	ctx context.Context,
+	client *clientv3.Client,
+	link *link,
+) (lease *clientv3.LeaseGrantResponse, base time.Duration, err error) {
 	for {
 		base = s.clock()
 		attempt, cancel := link.attempt(ctx, patience(s.cfg.SessionTimeout))

@@ -174,7 +174,11 @@ func notChanged(keys []string) error {
 	if more := len(keys) - most; more > 0 {
 		named += fmt.Sprintf(" and %d more", more)
 	}
-	return fmt.Errorf("%w to change the ACL of %s: only the identity that has made them can, or ZooKeeper's super user", coord.ErrUnauthorized, named)
+	return fmt.Errorf(
+		"%w to change the ACL of %s: only the identity that has made them can, or ZooKeeper's super user",
+		coord.ErrUnauthorized,
+		named,
+	)
 }
 
 // CheckCreate finds out whether a session of this package may create the znode of a key: it makes an ephemeral znode

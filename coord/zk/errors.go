@@ -34,8 +34,15 @@ var table = []struct{ from, to error }{
 // doubtful are codes that the library has no name for and that do not say that nothing was done: the server
 // failed on the way, perhaps after it had applied the request, or asks to be tried again.
 var doubtful = map[int]string{
-	-1: "system error", -2: "runtime inconsistency", -3: "data inconsistency", -4: "connection lost", -5: "marshalling error", -7: "operation timed out",
-	-119: "server is read-only", -122: "request timed out", -127: "throttled",
+	-1:   "system error",
+	-2:   "runtime inconsistency",
+	-3:   "data inconsistency",
+	-4:   "connection lost",
+	-5:   "marshalling error",
+	-7:   "operation timed out",
+	-119: "server is read-only",
+	-122: "request timed out",
+	-127: "throttled",
 }
 
 // known are names of codes that the library has none for.

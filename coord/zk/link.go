@@ -351,8 +351,14 @@ func checkTick(server, conf string, tick time.Duration) error {
 	}
 	ms, _ := strconv.Atoi(m[1])
 	if have := time.Duration(ms) * time.Millisecond; have > tick {
-		return fmt.Errorf("%w: ZooKeeper at %s has tickTime %v, but zookeeper.tickTime is %v: set it to %v or more, or leases would be counted too long",
-			coord.ErrUnsupported, server, have, tick, have)
+		return fmt.Errorf(
+			"%w: ZooKeeper at %s has tickTime %v, but zookeeper.tickTime is %v: set it to %v or more, or leases would be counted too long",
+			coord.ErrUnsupported,
+			server,
+			have,
+			tick,
+			have,
+		)
 	}
 	return nil
 }

@@ -28,7 +28,13 @@ func onWire(version int64) int32 { return int32(uint32(version)) }
 func checkVersions(ops []coord.Op) error {
 	for _, op := range ops {
 		if op.Version > lastVersion || op.Version == lastVersion && op.Kind == coord.KindSet {
-			return fmt.Errorf("commit: %s of %s at version %d: %w: ZooKeeper counts no further; restore the records into a new znode while nothing runs", op.Kind, op.Key, op.Version, coord.ErrRefused)
+			return fmt.Errorf(
+				"commit: %s of %s at version %d: %w: ZooKeeper counts no further; restore the records into a new znode while nothing runs",
+				op.Kind,
+				op.Key,
+				op.Version,
+				coord.ErrRefused,
+			)
 		}
 	}
 	return nil

@@ -79,7 +79,14 @@ func (ss *session) granted(id int64, timeout, sent time.Duration, server string)
 	case other: // one connection is one session
 		ss.end(fmt.Errorf("server answered with another session"))
 	case changed: // the lease is counted with the first
-		ss.end(fmt.Errorf("%s grants a session timeout of %v, another server granted %v: the servers' configurations differ", server, timeout, ss.Info().Timeout))
+		ss.end(
+			fmt.Errorf(
+				"%s grants a session timeout of %v, another server granted %v: the servers' configurations differ",
+				server,
+				timeout,
+				ss.Info().Timeout,
+			),
+		)
 	}
 	if first {
 		close(ss.established)

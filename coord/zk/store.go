@@ -81,8 +81,16 @@ func ParseHosts(hosts string) (servers []string, chroot string, err error) {
 	list, rest, found := strings.Cut(hosts, "/")
 	if found && rest != "" {
 		chroot = "/" + strings.TrimSuffix(rest, "/")
-		if parts := strings.FieldsFunc(rest, func(r rune) bool { return r == '/' }); strings.Contains("/"+rest, "//") && !strings.Contains(rest, ",") {
-			return nil, "", fmt.Errorf("chroot %q: one slash stands between two names: write it as %q", "/"+rest, strings.Join(append([]string{list}, parts...), "/"))
+		if parts := strings.FieldsFunc(
+			rest,
+			func(r rune) bool { return r == '/' },
+		); strings.Contains("/"+rest, "//") &&
+			!strings.Contains(rest, ",") {
+			return nil, "", fmt.Errorf(
+				"chroot %q: one slash stands between two names: write it as %q",
+				"/"+rest,
+				strings.Join(append([]string{list}, parts...), "/"),
+			)
 		}
 		if strings.Contains(chroot, ",") {
 			return nil, "", fmt.Errorf("chroot %q: it follows the last server once, as in \"h1:2181,h2:2181/path\"", chroot)

@@ -143,7 +143,11 @@ func split(text string, defaultPort uint16) (host, port string, err error) {
 		if right := bracketed(text, example); right != "" {
 			return "", "", fmt.Errorf("%q: an IPv6 address stands in brackets: write it as %q", text, right)
 		}
-		return "", "", fmt.Errorf("%q: there is more than one colon: want host:port, with an IPv6 address in brackets as in %q", text, "[::1]:"+example)
+		return "", "", fmt.Errorf(
+			"%q: there is more than one colon: want host:port, with an IPv6 address in brackets as in %q",
+			text,
+			"[::1]:"+example,
+		)
 	case last == len(text)-1:
 		return "", "", fmt.Errorf("%q: the port is missing after the colon, as in %q", text, text+example)
 	default:

@@ -49,10 +49,20 @@ func (a *Admin) stateOf(snap *view.Snapshot) cluster.State {
 func (a *Admin) warnings(c nodesession.Condition, state *cluster.State) (list []string) {
 	switch {
 	case c.Leased && c.Away:
-		list = append(list, a.Node+" does not reach the coordination service; its own workers run on while its lease lasts, and what it tells of others is old")
+		list = append(
+			list,
+			a.Node+" does not reach the coordination service; its own workers run on while its lease lasts, and what it tells of others is old",
+		)
 	case c.Leased:
 	case c.Unheard > 0:
-		list = append(list, fmt.Sprintf("%s has not heard from the coordination service for %v; its own workers are stopped, and what it tells of others is old", a.Node, c.Unheard))
+		list = append(
+			list,
+			fmt.Sprintf(
+				"%s has not heard from the coordination service for %v; its own workers are stopped, and what it tells of others is old",
+				a.Node,
+				c.Unheard,
+			),
+		)
 	default:
 		list = append(list, a.Node+" has no lease; its own workers are stopped, and what it tells of others is old")
 	}

@@ -189,7 +189,12 @@ func (e *execution) ended(ctx context.Context) error {
 	}
 	_ = e.cmd.Wait()
 	if !e.killed.IsZero() && (shimKilled || syscall.Signal(e.end.Signal) == syscall.SIGKILL) {
-		return fmt.Errorf("%w with all that it had started (pid %d), %v after it was asked to end", cluster.ErrKilled, e.pid, e.killed.Sub(e.asked).Round(100*time.Millisecond))
+		return fmt.Errorf(
+			"%w with all that it had started (pid %d), %v after it was asked to end",
+			cluster.ErrKilled,
+			e.pid,
+			e.killed.Sub(e.asked).Round(100*time.Millisecond),
+		)
 	}
 	if shimKilled {
 		if ctx.Err() == nil {

@@ -89,6 +89,10 @@ func (k *Keeper) Describe(slot cluster.Slot) string {
 		fmt.Fprintf(&b, "It was asked to end (SIGTERM) %s ago, and has not yet.\n", ago(p.asked))
 	}
 	b.WriteString(processes(p.shim))
-	fmt.Fprintf(&b, "\nOf what it does inside, its own tools tell where it runs, as in: py-spy dump --pid %d, jstack %[1]d, gdb -p %[1]d\n", p.pid)
+	fmt.Fprintf(
+		&b,
+		"\nOf what it does inside, its own tools tell where it runs, as in: py-spy dump --pid %d, jstack %[1]d, gdb -p %[1]d\n",
+		p.pid,
+	)
 	return b.String()
 }

@@ -81,7 +81,15 @@ type Term struct {
 // member stands again. Lead may return ErrDeposed to stand again at once, ErrStepDown to stand
 // again behind all others, or a *GiveUp. A panic of lead is a *GiveUp. While the member is the one to lead and cannot, for
 // the epoch is missing or damaged, blocked is told why, and nil once that is over. It must not wait.
-func Run(ctx context.Context, s coord.Session, keys schema.Keys, self cluster.Member, log *slog.Logger, blocked func(error), lead func(context.Context, Term) error) error {
+func Run(
+	ctx context.Context,
+	s coord.Session,
+	keys schema.Keys,
+	self cluster.Member,
+	log *slog.Logger,
+	blocked func(error),
+	lead func(context.Context, Term) error,
+) error {
 	e := &candidate{session: s, keys: keys, self: self, log: log, blocked: blocked, hints: coord.NewHints(s)}
 	defer blocked(nil)
 	defer e.hints.Close()

@@ -93,7 +93,14 @@ func (d *directory) check() error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if names, err := d.foreign(); err != nil || len(names) > 0 {
-			return errors.Join(err, fmt.Errorf("it holds %s and no %s, so it is no data directory of this program: name an empty or new one", strings.Join(names, ", "), stampName))
+			return errors.Join(
+				err,
+				fmt.Errorf(
+					"it holds %s and no %s, so it is no data directory of this program: name an empty or new one",
+					strings.Join(names, ", "),
+					stampName,
+				),
+			)
 		}
 	case err != nil:
 		return err
@@ -103,7 +110,11 @@ func (d *directory) check() error {
 			return fmt.Errorf("%s cannot be read; if the data are not needed, delete the directory", stampName)
 		}
 		if s.V > stampFormat || newer(s.Etcd, version.Version) {
-			return fmt.Errorf("it was written by a newer version (etcd %s, this one has %s): use that version, or another directory", s.Etcd, version.Version)
+			return fmt.Errorf(
+				"it was written by a newer version (etcd %s, this one has %s): use that version, or another directory",
+				s.Etcd,
+				version.Version,
+			)
 		}
 	}
 	d.stamp.V, d.stamp.Etcd = stampFormat, version.Version

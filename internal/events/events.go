@@ -150,7 +150,13 @@ func workerEvents(was, is *cluster.WorkerInfo) (list []cluster.Event) {
 // hasStarted reports whether a member has begun to run a worker, and nobody has seen that it has given it back.
 func hasStarted(w *cluster.WorkerInfo) bool {
 	switch w.State {
-	case cluster.WorkerRunning, cluster.WorkerBackoff, cluster.WorkerStopping, cluster.WorkerStuck, cluster.WorkerDone, cluster.WorkerGivenUp, cluster.WorkerLost:
+	case cluster.WorkerRunning,
+		cluster.WorkerBackoff,
+		cluster.WorkerStopping,
+		cluster.WorkerStuck,
+		cluster.WorkerDone,
+		cluster.WorkerGivenUp,
+		cluster.WorkerLost:
 		return w.Member != ""
 	}
 	return false

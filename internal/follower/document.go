@@ -65,7 +65,9 @@ func (fl *following) refuse(fresh map[cluster.Slot]int64) {
 	for slot, token := range fresh {
 		fl.Log.Warn("refused a grant: its token is not above those that this node was granted before; a former assignment was put back",
 			"slot", slot.String(), "token", token, "above", fl.known.highest)
-		fl.Emit(cluster.Event{Kind: cluster.SlotRefused, Slot: &slot, Token: token, Detail: fmt.Sprintf("the token is not above %d", fl.known.highest)})
+		fl.Emit(
+			cluster.Event{Kind: cluster.SlotRefused, Slot: &slot, Token: token, Detail: fmt.Sprintf("the token is not above %d", fl.known.highest)},
+		)
 	}
 }
 

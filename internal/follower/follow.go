@@ -177,7 +177,8 @@ func only(reports map[cluster.Slot]cluster.Report, wanted func(*cluster.Report) 
 // urgent tells whether a status has to be written at once: somebody waits for it, or it would
 // say something wrong about what is held.
 func (l *Local) urgent(status *schema.Status) bool {
-	if l.Said == nil || l.Said.Leaving != status.Leaving || l.Said.Fenced != status.Fenced || !sameHolding(l.Said.Holding, status.Holding) || !sameHolding(l.Said.Refused, status.Refused) {
+	if l.Said == nil || l.Said.Leaving != status.Leaving || l.Said.Fenced != status.Fenced || !sameHolding(l.Said.Holding, status.Holding) ||
+		!sameHolding(l.Said.Refused, status.Refused) {
 		return true
 	}
 	if l.Doc != nil {
@@ -208,7 +209,8 @@ func sameHolding(a, b []schema.Held) bool {
 
 func sameWorkers(a, b []schema.WorkerState) bool {
 	return slices.EqualFunc(a, b, func(x, y schema.WorkerState) bool {
-		return x.Slot == y.Slot && x.State == y.State && x.Since.Equal(y.Since) && x.Restarts == y.Restarts && x.InRow == y.InRow && x.Error == y.Error
+		return x.Slot == y.Slot && x.State == y.State && x.Since.Equal(y.Since) && x.Restarts == y.Restarts && x.InRow == y.InRow &&
+			x.Error == y.Error
 	})
 }
 
@@ -258,7 +260,17 @@ func tellable(running map[cluster.Slot]cluster.Report) []schema.WorkerState {
 			r.Error = schema.Cut(r.Error, schema.ShortError)
 		}
 		budget = max(0, budget-len(r.Error))
-		list = append(list, schema.WorkerState{Slot: slot, State: r.State, Since: r.Since.UTC().Truncate(time.Millisecond), Restarts: r.Restarts, InRow: r.InRow, Error: r.Error})
+		list = append(
+			list,
+			schema.WorkerState{
+				Slot:     slot,
+				State:    r.State,
+				Since:    r.Since.UTC().Truncate(time.Millisecond),
+				Restarts: r.Restarts,
+				InRow:    r.InRow,
+				Error:    r.Error,
+			},
+		)
 	}
 	return list
 }

@@ -98,7 +98,12 @@ func (l *leading) reread(ctx context.Context) error {
 	if epoch.Version < l.committed {
 		l.Log.Error("the coordination service has lost commits that it had acknowledged; what was granted in them may run twice",
 			"key", l.Keys.Epoch(), "version", epoch.Version, "committed", l.committed)
-		l.Emit(cluster.Event{Kind: cluster.HistoryLost, Detail: fmt.Sprintf("%s is at version %d, and was at %d", l.Keys.Epoch(), epoch.Version, l.committed)})
+		l.Emit(
+			cluster.Event{
+				Kind:   cluster.HistoryLost,
+				Detail: fmt.Sprintf("%s is at version %d, and was at %d", l.Keys.Epoch(), epoch.Version, l.committed),
+			},
+		)
 		l.committed = epoch.Version
 	}
 	if epoch.Rec.Term != l.term.Number || epoch.Rec.Leader != l.Self.MemberID {
@@ -156,7 +161,13 @@ func (l *leading) write(ctx context.Context, d reconcile.Decision) error {
 	l.tellRecalled(d.Moves)
 	for node, mark := range d.Marks {
 		l.view.MarkNode(node)
-		l.Log.Error("everything fails on a node; it is given nothing until it is started anew or uncordoned", "node", node, "error", mark.Quarantine.Error)
+		l.Log.Error(
+			"everything fails on a node; it is given nothing until it is started anew or uncordoned",
+			"node",
+			node,
+			"error",
+			mark.Quarantine.Error,
+		)
 		l.Emit(cluster.Event{Kind: cluster.NodeQuarantined, Node: node, Detail: mark.Quarantine.Error})
 	}
 	if d.Suspects != nil {
@@ -314,7 +325,13 @@ func (l *leading) evict(ctx context.Context, guid string) error {
 	case p.Doc.Absent:
 		why = "its document is missing"
 		if lost = m == nil || p.Status.Rec == nil || !p.Live(); !lost {
-			*doc = schema.Doc{Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Slots: []schema.Held{}, Releasing: schema.AskedBack(p.Status.Rec.Holding, 0)}
+			*doc = schema.Doc{
+				Node:           m.Node,
+				Host:           m.Host,
+				SessionTimeout: m.SessionTimeout,
+				Slots:          []schema.Held{},
+				Releasing:      schema.AskedBack(p.Status.Rec.Holding, 0),
+			}
 		}
 	default:
 		if *doc, version = *p.Doc.Rec, p.Doc.Version+1; p.Status.Rec != nil {

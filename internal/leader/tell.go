@@ -72,7 +72,15 @@ func (l *leading) tellPlanFault(ctx context.Context, f *reconcile.PlanFault) {
 		return
 	}
 	l.planFault = f.Error
-	l.Log.Error("the planner has failed; what runs stays where it is, and free slots go where they fit", "error", f.Error, "input", l.Keys.PlanFault(), "stack", f.Stack)
+	l.Log.Error(
+		"the planner has failed; what runs stays where it is, and free slots go where they fit",
+		"error",
+		f.Error,
+		"input",
+		l.Keys.PlanFault(),
+		"stack",
+		f.Stack,
+	)
 	l.Emit(cluster.Event{Kind: cluster.PlanFailed, Detail: f.Error + "; its input is kept in " + l.Keys.PlanFault()})
 	l.keepFault(ctx, f.Error, f.Stack, f.Input)
 }
@@ -80,7 +88,12 @@ func (l *leading) tellPlanFault(ctx context.Context, f *reconcile.PlanFault) {
 // keepFault keeps what the planner or the leader failed on, for their developers.
 func (l *leading) keepFault(ctx context.Context, fault, stack string, input any) {
 	const most = 8 << 10
-	rec := &schema.PlanFault{At: time.Now().UTC().Truncate(time.Millisecond), Leader: l.Self.Node, Error: schema.Cut(fault, most), Stack: schema.Cut(stack, most)}
+	rec := &schema.PlanFault{
+		At:     time.Now().UTC().Truncate(time.Millisecond),
+		Leader: l.Self.Node,
+		Error:  schema.Cut(fault, most),
+		Stack:  schema.Cut(stack, most),
+	}
 	if input, err := json.Marshal(input); err == nil {
 		if rec.Input = input; schema.Size(rec) > schema.Bound(rec) {
 			rec.Input = nil
@@ -106,7 +119,17 @@ var decideAgain = backoff.Policy{First: pause, Max: 4 * pause}
 // and when that goes on, by another leader.
 func (l *leading) panicked(ctx context.Context, fault *election.PanicError) error {
 	l.panics++
-	l.Log.Error("a round of leading has panicked; workers go on", "error", fault, "inRow", l.panics, "input", l.Keys.PlanFault(), "stack", fault.Stack)
+	l.Log.Error(
+		"a round of leading has panicked; workers go on",
+		"error",
+		fault,
+		"inRow",
+		l.panics,
+		"input",
+		l.Keys.PlanFault(),
+		"stack",
+		fault.Stack,
+	)
 	l.Emit(cluster.Event{Kind: cluster.PlanFailed, Detail: fault.Error() + "; its input is kept in " + l.Keys.PlanFault()})
 	l.failing(l.panics, fault)
 	if l.planFault != fault.Error() {
@@ -125,7 +148,11 @@ func (l *leading) panicked(ctx context.Context, fault *election.PanicError) erro
 func (l *leading) tellFull(nodes []string) {
 	names := strings.Join(nodes, ", ")
 	if names != l.full && names != "" {
-		l.Log.Error("documents are full: these nodes are granted no more and keep what they know of changed tasks, and slots stay unplaced; add nodes or use fewer tasks", "nodes", names)
+		l.Log.Error(
+			"documents are full: these nodes are granted no more and keep what they know of changed tasks, and slots stay unplaced; add nodes or use fewer tasks",
+			"nodes",
+			names,
+		)
 	}
 	l.full = names
 }
@@ -144,7 +171,13 @@ func (l *leading) tellAhead(tasks []string) {
 func (l *leading) tellRecalled(moves []cluster.Decided) {
 	for _, m := range moves {
 		if m.Step == cluster.StepRecall {
-			l.Log.Warn("a leader's clock was ahead, or this one's is behind; firings that had been passed over are still to come", "task", m.Task, "reason", m.Why)
+			l.Log.Warn(
+				"a leader's clock was ahead, or this one's is behind; firings that had been passed over are still to come",
+				"task",
+				m.Task,
+				"reason",
+				m.Why,
+			)
 			l.Emit(cluster.Event{Kind: cluster.ClockWrong, Task: m.Task, Detail: m.Task + ": " + m.Why})
 		}
 	}
@@ -162,7 +195,13 @@ func (l *leading) tellDoubles(doubles map[cluster.Slot][]view.Holder) {
 		}
 		told[slot] = seen[slot]
 		if l.doubles[slot] != told[slot] {
-			l.Log.Error("a slot is granted twice: somebody wrote an assignment by hand, or put a former one back; the older grant is asked back", "slot", slot.String(), "granted", told[slot])
+			l.Log.Error(
+				"a slot is granted twice: somebody wrote an assignment by hand, or put a former one back; the older grant is asked back",
+				"slot",
+				slot.String(),
+				"granted",
+				told[slot],
+			)
 			l.Emit(cluster.Event{Kind: cluster.SlotDoubled, Slot: &slot, Token: holders[0].Token, Detail: "granted to " + told[slot]})
 		}
 	}
@@ -188,10 +227,26 @@ func (l *leading) tellSuspects(moves []cluster.Decided) {
 		kind := cluster.SlotHeld
 		switch m.Step {
 		case cluster.StepHold:
-			l.Log.Warn("a slot is held back: it may have taken down the nodes that ran it", "task", m.Task, "slots", m.Slots.String(), "reason", m.Why)
+			l.Log.Warn(
+				"a slot is held back: it may have taken down the nodes that ran it",
+				"task",
+				m.Task,
+				"slots",
+				m.Slots.String(),
+				"reason",
+				m.Why,
+			)
 		case cluster.StepFail:
 			kind = cluster.SlotGivenUp
-			l.Log.Error("a slot has failed and is not granted any longer; `xconsumer restart` tries it again, as does a change of its task", "task", m.Task, "slots", m.Slots.String(), "reason", m.Why)
+			l.Log.Error(
+				"a slot has failed and is not granted any longer; `xconsumer restart` tries it again, as does a change of its task",
+				"task",
+				m.Task,
+				"slots",
+				m.Slots.String(),
+				"reason",
+				m.Why,
+			)
 		default:
 			continue
 		}

@@ -60,7 +60,15 @@ func (l *leading) leaveOut(e *tooLarge) bool {
 		return true
 	}
 	detail := fmt.Sprintf("%s has %d bytes: %v", largest.Key, len(largest.Value), e.err)
-	l.Log.Error("a record is too large to be written; everything else goes on without it", "key", largest.Key, "bytes", len(largest.Value), "error", e.err)
+	l.Log.Error(
+		"a record is too large to be written; everything else goes on without it",
+		"key",
+		largest.Key,
+		"bytes",
+		len(largest.Value),
+		"error",
+		e.err,
+	)
 	l.Emit(cluster.Event{Kind: cluster.RecordTooLarge, Detail: detail})
 	move := cluster.Decided{Step: cluster.StepSkip}.Because(cluster.Reason{Code: cluster.WhyTooLarge, Detail: detail})
 	switch part.Kind {

@@ -139,5 +139,10 @@ func Raise(ctx context.Context, s coord.Session, keys schema.Keys) (from, to int
 	if schema.Protocol <= meta.Protocol {
 		return meta.Protocol, meta.Protocol, fmt.Errorf("%w: it is %d", ErrNothingToRaise, meta.Protocol)
 	}
-	return meta.Protocol, meta.Protocol, fmt.Errorf("%w: it is %d, and this program speaks %d", ErrNothingToRaise, meta.Protocol, schema.Protocol)
+	return meta.Protocol, meta.Protocol, fmt.Errorf(
+		"%w: it is %d, and this program speaks %d",
+		ErrNothingToRaise,
+		meta.Protocol,
+		schema.Protocol,
+	)
 }

@@ -88,7 +88,11 @@ func closeDead(ctx context.Context, s coord.Session, keys schema.Keys, former Fo
 		return c
 	}
 	m := cluster.Member{MemberID: former.Member, Node: former.Node}
-	if _, err := coord.Update(ctx, s, func(error) ([]coord.Op, error) { return closeRead(ctx, s, keys, m, former.Session, closed) }); err != nil {
+	if _, err := coord.Update(
+		ctx,
+		s,
+		func(error) ([]coord.Op, error) { return closeRead(ctx, s, keys, m, former.Session, closed) },
+	); err != nil {
 		return fmt.Errorf("close: %w", err)
 	}
 	return nil
@@ -125,7 +129,14 @@ func closeKnown(keys schema.Keys, self Self, d Departure, closed *schema.Closed)
 
 // closeRead reads the member's keys, all at once, and returns the commit that closes it, nil if it is closed. Closed
 // is given the member's status, nil if there is none that can be used.
-func closeRead(ctx context.Context, s coord.Session, keys schema.Keys, m cluster.Member, session string, closed func(*schema.Status) *schema.Closed) ([]coord.Op, error) {
+func closeRead(
+	ctx context.Context,
+	s coord.Session,
+	keys schema.Keys,
+	m cluster.Member,
+	session string,
+	closed func(*schema.Status) *schema.Closed,
+) ([]coord.Op, error) {
 	var bound Bound
 	var berr error
 	var reading sync.WaitGroup

@@ -35,7 +35,15 @@ type Pulse struct{ version int64 } // of the heartbeat key
 // Damaged receives when the member's status was edited by hand, so that it is written again. That is looked for now
 // and then: a watch would cost a read after each of the member's own writes, and whoever writes a status that somebody
 // else has changed is refused, and finds out.
-func Maintain(ctx context.Context, s coord.Session, keys schema.Keys, self Self, pulse *Pulse, damaged chan<- struct{}, acts func() bool) error {
+func Maintain(
+	ctx context.Context,
+	s coord.Session,
+	keys schema.Keys,
+	self Self,
+	pulse *Pulse,
+	damaged chan<- struct{},
+	acts func() bool,
+) error {
 	terms := TermsOf(s.Info())
 	hints := coord.NewHints(s)
 	defer hints.Close()

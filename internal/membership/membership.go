@@ -88,7 +88,12 @@ func NewGUID() string {
 // be closed: the join may still happen, and its GUID must not be used again.
 func Join(ctx context.Context, s coord.Session, keys schema.Keys, m cluster.Member) (Self, error) {
 	if size := schema.Size(&schema.Member{Member: m}); size > schema.MaxMember {
-		return Self{}, fmt.Errorf("join: %w: works and labels take %d bytes, at most %d; register fewer works on one node", cluster.ErrTooLarge, size, schema.MaxMember)
+		return Self{}, fmt.Errorf(
+			"join: %w: works and labels take %d bytes, at most %d; register fewer works on one node",
+			cluster.ErrTooLarge,
+			size,
+			schema.MaxMember,
+		)
 	}
 	results, err := coord.Update(ctx, s, func(last error) ([]coord.Op, error) {
 		if err := mayJoinAfter(ctx, s, keys, m, last); err != nil {
@@ -144,7 +149,12 @@ func joinOps(keys schema.Keys, m cluster.Member, metaVersion int64) []coord.Op {
 func activeProtocol(ctx context.Context, s coord.Session, keys schema.Keys) (version int64, err error) {
 	_, err = coord.Update(ctx, s, func(last error) ([]coord.Op, error) {
 		if failed, checked := coord.FailedCheck(last); checked && failed.Op.Key == keys.Epoch() {
-			return nil, fmt.Errorf("%s exists without %s: the store was damaged; restore %[2]s, or delete %s if nothing runs", keys.Epoch(), keys.Meta(), keys.Root())
+			return nil, fmt.Errorf(
+				"%s exists without %s: the store was damaged; restore %[2]s, or delete %s if nothing runs",
+				keys.Epoch(),
+				keys.Meta(),
+				keys.Root(),
+			)
 		}
 		version = 0 // if it is created
 		r, err := s.Get(ctx, keys.Meta())

@@ -45,8 +45,25 @@ func (s *nodeSession) compareClocks(ctx context.Context) {
 			}
 			s.showApart(ahead)
 			if told != leader {
-				s.cfg.Log.Warn("this node's clock and the leader's are apart; schedules fire by the leader's: set the clocks of all nodes", "leader", leader, "ahead", apart.Low, "atMost", apart.High)
-				s.emit(cluster.Event{Kind: cluster.ClockWrong, Detail: fmt.Sprintf("the clock of %s, which leads, is %v this node's; schedules fire by it: set the clocks of all nodes", leader, apart)})
+				s.cfg.Log.Warn(
+					"this node's clock and the leader's are apart; schedules fire by the leader's: set the clocks of all nodes",
+					"leader",
+					leader,
+					"ahead",
+					apart.Low,
+					"atMost",
+					apart.High,
+				)
+				s.emit(
+					cluster.Event{
+						Kind: cluster.ClockWrong,
+						Detail: fmt.Sprintf(
+							"the clock of %s, which leads, is %v this node's; schedules fire by it: set the clocks of all nodes",
+							leader,
+							apart,
+						),
+					},
+				)
 			}
 			told = leader
 		}

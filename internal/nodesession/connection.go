@@ -33,7 +33,15 @@ func (s *nodeSession) watchConnection(ctx context.Context) {
 		}
 		switch {
 		case connected && !info.Connected:
-			s.cfg.Log.Warn("disconnected", "error", info.Err, "leaseLeft", s.lease.End()-s.session.Now(), "help", "if it lasts, `xconsumer doctor` says what is wrong")
+			s.cfg.Log.Warn(
+				"disconnected",
+				"error",
+				info.Err,
+				"leaseLeft",
+				s.lease.End()-s.session.Now(),
+				"help",
+				"if it lasts, `xconsumer doctor` says what is wrong",
+			)
 			s.emit(cluster.Event{Kind: cluster.Disconnected, Detail: fmt.Sprint(info.Err)})
 			connected = false
 		case !connected && info.Connected:

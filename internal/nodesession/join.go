@@ -38,7 +38,11 @@ func (r *Runner) lockedOut(err error) error {
 		return err
 	}
 	r.cfg.Log.Info("locked out", "first", err.Error())
-	return fmt.Errorf("the coordination service does not let this node use the records of cluster %s: %w", r.cfg.Cluster, coord.ErrUnauthorized)
+	return fmt.Errorf(
+		"the coordination service does not let this node use the records of cluster %s: %w",
+		r.cfg.Cluster,
+		coord.ErrUnauthorized,
+	)
 }
 
 // stillTaken is how often it is said that another node has this node's name.

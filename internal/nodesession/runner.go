@@ -172,7 +172,13 @@ func (r *Runner) session(ctx context.Context, openTimeout time.Duration) (joined
 	}
 	r.closeFormer(ctx, session)
 	report = r.newSupervisorReport(member, session.Info().ID, lease)
-	former = &membership.FormerMember{Member: member.MemberID, Node: member.Node, Session: session.Info().ID, By: member.Node, Cause: "session lost"}
+	former = &membership.FormerMember{
+		Member:  member.MemberID,
+		Node:    member.Node,
+		Session: session.Info().ID,
+		By:      member.Node,
+		Cause:   "session lost",
+	}
 	reporting, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var reporter sync.WaitGroup
 	reporter.Go(func() { report.run(reporting) })
@@ -182,7 +188,15 @@ func (r *Runner) session(ctx context.Context, openTimeout time.Duration) (joined
 	if err != nil {
 		return false, err
 	}
-	s = &nodeSession{cfg: &r.cfg, runner: r, session: session, self: self, lease: lease, report: report, emit: r.cfg.Emitter.For(self.MemberID)}
+	s = &nodeSession{
+		cfg:     &r.cfg,
+		runner:  r,
+		session: session,
+		self:    self,
+		lease:   lease,
+		report:  report,
+		emit:    r.cfg.Emitter.For(self.MemberID),
+	}
 	return true, s.run(ctx)
 }
 

@@ -225,7 +225,16 @@ func (s *nodeSession) declare(ctx context.Context) {
 	if s.runner.declared {
 		return
 	}
-	unapplied, err := operation.Operator{Session: s.session, Keys: s.cfg.Keys, By: s.self.Node}.Declare(ctx, s.cfg.Source, s.cfg.Tasks, s.cfg.Settings)
+	unapplied, err := operation.Operator{
+		Session: s.session,
+		Keys:    s.cfg.Keys,
+		By:      s.self.Node,
+	}.Declare(
+		ctx,
+		s.cfg.Source,
+		s.cfg.Tasks,
+		s.cfg.Settings,
+	)
 	if err != nil {
 		s.cfg.Log.Warn("declarations not published; they will be with the next session", "error", coord.Reason(err))
 		return

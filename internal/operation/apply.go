@@ -44,7 +44,13 @@ func (o Operator) Plan(ctx context.Context, s *view.Snapshot, ops cluster.Operat
 // been written between the reading of the snapshot and the commit. It returns the revision that the record of each operation has then,
 // "" where there is none; nothing of what was done before with the same key. What ends a membership is refused: it can be
 // planned with others, and is done by itself.
-func (o Operator) Apply(ctx context.Context, s *view.Snapshot, ops cluster.Operations, revision string, caller cluster.Caller) (revisions []string, err error) {
+func (o Operator) Apply(
+	ctx context.Context,
+	s *view.Snapshot,
+	ops cluster.Operations,
+	revision string,
+	caller cluster.Caller,
+) (revisions []string, err error) {
 	if err := valid(ops); err != nil {
 		return nil, err
 	}

@@ -21,7 +21,12 @@ import (
 //
 // It returns what was not applied, in words, and fails only if the session or ctx ended or the
 // service refused.
-func (o Operator) Declare(ctx context.Context, file string, tasks []cluster.TaskSpec, settings *schema.SettingsSpec) (unapplied []string, err error) {
+func (o Operator) Declare(
+	ctx context.Context,
+	file string,
+	tasks []cluster.TaskSpec,
+	settings *schema.SettingsSpec,
+) (unapplied []string, err error) {
 	o.earlier = new(removals)
 	for _, spec := range tasks {
 		note := ""

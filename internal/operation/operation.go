@@ -163,7 +163,13 @@ func (o Operator) removed(ctx context.Context, key string) (*schema.Removed, []c
 
 // editOp returns the write that brings a record up to date, the zero value if it is, and the version that it has
 // then: none if there is no record, nor has to be. What was removed was read before. A record that cannot be used is refused.
-func editOp[R any, P record[R]](ctx context.Context, o Operator, key string, removed *schema.Removed, change change[P]) (op coord.Op, version int64, err error) {
+func editOp[R any, P record[R]](
+	ctx context.Context,
+	o Operator,
+	key string,
+	removed *schema.Removed,
+	change change[P],
+) (op coord.Op, version int64, err error) {
 	entry, at, err := load[R, P](ctx, o, key)
 	switch {
 	case err != nil:
@@ -218,7 +224,13 @@ func load[R any, P record[R]](ctx context.Context, o Operator, key string) (view
 func (p place) write(rec schema.Record, keep bool) (op coord.Op, version int64, err error) {
 	switch {
 	case keep && schema.Size(rec) > schema.Bound(rec) && schema.Size(rec) > len(p.before):
-		return coord.Op{}, 0, fmt.Errorf("%w: %s would have %d bytes, at most %d", cluster.ErrTooLarge, p.key, schema.Size(rec), schema.Bound(rec))
+		return coord.Op{}, 0, fmt.Errorf(
+			"%w: %s would have %d bytes, at most %d",
+			cluster.ErrTooLarge,
+			p.key,
+			schema.Size(rec),
+			schema.Bound(rec),
+		)
 	case !p.exists && !keep:
 		return coord.Op{}, none, nil
 	case !p.exists:

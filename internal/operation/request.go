@@ -61,7 +61,8 @@ func (e editor) restart(op cluster.Operation) error {
 	s := e.Snapshot
 	pick := func(node string, slot cluster.Slot) bool {
 		base, _ := cluster.SplitRun(slot.Task)
-		return (op.Node == "" || node == op.Node) && (op.Task == "" || slot.Task == op.Task || base == op.Task) && (op.Index == nil || slot.Index == *op.Index)
+		return (op.Node == "" || node == op.Node) && (op.Task == "" || slot.Task == op.Task || base == op.Task) &&
+			(op.Index == nil || slot.Index == *op.Index)
 	}
 	base, _ := cluster.SplitRun(op.Task)
 	task := s.Tasks[base].Rec != nil

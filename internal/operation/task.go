@@ -40,7 +40,10 @@ func (e editor) changeTask(op cluster.Operation) error {
 	case errors.Is(err, cluster.ErrNoTask) && wrong != "":
 		return fmt.Errorf("%w: %s", err, wrong)
 	case errors.Is(err, cluster.ErrNoTask) && e.Undeclared(op.Task):
-		return fmt.Errorf("%w: nobody has declared it. An assignment grants it all the same, written by hand; its workers are asked back, and there is nothing to delete", err)
+		return fmt.Errorf(
+			"%w: nobody has declared it. An assignment grants it all the same, written by hand; its workers are asked back, and there is nothing to delete",
+			err,
+		)
 	case err != nil:
 		return err
 	}

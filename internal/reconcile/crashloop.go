@@ -154,7 +154,10 @@ func (d *crashLoops) updateProbation(m members, c *commit) {
 		case t.Token != 0 && d.Now-t.At >= probation:
 			delete(d.suspects, slot)
 			d.changed = true
-			c.move(cluster.Decided{Step: cluster.StepClear, Task: slot.Task, Slots: cluster.Indexes{slot.Index}}, cluster.Reason{Code: cluster.WhyCleared})
+			c.move(
+				cluster.Decided{Step: cluster.StepClear, Task: slot.Task, Slots: cluster.Indexes{slot.Index}},
+				cluster.Reason{Code: cluster.WhyCleared},
+			)
 			continue
 		case t.Token != 0:
 			c.requeueAt(t.At + probation)

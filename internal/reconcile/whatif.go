@@ -48,8 +48,17 @@ func Revision(s *view.Snapshot) string {
 func WhatIf(s, next *view.Snapshot) cluster.Plan {
 	before, after := planned(s), planned(next)
 	plan := cluster.Plan{
-		Revision: Revision(s), Moves: []cluster.PlannedMove{}, Starts: []cluster.PlannedStart{}, Stops: []cluster.Slot{}, Unplaced: []cluster.Unplaced{}, Restarts: after.restarts(), NextRuns: nextRuns(s, next),
-		Before: before.balance(before.now), After: after.balance(after.targetNode),
+		Revision: Revision(
+			s,
+		),
+		Moves:    []cluster.PlannedMove{},
+		Starts:   []cluster.PlannedStart{},
+		Stops:    []cluster.Slot{},
+		Unplaced: []cluster.Unplaced{},
+		Restarts: after.restarts(),
+		NextRuns: nextRuns(s, next),
+		Before:   before.balance(before.now),
+		After:    after.balance(after.targetNode),
 	}
 	reasons := after.reasons()
 	for t, name := range after.tasks {
@@ -97,7 +106,10 @@ func nextRuns(before, after *view.Snapshot) (list []cluster.PlannedRun) {
 				continue
 			}
 		}
-		list = append(list, cluster.PlannedRun{Task: name, Workers: now.WorkerNum, Paused: now.Paused, First: first, Schedule: schedule.Name(now)})
+		list = append(
+			list,
+			cluster.PlannedRun{Task: name, Workers: now.WorkerNum, Paused: now.Paused, First: first, Schedule: schedule.Name(now)},
+		)
 	}
 	return list
 }

@@ -33,8 +33,14 @@ func disputes(s *view.Snapshot, keys schema.Keys) (list []cluster.RecordError) {
 		if rec := s.Peers[guid].Status.Rec; rec != nil && s.Peers[guid].Live() {
 			for _, h := range rec.Refused {
 				if list = append(list, cluster.RecordError{
-					Path:  keys.Doc(guid),
-					Error: fmt.Sprintf("a former version of it was put back: slots %s of task %s are refused, since their token %d is not above %d", h.Slots, h.Task, h.Token, rec.Above),
+					Path: keys.Doc(guid),
+					Error: fmt.Sprintf(
+						"a former version of it was put back: slots %s of task %s are refused, since their token %d is not above %d",
+						h.Slots,
+						h.Task,
+						h.Token,
+						rec.Above,
+					),
 				}); len(list) == most {
 					return list
 				}

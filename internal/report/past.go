@@ -122,7 +122,10 @@ func (w *walk) fill(past *cluster.Past) {
 	}
 	past.Lost = []cluster.NodeInfo{}
 	for _, name := range slices.Sorted(maps.Keys(slots)) { // of those that are gone now nothing more is known
-		nodes = append(nodes, cluster.NodeInfo{Name: name, Slots: slots[name], Load: loads[name], State: cluster.NodeUp, Leader: name == past.Leader, Weight: 1})
+		nodes = append(
+			nodes,
+			cluster.NodeInfo{Name: name, Slots: slots[name], Load: loads[name], State: cluster.NodeUp, Leader: name == past.Leader, Weight: 1},
+		)
 	}
 	slices.SortFunc(nodes, func(a, b cluster.NodeInfo) int { return cmp.Compare(a.Name, b.Name) })
 	past.Nodes = nodes

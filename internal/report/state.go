@@ -173,7 +173,14 @@ func MarkRevisions(s *view.Snapshot) map[string]string {
 }
 
 func taskInfo(name string, spec cluster.TaskSpec) *cluster.TaskInfo {
-	return &cluster.TaskInfo{Name: name, WorkName: spec.WorkName, WorkerNum: spec.WorkerNum, Paused: spec.Paused, Runs: spec.Runs(), Schedule: schedule.Name(spec)}
+	return &cluster.TaskInfo{
+		Name:      name,
+		WorkName:  spec.WorkName,
+		WorkerNum: spec.WorkerNum,
+		Paused:    spec.Paused,
+		Runs:      spec.Runs(),
+		Schedule:  schedule.Name(spec),
+	}
 }
 
 // holdBack fills in why a slot without a place is held back, and says so in words.

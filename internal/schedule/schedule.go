@@ -68,7 +68,10 @@ func parse(text string, location *time.Location) (*Schedule, error) {
 	}
 	parsed, err := parser.Parse(text)
 	if err != nil {
-		return nil, &cluster.FieldError{Field: "schedule", Err: fmt.Errorf("%q: %w; write it as \"minute hour day month weekday\", as in \"30 2 * * MON-FRI\"", text, err)}
+		return nil, &cluster.FieldError{
+			Field: "schedule",
+			Err:   fmt.Errorf("%q: %w; write it as \"minute hour day month weekday\", as in \"30 2 * * MON-FRI\"", text, err),
+		}
 	}
 	spec, ok := parsed.(*cron.SpecSchedule)
 	if !ok {

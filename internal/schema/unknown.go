@@ -93,7 +93,8 @@ func eachUnknown(v reflect.Value, f func(reflect.Value)) {
 
 // isObject reports whether values of a type are objects in JSON whose fields are those of the type.
 func isObject(t reflect.Type) bool {
-	return t.Kind() == reflect.Struct && !t.Implements(reflect.TypeFor[json.Marshaler]()) && !t.Implements(reflect.TypeFor[encoding.TextMarshaler]())
+	return t.Kind() == reflect.Struct && !t.Implements(reflect.TypeFor[json.Marshaler]()) &&
+		!t.Implements(reflect.TypeFor[encoding.TextMarshaler]())
 }
 
 // keeper returns a function that reports whether a value of a type keeps any unknown field, nil if none can.

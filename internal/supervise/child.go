@@ -87,7 +87,15 @@ func start(cfg Config) (*child, error) {
 	if err != nil {
 		return nil, errors.Join(err, told.Close(), hold.Close())
 	}
-	c := &child{cmd: cmd, pid: cmd.Process.Pid, lifeline: hold, done: make(chan struct{}), news: make(chan struct{}, 1), told: told, heard: time.Now()}
+	c := &child{
+		cmd:      cmd,
+		pid:      cmd.Process.Pid,
+		lifeline: hold,
+		done:     make(chan struct{}),
+		news:     make(chan struct{}, 1),
+		told:     told,
+		heard:    time.Now(),
+	}
 	c.reading.Go(c.read)
 	go func() {
 		if awaitExit(c.pid) {

@@ -97,7 +97,9 @@ func Run(ctx context.Context, cfg Config) (code int, err error) {
 	p := &parent{Config: cfg, killTree: killTree}
 	if !adopt() {
 		p.blind = true
-		cfg.Log.Warn("this process cannot see all that its node starts (no /proc, or no right to adopt orphans): a dead node's work waits for its session's end")
+		cfg.Log.Warn(
+			"this process cannot see all that its node starts (no /proc, or no right to adopt orphans): a dead node's work waits for its session's end",
+		)
 	}
 	if !p.blind {
 		reaping.Go(func() { reap(stopReaping, p.isChild) })
@@ -136,7 +138,15 @@ func Run(ctx context.Context, cfg Config) (code int, err error) {
 			return d.code(leaving), nil
 		}
 		delay := deaths.pause(d.Blame, time.Since(began), os.Getpid(), began)
-		cfg.Log.Error("the node's process has died; starting it again", "cause", d.Cause, "ran", time.Since(began).Round(time.Millisecond), "in", delay.Round(time.Millisecond))
+		cfg.Log.Error(
+			"the node's process has died; starting it again",
+			"cause",
+			d.Cause,
+			"ran",
+			time.Since(began).Round(time.Millisecond),
+			"in",
+			delay.Round(time.Millisecond),
+		)
 		if p.wait(ctx, delay) != nil {
 			return 0, nil
 		}

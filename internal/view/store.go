@@ -66,7 +66,8 @@ func (v *View) store(key string, r coord.Record, err error, at time.Duration) {
 		p.Done = decode[schema.Done](p.Done, key, r, err, at)
 	}
 	// Who joins has all keys at once, and documents are read first.
-	p.AssignmentMissing = p.AssignmentMissing || p.Doc.Absent && (key == v.keys.Status(guid) && !p.Status.Absent || key == v.keys.Member(guid) && !p.Member.Absent)
+	p.AssignmentMissing = p.AssignmentMissing ||
+		p.Doc.Absent && (key == v.keys.Status(guid) && !p.Status.Absent || key == v.keys.Member(guid) && !p.Member.Absent)
 	if p.Live() {
 		p.LostAt = 0
 	} else if p.LostAt == 0 {

@@ -114,7 +114,13 @@ func New(cluster string, session coord.Session, keys schema.Keys, options ...Opt
 		keys:        keys,
 		hints:       coord.NewHints(session),
 		selfWritten: selfWrites{docs: map[string]bool{}, hinted: map[string]bool{}},
-		snap:        Snapshot{Cluster: cluster, Peers: map[string]*Peer{}, Tasks: map[string]Entry[schema.Task]{}, Marks: map[string]Entry[schema.Mark]{}, Agendas: map[string]Entry[schema.Agenda]{}},
+		snap: Snapshot{
+			Cluster: cluster,
+			Peers:   map[string]*Peer{},
+			Tasks:   map[string]Entry[schema.Task]{},
+			Marks:   map[string]Entry[schema.Mark]{},
+			Agendas: map[string]Entry[schema.Agenda]{},
+		},
 	}
 	for _, o := range options {
 		o(v)

@@ -178,8 +178,17 @@ func (p *Pool) pause(s *slot, began time.Time) {
 		p.returns(s, cluster.ReturnsAtOnce)
 		if !s.warned {
 			s.warned = true
-			s.run.Log.Warn("worker returns at once, without an error; the pause before it is run again grows", "ran", time.Since(began).Round(time.Microsecond),
-				"again", wait.Round(time.Millisecond), "most", atOnceMost, "fix", "have it run until it is told to stop, or set the task's interval")
+			s.run.Log.Warn(
+				"worker returns at once, without an error; the pause before it is run again grows",
+				"ran",
+				time.Since(began).Round(time.Microsecond),
+				"again",
+				wait.Round(time.Millisecond),
+				"most",
+				atOnceMost,
+				"fix",
+				"have it run until it is told to stop, or set the task's interval",
+			)
 		}
 	}
 	if wait > 0 {

@@ -29,7 +29,9 @@ func (p *Pool) Stop(id cluster.Slot, cause error, within time.Duration) {
 			s.askNicely(within)
 		}
 		if s.executing { // else nothing of it runs: it has ended, or is between two executions
-			s.asking.Go(func() { s.own.Info("asked to stop", "cause", cause, "within", within.Round(time.Millisecond)) }) // no stop waits for a log; its end does
+			s.asking.Go(
+				func() { s.own.Info("asked to stop", "cause", cause, "within", within.Round(time.Millisecond)) },
+			) // no stop waits for a log; its end does
 		}
 		p.poke()
 	case deadline.Before(s.deadline):

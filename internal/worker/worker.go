@@ -90,7 +90,13 @@ func NewPool(cfg Config) *Pool {
 		cfg.Logs = NewLogs(0)
 	}
 	cfg.Log, _ = asynclog.Logger(cfg.Log)
-	p := &Pool{cfg: cfg, changed: make(chan struct{}, 1), events: outbox.New(mostEvents, cfg.Emit), slots: map[cluster.Slot]*slot{}, idle: make(chan struct{})}
+	p := &Pool{
+		cfg:     cfg,
+		changed: make(chan struct{}, 1),
+		events:  outbox.New(mostEvents, cfg.Emit),
+		slots:   map[cluster.Slot]*slot{},
+		idle:    make(chan struct{}),
+	}
 	close(p.idle)
 	return p
 }
@@ -189,7 +195,14 @@ func (p *Pool) newSlot(g cluster.Grant, node *slog.Logger) *slot {
 		}
 	}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
-	s.report = cluster.Report{Slot: g.Slot, Token: g.Token, State: cluster.WorkerStarting, Since: time.Now(), Grace: g.Spec.Grace(), Continues: g.Spec.Continues()}
+	s.report = cluster.Report{
+		Slot:      g.Slot,
+		Token:     g.Token,
+		State:     cluster.WorkerStarting,
+		Since:     time.Now(),
+		Grace:     g.Spec.Grace(),
+		Continues: g.Spec.Continues(),
+	}
 	return s
 }
 

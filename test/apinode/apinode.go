@@ -163,7 +163,12 @@ func ServeTLS(t testing.TB, node httpapi.Node, options httpapi.Options, config *
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: run(t, node, options), TLSConfig: config, ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: time.Minute}
+	server := &http.Server{
+		Handler:           run(t, node, options),
+		TLSConfig:         config,
+		ErrorLog:          log.New(io.Discard, "", 0),
+		ReadHeaderTimeout: time.Minute,
+	}
 	served := make(chan error, 1)
 	go func() { served <- server.ServeTLS(listener, "", "") }()
 	t.Cleanup(func() {

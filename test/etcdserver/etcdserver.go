@@ -59,7 +59,12 @@ func Start(tb testing.TB, n int) *Cluster {
 	for i := range n {
 		addrs := process.FreeAddrs(tb, 2)
 		c.Addresses = append(c.Addresses, addrs[0])
-		cfg := etcdserver.Config{Dir: filepath.Join(tb.TempDir(), "data"), Forget: true, Name: fmt.Sprintf("e%d", i), Client: "http://" + addrs[0]}
+		cfg := etcdserver.Config{
+			Dir:    filepath.Join(tb.TempDir(), "data"),
+			Forget: true,
+			Name:   fmt.Sprintf("e%d", i),
+			Client: "http://" + addrs[0],
+		}
 		if n > 1 {
 			cfg.Peer = "http://" + addrs[1]
 			members = append(members, cfg.Name+"="+cfg.Peer)

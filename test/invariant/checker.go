@@ -125,7 +125,10 @@ func (c *Checker) Note(n Note) {
 }
 
 func (c *Checker) fail(invariant string, n Note, format string, args ...any) {
-	c.wrong = append(c.wrong, fmt.Sprintf("%s: at %v %s of %s on %s with token %d: %s", invariant, n.At, n.What, n.Slot, n.Node, n.Token, fmt.Sprintf(format, args...)))
+	c.wrong = append(
+		c.wrong,
+		fmt.Sprintf("%s: at %v %s of %s on %s with token %d: %s", invariant, n.At, n.What, n.Slot, n.Node, n.Token, fmt.Sprintf(format, args...)),
+	)
 }
 
 func (c *Checker) start(n Note) {
@@ -169,7 +172,17 @@ func (c *Checker) judgeCount(n Note) {
 		}
 		for _, r := range c.runs[slot] {
 			if r.Count != n.Count && !c.asleep(r.Node, n.At) {
-				c.fail("I10", n, "it is told a count of %d, and %s on %s with token %d has been told %d since %v", n.Count, slot, r.Node, r.Token, r.Count, r.At)
+				c.fail(
+					"I10",
+					n,
+					"it is told a count of %d, and %s on %s with token %d has been told %d since %v",
+					n.Count,
+					slot,
+					r.Node,
+					r.Token,
+					r.Count,
+					r.At,
+				)
 			}
 		}
 	}

@@ -22,7 +22,13 @@ type runs struct {
 }
 
 func newRuns() runs {
-	return runs{agendas: map[string]*schema.Agenda{}, seen: map[string]bool{}, ended: map[cluster.Slot]string{}, records: map[string]map[cluster.Slot]bool{}, excused: map[cluster.Slot]bool{}}
+	return runs{
+		agendas: map[string]*schema.Agenda{},
+		seen:    map[string]bool{},
+		ended:   map[cluster.Slot]string{},
+		records: map[string]map[cluster.Slot]bool{},
+		excused: map[cluster.Slot]bool{},
+	}
 }
 
 type failer func(invariant, format string, args ...any)
@@ -161,7 +167,10 @@ func (s *Store) Late(before time.Time) (list []string) {
 	for task, a := range s.runs.agendas {
 		for i := range a.Runs {
 			if r := &a.Runs[i]; !r.Queued && r.Began.Before(before) {
-				list = append(list, fmt.Sprintf("%s, begun at %v, has %d of %d workers left", cluster.RunTask(task, r.ID), r.Began, r.Left(), r.WorkerNum))
+				list = append(
+					list,
+					fmt.Sprintf("%s, begun at %v, has %d of %d workers left", cluster.RunTask(task, r.ID), r.Began, r.Left(), r.WorkerNum),
+				)
 			}
 		}
 	}

@@ -52,7 +52,16 @@ type Release struct {
 
 // NewStore returns the judge of an empty store.
 func NewStore(keys schema.Keys) *Store {
-	return &Store{keys: keys, docs: map[string]*schema.Doc{}, spoilt: map[string]bool{}, said: map[string]*schema.Status{}, gone: map[string]bool{}, released: map[Release]time.Duration{}, runs: newRuns(), hands: map[string]time.Duration{}}
+	return &Store{
+		keys:     keys,
+		docs:     map[string]*schema.Doc{},
+		spoilt:   map[string]bool{},
+		said:     map[string]*schema.Status{},
+		gone:     map[string]bool{},
+		released: map[Release]time.Duration{},
+		runs:     newRuns(),
+		hands:    map[string]time.Duration{},
+	}
 }
 
 // Apply judges a commit. By is a person who edits records by hand, or "".
@@ -186,13 +195,28 @@ func (s *Store) judgeEpoch(c Change, fail func(string, string, ...any)) {
 		return // somebody's hand
 	}
 	if next.Term < s.epoch.Term || next.NextToken < s.epoch.NextToken {
-		fail("I4", "the epoch went back from term %d, next token %d to term %d, next token %d", s.epoch.Term, s.epoch.NextToken, next.Term, next.NextToken)
+		fail(
+			"I4",
+			"the epoch went back from term %d, next token %d to term %d, next token %d",
+			s.epoch.Term,
+			s.epoch.NextToken,
+			next.Term,
+			next.NextToken,
+		)
 	}
 	s.epoch = next
 }
 
 // judgeDoc compares a document with the one before.
-func (s *Store) judgeDoc(guid string, after *schema.Doc, status *schema.Status, tokens int64, by string, at time.Duration, fail func(string, string, ...any)) {
+func (s *Store) judgeDoc(
+	guid string,
+	after *schema.Doc,
+	status *schema.Status,
+	tokens int64,
+	by string,
+	at time.Duration,
+	fail func(string, string, ...any),
+) {
 	before := s.docs[guid]
 	if before == nil {
 		before = &schema.Doc{}
@@ -281,7 +305,14 @@ func Mixed(docs map[string]*schema.Doc) map[string]string {
 			if other, listed := first[h.Task]; !listed {
 				first[h.Task] = lister{guid, count}
 			} else if other.count != count {
-				wrong[h.Task] = fmt.Sprintf("%s lists slots of %s that are told a count of %d, %s has some that are told %d", guid, h.Task, count, other.guid, other.count)
+				wrong[h.Task] = fmt.Sprintf(
+					"%s lists slots of %s that are told a count of %d, %s has some that are told %d",
+					guid,
+					h.Task,
+					count,
+					other.guid,
+					other.count,
+				)
 			}
 		}
 	}
@@ -357,8 +388,19 @@ func Litter(keys schema.Keys, present []string) (litter []string) {
 	documents, marks := 0, 0
 	for _, key := range present {
 		switch dir := schema.Dir(key); {
-		case key == keys.Meta(), key == keys.Epoch(), key == keys.Settings(), key == keys.Suspects(), key == keys.Audit(), key == keys.Orders(), key == keys.Removed(), key == keys.PlanFault(), key == keys.PeerSecret():
-		case dir == keys.Tasks(), dir == schema.Dir(keys.Decision(0)), dir == keys.Agendas(), strings.HasPrefix(key, schema.Dir(keys.Ran("", ""))):
+		case key == keys.Meta(),
+			key == keys.Epoch(),
+			key == keys.Settings(),
+			key == keys.Suspects(),
+			key == keys.Audit(),
+			key == keys.Orders(),
+			key == keys.Removed(),
+			key == keys.PlanFault(),
+			key == keys.PeerSecret():
+		case dir == keys.Tasks(),
+			dir == schema.Dir(keys.Decision(0)),
+			dir == keys.Agendas(),
+			strings.HasPrefix(key, schema.Dir(keys.Ran("", ""))):
 		case dir == keys.Dones() && slices.Contains(present, keys.Doc(schema.Base(key))):
 		case dir == keys.Docs() && documents == 0:
 			documents++

@@ -62,7 +62,10 @@ func (l *Link) LoseRequests() { l.blackHole(stream.Upstream) }
 func (l *Link) Delay(d time.Duration) {
 	l.tb.Helper()
 	for _, direction := range []stream.Direction{stream.Upstream, stream.Downstream} {
-		l.toxic("delay-"+direction.String(), fmt.Sprintf(`"type": "latency", "stream": %q, "attributes": {"latency": %d}`, direction, d.Milliseconds()))
+		l.toxic(
+			"delay-"+direction.String(),
+			fmt.Sprintf(`"type": "latency", "stream": %q, "attributes": {"latency": %d}`, direction, d.Milliseconds()),
+		)
 	}
 }
 

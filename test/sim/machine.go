@@ -280,7 +280,12 @@ func (p *process) closeDead(v *cluster.Vitals, cause string) {
 		return
 	}
 	defer func() { _ = s.Close() }()
-	err = membership.CloseDead(ctx, s, p.keys, membership.FormerMember{Member: v.Member, Node: v.Node, Session: v.Session, By: "parent", Cause: cause})
+	err = membership.CloseDead(
+		ctx,
+		s,
+		p.keys,
+		membership.FormerMember{Member: v.Member, Node: v.Node, Session: v.Session, By: "parent", Cause: cause},
+	)
 	p.add("the parent of %s closes its member: %v", p.name, err == nil)
 }
 

@@ -93,8 +93,14 @@ func Run(t *testing.T, o Options) (result Result) {
 // Explain returns how a history came to break a promise: the seed, and the last lines.
 func (r Result) Explain(o Options) string {
 	lines := strings.Split(strings.TrimSpace(r.History), "\n")
-	return fmt.Sprintf("go test ./test/sim -run 'Test%s' -seed %d\n%s\n… the last of %d lines:\n%s", strings.ToUpper(string(o.Mode[:1]))+string(o.Mode[1:]), o.Seed,
-		strings.Join(r.Wrong, "\n"), len(lines), strings.Join(lines[max(0, len(lines)-40):], "\n"))
+	return fmt.Sprintf(
+		"go test ./test/sim -run 'Test%s' -seed %d\n%s\n… the last of %d lines:\n%s",
+		strings.ToUpper(string(o.Mode[:1]))+string(o.Mode[1:]),
+		o.Seed,
+		strings.Join(r.Wrong, "\n"),
+		len(lines),
+		strings.Join(lines[max(0, len(lines)-40):], "\n"),
+	)
 }
 
 // Add adds another history's numbers.
@@ -120,7 +126,13 @@ func (r *Result) Report(histories int) string {
 		fmt.Fprintf(&b, "  %7d × %s\n", r.Faults[fault], fault)
 	}
 	fmt.Fprintf(&b, "%d slots granted, %d workers started, overlaps %d\n", r.Grants, r.Starts, r.Overlaps)
-	fmt.Fprintf(&b, "%d effects, %d stale ones refused, %d starts while a paused process still had the slot\n", r.Effects, r.Refused, r.Sleepers)
+	fmt.Fprintf(
+		&b,
+		"%d effects, %d stale ones refused, %d starts while a paused process still had the slot\n",
+		r.Effects,
+		r.Refused,
+		r.Sleepers,
+	)
 	if r.Healed > 0 {
 		fmt.Fprintf(&b, "healed within %v of %v at worst\n", r.Healed, Bound)
 	}

@@ -60,8 +60,19 @@ type world struct {
 
 func newWorld(t *testing.T, o Options) *world {
 	w := &world{
-		history: history{start: time.Now()}, t: t, o: o, dice: dice(o.Seed), keys: schema.NewKeys(clusterName),
-		check: &invariant.Checker{Wake: 350 * time.Millisecond, Careful: func(token int64) bool { return token%2 == 0 }}, tampered: map[string]bool{}, done: map[string]string{}, faults: map[string]int{}, want: map[string]int{},
+		history: history{start: time.Now()},
+		t:       t,
+		o:       o,
+		dice:    dice(o.Seed),
+		keys:    schema.NewKeys(clusterName),
+		check: &invariant.Checker{
+			Wake:    350 * time.Millisecond,
+			Careful: func(token int64) bool { return token%2 == 0 },
+		},
+		tampered: map[string]bool{},
+		done:     map[string]string{},
+		faults:   map[string]int{},
+		want:     map[string]int{},
 	}
 	w.store = invariant.NewStore(w.keys)
 	w.sudden = o.Seed%4 == 3

@@ -157,7 +157,10 @@ func (d *difference) empty(prune bool) bool {
 // show writes the difference.
 func (d *difference) show(s *shell, b *bytes.Buffer, prune bool) {
 	for _, spec := range d.Fresh {
-		fmt.Fprintln(b, s.paint(s.Out, fmt.Sprintf("+ task %s: work %s, %s", spec.Name, spec.WorkName, plural.Of(spec.WorkerNum, "worker")), green))
+		fmt.Fprintln(
+			b,
+			s.paint(s.Out, fmt.Sprintf("+ task %s: work %s, %s", spec.Name, spec.WorkName, plural.Of(spec.WorkerNum, "worker")), green),
+		)
 		for _, f := range furtherFields(spec) {
 			fmt.Fprintln(b, "    "+f)
 		}
@@ -298,7 +301,11 @@ func (w *wish) applyAll(ctx context.Context, api *client.Client, ops cluster.Ope
 				}
 				revision = plan.Revision
 			}
-			all, err = w.ask(ctx, api, client.Request{Path: "/api/v1/plan/apply", Body: map[string]any{"revision": revision, "operations": part}, Key: w.keyOfPart(part)})
+			all, err = w.ask(
+				ctx,
+				api,
+				client.Request{Path: "/api/v1/plan/apply", Body: map[string]any{"revision": revision, "operations": part}, Key: w.keyOfPart(part)},
+			)
 			if i == 0 || !errors.Is(err, client.ErrConflict) || try == tries {
 				break
 			}

@@ -91,7 +91,10 @@ func advise(err error) error {
 	case errors.Is(err, client.ErrOutcomeUnknown):
 		return err // it says what to do
 	case errors.Is(err, client.ErrUnreachable):
-		return fmt.Errorf("%w\nIs a node running there? Start a cluster to try out with `xconsumer dev`, a node with `xconsumer run`, or name another with --server", err)
+		return fmt.Errorf(
+			"%w\nIs a node running there? Start a cluster to try out with `xconsumer dev`, a node with `xconsumer run`, or name another with --server",
+			err,
+		)
 	case refused == nil:
 		return err
 	case isNotTaken(err):
@@ -307,7 +310,14 @@ func (q *question) run(ctx context.Context, once func(ctx context.Context, api *
 }
 
 // ask is a question whose answer is one thing.
-func ask[T any](ctx context.Context, q *question, path string, query url.Values, tables func(*T, *bytes.Buffer), names func(*T) []string) error {
+func ask[T any](
+	ctx context.Context,
+	q *question,
+	path string,
+	query url.Values,
+	tables func(*T, *bytes.Buffer),
+	names func(*T) []string,
+) error {
 	return q.run(ctx, func(ctx context.Context, api *client.Client, out io.Writer) error {
 		var answer T
 		raw, err := api.Get(ctx, path, query, &answer)

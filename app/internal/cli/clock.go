@@ -58,7 +58,12 @@ func parseTime(flag, text string, now time.Time) (at, end time.Time, err error) 
 			return at, at.Add(unit), nil
 		}
 	}
-	return at, end, fmt.Errorf("%w: --%s: %q is neither a time such as 15:04:05, 2006-01-02 15:04:05 or 2006-01-02T15:04:05Z nor a duration such as 10m", config.ErrUsage, flag, text)
+	return at, end, fmt.Errorf(
+		"%w: --%s: %q is neither a time such as 15:04:05, 2006-01-02 15:04:05 or 2006-01-02T15:04:05Z nor a duration such as 10m",
+		config.ErrUsage,
+		flag,
+		text,
+	)
 }
 
 // agoOf reads how long ago something is.

@@ -25,7 +25,12 @@ import (
 const storePatience = time.Minute
 
 // onStore runs a function with a session of the store that the configuration names.
-func onStore(ctx context.Context, flags config.Flags, streams Streams, do func(ctx context.Context, session coord.Session, s config.Settings) error) error {
+func onStore(
+	ctx context.Context,
+	flags config.Flags,
+	streams Streams,
+	do func(ctx context.Context, session coord.Session, s config.Settings) error,
+) error {
 	s, err := config.Load(flags, streams.Env)
 	if err != nil {
 		return err
@@ -45,7 +50,11 @@ func onStore(ctx context.Context, flags config.Flags, streams Streams, do func(c
 	defer func() { _ = session.Close() }()
 	err = do(ctx, session, s)
 	if errors.Is(err, coord.ErrUnknown) || errors.Is(err, coord.ErrSessionEnded) || errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("%w: %v has stopped answering; see `xconsumer doctor`, and then call this again: what was done stays done", client.ErrOutcomeUnknown, s.Service)
+		return fmt.Errorf(
+			"%w: %v has stopped answering; see `xconsumer doctor`, and then call this again: what was done stays done",
+			client.ErrOutcomeUnknown,
+			s.Service,
+		)
 	}
 	return err
 }
@@ -75,7 +84,12 @@ func erase(ctx context.Context, session coord.Session, s config.Settings, stream
 }
 
 func clusterCommand(streams Streams) *cobra.Command {
-	c := &cobra.Command{Use: "cluster", Short: "Creates, protects and deletes clusters in the store", Args: NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c := &cobra.Command{
+		Use:   "cluster",
+		Short: "Creates, protects and deletes clusters in the store",
+		Args:  NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
 	create := &cobra.Command{
 		Use: "init", Short: "Creates the cluster in a fresh store, or prepares one that was restored from a copy", Args: NoArgs,
 		Long: `Creates the cluster that the configuration names, if there is none; the first node would do so, too. With username and
@@ -112,7 +126,11 @@ says what that is, and makes the epoch again if it is missing or damaged. No nod
 			if err != nil {
 				return err
 			}
-			return removeOutput.Print(streams.Out, map[string]any{"cluster": s.Cluster, "deleted": n}, fmt.Sprintf("cluster %s is deleted: %s\n", s.Cluster, plural.Of(n, "record")))
+			return removeOutput.Print(
+				streams.Out,
+				map[string]any{"cluster": s.Cluster, "deleted": n},
+				fmt.Sprintf("cluster %s is deleted: %s\n", s.Cluster, plural.Of(n, "record")),
+			)
 		})
 	}
 	c.AddCommand(create, remove, protectCommand(streams))
@@ -130,65 +148,89 @@ shut out.`,
 	yes := new(bool)
 	YesFlag(c, yes)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return onStore(c.Context(), *flags, streams, func(ctx context.Context, session coord.Session, s config.Settings) error { //nolint:contextcheck // its time begins with the answer to a question
-			if s.Service.ZK == nil {
-				return fmt.Errorf("%w: cluster protect: etcd has users and roles of its own; see docs/configuration.md", config.ErrUsage)
-			}
-			if s.Service.ZK.Username == "" {
-				return fmt.Errorf("%w: cluster protect: the configuration has no [zookeeper] username and password", config.ErrUsage)
-			}
-			keys := schema.NewKeys(s.Cluster)
-			access, err := zk.CheckAccess(ctx, session, keys.Root())
-			switch {
-			case err != nil:
-				return err
-			case access.Znodes == 0:
-				return fmt.Errorf("%w: %s", membership.ErrNoCluster, s.Cluster)
-			case slices.Contains(access.Kept, keys.Root()): // so that nothing of it is this identity's
-				return fmt.Errorf("cluster %s belongs to another identity, and only that can change it: %w", s.Cluster, coord.ErrUnauthorized)
-			}
-			strangers := 0
-			for _, key := range slices.Concat(access.Open, access.Foreign) {
-				if strings.HasPrefix(key, keys.Members()+"/") {
-					strangers++
+		return onStore(
+			c.Context(),
+			*flags,
+			streams,
+			func(ctx context.Context, session coord.Session, s config.Settings) error { //nolint:contextcheck // its time begins with the answer to a question
+				if s.Service.ZK == nil {
+					return fmt.Errorf("%w: cluster protect: etcd has users and roles of its own; see docs/configuration.md", config.ErrUsage)
 				}
-			}
-			if strangers > 0 {
-				what := fmt.Sprintf("shut out %s of cluster %s that run without the user %s; their workers stop", plural.Of(strangers, "node"), s.Cluster, s.Service.ZK.Username)
-				var cancel context.CancelFunc
-				if ctx, cancel, err = confirm(c.Context(), streams, what, *yes); err != nil {
+				if s.Service.ZK.Username == "" {
+					return fmt.Errorf("%w: cluster protect: the configuration has no [zookeeper] username and password", config.ErrUsage)
+				}
+				keys := schema.NewKeys(s.Cluster)
+				access, err := zk.CheckAccess(ctx, session, keys.Root())
+				switch {
+				case err != nil:
 					return err
+				case access.Znodes == 0:
+					return fmt.Errorf("%w: %s", membership.ErrNoCluster, s.Cluster)
+				case slices.Contains(access.Kept, keys.Root()): // so that nothing of it is this identity's
+					return fmt.Errorf("cluster %s belongs to another identity, and only that can change it: %w", s.Cluster, coord.ErrUnauthorized)
 				}
-				defer cancel()
-			}
-			// Who could read the secret of the nodes may know it: they make another one. It is deleted once more when
-			// nobody else can make it any longer.
-			if slices.Contains(slices.Concat(access.Open, access.Foreign), keys.PeerSecret()) {
-				if _, err := membership.ForgetPeerSecret(ctx, session, keys); err != nil && !errors.Is(err, coord.ErrUnauthorized) {
-					return err
+				strangers := 0
+				for _, key := range slices.Concat(access.Open, access.Foreign) {
+					if strings.HasPrefix(key, keys.Members()+"/") {
+						strangers++
+					}
 				}
-			}
-			changed, err := zk.Protect(ctx, session, keys.Root())
-			switch {
-			case errors.Is(err, coord.ErrUnauthorized): // which is of those znodes: the identity itself was let in
-				return fmt.Errorf("not all znodes are protected (changed: %d): %s", changed, err.Error())
-			case err != nil:
-				return fmt.Errorf("not all znodes are protected (changed: %d): %w", changed, err)
-			}
-			if changed > 0 {
-				if _, err := membership.ForgetPeerSecret(ctx, session, keys); err != nil {
-					return err
+				if strangers > 0 {
+					what := fmt.Sprintf(
+						"shut out %s of cluster %s that run without the user %s; their workers stop",
+						plural.Of(strangers, "node"),
+						s.Cluster,
+						s.Service.ZK.Username,
+					)
+					var cancel context.CancelFunc
+					if ctx, cancel, err = confirm(c.Context(), streams, what, *yes); err != nil {
+						return err
+					}
+					defer cancel()
 				}
-			}
-			return o.Print(streams.Out, map[string]any{"cluster": s.Cluster, "username": s.Service.ZK.Username, "changed": changed, "znodes": access.Znodes},
-				fmt.Sprintf("cluster %s is for %s alone: %d of %s were not\n", s.Cluster, s.Service.ZK.Username, changed, plural.Of(access.Znodes, "znode")))
-		})
+				// Who could read the secret of the nodes may know it: they make another one. It is deleted once more when
+				// nobody else can make it any longer.
+				if slices.Contains(slices.Concat(access.Open, access.Foreign), keys.PeerSecret()) {
+					if _, err := membership.ForgetPeerSecret(ctx, session, keys); err != nil && !errors.Is(err, coord.ErrUnauthorized) {
+						return err
+					}
+				}
+				changed, err := zk.Protect(ctx, session, keys.Root())
+				switch {
+				case errors.Is(err, coord.ErrUnauthorized): // which is of those znodes: the identity itself was let in
+					return fmt.Errorf("not all znodes are protected (changed: %d): %s", changed, err.Error())
+				case err != nil:
+					return fmt.Errorf("not all znodes are protected (changed: %d): %w", changed, err)
+				}
+				if changed > 0 {
+					if _, err := membership.ForgetPeerSecret(ctx, session, keys); err != nil {
+						return err
+					}
+				}
+				return o.Print(
+					streams.Out,
+					map[string]any{"cluster": s.Cluster, "username": s.Service.ZK.Username, "changed": changed, "znodes": access.Znodes},
+					fmt.Sprintf(
+						"cluster %s is for %s alone: %d of %s were not\n",
+						s.Cluster,
+						s.Service.ZK.Username,
+						changed,
+						plural.Of(access.Znodes, "znode"),
+					),
+				)
+			},
+		)
 	}
 	return c
 }
 
 func protocolCommand(streams Streams) *cobra.Command {
-	c := &cobra.Command{Use: "protocol", Short: "Looks after the version of the protocol that the nodes speak", Args: NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c := &cobra.Command{
+		Use:   "protocol",
+		Short: "Looks after the version of the protocol that the nodes speak",
+		Args:  NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
 	raise := &cobra.Command{Use: "raise", Short: "Lets the nodes speak the latest protocol that all of them know", Args: NoArgs}
 	flags, o := configFlags(raise), OutputFlag(raise, "table", "json", "yaml")
 	YesFlag(raise, new(bool))
@@ -198,7 +240,11 @@ func protocolCommand(streams Streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return o.Print(streams.Out, map[string]any{"cluster": s.Cluster, "protocol": to, "before": from}, fmt.Sprintf("cluster %s speaks protocol %d now; it was %d\n", s.Cluster, to, from))
+			return o.Print(
+				streams.Out,
+				map[string]any{"cluster": s.Cluster, "protocol": to, "before": from},
+				fmt.Sprintf("cluster %s speaks protocol %d now; it was %d\n", s.Cluster, to, from),
+			)
 		})
 	}
 	c.AddCommand(raise)

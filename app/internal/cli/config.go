@@ -11,7 +11,12 @@ import (
 )
 
 func configCommand(streams Streams) *cobra.Command {
-	c := &cobra.Command{Use: "config", Short: "Looks after the configuration", Args: NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c := &cobra.Command{
+		Use:   "config",
+		Short: "Looks after the configuration",
+		Args:  NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
 	check := &cobra.Command{
 		Use:   "check",
 		Short: "Checks app.toml and tells every mistake with its place; exit 78 if there is one",
@@ -55,8 +60,19 @@ that is a warning.`,
 		if service == "" {
 			over = " for `xconsumer dev`"
 		}
-		return o.Print(streams.Out, map[string]any{"ok": true, "problems": []config.Problem{}, "file": s.File, "cluster": s.Cluster, "service": service, "tasks": len(s.Tasks), "warnings": append([]string{}, s.Warnings...)},
-			fmt.Sprintf("%s: ok: cluster %s%s, %s\n", file, s.Cluster, over, plural.Of(len(s.Tasks), "task")))
+		return o.Print(
+			streams.Out,
+			map[string]any{
+				"ok":       true,
+				"problems": []config.Problem{},
+				"file":     s.File,
+				"cluster":  s.Cluster,
+				"service":  service,
+				"tasks":    len(s.Tasks),
+				"warnings": append([]string{}, s.Warnings...),
+			},
+			fmt.Sprintf("%s: ok: cluster %s%s, %s\n", file, s.Cluster, over, plural.Of(len(s.Tasks), "task")),
+		)
 	}
 	c.AddCommand(check)
 	return c

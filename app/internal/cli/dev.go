@@ -26,7 +26,12 @@ all of it.`,
 	var flags config.Flags
 	var d devcluster.Config
 	c.Flags().IntVar(&d.Nodes, "nodes", 3, "how many nodes")
-	c.Flags().StringVar(&flags.HTTP, "http", "", "address of the first node's HTTP API (default "+config.DefaultListen+"); the others take the next free ports")
+	c.Flags().StringVar(
+		&flags.HTTP,
+		"http",
+		"",
+		"address of the first node's HTTP API (default "+config.DefaultListen+"); the others take the next free ports",
+	)
 	c.Flags().StringVar(&flags.Config, "config", "", "configuration file (default app.toml, if there is one)")
 	c.Flags().StringVar(&flags.Cluster, "cluster", "", "name of the cluster")
 	c.Flags().StringVar(&d.Data, "data", "", "directory that keeps the cluster's data (default: they are gone at the end)")

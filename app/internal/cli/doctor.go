@@ -15,7 +15,9 @@ import (
 
 func doctorCommand(register func(node *xconsumer.Node), streams Streams) *cobra.Command {
 	c := &cobra.Command{
-		Use: "doctor", Short: "Checks the configuration, the coordination service and this machine, and says how to mend what is wrong", Args: NoArgs,
+		Use:   "doctor",
+		Short: "Checks the configuration, the coordination service and this machine, and says how to mend what is wrong",
+		Args:  NoArgs,
 		Example: `  xconsumer doctor --config app.toml
   xconsumer doctor --join http://127.0.0.1:41797    # of a dev that runs elsewhere on this machine`,
 	}

@@ -72,7 +72,12 @@ func (o *output) event(out io.Writer, e *cluster.Event) error {
 		if e.Slot != nil {
 			slot = e.Slot.String()
 		}
-		_, err := fmt.Fprintln(out, terminal.Printable(strings.TrimRight(fmt.Sprintf("%s %-12s %-12s %-12s %s", clockMilli(e.Time), e.Kind, dash(e.Node), dash(slot), oneLine(e.Detail)), " ")))
+		_, err := fmt.Fprintln(
+			out,
+			terminal.Printable(
+				strings.TrimRight(fmt.Sprintf("%s %-12s %-12s %-12s %s", clockMilli(e.Time), e.Kind, dash(e.Node), dash(slot), oneLine(e.Detail)), " "),
+			),
+		)
 		return err
 	}
 	return o.item(out, e)
@@ -147,7 +152,15 @@ func showDecisions(b *bytes.Buffer, d *cluster.Decisions, width int) {
 			t.add(clock(one.At), one.N, fmt.Sprintf("%s, term %d", one.Leader, one.Term), m.Step, slots, to, m.Why)
 		}
 		if len(one.Moves) == 0 && one.Omitted == 0 { // its number would be missed
-			t.add(clock(one.At), one.N, fmt.Sprintf("%s, term %d", one.Leader, one.Term), "no step", "", "", "records were put in order, no worker was touched")
+			t.add(
+				clock(one.At),
+				one.N,
+				fmt.Sprintf("%s, term %d", one.Leader, one.Term),
+				"no step",
+				"",
+				"",
+				"records were put in order, no worker was touched",
+			)
 		}
 		if one.Omitted > 0 {
 			t.add(clock(one.At), one.N, "", fmt.Sprintf("and %d more", one.Omitted), "", "", "")
@@ -170,7 +183,10 @@ func addAudit(t *table, audit []cluster.AuditLine) []cluster.AuditLine {
 
 func (s *shell) explain() *cobra.Command {
 	c := &cobra.Command{
-		Use: "explain TASK#INDEX", Short: "Says why a worker is where it is, why not elsewhere, and how it came there", Args: args("TASK#INDEX"), ValidArgsFunction: s.completeWorkers,
+		Use:               "explain TASK#INDEX",
+		Short:             "Says why a worker is where it is, why not elsewhere, and how it came there",
+		Args:              args("TASK#INDEX"),
+		ValidArgsFunction: s.completeWorkers,
 	}
 	q := s.question(c)
 	run := c.Flags().String("run", "", "of this run")
@@ -183,8 +199,14 @@ func (s *shell) explain() *cobra.Command {
 		if *run != "" {
 			query.Set("run", *run)
 		}
-		return ask(c.Context(), q, path+"/explain", query, func(e *cluster.Explanation, b *bytes.Buffer) { showExplanation(b, args[0], e, s.width()) },
-			func(e *cluster.Explanation) []string { return []string{e.Worker.Node} })
+		return ask(
+			c.Context(),
+			q,
+			path+"/explain",
+			query,
+			func(e *cluster.Explanation, b *bytes.Buffer) { showExplanation(b, args[0], e, s.width()) },
+			func(e *cluster.Explanation) []string { return []string{e.Worker.Node} },
+		)
 	}
 	return c
 }
@@ -225,8 +247,10 @@ func showExplanation(b *bytes.Buffer, name string, e *cluster.Explanation, width
 
 func (s *shell) report() *cobra.Command {
 	c := &cobra.Command{
-		Use: "report", Short: "Writes all records of the cluster, for a bug report", Args: args(),
-		Long: "Writes all records of the cluster, for a bug report: the simulator can run on from it. It holds the params of tasks: look through it before you send it to anybody.",
+		Use:   "report",
+		Short: "Writes all records of the cluster, for a bug report",
+		Args:  args(),
+		Long:  "Writes all records of the cluster, for a bug report: the simulator can run on from it. It holds the params of tasks: look through it before you send it to anybody.",
 	}
 	f, o := s.server(c), outputFlag(c, "json", "yaml")
 	file := c.Flags().String("to", "", "file to write it to (default: the terminal)")
@@ -253,7 +277,12 @@ func (s *shell) report() *cobra.Command {
 }
 
 func (s *shell) stack() *cobra.Command {
-	c := &cobra.Command{Use: "stack TASK#INDEX", Short: "Shows what the goroutines of a worker, or the processes of a program, are doing, for one that does not stop", Args: args("TASK#INDEX"), ValidArgsFunction: s.completeWorkers}
+	c := &cobra.Command{
+		Use:               "stack TASK#INDEX",
+		Short:             "Shows what the goroutines of a worker, or the processes of a program, are doing, for one that does not stop",
+		Args:              args("TASK#INDEX"),
+		ValidArgsFunction: s.completeWorkers,
+	}
 	f, o := s.server(c), outputFlag(c, "table", "json", "yaml")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		path, err := workerPath(args[0])

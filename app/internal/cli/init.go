@@ -36,7 +36,11 @@ that. Exit 1 if the project does not build, with what to do.`,
 		}
 		fmt.Fprintf(streams.Out, "%[1]s: main.go, work/%[1]s.go, app.toml and go.mod are written\n", p.Name)
 		if p.Source != "" {
-			fmt.Fprintf(streams.Out, "go.mod replaces xconsumer by %s, which this program was built from; other machines need a version there\n", p.Source)
+			fmt.Fprintf(
+				streams.Out,
+				"go.mod replaces xconsumer by %s, which this program was built from; other machines need a version there\n",
+				p.Source,
+			)
 		}
 		if tidied, err := p.Build(c.Context(), streams.Err); err != nil {
 			return fmt.Errorf("%s does not build yet: %w\n%s", p.Name, err, p.Remedy(tidied, p.Workspace(c.Context())))

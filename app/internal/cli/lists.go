@@ -19,7 +19,12 @@ import (
 )
 
 func (s *shell) tasks() *cobra.Command {
-	c := &cobra.Command{Use: "tasks [TASK]", Short: "Shows the tasks, or all that is declared of one", Args: args("[TASK]"), ValidArgsFunction: s.completeTasks}
+	c := &cobra.Command{
+		Use:               "tasks [TASK]",
+		Short:             "Shows the tasks, or all that is declared of one",
+		Args:              args("[TASK]"),
+		ValidArgsFunction: s.completeTasks,
+	}
 	q := s.question(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {
@@ -79,7 +84,12 @@ func overrideText(o cluster.Override) string {
 }
 
 func (s *shell) nodes() *cobra.Command {
-	c := &cobra.Command{Use: "nodes [NODE]", Short: "Shows the nodes, or all that is known of one", Args: args("[NODE]"), ValidArgsFunction: s.completeNodes}
+	c := &cobra.Command{
+		Use:               "nodes [NODE]",
+		Short:             "Shows the nodes, or all that is known of one",
+		Args:              args("[NODE]"),
+		ValidArgsFunction: s.completeNodes,
+	}
 	q := s.question(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {
@@ -118,7 +128,10 @@ func addressOf(n *cluster.NodeInfo) string { return cmp.Or(n.Advertise, n.Addres
 
 func (s *shell) workers() *cobra.Command {
 	c := &cobra.Command{
-		Use: "workers [TASK[#INDEX]]", Short: "Shows workers: all, those of a task, or one", Args: args("[TASK[#INDEX]]"), ValidArgsFunction: s.completeTasksAndWorkers,
+		Use:               "workers [TASK[#INDEX]]",
+		Short:             "Shows workers: all, those of a task, or one",
+		Args:              args("[TASK[#INDEX]]"),
+		ValidArgsFunction: s.completeTasksAndWorkers,
 		Example: `  xconsumer workers test01
   xconsumer workers --node n1 --state backoff`,
 	}
@@ -187,7 +200,12 @@ func missingWorkers(ctx context.Context, api *client.Client, name string, all bo
 }
 
 func (s *shell) runs() *cobra.Command {
-	c := &cobra.Command{Use: "runs TASK", Short: "Shows the runs of a task, the last one last", Args: args("TASK"), ValidArgsFunction: s.completeRuns}
+	c := &cobra.Command{
+		Use:               "runs TASK",
+		Short:             "Shows the runs of a task, the last one last",
+		Args:              args("TASK"),
+		ValidArgsFunction: s.completeRuns,
+	}
 	q := s.question(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return q.run(c.Context(), func(ctx context.Context, api *client.Client, out io.Writer) error {
@@ -248,7 +266,8 @@ func retried(r *cluster.RunInfo, workers []cluster.WorkerInfo) string {
 	var most *cluster.WorkerInfo
 	for i := range workers {
 		w := &workers[i]
-		if w.Task == r.Task && w.Run == r.ID && w.Restarts > 0 && w.State != cluster.WorkerGivenUp && (most == nil || w.Restarts > most.Restarts) {
+		if w.Task == r.Task && w.Run == r.ID && w.Restarts > 0 && w.State != cluster.WorkerGivenUp &&
+			(most == nil || w.Restarts > most.Restarts) {
 			most = w
 		}
 	}

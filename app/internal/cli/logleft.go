@@ -65,7 +65,13 @@ func (l *logs) left(ctx context.Context, w *cluster.WorkerInfo, prefix string) e
 // manyLeft shows of the workers of a task that no node has what the nodes that had them keep, as far as leftAsked goes, and
 // says in one line how many there are and why. It asks for the past once, and not for each worker: a task has thousands.
 // If there is nothing to show, and these are all its workers, the error says so.
-func (l *logs) manyLeft(ctx context.Context, info *cluster.TaskInfo, workers []cluster.WorkerInfo, all bool, prefix func(cluster.Slot) string) error {
+func (l *logs) manyLeft(
+	ctx context.Context,
+	info *cluster.TaskInfo,
+	workers []cluster.WorkerInfo,
+	all bool,
+	prefix func(cluster.Slot) string,
+) error {
 	task := workers[0].Task
 	past, err := l.decisions(ctx, task)
 	if err != nil {
@@ -138,7 +144,12 @@ func (l *logs) ofRun(ctx context.Context, t logTarget, state *cluster.State) (wo
 	}
 	at := slices.IndexFunc(list.Runs, func(r cluster.RunInfo) bool { return r.ID == t.run })
 	if at < 0 {
-		return nil, fmt.Errorf("%w: no such run: %s; `xconsumer runs %s` lists those that are kept", ErrNoLog, cluster.RunTask(t.task, t.run), t.task)
+		return nil, fmt.Errorf(
+			"%w: no such run: %s; `xconsumer runs %s` lists those that are kept",
+			ErrNoLog,
+			cluster.RunTask(t.task, t.run),
+			t.task,
+		)
 	}
 	r := &list.Runs[at]
 	var is cluster.WorkerState

@@ -123,7 +123,11 @@ func (t logTarget) hasRuns(state *cluster.State) bool {
 // missing says why there is no worker that is meant.
 func (t logTarget) missing(state *cluster.State) error {
 	if t.hasRuns(state) {
-		return fmt.Errorf("%w: no run of %s is under way; `xconsumer runs %[2]s` lists those that are over, and xconsumer logs %[2]s#0 --run ID shows the log of one", cluster.ErrNoSlot, t.task)
+		return fmt.Errorf(
+			"%w: no run of %s is under way; `xconsumer runs %[2]s` lists those that are over, and xconsumer logs %[2]s#0 --run ID shows the log of one",
+			cluster.ErrNoSlot,
+			t.task,
+		)
 	}
 	if t.info(state) == nil {
 		return fmt.Errorf("%w: %s; see `xconsumer tasks` for those that there are", cluster.ErrNoTask, t.task)

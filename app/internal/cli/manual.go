@@ -53,7 +53,11 @@ func writeManual(c *cobra.Command, dir string) error {
 	}
 	day := time.Unix(0, 0) // the same page for the same program
 	var text, zip bytes.Buffer
-	if err := doc.GenMan(c, &doc.GenManHeader{Title: "XCONSUMER", Section: "1", Date: &day, Source: "xconsumer", Manual: "xconsumer"}, &text); err != nil {
+	if err := doc.GenMan(
+		c,
+		&doc.GenManHeader{Title: "XCONSUMER", Section: "1", Date: &day, Source: "xconsumer", Manual: "xconsumer"},
+		&text,
+	); err != nil {
 		return fmt.Errorf("%s: %w", c.CommandPath(), err)
 	}
 	w, err := gzip.NewWriterLevel(&zip, gzip.BestCompression)

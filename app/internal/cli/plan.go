@@ -42,8 +42,15 @@ func showPlan(b *bytes.Buffer, p *cluster.Plan, width int) {
 		steps.write(b, width)
 	}
 	for _, r := range p.Restarts {
-		fmt.Fprintf(b, "\nall workers of task %s restart, since what they are told of their number changes (%s → %s): %d stop, and at most %s later the new ones start\n",
-			r.Task, countText(r.From), countText(r.To), r.Workers, r.Gap)
+		fmt.Fprintf(
+			b,
+			"\nall workers of task %s restart, since what they are told of their number changes (%s → %s): %d stop, and at most %s later the new ones start\n",
+			r.Task,
+			countText(r.From),
+			countText(r.To),
+			r.Workers,
+			r.Gap,
+		)
 	}
 	for _, r := range p.NextRuns {
 		fmt.Fprintf(b, "\n%s\n", nextRunText(r))
@@ -156,8 +163,11 @@ func noCommand(c *cobra.Command, given []string) error {
 	case err != nil || verb == root:
 		return NoArgs(c, given)
 	case verb.Flags().Lookup("dry-run") != nil:
-		return usage(c, fmt.Sprintf("%s takes only flags, as in --scale TASK=N; to preview a single command, add --dry-run to it: `%s %s --dry-run`",
-			c.CommandPath(), root.Name(), strings.Join(given, " ")))
+		return usage(
+			c,
+			fmt.Sprintf("%s takes only flags, as in --scale TASK=N; to preview a single command, add --dry-run to it: `%s %s --dry-run`",
+				c.CommandPath(), root.Name(), strings.Join(given, " ")),
+		)
 	}
 	return usage(c, fmt.Sprintf("%s takes only flags, as in --scale TASK=N; %s cannot be planned", c.CommandPath(), verb.Name()))
 }

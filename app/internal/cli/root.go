@@ -38,8 +38,18 @@ func New(p Program, streams Streams) *cobra.Command {
 	root.SetOut(streams.Out)
 	root.SetErr(streams.Err)
 	root.SetFlagErrorFunc(FlagError)
-	root.AddCommand(devCommand(p.Register, streams), cleanupCommand(), runCommand(p.Register, build, streams), configCommand(streams), versionCommand(build, streams), tokenCommand(streams),
-		clusterCommand(streams), protocolCommand(streams), doctorCommand(p.Register, streams), initCommand(build, streams))
+	root.AddCommand(
+		devCommand(p.Register, streams),
+		cleanupCommand(),
+		runCommand(p.Register, build, streams),
+		configCommand(streams),
+		versionCommand(build, streams),
+		tokenCommand(streams),
+		clusterCommand(streams),
+		protocolCommand(streams),
+		doctorCommand(p.Register, streams),
+		initCommand(build, streams),
+	)
 	root.AddCommand(Commands(streams, func(file string) (string, []cluster.TaskSpec, error) {
 		return config.LoadTasks(file, streams.Env)
 	})...)
@@ -72,7 +82,9 @@ func refuseUnknownShells(root *cobra.Command) {
 // helpCommand is cobra's, but for a command that there is not.
 func helpCommand(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
-		Use: "help [COMMAND]", Short: "Tells more of a command", ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		Use:   "help [COMMAND]",
+		Short: "Tells more of a command",
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			var names []string
 			for _, c := range root.Commands() {
 				if c.IsAvailableCommand() {

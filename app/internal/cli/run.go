@@ -21,8 +21,16 @@ func runCommand(register func(node *xconsumer.Node), build client.Build, streams
 	joinFlag(c, flags, "joins that cluster")
 	c.Flags().StringVar(&flags.Advertise, "advertise", "", "host:port where other nodes reach this one")
 	c.Flags().StringVar(&flags.SecretFile, "secret-file", "", "file with the secret that nodes sign requests to each other with")
-	uncordon := c.Flags().Bool("uncordon", false, "takes back a cordon or drain of this node's name when it joins, as where it was drained before it left")
-	alone := c.Flags().Bool("no-supervise", false, "no parent process: after a crash the node is not started again, and its work waits for the session timeout")
+	uncordon := c.Flags().Bool(
+		"uncordon",
+		false,
+		"takes back a cordon or drain of this node's name when it joins, as where it was drained before it left",
+	)
+	alone := c.Flags().Bool(
+		"no-supervise",
+		false,
+		"no parent process: after a crash the node is not started again, and its work waits for the session timeout",
+	)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		s, err := config.Load(*flags, streams.Env)
 		if err != nil {

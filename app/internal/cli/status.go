@@ -187,7 +187,17 @@ func listRuns(b *bytes.Buffer, runs []cluster.RunInfo, width int) {
 			rows = append(rows, []string{fmt.Sprintf("and %d more", len(runs)-maxListed)})
 			break
 		}
-		rows = append(rows, []string{cluster.RunTask(r.Task, r.ID), string(r.State), fmt.Sprint(r.Done), fmt.Sprint(r.Failed), fmt.Sprint(r.WorkerNum), oneLine(r.Error)})
+		rows = append(
+			rows,
+			[]string{
+				cluster.RunTask(r.Task, r.ID),
+				string(r.State),
+				fmt.Sprint(r.Done),
+				fmt.Sprint(r.Failed),
+				fmt.Sprint(r.WorkerNum),
+				oneLine(r.Error),
+			},
+		)
 	}
 	b.WriteByte('\n')
 	rows.write(b, width)

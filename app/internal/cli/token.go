@@ -36,7 +36,12 @@ func tokenCommand(streams Streams) *cobra.Command {
 		hash := sha256.Sum256([]byte(secret))
 		line := fmt.Sprintf("%s %s sha256:%s", args[0], *role, hex.EncodeToString(hash[:]))
 		if !o.Asked() {
-			if _, err := fmt.Fprintf(streams.Err, "token of %s, which nobody can show you again: %s\nthe line for [http] tokensFile:\n", args[0], secret); err != nil {
+			if _, err := fmt.Fprintf(
+				streams.Err,
+				"token of %s, which nobody can show you again: %s\nthe line for [http] tokensFile:\n",
+				args[0],
+				secret,
+			); err != nil {
 				return err
 			}
 		}

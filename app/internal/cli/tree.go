@@ -30,7 +30,9 @@ type branch struct {
 // drawTree draws a cluster.
 func drawTree(b *bytes.Buffer, state *cluster.State, explain bool) {
 	running, wanted := state.Tally()
-	root := branch{text: fmt.Sprintf("%s: %d of %s running, leader %s", state.Cluster, running, plural.Of(wanted, "worker"), dash(state.Leader))}
+	root := branch{
+		text: fmt.Sprintf("%s: %d of %s running, leader %s", state.Cluster, running, plural.Of(wanted, "worker"), dash(state.Leader)),
+	}
 	for _, list := range [][]cluster.NodeInfo{state.Nodes, state.Lost} {
 		for i := range list {
 			root.sub = append(root.sub, nodeBranch(state, &list[i], explain))

@@ -39,11 +39,21 @@ const usualWait = "5m"
 
 func (s *shell) wish(c *cobra.Command) *wish {
 	w := &wish{server: s.server(c), output: s.tables(c)}
-	c.Flags().DurationVar(&w.wait, "wait", 0, "waits until everything that it touches runs where it should, for at most this long ("+usualWait+" if no value is given), as in --wait=30s")
+	c.Flags().DurationVar(
+		&w.wait,
+		"wait",
+		0,
+		"waits until everything that it touches runs where it should, for at most this long ("+usualWait+" if no value is given), as in --wait=30s",
+	)
 	c.Flags().Lookup("wait").NoOptDefVal = usualWait
 	notNegative(c, "wait", &w.wait)
 	YesFlag(c, &w.yes)
-	c.Flags().StringVar(&w.key, "idempotency-key", "", "the key of an earlier call of the same command, so that it is done once (default: a new key)")
+	c.Flags().StringVar(
+		&w.key,
+		"idempotency-key",
+		"",
+		"the key of an earlier call of the same command, so that it is done once (default: a new key)",
+	)
 	return w
 }
 
@@ -129,7 +139,12 @@ func (w *wish) tell(accepted *client.Accepted, effect string) error {
 		}
 	}, []string{accepted.Revision})
 	if err == nil && accepted.Settled != nil && !*accepted.Settled {
-		err = fmt.Errorf("%w after %v: %s\nIt goes on all the same; look at it with `xconsumer status --watch`", ErrUnsettled, w.wait, strings.Join(accepted.Waiting, "; "))
+		err = fmt.Errorf(
+			"%w after %v: %s\nIt goes on all the same; look at it with `xconsumer status --watch`",
+			ErrUnsettled,
+			w.wait,
+			strings.Join(accepted.Waiting, "; "),
+		)
 	}
 	return err
 }

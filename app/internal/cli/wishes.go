@@ -92,7 +92,10 @@ func (s *shell) reset() *cobra.Command {
 
 func (s *shell) restart() *cobra.Command {
 	c := &cobra.Command{
-		Use: "restart [TASK[#INDEX]]", Short: "Restarts workers: all of a task, one, or with --node all of a node", Args: args("[TASK[#INDEX]]"), ValidArgsFunction: s.completeTasksAndWorkers,
+		Use:               "restart [TASK[#INDEX]]",
+		Short:             "Restarts workers: all of a task, one, or with --node all of a node",
+		Args:              args("[TASK[#INDEX]]"),
+		ValidArgsFunction: s.completeTasksAndWorkers,
 		Example: `  xconsumer restart test01
   xconsumer restart test01#0
   xconsumer restart --node n1`,
@@ -207,7 +210,12 @@ func (w *wish) paused(ctx context.Context, task string) bool {
 }
 
 func (s *shell) delete() *cobra.Command {
-	c := &cobra.Command{Use: "delete TASK", Short: "Deletes a task, and what is known of its runs", Args: args("TASK"), ValidArgsFunction: s.completeTasks}
+	c := &cobra.Command{
+		Use:               "delete TASK",
+		Short:             "Deletes a task, and what is known of its runs",
+		Args:              args("TASK"),
+		ValidArgsFunction: s.completeTasks,
+	}
 	w := s.wish(c).planned(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := w.confirmFor(c.Context(), taskPath(args[0], ""), "delete task "+args[0]+", and stop its workers"); err != nil {
@@ -236,7 +244,11 @@ func (s *shell) move() *cobra.Command {
 		}
 		task, index, _ := strings.Cut(args[0], "#")
 		n, _ := strconv.Atoi(index) // which workerPath has read
-		return w.do(c.Context(), client.Request{Path: path + "/move", Body: map[string]any{"to": args[1]}}, cluster.Move(cluster.Slot{Task: task, Index: n}, args[1]))
+		return w.do(
+			c.Context(),
+			client.Request{Path: path + "/move", Body: map[string]any{"to": args[1]}},
+			cluster.Move(cluster.Slot{Task: task, Index: n}, args[1]),
+		)
 	}
 	return c
 }
@@ -261,7 +273,10 @@ func (s *shell) uncordon() *cobra.Command {
 
 func (s *shell) drain() *cobra.Command {
 	c := &cobra.Command{
-		Use: "drain [NODE]", Short: "Moves away what a node has, and gives it nothing new until it is uncordoned", Args: args("[NODE]"), ValidArgsFunction: s.completeNodes,
+		Use:               "drain [NODE]",
+		Short:             "Moves away what a node has, and gives it nothing new until it is uncordoned",
+		Args:              args("[NODE]"),
+		ValidArgsFunction: s.completeNodes,
 		Example: `  xconsumer drain n1 --wait
   xconsumer drain n1 --deadline 10m
   xconsumer drain --self --wait          # before it leaves, as in a preStop hook; with run --uncordon`,
@@ -295,10 +310,19 @@ func (s *shell) drain() *cobra.Command {
 }
 
 func (s *shell) evict() *cobra.Command {
-	c := &cobra.Command{Use: "evict NODE", Short: "Ends the membership of a node: its workers stop, and it joins again", Args: args("NODE"), ValidArgsFunction: s.completeNodes}
+	c := &cobra.Command{
+		Use:               "evict NODE",
+		Short:             "Ends the membership of a node: its workers stop, and it joins again",
+		Args:              args("NODE"),
+		ValidArgsFunction: s.completeNodes,
+	}
 	w := s.wish(c).planned(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if err := w.confirmFor(c.Context(), nodePath(args[0], ""), "evict "+args[0]+": its workers stop, and run nowhere until its lease is over for certain"); err != nil {
+		if err := w.confirmFor(
+			c.Context(),
+			nodePath(args[0], ""),
+			"evict "+args[0]+": its workers stop, and run nowhere until its lease is over for certain",
+		); err != nil {
 			return err
 		}
 		return w.do(c.Context(), client.Request{Path: nodePath(args[0], "/evict")}, cluster.Evict(args[0]))
@@ -308,8 +332,11 @@ func (s *shell) evict() *cobra.Command {
 
 func (s *shell) label() *cobra.Command {
 	c := &cobra.Command{
-		Use: "label NODE KEY=VALUE...", Short: "Changes the labels of a node, whatever its configuration says", Args: args("NODE", "KEY=VALUE..."), ValidArgsFunction: s.completeNodes,
-		Long: "Changes the labels of a node, whatever its configuration says: KEY=VALUE sets one, KEY- hides one that it has, KEY~ puts its own in force again.",
+		Use:               "label NODE KEY=VALUE...",
+		Short:             "Changes the labels of a node, whatever its configuration says",
+		Args:              args("NODE", "KEY=VALUE..."),
+		ValidArgsFunction: s.completeNodes,
+		Long:              "Changes the labels of a node, whatever its configuration says: KEY=VALUE sets one, KEY- hides one that it has, KEY~ puts its own in force again.",
 	}
 	w := s.wish(c).planned(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -317,7 +344,11 @@ func (s *shell) label() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return w.do(c.Context(), client.Request{Path: nodePath(args[0], "/label"), Body: map[string]any{"labels": labels}}, cluster.Label(args[0], labels))
+		return w.do(
+			c.Context(),
+			client.Request{Path: nodePath(args[0], "/label"), Body: map[string]any{"labels": labels}},
+			cluster.Label(args[0], labels),
+		)
 	}
 	return c
 }
@@ -369,7 +400,12 @@ func (s *shell) healthcheck() *cobra.Command {
 		if len(health.Reasons) > 0 {
 			return fmt.Errorf("%s is %s: %s", health.Node, health.Status, strings.Join(health.Reasons, "; "))
 		}
-		return o.Print(s.Out, health, fmt.Sprintf("%s: %s after %v\n", health.Node, health.Status, time.Since(began).Round(time.Millisecond)), health.Node)
+		return o.Print(
+			s.Out,
+			health,
+			fmt.Sprintf("%s: %s after %v\n", health.Node, health.Status, time.Since(began).Round(time.Millisecond)),
+			health.Node,
+		)
 	}
 	return c
 }

@@ -119,12 +119,22 @@ func (f *configFile) access(s *Settings, env func(string) string) {
 		return
 	}
 	if what := Demo(s); what != "" {
-		f.check("http.listen", fmt.Errorf("%q can be reached from other machines, and %s is the demo's, which everybody knows: make your own (xconsumer token ada --role admin; openssl rand -hex 32), "+
-			"or say insecure = true where something else keeps others out", s.Listen, what))
+		f.check(
+			"http.listen",
+			fmt.Errorf(
+				"%q can be reached from other machines, and %s is the demo's, which everybody knows: make your own (xconsumer token ada --role admin; openssl rand -hex 32), "+
+					"or say insecure = true where something else keeps others out",
+				s.Listen,
+				what,
+			),
+		)
 	}
 	if !a.Closed() {
-		f.check("http.listen", fmt.Errorf("%q can be reached from other machines, and nobody would have to say who they are: add tokens ([http] tokensFile, or %s; "+
-			"make one with `xconsumer token ada --role admin`) or client certificates ([http.tls] clientCA), or say insecure = true", s.Listen, TokensVariable))
+		f.check(
+			"http.listen",
+			fmt.Errorf("%q can be reached from other machines, and nobody would have to say who they are: add tokens ([http] tokensFile, or %s; "+
+				"make one with `xconsumer token ada --role admin`) or client certificates ([http.tls] clientCA), or say insecure = true", s.Listen, TokensVariable),
+		)
 	}
 }
 
@@ -348,7 +358,11 @@ func trusted(shown []*x509.Certificate, now *tls.Config) bool {
 	if now == nil || len(shown) == 0 {
 		return false
 	}
-	options := x509.VerifyOptions{Roots: now.ClientCAs, Intermediates: x509.NewCertPool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	options := x509.VerifyOptions{
+		Roots:         now.ClientCAs,
+		Intermediates: x509.NewCertPool(),
+		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
 	for _, above := range shown[1:] {
 		options.Intermediates.AddCert(above)
 	}

@@ -175,7 +175,10 @@ func (f *configFile) override(flags Flags, env func(string) string) {
 	if text := env("XCONSUMER_HTTP_INSECURE"); text != "" {
 		var err error
 		if c.HTTP.Insecure, err = strconv.ParseBool(text); err != nil {
-			f.errs = append(f.errs, placedError{key: "http.insecure", text: fmt.Sprintf("XCONSUMER_HTTP_INSECURE: %q is neither true nor false", text)})
+			f.errs = append(
+				f.errs,
+				placedError{key: "http.insecure", text: fmt.Sprintf("XCONSUMER_HTTP_INSECURE: %q is neither true nor false", text)},
+			)
 		}
 	}
 	override(&c.ZooKeeper.Host, "zookeeper.host", "XCONSUMER_ZOOKEEPER_HOST", "--zookeeper", flags.ZooKeeper)

@@ -40,7 +40,10 @@ func asWritten(t reflect.Type) reflect.Type {
 	var fields []reflect.StructField
 	for _, field := range reflect.VisibleFields(t) {
 		if name := jsonName(field); name != "" {
-			fields = append(fields, reflect.StructField{Name: field.Name, Type: asWritten(field.Type), Tag: reflect.StructTag(fmt.Sprintf("toml:%q", name))})
+			fields = append(
+				fields,
+				reflect.StructField{Name: field.Name, Type: asWritten(field.Type), Tag: reflect.StructTag(fmt.Sprintf("toml:%q", name))},
+			)
 		}
 	}
 	return reflect.StructOf(fields)

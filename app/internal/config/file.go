@@ -47,7 +47,14 @@ type table struct {
 }
 
 func newConfigFile(path string) *configFile {
-	return &configFile{path: path, declared: reflect.Zero(reflect.SliceOf(reflect.TypeFor[struct{}]())), keys: map[string]place{}, again: map[place]string{}, unread: map[string]bool{}, given: map[string]string{}}
+	return &configFile{
+		path:     path,
+		declared: reflect.Zero(reflect.SliceOf(reflect.TypeFor[struct{}]())),
+		keys:     map[string]place{},
+		again:    map[place]string{},
+		unread:   map[string]bool{},
+		given:    map[string]string{},
+	}
 }
 
 // readConfigFile reads a file. The mistakes in it are gathered, one message each; only what is

@@ -26,7 +26,10 @@ func (f *configFile) private(key, file string) {
 	case mode&0o004 == 0:
 		return
 	}
-	f.warnings = append(f.warnings, fmt.Sprintf("%s: every user of this machine may %s %s (mode %04o): chmod 600 %[3]s", f.source(key), may, file, info.Mode().Perm()))
+	f.warnings = append(
+		f.warnings,
+		fmt.Sprintf("%s: every user of this machine may %s %s (mode %04o): chmod 600 %[3]s", f.source(key), may, file, info.Mode().Perm()),
+	)
 }
 
 // privateFiles warns of all files with secrets that everybody may read.

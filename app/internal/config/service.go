@@ -135,7 +135,10 @@ func (f *configFile) service(join string, over map[string]bool) Service {
 	}
 	switch {
 	case chosen["zookeeper"] && chosen["etcd"]:
-		f.check("etcd", fmt.Errorf("both %s and %s are given: choose one of them", f.sourceOf("zookeeper", "host"), f.sourceOf("etcd", "endpoints")))
+		f.check(
+			"etcd",
+			fmt.Errorf("both %s and %s are given: choose one of them", f.sourceOf("zookeeper", "host"), f.sourceOf("etcd", "endpoints")),
+		)
 		fallthrough
 	case chosen["zookeeper"]:
 		return Service{ZK: f.zookeeper(), Ignored: ignored}

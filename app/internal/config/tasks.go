@@ -32,7 +32,13 @@ func (f *configFile) tasks() []cluster.TaskSpec {
 		}
 		f.twice("task", i, spec.Name, seen)
 		if !f.has(key + ".workerNum") {
-			f.remarks = append(f.remarks, remark{fmt.Sprintf("%s:%d: task %q has no workerNum, which means 0 workers", f.path, f.header("task", i), spec.Name), "give it workerNum = 1, or workerNum = 0 if that is meant"})
+			f.remarks = append(
+				f.remarks,
+				remark{
+					fmt.Sprintf("%s:%d: task %q has no workerNum, which means 0 workers", f.path, f.header("task", i), spec.Name),
+					"give it workerNum = 1, or workerNum = 0 if that is meant",
+				},
+			)
 		}
 		if !bad {
 			specs = append(specs, spec)
@@ -63,7 +69,13 @@ func (f *configFile) mistakes(table string, err error) (any bool) {
 func (f *configFile) twice(kind string, n int, name string, seen map[string]int) {
 	if first, ok := seen[name]; ok && name != "" {
 		key := fmt.Sprintf("%s[%d].name", kind, n)
-		f.fail(placedError{place: f.at(key), key: key, text: fmt.Sprintf("name: the same as that of %s %d in line %d", kind, first+1, f.header(kind, first))})
+		f.fail(
+			placedError{
+				place: f.at(key),
+				key:   key,
+				text:  fmt.Sprintf("name: the same as that of %s %d in line %d", kind, first+1, f.header(kind, first)),
+			},
+		)
 	} else {
 		seen[name] = n
 	}

@@ -150,8 +150,11 @@ var zeroDurations = map[string]zero{
 	"moving.freezeFor":         {"would end a freeze at once", "leave freezeAbove out for no freeze, or freezeFor for 5m"},
 	"task.stopTimeout":         {"would leave a worker no time to stop", "leave it out for 10s, or write a short time such as 100ms"},
 	"task.interval":            {"would be no pause", "leave it out to run a worker again at once"},
-	"task.restart.backoff":     {"would start a worker that fails again without a pause", "leave it out for 500ms, or write a short time such as 10ms"},
-	"task.restart.maxBackoff":  {"would be no pause after any failure", "leave it out for 1m, or write at least what backoff is"},
-	"task.every":               {"would fire without end", "write at least 1s, or leave it out for a task without a schedule"},
-	"task.timeout":             {"would stop every execution at once", "leave it out for no limit"},
+	"task.restart.backoff": {
+		"would start a worker that fails again without a pause",
+		"leave it out for 500ms, or write a short time such as 10ms",
+	},
+	"task.restart.maxBackoff": {"would be no pause after any failure", "leave it out for 1m, or write at least what backoff is"},
+	"task.every":              {"would fire without end", "write at least 1s, or leave it out for a task without a schedule"},
+	"task.timeout":            {"would stop every execution at once", "leave it out for no limit"},
 }

@@ -63,7 +63,15 @@ func (d *dev) greeting(s cluster.State, took time.Duration) string {
 		leader = "none yet"
 	}
 	line("")
-	line("  cluster %s: %s, leader %s, %d of %s running after %.1fs", s.Cluster, plural.Of(len(s.Nodes), "node"), leader, running, plural.Of(wanted, "worker"), took.Seconds())
+	line(
+		"  cluster %s: %s, leader %s, %d of %s running after %.1fs",
+		s.Cluster,
+		plural.Of(len(s.Nodes), "node"),
+		leader,
+		running,
+		plural.Of(wanted, "worker"),
+		took.Seconds(),
+	)
 	line("")
 	pid := 0 // of a node that is worth killing
 	for i, addr := range d.addrs {

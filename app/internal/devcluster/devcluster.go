@@ -156,7 +156,15 @@ func (d *dev) tellMoved(ctx context.Context, log *slog.Logger) {
 	if name := node.At(ctx, d.Listen); name != "" {
 		by = "a node named " + name + ", as of another xconsumer dev"
 	}
-	log.Warn("the default address is taken, and commands ask it unless they are told otherwise", "address", d.Listen, "by", by, "fix", "export XCONSUMER_SERVER=http://"+d.addrs[0])
+	log.Warn(
+		"the default address is taken, and commands ask it unless they are told otherwise",
+		"address",
+		d.Listen,
+		"by",
+		by,
+		"fix",
+		"export XCONSUMER_SERVER=http://"+d.addrs[0],
+	)
 }
 
 // addresses finds one for each node: the first as asked for, or the default one, or the next
@@ -170,7 +178,13 @@ func (d *dev) addresses(ctx context.Context) ([]string, error) {
 	var addrs []string
 	for tried := 0; len(addrs) < d.Nodes; tried++ {
 		if next > math.MaxUint16 {
-			return nil, fmt.Errorf("%w: http: %s take a free port each from %s on, and the last port is %d; choose a lower one with --http", node.ErrUnavailable, plural.Of(d.Nodes, "node"), d.Listen, math.MaxUint16)
+			return nil, fmt.Errorf(
+				"%w: http: %s take a free port each from %s on, and the last port is %d; choose a lower one with --http",
+				node.ErrUnavailable,
+				plural.Of(d.Nodes, "node"),
+				d.Listen,
+				math.MaxUint16,
+			)
 		}
 		addr := net.JoinHostPort(host, strconv.Itoa(next))
 		var lc net.ListenConfig

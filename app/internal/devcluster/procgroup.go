@@ -43,7 +43,14 @@ type job struct {
 }
 
 func newProcGroup(d *dev, jobs int) *procGroup {
-	f := &procGroup{out: d.Out, err: d.Err, environ: d.Env, again: d.Again, format: logging.FormatText, width: max(len("dev"), len(fmt.Sprintf("n%d", jobs)))}
+	f := &procGroup{
+		out:     d.Out,
+		err:     d.Err,
+		environ: d.Env,
+		again:   d.Again,
+		format:  logging.FormatText,
+		width:   max(len("dev"), len(fmt.Sprintf("n%d", jobs))),
+	}
 	if terminal.IsTerminal(f.err) {
 		f.format = logging.TerminalFormat(f.environ)
 	}

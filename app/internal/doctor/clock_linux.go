@@ -16,7 +16,12 @@ func (d *doctor) clock() {
 	case err != nil:
 		d.report("clock", warning, "it cannot be asked whether the clock is kept right: "+err.Error(), "")
 	case state == unix.TIME_ERROR || t.Status&unix.STA_UNSYNC != 0:
-		d.report("clock", warning, "nothing keeps this machine's clock right", "run chrony or systemd-timesyncd: schedules fire by the leader's clock")
+		d.report(
+			"clock",
+			warning,
+			"nothing keeps this machine's clock right",
+			"run chrony or systemd-timesyncd: schedules fire by the leader's clock",
+		)
 	default:
 		d.report("clock", fine, fmt.Sprintf("kept right, within %v", time.Duration(t.Maxerror)*time.Microsecond), "")
 	}

@@ -26,7 +26,13 @@ func (d *doctor) clocks(ctx context.Context, session coord.Session, keys schema.
 		return
 	}
 	between := membership.TermsOf(session.Info()).Between()
-	defer d.waits(fmt.Sprintf("comparing the clocks of %s, by two heartbeats of each, which takes %v", plural.Of(len(first), "node"), between.Round(time.Second)))()
+	defer d.waits(
+		fmt.Sprintf(
+			"comparing the clocks of %s, by two heartbeats of each, which takes %v",
+			plural.Of(len(first), "node"),
+			between.Round(time.Second),
+		),
+	)()
 	select {
 	case <-ctx.Done():
 		return
@@ -54,7 +60,12 @@ func (d *doctor) clocks(ctx context.Context, session coord.Session, keys schema.
 		}
 	}
 	if compared > 0 && apart == 0 {
-		d.report("clocks", fine, fmt.Sprintf("no clock of %s is known to be more than %v apart from this machine's", plural.Of(compared, "node"), membership.ApartAbove), "")
+		d.report(
+			"clocks",
+			fine,
+			fmt.Sprintf("no clock of %s is known to be more than %v apart from this machine's", plural.Of(compared, "node"), membership.ApartAbove),
+			"",
+		)
 	}
 }
 

@@ -135,11 +135,26 @@ func (d *doctor) http(s config.Settings) {
 	case s.Listen == "off" || config.Loopback(s.Listen):
 		d.report("http", fine, s.Listen+": reached from this machine only", "")
 	case s.Access.Insecure && s.Access.Closed() && config.Demo(&s) != "":
-		d.report("http", warning, s.Listen+": "+config.Demo(&s)+" is the demo's, which everybody knows", "make your own: xconsumer token ada --role admin; openssl rand -hex 32")
+		d.report(
+			"http",
+			warning,
+			s.Listen+": "+config.Demo(&s)+" is the demo's, which everybody knows",
+			"make your own: xconsumer token ada --role admin; openssl rand -hex 32",
+		)
 	case s.Access.Insecure && !s.Access.Closed():
-		d.report("http", warning, s.Listen+": whoever reaches it may do everything", "take out insecure = true and add tokens: xconsumer token ada --role admin")
+		d.report(
+			"http",
+			warning,
+			s.Listen+": whoever reaches it may do everything",
+			"take out insecure = true and add tokens: xconsumer token ada --role admin",
+		)
 	case !s.Access.TLS.On():
-		d.report("http", warning, s.Listen+": tokens travel in the clear", "add [http.tls] cert and key, or have something in front of it that speaks TLS")
+		d.report(
+			"http",
+			warning,
+			s.Listen+": tokens travel in the clear",
+			"add [http.tls] cert and key, or have something in front of it that speaks TLS",
+		)
 	default:
 		d.report("http", fine, s.Listen+": over TLS, and nobody is let in unknown", "")
 	}
@@ -180,8 +195,12 @@ func (d *doctor) machine(s config.Settings) {
 	if command.MayGroup() {
 		d.report("cgroup", fine, "each program can have a control group of its own", "")
 	} else {
-		d.report("cgroup", warning, "programs cannot have control groups of their own: what leaves its session and outlives its parents is found by its environment alone",
-			"run the node in a delegated cgroup v2, as systemd does with Delegate=yes")
+		d.report(
+			"cgroup",
+			warning,
+			"programs cannot have control groups of their own: what leaves its session and outlives its parents is found by its environment alone",
+			"run the node in a delegated cgroup v2, as systemd does with Delegate=yes",
+		)
 	}
 	for _, w := range s.Works {
 		if err := w.Startable(); err != nil {

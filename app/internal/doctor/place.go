@@ -32,15 +32,31 @@ func (d *doctor) place(ctx context.Context, session coord.Session, s config.Sett
 		}
 	}
 	busy := d.listens(ctx, s.Listen)
-	own := named != nil && here(named) && (s.Listen == "off" || errors.Is(busy, syscall.EADDRINUSE) && samePort(named.Holder.Address, s.Listen))
+	own := named != nil && here(named) &&
+		(s.Listen == "off" || errors.Is(busy, syscall.EADDRINUSE) && samePort(named.Holder.Address, s.Listen))
 	switch {
 	case own:
-		d.report("node", fine, fmt.Sprintf("node %s of this configuration runs here: pid %d, since %s", named.Node, named.Holder.PID, named.Holder.Since.Format(time.RFC3339)), "")
+		d.report(
+			"node",
+			fine,
+			fmt.Sprintf(
+				"node %s of this configuration runs here: pid %d, since %s",
+				named.Node,
+				named.Holder.PID,
+				named.Holder.Since.Format(time.RFC3339),
+			),
+			"",
+		)
 		return
 	case errors.Is(busy, syscall.EADDRINUSE):
 		d.taken(ctx, session, s)
 	case busy != nil:
-		d.report("address", Wrong, fmt.Sprintf("%s cannot be listened on: %s", s.Listen, wordsOf(busy)), "choose another address with [http] listen or --http")
+		d.report(
+			"address",
+			Wrong,
+			fmt.Sprintf("%s cannot be listened on: %s", s.Listen, wordsOf(busy)),
+			"choose another address with [http] listen or --http",
+		)
 	case s.Listen != "off":
 		d.report("address", fine, s.Listen+" is free", "")
 	}
@@ -83,12 +99,21 @@ func (d *doctor) taken(ctx context.Context, session coord.Session, s config.Sett
 	}
 	switch {
 	case s.Explicit:
-		d.report("address", Wrong, fmt.Sprintf("%s is taken by %s; `xconsumer run` would wait %v for it, and then end", s.Listen, who, node.PortPatience), "stop it, or choose another address with [http] listen or --http")
+		d.report(
+			"address",
+			Wrong,
+			fmt.Sprintf("%s is taken by %s; `xconsumer run` would wait %v for it, and then end", s.Listen, who, node.PortPatience),
+			"stop it, or choose another address with [http] listen or --http",
+		)
 	case fellow:
 		d.report("address", fine, fmt.Sprintf("%s is taken by %s; `xconsumer run` takes the next free port", s.Listen, who), "")
 	default:
-		d.report("address", warning, fmt.Sprintf("%s is taken by %s; `xconsumer run` takes the next free port, and commands ask %s", s.Listen, who, s.Listen),
-			"choose an address with [http] listen or --http, and name it to commands: export XCONSUMER_SERVER=http://HOST:PORT")
+		d.report(
+			"address",
+			warning,
+			fmt.Sprintf("%s is taken by %s; `xconsumer run` takes the next free port, and commands ask %s", s.Listen, who, s.Listen),
+			"choose an address with [http] listen or --http, and name it to commands: export XCONSUMER_SERVER=http://HOST:PORT",
+		)
 	}
 }
 

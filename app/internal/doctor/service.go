@@ -45,7 +45,12 @@ func (d *doctor) dev(ctx context.Context, flags *config.Flags) (at string) {
 	}
 	_, err = api.Get(ctx, "/api/v1/config", nil, &node)
 	if refused, ok := errors.AsType[*client.RefusedError](err); ok && refused.Status == http.StatusUnauthorized {
-		d.report("dev", warning, "the node at "+api.Server()+" wants a token, so it is not known whether it is one of xconsumer dev, which has a store of its own", "only if it is: set XCONSUMER_API_TOKEN")
+		d.report(
+			"dev",
+			warning,
+			"the node at "+api.Server()+" wants a token, so it is not known whether it is one of xconsumer dev, which has a store of its own",
+			"only if it is: set XCONSUMER_API_TOKEN",
+		)
 	}
 	if err != nil || node.Config.Joined == "" {
 		return ""
@@ -97,7 +102,12 @@ func (d *doctor) etcd(ctx context.Context, s config.Settings) bool {
 		case server.Old != nil:
 			d.report("etcd", Wrong, server.Old.Error(), unsupportedFix(s.Service))
 		case !server.Serves:
-			d.report("etcd", away, server.Endpoint+" runs, and serves nobody: it sees no quorum", "start the other servers, or look at its log for why they do not find each other")
+			d.report(
+				"etcd",
+				away,
+				server.Endpoint+" runs, and serves nobody: it sees no quorum",
+				"start the other servers, or look at its log for why they do not find each other",
+			)
 		default:
 			role := "follower"
 			if server.Leads {
@@ -155,7 +165,12 @@ func (d *doctor) service(ctx context.Context, s config.Settings) coord.Session {
 	case errors.Is(err, coord.ErrUnsupported):
 		d.report("session", Wrong, err.Error(), unsupportedFix(s.Service))
 	case err != nil:
-		d.report("session", Wrong, strings.TrimSuffix(err.Error(), ": "), "start the service, or correct its address; nothing else can be checked without it")
+		d.report(
+			"session",
+			Wrong,
+			strings.TrimSuffix(err.Error(), ": "),
+			"start the service, or correct its address; nothing else can be checked without it",
+		)
 	default:
 		d.report("session", fine, fmt.Sprintf("%s answers after %v", got.session.Info().Server, got.took.Round(time.Millisecond)), "")
 	}
@@ -169,7 +184,12 @@ func (d *doctor) granted(session coord.Session, s config.Settings) {
 		d.report("timeouts", Wrong, err.Error(), "a longer sessionTimeout")
 		return
 	}
-	d.report("timeouts", fine, fmt.Sprintf("session timeout %v; after a machine is lost its work runs elsewhere within %v", info.Timeout, takeover(s.Service, info)), "")
+	d.report(
+		"timeouts",
+		fine,
+		fmt.Sprintf("session timeout %v; after a machine is lost its work runs elsewhere within %v", info.Timeout, takeover(s.Service, info)),
+		"",
+	)
 }
 
 // access looks at whether the records of the cluster can be read and written, and returns its members.
@@ -195,7 +215,12 @@ func (d *doctor) access(ctx context.Context, session coord.Session, s config.Set
 		return nil
 	}
 	if meta.Protocol != schema.Protocol {
-		d.report("cluster", Wrong, fmt.Sprintf("the nodes speak protocol %d, and this program %d", meta.Protocol, schema.Protocol), "a program of their version")
+		d.report(
+			"cluster",
+			Wrong,
+			fmt.Sprintf("the nodes speak protocol %d, and this program %d", meta.Protocol, schema.Protocol),
+			"a program of their version",
+		)
 		return nil
 	}
 	switch err := d.probe(asking, session, keys); {
@@ -235,9 +260,18 @@ func (d *doctor) refused(ctx context.Context, session coord.Session, s config.Se
 		}
 		d.report("access", Wrong, "etcd does not let "+who+" read the records of cluster "+s.Cluster, createFix(s.Service, ""))
 	case s.Service.ZK.Username == "":
-		d.report("access", Wrong, "the records of cluster "+s.Cluster+" belong to an identity, and this configuration has none", identityFix(s.Service))
+		d.report(
+			"access",
+			Wrong,
+			"the records of cluster "+s.Cluster+" belong to an identity, and this configuration has none",
+			identityFix(s.Service),
+		)
 	default:
-		text := fmt.Sprintf("the records of cluster %s belong to another identity than the user %s with this password", s.Cluster, s.Service.ZK.Username)
+		text := fmt.Sprintf(
+			"the records of cluster %s belong to another identity than the user %s with this password",
+			s.Cluster,
+			s.Service.ZK.Username,
+		)
 		if access, err := zk.SampleAccess(ctx, session, schema.NewKeys(s.Cluster).Root(), 0); err == nil && len(access.Owners) > 0 {
 			text += ": to " + strings.Join(access.Owners, ", ")
 		}
@@ -295,7 +329,12 @@ func (d *doctor) unborn(ctx context.Context, session coord.Session, s config.Set
 	}
 	switch {
 	case errors.Is(err, coord.ErrUnauthorized):
-		d.report("cluster", Wrong, fmt.Sprintf("there is no cluster %s yet, and it may not be created: nothing may be created below %s", s.Cluster, above), createFix(s.Service, above))
+		d.report(
+			"cluster",
+			Wrong,
+			fmt.Sprintf("there is no cluster %s yet, and it may not be created: nothing may be created below %s", s.Cluster, above),
+			createFix(s.Service, above),
+		)
 	case err != nil:
 		d.report("cluster", Wrong, fmt.Sprintf("there is no cluster %s yet, and it cannot be created below %s: %v", s.Cluster, above, err), "")
 	default:
@@ -312,7 +351,11 @@ func createFix(s config.Service, above string) string {
 	if s.ZK.Username != "" {
 		who = "the user " + s.ZK.Username
 	}
-	return fmt.Sprintf("let its ACL allow create to %s, have an administrator create what is missing below %s, or name another chroot in [zookeeper] host", who, above)
+	return fmt.Sprintf(
+		"let its ACL allow create to %s, have an administrator create what is missing below %s, or name another chroot in [zookeeper] host",
+		who,
+		above,
+	)
 }
 
 // probe finds out whether records of a cluster may be written: it makes one that ends with the session, and deletes it.

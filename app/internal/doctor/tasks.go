@@ -21,7 +21,12 @@ func (d *doctor) tasks(ctx context.Context, session coord.Session, s config.Sett
 	works, whole := d.works(ctx, session, s, members)
 	for _, t := range s.Tasks {
 		if whole && !slices.Contains(works, cluster.WorkName(t.WorkName)) {
-			d.report("task", warning, node.Unregistered(t.Name, t.WorkName, works), "correct workName, add a [[work]], or start a node of the program that has it")
+			d.report(
+				"task",
+				warning,
+				node.Unregistered(t.Name, t.WorkName, works),
+				"correct workName, add a [[work]], or start a node of the program that has it",
+			)
 		}
 	}
 }

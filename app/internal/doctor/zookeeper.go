@@ -33,10 +33,20 @@ func (d *doctor) zookeeper(ctx context.Context, s config.Settings) bool {
 	for _, server := range list {
 		switch {
 		case server.Err != nil:
-			d.report("zookeeper", away, fmt.Sprintf("%s does not answer: %s", server.Address, address.Reason(server.Err)), awayFix(away, "[zookeeper] host"))
+			d.report(
+				"zookeeper",
+				away,
+				fmt.Sprintf("%s does not answer: %s", server.Address, address.Reason(server.Err)),
+				awayFix(away, "[zookeeper] host"),
+			)
 			continue
 		case server.Silent && strings.Contains(server.Said, "not currently serving"):
-			d.report("zookeeper", away, server.Address+" runs, and serves nobody: it sees no quorum", "start the other servers, or look at its log for why they do not find each other")
+			d.report(
+				"zookeeper",
+				away,
+				server.Address+" runs, and serves nobody: it sees no quorum",
+				"start the other servers, or look at its log for why they do not find each other",
+			)
 			continue
 		case server.Silent:
 			d.report("zookeeper", warning, server.Address+" does not say what it is", "allow it to: 4lw.commands.whitelist=srvr,conf in its zoo.cfg")
@@ -51,20 +61,35 @@ func (d *doctor) zookeeper(ctx context.Context, s config.Settings) bool {
 			leaders++
 		}
 		if server.Tick > s.Service.ZK.TickTime && s.Service.ZK.TickTime > 0 {
-			d.report("timeouts", Wrong, fmt.Sprintf("%s ticks every %v, and [zookeeper] tickTime is %v", server.Address, server.Tick, s.Service.ZK.TickTime), fmt.Sprintf("tickTime = %q", server.Tick))
+			d.report(
+				"timeouts",
+				Wrong,
+				fmt.Sprintf("%s ticks every %v, and [zookeeper] tickTime is %v", server.Address, server.Tick, s.Service.ZK.TickTime),
+				fmt.Sprintf("tickTime = %q", server.Tick),
+			)
 		}
 		if server.Longer != nil {
 			d.report("timeouts", warning, server.Longer.Error(), "")
 		}
 		if server.Most > 0 && asked > server.Most || asked < server.Least {
-			d.report("timeouts", warning, fmt.Sprintf("a session timeout of %v is asked for, and %s grants %v to %v", asked, server.Address, server.Least, server.Most), "choose a sessionTimeout between, or change minSessionTimeout or maxSessionTimeout of the server")
+			d.report(
+				"timeouts",
+				warning,
+				fmt.Sprintf("a session timeout of %v is asked for, and %s grants %v to %v", asked, server.Address, server.Least, server.Most),
+				"choose a sessionTimeout between, or change minSessionTimeout or maxSessionTimeout of the server",
+			)
 		}
 	}
 	d.sameTimeouts(list)
 	switch n := len(list); {
 	case serving == 0:
 	case n > 1 && leaders > 1:
-		d.report("quorum", Wrong, fmt.Sprintf("%d of the %d servers lead: they are not one ensemble", leaders, n), "name the servers of one ensemble")
+		d.report(
+			"quorum",
+			Wrong,
+			fmt.Sprintf("%d of the %d servers lead: they are not one ensemble", leaders, n),
+			"name the servers of one ensemble",
+		)
 	case n == 1:
 		d.report("quorum", warning, "one server: the cluster stops granting while it is away", "three servers outlive the loss of one")
 	case n%2 == 0:
@@ -91,8 +116,20 @@ func (d *doctor) sameTimeouts(list []zk.Server) {
 		case first < 0:
 			first = i
 		case server.Most != list[first].Most || server.Least != list[first].Least || server.Tick != list[first].Tick:
-			d.report("timeouts", warning, fmt.Sprintf("%s grants %v to %v, and %s %v to %v", list[first].Address, list[first].Least, list[first].Most, server.Address, server.Least, server.Most),
-				"give all servers the same tickTime, minSessionTimeout and maxSessionTimeout")
+			d.report(
+				"timeouts",
+				warning,
+				fmt.Sprintf(
+					"%s grants %v to %v, and %s %v to %v",
+					list[first].Address,
+					list[first].Least,
+					list[first].Most,
+					server.Address,
+					server.Least,
+					server.Most,
+				),
+				"give all servers the same tickTime, minSessionTimeout and maxSessionTimeout",
+			)
 			return
 		}
 	}

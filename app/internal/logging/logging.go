@@ -36,7 +36,15 @@ func New(w io.Writer, env func(string) string) (*slog.Logger, *slog.LevelVar, er
 			format = TerminalFormat(env)
 		}
 	default:
-		return nil, nil, fmt.Errorf("%w: %s: %q is none of %s, %s, %s", config.ErrConfig, FormatVariable, format, formatJSON, FormatText, FormatColor)
+		return nil, nil, fmt.Errorf(
+			"%w: %s: %q is none of %s, %s, %s",
+			config.ErrConfig,
+			FormatVariable,
+			format,
+			formatJSON,
+			FormatText,
+			FormatColor,
+		)
 	}
 	if format == formatJSON {
 		return newAsync(dedup(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: readable}))), level, nil

@@ -37,7 +37,12 @@ func Join(ctx context.Context, s config.Settings, log *slog.Logger) (config.Sett
 	switch {
 	case s.Named || len(found) == 0:
 	case len(found) > 1:
-		return s, fmt.Errorf("%w: there are several clusters at %s: %s; name one with --cluster", config.ErrUsage, s.Service.Joined, strings.Join(found, ", "))
+		return s, fmt.Errorf(
+			"%w: there are several clusters at %s: %s; name one with --cluster",
+			config.ErrUsage,
+			s.Service.Joined,
+			strings.Join(found, ", "),
+		)
 	case found[0] != s.Cluster:
 		if s.Cluster != config.DefaultCluster {
 			ignored = append(ignored, "cluster")
@@ -105,7 +110,12 @@ func checkEtcd(ctx context.Context, endpoint string) error {
 	if body, err := fetch("/healthz"); err == nil && strings.Contains(string(body), `"node":`) {
 		hint = ", but the HTTP address of a node"
 	}
-	return fmt.Errorf("%w: what answers at %s is no etcd%s: --join takes the etcd address that `xconsumer dev` prints", ErrNotEtcd, endpoint, hint)
+	return fmt.Errorf(
+		"%w: what answers at %s is no etcd%s: --join takes the etcd address that `xconsumer dev` prints",
+		ErrNotEtcd,
+		endpoint,
+		hint,
+	)
 }
 
 // Unopened says why there is no session, and who knows more of it. What trying again does not mend keeps its own exit

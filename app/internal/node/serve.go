@@ -20,12 +20,26 @@ import (
 )
 
 // serve runs a node, and its HTTP API on a listener, until ctx ends.
-func (p *process) serve(ctx context.Context, s config.Settings, node *xconsumer.Node, programs *command.Keeper, listener net.Listener) error {
+func (p *process) serve(
+	ctx context.Context,
+	s config.Settings,
+	node *xconsumer.Node,
+	programs *command.Keeper,
+	listener net.Listener,
+) error {
 	log := p.log
 	api := httpapi.New(withPrograms{node.Admin(), programs}, httpapi.Options{ //nolint:contextcheck // requests bring their own
-		Peers:  &httpapi.Peers{Secret: s.Secret, Shared: func(ctx context.Context) ([]byte, error) { return peers.SharedSecret(ctx, s) }, Advertise: s.Advertise, TLS: s.Access.TLS.Peer()},
+		Peers: &httpapi.Peers{
+			Secret:    s.Secret,
+			Shared:    func(ctx context.Context) ([]byte, error) { return peers.SharedSecret(ctx, s) },
+			Advertise: s.Advertise,
+			TLS:       s.Access.TLS.Peer(),
+		},
 		Access: s.Access.Open(log),
-		Build:  p.Build, Config: public(s), Log: log, Level: p.level,
+		Build:  p.Build,
+		Config: public(s),
+		Log:    log,
+		Level:  p.level,
 		Metrics: func(api func() []cluster.Measure) http.Handler {
 			return metrics.New(node.Admin(), s.Cluster, p.Build.Version, api)
 		},

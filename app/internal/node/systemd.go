@@ -32,7 +32,9 @@ func newManager() *manager {
 	if os.Getenv("NOTIFY_SOCKET") == "" {
 		return nil
 	}
-	every, _ := daemon.SdWatchdogEnabled(false)                                                   // nobody wants to hear if that cannot be read
+	every, _ := daemon.SdWatchdogEnabled(
+		false,
+	) // nobody wants to hear if that cannot be read
 	states := outbox.New(mostStates, func(state string) { _, _ = daemon.SdNotify(false, state) }) // which waits for a systemd that hangs
 	return &manager{notify: func(state string) { states.Put(state, 1) }, watchdog: every / 3}
 }

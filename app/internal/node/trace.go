@@ -35,8 +35,18 @@ func newTracing(ctx context.Context, s config.Settings, env func(string) string)
 		return nil, fmt.Errorf("%w: traces: %w", config.ErrConfig, err)
 	}
 	t := &tracing{cluster: s.Cluster, node: s.Name}
-	t.provider = sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithIDGenerator(identities{}), sdk.WithSampler(sdk.AlwaysSample()),
-		sdk.WithResource(resource.NewSchemaless(attribute.String("service.name", "xconsumer"), attribute.String("service.namespace", s.Cluster), attribute.String("service.instance.id", s.Name))))
+	t.provider = sdk.NewTracerProvider(
+		sdk.WithBatcher(exporter),
+		sdk.WithIDGenerator(identities{}),
+		sdk.WithSampler(sdk.AlwaysSample()),
+		sdk.WithResource(
+			resource.NewSchemaless(
+				attribute.String("service.name", "xconsumer"),
+				attribute.String("service.namespace", s.Cluster),
+				attribute.String("service.instance.id", s.Name),
+			),
+		),
+	)
 	t.tracer = t.provider.Tracer("gitee.com/ken.yang/xconsumer")
 	return t, nil
 }
@@ -54,7 +64,11 @@ func (t *tracing) close(ctx context.Context, log *slog.Logger) {
 }
 
 // parents says after which step one comes.
-var parents = map[cluster.SpanStep]cluster.SpanStep{cluster.SpanPublish: cluster.SpanPlan, cluster.SpanClaim: cluster.SpanPublish, cluster.SpanStart: cluster.SpanClaim}
+var parents = map[cluster.SpanStep]cluster.SpanStep{
+	cluster.SpanPublish: cluster.SpanPlan,
+	cluster.SpanClaim:   cluster.SpanPublish,
+	cluster.SpanStart:   cluster.SpanClaim,
+}
 
 // tell sends a step.
 func (t *tracing) tell(s cluster.Span) {
@@ -68,8 +82,14 @@ func (t *tracing) tell(s cluster.Span) {
 		}))
 	}
 	_, span := t.tracer.Start(ctx, string(s.Step), trace.WithTimestamp(s.Began), trace.WithAttributes(
-		attribute.String("xconsumer.cluster", t.cluster), attribute.String("xconsumer.node", t.node),
-		attribute.String("xconsumer.task", s.Task), attribute.String("xconsumer.slots", s.Slots.String()), attribute.Int64("xconsumer.token", s.Token),
+		attribute.String("xconsumer.cluster", t.cluster),
+		attribute.String("xconsumer.node", t.node),
+		attribute.String(
+			"xconsumer.task",
+			s.Task,
+		),
+		attribute.String("xconsumer.slots", s.Slots.String()),
+		attribute.Int64("xconsumer.token", s.Token),
 	))
 	span.End(trace.WithTimestamp(s.Ended))
 }

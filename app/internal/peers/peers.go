@@ -62,7 +62,10 @@ func Reached(ctx context.Context, s config.Settings, listen string) reach {
 		ip = ip.WithZone("") // which only such an address needs
 	}
 	if ip.Zone() != "" {
-		return reach{Trouble: fmt.Sprintf("%v is not known by this name on other machines, which name their interfaces themselves", ip), Fix: advertiseFix}
+		return reach{
+			Trouble: fmt.Sprintf("%v is not known by this name on other machines, which name their interfaces themselves", ip),
+			Fix:     advertiseFix,
+		}
 	}
 	r := reach{Advertise: net.JoinHostPort(ip.String(), port)}
 	if c := s.Access.TLS.Checked; c != nil {
@@ -220,7 +223,11 @@ func SharedSecret(ctx context.Context, s config.Settings) ([]byte, error) {
 		return nil, uncounted(err)
 	}
 	if text, fix := Exposed(access); text != "" || access.Znodes == 0 {
-		return nil, fmt.Errorf("%w that counts: theirs may be known to others, since others may use its record; %s", httpapi.ErrNoSecret, cmp.Or(fix, protectFix))
+		return nil, fmt.Errorf(
+			"%w that counts: theirs may be known to others, since others may use its record; %s",
+			httpapi.ErrNoSecret,
+			cmp.Or(fix, protectFix),
+		)
 	}
 	return secret, nil
 }

@@ -60,7 +60,11 @@ func New(name, version string) (p project, err error) {
 	case strings.ContainsAny(name, `/\`):
 		return p, fmt.Errorf("%w: %q: want a name, not a path: run init in the directory that it is to be in", config.ErrUsage, name)
 	case !projectName.MatchString(name):
-		return p, fmt.Errorf("%w: %q: want a small letter and then letters and digits, such as mywork: it names the directory, the module, the task and the work", config.ErrUsage, name)
+		return p, fmt.Errorf(
+			"%w: %q: want a small letter and then letters and digits, such as mywork: it names the directory, the module, the task and the work",
+			config.ErrUsage,
+			name,
+		)
 	case token.IsKeyword(name) || slices.Contains(goNames, name):
 		return p, fmt.Errorf("%w: %q means something else to Go: choose another name, such as my%[2]s", config.ErrUsage, name)
 	}
@@ -177,7 +181,18 @@ func (p project) Remedy(tidied bool, workspace string) string {
 	case p.Source != "":
 		return "See above what Go says; then run there: go mod tidy"
 	case p.Version == unversioned:
-		return fmt.Sprintf("This program knows no version of its own. In %s, name one or take a copy of the source:\n  go get %s@latest\n%s", p.Name, module, replace)
+		return fmt.Sprintf(
+			"This program knows no version of its own. In %s, name one or take a copy of the source:\n  go get %s@latest\n%s",
+			p.Name,
+			module,
+			replace,
+		)
 	}
-	return fmt.Sprintf("go.mod requires %s %s, the version of this program. If Go cannot fetch it, give it a source, in %s:\n%s", module, p.Version, p.Name, replace)
+	return fmt.Sprintf(
+		"go.mod requires %s %s, the version of this program. If Go cannot fetch it, give it a source, in %s:\n%s",
+		module,
+		p.Version,
+		p.Name,
+		replace,
+	)
 }

@@ -65,12 +65,12 @@ type Config struct {
 	Moving cluster.Moving
 	// Source says where the declarations come from, for people: a file name.
 	Source string
-	// Vitals, if set, is called with what a parent process has to know to clean up after this
+	// SupervisorReport, if set, is called with what a parent process has to know to clean up after this
 	// one: before the node joins, before a worker starts, whenever they change, and about once
 	// a second while nothing does. It is called from a goroutine of its own, never twice at
 	// the same time, with the newest only. The node waits for it before it joins and before it
 	// starts a worker, for a second at most; one that takes longer holds nothing up.
-	Vitals func(cluster.Vitals)
+	SupervisorReport func(cluster.SupervisorReport)
 	// Trace, if set, is told of the steps by which slots come to nodes, as this one takes them. It is called from a
 	// goroutine of its own, in order. Nothing waits for it: when 16,384 steps wait for it, more are dropped and counted.
 	Trace func(cluster.Span)

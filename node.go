@@ -54,8 +54,8 @@ func New(store coord.Store, cfg Config) (*Node, error) {
 			spans.Flush(time.Until(end))
 		},
 	}
-	if cfg.Vitals != nil {
-		sessions.Supervisor = outbox.NewLatest(cfg.Vitals)
+	if cfg.SupervisorReport != nil {
+		sessions.Supervisor = outbox.NewLatest(cfg.SupervisorReport)
 	}
 	return &Node{works: w, runner: nodesession.New(sessions), admin: &admin.Admin{
 		Cluster: cfg.Cluster, Node: cfg.Name, Keys: keys, Presence: presence, Observer: observer, Logs: logs, Emitter: emitter,

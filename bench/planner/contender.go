@@ -68,7 +68,7 @@ func prepareOwn(w *world) func() (func() [][]int32, error) {
 				now[i] = index[id]
 			}
 		}
-		in.Tasks = append(in.Tasks, planner.Task{Spec: spec, Owner: now})
+		in.Tasks = append(in.Tasks, planner.Task{Spec: spec, Current: now})
 	}
 	return func() (func() [][]int32, error) {
 		plan := planner.Make(in)

@@ -38,9 +38,9 @@ type system interface {
 
 // counts are what was asked of the store since the beginning.
 type counts struct {
-	Writes, Reads, Beats, Books, Hints int // documents and statuses; gets and lists; heartbeats; what else a commit writes; watches that fired
+	Writes, Reads, Beats, Books, Hints int // assignments and statuses; gets and lists; heartbeats; what else a commit writes; watches that fired
 	Bytes                              int
-	Largest                            int // document or status since the beginning, in bytes
+	Largest                            int // assignment or status since the beginning, in bytes
 }
 
 func (c counts) less(o counts) counts {
@@ -78,7 +78,7 @@ type member struct {
 	done  chan struct{}
 
 	mu     sync.Mutex
-	vitals cluster.Vitals
+	vitals cluster.SupervisorReport
 }
 
 const tasks = 50
@@ -217,7 +217,7 @@ func (f *fleet) start(name string) {
 	m := &member{store: &mortal{Store: inner}, done: make(chan struct{})}
 	m.node, err = xconsumer.New(
 		m.store,
-		xconsumer.Config{Cluster: "scale", Name: name, Log: slog.New(slog.DiscardHandler), Vitals: func(v cluster.Vitals) {
+		xconsumer.Config{Cluster: "scale", Name: name, Log: slog.New(slog.DiscardHandler), SupervisorReport: func(v cluster.SupervisorReport) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			m.vitals = v
@@ -359,7 +359,7 @@ func countsOf(measures []cluster.Measure) (c counts) {
 		for _, s := range m.Series {
 			n := int(s.Value)
 			switch {
-			case m.Name == "xconsumer_store_writes_total" && (s.Labels[0] == "docs" || s.Labels[0] == "status"):
+			case m.Name == "xconsumer_store_writes_total" && (s.Labels[0] == "assignments" || s.Labels[0] == "status"):
 				c.Writes += n
 			case m.Name == "xconsumer_store_writes_total" && s.Labels[0] == "heartbeats":
 				c.Beats += n
@@ -367,7 +367,7 @@ func countsOf(measures []cluster.Measure) (c counts) {
 				c.Books += n
 			case m.Name == "xconsumer_store_operations_total" && (s.Labels[0] == "get" || s.Labels[0] == "list"):
 				c.Reads += n
-			case m.Name == "xconsumer_record_bytes" && (s.Labels[0] == "docs" || s.Labels[0] == "status"):
+			case m.Name == "xconsumer_record_bytes" && (s.Labels[0] == "assignments" || s.Labels[0] == "status"):
 				c.Largest = max(c.Largest, n)
 			case m.Name == "xconsumer_store_hints_total":
 				c.Hints += n

@@ -10,11 +10,11 @@ import (
 )
 
 // floor is how long the raw operations take that a change of so many nodes cannot do without: the leader writes their
-// documents, as many in a commit as it may, under its epoch; each node hears of it, reads its document, and writes its
+// assignments, as many in a commit as it may, under its epoch; each node hears of it, reads its assignment, and writes its
 // status under it; the leader hears of each, and reads it. By ZooKeeper's client alone, at the same concurrency.
 func floor(tb testing.TB, addrs []string, touched, slots int) time.Duration {
 	tb.Helper()
-	const batch = 50 // documents of a commit
+	const batch = 50 // assignments of a commit
 	connections := min(touched, 100)
 	must := func(err error) {
 		if err != nil {
@@ -24,8 +24,8 @@ func floor(tb testing.TB, addrs []string, touched, slots int) time.Duration {
 	lead := connect(tb, addrs)
 	defer lead.Close()
 	root := fmt.Sprintf("/floor-%d", time.Now().UnixNano())
-	document, status := make([]byte, 200+8*slots), make([]byte, 200+6*slots) // about what records of so many slots take
-	for _, path := range []string{"", "/epoch", "/docs", "/status"} {
+	assignment, status := make([]byte, 200+8*slots), make([]byte, 200+6*slots) // about what records of so many slots take
+	for _, path := range []string{"", "/epoch", "/assignments", "/status"} {
 		_, err := lead.Create(root+path, nil, 0, acl)
 		must(err)
 	}
@@ -38,10 +38,10 @@ func floor(tb testing.TB, addrs []string, touched, slots int) time.Duration {
 			c.Close()
 		}
 	}()
-	doc := func(i int) string { return fmt.Sprintf("%s/docs/%d", root, i) }
+	grant := func(i int) string { return fmt.Sprintf("%s/assignments/%d", root, i) }
 	stat := func(i int) string { return fmt.Sprintf("%s/status/%d", root, i) }
 	for i := range touched {
-		_, err := lead.Create(doc(i), nil, 0, acl)
+		_, err := lead.Create(grant(i), nil, 0, acl)
 		must(err)
 		_, err = conns[i%connections].Create(stat(i), nil, 0, acl)
 		must(err)
@@ -49,16 +49,16 @@ func floor(tb testing.TB, addrs []string, touched, slots int) time.Duration {
 	var nodes, heard sync.WaitGroup
 	for i := range touched {
 		conn := conns[i%connections]
-		_, _, granted, err := conn.GetW(doc(i))
+		_, _, granted, err := conn.GetW(grant(i))
 		must(err)
 		_, _, claimed, err := lead.GetW(stat(i))
 		must(err)
 		nodes.Go(func() {
 			<-granted
-			_, at, err := conn.Get(doc(i))
+			_, at, err := conn.Get(grant(i))
 			if err == nil {
 				_, err = conn.Multi(
-					&zk.CheckVersionRequest{Path: doc(i), Version: at.Version},
+					&zk.CheckVersionRequest{Path: grant(i), Version: at.Version},
 					&zk.SetDataRequest{Path: stat(i), Data: status, Version: 0},
 				)
 			}
@@ -77,7 +77,7 @@ func floor(tb testing.TB, addrs []string, touched, slots int) time.Duration {
 	for from, version := 0, int32(0); from < touched; from, version = from+batch, version+1 {
 		ops := []any{&zk.SetDataRequest{Path: root + "/epoch", Version: version}}
 		for i := from; i < min(from+batch, touched); i++ {
-			ops = append(ops, &zk.SetDataRequest{Path: doc(i), Data: document, Version: 0})
+			ops = append(ops, &zk.SetDataRequest{Path: grant(i), Data: assignment, Version: 0})
 		}
 		_, err := lead.Multi(ops...)
 		must(err)

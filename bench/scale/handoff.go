@@ -117,17 +117,17 @@ func (f *fleet) do(op cluster.Operation) {
 // grants them to the other node; that sees it, reads it, and claims them. Three sessions and an operator's, nothing else.
 type chain struct {
 	testing.TB
-	root             string
-	hand, lead, a, b *zk.Conn
-	doc, status      []byte
-	version          map[string]int32
+	root               string
+	hand, lead, a, b   *zk.Conn
+	assignment, status []byte
+	version            map[string]int32
 }
 
 func newChain(tb testing.TB, addrs []string, slots int) *chain {
 	tb.Helper()
 	c := &chain{TB: tb, root: fmt.Sprintf("/chain-%d", time.Now().UnixNano()), version: map[string]int32{}}
 	c.hand, c.lead, c.a, c.b = connect(tb, addrs), connect(tb, addrs), connect(tb, addrs), connect(tb, addrs)
-	c.doc, c.status = make([]byte, 300+3*slots), make([]byte, 300+2*slots) // ranges, not a list of numbers
+	c.assignment, c.status = make([]byte, 300+3*slots), make([]byte, 300+2*slots) // ranges, not a list of numbers
 	for _, path := range []string{"", "/word", "/epoch", "/docA", "/docB", "/statusA", "/statusB"} {
 		if _, err := c.hand.Create(c.root+path, nil, 0, acl); err != nil {
 			tb.Fatal(err)
@@ -163,7 +163,7 @@ func (c *chain) commit(conn *zk.Conn, check string, keys ...string) {
 		ops = append(ops, &zk.CheckVersionRequest{Path: c.root + check, Version: c.version[check]})
 	}
 	for _, key := range keys {
-		value := c.doc
+		value := c.assignment
 		if key == "/statusA" || key == "/statusB" {
 			value = c.status
 		}

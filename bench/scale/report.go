@@ -21,7 +21,7 @@ type row struct {
 	P50Ms      float64 `json:"p50Ms"` // of the slots that moved
 	P99Ms      float64 `json:"p99Ms"`
 	FloorMs    float64 `json:"floorMs"` // the raw operations alone; 0 where they were not measured
-	Writes     int     `json:"writes"`  // of documents and statuses
+	Writes     int     `json:"writes"`  // of assignments and statuses
 	Books      int     `json:"books"`   // of other records, heartbeats left out
 	Reads      int     `json:"reads"`
 	Hints      int     `json:"hints"`
@@ -31,7 +31,7 @@ type row struct {
 	Duplicates int     `json:"duplicates"`
 	LeaderMB   float64 `json:"leaderMB"`
 	NodeMB     float64 `json:"nodeMB"`    // of this process, by node
-	LargestKB  float64 `json:"largestKB"` // document or status so far
+	LargestKB  float64 `json:"largestKB"` // assignment or status so far
 	LeaderCPU  float64 `json:"leaderCPUMs"`
 	NodesCPU   float64 `json:"nodesCPUMs"` // of all nodes but the leader, and of what measures them
 	StoreCPU   float64 `json:"storeCPUMs"`

@@ -26,7 +26,7 @@ func TestStatusIsBounded(t *testing.T) {
 		dice := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
 		for i := range entries {
 			s := cluster.TaskSpec{Name: fmt.Sprintf("t%04d", i), WorkerNum: slots}
-			h := schema.Held{Task: s.Name, Token: int64(i + 1), Spec: &s}
+			h := schema.SlotRange{Task: s.Name, Token: int64(i + 1), Spec: &s}
 			for index := range slots {
 				h.Slots = append(h.Slots, index)
 				if slots > 1 && dice.IntN(2) == 0 {
@@ -39,7 +39,7 @@ func TestStatusIsBounded(t *testing.T) {
 					l.Claims[slot] = schema.Claim{Token: h.Token, Since: noon.Add(time.Duration(dice.IntN(1e6)) * time.Millisecond)}
 				}
 			}
-			if l.Doc.Slots = append(l.Doc.Slots, h); i%100 == 99 && schema.Size(l.Doc) > schema.MaxGrants-10<<10 {
+			if l.Assignment.Slots = append(l.Assignment.Slots, h); i%100 == 99 && schema.Size(l.Assignment) > schema.MaxGrants-10<<10 {
 				break
 			}
 		}
@@ -59,7 +59,7 @@ func TestStatusIsBounded(t *testing.T) {
 			}
 		}
 		for slot, token := range holds {
-			if h := schema.Find(l.Doc.Slots, slot); h == nil || h.Token != token {
+			if h := schema.Find(l.Assignment.Slots, slot); h == nil || h.Token != token {
 				t.Fatalf("%s is named, and not granted", slot)
 			}
 		}

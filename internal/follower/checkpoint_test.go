@@ -23,7 +23,7 @@ func TestCheckpointIsFenced(t *testing.T) {
 		keys := schema.NewKeys("test")
 		slot := cluster.Slot{Task: "a", Index: 2}
 		service := mem.New(mem.Config{})
-		status := func(version int64, list ...schema.Held) []byte {
+		status := func(version int64, list ...schema.SlotRange) []byte {
 			return schema.Encode(&schema.Status{Holding: list}, version)
 		}
 		var during func()

@@ -9,7 +9,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// index looks up what the records of ended slots and the document list, if anything has ended.
+// index looks up what the records of ended slots and the assignment list, if anything has ended.
 func (l *Local) index() {
 	l.noted, l.lists = map[end]bool{}, map[end]bool{}
 	if l.Done != nil {
@@ -24,10 +24,10 @@ func (l *Local) index() {
 	for _, r := range l.Running {
 		none = none && !r.Ended
 	}
-	if l.Doc == nil || l.Doc.Evicted || l.Doc.Closed != nil || none && len(l.noted) == 0 {
+	if l.Assignment == nil || l.Assignment.Evicted || l.Assignment.Closed != nil || none && len(l.noted) == 0 {
 		return
 	}
-	for _, list := range [][]schema.Held{l.Doc.Slots, l.Doc.Releasing} {
+	for _, list := range [][]schema.SlotRange{l.Assignment.Slots, l.Assignment.Releasing} {
 		for slot, h := range schema.Each(list) {
 			l.lists[end{slot, h.Token}] = true
 		}
@@ -35,7 +35,7 @@ func (l *Local) index() {
 }
 
 // ended returns the record of the slots that have ended, nil if it stays as it is. A slot is in it until the
-// document lists it no more: by then the leader has taken it in. What does not fit is noted when earlier ends have gone.
+// assignment lists it no more: by then the leader has taken it in. What does not fit is noted when earlier ends have gone.
 func (l *Local) ended() *schema.Done {
 	next, changed := l.stillListed()
 	d := ends{Done: next, room: schema.MaxDone - schema.Size(next), errors: maxErrors, entries: map[outcome]int{}, grown: map[int]int{}}
@@ -63,7 +63,7 @@ func (l *Local) ended() *schema.Done {
 	return next
 }
 
-// stillListed returns the ends that are noted and whose slots the document still lists.
+// stillListed returns the ends that are noted and whose slots the assignment still lists.
 func (l *Local) stillListed() (next *schema.Done, changed bool) {
 	next = &schema.Done{Slots: []schema.Outcome{}}
 	if l.Done == nil {
@@ -73,7 +73,7 @@ func (l *Local) stillListed() (next *schema.Done, changed bool) {
 		kept := o
 		kept.Slots = nil
 		for _, index := range o.Slots {
-			if l.Doc == nil || !l.DocGood || l.lists[end{cluster.Slot{Task: o.Task, Index: index}, o.Token}] {
+			if l.Assignment == nil || !l.DocGood || l.lists[end{cluster.Slot{Task: o.Task, Index: index}, o.Token}] {
 				kept.Slots = append(kept.Slots, index)
 			}
 		}
@@ -199,11 +199,11 @@ func claimedSometime(claims map[cluster.Slot]schema.Claim) {
 
 // claimedWhole says that all of a grant is held of which something is.
 func (l *Local) claimedWhole(claims map[cluster.Slot]schema.Claim) {
-	if l.Doc == nil {
+	if l.Assignment == nil {
 		return
 	}
-	for i := range l.Doc.Slots {
-		h := &l.Doc.Slots[i]
+	for i := range l.Assignment.Slots {
+		h := &l.Assignment.Slots[i]
 		some := slices.ContainsFunc(h.Slots, func(index int) bool {
 			return claims[cluster.Slot{Task: h.Task, Index: index}].Token == h.Token
 		})

@@ -13,9 +13,9 @@ import (
 
 // Local is what a follower decides from: values only.
 type Local struct {
-	Doc        *schema.Doc            // the last good document, nil before the first and when it is missing
+	Assignment *schema.Assignment     // the last good assignment, nil before the first and when it is missing
 	DocVersion int64                  // of Doc
-	DocGood    bool                   // Doc is the document at its key's present version
+	DocGood    bool                   // Doc is the assignment at its key's present version
 	Refused    map[cluster.Slot]int64 // grants of Doc that are not claimed, with their tokens
 	Above      int64                  // the token that they are not above
 	Told       bool                   // the workers that run have been given the specs of Doc
@@ -40,11 +40,11 @@ type end struct {
 	token int64
 }
 
-// Orders are what follows from it.
-type Orders struct {
+// Actions are what follows from it.
+type Actions struct {
 	Stop   map[cluster.Slot]error            // workers to stop, and why
 	Update map[cluster.Slot]cluster.TaskSpec // workers that run on, whose spec may have changed; none if they were told
-	// Start are slots to start once Status is committed, checked against the document at
+	// Start are slots to start once Status is committed, checked against the assignment at
 	// DocVersion: the claim.
 	Start []cluster.Grant
 	// Done is to be written in the same commit, or with a check of the status as it is.
@@ -71,9 +71,9 @@ const (
 //
 // A status never says less than what runs or may be started: a slot is named before it starts,
 // and not left out before it has stopped.
-func Follow(l Local) Orders {
+func Follow(l Local) Actions {
 	l.index()
-	o := Orders{Stop: map[cluster.Slot]error{}, Update: map[cluster.Slot]cluster.TaskSpec{}}
+	o := Actions{Stop: map[cluster.Slot]error{}, Update: map[cluster.Slot]cluster.TaskSpec{}}
 	granted := l.granted()
 	for slot, r := range l.Running {
 		h := granted[slot]
@@ -129,11 +129,11 @@ func Follow(l Local) Orders {
 	return o
 }
 
-// granted returns what the document grants, and is not refused.
-func (l *Local) granted() map[cluster.Slot]*schema.Held {
-	granted := make(map[cluster.Slot]*schema.Held, len(l.Running))
-	if l.Doc != nil && !l.Leaving && !l.Doc.Evicted && l.Doc.Closed == nil {
-		maps.Insert(granted, schema.Each(l.Doc.Slots))
+// granted returns what the assignment grants, and is not refused.
+func (l *Local) granted() map[cluster.Slot]*schema.SlotRange {
+	granted := make(map[cluster.Slot]*schema.SlotRange, len(l.Running))
+	if l.Assignment != nil && !l.Leaving && !l.Assignment.Evicted && l.Assignment.Closed == nil {
+		maps.Insert(granted, schema.Each(l.Assignment.Slots))
 		for slot := range l.Refused {
 			delete(granted, slot)
 		}
@@ -144,7 +144,7 @@ func (l *Local) granted() map[cluster.Slot]*schema.Held {
 // status returns the status without what is held.
 func (l *Local) status() *schema.Status {
 	status := &schema.Status{Leaving: l.Leaving && l.Announce, Fenced: l.Phase > membership.Holds}
-	if l.Doc != nil {
+	if l.Assignment != nil {
 		status.Applied = l.DocVersion
 	}
 	if len(l.Refused) > 0 {
@@ -181,8 +181,8 @@ func (l *Local) urgent(status *schema.Status) bool {
 		!sameHolding(l.Said.Refused, status.Refused) {
 		return true
 	}
-	if l.Doc != nil {
-		for slot, h := range schema.Each(l.Doc.Releasing) {
+	if l.Assignment != nil {
+		for slot, h := range schema.Each(l.Assignment.Releasing) {
 			if _, running := l.Running[slot]; !running && l.Said.Applied < h.Version {
 				return true
 			}
@@ -201,8 +201,8 @@ func stuck(workers []schema.WorkerState) (n int) {
 	return n
 }
 
-func sameHolding(a, b []schema.Held) bool {
-	return slices.EqualFunc(a, b, func(x, y schema.Held) bool {
+func sameHolding(a, b []schema.SlotRange) bool {
+	return slices.EqualFunc(a, b, func(x, y schema.SlotRange) bool {
 		return x.Task == y.Task && x.Token == y.Token && x.Since.Equal(y.Since) && slices.Equal(x.Slots, y.Slots)
 	})
 }

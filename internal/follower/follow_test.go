@@ -19,15 +19,15 @@ import (
 
 var since = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// local describes a member: version of its document, what that grants and asks back, and what
+// local describes a member: version of its assignment, what that grants and asks back, and what
 // runs, with states as in "a#0 running @5".
-func local(version int64, slots, releasing []schema.Held, running ...string) follower.Local {
+func local(version int64, slots, releasing []schema.SlotRange, running ...string) follower.Local {
 	for i := range slots {
 		s := cluster.TaskSpec{Name: slots[i].Task, WorkerNum: 9}
 		slots[i].Spec = &s
 	}
 	l := follower.Local{
-		Doc:        &schema.Doc{Node: "n", Slots: slots, Releasing: releasing},
+		Assignment: &schema.Assignment{Node: "n", Slots: slots, Releasing: releasing},
 		DocVersion: version, DocGood: true,
 		Running: map[cluster.Slot]cluster.Report{}, Claims: map[cluster.Slot]schema.Claim{},
 		Now: time.Hour, WallNow: since,
@@ -65,7 +65,7 @@ func ended(l follower.Local) {
 	l.Running[slot] = r
 }
 
-func drawOrders(o follower.Orders) string {
+func drawOrders(o follower.Actions) string {
 	var b strings.Builder
 	for _, slot := range slices.SortedFunc(maps.Keys(o.Stop), cluster.Slot.Compare) {
 		fmt.Fprintf(&b, "stop %s: %v\n", slot, o.Stop[slot])
@@ -214,21 +214,21 @@ claim a#0 @5
 claim a#1 @5
 say applied 4 holding a[0-1]@5
 `},
-		{"a document that cannot be used grants nothing more", func() follower.Local {
+		{"an assignment that cannot be used grants nothing more", func() follower.Local {
 			l := local(4, schematest.Held("a 0-1 @5"), nil, "a#0 running @5")
 			l.Said, l.DocGood = said(4, "a 0 @5"), false
 			return l
 		}, ``},
-		{"a missing document stops everything", func() follower.Local {
+		{"a missing assignment stops everything", func() follower.Local {
 			l := local(4, nil, nil, "a#0 running @5")
-			l.Said, l.Doc, l.DocGood = said(4, "a 0 @5"), nil, false
+			l.Said, l.Assignment, l.DocGood = said(4, "a 0 @5"), nil, false
 			return l
 		}, `
 stop a#0: slot released
 `},
 		{"an evicted member claims nothing", func() follower.Local {
 			l := local(4, schematest.Held("a 0 @5"), nil)
-			l.Said, l.Doc.Evicted = said(4), true
+			l.Said, l.Assignment.Evicted = said(4), true
 			return l
 		}, ``},
 		{"leaving stops everything", func() follower.Local {
@@ -387,7 +387,7 @@ func TestStatusStaysSmall(t *testing.T) {
 // A worker is told the count of its grant, whatever its task declares by now.
 func TestFollowTellsTheCountOfTheGrant(t *testing.T) {
 	l := local(4, schematest.Held("a 0 @5", "a 1 @6", "b 0 @7"), schematest.Held())
-	l.Doc.Slots[0].Count, l.Doc.Slots[2].Count = new(4), new(0)
+	l.Assignment.Slots[0].Count, l.Assignment.Slots[2].Count = new(4), new(0)
 	want := []int{4, 9, 0} // the second one was written by an earlier program
 	for i, g := range follower.Follow(l).Start {
 		if g.Count != want[i] || g.Spec.WorkerNum != 9 {

@@ -31,7 +31,7 @@ type Workers interface {
 	Idle() <-chan struct{}
 }
 
-// resync is how often the document is read again without a hint.
+// resync is how often the assignment is read again without a hint.
 const resync = 30 * time.Second
 
 // A decision that took a while is followed by nothing for as long.
@@ -44,7 +44,7 @@ const (
 // moves what has stopped already. A shorter one is over before that would help.
 const announceAfter = 300 * time.Millisecond
 
-// Follower does what the member's document says.
+// Follower does what the member's assignment says.
 type Follower struct {
 	Session coord.Session
 	Keys    schema.Keys
@@ -53,7 +53,7 @@ type Follower struct {
 	Workers Workers
 	Log     *slog.Logger
 	Emit    func(cluster.Event)
-	// Leads tells whether this node leads at present, and then it stays until its document is
+	// Leads tells whether this node leads at present, and then it stays until its assignment is
 	// empty, so that its slots need not wait for the next leader.
 	Leads func() bool
 	// Damaged receives when somebody else wrote the status, which is then written again.
@@ -77,8 +77,8 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 	defer cancel()
 	hints := coord.NewHints(f.Session)
 	defer hints.Close()
-	hints.Watch(f.Keys.Doc(f.Self.MemberID))
-	hints.Mark(f.Keys.Doc(f.Self.MemberID))
+	hints.Watch(f.Keys.Assignment(f.Self.MemberID))
+	hints.Mark(f.Keys.Assignment(f.Self.MemberID))
 	fl := &following{
 		Follower: f,
 		spawn:    background.Go,
@@ -92,7 +92,7 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 	defer timer.Stop()
 	anew := time.NewTicker(resync*9/10 + jitter.Of(resync/5, f.Self.MemberID)) // not in step with the others
 	defer anew.Stop()
-	docs := make(chan docRead, 1)
+	assignments := make(chan docRead, 1)
 	reading, readAgain := false, false
 	read := func() {
 		if reading {
@@ -101,8 +101,8 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 		}
 		reading = true
 		background.Go(func() {
-			r, err := f.Session.Get(ctx, f.Keys.Doc(f.Self.MemberID))
-			docs <- docRead{r, err}
+			r, err := f.Session.Get(ctx, f.Keys.Assignment(f.Self.MemberID))
+			assignments <- docRead{r, err}
 		})
 	}
 	defer f.Round.End()
@@ -128,18 +128,18 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 			hints.Take()
 			read()
 			news = false
-		case d := <-docs:
+		case d := <-assignments:
 			f.Round.Begin(f.Session.Now())
 			reading = false
 			if readAgain {
 				readAgain = false
 				read()
 			}
-			fl.noteDoc(d)
+			fl.noteAssignment(d)
 		case r := <-fl.replies:
 			f.Round.Begin(f.Session.Now())
 			if fl.noteReply(r) {
-				read() // the claim was refused: the document has moved on
+				read() // the claim was refused: the assignment has moved on
 			}
 		case <-f.Damaged:
 			fl.unsure, fl.said = true, nil
@@ -160,12 +160,12 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 type following struct {
 	*Follower
 	spawn      func(func())
-	doc        *schema.Doc
+	assignment *schema.Assignment
 	docVersion int64
 	docGood    bool
 	known      KnownGrants
 	granted    map[cluster.Slot]int64 // as told by events
-	specsOf    *schema.Doc            // the document whose specs all workers have been given
+	specsOf    *schema.Assignment     // the assignment whose specs all workers have been given
 	due        time.Duration          // when to decide again without news
 
 	claims       map[cluster.Slot]schema.Claim
@@ -207,7 +207,7 @@ func (fl *following) step(ctx context.Context, news bool) (wait time.Duration, g
 		return !ok
 	})
 	local := Local{
-		Doc: fl.doc, DocVersion: fl.docVersion, DocGood: fl.docGood, Told: fl.specsOf == fl.doc,
+		Assignment: fl.assignment, DocVersion: fl.docVersion, DocGood: fl.docGood, Told: fl.specsOf == fl.assignment,
 		Refused: fl.known.Refused, Above: fl.known.highest,
 		Running: running, Claims: fl.claims, Phase: phase,
 		Leaving: fl.leaving, Announce: fl.leaving && (fl.Leads() || now-fl.leavingSince >= announceAfter),
@@ -228,7 +228,7 @@ func (fl *following) step(ctx context.Context, news bool) (wait time.Duration, g
 	for slot, spec := range o.Update {
 		fl.Workers.Update(slot, spec)
 	}
-	fl.specsOf = fl.doc
+	fl.specsOf = fl.assignment
 	if fl.leaving && len(running) == 0 && !fl.stays(now, phase) {
 		return 0, true, nil
 	}

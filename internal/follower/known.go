@@ -20,18 +20,18 @@ import (
 // Where the service has lost commits, tokens may be given again. They are refused as well, and Above in the status lets the
 // leader give higher ones.
 type KnownGrants struct {
-	// Refused are the grants of the last document that must not be claimed, with their tokens.
+	// Refused are the grants of the last assignment that must not be claimed, with their tokens.
 	Refused map[cluster.Slot]int64
 
-	highest int64                  // token that any document listed
-	taken   map[cluster.Slot]int64 // grants of the last document that may be claimed
+	highest int64                  // token that any assignment listed
+	taken   map[cluster.Slot]int64 // grants of the last assignment that may be claimed
 }
 
-// Note takes in a document that was read, and returns those refused grants that were not refused before.
-func (k *KnownGrants) Note(doc *schema.Doc) (fresh map[cluster.Slot]int64) {
+// Note takes in an assignment that was read, and returns those refused grants that were not refused before.
+func (k *KnownGrants) Note(assignment *schema.Assignment) (fresh map[cluster.Slot]int64) {
 	next := KnownGrants{Refused: map[cluster.Slot]int64{}, highest: k.highest, taken: map[cluster.Slot]int64{}}
 	fresh = map[cluster.Slot]int64{}
-	for slot, h := range schema.Each(doc.Slots) {
+	for slot, h := range schema.Each(assignment.Slots) {
 		if k.taken[slot] == h.Token || h.Token > k.highest {
 			next.taken[slot] = h.Token
 		} else {
@@ -40,7 +40,7 @@ func (k *KnownGrants) Note(doc *schema.Doc) (fresh map[cluster.Slot]int64) {
 			}
 		}
 	}
-	for _, list := range [][]schema.Held{doc.Slots, doc.Releasing} {
+	for _, list := range [][]schema.SlotRange{assignment.Slots, assignment.Releasing} {
 		for i := range list {
 			if schema.PlausibleToken(list[i].Token) {
 				next.highest = max(next.highest, list[i].Token)

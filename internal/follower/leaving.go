@@ -63,13 +63,13 @@ func (fl *following) stays(now time.Duration, phase membership.Phase) bool {
 func (fl *following) departure() membership.Departure {
 	d := membership.Departure{StatusVersion: fl.saidVersion}
 	if fl.docGood && fl.said != nil && !fl.busy {
-		d.Doc, d.DocVersion = fl.doc, fl.docVersion
+		d.Assignment, d.DocVersion = fl.assignment, fl.docVersion
 	}
 	return d
 }
 
 func (fl *following) docEmpty() bool {
-	return fl.doc == nil || len(fl.doc.Slots) == 0 && len(fl.doc.Releasing) == 0
+	return fl.assignment == nil || len(fl.assignment.Slots) == 0 && len(fl.assignment.Releasing) == 0
 }
 
 // stopTime is how long a worker may take to stop: as its task says, but less under a lapsing

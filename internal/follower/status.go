@@ -13,7 +13,7 @@ import (
 
 // reply is the outcome of writing a status, or of reading it after an unknown outcome.
 type reply struct {
-	orders  Orders
+	actions Actions
 	read    bool          // the status was read
 	done    *coord.Record // the record of ended slots, if that was read, too; without a value if there is none
 	claimed bool          // it was a claim
@@ -22,7 +22,7 @@ type reply struct {
 }
 
 // say writes the status in the background; with slots to start it is a claim.
-func (fl *following) say(ctx context.Context, o Orders, phase membership.Phase) {
+func (fl *following) say(ctx context.Context, o Actions, phase membership.Phase) {
 	fl.busy = true
 	if o.Lazy && !fl.unsure {
 		fl.lazyAt = fl.Session.Now()
@@ -46,7 +46,7 @@ func (fl *following) say(ctx context.Context, o Orders, phase membership.Phase) 
 	claim := len(o.Start) > 0 && phase == membership.Holds
 	var ops []coord.Op
 	if claim {
-		ops = append(ops, coord.Check(fl.Keys.Doc(guid), fl.docVersion))
+		ops = append(ops, coord.Check(fl.Keys.Assignment(guid), fl.docVersion))
 	}
 	next := at
 	if o.Status == nil {
@@ -64,25 +64,25 @@ func (fl *following) say(ctx context.Context, o Orders, phase membership.Phase) 
 	}
 	fl.spawn(func() {
 		_, err := fl.Session.Commit(ctx, ops...)
-		fl.replies <- reply{orders: o, claimed: claim, version: next, err: err}
+		fl.replies <- reply{actions: o, claimed: claim, version: next, err: err}
 	})
 }
 
 // noteReply files the outcome of a write of the status; refused tells that a claim was made
-// against an old document.
+// against an old assignment.
 func (fl *following) noteReply(r reply) (refused bool) {
 	fl.busy = false
 	now := fl.Session.Now()
 	switch {
 	case r.err != nil:
 		failed, checked := coord.FailedCheck(r.err)
-		if checked && failed.Op.Key == fl.Keys.Doc(fl.Self.MemberID) {
+		if checked && failed.Op.Key == fl.Keys.Assignment(fl.Self.MemberID) {
 			return true
 		}
 		// Refused because of the status itself, or unknown: read it, then write it again,
 		// which also defeats the write that may still come.
 		fl.unsure, fl.said = true, nil
-		fl.doneUnsure = fl.doneUnsure || r.orders.Done != nil
+		fl.doneUnsure = fl.doneUnsure || r.actions.Done != nil
 		fl.notBefore = now + 50*time.Millisecond
 		if errors.Is(r.err, coord.ErrTooLarge) {
 			fl.notBefore = now + lazily
@@ -97,26 +97,26 @@ func (fl *following) noteReply(r reply) (refused bool) {
 			fl.noteDone(*r.done)
 		}
 	default:
-		if fl.saidVersion = r.version; r.orders.Status != nil {
+		if fl.saidVersion = r.version; r.actions.Status != nil {
 			if !fl.unsure { // else somebody else has written it since
-				fl.said = r.orders.Status
+				fl.said = r.actions.Status
 			}
 		}
-		if r.orders.Done != nil {
+		if r.actions.Done != nil {
 			if fl.done != nil {
 				fl.doneVersion++
 			} else {
 				fl.doneVersion = 0
 			}
-			fl.done = r.orders.Done
+			fl.done = r.actions.Done
 		}
 		if r.claimed && fl.Claimed != nil {
-			for i := range r.orders.Start {
-				fl.Claimed(r.orders.Start[i].Slot, r.orders.Start[i].Token)
+			for i := range r.actions.Start {
+				fl.Claimed(r.actions.Start[i].Slot, r.actions.Start[i].Token)
 			}
 		}
 		if r.claimed {
-			fl.start(r.orders.Start, r.orders.Status)
+			fl.start(r.actions.Start, r.actions.Status)
 		}
 	}
 	return false
@@ -151,7 +151,7 @@ func (fl *following) start(grants []cluster.Grant, status *schema.Status) {
 		}
 		h := schema.Find(status.Holding, g.Slot)
 		fl.claims[g.Slot] = schema.Claim{Token: h.Token, Since: h.Since}
-		fl.specsOf = nil // the document may have been read anew since
+		fl.specsOf = nil // the assignment may have been read anew since
 		fl.Workers.Start(g)
 	}
 }

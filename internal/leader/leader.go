@@ -65,13 +65,13 @@ type Leader struct {
 // leading is one term.
 type leading struct {
 	*Leader
-	term    election.Term
-	view    *view.View
-	planner func(planner.Input) planner.Plan
-	reaped  map[string]bool
-	memory  reconcile.Memory
-	left    map[cluster.Slot]cluster.Reason // as in reconcile.World
-	maxDocs int
+	term           election.Term
+	view           *view.View
+	planner        func(planner.Input) planner.Plan
+	reaped         map[string]bool
+	memory         reconcile.Memory
+	left           map[cluster.Slot]cluster.Reason // as in reconcile.World
+	maxAssignments int
 	// nextToken and committed are what the epoch held after this leader's last commit.
 	nextToken, committed int64
 	// failures counts the commits that failed since the last good one; panics the rounds that did.
@@ -85,7 +85,7 @@ type leading struct {
 	blocked     string
 	full        string
 	ahead       string
-	doubtful    map[cluster.Slot]string // slots that several documents listed at the last decision
+	doubtful    map[cluster.Slot]string // slots that several assignments listed at the last decision
 	doubles     map[cluster.Slot]string // those of them that were told
 	planFault   string                  // as told
 	seen        events.Seen             // of other members and of records: what events have been emitted of
@@ -207,21 +207,21 @@ func (l *leading) decide(ctx context.Context) (reconcile.Decision, error) {
 	l.tell(snap)
 	l.watch.arrived(snap, l.Session.Now(), func(of meter.Name, d time.Duration) { l.Meter.Took(of, d) })
 	world := reconcile.World{
-		Snapshot:      snap,
-		Self:          l.Self.MemberID,
-		Leaving:       l.Leaves != nil && l.Leaves(),
-		Now:           l.Session.Now(),
-		Began:         l.began,
-		TakeoverDelay: l.Session.Info().Grace,
-		Timeout:       l.Session.Info().Timeout,
-		WallNow:       time.Now().UTC().Truncate(time.Millisecond),
-		MaxDocs:       l.maxDocs,
-		Reaped:        l.reaped,
-		Memory:        l.memory,
-		Left:          l.left,
-		Unremovable:   l.unremovable,
-		LeftOut:       l.leftOut,
-		Planner:       l.planner,
+		Snapshot:       snap,
+		Self:           l.Self.MemberID,
+		Leaving:        l.Leaves != nil && l.Leaves(),
+		Now:            l.Session.Now(),
+		Began:          l.began,
+		TakeoverDelay:  l.Session.Info().Grace,
+		Timeout:        l.Session.Info().Timeout,
+		WallNow:        time.Now().UTC().Truncate(time.Millisecond),
+		MaxAssignments: l.maxAssignments,
+		Reaped:         l.reaped,
+		Memory:         l.memory,
+		Left:           l.left,
+		Unremovable:    l.unremovable,
+		LeftOut:        l.leftOut,
+		Planner:        l.planner,
 
 		NextToken: l.nextToken,
 	}

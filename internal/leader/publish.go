@@ -39,7 +39,7 @@ func (l *leading) act(ctx context.Context, d reconcile.Decision) (acted bool, er
 	var large *tooLarge
 	switch failed, checked := coord.FailedCheck(err); {
 	case err == nil:
-		l.maxDocs, l.failures = min(2*l.maxDocs, reconcile.MaxDocs), 0
+		l.maxAssignments, l.failures = min(2*l.maxAssignments, reconcile.MaxAssignments), 0
 		l.failing(0, nil)
 		return true, nil
 	case ctx.Err() != nil, errors.Is(err, coord.ErrSessionEnded):
@@ -58,8 +58,8 @@ func (l *leading) act(ctx context.Context, d reconcile.Decision) (acted bool, er
 		if err := l.readRing(ctx, failed.Op.Key); err != nil {
 			return false, err
 		}
-	case errors.As(err, &large) && l.maxDocs > 1:
-		l.maxDocs /= 2
+	case errors.As(err, &large) && l.maxAssignments > 1:
+		l.maxAssignments /= 2
 		return true, nil
 	case errors.As(err, &large):
 		if l.leaveOut(large) {
@@ -84,7 +84,7 @@ func (l *leading) act(ctx context.Context, d reconcile.Decision) (acted bool, er
 }
 
 // reread follows a commit that was refused or of which nobody knows the outcome: first the
-// epoch, which tells whether this term goes on, then all documents, then the rest.
+// epoch, which tells whether this term goes on, then all assignments, then the rest.
 func (l *leading) reread(ctx context.Context) error {
 	epoch, err := l.view.ReadEpoch(ctx)
 	if err != nil {
@@ -117,25 +117,25 @@ func (l *leading) reread(ctx context.Context) error {
 func (l *leading) write(ctx context.Context, d reconcile.Decision) error {
 	snap := l.view.Snapshot()
 	ops, epoch := l.guard(snap, d.Token)
-	sizes := make(map[string]int, len(d.Docs))
-	for _, guid := range sortedKeys(d.Docs) {
-		doc, at := d.Docs[guid], snap.Peers[guid].Doc.Version
-		if doc == nil {
+	sizes := make(map[string]int, len(d.Assignments))
+	for _, guid := range sortedKeys(d.Assignments) {
+		assignment, at := d.Assignments[guid], snap.Peers[guid].Assignment.Version
+		if assignment == nil {
 			l.reaped[guid] = true
-			ops = append(ops, coord.Delete(l.Keys.Doc(guid), at))
+			ops = append(ops, coord.Delete(l.Keys.Assignment(guid), at))
 			if done := snap.Peers[guid].Done; done.Rec != nil && !done.Absent {
 				ops = append(ops, coord.Delete(l.Keys.Done(guid), done.Version))
 			}
 		} else {
-			value := schema.Encode(doc, at+1)
+			value := schema.Encode(assignment, at+1)
 			sizes[guid] = len(value)
-			ops = append(ops, coord.Set(l.Keys.Doc(guid), value, at))
+			ops = append(ops, coord.Set(l.Keys.Assignment(guid), value, at))
 		}
 	}
 	suspects, at := l.suspectsOps(snap, d.Suspects)
 	ops = append(ops, suspects...)
-	if at := snap.Orders.Version; d.Requests != nil { // never deleted: operators write it by its version
-		ops = append(ops, coord.Set(l.Keys.Orders(), schema.Encode(d.Requests, at+1), at))
+	if at := snap.Requests.Version; d.Requests != nil { // never deleted: operators write it by its version
+		ops = append(ops, coord.Set(l.Keys.Requests(), schema.Encode(d.Requests, at+1), at))
 	}
 	ops = append(ops, l.agendaOps(snap, d)...)
 	for _, node := range sortedKeys(d.Marks) {
@@ -175,17 +175,17 @@ func (l *leading) write(ctx context.Context, d reconcile.Decision) error {
 		l.tellSuspects(d.Moves)
 	}
 	if d.Requests != nil {
-		l.view.PutOrders(d.Requests, snap.Orders.Version+1)
+		l.view.PutRequests(d.Requests, snap.Requests.Version+1)
 	}
-	for guid, doc := range d.Docs {
-		if doc == nil {
+	for guid, assignment := range d.Assignments {
+		if assignment == nil {
 			l.view.Forget(guid)
 			delete(l.reaped, guid)
 		} else {
-			l.view.PutDoc(guid, doc, snap.Peers[guid].Doc.Version+1, sizes[guid])
+			l.view.PutAssignment(guid, assignment, snap.Peers[guid].Assignment.Version+1, sizes[guid])
 		}
 	}
-	l.Log.Info("published", "term", l.term.Number, "documents", len(d.Docs), "moves", summary(d.Moves))
+	l.Log.Info("published", "term", l.term.Number, "assignments", len(d.Assignments), "moves", summary(d.Moves))
 	return nil
 }
 
@@ -202,7 +202,7 @@ func (l *leading) submit(ctx context.Context, ops []coord.Op) error {
 func (l *leading) measure(d reconcile.Decision, n int64, began time.Duration) {
 	now := l.Session.Now()
 	l.Meter.Took(meter.Publish, now-began)
-	l.watch.decided(d.Moves, d.Docs, now)
+	l.watch.decided(d.Moves, d.Assignments, now)
 	l.Meter.Most(meter.LastDecision, int(n))
 	for i := range d.Moves {
 		m := &d.Moves[i]
@@ -313,47 +313,47 @@ func (l *leading) countSkips(task string, old, next *schema.Agenda) {
 	}
 }
 
-// evict removes a member of which a key is missing. Without a document it is given one that notes what
+// evict removes a member of which a key is missing. Without an assignment it is given one that notes what
 // the member says it holds.
 func (l *leading) evict(ctx context.Context, guid string) error {
 	snap := l.view.Snapshot()
 	p := snap.Peers[guid]
 	ops, epoch := l.guard(snap, snap.Epoch.Rec.NextToken)
-	doc, version, why := &schema.Doc{}, int64(0), "another of its keys was deleted"
+	assignment, version, why := &schema.Assignment{}, int64(0), "another of its keys was deleted"
 	node, lost := guid, false // nobody knows what it holds
 	switch m := p.Member.Rec; {
-	case p.Doc.Absent:
-		why = "its document is missing"
+	case p.Assignment.Absent:
+		why = "its assignment is missing"
 		if lost = m == nil || p.Status.Rec == nil || !p.Live(); !lost {
-			*doc = schema.Doc{
+			*assignment = schema.Assignment{
 				Node:           m.Node,
 				Host:           m.Host,
 				SessionTimeout: m.SessionTimeout,
-				Slots:          []schema.Held{},
+				Slots:          []schema.SlotRange{},
 				Releasing:      schema.AskedBack(p.Status.Rec.Holding, 0),
 			}
 		}
 	default:
-		if *doc, version = *p.Doc.Rec, p.Doc.Version+1; p.Status.Rec != nil {
-			doc.Adopt(p.Status.Rec.Holding, version)
+		if *assignment, version = *p.Assignment.Rec, p.Assignment.Version+1; p.Status.Rec != nil {
+			assignment.Adopt(p.Status.Rec.Holding, version)
 		}
 	}
-	doc.Evicted = true
-	write := schema.Encode(doc, version)
+	assignment.Evicted = true
+	write := schema.Encode(assignment, version)
 	switch {
 	case lost: // the leader waits until nothing of it can run, and forgets it
-	case p.Doc.Absent:
-		ops = append(ops, coord.Create(l.Keys.Doc(guid), write))
+	case p.Assignment.Absent:
+		ops = append(ops, coord.Create(l.Keys.Assignment(guid), write))
 	default:
-		ops = append(ops, coord.Set(l.Keys.Doc(guid), write, p.Doc.Version))
+		ops = append(ops, coord.Set(l.Keys.Assignment(guid), write, p.Assignment.Version))
 	}
-	bound, err := membership.ReadBound(ctx, l.Session, l.Keys, guid, doc.Node)
+	bound, err := membership.ReadBound(ctx, l.Session, l.Keys, guid, assignment.Node)
 	if err != nil {
 		return err
 	}
 	ops = append(ops, bound.DeleteAllOps()...)
 	if !lost {
-		node = doc.Node
+		node = assignment.Node
 	}
 	evicted := cluster.Decided{Step: cluster.StepEvict, Node: node}.Because(cluster.Reason{Code: cluster.WhyEdited, Detail: why})
 	ring := l.record(epoch, []cluster.Decided{evicted})
@@ -365,7 +365,7 @@ func (l *leading) evict(ctx context.Context, guid string) error {
 	l.Log.Warn("evicted a member", "node", node, "member", guid, "reason", why)
 	l.view.PutEpoch(epoch, snap.Epoch.Version+1)
 	if !lost {
-		l.view.PutDoc(guid, doc, version, len(write))
+		l.view.PutAssignment(guid, assignment, version, len(write))
 	}
 	l.view.MarkPeer(guid)
 	return nil

@@ -65,7 +65,7 @@ func (l *leading) commit(ctx context.Context, snap *view.Snapshot, epoch *schema
 }
 
 // sweep deletes checkpoints of runs whose records a decision deletes, as many as go into one commit, and reports whether
-// there were any: then the decision is made again. Nobody writes such a checkpoint any longer: no document
+// there were any: then the decision is made again. Nobody writes such a checkpoint any longer: no assignment
 // lists a slot of the run.
 func (l *leading) sweep(ctx context.Context, d reconcile.Decision) (swept bool, err error) {
 	for _, run := range d.DropRuns {
@@ -103,7 +103,7 @@ func (l *leading) below(key string) string { return strings.TrimPrefix(key, l.Ke
 // write stay where they are.
 func (l *leading) mustGo(key string) bool {
 	switch schema.Dir(key) {
-	case l.Keys.Docs(), l.Keys.Dones(), l.Keys.Agendas(), schema.Dir(l.Keys.Decision(0)),
+	case l.Keys.Assignments(), l.Keys.Dones(), l.Keys.Agendas(), schema.Dir(l.Keys.Decision(0)),
 		l.Keys.Members(), schema.Dir(l.Keys.Status("")), schema.Dir(l.Keys.Heartbeat("")), schema.Dir(l.Keys.Name("")), l.Keys.Elections():
 		return true
 	}

@@ -29,16 +29,16 @@ func newStopwatch() *stopwatch {
 
 // gone begins to time what a member had.
 func (w *stopwatch) gone(p *view.Peer, now time.Duration) {
-	if p == nil || p.Doc.Rec == nil || p.Doc.Rec.Closed != nil && p.Status.Rec != nil && p.Status.Rec.Leaving {
+	if p == nil || p.Assignment.Rec == nil || p.Assignment.Rec.Closed != nil && p.Status.Rec != nil && p.Status.Rec.Leaving {
 		return // it left in order: what it had was given back before
 	}
-	for slot := range schema.Each(p.Doc.Rec.Slots) {
+	for slot := range schema.Each(p.Assignment.Rec.Slots) {
 		w.since[slot] = start{meter.Failover, now}
 	}
 }
 
 // decided takes in the moves of a commit.
-func (w *stopwatch) decided(moves []cluster.Decided, docs map[string]*schema.Doc, now time.Duration) {
+func (w *stopwatch) decided(moves []cluster.Decided, assignments map[string]*schema.Assignment, now time.Duration) {
 	granted := false
 	for i := range moves {
 		m := &moves[i]
@@ -62,11 +62,11 @@ func (w *stopwatch) decided(moves []cluster.Decided, docs map[string]*schema.Doc
 	if !granted || len(w.since) == 0 {
 		return
 	}
-	for guid, doc := range docs {
-		if doc == nil {
+	for guid, assignment := range assignments {
+		if assignment == nil {
 			continue
 		}
-		for slot := range schema.Each(doc.Slots) {
+		for slot := range schema.Each(assignment.Slots) {
 			if w.since[slot].of == "" {
 				continue
 			}

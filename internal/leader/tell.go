@@ -48,11 +48,11 @@ func (l *leading) tell(snap *view.Snapshot) {
 // departure says how a member left.
 func departure(p *view.Peer) string {
 	switch {
-	case p == nil || p.Doc.Rec == nil:
+	case p == nil || p.Assignment.Rec == nil:
 		return "gone"
-	case p.Doc.Rec.Closed != nil:
-		return p.Doc.Rec.Closed.Cause
-	case p.Doc.Rec.Evicted:
+	case p.Assignment.Rec.Closed != nil:
+		return p.Assignment.Rec.Closed.Cause
+	case p.Assignment.Rec.Evicted:
 		return "evicted"
 	}
 	return "lost"
@@ -149,7 +149,7 @@ func (l *leading) tellFull(nodes []string) {
 	names := strings.Join(nodes, ", ")
 	if names != l.full && names != "" {
 		l.Log.Error(
-			"documents are full: these nodes are granted no more and keep what they know of changed tasks, and slots stay unplaced; add nodes or use fewer tasks",
+			"assignments are full: these nodes are granted no more and keep what they know of changed tasks, and slots stay unplaced; add nodes or use fewer tasks",
 			"nodes",
 			names,
 		)
@@ -183,8 +183,8 @@ func (l *leading) tellRecalled(moves []cluster.Decided) {
 	}
 }
 
-// tellDoubles raises an alarm for slots that several documents list in two decisions in a row. A commit of unknown outcome
-// may arrive while documents are read, so that one of them is read before it and another one after it. A decision from that
+// tellDoubles raises an alarm for slots that several assignments list in two decisions in a row. A commit of unknown outcome
+// may arrive while assignments are read, so that one of them is read before it and another one after it. A decision from that
 // is refused, and the next one is made from what is read again. What is doubled in fact is listed until its member has given
 // it back.
 func (l *leading) tellDoubles(doubles map[cluster.Slot][]view.Holder) {

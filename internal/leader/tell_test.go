@@ -14,7 +14,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// A slot that two documents list at one decision only was read while a commit arrived; one that stays so is told, once.
+// A slot that two assignments list at one decision only was read while a commit arrived; one that stays so is told, once.
 func TestDoublesAreToldWhenTheyLast(t *testing.T) {
 	var told []cluster.Event
 	l := leading{Leader: &Leader{Log: slog.New(slog.DiscardHandler), Emit: func(e cluster.Event) { told = append(told, e) }}}
@@ -45,11 +45,11 @@ func TestLeaderEmitsWhatHasChanged(t *testing.T) {
 		Session: session, Keys: schema.NewKeys("c"), Self: membership.Self{Member: cluster.Member{MemberID: "g1"}}, Log: slog.New(slog.DiscardHandler), Emit: emit, Publish: func(*view.Snapshot) {},
 	}}
 	peer := func(node string) *view.Peer {
-		return &view.Peer{Doc: view.Entry[schema.Doc]{Rec: &schema.Doc{Node: node}}, Member: view.Entry[schema.Member]{Rec: &schema.Member{Member: cluster.Member{Node: node}}}}
+		return &view.Peer{Assignment: view.Entry[schema.Assignment]{Rec: &schema.Assignment{Node: node}}, Member: view.Entry[schema.Member]{Rec: &schema.Member{Member: cluster.Member{Node: node}}}}
 	}
 	lost, closed := peer("n2"), peer("n3")
 	lost.Member.Absent = true
-	closed.Doc.Rec.Closed = &schema.Closed{Cause: "left"}
+	closed.Assignment.Rec.Closed = &schema.Closed{Cause: "left"}
 	all := map[string]*view.Peer{"g1": peer("n1"), "g2": peer("n2"), "g3": peer("n3")}
 	gone := map[string]*view.Peer{"g1": peer("n1"), "g2": lost, "g3": closed}
 	unusable := map[string]view.Entry[schema.Task]{"t": {Err: errors.New("no JSON")}}

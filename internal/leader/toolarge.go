@@ -28,10 +28,10 @@ func (l *leading) partOf(key string) (p reconcile.Part, ok bool) {
 	switch {
 	case key == l.Keys.Suspects():
 		return reconcile.Part{Kind: reconcile.PartSuspects}, true
-	case key == l.Keys.Orders():
+	case key == l.Keys.Requests():
 		return reconcile.Part{Kind: reconcile.PartRequests}, true
-	case strings.HasPrefix(key, l.Keys.Docs()+"/"):
-		return reconcile.Part{Kind: reconcile.PartDoc, Name: schema.Base(key)}, true
+	case strings.HasPrefix(key, l.Keys.Assignments()+"/"):
+		return reconcile.Part{Kind: reconcile.PartAssignment, Name: schema.Base(key)}, true
 	case strings.HasPrefix(key, l.Keys.Agendas()+"/"):
 		return reconcile.Part{Kind: reconcile.PartAgenda, Name: schema.Base(key)}, true
 	case strings.HasPrefix(key, l.Keys.Marks()+"/"):
@@ -42,7 +42,7 @@ func (l *leading) partOf(key string) (p reconcile.Part, ok bool) {
 	return reconcile.Part{}, false
 }
 
-// leaveOut leaves the largest part out of a commit that is too large although there is one document in it at most, and
+// leaveOut leaves the largest part out of a commit that is too large although there is one assignment in it at most, and
 // says so once. It returns false if there is nothing to leave out.
 func (l *leading) leaveOut(e *tooLarge) bool {
 	var largest coord.Op
@@ -76,9 +76,9 @@ func (l *leading) leaveOut(e *tooLarge) bool {
 		move.Task = part.Name
 	case reconcile.PartMark:
 		move.Node = part.Name
-	case reconcile.PartDoc:
-		if p := l.view.Snapshot().Peers[part.Name]; p != nil && p.Doc.Rec != nil {
-			move.Node = p.Doc.Rec.Node
+	case reconcile.PartAssignment:
+		if p := l.view.Snapshot().Peers[part.Name]; p != nil && p.Assignment.Rec != nil {
+			move.Node = p.Assignment.Rec.Node
 		}
 	}
 	l.notes = append(l.notes, move)

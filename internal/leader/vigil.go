@@ -110,16 +110,16 @@ func (l *Leader) Lead(ctx context.Context, term election.Term) error {
 	v.PutEpoch(&term.Epoch, term.Version)
 	l.departures.Store(&departing{term: term.Number})
 	lead := &leading{
-		Leader:      l,
-		term:        term,
-		view:        v,
-		reaped:      map[string]bool{},
-		oddRuns:     map[string]bool{},
-		unremovable: map[string]bool{},
-		leftOut:     map[reconcile.Part]time.Duration{},
-		maxDocs:     reconcile.MaxDocs,
-		watch:       newStopwatch(),
-		planner:     plannerOf(ctx),
+		Leader:         l,
+		term:           term,
+		view:           v,
+		reaped:         map[string]bool{},
+		oddRuns:        map[string]bool{},
+		unremovable:    map[string]bool{},
+		leftOut:        map[reconcile.Part]time.Duration{},
+		maxAssignments: reconcile.MaxAssignments,
+		watch:          newStopwatch(),
+		planner:        plannerOf(ctx),
 	}
 	over := make(chan struct{})
 	var err error // to be read after over

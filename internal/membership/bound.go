@@ -11,7 +11,7 @@ import (
 
 // Bound is what there is of a member's keys that end with its session, as they were read: those of the member, its status
 // and its heartbeat, all its candidate keys, and its node's name. Whoever ends a membership deletes them in the commit that
-// says so in the member's document. They are deleted at the versions that were read: what the member writes meanwhile
+// says so in the member's assignment. They are deleted at the versions that were read: what the member writes meanwhile
 // makes that commit fail, and what it sends afterwards is refused.
 type Bound struct {
 	// Session is the one that the key of the member is bound to. It is "" if there is no such key, or if a hand has made it.

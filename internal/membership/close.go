@@ -15,19 +15,19 @@ import (
 // Departure is what is known of a member's keys when it leaves. It saves reading them; what
 // turns out to be different is read after all.
 type Departure struct {
-	Doc           *schema.Doc // nil if unknown
+	Assignment    *schema.Assignment // nil if unknown
 	DocVersion    int64
 	StatusVersion int64
 	Pulse         Pulse
 	Burst         *schema.Burst // nil if it did not lead, or nobody else leaves
 }
 
-// Close closes a member of which nothing runs any more: one commit marks its document and
+// Close closes a member of which nothing runs any more: one commit marks its assignment and
 // deletes its other keys, so that its slots are free at once. Maintain must have returned.
 func Close(ctx context.Context, s coord.Session, keys schema.Keys, self Self, d Departure, by, cause string) error {
 	closed := &schema.Closed{By: by, Cause: cause, Clean: true, Burst: d.Burst}
 	_, err := coord.Update(ctx, s, func(last error) ([]coord.Op, error) {
-		if last == nil && d.Doc != nil {
+		if last == nil && d.Assignment != nil {
 			return closeKnown(keys, self, d, closed), nil
 		}
 		return closeRead(ctx, s, keys, self.Member, s.Info().ID, func(*schema.Status) *schema.Closed { return closed })
@@ -103,11 +103,11 @@ const suspicion = time.Minute
 
 // startedSince returns the slots that were claimed after a time, by the clock of the machine that
 // claimed them, which is this one.
-func startedSince(holding []schema.Held, since time.Time) []schema.Held {
-	var list []schema.Held
+func startedSince(holding []schema.SlotRange, since time.Time) []schema.SlotRange {
+	var list []schema.SlotRange
 	for _, h := range holding {
 		if h.Since.After(since) {
-			list = append(list, schema.Held{Task: h.Task, Slots: h.Slots, Token: h.Token, Since: h.Since})
+			list = append(list, schema.SlotRange{Task: h.Task, Slots: h.Slots, Token: h.Token, Since: h.Since})
 		}
 	}
 	return list
@@ -115,10 +115,10 @@ func startedSince(holding []schema.Held, since time.Time) []schema.Held {
 
 // closeKnown returns the commit that closes a member whose keys are as they were last seen.
 func closeKnown(keys schema.Keys, self Self, d Departure, closed *schema.Closed) []coord.Op {
-	doc := *d.Doc
-	doc.Close(closed)
+	assignment := *d.Assignment
+	assignment.Close(closed)
 	return []coord.Op{
-		coord.Set(keys.Doc(self.MemberID), schema.Encode(&doc, d.DocVersion+1), d.DocVersion),
+		coord.Set(keys.Assignment(self.MemberID), schema.Encode(&assignment, d.DocVersion+1), d.DocVersion),
 		coord.Delete(keys.Member(self.MemberID), 0),
 		coord.Delete(keys.Status(self.MemberID), d.StatusVersion),
 		coord.Delete(keys.Heartbeat(self.MemberID), d.Pulse.version),
@@ -141,22 +141,22 @@ func closeRead(
 	var berr error
 	var reading sync.WaitGroup
 	reading.Go(func() { bound, berr = ReadBound(ctx, s, keys, m.MemberID, m.Node) })
-	r, err := s.Get(ctx, keys.Doc(m.MemberID))
+	r, err := s.Get(ctx, keys.Assignment(m.MemberID))
 	reading.Wait()
 	if err != nil {
 		return nil, err
 	}
-	var doc schema.Doc
-	if err := schema.Decode(keys.Doc(m.MemberID), r, &doc); err != nil {
+	var assignment schema.Assignment
+	if err := schema.Decode(keys.Assignment(m.MemberID), r, &assignment); err != nil {
 		return nil, err
 	}
-	if doc.Closed != nil {
+	if assignment.Closed != nil {
 		return nil, nil
 	}
 	if berr != nil {
 		return nil, berr
 	}
-	doc.Close(closed(bound.Status))
-	set := coord.Set(keys.Doc(m.MemberID), schema.Encode(&doc, r.Version+1), r.Version)
+	assignment.Close(closed(bound.Status))
+	set := coord.Set(keys.Assignment(m.MemberID), schema.Encode(&assignment, r.Version+1), r.Version)
 	return append([]coord.Op{set}, bound.DeleteOps(session)...), nil
 }

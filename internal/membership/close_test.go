@@ -22,24 +22,24 @@ func dead(self membership.Self, s coord.Session, blame bool) membership.FormerMe
 	return membership.FormerMember{Member: self.MemberID, Node: self.Node, Session: s.Info().ID, By: "parent", Cause: "panic", Blame: blame}
 }
 
-func docOf(t *testing.T, s coord.Session, guid string) (doc schema.Doc) {
+func docOf(t *testing.T, s coord.Session, guid string) (assignment schema.Assignment) {
 	t.Helper()
-	r, err := s.Get(t.Context(), keys.Doc(guid))
+	r, err := s.Get(t.Context(), keys.Assignment(guid))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := schema.Decode(keys.Doc(guid), r, &doc); err != nil {
+	if err := schema.Decode(keys.Assignment(guid), r, &assignment); err != nil {
 		t.Fatal(err)
 	}
-	return doc
+	return assignment
 }
 
 func TestDeadMemberIsClosed(t *testing.T) {
 	for name, c := range map[string]struct {
 		blame bool
-		want  []schema.Held
+		want  []schema.SlotRange
 	}{
-		"to blame":     {true, []schema.Held{{Task: "b", Slots: cluster.Indexes{3}, Token: 9}}},
+		"to blame":     {true, []schema.SlotRange{{Task: "b", Slots: cluster.Indexes{3}, Token: 9}}},
 		"not to blame": {false, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -48,7 +48,7 @@ func TestDeadMemberIsClosed(t *testing.T) {
 				s, parent := open(t, service.Client()), open(t, service.Client())
 				self := join(t, s, "n1")
 				now := time.Now().UTC()
-				status := &schema.Status{Holding: []schema.Held{
+				status := &schema.Status{Holding: []schema.SlotRange{
 					{Task: "a", Slots: cluster.Indexes{0, 1}, Token: 5, Since: now.Add(-2 * time.Minute)},
 					{Task: "b", Slots: cluster.Indexes{3}, Token: 9, Since: now.Add(-10 * time.Second)},
 				}}
@@ -139,8 +139,8 @@ func TestCloseOfDeadMemberAgainstItsClaim(t *testing.T) {
 		s := open(t, service.Client())
 		self := join(t, s, "n1")
 		claim := func(at int64) error {
-			status := &schema.Status{Holding: []schema.Held{{Task: "a", Slots: cluster.Indexes{0}, Token: 1, Since: time.Now().UTC()}}}
-			_, err := s.Commit(t.Context(), coord.Check(keys.Doc(self.MemberID), 0), coord.Set(keys.Status(self.MemberID), schema.Encode(status, at+1), at))
+			status := &schema.Status{Holding: []schema.SlotRange{{Task: "a", Slots: cluster.Indexes{0}, Token: 1, Since: time.Now().UTC()}}}
+			_, err := s.Commit(t.Context(), coord.Check(keys.Assignment(self.MemberID), 0), coord.Set(keys.Status(self.MemberID), schema.Encode(status, at+1), at))
 			return err
 		}
 		first := true

@@ -6,7 +6,7 @@
 // A member is one session's life, told apart by a GUID that is never used twice. Its keys
 // are created in one commit ([Join]) and vanish together: with the session, in the commit
 // that closes the member ([Close]), or when an operator or leader evicts it. Only its
-// document stays, until a leader reaps it.
+// assignment stays, until a leader reaps it.
 //
 //	           Join                   Maintain                   Close
 //	(session) ─────▶ member, no work ──────────▶ member, at work ───────▶ closed
@@ -137,9 +137,9 @@ func joinOps(keys schema.Keys, m cluster.Member, metaVersion int64) []coord.Op {
 			Member: m.MemberID, Node: m.Node, Host: m.Host, PID: m.PID, Address: m.Address, Since: now}, 0)),
 		coord.CreateBound(keys.Member(m.MemberID), schema.Encode(&schema.Member{Member: m, Since: now}, 0)),
 		coord.CreateBound(keys.Heartbeat(m.MemberID), schema.Encode(&schema.Heartbeat{}, 0)),
-		coord.CreateBound(keys.Status(m.MemberID), schema.Encode(&schema.Status{Holding: []schema.Held{}}, 0)),
-		coord.Create(keys.Doc(m.MemberID), schema.Encode(&schema.Doc{
-			Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Slots: []schema.Held{}, Releasing: []schema.Held{}}, 0)),
+		coord.CreateBound(keys.Status(m.MemberID), schema.Encode(&schema.Status{Holding: []schema.SlotRange{}}, 0)),
+		coord.Create(keys.Assignment(m.MemberID), schema.Encode(&schema.Assignment{
+			Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Slots: []schema.SlotRange{}, Releasing: []schema.SlotRange{}}, 0)),
 		coord.CreateSequenced(keys.Election(m.MemberID), []byte("{}")),
 	}
 }

@@ -104,8 +104,8 @@ func TestJoinIsOneCommit(t *testing.T) {
 		if n := names(t, s, keys.Members()); len(n) != 2 {
 			t.Errorf("members %v", n)
 		}
-		if n := names(t, s, keys.Docs()); len(n) != 2 { // the refused join left nothing
-			t.Errorf("documents %v", n)
+		if n := names(t, s, keys.Assignments()); len(n) != 2 { // the refused join left nothing
+			t.Errorf("assignments %v", n)
 		}
 		if first.Election >= second.Election && len(names(t, s, keys.Elections())) != 2 {
 			t.Errorf("candidates %s, %s", first.Election, second.Election)
@@ -183,11 +183,11 @@ func TestDeletedKeysEndTheMember(t *testing.T) {
 	}
 }
 
-func TestCloseLeavesOnlyTheDocument(t *testing.T) {
+func TestCloseLeavesOnlyTheAssignment(t *testing.T) {
 	for name, change := range map[string]func(*membership.Departure){
 		"all known":     func(*membership.Departure) {},
 		"a burst":       func(d *membership.Departure) { d.Burst = &schema.Burst{Term: 3, Count: 2} },
-		"nothing known": func(d *membership.Departure) { d.Doc = nil },
+		"nothing known": func(d *membership.Departure) { d.Assignment = nil },
 		"known wrongly": func(d *membership.Departure) { d.DocVersion, d.StatusVersion = 5, 5 },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -195,12 +195,12 @@ func TestCloseLeavesOnlyTheDocument(t *testing.T) {
 				service := mem.New(mem.Config{})
 				s := open(t, service.Client())
 				self := join(t, s, "n1")
-				r, err := s.Get(t.Context(), keys.Doc(self.MemberID))
+				r, err := s.Get(t.Context(), keys.Assignment(self.MemberID))
 				if err != nil {
 					t.Fatal(err)
 				}
-				d := membership.Departure{Doc: &schema.Doc{}}
-				if err := schema.Decode(keys.Doc(self.MemberID), r, d.Doc); err != nil {
+				d := membership.Departure{Assignment: &schema.Assignment{}}
+				if err := schema.Decode(keys.Assignment(self.MemberID), r, d.Assignment); err != nil {
 					t.Fatal(err)
 				}
 				change(&d)
@@ -209,16 +209,16 @@ func TestCloseLeavesOnlyTheDocument(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				if service.Keys() != 3 { // meta, epoch, document
+				if service.Keys() != 3 { // meta, epoch, assignment
 					t.Errorf("%d keys are left", service.Keys())
 				}
-				r, err = s.Get(t.Context(), keys.Doc(self.MemberID))
+				r, err = s.Get(t.Context(), keys.Assignment(self.MemberID))
 				closed := `"closed":{"by":"n1","cause":"test","clean":true}`
 				if d.Burst != nil {
 					closed = strings.Replace(closed, "}", `,"burst":{"term":3,"count":2}}`, 1)
 				}
 				if err != nil || !strings.Contains(string(r.Value), closed) {
-					t.Errorf("document %s, %v", r.Value, err)
+					t.Errorf("assignment %s, %v", r.Value, err)
 				}
 			})
 		})

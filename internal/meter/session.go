@@ -96,7 +96,7 @@ func (s *session) count(operation string, err error) {
 	s.meter.Add(StoreOperations, 1, operation, outcome)
 }
 
-// Kind returns what a key below a cluster's root holds: "docs" for docs/x below it.
+// Kind returns what a key below a cluster's root holds: "assignments" for assignments/x below it.
 func Kind(root string) func(key string) string {
 	return func(key string) string {
 		kind, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(key, root), "/"), "/")

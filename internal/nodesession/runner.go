@@ -45,7 +45,7 @@ type Config struct {
 	// HardStop ends the process, without waiting for anything; nil for no exit timer.
 	HardStop func()
 	// Supervisor hears of each member before it can exist; nil for no supervisor.
-	Supervisor *outbox.Latest[cluster.Vitals]
+	Supervisor *outbox.Latest[cluster.SupervisorReport]
 	Presence   *Presence
 	Observer   *view.Observer
 	Emitter    *emit.Emitter

@@ -24,20 +24,20 @@ const reportTimeout = time.Second
 // supervisorReport reports one membership to the supervisor: idle is never the last word while a worker runs. The
 // supervisor may listen for as long as it likes: only the newest report is sent, and no lock is held meanwhile.
 type supervisorReport struct {
-	out   *outbox.Latest[cluster.Vitals] // nil without a supervisor
+	out   *outbox.Latest[cluster.SupervisorReport] // nil without a supervisor
 	lease *membership.Lease
 
 	mu       sync.Mutex
 	pool     *worker.Pool
 	starting int // claims whose workers are about to start
-	last     cluster.Vitals
+	last     cluster.SupervisorReport
 	at       time.Time
 }
 
 // newSupervisorReport reports a member before it can exist.
 func (r *Runner) newSupervisorReport(m cluster.Member, session string, lease *membership.Lease) *supervisorReport {
 	v := &supervisorReport{out: r.cfg.Supervisor, lease: lease}
-	v.last = cluster.Vitals{Cluster: r.cfg.Cluster, Node: m.Node, Member: m.MemberID, Session: session, Idle: true}
+	v.last = cluster.SupervisorReport{Cluster: r.cfg.Cluster, Node: m.Node, Member: m.MemberID, Session: session, Idle: true}
 	v.update()
 	v.wait()
 	return v
@@ -80,7 +80,7 @@ func (v *supervisorReport) starts(n int) {
 }
 
 // put sends a report unless it equals the last one, which is repeated once a second. The lock is held.
-func (v *supervisorReport) put(next cluster.Vitals) {
+func (v *supervisorReport) put(next cluster.SupervisorReport) {
 	if v.out == nil || next == v.last && time.Since(v.at) < reportRepeat {
 		return
 	}

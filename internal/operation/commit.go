@@ -31,7 +31,7 @@ func (o Operator) fresh(ctx context.Context, s *view.Snapshot, ops cluster.Opera
 		if record, name := touched(op); record == markRecord && known(s, name) != nil {
 			continue // which is refused
 		}
-		if f.guard == nil && key != o.Keys.Orders() {
+		if f.guard == nil && key != o.Keys.Requests() {
 			removed, guard, err := o.removed(ctx, key)
 			if err != nil {
 				return f, err
@@ -80,7 +80,7 @@ func (f *fresh) key(op cluster.Operation) string {
 	case markRecord:
 		return f.Keys.Mark(name)
 	case requestsRecord:
-		return f.Keys.Orders()
+		return f.Keys.Requests()
 	}
 	return ""
 }
@@ -100,7 +100,7 @@ func (f *fresh) load(ctx context.Context, key string, op cluster.Operation) (at 
 	case markRecord:
 		f.snapshot.Marks[op.Node], at, err = load[schema.Mark](ctx, f.Operator, key)
 	default:
-		f.snapshot.Orders, at, err = load[schema.Orders](ctx, f.Operator, key)
+		f.snapshot.Requests, at, err = load[schema.Requests](ctx, f.Operator, key)
 	}
 	return at, err
 }
@@ -141,7 +141,7 @@ func (f *fresh) writeOf(next *view.Snapshot, key string, op cluster.Operation) (
 		rec := next.Marks[op.Node].Rec
 		write, version, err = at.write(rec, rec.Wanted())
 	case requestsRecord:
-		if rec := next.Orders.Rec; rec != nil {
+		if rec := next.Requests.Rec; rec != nil {
 			write, version, err = at.write(rec, !rec.Empty())
 		}
 	}

@@ -229,10 +229,10 @@ func (e editor) lose(node string) error {
 		return fmt.Errorf("%w: %q", cluster.ErrNoNode, node)
 	}
 	p := *e.Peers[guid]
-	if p.Doc.Rec != nil {
-		doc := *p.Doc.Rec
-		doc.Closed = &schema.Closed{By: "what-if", Cause: "lost", Clean: true}
-		p.Doc.Rec = &doc
+	if p.Assignment.Rec != nil {
+		assignment := *p.Assignment.Rec
+		assignment.Closed = &schema.Closed{By: "what-if", Cause: "lost", Clean: true}
+		p.Assignment.Rec = &assignment
 	}
 	e.Peers[guid] = &p
 	return nil

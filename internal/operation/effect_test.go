@@ -49,9 +49,9 @@ func randomRecords(t *testing.T, l *lossy, dice *rand.Rand) {
 		put(keys.Mark("n1"), schema.Encode(mark, 0))
 	}
 	if dice.IntN(2) == 0 {
-		put(keys.Orders(), schema.Encode(&schema.Orders{
-			StepDown: 1, MoveNow: []string{"gone"}, Restart: []schema.Held{{Task: "a", Slots: cluster.Indexes{0, 1}, Token: 5}},
-			Move: []schema.MoveOrder{{Slot: cluster.Slot{Task: "a", Index: 1}, Token: 5, To: "n2"}},
+		put(keys.Requests(), schema.Encode(&schema.Requests{
+			StepDown: 1, MoveNow: []string{"gone"}, Restart: []schema.SlotRange{{Task: "a", Slots: cluster.Indexes{0, 1}, Token: 5}},
+			Move: []schema.MoveRequest{{Slot: cluster.Slot{Task: "a", Index: 1}, Token: 5, To: "n2"}},
 		}, 0))
 	}
 	if _, err := s.Commit(t.Context(), coord.Create(keys.Removed(), schema.Encode(&schema.Removed{Generation: dice.Int64N(4)}, 0))); err != nil {
@@ -96,8 +96,8 @@ func recordsOf(s *view.Snapshot) map[string]string {
 			add(keys.Mark(node), e.Err, e.Rec)
 		}
 	}
-	if e := s.Orders; !e.Absent && (e.Err != nil || e.Rec != nil && !e.Rec.Empty()) {
-		add(keys.Orders(), e.Err, e.Rec)
+	if e := s.Requests; !e.Absent && (e.Err != nil || e.Rec != nil && !e.Rec.Empty()) {
+		add(keys.Requests(), e.Err, e.Rec)
 	}
 	return list
 }

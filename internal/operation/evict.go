@@ -12,7 +12,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// evict ends the membership of a node in one commit: its document says so, and all its keys that are bound to
+// evict ends the membership of a node in one commit: its assignment says so, and all its keys that are bound to
 // its session are deleted. Its next heartbeat fails, and that fences it.
 func (o Operator) evict(ctx context.Context, s *view.Snapshot, node string) (revision string, err error) {
 	guid := ""
@@ -30,23 +30,23 @@ func (o Operator) evict(ctx context.Context, s *view.Snapshot, node string) (rev
 	})
 }
 
-// evictOps is the commit that evicts a member. Its keys are read after its document.
+// evictOps is the commit that evicts a member. Its keys are read after its assignment.
 func (o Operator) evictOps(ctx context.Context, guid, node string) (ops []coord.Op, version int64, err error) {
-	stored, err := o.Session.Get(ctx, o.Keys.Doc(guid))
+	stored, err := o.Session.Get(ctx, o.Keys.Assignment(guid))
 	if errors.Is(err, coord.ErrNotFound) {
 		return nil, 0, fmt.Errorf("%w: %q is no longer a member", cluster.ErrNoNode, node)
 	}
 	if err != nil {
 		return nil, 0, err
 	}
-	var doc schema.Doc
-	if err := schema.Decode(o.Keys.Doc(guid), stored, &doc); err != nil {
+	var assignment schema.Assignment
+	if err := schema.Decode(o.Keys.Assignment(guid), stored, &assignment); err != nil {
 		return nil, 0, fmt.Errorf("%w: %w; the leader writes the record again", cluster.ErrConflict, err)
 	}
-	if doc.Evicted || doc.Closed != nil {
+	if assignment.Evicted || assignment.Closed != nil {
 		return nil, 0, fmt.Errorf("%w: %q is no longer a member", cluster.ErrNoNode, node)
 	}
-	doc.Evicted = true
+	assignment.Evicted = true
 	version = stored.Version + 1
 	bound, err := membership.ReadBound(ctx, o.Session, o.Keys, guid, node)
 	if err != nil {
@@ -56,8 +56,8 @@ func (o Operator) evictOps(ctx context.Context, guid, node string) (ops []coord.
 		return nil, 0, fmt.Errorf("%w: %q is no longer a member", cluster.ErrNoNode, node)
 	}
 	if bound.Status != nil {
-		doc.Adopt(bound.Status.Holding, version)
+		assignment.Adopt(bound.Status.Holding, version)
 	}
-	set := coord.Set(o.Keys.Doc(guid), schema.Encode(&doc, version), stored.Version)
+	set := coord.Set(o.Keys.Assignment(guid), schema.Encode(&assignment, version), stored.Version)
 	return append([]coord.Op{set}, bound.DeleteOps(bound.Session)...), version, nil
 }

@@ -87,7 +87,7 @@ func known(s *view.Snapshot, node string) error {
 		return nil
 	}
 	for _, p := range s.Peers {
-		if p.Doc.Rec != nil && p.Doc.Rec.Node == node || p.Member.Rec != nil && p.Member.Rec.Node == node {
+		if p.Assignment.Rec != nil && p.Assignment.Rec.Node == node || p.Member.Rec != nil && p.Member.Rec.Node == node {
 			return nil
 		}
 	}
@@ -97,8 +97,8 @@ func known(s *view.Snapshot, node string) error {
 // slotsOf counts the slots that a node has.
 func slotsOf(s *view.Snapshot, node string) (n int) {
 	for _, p := range s.Peers {
-		if p.Doc.Rec != nil && p.Doc.Rec.Node == node && p.Live() {
-			n += schema.Count(p.Doc.Rec.Slots) + schema.Count(p.Doc.Rec.Releasing)
+		if p.Assignment.Rec != nil && p.Assignment.Rec.Node == node && p.Live() {
+			n += schema.Count(p.Assignment.Rec.Slots) + schema.Count(p.Assignment.Rec.Releasing)
 		}
 	}
 	return n

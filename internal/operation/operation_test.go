@@ -167,7 +167,7 @@ func TestOperatorsAtTheSameTime(t *testing.T) {
 		const count = 5
 		snap := &view.Snapshot{Peers: map[string]*view.Peer{}}
 		for i := range count {
-			snap.Peers[fmt.Sprint("gone", i)] = &view.Peer{Doc: view.Entry[schema.Doc]{Rec: &schema.Doc{Node: "n"}}, Member: view.Entry[schema.Member]{Absent: true}}
+			snap.Peers[fmt.Sprint("gone", i)] = &view.Peer{Assignment: view.Entry[schema.Assignment]{Rec: &schema.Assignment{Node: "n"}}, Member: view.Entry[schema.Member]{Absent: true}}
 		}
 		var wait sync.WaitGroup
 		for i := range count {
@@ -181,12 +181,12 @@ func TestOperatorsAtTheSameTime(t *testing.T) {
 		}
 		wait.Wait()
 		o := open(t, service, pass)
-		r, err := o.Session.Get(t.Context(), keys.Orders())
+		r, err := o.Session.Get(t.Context(), keys.Requests())
 		if err != nil {
 			t.Fatal(err)
 		}
-		var rec schema.Orders
-		if err := schema.Decode(keys.Orders(), r, &rec); err != nil {
+		var rec schema.Requests
+		if err := schema.Decode(keys.Requests(), r, &rec); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff([]string{"gone0", "gone1", "gone2", "gone3", "gone4"}, rec.MoveNow); diff != "" {

@@ -117,7 +117,7 @@ func TestWriteOfARemovedMark(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service := mem.New(mem.Config{})
 		o := open(t, service, pass)
-		there := &view.Snapshot{Peers: map[string]*view.Peer{"g": {Doc: view.Entry[schema.Doc]{Rec: &schema.Doc{Node: "n"}}}}}
+		there := &view.Snapshot{Peers: map[string]*view.Peer{"g": {Assignment: view.Entry[schema.Assignment]{Rec: &schema.Assignment{Node: "n"}}}}}
 		do(t, o, there, cluster.Cordon("n"))
 		late := interrupted(t, service, keys.Mark("n"), func() {
 			do(t, o, there, cluster.Uncordon("n"))
@@ -140,7 +140,7 @@ func TestWriteOfARemovedMark(t *testing.T) {
 func TestMarksAreNotDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := open(t, mem.New(mem.Config{}), pass)
-		there := &view.Snapshot{Peers: map[string]*view.Peer{"g": {Doc: view.Entry[schema.Doc]{Rec: &schema.Doc{Node: "n"}}}}}
+		there := &view.Snapshot{Peers: map[string]*view.Peer{"g": {Assignment: view.Entry[schema.Assignment]{Rec: &schema.Assignment{Node: "n"}}}}}
 		if got := do(t, o, there, cluster.Uncordon("n")); got != "" {
 			t.Errorf("nothing was asked for, and the revision is %q", got)
 		}

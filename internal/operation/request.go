@@ -19,7 +19,7 @@ func (e editor) stepDown() error {
 	if e.Epoch.Rec == nil || e.Epoch.Rec.Leader == "" {
 		return fmt.Errorf("%w: nobody leads", cluster.ErrConflict)
 	}
-	return e.request(func(r *schema.Orders) { r.StepDown = max(r.StepDown, e.Epoch.Rec.Term) })
+	return e.request(func(r *schema.Requests) { r.StepDown = max(r.StepDown, e.Epoch.Rec.Term) })
 }
 
 // moveNow requests that nobody wait for members that are gone.
@@ -28,7 +28,7 @@ func (e editor) moveNow() error {
 	if len(members) == 0 {
 		return nil
 	}
-	return e.request(func(r *schema.Orders) {
+	return e.request(func(r *schema.Requests) {
 		r.MoveNow = append(slices.Clone(r.MoveNow), members...)
 		slices.Sort(r.MoveNow)
 		r.MoveNow = slices.Compact(r.MoveNow)
@@ -44,9 +44,9 @@ func (e editor) runNow(op cluster.Operation) error {
 	case !task.Effective().Runs():
 		return fmt.Errorf("%w: task %q does not run to its end: give it mode = \"once\" or a schedule", cluster.ErrConflict, op.Task)
 	}
-	return e.request(func(r *schema.Orders) {
-		if !slices.ContainsFunc(r.RunNow, func(other schema.RunOrder) bool { return other.ID == e.stamp.Run }) {
-			r.RunNow = append(slices.Clone(r.RunNow), schema.RunOrder{ID: e.stamp.Run, Task: op.Task, Params: op.Params, By: e.stamp.By})
+	return e.request(func(r *schema.Requests) {
+		if !slices.ContainsFunc(r.RunNow, func(other schema.RunRequest) bool { return other.ID == e.stamp.Run }) {
+			r.RunNow = append(slices.Clone(r.RunNow), schema.RunRequest{ID: e.stamp.Run, Task: op.Task, Params: op.Params, By: e.stamp.By})
 		}
 	})
 }
@@ -88,14 +88,14 @@ func (e editor) restart(op cluster.Operation) error {
 	default:
 		return nil // nothing runs
 	}
-	return e.request(func(r *schema.Orders) {
+	return e.request(func(r *schema.Requests) {
 		r.Restart = slices.Clone(r.Restart)
 		for _, g := range orders {
-			same := slices.ContainsFunc(r.Restart, func(h schema.Held) bool {
+			same := slices.ContainsFunc(r.Restart, func(h schema.SlotRange) bool {
 				return h.Task == g.Task && h.Token == g.Token && slices.Equal(h.Slots, g.Slots)
 			})
 			if !same {
-				r.Restart = append(r.Restart, schema.Held{Task: g.Task, Slots: g.Slots, Token: g.Token})
+				r.Restart = append(r.Restart, schema.SlotRange{Task: g.Task, Slots: g.Slots, Token: g.Token})
 			}
 		}
 	})
@@ -108,15 +108,15 @@ func (e editor) move(op cluster.Operation) error {
 	if err != nil {
 		return err
 	}
-	return e.request(func(r *schema.Orders) {
-		r.Move = slices.DeleteFunc(slices.Clone(r.Move), func(m schema.MoveOrder) bool { return m.Slot == slot })
-		r.Move = append(r.Move, schema.MoveOrder{Slot: slot, Token: token, To: op.Node})
+	return e.request(func(r *schema.Requests) {
+		r.Move = slices.DeleteFunc(slices.Clone(r.Move), func(m schema.MoveRequest) bool { return m.Slot == slot })
+		r.Move = append(r.Move, schema.MoveRequest{Slot: slot, Token: token, To: op.Node})
 	})
 }
 
 // request changes the requests. What they hold is copied by whoever changes it.
-func (e editor) request(change func(*schema.Orders)) error {
-	entry, rec := e.Orders, schema.Orders{}
+func (e editor) request(change func(*schema.Requests)) error {
+	entry, rec := e.Requests, schema.Requests{}
 	switch {
 	case entry.Good():
 		rec = *entry.Rec
@@ -124,13 +124,13 @@ func (e editor) request(change func(*schema.Orders)) error {
 		return unusable(entry.Err, otherRemedy)
 	}
 	change(&rec)
-	e.Orders = view.Entry[schema.Orders]{Rec: &rec, Version: entry.Version}
+	e.Requests = view.Entry[schema.Requests]{Rec: &rec, Version: entry.Version}
 	return nil
 }
 
 // kept returns the slots that are held back or have failed since they took down nodes, that a filter picks and that are not among
 // what is granted, under token 0.
-func kept(s *view.Snapshot, granted []schema.Held, pick func(node string, slot cluster.Slot) bool) (list []schema.Held) {
+func kept(s *view.Snapshot, granted []schema.SlotRange, pick func(node string, slot cluster.Slot) bool) (list []schema.SlotRange) {
 	against := s.Suspicions()
 	for _, slot := range slices.SortedFunc(maps.Keys(against), cluster.Slot.Compare) {
 		if len(against[slot].TookDown) < schema.CrashesToHold || !pick("", slot) || schema.Find(granted, slot) != nil {
@@ -139,20 +139,20 @@ func kept(s *view.Snapshot, granted []schema.Held, pick func(node string, slot c
 		if n := len(list); n > 0 && list[n-1].Task == slot.Task {
 			list[n-1].Slots = append(list[n-1].Slots, slot.Index)
 		} else {
-			list = append(list, schema.Held{Task: slot.Task, Slots: cluster.Indexes{slot.Index}})
+			list = append(list, schema.SlotRange{Task: slot.Task, Slots: cluster.Indexes{slot.Index}})
 		}
 	}
 	return list
 }
 
 // grants returns the grants of live members that a filter picks slots of.
-func grants(s *view.Snapshot, pick func(node string, slot cluster.Slot) bool) []schema.Held {
-	var list []schema.Held
+func grants(s *view.Snapshot, pick func(node string, slot cluster.Slot) bool) []schema.SlotRange {
+	var list []schema.SlotRange
 	for _, p := range s.Peers {
-		if p.Doc.Rec == nil || !p.Live() {
+		if p.Assignment.Rec == nil || !p.Live() {
 			continue
 		}
-		picked, _ := schema.Split(p.Doc.Rec.Slots, func(slot cluster.Slot, _ *schema.Held) bool { return pick(p.Doc.Rec.Node, slot) })
+		picked, _ := schema.Split(p.Assignment.Rec.Slots, func(slot cluster.Slot, _ *schema.SlotRange) bool { return pick(p.Assignment.Rec.Node, slot) })
 		list = append(list, picked...)
 	}
 	return list
@@ -162,7 +162,7 @@ func grants(s *view.Snapshot, pick func(node string, slot cluster.Slot) bool) []
 func vanished(s *view.Snapshot) []string {
 	var list []string
 	for guid, p := range s.Peers {
-		if !p.Live() && p.Doc.Rec != nil {
+		if !p.Live() && p.Assignment.Rec != nil {
 			list = append(list, guid)
 		}
 	}

@@ -42,7 +42,7 @@ func anything(r *rand.Rand) planner.Input {
 		constrain(&spec, r, 4)
 		task := planner.Task{Spec: spec}
 		for range spec.WorkerNum {
-			task.Owner = append(task.Owner, int32(r.IntN(nodes+1))-1)
+			task.Current = append(task.Current, int32(r.IntN(nodes+1))-1)
 		}
 		in.Tasks = append(in.Tasks, task)
 	}
@@ -96,7 +96,7 @@ func medium(r *rand.Rand, percent int, weighted bool) planner.Input {
 		}
 	}
 	for t := range in.Tasks {
-		in.Tasks[t].Owner = slices.Repeat([]int32{planner.Nobody}, in.Tasks[t].Spec.WorkerNum)
+		in.Tasks[t].Current = slices.Repeat([]int32{planner.Nobody}, in.Tasks[t].Spec.WorkerNum)
 	}
 	return in
 }
@@ -109,7 +109,7 @@ func rests(t *testing.T, name string, in planner.Input) int {
 	steady := !slices.ContainsFunc(in.Nodes, func(n planner.Node) bool { return n.Cordoned || n.Draining })
 	for round := range most {
 		next := adopt(in, planner.Make(in))
-		if slices.EqualFunc(in.Tasks, next.Tasks, func(a, b planner.Task) bool { return slices.Equal(a.Owner, b.Owner) }) {
+		if slices.EqualFunc(in.Tasks, next.Tasks, func(a, b planner.Task) bool { return slices.Equal(a.Current, b.Current) }) {
 			return round
 		}
 		if before, after := planner.Cost(in), planner.Cost(next); steady && round > 0 && slices.Compare(after, before) >= 0 {

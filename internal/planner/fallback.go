@@ -9,15 +9,15 @@ func Fallback(in Input) Plan {
 	load := make([]int, len(in.Nodes))
 	for t := range in.Tasks {
 		task := &in.Tasks[t]
-		plan.Target[t] = append([]int32{}, task.Owner...)
-		for i, n := range task.Owner {
+		plan.Target[t] = append([]int32{}, task.Current...)
+		for i, n := range task.Current {
 			switch {
 			case n == Nobody:
 			case task.Fixed || in.Nodes[n].Gone || Fits(&in.Nodes[n], task.Spec).Code == "":
 				load[n] += task.Spec.Cost()
 			default:
 				plan.Target[t][i] = Nobody
-				plan.Moves = append(plan.Moves, Move{Task: t, Slot: i, From: n, To: Nobody, Why: Fits(&in.Nodes[n], task.Spec)})
+				plan.Moves = append(plan.Moves, Move{Task: t, Slot: i, From: n, To: Nobody, Reason: Fits(&in.Nodes[n], task.Spec)})
 			}
 		}
 	}
@@ -27,7 +27,7 @@ func Fallback(in Input) Plan {
 		}
 		placeFree(in, t, plan.Target[t], load)
 		for i, n := range plan.Target[t] {
-			if n == Nobody && (in.Tasks[t].Held == nil || !in.Tasks[t].Held[i]) {
+			if n == Nobody && (in.Tasks[t].Withheld == nil || !in.Tasks[t].Withheld[i]) {
 				plan.Unplaced[t] = cluster.Reason{Code: cluster.WhyNoNode}
 			}
 		}
@@ -48,7 +48,7 @@ func placeFree(in Input, t int, target []int32, load []int) {
 		}
 	}
 	for i := range target {
-		if target[i] != Nobody || task.Held != nil && task.Held[i] {
+		if target[i] != Nobody || task.Withheld != nil && task.Withheld[i] {
 			continue
 		}
 		best := Nobody

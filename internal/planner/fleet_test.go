@@ -23,7 +23,7 @@ func fleet(nodes, tasks, workers, percent int) planner.Input {
 		}
 		task := planner.Task{Spec: spec}
 		for range spec.WorkerNum {
-			task.Owner = append(task.Owner, planner.Nobody)
+			task.Current = append(task.Current, planner.Nobody)
 		}
 		total += spec.WorkerNum * spec.Weight
 		in.Tasks = append(in.Tasks, task)
@@ -45,11 +45,11 @@ func without(in planner.Input, first int) planner.Input {
 	in.Nodes = in.Nodes[first:]
 	in.Tasks = slices.Clone(in.Tasks)
 	for t := range in.Tasks {
-		owner := slices.Clone(in.Tasks[t].Owner)
+		owner := slices.Clone(in.Tasks[t].Current)
 		for i := range owner {
 			owner[i] = max(owner[i]-int32(first), planner.Nobody)
 		}
-		in.Tasks[t].Owner = owner
+		in.Tasks[t].Current = owner
 	}
 	return in
 }
@@ -149,10 +149,10 @@ func BenchmarkOnTheWay(b *testing.B) {
 				plan := planner.Make(in)
 				for t := range in.Tasks {
 					task := &in.Tasks[t]
-					task.Owner, task.Toward = slices.Clone(task.Owner), plan.Target[t]
+					task.Current, task.InProgress = slices.Clone(task.Current), plan.Target[t]
 					for i, to := range plan.Target[t] {
-						if task.Owner[i] == planner.Nobody && i%2 == 0 {
-							task.Owner[i] = to
+						if task.Current[i] == planner.Nobody && i%2 == 0 {
+							task.Current[i] = to
 						}
 					}
 				}

@@ -61,20 +61,20 @@ type Node struct {
 // Task is a task and who has its slots now.
 type Task struct {
 	Spec cluster.TaskSpec
-	// Owner holds for each slot the node that has it, or had it under the same name, as an
+	// Current holds for each slot the node that has it, or had it under the same name, as an
 	// index into Input.Nodes; Nobody for a slot that is free or has to leave its node. It has
 	// Spec.WorkerNum elements, and is not changed.
-	Owner []int32
-	// Held says which slots are withheld: they are not to be placed, and have no owner. Nil for none.
-	Held []bool
+	Current []int32
+	// Withheld says which slots are withheld: they are not to be placed, and have no owner. Nil for none.
+	Withheld []bool
 	// Fixed leaves every slot where it is, or without a place: others are placed around it.
 	Fixed bool
 	// Token holds for each slot with an owner the token of its grant: of two slots that a node has, the one with the higher
 	// token came to it later. Nil, or equal, where that is not known.
 	Token []int64
-	// Toward holds for each slot the node that it is to have by the plan that is being carried out, Nobody for none. It is
+	// InProgress holds for each slot the node that it is to have by the plan that is being carried out, Nobody for none. It is
 	// nil if no plan is being carried out, or that plan is not known. Its length may differ from WorkerNum, and it is not changed.
-	Toward []int32
+	InProgress []int32
 }
 
 // Input is what a plan is made from.
@@ -88,7 +88,7 @@ type Input struct {
 type Move struct {
 	Task, Slot int   // the task as an index into Input.Tasks
 	From, To   int32 // nodes; To is Nobody if it has no place any longer
-	Why        cluster.Reason
+	Reason     cluster.Reason
 }
 
 // Plan is the target.

@@ -31,7 +31,7 @@ func task(name string, workers int, owner ...int32) planner.Task {
 	for len(owner) < workers {
 		owner = append(owner, planner.Nobody)
 	}
-	return planner.Task{Spec: cluster.TaskSpec{Name: name, WorkName: name, WorkerNum: workers}, Owner: owner}
+	return planner.Task{Spec: cluster.TaskSpec{Name: name, WorkName: name, WorkerNum: workers}, Current: owner}
 }
 
 func with(n planner.Node, key, value string) planner.Node {
@@ -75,7 +75,7 @@ func draw(in planner.Input, why bool) string {
 			for i, to := range target {
 				if to == n {
 					mark := ""
-					if n != planner.Nobody && in.Tasks[t].Owner[i] != n {
+					if n != planner.Nobody && in.Tasks[t].Current[i] != n {
 						mark = "+"
 					}
 					fmt.Fprintf(&b, " %s#%d%s", in.Tasks[t].Spec.Name, i, mark)
@@ -99,7 +99,7 @@ func draw(in planner.Input, why bool) string {
 		if m.To >= 0 {
 			to = in.Nodes[m.To].Name
 		}
-		fmt.Fprintf(&b, "%s → %s %s#%d: %s\n", in.Nodes[m.From].Name, to, in.Tasks[m.Task].Spec.Name, m.Slot, m.Why)
+		fmt.Fprintf(&b, "%s → %s %s#%d: %s\n", in.Nodes[m.From].Name, to, in.Tasks[m.Task].Spec.Name, m.Slot, m.Reason)
 	}
 	return b.String()
 }
@@ -323,7 +323,7 @@ func spread(x []int) int { return slices.Max(x) - slices.Min(x) }
 func adopt(in planner.Input, plan planner.Plan) planner.Input {
 	in.Tasks = slices.Clone(in.Tasks)
 	for t := range in.Tasks {
-		in.Tasks[t].Owner = plan.Target[t]
+		in.Tasks[t].Current = plan.Target[t]
 	}
 	return in
 }
@@ -332,7 +332,7 @@ func moves(in planner.Input, plan planner.Plan) int {
 	n := 0
 	for t := range in.Tasks {
 		for i, to := range plan.Target[t] {
-			if from := in.Tasks[t].Owner[i]; from != planner.Nobody && from != to {
+			if from := in.Tasks[t].Current[i]; from != planner.Nobody && from != to {
 				n++
 			}
 		}
@@ -376,14 +376,14 @@ func TestMovesAreMinimal(t *testing.T) {
 
 		gone := rapid.IntRange(0, nodes-1).Draw(t, "gone")
 		less := planner.Input{Tasks: []planner.Task{task("a", workers)}, Nodes: slices.Delete(slices.Clone(in.Nodes), gone, gone+1)}
-		for i, n := range settled.Tasks[0].Owner {
+		for i, n := range settled.Tasks[0].Current {
 			switch {
 			case n == int32(gone):
 				n = planner.Nobody
 			case n > int32(gone):
 				n--
 			}
-			less.Tasks[0].Owner[i] = n
+			less.Tasks[0].Current[i] = n
 		}
 		if n := moves(less, planner.Make(less)); n != 0 {
 			t.Fatalf("%d slots moved between nodes that stayed", n)
@@ -402,9 +402,9 @@ func TestHeldSlotsAreNotPlaced(t *testing.T) {
 	in := planner.Input{
 		Nodes: []planner.Node{{Name: "n1", Works: []string{"a"}}, {Name: "n2", Works: []string{"a"}}},
 		Tasks: []planner.Task{{
-			Spec:  cluster.TaskSpec{Name: "a", WorkName: "a", WorkerNum: 5},
-			Owner: []int32{0, planner.Nobody, 0, planner.Nobody, 0},
-			Held:  []bool{false, true, false, false, false},
+			Spec:     cluster.TaskSpec{Name: "a", WorkName: "a", WorkerNum: 5},
+			Current:  []int32{0, planner.Nobody, 0, planner.Nobody, 0},
+			Withheld: []bool{false, true, false, false, false},
 		}},
 	}
 	if diff := cmp.Diff([][]int32{{0, planner.Nobody, 0, 1, 1}}, planner.Make(in).Target); diff != "" {
@@ -422,16 +422,16 @@ func TestFixedTasksStay(t *testing.T) {
 			task := &in.Tasks[k]
 			task.Fixed = r.IntN(2) == 0
 			if !task.Fixed {
-				task.Owner = slices.Repeat([]int32{planner.Nobody}, len(task.Owner))
+				task.Current = slices.Repeat([]int32{planner.Nobody}, len(task.Current))
 			}
 		}
 		for name, plan := range map[string]planner.Plan{"plan": planner.Make(in), "fallback": planner.Fallback(in)} {
 			for k := range in.Tasks {
-				if is, target := in.Tasks[k].Owner, plan.Target[k]; in.Tasks[k].Fixed && !slices.Equal(is, target) {
+				if is, target := in.Tasks[k].Current, plan.Target[k]; in.Tasks[k].Fixed && !slices.Equal(is, target) {
 					t.Errorf("world %d, %s: task %d is fixed on %v, its target is %v", i, name, k, is, target)
 				}
 			}
-			have := tabulate(in, func(t int) []int32 { return in.Tasks[t].Owner })
+			have := tabulate(in, func(t int) []int32 { return in.Tasks[t].Current })
 			if got := tabulate(in, func(t int) []int32 { return plan.Target[t] }); name == "plan" {
 				if _, ok := judge(in, have, got); !ok {
 					t.Errorf("world %d: the plan breaks a constraint: %v", i, got)
@@ -450,7 +450,7 @@ func TestFallback(t *testing.T) {
 		for i, target := range plan.Target {
 			count := make([]int, len(in.Nodes))
 			for k, n := range target {
-				from := in.Tasks[i].Owner[k]
+				from := in.Tasks[i].Current[k]
 				if from != planner.Nobody && n != from && planner.Fits(&in.Nodes[from], in.Tasks[i].Spec).Code == "" {
 					t.Fatalf("slot %d of task %d moved from %d to %d", k, i, from, n)
 				}
@@ -464,7 +464,7 @@ func TestFallback(t *testing.T) {
 					continue
 				}
 				if planner.Fits(node, in.Tasks[i].Spec).Code != "" || node.Cordoned || node.Draining ||
-					node.Capacity > 0 && load[n] > node.Capacity && in.Tasks[i].Owner[k] == planner.Nobody && onlyFresh(in, n) ||
+					node.Capacity > 0 && load[n] > node.Capacity && in.Tasks[i].Current[k] == planner.Nobody && onlyFresh(in, n) ||
 					in.Tasks[i].Spec.MaxPerNode > 0 && count[n] > in.Tasks[i].Spec.MaxPerNode {
 					t.Fatalf("slot %d of task %d went to %d", k, i, n)
 				}
@@ -476,7 +476,7 @@ func TestFallback(t *testing.T) {
 // onlyFresh reports whether a node had nothing before.
 func onlyFresh(in planner.Input, n int32) bool {
 	for _, task := range in.Tasks {
-		if slices.Contains(task.Owner, n) {
+		if slices.Contains(task.Current, n) {
 			return false
 		}
 	}
@@ -570,13 +570,13 @@ func TestLargeWorlds(t *testing.T) {
 			gone := rapid.IntRange(0, len(in.Nodes)-1).Draw(t, "gone")
 			in.Nodes = slices.Delete(slices.Clone(in.Nodes), gone, gone+1)
 			for i := range in.Tasks {
-				in.Tasks[i].Owner = slices.Clone(in.Tasks[i].Owner)
-				for k, n := range in.Tasks[i].Owner {
+				in.Tasks[i].Current = slices.Clone(in.Tasks[i].Current)
+				for k, n := range in.Tasks[i].Current {
 					switch {
 					case n == int32(gone):
-						in.Tasks[i].Owner[k] = planner.Nobody
+						in.Tasks[i].Current[k] = planner.Nobody
 					case n > int32(gone):
-						in.Tasks[i].Owner[k]--
+						in.Tasks[i].Current[k]--
 					}
 				}
 			}

@@ -30,17 +30,17 @@ func newProblem(in Input) *solver.Problem {
 		task := &in.Tasks[t]
 		p.Tasks[t] = solver.Task{
 			Cost:       int64(task.Spec.Cost()),
-			Slots:      int64(len(task.Owner)),
+			Slots:      int64(len(task.Current)),
 			MaxPerNode: int64(task.Spec.MaxPerNode),
 			Fixed:      task.Fixed,
 			Eligible:   eligible,
 		}
-		for _, withheld := range task.Held {
+		for _, withheld := range task.Withheld {
 			if withheld {
 				p.Tasks[t].Slots--
 			}
 		}
-		countSlots(p.Current[t*nodes:(t+1)*nodes], task.Owner)
+		countSlots(p.Current[t*nodes:(t+1)*nodes], task.Current)
 	}
 	p.InProgress = inProgress(in, p.Current)
 	return p
@@ -50,7 +50,7 @@ func newProblem(in Input) *solver.Problem {
 func inProgress(in Input, current []int32) (cells []int32) {
 	for t := range in.Tasks {
 		task := &in.Tasks[t]
-		if task.Toward == nil || task.Fixed {
+		if task.InProgress == nil || task.Fixed {
 			continue
 		}
 		if cells == nil {
@@ -58,7 +58,7 @@ func inProgress(in Input, current []int32) (cells []int32) {
 		}
 		row := cells[t*len(in.Nodes) : (t+1)*len(in.Nodes)]
 		clear(row)
-		countSlots(row, task.Toward)
+		countSlots(row, task.InProgress)
 	}
 	return cells
 }

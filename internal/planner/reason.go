@@ -18,7 +18,7 @@ func (a *assigner) explain(t int, target []int32, plan *Plan, moves []Move) {
 	for i := range moves {
 		move := &moves[i]
 		move.To = target[move.Slot]
-		move.Why = a.whyMoved(t, move.From, move.To)
+		move.Reason = a.whyMoved(t, move.From, move.To)
 	}
 }
 

@@ -40,7 +40,7 @@ func mixed(r *rand.Rand) planner.Input {
 		}
 		task := planner.Task{Spec: spec}
 		for range spec.WorkerNum {
-			task.Owner = append(task.Owner, int32(r.IntN(nodes+1))-1)
+			task.Current = append(task.Current, int32(r.IntN(nodes+1))-1)
 		}
 		in.Tasks = append(in.Tasks, task)
 	}
@@ -123,7 +123,7 @@ func TestRepairAgainstExactSearch(t *testing.T) {
 		if i%2 == 1 {
 			weighAndSpread(in, r)
 		}
-		have := tabulate(in, func(t int) []int32 { return in.Tasks[t].Owner })
+		have := tabulate(in, func(t int) []int32 { return in.Tasks[t].Current })
 		plan := planner.Make(in)
 		got := tabulate(in, func(t int) []int32 { return plan.Target[t] })
 		cost, ok := judge(in, have, got)
@@ -194,7 +194,7 @@ func nearlyFull(r *rand.Rand) planner.Input {
 	}
 	for t := range in.Tasks {
 		for range in.Tasks[t].Spec.WorkerNum {
-			in.Tasks[t].Owner = append(in.Tasks[t].Owner, planner.Nobody)
+			in.Tasks[t].Current = append(in.Tasks[t].Current, planner.Nobody)
 		}
 	}
 	return in
@@ -260,7 +260,7 @@ func crowd(in planner.Input) planner.Input {
 	for t := range in.Tasks {
 		task := &in.Tasks[t]
 		task.Spec.WorkerNum += 3
-		task.Owner = append(slices.Clone(task.Owner), planner.Nobody, planner.Nobody, planner.Nobody)
+		task.Current = append(slices.Clone(task.Current), planner.Nobody, planner.Nobody, planner.Nobody)
 	}
 	return in
 }

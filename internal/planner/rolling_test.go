@@ -16,13 +16,13 @@ func carryOut(in planner.Input, next *int64, moved map[[2]int]int) planner.Input
 		task := &in.Tasks[t]
 		task.Token = slices.Clone(task.Token)
 		for i, to := range plan.Target[t] {
-			if to != task.Owner[i] {
+			if to != task.Current[i] {
 				*next++
 				task.Token[i] = *next
 				moved[[2]int{t, i}]++
 			}
 		}
-		task.Owner = plan.Target[t]
+		task.Current = plan.Target[t]
 	}
 	return in
 }
@@ -86,10 +86,10 @@ func TestRollingRestartMovesNothingMoreThanTwice(t *testing.T) {
 func renumbered(tasks []planner.Task, number func(int32) int32) []planner.Task {
 	tasks = slices.Clone(tasks)
 	for t := range tasks {
-		tasks[t].Owner = slices.Clone(tasks[t].Owner)
-		for i, n := range tasks[t].Owner {
+		tasks[t].Current = slices.Clone(tasks[t].Current)
+		for i, n := range tasks[t].Current {
 			if n >= 0 {
-				tasks[t].Owner[i] = number(n)
+				tasks[t].Current[i] = number(n)
 			}
 		}
 	}

@@ -21,11 +21,11 @@ func withFixed(r *rand.Rand) planner.Input {
 		if task.Fixed || r.IntN(8) > 0 {
 			continue
 		}
-		task.Held = make([]bool, len(task.Owner))
-		for i := range task.Held {
-			task.Held[i] = r.IntN(2) == 0
-			if task.Held[i] {
-				task.Owner[i] = planner.Nobody
+		task.Withheld = make([]bool, len(task.Current))
+		for i := range task.Withheld {
+			task.Withheld[i] = r.IntN(2) == 0
+			if task.Withheld[i] {
+				task.Current[i] = planner.Nobody
 			}
 		}
 	}
@@ -66,7 +66,7 @@ func crammed(r *rand.Rand) planner.Input {
 			}
 			left -= task.Spec.Cost()
 			task.Spec.WorkerNum++
-			task.Owner = append(task.Owner, owner)
+			task.Current = append(task.Current, owner)
 		}
 		in.Nodes = append(in.Nodes, node)
 	}
@@ -81,29 +81,29 @@ func inTurns(in planner.Input, budget int, r *rand.Rand) (moves int, ended bool)
 	in.Tasks = slices.Clone(in.Tasks)
 	for t := range in.Tasks {
 		task := &in.Tasks[t]
-		task.Owner, task.Token = slices.Clone(task.Owner), make([]int64, len(task.Owner))
-		slots += len(task.Owner)
+		task.Current, task.Token = slices.Clone(task.Current), make([]int64, len(task.Current))
+		slots += len(task.Current)
 	}
 	for moves <= 4*slots {
 		plan := planner.Make(in)
 		moving := 0
 		for t := range in.Tasks {
 			task := &in.Tasks[t]
-			task.Toward = slices.Clone(plan.Target[t])
+			task.InProgress = slices.Clone(plan.Target[t])
 			for i, to := range plan.Target[t] {
-				if to == planner.Nobody || task.Owner[i] != planner.Nobody {
+				if to == planner.Nobody || task.Current[i] != planner.Nobody {
 					continue
 				}
 				moving++
 				if r.IntN(3) > 0 {
 					token++
-					task.Owner[i], task.Token[i] = to, token
+					task.Current[i], task.Token[i] = to, token
 				}
 			}
 		}
 		for _, m := range plan.Moves {
 			if budget == 0 || moving < budget || m.To == planner.Nobody {
-				in.Tasks[m.Task].Owner[m.Slot] = planner.Nobody
+				in.Tasks[m.Task].Current[m.Slot] = planner.Nobody
 				moves++
 				moving++
 			}

@@ -25,15 +25,15 @@ func (a *assigner) row(cells []int32, t int) []int32 {
 // more, in turn.
 func (a *assigner) assign(t int, plan *Plan) []int32 {
 	task := &a.in.Tasks[t]
-	withheld := func(i int) bool { return task.Held != nil && task.Held[i] }
-	target, moved := task.Owner, len(plan.Moves)
+	withheld := func(i int) bool { return task.Withheld != nil && task.Withheld[i] }
+	target, moved := task.Current, len(plan.Moves)
 	leaving := a.surplus(t)
 	if len(leaving) > 0 {
 		target = slices.Clone(target)
 	}
 	for _, i := range leaving {
 		target[i] = Nobody
-		plan.Moves = append(plan.Moves, Move{Task: t, Slot: i, From: task.Owner[i], To: Nobody})
+		plan.Moves = append(plan.Moves, Move{Task: t, Slot: i, From: task.Current[i], To: Nobody})
 	}
 	free := 0
 	for i, n := range target {
@@ -73,7 +73,7 @@ func (a *assigner) surplus(t int) []int {
 		return nil
 	}
 	var list []int
-	for i, n := range task.Owner {
+	for i, n := range task.Current {
 		if n != Nobody && over[n] > 0 {
 			list = append(list, i)
 		}
@@ -86,7 +86,7 @@ func (a *assigner) surplus(t int) []int {
 		return cmp.Or(later, cmp.Compare(k, i))
 	})
 	list = slices.DeleteFunc(list, func(i int) bool {
-		n := task.Owner[i]
+		n := task.Current[i]
 		over[n]--
 		return over[n] < 0
 	})

@@ -110,8 +110,8 @@ func best(in planner.Input, have table) (least [7]int, at table) {
 			return
 		}
 		count := 0
-		for i := range in.Tasks[t].Owner {
-			if in.Tasks[t].Held == nil || !in.Tasks[t].Held[i] {
+		for i := range in.Tasks[t].Current {
+			if in.Tasks[t].Withheld == nil || !in.Tasks[t].Withheld[i] {
 				count++
 			}
 		}
@@ -133,7 +133,7 @@ func tabulate(in planner.Input, of func(t int) []int32) table {
 			switch {
 			case n >= 0:
 				x[t][n]++
-			case in.Tasks[t].Held == nil || !in.Tasks[t].Held[i]:
+			case in.Tasks[t].Withheld == nil || !in.Tasks[t].Withheld[i]:
 				x[t][len(in.Nodes)]++
 			}
 		}
@@ -185,7 +185,7 @@ func small(t *rapid.T) planner.Input {
 		}
 		owner := rapid.SliceOfN(rapid.Int32Range(planner.Nobody, int32(nodes-1)), 0, most).Draw(t, w)
 		spec.WorkerNum = len(owner)
-		in.Tasks = append(in.Tasks, planner.Task{Spec: spec, Owner: owner})
+		in.Tasks = append(in.Tasks, planner.Task{Spec: spec, Current: owner})
 	}
 	return in
 }
@@ -194,7 +194,7 @@ func small(t *rapid.T) planner.Input {
 func TestTwin(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in := small(t)
-		have := tabulate(in, func(t int) []int32 { return in.Tasks[t].Owner })
+		have := tabulate(in, func(t int) []int32 { return in.Tasks[t].Current })
 		plan := planner.Make(in)
 		got := tabulate(in, func(t int) []int32 { return plan.Target[t] })
 		cost, ok := judge(in, have, got)

@@ -12,10 +12,10 @@ import (
 
 // A grant tells its worker how many workers the task has, and workers divide keys by that. Two counts at a time
 // would give keys two owners, or none. So a changed count is a barrier: all slots of the old count are asked back
-// together, whatever the budget of moves, and none is granted with the new one while a document lists one of the
-// old. Nothing is remembered: what documents list says how far it is, to every leader.
+// together, whatever the budget of moves, and none is granted with the new one while an assignment lists one of the
+// old. Nothing is remembered: what assignments list says how far it is, to every leader.
 //
-// What was asked back for it stays in its document until all have stopped, so that the plan knows where each slot
+// What was asked back for it stays in its assignment until all have stopped, so that the plan knows where each slot
 // was, and it starts again there.
 
 // barrier is what keeps a task from its new count.
@@ -31,7 +31,7 @@ func (b *barrier) over() bool { return len(b.left) == 0 }
 
 // otherCount reports whether the workers of an entry are told another count than those that are granted now.
 // Where the record does not say what they are told, it may be another one. Runs keep the count they began with.
-func (f *facts) otherCount(h *schema.Held) bool {
+func (f *facts) otherCount(h *schema.SlotRange) bool {
 	spec, known := f.specs[h.Task]
 	if !known || isRun(h.Task) {
 		return false
@@ -40,32 +40,32 @@ func (f *facts) otherCount(h *schema.Held) bool {
 	return !told || count != spec.Count()
 }
 
-// barriers are the tasks of which documents list slots of another count.
+// barriers are the tasks of which assignments list slots of another count.
 type barriers map[string]*barrier
 
-// findBarriers finds the tasks of which a document lists slots of another count, once it is decided which
-// documents this commit deletes.
+// findBarriers finds the tasks of which an assignment lists slots of another count, once it is decided which
+// assignments this commit deletes.
 func findBarriers(f *facts, m members, delayed map[string]cluster.Reason, c *commit) barriers {
 	found := barriers{}
 	for _, guid := range f.guids {
-		doc := c.doc(guid)
-		if doc == nil {
+		assignment := c.assignment(guid)
+		if assignment == nil {
 			continue
 		}
-		for i := range doc.Slots {
-			found.add(f, m, delayed, guid, &doc.Slots[i], false)
+		for i := range assignment.Slots {
+			found.add(f, m, delayed, guid, &assignment.Slots[i], false)
 		}
-		for i := range doc.Releasing {
-			found.add(f, m, delayed, guid, &doc.Releasing[i], true)
+		for i := range assignment.Releasing {
+			found.add(f, m, delayed, guid, &assignment.Releasing[i], true)
 		}
-		for _, h := range f.unlisted(guid, doc) {
+		for _, h := range f.unlisted(guid, assignment) {
 			found.add(f, m, delayed, guid, &h, false)
 		}
 	}
 	return found
 }
 
-func (b barriers) add(f *facts, m members, delayed map[string]cluster.Reason, guid string, h *schema.Held, asked bool) {
+func (b barriers) add(f *facts, m members, delayed map[string]cluster.Reason, guid string, h *schema.SlotRange, asked bool) {
 	if !f.otherCount(h) {
 		return
 	}
@@ -102,12 +102,12 @@ func (b barriers) add(f *facts, m members, delayed map[string]cluster.Reason, gu
 
 // toResize reports whether the slots of an entry are to be asked back for another count. While a member that has
 // some of the old count cannot be asked, or nothing may be granted, the others run on: they would stop for nothing.
-func (b barriers) toResize(f *facts, h *schema.Held, c *commit) bool {
+func (b barriers) toResize(f *facts, h *schema.SlotRange, c *commit) bool {
 	return f.otherCount(h) && !b[h.Task].unreachable && c.out.Blocked == ""
 }
 
 // resized says why the slots of an entry are asked back for another count.
-func (f *facts) resized(h *schema.Held) cluster.Reason {
+func (f *facts) resized(h *schema.SlotRange) cluster.Reason {
 	why := cluster.Reason{Code: cluster.WhyResized}
 	switch was, told := h.Told(); {
 	case !told:
@@ -122,27 +122,27 @@ func (f *facts) resized(h *schema.Held) cluster.Reason {
 // keeps reports whether an entry that was given back stays listed until the last slot of the old count has been. Who
 // leaves or is drained does not wait for that: nothing starts there again. Nor does anybody while a delay or a freeze, which
 // may last long, holds what a lost member had: these slots go on with the old count, and restart once it is over.
-func (b barriers) keeps(f *facts, m members, guid string, h *schema.Held) bool {
+func (b barriers) keeps(f *facts, m members, guid string, h *schema.SlotRange) bool {
 	of := b[h.Task]
 	stays := m[guid] == active && f.Snapshot.Mark(f.nodeName(guid)).Drain == nil
 	return of != nil && !of.over() && ofResize(h) && stays && of.delay.Code == ""
 }
 
 // ofResize reports whether an entry was asked back for another count.
-func ofResize(h *schema.Held) bool { return h.Why != nil && h.Why.Code == cluster.WhyResized }
+func ofResize(h *schema.SlotRange) bool { return h.Why != nil && h.Why.Code == cluster.WhyResized }
 
-// barred returns the tasks of which no slot may be granted with the new count: as this decision leaves the documents, one
+// barred returns the tasks of which no slot may be granted with the new count: as this decision leaves the assignments, one
 // of them lists a slot of another count, or a member holds one that none lists. While a barrier may not begin, since a member
 // that has some of the old count cannot be asked, free slots go on with the old count, which is returned. It is 0 where nothing
 // may be granted: the barrier is under way, or not all of these are told the same.
 func (b barriers) barred(f *facts, c *commit) map[string]int {
 	counts, barred := map[string]int{}, map[string]int{}
 	for _, guid := range f.guids {
-		doc := c.doc(guid)
-		if doc == nil {
+		assignment := c.assignment(guid)
+		if assignment == nil {
 			continue
 		}
-		for _, list := range [][]schema.Held{doc.Slots, doc.Releasing, f.unlisted(guid, doc)} {
+		for _, list := range [][]schema.SlotRange{assignment.Slots, assignment.Releasing, f.unlisted(guid, assignment)} {
 			for i := range list {
 				h := &list[i]
 				count, told := h.Told()
@@ -173,7 +173,7 @@ func (b barriers) explain(f *facts, unplaced map[string]cluster.Reason) {
 	}
 }
 
-// restarts returns the tasks whose workers all start again, by name: those of which documents list another count.
+// restarts returns the tasks whose workers all start again, by name: those of which assignments list another count.
 func (p preview) restarts() []cluster.PlannedRestart {
 	list := []cluster.PlannedRestart{}
 	for _, task := range slices.Sorted(maps.Keys(p.survey.barriers)) {
@@ -183,7 +183,7 @@ func (p preview) restarts() []cluster.PlannedRestart {
 		}
 		r := cluster.PlannedRestart{Task: task, To: spec.Count(), Gap: cluster.Duration(spec.Grace())}
 		for _, guid := range p.guids {
-			rec := p.Snapshot.Peers[guid].Doc.Rec
+			rec := p.Snapshot.Peers[guid].Assignment.Rec
 			if rec == nil {
 				continue
 			}

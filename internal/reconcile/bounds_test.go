@@ -32,9 +32,9 @@ type crew struct {
 func stay(in planner.Input) planner.Plan {
 	plan := planner.Plan{Target: make([][]int32, len(in.Tasks)), Unplaced: make([]cluster.Reason, len(in.Tasks))}
 	for t := range in.Tasks {
-		plan.Target[t] = slices.Clone(in.Tasks[t].Owner)
+		plan.Target[t] = slices.Clone(in.Tasks[t].Current)
 		for i := range plan.Target[t] {
-			if in.Tasks[t].Held != nil && in.Tasks[t].Held[i] {
+			if in.Tasks[t].Withheld != nil && in.Tasks[t].Withheld[i] {
 				plan.Target[t][i] = planner.Nobody
 			}
 		}
@@ -59,11 +59,11 @@ func (c *crew) end(part float64) {
 	}
 }
 
-// follow lets every member do what its document says, and reports whether anything has changed.
+// follow lets every member do what its assignment says, and reports whether anything has changed.
 func (c *crew) follow() (changed bool) {
 	for guid, p := range c.snap.Peers {
 		l := follower.Local{
-			Doc: p.Doc.Rec, DocVersion: p.Doc.Version, DocGood: true, Told: true, Running: c.running[guid], Claims: map[cluster.Slot]schema.Claim{},
+			Assignment: p.Assignment.Rec, DocVersion: p.Assignment.Version, DocGood: true, Told: true, Running: c.running[guid], Claims: map[cluster.Slot]schema.Claim{},
 			Phase: membership.Holds, Said: p.Status.Rec, Now: c.now, WallNow: noon,
 		}
 		for slot, r := range l.Running {
@@ -96,14 +96,14 @@ func (c *crew) follow() (changed bool) {
 // lead lets the leader decide once, and reports whether it did anything.
 func (c *crew) lead() bool {
 	var d reconcile.Decision
-	for most := reconcile.MaxDocs; ; most /= 2 { // as the leader does when a commit is too large
-		d = c.decide(atNoon, func(w *reconcile.World) { w.Planner, w.MaxDocs = stay, most })
+	for most := reconcile.MaxAssignments; ; most /= 2 { // as the leader does when a commit is too large
+		d = c.decide(atNoon, func(w *reconcile.World) { w.Planner, w.MaxAssignments = stay, most })
 		size := 0
 		for _, rec := range d.Agendas {
 			size += schema.Size(rec)
 		}
-		for _, doc := range d.Docs {
-			size += schema.Size(doc)
+		for _, assignment := range d.Assignments {
+			size += schema.Size(assignment)
 		}
 		for i := range d.Ran {
 			size += schema.Size(&d.Ran[i])
@@ -122,13 +122,13 @@ func (c *crew) lead() bool {
 		schematest.WantFit(c, "a run", &d.Ran[i])
 		c.over[d.Ran[i].ID] = d.Ran[i]
 	}
-	for guid, doc := range d.Docs {
-		schematest.WantFit(c, "the document of "+guid, doc)
+	for guid, assignment := range d.Assignments {
+		schematest.WantFit(c, "the assignment of "+guid, assignment)
 		p := c.snap.Peers[guid]
-		p.Doc.Rec, p.Doc.Version, p.Doc.Size = doc, p.Doc.Version+1, schema.Size(doc)
+		p.Assignment.Rec, p.Assignment.Version, p.Assignment.Size = assignment, p.Assignment.Version+1, schema.Size(assignment)
 	}
 	c.commit(d)
-	return len(d.Agendas)+len(d.Docs) > 0
+	return len(d.Agendas)+len(d.Assignments) > 0
 }
 
 // Twenty runs of thousands of workers go on at once, their workers end in no order, and half of them fail, each in
@@ -145,10 +145,10 @@ func TestTwentyLargeRuns(t *testing.T) {
 	c.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: rec}}
 	for m := range members {
 		guid := fmt.Sprintf("n%d", m)
-		var slots []schema.Held
+		var slots []schema.SlotRange
 		c.running[guid] = map[cluster.Slot]cluster.Report{}
 		for i := range runs {
-			h := schema.Held{Task: cluster.RunTask("a", rec.Runs[i].ID), Token: int64(10*i + m + 1)}
+			h := schema.SlotRange{Task: cluster.RunTask("a", rec.Runs[i].ID), Token: int64(10*i + m + 1)}
 			for index := m * workers / members; index < (m+1)*workers/members; index++ {
 				h.Slots = append(h.Slots, index)
 				slot := cluster.Slot{Task: h.Task, Index: index}
@@ -157,13 +157,13 @@ func TestTwentyLargeRuns(t *testing.T) {
 			slots = append(slots, h)
 		}
 		p := c.live(guid, 1, slots, schematest.Held(), 1, slots)
-		for i := range p.Doc.Rec.Slots {
+		for i := range p.Assignment.Rec.Slots {
 			own := s
-			p.Doc.Rec.Slots[i].Spec = &own
+			p.Assignment.Rec.Slots[i].Spec = &own
 		}
-		p.Status.Rec = &schema.Status{Applied: 1, Holding: []schema.Held{}}
+		p.Status.Rec = &schema.Status{Applied: 1, Holding: []schema.SlotRange{}}
 		p.Done.Absent = true
-		p.Doc.Size = schema.Size(p.Doc.Rec)
+		p.Assignment.Size = schema.Size(p.Assignment.Rec)
 	}
 	for _, part := range []float64{0.5, 1} {
 		c.end(part)
@@ -239,9 +239,9 @@ func TestAgendaIsBounded(t *testing.T) {
 	t.Logf("%d bytes, %d ends, %d of %d runs kept", schema.Size(next), ends, len(next.Kept), cluster.MaxKeepRuns)
 }
 
-// A full document takes what it is to take: slots that are asked back for long reasons, all at once or scattered, and
+// A full assignment takes what it is to take: slots that are asked back for long reasons, all at once or scattered, and
 // specs that have grown; what does not fit comes later or not at all, and in the end nothing is left to ask for.
-func TestDocumentIsBounded(t *testing.T) {
+func TestAssignmentIsBounded(t *testing.T) {
 	for name, change := range map[string]func(*board){
 		"quarantined": func(b *board) {
 			b.snap.Marks = map[string]view.Entry[schema.Mark]{"node-n1": {Rec: &schema.Mark{Quarantine: &schema.Quarantine{Member: "n1", Error: strings.Repeat("disk ", 150)}}}}
@@ -263,19 +263,19 @@ func TestDocumentIsBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBoard()
-			var slots []schema.Held
+			var slots []schema.SlotRange
 			for i := range 1200 {
 				s := spec(fmt.Sprintf("t%04d", i), 30)
 				s.WorkName = "a"
 				b.snap.Tasks[s.Name] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: s}}
-				h := schema.Held{Task: s.Name, Token: int64(i + 1)}
+				h := schema.SlotRange{Task: s.Name, Token: int64(i + 1)}
 				for index := range 30 {
 					h.Slots = append(h.Slots, index)
 				}
 				slots = append(slots, h)
 			}
 			p := b.live("n1", 1, slots, schematest.Held(), 1, slots)
-			p.Doc.Size = schema.Size(p.Doc.Rec)
+			p.Assignment.Size = schema.Size(p.Assignment.Rec)
 			if other := b.live("n2", 1, schematest.Held(), schematest.Held(), 1, schematest.Held()); name != "quarantined" {
 				other.Member.Rec.Works = nil // nothing moves there
 			}
@@ -287,15 +287,15 @@ func TestDocumentIsBounded(t *testing.T) {
 				}
 				d := b.decide(func(w *reconcile.World) { w.Self = "n2" })
 				full = full || slices.Contains(d.Full, "node-n1")
-				doc := d.Docs["n1"]
-				if doc == nil {
+				assignment := d.Assignments["n1"]
+				if assignment == nil {
 					break
 				}
-				schematest.WantFit(t, "the document", doc)
-				p.Doc.Rec, p.Doc.Version, p.Doc.Size = doc, p.Doc.Version+1, schema.Size(doc)
-				p.Status.Rec = &schema.Status{Applied: p.Doc.Version, Holding: doc.Slots} // it gives back at once
+				schematest.WantFit(t, "the assignment", assignment)
+				p.Assignment.Rec, p.Assignment.Version, p.Assignment.Size = assignment, p.Assignment.Version+1, schema.Size(assignment)
+				p.Status.Rec = &schema.Status{Applied: p.Assignment.Version, Holding: assignment.Slots} // it gives back at once
 			}
-			switch left := schema.Count(p.Doc.Rec.Slots); {
+			switch left := schema.Count(p.Assignment.Rec.Slots); {
 			case name == "quarantined" && left != 0, name == "scaled down" && left != 1200:
 				t.Errorf("%d slots are left", left)
 			case name == "specs have grown" && (left != 1200*30 || !full):

@@ -28,8 +28,8 @@ func (d *releaser) budget() *budget {
 			continue
 		}
 		p := d.Snapshot.Peers[guid]
-		for i := range p.Doc.Rec.Slots {
-			h := &p.Doc.Rec.Slots[i]
+		for i := range p.Assignment.Rec.Slots {
+			h := &p.Assignment.Rec.Slots[i]
 			for _, held := range p.Status.Rec.Holding {
 				if held.Task == h.Task && held.Token == h.Token {
 					running[h.Task] += d.staying(guid, h.Task, h.Slots, held.Slots)

@@ -32,7 +32,7 @@ func newLeavers(nodes int) *leavers {
 	l.now += time.Hour
 	l.snap.Epoch.Rec.NextToken, l.snap.Epoch.Rec.Term = 10_000, l.term
 	for _, p := range l.snap.Peers {
-		p.Status.Rec.Holding = slices.Clone(p.Doc.Rec.Slots)
+		p.Status.Rec.Holding = slices.Clone(p.Assignment.Rec.Slots)
 	}
 	l.decide()
 	return l
@@ -41,12 +41,12 @@ func newLeavers(nodes int) *leavers {
 // leave closes a member. If it leads, another one does after a moment.
 func (l *leavers) leave(guid string, tells bool) {
 	p := gone(l.snap.Peers[guid])
-	doc := *p.Doc.Rec
-	doc.Closed = &schema.Closed{Clean: true}
+	assignment := *p.Assignment.Rec
+	assignment.Closed = &schema.Closed{Clean: true}
 	if guid == l.leader && tells {
-		doc.Closed.Burst = l.memory.Delays.Departures.Burst(l.term, guid, l.now)
+		assignment.Closed.Burst = l.memory.Delays.Departures.Burst(l.term, guid, l.now)
 	}
-	p.Doc = view.Entry[schema.Doc]{Rec: &doc, Version: p.Doc.Version + 1, RecAt: p.Doc.Version + 1, Read: l.now}
+	p.Assignment = view.Entry[schema.Assignment]{Rec: &assignment, Version: p.Assignment.Version + 1, RecAt: p.Assignment.Version + 1, Read: l.now}
 	if l.left[guid] = l.now; guid == l.leader {
 		l.next()
 	}
@@ -71,12 +71,12 @@ func (l *leavers) decide() {
 		}
 		d := l.board.decide(func(w *reconcile.World) { w.Memory, w.Self = l.memory, l.leader })
 		l.memory = d.Memory
-		for guid, doc := range d.Docs {
-			if at, left := l.left[guid]; left && doc == nil {
+		for guid, assignment := range d.Assignments {
+			if at, left := l.left[guid]; left && assignment == nil {
 				l.longest = max(l.longest, l.now-at)
 			}
 		}
-		if l.carryOut(d, l.moved); len(d.Docs) == 0 {
+		if l.carryOut(d, l.moved); len(d.Assignments) == 0 {
 			return
 		}
 	}
@@ -158,7 +158,7 @@ func TestNoSuccessionOfLeadersHoldsAnybodyForEver(t *testing.T) {
 func TestTheFirstOfABurstDoesNotWait(t *testing.T) {
 	l := newLeavers(10)
 	l.leave("m0000", true)
-	if told := l.snap.Peers["m0000"].Doc.Rec.Closed.Burst; told != nil {
+	if told := l.snap.Peers["m0000"].Assignment.Rec.Closed.Burst; told != nil {
 		t.Errorf("it tells %+v", told)
 	}
 	l.now = l.ready
@@ -183,7 +183,7 @@ func TestABurstIsToldToTheNextLeader(t *testing.T) {
 		l.now += 10 * time.Millisecond
 		l.memory = l.board.decide(func(w *reconcile.World) { w.Memory = l.memory }).Memory // which is not carried out
 		l.leave("m0000", true)
-		if told := l.snap.Peers["m0000"].Doc.Rec.Closed.Burst; told == nil || told.Count != 1 || told.Term != 1 {
+		if told := l.snap.Peers["m0000"].Assignment.Rec.Closed.Burst; told == nil || told.Count != 1 || told.Term != 1 {
 			t.Fatalf("it tells %+v", told)
 		}
 		for i, c := range said {

@@ -10,20 +10,20 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// Every record has a bound that its writer keeps (see package schema), so a commit of one document or one agenda is
+// Every record has a bound that its writer keeps (see package schema), so a commit of one assignment or one agenda is
 // never too large. Should one be nevertheless, since somebody else wrote a record or a server takes less, it must not
 // stop everything else: the largest part of it is left out of decisions for a while, and that is said.
 
 // Part is a part of a leader's commit that can be left out while the rest goes on.
 type Part struct{ Kind, Name string }
 
-// The kinds of parts: a member's document, a task's agenda with its runs, the mark of a node, and two that have no names.
+// The kinds of parts: a member's assignment, a task's agenda with its runs, the mark of a node, and two that have no names.
 const (
-	PartDoc      = "document"
-	PartAgenda   = "agenda"
-	PartMark     = "mark"
-	PartSuspects = "suspects"
-	PartRequests = "requests"
+	PartAssignment = "assignment"
+	PartAgenda     = "agenda"
+	PartMark       = "mark"
+	PartSuspects   = "suspects"
+	PartRequests   = "requests"
 )
 
 // commit is the decision as it grows: what is to be written, and when to decide again. Nothing else is changed by more
@@ -31,8 +31,8 @@ const (
 type commit struct {
 	out   Decision
 	world *World
-	extra int // operations besides documents
-	bytes int // that the documents will have, about
+	extra int // operations besides assignments
+	bytes int // that the assignments will have, about
 	// left says why slots that are free now left their nodes.
 	left      map[cluster.Slot]cluster.Reason
 	specSizes map[string]int // of tasks, once they were asked for
@@ -41,7 +41,7 @@ type commit struct {
 func newCommit(w *World) *commit {
 	c := &commit{
 		out: Decision{
-			Docs: map[string]*schema.Doc{}, Agendas: map[string]*schema.Agenda{}, Marks: map[string]*schema.Mark{},
+			Assignments: map[string]*schema.Assignment{}, Agendas: map[string]*schema.Agenda{}, Marks: map[string]*schema.Mark{},
 			Unplaced: map[string]cluster.Reason{},
 		},
 		world: w, left: map[cluster.Slot]cluster.Reason{}, specSizes: map[string]int{},
@@ -50,41 +50,41 @@ func newCommit(w *World) *commit {
 	return c
 }
 
-// doc returns a member's document as the commit leaves it, nil if it is deleted or unusable.
-func (c *commit) doc(guid string) *schema.Doc {
-	if doc, changed := c.out.Docs[guid]; changed {
-		return doc
+// assignment returns a member's assignment as the commit leaves it, nil if it is deleted or unusable.
+func (c *commit) assignment(guid string) *schema.Assignment {
+	if assignment, changed := c.out.Assignments[guid]; changed {
+		return assignment
 	}
-	if p := c.world.Snapshot.Peers[guid]; p.Doc.Rec != nil {
-		return p.Doc.Rec
+	if p := c.world.Snapshot.Peers[guid]; p.Assignment.Rec != nil {
+		return p.Assignment.Rec
 	}
 	return nil
 }
 
-// maxBytes is how much documents may bring into a commit. It leaves room for what else is in it, and for being
+// maxBytes is how much assignments may bring into a commit. It leaves room for what else is in it, and for being
 // estimated.
 const maxBytes = coord.MaxCommit * 3 / 4
 
-// full reports whether the commit has no room for another document.
+// full reports whether the commit has no room for another assignment.
 func (c *commit) full() bool {
-	full := len(c.out.Docs)+c.extra >= c.world.MaxDocs || c.bytes >= maxBytes
+	full := len(c.out.Assignments)+c.extra >= c.world.MaxAssignments || c.bytes >= maxBytes
 	c.out.More = c.out.More || full
 	return full
 }
 
 // crowded reports whether the commit has no room for another agenda. Fewer go into one when the last was too
-// large, as with documents.
+// large, as with assignments.
 func (c *commit) crowded() bool {
-	return c.extra >= maxExtra || c.bytes >= maxRuns || len(c.out.Agendas) >= max(1, min(maxAgendas, c.world.MaxDocs/4))
+	return c.extra >= maxExtra || c.bytes >= maxRuns || len(c.out.Agendas) >= max(1, min(maxAgendas, c.world.MaxAssignments/4))
 }
 
-// write puts a document into the commit, which grows it by about so many bytes.
-func (c *commit) write(guid string, doc *schema.Doc, grows int) {
-	if _, again := c.out.Docs[guid]; !again && doc != nil {
-		c.bytes += c.world.Snapshot.Peers[guid].Doc.Size
+// write puts an assignment into the commit, which grows it by about so many bytes.
+func (c *commit) write(guid string, assignment *schema.Assignment, grows int) {
+	if _, again := c.out.Assignments[guid]; !again && assignment != nil {
+		c.bytes += c.world.Snapshot.Peers[guid].Assignment.Size
 	}
 	c.bytes += grows
-	c.out.Docs[guid] = doc
+	c.out.Assignments[guid] = assignment
 }
 
 // mark replaces the mark of a node.
@@ -131,15 +131,15 @@ func (c *commit) requeueMemberAt(guid string, at time.Duration) {
 }
 
 // leaveFor remembers why slots that are free now left their node.
-func (c *commit) leaveFor(h schema.Held, why cluster.Reason) {
+func (c *commit) leaveFor(h schema.SlotRange, why cluster.Reason) {
 	for _, index := range h.Slots {
 		c.left[cluster.Slot{Task: h.Task, Index: index}] = why
 	}
 }
 
 // free notes that slots which a member had or was to give back are free, and why: what it was asked for it leaves for that reason.
-func (c *commit) free(node string, slots, releasing []schema.Held, why cluster.Reason) {
-	for i, list := range [][]schema.Held{slots, releasing} {
+func (c *commit) free(node string, slots, releasing []schema.SlotRange, why cluster.Reason) {
+	for i, list := range [][]schema.SlotRange{slots, releasing} {
 		for _, h := range list {
 			because := why
 			if i == 1 && h.Why != nil {
@@ -161,8 +161,8 @@ func (c *commit) quarantined(f *facts, guid string) bool {
 	return mark.Quarantine != nil && mark.Quarantine.Member == guid
 }
 
-// sizeOf estimates how many bytes a grant takes in a document.
-func (c *commit) sizeOf(h *schema.Held) int {
+// sizeOf estimates how many bytes a grant takes in an assignment.
+func (c *commit) sizeOf(h *schema.SlotRange) int {
 	size, known := c.specSizes[h.Task]
 	if !known {
 		text, err := json.Marshal(h.Spec)
@@ -179,7 +179,7 @@ func (c *commit) sizeOf(h *schema.Held) int {
 // evictOnly returns the decision without all that can wait for an eviction.
 func (c *commit) evictOnly() Decision {
 	d := c.out
-	d.Docs, d.Moves, d.Suspects = nil, nil, nil
+	d.Assignments, d.Moves, d.Suspects = nil, nil, nil
 	d.Agendas, d.Ran, d.DropRuns, d.Marks = nil, nil, nil, nil
 	d.Left = c.world.Left
 	return d
@@ -192,9 +192,9 @@ func (c *commit) stillFree(f *facts) map[cluster.Slot]cluster.Reason {
 	return c.left
 }
 
-func nonNil(list []schema.Held) []schema.Held {
+func nonNil(list []schema.SlotRange) []schema.SlotRange {
 	if list == nil {
-		return []schema.Held{}
+		return []schema.SlotRange{}
 	}
 	return list
 }

@@ -39,9 +39,9 @@ func (p *placement) avoidFailures(avoids map[cluster.Slot]Avoid) {
 		plan.Target[t] = slices.Clone(plan.Target[t])
 		plan.Target[t][slot.Index] = to
 		plan.Moves = slices.DeleteFunc(plan.Moves, func(m planner.Move) bool { return m.Task == t && m.Slot == slot.Index })
-		if owner := p.in.Tasks[t].Owner[slot.Index]; owner != planner.Nobody && owner != to {
+		if owner := p.in.Tasks[t].Current[slot.Index]; owner != planner.Nobody && owner != to {
 			plan.Moves = append(plan.Moves, planner.Move{Task: t, Slot: slot.Index, From: owner, To: to,
-				Why: cluster.Reason{Code: cluster.WhyFailing, Node: p.in.Nodes[owner].Name}})
+				Reason: cluster.Reason{Code: cluster.WhyFailing, Node: p.in.Nodes[owner].Name}})
 		}
 	}
 }
@@ -59,7 +59,7 @@ func (p *placement) failedForGood(yield func(t int, slot cluster.Slot)) {
 			if !known || status.Workers[i].State != cluster.WorkerGivenUp || isRun(slot.Task) {
 				continue
 			}
-			if owner := p.in.Tasks[t].Owner; slot.Index < len(owner) && owner[slot.Index] == int32(n) {
+			if owner := p.in.Tasks[t].Current; slot.Index < len(owner) && owner[slot.Index] == int32(n) {
 				yield(t, slot)
 			}
 		}
@@ -90,7 +90,7 @@ func (p *placement) keepFailed() {
 			return
 		}
 		m := plan.Moves[at]
-		switch m.Why.Code {
+		switch m.Reason.Code {
 		case cluster.WhySpread, cluster.WhyBalance, cluster.WhyPreferred:
 		default:
 			return
@@ -133,7 +133,7 @@ func (p *placement) keepFailed() {
 func (p *placement) keepRuns(avoids map[cluster.Slot]Avoid) {
 	plan := &p.target
 	stays := func(m planner.Move) bool {
-		return isRun(p.tasks[m.Task]) && urgencies[m.Why.Code] >= forComfort
+		return isRun(p.tasks[m.Task]) && urgencies[m.Reason.Code] >= forComfort
 	}
 	if !slices.ContainsFunc(plan.Moves, stays) {
 		return
@@ -162,7 +162,7 @@ func (p *placement) placeElsewhere(avoids map[cluster.Slot]Avoid) {
 		}
 		cost, copied := p.in.Tasks[t].Spec.Cost(), false
 		for i, n := range plan.Target[t] {
-			if n == planner.Nobody || p.in.Tasks[t].Owner[i] != planner.Nobody {
+			if n == planner.Nobody || p.in.Tasks[t].Current[i] != planner.Nobody {
 				continue
 			}
 			if most := p.in.Nodes[n].Capacity; most == 0 || load[n] <= most {
@@ -222,7 +222,7 @@ func (p *placement) other(slot cluster.Slot, t int, load []int, avoid Avoid) int
 		if spec.MaxPerNode > 0 && have(p.target.Target[t], int32(n)) >= spec.MaxPerNode {
 			continue
 		}
-		if int32(n) == p.in.Tasks[t].Owner[slot.Index] {
+		if int32(n) == p.in.Tasks[t].Current[slot.Index] {
 			return int32(n)
 		}
 		if best == planner.Nobody || load[n] < load[best] {

@@ -62,10 +62,10 @@ func findCrashLoops(f *facts, m members, c *commit) *crashLoops {
 		d.changed = stored != len(d.suspects)
 	}
 	for _, guid := range f.guids {
-		_, written := c.out.Docs[guid]
+		_, written := c.out.Assignments[guid]
 		freed := m[guid] == reapable || m[guid] == settled && written
-		if doc := f.Snapshot.Peers[guid].Doc.Rec; freed && doc != nil && doc.Closed != nil {
-			d.recordCrash(doc, c)
+		if assignment := f.Snapshot.Peers[guid].Assignment.Rec; freed && assignment != nil && assignment.Closed != nil {
+			d.recordCrash(assignment, c)
 		}
 	}
 	d.clearRestarted(c)
@@ -79,10 +79,10 @@ func findCrashLoops(f *facts, m members, c *commit) *crashLoops {
 	return d
 }
 
-// recordCrash adds a crash to what the slots that a closed document names are suspected of.
-func (d *crashLoops) recordCrash(doc *schema.Doc, c *commit) {
-	closed := doc.Closed
-	young, _ := schema.Split(closed.StartedLast60s, func(_ cluster.Slot, h *schema.Held) bool { return closed.At.Sub(h.Since) < apart })
+// recordCrash adds a crash to what the slots that a closed assignment names are suspected of.
+func (d *crashLoops) recordCrash(assignment *schema.Assignment, c *commit) {
+	closed := assignment.Closed
+	young, _ := schema.Split(closed.StartedLast60s, func(_ cluster.Slot, h *schema.SlotRange) bool { return closed.At.Sub(h.Since) < apart })
 	if len(young) == 0 {
 		young = closed.StartedLast60s
 	}
@@ -91,7 +91,7 @@ func (d *crashLoops) recordCrash(doc *schema.Doc, c *commit) {
 			continue
 		}
 		s := d.suspects[slot]
-		s.TookDown = append(slices.Clone(s.TookDown[max(0, len(s.TookDown)-schema.CrashesToFail):]), doc.Node)
+		s.TookDown = append(slices.Clone(s.TookDown[max(0, len(s.TookDown)-schema.CrashesToFail):]), assignment.Node)
 		s.Declared = d.Snapshot.Declared(slot.Task).Version
 		d.suspects[slot], d.changed = s, true
 		var step cluster.Step
@@ -103,17 +103,17 @@ func (d *crashLoops) recordCrash(doc *schema.Doc, c *commit) {
 		default:
 			continue
 		}
-		c.move(cluster.Decided{Step: step, Task: slot.Task, Slots: cluster.Indexes{slot.Index}, Node: doc.Node},
+		c.move(cluster.Decided{Step: step, Task: slot.Task, Slots: cluster.Indexes{slot.Index}, Node: assignment.Node},
 			cluster.Reason{Code: cluster.WhyCrashed, Detail: strings.Join(s.TookDown, ", ")})
 	}
 }
 
 // clearRestarted forgets what slots are suspected of that no node has and that an operator wants restarted: a request without a token.
 func (d *crashLoops) clearRestarted(c *commit) {
-	if !d.Snapshot.Orders.Good() || c.leavesOut(PartSuspects, "") {
+	if !d.Snapshot.Requests.Good() || c.leavesOut(PartSuspects, "") {
 		return
 	}
-	for _, h := range d.Snapshot.Orders.Rec.Restart {
+	for _, h := range d.Snapshot.Requests.Rec.Restart {
 		for _, index := range h.Slots {
 			slot := cluster.Slot{Task: h.Task, Index: index}
 			if _, suspected := d.suspects[slot]; h.Token == 0 && suspected && !d.isGranted(slot) {
@@ -138,8 +138,8 @@ func (d *crashLoops) updateProbation(m members, c *commit) {
 				tokens[slot] = h.Token
 			}
 		}
-		if doc := c.doc(guid); doc != nil {
-			for slot := range schema.Each(doc.Slots) {
+		if assignment := c.assignment(guid); assignment != nil {
+			for slot := range schema.Each(assignment.Slots) {
 				listed[slot] = true
 			}
 		}

@@ -9,8 +9,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// MaxDocs bounds the documents of one commit.
-const MaxDocs = 90
+// MaxAssignments bounds the assignments of one commit.
+const MaxAssignments = 90
 
 // World is what a leader decides from: values only.
 type World struct {
@@ -21,12 +21,12 @@ type World struct {
 	WallNow  time.Time     // for schedules
 	Began    time.Duration // when this leader began to lead
 	// TakeoverDelay is that of the service, coord.OwnTimeout for the lost member's session timeout.
-	TakeoverDelay time.Duration
-	Timeout       time.Duration // the leader's session timeout, assumed where a document does not say another one
-	MaxDocs       int           // how many documents one decision may write
-	NextToken     int64         // the least token that this leader has not given yet
-	Memory        Memory        // of the last decision
-	// Reaped are members whose documents this leader has decided to delete. One that is missing was deleted by a commit
+	TakeoverDelay  time.Duration
+	Timeout        time.Duration // the leader's session timeout, assumed where an assignment does not say another one
+	MaxAssignments int           // how many assignments one decision may write
+	NextToken      int64         // the least token that this leader has not given yet
+	Memory         Memory        // of the last decision
+	// Reaped are members whose assignments this leader has decided to delete. One that is missing was deleted by a commit
 	// whose outcome the leader did not learn.
 	Reaped map[string]bool
 	// Left are slots that nobody has, and why they left their nodes.
@@ -61,17 +61,17 @@ type Memory struct {
 
 // Decision is what follows from a world. At most one of Evict and Docs is set.
 type Decision struct {
-	// Docs are the documents to write, nil to delete; one commit. It is valid alone: after
+	// Assignments are the assignments to write, nil to delete; one commit. It is valid alone: after
 	// it, whoever leads may go on from the store.
-	Docs  map[string]*schema.Doc
-	Moves []cluster.Decided
-	Token int64 // the next token after this commit
+	Assignments map[string]*schema.Assignment
+	Moves       []cluster.Decided
+	Token       int64 // the next token after this commit
 	// Suspects replaces the record of suspects in the same commit, nil if it stays.
 	Suspects *schema.Suspects
 	// Marks replaces those of nodes in the same commit.
 	Marks map[string]*schema.Mark
 	// Requests replaces the record of requests in the same commit, nil if it stays.
-	Requests *schema.Orders
+	Requests *schema.Requests
 	// Agendas replaces those of tasks in the same commit, nil to delete; with them go the records of
 	// runs that are over: new ones, and those that are no longer kept.
 	Agendas  map[string]*schema.Agenda
@@ -86,7 +86,7 @@ type Decision struct {
 	Memory Memory
 	// Left replaces World.Left once this is committed.
 	Left map[cluster.Slot]cluster.Reason
-	// Forget are members of whom nothing is left, not even a document.
+	// Forget are members of whom nothing is left, not even an assignment.
 	Forget []string
 	// StepDown is set if this leader was asked to step down.
 	StepDown bool
@@ -102,9 +102,9 @@ type Decision struct {
 	Unplaced map[string]cluster.Reason
 	// Pending is how many slots are to move and wait for the budget or for a burst of changes to end.
 	Pending int
-	// Doubles are the slots that several documents list, and which.
+	// Doubles are the slots that several assignments list, and which.
 	Doubles map[cluster.Slot][]view.Holder
-	// Full are nodes whose documents have no room for all that they should be granted.
+	// Full are nodes whose assignments have no room for all that they should be granted.
 	Full []string
 	// Ahead are the tasks whose schedules were decided about further than now, so that they wait: an earlier
 	// leader's clock was ahead, or this one's is behind.
@@ -116,16 +116,16 @@ type Decision struct {
 // Decide returns the leader's decision: what to write next. It is a pure function, called again
 // after every commit and whenever something was read.
 //
-// A slot is granted only when no document lists it, this decision's own changes counted. It
-// leaves a document's releasing list only on the word of its member, given after the release;
-// and a document is deleted only when nothing of its member can run any longer. A slot of a task is
-// granted only while no document lists one of the task whose worker is told another count than it is.
+// A slot is granted only when no assignment lists it, this decision's own changes counted. It
+// leaves an assignment's releasing list only on the word of its member, given after the release;
+// and an assignment is deleted only when nothing of its member can run any longer. A slot of a task is
+// granted only while no assignment lists one of the task whose worker is told another count than it is.
 //
-// Records of runs that are over are deleted only by decisions that write no document: their checkpoints go first, one
+// Records of runs that are over are deleted only by decisions that write no assignment: their checkpoints go first, one
 // commit after the other, and nobody's slots are to wait for that.
 func Decide(w World) Decision {
 	d := decide(w)
-	if len(d.Docs) > 0 && len(d.DropRuns) > 0 {
+	if len(d.Assignments) > 0 && len(d.DropRuns) > 0 {
 		w.KeepRuns = true
 		d = decide(w)
 	}
@@ -169,7 +169,7 @@ func inspect(w World, c *commit) *survey {
 		FirstSeenGone: firstSeen, Delays: delays, Probations: loops.probations, Avoids: avoids, Failing: failing,
 		Burst: w.Memory.Burst, Toward: w.Memory.Toward,
 	}
-	if c.leavesOut(PartDoc, c.out.Evict) {
+	if c.leavesOut(PartAssignment, c.out.Evict) {
 		c.out.Evict = ""
 	}
 	return &survey{f, states, delayed, pending, begun, recalls, barriers, loops, avoids, moves}

@@ -17,7 +17,7 @@ func settledBoard(nodes, tasks, slots int) *board {
 		specs = append(specs, s)
 	}
 	b := newBoard(specs...)
-	lists := make([][]schema.Held, nodes)
+	lists := make([][]schema.SlotRange, nodes)
 	next := 0
 	for t := range specs {
 		for i := range specs[t].WorkerNum {
@@ -25,14 +25,14 @@ func settledBoard(nodes, tasks, slots int) *board {
 			if last := len(list) - 1; last >= 0 && list[last].Task == specs[t].Name {
 				list[last].Slots = append(list[last].Slots, i)
 			} else {
-				list = append(list, schema.Held{Task: specs[t].Name, Slots: cluster.Indexes{i}, Token: int64(next + 1)})
+				list = append(list, schema.SlotRange{Task: specs[t].Name, Slots: cluster.Indexes{i}, Token: int64(next + 1)})
 			}
 			lists[next%nodes] = list
 			next++
 		}
 	}
 	for n, list := range lists {
-		holding := make([]schema.Held, len(list))
+		holding := make([]schema.SlotRange, len(list))
 		copy(holding, list)
 		b.live(fmt.Sprintf("m%04d", n), 3, list, nil, 3, holding)
 	}
@@ -54,8 +54,8 @@ func BenchmarkDecide(b *testing.B) {
 				c.change(board)
 				b.ReportAllocs()
 				for b.Loop() {
-					if d := board.decide(); (len(d.Docs) > 0) != (c.name != "nothing") {
-						b.Fatalf("%d documents", len(d.Docs))
+					if d := board.decide(); (len(d.Assignments) > 0) != (c.name != "nothing") {
+						b.Fatalf("%d assignments", len(d.Assignments))
 					}
 				}
 			})

@@ -51,9 +51,9 @@ func spec(name string, workers int) cluster.TaskSpec {
 	return cluster.TaskSpec{Name: name, WorkName: name, WorkerNum: workers}
 }
 
-// live adds a member that takes works a and b: what its document grants and asks back, at a
+// live adds a member that takes works a and b: what its assignment grants and asks back, at a
 // version, and what its status says it has applied and holds.
-func (b *board) live(name string, version int64, slots, releasing []schema.Held, applied int64, holding []schema.Held) *view.Peer {
+func (b *board) live(name string, version int64, slots, releasing []schema.SlotRange, applied int64, holding []schema.SlotRange) *view.Peer {
 	specOf := func(task string) *cluster.TaskSpec {
 		s := spec(task, 1)
 		if e, known := b.snap.Tasks[task]; known {
@@ -68,7 +68,7 @@ func (b *board) live(name string, version int64, slots, releasing []schema.Held,
 		releasing[i].Count = new(specOf(releasing[i].Task).Count())
 	}
 	p := &view.Peer{
-		Doc: view.Entry[schema.Doc]{Version: version, RecAt: version, Read: b.now, Rec: &schema.Doc{
+		Assignment: view.Entry[schema.Assignment]{Version: version, RecAt: version, Read: b.now, Rec: &schema.Assignment{
 			Node: "node-" + name, SessionTimeout: cluster.Duration(timeout), Slots: slots, Releasing: releasing}},
 		Status: view.Entry[schema.Status]{Read: b.now, Rec: &schema.Status{Applied: applied, Holding: holding}},
 		Member: view.Entry[schema.Member]{Read: b.now, Rec: &schema.Member{Member: cluster.Member{Node: "node-" + name, Works: []string{"a", "b"}, SessionTimeout: cluster.Duration(timeout)}}},
@@ -84,7 +84,7 @@ func gone(p *view.Peer) *view.Peer {
 }
 
 func (b *board) decide(change ...func(*reconcile.World)) reconcile.Decision {
-	w := reconcile.World{Snapshot: &b.snap, Self: "L", Now: b.now, TakeoverDelay: grace, Timeout: timeout, MaxDocs: reconcile.MaxDocs}
+	w := reconcile.World{Snapshot: &b.snap, Self: "L", Now: b.now, TakeoverDelay: grace, Timeout: timeout, MaxAssignments: reconcile.MaxAssignments}
 	for _, f := range change {
 		f(&w)
 	}
@@ -94,18 +94,18 @@ func (b *board) decide(change ...func(*reconcile.World)) reconcile.Decision {
 // draw draws a decision.
 func draw(d reconcile.Decision) string {
 	var b strings.Builder
-	list := func(list []schema.Held) string {
+	list := func(list []schema.SlotRange) string {
 		var parts []string
 		for _, h := range list {
 			parts = append(parts, fmt.Sprintf("%s[%s]@%d", h.Task, h.Slots, h.Token))
 		}
 		return strings.Join(parts, " ")
 	}
-	for _, guid := range slices.Sorted(maps.Keys(d.Docs)) {
-		if doc := d.Docs[guid]; doc == nil {
+	for _, guid := range slices.Sorted(maps.Keys(d.Assignments)) {
+		if assignment := d.Assignments[guid]; assignment == nil {
 			fmt.Fprintf(&b, "%s: reaped\n", guid)
 		} else {
-			fmt.Fprintf(&b, "%s: %s | %s\n", guid, list(doc.Slots), list(doc.Releasing))
+			fmt.Fprintf(&b, "%s: %s | %s\n", guid, list(assignment.Slots), list(assignment.Releasing))
 		}
 	}
 	if d.Evict != "" {
@@ -174,7 +174,7 @@ M: a[2]@100 |
 `},
 		{"a closed member is reaped and its slots granted at once", func(b *board) {
 			b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
-			b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held()).Doc.Rec.Closed = &schema.Closed{}
+			b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held()).Assignment.Rec.Closed = &schema.Closed{}
 		}, `
 L: a[0]@5 a[1-2]@100 | 
 M: reaped
@@ -185,9 +185,9 @@ M: reaped
 		}, `
 look at [M]
 `},
-		{"absence that was read before the document proves nothing", func(b *board) {
+		{"absence that was read before the assignment proves nothing", func(b *board) {
 			b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
-			gone(b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held())).Doc.Read += time.Second
+			gone(b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held())).Assignment.Read += time.Second
 		}, `
 look at [M]
 `},
@@ -199,7 +199,7 @@ look at [M]
 `},
 		{"an evicted member holds its slots for its lease", func(b *board) {
 			b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
-			gone(b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held())).Doc.Rec.Evicted = true
+			gone(b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held())).Assignment.Rec.Evicted = true
 		}, `
 look at [M]
 `},
@@ -209,43 +209,43 @@ look at [M]
 		}, `
 M:  | a[1-2]@6
 `},
-		{"a live member without a document is evicted, and nothing is granted", func(b *board) {
+		{"a live member without an assignment is evicted, and nothing is granted", func(b *board) {
 			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
-			b.live("M", 3, schematest.Held(), schematest.Held(), 3, schematest.Held("a 1-2 @6")).Doc = view.Entry[schema.Doc]{Absent: true, Read: b.now}
+			b.live("M", 3, schematest.Held(), schematest.Held(), 3, schematest.Held("a 1-2 @6")).Assignment = view.Entry[schema.Assignment]{Absent: true, Read: b.now}
 		}, `
 evict M
-blocked: the document of node-M is missing
+blocked: the assignment of node-M is missing
 `},
 		{"but only by a status that was read after it was missed", func(b *board) {
 			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
-			b.live("M", 3, schematest.Held(), schematest.Held(), 3, schematest.Held("a 1-2 @6")).Doc = view.Entry[schema.Doc]{Absent: true, Read: b.now + 1}
+			b.live("M", 3, schematest.Held(), schematest.Held(), 3, schematest.Held("a 1-2 @6")).Assignment = view.Entry[schema.Assignment]{Absent: true, Read: b.now + 1}
 		}, `
-blocked: the document of node-M is missing
+blocked: the assignment of node-M is missing
 look at [M]
 `},
-		{"a document that vanished with its member blocks for a lease", func(b *board) {
+		{"an assignment that vanished with its member blocks for a lease", func(b *board) {
 			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
 			p := gone(b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held()))
-			p.Doc.Absent = true
+			p.Assignment.Absent = true
 		}, `
-blocked: the document of node-M is missing
+blocked: the assignment of node-M is missing
 look at [M]
 `},
-		{"a hand-edited document is written again as it was", func(b *board) {
+		{"a hand-edited assignment is written again as it was", func(b *board) {
 			b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
 			p := b.live("M", 3, schematest.Held("a 1 @6"), schematest.Held(), 3, schematest.Held("a 1 @6"))
-			p.Doc.Version, p.Doc.Err = 4, bad
+			p.Assignment.Version, p.Assignment.Err = 4, bad
 		}, `
 M: a[1]@6 | 
-blocked: the document of node-M cannot be used
+blocked: the assignment of node-M cannot be used
 `},
 		{"one that may have changed before is asked back as the status tells", func(b *board) {
 			b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
 			p := b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held("a 1 @6"))
-			p.Doc.Version, p.Doc.Err = 9, bad
+			p.Assignment.Version, p.Assignment.Err = 9, bad
 		}, `
 M:  | a[1]@6
-blocked: the document of node-M cannot be used
+blocked: the assignment of node-M cannot be used
 `},
 		{"a task that was scaled down or deleted is asked back", func(b *board) {
 			b.live("L", 5, schematest.Held("a 0-4 @5", "x 0 @6"), schematest.Held(), 5, schematest.Held("a 0-4 @5", "x 0 @6"))
@@ -271,22 +271,22 @@ L: a[0-2]@5 | x[0]@6
 `},
 		{"a changed work is asked back", func(b *board) {
 			p := b.live("L", 5, schematest.Held("a 0-2 @5"), schematest.Held(), 5, schematest.Held("a 0-2 @5"))
-			p.Doc.Rec.Slots[0].Spec.WorkName = "other"
+			p.Assignment.Rec.Slots[0].Spec.WorkName = "other"
 		}, `
 L:  | a[0-2]@5
 `},
 		{"another stop timeout is only told", func(b *board) {
 			p := b.live("L", 5, schematest.Held("a 0-2 @5"), schematest.Held(), 5, schematest.Held("a 0-2 @5"))
-			p.Doc.Rec.Slots[0].Spec.StopTimeout = 1
+			p.Assignment.Rec.Slots[0].Spec.StopTimeout = 1
 		}, `
 L: a[0-2]@5 | 
 `},
 		{"a node that came back under its name gets its slots", func(b *board) {
 			b.live("L", 5, schematest.Held("a 1 @5"), schematest.Held(), 5, schematest.Held("a 1 @5"))
 			old := b.live("old", 3, schematest.Held("a 0 @6", "a 2 @7"), schematest.Held(), 3, schematest.Held())
-			old.Doc.Rec.Closed = &schema.Closed{}
+			old.Assignment.Rec.Closed = &schema.Closed{}
 			fresh := b.live("fresh", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
-			fresh.Doc.Rec.Node, fresh.Member.Rec.Node = "node-old", "node-old"
+			fresh.Assignment.Rec.Node, fresh.Member.Rec.Node = "node-old", "node-old"
 		}, `
 fresh: a[0,2]@100 | 
 old: reaped
@@ -309,8 +309,8 @@ func TestBurialTakesTwoLooks(t *testing.T) {
 		wait time.Duration
 	}{
 		{"lost", func(*view.Peer) {}, grace},
-		{"evicted", func(p *view.Peer) { p.Doc.Rec.Evicted = true }, timeout + grace},
-		{"lost with a document that may have said so", func(p *view.Peer) { p.Doc.Version, p.Doc.Err = 9, errors.New("bad") }, timeout + grace},
+		{"evicted", func(p *view.Peer) { p.Assignment.Rec.Evicted = true }, timeout + grace},
+		{"lost with an assignment that may have said so", func(p *view.Peer) { p.Assignment.Version, p.Assignment.Err = 9, errors.New("bad") }, timeout + grace},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBoard(spec("a", 1))
@@ -320,26 +320,26 @@ func TestBurialTakesTwoLooks(t *testing.T) {
 			looks := map[string]reconcile.FirstSeen{}
 			read := func(at time.Duration) reconcile.Decision {
 				b.now = at
-				p.Doc.Read, p.Member.Read, p.Status.Read = at, at, at
+				p.Assignment.Read, p.Member.Read, p.Status.Read = at, at, at
 				d := b.decide(func(w *reconcile.World) { w.Memory.FirstSeenGone = looks })
 				looks = d.Memory.FirstSeenGone
 				return d
 			}
 			start := b.now
-			if d := read(start); len(d.Docs) != 0 || d.RequeueAt != start+c.wait {
+			if d := read(start); len(d.Assignments) != 0 || d.RequeueAt != start+c.wait {
 				t.Fatalf("first look: %s again at %v", draw(d), d.RequeueAt-start)
 			}
-			if d := read(start + c.wait - 1); len(d.Docs) != 0 {
+			if d := read(start + c.wait - 1); len(d.Assignments) != 0 {
 				t.Fatalf("too early: %s", draw(d))
 			}
 			fresh := maps.Clone(looks)
 			clear(looks) // a new leader begins anew
-			if d := read(start + c.wait); len(d.Docs) != 0 {
+			if d := read(start + c.wait); len(d.Assignments) != 0 {
 				t.Fatalf("a new leader: %s", draw(d))
 			}
 			looks = fresh
 			d := read(start + c.wait)
-			if doc, touched := d.Docs["M"]; !touched || doc != nil {
+			if assignment, touched := d.Assignments["M"]; !touched || assignment != nil {
 				t.Fatalf("second look: %s", draw(d))
 			}
 		})
@@ -359,22 +359,22 @@ func TestTakeoverCountsTheLostMembersTimeout(t *testing.T) {
 		{"lost, longer than the leader's", longer, func(*view.Peer) {}, longer},
 		{"lost, shorter than the leader's", shorter, func(*view.Peer) {}, shorter},
 		{"lost, unknown", unknown, func(*view.Peer) {}, longer},
-		{"evicted", longer, func(p *view.Peer) { p.Doc.Rec.Evicted = true }, 2 * longer},
-		{"evicted, shorter than the leader's", shorter, func(p *view.Peer) { p.Doc.Rec.Evicted = true }, 2 * shorter},
-		{"lost with a document that cannot be used", longer, func(p *view.Peer) { p.Doc.Version, p.Doc.Err = 9, errors.New("bad") }, 2 * longer},
-		{"lost with its document", unknown, func(p *view.Peer) { p.Doc.Rec, p.Doc.Absent = nil, true }, 2 * longer},
+		{"evicted", longer, func(p *view.Peer) { p.Assignment.Rec.Evicted = true }, 2 * longer},
+		{"evicted, shorter than the leader's", shorter, func(p *view.Peer) { p.Assignment.Rec.Evicted = true }, 2 * shorter},
+		{"lost with an assignment that cannot be used", longer, func(p *view.Peer) { p.Assignment.Version, p.Assignment.Err = 9, errors.New("bad") }, 2 * longer},
+		{"lost with its assignment", unknown, func(p *view.Peer) { p.Assignment.Rec, p.Assignment.Absent = nil, true }, 2 * longer},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBoard(spec("a", 1))
 			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
-			b.live("N", 5, schematest.Held(), schematest.Held(), 5, schematest.Held()).Doc.Rec.SessionTimeout = cluster.Duration(longer)
+			b.live("N", 5, schematest.Held(), schematest.Held(), 5, schematest.Held()).Assignment.Rec.SessionTimeout = cluster.Duration(longer)
 			p := gone(b.live("M", 3, schematest.Held("a 0 @6"), schematest.Held(), 3, schematest.Held()))
-			p.Doc.Rec.SessionTimeout, p.Member.Rec.SessionTimeout = cluster.Duration(c.lost), cluster.Duration(c.lost)
+			p.Assignment.Rec.SessionTimeout, p.Member.Rec.SessionTimeout = cluster.Duration(c.lost), cluster.Duration(c.lost)
 			c.mark(p)
 			d := b.decide(func(w *reconcile.World) {
 				w.TakeoverDelay, w.Memory.FirstSeenGone = coord.OwnTimeout, map[string]reconcile.FirstSeen{}
 			})
-			if wait := d.RequeueAt - b.now; len(d.Docs) != 0 || wait != c.wait {
+			if wait := d.RequeueAt - b.now; len(d.Assignments) != 0 || wait != c.wait {
 				t.Errorf("%s; it waits %v, want %v", draw(d), wait, c.wait)
 			}
 		})
@@ -403,13 +403,13 @@ func TestBurialsGoTogether(t *testing.T) {
 			if at >= time.Duration(i)*50*time.Millisecond {
 				gone(p)
 			}
-			p.Doc.Read, p.Member.Read, p.Status.Read = b.now, b.now, b.now
+			p.Assignment.Read, p.Member.Read, p.Status.Read = b.now, b.now, b.now
 		}
 		d := b.decide(func(w *reconcile.World) { w.Memory.FirstSeenGone = looks })
 		looks = d.Memory.FirstSeenGone
 		reaped := 0
-		for _, doc := range d.Docs {
-			if doc == nil {
+		for _, assignment := range d.Assignments {
+			if assignment == nil {
 				reaped++
 			}
 		}
@@ -434,7 +434,7 @@ func TestTokensRiseOverLostCommits(t *testing.T) {
 		remember func(b *board, w *reconcile.World)
 	}{
 		{"the leader", func(_ *board, w *reconcile.World) { w.NextToken = 31 }},
-		{"a document", func(b *board, _ *reconcile.World) {
+		{"an assignment", func(b *board, _ *reconcile.World) {
 			b.live("M", 3, schematest.Held("b 0 @30"), schematest.Held(), 3, schematest.Held())
 		}},
 		{"a release", func(b *board, _ *reconcile.World) {
@@ -486,29 +486,29 @@ func TestOneKeyDeletedByHand(t *testing.T) {
 				t.Fatalf("evicted, although the session may have ended between the two reads")
 			}
 			*c.present(p) = b.now
-			if d := again(); d.Evict != "M" || len(d.Docs) != 0 {
+			if d := again(); d.Evict != "M" || len(d.Assignments) != 0 {
 				t.Fatalf("not evicted: %s", draw(d))
 			}
 		})
 	}
 }
 
-// A member that was absent when its document had not been read yet may have joined since.
-func TestAbsentBeforeItsDocumentProvesNothing(t *testing.T) {
+// A member that was absent when its assignment had not been read yet may have joined since.
+func TestAbsentBeforeItsAssignmentProvesNothing(t *testing.T) {
 	for _, stale := range []string{"member", "status"} {
 		b := newBoard(spec("a", 1))
 		b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
 		p := gone(b.live("M", 3, schematest.Held("a 0 @6"), schematest.Held(), 3, schematest.Held()))
-		p.Doc.Read, p.Member.Read, p.Status.Read = b.now, b.now, b.now
+		p.Assignment.Read, p.Member.Read, p.Status.Read = b.now, b.now, b.now
 		if stale == "member" {
 			p.Member.Read--
 		} else {
 			p.Status.Read--
 		}
 		d := b.decide(func(w *reconcile.World) {
-			w.Memory.FirstSeenGone = map[string]reconcile.FirstSeen{"M": {At: b.now - timeout, Doc: p.Doc.Version, Delay: grace}}
+			w.Memory.FirstSeenGone = map[string]reconcile.FirstSeen{"M": {At: b.now - timeout, Assignment: p.Assignment.Version, Delay: grace}}
 		})
-		if len(d.Docs) != 0 || d.RequeueAt != b.now || len(d.RequeueMembers) != 1 {
+		if len(d.Assignments) != 0 || d.RequeueAt != b.now || len(d.RequeueMembers) != 1 {
 			t.Errorf("%s read before: %s again at %v, reading %v", stale, draw(d), d.RequeueAt-b.now, d.RequeueMembers)
 		}
 	}
@@ -519,7 +519,7 @@ func TestBuriedAfterAll(t *testing.T) {
 	b := newBoard(spec("a", 1))
 	b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
 	p := gone(b.live("M", 3, schematest.Held("a 0 @6"), schematest.Held(), 3, schematest.Held()))
-	p.Doc.Absent = true
+	p.Assignment.Absent = true
 	wantDraw(t, `
 forget [M]
 `, b.decide(func(w *reconcile.World) { w.Reaped = map[string]bool{"M": true} }))
@@ -534,24 +534,24 @@ func TestChunks(t *testing.T) {
 	}
 	for i := range 5 {
 		p := b.live(fmt.Sprintf("dead%d", i), 3, schematest.Held(fmt.Sprintf("a %d-%d @6", 20*i, 20*i+19)), schematest.Held(), 3, schematest.Held())
-		p.Doc.Rec.Closed = &schema.Closed{}
+		p.Assignment.Rec.Closed = &schema.Closed{}
 	}
 	commits := 0
 	for {
-		d := b.decide(func(w *reconcile.World) { w.MaxDocs = most })
-		if len(d.Docs) == 0 {
+		d := b.decide(func(w *reconcile.World) { w.MaxAssignments = most })
+		if len(d.Assignments) == 0 {
 			break
 		}
-		if commits++; len(d.Docs) > most || commits > 10 {
-			t.Fatalf("commit %d writes %d documents", commits, len(d.Docs))
+		if commits++; len(d.Assignments) > most || commits > 10 {
+			t.Fatalf("commit %d writes %d assignments", commits, len(d.Assignments))
 		}
 		b.apply(t, d)
 	}
 	granted := 0
 	for _, p := range b.snap.Peers {
-		n := schema.Count(p.Doc.Rec.Slots)
+		n := schema.Count(p.Assignment.Rec.Slots)
 		if granted += n; n != 100/members {
-			t.Errorf("%s has %d slots", p.Doc.Rec.Node, n)
+			t.Errorf("%s has %d slots", p.Assignment.Rec.Node, n)
 		}
 	}
 	if granted != 100 {
@@ -568,14 +568,14 @@ func (b *board) apply(t *testing.T, d reconcile.Decision) {
 			t.Errorf("no reason is given for %+v", m)
 		}
 	}
-	for guid, doc := range d.Docs {
-		if doc == nil {
+	for guid, assignment := range d.Assignments {
+		if assignment == nil {
 			delete(b.snap.Peers, guid)
 			continue
 		}
 		p := *b.snap.Peers[guid]
-		p.Doc.Rec, p.Doc.Version, p.Doc.RecAt, p.Doc.Err = doc, p.Doc.Version+1, p.Doc.Version+1, nil
-		p.Doc.Size, p.Doc.Read = len(schema.Encode(doc, p.Doc.Version)), b.now
+		p.Assignment.Rec, p.Assignment.Version, p.Assignment.RecAt, p.Assignment.Err = assignment, p.Assignment.Version+1, p.Assignment.Version+1, nil
+		p.Assignment.Size, p.Assignment.Read = len(schema.Encode(assignment, p.Assignment.Version)), b.now
 		b.snap.Peers[guid] = &p
 	}
 	epoch := *b.snap.Epoch.Rec
@@ -583,10 +583,10 @@ func (b *board) apply(t *testing.T, d reconcile.Decision) {
 	b.snap.Epoch.Rec = &epoch
 	seen := map[cluster.Slot]string{}
 	for guid, p := range b.snap.Peers {
-		for _, list := range [][]schema.Held{p.Doc.Rec.Slots, p.Doc.Rec.Releasing} {
+		for _, list := range [][]schema.SlotRange{p.Assignment.Rec.Slots, p.Assignment.Rec.Releasing} {
 			for slot := range schema.Each(list) {
 				if other, twice := seen[slot]; twice {
-					t.Fatalf("%s is in the documents of %s and %s", slot, guid, other)
+					t.Fatalf("%s is in the assignments of %s and %s", slot, guid, other)
 				}
 				seen[slot] = guid
 			}
@@ -594,7 +594,7 @@ func (b *board) apply(t *testing.T, d reconcile.Decision) {
 	}
 }
 
-// A node that is claiming is left alone for a moment, since its claim is refused when its document changes.
+// A node that is claiming is left alone for a moment, since its claim is refused when its assignment changes.
 func TestClaimsAreLeftAlone(t *testing.T) {
 	b := newBoard(spec("a", 2), spec("b", 1))
 	b.snap.Tasks["b"].Rec.Spec.Paused = true
@@ -602,38 +602,38 @@ func TestClaimsAreLeftAlone(t *testing.T) {
 	b.apply(t, b.decide())
 	b.snap.Tasks["b"].Rec.Spec.Paused = false // another slot wants a place
 	d := b.decide()
-	if len(d.Docs) != 0 || d.RequeueAt <= b.now || d.RequeueAt > b.now+200*time.Millisecond {
+	if len(d.Assignments) != 0 || d.RequeueAt <= b.now || d.RequeueAt > b.now+200*time.Millisecond {
 		t.Errorf("while it claims: %v, again at %v, now %v", draw(d), d.RequeueAt, b.now)
 	}
 	late := *b
 	late.now = d.RequeueAt
-	if d := late.decide(); len(d.Docs) != 1 {
+	if d := late.decide(); len(d.Assignments) != 1 {
 		t.Errorf("when it has not claimed in time: %v", draw(d))
 	}
 	p := *b.snap.Peers["L"]
-	p.Status.Rec = &schema.Status{Applied: 1, Holding: p.Doc.Rec.Slots}
+	p.Status.Rec = &schema.Status{Applied: 1, Holding: p.Assignment.Rec.Slots}
 	b.snap.Peers["L"] = &p
-	if d := b.decide(); len(d.Docs) != 1 {
+	if d := b.decide(); len(d.Assignments) != 1 {
 		t.Errorf("when it has claimed: %v", draw(d))
 	}
 }
 
-// A commit takes as many documents as fit into it, and says that there are more to come.
+// A commit takes as many assignments as fit into it, and says that there are more to come.
 func TestCommitsFit(t *testing.T) {
 	b := settledBoard(80, 1, 800)
 	for _, p := range b.snap.Peers {
-		p.Doc.Size = 10 << 10
+		p.Assignment.Size = 10 << 10
 	}
 	b.live("new", 0, nil, nil, 0, nil)
 	b.snap.Tasks["t000"].Rec.Spec.WorkerNum = 1600 // all are granted more
 	d := b.decide()
-	if n := len(d.Docs); n < 30 || n > 45 || !d.More {
-		t.Errorf("%d documents of 10 KiB in a commit of 512, more: %v", n, d.More)
+	if n := len(d.Assignments); n < 30 || n > 45 || !d.More {
+		t.Errorf("%d assignments of 10 KiB in a commit of 512, more: %v", n, d.More)
 	}
 }
 
-// A node with more tasks than its document holds gets as many as fit, and others get theirs.
-func TestFullDocument(t *testing.T) {
+// A node with more tasks than its assignment holds gets as many as fit, and others get theirs.
+func TestFullAssignment(t *testing.T) {
 	var tasks []cluster.TaskSpec
 	for i := range 3000 {
 		tasks = append(tasks, spec(fmt.Sprintf("a-%s-%04d", strings.Repeat("x", 60), i), 1))
@@ -645,7 +645,7 @@ func TestFullDocument(t *testing.T) {
 	for range 20 {
 		b.now += time.Second // nobody claims what is granted; that is not what this is about
 		d := b.decide()
-		if len(d.Docs) == 0 {
+		if len(d.Assignments) == 0 {
 			if diff := cmp.Diff([]string{"node-L"}, d.Full); diff != "" {
 				t.Errorf("full (-want +got):\n%s", diff)
 			}
@@ -653,11 +653,11 @@ func TestFullDocument(t *testing.T) {
 		}
 		b.apply(t, d)
 	}
-	doc := b.snap.Peers["L"].Doc.Rec
-	if size := len(schema.Encode(doc, 0)); size > 192<<10 || size < 96<<10 || schema.Count(doc.Slots) == 3000 {
-		t.Errorf("the document has %d bytes and %d slots", size, schema.Count(doc.Slots))
+	assignment := b.snap.Peers["L"].Assignment.Rec
+	if size := len(schema.Encode(assignment, 0)); size > 192<<10 || size < 96<<10 || schema.Count(assignment.Slots) == 3000 {
+		t.Errorf("the assignment has %d bytes and %d slots", size, schema.Count(assignment.Slots))
 	}
-	if n := schema.Count(b.snap.Peers["M"].Doc.Rec.Slots); n != 1 {
+	if n := schema.Count(b.snap.Peers["M"].Assignment.Rec.Slots); n != 1 {
 		t.Errorf("the other node has %d slots", n)
 	}
 }

@@ -29,12 +29,12 @@ type Absence struct {
 
 // vanished reports whether a member is gone without having left on purpose, and was not removed.
 func vanished(p *view.Peer) bool {
-	doc := p.Doc.Rec
+	assignment := p.Assignment.Rec
 	switch {
-	case doc == nil || doc.Evicted:
+	case assignment == nil || assignment.Evicted:
 		return false
-	case doc.Closed != nil:
-		return !doc.Closed.Clean
+	case assignment.Closed != nil:
+		return !assignment.Closed.Clean
 	}
 	return p.Member.Absent && p.Status.Absent
 }
@@ -141,9 +141,9 @@ func explainDelays(f *facts, m members, delays Delays, delayed map[string]cluste
 		p := d.Snapshot.Peers[guid]
 		if until, why := d.delayUntil(guid, live+len(d.delays.Vanished)); until > d.Now {
 			d.delayed[guid] = why
-		} else if p.Doc.Rec != nil && p.Doc.Rec.Closed == nil && !p.Doc.Rec.Evicted && p.Member.Absent && p.Status.Absent {
+		} else if p.Assignment.Rec != nil && p.Assignment.Rec.Closed == nil && !p.Assignment.Rec.Evicted && p.Member.Absent && p.Status.Absent {
 			d.delayed[guid] = cluster.Reason{Code: cluster.WhyWaiting, Node: d.nodeName(guid), Detail: delayEnds}
-		} else if p.Doc.Rec != nil && p.Doc.Rec.Closed == nil && (p.Silent || !p.Live()) {
+		} else if p.Assignment.Rec != nil && p.Assignment.Rec.Closed == nil && (p.Silent || !p.Live()) {
 			d.delayed[guid] = cluster.Reason{Code: cluster.WhyWaiting, Node: d.nodeName(guid), Detail: sessionEnds}
 		}
 	}
@@ -168,7 +168,7 @@ func (d *delayer) noteAbsences(live map[string]bool) {
 	}
 	for guid, absence := range gone {
 		p := d.Snapshot.Peers[guid]
-		// Whoever leaves may look as if it had vanished, until its document is read.
+		// Whoever leaves may look as if it had vanished, until its assignment is read.
 		if live[absence.Node] || d.movesNow(guid) || p != nil && !vanished(p) || p == nil && d.Now > absence.At+d.Timeout {
 			delete(gone, guid)
 		}

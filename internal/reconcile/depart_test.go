@@ -17,25 +17,25 @@ import (
 
 // carryOut applies a decision: who is granted something claims it at once, who is asked for something gives it back at once.
 func (b *board) carryOut(d reconcile.Decision, granted map[cluster.Slot]int) {
-	for guid, doc := range d.Docs {
+	for guid, assignment := range d.Assignments {
 		p := b.snap.Peers[guid]
-		if doc == nil {
+		if assignment == nil {
 			delete(b.snap.Peers, guid)
 			continue
 		}
-		for _, h := range doc.Slots {
+		for _, h := range assignment.Slots {
 			for _, index := range h.Slots {
 				if h.Token >= b.snap.Epoch.Rec.NextToken {
 					granted[cluster.Slot{Task: h.Task, Index: index}]++
 				}
 			}
 		}
-		p.Doc.Rec, p.Doc.Version, p.Doc.RecAt, p.Doc.Read = doc, p.Doc.Version+1, p.Doc.Version+1, b.now
+		p.Assignment.Rec, p.Assignment.Version, p.Assignment.RecAt, p.Assignment.Read = assignment, p.Assignment.Version+1, p.Assignment.Version+1, b.now
 		if p.Status.Absent {
 			continue
 		}
 		p.Status.Read = b.now
-		p.Status.Rec = &schema.Status{Applied: p.Doc.Version, Holding: slices.Clone(doc.Slots), Leaving: p.Status.Rec.Leaving}
+		p.Status.Rec = &schema.Status{Applied: p.Assignment.Version, Holding: slices.Clone(assignment.Slots), Leaving: p.Status.Rec.Leaving}
 	}
 	b.snap.Epoch.Rec.NextToken = d.Token
 }
@@ -72,7 +72,7 @@ func leaveTogether(t *testing.T, nodes, leavers, each int, within time.Duration,
 	b := settledBoard(nodes, 1, nodes*each)
 	b.snap.Epoch.Rec.NextToken = 10_000
 	for _, p := range b.snap.Peers {
-		p.Status.Rec.Holding = slices.Clone(p.Doc.Rec.Slots)
+		p.Status.Rec.Holding = slices.Clone(p.Assignment.Rec.Slots)
 	}
 	random := rand.New(rand.NewPCG(40, seed))
 	at := map[time.Duration][]string{}
@@ -86,7 +86,7 @@ func leaveTogether(t *testing.T, nodes, leavers, each int, within time.Duration,
 		for range 10 {
 			d := b.decide(func(w *reconcile.World) { w.Memory = memory })
 			memory = d.Memory
-			if b.carryOut(d, moved); len(d.Docs) == 0 {
+			if b.carryOut(d, moved); len(d.Assignments) == 0 {
 				return d.RequeueAt
 			}
 		}
@@ -108,9 +108,9 @@ func leaveTogether(t *testing.T, nodes, leavers, each int, within time.Duration,
 		b.now = when
 		for _, guid := range at[when] {
 			p := gone(b.snap.Peers[guid])
-			doc := *p.Doc.Rec
-			doc.Closed = &schema.Closed{Clean: true}
-			p.Doc = view.Entry[schema.Doc]{Rec: &doc, Version: p.Doc.Version + 1, RecAt: p.Doc.Version + 1, Read: b.now}
+			assignment := *p.Assignment.Rec
+			assignment.Closed = &schema.Closed{Clean: true}
+			p.Assignment = view.Entry[schema.Assignment]{Rec: &assignment, Version: p.Assignment.Version + 1, RecAt: p.Assignment.Version + 1, Read: b.now}
 		}
 		again = decide()
 	}
@@ -119,7 +119,7 @@ func leaveTogether(t *testing.T, nodes, leavers, each int, within time.Duration,
 	}
 	held := 0
 	for _, p := range b.snap.Peers {
-		held += schema.Count(p.Doc.Rec.Slots)
+		held += schema.Count(p.Assignment.Rec.Slots)
 	}
 	if held != nodes*each {
 		t.Fatalf("%d slots are granted", held)
@@ -139,16 +139,16 @@ func TestAStreamOfDeparturesHoldsNobodyForEver(t *testing.T) {
 	for i := range nodes - 10 {
 		guid := fmt.Sprintf("m%04d", i)
 		p := gone(b.snap.Peers[guid])
-		doc := *p.Doc.Rec
-		doc.Closed = &schema.Closed{Clean: true}
-		p.Doc = view.Entry[schema.Doc]{Rec: &doc, Version: p.Doc.Version + 1, RecAt: p.Doc.Version + 1, Read: b.now}
+		assignment := *p.Assignment.Rec
+		assignment.Closed = &schema.Closed{Clean: true}
+		p.Assignment = view.Entry[schema.Assignment]{Rec: &assignment, Version: p.Assignment.Version + 1, RecAt: p.Assignment.Version + 1, Read: b.now}
 		left[guid] = b.now
 		d := b.decide(func(w *reconcile.World) { w.Memory = memory })
 		memory = d.Memory
 		held := 0
 		for guid, at := range left {
-			doc, written := d.Docs[guid]
-			if reaped := written && doc == nil; !reaped && b.now >= at+2*time.Second {
+			assignment, written := d.Assignments[guid]
+			if reaped := written && assignment == nil; !reaped && b.now >= at+2*time.Second {
 				t.Errorf("%v after it has left, what %s leaves behind still waits", b.now-at, guid)
 			} else if !reaped {
 				held++
@@ -175,12 +175,12 @@ func TestALeaderThatLeavesGivesItselfNothing(t *testing.T) {
 			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
 			b.live("M", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
 			d := b.decide(func(w *reconcile.World) { w.Leaving = true })
-			if doc := d.Docs["L"]; doc != nil && schema.Count(doc.Slots) > 0 {
-				t.Errorf("it gives itself %v", doc.Slots)
+			if assignment := d.Assignments["L"]; assignment != nil && schema.Count(assignment.Slots) > 0 {
+				t.Errorf("it gives itself %v", assignment.Slots)
 			}
 			got := 0
-			if doc := d.Docs["M"]; doc != nil {
-				got = schema.Count(doc.Slots)
+			if assignment := d.Assignments["M"]; assignment != nil {
+				got = schema.Count(assignment.Slots)
 			}
 			if got != c.want {
 				t.Errorf("M is granted %d slots, want %d", got, c.want)

@@ -71,8 +71,8 @@ func (f *facts) formerBurst() *schema.Burst {
 	}
 	handed := map[int64]*schema.Burst{} // by term
 	for _, guid := range f.guids {
-		if doc := f.Snapshot.Peers[guid].Doc.Rec; doc != nil && doc.Closed != nil && doc.Closed.Burst != nil {
-			handed[doc.Closed.Burst.Term] = doc.Closed.Burst
+		if assignment := f.Snapshot.Peers[guid].Assignment.Rec; assignment != nil && assignment.Closed != nil && assignment.Closed.Burst != nil {
+			handed[assignment.Closed.Burst.Term] = assignment.Closed.Burst
 		}
 	}
 	apart := time.Duration(0)
@@ -92,14 +92,16 @@ func (f *facts) formerBurst() *schema.Burst {
 // closedClean reports whether a member left on purpose and says that nothing of it runs.
 func closedClean(p *view.Peer) bool {
 	var closed *schema.Closed
-	if p.Doc.Rec != nil {
-		closed = p.Doc.Rec.Closed
+	if p.Assignment.Rec != nil {
+		closed = p.Assignment.Rec.Closed
 	}
 	return closed != nil && closed.Clean
 }
 
 // leavesSlots reports whether a member that has left leaves anything behind: else there is nothing to wait for.
-func leavesSlots(p *view.Peer) bool { return len(p.Doc.Rec.Slots)+len(p.Doc.Rec.Releasing) > 0 }
+func leavesSlots(p *view.Peer) bool {
+	return len(p.Assignment.Rec.Slots)+len(p.Assignment.Rec.Releasing) > 0
+}
 
 // holdDepartures lets the slots of nodes that left wait while others follow them. Who is back under its name is not
 // waited with.

@@ -18,7 +18,7 @@
 // candidate key and the write of the epoch at the version that it read, so no stage mentions them: a leader that is no longer
 // one commits nothing.
 //
-// The code says document for the record of an assignment, and agenda for the record of a task's runs.
+// The code says assignment for the record of an assignment, and agenda for the record of a task's runs.
 //
 // # The stages
 //

@@ -98,15 +98,15 @@ func (p preview) holdings(task string) holdings {
 	now := holdings{map[string]int{}, map[string]int{}}
 	for _, guid := range p.guids {
 		peer := p.Snapshot.Peers[guid]
-		if peer.Doc.Rec == nil || !peer.Live() {
+		if peer.Assignment.Rec == nil || !peer.Live() {
 			continue
 		}
-		for _, list := range [][]schema.Held{peer.Doc.Rec.Slots, peer.Doc.Rec.Releasing} {
+		for _, list := range [][]schema.SlotRange{peer.Assignment.Rec.Slots, peer.Assignment.Rec.Releasing} {
 			for i := range list {
 				h := &list[i]
-				now.load[peer.Doc.Rec.Node] += p.specs[h.Task].Cost() * len(h.Slots)
+				now.load[peer.Assignment.Rec.Node] += p.specs[h.Task].Cost() * len(h.Slots)
 				if h.Task == task {
-					now.of[peer.Doc.Rec.Node] += len(h.Slots)
+					now.of[peer.Assignment.Rec.Node] += len(h.Slots)
 				}
 			}
 		}
@@ -130,10 +130,10 @@ func (p preview) surplus(slot cluster.Slot) cluster.Reason {
 func (p preview) holdUp(slot cluster.Slot, now time.Duration, session coord.Info) (node, text string) {
 	for _, guid := range p.guids {
 		peer := p.Snapshot.Peers[guid]
-		if peer.Doc.Rec == nil {
+		if peer.Assignment.Rec == nil {
 			continue
 		}
-		granted, asked := schema.Find(peer.Doc.Rec.Slots, slot), schema.Find(peer.Doc.Rec.Releasing, slot)
+		granted, asked := schema.Find(peer.Assignment.Rec.Slots, slot), schema.Find(peer.Assignment.Rec.Releasing, slot)
 		node := p.nodeName(guid)
 		why := p.survey.delayed[guid]
 		switch {
@@ -160,7 +160,7 @@ func lostText(slot cluster.Slot, node string, peer *view.Peer, why cluster.Reaso
 	do := "if its machine is off for certain, there is nothing to do but to wait"
 	switch {
 	case why.Detail == delayEnds:
-		delay, of := session.TakeoverDelay(time.Duration(peer.Doc.Rec.SessionTimeout)), "one tick of the service"
+		delay, of := session.TakeoverDelay(time.Duration(peer.Assignment.Rec.SessionTimeout)), "one tick of the service"
 		if session.Grace == coord.OwnTimeout {
 			of = "which is its session timeout"
 		}
@@ -170,8 +170,8 @@ func lostText(slot cluster.Slot, node string, peer *view.Peer, why cluster.Reaso
 		do = "to wait no longer: xconsumer move-now"
 	case peer.Silent:
 		do = "its session goes on although it proves nothing; to end that: xconsumer evict " + node
-	case peer.Doc.Rec.SessionTimeout > 0:
-		do = fmt.Sprintf("that takes its session timeout of %v; a node that crashes alone does not take so long", peer.Doc.Rec.SessionTimeout)
+	case peer.Assignment.Rec.SessionTimeout > 0:
+		do = fmt.Sprintf("that takes its session timeout of %v; a node that crashes alone does not take so long", peer.Assignment.Rec.SessionTimeout)
 	}
 	return fmt.Sprintf("%s on %s (%s)%s; %s. %s", slot, node, cluster.WorkerLost, since, why, upper(do))
 }
@@ -180,7 +180,7 @@ func upper(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 // stopText says of a slot that a live node has been asked to give back, or has to for it leaves, that it stops, or does not;
 // "" if it does neither.
-func (p preview) stopText(slot cluster.Slot, guid string, asked *schema.Held) string {
+func (p preview) stopText(slot cluster.Slot, guid string, asked *schema.SlotRange) string {
 	peer, node := p.Snapshot.Peers[guid], p.nodeName(guid)
 	why := cluster.Reason{Code: cluster.WhyLeaving, Node: node}
 	if asked != nil && asked.Why != nil {

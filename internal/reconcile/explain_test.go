@@ -18,7 +18,7 @@ import (
 // slotOfN returns a slot that N is granted.
 func (b *board) slotOfN(t *testing.T) cluster.Slot {
 	t.Helper()
-	for slot := range schema.Each(b.snap.Peers["N"].Doc.Rec.Slots) {
+	for slot := range schema.Each(b.snap.Peers["N"].Assignment.Rec.Slots) {
 		return slot
 	}
 	t.Fatal("N has nothing")
@@ -54,7 +54,7 @@ func TestExplainStuck(t *testing.T) {
 	b.mark("N", schema.Mark{Drain: &schema.Drain{}})
 	for range 5 { // until it is its turn
 		b.now += time.Minute
-		if b.apply(t, b.decide()); len(b.snap.Peers["N"].Doc.Rec.Releasing) > 0 {
+		if b.apply(t, b.decide()); len(b.snap.Peers["N"].Assignment.Rec.Releasing) > 0 {
 			break
 		}
 	}
@@ -127,7 +127,7 @@ func (b *board) stopping(t *testing.T) cluster.Slot {
 	for range 5 { // until it is its turn
 		b.now += time.Minute
 		b.apply(t, b.decide())
-		for slot := range schema.Each(b.snap.Peers["N"].Doc.Rec.Releasing) {
+		for slot := range schema.Each(b.snap.Peers["N"].Assignment.Rec.Releasing) {
 			return slot
 		}
 	}
@@ -214,7 +214,7 @@ func TestReasonsAreKept(t *testing.T) {
 		b.mark(node, schema.Mark{Cordoned: true})
 	}
 	gone := *b.snap.Peers["N"]
-	gone.Doc.Rec.Closed = &schema.Closed{By: "parent", Cause: "panic"}
+	gone.Assignment.Rec.Closed = &schema.Closed{By: "parent", Cause: "panic"}
 	gone.Member, gone.Status = view.Entry[schema.Member]{Absent: true, Read: b.now}, view.Entry[schema.Status]{Absent: true, Read: b.now}
 	b.snap.Peers["N"] = &gone
 	var left map[cluster.Slot]cluster.Reason
@@ -326,7 +326,7 @@ func TestTheCauseOfADeathIsTold(t *testing.T) {
 		"lost":                        "node-N was lost",
 	} {
 		b := threeNodes(t, spec("a", 3))
-		gone(b.snap.Peers["N"]).Doc.Rec.Closed = &schema.Closed{By: "parent of node-N", Cause: cause}
+		gone(b.snap.Peers["N"]).Assignment.Rec.Closed = &schema.Closed{By: "parent of node-N", Cause: cause}
 		steps := map[cluster.Step]string{}
 		for _, m := range b.decide().Moves {
 			steps[m.Step] = m.Why

@@ -30,8 +30,8 @@ func (f *facts) nextToken() int64 {
 		}
 	}
 	for _, p := range f.Snapshot.Peers {
-		if rec := p.Doc.Rec; rec != nil {
-			for _, list := range [][]schema.Held{rec.Slots, rec.Releasing} {
+		if rec := p.Assignment.Rec; rec != nil {
+			for _, list := range [][]schema.SlotRange{rec.Slots, rec.Releasing} {
 				for i := range list {
 					learn(list[i].Token)
 				}
@@ -50,8 +50,8 @@ func (f *facts) nextToken() int64 {
 // nodeName returns the name of a member's node, or its GUID where nobody knows it.
 func (f *facts) nodeName(guid string) string {
 	if p := f.Snapshot.Peers[guid]; p != nil {
-		if p.Doc.Rec != nil {
-			return p.Doc.Rec.Node
+		if p.Assignment.Rec != nil {
+			return p.Assignment.Rec.Node
 		}
 		if p.Member.Rec != nil {
 			return p.Member.Rec.Node
@@ -71,16 +71,16 @@ func (f *facts) takeoverDelay(guid string) time.Duration {
 // timeoutOf returns the session timeout of a member, the longest known where its own is not.
 func (f *facts) timeoutOf(guid string) time.Duration {
 	p := f.Snapshot.Peers[guid]
-	if p.Doc.Rec != nil && p.Doc.Rec.SessionTimeout > 0 {
-		return time.Duration(p.Doc.Rec.SessionTimeout)
+	if p.Assignment.Rec != nil && p.Assignment.Rec.SessionTimeout > 0 {
+		return time.Duration(p.Assignment.Rec.SessionTimeout)
 	}
 	if p.Member.Rec != nil && p.Member.Rec.SessionTimeout > 0 {
 		return time.Duration(p.Member.Rec.SessionTimeout)
 	}
 	longest := f.Timeout
 	for _, p := range f.Snapshot.Peers {
-		if p.Doc.Rec != nil {
-			longest = max(longest, time.Duration(p.Doc.Rec.SessionTimeout))
+		if p.Assignment.Rec != nil {
+			longest = max(longest, time.Duration(p.Assignment.Rec.SessionTimeout))
 		}
 		if p.Member.Rec != nil {
 			longest = max(longest, time.Duration(p.Member.Rec.SessionTimeout))
@@ -97,14 +97,14 @@ func (f *facts) draining(guid string) bool {
 
 // movesNow reports whether an operator asked that nothing waits for a member that is gone.
 func (f *facts) movesNow(guid string) bool {
-	rec := f.Snapshot.Orders.Rec
-	return rec != nil && !f.Snapshot.Orders.Absent && slices.Contains(rec.MoveNow, guid)
+	rec := f.Snapshot.Requests.Rec
+	return rec != nil && !f.Snapshot.Requests.Absent && slices.Contains(rec.MoveNow, guid)
 }
 
 // toRestart returns which slots of a grant an operator asked to be started again, nil for none.
-func (f *facts) toRestart(h *schema.Held) cluster.Indexes {
-	rec := f.Snapshot.Orders.Rec
-	if rec == nil || f.Snapshot.Orders.Absent {
+func (f *facts) toRestart(h *schema.SlotRange) cluster.Indexes {
+	rec := f.Snapshot.Requests.Rec
+	if rec == nil || f.Snapshot.Requests.Absent {
 		return nil
 	}
 	for _, r := range rec.Restart {
@@ -116,9 +116,9 @@ func (f *facts) toRestart(h *schema.Held) cluster.Indexes {
 }
 
 // granted returns which slots of a grant are still granted under its token.
-func (f *facts) granted(h schema.Held) (left cluster.Indexes) {
+func (f *facts) granted(h schema.SlotRange) (left cluster.Indexes) {
 	for _, guid := range f.guids {
-		if rec := f.Snapshot.Peers[guid].Doc.Rec; rec != nil {
+		if rec := f.Snapshot.Peers[guid].Assignment.Rec; rec != nil {
 			for _, g := range rec.Slots {
 				if g.Task == h.Task && g.Token == h.Token {
 					for _, index := range h.Slots {
@@ -134,36 +134,36 @@ func (f *facts) granted(h schema.Held) (left cluster.Indexes) {
 	return left
 }
 
-// isGranted reports whether a document grants a slot: it is on probation where it is.
+// isGranted reports whether an assignment grants a slot: it is on probation where it is.
 func (f *facts) isGranted(slot cluster.Slot) bool {
 	return slices.ContainsFunc(f.guids, func(guid string) bool {
-		doc := f.Snapshot.Peers[guid].Doc.Rec
-		return doc != nil && schema.Find(doc.Slots, slot) != nil
+		assignment := f.Snapshot.Peers[guid].Assignment.Rec
+		return assignment != nil && schema.Find(assignment.Slots, slot) != nil
 	})
 }
 
-// anythingGranted reports whether any document lists a slot, also of members that are being reaped.
+// anythingGranted reports whether any assignment lists a slot, also of members that are being reaped.
 func (f *facts) anythingGranted() bool {
 	for _, p := range f.Snapshot.Peers {
-		if rec := p.Doc.Rec; rec != nil && len(rec.Slots)+len(rec.Releasing) > 0 {
+		if rec := p.Assignment.Rec; rec != nil && len(rec.Slots)+len(rec.Releasing) > 0 {
 			return true
 		}
 	}
 	return false
 }
 
-// lists reports whether a document lists slots of a run.
+// lists reports whether an assignment lists slots of a run.
 func (f *facts) lists(run string) bool {
-	of := func(h schema.Held) bool { return h.Task == run }
+	of := func(h schema.SlotRange) bool { return h.Task == run }
 	for _, p := range f.Snapshot.Peers {
-		if rec := p.Doc.Rec; rec != nil && (slices.ContainsFunc(rec.Slots, of) || slices.ContainsFunc(rec.Releasing, of)) {
+		if rec := p.Assignment.Rec; rec != nil && (slices.ContainsFunc(rec.Slots, of) || slices.ContainsFunc(rec.Releasing, of)) {
 			return true
 		}
 	}
 	return false
 }
 
-// mentions reports whether a document lists slots of a run, or a member has noted the end of some.
+// mentions reports whether an assignment lists slots of a run, or a member has noted the end of some.
 func (f *facts) mentions(run string) bool {
 	for _, p := range f.Snapshot.Peers {
 		if rec := p.Done.Rec; rec != nil && slices.ContainsFunc(rec.Slots, func(o schema.Outcome) bool { return o.Task == run }) {
@@ -173,16 +173,16 @@ func (f *facts) mentions(run string) bool {
 	return f.lists(run)
 }
 
-// unlisted returns what a live member holds and its document does not list.
-func (f *facts) unlisted(guid string, doc *schema.Doc) []schema.Held {
+// unlisted returns what a live member holds and its assignment does not list.
+func (f *facts) unlisted(guid string, assignment *schema.Assignment) []schema.SlotRange {
 	if p := f.Snapshot.Peers[guid]; p.Live() && p.Status.Rec != nil {
-		return doc.Unlisted(p.Status.Rec.Holding)
+		return assignment.Unlisted(p.Status.Rec.Holding)
 	}
 	return nil
 }
 
 // stopped reports whether a member that was asked to give a slot back has confirmed since that it does not hold it.
-func (f *facts) stopped(guid string, slot cluster.Slot, h *schema.Held) bool {
+func (f *facts) stopped(guid string, slot cluster.Slot, h *schema.SlotRange) bool {
 	status := f.Snapshot.Peers[guid].Status.Rec
 	return status.Applied >= h.Version && schema.Find(status.Holding, slot) == nil
 }
@@ -198,7 +198,7 @@ func (f *facts) isStuck(guid string, slot cluster.Slot) bool {
 }
 
 // sameWork reports whether a grant is of the work that the task has now.
-func (f *facts) sameWork(h *schema.Held) bool {
+func (f *facts) sameWork(h *schema.SlotRange) bool {
 	return h.Spec == nil || cluster.WorkName(h.Spec.WorkName) == cluster.WorkName(f.specs[h.Task].WorkName)
 }
 

@@ -90,12 +90,12 @@ func (d *failures) compare(p *view.Peer, bad map[cluster.Slot]*schema.WorkerStat
 		}
 		for _, index := range h.Slots {
 			slot := cluster.Slot{Task: h.Task, Index: index}
-			if grant := schema.Find(p.Doc.Rec.Slots, slot); grant == nil || grant.Token != h.Token {
+			if grant := schema.Find(p.Assignment.Rec.Slots, slot); grant == nil || grant.Token != h.Token {
 				delete(bad, slot)
 				continue
 			}
 			if w := bad[slot]; w != nil {
-				d.avoid(slot, p.Doc.Rec.Node, w)
+				d.avoid(slot, p.Assignment.Rec.Node, w)
 				continue
 			}
 			well[slot.Task] = true
@@ -123,7 +123,7 @@ func (d *failures) quarantine(guid string, all map[string]map[cluster.Slot]*sche
 	if d.members[guid] != active || d.DryRun {
 		return
 	}
-	rec, bad := d.Snapshot.Peers[guid].Doc.Rec, all[guid]
+	rec, bad := d.Snapshot.Peers[guid].Assignment.Rec, all[guid]
 	if n := schema.Count(rec.Slots); n < quarantineSlots || len(bad) < n {
 		return
 	}

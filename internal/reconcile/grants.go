@@ -30,7 +30,7 @@ func grant(s *survey, p *placement, burst Burst, c *commit) Burst {
 	}
 	taken := d.taken()
 	suspects, barred := d.suspectsByNode(), d.barriers.barred(d.facts, c)
-	free := make([][]schema.Held, len(d.nodes)) // by node, without tokens
+	free := make([][]schema.SlotRange, len(d.nodes)) // by node, without tokens
 	for t, name := range d.tasks {
 		spec, generation := d.specs[name], d.generation(name)
 		count, below := spec.Count(), len(d.target.Target[t])
@@ -48,7 +48,7 @@ func grant(s *survey, p *placement, burst Burst, c *commit) Burst {
 			if last := len(free[n]) - 1; last >= 0 && free[n][last].Task == name {
 				free[n][last].Slots = append(free[n][last].Slots, i)
 			} else {
-				free[n] = append(free[n], schema.Held{
+				free[n] = append(free[n], schema.SlotRange{
 					Task: name, Slots: cluster.Indexes{i}, Count: &count, Spec: &spec, Generation: generation,
 				})
 			}
@@ -59,14 +59,14 @@ func grant(s *survey, p *placement, burst Burst, c *commit) Burst {
 		return burst
 	}
 	for n, guid := range d.nodes {
-		if _, touched := c.out.Docs[guid]; len(free[n]) > 0 && !c.leavesOut(PartDoc, guid) && (touched || !c.full() && !d.claims(guid)) {
+		if _, touched := c.out.Assignments[guid]; len(free[n]) > 0 && !c.leavesOut(PartAssignment, guid) && (touched || !c.full() && !d.claims(guid)) {
 			d.grantTo(guid, free[n])
 		}
 	}
 	return burst
 }
 
-// patience is how long a node that has been granted slots is left alone to claim them: its document must not change
+// patience is how long a node that has been granted slots is left alone to claim them: its assignment must not change
 // meanwhile, or the claim is refused.
 const patience = 100 * time.Millisecond
 
@@ -75,14 +75,14 @@ const patience = 100 * time.Millisecond
 func (d *granter) claims(guid string) bool {
 	p := d.Snapshot.Peers[guid]
 	newest := int64(0)
-	for i := range p.Doc.Rec.Slots {
-		newest = max(newest, p.Doc.Rec.Slots[i].Token)
+	for i := range p.Assignment.Rec.Slots {
+		newest = max(newest, p.Assignment.Rec.Slots[i].Token)
 	}
-	until := p.Doc.Read + patience
+	until := p.Assignment.Read + patience
 	if newest == 0 || d.Now >= until || p.Status.Rec == nil {
 		return false
 	}
-	if slices.ContainsFunc(p.Status.Rec.Holding, func(h schema.Held) bool { return h.Token == newest }) {
+	if slices.ContainsFunc(p.Status.Rec.Holding, func(h schema.SlotRange) bool { return h.Token == newest }) {
 		return false
 	}
 	if !d.DryRun {
@@ -91,17 +91,17 @@ func (d *granter) claims(guid string) bool {
 	return true
 }
 
-// taken reports of each slot, by row, whether a document lists it, or a live member holds it by its status: leaders free no slot
-// that its member holds, but a hand may have taken it out of the document.
+// taken reports of each slot, by row, whether an assignment lists it, or a live member holds it by its status: leaders free no slot
+// that its member holds, but a hand may have taken it out of the assignment.
 func (d *granter) taken() [][]bool {
 	taken := make([][]bool, len(d.tasks))
 	for t, target := range d.target.Target {
 		taken[t] = make([]bool, len(target))
 	}
 	for _, guid := range d.guids {
-		var lists [3][]schema.Held
-		if doc := d.commit.doc(guid); doc != nil {
-			lists[0], lists[1] = doc.Slots, doc.Releasing
+		var lists [3][]schema.SlotRange
+		if assignment := d.commit.assignment(guid); assignment != nil {
+			lists[0], lists[1] = assignment.Slots, assignment.Releasing
 		}
 		if p := d.Snapshot.Peers[guid]; p.Live() && p.Status.Rec != nil {
 			lists[2] = p.Status.Rec.Holding
@@ -123,18 +123,18 @@ func (d *granter) taken() [][]bool {
 	return taken
 }
 
-func (d *granter) grantTo(guid string, fresh []schema.Held) {
-	doc := *d.commit.doc(guid)
+func (d *granter) grantTo(guid string, fresh []schema.SlotRange) {
+	assignment := *d.commit.assignment(guid)
 	grows := 0
 	for i := range fresh {
 		grows += d.commit.sizeOf(&fresh[i])
 	}
 	room := len(fresh)
-	if d.Snapshot.Peers[guid].Doc.Size+grows > schema.MaxGrants/2 { // what was estimated has to be looked at
-		room = fits(doc, fresh)
+	if d.Snapshot.Peers[guid].Assignment.Size+grows > schema.MaxGrants/2 { // what was estimated has to be looked at
+		room = fits(assignment, fresh)
 	}
 	if room < len(fresh) {
-		d.commit.out.Full = append(d.commit.out.Full, doc.Node)
+		d.commit.out.Full = append(d.commit.out.Full, assignment.Node)
 		if room == 0 {
 			return
 		}
@@ -143,17 +143,17 @@ func (d *granter) grantTo(guid string, fresh []schema.Held) {
 	for i := range fresh {
 		fresh[i].Token = d.commit.out.Token
 		d.commit.out.Token++
-		d.addGrantSteps(doc.Node, &fresh[i])
+		d.addGrantSteps(assignment.Node, &fresh[i])
 	}
-	doc.Slots = append(slices.Clone(doc.Slots), fresh...)
-	slices.SortStableFunc(doc.Slots, func(a, b schema.Held) int {
+	assignment.Slots = append(slices.Clone(assignment.Slots), fresh...)
+	slices.SortStableFunc(assignment.Slots, func(a, b schema.SlotRange) int {
 		return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Token, b.Token))
 	})
-	d.commit.write(guid, &doc, grows)
+	d.commit.write(guid, &assignment, grows)
 }
 
 // addGrantSteps adds the steps of one grant, one for each reason why its slots left their nodes.
-func (d *granter) addGrantSteps(node string, h *schema.Held) {
+func (d *granter) addGrantSteps(node string, h *schema.SlotRange) {
 	first := len(d.commit.out.Moves)
 	var whys []cluster.Reason // of the steps from there on
 	for _, index := range h.Slots {
@@ -182,12 +182,12 @@ func whyGranted(left cluster.Reason) cluster.Reason {
 	return left
 }
 
-// fits returns how many of the entries can be added to a document.
-func fits(doc schema.Doc, fresh []schema.Held) int {
-	have := doc.Slots
+// fits returns how many of the entries can be added to an assignment.
+func fits(assignment schema.Assignment, fresh []schema.SlotRange) int {
+	have := assignment.Slots
 	for n := len(fresh); n > 0; n /= 2 {
-		doc.Slots = slices.Concat(have, fresh[:n])
-		if len(schema.Encode(&doc, 0)) <= schema.MaxGrants {
+		assignment.Slots = slices.Concat(have, fresh[:n])
+		if len(schema.Encode(&assignment, 0)) <= schema.MaxGrants {
 			return n
 		}
 	}

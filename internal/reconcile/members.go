@@ -15,8 +15,8 @@ const (
 	active   memberState = iota // live: takes work
 	leaving                     // live: its slots are to be moved away
 	lost                        // gone or unknown: its slots wait
-	reapable                    // nothing of it can run: its document is deleted
-	settled                     // nothing of it runs, but what its document lists still awaits an agenda
+	reapable                    // nothing of it can run: its assignment is deleted
+	settled                     // nothing of it runs, but what its assignment lists still awaits an agenda
 	unknown                     // nothing can be decided about it
 )
 
@@ -39,9 +39,9 @@ func (m members) isBack(f *facts, guid string) bool {
 
 // FirstSeen is the first sight of a member that is gone or has to go.
 type FirstSeen struct {
-	At    time.Duration // when it was decided so, on the lease clock
-	Doc   int64         // the version of its document then
-	Delay time.Duration // from At until its slots may be given away
+	At         time.Duration // when it was decided so, on the lease clock
+	Assignment int64         // the version of its assignment then
+	Delay      time.Duration // from At until its slots may be given away
 }
 
 // classifier finds out what becomes of members.
@@ -51,7 +51,7 @@ type classifier struct {
 	firstSeen map[string]FirstSeen
 }
 
-// classify returns the state of every member, and since when those that are gone have been seen so. It writes documents
+// classify returns the state of every member, and since when those that are gone have been seen so. It writes assignments
 // again that were damaged, and names who is to be evicted.
 func classify(f *facts, c *commit) (members, map[string]FirstSeen) {
 	d := &classifier{f, c, map[string]FirstSeen{}}
@@ -63,28 +63,28 @@ func classify(f *facts, c *commit) (members, map[string]FirstSeen) {
 }
 
 func (d *classifier) classify(guid string, p *view.Peer) memberState {
-	doc := p.Doc
+	assignment := p.Assignment
 	switch {
-	case doc.Absent && d.Reaped[guid]:
+	case assignment.Absent && d.Reaped[guid]:
 		d.commit.out.Forget = append(d.commit.out.Forget, guid)
 		return unknown
-	case doc.Absent:
+	case assignment.Absent:
 		return d.assignmentMissing(guid, p)
-	case !doc.Good():
+	case !assignment.Good():
 		return d.assignmentUnusable(guid, p)
-	case doc.Rec.Closed != nil:
+	case assignment.Rec.Closed != nil:
 		return reapable
-	case doc.Rec.Evicted:
-		if d.confirmedGone(guid, doc.Version, d.timeoutOf(guid)+d.takeoverDelay(guid), d.Now) {
+	case assignment.Rec.Evicted:
+		if d.confirmedGone(guid, assignment.Version, d.timeoutOf(guid)+d.takeoverDelay(guid), d.Now) {
 			return reapable
 		}
 		return lost
 	case p.Member.Absent && p.Status.Absent:
-		if p.Member.Read < doc.Read || p.Status.Read < doc.Read {
-			d.commit.requeueMemberAt(guid, d.Now) // absent when read before the document proves nothing
+		if p.Member.Read < assignment.Read || p.Status.Read < assignment.Read {
+			d.commit.requeueMemberAt(guid, d.Now) // absent when read before the assignment proves nothing
 			return lost
 		}
-		if d.confirmedGone(guid, doc.Version, d.takeoverDelay(guid), min(p.Member.Read, p.Status.Read)) {
+		if d.confirmedGone(guid, assignment.Version, d.takeoverDelay(guid), min(p.Member.Read, p.Status.Read)) {
 			return reapable
 		}
 		return lost
@@ -109,7 +109,7 @@ func (d *classifier) partiallyDeleted(guid string, p *view.Peer) memberState {
 	if p.Status.Absent {
 		there = p.Member.Read
 	}
-	if d.confirmedGone(guid, p.Doc.Version, 1, there) {
+	if d.confirmedGone(guid, p.Assignment.Version, 1, there) {
 		d.evict(guid)
 	}
 	return lost
@@ -126,8 +126,8 @@ func (d *classifier) evict(guid string) {
 // it was seen so again, at the time given, long enough after the first sight.
 func (d *classifier) confirmedGone(guid string, version int64, delay, seen time.Duration) bool {
 	first, ok := d.Memory.FirstSeenGone[guid]
-	if !ok || first.Doc != version || first.Delay != delay {
-		first = FirstSeen{At: d.Now, Doc: version, Delay: delay}
+	if !ok || first.Assignment != version || first.Delay != delay {
+		first = FirstSeen{At: d.Now, Assignment: version, Delay: delay}
 	}
 	d.firstSeen[guid] = first
 	if seen >= first.At+first.Delay {
@@ -137,14 +137,14 @@ func (d *classifier) confirmedGone(guid string, version int64, delay, seen time.
 	return false
 }
 
-// assignmentMissing: a document that this leader did not delete is missing. What it granted may run, so
+// assignmentMissing: an assignment that this leader did not delete is missing. What it granted may run, so
 // nothing is granted until that is cleared up.
 func (d *classifier) assignmentMissing(guid string, p *view.Peer) memberState {
-	d.commit.block("the document of " + d.nodeName(guid) + " is missing")
+	d.commit.block("the assignment of " + d.nodeName(guid) + " is missing")
 	if p.Live() {
-		if p.Status.Read < p.Doc.Read || !p.Status.Good() || p.Member.Rec == nil {
+		if p.Status.Read < p.Assignment.Read || !p.Status.Good() || p.Member.Rec == nil {
 			at := d.Now
-			if p.Status.Read >= p.Doc.Read {
+			if p.Status.Read >= p.Assignment.Read {
 				at += d.takeoverDelay(guid)
 			}
 			d.commit.requeueMemberAt(guid, at)
@@ -165,41 +165,41 @@ func (d *classifier) assignmentMissing(guid string, p *view.Peer) memberState {
 	return unknown
 }
 
-// orphanedKeys: of a member without a document other keys are missing, too, or cannot be used, so that nobody knows what it
-// holds. Who has such keys and lives has heard that its document is missing. If they are still there when its lease would
+// orphanedKeys: of a member without an assignment other keys are missing, too, or cannot be used, so that nobody knows what it
+// holds. Who has such keys and lives has heard that its assignment is missing. If they are still there when its lease would
 // be over they go, whoever has made them: else nothing would ever be granted again.
 func (d *classifier) orphanedKeys(guid string, p *view.Peer) {
-	const version = -2 // of no document, and not as for a member of whom nothing is left
-	if d.confirmedGone(guid, version, d.timeoutOf(guid)+d.takeoverDelay(guid), p.Doc.Read) {
+	const version = -2 // of no assignment, and not as for a member of whom nothing is left
+	if d.confirmedGone(guid, version, d.timeoutOf(guid)+d.takeoverDelay(guid), p.Assignment.Read) {
 		d.evict(guid)
 	}
 }
 
-// assignmentUnusable: a document was edited by hand. The last good one is written again if nothing
+// assignmentUnusable: an assignment was edited by hand. The last good one is written again if nothing
 // can have happened in between; else what the member says it holds is asked back.
 func (d *classifier) assignmentUnusable(guid string, p *view.Peer) memberState {
 	c := d.commit
-	c.block("the document of " + d.nodeName(guid) + " cannot be used")
-	doc := p.Doc
-	if c.full() || c.leavesOut(PartDoc, guid) {
+	c.block("the assignment of " + d.nodeName(guid) + " cannot be used")
+	assignment := p.Assignment
+	if c.full() || c.leavesOut(PartAssignment, guid) {
 		return unknown // for the next commit
 	}
-	if doc.Rec != nil && doc.RecAt == doc.Version-1 {
-		again := *doc.Rec
+	if assignment.Rec != nil && assignment.RecAt == assignment.Version-1 {
+		again := *assignment.Rec
 		c.write(guid, &again, 0)
-		c.move(cluster.Decided{Step: cluster.StepRewrite, Node: again.Node}, cluster.Reason{Code: cluster.WhyEdited, Detail: "the document"})
+		c.move(cluster.Decided{Step: cluster.StepRewrite, Node: again.Node}, cluster.Reason{Code: cluster.WhyEdited, Detail: "the assignment"})
 		return unknown
 	}
 	switch {
-	case p.Live() && p.Status.Good() && p.Member.Rec != nil && p.Status.Read >= doc.Read:
+	case p.Live() && p.Status.Good() && p.Member.Rec != nil && p.Status.Read >= assignment.Read:
 		m := p.Member.Rec
-		fresh := &schema.Doc{Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Slots: []schema.Held{}}
-		fresh.Releasing = schema.AskedBack(p.Status.Rec.Holding, doc.Version+1)
+		fresh := &schema.Assignment{Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Slots: []schema.SlotRange{}}
+		fresh.Releasing = schema.AskedBack(p.Status.Rec.Holding, assignment.Version+1)
 		c.write(guid, fresh, 0)
-		c.move(cluster.Decided{Step: cluster.StepRewrite, Node: m.Node}, cluster.Reason{Code: cluster.WhyEdited, Detail: "the document was lost"})
+		c.move(cluster.Decided{Step: cluster.StepRewrite, Node: m.Node}, cluster.Reason{Code: cluster.WhyEdited, Detail: "the assignment was lost"})
 	case p.Member.Absent && p.Status.Absent:
 		// It may have been marked as evicted: the longest lease has to be over.
-		if d.confirmedGone(guid, doc.Version, d.timeoutOf(guid)+d.takeoverDelay(guid), d.Now) {
+		if d.confirmedGone(guid, assignment.Version, d.timeoutOf(guid)+d.takeoverDelay(guid), d.Now) {
 			return reapable
 		}
 	default:

@@ -28,24 +28,24 @@ func TestClusterGathersBeforeItBegins(t *testing.T) {
 	}
 	come := func(name string) { b.live(name, 0, schematest.Held(), schematest.Held(), 0, schematest.Held()) }
 	come("L")
-	if d := decide(); len(d.Docs) != 0 || d.RequeueAt != b.now+200*time.Millisecond {
+	if d := decide(); len(d.Assignments) != 0 || d.RequeueAt != b.now+200*time.Millisecond {
 		t.Errorf("at once: %v, again at %v", draw(d), d.RequeueAt-began)
 	}
 	b.now += 80 * time.Millisecond
 	come("M") // which begins the wait anew
-	if d := decide(); len(d.Docs) != 0 || d.RequeueAt != b.now+500*time.Millisecond {
+	if d := decide(); len(d.Assignments) != 0 || d.RequeueAt != b.now+500*time.Millisecond {
 		t.Errorf("when another one comes: %v, again at %v", draw(d), d.RequeueAt-began)
 	}
 	late, still := *b, memory
 	b.now += 500 * time.Millisecond
-	if d := decide(); len(d.Docs) != 2 {
+	if d := decide(); len(d.Assignments) != 2 {
 		t.Errorf("when no more come: %v", draw(d))
 	}
 	memory, *b = still, late
 	for i := range 60 {
 		b.now += 190 * time.Millisecond
 		come(fmt.Sprintf("N%d", i))
-		if d := decide(); len(d.Docs) > 0 {
+		if d := decide(); len(d.Assignments) > 0 {
 			if after := b.now - began; after < 5*time.Second || after > 5200*time.Millisecond {
 				t.Errorf("while more come: after %v", after)
 			}
@@ -168,16 +168,16 @@ L:  | a[0-3]@6
 	}
 }
 
-// A member that leaves may be seen gone before its document is seen closed. It is not waited for.
+// A member that leaves may be seen gone before its assignment is seen closed. It is not waited for.
 func TestLeavingIsNoVanishing(t *testing.T) {
 	b := newBoard(spec("a", 2))
 	b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Moving: cluster.Moving{LeaveDelay: cluster.Duration(time.Minute)}}}}
 	b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
 	p := gone(b.live("M", 3, schematest.Held("a 1 @6"), schematest.Held(), 3, schematest.Held()))
 	memory := b.decide().Memory
-	p.Doc.Rec.Closed = &schema.Closed{Cause: "node left", Clean: true}
+	p.Assignment.Rec.Closed = &schema.Closed{Cause: "node left", Clean: true}
 	d := b.decide(func(w *reconcile.World) { w.Memory = memory })
-	if doc, touched := d.Docs["M"]; !touched || doc != nil {
+	if assignment, touched := d.Assignments["M"]; !touched || assignment != nil {
 		t.Errorf("decision: %s", draw(d))
 	}
 }
@@ -186,7 +186,7 @@ func TestLeavingIsNoVanishing(t *testing.T) {
 func TestWait(t *testing.T) {
 	crashed := func(b *board) *view.Peer {
 		p := gone(b.live("M", 3, schematest.Held("a 1 @6"), schematest.Held(), 3, schematest.Held()))
-		p.Doc.Rec.Closed = &schema.Closed{Cause: "crash"}
+		p.Assignment.Rec.Closed = &schema.Closed{Cause: "crash"}
 		return p
 	}
 	for _, c := range []struct {
@@ -195,19 +195,19 @@ func TestWait(t *testing.T) {
 		waits bool
 	}{
 		{"crashed", func(b *board) { crashed(b) }, true},
-		{"left on purpose", func(b *board) { crashed(b).Doc.Rec.Closed.Clean = true }, false},
+		{"left on purpose", func(b *board) { crashed(b).Assignment.Rec.Closed.Clean = true }, false},
 		{"evicted", func(b *board) {
 			p := crashed(b)
-			p.Doc.Rec.Evicted = true
+			p.Assignment.Rec.Evicted = true
 		}, false},
 		{"back", func(b *board) {
 			crashed(b)
 			b.live("M2", 3, schematest.Held(), schematest.Held(), 3, schematest.Held())
-			b.snap.Peers["M2"].Member.Rec.Node, b.snap.Peers["M2"].Doc.Rec.Node = "node-M", "node-M"
+			b.snap.Peers["M2"].Member.Rec.Node, b.snap.Peers["M2"].Assignment.Rec.Node = "node-M", "node-M"
 		}, false},
 		{"not to be waited for", func(b *board) {
 			crashed(b)
-			b.snap.Orders = view.Entry[schema.Orders]{Rec: &schema.Orders{MoveNow: []string{"M"}}}
+			b.snap.Requests = view.Entry[schema.Requests]{Rec: &schema.Requests{MoveNow: []string{"M"}}}
 		}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -219,8 +219,8 @@ func TestWait(t *testing.T) {
 			decide := func() bool {
 				d := b.decide(func(w *reconcile.World) { w.Memory = memory })
 				memory = d.Memory
-				doc, touched := d.Docs["M"]
-				return touched && doc == nil
+				assignment, touched := d.Assignments["M"]
+				return touched && assignment == nil
 			}
 			if reaped := decide(); reaped == c.waits {
 				t.Fatalf("reaped at once: %v", reaped)

@@ -35,9 +35,9 @@ func place(s *survey, c *commit) *placement {
 	byName := p.addNodes(c)
 	for _, name := range p.tasks {
 		spec := p.specs[name]
-		task := planner.Task{Spec: spec, Owner: slices.Repeat([]int32{planner.Nobody}, spec.WorkerNum), Token: make([]int64, spec.WorkerNum)}
+		task := planner.Task{Spec: spec, Current: slices.Repeat([]int32{planner.Nobody}, spec.WorkerNum), Token: make([]int64, spec.WorkerNum)}
 		if spec.Paused {
-			task.Held = slices.Repeat([]bool{true}, spec.WorkerNum)
+			task.Withheld = slices.Repeat([]bool{true}, spec.WorkerNum)
 		}
 		p.withholdEnded(&task, name)
 		p.in.Tasks = append(p.in.Tasks, task)
@@ -60,7 +60,7 @@ func place(s *survey, c *commit) *placement {
 		}
 	}
 	for _, guid := range slices.Sorted(maps.Keys(s.delayed)) {
-		for _, h := range p.Snapshot.Peers[guid].Doc.Rec.Slots {
+		for _, h := range p.Snapshot.Peers[guid].Assignment.Rec.Slots {
 			if _, known := p.rank[h.Task]; known {
 				c.out.Unplaced[h.Task] = s.delayed[guid]
 			}
@@ -74,10 +74,10 @@ func place(s *survey, c *commit) *placement {
 func (p *placement) withhold(slots map[cluster.Slot]bool) {
 	for slot := range slots {
 		t := &p.in.Tasks[p.rank[slot.Task]]
-		if t.Held == nil {
-			t.Held = make([]bool, t.Spec.WorkerNum)
+		if t.Withheld == nil {
+			t.Withheld = make([]bool, t.Spec.WorkerNum)
 		}
-		t.Held[slot.Index], t.Owner[slot.Index] = true, planner.Nobody
+		t.Withheld[slot.Index], t.Current[slot.Index] = true, planner.Nobody
 	}
 }
 
@@ -87,11 +87,11 @@ func (p *placement) withholdEnded(task *planner.Task, name string) {
 	if r == nil || len(r.Done) == 0 && len(r.Failed) == 0 {
 		return
 	}
-	if task.Held == nil {
-		task.Held = make([]bool, task.Spec.WorkerNum)
+	if task.Withheld == nil {
+		task.Withheld = make([]bool, task.Spec.WorkerNum)
 	}
-	for index := range task.Held {
-		task.Held[index] = task.Held[index] || r.Over(index)
+	for index := range task.Withheld {
+		task.Withheld[index] = task.Withheld[index] || r.Over(index)
 	}
 }
 
@@ -113,7 +113,7 @@ func (p *placement) makePlans() (planner.Plan, *PlanFault) {
 	around := p.in
 	around.Tasks = slices.Clone(around.Tasks)
 	for i, t := range rows {
-		around.Tasks[t].Owner, around.Tasks[t].Fixed = first.Target[i], true
+		around.Tasks[t].Current, around.Tasks[t].Fixed = first.Target[i], true
 	}
 	full := fillUp(&around)
 	plan, later := makePlan(p.Planner, around)
@@ -140,7 +140,7 @@ func (p *placement) makePlans() (planner.Plan, *PlanFault) {
 func fillUp(in *planner.Input) (full []int) {
 	load := make([]int, len(in.Nodes))
 	for t := range in.Tasks {
-		for _, n := range in.Tasks[t].Owner {
+		for _, n := range in.Tasks[t].Current {
 			if n != planner.Nobody {
 				load[n] += in.Tasks[t].Spec.Cost()
 			}
@@ -183,7 +183,7 @@ type PlanFault struct {
 // addNodes adds the nodes of the plan, and returns them by name.
 func (p *placement) addNodes(c *commit) (byName map[string]int32) {
 	for _, guid := range p.guids {
-		if m := p.members[guid]; m == active || m == lost && p.Snapshot.Peers[guid].Doc.Rec != nil && !p.members.isBack(p.facts, guid) {
+		if m := p.members[guid]; m == active || m == lost && p.Snapshot.Peers[guid].Assignment.Rec != nil && !p.members.isBack(p.facts, guid) {
 			p.nodes = append(p.nodes, guid)
 		}
 	}
@@ -225,7 +225,7 @@ func (p *placement) addOwners(byName map[string]int32, recalled recalls) {
 		}
 	}
 	for _, guid := range p.guids {
-		rec := p.Snapshot.Peers[guid].Doc.Rec
+		rec := p.Snapshot.Peers[guid].Assignment.Rec
 		if rec == nil || p.members[guid] == leaving {
 			continue
 		}
@@ -257,10 +257,10 @@ func (p *placement) addOrdered(byName map[string]int32, moves moveRequests) {
 			continue
 		}
 		task := &p.in.Tasks[t]
-		if slot.Index >= len(task.Owner) || task.Held != nil && task.Held[slot.Index] {
+		if slot.Index >= len(task.Current) || task.Withheld != nil && task.Withheld[slot.Index] {
 			continue
 		}
-		task.Owner[slot.Index], task.Token[slot.Index] = n, stays
+		task.Current[slot.Index], task.Token[slot.Index] = n, stays
 	}
 	for slot := range moves.arrived {
 		if t, known := p.rank[slot.Task]; known && slot.Index < len(p.in.Tasks[t].Token) {
@@ -279,13 +279,13 @@ func (p *placement) addFailed() {
 const stays = 0
 
 // own makes slots a node's; those of a member at work outrank those of one that is gone.
-func (p *placement) own(h *schema.Held, n int32, outranks bool, recalled map[cluster.Slot]cluster.Reason) {
+func (p *placement) own(h *schema.SlotRange, n int32, outranks bool, recalled map[cluster.Slot]cluster.Reason) {
 	t, known := p.rank[h.Task]
 	if !known || !p.sameWork(h) || p.in.Tasks[t].Spec.Paused {
 		return
 	}
-	owner := p.in.Tasks[t].Owner
-	held := p.in.Tasks[t].Held
+	owner := p.in.Tasks[t].Current
+	held := p.in.Tasks[t].Withheld
 	for _, index := range h.Slots {
 		if _, is := recalled[cluster.Slot{Task: h.Task, Index: index}]; is {
 			continue

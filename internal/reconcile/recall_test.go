@@ -14,7 +14,7 @@ import (
 
 const absurd = int64(schema.MaxToken) - 1
 
-// A grant that must not be is asked back at once, and the slot is granted again only when no document lists it.
+// A grant that must not be is asked back at once, and the slot is granted again only when no assignment lists it.
 func TestRecall(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -61,7 +61,7 @@ L: a[1]@6 a[2]@7 | a[0]@5
 			p := b.live("L", 5, schematest.Held("a 0 @8", "a 1 @6", "a 2 @7"), schematest.Held(), 5, schematest.Held("a 0 @8", "a 1 @6", "a 2 @7"))
 			p.Status.Rec.Refused, p.Status.Rec.Above = schematest.Held("a 0 @5"), 6
 		}, ``},
-		{"what a member holds is not granted elsewhere, though a hand took it out of its document: that lists it again", func(b *board) {
+		{"what a member holds is not granted elsewhere, though a hand took it out of its assignment: that lists it again", func(b *board) {
 			b.live("L", 5, schematest.Held("a 2 @7"), schematest.Held(), 5, schematest.Held("a 2 @7"))
 			b.live("M", 5, schematest.Held("a 1 @6"), schematest.Held(), 4, schematest.Held("a 0 @5", "a 1 @6"))
 		}, `
@@ -92,7 +92,7 @@ L: a[2]@7 | a[0]@%d
 	}
 }
 
-// What a member holds and a hand took out of its document is granted to nobody else, also while that document cannot list it again.
+// What a member holds and a hand took out of its assignment is granted to nobody else, also while that assignment cannot list it again.
 // It is a run's here: workers of other tasks wait for what may be told another count, which nobody knows of this one.
 func TestHeldSlotIsGrantedToNobodyElse(t *testing.T) {
 	once := spec("a", 4)
@@ -103,9 +103,9 @@ func TestHeldSlotIsGrantedToNobodyElse(t *testing.T) {
 	b.live("L", 5, schematest.Held(run+" 2 @7"), schematest.Held(), 5, schematest.Held(run+" 2 @7"))
 	b.live("M", 5, schematest.Held(run+" 1,3 @6"), schematest.Held(), 4, schematest.Held(run+" 0 @5", run+" 1,3 @6"))
 	d := b.decide(atNoon, func(w *reconcile.World) {
-		w.LeftOut = map[reconcile.Part]time.Duration{{Kind: reconcile.PartDoc, Name: "M"}: b.now + time.Minute}
+		w.LeftOut = map[reconcile.Part]time.Duration{{Kind: reconcile.PartAssignment, Name: "M"}: b.now + time.Minute}
 	})
-	if doc := d.Docs["L"]; doc != nil && schema.Find(doc.Slots, cluster.Slot{Task: run}) != nil {
+	if assignment := d.Assignments["L"]; assignment != nil && schema.Find(assignment.Slots, cluster.Slot{Task: run}) != nil {
 		t.Errorf("decision: %s", draw(d))
 	}
 }
@@ -118,7 +118,7 @@ func TestTokensRiseAboveWhatWasRefused(t *testing.T) {
 	wantDraw(t, "\nL: a[0]@301 | \n", b.decide())
 }
 
-// A slot that two documents list is told of with all who have it.
+// A slot that two assignments list is told of with all who have it.
 func TestDoublesAreTold(t *testing.T) {
 	b := newBoard(spec("a", 2))
 	b.live("L", 5, schematest.Held("a 0-1 @5"), schematest.Held(), 5, schematest.Held("a 0-1 @5"))

@@ -14,7 +14,7 @@ type recalls map[string]map[cluster.Slot]cluster.Reason
 
 // findRecalls finds the grants that must not be, and that are asked back at once, whatever the plan and the budgets say:
 //
-//   - A slot that several documents list was granted by nobody: it stays with the highest token alone. Where the highest
+//   - A slot that several assignments list was granted by nobody: it stays with the highest token alone. Where the highest
 //     two are the same, with none.
 //   - A grant that its member refuses would run nowhere.
 //   - A token that nobody can have given yet is not risen above, so that it must not stay.
@@ -35,11 +35,11 @@ func findRecalls(f *facts, next int64, doubles map[cluster.Slot][]view.Holder) r
 	}
 	for _, guid := range f.guids {
 		p := f.Snapshot.Peers[guid]
-		if p.Doc.Rec == nil {
+		if p.Assignment.Rec == nil {
 			continue
 		}
-		for i := range p.Doc.Rec.Slots {
-			if h := &p.Doc.Rec.Slots[i]; unknown(h.Token) {
+		for i := range p.Assignment.Rec.Slots {
+			if h := &p.Assignment.Rec.Slots[i]; unknown(h.Token) {
 				why := cluster.Reason{Code: cluster.WhyEdited, Detail: fmt.Sprintf("nobody has given token %d", h.Token)}
 				for _, index := range h.Slots {
 					found.add(guid, cluster.Slot{Task: h.Task, Index: index}, why)
@@ -48,7 +48,7 @@ func findRecalls(f *facts, next int64, doubles map[cluster.Slot][]view.Holder) r
 		}
 		if rec := p.Status.Rec; rec != nil && len(rec.Refused) > 0 {
 			for slot, refused := range schema.Each(rec.Refused) {
-				if h := schema.Find(p.Doc.Rec.Slots, slot); h != nil && h.Token == refused.Token {
+				if h := schema.Find(p.Assignment.Rec.Slots, slot); h != nil && h.Token == refused.Token {
 					found.add(guid, slot, cluster.Reason{Code: cluster.WhyRefused, Node: f.nodeName(guid),
 						Detail: fmt.Sprintf("token %d is not above %d", h.Token, rec.Above)})
 				}

@@ -91,7 +91,7 @@ func selectReleases(s *survey, p *placement, c *commit) (releases, Burst) {
 		if !d.members.live(guid) {
 			continue
 		}
-		slots := d.Snapshot.Peers[guid].Doc.Rec.Slots
+		slots := d.Snapshot.Peers[guid].Assignment.Rec.Slots
 		for i := range slots {
 			d.consider(guid, &slots[i], plan[slots[i].Task])
 		}
@@ -123,7 +123,7 @@ func (d *releaser) addRecalled(recalled recalls) {
 
 // granted is one grant whose member is asked whether its slots stay.
 type granted struct {
-	*schema.Held
+	*schema.SlotRange
 	guid    string
 	spec    cluster.TaskSpec
 	run     *schema.Run           // nil for a task that runs for ever
@@ -140,9 +140,9 @@ func (g *granted) stays() bool {
 }
 
 // consider decides on one grant: its slots are asked back, or are candidates, or stay.
-func (d *releaser) consider(guid string, h *schema.Held, moves map[int]*planner.Move) {
+func (d *releaser) consider(guid string, h *schema.SlotRange, moves map[int]*planner.Move) {
 	spec, known := d.specs[h.Task]
-	g := granted{Held: h, guid: guid, spec: spec, run: d.Snapshot.Run(h.Task), moves: moves, restart: d.toRestart(h)}
+	g := granted{SlotRange: h, guid: guid, spec: spec, run: d.Snapshot.Run(h.Task), moves: moves, restart: d.toRestart(h)}
 	g.whole, g.changed = d.mustLeaveWhole(guid, h), known && !d.sameWork(h)
 	if g.stays() && len(d.moves.going) == 0 {
 		return
@@ -177,7 +177,7 @@ func (d *releaser) consider(guid string, h *schema.Held, moves map[int]*planner.
 }
 
 // mustLeaveWhole says why all slots of a grant have to leave at once, the zero value if they do not.
-func (d *releaser) mustLeaveWhole(guid string, h *schema.Held) cluster.Reason {
+func (d *releaser) mustLeaveWhole(guid string, h *schema.SlotRange) cluster.Reason {
 	spec, known := d.specs[h.Task]
 	switch {
 	case !known && isRun(h.Task):
@@ -205,7 +205,7 @@ func (d *releaser) mustLeave(g *granted, index int) cluster.Reason {
 		why = cluster.Reason{Code: cluster.WhyDone}
 	}
 	if index >= g.spec.WorkerNum &&
-		(why.Code == cluster.WhyResized || why.Code == "" && (g.spec.WorkerNum == 0 || !d.otherCount(g.Held))) {
+		(why.Code == cluster.WhyResized || why.Code == "" && (g.spec.WorkerNum == 0 || !d.otherCount(g.SlotRange))) {
 		why.Code = cluster.WhyScaledDown
 	}
 	return why
@@ -221,7 +221,7 @@ func (d *releaser) shouldLeave(g *granted, slot cluster.Slot) cluster.Reason {
 	case moving && target == order.To:
 		return cluster.Reason{Code: cluster.WhyMoved}
 	case m != nil:
-		why := m.Why
+		why := m.Reason
 		if why.Code == cluster.WhyDraining && d.commit.quarantined(d.facts, g.guid) {
 			why.Code = cluster.WhyQuarantined
 		}

@@ -9,11 +9,11 @@ import (
 
 // released are slots that are asked back for the same reason, and who is to have them.
 type released struct {
-	schema.Held
+	schema.SlotRange
 	to string
 }
 
-// releasing takes slots out of documents.
+// releasing takes slots out of assignments.
 type releasing struct {
 	*placement
 	barriers barriers
@@ -22,7 +22,7 @@ type releasing struct {
 	commit   *commit
 }
 
-// release takes slots out of documents: it asks them back from members that should not have them,
+// release takes slots out of assignments: it asks them back from members that should not have them,
 // frees those that were given back, and lists those that a hand took out while they ran. Nobody has to agree to
 // that, so it is always valid.
 func release(s *survey, p *placement, asked releases, c *commit) {
@@ -34,56 +34,56 @@ func release(s *survey, p *placement, asked releases, c *commit) {
 		if c.full() {
 			return
 		}
-		if c.leavesOut(PartDoc, guid) {
+		if c.leavesOut(PartAssignment, guid) {
 			continue
 		}
 		p := d.Snapshot.Peers[guid]
-		doc, version := *p.Doc.Rec, p.Doc.Version+1
-		freed, kept := schema.Split(doc.Releasing, func(slot cluster.Slot, h *schema.Held) bool {
+		assignment, version := *p.Assignment.Rec, p.Assignment.Version+1
+		freed, kept := schema.Split(assignment.Releasing, func(slot cluster.Slot, h *schema.SlotRange) bool {
 			return d.stopped(guid, slot, h) && !d.barriers.keeps(d.facts, d.members, guid, h) && !d.pending.of(slot)
 		})
-		doc.Releasing = nonNil(kept)
-		asked, changed := d.askFor(guid, &doc, version)
-		adopted := doc.Adopt(p.Status.Rec.Holding, version)
+		assignment.Releasing = nonNil(kept)
+		asked, changed := d.askFor(guid, &assignment, version)
+		adopted := assignment.Adopt(p.Status.Rec.Holding, version)
 		if len(freed) == 0 && len(asked) == 0 && len(adopted) == 0 && !changed {
 			continue
 		}
 		const reason = 120 // bytes that an entry takes more when it is asked back
-		c.write(guid, &doc, reason*(len(asked)+2*len(adopted)))
+		c.write(guid, &assignment, reason*(len(asked)+2*len(adopted)))
 		for _, h := range adopted {
-			c.move(cluster.Decided{Step: cluster.StepRelease, Task: h.Task, Slots: h.Slots, Node: doc.Node, Token: h.Token}, *h.Why)
+			c.move(cluster.Decided{Step: cluster.StepRelease, Task: h.Task, Slots: h.Slots, Node: assignment.Node, Token: h.Token}, *h.Why)
 		}
 		for _, e := range asked {
-			c.move(cluster.Decided{Step: cluster.StepRelease, Task: e.Task, Slots: e.Slots, Node: doc.Node, To: e.to, Token: e.Token}, *e.Why)
+			c.move(cluster.Decided{Step: cluster.StepRelease, Task: e.Task, Slots: e.Slots, Node: assignment.Node, To: e.to, Token: e.Token}, *e.Why)
 		}
 		for _, h := range freed {
-			why := cluster.Reason{Code: cluster.WhyUnlisted, Node: doc.Node} // unless its entry says more
+			why := cluster.Reason{Code: cluster.WhyUnlisted, Node: assignment.Node} // unless its entry says more
 			if h.Why != nil {
 				why = *h.Why
 			}
-			c.move(cluster.Decided{Step: cluster.StepFree, Task: h.Task, Slots: h.Slots, Node: doc.Node, Token: h.Token}, why)
+			c.move(cluster.Decided{Step: cluster.StepFree, Task: h.Task, Slots: h.Slots, Node: assignment.Node, Token: h.Token}, why)
 			c.leaveFor(h, why)
 		}
 	}
 }
 
-// askFor moves the slots of a document that are to be asked back to those that are, and gives the others their tasks'
-// present specs; it returns what it asks back, and whether specs have changed. A document that would be too large
+// askFor moves the slots of an assignment that are to be asked back to those that are, and gives the others their tasks'
+// present specs; it returns what it asks back, and whether specs have changed. An assignment that would be too large
 // for that has the specs that it had, or is asked for less: what remains is asked for when there is room, and
 // the more of an entry there is to ask for, the sooner, since what is whole takes less.
-func (d *releasing) askFor(guid string, doc *schema.Doc, version int64) (asked []released, changed bool) {
-	granted, kept, asks := doc.Slots, doc.Releasing, d.releases[guid]
+func (d *releasing) askFor(guid string, assignment *schema.Assignment, version int64) (asked []released, changed bool) {
+	granted, kept, asks := assignment.Slots, assignment.Releasing, d.releases[guid]
 	whole, part := toAskFor(granted, asks)
 	entries := slices.Concat(whole, part)
 	for refreshed, most := true, len(entries); ; {
-		var back []schema.Held
+		var back []schema.SlotRange
 		stay := granted
 		if most > 0 {
-			picked := map[*schema.Held]bool{}
+			picked := map[*schema.SlotRange]bool{}
 			for _, h := range entries[:most] {
 				picked[h] = true
 			}
-			back, stay = schema.Split(granted, func(slot cluster.Slot, h *schema.Held) bool {
+			back, stay = schema.Split(granted, func(slot cluster.Slot, h *schema.SlotRange) bool {
 				_, back := asks[slot]
 				return back && picked[h]
 			})
@@ -93,16 +93,16 @@ func (d *releasing) askFor(guid string, doc *schema.Doc, version int64) (asked [
 			stay, changed = d.refresh(stay)
 		}
 		asked = d.releaseEntries(asks, back, version)
-		doc.Slots, doc.Releasing = nonNil(stay), slices.Clone(kept)
+		assignment.Slots, assignment.Releasing = nonNil(stay), slices.Clone(kept)
 		for i := range asked {
-			doc.Releasing = append(doc.Releasing, asked[i].Held)
+			assignment.Releasing = append(assignment.Releasing, asked[i].SlotRange)
 		}
-		doc.Releasing = nonNil(doc.Releasing)
+		assignment.Releasing = nonNil(assignment.Releasing)
 		switch {
-		case most == 0 && !changed || d.fitsDoc(guid, doc, changed):
+		case most == 0 && !changed || d.fitsAssignment(guid, assignment, changed):
 			return asked, changed
 		case changed:
-			d.commit.out.Full = append(d.commit.out.Full, doc.Node)
+			d.commit.out.Full = append(d.commit.out.Full, assignment.Node)
 			refreshed = false
 		default:
 			most /= 2
@@ -111,7 +111,7 @@ func (d *releasing) askFor(guid string, doc *schema.Doc, version int64) (asked [
 }
 
 // toAskFor returns the entries of which slots are to be asked back, all of them or some.
-func toAskFor(granted []schema.Held, asks map[cluster.Slot]handover) (whole, part []*schema.Held) {
+func toAskFor(granted []schema.SlotRange, asks map[cluster.Slot]handover) (whole, part []*schema.SlotRange) {
 	if len(asks) == 0 {
 		return nil, nil
 	}
@@ -132,23 +132,23 @@ func toAskFor(granted []schema.Held, asks map[cluster.Slot]handover) (whole, par
 	return whole, part
 }
 
-// fitsDoc reports whether a document is within its bound. What is far from it is not measured.
-func (d *releasing) fitsDoc(guid string, doc *schema.Doc, changed bool) bool {
-	rough := schema.Rough(doc.Slots) + schema.Rough(doc.Releasing)
+// fitsAssignment reports whether an assignment is within its bound. What is far from it is not measured.
+func (d *releasing) fitsAssignment(guid string, assignment *schema.Assignment, changed bool) bool {
+	rough := schema.Rough(assignment.Slots) + schema.Rough(assignment.Releasing)
 	if changed {
-		for i := range doc.Slots {
-			rough += d.commit.sizeOf(&doc.Slots[i])
+		for i := range assignment.Slots {
+			rough += d.commit.sizeOf(&assignment.Slots[i])
 		}
 	}
-	if d.Snapshot.Peers[guid].Doc.Size+rough < schema.MaxDoc {
+	if d.Snapshot.Peers[guid].Assignment.Size+rough < schema.MaxAssignment {
 		return true
 	}
-	return schema.Size(doc) <= schema.MaxDoc
+	return schema.Size(assignment) <= schema.MaxAssignment
 }
 
 // releaseEntries makes the entries of slots that are asked back, those that are asked back for the same
 // reason together.
-func (d *releasing) releaseEntries(asks map[cluster.Slot]handover, back []schema.Held, version int64) (list []released) {
+func (d *releasing) releaseEntries(asks map[cluster.Slot]handover, back []schema.SlotRange, version int64) (list []released) {
 	var made []handover
 	for _, h := range back {
 		first := len(list)
@@ -161,7 +161,7 @@ func (d *releasing) releaseEntries(asks map[cluster.Slot]handover, back []schema
 			if at == len(list) {
 				why := a.why
 				why.Detail = schema.Cut(why.Detail, schema.ShortError)
-				entry := schema.Held{Task: h.Task, Token: h.Token, Version: version, Why: &why, Unknown: h.Unknown}
+				entry := schema.SlotRange{Task: h.Task, Token: h.Token, Version: version, Why: &why, Unknown: h.Unknown}
 				if count, told := h.Told(); told {
 					entry.Count = &count
 				}
@@ -176,7 +176,7 @@ func (d *releasing) releaseEntries(asks map[cluster.Slot]handover, back []schema
 
 // refresh gives grants their task's present spec; what their workers were told of their number stays. The list is
 // copied if one changes.
-func (p *placement) refresh(list []schema.Held) (fresh []schema.Held, changed bool) {
+func (p *placement) refresh(list []schema.SlotRange) (fresh []schema.SlotRange, changed bool) {
 	for i := range list {
 		t, known := p.rank[list[i].Task]
 		if !known || *list[i].Spec == p.in.Tasks[t].Spec {

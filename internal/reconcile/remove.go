@@ -23,11 +23,11 @@ func (r *Removal) Empty() bool { return r.Record == nil }
 
 // Writes reports whether a decision changes anything else.
 func (d *Decision) Writes() bool {
-	return len(d.Docs) > 0 || d.Suspects != nil || d.Requests != nil || len(d.Agendas) > 0 || len(d.Marks) > 0
+	return len(d.Assignments) > 0 || d.Suspects != nil || d.Requests != nil || len(d.Agendas) > 0 || len(d.Marks) > 0
 }
 
 // remove decides what is removed when there is nothing else to do. Of a deleted task that is when its agenda has been
-// dropped, with the records of its runs, and no document lists a slot of it: nothing of it can run or note anything.
+// dropped, with the records of its runs, and no assignment lists a slot of it: nothing of it can run or note anything.
 // Package operation says why these records may be removed at all.
 func remove(f *facts, c *commit) {
 	e := f.Snapshot.Removed
@@ -67,16 +67,16 @@ func remove(f *facts, c *commit) {
 	}
 }
 
-// inUse returns the tasks of which a document lists slots, and the nodes that there are; whole is false if that
+// inUse returns the tasks of which an assignment lists slots, and the nodes that there are; whole is false if that
 // is not known of every member.
 func (f *facts) inUse() (tasks, nodes map[string]bool, whole bool) {
 	tasks, nodes = map[string]bool{}, map[string]bool{}
 	for _, p := range f.Snapshot.Peers {
-		if !p.Doc.Good() {
+		if !p.Assignment.Good() {
 			return nil, nil, false
 		}
-		nodes[p.Doc.Rec.Node] = true
-		for _, list := range [][]schema.Held{p.Doc.Rec.Slots, p.Doc.Rec.Releasing} {
+		nodes[p.Assignment.Rec.Node] = true
+		for _, list := range [][]schema.SlotRange{p.Assignment.Rec.Slots, p.Assignment.Rec.Releasing} {
 			for i := range list {
 				task, _ := cluster.SplitRun(list[i].Task)
 				tasks[task] = true

@@ -42,9 +42,9 @@ func TestWhatIsRemoved(t *testing.T) {
 		{"a slot of a run of which is being released", func(b *board) {
 			b.live("n2", 2, schematest.Held(), schematest.Held("a@r 0 @5 v2"), 1, schematest.Held("a@r 0 @5"))
 		}, reconcile.Removal{}},
-		{"a member has no document that can be used", func(b *board) {
+		{"a member has no assignment that can be used", func(b *board) {
 			p := b.live("n2", 2, schematest.Held(), schematest.Held(), 2, schematest.Held())
-			p.Doc.Err = schema.ErrCorrupt
+			p.Assignment.Err = schema.ErrCorrupt
 		}, reconcile.Removal{}},
 		{"its agenda is there", func(b *board) {
 			b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: &schema.Agenda{Runs: []schema.Run{}}}}
@@ -125,7 +125,7 @@ func TestForgettingRunsMakesNobodyWait(t *testing.T) {
 			s.Mode, s.KeepRuns = cluster.ModeOnce, 1
 			b := newBoard(s, spec("b", 2))
 			b.live("n1", 2, schematest.Held(), schematest.Held(), 2, schematest.Held())
-			b.live("n2", 2, schematest.Held("b 0-1 @5"), schematest.Held(), 2, schematest.Held()).Doc.Rec.Closed = &schema.Closed{Clean: true}
+			b.live("n2", 2, schematest.Held("b 0-1 @5"), schematest.Held(), 2, schematest.Held()).Assignment.Rec.Closed = &schema.Closed{Clean: true}
 			b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: &schema.Agenda{Begun: true, Runs: []schema.Run{}, Kept: []string{"r1", "r2", "r3"}}}}
 			c.change(b)
 			d := b.decide(atNoon)
@@ -138,8 +138,8 @@ n2: reaped
 			}
 			b.apply(t, d)
 			b.answer("n1", false)
-			if d := b.decide(atNoon); len(d.DropRuns) < 2 || len(d.Docs) > 0 {
-				t.Errorf("forgotten after that: %v, %d documents", d.DropRuns, len(d.Docs))
+			if d := b.decide(atNoon); len(d.DropRuns) < 2 || len(d.Assignments) > 0 {
+				t.Errorf("forgotten after that: %v, %d assignments", d.DropRuns, len(d.Assignments))
 			}
 		})
 	}

@@ -11,15 +11,15 @@ import (
 // moveRequests are the slots that operators asked to be moved: those that are still to go to another node, and those that are
 // there, and for which others may have to leave.
 type moveRequests struct {
-	going, arrived map[cluster.Slot]schema.MoveOrder
+	going, arrived map[cluster.Slot]schema.MoveRequest
 }
 
 func findMoves(f *facts, m members) moveRequests {
-	found := moveRequests{map[cluster.Slot]schema.MoveOrder{}, map[cluster.Slot]schema.MoveOrder{}}
-	if !f.Snapshot.Orders.Good() {
+	found := moveRequests{map[cluster.Slot]schema.MoveRequest{}, map[cluster.Slot]schema.MoveRequest{}}
+	if !f.Snapshot.Requests.Good() {
 		return found
 	}
-	for _, o := range f.Snapshot.Orders.Rec.Move {
+	for _, o := range f.Snapshot.Requests.Rec.Move {
 		switch there, going := f.ordered(o, m); {
 		case going:
 			found.going[o.Slot] = o
@@ -31,13 +31,13 @@ func findMoves(f *facts, m members) moveRequests {
 }
 
 // ordered reports whether a slot is where it was ordered to, or is still to go there.
-func (f *facts) ordered(o schema.MoveOrder, m members) (there, going bool) {
+func (f *facts) ordered(o schema.MoveRequest, m members) (there, going bool) {
 	if spec, known := f.specs[o.Slot.Task]; !known || spec.Paused || o.Slot.Index >= spec.WorkerNum {
 		return false, false // the order is obsolete: there is no such slot to move
 	}
 	for _, guid := range f.guids {
 		going = going || m[guid] == active && f.nodeName(guid) == o.To
-		if rec := f.Snapshot.Peers[guid].Doc.Rec; rec != nil {
+		if rec := f.Snapshot.Peers[guid].Assignment.Rec; rec != nil {
 			if grant := schema.Find(rec.Slots, o.Slot); grant != nil && (grant.Token != o.Token || f.nodeName(guid) == o.To) {
 				return grant.Token != o.Token && f.nodeName(guid) == o.To, false
 			}
@@ -57,7 +57,7 @@ type requests struct {
 // applyRequests takes what operators asked for once, and is done with this decision, out of the record.
 func applyRequests(s *survey, p *placement, asked releases, c *commit) {
 	d := &requests{p, s.moves, asked, c}
-	e := d.Snapshot.Orders
+	e := d.Snapshot.Requests
 	if !e.Good() || d.Snapshot.Epoch.Rec == nil || c.leavesOut(PartRequests, "") {
 		return
 	}
@@ -97,10 +97,10 @@ func applyRequests(s *survey, p *placement, asked releases, c *commit) {
 }
 
 // arrives reports whether this decision grants a slot to the node that it was ordered to.
-func (d *requests) arrives(o schema.MoveOrder) bool {
-	for _, doc := range d.commit.out.Docs {
-		if doc != nil && doc.Node == o.To {
-			if h := schema.Find(doc.Slots, o.Slot); h != nil && h.Token != o.Token {
+func (d *requests) arrives(o schema.MoveRequest) bool {
+	for _, assignment := range d.commit.out.Assignments {
+		if assignment != nil && assignment.Node == o.To {
+			if h := schema.Find(assignment.Slots, o.Slot); h != nil && h.Token != o.Token {
 				return true
 			}
 		}
@@ -109,13 +109,13 @@ func (d *requests) arrives(o schema.MoveOrder) bool {
 }
 
 // comes reports whether a slot is where it was ordered to, or is with this decision.
-func (d *requests) comes(o schema.MoveOrder) bool {
+func (d *requests) comes(o schema.MoveRequest) bool {
 	return d.moves.arrived[o.Slot] == o || d.moves.going[o.Slot] == o && d.arrives(o)
 }
 
 // displaces reports whether workers of the task still have to leave the node that a slot was ordered to, since it came. Until they
 // do the order stands: else the slot, which came last, would be the first to leave.
-func (d *requests) displaces(o schema.MoveOrder) bool {
+func (d *requests) displaces(o schema.MoveRequest) bool {
 	t, known := d.rank[o.Slot.Task]
 	return known && slices.ContainsFunc(d.target.Moves, func(m planner.Move) bool {
 		slot := cluster.Slot{Task: o.Slot.Task, Index: m.Slot}

@@ -32,14 +32,14 @@ func (b *board) scale(workers int) {
 	b.declare("a", func(s *cluster.TaskSpec) { s.WorkerNum = workers })
 }
 
-// answer lets a member say that it has applied its document: it holds what is granted, and what it was asked for
+// answer lets a member say that it has applied its assignment: it holds what is granted, and what it was asked for
 // only while it is stuck.
 func (b *board) answer(guid string, stuck bool) {
 	p := *b.snap.Peers[guid]
-	status := &schema.Status{Applied: p.Doc.Version, Holding: slices.Clone(p.Doc.Rec.Slots)}
+	status := &schema.Status{Applied: p.Assignment.Version, Holding: slices.Clone(p.Assignment.Rec.Slots)}
 	if stuck {
-		status.Holding = append(status.Holding, p.Doc.Rec.Releasing...)
-		for slot := range schema.Each(p.Doc.Rec.Releasing) {
+		status.Holding = append(status.Holding, p.Assignment.Rec.Releasing...)
+		for slot := range schema.Each(p.Assignment.Rec.Releasing) {
 			status.Workers = append(status.Workers, schema.WorkerState{Slot: slot, State: cluster.WorkerStuck})
 		}
 	}
@@ -56,7 +56,7 @@ func (b *board) settle(t *testing.T) {
 			b.answer(guid, false)
 		}
 		d := b.decide()
-		if len(d.Docs) == 0 {
+		if len(d.Assignments) == 0 {
 			return
 		}
 		b.apply(t, d)
@@ -70,7 +70,7 @@ func (b *board) judgeCounts(t *testing.T) {
 	t.Helper()
 	told := map[string]int{}
 	for guid, p := range b.snap.Peers {
-		for _, h := range slices.Concat(p.Doc.Rec.Slots, p.Doc.Rec.Releasing) {
+		for _, h := range slices.Concat(p.Assignment.Rec.Slots, p.Assignment.Rec.Releasing) {
 			count, known := h.Told()
 			if other, seen := told[h.Task]; known && seen && other != count {
 				t.Fatalf("%s lists slots of %s that are told %d, others are told %d", guid, h.Task, count, other)
@@ -84,11 +84,11 @@ func (b *board) judgeCounts(t *testing.T) {
 func (b *board) where(task string) string {
 	var parts []string
 	for _, guid := range slices.Sorted(maps.Keys(b.snap.Peers)) {
-		doc := b.snap.Peers[guid].Doc.Rec
-		if doc == nil {
+		assignment := b.snap.Peers[guid].Assignment.Rec
+		if assignment == nil {
 			continue
 		}
-		for _, h := range doc.Slots {
+		for _, h := range assignment.Slots {
 			if h.Task == task {
 				count, _ := h.Told()
 				parts = append(parts, fmt.Sprintf("%s %s of %d", guid, h.Slots, count))
@@ -102,7 +102,7 @@ func (b *board) where(task string) string {
 func (b *board) tokens(task string) map[int]int64 {
 	tokens := map[int]int64{}
 	for _, p := range b.snap.Peers {
-		for slot, h := range schema.Each(p.Doc.Rec.Slots) {
+		for slot, h := range schema.Each(p.Assignment.Rec.Slots) {
 			if slot.Task == task {
 				tokens[slot.Index] = h.Token
 			}
@@ -138,7 +138,7 @@ func TestResizeIsABarrier(t *testing.T) {
 			b.answer("M", false)
 			b.answer("N", true)
 			d := b.decide()
-			if len(d.Docs) > 0 {
+			if len(d.Assignments) > 0 {
 				b.apply(t, d)
 			}
 			why := d.Unplaced["a"]
@@ -168,7 +168,7 @@ func TestResizeStaysInPlace(t *testing.T) {
 	place := func() map[int]string {
 		m := map[int]string{}
 		for guid, p := range b.snap.Peers {
-			for slot := range schema.Each(p.Doc.Rec.Slots) {
+			for slot := range schema.Each(p.Assignment.Rec.Slots) {
 				if slot.Task == "a" {
 					m[slot.Index] = guid
 				}
@@ -181,7 +181,7 @@ func TestResizeStaysInPlace(t *testing.T) {
 	b.apply(t, b.decide())
 	for _, guid := range []string{"N", "L", "M"} { // one after the other
 		b.answer(guid, false)
-		if d := b.decide(); len(d.Docs) > 0 {
+		if d := b.decide(); len(d.Assignments) > 0 {
 			b.apply(t, d)
 			b.judgeCounts(t)
 		}
@@ -208,7 +208,7 @@ func TestResizeAndBudget(t *testing.T) {
 		t.Errorf("the budget splits the barrier: %s run on", got)
 	}
 	asked := 0
-	for slot := range schema.Each(b.snap.Peers["M"].Doc.Rec.Releasing) {
+	for slot := range schema.Each(b.snap.Peers["M"].Assignment.Rec.Releasing) {
 		if slot.Task == "b" {
 			asked++
 		}
@@ -217,12 +217,12 @@ func TestResizeAndBudget(t *testing.T) {
 		t.Errorf("%d of the other task are asked back of the node to be drained, want the 1 that the budget allows", asked)
 	}
 	b.settle(t)
-	if a, all := len(b.tokens("a")), len(b.tokens("b")); a != 5 || all != 6 || schema.Count(b.snap.Peers["M"].Doc.Rec.Slots) != 0 {
+	if a, all := len(b.tokens("a")), len(b.tokens("b")); a != 5 || all != 6 || schema.Count(b.snap.Peers["M"].Assignment.Rec.Slots) != 0 {
 		t.Errorf("in the end %d of a and %d of b: %s; %s", a, all, b.where("a"), b.where("b"))
 	}
 }
 
-// A resize back, another one, a pause or a deletion in the middle: what documents list decides.
+// A resize back, another one, a pause or a deletion in the middle: what assignments list decides.
 func TestResizeInTheMiddle(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -248,12 +248,12 @@ func TestResizeInTheMiddle(t *testing.T) {
 			b.scale(7)
 			b.apply(t, b.decide())
 			b.answer("L", false)
-			if d := b.decide(); len(d.Docs) > 0 {
+			if d := b.decide(); len(d.Assignments) > 0 {
 				b.apply(t, d)
 			}
 			c.change(b)
 			for _, guid := range []string{"N", "M", "L"} {
-				if d := b.decide(); len(d.Docs) > 0 {
+				if d := b.decide(); len(d.Assignments) > 0 {
 					b.apply(t, d)
 					b.judgeCounts(t)
 				}
@@ -278,7 +278,7 @@ func TestResizeWaitsForLostNodes(t *testing.T) {
 	before := b.where("a")
 	b.scale(7)
 	d := b.decide()
-	if len(d.Docs) > 0 {
+	if len(d.Assignments) > 0 {
 		b.apply(t, d)
 	}
 	why := d.Unplaced["a"].String()
@@ -317,9 +317,9 @@ func TestFreeSlotsBeforeABarrier(t *testing.T) {
 			b := threeNodes(t, spec("a", 6))
 			b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Moving: cluster.Moving{LeaveDelay: cluster.Duration(10 * time.Minute)}}}}
 			gone(b.snap.Peers["M"])
-			b.snap.Peers["N"].Doc.Rec.Closed = &schema.Closed{Clean: true}
+			b.snap.Peers["N"].Assignment.Rec.Closed = &schema.Closed{Clean: true}
 			if c.two {
-				b.snap.Peers["M"].Doc.Rec.Slots[0].Count = new(9)
+				b.snap.Peers["M"].Assignment.Rec.Slots[0].Count = new(9)
 			}
 			b.scale(c.workers)
 			memory := reconcile.Memory{}
@@ -336,7 +336,7 @@ func TestFreeSlotsBeforeABarrier(t *testing.T) {
 				if !c.two {
 					b.judgeCounts(t)
 				}
-				if n := schema.Count(b.snap.Peers["L"].Doc.Rec.Slots); b.snap.Peers["M"] != nil {
+				if n := schema.Count(b.snap.Peers["L"].Assignment.Rec.Slots); b.snap.Peers["M"] != nil {
 					if ran = ran || n == c.want; n > c.want {
 						t.Fatalf("too many run while M is lost: %s", b.where("a"))
 					}
@@ -390,20 +390,20 @@ func TestResizeLive(t *testing.T) {
 func TestGrantWithoutACount(t *testing.T) {
 	b := newBoard(spec("a", 4))
 	b.live("L", 5, schematest.Held("a 0-3 @5"), schematest.Held(), 5, schematest.Held("a 0-3 @5"))
-	if d := b.decide(); len(d.Docs) != 0 {
+	if d := b.decide(); len(d.Assignments) != 0 {
 		t.Errorf("of the present count: %s", draw(d))
 	}
 	b.live("L", 5, schematest.Held("a 0-3 @5"), schematest.Held(), 5, schematest.Held("a 0-3 @5"))
-	b.snap.Peers["L"].Doc.Rec.Slots[0].Spec.WorkerNum = 3 // the leader was replaced before it had told of the fourth
+	b.snap.Peers["L"].Assignment.Rec.Slots[0].Spec.WorkerNum = 3 // the leader was replaced before it had told of the fourth
 	d := b.decide()
 	wantDraw(t, `
 L:  | a[0-3]@5
 `, d)
-	if c := d.Docs["L"].Releasing[0].Count; c == nil || *c != 3 {
+	if c := d.Assignments["L"].Releasing[0].Count; c == nil || *c != 3 {
 		t.Errorf("asked back with count %v, want 3", c)
 	}
 	p := b.live("L", 5, schematest.Held("a 0-2 @5"), schematest.Held("a 3 @4 v5"), 4, schematest.Held("a 0-3 @5"))
-	p.Doc.Rec.Releasing[0].Count = nil
+	p.Assignment.Rec.Releasing[0].Count = nil
 	b.live("M", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
 	if d := b.decide(); d.Unplaced["a"].Code != cluster.WhyResizing {
 		t.Errorf("a slot whose worker may be told anything: %s, %v", draw(d), d.Unplaced)
@@ -416,16 +416,16 @@ func TestResizeWhileNothingIsGranted(t *testing.T) {
 	before := b.where("a")
 	ghost := b.live("ghost", 3, schematest.Held(), schematest.Held(), 3, schematest.Held())
 	gone(ghost)
-	ghost.Doc = view.Entry[schema.Doc]{Absent: true, Read: b.now}
+	ghost.Assignment = view.Entry[schema.Assignment]{Absent: true, Read: b.now}
 	b.scale(4)
 	d := b.decide()
 	if d.Blocked == "" {
 		t.Fatal("nothing stands in the way")
 	}
-	if len(d.Docs) > 0 {
-		for guid, doc := range d.Docs {
+	if len(d.Assignments) > 0 {
+		for guid, assignment := range d.Assignments {
 			p := *b.snap.Peers[guid]
-			p.Doc.Rec = doc
+			p.Assignment.Rec = assignment
 			b.snap.Peers[guid] = &p
 		}
 	}
@@ -463,8 +463,8 @@ func TestPlanTellsRestarts(t *testing.T) {
 	told := *b.snap.Tasks["b"].Rec
 	b.declare("b", func(s *cluster.TaskSpec) { s.Resize = cluster.ResizeRestart })
 	d := b.decide()
-	for guid, doc := range d.Docs {
-		for _, h := range doc.Releasing {
+	for guid, assignment := range d.Assignments {
+		for _, h := range assignment.Releasing {
 			if text := h.Why.String(); h.Task == "b" && text != "all workers of the task start again: workers are now told how many there are" {
 				t.Errorf("%s: %s", guid, text)
 			}
@@ -483,15 +483,15 @@ func TestPlanTellsRestarts(t *testing.T) {
 	}
 }
 
-// A worker that a hand has taken out of its document is told the old count for as long as its member holds it.
+// A worker that a hand has taken out of its assignment is told the old count for as long as its member holds it.
 func TestHeldSlotsAreWaitedFor(t *testing.T) {
 	b := threeNodes(t, spec("a", 4))
 	for guid, p := range b.snap.Peers {
-		if h := schema.Find(p.Doc.Rec.Slots, cluster.Slot{Task: "a"}); h != nil {
-			doc := *p.Doc.Rec
-			_, doc.Slots = schema.Split(doc.Slots, func(slot cluster.Slot, _ *schema.Held) bool { return slot.Index == 0 })
+		if h := schema.Find(p.Assignment.Rec.Slots, cluster.Slot{Task: "a"}); h != nil {
+			assignment := *p.Assignment.Rec
+			_, assignment.Slots = schema.Split(assignment.Slots, func(slot cluster.Slot, _ *schema.SlotRange) bool { return slot.Index == 0 })
 			rest := *p
-			rest.Doc.Rec, rest.Doc.Version = &doc, p.Doc.Version+1
+			rest.Assignment.Rec, rest.Assignment.Version = &assignment, p.Assignment.Version+1
 			b.snap.Peers[guid] = &rest
 		}
 	}
@@ -537,10 +537,10 @@ func TestLeavingDoesNotWaitForABarrier(t *testing.T) {
 				}
 				leave(b)
 			}
-			if doc := b.snap.Peers["M"].Doc.Rec; len(doc.Slots)+len(doc.Releasing) > 0 {
-				t.Errorf("M is still listed with %v %v", doc.Slots, doc.Releasing)
+			if assignment := b.snap.Peers["M"].Assignment.Rec; len(assignment.Slots)+len(assignment.Releasing) > 0 {
+				t.Errorf("M is still listed with %v %v", assignment.Slots, assignment.Releasing)
 			}
-			if doc := b.snap.Peers["L"].Doc.Rec; len(doc.Releasing) == 0 {
+			if assignment := b.snap.Peers["L"].Assignment.Rec; len(assignment.Releasing) == 0 {
 				t.Error("L, which stays, has forgotten where its slots were")
 			}
 			b.judgeCounts(t)
@@ -559,7 +559,7 @@ func TestExplainLostNode(t *testing.T) {
 			t.Run(fmt.Sprint("resized ", resized, " silent ", silent), func(t *testing.T) {
 				b := threeNodes(t, spec("a", 3))
 				slot := cluster.Slot{Task: "a"}
-				for s := range schema.Each(b.snap.Peers["N"].Doc.Rec.Slots) {
+				for s := range schema.Each(b.snap.Peers["N"].Assignment.Rec.Slots) {
 					slot = s
 				}
 				p := *b.snap.Peers["N"]
@@ -610,7 +610,7 @@ func TestLostWithinABarrier(t *testing.T) {
 		memory = d.Memory
 		b.apply(t, d)
 		b.judgeCounts(t)
-		if schema.Count(b.snap.Peers["L"].Doc.Rec.Slots)+schema.Count(b.snap.Peers["N"].Doc.Rec.Slots) > 0 {
+		if schema.Count(b.snap.Peers["L"].Assignment.Rec.Slots)+schema.Count(b.snap.Peers["N"].Assignment.Rec.Slots) > 0 {
 			idle = 0
 		} else {
 			idle += step
@@ -620,7 +620,7 @@ func TestLostWithinABarrier(t *testing.T) {
 	if most > 2*time.Minute {
 		t.Errorf("nothing ran for %v, though two nodes of three were there", most)
 	}
-	if got, want := b.where("a"), "L 0,2,4,6 of 7, N 1,3,5 of 7"; schema.Count(b.snap.Peers["L"].Doc.Rec.Slots)+schema.Count(b.snap.Peers["N"].Doc.Rec.Slots) != 7 {
+	if got, want := b.where("a"), "L 0,2,4,6 of 7, N 1,3,5 of 7"; schema.Count(b.snap.Peers["L"].Assignment.Rec.Slots)+schema.Count(b.snap.Peers["N"].Assignment.Rec.Slots) != 7 {
 		t.Errorf("in the end %q, want the like of %q", got, want)
 	}
 }

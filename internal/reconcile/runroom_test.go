@@ -79,9 +79,9 @@ func TestBarrierTellsWhoHasLeft(t *testing.T) {
 	memory := b.decide().Memory
 	for _, guid := range []string{"M", "O"} {
 		p := gone(b.snap.Peers[guid])
-		doc := *p.Doc.Rec
-		doc.Closed = &schema.Closed{Clean: true}
-		p.Doc = view.Entry[schema.Doc]{Rec: &doc, Version: p.Doc.Version + 1, RecAt: p.Doc.Version + 1, Read: b.now}
+		assignment := *p.Assignment.Rec
+		assignment.Closed = &schema.Closed{Clean: true}
+		p.Assignment = view.Entry[schema.Assignment]{Rec: &assignment, Version: p.Assignment.Version + 1, RecAt: p.Assignment.Version + 1, Read: b.now}
 	}
 	d := b.decide(func(w *reconcile.World) { w.Memory = memory })
 	if why := d.Unplaced["a"].String(); !strings.Contains(why, "a#1 on node-M (left)") || strings.Contains(why, "lost") {

@@ -33,7 +33,7 @@ type runStage struct {
 
 // advanceRuns decides about the tasks that run to their end: it takes in what members say to have ended, ends
 // runs, and begins those whose time has come. An agenda is written in the commit that acts on it, under the
-// term, so that a firing happens once, whoever else leads; and no slot leaves a document before what
+// term, so that a firing happens once, whoever else leads; and no slot leaves an assignment before what
 // its member has said of it is in the agenda.
 //
 // It returns the world with those agendas, which agendas could not be brought up to date, and which of the runs that
@@ -139,16 +139,16 @@ func failedBytes(failed []schema.Failure) (n int) {
 // pendingRuns are the tasks whose agendas cannot be read, or are not written this time.
 type pendingRuns map[string]bool
 
-// of reports whether a slot must stay in its document for that: what its member says of its end would be lost.
+// of reports whether a slot must stay in its assignment for that: what its member says of its end would be lost.
 func (p pendingRuns) of(slot cluster.Slot) bool {
 	task, run := cluster.SplitRun(slot.Task)
 	return run != "" && p[task]
 }
 
-// ofDoc reports the same of a whole document.
-func (p pendingRuns) ofDoc(doc *schema.Doc) bool {
-	of := func(h schema.Held) bool { return p.of(cluster.Slot{Task: h.Task}) }
-	return doc != nil && (slices.ContainsFunc(doc.Slots, of) || slices.ContainsFunc(doc.Releasing, of))
+// ofAssignment reports the same of a whole assignment.
+func (p pendingRuns) ofAssignment(assignment *schema.Assignment) bool {
+	of := func(h schema.SlotRange) bool { return p.of(cluster.Slot{Task: h.Task}) }
+	return assignment != nil && (slices.ContainsFunc(assignment.Slots, of) || slices.ContainsFunc(assignment.Releasing, of))
 }
 
 // dropAgenda deletes what is left of a task that has no runs any longer: the runs that are over first.
@@ -284,7 +284,7 @@ func (a *agenda) end() {
 	}
 }
 
-// trim forgets the oldest runs that are over and too many. One of which a document still lists a slot is left for
+// trim forgets the oldest runs that are over and too many. One of which an assignment still lists a slot is left for
 // later: its worker may note how far it is, and that goes with the run.
 func (a *agenda) trim() {
 	extra := len(a.rec.Kept) - cmp.Or(a.spec.KeepRuns, cluster.DefaultKeepRuns)
@@ -318,7 +318,7 @@ func (a *agenda) forget(id string) {
 // beginRequested begins the runs that operators ask for; where others go on they wait, unless runs may overlap. It adds
 // those that there are now to begun.
 func (a *agenda) beginRequested(begun map[string]bool) {
-	orders := a.Snapshot.Orders
+	orders := a.Snapshot.Requests
 	if !orders.Good() {
 		return
 	}

@@ -32,7 +32,7 @@ func (b *board) commit(d reconcile.Decision) {
 
 // Many tasks are deleted with long histories: every commit stays small, and in the end nothing is left of them.
 func TestHistoriesAreDroppedInSmallCommits(t *testing.T) {
-	for name, maxDocs := range map[string]int{"usual": reconcile.MaxDocs, "the last commit was too large": 1} {
+	for name, maxAssignments := range map[string]int{"usual": reconcile.MaxAssignments, "the last commit was too large": 1} {
 		t.Run(name, func(t *testing.T) {
 			b := newBoard()
 			b.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
@@ -46,9 +46,9 @@ func TestHistoriesAreDroppedInSmallCommits(t *testing.T) {
 			}
 			dropped := map[reconcile.RunKey]bool{}
 			for commits := 1; len(b.snap.Agendas) > 0; commits++ {
-				d := b.decide(atNoon, func(w *reconcile.World) { w.MaxDocs = maxDocs })
-				ops := len(d.Agendas) + len(d.DropRuns) + len(d.Ran) + len(d.Docs)
-				if ops == 0 || ops > 75 || maxDocs == 1 && ops > 40 {
+				d := b.decide(atNoon, func(w *reconcile.World) { w.MaxAssignments = maxAssignments })
+				ops := len(d.Agendas) + len(d.DropRuns) + len(d.Ran) + len(d.Assignments)
+				if ops == 0 || ops > 75 || maxAssignments == 1 && ops > 40 {
 					t.Fatalf("commit %d has %d operations", commits, ops)
 				}
 				for _, key := range d.DropRuns {
@@ -128,7 +128,7 @@ func TestOrderIsObeyedOnce(t *testing.T) {
 	s.Mode = cluster.ModeOnce
 	b := newBoard(s)
 	b.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
-	b.snap.Orders = view.Entry[schema.Orders]{Rec: &schema.Orders{RunNow: []schema.RunOrder{{ID: "r", Task: "a", By: "n1"}}}}
+	b.snap.Requests = view.Entry[schema.Requests]{Rec: &schema.Requests{RunNow: []schema.RunRequest{{ID: "r", Task: "a", By: "n1"}}}}
 	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: &schema.Agenda{Begun: true, Runs: []schema.Run{}}}}
 	d := b.decide(atNoon)
 	next := d.Agendas["a"]
@@ -151,12 +151,14 @@ func TestEndsWaitForTheirAgenda(t *testing.T) {
 		leave func(*view.Peer)
 		why   cluster.ReasonCode
 	}{
-		{"left", func(p *view.Peer) { p.Doc.Rec.Closed = &schema.Closed{By: "n2", Cause: "node left", Clean: true} }, cluster.WhyLeft},
+		{"left", func(p *view.Peer) {
+			p.Assignment.Rec.Closed = &schema.Closed{By: "n2", Cause: "node left", Clean: true}
+		}, cluster.WhyLeft},
 		{"crashed", func(p *view.Peer) {
-			p.Doc.Rec.Closed = &schema.Closed{By: "n2", Cause: "killed", StartedLast60s: schematest.Held("b 0 @8")}
+			p.Assignment.Rec.Closed = &schema.Closed{By: "n2", Cause: "killed", StartedLast60s: schematest.Held("b 0 @8")}
 		}, cluster.WhyLost},
 		{"lost", func(p *view.Peer) { gone(p) }, cluster.WhyLost},
-		{"evicted", func(p *view.Peer) { gone(p).Doc.Rec.Evicted = true }, cluster.WhyEvicted},
+		{"evicted", func(p *view.Peer) { gone(p).Assignment.Rec.Evicted = true }, cluster.WhyEvicted},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			once := spec("a", 1)
@@ -167,14 +169,14 @@ func TestEndsWaitForTheirAgenda(t *testing.T) {
 			p.Done = view.Entry[schema.Done]{Rec: &schema.Done{Slots: []schema.Outcome{{Task: "a@r", Slots: cluster.Indexes{0}, Token: 7}}}}
 			b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Err: schema.ErrCorrupt}}
 			c.leave(p)
-			looks := map[string]reconcile.FirstSeen{"n2": {Doc: 1, Delay: grace}}
+			looks := map[string]reconcile.FirstSeen{"n2": {Assignment: 1, Delay: grace}}
 			if c.name == "evicted" {
-				looks = map[string]reconcile.FirstSeen{"n2": {Doc: 1, Delay: timeout + grace}}
+				looks = map[string]reconcile.FirstSeen{"n2": {Assignment: 1, Delay: timeout + grace}}
 			}
 			d := b.decide(atNoon, func(w *reconcile.World) { w.Memory.FirstSeenGone = looks })
-			doc := d.Docs["n2"]
-			if doc == nil || len(doc.Slots) != 1 || doc.Slots[0].Task != "a@r" || doc.Closed == nil || doc.Evicted != (c.name == "evicted") {
-				t.Fatalf("%s %+v", draw(d), doc)
+			assignment := d.Assignments["n2"]
+			if assignment == nil || len(assignment.Slots) != 1 || assignment.Slots[0].Task != "a@r" || assignment.Closed == nil || assignment.Evicted != (c.name == "evicted") {
+				t.Fatalf("%s %+v", draw(d), assignment)
 			}
 			if why := d.Unplaced["a"]; why.Code != cluster.WhyWaiting || !strings.Contains(why.String(), "node-n2 is gone: what it says of the end of a@r is kept until the agenda of a can be read") {
 				t.Errorf("the reason that is shown: %q", why)
@@ -186,7 +188,7 @@ func TestEndsWaitForTheirAgenda(t *testing.T) {
 			for range 3 { // by leaders that know nothing of the first one
 				b.apply(t, d)
 				b.commit(d)
-				if d = b.decide(atNoon); len(d.Docs) == 0 {
+				if d = b.decide(atNoon); len(d.Assignments) == 0 {
 					break
 				}
 				moves = append(moves, d.Moves...)
@@ -204,8 +206,8 @@ func TestEndsWaitForTheirAgenda(t *testing.T) {
 			}
 			b.snap.Agendas["a"] = view.Entry[schema.Agenda]{Rec: &schema.Agenda{Begun: true, Runs: []schema.Run{{ID: "r", WorkName: "a", WorkerNum: 1}}}, Version: 3}
 			d = b.decide(atNoon)
-			if doc, written := d.Docs["n2"]; !written || doc != nil {
-				t.Errorf("n2 is not reaped: %+v", d.Docs)
+			if assignment, written := d.Assignments["n2"]; !written || assignment != nil {
+				t.Errorf("n2 is not reaped: %+v", d.Assignments)
 			}
 			if rec := d.Agendas["a"]; rec == nil || len(rec.Runs) == 1 && !rec.Runs[0].Done.Contains(0) {
 				t.Errorf("its end is not noted: %+v", rec)

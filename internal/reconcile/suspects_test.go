@@ -36,7 +36,7 @@ func newArena(t *testing.T, tasks ...cluster.TaskSpec) *arena {
 func (a *arena) join(node string) {
 	a.born++
 	p := a.live(fmt.Sprintf("%s-%d", node, a.born), 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
-	p.Doc.Rec.Node, p.Member.Rec.Node = node, node
+	p.Assignment.Rec.Node, p.Member.Rec.Node = node, node
 }
 
 // settle lets the leader decide and everybody follow until nothing more is to be done.
@@ -46,22 +46,22 @@ func (a *arena) settle() {
 		d := a.decide(func(w *reconcile.World) { w.Memory.Probations, w.Self = a.probations, a.leader() })
 		a.probations = d.Memory.Probations
 		a.moves = append(a.moves, d.Moves...)
-		if len(d.Docs) == 0 && d.Suspects == nil {
+		if len(d.Assignments) == 0 && d.Suspects == nil {
 			return
 		}
 		a.snap.Epoch.Rec.NextToken = d.Token
 		if d.Suspects != nil {
 			a.snap.Suspects = view.Entry[schema.Suspects]{Rec: d.Suspects, Version: a.snap.Suspects.Version + 1}
 		}
-		for guid, doc := range d.Docs {
-			if doc == nil {
+		for guid, assignment := range d.Assignments {
+			if assignment == nil {
 				delete(a.snap.Peers, guid)
 				continue
 			}
 			p := a.snap.Peers[guid]
-			p.Doc.Version, p.Doc.RecAt, p.Doc.Rec = p.Doc.Version+1, p.Doc.Version+1, doc
-			status := &schema.Status{Applied: p.Doc.Version, Holding: slices.Clone(doc.Slots)}
-			for slot, h := range schema.Each(doc.Slots) {
+			p.Assignment.Version, p.Assignment.RecAt, p.Assignment.Rec = p.Assignment.Version+1, p.Assignment.Version+1, assignment
+			status := &schema.Status{Applied: p.Assignment.Version, Holding: slices.Clone(assignment.Slots)}
+			for slot, h := range schema.Each(assignment.Slots) {
 				if before := schema.Find(p.Status.Rec.Holding, slot); before == nil || before.Token != h.Token {
 					a.claimed[slot] = a.now
 				}
@@ -74,7 +74,7 @@ func (a *arena) settle() {
 
 func (a *arena) leader() string {
 	for _, guid := range slices.Sorted(maps.Keys(a.snap.Peers)) {
-		if a.snap.Peers[guid].Doc.Rec.Closed == nil {
+		if a.snap.Peers[guid].Assignment.Rec.Closed == nil {
 			return guid
 		}
 	}
@@ -84,7 +84,7 @@ func (a *arena) leader() string {
 // where returns the member that has a slot, nil if none has.
 func (a *arena) where(slot cluster.Slot) (guid string, p *view.Peer) {
 	for guid, p := range a.snap.Peers {
-		if p.Doc.Rec.Closed == nil && schema.Find(p.Doc.Rec.Slots, slot) != nil {
+		if p.Assignment.Rec.Closed == nil && schema.Find(p.Assignment.Rec.Slots, slot) != nil {
 			return guid, p
 		}
 	}
@@ -94,19 +94,19 @@ func (a *arena) where(slot cluster.Slot) (guid string, p *view.Peer) {
 // crash ends a member as its parent would note it.
 func (a *arena) crash(guid string) (node string) {
 	p := a.snap.Peers[guid]
-	doc := *p.Doc.Rec
-	doc.Closed = &schema.Closed{By: "parent", Cause: "exit code 2: panic"}
-	for slot, h := range schema.Each(doc.Slots) {
+	assignment := *p.Assignment.Rec
+	assignment.Closed = &schema.Closed{By: "parent", Cause: "exit code 2: panic"}
+	for slot, h := range schema.Each(assignment.Slots) {
 		if a.now-a.claimed[slot] < time.Minute {
-			doc.Closed.At = wall(a.now)
-			doc.Closed.StartedLast60s = append(doc.Closed.StartedLast60s, schema.Held{Task: slot.Task, Slots: cluster.Indexes{slot.Index}, Token: h.Token, Since: wall(a.claimed[slot])})
+			assignment.Closed.At = wall(a.now)
+			assignment.Closed.StartedLast60s = append(assignment.Closed.StartedLast60s, schema.SlotRange{Task: slot.Task, Slots: cluster.Indexes{slot.Index}, Token: h.Token, Since: wall(a.claimed[slot])})
 		}
 	}
-	p.Doc.Rec = &doc
-	p.Doc.Version++
-	p.Doc.RecAt = p.Doc.Version
+	p.Assignment.Rec = &assignment
+	p.Assignment.Version++
+	p.Assignment.RecAt = p.Assignment.Version
 	gone(p)
-	return doc.Node
+	return assignment.Node
 }
 
 // wall is the clock of a machine.
@@ -202,7 +202,7 @@ func poisonIsFound(t *testing.T, nodes int, back, delay time.Duration) {
 // touch makes everything as fresh as the clock.
 func (a *arena) touch() {
 	for _, p := range a.snap.Peers {
-		p.Doc.Read, p.Status.Read, p.Member.Read = a.now, a.now, a.now
+		p.Assignment.Read, p.Status.Read, p.Member.Read = a.now, a.now, a.now
 	}
 }
 
@@ -242,7 +242,7 @@ func TestSuspectsAreTriedAnew(t *testing.T) {
 	})
 	t.Run("an operator restarts it", func(t *testing.T) {
 		a := setup(t)
-		a.snap.Orders = view.Entry[schema.Orders]{Rec: &schema.Orders{Restart: []schema.Held{{Task: "a", Slots: cluster.Indexes{0}}}}}
+		a.snap.Requests = view.Entry[schema.Requests]{Rec: &schema.Requests{Restart: []schema.SlotRange{{Task: "a", Slots: cluster.Indexes{0}}}}}
 		a.settle()
 		if w := a.state(slot); w.State != cluster.WorkerRunning || a.against() != "" {
 			t.Errorf("%+v, %s", w, a.against())
@@ -252,7 +252,7 @@ func TestSuspectsAreTriedAnew(t *testing.T) {
 		a := setup(t)
 		on := schema.Suspect{Task: "a", Slots: cluster.Indexes{1}, TookDown: []string{"n1", "n2", "n3"}}
 		a.snap.Suspects.Rec = &schema.Suspects{Slots: []schema.Suspect{on}}
-		a.snap.Orders = view.Entry[schema.Orders]{Rec: &schema.Orders{Restart: []schema.Held{{Task: "a", Slots: cluster.Indexes{1}}}}}
+		a.snap.Requests = view.Entry[schema.Requests]{Rec: &schema.Requests{Restart: []schema.SlotRange{{Task: "a", Slots: cluster.Indexes{1}}}}}
 		a.settle()
 		if a.against() == "" {
 			t.Error("what is held against it is forgotten while it runs")

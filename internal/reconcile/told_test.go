@@ -15,10 +15,10 @@ import (
 func (l *leavers) tellsAlone(told schema.Burst) {
 	guid := l.leader
 	l.leave(guid, false)
-	l.snap.Peers[guid].Doc.Rec.Closed.Burst = &told
+	l.snap.Peers[guid].Assignment.Rec.Closed.Burst = &told
 }
 
-// Whatever a closed document tells of a burst, what its member left behind waits no longer than one leader would have held it, however
+// Whatever a closed assignment tells of a burst, what its member left behind waits no longer than one leader would have held it, however
 // many leave after it and however often leaders change.
 func TestForgedBurstsHoldNobody(t *testing.T) {
 	const huge = cluster.Duration(math.MaxInt64)

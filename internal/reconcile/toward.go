@@ -40,7 +40,7 @@ func (p *placement) goOn(plan Toward, byName map[string]int32) {
 				}
 			}
 		}
-		p.in.Tasks[t].Toward = places
+		p.in.Tasks[t].InProgress = places
 	}
 }
 
@@ -67,7 +67,7 @@ func (p *placement) toward() Toward {
 // underWay reports whether the plan has a slot elsewhere than it is now.
 func (p *placement) underWay() bool {
 	for t, name := range p.tasks {
-		if !isRun(name) && !slices.Equal(p.in.Tasks[t].Owner, p.target.Target[t]) {
+		if !isRun(name) && !slices.Equal(p.in.Tasks[t].Current, p.target.Target[t]) {
 			return true
 		}
 	}

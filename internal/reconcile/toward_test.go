@@ -48,7 +48,7 @@ func TestWorkersChangePlacesOnce(t *testing.T) {
 				d := b.decide(func(w *reconcile.World) { w.Memory = memory })
 				memory = d.Memory
 				b.carryOut(d, moved)
-				if rests = len(d.Docs) == 0; rests {
+				if rests = len(d.Assignments) == 0; rests {
 					break
 				}
 			}
@@ -85,7 +85,7 @@ func full(r *rand.Rand) *board {
 			specs[t].MaxUnavailable = 1 + r.IntN(2)
 		}
 	}
-	token, lists, members := int64(0), make([][]schema.Held, nodes), make([]schema.Member, nodes)
+	token, lists, members := int64(0), make([][]schema.SlotRange, nodes), make([]schema.Member, nodes)
 	for n := range nodes {
 		members[n] = schema.Member{Member: cluster.Member{Capacity: 4 + r.IntN(20), Labels: cluster.Labels{"zone": fmt.Sprint(r.IntN(3))}, Weight: 1 + r.IntN(2)*r.IntN(3)}}
 		if one(2) {
@@ -98,7 +98,7 @@ func full(r *rand.Rand) *board {
 			}
 			if !one(20) {
 				token++
-				lists[n] = append(lists[n], schema.Held{Task: s.Name, Slots: cluster.Indexes{s.WorkerNum}, Token: token})
+				lists[n] = append(lists[n], schema.SlotRange{Task: s.Name, Slots: cluster.Indexes{s.WorkerNum}, Token: token})
 			}
 			left -= s.Cost()
 			s.WorkerNum++
@@ -120,7 +120,7 @@ func full(r *rand.Rand) *board {
 	return b
 }
 
-// comesToRest carries decisions out until none changes a document, though members answer late now and then. A leader that is elected in
+// comesToRest carries decisions out until none changes an assignment, though members answer late now and then. A leader that is elected in
 // between knows nothing of the plan of the one before. It returns how often the slot that moved most was granted.
 func comesToRest(b *board, r *rand.Rand) (most int, rests bool) {
 	memory, idle, granted := reconcile.Memory{}, 0, map[cluster.Slot]int{}
@@ -134,20 +134,20 @@ func comesToRest(b *board, r *rand.Rand) (most int, rests bool) {
 		}
 		b.now += 60e9
 		d := b.decide(func(w *reconcile.World) { w.Memory = memory })
-		if idle++; len(d.Docs) > 0 {
+		if idle++; len(d.Assignments) > 0 {
 			idle = 0
 		}
 		memory = d.Memory
 		late := map[string]*schema.Status{}
 		for _, guid := range slices.Sorted(maps.Keys(b.snap.Peers)) {
-			if d.Docs[guid] != nil && r.IntN(3) == 0 {
+			if d.Assignments[guid] != nil && r.IntN(3) == 0 {
 				late[guid] = b.snap.Peers[guid].Status.Rec
 			}
 		}
 		b.carryOut(d, granted)
 		for guid, p := range b.snap.Peers {
 			if p.Status.Rec = late[guid]; late[guid] == nil {
-				p.Status.Rec = &schema.Status{Applied: p.Doc.Version, Holding: slices.Clone(p.Doc.Rec.Slots)}
+				p.Status.Rec = &schema.Status{Applied: p.Assignment.Version, Holding: slices.Clone(p.Assignment.Rec.Slots)}
 			}
 		}
 	}

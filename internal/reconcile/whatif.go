@@ -32,7 +32,7 @@ func Revision(s *view.Snapshot) string {
 	}
 	for _, guid := range slices.Sorted(maps.Keys(s.Peers)) {
 		p := s.Peers[guid]
-		note("doc", guid, p.Doc.Version)
+		note("assignment", guid, p.Assignment.Version)
 		_, _ = fmt.Fprintln(h, p.Live(), p.Status.Rec != nil && p.Status.Rec.Leaving)
 		for i := 0; p.Status.Rec != nil && i < len(p.Status.Rec.Workers); i++ {
 			if w := &p.Status.Rec.Workers[i]; w.State == cluster.WorkerGivenUp {
@@ -117,25 +117,25 @@ func nextRuns(before, after *view.Snapshot) (list []cluster.PlannedRun) {
 // MayMove refuses to have a slot moved to a node if the plan would not leave it there. It returns the token of the slot's grant.
 func MayMove(s *view.Snapshot, slot cluster.Slot, node string) (token int64, err error) {
 	next := *s
-	next.Orders = view.Entry[schema.Orders]{Rec: &schema.Orders{}}
+	next.Requests = view.Entry[schema.Requests]{Rec: &schema.Requests{}}
 	for _, p := range s.Peers {
-		if p.Doc.Rec == nil || !p.Live() {
+		if p.Assignment.Rec == nil || !p.Live() {
 			continue
 		}
-		if schema.Find(p.Doc.Rec.Releasing, slot) != nil {
-			return 0, fmt.Errorf("%w: %s is stopping on %s; move it once it runs again", cluster.ErrConflict, slot, p.Doc.Rec.Node)
+		if schema.Find(p.Assignment.Rec.Releasing, slot) != nil {
+			return 0, fmt.Errorf("%w: %s is stopping on %s; move it once it runs again", cluster.ErrConflict, slot, p.Assignment.Rec.Node)
 		}
-		if grant := schema.Find(p.Doc.Rec.Slots, slot); grant != nil {
-			if p.Doc.Rec.Node == node {
+		if grant := schema.Find(p.Assignment.Rec.Slots, slot); grant != nil {
+			if p.Assignment.Rec.Node == node {
 				return 0, fmt.Errorf("%w: %s is on %s", cluster.ErrConflict, slot, node)
 			}
-			next.Orders.Rec.Move = []schema.MoveOrder{{Slot: slot, Token: grant.Token, To: node}}
+			next.Requests.Rec.Move = []schema.MoveRequest{{Slot: slot, Token: grant.Token, To: node}}
 		}
 	}
 	if spec, known := s.Specs()[slot.Task]; !known || slot.Index < 0 || slot.Index >= spec.WorkerNum { // granted or not: it goes
 		return 0, fmt.Errorf("%w: %s", cluster.ErrNoSlot, slot)
 	}
-	if len(next.Orders.Rec.Move) == 0 {
+	if len(next.Requests.Rec.Move) == 0 {
 		return 0, fmt.Errorf("%w: %s is on no node; `xconsumer explain %[2]s` says why", cluster.ErrConflict, slot)
 	}
 	p := planned(&next)
@@ -144,7 +144,7 @@ func MayMove(s *view.Snapshot, slot cluster.Slot, node string) (token int64, err
 		return 0, fmt.Errorf("%w: %q", cluster.ErrNoNode, node)
 	}
 	if p.targetNode(slot) == node {
-		return next.Orders.Rec.Move[0].Token, nil
+		return next.Requests.Rec.Move[0].Token, nil
 	}
 	why := p.room(p.rank[slot.Task]).whyNot(int32(at))
 	return 0, fmt.Errorf("%w: the plan would not leave %s on %s: %s", cluster.ErrConflict, slot, node, why)
@@ -160,12 +160,12 @@ type preview struct {
 
 // planned returns what the cluster comes to: nobody waits for members that are gone.
 func planned(s *view.Snapshot) preview {
-	return newPreview(World{Snapshot: s, Self: leaderOf(s), MaxDocs: MaxDocs, DryRun: true}, false)
+	return newPreview(World{Snapshot: s, Self: leaderOf(s), MaxAssignments: MaxAssignments, DryRun: true}, false)
 }
 
 // present returns what the leader goes by as long as it waits for members that are gone.
 func present(s *view.Snapshot) preview {
-	return newPreview(World{Snapshot: s, Self: leaderOf(s), MaxDocs: MaxDocs, DryRun: true, TakeoverDelay: forEver}, true)
+	return newPreview(World{Snapshot: s, Self: leaderOf(s), MaxAssignments: MaxAssignments, DryRun: true, TakeoverDelay: forEver}, true)
 }
 
 // forEver is how long who only looks takes a leader to wait: it does not know since when.
@@ -188,7 +188,7 @@ func newPreview(w World, delays bool) preview {
 	p := preview{place(s, c), s, c.out.Unplaced, map[cluster.Slot]string{}}
 	for _, guid := range p.guids {
 		peer := p.Snapshot.Peers[guid]
-		if rec := peer.Doc.Rec; rec != nil && (peer.Live() || p.members[guid] == lost) {
+		if rec := peer.Assignment.Rec; rec != nil && (peer.Live() || p.members[guid] == lost) {
 			for slot := range schema.Each(rec.Slots) {
 				p.owners[slot] = rec.Node
 			}
@@ -207,7 +207,7 @@ func (p preview) targetNode(slot cluster.Slot) string { return p.targetName(slot
 func (p preview) reasons() func(slot cluster.Slot, from string) cluster.Reason {
 	why := map[cluster.Slot]cluster.Reason{}
 	for _, m := range p.target.Moves {
-		why[cluster.Slot{Task: p.tasks[m.Task], Index: m.Slot}] = m.Why
+		why[cluster.Slot{Task: p.tasks[m.Task], Index: m.Slot}] = m.Reason
 	}
 	live := map[string]bool{}
 	for n := range p.in.Nodes {

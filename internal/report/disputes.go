@@ -11,7 +11,7 @@ import (
 )
 
 // disputes describes grants that must not be: those of two nodes, and those that their node refuses. A view that follows a
-// leader's commits reads documents one after the other: a slot on its way stands in two of them for a moment, unless that
+// leader's commits reads assignments one after the other: a slot on its way stands in two of them for a moment, unless that
 // with the older grant was read last.
 func disputes(s *view.Snapshot, keys schema.Keys) (list []cluster.RecordError) {
 	const most = 20 // of them are told
@@ -19,11 +19,11 @@ func disputes(s *view.Snapshot, keys schema.Keys) (list []cluster.RecordError) {
 	for _, slot := range slices.SortedFunc(maps.Keys(doubles), cluster.Slot.Compare) {
 		holders := doubles[slot]
 		newest, oldest := holders[0], holders[len(holders)-1]
-		if s.Peers[oldest.GUID].Doc.Read <= s.Peers[newest.GUID].Doc.Read {
+		if s.Peers[oldest.GUID].Assignment.Read <= s.Peers[newest.GUID].Assignment.Read {
 			continue
 		}
 		if list = append(list, cluster.RecordError{
-			Path:  keys.Doc(oldest.GUID),
+			Path:  keys.Assignment(oldest.GUID),
 			Error: fmt.Sprintf("%s is granted twice, to %s; the older grant is asked back", slot, view.DescribeHolders(holders)),
 		}); len(list) == most {
 			return list
@@ -33,7 +33,7 @@ func disputes(s *view.Snapshot, keys schema.Keys) (list []cluster.RecordError) {
 		if rec := s.Peers[guid].Status.Rec; rec != nil && s.Peers[guid].Live() {
 			for _, h := range rec.Refused {
 				if list = append(list, cluster.RecordError{
-					Path: keys.Doc(guid),
+					Path: keys.Assignment(guid),
 					Error: fmt.Sprintf(
 						"a former version of it was put back: slots %s of task %s are refused, since their token %d is not above %d",
 						h.Slots,

@@ -27,10 +27,10 @@ func addMark(s *view.Snapshot, p *view.Peer, info *cluster.NodeInfo) {
 
 func nodeInfo(p *view.Peer, guid string, specs map[string]cluster.TaskSpec) cluster.NodeInfo {
 	info := cluster.NodeInfo{Member: guid, State: cluster.NodeUp, Weight: 1}
-	if d := p.Doc.Rec; d != nil {
+	if d := p.Assignment.Rec; d != nil {
 		info.Name, info.Host = d.Node, d.Host
 		info.Slots = schema.Count(d.Slots) + schema.Count(d.Releasing)
-		for _, list := range [][]schema.Held{d.Slots, d.Releasing} {
+		for _, list := range [][]schema.SlotRange{d.Slots, d.Releasing} {
 			for _, h := range list {
 				info.Load += len(h.Slots) * weightOf(&h, specs)
 			}
@@ -42,9 +42,9 @@ func nodeInfo(p *view.Peer, guid string, specs map[string]cluster.TaskSpec) clus
 		info.Weight, info.Capacity = max(m.Weight, 1), m.Capacity
 	}
 	switch {
-	case p.Doc.Rec != nil && p.Doc.Rec.Closed != nil:
+	case p.Assignment.Rec != nil && p.Assignment.Rec.Closed != nil:
 		info.State = cluster.NodeClosed
-	case p.Doc.Rec != nil && p.Doc.Rec.Evicted:
+	case p.Assignment.Rec != nil && p.Assignment.Rec.Evicted:
 		info.State = cluster.NodeEvicted
 	case !p.Live() || p.Silent:
 		info.State = cluster.NodeLost
@@ -56,16 +56,16 @@ func nodeInfo(p *view.Peer, guid string, specs map[string]cluster.TaskSpec) clus
 
 // weightOf returns the weight of a worker: as it was granted, or as its task is declared where that is not told; 1 where
 // neither is known.
-func weightOf(h *schema.Held, specs map[string]cluster.TaskSpec) int {
+func weightOf(h *schema.SlotRange, specs map[string]cluster.TaskSpec) int {
 	if h.Spec != nil {
 		return h.Spec.Cost()
 	}
 	return specs[h.Task].Cost()
 }
 
-// workers notes the state of every slot in the member's document.
+// workers notes the state of every slot in the member's assignment.
 func placeWorkers(p *view.Peer, info cluster.NodeInfo, placed map[cluster.Slot]cluster.WorkerInfo) {
-	if p.Doc.Rec == nil {
+	if p.Assignment.Rec == nil {
 		return
 	}
 	var status schema.Status
@@ -77,7 +77,7 @@ func placeWorkers(p *view.Peer, info cluster.NodeInfo, placed map[cluster.Slot]c
 	for i := range status.Workers {
 		told[status.Workers[i].Slot] = &status.Workers[i]
 	}
-	fill := func(list []schema.Held, releasing bool) {
+	fill := func(list []schema.SlotRange, releasing bool) {
 		for slot, h := range schema.Each(list) {
 			count, _ := h.Told()
 			w := cluster.WorkerInfo{Task: slot.Task, Index: slot.Index, Count: count, Node: info.Name, Member: info.Member, Token: h.Token}
@@ -104,6 +104,6 @@ func placeWorkers(p *view.Peer, info cluster.NodeInfo, placed map[cluster.Slot]c
 			}
 		}
 	}
-	fill(p.Doc.Rec.Slots, false)
-	fill(p.Doc.Rec.Releasing, true)
+	fill(p.Assignment.Rec.Slots, false)
+	fill(p.Assignment.Rec.Releasing, true)
 }

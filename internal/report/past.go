@@ -51,16 +51,16 @@ type walk struct {
 
 // start notes where everything is.
 func (w *walk) start(p *view.Peer) {
-	if p.Doc.Rec == nil {
+	if p.Assignment.Rec == nil {
 		return
 	}
-	note := func(list []schema.Held, state cluster.WorkerState) {
+	note := func(list []schema.SlotRange, state cluster.WorkerState) {
 		for slot, h := range schema.Each(list) {
-			w.places[slot] = cluster.WorkerInfo{Node: p.Doc.Rec.Node, Token: h.Token, State: state}
+			w.places[slot] = cluster.WorkerInfo{Node: p.Assignment.Rec.Node, Token: h.Token, State: state}
 		}
 	}
-	note(p.Doc.Rec.Slots, cluster.WorkerRunning)
-	note(p.Doc.Rec.Releasing, cluster.WorkerStopping)
+	note(p.Assignment.Rec.Slots, cluster.WorkerRunning)
+	note(p.Assignment.Rec.Releasing, cluster.WorkerStopping)
 }
 
 // undo takes one step back.

@@ -15,9 +15,9 @@ import (
 // Records reads all that the store holds of a cluster but checkpoints and runs that are over, one key after the
 // other: together they are of no moment.
 func Records(ctx context.Context, s coord.Session, keys schema.Keys) ([]cluster.StoredRecord, error) {
-	paths := []string{keys.Meta(), keys.Epoch(), keys.Settings(), keys.Suspects(), keys.Orders(), keys.Audit(), keys.PlanFault()}
+	paths := []string{keys.Meta(), keys.Epoch(), keys.Settings(), keys.Suspects(), keys.Requests(), keys.Audit(), keys.PlanFault()}
 	for _, dir := range []string{
-		keys.Tasks(), keys.Marks(), keys.Agendas(), keys.Docs(), keys.Members(), schema.Dir(keys.Status("")), keys.Dones(), keys.Elections(), schema.Dir(keys.Name("")), schema.Dir(keys.Decision(0)),
+		keys.Tasks(), keys.Marks(), keys.Agendas(), keys.Assignments(), keys.Members(), schema.Dir(keys.Status("")), keys.Dones(), keys.Elections(), schema.Dir(keys.Name("")), schema.Dir(keys.Decision(0)),
 	} {
 		entries, err := s.List(ctx, dir)
 		if err != nil {

@@ -32,7 +32,7 @@ func TestSinceIsOfTheState(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			holding := held(5, 0)
 			holding[0].Since = claimed
-			granted, asked := held(5, 0), []schema.Held(nil)
+			granted, asked := held(5, 0), []schema.SlotRange(nil)
 			if c.releasing {
 				granted, asked = nil, held(5, 0)
 			}

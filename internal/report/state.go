@@ -197,7 +197,7 @@ func holdBack(w *cluster.WorkerInfo, tookDown []string) string {
 	return fmt.Sprintf("%s %s: %s", w.Slot(), w.State, w.Error)
 }
 
-// addUndeclared adds the tasks that documents grant slots of, and nobody has declared.
+// addUndeclared adds the tasks that assignments grant slots of, and nobody has declared.
 func addUndeclared(s *view.Snapshot, tasks map[string]*cluster.TaskInfo, placed map[cluster.Slot]cluster.WorkerInfo) {
 	for slot, w := range placed {
 		if _, run := cluster.SplitRun(slot.Task); run != "" || s.Deleted(slot.Task) {

@@ -19,19 +19,19 @@ var keys = schema.NewKeys("test")
 func entry[R any](rec *R) view.Entry[R] { return view.Entry[R]{Rec: rec} }
 
 // peer makes a member of texts such as "t 0-2 @5".
-func peer(node string, slots, releasing, holding []schema.Held) *view.Peer {
+func peer(node string, slots, releasing, holding []schema.SlotRange) *view.Peer {
 	for i := range slots {
 		slots[i].Spec = &cluster.TaskSpec{Name: slots[i].Task, WorkName: "w", WorkerNum: 9}
 	}
 	return &view.Peer{
-		Doc:    entry(&schema.Doc{Node: node, Slots: slots, Releasing: releasing}),
-		Status: entry(&schema.Status{Holding: holding}),
-		Member: entry(&schema.Member{Member: cluster.Member{Node: node, PID: 7, Address: "addr", Works: []string{"w"}}}),
+		Assignment: entry(&schema.Assignment{Node: node, Slots: slots, Releasing: releasing}),
+		Status:     entry(&schema.Status{Holding: holding}),
+		Member:     entry(&schema.Member{Member: cluster.Member{Node: node, PID: 7, Address: "addr", Works: []string{"w"}}}),
 	}
 }
 
-func held(token int64, indexes ...int) []schema.Held {
-	return []schema.Held{{Task: "t", Slots: indexes, Token: token}}
+func held(token int64, indexes ...int) []schema.SlotRange {
+	return []schema.SlotRange{{Task: "t", Slots: indexes, Token: token}}
 }
 
 func TestState(t *testing.T) {
@@ -84,21 +84,21 @@ func TestState(t *testing.T) {
 	}
 }
 
-// A slot that two documents list is shown where that is certain; one that moves stands in two of them for a moment, as they
+// A slot that two assignments list is shown where that is certain; one that moves stands in two of them for a moment, as they
 // are read one after the other.
 func TestDoublesAreShown(t *testing.T) {
 	spec := cluster.TaskSpec{Name: "a", WorkName: "a", WorkerNum: 1}
 	peer := func(node string, token int64, read time.Duration) *view.Peer {
-		doc := &schema.Doc{Node: node, Slots: []schema.Held{{Task: "a", Slots: cluster.Indexes{0}, Token: token, Spec: &spec}}}
+		assignment := &schema.Assignment{Node: node, Slots: []schema.SlotRange{{Task: "a", Slots: cluster.Indexes{0}, Token: token, Spec: &spec}}}
 		return &view.Peer{
-			Doc:    view.Entry[schema.Doc]{Rec: doc, Read: read},
-			Status: view.Entry[schema.Status]{Rec: &schema.Status{Holding: []schema.Held{{Task: "a", Slots: cluster.Indexes{0}, Token: token}}}},
-			Member: view.Entry[schema.Member]{Rec: &schema.Member{Member: cluster.Member{Node: node}}},
+			Assignment: view.Entry[schema.Assignment]{Rec: assignment, Read: read},
+			Status:     view.Entry[schema.Status]{Rec: &schema.Status{Holding: []schema.SlotRange{{Task: "a", Slots: cluster.Indexes{0}, Token: token}}}},
+			Member:     view.Entry[schema.Member]{Rec: &schema.Member{Member: cluster.Member{Node: node}}},
 		}
 	}
 	for _, c := range []struct {
 		name  string
-		older time.Duration // when the document with the older token was read
+		older time.Duration // when the assignment with the older token was read
 		want  int
 	}{{"it moves", 1, 0}, {"read together", 2, 0}, {"put back", 3, 1}} {
 		t.Run(c.name, func(t *testing.T) {
@@ -116,7 +116,7 @@ func TestDoublesAreShown(t *testing.T) {
 	s := &view.Snapshot{Peers: map[string]*view.Peer{"L": peer("n1", 5, 1)}, Tasks: map[string]view.Entry[schema.Task]{"a": {Rec: &schema.Task{Spec: spec}}}}
 	s.Epoch.Rec = &schema.Epoch{}
 	status := s.Peers["L"].Status.Rec
-	status.Holding, status.Refused, status.Above = nil, []schema.Held{{Task: "a", Slots: cluster.Indexes{0}, Token: 5}}, 8
+	status.Holding, status.Refused, status.Above = nil, []schema.SlotRange{{Task: "a", Slots: cluster.Indexes{0}, Token: 5}}, 8
 	if state := report.State(s, keys); len(state.Errors) != 1 || !strings.Contains(state.Workers[0].Error, "token 5 is not above 8") || state.Workers[0].State != cluster.WorkerPending {
 		t.Errorf("%+v, %+v", state.Errors, state.Workers)
 	}

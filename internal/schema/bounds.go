@@ -7,7 +7,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 )
 
-// The bounds of records, in bytes. A commit of a leader that has one document or one agenda, with whatever
+// The bounds of records, in bytes. A commit of a leader that has one assignment or one agenda, with whatever
 // else may be in it, stays below [coord.MaxCommit].
 //
 //	record         bound     what its writer gives up to keep it
@@ -15,7 +15,7 @@ import (
 //	names          4 KiB     nothing: the same, and addresses
 //	heartbeats     1 KiB     nothing
 //	members       64 KiB     a node with more works and labels does not join
-//	docs         248 KiB     grants (192 KiB: what does not fit stays unplaced), changed specs (they come later), releases
+//	assignments         248 KiB     grants (192 KiB: what does not fit stays unplaced), changed specs (they come later), releases
 //	                         (the rest is asked back later), what reasons say beyond 80 bytes
 //	  closed     256 KiB     startedLast60s: the earliest starts
 //	status       248 KiB     states of workers beyond those that fit, then when slots were claimed; never what is held
@@ -36,20 +36,20 @@ import (
 //
 // Lists of slots that are scattered are written as bits: see [cluster.Indexes].
 const (
-	MaxDoc      = coord.MaxValue - 8<<10
-	MaxGrants   = coord.MaxValue * 3 / 4 // that a document is let grow to by grants
-	MaxStatus   = coord.MaxValue - 8<<10
-	MaxDone     = 96 << 10
-	MaxAgenda   = coord.MaxValue - 2<<10
-	MaxRan      = 64 << 10
-	MaxSuspects = 48 << 10
-	MaxDecision = 16 << 10
-	MaxAudit    = 64 << 10
-	MaxMember   = 64 << 10
-	MaxTask     = 64 << 10
-	MaxSettings = 16 << 10
-	MaxMark     = 16 << 10
-	MaxOrders   = 64 << 10
+	MaxAssignment = coord.MaxValue - 8<<10
+	MaxGrants     = coord.MaxValue * 3 / 4 // that an assignment is let grow to by grants
+	MaxStatus     = coord.MaxValue - 8<<10
+	MaxDone       = 96 << 10
+	MaxAgenda     = coord.MaxValue - 2<<10
+	MaxRan        = 64 << 10
+	MaxSuspects   = 48 << 10
+	MaxDecision   = 16 << 10
+	MaxAudit      = 64 << 10
+	MaxMember     = 64 << 10
+	MaxTask       = 64 << 10
+	MaxSettings   = 16 << 10
+	MaxMark       = 16 << 10
+	MaxRequests   = 64 << 10
 )
 
 // Bound returns how many bytes a record of a kind may have.
@@ -57,11 +57,11 @@ func Bound(r Record) int {
 	switch r := r.(type) {
 	case *Member:
 		return MaxMember
-	case *Doc:
+	case *Assignment:
 		if r.Closed != nil {
 			return coord.MaxValue
 		}
-		return MaxDoc
+		return MaxAssignment
 	case *Status:
 		return MaxStatus
 	case *Done:
@@ -82,8 +82,8 @@ func Bound(r Record) int {
 		return MaxSettings
 	case *Mark:
 		return MaxMark
-	case *Orders:
-		return MaxOrders
+	case *Requests:
+		return MaxRequests
 	case *Checkpoint:
 		return 24 << 10
 	case *PlanFault:
@@ -99,7 +99,7 @@ func (k Keys) Bound(key string) int {
 	switch Dir(key) {
 	case k.Members():
 		return MaxMember
-	case k.Docs():
+	case k.Assignments():
 		return coord.MaxValue // that of a closed one
 	case Dir(k.Status("")):
 		return MaxStatus
@@ -117,8 +117,8 @@ func (k Keys) Bound(key string) int {
 	switch {
 	case key == k.Suspects():
 		return MaxSuspects
-	case key == k.Orders():
-		return MaxOrders
+	case key == k.Requests():
+		return MaxRequests
 	case key == k.Audit():
 		return MaxAudit
 	case key == k.Settings():
@@ -138,7 +138,7 @@ func SizeOf[T any](element *T) int {
 }
 
 // Rough returns about how many bytes a list takes, rather more.
-func Rough(list []Held) int {
+func Rough(list []SlotRange) int {
 	n := 0
 	for i := range list {
 		n += 150 + len(list[i].Task) + 7*len(list[i].Slots)

@@ -100,25 +100,25 @@ func TestSuspectsAreBounded(t *testing.T) {
 	})
 }
 
-// A member with a large document can be closed: the last starts are named, as far as there is room.
-func TestClosedDocumentsAreBounded(t *testing.T) {
+// A member with a large assignment can be closed: the last starts are named, as far as there is room.
+func TestClosedAssignmentsAreBounded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		doc := &schema.Doc{Node: "n", Releasing: []schema.Held{}}
+		assignment := &schema.Assignment{Node: "n", Releasing: []schema.SlotRange{}}
 		began := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
-		var started []schema.Held
+		var started []schema.SlotRange
 		most := rapid.SampledFrom([]int{10 << 10, 300 << 10}).Draw(t, "size")
 		for i := 0; 160*i < most; i++ {
 			spec := &cluster.TaskSpec{Name: fmt.Sprintf("t%05d", i), WorkName: "w", WorkerNum: 1}
-			doc.Slots = append(doc.Slots, schema.Held{Task: spec.Name, Slots: cluster.Indexes{0}, Token: int64(i + 1), Spec: spec})
-			started = append(started, schema.Held{Task: spec.Name, Slots: cluster.Indexes{0}, Token: int64(i + 1), Since: began.Add(time.Duration(rand.IntN(60_000)) * time.Millisecond)})
+			assignment.Slots = append(assignment.Slots, schema.SlotRange{Task: spec.Name, Slots: cluster.Indexes{0}, Token: int64(i + 1), Spec: spec})
+			started = append(started, schema.SlotRange{Task: spec.Name, Slots: cluster.Indexes{0}, Token: int64(i + 1), Since: began.Add(time.Duration(rand.IntN(60_000)) * time.Millisecond)})
 		}
-		for schema.Size(doc) > schema.MaxDoc {
-			doc.Slots = doc.Slots[:len(doc.Slots)-1]
+		for schema.Size(assignment) > schema.MaxAssignment {
+			assignment.Slots = assignment.Slots[:len(assignment.Slots)-1]
 		}
-		doc.Close(&schema.Closed{By: "parent", Cause: strings.Repeat("x", 10_000), StartedLast60s: started, At: began.Add(time.Minute)})
-		fits(t, doc)
+		assignment.Close(&schema.Closed{By: "parent", Cause: strings.Repeat("x", 10_000), StartedLast60s: started, At: began.Add(time.Minute)})
+		fits(t, assignment)
 		kept, oldest := map[int64]bool{}, began.Add(time.Hour)
-		for _, h := range doc.Closed.StartedLast60s {
+		for _, h := range assignment.Closed.StartedLast60s {
 			kept[h.Token] = true
 			if h.Since.Before(oldest) {
 				oldest = h.Since
@@ -129,8 +129,8 @@ func TestClosedDocumentsAreBounded(t *testing.T) {
 				t.Fatal("a later start is not named")
 			}
 		}
-		if len(kept) < len(started) && schema.Size(doc) < coord.MaxValue-300 {
-			t.Fatalf("more is left out than has to be: %d bytes", schema.Size(doc))
+		if len(kept) < len(started) && schema.Size(assignment) < coord.MaxValue-300 {
+			t.Fatalf("more is left out than has to be: %d bytes", schema.Size(assignment))
 		}
 	})
 }

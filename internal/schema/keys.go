@@ -57,11 +57,11 @@ func (k Keys) Name(node string) string { return k.root + "/names/" + node }
 // Heartbeat is what a member writes to prove that it is alive.
 func (k Keys) Heartbeat(guid string) string { return k.root + "/heartbeats/" + guid }
 
-// Docs is the parent of the documents.
-func (k Keys) Docs() string { return k.root + "/docs" }
+// Assignments is the parent of the assignments.
+func (k Keys) Assignments() string { return k.root + "/assignments" }
 
-// Doc is what the leader wants of a member.
-func (k Keys) Doc(guid string) string { return k.Docs() + "/" + guid }
+// Assignment is what the leader wants of a member.
+func (k Keys) Assignment(guid string) string { return k.Assignments() + "/" + guid }
 
 // Status is what a member says it holds.
 func (k Keys) Status(guid string) string { return k.root + "/status/" + guid }
@@ -78,8 +78,8 @@ func (k Keys) Marks() string { return k.root + "/marks" }
 // Mark is what an operator wants of the node with a name.
 func (k Keys) Mark(node string) string { return k.Marks() + "/" + node }
 
-// Orders is what operators want done once.
-func (k Keys) Orders() string { return k.root + "/orders" }
+// Requests is what operators want done once.
+func (k Keys) Requests() string { return k.root + "/requests" }
 
 // Removed is what is remembered of records that were removed.
 func (k Keys) Removed() string { return k.root + "/removed" }

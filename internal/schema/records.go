@@ -125,36 +125,36 @@ type Heartbeat struct {
 	At time.Time `json:"at,omitzero"`
 }
 
-// Held is a range of slots of one task with one token: in a document what is granted, in a
+// SlotRange is a range of slots of one task with one token: in an assignment what is granted, in a
 // status what is held.
-type Held struct {
+type SlotRange struct {
 	Task  string          `json:"task"`
 	Slots cluster.Indexes `json:"slots"`
 	Token int64           `json:"token"`
-	// Count is, in a document only, what the workers are told of how many they are: 0 for nothing. It is
+	// Count is, in an assignment only, what the workers are told of how many they are: 0 for nothing. It is
 	// nil in what was written before there was one, and where a member's status is the only source.
 	Count *int              `json:"count,omitempty"`
-	Spec  *cluster.TaskSpec `json:"spec,omitempty"` // in a document's slots only
-	// Generation is, in a document's slots only, that of the task when they were granted.
+	Spec  *cluster.TaskSpec `json:"spec,omitempty"` // in an assignment's slots only
+	// Generation is, in an assignment's slots only, that of the task when they were granted.
 	Generation int64     `json:"generation,omitempty"`
 	Since      time.Time `json:"since,omitzero"` // in a status only: when it was claimed
-	// Version is, in a document's releasing only, the document's version that asked for the
+	// Version is, in an assignment's releasing only, the assignment's version that asked for the
 	// release: a status that applied it and does not hold the slots ends it.
 	Version int64 `json:"version,omitempty"`
-	// Why is, in a document's releasing only, why the slots are asked back.
+	// Why is, in an assignment's releasing only, why the slots are asked back.
 	Why     *cluster.Reason `json:"why,omitempty"`
 	Unknown cluster.Unknown `json:"-"`
 }
 
-// Doc is what the leader wants of a member. Only leaders write it, except that a member (or
+// Assignment is what the leader wants of a member. Only leaders write it, except that a member (or
 // its parent process) closes it and an operator evicts it.
-type Doc struct {
+type Assignment struct {
 	versioned
 	Node           string           `json:"node"`
 	Host           string           `json:"host"`
 	SessionTimeout cluster.Duration `json:"sessionTimeout"`
-	Slots          []Held           `json:"slots"`
-	Releasing      []Held           `json:"releasing"`
+	Slots          []SlotRange      `json:"slots"`
+	Releasing      []SlotRange      `json:"releasing"`
 	Evicted        bool             `json:"evicted,omitempty"`
 	Closed         *Closed          `json:"closed,omitempty"`
 }
@@ -167,8 +167,8 @@ type Closed struct {
 	Clean bool `json:"clean,omitempty"`
 	// StartedLast60s are, after a crash, the slots that may have caused it. When each was claimed
 	// and At, when the process died, are by the clock of one machine.
-	StartedLast60s []Held    `json:"startedLast60s,omitempty"`
-	At             time.Time `json:"at,omitzero"`
+	StartedLast60s []SlotRange `json:"startedLast60s,omitempty"`
+	At             time.Time   `json:"at,omitzero"`
 	// Burst is what the member knew as the leader of nodes that leave one soon after the other.
 	Burst *Burst `json:"burst,omitempty"`
 }
@@ -181,30 +181,30 @@ type Burst struct {
 	Held cluster.Duration `json:"held,omitempty"`
 }
 
-// Close marks the document as one of a member of which nothing runs any longer. Of what it had started lately it names the
+// Close marks the assignment as one of a member of which nothing runs any longer. Of what it had started lately it names the
 // last ones, as far as there is room: they are suspected first.
-func (d *Doc) Close(closed *Closed) {
+func (d *Assignment) Close(closed *Closed) {
 	c := *closed
 	c.Cause = Cut(c.Cause, maxCause)
 	started := slices.Clone(c.StartedLast60s)
-	slices.SortStableFunc(started, func(a, b Held) int { return b.Since.Compare(a.Since) })
+	slices.SortStableFunc(started, func(a, b SlotRange) int { return b.Since.Compare(a.Since) })
 	c.StartedLast60s, d.Closed = nil, &c
 	const name = len(`,"startedLast60s":[]`)
 	c.StartedLast60s = started[:Fit(started, coord.MaxValue-Size(d)-name)]
-	slices.SortStableFunc(c.StartedLast60s, func(a, b Held) int { return strings.Compare(a.Task, b.Task) })
+	slices.SortStableFunc(c.StartedLast60s, func(a, b SlotRange) int { return strings.Compare(a.Task, b.Task) })
 }
 
 // maxCause bounds the cause of a death, in bytes.
 const maxCause = 500
 
 // validate checks what the protocol rests on. A spec is not checked again: the leader that granted it has, by
-// the rules of its own version, and a document that cannot be used stops all grants.
-func (d *Doc) validate() error {
+// the rules of its own version, and an assignment that cannot be used stops all grants.
+func (d *Assignment) validate() error {
 	if err := validateNode(d.Node); err != nil {
 		return err
 	}
 	seen := map[cluster.Slot]bool{}
-	for _, h := range [][]Held{d.Slots, d.Releasing} {
+	for _, h := range [][]SlotRange{d.Slots, d.Releasing} {
 		for slot := range Each(h) {
 			if seen[slot] {
 				return fmt.Errorf("slot %s is listed twice", slot)
@@ -225,19 +225,19 @@ func (d *Doc) validate() error {
 	return nil
 }
 
-// Status is what a member says it holds. Applied is the version of its document that it has
+// Status is what a member says it holds. Applied is the version of its assignment that it has
 // acted on: what is not in Holding then does not run, and will not before a new claim.
 type Status struct {
 	versioned
 	Applied int64         `json:"applied"`
-	Holding []Held        `json:"holding"`
+	Holding []SlotRange   `json:"holding"`
 	Workers []WorkerState `json:"workers,omitempty"` // those that are not simply running
 	Leaving bool          `json:"leaving,omitempty"` // takes no more work
 	Fenced  bool          `json:"fenced,omitempty"`  // its lease had lapsed; nothing runs until claimed again
-	// Refused are grants of its document that it does not claim, since they came later than the grant of token Above and
-	// have no higher one: the document is a former one that was put back.
-	Refused []Held `json:"refused,omitempty"`
-	Above   int64  `json:"above,omitempty"`
+	// Refused are grants of its assignment that it does not claim, since they came later than the grant of token Above and
+	// have no higher one: the assignment is a former one that was put back.
+	Refused []SlotRange `json:"refused,omitempty"`
+	Above   int64       `json:"above,omitempty"`
 }
 
 // WorkerState describes a slot that is not simply running.

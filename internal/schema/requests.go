@@ -96,20 +96,20 @@ func cutNames(names []string) []string {
 	return names
 }
 
-// Orders are what an operator wants done once. Each names what it is about in a way that makes it void
+// Requests are what an operator wants done once. Each names what it is about in a way that makes it void
 // when it is done: a term, members, tokens. Leaders take out what is done.
-type Orders struct {
+type Requests struct {
 	versioned
-	StepDown int64    `json:"stepDown,omitempty"` // the term whose leader is to step down
-	MoveNow  []string `json:"moveNow,omitempty"`  // members that are gone and not to be waited for
-	Restart  []Held   `json:"restart,omitempty"`  // grants that are to be replaced
+	StepDown int64       `json:"stepDown,omitempty"` // the term whose leader is to step down
+	MoveNow  []string    `json:"moveNow,omitempty"`  // members that are gone and not to be waited for
+	Restart  []SlotRange `json:"restart,omitempty"`  // grants that are to be replaced
 
-	RunNow []RunOrder  `json:"runNow,omitempty"` // runs to begin
-	Move   []MoveOrder `json:"move,omitempty"`   // grants that are to go to another node
+	RunNow []RunRequest  `json:"runNow,omitempty"` // runs to begin
+	Move   []MoveRequest `json:"move,omitempty"`   // grants that are to go to another node
 }
 
-// MoveOrder is a slot that is to go to a node. It is void once the slot was granted again.
-type MoveOrder struct {
+// MoveRequest is a slot that is to go to a node. It is void once the slot was granted again.
+type MoveRequest struct {
 	Slot    cluster.Slot    `json:"slot"`
 	Token   int64           `json:"token"` // of its grant when the order was given
 	To      string          `json:"to"`    // node name
@@ -117,6 +117,6 @@ type MoveOrder struct {
 }
 
 // Empty reports whether nothing is left to do.
-func (o *Orders) Empty() bool {
+func (o *Requests) Empty() bool {
 	return o.StepDown == 0 && len(o.MoveNow) == 0 && len(o.Restart) == 0 && len(o.RunNow) == 0 && len(o.Move) == 0
 }

@@ -179,7 +179,7 @@ type Ran struct {
 	Run
 }
 
-// Done is what a member says of slots of runs that have ended on it, until its document lists them no
+// Done is what a member says of slots of runs that have ended on it, until its assignment lists them no
 // more. Only the member writes it, in commits that say as well that it holds them.
 type Done struct {
 	versioned
@@ -196,8 +196,8 @@ type Outcome struct {
 	Unknown cluster.Unknown `json:"-"`
 }
 
-// RunOrder is a run that an operator asks for.
-type RunOrder struct {
+// RunRequest is a run that an operator asks for.
+type RunRequest struct {
 	ID      string          `json:"id"`
 	Task    string          `json:"task"`
 	Params  cluster.Params  `json:"params,omitempty"`

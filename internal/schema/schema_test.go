@@ -35,11 +35,11 @@ func TestRecordsReadWell(t *testing.T) {
 			`{"v":1,"member":"g1","node":"n1","host":"h","pid":7,"works":["w"],"weight":2,"sessionTimeout":"20s","since":"2026-01-02T03:04:05Z"}`},
 		{&schema.Epoch{Leader: "g1", Node: "n1", Term: 3, NextToken: 17, NextDecision: 4, Since: since},
 			`{"v":1,"version":5,"leader":"g1","node":"n1","term":3,"nextToken":17,"nextDecision":4,"since":"2026-01-02T03:04:05Z"}`},
-		{&schema.Doc{Node: "n1", Host: "h<1>", SessionTimeout: cluster.Duration(20 * time.Second),
-			Slots:     []schema.Held{{Task: "a", Slots: cluster.Indexes{0, 1, 2, 3, 7}, Token: 5, Spec: spec}},
-			Releasing: []schema.Held{}},
+		{&schema.Assignment{Node: "n1", Host: "h<1>", SessionTimeout: cluster.Duration(20 * time.Second),
+			Slots:     []schema.SlotRange{{Task: "a", Slots: cluster.Indexes{0, 1, 2, 3, 7}, Token: 5, Spec: spec}},
+			Releasing: []schema.SlotRange{}},
 			`{"v":1,"version":5,"node":"n1","host":"h<1>","sessionTimeout":"20s","slots":[{"task":"a","slots":"0-3,7","token":5,"spec":{"name":"a","workName":"w","workerNum":9}}],"releasing":[]}`},
-		{&schema.Status{Applied: 4, Holding: []schema.Held{{Task: "a", Slots: cluster.Indexes{7}, Token: 5, Since: since}}},
+		{&schema.Status{Applied: 4, Holding: []schema.SlotRange{{Task: "a", Slots: cluster.Indexes{7}, Token: 5, Since: since}}},
 			`{"v":1,"version":5,"applied":4,"holding":[{"task":"a","slots":"7","token":5,"since":"2026-01-02T03:04:05Z"}]}`},
 		{&schema.Task{Spec: *spec, Override: cluster.Override{WorkerNum: &three}},
 			`{"v":1,"spec":{"name":"a","workName":"w","workerNum":9},"override":{"workerNum":3}}`},
@@ -71,7 +71,7 @@ func TestReason(t *testing.T) {
 	if got := schema.Reason(key, err); err == nil || got == "" || strings.Contains(got, key) || strings.Contains(got, "not usable") {
 		t.Errorf("%q of %v", got, err)
 	}
-	err = schema.Decode(key, coord.Record{Value: []byte(`{"v":1,"version":3}`), Version: 4}, &schema.Doc{})
+	err = schema.Decode(key, coord.Record{Value: []byte(`{"v":1,"version":3}`), Version: 4}, &schema.Assignment{})
 	if got, want := schema.Reason(key, err), "record was written by hand: it says version 3, its key has 4"; got != want {
 		t.Errorf("%q; want %q", got, want)
 	}
@@ -79,7 +79,7 @@ func TestReason(t *testing.T) {
 
 func TestUnusableRecords(t *testing.T) {
 	slot := `{"task":"a","slots":"0","token":1,"spec":{"name":"a","workName":"a","workerNum":1}}`
-	doc := func(version int, slots, releasing string) string {
+	assignment := func(version int, slots, releasing string) string {
 		return fmt.Sprintf(`{"v":1,"version":%d,"node":"n","slots":[%s],"releasing":[%s]}`, version, slots, releasing)
 	}
 	for _, c := range []struct {
@@ -87,23 +87,23 @@ func TestUnusableRecords(t *testing.T) {
 		record      schema.Record
 		want        error
 	}{
-		{"good", doc(3, slot, ``), &schema.Doc{}, nil},
-		{"good by the rules of another version", doc(3, strings.Replace(slot, `"workerNum":1`, `"workerNum":200000,"mode":"later"`, 1), ``), &schema.Doc{}, nil},
+		{"good", assignment(3, slot, ``), &schema.Assignment{}, nil},
+		{"good by the rules of another version", assignment(3, strings.Replace(slot, `"workerNum":1`, `"workerNum":200000,"mode":"later"`, 1), ``), &schema.Assignment{}, nil},
 		{"a name that nobody may declare now", `{"v":1,"spec":{"name":"𠮷","workName":"a","workerNum":1}}`, &schema.Task{}, nil},
 		{"a node with such a name", `{"v":1,"node":"𠮷"}`, &schema.Member{}, nil},
 		{"a node with an impossible name", `{"v":1,"node":"a/b"}`, &schema.Member{}, schema.ErrCorrupt},
-		{"empty", ``, &schema.Doc{}, schema.ErrCorrupt},
-		{"no JSON", `{`, &schema.Doc{}, schema.ErrCorrupt},
-		{"no object", `[1]`, &schema.Doc{}, schema.ErrCorrupt},
-		{"another type", `{"v":1,"version":3,"slots":"x"}`, &schema.Doc{}, schema.ErrCorrupt},
-		{"no format", `{"version":3,"node":"n"}`, &schema.Doc{}, schema.ErrCorrupt},
-		{"another version", doc(2, slot, ``), &schema.Doc{}, schema.ErrForeign},
-		{"slot twice", doc(3, slot, slot), &schema.Doc{}, schema.ErrCorrupt},
-		{"no token", doc(3, strings.Replace(slot, `"token":1`, `"token":0`, 1), ``), &schema.Doc{}, schema.ErrCorrupt},
-		{"no spec", doc(3, `{"task":"a","slots":"0","token":1}`, ``), &schema.Doc{}, schema.ErrCorrupt},
-		{"another's spec", doc(3, strings.Replace(slot, `"name":"a"`, `"name":"b"`, 1), ``), &schema.Doc{}, schema.ErrCorrupt},
-		{"impossible slots", doc(3, strings.Replace(slot, `"slots":"0"`, `"slots":"3-1"`, 1), ``), &schema.Doc{}, schema.ErrCorrupt},
-		{"too many slots", doc(3, strings.Replace(slot, `"slots":"0"`, `"slots":"0-2000000000"`, 1), ``), &schema.Doc{}, schema.ErrCorrupt},
+		{"empty", ``, &schema.Assignment{}, schema.ErrCorrupt},
+		{"no JSON", `{`, &schema.Assignment{}, schema.ErrCorrupt},
+		{"no object", `[1]`, &schema.Assignment{}, schema.ErrCorrupt},
+		{"another type", `{"v":1,"version":3,"slots":"x"}`, &schema.Assignment{}, schema.ErrCorrupt},
+		{"no format", `{"version":3,"node":"n"}`, &schema.Assignment{}, schema.ErrCorrupt},
+		{"another version", assignment(2, slot, ``), &schema.Assignment{}, schema.ErrForeign},
+		{"slot twice", assignment(3, slot, slot), &schema.Assignment{}, schema.ErrCorrupt},
+		{"no token", assignment(3, strings.Replace(slot, `"token":1`, `"token":0`, 1), ``), &schema.Assignment{}, schema.ErrCorrupt},
+		{"no spec", assignment(3, `{"task":"a","slots":"0","token":1}`, ``), &schema.Assignment{}, schema.ErrCorrupt},
+		{"another's spec", assignment(3, strings.Replace(slot, `"name":"a"`, `"name":"b"`, 1), ``), &schema.Assignment{}, schema.ErrCorrupt},
+		{"impossible slots", assignment(3, strings.Replace(slot, `"slots":"0"`, `"slots":"3-1"`, 1), ``), &schema.Assignment{}, schema.ErrCorrupt},
+		{"too many slots", assignment(3, strings.Replace(slot, `"slots":"0"`, `"slots":"0-2000000000"`, 1), ``), &schema.Assignment{}, schema.ErrCorrupt},
 		{"impossible token counter", `{"v":1,"version":3,"nextToken":0}`, &schema.Epoch{}, schema.ErrCorrupt},
 		{"too many workers", `{"v":1,"spec":{"name":"a","workName":"a","workerNum":100001}}`, &schema.Task{}, schema.ErrCorrupt},
 		{"an impossible override", `{"v":1,"spec":{"name":"a","workName":"a","workerNum":1},"override":{"workerNum":-1}}`, &schema.Task{}, schema.ErrCorrupt},
@@ -144,7 +144,7 @@ func TestHeldLists(t *testing.T) {
 				t.Fatalf("%s has token %d; want %d", slot, h.Token, claims[slot].Token)
 			}
 		}
-		even, odd := schema.Split(list, func(s cluster.Slot, _ *schema.Held) bool { return s.Index%2 == 0 })
+		even, odd := schema.Split(list, func(s cluster.Slot, _ *schema.SlotRange) bool { return s.Index%2 == 0 })
 		if schema.Count(even)+schema.Count(odd) != len(claims) {
 			t.Fatal("a split lost slots")
 		}
@@ -162,8 +162,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"v":1,"version":3,"node":"n","slots":[],"releasing":[],"closed":{"by":"p","cause":"c","startedLast60s":[{"task":"a","slots":"1","token":2,"since":"2026-01-02T03:04:05Z"}],"at":"2026-01-02T03:04:06Z"}}`))
 	f.Add([]byte(`{"v":1,"version":3,"slots":[{"task":"a","slots":"1","tookDown":["n1","n2"],"declared":4}]}`))
 	f.Fuzz(func(t *testing.T, value []byte) {
-		for _, r := range []schema.Record{&schema.Doc{}, &schema.Status{}, &schema.Epoch{}, &schema.Meta{}, &schema.Task{}, &schema.Settings{}, &schema.Member{}, &schema.Name{},
-			&schema.Heartbeat{}, &schema.Decision{}, &schema.Suspects{}, &schema.Orders{}, &schema.Mark{}, &schema.Agenda{}, &schema.Ran{}, &schema.Removed{}} {
+		for _, r := range []schema.Record{&schema.Assignment{}, &schema.Status{}, &schema.Epoch{}, &schema.Meta{}, &schema.Task{}, &schema.Settings{}, &schema.Member{}, &schema.Name{},
+			&schema.Heartbeat{}, &schema.Decision{}, &schema.Suspects{}, &schema.Requests{}, &schema.Mark{}, &schema.Agenda{}, &schema.Ran{}, &schema.Removed{}} {
 			if schema.Decode("/k", coord.Record{Value: value, Version: 3}, r) != nil {
 				continue
 			}
@@ -187,9 +187,9 @@ func TestCountOfAGrant(t *testing.T) {
 		want  int
 		known bool
 	}{{new(4), &spec, 4, true}, {new(0), &spec, 0, true}, {nil, &spec, 3, true}, {nil, nil, 0, false}, {new(0), nil, 0, true}} {
-		doc := &schema.Doc{Node: "n", Slots: []schema.Held{}, Releasing: []schema.Held{{Task: "t", Slots: cluster.Indexes{0}, Token: 1, Count: c.count, Spec: c.spec}}}
-		var back schema.Doc
-		if err := schema.Decode("docs/x", coord.Record{Value: schema.Encode(doc, 3), Version: 3}, &back); err != nil {
+		assignment := &schema.Assignment{Node: "n", Slots: []schema.SlotRange{}, Releasing: []schema.SlotRange{{Task: "t", Slots: cluster.Indexes{0}, Token: 1, Count: c.count, Spec: c.spec}}}
+		var back schema.Assignment
+		if err := schema.Decode("assignments/x", coord.Record{Value: schema.Encode(assignment, 3), Version: 3}, &back); err != nil {
 			t.Fatal(err)
 		}
 		if count, known := back.Releasing[0].Told(); count != c.want || known != c.known {

@@ -27,14 +27,14 @@ var rewritten = []struct {
 	text string
 }{
 	{func() schema.Record { return new(schema.Epoch) }, `{"v":1,"version":3,"leader":"g","node":"n","term":1,"nextToken":2,"nextDecision":3}`},
-	{func() schema.Record { return new(schema.Doc) }, `{"v":1,"version":3,"node":"n","host":"h","sessionTimeout":"10s","slots":[` + aHeld + `],"releasing":[` +
+	{func() schema.Record { return new(schema.Assignment) }, `{"v":1,"version":3,"node":"n","host":"h","sessionTimeout":"10s","slots":[` + aHeld + `],"releasing":[` +
 		strings.Replace(aHeld, "0-1", "2-3", 1) + `],"closed":{"by":"p","cause":"c","startedLast60s":[` + aHeld + `],"at":"2026-01-02T03:04:06Z"}}`},
 	{func() schema.Record { return new(schema.Status) }, `{"v":1,"version":3,"applied":1,"holding":[` + aHeld + `],"workers":[{"slot":"a#0","state":"backoff","since":"2026-01-02T03:04:06Z"}]}`},
 	{func() schema.Record { return new(schema.Task) }, `{"v":1,"spec":` + aSpec + `,"origin":{"file":"f","seen":["01"]},"override":{"workerNum":3}}`},
 	{func() schema.Record { return new(schema.Settings) }, `{"v":1,"spec":{"leaderWorkers":"last"},"origin":{"file":"f"}}`},
 	{func() schema.Record { return new(schema.Mark) }, `{"v":1,"cordoned":true,"drain":{"slots":1},"quarantine":{"member":"g","error":"e"},"labels":{"zone":"x"}}`},
 	{func() schema.Record { return new(schema.Audit) }, `{"v":1,"version":3,"lines":[{"id":"i","at":"2026-01-02T03:04:06Z","by":"b","what":"w","tasks":["a"],"nodes":["n"]}]}`},
-	{func() schema.Record { return new(schema.Orders) }, `{"v":1,"version":3,"stepDown":1,"moveNow":["g"],"restart":[` + aHeld + `],"runNow":[{"id":"r","task":"a","params":{"x":1}}],"move":[{"slot":"a#0","token":1,"to":"n"}]}`},
+	{func() schema.Record { return new(schema.Requests) }, `{"v":1,"version":3,"stepDown":1,"moveNow":["g"],"restart":[` + aHeld + `],"runNow":[{"id":"r","task":"a","params":{"x":1}}],"move":[{"slot":"a#0","token":1,"to":"n"}]}`},
 	{func() schema.Record { return new(schema.Suspects) }, `{"v":1,"version":3,"slots":[{"task":"a","slots":"0","tookDown":["n"],"declared":1}]}`},
 	{func() schema.Record { return new(schema.Agenda) }, `{"v":1,"version":3,"runs":[` + aRun + `],"kept":["q"]}`},
 	{func() schema.Record { return new(schema.Ran) }, `{"v":1,"task":"a",` + aRun[1:]},
@@ -72,16 +72,16 @@ func at(v any, path []any) map[string]any {
 
 // change makes a record another one, as this version would.
 func change(r schema.Record) {
-	split := func(list []schema.Held) []schema.Held {
-		in, out := schema.Split(list, func(slot cluster.Slot, _ *schema.Held) bool { return slot.Index%2 == 0 })
+	split := func(list []schema.SlotRange) []schema.SlotRange {
+		in, out := schema.Split(list, func(slot cluster.Slot, _ *schema.SlotRange) bool { return slot.Index%2 == 0 })
 		return append(in, out...)
 	}
 	switch r := r.(type) {
-	case *schema.Doc:
+	case *schema.Assignment:
 		r.Slots, r.Releasing = split(r.Releasing), split(r.Slots) // each half of each entry has what the whole had
 	case *schema.Task:
 		r.Spec.WorkerNum, r.Deleted = 9, true
-	case *schema.Orders:
+	case *schema.Requests:
 		r.StepDown++
 	case *schema.Agenda:
 		r.Runs[0].Done = cluster.Indexes{0}
@@ -138,9 +138,9 @@ func TestUnknownFieldsOfSpecs(t *testing.T) {
 		t.Error("a declaration with more in it is the same as one without")
 	}
 	spec := task.Effective()
-	doc := schema.Encode(&schema.Doc{Slots: []schema.Held{{Task: "a", Slots: cluster.Indexes{0}, Token: 1, Spec: &spec}}}, 0)
-	if want := `"spec":{"name":"a","workName":"a","workerNum":1,"restart":{"jitter":"1s"},"shard":"x"}`; !strings.Contains(string(doc), want) {
-		t.Errorf("granted: %s; want %s", doc, want)
+	assignment := schema.Encode(&schema.Assignment{Slots: []schema.SlotRange{{Task: "a", Slots: cluster.Indexes{0}, Token: 1, Spec: &spec}}}, 0)
+	if want := `"spec":{"name":"a","workName":"a","workerNum":1,"restart":{"jitter":"1s"},"shard":"x"}`; !strings.Contains(string(assignment), want) {
+		t.Errorf("granted: %s; want %s", assignment, want)
 	}
 }
 
@@ -157,30 +157,30 @@ func TestNamesInOtherLetters(t *testing.T) {
 	}
 }
 
-// largeDoc is a document of 100 slots of each of so many tasks.
-func largeDoc(tasks int) *schema.Doc {
-	doc := &schema.Doc{Node: "n", Host: "h", SessionTimeout: cluster.Duration(10 * time.Second), Releasing: []schema.Held{}}
+// largeAssignment is an assignment of 100 slots of each of so many tasks.
+func largeAssignment(tasks int) *schema.Assignment {
+	assignment := &schema.Assignment{Node: "n", Host: "h", SessionTimeout: cluster.Duration(10 * time.Second), Releasing: []schema.SlotRange{}}
 	for i := range tasks {
 		name := fmt.Sprint("task", i)
-		doc.Slots = append(doc.Slots, schema.Held{Task: name, Slots: cluster.Indexes{0, 1, 2, 7, 9}, Token: int64(i + 1), Spec: &cluster.TaskSpec{Name: name, WorkName: "w", WorkerNum: 100}})
+		assignment.Slots = append(assignment.Slots, schema.SlotRange{Task: name, Slots: cluster.Indexes{0, 1, 2, 7, 9}, Token: int64(i + 1), Spec: &cluster.TaskSpec{Name: name, WorkName: "w", WorkerNum: 100}})
 	}
-	return doc
+	return assignment
 }
 
 func BenchmarkEncode(b *testing.B) {
-	doc := new(schema.Doc)
-	if err := schema.Decode("/k", coord.Record{Value: schema.Encode(largeDoc(100), 3), Version: 3}, doc); err != nil {
+	assignment := new(schema.Assignment)
+	if err := schema.Decode("/k", coord.Record{Value: schema.Encode(largeAssignment(100), 3), Version: 3}, assignment); err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		schema.Encode(doc, 4)
+		schema.Encode(assignment, 4)
 	}
 }
 
 func BenchmarkDecode(b *testing.B) {
-	value := schema.Encode(largeDoc(100), 3)
+	value := schema.Encode(largeAssignment(100), 3)
 	for b.Loop() {
-		if err := schema.Decode("/k", coord.Record{Value: value, Version: 3}, new(schema.Doc)); err != nil {
+		if err := schema.Decode("/k", coord.Record{Value: value, Version: 3}, new(schema.Assignment)); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -51,7 +51,7 @@ type child struct {
 	mu     sync.Mutex
 	told   *os.File // what the child says; nil in tests
 	part   []byte   // of a line that has not come whole
-	vitals cluster.Vitals
+	vitals cluster.SupervisorReport
 	heard  time.Time
 	ended  bool // its number may be another's by now
 }
@@ -155,7 +155,7 @@ func (c *child) drain(fd uintptr) (end bool) {
 }
 
 func (c *child) hear(line []byte) {
-	var v cluster.Vitals
+	var v cluster.SupervisorReport
 	if json.Unmarshal(line, &v) != nil {
 		return // not ours
 	}
@@ -172,7 +172,7 @@ func (c *child) gone() {
 	_ = c.lifeline.Close()
 }
 
-func (c *child) last() cluster.Vitals {
+func (c *child) last() cluster.SupervisorReport {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.vitals
@@ -260,7 +260,7 @@ func NewChild() *Child {
 func (c *Child) IsNode() bool { return c.vitals != nil }
 
 // Tell tells the parent. It does not wait for a parent that hangs: then it is not told.
-func (c *Child) Tell(v cluster.Vitals) {
+func (c *Child) Tell(v cluster.SupervisorReport) {
 	line, err := json.Marshal(v)
 	if err != nil {
 		return

@@ -26,7 +26,7 @@ type Death struct {
 	exit   int            // -1 if a signal ended it
 	signal syscall.Signal // that did
 	forced os.Signal      // the second signal to the parent, if that was why
-	vitals cluster.Vitals
+	vitals cluster.SupervisorReport
 	late   bool // its tree was not seen empty in time: the session timeout rules
 }
 

@@ -32,7 +32,7 @@ func runChain(file string) {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	child.Tell(cluster.Vitals{Member: "m", StopBy: 1 << 62})
+	child.Tell(cluster.SupervisorReport{Member: "m", StopBy: 1 << 62})
 	select {}
 }
 
@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 		runChain(file)
 	}
 	if c := NewChild(); c != nil { // it is what TestAHungChildIsKilledBeforeThatIsLogged starts
-		c.Tell(cluster.Vitals{Member: "m", StopBy: 1})
+		c.Tell(cluster.SupervisorReport{Member: "m", StopBy: 1})
 		select {}
 	}
 	goleak.VerifyTestMain(m)
@@ -74,7 +74,7 @@ func TestDeaths(t *testing.T) {
 			_ = cmd.Run()
 			d := death(cmd.ProcessState, c.oom)
 			if c.joined {
-				d.vitals = cluster.Vitals{Member: "m"}
+				d.vitals = cluster.SupervisorReport{Member: "m"}
 			}
 			if !strings.Contains(d.Cause, c.cause) || d.Blame != c.blame || d.final(false) != c.final || d.code(false) != c.code {
 				t.Errorf("cause %q, blame %v, final %v, code %d; want %+v", d.Cause, d.Blame, d.final(false), d.code(false), c)
@@ -120,17 +120,17 @@ func TestLapsed(t *testing.T) {
 		t.Log("clocks of processes cannot be compared on this system: a hung child is not noticed")
 		return
 	}
-	member := cluster.Vitals{Member: "m", StopBy: 10}
+	member := cluster.SupervisorReport{Member: "m", StopBy: 10}
 	for name, c := range map[string]struct {
-		change func(*cluster.Vitals)
+		change func(*cluster.SupervisorReport)
 		now    int
 		want   bool
 	}{
 		"in time":     {nil, 9, false},
 		"late":        {nil, 10, true},
-		"nothing run": {func(v *cluster.Vitals) { v.Idle = true }, 20, false},
-		"closed":      {func(v *cluster.Vitals) { v.Closed = true }, 20, false},
-		"no member":   {func(v *cluster.Vitals) { v.Member = "" }, 20, false},
+		"nothing run": {func(v *cluster.SupervisorReport) { v.Idle = true }, 20, false},
+		"closed":      {func(v *cluster.SupervisorReport) { v.Closed = true }, 20, false},
+		"no member":   {func(v *cluster.SupervisorReport) { v.Member = "" }, 20, false},
 	} {
 		v := member
 		if c.change != nil {
@@ -141,7 +141,7 @@ func TestLapsed(t *testing.T) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
-	silent := &child{vitals: cluster.Vitals{Member: "m", StopBy: 10, Idle: true}}
+	silent := &child{vitals: cluster.SupervisorReport{Member: "m", StopBy: 10, Idle: true}}
 	if !silent.lapsed(20) {
 		t.Error("a child that runs nothing and says nothing is not noticed")
 	}
@@ -182,7 +182,7 @@ func TestUnkillableTreeIsNotClosed(t *testing.T) {
 		p := &parent{Config: Config{Log: slog.New(slog.DiscardHandler)}, killTree: func(int) int { return left }}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel() // else it waits for ever
-		d := p.died(ctx, &child{cmd: cmd, pid: cmd.Process.Pid, vitals: cluster.Vitals{Member: "m"}}, false)
+		d := p.died(ctx, &child{cmd: cmd, pid: cmd.Process.Pid, vitals: cluster.SupervisorReport{Member: "m"}}, false)
 		if d.member() != (left == 0) {
 			t.Errorf("%s: its member is closed: %v", name, d.member())
 		}

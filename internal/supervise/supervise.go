@@ -13,7 +13,7 @@
 // runs any more, so that its slots move at once instead of after a session timeout. It says so
 // only when it has seen the process tree empty; otherwise the session timeout rules.
 //
-// The child tells its vitals ([cluster.Vitals]) through a pipe, the member's name before it can
+// The child tells its vitals ([cluster.SupervisorReport]) through a pipe, the member's name before it can
 // exist. It sees its parent's death as the end of another pipe, the lifeline, and leaves. Each
 // layer alone signals the one below: the child has a process group of its own, so that a
 // terminal's Ctrl-C reaches only the parent.
@@ -44,9 +44,9 @@ type Config struct {
 	// Listener, if set, is handed to every child: connections wait while there is none.
 	Listener *os.File
 	// Close closes a dead child's member. It is called when nothing of it runs any more.
-	Close func(ctx context.Context, v cluster.Vitals, d Death) error
+	Close func(ctx context.Context, v cluster.SupervisorReport, d Death) error
 	// Alive, if set, is called again and again while the parent does its work, with what the child told last.
-	Alive func(cluster.Vitals)
+	Alive func(cluster.SupervisorReport)
 	// Again receives a second signal, upon which everything ends at once.
 	Again <-chan os.Signal
 	// Clock is the lease clock.
@@ -168,7 +168,7 @@ type parent struct {
 func (p *parent) wait(ctx context.Context, d time.Duration) error {
 	const step = 250 * time.Millisecond
 	for end := time.Now().Add(d); ; {
-		p.alive(cluster.Vitals{})
+		p.alive(cluster.SupervisorReport{})
 		left := time.Until(end)
 		if left <= 0 {
 			return nil
@@ -182,7 +182,7 @@ func (p *parent) wait(ctx context.Context, d time.Duration) error {
 }
 
 // alive tells whoever wants to know.
-func (p *parent) alive(v cluster.Vitals) {
+func (p *parent) alive(v cluster.SupervisorReport) {
 	if p.Alive != nil {
 		p.Alive(v)
 	}
@@ -256,7 +256,7 @@ func (p *parent) died(ctx context.Context, c *child, oom bool) Death {
 	}
 	told := false
 	for end := time.Now().Add(emptyLimit); ; time.Sleep(5 * time.Millisecond) {
-		p.alive(cluster.Vitals{})
+		p.alive(cluster.SupervisorReport{})
 		left := p.killTree(c.pid)
 		if left == 0 {
 			return d

@@ -63,7 +63,7 @@ func TestTreeIsEmptyWhenTheKernelSaysSo(t *testing.T) {
 	for range 30 {
 		_ = os.Remove(file + ".up")
 		kills := make(chan struct{})
-		p.Alive = func(v cluster.Vitals) { // with what the child has told, once it is up
+		p.Alive = func(v cluster.SupervisorReport) { // with what the child has told, once it is up
 			if v.Member != "" {
 				select {
 				case <-kills:
@@ -106,12 +106,12 @@ func TestWhatThePipeHoldsIsHeardBeforeAJudgement(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _, _ = told.Close(), tell.Close() }()
-	c := &child{told: told, vitals: cluster.Vitals{Member: "m", StopBy: 10}, heard: time.Now()}
+	c := &child{told: told, vitals: cluster.SupervisorReport{Member: "m", StopBy: 10}, heard: time.Now()}
 	if !c.lapsed(20) {
 		t.Fatal("a lease that lapsed without news is not noticed")
 	}
 	for stopBy := time.Duration(15); stopBy <= 30; stopBy += 5 {
-		line, err := json.Marshal(cluster.Vitals{Member: "m", StopBy: stopBy})
+		line, err := json.Marshal(cluster.SupervisorReport{Member: "m", StopBy: stopBy})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -49,7 +49,7 @@ type Node struct {
 	*xconsumer.Node
 	*mem.Client
 
-	vitals atomic.Pointer[cluster.Vitals]
+	vitals atomic.Pointer[cluster.SupervisorReport]
 	stop   context.CancelFunc
 	done   chan struct{}
 	err    error // of Run, once done
@@ -65,7 +65,7 @@ func (c *Cluster) Start(ctx context.Context, name string, register func(*xconsum
 	}
 	cfg := xconsumer.Config{
 		Cluster: Name, Name: name, Tasks: slices.Clone(c.Tasks), Moving: c.Moving, Log: slog.New(slog.DiscardHandler),
-		Vitals: func(v cluster.Vitals) { n.vitals.Store(&v) },
+		SupervisorReport: func(v cluster.SupervisorReport) { n.vitals.Store(&v) },
 	}
 	if c.Config != nil {
 		c.Config(&cfg)
@@ -85,7 +85,7 @@ func (c *Cluster) Start(ctx context.Context, name string, register func(*xconsum
 }
 
 // Vitals returns what the node has told its parent last, nil for nothing, as where Config gave Vitals to somebody else.
-func (n *Node) Vitals() *cluster.Vitals { return n.vitals.Load() }
+func (n *Node) Vitals() *cluster.SupervisorReport { return n.vitals.Load() }
 
 // Stop asks the node to leave, and does not wait.
 func (n *Node) Stop() { n.stop() }

@@ -10,15 +10,15 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// Holder is a member whose document lists a slot.
+// Holder is a member whose assignment lists a slot.
 type Holder struct {
 	GUID, Node string
 	Token      int64
 	Granted    bool // else it is asked back already
 }
 
-// Doubles returns the slots that more than one document lists, with those that list them, the highest token first. Leaders
-// grant no slot that a document lists: somebody else has written one.
+// Doubles returns the slots that more than one assignment lists, with those that list them, the highest token first. Leaders
+// grant no slot that an assignment lists: somebody else has written one.
 func (s *Snapshot) Doubles() map[cluster.Slot][]Holder {
 	var twice map[cluster.Slot][]Holder
 	seen := map[string][]bool{} // by task
@@ -52,7 +52,7 @@ func (s *Snapshot) Doubles() map[cluster.Slot][]Holder {
 	for guid, p := range s.Peers {
 		for slot, h := range p.listed() {
 			if _, is := twice[slot]; is {
-				twice[slot] = append(twice[slot], Holder{guid, p.Doc.Rec.Node, h.Token, h.Version == 0})
+				twice[slot] = append(twice[slot], Holder{guid, p.Assignment.Rec.Node, h.Token, h.Version == 0})
 			}
 		}
 	}
@@ -62,13 +62,13 @@ func (s *Snapshot) Doubles() map[cluster.Slot][]Holder {
 	return twice
 }
 
-// listed yields every slot of a member's document, granted or asked back.
-func (p *Peer) listed() func(yield func(cluster.Slot, *schema.Held) bool) {
-	return func(yield func(cluster.Slot, *schema.Held) bool) {
-		if p.Doc.Rec == nil {
+// listed yields every slot of a member's assignment, granted or asked back.
+func (p *Peer) listed() func(yield func(cluster.Slot, *schema.SlotRange) bool) {
+	return func(yield func(cluster.Slot, *schema.SlotRange) bool) {
+		if p.Assignment.Rec == nil {
 			return
 		}
-		for _, list := range [][]schema.Held{p.Doc.Rec.Slots, p.Doc.Rec.Releasing} {
+		for _, list := range [][]schema.SlotRange{p.Assignment.Rec.Slots, p.Assignment.Rec.Releasing} {
 			for slot, h := range schema.Each(list) {
 				if !yield(slot, h) {
 					return
@@ -78,7 +78,7 @@ func (p *Peer) listed() func(yield func(cluster.Slot, *schema.Held) bool) {
 	}
 }
 
-// DescribeHolders says in words which documents list a slot.
+// DescribeHolders says in words which assignments list a slot.
 func DescribeHolders(list []Holder) string {
 	var parts []string
 	for _, h := range list {

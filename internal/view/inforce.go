@@ -47,7 +47,7 @@ func (s *Snapshot) Recall(earlier *Snapshot) {
 
 // Specs returns the declarations in force, by task. Where a declaration cannot be used or was
 // deleted by hand, the last good one stays. Where there is one that cannot be used, and none that could
-// be, it is what the latest grant carries: a new leader stops nothing for it. What documents grant of a task
+// be, it is what the latest grant carries: a new leader stops nothing for it. What assignments grant of a task
 // without any record is not declared.
 func (s *Snapshot) Specs() map[string]cluster.TaskSpec {
 	specs := make(map[string]cluster.TaskSpec, len(s.Tasks))
@@ -57,12 +57,12 @@ func (s *Snapshot) Specs() map[string]cluster.TaskSpec {
 		}
 	}
 	s.addRuns(specs)
-	latest := map[string]int64{} // by task whose spec a document tells: the token of that grant
+	latest := map[string]int64{} // by task whose spec an assignment tells: the token of that grant
 	for _, p := range s.Peers {
-		if p.Doc.Rec == nil {
+		if p.Assignment.Rec == nil {
 			continue
 		}
-		for _, h := range p.Doc.Rec.Slots {
+		for _, h := range p.Assignment.Rec.Slots {
 			_, known := specs[h.Task]
 			token, told := latest[h.Task]
 			if (!known || told && h.Token > token) && !isRun(h) && s.unreadable(h.Task) && h.Spec != nil {
@@ -190,7 +190,7 @@ func (s *Snapshot) Errors(keys schema.Keys) []cluster.RecordError {
 	add(keys.Epoch(), s.Epoch.Err, s.Epoch.Absent, true)
 	add(keys.Settings(), s.Settings.Err, s.Settings.Absent, s.Settings.Rec != nil)
 	add(keys.Suspects(), s.Suspects.Err, false, false)
-	add(keys.Orders(), s.Orders.Err, false, false)
+	add(keys.Requests(), s.Requests.Err, false, false)
 	add(keys.Removed(), s.Removed.Err, false, false)
 	for node, e := range s.Marks {
 		add(keys.Mark(node), e.Err, false, false)
@@ -203,7 +203,7 @@ func (s *Snapshot) Errors(keys schema.Keys) []cluster.RecordError {
 	}
 	for guid, p := range s.Peers {
 		add(keys.Done(guid), p.Done.Err, false, false)
-		add(keys.Doc(guid), p.Doc.Err, p.Doc.Absent, p.Live())
+		add(keys.Assignment(guid), p.Assignment.Err, p.Assignment.Absent, p.Live())
 		add(keys.Status(guid), p.Status.Err, false, false)
 		add(keys.Member(guid), p.Member.Err, false, false)
 	}
@@ -211,14 +211,14 @@ func (s *Snapshot) Errors(keys schema.Keys) []cluster.RecordError {
 	return list
 }
 
-// listed reports whether a document lists slots of a task, or of its runs.
+// listed reports whether an assignment lists slots of a task, or of its runs.
 func (s *Snapshot) listed(task string) bool {
-	of := func(h schema.Held) bool {
+	of := func(h schema.SlotRange) bool {
 		base, _ := cluster.SplitRun(h.Task)
 		return base == task
 	}
 	for _, p := range s.Peers {
-		if rec := p.Doc.Rec; rec != nil && (slices.ContainsFunc(rec.Slots, of) || slices.ContainsFunc(rec.Releasing, of)) {
+		if rec := p.Assignment.Rec; rec != nil && (slices.ContainsFunc(rec.Slots, of) || slices.ContainsFunc(rec.Releasing, of)) {
 			return true
 		}
 	}

@@ -15,7 +15,7 @@ import (
 // parallel bounds how many reads are under way at once; the sessions pipeline them.
 const parallel = 32
 
-// Refresh reads what is marked: lists and documents first, then the rest. What is marked
+// Refresh reads what is marked: lists and assignments first, then the rest. What is marked
 // meanwhile is left for the next call, which C asks for. It reports whether that may have brought anything new, and
 // fails only when ctx or the session has ended.
 func (v *View) Refresh(ctx context.Context) (changed bool, err error) {
@@ -26,9 +26,9 @@ func (v *View) Refresh(ctx context.Context) (changed bool, err error) {
 
 func (v *View) refresh(ctx context.Context, keys []string) error {
 	b := v.sort(keys)
-	// A changed document is worth acting on before the lists are read, which are longer. They
+	// A changed assignment is worth acting on before the lists are read, which are longer. They
 	// wait for one round at most.
-	if v.listsWait = len(b.docs) > 0 && len(b.lists) > 0 && !v.listsWait; v.listsWait {
+	if v.listsWait = len(b.assignments) > 0 && len(b.lists) > 0 && !v.listsWait; v.listsWait {
 		v.remark(b.lists)
 		b.lists = nil
 	}
@@ -40,7 +40,7 @@ func (v *View) refresh(ctx context.Context, keys []string) error {
 		}
 		b.add(v, found)
 	}
-	if err := v.read(ctx, b.docs); err != nil {
+	if err := v.read(ctx, b.assignments); err != nil {
 		v.remark(b.rest)
 		return err
 	}
@@ -49,9 +49,9 @@ func (v *View) refresh(ctx context.Context, keys []string) error {
 		v.remark(v.dones(b))
 		return err
 	}
-	// Of a member that is gone the document is read before the keys that tell so.
-	goneDocs, gone := v.goneSelfWritten(b.rest)
-	if err := v.read(ctx, goneDocs); err != nil {
+	// Of a member that is gone the assignment is read before the keys that tell so.
+	goneAssignments, gone := v.goneSelfWritten(b.rest)
+	if err := v.read(ctx, goneAssignments); err != nil {
 		v.remark(slices.Concat(gone, v.dones(b)))
 		return err
 	}
@@ -73,8 +73,8 @@ func (v *View) refresh(ctx context.Context, keys []string) error {
 
 // batch is what one Refresh reads, every key once.
 type batch struct {
-	lists, docs, rest []string
-	taken             map[string]bool // docs and rest
+	lists, assignments, rest []string
+	taken                    map[string]bool // assignments and rest
 }
 
 // add adds keys that are no lists.
@@ -84,8 +84,8 @@ func (b *batch) add(v *View, keys []string) {
 			continue
 		}
 		b.taken[key] = true
-		if schema.Dir(key) == v.keys.Docs() {
-			b.docs = append(b.docs, key)
+		if schema.Dir(key) == v.keys.Assignments() {
+			b.assignments = append(b.assignments, key)
 		} else {
 			b.rest = append(b.rest, key)
 		}
@@ -96,7 +96,7 @@ func (b *batch) add(v *View, keys []string) {
 func (v *View) sort(keys []string) *batch {
 	b := &batch{taken: make(map[string]bool, len(keys))}
 	isList := func(key string) bool {
-		return key == v.keys.Docs() || key == v.keys.Members() || key == v.keys.Tasks() || key == v.keys.Marks() || key == v.keys.Agendas()
+		return key == v.keys.Assignments() || key == v.keys.Members() || key == v.keys.Tasks() || key == v.keys.Marks() || key == v.keys.Agendas()
 	}
 	for _, key := range keys {
 		if isList(key) {
@@ -124,8 +124,8 @@ func (v *View) dones(b *batch) (keys []string) {
 		return nil
 	}
 	listed := make(map[string]bool, len(b.taken))
-	of := []string{v.keys.Docs(), v.keys.Members(), v.keys.Dones(), schema.Dir(v.keys.Status(""))}
-	for _, key := range slices.Concat(b.docs, b.rest) {
+	of := []string{v.keys.Assignments(), v.keys.Members(), v.keys.Dones(), schema.Dir(v.keys.Status(""))}
+	for _, key := range slices.Concat(b.assignments, b.rest) {
 		guid := schema.Base(key)
 		if v.snap.Peers[guid] == nil || listed[guid] || !slices.Contains(of, schema.Dir(key)) {
 			continue
@@ -136,32 +136,32 @@ func (v *View) dones(b *batch) (keys []string) {
 	return keys
 }
 
-// mayHaveEnded reports whether a member may have noted the end of slots. Where its document lists runs it may;
+// mayHaveEnded reports whether a member may have noted the end of slots. Where its assignment lists runs it may;
 // where that is missing, or somebody else has written it, nobody knows.
 func (v *View) mayHaveEnded(guid string) bool {
 	p := v.snap.Peers[guid]
-	return p.Done.Rec != nil && !p.Done.Absent || !p.Live() || p.Doc.Absent || hasRuns(p.Doc.Rec)
+	return p.Done.Rec != nil && !p.Done.Absent || !p.Live() || p.Assignment.Absent || hasRuns(p.Assignment.Rec)
 }
 
-// hasRuns reports whether a document lists slots of runs, as far as it is known.
-func hasRuns(doc *schema.Doc) bool {
-	if doc == nil {
+// hasRuns reports whether an assignment lists slots of runs, as far as it is known.
+func hasRuns(assignment *schema.Assignment) bool {
+	if assignment == nil {
 		return true
 	}
-	return slices.ContainsFunc(doc.Slots, isRun) || slices.ContainsFunc(doc.Releasing, isRun)
+	return slices.ContainsFunc(assignment.Slots, isRun) || slices.ContainsFunc(assignment.Releasing, isRun)
 }
 
-func isRun(h schema.Held) bool {
+func isRun(h schema.SlotRange) bool {
 	_, run := cluster.SplitRun(h.Task)
 	return run != ""
 }
 
-// open leaves out the statuses and members of closed documents: such a member is gone whatever
+// open leaves out the statuses and members of closed assignments: such a member is gone whatever
 // they say.
 func (v *View) open(keys []string) []string {
 	return slices.DeleteFunc(keys, func(key string) bool {
 		p := v.snap.Peers[schema.Base(key)]
-		return p != nil && v.leader && p.Doc.Good() && p.Doc.Rec.Closed != nil && schema.Dir(key) != v.keys.Docs()
+		return p != nil && v.leader && p.Assignment.Good() && p.Assignment.Rec.Closed != nil && schema.Dir(key) != v.keys.Assignments()
 	})
 }
 

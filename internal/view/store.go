@@ -24,8 +24,8 @@ func (v *View) store(key string, r coord.Record, err error, at time.Duration) {
 	case key == v.keys.Removed():
 		v.snap.Removed = decode[schema.Removed](v.snap.Removed, key, r, err, at)
 		return
-	case key == v.keys.Orders():
-		v.snap.Orders = decode[schema.Orders](v.snap.Orders, key, r, err, at)
+	case key == v.keys.Requests():
+		v.snap.Requests = decode[schema.Requests](v.snap.Requests, key, r, err, at)
 		return
 	case schema.Dir(key) == v.keys.Marks():
 		v.storeMark(key, r, err, at)
@@ -56,8 +56,8 @@ func (v *View) store(key string, r coord.Record, err error, at time.Duration) {
 	}
 	p := *old
 	switch key {
-	case v.keys.Doc(guid):
-		p.Doc = decode[schema.Doc](p.Doc, key, r, err, at)
+	case v.keys.Assignment(guid):
+		p.Assignment = decode[schema.Assignment](p.Assignment, key, r, err, at)
 	case v.keys.Status(guid):
 		p.Status = decode[schema.Status](p.Status, key, r, err, at)
 	case v.keys.Member(guid):
@@ -65,9 +65,9 @@ func (v *View) store(key string, r coord.Record, err error, at time.Duration) {
 	case v.keys.Done(guid):
 		p.Done = decode[schema.Done](p.Done, key, r, err, at)
 	}
-	// Who joins has all keys at once, and documents are read first.
+	// Who joins has all keys at once, and assignments are read first.
 	p.AssignmentMissing = p.AssignmentMissing ||
-		p.Doc.Absent && (key == v.keys.Status(guid) && !p.Status.Absent || key == v.keys.Member(guid) && !p.Member.Absent)
+		p.Assignment.Absent && (key == v.keys.Status(guid) && !p.Status.Absent || key == v.keys.Member(guid) && !p.Member.Absent)
 	if p.Live() {
 		p.LostAt = 0
 	} else if p.LostAt == 0 {
@@ -102,8 +102,8 @@ func (v *View) storeAgenda(key string, r coord.Record, err error, at time.Durati
 // forget drops members and tasks of whom nothing is left in the store.
 func (v *View) forget() {
 	for guid, p := range v.snap.Peers {
-		missed := v.leader && (p.Doc.Rec != nil || p.AssignmentMissing)
-		if p.Doc.Absent && p.Status.Absent && p.Member.Absent && !missed {
+		missed := v.leader && (p.Assignment.Rec != nil || p.AssignmentMissing)
+		if p.Assignment.Absent && p.Status.Absent && p.Member.Absent && !missed {
 			v.drop(guid)
 		}
 	}
@@ -179,17 +179,17 @@ func (v *View) PutRemoved(rec *schema.Removed, version int64) {
 	v.snap.Removed = Entry[schema.Removed]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
 }
 
-// PutOrders notes what the owner has committed itself.
-func (v *View) PutOrders(rec *schema.Orders, version int64) {
-	v.snap.Orders = Entry[schema.Orders]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
+// PutRequests notes what the owner has committed itself.
+func (v *View) PutRequests(rec *schema.Requests, version int64) {
+	v.snap.Requests = Entry[schema.Requests]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
 }
 
-// PutDoc notes a document of so many bytes that the owner has committed itself.
-func (v *View) PutDoc(guid string, rec *schema.Doc, version int64, size int) {
+// PutAssignment notes an assignment of so many bytes that the owner has committed itself.
+func (v *View) PutAssignment(guid string, rec *schema.Assignment, version int64, size int) {
 	p := *v.snap.Peers[guid]
-	p.Doc = Entry[schema.Doc]{Rec: rec, RecAt: version, Version: version, Size: size, Read: v.session.Now()}
+	p.Assignment = Entry[schema.Assignment]{Rec: rec, RecAt: version, Version: version, Size: size, Read: v.session.Now()}
 	v.snap.Peers[guid] = &p
-	v.selfWritten.add(v.keys.Doc(guid), p.Doc.Read)
+	v.selfWritten.add(v.keys.Assignment(guid), p.Assignment.Read)
 }
 
 // Forget notes that the owner has reaped a member, or knows that nothing of it is left.

@@ -8,11 +8,11 @@
 // that are marked. What it read is a [Snapshot].
 //
 // Freshness: a record is as old as its last read, and no change after that read goes without
-// a hint. Documents are read before the statuses and members that they are compared with: a
-// member that is absent when read after its document has really gone, since GUIDs are never
+// a hint. Assignments are read before the statuses and members that they are compared with: a
+// member that is absent when read after its assignment has really gone, since GUIDs are never
 // used again.
 //
-// A leader knows what the documents say that it has just written, and the watches that fire for them tell it nothing: it
+// A leader knows what the assignments say that it has just written, and the watches that fire for them tell it nothing: it
 // reads them again when it has written nothing for a moment, and before that only those of members that are gone.
 //
 // A record that cannot be used leaves the last good one in force; the snapshot names it.
@@ -42,9 +42,9 @@ func (e Entry[R]) Good() bool { return e.Rec != nil && !e.Absent && e.Err == nil
 
 // Peer is what is known of one member.
 type Peer struct {
-	Doc    Entry[schema.Doc]
-	Status Entry[schema.Status]
-	Member Entry[schema.Member]
+	Assignment Entry[schema.Assignment]
+	Status     Entry[schema.Status]
+	Member     Entry[schema.Member]
 	// Done is read after the others, by leaders only: what the member says to have ended by the time
 	// of its status is in it.
 	Done Entry[schema.Done]
@@ -53,13 +53,13 @@ type Peer struct {
 	Silent bool
 	// LostAt is when it was first seen to be gone, or heard last if it is silent, on the lease clock; 0 while it is not.
 	LostAt time.Duration
-	// AssignmentMissing: it was seen without its document, which a hand has deleted. Nobody knows what that granted.
+	// AssignmentMissing: it was seen without its assignment, which a hand has deleted. Nobody knows what that granted.
 	AssignmentMissing bool
 }
 
 // Live reports whether the member's keys exist, as far as they were read, and it is not closed.
 func (p *Peer) Live() bool {
-	closed := p.Doc.Good() && p.Doc.Rec.Closed != nil
+	closed := p.Assignment.Good() && p.Assignment.Rec.Closed != nil
 	return !closed && !p.Member.Absent && !p.Status.Absent
 }
 
@@ -73,7 +73,7 @@ type Snapshot struct {
 	Epoch    Entry[schema.Epoch]
 	Settings Entry[schema.Settings]
 	Suspects Entry[schema.Suspects]
-	Orders   Entry[schema.Orders]
+	Requests Entry[schema.Requests]
 	Removed  Entry[schema.Removed]         // read by leaders only
 	Marks    map[string]Entry[schema.Mark] // by node name; those that want nothing, too, until they are removed
 	Peers    map[string]*Peer              // by GUID; the values are replaced, not changed
@@ -100,8 +100,8 @@ type View struct {
 type Option func(*View)
 
 // ForLeader makes a view that a leader decides by. It does not read the epoch, which the
-// leader's own commits tell; and it remembers a document that vanished, or was missing from the first, until it is told
-// to forget it, since whatever that document granted may still run.
+// leader's own commits tell; and it remembers an assignment that vanished, or was missing from the first, until it is told
+// to forget it, since whatever that assignment granted may still run.
 func ForLeader() Option { return func(v *View) { v.leader = true } }
 
 // Progress makes a view say that an answer to a read has come, from any goroutine: a Refresh may be thousands of reads.
@@ -113,7 +113,7 @@ func New(cluster string, session coord.Session, keys schema.Keys, options ...Opt
 		session:     session,
 		keys:        keys,
 		hints:       coord.NewHints(session),
-		selfWritten: selfWrites{docs: map[string]bool{}, hinted: map[string]bool{}},
+		selfWritten: selfWrites{assignments: map[string]bool{}, hinted: map[string]bool{}},
 		snap: Snapshot{
 			Cluster: cluster,
 			Peers:   map[string]*Peer{},
@@ -125,7 +125,7 @@ func New(cluster string, session coord.Session, keys schema.Keys, options ...Opt
 	for _, o := range options {
 		o(v)
 	}
-	first := []string{keys.Docs(), keys.Members(), keys.Tasks(), keys.Settings(), keys.Suspects(), keys.Marks(), keys.Orders(), keys.Agendas()}
+	first := []string{keys.Assignments(), keys.Members(), keys.Tasks(), keys.Settings(), keys.Suspects(), keys.Marks(), keys.Requests(), keys.Agendas()}
 	if v.leader {
 		first = append(first, keys.Removed())
 	} else {
@@ -165,7 +165,7 @@ func (v *View) MarkNode(node string) {
 }
 
 func (v *View) peerKeys(guid string) [3]string {
-	return [3]string{v.keys.Doc(guid), v.keys.Status(guid), v.keys.Member(guid)}
+	return [3]string{v.keys.Assignment(guid), v.keys.Status(guid), v.keys.Member(guid)}
 }
 
 // Snapshot returns what is known. It stays as it is when the view goes on.

@@ -102,9 +102,9 @@ func refresh(t *testing.T, v *view.View) *view.Snapshot {
 	}
 }
 
-// A leader does not read what it has written itself while it goes on writing, unless the member is gone: then the document
+// A leader does not read what it has written itself while it goes on writing, unless the member is gone: then the assignment
 // is read before what tells so.
-func TestOwnDocumentsAreReadLater(t *testing.T) {
+func TestOwnAssignmentsAreReadLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service := mem.New(mem.Config{})
 		a := join(t, service.Client(), "a")
@@ -113,41 +113,41 @@ func TestOwnDocumentsAreReadLater(t *testing.T) {
 		v := view.New("test", open(t, counted.intercept(service.Client())), keys, view.ForLeader())
 		defer v.Close()
 		write := func() {
-			p := refresh(t, v).Peers["a"].Doc
+			p := refresh(t, v).Peers["a"].Assignment
 			value := schema.Encode(p.Rec, p.Version+1)
-			if _, err := lead.Commit(t.Context(), coord.Set(keys.Doc("a"), value, p.Version)); err != nil {
+			if _, err := lead.Commit(t.Context(), coord.Set(keys.Assignment("a"), value, p.Version)); err != nil {
 				t.Fatal(err)
 			}
-			v.PutDoc("a", p.Rec, p.Version+1, len(value))
+			v.PutAssignment("a", p.Rec, p.Version+1, len(value))
 			synctest.Wait()
 			counted.take()
 		}
 		write()
 		refresh(t, v)
 		if early := counted.take(); len(early) != 0 || v.Due() == 0 {
-			t.Errorf("its own document is read at once: %v; the rest is due at %v", early, v.Due())
+			t.Errorf("its own assignment is read at once: %v; the rest is due at %v", early, v.Due())
 		}
 		time.Sleep(150 * time.Millisecond)
 		changed, err := v.Refresh(t.Context())
-		if late := counted.take(); changed || err != nil || len(late) != 1 || late[0] != "/docs/a" || v.Due() != 0 {
+		if late := counted.take(); changed || err != nil || len(late) != 1 || late[0] != "/assignments/a" || v.Due() != 0 {
 			t.Errorf("later %v are read, changed %v, error %v; due at %v", late, changed, err, v.Due())
 		}
 		write()
-		_ = a.Close() // its keys go, the document stays
+		_ = a.Close() // its keys go, the assignment stays
 		synctest.Wait()
 		s := refresh(t, v)
 		list := counted.take()
-		at := slices.Index(list, "/docs/a")
+		at := slices.Index(list, "/assignments/a")
 		if at < 0 || slices.Index(list[at:], "/status/a") < 0 || slices.Index(list[at:], "/members/a") < 0 {
 			t.Errorf("of a member that is gone %v are read", list)
 		}
-		if p := s.Peers["a"]; p.Status.Read < p.Doc.Read || p.Member.Read < p.Doc.Read {
-			t.Errorf("read at %v, %v before the document at %v", p.Status.Read, p.Member.Read, p.Doc.Read)
+		if p := s.Peers["a"]; p.Status.Read < p.Assignment.Read || p.Member.Read < p.Assignment.Read {
+			t.Errorf("read at %v, %v before the assignment at %v", p.Status.Read, p.Member.Read, p.Assignment.Read)
 		}
 	})
 }
 
-// A change costs the reads of what changed, and documents come before what they are compared
+// A change costs the reads of what changed, and assignments come before what they are compared
 // with.
 func TestOnlyWhatChangedIsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -161,7 +161,7 @@ func TestOnlyWhatChangedIsRead(t *testing.T) {
 			t.Errorf("peers %+v", s.Peers)
 		}
 		first := counted.take()
-		if len(first) != 7 { // epoch, settings, suspects, orders, document, status, member
+		if len(first) != 7 { // epoch, settings, suspects, orders, assignment, status, member
 			t.Errorf("at first %v are read", first)
 		}
 		refresh(t, v)
@@ -176,12 +176,12 @@ func TestOnlyWhatChangedIsRead(t *testing.T) {
 		join(t, service.Client(), "b")
 		s = refresh(t, v)
 		list := counted.take()
-		if len(list) != 3 || list[0] != "/docs/b" || !s.Peers["b"].Live() {
+		if len(list) != 3 || list[0] != "/assignments/b" || !s.Peers["b"].Live() {
 			t.Errorf("after a join %v are read", list)
 		}
 		v.MarkPeer("b")
 		refresh(t, v)
-		if list = counted.take(); len(list) != 3 || list[0] != "/docs/b" {
+		if list = counted.take(); len(list) != 3 || list[0] != "/assignments/b" {
 			t.Errorf("of a marked member %v are read", list)
 		}
 	})
@@ -197,12 +197,12 @@ func TestLastGoodRecordStays(t *testing.T) {
 		v := view.New("test", open(t, service.Client()), keys, view.ForLeader())
 		defer v.Close()
 		refresh(t, v)
-		set(t, a, keys.Doc("a"), "nonsense")
+		set(t, a, keys.Assignment("a"), "nonsense")
 		set(t, a, keys.Task("t"), "nonsense")
 		s := refresh(t, v)
-		doc := s.Peers["a"].Doc
-		if doc.Good() || doc.Rec == nil || doc.RecAt != 0 || doc.Version != 1 || !errors.Is(doc.Err, schema.ErrCorrupt) {
-			t.Errorf("document %+v", doc)
+		assignment := s.Peers["a"].Assignment
+		if assignment.Good() || assignment.Rec == nil || assignment.RecAt != 0 || assignment.Version != 1 || !errors.Is(assignment.Err, schema.ErrCorrupt) {
+			t.Errorf("assignment %+v", assignment)
 		}
 		if spec := s.Specs()["t"]; spec.WorkerNum != 2 {
 			t.Errorf("task %+v", spec)
@@ -211,16 +211,16 @@ func TestLastGoodRecordStays(t *testing.T) {
 		for _, e := range s.Errors(keys) {
 			paths = append(paths, strings.TrimPrefix(e.Path, keys.Root()))
 		}
-		if diff := cmp.Diff([]string{"/docs/a", "/tasks/t"}, paths); diff != "" {
+		if diff := cmp.Diff([]string{"/assignments/a", "/tasks/t"}, paths); diff != "" {
 			t.Errorf("errors (-want +got):\n%s", diff)
 		}
 		// What vanished is remembered by a leader until it is told to forget.
-		if _, err := a.Commit(t.Context(), coord.Delete(keys.Doc("a"), 1)); err != nil {
+		if _, err := a.Commit(t.Context(), coord.Delete(keys.Assignment("a"), 1)); err != nil {
 			t.Fatal(err)
 		}
 		_ = a.Close()
 		s = refresh(t, v)
-		if p := s.Peers["a"]; p == nil || !p.Doc.Absent || p.Doc.Rec == nil || p.Live() {
+		if p := s.Peers["a"]; p == nil || !p.Assignment.Absent || p.Assignment.Rec == nil || p.Live() {
 			t.Errorf("peer %+v", p)
 		}
 		v.Forget("a")
@@ -245,16 +245,16 @@ func TestKeysMadeAnew(t *testing.T) {
 			}
 		}
 		commit(coord.Create(keys.Mark("n"), schema.Encode(&schema.Mark{Cordoned: true}, 0)),
-			coord.Create(keys.Orders(), schema.Encode(&schema.Orders{StepDown: 1}, 0)))
-		if s := refresh(t, v); !s.Mark("n").Cordoned || s.Orders.Rec.StepDown != 1 {
-			t.Fatalf("mark %+v, orders %+v", s.Mark("n"), s.Orders.Rec)
+			coord.Create(keys.Requests(), schema.Encode(&schema.Requests{StepDown: 1}, 0)))
+		if s := refresh(t, v); !s.Mark("n").Cordoned || s.Requests.Rec.StepDown != 1 {
+			t.Fatalf("mark %+v, orders %+v", s.Mark("n"), s.Requests.Rec)
 		}
-		commit(coord.Delete(keys.Mark("n"), 0), coord.Delete(keys.Orders(), 0))
+		commit(coord.Delete(keys.Mark("n"), 0), coord.Delete(keys.Requests(), 0))
 		commit(coord.Create(keys.Mark("n"), schema.Encode(&schema.Mark{Drain: &schema.Drain{Slots: 3}}, 0)),
-			coord.Create(keys.Orders(), schema.Encode(&schema.Orders{StepDown: 2}, 0)))
+			coord.Create(keys.Requests(), schema.Encode(&schema.Requests{StepDown: 2}, 0)))
 		time.Sleep(time.Second)
-		if s := refresh(t, v); s.Mark("n").Cordoned || s.Mark("n").Drain == nil || s.Orders.Rec.StepDown != 2 {
-			t.Errorf("mark %+v, orders %+v", s.Mark("n"), s.Orders.Rec)
+		if s := refresh(t, v); s.Mark("n").Cordoned || s.Mark("n").Drain == nil || s.Requests.Rec.StepDown != 2 {
+			t.Errorf("mark %+v, orders %+v", s.Mark("n"), s.Requests.Rec)
 		}
 	})
 }
@@ -408,8 +408,8 @@ func TestObserverChangesItsSession(t *testing.T) {
 	})
 }
 
-// What has ended on a member is read by whoever leads, wherever its document cannot tell that it may have had runs:
-// the document was deleted by hand, another leader has evicted the member since, or its keys are gone.
+// What has ended on a member is read by whoever leads, wherever its assignment cannot tell that it may have had runs:
+// the assignment was deleted by hand, another leader has evicted the member since, or its keys are gone.
 func TestWhatHasEndedIsRead(t *testing.T) {
 	const ended = `{"v":1,"version":0,"slots":[{"task":"job@r","slots":"0","token":7}]}`
 	for name, c := range map[string]struct {
@@ -417,8 +417,8 @@ func TestWhatHasEndedIsRead(t *testing.T) {
 		want   bool
 	}{
 		"nothing happened": {func(*testing.T, coord.Session) {}, false},
-		"its document was deleted": {func(t *testing.T, a coord.Session) {
-			if _, err := a.Commit(t.Context(), coord.Delete(keys.Doc("a"), 0)); err != nil {
+		"its assignment was deleted": {func(t *testing.T, a coord.Session) {
+			if _, err := a.Commit(t.Context(), coord.Delete(keys.Assignment("a"), 0)); err != nil {
 				t.Fatal(err)
 			}
 		}, true},
@@ -447,7 +447,7 @@ func TestWhatHasEndedIsRead(t *testing.T) {
 	}
 }
 
-// A leader that finds a member without its document does not know what that granted: it remembers the member when
+// A leader that finds a member without its assignment does not know what that granted: it remembers the member when
 // the rest of it goes, too, until it is told to forget it. Who only looks does not.
 func TestMissingFromTheFirst(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -463,7 +463,7 @@ func TestMissingFromTheFirst(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				service := mem.New(mem.Config{})
 				a := join(t, service.Client(), "a")
-				if _, err := a.Commit(t.Context(), coord.Delete(keys.Status("a"), 0), coord.Delete(keys.Doc("a"), 0)); err != nil {
+				if _, err := a.Commit(t.Context(), coord.Delete(keys.Status("a"), 0), coord.Delete(keys.Assignment("a"), 0)); err != nil {
 					t.Fatal(err)
 				}
 				v := view.New("test", open(t, service.Client()), keys, c.options...)
@@ -486,12 +486,12 @@ func TestMissingFromTheFirst(t *testing.T) {
 	}
 }
 
-// Where the record of a task cannot be used, what its latest grant carries declares it, however the documents differ: a count that
+// Where the record of a task cannot be used, what its latest grant carries declares it, however the assignments differ: a count that
 // is this one now and that one then would restart all workers each time.
-func TestSpecOfDocuments(t *testing.T) {
+func TestSpecOfAssignments(t *testing.T) {
 	granted := func(token int64, workers int) *view.Peer {
 		spec := &cluster.TaskSpec{Name: "t", WorkName: "w", WorkerNum: workers}
-		return &view.Peer{Doc: view.Entry[schema.Doc]{Rec: &schema.Doc{Slots: []schema.Held{{Task: "t", Slots: cluster.Indexes{0}, Token: token, Spec: spec}}}}}
+		return &view.Peer{Assignment: view.Entry[schema.Assignment]{Rec: &schema.Assignment{Slots: []schema.SlotRange{{Task: "t", Slots: cluster.Indexes{0}, Token: token, Spec: spec}}}}}
 	}
 	s := view.Snapshot{Peers: map[string]*view.Peer{"g1": granted(5, 9), "g2": granted(6, 3), "g3": granted(4, 9)}}
 	s.Tasks = map[string]view.Entry[schema.Task]{"t": {Err: schema.ErrCorrupt}}

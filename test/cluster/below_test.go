@@ -46,10 +46,10 @@ func TestKeysBelowRecords(t *testing.T) {
 		name string
 		make func(w *world, h hand, n1, n2 *proc)
 	}{
-		{"a document", func(w *world, h hand, _, n2 *proc) { h.make("/docs/" + w.member(n2) + "/note") }},
-		{"a document, two levels", func(w *world, h hand, _, n2 *proc) {
-			h.make("/docs/" + w.member(n2) + "/note")
-			h.make("/docs/" + w.member(n2) + "/note/more")
+		{"an assignment", func(w *world, h hand, _, n2 *proc) { h.make("/assignments/" + w.member(n2) + "/note") }},
+		{"an assignment, two levels", func(w *world, h hand, _, n2 *proc) {
+			h.make("/assignments/" + w.member(n2) + "/note")
+			h.make("/assignments/" + w.member(n2) + "/note/more")
 		}},
 		{"an agenda", func(w *world, h hand, n1, _ *proc) {
 			h.make("/agendas/job/note")

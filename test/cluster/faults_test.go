@@ -122,10 +122,10 @@ func TestCommitsGoWrong(t *testing.T) {
 					time.Sleep(time.Second)
 				}
 				n.late.Wait()
-				// What is left: meta, epoch, what was removed, two tasks, the ring, and the document of the last to leave.
+				// What is left: meta, epoch, what was removed, two tasks, the ring, and the assignment of the last to leave.
 				h := w.hand()
-				if docs := h.children("/docs"); len(docs) != 1 {
-					t.Errorf("documents left: %v", docs)
+				if assignments := h.children("/assignments"); len(assignments) != 1 {
+					t.Errorf("assignments left: %v", assignments)
 				}
 				if got := w.Service.Keys() - len(h.children("/decisions")); got != 6 {
 					t.Errorf("%d keys left besides the ring", got)
@@ -136,7 +136,7 @@ func TestCommitsGoWrong(t *testing.T) {
 	}
 }
 
-// A claim is made against the document that it was read from: one that comes too late fails in
+// A claim is made against the assignment that it was read from: one that comes too late fails in
 // the store, and nothing starts.
 func TestLateClaimIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -153,13 +153,13 @@ func TestLateClaimIsRefused(t *testing.T) {
 					if claims++; claims > 1 {
 						break
 					}
-					// While the claim is under way its slot is taken out of the document.
-					doc := "/docs/" + strings.TrimPrefix(op.Key, root+"/status/")
-					r := h.get(doc)
+					// While the claim is under way its slot is taken out of the assignment.
+					assignment := "/assignments/" + strings.TrimPrefix(op.Key, root+"/status/")
+					r := h.get(assignment)
 					value := string(r.Value)
 					from, to := strings.Index(value, `"slots":[`), strings.Index(value, `,"releasing"`)
 					value = value[:from] + `"slots":[]` + value[to:]
-					h.set(doc, strings.Replace(value, fmt.Sprintf(`"version":%d`, r.Version), fmt.Sprintf(`"version":%d`, r.Version+1), 1))
+					h.set(assignment, strings.Replace(value, fmt.Sprintf(`"version":%d`, r.Version), fmt.Sprintf(`"version":%d`, r.Version+1), 1))
 				}
 				return next(ctx, ops...)
 			}}
@@ -198,7 +198,7 @@ func TestNothingStartsWithoutALease(t *testing.T) {
 					return nil, fmt.Errorf("test: %w", coord.ErrUnknown)
 				}
 				results, err := next(ctx, ops...)
-				if ops[0].Kind == coord.KindCheck && strings.HasPrefix(ops[0].Key, root+"/docs/") && held.CompareAndSwap(false, true) {
+				if ops[0].Kind == coord.KindCheck && strings.HasPrefix(ops[0].Key, root+"/assignments/") && held.CompareAndSwap(false, true) {
 					mute.Store(true)
 					time.Sleep(17 * time.Second)
 				}
@@ -240,7 +240,7 @@ func TestFormerMemberIsClosedInTheEnd(t *testing.T) {
 			type commit = func(context.Context, ...coord.Op) ([]coord.Result, error)
 			return coordtest.Interceptor{Commit: func(ctx context.Context, ops []coord.Op, next commit) ([]coord.Result, error) {
 				for _, op := range ops {
-					if refuse.Load() && strings.HasPrefix(op.Key, root+"/docs/") && strings.Contains(string(op.Value), `"closed":`) {
+					if refuse.Load() && strings.HasPrefix(op.Key, root+"/assignments/") && strings.Contains(string(op.Value), `"closed":`) {
 						return nil, fmt.Errorf("test: %w", coord.ErrUnknown)
 					}
 				}
@@ -262,7 +262,7 @@ func TestFormerMemberIsClosedInTheEnd(t *testing.T) {
 }
 
 // A commit of a leader that arrives when another one leads is refused, though its session lives and
-// the documents that it writes are as it knew them.
+// the assignments that it writes are as it knew them.
 func TestLateCommitOfADeposedLeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, task("a", 2))
@@ -273,7 +273,7 @@ func TestLateCommitOfADeposedLeader(t *testing.T) {
 			type commit = func(context.Context, ...coord.Op) ([]coord.Result, error)
 			return coordtest.Interceptor{Commit: func(ctx context.Context, ops []coord.Op, next commit) ([]coord.Result, error) {
 				grant := slices.ContainsFunc(ops, func(op coord.Op) bool {
-					return op.Kind == coord.KindSet && strings.HasPrefix(op.Key, root+"/docs/") && strings.Contains(string(op.Value), `"task":"b"`)
+					return op.Kind == coord.KindSet && strings.HasPrefix(op.Key, root+"/assignments/") && strings.Contains(string(op.Value), `"task":"b"`)
 				})
 				if !grant || held.Swap(true) {
 					return next(ctx, ops...)

@@ -64,7 +64,7 @@ func (h hand) children(key string) (names []string) {
 	return names
 }
 
-// putBack writes a former value of a document again, as the version that comes next.
+// putBack writes a former value of an assignment again, as the version that comes next.
 func (h hand) putBack(key string, former coord.Record) {
 	h.w.t.Helper()
 	now := h.get(key)

@@ -120,7 +120,7 @@ func TestTokensNearTheirBound(t *testing.T) {
 	for _, token := range []int64{1<<62 - 1, 1<<63 - 1} {
 		t.Run(fmt.Sprint("a grant of ", token), func(t *testing.T) {
 			handEdit(t, func(w *world, h hand, n1, _ *proc) {
-				key := "/docs/" + memberOf(w.state(n1), "n2")
+				key := "/assignments/" + memberOf(w.state(n1), "n2")
 				now := h.get(key)
 				value := strings.Replace(string(now.Value), `"slots":[`, fmt.Sprintf(`"slots":[{"task":"a","slots":"9","token":%d,"spec":{"name":"a","workName":"a","workerNum":4}},`, token), 1)
 				h.set(key, strings.Replace(value, fmt.Sprintf(`"version":%d`, now.Version), fmt.Sprintf(`"version":%d`, now.Version+1), 1))

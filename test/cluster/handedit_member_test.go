@@ -12,13 +12,13 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 )
 
-func TestHandEditedDocumentIsWrittenAgain(t *testing.T) {
+func TestHandEditedAssignmentIsWrittenAgain(t *testing.T) {
 	handEdit(t, func(w *world, h hand, n1, n2 *proc) {
 		started := w.floor.started()
 		events := n2.Events(w.t.Context())
-		doc := "/docs/" + memberOf(w.state(n1), "n2")
-		good := string(h.get(doc).Value)
-		h.set(doc, strings.Replace(good, `"slots":[`, `"slots":[{"task":"a","slots":"0-3","token":99,"spec":{"name":"a","workName":"a","workerNum":4}},`, 1))
+		assignment := "/assignments/" + memberOf(w.state(n1), "n2")
+		good := string(h.get(assignment).Value)
+		h.set(assignment, strings.Replace(good, `"slots":[`, `"slots":[{"task":"a","slots":"0-3","token":99,"spec":{"name":"a","workName":"a","workerNum":4}},`, 1))
 		time.Sleep(time.Second)
 		if n := w.floor.started(); n != started {
 			t.Errorf("%d workers were started", n-started)
@@ -28,7 +28,7 @@ func TestHandEditedDocumentIsWrittenAgain(t *testing.T) {
 		}
 		for e := range events {
 			if e.Kind == cluster.RecordUnusable {
-				if !strings.Contains(e.Detail, doc) {
+				if !strings.Contains(e.Detail, assignment) {
 					t.Errorf("event %+v", e)
 				}
 				break
@@ -37,29 +37,29 @@ func TestHandEditedDocumentIsWrittenAgain(t *testing.T) {
 	})
 }
 
-func TestDeletedDocumentEvictsItsMember(t *testing.T) {
+func TestDeletedAssignmentEvictsItsMember(t *testing.T) {
 	handEdit(t, func(w *world, h hand, n1, _ *proc) {
 		member := memberOf(w.state(n1), "n2")
-		h.del("/docs/" + member)
+		h.del("/assignments/" + member)
 		time.Sleep(3 * time.Second) // it closes what it was, so that nothing waits for its session timeout
 		if again := memberOf(w.state(n1), "n2"); again == member || again == "" {
 			t.Errorf("n2 is member %q, was %q", again, member)
 		}
-		for _, guid := range h.children("/docs") {
+		for _, guid := range h.children("/assignments") {
 			if guid == member {
-				t.Error("the document of the evicted member is still there")
+				t.Error("the assignment of the evicted member is still there")
 			}
 		}
 	})
 }
 
-// It does not wait to be told: with its document goes everything that it was granted.
-func TestNodeWithoutADocumentStops(t *testing.T) {
+// It does not wait to be told: with its assignment goes everything that it was granted.
+func TestNodeWithoutAnAssignmentStops(t *testing.T) {
 	handEdit(t, func(w *world, h hand, n1, _ *proc) {
 		good := h.get("/epoch")
 		member := memberOf(w.state(n1), "n2")
 		h.del("/epoch") // so that no leader can evict it
-		h.del("/docs/" + member)
+		h.del("/assignments/" + member)
 		time.Sleep(time.Second)
 		w.wantShare(map[string]int{"n1": 2})
 		value := strings.Replace(string(good.Value), fmt.Sprintf(`"version":%d`, good.Version), `"version":0`, 1)
@@ -71,10 +71,10 @@ func TestNodeWithoutADocumentStops(t *testing.T) {
 	})
 }
 
-func TestDeletedDocumentOfTheLeaderEvictsIt(t *testing.T) {
+func TestDeletedAssignmentOfTheLeaderEvictsIt(t *testing.T) {
 	handEdit(t, func(w *world, h hand, _, n2 *proc) {
 		member := memberOf(w.state(n2), "n1")
-		h.del("/docs/" + member)
+		h.del("/assignments/" + member)
 		time.Sleep(time.Minute)
 		s := w.state(n2)
 		if again := memberOf(s, "n1"); s.Leader != "n2" || again == member || again == "" {
@@ -83,10 +83,10 @@ func TestDeletedDocumentOfTheLeaderEvictsIt(t *testing.T) {
 	})
 }
 
-func TestDeletedDocumentOfASilentMemberWaitsForItsLease(t *testing.T) {
+func TestDeletedAssignmentOfASilentMemberWaitsForItsLease(t *testing.T) {
 	handEdit(t, func(w *world, h hand, n1, n2 *proc) {
 		n2.Cut()
-		h.del("/docs/" + memberOf(w.state(n1), "n2"))
+		h.del("/assignments/" + memberOf(w.state(n1), "n2"))
 		time.Sleep(21 * time.Second)
 		w.wantShare(map[string]int{"n1": 2}) // n2 has stopped by its lease, but who could know
 		time.Sleep(4 * time.Second)
@@ -163,7 +163,7 @@ func TestFormerAssignmentStartsNothing(t *testing.T) {
 		t.Run(of, func(t *testing.T) {
 			handEdit(t, func(w *world, h hand, n1, n2 *proc) {
 				victim := map[string]*proc{"n1": n1, "n2": n2}[of]
-				key := "/docs/" + memberOf(w.state(n1), of)
+				key := "/assignments/" + memberOf(w.state(n1), of)
 				former := h.get(key)
 				if _, err := n1.Admin().Do(w.t.Context(), cluster.Drain(of, 0)); err != nil {
 					t.Fatal(err)
@@ -235,7 +235,7 @@ func TestNothingIsRefusedAfterAFence(t *testing.T) {
 // What a hand grants of a task that nobody declared is shown, and asked back.
 func TestGrantOfAnUndeclaredTask(t *testing.T) {
 	handEdit(t, func(w *world, h hand, n1, n2 *proc) {
-		key := "/docs/" + memberOf(w.state(n1), "n2")
+		key := "/assignments/" + memberOf(w.state(n1), "n2")
 		n2.Cut() // so that its worker stays for as long as it is looked at
 		now := h.get(key)
 		value := strings.Replace(string(now.Value), `"slots":[`, `"slots":[{"task":"alien","slots":"0-1","token":900,"spec":{"name":"alien","workName":"a","workerNum":2}},`, 1)

@@ -26,7 +26,7 @@ func TestCorruptTaskKeepsTheLastGoodOne(t *testing.T) {
 				if n := w.floor.started(); n != started {
 					t.Errorf("%d workers were started", n-started)
 				}
-				// A leader who never saw a good one goes by what the documents carry.
+				// A leader who never saw a good one goes by what the assignments carry.
 				w.leave(n1)
 				time.Sleep(time.Second)
 				w.wantShare(map[string]int{"n2": 4})

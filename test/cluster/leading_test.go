@@ -349,11 +349,11 @@ func TestLeadersThatLeaveTellTheNext(t *testing.T) {
 		for i, p := range all[:4] {
 			guid, keys := w.member(p), testcluster.Keys()
 			w.leave(p)
-			var doc schema.Doc
-			if err := schema.Decode(guid, h.get(strings.TrimPrefix(keys.Doc(guid), root)), &doc); err != nil || doc.Closed == nil {
-				t.Fatalf("%s: %+v, %v", p.Name(), doc, err)
+			var assignment schema.Assignment
+			if err := schema.Decode(guid, h.get(strings.TrimPrefix(keys.Assignment(guid), root)), &assignment); err != nil || assignment.Closed == nil {
+				t.Fatalf("%s: %+v, %v", p.Name(), assignment, err)
 			}
-			if told := doc.Closed.Burst; i == 0 && told != nil || i > 0 && (told == nil || told.Count != i) {
+			if told := assignment.Closed.Burst; i == 0 && told != nil || i > 0 && (told == nil || told.Count != i) {
 				t.Errorf("%s, the %dth that leaves, tells %+v", p.Name(), i+1, told)
 			}
 			time.Sleep(100 * time.Millisecond)

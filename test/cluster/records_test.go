@@ -130,7 +130,7 @@ func TestManyFailInARun(t *testing.T) {
 	})
 }
 
-// A node has as many tasks as its document takes, and all of their workers fail, as when their database is down: it goes
+// A node has as many tasks as its assignment takes, and all of their workers fail, as when their database is down: it goes
 // on saying what it holds, and does what it is told.
 func TestManyFailOnANode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -176,7 +176,7 @@ func TestManyFailOnANode(t *testing.T) {
 
 // A record that is too large to be written stops nothing else, is told of once, and is written as soon as it can be.
 func TestGoesAroundWhatIsTooLarge(t *testing.T) {
-	for _, what := range []string{"/agendas/job", "/docs/"} {
+	for _, what := range []string{"/agendas/job", "/assignments/"} {
 		t.Run(what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				job := once(1)
@@ -198,7 +198,7 @@ func TestGoesAroundWhatIsTooLarge(t *testing.T) {
 				time.Sleep(20 * time.Second)
 				events := n1.Events(t.Context())
 				key := root + what
-				if what == "/docs/" {
+				if what == "/assignments/" {
 					key += w.member(n2)
 				}
 				refused.Store(&key)
@@ -207,15 +207,15 @@ func TestGoesAroundWhatIsTooLarge(t *testing.T) {
 				time.Sleep(40 * time.Second)
 				running := 0
 				for node, n := range w.floor.share() {
-					if running += n; what == "/docs/" && node == "n2" && n != 2 {
+					if running += n; what == "/assignments/" && node == "n2" && n != 2 {
 						t.Errorf("n2 runs %d", n)
 					}
 				}
-				want := map[string]int{"/agendas/job": 12, "/docs/": 2 + 6}[what] // what n2 should have stays out
+				want := map[string]int{"/agendas/job": 12, "/assignments/": 2 + 6}[what] // what n2 should have stays out
 				if running != want {
 					t.Errorf("%d of a run, want %d", running, want)
 				}
-				if n := r.count() - before; (what == "/docs/") != (n >= 3) {
+				if n := r.count() - before; (what == "/assignments/") != (n >= 3) {
 					t.Errorf("%d runs meanwhile", n)
 				}
 				refused.Store(nil)

@@ -38,13 +38,15 @@ func (b blocking) WithGroup(string) slog.Handler { return b }
 // its workers outlasts its lease.
 func TestNothingStopsTheStop(t *testing.T) {
 	for name, block := range map[string]func(cfg *xconsumer.Config, free <-chan struct{}){
-		"log":    func(cfg *xconsumer.Config, free <-chan struct{}) { cfg.Log = slog.New(blocking{free: free}) },
-		"trace":  func(cfg *xconsumer.Config, free <-chan struct{}) { cfg.Trace = func(cluster.Span) { <-free } },
-		"vitals": func(cfg *xconsumer.Config, free <-chan struct{}) { cfg.Vitals = func(cluster.Vitals) { <-free } },
+		"log":   func(cfg *xconsumer.Config, free <-chan struct{}) { cfg.Log = slog.New(blocking{free: free}) },
+		"trace": func(cfg *xconsumer.Config, free <-chan struct{}) { cfg.Trace = func(cluster.Span) { <-free } },
+		"vitals": func(cfg *xconsumer.Config, free <-chan struct{}) {
+			cfg.SupervisorReport = func(cluster.SupervisorReport) { <-free }
+		},
 		"all": func(cfg *xconsumer.Config, free <-chan struct{}) {
 			cfg.Log = slog.New(blocking{free: free})
 			cfg.Trace = func(cluster.Span) { <-free }
-			cfg.Vitals = func(cluster.Vitals) { <-free }
+			cfg.SupervisorReport = func(cluster.SupervisorReport) { <-free }
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -192,11 +194,11 @@ func TestExitTimer(t *testing.T) {
 				free := make(chan struct{})
 				var hangs atomic.Value
 				var exits atomic.Int64
-				var last atomic.Pointer[cluster.Vitals]
+				var last atomic.Pointer[cluster.SupervisorReport]
 				client := new(atomic.Pointer[mem.Client])
 				w.store = func(s coord.Store) coord.Store { return hanging{s, &hangs, free} }
 				w.Config = func(cfg *xconsumer.Config) {
-					cfg.Vitals = func(v cluster.Vitals) { last.Store(&v) }
+					cfg.SupervisorReport = func(v cluster.SupervisorReport) { last.Store(&v) }
 					cfg.HardStop = func() {
 						exits.Add(1)
 						now, v := client.Load().Now(), last.Load()

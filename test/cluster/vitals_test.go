@@ -32,9 +32,9 @@ func TestVitals(t *testing.T) {
 		}
 		var (
 			mu   sync.Mutex
-			told []cluster.Vitals
+			told []cluster.SupervisorReport
 		)
-		last := func() cluster.Vitals {
+		last := func() cluster.SupervisorReport {
 			mu.Lock()
 			defer mu.Unlock()
 			return told[len(told)-1]
@@ -45,7 +45,7 @@ func TestVitals(t *testing.T) {
 			return len(told)
 		}
 		c := testcluster.Cluster{Service: service, Tasks: []cluster.TaskSpec{task("a", 2)}, Config: func(cfg *xconsumer.Config) {
-			cfg.Vitals = func(v cluster.Vitals) {
+			cfg.SupervisorReport = func(v cluster.SupervisorReport) {
 				mu.Lock()
 				defer mu.Unlock()
 				if (len(told) == 0 || told[len(told)-1].Member != v.Member) && exists(v.Member) {
@@ -124,9 +124,9 @@ func TestVitalsOfASilentLeave(t *testing.T) {
 func TestIdleIsNotToldWhileAWorkerStarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, task("c", 3))
-		var last atomic.Pointer[cluster.Vitals]
+		var last atomic.Pointer[cluster.SupervisorReport]
 		w.Config = func(cfg *xconsumer.Config) {
-			cfg.Vitals = func(v cluster.Vitals) {
+			cfg.SupervisorReport = func(v cluster.SupervisorReport) {
 				time.Sleep(300 * time.Millisecond)
 				last.Store(&v)
 			}
@@ -167,7 +167,7 @@ func TestASlowParentDoesNotHoldUpTheFollower(t *testing.T) {
 			w := newWorld(t, task("a", 100))
 			var told atomic.Int64
 			w.Config = func(cfg *xconsumer.Config) {
-				cfg.Vitals = func(cluster.Vitals) {
+				cfg.SupervisorReport = func(cluster.SupervisorReport) {
 					told.Add(1)
 					time.Sleep(takes)
 				}

@@ -244,8 +244,8 @@ func testRecordsAreDamagedByHand(t *testing.T, b backend) {
 		rejoin bool
 		value  string // "" to delete it
 	}{
-		{"document deleted", f.keys.Doc, true, ""},
-		{"document damaged", f.keys.Doc, false, `{"v":1,"version":`},
+		{"assignment deleted", f.keys.Assignment, true, ""},
+		{"assignment damaged", f.keys.Assignment, false, `{"v":1,"version":`},
 		{"member deleted", f.keys.Member, true, ""},
 		{"status deleted", f.keys.Status, true, ""},
 		{"status damaged", f.keys.Status, false, `no JSON`},

@@ -21,7 +21,7 @@ func testFormerAssignmentIsPutBack(t *testing.T, b backend) {
 	n1.awaitSpread("n1")
 	f.start("n2")
 	for _, victim := range []string{"n2", "n1"} { // not the leader, and the leader
-		key := f.keys.Doc(memberOf(n1.awaitSpread("n1", "n2"), victim))
+		key := f.keys.Assignment(memberOf(n1.awaitSpread("n1", "n2"), victim))
 		former, err := f.session.Get(t.Context(), key)
 		if err != nil {
 			t.Fatal(err)
@@ -35,11 +35,11 @@ func testFormerAssignmentIsPutBack(t *testing.T, b backend) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			doc := new(schema.Doc)
-			if err := json.Unmarshal(former.Value, doc); err != nil || len(doc.Slots) == 0 {
+			assignment := new(schema.Assignment)
+			if err := json.Unmarshal(former.Value, assignment); err != nil || len(assignment.Slots) == 0 {
 				t.Fatalf("%s, %v", former.Value, err)
 			}
-			if _, err = f.session.Commit(t.Context(), coord.Set(key, schema.Encode(doc, now.Version+1), now.Version)); err == nil {
+			if _, err = f.session.Commit(t.Context(), coord.Set(key, schema.Encode(assignment, now.Version+1), now.Version)); err == nil {
 				break
 			}
 			if _, checked := coord.FailedCheck(err); !checked {

@@ -49,7 +49,7 @@ func testMetrics(t *testing.T, b backend) {
 		`xconsumer_moves_total{reason="",step="reap"}`:                           func(v float64) bool { return v >= 0 },
 		"xconsumer_heartbeat_seconds_count":                                      func(v float64) bool { return v > 0 },
 		"xconsumer_lease_remaining_seconds":                                      func(v float64) bool { return v > 0 },
-		`xconsumer_record_bytes{record="docs"}`:                                  func(v float64) bool { return v > 0 },
+		`xconsumer_record_bytes{record="assignments"}`:                           func(v float64) bool { return v > 0 },
 		`xconsumer_store_operations_total{operation="commit",outcome="ok"}`:      func(v float64) bool { return v > 0 },
 		`xconsumer_api_requests_total{code="200",method="GET",route="/metrics"}`: func(v float64) bool { return v > 0 },
 		"xconsumer_plan_seconds_count":                                           func(v float64) bool { return v > 0 },

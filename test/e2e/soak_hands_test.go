@@ -14,9 +14,9 @@ import (
 
 // handFaults are done to records, as by people.
 var handFaults = soakKinds{
-	"document deleted": func(s *soaker, node string) func() { s.delete(node, s.keys.Doc); return nil },
-	"member deleted":   func(s *soaker, node string) func() { s.delete(node, s.keys.Member); return nil },
-	"status deleted":   func(s *soaker, node string) func() { s.delete(node, s.keys.Status); return nil },
+	"assignment deleted": func(s *soaker, node string) func() { s.delete(node, s.keys.Assignment); return nil },
+	"member deleted":     func(s *soaker, node string) func() { s.delete(node, s.keys.Member); return nil },
+	"status deleted":     func(s *soaker, node string) func() { s.delete(node, s.keys.Status); return nil },
 	"candidate written over": func(s *soaker, _ string) func() {
 		s.hand(func(ctx context.Context, session coord.Session) (coord.Op, bool) {
 			epoch, _ := s.epochBy(ctx, session)
@@ -55,16 +55,16 @@ var handFaults = soakKinds{
 		return nil
 	},
 	"mark spoilt":   func(s *soaker, node string) func() { return s.spoil(s.keys.Mark(node)) },
-	"orders spoilt": func(s *soaker, _ string) func() { return s.spoil(s.keys.Orders()) },
+	"orders spoilt": func(s *soaker, _ string) func() { return s.spoil(s.keys.Requests()) },
 	"former assignment put back": func(s *soaker, node string) func() {
-		key, former := s.doc(node)
+		key, former := s.assignment(node)
 		s.ask("nodes/"+node+"/drain", "")
 		undo := func() { s.ask("nodes/"+node+"/uncordon", "") }
 		if former == nil || former.Evicted || former.Closed != nil || len(former.Slots) == 0 {
 			return undo
 		}
 		for end := time.Now().Add(s.timeout); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-			if _, doc := s.doc(node); doc != nil && len(doc.Slots) == 0 {
+			if _, assignment := s.assignment(node); assignment != nil && len(assignment.Slots) == 0 {
 				s.putBack(key, former)
 				break
 			}
@@ -97,7 +97,7 @@ func (s *soaker) exceptions(kind string) time.Duration {
 	switch kind {
 	case "decision hangs":
 		return max(s.timeout, 10*time.Second)
-	case "leader deaf", "document deleted", "member deleted", "status deleted":
+	case "leader deaf", "assignment deleted", "member deleted", "status deleted":
 		return 2 * s.timeout // T + takeover delay
 	}
 	return 0
@@ -160,29 +160,29 @@ func (s *soaker) delete(node string, key func(string) string) {
 	})
 }
 
-// doc returns what a node is granted, nil if that cannot be read now.
-func (s *soaker) doc(node string) (key string, doc *schema.Doc) {
+// assignment returns what a node is granted, nil if that cannot be read now.
+func (s *soaker) assignment(node string) (key string, assignment *schema.Assignment) {
 	member := s.member(node)
 	if member == "" {
 		return "", nil
 	}
 	ctx, cancel := context.WithTimeout(s.Context(), time.Second)
 	defer cancel()
-	key = s.keys.Doc(member)
+	key = s.keys.Assignment(member)
 	r, err := s.look(ctx).Get(ctx, key)
-	doc = new(schema.Doc)
-	if err != nil || schema.Decode(key, r, doc) != nil {
+	assignment = new(schema.Assignment)
+	if err != nil || schema.Decode(key, r, assignment) != nil {
 		return key, nil
 	}
-	return key, doc
+	return key, assignment
 }
 
 // putBack writes a former assignment, as one does who restores a single record. One that is evicted or closed by now
 // stays so: docs/reliability.md says that to put such a one back in force is not recognised.
-func (s *soaker) putBack(key string, former *schema.Doc) {
+func (s *soaker) putBack(key string, former *schema.Assignment) {
 	s.hand(func(ctx context.Context, session coord.Session) (coord.Op, bool) {
 		r, err := session.Get(ctx, key)
-		now := new(schema.Doc)
+		now := new(schema.Assignment)
 		if err != nil || schema.Decode(key, r, now) != nil || now.Evicted || now.Closed != nil {
 			return coord.Op{}, false
 		}

@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // walk visits the worlds that can be reached, nearest first, until something is wrong, there are no
 // more, or it has seen enough. It returns how many it saw, whether those were all, and the story of
 // what went wrong.
-func walk(first world, h hole, maxDocs, enough int) (seen int, all bool, story []string) {
+func walk(first world, h hole, maxAssignments, enough int) (seen int, all bool, story []string) {
 	type origin struct {
 		from [16]byte
 		step string
@@ -44,7 +44,7 @@ func walk(first world, h hole, maxDocs, enough int) (seen int, all bool, story [
 	for len(queue) > 0 {
 		w, k := queue[0], keys[0]
 		queue, keys = queue[1:], keys[1:]
-		for _, s := range w.steps(h, maxDocs) {
+		for _, s := range w.steps(h, maxAssignments) {
 			next := hash(s.next)
 			if _, known := origins[next]; known {
 				continue
@@ -78,9 +78,9 @@ func enough(t *testing.T, usual int) int {
 // No order of events breaks a promise.
 func TestEveryOrder(t *testing.T) {
 	for _, c := range []struct {
-		name    string
-		budget  budget
-		maxDocs int
+		name           string
+		budget         budget
+		maxAssignments int
 	}{
 		{"a node joins", budget{join: 1}, 90},
 		{"a node joins while commits are lost", budget{join: 1, lost: 1}, 90},
@@ -96,7 +96,7 @@ func TestEveryOrder(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			seen, all, story := walk(newWorld(c.budget, 2), noHole, c.maxDocs, enough(t, 30_000))
+			seen, all, story := walk(newWorld(c.budget, 2), noHole, c.maxAssignments, enough(t, 30_000))
 			if story != nil {
 				t.Errorf("after %d worlds:\n%s", seen, strings.Join(story, "\n"))
 			}
@@ -130,7 +130,7 @@ func TestHolesAreFound(t *testing.T) {
 	}
 }
 
-// A claim that does not check its document is harmless as long as everything else holds: a release
+// A claim that does not check its assignment is harmless as long as everything else holds: a release
 // ends only by a status that has applied it, and a status is written at its version.
 func TestTheCheckOfAClaimIsASecondGuard(t *testing.T) {
 	t.Parallel()

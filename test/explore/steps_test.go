@@ -26,7 +26,7 @@ type hole string
 const (
 	noHole       hole = ""
 	noEpochCheck hole = "commits of leaders do not check the epoch"
-	noDocCheck   hole = "claims do not check the document"
+	noDocCheck   hole = "claims do not check the assignment"
 	noFence      hole = "sessions end before their workers have stopped"
 	noRelease    hole = "a release is taken as done at once"
 	earlyClose   hole = "a parent closes before its child is dead"
@@ -34,13 +34,13 @@ const (
 )
 
 // steps returns everything that can happen next.
-func (w world) steps(h hole, maxDocs int) []step {
+func (w world) steps(h hole, maxAssignments int) []step {
 	var list []step
 	add := func(next world, format string, args ...any) {
 		list = append(list, step{fmt.Sprintf(format, args...), next})
 	}
 	for _, name := range leaders {
-		w.leaderSteps(name, maxDocs, h, add)
+		w.leaderSteps(name, maxAssignments, h, add)
 	}
 	for _, guid := range guids {
 		w.nodeSteps(guid, add)
@@ -76,7 +76,7 @@ func (w world) node(guid string, n node) world {
 }
 
 // leaderSteps are those of a process that may lead.
-func (w world) leaderSteps(name string, maxDocs int, h hole, add adder) {
+func (w world) leaderSteps(name string, maxAssignments int, h hole, add adder) {
 	l := w.leads[name]
 	if name == "L2" && l == nil && w.candidates["L2"] && !w.candidates["L1"] {
 		add(w.bump("L2"), "L2 leads")
@@ -92,7 +92,7 @@ func (w world) leaderSteps(name string, maxDocs int, h hole, add adder) {
 	}
 	next := *l
 	switch l.stage {
-	case readsDocs:
+	case readsAssignments:
 		if next.epoch != w.epoch { // it reads again after a commit whose outcome it does not know
 			if next.term != w.term {
 				add(w.lead(name, leader{}), "%s reads the epoch: deposed", name)
@@ -100,67 +100,67 @@ func (w world) leaderSteps(name string, maxDocs int, h hole, add adder) {
 			}
 			next.epoch, next.token = w.epoch, w.nextToken
 		}
-		next.docs, next.fresh, next.changed, next.stage = maps.Clone(w.docs), map[string]bool{}, false, readsRest
-		for guid, d := range l.docs { // one that it knew, and that is gone, is remembered
-			if !w.docs[guid].exists && d.rec != nil {
-				next.docs[guid] = record[schema.Doc]{rec: d.rec, version: d.version}
+		next.assignments, next.fresh, next.changed, next.stage = maps.Clone(w.assignments), map[string]bool{}, false, readsRest
+		for guid, d := range l.assignments { // one that it knew, and that is gone, is remembered
+			if !w.assignments[guid].exists && d.rec != nil {
+				next.assignments[guid] = record[schema.Assignment]{rec: d.rec, version: d.version}
 			}
 		}
-		add(w.lead(name, next), "%s reads the documents", name)
+		add(w.lead(name, next), "%s reads the assignments", name)
 	case readsRest:
 		next.status, next.member, next.workers, next.stage = maps.Clone(w.statuses), maps.Clone(w.alive), w.workers, decides
 		next.fresh = map[string]bool{}
-		for guid := range next.docs {
+		for guid := range next.assignments {
 			next.fresh[guid] = true
 		}
 		add(w.lead(name, next), "%s reads the rest", name)
 	case decides:
 		if l.changed {
 			again := next
-			again.stage = readsDocs
+			again.stage = readsAssignments
 			add(w.lead(name, again), "%s looks again", name)
 		}
-		w.decide(name, next, maxDocs, h, add)
+		w.decide(name, next, maxAssignments, h, add)
 	}
 }
 
 // decide asks the real function, and sends what it says.
-func (w world) decide(name string, l leader, maxDocs int, h hole, add adder) {
+func (w world) decide(name string, l leader, maxAssignments int, h hole, add adder) {
 	snap := l.snapshot()
 	if h == noBarrier {
 		forgetCounts(snap, l.workers)
 	}
 	if h == noRelease {
 		for _, p := range snap.Peers {
-			if p.Doc.Rec != nil && len(p.Doc.Rec.Releasing) > 0 && p.Status.Rec != nil {
+			if p.Assignment.Rec != nil && len(p.Assignment.Rec.Releasing) > 0 && p.Status.Rec != nil {
 				p.Status.Rec = &schema.Status{Applied: 1 << 40}
 			}
 		}
 	}
 	d := reconcile.Decide(reconcile.World{
-		Snapshot: snap, Self: name, Now: 3 * time.Second, Timeout: time.Second, MaxDocs: maxDocs, Reaped: l.reaped,
+		Snapshot: snap, Self: name, Now: 3 * time.Second, Timeout: time.Second, MaxAssignments: maxAssignments, Reaped: l.reaped,
 	})
 	if d.Evict != "" {
 		panic("nobody edits the store by hand here")
 	}
 	for _, guid := range d.Forget {
-		l.docs, l.reaped = without(l.docs, guid), without(l.reaped, guid)
+		l.assignments, l.reaped = without(l.assignments, guid), without(l.reaped, guid)
 	}
-	if len(d.Docs) == 0 {
+	if len(d.Assignments) == 0 {
 		if len(d.Forget) > 0 {
 			add(w.lead(name, l), "%s forgets %v", name, d.Forget)
 		}
 		return
 	}
-	m := message{from: name, epoch: l.epoch, term: l.term, token: d.Token, docs: d.Docs, at: map[string]int64{}}
+	m := message{from: name, epoch: l.epoch, term: l.term, token: d.Token, assignments: d.Assignments, at: map[string]int64{}}
 	what := ""
-	for _, guid := range slices.Sorted(maps.Keys(d.Docs)) {
-		m.at[guid] = l.docs[guid].version
-		if doc := d.Docs[guid]; doc == nil {
+	for _, guid := range slices.Sorted(maps.Keys(d.Assignments)) {
+		m.at[guid] = l.assignments[guid].version
+		if assignment := d.Assignments[guid]; assignment == nil {
 			l.reaped = with(l.reaped, guid, true)
 			what += " " + guid + ": reaped;"
 		} else {
-			what += fmt.Sprintf(" %s: [%s|%s];", guid, text(doc.Slots), text(doc.Releasing))
+			what += fmt.Sprintf(" %s: [%s|%s];", guid, text(assignment.Slots), text(assignment.Releasing))
 		}
 	}
 	l.stage = waits
@@ -172,17 +172,17 @@ func (w world) decide(name string, l leader, maxDocs int, h hole, add adder) {
 // forgetCounts lets a leader believe that all workers are told the same.
 func forgetCounts(snap *view.Snapshot, count int) {
 	for _, p := range snap.Peers {
-		if p.Doc.Rec == nil {
+		if p.Assignment.Rec == nil {
 			continue
 		}
-		doc := *p.Doc.Rec
-		doc.Slots, doc.Releasing = slices.Clone(doc.Slots), slices.Clone(doc.Releasing)
-		for _, list := range [][]schema.Held{doc.Slots, doc.Releasing} {
+		assignment := *p.Assignment.Rec
+		assignment.Slots, assignment.Releasing = slices.Clone(assignment.Slots), slices.Clone(assignment.Releasing)
+		for _, list := range [][]schema.SlotRange{assignment.Slots, assignment.Releasing} {
 			for i := range list {
 				list[i].Count = &count
 			}
 		}
-		p.Doc.Rec = &doc
+		p.Assignment.Rec = &assignment
 	}
 }
 
@@ -192,13 +192,13 @@ func (w world) nodeSteps(guid string, add adder) {
 	if n == nil || n.dead {
 		return
 	}
-	if stored := w.docs[guid]; stored.version != n.doc.version || stored.exists != n.good || n.doc.rec == nil {
+	if stored := w.assignments[guid]; stored.version != n.assignment.version || stored.exists != n.good || n.assignment.rec == nil {
 		next := *n
-		next.doc, next.good = stored, stored.exists
+		next.assignment, next.good = stored, stored.exists
 		if !stored.exists {
-			next.doc.rec = nil
+			next.assignment.rec = nil
 		}
-		add(w.node(guid, next), "%s reads its document", guid)
+		add(w.node(guid, next), "%s reads its assignment", guid)
 	}
 	if n.unsure && !n.busy && w.statuses[guid].exists {
 		next := *n
@@ -217,7 +217,7 @@ func (w world) nodeSteps(guid string, add adder) {
 		acts, next.busy = true, true
 		m := message{from: guid, status: o.Status, statusAt: n.saidAt}
 		if m.claim = len(o.Start) > 0 && n.lease; m.claim {
-			m.docAt, m.start = n.doc.version, o.Start
+			m.docAt, m.start = n.assignment.version, o.Start
 		}
 		after.flying = append(slices.Clone(w.flying), m)
 	}
@@ -267,10 +267,10 @@ func (w world) endings(guid string, h hole, add adder) {
 	if n.dead || !n.lease && len(n.running) == 0 || h == noFence {
 		add(gone.hint(), "%s's session ends", guid)
 	}
-	if doc := w.docs[guid]; doc.exists && doc.rec.Closed == nil && (n.dead || h == earlyClose) {
-		closed := *doc.rec
+	if assignment := w.assignments[guid]; assignment.exists && assignment.rec.Closed == nil && (n.dead || h == earlyClose) {
+		closed := *assignment.rec
 		closed.Closed = &schema.Closed{By: "parent"}
-		gone.docs = with(w.docs, guid, record[schema.Doc]{rec: &closed, version: doc.version + 1, exists: true})
+		gone.assignments = with(w.assignments, guid, record[schema.Assignment]{rec: &closed, version: assignment.version + 1, exists: true})
 		add(gone.hint(), "%s is closed by its parent", guid)
 	}
 }
@@ -301,14 +301,14 @@ func (w world) outcomes(i int, h hole, add adder) {
 	add(late.told(m, false, false, true), "%s's commit is late", m.from)
 }
 
-// apply is the service's side of a commit. Refused is, for a claim, that its document has moved on.
+// apply is the service's side of a commit. Refused is, for a claim, that its assignment has moved on.
 func (w world) apply(m message, h hole) (next world, ok, refused bool) {
 	if m.status != nil {
-		doc := w.docs[m.from]
+		assignment := w.assignments[m.from]
 		switch {
 		case !w.alive[m.from]:
 			return w, false, false
-		case m.claim && (!doc.exists || doc.version != m.docAt) && h != noDocCheck:
+		case m.claim && (!assignment.exists || assignment.version != m.docAt) && h != noDocCheck:
 			return w, false, true
 		case w.statuses[m.from].version != m.statusAt:
 			return w, false, false
@@ -319,20 +319,20 @@ func (w world) apply(m message, h hole) (next world, ok, refused bool) {
 	if (!w.candidates[m.from] || w.epoch != m.epoch) && h != noEpochCheck {
 		return w, false, false
 	}
-	for guid := range m.docs {
-		if d := w.docs[guid]; !d.exists || d.version != m.at[guid] {
+	for guid := range m.assignments {
+		if d := w.assignments[guid]; !d.exists || d.version != m.at[guid] {
 			return w, false, false
 		}
 	}
 	w.epoch++
 	w.nextToken = m.token
-	for guid, doc := range m.docs {
-		if doc == nil {
-			w.docs = without(w.docs, guid)
+	for guid, assignment := range m.assignments {
+		if assignment == nil {
+			w.assignments = without(w.assignments, guid)
 			continue
 		}
-		for slot, held := range schema.Each(doc.Slots) {
-			if schema.Find(w.docs[guid].rec.Slots, slot) == nil {
+		for slot, held := range schema.Each(assignment.Slots) {
+			if schema.Find(w.assignments[guid].rec.Slots, slot) == nil {
 				if held.Token <= w.tokens[slot] {
 					w.tokens = with(w.tokens, slot, -1) // which no world may have
 				} else {
@@ -340,7 +340,7 @@ func (w world) apply(m message, h hole) (next world, ok, refused bool) {
 				}
 			}
 		}
-		w.docs = with(w.docs, guid, record[schema.Doc]{rec: doc, version: m.at[guid] + 1, exists: true})
+		w.assignments = with(w.assignments, guid, record[schema.Assignment]{rec: assignment, version: m.at[guid] + 1, exists: true})
 	}
 	return w.hint(), true, false
 }
@@ -377,25 +377,25 @@ func (w world) told(m message, ok, refused, unknown bool) world {
 	switch {
 	case ok && !unknown:
 		l.epoch, l.token, l.stage, l.changed = m.epoch+1, m.token, decides, true
-		for guid, doc := range m.docs {
-			if doc == nil {
-				l.docs, l.reaped = without(l.docs, guid), without(l.reaped, guid)
+		for guid, assignment := range m.assignments {
+			if assignment == nil {
+				l.assignments, l.reaped = without(l.assignments, guid), without(l.reaped, guid)
 				continue
 			}
-			l.docs = with(l.docs, guid, record[schema.Doc]{rec: doc, version: m.at[guid] + 1, exists: true})
+			l.assignments = with(l.assignments, guid, record[schema.Assignment]{rec: assignment, version: m.at[guid] + 1, exists: true})
 			l.fresh = with(l.fresh, guid, false)
 		}
 	case !unknown && (!w.candidates[m.from] || w.term != l.term):
 		return w.lead(m.from, leader{}) // deposed
 	default:
-		l.stage = readsDocs
+		l.stage = readsAssignments
 	}
 	return w.lead(m.from, l)
 }
 
 // wrong says which promise a world breaks, "" if none.
 func (w world) wrong() string {
-	runs, docs, told := map[cluster.Slot]string{}, map[string]*schema.Doc{}, 0
+	runs, assignments, told := map[cluster.Slot]string{}, map[string]*schema.Assignment{}, 0
 	for _, guid := range guids {
 		if n := w.nodes[guid]; n != nil && !n.dead {
 			for slot, token := range n.running {
@@ -412,14 +412,14 @@ func (w world) wrong() string {
 				}
 			}
 		}
-		if d := w.docs[guid]; d.exists {
-			docs[guid] = d.rec
+		if d := w.assignments[guid]; d.exists {
+			assignments[guid] = d.rec
 		}
 	}
-	if twice := invariant.Twice(docs); len(twice) > 0 {
+	if twice := invariant.Twice(assignments); len(twice) > 0 {
 		return twice[0]
 	}
-	if mixed := invariant.Mixed(docs)["t"]; mixed != "" {
+	if mixed := invariant.Mixed(assignments)["t"]; mixed != "" {
 		return mixed
 	}
 	for slot, token := range w.tokens {

@@ -46,13 +46,13 @@ type world struct {
 	workers int // of the task, as it is declared now
 
 	// The store.
-	epoch      int64 // version
-	term       int64
-	nextToken  int64
-	docs       map[string]record[schema.Doc]
-	statuses   map[string]record[schema.Status]
-	alive      map[string]bool // the member's session, with its member key
-	candidates map[string]bool
+	epoch       int64 // version
+	term        int64
+	nextToken   int64
+	assignments map[string]record[schema.Assignment]
+	statuses    map[string]record[schema.Status]
+	alive       map[string]bool // the member's session, with its member key
+	candidates  map[string]bool
 
 	// The processes.
 	leads map[string]*leader
@@ -69,18 +69,18 @@ type budget struct{ lost, crash, depose, fence, join, resize int }
 
 // leader is what a leading process knows; values are replaced, not changed.
 type leader struct {
-	active  bool
-	term    int64
-	epoch   int64 // version that its next commit names
-	token   int64
-	docs    map[string]record[schema.Doc] // as read
-	status  map[string]record[schema.Status]
-	member  map[string]bool
-	fresh   map[string]bool // read after the document
-	workers int             // of the task, as read
-	stage   stage
-	reaped  map[string]bool
-	changed bool // something may be new since it decided
+	active      bool
+	term        int64
+	epoch       int64 // version that its next commit names
+	token       int64
+	assignments map[string]record[schema.Assignment] // as read
+	status      map[string]record[schema.Status]
+	member      map[string]bool
+	fresh       map[string]bool // read after the assignment
+	workers     int             // of the task, as read
+	stage       stage
+	reaped      map[string]bool
+	changed     bool // something may be new since it decided
 }
 
 type stage int
@@ -88,23 +88,23 @@ type stage int
 const (
 	decides stage = iota
 	waits         // for the answer to a commit
-	readsDocs
+	readsAssignments
 	readsRest
 )
 
 // node is a working process.
 type node struct {
-	doc     record[schema.Doc] // as read; rec nil before the first
-	good    bool
-	running map[cluster.Slot]int64 // token
-	told    map[cluster.Slot]int   // the count, of each that runs
-	asked   map[cluster.Slot]bool  // to stop
-	said    *schema.Status
-	saidAt  int64
-	unsure  bool
-	busy    bool
-	lease   bool
-	dead    bool
+	assignment record[schema.Assignment] // as read; rec nil before the first
+	good       bool
+	running    map[cluster.Slot]int64 // token
+	told       map[cluster.Slot]int   // the count, of each that runs
+	asked      map[cluster.Slot]bool  // to stop
+	said       *schema.Status
+	saidAt     int64
+	unsure     bool
+	busy       bool
+	lease      bool
+	dead       bool
 }
 
 // message is a commit under way.
@@ -112,7 +112,7 @@ type message struct {
 	from string
 	// Of a leader.
 	epoch, term, token int64
-	docs               map[string]*schema.Doc
+	assignments        map[string]*schema.Assignment
 	at                 map[string]int64
 	// Of a node.
 	status   *schema.Status
@@ -126,7 +126,7 @@ type message struct {
 func newWorld(b budget, workers int) world {
 	w := world{
 		workers: workers,
-		epoch:   1, nextToken: 1, docs: map[string]record[schema.Doc]{}, statuses: map[string]record[schema.Status]{},
+		epoch:   1, nextToken: 1, assignments: map[string]record[schema.Assignment]{}, statuses: map[string]record[schema.Status]{},
 		alive: map[string]bool{}, candidates: map[string]bool{"L1": true, "L2": true},
 		leads: map[string]*leader{}, nodes: map[string]*node{}, budget: b, tokens: map[cluster.Slot]int64{},
 	}
@@ -149,7 +149,7 @@ func without[K comparable, V any](m map[K]V, k K) map[K]V {
 
 // join creates a member's keys in one commit.
 func (w world) join(guid string) world {
-	w.docs = with(w.docs, guid, record[schema.Doc]{rec: &schema.Doc{Node: "node-" + guid, Slots: []schema.Held{}, Releasing: []schema.Held{}}, exists: true})
+	w.assignments = with(w.assignments, guid, record[schema.Assignment]{rec: &schema.Assignment{Node: "node-" + guid, Slots: []schema.SlotRange{}, Releasing: []schema.SlotRange{}}, exists: true})
 	w.statuses = with(w.statuses, guid, record[schema.Status]{rec: &schema.Status{}, exists: true})
 	w.alive = with(w.alive, guid, true)
 	w.nodes = with(w.nodes, guid, &node{running: map[cluster.Slot]int64{}, told: map[cluster.Slot]int{}, asked: map[cluster.Slot]bool{}, said: &schema.Status{}, lease: true})
@@ -172,7 +172,7 @@ func (w world) hint() world {
 func (w world) bump(name string) world {
 	w.epoch++
 	w.term++
-	w.leads = with(w.leads, name, &leader{active: true, term: w.term, epoch: w.epoch, token: w.nextToken, workers: w.workers, stage: readsDocs, reaped: map[string]bool{}})
+	w.leads = with(w.leads, name, &leader{active: true, term: w.term, epoch: w.epoch, token: w.nextToken, workers: w.workers, stage: readsAssignments, reaped: map[string]bool{}})
 	return w
 }
 
@@ -186,15 +186,15 @@ func (l *leader) snapshot() *view.Snapshot {
 		Tasks:    map[string]view.Entry[schema.Task]{"t": {Rec: task}},
 	}
 	const docRead = 2 * time.Second
-	for guid, d := range l.docs {
+	for guid, d := range l.assignments {
 		read := docRead + time.Second
 		if !l.fresh[guid] {
 			read = time.Second
 		}
 		p := &view.Peer{
-			Doc:    view.Entry[schema.Doc]{Rec: d.rec, RecAt: d.version, Version: d.version, Absent: !d.exists, Read: docRead},
-			Status: view.Entry[schema.Status]{Rec: l.status[guid].rec, RecAt: l.status[guid].version, Version: l.status[guid].version, Absent: !l.status[guid].exists, Read: read},
-			Member: view.Entry[schema.Member]{Absent: !l.member[guid], Read: read},
+			Assignment: view.Entry[schema.Assignment]{Rec: d.rec, RecAt: d.version, Version: d.version, Absent: !d.exists, Read: docRead},
+			Status:     view.Entry[schema.Status]{Rec: l.status[guid].rec, RecAt: l.status[guid].version, Version: l.status[guid].version, Absent: !l.status[guid].exists, Read: read},
+			Member:     view.Entry[schema.Member]{Absent: !l.member[guid], Read: read},
 		}
 		if l.member[guid] {
 			p.Member.Rec = &schema.Member{Member: cluster.Member{Node: "node-" + guid, Works: []string{"t"}}}
@@ -207,7 +207,7 @@ func (l *leader) snapshot() *view.Snapshot {
 // local is what a node decides from.
 func (n *node) local() follower.Local {
 	l := follower.Local{
-		Doc: n.doc.rec, DocVersion: n.doc.version, DocGood: n.good, Said: n.said,
+		Assignment: n.assignment.rec, DocVersion: n.assignment.version, DocGood: n.good, Said: n.said,
 		Running: map[cluster.Slot]cluster.Report{}, Claims: map[cluster.Slot]schema.Claim{},
 	}
 	for slot, token := range n.running {
@@ -227,13 +227,13 @@ func (n *node) local() follower.Local {
 // key tells worlds apart.
 func (w world) key() string {
 	var b strings.Builder
-	held := func(list []schema.Held) {
+	held := func(list []schema.SlotRange) {
 		for _, h := range list {
 			count, _ := h.Told()
 			fmt.Fprintf(&b, "%s@%d/%d of %d ", h.Slots, h.Token, h.Version, count)
 		}
 	}
-	doc := func(r record[schema.Doc]) {
+	assignment := func(r record[schema.Assignment]) {
 		if !r.exists || r.rec == nil {
 			b.WriteString("-;")
 			return
@@ -256,11 +256,11 @@ func (w world) key() string {
 	fmt.Fprintf(&b, "%d %d %d %d %v%v%v ", w.workers, w.epoch, w.term, w.nextToken, w.candidates["L1"], w.candidates["L2"], w.budget)
 	for _, guid := range guids {
 		fmt.Fprintf(&b, "%v ", w.alive[guid])
-		doc(w.docs[guid])
+		assignment(w.assignments[guid])
 		status(w.statuses[guid])
 		if n := w.nodes[guid]; n != nil {
 			fmt.Fprintf(&b, "%v%v%v%v%v s%d ", n.good, n.unsure, n.busy, n.lease, n.dead, n.saidAt)
-			doc(n.doc)
+			assignment(n.assignment)
 			status(record[schema.Status]{rec: n.said, exists: n.said != nil})
 			for i := range maxWorkers {
 				slot := cluster.Slot{Task: "t", Index: i}
@@ -276,7 +276,7 @@ func (w world) key() string {
 		}
 		fmt.Fprintf(&b, "%d %d %d %d %d %v ", l.term, l.epoch, l.token, l.workers, l.stage, l.changed)
 		for _, guid := range guids {
-			doc(l.docs[guid])
+			assignment(l.assignments[guid])
 			status(l.status[guid])
 			fmt.Fprintf(&b, "%v%v%v;", l.member[guid], l.fresh[guid], l.reaped[guid])
 		}
@@ -285,8 +285,8 @@ func (w world) key() string {
 	for _, m := range w.flying {
 		var t strings.Builder
 		fmt.Fprintf(&t, "%s %d %d %v %d %d %v:", m.from, m.epoch, m.token, m.claim, m.docAt, m.statusAt, m.silent)
-		for _, guid := range slices.Sorted(maps.Keys(m.docs)) {
-			if d := m.docs[guid]; d != nil {
+		for _, guid := range slices.Sorted(maps.Keys(m.assignments)) {
+			if d := m.assignments[guid]; d != nil {
 				fmt.Fprintf(&t, "%s%d %v %v", guid, m.at[guid], text(d.Slots), text(d.Releasing))
 			} else {
 				fmt.Fprintf(&t, "%s%d dead", guid, m.at[guid])
@@ -302,7 +302,7 @@ func (w world) key() string {
 	return b.String()
 }
 
-func text(list []schema.Held) string {
+func text(list []schema.SlotRange) string {
 	var parts []string
 	for _, h := range list {
 		count, _ := h.Told()

@@ -17,7 +17,7 @@ type runs struct {
 	seen    map[string]bool                  // runs that have begun, by task@run
 	ended   map[cluster.Slot]string          // who noted it, and under which token
 	records map[string]map[cluster.Slot]bool // what a member's record says, by GUID
-	excused map[cluster.Slot]bool            // noted by a member whose document was deleted by hand afterwards
+	excused map[cluster.Slot]bool            // noted by a member whose assignment was deleted by hand afterwards
 	over    int                              // runs
 }
 
@@ -149,7 +149,7 @@ func (s *Store) Ended(slot cluster.Slot) string {
 	return s.runs.ended[slot]
 }
 
-// deletedByHand excuses what follows when a member's document is deleted by hand: if its session ends before
+// deletedByHand excuses what follows when a member's assignment is deleted by hand: if its session ends before
 // somebody leads, nobody knows of it any more, nor of what has ended on it. That is not promised.
 func (r *runs) deletedByHand(guid string) {
 	for slot := range r.records[guid] {
@@ -157,7 +157,7 @@ func (r *runs) deletedByHand(guid string) {
 	}
 }
 
-// takenByHand excuses the same of a slot that a hand took out of a member's document: leaders hear of its end no more.
+// takenByHand excuses the same of a slot that a hand took out of a member's assignment: leaders hear of its end no more.
 func (r *runs) takenByHand(slot cluster.Slot) { r.excused[slot] = true }
 
 // Late returns the runs that began before a time and are not over.

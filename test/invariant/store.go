@@ -26,21 +26,21 @@ type Change struct {
 type Store struct {
 	keys schema.Keys
 
-	mu       sync.Mutex
-	docs     map[string]*schema.Doc
-	spoilt   map[string]bool           // members whose documents a hand has made unusable
-	said     map[string]*schema.Status // the last status of each member
-	gone     map[string]bool           // members without one
-	epoch    schema.Epoch
-	tokens   int64 // the highest that was granted
-	released map[Release]time.Duration
-	protocol int               // that the cluster speaks
-	twice    map[string]bool   // slots that a person wrote into a second document, until one of them lists it no more
-	mixed    map[string]string // by task: different counts that documents list, by whomever
-	wrong    []string
-	grants   int
-	runs     runs
-	hands    map[string]time.Duration // when a hand last wrote a member's document
+	mu          sync.Mutex
+	assignments map[string]*schema.Assignment
+	spoilt      map[string]bool           // members whose assignments a hand has made unusable
+	said        map[string]*schema.Status // the last status of each member
+	gone        map[string]bool           // members without one
+	epoch       schema.Epoch
+	tokens      int64 // the highest that was granted
+	released    map[Release]time.Duration
+	protocol    int               // that the cluster speaks
+	twice       map[string]bool   // slots that a person wrote into a second assignment, until one of them lists it no more
+	mixed       map[string]string // by task: different counts that assignments list, by whomever
+	wrong       []string
+	grants      int
+	runs        runs
+	hands       map[string]time.Duration // when a hand last wrote a member's assignment
 }
 
 // Release is a slot that a member was asked to give back.
@@ -53,14 +53,14 @@ type Release struct {
 // NewStore returns the judge of an empty store.
 func NewStore(keys schema.Keys) *Store {
 	return &Store{
-		keys:     keys,
-		docs:     map[string]*schema.Doc{},
-		spoilt:   map[string]bool{},
-		said:     map[string]*schema.Status{},
-		gone:     map[string]bool{},
-		released: map[Release]time.Duration{},
-		runs:     newRuns(),
-		hands:    map[string]time.Duration{},
+		keys:        keys,
+		assignments: map[string]*schema.Assignment{},
+		spoilt:      map[string]bool{},
+		said:        map[string]*schema.Status{},
+		gone:        map[string]bool{},
+		released:    map[Release]time.Duration{},
+		runs:        newRuns(),
+		hands:       map[string]time.Duration{},
 	}
 }
 
@@ -117,27 +117,27 @@ func (s *Store) Apply(at time.Duration, by string, changes []Change) {
 				status = nil
 			}
 			s.runs.done(c, by, status, fail)
-		case schema.Dir(c.Key) == s.keys.Docs():
+		case schema.Dir(c.Key) == s.keys.Assignments():
 			if by != "" {
 				s.hands[guid] = at
 			}
-			doc := new(schema.Doc)
+			assignment := new(schema.Assignment)
 			if c.Deleted {
-				delete(s.docs, guid)
+				delete(s.assignments, guid)
 				if by != "" {
 					s.runs.deletedByHand(guid)
 				}
 				break
 			}
-			if err := decode(c, doc); err != nil {
+			if err := decode(c, assignment); err != nil {
 				if by == "" {
 					fail("I5", "%v", err)
 				}
 				s.spoilt[guid] = true
 				break
 			}
-			s.judgeDoc(guid, doc, said[guid], tokens, by, at, fail)
-			s.docs[guid], s.spoilt[guid] = doc, false
+			s.judgeAssignment(guid, assignment, said[guid], tokens, by, at, fail)
+			s.assignments[guid], s.spoilt[guid] = assignment, false
 			touched = append(touched, guid)
 		}
 	}
@@ -145,13 +145,13 @@ func (s *Store) Apply(at time.Duration, by string, changes []Change) {
 		return
 	}
 	doubled := map[string]bool{}
-	for _, twice := range Twice(s.docs) {
+	for _, twice := range Twice(s.assignments) {
 		if doubled[twice] = true; by == "" && !s.twice[twice] && !s.unread(twice, at) {
 			fail("I5", "%s", twice)
 		}
 	}
 	s.twice = doubled
-	mixed := Mixed(s.docs)
+	mixed := Mixed(s.assignments)
 	for task, text := range mixed {
 		if by == "" && s.mixed[task] == "" {
 			fail("I10", "%s", text)
@@ -160,7 +160,7 @@ func (s *Store) Apply(at time.Duration, by string, changes []Change) {
 	s.mixed = mixed
 }
 
-// unread reports whether a hand has just written one of the documents that a text names: the leader may not have read it
+// unread reports whether a hand has just written one of the assignments that a text names: the leader may not have read it
 // before its commit, which checks only what it writes. The member refuses what it was granted in former times.
 func (s *Store) unread(text string, at time.Duration) bool {
 	const heard = time.Second
@@ -207,19 +207,19 @@ func (s *Store) judgeEpoch(c Change, fail func(string, string, ...any)) {
 	s.epoch = next
 }
 
-// judgeDoc compares a document with the one before.
-func (s *Store) judgeDoc(
+// judgeAssignment compares an assignment with the one before.
+func (s *Store) judgeAssignment(
 	guid string,
-	after *schema.Doc,
+	after *schema.Assignment,
 	status *schema.Status,
 	tokens int64,
 	by string,
 	at time.Duration,
 	fail func(string, string, ...any),
 ) {
-	before := s.docs[guid]
+	before := s.assignments[guid]
 	if before == nil {
-		before = &schema.Doc{}
+		before = &schema.Assignment{}
 	}
 	for slot, h := range schema.Each(after.Slots) {
 		if had := schema.Find(before.Slots, slot); had != nil && had.Token == h.Token {
@@ -263,15 +263,15 @@ func (s *Store) judgeDoc(
 	}
 }
 
-// Twice names the slots that are listed more than once by documents: I5.
-func Twice(docs map[string]*schema.Doc) (wrong []string) {
+// Twice names the slots that are listed more than once by assignments: I5.
+func Twice(assignments map[string]*schema.Assignment) (wrong []string) {
 	listed := map[cluster.Slot]string{}
-	for _, guid := range slices.Sorted(maps.Keys(docs)) {
-		doc := docs[guid]
-		if doc == nil {
+	for _, guid := range slices.Sorted(maps.Keys(assignments)) {
+		assignment := assignments[guid]
+		if assignment == nil {
 			continue
 		}
-		for _, list := range [][]schema.Held{doc.Slots, doc.Releasing} {
+		for _, list := range [][]schema.SlotRange{assignment.Slots, assignment.Releasing} {
 			for slot := range schema.Each(list) {
 				if other := listed[slot]; other != "" {
 					wrong = append(wrong, fmt.Sprintf("%s is listed by %s and %s", slot, other, guid))
@@ -283,24 +283,24 @@ func Twice(docs map[string]*schema.Doc) (wrong []string) {
 	return wrong
 }
 
-// Mixed names the tasks of which documents list slots whose workers are told different counts, what was asked back
+// Mixed names the tasks of which assignments list slots whose workers are told different counts, what was asked back
 // included, and says how: I10. Runs have a count each.
-func Mixed(docs map[string]*schema.Doc) map[string]string {
+func Mixed(assignments map[string]*schema.Assignment) map[string]string {
 	wrong := map[string]string{}
 	type lister struct {
 		guid  string
 		count int
 	}
 	first := map[string]lister{}
-	for _, guid := range slices.Sorted(maps.Keys(docs)) {
-		doc := docs[guid]
-		if doc == nil {
+	for _, guid := range slices.Sorted(maps.Keys(assignments)) {
+		assignment := assignments[guid]
+		if assignment == nil {
 			continue
 		}
-		for _, h := range slices.Concat(doc.Slots, doc.Releasing) {
+		for _, h := range slices.Concat(assignment.Slots, assignment.Releasing) {
 			count, known := h.Told()
 			if !known {
-				continue // as its member said, after its document was lost
+				continue // as its member said, after its assignment was lost
 			}
 			if other, listed := first[h.Task]; !listed {
 				first[h.Task] = lister{guid, count}
@@ -324,8 +324,8 @@ func (s *Store) Holds(member string, slot cluster.Slot, token int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	status := s.said[member]
-	doc := s.docs[member]
-	evicted := doc != nil && doc.Evicted // its status was taken from it, and it may not know that yet
+	assignment := s.assignments[member]
+	evicted := assignment != nil && assignment.Evicted // its status was taken from it, and it may not know that yet
 	if status == nil || s.gone[member] && !evicted {
 		return false
 	}
@@ -368,7 +368,7 @@ func (s *Store) judgeRemovals(changes []Change, fail func(invariant, format stri
 	for _, c := range changes {
 		switch dir := schema.Dir(c.Key); {
 		case !c.Deleted:
-		case c.Key == s.keys.Orders(), c.Key == s.keys.Settings(), c.Key == s.keys.Audit(), c.Key == s.keys.Removed():
+		case c.Key == s.keys.Requests(), c.Key == s.keys.Settings(), c.Key == s.keys.Audit(), c.Key == s.keys.Removed():
 			fail("I5", "%s is deleted", c.Key)
 		case (dir == s.keys.Tasks() || dir == s.keys.Marks()) && !noted:
 			fail("I5", "%s is deleted, and no writer can know", c.Key)
@@ -378,14 +378,14 @@ func (s *Store) judgeRemovals(changes []Change, fail func(invariant, format stri
 
 // joins reports whether a commit is a member's join, and not a hand's key among the members'.
 func joins(keys schema.Keys, changes []Change, guid string) bool {
-	return slices.ContainsFunc(changes, func(c Change) bool { return c.Key == keys.Doc(guid) && !c.Deleted && c.Version == 0 })
+	return slices.ContainsFunc(changes, func(c Change) bool { return c.Key == keys.Assignment(guid) && !c.Deleted && c.Version == 0 })
 }
 
 // Litter names the keys that should not be there once all nodes have left: I5, I6. What stays is the
-// cluster itself, what was declared and asked for, the ring of decisions, the last fault of a leader, and the document of
+// cluster itself, what was declared and asked for, the ring of decisions, the last fault of a leader, and the assignment of
 // the last to leave, with the mark of its node.
 func Litter(keys schema.Keys, present []string) (litter []string) {
-	documents, marks := 0, 0
+	assignments, marks := 0, 0
 	for _, key := range present {
 		switch dir := schema.Dir(key); {
 		case key == keys.Meta(),
@@ -393,7 +393,7 @@ func Litter(keys schema.Keys, present []string) (litter []string) {
 			key == keys.Settings(),
 			key == keys.Suspects(),
 			key == keys.Audit(),
-			key == keys.Orders(),
+			key == keys.Requests(),
 			key == keys.Removed(),
 			key == keys.PlanFault(),
 			key == keys.PeerSecret():
@@ -401,9 +401,9 @@ func Litter(keys schema.Keys, present []string) (litter []string) {
 			dir == schema.Dir(keys.Decision(0)),
 			dir == keys.Agendas(),
 			strings.HasPrefix(key, schema.Dir(keys.Ran("", ""))):
-		case dir == keys.Dones() && slices.Contains(present, keys.Doc(schema.Base(key))):
-		case dir == keys.Docs() && documents == 0:
-			documents++
+		case dir == keys.Dones() && slices.Contains(present, keys.Assignment(schema.Base(key))):
+		case dir == keys.Assignments() && assignments == 0:
+			assignments++
 		case dir == keys.Marks() && marks == 0:
 			marks++
 		case strings.HasPrefix(key, keys.Root()):

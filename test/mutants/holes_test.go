@@ -173,11 +173,11 @@ var mutants = []mutant{
 		in("test/cluster", "TestNameIsRefusedWhileHeld"),
 	},
 	{
-		"H18", "a member that was read before its document is believed to be gone",
-		one("internal/reconcile/members.go", `		if p.Member.Read < doc.Read || p.Status.Read < doc.Read {
+		"H18", "a member that was read before its assignment is believed to be gone",
+		one("internal/reconcile/members.go", `		if p.Member.Read < assignment.Read || p.Status.Read < assignment.Read {
 `, `		if p.Member.Read < 0 {
 `),
-		in("internal/reconcile", "TestAbsentBeforeItsDocumentProvesNothing"),
+		in("internal/reconcile", "TestAbsentBeforeItsAssignmentProvesNothing"),
 	},
 	{
 		"H18", "a leader that leaves grants itself slots until it has read that it leaves",
@@ -195,19 +195,19 @@ var mutants = []mutant{
 		simulated("Liveness", 300),
 	},
 	{
-		"H20", "a document that vanished is forgotten",
-		one("internal/reconcile/members.go", `	d.commit.block("the document of " + d.nodeName(guid) + " is missing")
+		"H20", "an assignment that vanished is forgotten",
+		one("internal/reconcile/members.go", `	d.commit.block("the assignment of " + d.nodeName(guid) + " is missing")
 	if p.Live() {`, `	d.commit.out.Forget = append(d.commit.out.Forget, guid)
 	if p.Live() {
 		return unknown
 	}
 	if p.Live() {`),
-		in("test/cluster", "TestDeletedDocument.*"),
+		in("test/cluster", "TestDeletedAssignment.*"),
 	},
 	{
-		"H20", "a node whose document is missing runs on",
-		one("internal/follower/document.go", "		fl.doc, fl.docGood = nil, false\n		return\n", "		return\n"),
-		in("test/cluster", "TestNodeWithoutADocumentStops"),
+		"H20", "a node whose assignment is missing runs on",
+		one("internal/follower/assignment.go", "		fl.assignment, fl.docGood = nil, false\n		return\n", "		return\n"),
+		in("test/cluster", "TestNodeWithoutAnAssignmentStops"),
 	},
 	{
 		"H21", "a member of which one key is missing is taken for gone",
@@ -218,7 +218,7 @@ var mutants = []mutant{
 	},
 	{
 		"H21", "what nobody knows the member of keeps everything from being granted for ever",
-		one("internal/reconcile/members.go", "d.takeoverDelay(guid), p.Doc.Read) {", "d.takeoverDelay(guid), p.Doc.Read) && false {"),
+		one("internal/reconcile/members.go", "d.takeoverDelay(guid), p.Assignment.Read) {", "d.takeoverDelay(guid), p.Assignment.Read) && false {"),
 		in("test/cluster", "TestStrayMember"),
 	},
 	{
@@ -228,7 +228,7 @@ var mutants = []mutant{
 	},
 	{
 		"H21", "a member of which one key was deleted by hand is left alone",
-		one("internal/reconcile/members.go", "\tif d.confirmedGone(guid, p.Doc.Version, 1, there) {", "\tif d.confirmedGone(guid, p.Doc.Version, 1, there) && false {"),
+		one("internal/reconcile/members.go", "\tif d.confirmedGone(guid, p.Assignment.Version, 1, there) {", "\tif d.confirmedGone(guid, p.Assignment.Version, 1, there) && false {"),
 		in("internal/reconcile", "TestOneKeyDeletedByHand"),
 	},
 	{
@@ -248,7 +248,7 @@ var mutants = []mutant{
 	},
 	{
 		"H24", "what a member had is given away the moment it is seen gone",
-		one("internal/reconcile/members.go", "if d.confirmedGone(guid, doc.Version, d.takeoverDelay(guid), min(p.Member.Read, p.Status.Read)) {", "if d.confirmedGone(guid, doc.Version, 0, min(p.Member.Read, p.Status.Read)) {"),
+		one("internal/reconcile/members.go", "if d.confirmedGone(guid, assignment.Version, d.takeoverDelay(guid), min(p.Member.Read, p.Status.Read)) {", "if d.confirmedGone(guid, assignment.Version, 0, min(p.Member.Read, p.Status.Read)) {"),
 		simulated("Safety", 300),
 	},
 	{
@@ -274,13 +274,13 @@ var mutants = []mutant{
 	},
 	{
 		"H24", "an evicted member's slots do not wait for its lease",
-		one("internal/reconcile/members.go", `		if d.confirmedGone(guid, doc.Version, d.timeoutOf(guid)+d.takeoverDelay(guid), d.Now) {
+		one("internal/reconcile/members.go", `		if d.confirmedGone(guid, assignment.Version, d.timeoutOf(guid)+d.takeoverDelay(guid), d.Now) {
 			return reapable
 		}
 		return lost
 	case p.Member.Absent && p.Status.Absent:`, `		return reapable
 	case p.Member.Absent && p.Status.Absent:`),
-		in("test/cluster", "TestDeletedDocument.*"),
+		in("test/cluster", "TestDeletedAssignment.*"),
 	},
 	{
 		"H25", "a plan is one commit, however large",
@@ -294,7 +294,7 @@ var mutants = []mutant{
 	},
 	{
 		"H27", "what is not wanted any more is free at once",
-		one("internal/reconcile/releasing.go", `			doc.Releasing = append(doc.Releasing, asked[i].Held)
+		one("internal/reconcile/releasing.go", `			assignment.Releasing = append(assignment.Releasing, asked[i].SlotRange)
 `, `			_ = i
 `),
 		simulated("Safety", 30),
@@ -310,9 +310,9 @@ var mutants = []mutant{
 		in("test/cluster", "TestTokensAreAboveTheFloor"),
 	},
 	{
-		"former", "what a hand took out of a document while it runs is not listed again",
-		one("internal/reconcile/releasing.go", `		adopted := doc.Adopt(p.Status.Rec.Holding, version)
-`, `		adopted := doc.Adopt(nil, version)
+		"former", "what a hand took out of an assignment while it runs is not listed again",
+		one("internal/reconcile/releasing.go", `		adopted := assignment.Adopt(p.Status.Rec.Holding, version)
+`, `		adopted := assignment.Adopt(nil, version)
 `),
 		in("internal/reconcile", "TestRecall"),
 	},
@@ -417,8 +417,8 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "what ended on a member whose agenda cannot be read is reaped with it",
-		one("internal/reconcile/reap.go", `		case pending.ofDoc(p.Doc.Rec):
-`, `		case pending.ofDoc(nil):
+		one("internal/reconcile/reap.go", `		case pending.ofAssignment(p.Assignment.Rec):
+`, `		case pending.ofAssignment(nil):
 `),
 		in("internal/reconcile", "TestEndsWaitForTheirAgenda"),
 	},
@@ -429,9 +429,9 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestEndsWaitForTheirAgenda"),
 	},
 	{
-		"leader", "who was found to be gone is waited for again by the next leader, once its document was trimmed",
+		"leader", "who was found to be gone is waited for again by the next leader, once its assignment was trimmed",
 		one("internal/reconcile/reap.go", `nonNil(slots), nonNil(releasing), &closed
-`, `nonNil(slots), nonNil(releasing), p.Doc.Rec.Closed
+`, `nonNil(slots), nonNil(releasing), p.Assignment.Rec.Closed
 	_ = closed
 `),
 		in("internal/reconcile", "TestEndsWaitForTheirAgenda"),
@@ -452,7 +452,7 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestDecide/the_counter_is_beyond_the_tokens_that_others_rise_above"),
 	},
 	{
-		"resize", "free slots get an old count that not all documents tell",
+		"resize", "free slots get an old count that not all assignments tell",
 		one("internal/reconcile/barriers.go", "!told || seen && old != count {", "!told || seen && old != count && count < 0 {"),
 		in("internal/reconcile", "TestFreeSlotsBeforeABarrier"),
 	},
@@ -475,8 +475,8 @@ var mutants = []mutant{
 	},
 	{
 		"resize", "only what is granted counts, not what is asked back and may run",
-		one("internal/reconcile/barriers.go", `[][]schema.Held{doc.Slots, doc.Releasing, f.unlisted(guid, doc)} {
-`, `[][]schema.Held{doc.Slots, f.unlisted(guid, doc)} {
+		one("internal/reconcile/barriers.go", `[][]schema.SlotRange{assignment.Slots, assignment.Releasing, f.unlisted(guid, assignment)} {
+`, `[][]schema.SlotRange{assignment.Slots, f.unlisted(guid, assignment)} {
 `),
 		simulated("Safety", 100),
 	},
@@ -550,7 +550,7 @@ var mutants = []mutant{
 	},
 	{
 		"delay", "a node that left on purpose is waited for",
-		one("internal/reconcile/delays.go", `		return !doc.Closed.Clean
+		one("internal/reconcile/delays.go", `		return !assignment.Closed.Clean
 `, `		return true
 `),
 		in("internal/reconcile", "TestWait"),
@@ -682,7 +682,7 @@ var mutants = []mutant{
 	},
 	{
 		"plan", "a worker is moved where the plan would not leave it",
-		one("internal/operation/request.go", "	if err != nil {\n		return err\n	}\n	return e.request(func(r *schema.Orders) {\n		r.Move", "	_ = err\n	return e.request(func(r *schema.Orders) {\n		r.Move"),
+		one("internal/operation/request.go", "	if err != nil {\n		return err\n	}\n	return e.request(func(r *schema.Requests) {\n		r.Move", "	_ = err\n	return e.request(func(r *schema.Requests) {\n		r.Move"),
 		in("internal/operation", "TestMoveThatThePlanWouldUndo"),
 	},
 	{
@@ -749,7 +749,7 @@ var mutants = []mutant{
 	},
 	{
 		"plan", "the plan for runs counts on moves of others that are not made",
-		one("internal/reconcile/placement.go", "around.Tasks[t].Owner, around.Tasks[t].Fixed = first.Target[i], true", "around.Tasks[t].Owner = first.Target[i]"),
+		one("internal/reconcile/placement.go", "around.Tasks[t].Current, around.Tasks[t].Fixed = first.Target[i], true", "around.Tasks[t].Owner = first.Target[i]"),
 		in("internal/reconcile", "TestRunsTakeWhatRoomThereIs"),
 	},
 	{
@@ -1213,7 +1213,7 @@ var mutants = []mutant{
 	},
 	{
 		"management", "what a leader counts as moved already it plans where it is",
-		one("internal/reconcile/placement.go", `		task.Owner[slot.Index], task.Token[slot.Index] = n, stays
+		one("internal/reconcile/placement.go", `		task.Current[slot.Index], task.Token[slot.Index] = n, stays
 `, `		_ = n
 `),
 		in("test/cluster", "TestMove"),
@@ -1226,7 +1226,7 @@ var mutants = []mutant{
 	},
 	{
 		"management", "what an evicted member holds may be given away at once",
-		one("internal/operation/evict.go", "	doc.Evicted = true\n", "	doc.Closed = &schema.Closed{By: node}\n"),
+		one("internal/operation/evict.go", "	assignment.Evicted = true\n", "	assignment.Closed = &schema.Closed{By: node}\n"),
 		simulated("Safety", 300),
 	},
 	{
@@ -1447,7 +1447,7 @@ var mutants = []mutant{
 	},
 	{
 		"records", "a commit that is too large is tried again and again",
-		one("internal/leader/publish.go", "		if l.leaveOut(large) {\n", "		if l.maxDocs > 1 && l.leaveOut(large) {\n"),
+		one("internal/leader/publish.go", "		if l.leaveOut(large) {\n", "		if l.maxAssignments > 1 && l.leaveOut(large) {\n"),
 		in("test/cluster", "TestGoesAroundWhatIsTooLarge"),
 	},
 	{
@@ -1475,33 +1475,33 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestAgendaIsBounded"),
 	},
 	{
-		"records", "a full document takes whatever is asked back and all that has changed",
-		one("internal/reconcile/releasing.go", "!changed || d.fitsDoc(guid, doc, changed):", "!changed || d.fitsDoc(guid, doc, changed) || true:"),
-		in("internal/reconcile", "TestDocumentIsBounded"),
+		"records", "a full assignment takes whatever is asked back and all that has changed",
+		one("internal/reconcile/releasing.go", "!changed || d.fitsAssignment(guid, assignment, changed):", "!changed || d.fitsAssignment(guid, assignment, changed) || true:"),
+		in("internal/reconcile", "TestAssignmentIsBounded"),
 	},
 	{
-		"records", "a closed document names everything that was started",
+		"records", "a closed assignment names everything that was started",
 		one("internal/schema/records.go", "	c.StartedLast60s = started[:Fit(started, coord.MaxValue-Size(d)-name)]\n", "	c.StartedLast60s = started[:len(started)+0*name*len(coord.ErrTooLarge.Error())]\n"),
-		in("internal/schema", "TestClosedDocumentsAreBounded"),
+		in("internal/schema", "TestClosedAssignmentsAreBounded"),
 	},
 	{
-		"tokens", "a follower starts what a former document grants",
+		"tokens", "a follower starts what a former assignment grants",
 		one("internal/follower/known.go", "if k.taken[slot] == h.Token || h.Token > k.highest {", "if k.highest >= 0 {"),
 		in("test/cluster", "TestFormerAssignmentStartsNothing"),
 	},
 	{
-		"tokens", "a follower refuses what its document grants still",
+		"tokens", "a follower refuses what its assignment grants still",
 		one("internal/follower/known.go", "if k.taken[slot] == h.Token || h.Token > k.highest {", "if h.Token > k.highest {"),
 		in("internal/follower", "TestKnownGrants"),
 	},
 	{
-		"tokens", "what two documents list, or its member refuses, stays where it is",
+		"tokens", "what two assignments list, or its member refuses, stays where it is",
 		one("internal/reconcile/releases.go", `	d.addRecalled(s.recalls)
 `, ""),
 		in("internal/reconcile", "TestRecall"),
 	},
 	{
-		"tokens", "what a member holds is granted elsewhere when a hand has taken it out of its document",
+		"tokens", "what a member holds is granted elsewhere when a hand has taken it out of its assignment",
 		one("internal/reconcile/grants.go", `			lists[2] = p.Status.Rec.Holding
 `, `			lists[2] = nil
 `),
@@ -1521,8 +1521,8 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestRecall"),
 	},
 	{
-		"documents", "a leader forgets whom it found without a document as soon as the rest goes",
-		one("internal/view/store.go", "(p.Doc.Rec != nil || p.AssignmentMissing)", "p.Doc.Rec != nil"),
+		"assignments", "a leader forgets whom it found without an assignment as soon as the rest goes",
+		one("internal/view/store.go", "(p.Assignment.Rec != nil || p.AssignmentMissing)", "p.Assignment.Rec != nil"),
 		in("internal/view", "TestMissingFromTheFirst"),
 	},
 	{
@@ -1533,8 +1533,8 @@ var mutants = []mutant{
 	{
 		"versions", "a leader deletes the orders when all are obeyed, and operators read the audit after them",
 		[]change{
-			{"internal/leader/publish.go", "		ops = append(ops, coord.Set(l.Keys.Orders(), schema.Encode(d.Requests, at+1), at))\n",
-				"		if ops = append(ops, coord.Set(l.Keys.Orders(), schema.Encode(d.Requests, at+1), at)); d.Requests.Empty() {\n			ops[len(ops)-1] = coord.Delete(l.Keys.Orders(), at)\n		}\n"},
+			{"internal/leader/publish.go", "		ops = append(ops, coord.Set(l.Keys.Requests(), schema.Encode(d.Requests, at+1), at))\n",
+				"		if ops = append(ops, coord.Set(l.Keys.Requests(), schema.Encode(d.Requests, at+1), at)); d.Requests.Empty() {\n			ops[len(ops)-1] = coord.Delete(l.Keys.Requests(), at)\n		}\n"},
 			{"internal/operation/settle.go", "	w.committing = true\n", "	if late, _, lerr := w.readAudit(ctx); lerr == nil {\n		audit = late\n	}\n	w.committing = true\n"},
 		},
 		in("test/cluster", "TestNoOrderIsLost"),
@@ -1567,7 +1567,7 @@ var mutants = []mutant{
 		in("internal/operation", "TestWriteOfARemovedTask"),
 	},
 	{
-		"growth", "a task's record is removed while a document lists its slots",
+		"growth", "a task's record is removed while an assignment lists its slots",
 		one("internal/reconcile/remove.go", "&& !runs && !listed[name]\n", "&& !runs && len(listed) >= 0\n"),
 		in("internal/reconcile", "TestWhatIsRemoved"),
 	},
@@ -1612,9 +1612,9 @@ var mutants = []mutant{
 		in("internal/schema", "TestUnknownFieldsAreKeptAtAnyDepth"),
 	},
 	{
-		"scale", "a leader does not look at its own documents when their members go",
+		"scale", "a leader does not look at its own assignments when their members go",
 		one("internal/view/read.go", "v.goneSelfWritten(b.rest)\n", "v.goneSelfWritten(nil)\n"),
-		in("internal/view", "TestOwnDocumentsAreReadLater"),
+		in("internal/view", "TestOwnAssignmentsAreReadLater"),
 	},
 	{
 		"scale", "a node that claims is granted more meanwhile",

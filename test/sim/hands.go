@@ -29,7 +29,7 @@ func (m *machine) scribble(n int64) {
 		func() { m.spoil(m.keys.Member(v.Member), n) },
 		func() { m.spoil(m.keys.Name(v.Node), n) },
 		func() { m.spoil(m.keys.Mark(m.name), n) },
-		func() { m.spoil(m.keys.Orders(), n) },
+		func() { m.spoil(m.keys.Requests(), n) },
 		func() { m.spoil(m.keys.Suspects(), n) },
 		func() { m.spoil(m.keys.Settings(), n) },
 		func() { m.spoil(m.keys.Meta(), n) },
@@ -39,9 +39,9 @@ func (m *machine) scribble(n int64) {
 	if m.o.Mode == Safety {
 		// As with keys that are deleted by hand: if its node is dead, too, its slots wait beyond D.
 		kinds = append(kinds, func() {
-			if m.led() && m.only("document", v.Member) {
+			if m.led() && m.only("assignment", v.Member) {
 				m.touched(v.Member)
-				m.spoil(m.keys.Doc(v.Member), n)
+				m.spoil(m.keys.Assignment(v.Member), n)
 			}
 		})
 	}

@@ -37,7 +37,7 @@ type process struct {
 	name   string // n1/3
 	n      int64
 	client *mem.Client
-	vitals atomic.Pointer[cluster.Vitals]
+	vitals atomic.Pointer[cluster.SupervisorReport]
 	cancel context.CancelFunc
 	dead   chan struct{} // closed when the process has ended, however
 	ended  chan struct{} // closed when Run has returned
@@ -136,7 +136,7 @@ func (p *process) link(_ string, link *mem.Client) coord.Store {
 func (p *process) wire(c *xconsumer.Config) {
 	c.Cluster, c.Log = clusterName, slog.New(unread{p})
 	c.Trace = func(cluster.Span) { p.heard.wait() }
-	c.Vitals = func(v cluster.Vitals) {
+	c.SupervisorReport = func(v cluster.SupervisorReport) {
 		if p.heard.wait(); p.alive() {
 			p.vitals.Store(&v)
 		}
@@ -238,7 +238,7 @@ func (m *machine) present() *process {
 }
 
 // told returns what the process that runs has told its parent last, nil for nothing.
-func (m *machine) told() *cluster.Vitals {
+func (m *machine) told() *cluster.SupervisorReport {
 	if p := m.present(); p != nil {
 		return p.vitals.Load()
 	}
@@ -270,7 +270,7 @@ func (p *process) parent(cause string) {
 }
 
 // closeDead closes the member over a session of the parent's.
-func (p *process) closeDead(v *cluster.Vitals, cause string) {
+func (p *process) closeDead(v *cluster.SupervisorReport, cause string) {
 	client := p.service.Client()
 	defer client.Kill()
 	ctx, cancel := context.WithTimeout(p.t.Context(), 10*time.Second)

@@ -221,10 +221,10 @@ func (m *machine) tamper(n int64) {
 		}
 		// Its member is evicted then. If that dies, too, its slots wait for a session timeout by the
 		// clock of each leader that comes, so that leaders who die put it off beyond D.
-		keys = append(keys, m.keys.Doc(v.Member))
+		keys = append(keys, m.keys.Assignment(v.Member))
 	}
 	key := keys[m.dice.pick(len(keys), "key", n)]
-	if key == m.keys.Doc(v.Member) && (!m.led() || !m.only("document", v.Member)) {
+	if key == m.keys.Assignment(v.Member) && (!m.led() || !m.only("assignment", v.Member)) {
 		return // not promised where nobody sees that it is missing before its session ends
 	}
 	m.edit(key, func(r coord.Record) (coord.Op, bool) { return coord.Delete(key, r.Version), true })
@@ -238,7 +238,7 @@ func (m *machine) putBack(n int64) {
 	if v == nil {
 		return
 	}
-	key := m.keys.Doc(v.Member)
+	key := m.keys.Assignment(v.Member)
 	var former []byte
 	m.edit(key, func(r coord.Record) (coord.Op, bool) {
 		former = r.Value
@@ -251,7 +251,7 @@ func (m *machine) putBack(n int64) {
 		}
 		m.touched(v.Member)
 		m.edit(key, func(r coord.Record) (coord.Op, bool) {
-			was, is := new(schema.Doc), new(schema.Doc)
+			was, is := new(schema.Assignment), new(schema.Assignment)
 			if _, live := m.service.Records()[m.keys.Status(v.Member)]; !live {
 				return coord.Op{}, false // what it holds cannot be seen any longer: see docs/reliability.md, "Not covered"
 			}

@@ -70,11 +70,11 @@ type process struct {
 func (p *process) run(ctx context.Context, child *supervise.Child) (err error) {
 	s, log := p.Settings, p.log
 	keeper := command.NewKeeper()
-	tell := func(v cluster.Vitals) { keeper.Tell(v.StopBy) }
+	tell := func(v cluster.SupervisorReport) { keeper.Tell(v.StopBy) }
 	var listener net.Listener
 	if child != nil && child.IsNode() {
 		obeyParent(p.Again, log)
-		tell = func(v cluster.Vitals) {
+		tell = func(v cluster.SupervisorReport) {
 			keeper.Tell(v.StopBy)
 			child.Tell(v)
 		}
@@ -117,7 +117,7 @@ func (p *process) run(ctx context.Context, child *supervise.Child) (err error) {
 	node, err := xconsumer.New(store, xconsumer.Config{
 		Cluster: s.Cluster, Name: s.Name, Address: address, Advertise: advertised(s), Tasks: s.Tasks, LeaderWorkers: s.Leader, Source: s.File,
 		Moving: s.Moving, Labels: s.Labels, Weight: s.Weight, Capacity: s.Capacity,
-		LogBytes: s.LogBytes, Vitals: tell, Trace: told, Log: log,
+		LogBytes: s.LogBytes, SupervisorReport: tell, Trace: told, Log: log,
 		HardStop: func() { os.Exit(ExitStuck) },
 	})
 	if err != nil {

@@ -37,7 +37,7 @@ func runParent(ctx context.Context, s config.Settings, again <-chan os.Signal, l
 	cfg := supervise.Config{
 		Args: os.Args, Env: env, Again: again, Clock: coord.LeaseClock(),
 		Out: os.Stdout, Err: os.Stderr, Log: log, Alive: service.alive,
-		Close: func(ctx context.Context, v cluster.Vitals, d supervise.Death) error {
+		Close: func(ctx context.Context, v cluster.SupervisorReport, d supervise.Death) error {
 			err := closeDead(ctx, s.Service, v, d, log)
 			if err != nil {
 				log.Debug("the dead node's member is not closed", "error", err)
@@ -61,7 +61,7 @@ func runParent(ctx context.Context, s config.Settings, again <-chan os.Signal, l
 }
 
 // closeDead closes the member of a dead child, over a session of the parent's own.
-func closeDead(ctx context.Context, service config.Service, v cluster.Vitals, d supervise.Death, log *slog.Logger) (err error) {
+func closeDead(ctx context.Context, service config.Service, v cluster.SupervisorReport, d supervise.Death, log *slog.Logger) (err error) {
 	store, err := service.Open(log)
 	if err != nil {
 		return err

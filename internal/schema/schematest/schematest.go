@@ -10,10 +10,10 @@ import (
 
 // Held makes a list from texts such as "a 0-2 @5" (task, slots, token); a version may follow that a release has:
 // "a 0 @5 v3". It panics on any other text.
-func Held(texts ...string) []schema.Held {
-	list := []schema.Held{}
+func Held(texts ...string) []schema.SlotRange {
+	list := []schema.SlotRange{}
 	for _, text := range texts {
-		var h schema.Held
+		var h schema.SlotRange
 		var slots string
 		if n, _ := fmt.Sscanf(text, "%s %s @%d v%d", &h.Task, &slots, &h.Token, &h.Version); n < 3 {
 			panic("schematest: invalid slots: " + text)

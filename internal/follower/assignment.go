@@ -17,39 +17,39 @@ type docRead struct {
 	err error
 }
 
-// noteDoc files the document as read.
-func (fl *following) noteDoc(d docRead) {
-	key := fl.Keys.Doc(fl.Self.MemberID)
+// noteAssignment files the assignment as read.
+func (fl *following) noteAssignment(d docRead) {
+	key := fl.Keys.Assignment(fl.Self.MemberID)
 	switch {
 	case errors.Is(d.err, coord.ErrNotFound):
-		listed := listedIn(fl.doc)
-		fl.Log.Error("this node's document is missing; all that it listed stops", "listed", listed)
-		fl.Emit(cluster.Event{Kind: cluster.RecordUnusable, Detail: "this node's document is missing; all that it listed stops: " + listed})
-		fl.doc, fl.docGood = nil, false
+		listed := listedIn(fl.assignment)
+		fl.Log.Error("this node's assignment is missing; all that it listed stops", "listed", listed)
+		fl.Emit(cluster.Event{Kind: cluster.RecordUnusable, Detail: "this node's assignment is missing; all that it listed stops: " + listed})
+		fl.assignment, fl.docGood = nil, false
 		return
 	case d.err != nil:
 		return // the session is ending
 	}
-	doc := new(schema.Doc)
-	if err := schema.Decode(key, d.r, doc); err != nil {
-		fl.Log.Error("this node's document cannot be used; the last good one stays in force", "key", key, "error", err)
+	assignment := new(schema.Assignment)
+	if err := schema.Decode(key, d.r, assignment); err != nil {
+		fl.Log.Error("this node's assignment cannot be used; the last good one stays in force", "key", key, "error", err)
 		fl.Emit(cluster.Event{Kind: cluster.RecordUnusable, Detail: err.Error()})
 		fl.docGood = false
 		return
 	}
-	fl.doc, fl.docVersion, fl.docGood = doc, d.r.Version, true
-	fl.refuse(fl.known.Note(doc))
+	fl.assignment, fl.docVersion, fl.docGood = assignment, d.r.Version, true
+	fl.refuse(fl.known.Note(assignment))
 	fl.tellGrants()
 }
 
-// listedIn names what a document lists, a run by its task and ID: the first entries, and how many more there are.
-func listedIn(doc *schema.Doc) string {
+// listedIn names what an assignment lists, a run by its task and ID: the first entries, and how many more there are.
+func listedIn(assignment *schema.Assignment) string {
 	const most = 5
-	if doc == nil {
+	if assignment == nil {
 		return "nothing that is known"
 	}
 	var names []string
-	list := slices.Concat(doc.Slots, doc.Releasing)
+	list := slices.Concat(assignment.Slots, assignment.Releasing)
 	for i := range list[:min(len(list), most)] {
 		names = append(names, fmt.Sprintf("%s#%s", list[i].Task, list[i].Slots))
 	}
@@ -74,7 +74,7 @@ func (fl *following) refuse(fresh map[cluster.Slot]int64) {
 // tellGrants says which slots came and went.
 func (fl *following) tellGrants() {
 	granted := map[cluster.Slot]int64{}
-	for slot, h := range schema.Each(fl.doc.Slots) {
+	for slot, h := range schema.Each(fl.assignment.Slots) {
 		if _, refused := fl.known.Refused[slot]; refused {
 			continue
 		}

@@ -2,8 +2,8 @@ package cluster
 
 import "time"
 
-// Vitals is what a parent process has to know of a node's process, to clean up after it.
-type Vitals struct {
+// SupervisorReport is what a parent process has to know of a node's process, to clean up after it.
+type SupervisorReport struct {
 	Cluster string `json:"cluster"`
 	Node    string `json:"node"`
 	// Member is the MemberID under which the node joins or has joined, "" before the first join;

@@ -210,10 +210,10 @@ func (e *candidate) predecessor(ctx context.Context) (string, error) {
 	own, before, name := int64(0), int64(0), ""
 	e.spare = nil
 	for _, c := range candidates {
-		guid, ok := schema.Candidate(c.Name)
+		memberID, ok := schema.Candidate(c.Name)
 		key := e.keys.Elections() + "/" + c.Name
 		switch {
-		case !ok || guid != e.self.MemberID:
+		case !ok || memberID != e.self.MemberID:
 		case c.Sequence > own:
 			if own > 0 {
 				e.spare = append(e.spare, e.own)
@@ -237,10 +237,10 @@ func (e *candidate) predecessor(ctx context.Context) (string, error) {
 // clear deletes the candidate key before this member's own if it is nobody's: not bound to a session, to another one
 // than its member's, or left over of this member's own. It reports whether it did.
 func (e *candidate) clear(ctx context.Context, key string, r coord.Record) (bool, error) {
-	guid, _ := schema.Candidate(schema.Base(key))
-	stray := r.Session == "" || guid == e.self.MemberID
+	memberID, _ := schema.Candidate(schema.Base(key))
+	stray := r.Session == "" || memberID == e.self.MemberID
 	if !stray {
-		m, err := e.session.Get(ctx, e.keys.Member(guid))
+		m, err := e.session.Get(ctx, e.keys.Member(memberID))
 		switch {
 		case errors.Is(err, coord.ErrNotFound):
 			stray = true // both vanish in one commit: if it was that, there is nothing to delete

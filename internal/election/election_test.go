@@ -53,7 +53,7 @@ func run(t *testing.T, store coord.Store, name string) *candidate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	self, err := membership.Join(t.Context(), s, keys, cluster.Member{MemberID: membership.NewGUID(), Node: name, SessionTimeout: cluster.Duration(s.Info().Timeout)})
+	self, err := membership.Join(t.Context(), s, keys, cluster.Member{MemberID: membership.NewMemberID(), Node: name, SessionTimeout: cluster.Duration(s.Info().Timeout)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ type Seen struct {
 }
 
 // Member is a member that lives.
-type Member struct{ GUID, Node string }
+type Member struct{ MemberID, Node string }
 
 // SortMembers sorts members by their ids, which is how a Seen lists them: the name of a node may change in its record.
 func SortMembers(list []Member) {
@@ -38,7 +38,7 @@ func SortMembers(list []Member) {
 }
 
 func (m *Member) compare(other *Member) int {
-	return cmp.Compare(m.GUID, other.GUID)
+	return cmp.Compare(m.MemberID, other.MemberID)
 }
 
 // Between returns what has happened between two looks at a cluster: who leads, who has joined and left, which records have
@@ -53,9 +53,9 @@ func Between(before, after *Seen) []cluster.Event {
 	Pairs(before.Members, after.Members, (*Member).compare, func(was, is *Member) {
 		switch {
 		case was == nil:
-			joined = append(joined, cluster.Event{Kind: cluster.NodeJoined, Node: is.Node, Member: is.GUID})
+			joined = append(joined, cluster.Event{Kind: cluster.NodeJoined, Node: is.Node, Member: is.MemberID})
 		case is == nil:
-			left = append(left, cluster.Event{Kind: cluster.NodeLeft, Node: was.Node, Member: was.GUID})
+			left = append(left, cluster.Event{Kind: cluster.NodeLeft, Node: was.Node, Member: was.MemberID})
 		}
 	})
 	byNode := func(a, b cluster.Event) int {

@@ -19,7 +19,7 @@ import (
 type Checkpoints struct {
 	Session coord.Session
 	Keys    schema.Keys
-	Member  string // GUID
+	Member  string // MemberID
 }
 
 // Save notes how far a worker is. The error matches cluster.ErrCheckpoint if data are too large,

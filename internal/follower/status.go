@@ -27,14 +27,14 @@ func (fl *following) say(ctx context.Context, o Actions, phase membership.Phase)
 	if o.Lazy && !fl.unsure {
 		fl.lazyAt = fl.Session.Now()
 	}
-	guid, at := fl.Self.MemberID, fl.saidVersion
+	memberID, at := fl.Self.MemberID, fl.saidVersion
 	if fl.unsure { // read first; what is to be said is decided anew
 		readDone := fl.doneUnsure
 		fl.spawn(func() {
-			r, err := fl.Session.Get(ctx, fl.Keys.Status(guid))
+			r, err := fl.Session.Get(ctx, fl.Keys.Status(memberID))
 			answer := reply{read: true, version: r.Version, err: err}
 			if readDone && err == nil {
-				done, derr := fl.Session.Get(ctx, fl.Keys.Done(guid))
+				done, derr := fl.Session.Get(ctx, fl.Keys.Done(memberID))
 				if answer.done = &done; derr != nil && !errors.Is(derr, coord.ErrNotFound) {
 					answer.err = derr
 				}
@@ -46,21 +46,21 @@ func (fl *following) say(ctx context.Context, o Actions, phase membership.Phase)
 	claim := len(o.Start) > 0 && phase == membership.Holds
 	var ops []coord.Op
 	if claim {
-		ops = append(ops, coord.Check(fl.Keys.Assignment(guid), fl.docVersion))
+		ops = append(ops, coord.Check(fl.Keys.Assignment(memberID), fl.docVersion))
 	}
 	next := at
 	if o.Status == nil {
-		ops = append(ops, coord.Check(fl.Keys.Status(guid), at)) // it says that they are held
+		ops = append(ops, coord.Check(fl.Keys.Status(memberID), at)) // it says that they are held
 	} else {
 		next = at + 1
-		ops = append(ops, coord.Set(fl.Keys.Status(guid), schema.Encode(o.Status, next), at))
+		ops = append(ops, coord.Set(fl.Keys.Status(memberID), schema.Encode(o.Status, next), at))
 	}
 	switch {
 	case o.Done == nil:
 	case fl.done == nil:
-		ops = append(ops, coord.Create(fl.Keys.Done(guid), schema.Encode(o.Done, 0)))
+		ops = append(ops, coord.Create(fl.Keys.Done(memberID), schema.Encode(o.Done, 0)))
 	default:
-		ops = append(ops, coord.Set(fl.Keys.Done(guid), schema.Encode(o.Done, fl.doneVersion+1), fl.doneVersion))
+		ops = append(ops, coord.Set(fl.Keys.Done(memberID), schema.Encode(o.Done, fl.doneVersion+1), fl.doneVersion))
 	}
 	fl.spawn(func() {
 		_, err := fl.Session.Commit(ctx, ops...)

@@ -128,8 +128,8 @@ func (l *leading) run(ctx context.Context) error {
 		}
 		if d.RequeueAt > 0 && now >= d.RequeueAt {
 			due = true
-			for _, guid := range d.RequeueMembers {
-				l.view.MarkPeer(guid)
+			for _, memberID := range d.RequeueMembers {
+				l.view.MarkPeer(memberID)
 			}
 		}
 	}
@@ -236,9 +236,9 @@ func (l *leading) decide(ctx context.Context) (reconcile.Decision, error) {
 	l.tellAhead(d.Ahead)
 	l.tellDoubles(d.Doubles)
 	l.tellPlanFault(ctx, d.PlanFault)
-	for _, guid := range d.Forget {
-		l.view.Forget(guid)
-		delete(l.reaped, guid)
+	for _, memberID := range d.Forget {
+		l.view.Forget(memberID)
+		delete(l.reaped, memberID)
 	}
 	if d.StepDown {
 		return d, fmt.Errorf("term %d: %w", l.term.Number, election.ErrStepDown)

@@ -118,18 +118,18 @@ func (l *leading) write(ctx context.Context, d reconcile.Decision) error {
 	snap := l.view.Snapshot()
 	ops, epoch := l.guard(snap, d.Token)
 	sizes := make(map[string]int, len(d.Assignments))
-	for _, guid := range sortedKeys(d.Assignments) {
-		assignment, at := d.Assignments[guid], snap.Peers[guid].Assignment.Version
+	for _, memberID := range sortedKeys(d.Assignments) {
+		assignment, at := d.Assignments[memberID], snap.Peers[memberID].Assignment.Version
 		if assignment == nil {
-			l.reaped[guid] = true
-			ops = append(ops, coord.Delete(l.Keys.Assignment(guid), at))
-			if done := snap.Peers[guid].Done; done.Rec != nil && !done.Absent {
-				ops = append(ops, coord.Delete(l.Keys.Done(guid), done.Version))
+			l.reaped[memberID] = true
+			ops = append(ops, coord.Delete(l.Keys.Assignment(memberID), at))
+			if done := snap.Peers[memberID].Done; done.Rec != nil && !done.Absent {
+				ops = append(ops, coord.Delete(l.Keys.Done(memberID), done.Version))
 			}
 		} else {
 			value := schema.Encode(assignment, at+1)
-			sizes[guid] = len(value)
-			ops = append(ops, coord.Set(l.Keys.Assignment(guid), value, at))
+			sizes[memberID] = len(value)
+			ops = append(ops, coord.Set(l.Keys.Assignment(memberID), value, at))
 		}
 	}
 	suspects, at := l.suspectsOps(snap, d.Suspects)
@@ -177,12 +177,12 @@ func (l *leading) write(ctx context.Context, d reconcile.Decision) error {
 	if d.Requests != nil {
 		l.view.PutRequests(d.Requests, snap.Requests.Version+1)
 	}
-	for guid, assignment := range d.Assignments {
+	for memberID, assignment := range d.Assignments {
 		if assignment == nil {
-			l.view.Forget(guid)
-			delete(l.reaped, guid)
+			l.view.Forget(memberID)
+			delete(l.reaped, memberID)
 		} else {
-			l.view.PutAssignment(guid, assignment, snap.Peers[guid].Assignment.Version+1, sizes[guid])
+			l.view.PutAssignment(memberID, assignment, snap.Peers[memberID].Assignment.Version+1, sizes[memberID])
 		}
 	}
 	l.Log.Info("published", "term", l.term.Number, "assignments", len(d.Assignments), "moves", summary(d.Moves))
@@ -315,12 +315,12 @@ func (l *leading) countSkips(task string, old, next *schema.Agenda) {
 
 // evict removes a member of which a key is missing. Without an assignment it is given one that notes what
 // the member says it holds.
-func (l *leading) evict(ctx context.Context, guid string) error {
+func (l *leading) evict(ctx context.Context, memberID string) error {
 	snap := l.view.Snapshot()
-	p := snap.Peers[guid]
+	p := snap.Peers[memberID]
 	ops, epoch := l.guard(snap, snap.Epoch.Rec.NextToken)
 	assignment, version, why := &schema.Assignment{}, int64(0), "another of its keys was deleted"
-	node, lost := guid, false // nobody knows what it holds
+	node, lost := memberID, false // nobody knows what it holds
 	switch m := p.Member.Rec; {
 	case p.Assignment.Absent:
 		why = "its assignment is missing"
@@ -343,11 +343,11 @@ func (l *leading) evict(ctx context.Context, guid string) error {
 	switch {
 	case lost: // the leader waits until nothing of it can run, and forgets it
 	case p.Assignment.Absent:
-		ops = append(ops, coord.Create(l.Keys.Assignment(guid), write))
+		ops = append(ops, coord.Create(l.Keys.Assignment(memberID), write))
 	default:
-		ops = append(ops, coord.Set(l.Keys.Assignment(guid), write, p.Assignment.Version))
+		ops = append(ops, coord.Set(l.Keys.Assignment(memberID), write, p.Assignment.Version))
 	}
-	bound, err := membership.ReadBound(ctx, l.Session, l.Keys, guid, assignment.Node)
+	bound, err := membership.ReadBound(ctx, l.Session, l.Keys, memberID, assignment.Node)
 	if err != nil {
 		return err
 	}
@@ -362,11 +362,11 @@ func (l *leading) evict(ctx context.Context, guid string) error {
 		return err
 	}
 	l.recorded(ring)
-	l.Log.Warn("evicted a member", "node", node, "member", guid, "reason", why)
+	l.Log.Warn("evicted a member", "node", node, "member", memberID, "reason", why)
 	l.view.PutEpoch(epoch, snap.Epoch.Version+1)
 	if !lost {
-		l.view.PutAssignment(guid, assignment, version, len(write))
+		l.view.PutAssignment(memberID, assignment, version, len(write))
 	}
-	l.view.MarkPeer(guid)
+	l.view.MarkPeer(memberID)
 	return nil
 }

@@ -62,7 +62,7 @@ func (w *stopwatch) decided(moves []cluster.Decided, assignments map[string]*sch
 	if !granted || len(w.since) == 0 {
 		return
 	}
-	for guid, assignment := range assignments {
+	for memberID, assignment := range assignments {
 		if assignment == nil {
 			continue
 		}
@@ -70,20 +70,20 @@ func (w *stopwatch) decided(moves []cluster.Decided, assignments map[string]*sch
 			if w.since[slot].of == "" {
 				continue
 			}
-			if w.coming[guid] == nil {
-				w.coming[guid] = map[cluster.Slot]bool{}
+			if w.coming[memberID] == nil {
+				w.coming[memberID] = map[cluster.Slot]bool{}
 			}
-			w.coming[guid][slot] = true
+			w.coming[memberID][slot] = true
 		}
 	}
 }
 
 // arrived stops the time of what runs now, and tells it.
 func (w *stopwatch) arrived(snap *view.Snapshot, now time.Duration, took func(meter.Name, time.Duration)) {
-	for guid, slots := range w.coming {
-		p := snap.Peers[guid]
+	for memberID, slots := range w.coming {
+		p := snap.Peers[memberID]
 		if p == nil || p.Status.Rec == nil {
-			delete(w.coming, guid)
+			delete(w.coming, memberID)
 			continue
 		}
 		starting := map[cluster.Slot]bool{}
@@ -103,7 +103,7 @@ func (w *stopwatch) arrived(snap *view.Snapshot, now time.Duration, took func(me
 			return true
 		})
 		if len(slots) == 0 {
-			delete(w.coming, guid)
+			delete(w.coming, memberID)
 		}
 	}
 }

@@ -24,9 +24,9 @@ import (
 func (l *leading) tell(snap *view.Snapshot) {
 	l.Publish(snap)
 	seen := events.Seen{Records: snap.Errors(l.Keys)}
-	for guid, p := range snap.Peers {
-		if p.Live() && p.Member.Rec != nil && guid != l.Self.MemberID {
-			seen.Members = append(seen.Members, events.Member{GUID: guid, Node: p.Member.Rec.Node})
+	for memberID, p := range snap.Peers {
+		if p.Live() && p.Member.Rec != nil && memberID != l.Self.MemberID {
+			seen.Members = append(seen.Members, events.Member{MemberID: memberID, Node: p.Member.Rec.Node})
 		}
 	}
 	events.SortMembers(seen.Members)

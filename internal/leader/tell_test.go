@@ -18,7 +18,7 @@ import (
 func TestDoublesAreToldWhenTheyLast(t *testing.T) {
 	var told []cluster.Event
 	l := leading{Leader: &Leader{Log: slog.New(slog.DiscardHandler), Emit: func(e cluster.Event) { told = append(told, e) }}}
-	doubled := map[cluster.Slot][]view.Holder{{Task: "a", Index: 1}: {{GUID: "x", Node: "n1", Token: 9}, {GUID: "y", Node: "n2", Token: 5}}}
+	doubled := map[cluster.Slot][]view.Holder{{Task: "a", Index: 1}: {{MemberID: "x", Node: "n1", Token: 9}, {MemberID: "y", Node: "n2", Token: 5}}}
 	l.tellDoubles(doubled)
 	l.tellDoubles(nil)
 	l.tellDoubles(doubled)

@@ -53,15 +53,15 @@ func Compare(first, second Sighting) (Apart, bool) {
 }
 
 // See reads a member's heartbeat. The clock is the wall clock: monotonic readings are of no use to others.
-func See(ctx context.Context, s coord.Session, keys schema.Keys, guid string) (Sighting, error) {
+func See(ctx context.Context, s coord.Session, keys schema.Keys, memberID string) (Sighting, error) {
 	before := time.Now().UTC().Round(0)
-	r, err := s.Get(ctx, keys.Heartbeat(guid))
+	r, err := s.Get(ctx, keys.Heartbeat(memberID))
 	after := time.Now().UTC().Round(0)
 	if err != nil {
 		return Sighting{}, err
 	}
 	var beat schema.Heartbeat
-	if err := schema.Decode(keys.Heartbeat(guid), r, &beat); err != nil {
+	if err := schema.Decode(keys.Heartbeat(memberID), r, &beat); err != nil {
 		return Sighting{}, err
 	}
 	return Sighting{Version: r.Version, At: beat.At, Before: before, After: after}, nil

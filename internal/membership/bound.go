@@ -33,14 +33,14 @@ type boundKey struct {
 
 // ReadBound reads a member's keys, all at once. Node is its node's name, "" if nobody knows it. The error is one of
 // package coord; a key that is not there is no error.
-func ReadBound(ctx context.Context, s coord.Session, keys schema.Keys, guid, node string) (Bound, error) {
+func ReadBound(ctx context.Context, s coord.Session, keys schema.Keys, memberID, node string) (Bound, error) {
 	candidates, err := s.List(ctx, keys.Elections())
 	if err != nil {
 		return Bound{}, err
 	}
-	read := []boundKey{{key: keys.Member(guid)}, {key: keys.Status(guid)}, {key: keys.Heartbeat(guid)}}
+	read := []boundKey{{key: keys.Member(memberID)}, {key: keys.Status(memberID)}, {key: keys.Heartbeat(memberID)}}
 	for _, c := range candidates { // several, where an attempt to stand had an unknown outcome
-		if owner, ok := schema.Candidate(c.Name); ok && owner == guid {
+		if owner, ok := schema.Candidate(c.Name); ok && owner == memberID {
 			read = append(read, boundKey{key: keys.Elections() + "/" + c.Name})
 		}
 	}
@@ -66,9 +66,9 @@ func ReadBound(ctx context.Context, s coord.Session, keys schema.Keys, guid, nod
 			b.maker = k.record.Session
 		}
 		switch k.key {
-		case keys.Member(guid):
+		case keys.Member(memberID):
 			b.Session = k.record.Session
-		case keys.Status(guid):
+		case keys.Status(memberID):
 			if b.Status = new(schema.Status); schema.Decode(k.key, k.record, b.Status) != nil {
 				b.Status = nil
 			}

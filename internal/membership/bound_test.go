@@ -15,15 +15,15 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// deleted returns what operations delete, with the member's GUID as M, sorted.
-func deleted(t *testing.T, guid string, ops []coord.Op) string {
+// deleted returns what operations delete, with the member's MemberID as M, sorted.
+func deleted(t *testing.T, memberID string, ops []coord.Op) string {
 	t.Helper()
 	var list []string
 	for _, op := range ops {
 		if op.Kind != coord.KindDelete {
 			t.Errorf("%s of %s", op.Kind, op.Key)
 		}
-		key := strings.ReplaceAll(strings.TrimPrefix(op.Key, keys.Root()+"/"), guid, "M")
+		key := strings.ReplaceAll(strings.TrimPrefix(op.Key, keys.Root()+"/"), memberID, "M")
 		if strings.HasPrefix(key, "election/") {
 			key = strings.TrimRight(key, "0123456789") // the sequence
 		}

@@ -22,13 +22,13 @@ func dead(self membership.Self, s coord.Session, blame bool) membership.FormerMe
 	return membership.FormerMember{Member: self.MemberID, Node: self.Node, Session: s.Info().ID, By: "parent", Cause: "panic", Blame: blame}
 }
 
-func docOf(t *testing.T, s coord.Session, guid string) (assignment schema.Assignment) {
+func docOf(t *testing.T, s coord.Session, memberID string) (assignment schema.Assignment) {
 	t.Helper()
-	r, err := s.Get(t.Context(), keys.Assignment(guid))
+	r, err := s.Get(t.Context(), keys.Assignment(memberID))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := schema.Decode(keys.Assignment(guid), r, &assignment); err != nil {
+	if err := schema.Decode(keys.Assignment(memberID), r, &assignment); err != nil {
 		t.Fatal(err)
 	}
 	return assignment

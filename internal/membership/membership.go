@@ -3,7 +3,7 @@
 //
 // # The model
 //
-// A member is one session's life, told apart by a GUID that is never used twice. Its keys
+// A member is one session's life, told apart by a MemberID that is never used twice. Its keys
 // are created in one commit ([Join]) and vanish together: with the session, in the commit
 // that closes the member ([Close]), or when an operator or leader evicts it. Only its
 // assignment stays, until a leader reaps it.
@@ -76,8 +76,8 @@ type Self struct {
 	Election string // its candidate key
 }
 
-// NewGUID returns a name that was never used before.
-func NewGUID() string {
+// NewMemberID returns a name that was never used before.
+func NewMemberID() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return hex.EncodeToString(b[:])
@@ -85,7 +85,7 @@ func NewGUID() string {
 
 // Join makes m a member, creating the cluster if there is none. The error matches
 // ErrNameTaken, ErrProtocol or an error of coord. After coord.ErrUnknown the session must
-// be closed: the join may still happen, and its GUID must not be used again.
+// be closed: the join may still happen, and its MemberID must not be used again.
 func Join(ctx context.Context, s coord.Session, keys schema.Keys, m cluster.Member) (Self, error) {
 	if size := schema.Size(&schema.Member{Member: m}); size > schema.MaxMember {
 		return Self{}, fmt.Errorf(
@@ -179,7 +179,7 @@ func activeProtocol(ctx context.Context, s coord.Session, keys schema.Keys) (ver
 
 // newClusterOps creates meta and epoch together.
 func newClusterOps(keys schema.Keys) []coord.Op {
-	meta := &schema.Meta{UUID: NewGUID(), Protocol: schema.Protocol, Created: time.Now().UTC().Truncate(time.Second)}
+	meta := &schema.Meta{UUID: NewMemberID(), Protocol: schema.Protocol, Created: time.Now().UTC().Truncate(time.Second)}
 	return []coord.Op{
 		coord.Create(keys.Meta(), schema.Encode(meta, 0)),
 		coord.Create(keys.Epoch(), schema.Encode(&schema.Epoch{NextToken: 1}, 0)),
@@ -188,11 +188,11 @@ func newClusterOps(keys schema.Keys) []coord.Op {
 
 // outlasts returns how long a member's keys outlast it at most: its session timeout, and what the service may be late. Of
 // a member that cannot be read it is taken to be as this session's.
-func outlasts(ctx context.Context, s coord.Session, keys schema.Keys, guid string) time.Duration {
+func outlasts(ctx context.Context, s coord.Session, keys schema.Keys, memberID string) time.Duration {
 	info := s.Info()
 	timeout := info.Timeout
 	var m schema.Member
-	if r, err := s.Get(ctx, keys.Member(guid)); err == nil && schema.Decode(keys.Member(guid), r, &m) == nil && m.SessionTimeout > 0 {
+	if r, err := s.Get(ctx, keys.Member(memberID)); err == nil && schema.Decode(keys.Member(memberID), r, &m) == nil && m.SessionTimeout > 0 {
 		timeout = time.Duration(m.SessionTimeout)
 	}
 	return timeout + max(3*info.Spacing, time.Second) // of which ZooKeeper needs 1.5 ticks

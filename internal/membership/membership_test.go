@@ -49,7 +49,7 @@ func TestTerms(t *testing.T) {
 var keys = schema.NewKeys("test")
 
 func member(name string, s coord.Session) cluster.Member {
-	return cluster.Member{MemberID: membership.NewGUID(), Node: name, Host: "h", PID: 7, Works: []string{"w"}, SessionTimeout: cluster.Duration(s.Info().Timeout)}
+	return cluster.Member{MemberID: membership.NewMemberID(), Node: name, Host: "h", PID: 7, Works: []string{"w"}, SessionTimeout: cluster.Duration(s.Info().Timeout)}
 }
 
 func open(t *testing.T, store coord.Store) coord.Session {

@@ -203,7 +203,7 @@ func (r *Runner) session(ctx context.Context, openTimeout time.Duration) (joined
 // newMember returns the member that the node is to be with a session, under a fresh id.
 func (r *Runner) newMember(session coord.Session) cluster.Member {
 	m := r.cfg.Member
-	m.MemberID = membership.NewGUID()
+	m.MemberID = membership.NewMemberID()
 	m.Host, _ = os.Hostname() // for people only
 	m.PID = os.Getpid()
 	m.Works = slices.Sorted(maps.Keys(r.cfg.Works))

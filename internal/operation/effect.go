@@ -224,25 +224,25 @@ func (e editor) do(op cluster.Operation) error {
 
 // lose ends the membership of a node, for whoever looks at what comes of it. Nobody waits for it.
 func (e editor) lose(node string) error {
-	guid := member(e.Snapshot, node)
-	if guid == "" {
+	memberID := member(e.Snapshot, node)
+	if memberID == "" {
 		return fmt.Errorf("%w: %q", cluster.ErrNoNode, node)
 	}
-	p := *e.Peers[guid]
+	p := *e.Peers[memberID]
 	if p.Assignment.Rec != nil {
 		assignment := *p.Assignment.Rec
 		assignment.Closed = &schema.Closed{By: "what-if", Cause: "lost", Clean: true}
 		p.Assignment.Rec = &assignment
 	}
-	e.Peers[guid] = &p
+	e.Peers[memberID] = &p
 	return nil
 }
 
 // member returns a live member of a name, "" if there is none.
 func member(s *view.Snapshot, node string) string {
-	for _, guid := range slices.Sorted(maps.Keys(s.Peers)) {
-		if p := s.Peers[guid]; p.Live() && p.Member.Rec != nil && p.Member.Rec.Node == node {
-			return guid
+	for _, memberID := range slices.Sorted(maps.Keys(s.Peers)) {
+		if p := s.Peers[memberID]; p.Live() && p.Member.Rec != nil && p.Member.Rec.Node == node {
+			return memberID
 		}
 	}
 	return ""

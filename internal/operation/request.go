@@ -161,9 +161,9 @@ func grants(s *view.Snapshot, pick func(node string, slot cluster.Slot) bool) []
 // vanished returns the members that are gone and whose slots are waited with.
 func vanished(s *view.Snapshot) []string {
 	var list []string
-	for guid, p := range s.Peers {
+	for memberID, p := range s.Peers {
 		if !p.Live() && p.Assignment.Rec != nil {
-			list = append(list, guid)
+			list = append(list, memberID)
 		}
 	}
 	slices.Sort(list)

@@ -47,25 +47,25 @@ type barriers map[string]*barrier
 // assignments this commit deletes.
 func findBarriers(f *facts, m members, delayed map[string]cluster.Reason, c *commit) barriers {
 	found := barriers{}
-	for _, guid := range f.guids {
-		assignment := c.assignment(guid)
+	for _, memberID := range f.memberIDs {
+		assignment := c.assignment(memberID)
 		if assignment == nil {
 			continue
 		}
 		for i := range assignment.Slots {
-			found.add(f, m, delayed, guid, &assignment.Slots[i], false)
+			found.add(f, m, delayed, memberID, &assignment.Slots[i], false)
 		}
 		for i := range assignment.Releasing {
-			found.add(f, m, delayed, guid, &assignment.Releasing[i], true)
+			found.add(f, m, delayed, memberID, &assignment.Releasing[i], true)
 		}
-		for _, h := range f.unlisted(guid, assignment) {
-			found.add(f, m, delayed, guid, &h, false)
+		for _, h := range f.unlisted(memberID, assignment) {
+			found.add(f, m, delayed, memberID, &h, false)
 		}
 	}
 	return found
 }
 
-func (b barriers) add(f *facts, m members, delayed map[string]cluster.Reason, guid string, h *schema.SlotRange, asked bool) {
+func (b barriers) add(f *facts, m members, delayed map[string]cluster.Reason, memberID string, h *schema.SlotRange, asked bool) {
 	if !f.otherCount(h) {
 		return
 	}
@@ -76,24 +76,24 @@ func (b barriers) add(f *facts, m members, delayed map[string]cluster.Reason, gu
 	}
 	for _, index := range h.Slots {
 		slot := cluster.Slot{Task: h.Task, Index: index}
-		if m.live(guid) && asked && f.stopped(guid, slot, h) {
+		if m.live(memberID) && asked && f.stopped(memberID, slot, h) {
 			continue
 		}
-		where := f.nodeName(guid)
+		where := f.nodeName(memberID)
 		switch {
-		case !m.live(guid) && closedClean(f.Snapshot.Peers[guid]):
+		case !m.live(memberID) && closedClean(f.Snapshot.Peers[memberID]):
 			of.unreachable = true
 			where += " (left)"
-		case !m.live(guid):
+		case !m.live(memberID):
 			of.unreachable, of.lost = true, true
-			if why, is := delayed[guid]; is {
+			if why, is := delayed[memberID]; is {
 				of.delay = why
 			}
 			where += " (" + string(cluster.WorkerLost) + ")"
-		case f.Snapshot.Peers[guid].Silent:
+		case f.Snapshot.Peers[memberID].Silent:
 			of.lost = true
 			where += " (" + string(cluster.WorkerLost) + ")"
-		case f.isStuck(guid, slot):
+		case f.isStuck(memberID, slot):
 			where += " (" + string(cluster.WorkerStuck) + ")"
 		}
 		of.left = append(of.left, slot.String()+" on "+where)
@@ -122,9 +122,9 @@ func (f *facts) resized(h *schema.SlotRange) cluster.Reason {
 // keeps reports whether an entry that was given back stays listed until the last slot of the old count has been. Who
 // leaves or is drained does not wait for that: nothing starts there again. Nor does anybody while a delay or a freeze, which
 // may last long, holds what a lost member had: these slots go on with the old count, and restart once it is over.
-func (b barriers) keeps(f *facts, m members, guid string, h *schema.SlotRange) bool {
+func (b barriers) keeps(f *facts, m members, memberID string, h *schema.SlotRange) bool {
 	of := b[h.Task]
-	stays := m[guid] == active && f.Snapshot.Mark(f.nodeName(guid)).Drain == nil
+	stays := m[memberID] == active && f.Snapshot.Mark(f.nodeName(memberID)).Drain == nil
 	return of != nil && !of.over() && ofResize(h) && stays && of.delay.Code == ""
 }
 
@@ -137,12 +137,12 @@ func ofResize(h *schema.SlotRange) bool { return h.Why != nil && h.Why.Code == c
 // may be granted: the barrier is under way, or not all of these are told the same.
 func (b barriers) barred(f *facts, c *commit) map[string]int {
 	counts, barred := map[string]int{}, map[string]int{}
-	for _, guid := range f.guids {
-		assignment := c.assignment(guid)
+	for _, memberID := range f.memberIDs {
+		assignment := c.assignment(memberID)
 		if assignment == nil {
 			continue
 		}
-		for _, list := range [][]schema.SlotRange{assignment.Slots, assignment.Releasing, f.unlisted(guid, assignment)} {
+		for _, list := range [][]schema.SlotRange{assignment.Slots, assignment.Releasing, f.unlisted(memberID, assignment)} {
 			for i := range list {
 				h := &list[i]
 				count, told := h.Told()
@@ -182,8 +182,8 @@ func (p preview) restarts() []cluster.PlannedRestart {
 			continue // they stop, and none starts again
 		}
 		r := cluster.PlannedRestart{Task: task, To: spec.Count(), Gap: cluster.Duration(spec.Grace())}
-		for _, guid := range p.guids {
-			rec := p.Snapshot.Peers[guid].Assignment.Rec
+		for _, memberID := range p.memberIDs {
+			rec := p.Snapshot.Peers[memberID].Assignment.Rec
 			if rec == nil {
 				continue
 			}

@@ -44,8 +44,8 @@ func stay(in planner.Input) planner.Plan {
 
 // end lets about a part of what runs end, in no order, every second one with an error of its own.
 func (c *crew) end(part float64) {
-	for _, guid := range slices.Sorted(maps.Keys(c.running)) {
-		running := c.running[guid]
+	for _, memberID := range slices.Sorted(maps.Keys(c.running)) {
+		running := c.running[memberID]
 		for slot, r := range running {
 			if r.Ended || c.dice.Float64() >= part {
 				continue
@@ -61,9 +61,9 @@ func (c *crew) end(part float64) {
 
 // follow lets every member do what its assignment says, and reports whether anything has changed.
 func (c *crew) follow() (changed bool) {
-	for guid, p := range c.snap.Peers {
+	for memberID, p := range c.snap.Peers {
 		l := follower.Local{
-			Assignment: p.Assignment.Rec, DocVersion: p.Assignment.Version, DocGood: true, Told: true, Running: c.running[guid], Claims: map[cluster.Slot]schema.Claim{},
+			Assignment: p.Assignment.Rec, DocVersion: p.Assignment.Version, DocGood: true, Told: true, Running: c.running[memberID], Claims: map[cluster.Slot]schema.Claim{},
 			Phase: membership.Holds, Said: p.Status.Rec, Now: c.now, WallNow: noon,
 		}
 		for slot, r := range l.Running {
@@ -74,19 +74,19 @@ func (c *crew) follow() (changed bool) {
 		}
 		o := follower.Follow(l)
 		if len(o.Start) > 0 {
-			c.Fatalf("%s starts %s", guid, o.Start[0].Slot)
+			c.Fatalf("%s starts %s", memberID, o.Start[0].Slot)
 		}
 		for slot := range o.Stop {
-			delete(c.running[guid], slot)
+			delete(c.running[memberID], slot)
 			changed = true
 		}
 		if o.Done != nil {
-			schematest.WantFit(c, "what has ended on "+guid, o.Done)
+			schematest.WantFit(c, "what has ended on "+memberID, o.Done)
 			p.Done = view.Entry[schema.Done]{Rec: o.Done, Version: p.Done.Version + 1}
 			changed = true
 		}
 		if o.Status != nil {
-			schematest.WantFit(c, "the status of "+guid, o.Status)
+			schematest.WantFit(c, "the status of "+memberID, o.Status)
 			p.Status.Rec, changed = o.Status, true
 		}
 	}
@@ -122,9 +122,9 @@ func (c *crew) lead() bool {
 		schematest.WantFit(c, "a run", &d.Ran[i])
 		c.over[d.Ran[i].ID] = d.Ran[i]
 	}
-	for guid, assignment := range d.Assignments {
-		schematest.WantFit(c, "the assignment of "+guid, assignment)
-		p := c.snap.Peers[guid]
+	for memberID, assignment := range d.Assignments {
+		schematest.WantFit(c, "the assignment of "+memberID, assignment)
+		p := c.snap.Peers[memberID]
 		p.Assignment.Rec, p.Assignment.Version, p.Assignment.Size = assignment, p.Assignment.Version+1, schema.Size(assignment)
 	}
 	c.commit(d)
@@ -144,19 +144,19 @@ func TestTwentyLargeRuns(t *testing.T) {
 	}
 	c.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: rec}}
 	for m := range members {
-		guid := fmt.Sprintf("n%d", m)
+		memberID := fmt.Sprintf("n%d", m)
 		var slots []schema.SlotRange
-		c.running[guid] = map[cluster.Slot]cluster.Report{}
+		c.running[memberID] = map[cluster.Slot]cluster.Report{}
 		for i := range runs {
 			h := schema.SlotRange{Task: cluster.RunTask("a", rec.Runs[i].ID), Token: int64(10*i + m + 1)}
 			for index := m * workers / members; index < (m+1)*workers/members; index++ {
 				h.Slots = append(h.Slots, index)
 				slot := cluster.Slot{Task: h.Task, Index: index}
-				c.running[guid][slot] = cluster.Report{Slot: slot, Token: h.Token, State: cluster.WorkerRunning, Since: noon}
+				c.running[memberID][slot] = cluster.Report{Slot: slot, Token: h.Token, State: cluster.WorkerRunning, Since: noon}
 			}
 			slots = append(slots, h)
 		}
-		p := c.live(guid, 1, slots, schematest.Held(), 1, slots)
+		p := c.live(memberID, 1, slots, schematest.Held(), 1, slots)
 		for i := range p.Assignment.Rec.Slots {
 			own := s
 			p.Assignment.Rec.Slots[i].Spec = &own

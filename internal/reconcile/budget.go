@@ -23,16 +23,16 @@ func (d *releaser) budget() *budget {
 		return b
 	}
 	running := make(map[string]int, len(d.tasks))
-	for _, guid := range d.guids {
-		if !d.members.live(guid) {
+	for _, memberID := range d.memberIDs {
+		if !d.members.live(memberID) {
 			continue
 		}
-		p := d.Snapshot.Peers[guid]
+		p := d.Snapshot.Peers[memberID]
 		for i := range p.Assignment.Rec.Slots {
 			h := &p.Assignment.Rec.Slots[i]
 			for _, held := range p.Status.Rec.Holding {
 				if held.Task == h.Task && held.Token == h.Token {
-					running[h.Task] += d.staying(guid, h.Task, h.Slots, held.Slots)
+					running[h.Task] += d.staying(memberID, h.Task, h.Slots, held.Slots)
 				}
 			}
 		}
@@ -72,7 +72,7 @@ func (b *budget) allows(w releaseCandidate) bool {
 }
 
 // staying counts the slots that are granted and held, and not asked back already.
-func (d *releaser) staying(guid, task string, granted, held cluster.Indexes) (n int) {
+func (d *releaser) staying(memberID, task string, granted, held cluster.Indexes) (n int) {
 	for i, j := 0, 0; i < len(granted) && j < len(held); {
 		switch {
 		case granted[i] < held[j]:
@@ -80,7 +80,7 @@ func (d *releaser) staying(guid, task string, granted, held cluster.Indexes) (n 
 		case granted[i] > held[j]:
 			j++
 		default:
-			if _, asked := d.releases[guid][cluster.Slot{Task: task, Index: granted[i]}]; !asked {
+			if _, asked := d.releases[memberID][cluster.Slot{Task: task, Index: granted[i]}]; !asked {
 				n++
 			}
 			i++

@@ -21,9 +21,9 @@ type Burst struct {
 // next takes in which nodes there are, and reports whether they come and go so fast that moves for comfort wait.
 func (b Burst) next(p *placement, c *commit) (next Burst, hold bool) {
 	var live []string
-	for n, guid := range p.nodes {
+	for n, memberID := range p.nodes {
 		if !p.in.Nodes[n].Gone {
-			live = append(live, guid)
+			live = append(live, memberID)
 		}
 	}
 	switch nodes := strings.Join(live, " "); {

@@ -39,24 +39,24 @@ func newLeavers(nodes int) *leavers {
 }
 
 // leave closes a member. If it leads, another one does after a moment.
-func (l *leavers) leave(guid string, tells bool) {
-	p := gone(l.snap.Peers[guid])
+func (l *leavers) leave(memberID string, tells bool) {
+	p := gone(l.snap.Peers[memberID])
 	assignment := *p.Assignment.Rec
 	assignment.Closed = &schema.Closed{Clean: true}
-	if guid == l.leader && tells {
-		assignment.Closed.Burst = l.memory.Delays.Departures.Burst(l.term, guid, l.now)
+	if memberID == l.leader && tells {
+		assignment.Closed.Burst = l.memory.Delays.Departures.Burst(l.term, memberID, l.now)
 	}
 	p.Assignment = view.Entry[schema.Assignment]{Rec: &assignment, Version: p.Assignment.Version + 1, RecAt: p.Assignment.Version + 1, Read: l.now}
-	if l.left[guid] = l.now; guid == l.leader {
+	if l.left[memberID] = l.now; memberID == l.leader {
 		l.next()
 	}
 }
 
 func (l *leavers) next() {
 	l.leader = ""
-	for guid, p := range l.snap.Peers {
-		if !p.Member.Absent && (l.leader == "" || guid < l.leader) {
-			l.leader = guid
+	for memberID, p := range l.snap.Peers {
+		if !p.Member.Absent && (l.leader == "" || memberID < l.leader) {
+			l.leader = memberID
 		}
 	}
 	l.memory, l.term, l.ready = reconcile.Memory{}, l.term+1, l.now+60*time.Millisecond
@@ -71,8 +71,8 @@ func (l *leavers) decide() {
 		}
 		d := l.board.decide(func(w *reconcile.World) { w.Memory, w.Self = l.memory, l.leader })
 		l.memory = d.Memory
-		for guid, assignment := range d.Assignments {
-			if at, left := l.left[guid]; left && assignment == nil {
+		for memberID, assignment := range d.Assignments {
+			if at, left := l.left[memberID]; left && assignment == nil {
 				l.longest = max(l.longest, l.now-at)
 			}
 		}
@@ -105,10 +105,10 @@ func TestLeadersLeaveTogether(t *testing.T) {
 					}
 				}
 				for end := l.now + c.within + 10*time.Second; l.now < end; l.now += 10 * time.Millisecond {
-					for _, guid := range slices.Sorted(maps.Keys(at)) {
-						if at[guid] <= l.now {
-							l.leave(guid, true)
-							delete(at, guid)
+					for _, memberID := range slices.Sorted(maps.Keys(at)) {
+						if at[memberID] <= l.now {
+							l.leave(memberID, true)
+							delete(at, memberID)
 						}
 					}
 					l.decide()
@@ -142,9 +142,9 @@ func TestNoSuccessionOfLeadersHoldsAnybodyForEver(t *testing.T) {
 				for end := l.now + each; l.now < end; l.now += 10 * time.Millisecond {
 					l.decide()
 				}
-				for guid, at := range l.left {
-					if _, waits := l.snap.Peers[guid]; waits && l.now > at+2500*time.Millisecond {
-						t.Fatalf("leaders change every %v: what %s left behind still waits after %v", each, guid, l.now-at)
+				for memberID, at := range l.left {
+					if _, waits := l.snap.Peers[memberID]; waits && l.now > at+2500*time.Millisecond {
+						t.Fatalf("leaders change every %v: what %s left behind still waits after %v", each, memberID, l.now-at)
 					}
 				}
 				l.leave(fmt.Sprintf("m%04d", i), tells)

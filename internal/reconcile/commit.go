@@ -51,11 +51,11 @@ func newCommit(w *World) *commit {
 }
 
 // assignment returns a member's assignment as the commit leaves it, nil if it is deleted or unusable.
-func (c *commit) assignment(guid string) *schema.Assignment {
-	if assignment, changed := c.out.Assignments[guid]; changed {
+func (c *commit) assignment(memberID string) *schema.Assignment {
+	if assignment, changed := c.out.Assignments[memberID]; changed {
 		return assignment
 	}
-	if p := c.world.Snapshot.Peers[guid]; p.Assignment.Rec != nil {
+	if p := c.world.Snapshot.Peers[memberID]; p.Assignment.Rec != nil {
 		return p.Assignment.Rec
 	}
 	return nil
@@ -79,12 +79,12 @@ func (c *commit) crowded() bool {
 }
 
 // write puts an assignment into the commit, which grows it by about so many bytes.
-func (c *commit) write(guid string, assignment *schema.Assignment, grows int) {
-	if _, again := c.out.Assignments[guid]; !again && assignment != nil {
-		c.bytes += c.world.Snapshot.Peers[guid].Assignment.Size
+func (c *commit) write(memberID string, assignment *schema.Assignment, grows int) {
+	if _, again := c.out.Assignments[memberID]; !again && assignment != nil {
+		c.bytes += c.world.Snapshot.Peers[memberID].Assignment.Size
 	}
 	c.bytes += grows
-	c.out.Assignments[guid] = assignment
+	c.out.Assignments[memberID] = assignment
 }
 
 // mark replaces the mark of a node.
@@ -123,9 +123,9 @@ func (c *commit) requeueAt(at time.Duration) {
 }
 
 // requeueMemberAt asks for a member to be read again at a time, and for another decision then.
-func (c *commit) requeueMemberAt(guid string, at time.Duration) {
-	if n := len(c.out.RequeueMembers); n == 0 || c.out.RequeueMembers[n-1] != guid {
-		c.out.RequeueMembers = append(c.out.RequeueMembers, guid)
+func (c *commit) requeueMemberAt(memberID string, at time.Duration) {
+	if n := len(c.out.RequeueMembers); n == 0 || c.out.RequeueMembers[n-1] != memberID {
+		c.out.RequeueMembers = append(c.out.RequeueMembers, memberID)
 	}
 	c.requeueAt(at)
 }
@@ -152,13 +152,13 @@ func (c *commit) free(node string, slots, releasing []schema.SlotRange, why clus
 }
 
 // quarantined reports whether a member is given nothing, since everything fails on it.
-func (c *commit) quarantined(f *facts, guid string) bool {
-	node := f.nodeName(guid)
+func (c *commit) quarantined(f *facts, memberID string) bool {
+	node := f.nodeName(memberID)
 	mark := f.Snapshot.Mark(node)
 	if next := c.out.Marks[node]; next != nil {
 		mark = *next
 	}
-	return mark.Quarantine != nil && mark.Quarantine.Member == guid
+	return mark.Quarantine != nil && mark.Quarantine.Member == memberID
 }
 
 // sizeOf estimates how many bytes a grant takes in an assignment.

@@ -48,9 +48,9 @@ func (p *placement) avoidFailures(avoids map[cluster.Slot]Avoid) {
 
 // failedForGood yields the slots, and their tasks in the plan, that have failed for good on the nodes that have them.
 func (p *placement) failedForGood(yield func(t int, slot cluster.Slot)) {
-	for n, guid := range p.nodes {
-		status := p.Snapshot.Peers[guid].Status.Rec
-		if p.members[guid] != active || status == nil {
+	for n, memberID := range p.nodes {
+		status := p.Snapshot.Peers[memberID].Status.Rec
+		if p.members[memberID] != active || status == nil {
 			continue
 		}
 		for i := range status.Workers {

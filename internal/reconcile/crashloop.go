@@ -61,10 +61,10 @@ func findCrashLoops(f *facts, m members, c *commit) *crashLoops {
 		}
 		d.changed = stored != len(d.suspects)
 	}
-	for _, guid := range f.guids {
-		_, written := c.out.Assignments[guid]
-		freed := m[guid] == reapable || m[guid] == settled && written
-		if assignment := f.Snapshot.Peers[guid].Assignment.Rec; freed && assignment != nil && assignment.Closed != nil {
+	for _, memberID := range f.memberIDs {
+		_, written := c.out.Assignments[memberID]
+		freed := m[memberID] == reapable || m[memberID] == settled && written
+		if assignment := f.Snapshot.Peers[memberID].Assignment.Rec; freed && assignment != nil && assignment.Closed != nil {
 			d.recordCrash(assignment, c)
 		}
 	}
@@ -132,13 +132,13 @@ func (d *crashLoops) updateProbation(m members, c *commit) {
 	}
 	tokens := map[cluster.Slot]int64{}
 	listed := map[cluster.Slot]bool{}
-	for _, guid := range d.guids {
-		if status := d.Snapshot.Peers[guid].Status; status.Rec != nil && m.live(guid) {
+	for _, memberID := range d.memberIDs {
+		if status := d.Snapshot.Peers[memberID].Status; status.Rec != nil && m.live(memberID) {
 			for slot, h := range schema.Each(status.Rec.Holding) {
 				tokens[slot] = h.Token
 			}
 		}
-		if assignment := c.assignment(guid); assignment != nil {
+		if assignment := c.assignment(memberID); assignment != nil {
 			for slot := range schema.Each(assignment.Slots) {
 				listed[slot] = true
 			}

@@ -15,7 +15,7 @@ const MaxAssignments = 90
 // World is what a leader decides from: values only.
 type World struct {
 	Snapshot *view.Snapshot
-	Self     string        // the leader's GUID
+	Self     string        // the leader's MemberID
 	Leaving  bool          // the leader leaves; it knows that before its status says so
 	Now      time.Duration // lease clock
 	WallNow  time.Time     // for schedules

@@ -101,11 +101,11 @@ func draw(d reconcile.Decision) string {
 		}
 		return strings.Join(parts, " ")
 	}
-	for _, guid := range slices.Sorted(maps.Keys(d.Assignments)) {
-		if assignment := d.Assignments[guid]; assignment == nil {
-			fmt.Fprintf(&b, "%s: reaped\n", guid)
+	for _, memberID := range slices.Sorted(maps.Keys(d.Assignments)) {
+		if assignment := d.Assignments[memberID]; assignment == nil {
+			fmt.Fprintf(&b, "%s: reaped\n", memberID)
 		} else {
-			fmt.Fprintf(&b, "%s: %s | %s\n", guid, list(assignment.Slots), list(assignment.Releasing))
+			fmt.Fprintf(&b, "%s: %s | %s\n", memberID, list(assignment.Slots), list(assignment.Releasing))
 		}
 	}
 	if d.Evict != "" {
@@ -568,27 +568,27 @@ func (b *board) apply(t *testing.T, d reconcile.Decision) {
 			t.Errorf("no reason is given for %+v", m)
 		}
 	}
-	for guid, assignment := range d.Assignments {
+	for memberID, assignment := range d.Assignments {
 		if assignment == nil {
-			delete(b.snap.Peers, guid)
+			delete(b.snap.Peers, memberID)
 			continue
 		}
-		p := *b.snap.Peers[guid]
+		p := *b.snap.Peers[memberID]
 		p.Assignment.Rec, p.Assignment.Version, p.Assignment.RecAt, p.Assignment.Err = assignment, p.Assignment.Version+1, p.Assignment.Version+1, nil
 		p.Assignment.Size, p.Assignment.Read = len(schema.Encode(assignment, p.Assignment.Version)), b.now
-		b.snap.Peers[guid] = &p
+		b.snap.Peers[memberID] = &p
 	}
 	epoch := *b.snap.Epoch.Rec
 	epoch.NextToken = d.Token
 	b.snap.Epoch.Rec = &epoch
 	seen := map[cluster.Slot]string{}
-	for guid, p := range b.snap.Peers {
+	for memberID, p := range b.snap.Peers {
 		for _, list := range [][]schema.SlotRange{p.Assignment.Rec.Slots, p.Assignment.Rec.Releasing} {
 			for slot := range schema.Each(list) {
 				if other, twice := seen[slot]; twice {
-					t.Fatalf("%s is in the assignments of %s and %s", slot, guid, other)
+					t.Fatalf("%s is in the assignments of %s and %s", slot, memberID, other)
 				}
-				seen[slot] = guid
+				seen[slot] = memberID
 			}
 		}
 	}

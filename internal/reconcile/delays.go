@@ -58,9 +58,9 @@ func applyDelays(f *facts, m members, firstSeen map[string]FirstSeen, c *commit)
 	d.delays.Vanished, d.delays.Drains = map[string]Absence{}, map[string]time.Duration{}
 	maps.Copy(d.delays.Vanished, f.Memory.Delays.Vanished)
 	live := map[string]bool{}
-	for _, guid := range d.guids {
-		if d.members.live(guid) {
-			live[d.nodeName(guid)] = true
+	for _, memberID := range d.memberIDs {
+		if d.members.live(memberID) {
+			live[d.nodeName(memberID)] = true
 		}
 	}
 	d.noteAbsences(live)
@@ -74,10 +74,10 @@ func applyDelays(f *facts, m members, firstSeen map[string]FirstSeen, c *commit)
 	case !d.delays.Frozen:
 		d.delays.Frozen, d.delays.FrozenAt = true, d.Now
 	}
-	for _, guid := range d.guids {
-		if until, why := d.delayUntil(guid, all); d.members[guid] == reapable && d.Now < until {
-			d.members[guid] = lost
-			d.delayed[guid] = why
+	for _, memberID := range d.memberIDs {
+		if until, why := d.delayUntil(memberID, all); d.members[memberID] == reapable && d.Now < until {
+			d.members[memberID] = lost
+			d.delayed[memberID] = why
 			c.requeueAt(until)
 		}
 	}
@@ -94,25 +94,25 @@ const (
 
 func (d *delayer) alignReaps() {
 	next := time.Duration(0) // the end of a delay that is still under way
-	for guid, first := range d.firstSeen {
-		if end := first.At + first.Delay; d.members[guid] == lost && end > d.Now && end <= d.Now+soon && (next == 0 || end < next) {
+	for memberID, first := range d.firstSeen {
+		if end := first.At + first.Delay; d.members[memberID] == lost && end > d.Now && end <= d.Now+soon && (next == 0 || end < next) {
 			next = end
 		}
 	}
 	if next == 0 {
 		return
 	}
-	for guid, first := range d.firstSeen {
-		if d.members[guid] == reapable && d.Now < first.At+first.Delay+maxLetting {
-			d.members[guid] = lost
+	for memberID, first := range d.firstSeen {
+		if d.members[memberID] == reapable && d.Now < first.At+first.Delay+maxLetting {
+			d.members[memberID] = lost
 			d.commit.requeueAt(next)
 		}
 	}
 }
 
 // delayUntil returns until when the slots of a member that vanished wait, of so many nodes in all, and why.
-func (d *delayer) delayUntil(guid string, all int) (until time.Duration, why cluster.Reason) {
-	absence, missed := d.delays.Vanished[guid]
+func (d *delayer) delayUntil(memberID string, all int) (until time.Duration, why cluster.Reason) {
+	absence, missed := d.delays.Vanished[memberID]
 	if !missed {
 		return 0, why
 	}
@@ -132,19 +132,19 @@ func (d *delayer) delayUntil(guid string, all int) (until time.Duration, why clu
 func explainDelays(f *facts, m members, delays Delays, delayed map[string]cluster.Reason) map[string]cluster.Reason {
 	d := &delayer{facts: f, members: m, delays: delays, delayed: maps.Clone(delayed)}
 	live := 0
-	for guid := range m {
-		if m.live(guid) {
+	for memberID := range m {
+		if m.live(memberID) {
 			live++
 		}
 	}
-	for _, guid := range d.guids {
-		p := d.Snapshot.Peers[guid]
-		if until, why := d.delayUntil(guid, live+len(d.delays.Vanished)); until > d.Now {
-			d.delayed[guid] = why
+	for _, memberID := range d.memberIDs {
+		p := d.Snapshot.Peers[memberID]
+		if until, why := d.delayUntil(memberID, live+len(d.delays.Vanished)); until > d.Now {
+			d.delayed[memberID] = why
 		} else if p.Assignment.Rec != nil && p.Assignment.Rec.Closed == nil && !p.Assignment.Rec.Evicted && p.Member.Absent && p.Status.Absent {
-			d.delayed[guid] = cluster.Reason{Code: cluster.WhyWaiting, Node: d.nodeName(guid), Detail: delayEnds}
+			d.delayed[memberID] = cluster.Reason{Code: cluster.WhyWaiting, Node: d.nodeName(memberID), Detail: delayEnds}
 		} else if p.Assignment.Rec != nil && p.Assignment.Rec.Closed == nil && (p.Silent || !p.Live()) {
-			d.delayed[guid] = cluster.Reason{Code: cluster.WhyWaiting, Node: d.nodeName(guid), Detail: sessionEnds}
+			d.delayed[memberID] = cluster.Reason{Code: cluster.WhyWaiting, Node: d.nodeName(memberID), Detail: sessionEnds}
 		}
 	}
 	return d.delayed
@@ -160,17 +160,17 @@ const (
 // a session timeout.
 func (d *delayer) noteAbsences(live map[string]bool) {
 	gone := d.delays.Vanished
-	for _, guid := range d.guids {
-		p := d.Snapshot.Peers[guid]
-		if _, known := gone[guid]; !known && vanished(p) && (d.members[guid] == reapable || d.members[guid] == lost) {
-			gone[guid] = Absence{Node: d.nodeName(guid), At: d.Now}
+	for _, memberID := range d.memberIDs {
+		p := d.Snapshot.Peers[memberID]
+		if _, known := gone[memberID]; !known && vanished(p) && (d.members[memberID] == reapable || d.members[memberID] == lost) {
+			gone[memberID] = Absence{Node: d.nodeName(memberID), At: d.Now}
 		}
 	}
-	for guid, absence := range gone {
-		p := d.Snapshot.Peers[guid]
+	for memberID, absence := range gone {
+		p := d.Snapshot.Peers[memberID]
 		// Whoever leaves may look as if it had vanished, until its assignment is read.
-		if live[absence.Node] || d.movesNow(guid) || p != nil && !vanished(p) || p == nil && d.Now > absence.At+d.Timeout {
-			delete(gone, guid)
+		if live[absence.Node] || d.movesNow(memberID) || p != nil && !vanished(p) || p == nil && d.Now > absence.At+d.Timeout {
+			delete(gone, memberID)
 		}
 	}
 }
@@ -192,9 +192,9 @@ func (d *delayer) expireDrains() {
 			d.commit.requeueAt(end)
 			continue
 		}
-		for guid, state := range d.members {
-			if state == active && d.nodeName(guid) == node {
-				d.members[guid] = leaving
+		for memberID, state := range d.members {
+			if state == active && d.nodeName(memberID) == node {
+				d.members[memberID] = leaving
 			}
 		}
 	}

@@ -17,10 +17,10 @@ import (
 
 // carryOut applies a decision: who is granted something claims it at once, who is asked for something gives it back at once.
 func (b *board) carryOut(d reconcile.Decision, granted map[cluster.Slot]int) {
-	for guid, assignment := range d.Assignments {
-		p := b.snap.Peers[guid]
+	for memberID, assignment := range d.Assignments {
+		p := b.snap.Peers[memberID]
 		if assignment == nil {
-			delete(b.snap.Peers, guid)
+			delete(b.snap.Peers, memberID)
 			continue
 		}
 		for _, h := range assignment.Slots {
@@ -106,8 +106,8 @@ func leaveTogether(t *testing.T, nodes, leavers, each int, within time.Duration,
 			again = next
 		}
 		b.now = when
-		for _, guid := range at[when] {
-			p := gone(b.snap.Peers[guid])
+		for _, memberID := range at[when] {
+			p := gone(b.snap.Peers[memberID])
 			assignment := *p.Assignment.Rec
 			assignment.Closed = &schema.Closed{Clean: true}
 			p.Assignment = view.Entry[schema.Assignment]{Rec: &assignment, Version: p.Assignment.Version + 1, RecAt: p.Assignment.Version + 1, Read: b.now}
@@ -137,19 +137,19 @@ func TestAStreamOfDeparturesHoldsNobodyForEver(t *testing.T) {
 	left := map[string]time.Duration{}
 	var memory reconcile.Memory
 	for i := range nodes - 10 {
-		guid := fmt.Sprintf("m%04d", i)
-		p := gone(b.snap.Peers[guid])
+		memberID := fmt.Sprintf("m%04d", i)
+		p := gone(b.snap.Peers[memberID])
 		assignment := *p.Assignment.Rec
 		assignment.Closed = &schema.Closed{Clean: true}
 		p.Assignment = view.Entry[schema.Assignment]{Rec: &assignment, Version: p.Assignment.Version + 1, RecAt: p.Assignment.Version + 1, Read: b.now}
-		left[guid] = b.now
+		left[memberID] = b.now
 		d := b.decide(func(w *reconcile.World) { w.Memory = memory })
 		memory = d.Memory
 		held := 0
-		for guid, at := range left {
-			assignment, written := d.Assignments[guid]
+		for memberID, at := range left {
+			assignment, written := d.Assignments[memberID]
 			if reaped := written && assignment == nil; !reaped && b.now >= at+2*time.Second {
-				t.Errorf("%v after it has left, what %s leaves behind still waits", b.now-at, guid)
+				t.Errorf("%v after it has left, what %s leaves behind still waits", b.now-at, memberID)
 			} else if !reaped {
 				held++
 			}

@@ -55,8 +55,8 @@ func (w *Departures) Burst(term int64, self string, now time.Duration) *schema.B
 	if b.Count < 1 || now > w.end() {
 		return nil
 	}
-	for guid, since := range w.Known {
-		if guid != self && since != 0 {
+	for memberID, since := range w.Known {
+		if memberID != self && since != 0 {
 			b.Held = max(b.Held, cluster.Duration(min(now-since, maxHold)))
 		}
 	}
@@ -70,8 +70,8 @@ func (f *facts) formerBurst() *schema.Burst {
 		return nil
 	}
 	handed := map[int64]*schema.Burst{} // by term
-	for _, guid := range f.guids {
-		if assignment := f.Snapshot.Peers[guid].Assignment.Rec; assignment != nil && assignment.Closed != nil && assignment.Closed.Burst != nil {
+	for _, memberID := range f.memberIDs {
+		if assignment := f.Snapshot.Peers[memberID].Assignment.Rec; assignment != nil && assignment.Closed != nil && assignment.Closed.Burst != nil {
 			handed[assignment.Closed.Burst.Term] = assignment.Closed.Burst
 		}
 	}
@@ -117,12 +117,12 @@ func (d *delayer) holdDepartures() {
 			before = d.Now - time.Duration(former.Held)
 		}
 	}
-	for _, guid := range d.guids {
-		ended := d.members[guid] == reapable && closedClean(d.Snapshot.Peers[guid])
-		if !ended && d.members[guid] != leaving {
+	for _, memberID := range d.memberIDs {
+		ended := d.members[memberID] == reapable && closedClean(d.Snapshot.Peers[memberID])
+		if !ended && d.members[memberID] != leaving {
 			continue
 		}
-		since, seen := w.Known[guid]
+		since, seen := w.Known[memberID]
 		if !seen {
 			fresh++
 		}
@@ -132,7 +132,7 @@ func (d *delayer) holdDepartures() {
 		case ended && since == 0:
 			since = d.Now
 		}
-		known[guid] = since
+		known[memberID] = since
 	}
 	w.Known = known
 	if fresh > 0 {
@@ -147,13 +147,13 @@ func (d *delayer) holdDepartures() {
 	if w.Count < 2 {
 		return
 	}
-	for guid, since := range known {
+	for memberID, since := range known {
 		until := min(w.end(), since+maxHold)
-		if d.members[guid] != reapable || d.Now >= until {
+		if d.members[memberID] != reapable || d.Now >= until {
 			continue
 		}
-		if !d.members.isBack(d.facts, guid) && leavesSlots(d.Snapshot.Peers[guid]) {
-			d.members[guid] = lost
+		if !d.members.isBack(d.facts, memberID) && leavesSlots(d.Snapshot.Peers[memberID]) {
+			d.members[memberID] = lost
 			d.commit.requeueAt(until)
 		}
 	}

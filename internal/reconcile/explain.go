@@ -96,8 +96,8 @@ type holdings struct{ load, of map[string]int }
 // holdings returns what nodes have, and how much of it is of a task.
 func (p preview) holdings(task string) holdings {
 	now := holdings{map[string]int{}, map[string]int{}}
-	for _, guid := range p.guids {
-		peer := p.Snapshot.Peers[guid]
+	for _, memberID := range p.memberIDs {
+		peer := p.Snapshot.Peers[memberID]
 		if peer.Assignment.Rec == nil || !peer.Live() {
 			continue
 		}
@@ -128,14 +128,14 @@ func (p preview) surplus(slot cluster.Slot) cluster.Reason {
 // holdUp returns the node that has a slot and cannot give it back at once, and says what is the matter: it is lost, stuck
 // or stopping, since when, why, and what to do. It returns "" for a slot that no such node has.
 func (p preview) holdUp(slot cluster.Slot, now time.Duration, session coord.Info) (node, text string) {
-	for _, guid := range p.guids {
-		peer := p.Snapshot.Peers[guid]
+	for _, memberID := range p.memberIDs {
+		peer := p.Snapshot.Peers[memberID]
 		if peer.Assignment.Rec == nil {
 			continue
 		}
 		granted, asked := schema.Find(peer.Assignment.Rec.Slots, slot), schema.Find(peer.Assignment.Rec.Releasing, slot)
-		node := p.nodeName(guid)
-		why := p.survey.delayed[guid]
+		node := p.nodeName(memberID)
+		why := p.survey.delayed[memberID]
 		switch {
 		case granted == nil && asked == nil:
 		case why.Code != "":
@@ -143,7 +143,7 @@ func (p preview) holdUp(slot cluster.Slot, now time.Duration, session coord.Info
 		case !peer.Live():
 			return "", "" // it is granted elsewhere at once
 		default:
-			if text := p.stopText(slot, guid, asked); text != "" {
+			if text := p.stopText(slot, memberID, asked); text != "" {
 				return node, text
 			}
 		}
@@ -180,8 +180,8 @@ func upper(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 // stopText says of a slot that a live node has been asked to give back, or has to for it leaves, that it stops, or does not;
 // "" if it does neither.
-func (p preview) stopText(slot cluster.Slot, guid string, asked *schema.SlotRange) string {
-	peer, node := p.Snapshot.Peers[guid], p.nodeName(guid)
+func (p preview) stopText(slot cluster.Slot, memberID string, asked *schema.SlotRange) string {
+	peer, node := p.Snapshot.Peers[memberID], p.nodeName(memberID)
 	why := cluster.Reason{Code: cluster.WhyLeaving, Node: node}
 	if asked != nil && asked.Why != nil {
 		why = *asked.Why

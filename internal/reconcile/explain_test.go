@@ -95,9 +95,9 @@ func TestExplainWhatStays(t *testing.T) {
 		s := spec("a", 3)
 		s.Require = "disk"
 		b := newBoard(s)
-		for _, guid := range []string{"L", "M", "N"} {
-			p := b.live(guid, 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
-			if guid == "N" {
+		for _, memberID := range []string{"L", "M", "N"} {
+			p := b.live(memberID, 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+			if memberID == "N" {
 				p.Member.Rec.Labels = cluster.Labels{"disk": "ssd"}
 			}
 		}
@@ -262,8 +262,8 @@ func TestResumedIsTheReason(t *testing.T) {
 	moves := func() (list []cluster.Decided) {
 		for range 4 {
 			b.now += time.Second
-			for guid := range b.snap.Peers {
-				b.answer(guid, false)
+			for memberID := range b.snap.Peers {
+				b.answer(memberID, false)
 			}
 			d := b.decide(func(w *reconcile.World) { w.Left = left })
 			left = d.Left

@@ -13,8 +13,8 @@ import (
 // date.
 type facts struct {
 	World
-	guids []string // of all members, sorted
-	specs map[string]cluster.TaskSpec
+	memberIDs []string // of all members, sorted
+	specs     map[string]cluster.TaskSpec
 }
 
 // nextToken returns the first token to give. The epoch tells it; but should the service lose what it
@@ -47,9 +47,9 @@ func (f *facts) nextToken() int64 {
 	return next
 }
 
-// nodeName returns the name of a member's node, or its GUID where nobody knows it.
-func (f *facts) nodeName(guid string) string {
-	if p := f.Snapshot.Peers[guid]; p != nil {
+// nodeName returns the name of a member's node, or its MemberID where nobody knows it.
+func (f *facts) nodeName(memberID string) string {
+	if p := f.Snapshot.Peers[memberID]; p != nil {
 		if p.Assignment.Rec != nil {
 			return p.Assignment.Rec.Node
 		}
@@ -57,20 +57,20 @@ func (f *facts) nodeName(guid string) string {
 			return p.Member.Rec.Node
 		}
 	}
-	return guid
+	return memberID
 }
 
 // takeoverDelay returns that of a member.
-func (f *facts) takeoverDelay(guid string) time.Duration {
+func (f *facts) takeoverDelay(memberID string) time.Duration {
 	if f.TakeoverDelay == coord.OwnTimeout {
-		return f.timeoutOf(guid)
+		return f.timeoutOf(memberID)
 	}
 	return f.TakeoverDelay
 }
 
 // timeoutOf returns the session timeout of a member, the longest known where its own is not.
-func (f *facts) timeoutOf(guid string) time.Duration {
-	p := f.Snapshot.Peers[guid]
+func (f *facts) timeoutOf(memberID string) time.Duration {
+	p := f.Snapshot.Peers[memberID]
 	if p.Assignment.Rec != nil && p.Assignment.Rec.SessionTimeout > 0 {
 		return time.Duration(p.Assignment.Rec.SessionTimeout)
 	}
@@ -90,15 +90,15 @@ func (f *facts) timeoutOf(guid string) time.Duration {
 }
 
 // draining reports whether a member that is to leave is so because of a drain.
-func (f *facts) draining(guid string) bool {
-	p := f.Snapshot.Peers[guid]
-	return f.Snapshot.Mark(f.nodeName(guid)).Drain != nil && (p.Status.Rec == nil || !p.Status.Rec.Leaving)
+func (f *facts) draining(memberID string) bool {
+	p := f.Snapshot.Peers[memberID]
+	return f.Snapshot.Mark(f.nodeName(memberID)).Drain != nil && (p.Status.Rec == nil || !p.Status.Rec.Leaving)
 }
 
 // movesNow reports whether an operator asked that nothing waits for a member that is gone.
-func (f *facts) movesNow(guid string) bool {
+func (f *facts) movesNow(memberID string) bool {
 	rec := f.Snapshot.Requests.Rec
-	return rec != nil && !f.Snapshot.Requests.Absent && slices.Contains(rec.MoveNow, guid)
+	return rec != nil && !f.Snapshot.Requests.Absent && slices.Contains(rec.MoveNow, memberID)
 }
 
 // toRestart returns which slots of a grant an operator asked to be started again, nil for none.
@@ -117,8 +117,8 @@ func (f *facts) toRestart(h *schema.SlotRange) cluster.Indexes {
 
 // granted returns which slots of a grant are still granted under its token.
 func (f *facts) granted(h schema.SlotRange) (left cluster.Indexes) {
-	for _, guid := range f.guids {
-		if rec := f.Snapshot.Peers[guid].Assignment.Rec; rec != nil {
+	for _, memberID := range f.memberIDs {
+		if rec := f.Snapshot.Peers[memberID].Assignment.Rec; rec != nil {
 			for _, g := range rec.Slots {
 				if g.Task == h.Task && g.Token == h.Token {
 					for _, index := range h.Slots {
@@ -136,8 +136,8 @@ func (f *facts) granted(h schema.SlotRange) (left cluster.Indexes) {
 
 // isGranted reports whether an assignment grants a slot: it is on probation where it is.
 func (f *facts) isGranted(slot cluster.Slot) bool {
-	return slices.ContainsFunc(f.guids, func(guid string) bool {
-		assignment := f.Snapshot.Peers[guid].Assignment.Rec
+	return slices.ContainsFunc(f.memberIDs, func(memberID string) bool {
+		assignment := f.Snapshot.Peers[memberID].Assignment.Rec
 		return assignment != nil && schema.Find(assignment.Slots, slot) != nil
 	})
 }
@@ -174,22 +174,22 @@ func (f *facts) mentions(run string) bool {
 }
 
 // unlisted returns what a live member holds and its assignment does not list.
-func (f *facts) unlisted(guid string, assignment *schema.Assignment) []schema.SlotRange {
-	if p := f.Snapshot.Peers[guid]; p.Live() && p.Status.Rec != nil {
+func (f *facts) unlisted(memberID string, assignment *schema.Assignment) []schema.SlotRange {
+	if p := f.Snapshot.Peers[memberID]; p.Live() && p.Status.Rec != nil {
 		return assignment.Unlisted(p.Status.Rec.Holding)
 	}
 	return nil
 }
 
 // stopped reports whether a member that was asked to give a slot back has confirmed since that it does not hold it.
-func (f *facts) stopped(guid string, slot cluster.Slot, h *schema.SlotRange) bool {
-	status := f.Snapshot.Peers[guid].Status.Rec
+func (f *facts) stopped(memberID string, slot cluster.Slot, h *schema.SlotRange) bool {
+	status := f.Snapshot.Peers[memberID].Status.Rec
 	return status.Applied >= h.Version && schema.Find(status.Holding, slot) == nil
 }
 
 // isStuck reports whether a member says that its worker of a slot does not stop.
-func (f *facts) isStuck(guid string, slot cluster.Slot) bool {
-	for _, w := range f.Snapshot.Peers[guid].Status.Rec.Workers {
+func (f *facts) isStuck(memberID string, slot cluster.Slot) bool {
+	for _, w := range f.Snapshot.Peers[memberID].Status.Rec.Workers {
 		if w.Slot == slot {
 			return w.State == cluster.WorkerStuck
 		}

@@ -53,30 +53,30 @@ func (d *failures) find() {
 	}
 	bad := map[string]map[cluster.Slot]*schema.WorkerState{} // by member
 	well := map[string]bool{}                                // tasks that fail somewhere: whether they run well anywhere
-	for _, guid := range d.guids {
-		if d.members[guid] != active {
+	for _, memberID := range d.memberIDs {
+		if d.members[memberID] != active {
 			continue
 		}
-		workers := d.Snapshot.Peers[guid].Status.Rec.Workers
+		workers := d.Snapshot.Peers[memberID].Status.Rec.Workers
 		for i := range workers {
 			if w := &workers[i]; w.InRow > 0 {
-				if bad[guid] == nil {
-					bad[guid] = map[cluster.Slot]*schema.WorkerState{}
+				if bad[memberID] == nil {
+					bad[memberID] = map[cluster.Slot]*schema.WorkerState{}
 				}
-				bad[guid][w.Slot], well[w.Slot.Task] = w, false
+				bad[memberID][w.Slot], well[w.Slot.Task] = w, false
 			}
 		}
 	}
 	if len(bad) == 0 {
 		return
 	}
-	for _, guid := range d.guids {
-		if d.members[guid] == active {
-			d.compare(d.Snapshot.Peers[guid], bad[guid], well)
+	for _, memberID := range d.memberIDs {
+		if d.members[memberID] == active {
+			d.compare(d.Snapshot.Peers[memberID], bad[memberID], well)
 		}
 	}
-	for _, guid := range d.guids {
-		d.quarantine(guid, bad, well)
+	for _, memberID := range d.memberIDs {
+		d.quarantine(memberID, bad, well)
 	}
 }
 
@@ -119,17 +119,17 @@ func (d *failures) avoid(slot cluster.Slot, node string, w *schema.WorkerState) 
 
 // quarantine marks a node on which all fails, while it does well elsewhere: the node is to blame, then. At most
 // a third of the nodes are marked so.
-func (d *failures) quarantine(guid string, all map[string]map[cluster.Slot]*schema.WorkerState, well map[string]bool) {
-	if d.members[guid] != active || d.DryRun {
+func (d *failures) quarantine(memberID string, all map[string]map[cluster.Slot]*schema.WorkerState, well map[string]bool) {
+	if d.members[memberID] != active || d.DryRun {
 		return
 	}
-	rec, bad := d.Snapshot.Peers[guid].Assignment.Rec, all[guid]
+	rec, bad := d.Snapshot.Peers[memberID].Assignment.Rec, all[memberID]
 	if n := schema.Count(rec.Slots); n < quarantineSlots || len(bad) < n {
 		return
 	}
 	elsewhere, reason := false, ""
 	for _, slot := range slices.SortedFunc(maps.Keys(bad), cluster.Slot.Compare) {
-		if bad[slot].InRow < quarantineFailures || failsElsewhere(guid, slot.Task, all) {
+		if bad[slot].InRow < quarantineFailures || failsElsewhere(memberID, slot.Task, all) {
 			return
 		}
 		reason = bad[slot].Error
@@ -138,17 +138,17 @@ func (d *failures) quarantine(guid string, all map[string]map[cluster.Slot]*sche
 	if !elsewhere {
 		return
 	}
-	since, known := d.Memory.Failing[guid]
+	since, known := d.Memory.Failing[memberID]
 	if !known {
 		since = d.Now
 	}
-	d.failing[guid] = since
+	d.failing[memberID] = since
 	if d.Now < since+quarantineAfter {
 		d.commit.requeueAt(since + quarantineAfter)
 		return
 	}
 	marked, nodes := 0, 0
-	for _, other := range d.guids {
+	for _, other := range d.memberIDs {
 		if d.members[other] == active {
 			nodes++
 			if d.commit.quarantined(d.facts, other) {
@@ -156,21 +156,21 @@ func (d *failures) quarantine(guid string, all map[string]map[cluster.Slot]*sche
 			}
 		}
 	}
-	if d.commit.quarantined(d.facts, guid) || 3*(marked+1) > nodes || d.commit.full() || d.commit.leavesOut(PartMark, rec.Node) {
+	if d.commit.quarantined(d.facts, memberID) || 3*(marked+1) > nodes || d.commit.full() || d.commit.leavesOut(PartMark, rec.Node) {
 		return
 	}
 	mark := d.Snapshot.Mark(rec.Node)
-	mark.Quarantine = &schema.Quarantine{Member: guid, Error: schema.Cut(reason, 10*schema.ShortError)}
+	mark.Quarantine = &schema.Quarantine{Member: memberID, Error: schema.Cut(reason, 10*schema.ShortError)}
 	d.commit.mark(rec.Node, &mark)
 	d.commit.move(cluster.Decided{Step: cluster.StepQuarantine, Node: rec.Node},
 		cluster.Reason{Code: cluster.WhyQuarantined, Node: rec.Node, Detail: reason})
 }
 
 // failsElsewhere reports whether a worker of a task fails on another member.
-func failsElsewhere(guid, task string, all map[string]map[cluster.Slot]*schema.WorkerState) bool {
+func failsElsewhere(memberID, task string, all map[string]map[cluster.Slot]*schema.WorkerState) bool {
 	for other, bad := range all {
 		for slot := range bad {
-			if other != guid && slot.Task == task {
+			if other != memberID && slot.Task == task {
 				return true
 			}
 		}

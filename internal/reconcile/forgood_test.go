@@ -31,8 +31,8 @@ func TestFailedForGoodStays(t *testing.T) {
 			rounds := func() {
 				for range 50 {
 					b.now += time.Minute
-					for guid := range b.snap.Peers {
-						b.answer(guid, false)
+					for memberID := range b.snap.Peers {
+						b.answer(memberID, false)
 					}
 					p := b.snap.Peers["M"]
 					for _, slot := range c.failed {

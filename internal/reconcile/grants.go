@@ -58,9 +58,9 @@ func grant(s *survey, p *placement, burst Burst, c *commit) Burst {
 	if wait {
 		return burst
 	}
-	for n, guid := range d.nodes {
-		if _, touched := c.out.Assignments[guid]; len(free[n]) > 0 && !c.leavesOut(PartAssignment, guid) && (touched || !c.full() && !d.claims(guid)) {
-			d.grantTo(guid, free[n])
+	for n, memberID := range d.nodes {
+		if _, touched := c.out.Assignments[memberID]; len(free[n]) > 0 && !c.leavesOut(PartAssignment, memberID) && (touched || !c.full() && !d.claims(memberID)) {
+			d.grantTo(memberID, free[n])
 		}
 	}
 	return burst
@@ -72,8 +72,8 @@ const patience = 100 * time.Millisecond
 
 // claims reports whether a member is likely to be claiming what it was granted last, and sees to it that it is looked at
 // again then.
-func (d *granter) claims(guid string) bool {
-	p := d.Snapshot.Peers[guid]
+func (d *granter) claims(memberID string) bool {
+	p := d.Snapshot.Peers[memberID]
 	newest := int64(0)
 	for i := range p.Assignment.Rec.Slots {
 		newest = max(newest, p.Assignment.Rec.Slots[i].Token)
@@ -98,12 +98,12 @@ func (d *granter) taken() [][]bool {
 	for t, target := range d.target.Target {
 		taken[t] = make([]bool, len(target))
 	}
-	for _, guid := range d.guids {
+	for _, memberID := range d.memberIDs {
 		var lists [3][]schema.SlotRange
-		if assignment := d.commit.assignment(guid); assignment != nil {
+		if assignment := d.commit.assignment(memberID); assignment != nil {
 			lists[0], lists[1] = assignment.Slots, assignment.Releasing
 		}
-		if p := d.Snapshot.Peers[guid]; p.Live() && p.Status.Rec != nil {
+		if p := d.Snapshot.Peers[memberID]; p.Live() && p.Status.Rec != nil {
 			lists[2] = p.Status.Rec.Holding
 		}
 		for _, list := range lists {
@@ -123,14 +123,14 @@ func (d *granter) taken() [][]bool {
 	return taken
 }
 
-func (d *granter) grantTo(guid string, fresh []schema.SlotRange) {
-	assignment := *d.commit.assignment(guid)
+func (d *granter) grantTo(memberID string, fresh []schema.SlotRange) {
+	assignment := *d.commit.assignment(memberID)
 	grows := 0
 	for i := range fresh {
 		grows += d.commit.sizeOf(&fresh[i])
 	}
 	room := len(fresh)
-	if d.Snapshot.Peers[guid].Assignment.Size+grows > schema.MaxGrants/2 { // what was estimated has to be looked at
+	if d.Snapshot.Peers[memberID].Assignment.Size+grows > schema.MaxGrants/2 { // what was estimated has to be looked at
 		room = fits(assignment, fresh)
 	}
 	if room < len(fresh) {
@@ -149,7 +149,7 @@ func (d *granter) grantTo(guid string, fresh []schema.SlotRange) {
 	slices.SortStableFunc(assignment.Slots, func(a, b schema.SlotRange) int {
 		return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Token, b.Token))
 	})
-	d.commit.write(guid, &assignment, grows)
+	d.commit.write(memberID, &assignment, grows)
 }
 
 // addGrantSteps adds the steps of one grant, one for each reason why its slots left their nodes.

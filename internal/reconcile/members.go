@@ -20,17 +20,17 @@ const (
 	unknown                     // nothing can be decided about it
 )
 
-// members are the states of all members, by GUID.
+// members are the states of all members, by MemberID.
 type members map[string]memberState
 
 // live reports whether a member is there, so that it answers what it is asked.
-func (m members) live(guid string) bool { return m[guid] == active || m[guid] == leaving }
+func (m members) live(memberID string) bool { return m[memberID] == active || m[memberID] == leaving }
 
 // isBack reports whether the node of a member that is gone has come back.
-func (m members) isBack(f *facts, guid string) bool {
-	name := f.nodeName(guid)
+func (m members) isBack(f *facts, memberID string) bool {
+	name := f.nodeName(memberID)
 	for other := range m {
-		if m.live(other) && other != guid && f.nodeName(other) == name {
+		if m.live(other) && other != memberID && f.nodeName(other) == name {
 			return true
 		}
 	}
@@ -55,46 +55,46 @@ type classifier struct {
 // again that were damaged, and names who is to be evicted.
 func classify(f *facts, c *commit) (members, map[string]FirstSeen) {
 	d := &classifier{f, c, map[string]FirstSeen{}}
-	states := make(members, len(f.guids))
-	for _, guid := range f.guids {
-		states[guid] = d.classify(guid, f.Snapshot.Peers[guid])
+	states := make(members, len(f.memberIDs))
+	for _, memberID := range f.memberIDs {
+		states[memberID] = d.classify(memberID, f.Snapshot.Peers[memberID])
 	}
 	return states, d.firstSeen
 }
 
-func (d *classifier) classify(guid string, p *view.Peer) memberState {
+func (d *classifier) classify(memberID string, p *view.Peer) memberState {
 	assignment := p.Assignment
 	switch {
-	case assignment.Absent && d.Reaped[guid]:
-		d.commit.out.Forget = append(d.commit.out.Forget, guid)
+	case assignment.Absent && d.Reaped[memberID]:
+		d.commit.out.Forget = append(d.commit.out.Forget, memberID)
 		return unknown
 	case assignment.Absent:
-		return d.assignmentMissing(guid, p)
+		return d.assignmentMissing(memberID, p)
 	case !assignment.Good():
-		return d.assignmentUnusable(guid, p)
+		return d.assignmentUnusable(memberID, p)
 	case assignment.Rec.Closed != nil:
 		return reapable
 	case assignment.Rec.Evicted:
-		if d.confirmedGone(guid, assignment.Version, d.timeoutOf(guid)+d.takeoverDelay(guid), d.Now) {
+		if d.confirmedGone(memberID, assignment.Version, d.timeoutOf(memberID)+d.takeoverDelay(memberID), d.Now) {
 			return reapable
 		}
 		return lost
 	case p.Member.Absent && p.Status.Absent:
 		if p.Member.Read < assignment.Read || p.Status.Read < assignment.Read {
-			d.commit.requeueMemberAt(guid, d.Now) // absent when read before the assignment proves nothing
+			d.commit.requeueMemberAt(memberID, d.Now) // absent when read before the assignment proves nothing
 			return lost
 		}
-		if d.confirmedGone(guid, assignment.Version, d.takeoverDelay(guid), min(p.Member.Read, p.Status.Read)) {
+		if d.confirmedGone(memberID, assignment.Version, d.takeoverDelay(memberID), min(p.Member.Read, p.Status.Read)) {
 			return reapable
 		}
 		return lost
 	case p.Member.Absent || p.Status.Absent:
-		return d.partiallyDeleted(guid, p)
+		return d.partiallyDeleted(memberID, p)
 	case p.Member.Rec == nil || !p.Status.Good():
 		return lost // edited by hand; what it has stays with it
 	case p.Status.Rec.Leaving:
 		return leaving
-	case guid == d.Self && d.Leaving: // what it gave itself now it would ask back as soon as it has read its status
+	case memberID == d.Self && d.Leaving: // what it gave itself now it would ask back as soon as it has read its status
 		return leaving
 	}
 	return active
@@ -104,63 +104,63 @@ func (d *classifier) classify(guid string, p *view.Peer) memberState {
 // at once, so if that is still so when it is read again, a hand has done it, and what is absent
 // proves nothing: were the rest deleted too, the member would look like one that is gone
 // while it goes on. It is evicted: that stops it by its heartbeat, which it cannot write any longer.
-func (d *classifier) partiallyDeleted(guid string, p *view.Peer) memberState {
+func (d *classifier) partiallyDeleted(memberID string, p *view.Peer) memberState {
 	there := p.Status.Read
 	if p.Status.Absent {
 		there = p.Member.Read
 	}
-	if d.confirmedGone(guid, p.Assignment.Version, 1, there) {
-		d.evict(guid)
+	if d.confirmedGone(memberID, p.Assignment.Version, 1, there) {
+		d.evict(memberID)
 	}
 	return lost
 }
 
 // evict has a member evicted, if no other one is.
-func (d *classifier) evict(guid string) {
+func (d *classifier) evict(memberID string) {
 	if d.commit.out.Evict == "" {
-		d.commit.out.Evict = guid
+		d.commit.out.Evict = memberID
 	}
 }
 
 // confirmedGone reports whether a member that was first seen like this some time ago may be given up:
 // it was seen so again, at the time given, long enough after the first sight.
-func (d *classifier) confirmedGone(guid string, version int64, delay, seen time.Duration) bool {
-	first, ok := d.Memory.FirstSeenGone[guid]
+func (d *classifier) confirmedGone(memberID string, version int64, delay, seen time.Duration) bool {
+	first, ok := d.Memory.FirstSeenGone[memberID]
 	if !ok || first.Assignment != version || first.Delay != delay {
 		first = FirstSeen{At: d.Now, Assignment: version, Delay: delay}
 	}
-	d.firstSeen[guid] = first
+	d.firstSeen[memberID] = first
 	if seen >= first.At+first.Delay {
 		return true
 	}
-	d.commit.requeueMemberAt(guid, first.At+first.Delay)
+	d.commit.requeueMemberAt(memberID, first.At+first.Delay)
 	return false
 }
 
 // assignmentMissing: an assignment that this leader did not delete is missing. What it granted may run, so
 // nothing is granted until that is cleared up.
-func (d *classifier) assignmentMissing(guid string, p *view.Peer) memberState {
-	d.commit.block("the assignment of " + d.nodeName(guid) + " is missing")
+func (d *classifier) assignmentMissing(memberID string, p *view.Peer) memberState {
+	d.commit.block("the assignment of " + d.nodeName(memberID) + " is missing")
 	if p.Live() {
 		if p.Status.Read < p.Assignment.Read || !p.Status.Good() || p.Member.Rec == nil {
 			at := d.Now
 			if p.Status.Read >= p.Assignment.Read {
-				at += d.takeoverDelay(guid)
+				at += d.takeoverDelay(memberID)
 			}
-			d.commit.requeueMemberAt(guid, at)
-			d.orphanedKeys(guid, p)
+			d.commit.requeueMemberAt(memberID, at)
+			d.orphanedKeys(memberID, p)
 			return unknown
 		}
-		d.evict(guid)
+		d.evict(memberID)
 		return unknown
 	}
 	if !p.Member.Absent || !p.Status.Absent {
-		d.commit.requeueMemberAt(guid, d.Now+d.takeoverDelay(guid))
-		d.orphanedKeys(guid, p)
+		d.commit.requeueMemberAt(memberID, d.Now+d.takeoverDelay(memberID))
+		d.orphanedKeys(memberID, p)
 		return unknown
 	}
-	if d.confirmedGone(guid, -1, d.timeoutOf(guid)+d.takeoverDelay(guid), d.Now) {
-		d.commit.out.Forget = append(d.commit.out.Forget, guid)
+	if d.confirmedGone(memberID, -1, d.timeoutOf(memberID)+d.takeoverDelay(memberID), d.Now) {
+		d.commit.out.Forget = append(d.commit.out.Forget, memberID)
 	}
 	return unknown
 }
@@ -168,25 +168,25 @@ func (d *classifier) assignmentMissing(guid string, p *view.Peer) memberState {
 // orphanedKeys: of a member without an assignment other keys are missing, too, or cannot be used, so that nobody knows what it
 // holds. Who has such keys and lives has heard that its assignment is missing. If they are still there when its lease would
 // be over they go, whoever has made them: else nothing would ever be granted again.
-func (d *classifier) orphanedKeys(guid string, p *view.Peer) {
+func (d *classifier) orphanedKeys(memberID string, p *view.Peer) {
 	const version = -2 // of no assignment, and not as for a member of whom nothing is left
-	if d.confirmedGone(guid, version, d.timeoutOf(guid)+d.takeoverDelay(guid), p.Assignment.Read) {
-		d.evict(guid)
+	if d.confirmedGone(memberID, version, d.timeoutOf(memberID)+d.takeoverDelay(memberID), p.Assignment.Read) {
+		d.evict(memberID)
 	}
 }
 
 // assignmentUnusable: an assignment was edited by hand. The last good one is written again if nothing
 // can have happened in between; else what the member says it holds is asked back.
-func (d *classifier) assignmentUnusable(guid string, p *view.Peer) memberState {
+func (d *classifier) assignmentUnusable(memberID string, p *view.Peer) memberState {
 	c := d.commit
-	c.block("the assignment of " + d.nodeName(guid) + " cannot be used")
+	c.block("the assignment of " + d.nodeName(memberID) + " cannot be used")
 	assignment := p.Assignment
-	if c.full() || c.leavesOut(PartAssignment, guid) {
+	if c.full() || c.leavesOut(PartAssignment, memberID) {
 		return unknown // for the next commit
 	}
 	if assignment.Rec != nil && assignment.RecAt == assignment.Version-1 {
 		again := *assignment.Rec
-		c.write(guid, &again, 0)
+		c.write(memberID, &again, 0)
 		c.move(cluster.Decided{Step: cluster.StepRewrite, Node: again.Node}, cluster.Reason{Code: cluster.WhyEdited, Detail: "the assignment"})
 		return unknown
 	}
@@ -195,15 +195,15 @@ func (d *classifier) assignmentUnusable(guid string, p *view.Peer) memberState {
 		m := p.Member.Rec
 		fresh := &schema.Assignment{Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Slots: []schema.SlotRange{}}
 		fresh.Releasing = schema.AskedBack(p.Status.Rec.Holding, assignment.Version+1)
-		c.write(guid, fresh, 0)
+		c.write(memberID, fresh, 0)
 		c.move(cluster.Decided{Step: cluster.StepRewrite, Node: m.Node}, cluster.Reason{Code: cluster.WhyEdited, Detail: "the assignment was lost"})
 	case p.Member.Absent && p.Status.Absent:
 		// It may have been marked as evicted: the longest lease has to be over.
-		if d.confirmedGone(guid, assignment.Version, d.timeoutOf(guid)+d.takeoverDelay(guid), d.Now) {
+		if d.confirmedGone(memberID, assignment.Version, d.timeoutOf(memberID)+d.takeoverDelay(memberID), d.Now) {
 			return reapable
 		}
 	default:
-		c.requeueMemberAt(guid, d.Now+d.takeoverDelay(guid))
+		c.requeueMemberAt(memberID, d.Now+d.takeoverDelay(memberID))
 	}
 	return unknown
 }

@@ -17,7 +17,7 @@ type placement struct {
 	*facts
 	members members
 	tasks   []string       // sorted
-	nodes   []string       // GUIDs in the order of the plan's nodes
+	nodes   []string       // MemberIDs in the order of the plan's nodes
 	rank    map[string]int // task → row
 	in      planner.Input  // what the plan is made from
 	target  planner.Plan   // by tasks and nodes
@@ -59,10 +59,10 @@ func place(s *survey, c *commit) *placement {
 			c.out.Unplaced[p.tasks[t]] = cluster.Reason{Code: cluster.WhyPaused}
 		}
 	}
-	for _, guid := range slices.Sorted(maps.Keys(s.delayed)) {
-		for _, h := range p.Snapshot.Peers[guid].Assignment.Rec.Slots {
+	for _, memberID := range slices.Sorted(maps.Keys(s.delayed)) {
+		for _, h := range p.Snapshot.Peers[memberID].Assignment.Rec.Slots {
 			if _, known := p.rank[h.Task]; known {
-				c.out.Unplaced[h.Task] = s.delayed[guid]
+				c.out.Unplaced[h.Task] = s.delayed[memberID]
 			}
 		}
 	}
@@ -182,18 +182,18 @@ type PlanFault struct {
 
 // addNodes adds the nodes of the plan, and returns them by name.
 func (p *placement) addNodes(c *commit) (byName map[string]int32) {
-	for _, guid := range p.guids {
-		if m := p.members[guid]; m == active || m == lost && p.Snapshot.Peers[guid].Assignment.Rec != nil && !p.members.isBack(p.facts, guid) {
-			p.nodes = append(p.nodes, guid)
+	for _, memberID := range p.memberIDs {
+		if m := p.members[memberID]; m == active || m == lost && p.Snapshot.Peers[memberID].Assignment.Rec != nil && !p.members.isBack(p.facts, memberID) {
+			p.nodes = append(p.nodes, memberID)
 		}
 	}
 	slices.SortFunc(p.nodes, func(a, b string) int {
 		return cmp.Or(cmp.Compare(p.nodeName(a), p.nodeName(b)), cmp.Compare(a, b))
 	})
 	byName = make(map[string]int32, len(p.nodes))
-	for n, guid := range p.nodes {
-		p.in.Nodes = append(p.in.Nodes, p.node(guid, c))
-		if p.members[guid] == active {
+	for n, memberID := range p.nodes {
+		p.in.Nodes = append(p.in.Nodes, p.node(memberID, c))
+		if p.members[memberID] == active {
 			byName[p.in.Nodes[n].Name] = int32(n)
 		}
 	}
@@ -201,9 +201,9 @@ func (p *placement) addNodes(c *commit) (byName map[string]int32) {
 }
 
 // node describes a member to the planner.
-func (p *placement) node(guid string, c *commit) planner.Node {
-	node := planner.Node{Name: p.nodeName(guid), Leader: guid == p.Self, Gone: p.members[guid] == lost}
-	m := p.Snapshot.Peers[guid].Member.Rec
+func (p *placement) node(memberID string, c *commit) planner.Node {
+	node := planner.Node{Name: p.nodeName(memberID), Leader: memberID == p.Self, Gone: p.members[memberID] == lost}
+	m := p.Snapshot.Peers[memberID].Member.Rec
 	if m == nil {
 		return node
 	}
@@ -211,7 +211,7 @@ func (p *placement) node(guid string, c *commit) planner.Node {
 	node.Labels = cluster.Labels{cluster.LabelNode: m.Node, cluster.LabelHost: m.Host}
 	maps.Copy(node.Labels, p.Snapshot.Labels(m))
 	mark := p.Snapshot.Mark(m.Node)
-	node.Cordoned, node.Draining = mark.Cordoned, mark.Drain != nil || c.quarantined(p.facts, guid)
+	node.Cordoned, node.Draining = mark.Cordoned, mark.Drain != nil || c.quarantined(p.facts, memberID)
 	return node
 }
 
@@ -219,29 +219,29 @@ func (p *placement) node(guid string, c *commit) planner.Node {
 // came back counts as its own.
 func (p *placement) addOwners(byName map[string]int32, recalled recalls) {
 	gone := map[string]int32{}
-	for n, guid := range p.nodes {
+	for n, memberID := range p.nodes {
 		if p.in.Nodes[n].Gone {
-			gone[guid] = int32(n)
+			gone[memberID] = int32(n)
 		}
 	}
-	for _, guid := range p.guids {
-		rec := p.Snapshot.Peers[guid].Assignment.Rec
-		if rec == nil || p.members[guid] == leaving {
+	for _, memberID := range p.memberIDs {
+		rec := p.Snapshot.Peers[memberID].Assignment.Rec
+		if rec == nil || p.members[memberID] == leaving {
 			continue
 		}
 		n, known := byName[rec.Node]
-		if g, is := gone[guid]; is {
+		if g, is := gone[memberID]; is {
 			n, known = g, true
 		}
 		if !known {
 			continue
 		}
 		for i := range rec.Slots {
-			p.own(&rec.Slots[i], n, p.members[guid] == active, recalled[guid])
+			p.own(&rec.Slots[i], n, p.members[memberID] == active, recalled[memberID])
 		}
 		for i := range rec.Releasing {
-			if h := &rec.Releasing[i]; p.members[guid] == lost || ofResize(h) {
-				p.own(h, n, p.members[guid] == active, recalled[guid])
+			if h := &rec.Releasing[i]; p.members[memberID] == lost || ofResize(h) {
+				p.own(h, n, p.members[memberID] == active, recalled[memberID])
 			}
 		}
 	}

@@ -13,22 +13,22 @@ import (
 // members after that.
 func reap(f *facts, m members, pending pendingRuns, c *commit) members {
 	next := maps.Clone(m)
-	for _, guid := range f.guids {
-		p := f.Snapshot.Peers[guid]
+	for _, memberID := range f.memberIDs {
+		p := f.Snapshot.Peers[memberID]
 		switch {
-		case m[guid] != reapable:
+		case m[memberID] != reapable:
 		case c.full():
-			next[guid] = lost // for the next commit
+			next[memberID] = lost // for the next commit
 		case pending.ofAssignment(p.Assignment.Rec):
-			next[guid] = settled
-			closeSettled(f, guid, p, pending, c)
+			next[memberID] = settled
+			closeSettled(f, memberID, p, pending, c)
 		default:
-			c.write(guid, nil, 0)
+			c.write(memberID, nil, 0)
 			if p.Done.Rec != nil && !p.Done.Absent {
 				c.extra++
 			}
 			why := departureOf(p)
-			c.move(cluster.Decided{Step: cluster.StepReap, Node: f.nodeName(guid)}, why)
+			c.move(cluster.Decided{Step: cluster.StepReap, Node: f.nodeName(memberID)}, why)
 			if p.Assignment.Rec != nil {
 				c.free(p.Assignment.Rec.Node, p.Assignment.Rec.Slots, p.Assignment.Rec.Releasing, why)
 			}
@@ -39,7 +39,7 @@ func reap(f *facts, m members, pending pendingRuns, c *commit) members {
 
 // closeSettled takes everything that does not await its agenda out of the assignment of a member of which nothing runs. It closes
 // the assignment: no later leader has to find out again that nothing runs, or to wait for the node to come back.
-func closeSettled(f *facts, guid string, p *view.Peer, pending pendingRuns, c *commit) {
+func closeSettled(f *facts, memberID string, p *view.Peer, pending pendingRuns, c *commit) {
 	await := func(slot cluster.Slot, _ *schema.SlotRange) bool { return pending.of(slot) }
 	slots, freed := schema.Split(p.Assignment.Rec.Slots, await)
 	releasing, returned := schema.Split(p.Assignment.Rec.Releasing, await)
@@ -63,7 +63,7 @@ func closeSettled(f *facts, guid string, p *view.Peer, pending pendingRuns, c *c
 	why := departureOf(p)
 	closed.Clean = true
 	assignment.Slots, assignment.Releasing, assignment.Closed = nonNil(slots), nonNil(releasing), &closed
-	c.write(guid, &assignment, 0)
+	c.write(memberID, &assignment, 0)
 	c.free(assignment.Node, freed, returned, why)
 }
 

@@ -29,12 +29,12 @@ func findRecalls(f *facts, next int64, doubles map[cluster.Slot][]view.Holder) r
 		}
 		for _, h := range known {
 			if h.Granted && h.Token != highest {
-				found.add(h.GUID, slot, cluster.Reason{Code: cluster.WhyDoubled, Detail: view.DescribeHolders(holders)})
+				found.add(h.MemberID, slot, cluster.Reason{Code: cluster.WhyDoubled, Detail: view.DescribeHolders(holders)})
 			}
 		}
 	}
-	for _, guid := range f.guids {
-		p := f.Snapshot.Peers[guid]
+	for _, memberID := range f.memberIDs {
+		p := f.Snapshot.Peers[memberID]
 		if p.Assignment.Rec == nil {
 			continue
 		}
@@ -42,14 +42,14 @@ func findRecalls(f *facts, next int64, doubles map[cluster.Slot][]view.Holder) r
 			if h := &p.Assignment.Rec.Slots[i]; unknown(h.Token) {
 				why := cluster.Reason{Code: cluster.WhyEdited, Detail: fmt.Sprintf("nobody has given token %d", h.Token)}
 				for _, index := range h.Slots {
-					found.add(guid, cluster.Slot{Task: h.Task, Index: index}, why)
+					found.add(memberID, cluster.Slot{Task: h.Task, Index: index}, why)
 				}
 			}
 		}
 		if rec := p.Status.Rec; rec != nil && len(rec.Refused) > 0 {
 			for slot, refused := range schema.Each(rec.Refused) {
 				if h := schema.Find(p.Assignment.Rec.Slots, slot); h != nil && h.Token == refused.Token {
-					found.add(guid, slot, cluster.Reason{Code: cluster.WhyRefused, Node: f.nodeName(guid),
+					found.add(memberID, slot, cluster.Reason{Code: cluster.WhyRefused, Node: f.nodeName(memberID),
 						Detail: fmt.Sprintf("token %d is not above %d", h.Token, rec.Above)})
 				}
 			}
@@ -58,9 +58,9 @@ func findRecalls(f *facts, next int64, doubles map[cluster.Slot][]view.Holder) r
 	return found
 }
 
-func (r recalls) add(guid string, slot cluster.Slot, why cluster.Reason) {
-	if r[guid] == nil {
-		r[guid] = map[cluster.Slot]cluster.Reason{}
+func (r recalls) add(memberID string, slot cluster.Slot, why cluster.Reason) {
+	if r[memberID] == nil {
+		r[memberID] = map[cluster.Slot]cluster.Reason{}
 	}
-	r[guid][slot] = why
+	r[memberID][slot] = why
 }

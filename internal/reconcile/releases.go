@@ -35,16 +35,16 @@ type handover struct {
 type releases map[string]map[cluster.Slot]handover
 
 // add notes that a slot is asked back from a member.
-func (r releases) add(guid string, slot cluster.Slot, a handover) {
-	if r[guid] == nil {
-		r[guid] = map[cluster.Slot]handover{}
+func (r releases) add(memberID string, slot cluster.Slot, a handover) {
+	if r[memberID] == nil {
+		r[memberID] = map[cluster.Slot]handover{}
 	}
-	r[guid][slot] = a
+	r[memberID][slot] = a
 }
 
 // releaseCandidate is a slot that should leave a node where it may run on.
 type releaseCandidate struct {
-	guid     string
+	memberID string
 	slot     cluster.Slot
 	handover handover
 	urgency  int // the least first
@@ -87,13 +87,13 @@ func selectReleases(s *survey, p *placement, c *commit) (releases, Burst) {
 		plan[task][m.Slot] = m
 	}
 	d.addRecalled(s.recalls)
-	for _, guid := range d.guids {
-		if !d.members.live(guid) {
+	for _, memberID := range d.memberIDs {
+		if !d.members.live(memberID) {
 			continue
 		}
-		slots := d.Snapshot.Peers[guid].Assignment.Rec.Slots
+		slots := d.Snapshot.Peers[memberID].Assignment.Rec.Slots
 		for i := range slots {
-			d.consider(guid, &slots[i], plan[slots[i].Task])
+			d.consider(memberID, &slots[i], plan[slots[i].Task])
 		}
 	}
 	slices.SortStableFunc(d.candidates, func(a, b releaseCandidate) int { return cmp.Compare(a.urgency, b.urgency) })
@@ -104,7 +104,7 @@ func selectReleases(s *survey, p *placement, c *commit) (releases, Burst) {
 		case hold && w.urgency >= forComfort, !b.allows(w):
 			c.out.Pending++
 		default:
-			d.releases.add(w.guid, w.slot, w.handover)
+			d.releases.add(w.memberID, w.slot, w.handover)
 		}
 	}
 	return d.releases, burst
@@ -112,10 +112,10 @@ func selectReleases(s *survey, p *placement, c *commit) (releases, Burst) {
 
 // addRecalled asks the grants back that must not be.
 func (d *releaser) addRecalled(recalled recalls) {
-	for guid, slots := range recalled {
-		if d.members.live(guid) {
+	for memberID, slots := range recalled {
+		if d.members.live(memberID) {
 			for slot, why := range slots {
-				d.releases.add(guid, slot, handover{why, d.targetName(slot)})
+				d.releases.add(memberID, slot, handover{why, d.targetName(slot)})
 			}
 		}
 	}
@@ -124,13 +124,13 @@ func (d *releaser) addRecalled(recalled recalls) {
 // granted is one grant whose member is asked whether its slots stay.
 type granted struct {
 	*schema.SlotRange
-	guid    string
-	spec    cluster.TaskSpec
-	run     *schema.Run           // nil for a task that runs for ever
-	whole   cluster.Reason        // why all of it has to leave, if it has to
-	changed bool                  // it is of another work than its task has now
-	restart cluster.Indexes       // what operators asked to be started again
-	moves   map[int]*planner.Move // what the plan moves
+	memberID string
+	spec     cluster.TaskSpec
+	run      *schema.Run           // nil for a task that runs for ever
+	whole    cluster.Reason        // why all of it has to leave, if it has to
+	changed  bool                  // it is of another work than its task has now
+	restart  cluster.Indexes       // what operators asked to be started again
+	moves    map[int]*planner.Move // what the plan moves
 }
 
 // stays reports whether there is nothing to decide on: all of it stays.
@@ -140,21 +140,21 @@ func (g *granted) stays() bool {
 }
 
 // consider decides on one grant: its slots are asked back, or are candidates, or stay.
-func (d *releaser) consider(guid string, h *schema.SlotRange, moves map[int]*planner.Move) {
+func (d *releaser) consider(memberID string, h *schema.SlotRange, moves map[int]*planner.Move) {
 	spec, known := d.specs[h.Task]
-	g := granted{SlotRange: h, guid: guid, spec: spec, run: d.Snapshot.Run(h.Task), moves: moves, restart: d.toRestart(h)}
-	g.whole, g.changed = d.mustLeaveWhole(guid, h), known && !d.sameWork(h)
+	g := granted{SlotRange: h, memberID: memberID, spec: spec, run: d.Snapshot.Run(h.Task), moves: moves, restart: d.toRestart(h)}
+	g.whole, g.changed = d.mustLeaveWhole(memberID, h), known && !d.sameWork(h)
 	if g.stays() && len(d.moves.going) == 0 {
 		return
 	}
 	for _, index := range h.Slots {
 		slot := cluster.Slot{Task: h.Task, Index: index}
-		if _, asked := d.releases[guid][slot]; asked {
+		if _, asked := d.releases[memberID][slot]; asked {
 			continue
 		}
 		to, placed := d.targetName(slot), d.targetOf(slot) != planner.Nobody
 		if why := d.mustLeave(&g, index); why.Code != "" {
-			d.releases.add(guid, slot, handover{why, to})
+			d.releases.add(memberID, slot, handover{why, to})
 			continue
 		}
 		why := d.shouldLeave(&g, slot)
@@ -164,20 +164,20 @@ func (d *releaser) consider(guid string, h *schema.SlotRange, moves map[int]*pla
 		case placed && d.loops.crashes(slot) >= crashesToPart:
 			continue // a suspect stays where it is until it is cleared
 		case moves[index] != nil && !placed:
-			d.releases.add(guid, slot, handover{why, ""}) // it may not run here, and nowhere else
+			d.releases.add(memberID, slot, handover{why, ""}) // it may not run here, and nowhere else
 			continue
 		case (d.commit.out.Blocked != "" || d.barriers[h.Task] != nil) && !g.changed:
 			continue // it could not be granted again
 		}
-		holding := schema.Find(d.Snapshot.Peers[guid].Status.Rec.Holding, slot)
+		holding := schema.Find(d.Snapshot.Peers[memberID].Status.Rec.Holding, slot)
 		d.candidates = append(d.candidates, releaseCandidate{
-			guid, slot, handover{why, to}, urgencies[why.Code], holding != nil && holding.Token == h.Token,
+			memberID, slot, handover{why, to}, urgencies[why.Code], holding != nil && holding.Token == h.Token,
 		})
 	}
 }
 
 // mustLeaveWhole says why all slots of a grant have to leave at once, the zero value if they do not.
-func (d *releaser) mustLeaveWhole(guid string, h *schema.SlotRange) cluster.Reason {
+func (d *releaser) mustLeaveWhole(memberID string, h *schema.SlotRange) cluster.Reason {
 	spec, known := d.specs[h.Task]
 	switch {
 	case !known && isRun(h.Task):
@@ -186,10 +186,10 @@ func (d *releaser) mustLeaveWhole(guid string, h *schema.SlotRange) cluster.Reas
 		return cluster.Reason{Code: cluster.WhyUndeclared}
 	case !known:
 		return cluster.Reason{Code: cluster.WhyDeleted}
-	case d.members[guid] == leaving && d.draining(guid):
-		return cluster.Reason{Code: cluster.WhyDraining, Node: d.nodeName(guid)}
-	case d.members[guid] == leaving:
-		return cluster.Reason{Code: cluster.WhyLeaving, Node: d.nodeName(guid)}
+	case d.members[memberID] == leaving && d.draining(memberID):
+		return cluster.Reason{Code: cluster.WhyDraining, Node: d.nodeName(memberID)}
+	case d.members[memberID] == leaving:
+		return cluster.Reason{Code: cluster.WhyLeaving, Node: d.nodeName(memberID)}
 	case spec.Paused:
 		return cluster.Reason{Code: cluster.WhyPaused}
 	case d.barriers.toResize(d.facts, h, d.commit):
@@ -216,13 +216,13 @@ func (d *releaser) shouldLeave(g *granted, slot cluster.Slot) cluster.Reason {
 	order, moving := d.moves.going[slot]
 	target := d.targetName(slot)
 	switch m := g.moves[slot.Index]; {
-	case moving && target == d.nodeName(g.guid):
+	case moving && target == d.nodeName(g.memberID):
 		return cluster.Reason{} // the plan has changed since: it stays
 	case moving && target == order.To:
 		return cluster.Reason{Code: cluster.WhyMoved}
 	case m != nil:
 		why := m.Reason
-		if why.Code == cluster.WhyDraining && d.commit.quarantined(d.facts, g.guid) {
+		if why.Code == cluster.WhyDraining && d.commit.quarantined(d.facts, g.memberID) {
 			why.Code = cluster.WhyQuarantined
 		}
 		return why

@@ -27,29 +27,29 @@ type releasing struct {
 // that, so it is always valid.
 func release(s *survey, p *placement, asked releases, c *commit) {
 	d := &releasing{p, s.barriers, s.pending, asked, c}
-	for _, guid := range d.guids {
-		if !d.members.live(guid) {
+	for _, memberID := range d.memberIDs {
+		if !d.members.live(memberID) {
 			continue
 		}
 		if c.full() {
 			return
 		}
-		if c.leavesOut(PartAssignment, guid) {
+		if c.leavesOut(PartAssignment, memberID) {
 			continue
 		}
-		p := d.Snapshot.Peers[guid]
+		p := d.Snapshot.Peers[memberID]
 		assignment, version := *p.Assignment.Rec, p.Assignment.Version+1
 		freed, kept := schema.Split(assignment.Releasing, func(slot cluster.Slot, h *schema.SlotRange) bool {
-			return d.stopped(guid, slot, h) && !d.barriers.keeps(d.facts, d.members, guid, h) && !d.pending.of(slot)
+			return d.stopped(memberID, slot, h) && !d.barriers.keeps(d.facts, d.members, memberID, h) && !d.pending.of(slot)
 		})
 		assignment.Releasing = nonNil(kept)
-		asked, changed := d.askFor(guid, &assignment, version)
+		asked, changed := d.askFor(memberID, &assignment, version)
 		adopted := assignment.Adopt(p.Status.Rec.Holding, version)
 		if len(freed) == 0 && len(asked) == 0 && len(adopted) == 0 && !changed {
 			continue
 		}
 		const reason = 120 // bytes that an entry takes more when it is asked back
-		c.write(guid, &assignment, reason*(len(asked)+2*len(adopted)))
+		c.write(memberID, &assignment, reason*(len(asked)+2*len(adopted)))
 		for _, h := range adopted {
 			c.move(cluster.Decided{Step: cluster.StepRelease, Task: h.Task, Slots: h.Slots, Node: assignment.Node, Token: h.Token}, *h.Why)
 		}
@@ -71,8 +71,8 @@ func release(s *survey, p *placement, asked releases, c *commit) {
 // present specs; it returns what it asks back, and whether specs have changed. An assignment that would be too large
 // for that has the specs that it had, or is asked for less: what remains is asked for when there is room, and
 // the more of an entry there is to ask for, the sooner, since what is whole takes less.
-func (d *releasing) askFor(guid string, assignment *schema.Assignment, version int64) (asked []released, changed bool) {
-	granted, kept, asks := assignment.Slots, assignment.Releasing, d.releases[guid]
+func (d *releasing) askFor(memberID string, assignment *schema.Assignment, version int64) (asked []released, changed bool) {
+	granted, kept, asks := assignment.Slots, assignment.Releasing, d.releases[memberID]
 	whole, part := toAskFor(granted, asks)
 	entries := slices.Concat(whole, part)
 	for refreshed, most := true, len(entries); ; {
@@ -99,7 +99,7 @@ func (d *releasing) askFor(guid string, assignment *schema.Assignment, version i
 		}
 		assignment.Releasing = nonNil(assignment.Releasing)
 		switch {
-		case most == 0 && !changed || d.fitsAssignment(guid, assignment, changed):
+		case most == 0 && !changed || d.fitsAssignment(memberID, assignment, changed):
 			return asked, changed
 		case changed:
 			d.commit.out.Full = append(d.commit.out.Full, assignment.Node)
@@ -133,14 +133,14 @@ func toAskFor(granted []schema.SlotRange, asks map[cluster.Slot]handover) (whole
 }
 
 // fitsAssignment reports whether an assignment is within its bound. What is far from it is not measured.
-func (d *releasing) fitsAssignment(guid string, assignment *schema.Assignment, changed bool) bool {
+func (d *releasing) fitsAssignment(memberID string, assignment *schema.Assignment, changed bool) bool {
 	rough := schema.Rough(assignment.Slots) + schema.Rough(assignment.Releasing)
 	if changed {
 		for i := range assignment.Slots {
 			rough += d.commit.sizeOf(&assignment.Slots[i])
 		}
 	}
-	if d.Snapshot.Peers[guid].Assignment.Size+rough < schema.MaxAssignment {
+	if d.Snapshot.Peers[memberID].Assignment.Size+rough < schema.MaxAssignment {
 		return true
 	}
 	return schema.Size(assignment) <= schema.MaxAssignment

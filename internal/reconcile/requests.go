@@ -35,11 +35,11 @@ func (f *facts) ordered(o schema.MoveRequest, m members) (there, going bool) {
 	if spec, known := f.specs[o.Slot.Task]; !known || spec.Paused || o.Slot.Index >= spec.WorkerNum {
 		return false, false // the order is obsolete: there is no such slot to move
 	}
-	for _, guid := range f.guids {
-		going = going || m[guid] == active && f.nodeName(guid) == o.To
-		if rec := f.Snapshot.Peers[guid].Assignment.Rec; rec != nil {
-			if grant := schema.Find(rec.Slots, o.Slot); grant != nil && (grant.Token != o.Token || f.nodeName(guid) == o.To) {
-				return grant.Token != o.Token && f.nodeName(guid) == o.To, false
+	for _, memberID := range f.memberIDs {
+		going = going || m[memberID] == active && f.nodeName(memberID) == o.To
+		if rec := f.Snapshot.Peers[memberID].Assignment.Rec; rec != nil {
+			if grant := schema.Find(rec.Slots, o.Slot); grant != nil && (grant.Token != o.Token || f.nodeName(memberID) == o.To) {
+				return grant.Token != o.Token && f.nodeName(memberID) == o.To, false
 			}
 		}
 	}
@@ -66,7 +66,7 @@ func applyRequests(s *survey, p *placement, asked releases, c *commit) {
 	rest := *e.Rec // with what later versions know
 	next := &rest
 	next.Restart, next.RunNow, next.Move = nil, nil, nil
-	next.MoveNow = slices.DeleteFunc(slices.Clone(e.Rec.MoveNow), func(guid string) bool { return d.Snapshot.Peers[guid] == nil })
+	next.MoveNow = slices.DeleteFunc(slices.Clone(e.Rec.MoveNow), func(memberID string) bool { return d.Snapshot.Peers[memberID] == nil })
 	if e.Rec.StepDown < term {
 		next.StepDown = 0
 	}

@@ -34,8 +34,8 @@ func (b *board) scale(workers int) {
 
 // answer lets a member say that it has applied its assignment: it holds what is granted, and what it was asked for
 // only while it is stuck.
-func (b *board) answer(guid string, stuck bool) {
-	p := *b.snap.Peers[guid]
+func (b *board) answer(memberID string, stuck bool) {
+	p := *b.snap.Peers[memberID]
 	status := &schema.Status{Applied: p.Assignment.Version, Holding: slices.Clone(p.Assignment.Rec.Slots)}
 	if stuck {
 		status.Holding = append(status.Holding, p.Assignment.Rec.Releasing...)
@@ -44,7 +44,7 @@ func (b *board) answer(guid string, stuck bool) {
 		}
 	}
 	p.Status.Rec = status
-	b.snap.Peers[guid] = &p
+	b.snap.Peers[memberID] = &p
 }
 
 // settle makes commit after commit, and lets all members answer, until nothing is left to do.
@@ -52,8 +52,8 @@ func (b *board) settle(t *testing.T) {
 	t.Helper()
 	for range 50 {
 		b.now += time.Second
-		for guid := range b.snap.Peers {
-			b.answer(guid, false)
+		for memberID := range b.snap.Peers {
+			b.answer(memberID, false)
 		}
 		d := b.decide()
 		if len(d.Assignments) == 0 {
@@ -69,11 +69,11 @@ func (b *board) settle(t *testing.T) {
 func (b *board) judgeCounts(t *testing.T) {
 	t.Helper()
 	told := map[string]int{}
-	for guid, p := range b.snap.Peers {
+	for memberID, p := range b.snap.Peers {
 		for _, h := range slices.Concat(p.Assignment.Rec.Slots, p.Assignment.Rec.Releasing) {
 			count, known := h.Told()
 			if other, seen := told[h.Task]; known && seen && other != count {
-				t.Fatalf("%s lists slots of %s that are told %d, others are told %d", guid, h.Task, count, other)
+				t.Fatalf("%s lists slots of %s that are told %d, others are told %d", memberID, h.Task, count, other)
 			}
 			told[h.Task] = count
 		}
@@ -83,15 +83,15 @@ func (b *board) judgeCounts(t *testing.T) {
 // where returns who has which slots of a task, as text, with what they are told.
 func (b *board) where(task string) string {
 	var parts []string
-	for _, guid := range slices.Sorted(maps.Keys(b.snap.Peers)) {
-		assignment := b.snap.Peers[guid].Assignment.Rec
+	for _, memberID := range slices.Sorted(maps.Keys(b.snap.Peers)) {
+		assignment := b.snap.Peers[memberID].Assignment.Rec
 		if assignment == nil {
 			continue
 		}
 		for _, h := range assignment.Slots {
 			if h.Task == task {
 				count, _ := h.Told()
-				parts = append(parts, fmt.Sprintf("%s %s of %d", guid, h.Slots, count))
+				parts = append(parts, fmt.Sprintf("%s %s of %d", memberID, h.Slots, count))
 			}
 		}
 	}
@@ -114,8 +114,8 @@ func (b *board) tokens(task string) map[int]int64 {
 func threeNodes(t *testing.T, tasks ...cluster.TaskSpec) *board {
 	t.Helper()
 	b := newBoard(tasks...)
-	for _, guid := range []string{"L", "M", "N"} {
-		b.live(guid, 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+	for _, memberID := range []string{"L", "M", "N"} {
+		b.live(memberID, 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
 	}
 	b.settle(t)
 	return b
@@ -167,10 +167,10 @@ func TestResizeStaysInPlace(t *testing.T) {
 	b := threeNodes(t, spec("a", 6), spec("b", 5))
 	place := func() map[int]string {
 		m := map[int]string{}
-		for guid, p := range b.snap.Peers {
+		for memberID, p := range b.snap.Peers {
 			for slot := range schema.Each(p.Assignment.Rec.Slots) {
 				if slot.Task == "a" {
-					m[slot.Index] = guid
+					m[slot.Index] = memberID
 				}
 			}
 		}
@@ -179,17 +179,17 @@ func TestResizeStaysInPlace(t *testing.T) {
 	before := place()
 	b.scale(7)
 	b.apply(t, b.decide())
-	for _, guid := range []string{"N", "L", "M"} { // one after the other
-		b.answer(guid, false)
+	for _, memberID := range []string{"N", "L", "M"} { // one after the other
+		b.answer(memberID, false)
 		if d := b.decide(); len(d.Assignments) > 0 {
 			b.apply(t, d)
 			b.judgeCounts(t)
 		}
 	}
 	after := place()
-	for i, guid := range before {
-		if after[i] != guid {
-			t.Errorf("a#%d was on %s and is on %s", i, guid, after[i])
+	for i, memberID := range before {
+		if after[i] != memberID {
+			t.Errorf("a#%d was on %s and is on %s", i, memberID, after[i])
 		}
 	}
 	if len(after) != 7 {
@@ -252,12 +252,12 @@ func TestResizeInTheMiddle(t *testing.T) {
 				b.apply(t, d)
 			}
 			c.change(b)
-			for _, guid := range []string{"N", "M", "L"} {
+			for _, memberID := range []string{"N", "M", "L"} {
 				if d := b.decide(); len(d.Assignments) > 0 {
 					b.apply(t, d)
 					b.judgeCounts(t)
 				}
-				b.answer(guid, false)
+				b.answer(memberID, false)
 			}
 			b.settle(t)
 			if got := len(b.tokens("a")); got != c.want {
@@ -296,8 +296,8 @@ func TestResizeWaitsForLostNodes(t *testing.T) {
 	if got := b.where("a"); got != "" { // asked back in the commit that reaps the last that could not be asked
 		t.Errorf("%s run on", got)
 	}
-	for guid := range b.snap.Peers {
-		b.answer(guid, false)
+	for memberID := range b.snap.Peers {
+		b.answer(memberID, false)
 	}
 	b.settle(t)
 	if got := len(b.tokens("a")); got != 7 {
@@ -423,10 +423,10 @@ func TestResizeWhileNothingIsGranted(t *testing.T) {
 		t.Fatal("nothing stands in the way")
 	}
 	if len(d.Assignments) > 0 {
-		for guid, assignment := range d.Assignments {
-			p := *b.snap.Peers[guid]
+		for memberID, assignment := range d.Assignments {
+			p := *b.snap.Peers[memberID]
 			p.Assignment.Rec = assignment
-			b.snap.Peers[guid] = &p
+			b.snap.Peers[memberID] = &p
 		}
 	}
 	if got := b.where("a"); got != before {
@@ -463,10 +463,10 @@ func TestPlanTellsRestarts(t *testing.T) {
 	told := *b.snap.Tasks["b"].Rec
 	b.declare("b", func(s *cluster.TaskSpec) { s.Resize = cluster.ResizeRestart })
 	d := b.decide()
-	for guid, assignment := range d.Assignments {
+	for memberID, assignment := range d.Assignments {
 		for _, h := range assignment.Releasing {
 			if text := h.Why.String(); h.Task == "b" && text != "all workers of the task start again: workers are now told how many there are" {
-				t.Errorf("%s: %s", guid, text)
+				t.Errorf("%s: %s", memberID, text)
 			}
 		}
 	}
@@ -486,25 +486,25 @@ func TestPlanTellsRestarts(t *testing.T) {
 // A worker that a hand has taken out of its assignment is told the old count for as long as its member holds it.
 func TestHeldSlotsAreWaitedFor(t *testing.T) {
 	b := threeNodes(t, spec("a", 4))
-	for guid, p := range b.snap.Peers {
+	for memberID, p := range b.snap.Peers {
 		if h := schema.Find(p.Assignment.Rec.Slots, cluster.Slot{Task: "a"}); h != nil {
 			assignment := *p.Assignment.Rec
 			_, assignment.Slots = schema.Split(assignment.Slots, func(slot cluster.Slot, _ *schema.SlotRange) bool { return slot.Index == 0 })
 			rest := *p
 			rest.Assignment.Rec, rest.Assignment.Version = &assignment, p.Assignment.Version+1
-			b.snap.Peers[guid] = &rest
+			b.snap.Peers[memberID] = &rest
 		}
 	}
 	b.scale(6)
 	holder := ""
 	for range 5 { // all others stop, and it does not
 		b.now += time.Second
-		for guid, p := range b.snap.Peers {
+		for memberID, p := range b.snap.Peers {
 			stays := schema.Find(p.Status.Rec.Holding, cluster.Slot{Task: "a"})
-			b.answer(guid, false)
+			b.answer(memberID, false)
 			if stays != nil {
-				holder = guid
-				b.snap.Peers[guid].Status.Rec.Holding = append(b.snap.Peers[guid].Status.Rec.Holding, schematest.Held("a 0 @1")...)
+				holder = memberID
+				b.snap.Peers[memberID].Status.Rec.Holding = append(b.snap.Peers[memberID].Status.Rec.Holding, schematest.Held("a 0 @1")...)
 			}
 		}
 		b.apply(t, b.decide())
@@ -532,8 +532,8 @@ func TestLeavingDoesNotWaitForABarrier(t *testing.T) {
 			for range 3 {
 				b.now += time.Second
 				b.apply(t, b.decide())
-				for _, guid := range []string{"L", "M", "N"} {
-					b.answer(guid, guid == "N")
+				for _, memberID := range []string{"L", "M", "N"} {
+					b.answer(memberID, memberID == "N")
 				}
 				leave(b)
 			}

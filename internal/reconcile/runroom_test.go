@@ -77,8 +77,8 @@ func TestBarrierTellsWhoHasLeft(t *testing.T) {
 	b.settle(t)
 	b.scale(7)
 	memory := b.decide().Memory
-	for _, guid := range []string{"M", "O"} {
-		p := gone(b.snap.Peers[guid])
+	for _, memberID := range []string{"M", "O"} {
+		p := gone(b.snap.Peers[memberID])
 		assignment := *p.Assignment.Rec
 		assignment.Closed = &schema.Closed{Clean: true}
 		p.Assignment = view.Entry[schema.Assignment]{Rec: &assignment, Version: p.Assignment.Version + 1, RecAt: p.Assignment.Version + 1, Read: b.now}

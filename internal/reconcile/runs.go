@@ -39,7 +39,7 @@ type runStage struct {
 // It returns the world with those agendas, which agendas could not be brought up to date, and which of the runs that
 // operators asked for there are now.
 func advanceRuns(w World, c *commit) (*facts, pendingRuns, map[string]bool) {
-	f := &facts{World: w, guids: slices.Sorted(maps.Keys(w.Snapshot.Peers))}
+	f := &facts{World: w, memberIDs: slices.Sorted(maps.Keys(w.Snapshot.Peers))}
 	d := &runStage{f, c, maps.Clone(w.Snapshot.Agendas), pendingRuns{}, map[string]bool{}}
 	if d.agendas == nil {
 		d.agendas = map[string]view.Entry[schema.Agenda]{}
@@ -196,9 +196,9 @@ type agenda struct {
 
 // foldAll takes in what members say to have ended. Each slot's end is noted once.
 func (a *agenda) foldAll() {
-	for _, guid := range a.guids {
-		rec := a.Snapshot.Peers[guid].Done.Rec
-		if rec == nil || a.Snapshot.Peers[guid].Done.Absent {
+	for _, memberID := range a.memberIDs {
+		rec := a.Snapshot.Peers[memberID].Done.Rec
+		if rec == nil || a.Snapshot.Peers[memberID].Done.Absent {
 			continue
 		}
 		for i := range rec.Slots {

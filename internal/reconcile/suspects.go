@@ -34,11 +34,11 @@ func (d *granter) suspectsByNode() [][]cluster.Slot {
 	if len(d.loops.suspects) == 0 {
 		return list
 	}
-	for n, guid := range d.nodes {
+	for n, memberID := range d.nodes {
 		if d.in.Nodes[n].Gone {
 			continue
 		}
-		for _, held := range [][]schema.SlotRange{d.commit.assignment(guid).Slots, d.commit.assignment(guid).Releasing} {
+		for _, held := range [][]schema.SlotRange{d.commit.assignment(memberID).Slots, d.commit.assignment(memberID).Releasing} {
 			for slot := range schema.Each(held) {
 				if d.loops.crashes(slot) >= crashesToPart {
 					list[n] = append(list[n], slot)

@@ -53,12 +53,12 @@ func (a *arena) settle() {
 		if d.Suspects != nil {
 			a.snap.Suspects = view.Entry[schema.Suspects]{Rec: d.Suspects, Version: a.snap.Suspects.Version + 1}
 		}
-		for guid, assignment := range d.Assignments {
+		for memberID, assignment := range d.Assignments {
 			if assignment == nil {
-				delete(a.snap.Peers, guid)
+				delete(a.snap.Peers, memberID)
 				continue
 			}
-			p := a.snap.Peers[guid]
+			p := a.snap.Peers[memberID]
 			p.Assignment.Version, p.Assignment.RecAt, p.Assignment.Rec = p.Assignment.Version+1, p.Assignment.Version+1, assignment
 			status := &schema.Status{Applied: p.Assignment.Version, Holding: slices.Clone(assignment.Slots)}
 			for slot, h := range schema.Each(assignment.Slots) {
@@ -73,27 +73,27 @@ func (a *arena) settle() {
 }
 
 func (a *arena) leader() string {
-	for _, guid := range slices.Sorted(maps.Keys(a.snap.Peers)) {
-		if a.snap.Peers[guid].Assignment.Rec.Closed == nil {
-			return guid
+	for _, memberID := range slices.Sorted(maps.Keys(a.snap.Peers)) {
+		if a.snap.Peers[memberID].Assignment.Rec.Closed == nil {
+			return memberID
 		}
 	}
 	return ""
 }
 
 // where returns the member that has a slot, nil if none has.
-func (a *arena) where(slot cluster.Slot) (guid string, p *view.Peer) {
-	for guid, p := range a.snap.Peers {
+func (a *arena) where(slot cluster.Slot) (memberID string, p *view.Peer) {
+	for memberID, p := range a.snap.Peers {
 		if p.Assignment.Rec.Closed == nil && schema.Find(p.Assignment.Rec.Slots, slot) != nil {
-			return guid, p
+			return memberID, p
 		}
 	}
 	return "", nil
 }
 
 // crash ends a member as its parent would note it.
-func (a *arena) crash(guid string) (node string) {
-	p := a.snap.Peers[guid]
+func (a *arena) crash(memberID string) (node string) {
+	p := a.snap.Peers[memberID]
 	assignment := *p.Assignment.Rec
 	assignment.Closed = &schema.Closed{By: "parent", Cause: "exit code 2: panic"}
 	for slot, h := range schema.Each(assignment.Slots) {
@@ -166,9 +166,9 @@ func poisonIsFound(t *testing.T, nodes int, back, delay time.Duration) {
 		}
 		a.touch()
 		a.settle()
-		if guid, p := a.where(poison); p != nil && a.now-a.claimed[poison] >= delay {
+		if memberID, p := a.where(poison); p != nil && a.now-a.claimed[poison] >= delay {
 			crashes++
-			node := a.crash(guid)
+			node := a.crash(memberID)
 			a.settle()
 			if back == 0 {
 				a.join(node)
@@ -281,8 +281,8 @@ func TestSuspectIsCleared(t *testing.T) {
 	a := newArena(t, spec("a", 1))
 	a.join("n1")
 	a.settle()
-	guid, _ := a.where(cluster.Slot{Task: "a"})
-	a.crash(guid)
+	memberID, _ := a.where(cluster.Slot{Task: "a"})
+	a.crash(memberID)
 	a.join("n2")
 	a.settle()
 	if a.against() != "a[0] n1" {

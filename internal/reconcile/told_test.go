@@ -13,9 +13,9 @@ import (
 
 // tellsAlone closes the leader with what a hand, or another version, has it tell the next one.
 func (l *leavers) tellsAlone(told schema.Burst) {
-	guid := l.leader
-	l.leave(guid, false)
-	l.snap.Peers[guid].Assignment.Rec.Closed.Burst = &told
+	memberID := l.leader
+	l.leave(memberID, false)
+	l.snap.Peers[memberID].Assignment.Rec.Closed.Burst = &told
 }
 
 // Whatever a closed assignment tells of a burst, what its member left behind waits no longer than one leader would have held it, however
@@ -35,9 +35,9 @@ func TestForgedBurstsHoldNobody(t *testing.T) {
 				for end := l.now + 150*time.Millisecond; l.now < end; l.now += 10 * time.Millisecond {
 					l.decide()
 				}
-				for guid, at := range l.left {
-					if _, waits := l.snap.Peers[guid]; waits && l.now > at+2500*time.Millisecond {
-						t.Fatalf("what %s left behind still waits after %v", guid, l.now-at)
+				for memberID, at := range l.left {
+					if _, waits := l.snap.Peers[memberID]; waits && l.now > at+2500*time.Millisecond {
+						t.Fatalf("what %s left behind still waits after %v", memberID, l.now-at)
 					}
 				}
 				l.leave(fmt.Sprintf("m%04d", i), true)
@@ -73,9 +73,9 @@ func TestLeadersOfWhichSomeTellNothing(t *testing.T) {
 			for end := l.now + lasts + lasts*time.Duration(i%2); l.now < end; l.now += 10 * time.Millisecond {
 				l.decide()
 			}
-			for guid, at := range l.left {
-				if _, waits := l.snap.Peers[guid]; waits && l.now > at+2500*time.Millisecond {
-					t.Fatalf("leaders change every %v: what %s left behind still waits after %v", lasts, guid, l.now-at)
+			for memberID, at := range l.left {
+				if _, waits := l.snap.Peers[memberID]; waits && l.now > at+2500*time.Millisecond {
+					t.Fatalf("leaders change every %v: what %s left behind still waits after %v", lasts, memberID, l.now-at)
 				}
 			}
 			l.leave(fmt.Sprintf("m%04d", i), i%2 == 0)

@@ -139,14 +139,14 @@ func comesToRest(b *board, r *rand.Rand) (most int, rests bool) {
 		}
 		memory = d.Memory
 		late := map[string]*schema.Status{}
-		for _, guid := range slices.Sorted(maps.Keys(b.snap.Peers)) {
-			if d.Assignments[guid] != nil && r.IntN(3) == 0 {
-				late[guid] = b.snap.Peers[guid].Status.Rec
+		for _, memberID := range slices.Sorted(maps.Keys(b.snap.Peers)) {
+			if d.Assignments[memberID] != nil && r.IntN(3) == 0 {
+				late[memberID] = b.snap.Peers[memberID].Status.Rec
 			}
 		}
 		b.carryOut(d, granted)
-		for guid, p := range b.snap.Peers {
-			if p.Status.Rec = late[guid]; late[guid] == nil {
+		for memberID, p := range b.snap.Peers {
+			if p.Status.Rec = late[memberID]; late[memberID] == nil {
 				p.Status.Rec = &schema.Status{Applied: p.Assignment.Version, Holding: slices.Clone(p.Assignment.Rec.Slots)}
 			}
 		}

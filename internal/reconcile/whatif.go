@@ -30,9 +30,9 @@ func Revision(s *view.Snapshot) string {
 	for _, node := range slices.Sorted(maps.Keys(s.Marks)) {
 		note("mark", node, s.Marks[node].Version)
 	}
-	for _, guid := range slices.Sorted(maps.Keys(s.Peers)) {
-		p := s.Peers[guid]
-		note("assignment", guid, p.Assignment.Version)
+	for _, memberID := range slices.Sorted(maps.Keys(s.Peers)) {
+		p := s.Peers[memberID]
+		note("assignment", memberID, p.Assignment.Version)
 		_, _ = fmt.Fprintln(h, p.Live(), p.Status.Rec != nil && p.Status.Rec.Leaving)
 		for i := 0; p.Status.Rec != nil && i < len(p.Status.Rec.Workers); i++ {
 			if w := &p.Status.Rec.Workers[i]; w.State == cluster.WorkerGivenUp {
@@ -186,9 +186,9 @@ func newPreview(w World, delays bool) preview {
 		s.delayed = explainDelays(s.facts, s.members, c.out.Memory.Delays, s.delayed)
 	}
 	p := preview{place(s, c), s, c.out.Unplaced, map[cluster.Slot]string{}}
-	for _, guid := range p.guids {
-		peer := p.Snapshot.Peers[guid]
-		if rec := peer.Assignment.Rec; rec != nil && (peer.Live() || p.members[guid] == lost) {
+	for _, memberID := range p.memberIDs {
+		peer := p.Snapshot.Peers[memberID]
+		if rec := peer.Assignment.Rec; rec != nil && (peer.Live() || p.members[memberID] == lost) {
 			for slot := range schema.Each(rec.Slots) {
 				p.owners[slot] = rec.Node
 			}

@@ -19,21 +19,21 @@ func disputes(s *view.Snapshot, keys schema.Keys) (list []cluster.RecordError) {
 	for _, slot := range slices.SortedFunc(maps.Keys(doubles), cluster.Slot.Compare) {
 		holders := doubles[slot]
 		newest, oldest := holders[0], holders[len(holders)-1]
-		if s.Peers[oldest.GUID].Assignment.Read <= s.Peers[newest.GUID].Assignment.Read {
+		if s.Peers[oldest.MemberID].Assignment.Read <= s.Peers[newest.MemberID].Assignment.Read {
 			continue
 		}
 		if list = append(list, cluster.RecordError{
-			Path:  keys.Assignment(oldest.GUID),
+			Path:  keys.Assignment(oldest.MemberID),
 			Error: fmt.Sprintf("%s is granted twice, to %s; the older grant is asked back", slot, view.DescribeHolders(holders)),
 		}); len(list) == most {
 			return list
 		}
 	}
-	for _, guid := range slices.Sorted(maps.Keys(s.Peers)) {
-		if rec := s.Peers[guid].Status.Rec; rec != nil && s.Peers[guid].Live() {
+	for _, memberID := range slices.Sorted(maps.Keys(s.Peers)) {
+		if rec := s.Peers[memberID].Status.Rec; rec != nil && s.Peers[memberID].Live() {
 			for _, h := range rec.Refused {
 				if list = append(list, cluster.RecordError{
-					Path: keys.Assignment(guid),
+					Path: keys.Assignment(memberID),
 					Error: fmt.Sprintf(
 						"a former version of it was put back: slots %s of task %s are refused, since their token %d is not above %d",
 						h.Slots,

@@ -25,8 +25,8 @@ func addMark(s *view.Snapshot, p *view.Peer, info *cluster.NodeInfo) {
 	}
 }
 
-func nodeInfo(p *view.Peer, guid string, specs map[string]cluster.TaskSpec) cluster.NodeInfo {
-	info := cluster.NodeInfo{Member: guid, State: cluster.NodeUp, Weight: 1}
+func nodeInfo(p *view.Peer, memberID string, specs map[string]cluster.TaskSpec) cluster.NodeInfo {
+	info := cluster.NodeInfo{Member: memberID, State: cluster.NodeUp, Weight: 1}
 	if d := p.Assignment.Rec; d != nil {
 		info.Name, info.Host = d.Node, d.Host
 		info.Slots = schema.Count(d.Slots) + schema.Count(d.Releasing)

@@ -44,11 +44,11 @@ func State(s *view.Snapshot, keys schema.Keys) cluster.State {
 	}
 	placed := map[cluster.Slot]cluster.WorkerInfo{}
 	specs := s.Specs()
-	for guid, p := range s.Peers {
-		info := nodeInfo(p, guid, specs)
+	for memberID, p := range s.Peers {
+		info := nodeInfo(p, memberID, specs)
 		addMark(s, p, &info)
 		if p.Live() && !p.Silent {
-			if guid == leader {
+			if memberID == leader {
 				info.Leader, state.Leader = true, info.Name
 			}
 			state.Nodes = append(state.Nodes, info)

@@ -35,36 +35,36 @@ func (k Keys) Suspects() string { return k.root + "/suspects" }
 func (k Keys) Elections() string { return k.root + "/election" }
 
 // Election is the prefix of a member's candidate key; the service adds the sequence.
-func (k Keys) Election(guid string) string { return k.Elections() + "/" + guid + electionMark }
+func (k Keys) Election(memberID string) string { return k.Elections() + "/" + memberID + electionMark }
 
 const electionMark = "-n_"
 
 // Candidate returns the member that a child of Elections belongs to.
-func Candidate(child string) (guid string, ok bool) {
-	guid, _, ok = strings.Cut(child, electionMark)
-	return guid, ok
+func Candidate(child string) (memberID string, ok bool) {
+	memberID, _, ok = strings.Cut(child, electionMark)
+	return memberID, ok
 }
 
 // Members is the parent of the live members.
 func (k Keys) Members() string { return k.root + "/members" }
 
 // Member exists while the member's session does.
-func (k Keys) Member(guid string) string { return k.Members() + "/" + guid }
+func (k Keys) Member(memberID string) string { return k.Members() + "/" + memberID }
 
 // Name exists while a member of that node name does.
 func (k Keys) Name(node string) string { return k.root + "/names/" + node }
 
 // Heartbeat is what a member writes to prove that it is alive.
-func (k Keys) Heartbeat(guid string) string { return k.root + "/heartbeats/" + guid }
+func (k Keys) Heartbeat(memberID string) string { return k.root + "/heartbeats/" + memberID }
 
 // Assignments is the parent of the assignments.
 func (k Keys) Assignments() string { return k.root + "/assignments" }
 
 // Assignment is what the leader wants of a member.
-func (k Keys) Assignment(guid string) string { return k.Assignments() + "/" + guid }
+func (k Keys) Assignment(memberID string) string { return k.Assignments() + "/" + memberID }
 
 // Status is what a member says it holds.
-func (k Keys) Status(guid string) string { return k.root + "/status/" + guid }
+func (k Keys) Status(memberID string) string { return k.root + "/status/" + memberID }
 
 // Tasks is the parent of the tasks.
 func (k Keys) Tasks() string { return k.root + "/tasks" }
@@ -108,7 +108,7 @@ func (k Keys) Ran(task, run string) string { return k.root + "/runs/" + task + "
 func (k Keys) Dones() string { return k.root + "/done" }
 
 // Done is what a member says of slots of runs that have ended on it.
-func (k Keys) Done(guid string) string { return k.Dones() + "/" + guid }
+func (k Keys) Done(memberID string) string { return k.Dones() + "/" + memberID }
 
 // PlanFault is the last input on which the planner failed, kept for its developers.
 func (k Keys) PlanFault() string { return k.root + "/planfault" }

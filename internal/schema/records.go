@@ -65,7 +65,7 @@ func (m *Meta) validate() error {
 // Epoch is the leader's term. Every commit of a leader sets it at the version that it read.
 type Epoch struct {
 	versioned
-	Leader       string    `json:"leader"` // GUID
+	Leader       string    `json:"leader"` // MemberID
 	Node         string    `json:"node"`
 	Term         int64     `json:"term"`
 	NextToken    int64     `json:"nextToken"`

@@ -29,7 +29,7 @@ type Mark struct {
 
 // Quarantine is why a node is given nothing.
 type Quarantine struct {
-	Member string `json:"member"` // GUID
+	Member string `json:"member"` // MemberID
 	Error  string `json:"error"`  // one of those that its workers failed with
 }
 

@@ -12,9 +12,9 @@ import (
 
 // Holder is a member whose assignment lists a slot.
 type Holder struct {
-	GUID, Node string
-	Token      int64
-	Granted    bool // else it is asked back already
+	MemberID, Node string
+	Token          int64
+	Granted        bool // else it is asked back already
 }
 
 // Doubles returns the slots that more than one assignment lists, with those that list them, the highest token first. Leaders
@@ -49,15 +49,17 @@ func (s *Snapshot) Doubles() map[cluster.Slot][]Holder {
 	if twice == nil {
 		return nil
 	}
-	for guid, p := range s.Peers {
+	for memberID, p := range s.Peers {
 		for slot, h := range p.listed() {
 			if _, is := twice[slot]; is {
-				twice[slot] = append(twice[slot], Holder{guid, p.Assignment.Rec.Node, h.Token, h.Version == 0})
+				twice[slot] = append(twice[slot], Holder{memberID, p.Assignment.Rec.Node, h.Token, h.Version == 0})
 			}
 		}
 	}
 	for _, list := range twice {
-		slices.SortFunc(list, func(a, b Holder) int { return cmp.Or(cmp.Compare(b.Token, a.Token), cmp.Compare(a.GUID, b.GUID)) })
+		slices.SortFunc(list, func(a, b Holder) int {
+			return cmp.Or(cmp.Compare(b.Token, a.Token), cmp.Compare(a.MemberID, b.MemberID))
+		})
 	}
 	return twice
 }

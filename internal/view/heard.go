@@ -54,14 +54,14 @@ func (o *Observer) readBeats(ctx context.Context, s coord.Session, keys schema.K
 	old := o.beats
 	o.mu.Unlock()
 	beats := make(map[string]beat, len(snap.Peers))
-	for _, guid := range slices.Sorted(maps.Keys(snap.Peers)) {
-		if !snap.Peers[guid].Live() {
+	for _, memberID := range slices.Sorted(maps.Keys(snap.Peers)) {
+		if !snap.Peers[memberID].Live() {
 			continue
 		}
 		at := s.Now() // before the send: it was so later
-		r, err := s.Get(ctx, keys.Heartbeat(guid))
+		r, err := s.Get(ctx, keys.Heartbeat(memberID))
 		now := s.Now()
-		b, known := old[guid]
+		b, known := old[memberID]
 		switch {
 		case errors.Is(err, coord.ErrNotFound):
 			continue
@@ -71,7 +71,7 @@ func (o *Observer) readBeats(ctx context.Context, s coord.Session, keys schema.K
 			b = beat{version: r.Version, since: now}
 		}
 		b.read = at
-		beats[guid] = b
+		beats[memberID] = b
 	}
 	silent := snap.silent(beats)
 	if maps.Equal(silent, snap.silent(old)) {
@@ -89,13 +89,13 @@ func (o *Observer) readBeats(ctx context.Context, s coord.Session, keys schema.K
 // silent returns the members whose heartbeats say that they have no lease.
 func (snap *Snapshot) silent(beats map[string]beat) map[string]bool {
 	silent := map[string]bool{}
-	for guid, b := range beats {
-		p := snap.Peers[guid]
+	for memberID, b := range beats {
+		p := snap.Peers[memberID]
 		if p == nil || p.Member.Rec == nil {
 			continue
 		}
 		if timeout := time.Duration(p.Member.Rec.SessionTimeout); timeout > 0 && b.read-b.since >= timeout {
-			silent[guid] = true
+			silent[memberID] = true
 		}
 	}
 	return silent
@@ -110,14 +110,14 @@ func (o *Observer) Heard(snap *Snapshot, without string) *Snapshot {
 	silent[without] = true
 	heard := *snap
 	heard.Peers = maps.Clone(heard.Peers)
-	for guid := range silent {
-		if p := snap.Peers[guid]; p != nil && !p.Silent {
+	for memberID := range silent {
+		if p := snap.Peers[memberID]; p != nil && !p.Silent {
 			quiet := *p
 			quiet.Silent = true
 			if quiet.LostAt == 0 {
-				quiet.LostAt = beats[guid].since
+				quiet.LostAt = beats[memberID].since
 			}
-			heard.Peers[guid] = &quiet
+			heard.Peers[memberID] = &quiet
 		}
 	}
 	return &heard

@@ -201,11 +201,11 @@ func (s *Snapshot) Errors(keys schema.Keys) []cluster.RecordError {
 	for name, e := range s.Agendas {
 		add(keys.Agenda(name), e.Err, false, false)
 	}
-	for guid, p := range s.Peers {
-		add(keys.Done(guid), p.Done.Err, false, false)
-		add(keys.Assignment(guid), p.Assignment.Err, p.Assignment.Absent, p.Live())
-		add(keys.Status(guid), p.Status.Err, false, false)
-		add(keys.Member(guid), p.Member.Err, false, false)
+	for memberID, p := range s.Peers {
+		add(keys.Done(memberID), p.Done.Err, false, false)
+		add(keys.Assignment(memberID), p.Assignment.Err, p.Assignment.Absent, p.Live())
+		add(keys.Status(memberID), p.Status.Err, false, false)
+		add(keys.Member(memberID), p.Member.Err, false, false)
 	}
 	slices.SortFunc(list, func(a, b cluster.RecordError) int { return cmp.Compare(a.Path, b.Path) })
 	return list

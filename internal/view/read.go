@@ -126,20 +126,20 @@ func (v *View) dones(b *batch) (keys []string) {
 	listed := make(map[string]bool, len(b.taken))
 	of := []string{v.keys.Assignments(), v.keys.Members(), v.keys.Dones(), schema.Dir(v.keys.Status(""))}
 	for _, key := range slices.Concat(b.assignments, b.rest) {
-		guid := schema.Base(key)
-		if v.snap.Peers[guid] == nil || listed[guid] || !slices.Contains(of, schema.Dir(key)) {
+		memberID := schema.Base(key)
+		if v.snap.Peers[memberID] == nil || listed[memberID] || !slices.Contains(of, schema.Dir(key)) {
 			continue
 		}
-		listed[guid] = true
-		keys = append(keys, v.keys.Done(guid))
+		listed[memberID] = true
+		keys = append(keys, v.keys.Done(memberID))
 	}
 	return keys
 }
 
 // mayHaveEnded reports whether a member may have noted the end of slots. Where its assignment lists runs it may;
 // where that is missing, or somebody else has written it, nobody knows.
-func (v *View) mayHaveEnded(guid string) bool {
-	p := v.snap.Peers[guid]
+func (v *View) mayHaveEnded(memberID string) bool {
+	p := v.snap.Peers[memberID]
 	return p.Done.Rec != nil && !p.Done.Absent || !p.Live() || p.Assignment.Absent || hasRuns(p.Assignment.Rec)
 }
 
@@ -196,10 +196,10 @@ func (v *View) list(ctx context.Context, key string) (fresh []string, err error)
 			}
 		}
 	default:
-		for guid := range present {
-			if v.snap.Peers[guid] == nil {
-				v.snap.Peers[guid] = &Peer{}
-				keys := v.peerKeys(guid)
+		for memberID := range present {
+			if v.snap.Peers[memberID] == nil {
+				v.snap.Peers[memberID] = &Peer{}
+				keys := v.peerKeys(memberID)
 				fresh = append(fresh, keys[:]...)
 			}
 		}

@@ -69,12 +69,12 @@ func (v *View) Due() time.Duration {
 // of their assignments were deferred.
 func (v *View) goneSelfWritten(keys []string) (assignments, rest []string) {
 	for _, key := range keys {
-		guid := schema.Base(key)
-		p := v.snap.Peers[guid]
-		if assignment := v.keys.Assignment(guid); p != nil && v.selfWritten.assignments[assignment] && (p.Status.Absent || p.Member.Absent) {
+		memberID := schema.Base(key)
+		p := v.snap.Peers[memberID]
+		if assignment := v.keys.Assignment(memberID); p != nil && v.selfWritten.assignments[assignment] && (p.Status.Absent || p.Member.Absent) {
 			v.selfWritten.drop(assignment)
 			assignments = append(assignments, assignment)
-			rest = append(rest, v.keys.Status(guid), v.keys.Member(guid))
+			rest = append(rest, v.keys.Status(memberID), v.keys.Member(memberID))
 		}
 	}
 	return assignments, rest

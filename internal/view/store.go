@@ -49,31 +49,31 @@ func (v *View) store(key string, r coord.Record, err error, at time.Duration) {
 		v.snap.Tasks[name] = e
 		return
 	}
-	guid := schema.Base(key)
-	old := v.snap.Peers[guid]
+	memberID := schema.Base(key)
+	old := v.snap.Peers[memberID]
 	if old == nil {
 		return
 	}
 	p := *old
 	switch key {
-	case v.keys.Assignment(guid):
+	case v.keys.Assignment(memberID):
 		p.Assignment = decode[schema.Assignment](p.Assignment, key, r, err, at)
-	case v.keys.Status(guid):
+	case v.keys.Status(memberID):
 		p.Status = decode[schema.Status](p.Status, key, r, err, at)
-	case v.keys.Member(guid):
+	case v.keys.Member(memberID):
 		p.Member = decode[schema.Member](p.Member, key, r, err, at)
-	case v.keys.Done(guid):
+	case v.keys.Done(memberID):
 		p.Done = decode[schema.Done](p.Done, key, r, err, at)
 	}
 	// Who joins has all keys at once, and assignments are read first.
 	p.AssignmentMissing = p.AssignmentMissing ||
-		p.Assignment.Absent && (key == v.keys.Status(guid) && !p.Status.Absent || key == v.keys.Member(guid) && !p.Member.Absent)
+		p.Assignment.Absent && (key == v.keys.Status(memberID) && !p.Status.Absent || key == v.keys.Member(memberID) && !p.Member.Absent)
 	if p.Live() {
 		p.LostAt = 0
 	} else if p.LostAt == 0 {
 		p.LostAt = at
 	}
-	v.snap.Peers[guid] = &p
+	v.snap.Peers[memberID] = &p
 }
 
 // storeMark stores a mark. One that was removed is forgotten: the list tells when there is a new one.
@@ -101,10 +101,10 @@ func (v *View) storeAgenda(key string, r coord.Record, err error, at time.Durati
 
 // forget drops members and tasks of whom nothing is left in the store.
 func (v *View) forget() {
-	for guid, p := range v.snap.Peers {
+	for memberID, p := range v.snap.Peers {
 		missed := v.leader && (p.Assignment.Rec != nil || p.AssignmentMissing)
 		if p.Assignment.Absent && p.Status.Absent && p.Member.Absent && !missed {
-			v.drop(guid)
+			v.drop(memberID)
 		}
 	}
 	if v.leader { // it removes tasks itself, and what a hand deleted stays in force
@@ -117,13 +117,13 @@ func (v *View) forget() {
 	}
 }
 
-func (v *View) drop(guid string) {
-	delete(v.snap.Peers, guid)
-	for _, key := range v.peerKeys(guid) {
+func (v *View) drop(memberID string) {
+	delete(v.snap.Peers, memberID)
+	for _, key := range v.peerKeys(memberID) {
 		v.selfWritten.drop(key)
 		v.hints.Unwatch(key)
 	}
-	v.hints.Unwatch(v.keys.Done(guid))
+	v.hints.Unwatch(v.keys.Done(memberID))
 }
 
 // ReadEpoch reads the epoch now.
@@ -185,15 +185,15 @@ func (v *View) PutRequests(rec *schema.Requests, version int64) {
 }
 
 // PutAssignment notes an assignment of so many bytes that the owner has committed itself.
-func (v *View) PutAssignment(guid string, rec *schema.Assignment, version int64, size int) {
-	p := *v.snap.Peers[guid]
+func (v *View) PutAssignment(memberID string, rec *schema.Assignment, version int64, size int) {
+	p := *v.snap.Peers[memberID]
 	p.Assignment = Entry[schema.Assignment]{Rec: rec, RecAt: version, Version: version, Size: size, Read: v.session.Now()}
-	v.snap.Peers[guid] = &p
-	v.selfWritten.add(v.keys.Assignment(guid), p.Assignment.Read)
+	v.snap.Peers[memberID] = &p
+	v.selfWritten.add(v.keys.Assignment(memberID), p.Assignment.Read)
 }
 
 // Forget notes that the owner has reaped a member, or knows that nothing of it is left.
-func (v *View) Forget(guid string) { v.drop(guid) }
+func (v *View) Forget(memberID string) { v.drop(memberID) }
 
 // recordPtr is a pointer to a record type, as schema.Decode wants it.
 type recordPtr[R any] interface {

@@ -9,7 +9,7 @@
 //
 // Freshness: a record is as old as its last read, and no change after that read goes without
 // a hint. Assignments are read before the statuses and members that they are compared with: a
-// member that is absent when read after its assignment has really gone, since GUIDs are never
+// member that is absent when read after its assignment has really gone, since MemberIDs are never
 // used again.
 //
 // A leader knows what the assignments say that it has just written, and the watches that fire for them tell it nothing: it
@@ -76,7 +76,7 @@ type Snapshot struct {
 	Requests Entry[schema.Requests]
 	Removed  Entry[schema.Removed]         // read by leaders only
 	Marks    map[string]Entry[schema.Mark] // by node name; those that want nothing, too, until they are removed
-	Peers    map[string]*Peer              // by GUID; the values are replaced, not changed
+	Peers    map[string]*Peer              // by MemberID; the values are replaced, not changed
 	Tasks    map[string]Entry[schema.Task]
 	Agendas  map[string]Entry[schema.Agenda] // by task; none that was deleted
 }
@@ -151,8 +151,8 @@ func (v *View) MarkAll() {
 }
 
 // MarkPeer makes the next Refresh read everything of a member again.
-func (v *View) MarkPeer(guid string) {
-	for _, key := range v.peerKeys(guid) {
+func (v *View) MarkPeer(memberID string) {
+	for _, key := range v.peerKeys(memberID) {
 		v.selfWritten.drop(key)
 		v.hints.Mark(key)
 	}
@@ -164,8 +164,8 @@ func (v *View) MarkNode(node string) {
 	v.hints.Mark(v.keys.Mark(node))
 }
 
-func (v *View) peerKeys(guid string) [3]string {
-	return [3]string{v.keys.Assignment(guid), v.keys.Status(guid), v.keys.Member(guid)}
+func (v *View) peerKeys(memberID string) [3]string {
+	return [3]string{v.keys.Assignment(memberID), v.keys.Status(memberID), v.keys.Member(memberID)}
 }
 
 // Snapshot returns what is known. It stays as it is when the view goes on.

@@ -45,8 +45,8 @@ func TestDeletedAssignmentEvictsItsMember(t *testing.T) {
 		if again := memberOf(w.state(n1), "n2"); again == member || again == "" {
 			t.Errorf("n2 is member %q, was %q", again, member)
 		}
-		for _, guid := range h.children("/assignments") {
-			if guid == member {
+		for _, memberID := range h.children("/assignments") {
+			if memberID == member {
 				t.Error("the assignment of the evicted member is still there")
 			}
 		}

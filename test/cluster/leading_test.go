@@ -347,10 +347,10 @@ func TestLeadersThatLeaveTellTheNext(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		h := w.hand()
 		for i, p := range all[:4] {
-			guid, keys := w.member(p), testcluster.Keys()
+			memberID, keys := w.member(p), testcluster.Keys()
 			w.leave(p)
 			var assignment schema.Assignment
-			if err := schema.Decode(guid, h.get(strings.TrimPrefix(keys.Assignment(guid), root)), &assignment); err != nil || assignment.Closed == nil {
+			if err := schema.Decode(memberID, h.get(strings.TrimPrefix(keys.Assignment(memberID), root)), &assignment); err != nil || assignment.Closed == nil {
 				t.Fatalf("%s: %+v, %v", p.Name(), assignment, err)
 			}
 			if told := assignment.Closed.Burst; i == 0 && told != nil || i > 0 && (told == nil || told.Count != i) {

@@ -65,7 +65,7 @@ func testLeaderIsWrittenOver(t *testing.T, b backend) {
 			}
 			leader := f.epoch().Leader
 			for _, e := range list {
-				if guid, _ := schema.Candidate(e.Name); guid == leader {
+				if memberID, _ := schema.Candidate(e.Name); memberID == leader {
 					key := f.keys.Elections() + "/" + e.Name
 					f.edit(key, func(r coord.Record) coord.Op { return coord.Set(key, r.Value, r.Version) })
 				}

@@ -22,7 +22,7 @@ var handFaults = soakKinds{
 			epoch, _ := s.epochBy(ctx, session)
 			list, _ := session.List(ctx, s.keys.Elections())
 			for _, e := range list {
-				if guid, _ := schema.Candidate(e.Name); guid == epoch.Leader {
+				if memberID, _ := schema.Candidate(e.Name); memberID == epoch.Leader {
 					key := s.keys.Elections() + "/" + e.Name
 					r, err := session.Get(ctx, key)
 					return coord.Set(key, r.Value, r.Version), err == nil

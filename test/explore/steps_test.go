@@ -42,9 +42,9 @@ func (w world) steps(h hole, maxAssignments int) []step {
 	for _, name := range leaders {
 		w.leaderSteps(name, maxAssignments, h, add)
 	}
-	for _, guid := range guids {
-		w.nodeSteps(guid, add)
-		w.endings(guid, h, add)
+	for _, memberID := range memberIDs {
+		w.nodeSteps(memberID, add)
+		w.endings(memberID, h, add)
 	}
 	for i := range w.flying {
 		w.outcomes(i, h, add)
@@ -70,8 +70,8 @@ func (w world) lead(name string, l leader) world {
 	return w
 }
 
-func (w world) node(guid string, n node) world {
-	w.nodes = with(w.nodes, guid, &n)
+func (w world) node(memberID string, n node) world {
+	w.nodes = with(w.nodes, memberID, &n)
 	return w
 }
 
@@ -101,17 +101,17 @@ func (w world) leaderSteps(name string, maxAssignments int, h hole, add adder) {
 			next.epoch, next.token = w.epoch, w.nextToken
 		}
 		next.assignments, next.fresh, next.changed, next.stage = maps.Clone(w.assignments), map[string]bool{}, false, readsRest
-		for guid, d := range l.assignments { // one that it knew, and that is gone, is remembered
-			if !w.assignments[guid].exists && d.rec != nil {
-				next.assignments[guid] = record[schema.Assignment]{rec: d.rec, version: d.version}
+		for memberID, d := range l.assignments { // one that it knew, and that is gone, is remembered
+			if !w.assignments[memberID].exists && d.rec != nil {
+				next.assignments[memberID] = record[schema.Assignment]{rec: d.rec, version: d.version}
 			}
 		}
 		add(w.lead(name, next), "%s reads the assignments", name)
 	case readsRest:
 		next.status, next.member, next.workers, next.stage = maps.Clone(w.statuses), maps.Clone(w.alive), w.workers, decides
 		next.fresh = map[string]bool{}
-		for guid := range next.assignments {
-			next.fresh[guid] = true
+		for memberID := range next.assignments {
+			next.fresh[memberID] = true
 		}
 		add(w.lead(name, next), "%s reads the rest", name)
 	case decides:
@@ -143,8 +143,8 @@ func (w world) decide(name string, l leader, maxAssignments int, h hole, add add
 	if d.Evict != "" {
 		panic("nobody edits the store by hand here")
 	}
-	for _, guid := range d.Forget {
-		l.assignments, l.reaped = without(l.assignments, guid), without(l.reaped, guid)
+	for _, memberID := range d.Forget {
+		l.assignments, l.reaped = without(l.assignments, memberID), without(l.reaped, memberID)
 	}
 	if len(d.Assignments) == 0 {
 		if len(d.Forget) > 0 {
@@ -154,13 +154,13 @@ func (w world) decide(name string, l leader, maxAssignments int, h hole, add add
 	}
 	m := message{from: name, epoch: l.epoch, term: l.term, token: d.Token, assignments: d.Assignments, at: map[string]int64{}}
 	what := ""
-	for _, guid := range slices.Sorted(maps.Keys(d.Assignments)) {
-		m.at[guid] = l.assignments[guid].version
-		if assignment := d.Assignments[guid]; assignment == nil {
-			l.reaped = with(l.reaped, guid, true)
-			what += " " + guid + ": reaped;"
+	for _, memberID := range slices.Sorted(maps.Keys(d.Assignments)) {
+		m.at[memberID] = l.assignments[memberID].version
+		if assignment := d.Assignments[memberID]; assignment == nil {
+			l.reaped = with(l.reaped, memberID, true)
+			what += " " + memberID + ": reaped;"
 		} else {
-			what += fmt.Sprintf(" %s: [%s|%s];", guid, text(assignment.Slots), text(assignment.Releasing))
+			what += fmt.Sprintf(" %s: [%s|%s];", memberID, text(assignment.Slots), text(assignment.Releasing))
 		}
 	}
 	l.stage = waits
@@ -187,23 +187,23 @@ func forgetCounts(snap *view.Snapshot, count int) {
 }
 
 // nodeSteps are those of a process that works.
-func (w world) nodeSteps(guid string, add adder) {
-	n := w.nodes[guid]
+func (w world) nodeSteps(memberID string, add adder) {
+	n := w.nodes[memberID]
 	if n == nil || n.dead {
 		return
 	}
-	if stored := w.assignments[guid]; stored.version != n.assignment.version || stored.exists != n.good || n.assignment.rec == nil {
+	if stored := w.assignments[memberID]; stored.version != n.assignment.version || stored.exists != n.good || n.assignment.rec == nil {
 		next := *n
 		next.assignment, next.good = stored, stored.exists
 		if !stored.exists {
 			next.assignment.rec = nil
 		}
-		add(w.node(guid, next), "%s reads its assignment", guid)
+		add(w.node(memberID, next), "%s reads its assignment", memberID)
 	}
-	if n.unsure && !n.busy && w.statuses[guid].exists {
+	if n.unsure && !n.busy && w.statuses[memberID].exists {
 		next := *n
-		next.unsure, next.saidAt = false, w.statuses[guid].version
-		add(w.node(guid, next), "%s reads its status", guid)
+		next.unsure, next.saidAt = false, w.statuses[memberID].version
+		add(w.node(memberID, next), "%s reads its status", memberID)
 	}
 	o := follower.Follow(n.local())
 	next, acts := *n, false
@@ -215,63 +215,63 @@ func (w world) nodeSteps(guid string, add adder) {
 	after := w
 	if o.Status != nil && !n.busy && !n.unsure {
 		acts, next.busy = true, true
-		m := message{from: guid, status: o.Status, statusAt: n.saidAt}
+		m := message{from: memberID, status: o.Status, statusAt: n.saidAt}
 		if m.claim = len(o.Start) > 0 && n.lease; m.claim {
 			m.docAt, m.start = n.assignment.version, o.Start
 		}
 		after.flying = append(slices.Clone(w.flying), m)
 	}
 	if acts {
-		add(after.node(guid, next), "%s follows: stop %d, claim %d", guid, len(o.Stop), len(o.Start))
+		add(after.node(memberID, next), "%s follows: stop %d, claim %d", memberID, len(o.Stop), len(o.Start))
 	}
 	for slot := range n.asked {
 		if _, runs := n.running[slot]; runs {
 			next := *n
 			next.running, next.told, next.asked = without(n.running, slot), without(n.told, slot), without(n.asked, slot)
-			add(w.node(guid, next), "%s: %s has stopped", guid, slot)
+			add(w.node(memberID, next), "%s: %s has stopped", memberID, slot)
 		}
 	}
 	switch {
 	case n.lease && w.budget.fence > 0:
 		next := *n
 		next.lease = false
-		after := w.node(guid, next)
+		after := w.node(memberID, next)
 		after.budget.fence--
-		add(after, "%s: its lease lapses", guid)
-	case !n.lease && w.alive[guid]:
+		add(after, "%s: its lease lapses", memberID)
+	case !n.lease && w.alive[memberID]:
 		next := *n
 		next.lease = true
-		add(w.node(guid, next), "%s: its lease holds again", guid)
+		add(w.node(memberID, next), "%s: its lease holds again", memberID)
 	}
 }
 
 // endings are the ways in which a process and its member end.
-func (w world) endings(guid string, h hole, add adder) {
-	n := w.nodes[guid]
+func (w world) endings(memberID string, h hole, add adder) {
+	n := w.nodes[memberID]
 	if n == nil {
 		return
 	}
 	if !n.dead && w.budget.crash > 0 {
 		next := *n
 		next.dead, next.running, next.told, next.asked = true, map[cluster.Slot]int64{}, map[cluster.Slot]int{}, map[cluster.Slot]bool{}
-		after := w.node(guid, next)
+		after := w.node(memberID, next)
 		after.budget.crash--
-		add(after, "%s crashes", guid)
+		add(after, "%s crashes", memberID)
 	}
-	if !w.alive[guid] {
+	if !w.alive[memberID] {
 		return
 	}
 	gone := w
-	gone.alive = with(w.alive, guid, false)
-	gone.statuses = with(w.statuses, guid, record[schema.Status]{})
+	gone.alive = with(w.alive, memberID, false)
+	gone.statuses = with(w.statuses, memberID, record[schema.Status]{})
 	if n.dead || !n.lease && len(n.running) == 0 || h == noFence {
-		add(gone.hint(), "%s's session ends", guid)
+		add(gone.hint(), "%s's session ends", memberID)
 	}
-	if assignment := w.assignments[guid]; assignment.exists && assignment.rec.Closed == nil && (n.dead || h == earlyClose) {
+	if assignment := w.assignments[memberID]; assignment.exists && assignment.rec.Closed == nil && (n.dead || h == earlyClose) {
 		closed := *assignment.rec
 		closed.Closed = &schema.Closed{By: "parent"}
-		gone.assignments = with(w.assignments, guid, record[schema.Assignment]{rec: &closed, version: assignment.version + 1, exists: true})
-		add(gone.hint(), "%s is closed by its parent", guid)
+		gone.assignments = with(w.assignments, memberID, record[schema.Assignment]{rec: &closed, version: assignment.version + 1, exists: true})
+		add(gone.hint(), "%s is closed by its parent", memberID)
 	}
 }
 
@@ -319,20 +319,20 @@ func (w world) apply(m message, h hole) (next world, ok, refused bool) {
 	if (!w.candidates[m.from] || w.epoch != m.epoch) && h != noEpochCheck {
 		return w, false, false
 	}
-	for guid := range m.assignments {
-		if d := w.assignments[guid]; !d.exists || d.version != m.at[guid] {
+	for memberID := range m.assignments {
+		if d := w.assignments[memberID]; !d.exists || d.version != m.at[memberID] {
 			return w, false, false
 		}
 	}
 	w.epoch++
 	w.nextToken = m.token
-	for guid, assignment := range m.assignments {
+	for memberID, assignment := range m.assignments {
 		if assignment == nil {
-			w.assignments = without(w.assignments, guid)
+			w.assignments = without(w.assignments, memberID)
 			continue
 		}
 		for slot, held := range schema.Each(assignment.Slots) {
-			if schema.Find(w.assignments[guid].rec.Slots, slot) == nil {
+			if schema.Find(w.assignments[memberID].rec.Slots, slot) == nil {
 				if held.Token <= w.tokens[slot] {
 					w.tokens = with(w.tokens, slot, -1) // which no world may have
 				} else {
@@ -340,7 +340,7 @@ func (w world) apply(m message, h hole) (next world, ok, refused bool) {
 				}
 			}
 		}
-		w.assignments = with(w.assignments, guid, record[schema.Assignment]{rec: assignment, version: m.at[guid] + 1, exists: true})
+		w.assignments = with(w.assignments, memberID, record[schema.Assignment]{rec: assignment, version: m.at[memberID] + 1, exists: true})
 	}
 	return w.hint(), true, false
 }
@@ -377,13 +377,13 @@ func (w world) told(m message, ok, refused, unknown bool) world {
 	switch {
 	case ok && !unknown:
 		l.epoch, l.token, l.stage, l.changed = m.epoch+1, m.token, decides, true
-		for guid, assignment := range m.assignments {
+		for memberID, assignment := range m.assignments {
 			if assignment == nil {
-				l.assignments, l.reaped = without(l.assignments, guid), without(l.reaped, guid)
+				l.assignments, l.reaped = without(l.assignments, memberID), without(l.reaped, memberID)
 				continue
 			}
-			l.assignments = with(l.assignments, guid, record[schema.Assignment]{rec: assignment, version: m.at[guid] + 1, exists: true})
-			l.fresh = with(l.fresh, guid, false)
+			l.assignments = with(l.assignments, memberID, record[schema.Assignment]{rec: assignment, version: m.at[memberID] + 1, exists: true})
+			l.fresh = with(l.fresh, memberID, false)
 		}
 	case !unknown && (!w.candidates[m.from] || w.term != l.term):
 		return w.lead(m.from, leader{}) // deposed
@@ -396,24 +396,24 @@ func (w world) told(m message, ok, refused, unknown bool) world {
 // wrong says which promise a world breaks, "" if none.
 func (w world) wrong() string {
 	runs, assignments, told := map[cluster.Slot]string{}, map[string]*schema.Assignment{}, 0
-	for _, guid := range guids {
-		if n := w.nodes[guid]; n != nil && !n.dead {
+	for _, memberID := range memberIDs {
+		if n := w.nodes[memberID]; n != nil && !n.dead {
 			for slot, token := range n.running {
 				if other := runs[slot]; other != "" {
-					return fmt.Sprintf("%s runs on %s and %s", slot, other, guid)
+					return fmt.Sprintf("%s runs on %s and %s", slot, other, memberID)
 				}
-				runs[slot] = guid
+				runs[slot] = memberID
 				if told != 0 && told != n.told[slot] {
 					return fmt.Sprintf("workers are told %d and %d", min(told, n.told[slot]), max(told, n.told[slot]))
 				}
 				told = n.told[slot]
-				if s := w.statuses[guid]; w.alive[guid] && (s.rec == nil || schema.Find(s.rec.Holding, slot) == nil) {
-					return fmt.Sprintf("%s runs on %s with token %d, and its status does not say so", slot, guid, token)
+				if s := w.statuses[memberID]; w.alive[memberID] && (s.rec == nil || schema.Find(s.rec.Holding, slot) == nil) {
+					return fmt.Sprintf("%s runs on %s with token %d, and its status does not say so", slot, memberID, token)
 				}
 			}
 		}
-		if d := w.assignments[guid]; d.exists {
-			assignments[guid] = d.rec
+		if d := w.assignments[memberID]; d.exists {
+			assignments[memberID] = d.rec
 		}
 	}
 	if twice := invariant.Twice(assignments); len(twice) > 0 {

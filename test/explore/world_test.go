@@ -30,8 +30,8 @@ const maxWorkers = 2
 // order of their candidate keys. The planner prefers a, so that who knows it decides otherwise than
 // who does not.
 var (
-	guids   = []string{"a", "b"}
-	leaders = []string{"L1", "L2"}
+	memberIDs = []string{"a", "b"}
+	leaders   = []string{"L1", "L2"}
 )
 
 // record is a key with its version.
@@ -148,11 +148,11 @@ func without[K comparable, V any](m map[K]V, k K) map[K]V {
 }
 
 // join creates a member's keys in one commit.
-func (w world) join(guid string) world {
-	w.assignments = with(w.assignments, guid, record[schema.Assignment]{rec: &schema.Assignment{Node: "node-" + guid, Slots: []schema.SlotRange{}, Releasing: []schema.SlotRange{}}, exists: true})
-	w.statuses = with(w.statuses, guid, record[schema.Status]{rec: &schema.Status{}, exists: true})
-	w.alive = with(w.alive, guid, true)
-	w.nodes = with(w.nodes, guid, &node{running: map[cluster.Slot]int64{}, told: map[cluster.Slot]int{}, asked: map[cluster.Slot]bool{}, said: &schema.Status{}, lease: true})
+func (w world) join(memberID string) world {
+	w.assignments = with(w.assignments, memberID, record[schema.Assignment]{rec: &schema.Assignment{Node: "node-" + memberID, Slots: []schema.SlotRange{}, Releasing: []schema.SlotRange{}}, exists: true})
+	w.statuses = with(w.statuses, memberID, record[schema.Status]{rec: &schema.Status{}, exists: true})
+	w.alive = with(w.alive, memberID, true)
+	w.nodes = with(w.nodes, memberID, &node{running: map[cluster.Slot]int64{}, told: map[cluster.Slot]int{}, asked: map[cluster.Slot]bool{}, said: &schema.Status{}, lease: true})
 	return w.hint()
 }
 
@@ -186,20 +186,20 @@ func (l *leader) snapshot() *view.Snapshot {
 		Tasks:    map[string]view.Entry[schema.Task]{"t": {Rec: task}},
 	}
 	const docRead = 2 * time.Second
-	for guid, d := range l.assignments {
+	for memberID, d := range l.assignments {
 		read := docRead + time.Second
-		if !l.fresh[guid] {
+		if !l.fresh[memberID] {
 			read = time.Second
 		}
 		p := &view.Peer{
 			Assignment: view.Entry[schema.Assignment]{Rec: d.rec, RecAt: d.version, Version: d.version, Absent: !d.exists, Read: docRead},
-			Status:     view.Entry[schema.Status]{Rec: l.status[guid].rec, RecAt: l.status[guid].version, Version: l.status[guid].version, Absent: !l.status[guid].exists, Read: read},
-			Member:     view.Entry[schema.Member]{Absent: !l.member[guid], Read: read},
+			Status:     view.Entry[schema.Status]{Rec: l.status[memberID].rec, RecAt: l.status[memberID].version, Version: l.status[memberID].version, Absent: !l.status[memberID].exists, Read: read},
+			Member:     view.Entry[schema.Member]{Absent: !l.member[memberID], Read: read},
 		}
-		if l.member[guid] {
-			p.Member.Rec = &schema.Member{Member: cluster.Member{Node: "node-" + guid, Works: []string{"t"}}}
+		if l.member[memberID] {
+			p.Member.Rec = &schema.Member{Member: cluster.Member{Node: "node-" + memberID, Works: []string{"t"}}}
 		}
-		s.Peers[guid] = p
+		s.Peers[memberID] = p
 	}
 	return s
 }
@@ -254,11 +254,11 @@ func (w world) key() string {
 		b.WriteString("];")
 	}
 	fmt.Fprintf(&b, "%d %d %d %d %v%v%v ", w.workers, w.epoch, w.term, w.nextToken, w.candidates["L1"], w.candidates["L2"], w.budget)
-	for _, guid := range guids {
-		fmt.Fprintf(&b, "%v ", w.alive[guid])
-		assignment(w.assignments[guid])
-		status(w.statuses[guid])
-		if n := w.nodes[guid]; n != nil {
+	for _, memberID := range memberIDs {
+		fmt.Fprintf(&b, "%v ", w.alive[memberID])
+		assignment(w.assignments[memberID])
+		status(w.statuses[memberID])
+		if n := w.nodes[memberID]; n != nil {
 			fmt.Fprintf(&b, "%v%v%v%v%v s%d ", n.good, n.unsure, n.busy, n.lease, n.dead, n.saidAt)
 			assignment(n.assignment)
 			status(record[schema.Status]{rec: n.said, exists: n.said != nil})
@@ -275,21 +275,21 @@ func (w world) key() string {
 			continue
 		}
 		fmt.Fprintf(&b, "%d %d %d %d %d %v ", l.term, l.epoch, l.token, l.workers, l.stage, l.changed)
-		for _, guid := range guids {
-			assignment(l.assignments[guid])
-			status(l.status[guid])
-			fmt.Fprintf(&b, "%v%v%v;", l.member[guid], l.fresh[guid], l.reaped[guid])
+		for _, memberID := range memberIDs {
+			assignment(l.assignments[memberID])
+			status(l.status[memberID])
+			fmt.Fprintf(&b, "%v%v%v;", l.member[memberID], l.fresh[memberID], l.reaped[memberID])
 		}
 	}
 	flying := make([]string, 0, len(w.flying))
 	for _, m := range w.flying {
 		var t strings.Builder
 		fmt.Fprintf(&t, "%s %d %d %v %d %d %v:", m.from, m.epoch, m.token, m.claim, m.docAt, m.statusAt, m.silent)
-		for _, guid := range slices.Sorted(maps.Keys(m.assignments)) {
-			if d := m.assignments[guid]; d != nil {
-				fmt.Fprintf(&t, "%s%d %v %v", guid, m.at[guid], text(d.Slots), text(d.Releasing))
+		for _, memberID := range slices.Sorted(maps.Keys(m.assignments)) {
+			if d := m.assignments[memberID]; d != nil {
+				fmt.Fprintf(&t, "%s%d %v %v", memberID, m.at[memberID], text(d.Slots), text(d.Releasing))
 			} else {
-				fmt.Fprintf(&t, "%s%d dead", guid, m.at[guid])
+				fmt.Fprintf(&t, "%s%d dead", memberID, m.at[memberID])
 			}
 		}
 		if m.status != nil {

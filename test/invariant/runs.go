@@ -16,7 +16,7 @@ type runs struct {
 	agendas map[string]*schema.Agenda
 	seen    map[string]bool                  // runs that have begun, by task@run
 	ended   map[cluster.Slot]string          // who noted it, and under which token
-	records map[string]map[cluster.Slot]bool // what a member's record says, by GUID
+	records map[string]map[cluster.Slot]bool // what a member's record says, by MemberID
 	excused map[cluster.Slot]bool            // noted by a member whose assignment was deleted by hand afterwards
 	over    int                              // runs
 }
@@ -99,7 +99,7 @@ func (r *runs) ran(c Change, fail failer) {
 
 // done judges what a member says to have ended; holding is its status after the commit.
 func (r *runs) done(c Change, by string, holding *schema.Status, fail failer) {
-	guid := schema.Base(c.Key)
+	memberID := schema.Base(c.Key)
 	after := map[cluster.Slot]bool{}
 	rec := new(schema.Done)
 	if !c.Deleted {
@@ -114,22 +114,22 @@ func (r *runs) done(c Change, by string, holding *schema.Status, fail failer) {
 		for _, index := range o.Slots {
 			slot := cluster.Slot{Task: o.Task, Index: index}
 			after[slot] = true
-			if r.records[guid][slot] {
+			if r.records[memberID][slot] {
 				continue
 			}
-			who := fmt.Sprintf("%s under token %d", guid, o.Token)
+			who := fmt.Sprintf("%s under token %d", memberID, o.Token)
 			if other := r.ended[slot]; other != "" && !r.excused[slot] {
 				fail("I9", "%s ends twice: noted by %s and by %s", slot, other, who)
 			}
 			r.ended[slot] = who
 			if holding == nil {
-				fail("I9", "%s notes the end of %s and is no member", guid, slot)
+				fail("I9", "%s notes the end of %s and is no member", memberID, slot)
 			} else if h := schema.Find(holding.Holding, slot); h == nil || h.Token != o.Token {
-				fail("I9", "%s notes the end of %s under token %d, and does not hold it", guid, slot, o.Token)
+				fail("I9", "%s notes the end of %s under token %d, and does not hold it", memberID, slot, o.Token)
 			}
 		}
 	}
-	r.records[guid] = after
+	r.records[memberID] = after
 }
 
 // granted judges a new grant.
@@ -151,8 +151,8 @@ func (s *Store) Ended(slot cluster.Slot) string {
 
 // deletedByHand excuses what follows when a member's assignment is deleted by hand: if its session ends before
 // somebody leads, nobody knows of it any more, nor of what has ended on it. That is not promised.
-func (r *runs) deletedByHand(guid string) {
-	for slot := range r.records[guid] {
+func (r *runs) deletedByHand(memberID string) {
+	for slot := range r.records[memberID] {
 		r.excused[slot] = true
 	}
 }

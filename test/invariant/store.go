@@ -80,28 +80,28 @@ func (s *Store) Apply(at time.Duration, by string, changes []Change) {
 	for _, c := range changes { // what is said of ended slots is said together with the status
 		if schema.Dir(c.Key) == schema.Dir(s.keys.Status("")) {
 			status := new(schema.Status)
-			guid := schema.Base(c.Key)
+			memberID := schema.Base(c.Key)
 			unusable := decode(c, status) != nil
 			if unusable && !c.Deleted && by != "" {
 				continue // its member writes it again
 			}
-			s.gone[guid] = c.Deleted || unusable
-			if !s.gone[guid] {
-				s.said[guid] = status
+			s.gone[memberID] = c.Deleted || unusable
+			if !s.gone[memberID] {
+				s.said[memberID] = status
 			}
 		}
 	}
 	for _, c := range changes {
-		guid := schema.Base(c.Key)
+		memberID := schema.Base(c.Key)
 		switch {
 		case c.Key == s.keys.Meta():
 			var meta schema.Meta
 			if !c.Deleted && decode(c, &meta) == nil {
 				s.protocol = meta.Protocol
 			}
-		case schema.Dir(c.Key) == s.keys.Members() && !c.Deleted && c.Version == 0 && joins(s.keys, changes, guid):
+		case schema.Dir(c.Key) == s.keys.Members() && !c.Deleted && c.Version == 0 && joins(s.keys, changes, memberID):
 			if s.protocol != schema.Protocol && s.protocol != 0 {
-				fail("I5", "%s joins a cluster whose protocol is %d", guid, s.protocol)
+				fail("I5", "%s joins a cluster whose protocol is %d", memberID, s.protocol)
 			}
 		case c.Key == s.keys.Epoch():
 			s.judgeEpoch(c, fail)
@@ -112,20 +112,20 @@ func (s *Store) Apply(at time.Duration, by string, changes []Change) {
 		case strings.HasPrefix(c.Key, schema.Dir(s.keys.Ran("", ""))):
 			s.runs.ran(c, fail)
 		case schema.Dir(c.Key) == s.keys.Dones():
-			status := s.said[guid]
-			if s.gone[guid] {
+			status := s.said[memberID]
+			if s.gone[memberID] {
 				status = nil
 			}
 			s.runs.done(c, by, status, fail)
 		case schema.Dir(c.Key) == s.keys.Assignments():
 			if by != "" {
-				s.hands[guid] = at
+				s.hands[memberID] = at
 			}
 			assignment := new(schema.Assignment)
 			if c.Deleted {
-				delete(s.assignments, guid)
+				delete(s.assignments, memberID)
 				if by != "" {
-					s.runs.deletedByHand(guid)
+					s.runs.deletedByHand(memberID)
 				}
 				break
 			}
@@ -133,12 +133,12 @@ func (s *Store) Apply(at time.Duration, by string, changes []Change) {
 				if by == "" {
 					fail("I5", "%v", err)
 				}
-				s.spoilt[guid] = true
+				s.spoilt[memberID] = true
 				break
 			}
-			s.judgeAssignment(guid, assignment, said[guid], tokens, by, at, fail)
-			s.assignments[guid], s.spoilt[guid] = assignment, false
-			touched = append(touched, guid)
+			s.judgeAssignment(memberID, assignment, said[memberID], tokens, by, at, fail)
+			s.assignments[memberID], s.spoilt[memberID] = assignment, false
+			touched = append(touched, memberID)
 		}
 	}
 	if len(touched) == 0 {
@@ -164,8 +164,8 @@ func (s *Store) Apply(at time.Duration, by string, changes []Change) {
 // before its commit, which checks only what it writes. The member refuses what it was granted in former times.
 func (s *Store) unread(text string, at time.Duration) bool {
 	const heard = time.Second
-	for guid, written := range s.hands {
-		if at-written < heard && strings.Contains(text, guid) {
+	for memberID, written := range s.hands {
+		if at-written < heard && strings.Contains(text, memberID) {
 			return true
 		}
 	}
@@ -209,7 +209,7 @@ func (s *Store) judgeEpoch(c Change, fail func(string, string, ...any)) {
 
 // judgeAssignment compares an assignment with the one before.
 func (s *Store) judgeAssignment(
-	guid string,
+	memberID string,
 	after *schema.Assignment,
 	status *schema.Status,
 	tokens int64,
@@ -217,7 +217,7 @@ func (s *Store) judgeAssignment(
 	at time.Duration,
 	fail func(string, string, ...any),
 ) {
-	before := s.assignments[guid]
+	before := s.assignments[memberID]
 	if before == nil {
 		before = &schema.Assignment{}
 	}
@@ -238,10 +238,10 @@ func (s *Store) judgeAssignment(
 		if schema.Find(after.Slots, slot) != nil {
 			continue
 		}
-		r := Release{guid, slot, h.Token}
+		r := Release{memberID, slot, h.Token}
 		if schema.Find(after.Releasing, slot) == nil {
 			// Else it has not been claimed, and cannot be any longer; or nothing of the member runs any longer.
-			if by == "" && !s.spoilt[guid] && after.Closed == nil {
+			if by == "" && !s.spoilt[memberID] && after.Closed == nil {
 				fail("I5", "%s is taken from %s without a release", slot, after.Node)
 			}
 			s.runs.takenByHand(slot)
@@ -266,17 +266,17 @@ func (s *Store) judgeAssignment(
 // Twice names the slots that are listed more than once by assignments: I5.
 func Twice(assignments map[string]*schema.Assignment) (wrong []string) {
 	listed := map[cluster.Slot]string{}
-	for _, guid := range slices.Sorted(maps.Keys(assignments)) {
-		assignment := assignments[guid]
+	for _, memberID := range slices.Sorted(maps.Keys(assignments)) {
+		assignment := assignments[memberID]
 		if assignment == nil {
 			continue
 		}
 		for _, list := range [][]schema.SlotRange{assignment.Slots, assignment.Releasing} {
 			for slot := range schema.Each(list) {
 				if other := listed[slot]; other != "" {
-					wrong = append(wrong, fmt.Sprintf("%s is listed by %s and %s", slot, other, guid))
+					wrong = append(wrong, fmt.Sprintf("%s is listed by %s and %s", slot, other, memberID))
 				}
-				listed[slot] = guid
+				listed[slot] = memberID
 			}
 		}
 	}
@@ -288,12 +288,12 @@ func Twice(assignments map[string]*schema.Assignment) (wrong []string) {
 func Mixed(assignments map[string]*schema.Assignment) map[string]string {
 	wrong := map[string]string{}
 	type lister struct {
-		guid  string
-		count int
+		memberID string
+		count    int
 	}
 	first := map[string]lister{}
-	for _, guid := range slices.Sorted(maps.Keys(assignments)) {
-		assignment := assignments[guid]
+	for _, memberID := range slices.Sorted(maps.Keys(assignments)) {
+		assignment := assignments[memberID]
 		if assignment == nil {
 			continue
 		}
@@ -303,14 +303,14 @@ func Mixed(assignments map[string]*schema.Assignment) map[string]string {
 				continue // as its member said, after its assignment was lost
 			}
 			if other, listed := first[h.Task]; !listed {
-				first[h.Task] = lister{guid, count}
+				first[h.Task] = lister{memberID, count}
 			} else if other.count != count {
 				wrong[h.Task] = fmt.Sprintf(
 					"%s lists slots of %s that are told a count of %d, %s has some that are told %d",
-					guid,
+					memberID,
 					h.Task,
 					count,
-					other.guid,
+					other.memberID,
 					other.count,
 				)
 			}
@@ -348,7 +348,7 @@ func (s *Store) Grants() int {
 	return s.grants
 }
 
-// Leader returns the GUID of the leader.
+// Leader returns the MemberID of the leader.
 func (s *Store) Leader() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -377,8 +377,8 @@ func (s *Store) judgeRemovals(changes []Change, fail func(invariant, format stri
 }
 
 // joins reports whether a commit is a member's join, and not a hand's key among the members'.
-func joins(keys schema.Keys, changes []Change, guid string) bool {
-	return slices.ContainsFunc(changes, func(c Change) bool { return c.Key == keys.Assignment(guid) && !c.Deleted && c.Version == 0 })
+func joins(keys schema.Keys, changes []Change, memberID string) bool {
+	return slices.ContainsFunc(changes, func(c Change) bool { return c.Key == keys.Assignment(memberID) && !c.Deleted && c.Version == 0 })
 }
 
 // Litter names the keys that should not be there once all nodes have left: I5, I6. What stays is the

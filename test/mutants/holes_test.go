@@ -94,7 +94,7 @@ var mutants = []mutant{
 	},
 	{
 		"H5", "a member is named after its node",
-		one("internal/nodesession/runner.go", "m.MemberID = membership.NewGUID()", "m.MemberID = m.Node"),
+		one("internal/nodesession/runner.go", "m.MemberID = membership.NewMemberID()", "m.MemberID = m.Node"),
 		in("test/cluster", "TestLongCutFencesAndMoves"),
 	},
 	{
@@ -181,7 +181,7 @@ var mutants = []mutant{
 	},
 	{
 		"H18", "a leader that leaves grants itself slots until it has read that it leaves",
-		one("internal/reconcile/members.go", "\tcase guid == d.Self && d.Leaving:", "\tcase guid == d.Self && d.World.Leaving && p.Status.Rec.Leaving:"),
+		one("internal/reconcile/members.go", "\tcase memberID == d.Self && d.Leaving:", "\tcase memberID == d.Self && d.World.Leaving && p.Status.Rec.Leaving:"),
 		in("internal/reconcile", "TestALeaderThatLeavesGivesItselfNothing"),
 	},
 	{
@@ -196,8 +196,8 @@ var mutants = []mutant{
 	},
 	{
 		"H20", "an assignment that vanished is forgotten",
-		one("internal/reconcile/members.go", `	d.commit.block("the assignment of " + d.nodeName(guid) + " is missing")
-	if p.Live() {`, `	d.commit.out.Forget = append(d.commit.out.Forget, guid)
+		one("internal/reconcile/members.go", `	d.commit.block("the assignment of " + d.nodeName(memberID) + " is missing")
+	if p.Live() {`, `	d.commit.out.Forget = append(d.commit.out.Forget, memberID)
 	if p.Live() {
 		return unknown
 	}
@@ -218,7 +218,7 @@ var mutants = []mutant{
 	},
 	{
 		"H21", "what nobody knows the member of keeps everything from being granted for ever",
-		one("internal/reconcile/members.go", "d.takeoverDelay(guid), p.Assignment.Read) {", "d.takeoverDelay(guid), p.Assignment.Read) && false {"),
+		one("internal/reconcile/members.go", "d.takeoverDelay(memberID), p.Assignment.Read) {", "d.takeoverDelay(memberID), p.Assignment.Read) && false {"),
 		in("test/cluster", "TestStrayMember"),
 	},
 	{
@@ -228,7 +228,7 @@ var mutants = []mutant{
 	},
 	{
 		"H21", "a member of which one key was deleted by hand is left alone",
-		one("internal/reconcile/members.go", "\tif d.confirmedGone(guid, p.Assignment.Version, 1, there) {", "\tif d.confirmedGone(guid, p.Assignment.Version, 1, there) && false {"),
+		one("internal/reconcile/members.go", "\tif d.confirmedGone(memberID, p.Assignment.Version, 1, there) {", "\tif d.confirmedGone(memberID, p.Assignment.Version, 1, there) && false {"),
 		in("internal/reconcile", "TestOneKeyDeletedByHand"),
 	},
 	{
@@ -248,7 +248,7 @@ var mutants = []mutant{
 	},
 	{
 		"H24", "what a member had is given away the moment it is seen gone",
-		one("internal/reconcile/members.go", "if d.confirmedGone(guid, assignment.Version, d.takeoverDelay(guid), min(p.Member.Read, p.Status.Read)) {", "if d.confirmedGone(guid, assignment.Version, 0, min(p.Member.Read, p.Status.Read)) {"),
+		one("internal/reconcile/members.go", "if d.confirmedGone(memberID, assignment.Version, d.takeoverDelay(memberID), min(p.Member.Read, p.Status.Read)) {", "if d.confirmedGone(memberID, assignment.Version, 0, min(p.Member.Read, p.Status.Read)) {"),
 		simulated("Safety", 300),
 	},
 	{
@@ -263,7 +263,7 @@ var mutants = []mutant{
 	},
 	{
 		"H24", "a leader waits its own session timeout for a lost member, whatever that member's is",
-		one("internal/reconcile/facts.go", `		return f.timeoutOf(guid)
+		one("internal/reconcile/facts.go", `		return f.timeoutOf(memberID)
 	}
 	return f.TakeoverDelay
 `, `		return f.Timeout
@@ -274,7 +274,7 @@ var mutants = []mutant{
 	},
 	{
 		"H24", "an evicted member's slots do not wait for its lease",
-		one("internal/reconcile/members.go", `		if d.confirmedGone(guid, assignment.Version, d.timeoutOf(guid)+d.takeoverDelay(guid), d.Now) {
+		one("internal/reconcile/members.go", `		if d.confirmedGone(memberID, assignment.Version, d.timeoutOf(memberID)+d.takeoverDelay(memberID), d.Now) {
 			return reapable
 		}
 		return lost
@@ -284,7 +284,7 @@ var mutants = []mutant{
 	},
 	{
 		"H25", "a plan is one commit, however large",
-		one("internal/reconcile/grants.go", "(touched || !c.full() && !d.claims(guid))", "(touched || !d.claims(guid))"),
+		one("internal/reconcile/grants.go", "(touched || !c.full() && !d.claims(memberID))", "(touched || !d.claims(memberID))"),
 		in("internal/reconcile", "TestChunks"),
 	},
 	{
@@ -348,7 +348,7 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "a candidate key that is nobody's is waited for",
-		one("internal/election/election.go", "	if !stray {\n		return false, nil\n", "	if guid != \"\" {\n		return false, nil\n"),
+		one("internal/election/election.go", "	if !stray {\n		return false, nil\n", "	if memberID != \"\" {\n		return false, nil\n"),
 		in("test/cluster", "TestStrayCandidate"),
 	},
 	{
@@ -424,7 +424,7 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "what runs nowhere waits for the agenda of another task",
-		one("internal/reconcile/reap.go", `			closeSettled(f, guid, p, pending, c)
+		one("internal/reconcile/reap.go", `			closeSettled(f, memberID, p, pending, c)
 `, ""),
 		in("internal/reconcile", "TestEndsWaitForTheirAgenda"),
 	},
@@ -458,7 +458,7 @@ var mutants = []mutant{
 	},
 	{
 		"resize", "who leaves waits for the last worker of the old count elsewhere",
-		one("internal/reconcile/barriers.go", "ofResize(h) && stays &&", "ofResize(h) && (stays || guid != \"\") &&"),
+		one("internal/reconcile/barriers.go", "ofResize(h) && stays &&", "ofResize(h) && (stays || memberID != \"\") &&"),
 		in("internal/reconcile", "TestLeavingDoesNotWaitForABarrier"),
 	},
 	{
@@ -475,8 +475,8 @@ var mutants = []mutant{
 	},
 	{
 		"resize", "only what is granted counts, not what is asked back and may run",
-		one("internal/reconcile/barriers.go", `[][]schema.SlotRange{assignment.Slots, assignment.Releasing, f.unlisted(guid, assignment)} {
-`, `[][]schema.SlotRange{assignment.Slots, f.unlisted(guid, assignment)} {
+		one("internal/reconcile/barriers.go", `[][]schema.SlotRange{assignment.Slots, assignment.Releasing, f.unlisted(memberID, assignment)} {
+`, `[][]schema.SlotRange{assignment.Slots, f.unlisted(memberID, assignment)} {
 `),
 		simulated("Safety", 100),
 	},
@@ -557,7 +557,7 @@ var mutants = []mutant{
 	},
 	{
 		"delay", "an order to move now is not heard",
-		one("internal/reconcile/delays.go", "live[absence.Node] || d.movesNow(guid) ||", "live[absence.Node] ||"),
+		one("internal/reconcile/delays.go", "live[absence.Node] || d.movesNow(memberID) ||", "live[absence.Node] ||"),
 		in("test/cluster", "TestMoveNowCutsADelay"),
 	},
 	{
@@ -645,7 +645,7 @@ var mutants = []mutant{
 	},
 	{
 		"burst", "what was left behind for nobody knows how long is held again by the next leader",
-		one("internal/reconcile/departures.go", "guid != self && since != 0 {", "guid != self && since > 0 {"),
+		one("internal/reconcile/departures.go", "memberID != self && since != 0 {", "memberID != self && since > 0 {"),
 		in("internal/reconcile", "TestUnknownWaitsStayUnknown"),
 	},
 	{
@@ -665,8 +665,8 @@ var mutants = []mutant{
 	},
 	{
 		"drain", "a drain has no end where nobody else can take the work",
-		one("internal/reconcile/delays.go", `				d.members[guid] = leaving
-`, `				_ = guid
+		one("internal/reconcile/delays.go", `				d.members[memberID] = leaving
+`, `				_ = memberID
 `),
 		in("test/cluster", "TestDrainDeadline"),
 	},
@@ -989,7 +989,7 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "what a member says of ended slots outlives it",
-		one("internal/leader/publish.go", "				ops = append(ops, coord.Delete(l.Keys.Done(guid), done.Version))\n", "				_ = done\n"),
+		one("internal/leader/publish.go", "				ops = append(ops, coord.Delete(l.Keys.Done(memberID), done.Version))\n", "				_ = done\n"),
 		simulated("Liveness", 100),
 	},
 	{
@@ -1106,7 +1106,7 @@ var mutants = []mutant{
 	},
 	{
 		"failing", "a work that fails on most nodes is their fault",
-		one("internal/reconcile/failures.go", "bad[slot].InRow < quarantineFailures || failsElsewhere(guid, slot.Task, all)", "bad[slot].InRow < quarantineFailures"),
+		one("internal/reconcile/failures.go", "bad[slot].InRow < quarantineFailures || failsElsewhere(memberID, slot.Task, all)", "bad[slot].InRow < quarantineFailures"),
 		in("test/cluster", "TestFailsOnMost"),
 	},
 	{
@@ -1476,7 +1476,7 @@ var mutants = []mutant{
 	},
 	{
 		"records", "a full assignment takes whatever is asked back and all that has changed",
-		one("internal/reconcile/releasing.go", "!changed || d.fitsAssignment(guid, assignment, changed):", "!changed || d.fitsAssignment(guid, assignment, changed) || true:"),
+		one("internal/reconcile/releasing.go", "!changed || d.fitsAssignment(memberID, assignment, changed):", "!changed || d.fitsAssignment(memberID, assignment, changed) || true:"),
 		in("internal/reconcile", "TestAssignmentIsBounded"),
 	},
 	{
@@ -1618,7 +1618,7 @@ var mutants = []mutant{
 	},
 	{
 		"scale", "a node that claims is granted more meanwhile",
-		one("internal/reconcile/grants.go", "(touched || !c.full() && !d.claims(guid))", "(touched || !c.full())"),
+		one("internal/reconcile/grants.go", "(touched || !c.full() && !d.claims(memberID))", "(touched || !c.full())"),
 		in("internal/reconcile", "TestClaimsAreLeftAlone"),
 	},
 	{

@@ -51,7 +51,7 @@ func (m *machine) scribble(n int64) {
 // candidate returns a member's candidate key, "" if there is none.
 func (w *world) candidate(member string) string {
 	for key := range w.service.Records() {
-		if guid, ok := schema.Candidate(schema.Base(key)); ok && guid == member && schema.Dir(key) == w.keys.Elections() {
+		if memberID, ok := schema.Candidate(schema.Base(key)); ok && memberID == member && schema.Dir(key) == w.keys.Elections() {
 			return key
 		}
 	}

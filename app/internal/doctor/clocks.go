@@ -70,10 +70,10 @@ func (d *doctor) clocks(ctx context.Context, session coord.Session, keys schema.
 }
 
 // memberName returns a member's node name, or what is known of it.
-func memberName(ctx context.Context, session coord.Session, keys schema.Keys, guid string) string {
+func memberName(ctx context.Context, session coord.Session, keys schema.Keys, memberID string) string {
 	var m schema.Member
-	if r, err := session.Get(ctx, keys.Member(guid)); err != nil || schema.Decode(keys.Member(guid), r, &m) != nil {
-		return "member " + guid
+	if r, err := session.Get(ctx, keys.Member(memberID)); err != nil || schema.Decode(keys.Member(memberID), r, &m) != nil {
+		return "member " + memberID
 	}
 	return m.Node
 }

@@ -33,12 +33,13 @@ type Admin interface {
 	// Leading returns the cluster as the leader sees it, if this node leads and its lease holds. It reads nothing from
 	// the store.
 	Leading() (cluster.State, bool)
-	// Ask has the node keep what it reads of the store up to date for a minute from now on. It returns the number of the
-	// first snapshot of that time: who has this one or a later one from Watch is up to date. It never waits.
-	Ask() int64
-	// Watch returns the cluster once its number is above the one that the caller has seen, 0 for none, as long as
-	// the node is asked to keep it up to date (Ask), which Watch does not do itself: without Ask it may wait until ctx
-	// ends, whose error it then returns.
+	// KeepFresh has the node keep its picture of the cluster up to date for one minute from now on. It returns the number
+	// of the first snapshot of that period: a caller that has received this snapshot from Watch, or a later one, is up to
+	// date. It does not block.
+	KeepFresh() (first int64)
+	// Watch waits until the number of the latest snapshot is above seen, and returns that snapshot; 0 returns the first
+	// one. Snapshots are made only while KeepFresh is in effect, which Watch does not call itself: without it, Watch may
+	// block until ctx ends. The error is then that of ctx.
 	Watch(ctx context.Context, seen int64) (cluster.Snapshot, error)
 	// Tasks returns the tasks with what they declare, by name.
 	Tasks(ctx context.Context) ([]cluster.TaskDetail, error)

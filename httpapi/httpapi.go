@@ -33,7 +33,7 @@ type Node interface {
 	Name() string
 	Ready() (reasons []string)
 	Lease() cluster.Lease
-	Ask() (since int64)
+	KeepFresh() (since int64)
 	Watch(ctx context.Context, seen int64) (cluster.Snapshot, error)
 	Events(ctx context.Context) <-chan cluster.Event
 	Do(ctx context.Context, op cluster.Operation) (revision string, err error)

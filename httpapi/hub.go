@@ -208,7 +208,7 @@ func (h *hub) watchHealth(ctx context.Context) {
 // f runs; since is the number of the first snapshot that is up to date.
 func (h *hub) wait(ctx context.Context, f func(since int64) (*snapshot, error)) (*snapshot, error) {
 	for {
-		since := h.node.Ask()
+		since := h.node.KeepFresh()
 		h.mu.Lock()
 		snap, err := f(since)
 		changed := h.changed

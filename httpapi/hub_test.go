@@ -216,7 +216,7 @@ type asked struct {
 	more chan cluster.Snapshot
 }
 
-func (a *asked) Ask() int64 {
+func (a *asked) KeepFresh() int64 {
 	a.asks++
 	return 1
 }
@@ -270,4 +270,4 @@ func TestNothingEarlierThanWasReached(t *testing.T) {
 // reached is a node whose snapshots are up to date.
 type reached struct{ named }
 
-func (reached) Ask() int64 { return 1 }
+func (reached) KeepFresh() int64 { return 1 }

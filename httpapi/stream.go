@@ -85,7 +85,7 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 			return
 		case <-changed:
 		case <-heart.C:
-			a.node.Ask()
+			a.node.KeepFresh()
 			if !send([]byte(": still here\n\n")) {
 				return
 			}

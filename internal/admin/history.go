@@ -15,11 +15,11 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/worker"
 )
 
-// Ask has the node watch the cluster for a minute from now on. It returns the number of the first snapshot of this watch: whoever
+// KeepFresh has the node watch the cluster for a minute from now on. It returns the number of the first snapshot of this watch: whoever
 // has that one or a later one from Watch is up to date. It never waits.
-func (a *Admin) Ask() int64 { return a.Observer.Ask() }
+func (a *Admin) KeepFresh() int64 { return a.Observer.KeepFresh() }
 
-// Watch returns the cluster once its number is above one that was seen, 0 for none, as long as somebody asks (Ask). It does not
+// Watch returns the cluster once its number is above one that was seen, 0 for none, as long as somebody asks (KeepFresh). It does not
 // ask itself: while nobody does it waits. The error is that of ctx.
 func (a *Admin) Watch(ctx context.Context, seen int64) (cluster.Snapshot, error) {
 	snap, err := a.Observer.Next(ctx, seen)

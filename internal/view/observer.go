@@ -94,9 +94,9 @@ func (o *Observer) numbered() *Snapshot {
 // isAsked reports whether somebody has asked lately. The lock is held.
 func (o *Observer) isAsked() bool { return time.Since(o.asked) < linger }
 
-// Ask has the cluster watched for a minute from now on. It returns the number of the first snapshot of this watch: who has
+// KeepFresh has the cluster watched for a minute from now on. It returns the number of the first snapshot of this watch: who has
 // that one or a later one is up to date. If nothing can be read for a while, what was known before is that snapshot.
-func (o *Observer) Ask() int64 {
+func (o *Observer) KeepFresh() int64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	resumes := !o.isAsked()
@@ -170,7 +170,7 @@ func (o *Observer) Leading() *Snapshot {
 
 // Snapshot asks, and returns the cluster as known, waiting for the first knowledge.
 func (o *Observer) Snapshot(ctx context.Context) (*Snapshot, error) {
-	o.Ask()
+	o.KeepFresh()
 	patience := time.NewTimer(stale)
 	defer patience.Stop()
 	waited := false

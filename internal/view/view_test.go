@@ -308,7 +308,7 @@ func TestObserverWatchesWhileSomebodyAsks(t *testing.T) {
 		if snap := next(); snap != nil || len(read.take()) > 0 {
 			t.Fatalf("nobody has asked, and it has read %+v", snap)
 		}
-		first := o.Ask()
+		first := o.KeepFresh()
 		time.Sleep(time.Second)
 		snap := next()
 		if snap == nil || snap.Number < first || snap.WatchedSince != first || snap.Peers["n1"] == nil {
@@ -326,7 +326,7 @@ func TestObserverWatchesWhileSomebodyAsks(t *testing.T) {
 		if snap := next(); snap != nil || len(read.take()) > 0 {
 			t.Fatalf("nobody asks any longer, and it has read %+v", snap)
 		}
-		again := o.Ask()
+		again := o.KeepFresh()
 		time.Sleep(time.Second)
 		if snap := next(); snap == nil || snap.Number < again || snap.WatchedSince != again || again <= first || len(snap.Tasks) != 2 {
 			t.Fatalf("asked again, from number %d on, it has %+v", again, snap)
@@ -356,7 +356,7 @@ func TestObserverSettlesForWhatItKnew(t *testing.T) {
 			time.Sleep(5 * time.Minute)
 			o.Use(c.session)
 			o.Retell() // which is no news
-			began, since := time.Now(), o.Ask()
+			began, since := time.Now(), o.KeepFresh()
 			snap, err := o.Next(t.Context(), since-1)
 			if took := time.Since(began); err != nil || snap.Number < since || snap.Peers["n1"] == nil || took != c.within {
 				t.Errorf("%s: after %v %+v, %v; want number %d or above after %v", c.name, took, snap, err, since, c.within)

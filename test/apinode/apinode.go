@@ -67,8 +67,8 @@ func (n *Node) Ready() []string { return n.Reasons }
 // Lease holds for ever.
 func (n *Node) Lease() cluster.Lease { return cluster.Lease{Holds: true, LeftMs: 9000, OfMs: 9500} }
 
-// Ask has whoever asks wait for what the test has told it last.
-func (n *Node) Ask() int64 {
+// KeepFresh has whoever asks wait for what the test has told it last.
+func (n *Node) KeepFresh() int64 {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.now.Number

@@ -18,7 +18,7 @@ func TestWatchTellsOfALostLease(t *testing.T) {
 		n1, n2 := w.start("n1"), w.start("n2")
 		time.Sleep(5 * time.Second)
 		for _, p := range []*proc{n1, n2} { // one leads, one has a view of its own
-			p.Admin().Ask()
+			p.Admin().KeepFresh()
 			snap, err := p.Admin().Watch(t.Context(), 0)
 			if err != nil {
 				t.Fatal(err)
@@ -31,7 +31,7 @@ func TestWatchTellsOfALostLease(t *testing.T) {
 		n2.Cut()
 		time.Sleep(2 * time.Second)
 		for _, p := range []*proc{n1, n2} { // what they show is old, and they say so before their leases are over
-			p.Admin().Ask()
+			p.Admin().KeepFresh()
 			snap, err := p.Admin().Watch(t.Context(), 0)
 			if err != nil {
 				t.Fatal(err)
@@ -45,7 +45,7 @@ func TestWatchTellsOfALostLease(t *testing.T) {
 			began, n := time.Now(), int64(0)
 			for {
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-				p.Admin().Ask()
+				p.Admin().KeepFresh()
 				snap, err := p.Admin().Watch(ctx, n)
 				cancel()
 				if err != nil {
@@ -69,7 +69,7 @@ func TestWatchTellsOfALostLease(t *testing.T) {
 		n1.Heal()
 		n2.Heal()
 		time.Sleep(time.Minute)
-		n1.Admin().Ask()
+		n1.Admin().KeepFresh()
 		snap, err := n1.Admin().Watch(t.Context(), 0)
 		if err != nil {
 			t.Fatal(err)

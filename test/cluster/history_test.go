@@ -226,7 +226,7 @@ func TestPast(t *testing.T) {
 		was := map[int64][]string{} // by decision, once everything had settled
 		note := func() {
 			time.Sleep(time.Minute)
-			n1.Admin().Ask()
+			n1.Admin().KeepFresh()
 			snap, err := n1.Admin().Watch(t.Context(), 0)
 			if err != nil {
 				t.Fatal(err)

@@ -291,7 +291,7 @@ func TestPlanAndApply(t *testing.T) {
 		if diff := cmp.Diff(want, places()); diff != "" {
 			t.Errorf("places (-planned +are):\n%s", diff)
 		}
-		n2.Admin().Ask()
+		n2.Admin().KeepFresh()
 		snap, err := n2.Admin().Watch(t.Context(), 0)
 		if err != nil {
 			t.Fatal(err)

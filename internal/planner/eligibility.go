@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/internal/planner/solver"
+	"gitee.com/ken.yang/xconsumer/internal/planner/model"
 )
 
 // Penalties of a slot on a node where it should rather not be.
@@ -36,9 +36,9 @@ type constraints struct {
 }
 
 // eligibilities finds out for every task where it may run.
-func eligibilities(in Input) []*solver.Eligibility {
-	known := map[constraints]*solver.Eligibility{}
-	list := make([]*solver.Eligibility, len(in.Tasks))
+func eligibilities(in Input) []*model.Eligibility {
+	known := map[constraints]*model.Eligibility{}
+	list := make([]*model.Eligibility, len(in.Tasks))
 	for t := range in.Tasks {
 		spec := &in.Tasks[t].Spec
 		key := constraints{spec.WorkName, spec.Require, spec.Prefer, spec.Spread, in.Tasks[t].Fixed}
@@ -53,12 +53,12 @@ func eligibilities(in Input) []*solver.Eligibility {
 }
 
 // newEligibility finds out where a task may run. A fixed task may run nowhere but where it is.
-func newEligibility(in Input, spec cluster.TaskSpec, fixed bool) *solver.Eligibility {
+func newEligibility(in Input, spec cluster.TaskSpec, fixed bool) *model.Eligibility {
 	penalty, zone := make([]int32, len(in.Nodes)), make([]int32, len(in.Nodes))
 	var zones []string
 	for n := range in.Nodes {
 		node := &in.Nodes[n]
-		penalty[n] = solver.Ineligible
+		penalty[n] = model.Ineligible
 		if fixed || node.Gone || Fits(node, spec).Code != "" {
 			continue
 		}
@@ -77,7 +77,7 @@ func newEligibility(in Input, spec cluster.TaskSpec, fixed bool) *solver.Eligibi
 			zone[n] = int32(z)
 		}
 	}
-	return solver.NewEligibility(penalty, zone, len(zones))
+	return model.NewEligibility(penalty, zone, len(zones))
 }
 
 // penaltyOn returns the penalty of a slot on a node that can run it.

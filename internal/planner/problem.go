@@ -4,20 +4,20 @@ import (
 	"slices"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/internal/planner/solver"
+	"gitee.com/ken.yang/xconsumer/internal/planner/model"
 )
 
-// newProblem states the input in the solver's numbers.
-func newProblem(in Input) *solver.Problem {
+// newProblem states the input as a problem in numbers.
+func newProblem(in Input) *model.Problem {
 	nodes := len(in.Nodes)
-	p := &solver.Problem{
-		Nodes: make([]solver.Node, nodes), Tasks: make([]solver.Task, len(in.Tasks)), Current: make([]int32, nodes*len(in.Tasks)),
+	p := &model.Problem{
+		Nodes: make([]model.Node, nodes), Tasks: make([]model.Task, len(in.Tasks)), Current: make([]int32, nodes*len(in.Tasks)),
 	}
 	for n := range in.Nodes {
 		node := &in.Nodes[n]
-		p.Nodes[n] = solver.Node{
+		p.Nodes[n] = model.Node{
 			Weight:   int64(max(node.Weight, 1)),
-			Capacity: solver.Unlimited,
+			Capacity: model.Unlimited,
 			Closed:   node.Cordoned || node.Draining,
 			Gone:     node.Gone,
 			Spared:   node.Leader && in.Leader == cluster.LeaderLast,
@@ -28,7 +28,7 @@ func newProblem(in Input) *solver.Problem {
 	}
 	for t, eligible := range eligibilities(in) {
 		task := &in.Tasks[t]
-		p.Tasks[t] = solver.Task{
+		p.Tasks[t] = model.Task{
 			Cost:       int64(task.Spec.Cost()),
 			Slots:      int64(len(task.Current)),
 			MaxPerNode: int64(task.Spec.MaxPerNode),

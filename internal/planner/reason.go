@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/internal/planner/solver"
+	"gitee.com/ken.yang/xconsumer/internal/planner/model"
 )
 
 // explain fills in where a task's moved slots go and why they leave, and why some have no node.
@@ -25,7 +25,7 @@ func (a *assigner) explain(t int, target []int32, plan *Plan, moves []Move) {
 // whyMoved says why a node does not keep a slot.
 func (a *assigner) whyMoved(t int, from, to int32) cluster.Reason {
 	node, spec, penalty := &a.in.Nodes[from], a.in.Tasks[t].Spec, a.problem.Tasks[t].Eligible.Penalty
-	if penalty[from] == solver.Ineligible {
+	if penalty[from] == model.Ineligible {
 		return Fits(node, spec)
 	}
 	why := cluster.Reason{Node: node.Name}

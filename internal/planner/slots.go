@@ -4,13 +4,14 @@ import (
 	"cmp"
 	"slices"
 
+	"gitee.com/ken.yang/xconsumer/internal/planner/model"
 	"gitee.com/ken.yang/xconsumer/internal/planner/solver"
 )
 
 // assigner turns the shares of a solution into slots, and says why slots move or have no node.
 type assigner struct {
 	in       Input
-	problem  *solver.Problem
+	problem  *model.Problem
 	solution *solver.Solution
 
 	counts, order []int32 // scratch

@@ -3,6 +3,8 @@ package solver
 import (
 	"cmp"
 	"slices"
+
+	"gitee.com/ken.yang/xconsumer/internal/planner/model"
 )
 
 // exchange is a slot that a node gives to another node, for a slot of lower cost (a swap) or for nothing (a shift).
@@ -14,14 +16,14 @@ type exchange struct {
 
 // placeByExchanges places one slot of a task where room can be made for it with the fewest moves.
 func (r *repair) placeByExchanges(t int) bool {
-	if !r.spend(2 * r.nodes) {
+	if !r.spend(2 * r.NodeCount) {
 		return false
 	}
 	var nodes []int32
 	free := int64(0)
-	for n := range int32(r.nodes) {
+	for n := range int32(r.NodeCount) {
 		if !r.Nodes[n].Gone {
-			free += max(r.freeCapacity(n), 0)
+			free += max(r.FreeCapacity(n), 0)
 		}
 		if r.accepts(t, n) {
 			nodes = append(nodes, n)
@@ -30,7 +32,7 @@ func (r *repair) placeByExchanges(t int) bool {
 	if free < r.Tasks[t].Cost {
 		return false // exchanges add no capacity
 	}
-	slices.SortStableFunc(nodes, func(a, b int32) int { return cmp.Compare(r.freeCapacity(b), r.freeCapacity(a)) })
+	slices.SortStableFunc(nodes, func(a, b int32) int { return cmp.Compare(r.FreeCapacity(b), r.FreeCapacity(a)) })
 	var best []change
 	fewest := int64(1 << 40)
 	tries := 0
@@ -58,8 +60,8 @@ func (r *repair) placeByExchanges(t int) bool {
 // makeRoom exchanges slots of a node until one slot of a task fits, with fewer moves than most, and places it there.
 func (r *repair) makeRoom(t int, n int32, most int64) (moves int64, ok bool) {
 	cost := r.Tasks[t].Cost
-	for r.freeCapacity(n) < cost {
-		x := r.bestExchange(t, n, cost-r.freeCapacity(n))
+	for r.FreeCapacity(n) < cost {
+		x := r.bestExchange(t, n, cost-r.FreeCapacity(n))
 		moves += x.moves
 		if x.gain == 0 || moves >= most || r.budget < 0 {
 			return moves, false
@@ -86,10 +88,10 @@ func (r *repair) bestExchange(t int, n int32, need int64) (best exchange) {
 		if !r.spend(1) {
 			return exchange{}
 		}
-		if out == t || r.share[out*r.nodes+int(n)] == 0 {
+		if out == t || r.Share[out*r.NodeCount+int(n)] == 0 {
 			continue
 		}
-		for with := range int32(r.nodes) {
+		for with := range int32(r.NodeCount) {
 			if !r.spend(1) {
 				return exchange{}
 			}
@@ -109,7 +111,7 @@ func (r *repair) bestExchange(t int, n int32, need int64) (best exchange) {
 // bestExchangeWith returns the best exchange of a slot for one of another node, or the one that is best so far. ok
 // is false if the budget is spent.
 func (r *repair) bestExchangeWith(t int, n, with int32, out int, need int64, best exchange) (_ exchange, ok bool) {
-	cost, free := r.Tasks[out].Cost, r.freeCapacity(with)
+	cost, free := r.Tasks[out].Cost, r.FreeCapacity(with)
 	moves := r.movesIfTaken(out, n) - r.movesSavedIfGiven(out, with)
 	if free >= cost {
 		if x := (exchange{with, out, -1, cost, moves}); x.better(best, need) {
@@ -124,7 +126,7 @@ func (r *repair) bestExchangeWith(t int, n, with int32, out int, need int64, bes
 		if !r.spend(1) {
 			return best, false
 		}
-		if r.share[in*r.nodes+int(with)] == 0 {
+		if r.Share[in*r.NodeCount+int(with)] == 0 {
 			continue
 		}
 		gain := cost - r.Tasks[in].Cost
@@ -153,7 +155,7 @@ func (r *repair) replaceHeavy() {
 	for improved := true; improved; {
 		improved = false
 		for t := range r.Tasks {
-			for n := range int32(r.nodes) {
+			for n := range int32(r.NodeCount) {
 				if !r.spend(1) {
 					return
 				}
@@ -167,14 +169,14 @@ func (r *repair) replaceHeavy() {
 
 // mayReplace reports whether a slot of a task may be taken off a node.
 func (r *repair) mayReplace(t int, n int32) bool {
-	return !r.Nodes[n].Gone && r.penalty(t, n) != Ineligible && r.share[t*r.nodes+int(n)] > 0
+	return !r.Nodes[n].Gone && r.Penalty(t, n) != model.Ineligible && r.Share[t*r.NodeCount+int(n)] > 0
 }
 
 // lighterUnplaced counts the unplaced slots that cost less than one of a task.
 func (r *repair) lighterUnplaced(t int) (count int64) {
 	for o := range r.Tasks {
 		if r.Tasks[o].Cost < r.Tasks[t].Cost {
-			count += r.unplaced[o]
+			count += r.Unplaced[o]
 		}
 	}
 	return count
@@ -189,7 +191,7 @@ func (r *repair) replace(t int, n int32) bool {
 	lightest := r.unplacedTasks()
 	slices.Reverse(lightest)
 	for _, o := range lightest {
-		for r.Tasks[o].Cost < r.Tasks[t].Cost && r.unplaced[o] > 0 && r.fits(o, n) {
+		for r.Tasks[o].Cost < r.Tasks[t].Cost && r.Unplaced[o] > 0 && r.fits(o, n) {
 			most := r.most(o, n)
 			r.add(o, n, int32(most))
 			placed += most

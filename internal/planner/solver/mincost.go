@@ -1,6 +1,10 @@
 package solver
 
-import "slices"
+import (
+	"slices"
+
+	"gitee.com/ken.yang/xconsumer/internal/planner/model"
+)
 
 // Limits of cycle canceling, so that a solution is never late.
 const (
@@ -13,17 +17,17 @@ const (
 // from their task over a zone to a node, or to nowhere, and from there into one sink. A cycle of negative cost in the residual
 // network is an improvement, and a flow without such a cycle is optimal, because all costs are convex. Tasks with different costs
 // are improved one cost after the other, the greatest first.
-func (m *matrix) cancelCycles() {
-	cells := len(m.share)
-	if m.nodes == 0 || cells > cancelCellsIfUnplaced || cells > cancelCells && !m.hasUnplaced() {
+func cancelCycles(m *model.Matrix) {
+	cells := len(m.Share)
+	if m.NodeCount == 0 || cells > cancelCellsIfUnplaced || cells > cancelCells && !m.HasUnplaced() {
 		return
 	}
-	m.freezeQuotas()
-	m.cancelWithin(cancelBudget)
+	m.FreezeQuotas()
+	cancelWithin(m, cancelBudget)
 }
 
 // cancelWithin pushes slots along cycles until no cycle improves the solution, or the budget is spent.
-func (m *matrix) cancelWithin(budget int) {
+func cancelWithin(m *model.Matrix, budget int) {
 	const passes = 3 // over all costs
 	var slotCosts []int64
 	for t := range m.Tasks {
@@ -56,16 +60,16 @@ func (m *matrix) cancelWithin(budget int) {
 //
 // Its vertices are the tasks, the nodes, nowhere, the sink, and the zones of each task, in this order.
 type network struct {
-	*matrix
+	*model.Matrix
 	slotCost   int64
 	equalCosts bool // there are no tasks with another cost
 	tasks      []int
 	vertices   int32
 	arcs       []arc
-	zoned      []int64 // by zone vertex: the slots in the zone
-	dist       []costs // by vertex
-	pred       []int32 // by vertex: the arc by which it was reached
-	mark       []int32 // by vertex
+	zoned      []int64       // by zone vertex: the slots in the zone
+	dist       []model.Costs // by vertex
+	pred       []int32       // by vertex: the arc by which it was reached
+	mark       []int32       // by vertex
 }
 
 // arc is one way for a slot to flow.
@@ -87,8 +91,8 @@ const (
 	reverse                   // is added to a kind: a slot is taken back
 )
 
-func newNetwork(m *matrix, slotCost int64, equalCosts bool) *network {
-	w := &network{matrix: m, slotCost: slotCost, equalCosts: equalCosts}
+func newNetwork(m *model.Matrix, slotCost int64, equalCosts bool) *network {
+	w := &network{Matrix: m, slotCost: slotCost, equalCosts: equalCosts}
 	for t := range m.Tasks {
 		if m.Tasks[t].Cost == slotCost {
 			w.tasks = append(w.tasks, t)
@@ -98,19 +102,19 @@ func newNetwork(m *matrix, slotCost int64, equalCosts bool) *network {
 	for i := range w.tasks {
 		w.addTask(int32(i))
 	}
-	for n := range int32(m.nodes) {
+	for n := range int32(m.NodeCount) {
 		if !m.Nodes[n].Gone {
 			w.addArc(w.node(n), w.sink(), nodeArc, 0, n)
 		}
 	}
 	w.addArc(w.nowhere(), w.sink(), freeArc, 0, 0)
-	w.dist, w.pred, w.mark = make([]costs, w.vertices), make([]int32, w.vertices), make([]int32, w.vertices)
+	w.dist, w.pred, w.mark = make([]model.Costs, w.vertices), make([]int32, w.vertices), make([]int32, w.vertices)
 	return w
 }
 
 func (w *network) node(n int32) int32 { return int32(len(w.tasks)) + n }
 
-func (w *network) nowhere() int32 { return w.node(int32(w.nodes)) }
+func (w *network) nowhere() int32 { return w.node(int32(w.NodeCount)) }
 
 func (w *network) sink() int32 { return w.nowhere() + 1 }
 
@@ -132,15 +136,15 @@ func (w *network) addTask(vertex int32) {
 	}
 	for n := range w.Nodes {
 		if where.Zones > 0 && w.Nodes[n].Gone && where.Zone[n] >= 0 {
-			w.zoned[firstZone+where.Zone[n]] += int64(w.share[t*w.nodes+n])
+			w.zoned[firstZone+where.Zone[n]] += int64(w.Share[t*w.NodeCount+n])
 		}
 	}
-	for _, tier := range where.tiers {
-		for _, n := range tier.nodes {
+	for _, tier := range where.Tiers {
+		for _, n := range tier.Nodes {
 			from := vertex
 			if where.Zones > 0 {
 				from = firstVertex + where.Zone[n]
-				w.zoned[firstZone+where.Zone[n]] += int64(w.share[t*w.nodes+int(n)])
+				w.zoned[firstZone+where.Zone[n]] += int64(w.Share[t*w.NodeCount+int(n)])
 			}
 			w.addArc(from, w.node(n), cellArc, int32(t), n)
 		}
@@ -148,36 +152,36 @@ func (w *network) addTask(vertex int32) {
 }
 
 // arcCost returns what it costs that one slot takes the arc, and whether one can.
-func (w *network) arcCost(a *arc) (c costs, ok bool) {
+func (w *network) arcCost(a *arc) (c model.Costs, ok bool) {
 	switch a.kind {
 	case cellArc:
 		return w.cellCost(int(a.task), a.at, 1)
 	case cellArc + reverse:
 		return w.cellCost(int(a.task), a.at, -1)
 	case zoneArc:
-		c[costZones] = 2*w.zoned[a.at] + 1
+		c[model.CostZones] = 2*w.zoned[a.at] + 1
 		return c, true
 	case zoneArc + reverse:
-		c[costZones] = 1 - 2*w.zoned[a.at]
+		c[model.CostZones] = 1 - 2*w.zoned[a.at]
 		return c, w.zoned[a.at] > 0
 	case nodeArc:
 		return w.nodeCost(a.at, 1)
 	case nodeArc + reverse:
 		return w.nodeCost(a.at, -1)
 	case nowhereArc:
-		c[costUnplaced] = 1
+		c[model.CostUnplaced] = 1
 		return c, true
 	case nowhereArc + reverse:
-		c[costUnplaced] = -1
-		return c, w.unplaced[a.task] > 0
+		c[model.CostUnplaced] = -1
+		return c, w.Unplaced[a.task] > 0
 	}
 	return c, true
 }
 
 // cellCost returns what it costs that a node gets one more slot of a task, or one less.
-func (w *network) cellCost(t int, n int32, by int64) (c costs, ok bool) {
-	cell := t*w.nodes + int(n)
-	slots, current := int64(w.share[cell]), int64(w.Current[cell])
+func (w *network) cellCost(t int, n int32, by int64) (c model.Costs, ok bool) {
+	cell := t*w.NodeCount + int(n)
+	slots, current := int64(w.Share[cell]), int64(w.Current[cell])
 	switch {
 	case by < 0 && slots == 0:
 		return c, false
@@ -189,21 +193,21 @@ func (w *network) cellCost(t int, n int32, by int64) (c costs, ok bool) {
 			return c, false
 		}
 	}
-	c[costPenalty] = by * int64(w.penalty(t, n))
-	c[costNodes] = w.spreadCost(cell, slots+by, 0) - w.spreadCost(cell, slots, 0)
-	c[costMoves] = max(current-slots-by, 0) - max(current-slots, 0)
+	c[model.CostPenalty] = by * int64(w.Penalty(t, n))
+	c[model.CostNodes] = w.SpreadCost(cell, slots+by, 0) - w.SpreadCost(cell, slots, 0)
+	c[model.CostMoves] = max(current-slots-by, 0) - max(current-slots, 0)
 	return c, true
 }
 
 // nodeCost returns what it costs that a node carries one more slot, or one less.
-func (w *network) nodeCost(n int32, by int64) (c costs, ok bool) {
-	load, next := w.load[n], w.load[n]+by*w.slotCost
+func (w *network) nodeCost(n int32, by int64) (c model.Costs, ok bool) {
+	load, next := w.Load[n], w.Load[n]+by*w.slotCost
 	if next < 0 || by > 0 && next > w.Nodes[n].Capacity {
 		return c, false
 	}
-	c[costBalance] = w.balanceCost(n, next, w.equalCosts) - w.balanceCost(n, load, w.equalCosts)
+	c[model.CostBalance] = w.BalanceCost(n, next, w.equalCosts) - w.BalanceCost(n, load, w.equalCosts)
 	if w.Nodes[n].Spared {
-		c[costSpared] = by
+		c[model.CostSpared] = by
 	}
 	return c, true
 }
@@ -223,12 +227,12 @@ func (w *network) negativeCycle(budget *int) []int32 {
 			if !ok {
 				continue
 			}
-			c = c.plus(w.dist[a.from])
-			if c.less(&w.dist[a.to]) {
+			c = c.Plus(w.dist[a.from])
+			if c.Less(&w.dist[a.to]) {
 				w.dist[a.to], w.pred[a.to], changed = c, int32(i), true
 			}
 		}
-		w.effort += len(w.arcs)
+		w.Effort += len(w.arcs)
 		*budget -= len(w.arcs)
 		if !changed || *budget < 0 {
 			return nil
@@ -278,13 +282,13 @@ func (w *network) push(cycle []int32) {
 		}
 		switch kind {
 		case cellArc:
-			w.share[int(a.task)*w.nodes+int(a.at)] += int32(by)
+			w.Share[int(a.task)*w.NodeCount+int(a.at)] += int32(by)
 		case zoneArc:
 			w.zoned[a.at] += by
 		case nodeArc:
-			w.load[a.at] += by * w.slotCost
+			w.Load[a.at] += by * w.slotCost
 		case nowhereArc:
-			w.unplaced[a.task] += by
+			w.Unplaced[a.task] += by
 		}
 	}
 }

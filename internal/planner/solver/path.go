@@ -3,6 +3,8 @@ package solver
 import (
 	"cmp"
 	"slices"
+
+	"gitee.com/ken.yang/xconsumer/internal/planner/model"
 )
 
 // augmentingPaths finds chains of nodes, each of which takes a remainder slot and passes another one on, down to a
@@ -10,11 +12,11 @@ import (
 // can be. Paths are found by breadth-first searches.
 type augmentingPaths struct {
 	*rounding
-	received [][]*remainder // by node: remainder slots that it got and does not have now; passing them on moves nothing further
-	pred     []int32        // by node: the node before it on the path, none at its start
-	via      []*remainder   // by node: the slot that it gets along the path
-	visited  []int32        // by node: the search that reached it last
-	expanded []int32        // by remainder: the search in which all nodes that can take a slot of it were reached
+	received [][]*model.Remainder // by node: remainder slots that it got and does not have now; passing them on moves nothing further
+	pred     []int32              // by node: the node before it on the path, none at its start
+	via      []*model.Remainder   // by node: the slot that it gets along the path
+	visited  []int32              // by node: the search that reached it last
+	expanded []int32              // by remainder: the search in which all nodes that can take a slot of it were reached
 	search   int32
 	isEnd    func(n int32) bool // of the search: whether a path may end with a node
 	queue    []int32
@@ -27,23 +29,23 @@ const pathBudget = 50_000_000
 
 func newAugmentingPaths(r *rounding) *augmentingPaths {
 	return &augmentingPaths{
-		rounding: r, received: make([][]*remainder, r.nodes), pred: make([]int32, r.nodes), via: make([]*remainder, r.nodes),
-		visited: make([]int32, r.nodes), expanded: make([]int32, len(r.remainders)), budget: pathBudget,
+		rounding: r, received: make([][]*model.Remainder, r.NodeCount), pred: make([]int32, r.NodeCount), via: make([]*model.Remainder, r.NodeCount),
+		visited: make([]int32, r.NodeCount), expanded: make([]int32, len(r.Remainders)), budget: pathBudget,
 	}
 }
 
 // record remembers a remainder slot that a node got and does not have now.
-func (p *augmentingPaths) record(rem *remainder, n int32) {
-	if cell := rem.task*p.nodes + int(n); p.Current[cell] < p.share[cell] {
+func (p *augmentingPaths) record(rem *model.Remainder, n int32) {
+	if cell := rem.Task*p.NodeCount + int(n); p.Current[cell] < p.Share[cell] {
 		p.received[n] = append(p.received[n], rem)
 	}
 }
 
 // makeWay places one more slot of a remainder by an augmenting path, if possible by one that moves nothing further.
-func (p *augmentingPaths) makeWay(rem *remainder) bool {
+func (p *augmentingPaths) makeWay(rem *model.Remainder) bool {
 	for _, moveless := range []bool{true, false} {
 		p.begin(func(n int32) bool { return p.availableHeadroom(n) > 0 })
-		for _, n := range rem.nodes {
+		for _, n := range rem.Nodes {
 			if p.canTake(rem, n) {
 				p.visit(n, none, rem)
 			}
@@ -57,7 +59,7 @@ func (p *augmentingPaths) makeWay(rem *remainder) bool {
 
 // balance passes remainder slots on from nodes that carry more to nodes that carry less, until no path is left.
 func (p *augmentingPaths) balance() {
-	if p.quantum == 0 {
+	if p.Quantum == 0 {
 		return
 	}
 	for _, moveless := range []bool{true, false} {
@@ -68,19 +70,19 @@ func (p *augmentingPaths) balance() {
 
 // balanceOnce finds one path that evens the loads out.
 func (p *augmentingPaths) balanceOnce(moveless bool) bool {
-	step := p.quantum * scale
-	if !p.equalWeights {
+	step := p.Quantum * model.Scale
+	if !p.EqualWeights {
 		return p.augmentBetween(moveless, func(x int64) bool { return x >= step }, func(x int64) bool { return x < 0 }) ||
 			p.augmentBetween(moveless, func(x int64) bool { return x > 0 }, func(x int64) bool { return x <= -step })
 	}
-	excess := func(n int32) int64 { return p.excess(n, p.load[n]) }
+	excess := func(n int32) int64 { return p.Excess(n, p.Load[n]) }
 	// Paths start from the fullest nodes first. What the search reached from fuller nodes in vain is of no use to less
 	// full ones either, so it stays visited.
-	order := make([]int32, p.nodes)
+	order := make([]int32, p.NodeCount)
 	for n := range order {
 		order[n] = int32(n)
 	}
-	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(p.load[b], p.load[a]) })
+	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(p.Load[b], p.Load[a]) })
 	least := excess(order[len(order)-1])
 	var level int64
 	p.begin(func(n int32) bool { return excess(n) < level-step })
@@ -103,9 +105,9 @@ func (p *augmentingPaths) balanceOnce(moveless bool) bool {
 
 // augmentBetween looks for a path from a node whose excess is high to one whose excess is low.
 func (p *augmentingPaths) augmentBetween(moveless bool, high, low func(excess int64) bool) bool {
-	p.begin(func(n int32) bool { return low(p.excess(n, p.load[n])) })
-	for n := range int32(p.nodes) {
-		if high(p.excess(n, p.load[n])) {
+	p.begin(func(n int32) bool { return low(p.Excess(n, p.Load[n])) })
+	for n := range int32(p.NodeCount) {
+		if high(p.Excess(n, p.Load[n])) {
 			p.visit(n, none, nil)
 		}
 	}
@@ -119,7 +121,7 @@ func (p *augmentingPaths) begin(isEnd func(n int32) bool) {
 	p.queue = p.queue[:0]
 }
 
-func (p *augmentingPaths) visit(n, pred int32, via *remainder) {
+func (p *augmentingPaths) visit(n, pred int32, via *model.Remainder) {
 	p.visited[n], p.pred[n], p.via[n] = p.search, pred, via
 	p.queue = append(p.queue, n)
 }
@@ -137,8 +139,8 @@ func (p *augmentingPaths) augmentFirst(moveless bool) bool {
 			}
 			continue
 		}
-		for i := range p.remainders {
-			if p.expand(&p.remainders[i], at) {
+		for i := range p.Remainders {
+			if p.expand(&p.Remainders[i], at) {
 				return true
 			}
 		}
@@ -148,15 +150,15 @@ func (p *augmentingPaths) augmentFirst(moveless bool) bool {
 
 // expand visits the nodes to which a node could pass its slot of a remainder. If a path may end with one of them, expand
 // augments along it and returns true.
-func (p *augmentingPaths) expand(rem *remainder, at int32) bool {
+func (p *augmentingPaths) expand(rem *model.Remainder, at int32) bool {
 	p.budget--
-	if p.expanded[rem.index] == p.search || p.rounded[rem.task*p.nodes+int(at)]&roundedUp == 0 ||
-		p.Tasks[rem.task].Eligible.Zone[at] != rem.zone {
+	if p.expanded[rem.Index] == p.search || p.Rounded[rem.Task*p.NodeCount+int(at)]&model.RoundedUp == 0 ||
+		p.Tasks[rem.Task].Eligible.Zone[at] != rem.Zone {
 		return false
 	}
-	p.budget -= len(rem.nodes)
-	p.expanded[rem.index] = p.search
-	for _, n := range rem.nodes {
+	p.budget -= len(rem.Nodes)
+	p.expanded[rem.Index] = p.search
+	for _, n := range rem.Nodes {
 		if p.visited[n] == p.search || !p.canTake(rem, n) {
 			continue
 		}

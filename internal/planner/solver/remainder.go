@@ -3,6 +3,8 @@ package solver
 import (
 	"cmp"
 	"slices"
+
+	"gitee.com/ken.yang/xconsumer/internal/planner/model"
 )
 
 // none is where a node is meant and there is none.
@@ -10,7 +12,7 @@ const none int32 = -1
 
 // rounding decides which nodes round up: which of them get the slots of each remainder.
 type rounding struct {
-	*matrix
+	*model.Matrix
 	headroom     []int64 // by node: its target load minus its load, times scale; negative if it carries too much
 	mayTakeExtra []bool  // by node: may take one remainder slot beyond its headroom; nil if remainder slots cost differently
 	retainable   []int64 // by node: remainder slots that it has now and may retain
@@ -18,22 +20,22 @@ type rounding struct {
 }
 
 // newRounding finds the headroom of every node. The filling is nil if there are no remainders.
-func newRounding(m *matrix, w *waterFilling) *rounding {
-	r := &rounding{matrix: m, headroom: make([]int64, m.nodes), retainable: make([]int64, m.nodes)}
+func newRounding(m *model.Matrix, w *model.WaterFilling) *rounding {
+	r := &rounding{Matrix: m, headroom: make([]int64, m.NodeCount), retainable: make([]int64, m.NodeCount)}
 	if w == nil {
 		return r
 	}
-	for i := range m.remainders {
-		for _, n := range m.remainders[i].nodes {
-			if r.mayRetain(&m.remainders[i], n) {
+	for i := range m.Remainders {
+		for _, n := range m.Remainders[i].Nodes {
+			if r.mayRetain(&m.Remainders[i], n) {
 				r.retainable[n]++
 			}
 		}
 	}
 	for n := range r.headroom {
-		r.headroom[n] = m.targetLoad[n] - m.load[n]*scale
+		r.headroom[n] = m.TargetLoad[n] - m.Load[n]*model.Scale
 	}
-	if w.equalCosts {
+	if w.EqualCosts {
 		r.roundHeadroom(w)
 	}
 	return r
@@ -41,16 +43,16 @@ func newRounding(m *matrix, w *waterFilling) *rounding {
 
 // roundHeadroom rounds headrooms to whole remainder slots that add up to what there is in each component. Nodes that can
 // retain one more slot round up first. Which other nodes round up is left open: these may take one extra slot.
-func (r *rounding) roundHeadroom(w *waterFilling) {
-	left := make([]int64, len(w.demands)) // by component: remainder slots beyond the headrooms
-	component := slices.Repeat([]int{-1}, r.nodes)
-	for _, d := range w.demands {
-		left[d.component] += d.cost / r.quantum
-		for _, n := range d.nodes {
-			component[n] = d.component
+func (r *rounding) roundHeadroom(w *model.WaterFilling) {
+	left := make([]int64, len(w.Demands)) // by component: remainder slots beyond the headrooms
+	component := slices.Repeat([]int{-1}, r.NodeCount)
+	for _, d := range w.Demands {
+		left[d.Component] += d.Cost / r.Quantum
+		for _, n := range d.Nodes {
+			component[n] = d.Component
 		}
 	}
-	step := r.quantum * scale
+	step := r.Quantum * model.Scale
 	candidates := r.order[:0] // those with a fraction
 	for n := range r.headroom {
 		if component[n] < 0 {
@@ -58,7 +60,7 @@ func (r *rounding) roundHeadroom(w *waterFilling) {
 		}
 		tolerance := r.Nodes[n].Weight*2 + 64 // levels are rounded down
 		whole := (r.headroom[n] + tolerance) / step
-		if r.headroom[n]-whole*step > tolerance && r.load[n]+(whole+1)*r.quantum <= w.maxLoad[n] {
+		if r.headroom[n]-whole*step > tolerance && r.Load[n]+(whole+1)*r.Quantum <= w.MaxLoad[n] {
 			candidates = append(candidates, int32(n))
 		}
 		r.headroom[n] = whole // in slots, up to the end of this function
@@ -67,9 +69,9 @@ func (r *rounding) roundHeadroom(w *waterFilling) {
 	r.order = candidates
 	retainsMore := func(n int32) bool { return r.retainable[n] > r.headroom[n] }
 	slices.SortStableFunc(candidates, func(a, b int32) int {
-		return cmp.Or(compareBools(retainsMore(b), retainsMore(a)), compareBools(r.Nodes[a].Spared, r.Nodes[b].Spared))
+		return cmp.Or(model.CompareBools(retainsMore(b), retainsMore(a)), model.CompareBools(r.Nodes[a].Spared, r.Nodes[b].Spared))
 	})
-	r.mayTakeExtra = make([]bool, r.nodes)
+	r.mayTakeExtra = make([]bool, r.NodeCount)
 	for _, n := range candidates {
 		switch {
 		case left[component[n]] <= 0:
@@ -92,34 +94,34 @@ func (r *rounding) roundHeadroom(w *waterFilling) {
 }
 
 // assign gives a node one slot of a remainder.
-func (r *rounding) assign(rem *remainder, n int32) {
-	cell, cost := rem.task*r.nodes+int(n), r.Tasks[rem.task].Cost
-	r.rounded[cell] |= roundedUp
-	r.share[cell]++
-	r.load[n] += cost
-	r.headroom[n] -= cost * scale
-	rem.left--
+func (r *rounding) assign(rem *model.Remainder, n int32) {
+	cell, cost := rem.Task*r.NodeCount+int(n), r.Tasks[rem.Task].Cost
+	r.Rounded[cell] |= model.RoundedUp
+	r.Share[cell]++
+	r.Load[n] += cost
+	r.headroom[n] -= cost * model.Scale
+	rem.Left--
 }
 
 // unassign takes a node's slot of a remainder away.
-func (r *rounding) unassign(rem *remainder, n int32) {
-	cell, cost := rem.task*r.nodes+int(n), r.Tasks[rem.task].Cost
-	r.rounded[cell] &^= roundedUp
-	r.share[cell]--
-	r.load[n] -= cost
-	r.headroom[n] += cost * scale
-	rem.left++
+func (r *rounding) unassign(rem *model.Remainder, n int32) {
+	cell, cost := rem.Task*r.NodeCount+int(n), r.Tasks[rem.Task].Cost
+	r.Rounded[cell] &^= model.RoundedUp
+	r.Share[cell]--
+	r.Load[n] -= cost
+	r.headroom[n] += cost * model.Scale
+	rem.Left++
 }
 
 // canTake reports whether a node can take a slot of a remainder.
-func (r *rounding) canTake(rem *remainder, n int32) bool {
-	return r.rounded[rem.task*r.nodes+int(n)]&(mayRoundUp|roundedUp) == mayRoundUp && r.freeCapacity(n) >= r.Tasks[rem.task].Cost
+func (r *rounding) canTake(rem *model.Remainder, n int32) bool {
+	return r.Rounded[rem.Task*r.NodeCount+int(n)]&(model.MayRoundUp|model.RoundedUp) == model.MayRoundUp && r.FreeCapacity(n) >= r.Tasks[rem.Task].Cost
 }
 
 // mayRetain reports whether a node has a slot of a remainder now, about which nothing is decided yet.
-func (r *rounding) mayRetain(rem *remainder, n int32) bool {
-	cell := rem.task*r.nodes + int(n)
-	return r.rounded[cell] == mayRoundUp && r.Current[cell] > r.share[cell]
+func (r *rounding) mayRetain(rem *model.Remainder, n int32) bool {
+	cell := rem.Task*r.NodeCount + int(n)
+	return r.Rounded[cell] == model.MayRoundUp && r.Current[cell] > r.Share[cell]
 }
 
 // transfer passes remainder slots from nodes that have more of them than they should retain to nodes with headroom, each slot
@@ -129,22 +131,22 @@ func (r *rounding) transfer() {
 	if r.mayTakeExtra == nil {
 		return // where slots cost differently their number says little; augmenting paths even the loads out
 	}
-	shortage := func(n int32) int64 { return r.headroom[n]/(r.quantum*scale) - r.retainable[n] }
+	shortage := func(n int32) int64 { return r.headroom[n]/(r.Quantum*model.Scale) - r.retainable[n] }
 	var receivers []int32
-	for n := range int32(r.nodes) {
+	for n := range int32(r.NodeCount) {
 		if shortage(n) > 0 {
 			receivers = append(receivers, n)
 		}
 	}
 	next, spent := 0, 0 // next is the remainder to go on with
-	for from := range int32(r.nodes) {
+	for from := range int32(r.NodeCount) {
 		failed := 0 // remainders in a row of which nothing could be passed on
-		for shortage(from) < 0 && len(receivers) > 0 && failed < len(r.remainders) && spent < budget {
-			rem := &r.remainders[next]
-			next = (next + 1) % len(r.remainders)
+		for shortage(from) < 0 && len(receivers) > 0 && failed < len(r.Remainders) && spent < budget {
+			rem := &r.Remainders[next]
+			next = (next + 1) % len(r.Remainders)
 			spent++
 			failed++
-			if !r.mayRetain(rem, from) || rem.left == 0 {
+			if !r.mayRetain(rem, from) || rem.Left == 0 {
 				continue
 			}
 			spent += len(receivers)
@@ -153,7 +155,7 @@ func (r *rounding) transfer() {
 				continue
 			}
 			to := receivers[at]
-			r.rounded[rem.task*r.nodes+int(from)] |= transferred
+			r.Rounded[rem.Task*r.NodeCount+int(from)] |= model.Transferred
 			r.retainable[from]--
 			r.assign(rem, to)
 			if shortage(to) <= 0 {
@@ -165,30 +167,30 @@ func (r *rounding) transfer() {
 }
 
 // receiver returns the position of the first node that a slot of a remainder can be passed to, -1 if there is none.
-func (r *rounding) receiver(rem *remainder, from int32, receivers []int32) int {
+func (r *rounding) receiver(rem *model.Remainder, from int32, receivers []int32) int {
 	return slices.IndexFunc(receivers, func(to int32) bool {
-		return rem.zone == r.Tasks[rem.task].Eligible.Zone[to] && r.canTake(rem, to) && !r.mayRetain(rem, to) && r.evensOut(from, to)
+		return rem.Zone == r.Tasks[rem.Task].Eligible.Zone[to] && r.canTake(rem, to) && !r.mayRetain(rem, to) && r.evensOut(from, to)
 	})
 }
 
 // evensOut reports whether loads become more even if one node passes a remainder slot to another.
 func (r *rounding) evensOut(from, to int32) bool {
-	a := r.excess(from, r.load[from]+r.retainable[from]*r.quantum)
-	b := r.excess(to, r.load[to]+r.retainable[to]*r.quantum)
-	step := r.quantum * scale
-	return a-b > step && (r.equalWeights || a >= step || b <= -step)
+	a := r.Excess(from, r.Load[from]+r.retainable[from]*r.Quantum)
+	b := r.Excess(to, r.Load[to]+r.retainable[to]*r.Quantum)
+	step := r.Quantum * model.Scale
+	return a-b > step && (r.EqualWeights || a >= step || b <= -step)
 }
 
 // retain leaves remainder slots where they are.
 func (r *rounding) retain() {
-	for i := range r.remainders {
-		r.retainRemainder(&r.remainders[i])
+	for i := range r.Remainders {
+		r.retainRemainder(&r.Remainders[i])
 	}
 }
 
 // retainRemainder leaves the slots of a remainder where they are. If there are fewer than before, nodes that retain most
 // beyond their headroom give theirs up, and a spared node gives up its slot before others like it.
-func (r *rounding) retainRemainder(rem *remainder) {
+func (r *rounding) retainRemainder(rem *model.Remainder) {
 	last, quota := r.retainLimit(rem)
 	consider := func(n int32) {
 		surplus := r.surplusBucket(rem, n)
@@ -202,7 +204,7 @@ func (r *rounding) retainRemainder(rem *remainder) {
 		r.assign(rem, n)
 	}
 	spared := none
-	for _, n := range rem.nodes {
+	for _, n := range rem.Nodes {
 		switch {
 		case !r.mayRetain(rem, n):
 		case r.Nodes[n].Spared:
@@ -220,20 +222,20 @@ func (r *rounding) retainRemainder(rem *remainder) {
 const surplusBuckets = 64
 
 // surplusBucket returns how many slots a node would retain beyond its headroom, as a number from 0 on. The middle is none.
-func (r *rounding) surplusBucket(rem *remainder, n int32) int {
-	surplus := r.retainable[n] - r.headroom[n]/(r.Tasks[rem.task].Cost*scale)
+func (r *rounding) surplusBucket(rem *model.Remainder, n int32) int {
+	surplus := r.retainable[n] - r.headroom[n]/(r.Tasks[rem.Task].Cost*model.Scale)
 	return int(min(max(surplus+surplusBuckets/2, 0), surplusBuckets-1))
 }
 
 // retainLimit finds who may retain a slot of a remainder: all nodes in the buckets before last, and quota nodes of that one.
-func (r *rounding) retainLimit(rem *remainder) (last int, quota int64) {
+func (r *rounding) retainLimit(rem *model.Remainder) (last int, quota int64) {
 	var sizes [surplusBuckets]int64
-	for _, n := range rem.nodes {
+	for _, n := range rem.Nodes {
 		if r.mayRetain(rem, n) && r.canTake(rem, n) {
 			sizes[r.surplusBucket(rem, n)]++
 		}
 	}
-	quota = rem.left
+	quota = rem.Left
 	for bucket, size := range sizes {
 		if quota < size {
 			return bucket, quota
@@ -248,20 +250,20 @@ func (r *rounding) retainLimit(rem *remainder) (last int, quota int64) {
 func (r *rounding) distribute(paths *augmentingPaths) {
 	const few = 4 // slots for which the best node is looked up one by one
 	initial := slices.Clone(r.headroom)
-	for i := range r.remainders {
-		rem := &r.remainders[i]
-		if rem.left > few {
-			r.distributeMany(rem, paths, initial, len(r.remainders)-1-i)
+	for i := range r.Remainders {
+		rem := &r.Remainders[i]
+		if rem.Left > few {
+			r.distributeMany(rem, paths, initial, len(r.Remainders)-1-i)
 		}
-		for rem.left > 0 {
+		for rem.Left > 0 {
 			best := none
-			for _, n := range rem.nodes {
+			for _, n := range rem.Nodes {
 				if r.canTake(rem, n) && (best == none || r.precedes(n, best)) {
 					best = n
 				}
 			}
 			if best == none {
-				r.unplaced[rem.task] += rem.left // no capacity now; cycle canceling may find some
+				r.Unplaced[rem.Task] += rem.Left // no capacity now; cycle canceling may find some
 				break
 			}
 			if r.availableHeadroom(best) > 0 || !paths.makeWay(rem) {
@@ -275,20 +277,20 @@ func (r *rounding) distribute(paths *augmentingPaths) {
 // distributeMany distributes many slots of one remainder, of which so many others are still to come. Nodes take part in the
 // course of all remainders in turn, each as often as its headroom allows. If nodes with most headroom always came first, all
 // nodes of a kind would get slots of the same tasks, and could not take slots from each other later.
-func (r *rounding) distributeMany(rem *remainder, paths *augmentingPaths, initial []int64, toCome int) {
+func (r *rounding) distributeMany(rem *model.Remainder, paths *augmentingPaths, initial []int64, toCome int) {
 	r.order = r.order[:0]
-	for _, n := range rem.nodes {
+	for _, n := range rem.Nodes {
 		if r.canTake(rem, n) && r.availableHeadroom(n) > 0 {
 			r.order = append(r.order, n)
 		}
 	}
 	due := func(n int32) int64 {
-		return r.availableHeadroom(n) - initial[n]/int64(len(r.remainders))*int64(toCome) + r.quantum*stagger(n)
+		return r.availableHeadroom(n) - initial[n]/int64(len(r.Remainders))*int64(toCome) + r.Quantum*stagger(n)
 	}
 	slices.SortFunc(r.order, func(a, b int32) int {
-		return cmp.Or(cmp.Compare(due(b), due(a)), compareBools(r.Nodes[a].Spared, r.Nodes[b].Spared), cmp.Compare(a, b))
+		return cmp.Or(cmp.Compare(due(b), due(a)), model.CompareBools(r.Nodes[a].Spared, r.Nodes[b].Spared), cmp.Compare(a, b))
 	})
-	for _, n := range r.order[:min(int(rem.left), len(r.order))] {
+	for _, n := range r.order[:min(int(rem.Left), len(r.order))] {
 		r.assignExtra(rem, n)
 		paths.record(rem, n)
 	}
@@ -321,10 +323,10 @@ func (r *rounding) extraLeft(n int32) bool {
 }
 
 // assignExtra gives a node a slot of a remainder, which is its extra slot if it has no headroom.
-func (r *rounding) assignExtra(rem *remainder, n int32) {
+func (r *rounding) assignExtra(rem *model.Remainder, n int32) {
 	if r.extraLeft(n) {
 		r.mayTakeExtra[n] = false
-		r.headroom[n] += r.quantum * scale
+		r.headroom[n] += r.Quantum * model.Scale
 	}
 	r.assign(rem, n)
 }

@@ -3,6 +3,8 @@ package solver
 import (
 	"cmp"
 	"slices"
+
+	"gitee.com/ken.yang/xconsumer/internal/planner/model"
 )
 
 // Limits of repair, so that a solution is never late. Effort is counted and not timed: the same problem gives the same solution.
@@ -16,7 +18,7 @@ const (
 // repair places slots that are unplaced although there is free capacity. It works on the shares of the matrix, and keeps
 // a log by which changes that lead nowhere are undone.
 type repair struct {
-	*matrix
+	*model.Matrix
 	log    []change
 	budget int // steps that are left
 }
@@ -32,46 +34,46 @@ type change struct {
 // the better one, so that a cluster at rest stays at rest, even where the search ran out of budget. It costs
 // nothing if all slots are placed, and none if all cost the same and cycle canceling came to its end: then no better
 // solution exists.
-func (m *matrix) placeUnplaced() {
-	small, exhausted := len(m.share) <= cancelCells, m.effort > cancelBudget
-	if m.nodes == 0 || len(m.share) > cancelCellsIfUnplaced || !m.hasUnplaced() || !exhausted && !m.mixedCosts() {
+func placeUnplaced(m *model.Matrix) {
+	small, exhausted := len(m.Share) <= cancelCells, m.Effort > cancelBudget
+	if m.NodeCount == 0 || len(m.Share) > cancelCellsIfUnplaced || !m.HasUnplaced() || !exhausted && !m.MixedCosts() {
 		return
 	}
-	m.freezeQuotas()
-	solved := m.save()
-	r := &repair{matrix: m, budget: repairBudget / 2}
-	m.adopt(m.Current)
+	m.FreezeQuotas()
+	solved := m.Save()
+	r := &repair{Matrix: m, budget: repairBudget / 2}
+	adopt(m, m.Current)
 	r.bestFitDecreasing()
 	if small {
-		m.cancelWithin(repairCancelBudget)
+		cancelWithin(m, repairCancelBudget)
 	}
-	current, cost := m.save(), m.cost()
-	m.restore(solved)
+	current, cost := m.Save(), m.Cost()
+	m.Restore(solved)
 	r.log, r.budget = nil, r.budget+repairBudget/2
 	r.bestFitDecreasing()
 	if small { // in larger problems one exchange may take tasks × tasks × nodes steps, and the budget would find next to nothing
 		r.placeAll()
 		r.replaceHeavy()
 		r.searchExactly()
-		m.cancelWithin(repairCancelBudget)
+		cancelWithin(m, repairCancelBudget)
 	}
-	if slices.Compare(m.cost(), cost) >= 0 {
-		m.restore(current)
+	if slices.Compare(m.Cost(), cost) >= 0 {
+		m.Restore(current)
 	}
 }
 
 // spend takes steps from the budget, and reports whether there were so many left.
 func (r *repair) spend(steps int) bool {
 	r.budget -= steps
-	r.effort += steps
+	r.Effort += steps
 	return r.budget >= 0
 }
 
 // add gives a node more slots of a task, or fewer if by is negative.
 func (r *repair) add(t int, n int32, by int32) {
-	r.share[t*r.nodes+int(n)] += by
-	r.load[n] += int64(by) * r.Tasks[t].Cost
-	r.unplaced[t] -= int64(by)
+	r.Share[t*r.NodeCount+int(n)] += by
+	r.Load[n] += int64(by) * r.Tasks[t].Cost
+	r.Unplaced[t] -= int64(by)
 	r.log = append(r.log, change{t, n, by})
 }
 
@@ -86,28 +88,28 @@ func (r *repair) undoTo(length int) {
 
 // accepts reports whether a node may have one more slot of a task, capacity aside.
 func (r *repair) accepts(t int, n int32) bool {
-	node, cell := &r.Nodes[n], t*r.nodes+int(n)
-	if node.Gone || r.penalty(t, n) == Ineligible || node.Closed && r.share[cell] >= r.Current[cell] {
+	node, cell := &r.Nodes[n], t*r.NodeCount+int(n)
+	if node.Gone || r.Penalty(t, n) == model.Ineligible || node.Closed && r.Share[cell] >= r.Current[cell] {
 		return false
 	}
 	most := r.Tasks[t].MaxPerNode
-	return most == 0 || int64(r.share[cell]) < most
+	return most == 0 || int64(r.Share[cell]) < most
 }
 
 // fits reports whether a node can take one more slot of a task.
 func (r *repair) fits(t int, n int32) bool {
-	return r.freeCapacity(n) >= r.Tasks[t].Cost && r.accepts(t, n)
+	return r.FreeCapacity(n) >= r.Tasks[t].Cost && r.accepts(t, n)
 }
 
 // most returns how many unplaced slots of a task a node can take that can take one. If it takes back slots that it has now, only
 // those count.
 func (r *repair) most(t int, n int32) int64 {
-	cell, task := t*r.nodes+int(n), &r.Tasks[t]
-	most := min(r.unplaced[t], r.freeCapacity(n)/task.Cost)
+	cell, task := t*r.NodeCount+int(n), &r.Tasks[t]
+	most := min(r.Unplaced[t], r.FreeCapacity(n)/task.Cost)
 	if task.MaxPerNode > 0 {
-		most = min(most, task.MaxPerNode-int64(r.share[cell]))
+		most = min(most, task.MaxPerNode-int64(r.Share[cell]))
 	}
-	if back := r.Current[cell] - r.share[cell]; back > 0 {
+	if back := r.Current[cell] - r.Share[cell]; back > 0 {
 		most = min(most, int64(back))
 	}
 	return most
@@ -115,7 +117,7 @@ func (r *repair) most(t int, n int32) int64 {
 
 // movesIfTaken returns how many more slots move if a node gives up a slot of a task.
 func (r *repair) movesIfTaken(t int, n int32) int64 {
-	if cell := t*r.nodes + int(n); r.share[cell] <= r.Current[cell] {
+	if cell := t*r.NodeCount + int(n); r.Share[cell] <= r.Current[cell] {
 		return 1
 	}
 	return 0
@@ -123,7 +125,7 @@ func (r *repair) movesIfTaken(t int, n int32) int64 {
 
 // movesSavedIfGiven returns how many fewer slots move if a node gets one more slot of a task.
 func (r *repair) movesSavedIfGiven(t int, n int32) int64 {
-	if cell := t*r.nodes + int(n); r.share[cell] < r.Current[cell] {
+	if cell := t*r.NodeCount + int(n); r.Share[cell] < r.Current[cell] {
 		return 1
 	}
 	return 0
@@ -132,7 +134,7 @@ func (r *repair) movesSavedIfGiven(t int, n int32) int64 {
 // unplacedTasks returns the tasks with unplaced slots, by falling cost.
 func (r *repair) unplacedTasks() (list []int) {
 	for t := range r.Tasks {
-		if r.unplaced[t] > 0 {
+		if r.Unplaced[t] > 0 {
 			list = append(list, t)
 		}
 	}
@@ -143,7 +145,7 @@ func (r *repair) unplacedTasks() (list []int) {
 // bestFitDecreasing places the slots for which there is room as it is, the most costly first.
 func (r *repair) bestFitDecreasing() {
 	for _, t := range r.unplacedTasks() {
-		for r.unplaced[t] > 0 && r.placeBestFit(t) {
+		for r.Unplaced[t] > 0 && r.placeBestFit(t) {
 		}
 	}
 }
@@ -154,7 +156,7 @@ func (r *repair) placeAll() {
 	for placed := true; placed; {
 		placed = false
 		for _, t := range r.unplacedTasks() {
-			for r.unplaced[t] > 0 && (r.placeBestFit(t) || r.placeByExchanges(t)) {
+			for r.Unplaced[t] > 0 && (r.placeBestFit(t) || r.placeByExchanges(t)) {
 				placed = true
 			}
 		}
@@ -164,11 +166,11 @@ func (r *repair) placeAll() {
 // placeBestFit places slots of a task on the node that suits it best, as many as this node can take: further slots would find the
 // same node.
 func (r *repair) placeBestFit(t int) bool {
-	if !r.spend(r.nodes) {
+	if !r.spend(r.NodeCount) {
 		return false
 	}
 	best := none
-	for n := range int32(r.nodes) {
+	for n := range int32(r.NodeCount) {
 		if r.fits(t, n) && (best == none || r.fitsBetter(t, n, best)) {
 			best = n
 		}
@@ -183,5 +185,5 @@ func (r *repair) placeBestFit(t int) bool {
 // the least capacity is left free.
 func (r *repair) fitsBetter(t int, a, b int32) bool {
 	return cmp.Or(cmp.Compare(r.movesSavedIfGiven(t, b), r.movesSavedIfGiven(t, a)),
-		cmp.Compare(r.penalty(t, a), r.penalty(t, b)), cmp.Compare(r.freeCapacity(a), r.freeCapacity(b))) < 0
+		cmp.Compare(r.Penalty(t, a), r.Penalty(t, b)), cmp.Compare(r.FreeCapacity(a), r.FreeCapacity(b))) < 0
 }

@@ -1,22 +1,22 @@
-// Package solver decides how many slots of each task every node gets. It works on numbers alone: names, labels and
-// reasons belong to package planner, which states the problem and turns the numbers into slots.
+// Package solver decides how many slots of each task every node gets. It works on numbers alone, as package model defines
+// them. Names, labels and reasons belong to package planner, which states the problem and turns the numbers into slots.
 //
 // # The problem
 //
 // A solution is a matrix of shares, one row for each task and one column for each node. Solutions are compared by their
-// costs in the order of the cost levels (see costUnplaced and the constants after it), each level outranking all later ones:
+// costs in the order of the cost levels (see model.CostUnplaced and the constants after it), each level outranking all later ones:
 // lexicographic optimization.
 //
 // # The algorithms
 //
 // Solve takes these steps, each of which improves on the step before it:
 //
-//  1. Apportionment (quota.go). Every node gets its lower quota of every task: its ideal share, rounded down. The slots
+//  1. Apportionment (model/quota.go). Every node gets its lower quota of every task: its ideal share, rounded down. The slots
 //     that are left are the remainder of the task, and the nodes with a fractional ideal share compete for them. This is
 //     the largest remainder method, except that step 3 decides who rounds up (Balinski and Young, Fair
 //     Representation, 1982). Rounding a whole matrix, so that rows and columns both come out right, is known as
 //     controlled rounding (Cox and Ernst, 1982).
-//  2. Target loads (target.go). All remainders together are poured over the nodes like water, up to one level for
+//  2. Target loads (model/target.go). All remainders together are poured over the nodes like water, up to one level for
 //     each set of nodes. That is max-min fairness (Bertsekas and Gallager, Data Networks, section 6.5.2).
 //  3. Rounding (remainder.go). Remainder slots stay with nodes that have them now. The others go to the nodes with most
 //     headroom below their target load.
@@ -40,40 +40,7 @@
 // NP-hard. Effort is bounded, and it is counted in steps and never timed, so that a solution does not depend on the machine.
 package solver
 
-// Unlimited is the capacity of a node without a limit.
-const Unlimited = 1 << 40
-
-// Ineligible is the penalty of a slot on a node that cannot run it.
-const Ineligible = -1
-
-// Problem is what a solution is found for. It is not changed.
-//
-// Counts by cell have one element for each task and node, at index task*len(Nodes)+node.
-type Problem struct {
-	Nodes   []Node
-	Tasks   []Task
-	Current []int32 // by cell: the slots that the node has now
-	// InProgress holds, by cell, the shares of the solution that is being carried out. It is nil if there is none.
-	InProgress []int32
-}
-
-// Node is a node that takes slots.
-type Node struct {
-	Weight   int64 // its share relative to other nodes; at least 1
-	Capacity int64 // the most that the costs of its slots may add up to
-	Closed   bool  // takes no slot of a task beyond those that it has now
-	Gone     bool  // has exactly what it has now
-	Spared   bool  // has least where everything else is equal
-}
-
-// Task is a number of equal slots.
-type Task struct {
-	Cost       int64 // of one slot; at least 1
-	Slots      int64 // to be placed, including those that nodes have now
-	MaxPerNode int64 // 0: no limit
-	Fixed      bool  // every node has exactly what it has now
-	Eligible   *Eligibility
-}
+import "gitee.com/ken.yang/xconsumer/internal/planner/model"
 
 // Solution says how many slots of each task every node is to have.
 type Solution struct {
@@ -82,57 +49,43 @@ type Solution struct {
 	Unplaced []int64 // by task: the slots that no node can take
 	Effort   int     // the steps that were spent on cycle canceling and repair
 
-	matrix *matrix
+	matrix *model.Matrix
 }
 
 // Solve solves the problem.
-func Solve(p *Problem) *Solution {
-	m := newMatrix(p)
-	m.solve()
-	return &Solution{Share: m.share, Load: m.load, Unplaced: m.unplaced, Effort: m.effort, matrix: m}
+func Solve(p *model.Problem) *Solution {
+	m := model.NewMatrix(p)
+	solve(m)
+	return &Solution{Share: m.Share, Load: m.Load, Unplaced: m.Unplaced, Effort: m.Effort, matrix: m}
 }
 
 // UpperQuota returns the most slots of a task that an even spread lets a node have: its ideal share, rounded up.
 func (s *Solution) UpperQuota(t int, n int32) int64 {
-	return s.matrix.upperQuota(t*s.matrix.nodes + int(n))
+	return s.matrix.UpperQuota(t*s.matrix.NodeCount + int(n))
 }
 
 // Cost returns what the slots cost where they are now, as far as they may stay there, by cost level. Solutions are compared by
 // such costs.
-func Cost(p *Problem) []int64 {
-	m := newMatrix(p)
-	m.setQuotas(favorCurrent)
-	m.freezeQuotas()
-	for _, r := range m.remainders {
-		m.unplaced[r.task] += r.left // no node has rounded up yet
+func Cost(p *model.Problem) []int64 {
+	m := model.NewMatrix(p)
+	m.SetQuotas(model.FavorCurrent)
+	m.FreezeQuotas()
+	for _, r := range m.Remainders {
+		m.Unplaced[r.Task] += r.Left // no node has rounded up yet
 	}
-	m.adopt(m.Current)
-	return m.cost()
+	adopt(m, m.Current)
+	return m.Cost()
 }
 
-func (m *matrix) solve() {
-	r := newRounding(m, m.setQuotas(favorCurrent))
+// solve takes the steps that the package comment lists.
+func solve(m *model.Matrix) {
+	r := newRounding(m, m.SetQuotas(model.FavorCurrent))
 	r.transfer()
 	r.retain()
 	paths := newAugmentingPaths(r)
 	r.distribute(paths)
 	paths.balance()
-	m.cancelCycles()
-	m.placeUnplaced()
-	m.keepIncumbent()
-}
-
-// Whether quotas favor zones that have more of a task now.
-const (
-	favorCurrent  = true
-	ignoreCurrent = false
-)
-
-// setQuotas gives every node its lower quotas, and finds the target loads. It returns nil if there are no remainders.
-func (m *matrix) setQuotas(favor bool) *waterFilling {
-	a := apportionment{matrix: m, favorCurrent: favor, maxSlots: make([]int64, m.nodes)}
-	for t := range m.Tasks {
-		a.apportionTask(t)
-	}
-	return m.setTargetLoads()
+	cancelCycles(m)
+	placeUnplaced(m)
+	keepIncumbent(m)
 }

@@ -1,4 +1,4 @@
-package solver
+package model
 
 import (
 	"cmp"
@@ -12,19 +12,19 @@ type Eligibility struct {
 	Zone    []int32 // by node: the zone that it lies in; -1 for none that counts
 	Zones   int     // 0 if slots are not spread over zones
 
-	tiers []tier // by rising penalty
+	Tiers []Tier // by rising penalty
 }
 
-// tier is the nodes with the same penalty.
-type tier struct {
-	pools []pool // one for each zone
-	nodes []int32
+// Tier is the nodes with the same penalty.
+type Tier struct {
+	Pools []Pool // one for each zone
+	Nodes []int32
 }
 
-// pool is the nodes of a tier in one zone.
-type pool struct {
-	zone  int32
-	nodes []int32
+// Pool is the nodes of a tier in one zone.
+type Pool struct {
+	Zone  int32
+	Nodes []int32
 }
 
 // NewEligibility groups the nodes by penalty and zone. It keeps both slices.
@@ -41,15 +41,15 @@ func NewEligibility(penalty, zone []int32, zones int) *Eligibility {
 	})
 	for i, n := range nodes {
 		if i == 0 || penalty[n] != penalty[nodes[i-1]] {
-			e.tiers = append(e.tiers, tier{})
+			e.Tiers = append(e.Tiers, Tier{})
 		}
-		last := &e.tiers[len(e.tiers)-1]
-		if len(last.pools) == 0 || last.pools[len(last.pools)-1].zone != zone[n] {
-			last.pools = append(last.pools, pool{zone: zone[n], nodes: nodes[i:i]})
+		last := &e.Tiers[len(e.Tiers)-1]
+		if len(last.Pools) == 0 || last.Pools[len(last.Pools)-1].Zone != zone[n] {
+			last.Pools = append(last.Pools, Pool{Zone: zone[n], Nodes: nodes[i:i]})
 		}
-		p := &last.pools[len(last.pools)-1]
-		p.nodes = p.nodes[:len(p.nodes)+1]
-		last.nodes = append(last.nodes, n)
+		p := &last.Pools[len(last.Pools)-1]
+		p.Nodes = p.Nodes[:len(p.Nodes)+1]
+		last.Nodes = append(last.Nodes, n)
 	}
 	return e
 }

@@ -1,13 +1,28 @@
-package solver
+package model
 
 import (
 	"cmp"
 	"slices"
 )
 
+// Whether quotas favor the zones that have more of a task now.
+const (
+	FavorCurrent  = true
+	ignoreCurrent = false
+)
+
+// SetQuotas gives every node its lower quotas, and finds the target loads. It returns nil if there are no remainders.
+func (m *Matrix) SetQuotas(favor bool) *WaterFilling {
+	a := apportionment{Matrix: m, favorCurrent: favor, maxSlots: make([]int64, m.NodeCount)}
+	for t := range m.Tasks {
+		a.apportionTask(t)
+	}
+	return m.setTargetLoads()
+}
+
 // apportionment gives every node its lower quota of every task, and collects the remainders.
 type apportionment struct {
-	*matrix
+	*Matrix
 	favorCurrent bool    // zones that have more of a task now round up first
 	maxSlots     []int64 // by node: the most slots of the task at hand that it can take
 	active       []int32 // scratch
@@ -16,12 +31,12 @@ type apportionment struct {
 // setMaxSlots finds out how many slots of a task a node can take beside what it got already.
 func (a *apportionment) setMaxSlots(t int, n int32) int64 {
 	task := &a.Tasks[t]
-	most := a.freeCapacity(n) / task.Cost
+	most := a.FreeCapacity(n) / task.Cost
 	if task.MaxPerNode > 0 {
 		most = min(most, task.MaxPerNode)
 	}
 	if a.Nodes[n].Closed {
-		most = min(most, int64(a.Current[t*a.nodes+int(n)]))
+		most = min(most, int64(a.Current[t*a.NodeCount+int(n)]))
 	}
 	a.maxSlots[n] = max(most, 0)
 	return a.maxSlots[n]
@@ -29,38 +44,38 @@ func (a *apportionment) setMaxSlots(t int, n int32) int64 {
 
 // apportionTask distributes the slots of a task over its tiers. A tier gets what the tiers before it cannot take.
 func (a *apportionment) apportionTask(t int) {
-	unplaced := a.count[t]
-	for _, tier := range a.Tasks[t].Eligible.tiers {
+	unplaced := a.Count[t]
+	for _, tier := range a.Tasks[t].Eligible.Tiers {
 		if unplaced == 0 {
 			break
 		}
 		most := int64(0)
-		for _, n := range tier.nodes {
+		for _, n := range tier.Nodes {
 			most += a.setMaxSlots(t, n)
 		}
 		count := min(unplaced, most)
 		unplaced -= count
-		if len(tier.pools) == 1 {
-			a.apportionNodes(t, tier.nodes, count)
+		if len(tier.Pools) == 1 {
+			a.apportionNodes(t, tier.Nodes, count)
 			continue
 		}
 		for z, share := range a.zoneShares(t, tier, count) {
-			a.apportionNodes(t, tier.pools[z].nodes, share)
+			a.apportionNodes(t, tier.Pools[z].Nodes, share)
 		}
 	}
-	a.unplaced[t] = unplaced
+	a.Unplaced[t] = unplaced
 }
 
 // apportionNodes gives the nodes their lower quotas of count slots of a task, by their weights. What is left becomes a
 // remainder.
 func (a *apportionment) apportionNodes(t int, nodes []int32, count int64) {
 	active, count, weight := a.saturateNodes(t, nodes, count)
-	row, flags, cost := a.row(a.share, t), a.rounded[t*a.nodes:(t+1)*a.nodes], a.Tasks[t].Cost
+	row, flags, cost := a.Row(a.Share, t), a.Rounded[t*a.NodeCount:(t+1)*a.NodeCount], a.Tasks[t].Cost
 	left := count
 	for _, n := range active {
 		var quota int64
 		var fraction bool
-		if a.equalWeights {
+		if a.EqualWeights {
 			size := int64(len(active))
 			quota, fraction = count/size, count%size > 0
 		} else {
@@ -68,15 +83,15 @@ func (a *apportionment) apportionNodes(t int, nodes []int32, count int64) {
 			fraction = quota*weight != count*a.Nodes[n].Weight
 		}
 		row[n] = int32(quota)
-		a.load[n] += quota * cost
+		a.Load[n] += quota * cost
 		left -= quota
 		if fraction {
-			flags[n] = mayRoundUp
+			flags[n] = MayRoundUp
 		}
 	}
 	if left > 0 {
-		a.remainders = append(a.remainders, remainder{
-			index: len(a.remainders), task: t, zone: a.Tasks[t].Eligible.Zone[nodes[0]], nodes: nodes, left: left,
+		a.Remainders = append(a.Remainders, Remainder{
+			Index: len(a.Remainders), Task: t, Zone: a.Tasks[t].Eligible.Zone[nodes[0]], Nodes: nodes, Left: left,
 		})
 	}
 }
@@ -84,7 +99,7 @@ func (a *apportionment) apportionNodes(t int, nodes []int32, count int64) {
 // saturateNodes gives nodes that cannot take their ideal share as much as they can take. It returns the other nodes, their
 // weight, and the slots that are left for them.
 func (a *apportionment) saturateNodes(t int, nodes []int32, count int64) (active []int32, left, weight int64) {
-	row, cost := a.row(a.share, t), a.Tasks[t].Cost
+	row, cost := a.Row(a.Share, t), a.Tasks[t].Cost
 	a.active = append(a.active[:0], nodes...)
 	active, left = a.active, count
 	for {
@@ -100,7 +115,7 @@ func (a *apportionment) saturateNodes(t int, nodes []int32, count int64) (active
 				continue
 			}
 			row[n] = int32(a.maxSlots[n])
-			a.load[n] += a.maxSlots[n] * cost
+			a.Load[n] += a.maxSlots[n] * cost
 			left -= a.maxSlots[n]
 		}
 		if len(rest) == len(active) {
@@ -121,26 +136,26 @@ type zone struct {
 }
 
 // zonesOf describes the zones of a tier to the distribution of a task.
-func (a *apportionment) zonesOf(t int, tier tier) []zone {
-	zones := make([]zone, len(tier.pools))
-	for i, pool := range tier.pools {
+func (a *apportionment) zonesOf(t int, tier Tier) []zone {
+	zones := make([]zone, len(tier.Pools))
+	for i, pool := range tier.Pools {
 		z := &zones[i]
-		z.nodes = int64(len(pool.nodes))
-		for _, n := range pool.nodes {
+		z.nodes = int64(len(pool.Nodes))
+		for _, n := range pool.Nodes {
 			z.maxSlots += a.maxSlots[n]
 			if a.favorCurrent {
-				z.current += int64(a.Current[t*a.nodes+int(n)])
+				z.current += int64(a.Current[t*a.NodeCount+int(n)])
 			}
-			z.load += a.load[n]
+			z.load += a.Load[n]
 		}
 	}
 	for n := range a.Nodes {
 		if !a.Nodes[n].Gone {
 			continue
 		}
-		for i, pool := range tier.pools {
-			if a.Tasks[t].Eligible.Zone[n] == pool.zone {
-				zones[i].gone += int64(a.share[t*a.nodes+n])
+		for i, pool := range tier.Pools {
+			if a.Tasks[t].Eligible.Zone[n] == pool.Zone {
+				zones[i].gone += int64(a.Share[t*a.NodeCount+n])
 			}
 		}
 	}
@@ -149,7 +164,7 @@ func (a *apportionment) zonesOf(t int, tier tier) []zone {
 
 // zoneShares distributes count slots of a task evenly over the zones of a tier. Zones that have more than an even share now
 // round up first, then those with most nodes, then those that carry least.
-func (a *apportionment) zoneShares(t int, tier tier, count int64) []int64 {
+func (a *apportionment) zoneShares(t int, tier Tier, count int64) []int64 {
 	zones := a.zonesOf(t, tier)
 	total := count
 	for i := range zones {
@@ -160,7 +175,7 @@ func (a *apportionment) zoneShares(t int, tier tier, count int64) []int64 {
 		base, extra := total/int64(len(active)), int(total%int64(len(active)))
 		slices.SortStableFunc(active, func(i, k int) int {
 			x, y := &zones[i], &zones[k]
-			return cmp.Or(compareBools(y.current+y.gone > base, x.current+x.gone > base),
+			return cmp.Or(CompareBools(y.current+y.gone > base, x.current+x.gone > base),
 				cmp.Compare(y.nodes, x.nodes), cmp.Compare(x.load*y.nodes, y.load*x.nodes))
 		})
 		for i, z := range active {
@@ -216,8 +231,8 @@ func fillZones(zones []zone, count int64) []int64 {
 	return shares
 }
 
-// compareBools orders false before true.
-func compareBools(a, b bool) int {
+// CompareBools orders false before true.
+func CompareBools(a, b bool) int {
 	switch {
 	case a == b:
 		return 0

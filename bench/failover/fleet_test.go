@@ -128,7 +128,8 @@ func (f *fleet) journal() []note {
 func (f *fleet) settled(observer string, nodes int) (s *cluster.State) {
 	f.b.Helper()
 	f.Await("the cluster is settled", func() bool {
-		if s = f.procs[observer].State(); s == nil || len(s.Nodes) != nodes || s.Leader == "" {
+		s = f.procs[observer].State()
+		if s == nil || len(s.Nodes) != nodes || s.Leader == "" {
 			return false
 		}
 		for _, w := range s.Workers {

@@ -205,7 +205,8 @@ func (o *original) obey(n *zkNode, name string) {
 		_ = json.Unmarshal(value, &slots) // nothing is assigned yet
 		wanted := map[int]bool{}
 		for _, s := range slots {
-			if wanted[s] = true; !runs[s] {
+			wanted[s] = true
+			if !runs[s] {
 				o.record.start(s, name)
 			}
 		}

@@ -55,7 +55,8 @@ func newReport(tb testing.TB) *report {
 	}
 	if *file != "" {
 		var err error
-		if r.file, err = os.Create(*file); err != nil {
+		r.file, err = os.Create(*file)
+		if err != nil {
 			tb.Fatal(err)
 		}
 	}

@@ -178,7 +178,8 @@ func (w *world) all(n int, rep *report) {
 		{"lost1", n, share, func() { drop(1, w.system.lose) }},
 		{"lost10", n, func() int { return share() * max(1, n/10) }, func() { drop(max(1, n/10), w.system.lose) }},
 	} {
-		if ok = ok && step(s.name, min(s.touched, s.bound()), fixed(s.bound()), s.do); !ok {
+		ok = ok && step(s.name, min(s.touched, s.bound()), fixed(s.bound()), s.do)
+		if !ok {
 			return
 		}
 	}

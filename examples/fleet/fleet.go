@@ -124,7 +124,8 @@ func (f *Fleet) Await(what string, condition func(cluster.State) bool) cluster.S
 	f.Helper()
 	var last cluster.State
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if _, last = f.Client(); condition(last) {
+		_, last = f.Client()
+		if condition(last) {
 			return last
 		}
 	}

@@ -150,7 +150,8 @@ func TestLateClaimIsRefused(t *testing.T) {
 					if op.Kind != coord.KindSet || !strings.HasPrefix(op.Key, root+"/status/") || !strings.Contains(string(op.Value), `"slots":"0"`) {
 						continue
 					}
-					if claims++; claims > 1 {
+					claims++
+					if claims > 1 {
 						break
 					}
 					// While the claim is under way its slot is taken out of the assignment.

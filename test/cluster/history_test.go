@@ -198,7 +198,8 @@ func TestAudit(t *testing.T) {
 		if _, err := n1.Admin().Apply(t.Context(), cluster.Operations{cluster.Drain("n2", 0)}, plan.Revision, cluster.Caller{}); !errors.Is(err, cluster.ErrMovedOn) {
 			t.Errorf("%v", err)
 		}
-		if plan, err = n1.Admin().Plan(t.Context(), cluster.Operations{cluster.Drain("n2", 0)}); err != nil {
+		plan, err = n1.Admin().Plan(t.Context(), cluster.Operations{cluster.Drain("n2", 0)})
+		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := n1.Admin().Apply(t.Context(), cluster.Operations{cluster.Drain("n2", 0)}, plan.Revision, cluster.Caller{By: "bob"}); err != nil {
@@ -335,7 +336,8 @@ func TestExplain(t *testing.T) {
 		}
 		w.do(n1, cluster.Drain("n1", 0))
 		time.Sleep(time.Minute)
-		if out, err = n1.Admin().Explain(t.Context(), cluster.Slot{Task: "a", Index: 0}); err != nil || out.Here == "" {
+		out, err = n1.Admin().Explain(t.Context(), cluster.Slot{Task: "a", Index: 0})
+		if err != nil || out.Here == "" {
 			t.Errorf("%+v %v", out, err)
 		}
 		w.leave(n1, n2, n3)

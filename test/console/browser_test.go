@@ -77,7 +77,8 @@ func browser(t *testing.T) *page {
 			}
 		case *log.EventEntryAdded:
 			what, provoked := p.allowed.Load().(string)
-			if provoked = provoked && strings.Contains(e.Entry.Text, what); e.Entry.Level == "error" && !strings.Contains(e.Entry.Text, "net::ERR_") && !provoked {
+			provoked = provoked && strings.Contains(e.Entry.Text, what)
+			if e.Entry.Level == "error" && !strings.Contains(e.Entry.Text, "net::ERR_") && !provoked {
 				t.Errorf("the browser says: %s %s", e.Entry.Text, e.Entry.URL)
 			}
 		}

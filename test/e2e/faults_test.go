@@ -230,7 +230,8 @@ func testRecordsAreDamagedByHand(t *testing.T, b backend) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err = f.session.Commit(t.Context(), edit(r)); err == nil {
+			_, err = f.session.Commit(t.Context(), edit(r))
+			if err == nil {
 				return
 			}
 			if _, checked := coord.FailedCheck(err); !checked {

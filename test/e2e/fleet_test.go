@@ -152,7 +152,8 @@ workerNum = 2
 		t.Fatal(err)
 	}
 	var err error
-	if f.session, err = b.store(t, hosts).Open(t.Context()); err != nil {
+	f.session, err = b.store(t, hosts).Open(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = f.session.Close() })
@@ -215,7 +216,8 @@ func (p *proc) awaitState(nodes []string, also func(s *cluster.State, least int)
 	p.f.Helper()
 	var last *cluster.State
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if last = p.State(); last != nil && fleets.Spread(last, nodes) && also(last, len(last.Workers)/len(nodes)) && p.f.started(last) {
+		last = p.State()
+		if last != nil && fleets.Spread(last, nodes) && also(last, len(last.Workers)/len(nodes)) && p.f.started(last) {
 			return *last
 		}
 	}

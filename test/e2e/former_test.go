@@ -39,7 +39,8 @@ func testFormerAssignmentIsPutBack(t *testing.T, b backend) {
 			if err := json.Unmarshal(former.Value, assignment); err != nil || len(assignment.Slots) == 0 {
 				t.Fatalf("%s, %v", former.Value, err)
 			}
-			if _, err = f.session.Commit(t.Context(), coord.Set(key, schema.Encode(assignment, now.Version+1), now.Version)); err == nil {
+			_, err = f.session.Commit(t.Context(), coord.Set(key, schema.Encode(assignment, now.Version+1), now.Version))
+			if err == nil {
 				break
 			}
 			if _, checked := coord.FailedCheck(err); !checked {

@@ -26,7 +26,8 @@ func (f *fleet) edit(key string, change func(coord.Record) coord.Op) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		if _, err = f.session.Commit(f.Context(), change(r)); err == nil {
+		_, err = f.session.Commit(f.Context(), change(r))
+		if err == nil {
 			return
 		}
 		if _, checked := coord.FailedCheck(err); !checked {

@@ -150,7 +150,8 @@ func testScheduleOverLeaders(t *testing.T, b backend) {
 	var list []cluster.RunInfo
 	f.Await("runs are told", func() bool {
 		for _, p := range procs {
-			if list = p.runs("job"); len(list) > 20 {
+			list = p.runs("job")
+			if len(list) > 20 {
 				return true
 			}
 		}

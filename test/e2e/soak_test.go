@@ -358,7 +358,8 @@ func (s *soaker) healed(after string) (took time.Duration) {
 			s.explain(after)
 		}
 		for _, name := range s.names {
-			if seen = s.nodes[name].State(); seen != nil {
+			seen = s.nodes[name].State()
+			if seen != nil {
 				break
 			}
 		}
@@ -380,7 +381,8 @@ func (s *soaker) healed(after string) (took time.Duration) {
 		}
 		return s.started(seen)
 	})
-	if took = time.Since(began); took > s.worst && after != "the start" {
+	took = time.Since(began)
+	if took > s.worst && after != "the start" {
 		s.worst, s.when = took, after
 	}
 	return took

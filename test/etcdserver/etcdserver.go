@@ -37,7 +37,8 @@ func Serve() {
 	err := json.Unmarshal([]byte(text), &cfg)
 	if err == nil {
 		var s *etcdserver.Server
-		if s, err = etcdserver.Start(context.Background(), cfg); err == nil {
+		s, err = etcdserver.Start(context.Background(), cfg)
+		if err == nil {
 			_, _ = io.Copy(io.Discard, os.Stdin) // until the test has gone
 			s.Close()
 			os.Exit(0)

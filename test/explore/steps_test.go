@@ -216,7 +216,8 @@ func (w world) nodeSteps(memberID string, add adder) {
 	if o.Status != nil && !n.busy && !n.unsure {
 		acts, next.busy = true, true
 		m := message{from: memberID, status: o.Status, statusAt: n.saidAt}
-		if m.claim = len(o.Start) > 0 && n.lease; m.claim {
+		m.claim = len(o.Start) > 0 && n.lease
+		if m.claim {
 			m.docAt, m.start = n.assignment.version, o.Start
 		}
 		after.flying = append(slices.Clone(w.flying), m)

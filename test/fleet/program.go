@@ -61,7 +61,8 @@ func Run(tb testing.TB, cmd *exec.Cmd) *Program {
 func (p *Program) begin(cmd *exec.Cmd) {
 	p.tb.Helper()
 	var err error
-	if p.Child, err = process.Begin(cmd); err != nil {
+	p.Child, err = process.Begin(cmd)
+	if err != nil {
 		p.tb.Fatal(err)
 	}
 	p.tb.Cleanup(p.Kill)

@@ -146,7 +146,8 @@ func (s *Store) Apply(at time.Duration, by string, changes []Change) {
 	}
 	doubled := map[string]bool{}
 	for _, twice := range Twice(s.assignments) {
-		if doubled[twice] = true; by == "" && !s.twice[twice] && !s.unread(twice, at) {
+		doubled[twice] = true
+		if by == "" && !s.twice[twice] && !s.unread(twice, at) {
 			fail("I5", "%s", twice)
 		}
 	}

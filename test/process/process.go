@@ -127,7 +127,8 @@ func (g *Group) Revive(i int) {
 		if !s.ended() {
 			continue
 		}
-		if failures++; failures >= 3 && g.Wipe != nil && g.othersServe(i) {
+		failures++
+		if failures >= 3 && g.Wipe != nil && g.othersServe(i) {
 			failures = 0
 			g.TB.Logf("server %d does not start; its data are removed: %s", i, s.log.Tail(20))
 			if err := g.Wipe(i); err != nil {

@@ -177,7 +177,8 @@ func (f *faulty) set(how string) {
 		close(f.back)
 		f.back = nil
 	}
-	if f.how = how; how == "hang" {
+	f.how = how
+	if how == "hang" {
 		f.back = make(chan struct{})
 	}
 }

@@ -301,14 +301,16 @@ type group struct {
 func (g *group) Go(f func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.n++; g.n == 1 {
+	g.n++
+	if g.n == 1 {
 		g.idle = make(chan struct{})
 	}
 	go func() {
 		defer func() {
 			g.mu.Lock()
 			defer g.mu.Unlock()
-			if g.n--; g.n == 0 {
+			g.n--
+			if g.n == 0 {
 				close(g.idle)
 			}
 		}()
@@ -398,7 +400,8 @@ func (w *world) edit(key string, change func(coord.Record) (coord.Op, bool)) (do
 		if !ok {
 			return true
 		}
-		if _, err = s.Commit(ctx, op); err == nil {
+		_, err = s.Commit(ctx, op)
+		if err == nil {
 			return true
 		}
 	}

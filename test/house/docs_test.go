@@ -1,4 +1,4 @@
-package xconsumer_test
+package house_test
 
 import (
 	"os"
@@ -110,7 +110,8 @@ func TestGuideShowsTheExampleOfParams(t *testing.T) {
 		t.Fatal("the guide shows no params")
 	}
 	for line := range strings.Lines(strings.ReplaceAll(shown, "func runMail(", "runMail := func(")) {
-		if line = strings.TrimSpace(line); !strings.Contains(string(example), line) {
+		line = strings.TrimSpace(line)
+		if !strings.Contains(string(example), line) {
 			t.Errorf("%q is not in the example", line)
 		}
 	}

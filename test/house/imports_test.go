@@ -1,4 +1,4 @@
-package xconsumer_test
+package house_test
 
 import (
 	"go/build"
@@ -116,8 +116,7 @@ var drivers = map[string][]string{
 	"test/link":            {"github.com/Shopify/toxiproxy/v2", "github.com/Shopify/toxiproxy/v2/stream", "github.com/rs/zerolog"},
 }
 
-// The rules are checked on the files themselves: a test that asks the go command stays green
-// from its cache while somebody breaks them.
+// A package imports what its rule allows, and every package has a rule.
 func TestImportRules(t *testing.T) {
 	seen := map[string]bool{}
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
@@ -150,7 +149,8 @@ func TestImportRules(t *testing.T) {
 				return err
 			}
 			inside, own := strings.CutPrefix(name, module)
-			switch inside = strings.TrimPrefix(inside, "/"); {
+			inside = strings.TrimPrefix(inside, "/")
+			switch {
 			case own && !slices.Contains(rules, inside):
 				t.Errorf("%s imports %q, which runs up or across the arrows", path, name)
 			case !own && strings.Contains(name, ".") && !slices.Contains(drivers[pkg], name):
@@ -164,7 +164,7 @@ func TestImportRules(t *testing.T) {
 	}
 	for pkg := range allowed {
 		if pkg != "test/e2e" && pkg != "test/cli" && pkg != "test/console" && !seen[pkg] {
-			t.Errorf("there is no package %q any more; delete its rule", pkg)
+			t.Errorf("package %q does not exist; delete its rule", pkg)
 		}
 	}
 }

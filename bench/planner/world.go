@@ -108,7 +108,7 @@ func (w *world) leave(count int) {
 // owners returns the plan before a change.
 func (w *world) owners() [][]int32 { return slices.Clone(w.owner) }
 
-// needsGPU tells whether a task may run on every other node only.
+// needsGPU reports whether a task may run on every other node only.
 func (w *world) needsGPU(task int) bool { return w.variant == "labels" && task%2 == 0 }
 
 func (w *world) mayRun(task int, n int32) bool { return !w.needsGPU(task) || w.nodes[n].gpu }

@@ -68,7 +68,7 @@ type fleet struct {
 
 	mu    sync.Mutex
 	nodes map[string]*member
-	gone  counts // of nodes that are no more
+	gone  counts // of nodes that have left
 }
 
 type member struct {

@@ -130,7 +130,7 @@ func (p *zkPeer) create(conn *zk.Conn, path string, value []byte, flags int32) (
 }
 
 // original is the scheme of the project that xconsumer continues: every node watches the list of members, and the one
-// with the lowest number writes to each which slots it has, dealt out anew by turns. A node starts and stops what is
+// with the lowest number writes to each which slots it has, distributed again by turns. A node starts and stops what is
 // written at once; nobody waits for anybody.
 type original struct{ *zkPeer }
 

@@ -81,7 +81,7 @@ func (r *recorder) lose(node string) {
 	delete(r.per, node)
 }
 
-// mark begins to note moves anew.
+// mark starts a new count of moves.
 func (r *recorder) mark() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -102,7 +102,7 @@ func (r *recorder) count(node string) int {
 	return r.per[node]
 }
 
-// settled tells whether so many slots run, on these nodes, as evenly as can be.
+// settled reports whether so many slots run, on these nodes, as evenly as can be.
 func (r *recorder) settled(slots int, nodes []string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -118,7 +118,7 @@ func (r *recorder) settled(slots int, nodes []string) bool {
 	return true
 }
 
-// complete tells whether so many slots run, wherever that is.
+// complete reports whether so many slots run, wherever that is.
 func (r *recorder) complete(slots int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -67,7 +67,7 @@ func newReport(tb testing.TB) *report {
 	return r
 }
 
-// time tells whether there is time for more.
+// time reports whether there is time for more.
 func (r *report) time() bool { return time.Since(r.began) < *limit }
 
 func (r *report) tell(w row) {

@@ -246,7 +246,7 @@ func BenchmarkScale(t *testing.B) {
 	}
 }
 
-// possible tells whether a system can be measured, in a time that anybody waits.
+// possible reports whether a system can be measured, in a time that anybody waits.
 func possible(system, store string, nodes, slots int) bool {
 	switch {
 	case slots < nodes:
@@ -267,7 +267,7 @@ func chosen(t testing.TB) {
 	for _, c := range []struct{ what, given, all string }{{"SYSTEM", *systems, allSystems}, {"STORE", *stores, allStores}, {"CHANGE", *changes, allChanges}} {
 		for one := range strings.SplitSeq(c.given, ",") {
 			if !slices.Contains(strings.Split(c.all, ","), one) {
-				t.Fatalf("%s: there is no %q; choose from %s", c.what, one, c.all)
+				t.Fatalf("%s: unknown value %q (want one of %s)", c.what, one, c.all)
 			}
 		}
 	}
@@ -280,7 +280,7 @@ func numbers(t testing.TB, what, text string) (out []int) {
 	for s := range strings.SplitSeq(text, ",") {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 1 {
-			t.Fatalf("%s: %q is no number above 0, as in %s=10,100", what, s, what)
+			t.Fatalf("%s: invalid number %q (want one above 0, as in %s=10,100)", what, s, what)
 		}
 		out = append(out, n)
 	}
@@ -304,6 +304,6 @@ func begin(tb testing.TB, name string, s service, slots int) (system, *recorder)
 		p := newElections(tb, s, slots)
 		return p, p.record
 	}
-	tb.Fatalf("%q is no system", name)
+	tb.Fatalf("unknown system %q", name)
 	return nil, nil
 }

@@ -41,7 +41,7 @@ func startService(tb testing.TB, name string, servers int) service {
 		e := etcdserver.Start(tb, servers)
 		s.addrs, s.pids = e.Addrs(), group(e.Addrs(), e.PID)
 	default:
-		tb.Fatalf("%q is no store: zookeeper or etcd", name)
+		tb.Fatalf("unknown store %q (want zookeeper or etcd)", name)
 	}
 	return s
 }

@@ -134,7 +134,7 @@ func (f *Fleet) Await(what string, condition func(cluster.State) bool) cluster.S
 	return last
 }
 
-// Running tells whether all workers of a task run.
+// Running reports whether all workers of a task run.
 func Running(s cluster.State, task string) bool {
 	for _, t := range s.Tasks {
 		if t.Name == task {

@@ -57,7 +57,7 @@ func dayOf(run, day string) (string, error) {
 	}
 	at, err := time.Parse("20060102T150405Z", run)
 	if err != nil {
-		return "", fmt.Errorf("run %q is no firing of a schedule: say which day", run)
+		return "", fmt.Errorf("run %q was not started by a schedule: say which day", run)
 	}
 	return at.AddDate(0, 0, -1).Format(time.DateOnly), nil
 }

@@ -65,7 +65,7 @@ func useURLs(t *testing.T, file, site string) {
 	}
 	urls := regexp.MustCompile(`(?m)^urls = .*$`)
 	if !urls.Match(text) {
-		t.Fatal("there is no line with addresses in app.toml")
+		t.Fatal("app.toml has no line with addresses")
 	}
 	text = urls.ReplaceAll(text, []byte("urls = ["+strings.Join(list, ", ")+"]"))
 	if err := os.WriteFile(file, text, 0o644); err != nil {

@@ -64,7 +64,7 @@ func redisAddr() string {
 func fill(ctx context.Context, client *redis.Client, number string) error {
 	n, err := strconv.Atoi(number)
 	if err != nil {
-		return fmt.Errorf("%q is no number of orders", number)
+		return fmt.Errorf("invalid number of orders %q", number)
 	}
 	pipe := client.Pipeline()
 	for i := range n {

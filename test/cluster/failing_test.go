@@ -72,7 +72,7 @@ func TestQuarantine(t *testing.T) {
 	})
 }
 
-// What fails on most nodes and runs on one is no reason to take those out.
+// What fails on most nodes and runs on one does not take those out.
 func TestFailsOnMost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, picky(9, cluster.Restart{}))

@@ -122,6 +122,6 @@ func (w *world) candidate(p *proc) string {
 			return "/election/" + name
 		}
 	}
-	w.t.Fatalf("%s is no candidate", p.Name())
+	w.t.Fatalf("%s is not a candidate", p.Name())
 	return ""
 }

@@ -66,7 +66,7 @@ func TestFreeze(t *testing.T) {
 			nodes = append(nodes, w.start(fmt.Sprint("n", i)))
 		}
 		time.Sleep(time.Second)
-		// One of five is no reason.
+		// One of five is not enough.
 		w.lose(nodes[4])
 		time.Sleep(time.Second)
 		if n := len(w.floor.check.Running()); n != 10 {

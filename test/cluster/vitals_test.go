@@ -16,7 +16,7 @@ import (
 )
 
 // What a parent process is told: the member before it can exist, that something runs before it
-// does, until when it may, that nothing runs any more, and the end.
+// does, until when it may, that nothing runs any longer, and the end.
 func TestVitals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service := mem.New(mem.Config{Timeout: 20 * time.Second, Grace: 2 * time.Second, Latency: 3 * time.Millisecond})

@@ -58,7 +58,7 @@ func state(t *testing.T, server string) cluster.State {
 	return s
 }
 
-// quiet waits until nothing of the cluster moves any more.
+// quiet waits until nothing of the cluster moves any longer.
 func (p *page) quiet(running int) {
 	p.Helper()
 	p.await(fmt.Sprintf("%d run", running), fmt.Sprintf(`(assignment.querySelector("#say")?.textContent ?? "").startsWith("%d of ")`, running))

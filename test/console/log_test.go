@@ -205,7 +205,7 @@ func TestLogOfEveryPlace(t *testing.T) {
 	}
 }
 
-// A worker that goes just as its log is asked for is no error, whichever way it goes. The browser would tell of one.
+// It is not an error when a worker goes just as its log is asked for, whichever way it goes. The browser would report one.
 func TestLogOfAWorkerThatGoes(t *testing.T) {
 	chromium(t)
 	const rounds = 4

@@ -61,7 +61,7 @@ var there = map[string]string{
 // accessible fails the test for what keeps people from using the page as it is.
 func (p *page) accessible(what string) {
 	p.Helper()
-	p.await("nothing flies any more", `assignment.getAnimations().every((a) => a.effect.getTiming().iterations === Infinity)`)
+	p.await("nothing flies any longer", `assignment.getAnimations().every((a) => a.effect.getTiming().iterations === Infinity)`)
 	found := later[[]struct {
 		ID     string   `json:"id"`
 		Help   string   `json:"help"`

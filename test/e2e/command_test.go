@@ -57,7 +57,7 @@ func (p *proc) shims() (list []int) {
 	return list
 }
 
-// programs returns the processes that were started in the directory of the fleet and are no nodes.
+// programs returns the processes that were started in the directory of the fleet and are not nodes.
 func (f *fleet) programs() (list []int) {
 	for _, p := range table.Table() {
 		cwd, err := os.Readlink(filepath.Join("/proc", strconv.Itoa(p.PID), "cwd"))

@@ -83,7 +83,7 @@ func firstLine(t *testing.T, addr string, slot cluster.Slot) error {
 	return err
 }
 
-// healthy tells whether so many nodes run all workers, none of them on a member that is gone.
+// healthy reports whether so many nodes run all workers, none of them on a member that is gone.
 func healthy(s *cluster.State, nodes int, without string) bool {
 	if s == nil || len(s.Nodes) != nodes || s.Leader == "" || len(s.Workers) == 0 {
 		return false
@@ -96,7 +96,7 @@ func healthy(s *cluster.State, nodes int, without string) bool {
 	return true
 }
 
-// working tells whether all workers run, whatever nodes there are, none on the member given.
+// working reports whether all workers run, whatever nodes there are, none on the member given.
 func working(s *cluster.State, without string) bool {
 	return s != nil && healthy(s, len(s.Nodes), without)
 }

@@ -27,7 +27,7 @@ func writeNote(dir string, n note) {
 	}
 }
 
-// started tells whether the journal has the start of every worker of a state.
+// started reports whether the journal has the start of every worker of a state.
 func (f *fleet) started(s *cluster.State) bool {
 	type start struct {
 		node, slot string

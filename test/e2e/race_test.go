@@ -12,7 +12,7 @@ const exitRace = 66
 // raceBlock is one report of the race detector.
 var raceBlock = regexp.MustCompile(`(?s)WARNING: DATA RACE\n(.*?)==================`)
 
-// clientRacesOnly tells whether a log has races, and none but the known one of the ZooKeeper client
+// clientRacesOnly reports whether a log has races, and none but the known one of the ZooKeeper client
 // (v1.0.4): after a reconnect it reads the last zxid for its watches while the first answer writes it. The
 // adapter does not rely on what watches it has set then.
 func clientRacesOnly(log string) bool {

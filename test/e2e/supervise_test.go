@@ -29,7 +29,7 @@ func nodePID(t *testing.T, s cluster.State, node string) int {
 	return 0
 }
 
-// gone tells whether a process has ended.
+// gone reports whether a process has ended.
 func gone(pid int) bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }
 
 // longTimeout is a session timeout that a test of quick failover would notice.

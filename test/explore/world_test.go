@@ -120,7 +120,7 @@ type message struct {
 	claim    bool
 	docAt    int64
 	start    []cluster.Grant
-	silent   bool // nobody waits for the answer any more
+	silent   bool // nobody waits for the answer any longer
 }
 
 func newWorld(b budget, workers int) world {

@@ -10,9 +10,10 @@ import (
 
 // A phrase is one that no sentence of ours has: words that follow one another, each with its alternatives.
 type phrase struct {
-	not string
-	say string
-	but string // words that make the phrase plain English where they come next
+	not   string
+	say   string
+	after string // words that make the phrase plain English where one comes before it,
+	but   string // or next
 }
 
 // phrases are the worst of what a native engineer stumbles over. They are refused in code, comments, documents and the
@@ -22,7 +23,7 @@ var phrases = []phrase{
 	{not: "anew", say: `"again", or what is done again`},
 	{not: "any more", say: `"any longer", or "no longer" before the verb`, but: "than"},
 	{not: "nor is", say: `"and ... is not", or two sentences`},
-	{not: "is|are no", say: `"is not a", an adjective ("invalid duration"), or "there is not"`, but: "longer|less|more|later|earlier|doubt|other"},
+	{not: "is|are no", say: `"is not a", an adjective ("invalid duration"), or "there is no"`, after: "there", but: "longer|less|more|later|earlier|doubt|other"},
 	{not: "deal|deals|dealt out", say: `"assign" or "distribute"`},
 	{not: "deal|deals|dealt them out", say: `"assign" or "distribute"`},
 	{not: "waited for all the same", say: `"still awaited"`},
@@ -99,6 +100,9 @@ func breaches(text string) (out []breach) {
 				continue
 			}
 			not := strings.Fields(p.not)
+			if i > 0 && in[i].follows && oneOf(in[i-1].text, p.after) {
+				continue
+			}
 			if !begins(in[i:], not) || p.but != "" && begins(in[i:], append(not, p.but)) {
 				continue
 			}
@@ -120,18 +124,29 @@ func TestPhrases(t *testing.T) {
 		t.Fatal(scripts, err)
 	}
 	for _, path := range append(files, scripts...) {
-		if path == "test/house/phrases_test.go" || path == "CHANGELOG.md" { // the table; what past releases said
+		if path == "test/house/phrases_test.go" {
 			continue
 		}
 		text, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
+		if path == "CHANGELOG.md" {
+			text = []byte(unreleased(string(text)))
+		}
 		for _, b := range breaches(string(text)) {
 			dirty.found(path, "%s:%d: %q: say %s", path, b.line, b.text, b.say)
 		}
 	}
 	dirty.end()
+}
+
+// unreleased returns a change log without the releases that are out: nobody writes those again.
+func unreleased(text string) string {
+	const release = "\n## ["
+	head, rest, _ := strings.Cut(text, release)
+	rest, _, _ = strings.Cut(rest, release)
+	return head + release + rest
 }
 
 func TestPhrasesAreFound(t *testing.T) {
@@ -146,6 +161,7 @@ func TestPhrasesAreFound(t *testing.T) {
 		"fmt.Errorf(\"%q is no duration\")":                {1},
 		"the address is. No one answers":                   nil,
 		"there are no other nodes, and is no doubt":        nil,
+		"There is no lease here, so is no node":            {1},
 		"text: the rest is none of ours, are not known ":   nil,
 		"| a | is no more than b | is no\tmember | anew |": {1, 1},
 	} {
@@ -162,5 +178,6 @@ func TestPhrasesAreFound(t *testing.T) {
 
 // hasPhrases is what still breaks TestPhrases.
 var hasPhrases = []string{
-	"README.md", "README.zh-CN.md", "admin.go", "node_test.go", "work.go", "app", "bench", "client", "cluster", "coord", "deploy", "docs", "examples", "httpapi", "internal", "test", "tools",
+	"CHANGELOG.md", "node_test.go", "work.go", "app", "client", "cluster", "coord", "httpapi", "internal", "test/cli",
+	"test/console/away_test.go", "test/e2e/dev_test.go", "test/e2e/zones_test.go", // what the program prints
 }

@@ -223,7 +223,7 @@ func KeysOf(task string, index, count int) (list []string) {
 	return list
 }
 
-// asleep tells whether a process is paused or has hardly woken up.
+// asleep reports whether a process is paused or has hardly woken up.
 func (c *Checker) asleep(node string, now time.Duration) bool {
 	at, woken := c.resumed[node]
 	return c.paused[node] || woken && now <= at+c.Wake

@@ -74,7 +74,7 @@ func (r *runs) agenda(c Change, by string, fail failer) {
 		}
 		for _, index := range run.Done {
 			if !now.Over(index) {
-				fail("I9", "%s#%d is not done any more", cluster.RunTask(task, run.ID), index)
+				fail("I9", "%s#%d is no longer done", cluster.RunTask(task, run.ID), index)
 			}
 		}
 	}
@@ -123,7 +123,7 @@ func (r *runs) done(c Change, by string, holding *schema.Status, fail failer) {
 			}
 			r.ended[slot] = who
 			if holding == nil {
-				fail("I9", "%s notes the end of %s and is no member", memberID, slot)
+				fail("I9", "%s records the end of %s and is not a member", memberID, slot)
 			} else if h := schema.Find(holding.Holding, slot); h == nil || h.Token != o.Token {
 				fail("I9", "%s notes the end of %s under token %d, and does not hold it", memberID, slot, o.Token)
 			}
@@ -150,7 +150,7 @@ func (s *Store) Ended(slot cluster.Slot) string {
 }
 
 // deletedByHand excuses what follows when a member's assignment is deleted by hand: if its session ends before
-// somebody leads, nobody knows of it any more, nor of what has ended on it. That is not promised.
+// somebody leads, nobody knows of it any longer, and not of what has ended on it. That is not promised.
 func (r *runs) deletedByHand(memberID string) {
 	for slot := range r.records[memberID] {
 		r.excused[slot] = true

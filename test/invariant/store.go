@@ -320,7 +320,7 @@ func Mixed(assignments map[string]*schema.Assignment) map[string]string {
 	return wrong
 }
 
-// Holds tells whether a member's status names a slot with a token.
+// Holds reports whether a member's status names a slot with a token.
 func (s *Store) Holds(member string, slot cluster.Slot, token int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

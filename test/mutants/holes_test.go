@@ -9,7 +9,7 @@ import (
 // mutant opens a hole.
 type mutant struct {
 	hole    string
-	name    string // what is not done any more
+	name    string // what is no longer done
 	changes []change
 	test    redTest
 }
@@ -55,7 +55,7 @@ var mutants = []mutant{
 		in("coord", "TestRenewals"),
 	},
 	{
-		"H1", "heartbeats are no commits, as pings are none",
+		"H1", "heartbeats prove the lease without a commit, as pings would",
 		one("coord/renewals.go", `	if _, err := s.Commit(ctx, op); err != nil {
 `, `	go func() { _, _ = s.Commit(ctx, op) }()
 	if _, err := s.Get(ctx, op.Key); err != nil {
@@ -288,12 +288,12 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestChunks"),
 	},
 	{
-		"H26", "what nodes had before an outage is dealt out anew",
+		"H26", "slots that nodes had before an outage are assigned again",
 		one("internal/reconcile/members.go", "case p.Status.Rec.Leaving:", "case p.Status.Rec.Leaving || p.Status.Rec.Fenced:"),
 		in("test/cluster", "TestOutageResumesUnderTheSameTokens"),
 	},
 	{
-		"H27", "what is not wanted any more is free at once",
+		"H27", "a slot that is no longer wanted is free at once",
 		one("internal/reconcile/releasing.go", `			assignment.Releasing = append(assignment.Releasing, asked[i].SlotRange)
 `, `			_ = i
 `),
@@ -711,7 +711,7 @@ var mutants = []mutant{
 		in("internal/planner", "TestRoomIsMadeForAHeavierOne"),
 	},
 	{
-		"plan", "a plan that is no better than what is there moves workers",
+		"plan", "a plan that is not better than the present placement moves workers",
 		one("internal/planner/solver/solver.go", "	m.keepIncumbent()\n", ""),
 		in("internal/planner", "TestRestlessWorldsComeToRest"),
 	},
@@ -722,7 +722,7 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestWorkersChangePlacesOnce"),
 	},
 	{
-		"plan", "the planner gives up the plan that is being carried out for one that is no better",
+		"plan", "the planner gives up the plan that is being carried out for one that is not better",
 		one("internal/planner/solver/incumbent.go", "		compare(inProgress)\n", "		_ = inProgress\n"),
 		in("internal/planner", "TestPlansCarriedOutInTurnsEnd"),
 	},
@@ -1048,7 +1048,7 @@ var mutants = []mutant{
 		in("internal/command", "TestShimFails"),
 	},
 	{
-		"programs", "where there are no control groups, what has left the program's parents behind is not looked for",
+		"programs", "without control groups, processes that have left their parents behind are not searched for",
 		[]change{
 			{"internal/command/shim_linux.go", "		if !s.reap() {\n			return\n		}\n		proc.KillBelow(os.Getpid())\n", "		if !s.reap() || s.pid == 0 {\n			return\n		}\n		_ = proc.Table\n"},
 			{"internal/command/cgroup_linux.go", "	if own == \"\" {\n", "	if own != \"/\" {\n"},
@@ -1135,7 +1135,7 @@ var mutants = []mutant{
 		in("test/cluster", "TestWatchTellsOfALostLease"),
 	},
 	{
-		"leader", "a node that cannot begin a term, for there is no epoch, says nothing of itself",
+		"leader", "a node that cannot begin a term for want of an epoch does not report that",
 		one("internal/election/election.go", "	e.blocked(err)\n", ""),
 		in("test/cluster", "TestDamagedEpochStopsGrantsOnly"),
 	},
@@ -1245,7 +1245,7 @@ var mutants = []mutant{
 		in("httpapi", "TestUpdate"),
 	},
 	{
-		"management", "a follower begins anew whenever it was cut off",
+		"management", "a follower starts from the beginning whenever it was cut off",
 		one("client/follow.go", "header.Set(\"Last-Event-ID\", *last)", "header.Set(\"Last-Event-Id\", \"\")"),
 		in("httpapi", "TestFollowWithoutGap"),
 	},

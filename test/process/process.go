@@ -103,7 +103,7 @@ func (g *Group) Launch(i int) {
 	}
 }
 
-// othersServe tells whether all servers but one serve. Only then may that one begin from nothing: a
+// othersServe reports whether all servers but one serve. Only then may that one begin from nothing: a
 // quorum of it and one that lags would know nothing of what was committed before.
 func (g *Group) othersServe(i int) bool {
 	for other := range g.servers {

@@ -32,7 +32,7 @@ func (d dice) upTo(limit time.Duration, what string, numbers ...int64) time.Dura
 	return time.Duration(d.roll(what, numbers...) % uint64(limit))
 }
 
-// chance tells whether something of a likelihood happens.
+// chance reports whether something of a likelihood happens.
 func (d dice) chance(likelihood float64, what string, numbers ...int64) bool {
 	return float64(d.roll(what, numbers...)>>11)/(1<<53) < likelihood
 }

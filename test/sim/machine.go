@@ -208,7 +208,7 @@ func (p *process) exit(err error) {
 	}
 }
 
-// die ends the process at once; it tells whether it was alive.
+// die ends the process at once; it reports whether it was alive.
 func (p *process) die(why string) bool {
 	p.mu.Lock()
 	was := p.proc == p

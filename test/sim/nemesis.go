@@ -184,7 +184,7 @@ func (m *machine) expire() {
 	}
 }
 
-// only tells whether a member may be done something to that must not come together with others.
+// only reports whether a member may be done something to that must not come together with others.
 func (w *world) only(what, member string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -145,6 +145,6 @@ func restore(t *testing.T, service *mem.Service, r cluster.BugReport) {
 		}
 	}
 	if !strings.HasPrefix(r.Records[0].Key, "/xconsumer/") {
-		t.Errorf("%s is no record of a cluster", r.Records[0].Key)
+		t.Errorf("%s is not a record of a cluster", r.Records[0].Key)
 	}
 }

@@ -90,7 +90,7 @@ func (r *roll) journal() []string {
 	return strings.FieldsFunc(string(text), func(r rune) bool { return r == '\n' })
 }
 
-// written tells whether the workers have written down that they started where they are.
+// written reports whether the workers have written down that they started where they are.
 func (r *roll) written(places map[string][]int) bool {
 	r.Helper()
 	last := map[string]string{}

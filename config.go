@@ -60,9 +60,9 @@ type Config struct {
 	// LeaderWorkers says what share of the work the leader takes; "" leaves it to the cluster,
 	// whose default is cluster.LeaderLast. It is declared like tasks.
 	LeaderWorkers cluster.LeaderPolicy
-	// Moving is the policy by which slots move. It is declared with LeaderWorkers; the zero value
+	// Rebalance is the policy by which slots move. It is declared with LeaderWorkers; the zero value
 	// of both leaves them to the cluster.
-	Moving cluster.Moving
+	Rebalance cluster.Rebalance
 	// Source says where the declarations come from, for people: a file name.
 	Source string
 	// SupervisorReport, if set, is called with what a parent process has to know to clean up after this
@@ -91,7 +91,7 @@ type Config struct {
 
 // settings returns the settings that the node declares, nil for none.
 func (c *Config) settings() *schema.SettingsSpec {
-	spec := schema.SettingsSpec{LeaderWorkers: c.LeaderWorkers, Moving: c.Moving}
+	spec := schema.SettingsSpec{LeaderWorkers: c.LeaderWorkers, Rebalance: c.Rebalance}
 	if spec == (schema.SettingsSpec{}) {
 		return nil
 	}
@@ -124,7 +124,7 @@ func (c *Config) validate() error {
 		}
 		seen[task.Name] = true
 	}
-	for _, e := range []error{c.Labels.Validate(), c.Moving.Validate()} {
+	for _, e := range []error{c.Labels.Validate(), c.Rebalance.Validate()} {
 		if e != nil {
 			errs = append(errs, e)
 		}

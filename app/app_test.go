@@ -156,8 +156,8 @@ capacity = 0
 zone = "a"
 node = "x"
 "bad key" = "v"
-[moving]
-maxMoving = 0
+[rebalance]
+maxInFlight = 0
 leaveDelay = "-3s"
 freezeAbove = 1.5
 freezefor = "3s"
@@ -183,9 +183,9 @@ maxUnavailable = "x"
 			`app.toml:4:1: capacity: 0 would let nothing run or move; leave it out for no limit`,
 			`app.toml:5:2: node.labels: label "bad key": only letters`,
 			`app.toml:5:2: node.labels: label node is set by the node itself`,
-			`app.toml:10:1: maxMoving: 0 would let nothing run or move`,
-			`app.toml:11:1: moving.leaveDelay: -3s is not more than 0s`,
-			`app.toml:12:1: moving.freezeAbove: 1.5 is no share of the nodes between 0 and 1`,
+			`app.toml:10:1: maxInFlight: 0 would let nothing run or move`,
+			`app.toml:11:1: rebalance.leaveDelay: -3s is not more than 0s`,
+			`app.toml:12:1: rebalance.freezeAbove: 1.5 is not a share of the nodes between 0 and 1`,
 			`app.toml:13:1: unknown key "freezefor", did you mean "freezeFor"?`,
 			`app.toml:22:1: task "a": require: "gpu=true" and "gpu=false" contradict each other`,
 			`app.toml:23:1: task "a": spread: want the key of a label`,
@@ -216,8 +216,8 @@ name = "n1"
 labels = { zone = "c", gpu = "true" }
 weight = 2
 capacity = 40
-[moving]
-maxMoving = 10
+[rebalance]
+maxInFlight = 10
 leaveDelay = "30s"
 freezeAbove = 0.3
 freezeFor = "10m"

@@ -54,11 +54,11 @@ var brokenFiles = []struct {
 		`app.toml:10:1: task "a": every: 0s would fire without end; write at least 1s, or leave it out for a task without a schedule`,
 		`app.toml:11:1: task "a": timeout: 0s would stop every execution at once; leave it out for no limit`,
 	}},
-	{name: "zero moving", file: etcdTable + "sessionTimeout = \"0s\"\n[moving]\nleaveDelay = \"0s\"\nfreezeFor = \"0s\"\nmaxMoving = 0\n", service: true, want: []string{
+	{name: "zero rebalance", file: etcdTable + "sessionTimeout = \"0s\"\n[rebalance]\nleaveDelay = \"0s\"\nfreezeFor = \"0s\"\nmaxInFlight = 0\n", service: true, want: []string{
 		`app.toml:3:1: etcd.sessionTimeout: 0s would end every session at once; leave it out for 10s; the least is 2s`,
-		`app.toml:5:1: moving.leaveDelay: 0s would be no delay; leave it out for that`,
-		`app.toml:6:1: moving.freezeFor: 0s would end a freeze at once; leave freezeAbove out for no freeze, or freezeFor for 5m`,
-		`app.toml:7:1: maxMoving: 0 would let nothing run or move; leave it out for no limit`,
+		`app.toml:5:1: rebalance.leaveDelay: 0s would be no delay; leave it out for that`,
+		`app.toml:6:1: rebalance.freezeFor: 0s would end a freeze at once; leave freezeAbove out for no freeze, or freezeFor for 5m`,
+		`app.toml:7:1: maxInFlight: 0 would let nothing run or move; leave it out for no limit`,
 	}},
 	{name: "zero zk", file: "[zookeeper]\nhost = \"127.0.0.1:1\"\nsessionTimeout = \"0s\"\ntickTime = \"0s\"\n", service: true, want: []string{
 		`app.toml:3:1: zookeeper.sessionTimeout: 0s would end every session at once; leave it out for 20s; at the usual tickTime the least is 5s`,

@@ -24,12 +24,12 @@ restart.maxbackof = "1s"
 		`xconsumer: app.toml:1:3: [[zookeeper]]: write [zookeeper], since there is only one`,
 		`app.toml:3:1: zookeeper.tickTime: invalid duration "2"`,
 	}},
-	{name: "tables of other names", file: "[zookeper]\nhost = \"h\"\n[[tasks]]\nname = \"a\"\nworkName = \"a\"\n[tasks.restrat]\nmax = -1\n[mooving]\n[nonsense]\nx = 1\n[[nothing]]\ny = 1\n", want: []string{
+	{name: "tables of other names", file: "[zookeper]\nhost = \"h\"\n[[tasks]]\nname = \"a\"\nworkName = \"a\"\n[tasks.restrat]\nmax = -1\n[rebalence]\n[nonsense]\nx = 1\n[[nothing]]\ny = 1\n", want: []string{
 		`xconsumer: app.toml:1:2: unknown table [zookeper], did you mean [zookeeper]?`,
 		`app.toml:3:3: unknown table [[tasks]], did you mean [[task]]?`,
 		`app.toml:6:2: task "a": unknown table [tasks.restrat], did you mean [task.restart]?`,
 		`app.toml:6:2: task "a": restart: max and elsewhere are numbers of failures`,
-		`app.toml:8:2: unknown table [mooving], did you mean [moving]?`,
+		`app.toml:8:2: unknown table [rebalence], did you mean [rebalance]?`,
 		`app.toml:9:2: unknown table [nonsense]`,
 		`app.toml:11:3: unknown table [[nothing]]`,
 	}},
@@ -37,8 +37,8 @@ restart.maxbackof = "1s"
 		`xconsumer: app.toml:1:2: unknown table [zk]`,
 		`no coordination service is chosen`,
 	}},
-	{name: "keys that are near others", file: here + "[moving]\nmaxMove = 3\n[[task]]\nname = \"a\"\nworknum = 2\nworkNam = \"a\"\n", want: []string{
-		`xconsumer: app.toml:4:1: unknown key "maxMove", did you mean "maxMoving"?`,
+	{name: "keys that are near others", file: here + "[rebalance]\nmaxFlight = 3\n[[task]]\nname = \"a\"\nworknum = 2\nworkNam = \"a\"\n", want: []string{
+		`xconsumer: app.toml:4:1: unknown key "maxFlight", did you mean "maxInFlight"?`,
 		`app.toml:7:1: task "a": unknown key "worknum", did you mean "workerNum"?`,
 		`app.toml:8:1: task "a": unknown key "workNam", did you mean "workName"?`,
 	}},

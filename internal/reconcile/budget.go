@@ -7,15 +7,15 @@ import (
 
 // budget is what may still be set in motion.
 type budget struct {
-	moving, most int            // slots in motion, and how many may be; most is 0 without limit
-	out          map[string]int // by task with a limit: how many more of its workers may be out of work
+	inFlight, maxInFlight int            // slots in flight, and how many may be; maxInFlight is 0 without limit
+	out                   map[string]int // by task with a limit: how many more of its workers may be out of work
 }
 
 // budget counts what is in motion: what was asked back and is not confirmed stopped, what was
 // granted and is not claimed yet, and what runs nowhere although it has a place.
 func (d *releaser) budget() *budget {
-	b := &budget{most: d.Snapshot.Moving().MaxMoving, out: map[string]int{}}
-	limited := b.most > 0
+	b := &budget{maxInFlight: d.Snapshot.Rebalance().MaxInFlight, out: map[string]int{}}
+	limited := b.maxInFlight > 0
 	for _, name := range d.tasks {
 		limited = limited || d.specs[name].MaxUnavailable > 0
 	}
@@ -46,7 +46,7 @@ func (d *releaser) budget() *budget {
 		}
 		idle := max(placed-running[name], 0)
 		if d.barriers[name] == nil { // all of them stop together, and take nobody else's turn
-			b.moving += idle
+			b.inFlight += idle
 		}
 		if most := d.specs[name].MaxUnavailable; most > 0 {
 			b.out[name] = most - idle
@@ -61,10 +61,10 @@ func (b *budget) allows(w releaseCandidate) bool {
 		return true // it is in motion already
 	}
 	out, limited := b.out[w.slot.Task]
-	if b.most > 0 && b.moving >= b.most || limited && out <= 0 {
+	if b.maxInFlight > 0 && b.inFlight >= b.maxInFlight || limited && out <= 0 {
 		return false
 	}
-	b.moving++
+	b.inFlight++
 	if limited {
 		b.out[w.slot.Task] = out - 1
 	}

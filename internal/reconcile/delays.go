@@ -66,7 +66,7 @@ func applyDelays(f *facts, m members, firstSeen map[string]FirstSeen, c *commit)
 	d.noteAbsences(live)
 	d.alignReaps()
 	d.holdDepartures()
-	policy := d.Snapshot.Moving()
+	policy := d.Snapshot.Rebalance()
 	all := len(live) + len(d.delays.Vanished)
 	switch tooMany := policy.FreezeAbove > 0 && float64(len(d.delays.Vanished)) > policy.FreezeAbove*float64(all); {
 	case !tooMany:
@@ -116,7 +116,7 @@ func (d *delayer) delayUntil(memberID string, all int) (until time.Duration, why
 	if !missed {
 		return 0, why
 	}
-	policy := d.Snapshot.Moving()
+	policy := d.Snapshot.Rebalance()
 	why = cluster.Reason{Code: cluster.WhyWaiting, Node: absence.Node}
 	if thaw := d.delays.FrozenAt + policy.Freeze(); d.delays.Frozen && d.Now < thaw {
 		why.Detail = fmt.Sprintf("%d of %d nodes vanished at once, so nothing of theirs is moved for %v",

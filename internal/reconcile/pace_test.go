@@ -92,8 +92,8 @@ func (b *board) mark(node string, mark schema.Mark) {
 }
 
 func TestPace(t *testing.T) {
-	limit := func(b *board, m cluster.Moving) {
-		b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Moving: m}}}
+	limit := func(b *board, m cluster.Rebalance) {
+		b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Rebalance: m}}}
 	}
 	for _, c := range []struct {
 		name    string
@@ -102,7 +102,7 @@ func TestPace(t *testing.T) {
 		pending int
 	}{
 		{"a budget lets as many go as it has", func(b *board) {
-			limit(b, cluster.Moving{MaxMoving: 2})
+			limit(b, cluster.Rebalance{MaxInFlight: 2})
 			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
 			b.live("M", 3, schematest.Held("a 0-3 @6"), schematest.Held(), 3, schematest.Held("a 0-3 @6"))
 			b.mark("M", schema.Mark{Drain: &schema.Drain{}})
@@ -110,7 +110,7 @@ func TestPace(t *testing.T) {
 M: a[2-3]@6 | a[0-1]@6
 `, 2},
 		{"what is being released counts", func(b *board) {
-			limit(b, cluster.Moving{MaxMoving: 2})
+			limit(b, cluster.Rebalance{MaxInFlight: 2})
 			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
 			b.live("M", 3, schematest.Held("a 0-2 @6"), schematest.Held("a 3 @6 v3"), 2, schematest.Held("a 0-3 @6"))
 			b.mark("M", schema.Mark{Drain: &schema.Drain{}})
@@ -118,7 +118,7 @@ M: a[2-3]@6 | a[0-1]@6
 M: a[1-2]@6 | a[3]@6 a[0]@6
 `, 2},
 		{"what has to go in any case counts", func(b *board) {
-			limit(b, cluster.Moving{MaxMoving: 2})
+			limit(b, cluster.Rebalance{MaxInFlight: 2})
 			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
 			b.live("M", 3, schematest.Held("a 0-1 @6"), schematest.Held(), 3, schematest.Held("a 0-1 @6")).Status.Rec.Leaving = true
 			b.live("N", 3, schematest.Held("a 2-3 @7"), schematest.Held(), 3, schematest.Held("a 2-3 @7"))
@@ -127,7 +127,7 @@ M: a[1-2]@6 | a[3]@6 a[0]@6
 M:  | a[0-1]@6
 `, 2},
 		{"what is granted and does not run yet counts, and may go", func(b *board) {
-			limit(b, cluster.Moving{MaxMoving: 1})
+			limit(b, cluster.Rebalance{MaxInFlight: 1})
 			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
 			b.live("M", 3, schematest.Held("a 0-3 @6"), schematest.Held(), 3, schematest.Held("a 0-2 @6"))
 			b.mark("M", schema.Mark{Drain: &schema.Drain{}})
@@ -135,7 +135,7 @@ M:  | a[0-1]@6
 M: a[0-2]@6 | a[3]@6
 `, 3},
 		{"free slots do not wait", func(b *board) {
-			limit(b, cluster.Moving{MaxMoving: 1})
+			limit(b, cluster.Rebalance{MaxInFlight: 1})
 			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
 			b.live("M", 3, schematest.Held("a 0 @6"), schematest.Held(), 3, schematest.Held("a 0 @6"))
 		}, `
@@ -143,14 +143,14 @@ L: a[1,3]@100 |
 M: a[0]@6 a[2]@101 | 
 `, 0},
 		{"a slot that may not run where it is, and nowhere else, does not wait either", func(b *board) {
-			limit(b, cluster.Moving{MaxMoving: 1})
+			limit(b, cluster.Rebalance{MaxInFlight: 1})
 			b.snap.Tasks["a"].Rec.Spec.Require = "gpu"
 			b.live("L", 5, schematest.Held("a 0-3 @6"), schematest.Held(), 5, schematest.Held("a 0-3 @6"))
 		}, `
 L:  | a[0-3]@6
 `, 0},
 		{"a task is given back when it is paused", func(b *board) {
-			limit(b, cluster.Moving{MaxMoving: 1})
+			limit(b, cluster.Rebalance{MaxInFlight: 1})
 			b.snap.Tasks["a"].Rec.Spec.Paused = true
 			b.live("L", 5, schematest.Held("a 0-3 @6"), schematest.Held(), 5, schematest.Held("a 0-3 @6"))
 		}, `
@@ -171,7 +171,7 @@ L:  | a[0-3]@6
 // A member that leaves may be seen gone before its assignment is seen closed. It is not waited for.
 func TestLeavingIsNoVanishing(t *testing.T) {
 	b := newBoard(spec("a", 2))
-	b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Moving: cluster.Moving{LeaveDelay: cluster.Duration(time.Minute)}}}}
+	b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Rebalance: cluster.Rebalance{LeaveDelay: cluster.Duration(time.Minute)}}}}
 	b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
 	p := gone(b.live("M", 3, schematest.Held("a 1 @6"), schematest.Held(), 3, schematest.Held()))
 	memory := b.decide().Memory
@@ -212,7 +212,7 @@ func TestWait(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBoard(spec("a", 2))
-			b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Moving: cluster.Moving{LeaveDelay: cluster.Duration(time.Minute)}}}}
+			b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Rebalance: cluster.Rebalance{LeaveDelay: cluster.Duration(time.Minute)}}}}
 			b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
 			c.setup(b)
 			memory := reconcile.Memory{}

@@ -308,7 +308,7 @@ type Settings struct {
 // SettingsSpec is the content of Settings. Fields that are 0 have their defaults.
 type SettingsSpec struct {
 	LeaderWorkers cluster.LeaderPolicy `json:"leaderWorkers,omitempty"`
-	cluster.Moving
+	Rebalance     cluster.Rebalance    `json:"rebalance,omitzero"`
 }
 
 func (s *Settings) validate() error {
@@ -317,7 +317,10 @@ func (s *Settings) validate() error {
 			return fmt.Errorf("leaderWorkers: %w", err)
 		}
 	}
-	return s.Spec.Validate()
+	if err := s.Spec.Rebalance.Validate(); err != nil {
+		return fmt.Errorf("rebalance: %w", err)
+	}
+	return nil
 }
 
 // Checkpoint is what a worker noted of how far it is. Only the member that holds the slot writes it.

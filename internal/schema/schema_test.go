@@ -108,6 +108,8 @@ func TestUnusableRecords(t *testing.T) {
 		{"too many workers", `{"v":1,"spec":{"name":"a","workName":"a","workerNum":100001}}`, &schema.Task{}, schema.ErrCorrupt},
 		{"an impossible override", `{"v":1,"spec":{"name":"a","workName":"a","workerNum":1},"override":{"workerNum":-1}}`, &schema.Task{}, schema.ErrCorrupt},
 		{"a policy that there is not", `{"v":1,"spec":{"leaderWorkers":"first"}}`, &schema.Settings{}, schema.ErrCorrupt},
+		{"a rebalance policy", `{"v":1,"spec":{"rebalance":{"maxInFlight":3,"leaveDelay":"30s","freezeAbove":0.3,"freezeFor":"5m"}}}`, &schema.Settings{}, nil},
+		{"an impossible rebalance policy", `{"v":1,"spec":{"rebalance":{"maxInFlight":-1}}}`, &schema.Settings{}, schema.ErrCorrupt},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			err := schema.Decode("/key", coord.Record{Value: []byte(c.value), Version: 3}, c.record)

@@ -4,7 +4,7 @@ import "testing"
 
 func TestNearest(t *testing.T) {
 	commands := []string{"status", "stack", "scale", "tasks", "nodes", "logs", "step-down", "restart", "reset", "report", "move", "move-now"}
-	keys := []string{"workerNum", "workName", "maxMoving", "leaveDelay", "freezeAbove", "freezeFor", "backoff", "maxBackoff", "max"}
+	keys := []string{"workerNum", "workName", "maxInFlight", "leaveDelay", "freezeAbove", "freezeFor", "backoff", "maxBackoff", "max"}
 	for _, c := range []struct {
 		word  string
 		known []string
@@ -12,7 +12,7 @@ func TestNearest(t *testing.T) {
 	}{
 		{"stat", commands, "status"}, {"stats", commands, "status"}, {"stepdown", commands, "step-down"}, {"task", commands, "tasks"}, {"lgos", commands, "logs"},
 		{"movenow", commands, "move-now"}, {"step", commands, "step-down"}, {"rest", commands, "reset"}, {"sta", commands, "stack"}, {"nonsense", commands, ""}, {"x", commands, ""}, {"", commands, ""},
-		{"worknum", keys, "workerNum"}, {"workname", keys, "workName"}, {"workNmae", keys, "workName"}, {"maxMove", keys, "maxMoving"}, {"bakoff", keys, "backoff"},
+		{"worknum", keys, "workerNum"}, {"workname", keys, "workName"}, {"workNmae", keys, "workName"}, {"maxFlight", keys, "maxInFlight"}, {"bakoff", keys, "backoff"},
 		{"maxbakoff", keys, "maxBackoff"}, {"freeze", keys, "freezeFor"}, {"zzz", keys, ""},
 		{"nope", commands, ""}, {"lock", commands, ""}, {"lbl", []string{"label"}, "label"}, {"stauts", commands, "status"}, {"ls", commands, ""},
 		{"yes", []string{"key", "ca", "cert", "server"}, ""}, {"get", []string{"dev", "run", "diff"}, ""}, {"info", []string{"init", "dev"}, ""}, {"int", []string{"init"}, "init"},

@@ -35,9 +35,9 @@ func Keys() schema.Keys { return schema.NewKeys(Name) }
 // Cluster is where nodes are started. Its fields are for nodes that are started afterwards; they and Start are for one
 // goroutine.
 type Cluster struct {
-	Service *mem.Service
-	Tasks   []cluster.TaskSpec
-	Moving  cluster.Moving
+	Service   *mem.Service
+	Tasks     []cluster.TaskSpec
+	Rebalance cluster.Rebalance
 	// Store, if set, returns what a node works with in place of its link to the service.
 	Store func(node string, link *mem.Client) coord.Store
 	// Config, if set, changes a node's configuration.
@@ -64,7 +64,7 @@ func (c *Cluster) Start(ctx context.Context, name string, register func(*xconsum
 		store = c.Store(name, n.Client)
 	}
 	cfg := xconsumer.Config{
-		Cluster: Name, Name: name, Tasks: slices.Clone(c.Tasks), Moving: c.Moving, Log: slog.New(slog.DiscardHandler),
+		Cluster: Name, Name: name, Tasks: slices.Clone(c.Tasks), Rebalance: c.Rebalance, Log: slog.New(slog.DiscardHandler),
 		SupervisorReport: func(v cluster.SupervisorReport) { n.vitals.Store(&v) },
 	}
 	if c.Config != nil {

@@ -139,12 +139,12 @@ func (s *Snapshot) Suspicions() map[cluster.Slot]schema.Suspect {
 	return against
 }
 
-// Moving returns the policy in force by which slots move.
-func (s *Snapshot) Moving() cluster.Moving {
+// Rebalance returns the policy in force by which slots move between nodes.
+func (s *Snapshot) Rebalance() cluster.Rebalance {
 	if s.Settings.Rec == nil {
-		return cluster.Moving{}
+		return cluster.Rebalance{}
 	}
-	return s.Settings.Rec.Spec.Moving
+	return s.Settings.Rec.Spec.Rebalance
 }
 
 // Mark returns what an operator wants of a node.

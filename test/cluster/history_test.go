@@ -75,11 +75,11 @@ func TestMove(t *testing.T) {
 // A worker that was moved is not the first one to make room, though it came last: also while the budget lets one
 // worker move at a time.
 func TestMovedWorkersStay(t *testing.T) {
-	for name, moving := range map[string]cluster.Moving{"no budget": {}, "one at a time": {MaxMoving: 1}} {
+	for name, rebalance := range map[string]cluster.Rebalance{"no budget": {}, "one at a time": {MaxInFlight: 1}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, task("a", 6))
-				w.Moving = moving
+				w.Rebalance = rebalance
 				n1, n2, n3 := w.start("n1"), w.start("n2"), w.start("n3")
 				time.Sleep(time.Minute)
 				for _, i := range []int{0, 1, 2, 3, 4, 5, 5, 4, 3, 2, 1, 0} { // those that came last first

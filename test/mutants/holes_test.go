@@ -528,7 +528,7 @@ var mutants = []mutant{
 	},
 	{
 		"budget", "more are set in motion than the cluster's budget allows",
-		one("internal/reconcile/budget.go", "if b.most > 0 && b.moving >= b.most || limited", "if limited"),
+		one("internal/reconcile/budget.go", "if b.maxInFlight > 0 && b.inFlight >= b.maxInFlight || limited", "if limited"),
 		in("test/cluster", "TestBudgets"),
 	},
 	{
@@ -538,8 +538,8 @@ var mutants = []mutant{
 	},
 	{
 		"budget", "what was granted and does not run yet is not counted",
-		one("internal/reconcile/budget.go", `		b.moving += idle
-`, `		b.moving += 0 * idle
+		one("internal/reconcile/budget.go", `		b.inFlight += idle
+`, `		b.inFlight += 0 * idle
 `),
 		in("internal/reconcile", "TestPace"),
 	},

@@ -97,7 +97,7 @@ func (m *machine) boot() {
 		machine: m, name: fmt.Sprintf("%s/%d", m.name, m.lives), n: m.id*1000 + int64(m.lives),
 		dead: make(chan struct{}), ended: make(chan struct{}),
 	}
-	nodes := testcluster.Cluster{Service: m.service, Tasks: m.declared, Moving: m.moving, Store: p.link, Config: p.wire}
+	nodes := testcluster.Cluster{Service: m.service, Tasks: m.declared, Rebalance: m.rebalance, Store: p.link, Config: p.wire}
 	var ctx context.Context
 	ctx, p.cancel = context.WithCancel(leader.WithPlanner(m.t.Context(), p.faulty.plan))
 	m.proc = p

@@ -45,17 +45,17 @@ type world struct {
 	doing    group        // faults that last, and late repairs
 	operator *mem.Client
 
-	mu       sync.Mutex
-	declared []cluster.TaskSpec
-	moving   cluster.Moving
-	sudden   bool              // the service ends sessions that go on, as etcd's may; the takeover delay is the lost node's timeout then
-	mixed    bool              // some nodes have shorter session timeouts than others
-	tampered map[string]bool   // members whose keys were touched by hand
-	done     map[string]string // by member: what was done to it that must not come together with others
-	byHand   int               // the client that edits by hand
-	faults   map[string]int
-	wrong    []string
-	want     map[string]int // workers by task, as the operator last set them
+	mu        sync.Mutex
+	declared  []cluster.TaskSpec
+	rebalance cluster.Rebalance
+	sudden    bool              // the service ends sessions that go on, as etcd's may; the takeover delay is the lost node's timeout then
+	mixed     bool              // some nodes have shorter session timeouts than others
+	tampered  map[string]bool   // members whose keys were touched by hand
+	done      map[string]string // by member: what was done to it that must not come together with others
+	byHand    int               // the client that edits by hand
+	faults    map[string]int
+	wrong     []string
+	want      map[string]int // workers by task, as the operator last set them
 }
 
 func newWorld(t *testing.T, o Options) *world {
@@ -105,16 +105,16 @@ func (w *world) choosePolicy() {
 	w.declared = slices.Clone(declared)
 	w.chooseRuns()
 	if w.dice.chance(0.3, "budget") {
-		w.moving.MaxMoving = 1 + w.dice.pick(3, "maxMoving")
+		w.rebalance.MaxInFlight = 1 + w.dice.pick(3, "maxMoving") // an older name: the question is part of a history, and seeds are pinned
 	}
 	if w.dice.chance(0.3, "task budget") {
 		w.declared[0].MaxUnavailable = 1 + w.dice.pick(2, "maxUnavailable")
 	}
 	if w.dice.chance(0.2, "delay") {
-		w.moving.LeaveDelay = cluster.Duration(w.dice.upTo(30*time.Second, "leaveDelay").Round(time.Second))
+		w.rebalance.LeaveDelay = cluster.Duration(w.dice.upTo(30*time.Second, "leaveDelay").Round(time.Second))
 	}
 	if w.dice.chance(0.2, "freeze") {
-		w.moving.FreezeAbove, w.moving.FreezeFor = 0.3, cluster.Duration(20*time.Second)
+		w.rebalance.FreezeAbove, w.rebalance.FreezeFor = 0.3, cluster.Duration(20*time.Second)
 	}
 }
 
@@ -207,10 +207,10 @@ func (w *world) patience() (d time.Duration) {
 	if w.sudden {
 		d = timeout - tick // of the takeover delay
 	}
-	if w.moving.FreezeAbove > 0 {
-		d += w.moving.Freeze()
+	if w.rebalance.FreezeAbove > 0 {
+		d += w.rebalance.Freeze()
 	}
-	return d + time.Duration(w.moving.LeaveDelay)
+	return d + time.Duration(w.rebalance.LeaveDelay)
 }
 
 // settle waits until all work runs: I3.

@@ -49,7 +49,7 @@ type Settings struct {
 	Access     Access
 	Service    Service
 	Leader     cluster.LeaderPolicy
-	Moving     cluster.Moving
+	Rebalance  cluster.Rebalance
 	Labels     cluster.Labels
 	Weight     int
 	Capacity   int
@@ -226,15 +226,15 @@ func (f *configFile) placement(s *Settings) {
 			f.check(n.key, fmt.Errorf("%d is not between 1 and %d", n.value, n.most))
 		}
 	}
-	f.zeros("moving", map[string]int{"maxMoving": int(c.Moving.MaxMoving)})
-	s.Moving = cluster.Moving{
-		MaxMoving: int(c.Moving.MaxMoving), FreezeAbove: c.Moving.FreezeAbove,
-		LeaveDelay: cluster.Duration(f.duration("moving.leaveDelay", c.Moving.LeaveDelay)),
-		FreezeFor:  cluster.Duration(f.duration("moving.freezeFor", c.Moving.FreezeFor)),
+	f.zeros("rebalance", map[string]int{"maxInFlight": int(c.Rebalance.MaxInFlight)})
+	s.Rebalance = cluster.Rebalance{
+		MaxInFlight: int(c.Rebalance.MaxInFlight), FreezeAbove: c.Rebalance.FreezeAbove,
+		LeaveDelay: cluster.Duration(f.duration("rebalance.leaveDelay", c.Rebalance.LeaveDelay)),
+		FreezeFor:  cluster.Duration(f.duration("rebalance.freezeFor", c.Rebalance.FreezeFor)),
 	}
-	for _, e := range split(s.Moving.Validate()) {
+	for _, e := range split(s.Rebalance.Validate()) {
 		name, text, _ := strings.Cut(e.Error(), ": ")
-		f.check("moving."+name, errors.New(text))
+		f.check("rebalance."+name, errors.New(text))
 	}
 }
 

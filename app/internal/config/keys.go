@@ -39,12 +39,12 @@ type fileConfig struct {
 	Leader struct {
 		Workers string `toml:"workers"`
 	} `toml:"leader"`
-	Moving struct {
-		MaxMoving   int64   `toml:"maxMoving"`
+	Rebalance struct {
+		MaxInFlight int64   `toml:"maxInFlight"`
 		LeaveDelay  string  `toml:"leaveDelay"`
 		FreezeAbove float64 `toml:"freezeAbove"`
 		FreezeFor   string  `toml:"freezeFor"`
-	} `toml:"moving"`
+	} `toml:"rebalance"`
 	Log struct {
 		Keep string `toml:"keep"`
 	} `toml:"log"`

@@ -146,8 +146,8 @@ var zeroDurations = map[string]zero{
 	"zookeeper.sessionTimeout": {"would end every session at once", "leave it out for 20s; at the usual tickTime the least is 5s"},
 	"zookeeper.tickTime":       {"is not a possible tick", "leave it out for 2s, or write what the servers have"},
 	"etcd.sessionTimeout":      {"would end every session at once", "leave it out for 10s; the least is 2s"},
-	"moving.leaveDelay":        {"would be no delay", "leave it out for that"},
-	"moving.freezeFor":         {"would end a freeze at once", "leave freezeAbove out for no freeze, or freezeFor for 5m"},
+	"rebalance.leaveDelay":     {"would be no delay", "leave it out for that"},
+	"rebalance.freezeFor":      {"would end a freeze at once", "leave freezeAbove out for no freeze, or freezeFor for 5m"},
 	"task.stopTimeout":         {"would leave a worker no time to stop", "leave it out for 10s, or write a short time such as 100ms"},
 	"task.interval":            {"would be no pause", "leave it out to run a worker again at once"},
 	"task.restart.backoff": {

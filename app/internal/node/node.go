@@ -116,7 +116,7 @@ func (p *process) run(ctx context.Context, child *supervise.Child) (err error) {
 	}
 	node, err := xconsumer.New(store, xconsumer.Config{
 		Cluster: s.Cluster, Name: s.Name, Address: address, Advertise: advertised(s), Tasks: s.Tasks, LeaderWorkers: s.Leader, Source: s.File,
-		Moving: s.Moving, Labels: s.Labels, Weight: s.Weight, Capacity: s.Capacity,
+		Rebalance: s.Rebalance, Labels: s.Labels, Weight: s.Weight, Capacity: s.Capacity,
 		LogBytes: s.LogBytes, SupervisorReport: tell, Trace: told, Log: log,
 		HardStop: func() { os.Exit(ExitStuck) },
 	})

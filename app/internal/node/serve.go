@@ -112,7 +112,7 @@ func public(s config.Settings) map[string]any {
 			"listen": s.Listen, "advertise": s.Advertise, "hosts": s.Access.Hosts, "insecure": s.Access.Insecure, "tls": s.Access.TLS.On(),
 			"clientCertificates": s.Access.TLS.ClientCA != "", "tokens": tokens, "secret": peers.Secretless(s) == "",
 		},
-		"leader": map[string]any{"workers": s.Leader}, "moving": s.Moving,
+		"leader": map[string]any{"workers": s.Leader}, "rebalance": s.Rebalance,
 		"node":  map[string]any{"labels": s.Labels, "weight": s.Weight, "capacity": s.Capacity},
 		"works": works, "tasks": s.Tasks, "logKeep": s.LogBytes,
 	}

@@ -14,7 +14,7 @@ import (
 func TestLeaveDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, task("a", 6))
-		w.Moving.LeaveDelay = cluster.Duration(time.Minute)
+		w.Rebalance.LeaveDelay = cluster.Duration(time.Minute)
 		n1, n2, n3 := w.start("n1"), w.start("n2"), w.start("n3")
 		time.Sleep(time.Second)
 		starts := w.floor.started()
@@ -44,7 +44,7 @@ func TestLeaveDelay(t *testing.T) {
 func TestMoveNowCutsADelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, task("a", 4))
-		w.Moving.LeaveDelay = cluster.Duration(time.Hour)
+		w.Rebalance.LeaveDelay = cluster.Duration(time.Hour)
 		n1, n2 := w.start("n1"), w.start("n2")
 		time.Sleep(time.Second)
 		w.lose(n2)
@@ -60,7 +60,7 @@ func TestMoveNowCutsADelay(t *testing.T) {
 func TestFreeze(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, task("a", 10))
-		w.Moving.FreezeAbove, w.Moving.FreezeFor = 0.3, cluster.Duration(10*time.Minute)
+		w.Rebalance.FreezeAbove, w.Rebalance.FreezeFor = 0.3, cluster.Duration(10*time.Minute)
 		var nodes []*proc
 		for i := range 5 {
 			nodes = append(nodes, w.start(fmt.Sprint("n", i)))
@@ -105,20 +105,20 @@ func TestFreeze(t *testing.T) {
 // Never more are in motion than the budget allows.
 func TestBudgets(t *testing.T) {
 	for _, c := range []struct {
-		name   string
-		moving cluster.Moving
-		spec   func(*cluster.TaskSpec)
-		most   int
+		name      string
+		rebalance cluster.Rebalance
+		spec      func(*cluster.TaskSpec)
+		most      int
 	}{
-		{"of the cluster", cluster.Moving{MaxMoving: 2}, func(*cluster.TaskSpec) {}, 2},
-		{"of the task", cluster.Moving{}, func(s *cluster.TaskSpec) { s.MaxUnavailable = 1 }, 1},
+		{"of the cluster", cluster.Rebalance{MaxInFlight: 2}, func(*cluster.TaskSpec) {}, 2},
+		{"of the task", cluster.Rebalance{}, func(s *cluster.TaskSpec) { s.MaxUnavailable = 1 }, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				spec := task("a", 12)
 				c.spec(&spec)
 				w := newWorld(t, spec)
-				w.Moving = c.moving
+				w.Rebalance = c.rebalance
 				n1, n2 := w.start("n1"), w.start("n2")
 				time.Sleep(5 * time.Second)
 				w.wantShare(map[string]int{"n1": 6, "n2": 6})

@@ -1,0 +1,55 @@
+package cluster
+
+import (
+	"errors"
+	"time"
+)
+
+// Rebalance is the policy by which slots move between nodes: how many move at a time, and how long the
+// cluster waits for nodes that were lost. The zero value moves everything at once and waits for no node.
+type Rebalance struct {
+	// MaxInFlight bounds how many slots are in flight at a time: released or granted, and not yet
+	// running. A slot that runs nowhere counts, but the limit never delays it. 0: no limit.
+	MaxInFlight int `json:"maxInFlight,omitempty"`
+	// LeaveDelay is how long the slots of a node that crashed or was lost stay reserved for it, so
+	// that it can come back to them. The slots of a node that leaves on purpose move at once.
+	LeaveDelay Duration `json:"leaveDelay,omitempty"`
+	// FreezeAbove is a share of the nodes. When more than that vanish at once, the network is
+	// more likely at fault than the nodes, and their slots stay where they are for FreezeFor. 0: never.
+	FreezeAbove float64  `json:"freezeAbove,omitempty"`
+	FreezeFor   Duration `json:"freezeFor,omitempty"` // 0: DefaultFreezeFor
+}
+
+// Bounds of the policy.
+const (
+	DefaultFreezeFor = 5 * time.Minute
+	MaxDelay         = 24 * time.Hour
+)
+
+// Freeze returns how long a freeze holds.
+func (r Rebalance) Freeze() time.Duration {
+	if r.FreezeFor == 0 {
+		return DefaultFreezeFor
+	}
+	return time.Duration(r.FreezeFor)
+}
+
+// Validate returns every mistake in the policy, joined.
+func (r Rebalance) Validate() error {
+	var errs []error
+	if r.MaxInFlight < 0 || r.MaxInFlight > MaxWorkers {
+		errs = append(errs, wrong("maxInFlight", "%d is not between 1 and %d", r.MaxInFlight, MaxWorkers))
+	}
+	if !(r.FreezeAbove >= 0 && r.FreezeAbove < 1) {
+		errs = append(errs, wrong("freezeAbove", "%v is not a share of the nodes between 0 and 1", r.FreezeAbove))
+	}
+	for _, f := range []struct {
+		name  string
+		value Duration
+	}{{"leaveDelay", r.LeaveDelay}, {"freezeFor", r.FreezeFor}} {
+		if d := time.Duration(f.value); d < 0 || d > MaxDelay {
+			errs = append(errs, wrong(f.name, "%v is not between 0s and %v", d, MaxDelay))
+		}
+	}
+	return errors.Join(errs...)
+}

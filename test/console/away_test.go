@@ -22,7 +22,7 @@ func TestLogin(t *testing.T) {
 	server := cluster3(t, "", "XCONSUMER_HTTP_TOKENS=vic view vic-is-a-long-secret,opa operate opa-is-a-long-secret")
 	p := browser(t)
 	p.do(chromedp.Navigate(server + "/"))
-	p.await("it asks for a token", `assignment.querySelector("#login") !== null && assignment.querySelector("#say") === null`)
+	p.await("it asks for a token", `document.querySelector("#login") !== null && document.querySelector("#say") === null`)
 	p.picture("login")
 	login := func(token string) {
 		p.enter("#login input", token)
@@ -34,12 +34,12 @@ func TestLogin(t *testing.T) {
 	login("vic-is-a-long-secret")
 	p.quiet(4)
 	p.open("/tasks")
-	p.await("vic can press nothing", `assignment.querySelectorAll("tbody .row button").length > 0 && [...assignment.querySelectorAll("tbody .row button")].every((b) => b.disabled)`)
+	p.await("vic can press nothing", `document.querySelectorAll("tbody .row button").length > 0 && [...document.querySelectorAll("tbody .row button")].every((b) => b.disabled)`)
 	p.click("#logout")
-	p.await("it asks for a token again", `assignment.querySelector("#login") !== null`)
+	p.await("it asks for a token again", `document.querySelector("#login") !== null`)
 	login("opa-is-a-long-secret")
 	p.open("/tasks")
-	p.await("opa can pause, and not make tasks", `[...assignment.querySelectorAll("tbody .row button")].some((b) => !b.disabled) && assignment.querySelector('a[href="#/edit"]') === null`)
+	p.await("opa can pause, and not make tasks", `[...document.querySelectorAll("tbody .row button")].some((b) => !b.disabled) && document.querySelector('a[href="#/edit"]') === null`)
 }
 
 // A page that loses its node says so, and goes on when the node is back.
@@ -60,12 +60,12 @@ func TestCutOff(t *testing.T) {
 	}
 	p.quiet(4)
 	scale(3, 5) // the stream is open: it has brought that
-	value[bool](p, `(window.wasCut = false, new MutationObserver(() => { window.wasCut ||= assignment.querySelector(".banner") !== null }).observe(assignment.body, {subtree: true, childList: true}), true)`)
+	value[bool](p, `(window.wasCut = false, new MutationObserver(() => { window.wasCut ||= document.querySelector(".banner") !== null }).observe(document.body, {subtree: true, childList: true}), true)`)
 	if err := syscall.Kill(state(t, server).Nodes[0].PID, syscall.SIGKILL); err != nil { // n1, which the page asks; its parent starts it again
 		t.Fatal(err)
 	}
 	p.await("it says that it was cut off", `window.wasCut`)
-	p.await("it is back", `assignment.querySelector(".banner") === null`)
+	p.await("it is back", `document.querySelector(".banner") === null`)
 	scale(5, 7)
 }
 

@@ -152,16 +152,16 @@ func later[T any](p *page, promise string) T {
 // click clicks on the one element that a selector finds, once it is there and can be clicked.
 func (p *page) click(selector string) {
 	p.Helper()
-	p.await("there is "+selector, fmt.Sprintf(`(() => { const e = assignment.querySelector(%q); return e !== null && !e.disabled })()`, selector))
+	p.await("there is "+selector, fmt.Sprintf(`(() => { const e = document.querySelector(%q); return e !== null && !e.disabled })()`, selector))
 	p.do(chromedp.Click(chromedp.CSS(selector)))
 }
 
 // enter puts a text into a field, or chooses a value, as people do.
 func (p *page) enter(selector, text string) {
 	p.Helper()
-	p.await("there is "+selector, fmt.Sprintf(`assignment.querySelector(%q) !== null`, selector))
+	p.await("there is "+selector, fmt.Sprintf(`document.querySelector(%q) !== null`, selector))
 	value[bool](p, fmt.Sprintf(`(() => {
-		const e = assignment.querySelector(%q), kind = e instanceof HTMLSelectElement ? HTMLSelectElement : e instanceof HTMLTextAreaElement ? HTMLTextAreaElement : HTMLInputElement;
+		const e = document.querySelector(%q), kind = e instanceof HTMLSelectElement ? HTMLSelectElement : e instanceof HTMLTextAreaElement ? HTMLTextAreaElement : HTMLInputElement;
 		e.focus();
 		Object.getOwnPropertyDescriptor(kind.prototype, "value").set.call(e, %q);
 		e.dispatchEvent(new Event("input", { bubbles: true }));
@@ -179,7 +179,7 @@ func (p *page) open(hash string) {
 // says waits until an element holds a text.
 func (p *page) says(selector, text string) {
 	p.Helper()
-	p.await(selector+" says "+text, fmt.Sprintf(`[...assignment.querySelectorAll(%q)].some((e) => e.textContent.includes(%q))`, selector, text))
+	p.await(selector+" says "+text, fmt.Sprintf(`[...document.querySelectorAll(%q)].some((e) => e.textContent.includes(%q))`, selector, text))
 }
 
 // wide sets how wide the page is.
@@ -195,7 +195,7 @@ func (p *page) dark(on bool) {
 	if _, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}); err != nil {
 		p.Fatal(err)
 	}
-	p.await("it is "+scheme, fmt.Sprintf(`assignment.documentElement.dataset.theme === %q`, scheme))
+	p.await("it is "+scheme, fmt.Sprintf(`document.documentElement.dataset.theme === %q`, scheme))
 }
 
 // picture keeps what the page looks like.

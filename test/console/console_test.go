@@ -61,7 +61,7 @@ func state(t *testing.T, server string) cluster.State {
 // quiet waits until nothing of the cluster moves any longer.
 func (p *page) quiet(running int) {
 	p.Helper()
-	p.await(fmt.Sprintf("%d run", running), fmt.Sprintf(`(assignment.querySelector("#say")?.textContent ?? "").startsWith("%d of ")`, running))
+	p.await(fmt.Sprintf("%d run", running), fmt.Sprintf(`(document.querySelector("#say")?.textContent ?? "").startsWith("%d of ")`, running))
 }
 
 // A person goes through all of it.
@@ -71,7 +71,7 @@ func TestConsole(t *testing.T) {
 	p := browser(t)
 	p.do(chromedp.Navigate(server + "/"))
 	p.says("#say", "2 of thumbnails wait for a node with gpu=true")
-	p.await("the once-task has run", `assignment.querySelectorAll('[data-slot^="report@"]').length === 0`)
+	p.await("the once-task has run", `document.querySelectorAll('[data-slot^="report@"]').length === 0`)
 	p.quiet(11)
 
 	t.Run("scale", func(t *testing.T) {
@@ -93,13 +93,13 @@ func TestConsole(t *testing.T) {
 		p := p.in(t)
 		p.open("/task/mails")
 		p.says("dl", "test02")
-		p.await("it can be paused", `[...assignment.querySelectorAll("button")].some((b) => b.textContent === "Pause" && !b.disabled)`)
-		value[bool](p, `([...assignment.querySelectorAll("button")].find((b) => b.textContent === "Pause").click(), true)`)
+		p.await("it can be paused", `[...document.querySelectorAll("button")].some((b) => b.textContent === "Pause" && !b.disabled)`)
+		value[bool](p, `([...document.querySelectorAll("button")].find((b) => b.textContent === "Pause").click(), true)`)
 		p.says("#question", "4 running workers will stop")
 		p.click("#yes")
 		p.says("h2.page .badge", "paused")
 		p.quiet(8)
-		value[bool](p, `([...assignment.querySelectorAll("button")].find((b) => b.textContent === "Resume").click(), true)`)
+		value[bool](p, `([...document.querySelectorAll("button")].find((b) => b.textContent === "Resume").click(), true)`)
 		p.quiet(12)
 		p.picture("task")
 	})
@@ -107,12 +107,12 @@ func TestConsole(t *testing.T) {
 	t.Run("run now", func(t *testing.T) {
 		p := p.in(t)
 		p.open("/task/report")
-		p.await("it can be run", `[...assignment.querySelectorAll("button")].some((b) => b.textContent === "Run now" && !b.disabled)`)
-		before := value[int](p, `assignment.querySelectorAll('section[aria-label="Runs"] tbody tr').length`)
-		value[bool](p, `([...assignment.querySelectorAll("button")].find((b) => b.textContent === "Run now").click(), true)`)
-		p.await("there is one run more, and it is done", fmt.Sprintf(`assignment.querySelectorAll('section[aria-label="Runs"] tbody tr').length === %d && [...assignment.querySelectorAll('section[aria-label="Runs"] .state')].every((s) => s.textContent === "done")`, max(2, before+1)))
+		p.await("it can be run", `[...document.querySelectorAll("button")].some((b) => b.textContent === "Run now" && !b.disabled)`)
+		before := value[int](p, `document.querySelectorAll('section[aria-label="Runs"] tbody tr').length`)
+		value[bool](p, `([...document.querySelectorAll("button")].find((b) => b.textContent === "Run now").click(), true)`)
+		p.await("there is one run more, and it is done", fmt.Sprintf(`document.querySelectorAll('section[aria-label="Runs"] tbody tr').length === %d && [...document.querySelectorAll('section[aria-label="Runs"] .state')].every((s) => s.textContent === "done")`, max(2, before+1)))
 		p.open("/runs")
-		p.await("its durations are drawn", `assignment.querySelectorAll(".lanes .bar").length >= 2`)
+		p.await("its durations are drawn", `document.querySelectorAll(".lanes .bar").length >= 2`)
 		p.picture("runs")
 	})
 
@@ -120,25 +120,25 @@ func TestConsole(t *testing.T) {
 		p := p.in(t)
 		p.open("/worker/tell/0")
 		p.says(".log", "line ")
-		lines := value[int](p, `assignment.querySelectorAll(".log p").length`)
-		p.await("the log goes on", fmt.Sprintf(`assignment.querySelectorAll(".log p").length > %d`, lines+3))
+		lines := value[int](p, `document.querySelectorAll(".log p").length`)
+		p.await("the log goes on", fmt.Sprintf(`document.querySelectorAll(".log p").length > %d`, lines+3))
 		p.says("#why", "may run it")
 		p.picture("worker")
-		first := value[string](p, `assignment.querySelector(".log p").textContent`)
-		to := value[string](p, `[...assignment.querySelector('select[aria-label="Move to"]').options].map((o) => o.value).find(Boolean)`)
+		first := value[string](p, `document.querySelector(".log p").textContent`)
+		to := value[string](p, `[...document.querySelector('select[aria-label="Move to"]').options].map((o) => o.value).find(Boolean)`)
 		p.enter(`select[aria-label="Move to"]`, to)
-		value[bool](p, `([...assignment.querySelectorAll("button")].find((b) => b.textContent === "Move").click(), true)`)
+		value[bool](p, `([...document.querySelectorAll("button")].find((b) => b.textContent === "Move").click(), true)`)
 		p.says(".log", "worker tell#0 continues on "+to)
-		if now := value[string](p, `assignment.querySelector(".log p").textContent`); now != first {
+		if now := value[string](p, `document.querySelector(".log p").textContent`); now != first {
 			t.Errorf("what was shown is gone: the first line is %q, and was %q", now, first)
 		}
-		p.await("it goes on there", `assignment.querySelector(".log p:last-child time") !== null`)
+		p.await("it goes on there", `document.querySelector(".log p:last-child time") !== null`)
 	})
 
 	t.Run("a node dies, and its work moves", func(t *testing.T) {
 		p := p.in(t)
 		p.open("/overview")
-		p.await("all slots are drawn", `assignment.querySelectorAll("[data-slot]").length === 14`)
+		p.await("all slots are drawn", `document.querySelectorAll("[data-slot]").length === 14`)
 		p.picture("overview")
 		value[bool](p, `(window.flights = 0, window.fly = Element.prototype.animate, Element.prototype.animate = function (...a) { window.flights++; return window.fly.apply(this, a); }, true)`)
 		victim := state(t, server).Nodes[2]
@@ -148,22 +148,22 @@ func TestConsole(t *testing.T) {
 		p.await("slots fly", `window.flights > 0`)
 		time.Sleep(300 * time.Millisecond) // for the picture: in the middle of its way
 		p.picture("moving")
-		p.await("the node is back, and everything runs", `assignment.querySelectorAll(".node:not(.lost):not(.nowhere)").length === 3 && assignment.querySelector("#say").textContent.startsWith("12 of 14")`)
-		p.await("the failover was timed", `/\d (ms|s)/.test([...assignment.querySelectorAll(".spark")].at(-1).textContent)`)
+		p.await("the node is back, and everything runs", `document.querySelectorAll(".node:not(.lost):not(.nowhere)").length === 3 && document.querySelector("#say").textContent.startsWith("12 of 14")`)
+		p.await("the failover was timed", `/\d (ms|s)/.test([...document.querySelectorAll(".spark")].at(-1).textContent)`)
 	})
 
 	t.Run("drain", func(t *testing.T) {
 		p := p.in(t)
 		p.open("/node/n2")
 		p.says("dl", "left of") // its lease
-		value[bool](p, `([...assignment.querySelectorAll("button")].find((b) => b.textContent === "Drain").click(), true)`)
+		value[bool](p, `([...document.querySelectorAll("button")].find((b) => b.textContent === "Drain").click(), true)`)
 		p.says("#question", "will move to other nodes")
 		p.click("#yes")
 		p.says(".drain", "drained")
-		p.await("nothing is left there", `assignment.querySelectorAll('section[aria-label="Workers"] tbody tr').length === 0`)
+		p.await("nothing is left there", `document.querySelectorAll('section[aria-label="Workers"] tbody tr').length === 0`)
 		p.picture("drained")
-		value[bool](p, `([...assignment.querySelectorAll("button")].find((b) => b.textContent === "Uncordon").click(), true)`)
-		p.await("work comes back", `assignment.querySelectorAll('section[aria-label="Workers"] tbody tr').length > 0`)
+		value[bool](p, `([...document.querySelectorAll("button")].find((b) => b.textContent === "Uncordon").click(), true)`)
+		p.await("work comes back", `document.querySelectorAll('section[aria-label="Workers"] tbody tr').length > 0`)
 	})
 
 	t.Run("what if", func(t *testing.T) {
@@ -171,8 +171,8 @@ func TestConsole(t *testing.T) {
 		p.open("/node/n1")
 		p.click(`.row a[href^="#/plan"]`)
 		p.says("#effect", "move")
-		p.await("ghosts stand where slots would come, and none of n1's would stay", `assignment.querySelectorAll("[data-ghost]").length > 0 && assignment.querySelectorAll('[data-card="n1"] .slot:not(.leaving)').length === 0`)
-		p.await("it cannot be made", `assignment.querySelector("#apply").disabled`)
+		p.await("ghosts stand where slots would come, and none of n1's would stay", `document.querySelectorAll("[data-ghost]").length > 0 && document.querySelectorAll('[data-card="n1"] .slot:not(.leaving)').length === 0`)
+		p.await("it cannot be made", `document.querySelector("#apply").disabled`)
 		p.picture("plan")
 		p.open("/plan")
 		p.enter(`#builder select[aria-label="Task"]`, "mails")
@@ -188,7 +188,7 @@ func TestConsole(t *testing.T) {
 	t.Run("edit", func(t *testing.T) {
 		p := p.in(t)
 		p.open("/edit/mails")
-		p.await("it is filled in", `assignment.querySelector("#field-workName")?.value === "test02"`)
+		p.await("it is filled in", `document.querySelector("#field-workName")?.value === "test02"`)
 		p.enter("#field-workerNum", "many")
 		p.says("#field-workerNum-wrong", "number")
 		p.enter("#field-workerNum", "5")
@@ -207,7 +207,7 @@ func TestConsole(t *testing.T) {
 		p.click(`#edit button.main`)
 		p.await("it is there", `location.hash === "#/task/fresh"`)
 		p.quiet(15)
-		value[bool](p, `([...assignment.querySelectorAll("button")].find((b) => b.textContent === "Delete").click(), true)`)
+		value[bool](p, `([...document.querySelectorAll("button")].find((b) => b.textContent === "Delete").click(), true)`)
 		p.says("#question", "1 running worker will stop")
 		p.click("#yes")
 		p.says(".empty", "no task fresh")
@@ -216,8 +216,8 @@ func TestConsole(t *testing.T) {
 	t.Run("replay", func(t *testing.T) {
 		p := p.in(t)
 		p.open("/timeline")
-		p.await("the timeline tells of it", `assignment.querySelectorAll("tbody tr").length > 20`)
-		p.await("there is a slider", `assignment.querySelector("#replay") !== null`)
+		p.await("the timeline tells of it", `document.querySelectorAll("tbody tr").length > 20`)
+		p.await("there is a slider", `document.querySelector("#replay") !== null`)
 		now := value[string](p, drawn)
 		early := later[int](p, `(async () => {
 			for (let n = 0; ; n++) { // the first decision after which something is placed
@@ -225,14 +225,14 @@ func TestConsole(t *testing.T) {
 				if (past.workers.filter((w) => w.node).length > 5) return n;
 			}
 		})()`)
-		value[bool](p, fmt.Sprintf(`(() => { const e = assignment.querySelector("#replay"); e.value = %d; e.dispatchEvent(new Event("input", { bubbles: true })); return true })()`, early))
+		value[bool](p, fmt.Sprintf(`(() => { const e = document.querySelector("#replay"); e.value = %d; e.dispatchEvent(new Event("input", { bubbles: true })); return true })()`, early))
 		p.says("#replayed", "As it was after decision")
-		p.await("the picture is another", fmt.Sprintf(`assignment.querySelectorAll(".node:not(.nowhere) [data-slot]").length > 5 && %s !== %q`, drawn, now))
+		p.await("the picture is another", fmt.Sprintf(`document.querySelectorAll(".node:not(.nowhere) [data-slot]").length > 5 && %s !== %q`, drawn, now))
 		p.picture("timeline")
 		p.click("#play")
 		first := value[string](p, `location.hash`)
 		p.await("it plays", fmt.Sprintf(`location.hash !== %q`, first))
-		value[bool](p, `([...assignment.querySelectorAll("button")].find((b) => b.textContent === "Back to now").click(), true)`)
+		value[bool](p, `([...document.querySelectorAll("button")].find((b) => b.textContent === "Back to now").click(), true)`)
 		p.says("#replayed", "As it is now")
 		p.await("everything is where it was", fmt.Sprintf(`%s === %q`, drawn, now))
 	})
@@ -240,9 +240,9 @@ func TestConsole(t *testing.T) {
 	t.Run("lists", func(t *testing.T) {
 		p := p.in(t)
 		p.open("/workers?q=orders&sort=-worker")
-		p.await("they come as the address says", `assignment.querySelectorAll("tbody tr").length === 7 && assignment.querySelector("tbody a").textContent === "orders#6"`)
+		p.await("they come as the address says", `document.querySelectorAll("tbody tr").length === 7 && document.querySelector("tbody a").textContent === "orders#6"`)
 		p.enter(`input[type="search"]`, "orders#3")
-		p.await("the address says what is chosen", `assignment.querySelectorAll("tbody tr").length === 1 && location.hash.includes("q=orders%233")`)
+		p.await("the address says what is chosen", `document.querySelectorAll("tbody tr").length === 1 && location.hash.includes("q=orders%233")`)
 	})
 
 	t.Run("the page knows what the node knows", func(t *testing.T) {
@@ -269,7 +269,7 @@ func TestConsole(t *testing.T) {
 		p.enter("#language", "zh")
 		p.says("#say", "在运行")
 		p.says("#say", "带有 gpu=true 的节点")
-		p.await("the page says so", `assignment.documentElement.lang === "zh-CN" && assignment.title.includes("总览")`)
+		p.await("the page says so", `document.documentElement.lang === "zh-CN" && document.title.includes("总览")`)
 		if different := later[string](p, `import("./words.js").then(({ all }) => {
 			const keys = (o, at = "") => Object.entries(o).flatMap(([k, v]) => (v && typeof v === "object" ? keys(v, at + k + ".") : [at + k + ":" + typeof v])).sort().join(" ");
 			return keys(all.en) === keys(all.zh) ? "" : keys(all.zh);
@@ -282,4 +282,4 @@ func TestConsole(t *testing.T) {
 }
 
 // drawn is what the picture shows: which slots are where.
-const drawn = `[...assignment.querySelectorAll("[data-slot]")].map((e) => e.dataset.slot + " " + e.dataset.node).sort().join()`
+const drawn = `[...document.querySelectorAll("[data-slot]")].map((e) => e.dataset.slot + " " + e.dataset.node).sort().join()`

@@ -199,7 +199,7 @@ func TestLogOfEveryPlace(t *testing.T) {
 	want := []string{
 		"one 0", "one 1", "one 2", "-- n2", "two 0", "two 1", "-- n3", "three 0", "-- n2", "four 0", "four 1", "four 2", "-- n3", "five 0",
 	}
-	got := value[[]string](p, `[...assignment.querySelectorAll(".log p")].map((e) => e.querySelector("time") ? e.textContent.slice(e.querySelector("time").textContent.length).trim() : e.textContent.replace("worker a#0 continues on", "--"))`)
+	got := value[[]string](p, `[...document.querySelectorAll(".log p")].map((e) => e.querySelector("time") ? e.textContent.slice(e.querySelector("time").textContent.length).trim() : e.textContent.replace("worker a#0 continues on", "--"))`)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -261,7 +261,7 @@ func TestLogThatCannotBeRead(t *testing.T) {
 	p.says(".log .failure", "trying again: the other node cannot be asked: n2 at 127.0.0.1:1")
 	w.nodes[1].write(slotA, 1)
 	advertise(w.nodes[1].advertise)
-	p.await("it is read, and empty", `assignment.querySelector(".log .failure") === null && assignment.querySelector(".log").textContent.includes("nothing yet")`)
+	p.await("it is read, and empty", `document.querySelector(".log .failure") === null && document.querySelector(".log").textContent.includes("nothing yet")`)
 	w.nodes[1].write(slotA, 1, "one 0")
 	p.says(".log", "one 0")
 	advertise("127.0.0.1:1")
@@ -271,7 +271,7 @@ func TestLogThatCannotBeRead(t *testing.T) {
 	w.move("n3", 3, cluster.WorkerRunning)
 	p.says(".log", "three 0")
 	p.says(".log", "the last lines of worker a#0 on n2 cannot be read: the other node cannot be asked")
-	p.await("nothing fails", `assignment.querySelector(".log .failure") === null`)
+	p.await("nothing fails", `document.querySelector(".log .failure") === null`)
 }
 
 // The log is as it should be on every width, in both themes and languages, while its worker moves, is held, has ended, and
@@ -294,20 +294,20 @@ func TestLogLooks(t *testing.T) {
 			p.open("/worker/a/0")
 			p.says(".log", "very-long")
 			w.move("n2", 2, cluster.WorkerRunning)
-			p.await("it is there", `assignment.querySelectorAll(".log p").length === 4`)
+			p.await("it is there", `document.querySelectorAll(".log p").length === 4`)
 		}, map[string]string{"en": "continues on n2", "zh": "在 n2 上继续"}},
 		{"held", func() { w.move("", 0, cluster.WorkerHeld) }, map[string]string{"en": "on no node", "zh": "不在任何节点上"}},
 		{"ended", func() {
 			w.move("", 0, cluster.WorkerDone)
 			p.open("/overview")
-			p.await("the page has been left", `assignment.querySelector(".log") === null`)
+			p.await("the page has been left", `document.querySelector(".log") === null`)
 			p.open("/worker/a/0")
 			p.says(".log p time", "")
 		}, map[string]string{"en": "run to its end", "zh": "已运行结束"}},
 		{"away", func() {
 			w.set(func(s *cluster.State) { s.Nodes[2].Advertise = "127.0.0.1:1" })
 			w.move("n3", 3, cluster.WorkerRunning)
-			p.await("it fails", `assignment.querySelector(".log .failure") !== null`)
+			p.await("it fails", `document.querySelector(".log .failure") !== null`)
 		}, map[string]string{"en": "trying again", "zh": "正在重试"}},
 	} {
 		one.set()
@@ -318,7 +318,7 @@ func TestLogLooks(t *testing.T) {
 				for _, dark := range []bool{false, true} {
 					p.wide(width)
 					p.dark(dark)
-					p.await("nothing sticks out", `assignment.documentElement.scrollWidth <= innerWidth && [...assignment.querySelectorAll(".log")].every((e) => e.scrollWidth <= e.clientWidth)`)
+					p.await("nothing sticks out", `document.documentElement.scrollWidth <= innerWidth && [...document.querySelectorAll(".log")].every((e) => e.scrollWidth <= e.clientWidth)`)
 					p.picture(fmt.Sprintf("log-%s-%s-%d-%s", one.name, language, width, map[bool]string{false: "light", true: "dark"}[dark]))
 				}
 			}

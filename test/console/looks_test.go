@@ -28,8 +28,8 @@ func TestLooks(t *testing.T) {
 			for _, one := range []string{"overview", "tasks", "task/orders", "nodes", "node/n1", "workers", "worker/orders/0", "runs", "timeline", "edit/orders", "settings", "plan?operations=" + `[{"kind":"lose","node":"n1"}]`} {
 				p.open("/" + one)
 				p.await(fmt.Sprintf("%s at %d is there", one, width), there[strings.FieldsFunc(one, func(r rune) bool { return r == '/' || r == '?' })[0]])
-				p.await("nothing sticks out", `assignment.documentElement.scrollWidth <= innerWidth`)
-				if bad := value[string](p, `[...assignment.querySelectorAll("#content button, #content a, #content h2, #content td, #content dd, #content .badge")].filter((e) => {
+				p.await("nothing sticks out", `document.documentElement.scrollWidth <= innerWidth`)
+				if bad := value[string](p, `[...document.querySelectorAll("#content button, #content a, #content h2, #content td, #content dd, #content .badge")].filter((e) => {
 					const b = e.getBoundingClientRect();
 					return b.width > 0 && (b.right > innerWidth + 1 || b.left < -1);
 				}).map((e) => e.outerHTML.slice(0, 120)).join("\n")`); bad != "" {
@@ -44,30 +44,30 @@ func TestLooks(t *testing.T) {
 
 // there says of each page when all of it is there, with what is asked of the node.
 var there = map[string]string{
-	"overview": `assignment.querySelectorAll("[data-slot]").length === 13 && assignment.querySelectorAll(".spark canvas").length === 4`,
-	"tasks":    `assignment.querySelectorAll("tbody tr").length === 5`,
-	"task":     `assignment.querySelectorAll(".log p time").length > 0 && assignment.querySelectorAll("tbody tr").length === 6`,
-	"nodes":    `assignment.querySelectorAll("tbody tr").length === 3`,
-	"node":     `assignment.querySelector("meter") !== null && assignment.querySelectorAll("tbody tr").length > 4`,
-	"workers":  `assignment.querySelectorAll("tbody tr").length >= 13`,
-	"worker":   `assignment.querySelectorAll(".log p time").length > 0 && assignment.querySelectorAll("tbody tr").length > 2`,
-	"runs":     `assignment.querySelectorAll(".lanes .bar").length === 1`,
-	"timeline": `assignment.querySelector("#replay") !== null && assignment.querySelectorAll("tbody tr").length > 20`,
-	"edit":     `assignment.querySelector("#field-workName")?.value === "test01"`,
-	"settings": `assignment.querySelector("pre")?.textContent.includes("shop")`,
-	"plan":     `assignment.querySelectorAll("[data-ghost]").length > 0`,
+	"overview": `document.querySelectorAll("[data-slot]").length === 13 && document.querySelectorAll(".spark canvas").length === 4`,
+	"tasks":    `document.querySelectorAll("tbody tr").length === 5`,
+	"task":     `document.querySelectorAll(".log p time").length > 0 && document.querySelectorAll("tbody tr").length === 6`,
+	"nodes":    `document.querySelectorAll("tbody tr").length === 3`,
+	"node":     `document.querySelector("meter") !== null && document.querySelectorAll("tbody tr").length > 4`,
+	"workers":  `document.querySelectorAll("tbody tr").length >= 13`,
+	"worker":   `document.querySelectorAll(".log p time").length > 0 && document.querySelectorAll("tbody tr").length > 2`,
+	"runs":     `document.querySelectorAll(".lanes .bar").length === 1`,
+	"timeline": `document.querySelector("#replay") !== null && document.querySelectorAll("tbody tr").length > 20`,
+	"edit":     `document.querySelector("#field-workName")?.value === "test01"`,
+	"settings": `document.querySelector("pre")?.textContent.includes("shop")`,
+	"plan":     `document.querySelectorAll("[data-ghost]").length > 0`,
 }
 
 // accessible fails the test for what keeps people from using the page as it is.
 func (p *page) accessible(what string) {
 	p.Helper()
-	p.await("nothing flies any longer", `assignment.getAnimations().every((a) => a.effect.getTiming().iterations === Infinity)`)
+	p.await("nothing flies any longer", `document.getAnimations().every((a) => a.effect.getTiming().iterations === Infinity)`)
 	found := later[[]struct {
 		ID     string   `json:"id"`
 		Help   string   `json:"help"`
 		Impact string   `json:"impact"`
 		Nodes  []string `json:"nodes"`
-	}](p, `axe.run(assignment, { resultTypes: ["violations"] }).then(({ violations }) => violations.map((v) => ({ id: v.id, help: v.help, impact: v.impact, nodes: v.nodes.slice(0, 3).map((n) => n.html.slice(0, 200) + " " + n.failureSummary) })))`)
+	}](p, `axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => violations.map((v) => ({ id: v.id, help: v.help, impact: v.impact, nodes: v.nodes.slice(0, 3).map((n) => n.html.slice(0, 200) + " " + n.failureSummary) })))`)
 	for _, v := range found {
 		if v.Impact == "serious" || v.Impact == "critical" {
 			p.Errorf("%s: %s (%s): %s\n%s", what, v.ID, v.Impact, v.Help, strings.Join(v.Nodes, "\n"))

@@ -49,7 +49,7 @@ func listedIn(assignment *schema.Assignment) string {
 		return "nothing that is known"
 	}
 	var names []string
-	list := slices.Concat(assignment.Slots, assignment.Releasing)
+	list := slices.Concat(assignment.Granted, assignment.Releasing)
 	for i := range list[:min(len(list), most)] {
 		names = append(names, fmt.Sprintf("%s#%s", list[i].Task, list[i].Slots))
 	}
@@ -74,7 +74,7 @@ func (fl *following) refuse(fresh map[cluster.Slot]int64) {
 // tellGrants says which slots came and went.
 func (fl *following) tellGrants() {
 	granted := map[cluster.Slot]int64{}
-	for slot, h := range schema.Each(fl.assignment.Slots) {
+	for slot, h := range schema.Each(fl.assignment.Granted) {
 		if _, refused := fl.known.Refused[slot]; refused {
 			continue
 		}

@@ -39,7 +39,7 @@ func TestStatusIsBounded(t *testing.T) {
 					l.Claims[slot] = schema.Claim{Token: h.Token, Since: noon.Add(time.Duration(dice.IntN(1e6)) * time.Millisecond)}
 				}
 			}
-			if l.Assignment.Slots = append(l.Assignment.Slots, h); i%100 == 99 && schema.Size(l.Assignment) > schema.MaxGrants-10<<10 {
+			if l.Assignment.Granted = append(l.Assignment.Granted, h); i%100 == 99 && schema.Size(l.Assignment) > schema.MaxGrants-10<<10 {
 				break
 			}
 		}
@@ -59,7 +59,7 @@ func TestStatusIsBounded(t *testing.T) {
 			}
 		}
 		for slot, token := range holds {
-			if h := schema.Find(l.Assignment.Slots, slot); h == nil || h.Token != token {
+			if h := schema.Find(l.Assignment.Granted, slot); h == nil || h.Token != token {
 				t.Fatalf("%s is named, and not granted", slot)
 			}
 		}

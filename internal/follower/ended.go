@@ -27,7 +27,7 @@ func (l *Local) index() {
 	if l.Assignment == nil || l.Assignment.Evicted || l.Assignment.Closed != nil || none && len(l.noted) == 0 {
 		return
 	}
-	for _, list := range [][]schema.SlotRange{l.Assignment.Slots, l.Assignment.Releasing} {
+	for _, list := range [][]schema.SlotRange{l.Assignment.Granted, l.Assignment.Releasing} {
 		for slot, h := range schema.Each(list) {
 			l.lists[end{slot, h.Token}] = true
 		}
@@ -202,8 +202,8 @@ func (l *Local) claimedWhole(claims map[cluster.Slot]schema.Claim) {
 	if l.Assignment == nil {
 		return
 	}
-	for i := range l.Assignment.Slots {
-		h := &l.Assignment.Slots[i]
+	for i := range l.Assignment.Granted {
+		h := &l.Assignment.Granted[i]
 		some := slices.ContainsFunc(h.Slots, func(index int) bool {
 			return claims[cluster.Slot{Task: h.Task, Index: index}].Token == h.Token
 		})

@@ -133,7 +133,7 @@ func Follow(l Local) Actions {
 func (l *Local) granted() map[cluster.Slot]*schema.SlotRange {
 	granted := make(map[cluster.Slot]*schema.SlotRange, len(l.Running))
 	if l.Assignment != nil && !l.Leaving && !l.Assignment.Evicted && l.Assignment.Closed == nil {
-		maps.Insert(granted, schema.Each(l.Assignment.Slots))
+		maps.Insert(granted, schema.Each(l.Assignment.Granted))
 		for slot := range l.Refused {
 			delete(granted, slot)
 		}

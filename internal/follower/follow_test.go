@@ -27,7 +27,7 @@ func local(version int64, slots, releasing []schema.SlotRange, running ...string
 		slots[i].Spec = &s
 	}
 	l := follower.Local{
-		Assignment: &schema.Assignment{Node: "n", Slots: slots, Releasing: releasing},
+		Assignment: &schema.Assignment{Node: "n", Granted: slots, Releasing: releasing},
 		DocVersion: version, DocGood: true,
 		Running: map[cluster.Slot]cluster.Report{}, Claims: map[cluster.Slot]schema.Claim{},
 		Now: time.Hour, WallNow: since,
@@ -387,7 +387,7 @@ func TestStatusStaysSmall(t *testing.T) {
 // A worker is told the count of its grant, whatever its task declares by now.
 func TestFollowTellsTheCountOfTheGrant(t *testing.T) {
 	l := local(4, schematest.Held("a 0 @5", "a 1 @6", "b 0 @7"), schematest.Held())
-	l.Assignment.Slots[0].Count, l.Assignment.Slots[2].Count = new(4), new(0)
+	l.Assignment.Granted[0].Count, l.Assignment.Granted[2].Count = new(4), new(0)
 	want := []int{4, 9, 0} // the second one was written by an earlier program
 	for i, g := range follower.Follow(l).Start {
 		if g.Count != want[i] || g.Spec.WorkerNum != 9 {

@@ -31,7 +31,7 @@ type KnownGrants struct {
 func (k *KnownGrants) Note(assignment *schema.Assignment) (fresh map[cluster.Slot]int64) {
 	next := KnownGrants{Refused: map[cluster.Slot]int64{}, highest: k.highest, taken: map[cluster.Slot]int64{}}
 	fresh = map[cluster.Slot]int64{}
-	for slot, h := range schema.Each(assignment.Slots) {
+	for slot, h := range schema.Each(assignment.Granted) {
 		if k.taken[slot] == h.Token || h.Token > k.highest {
 			next.taken[slot] = h.Token
 		} else {
@@ -40,7 +40,7 @@ func (k *KnownGrants) Note(assignment *schema.Assignment) (fresh map[cluster.Slo
 			}
 		}
 	}
-	for _, list := range [][]schema.SlotRange{assignment.Slots, assignment.Releasing} {
+	for _, list := range [][]schema.SlotRange{assignment.Granted, assignment.Releasing} {
 		for i := range list {
 			if schema.PlausibleToken(list[i].Token) {
 				next.highest = max(next.highest, list[i].Token)

@@ -69,7 +69,7 @@ func (fl *following) departure() membership.Departure {
 }
 
 func (fl *following) docEmpty() bool {
-	return fl.assignment == nil || len(fl.assignment.Slots) == 0 && len(fl.assignment.Releasing) == 0
+	return fl.assignment == nil || len(fl.assignment.Granted) == 0 && len(fl.assignment.Releasing) == 0
 }
 
 // stopTime is how long a worker may take to stop: as its task says, but less under a lapsing

@@ -329,7 +329,7 @@ func (l *leading) evict(ctx context.Context, memberID string) error {
 				Node:           m.Node,
 				Host:           m.Host,
 				SessionTimeout: m.SessionTimeout,
-				Slots:          []schema.SlotRange{},
+				Granted:        []schema.SlotRange{},
 				Releasing:      schema.AskedBack(p.Status.Rec.Holding, 0),
 			}
 		}

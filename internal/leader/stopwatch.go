@@ -32,7 +32,7 @@ func (w *stopwatch) gone(p *view.Peer, now time.Duration) {
 	if p == nil || p.Assignment.Rec == nil || p.Assignment.Rec.Closed != nil && p.Status.Rec != nil && p.Status.Rec.Leaving {
 		return // it left in order: what it had was given back before
 	}
-	for slot := range schema.Each(p.Assignment.Rec.Slots) {
+	for slot := range schema.Each(p.Assignment.Rec.Granted) {
 		w.since[slot] = start{meter.Failover, now}
 	}
 }
@@ -66,7 +66,7 @@ func (w *stopwatch) decided(moves []cluster.Decided, assignments map[string]*sch
 		if assignment == nil {
 			continue
 		}
-		for slot := range schema.Each(assignment.Slots) {
+		for slot := range schema.Each(assignment.Granted) {
 			if w.since[slot].of == "" {
 				continue
 			}

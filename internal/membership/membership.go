@@ -139,7 +139,7 @@ func joinOps(keys schema.Keys, m cluster.Member, metaVersion int64) []coord.Op {
 		coord.CreateBound(keys.Heartbeat(m.MemberID), schema.Encode(&schema.Heartbeat{}, 0)),
 		coord.CreateBound(keys.Status(m.MemberID), schema.Encode(&schema.Status{Holding: []schema.SlotRange{}}, 0)),
 		coord.Create(keys.Assignment(m.MemberID), schema.Encode(&schema.Assignment{
-			Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Slots: []schema.SlotRange{}, Releasing: []schema.SlotRange{}}, 0)),
+			Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Granted: []schema.SlotRange{}, Releasing: []schema.SlotRange{}}, 0)),
 		coord.CreateSequenced(keys.Election(m.MemberID), []byte("{}")),
 	}
 }

@@ -98,7 +98,7 @@ func known(s *view.Snapshot, node string) error {
 func slotsOf(s *view.Snapshot, node string) (n int) {
 	for _, p := range s.Peers {
 		if p.Assignment.Rec != nil && p.Assignment.Rec.Node == node && p.Live() {
-			n += schema.Count(p.Assignment.Rec.Slots) + schema.Count(p.Assignment.Rec.Releasing)
+			n += schema.Count(p.Assignment.Rec.Granted) + schema.Count(p.Assignment.Rec.Releasing)
 		}
 	}
 	return n

@@ -152,7 +152,7 @@ func grants(s *view.Snapshot, pick func(node string, slot cluster.Slot) bool) []
 		if p.Assignment.Rec == nil || !p.Live() {
 			continue
 		}
-		picked, _ := schema.Split(p.Assignment.Rec.Slots, func(slot cluster.Slot, _ *schema.SlotRange) bool { return pick(p.Assignment.Rec.Node, slot) })
+		picked, _ := schema.Split(p.Assignment.Rec.Granted, func(slot cluster.Slot, _ *schema.SlotRange) bool { return pick(p.Assignment.Rec.Node, slot) })
 		list = append(list, picked...)
 	}
 	return list

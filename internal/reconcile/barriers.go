@@ -52,8 +52,8 @@ func findBarriers(f *facts, m members, delayed map[string]cluster.Reason, c *com
 		if assignment == nil {
 			continue
 		}
-		for i := range assignment.Slots {
-			found.add(f, m, delayed, memberID, &assignment.Slots[i], false)
+		for i := range assignment.Granted {
+			found.add(f, m, delayed, memberID, &assignment.Granted[i], false)
 		}
 		for i := range assignment.Releasing {
 			found.add(f, m, delayed, memberID, &assignment.Releasing[i], true)
@@ -142,7 +142,7 @@ func (b barriers) barred(f *facts, c *commit) map[string]int {
 		if assignment == nil {
 			continue
 		}
-		for _, list := range [][]schema.SlotRange{assignment.Slots, assignment.Releasing, f.unlisted(memberID, assignment)} {
+		for _, list := range [][]schema.SlotRange{assignment.Granted, assignment.Releasing, f.unlisted(memberID, assignment)} {
 			for i := range list {
 				h := &list[i]
 				count, told := h.Told()
@@ -187,8 +187,8 @@ func (p preview) restarts() []cluster.PlannedRestart {
 			if rec == nil {
 				continue
 			}
-			for i := range rec.Slots {
-				if h := &rec.Slots[i]; h.Task == task && p.otherCount(h) {
+			for i := range rec.Granted {
+				if h := &rec.Granted[i]; h.Task == task && p.otherCount(h) {
 					r.From, _ = h.Told()
 					r.Workers += len(h.Slots)
 				}

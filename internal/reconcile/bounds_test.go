@@ -157,9 +157,9 @@ func TestTwentyLargeRuns(t *testing.T) {
 			slots = append(slots, h)
 		}
 		p := c.live(memberID, 1, slots, schematest.Held(), 1, slots)
-		for i := range p.Assignment.Rec.Slots {
+		for i := range p.Assignment.Rec.Granted {
 			own := s
-			p.Assignment.Rec.Slots[i].Spec = &own
+			p.Assignment.Rec.Granted[i].Spec = &own
 		}
 		p.Status.Rec = &schema.Status{Applied: 1, Holding: []schema.SlotRange{}}
 		p.Done.Absent = true
@@ -293,9 +293,9 @@ func TestAssignmentIsBounded(t *testing.T) {
 				}
 				schematest.WantFit(t, "the assignment", assignment)
 				p.Assignment.Rec, p.Assignment.Version, p.Assignment.Size = assignment, p.Assignment.Version+1, schema.Size(assignment)
-				p.Status.Rec = &schema.Status{Applied: p.Assignment.Version, Holding: assignment.Slots} // it gives back at once
+				p.Status.Rec = &schema.Status{Applied: p.Assignment.Version, Holding: assignment.Granted} // it gives back at once
 			}
-			switch left := schema.Count(p.Assignment.Rec.Slots); {
+			switch left := schema.Count(p.Assignment.Rec.Granted); {
 			case name == "quarantined" && left != 0, name == "scaled down" && left != 1200:
 				t.Errorf("%d slots are left", left)
 			case name == "specs have grown" && (left != 1200*30 || !full):

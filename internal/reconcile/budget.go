@@ -28,8 +28,8 @@ func (d *releaser) budget() *budget {
 			continue
 		}
 		p := d.Snapshot.Peers[memberID]
-		for i := range p.Assignment.Rec.Slots {
-			h := &p.Assignment.Rec.Slots[i]
+		for i := range p.Assignment.Rec.Granted {
+			h := &p.Assignment.Rec.Granted[i]
 			for _, held := range p.Status.Rec.Holding {
 				if held.Task == h.Task && held.Token == h.Token {
 					running[h.Task] += d.staying(memberID, h.Task, h.Slots, held.Slots)

@@ -32,7 +32,7 @@ func newLeavers(nodes int) *leavers {
 	l.now += time.Hour
 	l.snap.Epoch.Rec.NextToken, l.snap.Epoch.Rec.Term = 10_000, l.term
 	for _, p := range l.snap.Peers {
-		p.Status.Rec.Holding = slices.Clone(p.Assignment.Rec.Slots)
+		p.Status.Rec.Holding = slices.Clone(p.Assignment.Rec.Granted)
 	}
 	l.decide()
 	return l

@@ -365,7 +365,7 @@ func TestDeclaredAgainWithHistory(t *testing.T) {
 	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: &schema.Agenda{Begun: true, Kept: []string{"r1"}, Runs: []schema.Run{{ID: "r2", WorkName: "a", WorkerNum: 1, Began: noon}}}}}
 	b.live("n1", 1, schematest.Held(run+" 0 @5"), schematest.Held(), 1, schematest.Held(run+" 0 @5"))
 	former := view.OfRun(s, &b.snap.Agendas["a"].Rec.Runs[0])
-	b.snap.Peers["n1"].Assignment.Rec.Slots[0].Spec = &former
+	b.snap.Peers["n1"].Assignment.Rec.Granted[0].Spec = &former
 	var began []string
 	for range 6 {
 		d := b.decide(atNoon)
@@ -384,7 +384,7 @@ func TestDeclaredAgainWithHistory(t *testing.T) {
 	if len(began) != 1 {
 		t.Errorf("runs begun: %q", began)
 	}
-	if h := schema.Find(b.snap.Peers["n1"].Assignment.Rec.Slots, cluster.Slot{Task: run}); h != nil {
+	if h := schema.Find(b.snap.Peers["n1"].Assignment.Rec.Granted, cluster.Slot{Task: run}); h != nil {
 		t.Error("the former run's slot is still granted")
 	}
 }

@@ -139,7 +139,7 @@ func (d *crashLoops) updateProbation(m members, c *commit) {
 			}
 		}
 		if assignment := c.assignment(memberID); assignment != nil {
-			for slot := range schema.Each(assignment.Slots) {
+			for slot := range schema.Each(assignment.Granted) {
 				listed[slot] = true
 			}
 		}

@@ -69,7 +69,7 @@ func (b *board) live(name string, version int64, slots, releasing []schema.SlotR
 	}
 	p := &view.Peer{
 		Assignment: view.Entry[schema.Assignment]{Version: version, RecAt: version, Read: b.now, Rec: &schema.Assignment{
-			Node: "node-" + name, SessionTimeout: cluster.Duration(timeout), Slots: slots, Releasing: releasing}},
+			Node: "node-" + name, SessionTimeout: cluster.Duration(timeout), Granted: slots, Releasing: releasing}},
 		Status: view.Entry[schema.Status]{Read: b.now, Rec: &schema.Status{Applied: applied, Holding: holding}},
 		Member: view.Entry[schema.Member]{Read: b.now, Rec: &schema.Member{Member: cluster.Member{Node: "node-" + name, Works: []string{"a", "b"}, SessionTimeout: cluster.Duration(timeout)}}},
 	}
@@ -105,7 +105,7 @@ func draw(d reconcile.Decision) string {
 		if assignment := d.Assignments[memberID]; assignment == nil {
 			fmt.Fprintf(&b, "%s: reaped\n", memberID)
 		} else {
-			fmt.Fprintf(&b, "%s: %s | %s\n", memberID, list(assignment.Slots), list(assignment.Releasing))
+			fmt.Fprintf(&b, "%s: %s | %s\n", memberID, list(assignment.Granted), list(assignment.Releasing))
 		}
 	}
 	if d.Evict != "" {
@@ -271,13 +271,13 @@ L: a[0-2]@5 | x[0]@6
 `},
 		{"a changed work is asked back", func(b *board) {
 			p := b.live("L", 5, schematest.Held("a 0-2 @5"), schematest.Held(), 5, schematest.Held("a 0-2 @5"))
-			p.Assignment.Rec.Slots[0].Spec.WorkName = "other"
+			p.Assignment.Rec.Granted[0].Spec.WorkName = "other"
 		}, `
 L:  | a[0-2]@5
 `},
 		{"another stop timeout is only told", func(b *board) {
 			p := b.live("L", 5, schematest.Held("a 0-2 @5"), schematest.Held(), 5, schematest.Held("a 0-2 @5"))
-			p.Assignment.Rec.Slots[0].Spec.StopTimeout = 1
+			p.Assignment.Rec.Granted[0].Spec.StopTimeout = 1
 		}, `
 L: a[0-2]@5 | 
 `},
@@ -549,7 +549,7 @@ func TestChunks(t *testing.T) {
 	}
 	granted := 0
 	for _, p := range b.snap.Peers {
-		n := schema.Count(p.Assignment.Rec.Slots)
+		n := schema.Count(p.Assignment.Rec.Granted)
 		if granted += n; n != 100/members {
 			t.Errorf("%s has %d slots", p.Assignment.Rec.Node, n)
 		}
@@ -583,7 +583,7 @@ func (b *board) apply(t *testing.T, d reconcile.Decision) {
 	b.snap.Epoch.Rec = &epoch
 	seen := map[cluster.Slot]string{}
 	for memberID, p := range b.snap.Peers {
-		for _, list := range [][]schema.SlotRange{p.Assignment.Rec.Slots, p.Assignment.Rec.Releasing} {
+		for _, list := range [][]schema.SlotRange{p.Assignment.Rec.Granted, p.Assignment.Rec.Releasing} {
 			for slot := range schema.Each(list) {
 				if other, twice := seen[slot]; twice {
 					t.Fatalf("%s is in the assignments of %s and %s", slot, memberID, other)
@@ -611,7 +611,7 @@ func TestClaimsAreLeftAlone(t *testing.T) {
 		t.Errorf("when it has not claimed in time: %v", draw(d))
 	}
 	p := *b.snap.Peers["L"]
-	p.Status.Rec = &schema.Status{Applied: 1, Holding: p.Assignment.Rec.Slots}
+	p.Status.Rec = &schema.Status{Applied: 1, Holding: p.Assignment.Rec.Granted}
 	b.snap.Peers["L"] = &p
 	if d := b.decide(); len(d.Assignments) != 1 {
 		t.Errorf("when it has claimed: %v", draw(d))
@@ -654,10 +654,10 @@ func TestFullAssignment(t *testing.T) {
 		b.apply(t, d)
 	}
 	assignment := b.snap.Peers["L"].Assignment.Rec
-	if size := len(schema.Encode(assignment, 0)); size > 192<<10 || size < 96<<10 || schema.Count(assignment.Slots) == 3000 {
-		t.Errorf("the assignment has %d bytes and %d slots", size, schema.Count(assignment.Slots))
+	if size := len(schema.Encode(assignment, 0)); size > 192<<10 || size < 96<<10 || schema.Count(assignment.Granted) == 3000 {
+		t.Errorf("the assignment has %d bytes and %d slots", size, schema.Count(assignment.Granted))
 	}
-	if n := schema.Count(b.snap.Peers["M"].Assignment.Rec.Slots); n != 1 {
+	if n := schema.Count(b.snap.Peers["M"].Assignment.Rec.Granted); n != 1 {
 		t.Errorf("the other node has %d slots", n)
 	}
 }

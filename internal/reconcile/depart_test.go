@@ -23,7 +23,7 @@ func (b *board) carryOut(d reconcile.Decision, granted map[cluster.Slot]int) {
 			delete(b.snap.Peers, memberID)
 			continue
 		}
-		for _, h := range assignment.Slots {
+		for _, h := range assignment.Granted {
 			for _, index := range h.Slots {
 				if h.Token >= b.snap.Epoch.Rec.NextToken {
 					granted[cluster.Slot{Task: h.Task, Index: index}]++
@@ -35,7 +35,7 @@ func (b *board) carryOut(d reconcile.Decision, granted map[cluster.Slot]int) {
 			continue
 		}
 		p.Status.Read = b.now
-		p.Status.Rec = &schema.Status{Applied: p.Assignment.Version, Holding: slices.Clone(assignment.Slots), Leaving: p.Status.Rec.Leaving}
+		p.Status.Rec = &schema.Status{Applied: p.Assignment.Version, Holding: slices.Clone(assignment.Granted), Leaving: p.Status.Rec.Leaving}
 	}
 	b.snap.Epoch.Rec.NextToken = d.Token
 }
@@ -72,7 +72,7 @@ func leaveTogether(t *testing.T, nodes, leavers, each int, within time.Duration,
 	b := settledBoard(nodes, 1, nodes*each)
 	b.snap.Epoch.Rec.NextToken = 10_000
 	for _, p := range b.snap.Peers {
-		p.Status.Rec.Holding = slices.Clone(p.Assignment.Rec.Slots)
+		p.Status.Rec.Holding = slices.Clone(p.Assignment.Rec.Granted)
 	}
 	random := rand.New(rand.NewPCG(40, seed))
 	at := map[time.Duration][]string{}
@@ -119,7 +119,7 @@ func leaveTogether(t *testing.T, nodes, leavers, each int, within time.Duration,
 	}
 	held := 0
 	for _, p := range b.snap.Peers {
-		held += schema.Count(p.Assignment.Rec.Slots)
+		held += schema.Count(p.Assignment.Rec.Granted)
 	}
 	if held != nodes*each {
 		t.Fatalf("%d slots are granted", held)
@@ -175,12 +175,12 @@ func TestALeaderThatLeavesGivesItselfNothing(t *testing.T) {
 			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
 			b.live("M", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
 			d := b.decide(func(w *reconcile.World) { w.Leaving = true })
-			if assignment := d.Assignments["L"]; assignment != nil && schema.Count(assignment.Slots) > 0 {
-				t.Errorf("it gives itself %v", assignment.Slots)
+			if assignment := d.Assignments["L"]; assignment != nil && schema.Count(assignment.Granted) > 0 {
+				t.Errorf("it gives itself %v", assignment.Granted)
 			}
 			got := 0
 			if assignment := d.Assignments["M"]; assignment != nil {
-				got = schema.Count(assignment.Slots)
+				got = schema.Count(assignment.Granted)
 			}
 			if got != c.want {
 				t.Errorf("M is granted %d slots, want %d", got, c.want)

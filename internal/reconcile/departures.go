@@ -100,7 +100,7 @@ func closedClean(p *view.Peer) bool {
 
 // leavesSlots reports whether a member that has left leaves anything behind: else there is nothing to wait for.
 func leavesSlots(p *view.Peer) bool {
-	return len(p.Assignment.Rec.Slots)+len(p.Assignment.Rec.Releasing) > 0
+	return len(p.Assignment.Rec.Granted)+len(p.Assignment.Rec.Releasing) > 0
 }
 
 // holdDepartures lets the slots of nodes that left wait while others follow them. Who is back under its name is not

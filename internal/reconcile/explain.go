@@ -101,7 +101,7 @@ func (p preview) holdings(task string) holdings {
 		if peer.Assignment.Rec == nil || !peer.Live() {
 			continue
 		}
-		for _, list := range [][]schema.SlotRange{peer.Assignment.Rec.Slots, peer.Assignment.Rec.Releasing} {
+		for _, list := range [][]schema.SlotRange{peer.Assignment.Rec.Granted, peer.Assignment.Rec.Releasing} {
 			for i := range list {
 				h := &list[i]
 				now.load[peer.Assignment.Rec.Node] += p.specs[h.Task].Cost() * len(h.Slots)
@@ -133,7 +133,7 @@ func (p preview) holdUp(slot cluster.Slot, now time.Duration, session coord.Info
 		if peer.Assignment.Rec == nil {
 			continue
 		}
-		granted, asked := schema.Find(peer.Assignment.Rec.Slots, slot), schema.Find(peer.Assignment.Rec.Releasing, slot)
+		granted, asked := schema.Find(peer.Assignment.Rec.Granted, slot), schema.Find(peer.Assignment.Rec.Releasing, slot)
 		node := p.nodeName(memberID)
 		why := p.survey.delayed[memberID]
 		switch {

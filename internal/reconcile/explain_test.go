@@ -18,7 +18,7 @@ import (
 // slotOfN returns a slot that N is granted.
 func (b *board) slotOfN(t *testing.T) cluster.Slot {
 	t.Helper()
-	for slot := range schema.Each(b.snap.Peers["N"].Assignment.Rec.Slots) {
+	for slot := range schema.Each(b.snap.Peers["N"].Assignment.Rec.Granted) {
 		return slot
 	}
 	t.Fatal("N has nothing")

@@ -31,7 +31,7 @@ func (f *facts) nextToken() int64 {
 	}
 	for _, p := range f.Snapshot.Peers {
 		if rec := p.Assignment.Rec; rec != nil {
-			for _, list := range [][]schema.SlotRange{rec.Slots, rec.Releasing} {
+			for _, list := range [][]schema.SlotRange{rec.Granted, rec.Releasing} {
 				for i := range list {
 					learn(list[i].Token)
 				}
@@ -119,7 +119,7 @@ func (f *facts) toRestart(h *schema.SlotRange) cluster.Indexes {
 func (f *facts) granted(h schema.SlotRange) (left cluster.Indexes) {
 	for _, memberID := range f.memberIDs {
 		if rec := f.Snapshot.Peers[memberID].Assignment.Rec; rec != nil {
-			for _, g := range rec.Slots {
+			for _, g := range rec.Granted {
 				if g.Task == h.Task && g.Token == h.Token {
 					for _, index := range h.Slots {
 						if g.Slots.Contains(index) {
@@ -138,14 +138,14 @@ func (f *facts) granted(h schema.SlotRange) (left cluster.Indexes) {
 func (f *facts) isGranted(slot cluster.Slot) bool {
 	return slices.ContainsFunc(f.memberIDs, func(memberID string) bool {
 		assignment := f.Snapshot.Peers[memberID].Assignment.Rec
-		return assignment != nil && schema.Find(assignment.Slots, slot) != nil
+		return assignment != nil && schema.Find(assignment.Granted, slot) != nil
 	})
 }
 
 // anythingGranted reports whether any assignment lists a slot, also of members that are being reaped.
 func (f *facts) anythingGranted() bool {
 	for _, p := range f.Snapshot.Peers {
-		if rec := p.Assignment.Rec; rec != nil && len(rec.Slots)+len(rec.Releasing) > 0 {
+		if rec := p.Assignment.Rec; rec != nil && len(rec.Granted)+len(rec.Releasing) > 0 {
 			return true
 		}
 	}
@@ -156,7 +156,7 @@ func (f *facts) anythingGranted() bool {
 func (f *facts) lists(run string) bool {
 	of := func(h schema.SlotRange) bool { return h.Task == run }
 	for _, p := range f.Snapshot.Peers {
-		if rec := p.Assignment.Rec; rec != nil && (slices.ContainsFunc(rec.Slots, of) || slices.ContainsFunc(rec.Releasing, of)) {
+		if rec := p.Assignment.Rec; rec != nil && (slices.ContainsFunc(rec.Granted, of) || slices.ContainsFunc(rec.Releasing, of)) {
 			return true
 		}
 	}

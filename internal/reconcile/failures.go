@@ -90,7 +90,7 @@ func (d *failures) compare(p *view.Peer, bad map[cluster.Slot]*schema.WorkerStat
 		}
 		for _, index := range h.Slots {
 			slot := cluster.Slot{Task: h.Task, Index: index}
-			if grant := schema.Find(p.Assignment.Rec.Slots, slot); grant == nil || grant.Token != h.Token {
+			if grant := schema.Find(p.Assignment.Rec.Granted, slot); grant == nil || grant.Token != h.Token {
 				delete(bad, slot)
 				continue
 			}
@@ -124,7 +124,7 @@ func (d *failures) quarantine(memberID string, all map[string]map[cluster.Slot]*
 		return
 	}
 	rec, bad := d.Snapshot.Peers[memberID].Assignment.Rec, all[memberID]
-	if n := schema.Count(rec.Slots); n < quarantineSlots || len(bad) < n {
+	if n := schema.Count(rec.Granted); n < quarantineSlots || len(bad) < n {
 		return
 	}
 	elsewhere, reason := false, ""

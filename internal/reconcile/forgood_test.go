@@ -36,7 +36,7 @@ func TestFailedForGoodStays(t *testing.T) {
 					}
 					p := b.snap.Peers["M"]
 					for _, slot := range c.failed {
-						if schema.Find(p.Assignment.Rec.Slots, slot) != nil {
+						if schema.Find(p.Assignment.Rec.Granted, slot) != nil {
 							p.Status.Rec.Workers = append(p.Status.Rec.Workers, schema.WorkerState{Slot: slot, State: cluster.WorkerGivenUp, Restarts: 2, Error: "no"})
 						}
 					}
@@ -49,19 +49,19 @@ func TestFailedForGoodStays(t *testing.T) {
 				t.Fatal("it goes on and on")
 			}
 			rounds()
-			there := b.snap.Peers["M"].Assignment.Rec.Slots
+			there := b.snap.Peers["M"].Assignment.Rec.Granted
 			for _, slot := range c.failed {
 				if schema.Find(there, slot) == nil {
 					t.Errorf("%s was moved", slot)
 				}
 			}
-			if n := schema.Count(b.snap.Peers["N"].Assignment.Rec.Slots); n != c.moved {
+			if n := schema.Count(b.snap.Peers["N"].Assignment.Rec.Granted); n != c.moved {
 				t.Errorf("the new node has %d; want %d", n, c.moved)
 			}
 			b.mark("M", schema.Mark{Drain: &schema.Drain{}})
 			rounds()
 			for _, slot := range c.failed {
-				if schema.Find(b.snap.Peers["N"].Assignment.Rec.Slots, slot) == nil {
+				if schema.Find(b.snap.Peers["N"].Assignment.Rec.Granted, slot) == nil {
 					t.Errorf("%s is not moved although its node is drained", slot)
 				}
 			}

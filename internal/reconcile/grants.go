@@ -75,8 +75,8 @@ const patience = 100 * time.Millisecond
 func (d *granter) claims(memberID string) bool {
 	p := d.Snapshot.Peers[memberID]
 	newest := int64(0)
-	for i := range p.Assignment.Rec.Slots {
-		newest = max(newest, p.Assignment.Rec.Slots[i].Token)
+	for i := range p.Assignment.Rec.Granted {
+		newest = max(newest, p.Assignment.Rec.Granted[i].Token)
 	}
 	until := p.Assignment.Read + patience
 	if newest == 0 || d.Now >= until || p.Status.Rec == nil {
@@ -101,7 +101,7 @@ func (d *granter) taken() [][]bool {
 	for _, memberID := range d.memberIDs {
 		var lists [3][]schema.SlotRange
 		if assignment := d.commit.assignment(memberID); assignment != nil {
-			lists[0], lists[1] = assignment.Slots, assignment.Releasing
+			lists[0], lists[1] = assignment.Granted, assignment.Releasing
 		}
 		if p := d.Snapshot.Peers[memberID]; p.Live() && p.Status.Rec != nil {
 			lists[2] = p.Status.Rec.Holding
@@ -145,8 +145,8 @@ func (d *granter) grantTo(memberID string, fresh []schema.SlotRange) {
 		d.commit.out.Token++
 		d.addGrantSteps(assignment.Node, &fresh[i])
 	}
-	assignment.Slots = append(slices.Clone(assignment.Slots), fresh...)
-	slices.SortStableFunc(assignment.Slots, func(a, b schema.SlotRange) int {
+	assignment.Granted = append(slices.Clone(assignment.Granted), fresh...)
+	slices.SortStableFunc(assignment.Granted, func(a, b schema.SlotRange) int {
 		return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Token, b.Token))
 	})
 	d.commit.write(memberID, &assignment, grows)
@@ -184,9 +184,9 @@ func whyGranted(left cluster.Reason) cluster.Reason {
 
 // fits returns how many of the entries can be added to an assignment.
 func fits(assignment schema.Assignment, fresh []schema.SlotRange) int {
-	have := assignment.Slots
+	have := assignment.Granted
 	for n := len(fresh); n > 0; n /= 2 {
-		assignment.Slots = slices.Concat(have, fresh[:n])
+		assignment.Granted = slices.Concat(have, fresh[:n])
 		if len(schema.Encode(&assignment, 0)) <= schema.MaxGrants {
 			return n
 		}

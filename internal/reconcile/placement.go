@@ -60,7 +60,7 @@ func place(s *survey, c *commit) *placement {
 		}
 	}
 	for _, memberID := range slices.Sorted(maps.Keys(s.delayed)) {
-		for _, h := range p.Snapshot.Peers[memberID].Assignment.Rec.Slots {
+		for _, h := range p.Snapshot.Peers[memberID].Assignment.Rec.Granted {
 			if _, known := p.rank[h.Task]; known {
 				c.out.Unplaced[h.Task] = s.delayed[memberID]
 			}
@@ -236,8 +236,8 @@ func (p *placement) addOwners(byName map[string]int32, recalled recalls) {
 		if !known {
 			continue
 		}
-		for i := range rec.Slots {
-			p.own(&rec.Slots[i], n, p.members[memberID] == active, recalled[memberID])
+		for i := range rec.Granted {
+			p.own(&rec.Granted[i], n, p.members[memberID] == active, recalled[memberID])
 		}
 		for i := range rec.Releasing {
 			if h := &rec.Releasing[i]; p.members[memberID] == lost || ofResize(h) {

@@ -30,7 +30,7 @@ func reap(f *facts, m members, pending pendingRuns, c *commit) members {
 			why := departureOf(p)
 			c.move(cluster.Decided{Step: cluster.StepReap, Node: f.nodeName(memberID)}, why)
 			if p.Assignment.Rec != nil {
-				c.free(p.Assignment.Rec.Node, p.Assignment.Rec.Slots, p.Assignment.Rec.Releasing, why)
+				c.free(p.Assignment.Rec.Node, p.Assignment.Rec.Granted, p.Assignment.Rec.Releasing, why)
 			}
 		}
 	}
@@ -41,7 +41,7 @@ func reap(f *facts, m members, pending pendingRuns, c *commit) members {
 // the assignment: no later leader has to find out again that nothing runs, or to wait for the node to come back.
 func closeSettled(f *facts, memberID string, p *view.Peer, pending pendingRuns, c *commit) {
 	await := func(slot cluster.Slot, _ *schema.SlotRange) bool { return pending.of(slot) }
-	slots, freed := schema.Split(p.Assignment.Rec.Slots, await)
+	slots, freed := schema.Split(p.Assignment.Rec.Granted, await)
 	releasing, returned := schema.Split(p.Assignment.Rec.Releasing, await)
 	for _, h := range slices.Concat(slots, releasing) {
 		task, _ := cluster.SplitRun(h.Task)
@@ -62,7 +62,7 @@ func closeSettled(f *facts, memberID string, p *view.Peer, pending pendingRuns, 
 	}
 	why := departureOf(p)
 	closed.Clean = true
-	assignment.Slots, assignment.Releasing, assignment.Closed = nonNil(slots), nonNil(releasing), &closed
+	assignment.Granted, assignment.Releasing, assignment.Closed = nonNil(slots), nonNil(releasing), &closed
 	c.write(memberID, &assignment, 0)
 	c.free(assignment.Node, freed, returned, why)
 }

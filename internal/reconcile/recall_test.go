@@ -105,7 +105,7 @@ func TestHeldSlotIsGrantedToNobodyElse(t *testing.T) {
 	d := b.decide(atNoon, func(w *reconcile.World) {
 		w.LeftOut = map[reconcile.Part]time.Duration{{Kind: reconcile.PartAssignment, Name: "M"}: b.now + time.Minute}
 	})
-	if assignment := d.Assignments["L"]; assignment != nil && schema.Find(assignment.Slots, cluster.Slot{Task: run}) != nil {
+	if assignment := d.Assignments["L"]; assignment != nil && schema.Find(assignment.Granted, cluster.Slot{Task: run}) != nil {
 		t.Errorf("decision: %s", draw(d))
 	}
 }

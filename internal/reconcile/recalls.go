@@ -38,8 +38,8 @@ func findRecalls(f *facts, next int64, doubles map[cluster.Slot][]view.Holder) r
 		if p.Assignment.Rec == nil {
 			continue
 		}
-		for i := range p.Assignment.Rec.Slots {
-			if h := &p.Assignment.Rec.Slots[i]; unknown(h.Token) {
+		for i := range p.Assignment.Rec.Granted {
+			if h := &p.Assignment.Rec.Granted[i]; unknown(h.Token) {
 				why := cluster.Reason{Code: cluster.WhyEdited, Detail: fmt.Sprintf("nobody has given token %d", h.Token)}
 				for _, index := range h.Slots {
 					found.add(memberID, cluster.Slot{Task: h.Task, Index: index}, why)
@@ -48,7 +48,7 @@ func findRecalls(f *facts, next int64, doubles map[cluster.Slot][]view.Holder) r
 		}
 		if rec := p.Status.Rec; rec != nil && len(rec.Refused) > 0 {
 			for slot, refused := range schema.Each(rec.Refused) {
-				if h := schema.Find(p.Assignment.Rec.Slots, slot); h != nil && h.Token == refused.Token {
+				if h := schema.Find(p.Assignment.Rec.Granted, slot); h != nil && h.Token == refused.Token {
 					found.add(memberID, slot, cluster.Reason{Code: cluster.WhyRefused, Node: f.nodeName(memberID),
 						Detail: fmt.Sprintf("token %d is not above %d", h.Token, rec.Above)})
 				}

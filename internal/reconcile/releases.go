@@ -91,7 +91,7 @@ func selectReleases(s *survey, p *placement, c *commit) (releases, Burst) {
 		if !d.members.live(memberID) {
 			continue
 		}
-		slots := d.Snapshot.Peers[memberID].Assignment.Rec.Slots
+		slots := d.Snapshot.Peers[memberID].Assignment.Rec.Granted
 		for i := range slots {
 			d.consider(memberID, &slots[i], plan[slots[i].Task])
 		}

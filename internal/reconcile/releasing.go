@@ -72,7 +72,7 @@ func release(s *survey, p *placement, asked releases, c *commit) {
 // for that has the specs that it had, or is asked for less: what remains is asked for when there is room, and
 // the more of an entry there is to ask for, the sooner, since what is whole takes less.
 func (d *releasing) askFor(memberID string, assignment *schema.Assignment, version int64) (asked []released, changed bool) {
-	granted, kept, asks := assignment.Slots, assignment.Releasing, d.releases[memberID]
+	granted, kept, asks := assignment.Granted, assignment.Releasing, d.releases[memberID]
 	whole, part := toAskFor(granted, asks)
 	entries := slices.Concat(whole, part)
 	for refreshed, most := true, len(entries); ; {
@@ -93,7 +93,7 @@ func (d *releasing) askFor(memberID string, assignment *schema.Assignment, versi
 			stay, changed = d.refresh(stay)
 		}
 		asked = d.releaseEntries(asks, back, version)
-		assignment.Slots, assignment.Releasing = nonNil(stay), slices.Clone(kept)
+		assignment.Granted, assignment.Releasing = nonNil(stay), slices.Clone(kept)
 		for i := range asked {
 			assignment.Releasing = append(assignment.Releasing, asked[i].SlotRange)
 		}
@@ -134,10 +134,10 @@ func toAskFor(granted []schema.SlotRange, asks map[cluster.Slot]handover) (whole
 
 // fitsAssignment reports whether an assignment is within its bound. What is far from it is not measured.
 func (d *releasing) fitsAssignment(memberID string, assignment *schema.Assignment, changed bool) bool {
-	rough := schema.Rough(assignment.Slots) + schema.Rough(assignment.Releasing)
+	rough := schema.Rough(assignment.Granted) + schema.Rough(assignment.Releasing)
 	if changed {
-		for i := range assignment.Slots {
-			rough += d.commit.sizeOf(&assignment.Slots[i])
+		for i := range assignment.Granted {
+			rough += d.commit.sizeOf(&assignment.Granted[i])
 		}
 	}
 	if d.Snapshot.Peers[memberID].Assignment.Size+rough < schema.MaxAssignment {

@@ -38,7 +38,7 @@ func (f *facts) ordered(o schema.MoveRequest, m members) (there, going bool) {
 	for _, memberID := range f.memberIDs {
 		going = going || m[memberID] == active && f.nodeName(memberID) == o.To
 		if rec := f.Snapshot.Peers[memberID].Assignment.Rec; rec != nil {
-			if grant := schema.Find(rec.Slots, o.Slot); grant != nil && (grant.Token != o.Token || f.nodeName(memberID) == o.To) {
+			if grant := schema.Find(rec.Granted, o.Slot); grant != nil && (grant.Token != o.Token || f.nodeName(memberID) == o.To) {
 				return grant.Token != o.Token && f.nodeName(memberID) == o.To, false
 			}
 		}
@@ -100,7 +100,7 @@ func applyRequests(s *survey, p *placement, asked releases, c *commit) {
 func (d *requests) arrives(o schema.MoveRequest) bool {
 	for _, assignment := range d.commit.out.Assignments {
 		if assignment != nil && assignment.Node == o.To {
-			if h := schema.Find(assignment.Slots, o.Slot); h != nil && h.Token != o.Token {
+			if h := schema.Find(assignment.Granted, o.Slot); h != nil && h.Token != o.Token {
 				return true
 			}
 		}

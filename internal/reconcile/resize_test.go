@@ -36,7 +36,7 @@ func (b *board) scale(workers int) {
 // only while it is stuck.
 func (b *board) answer(memberID string, stuck bool) {
 	p := *b.snap.Peers[memberID]
-	status := &schema.Status{Applied: p.Assignment.Version, Holding: slices.Clone(p.Assignment.Rec.Slots)}
+	status := &schema.Status{Applied: p.Assignment.Version, Holding: slices.Clone(p.Assignment.Rec.Granted)}
 	if stuck {
 		status.Holding = append(status.Holding, p.Assignment.Rec.Releasing...)
 		for slot := range schema.Each(p.Assignment.Rec.Releasing) {
@@ -70,7 +70,7 @@ func (b *board) judgeCounts(t *testing.T) {
 	t.Helper()
 	told := map[string]int{}
 	for memberID, p := range b.snap.Peers {
-		for _, h := range slices.Concat(p.Assignment.Rec.Slots, p.Assignment.Rec.Releasing) {
+		for _, h := range slices.Concat(p.Assignment.Rec.Granted, p.Assignment.Rec.Releasing) {
 			count, known := h.Told()
 			if other, seen := told[h.Task]; known && seen && other != count {
 				t.Fatalf("%s lists slots of %s that are told %d, others are told %d", memberID, h.Task, count, other)
@@ -88,7 +88,7 @@ func (b *board) where(task string) string {
 		if assignment == nil {
 			continue
 		}
-		for _, h := range assignment.Slots {
+		for _, h := range assignment.Granted {
 			if h.Task == task {
 				count, _ := h.Told()
 				parts = append(parts, fmt.Sprintf("%s %s of %d", memberID, h.Slots, count))
@@ -102,7 +102,7 @@ func (b *board) where(task string) string {
 func (b *board) tokens(task string) map[int]int64 {
 	tokens := map[int]int64{}
 	for _, p := range b.snap.Peers {
-		for slot, h := range schema.Each(p.Assignment.Rec.Slots) {
+		for slot, h := range schema.Each(p.Assignment.Rec.Granted) {
 			if slot.Task == task {
 				tokens[slot.Index] = h.Token
 			}
@@ -168,7 +168,7 @@ func TestResizeStaysInPlace(t *testing.T) {
 	place := func() map[int]string {
 		m := map[int]string{}
 		for memberID, p := range b.snap.Peers {
-			for slot := range schema.Each(p.Assignment.Rec.Slots) {
+			for slot := range schema.Each(p.Assignment.Rec.Granted) {
 				if slot.Task == "a" {
 					m[slot.Index] = memberID
 				}
@@ -217,7 +217,7 @@ func TestResizeAndBudget(t *testing.T) {
 		t.Errorf("%d of the other task are asked back of the node to be drained, want the 1 that the budget allows", asked)
 	}
 	b.settle(t)
-	if a, all := len(b.tokens("a")), len(b.tokens("b")); a != 5 || all != 6 || schema.Count(b.snap.Peers["M"].Assignment.Rec.Slots) != 0 {
+	if a, all := len(b.tokens("a")), len(b.tokens("b")); a != 5 || all != 6 || schema.Count(b.snap.Peers["M"].Assignment.Rec.Granted) != 0 {
 		t.Errorf("in the end %d of a and %d of b: %s; %s", a, all, b.where("a"), b.where("b"))
 	}
 }
@@ -319,7 +319,7 @@ func TestFreeSlotsBeforeABarrier(t *testing.T) {
 			gone(b.snap.Peers["M"])
 			b.snap.Peers["N"].Assignment.Rec.Closed = &schema.Closed{Clean: true}
 			if c.two {
-				b.snap.Peers["M"].Assignment.Rec.Slots[0].Count = new(9)
+				b.snap.Peers["M"].Assignment.Rec.Granted[0].Count = new(9)
 			}
 			b.scale(c.workers)
 			memory := reconcile.Memory{}
@@ -336,7 +336,7 @@ func TestFreeSlotsBeforeABarrier(t *testing.T) {
 				if !c.two {
 					b.judgeCounts(t)
 				}
-				if n := schema.Count(b.snap.Peers["L"].Assignment.Rec.Slots); b.snap.Peers["M"] != nil {
+				if n := schema.Count(b.snap.Peers["L"].Assignment.Rec.Granted); b.snap.Peers["M"] != nil {
 					if ran = ran || n == c.want; n > c.want {
 						t.Fatalf("too many run while M is lost: %s", b.where("a"))
 					}
@@ -394,7 +394,7 @@ func TestGrantWithoutACount(t *testing.T) {
 		t.Errorf("of the present count: %s", draw(d))
 	}
 	b.live("L", 5, schematest.Held("a 0-3 @5"), schematest.Held(), 5, schematest.Held("a 0-3 @5"))
-	b.snap.Peers["L"].Assignment.Rec.Slots[0].Spec.WorkerNum = 3 // the leader was replaced before it had told of the fourth
+	b.snap.Peers["L"].Assignment.Rec.Granted[0].Spec.WorkerNum = 3 // the leader was replaced before it had told of the fourth
 	d := b.decide()
 	wantDraw(t, `
 L:  | a[0-3]@5
@@ -487,9 +487,9 @@ func TestPlanTellsRestarts(t *testing.T) {
 func TestHeldSlotsAreWaitedFor(t *testing.T) {
 	b := threeNodes(t, spec("a", 4))
 	for memberID, p := range b.snap.Peers {
-		if h := schema.Find(p.Assignment.Rec.Slots, cluster.Slot{Task: "a"}); h != nil {
+		if h := schema.Find(p.Assignment.Rec.Granted, cluster.Slot{Task: "a"}); h != nil {
 			assignment := *p.Assignment.Rec
-			_, assignment.Slots = schema.Split(assignment.Slots, func(slot cluster.Slot, _ *schema.SlotRange) bool { return slot.Index == 0 })
+			_, assignment.Granted = schema.Split(assignment.Granted, func(slot cluster.Slot, _ *schema.SlotRange) bool { return slot.Index == 0 })
 			rest := *p
 			rest.Assignment.Rec, rest.Assignment.Version = &assignment, p.Assignment.Version+1
 			b.snap.Peers[memberID] = &rest
@@ -537,8 +537,8 @@ func TestLeavingDoesNotWaitForABarrier(t *testing.T) {
 				}
 				leave(b)
 			}
-			if assignment := b.snap.Peers["M"].Assignment.Rec; len(assignment.Slots)+len(assignment.Releasing) > 0 {
-				t.Errorf("M is still listed with %v %v", assignment.Slots, assignment.Releasing)
+			if assignment := b.snap.Peers["M"].Assignment.Rec; len(assignment.Granted)+len(assignment.Releasing) > 0 {
+				t.Errorf("M is still listed with %v %v", assignment.Granted, assignment.Releasing)
 			}
 			if assignment := b.snap.Peers["L"].Assignment.Rec; len(assignment.Releasing) == 0 {
 				t.Error("L, which stays, has forgotten where its slots were")
@@ -559,7 +559,7 @@ func TestExplainLostNode(t *testing.T) {
 			t.Run(fmt.Sprint("resized ", resized, " silent ", silent), func(t *testing.T) {
 				b := threeNodes(t, spec("a", 3))
 				slot := cluster.Slot{Task: "a"}
-				for s := range schema.Each(b.snap.Peers["N"].Assignment.Rec.Slots) {
+				for s := range schema.Each(b.snap.Peers["N"].Assignment.Rec.Granted) {
 					slot = s
 				}
 				p := *b.snap.Peers["N"]
@@ -610,7 +610,7 @@ func TestLostWithinABarrier(t *testing.T) {
 		memory = d.Memory
 		b.apply(t, d)
 		b.judgeCounts(t)
-		if schema.Count(b.snap.Peers["L"].Assignment.Rec.Slots)+schema.Count(b.snap.Peers["N"].Assignment.Rec.Slots) > 0 {
+		if schema.Count(b.snap.Peers["L"].Assignment.Rec.Granted)+schema.Count(b.snap.Peers["N"].Assignment.Rec.Granted) > 0 {
 			idle = 0
 		} else {
 			idle += step
@@ -620,7 +620,7 @@ func TestLostWithinABarrier(t *testing.T) {
 	if most > 2*time.Minute {
 		t.Errorf("nothing ran for %v, though two nodes of three were there", most)
 	}
-	if got, want := b.where("a"), "L 0,2,4,6 of 7, N 1,3,5 of 7"; schema.Count(b.snap.Peers["L"].Assignment.Rec.Slots)+schema.Count(b.snap.Peers["N"].Assignment.Rec.Slots) != 7 {
+	if got, want := b.where("a"), "L 0,2,4,6 of 7, N 1,3,5 of 7"; schema.Count(b.snap.Peers["L"].Assignment.Rec.Granted)+schema.Count(b.snap.Peers["N"].Assignment.Rec.Granted) != 7 {
 		t.Errorf("in the end %q, want the like of %q", got, want)
 	}
 }

@@ -54,7 +54,7 @@ func withRun(t *testing.T, b *board) (placed int, load map[string]int, moved int
 func (b *board) places() map[cluster.Slot]string {
 	list := map[cluster.Slot]string{}
 	for name, p := range b.snap.Peers {
-		for _, h := range slices.Concat(p.Assignment.Rec.Slots, p.Assignment.Rec.Releasing) {
+		for _, h := range slices.Concat(p.Assignment.Rec.Granted, p.Assignment.Rec.Releasing) {
 			for _, index := range h.Slots {
 				list[cluster.Slot{Task: h.Task, Index: index}] = name
 			}

@@ -175,7 +175,7 @@ func TestEndsWaitForTheirAgenda(t *testing.T) {
 			}
 			d := b.decide(atNoon, func(w *reconcile.World) { w.Memory.FirstSeenGone = looks })
 			assignment := d.Assignments["n2"]
-			if assignment == nil || len(assignment.Slots) != 1 || assignment.Slots[0].Task != "a@r" || assignment.Closed == nil || assignment.Evicted != (c.name == "evicted") {
+			if assignment == nil || len(assignment.Granted) != 1 || assignment.Granted[0].Task != "a@r" || assignment.Closed == nil || assignment.Evicted != (c.name == "evicted") {
 				t.Fatalf("%s %+v", draw(d), assignment)
 			}
 			if why := d.Unplaced["a"]; why.Code != cluster.WhyWaiting || !strings.Contains(why.String(), "node-n2 is gone: what it says of the end of a@r is kept until the agenda of a can be read") {

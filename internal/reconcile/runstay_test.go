@@ -17,8 +17,8 @@ func TestRunsStayInThePlan(t *testing.T) {
 	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: &schema.Agenda{Begun: true, Runs: []schema.Run{{ID: "r", WorkName: "a", WorkerNum: 4}}}}}
 	all := cluster.RunTask("a", "r") + " 0-3 @6"
 	l := b.live("L", 5, schematest.Held(all), schematest.Held(), 5, schematest.Held(all))
-	for i := range l.Assignment.Rec.Slots {
-		l.Assignment.Rec.Slots[i].Spec.WorkName = "a"
+	for i := range l.Assignment.Rec.Granted {
+		l.Assignment.Rec.Granted[i].Spec.WorkName = "a"
 	}
 	b.live("M", 3, schematest.Held(), schematest.Held(), 3, schematest.Held())
 	if d := b.decide(atNoon); d.Pending > 0 || d.Assignments["L"] != nil && len(d.Assignments["L"].Releasing) > 0 {
@@ -46,21 +46,21 @@ func TestRunsBeginWhereThereIsRoom(t *testing.T) {
 	all := cluster.RunTask("a", "x") + " 0-1 @6"
 	l := b.live("L", 5, schematest.Held(all), schematest.Held(), 5, schematest.Held(all))
 	m := b.live("M", 3, schematest.Held(), schematest.Held(), 3, schematest.Held())
-	for i := range l.Assignment.Rec.Slots {
-		l.Assignment.Rec.Slots[i].Spec.WorkName = "a"
+	for i := range l.Assignment.Rec.Granted {
+		l.Assignment.Rec.Granted[i].Spec.WorkName = "a"
 	}
 	l.Member.Rec.Capacity, m.Member.Rec.Capacity = 2, 2
 	d := b.decide(atNoon)
 	run := cluster.RunTask("b", "y")
 	for index := range 2 {
 		slot := cluster.Slot{Task: run, Index: index}
-		if assignment := d.Assignments["M"]; assignment == nil || schema.Find(assignment.Slots, slot) == nil {
+		if assignment := d.Assignments["M"]; assignment == nil || schema.Find(assignment.Granted, slot) == nil {
 			t.Errorf("%s is not granted to M, the only node with room: %s", slot, draw(d))
 		}
 	}
 	m.Member.Rec.Capacity = 1
 	d = b.decide(atNoon)
-	if assignment := d.Assignments["L"]; assignment != nil && schema.Find(assignment.Slots, cluster.Slot{Task: run}) != nil || d.Unplaced[run].Code != cluster.WhyFull {
+	if assignment := d.Assignments["L"]; assignment != nil && schema.Find(assignment.Granted, cluster.Slot{Task: run}) != nil || d.Unplaced[run].Code != cluster.WhyFull {
 		t.Errorf("for one there is no room: %s, %v", draw(d), d.Unplaced)
 	}
 }

@@ -38,7 +38,7 @@ func (d *granter) suspectsByNode() [][]cluster.Slot {
 		if d.in.Nodes[n].Gone {
 			continue
 		}
-		for _, held := range [][]schema.SlotRange{d.commit.assignment(memberID).Slots, d.commit.assignment(memberID).Releasing} {
+		for _, held := range [][]schema.SlotRange{d.commit.assignment(memberID).Granted, d.commit.assignment(memberID).Releasing} {
 			for slot := range schema.Each(held) {
 				if d.loops.crashes(slot) >= crashesToPart {
 					list[n] = append(list[n], slot)

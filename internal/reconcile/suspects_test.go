@@ -60,8 +60,8 @@ func (a *arena) settle() {
 			}
 			p := a.snap.Peers[memberID]
 			p.Assignment.Version, p.Assignment.RecAt, p.Assignment.Rec = p.Assignment.Version+1, p.Assignment.Version+1, assignment
-			status := &schema.Status{Applied: p.Assignment.Version, Holding: slices.Clone(assignment.Slots)}
-			for slot, h := range schema.Each(assignment.Slots) {
+			status := &schema.Status{Applied: p.Assignment.Version, Holding: slices.Clone(assignment.Granted)}
+			for slot, h := range schema.Each(assignment.Granted) {
 				if before := schema.Find(p.Status.Rec.Holding, slot); before == nil || before.Token != h.Token {
 					a.claimed[slot] = a.now
 				}
@@ -84,7 +84,7 @@ func (a *arena) leader() string {
 // where returns the member that has a slot, nil if none has.
 func (a *arena) where(slot cluster.Slot) (memberID string, p *view.Peer) {
 	for memberID, p := range a.snap.Peers {
-		if p.Assignment.Rec.Closed == nil && schema.Find(p.Assignment.Rec.Slots, slot) != nil {
+		if p.Assignment.Rec.Closed == nil && schema.Find(p.Assignment.Rec.Granted, slot) != nil {
 			return memberID, p
 		}
 	}
@@ -96,7 +96,7 @@ func (a *arena) crash(memberID string) (node string) {
 	p := a.snap.Peers[memberID]
 	assignment := *p.Assignment.Rec
 	assignment.Closed = &schema.Closed{By: "parent", Cause: "exit code 2: panic"}
-	for slot, h := range schema.Each(assignment.Slots) {
+	for slot, h := range schema.Each(assignment.Granted) {
 		if a.now-a.claimed[slot] < time.Minute {
 			assignment.Closed.At = wall(a.now)
 			assignment.Closed.StartedLast60s = append(assignment.Closed.StartedLast60s, schema.SlotRange{Task: slot.Task, Slots: cluster.Indexes{slot.Index}, Token: h.Token, Since: wall(a.claimed[slot])})

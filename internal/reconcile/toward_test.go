@@ -147,7 +147,7 @@ func comesToRest(b *board, r *rand.Rand) (most int, rests bool) {
 		b.carryOut(d, granted)
 		for memberID, p := range b.snap.Peers {
 			if p.Status.Rec = late[memberID]; late[memberID] == nil {
-				p.Status.Rec = &schema.Status{Applied: p.Assignment.Version, Holding: slices.Clone(p.Assignment.Rec.Slots)}
+				p.Status.Rec = &schema.Status{Applied: p.Assignment.Version, Holding: slices.Clone(p.Assignment.Rec.Granted)}
 			}
 		}
 	}

@@ -125,7 +125,7 @@ func MayMove(s *view.Snapshot, slot cluster.Slot, node string) (token int64, err
 		if schema.Find(p.Assignment.Rec.Releasing, slot) != nil {
 			return 0, fmt.Errorf("%w: %s is stopping on %s; move it once it runs again", cluster.ErrConflict, slot, p.Assignment.Rec.Node)
 		}
-		if grant := schema.Find(p.Assignment.Rec.Slots, slot); grant != nil {
+		if grant := schema.Find(p.Assignment.Rec.Granted, slot); grant != nil {
 			if p.Assignment.Rec.Node == node {
 				return 0, fmt.Errorf("%w: %s is on %s", cluster.ErrConflict, slot, node)
 			}
@@ -189,7 +189,7 @@ func newPreview(w World, delays bool) preview {
 	for _, memberID := range p.memberIDs {
 		peer := p.Snapshot.Peers[memberID]
 		if rec := peer.Assignment.Rec; rec != nil && (peer.Live() || p.members[memberID] == lost) {
-			for slot := range schema.Each(rec.Slots) {
+			for slot := range schema.Each(rec.Granted) {
 				p.owners[slot] = rec.Node
 			}
 		}

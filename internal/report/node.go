@@ -29,8 +29,8 @@ func nodeInfo(p *view.Peer, memberID string, specs map[string]cluster.TaskSpec) 
 	info := cluster.NodeInfo{Member: memberID, State: cluster.NodeUp, Weight: 1}
 	if d := p.Assignment.Rec; d != nil {
 		info.Name, info.Host = d.Node, d.Host
-		info.Slots = schema.Count(d.Slots) + schema.Count(d.Releasing)
-		for _, list := range [][]schema.SlotRange{d.Slots, d.Releasing} {
+		info.Slots = schema.Count(d.Granted) + schema.Count(d.Releasing)
+		for _, list := range [][]schema.SlotRange{d.Granted, d.Releasing} {
 			for _, h := range list {
 				info.Load += len(h.Slots) * weightOf(&h, specs)
 			}
@@ -104,6 +104,6 @@ func placeWorkers(p *view.Peer, info cluster.NodeInfo, placed map[cluster.Slot]c
 			}
 		}
 	}
-	fill(p.Assignment.Rec.Slots, false)
+	fill(p.Assignment.Rec.Granted, false)
 	fill(p.Assignment.Rec.Releasing, true)
 }

@@ -59,7 +59,7 @@ func (w *walk) start(p *view.Peer) {
 			w.places[slot] = cluster.WorkerInfo{Node: p.Assignment.Rec.Node, Token: h.Token, State: state}
 		}
 	}
-	note(p.Assignment.Rec.Slots, cluster.WorkerRunning)
+	note(p.Assignment.Rec.Granted, cluster.WorkerRunning)
 	note(p.Assignment.Rec.Releasing, cluster.WorkerStopping)
 }
 

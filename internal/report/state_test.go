@@ -24,7 +24,7 @@ func peer(node string, slots, releasing, holding []schema.SlotRange) *view.Peer 
 		slots[i].Spec = &cluster.TaskSpec{Name: slots[i].Task, WorkName: "w", WorkerNum: 9}
 	}
 	return &view.Peer{
-		Assignment: entry(&schema.Assignment{Node: node, Slots: slots, Releasing: releasing}),
+		Assignment: entry(&schema.Assignment{Node: node, Granted: slots, Releasing: releasing}),
 		Status:     entry(&schema.Status{Holding: holding}),
 		Member:     entry(&schema.Member{Member: cluster.Member{Node: node, PID: 7, Address: "addr", Works: []string{"w"}}}),
 	}
@@ -89,7 +89,7 @@ func TestState(t *testing.T) {
 func TestDoublesAreShown(t *testing.T) {
 	spec := cluster.TaskSpec{Name: "a", WorkName: "a", WorkerNum: 1}
 	peer := func(node string, token int64, read time.Duration) *view.Peer {
-		assignment := &schema.Assignment{Node: node, Slots: []schema.SlotRange{{Task: "a", Slots: cluster.Indexes{0}, Token: token, Spec: &spec}}}
+		assignment := &schema.Assignment{Node: node, Granted: []schema.SlotRange{{Task: "a", Slots: cluster.Indexes{0}, Token: token, Spec: &spec}}}
 		return &view.Peer{
 			Assignment: view.Entry[schema.Assignment]{Rec: assignment, Read: read},
 			Status:     view.Entry[schema.Status]{Rec: &schema.Status{Holding: []schema.SlotRange{{Task: "a", Slots: cluster.Indexes{0}, Token: token}}}},

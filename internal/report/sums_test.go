@@ -21,7 +21,7 @@ func TestEveryViewAddsUp(t *testing.T) {
 	back.Spec, back.Version = nil, 2 // as an assignment has what is asked back
 	peer := func(name string, slots, releasing, holding []schema.SlotRange, states ...schema.WorkerState) *view.Peer {
 		return &view.Peer{
-			Assignment: view.Entry[schema.Assignment]{Rec: &schema.Assignment{Node: name, Slots: slots, Releasing: releasing}, Version: 2},
+			Assignment: view.Entry[schema.Assignment]{Rec: &schema.Assignment{Node: name, Granted: slots, Releasing: releasing}, Version: 2},
 			Member:     view.Entry[schema.Member]{Rec: &schema.Member{Member: cluster.Member{Node: name}}},
 			Status:     view.Entry[schema.Status]{Rec: &schema.Status{Holding: holding, Workers: states}},
 		}

@@ -109,11 +109,11 @@ func TestClosedAssignmentsAreBounded(t *testing.T) {
 		most := rapid.SampledFrom([]int{10 << 10, 300 << 10}).Draw(t, "size")
 		for i := 0; 160*i < most; i++ {
 			spec := &cluster.TaskSpec{Name: fmt.Sprintf("t%05d", i), WorkName: "w", WorkerNum: 1}
-			assignment.Slots = append(assignment.Slots, schema.SlotRange{Task: spec.Name, Slots: cluster.Indexes{0}, Token: int64(i + 1), Spec: spec})
+			assignment.Granted = append(assignment.Granted, schema.SlotRange{Task: spec.Name, Slots: cluster.Indexes{0}, Token: int64(i + 1), Spec: spec})
 			started = append(started, schema.SlotRange{Task: spec.Name, Slots: cluster.Indexes{0}, Token: int64(i + 1), Since: began.Add(time.Duration(rand.IntN(60_000)) * time.Millisecond)})
 		}
 		for schema.Size(assignment) > schema.MaxAssignment {
-			assignment.Slots = assignment.Slots[:len(assignment.Slots)-1]
+			assignment.Granted = assignment.Granted[:len(assignment.Granted)-1]
 		}
 		assignment.Close(&schema.Closed{By: "parent", Cause: strings.Repeat("x", 10_000), StartedLast60s: started, At: began.Add(time.Minute)})
 		fits(t, assignment)

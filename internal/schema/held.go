@@ -38,15 +38,15 @@ func (d *Assignment) Unlisted(holding []SlotRange) (list []SlotRange) {
 	next := 0 // both lists have the same order as a rule
 	for i := range holding {
 		h := &holding[i]
-		for next < len(d.Slots) && d.Slots[next].Task < h.Task {
+		for next < len(d.Granted) && d.Granted[next].Task < h.Task {
 			next++
 		}
-		if next < len(d.Slots) && d.Slots[next].Task == h.Task && slices.Equal(d.Slots[next].Slots, h.Slots) {
+		if next < len(d.Granted) && d.Granted[next].Task == h.Task && slices.Equal(d.Granted[next].Slots, h.Slots) {
 			continue
 		}
 		var slots cluster.Indexes
 		for _, index := range h.Slots {
-			if slot := (cluster.Slot{Task: h.Task, Index: index}); Find(d.Slots, slot) == nil && Find(d.Releasing, slot) == nil {
+			if slot := (cluster.Slot{Task: h.Task, Index: index}); Find(d.Granted, slot) == nil && Find(d.Releasing, slot) == nil {
 				slots = append(slots, index)
 			}
 		}

@@ -153,7 +153,7 @@ type Assignment struct {
 	Node           string           `json:"node"`
 	Host           string           `json:"host"`
 	SessionTimeout cluster.Duration `json:"sessionTimeout"`
-	Slots          []SlotRange      `json:"slots"`
+	Granted        []SlotRange      `json:"granted"`
 	Releasing      []SlotRange      `json:"releasing"`
 	Evicted        bool             `json:"evicted,omitempty"`
 	Closed         *Closed          `json:"closed,omitempty"`
@@ -204,7 +204,7 @@ func (d *Assignment) validate() error {
 		return err
 	}
 	seen := map[cluster.Slot]bool{}
-	for _, h := range [][]SlotRange{d.Slots, d.Releasing} {
+	for _, h := range [][]SlotRange{d.Granted, d.Releasing} {
 		for slot := range Each(h) {
 			if seen[slot] {
 				return fmt.Errorf("slot %s is listed twice", slot)
@@ -212,12 +212,12 @@ func (d *Assignment) validate() error {
 			seen[slot] = true
 		}
 	}
-	for _, h := range slices.Concat(d.Slots, d.Releasing) {
+	for _, h := range slices.Concat(d.Granted, d.Releasing) {
 		if h.Token > MaxToken {
 			return fmt.Errorf("token %d of %s is above 2^62", h.Token, h.Task)
 		}
 	}
-	for _, h := range d.Slots {
+	for _, h := range d.Granted {
 		if task, _ := cluster.SplitRun(h.Task); h.Spec == nil || h.Spec.Name != task || h.Token < 1 {
 			return fmt.Errorf("grant of %s has no token or no spec of its own", h.Task)
 		}

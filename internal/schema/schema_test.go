@@ -36,9 +36,9 @@ func TestRecordsReadWell(t *testing.T) {
 		{&schema.Epoch{Leader: "g1", Node: "n1", Term: 3, NextToken: 17, NextDecision: 4, Since: since},
 			`{"v":1,"version":5,"leader":"g1","node":"n1","term":3,"nextToken":17,"nextDecision":4,"since":"2026-01-02T03:04:05Z"}`},
 		{&schema.Assignment{Node: "n1", Host: "h<1>", SessionTimeout: cluster.Duration(20 * time.Second),
-			Slots:     []schema.SlotRange{{Task: "a", Slots: cluster.Indexes{0, 1, 2, 3, 7}, Token: 5, Spec: spec}},
+			Granted:   []schema.SlotRange{{Task: "a", Slots: cluster.Indexes{0, 1, 2, 3, 7}, Token: 5, Spec: spec}},
 			Releasing: []schema.SlotRange{}},
-			`{"v":1,"version":5,"node":"n1","host":"h<1>","sessionTimeout":"20s","slots":[{"task":"a","slots":"0-3,7","token":5,"spec":{"name":"a","workName":"w","workerNum":9}}],"releasing":[]}`},
+			`{"v":1,"version":5,"node":"n1","host":"h<1>","sessionTimeout":"20s","granted":[{"task":"a","slots":"0-3,7","token":5,"spec":{"name":"a","workName":"w","workerNum":9}}],"releasing":[]}`},
 		{&schema.Status{Applied: 4, Holding: []schema.SlotRange{{Task: "a", Slots: cluster.Indexes{7}, Token: 5, Since: since}}},
 			`{"v":1,"version":5,"applied":4,"holding":[{"task":"a","slots":"7","token":5,"since":"2026-01-02T03:04:05Z"}]}`},
 		{&schema.Task{Spec: *spec, Override: cluster.Override{WorkerNum: &three}},
@@ -80,7 +80,7 @@ func TestReason(t *testing.T) {
 func TestUnusableRecords(t *testing.T) {
 	slot := `{"task":"a","slots":"0","token":1,"spec":{"name":"a","workName":"a","workerNum":1}}`
 	assignment := func(version int, slots, releasing string) string {
-		return fmt.Sprintf(`{"v":1,"version":%d,"node":"n","slots":[%s],"releasing":[%s]}`, version, slots, releasing)
+		return fmt.Sprintf(`{"v":1,"version":%d,"node":"n","granted":[%s],"releasing":[%s]}`, version, slots, releasing)
 	}
 	for _, c := range []struct {
 		name, value string
@@ -159,9 +159,9 @@ func TestHeldLists(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	f.Add([]byte(`{"v":1,"version":3,"node":"n","slots":[{"task":"a","slots":"0-3,7","token":1,"spec":{"name":"a","workName":"a","workerNum":1}}],"releasing":[]}`))
+	f.Add([]byte(`{"v":1,"version":3,"node":"n","granted":[{"task":"a","slots":"0-3,7","token":1,"spec":{"name":"a","workName":"a","workerNum":1}}],"releasing":[]}`))
 	f.Add([]byte(`{"v":1,"spec":{"name":"a","workName":"a","workerNum":1},"extra":[]}`))
-	f.Add([]byte(`{"v":1,"version":3,"node":"n","slots":[],"releasing":[],"closed":{"by":"p","cause":"c","startedLast60s":[{"task":"a","slots":"1","token":2,"since":"2026-01-02T03:04:05Z"}],"at":"2026-01-02T03:04:06Z"}}`))
+	f.Add([]byte(`{"v":1,"version":3,"node":"n","granted":[],"releasing":[],"closed":{"by":"p","cause":"c","startedLast60s":[{"task":"a","slots":"1","token":2,"since":"2026-01-02T03:04:05Z"}],"at":"2026-01-02T03:04:06Z"}}`))
 	f.Add([]byte(`{"v":1,"version":3,"slots":[{"task":"a","slots":"1","tookDown":["n1","n2"],"declared":4}]}`))
 	f.Fuzz(func(t *testing.T, value []byte) {
 		for _, r := range []schema.Record{&schema.Assignment{}, &schema.Status{}, &schema.Epoch{}, &schema.Meta{}, &schema.Task{}, &schema.Settings{}, &schema.Member{}, &schema.Name{},
@@ -189,7 +189,7 @@ func TestCountOfAGrant(t *testing.T) {
 		want  int
 		known bool
 	}{{new(4), &spec, 4, true}, {new(0), &spec, 0, true}, {nil, &spec, 3, true}, {nil, nil, 0, false}, {new(0), nil, 0, true}} {
-		assignment := &schema.Assignment{Node: "n", Slots: []schema.SlotRange{}, Releasing: []schema.SlotRange{{Task: "t", Slots: cluster.Indexes{0}, Token: 1, Count: c.count, Spec: c.spec}}}
+		assignment := &schema.Assignment{Node: "n", Granted: []schema.SlotRange{}, Releasing: []schema.SlotRange{{Task: "t", Slots: cluster.Indexes{0}, Token: 1, Count: c.count, Spec: c.spec}}}
 		var back schema.Assignment
 		if err := schema.Decode("assignments/x", coord.Record{Value: schema.Encode(assignment, 3), Version: 3}, &back); err != nil {
 			t.Fatal(err)

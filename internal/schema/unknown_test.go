@@ -27,7 +27,7 @@ var rewritten = []struct {
 	text string
 }{
 	{func() schema.Record { return new(schema.Epoch) }, `{"v":1,"version":3,"leader":"g","node":"n","term":1,"nextToken":2,"nextDecision":3}`},
-	{func() schema.Record { return new(schema.Assignment) }, `{"v":1,"version":3,"node":"n","host":"h","sessionTimeout":"10s","slots":[` + aHeld + `],"releasing":[` +
+	{func() schema.Record { return new(schema.Assignment) }, `{"v":1,"version":3,"node":"n","host":"h","sessionTimeout":"10s","granted":[` + aHeld + `],"releasing":[` +
 		strings.Replace(aHeld, "0-1", "2-3", 1) + `],"closed":{"by":"p","cause":"c","startedLast60s":[` + aHeld + `],"at":"2026-01-02T03:04:06Z"}}`},
 	{func() schema.Record { return new(schema.Status) }, `{"v":1,"version":3,"applied":1,"holding":[` + aHeld + `],"workers":[{"slot":"a#0","state":"backoff","since":"2026-01-02T03:04:06Z"}]}`},
 	{func() schema.Record { return new(schema.Task) }, `{"v":1,"spec":` + aSpec + `,"origin":{"file":"f","seen":["01"]},"override":{"workerNum":3}}`},
@@ -78,7 +78,7 @@ func change(r schema.Record) {
 	}
 	switch r := r.(type) {
 	case *schema.Assignment:
-		r.Slots, r.Releasing = split(r.Releasing), split(r.Slots) // each half of each entry has what the whole had
+		r.Granted, r.Releasing = split(r.Releasing), split(r.Granted) // each half of each entry has what the whole had
 	case *schema.Task:
 		r.Spec.WorkerNum, r.Deleted = 9, true
 	case *schema.Requests:
@@ -138,7 +138,7 @@ func TestUnknownFieldsOfSpecs(t *testing.T) {
 		t.Error("a declaration with more in it is the same as one without")
 	}
 	spec := task.Effective()
-	assignment := schema.Encode(&schema.Assignment{Slots: []schema.SlotRange{{Task: "a", Slots: cluster.Indexes{0}, Token: 1, Spec: &spec}}}, 0)
+	assignment := schema.Encode(&schema.Assignment{Granted: []schema.SlotRange{{Task: "a", Slots: cluster.Indexes{0}, Token: 1, Spec: &spec}}}, 0)
 	if want := `"spec":{"name":"a","workName":"a","workerNum":1,"restart":{"jitter":"1s"},"shard":"x"}`; !strings.Contains(string(assignment), want) {
 		t.Errorf("granted: %s; want %s", assignment, want)
 	}
@@ -162,7 +162,7 @@ func largeAssignment(tasks int) *schema.Assignment {
 	assignment := &schema.Assignment{Node: "n", Host: "h", SessionTimeout: cluster.Duration(10 * time.Second), Releasing: []schema.SlotRange{}}
 	for i := range tasks {
 		name := fmt.Sprint("task", i)
-		assignment.Slots = append(assignment.Slots, schema.SlotRange{Task: name, Slots: cluster.Indexes{0, 1, 2, 7, 9}, Token: int64(i + 1), Spec: &cluster.TaskSpec{Name: name, WorkName: "w", WorkerNum: 100}})
+		assignment.Granted = append(assignment.Granted, schema.SlotRange{Task: name, Slots: cluster.Indexes{0, 1, 2, 7, 9}, Token: int64(i + 1), Spec: &cluster.TaskSpec{Name: name, WorkName: "w", WorkerNum: 100}})
 	}
 	return assignment
 }

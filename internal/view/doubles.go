@@ -70,7 +70,7 @@ func (p *Peer) listed() func(yield func(cluster.Slot, *schema.SlotRange) bool) {
 		if p.Assignment.Rec == nil {
 			return
 		}
-		for _, list := range [][]schema.SlotRange{p.Assignment.Rec.Slots, p.Assignment.Rec.Releasing} {
+		for _, list := range [][]schema.SlotRange{p.Assignment.Rec.Granted, p.Assignment.Rec.Releasing} {
 			for slot, h := range schema.Each(list) {
 				if !yield(slot, h) {
 					return

@@ -62,7 +62,7 @@ func (s *Snapshot) Specs() map[string]cluster.TaskSpec {
 		if p.Assignment.Rec == nil {
 			continue
 		}
-		for _, h := range p.Assignment.Rec.Slots {
+		for _, h := range p.Assignment.Rec.Granted {
 			_, known := specs[h.Task]
 			token, told := latest[h.Task]
 			if (!known || told && h.Token > token) && !isRun(h) && s.unreadable(h.Task) && h.Spec != nil {
@@ -218,7 +218,7 @@ func (s *Snapshot) listed(task string) bool {
 		return base == task
 	}
 	for _, p := range s.Peers {
-		if rec := p.Assignment.Rec; rec != nil && (slices.ContainsFunc(rec.Slots, of) || slices.ContainsFunc(rec.Releasing, of)) {
+		if rec := p.Assignment.Rec; rec != nil && (slices.ContainsFunc(rec.Granted, of) || slices.ContainsFunc(rec.Releasing, of)) {
 			return true
 		}
 	}

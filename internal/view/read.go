@@ -148,7 +148,7 @@ func hasRuns(assignment *schema.Assignment) bool {
 	if assignment == nil {
 		return true
 	}
-	return slices.ContainsFunc(assignment.Slots, isRun) || slices.ContainsFunc(assignment.Releasing, isRun)
+	return slices.ContainsFunc(assignment.Granted, isRun) || slices.ContainsFunc(assignment.Releasing, isRun)
 }
 
 func isRun(h schema.SlotRange) bool {

@@ -158,8 +158,8 @@ func TestLateClaimIsRefused(t *testing.T) {
 					assignment := "/assignments/" + strings.TrimPrefix(op.Key, root+"/status/")
 					r := h.get(assignment)
 					value := string(r.Value)
-					from, to := strings.Index(value, `"slots":[`), strings.Index(value, `,"releasing"`)
-					value = value[:from] + `"slots":[]` + value[to:]
+					from, to := strings.Index(value, `"granted":[`), strings.Index(value, `,"releasing"`)
+					value = value[:from] + `"granted":[]` + value[to:]
 					h.set(assignment, strings.Replace(value, fmt.Sprintf(`"version":%d`, r.Version), fmt.Sprintf(`"version":%d`, r.Version+1), 1))
 				}
 				return next(ctx, ops...)

@@ -18,7 +18,7 @@ func TestHandEditedAssignmentIsWrittenAgain(t *testing.T) {
 		events := n2.Events(w.t.Context())
 		assignment := "/assignments/" + memberOf(w.state(n1), "n2")
 		good := string(h.get(assignment).Value)
-		h.set(assignment, strings.Replace(good, `"slots":[`, `"slots":[{"task":"a","slots":"0-3","token":99,"spec":{"name":"a","workName":"a","workerNum":4}},`, 1))
+		h.set(assignment, strings.Replace(good, `"granted":[`, `"granted":[{"task":"a","slots":"0-3","token":99,"spec":{"name":"a","workName":"a","workerNum":4}},`, 1))
 		time.Sleep(time.Second)
 		if n := w.floor.started(); n != started {
 			t.Errorf("%d workers were started", n-started)
@@ -238,7 +238,7 @@ func TestGrantOfAnUndeclaredTask(t *testing.T) {
 		key := "/assignments/" + memberOf(w.state(n1), "n2")
 		n2.Cut() // so that its worker stays for as long as it is looked at
 		now := h.get(key)
-		value := strings.Replace(string(now.Value), `"slots":[`, `"slots":[{"task":"alien","slots":"0-1","token":900,"spec":{"name":"alien","workName":"a","workerNum":2}},`, 1)
+		value := strings.Replace(string(now.Value), `"granted":[`, `"granted":[{"task":"alien","slots":"0-1","token":900,"spec":{"name":"alien","workName":"a","workerNum":2}},`, 1)
 		h.set(key, strings.Replace(value, fmt.Sprintf(`"version":%d`, now.Version), fmt.Sprintf(`"version":%d`, now.Version+1), 1))
 		time.Sleep(time.Second)
 		shown := false

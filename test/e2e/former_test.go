@@ -36,7 +36,7 @@ func testFormerAssignmentIsPutBack(t *testing.T, b backend) {
 				t.Fatal(err)
 			}
 			assignment := new(schema.Assignment)
-			if err := json.Unmarshal(former.Value, assignment); err != nil || len(assignment.Slots) == 0 {
+			if err := json.Unmarshal(former.Value, assignment); err != nil || len(assignment.Granted) == 0 {
 				t.Fatalf("%s, %v", former.Value, err)
 			}
 			_, err = f.session.Commit(t.Context(), coord.Set(key, schema.Encode(assignment, now.Version+1), now.Version))

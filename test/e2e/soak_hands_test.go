@@ -60,11 +60,11 @@ var handFaults = soakKinds{
 		key, former := s.assignment(node)
 		s.ask("nodes/"+node+"/drain", "")
 		undo := func() { s.ask("nodes/"+node+"/uncordon", "") }
-		if former == nil || former.Evicted || former.Closed != nil || len(former.Slots) == 0 {
+		if former == nil || former.Evicted || former.Closed != nil || len(former.Granted) == 0 {
 			return undo
 		}
 		for end := time.Now().Add(s.timeout); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-			if _, assignment := s.assignment(node); assignment != nil && len(assignment.Slots) == 0 {
+			if _, assignment := s.assignment(node); assignment != nil && len(assignment.Granted) == 0 {
 				s.putBack(key, former)
 				break
 			}

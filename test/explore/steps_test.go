@@ -160,7 +160,7 @@ func (w world) decide(name string, l leader, maxAssignments int, h hole, add add
 			l.reaped = with(l.reaped, memberID, true)
 			what += " " + memberID + ": reaped;"
 		} else {
-			what += fmt.Sprintf(" %s: [%s|%s];", memberID, text(assignment.Slots), text(assignment.Releasing))
+			what += fmt.Sprintf(" %s: [%s|%s];", memberID, text(assignment.Granted), text(assignment.Releasing))
 		}
 	}
 	l.stage = waits
@@ -176,8 +176,8 @@ func forgetCounts(snap *view.Snapshot, count int) {
 			continue
 		}
 		assignment := *p.Assignment.Rec
-		assignment.Slots, assignment.Releasing = slices.Clone(assignment.Slots), slices.Clone(assignment.Releasing)
-		for _, list := range [][]schema.SlotRange{assignment.Slots, assignment.Releasing} {
+		assignment.Granted, assignment.Releasing = slices.Clone(assignment.Granted), slices.Clone(assignment.Releasing)
+		for _, list := range [][]schema.SlotRange{assignment.Granted, assignment.Releasing} {
 			for i := range list {
 				list[i].Count = &count
 			}
@@ -332,8 +332,8 @@ func (w world) apply(m message, h hole) (next world, ok, refused bool) {
 			w.assignments = without(w.assignments, memberID)
 			continue
 		}
-		for slot, held := range schema.Each(assignment.Slots) {
-			if schema.Find(w.assignments[memberID].rec.Slots, slot) == nil {
+		for slot, held := range schema.Each(assignment.Granted) {
+			if schema.Find(w.assignments[memberID].rec.Granted, slot) == nil {
 				if held.Token <= w.tokens[slot] {
 					w.tokens = with(w.tokens, slot, -1) // which no world may have
 				} else {

@@ -149,7 +149,7 @@ func without[K comparable, V any](m map[K]V, k K) map[K]V {
 
 // join creates a member's keys in one commit.
 func (w world) join(memberID string) world {
-	w.assignments = with(w.assignments, memberID, record[schema.Assignment]{rec: &schema.Assignment{Node: "node-" + memberID, Slots: []schema.SlotRange{}, Releasing: []schema.SlotRange{}}, exists: true})
+	w.assignments = with(w.assignments, memberID, record[schema.Assignment]{rec: &schema.Assignment{Node: "node-" + memberID, Granted: []schema.SlotRange{}, Releasing: []schema.SlotRange{}}, exists: true})
 	w.statuses = with(w.statuses, memberID, record[schema.Status]{rec: &schema.Status{}, exists: true})
 	w.alive = with(w.alive, memberID, true)
 	w.nodes = with(w.nodes, memberID, &node{running: map[cluster.Slot]int64{}, told: map[cluster.Slot]int{}, asked: map[cluster.Slot]bool{}, said: &schema.Status{}, lease: true})
@@ -239,7 +239,7 @@ func (w world) key() string {
 			return
 		}
 		fmt.Fprintf(&b, "v%d[", r.version)
-		held(r.rec.Slots)
+		held(r.rec.Granted)
 		b.WriteByte('|')
 		held(r.rec.Releasing)
 		fmt.Fprintf(&b, "%v];", r.rec.Closed != nil)
@@ -287,7 +287,7 @@ func (w world) key() string {
 		fmt.Fprintf(&t, "%s %d %d %v %d %d %v:", m.from, m.epoch, m.token, m.claim, m.docAt, m.statusAt, m.silent)
 		for _, memberID := range slices.Sorted(maps.Keys(m.assignments)) {
 			if d := m.assignments[memberID]; d != nil {
-				fmt.Fprintf(&t, "%s%d %v %v", memberID, m.at[memberID], text(d.Slots), text(d.Releasing))
+				fmt.Fprintf(&t, "%s%d %v %v", memberID, m.at[memberID], text(d.Granted), text(d.Releasing))
 			} else {
 				fmt.Fprintf(&t, "%s%d dead", memberID, m.at[memberID])
 			}

@@ -222,8 +222,8 @@ func (s *Store) judgeAssignment(
 	if before == nil {
 		before = &schema.Assignment{}
 	}
-	for slot, h := range schema.Each(after.Slots) {
-		if had := schema.Find(before.Slots, slot); had != nil && had.Token == h.Token {
+	for slot, h := range schema.Each(after.Granted) {
+		if had := schema.Find(before.Granted, slot); had != nil && had.Token == h.Token {
 			continue
 		}
 		s.grants++
@@ -235,8 +235,8 @@ func (s *Store) judgeAssignment(
 		}
 		s.tokens = max(s.tokens, h.Token)
 	}
-	for slot, h := range schema.Each(before.Slots) {
-		if schema.Find(after.Slots, slot) != nil {
+	for slot, h := range schema.Each(before.Granted) {
+		if schema.Find(after.Granted, slot) != nil {
 			continue
 		}
 		r := Release{memberID, slot, h.Token}
@@ -272,7 +272,7 @@ func Twice(assignments map[string]*schema.Assignment) (wrong []string) {
 		if assignment == nil {
 			continue
 		}
-		for _, list := range [][]schema.SlotRange{assignment.Slots, assignment.Releasing} {
+		for _, list := range [][]schema.SlotRange{assignment.Granted, assignment.Releasing} {
 			for slot := range schema.Each(list) {
 				if other := listed[slot]; other != "" {
 					wrong = append(wrong, fmt.Sprintf("%s is listed by %s and %s", slot, other, memberID))
@@ -298,7 +298,7 @@ func Mixed(assignments map[string]*schema.Assignment) map[string]string {
 		if assignment == nil {
 			continue
 		}
-		for _, h := range slices.Concat(assignment.Slots, assignment.Releasing) {
+		for _, h := range slices.Concat(assignment.Granted, assignment.Releasing) {
 			count, known := h.Told()
 			if !known {
 				continue // as its member said, after its assignment was lost

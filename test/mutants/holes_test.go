@@ -475,8 +475,8 @@ var mutants = []mutant{
 	},
 	{
 		"resize", "only what is granted counts, not what is asked back and may run",
-		one("internal/reconcile/barriers.go", `[][]schema.SlotRange{assignment.Slots, assignment.Releasing, f.unlisted(memberID, assignment)} {
-`, `[][]schema.SlotRange{assignment.Slots, f.unlisted(memberID, assignment)} {
+		one("internal/reconcile/barriers.go", `[][]schema.SlotRange{assignment.Granted, assignment.Releasing, f.unlisted(memberID, assignment)} {
+`, `[][]schema.SlotRange{assignment.Granted, f.unlisted(memberID, assignment)} {
 `),
 		simulated("Safety", 100),
 	},

@@ -44,7 +44,7 @@ func run(t *testing.T, files, env map[string]string, args ...string) (code int, 
 	if len(args) > 0 && args[0] == "run" {
 		cancel() // a node that gets as far as starting leaves again at once
 	}
-	code = app.Run(ctx, args, func(*xconsumer.Node) {}, app.Streams{Out: &stdout, Err: &stderr, Env: func(k string) string { return env[k] }})
+	code = app.Run(ctx, args, func(*xconsumer.Node) {}, app.Streams{Out: &stdout, Err: &stderr, Getenv: func(k string) string { return env[k] }})
 	return code, stdout.String(), stderr.String()
 }
 
@@ -446,7 +446,7 @@ func FuzzConfig(f *testing.F) {
 			t.Fatal(err)
 		}
 		var out, errs bytes.Buffer
-		code := app.Run(t.Context(), []string{"config", "check", "--config", file}, nil, app.Streams{Out: &out, Err: &errs, Env: func(string) string { return "" }})
+		code := app.Run(t.Context(), []string{"config", "check", "--config", file}, nil, app.Streams{Out: &out, Err: &errs, Getenv: func(string) string { return "" }})
 		if code != 0 && code != 78 || code == 78 && errs.Len() == 0 {
 			t.Errorf("exit %d: %s", code, errs.String())
 		}

@@ -102,7 +102,7 @@ func check(t *testing.T, file, line string, words, more []string) {
 	t.Helper()
 	names := choice.Split(words[0], -1) // "cordon|drain NODE"
 	for _, name := range names {
-		root := cli.New(cli.Program{Register: func(*xconsumer.Node) {}}, Streams{Out: io.Discard, Err: io.Discard, Env: func(string) string { return "" }})
+		root := cli.New(cli.Program{Register: func(*xconsumer.Node) {}}, Streams{Out: io.Discard, Err: io.Discard, Getenv: func(string) string { return "" }})
 		root.InitDefaultCompletionCmd()
 		args := append([]string{name}, words[1:]...)
 		if len(more) > 0 && strings.HasPrefix(more[0], "-") {
@@ -164,7 +164,7 @@ func TestConfigurationInDocumentation(t *testing.T) {
 			}
 			var out strings.Builder
 			t.Chdir(dir)
-			if code := Run(t.Context(), []string{"config", "check", "--config", path}, func(*xconsumer.Node) {}, Streams{Out: &out, Err: &out, Env: func(string) string { return "" }}); code != 0 {
+			if code := Run(t.Context(), []string{"config", "check", "--config", path}, func(*xconsumer.Node) {}, Streams{Out: &out, Err: &out, Getenv: func(string) string { return "" }}); code != 0 {
 				t.Errorf("%s: exit %d\n%s\n%s", file, code, out.String(), content)
 			}
 		}

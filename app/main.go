@@ -41,7 +41,7 @@ import (
 type Register func(node *xconsumer.Node)
 
 // Streams are what a program reads, writes and is told: In (nil for nobody who could be asked), Out, Err, Env (such as
-// os.Getenv), and Again, which receives a second signal (nil for never).
+// os.Getenv), and SecondSignal, which receives a second signal (nil for never).
 type Streams = cli.Streams
 
 // Main runs the program with the process's arguments and ends the process.
@@ -76,7 +76,7 @@ func Main(register Register) {
 			}
 		}
 	}()
-	os.Exit(Run(ctx, os.Args[1:], register, Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Getenv, Again: again}))
+	os.Exit(Run(ctx, os.Args[1:], register, Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv, SecondSignal: again}))
 }
 
 // sameRequest is how soon a second SIGTERM is still the first one's.

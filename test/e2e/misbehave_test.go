@@ -94,7 +94,7 @@ func serve(register app.Register) {
 		return planner.Make(in)
 	})
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
-	code := app.Run(ctx, os.Args[1:], register, app.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Getenv})
+	code := app.Run(ctx, os.Args[1:], register, app.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv})
 	stop()
 	os.Exit(code)
 }

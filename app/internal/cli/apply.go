@@ -37,14 +37,14 @@ type changed struct {
 }
 
 // declared compares a file with the cluster.
-func (s *shell) declared(c *cobra.Command, api *client.Client, file string) (*difference, error) {
-	name, specs, err := s.files(file)
+func (env *environment) declared(c *cobra.Command, api *client.Client, file string) (*difference, error) {
+	name, specs, err := env.files(file)
 	if err != nil {
 		return nil, err
 	}
 	var now client.Tasks
 	if _, err := api.Get(c.Context(), "/api/v1/tasks", nil, &now); err != nil {
-		return nil, advise(err)
+		return nil, withHint(err)
 	}
 	d := &difference{File: name, Fresh: []cluster.TaskSpec{}, Changed: []changed{}, Missing: []string{}, Override: []string{}}
 	known := map[string]cluster.TaskDetail{}
@@ -155,7 +155,7 @@ func (d *difference) empty(prune bool) bool {
 }
 
 // show writes the difference.
-func (d *difference) show(s *shell, b *bytes.Buffer, prune bool) {
+func (d *difference) show(s *environment, b *bytes.Buffer, prune bool) {
 	for _, spec := range d.Fresh {
 		fmt.Fprintln(
 			b,
@@ -186,9 +186,9 @@ func (d *difference) show(s *shell, b *bytes.Buffer, prune bool) {
 	}
 }
 
-func (s *shell) diff() *cobra.Command {
+func diffCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{Use: "diff", Short: "Shows how what a file declares differs from the cluster", Args: args()}
-	f, o := s.server(c), outputFlag(c)
+	f, o := env.server(c), outputFlag(c)
 	file := c.Flags().StringP("file", "f", "", "configuration file (default app.toml)")
 	prune := c.Flags().Bool("prune", false, "tasks that are not in it count, too")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -196,17 +196,17 @@ func (s *shell) diff() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		d, err := s.declared(c, api, *file)
+		d, err := env.declared(c, api, *file)
 		if err != nil {
 			return err
 		}
 		if o.format == "table" { // with colours
 			var b bytes.Buffer
-			d.show(s, &b, *prune)
-			_, err = b.WriteTo(s.Out)
+			d.show(env, &b, *prune)
+			_, err = b.WriteTo(env.Out)
 			return err
 		}
-		return o.Print(s.Out, d, "", d.names(*prune)...)
+		return o.Print(env.Out, d, "", d.names(*prune)...)
 	}
 	return c
 }
@@ -225,72 +225,72 @@ func (d *difference) names(prune bool) (list []string) {
 	return list
 }
 
-func (s *shell) apply() *cobra.Command {
+func applyCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use: "apply", Short: "Makes the cluster's tasks what a file declares, after showing what that moves", Args: args(),
 		Example: `  xconsumer apply -f app.toml
   xconsumer apply -f app.toml --prune --yes --wait`,
 	}
-	w := s.wish(c).planned(c)
+	m := env.mutation(c).planned(c)
 	file := c.Flags().StringP("file", "f", "", "configuration file (default app.toml)")
 	prune := c.Flags().Bool("prune", false, "deletes tasks that are not in it")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		api, err := w.client()
+		api, err := m.client()
 		if err != nil {
 			return err
 		}
-		d, err := s.declared(c, api, *file)
+		d, err := env.declared(c, api, *file)
 		if err != nil {
 			return err
 		}
 		ops := d.operations(*prune)
 		var b bytes.Buffer
-		d.show(s, &b, *prune)
-		if d.empty(*prune) && (w.format == "table" || !w.dryRun) {
-			return w.nothing(&b)
+		d.show(env, &b, *prune)
+		if d.empty(*prune) && (m.format == "table" || !m.dryRun) {
+			return m.nothing(&b)
 		}
 		plan, raw, err := api.Plan(c.Context(), ops)
 		if err != nil {
-			return advise(err)
+			return withHint(err)
 		}
 		b.WriteByte('\n')
-		showPlan(&b, &plan, s.width())
+		showPlan(&b, &plan, env.width())
 		switch {
-		case w.format != "table" && w.dryRun:
-			return w.print(s.Out, raw, nil, movedNames(&plan))
-		case w.format == "table":
-			if _, err := b.WriteTo(s.Out); err != nil || w.dryRun {
+		case m.format != "table" && m.dryRun:
+			return m.print(env.Out, raw, nil, movedNames(&plan))
+		case m.format == "table":
+			if _, err := b.WriteTo(env.Out); err != nil || m.dryRun {
 				return err
 			}
 		default:
 			for _, r := range plan.Reverts {
-				fmt.Fprintln(s.Err, "xconsumer: warning:", terminal.Printable(fmt.Sprintf("task %s: %s", r.Task, r.Reason)))
+				fmt.Fprintln(env.Err, "xconsumer: warning:", terminal.Printable(fmt.Sprintf("task %s: %s", r.Task, r.Reason)))
 			}
 		}
-		if err := w.confirm("apply that"); err != nil {
+		if err := m.confirm("apply that"); err != nil {
 			return err
 		}
-		accepted, err := w.applyAll(c.Context(), api, ops, plan.Revision)
+		accepted, err := m.applyAll(c.Context(), api, ops, plan.Revision)
 		if err != nil {
-			return advise(err)
+			return withHint(err)
 		}
-		return w.tell(&accepted, "")
+		return m.report(&accepted, "")
 	}
 	return c
 }
 
 // nothing writes that there is nothing to do, and why.
-func (w *wish) nothing(why *bytes.Buffer) error {
-	if w.format == "table" {
-		_, err := why.WriteTo(w.Out)
+func (m *mutation) nothing(why *bytes.Buffer) error {
+	if m.format == "table" {
+		_, err := why.WriteTo(m.Out)
 		return err
 	}
-	return w.tell(&client.Accepted{Accepted: "nothing: " + strings.TrimSpace(why.String())}, "")
+	return m.report(&client.Accepted{Accepted: "nothing: " + strings.TrimSpace(why.String())}, "")
 }
 
 // applyAll does operations that were planned at a revision, in parts if one commit does not take them all. What is
 // left is planned again after each of them, for the leader acts on it by then.
-func (w *wish) applyAll(ctx context.Context, api *client.Client, ops cluster.Operations, revision string) (all client.Accepted, err error) {
+func (m *mutation) applyAll(ctx context.Context, api *client.Client, ops cluster.Operations, revision string) (all client.Accepted, err error) {
 	var said []string
 	for i, part := range parts(ops) {
 		for try := 1; ; try++ {
@@ -301,10 +301,10 @@ func (w *wish) applyAll(ctx context.Context, api *client.Client, ops cluster.Ope
 				}
 				revision = plan.Revision
 			}
-			all, err = w.ask(
+			all, err = m.send(
 				ctx,
 				api,
-				client.Request{Path: "/api/v1/plan/apply", Body: map[string]any{"revision": revision, "operations": part}, Key: w.keyOfPart(part)},
+				client.Request{Path: "/api/v1/plan/apply", Body: map[string]any{"revision": revision, "operations": part}, Key: m.keyOfPart(part)},
 			)
 			if i == 0 || !errors.Is(err, client.ErrConflict) || try == tries {
 				break
@@ -325,10 +325,10 @@ func (w *wish) applyAll(ctx context.Context, api *client.Client, ops cluster.Ope
 
 // keyOfPart returns the key of some of the operations: another one for others, since those that are left have other
 // parts when the command is called again.
-func (w *wish) keyOfPart(part cluster.Operations) string {
+func (m *mutation) keyOfPart(part cluster.Operations) string {
 	text, _ := json.Marshal(part) // what was read is written
 	sum := sha256.Sum256(text)
-	return w.keyOfThis() + "-" + hex.EncodeToString(sum[:6])
+	return m.keyOfThis() + "-" + hex.EncodeToString(sum[:6])
 }
 
 // behind adds to an error what has been done before it.

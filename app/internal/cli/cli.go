@@ -2,8 +2,8 @@
 //
 // # The model
 //
-//	flags ─▶ a question (GET) ─▶ table, JSON, YAML or names     with --watch again and again, over the stream
-//	      └▶ a wish (POST …)  ─▶ accepted                       with --wait: settled, with --dry-run: the plan
+//	flags ─▶ a query (GET)       ─▶ table, JSON, YAML or names     with --watch again and again, over the stream
+//	      └▶ a mutation (POST …) ─▶ accepted                       with --wait: settled, with --dry-run: the plan
 //
 // Every command knows the node to ask by --server, and who asks by --token. What it prints for -o json is the
 // API's own answer.
@@ -39,27 +39,27 @@ var ErrUnsettled = errors.New("not settled")
 type Streams struct {
 	In       io.Reader // nil for nobody who could be asked
 	Out, Err io.Writer
-	Env      func(string) string // such as os.Getenv
-	// Again receives a second signal; nil for never.
-	Again <-chan os.Signal
+	Getenv   func(string) string // such as os.Getenv
+	// SecondSignal receives the signal after the one that ends the context; nil for never.
+	SecondSignal <-chan os.Signal
 }
 
 // Files reads the tasks that a configuration file declares; "" is for the usual one. It returns the file's name.
 type Files func(file string) (name string, tasks []cluster.TaskSpec, err error)
 
-// Commands returns the commands.
-func Commands(streams Streams, files Files) []*cobra.Command {
-	s := &shell{Streams: streams, files: files}
+// nodeCommands returns the commands that ask a node.
+func nodeCommands(streams Streams, files Files) []*cobra.Command {
+	env := &environment{Streams: streams, files: files}
 	return []*cobra.Command{
-		s.status(), s.tasks(), s.nodes(), s.workers(), s.runs(), s.tree(),
-		s.scale(), s.pause(), s.resume(), s.reset(), s.restart(), s.runNow(), s.delete(), s.move(),
-		s.cordon(), s.drain(), s.uncordon(), s.evict(), s.label(), s.moveNow(),
-		s.plan(), s.apply(), s.diff(), s.explain(), s.logs(), s.stack(), s.events(), s.decisions(), s.leader(), s.report(), s.healthcheck(),
+		statusCommand(env), tasksCommand(env), nodesCommand(env), workersCommand(env), runsCommand(env), treeCommand(env),
+		scaleCommand(env), pauseCommand(env), resumeCommand(env), resetCommand(env), restartCommand(env), runNowCommand(env), deleteCommand(env), moveCommand(env),
+		cordonCommand(env), drainCommand(env), uncordonCommand(env), evictCommand(env), labelCommand(env), moveNowCommand(env),
+		planCommand(env), applyCommand(env), diffCommand(env), explainCommand(env), logsCommand(env), stackCommand(env), eventsCommand(env), decisionsCommand(env), leaderCommand(env), reportCommand(env), healthcheckCommand(env),
 	}
 }
 
-// shell is what all commands share.
-type shell struct {
+// environment is what all commands share.
+type environment struct {
 	Streams
 	files Files
 	wide  bool // tables are not cut; of the one command that runs
@@ -67,12 +67,12 @@ type shell struct {
 
 // server is the flags of a command that asks a node.
 type server struct {
-	*shell
+	*environment
 	asked config.Asked
 }
 
-func (s *shell) server(c *cobra.Command) *server {
-	f := &server{shell: s}
+func (env *environment) server(c *cobra.Command) *server {
+	f := &server{environment: env}
 	c.Flags().StringVar(&f.asked.URL, "server", "", "URL of a node (default $XCONSUMER_SERVER or "+config.DefaultServer+")")
 	c.Flags().StringVar(&f.asked.Token, "token", "", "token (default $XCONSUMER_API_TOKEN); others can see it in the list of processes")
 	c.Flags().StringVar(&f.asked.CA, "ca", "", "file with the CA of the node's certificate (default $XCONSUMER_API_CA, or the system's)")
@@ -82,10 +82,10 @@ func (s *shell) server(c *cobra.Command) *server {
 }
 
 // client returns the client of the node that the command is to ask.
-func (f *server) client() (*client.Client, error) { return f.asked.Client(f.Env) }
+func (f *server) client() (*client.Client, error) { return f.asked.Client(f.Getenv) }
 
-// advise adds to an error what to do next.
-func advise(err error) error {
+// withHint adds to an error what to do next.
+func withHint(err error) error {
 	refused, _ := errors.AsType[*client.RefusedError](err)
 	switch {
 	case errors.Is(err, client.ErrOutcomeUnknown):
@@ -155,12 +155,6 @@ func outputFlag(c *cobra.Command, formats ...string) *output {
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 	return o
 }
-
-// Output is how a command prints what it has to say.
-type Output = output
-
-// OutputFlag adds --output to a command; without formats it has all of them, and the first one is the usual one.
-func OutputFlag(c *cobra.Command, formats ...string) *Output { return outputFlag(c, formats...) }
 
 // Asked reports whether another format than the usual one, for people, was asked for.
 func (o *output) Asked() bool { return o.format != "table" }
@@ -233,27 +227,27 @@ func goesOn(c *cobra.Command, on *bool, name, usage string) {
 	}
 }
 
-// question is a command that asks and prints.
-type question struct {
+// query is a command that asks and prints.
+type query struct {
 	*server
 	*output
 	watch bool
 }
 
-func (s *shell) question(c *cobra.Command) *question {
-	q := &question{server: s.server(c), output: s.tables(c)}
+func (env *environment) query(c *cobra.Command) *query {
+	q := &query{server: env.server(c), output: env.tables(c)}
 	goesOn(c, &q.watch, "watch", "goes on, and prints it again whenever it changes")
 	return q
 }
 
 // run asks and prints once, or whenever something changes.
-func (q *question) run(ctx context.Context, once func(ctx context.Context, api *client.Client, out io.Writer) error) error {
+func (q *query) run(ctx context.Context, once func(ctx context.Context, api *client.Client, out io.Writer) error) error {
 	api, err := q.client()
 	if err != nil {
 		return err
 	}
 	if !q.watch {
-		return advise(once(ctx, api, q.Out))
+		return withHint(once(ctx, api, q.Out))
 	}
 	last := ""
 	var cutAt time.Time // when it was cut off
@@ -302,17 +296,17 @@ func (q *question) run(ctx context.Context, once func(ctx context.Context, api *
 		_, err = io.WriteString(q.Out, text)
 		return err
 	}
-	err = advise(api.Follow(ctx, lost, show))
+	err = withHint(api.Follow(ctx, lost, show))
 	if page != nil {
 		err = errors.Join(err, page.close())
 	}
 	return err
 }
 
-// ask is a question whose answer is one thing.
-func ask[T any](
+// queryOne is a query whose answer is one value.
+func queryOne[T any](
 	ctx context.Context,
-	q *question,
+	q *query,
 	path string,
 	query url.Values,
 	tables func(*T, *bytes.Buffer),

@@ -31,7 +31,7 @@ func onStore(
 	streams Streams,
 	do func(ctx context.Context, session coord.Session, s config.Settings) error,
 ) error {
-	s, err := config.Load(flags, streams.Env)
+	s, err := config.Load(flags, streams.Getenv)
 	if err != nil {
 		return err
 	}
@@ -59,10 +59,10 @@ func onStore(
 	return err
 }
 
-// confirm asks whether to go on, and returns a context whose patience with the store begins with the answer: how long
+// confirmStore asks whether to go on, and returns a context whose patience with the store begins with the answer: how long
 // that takes is no fault of the store.
-func confirm(ctx context.Context, streams Streams, what string, yes bool) (context.Context, context.CancelFunc, error) {
-	if err := Confirm(streams, what, yes); err != nil {
+func confirmStore(ctx context.Context, streams Streams, what string, yes bool) (context.Context, context.CancelFunc, error) {
+	if err := confirm(streams, what, yes); err != nil {
 		return nil, nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, storePatience)
@@ -72,7 +72,7 @@ func confirm(ctx context.Context, streams Streams, what string, yes bool) (conte
 // erase deletes a cluster, unless somebody is asked and does not want it.
 func erase(ctx context.Context, session coord.Session, s config.Settings, streams Streams, yes bool) (records int, err error) {
 	what := fmt.Sprintf("delete cluster %s from %v, with all its tasks, runs and checkpoints", s.Cluster, s.Service)
-	ctx, cancel, err := confirm(ctx, streams, what, yes)
+	ctx, cancel, err := confirmStore(ctx, streams, what, yes)
 	if err != nil {
 		return 0, err
 	}
@@ -87,11 +87,11 @@ func clusterCommand(streams Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "cluster",
 		Short: "Creates, protects and deletes clusters in the store",
-		Args:  NoArgs,
+		Args:  noArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	create := &cobra.Command{
-		Use: "init", Short: "Creates the cluster in a fresh store, or prepares one that was restored from a copy", Args: NoArgs,
+		Use: "init", Short: "Creates the cluster in a fresh store, or prepares one that was restored from a copy", Args: noArgs,
 		Long: `Creates the cluster that the configuration names, if there is none; the first node would do so, too. With username and
 password its records are for that identity alone.
 
@@ -99,8 +99,8 @@ In a store that was restored from a copy, tokens must rise above all that were g
 says what that is, and makes the epoch again if it is missing or damaged. No node may run then.`,
 	}
 	flags := configFlags(create)
-	o := OutputFlag(create, "table", "json", "yaml")
-	YesFlag(create, new(bool))
+	o := outputFlag(create, "table", "json", "yaml")
+	yesFlag(create, new(bool))
 	floor := create.Flags().Int64("token-floor", 0, "the greatest token that was ever seen; the next one is above it")
 	create.RunE = func(c *cobra.Command, _ []string) error {
 		if *floor < 0 {
@@ -115,11 +115,11 @@ says what that is, and makes the epoch again if it is missing or damaged. No nod
 				fmt.Sprintf("cluster %s is in %v; its next token is %d\n", s.Cluster, s.Service, next))
 		})
 	}
-	remove := &cobra.Command{Use: "delete", Short: "Deletes everything of the cluster from the store; no node of it may run", Args: NoArgs}
+	remove := &cobra.Command{Use: "delete", Short: "Deletes everything of the cluster from the store; no node of it may run", Args: noArgs}
 	removeFlags := configFlags(remove)
-	removeOutput := OutputFlag(remove, "table", "json", "yaml")
+	removeOutput := outputFlag(remove, "table", "json", "yaml")
 	yes := new(bool)
-	YesFlag(remove, yes)
+	yesFlag(remove, yes)
 	remove.RunE = func(c *cobra.Command, _ []string) error {
 		return onStore(c.Context(), *removeFlags, streams, func(_ context.Context, session coord.Session, s config.Settings) error {
 			n, err := erase(c.Context(), session, s, streams, *yes) //nolint:contextcheck // its time begins with the answer to a question
@@ -139,14 +139,14 @@ says what that is, and makes the epoch again if it is missing or damaged. No nod
 
 func protectCommand(streams Streams) *cobra.Command {
 	c := &cobra.Command{
-		Use: "protect", Short: "Lets the configured ZooKeeper user alone use the records of the cluster", Args: NoArgs,
+		Use: "protect", Short: "Lets the configured ZooKeeper user alone use the records of the cluster", Args: noArgs,
 		Long: `Compares the ACL of every znode of the cluster with the username and password of the configuration, and sets those
 that differ, as when the cluster was created before it had a user. Give all nodes the user first: nodes without it are
 shut out.`,
 	}
-	flags, o := configFlags(c), OutputFlag(c, "table", "json", "yaml")
+	flags, o := configFlags(c), outputFlag(c, "table", "json", "yaml")
 	yes := new(bool)
-	YesFlag(c, yes)
+	yesFlag(c, yes)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return onStore(
 			c.Context(),
@@ -183,7 +183,7 @@ shut out.`,
 						s.Service.ZK.Username,
 					)
 					var cancel context.CancelFunc
-					if ctx, cancel, err = confirm(c.Context(), streams, what, *yes); err != nil {
+					if ctx, cancel, err = confirmStore(c.Context(), streams, what, *yes); err != nil {
 						return err
 					}
 					defer cancel()
@@ -228,12 +228,12 @@ func protocolCommand(streams Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "protocol",
 		Short: "Looks after the version of the protocol that the nodes speak",
-		Args:  NoArgs,
+		Args:  noArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	raise := &cobra.Command{Use: "raise", Short: "Lets the nodes speak the latest protocol that all of them know", Args: NoArgs}
-	flags, o := configFlags(raise), OutputFlag(raise, "table", "json", "yaml")
-	YesFlag(raise, new(bool))
+	raise := &cobra.Command{Use: "raise", Short: "Lets the nodes speak the latest protocol that all of them know", Args: noArgs}
+	flags, o := configFlags(raise), outputFlag(raise, "table", "json", "yaml")
+	yesFlag(raise, new(bool))
 	raise.RunE = func(c *cobra.Command, _ []string) error {
 		return onStore(c.Context(), *flags, streams, func(ctx context.Context, session coord.Session, s config.Settings) error {
 			from, to, err := membership.Raise(ctx, session, schema.NewKeys(s.Cluster))

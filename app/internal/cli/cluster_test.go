@@ -58,7 +58,7 @@ func TestAnswersMayTakeTime(t *testing.T) {
 			t.Errorf("nothing to delete: %v", err)
 		}
 		// An answer that is given begins the limit, and does not end it.
-		ctx, cancel, err := confirm(t.Context(), Streams{In: slow{strings.NewReader("y\n"), time.Hour}, Err: io.Discard}, "go on", false)
+		ctx, cancel, err := confirmStore(t.Context(), Streams{In: slow{strings.NewReader("y\n"), time.Hour}, Err: io.Discard}, "go on", false)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,8 +14,8 @@ import (
 const completePatience = time.Second
 
 // complete returns names of the cluster that the flags so far name.
-func (s *shell) complete(c *cobra.Command, names func(*cluster.State) []string) ([]string, cobra.ShellCompDirective) {
-	f := &server{shell: s}
+func (env *environment) complete(c *cobra.Command, names func(*cluster.State) []string) ([]string, cobra.ShellCompDirective) {
+	f := &server{environment: env}
 	for name, to := range map[string]*string{"server": &f.asked.URL, "token": &f.asked.Token, "ca": &f.asked.CA, "cert": &f.asked.Cert, "key": &f.asked.Key} {
 		if flag := c.Flags().Lookup(name); flag != nil {
 			*to = flag.Value.String()
@@ -41,20 +41,20 @@ func contextOf(c *cobra.Command) context.Context {
 	return context.Background()
 }
 
-func (s *shell) completeTasks(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	return s.completeTasksThat(c, args, func(*cluster.TaskInfo) bool { return true })
+func (env *environment) completeTasks(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return env.completeTasksThat(c, args, func(*cluster.TaskInfo) bool { return true })
 }
 
 // completeRuns completes tasks that run to their end.
-func (s *shell) completeRuns(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	return s.completeTasksThat(c, args, func(t *cluster.TaskInfo) bool { return t.Runs })
+func (env *environment) completeRuns(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return env.completeTasksThat(c, args, func(t *cluster.TaskInfo) bool { return t.Runs })
 }
 
-func (s *shell) completeTasksThat(c *cobra.Command, args []string, are func(*cluster.TaskInfo) bool) ([]string, cobra.ShellCompDirective) {
+func (env *environment) completeTasksThat(c *cobra.Command, args []string, are func(*cluster.TaskInfo) bool) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	return s.complete(c, func(state *cluster.State) (names []string) {
+	return env.complete(c, func(state *cluster.State) (names []string) {
 		for i := range state.Tasks {
 			if are(&state.Tasks[i]) {
 				names = append(names, state.Tasks[i].Name)
@@ -65,26 +65,26 @@ func (s *shell) completeTasksThat(c *cobra.Command, args []string, are func(*clu
 }
 
 // completeWorkers completes workers, as in test01#0: what is typed so far is asked for, since there may be many.
-func (s *shell) completeWorkers(c *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
-	return s.completeSlots(c, args, text, false)
+func (env *environment) completeWorkers(c *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
+	return env.completeSlots(c, args, text, false)
 }
 
 // completeTasksAndWorkers completes tasks, and the workers of the one that is typed.
-func (s *shell) completeTasksAndWorkers(c *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
-	return s.completeSlots(c, args, text, true)
+func (env *environment) completeTasksAndWorkers(c *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
+	return env.completeSlots(c, args, text, true)
 }
 
 // maxCompleted bounds the workers that are offered: a shell asks before it shows more than fit a screen.
 const maxCompleted = 200
 
-func (s *shell) completeSlots(c *cobra.Command, args []string, text string, tasks bool) ([]string, cobra.ShellCompDirective) {
+func (env *environment) completeSlots(c *cobra.Command, args []string, text string, tasks bool) ([]string, cobra.ShellCompDirective) {
 	if tasks && !strings.Contains(text, "#") {
-		return s.completeTasks(c, args, text)
+		return env.completeTasks(c, args, text)
 	}
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	return s.complete(c, func(state *cluster.State) (names []string) {
+	return env.complete(c, func(state *cluster.State) (names []string) {
 		seen := map[string]bool{} // several runs of a task have workers of one name
 		for i := range state.Workers {
 			w := &state.Workers[i]
@@ -98,11 +98,11 @@ func (s *shell) completeSlots(c *cobra.Command, args []string, text string, task
 	})
 }
 
-func (s *shell) completeNodes(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+func (env *environment) completeNodes(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	return s.complete(c, func(state *cluster.State) (names []string) {
+	return env.complete(c, func(state *cluster.State) (names []string) {
 		for _, n := range state.Nodes {
 			names = append(names, n.Name)
 		}

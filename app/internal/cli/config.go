@@ -14,7 +14,7 @@ func configCommand(streams Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "config",
 		Short: "Looks after the configuration",
-		Args:  NoArgs,
+		Args:  noArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	check := &cobra.Command{
@@ -24,9 +24,9 @@ func configCommand(streams Streams) *cobra.Command {
 place; exit 78 if there is one. With -o json the mistakes are problems of one object, each with line, column, key, message
 and, where it is known, fix; ok reports whether there are none. A file that names no coordination service is good for xconsumer dev, which brings its own:
 that is a warning.`,
-		Args: NoArgs,
+		Args: noArgs,
 	}
-	flags, o := configFlags(check), OutputFlag(check, "table", "json", "yaml")
+	flags, o := configFlags(check), outputFlag(check, "table", "json", "yaml")
 	check.RunE = func(*cobra.Command, []string) error {
 		refused := func(err error) error {
 			if !o.Asked() {
@@ -38,7 +38,7 @@ that is a warning.`,
 			}
 			return err
 		}
-		s, err := config.Check(*flags, streams.Env)
+		s, err := config.Check(*flags, streams.Getenv)
 		if err != nil {
 			return refused(err)
 		}

@@ -18,7 +18,7 @@ func devCommand(register func(node *xconsumer.Node), streams Streams) *cobra.Com
 coordination service, an etcd inside this process that only this machine can reach. It takes tasks
 and settings from app.toml; without one, two workers of every work that the program has. Ctrl-C ends
 all of it.`,
-		Args: NoArgs,
+		Args: noArgs,
 		Example: `  xconsumer dev
   xconsumer dev --nodes 5 --http 127.0.0.1:9000
   xconsumer dev --data ./data`,
@@ -37,11 +37,11 @@ all of it.`,
 	c.Flags().StringVar(&d.Data, "data", "", "directory that keeps the cluster's data (default: they are gone at the end)")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		flags.Join = "http://" + net.JoinHostPort("127.0.0.1", "1") // chosen later
-		if d.Settings, err = config.Load(flags, streams.Env); err != nil {
+		if d.Settings, err = config.Load(flags, streams.Getenv); err != nil {
 			return err
 		}
 		d.Register, d.Asked = register, flags.HTTP != ""
-		d.Out, d.Err, d.Env, d.Again = streams.Out, streams.Err, streams.Env, streams.Again
+		d.Out, d.Err, d.Env, d.Again = streams.Out, streams.Err, streams.Getenv, streams.SecondSignal
 		return devcluster.Run(c.Context(), d)
 	}
 	return c

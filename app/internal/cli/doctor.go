@@ -17,16 +17,16 @@ func doctorCommand(register func(node *xconsumer.Node), streams Streams) *cobra.
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Checks the configuration, the coordination service and this machine, and says how to mend what is wrong",
-		Args:  NoArgs,
+		Args:  noArgs,
 		Example: `  xconsumer doctor --config app.toml
   xconsumer doctor --join http://127.0.0.1:41797    # of a dev that runs elsewhere on this machine`,
 	}
 	flags := configFlags(c)
 	joinFlag(c, flags, "looks at what a node with it would join")
-	o := OutputFlag(c, "table", "json", "yaml")
+	o := outputFlag(c, "table", "json", "yaml")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		list, err := doctor.Examine(c.Context(), doctor.Config{
-			Flags: *flags, Env: streams.Env, Register: register, Waiting: streams.Err,
+			Flags: *flags, Env: streams.Getenv, Register: register, Waiting: streams.Err,
 			Show: func(f doctor.Finding) { // to people; others get all of it at the end
 				if !o.Asked() {
 					showFinding(streams.Out, f)

@@ -17,13 +17,13 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-func (s *shell) events() *cobra.Command {
+func eventsCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use: "events", Short: "Shows what has happened, as the node that is asked knows it", Args: args(),
 		Example: `  xconsumer events --follow
   xconsumer events --since 10m --kind failed`,
 	}
-	f, o := s.server(c), s.tables(c, "table", "json", "yaml")
+	f, o := env.server(c), env.tables(c, "table", "json", "yaml")
 	var filter client.EventFilter
 	var from string
 	c.Flags().StringVar((*string)(&filter.Kind), "kind", "", "of this kind")
@@ -33,8 +33,8 @@ func (s *shell) events() *cobra.Command {
 	var follow bool
 	goesOn(c, &follow, "follow", "goes on with what happens")
 	_ = c.RegisterFlagCompletionFunc("kind", completeOneOf(cluster.EventKinds()))
-	_ = c.RegisterFlagCompletionFunc("task", s.completeTasks)
-	_ = c.RegisterFlagCompletionFunc("node", s.completeNodes)
+	_ = c.RegisterFlagCompletionFunc("task", env.completeTasks)
+	_ = c.RegisterFlagCompletionFunc("node", env.completeNodes)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		api, err := f.client()
 		if err != nil {
@@ -47,20 +47,20 @@ func (s *shell) events() *cobra.Command {
 		}
 		list, raw, id, err := api.Events(c.Context(), filter)
 		if err != nil {
-			return advise(err)
+			return withHint(err)
 		}
 		if !follow {
-			return o.print(s.Out, raw, func(b *bytes.Buffer) { showEvents(b, list, s.width()) }, nil)
+			return o.print(env.Out, raw, func(b *bytes.Buffer) { showEvents(b, list, env.width()) }, nil)
 		}
 		for i := range list {
-			if err := o.event(s.Out, &list[i]); err != nil {
+			if err := o.event(env.Out, &list[i]); err != nil {
 				return err
 			}
 		}
 		lost := func(err error) {
-			fmt.Fprintln(s.Err, "xconsumer: cut off, trying again:", terminal.Printable(err.Error()))
+			fmt.Fprintln(env.Err, "xconsumer: cut off, trying again:", terminal.Printable(err.Error()))
 		}
-		return advise(api.FollowEvents(c.Context(), filter, id, lost, func(e *cluster.Event) error { return o.event(s.Out, e) }))
+		return withHint(api.FollowEvents(c.Context(), filter, id, lost, func(e *cluster.Event) error { return o.event(env.Out, e) }))
 	}
 	return c
 }
@@ -96,19 +96,19 @@ func showEvents(b *bytes.Buffer, list []cluster.Event, width int) {
 	t.write(b, width)
 }
 
-func (s *shell) decisions() *cobra.Command {
+func decisionsCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use: "decisions", Short: "Shows what leaders decided lately, and why, and what people asked for", Args: args(),
 		Example: `  xconsumer decisions --task test01
   xconsumer decisions --node n1 -o json`,
 	}
-	q := s.question(c)
+	q := env.query(c)
 	task := c.Flags().String("task", "", "about this task")
 	node := c.Flags().String("node", "", "about this node")
 	from := c.Flags().Int64("since", 0, "from this decision on")
 	notNegative(c, "since", from)
-	_ = c.RegisterFlagCompletionFunc("task", s.completeTasks)
-	_ = c.RegisterFlagCompletionFunc("node", s.completeNodes)
+	_ = c.RegisterFlagCompletionFunc("task", env.completeTasks)
+	_ = c.RegisterFlagCompletionFunc("node", env.completeNodes)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		query := url.Values{}
 		if *task != "" {
@@ -120,7 +120,7 @@ func (s *shell) decisions() *cobra.Command {
 		if *from > 0 {
 			query.Set("since", strconv.FormatInt(*from, 10))
 		}
-		return ask(c.Context(), q, "/api/v1/decisions", query, func(d *cluster.Decisions, b *bytes.Buffer) { showDecisions(b, d, s.width()) },
+		return queryOne(c.Context(), q, "/api/v1/decisions", query, func(d *cluster.Decisions, b *bytes.Buffer) { showDecisions(b, d, env.width()) },
 			func(d *cluster.Decisions) (names []string) {
 				for _, one := range d.Decisions {
 					names = append(names, strconv.FormatInt(one.N, 10))
@@ -181,14 +181,14 @@ func addAudit(t *table, audit []cluster.AuditLine) []cluster.AuditLine {
 	return audit[1:]
 }
 
-func (s *shell) explain() *cobra.Command {
+func explainCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:               "explain TASK#INDEX",
 		Short:             "Says why a worker is where it is, why not elsewhere, and how it came there",
 		Args:              args("TASK#INDEX"),
-		ValidArgsFunction: s.completeWorkers,
+		ValidArgsFunction: env.completeWorkers,
 	}
-	q := s.question(c)
+	q := env.query(c)
 	run := c.Flags().String("run", "", "of this run")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		path, err := workerPath(args[0])
@@ -199,12 +199,12 @@ func (s *shell) explain() *cobra.Command {
 		if *run != "" {
 			query.Set("run", *run)
 		}
-		return ask(
+		return queryOne(
 			c.Context(),
 			q,
 			path+"/explain",
 			query,
-			func(e *cluster.Explanation, b *bytes.Buffer) { showExplanation(b, args[0], e, s.width()) },
+			func(e *cluster.Explanation, b *bytes.Buffer) { showExplanation(b, args[0], e, env.width()) },
 			func(e *cluster.Explanation) []string { return []string{e.Worker.Node} },
 		)
 	}
@@ -245,14 +245,14 @@ func showExplanation(b *bytes.Buffer, name string, e *cluster.Explanation, width
 	h.write(b, width)
 }
 
-func (s *shell) report() *cobra.Command {
+func reportCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "report",
 		Short: "Writes all records of the cluster, for a bug report",
 		Args:  args(),
 		Long:  "Writes all records of the cluster, for a bug report: the simulator can run on from it. It holds the params of tasks: look through it before you send it to anybody.",
 	}
-	f, o := s.server(c), outputFlag(c, "json", "yaml")
+	f, o := env.server(c), outputFlag(c, "json", "yaml")
 	file := c.Flags().String("to", "", "file to write it to (default: the terminal)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		api, err := f.client()
@@ -261,14 +261,14 @@ func (s *shell) report() *cobra.Command {
 		}
 		raw, err := api.Get(c.Context(), "/api/v1/report", nil, nil)
 		if err != nil {
-			return advise(err)
+			return withHint(err)
 		}
 		var b bytes.Buffer
 		if err := o.print(&b, raw, nil, nil); err != nil {
 			return err
 		}
 		if *file == "" {
-			_, err = b.WriteTo(s.Out)
+			_, err = b.WriteTo(env.Out)
 			return err
 		}
 		return os.WriteFile(*file, b.Bytes(), 0o600)
@@ -276,14 +276,14 @@ func (s *shell) report() *cobra.Command {
 	return c
 }
 
-func (s *shell) stack() *cobra.Command {
+func stackCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:               "stack TASK#INDEX",
 		Short:             "Shows what the goroutines of a worker, or the processes of a program, are doing, for one that does not stop",
 		Args:              args("TASK#INDEX"),
-		ValidArgsFunction: s.completeWorkers,
+		ValidArgsFunction: env.completeWorkers,
 	}
-	f, o := s.server(c), outputFlag(c, "table", "json", "yaml")
+	f, o := env.server(c), outputFlag(c, "table", "json", "yaml")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		path, err := workerPath(args[0])
 		if err != nil {
@@ -295,9 +295,9 @@ func (s *shell) stack() *cobra.Command {
 		}
 		raw, err := api.Get(c.Context(), path+"/stack", nil, nil)
 		if err != nil {
-			return advise(err)
+			return withHint(err)
 		}
-		return o.Print(s.Out, map[string]string{"worker": args[0], "stack": string(raw)}, string(raw))
+		return o.Print(env.Out, map[string]string{"worker": args[0], "stack": string(raw)}, string(raw))
 	}
 	return c
 }

@@ -25,7 +25,7 @@ that. Exit 1 if the project does not build, with what to do.`,
 			return nil
 		},
 	}
-	YesFlag(c, new(bool))
+	yesFlag(c, new(bool))
 	c.RunE = func(c *cobra.Command, args []string) error {
 		p, err := project.New(args[0], build.Version)
 		if err != nil {

@@ -18,18 +18,18 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
-func (s *shell) tasks() *cobra.Command {
+func tasksCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:               "tasks [TASK]",
 		Short:             "Shows the tasks, or all that is declared of one",
 		Args:              args("[TASK]"),
-		ValidArgsFunction: s.completeTasks,
+		ValidArgsFunction: env.completeTasks,
 	}
-	q := s.question(c)
+	q := env.query(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return ask(c.Context(), q, "/api/v1/tasks/"+url.PathEscape(args[0]), nil, func(t *cluster.TaskDetail, b *bytes.Buffer) {
-				tasksWithOverrides([]cluster.TaskDetail{*t}).write(b, s.width())
+			return queryOne(c.Context(), q, "/api/v1/tasks/"+url.PathEscape(args[0]), nil, func(t *cluster.TaskDetail, b *bytes.Buffer) {
+				tasksWithOverrides([]cluster.TaskDetail{*t}).write(b, env.width())
 				b.WriteByte('\n')
 				fields(b, "declared", t.Declared)
 				if t.Override != (cluster.Override{}) {
@@ -38,8 +38,8 @@ func (s *shell) tasks() *cobra.Command {
 				fmt.Fprintf(b, "revision  %s\n", t.Revision)
 			}, func(t *cluster.TaskDetail) []string { return []string{t.Name} })
 		}
-		return ask(c.Context(), q, "/api/v1/tasks", nil, func(list *client.Tasks, b *bytes.Buffer) {
-			tasksWithOverrides(list.Tasks).write(b, s.width())
+		return queryOne(c.Context(), q, "/api/v1/tasks", nil, func(list *client.Tasks, b *bytes.Buffer) {
+			tasksWithOverrides(list.Tasks).write(b, env.width())
 		}, func(list *client.Tasks) (names []string) {
 			for _, t := range list.Tasks {
 				names = append(names, t.Name)
@@ -83,24 +83,24 @@ func overrideText(o cluster.Override) string {
 	return strings.Join(list, ", ")
 }
 
-func (s *shell) nodes() *cobra.Command {
+func nodesCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:               "nodes [NODE]",
 		Short:             "Shows the nodes, or all that is known of one",
 		Args:              args("[NODE]"),
-		ValidArgsFunction: s.completeNodes,
+		ValidArgsFunction: env.completeNodes,
 	}
-	q := s.question(c)
+	q := env.query(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return ask(c.Context(), q, "/api/v1/nodes/"+url.PathEscape(args[0]), nil, func(n *cluster.NodeInfo, b *bytes.Buffer) {
-				s.nodesOf([]cluster.NodeInfo{*n}).write(b, s.width())
+			return queryOne(c.Context(), q, "/api/v1/nodes/"+url.PathEscape(args[0]), nil, func(n *cluster.NodeInfo, b *bytes.Buffer) {
+				env.nodesOf([]cluster.NodeInfo{*n}).write(b, env.width())
 				b.WriteByte('\n')
 				fields(b, "node", n)
 			}, func(n *cluster.NodeInfo) []string { return []string{n.Name} })
 		}
-		return ask(c.Context(), q, "/api/v1/nodes", nil, func(list *client.Nodes, b *bytes.Buffer) {
-			s.nodesOf(append(list.Nodes, list.Lost...)).write(b, s.width())
+		return queryOne(c.Context(), q, "/api/v1/nodes", nil, func(list *client.Nodes, b *bytes.Buffer) {
+			env.nodesOf(append(list.Nodes, list.Lost...)).write(b, env.width())
 		}, func(list *client.Nodes) (names []string) {
 			for _, n := range list.Nodes {
 				names = append(names, n.Name)
@@ -111,7 +111,7 @@ func (s *shell) nodes() *cobra.Command {
 	return c
 }
 
-func (s *shell) nodesOf(list []cluster.NodeInfo) table {
+func (env *environment) nodesOf(list []cluster.NodeInfo) table {
 	t := table{{"NODE", "STATE", "SLOTS", "LOAD", "CAPACITY", "WORKS", "LABELS", "ADDRESS"}}
 	for _, n := range list {
 		name := n.Name
@@ -126,19 +126,19 @@ func (s *shell) nodesOf(list []cluster.NodeInfo) table {
 // addressOf returns where a node is reached: what it listens on is of no use to others if that is every address.
 func addressOf(n *cluster.NodeInfo) string { return cmp.Or(n.Advertise, n.Address) }
 
-func (s *shell) workers() *cobra.Command {
+func workersCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:               "workers [TASK[#INDEX]]",
 		Short:             "Shows workers: all, those of a task, or one",
 		Args:              args("[TASK[#INDEX]]"),
-		ValidArgsFunction: s.completeTasksAndWorkers,
+		ValidArgsFunction: env.completeTasksAndWorkers,
 		Example: `  xconsumer workers test01
   xconsumer workers --node n1 --state backoff`,
 	}
-	q := s.question(c)
+	q := env.query(c)
 	node := c.Flags().String("node", "", "on this node")
 	state := c.Flags().String("state", "", "in this state")
-	_ = c.RegisterFlagCompletionFunc("node", s.completeNodes)
+	_ = c.RegisterFlagCompletionFunc("node", env.completeNodes)
 	_ = c.RegisterFlagCompletionFunc("state", completeOneOf(cluster.WorkerStates()))
 	c.RunE = func(c *cobra.Command, args []string) error {
 		query := url.Values{"node": {*node}, "state": {*state}}
@@ -179,7 +179,7 @@ func (s *shell) workers() *cobra.Command {
 					return err
 				}
 			}
-			return q.print(out, raw, func(b *bytes.Buffer) { t.write(b, s.width()) }, names)
+			return q.print(out, raw, func(b *bytes.Buffer) { t.write(b, env.width()) }, names)
 		})
 	}
 	return c
@@ -199,14 +199,14 @@ func missingWorkers(ctx context.Context, api *client.Client, name string, all bo
 	return nil
 }
 
-func (s *shell) runs() *cobra.Command {
+func runsCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:               "runs TASK",
 		Short:             "Shows the runs of a task, the last one last",
 		Args:              args("TASK"),
-		ValidArgsFunction: s.completeRuns,
+		ValidArgsFunction: env.completeRuns,
 	}
-	q := s.question(c)
+	q := env.query(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return q.run(c.Context(), func(ctx context.Context, api *client.Client, out io.Writer) error {
 			var list client.Runs
@@ -237,7 +237,7 @@ func (s *shell) runs() *cobra.Command {
 					fmt.Fprintln(b, noRuns(&task))
 					return
 				}
-				runsOf(list.Runs, now.Workers).write(b, s.width())
+				runsOf(list.Runs, now.Workers).write(b, env.width())
 			}, names)
 		})
 	}
@@ -293,11 +293,11 @@ func noRuns(t *cluster.TaskDetail) string {
 	return fmt.Sprintf("%s; `xconsumer run-now %s` begins one", none, t.Name)
 }
 
-func (s *shell) leader() *cobra.Command {
+func leaderCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{Use: "leader", Short: "Shows who leads", Args: args()}
-	q := s.question(c)
+	q := env.query(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return ask(c.Context(), q, "/api/v1/leader", nil, func(l *client.Leader, b *bytes.Buffer) {
+		return queryOne(c.Context(), q, "/api/v1/leader", nil, func(l *client.Leader, b *bytes.Buffer) {
 			if l.Node == "" {
 				fmt.Fprintf(b, "nobody leads; the last term was %d\n", l.Term)
 				return
@@ -306,9 +306,9 @@ func (s *shell) leader() *cobra.Command {
 		}, func(l *client.Leader) []string { return []string{l.Node} })
 	}
 	down := &cobra.Command{Use: "step-down", Short: "Makes the leader step down and rank last among the candidates", Args: args()}
-	w := s.wish(down)
+	m := env.mutation(down)
 	down.RunE = func(c *cobra.Command, _ []string) error {
-		return w.do(c.Context(), client.Request{Path: "/api/v1/leader/step-down"})
+		return m.do(c.Context(), client.Request{Path: "/api/v1/leader/step-down"})
 	}
 	c.AddCommand(down)
 	return c

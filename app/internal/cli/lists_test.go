@@ -20,7 +20,7 @@ func runOn(t *testing.T, url string, out io.Writer, args ...string) {
 	t.Helper()
 	env := func(name string) string { return map[string]string{"XCONSUMER_SERVER": url}[name] }
 	root := &cobra.Command{Use: "xconsumer", SilenceErrors: true, SilenceUsage: true}
-	root.AddCommand(Commands(Streams{Out: out, Err: io.Discard, Env: env}, func(string) (string, []cluster.TaskSpec, error) {
+	root.AddCommand(nodeCommands(Streams{Out: out, Err: io.Discard, Getenv: env}, func(string) (string, []cluster.TaskSpec, error) {
 		return "app.toml", []cluster.TaskSpec{{Name: "fresh", WorkName: "w", WorkerNum: 1}}, nil
 	})...)
 	root.SetOut(out)

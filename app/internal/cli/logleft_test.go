@@ -75,7 +75,7 @@ func (n *leftNode) logs(t *testing.T, args ...string) (out, said string, err err
 	var stdout, stderr bytes.Buffer
 	env := func(name string) string { return map[string]string{"XCONSUMER_SERVER": n.url}[name] }
 	root := &cobra.Command{Use: "xconsumer", SilenceErrors: true, SilenceUsage: true}
-	root.AddCommand(Commands(Streams{Out: &stdout, Err: &stderr, Env: env}, nil)...)
+	root.AddCommand(nodeCommands(Streams{Out: &stdout, Err: &stderr, Getenv: env}, nil)...)
 	root.SetArgs(append([]string{"logs"}, args...))
 	err = root.ExecuteContext(t.Context())
 	return stdout.String(), stderr.String(), err

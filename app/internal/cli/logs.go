@@ -16,7 +16,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-func (s *shell) logs() *cobra.Command {
+func logsCommand(env *environment) *cobra.Command {
 	var follow bool
 	var lines int
 	var run string
@@ -25,9 +25,9 @@ func (s *shell) logs() *cobra.Command {
 		Short: "Shows what workers have written, wherever they run",
 		Example: `  xconsumer logs test01
   xconsumer logs test01#0 -f`,
-		Args: args("TASK[#INDEX]"), ValidArgsFunction: s.completeTasksAndWorkers,
+		Args: args("TASK[#INDEX]"), ValidArgsFunction: env.completeTasksAndWorkers,
 	}
-	f, o := s.server(c), outputFlag(c, "table", "json", "yaml")
+	f, o := env.server(c), outputFlag(c, "table", "json", "yaml")
 	goesOn(c, &follow, "follow", "goes on with what they write, wherever they move, and with workers that come")
 	c.Flags().IntVarP(&lines, "lines", "n", 50, "so many lines of each worker")
 	notNegative(c, "lines", &lines)
@@ -43,17 +43,17 @@ func (s *shell) logs() *cobra.Command {
 		}
 		state, _, err := api.State(c.Context())
 		if err != nil {
-			return advise(err)
+			return withHint(err)
 		}
-		l := logs{api: api, lines: lines, out: s.Out, errs: s.Err, output: o}
+		l := logs{api: api, lines: lines, out: env.Out, errs: env.Err, output: o}
 		workers := target.of(state.Workers)
 		switch {
 		case len(workers) == 0 && run != "" && target.info(&state) != nil:
 			if workers, err = l.ofRun(c.Context(), target, &state); err != nil {
-				return advise(err)
+				return withHint(err)
 			}
 		case follow && (len(workers) > 0 || target.hasRuns(&state)):
-			return advise(l.follow(c.Context(), target))
+			return withHint(l.follow(c.Context(), target))
 		case len(workers) == 0:
 			return target.missing(&state)
 		}

@@ -112,7 +112,7 @@ func movedNames(p *cluster.Plan) (names []string) {
 	return names
 }
 
-func (s *shell) plan() *cobra.Command {
+func planCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use: "plan", Short: "Shows what a change would move, without making it", Args: noCommand,
 		Long: `Shows what a change would move, without making it. Each part of the change is a flag, and all of them are taken together.
@@ -121,7 +121,7 @@ What a single command would do it shows itself, with --dry-run: xconsumer scale 
   xconsumer plan --lose n1            # what if this node dies?
   xconsumer plan -f app.toml --prune`,
 	}
-	f, o := s.server(c), s.tables(c)
+	f, o := env.server(c), env.tables(c)
 	read := planFlags(c)
 	file := c.Flags().StringP("file", "f", "", "the tasks were declared as in this app.toml")
 	prune := c.Flags().Bool("prune", false, "with --file: and no others")
@@ -132,7 +132,7 @@ What a single command would do it shows itself, with --dry-run: xconsumer scale 
 		}
 		var ops cluster.Operations
 		if *file != "" {
-			d, err := s.declared(c, client, *file)
+			d, err := env.declared(c, client, *file)
 			if err != nil {
 				return err
 			}
@@ -145,9 +145,9 @@ What a single command would do it shows itself, with --dry-run: xconsumer scale 
 		ops = append(ops, more...)
 		p, raw, err := client.Plan(c.Context(), ops)
 		if err != nil {
-			return advise(err)
+			return withHint(err)
 		}
-		return o.print(s.Out, raw, func(b *bytes.Buffer) { showPlan(b, &p, s.width()) }, movedNames(&p))
+		return o.print(env.Out, raw, func(b *bytes.Buffer) { showPlan(b, &p, env.width()) }, movedNames(&p))
 	}
 	return c
 }
@@ -161,7 +161,7 @@ func noCommand(c *cobra.Command, given []string) error {
 	verb, _, err := root.Find(given)
 	switch {
 	case err != nil || verb == root:
-		return NoArgs(c, given)
+		return noArgs(c, given)
 	case verb.Flags().Lookup("dry-run") != nil:
 		return usage(
 			c,

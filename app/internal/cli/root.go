@@ -28,7 +28,7 @@ func New(p Program, streams Streams) *cobra.Command {
 		Args:          cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return UnknownCommand(c, args[0])
+				return unknownCommand(c, args[0])
 			}
 			return c.Help()
 		},
@@ -37,7 +37,7 @@ func New(p Program, streams Streams) *cobra.Command {
 	root.SetVersionTemplate("{{.Version}}")
 	root.SetOut(streams.Out)
 	root.SetErr(streams.Err)
-	root.SetFlagErrorFunc(FlagError)
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		devCommand(p.Register, streams),
 		cleanupCommand(),
@@ -50,8 +50,8 @@ func New(p Program, streams Streams) *cobra.Command {
 		doctorCommand(p.Register, streams),
 		initCommand(build, streams),
 	)
-	root.AddCommand(Commands(streams, func(file string) (string, []cluster.TaskSpec, error) {
-		return config.LoadTasks(file, streams.Env)
+	root.AddCommand(nodeCommands(streams, func(file string) (string, []cluster.TaskSpec, error) {
+		return config.LoadTasks(file, streams.Getenv)
 	})...)
 	root.AddCommand(manualCommand(root))
 	root.SetHelpCommand(helpCommand(root))
@@ -96,7 +96,7 @@ func helpCommand(root *cobra.Command) *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			about, rest, err := root.Find(args)
 			if err == nil && len(rest) > 0 && about.HasSubCommands() {
-				return UnknownCommand(about, rest[0])
+				return unknownCommand(about, rest[0])
 			}
 			if err != nil {
 				return fmt.Errorf("%w: %w", config.ErrUsage, err)

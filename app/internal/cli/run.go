@@ -13,7 +13,7 @@ func runCommand(register func(node *xconsumer.Node), build client.Build, streams
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Runs a node: joins the cluster and runs the workers that it is granted",
-		Args:  NoArgs,
+		Args:  noArgs,
 		Example: `  xconsumer run --config app.toml
   xconsumer run --name n2 --http 127.0.0.1:8802`,
 	}
@@ -32,13 +32,13 @@ func runCommand(register func(node *xconsumer.Node), build client.Build, streams
 		"no parent process: after a crash the node is not started again, and its work waits for the session timeout",
 	)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		s, err := config.Load(*flags, streams.Env)
+		s, err := config.Load(*flags, streams.Getenv)
 		if err != nil {
 			return err
 		}
 		return node.Run(c.Context(), node.Config{
 			Settings: s, Register: register, Build: build, Uncordon: *uncordon, Alone: *alone,
-			Env: streams.Env, Err: streams.Err, Again: streams.Again,
+			Env: streams.Getenv, Err: streams.Err, Again: streams.SecondSignal,
 		})
 	}
 	return c

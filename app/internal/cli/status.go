@@ -15,7 +15,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
-func (s *shell) status() *cobra.Command {
+func statusCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Shows the cluster, as any of its nodes sees it",
@@ -26,7 +26,7 @@ func (s *shell) status() *cobra.Command {
   xconsumer status --at 2026-11-25T02:00:00Z`,
 		Args: args(),
 	}
-	q := s.question(c)
+	q := env.query(c)
 	at := c.Flags().String("at", "", "the cluster after a decision, at a time, or a duration ago, as far as that is known")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		query := url.Values{}
@@ -37,7 +37,7 @@ func (s *shell) status() *cobra.Command {
 			}
 			query.Set("at", which)
 		}
-		return ask(c.Context(), q, "/api/v1/state", query, func(past *cluster.Past, b *bytes.Buffer) {
+		return queryOne(c.Context(), q, "/api/v1/state", query, func(past *cluster.Past, b *bytes.Buffer) {
 			if *at != "" {
 				fmt.Fprintf(b, "after decision %d, %s", past.Decision, past.At.Local().Format("2006-01-02 15:04:05.000 MST"))
 				if past.Incomplete {
@@ -45,7 +45,7 @@ func (s *shell) status() *cobra.Command {
 				}
 				b.WriteString("\n")
 			}
-			showState(b, &past.State, s.width())
+			showState(b, &past.State, env.width())
 		}, func(past *cluster.Past) []string { return []string{past.Cluster} })
 	}
 	return c

@@ -78,38 +78,38 @@ func cut(line string, width int) string {
 }
 
 // tables adds the flags of a command that prints tables: --output, and --wide, which leaves them as wide as they are.
-func (s *shell) tables(c *cobra.Command, formats ...string) *output {
-	c.Flags().BoolVar(&s.wide, "wide", false, "cuts nothing, however wide the terminal is")
+func (env *environment) tables(c *cobra.Command, formats ...string) *output {
+	c.Flags().BoolVar(&env.wide, "wide", false, "cuts nothing, however wide the terminal is")
 	return outputFlag(c, formats...)
 }
 
 // width returns how wide a table may be, 0 for any.
-func (s *shell) width() int {
-	if s.wide {
+func (env *environment) width() int {
+	if env.wide {
 		return 0
 	}
-	return s.columns()
+	return env.columns()
 }
 
 // columns returns how wide the terminal is, 0 if there is none.
-func (s *shell) columns() int {
-	if n, err := strconv.Atoi(s.Env("COLUMNS")); err == nil && n > 0 {
+func (env *environment) columns() int {
+	if n, err := strconv.Atoi(env.Getenv("COLUMNS")); err == nil && n > 0 {
 		return n
 	}
-	columns, _ := s.size()
+	columns, _ := env.size()
 	return columns
 }
 
 // height returns how many lines the terminal has, 0 if there is none.
-func (s *shell) height() int {
-	_, lines := s.size()
+func (env *environment) height() int {
+	_, lines := env.size()
 	return lines
 }
 
 // size returns the size of the terminal, zeros if there is none.
-func (s *shell) size() (columns, lines int) {
-	f, ok := s.Out.(interface{ Fd() uintptr })
-	if !ok || !terminal.IsTerminal(s.Out) {
+func (env *environment) size() (columns, lines int) {
+	f, ok := env.Out.(interface{ Fd() uintptr })
+	if !ok || !terminal.IsTerminal(env.Out) {
 		return 0, 0
 	}
 	columns, lines, err := term.GetSize(int(f.Fd()))
@@ -128,8 +128,8 @@ const (
 )
 
 // paint colours words in a text that is for a terminal.
-func (s *shell) paint(out io.Writer, text, colour string) string {
-	if !terminal.IsTerminal(out) || s.Env("NO_COLOR") != "" || s.Env("TERM") == "dumb" {
+func (env *environment) paint(out io.Writer, text, colour string) string {
+	if !terminal.IsTerminal(out) || env.Getenv("NO_COLOR") != "" || env.Getenv("TERM") == "dumb" {
 		return text
 	}
 	return "\x1b[" + colour + "m" + text + "\x1b[0m"

@@ -26,7 +26,7 @@ func tokenCommand(streams Streams) *cobra.Command {
 			return nil
 		},
 	}
-	o := OutputFlag(c, "table", "json", "yaml")
+	o := outputFlag(c, "table", "json", "yaml")
 	role := c.Flags().String("role", string(httpapi.RoleView), "what it may do: view, operate or admin")
 	c.RunE = func(_ *cobra.Command, args []string) error {
 		if err := httpapi.Role(*role).Validate(); err != nil {

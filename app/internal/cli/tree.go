@@ -10,12 +10,12 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
-func (s *shell) tree() *cobra.Command {
+func treeCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{Use: "tree", Short: "Draws the cluster: its nodes, and what each of them runs", Args: args()}
-	q := s.question(c)
+	q := env.query(c)
 	explain := c.Flags().Bool("explain", false, "says of each task that is not all running, and of each node, why")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return ask(c.Context(), q, "/api/v1/state", nil, func(state *cluster.State, b *bytes.Buffer) { drawTree(b, state, *explain) },
+		return queryOne(c.Context(), q, "/api/v1/state", nil, func(state *cluster.State, b *bytes.Buffer) { drawTree(b, state, *explain) },
 			func(state *cluster.State) []string { return []string{state.Cluster} })
 	}
 	return c

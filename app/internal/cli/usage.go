@@ -30,7 +30,7 @@ func args(names ...string) cobra.PositionalArgs {
 			return nil
 		}
 		if c.HasSubCommands() && len(args) > 0 {
-			return UnknownCommand(c, args[0])
+			return unknownCommand(c, args[0])
 		}
 		want, got := "no arguments", "none"
 		if len(names) > 0 {
@@ -64,11 +64,11 @@ func ofWait(c *cobra.Command, args []string) string {
 	return ""
 }
 
-// NoArgs refuses arguments that a command would ignore.
-var NoArgs = args()
+// noArgs refuses arguments that a command would ignore.
+var noArgs = args()
 
-// UnknownCommand is the error of a command that there is not, with the one that was meant.
-func UnknownCommand(c *cobra.Command, name string) error {
+// unknownCommand is the error of a command that there is not, with the one that was meant.
+func unknownCommand(c *cobra.Command, name string) error {
 	var known []string
 	for _, sub := range c.Commands() {
 		if sub.IsAvailableCommand() {
@@ -96,11 +96,11 @@ func notNegative[N int | int64 | time.Duration](c *cobra.Command, flag string, v
 	}
 }
 
-// FlagError is the error of flags that a command does not have, or not with these values. Before them stands a command
+// flagError is the error of flags that a command does not have, or not with these values. Before them stands a command
 // that there is not: it is what they were meant for.
-func FlagError(c *cobra.Command, err error) error {
+func flagError(c *cobra.Command, err error) error {
 	if before := c.Flags().Args(); c.HasSubCommands() && len(before) > 0 {
-		return UnknownCommand(c, before[0])
+		return unknownCommand(c, before[0])
 	}
 	text := err.Error()
 	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {

@@ -42,8 +42,8 @@ func versionLine(v client.Build) string {
 }
 
 func versionCommand(build client.Build, streams Streams) *cobra.Command {
-	c := &cobra.Command{Use: "version", Short: "Tells the version", Args: NoArgs}
-	o := OutputFlag(c, "table", "json", "yaml")
+	c := &cobra.Command{Use: "version", Short: "Tells the version", Args: noArgs}
+	o := outputFlag(c, "table", "json", "yaml")
 	c.RunE = func(*cobra.Command, []string) error {
 		return o.Print(streams.Out, build, versionLine(build))
 	}

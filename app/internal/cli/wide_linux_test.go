@@ -120,7 +120,7 @@ func TestWideCommands(t *testing.T) {
 			walk(sub)
 		}
 	}
-	for _, c := range Commands(Streams{Out: io.Discard, Err: io.Discard, Env: func(string) string { return "" }}, nil) {
+	for _, c := range nodeCommands(Streams{Out: io.Discard, Err: io.Discard, Getenv: func(string) string { return "" }}, nil) {
 		walk(c)
 	}
 }

@@ -1,0 +1,52 @@
+package cli
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"gitee.com/ken.yang/xconsumer/app/internal/config"
+	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
+)
+
+// errDeclined is the error when a person was asked, and answered no.
+var errDeclined = errors.New("nothing was done")
+
+// yesFlag adds --yes, which every command that changes something takes, so that scripts can always give it.
+func yesFlag(c *cobra.Command, yes *bool) {
+	c.Flags().BoolVarP(yes, "yes", "y", false, "does not ask for confirmation; commands that never ask take it, too")
+}
+
+// confirm asks a person whether to go on, unless --yes has answered that.
+func confirm(streams Streams, what string, yes bool) error {
+	if yes {
+		return nil
+	}
+	if !readable(streams.In) {
+		return fmt.Errorf("%w: %s? Say so with --yes", config.ErrUsage, what)
+	}
+	fmt.Fprintf(streams.Err, "%s? [y/N] ", what)
+	line, err := bufio.NewReader(streams.In).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if answer := strings.ToLower(strings.TrimSpace(line)); answer != "y" && answer != "yes" {
+		return errDeclined
+	}
+	return nil
+}
+
+// readable reports whether there is somebody to ask.
+func readable(in io.Reader) bool {
+	if in == nil {
+		return false
+	}
+	if w, ok := in.(io.Writer); ok {
+		return terminal.IsTerminal(w)
+	}
+	return true // a test
+}

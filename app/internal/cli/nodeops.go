@@ -1,0 +1,143 @@
+package cli
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"gitee.com/ken.yang/xconsumer/app/internal/config"
+	"gitee.com/ken.yang/xconsumer/client"
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+func nodePath(node, what string) string { return "/api/v1/nodes/" + url.PathEscape(node) + what }
+
+// onNode is a command that does something with a node.
+func onNode(env *environment, verb, short string, plans func(node string) cluster.Operation) *cobra.Command {
+	c := &cobra.Command{Use: verb + " NODE", Short: short, Args: args("NODE"), ValidArgsFunction: env.completeNodes}
+	m := env.mutation(c).planned(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return m.do(c.Context(), client.Request{Path: nodePath(args[0], "/"+verb)}, plans(args[0]))
+	}
+	return c
+}
+
+func cordonCommand(env *environment) *cobra.Command {
+	return onNode(env, "cordon", "Gives a node nothing new; what it has stays", cluster.Cordon)
+}
+
+func uncordonCommand(env *environment) *cobra.Command {
+	return onNode(env, "uncordon", "Lets a node take work again; ends a drain or a quarantine, too", cluster.Uncordon)
+}
+
+func drainCommand(env *environment) *cobra.Command {
+	c := &cobra.Command{
+		Use:               "drain [NODE]",
+		Short:             "Moves away what a node has, and gives it nothing new until it is uncordoned",
+		Args:              args("[NODE]"),
+		ValidArgsFunction: env.completeNodes,
+		Example: `  xconsumer drain n1 --wait
+  xconsumer drain n1 --deadline 10m
+  xconsumer drain --self --wait          # before it leaves, as in a preStop hook; with run --uncordon`,
+	}
+	self := c.Flags().Bool("self", false, "the node that is asked")
+	m := env.mutation(c).planned(c)
+	deadline := c.Flags().Duration("deadline", 0, "how long what no other node can take may stay (default for ever)")
+	notNegative(c, "deadline", deadline)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if *self == (len(args) == 1) {
+			return fmt.Errorf("%w: drain takes the name of a node, or --self", config.ErrUsage)
+		}
+		if *self {
+			api, err := m.client()
+			if err != nil {
+				return err
+			}
+			health, err := api.Health(c.Context(), false)
+			if err != nil {
+				return withHint(err)
+			}
+			args = []string{health.Node}
+		}
+		body := map[string]any{"deadline": cluster.Duration(*deadline)}
+		if *deadline == 0 {
+			body = map[string]any{}
+		}
+		return m.do(c.Context(), client.Request{Path: nodePath(args[0], "/drain"), Body: body}, cluster.Drain(args[0], *deadline))
+	}
+	return c
+}
+
+func evictCommand(env *environment) *cobra.Command {
+	c := &cobra.Command{
+		Use:               "evict NODE",
+		Short:             "Ends the membership of a node: its workers stop, and it joins again",
+		Args:              args("NODE"),
+		ValidArgsFunction: env.completeNodes,
+	}
+	m := env.mutation(c).planned(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := m.confirmFor(
+			c.Context(),
+			nodePath(args[0], ""),
+			"evict "+args[0]+": its workers stop, and run nowhere until its lease is over for certain",
+		); err != nil {
+			return err
+		}
+		return m.do(c.Context(), client.Request{Path: nodePath(args[0], "/evict")}, cluster.Evict(args[0]))
+	}
+	return c
+}
+
+func labelCommand(env *environment) *cobra.Command {
+	c := &cobra.Command{
+		Use:               "label NODE KEY=VALUE...",
+		Short:             "Changes the labels of a node, whatever its configuration says",
+		Args:              args("NODE", "KEY=VALUE..."),
+		ValidArgsFunction: env.completeNodes,
+		Long:              "Changes the labels of a node, whatever its configuration says: KEY=VALUE sets one, KEY- hides one that it has, KEY~ puts its own in force again.",
+	}
+	m := env.mutation(c).planned(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		labels, err := labelChanges(args[1:])
+		if err != nil {
+			return err
+		}
+		return m.do(
+			c.Context(),
+			client.Request{Path: nodePath(args[0], "/label"), Body: map[string]any{"labels": labels}},
+			cluster.Label(args[0], labels),
+		)
+	}
+	return c
+}
+
+// labelChanges reads changes of labels.
+func labelChanges(list []string) (map[string]*string, error) {
+	labels := map[string]*string{}
+	for _, text := range list {
+		key, value, set := strings.Cut(text, "=")
+		switch {
+		case set && value != "":
+			labels[key] = &value
+		case strings.HasSuffix(text, "-"):
+			labels[strings.TrimSuffix(text, "-")] = new("")
+		case strings.HasSuffix(text, "~"):
+			labels[strings.TrimSuffix(text, "~")] = nil
+		default:
+			return nil, fmt.Errorf("%w: %q: want KEY=VALUE, KEY- or KEY~", config.ErrUsage, text)
+		}
+	}
+	return labels, nil
+}
+
+func moveNowCommand(env *environment) *cobra.Command {
+	c := &cobra.Command{Use: "move-now", Short: "Lets no delay or freeze hold the work of nodes that are gone", Args: args()}
+	m := env.mutation(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return m.do(c.Context(), client.Request{Path: "/api/v1/moves/now"})
+	}
+	return c
+}

@@ -20,7 +20,7 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
-	_ "time/tzdata" // for schedules, on systems that have no time zones
+	_ "time/tzdata"
 
 	"google.golang.org/grpc/grpclog"
 
@@ -28,6 +28,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/app/internal/cli"
 	"gitee.com/ken.yang/xconsumer/app/internal/config"
 	"gitee.com/ken.yang/xconsumer/app/internal/logging"
+	"gitee.com/ken.yang/xconsumer/app/internal/logview"
 	"gitee.com/ken.yang/xconsumer/app/internal/node"
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -109,7 +110,7 @@ var exitCodes = []struct {
 	{client.ErrNotFound, 4},
 	{cluster.ErrNoSlot, 4},
 	{cluster.ErrNoTask, 4},
-	{cli.ErrNoLog, 4},
+	{logview.ErrNoLog, 4},
 	{client.ErrOutcomeUnknown, 6},
 	{client.ErrUnreachable, 5},
 	{node.ErrUnavailable, 69},

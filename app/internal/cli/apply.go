@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gitee.com/ken.yang/xconsumer/app/internal/render"
 	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -200,7 +201,7 @@ func diffCommand(env *environment) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if o.format == "table" { // with colours
+		if !o.ForPrograms() { // with colours
 			var b bytes.Buffer
 			d.show(env, &b, *prune)
 			_, err = b.WriteTo(env.Out)
@@ -246,7 +247,7 @@ func applyCommand(env *environment) *cobra.Command {
 		ops := d.operations(*prune)
 		var b bytes.Buffer
 		d.show(env, &b, *prune)
-		if d.empty(*prune) && (m.format == "table" || !m.dryRun) {
+		if d.empty(*prune) && (!m.ForPrograms() || !m.dryRun) {
 			return m.nothing(&b)
 		}
 		plan, raw, err := api.Plan(c.Context(), ops)
@@ -254,11 +255,11 @@ func applyCommand(env *environment) *cobra.Command {
 			return withHint(err)
 		}
 		b.WriteByte('\n')
-		showPlan(&b, &plan, env.width())
+		render.Plan(&b, &plan, env.width())
 		switch {
-		case m.format != "table" && m.dryRun:
-			return m.print(env.Out, raw, nil, movedNames(&plan))
-		case m.format == "table":
+		case m.ForPrograms() && m.dryRun:
+			return m.WriteAnswer(env.Out, raw, nil, render.MovedWorkers(&plan))
+		case !m.ForPrograms():
 			if _, err := b.WriteTo(env.Out); err != nil || m.dryRun {
 				return err
 			}
@@ -281,7 +282,7 @@ func applyCommand(env *environment) *cobra.Command {
 
 // nothing writes that there is nothing to do, and why.
 func (m *mutation) nothing(why *bytes.Buffer) error {
-	if m.format == "table" {
+	if !m.ForPrograms() {
 		_, err := why.WriteTo(m.Out)
 		return err
 	}

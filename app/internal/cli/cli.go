@@ -12,7 +12,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -23,10 +22,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2/yaml"
 	"github.com/spf13/cobra"
 
 	"gitee.com/ken.yang/xconsumer/app/internal/config"
+	"gitee.com/ken.yang/xconsumer/app/internal/render"
 	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -133,19 +132,16 @@ func isNotTaken(err error) bool {
 // lists says which command shows what there is of that which a node did not find.
 var lists = map[string]string{"no such task": "tasks", "no such node": "nodes", "no such worker": "workers"}
 
-// output is how an answer is printed.
-type output struct{ format string }
-
-func outputFlag(c *cobra.Command, formats ...string) *output {
-	o := &output{}
+func outputFlag(c *cobra.Command, formats ...string) *render.Output {
+	o := &render.Output{}
 	if formats == nil {
-		formats = []string{"table", "json", "yaml", "name"}
+		formats = render.Formats
 	}
-	c.Flags().StringVarP(&o.format, "output", "o", formats[0], strings.Join(formats, ", "))
+	c.Flags().StringVarP(&o.Format, "output", "o", formats[0], strings.Join(formats, ", "))
 	old := c.PreRunE
 	c.PreRunE = func(c *cobra.Command, args []string) error {
-		if !slices.Contains(formats, o.format) {
-			return fmt.Errorf("%w: --output: %q is none of %s", config.ErrUsage, o.format, strings.Join(formats, ", "))
+		if !slices.Contains(formats, o.Format) {
+			return fmt.Errorf("%w: --output: %q is none of %s", config.ErrUsage, o.Format, strings.Join(formats, ", "))
 		}
 		if old != nil {
 			return old(c, args)
@@ -154,66 +150,6 @@ func outputFlag(c *cobra.Command, formats ...string) *output {
 	}
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 	return o
-}
-
-// Asked reports whether another format than the usual one, for people, was asked for.
-func (o *output) Asked() bool { return o.format != "table" }
-
-// Print writes a value as it is wanted: as JSON or YAML, as its text, or as names.
-func (o *output) Print(out io.Writer, value any, text string, names ...string) error {
-	raw, err := json.Marshal(value)
-	if err != nil {
-		return err
-	}
-	return o.print(out, raw, func(b *bytes.Buffer) { b.WriteString(text) }, names)
-}
-
-// item writes one of the values that come one after the other: a line of JSON, or a document of YAML.
-func (o *output) item(out io.Writer, value any) error {
-	raw, err := json.Marshal(value)
-	if err != nil {
-		return err
-	}
-	var b bytes.Buffer
-	switch o.format {
-	case "yaml":
-		b.WriteString("---\n")
-		err = yaml.Convert(&b, bytes.NewReader(raw))
-	default:
-		b.Write(append(raw, '\n'))
-	}
-	if err == nil {
-		_, err = b.WriteTo(out)
-	}
-	return err
-}
-
-// print writes an answer as it is wanted: as it came, or as tables.
-func (o *output) print(out io.Writer, raw []byte, tables func(*bytes.Buffer), names []string) error {
-	var b bytes.Buffer
-	switch o.format {
-	case "json":
-		if err := json.Indent(&b, raw, "", "  "); err != nil {
-			return err
-		}
-		if !bytes.HasSuffix(b.Bytes(), []byte("\n")) {
-			b.WriteByte('\n')
-		}
-	case "yaml":
-		if err := yaml.Convert(&b, bytes.NewReader(raw)); err != nil {
-			return err
-		}
-	case "name":
-		for _, name := range names {
-			fmt.Fprintln(&b, terminal.Printable(name))
-		}
-	default:
-		var t bytes.Buffer
-		tables(&t)
-		b.WriteString(terminal.Printable(t.String()))
-	}
-	_, err := b.WriteTo(out)
-	return err
 }
 
 // goesOn adds the flag of a command that goes on, under both of its names.
@@ -230,12 +166,12 @@ func goesOn(c *cobra.Command, on *bool, name, usage string) {
 // query is a command that asks and prints.
 type query struct {
 	*server
-	*output
+	*render.Output
 	watch bool
 }
 
 func (env *environment) query(c *cobra.Command) *query {
-	q := &query{server: env.server(c), output: env.tables(c)}
+	q := &query{server: env.server(c), Output: env.tables(c)}
 	goesOn(c, &q.watch, "watch", "goes on, and prints it again whenever it changes")
 	return q
 }
@@ -250,10 +186,10 @@ func (q *query) run(ctx context.Context, once func(ctx context.Context, api *cli
 		return withHint(once(ctx, api, q.Out))
 	}
 	last := ""
-	var cutAt time.Time // when it was cut off
-	var page *screen    // of a terminal
+	var cutAt time.Time     // when it was cut off
+	var page *render.Screen // of a terminal
 	if terminal.IsTerminal(q.Out) {
-		page = &screen{out: q.Out, height: q.height, width: q.columns}
+		page = render.NewScreen(q.Out, q.size)
 	}
 	lost := func(err error) {
 		if last = ""; cutAt.IsZero() { // what is said of it stands where the answer was
@@ -264,8 +200,8 @@ func (q *query) run(ctx context.Context, once func(ctx context.Context, api *cli
 			fmt.Fprintln(q.Err, "xconsumer: cut off, trying again:", reason)
 		}
 		if page != nil {
-			note := fmt.Sprintf("xconsumer: cut off since %s, trying again: %s", cutAt.Format(time.TimeOnly), strings.ReplaceAll(reason, "\n", " "))
-			_ = page.tell(note) // else the next text fails, too
+			notice := fmt.Sprintf("xconsumer: cut off since %s, trying again: %s", cutAt.Format(time.TimeOnly), strings.ReplaceAll(reason, "\n", " "))
+			_ = page.Notify(notice) // else the next text fails, too
 		}
 	}
 	shown := false
@@ -285,20 +221,14 @@ func (q *query) run(ctx context.Context, once func(ctx context.Context, api *cli
 		}
 		text := b.String()
 		if last = text; page != nil {
-			return page.show(text)
+			return page.Show(text)
 		}
-		switch q.format {
-		case "table":
-			text += "\n"
-		case "yaml":
-			text = "---\n" + text
-		}
-		_, err = io.WriteString(q.Out, text)
+		_, err = io.WriteString(q.Out, q.Separated(text))
 		return err
 	}
 	err = withHint(api.Follow(ctx, lost, show))
 	if page != nil {
-		err = errors.Join(err, page.close())
+		err = errors.Join(err, page.Close())
 	}
 	return err
 }
@@ -318,6 +248,6 @@ func queryOne[T any](
 		if err != nil {
 			return err
 		}
-		return q.print(out, raw, func(b *bytes.Buffer) { tables(&answer, b) }, names(&answer))
+		return q.WriteAnswer(out, raw, func(b *bytes.Buffer) { tables(&answer, b) }, names(&answer))
 	})
 }

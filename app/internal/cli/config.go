@@ -29,7 +29,7 @@ that is a warning.`,
 	flags, o := configFlags(check), outputFlag(check, "table", "json", "yaml")
 	check.RunE = func(*cobra.Command, []string) error {
 		refused := func(err error) error {
-			if !o.Asked() {
+			if !o.ForPrograms() {
 				return err
 			}
 			file, problems := config.ProblemsOf(err)

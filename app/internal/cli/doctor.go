@@ -28,7 +28,7 @@ func doctorCommand(register func(node *xconsumer.Node), streams Streams) *cobra.
 		list, err := doctor.Examine(c.Context(), doctor.Config{
 			Flags: *flags, Env: streams.Getenv, Register: register, Waiting: streams.Err,
 			Show: func(f doctor.Finding) { // to people; others get all of it at the end
-				if !o.Asked() {
+				if !o.ForPrograms() {
 					showFinding(streams.Out, f)
 				}
 			},
@@ -36,7 +36,7 @@ func doctorCommand(register func(node *xconsumer.Node), streams Streams) *cobra.
 		if err != nil {
 			return err // with each mistake and its place, exit 78
 		}
-		if o.Asked() {
+		if o.ForPrograms() {
 			if err := o.Print(streams.Out, map[string]any{"findings": list}, ""); err != nil {
 				return err
 			}

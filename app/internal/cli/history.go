@@ -3,15 +3,15 @@ package cli
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"net/url"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"gitee.com/ken.yang/xconsumer/app/internal/config"
+	"gitee.com/ken.yang/xconsumer/app/internal/render"
 	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -41,8 +41,9 @@ func eventsCommand(env *environment) *cobra.Command {
 			return err
 		}
 		if from != "" {
-			if filter.Since, _, err = parseTime("since", from, time.Now()); err != nil {
-				return err
+			filter.Since, _, err = render.ParseTime(from, time.Now())
+			if err != nil {
+				return fmt.Errorf("%w: --since: %w", config.ErrUsage, err)
 			}
 		}
 		list, raw, id, err := api.Events(c.Context(), filter)
@@ -50,50 +51,19 @@ func eventsCommand(env *environment) *cobra.Command {
 			return withHint(err)
 		}
 		if !follow {
-			return o.print(env.Out, raw, func(b *bytes.Buffer) { showEvents(b, list, env.width()) }, nil)
+			return o.WriteAnswer(env.Out, raw, func(b *bytes.Buffer) { render.Events(b, list, env.width()) }, nil)
 		}
 		for i := range list {
-			if err := o.event(env.Out, &list[i]); err != nil {
+			if err := o.WriteEvent(env.Out, &list[i]); err != nil {
 				return err
 			}
 		}
 		lost := func(err error) {
 			fmt.Fprintln(env.Err, "xconsumer: cut off, trying again:", terminal.Printable(err.Error()))
 		}
-		return withHint(api.FollowEvents(c.Context(), filter, id, lost, func(e *cluster.Event) error { return o.event(env.Out, e) }))
+		return withHint(api.FollowEvents(c.Context(), filter, id, lost, func(e *cluster.Event) error { return o.WriteEvent(env.Out, e) }))
 	}
 	return c
-}
-
-// event writes one event, on a line of its own.
-func (o *output) event(out io.Writer, e *cluster.Event) error {
-	if o.format == "table" {
-		slot := ""
-		if e.Slot != nil {
-			slot = e.Slot.String()
-		}
-		_, err := fmt.Fprintln(
-			out,
-			terminal.Printable(
-				strings.TrimRight(fmt.Sprintf("%s %-12s %-12s %-12s %s", clockMilli(e.Time), e.Kind, dash(e.Node), dash(slot), oneLine(e.Detail)), " "),
-			),
-		)
-		return err
-	}
-	return o.item(out, e)
-}
-
-func showEvents(b *bytes.Buffer, list []cluster.Event, width int) {
-	t := table{{"AT", "EVENT", "NODE", "WORKER", "DETAIL"}}
-	for i := range list {
-		e := &list[i]
-		slot := ""
-		if e.Slot != nil {
-			slot = e.Slot.String()
-		}
-		t.add(clockMilli(e.Time), e.Kind, e.Node, slot, oneLine(e.Detail))
-	}
-	t.write(b, width)
 }
 
 func decisionsCommand(env *environment) *cobra.Command {
@@ -120,7 +90,7 @@ func decisionsCommand(env *environment) *cobra.Command {
 		if *from > 0 {
 			query.Set("since", strconv.FormatInt(*from, 10))
 		}
-		return queryOne(c.Context(), q, "/api/v1/decisions", query, func(d *cluster.Decisions, b *bytes.Buffer) { showDecisions(b, d, env.width()) },
+		return queryOne(c.Context(), q, "/api/v1/decisions", query, func(d *cluster.Decisions, b *bytes.Buffer) { render.Decisions(b, d, env.width()) },
 			func(d *cluster.Decisions) (names []string) {
 				for _, one := range d.Decisions {
 					names = append(names, strconv.FormatInt(one.N, 10))
@@ -129,56 +99,6 @@ func decisionsCommand(env *environment) *cobra.Command {
 			})
 	}
 	return c
-}
-
-// showDecisions writes decisions and what people asked for, by time.
-func showDecisions(b *bytes.Buffer, d *cluster.Decisions, width int) {
-	t := table{{"AT", "N", "WHO", "WHAT", "SLOTS", "NODE", "WHY"}}
-	audit := d.Audit
-	for _, one := range d.Decisions {
-		for len(audit) > 0 && audit[0].At.Before(one.At) {
-			audit = addAudit(&t, audit)
-		}
-		for _, m := range one.Moves {
-			slots, to := "", m.Node
-			if m.Task != "" {
-				if slots = m.Task; len(m.Slots) > 0 {
-					slots += "#" + m.Slots.String()
-				}
-			}
-			if m.To != "" {
-				to += " → " + m.To
-			}
-			t.add(clock(one.At), one.N, fmt.Sprintf("%s, term %d", one.Leader, one.Term), m.Step, slots, to, m.Why)
-		}
-		if len(one.Moves) == 0 && one.Omitted == 0 { // its number would be missed
-			t.add(
-				clock(one.At),
-				one.N,
-				fmt.Sprintf("%s, term %d", one.Leader, one.Term),
-				"no step",
-				"",
-				"",
-				"records were put in order, no worker was touched",
-			)
-		}
-		if one.Omitted > 0 {
-			t.add(clock(one.At), one.N, "", fmt.Sprintf("and %d more", one.Omitted), "", "", "")
-		}
-	}
-	for len(audit) > 0 {
-		audit = addAudit(&t, audit)
-	}
-	t.write(b, width)
-}
-
-func addAudit(t *table, audit []cluster.AuditLine) []cluster.AuditLine {
-	who := audit[0].By
-	if audit[0].From != "" {
-		who += " at " + audit[0].From
-	}
-	t.add(clock(audit[0].At), "", who, "asked for", audit[0].What, "", "")
-	return audit[1:]
 }
 
 func explainCommand(env *environment) *cobra.Command {
@@ -204,45 +124,11 @@ func explainCommand(env *environment) *cobra.Command {
 			q,
 			path+"/explain",
 			query,
-			func(e *cluster.Explanation, b *bytes.Buffer) { showExplanation(b, args[0], e, env.width()) },
+			func(e *cluster.Explanation, b *bytes.Buffer) { render.Explanation(b, args[0], e, env.width()) },
 			func(e *cluster.Explanation) []string { return []string{e.Worker.Node} },
 		)
 	}
 	return c
-}
-
-func showExplanation(b *bytes.Buffer, name string, e *cluster.Explanation, width int) {
-	at := "has no node"
-	if e.Worker.Node != "" {
-		at = fmt.Sprintf("is on %s, %s", e.Worker.Node, e.Worker.State)
-	}
-	if e.Worker.Run != "" { // which was not named, if it is the one under way
-		name = e.Worker.Slot().String()
-	}
-	fmt.Fprintf(b, "%s %s\n  %s\n\n", name, at, e.Here)
-	t := table{{"NODE", "COULD", "LOAD", "OF THE TASK", "WHY NOT THERE"}}
-	for _, n := range e.Nodes {
-		could := "no"
-		switch {
-		case n.Here:
-			could = "is there"
-		case n.Fits:
-			could = "yes"
-		}
-		t.add(n.Node, could, n.Load, n.Of, n.Why)
-	}
-	t.write(b, width)
-	if len(e.History) == 0 {
-		return
-	}
-	b.WriteString("\nhow it came there\n")
-	h := table{{"  AT", "DECISION", "STEP", "NODE", "TO", "TOKEN", "WHY"}}
-	for _, d := range e.History {
-		for _, m := range d.Moves {
-			h.add("  "+clock(d.At), d.N, m.Step, m.Node, m.To, m.Token, m.Why)
-		}
-	}
-	h.write(b, width)
 }
 
 func reportCommand(env *environment) *cobra.Command {
@@ -264,7 +150,7 @@ func reportCommand(env *environment) *cobra.Command {
 			return withHint(err)
 		}
 		var b bytes.Buffer
-		if err := o.print(&b, raw, nil, nil); err != nil {
+		if err := o.WriteAnswer(&b, raw, nil, nil); err != nil {
 			return err
 		}
 		if *file == "" {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gitee.com/ken.yang/xconsumer/app/internal/render"
 	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -21,7 +22,7 @@ import (
 // mutation is a command that changes something.
 type mutation struct {
 	*server
-	*output
+	*render.Output
 	wait   time.Duration
 	dryRun bool
 	yes    bool
@@ -35,7 +36,7 @@ type mutation struct {
 const usualWait = "5m"
 
 func (env *environment) mutation(c *cobra.Command) *mutation {
-	m := &mutation{server: env.server(c), output: env.tables(c)}
+	m := &mutation{server: env.server(c), Output: env.tables(c)}
 	c.Flags().DurationVar(
 		&m.wait,
 		"wait",
@@ -72,7 +73,7 @@ func (m *mutation) do(ctx context.Context, request client.Request, planned ...cl
 		if err != nil {
 			return withHint(err)
 		}
-		return m.print(m.Out, raw, func(b *bytes.Buffer) { showPlan(b, &plan, m.width()) }, movedNames(&plan))
+		return m.WriteAnswer(m.Out, raw, func(b *bytes.Buffer) { render.Plan(b, &plan, m.width()) }, render.MovedWorkers(&plan))
 	}
 	accepted, err := m.send(ctx, api, request)
 	if err != nil {
@@ -117,7 +118,7 @@ func (m *mutation) report(accepted *client.Accepted, effect string) error {
 	if err != nil {
 		return err
 	}
-	err = m.print(m.Out, raw, func(b *bytes.Buffer) {
+	err = m.WriteAnswer(m.Out, raw, func(b *bytes.Buffer) {
 		fmt.Fprintf(b, "accepted: %s\n", accepted.Accepted)
 		if accepted.Repeated && !m.made { // else an answer was lost, and the command itself asked again
 			b.WriteString("it was done before, with the same key\n")

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitee.com/ken.yang/xconsumer/app/internal/config"
+	"gitee.com/ken.yang/xconsumer/app/internal/logview"
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/plural"
@@ -46,7 +47,7 @@ to its end the next run has the number. --dry-run shows what restarts.`,
 // resizes returns what another number of workers does to those that a task has now.
 func (m *mutation) resizes(ctx context.Context, task string, n int) func(*client.Accepted) string {
 	api, err := m.client()
-	if err != nil || m.dryRun || m.format != "table" {
+	if err != nil || m.dryRun || m.ForPrograms() {
 		return nil
 	}
 	var now cluster.TaskDetail
@@ -106,15 +107,15 @@ func restartCommand(env *environment) *cobra.Command {
 		case (*node == "") == (len(args) == 0):
 			return fmt.Errorf("%w: name a task, a worker, or a node with --node", config.ErrUsage)
 		case *node != "":
-			m.effect = m.restarts(c.Context(), logTarget{}, *node)
+			m.effect = m.restarts(c.Context(), logview.Target{}, *node)
 			return m.do(c.Context(), client.Request{Path: nodePath(*node, "/restart")})
 		}
-		target, err := logTargetOf(args[0], "")
-		if err != nil {
-			return err
+		target, ok := logview.ParseTarget(args[0], "")
+		if !ok {
+			return notAWorker(args[0])
 		}
 		m.effect = m.restarts(c.Context(), target, "")
-		if !target.one {
+		if !target.One {
 			return m.do(c.Context(), client.Request{Path: taskPath(args[0], "/restart")})
 		}
 		path, err := workerPath(args[0])
@@ -127,16 +128,16 @@ func restartCommand(env *environment) *cobra.Command {
 }
 
 // restarts returns what a restart of workers, or of all that a node has, does to those that there are: nothing, if none runs.
-func (m *mutation) restarts(ctx context.Context, target logTarget, node string) func(*client.Accepted) string {
+func (m *mutation) restarts(ctx context.Context, target logview.Target, node string) func(*client.Accepted) string {
 	api, err := m.client()
-	if err != nil || m.format != "table" {
+	if err != nil || m.ForPrograms() {
 		return nil
 	}
 	now, _, err := api.State(ctx)
 	return func(accepted *client.Accepted) string {
 		of := now.Workers
 		if node == "" {
-			of = target.of(of)
+			of = target.Of(of)
 		}
 		some := slices.ContainsFunc(of, func(w cluster.WorkerInfo) bool {
 			return w.Node != "" && (node == "" || w.Node == node) || node == "" && w.Kept()
@@ -146,10 +147,10 @@ func (m *mutation) restarts(ctx context.Context, target logTarget, node string) 
 			return ""
 		case node != "":
 			return fmt.Sprintf("node %s has no workers: nothing was restarted", node)
-		case target.hasRuns(&now):
-			return fmt.Sprintf("no run of %s is under way: nothing was restarted", target.task)
+		case target.HasRuns(&now):
+			return fmt.Sprintf("no run of %s is under way: nothing was restarted", target.Task)
 		}
-		return fmt.Sprintf("no node has %s: nothing was restarted", target.described())
+		return fmt.Sprintf("no node has %s: nothing was restarted", target)
 	}
 }
 

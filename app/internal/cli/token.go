@@ -35,7 +35,7 @@ func tokenCommand(streams Streams) *cobra.Command {
 		secret := "xct_" + rand.Text()
 		hash := sha256.Sum256([]byte(secret))
 		line := fmt.Sprintf("%s %s sha256:%s", args[0], *role, hex.EncodeToString(hash[:]))
-		if !o.Asked() {
+		if !o.ForPrograms() {
 			if _, err := fmt.Fprintf(
 				streams.Err,
 				"token of %s, which nobody can show you again: %s\nthe line for [http] tokensFile:\n",

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"unicode"
+
+	"golang.org/x/term"
 )
 
 // Printable replaces what could take over a terminal, and what has text look other than it is: control characters,
@@ -27,4 +29,17 @@ func IsTerminal(w io.Writer) bool {
 	}
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0 && f.Name() != os.DevNull
+}
+
+// Size returns the size of the terminal that is written to, zeros if there is none.
+func Size(w io.Writer) (columns, lines int) {
+	f, ok := w.(interface{ Fd() uintptr })
+	if !ok || !IsTerminal(w) {
+		return 0, 0
+	}
+	columns, lines, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0, 0
+	}
+	return columns, lines
 }

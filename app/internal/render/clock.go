@@ -1,20 +1,18 @@
-package cli
+package render
 
 import (
 	"fmt"
 	"strings"
 	"time"
-
-	"gitee.com/ken.yang/xconsumer/app/internal/config"
 )
 
-// clock writes a time for people: of today only the hour, else the day, too. What it writes parseTime reads.
-func clock(at time.Time) string { return clockAt(at, time.Now(), "") }
+// Time writes a time for people: of today only the hour, else the day, too. What it writes parseTime reads.
+func Time(at time.Time) string { return timeAt(at, time.Now(), "") }
 
-// clockMilli is clock with milliseconds.
-func clockMilli(at time.Time) string { return clockAt(at, time.Now(), ".000") }
+// TimeMilli is clock with milliseconds.
+func TimeMilli(at time.Time) string { return timeAt(at, time.Now(), ".000") }
 
-func clockAt(at, now time.Time, fraction string) string {
+func timeAt(at, now time.Time, fraction string) string {
 	if at.IsZero() {
 		return ""
 	}
@@ -28,11 +26,11 @@ func clockAt(at, now time.Time, fraction string) string {
 // soon is how far ahead an hour may be that is meant to be of today: clocks of machines differ.
 const soon = time.Minute
 
-// parseTime reads what a person gives for a time: how long ago it is, as "10m", "-10m" or "10m ago"; an hour, which is of
+// ParseTime reads what a person gives for a time: how long ago it is, as "10m", "-10m" or "10m ago"; an hour, which is of
 // today, or of yesterday if it is still to come; or a day and an hour. Both are of now's time zone unless they say one. All
 // that commands print of times can be given back. end is the last instant of what is meant: of a time that is given to
 // the second, the end of that second.
-func parseTime(flag, text string, now time.Time) (at, end time.Time, err error) {
+func ParseTime(text string, now time.Time) (at, end time.Time, err error) {
 	if ago, ok := agoOf(text); ok {
 		return now.Add(-ago), now.Add(-ago), nil
 	}
@@ -58,12 +56,7 @@ func parseTime(flag, text string, now time.Time) (at, end time.Time, err error) 
 			return at, at.Add(unit), nil
 		}
 	}
-	return at, end, fmt.Errorf(
-		"%w: --%s: %q is neither a time such as 15:04:05, 2006-01-02 15:04:05 or 2006-01-02T15:04:05Z nor a duration such as 10m",
-		config.ErrUsage,
-		flag,
-		text,
-	)
+	return at, end, fmt.Errorf("invalid time %q (want 15:04:05, 2006-01-02 15:04:05, 2006-01-02T15:04:05Z or a duration such as 10m)", text)
 }
 
 // agoOf reads how long ago something is.

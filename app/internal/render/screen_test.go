@@ -1,4 +1,4 @@
-package cli
+package render
 
 import (
 	"bytes"
@@ -10,16 +10,16 @@ import (
 // clears the first one.
 func TestScreenKeepsScrollback(t *testing.T) {
 	var out bytes.Buffer
-	s := &screen{out: &out, height: func() int { return 3 }}
-	if err := s.close(); err != nil || out.Len() > 0 {
+	s := NewScreen(&out, func() (int, int) { return 0, 3 })
+	if err := s.Close(); err != nil || out.Len() > 0 {
 		t.Fatalf("closed before it was open: %q, %v", out.String(), err)
 	}
 	for _, text := range []string{"one\ntwo\n", "a\nb\nc\nd\n"} {
-		if err := s.show(text); err != nil {
+		if err := s.Show(text); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := s.close(); err != nil {
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	want := "\x1b[?1049h\x1b[Hone\x1b[K\r\ntwo\x1b[K\x1b[J" + "\x1b[Ha\x1b[K\r\nb\x1b[K\r\n… 2 more\x1b[K\x1b[J" + "\x1b[?1049la\nb\nc\nd\n"
@@ -37,7 +37,7 @@ func TestScreenKeepsScrollback(t *testing.T) {
 // own screen. The next text takes its place.
 func TestScreenTellsWhyItStands(t *testing.T) {
 	var out bytes.Buffer
-	s := &screen{out: &out, height: func() int { return 3 }, width: func() int { return 9 }}
+	s := NewScreen(&out, func() (int, int) { return 9, 3 })
 	wrote := func(want string) {
 		t.Helper()
 		if got := out.String(); got != want {
@@ -49,12 +49,12 @@ func TestScreenTellsWhyItStands(t *testing.T) {
 		do   func() error
 		want string
 	}{
-		{func() error { return s.show("a\nb\nc\n") }, "\x1b[?1049h\x1b[Ha\x1b[K\r\nb\x1b[K\r\nc\x1b[K\x1b[J"},
-		{func() error { return s.tell("lost: x") }, "\x1b[Ha\x1b[K\r\n… 2 more\x1b[K\r\nlost: x\x1b[K\x1b[J"},
-		{func() error { return s.tell("lost: y") }, "\x1b[Ha\x1b[K\r\n… 2 more\x1b[K\r\nlost: y\x1b[K\x1b[J"},
-		{func() error { return s.show("a\n") }, "\x1b[Ha\x1b[K\x1b[J"},
-		{func() error { return s.tell("lost: zzzz") }, "\x1b[Ha\x1b[K\r\nlost: zz…\x1b[K\x1b[J"},
-		{s.close, "\x1b[?1049la\nlost: zzzz\n"},
+		{func() error { return s.Show("a\nb\nc\n") }, "\x1b[?1049h\x1b[Ha\x1b[K\r\nb\x1b[K\r\nc\x1b[K\x1b[J"},
+		{func() error { return s.Notify("lost: x") }, "\x1b[Ha\x1b[K\r\n… 2 more\x1b[K\r\nlost: x\x1b[K\x1b[J"},
+		{func() error { return s.Notify("lost: y") }, "\x1b[Ha\x1b[K\r\n… 2 more\x1b[K\r\nlost: y\x1b[K\x1b[J"},
+		{func() error { return s.Show("a\n") }, "\x1b[Ha\x1b[K\x1b[J"},
+		{func() error { return s.Notify("lost: zzzz") }, "\x1b[Ha\x1b[K\r\nlost: zz…\x1b[K\x1b[J"},
+		{s.Close, "\x1b[?1049la\nlost: zzzz\n"},
 	} {
 		if err := step.do(); err != nil {
 			t.Fatal(err)

@@ -1,4 +1,4 @@
-package cli
+package render
 
 import (
 	"bytes"
@@ -44,7 +44,7 @@ func TestOverrideColumn(t *testing.T) {
 		{cluster.Override{WorkerNum: &five, Paused: &no}, "TASK  WORK  WORKERS  OVERRIDE            RUNNING  UNPLACED\na     w     5        5 workers, resumed  0        0\n"},
 	} {
 		var b bytes.Buffer
-		tasksWithOverrides([]cluster.TaskDetail{{TaskInfo: cluster.TaskInfo{Name: "a", WorkName: "w", WorkerNum: 5}, Override: c.override}}).write(&b, 0)
+		Tasks([]cluster.TaskDetail{{TaskInfo: cluster.TaskInfo{Name: "a", WorkName: "w", WorkerNum: 5}, Override: c.override}}).Write(&b, 0)
 		if b.String() != c.want {
 			t.Errorf("%+v:\n%s\nwant\n%s", c.override, &b, c.want)
 		}

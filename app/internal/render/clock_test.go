@@ -1,11 +1,8 @@
-package cli
+package render
 
 import (
-	"errors"
 	"testing"
 	"time"
-
-	"gitee.com/ken.yang/xconsumer/app/internal/config"
 )
 
 // Every form of a time that a person gives is read: the zone is that of the machine unless one is said, and an hour that is
@@ -38,13 +35,13 @@ func TestParseTime(t *testing.T) {
 		"2026-11-28T08:37:42Z":    {at(28, 10, 37, 42), 0},
 		"2026-11-28 08:37:42 UTC": {at(28, 10, 37, 42), second},
 	} {
-		got, end, err := parseTime("at", text, now)
+		got, end, err := ParseTime(text, now)
 		if err != nil || !got.Equal(want.at) || !end.Equal(want.at.Add(want.unit)) {
 			t.Errorf("%q: %v to %v, %v; want %v and %v of it", text, got, end, err, want.at, want.unit)
 		}
 	}
 	for _, text := range []string{"", "yesterday", "5", "25:00:00", "2026-13-01", "ago", "2026-11-28 08:37:42 XYZ"} {
-		if got, _, err := parseTime("at", text, now); !errors.Is(err, config.ErrUsage) {
+		if got, _, err := ParseTime(text, now); err == nil {
 			t.Errorf("%q is read as %v, %v", text, got, err)
 		}
 	}
@@ -56,13 +53,13 @@ func TestPrintedTimesAreRead(t *testing.T) {
 	for _, ago := range []time.Duration{0, time.Second, 3 * time.Hour, 11 * time.Hour, 17 * time.Hour, 40 * 24 * time.Hour} {
 		for _, fraction := range []string{"", ".000"} {
 			want := now.Add(-ago)
-			text := clockAt(want.UTC(), now, fraction)
-			if got, _, err := parseTime("since", text, now); err != nil || !got.Equal(want) {
+			text := timeAt(want.UTC(), now, fraction)
+			if got, _, err := ParseTime(text, now); err != nil || !got.Equal(want) {
 				t.Errorf("%v is printed as %q, which is read as %v, %v", want, text, got, err)
 			}
 		}
 	}
-	if got, want := clockAt(now.Add(-11*time.Hour), now, ""), "2026-11-28 23:00:00"; got != want {
+	if got, want := timeAt(now.Add(-11*time.Hour), now, ""), "2026-11-28 23:00:00"; got != want {
 		t.Errorf("a time of yesterday is printed as %q; want %q", got, want)
 	}
 }

@@ -1,4 +1,4 @@
-package cli
+package logview
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sync"
 
-	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/plural"
@@ -33,8 +32,8 @@ type whereabouts struct {
 // The stream says where each slot is, and which there are. A slot that has been to several nodes since its goroutine has
 // looked is read at one after the other.
 type logFollower struct {
-	*logs
-	target logTarget
+	*View
+	target Target
 	began  bool  // the first state was seen
 	newest int64 // the greatest token that was seen
 	width  int
@@ -44,9 +43,9 @@ type logFollower struct {
 }
 
 // follow writes what there is of the logs and what comes, until ctx ends, the task is gone, or nothing may be read.
-func (l *logs) follow(ctx context.Context, target logTarget) error {
+func (v *View) follow(ctx context.Context, target Target) error {
 	following, fail := context.WithCancelCause(ctx)
-	f := &logFollower{logs: l, target: target, slots: map[cluster.Slot]*slotLog{}, fail: fail}
+	f := &logFollower{View: v, target: target, slots: map[cluster.Slot]*slotLog{}, fail: fail}
 	said := ""
 	lost := func(err error) {
 		text := err.Error()
@@ -55,10 +54,10 @@ func (l *logs) follow(ctx context.Context, target logTarget) error {
 		}
 		if text != said {
 			said = text
-			l.complain(err)
+			v.complain(err)
 		}
 	}
-	err := l.api.Follow(following, lost, func(n client.News) error {
+	err := v.API.Follow(following, lost, func(n client.News) error {
 		if n.Event != nil || n.Health != nil || n.Resumed {
 			return nil
 		}
@@ -80,11 +79,6 @@ func (l *logs) follow(ctx context.Context, target logTarget) error {
 	return cause
 }
 
-// complain says on the error output what keeps logs from being shown.
-func (l *logs) complain(err error) {
-	fmt.Fprintln(l.errs, "xconsumer: cut off, trying again:", terminal.Printable(err.Error()))
-}
-
 // see tells the slots where they are, and follows those that are new.
 func (f *logFollower) see(ctx context.Context, state *cluster.State) error {
 	info := f.target.info(state)
@@ -92,7 +86,7 @@ func (f *logFollower) see(ctx context.Context, state *cluster.State) error {
 		f.newest = max(f.newest, state.Workers[i].Token)
 	}
 	present := map[cluster.Slot]bool{}
-	for _, w := range f.target.of(state.Workers) {
+	for _, w := range f.target.Of(state.Workers) {
 		slot := w.Slot()
 		present[slot] = true
 		s := f.slots[slot]
@@ -111,14 +105,14 @@ func (f *logFollower) see(ctx context.Context, state *cluster.State) error {
 			s.tell(whereabouts{gone: runOver, end: true})
 			delete(f.slots, slot)
 		case info == nil:
-			s.tell(whereabouts{gone: "there is no task " + f.target.task + " any longer", end: true})
+			s.tell(whereabouts{gone: "there is no task " + f.target.Task + " any longer", end: true})
 			delete(f.slots, slot)
 		default:
-			s.tell(whereabouts{gone: fmt.Sprintf("%s has %s now", f.target.task, plural.Of(info.WorkerNum, "worker"))})
+			s.tell(whereabouts{gone: fmt.Sprintf("%s has %s now", f.target.Task, plural.Of(info.WorkerNum, "worker"))})
 		}
 	}
 	if !f.began && len(f.slots) == 0 && info != nil {
-		if err := f.remark("no run of %s is under way; waiting for the next", f.target.task); err != nil {
+		if err := f.remark("no run of %s is under way; waiting for the next", f.target.Task); err != nil {
 			return err
 		}
 	}
@@ -131,9 +125,9 @@ func (f *logFollower) see(ctx context.Context, state *cluster.State) error {
 
 // add begins to follow a slot.
 func (f *logFollower) add(ctx context.Context, slot cluster.Slot, w *cluster.WorkerInfo) *slotLog {
-	s := &slotLog{logs: f.logs, slot: slot, alone: f.target.one, news: make(chan struct{}, 1), n: -1}
+	s := &slotLog{View: f.View, slot: slot, alone: f.target.One, news: make(chan struct{}, 1), n: -1}
 	f.width = max(f.width, len(slot.String()))
-	s.prefix = f.prefix(slot, f.width, !f.target.one)
+	s.prefix = f.prefix(slot, f.width, !f.target.One)
 	if f.began { // it comes later: all of it is new, and nothing that an earlier worker of the slot has written
 		s.new, s.shown, s.token, s.n = true, true, f.newest, logFarBehind
 		if w.Token > 0 {

@@ -1,4 +1,4 @@
-package cli
+package logview
 
 import (
 	"context"
@@ -28,7 +28,7 @@ const logGone = "worker %s is gone: %s"
 
 // slotLog follows the log of one slot. The fields below told are those of its goroutine.
 type slotLog struct {
-	*logs
+	*View
 	slot   cluster.Slot
 	prefix string
 	alone  bool          // it was asked for by its index
@@ -184,7 +184,7 @@ func (s *slotLog) tail(ctx context.Context, at whereabouts) error {
 	defer stop()
 	lines, ended := make(chan cluster.LogLine), make(chan error, 1)
 	reader.Go(func() {
-		ended <- s.api.Log(reading, s.slot, s.query(at.node, true), func(line cluster.LogLine) error {
+		ended <- s.API.Log(reading, s.slot, s.query(at.node, true), func(line cluster.LogLine) error {
 			select {
 			case lines <- line:
 				return nil
@@ -220,7 +220,7 @@ func (s *slotLog) tail(ctx context.Context, at whereabouts) error {
 			quiet.Reset(logLinger)
 		case err := <-ended:
 			refused, _ := errors.AsType[*client.RefusedError](err)
-			nothing := refused != nil && refused.Status == http.StatusNotFound || err == nil && s.lines > 0
+			nothing := refused != nil && refused.Status == http.StatusNotFound || err == nil && s.Lines > 0
 			s.shown = s.shown || some || nothing
 			return s.pause(ctx, err)
 		}
@@ -229,7 +229,7 @@ func (s *slotLog) tail(ctx context.Context, at whereabouts) error {
 
 // query returns what is asked of the log that a node has.
 func (s *slotLog) query(node string, follow bool) client.LogQuery {
-	q := client.LogQuery{Lines: s.lines, Follow: follow, Node: node}
+	q := client.LogQuery{Lines: s.Lines, Follow: follow, Node: node}
 	if s.shown {
 		q.Lines = logCatchUp
 	}
@@ -308,7 +308,7 @@ func (s *slotLog) kept(ctx context.Context, node string) (list []cluster.LogLine
 	defer stop(nil)
 	silent := time.AfterFunc(logSilence, func() { stop(fmt.Errorf("no answer within %v", logSilence)) })
 	defer silent.Stop()
-	err = s.api.Log(ctx, s.slot, s.query(node, false), func(line cluster.LogLine) error {
+	err = s.API.Log(ctx, s.slot, s.query(node, false), func(line cluster.LogLine) error {
 		silent.Reset(logSilence)
 		list = append(list, line)
 		return nil

@@ -1,4 +1,4 @@
-package cli
+package render
 
 import (
 	"bytes"
@@ -13,8 +13,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// fields writes all fields of a value under a heading.
-func fields(b *bytes.Buffer, heading string, value any) {
+// Fields writes all fields of a value under a heading.
+func Fields(b *bytes.Buffer, heading string, value any) {
 	text, err := json.Marshal(value)
 	if err != nil {
 		return // values of the API only

@@ -1,4 +1,4 @@
-package cli
+package logview
 
 import (
 	"context"
@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gitee.com/ken.yang/xconsumer/app/internal/render"
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
@@ -159,12 +160,12 @@ type followed struct {
 
 func (s *logServer) follow(t *testing.T, lines int, before func()) *followed {
 	f := &followed{t, &shown{before: before}, &shown{}, make(chan error, 1)}
-	l := &logs{api: s.api, lines: lines, output: &output{format: "table"}, out: f.out, errs: f.errs}
+	v := &View{API: s.api, Lines: lines, Output: &render.Output{Format: "table"}, Out: f.out, Err: f.errs}
 	ctx, cancel := context.WithCancel(t.Context())
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		f.ended <- l.follow(ctx, logTarget{task: "a", one: true})
+		f.ended <- v.follow(ctx, Target{Task: "a", One: true})
 	}()
 	t.Cleanup(func() {
 		cancel()

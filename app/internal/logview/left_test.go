@@ -1,4 +1,4 @@
-package cli
+package logview
 
 import (
 	"bytes"
@@ -13,8 +13,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/spf13/cobra"
-
+	"gitee.com/ken.yang/xconsumer/app/internal/render"
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
@@ -69,15 +68,20 @@ func (n *leftNode) Log(slot cluster.Slot, _ int) ([]cluster.LogLine, error) {
 	return []cluster.LogLine{{Text: slot.String() + " wrote this"}}, nil
 }
 
-// logs runs the command, and returns what it writes and why it fails.
-func (n *leftNode) logs(t *testing.T, args ...string) (out, said string, err error) {
+// logs shows the logs of workers, and returns what is written and why it fails.
+func (n *leftNode) logs(t *testing.T, name, run string) (out, said string, err error) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	env := func(name string) string { return map[string]string{"XCONSUMER_SERVER": n.url}[name] }
-	root := &cobra.Command{Use: "xconsumer", SilenceErrors: true, SilenceUsage: true}
-	root.AddCommand(nodeCommands(Streams{Out: &stdout, Err: &stderr, Getenv: env}, nil)...)
-	root.SetArgs(append([]string{"logs"}, args...))
-	err = root.ExecuteContext(t.Context())
+	api, err := client.New(n.url, client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	target, ok := ParseTarget(name, run)
+	if !ok {
+		t.Fatalf("%q names no workers", name)
+	}
+	v := View{API: api, Lines: 50, Out: &stdout, Err: &stderr, Output: &render.Output{Format: "table"}}
+	err = v.Show(t.Context(), target, false)
 	return stdout.String(), stderr.String(), err
 }
 
@@ -106,7 +110,7 @@ func TestLogsOfManyLeft(t *testing.T) {
 	t.Run("paused", func(t *testing.T) {
 		n := newLeftNode(t, many(workers, cluster.TaskInfo{Paused: true}))
 		n.here, n.past, n.ran = "the task is paused", hadAll("big", workers), workers
-		out, _, err := n.logs(t, "big")
+		out, _, err := n.logs(t, "big", "")
 		if err != nil {
 			t.Error(err)
 		}
@@ -128,7 +132,7 @@ func TestLogsOfManyLeft(t *testing.T) {
 	t.Run("nothing is kept", func(t *testing.T) {
 		n := newLeftNode(t, many(workers, cluster.TaskInfo{Reason: "it needs label disk=ssd"}))
 		n.here = "it needs label disk=ssd"
-		_, _, err := n.logs(t, "big")
+		_, _, err := n.logs(t, "big", "")
 		const want = "big: no log: 200 workers of task big are on no node (it needs label disk=ssd), and no earlier output is known"
 		if !errors.Is(err, ErrNoLog) || err.Error() != want {
 			t.Errorf("it fails with %v; want %s", err, want)
@@ -140,7 +144,7 @@ func TestLogsOfManyLeft(t *testing.T) {
 	t.Run("one that is named", func(t *testing.T) {
 		n := newLeftNode(t, many(workers, cluster.TaskInfo{Reason: "it needs label disk=ssd"}))
 		n.here = "it needs label disk=ssd"
-		_, _, err := n.logs(t, "big#7")
+		_, _, err := n.logs(t, "big#7", "")
 		const want = "big#7: no log: the worker is on no node (it needs label disk=ssd), and no earlier output is known"
 		if !errors.Is(err, ErrNoLog) || err.Error() != want {
 			t.Errorf("it fails with %v; want %s", err, want)
@@ -183,7 +187,7 @@ func TestLogsOfRun(t *testing.T) {
 			if test.is == nil {
 				n.ran = 2
 			}
-			out, said, err := n.logs(t, test.worker, "--run", test.run)
+			out, said, err := n.logs(t, test.worker, test.run)
 			switch {
 			case !errors.Is(err, test.is):
 				t.Errorf("it fails with %v; want %v", err, test.is)
@@ -203,7 +207,7 @@ func TestLogsOfPausedRun(t *testing.T) {
 		Workers: []cluster.WorkerInfo{{Task: "once", Run: "r1", State: cluster.WorkerPending}},
 	})
 	n.here = "the task is paused"
-	_, _, err := n.logs(t, "once#0", "--run", "r1")
+	_, _, err := n.logs(t, "once#0", "r1")
 	const want = "once@r1#0: no log: the worker is on no node (the task is paused), and no earlier output is known"
 	if err == nil || err.Error() != want {
 		t.Errorf("it fails with %v; want %s", err, want)
@@ -217,8 +221,8 @@ func TestDecisionsOfUnknownTask(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := logs{api: api}
-	past, err := l.decisions(t.Context(), "nope")
+	v := View{API: api}
+	past, err := v.decisions(t.Context(), "nope")
 	if err != nil || len(past.Decisions) > 0 {
 		t.Errorf("it knows %v, %v; want nothing", past, err)
 	}

@@ -1,9 +1,10 @@
-package cli
+package logview
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 
@@ -34,38 +35,38 @@ func ended(w *cluster.WorkerInfo) string {
 
 // left shows what the node that had a worker last keeps of its log, and says why no node has it now. If there is nothing
 // to show, the error says so and why.
-func (l *logs) left(ctx context.Context, w *cluster.WorkerInfo, prefix string) error {
+func (v *View) left(ctx context.Context, w *cluster.WorkerInfo, prefix string) error {
 	slot, why := w.Slot(), ended(w)
 	over := why != ""
 	if !over {
 		var err error
-		if why, err = l.whyNowhere(ctx, slot); err != nil {
+		if why, err = v.whyNowhere(ctx, slot); err != nil {
 			return err
 		}
 		over = why == runOver
 	}
 	node := ""
 	if why != "" {
-		past, err := l.decisions(ctx, w.Task)
+		past, err := v.decisions(ctx, w.Task)
 		if err != nil {
 			return err
 		}
-		node = lastNode(past, slot)
+		node = lastNode(past, slot, "")
 	}
-	err := l.from(ctx, slot, node, prefix)
+	_, err := v.from(ctx, slot, node, prefix)
 	switch {
 	case errors.Is(err, client.ErrNotFound) && why != "":
 		return fmt.Errorf("%w: the worker is on no node (%s), and no earlier output is known", ErrNoLog, why)
 	case err != nil || why == "" || over:
 		return err
 	}
-	return l.remark("worker %s runs on no node: %s", slot, why)
+	return v.remark("worker %s runs on no node: %s", slot, why)
 }
 
 // manyLeft shows of the workers of a task that no node has what the nodes that had them keep, as far as leftAsked goes, and
 // says in one line how many there are and why. It asks for the past once, and not for each worker: a task has thousands.
 // If there is nothing to show, and these are all its workers, the error says so.
-func (l *logs) manyLeft(
+func (v *View) manyLeft(
 	ctx context.Context,
 	info *cluster.TaskInfo,
 	workers []cluster.WorkerInfo,
@@ -73,14 +74,14 @@ func (l *logs) manyLeft(
 	prefix func(cluster.Slot) string,
 ) error {
 	task := workers[0].Task
-	past, err := l.decisions(ctx, task)
+	past, err := v.decisions(ctx, task)
 	if err != nil {
 		return err
 	}
 	asked, kept, more := 0, false, false
 	for i := range workers {
 		slot := workers[i].Slot()
-		node := lastNode(past, slot)
+		node := lastNode(past, slot, "")
 		if node == "" {
 			continue
 		}
@@ -88,7 +89,8 @@ func (l *logs) manyLeft(
 			break
 		}
 		asked++
-		switch err := l.from(ctx, slot, node, prefix(slot)); {
+		_, err := v.from(ctx, slot, node, prefix(slot))
+		switch {
 		case err == nil:
 			kept = true
 		case !errors.Is(err, client.ErrNotFound):
@@ -105,12 +107,12 @@ func (l *logs) manyLeft(
 		return fmt.Errorf("%w: %s on no node (%s), and no earlier output is known", ErrNoLog, areOf(len(workers), task), why)
 	}
 	if waiting > 0 {
-		if err := l.remark("%s on no node: %s", areOf(waiting, task), why); err != nil {
+		if err := v.remark("%s on no node: %s", areOf(waiting, task), why); err != nil {
 			return err
 		}
 	}
 	if more {
-		return l.remark("earlier output is shown of %d workers at most; see xconsumer logs '%s#INDEX' for that of one", leftAsked, task)
+		return v.remark("earlier output is shown of %d workers at most; see xconsumer logs '%s#INDEX' for that of one", leftAsked, task)
 	}
 	return nil
 }
@@ -137,9 +139,9 @@ func whyUnplaced(info *cluster.TaskInfo) string {
 
 // ofRun returns the workers that are meant of a run of which the state shows none: of one that is over. If there is no
 // such run or worker, or the run has not begun, the error says so.
-func (l *logs) ofRun(ctx context.Context, t logTarget, state *cluster.State) (workers []cluster.WorkerInfo, err error) {
+func (v *View) ofRun(ctx context.Context, t Target, state *cluster.State) (workers []cluster.WorkerInfo, err error) {
 	var list client.Runs
-	if _, err := l.api.Get(ctx, taskPath(t.task, "/runs"), nil, &list); err != nil {
+	if _, err := v.API.Get(ctx, "/api/v1/tasks/"+url.PathEscape(t.Task)+"/runs", nil, &list); err != nil {
 		return nil, err
 	}
 	at := slices.IndexFunc(list.Runs, func(r cluster.RunInfo) bool { return r.ID == t.run })
@@ -147,8 +149,8 @@ func (l *logs) ofRun(ctx context.Context, t logTarget, state *cluster.State) (wo
 		return nil, fmt.Errorf(
 			"%w: no such run: %s; `xconsumer runs %s` lists those that are kept",
 			ErrNoLog,
-			cluster.RunTask(t.task, t.run),
-			t.task,
+			cluster.RunTask(t.Task, t.run),
+			t.Task,
 		)
 	}
 	r := &list.Runs[at]
@@ -159,17 +161,17 @@ func (l *logs) ofRun(ctx context.Context, t logTarget, state *cluster.State) (wo
 		if info := t.info(state); info != nil && info.Paused {
 			why = whyUnplaced(info)
 		}
-		return nil, fmt.Errorf("%w: run %s has not begun: %s", ErrNoLog, cluster.RunTask(t.task, t.run), why)
+		return nil, fmt.Errorf("%w: run %s has not begun: %s", ErrNoLog, cluster.RunTask(t.Task, t.run), why)
 	case cluster.RunSkipped:
-		return nil, fmt.Errorf("%w: run %s was skipped: %s", ErrNoLog, cluster.RunTask(t.task, t.run), r.Reason)
+		return nil, fmt.Errorf("%w: run %s was skipped: %s", ErrNoLog, cluster.RunTask(t.Task, t.run), r.Reason)
 	case cluster.RunDone:
 		is = cluster.WorkerDone
 	case cluster.RunFailed:
 		is = cluster.WorkerGivenUp
 	}
 	for i := range r.WorkerNum {
-		if !t.one || i == t.index {
-			workers = append(workers, cluster.WorkerInfo{Task: t.task, Run: t.run, Index: i, State: is})
+		if !t.One || i == t.index {
+			workers = append(workers, cluster.WorkerInfo{Task: t.Task, Run: t.run, Index: i, State: is})
 		}
 	}
 	if len(workers) == 0 {
@@ -179,14 +181,14 @@ func (l *logs) ofRun(ctx context.Context, t logTarget, state *cluster.State) (wo
 }
 
 // whyNowhere says why no node has a worker, "" if one has it or there is no such worker.
-func (l *logs) whyNowhere(ctx context.Context, slot cluster.Slot) (string, error) {
+func (v *View) whyNowhere(ctx context.Context, slot cluster.Slot) (string, error) {
 	task, run := cluster.SplitRun(slot.Task)
 	query := url.Values{}
 	if run != "" {
 		query.Set("run", run)
 	}
 	var e cluster.Explanation
-	_, err := l.api.Get(ctx, fmt.Sprintf("/api/v1/workers/%s/%d/explain", url.PathEscape(task), slot.Index), query, &e)
+	_, err := v.API.Get(ctx, fmt.Sprintf("/api/v1/workers/%s/%d/explain", url.PathEscape(task), slot.Index), query, &e)
 	switch {
 	case errors.Is(err, client.ErrNotFound) && run != "":
 		return runOver, nil
@@ -196,24 +198,27 @@ func (l *logs) whyNowhere(ctx context.Context, slot cluster.Slot) (string, error
 	return e.Here, err
 }
 
-// decisions returns what is kept of the past of a task, which is nothing of one that nobody has heard of. It asks once.
-func (l *logs) decisions(ctx context.Context, task string) (*cluster.Decisions, error) {
-	if l.past == nil {
+// decisions returns what is kept of the past of a task. It asks once. A node refuses to filter by a task that it has never
+// heard of: such a task has no past.
+func (v *View) decisions(ctx context.Context, task string) (*cluster.Decisions, error) {
+	if v.past == nil {
 		var d cluster.Decisions
-		if _, err := l.api.Get(ctx, "/api/v1/decisions", url.Values{"task": {task}}, &d); err != nil && !isNotTaken(err) {
+		_, err := v.API.Get(ctx, "/api/v1/decisions", url.Values{"task": {task}}, &d)
+		refused, _ := errors.AsType[*client.RefusedError](err)
+		if err != nil && (refused == nil || refused.Status != http.StatusUnprocessableEntity) {
 			return nil, err
 		}
-		l.past = &d
+		v.past = &d
 	}
-	return l.past, nil
+	return v.past, nil
 }
 
-// lastNode returns the node that had a worker last, "" if none is known that had it.
-func lastNode(past *cluster.Decisions, slot cluster.Slot) string {
+// lastNode returns the node that had a worker last, but for one; "" if none is known that had it.
+func lastNode(past *cluster.Decisions, slot cluster.Slot, but string) string {
 	for _, one := range slices.Backward(past.Decisions) {
 		for _, m := range slices.Backward(one.Moves) {
 			had := m.Step == cluster.StepGrant || m.Step == cluster.StepRelease || m.Step == cluster.StepFree || m.Step == cluster.StepReap
-			if had && m.Node != "" && m.Task == slot.Task && m.Slots.Contains(slot.Index) {
+			if had && m.Node != "" && m.Node != but && m.Task == slot.Task && m.Slots.Contains(slot.Index) {
 				return m.Node
 			}
 		}

@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"io"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"gitee.com/ken.yang/xconsumer/app/internal/render"
+	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
+)
+
+// tables adds the flags of a command that prints tables: --output, and --wide, which leaves them as wide as they are.
+func (env *environment) tables(c *cobra.Command, formats ...string) *render.Output {
+	c.Flags().BoolVar(&env.wide, "wide", false, "cuts nothing, however wide the terminal is")
+	return outputFlag(c, formats...)
+}
+
+// width returns how wide a table may be, 0 for any.
+func (env *environment) width() int {
+	if env.wide {
+		return 0
+	}
+	columns, _ := env.size()
+	return columns
+}
+
+// size returns the size of the terminal, zeros where that is not known. $COLUMNS comes before what the terminal says.
+func (env *environment) size() (columns, lines int) {
+	columns, lines = terminal.Size(env.Out)
+	if n, err := strconv.Atoi(env.Getenv("COLUMNS")); err == nil && n > 0 {
+		columns = n
+	}
+	return columns, lines
+}
+
+// Colours of states, on terminals only.
+const (
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+	faint  = "2"
+)
+
+// paint colours words in a text that is for a terminal.
+func (env *environment) paint(out io.Writer, text, colour string) string {
+	if !terminal.IsTerminal(out) || env.Getenv("NO_COLOR") != "" || env.Getenv("TERM") == "dumb" {
+		return text
+	}
+	return "\x1b[" + colour + "m" + text + "\x1b[0m"
+}

@@ -1,0 +1,126 @@
+package render
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+
+	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// WriteEvent writes one event, on a line of its own.
+func (o *Output) WriteEvent(out io.Writer, e *cluster.Event) error {
+	if !o.ForPrograms() {
+		slot := ""
+		if e.Slot != nil {
+			slot = e.Slot.String()
+		}
+		_, err := fmt.Fprintln(
+			out,
+			terminal.Printable(
+				strings.TrimRight(fmt.Sprintf("%s %-12s %-12s %-12s %s", TimeMilli(e.Time), e.Kind, dash(e.Node), dash(slot), oneLine(e.Detail)), " "),
+			),
+		)
+		return err
+	}
+	return o.WriteItem(out, e)
+}
+
+func Events(b *bytes.Buffer, list []cluster.Event, width int) {
+	t := Table{{"AT", "EVENT", "NODE", "WORKER", "DETAIL"}}
+	for i := range list {
+		e := &list[i]
+		slot := ""
+		if e.Slot != nil {
+			slot = e.Slot.String()
+		}
+		t.Add(TimeMilli(e.Time), e.Kind, e.Node, slot, oneLine(e.Detail))
+	}
+	t.Write(b, width)
+}
+
+// Decisions writes decisions and what people asked for, by time.
+func Decisions(b *bytes.Buffer, d *cluster.Decisions, width int) {
+	t := Table{{"AT", "N", "WHO", "WHAT", "SLOTS", "NODE", "WHY"}}
+	audit := d.Audit
+	for _, one := range d.Decisions {
+		for len(audit) > 0 && audit[0].At.Before(one.At) {
+			audit = addAudit(&t, audit)
+		}
+		for _, m := range one.Moves {
+			slots, to := "", m.Node
+			if m.Task != "" {
+				if slots = m.Task; len(m.Slots) > 0 {
+					slots += "#" + m.Slots.String()
+				}
+			}
+			if m.To != "" {
+				to += " → " + m.To
+			}
+			t.Add(Time(one.At), one.N, fmt.Sprintf("%s, term %d", one.Leader, one.Term), m.Step, slots, to, m.Why)
+		}
+		if len(one.Moves) == 0 && one.Omitted == 0 { // its number would be missed
+			t.Add(
+				Time(one.At),
+				one.N,
+				fmt.Sprintf("%s, term %d", one.Leader, one.Term),
+				"no step",
+				"",
+				"",
+				"records were put in order, no worker was touched",
+			)
+		}
+		if one.Omitted > 0 {
+			t.Add(Time(one.At), one.N, "", fmt.Sprintf("and %d more", one.Omitted), "", "", "")
+		}
+	}
+	for len(audit) > 0 {
+		audit = addAudit(&t, audit)
+	}
+	t.Write(b, width)
+}
+
+func addAudit(t *Table, audit []cluster.AuditLine) []cluster.AuditLine {
+	who := audit[0].By
+	if audit[0].From != "" {
+		who += " at " + audit[0].From
+	}
+	t.Add(Time(audit[0].At), "", who, "asked for", audit[0].What, "", "")
+	return audit[1:]
+}
+
+func Explanation(b *bytes.Buffer, name string, e *cluster.Explanation, width int) {
+	at := "has no node"
+	if e.Worker.Node != "" {
+		at = fmt.Sprintf("is on %s, %s", e.Worker.Node, e.Worker.State)
+	}
+	if e.Worker.Run != "" { // which was not named, if it is the one under way
+		name = e.Worker.Slot().String()
+	}
+	fmt.Fprintf(b, "%s %s\n  %s\n\n", name, at, e.Here)
+	t := Table{{"NODE", "COULD", "LOAD", "OF THE TASK", "WHY NOT THERE"}}
+	for _, n := range e.Nodes {
+		could := "no"
+		switch {
+		case n.Here:
+			could = "is there"
+		case n.Fits:
+			could = "yes"
+		}
+		t.Add(n.Node, could, n.Load, n.Of, n.Why)
+	}
+	t.Write(b, width)
+	if len(e.History) == 0 {
+		return
+	}
+	b.WriteString("\nhow it came there\n")
+	h := Table{{"  AT", "DECISION", "STEP", "NODE", "TO", "TOKEN", "WHY"}}
+	for _, d := range e.History {
+		for _, m := range d.Moves {
+			h.Add("  "+Time(d.At), d.N, m.Step, m.Node, m.To, m.Token, m.Why)
+		}
+	}
+	h.Write(b, width)
+}

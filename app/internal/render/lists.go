@@ -1,0 +1,119 @@
+package render
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/plural"
+)
+
+// Tasks lists the tasks, with what operators have set of them if they have of any.
+func Tasks(tasks []cluster.TaskDetail) Table {
+	infos := make([]cluster.TaskInfo, len(tasks))
+	for i := range tasks {
+		infos[i] = tasks[i].TaskInfo
+	}
+	rows := tasksOf(infos)
+	if !slices.ContainsFunc(tasks, func(t cluster.TaskDetail) bool { return overrideText(t.Override) != "" }) {
+		return rows
+	}
+	rows[0] = slices.Insert(rows[0], 3, "OVERRIDE") // behind the number of workers
+	for i := range tasks {
+		rows[i+1] = slices.Insert(rows[i+1], 3, dash(overrideText(tasks[i].Override)))
+	}
+	return rows
+}
+
+// overrideText says what an operator has set of a task, "" for nothing.
+func overrideText(o cluster.Override) string {
+	var list []string
+	if o.WorkerNum != nil {
+		list = append(list, plural.Of(*o.WorkerNum, "worker"))
+	}
+	switch {
+	case o.Paused == nil:
+	case *o.Paused:
+		list = append(list, "paused")
+	default:
+		list = append(list, "resumed")
+	}
+	return strings.Join(list, ", ")
+}
+
+func Nodes(list []cluster.NodeInfo) Table {
+	t := Table{{"NODE", "STATE", "SLOTS", "LOAD", "CAPACITY", "WORKS", "LABELS", "ADDRESS"}}
+	for _, n := range list {
+		name := n.Name
+		if n.Leader {
+			name += " (leader)"
+		}
+		t.Add(name, nodeState(n), n.Slots, n.Load, number(n.Capacity), strings.Join(n.Works, ","), labelText(n.Labels), addressOf(&n))
+	}
+	return t
+}
+
+// addressOf returns where a node is reached: what it listens on is of no use to others if that is every address.
+func addressOf(n *cluster.NodeInfo) string { return cmp.Or(n.Advertise, n.Address) }
+
+// Runs lists runs; of those under way, with what their workers do again.
+func Runs(list []cluster.RunInfo, workers []cluster.WorkerInfo) Table {
+	t := Table{{"RUN", "STATE", "DONE", "FAILED", "OF", "BEGAN", "TOOK", "BY", "ERROR OR REASON"}}
+	for _, r := range list {
+		if r.State == cluster.RunSkipped {
+			t.Add(r.ID, r.State, "-", "-", "-", "-", "", "", oneLine(r.Reason))
+			continue
+		}
+		took := ""
+		if !r.Ended.IsZero() {
+			took = r.Ended.Sub(r.Began).Round(time.Millisecond).String()
+		}
+		t.Add(r.ID, r.State, r.Done, r.Failed, r.WorkerNum, Time(r.Began), took, r.By, oneLine(cmp.Or(r.Error, retried(&r, workers))))
+	}
+	return t
+}
+
+// retried says of a run under way which of its workers has failed most often, and is tried again; "" if none has.
+func retried(r *cluster.RunInfo, workers []cluster.WorkerInfo) string {
+	var most *cluster.WorkerInfo
+	for i := range workers {
+		w := &workers[i]
+		if w.Task == r.Task && w.Run == r.ID && w.Restarts > 0 && w.State != cluster.WorkerGivenUp &&
+			(most == nil || w.Restarts > most.Restarts) {
+			most = w
+		}
+	}
+	if most == nil {
+		return ""
+	}
+	return fmt.Sprintf("%d: %s so far: %s", most.Index, plural.Of(most.Restarts, "failed attempt"), most.Error)
+}
+
+// NoRuns says why a task has no runs, and what there is to look at or to do instead.
+func NoRuns(t *cluster.TaskDetail) string {
+	none := fmt.Sprintf("task %s has no runs yet", t.Name)
+	switch {
+	case !t.Runs:
+		return fmt.Sprintf("task %s is continuous and has no runs; see `xconsumer workers %[1]s` and `xconsumer logs %[1]s`", t.Name)
+	case t.Paused:
+		return fmt.Sprintf("%s: it is paused; `xconsumer resume %s` lets it run", none, t.Name)
+	case !t.NextRun.IsZero():
+		return fmt.Sprintf("%s; the first one is due at %s (%s)", none, t.NextRun.Local().Format("2006-01-02 15:04:05 MST"), t.Schedule)
+	case t.Reason != "":
+		return none + ": " + t.Reason
+	}
+	return fmt.Sprintf("%s; `xconsumer run-now %s` begins one", none, t.Name)
+}
+
+// Workers lists workers.
+func Workers(list []cluster.WorkerInfo) Table {
+	t := Table{{"WORKER", "NODE", "STATE", "SINCE", "TOKEN", "RESTARTS", "LAST ERROR"}}
+	for i := range list {
+		w := &list[i]
+		t.Add(w.Slot(), w.Node, w.State, Time(w.Since), w.Token, w.Restarts, oneLine(w.Error))
+	}
+	return t
+}

@@ -1,0 +1,89 @@
+package render
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Table is rows of cells; the first one is the heading.
+type Table [][]string
+
+func (t *Table) Add(cells ...any) {
+	row := make([]string, len(cells))
+	for i, c := range cells {
+		row[i] = dash(strings.ReplaceAll(fmt.Sprint(c), "\n", " "))
+	}
+	*t = append(*t, row)
+}
+
+// write writes rows as columns, no wider than the terminal if there is one: what does not fit is cut from the
+// widest column.
+func (t Table) Write(b *bytes.Buffer, width int) {
+	columns := 0
+	for _, row := range t {
+		columns = max(columns, len(row))
+	}
+	widths := make([]int, columns)
+	for _, row := range t {
+		for i, cell := range row {
+			if len(row) > 1 {
+				widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+			}
+		}
+	}
+	const gap = 2
+	for width > 0 {
+		total, widest := -gap, 0
+		for i, w := range widths {
+			total += w + gap
+			if w > widths[widest] {
+				widest = i
+			}
+		}
+		if total <= width || widths[widest] <= 8 {
+			break
+		}
+		widths[widest] = max(8, widths[widest]-(total-width))
+	}
+	for _, row := range t {
+		var line strings.Builder
+		for i, cell := range row {
+			if n := utf8.RuneCountInString(cell); width > 0 && len(row) > 1 && n > widths[i] {
+				cell = string([]rune(cell)[:widths[i]-1]) + "…"
+			}
+			line.WriteString(cell)
+			if i < len(row)-1 {
+				line.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+gap))
+			}
+		}
+		b.WriteString(cut(strings.TrimRight(line.String(), " "), width) + "\n")
+	}
+}
+
+// cut returns what of a line fits in a width, 0 for any.
+func cut(line string, width int) string {
+	if width > 0 && utf8.RuneCountInString(line) > width {
+		return string([]rune(line)[:width-1]) + "…"
+	}
+	return line
+}
+
+// oneLine returns a text, all of it, as one line.
+func oneLine(text string) string { return strings.ReplaceAll(strings.TrimSpace(text), "\n", " ") }
+
+func number(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+func dash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}

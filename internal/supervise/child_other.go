@@ -29,7 +29,7 @@ type child struct {
 func start(Config) (*child, error) { return nil, errors.New("not supported on this system") }
 
 func (c *child) gone()                             {}
-func (c *child) last() cluster.Vitals              { return cluster.Vitals{} }
+func (c *child) last() cluster.SupervisorReport              { return cluster.SupervisorReport{} }
 func (c *child) lapsed(time.Duration) bool         { return false }
 func (c *child) check(time.Duration) time.Duration { return time.Second }
 func (c *child) signal(syscall.Signal)             {}
@@ -50,7 +50,7 @@ func NewChild() *Child { return nil }
 func (c *Child) IsNode() bool { return false }
 
 // Tell does nothing.
-func (c *Child) Tell(cluster.Vitals) {}
+func (c *Child) Tell(cluster.SupervisorReport) {}
 
 // Orphaned does not return.
 func (c *Child) Orphaned() { select {} }

@@ -29,7 +29,7 @@ type child struct {
 func start(Config) (*child, error) { return nil, errors.New("not supported on this system") }
 
 func (c *child) gone()                             {}
-func (c *child) last() cluster.SupervisorReport              { return cluster.SupervisorReport{} }
+func (c *child) last() cluster.SupervisorReport    { return cluster.SupervisorReport{} }
 func (c *child) lapsed(time.Duration) bool         { return false }
 func (c *child) check(time.Duration) time.Duration { return time.Second }
 func (c *child) signal(syscall.Signal)             {}

@@ -759,7 +759,7 @@ var mutants = []mutant{
 	},
 	{
 		"plan", "tasks that are fixed are taken away where others want their place",
-		one("internal/planner/solver/exchange.go", " && r.penalty(t, n) != Ineligible && r.share", " && r.share"),
+		one("internal/planner/solver/exchange.go", " && r.Penalty(t, n) != model.Ineligible && r.Share", " && r.Share"),
 		in("internal/planner", "TestFixedTasksStay"),
 	},
 	{

@@ -728,7 +728,7 @@ var mutants = []mutant{
 	},
 	{
 		"plan", "plans are compared by an ideal that depends on where workers are",
-		one("internal/planner/solver/cost.go", "m.reference.setQuotas(ignoreCurrent)", "m.reference.setQuotas(favorCurrent)"),
+		one("internal/planner/model/cost.go", "m.reference.SetQuotas(ignoreCurrent)", "m.reference.SetQuotas(favorCurrent)"),
 		in("internal/planner", "TestRestlessWorldsComeToRest"),
 	},
 	{

@@ -702,17 +702,17 @@ var mutants = []mutant{
 	},
 	{
 		"plan", "a plan does not look for better ones where tasks compete",
-		one("internal/planner/solver/solver.go", "	m.cancelCycles()\n", ""),
+		one("internal/planner/solver/solver.go", "	cancelCycles(m)\n", ""),
 		in("internal/planner", "TestTwin"),
 	},
 	{
 		"plan", "lighter workers do not make room for a heavier one",
-		one("internal/planner/solver/solver.go", "	m.placeUnplaced()\n", ""),
+		one("internal/planner/solver/solver.go", "	placeUnplaced(m)\n", ""),
 		in("internal/planner", "TestRoomIsMadeForAHeavierOne"),
 	},
 	{
 		"plan", "a plan that is not better than the present placement moves workers",
-		one("internal/planner/solver/solver.go", "	m.keepIncumbent()\n", ""),
+		one("internal/planner/solver/solver.go", "	keepIncumbent(m)\n", ""),
 		in("internal/planner", "TestRestlessWorldsComeToRest"),
 	},
 	{

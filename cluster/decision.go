@@ -7,7 +7,7 @@ import (
 
 // Decision is what one commit of a leader did, and why.
 type Decision struct {
-	N       int64     `json:"n"` // rises by one from decision to decision
+	Number  int64     `json:"number"` // rises by one from decision to decision
 	Term    int64     `json:"term"`
 	Leader  string    `json:"leader"` // node name
 	At      time.Time `json:"at"`     // by the leader's clock
@@ -113,12 +113,12 @@ type Explanation struct {
 
 // Candidate is a node that a worker could be on, or could not.
 type Candidate struct {
-	Node string `json:"node"`
-	Here bool   `json:"here,omitempty"` // it is there
-	Fits bool   `json:"fits"`           // nothing keeps it from being there
-	Load int    `json:"load"`           // the weights of what the node has
-	Of   int    `json:"of"`             // how many of the task's workers it has
-	Why  string `json:"why"`            // it is not there
+	Node        string `json:"node"`
+	Here        bool   `json:"here,omitempty"` // it is there
+	Placeable   bool   `json:"placeable"`      // nothing keeps it from being there
+	Load        int    `json:"load"`           // the weights of what the node has
+	TaskWorkers int    `json:"taskWorkers"`    // how many of the task's workers it has
+	Why         string `json:"why"`            // it is not there
 }
 
 // Past is where everything was after a decision, as far as that is known. What was declared then, and what was wanted of

@@ -9,36 +9,36 @@ import (
 // EventKind says what happened.
 type EventKind string
 
-// The kinds of events. Those marked (leader) are told by the leader alone, of every member;
-// the others by each node of itself.
+// The kinds of events. Those marked (leader) are emitted by the leader alone, about every member;
+// the others by each node about itself.
 const (
-	NodeJoined      EventKind = "joined"           // this node joined the cluster; (leader) a member did
-	NodeLeft        EventKind = "left"             // this node left; (leader) a member left cleanly, was lost or was evicted
-	LeaderElected   EventKind = "elected"          // this node leads
-	LeaderDeposed   EventKind = "deposed"          // this node leads no more
-	LeaderGaveUp    EventKind = "gave up leading"  // this node could not lead and has let another one
-	SlotGranted     EventKind = "granted"          // this node was granted a slot
-	SlotReleased    EventKind = "released"         // this node was told to give a slot back
-	SlotRefused     EventKind = "refused"          // this node does not run a slot that it was granted: the token is one of former times
-	SlotDoubled     EventKind = "doubled"          // (leader) two assignments list a slot; the older grant is asked back
-	WorkerStarted   EventKind = "started"          // a worker runs
-	WorkerFailed    EventKind = "failed"           // a worker returned an error or panicked; it is run again later
-	WorkerStopped   EventKind = "stopped"          // a worker has stopped for good
-	WorkerGotStuck  EventKind = "stuck"            // a worker did not stop in time
-	SlotHeld        EventKind = "held"             // (leader) a slot is held back: it may have taken down its nodes
-	SlotGivenUp     EventKind = "given up"         // (leader) a slot has taken down one node after the other and is granted no longer
-	LeaseLost       EventKind = "lease lost"       // the lease ran out or the session ended: every worker is being stopped
-	LeaseRegained   EventKind = "lease back"       // the lease holds again within the same session
-	RecordUnusable  EventKind = "bad record"       // a record of the store cannot be used; the last good one stays
+	NodeJoined      EventKind = "node-joined"      // this node joined the cluster; (leader) a member did
+	NodeLeft        EventKind = "node-left"        // this node left; (leader) a member left cleanly, was lost or was evicted
+	LeaderElected   EventKind = "leader-elected"   // this node leads
+	LeaderDeposed   EventKind = "leader-deposed"   // this node no longer leads
+	LeaderGaveUp    EventKind = "leader-gave-up"   // this node could not lead and has let another one
+	SlotGranted     EventKind = "slot-granted"     // this node was granted a slot
+	SlotReleased    EventKind = "slot-released"    // this node was asked to give a slot back
+	SlotRefused     EventKind = "slot-refused"     // this node does not run a slot that it was granted: the token is an old one
+	SlotDoubled     EventKind = "slot-doubled"     // (leader) two assignments list a slot; the older grant is asked back
+	WorkerStarted   EventKind = "worker-started"   // a worker runs
+	WorkerFailed    EventKind = "worker-failed"    // a worker returned an error or panicked; it is run again later
+	WorkerStopped   EventKind = "worker-stopped"   // a worker has stopped for good
+	WorkerGotStuck  EventKind = "worker-stuck"     // a worker did not stop in time
+	SlotWithheld    EventKind = "slot-withheld"    // (leader) a slot is held back: it may have taken down its nodes
+	SlotGivenUp     EventKind = "slot-given-up"    // (leader) a slot has taken down one node after the other and is granted no longer
+	LeaseLost       EventKind = "lease-lost"       // the lease ran out or the session ended: every worker is being stopped
+	LeaseRegained   EventKind = "lease-regained"   // the lease holds again within the same session
+	RecordUnusable  EventKind = "record-unusable"  // a record of the store cannot be used; the last good one stays
 	RecordTooLarge  EventKind = "record-too-large" // (leader) a record is too large to be written; everything else goes on without it
-	HistoryLost     EventKind = "history lost"     // (leader) the service has lost commits that it had acknowledged
-	PlanFailed      EventKind = "plan failed"      // (leader) the planner or another step of leading has failed; what runs stays where it is
-	NodeQuarantined EventKind = "quarantined"      // (leader) everything fails on a node; it is given nothing
-	RunBegan        EventKind = "run"              // (leader) a run of a task began; Detail names it
-	RunEnded        EventKind = "run ended"        // (leader) a run of a task is over
-	FiringSkipped   EventKind = "run skipped"      // (leader) a firing of a task's schedule began no run; Detail says why
+	HistoryLost     EventKind = "history-lost"     // (leader) the service has lost commits that it had acknowledged
+	PlanFailed      EventKind = "plan-failed"      // (leader) the planner or another step of leading has failed; what runs stays where it is
+	NodeQuarantined EventKind = "node-quarantined" // (leader) everything fails on a node; it is given nothing
+	RunStarted      EventKind = "run-started"      // (leader) a run of a task began; Detail names it
+	RunEnded        EventKind = "run-ended"        // (leader) a run of a task is over
+	FiringSkipped   EventKind = "firing-skipped"   // (leader) a firing of a task's schedule began no run; Detail says why
 	ClockWrong      EventKind = "clock-wrong"      // this node's clock and the leader's are apart; (leader) schedules were decided about further than its clock is. Detail says more
-	ConfigUnapplied EventKind = "not applied"      // something in this node's file differs from the cluster and was not applied
+	ConfigUnapplied EventKind = "config-unapplied" // something in this node's file differs from the cluster and was not applied
 	Disconnected    EventKind = "disconnected"     // no server of the coordination service answers
 	Connected       EventKind = "connected"        // one answers again
 )
@@ -48,15 +48,15 @@ func EventKinds() []EventKind {
 	return []EventKind{
 		NodeJoined, NodeLeft, LeaderElected, LeaderDeposed, LeaderGaveUp, SlotGranted,
 		SlotReleased, SlotRefused, SlotDoubled, WorkerStarted, WorkerFailed, WorkerStopped,
-		WorkerGotStuck, SlotHeld, SlotGivenUp, LeaseLost, LeaseRegained, RecordUnusable,
-		RecordTooLarge, HistoryLost, PlanFailed, NodeQuarantined, RunBegan, RunEnded,
+		WorkerGotStuck, SlotWithheld, SlotGivenUp, LeaseLost, LeaseRegained, RecordUnusable,
+		RecordTooLarge, HistoryLost, PlanFailed, NodeQuarantined, RunStarted, RunEnded,
 		FiringSkipped, ClockWrong, ConfigUnapplied, Disconnected, Connected,
 	}
 }
 
 // Event is something that happened, as one node saw it.
 type Event struct {
-	Time   time.Time `json:"time"` // by the clock of the node that tells it
+	Time   time.Time `json:"time"` // by the clock of the node that emits it
 	Kind   EventKind `json:"kind"`
 	Node   string    `json:"node"`
 	Member string    `json:"member,omitempty"`

@@ -4,7 +4,7 @@ import "time"
 
 // LogLine is a line of a worker's log.
 type LogLine struct {
-	N      int64     `json:"n"`      // rises by one from line to line, on one node
+	Number int64     `json:"number"` // rises by one from line to line, on one node
 	At     time.Time `json:"at"`     // by the node's clock
 	Token  int64     `json:"token"`  // of the grant under which it was written
 	Source LogSource `json:"source"` // who wrote it

@@ -143,9 +143,9 @@ type DrainInfo struct {
 // Lease is how long a node may go on without a word from the coordination service, by its own clock. Its workers are
 // told to stop before it is over.
 type Lease struct {
-	Holds  bool  `json:"holds"`  // and its workers may run
-	LeftMs int64 `json:"leftMs"` // milliseconds until it is over
-	OfMs   int64 `json:"ofMs"`   // milliseconds that it lasts from the last word on
+	Holds      bool  `json:"holds"`      // and its workers may run
+	LeftMs     int64 `json:"leftMs"`     // milliseconds until it is over
+	DurationMs int64 `json:"durationMs"` // milliseconds that it lasts from the last word on
 }
 
 // TaskInfo describes a task.

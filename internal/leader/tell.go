@@ -224,7 +224,7 @@ func summary(moves []cluster.Decided) string {
 // tellSuspects says which slots are held back or have failed.
 func (l *leading) tellSuspects(moves []cluster.Decided) {
 	for _, m := range moves {
-		kind := cluster.SlotHeld
+		kind := cluster.SlotWithheld
 		switch m.Step {
 		case cluster.StepHold:
 			l.Log.Warn(

@@ -65,7 +65,9 @@ func (n *Node) Name() string {
 func (n *Node) Ready() []string { return n.Reasons }
 
 // Lease holds for ever.
-func (n *Node) Lease() cluster.Lease { return cluster.Lease{Holds: true, LeftMs: 9000, OfMs: 9500} }
+func (n *Node) Lease() cluster.Lease {
+	return cluster.Lease{Holds: true, LeftMs: 9000, DurationMs: 9500}
+}
 
 // KeepFresh has whoever asks wait for what the test has told it last.
 func (n *Node) KeepFresh() int64 {

@@ -319,7 +319,7 @@ func TestExplain(t *testing.T) {
 		}
 		why := map[string]string{}
 		for _, c := range out.Nodes {
-			why[c.Node] = fmt.Sprint(c.Fits, " ", c.Why)
+			why[c.Node] = fmt.Sprint(c.Placeable, " ", c.Why)
 		}
 		want := map[string]string{"n1": "true it is here", "n2": "false n2 is draining", "n3": "false it needs label node!=n3, n3 does not have it"}
 		if diff := cmp.Diff(want, why); diff != "" || out.Worker.Node != "n1" || !strings.HasPrefix(out.Here, "n1 may run it") {

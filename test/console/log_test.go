@@ -37,7 +37,7 @@ func (n *writer) write(slot cluster.Slot, token int64, texts ...string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, text := range texts {
-		n.lines[slot] = append(n.lines[slot], cluster.LogLine{N: int64(len(n.lines[slot])), At: time.Now(), Token: token, Source: cluster.FromStdout, Text: text})
+		n.lines[slot] = append(n.lines[slot], cluster.LogLine{Number: int64(len(n.lines[slot])), At: time.Now(), Token: token, Source: cluster.FromStdout, Text: text})
 	}
 	close(n.changed)
 	n.changed = make(chan struct{})
@@ -78,7 +78,7 @@ func (n *writer) FollowLog(ctx context.Context, slot cluster.Slot, first int64) 
 
 // Explain says that the worker was granted to n2 once.
 func (n *writer) Explain(context.Context, cluster.Slot) (cluster.Explanation, error) {
-	granted := cluster.Decision{N: 1, At: time.Now(), Moves: []cluster.Decided{{Step: cluster.StepGrant, Node: "n2", Token: 1}}}
+	granted := cluster.Decision{Number: 1, At: time.Now(), Moves: []cluster.Decided{{Step: cluster.StepGrant, Node: "n2", Token: 1}}}
 	return cluster.Explanation{Here: "a test wants it", Nodes: []cluster.Candidate{}, History: []cluster.Decision{granted}}, nil
 }
 

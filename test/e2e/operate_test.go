@@ -192,8 +192,8 @@ func testManageOverHTTP(t *testing.T, b backend) {
 	}
 	for _, d := range list.Decisions {
 		var past cluster.Past
-		if status := n3.get(fmt.Sprint("state?at=", d.N), &past); status != http.StatusOK || past.Incomplete {
-			t.Errorf("at %d: %d, incomplete %v", d.N, status, past.Incomplete)
+		if status := n3.get(fmt.Sprint("state?at=", d.Number), &past); status != http.StatusOK || past.Incomplete {
+			t.Errorf("at %d: %d, incomplete %v", d.Number, status, past.Incomplete)
 		}
 	}
 	n2.leave()

@@ -185,7 +185,7 @@ func judgeReasons(c Change, fail func(string, string, ...any)) {
 	}
 	for _, m := range d.Moves {
 		if m.Code == "" {
-			fail("I5", "decision %d gives no reason for %s %s#%s", d.N, m.Step, m.Task, m.Slots)
+			fail("I5", "decision %d gives no reason for %s %s#%s", d.Number, m.Step, m.Task, m.Slots)
 		}
 	}
 }

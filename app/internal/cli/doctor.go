@@ -54,7 +54,7 @@ var errIll = errors.New("something is wrong; see above how to mend it")
 
 func showFinding(out io.Writer, f doctor.Finding) {
 	fmt.Fprintf(out, "%-8s %-14s %s\n", f.State, f.Check, terminal.Printable(f.Found))
-	if f.Mend != "" {
-		fmt.Fprintf(out, "%-8s %-14s → %s\n", "", "", f.Mend)
+	if f.Fix != "" {
+		fmt.Fprintf(out, "%-8s %-14s → %s\n", "", "", f.Fix)
 	}
 }

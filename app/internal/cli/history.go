@@ -21,7 +21,7 @@ func eventsCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use: "events", Short: "Shows what has happened, as the node that is asked knows it", Args: args(),
 		Example: `  xconsumer events --follow
-  xconsumer events --since 10m --kind failed`,
+  xconsumer events --since 10m --kind worker-failed`,
 	}
 	f, o := env.server(c), env.tables(c, "table", "json", "yaml")
 	var filter client.EventFilter
@@ -93,7 +93,7 @@ func decisionsCommand(env *environment) *cobra.Command {
 		return queryOne(c.Context(), q, "/api/v1/decisions", query, func(d *cluster.Decisions, b *bytes.Buffer) { render.Decisions(b, d, env.width()) },
 			func(d *cluster.Decisions) (names []string) {
 				for _, one := range d.Decisions {
-					names = append(names, strconv.FormatInt(one.N, 10))
+					names = append(names, strconv.FormatInt(one.Number, 10))
 				}
 				return names
 			})

@@ -26,7 +26,7 @@ type Finding struct {
 	Check string `json:"check"`
 	State string `json:"state"` // ok, warning or wrong
 	Found string `json:"found"`
-	Mend  string `json:"mend,omitempty"` // how
+	Fix   string `json:"fix,omitempty"` // how
 }
 
 // The states of a finding.

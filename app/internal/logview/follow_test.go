@@ -64,7 +64,7 @@ func (s *logServer) says(node string, token int64, texts ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, text := range texts {
-		s.has[node] = append(s.has[node], cluster.LogLine{N: int64(len(s.has[node])), Token: token, Text: text})
+		s.has[node] = append(s.has[node], cluster.LogLine{Number: int64(len(s.has[node])), Token: token, Text: text})
 	}
 	close(s.changed)
 	s.changed = make(chan struct{})

@@ -101,7 +101,7 @@ func hadAll(task string, workers int) cluster.Decisions {
 	for i := range workers {
 		slots = append(slots, i)
 	}
-	return cluster.Decisions{Decisions: []cluster.Decision{{N: 1, Moves: []cluster.Decided{{Step: cluster.StepFree, Task: task, Slots: slots, Node: "n1"}}}}}
+	return cluster.Decisions{Decisions: []cluster.Decision{{Number: 1, Moves: []cluster.Decided{{Step: cluster.StepFree, Task: task, Slots: slots, Node: "n1"}}}}}
 }
 
 // Logs of a task whose workers are on no node ask a bounded number of times, not for each worker, and say why in one line.

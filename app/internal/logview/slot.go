@@ -321,13 +321,13 @@ func (s *slotLog) kept(ctx context.Context, node string) (list []cluster.LogLine
 
 // show writes a line that was not written yet.
 func (s *slotLog) show(line cluster.LogLine, node string) error {
-	if line.Token < s.token || line.Token == s.token && line.N <= s.n {
+	if line.Token < s.token || line.Token == s.token && line.Number <= s.n {
 		return nil
 	}
 	if err := s.announce(node, line.Token); err != nil {
 		return err
 	}
-	s.token, s.n, s.told = line.Token, line.N, ""
+	s.token, s.n, s.told = line.Token, line.Number, ""
 	return s.write(s.prefix, line)
 }
 

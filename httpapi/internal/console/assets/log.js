@@ -36,7 +36,7 @@ export const Log = ({ x, had = "" }) => {
 	useEffect(() => { if (had && !x.node) log.current?.had(had); }, [slot, had, x.node]);
 	useEffect(() => { if (stays.current && end.current) end.current.scrollTop = end.current.scrollHeight; }, [shown, failure, x.node]);
 	const line = (/** @type {Written | Mark} */ l) => {
-		if (l.mark === undefined) return html`<p key=${l.token + "/" + l.n} class=${"from-" + l.source}><time>${clock(l.at)}</time> ${l.text}</p>`;
+		if (l.mark === undefined) return html`<p key=${l.token + "/" + l.number} class=${"from-" + l.source}><time>${clock(l.at)}</time> ${l.text}</p>`;
 		const text = { continues: w.logContinues(slot, l.node), nothing: w.logNothing(l.node), unread: w.logUnread(slot, l.node, why(l.why)) }[l.mark];
 		return html`<p key=${l.token + l.mark} class="faint">${text}</p>`;
 	};

@@ -19,7 +19,7 @@ export class SlotLog {
 	#slot; #see;
 	/** @type {Place[]} */ #queue = []; // where it has been since, and is now
 	/** @type {Place | undefined} */ #last; // that was told
-	#token = -1; #n = -1; // of the line that was shown last
+	#token = -1; #number = -1; // of the line that was shown last
 	#said = 0; // the token of the worker that was spoken of last
 	#asked = false; // all lines after the one that was shown last are new
 	#over = new AbortController();
@@ -84,7 +84,7 @@ export class SlotLog {
 		if (!whole || this.#token < at.token) await this.#rest(at);
 		this.#see.fail(null);
 		this.#asked = true;
-		if (this.#token < at.token - 1) [this.#token, this.#n] = [at.token - 1, Infinity];
+		if (this.#token < at.token - 1) [this.#token, this.#number] = [at.token - 1, Infinity];
 	}
 
 	/**
@@ -145,9 +145,9 @@ export class SlotLog {
 	#show(/** @type {LogLine[]} */ list, /** @type {string} */ node) {
 		/** @type {(Written | Mark)[]} */ const fresh = [];
 		for (const l of list) {
-			if (l.token < this.#token || (l.token === this.#token && l.n <= this.#n)) continue;
+			if (l.token < this.#token || (l.token === this.#token && l.number <= this.#number)) continue;
 			fresh.push(...this.#continues(node, l.token), l);
-			[this.#token, this.#n] = [l.token, l.n];
+			[this.#token, this.#number] = [l.token, l.number];
 		}
 		if (fresh.length > 0) this.#see.show(fresh);
 		return fresh.length > 0;

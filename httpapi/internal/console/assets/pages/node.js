@@ -23,7 +23,7 @@ const LeaseOf = (/** @type {{ n: Info }} */ { n }) => {
 	if (failure) return html`<span class="faint">${w.leaseUnknown}${failure}</span>`;
 	if (!value) return html`<span class="faint">…</span>`;
 	if (!value.holds) return html`<span class="state stuck">${w.leaseOver}</span>`;
-	return html`<meter min="0" max=${value.ofMs} low=${value.ofMs / 4} value=${value.leftMs} aria-label=${w.lease}></meter> ${w.leaseLeft(seconds(value.leftMs), seconds(value.ofMs))}`;
+	return html`<meter min="0" max=${value.durationMs} low=${value.durationMs / 4} value=${value.leftMs} aria-label=${w.lease}></meter> ${w.leaseLeft(seconds(value.leftMs), seconds(value.durationMs))}`;
 };
 
 const seconds = (/** @type {number} */ ms) => `${(ms / 1000).toFixed(1)} s`;

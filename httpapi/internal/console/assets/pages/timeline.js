@@ -25,7 +25,7 @@ const told = (/** @type {Decided} */ m) => `${say.value.step(m.step)}${m.task ? 
 
 /** @param {Decision[]} decisions @returns {Line[]} */
 const linesOf = (decisions) => decisions.flatMap((d) => d.moves.map((m, i) => ({
-	id: `d${d.n}/${i}`, at: d.at, kind: say.value.decision, what: told(m), where: `${m.node ?? ""}${m.to ? " → " + m.to : ""}`, detail: say.value.reasonOf(m.code, m.why ?? ""), decision: d.n,
+	id: `d${d.number}/${i}`, at: d.at, kind: say.value.decision, what: told(m), where: `${m.node ?? ""}${m.to ? " → " + m.to : ""}`, detail: say.value.reasonOf(m.code, m.why ?? ""), decision: d.number,
 })));
 
 /** @param {Audit[]} audit @returns {Line[]} */
@@ -50,27 +50,27 @@ const beat = 1500; // milliseconds between decisions that are played
 const Slider = (/** @type {{ list: Decision[], at: number | null, note: string }} */ { list, at, note }) => {
 	const w = say.value;
 	const [plays, play] = useState(false);
-	const index = at === null ? list.length - 1 : Math.max(0, list.findIndex((d) => d.n >= at));
-	const show = (/** @type {number} */ i) => choose({ at: i >= list.length - 1 && i !== index ? "" : list[i].n });
+	const index = at === null ? list.length - 1 : Math.max(0, list.findIndex((d) => d.number >= at));
+	const show = (/** @type {number} */ i) => choose({ at: i >= list.length - 1 && i !== index ? "" : list[i].number });
 	useEffect(() => {
 		if (!plays) return undefined;
 		if (at === null) {
 			play(false);
 			return undefined;
 		}
-		const timer = setTimeout(() => (index + 1 < list.length ? choose({ at: list[index + 1].n }) : choose({ at: "" })), beat);
+		const timer = setTimeout(() => (index + 1 < list.length ? choose({ at: list[index + 1].number }) : choose({ at: "" })), beat);
 		return () => clearTimeout(timer);
 	}, [plays, at, index]);
 	const start = () => {
-		if (at === null) choose({ at: list[0].n });
+		if (at === null) choose({ at: list[0].number });
 		play(true);
 	};
 	const current = list[index];
 	return html`<div class="replay card"><div class="row">
 			<button id="play" onClick=${() => (plays ? play(false) : start())}>${plays ? w.stop : w.play}</button>
-			<input type="range" id="replay" aria-label=${w.replayHint} aria-valuetext=${current ? w.replayAt(current.n, clock(current.at)) : ""} min="0" max=${list.length - 1} value=${index} onInput=${(/** @type {any} */ e) => show(Number(e.target.value))} />
+			<input type="range" id="replay" aria-label=${w.replayHint} aria-valuetext=${current ? w.replayAt(current.number, clock(current.at)) : ""} min="0" max=${list.length - 1} value=${index} onInput=${(/** @type {any} */ e) => show(Number(e.target.value))} />
 			<button disabled=${at === null} onClick=${() => { play(false); choose({ at: "" }); }}>${w.toNow}</button></div>
-		<p class="faint" id="replayed" role="status">${at === null ? w.replayNow : current ? w.replayAt(current.n, clock(current.at)) : ""}${note ? ` (${note})` : ""}</p></div>`;
+		<p class="faint" id="replayed" role="status">${at === null ? w.replayNow : current ? w.replayAt(current.number, clock(current.at)) : ""}${note ? ` (${note})` : ""}</p></div>`;
 };
 
 export const Timeline = () => {

@@ -24,7 +24,7 @@ const Move = (/** @type {{ x: Info, nodes: Candidate[] }} */ { x, nodes }) => {
 		wishes.move(x, to);
 	};
 	return html`<form class="row" onSubmit=${submit}><select required aria-label=${w.moveTo} value=${to} onChange=${(/** @type {any} */ e) => setTo(e.target.value)}><option value="">${w.moveTo}…</option>
-		${nodes.filter((n) => !n.here && n.fits).map((n) => html`<option key=${n.node} value=${n.node}>${n.node}</option>`)}</select><button disabled=${!may() || to === ""}>${w.move}</button></form>`;
+		${nodes.filter((n) => !n.here && n.placeable).map((n) => html`<option key=${n.node} value=${n.node}>${n.node}</option>`)}</select><button disabled=${!may() || to === ""}>${w.move}</button></form>`;
 };
 
 const Stack = (/** @type {{ x: Info }} */ { x }) => {
@@ -44,12 +44,12 @@ export const Worker = (/** @type {{ task: string, index: string, run: string }} 
 	/** @type {import("../table.js").Column<Candidate>[]} */
 	const candidates = [
 		{ id: "node", title: w.node, value: (n) => n.node, cell: (n) => html`<a href=${href(["node", n.node])}>${n.node}</a>` },
-		{ id: "fits", title: w.fits, value: (n) => (n.fits ? "✓" : "") },
+		{ id: "placeable", title: w.placeable, value: (n) => (n.placeable ? "✓" : "") },
 		{ id: "load", title: w.capacity, number: true, value: (n) => n.load },
-		{ id: "of", title: w.of, number: true, value: (n) => n.of },
+		{ id: "taskWorkers", title: w.taskWorkers, number: true, value: (n) => n.taskWorkers },
 		{ id: "why", title: w.because, value: (n) => n.why },
 	];
-	const history = (e?.history ?? []).flatMap((d) => d.moves.map((m, i) => ({ ...m, at: d.at, id: `${d.n}/${i}` }))).reverse();
+	const history = (e?.history ?? []).flatMap((d) => d.moves.map((m, i) => ({ ...m, at: d.at, id: `${d.number}/${i}` }))).reverse();
 	/** @type {import("../table.js").Column<Decided & { at: string, id: string }>[]} */
 	const steps = [
 		{ id: "at", title: w.when, value: (m) => m.at, cell: (m) => clock(m.at) },

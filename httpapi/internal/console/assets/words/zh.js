@@ -7,8 +7,8 @@ const states = { pending: "待分配", starting: "启动中", running: "运行�
 const nodeStates = { up: "在线", leaving: "离开中", lost: "失联", closed: "已关闭", evicted: "已驱逐" };
 /** @type {Record<string, string>} */
 const eventKinds = {
-	joined: "加入", left: "离开", elected: "当选", deposed: "卸任", granted: "获得", released: "交还", started: "启动", failed: "失败", stopped: "停止", stuck: "卡住", held: "暂缓", "given up": "放弃", "lease lost": "租约失效", "lease back": "租约恢复",
-	refused: "拒绝", doubled: "重复授予", "bad record": "记录损坏", "history lost": "历史丢失", "gave up leading": "放弃领导", "plan failed": "规划失败", quarantined: "隔离", run: "运行开始", "run ended": "运行结束", "run skipped": "触发跳过", "clock-wrong": "时钟有误", "record-too-large": "记录过大", "not applied": "未生效", disconnected: "断开", connected: "恢复连接",
+	"node-joined": "加入", "node-left": "离开", "leader-elected": "当选", "leader-deposed": "卸任", "slot-granted": "获得", "slot-released": "交还", "worker-started": "启动", "worker-failed": "失败", "worker-stopped": "停止", "worker-stuck": "卡住", "slot-withheld": "暂缓", "slot-given-up": "放弃", "lease-lost": "租约失效", "lease-regained": "租约恢复",
+	"slot-refused": "拒绝", "slot-doubled": "重复授予", "record-unusable": "记录损坏", "history-lost": "历史丢失", "leader-gave-up": "放弃领导", "plan-failed": "规划失败", "node-quarantined": "隔离", "run-started": "运行开始", "run-ended": "运行结束", "firing-skipped": "触发跳过", "clock-wrong": "时钟有误", "record-too-large": "记录过大", "config-unapplied": "未生效", disconnected: "断开", connected: "恢复连接",
 };
 /** @type {Record<string, string>} */
 const steps = { grant: "授予", release: "收回", free: "已交还", reap: "清退", evict: "驱逐", rewrite: "重写", hold: "暂缓", fail: "放弃", clear: "解除怀疑", quarantine: "隔离", skip: "跳过", miss: "触发跳过", recall: "补回触发", run: "运行开始", done: "运行完成", failed: "运行失败" };
@@ -57,7 +57,7 @@ export const zh = {
 	stops: (k) => `${k} 个正在运行的 worker 将停止`, moves: (k) => `${k} 个 worker 将移到其他节点，速度以预算为限`, restartsAll: (k) => `${k} 个 worker 将停止并重新启动，同时进行的数量以预算为限`,
 	stays: "在恢复调度之前，它不会得到新的工作。", forgets: "它的运行记录也会被删除。", evicts: "租约确定结束后它们才会在别处启动；该节点会以新成员身份重新加入。要清空一个正常的节点，请用排空。", othersLead: "另一个节点会成为 leader；worker 不会移动。",
 
-	why: "为什么在这里", whyNot: "还能在哪里", how: "它是怎么到这里的", fits: "可以", of: "已有", log: "日志", follow: "跟随", following: "跟随中", stack: "调用栈", stackHint: "这个 worker 正在执行的代码；如果是程序，则是它的进程。", logEmpty: "它还没有写过日志。", logFails: "暂时无法读取日志，正在重试：", logNowhere: (state) => ({ done: "它已运行结束。", failed: "它失败次数过多，不会自动重试。" })[state] ?? "它目前不在任何节点上运行。", logNothing: (node) => `它最后在 ${node} 上，但该节点没有保留它的日志。`, logUnread: (x, node, why) => `无法读取 worker ${x} 在 ${node} 上的最后几行日志：${why}`, noAnswer: "节点没有应答", logContinues: (x, node) => `worker ${x} 在 ${node} 上继续`,
+	why: "为什么在这里", whyNot: "还能在哪里", how: "它是怎么到这里的", placeable: "可以", taskWorkers: "已有", log: "日志", follow: "跟随", following: "跟随中", stack: "调用栈", stackHint: "这个 worker 正在执行的代码；如果是程序，则是它的进程。", logEmpty: "它还没有写过日志。", logFails: "暂时无法读取日志，正在重试：", logNowhere: (state) => ({ done: "它已运行结束。", failed: "它失败次数过多，不会自动重试。" })[state] ?? "它目前不在任何节点上运行。", logNothing: (node) => `它最后在 ${node} 上，但该节点没有保留它的日志。`, logUnread: (x, node, why) => `无法读取 worker ${x} 在 ${node} 上的最后几行日志：${why}`, noAnswer: "节点没有应答", logContinues: (x, node) => `worker ${x} 在 ${node} 上继续`,
 	run: "运行", due: "应于", began: "开始", took: "用时", done: "完成", failed: "失败", by: "由谁", durations: "各次运行的用时", goesOn: "进行中", runOf: (id, state, took) => `${id}：${state}，${took}`,
 	chartOf: "打开页面以来运行的 worker", sparkRunning: "运行中", sparkMoves: "每秒移动", sparkRestarts: "每秒重启", sparkFailover: "最近一次故障转移", noFailover: "还没有", since_: "打开页面以来",
 

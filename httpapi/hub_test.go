@@ -165,8 +165,8 @@ func TestHubCatchesUp(t *testing.T) {
 	later.WatchedSince = 2
 	h.put(later)
 	list, _ := h.list()
-	const want = "n2 joined: before anybody looked at the cluster through this node, n3 joined: before anybody looked at the cluster through this node, " +
-		"n3 left: while nobody looked at the cluster through this node, n3 stopped a#0@1: while nobody looked at the cluster through this node"
+	const want = "n2 node-joined: before anybody looked at the cluster through this node, n3 node-joined: before anybody looked at the cluster through this node, " +
+		"n3 node-left: while nobody looked at the cluster through this node, n3 worker-stopped a#0@1: while nobody looked at the cluster through this node"
 	if got := told(list); got != want {
 		t.Errorf("%q\nwant %q", got, want)
 	}

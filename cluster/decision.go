@@ -135,8 +135,9 @@ type Past struct {
 // Snapshot is a cluster as a node saw it.
 type Snapshot struct {
 	Number int64 // rises whenever something is different
-	// WatchedSince is the number of the first snapshot since the node has watched the cluster without a pause: what changed
-	// after an earlier one may not have been seen.
+	// WatchedSince is the number of the first snapshot since which the node has watched the cluster without a pause: what
+	// changed between an earlier one and that one may not have been seen. It is above Number while the node has read
+	// nothing since a pause.
 	WatchedSince int64
 	State        State        //
 	Tasks        []TaskDetail // by name

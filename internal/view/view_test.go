@@ -400,7 +400,7 @@ func TestWatchBeginsWithWhatIsRead(t *testing.T) {
 				go o.Run(ctx, "test", keys)
 				session := join(t, store, "n1")
 				o.Use(slow{session})
-				o.Ask()
+				o.KeepFresh()
 				before, err := o.Next(t.Context(), 0)
 				if err != nil || before.WatchedSince != before.Number {
 					t.Fatalf("the first snapshot is %+v, %v", before, err)

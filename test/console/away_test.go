@@ -22,7 +22,7 @@ func TestLogin(t *testing.T) {
 	server := cluster3(t, "", "XCONSUMER_HTTP_TOKENS=vic view vic-is-a-long-secret,opa operate opa-is-a-long-secret")
 	p := browser(t)
 	p.do(chromedp.Navigate(server + "/"))
-	p.await("it asks for a token", `document.querySelector("#login") !== null && document.querySelector("#say") === null`)
+	p.await("it asks for a token", `document.querySelector("#login") !== null && document.querySelector("#summary") === null`)
 	p.picture("login")
 	login := func(token string) {
 		p.enter("#login input", token)
@@ -113,7 +113,7 @@ func TestNothingThere(t *testing.T) {
 	server := apinode.Serve(t, node, httpapi.Options{})
 	p := browser(t)
 	p.do(chromedp.Navigate(server.URL + "/"))
-	p.says("#say", "nobody leads")
+	p.says("#summary", "nobody leads")
 	for page, says := range map[string]string{
 		"overview": "xconsumer run", "tasks": "Nothing is declared", "nodes": "No node", "workers": "no workers", "runs": "No run yet",
 		"task/x": "no task x", "node/x": "x is no member", "worker/x/0": "no worker x#0", "nonsense": "no such page",
@@ -129,6 +129,6 @@ func TestNothingThere(t *testing.T) {
 	node.Set(lost)
 	p.open("/overview")
 	p.says(".node.lost", "n1")
-	p.says("#say", "1 record of the store cannot be used")
+	p.says("#summary", "1 record of the store cannot be used")
 	p.picture("lost")
 }

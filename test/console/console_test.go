@@ -61,7 +61,7 @@ func state(t *testing.T, server string) cluster.State {
 // quiet waits until nothing of the cluster moves any longer.
 func (p *page) quiet(running int) {
 	p.Helper()
-	p.await(fmt.Sprintf("%d run", running), fmt.Sprintf(`(document.querySelector("#say")?.textContent ?? "").startsWith("%d of ")`, running))
+	p.await(fmt.Sprintf("%d run", running), fmt.Sprintf(`(document.querySelector("#summary")?.textContent ?? "").startsWith("%d of ")`, running))
 }
 
 // A person goes through all of it.
@@ -70,7 +70,7 @@ func TestConsole(t *testing.T) {
 	server := cluster3(t, tasks)
 	p := browser(t)
 	p.do(chromedp.Navigate(server + "/"))
-	p.says("#say", "2 of thumbnails wait for a node with gpu=true")
+	p.says("#summary", "2 of thumbnails wait for a node with gpu=true")
 	p.await("the once-task has run", `document.querySelectorAll('[data-slot^="report@"]').length === 0`)
 	p.quiet(11)
 
@@ -148,7 +148,7 @@ func TestConsole(t *testing.T) {
 		p.await("slots fly", `window.flights > 0`)
 		time.Sleep(300 * time.Millisecond) // for the picture: in the middle of its way
 		p.picture("moving")
-		p.await("the node is back, and everything runs", `document.querySelectorAll(".node:not(.lost):not(.nowhere)").length === 3 && document.querySelector("#say").textContent.startsWith("12 of 14")`)
+		p.await("the node is back, and everything runs", `document.querySelectorAll(".node:not(.lost):not(.nowhere)").length === 3 && document.querySelector("#summary").textContent.startsWith("12 of 14")`)
 		p.await("the failover was timed", `/\d (ms|s)/.test([...document.querySelectorAll(".spark")].at(-1).textContent)`)
 	})
 
@@ -267,8 +267,8 @@ func TestConsole(t *testing.T) {
 		p := p.in(t)
 		p.open("/overview")
 		p.enter("#language", "zh")
-		p.says("#say", "在运行")
-		p.says("#say", "带有 gpu=true 的节点")
+		p.says("#summary", "在运行")
+		p.says("#summary", "带有 gpu=true 的节点")
 		p.await("the page says so", `document.documentElement.lang === "zh-CN" && document.title.includes("总览")`)
 		if different := later[string](p, `import("./words.js").then(({ all }) => {
 			const keys = (o, at = "") => Object.entries(o).flatMap(([k, v]) => (v && typeof v === "object" ? keys(v, at + k + ".") : [at + k + ":" + typeof v])).sort().join(" ");

@@ -228,7 +228,7 @@ func TestLogOfAWorkerThatGoes(t *testing.T) {
 			w.nodes[2].write(slotA, 2, "three")
 			p := browser(t)
 			p.do(chromedp.Navigate(w.url + "/"))
-			p.says("#say", "running")
+			p.says("#summary", "running")
 			before := w.state
 			for range rounds {
 				w.nodes[1].forget()

@@ -35,7 +35,7 @@ export const zh = {
 	unusable: (count) => `存储中有 ${count} 条记录无法使用`,
 	leads: "leader", load: (x) => `负载 ${x}`, loadOf: (x, of) => `负载 ${x} / ${of}`, slots: (x) => `${x} 个槽位`,
 
-	cut: "与节点的连接已断开，正在重试。现在看到的是之前的状态。", notReady: "本节点没有工作：", loading: "正在询问节点…", refusedToTell: "节点无法回答：",
+	disconnected: "与节点的连接已断开，正在重试。现在看到的是之前的状态。", notReady: "本节点没有工作：", loading: "正在询问节点…", stateRefused: "节点无法回答：",
 	noNodes: "还没有节点加入。用 xconsumer run 启动一个。", noTasks: "还没有任务。请在 app.toml 中加入 [[task]]，或在这里新建。", noRuns: "还没有运行记录。", noWorkers: "它没有 worker。",
 	noSuchPage: "没有这个页面。", noSuchTask: (t) => `任务 ${t} 不存在（或已删除）。`, noSuchNode: (x) => `${x} 不是成员（或已离开）。`, noSuchWorker: (x) => `worker ${x} 不存在（或已不在）。`,
 
@@ -61,7 +61,7 @@ export const zh = {
 	run: "运行", due: "应于", began: "开始", took: "用时", done: "完成", failed: "失败", by: "由谁", durations: "各次运行的用时", goesOn: "进行中", runOf: (id, state, took) => `${id}：${state}，${took}`,
 	chartOf: "打开页面以来运行的 worker", sparkRunning: "运行中", sparkMoves: "每秒移动", sparkRestarts: "每秒重启", sparkFailover: "最近一次故障转移", noFailover: "还没有", since_: "打开页面以来",
 
-	when: "时间", what: "内容", where: "节点", detail: "说明", kind: "类别", decision: "决定", event: "事件", wish: "请求", nothing: "还没有发生任何事。", replay: "回放", replayAt: (d, at) => `决定 ${d} 之后的样子，${at}`, replayNow: "现在的样子", incomplete: "并非全部已知", play: "播放", stop: "停止", toNow: "回到现在", replayHint: "决定",
+	when: "时间", what: "内容", where: "节点", detail: "说明", kind: "类别", decision: "决定", event: "事件", operation: "请求", nothing: "还没有发生任何事。", replay: "回放", replayAt: (d, at) => `决定 ${d} 之后的样子，${at}`, replayNow: "现在的样子", incomplete: "并非全部已知", play: "播放", stop: "停止", toPresent: "回到现在", replayHint: "决定",
 	planHint: "说出想要的变更，看看会移动什么。应用之前什么都不会做。", change: "变更", add: "添加", value: "值", apply: "应用", planAgain: "重新规划", cannotApply: "这只能用来询问。",
 	planMoves: (k) => `移动 ${k}`, planStarts: (k) => `启动 ${k}`, planStops: (k) => `停止 ${k}`, planRestarts: (k, t, gap) => `${t} 的所有 worker 都会重启，因为它们会得知 worker 总数：${k} 个停止，新的最多在 ${gap} 后启动。`, planReverts: (t, code) => (code === "deleted" ? `${t} 已被删除，此举会重新声明它。` : code === "replaced" ? `${t} 的这份声明以前生效过，后来已被另一份取代。` : `${t} 的这份声明似乎以前生效过，时间太久，无法确定。`), planUnplaced: (k, t, why) => `${t} 有 ${k} 个将没有位置：${why}`, skew: (a, b) => `倾斜 ${a} → ${b}`, skewHint: "节点负载的不均衡程度：最满的节点超出平均值多少。", nodeLoad: (a, b, c) => `节点负载 ${a} 到 ${b}，平均 ${c}`, noEffect: "什么都不会移动。", from: "从", to: "到",
 	kinds: { scale: "调整任务", pause: "暂停任务", resume: "恢复任务", delete: "删除任务", cordon: "停止调度节点", uncordon: "恢复调度节点", drain: "排空节点", lose: "失去节点", declare: "声明任务" },
@@ -73,7 +73,7 @@ export const zh = {
 	},
 	groups: { what: "运行什么", where: "在哪里", failing: "失败时", when: "何时运行" }, usual: "默认", notNumber: "需要一个数字。", notJSON: "这不是 JSON 对象。", unsaved: "有未保存的修改。",
 
-	login: "登录", logout: "退出", loginHint: "本节点需要令牌。管理员可用 xconsumer token NAME 生成。", anybody: "这里不需要令牌。", youAre: (who, role) => `${who}（${role}）`, badToken: "节点不认识这个令牌。",
+	login: "登录", logout: "退出", loginHint: "本节点需要令牌。管理员可用 xconsumer token NAME 生成。", noToken: "这里不需要令牌。", youAre: (who, role) => `${who}（${role}）`, badToken: "节点不认识这个令牌。",
 	theme: "配色", themes: { system: "跟随系统", light: "浅色", dark: "深色" }, about: "本节点", version: "版本", configuration: "配置", leader: "leader", term: "任期", you: "你",
 	viewOnly: "你的令牌只能查看，不能修改。",
 

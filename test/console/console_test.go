@@ -70,7 +70,7 @@ func TestConsole(t *testing.T) {
 	server := cluster3(t, tasks)
 	p := browser(t)
 	p.do(chromedp.Navigate(server + "/"))
-	p.says("#summary", "2 of thumbnails wait for a node with gpu=true")
+	p.says("#summary", "2 of thumbnails are waiting for a node with gpu=true")
 	p.await("the once-task has run", `document.querySelectorAll('[data-slot^="report@"]').length === 0`)
 	p.quiet(11)
 
@@ -210,7 +210,7 @@ func TestConsole(t *testing.T) {
 		value[bool](p, `([...document.querySelectorAll("button")].find((b) => b.textContent === "Delete").click(), true)`)
 		p.says("#question", "1 running worker will stop")
 		p.click("#yes")
-		p.says(".empty", "no task fresh")
+		p.says(".empty", "Task fresh does not exist")
 	})
 
 	t.Run("replay", func(t *testing.T) {
@@ -226,14 +226,14 @@ func TestConsole(t *testing.T) {
 			}
 		})()`)
 		value[bool](p, fmt.Sprintf(`(() => { const e = document.querySelector("#replay"); e.value = %d; e.dispatchEvent(new Event("input", { bubbles: true })); return true })()`, early))
-		p.says("#replayed", "As it was after decision")
+		p.says("#replayed", "After decision")
 		p.await("the picture is another", fmt.Sprintf(`document.querySelectorAll(".node:not(.nowhere) [data-slot]").length > 5 && %s !== %q`, drawn, now))
 		p.picture("timeline")
 		p.click("#play")
 		first := value[string](p, `location.hash`)
 		p.await("it plays", fmt.Sprintf(`location.hash !== %q`, first))
 		value[bool](p, `([...document.querySelectorAll("button")].find((b) => b.textContent === "Back to now").click(), true)`)
-		p.says("#replayed", "As it is now")
+		p.says("#replayed", "Present state")
 		p.await("everything is where it was", fmt.Sprintf(`%s === %q`, drawn, now))
 	})
 

@@ -105,7 +105,7 @@ func name(urlPath string) string {
 	return "index.html"
 }
 
-// Has tells whether there is a file of the console at a path.
+// Has reports whether the console has a file at a path.
 func Has(urlPath string) bool {
 	info, err := fs.Stat(assets, path.Join("assets", name(urlPath)))
 	return err == nil && !info.IsDir()

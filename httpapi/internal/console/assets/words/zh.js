@@ -35,7 +35,7 @@ export const zh = {
 	unusable: (count) => `存储中有 ${count} 条记录无法使用`,
 	leads: "leader", load: (x) => `负载 ${x}`, loadOf: (x, of) => `负载 ${x} / ${of}`, slots: (x) => `${x} 个槽位`,
 
-	disconnected: "与节点的连接已断开，正在重试。现在看到的是之前的状态。", notReady: "本节点没有工作：", loading: "正在询问节点…", stateRefused: "节点无法回答：",
+	disconnected: "与节点的连接已断开，正在重试。现在看到的是之前的状态。", notReady: "本节点未就绪：", loading: "加载中…", stateRefused: "节点无法显示集群：",
 	noNodes: "还没有节点加入。用 xconsumer run 启动一个。", noTasks: "还没有任务。请在 app.toml 中加入 [[task]]，或在这里新建。", noRuns: "还没有运行记录。", noWorkers: "它没有 worker。",
 	noSuchPage: "没有这个页面。", noSuchTask: (t) => `任务 ${t} 不存在（或已删除）。`, noSuchNode: (x) => `${x} 不是成员（或已离开）。`, noSuchWorker: (x) => `worker ${x} 不存在（或已不在）。`,
 
@@ -52,17 +52,17 @@ export const zh = {
 	cordon: "停止调度", uncordon: "恢复调度", drain: "排空", evict: "驱逐", cordoned: "已停止调度", drained: "已排空", quarantined: "已隔离", draining: (left, from) => `排空中：还剩 ${left} / ${from}`,
 	whatIf: "如果它宕机？", moveTo: "移到", move: "移动", addLabel: "设置标签", stepDown: "让出 leader", moveNow: "立即移动",
 
-	cancel: "取消", close: "关闭", asked: "已提出…", refused: "被拒绝", unknownOutcome: "结果未知", doneAfter: (s) => `用时 ${s < 1 ? `${Math.round(s * 1000)} 毫秒` : `${s.toFixed(1)} 秒`}完成`, notYet: (why) => `已接受，尚未完成${why ? `：${why}` : ""}`,
+	cancel: "取消", close: "关闭", asked: "已发送…", refused: "被拒绝", unknownOutcome: "结果未知", doneAfter: (s) => `用时 ${s < 1 ? `${Math.round(s * 1000)} 毫秒` : `${s.toFixed(1)} 秒`}完成`, notYet: (why) => `已接受，尚未完成${why ? `：${why}` : ""}`,
 	surePause: (t) => `暂停 ${t}？`, sureDelete: (t) => `删除 ${t}？`, sureDrain: (x) => `排空 ${x}？`, sureEvict: (x) => `驱逐 ${x}？`, sureRestart: (x) => `重启 ${x}？`, sureScale: (t, k) => `把 ${t} 调整为 ${k}？`, sureApply: "执行这个变更？", sureStepDown: (x) => `让 ${x} 让出 leader？`,
-	stops: (k) => `${k} 个正在运行的 worker 将停止`, moves: (k) => `${k} 个 worker 将移到其他节点，速度以预算为限`, restartsAll: (k) => `${k} 个 worker 将停止并重新启动，同时进行的数量以预算为限`,
+	stops: (k) => `${k} 个正在运行的 worker 将停止`, moves: (k) => `${k} 个 worker 将移到其他节点，速度以上限为准`, restartsAll: (k) => `${k} 个 worker 将停止并重新启动，同时进行的数量以上限为准`,
 	stays: "在恢复调度之前，它不会得到新的工作。", forgets: "它的运行记录也会被删除。", evicts: "租约确定结束后它们才会在别处启动；该节点会以新成员身份重新加入。要清空一个正常的节点，请用排空。", othersLead: "另一个节点会成为 leader；worker 不会移动。",
 
 	why: "为什么在这里", whyNot: "还能在哪里", how: "它是怎么到这里的", placeable: "可以", taskWorkers: "已有", log: "日志", follow: "跟随", following: "跟随中", stack: "调用栈", stackHint: "这个 worker 正在执行的代码；如果是程序，则是它的进程。", logEmpty: "它还没有写过日志。", logFails: "暂时无法读取日志，正在重试：", logNowhere: (state) => ({ done: "它已运行结束。", failed: "它失败次数过多，不会自动重试。" })[state] ?? "它目前不在任何节点上运行。", logNothing: (node) => `它最后在 ${node} 上，但该节点没有保留它的日志。`, logUnread: (x, node, why) => `无法读取 worker ${x} 在 ${node} 上的最后几行日志：${why}`, noAnswer: "节点没有应答", logContinues: (x, node) => `worker ${x} 在 ${node} 上继续`,
 	run: "运行", due: "应于", began: "开始", took: "用时", done: "完成", failed: "失败", by: "由谁", durations: "各次运行的用时", goesOn: "进行中", runOf: (id, state, took) => `${id}：${state}，${took}`,
 	chartOf: "打开页面以来运行的 worker", sparkRunning: "运行中", sparkMoves: "每秒移动", sparkRestarts: "每秒重启", sparkFailover: "最近一次故障转移", noFailover: "还没有", since_: "打开页面以来",
 
-	when: "时间", what: "内容", where: "节点", detail: "说明", kind: "类别", decision: "决定", event: "事件", operation: "请求", nothing: "还没有发生任何事。", replay: "回放", replayAt: (d, at) => `决定 ${d} 之后的样子，${at}`, replayNow: "现在的样子", incomplete: "并非全部已知", play: "播放", stop: "停止", toPresent: "回到现在", replayHint: "决定",
-	planHint: "说出想要的变更，看看会移动什么。应用之前什么都不会做。", change: "变更", add: "添加", value: "值", apply: "应用", planAgain: "重新规划", cannotApply: "这只能用来询问。",
+	when: "时间", what: "内容", where: "节点", detail: "说明", kind: "类别", decision: "决定", event: "事件", operation: "操作", nothing: "还没有发生任何事。", replay: "回放", replayAt: (d, at) => `决定 ${d} 之后的样子，${at}`, replayNow: "现在的样子", incomplete: "并非全部已知", play: "播放", stop: "停止", toPresent: "回到现在", replayHint: "决定",
+	planHint: "添加变更，看看会移动什么。应用之前什么都不会发生。", change: "变更", add: "添加", value: "值", apply: "应用", planAgain: "重新规划", cannotApply: "这只能规划，不能应用。",
 	planMoves: (k) => `移动 ${k}`, planStarts: (k) => `启动 ${k}`, planStops: (k) => `停止 ${k}`, planRestarts: (k, t, gap) => `${t} 的所有 worker 都会重启，因为它们会得知 worker 总数：${k} 个停止，新的最多在 ${gap} 后启动。`, planReverts: (t, code) => (code === "deleted" ? `${t} 已被删除，此举会重新声明它。` : code === "replaced" ? `${t} 的这份声明以前生效过，后来已被另一份取代。` : `${t} 的这份声明似乎以前生效过，时间太久，无法确定。`), planUnplaced: (k, t, why) => `${t} 有 ${k} 个将没有位置：${why}`, skew: (a, b) => `倾斜 ${a} → ${b}`, skewHint: "节点负载的不均衡程度：最满的节点超出平均值多少。", nodeLoad: (a, b, c) => `节点负载 ${a} 到 ${b}，平均 ${c}`, noEffect: "什么都不会移动。", from: "从", to: "到",
 	kinds: { scale: "调整任务", pause: "暂停任务", resume: "恢复任务", delete: "删除任务", cordon: "停止调度节点", uncordon: "恢复调度节点", drain: "排空节点", lose: "失去节点", declare: "声明任务" },
 

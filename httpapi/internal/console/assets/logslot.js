@@ -23,7 +23,7 @@ export class SlotLog {
 	#announced = 0; // the token of the last worker that a mark was shown for
 	#caughtUp = false; // a log was read, so all lines after the last one that was shown are new
 	#over = new AbortController();
-	#wake = (/** @type {boolean} */ _moved) => {}; // wakes what waits or reads
+	#wake = (/** @type {boolean} */ _moved) => {}; // ends a wait, or a tail of a slot that has moved
 
 	/** @param {{ task: string, run?: string, index: number }} slot @param {View} view */
 	constructor(slot, view) {

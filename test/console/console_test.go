@@ -232,7 +232,7 @@ func TestConsole(t *testing.T) {
 		p.click("#play")
 		first := value[string](p, `location.hash`)
 		p.await("it plays", fmt.Sprintf(`location.hash !== %q`, first))
-		value[bool](p, `([...document.querySelectorAll("button")].find((b) => b.textContent === "Back to now").click(), true)`)
+		value[bool](p, `([...document.querySelectorAll("button")].find((b) => b.textContent === "Back to the present").click(), true)`)
 		p.says("#replayed", "Present state")
 		p.await("everything is where it was", fmt.Sprintf(`%s === %q`, drawn, now))
 	})

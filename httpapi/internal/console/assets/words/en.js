@@ -48,8 +48,8 @@ export const en = {
 
 	form: {
 		name: "Name", workName: "Work", workerNum: "Workers", resize: "When the number changes", stopTimeout: "Stop timeout", interval: "Pause between executions", params: "Params (JSON)", require: "Required labels", prefer: "Preferred labels", spread: "Spread over label", maxPerNode: "Maximum per node", weight: "Weight of a worker", maxUnavailable: "Maximum unavailable",
-		paused: "Paused", whenDisconnected: "When the node is disconnected", mode: "Mode", schedule: "Schedule (cron)", timeZone: "Time zone", every: "Every", phase: "Phase", misfire: "Missed firings", overlap: "If a run is still running", maxAttempts: "Attempts", timeout: "Time limit of an execution", keepRuns: "Runs kept",
-		"restart.backoff": "Pause after a failure", "restart.maxBackoff": "Longest pause", "restart.max": "Failures until it is failed", "restart.elsewhere": "Failures until it moves elsewhere",
+		paused: "Paused", whenDisconnected: "When disconnected", mode: "Mode", schedule: "Schedule (cron)", timeZone: "Time zone", every: "Every", phase: "Phase", misfire: "Missed firings", overlap: "If a run is still running", maxAttempts: "Attempts", timeout: "Time limit of an execution", keepRuns: "Runs kept",
+		"restart.backoff": "Pause after a failure", "restart.maxBackoff": "Longest pause", "restart.max": "Failures before giving up", "restart.elsewhere": "Failures before moving",
 	},
 	groups: { what: "What runs", where: "Where", failing: "When it fails", when: "When it runs" }, usual: "default", notNumber: "Enter a number.", notJSON: "Not a JSON object.", unsaved: "Unsaved changes.",
 

@@ -215,7 +215,7 @@ func LoadTasks(flag string, env func(string) string) (file string, tasks []clust
 // placement reads what the file says of the node's place in the cluster and of how slots move.
 func (f *configFile) placement(s *Settings) {
 	c := &f.config
-	s.Labels, s.Weight, s.Capacity = cluster.Labels(c.Node.Labels), int(c.Node.Weight), int(c.Node.Capacity)
+	s.Labels, s.Weight, s.Capacity = cluster.Labels(c.Node.Labels), c.Node.Weight, c.Node.Capacity
 	f.check("node.labels", s.Labels.Validate())
 	f.zeros("node", map[string]int{"weight": s.Weight, "capacity": s.Capacity})
 	for _, n := range []struct {
@@ -226,9 +226,9 @@ func (f *configFile) placement(s *Settings) {
 			f.check(n.key, fmt.Errorf("%d is not between 1 and %d", n.value, n.most))
 		}
 	}
-	f.zeros("rebalance", map[string]int{"maxInFlight": int(c.Rebalance.MaxInFlight)})
+	f.zeros("rebalance", map[string]int{"maxInFlight": c.Rebalance.MaxInFlight})
 	s.Rebalance = cluster.Rebalance{
-		MaxInFlight: int(c.Rebalance.MaxInFlight), FreezeAbove: c.Rebalance.FreezeAbove,
+		MaxInFlight: c.Rebalance.MaxInFlight, FreezeAbove: c.Rebalance.FreezeAbove,
 		LeaveDelay: cluster.Duration(f.duration("rebalance.leaveDelay", c.Rebalance.LeaveDelay)),
 		FreezeFor:  cluster.Duration(f.duration("rebalance.freezeFor", c.Rebalance.FreezeFor)),
 	}

@@ -138,7 +138,7 @@ var brokenFiles = []struct {
 		`app.toml:8:1: task "a": timeZone: "Europe/Atlantis" is no time zone; name one as in "Europe/Berlin" or "UTC"`,
 	}},
 	{name: "zone alone", file: etcdTable + taskTable + "timeZone = \"Europe/Berlin\"\n", want: []string{
-		`app.toml:7:1: task "a": timeZone: there is no schedule that it could be of`,
+		`app.toml:7:1: task "a": timeZone: requires schedule, which the task does not have`,
 	}},
 	{name: "cron6", file: etcdTable + taskTable + "schedule = \"0 0 3 * * *\"\n", want: []string{
 		`app.toml:7:1: task "a": schedule: "0 0 3 * * *": expected exactly 5 fields, found 6: [0 0 3 * * *]; write it as "minute hour day month weekday", as in "30 2 * * MON-FRI"`,

@@ -51,8 +51,3 @@ func (e *FieldError) Error() string { return e.Field + ": " + e.Err.Error() }
 
 // Unwrap returns what is wrong with it.
 func (e *FieldError) Unwrap() error { return e.Err }
-
-// wrong is the error of a field. The format is that of fmt.Errorf.
-func wrong(field, format string, args ...any) error {
-	return &FieldError{field, fmt.Errorf(format, args...)}
-}

@@ -5,11 +5,13 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"gitee.com/ken.yang/xconsumer/cluster/indexes"
 )
 
 // Bounds of a task.
 const (
-	MaxWorkers         = 100_000
+	MaxWorkers         = indexes.Max
 	MaxStopTimeout     = time.Hour
 	MaxInterval        = 365 * 24 * time.Hour
 	DefaultStopTimeout = 10 * time.Second

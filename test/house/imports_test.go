@@ -19,7 +19,8 @@ const module = "gitee.com/ken.yang/xconsumer"
 // these arrows only. Drivers are the third-party modules that only one package may use.
 var allowed = map[string][]string{
 	"":                           {"cluster", "coord", "internal/address", "internal/follower", "internal/membership", "internal/meter", "internal/schedule", "internal/schema", "internal/view", "internal/worker", "internal/asynclog", "internal/outbox", "internal/emit", "internal/admin", "internal/nodesession"},
-	"cluster":                    {},
+	"cluster":                    {"cluster/indexes"},
+	"cluster/indexes":            {},
 	"coord":                      {"internal/backoff"},
 	"coord/internal/watchset":    {},
 	"coord/mem":                  {"coord", "coord/internal/watchset"},
@@ -195,7 +196,7 @@ func TestLibraryLinksTwoModules(t *testing.T) {
 // A program that uses the client of the API links neither the server nor the console, and no third-party module: beside
 // the standard library only the nouns, and what reads an address.
 func TestClientLinksNoServer(t *testing.T) {
-	ours := []string{module + "/cluster", module + "/internal/address"}
+	ours := []string{module + "/cluster", module + "/cluster/indexes", module + "/internal/address"}
 	for name, dir := range imports(t, "client") {
 		if strings.Contains(name, ".") && !slices.Contains(ours, name) {
 			t.Errorf("%s imports %q, so that every program with the client links it", dir, name)

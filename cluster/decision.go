@@ -98,12 +98,12 @@ type Decisions struct {
 	Audit     []AuditLine `json:"audit"`
 }
 
-// Explanation tells why a worker is where it is.
+// Explanation explains why a worker is where it is.
 type Explanation struct {
 	Worker WorkerInfo `json:"worker"`
 	// Here is why the worker is where it is, or why it has no node.
 	Here string `json:"here"`
-	// Nodes tells for each node whether it could run the worker, and if not, why.
+	// Nodes lists every node, with whether it could run the worker, and if not, why.
 	Nodes []Candidate `json:"nodes"`
 	// History lists the decisions about the worker that are kept, oldest first, each with only the steps about it.
 	History []Decision `json:"history"`

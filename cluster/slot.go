@@ -10,20 +10,21 @@ import (
 
 // Slot is one of the N workers of a task, or of one run of it.
 type Slot struct {
-	Task  string // of a run, as RunTask gives it
+	Task  string // in the form of RunTask for a slot of a run
 	Index int
 }
 
 // RunTask returns the name under which the slots of a run are granted: "nightly@20261125T020000Z".
 func RunTask(task, run string) string { return task + "@" + run }
 
-// SplitRun returns the task and the run that slots are of; run is "" if they are of no run.
+// SplitRun is the reverse of RunTask. The run of a plain task name is "".
 func SplitRun(name string) (task, run string) {
 	task, run, _ = strings.Cut(name, "@")
 	return task, run
 }
 
-// IsOf reports whether a name is that of a task, or of one of its runs; of a run's name, whether it is the same.
+// IsOf reports whether name is the task, or one of its runs. If task is itself the name of a run, it reports whether both are
+// the same.
 func IsOf(name, task string) bool {
 	of, _ := SplitRun(name)
 	return name == task || of == task
@@ -57,10 +58,10 @@ func (s Slot) Compare(o Slot) int {
 // Grant is a slot given to a member.
 type Grant struct {
 	Slot  Slot
-	Token int64 // fencing token: of two grants of a slot the later one has the higher token
-	Count int   // as TaskSpec.Count when it was granted: it stays while the grant does
+	Token int64 // the fencing token: of two grants of a slot, the later one has the higher token
+	Count int   // TaskSpec.Count when the slot was granted; it does not change during the grant
 	Spec  TaskSpec
-	// Generation tells the tasks apart that were declared under one name, one after the deletion of the other.
+	// Generation distinguishes tasks that were declared under the same name, one after the deletion of the other.
 	Generation int64
 }
 

@@ -38,13 +38,13 @@ var brokenFiles = []struct {
 		`app.toml:7:15: task "a": stopTimeout: want string, got integer; write it in quotes and with its unit, as in "30s"`,
 	}},
 	{name: "unit day", file: etcdTable + taskTable + "stopTimeout = \"1d\"\n", want: []string{
-		`app.toml:7:1: task "a": stopTimeout: invalid duration "1d": write it as "30s", "1m30s" or "500ms"`,
+		`app.toml:7:1: task "a": stopTimeout: invalid duration "1d" (want e.g. "30s", "1m30s" or "500ms")`,
 	}},
 	{name: "unit none", file: etcdTable + taskTable + "stopTimeout = \"10\"\n", want: []string{
-		`app.toml:7:1: task "a": stopTimeout: invalid duration "10": write it as "30s", "1m30s" or "500ms"`,
+		`app.toml:7:1: task "a": stopTimeout: invalid duration "10" (want e.g. "30s", "1m30s" or "500ms")`,
 	}},
 	{name: "unit sec", file: etcdTable + taskTable + "stopTimeout = \"10 sec\"\n", want: []string{
-		`app.toml:7:1: task "a": stopTimeout: invalid duration "10 sec": write it as "30s", "1m30s" or "500ms"`,
+		`app.toml:7:1: task "a": stopTimeout: invalid duration "10 sec" (want e.g. "30s", "1m30s" or "500ms")`,
 	}},
 	{name: "zero", file: etcdTable + taskTable + "stopTimeout = \"0s\"\ninterval = \"0s\"\nrestart = { backoff = \"0s\", maxBackoff = \"0s\" }\nevery = \"0s\"\ntimeout = \"0s\"\n", want: []string{
 		`app.toml:7:1: task "a": stopTimeout: 0s would leave a worker no time to stop; leave it out for 10s, or write a short time such as 100ms`,

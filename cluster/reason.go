@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// ReasonCode says why something was decided, for programs. Codes are never renamed.
+// ReasonCode is why something was decided, for programs. Codes are never renamed.
 type ReasonCode string
 
 // Why a slot has no place.
@@ -42,16 +42,16 @@ const (
 	WhyResized     ReasonCode = "resized"      // all workers of the task start again with its new count
 	WhyDeleted     ReasonCode = "deleted"      // the task was deleted
 	WhyUndeclared  ReasonCode = "undeclared"   // no such task is declared
-	WhyDoubled     ReasonCode = "doubled"      // another assignment lists it, too, under a token that is not lower
-	WhyRefused     ReasonCode = "refused"      // the node does not take it: the token is one of former times
+	WhyDoubled     ReasonCode = "doubled"      // another assignment lists it as well, under a token that is not lower
+	WhyRefused     ReasonCode = "refused"      // the node does not take it: it has had a higher token for it
 	WhyDone        ReasonCode = "done"         // it has run to its end
 	WhyTaskChanged ReasonCode = "task-changed" // the task runs another work now
 	WhyMoved       ReasonCode = "moved"        // an operator wants it on another node
-	WhyRestart     ReasonCode = "restart"      // an operator wants it started anew
+	WhyRestart     ReasonCode = "restart"      // an operator asked for a restart
 	WhyTooLarge    ReasonCode = "too-large"    // a record is too large to be written
 	WhyEdited      ReasonCode = "edited"       // a record was edited by hand
 	WhyCrashed     ReasonCode = "crashed"      // it may have taken down its nodes
-	WhyCleared     ReasonCode = "cleared"      // it has run long enough to be beyond suspicion
+	WhyCleared     ReasonCode = "cleared"      // it has run long enough to be no longer suspected
 	WhyUnlisted    ReasonCode = "unlisted"     // the node held it, and its assignment did not list it
 )
 
@@ -64,11 +64,11 @@ const (
 	WhyFailed   ReasonCode = "failed"   // some of its workers have failed too often
 )
 
-// Reason says why something was decided. The zero value gives no reason.
+// Reason is why something was decided. The zero value gives no reason.
 type Reason struct {
 	Code   ReasonCode `json:"code,omitempty"`
 	Node   string     `json:"node,omitempty"`   // the node that it is about
-	Detail string     `json:"detail,omitempty"` // what more there is to say, in words
+	Detail string     `json:"detail,omitempty"` // more about it, in words
 }
 
 // reasonText holds the words of a reason: plain, about a node, with a detail, and about a node with a detail. An empty text

@@ -18,18 +18,19 @@ const (
 	MaxWeight          = 10_000
 	maxName            = 128 // bytes
 
-	// MaxRunWorkers bounds the workers of a task that runs to its end: which of them are done is kept.
+	// MaxRunWorkers bounds the workers of a task that runs to its end, since the record of a run lists those that are done.
 	MaxRunWorkers      = 20_000
 	DefaultMaxAttempts = 3
 	DefaultKeepRuns    = 100
 	MaxKeepRuns        = 1000
 	MinEvery           = time.Second
-	MaxActiveRuns      = 20 // of a task at a time, those that wait included
+	MaxActiveRuns      = 20 // of a task at a time, including those that wait
 	MaxMisfires        = 10
 	MisfireAfter       = time.Minute
 )
 
-// TaskSpec declares a task: a work, and how many workers of it should run.
+// TaskSpec declares a task: a work, and how many workers of it should run. Declarations are values, and can be compared with
+// ==. A field that is left out has the zero value.
 type TaskSpec struct {
 	Name        string   `json:"name"`
 	WorkName    string   `json:"workName"`
@@ -38,22 +39,22 @@ type TaskSpec struct {
 	Interval    Duration `json:"interval,omitempty"`    // between a worker's return and its next run; 0: at once
 	Params      Params   `json:"params,omitempty"`
 
-	// Where its workers may run. See package planner for what outranks what.
+	// Where its workers may run.
 	Require    Selector `json:"require,omitempty"`    // only on nodes with these labels
-	Prefer     Selector `json:"prefer,omitempty"`     // there while such a node has room
+	Prefer     Selector `json:"prefer,omitempty"`     // on such nodes while they have room
 	Spread     string   `json:"spread,omitempty"`     // evenly over the values of this label first
 	MaxPerNode int      `json:"maxPerNode,omitempty"` // 0: no limit
-	Weight     int      `json:"weight,omitempty"`     // of one worker, against a node's capacity; 0: 1
+	Weight     int      `json:"weight,omitempty"`     // what one worker takes of a node's capacity; 0: 1
 
-	// MaxUnavailable bounds how many of its workers may be out of work at a time because they
-	// are moved; 0: no limit. What runs nowhere anyway counts, and never waits.
+	// MaxUnavailable bounds how many of its workers may be unavailable at a time because they are being moved; 0: no limit. A
+	// worker that runs nowhere counts, but the limit never delays it.
 	MaxUnavailable int  `json:"maxUnavailable,omitempty"`
-	Paused         bool `json:"paused,omitempty"` // none of its workers is to run
+	Paused         bool `json:"paused,omitempty"` // none of its workers may run
 
-	// Resize says what becomes of its workers when it is to have more or fewer of them.
+	// Resize is what happens to its workers when WorkerNum changes.
 	Resize Resize `json:"resize,omitempty"` // "": ResizeRestart
 
-	// What becomes of workers that fail, or whose node loses contact.
+	// What happens to workers that fail, or whose node loses contact.
 	Restart          Restart          `json:"restart,omitzero"`
 	WhenDisconnected WhenDisconnected `json:"whenDisconnected,omitempty"` // "": WhenDisconnectedStop
 
@@ -62,19 +63,19 @@ type TaskSpec struct {
 	Schedule string   `json:"schedule,omitempty"` // when a run begins, in the five fields of cron
 	TimeZone string   `json:"timeZone,omitempty"` // of Schedule, as "Europe/Berlin"; "": UTC
 	Every    Duration `json:"every,omitempty"`    // a run begins at each instant of a grid of this width
-	// Phase is by how much the grid of Every is behind that of an hour, a day or a week of UTC, less than Every. Not
-	// set: one that follows from the name, so that tasks with the same Every do not all begin at once.
+	// Phase shifts the grid of Every against the hours, days or weeks of UTC. It must be less than Every. If it is not set, it
+	// follows from the task's name, so that tasks with the same Every do not all begin at once.
 	Phase       Phase    `json:"phase,omitzero"`
 	Misfire     Misfire  `json:"misfire,omitempty"`     // "": MisfireSkip
 	Overlap     Overlap  `json:"overlap,omitempty"`     // "": OverlapSkip
-	MaxAttempts int      `json:"maxAttempts,omitempty"` // executions of a worker in a run until it has failed; 0: DefaultMaxAttempts
-	Timeout     Duration `json:"timeout,omitempty"`     // of one execution in a run; 0: none
-	KeepRuns    int      `json:"keepRuns,omitempty"`    // of runs that are over; 0: DefaultKeepRuns
+	MaxAttempts int      `json:"maxAttempts,omitempty"` // attempts in a run after which a worker has failed; 0: DefaultMaxAttempts
+	Timeout     Duration `json:"timeout,omitempty"`     // of one attempt in a run; 0: none
+	KeepRuns    int      `json:"keepRuns,omitempty"`    // how many runs that are over are kept; 0: DefaultKeepRuns
 
 	Unknown Unknown `json:"-"`
 }
 
-// Override is what an operator set of a task at run time; it stays in force over the declaration until it is reset.
+// Override holds what an operator set for a task at run time. It stays in force over the declaration until it is reset.
 type Override struct {
 	WorkerNum *int  `json:"workerNum,omitempty"`
 	Paused    *bool `json:"paused,omitempty"`
@@ -82,7 +83,7 @@ type Override struct {
 	Unknown Unknown `json:"-"`
 }
 
-// Mode says whether a task's workers run for ever or to their end.
+// Mode is whether a task's workers run for ever or to their end.
 type Mode string
 
 // The modes.
@@ -91,84 +92,85 @@ const (
 	ModeOnce       Mode = "once"       // a worker that returns without an error is done
 )
 
-// Misfire says what becomes of firings that came more than MisfireAfter too late: nobody led, the task was
-// paused, clocks were wrong, or there was no room for another run. A firing that is up to MisfireAfter late is due, and
-// begins a run as if it were in time; with OverlapSkip, of several that are decided about at once only the last one is due, and
-// the others count as too late.
+// Misfire is what happens to late firings: those that are decided about more than MisfireAfter after their instant. A firing
+// is late if no node led, if the task was paused, if clocks were wrong, or if there was no room for another run. A firing
+// that is less late is due, and begins a run as if it were on time. With OverlapSkip, if several firings are decided about at
+// once, only the last one can be due, and the others count as late.
 //
-// Runs that make up for late firings are marked (RunInfo.Late). With OverlapSkip and OverlapQueue they go on one after the
-// other, in the order of their instants, behind all runs that are due and wait; one that goes on is not stopped for them. A due firing
-// waits for a late run that goes on, and is not skipped for it. With OverlapAllow all begin at once. Where MaxActiveRuns leaves no
-// room for all, due firings begin and late ones are skipped, the first ones first; without a due firing late ones wait for room.
+// Runs that make up for late firings are marked with RunInfo.Late. With OverlapSkip and OverlapQueue they run one after the
+// other, in the order of their instants, after all due runs that wait. They do not stop a run that is under way. A due firing
+// waits for a late run under way, and is not skipped because of it. With OverlapAllow all of them begin at once. If
+// MaxActiveRuns leaves too little room, due firings begin, and late ones are skipped, the earliest first. Without a due
+// firing, late ones wait for room.
 //
-// Firings that are skipped are counted and shown as runs of state RunSkipped. No instant has two runs.
+// Skipped firings are counted, and shown as runs of state RunSkipped. There are never two runs for one instant.
 type Misfire string
 
-// What becomes of them.
+// The misfire policies.
 const (
-	MisfireSkip Misfire = "skip" // they are skipped
-	MisfireOnce Misfire = "once" // one run makes up for the last of them, the others are skipped
-	MisfireAll  Misfire = "all"  // a run each makes up for the last MaxMisfires of them, the others are skipped
+	MisfireSkip Misfire = "skip" // late firings are skipped
+	MisfireOnce Misfire = "once" // one run makes up for the last late firing; the others are skipped
+	MisfireAll  Misfire = "all"  // one run each makes up for the last MaxMisfires late firings; the others are skipped
 )
 
-// Overlap says what becomes of a firing while an earlier run of the task goes on.
+// Overlap is what happens to a firing while an earlier run of the task is under way.
 type Overlap string
 
-// What becomes of it.
+// The overlap policies.
 const (
-	OverlapSkip  Overlap = "skip"  // nothing
-	OverlapQueue Overlap = "queue" // its run waits
-	OverlapAllow Overlap = "allow" // its run begins
+	OverlapSkip  Overlap = "skip"  // the firing is skipped
+	OverlapQueue Overlap = "queue" // its run waits for the earlier one to end
+	OverlapAllow Overlap = "allow" // its run begins at once
 )
 
-// Skips reports whether it is OverlapSkip.
+// Skips reports whether o is OverlapSkip, which is the default.
 func (o Overlap) Skips() bool { return o == "" || o == OverlapSkip }
 
-// WhenDisconnected says what becomes of workers whose node cannot prove its lease.
+// WhenDisconnected is what happens to workers whose node cannot prove its lease.
 type WhenDisconnected string
 
-// What becomes of them.
+// The policies for workers of a node without a lease.
 const (
-	WhenDisconnectedStop WhenDisconnected = "stop" // they are stopped before anybody else may have their slots
-	// WhenDisconnectedContinue: they run on until the node is in contact again. Meanwhile others may
-	// have their slots: such a task may run twice, and Worker.Valid tells.
+	WhenDisconnectedStop WhenDisconnected = "stop" // they are stopped before another node can get their slots
+	// WhenDisconnectedContinue: they run on until the node is in contact again. Meanwhile other nodes can get their slots, so
+	// that two workers may run for one slot. Worker.Valid reports whether the lease is still valid.
 	WhenDisconnectedContinue WhenDisconnected = "continue"
 )
 
-// Resize says what becomes of a task's workers when their number changes.
+// Resize is what happens to a task's workers when their number changes.
 type Resize string
 
-// What becomes of them.
+// The resize policies.
 const (
-	// ResizeRestart: all of them stop before the first one that is told the new count starts, and their tokens
-	// are above all earlier ones of the task. So workers of two counts never run together, and who divides keys
-	// by count has one owner for each.
+	// ResizeRestart: all workers stop before the first one with the new count starts, and their new tokens are above all
+	// earlier ones of the task. So workers of two counts never run together, and workers that divide keys by the count have
+	// one owner for each key.
 	ResizeRestart Resize = "restart"
-	// ResizeLive: the others run on. They are told no count, since it could not be the same for all.
+	// ResizeLive: the other workers run on. They have no count, since it could not be the same for all of them.
 	ResizeLive Resize = "live"
 )
 
 // Restart is the policy by which failed workers are run again.
 type Restart struct {
-	Backoff    Duration `json:"backoff,omitempty"`    // after the first failure, then doubled; 0: 500 ms
-	MaxBackoff Duration `json:"maxBackoff,omitempty"` // 0: a minute
-	// Max is after how many failures in a row a worker of a continuous task has failed for good: until
-	// its task is changed or it is restarted; 0: never.
+	Backoff    Duration `json:"backoff,omitempty"`    // the pause after the first failure, doubled after each further one; 0: 500 ms
+	MaxBackoff Duration `json:"maxBackoff,omitempty"` // the longest pause; 0: one minute
+	// Max is the number of failures in a row after which a worker of a continuous task has failed for good. It then stays
+	// stopped until its task is changed or it is restarted. 0: never.
 	Max int `json:"max,omitempty"`
-	// Elsewhere is after how many failures in a row a worker is tried on another node; 0: never.
+	// Elsewhere is the number of failures in a row after which a worker is tried on another node; 0: never.
 	Elsewhere int `json:"elsewhere,omitempty"`
 }
 
-// Runs tells whether the task's workers run to their end, in runs.
+// Runs reports whether the task's workers run to their end, in runs.
 func (t TaskSpec) Runs() bool { return t.Mode == ModeOnce || t.Scheduled() }
 
-// Scheduled tells whether runs of the task begin by themselves, again and again.
+// Scheduled reports whether the task has a schedule, by which its runs begin again and again.
 func (t TaskSpec) Scheduled() bool { return t.Schedule != "" || t.Every != 0 }
 
-// Continues tells whether the task's workers outlast the lease of their node.
+// Continues reports whether the task's workers run on after the lease of their node has ended.
 func (t TaskSpec) Continues() bool { return t.WhenDisconnected == WhenDisconnectedContinue }
 
-// Count returns how many workers there are, as each of them is told; 0 if they are not told, with ResizeLive.
+// Count returns the number of workers that each of them is told; 0 with ResizeLive, where they are not told.
 func (t TaskSpec) Count() int {
 	if t.Resize == ResizeLive {
 		return 0
@@ -187,8 +189,8 @@ func (t TaskSpec) Grace() time.Duration {
 	return time.Duration(t.StopTimeout)
 }
 
-// WorkName returns the form in which works are compared: with the first letter in lower
-// case, so that method RunTest01 is work "test01".
+// WorkName returns the form in which names of works are compared. Its first letter is in lower case, so that method RunTest01
+// is work "test01".
 func WorkName(name string) string {
 	r, size := utf8.DecodeRuneInString(name)
 	if size == 0 || r == utf8.RuneError || unicode.ToLower(r) == r {
@@ -210,7 +212,7 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil
 func (d *Duration) UnmarshalText(text []byte) error {
 	v, err := time.ParseDuration(string(text))
 	if err != nil {
-		return fmt.Errorf("invalid duration %q: write it as \"30s\", \"1m30s\" or \"500ms\"", text)
+		return fmt.Errorf("invalid duration %q (want e.g. \"30s\", \"1m30s\" or \"500ms\")", text)
 	}
 	*d = Duration(v)
 	return nil

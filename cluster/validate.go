@@ -179,9 +179,8 @@ func (r Rebalance) Validate() error {
 	return errors.Join(m...)
 }
 
-// ValidateName refuses what cannot be the name of a cluster, node, task or work: names
-// become parts of keys, and are read by people. What ZooKeeper refuses in a key is refused
-// whichever store there is, so that a cluster can move to another one.
+// ValidateName refuses what cannot be the name of a cluster, node, task or work. Names become parts of keys, and people
+// read them. What ZooKeeper refuses in a key is refused with every store, so that a cluster can move from one to another.
 func ValidateName(name string) error {
 	if err := validateWord(name); err != nil {
 		return err
@@ -197,7 +196,7 @@ func ValidateName(name string) error {
 	return nil
 }
 
-// validateWord refuses what cannot be a label, and what never could be a name.
+// validateWord refuses what cannot be a label. Names that are stored already must only fulfill this.
 func validateWord(name string) error {
 	switch {
 	case name == "":

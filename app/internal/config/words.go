@@ -60,7 +60,7 @@ func wantedType(key, got, goType string) (text, fix string) {
 		default:
 			fix = "write it in quotes"
 		}
-	case goType == "int64":
+	case goType == "int":
 		if want = "integer"; got == "string" {
 			fix = "leave the quotes out"
 		}

@@ -67,21 +67,21 @@ type environment struct {
 // server is the flags of a command that asks a node.
 type server struct {
 	*environment
-	asked config.Asked
+	flags config.ClientFlags
 }
 
 func (env *environment) server(c *cobra.Command) *server {
 	f := &server{environment: env}
-	c.Flags().StringVar(&f.asked.URL, "server", "", "URL of the node to ask (default $XCONSUMER_SERVER or "+config.DefaultServer+")")
-	c.Flags().StringVar(&f.asked.Token, "token", "", "API token (default $XCONSUMER_API_TOKEN); the list of processes shows it to others")
-	c.Flags().StringVar(&f.asked.CA, "ca", "", "file with the CA of the node's certificate (default $XCONSUMER_API_CA, or the system's)")
-	c.Flags().StringVar(&f.asked.Cert, "cert", "", "client certificate (default $XCONSUMER_API_CERT)")
-	c.Flags().StringVar(&f.asked.Key, "key", "", "key of the client certificate (default $XCONSUMER_API_KEY)")
+	c.Flags().StringVar(&f.flags.URL, "server", "", "URL of the node to ask (default $XCONSUMER_SERVER or "+config.DefaultServer+")")
+	c.Flags().StringVar(&f.flags.Token, "token", "", "API token (default $XCONSUMER_API_TOKEN); the list of processes shows it to others")
+	c.Flags().StringVar(&f.flags.CA, "ca", "", "file with the CA of the node's certificate (default $XCONSUMER_API_CA, or the system's)")
+	c.Flags().StringVar(&f.flags.Cert, "cert", "", "client certificate (default $XCONSUMER_API_CERT)")
+	c.Flags().StringVar(&f.flags.Key, "key", "", "key of the client certificate (default $XCONSUMER_API_KEY)")
 	return f
 }
 
 // client returns the client of the node that the command is to ask.
-func (f *server) client() (*client.Client, error) { return f.asked.Client(f.Getenv) }
+func (f *server) client() (*client.Client, error) { return f.flags.Client(f.Getenv) }
 
 // withHint adds to an error what to do next.
 func withHint(err error) error {

@@ -33,7 +33,7 @@ func (d *doctor) dev(ctx context.Context, flags *config.Flags) (at string) {
 	if err != nil {
 		return ""
 	}
-	api, err := config.Asked{}.Client(d.Env)
+	api, err := config.ClientFlags{}.Client(d.Env)
 	if err != nil {
 		d.report("dev", warning, fmt.Sprintf("whether xconsumer dev runs here is not known: %v", err), "")
 		return ""

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// watched is what files say, read again when they have changed, at most once a second. It begins with what was
-// read when the configuration was checked. What cannot be read leaves what was read last, and is read at every look
-// until it can be: what was wrong need not change how the file looks.
+// watched is a value that is read from files, and read again when they have changed, at most once a second. It begins with
+// the value that was read when the configuration was checked. If the files cannot be read, the last value stays in force,
+// and each look reads them again until it succeeds: the files need not look different once the cause is removed.
 type watched[T any] struct {
 	files []string
 	read  func() (T, error)
@@ -48,12 +48,12 @@ func (w *watched[T]) get() T {
 	if err != nil {
 		if why := err.Error(); why != w.failing {
 			w.failing = why
-			w.log.Error("could not be read again; what was read last stays in force", "files", w.files, "in force", w.show(w.value), "error", err)
+			w.log.Error("reload failed, keeping the previous version", "files", w.files, "in force", w.show(w.value), "error", err)
 		}
 		return w.value
 	}
 	if w.stamp != "" || w.failing != "" {
-		w.log.Info("read again", "files", w.files, "in force", w.show(value))
+		w.log.Info("reloaded", "files", w.files, "in force", w.show(value))
 	}
 	w.stamp, w.failing, w.value = stamp, "", value
 	return value

@@ -71,7 +71,7 @@ func TestWhatCouldNotBeReadIsReadAgain(t *testing.T) {
 				look(before, 1, "line 1 is wrong")
 				look(before, 1)
 				failure = nil
-				look("read", 1, "read again")
+				look("read", 1, "reloaded")
 				look("read", 0)
 				if failure = errors.New("it is gone"); os.Remove(file) != nil {
 					t.Fatal("the file cannot be removed")

@@ -308,7 +308,7 @@ var brokenFiles = []struct {
 	{name: "a table of no task", file: etcdTable + "[task.params]\nq = 1\n", want: []string{
 		`app.toml:3:2: [task.params]: write the [[task]] that it belongs to above it`,
 	}},
-	{name: "a service that is no table", file: "etcd = \"x\"\n", want: []string{
+	{name: "a service that is not a table", file: "etcd = \"x\"\n", want: []string{
 		`app.toml:1:8: etcd: want a table, got string; write it as etcd = { key = "value" }`,
 	}},
 	{name: "a key three times", file: "cluster = \"x\"\ncluster = \"y\"\ncluster = \"z\"\n" + etcdTable, want: []string{

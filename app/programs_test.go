@@ -54,7 +54,8 @@ night@x  running  2     1       4   no luck
 	if want := "20261125T013000Z  skipped  -     -       -   -      -     -   2026-11-25T01:30:00Z skipped: 1m27s late"; code != 0 || !strings.Contains(out, want) {
 		t.Errorf("exit %d, want %q in:\n%s", code, want, out)
 	}
-	if _, out, _ = run(t, nil, env, "runs", "night", "-o", "name"); strings.TrimSpace(out) != "x" {
+	_, out, _ = run(t, nil, env, "runs", "night", "-o", "name")
+	if strings.TrimSpace(out) != "x" {
 		t.Errorf("runs by name: %q", out)
 	}
 	for name, want := range map[string]string{

@@ -192,7 +192,8 @@ func (q *query) run(ctx context.Context, once func(ctx context.Context, api *cli
 		page = render.NewScreen(q.Out, q.size)
 	}
 	lost := func(err error) {
-		if last = ""; cutAt.IsZero() { // what is said of it stands where the answer was
+		last = "" // the notice stands where the answer was
+		if cutAt.IsZero() {
 			cutAt = time.Now()
 		}
 		reason := terminal.Printable(err.Error())
@@ -220,7 +221,8 @@ func (q *query) run(ctx context.Context, once func(ctx context.Context, api *cli
 			return nil
 		}
 		text := b.String()
-		if last = text; page != nil {
+		last = text
+		if page != nil {
 			return page.Show(text)
 		}
 		_, err = io.WriteString(q.Out, q.Separated(text))

@@ -60,7 +60,7 @@ func onStore(
 }
 
 // confirmStore asks whether to go on, and returns a context whose patience with the store begins with the answer: how long
-// that takes is no fault of the store.
+// that takes is not the fault of the store.
 func confirmStore(ctx context.Context, streams Streams, what string, yes bool) (context.Context, context.CancelFunc, error) {
 	if err := confirm(streams, what, yes); err != nil {
 		return nil, nil, err
@@ -77,7 +77,8 @@ func erase(ctx context.Context, session coord.Session, s config.Settings, stream
 		return 0, err
 	}
 	defer cancel()
-	if records, err = membership.DeleteCluster(ctx, session, schema.NewKeys(s.Cluster)); errors.Is(err, membership.ErrNoCluster) {
+	records, err = membership.DeleteCluster(ctx, session, schema.NewKeys(s.Cluster))
+	if errors.Is(err, membership.ErrNoCluster) {
 		err = fmt.Errorf("%w: %s", err, s.Cluster)
 	}
 	return records, err
@@ -183,7 +184,8 @@ lose their access.`,
 						s.Service.ZK.Username,
 					)
 					var cancel context.CancelFunc
-					if ctx, cancel, err = confirmStore(c.Context(), streams, what, *yes); err != nil {
+					ctx, cancel, err = confirmStore(c.Context(), streams, what, *yes)
+					if err != nil {
 						return err
 					}
 					defer cancel()

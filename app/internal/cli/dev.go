@@ -37,7 +37,8 @@ all of it.`,
 	c.Flags().StringVar(&d.Data, "data", "", "directory that keeps the cluster's data (default: deleted at the end)")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		flags.Join = "http://" + net.JoinHostPort("127.0.0.1", "1") // chosen later
-		if d.Settings, err = config.Load(flags, streams.Getenv); err != nil {
+		d.Settings, err = config.Load(flags, streams.Getenv)
+		if err != nil {
 			return err
 		}
 		d.Register, d.Asked = register, flags.HTTP != ""

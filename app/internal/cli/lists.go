@@ -96,7 +96,8 @@ func workersCommand(env *environment) *cobra.Command {
 		only := ""
 		if len(args) > 0 {
 			task, index, one := strings.Cut(args[0], "#")
-			if query.Set("task", task); one {
+			query.Set("task", task)
+			if one {
 				if _, err := workerPath(args[0]); err != nil {
 					return err
 				}
@@ -136,7 +137,7 @@ func workersCommand(env *environment) *cobra.Command {
 	return c
 }
 
-// missingWorkers says why there is no worker of a name, nil where its task has none just now. One that was asked for by
+// missingWorkers says why no worker has a name, nil where its task has none at the moment. One that was asked for by
 // its index, with nothing that leaves others out, is not there.
 func missingWorkers(ctx context.Context, api *client.Client, name string, all bool) error {
 	task, _, one := strings.Cut(name, "#")
@@ -173,7 +174,8 @@ func runsCommand(env *environment) *cobra.Command {
 			}
 			var now cluster.State
 			if !q.ForPrograms() && slices.ContainsFunc(list.Runs, func(r cluster.RunInfo) bool { return r.State == cluster.RunGoesOn }) {
-				if now, _, err = api.State(ctx); err != nil {
+				now, _, err = api.State(ctx)
+				if err != nil {
 					return err
 				}
 			}

@@ -91,7 +91,8 @@ func (m *mutation) send(ctx context.Context, api *client.Client, request client.
 	if request.Key == "" {
 		request.Key = m.keyOfThis()
 	}
-	if request.Wait = m.wait; m.wait > 0 {
+	request.Wait = m.wait
+	if m.wait > 0 {
 		watching, stop := context.WithCancel(ctx)
 		defer stop()
 		ended := m.progress(watching, api)
@@ -127,7 +128,8 @@ func (m *mutation) report(accepted *client.Accepted, effect string) error {
 			fmt.Fprintln(b, effect)
 		}
 		if accepted.Settled != nil && *accepted.Settled {
-			if b.WriteString("settled\n"); len(accepted.Unplaced) > 0 {
+			b.WriteString("settled\n")
+			if len(accepted.Unplaced) > 0 {
 				fmt.Fprintln(b, "without a place:", strings.Join(accepted.Unplaced, "; "))
 			}
 		}

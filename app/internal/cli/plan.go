@@ -101,7 +101,8 @@ func planFlags(c *cobra.Command) (read func() (cluster.Operations, error)) {
 	labels := c.Flags().StringSlice("label", nil, "NODE:KEY=VALUE: label of the node to change, as in xconsumer label")
 	reads = append(reads, func() (cluster.Operations, error) { return labelOperations(*labels) })
 	return func() (ops cluster.Operations, err error) {
-		if ops, err = scaleOperations(*scale); err != nil {
+		ops, err = scaleOperations(*scale)
+		if err != nil {
 			return nil, err
 		}
 		for _, read := range reads {

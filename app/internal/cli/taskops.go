@@ -36,7 +36,7 @@ the task runs to its end, the next run has the new number. --dry-run shows what 
 	c.RunE = func(c *cobra.Command, args []string) error {
 		n, err := strconv.Atoi(args[1])
 		if err != nil || n < 0 || n > cluster.MaxWorkers {
-			return fmt.Errorf("%w: %q is no number of workers: want 0 to %d", config.ErrUsage, args[1], cluster.MaxWorkers)
+			return fmt.Errorf("%w: invalid number of workers %q (want 0 to %d)", config.ErrUsage, args[1], cluster.MaxWorkers)
 		}
 		m.effect = m.resizes(c.Context(), args[0], n)
 		return m.do(c.Context(), client.Request{Path: taskPath(args[0], "/scale"), Body: map[string]any{"workers": n}}, cluster.Scale(args[0], n))

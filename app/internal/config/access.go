@@ -39,7 +39,8 @@ func (f *configFile) peers(s *Settings) {
 		return
 	}
 	secret, err := os.ReadFile(file)
-	if secret = bytes.TrimSpace(secret); err == nil && len(secret) < httpapi.MinSecret {
+	secret = bytes.TrimSpace(secret)
+	if err == nil && len(secret) < httpapi.MinSecret {
 		err = fmt.Errorf("%s: the secret has less than %d bytes; make one with: openssl rand -hex 32", file, httpapi.MinSecret)
 	}
 	f.check("http.secretFile", err)
@@ -74,7 +75,8 @@ func (f *configFile) access(s *Settings, env func(string) string) {
 	}
 	f.check("http.tokens", errors.Join(wrong...))
 	for line := range strings.FieldsFuncSeq(env(TokensVariable), func(r rune) bool { return r == ',' || r == '\n' }) {
-		if line = strings.TrimSpace(line); line == "" {
+		line = strings.TrimSpace(line)
+		if line == "" {
 			continue
 		}
 		t, err := httpapi.ParseToken(line)
@@ -83,10 +85,12 @@ func (f *configFile) access(s *Settings, env func(string) string) {
 		}
 		a.Tokens = append(a.Tokens, t)
 	}
-	if a.TokensFile = c.TokensFile; a.TokensFile != "" {
+	a.TokensFile = c.TokensFile
+	if a.TokensFile != "" {
 		var err error
-		if a.fromFile, err = readTokens(a.TokensFile); err == nil && len(a.fromFile) == 0 {
-			err = fmt.Errorf("%s: there is no token in it; make one with: xconsumer token ada --role admin", a.TokensFile)
+		a.fromFile, err = readTokens(a.TokensFile)
+		if err == nil && len(a.fromFile) == 0 {
+			err = fmt.Errorf("%s: no token in the file; make one with: xconsumer token ada --role admin", a.TokensFile)
 		}
 		f.check("http.tokensFile", err)
 	}
@@ -177,7 +181,8 @@ func readTokens(file string) (list []httpapi.Token, err error) {
 	n := 0
 	for line := range strings.SplitSeq(string(text), "\n") {
 		n++
-		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
 		t, err := httpapi.ParseToken(line)
@@ -227,11 +232,11 @@ func namesOf(tokens []httpapi.Token) string {
 	return fmt.Sprintf("%s: %s", plural.Of(len(tokens), "token"), strings.Join(names, ", "))
 }
 
-// Loopback tells whether an address can be reached from this machine only.
+// Loopback reports whether an address can be reached from this machine only.
 func Loopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return true // it is no address, and refused as such
+		return true // not an address, and refused as such
 	}
 	if host == "localhost" {
 		return true

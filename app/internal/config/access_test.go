@@ -301,7 +301,7 @@ func TestModesOfSecretFiles(t *testing.T) {
 		if os.Getenv("CI") != "" {
 			t.Fatal("CI runs where files have such modes")
 		}
-		t.Skip("there are no such modes; CI requires this test")
+		t.Skip("this system has no such modes; CI requires this test")
 	}
 	dir := t.TempDir()
 	write := func(name, text string, mode os.FileMode) string {

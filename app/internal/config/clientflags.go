@@ -34,7 +34,7 @@ func (f ClientFlags) Client(env func(string) string) (*client.Client, error) {
 		text, err := os.ReadFile(ca)
 		o.TLS.RootCAs = x509.NewCertPool()
 		if err == nil && !o.TLS.RootCAs.AppendCertsFromPEM(text) {
-			err = fmt.Errorf("%s: there is no PEM certificate in it", ca)
+			err = fmt.Errorf("%s: no PEM certificate in the file", ca)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%w: --ca: %w", ErrUsage, err)

@@ -98,7 +98,8 @@ func readSettings(flags Flags, env func(string) string) (Settings, *configFile, 
 	}
 	f := newConfigFile(file)
 	if file != "" {
-		if f, err = readConfigFile(file); err != nil {
+		f, err = readConfigFile(file)
+		if err != nil {
 			return Settings{}, nil, err
 		}
 	}
@@ -140,7 +141,8 @@ func (f *configFile) override(flags Flags, env func(string) string) {
 	c := &f.config
 	// given returns what replaces the value of a key, "" for nothing.
 	given := func(key, variable, name, flag string) (value string) {
-		if value = env(variable); value != "" {
+		value = env(variable)
+		if value != "" {
 			f.given[key] = variable
 		}
 		if flag != "" {
@@ -174,7 +176,8 @@ func (f *configFile) override(flags Flags, env func(string) string) {
 	list(&c.HTTP.Proxies, "http.proxies", "XCONSUMER_HTTP_PROXIES", "", "")
 	if text := env("XCONSUMER_HTTP_INSECURE"); text != "" {
 		var err error
-		if c.HTTP.Insecure, err = strconv.ParseBool(text); err != nil {
+		c.HTTP.Insecure, err = strconv.ParseBool(text)
+		if err != nil {
 			f.errs = append(
 				f.errs,
 				placedError{key: "http.insecure", text: fmt.Sprintf("XCONSUMER_HTTP_INSECURE: %q is neither true nor false", text)},
@@ -198,11 +201,12 @@ func (f *configFile) override(flags Flags, env func(string) string) {
 
 // LoadTasks reads the tasks that a file declares, whatever service it names.
 func LoadTasks(flag string, env func(string) string) (file string, tasks []cluster.TaskSpec, err error) {
-	if file, err = FindFile(flag, env); err != nil {
+	file, err = FindFile(flag, env)
+	if err != nil {
 		return file, nil, err
 	}
 	if file == "" {
-		return "", nil, fmt.Errorf("%w: there is no %s here; name a file with --file", ErrUsage, DefaultFile)
+		return "", nil, fmt.Errorf("%w: no %s in this directory; name a file with --file", ErrUsage, DefaultFile)
 	}
 	f, err := readConfigFile(file)
 	if err != nil {
@@ -294,7 +298,8 @@ func NodeName(addr string) string {
 		}
 		return r
 	}, host)
-	if name = strings.TrimLeft(name, "-"); name == "" {
+	name = strings.TrimLeft(name, "-")
+	if name == "" {
 		name = "node"
 	}
 	if _, port, err := net.SplitHostPort(addr); err == nil {

@@ -31,9 +31,9 @@ type configFile struct {
 	unread map[string]bool
 	given  map[string]string // what replaces the value of a key: a flag, or a variable
 	errs   []placedError
-	// warnings are of what is no mistake.
+	// warnings are of what is allowed, and dangerous.
 	warnings []string
-	// remarks are of what is no mistake either, and seldom meant.
+	// remarks are of what is allowed, and seldom meant.
 	remarks []remark
 }
 

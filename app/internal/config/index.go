@@ -27,7 +27,8 @@ func (f *configFile) index(data []byte) []byte {
 			headers = append(headers, at.line)
 			kind, name, nested := strings.Cut(path, ".")
 			rest, below := strings.CutPrefix(path, named+".")
-			if below = below && named != ""; below { // [task.a.params]
+			below = below && named != ""
+			if below { // [task.a.params]
 				path = f.tables[len(f.tables)-1].kind + "." + rest
 			}
 			path, array, mistake := meantTable(path, e.Kind == unstable.ArrayTable)

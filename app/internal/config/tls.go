@@ -34,7 +34,7 @@ func (f *configFile) checkTLS(t *TLS) {
 		f.check("http.tls", errors.New("cert and key go together"))
 		return
 	case t.ClientCA != "" && t.Cert == "":
-		f.check("http.tls.clientCA", errors.New("there is no cert to serve TLS with"))
+		f.check("http.tls.clientCA", errors.New("no cert to serve TLS with"))
 		return
 	case t.Role != "":
 		f.check("http.tls.clientRole", t.Role.Validate())
@@ -118,7 +118,8 @@ func (t TLS) load() (*tls.Config, error) {
 	}
 	c := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}, Certificates: []tls.Certificate{pair}}
 	if t.ClientCA != "" {
-		if c.ClientCAs, err = loadPool(t.ClientCA); err != nil {
+		c.ClientCAs, err = loadPool(t.ClientCA)
+		if err != nil {
 			return nil, err
 		}
 		c.ClientAuth = tls.VerifyClientCertIfGiven
@@ -142,7 +143,7 @@ func loadPool(file string) (*x509.CertPool, error) {
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s: there is no PEM certificate in it", file)
+		return nil, fmt.Errorf("%s: no PEM certificate in the file", file)
 	}
 	return pool, nil
 }

@@ -73,7 +73,8 @@ func TestWhatCouldNotBeReadIsReadAgain(t *testing.T) {
 				failure = nil
 				look("read", 1, "reloaded")
 				look("read", 0)
-				if failure = errors.New("it is gone"); os.Remove(file) != nil {
+				failure = errors.New("it is gone")
+				if os.Remove(file) != nil {
 					t.Fatal("the file cannot be removed")
 				}
 				look("read", 1, "it is gone")

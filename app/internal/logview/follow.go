@@ -115,7 +115,7 @@ func (f *logFollower) observe(ctx context.Context, state *cluster.State) error {
 			s.update(place{gone: runOver, end: true})
 			delete(f.slots, slot)
 		case info == nil:
-			s.update(place{gone: "there is no task " + f.target.Task + " any longer", end: true})
+			s.update(place{gone: "task " + f.target.Task + " no longer exists", end: true})
 			delete(f.slots, slot)
 		default:
 			s.update(place{gone: fmt.Sprintf("%s has %s now", f.target.Task, plural.Of(info.WorkerNum, "worker"))})

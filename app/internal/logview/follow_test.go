@@ -53,7 +53,8 @@ func newLogServer(t *testing.T, state cluster.State) *logServer {
 		s.server.CloseClientConnections()
 		s.server.Close()
 	})
-	if s.api, err = client.New(s.server.URL, client.Options{}); err != nil {
+	s.api, err = client.New(s.server.URL, client.Options{})
+	if err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -284,7 +285,7 @@ func TestFollowDeleted(t *testing.T) {
 	s.says("n1", 7, "stops")
 	f.untilShown("stops")
 	s.Set(cluster.State{})
-	f.wantEnd("one", "stops", "-- worker a#0 is gone: there is no task a any longer")
+	f.wantEnd("one", "stops", "-- worker a#0 is gone: task a no longer exists")
 }
 
 // A run is over before its log could be read: what its node keeps of it is shown, and nothing is wrong.

@@ -25,7 +25,7 @@ type leftNode struct {
 	*apinode.Node
 	url  string
 	past cluster.Decisions
-	here string // why a worker is on no node; "" if there is no such worker
+	here string // why a worker is on no node; "" if it does not exist
 	ran  int    // workers of each task below this index have written something here
 
 	mu    sync.Mutex
@@ -214,7 +214,7 @@ func TestLogsOfPausedRun(t *testing.T) {
 	}
 }
 
-// That a node has not heard of a task is no error where its past is asked for.
+// A task that the node has never heard of has an empty past, and not an error.
 func TestDecisionsOfUnknownTask(t *testing.T) {
 	n := newLeftNode(t, cluster.State{})
 	api, err := client.New(n.url, client.Options{})

@@ -23,7 +23,7 @@ const (
 	logSilence  = 5 * time.Second        // without a line of the rest of a log, after which there is none to come
 )
 
-// logGone says that there is no such worker, and why.
+// logGone says that a worker no longer exists, and why.
 const logGone = "worker %s is gone: %s"
 
 // slotLog follows the log of one slot. The fields from new on are those of its goroutine.
@@ -189,11 +189,12 @@ func (s *slotLog) read(ctx context.Context, at place) error {
 			return err
 		}
 	}
-	// That nothing came for a moment does not prove that there is no more: the stream of the log may be slow, or hang.
+	// That nothing came for a moment does not prove that nothing is left: the stream of the log may be slow, or hang.
 	if err := s.rest(ctx, at); err != nil {
 		return err
 	}
-	if s.shown = true; s.token < at.token-1 {
+	s.shown = true
+	if s.token < at.token-1 {
 		s.token, s.n = at.token-1, logFarBehind
 	}
 	return nil
@@ -227,7 +228,8 @@ func (s *slotLog) tail(ctx context.Context, at place) error {
 		}
 		select {
 		case line := <-from:
-			if held = line.Token > at.token; held {
+			held = line.Token > at.token
+			if held {
 				break
 			}
 			if err := s.show(line, at.node); err != nil {

@@ -27,7 +27,7 @@ type Config struct {
 	Register func(node *xconsumer.Node) // of the program's works
 	Build    client.Build
 	Uncordon bool // the node's own cordon or drain is taken back when it joins
-	Alone    bool // there is no parent process
+	Alone    bool // without a parent process
 
 	Env   func(string) string
 	Err   io.Writer        // of the log
@@ -49,7 +49,8 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		defer cancel()
 	}
 	if child == nil && cfg.Service.Joined != "" {
-		if cfg.Settings, err = Join(ctx, cfg.Settings, log); err != nil {
+		cfg.Settings, err = Join(ctx, cfg.Settings, log)
+		if err != nil {
 			return err
 		}
 	}
@@ -94,7 +95,8 @@ func (p *process) run(ctx context.Context, child *supervise.Child) (err error) {
 		s.Name = config.NodeName(address)
 	}
 	reached := peers.Reached(ctx, s, address)
-	if s.Advertise = reached.Advertise; s.Advertise != "" {
+	s.Advertise = reached.Advertise
+	if s.Advertise != "" {
 		s.Access.AnswerTo(s.Advertise)
 	}
 	store, err := s.Service.Open(log)

@@ -48,7 +48,8 @@ func runParent(ctx context.Context, s config.Settings, again <-chan os.Signal, l
 	}
 	if l, ok := listener.(*net.TCPListener); ok {
 		defer func() { _ = l.Close() }()
-		if cfg.Listener, err = l.File(); err != nil {
+		cfg.Listener, err = l.File()
+		if err != nil {
 			return fmt.Errorf("http: %w", err)
 		}
 		defer func() { _ = cfg.Listener.Close() }()

@@ -52,7 +52,8 @@ func Decisions(b *bytes.Buffer, d *cluster.Decisions, width int) {
 		for _, m := range one.Moves {
 			slots, to := "", m.Node
 			if m.Task != "" {
-				if slots = m.Task; len(m.Slots) > 0 {
+				slots = m.Task
+				if len(m.Slots) > 0 {
 					slots += "#" + m.Slots.String()
 				}
 			}

@@ -238,7 +238,7 @@ func TestLogsAfterNodeDeath(t *testing.T) {
 	n := newLeftNode(t, state)
 	n.ran = 3
 	freed := func(node string, slots ...int) cluster.Decision {
-		return cluster.Decision{N: 1, Moves: []cluster.Decided{
+		return cluster.Decision{Number: 1, Moves: []cluster.Decided{
 			{Step: cluster.StepFree, Task: "big", Slots: slots, Node: node}, {Step: cluster.StepGrant, Task: "big", Slots: slots, Node: "n1"},
 		}}
 	}

@@ -35,6 +35,7 @@ var (
 
 // No type has more methods than a reader can keep in mind, and no package more lines.
 func TestBudgets(t *testing.T) {
+	atRoot(t)
 	methods, lines := map[string]int{}, map[string]int{}
 	for _, src := range sources(t) {
 		if src.test() {

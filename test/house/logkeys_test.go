@@ -28,6 +28,7 @@ var logPages = []string{"docs/operations.md", "docs/zh/operations.md"}
 // What the program writes into its log has the keys that docs/operations.md lists, in both languages, and no others:
 // whoever searches the logs of a fleet knows one word for one thing.
 func TestLogKeys(t *testing.T) {
+	atRoot(t)
 	used := map[string]string{} // key → where
 	for _, src := range sources(t) {
 		if src.test() || !logs(src.path) {

@@ -63,7 +63,7 @@ type fleet struct {
 	leader  *exec.Cmd // its process, nil once it is gone
 	ask     io.Writer
 	answers *bufio.Reader
-	led     counts        // by it, as it last told
+	led     counts        // by it, as it last reported
 	hand    coord.Session // of whoever looks after the nodes
 
 	mu    sync.Mutex
@@ -83,7 +83,7 @@ type member struct {
 
 const tasks = 50
 
-// leaderOf tells a child process that it is to lead.
+// leaderOf makes a child process lead.
 const leaderOf = "SCALE_LEADER"
 
 type leading struct {

@@ -193,7 +193,7 @@ func TestAudit(t *testing.T) {
 		op = cluster.Cordon("n1")
 		op.From = "127.0.0.1" // nobody's name is known
 		w.do(n2, op)
-		w.do(n2, cluster.Uncordon("n1")) // the program's own wish
+		w.do(n2, cluster.Uncordon("n1")) // as the program itself asks
 		time.Sleep(time.Second)
 		if _, err := n1.Admin().Apply(t.Context(), cluster.Operations{cluster.Drain("n2", 0)}, plan.Revision, cluster.Caller{}); !errors.Is(err, cluster.ErrMovedOn) {
 			t.Errorf("%v", err)

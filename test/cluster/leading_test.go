@@ -336,7 +336,7 @@ func TestAnOutageIsNoHang(t *testing.T) {
 }
 
 // Nodes leave one soon after the other in the order in which they joined, so that each of them leads when it does. Each but the first
-// tells the next one how many have left before it.
+// records for the next one how many have left before it.
 func TestLeadersThatLeaveTellTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, task("a", 10))
@@ -353,8 +353,8 @@ func TestLeadersThatLeaveTellTheNext(t *testing.T) {
 			if err := schema.Decode(memberID, h.get(strings.TrimPrefix(keys.Assignment(memberID), root)), &assignment); err != nil || assignment.Closed == nil {
 				t.Fatalf("%s: %+v, %v", p.Name(), assignment, err)
 			}
-			if told := assignment.Closed.Burst; i == 0 && told != nil || i > 0 && (told == nil || told.Count != i) {
-				t.Errorf("%s, the %dth that leaves, tells %+v", p.Name(), i+1, told)
+			if burst := assignment.Closed.Burst; i == 0 && burst != nil || i > 0 && (burst == nil || burst.Count != i) {
+				t.Errorf("%s, the %dth that leaves, records %+v", p.Name(), i+1, burst)
 			}
 			time.Sleep(100 * time.Millisecond)
 		}

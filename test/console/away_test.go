@@ -105,7 +105,7 @@ func someState() cluster.State {
 	}
 }
 
-// What is empty, away or broken is told, never blank.
+// What is empty, away or broken is explained, never blank.
 func TestNothingThere(t *testing.T) {
 	chromium(t)
 	none := cluster.State{Cluster: "shop", Nodes: []cluster.NodeInfo{}, Lost: []cluster.NodeInfo{}, Tasks: []cluster.TaskInfo{}, Workers: []cluster.WorkerInfo{}}

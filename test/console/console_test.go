@@ -44,7 +44,7 @@ workerNum = 2
 mode = "once"
 `
 
-// state returns the cluster as a node tells it.
+// state returns the cluster as a node shows it.
 func state(t *testing.T, server string) cluster.State {
 	t.Helper()
 	api, err := client.New(server, client.Options{})
@@ -228,7 +228,7 @@ func edits(p *page) {
 
 func replays(p *page) {
 	p.open("/timeline")
-	p.await("the timeline tells of it", `document.querySelectorAll("tbody tr").length > 20`)
+	p.await("the timeline shows it", `document.querySelectorAll("tbody tr").length > 20`)
 	p.await("there is a slider", `document.querySelector("#replay") !== null`)
 	now := value[string](p, drawn)
 	early := later[int](p, `(async () => {

@@ -82,7 +82,7 @@ func (n *writer) Explain(context.Context, cluster.Slot) (cluster.Explanation, er
 	return cluster.Explanation{Here: "a test wants it", Nodes: []cluster.Candidate{}, History: []cluster.Decision{granted}}, nil
 }
 
-// logWorld is three nodes, and what the first tells of them.
+// logWorld is three nodes, and what the first shows of them.
 type logWorld struct {
 	nodes []*writer
 	url   string // of the first
@@ -130,7 +130,7 @@ func newLogWorld(t *testing.T) *logWorld {
 	return w
 }
 
-// set changes what the first node tells.
+// set changes what the first node shows.
 func (w *logWorld) set(change func(*cluster.State)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -139,7 +139,7 @@ func (w *logWorld) set(change func(*cluster.State)) {
 	w.nodes[0].Set(w.state)
 }
 
-// move tells that the worker is at a node, "" for none.
+// move shows the worker at a node, "" for none.
 func (w *logWorld) move(node string, token int64, state cluster.WorkerState) {
 	w.set(func(s *cluster.State) {
 		member := ""

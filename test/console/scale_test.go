@@ -75,7 +75,7 @@ func encoding(t *testing.T, s *cluster.State) float64 {
 	return float64(time.Since(began).Milliseconds())
 }
 
-// A fleet of 1,000 nodes with 100,000 slots is drawn, and 1,000 of them move every second. What it takes is told; a
+// A fleet of 1,000 nodes with 100,000 slots is drawn, and 1,000 of them move every second. What it takes is logged; a
 // machine may be slow, so only what does not depend on that is demanded to the letter.
 func TestScale(t *testing.T) {
 	chromium(t)

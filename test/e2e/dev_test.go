@@ -412,7 +412,7 @@ func TestDevStuckWorker(t *testing.T) {
 		}
 	}
 	if strings.Contains(log, "HTTP API has ended") {
-		t.Error("the end of the API is told as a fault")
+		t.Error("the end of the API is reported as a fault")
 	}
 	if t.Failed() {
 		t.Log(log)

@@ -137,7 +137,7 @@ func (f *followed) now() (cluster.State, int) {
 
 func TestManageOverHTTP(t *testing.T) { onBoth(t, testManageOverHTTP) }
 
-// What is waited with is so when it is answered; a follower hears of all of it, and the past can be told.
+// An operation with ?wait has settled when it is answered; a follower hears of all of it, and the past can be shown.
 func testManageOverHTTP(t *testing.T, b backend) {
 	f := newFleet(t, b, b.start(t, 3).Hosts(), 3*time.Second)
 	n1, n2, n3 := f.three()

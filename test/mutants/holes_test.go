@@ -1355,7 +1355,7 @@ var mutants = []mutant{
 		in("httpapi", "TestStrangersDelayNobody"),
 	},
 	{
-		"management", "each made-up key number has the secret of the nodes read from the store",
+		"management", "each made-up nonce has the secret of the nodes read from the store",
 		one("httpapi/peer.go", " && p.own(nonce) {\n", " {\n"),
 		in("httpapi", "TestStrangersDelayNobody"),
 	},

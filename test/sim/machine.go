@@ -132,7 +132,7 @@ func (p *process) link(_ string, link *mem.Client) coord.Store {
 	return link
 }
 
-// wire makes the node tell the process what it tells.
+// wire has the process receive what the node reports.
 func (p *process) wire(c *xconsumer.Config) {
 	c.Cluster, c.Log = clusterName, slog.New(unread{p})
 	c.Trace = func(cluster.Span) { p.heard.wait() }
@@ -157,7 +157,7 @@ func (u unread) WithAttrs([]slog.Attr) slog.Handler { return u }
 
 func (u unread) WithGroup(string) slog.Handler { return u }
 
-// deafen blocks whatever the process logs or tells, for a while, or until it ends: nothing may come of that.
+// deafen blocks whatever the process logs or reports, for a while, or until it ends: nothing may come of that.
 func (m *machine) deafen(span time.Duration) {
 	p := m.present()
 	if p == nil {
@@ -237,8 +237,8 @@ func (m *machine) present() *process {
 	return m.proc
 }
 
-// told returns what the process that runs has told its parent last, nil for nothing.
-func (m *machine) told() *cluster.SupervisorReport {
+// reported returns what the process that runs has reported to its parent last, nil for nothing.
+func (m *machine) reported() *cluster.SupervisorReport {
 	if p := m.present(); p != nil {
 		return p.vitals.Load()
 	}
@@ -253,7 +253,7 @@ func (m *machine) crash(why string) {
 }
 
 // parent cleans up after the process and starts the next one; or the machine was lost, and only the
-// end of its session tells.
+// end of its session shows.
 func (p *process) parent(cause string) {
 	if p.quiet.Load() && p.o.Mode == Safety {
 		return // it is over

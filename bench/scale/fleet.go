@@ -78,7 +78,7 @@ type member struct {
 	done  chan struct{}
 
 	mu     sync.Mutex
-	vitals cluster.SupervisorReport
+	report cluster.SupervisorReport
 }
 
 const tasks = 50
@@ -220,7 +220,7 @@ func (f *fleet) start(name string) {
 		xconsumer.Config{Cluster: "scale", Name: name, Log: slog.New(slog.DiscardHandler), SupervisorReport: func(v cluster.SupervisorReport) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			m.vitals = v
+			m.report = v
 		}},
 	)
 	if err != nil {
@@ -280,7 +280,7 @@ func (f *fleet) crash(name string) {
 	m := f.take(name)
 	f.record.lose(name)
 	m.mu.Lock()
-	v := m.vitals
+	v := m.report
 	m.mu.Unlock()
 	err := membership.CloseDead(
 		context.Background(),

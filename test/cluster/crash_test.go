@@ -58,7 +58,7 @@ func TestCrashesWhileCommitsGoWrong(t *testing.T) {
 					time.Sleep(time.Duration(dice.IntN(8e9)) * time.Nanosecond)
 					i := dice.IntN(len(procs))
 					victim := procs[i]
-					if victim.Vitals() == nil {
+					if victim.LastReport() == nil {
 						continue // it has not come to join yet
 					}
 					dead := w.crash(victim)

@@ -254,14 +254,14 @@ func (w *world) lose(p *proc) {
 func (w *world) crash(p *proc) membership.FormerMember {
 	p.Cut()
 	w.floor.die(p.Name())
-	return p.Dead("parent")
+	return p.FormerMember("parent")
 }
 
 // closeDead closes a dead member over a session of its own, as a parent does.
 func (w *world) closeDead(dead membership.FormerMember, store coord.Store) error {
 	ctx, cancel := context.WithTimeout(w.t.Context(), 30*time.Second)
 	defer cancel()
-	return testcluster.CloseDead(ctx, store, dead)
+	return testcluster.CloseFormer(ctx, store, dead)
 }
 
 // eventOf waits until a node reports an event of a kind.

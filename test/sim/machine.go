@@ -37,13 +37,13 @@ type process struct {
 	name   string // n1/3
 	n      int64
 	client *mem.Client
-	vitals atomic.Pointer[cluster.SupervisorReport]
+	report atomic.Pointer[cluster.SupervisorReport]
 	cancel context.CancelFunc
 	dead   chan struct{} // closed when the process has ended, however
 	ended  chan struct{} // closed when Run has returned
 	awake  gate
-	heard  gate        // open while somebody reads its log, listens to its vitals and takes its spans
-	deaf   atomic.Bool // it was closed once: what vitals say may be old
+	heard  gate        // open while somebody reads its log, listens to its reports and takes its spans
+	deaf   atomic.Bool // it was closed once: what reports say may be old
 	faulty faulty
 }
 
@@ -138,7 +138,7 @@ func (p *process) wire(c *xconsumer.Config) {
 	c.Trace = func(cluster.Span) { p.heard.wait() }
 	c.SupervisorReport = func(v cluster.SupervisorReport) {
 		if p.heard.wait(); p.alive() {
-			p.vitals.Store(&v)
+			p.report.Store(&v)
 		}
 	}
 }
@@ -240,7 +240,7 @@ func (m *machine) present() *process {
 // reported returns what the process that runs has reported to its parent last, nil for nothing.
 func (m *machine) reported() *cluster.SupervisorReport {
 	if p := m.present(); p != nil {
-		return p.vitals.Load()
+		return p.report.Load()
 	}
 	return nil
 }
@@ -260,7 +260,7 @@ func (p *process) parent(cause string) {
 	}
 	lost := p.dice.chance(0.4, "lost", p.n)
 	p.doing.Go(func() {
-		if v := p.vitals.Load(); !lost && v != nil && !v.Closed {
+		if v := p.report.Load(); !lost && v != nil && !v.Closed {
 			p.sleep(p.dice.upTo(1500*time.Millisecond, "tree", p.n))
 			p.closeDead(v, cause)
 		}
@@ -307,7 +307,7 @@ func (m *machine) pause(span time.Duration, supervised bool) {
 	p.note(invariant.Paused, p.name, "", 0, 0)
 	m.doing.Go(func() {
 		for end := m.now() + span; m.now() < end && !m.quiet.Load(); m.sleep(min(500*time.Millisecond, end-m.now())) {
-			if v := p.vitals.Load(); supervised && v != nil && !v.Idle && p.client.Now() > v.StopBy {
+			if v := p.report.Load(); supervised && v != nil && !v.Idle && p.client.Now() > v.StopBy {
 				if p.die("hangs beyond its lease") {
 					p.parent("hung")
 				}

@@ -178,7 +178,7 @@ func (m *machine) expire() {
 		return
 	}
 	// Who has lost its document as well is known to no leader that comes: see docs/reliability.md.
-	if v := p.vitals.Load(); v != nil && m.only("expire", v.Member) {
+	if v := p.report.Load(); v != nil && m.only("expire", v.Member) {
 		m.touched(v.Member)
 		m.service.Expire(v.Session)
 	}
@@ -301,7 +301,7 @@ func (w *world) flap(n int64) {
 			leader := w.store.Leader()
 			for _, m := range w.machines {
 				if p := m.present(); p != nil {
-					if v := p.vitals.Load(); v != nil && strings.HasPrefix(v.Member, leader) {
+					if v := p.report.Load(); v != nil && strings.HasPrefix(v.Member, leader) {
 						m.crash("it leads")
 					}
 				}

@@ -17,7 +17,7 @@ import (
 
 // What a parent process hears: the member before it can exist, that something runs before it
 // does, until when it may, that nothing runs any longer, and the end.
-func TestVitals(t *testing.T) {
+func TestSupervisorReports(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service := mem.New(mem.Config{Timeout: 20 * time.Second, Grace: 2 * time.Second, Latency: 3 * time.Millisecond})
 		observer, err := service.Client().Open(t.Context())
@@ -69,7 +69,7 @@ func TestVitals(t *testing.T) {
 		time.Sleep(time.Minute)
 		first := last()
 		if !exists(first.Member) || first.Cluster != "test" || first.Node != "n1" || first.Session == "" {
-			t.Errorf("vitals %+v", first)
+			t.Errorf("report %+v", first)
 		}
 		if rest := first.StopBy - observer.Now(); rest < 14*time.Second || rest > 20*time.Second {
 			t.Errorf("may run for %v more", rest)
@@ -100,7 +100,7 @@ func TestVitals(t *testing.T) {
 }
 
 // A node that leaves while the service is away cannot close its member: that is left to a parent.
-func TestVitalsOfASilentLeave(t *testing.T) {
+func TestReportsOfASilentLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		n1 := w.begin("n1")
@@ -114,7 +114,7 @@ func TestVitalsOfASilentLeave(t *testing.T) {
 		if took := coord.LeaseClock()() - began; took > 25*time.Second {
 			t.Errorf("it took %v", took)
 		}
-		if last := n1.Vitals(); last == nil || last.Closed || !last.Idle || last.Member == "" {
+		if last := n1.LastReport(); last == nil || last.Closed || !last.Idle || last.Member == "" {
 			t.Errorf("last report: %+v", last)
 		}
 	})

@@ -55,7 +55,7 @@ func (n *Node) Crash() {
 	if v := n.inner.LastReport(); v == nil || v.Member == "" {
 		return
 	}
-	if err := testcluster.CloseFormer(context.Background(), n.cluster.inner.Service.Client(), n.inner.FormerMember("test")); err != nil {
+	if err := testcluster.CloseDead(context.Background(), n.cluster.inner.Service.Client(), n.inner.FormerMember("test")); err != nil {
 		n.cluster.t.Fatal(err)
 	}
 }

@@ -110,18 +110,18 @@ func (n *Node) Wait() error {
 	return n.err
 }
 
-// FormerMember describes the member that the node is, for CloseFormer. The node must have reported once.
+// FormerMember describes the member that the node is, for CloseDead. The node must have reported once.
 func (n *Node) FormerMember(by string) membership.FormerMember {
 	v := n.LastReport()
 	return membership.FormerMember{Member: v.Member, Node: v.Node, Session: v.Session, By: by, Cause: "crash"}
 }
 
-// CloseFormer closes a member over a session of its own, as a parent process does.
-func CloseFormer(ctx context.Context, store coord.Store, dead membership.FormerMember) error {
+// CloseDead closes a member over a session of its own, as a parent process does.
+func CloseDead(ctx context.Context, store coord.Store, dead membership.FormerMember) error {
 	s, err := store.Open(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = s.Close() }()
-	return membership.CloseFormer(ctx, s, Keys(), dead)
+	return membership.CloseDead(ctx, s, Keys(), dead)
 }

@@ -31,7 +31,7 @@ func TestSupervisorReports(t *testing.T) {
 			return err == nil
 		}
 		var (
-			mu   sync.Mutex
+			mu      sync.Mutex
 			reports []cluster.SupervisorReport
 		)
 		last := func() cluster.SupervisorReport {

@@ -261,7 +261,7 @@ func (w *world) crash(p *proc) membership.FormerMember {
 func (w *world) closeDead(dead membership.FormerMember, store coord.Store) error {
 	ctx, cancel := context.WithTimeout(w.t.Context(), 30*time.Second)
 	defer cancel()
-	return testcluster.CloseFormer(ctx, store, dead)
+	return testcluster.CloseDead(ctx, store, dead)
 }
 
 // eventOf waits until a node reports an event of a kind.

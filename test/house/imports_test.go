@@ -199,7 +199,7 @@ func TestLibraryLinksTwoModules(t *testing.T) {
 // the standard library only the nouns, and what reads an address.
 func TestClientLinksNoServer(t *testing.T) {
 	atRoot(t)
-	ours := []string{module + "/cluster", module + "/internal/address"}
+	ours := []string{module + "/cluster", module + "/cluster/indexes", module + "/internal/address"}
 	for name, dir := range imports(t, "client") {
 		if strings.Contains(name, ".") && !slices.Contains(ours, name) {
 			t.Errorf("%s imports %q, so that every program with the client links it", dir, name)

@@ -316,7 +316,7 @@ func TestKilledIsTold(t *testing.T) {
 			own = append(own, line.Text)
 		}
 		want := []string{
-			`level=INFO msg="asked to stop" cause="slot released" within=10s`,
+			`level=INFO msg="asked to stop" cause="slot released" atMost=10s`,
 			`level=WARN msg="worker did not stop by itself and was killed" error="killed (pid 12), 9s after it was asked to end" stopTimeout=10s`,
 		}
 		if !slices.Equal(own, want) || strings.Contains(log.String(), "asked to stop") {

@@ -406,7 +406,7 @@ func TestDevStuckWorker(t *testing.T) {
 		t.Errorf("exit code %d; want 70", code)
 	}
 	log := d.Log.String()
-	for _, want := range []string{"waiting for workers to stop before leaving", "workers=test01#0", "a node did not shut down cleanly"} {
+	for _, want := range []string{"waiting for workers to stop before leaving", "slots=test01#0", "a node did not shut down cleanly"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("%q is not in the log", want)
 		}

@@ -35,7 +35,7 @@ func TestLogKeys(t *testing.T) {
 			continue
 		}
 		for key, at := range keysOf(src.file) {
-			for _, key := range append([]string{key}, formerKeys[key]...) {
+			if used[key] == "" {
 				used[key] = src.at(at)
 			}
 		}
@@ -43,7 +43,7 @@ func TestLogKeys(t *testing.T) {
 	for _, page := range logPages {
 		listed := listedKeys(t, page)
 		for _, key := range slices.Sorted(maps.Keys(used)) {
-			if !slices.Contains(listed, key) && formerKeys[key] == nil {
+			if !slices.Contains(listed, key) {
 				t.Errorf("%s: the log key %q is not in the list of %s: use a key of that list, or add this one", used[key], key, page)
 			}
 		}
@@ -131,32 +131,4 @@ func listedKeys(t *testing.T, page string) []string {
 		t.Fatalf("%s lists no log keys", page)
 	}
 	return out
-}
-
-// formerKeys are keys that are still used, with what they are to become. The list only shrinks.
-var formerKeys = map[string][]string{
-	"above":    {"highest"},
-	"again":    {"retryIn"},
-	"ahead":    {"atLeast"},
-	"at most":  {"atMost"},
-	"by":       {"caller", "holder"},
-	"first":    {"error"},
-	"found":    {"records"},
-	"granted":  {"holders"},
-	"help":     {"fix"},
-	"http":     {"address"},
-	"in":       {"retryIn", "during"},
-	"in force": {"inForce"},
-	"inRow":    {"panics"},
-	"input":    {"key"},
-	"listed":   {"slots"},
-	"message":  {"text"},
-	"most":     {"atMost"},
-	"number":   {"dropped"},
-	"parent":   {"pid"},
-	"what":     {"operation", "change"},
-	"where":    {"file"},
-	"which":    {"secret"},
-	"within":   {"atMost"},
-	"workers":  {"slots"},
 }

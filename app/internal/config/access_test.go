@@ -212,7 +212,7 @@ func TestTokensFileSpoiledBeforeTheFirstRequest(t *testing.T) {
 					t.Errorf("token %q: %s; want %d", token, resp.Status, want)
 				}
 			}
-			if text := logged.String(); !strings.Contains(text, `in force"="1 token: ada (admin)"`) || strings.Contains(text, "secret") {
+			if text := logged.String(); !strings.Contains(text, `inForce="1 token: ada (admin)"`) || strings.Contains(text, "secret") {
 				t.Errorf("the log says: %s", text)
 			}
 		})

@@ -48,12 +48,12 @@ func (w *watched[T]) get() T {
 	if err != nil {
 		if why := err.Error(); why != w.failing {
 			w.failing = why
-			w.log.Error("reload failed, keeping the previous version", "files", w.files, "in force", w.show(w.value), "error", err)
+			w.log.Error("reload failed, keeping the previous version", "files", w.files, "inForce", w.show(w.value), "error", err)
 		}
 		return w.value
 	}
 	if w.stamp != "" || w.failing != "" {
-		w.log.Info("reloaded", "files", w.files, "in force", w.show(value))
+		w.log.Info("reloaded", "files", w.files, "inForce", w.show(value))
 	}
 	w.stamp, w.failing, w.value = stamp, "", value
 	return value

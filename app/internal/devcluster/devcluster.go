@@ -163,7 +163,7 @@ func (d *dev) tellMoved(ctx context.Context, log *slog.Logger) {
 		"the default address is taken, and commands ask it unless they are told otherwise",
 		"address",
 		d.Listen,
-		"by",
+		"holder",
 		by,
 		"fix",
 		"export XCONSUMER_SERVER=http://"+d.addrs[0],

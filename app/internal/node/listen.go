@@ -38,7 +38,7 @@ func listen(ctx context.Context, s config.Settings, log *slog.Logger) (net.Liste
 		return l, WrapListen(s.Listen, err)
 	}
 	if s.Explicit {
-		log.Warn("the HTTP address is taken; waiting for it", "address", s.Listen, "at most", PortPatience)
+		log.Warn("the HTTP address is taken; waiting for it", "address", s.Listen, "atMost", PortPatience)
 		for end := time.Now().Add(PortPatience); time.Now().Before(end); {
 			select {
 			case <-ctx.Done():

@@ -129,7 +129,7 @@ func (p *process) run(ctx context.Context, child *supervise.Child) (err error) {
 	registerCommands(node, s, keeper)
 	warn(s, address, log)
 	peers.WarnUnreached(s, reached, log)
-	log.Info("starting", "node", s.Name, "cluster", s.Cluster, "service", s.Service.String(), "http", address)
+	log.Info("starting", "node", s.Name, "cluster", s.Cluster, "service", s.Service.String(), "address", address)
 	defer beside(ctx, func(ctx context.Context) {
 		peers.WarnExposed(ctx, s, log)
 		peers.WarnOpenStore(ctx, s, log)
@@ -150,13 +150,13 @@ func warn(s config.Settings, address string, log *slog.Logger) {
 	case !s.Access.Closed():
 		log.Warn("insecure: whoever reaches the HTTP API may do everything; give it tokens", "address", address)
 	case known != "":
-		log.Warn("insecure: a token or the secret is the demo's, which everybody knows; make your own", "which", known, "address", address)
+		log.Warn("insecure: a token or the secret is the demo's, which everybody knows; make your own", "secret", known, "address", address)
 	}
 	if s.Service.Joined == "" && len(s.Service.Ignored) > 0 {
 		log.Info("ignored: a flag or a variable names another service", "file", s.File, "keys", strings.Join(s.Service.Ignored, ", "))
 	}
 	for _, text := range s.Warnings {
-		log.Warn("a secret can be read by others", "where", text)
+		log.Warn("a secret can be read by others", "file", text)
 	}
 }
 

@@ -86,7 +86,7 @@ const orphanLimit = 15 * time.Second
 func obeyParent(again <-chan os.Signal, log *slog.Logger) {
 	go func() { // until the process ends
 		for range again {
-			log.Info("leaving already; to end at once signal the parent process", "parent", os.Getppid())
+			log.Info("leaving already; to end at once signal the parent process", "pid", os.Getppid())
 		}
 	}()
 }

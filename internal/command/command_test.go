@@ -489,6 +489,27 @@ func TestShimFails(t *testing.T) {
 			t.Errorf("after %d of 15 sweeps something of the program still held its lock", held)
 		}
 	})
+	t.Run("killed, while others start processes all the time", func(t *testing.T) {
+		t.Parallel()
+		storm := exec.Command("sh", "-c", fmt.Sprintf("while kill -0 %d 2>/dev/null; do for i in 1 2 3 4 5 6; do (sleep 0.00$i; sleep 0.00$i) & done; wait $!; done", os.Getpid()))
+		storm.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+		if err := storm.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = storm.Wait() }()
+		defer func() { _ = syscall.Kill(-storm.Process.Pid, syscall.SIGKILL) }()
+		dir := t.TempDir()
+		_, _, ended := started(t, keeper(), script(dir, stubborn), limit)
+		_ = syscall.Kill(shimOf(t, dir), syscall.SIGKILL)
+		began := time.Now()
+		if err := over(t, ended); err == nil || !strings.Contains(err.Error(), "shim was killed") {
+			t.Errorf("ended with %v", err)
+		}
+		if left := alive(t, dir); len(left) > 0 {
+			t.Errorf("processes %v live on", left)
+		}
+		t.Logf("ended %v after the shim was killed", time.Since(began))
+	})
 	t.Run("paused", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()

@@ -53,23 +53,27 @@ func Search(judge func(Process) Verdict) (none bool) {
 type kernel interface {
 	// list returns the numbers of all processes that are there from its call to its return, in ascending order.
 	list() []int
-	// last returns the process number that was given out last, 0 if that cannot be known.
+	// last returns the process number that was given out last. It returns 0 if that cannot be known, or if so much time has
+	// passed since it was called before that the numbers may have come round to the same one.
 	last() int
 	// read returns the line of a process or a thread; ok is false if there is none with that number.
 	read(pid int) (p Process, ok bool)
-	// early reports whether no process number can have been given out twice since the search began.
-	early() bool
 }
 
-// wholeLists is how many rounds of a search read the whole list.
-const wholeLists = 2
+const (
+	// wholeLists is how many rounds of a search read the whole list.
+	wholeLists = 2
+	// readsAtOnce is how many processes are read before the last number is looked at again.
+	readsAtOnce = 8
+)
 
 func search(k kernel, judge func(Process) Verdict) (none bool) {
 	var (
-		known = map[int]bool{} // of others, or dead
-		again []int            // alive, with a verdict of Unknown
-		older = k.last()       // the last number, one or two rounds ago
-		newer = older          // the last number, as the round before began
+		known  = map[int]bool{} // of others, or dead
+		again  []int            // alive, with a verdict of Unknown
+		older  = k.last()       // the last number, as the round before the last one began to read
+		newer  = older          // the last number, as the last round began to read
+		latest = older          // the last number, as it was looked at before
 	)
 	for round := 0; newer > 0; round++ {
 		suspects := again
@@ -77,9 +81,10 @@ func search(k kernel, judge func(Process) Verdict) (none bool) {
 			suspects = append(suspects, k.list()...)
 		}
 		now := k.last()
-		if now < newer || !k.early() {
+		if now < latest {
 			return false // the numbers have begun again
 		}
+		latest = now
 		for pid := older + 1; pid <= now; pid++ {
 			suspects = append(suspects, pid)
 		}
@@ -89,7 +94,14 @@ func search(k kernel, judge func(Process) Verdict) (none bool) {
 		}
 		found := false
 		again = nil
-		for _, pid := range slices.Backward(suspects) {
+		for i, pid := range slices.Backward(suspects) {
+			if i%readsAtOnce == 0 {
+				last := k.last()
+				if last < latest {
+					return false
+				}
+				latest = last
+			}
 			p, ok := k.read(pid)
 			if !ok {
 				continue
@@ -110,30 +122,28 @@ func search(k kernel, judge func(Process) Verdict) (none bool) {
 		if found {
 			return false
 		}
-		if round > 0 { // the first two rounds read all who were born since the first one began
-			older = newer
-		}
-		newer = now
+		older, newer = newer, now
 	}
 	return false
 }
 
-// procfs is the machine's own kernel, until its process numbers may have begun again.
-type procfs struct{ until time.Time }
+// procfs is the machine's own kernel.
+type procfs struct {
+	turn   time.Duration // the least time in which the numbers come round
+	looked time.Time     // when the last number was looked at
+}
 
 // fastest is the least time between two processes that a machine starts. One with more processors starts more of them,
 // and has more numbers.
 const fastest = 5 * time.Microsecond
 
-func newProcfs() procfs {
+func newProcfs() *procfs {
 	numbers, err := strconv.Atoi(firstLine("/proc/sys/kernel/pid_max"))
 	if err != nil {
 		numbers = 1 << 15
 	}
-	return procfs{until: time.Now().Add(time.Duration(numbers) * fastest)}
+	return &procfs{turn: time.Duration(numbers) * fastest, looked: time.Now()}
 }
-
-func (k procfs) early() bool { return time.Now().Before(k.until) }
 
 func (procfs) list() (pids []int) {
 	dir, err := os.Open("/proc")
@@ -150,9 +160,18 @@ func (procfs) list() (pids []int) {
 	return pids
 }
 
-// last prefers the file that no container runtime replaces by one of its own making. A kernel without support for
-// checkpoints lacks it.
-func (procfs) last() int {
+func (k *procfs) last() int {
+	before := k.looked
+	pid := lastPID()
+	if k.looked = time.Now(); k.looked.Sub(before) >= k.turn {
+		return 0
+	}
+	return pid
+}
+
+// lastPID returns the process number that was given out last, 0 if that cannot be known. It prefers the file that no
+// container runtime replaces by one of its own making. A kernel without support for checkpoints lacks it.
+func lastPID() int {
 	if self, err := os.Readlink("/proc/self"); err != nil || self != strconv.Itoa(os.Getpid()) {
 		return 0 // the process table of another PID namespace
 	}

@@ -22,7 +22,7 @@ type Process struct {
 
 // Table reads the process table. What it does not show may have been missed.
 func Table() []Process {
-	pids := procfs{}.list()
+	pids := newProcfs().list()
 	list := make([]Process, 0, len(pids))
 	for _, pid := range pids {
 		if p, ok := read(pid); ok {

@@ -1061,12 +1061,24 @@ var mutants = []mutant{
 		in("internal/command", "TestLeashed"),
 	},
 	{
-		"programs", "a search that may have missed processes of a killed shim counts as complete",
-		[]change{
-			{"internal/command/keeper_linux.go", "	return more || !whole\n", "	return more\n"},
-			{"internal/command/cgroup_linux.go", "	if own == \"\" {\n", "	if own != \"/\" {\n"},
-		},
-		in("internal/command", "TestShimFails"),
+		"programs", "a search for what a killed shim has left reads only who is on the list of processes",
+		one("internal/proc/search_linux.go", "		for pid := older + 1; pid <= now; pid++ {\n", "		for pid := now + 1; pid <= now; pid++ {\n"),
+		in("internal/proc", "TestSearchMissesNobody"),
+	},
+	{
+		"programs", "a search does not read again a process number that showed nobody, though its parent may have been in fork",
+		one("internal/proc/search_linux.go", "		for pid := older + 1; pid <= now; pid++ {\n", "		for pid := newer + 1; pid <= now; pid++ {\n"),
+		in("internal/proc", "TestSearchMissesNobody"),
+	},
+	{
+		"programs", "a search reads the list of processes once, though a parent may have been in fork meanwhile",
+		one("internal/proc/search_linux.go", "	wholeLists = 2\n", "	wholeLists = 1\n"),
+		in("internal/proc", "TestSearchMissesNobody"),
+	},
+	{
+		"programs", "a process in the middle of execve, which shows no environment, is taken for somebody else's",
+		one("internal/proc/search_linux.go", "				again = append(again, pid)\n", "				known[pid] = true\n"),
+		in("internal/proc", "TestSearchMissesNobody"),
 	},
 	{
 		"failing", "a worker that fails stays where it fails",

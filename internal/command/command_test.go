@@ -610,7 +610,7 @@ echo up; sleep 1000`), limit)
 	if left := alive(t, dir); len(left) > 0 {
 		t.Errorf("processes %v live on", left)
 	}
-	if left, _ := filepath.Glob(fmt.Sprintf("%s/%s%d*", ownCgroup(), groupName, shim)); len(left) > 0 {
+	if left, _ := filepath.Glob(fmt.Sprintf("%s/%s%d", ownCgroup(), groupName, shim)); len(left) > 0 {
 		t.Errorf("%v is left", left)
 	}
 }

@@ -1051,7 +1051,7 @@ var mutants = []mutant{
 		"programs", "without control groups, processes that have left their parents behind are not searched for",
 		[]change{
 			{"internal/command/shim_linux.go", "		if !s.reap() {\n			return\n		}\n		proc.KillBelow(os.Getpid())\n", "		if !s.reap() || s.pid == 0 {\n			return\n		}\n		_ = proc.Table\n"},
-			{"internal/command/cgroup_linux.go", "	if own == \"\" {\n", "	if own != \"/\" {\n"},
+			{"internal/command/cgroup_linux.go", "	if own == \"\" {\n		return cgroup{}\n", "	if own != \"/\" {\n		return cgroup{}\n"},
 		},
 		in("internal/command", "TestStop"),
 	},
@@ -1288,7 +1288,7 @@ var mutants = []mutant{
 	},
 	{
 		"management", "a file that could not be read is not read again",
-		one("app/internal/config/access.go", "	if stamp == w.stamp && w.failing == \"\" {\n", "	if stamp == w.stamp || w.failing != \"\" {\n"),
+		one("app/internal/config/watched.go", "	if stamp == w.stamp && w.failing == \"\" {\n", "	if stamp == w.stamp || w.failing != \"\" {\n"),
 		in("app/internal/config", "TestWhatCouldNotBeReadIsReadAgain"),
 	},
 	{

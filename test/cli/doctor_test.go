@@ -168,7 +168,7 @@ func TestUnreachableService(t *testing.T) {
 		cmd := exec.Command(bin, "run", "--name", "n1", "--http", "127.0.0.1:0", "--no-supervise", flag, "127.0.0.1:1")
 		cmd.Dir = t.TempDir()
 		node := fleet.Run(t, cmd)
-		found, address := node.Find(`.*"msg":"not a member; trying again".*\n`), node.Find(`"http":"([^"]+)"`)
+		found, address := node.Find(`.*"msg":"not a member; trying again".*\n`), node.Find(`"msg":"starting".*"address":"([^"]+)"`)
 		ready, _ := exec.Command(bin, "healthcheck", "--ready", "--server", address).CombinedOutput()
 		node.Signal(syscall.SIGINT)
 		if code := node.Exit(); code != 0 {

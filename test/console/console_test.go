@@ -224,6 +224,7 @@ func edits(p *page) {
 	p.says("#question", "1 running worker will stop")
 	p.click("#yes")
 	p.says(".empty", "Task fresh does not exist")
+	p.quiet(14)
 }
 
 func replays(p *page) {

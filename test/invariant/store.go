@@ -76,7 +76,7 @@ func (s *Store) Apply(at time.Duration, by string, changes []Change) {
 	}
 	said := maps.Clone(s.said) // evidence is what was there before; it does not go stale
 	tokens := s.tokens
-	var touched []string
+	touched := false            // an assignment
 	for _, c := range changes { // what is said of ended slots is said together with the status
 		if schema.Dir(c.Key) == schema.Dir(s.keys.Status("")) {
 			status := new(schema.Status)
@@ -138,12 +138,16 @@ func (s *Store) Apply(at time.Duration, by string, changes []Change) {
 			}
 			s.judgeAssignment(memberID, assignment, said[memberID], tokens, by, at, fail)
 			s.assignments[memberID], s.spoilt[memberID] = assignment, false
-			touched = append(touched, memberID)
+			touched = true
 		}
 	}
-	if len(touched) == 0 {
-		return
+	if touched {
+		s.judgeAll(at, by, fail)
 	}
+}
+
+// judgeAll judges all assignments together, as they are after a commit that touched some.
+func (s *Store) judgeAll(at time.Duration, by string, fail func(invariant, format string, args ...any)) {
 	doubled := map[string]bool{}
 	for _, twice := range Twice(s.assignments) {
 		doubled[twice] = true

@@ -108,7 +108,8 @@ func (f *configFile) access(s *Settings, env func(string) string) {
 		f.check(
 			"http.listen",
 			fmt.Errorf(
-				"%q can be reached from other machines, and %s is the demo's, which everybody knows: make your own (xconsumer token ada --role admin; openssl rand -hex 32), "+
+				"%q can be reached from other machines, and %s is the demo's, which everybody knows: "+
+					"make your own (xconsumer token ada --role admin; openssl rand -hex 32), "+
 					"or say insecure = true where something else keeps others out",
 				s.Listen,
 				what,
@@ -119,7 +120,8 @@ func (f *configFile) access(s *Settings, env func(string) string) {
 		f.check(
 			"http.listen",
 			fmt.Errorf("%q can be reached from other machines, and nobody would have to say who they are: add tokens ([http] tokensFile, or %s; "+
-				"make one with `xconsumer token ada --role admin`) or client certificates ([http.tls] clientCA), or say insecure = true", s.Listen, TokensVariable),
+				"make one with `xconsumer token ada --role admin`) or client certificates ([http.tls] clientCA), "+
+				"or say insecure = true", s.Listen, TokensVariable),
 		)
 	}
 }

@@ -152,7 +152,8 @@ func (f *configFile) service(join string, over map[string]bool) Service {
 func (s Service) None() bool { return s.ZK == nil && s.Etcd == nil }
 
 // noService says what a node needs.
-const noService = "no coordination service is chosen, which `xconsumer run` needs and `xconsumer dev` brings: give [zookeeper] host = \"127.0.0.1:2181\" or " +
+const noService = "no coordination service is chosen, which `xconsumer run` needs and `xconsumer dev` brings: " +
+	"give [zookeeper] host = \"127.0.0.1:2181\" or " +
 	"[etcd] endpoints = [\"http://127.0.0.1:2379\"] in app.toml, or --zookeeper or --etcd"
 
 // sourceOf names what chooses a service: the flag or variable with its servers, or else its table.

@@ -288,7 +288,8 @@ func identityFix(s config.Service) string {
 	case s.ZK.Username == "":
 		return "give [zookeeper] the username and password that the cluster was created with"
 	}
-	return "check username, password and passwordFile of [zookeeper] first: they must be those that the cluster was created with; `cluster protect` does not help: " +
+	return "check username, password and passwordFile of [zookeeper] first: they must be those that the cluster was created with; " +
+		"`cluster protect` does not help: " +
 		"only the identity that has made the records can change them"
 }
 

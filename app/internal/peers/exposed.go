@@ -33,7 +33,8 @@ func Exposed(a zk.Access) (found, fix string) {
 	}{
 		{own(a.Open), "open to everybody who reaches ZooKeeper", protectFix},
 		{own(a.Foreign), "open to another identity as well", protectFix},
-		{a.Kept, "owned by " + another, "check username and password first: what is owned by another identity only that can change or delete, or ZooKeeper's super user; `cluster protect` cannot"},
+		{a.Kept, "owned by " + another, "check username and password first: what is owned by another identity only that can change or delete, " +
+			"or ZooKeeper's super user; `cluster protect` cannot"},
 	} {
 		n := len(kind.keys)
 		if n == 0 {

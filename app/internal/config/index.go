@@ -32,22 +32,21 @@ func (f *configFile) index(data []byte) []byte {
 				path = f.tables[len(f.tables)-1].kind + "." + rest
 			}
 			path, array, mistake := meantTable(path, e.Kind == unstable.ArrayTable)
-			if below && mistake.text == "" {
-				lines[at.line-1] = header.ReplaceAllLiteral(lines[at.line-1], []byte(written(path, array)))
-			}
 			if meant := meantKind(kind); mistake.text != "" && path == "" && nested && meant != "" && (named != "" || f.count(meant) == 0) {
 				name, _, _ = strings.Cut(name, ".")
 				named, path, array = kind+"."+name, meant, true
 				mistake = placedError{text: written(named, false), fix: fmt.Sprintf("write [[%s]] with name = %q below it", meant, name)}
 				f.unread[fmt.Sprintf("%s[%d].name", meant, f.count(meant))] = true
 			}
-			if above, _, within := strings.Cut(path, "."); within && (above == "task" || above == "work") && f.count(above) == 0 {
+			if above := f.missingAbove(path); above != "" {
 				path, mistake = "", placedError{text: written(path, array), fix: fmt.Sprintf("write the [[%s]] that it belongs to above it", above)}
+			}
+			if below || mistake.text != "" {
+				lines[at.line-1] = header.ReplaceAllLiteral(lines[at.line-1], []byte(written(path, array)))
 			}
 			if mistake.text != "" {
 				mistake.place = at
 				wrong = append(wrong, mistake)
-				lines[at.line-1] = header.ReplaceAllLiteral(lines[at.line-1], []byte(written(path, array)))
 			}
 			if path == "" {
 				nothing = append(nothing, at.line)
@@ -68,6 +67,15 @@ func (f *configFile) index(data []byte) []byte {
 	}
 	f.headers = headers
 	return bytes.Join(lines, nil)
+}
+
+// missingAbove returns the kind of the [[task]] or [[work]] that a table is within if none stands above it, "" for none.
+func (f *configFile) missingAbove(path string) string {
+	above, _, within := strings.Cut(path, ".")
+	if within && (above == "task" || above == "work") && f.count(above) == 0 {
+		return above
+	}
+	return ""
 }
 
 // tableKey returns under which key the table of a header stands, "" being a header that means nothing.

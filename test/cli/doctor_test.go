@@ -23,7 +23,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/test/zkserver"
 )
 
-// The doctor sees what is wrong with a real ZooKeeper, and says how to mend it.
+// The doctor sees what is wrong with a real ZooKeeper, and says how to fix it.
 func TestDoctorOnZooKeeper(t *testing.T) {
 	ensemble := zkserver.Start(t, 3)
 	bin := fleet.Shipped(t)
@@ -201,7 +201,7 @@ func (oldEtcd) Status(context.Context, *pb.StatusRequest) (*pb.StatusResponse, e
 }
 
 // A user name that a cluster gets later protects nothing: a node that starts and the doctor say so, and cluster
-// protect mends it.
+// protect fixes it.
 func TestProtectOnZooKeeper(t *testing.T) {
 	server := zkserver.Start(t, 1)
 	bin, dir := fleet.Shipped(t), t.TempDir()

@@ -34,7 +34,7 @@ import (
 // ErrUnsettled says that what was waited for did not come about in time.
 var ErrUnsettled = errors.New("not settled")
 
-// Streams are what commands read, write and are told.
+// Streams are where commands read and write, and what they learn from the process.
 type Streams struct {
 	In       io.Reader // nil for nobody who could be asked
 	Out, Err io.Writer

@@ -201,7 +201,7 @@ func (a Access) Open(log *slog.Logger) *httpapi.Access {
 	access := &httpapi.Access{Hosts: a.Hosts, Proxies: a.proxies}
 	if a.TLS.ClientCA != "" {
 		access.Certificates = a.TLS.Role
-		files := a.TLS.watch(slog.New(slog.DiscardHandler)) // the server tells
+		files := a.TLS.watch(slog.New(slog.DiscardHandler)) // the server logs what is wrong
 		access.Trusts = func(shown []*x509.Certificate) bool { return trusted(shown, files.get()) }
 	}
 	if len(a.Tokens) == 0 && a.TokensFile == "" {

@@ -8,8 +8,8 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// index notes where the keys are. It returns the file with the headers of tables as they were meant, so that a mistake
-// in one is told once, and not all that would follow from it. A table that means nothing is taken out.
+// index records where the keys are. It returns the file with the headers of tables as they were meant, so that a mistake
+// in one is reported once, and not all that would follow from it. A table that means nothing is taken out.
 func (f *configFile) index(data []byte) []byte {
 	var p unstable.Parser
 	p.Reset(data)
@@ -96,7 +96,7 @@ func (f *configFile) tableKey(path string, array bool, at place) string {
 	return path
 }
 
-// failHeaders notes mistakes in headers. Those of tables of their own are of no task above them.
+// failHeaders records mistakes in headers. Those of tables of their own are of no task above them.
 func (f *configFile) failHeaders(wrong []placedError, named bool) {
 	for _, e := range wrong {
 		if strings.HasPrefix(e.text, "[[") || !strings.Contains(e.text, ".") || named {
@@ -107,7 +107,7 @@ func (f *configFile) failHeaders(wrong []placedError, named bool) {
 	}
 }
 
-// seen notes where a key or table is given; the first place counts.
+// seen records where a key or table is given; the first place counts.
 func (f *configFile) seen(key string, at place) {
 	if _, again := f.keys[key]; again {
 		f.again[at] = key
@@ -134,7 +134,7 @@ func (f *configFile) blank(lines [][]byte, headers []int, header int) {
 	}
 }
 
-// value notes a key and those of the tables within its value.
+// value records a key and those of the tables within its value.
 func (f *configFile) value(p *unstable.Parser, prefix string, e *unstable.Node) {
 	path, at := keyOf(p, e)
 	path = prefix + path

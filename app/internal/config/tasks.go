@@ -48,18 +48,18 @@ func (f *configFile) tasks() []cluster.TaskSpec {
 }
 
 // mistakes notes the parts of an error, each of which begins with the key that it is about, and reports whether there are
-// any. Of a key that something is told of already nothing more is told.
+// any. A key that has a mistake already gets no other one.
 func (f *configFile) mistakes(table string, err error) (any bool) {
-	told := map[string]bool{}
+	reported := map[string]bool{}
 	for _, e := range split(err) {
 		name, _, _ := strings.Cut(e.Error(), ":")
 		if key := table + "." + name; !f.unread[key] {
 			f.fail(placedError{place: f.at(key), key: key, text: e.Error()})
-			told[key] = true
+			reported[key] = true
 		}
 		any = true
 	}
-	for key := range told {
+	for key := range reported {
 		f.unread[key] = true
 	}
 	return any

@@ -232,7 +232,7 @@ func (s *slotLog) tail(ctx context.Context, at place) error {
 	defer quiet.Stop()
 	some, held := false, false
 	for {
-		var from <-chan cluster.LogLine // not more, if what comes is of a worker that the stream has not told of yet
+		var from <-chan cluster.LogLine // nil, if what comes is of a worker that the stream has not shown yet
 		if !held {
 			from = lines
 		}
@@ -273,7 +273,7 @@ func (s *slotLog) query(node string, follow bool) client.LogQuery {
 }
 
 // pause waits before a log is asked for again that has ended, or until the slot is elsewhere. What was wrong is said once:
-// of all that is wrong with the node that is asked, the stream tells. The error is one that does not pass.
+// what is wrong with the node that is asked, the stream reports. The error is one that does not pass.
 func (s *slotLog) pause(ctx context.Context, err error) error {
 	if final(err) {
 		return err

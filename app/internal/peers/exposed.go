@@ -52,7 +52,7 @@ func Exposed(a zk.Access) (found, fix string) {
 	return strings.Join(parts, "; "), strings.Join(fixes, "; ")
 }
 
-// protectFix is how znodes are mended that others may use, and this identity may change.
+// protectFix is the fix for znodes that others may use, and this identity may change.
 const protectFix = "give all nodes the username, and run: xconsumer cluster protect"
 
 // sampledAtStart is how many znodes each start compares besides the cluster's root and what is directly below it.

@@ -78,7 +78,7 @@ func readConfigFile(path string) (*configFile, error) {
 	return f, nil
 }
 
-// unknown notes the keys that there are not, each with what it was most likely meant to be. It comes after index, so that
+// unknown records the keys that do not exist, each with what it was most likely meant to be. It comes after index, so that
 // tasks have names.
 func (f *configFile) unknown() {
 	keys := slices.SortedFunc(maps.Keys(f.keys), func(a, b string) int {

@@ -286,7 +286,7 @@ func notExpanded(value, variable string) string {
 	return "variables are not expanded in the file: leave the key out, and set " + variable
 }
 
-// serverName notes a mistake in the name that the servers' certificates are to be for.
+// serverName records a mistake in the name that the servers' certificates are to be for.
 func (f *configFile) serverName(key string, c tlsConfig) {
 	if c.ServerName != "" {
 		f.check(key, address.ValidateHost(c.ServerName))

@@ -47,7 +47,7 @@ func (f *configFile) tasks() []cluster.TaskSpec {
 	return specs
 }
 
-// mistakes notes the parts of an error, each of which begins with the key that it is about, and reports whether there are
+// mistakes records the parts of an error, each of which begins with the key that it is about, and reports whether there are
 // any. A key that has a mistake already gets no other one.
 func (f *configFile) mistakes(table string, err error) (any bool) {
 	reported := map[string]bool{}
@@ -65,7 +65,7 @@ func (f *configFile) mistakes(table string, err error) (any bool) {
 	return any
 }
 
-// twice notes a [[task]] or [[work]] whose name an earlier one has; seen are those.
+// twice records a [[task]] or [[work]] whose name an earlier one has; seen are those.
 func (f *configFile) twice(kind string, n int, name string, seen map[string]int) {
 	if first, ok := seen[name]; ok && name != "" {
 		key := fmt.Sprintf("%s[%d].name", kind, n)
@@ -98,7 +98,7 @@ func (f *configFile) runsAll(key string, spec *cluster.TaskSpec) {
 	}
 }
 
-// zeros notes keys that are given as 0, where leaving them out is what is meant. It reports whether there
+// zeros records keys that are given as 0, where leaving them out is what is meant. It reports whether there
 // are any.
 func (f *configFile) zeros(table string, values map[string]int) (any bool) {
 	for _, name := range slices.Sorted(maps.Keys(values)) {

@@ -102,6 +102,7 @@ func countText(count int) string {
 
 func percent(share float64) string { return strconv.Itoa(int(100*share+0.5)) + " %" }
 
+// MovedWorkers returns the names of the workers that a plan moves.
 func MovedWorkers(p *cluster.Plan) (names []string) {
 	for _, m := range p.Moves {
 		names = append(names, m.Slot.String())

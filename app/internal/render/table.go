@@ -11,6 +11,7 @@ import (
 // Table is rows of cells; the first one is the heading.
 type Table [][]string
 
+// Add adds a row. Each cell is one line, and "-" if it is empty.
 func (t *Table) Add(cells ...any) {
 	row := make([]string, len(cells))
 	for i, c := range cells {

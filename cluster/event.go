@@ -87,7 +87,7 @@ var (
 	ErrLeaseLost = errors.New("lease lost")
 )
 
-// ErrKilled is matched by the error of a program that was killed, since it did not end within its stopTimeout.
+// ErrKilled is matched by the error of a program that was killed, since it did not end in the time that it had to stop.
 var ErrKilled = errors.New("killed")
 
 // FailedForGood returns the detail of a WorkerFailed event for a worker that is not run again by itself.

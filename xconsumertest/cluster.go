@@ -62,7 +62,7 @@ type Cluster struct {
 func Run(t *testing.T, test func(t *testing.T, c *Cluster)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		service := mem.New(mem.Config{Timeout: SessionTimeout, Grace: 2 * time.Second, Latency: time.Millisecond})
+		service := mem.New(mem.Config{Timeout: SessionTimeout, TakeoverDelay: 2 * time.Second, Latency: time.Millisecond})
 		c := &Cluster{t: t, inner: testcluster.Cluster{Service: service}}
 		c.waits = time.AfterFunc(forever, func() { panic("xconsumertest: the test waits for something that does not come") })
 		defer c.waits.Stop()

@@ -44,9 +44,9 @@ func newSession(s *Store) *session {
 		connected:   make(chan struct{}),
 	}
 	ss.info = coord.Info{
-		Timeout: s.cfg.SessionTimeout,
-		Spacing: Spacing(s.cfg.TickTime),
-		Grace:   s.cfg.TickTime,
+		Timeout:       s.cfg.SessionTimeout,
+		Spacing:       Spacing(s.cfg.TickTime),
+		TakeoverDelay: s.cfg.TickTime,
 	}
 	ss.renewals.Spacing = ss.info.Spacing
 	ss.link = &link{store: s, closing: make(chan struct{}), granted: ss.granted}

@@ -223,7 +223,7 @@ func (fl *following) step(ctx context.Context, news bool) (wait time.Duration, g
 		fl.differs = 0
 	}
 	for slot, cause := range o.Stop {
-		fl.Workers.Stop(slot, cause, fl.stopTime(running[slot].Grace, cause))
+		fl.Workers.Stop(slot, cause, fl.stopTime(running[slot].StopTimeout, cause))
 	}
 	for slot, spec := range o.Update {
 		fl.Workers.Update(slot, spec)

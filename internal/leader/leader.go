@@ -212,7 +212,7 @@ func (l *leading) decide(ctx context.Context) (reconcile.Decision, error) {
 		Leaving:        l.Leaves != nil && l.Leaves(),
 		Now:            l.Session.Now(),
 		Began:          l.began,
-		TakeoverDelay:  l.Session.Info().Grace,
+		TakeoverDelay:  l.Session.Info().TakeoverDelay,
 		Timeout:        l.Session.Info().Timeout,
 		WallNow:        time.Now().UTC().Truncate(time.Millisecond),
 		MaxAssignments: l.maxAssignments,

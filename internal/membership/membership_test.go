@@ -227,7 +227,7 @@ func TestCloseLeavesOnlyTheAssignment(t *testing.T) {
 
 func TestLeaseOfAnEndedSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		service := mem.New(mem.Config{Grace: 4 * time.Second})
+		service := mem.New(mem.Config{TakeoverDelay: 4 * time.Second})
 		s := open(t, service.Client())
 		lease := membership.NewLease(s)
 		if !lease.Valid() {

@@ -40,7 +40,7 @@ func NewTerms(timeout, spacing, grace time.Duration) Terms {
 
 // TermsOf returns the terms of a session as granted.
 func TermsOf(info coord.Info) Terms {
-	return NewTerms(info.Timeout, info.Spacing, info.TakeoverDelay(info.Timeout))
+	return NewTerms(info.Timeout, info.Spacing, info.TakeoverDelayAfter(info.Timeout))
 }
 
 // Check refuses terms under which workers would be stopped by the loss of a heartbeat or two.

@@ -181,7 +181,7 @@ func (p preview) restarts() []cluster.PlannedRestart {
 		if spec.Paused || spec.WorkerNum == 0 {
 			continue // they stop, and none starts again
 		}
-		r := cluster.PlannedRestart{Task: task, To: spec.Count(), Gap: cluster.Duration(spec.Grace())}
+		r := cluster.PlannedRestart{Task: task, To: spec.Count(), Gap: cluster.Duration(spec.StopTimeoutOrDefault())}
 		for _, memberID := range p.memberIDs {
 			rec := p.Snapshot.Peers[memberID].Assignment.Rec
 			if rec == nil {

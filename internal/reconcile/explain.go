@@ -160,8 +160,8 @@ func lostText(slot cluster.Slot, node string, peer *view.Peer, why cluster.Reaso
 	do := "if its machine is off for certain, there is nothing to do but to wait"
 	switch {
 	case why.Detail == delayEnds:
-		delay, of := session.TakeoverDelay(time.Duration(peer.Assignment.Rec.SessionTimeout)), "one tick of the service"
-		if session.Grace == coord.OwnTimeout {
+		delay, of := session.TakeoverDelayAfter(time.Duration(peer.Assignment.Rec.SessionTimeout)), "one tick of the service"
+		if session.TakeoverDelay == coord.OwnTimeout {
 			of = "which is its session timeout"
 		}
 		do = fmt.Sprintf("the takeover delay is %v, %s, and begins when the leader sees that the session has ended; "+
@@ -201,7 +201,7 @@ func (p preview) stopText(slot cluster.Slot, memberID string, asked *schema.Slot
 	}
 	stopTimeout := cluster.DefaultStopTimeout
 	if spec, known := p.specs[slot.Task]; known {
-		stopTimeout = spec.Grace()
+		stopTimeout = spec.StopTimeoutOrDefault()
 	}
 	switch {
 	case worker.State == cluster.WorkerStuck:

@@ -28,7 +28,7 @@ func (b *board) slotOfN(t *testing.T) cluster.Slot {
 func (b *board) wantHere(t *testing.T, slot cluster.Slot, want ...string) {
 	t.Helper()
 	const node = "node-N"
-	out, err := reconcile.Explain(&b.snap, slot, b.now, coord.Info{Grace: coord.OwnTimeout})
+	out, err := reconcile.Explain(&b.snap, slot, b.now, coord.Info{TakeoverDelay: coord.OwnTimeout})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestExplainStuck(t *testing.T) {
 func TestExplainWhatStays(t *testing.T) {
 	explain := func(t *testing.T, b *board, slot cluster.Slot) cluster.Explanation {
 		t.Helper()
-		out, err := reconcile.Explain(&b.snap, slot, b.now, coord.Info{Grace: coord.OwnTimeout})
+		out, err := reconcile.Explain(&b.snap, slot, b.now, coord.Info{TakeoverDelay: coord.OwnTimeout})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -190,7 +190,7 @@ func TestExplainLostSince(t *testing.T) {
 	}
 	b := lost()
 	b.wantHere(t, b.slotOfN(t), "(lost), for 7s at least", "its session has ended", "granted elsewhere after the takeover delay", "The takeover delay is 20s, which is its session timeout")
-	out, err := reconcile.Explain(&b.snap, b.slotOfN(t), b.now, coord.Info{Grace: 2 * time.Second})
+	out, err := reconcile.Explain(&b.snap, b.slotOfN(t), b.now, coord.Info{TakeoverDelay: 2 * time.Second})
 	if err != nil || !strings.Contains(out.Here, "The takeover delay is 2s, one tick of the service") || strings.Contains(out.Here, "session timeout") {
 		t.Errorf("with a tick: %q, %v", out.Here, err)
 	}

@@ -58,7 +58,7 @@ func (p *Pool) killed(s *slot, err error) {
 	if !errors.Is(err, cluster.ErrKilled) {
 		return
 	}
-	s.run.Log.Warn("worker did not stop by itself and was killed", "error", err, "stopTimeout", s.run.spec.Load().Grace())
+	s.run.Log.Warn("worker did not stop by itself and was killed", "error", err, "stopTimeout", s.run.spec.Load().StopTimeoutOrDefault())
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s.how = err.Error()
@@ -140,7 +140,7 @@ func (p *Pool) limited(ctx context.Context, s *slot) error {
 	cause := fmt.Errorf("it has run for %v: %w", limit, context.DeadlineExceeded)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, cause)
 	defer cancel()
-	late := time.AfterFunc(limit+s.run.spec.Load().Grace(), func() { p.stuck(s) })
+	late := time.AfterFunc(limit+s.run.spec.Load().StopTimeoutOrDefault(), func() { p.stuck(s) })
 	defer late.Stop()
 	err := execute(ctx, s)
 	if context.Cause(ctx) == cause { //nolint:errorlint // this very one

@@ -253,7 +253,7 @@ var mutants = []mutant{
 	},
 	{
 		"H24", "etcd is trusted never to end a lease that is being renewed",
-		one("coord/etcd/store.go", "Grace:     coord.OwnTimeout,", "Grace:     time.Second,"),
+		one("coord/etcd/store.go", "TakeoverDelay: coord.OwnTimeout,", "TakeoverDelay: time.Second,"),
 		in("coord/etcd", "TestTakeoverDelayOutlastsALease"),
 	},
 	{

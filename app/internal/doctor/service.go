@@ -315,7 +315,7 @@ func takeover(s config.Service, info coord.Info) time.Duration {
 	if s.ZK != nil {
 		ends += zk.Expiry(s.ZK.TickTime)
 	}
-	return ends + info.TakeoverDelay(info.Timeout)
+	return ends + info.TakeoverDelayAfter(info.Timeout)
 }
 
 // unborn looks at whether a cluster that does not exist yet could be created.

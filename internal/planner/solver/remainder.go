@@ -19,7 +19,7 @@ type rounding struct {
 	order        []int32 // scratch
 }
 
-// newRounding finds the headroom of every node. The filling is nil if there are no remainders.
+// newRounding finds the headroom of every node. The filling is nil without remainders.
 func newRounding(m *model.Matrix, w *model.WaterFilling) *rounding {
 	r := &rounding{Matrix: m, headroom: make([]int64, m.NodeCount), retainable: make([]int64, m.NodeCount)}
 	if w == nil {

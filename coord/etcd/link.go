@@ -196,7 +196,8 @@ func checkVersion(endpoint, version string) error {
 		return nil
 	}
 	return fmt.Errorf(
-		"%w: etcd at %s is %s, whose leases can end although they were renewed or be renewed although they ended, so that work would run twice: use 3.5.28, 3.6.9, 3.7.0 or newer",
+		"%w: etcd at %s is %s, whose leases can end although they were renewed or be renewed although they ended, "+
+			"so that work would run twice: use 3.5.28, 3.6.9, 3.7.0 or newer",
 		coord.ErrUnsupported,
 		endpoint,
 		version,

@@ -115,7 +115,8 @@ func (r *rounding) unassign(rem *model.Remainder, n int32) {
 
 // canTake reports whether a node can take a slot of a remainder.
 func (r *rounding) canTake(rem *model.Remainder, n int32) bool {
-	return r.Rounded[rem.Task*r.NodeCount+int(n)]&(model.MayRoundUp|model.RoundedUp) == model.MayRoundUp && r.FreeCapacity(n) >= r.Tasks[rem.Task].Cost
+	flags := r.Rounded[rem.Task*r.NodeCount+int(n)] & (model.MayRoundUp | model.RoundedUp)
+	return flags == model.MayRoundUp && r.FreeCapacity(n) >= r.Tasks[rem.Task].Cost
 }
 
 // mayRetain reports whether a node has a slot of a remainder now, about which nothing is decided yet.

@@ -140,7 +140,8 @@ func (h *hub) put(snap cluster.Snapshot) {
 	case before == nil || text != nil:
 		h.push("change", text)
 		h.now = &snapshot{Snapshot: snap, seq: h.last}
-	case !reflect.DeepEqual(before.Tasks, snap.Tasks), !maps.Equal(before.Marks, snap.Marks): // no parts of the state
+	case before.NextDecision != snap.NextDecision, !reflect.DeepEqual(before.Tasks, snap.Tasks), !maps.Equal(before.Marks, snap.Marks):
+		// These are no parts of the state. A decision alone is a change, too: a run may have begun and ended between two snapshots.
 		h.now = &snapshot{Snapshot: snap, seq: before.seq}
 	}
 	for _, e := range happened {

@@ -172,6 +172,19 @@ func TestHubCatchesUp(t *testing.T) {
 	}
 }
 
+// Whoever waits for a run is woken by what was decided: a short run begins and ends between two snapshots that are equal otherwise.
+func TestDecisionsAreChanges(t *testing.T) {
+	h := newHub(reached{})
+	for decision := range int64(3) {
+		snap := workersOf(1+decision, 1, cluster.WorkerRunning)
+		snap.NextDecision = decision
+		before := h.now
+		if h.put(snap); h.now == before || h.now.NextDecision != decision || h.now.seq != 1 {
+			t.Errorf("after decision %d: %+v", decision, h.now)
+		}
+	}
+}
+
 // named is a node that is only asked for its name.
 type named struct{ Node }
 

@@ -111,6 +111,7 @@ func goalOf(op cluster.Operation, revision string, repeated bool, before *snapsh
 		}
 	case cluster.OpRunNow:
 		g.run = revision
+		g.reached = func(s *cluster.Snapshot) string { return seenToGoOn(s, op.Task, revision) }
 	case cluster.OpMoveNow:
 		lost := before.State.Lost
 		g.reached = func(s *cluster.Snapshot) string { return reaped(s, lost) }
@@ -303,6 +304,16 @@ func seenTask(s *cluster.Snapshot, task, revision string) string {
 	return "task " + task + " is not seen as it was written"
 }
 
+// seenToGoOn returns that a run which is over is still seen as one that is not, "" if it is not.
+func seenToGoOn(s *cluster.Snapshot, task, id string) string {
+	for i := range s.State.Runs {
+		if r := &s.State.Runs[i]; r.Task == task && r.ID == id && r.State != cluster.RunDone && r.State != cluster.RunFailed {
+			return fmt.Sprintf("run %s is over, but is still seen as %s", id, r.State)
+		}
+	}
+	return ""
+}
+
 // settle waits until a goal is reached and all that it touches has settled, and says how far it got.
 func (a *API) settle(ctx context.Context, out *client.Accepted, wait Wait, g goal) {
 	ctx, cancel := context.WithTimeout(ctx, wait.duration())
@@ -323,8 +334,28 @@ func (a *API) settle(ctx context.Context, out *client.Accepted, wait Wait, g goa
 	}
 }
 
-// missing says what there is still to do.
+// missing returns what there is still to do.
 func (a *API) missing(ctx context.Context, m *snapshot, g goal) []string {
+	if list := a.unfinished(ctx, m, g); len(list) > 0 {
+		return list
+	}
+	// The plan and the runs may be of a later moment than the snapshot: what was to move does so already, and the next run has
+	// begun.
+	snap, err := a.node.Watch(ctx, 0)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	if list := g.unsettled(&snap); len(list) > 0 {
+		return list
+	}
+	if err := a.hub.reach(ctx, snap.Number); err != nil { // whoever reads the state from now on sees it, too
+		return []string{err.Error()}
+	}
+	return nil
+}
+
+// unfinished returns what there is still to do by a snapshot and by what was read after it.
+func (a *API) unfinished(ctx context.Context, m *snapshot, g goal) []string {
 	if g.run != "" {
 		return a.missingRun(ctx, m, g)
 	}
@@ -335,27 +366,16 @@ func (a *API) missing(ctx context.Context, m *snapshot, g goal) []string {
 	if err != nil {
 		return []string{err.Error()}
 	}
-	if list := g.toMove(&plan); len(list) > 0 {
-		return list
-	}
-	// The plan may be of a later moment, in which what was to move does so already.
-	snap, err := a.node.Watch(ctx, 0)
-	if err != nil {
-		return []string{err.Error()}
-	}
-	if list := g.unsettled(&snap); len(list) > 0 {
-		return list
-	}
-	if err := a.hub.reach(ctx, snap.Number); err != nil { // who asks now sees it, too
-		return []string{err.Error()}
-	}
-	return nil
+	return g.toMove(&plan)
 }
 
 // unsettled says what is not reached yet, or on its way.
 func (g *goal) unsettled(s *cluster.Snapshot) (list []string) {
 	if todo := g.reached(s); todo != "" {
 		return []string{todo}
+	}
+	if g.run != "" { // its workers have ended, and other runs of the task are not waited for
+		return nil
 	}
 	var old, others []*cluster.WorkerInfo
 	for i := range s.State.Workers {

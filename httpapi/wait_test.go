@@ -78,6 +78,46 @@ func TestWaitsUntilItIsSeen(t *testing.T) {
 	}
 }
 
+// A run is over for who waits for it once the state that is answered shows it so: what the store says of runs may be later.
+func TestWaitsUntilTheRunIsSeenToBeOver(t *testing.T) {
+	run := cluster.RunInfo{Task: "a", ID: "8", State: cluster.RunDone, WorkerNum: 1, Done: 1}
+	goesOn := run
+	goesOn.State, goesOn.Done = cluster.RunGoesOn, 0
+	another := goesOn
+	another.ID = "9"
+	state := func(runs ...cluster.RunInfo) cluster.State {
+		return cluster.State{Runs: runs, Workers: []cluster.WorkerInfo{{Task: "a", Run: "9", Node: "n1", State: cluster.WorkerStarting}}}
+	}
+	for _, c := range []struct {
+		name        string
+		seen, later cluster.State
+		want        string
+	}{
+		{"it is seen to be over", state(another), state(another), ""},
+		{"it is seen to go on", state(goesOn), state(goesOn), "run 8 is over, but is still seen as running"},
+		{"it is seen to be over later", state(goesOn), state(), ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n := node{apinode.New(c.seen), new([]string), nil}
+			n.Ran = []cluster.RunInfo{run, another}
+			wait := "1m"
+			if c.want != "" {
+				wait = "50ms"
+			}
+			later := time.AfterFunc(20*time.Millisecond, func() { n.Set(c.later) })
+			defer later.Stop()
+			_, text := ask(t, n, http.MethodPost, "/api/v1/tasks/a/run-now?wait="+wait, "")
+			var got struct {
+				Settled bool
+				Waiting []string
+			}
+			if err := json.Unmarshal(text, &got); err != nil || got.Settled != (c.want == "") || len(got.Waiting) > 0 != (c.want != "") || c.want != "" && got.Waiting[0] != c.want {
+				t.Errorf("%s, %v; want %q", text, err, c.want)
+			}
+		})
+	}
+}
+
 // Whoever waits for a restart is told of every worker that has not begun again, and of one that is stuck since when.
 func TestWaitNamesAllThatRestart(t *testing.T) {
 	worker := func(i int, state cluster.WorkerState) cluster.WorkerInfo {

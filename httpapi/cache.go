@@ -1,21 +1,27 @@
 package httpapi
 
 import (
+	"context"
 	"sync"
 	"time"
 )
 
 // cache keeps what was read of the store, by key, for as long as the cluster is seen unchanged: readers cost the
 // store nothing. What changes without a trace in the state is read again after a while.
+//
+// Each key is read once for all who wait for it, and outside the lock: a slow read holds up nobody who asks for another key.
 type cache[K comparable, V any] struct {
 	mu   sync.Mutex
 	at   *snapshot
-	kept map[K]kept[V]
+	kept map[K]*reading[V]
 }
 
-type kept[V any] struct {
+// reading is one read of the store, and what it has found. Its value and its error may be read once done is closed.
+type reading[V any] struct {
+	done  chan struct{}
 	value V
-	until time.Time
+	err   error
+	until time.Time // when the value is too old; zero while the read goes on
 }
 
 const (
@@ -23,19 +29,44 @@ const (
 	maxKept  = 1000
 )
 
-// get returns what is kept for a key, or reads it.
-func (c *cache[K, V]) get(m *snapshot, key K, read func() (V, error)) (V, error) {
+// get returns what is kept for a key, or reads it. A read goes on for others when the context of the first who wants it ends.
+func (c *cache[K, V]) get(ctx context.Context, m *snapshot, key K, read func(context.Context) (V, error)) (V, error) {
+	r := c.reading(ctx, m, key, read)
+	select {
+	case <-r.done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none V
+		return none, context.Cause(ctx)
+	}
+}
+
+// reading returns the read of a key that counts, and begins one if there is none.
+func (c *cache[K, V]) reading(ctx context.Context, m *snapshot, key K, read func(context.Context) (V, error)) *reading[V] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.at != m || len(c.kept) >= maxKept {
-		c.at, c.kept = m, map[K]kept[V]{}
+		c.at, c.kept = m, map[K]*reading[V]{}
 	}
-	if k, known := c.kept[key]; known && time.Now().Before(k.until) {
-		return k.value, nil
+	if r, known := c.kept[key]; known && (r.until.IsZero() || time.Now().Before(r.until)) {
+		return r
 	}
-	value, err := read()
-	if err == nil {
-		c.kept[key] = kept[V]{value, time.Now().Add(cacheFor)}
+	r := &reading[V]{done: make(chan struct{})}
+	c.kept[key] = r
+	go c.read(context.WithoutCancel(ctx), key, r, read)
+	return r
+}
+
+// read reads a key. An error is given to those who wait, and not kept.
+func (c *cache[K, V]) read(ctx context.Context, key K, r *reading[V], read func(context.Context) (V, error)) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	value, err := read(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r.value, r.err, r.until = value, err, time.Now().Add(cacheFor)
+	if err != nil && c.kept[key] == r {
+		delete(c.kept, key)
 	}
-	return value, err
+	close(r.done)
 }

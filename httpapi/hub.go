@@ -39,7 +39,7 @@ type hub struct {
 	now         *snapshot // nil before the first
 	lastEncoded *snapshot
 	floor       int64                        // the number that somebody was told is reached: nobody gets an earlier state
-	err         error                        // why there is nothing newer, nil if that is not known
+	err         error                        // why the last look failed, nil once another one goes on
 	seen        int64                        // the number of what was seen last
 	follow      int                          // followers
 	changed     chan struct{}                // closed and replaced when any of it changes
@@ -80,6 +80,7 @@ func (h *hub) run(ctx context.Context) {
 	parts.Go(func() { h.watchHealth(ctx) })
 	defer parts.Wait()
 	for seen := int64(0); ctx.Err() == nil; {
+		h.retry()
 		snap, err := h.node.Watch(ctx, seen)
 		pause := hubPause
 		switch {
@@ -99,6 +100,14 @@ func (h *hub) run(ctx context.Context) {
 	}
 }
 
+// retry forgets why the last look at the cluster failed: another one begins, and whoever asks waits for what comes of it.
+func (h *hub) retry() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.err = nil
+}
+
+// fail takes in why a look at the cluster has failed.
 func (h *hub) fail(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

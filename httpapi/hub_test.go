@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -220,6 +221,44 @@ func TestHubAsksOnlyWhenAsked(t *testing.T) {
 			t.Errorf("nobody asked, and it asked %d times", node.asks-before)
 		}
 	})
+}
+
+// A look that has failed is held against nobody who asks during the next one.
+func TestHubForgetsAFailureThatIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node := &failsOnce{asked{more: make(chan cluster.Snapshot, 1)}, errors.New("no answer"), false}
+		h := newHub(node)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer synctest.Wait()
+		defer cancel()
+		go h.run(ctx)
+		if _, err := h.current(t.Context()); !errors.Is(err, node.err) {
+			t.Errorf("while the node fails: %v", err)
+		}
+		time.Sleep(time.Second) // it answers again, and has nothing new
+		go func() {
+			time.Sleep(time.Second)
+			node.more <- workersOf(1, 1, cluster.WorkerRunning)
+		}()
+		if snap, err := h.current(t.Context()); err != nil || snap.Number != 1 {
+			t.Errorf("once the node works again: %+v, %v", snap, err)
+		}
+	})
+}
+
+// failsOnce is a node whose first look at the cluster fails.
+type failsOnce struct {
+	asked
+	err    error
+	failed bool
+}
+
+func (f *failsOnce) Watch(ctx context.Context, seen int64) (cluster.Snapshot, error) {
+	if !f.failed {
+		f.failed = true
+		return cluster.Snapshot{}, f.err
+	}
+	return f.asked.Watch(ctx, seen)
 }
 
 // asked is a node that counts how often it is asked.

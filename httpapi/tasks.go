@@ -236,5 +236,5 @@ func (a *API) task(ctx context.Context, name string) (cluster.TaskDetail, error)
 
 // runsOf returns the runs of a task, read once for everybody while nothing changes.
 func (a *API) runsOf(ctx context.Context, m *snapshot, task string) ([]cluster.RunInfo, error) {
-	return a.runs.get(m, task, func() ([]cluster.RunInfo, error) { return a.node.Runs(ctx, task) })
+	return a.runs.get(ctx, m, task, func(ctx context.Context) ([]cluster.RunInfo, error) { return a.node.Runs(ctx, task) })
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"golang.org/x/time/rate"
+
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
 )
 
 // How fast somebody may write, and fail to say who they are.
@@ -52,7 +54,7 @@ func newGuard(access *Access, log *slog.Logger, next http.Handler) *guard {
 
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !g.access.answersTo(r.Host, g.local) {
-		answer(w, &problem{Status: http.StatusMisdirectedRequest, Title: "not for this node",
+		answer.Send(w, &problem{Status: http.StatusMisdirectedRequest, Title: "not for this node",
 			Detail: fmt.Sprintf("this node does not answer for %q; use its address, or add the name to [http] hosts", r.Host)})
 		return
 	}
@@ -63,13 +65,13 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c, known := g.identify(r)
 	if c.from = from; !known {
-		answer(w, g.mistaken(r, "the token is none of this node's; check --token or XCONSUMER_API_TOKEN; in the console, log in again"))
+		answer.Send(w, g.mistaken(r, "the token is none of this node's; check --token or XCONSUMER_API_TOKEN; in the console, log in again"))
 		return
 	}
 	if !reads(r) {
 		if p := g.refusesWrite(r, c); p != nil {
 			challenge(w, p)
-			answer(w, p)
+			answer.Send(w, p)
 			return
 		}
 		seen := &status{ResponseWriter: w, code: http.StatusOK}
@@ -99,24 +101,19 @@ func (g *guard) refusesWrite(r *http.Request, c caller) *problem {
 		g.refusals.add(r, refusedRole, c)
 		return refusal(c, RoleView)
 	case !g.writes.allow(source{c.name, network(c.from)}):
-		return slower(fmt.Sprintf("more than %d writes a second", writesPerSecond))
+		return answer.TooFast(fmt.Sprintf("more than %d writes a second", writesPerSecond))
 	}
 	return nil
 }
 
 func reads(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
 
-// slower is the answer to whoever asks too much.
-func slower(why string) *problem {
-	return &problem{Status: http.StatusTooManyRequests, Title: "too fast", Detail: why + "; wait a second, and try again"}
-}
-
 // mistaken counts a token that is none, and returns the answer to it: what is wrong, or that there were too many.
 func (g *guard) mistaken(r *http.Request, why string) *problem {
 	from := g.access.from(r)
 	g.refusals.add(r, refusedToken, caller{from: from})
 	if !g.mistakes.allow(source{"token", network(from)}) {
-		return slower("too many attempts from " + from + " with a wrong token")
+		return answer.TooFast("too many attempts from " + from + " with a wrong token")
 	}
 	return &problem{Status: http.StatusUnauthorized, Title: "unknown token", Detail: why}
 }
@@ -172,7 +169,7 @@ func viewing(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if p := refusal(callerOf(r.Context()), RoleView); p != nil {
 			challenge(w, p)
-			answer(w, p)
+			answer.Send(w, p)
 			return
 		}
 		next(w, r)

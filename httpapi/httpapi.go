@@ -26,7 +26,18 @@ import (
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/console"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/peers"
 )
+
+// Peers is how nodes ask each other.
+type Peers = peers.Peers
+
+// MinSecret is how long a cluster's secret has to be, in bytes.
+const MinSecret = peers.MinSecret
+
+// ErrNoSecret is matched by the error of Peers.Shared where there is no secret that counts: the last one ends. After any
+// other error, as where the store does not answer, the last one stays in force.
+var ErrNoSecret = peers.ErrNoSecret
 
 // Node is what the API serves; xconsumer.Node.Admin returns one.
 type Node interface {
@@ -78,7 +89,7 @@ type API struct {
 	console  http.Handler
 	streams  *shares
 	logs     *shares
-	tails    tails
+	tails    peers.Tails
 	closing  chan struct{}
 	requests requests
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/peers"
 )
 
 // usualLines is how many lines of a log are shown unless it is said.
@@ -60,7 +62,7 @@ func (a *API) workerLog(w http.ResponseWriter, r *http.Request) {
 	}
 	leave, full := a.logs.take(callerOf(r.Context()))
 	if full != "" {
-		answer(w, slower(full))
+		answer.Send(w, answer.TooFast(full))
 		return
 	}
 	defer leave()
@@ -99,7 +101,7 @@ func (a *API) workerLog(w http.ResponseWriter, r *http.Request) {
 // that nobody has heard of is one.
 func (a *API) failLog(ctx context.Context, w http.ResponseWriter, q logQuery, err error) {
 	if p := a.problem(err); q.node == "" || p.Status != http.StatusNotFound {
-		answer(w, p)
+		answer.Send(w, p)
 		return
 	}
 	if err := a.checkLogNames(ctx, q); err != nil {
@@ -147,17 +149,17 @@ func (a *API) followElsewhere(ctx context.Context, w http.ResponseWriter, m *sna
 	if err != nil {
 		return err
 	}
-	key := tailKey{q.slot, at.Member, at.Node, there.Advertise}
+	key := peers.TailKey{Slot: q.slot, Member: at.Member, Node: at.Node, Address: there.Advertise}
 	ask := func(ctx context.Context, lines int, follow bool) (io.ReadCloser, error) {
 		query := url.Values{"lines": {strconv.Itoa(lines)}, "follow": {strconv.FormatBool(follow)}}
 		if at.Run != "" {
 			query.Set("run", at.Run)
 		}
-		return a.peers.get(ctx, key.node, key.address, peerPath(at, "log"), query)
+		return a.peers.Get(ctx, key.Node, key.Address, peerPath(at, "log"), query)
 	}
-	tail, leave := a.tails.join(ctx, key, func(ctx context.Context) (io.ReadCloser, error) { return ask(ctx, tailLines, true) })
+	tail, leave := a.tails.Join(ctx, key, func(ctx context.Context) (io.ReadCloser, error) { return ask(ctx, peers.TailLines, true) })
 	defer leave()
-	return a.sendLog(ctx, w, remoteLog{tail, ask}, at.Node, q)
+	return a.sendLog(ctx, w, peers.RemoteLog{Tail: tail, Ask: ask}, at.Node, q)
 }
 
 // logSource is the log of one worker.
@@ -236,25 +238,22 @@ func peerPath(at cluster.WorkerInfo, what string) string {
 	return "/peer/v3/workers/" + at.Task + "/" + strconv.Itoa(at.Index) + "/" + what
 }
 
-// relayPatience is how long all of another node's answer may take.
-const relayPatience = 30 * time.Second
-
 // relay answers with what another node answers. After an error nothing is answered.
 func (a *API) relay(w http.ResponseWriter, r *http.Request, m *snapshot, member, path string, query url.Values, kind string) error {
-	ctx, cancel := context.WithTimeout(r.Context(), relayPatience)
+	ctx, cancel := context.WithTimeout(r.Context(), peers.Patience)
 	defer cancel()
 	there, err := a.reach(m, member)
 	if err != nil {
 		return err
 	}
-	body, err := a.peers.get(ctx, there.Name, there.Advertise, path, query)
+	body, err := a.peers.Get(ctx, there.Name, there.Advertise, path, query)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = body.Close() }()
 	start(w, there.Name, kind)
 	flush := http.NewResponseController(w)
-	buffer := make([]byte, maxFrame)
+	buffer := make([]byte, peers.MaxFrame)
 	for {
 		n, err := body.Read(buffer)
 		if n > 0 {

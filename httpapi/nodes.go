@@ -11,6 +11,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
 )
 
 // NodePath names a node.
@@ -27,7 +28,7 @@ type nodeOperation struct {
 func (a *API) serveNodes(mux *http.ServeMux) {
 	a.serveNodeReads()
 	a.handleRaw(mux, a.leaseOperation(), a.lease)
-	mux.HandleFunc("GET /peer/v3/lease", a.peers.signed(a.node, a.sendLease))
+	mux.HandleFunc("GET /peer/v3/lease", a.peers.Signed(a.node, a.sendLease))
 	path := func(rest string) string { return "/api/v1/nodes/{node}/" + rest }
 	tags := []string{"nodes"}
 	for kind, summary := range map[cluster.OperationKind]string{
@@ -133,7 +134,7 @@ func (a *API) lease(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *API) sendLease(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, a.node.Lease())
+	answer.JSON(w, http.StatusOK, a.node.Lease())
 }
 
 // leaseOperation describes the lease, which another node is asked for.

@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
 	"gitee.com/ken.yang/xconsumer/internal/spelling"
 )
 
@@ -137,7 +138,7 @@ func (a *API) handleRaw(mux *http.ServeMux, op *huma.Operation, h http.HandlerFu
 	a.huma.OpenAPI().AddOperation(op)
 	mux.HandleFunc(op.Method+" "+op.Path, viewing(func(w http.ResponseWriter, r *http.Request) {
 		if p := checkQuery(op, r.URL.RawQuery); p != nil {
-			answer(w, p)
+			answer.Send(w, p)
 			return
 		}
 		h(w, r)

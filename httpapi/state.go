@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
 )
 
 func (a *API) serveState(mux *http.ServeMux) {
@@ -79,7 +80,7 @@ func (a *API) past(ctx context.Context, w http.ResponseWriter, at string) {
 	if err == nil {
 		var past cluster.Past
 		if past, err = a.node.Past(ctx, n); err == nil {
-			writeJSON(w, http.StatusOK, &past)
+			answer.JSON(w, http.StatusOK, &past)
 			return
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
 )
 
 // writePatience is how long a stream is waited for that nobody reads.
@@ -27,7 +28,7 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 	}
 	leave, full := a.streams.take(callerOf(r.Context()))
 	if full != "" {
-		answer(w, slower(full))
+		answer.Send(w, answer.TooFast(full))
 		return
 	}
 	defer leave()

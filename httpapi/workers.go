@@ -154,7 +154,7 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 	a.handleRaw(mux, logOperation(), a.workerLog)
 	a.handleRaw(mux, stackOperation(), a.stack)
 	asked := func(send func(http.ResponseWriter, *http.Request, logQuery)) http.HandlerFunc {
-		return a.peers.signed(a.node, func(w http.ResponseWriter, r *http.Request) {
+		return a.peers.Signed(a.node, func(w http.ResponseWriter, r *http.Request) {
 			q, err := readLogQuery(r)
 			if err != nil {
 				a.fail(w, err)

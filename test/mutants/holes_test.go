@@ -1293,7 +1293,7 @@ var mutants = []mutant{
 	},
 	{
 		"management", "a guesser locks valid tokens at the same address out",
-		one("httpapi/auth.go", "	c, known := g.identify(r)\n	if c.from", "	if g.mistakes.of(source{\"token\", network(from)}).Tokens() < 1 {\n		answer(w, slower(\"locked\"))\n		return\n	}\n	c, known := g.identify(r)\n	if c.from"),
+		one("httpapi/auth.go", "	c, known := g.identify(r)\n	if c.from", "	if g.mistakes.of(source{\"token\", network(from)}).Tokens() < 1 {\n		answer.Send(w, answer.TooFast(\"locked\"))\n		return\n	}\n	c, known := g.identify(r)\n	if c.from"),
 		in("httpapi", "TestGuessersKeepNobodyOut"),
 	},
 	{
@@ -1333,53 +1333,53 @@ var mutants = []mutant{
 	},
 	{
 		"management", "a reader joins a log that has ended",
-		one("httpapi/tails.go", "	if tail == nil || tail.over() {\n", "	if tail == nil {\n"),
-		in("httpapi", "TestJoinAsTheLogEnds"),
+		one("httpapi/internal/peers/tails.go", "	if tail == nil || tail.over() {\n", "	if tail == nil {\n"),
+		in("httpapi/internal/peers", "TestJoinAsTheLogEnds"),
 	},
 	{
 		"management", "a reader joins a log while the last reader leaves it",
-		one("httpapi/tails.go", "		if tail.readers--; tail.readers == 0 {\n			tail.cancel()\n", "		if tail.readers--; tail.readers == 0 {\n			t.mu.Unlock()\n			defer tail.cancel()\n			t.mu.Lock()\n"),
-		in("httpapi", "TestJoinAsTheLogEnds"),
+		one("httpapi/internal/peers/tails.go", "		if tail.readers--; tail.readers == 0 {\n			tail.cancel()\n", "		if tail.readers--; tail.readers == 0 {\n			t.mu.Unlock()\n			defer tail.cancel()\n			t.mu.Lock()\n"),
+		in("httpapi/internal/peers", "TestJoinAsTheLogEnds"),
 	},
 	{
 		"management", "a node passes an answer on that does not prove its origin",
-		one("httpapi/proof.go", " || !hmac.Equal([]byte(proof), []byte(p.proof(p.read, data)))", " || !hmac.Equal([]byte(proof), []byte(proof))"),
+		one("httpapi/internal/peers/proof.go", " || !hmac.Equal([]byte(proof), []byte(p.proof(p.read, data)))", " || !hmac.Equal([]byte(proof), []byte(proof))"),
 		in("httpapi", "TestAnswersAreProven"),
 	},
 	{
 		"management", "a recorded answer passes for one to another question",
-		one("httpapi/proof.go", "	return sign(secret, \"answer\", q.method, q.uri, q.address, q.nonce, q.number, ", "	return sign(secret, \"answer\", q.nonce, "),
+		one("httpapi/internal/peers/proof.go", "	return sign(secret, \"answer\", q.method, q.uri, q.address, q.nonce, q.number, ", "	return sign(secret, \"answer\", q.nonce, "),
 		in("httpapi", "TestRecordedAnswersAreNoAnswers"),
 	},
 	{
 		"management", "a signed request is accepted twice",
-		one("httpapi/peer.go", "	if _, again := p.used[nonce]; again {\n", "	if _, again := p.used[nonce]; again && p.key == nil {\n"),
+		one("httpapi/internal/peers/peers.go", "	if _, again := p.used[nonce]; again {\n", "	if _, again := p.used[nonce]; again && p.key == nil {\n"),
 		in("httpapi", "TestRequestsAreNotRepeated"),
 	},
 	{
 		"management", "a request from node to node is answered by whoever is at the address",
-		one("httpapi/peer.go", "of != \"\" && of != node.Name()", "of != \"\" && of == node.Name()+\" \""),
+		one("httpapi/internal/peers/peers.go", "of != \"\" && of != node.Name()", "of != \"\" && of == node.Name()+\" \""),
 		in("httpapi", "TestPeersAreSigned"),
 	},
 	{
 		"management", "each guess has the secret of the nodes read from the store",
-		one("httpapi/secret.go", "		return bytes.Equal(s.value, tried) && time.Since(s.at) > secretAgain\n", "		return bytes.Equal(s.value, tried)\n"),
-		in("httpapi", "TestStrangersDelayNobody"),
+		one("httpapi/internal/peers/secret.go", "		return bytes.Equal(s.value, tried) && time.Since(s.at) > secretAgain\n", "		return bytes.Equal(s.value, tried)\n"),
+		in("httpapi/internal/peers", "TestStrangersDelayNobody"),
 	},
 	{
 		"management", "each made-up nonce has the secret of the nodes read from the store",
-		one("httpapi/peer.go", " && p.own(nonce) {\n", " {\n"),
-		in("httpapi", "TestStrangersDelayNobody"),
+		one("httpapi/internal/peers/peers.go", " && p.own(nonce) {\n", " {\n"),
+		in("httpapi/internal/peers", "TestStrangersDelayNobody"),
 	},
 	{
 		"management", "a secret of the nodes that was deleted is in force as long as the node runs",
-		one("httpapi/secret.go", "		return time.Since(s.at) > secretLife\n", "		return false\n"),
-		in("httpapi", "TestDeletedSecretEnds"),
+		one("httpapi/internal/peers/secret.go", "		return time.Since(s.at) > secretLife\n", "		return false\n"),
+		in("httpapi/internal/peers", "TestDeletedSecretEnds"),
 	},
 	{
 		"management", "a secret that does not count any longer stays in force",
-		one("httpapi/secret.go", "	case s.value == nil || errors.Is(err, ErrNoSecret):\n", "	case s.value == nil:\n"),
-		in("httpapi", "TestDeletedSecretEnds"),
+		one("httpapi/internal/peers/secret.go", "	case s.value == nil || errors.Is(err, ErrNoSecret):\n", "	case s.value == nil:\n"),
+		in("httpapi/internal/peers", "TestDeletedSecretEnds"),
 	},
 	{
 		"management", "each node makes a secret of its own",

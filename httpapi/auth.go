@@ -26,12 +26,12 @@ const (
 	maxKnown          = 10_000 // callers that are told apart
 )
 
-// guard stands before everything: it refuses what is not for this node, finds out who asks, and slows them
+// authMiddleware stands before everything: it refuses what is not for this node, finds out who asks, and slows them
 // down. What one caller does keeps no other out: not one with a valid token, and not a probe, whatever address they
 // share.
-type guard struct {
+type authMiddleware struct {
 	access   *Access
-	sessions sessions
+	logins   logins
 	local    []string // names of this machine
 	writes   limits
 	mistakes limits
@@ -39,8 +39,8 @@ type guard struct {
 	next     http.Handler
 }
 
-func newGuard(access *Access, log *slog.Logger, next http.Handler) *guard {
-	g := &guard{
+func newAuthMiddleware(access *Access, log *slog.Logger, next http.Handler) *authMiddleware {
+	g := &authMiddleware{
 		access: access, next: next, local: []string{"localhost"},
 		writes:   limits{every: writesPerSecond, burst: writesAtOnce},
 		mistakes: limits{every: mistakesPerSecond, burst: mistakesAtOnce},
@@ -52,7 +52,7 @@ func newGuard(access *Access, log *slog.Logger, next http.Handler) *guard {
 	return g
 }
 
-func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (g *authMiddleware) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !g.access.answersTo(r.Host, g.local) {
 		answer.Send(w, &problem{Status: http.StatusMisdirectedRequest, Title: "not for this node",
 			Detail: fmt.Sprintf("this node does not answer for %q; use its address, or add the name to [http] hosts", r.Host)})
@@ -93,7 +93,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // refusesWrite returns why somebody may not write now, nil if they may, as far as that does not depend on what they
 // write. Whoever has no role takes nothing of the limit of those who have one and come from the same address. Logins
 // have no such limit: wrong tokens have their own, and a flood must not keep out a valid one.
-func (g *guard) refusesWrite(r *http.Request, c caller) *problem {
+func (g *authMiddleware) refusesWrite(r *http.Request, c caller) *problem {
 	switch {
 	case r.URL.Path == loginPath:
 		return nil
@@ -109,7 +109,7 @@ func (g *guard) refusesWrite(r *http.Request, c caller) *problem {
 func reads(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
 
 // mistaken counts a token that is none, and returns the answer to it: what is wrong, or that there were too many.
-func (g *guard) mistaken(r *http.Request, why string) *problem {
+func (g *authMiddleware) mistaken(r *http.Request, why string) *problem {
 	from := g.access.from(r)
 	g.refusals.add(r, refusedToken, caller{from: from})
 	if !g.mistakes.allow(source{"token", network(from)}) {
@@ -119,13 +119,13 @@ func (g *guard) mistaken(r *http.Request, why string) *problem {
 }
 
 // still reports whether whoever has asked for something that goes on may look at it now.
-func (g *guard) still(r *http.Request) bool {
+func (g *authMiddleware) still(r *http.Request) bool {
 	c, known := g.identify(r)
 	return known && c.name == callerOf(r.Context()).name && refusal(c, RoleView) == nil
 }
 
 // identify finds out who asks. It returns false for somebody whose token is none.
-func (g *guard) identify(r *http.Request) (caller, bool) {
+func (g *authMiddleware) identify(r *http.Request) (caller, bool) {
 	if !g.access.closed() {
 		return caller{name: "somebody", role: RoleAdmin}, true
 	}
@@ -134,7 +134,7 @@ func (g *guard) identify(r *http.Request) (caller, bool) {
 		return caller{name: t.Name, role: t.Role, proven: ok}, ok
 	}
 	if cookie, err := r.Cookie(g.access.cookieName(r)); err == nil {
-		if t, ok := g.sessions.find(cookie.Value, g.access); ok {
+		if t, ok := g.logins.find(cookie.Value, g.access); ok {
 			return caller{name: t.Name, role: t.Role, proven: true}, true
 		}
 	}

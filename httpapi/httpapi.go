@@ -84,7 +84,7 @@ type API struct {
 	huma     huma.API
 	hub      *hub
 	runs     cache[string, []cluster.RunInfo]
-	guard    *guard
+	auth     *authMiddleware
 	handler  http.Handler
 	console  http.Handler
 	streams  *shares
@@ -128,14 +128,14 @@ func New(node Node, options Options) *API {
 	a.serveMetrics(mux)
 	a.openAnswers()
 	mux.HandleFunc("/", a.unknown(mux))
-	a.guard = newGuard(options.Access, options.Log, noteRoute(mux))
+	a.auth = newAuthMiddleware(options.Access, options.Log, noteRoute(mux))
 	a.handler = a.requests.measured(a.sameOrigin(http.HandlerFunc(a.remember)))
 	return a
 }
 
 // remember notes the request for those operations that need more of it than what is described.
 func (a *API) remember(w http.ResponseWriter, r *http.Request) {
-	a.guard.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, r)))
+	a.auth.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, r)))
 }
 
 // ServeHTTP answers a request.

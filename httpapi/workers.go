@@ -99,11 +99,7 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 		OperationID: "get-worker", Method: http.MethodGet, Path: one, Tags: tags, Metadata: as(RoleView),
 		Errors: []int{http.StatusNotFound}, Summary: "A worker",
 	}, func(ctx context.Context, in *workerRun) (*body[cluster.WorkerInfo], error) {
-		m, err := a.current(ctx)
-		if err != nil {
-			return nil, err
-		}
-		slot, err := underWay(m, in.slot(in.Run))
+		m, slot, err := a.locate(ctx, in)
 		if err != nil {
 			return nil, err
 		}
@@ -117,11 +113,7 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 		OperationID: "explain-worker", Method: http.MethodGet, Path: one + "/explain", Tags: tags, Metadata: as(RoleView),
 		Errors: []int{http.StatusNotFound}, Summary: "Why a worker is where it is, why not elsewhere, and how it came there",
 	}, func(ctx context.Context, in *workerRun) (*body[cluster.Explanation], error) {
-		m, err := a.current(ctx)
-		if err != nil {
-			return nil, err
-		}
-		slot, err := underWay(m, in.slot(in.Run))
+		_, slot, err := a.locate(ctx, in)
 		if err != nil {
 			return nil, err
 		}
@@ -173,6 +165,16 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 		"GET /peer/v3/workers/{task}/{index}/stack",
 		asked(func(w http.ResponseWriter, _ *http.Request, q logQuery) { a.sendStack(w, q) }),
 	)
+}
+
+// locate returns the cluster as it is, and the slot in it that a request means.
+func (a *API) locate(ctx context.Context, in *workerRun) (*snapshot, cluster.Slot, error) {
+	m, err := a.current(ctx)
+	if err != nil {
+		return nil, cluster.Slot{}, err
+	}
+	slot, err := underWay(m, in.slot(in.Run))
+	return m, slot, err
 }
 
 // workerOf returns a worker, and false if there is none.

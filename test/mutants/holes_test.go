@@ -1318,7 +1318,7 @@ var mutants = []mutant{
 	},
 	{
 		"management", "a follower's rights are not checked again",
-		one("httpapi/shares.go", "				if !a.guard.still(r) {\n", "				if r == nil {\n"),
+		one("httpapi/shares.go", "				if !a.auth.still(r) {\n", "				if r == nil {\n"),
 		in("httpapi", "TestFollowersEndWithTheirRight"),
 	},
 	{

@@ -61,9 +61,9 @@ func (a *API) serveHistory() {
 			return nil, err
 		}
 		filter := client.EventFilter{Since: in.Since, Kind: cluster.EventKind(in.Kind), Task: in.Task, Node: in.Node}
-		list, last := a.hub.list()
+		list, last := a.hub.Events()
 		return &answer{
-			etag(a.hub.tag(last)),
+			etag(a.hub.Tag(last)),
 			client.Events{Events: slices.DeleteFunc(list, func(e cluster.Event) bool { return !filter.Has(&e) })},
 		}, nil
 	})

@@ -26,6 +26,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/console"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/hub"
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/peers"
 )
 
@@ -82,8 +83,8 @@ type API struct {
 	access   *Access
 	options  Options
 	huma     huma.API
-	hub      *hub
-	runs     cache[string, []cluster.RunInfo]
+	hub      *hub.Hub
+	runs     hub.Cache[string, []cluster.RunInfo]
 	auth     *authMiddleware
 	handler  http.Handler
 	console  http.Handler
@@ -108,7 +109,7 @@ func New(node Node, options Options) *API {
 		peers:   options.Peers,
 		access:  options.Access,
 		options: options,
-		hub:     newHub(node),
+		hub:     hub.New(node, func() any { return healthOf(node) }),
 		console: console.Handler(),
 		closing: make(chan struct{}),
 		streams: newShares("streams", maxStreams, maxStreams/4, maxStreams/10),
@@ -145,7 +146,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.Serv
 // called once.
 func (a *API) Run(ctx context.Context) error {
 	context.AfterFunc(ctx, func() { close(a.closing) })
-	a.hub.run(ctx)
+	a.hub.Run(ctx)
 	return nil
 }
 
@@ -216,7 +217,7 @@ func (a *API) do(ctx context.Context, op cluster.Operation, wait Wait) (*accepte
 	writing, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	out := client.Accepted{Accepted: op.String()}
-	var before *snapshot
+	var before *hub.Snapshot
 	var err error
 	if op.Key != "" {
 		if out.Revision, out.Repeated, err = a.node.Repeated(writing, op); err != nil {
@@ -224,7 +225,7 @@ func (a *API) do(ctx context.Context, op cluster.Operation, wait Wait) (*accepte
 		}
 	}
 	if wait.asked() {
-		if before, err = a.hub.current(writing); err != nil {
+		if before, err = a.hub.Current(writing); err != nil {
 			return nil, err
 		}
 	}

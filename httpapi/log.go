@@ -15,6 +15,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/hub"
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/peers"
 )
 
@@ -70,7 +71,7 @@ func (a *API) workerLog(w http.ResponseWriter, r *http.Request) {
 	defer a.endUnlessAllowed(allowed, end, r)()
 	ctx, cancel := context.WithTimeout(allowed, patience)
 	defer cancel()
-	m, serr := a.hub.current(ctx)
+	m, serr := a.hub.Current(ctx)
 	_, here := a.node.Log(q.slot, 0)
 	at := cluster.WorkerInfo{}
 	if serr == nil {
@@ -127,7 +128,7 @@ func (a *API) checkLogNames(ctx context.Context, q logQuery) error {
 }
 
 // place returns the worker where its log is read: at the node that is asked for, or where it is.
-func (q logQuery) place(m *snapshot) (cluster.WorkerInfo, error) {
+func (q logQuery) place(m *hub.Snapshot) (cluster.WorkerInfo, error) {
 	at, _ := workerOf(m, q.slot)
 	if q.node == "" {
 		return at, nil
@@ -144,7 +145,7 @@ func (q logQuery) place(m *snapshot) (cluster.WorkerInfo, error) {
 }
 
 // followElsewhere answers with the log of a worker of another node, and what comes. After an error nothing is answered.
-func (a *API) followElsewhere(ctx context.Context, w http.ResponseWriter, m *snapshot, at cluster.WorkerInfo, q logQuery) error {
+func (a *API) followElsewhere(ctx context.Context, w http.ResponseWriter, m *hub.Snapshot, at cluster.WorkerInfo, q logQuery) error {
 	there, err := a.reach(m, at.Member)
 	if err != nil {
 		return err
@@ -226,7 +227,7 @@ func start(w http.ResponseWriter, node, kind string) {
 }
 
 // forward fetches what is asked of a worker from the node that has it. After an error nothing is answered.
-func (a *API) forward(w http.ResponseWriter, r *http.Request, m *snapshot, at cluster.WorkerInfo, what, kind string) error {
+func (a *API) forward(w http.ResponseWriter, r *http.Request, m *hub.Snapshot, at cluster.WorkerInfo, what, kind string) error {
 	query := r.URL.Query()
 	if at.Run != "" {
 		query.Set("run", at.Run)
@@ -239,7 +240,7 @@ func peerPath(at cluster.WorkerInfo, what string) string {
 }
 
 // relay answers with what another node answers. After an error nothing is answered.
-func (a *API) relay(w http.ResponseWriter, r *http.Request, m *snapshot, member, path string, query url.Values, kind string) error {
+func (a *API) relay(w http.ResponseWriter, r *http.Request, m *hub.Snapshot, member, path string, query url.Values, kind string) error {
 	ctx, cancel := context.WithTimeout(r.Context(), peers.Patience)
 	defer cancel()
 	there, err := a.reach(m, member)
@@ -280,7 +281,7 @@ func (a *API) stack(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
-	m, err := a.hub.current(ctx)
+	m, err := a.hub.Current(ctx)
 	if err != nil {
 		a.fail(w, err)
 		return

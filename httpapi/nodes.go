@@ -12,6 +12,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/hub"
 )
 
 // NodePath names a node.
@@ -156,8 +157,8 @@ func (a *API) leaseOperation() *huma.Operation {
 }
 
 // current returns the cluster as it is.
-func (a *API) current(ctx context.Context) (*snapshot, error) {
+func (a *API) current(ctx context.Context) (*hub.Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return a.hub.current(ctx)
+	return a.hub.Current(ctx)
 }

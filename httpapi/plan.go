@@ -8,6 +8,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/hub"
 )
 
 // servePlan serves what moves, and what operations would do.
@@ -69,10 +70,10 @@ func (a *API) apply(ctx context.Context, ops cluster.Operations, revision string
 	}
 	writing, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	var before *snapshot
+	var before *hub.Snapshot
 	var err error
 	if wait.asked() {
-		if before, err = a.hub.current(writing); err != nil {
+		if before, err = a.hub.Current(writing); err != nil {
 			return nil, err
 		}
 	}

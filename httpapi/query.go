@@ -205,7 +205,7 @@ func (a *API) heardOf(ctx context.Context, task, node string) (now, ever names, 
 	for i := range m.State.Workers { // of which one may have ended on a node that has gone since
 		ever.add(m.State.Workers[i].Task, m.State.Workers[i].Node)
 	}
-	events, _ := a.hub.list()
+	events, _ := a.hub.Events()
 	for i := range events {
 		ever.add(events[i].TaskName(), events[i].Node)
 	}

@@ -7,11 +7,12 @@ import (
 	"strings"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/hub"
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/peers"
 )
 
 // reach returns where a member is asked, or an error that says why it cannot be.
-func (a *API) reach(m *snapshot, member string) (cluster.NodeInfo, error) {
+func (a *API) reach(m *hub.Snapshot, member string) (cluster.NodeInfo, error) {
 	var here, there cluster.NodeInfo
 	for i := range m.State.Nodes {
 		n := &m.State.Nodes[i]
@@ -45,7 +46,7 @@ func (a *API) reach(m *snapshot, member string) (cluster.NodeInfo, error) {
 }
 
 // lostName returns the name of a member that is gone, or the member if that is not known any longer.
-func lostName(m *snapshot, member string) string {
+func lostName(m *hub.Snapshot, member string) string {
 	for i := range m.State.Lost {
 		if n := &m.State.Lost[i]; n.Member == member && n.Name != "" {
 			return n.Name

@@ -13,6 +13,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/hub"
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
@@ -63,7 +64,7 @@ var unseen = []cluster.OperationKind{cluster.OpRestart, cluster.OpEvict, cluster
 
 // goalOf returns what an operation is to lead to that was answered with a revision, in a cluster as it was. Of one that was
 // repeated nobody knows how the cluster was before it: what it touched has to settle.
-func goalOf(op cluster.Operation, revision string, repeated bool, before *snapshot) goal {
+func goalOf(op cluster.Operation, revision string, repeated bool, before *hub.Snapshot) goal {
 	g := goal{task: op.Task, reached: func(*cluster.Snapshot) string { return "" }}
 	if repeated && slices.Contains(unseen, op.Kind) {
 		return g
@@ -130,7 +131,7 @@ func goalOf(op cluster.Operation, revision string, repeated bool, before *snapsh
 	return g
 }
 
-func memberOf(m *snapshot, node string) string {
+func memberOf(m *hub.Snapshot, node string) string {
 	for i := range m.State.Nodes {
 		if n := &m.State.Nodes[i]; n.Name == node {
 			return n.Member
@@ -209,7 +210,7 @@ func seenMark(s *cluster.Snapshot, node, revision string) string {
 
 // goalOfAll returns what operations are to lead to, each of which was answered with a revision. Those that were repeated have
 // none: everything has to settle.
-func goalOfAll(ops cluster.Operations, revisions []string, before *snapshot) goal {
+func goalOfAll(ops cluster.Operations, revisions []string, before *hub.Snapshot) goal {
 	all, goals := goal{renews: map[cluster.Slot]int64{}}, []goal(nil)
 	for i, op := range ops {
 		if i >= len(revisions) || overruled(op, ops[i+1:]) {
@@ -277,7 +278,7 @@ func numbers(revision string) []int64 {
 }
 
 // triedAgain returns what says which workers are still kept from running, of those that a restart is to try again.
-func triedAgain(before *snapshot, op cluster.Operation) func(*cluster.Snapshot) string {
+func triedAgain(before *hub.Snapshot, op cluster.Operation) func(*cluster.Snapshot) string {
 	kept := map[cluster.Slot]bool{}
 	for i := range before.State.Workers {
 		if w := &before.State.Workers[i]; (op.Task == "" || w.Task == op.Task) && (op.Index == nil || w.Index == *op.Index) && w.Kept() {
@@ -320,14 +321,14 @@ func (a *API) settle(ctx context.Context, out *client.Accepted, wait Wait, g goa
 	defer cancel()
 	settled := false
 	defer func() { out.Settled = &settled }()
-	m, err := a.hub.current(ctx)
+	m, err := a.hub.Current(ctx)
 	for err == nil {
 		if out.Waiting = a.missing(ctx, m, g); len(out.Waiting) == 0 {
 			settled = true
 			out.Unplaced = g.unplaced(&m.Snapshot)
 			return
 		}
-		m, err = a.hub.next(ctx, m)
+		m, err = a.hub.Next(ctx, m)
 	}
 	if len(out.Waiting) == 0 {
 		out.Waiting = []string{"it is not known how far it is: " + err.Error()}
@@ -335,7 +336,7 @@ func (a *API) settle(ctx context.Context, out *client.Accepted, wait Wait, g goa
 }
 
 // missing returns what there is still to do.
-func (a *API) missing(ctx context.Context, m *snapshot, g goal) []string {
+func (a *API) missing(ctx context.Context, m *hub.Snapshot, g goal) []string {
 	if list := a.unfinished(ctx, m, g); len(list) > 0 {
 		return list
 	}
@@ -348,14 +349,14 @@ func (a *API) missing(ctx context.Context, m *snapshot, g goal) []string {
 	if list := g.unsettled(&snap); len(list) > 0 {
 		return list
 	}
-	if err := a.hub.reach(ctx, snap.Number); err != nil { // whoever reads the state from now on sees it, too
+	if err := a.hub.Reach(ctx, snap.Number); err != nil { // whoever reads the state from now on sees it, too
 		return []string{err.Error()}
 	}
 	return nil
 }
 
 // unfinished returns what there is still to do by a snapshot and by what was read after it.
-func (a *API) unfinished(ctx context.Context, m *snapshot, g goal) []string {
+func (a *API) unfinished(ctx context.Context, m *hub.Snapshot, g goal) []string {
 	if g.run != "" {
 		return a.missingRun(ctx, m, g)
 	}
@@ -403,7 +404,7 @@ func (g *goal) unsettled(s *cluster.Snapshot) (list []string) {
 }
 
 // missingRun says what there is still to do of a run.
-func (a *API) missingRun(ctx context.Context, m *snapshot, g goal) []string {
+func (a *API) missingRun(ctx context.Context, m *hub.Snapshot, g goal) []string {
 	list, err := a.runsOf(ctx, m, g.task)
 	if err != nil {
 		return []string{err.Error()}

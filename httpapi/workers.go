@@ -11,6 +11,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/hub"
 )
 
 // WorkerPath names a worker.
@@ -41,7 +42,7 @@ type workerRun struct {
 
 // underWay returns the slot that is meant where a task has runs, and none is named: that of the run under way that began
 // last.
-func underWay(m *snapshot, slot cluster.Slot) (cluster.Slot, error) {
+func underWay(m *hub.Snapshot, slot cluster.Slot) (cluster.Slot, error) {
 	tasks := m.State.Tasks
 	at := slices.IndexFunc(tasks, func(t cluster.TaskInfo) bool { return t.Name == slot.Task && t.Runs })
 	if at < 0 {
@@ -168,7 +169,7 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 }
 
 // locate returns the cluster as it is, and the slot in it that a request means.
-func (a *API) locate(ctx context.Context, in *workerRun) (*snapshot, cluster.Slot, error) {
+func (a *API) locate(ctx context.Context, in *workerRun) (*hub.Snapshot, cluster.Slot, error) {
 	m, err := a.current(ctx)
 	if err != nil {
 		return nil, cluster.Slot{}, err
@@ -178,7 +179,7 @@ func (a *API) locate(ctx context.Context, in *workerRun) (*snapshot, cluster.Slo
 }
 
 // workerOf returns a worker, and false if there is none.
-func workerOf(m *snapshot, slot cluster.Slot) (cluster.WorkerInfo, bool) {
+func workerOf(m *hub.Snapshot, slot cluster.Slot) (cluster.WorkerInfo, bool) {
 	list := m.State.Workers
 	task, run := cluster.SplitRun(slot.Task)
 	at, found := slices.BinarySearchFunc(

@@ -1253,7 +1253,7 @@ var mutants = []mutant{
 	},
 	{
 		"management", "followers do not learn that a list has become empty",
-		one("httpapi/diff.go", "	whole := append(make([]T, 0, len(list)), list...)\n", "	whole := append([]T(nil), list...)\n"),
+		one("httpapi/internal/hub/diff.go", "	whole := append(make([]T, 0, len(list)), list...)\n", "	whole := append([]T(nil), list...)\n"),
 		in("httpapi", "TestUpdate"),
 	},
 	{

@@ -1,4 +1,4 @@
-package httpapi
+package hub
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 // A key that the store is slow with is read once, and holds up neither who asks for another one nor who has no more time.
 func TestCacheReadsEachKeyOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var c cache[string, int]
-		m, reads := &snapshot{}, 0
+		var c Cache[string, int]
+		m, reads := &Snapshot{}, 0
 		slow := func(context.Context) (int, error) {
 			reads++
 			time.Sleep(3 * time.Second)
@@ -21,7 +21,7 @@ func TestCacheReadsEachKeyOnce(t *testing.T) {
 		ask := func(ctx context.Context) <-chan error {
 			done := make(chan error, 1)
 			go func() {
-				value, err := c.get(ctx, m, "slow", slow)
+				value, err := c.Get(ctx, m, "slow", slow)
 				if err == nil && value != 1 {
 					err = errors.New("it was read again")
 				}
@@ -34,7 +34,7 @@ func TestCacheReadsEachKeyOnce(t *testing.T) {
 		defer cancel()
 		first, second := ask(short), ask(t.Context())
 		began := time.Now()
-		if value, err := c.get(t.Context(), m, "fast", func(context.Context) (int, error) { return 7, nil }); err != nil || value != 7 || time.Since(began) > 0 {
+		if value, err := c.Get(t.Context(), m, "fast", func(context.Context) (int, error) { return 7, nil }); err != nil || value != 7 || time.Since(began) > 0 {
 			t.Errorf("another key: %d, %v after %v", value, err, time.Since(began))
 		}
 		if err := <-first; !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != time.Second {
@@ -52,17 +52,17 @@ func TestCacheReadsEachKeyOnce(t *testing.T) {
 // What is kept counts for one snapshot and for a few seconds, and no error is kept.
 func TestCacheLetsGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var c cache[string, int]
+		var c Cache[string, int]
 		reads, fails := 0, errors.New("no answer")
-		get := func(m *snapshot, err error) (int, error) {
-			return c.get(t.Context(), m, "a", func(context.Context) (int, error) {
+		get := func(m *Snapshot, err error) (int, error) {
+			return c.Get(t.Context(), m, "a", func(context.Context) (int, error) {
 				reads++
 				return reads, err
 			})
 		}
-		one, two := &snapshot{}, &snapshot{seq: 1}
+		one, two := &Snapshot{}, &Snapshot{Seq: 1}
 		for i, step := range []struct {
-			at    *snapshot
+			at    *Snapshot
 			wait  time.Duration
 			fails error
 			want  int
@@ -80,9 +80,9 @@ func TestCacheLetsGo(t *testing.T) {
 // A read that does not end is given up.
 func TestCacheGivesUpAReadThatDoesNotEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var c cache[string, int]
+		var c Cache[string, int]
 		began := time.Now()
-		_, err := c.get(t.Context(), &snapshot{}, "a", func(ctx context.Context) (int, error) {
+		_, err := c.Get(t.Context(), &Snapshot{}, "a", func(ctx context.Context) (int, error) {
 			<-ctx.Done()
 			return 0, ctx.Err()
 		})

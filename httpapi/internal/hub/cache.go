@@ -1,4 +1,4 @@
-package httpapi
+package hub
 
 import (
 	"context"
@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// cache keeps what was read of the store, by key, for as long as the cluster is seen unchanged: readers cost the
+// Cache keeps what was read of the store, by key, for as long as the cluster is seen unchanged: readers cost the
 // store nothing. What changes without a trace in the state is read again after a while.
 //
 // Each key is read once for all who wait for it, and outside the lock: a slow read holds up nobody who asks for another key.
-type cache[K comparable, V any] struct {
+type Cache[K comparable, V any] struct {
 	mu   sync.Mutex
-	at   *snapshot
+	at   *Snapshot
 	kept map[K]*reading[V]
 }
 
@@ -25,12 +25,13 @@ type reading[V any] struct {
 }
 
 const (
+	patience = 5 * time.Second // how long a read may take
 	cacheFor = 5 * time.Second
 	maxKept  = 1000
 )
 
-// get returns what is kept for a key, or reads it. A read goes on for others when the context of the first who wants it ends.
-func (c *cache[K, V]) get(ctx context.Context, m *snapshot, key K, read func(context.Context) (V, error)) (V, error) {
+// Get returns what is kept for a key, or reads it. A read goes on for others when the context of the first who wants it ends.
+func (c *Cache[K, V]) Get(ctx context.Context, m *Snapshot, key K, read func(context.Context) (V, error)) (V, error) {
 	r := c.reading(ctx, m, key, read)
 	select {
 	case <-r.done:
@@ -42,7 +43,7 @@ func (c *cache[K, V]) get(ctx context.Context, m *snapshot, key K, read func(con
 }
 
 // reading returns the read of a key that counts, and begins one if there is none.
-func (c *cache[K, V]) reading(ctx context.Context, m *snapshot, key K, read func(context.Context) (V, error)) *reading[V] {
+func (c *Cache[K, V]) reading(ctx context.Context, m *Snapshot, key K, read func(context.Context) (V, error)) *reading[V] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.at != m || len(c.kept) >= maxKept {
@@ -58,7 +59,7 @@ func (c *cache[K, V]) reading(ctx context.Context, m *snapshot, key K, read func
 }
 
 // read reads a key. An error is given to those who wait, and not kept.
-func (c *cache[K, V]) read(ctx context.Context, key K, r *reading[V], read func(context.Context) (V, error)) {
+func (c *Cache[K, V]) read(ctx context.Context, key K, r *reading[V], read func(context.Context) (V, error)) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	value, err := read(ctx)

@@ -65,7 +65,7 @@ func (g *authMiddleware) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c, known := g.identify(r)
 	if c.from = from; !known {
-		answer.Send(w, g.mistaken(r, "the token is none of this node's; check --token or XCONSUMER_API_TOKEN; in the console, log in again"))
+		answer.Send(w, g.mistaken(r, "invalid token; check --token or XCONSUMER_API_TOKEN; in the console, log in again"))
 		return
 	}
 	if !reads(r) {
@@ -153,8 +153,8 @@ func refusal(c caller, wanted Role) *problem {
 	case c.role == "":
 		return &problem{
 			Status: http.StatusUnauthorized,
-			Title:  "who are you?",
-			Detail: "this node wants a token: xconsumer --token or XCONSUMER_API_TOKEN, \"Authorization: Bearer …\", or a login",
+			Title:  "authentication required",
+			Detail: "this node requires a token: xconsumer --token or XCONSUMER_API_TOKEN, \"Authorization: Bearer …\", or a login",
 		}
 	}
 	return &problem{

@@ -97,7 +97,7 @@ func (a *API) workerLog(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// failLog answers why a log is not shown. That the node that is asked for keeps nothing of it is no error: a worker may
+// failLog answers why a log is not shown. That the node that is asked for keeps nothing of it is not an error: a worker may
 // have left before it was begun there, or the node has gone, and whoever follows it cannot know before. A task or a node
 // that nobody has heard of is one.
 func (a *API) failLog(ctx context.Context, w http.ResponseWriter, q logQuery, err error) {

@@ -102,7 +102,7 @@ func (s *logins) end(id string) {
 type Login struct {
 	Name string `json:"name" doc:"Whose token it is."`
 	Role Role   `json:"role" enum:",view,operate,admin" doc:"What they may do."`
-	Open bool   `json:"open" doc:"Nobody needs a token here."`
+	Open bool   `json:"open" doc:"The node asks nobody for a token."`
 }
 
 type loginAnswer struct {
@@ -147,12 +147,12 @@ func (a *API) serveSessions() {
 		Path:        loginPath,
 		Tags:        tags,
 		Errors:      []int{http.StatusUnauthorized, http.StatusTooManyRequests},
-		Summary:     "Lets a browser in, by a cookie that no script can read",
+		Summary:     "Logs a browser in, with a cookie that no script can read",
 	}, func(ctx context.Context, in *login) (*loginAnswer, error) {
 		t, ok := a.access.find(in.Body.Token)
 		r := requestOf(ctx)
 		if !ok {
-			return nil, a.auth.mistaken(r, "the token is none of this node's")
+			return nil, a.auth.mistaken(r, "invalid token")
 		}
 		return &loginAnswer{a.cookie(r, a.auth.logins.begin(t, a.access), sessionLife), Login{Name: t.Name, Role: t.Role}}, nil
 	})
@@ -170,7 +170,7 @@ func (a *API) serveSessions() {
 		Method:      http.MethodGet,
 		Path:        "/api/v1/session",
 		Tags:        tags,
-		Summary:     "Who is asking: nobody who is known, if the role is empty",
+		Summary:     "The caller's identity; the role is empty for an unauthenticated caller",
 	}, func(ctx context.Context, _ *struct{}) (*body[Login], error) {
 		c := callerOf(ctx)
 		return &body[Login]{Login{Name: c.name, Role: c.role, Open: !a.access.closed()}}, nil

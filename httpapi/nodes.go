@@ -35,7 +35,7 @@ func (a *API) serveNodes(mux *http.ServeMux) {
 	for kind, summary := range map[cluster.OperationKind]string{
 		cluster.OpCordon:   "Gives a node nothing new; what it has stays",
 		cluster.OpUncordon: "Lets a node take work again; ends a drain or a quarantine, too",
-		cluster.OpRestart:  "Starts all workers of a node anew, as many at a time as the budgets allow",
+		cluster.OpRestart:  "Restarts all workers of a node, as many at a time as the budgets allow",
 	} {
 		accept(a, huma.Operation{
 			OperationID: string(kind) + "-node", Method: http.MethodPost, Path: path(string(kind)), Tags: tags, Summary: summary,

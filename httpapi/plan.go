@@ -16,7 +16,7 @@ func (a *API) servePlan() {
 	tags := []string{"moves"}
 	accept(a, huma.Operation{
 		OperationID: "move-now", Method: http.MethodPost, Path: "/api/v1/moves/now", Tags: tags,
-		Summary: "Lets no delay or freeze hold the work of nodes that are gone at this moment",
+		Summary: "Moves the work of lost nodes now, without their delays and freezes",
 	}, func(in *struct{ Wait }) (cluster.Operation, Wait) { return cluster.MoveNow(), in.Wait })
 	type operations struct {
 		Body struct {
@@ -82,7 +82,7 @@ func (a *API) apply(ctx context.Context, ops cluster.Operations, revision string
 		return nil, err
 	}
 	out := client.Accepted{Accepted: ops.String(), Revision: revision}
-	a.options.Log.Info("asked for", "operation", out.Accepted, "caller", c.name, "from", c.from)
+	a.options.Log.Info("operation accepted", "operation", out.Accepted, "caller", c.name, "from", c.from)
 	if wait.asked() {
 		a.settle(ctx, &out, wait, goalOfAll(ops, revisions, before))
 	}

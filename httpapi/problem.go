@@ -95,7 +95,7 @@ func fieldsOf(err error, at string) (list []*huma.ErrorDetail) {
 	return list
 }
 
-// fail answers with a problem where there is no operation that does.
+// fail answers with a problem where no described operation does.
 func (a *API) fail(w http.ResponseWriter, err error) { answer.Send(w, a.problem(err)) }
 
 // unknown answers what has no other answer: with the console's files, with which methods there are, or with nothing.

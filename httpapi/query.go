@@ -132,7 +132,7 @@ func refuse(api huma.API, ctx huma.Context, p *problem) {
 	_ = api.Marshal(ctx.BodyWriter(), "application/json", p) // the client has gone
 }
 
-// handleRaw serves an operation whose answer is no value: it describes it, and refuses whoever may not look and what it
+// handleRaw serves an operation whose answer is a text or a stream: it describes it, and refuses whoever may not look and what it
 // does not know, as handle does.
 func (a *API) handleRaw(mux *http.ServeMux, op *huma.Operation, h http.HandlerFunc) {
 	a.huma.OpenAPI().AddOperation(op)

@@ -72,7 +72,7 @@ func (a *API) serveTasks() {
 	}
 	accept(a, huma.Operation{
 		OperationID: "restart-task", Method: http.MethodPost, Path: path("restart"), Tags: tags,
-		Summary: "Starts all workers of a task anew, as many at a time as the budgets allow",
+		Summary: "Restarts all workers of a task, as many at a time as the budgets allow",
 	}, func(in *taskOperation) (cluster.Operation, Wait) { return cluster.RestartTask(in.Task), in.Wait })
 	type runNow struct {
 		TaskPath

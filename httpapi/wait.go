@@ -25,7 +25,7 @@ type Wait struct {
 	Wait string `query:"wait" doc:"How long to wait until everything that is touched has settled, as \"30s\", 10m at most; the answer says whether it has."`
 }
 
-// asked tells whether to wait at all.
+// asked reports whether to wait at all.
 func (w *Wait) asked() bool { return w.Wait != "" }
 
 // Resolve checks it.
@@ -97,7 +97,7 @@ func goalOf(op cluster.Operation, revision string, repeated bool, before *hub.Sn
 		g.reached = func(s *cluster.Snapshot) string {
 			for i := range s.State.Nodes {
 				if n := &s.State.Nodes[i]; n.Member == member {
-					return op.Node + " is a member still"
+					return op.Node + " is still a member"
 				}
 			}
 			return ""
@@ -146,7 +146,7 @@ func (g *goal) isOld(w *cluster.WorkerInfo) bool {
 	return renews && w.Token == token
 }
 
-// onItsWay says how far a worker is that has not settled.
+// onItsWay describes how far a worker is that has not settled.
 func onItsWay(w *cluster.WorkerInfo) string {
 	switch w.State {
 	case cluster.WorkerStuck:
@@ -161,28 +161,28 @@ func onItsWay(w *cluster.WorkerInfo) string {
 	return fmt.Sprintf("%s on %s is to be restarted", w.Slot(), w.Node)
 }
 
-// reaped says which of the members that were gone is waited for still.
+// reaped returns which of the members that were gone is still waited for, "" for none.
 func reaped(s *cluster.Snapshot, gone []cluster.NodeInfo) string {
 	for i := range s.State.Lost {
 		n := &s.State.Lost[i]
 		if slices.ContainsFunc(gone, func(g cluster.NodeInfo) bool { return g.Member == n.Member }) {
-			return n.Name + " is waited for still"
+			return "still waiting for node " + n.Name
 		}
 	}
 	return ""
 }
 
-// deleted says whether a task is there still.
+// deleted returns that a task still exists, "" if it does not.
 func deleted(s *cluster.Snapshot, task string) string {
 	for i := range s.Tasks {
 		if s.Tasks[i].Name == task {
-			return "task " + task + " is there still"
+			return "task " + task + " still exists"
 		}
 	}
 	return ""
 }
 
-// marked says whether a node is not seen as it is wanted. A mark that is written after one that was taken back has
+// marked returns what of a mark is not seen on a node yet, "" for nothing. A mark that is written after one that was taken back has
 // low revisions again, so that these alone do not tell.
 func marked(s *cluster.Snapshot, kind cluster.OperationKind, node string) string {
 	for i := range s.State.Nodes {
@@ -198,14 +198,14 @@ func marked(s *cluster.Snapshot, kind cluster.OperationKind, node string) string
 	return ""
 }
 
-// seenMark says whether what is wanted of a node is not yet seen at a revision, "" for that of a mark that there is
-// not. One that has been taken back is gone.
+// seenMark returns that the mark of a node is not yet seen at a revision, "" if it is; revision "" is that of a mark that
+// does not exist. One that has been taken back is gone.
 func seenMark(s *cluster.Snapshot, node, revision string) string {
 	have, marked := s.Marks[node]
 	if revision == "" || !marked && revision != "0" || marked && atLeast(have, revision) {
 		return ""
 	}
-	return "what is wanted of " + node + " is not seen as it was written"
+	return "the mark of node " + node + " is not seen as it was written"
 }
 
 // goalOfAll returns what operations are to lead to, each of which was answered with a revision. Those that were repeated have
@@ -295,7 +295,7 @@ func triedAgain(before *hub.Snapshot, op cluster.Operation) func(*cluster.Snapsh
 	}
 }
 
-// seenTask says whether a task is not yet seen at a revision.
+// seenTask returns that a task is not yet seen at a revision, "" if it is.
 func seenTask(s *cluster.Snapshot, task, revision string) string {
 	for i := range s.Tasks {
 		if s.Tasks[i].Name == task && atLeast(s.Tasks[i].Revision, revision) {
@@ -331,7 +331,7 @@ func (a *API) settle(ctx context.Context, out *client.Accepted, wait Wait, g goa
 		m, err = a.hub.Next(ctx, m)
 	}
 	if len(out.Waiting) == 0 {
-		out.Waiting = []string{"it is not known how far it is: " + err.Error()}
+		out.Waiting = []string{"progress unknown: " + err.Error()}
 	}
 }
 

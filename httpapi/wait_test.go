@@ -44,14 +44,14 @@ func TestWaitsUntilItIsSeen(t *testing.T) {
 		{"one task is seen", two, twoBody, cluster.Snapshot{Tasks: []cluster.TaskDetail{seen("a", "8")}}, "task b is not seen as it was written"},
 		{"one task is seen as it was", two, twoBody, cluster.Snapshot{Tasks: []cluster.TaskDetail{seen("a", "7"), seen("b", "8")}}, "task a is not seen as it was written"},
 		{"the task is gone", del, delBody, cluster.Snapshot{}, ""},
-		{"the task is there", del, delBody, cluster.Snapshot{Tasks: []cluster.TaskDetail{seen("a", "8")}}, "task a is there still"},
+		{"the task is there", del, delBody, cluster.Snapshot{Tasks: []cluster.TaskDetail{seen("a", "8")}}, "task a still exists"},
 		{"the drain is seen", drain, drainBody, cluster.Snapshot{State: node1(cluster.NodeInfo{Drain: &cluster.DrainInfo{}}), Marks: map[string]string{"n1": "8"}}, ""},
-		{"an older mark is seen", drain, drainBody, cluster.Snapshot{State: node1(cluster.NodeInfo{Drain: &cluster.DrainInfo{}}), Marks: map[string]string{"n1": "7"}}, "what is wanted of n1 is not seen as it was written"},
+		{"an older mark is seen", drain, drainBody, cluster.Snapshot{State: node1(cluster.NodeInfo{Drain: &cluster.DrainInfo{}}), Marks: map[string]string{"n1": "7"}}, "the mark of node n1 is not seen as it was written"},
 		{"a mark before the last is seen", drain, drainBody, cluster.Snapshot{State: node1(cluster.NodeInfo{Cordoned: true}), Marks: map[string]string{"n1": "9"}}, "drain of n1 is not seen yet"},
 		{"the label is seen", "nodes/n1/label", `{"labels": {"gpu": "true"}}`, cluster.Snapshot{Marks: map[string]string{"n1": "8"}}, ""},
 		{"the mark has been taken back", "nodes/n1/label", `{"labels": {"gpu": null}}`, cluster.Snapshot{}, ""},
-		{"the label is not seen", "nodes/n1/label", `{"labels": {"gpu": "true"}}`, cluster.Snapshot{Marks: map[string]string{"n1": "3"}}, "what is wanted of n1 is not seen as it was written"},
-		{"a node is waited for", "moves/now", "", cluster.Snapshot{State: cluster.State{Lost: []cluster.NodeInfo{{Name: "n7", Member: "m"}}}}, "n7 is waited for still"},
+		{"the label is not seen", "nodes/n1/label", `{"labels": {"gpu": "true"}}`, cluster.Snapshot{Marks: map[string]string{"n1": "3"}}, "the mark of node n1 is not seen as it was written"},
+		{"a node is waited for", "moves/now", "", cluster.Snapshot{State: cluster.State{Lost: []cluster.NodeInfo{{Name: "n7", Member: "m"}}}}, "still waiting for node n7"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n := node{apinode.Seeing(c.snap), new([]string), nil}

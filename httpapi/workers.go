@@ -129,7 +129,7 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 	}
 	accept(a, huma.Operation{
 		OperationID: "restart-worker", Method: http.MethodPost, Path: one + "/restart", Tags: tags,
-		Summary: "Starts a worker anew, under a new token and not necessarily on the same node",
+		Summary: "Restarts a worker under a new token, not necessarily on the same node",
 	}, func(in *restart) (cluster.Operation, Wait) { return cluster.RestartWorker(in.slot("")), in.Wait })
 	type move struct {
 		WorkerPath

@@ -175,7 +175,7 @@ func (h *Hub) put(snap cluster.Snapshot) {
 		h.push("change", text)
 		h.now = &Snapshot{Snapshot: snap, Seq: h.last}
 	case before.NextDecision != snap.NextDecision, !reflect.DeepEqual(before.Tasks, snap.Tasks), !maps.Equal(before.Marks, snap.Marks):
-		// These are no parts of the state. A decision alone is a change, too: a run may have begun and ended between two snapshots.
+		// These are not in the state. A decision alone is a change, too: a run may have begun and ended between two snapshots.
 		h.now = &Snapshot{Snapshot: snap, Seq: before.Seq}
 	}
 	for _, e := range happened {

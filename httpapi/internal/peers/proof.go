@@ -36,7 +36,7 @@ func (q question) proof(secret []byte) string {
 // MaxFrame is the most bytes that a frame has.
 const MaxFrame = 32 << 10
 
-// errUnproven: what answers is no node with the secret, or somebody has changed what it said.
+// errUnproven: the answer is not from a node with the secret, or was changed on the way.
 var errUnproven = errors.New("unproven answer")
 
 // frameProof shows that a node with the secret has sent a frame of the answer.

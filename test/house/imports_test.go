@@ -119,6 +119,7 @@ var drivers = map[string][]string{
 	"app/internal/logging":    {"github.com/lmittmann/tint"},
 	"app/internal/node":       {"github.com/coreos/go-systemd/v22/daemon", "go.opentelemetry.io/otel/attribute", "go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp", "go.opentelemetry.io/otel/sdk/resource", "go.opentelemetry.io/otel/sdk/trace", "go.opentelemetry.io/otel/trace"},
 	"internal/metrics":        {"github.com/prometheus/client_golang/prometheus", "github.com/prometheus/client_golang/prometheus/promhttp", "github.com/prometheus/client_golang/prometheus/collectors"},
+	"internal/proc":           {"golang.org/x/sys/unix"},
 	"internal/supervise":      {"golang.org/x/sys/unix"},
 	"internal/schedule":       {"github.com/netresearch/go-cron"},
 	"internal/command":        {"golang.org/x/sys/unix"},

@@ -22,7 +22,7 @@ var (
 	// once, since another node is about to get the slot.
 	ErrStuck = follower.ErrStuck
 	// ErrLease: the session timeout is so short that it leaves no time to work. The error shows the arithmetic.
-	ErrLease = membership.ErrTerms
+	ErrLease = membership.ErrLeaseParams
 	// ErrProtocol: the cluster speaks a protocol that this version does not know.
 	ErrProtocol = membership.ErrProtocol
 	// ErrConfig: the configuration or a registered work is invalid.

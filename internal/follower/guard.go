@@ -37,7 +37,7 @@ func Guard(ctx context.Context, lease *membership.Lease, workers Workers, emit f
 		}
 		if phase > membership.Holds {
 			for slot := range running {
-				workers.Stop(slot, cluster.ErrLeaseLost, min(lease.Terms().Soft, left))
+				workers.Stop(slot, cluster.ErrLeaseLost, min(lease.Params().Soft, left))
 			}
 		}
 		switch {

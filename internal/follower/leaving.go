@@ -56,7 +56,7 @@ func (fl *following) stays(now time.Duration, phase membership.Phase) bool {
 	if phase > membership.Holds {
 		return false
 	}
-	return fl.busy || fl.Leads() && !fl.docEmpty() && now-fl.leavingSince < fl.Lease.Terms().Timeout
+	return fl.busy || fl.Leads() && !fl.docEmpty() && now-fl.leavingSince < fl.Lease.Params().Timeout
 }
 
 // departure tells what is known of the member's keys.
@@ -76,7 +76,7 @@ func (fl *following) docEmpty() bool {
 // lease.
 func (fl *following) stopTime(grace time.Duration, cause error) time.Duration {
 	if errors.Is(cause, cluster.ErrLeaseLost) {
-		return min(grace, fl.Lease.Terms().Soft)
+		return min(grace, fl.Lease.Params().Soft)
 	}
 	return grace
 }

@@ -28,7 +28,7 @@ import (
 const hangAfter = 10 * time.Second
 
 // hangTime returns for how long a step of leading may last.
-func (l *Leader) hangTime() time.Duration { return max(l.Lease.Terms().Timeout, hangAfter) }
+func (l *Leader) hangTime() time.Duration { return max(l.Lease.Params().Timeout, hangAfter) }
 
 // Hangs reports whether a step of leading has lasted for so long that its term should have ended long ago: the vigil
 // hangs, too, or the election cannot be told. It takes no lock.
@@ -192,8 +192,8 @@ func (l *Leader) leftBehind(over <-chan struct{}, why error) error {
 // keepVigil returns when the term's loop is over or ctx has ended, and before that with the reason why this node cannot
 // lead.
 func (l *Leader) keepVigil(ctx context.Context, over <-chan struct{}) error {
-	terms := l.Lease.Terms()
-	hang, without := l.hangTime(), 2*terms.Beat+terms.Spacing
+	terms := l.Lease.Params()
+	hang, without := l.hangTime(), 2*terms.HeartbeatInterval+terms.Spacing
 	look := min(time.Second, without/4)
 	now := l.Session.Now()
 	leased, reached := now, now // since when there has been a lease, and when there was none or the service out of reach

@@ -18,7 +18,7 @@ type Departure struct {
 	Assignment    *schema.Assignment // nil if unknown
 	DocVersion    int64
 	StatusVersion int64
-	Pulse         Pulse
+	KeepAlive     KeepAlive
 	Burst         *schema.Burst // nil if it did not lead, or nobody else leaves
 }
 
@@ -121,7 +121,7 @@ func closeKnown(keys schema.Keys, self Self, d Departure, closed *schema.Closed)
 		coord.Set(keys.Assignment(self.MemberID), schema.Encode(&assignment, d.DocVersion+1), d.DocVersion),
 		coord.Delete(keys.Member(self.MemberID), 0),
 		coord.Delete(keys.Status(self.MemberID), d.StatusVersion),
-		coord.Delete(keys.Heartbeat(self.MemberID), d.Pulse.version),
+		coord.Delete(keys.Heartbeat(self.MemberID), d.KeepAlive.version),
 		coord.Delete(keys.Name(self.Node), 0),
 		coord.Delete(self.Election, 0),
 	}

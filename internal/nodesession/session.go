@@ -176,7 +176,7 @@ func (s *nodeSession) stopAll(ctx context.Context, pool *worker.Pool) {
 		if r.Continues && !r.Ended && ctx.Err() == nil {
 			continue
 		}
-		pool.Stop(slot, cluster.ErrLeaseLost, s.lease.Terms().Soft)
+		pool.Stop(slot, cluster.ErrLeaseLost, s.lease.Params().Soft)
 	}
 }
 

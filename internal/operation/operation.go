@@ -67,8 +67,8 @@ type Operator struct {
 
 // removals is what was removed, with the operation that fails if anything was removed since it was read.
 type removals struct {
-	rec   *schema.Removed
-	guard []coord.Op
+	rec       *schema.Removed
+	unremoved []coord.Op
 }
 
 // record is a pointer to a record type.
@@ -146,7 +146,7 @@ func (o Operator) removed(ctx context.Context, key string) (*schema.Removed, []c
 			}
 			*o.earlier = removals{rec, guard}
 		}
-		return o.earlier.rec, o.earlier.guard, nil
+		return o.earlier.rec, o.earlier.unremoved, nil
 	}
 	stored, err := o.Session.Get(ctx, o.Keys.Removed())
 	switch {
@@ -300,7 +300,7 @@ func (o Operator) Do(ctx context.Context, s *view.Snapshot, op cluster.Operation
 		if err != nil || len(writes) == 0 {
 			return nil, last(revisions), err
 		}
-		return append(f.guard, writes...), last(revisions), nil
+		return append(f.unremoved, writes...), last(revisions), nil
 	})
 	if err != nil && !refused(err) {
 		err = fmt.Errorf("write: %w", err)

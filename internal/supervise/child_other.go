@@ -49,8 +49,8 @@ func NewChild() *Child { return nil }
 // IsNode returns false.
 func (c *Child) IsNode() bool { return false }
 
-// Tell does nothing.
-func (c *Child) Tell(cluster.SupervisorReport) {}
+// Report does nothing.
+func (c *Child) Report(cluster.SupervisorReport) {}
 
 // Orphaned does not return.
 func (c *Child) Orphaned() { select {} }

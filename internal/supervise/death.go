@@ -26,7 +26,7 @@ type Death struct {
 	exit   int            // -1 if a signal ended it
 	signal syscall.Signal // that did
 	forced os.Signal      // the second signal to the parent, if that was why
-	vitals cluster.SupervisorReport
+	report cluster.SupervisorReport
 	late   bool // its tree was not seen empty in time: the session timeout rules
 }
 
@@ -62,7 +62,7 @@ func death(state *os.ProcessState, oom bool) Death {
 
 // member tells whether there is a member to close.
 func (d *Death) member() bool {
-	return !d.late && d.vitals.Member != "" && !d.vitals.Closed
+	return !d.late && d.report.Member != "" && !d.report.Closed
 }
 
 // Final tells whether a foreman should not start the process again: it has ended in order, or for
@@ -79,7 +79,7 @@ func (d *Death) final(leaving bool) bool {
 	case leaving || d.forced != nil:
 		return true
 	case d.exit == exitPanic:
-		return d.vitals.Member == ""
+		return d.report.Member == ""
 	}
 	return d.exit == 0 || d.exit >= 64 && d.exit <= 78 && d.exit != exitStuck
 }
@@ -90,7 +90,7 @@ func (d *Death) code(leaving bool) int {
 	if s, ok := d.forced.(syscall.Signal); ok {
 		return 128 + int(s)
 	}
-	if leaving && d.signal == syscall.SIGTERM && d.vitals.Member == "" {
+	if leaving && d.signal == syscall.SIGTERM && d.report.Member == "" {
 		return 0
 	}
 	if d.exit < 0 {

@@ -195,7 +195,7 @@ func (p *parent) isChild(pid int) bool {
 	return p.pid == 0 || p.pid == pid // between start and note everything may be it
 }
 
-func (p *parent) note(pid int) {
+func (p *parent) setPID(pid int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pid = pid
@@ -204,12 +204,12 @@ func (p *parent) note(pid int) {
 // live is the life of one child. It returns when nothing of it runs any more, except where its
 // death says otherwise.
 func (p *parent) live(ctx context.Context) (Death, error) {
-	p.note(0)
+	p.setPID(0)
 	c, err := start(p.Config)
 	if err != nil {
 		return Death{}, fmt.Errorf("supervise: %w", err)
 	}
-	p.note(c.pid)
+	p.setPID(c.pid)
 	oom := newTally(oomKills)
 	leave := ctx.Done()
 	var again <-chan os.Signal
@@ -249,7 +249,7 @@ func (p *parent) live(ctx context.Context) (Death, error) {
 // died empties the tree of a dead child and says what is known of its death.
 func (p *parent) died(ctx context.Context, c *child, oom bool) Death {
 	d := death(c.cmd.ProcessState, oom)
-	d.vitals = c.last()
+	d.report = c.last()
 	if p.blind {
 		d.late = true // its group was killed as it ended; what else there may be is not known
 		return d
@@ -280,9 +280,9 @@ func (p *parent) close(ctx context.Context, d Death) {
 	ctx, cancel := context.WithTimeout(ctx, closeLimit)
 	defer cancel()
 	began := time.Now()
-	if err := p.Close(ctx, d.vitals, d); err != nil {
-		p.Log.Warn("the dead node's member is not closed; its work moves when its session ends", "member", d.vitals.Member, "error", err)
+	if err := p.Close(ctx, d.report, d); err != nil {
+		p.Log.Warn("the dead node's member is not closed; its work moves when its session ends", "member", d.report.Member, "error", err)
 		return
 	}
-	p.Log.Info("closed the dead node's member", "member", d.vitals.Member, "cause", d.Cause, "took", time.Since(began).Round(time.Millisecond))
+	p.Log.Info("closed the dead node's member", "member", d.report.Member, "cause", d.Cause, "took", time.Since(began).Round(time.Millisecond))
 }

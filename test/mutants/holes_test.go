@@ -149,7 +149,7 @@ var mutants = []mutant{
 	},
 	{
 		"H14", "workers are stopped when the session is over, not before",
-		one("internal/membership/terms.go", "Length:  timeout * 95 / 100,", "Length:  timeout * 130 / 100,"),
+		one("internal/membership/terms.go", "Length:            timeout * 95 / 100,", "Length:            timeout * 130 / 100,"),
 		simulated("Safety", 100),
 	},
 	{
@@ -243,7 +243,7 @@ var mutants = []mutant{
 	},
 	{
 		"H23", "a lease has no margin for clocks that run fast or slow",
-		one("internal/membership/terms.go", "Length:  timeout * 95 / 100,", "Length:  timeout,"),
+		one("internal/membership/terms.go", "Length:            timeout * 95 / 100,", "Length:            timeout,"),
 		in("internal/membership", "TestTerms"),
 	},
 	{

@@ -196,7 +196,7 @@ func (f *configFile) zookeeper() *zk.Config {
 	if cfg.TickTime == 0 {
 		cfg.TickTime = zk.DefaultTickTime
 	}
-	terms := membership.NewTerms(cfg.SessionTimeout, zk.Spacing(cfg.TickTime), cfg.TickTime)
+	terms := membership.NewLeaseParams(cfg.SessionTimeout, zk.Spacing(cfg.TickTime), cfg.TickTime)
 	lease := "zookeeper.sessionTimeout"
 	if _, given := f.keys["zookeeper.tickTime"]; given && !f.has(lease) && f.given[lease] == "" {
 		lease = "zookeeper.tickTime"
@@ -238,7 +238,7 @@ func (f *configFile) etcd() *etcd.Config {
 	if cfg.SessionTimeout%time.Second != 0 {
 		f.check("etcd.sessionTimeout", fmt.Errorf("%v: etcd counts in whole seconds", cfg.SessionTimeout))
 	}
-	f.check("etcd.sessionTimeout", membership.NewTerms(cfg.SessionTimeout, etcd.Spacing, cfg.SessionTimeout).Check())
+	f.check("etcd.sessionTimeout", membership.NewLeaseParams(cfg.SessionTimeout, etcd.Spacing, cfg.SessionTimeout).Check())
 	cfg.Password = f.password("etcd", c.Username, c.Password, c.PasswordFile)
 	cfg.TLS, err = loadTLS(c.TLS)
 	f.check("etcd.tls", err)

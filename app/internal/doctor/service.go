@@ -181,7 +181,7 @@ func (d *doctor) service(ctx context.Context, s config.Settings) coord.Session {
 // granted looks at what a session gives.
 func (d *doctor) granted(session coord.Session, s config.Settings) {
 	info := session.Info()
-	if err := membership.TermsOf(info).Check(); err != nil {
+	if err := membership.LeaseParamsOf(info).Check(); err != nil {
 		d.report("timeouts", Wrong, err.Error(), "a longer sessionTimeout")
 		return
 	}

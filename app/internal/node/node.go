@@ -71,13 +71,13 @@ type process struct {
 func (p *process) run(ctx context.Context, child *supervise.Child) (err error) {
 	s, log := p.Settings, p.log
 	keeper := command.NewKeeper()
-	report := func(v cluster.SupervisorReport) { keeper.Tell(v.StopBy) }
+	report := func(v cluster.SupervisorReport) { keeper.SetStopBy(v.StopBy) }
 	var listener net.Listener
 	if child != nil && child.IsNode() {
 		obeyParent(p.Again, log)
 		report = func(v cluster.SupervisorReport) {
-			keeper.Tell(v.StopBy)
-			child.Tell(v)
+			keeper.SetStopBy(v.StopBy)
+			child.Report(v)
 		}
 		listener, err = child.Listener()
 	} else {

@@ -284,7 +284,7 @@ func TestCannotStart(t *testing.T) {
 		"no file":        {Spec{Argv: []string{"./missing"}}, "cannot start ./missing: no such file"},
 		"no interpreter": {Spec{Argv: []string{"./shebang"}}, "interpreter that there is not"},
 		"not executable": {Spec{Argv: []string{"./plain"}}, "permission denied"},
-		"no program for": {Spec{Argv: []string{"./text"}}, "it is no program for this machine"},
+		"no program for": {Spec{Argv: []string{"./text"}}, "it is not a program for this machine"},
 		"no directory":   {Spec{Argv: []string{"true"}, Dir: "/no/such/dir"}, "dir: stat /no/such/dir"},
 		"no user":        {Spec{Argv: []string{"true"}, User: "no-such-user"}, `there is no user "no-such-user"`},
 	} {
@@ -700,8 +700,8 @@ func TestValidate(t *testing.T) {
 		"name: ":                    {Argv: good.Argv},
 		"command: name the program": {Name: "x"},
 		"are xconsumer's own":       {Name: "x", Argv: good.Argv, Env: map[string]string{"XCONSUMER_TOKEN": "1"}},
-		"is no variable":            {Name: "x", Argv: good.Argv, Env: map[string]string{"A=B": "1"}},
-		"is no argument":            {Name: "x", Argv: []string{"a\x00b"}},
+		"is not a variable":         {Name: "x", Argv: good.Argv, Env: map[string]string{"A=B": "1"}},
+		"is not an argument":        {Name: "x", Argv: []string{"a\x00b"}},
 		"there is no user":          {Name: "x", Argv: good.Argv, User: "no-such-user"},
 	} {
 		if err := spec.Validate(); err == nil || !strings.Contains(err.Error(), want) {

@@ -24,7 +24,7 @@ const lookAgain = 25 * time.Second
 type KeepAlive struct{ version int64 } // of the heartbeat key
 
 // Maintain proves that the member is alive, for as long as it is. It returns nil when ctx ends,
-// and an error that matches ErrGone or coord.ErrSessionEnded when the member is no more, or
+// and an error that matches ErrGone or coord.ErrSessionEnded when the member is gone, or
 // coord.ErrUnauthorized when it may not prove that it is, or ErrUnheard when its lease has been over for a whole session
 // timeout while the service takes what it sends and answers nothing; then everything that runs on its behalf
 // must stop at once. It stops nothing itself.
@@ -177,7 +177,7 @@ func keepAlive(ctx context.Context, s coord.Session, key string, terms LeasePara
 // stamp is this machine's clock, for a heartbeat.
 func stamp() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
-// fatal returns the error if the member is no more, nil if trying again may help.
+// fatal returns the error if the member is gone, nil if trying again may help.
 func fatal(ctx context.Context, key string, err error) error {
 	switch {
 	case ctx.Err() != nil:

@@ -38,7 +38,7 @@ var (
 	ErrNameTaken = errors.New("node name is taken")
 	// ErrProtocol: the cluster's active protocol is not spoken by this program.
 	ErrProtocol = errors.New("protocol not supported")
-	// ErrGone: the member is no more, as far as its session can be asked: evicted, or its
+	// ErrGone: the member is gone, as far as its session can be asked: evicted, or its
 	// keys were deleted.
 	ErrGone = errors.New("member is gone")
 )

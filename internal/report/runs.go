@@ -37,7 +37,7 @@ func Runs(ctx context.Context, s coord.Session, keys schema.Keys, task string) (
 		ran := new(schema.Ran)
 		switch r, err := s.Get(ctx, keys.Ran(task, id)); {
 		case errors.Is(err, coord.ErrNotFound):
-			continue // it is not kept any more
+			continue // it is no longer kept
 		case err != nil:
 			return nil, err
 		case schema.Decode(keys.Ran(task, id), r, ran) == nil:

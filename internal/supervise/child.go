@@ -18,7 +18,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// Supported tells whether this system can supervise.
+// Supported reports whether this system can supervise.
 const Supported = true
 
 // Variable is the environment variable that makes a process a child. It is not inherited
@@ -255,7 +255,7 @@ func NewChild() *Child {
 	return c
 }
 
-// IsNode tells whether the process is a node that a parent looks after; else only its lifeline is
+// IsNode reports whether the process is a node that a parent looks after; else only its lifeline is
 // somebody's.
 func (c *Child) IsNode() bool { return c.vitals != nil }
 

@@ -12,7 +12,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// Supported tells whether this system can supervise: this one has neither process groups nor
+// Supported reports whether this system can supervise: this one has neither process groups nor
 // descriptors that a child inherits.
 const Supported = false
 

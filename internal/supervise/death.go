@@ -60,19 +60,19 @@ func death(state *os.ProcessState, oom bool) Death {
 	return d
 }
 
-// member tells whether there is a member to close.
+// member reports whether there is a member to close.
 func (d *Death) member() bool {
 	return !d.late && d.report.Member != "" && !d.report.Closed
 }
 
-// Final tells whether a foreman should not start the process again: it has ended in order, or for
+// Final reports whether a foreman should not start the process again: it has ended in order, or for
 // a reason that would last. Code is the exit code then.
 func (d *Death) Final() (code int, final bool) { return d.code(false), d.final(false) }
 
 // Left returns the exit code of a process that ended after it had been asked to leave.
 func (d *Death) Left() int { return d.code(true) }
 
-// final tells whether the parent ends with the child: it was to leave, or starting it again
+// final reports whether the parent ends with the child: it was to leave, or starting it again
 // would not help. A child that had not joined ends with 2 for wrong usage; later it is a panic.
 func (d *Death) final(leaving bool) bool {
 	switch {

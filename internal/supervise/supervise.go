@@ -10,7 +10,7 @@
 //	     close the member, start a new child
 //
 // A crash is not a lost machine: the parent is still there to say that nothing of the member
-// runs any more, so that its slots move at once instead of after a session timeout. It says so
+// runs any longer, so that its slots move at once instead of after a session timeout. It says so
 // only when it has seen the process tree empty; otherwise the session timeout rules.
 //
 // The child tells its vitals ([cluster.SupervisorReport]) through a pipe, the member's name before it can
@@ -43,7 +43,7 @@ type Config struct {
 	Args, Env []string
 	// Listener, if set, is handed to every child: connections wait while there is none.
 	Listener *os.File
-	// Close closes a dead child's member. It is called when nothing of it runs any more.
+	// Close closes a dead child's member. It is called when nothing of it runs any longer.
 	Close func(ctx context.Context, v cluster.SupervisorReport, d Death) error
 	// Alive, if set, is called again and again while the parent does its work, with what the child told last.
 	Alive func(cluster.SupervisorReport)
@@ -188,7 +188,7 @@ func (p *parent) alive(v cluster.SupervisorReport) {
 	}
 }
 
-// isChild tells whether a process is the child itself, which is waited for elsewhere.
+// isChild reports whether a process is the child itself, which is waited for elsewhere.
 func (p *parent) isChild(pid int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -201,7 +201,7 @@ func (p *parent) setPID(pid int) {
 	p.pid = pid
 }
 
-// live is the life of one child. It returns when nothing of it runs any more, except where its
+// live is the life of one child. It returns when nothing of it runs any longer, except where its
 // death says otherwise.
 func (p *parent) live(ctx context.Context) (Death, error) {
 	p.setPID(0)

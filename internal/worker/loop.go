@@ -164,7 +164,7 @@ const (
 var afterAtOnce = backoff.Policy{First: backoffMin, Max: atOnceMost, Jitter: backoffJitter}
 
 // pause waits between two executions: for as long as the task says, or, where it says nothing, for ever longer as long as
-// the work returns at once. The slot counts as running: what changes every few seconds is no state to tell the cluster.
+// the work returns at once. The slot counts as running: what changes every few seconds does not belong into the status.
 func (p *Pool) pause(s *slot, began time.Time) {
 	spec := s.run.spec.Load()
 	wait := time.Duration(spec.Interval)
@@ -215,7 +215,7 @@ func (p *Pool) returns(s *slot, at string) {
 	}
 }
 
-// execution notes that the work is executed now, or is not any more, and tells whether it may be.
+// execution notes that the work is executed now, or no longer is, and reports whether it may be.
 func (p *Pool) execution(s *slot, begins bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -49,12 +48,11 @@ func listedIn(assignment *schema.Assignment) string {
 		return "nothing that is known"
 	}
 	var names []string
-	list := slices.Concat(assignment.Granted, assignment.Releasing)
-	for i := range list[:min(len(list), most)] {
-		names = append(names, fmt.Sprintf("%s#%s", list[i].Task, list[i].Slots))
+	for h := range assignment.Ranges() {
+		names = append(names, fmt.Sprintf("%s#%s", h.Task, h.Slots))
 	}
-	text := strings.Join(names, ", ")
-	if more := len(list) - most; more > 0 {
+	text := strings.Join(names[:min(len(names), most)], ", ")
+	if more := len(names) - most; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return cmp.Or(text, "nothing")

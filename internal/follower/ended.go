@@ -27,10 +27,8 @@ func (l *Local) index() {
 	if l.Assignment == nil || l.Assignment.Evicted || l.Assignment.Closed != nil || none && len(l.noted) == 0 {
 		return
 	}
-	for _, list := range [][]schema.SlotRange{l.Assignment.Granted, l.Assignment.Releasing} {
-		for slot, h := range schema.Each(list) {
-			l.lists[end{slot, h.Token}] = true
-		}
+	for slot, h := range l.Assignment.Each() {
+		l.lists[end{slot, h.Token}] = true
 	}
 }
 

@@ -106,7 +106,7 @@ func Follow(l Local) Actions {
 			if l.noted[end{slot, h.Token}] {
 				continue // it has run to its end
 			}
-			count, _ := h.Told()
+			count, _ := h.WorkerCount()
 			o.Start = append(o.Start, cluster.Grant{Slot: slot, Token: h.Token, Count: count, Spec: *h.Spec, Generation: h.Generation})
 			claims[slot] = schema.Claim{Token: h.Token, Since: l.WallNow}
 		}
@@ -130,8 +130,8 @@ func Follow(l Local) Actions {
 }
 
 // granted returns what the assignment grants, and is not refused.
-func (l *Local) granted() map[cluster.Slot]*schema.SlotRange {
-	granted := make(map[cluster.Slot]*schema.SlotRange, len(l.Running))
+func (l *Local) granted() map[cluster.Slot]*schema.Granted {
+	granted := make(map[cluster.Slot]*schema.Granted, len(l.Running))
 	if l.Assignment != nil && !l.Leaving && !l.Assignment.Evicted && l.Assignment.Closed == nil {
 		maps.Insert(granted, schema.Each(l.Assignment.Granted))
 		for slot := range l.Refused {
@@ -178,7 +178,7 @@ func only(reports map[cluster.Slot]cluster.Report, wanted func(*cluster.Report) 
 // say something wrong about what is held.
 func (l *Local) urgent(status *schema.Status) bool {
 	if l.Said == nil || l.Said.Leaving != status.Leaving || l.Said.Fenced != status.Fenced || !sameHolding(l.Said.Holding, status.Holding) ||
-		!sameHolding(l.Said.Refused, status.Refused) {
+		!sameRefused(l.Said.Refused, status.Refused) {
 		return true
 	}
 	if l.Assignment != nil {
@@ -201,10 +201,18 @@ func stuck(workers []schema.WorkerState) (n int) {
 	return n
 }
 
-func sameHolding(a, b []schema.SlotRange) bool {
-	return slices.EqualFunc(a, b, func(x, y schema.SlotRange) bool {
-		return x.Task == y.Task && x.Token == y.Token && x.Since.Equal(y.Since) && slices.Equal(x.Slots, y.Slots)
+func sameHolding(a, b []schema.Claimed) bool {
+	return slices.EqualFunc(a, b, func(x, y schema.Claimed) bool {
+		return sameRange(&x.SlotRange, &y.SlotRange) && x.Since.Equal(y.Since)
 	})
+}
+
+func sameRefused(a, b []schema.SlotRange) bool {
+	return slices.EqualFunc(a, b, func(x, y schema.SlotRange) bool { return sameRange(&x, &y) })
+}
+
+func sameRange(a, b *schema.SlotRange) bool {
+	return a.Task == b.Task && a.Token == b.Token && slices.Equal(a.Slots, b.Slots)
 }
 
 func sameWorkers(a, b []schema.WorkerState) bool {

@@ -21,7 +21,7 @@ var since = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // local describes a member: version of its assignment, what that grants and asks back, and what
 // runs, with states as in "a#0 running @5".
-func local(version int64, slots, releasing []schema.SlotRange, running ...string) follower.Local {
+func local(version int64, slots []schema.Granted, releasing []schema.Releasing, running ...string) follower.Local {
 	for i := range slots {
 		s := cluster.TaskSpec{Name: slots[i].Task, WorkerNum: 9}
 		slots[i].Spec = &s
@@ -50,7 +50,7 @@ func local(version int64, slots, releasing []schema.SlotRange, running ...string
 
 // said is the status that was written last.
 func said(applied int64, holding ...string) *schema.Status {
-	s := &schema.Status{Applied: applied, Holding: schematest.Held(holding...)}
+	s := &schema.Status{Applied: applied, Holding: schematest.Claimed(holding...)}
 	for i := range s.Holding {
 		s.Holding[i].Since = since
 	}
@@ -110,7 +110,7 @@ func TestFollow(t *testing.T) {
 		want string
 	}{
 		{"what is granted is claimed, in one commit", func() follower.Local {
-			l := local(3, schematest.Held("a 0-1 @5", "b 7 @6"), nil)
+			l := local(3, schematest.Granted("a 0-1 @5", "b 7 @6"), nil)
 			l.Said = said(0)
 			return l
 		}, `
@@ -120,45 +120,45 @@ claim b#7 @6
 say applied 3 holding a[0-1]@5 b[7]@6
 `},
 		{"what runs as granted needs no word", func() follower.Local {
-			l := local(4, schematest.Held("a 0 @5"), nil, "a#0 running @5")
+			l := local(4, schematest.Granted("a 0 @5"), nil, "a#0 running @5")
 			l.Said = said(3, "a 0 @5")
 			return l
 		}, ``},
 		{"what is asked back is stopped, and named until it has", func() follower.Local {
-			l := local(4, nil, schematest.Held("a 0 @5 v4"), "a#0 running @5")
+			l := local(4, nil, schematest.Releasing("a 0 @5 v4"), "a#0 running @5")
 			l.Said = said(3, "a 0 @5")
 			return l
 		}, `
 stop a#0: slot released
 `},
 		{"what has stopped is given back", func() follower.Local {
-			l := local(4, nil, schematest.Held("a 0 @5 v4"))
+			l := local(4, nil, schematest.Releasing("a 0 @5 v4"))
 			l.Said = said(3, "a 0 @5")
 			return l
 		}, `
 say applied 4 holding
 `},
 		{"a release of what never ran is answered", func() follower.Local {
-			l := local(4, nil, schematest.Held("a 0 @5 v4"))
+			l := local(4, nil, schematest.Releasing("a 0 @5 v4"))
 			l.Said = said(3)
 			return l
 		}, `
 say applied 4 holding
 `},
 		{"once", func() follower.Local {
-			l := local(6, nil, schematest.Held("a 0 @5 v4"))
+			l := local(6, nil, schematest.Releasing("a 0 @5 v4"))
 			l.Said = said(4)
 			return l
 		}, ``},
 		{"another grant of the same slot waits until the old one has stopped", func() follower.Local {
-			l := local(9, schematest.Held("a 0 @8"), nil, "a#0 running @5")
+			l := local(9, schematest.Granted("a 0 @8"), nil, "a#0 running @5")
 			l.Said = said(3, "a 0 @5")
 			return l
 		}, `
 stop a#0: slot released
 `},
 		{"what has ended outlasts a lapsed lease, to be noted when it is back", func() follower.Local {
-			l := local(4, schematest.Held("a@r 0-1 @5"), nil, "a@r#0 done @5", "a@r#1 running @5")
+			l := local(4, schematest.Granted("a@r 0-1 @5"), nil, "a@r#0 done @5", "a@r#1 running @5")
 			l.Said, l.Phase = said(4, "a@r 0-1 @5"), membership.SoftStop
 			ended(l)
 			return l
@@ -168,7 +168,7 @@ say applied 4 holding a@r[0-1]@5; fenced
 note a@r[0]@5
 `},
 		{"and is noted then, not executed again", func() follower.Local {
-			l := local(5, schematest.Held("a@r 0-1 @5"), nil, "a@r#0 done @5")
+			l := local(5, schematest.Granted("a@r 0-1 @5"), nil, "a@r#0 done @5")
 			l.Said = said(4, "a@r 0-1 @5")
 			ended(l)
 			return l
@@ -178,7 +178,7 @@ say applied 5 holding a@r[0-1]@5
 note a@r[0]@5
 `},
 		{"unless the slot was given to somebody else meanwhile", func() follower.Local {
-			l := local(5, schematest.Held(), nil, "a@r#0 done @5")
+			l := local(5, schematest.Granted(), nil, "a@r#0 done @5")
 			l.Said = said(4, "a@r 0 @5")
 			ended(l)
 			return l
@@ -187,7 +187,7 @@ stop a@r#0: slot released
 note a@r[0]@5
 `},
 		{"or the node leaves without a lease", func() follower.Local {
-			l := local(4, schematest.Held("a@r 0 @5"), nil, "a@r#0 done @5")
+			l := local(4, schematest.Granted("a@r 0 @5"), nil, "a@r#0 done @5")
 			l.Said, l.Phase, l.Leaving = said(4, "a@r 0 @5"), membership.SoftStop, true
 			ended(l)
 			return l
@@ -197,7 +197,7 @@ say applied 4 holding a@r[0]@5; fenced
 note a@r[0]@5
 `},
 		{"a lapsed lease stops everything and claims nothing", func() follower.Local {
-			l := local(4, schematest.Held("a 0-1 @5"), nil, "a#0 running @5")
+			l := local(4, schematest.Granted("a 0-1 @5"), nil, "a#0 running @5")
 			l.Said, l.Phase = said(4, "a 0 @5"), membership.SoftStop
 			return l
 		}, `
@@ -205,7 +205,7 @@ stop a#0: lease lost
 say applied 4 holding a[0]@5; fenced
 `},
 		{"after a fence everything is claimed again", func() follower.Local {
-			l := local(4, schematest.Held("a 0-1 @5"), nil)
+			l := local(4, schematest.Granted("a 0-1 @5"), nil)
 			l.Said = said(4, "a 0-1 @5")
 			l.Said.Fenced = true
 			return l
@@ -215,7 +215,7 @@ claim a#1 @5
 say applied 4 holding a[0-1]@5
 `},
 		{"an assignment that cannot be used grants nothing more", func() follower.Local {
-			l := local(4, schematest.Held("a 0-1 @5"), nil, "a#0 running @5")
+			l := local(4, schematest.Granted("a 0-1 @5"), nil, "a#0 running @5")
 			l.Said, l.DocGood = said(4, "a 0 @5"), false
 			return l
 		}, ``},
@@ -227,19 +227,19 @@ say applied 4 holding a[0-1]@5
 stop a#0: slot released
 `},
 		{"an evicted member claims nothing", func() follower.Local {
-			l := local(4, schematest.Held("a 0 @5"), nil)
+			l := local(4, schematest.Granted("a 0 @5"), nil)
 			l.Said, l.Assignment.Evicted = said(4), true
 			return l
 		}, ``},
 		{"leaving stops everything", func() follower.Local {
-			l := local(4, schematest.Held("a 0-1 @5"), nil, "a#0 running @5")
+			l := local(4, schematest.Granted("a 0-1 @5"), nil, "a#0 running @5")
 			l.Said, l.Leaving = said(4, "a 0 @5"), true
 			return l
 		}, `
 stop a#0: node is leaving
 `},
 		{"a departure that takes a while is announced", func() follower.Local {
-			l := local(4, schematest.Held("a 0-1 @5"), nil, "a#0 stopping @5")
+			l := local(4, schematest.Granted("a 0-1 @5"), nil, "a#0 stopping @5")
 			l.Said, l.Leaving, l.Announce = said(4, "a 0 @5"), true, true
 			return l
 		}, `
@@ -247,40 +247,40 @@ stop a#0: node is leaving
 say applied 4 holding a[0]@5; a#0 stopping; leaving
 `},
 		{"a status of unknown fate is written again", func() follower.Local {
-			return local(4, schematest.Held("a 0 @5"), nil, "a#0 running @5")
+			return local(4, schematest.Granted("a 0 @5"), nil, "a#0 running @5")
 		}, `
 say applied 4 holding a[0]@5
 `},
 		{"states can wait", func() follower.Local {
-			l := local(4, schematest.Held("a 0 @5"), nil, "a#0 backoff @5")
+			l := local(4, schematest.Granted("a 0 @5"), nil, "a#0 backoff @5")
 			l.Said, l.LazyAt = said(4, "a 0 @5"), time.Hour-time.Second
 			return l
 		}, `
 again in 4s
 `},
 		{"but not for ever", func() follower.Local {
-			l := local(4, schematest.Held("a 0 @5"), nil, "a#0 backoff @5")
+			l := local(4, schematest.Granted("a 0 @5"), nil, "a#0 backoff @5")
 			l.Said, l.LazyAt, l.Differs = said(4, "a 0 @5"), time.Hour-5*time.Second, time.Hour-4*time.Second
 			return l
 		}, `
 say applied 4 holding a[0]@5; a#0 backoff
 `},
 		{"what fails together is gathered", func() follower.Local {
-			l := local(4, schematest.Held("a 0-1 @5"), nil, "a#0 backoff @5", "a#1 running @5")
+			l := local(4, schematest.Granted("a 0-1 @5"), nil, "a#0 backoff @5", "a#1 running @5")
 			l.Said = said(4, "a 0-1 @5")
 			return l
 		}, `
 again in 100ms
 `},
 		{"a first failure is told at once then", func() follower.Local {
-			l := local(4, schematest.Held("a 0-1 @5"), nil, "a#0 backoff @5", "a#1 backoff @5")
+			l := local(4, schematest.Granted("a 0-1 @5"), nil, "a#0 backoff @5", "a#1 backoff @5")
 			l.Said, l.Differs = said(4, "a 0-1 @5"), time.Hour-100*time.Millisecond
 			return l
 		}, `
 say applied 4 holding a[0-1]@5; a#0 backoff; a#1 backoff
 `},
 		{"that a worker stops is not told by itself before it takes long", func() follower.Local {
-			l := local(4, nil, schematest.Held("a 0 @5 v4"), "a#0 stopping @5")
+			l := local(4, nil, schematest.Releasing("a 0 @5 v4"), "a#0 stopping @5")
 			l.Said, l.LazyAt, l.WallNow = said(4, "a 0 @5"), time.Minute, since.Add(500*time.Millisecond)
 			return l
 		}, `
@@ -288,7 +288,7 @@ stop a#0: slot released
 again in 1s
 `},
 		{"and then is", func() follower.Local {
-			l := local(4, nil, schematest.Held("a 0 @5 v4"), "a#0 stopping @5")
+			l := local(4, nil, schematest.Releasing("a 0 @5 v4"), "a#0 stopping @5")
 			l.Said, l.LazyAt, l.Differs, l.WallNow = said(4, "a 0 @5"), time.Minute, time.Hour-time.Second, since.Add(time.Second)
 			return l
 		}, `
@@ -296,7 +296,7 @@ stop a#0: slot released
 say applied 4 holding a[0]@5; a#0 stopping
 `},
 		{"a stuck worker is told at once", func() follower.Local {
-			l := local(4, nil, schematest.Held("a 0 @5 v4"), "a#0 stuck @5")
+			l := local(4, nil, schematest.Releasing("a 0 @5 v4"), "a#0 stuck @5")
 			l.Said, l.LazyAt = said(4, "a 0 @5"), time.Hour
 			return l
 		}, `
@@ -304,7 +304,7 @@ stop a#0: slot released
 say applied 4 holding a[0]@5; a#0 stuck
 `},
 		{"what is refused is not claimed, and told at once", func() follower.Local {
-			l := local(5, schematest.Held("a 0 @5", "b 0-1 @8"), nil, "b#1 running @8")
+			l := local(5, schematest.Granted("a 0 @5", "b 0-1 @8"), nil, "b#1 running @8")
 			l.Refused, l.Above = map[cluster.Slot]int64{{Task: "a", Index: 0}: 5}, 9
 			l.Said = said(4, "b 1 @8")
 			return l
@@ -313,7 +313,7 @@ claim b#0 @8
 say applied 5 holding b[0-1]@8; refused a[0]@5 above 9
 `},
 		{"a refused slot that runs still goes on stopping", func() follower.Local {
-			l := local(5, schematest.Held("a 0 @5"), nil, "a#0 stopping @5")
+			l := local(5, schematest.Granted("a 0 @5"), nil, "a#0 stopping @5")
 			l.Refused, l.Above = map[cluster.Slot]int64{{Task: "a", Index: 0}: 5}, 9
 			l.Said = said(4, "a 0 @5")
 			return l
@@ -334,7 +334,7 @@ say applied 5 holding a[0]@5; a#0 stopping; refused a[0]@5 above 9
 // A first failure is told within a moment, also right after the claim, and a crash loop writes no more than one status in
 // five seconds, however fast it turns.
 func TestFailuresAreToldAtOnceAndNotTooOften(t *testing.T) {
-	l := local(4, schematest.Held("a 0 @5"), nil, "a#0 running @5")
+	l := local(4, schematest.Granted("a 0 @5"), nil, "a#0 running @5")
 	l.Said, l.LazyAt = said(4, "a 0 @5"), l.Now-time.Minute
 	slot, began := cluster.Slot{Task: "a"}, l.Now
 	var first time.Duration
@@ -386,7 +386,7 @@ func TestStatusStaysSmall(t *testing.T) {
 
 // A worker is told the count of its grant, whatever its task declares by now.
 func TestFollowTellsTheCountOfTheGrant(t *testing.T) {
-	l := local(4, schematest.Held("a 0 @5", "a 1 @6", "b 0 @7"), schematest.Held())
+	l := local(4, schematest.Granted("a 0 @5", "a 1 @6", "b 0 @7"), schematest.Releasing())
 	l.Assignment.Granted[0].Count, l.Assignment.Granted[2].Count = new(4), new(0)
 	want := []int{4, 9, 0} // the second one was written by an earlier program
 	for i, g := range follower.Follow(l).Start {

@@ -40,11 +40,9 @@ func (k *KnownGrants) Note(assignment *schema.Assignment) (fresh map[cluster.Slo
 			}
 		}
 	}
-	for _, list := range [][]schema.SlotRange{assignment.Granted, assignment.Releasing} {
-		for i := range list {
-			if schema.PlausibleToken(list[i].Token) {
-				next.highest = max(next.highest, list[i].Token)
-			}
+	for h := range assignment.Ranges() {
+		if schema.PlausibleToken(h.Token) {
+			next.highest = max(next.highest, h.Token)
 		}
 	}
 	*k = next

@@ -329,7 +329,7 @@ func (l *leading) evict(ctx context.Context, memberID string) error {
 				Node:           m.Node,
 				Host:           m.Host,
 				SessionTimeout: m.SessionTimeout,
-				Granted:        []schema.SlotRange{},
+				Granted:        []schema.Granted{},
 				Releasing:      schema.AskedBack(p.Status.Rec.Holding, 0),
 			}
 		}

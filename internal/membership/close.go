@@ -103,11 +103,11 @@ const suspicion = time.Minute
 
 // startedSince returns the slots that were claimed after a time, by the clock of the machine that
 // claimed them, which is this one.
-func startedSince(holding []schema.SlotRange, since time.Time) []schema.SlotRange {
-	var list []schema.SlotRange
+func startedSince(holding []schema.Claimed, since time.Time) []schema.Claimed {
+	var list []schema.Claimed
 	for _, h := range holding {
 		if h.Since.After(since) {
-			list = append(list, schema.SlotRange{Task: h.Task, Slots: h.Slots, Token: h.Token, Since: h.Since})
+			list = append(list, schema.Claimed{SlotRange: schema.SlotRange{Task: h.Task, Slots: h.Slots, Token: h.Token}, Since: h.Since})
 		}
 	}
 	return list

@@ -18,7 +18,7 @@ func TestDeclaredAgainWithinASecond(t *testing.T) {
 	s.Mode = cluster.ModeOnce
 	b := newBoard(s)
 	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{}
-	b.live("L", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
+	b.live("L", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
 	d := b.decide(atNoon)
 	if len(d.Agendas["a"].Runs) != 1 {
 		t.Fatalf("%+v", d.Agendas)
@@ -26,7 +26,7 @@ func TestDeclaredAgainWithinASecond(t *testing.T) {
 	old := d.Agendas["a"].Runs[0].ID
 	b.commit(d)
 	// It is granted, has run to its end, and its member has noted that.
-	p := b.live("L", 2, schematest.Held("a@"+old+" 0 @5"), schematest.Held(), 2, schematest.Held("a@"+old+" 0 @5"))
+	p := b.live("L", 2, schematest.Granted("a@"+old+" 0 @5"), schematest.Releasing(), 2, schematest.Claimed("a@"+old+" 0 @5"))
 	p.Done = view.Entry[schema.Done]{Rec: &schema.Done{Slots: []schema.Outcome{{Task: "a@" + old, Slots: cluster.Indexes{0}, Token: 5}}}}
 	// Before a leader looks it is deleted and declared again.
 	e := b.snap.Tasks["a"]
@@ -53,7 +53,7 @@ func TestDeclaredAgainWithAClockBehind(t *testing.T) {
 	s := spec("a", 1)
 	s.Schedule, s.KeepRuns = "* * * * *", 3
 	b := newBoard(s)
-	b.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
+	b.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
 	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{}
 	var began, ended []string
 	granted := map[cluster.Slot]int{}

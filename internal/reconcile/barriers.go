@@ -31,13 +31,14 @@ func (b *barrier) over() bool { return len(b.left) == 0 }
 
 // otherCount reports whether the workers of an entry are told another count than those that are granted now.
 // Where the record does not say what they are told, it may be another one. Runs keep the count they began with.
-func (f *facts) otherCount(h *schema.SlotRange) bool {
-	spec, known := f.specs[h.Task]
-	if !known || isRun(h.Task) {
+func (f *facts) otherCount(h schema.Entry) bool {
+	task := h.Range().Task
+	spec, known := f.specs[task]
+	if !known || isRun(task) {
 		return false
 	}
-	count, told := h.Told()
-	return !told || count != spec.Count()
+	count, known := h.WorkerCount()
+	return !known || count != spec.Count()
 }
 
 // barriers are the tasks of which assignments list slots of another count.
@@ -52,23 +53,19 @@ func findBarriers(f *facts, m members, delayed map[string]cluster.Reason, c *com
 		if assignment == nil {
 			continue
 		}
-		for i := range assignment.Granted {
-			found.add(f, m, delayed, memberID, &assignment.Granted[i], false)
-		}
-		for i := range assignment.Releasing {
-			found.add(f, m, delayed, memberID, &assignment.Releasing[i], true)
-		}
-		for _, h := range f.unlisted(memberID, assignment) {
-			found.add(f, m, delayed, memberID, &h, false)
+		for entry := range f.entries(memberID, assignment) {
+			found.add(f, m, delayed, memberID, entry)
 		}
 	}
 	return found
 }
 
-func (b barriers) add(f *facts, m members, delayed map[string]cluster.Reason, memberID string, h *schema.SlotRange, asked bool) {
-	if !f.otherCount(h) {
+func (b barriers) add(f *facts, m members, delayed map[string]cluster.Reason, memberID string, entry schema.Entry) {
+	if !f.otherCount(entry) {
 		return
 	}
+	h := entry.Range()
+	releasing, asked := entry.(*schema.Releasing)
 	of := b[h.Task]
 	if of == nil {
 		of = &barrier{}
@@ -76,7 +73,7 @@ func (b barriers) add(f *facts, m members, delayed map[string]cluster.Reason, me
 	}
 	for _, index := range h.Slots {
 		slot := cluster.Slot{Task: h.Task, Index: index}
-		if m.live(memberID) && asked && f.stopped(memberID, slot, h) {
+		if m.live(memberID) && asked && f.stopped(memberID, slot, releasing) {
 			continue
 		}
 		where := f.nodeName(memberID)
@@ -102,15 +99,15 @@ func (b barriers) add(f *facts, m members, delayed map[string]cluster.Reason, me
 
 // toResize reports whether the slots of an entry are to be asked back for another count. While a member that has
 // some of the old count cannot be asked, or nothing may be granted, the others run on: they would stop for nothing.
-func (b barriers) toResize(f *facts, h *schema.SlotRange, c *commit) bool {
+func (b barriers) toResize(f *facts, h *schema.Granted, c *commit) bool {
 	return f.otherCount(h) && !b[h.Task].unreachable && c.out.Blocked == ""
 }
 
 // resized says why the slots of an entry are asked back for another count.
-func (f *facts) resized(h *schema.SlotRange) cluster.Reason {
+func (f *facts) resized(h *schema.Granted) cluster.Reason {
 	why := cluster.Reason{Code: cluster.WhyResized}
-	switch was, told := h.Told(); {
-	case !told:
+	switch was, known := h.WorkerCount(); {
+	case !known:
 	case f.specs[h.Task].Count() == 0:
 		why.Detail = "workers are no longer told how many there are"
 	case was == 0:
@@ -122,14 +119,14 @@ func (f *facts) resized(h *schema.SlotRange) cluster.Reason {
 // keeps reports whether an entry that was given back stays listed until the last slot of the old count has been. Who
 // leaves or is drained does not wait for that: nothing starts there again. Nor does anybody while a delay or a freeze, which
 // may last long, holds what a lost member had: these slots go on with the old count, and restart once it is over.
-func (b barriers) keeps(f *facts, m members, memberID string, h *schema.SlotRange) bool {
+func (b barriers) keeps(f *facts, m members, memberID string, h *schema.Releasing) bool {
 	of := b[h.Task]
 	stays := m[memberID] == active && f.Snapshot.Mark(f.nodeName(memberID)).Drain == nil
 	return of != nil && !of.over() && ofResize(h) && stays && of.delay.Code == ""
 }
 
 // ofResize reports whether an entry was asked back for another count.
-func ofResize(h *schema.SlotRange) bool { return h.Why != nil && h.Why.Code == cluster.WhyResized }
+func ofResize(h *schema.Releasing) bool { return h.Why != nil && h.Why.Code == cluster.WhyResized }
 
 // barred returns the tasks of which no slot may be granted with the new count: as this decision leaves the assignments, one
 // of them lists a slot of another count, or a member holds one that none lists. While a barrier may not begin, since a member
@@ -142,17 +139,15 @@ func (b barriers) barred(f *facts, c *commit) map[string]int {
 		if assignment == nil {
 			continue
 		}
-		for _, list := range [][]schema.SlotRange{assignment.Granted, assignment.Releasing, f.unlisted(memberID, assignment)} {
-			for i := range list {
-				h := &list[i]
-				count, told := h.Told()
-				if old, seen := counts[h.Task]; !told || seen && old != count {
-					count = 0 // and it stays so
-				}
-				counts[h.Task] = count
-				if f.otherCount(h) {
-					barred[h.Task] = 0
-				}
+		for entry := range f.entries(memberID, assignment) {
+			task := entry.Range().Task
+			count, known := entry.WorkerCount()
+			if old, seen := counts[task]; !known || seen && old != count {
+				count = 0 // and it stays so
+			}
+			counts[task] = count
+			if f.otherCount(entry) {
+				barred[task] = 0
 			}
 		}
 	}
@@ -189,7 +184,7 @@ func (p preview) restarts() []cluster.PlannedRestart {
 			}
 			for i := range rec.Granted {
 				if h := &rec.Granted[i]; h.Task == task && p.otherCount(h) {
-					r.From, _ = h.Told()
+					r.From, _ = h.WorkerCount()
 					r.Workers += len(h.Slots)
 				}
 			}

@@ -145,10 +145,10 @@ func TestTwentyLargeRuns(t *testing.T) {
 	c.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: rec}}
 	for m := range members {
 		memberID := fmt.Sprintf("n%d", m)
-		var slots []schema.SlotRange
+		var slots []schema.Granted
 		c.running[memberID] = map[cluster.Slot]cluster.Report{}
 		for i := range runs {
-			h := schema.SlotRange{Task: cluster.RunTask("a", rec.Runs[i].ID), Token: int64(10*i + m + 1)}
+			h := schema.Granted{SlotRange: schema.SlotRange{Task: cluster.RunTask("a", rec.Runs[i].ID), Token: int64(10*i + m + 1)}}
 			for index := m * workers / members; index < (m+1)*workers/members; index++ {
 				h.Slots = append(h.Slots, index)
 				slot := cluster.Slot{Task: h.Task, Index: index}
@@ -156,12 +156,12 @@ func TestTwentyLargeRuns(t *testing.T) {
 			}
 			slots = append(slots, h)
 		}
-		p := c.live(memberID, 1, slots, schematest.Held(), 1, slots)
+		p := c.live(memberID, 1, slots, schematest.Releasing(), 1, schematest.ClaimAll(slots))
 		for i := range p.Assignment.Rec.Granted {
 			own := s
 			p.Assignment.Rec.Granted[i].Spec = &own
 		}
-		p.Status.Rec = &schema.Status{Applied: 1, Holding: []schema.SlotRange{}}
+		p.Status.Rec = &schema.Status{Applied: 1, Holding: []schema.Claimed{}}
 		p.Done.Absent = true
 		p.Assignment.Size = schema.Size(p.Assignment.Rec)
 	}
@@ -219,7 +219,7 @@ func TestAgendaIsBounded(t *testing.T) {
 		done.Slots = append(done.Slots, ways...)
 	}
 	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: rec}}
-	b.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held()).Done = view.Entry[schema.Done]{Rec: done}
+	b.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed()).Done = view.Entry[schema.Done]{Rec: done}
 	d := b.decide(atNoon, func(w *reconcile.World) { w.Planner = stay })
 	next := d.Agendas["a"]
 	if next == nil {
@@ -263,20 +263,20 @@ func TestAssignmentIsBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBoard()
-			var slots []schema.SlotRange
+			var slots []schema.Granted
 			for i := range 1200 {
 				s := spec(fmt.Sprintf("t%04d", i), 30)
 				s.WorkName = "a"
 				b.snap.Tasks[s.Name] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: s}}
-				h := schema.SlotRange{Task: s.Name, Token: int64(i + 1)}
+				h := schema.Granted{SlotRange: schema.SlotRange{Task: s.Name, Token: int64(i + 1)}}
 				for index := range 30 {
 					h.Slots = append(h.Slots, index)
 				}
 				slots = append(slots, h)
 			}
-			p := b.live("n1", 1, slots, schematest.Held(), 1, slots)
+			p := b.live("n1", 1, slots, schematest.Releasing(), 1, schematest.ClaimAll(slots))
 			p.Assignment.Size = schema.Size(p.Assignment.Rec)
-			if other := b.live("n2", 1, schematest.Held(), schematest.Held(), 1, schematest.Held()); name != "quarantined" {
+			if other := b.live("n2", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed()); name != "quarantined" {
 				other.Member.Rec.Works = nil // nothing moves there
 			}
 			change(b)
@@ -293,7 +293,7 @@ func TestAssignmentIsBounded(t *testing.T) {
 				}
 				schematest.WantFit(t, "the assignment", assignment)
 				p.Assignment.Rec, p.Assignment.Version, p.Assignment.Size = assignment, p.Assignment.Version+1, schema.Size(assignment)
-				p.Status.Rec = &schema.Status{Applied: p.Assignment.Version, Holding: assignment.Granted} // it gives back at once
+				p.Status.Rec = &schema.Status{Applied: p.Assignment.Version, Holding: schematest.ClaimAll(assignment.Granted)} // it gives back at once
 			}
 			switch left := schema.Count(p.Assignment.Rec.Granted); {
 			case name == "quarantined" && left != 0, name == "scaled down" && left != 1200:

@@ -48,8 +48,8 @@ func (b Burst) next(p *placement, c *commit) (next Burst, hold bool) {
 }
 
 // gather reports whether grants wait for more nodes to come.
-func (b Burst) gather(p *placement, free [][]schema.SlotRange, c *commit) (next Burst, wait bool) {
-	if !slices.ContainsFunc(free, func(list []schema.SlotRange) bool { return len(list) > 0 }) || p.anythingGranted() {
+func (b Burst) gather(p *placement, free [][]schema.Granted, c *commit) (next Burst, wait bool) {
+	if !slices.ContainsFunc(free, func(list []schema.Granted) bool { return len(list) > 0 }) || p.anythingGranted() {
 		b.Gathers = 0
 		return b, false
 	}

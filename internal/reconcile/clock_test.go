@@ -33,7 +33,7 @@ func newCalendar(t interface{ Fatalf(string, ...any) }, change func(*cluster.Tas
 	s := spec("a", 1)
 	change(&s)
 	c := &calendar{board: newBoard(s), t: t, spec: s, fired: map[string]int{}}
-	c.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
+	c.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
 	c.snap.Agendas = map[string]view.Entry[schema.Agenda]{}
 	return c
 }
@@ -325,7 +325,7 @@ func TestDeclaredAgainWhileNobodyLeads(t *testing.T) {
 	s := spec("a", 1)
 	s.Mode = cluster.ModeOnce
 	b := newBoard(s)
-	b.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
+	b.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
 	old := &schema.Agenda{Begun: true, Runs: []schema.Run{}, Kept: []string{"r1", "r2"}}
 	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: old}}
 	if d := b.decide(atNoon); len(d.Agendas) != 0 {
@@ -363,7 +363,7 @@ func TestDeclaredAgainWithHistory(t *testing.T) {
 	b.snap.Tasks["a"].Rec.Generation = 1
 	run := cluster.RunTask("a", "r2")
 	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: &schema.Agenda{Begun: true, Kept: []string{"r1"}, Runs: []schema.Run{{ID: "r2", WorkName: "a", WorkerNum: 1, Began: noon}}}}}
-	b.live("n1", 1, schematest.Held(run+" 0 @5"), schematest.Held(), 1, schematest.Held(run+" 0 @5"))
+	b.live("n1", 1, schematest.Granted(run+" 0 @5"), schematest.Releasing(), 1, schematest.Claimed(run+" 0 @5"))
 	former := view.OfRun(s, &b.snap.Agendas["a"].Rec.Runs[0])
 	b.snap.Peers["n1"].Assignment.Rec.Granted[0].Spec = &former
 	var began []string

@@ -131,24 +131,29 @@ func (c *commit) requeueMemberAt(memberID string, at time.Duration) {
 }
 
 // leaveFor remembers why slots that are free now left their node.
-func (c *commit) leaveFor(h schema.SlotRange, why cluster.Reason) {
+func (c *commit) leaveFor(h *schema.SlotRange, why cluster.Reason) {
 	for _, index := range h.Slots {
 		c.left[cluster.Slot{Task: h.Task, Index: index}] = why
 	}
 }
 
 // free notes that slots which a member had or was to give back are free, and why: what it was asked for it leaves for that reason.
-func (c *commit) free(node string, slots, releasing []schema.SlotRange, why cluster.Reason) {
-	for i, list := range [][]schema.SlotRange{slots, releasing} {
-		for _, h := range list {
-			because := why
-			if i == 1 && h.Why != nil {
-				because = *h.Why
-			}
-			c.leaveFor(h, because)
-			c.move(cluster.Decided{Step: cluster.StepFree, Task: h.Task, Slots: h.Slots, Node: node, Token: h.Token}, because)
-		}
+func (c *commit) free(node string, granted []schema.Granted, releasing []schema.Releasing, why cluster.Reason) {
+	for i := range granted {
+		c.freeRange(node, &granted[i].SlotRange, why)
 	}
+	for i := range releasing {
+		h, because := &releasing[i], why
+		if h.Why != nil {
+			because = *h.Why
+		}
+		c.freeRange(node, &h.SlotRange, because)
+	}
+}
+
+func (c *commit) freeRange(node string, r *schema.SlotRange, why cluster.Reason) {
+	c.leaveFor(r, why)
+	c.move(cluster.Decided{Step: cluster.StepFree, Task: r.Task, Slots: r.Slots, Node: node, Token: r.Token}, why)
 }
 
 // quarantined reports whether a member is given nothing, since everything fails on it.
@@ -162,7 +167,7 @@ func (c *commit) quarantined(f *facts, memberID string) bool {
 }
 
 // sizeOf estimates how many bytes a grant takes in an assignment.
-func (c *commit) sizeOf(h *schema.SlotRange) int {
+func (c *commit) sizeOf(h *schema.Granted) int {
 	size, known := c.specSizes[h.Task]
 	if !known {
 		text, err := json.Marshal(h.Spec)
@@ -192,9 +197,9 @@ func (c *commit) stillFree(f *facts) map[cluster.Slot]cluster.Reason {
 	return c.left
 }
 
-func nonNil(list []schema.SlotRange) []schema.SlotRange {
+func nonNil[T any](list []T) []T {
 	if list == nil {
-		return []schema.SlotRange{}
+		return []T{}
 	}
 	return list
 }

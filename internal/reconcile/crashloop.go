@@ -82,7 +82,7 @@ func findCrashLoops(f *facts, m members, c *commit) *crashLoops {
 // recordCrash adds a crash to what the slots that a closed assignment names are suspected of.
 func (d *crashLoops) recordCrash(assignment *schema.Assignment, c *commit) {
 	closed := assignment.Closed
-	young, _ := schema.Split(closed.StartedLast60s, func(_ cluster.Slot, h *schema.SlotRange) bool { return closed.At.Sub(h.Since) < apart })
+	young, _ := schema.Split(closed.StartedLast60s, func(_ cluster.Slot, h *schema.Claimed) bool { return closed.At.Sub(h.Since) < apart })
 	if len(young) == 0 {
 		young = closed.StartedLast60s
 	}

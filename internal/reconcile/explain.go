@@ -101,13 +101,10 @@ func (p preview) holdings(task string) holdings {
 		if peer.Assignment.Rec == nil || !peer.Live() {
 			continue
 		}
-		for _, list := range [][]schema.SlotRange{peer.Assignment.Rec.Granted, peer.Assignment.Rec.Releasing} {
-			for i := range list {
-				h := &list[i]
-				now.load[peer.Assignment.Rec.Node] += p.specs[h.Task].Cost() * len(h.Slots)
-				if h.Task == task {
-					now.of[peer.Assignment.Rec.Node] += len(h.Slots)
-				}
+		for h := range peer.Assignment.Rec.Ranges() {
+			now.load[peer.Assignment.Rec.Node] += p.specs[h.Task].Cost() * len(h.Slots)
+			if h.Task == task {
+				now.of[peer.Assignment.Rec.Node] += len(h.Slots)
 			}
 		}
 	}
@@ -180,7 +177,7 @@ func upper(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 // stopText says of a slot that a live node has been asked to give back, or has to for it leaves, that it stops, or does not;
 // "" if it does neither.
-func (p preview) stopText(slot cluster.Slot, memberID string, asked *schema.SlotRange) string {
+func (p preview) stopText(slot cluster.Slot, memberID string, asked *schema.Releasing) string {
 	peer, node := p.Snapshot.Peers[memberID], p.nodeName(memberID)
 	why := cluster.Reason{Code: cluster.WhyLeaving, Node: node}
 	if asked != nil && asked.Why != nil {

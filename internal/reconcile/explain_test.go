@@ -96,7 +96,7 @@ func TestExplainWhatStays(t *testing.T) {
 		s.Require = "disk"
 		b := newBoard(s)
 		for _, memberID := range []string{"L", "M", "N"} {
-			p := b.live(memberID, 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+			p := b.live(memberID, 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
 			if memberID == "N" {
 				p.Member.Rec.Labels = cluster.Labels{"disk": "ssd"}
 			}
@@ -112,7 +112,7 @@ func TestExplainWhatStays(t *testing.T) {
 	})
 	t.Run("before the plan is carried out", func(t *testing.T) {
 		b := threeNodes(t, spec("a", 6))
-		b.live("O", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+		b.live("O", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
 		for _, c := range explain(t, b, b.slotOfN(t)).Nodes {
 			if want := map[string]int{"node-L": 2, "node-M": 2, "node-N": 2}[c.Node]; c.Load != want || c.TaskWorkers != want {
 				t.Errorf("%s has %d of the task and a load of %d; want %d", c.Node, c.TaskWorkers, c.Load, want)
@@ -348,14 +348,14 @@ func TestMoveOfASlotWithoutANode(t *testing.T) {
 	if want := "a#1 is on no node; `xconsumer explain a#1` says why"; !errors.Is(err, cluster.ErrConflict) || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("%v; want %s", err, want)
 	}
-	b.live("N", 5, schematest.Held(), schematest.Held("a 0 @5 v5"), 4, schematest.Held("a 0 @5"))
+	b.live("N", 5, schematest.Granted(), schematest.Releasing("a 0 @5 v5"), 4, schematest.Claimed("a 0 @5"))
 	if _, err := reconcile.MayMove(&b.snap, cluster.Slot{Task: "a"}, "node-M"); !errors.Is(err, cluster.ErrConflict) || !strings.Contains(err.Error(), "a#0 is stopping on node-N") {
 		t.Errorf("of one that stops: %v", err)
 	}
 	if _, err := reconcile.MayMove(&b.snap, cluster.Slot{Task: "a", Index: 2}, "node-M"); !errors.Is(err, cluster.ErrNoSlot) {
 		t.Errorf("of no such slot: %v", err)
 	}
-	b.live("N", 6, schematest.Held("a 0 @5"), schematest.Held(), 6, schematest.Held("a 0 @5"))
+	b.live("N", 6, schematest.Granted("a 0 @5"), schematest.Releasing(), 6, schematest.Claimed("a 0 @5"))
 	b.snap.Tasks["a"] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: s, Deleted: true}}
 	if _, err := reconcile.MayMove(&b.snap, cluster.Slot{Task: "a"}, "node-M"); !errors.Is(err, cluster.ErrNoSlot) {
 		t.Errorf("of a task that was deleted: %v", err)

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"iter"
 	"slices"
 	"time"
 
@@ -31,10 +32,8 @@ func (f *facts) nextToken() int64 {
 	}
 	for _, p := range f.Snapshot.Peers {
 		if rec := p.Assignment.Rec; rec != nil {
-			for _, list := range [][]schema.SlotRange{rec.Granted, rec.Releasing} {
-				for i := range list {
-					learn(list[i].Token)
-				}
+			for h := range rec.Ranges() {
+				learn(h.Token)
 			}
 		}
 		if rec := p.Status.Rec; rec != nil {
@@ -102,7 +101,7 @@ func (f *facts) movesNow(memberID string) bool {
 }
 
 // toRestart returns which slots of a grant an operator asked to be started again, nil for none.
-func (f *facts) toRestart(h *schema.SlotRange) cluster.Indexes {
+func (f *facts) toRestart(h *schema.Granted) cluster.Indexes {
 	rec := f.Snapshot.Requests.Rec
 	if rec == nil || f.Snapshot.Requests.Absent {
 		return nil
@@ -154,9 +153,8 @@ func (f *facts) anythingGranted() bool {
 
 // lists reports whether an assignment lists slots of a run.
 func (f *facts) lists(run string) bool {
-	of := func(h schema.SlotRange) bool { return h.Task == run }
 	for _, p := range f.Snapshot.Peers {
-		if rec := p.Assignment.Rec; rec != nil && (slices.ContainsFunc(rec.Granted, of) || slices.ContainsFunc(rec.Releasing, of)) {
+		if rec := p.Assignment.Rec; rec != nil && rec.ListsTask(func(task string) bool { return task == run }) {
 			return true
 		}
 	}
@@ -173,16 +171,30 @@ func (f *facts) mentions(run string) bool {
 	return f.lists(run)
 }
 
-// unlisted returns what a live member holds and its assignment does not list.
-func (f *facts) unlisted(memberID string, assignment *schema.Assignment) []schema.SlotRange {
-	if p := f.Snapshot.Peers[memberID]; p.Live() && p.Status.Rec != nil {
-		return assignment.Unlisted(p.Status.Rec.Holding)
+// entries yields the entries of an assignment, and then what its member holds, if it is live, and the assignment does not
+// list.
+func (f *facts) entries(memberID string, assignment *schema.Assignment) iter.Seq[schema.Entry] {
+	return func(yield func(schema.Entry) bool) {
+		for e := range assignment.Entries() {
+			if !yield(e) {
+				return
+			}
+		}
+		p := f.Snapshot.Peers[memberID]
+		if !p.Live() || p.Status.Rec == nil {
+			return
+		}
+		unlisted := assignment.Unlisted(p.Status.Rec.Holding)
+		for i := range unlisted {
+			if !yield(&unlisted[i]) {
+				return
+			}
+		}
 	}
-	return nil
 }
 
 // stopped reports whether a member that was asked to give a slot back has confirmed since that it does not hold it.
-func (f *facts) stopped(memberID string, slot cluster.Slot, h *schema.SlotRange) bool {
+func (f *facts) stopped(memberID string, slot cluster.Slot, h *schema.Releasing) bool {
 	status := f.Snapshot.Peers[memberID].Status.Rec
 	return status.Applied >= h.Version && schema.Find(status.Holding, slot) == nil
 }
@@ -198,7 +210,7 @@ func (f *facts) isStuck(memberID string, slot cluster.Slot) bool {
 }
 
 // sameWork reports whether a grant is of the work that the task has now.
-func (f *facts) sameWork(h *schema.SlotRange) bool {
+func (f *facts) sameWork(h *schema.Granted) bool {
 	return h.Spec == nil || cluster.WorkName(h.Spec.WorkName) == cluster.WorkName(f.specs[h.Task].WorkName)
 }
 

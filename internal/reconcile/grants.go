@@ -30,7 +30,7 @@ func grant(s *survey, p *placement, burst Burst, c *commit) Burst {
 	}
 	taken := d.taken()
 	suspects, barred := d.suspectsByNode(), d.barriers.barred(d.facts, c)
-	free := make([][]schema.SlotRange, len(d.nodes)) // by node, without tokens
+	free := make([][]schema.Granted, len(d.nodes)) // by node, without tokens
 	for t, name := range d.tasks {
 		spec, generation := d.specs[name], d.generation(name)
 		count, below := spec.Count(), len(d.target.Target[t])
@@ -48,8 +48,9 @@ func grant(s *survey, p *placement, burst Burst, c *commit) Burst {
 			if last := len(free[n]) - 1; last >= 0 && free[n][last].Task == name {
 				free[n][last].Slots = append(free[n][last].Slots, i)
 			} else {
-				free[n] = append(free[n], schema.SlotRange{
-					Task: name, Slots: cluster.Indexes{i}, Count: &count, Spec: &spec, Generation: generation,
+				free[n] = append(free[n], schema.Granted{
+					SlotRange: schema.SlotRange{Task: name, Slots: cluster.Indexes{i}},
+					Count:     &count, Spec: &spec, Generation: generation,
 				})
 			}
 		}
@@ -82,7 +83,7 @@ func (d *granter) claims(memberID string) bool {
 	if newest == 0 || d.Now >= until || p.Status.Rec == nil {
 		return false
 	}
-	if slices.ContainsFunc(p.Status.Rec.Holding, func(h schema.SlotRange) bool { return h.Token == newest }) {
+	if slices.ContainsFunc(p.Status.Rec.Holding, func(h schema.Claimed) bool { return h.Token == newest }) {
 		return false
 	}
 	if !d.DryRun {
@@ -99,31 +100,33 @@ func (d *granter) taken() [][]bool {
 		taken[t] = make([]bool, len(target))
 	}
 	for _, memberID := range d.memberIDs {
-		var lists [3][]schema.SlotRange
 		if assignment := d.commit.assignment(memberID); assignment != nil {
-			lists[0], lists[1] = assignment.Granted, assignment.Releasing
+			for h := range assignment.Ranges() {
+				d.take(taken, h)
+			}
 		}
 		if p := d.Snapshot.Peers[memberID]; p.Live() && p.Status.Rec != nil {
-			lists[2] = p.Status.Rec.Holding
-		}
-		for _, list := range lists {
-			for i := range list {
-				t, known := d.rank[list[i].Task]
-				if !known {
-					continue
-				}
-				for _, index := range list[i].Slots {
-					if index < len(taken[t]) {
-						taken[t][index] = true
-					}
-				}
+			for i := range p.Status.Rec.Holding {
+				d.take(taken, &p.Status.Rec.Holding[i].SlotRange)
 			}
 		}
 	}
 	return taken
 }
 
-func (d *granter) grantTo(memberID string, fresh []schema.SlotRange) {
+func (d *granter) take(taken [][]bool, h *schema.SlotRange) {
+	t, known := d.rank[h.Task]
+	if !known {
+		return
+	}
+	for _, index := range h.Slots {
+		if index < len(taken[t]) {
+			taken[t][index] = true
+		}
+	}
+}
+
+func (d *granter) grantTo(memberID string, fresh []schema.Granted) {
 	assignment := *d.commit.assignment(memberID)
 	grows := 0
 	for i := range fresh {
@@ -146,14 +149,14 @@ func (d *granter) grantTo(memberID string, fresh []schema.SlotRange) {
 		d.addGrantSteps(assignment.Node, &fresh[i])
 	}
 	assignment.Granted = append(slices.Clone(assignment.Granted), fresh...)
-	slices.SortStableFunc(assignment.Granted, func(a, b schema.SlotRange) int {
+	slices.SortStableFunc(assignment.Granted, func(a, b schema.Granted) int {
 		return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Token, b.Token))
 	})
 	d.commit.write(memberID, &assignment, grows)
 }
 
 // addGrantSteps adds the steps of one grant, one for each reason why its slots left their nodes.
-func (d *granter) addGrantSteps(node string, h *schema.SlotRange) {
+func (d *granter) addGrantSteps(node string, h *schema.Granted) {
 	first := len(d.commit.out.Moves)
 	var whys []cluster.Reason // of the steps from there on
 	for _, index := range h.Slots {
@@ -183,7 +186,7 @@ func whyGranted(left cluster.Reason) cluster.Reason {
 }
 
 // fits returns how many of the entries can be added to an assignment.
-func fits(assignment schema.Assignment, fresh []schema.SlotRange) int {
+func fits(assignment schema.Assignment, fresh []schema.Granted) int {
 	have := assignment.Granted
 	for n := len(fresh); n > 0; n /= 2 {
 		assignment.Granted = slices.Concat(have, fresh[:n])

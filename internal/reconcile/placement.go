@@ -279,9 +279,10 @@ func (p *placement) addFailed() {
 const stays = 0
 
 // own makes slots a node's; those of a member at work outrank those of one that is gone.
-func (p *placement) own(h *schema.SlotRange, n int32, outranks bool, recalled map[cluster.Slot]cluster.Reason) {
+func (p *placement) own(entry schema.Entry, n int32, outranks bool, recalled map[cluster.Slot]cluster.Reason) {
+	h := entry.Range()
 	t, known := p.rank[h.Task]
-	if !known || !p.sameWork(h) || p.in.Tasks[t].Spec.Paused {
+	if g, granted := entry.(*schema.Granted); !known || granted && !p.sameWork(g) || p.in.Tasks[t].Spec.Paused {
 		return
 	}
 	owner := p.in.Tasks[t].Current

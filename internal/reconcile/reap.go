@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"maps"
-	"slices"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
@@ -40,18 +39,18 @@ func reap(f *facts, m members, pending pendingRuns, c *commit) members {
 // closeSettled takes everything that does not await its agenda out of the assignment of a member of which nothing runs. It closes
 // the assignment: no later leader has to find out again that nothing runs, or to wait for the node to come back.
 func closeSettled(f *facts, memberID string, p *view.Peer, pending pendingRuns, c *commit) {
-	await := func(slot cluster.Slot, _ *schema.SlotRange) bool { return pending.of(slot) }
-	slots, freed := schema.Split(p.Assignment.Rec.Granted, await)
-	releasing, returned := schema.Split(p.Assignment.Rec.Releasing, await)
-	for _, h := range slices.Concat(slots, releasing) {
+	assignment := *p.Assignment.Rec
+	granted, freed := schema.Split(assignment.Granted, func(slot cluster.Slot, _ *schema.Granted) bool { return pending.of(slot) })
+	releasing, returned := schema.Split(assignment.Releasing, func(slot cluster.Slot, _ *schema.Releasing) bool { return pending.of(slot) })
+	assignment.Granted, assignment.Releasing = nonNil(granted), nonNil(releasing)
+	for h := range assignment.Ranges() {
 		task, _ := cluster.SplitRun(h.Task)
-		c.out.Unplaced[task] = cluster.Reason{Code: cluster.WhyWaiting, Node: p.Assignment.Rec.Node,
+		c.out.Unplaced[task] = cluster.Reason{Code: cluster.WhyWaiting, Node: assignment.Node,
 			Detail: "what it says of the end of " + h.Task + " is kept until the agenda of " + task + " can be read and written"}
 	}
 	if len(freed)+len(returned) == 0 {
 		return
 	}
-	assignment := *p.Assignment.Rec
 	closed := schema.Closed{By: f.Self, Cause: schema.CauseLost}
 	switch {
 	case assignment.Closed != nil:
@@ -62,7 +61,7 @@ func closeSettled(f *facts, memberID string, p *view.Peer, pending pendingRuns, 
 	}
 	why := departureOf(p)
 	closed.Clean = true
-	assignment.Granted, assignment.Releasing, assignment.Closed = nonNil(slots), nonNil(releasing), &closed
+	assignment.Closed = &closed
 	c.write(memberID, &assignment, 0)
 	c.free(assignment.Node, freed, returned, why)
 }

@@ -123,7 +123,7 @@ func (d *releaser) addRecalled(recalled recalls) {
 
 // granted is one grant whose member is asked whether its slots stay.
 type granted struct {
-	*schema.SlotRange
+	*schema.Granted
 	memberID string
 	spec     cluster.TaskSpec
 	run      *schema.Run           // nil for a task that runs for ever
@@ -140,9 +140,9 @@ func (g *granted) stays() bool {
 }
 
 // consider decides on one grant: its slots are asked back, or are candidates, or stay.
-func (d *releaser) consider(memberID string, h *schema.SlotRange, moves map[int]*planner.Move) {
+func (d *releaser) consider(memberID string, h *schema.Granted, moves map[int]*planner.Move) {
 	spec, known := d.specs[h.Task]
-	g := granted{SlotRange: h, memberID: memberID, spec: spec, run: d.Snapshot.Run(h.Task), moves: moves, restart: d.toRestart(h)}
+	g := granted{Granted: h, memberID: memberID, spec: spec, run: d.Snapshot.Run(h.Task), moves: moves, restart: d.toRestart(h)}
 	g.whole, g.changed = d.mustLeaveWhole(memberID, h), known && !d.sameWork(h)
 	if g.stays() && len(d.moves.going) == 0 {
 		return
@@ -177,7 +177,7 @@ func (d *releaser) consider(memberID string, h *schema.SlotRange, moves map[int]
 }
 
 // mustLeaveWhole says why all slots of a grant have to leave at once, the zero value if they do not.
-func (d *releaser) mustLeaveWhole(memberID string, h *schema.SlotRange) cluster.Reason {
+func (d *releaser) mustLeaveWhole(memberID string, h *schema.Granted) cluster.Reason {
 	spec, known := d.specs[h.Task]
 	switch {
 	case !known && isRun(h.Task):
@@ -205,7 +205,7 @@ func (d *releaser) mustLeave(g *granted, index int) cluster.Reason {
 		why = cluster.Reason{Code: cluster.WhyDone}
 	}
 	if index >= g.spec.WorkerNum &&
-		(why.Code == cluster.WhyResized || why.Code == "" && (g.spec.WorkerNum == 0 || !d.otherCount(g.SlotRange))) {
+		(why.Code == cluster.WhyResized || why.Code == "" && (g.spec.WorkerNum == 0 || !d.otherCount(g.Granted))) {
 		why.Code = cluster.WhyScaledDown
 	}
 	return why

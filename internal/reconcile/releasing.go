@@ -9,7 +9,7 @@ import (
 
 // released are slots that are asked back for the same reason, and who is to have them.
 type released struct {
-	schema.SlotRange
+	schema.Releasing
 	to string
 }
 
@@ -39,7 +39,7 @@ func release(s *survey, p *placement, asked releases, c *commit) {
 		}
 		p := d.Snapshot.Peers[memberID]
 		assignment, version := *p.Assignment.Rec, p.Assignment.Version+1
-		freed, kept := schema.Split(assignment.Releasing, func(slot cluster.Slot, h *schema.SlotRange) bool {
+		freed, kept := schema.Split(assignment.Releasing, func(slot cluster.Slot, h *schema.Releasing) bool {
 			return d.stopped(memberID, slot, h) && !d.barriers.keeps(d.facts, d.members, memberID, h) && !d.pending.of(slot)
 		})
 		assignment.Releasing = nonNil(kept)
@@ -62,7 +62,7 @@ func release(s *survey, p *placement, asked releases, c *commit) {
 				why = *h.Why
 			}
 			c.move(cluster.Decided{Step: cluster.StepFree, Task: h.Task, Slots: h.Slots, Node: assignment.Node, Token: h.Token}, why)
-			c.leaveFor(h, why)
+			c.leaveFor(&h.SlotRange, why)
 		}
 	}
 }
@@ -76,14 +76,14 @@ func (d *releasing) askFor(memberID string, assignment *schema.Assignment, versi
 	whole, part := toAskFor(granted, asks)
 	entries := slices.Concat(whole, part)
 	for refreshed, most := true, len(entries); ; {
-		var back []schema.SlotRange
+		var back []schema.Granted
 		stay := granted
 		if most > 0 {
-			picked := map[*schema.SlotRange]bool{}
+			picked := map[*schema.Granted]bool{}
 			for _, h := range entries[:most] {
 				picked[h] = true
 			}
-			back, stay = schema.Split(granted, func(slot cluster.Slot, h *schema.SlotRange) bool {
+			back, stay = schema.Split(granted, func(slot cluster.Slot, h *schema.Granted) bool {
 				_, back := asks[slot]
 				return back && picked[h]
 			})
@@ -95,7 +95,7 @@ func (d *releasing) askFor(memberID string, assignment *schema.Assignment, versi
 		asked = d.releaseEntries(asks, back, version)
 		assignment.Granted, assignment.Releasing = nonNil(stay), slices.Clone(kept)
 		for i := range asked {
-			assignment.Releasing = append(assignment.Releasing, asked[i].SlotRange)
+			assignment.Releasing = append(assignment.Releasing, asked[i].Releasing)
 		}
 		assignment.Releasing = nonNil(assignment.Releasing)
 		switch {
@@ -111,7 +111,7 @@ func (d *releasing) askFor(memberID string, assignment *schema.Assignment, versi
 }
 
 // toAskFor returns the entries of which slots are to be asked back, all of them or some.
-func toAskFor(granted []schema.SlotRange, asks map[cluster.Slot]handover) (whole, part []*schema.SlotRange) {
+func toAskFor(granted []schema.Granted, asks map[cluster.Slot]handover) (whole, part []*schema.Granted) {
 	if len(asks) == 0 {
 		return nil, nil
 	}
@@ -148,7 +148,7 @@ func (d *releasing) fitsAssignment(memberID string, assignment *schema.Assignmen
 
 // releaseEntries makes the entries of slots that are asked back, those that are asked back for the same
 // reason together.
-func (d *releasing) releaseEntries(asks map[cluster.Slot]handover, back []schema.SlotRange, version int64) (list []released) {
+func (d *releasing) releaseEntries(asks map[cluster.Slot]handover, back []schema.Granted, version int64) (list []released) {
 	var made []handover
 	for _, h := range back {
 		first := len(list)
@@ -161,8 +161,9 @@ func (d *releasing) releaseEntries(asks map[cluster.Slot]handover, back []schema
 			if at == len(list) {
 				why := a.why
 				why.Detail = schema.Cut(why.Detail, schema.ShortError)
-				entry := schema.SlotRange{Task: h.Task, Token: h.Token, Version: version, Why: &why, Unknown: h.Unknown}
-				if count, told := h.Told(); told {
+				entry := schema.Releasing{SlotRange: h.SlotRange, Version: version, Why: &why}
+				entry.Slots = nil
+				if count, known := h.WorkerCount(); known {
 					entry.Count = &count
 				}
 				list = append(list, released{entry, a.to})
@@ -176,7 +177,7 @@ func (d *releasing) releaseEntries(asks map[cluster.Slot]handover, back []schema
 
 // refresh gives grants their task's present spec; what their workers were told of their number stays. The list is
 // copied if one changes.
-func (p *placement) refresh(list []schema.SlotRange) (fresh []schema.SlotRange, changed bool) {
+func (p *placement) refresh(list []schema.Granted) (fresh []schema.Granted, changed bool) {
 	for i := range list {
 		t, known := p.rank[list[i].Task]
 		if !known || *list[i].Spec == p.in.Tasks[t].Spec {
@@ -185,7 +186,7 @@ func (p *placement) refresh(list []schema.SlotRange) (fresh []schema.SlotRange, 
 		if !changed {
 			list, changed = slices.Clone(list), true
 		}
-		count, _ := list[i].Told()
+		count, _ := list[i].WorkerCount()
 		spec := p.in.Tasks[t].Spec
 		list[i].Count, list[i].Spec = &count, &spec
 	}

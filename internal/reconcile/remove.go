@@ -76,11 +76,9 @@ func (f *facts) inUse() (tasks, nodes map[string]bool, whole bool) {
 			return nil, nil, false
 		}
 		nodes[p.Assignment.Rec.Node] = true
-		for _, list := range [][]schema.SlotRange{p.Assignment.Rec.Granted, p.Assignment.Rec.Releasing} {
-			for i := range list {
-				task, _ := cluster.SplitRun(list[i].Task)
-				tasks[task] = true
-			}
+		for h := range p.Assignment.Rec.Ranges() {
+			task, _ := cluster.SplitRun(h.Task)
+			tasks[task] = true
 		}
 	}
 	return tasks, nodes, true

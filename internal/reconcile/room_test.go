@@ -2,7 +2,6 @@ package reconcile_test
 
 import (
 	"fmt"
-	"slices"
 	"testing"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -54,10 +53,8 @@ func withRun(t *testing.T, b *board) (placed int, load map[string]int, moved int
 func (b *board) places() map[cluster.Slot]string {
 	list := map[cluster.Slot]string{}
 	for name, p := range b.snap.Peers {
-		for _, h := range slices.Concat(p.Assignment.Rec.Granted, p.Assignment.Rec.Releasing) {
-			for _, index := range h.Slots {
-				list[cluster.Slot{Task: h.Task, Index: index}] = name
-			}
+		for slot := range p.Assignment.Rec.Each() {
+			list[slot] = name
 		}
 	}
 	return list
@@ -68,7 +65,7 @@ func roomy(capacities []int, forEver, run cluster.TaskSpec) *board {
 	run.Name, run.WorkName, run.Mode, forEver.Name, forEver.WorkName = "r", "a", cluster.ModeOnce, "f", "a"
 	b := newBoard(forEver, run)
 	for i, capacity := range capacities {
-		p := b.live(fmt.Sprintf("n%d", i), 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
+		p := b.live(fmt.Sprintf("n%d", i), 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
 		p.Member.Rec.Works, p.Member.Rec.Capacity = []string{"a"}, capacity
 	}
 	return b

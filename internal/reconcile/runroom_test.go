@@ -21,7 +21,7 @@ func TestRunsWithoutWorkersTakeRoom(t *testing.T) {
 		s := spec("a", 0)
 		s.Every, s.Phase, s.Overlap = cluster.Duration(time.Second), cluster.PhaseOf(0), overlap
 		b := newBoard(s)
-		b.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
+		b.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
 		b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: &schema.Agenda{Timing: schedule.Name(s), Last: noon.Add(-45 * time.Second)}}}
 		began, ended := 0, 0
 		for range 200 {
@@ -73,7 +73,7 @@ func TestLateRunsGoInOrder(t *testing.T) {
 // Members that have left, and whose slots wait for others that leave, are not called lost where a task waits for them.
 func TestBarrierTellsWhoHasLeft(t *testing.T) {
 	b := threeNodes(t, spec("a", 6))
-	b.live("O", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
+	b.live("O", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
 	b.settle(t)
 	b.scale(7)
 	memory := b.decide().Memory

@@ -147,8 +147,7 @@ func (p pendingRuns) of(slot cluster.Slot) bool {
 
 // ofAssignment reports the same of a whole assignment.
 func (p pendingRuns) ofAssignment(assignment *schema.Assignment) bool {
-	of := func(h schema.SlotRange) bool { return p.of(cluster.Slot{Task: h.Task}) }
-	return assignment != nil && (slices.ContainsFunc(assignment.Granted, of) || slices.ContainsFunc(assignment.Releasing, of))
+	return assignment != nil && assignment.ListsTask(func(task string) bool { return p.of(cluster.Slot{Task: task}) })
 }
 
 // dropAgenda deletes what is left of a task that has no runs any longer: the runs that are over first.

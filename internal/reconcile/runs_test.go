@@ -35,7 +35,7 @@ func TestHistoriesAreDroppedInSmallCommits(t *testing.T) {
 	for name, maxAssignments := range map[string]int{"usual": reconcile.MaxAssignments, "the last commit was too large": 1} {
 		t.Run(name, func(t *testing.T) {
 			b := newBoard()
-			b.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
+			b.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
 			b.snap.Agendas = map[string]view.Entry[schema.Agenda]{}
 			for i := range 30 {
 				rec := &schema.Agenda{Runs: []schema.Run{}}
@@ -71,7 +71,7 @@ func TestFullTaskWaitsForAnEnd(t *testing.T) {
 	s := spec("a", 1)
 	s.Every, s.Overlap = cluster.Duration(time.Second), cluster.OverlapAllow
 	b := newBoard(s)
-	b.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
+	b.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
 	last := noon.Add(-10 * time.Second)
 	rec := &schema.Agenda{Timing: schedule.Name(s), Last: last}
 	for i := range cluster.MaxActiveRuns {
@@ -103,7 +103,7 @@ func TestEndsAreNotedOnce(t *testing.T) {
 	s.Mode = cluster.ModeOnce
 	b := newBoard(s)
 	name := cluster.RunTask("a", "r")
-	p := b.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
+	p := b.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
 	p.Done = view.Entry[schema.Done]{Rec: &schema.Done{Slots: []schema.Outcome{
 		{Task: name, Slots: cluster.Indexes{0, 1, 7}, Token: 5},
 		{Task: name, Slots: cluster.Indexes{1}, Token: 6, Error: "said twice"},
@@ -127,7 +127,7 @@ func TestOrderIsObeyedOnce(t *testing.T) {
 	s := spec("a", 1)
 	s.Mode = cluster.ModeOnce
 	b := newBoard(s)
-	b.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
+	b.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
 	b.snap.Requests = view.Entry[schema.Requests]{Rec: &schema.Requests{RunNow: []schema.RunRequest{{ID: "r", Task: "a", By: "n1"}}}}
 	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: &schema.Agenda{Begun: true, Runs: []schema.Run{}}}}
 	d := b.decide(atNoon)
@@ -155,7 +155,7 @@ func TestEndsWaitForTheirAgenda(t *testing.T) {
 			p.Assignment.Rec.Closed = &schema.Closed{By: "n2", Cause: "node left", Clean: true}
 		}, cluster.WhyLeft},
 		{"crashed", func(p *view.Peer) {
-			p.Assignment.Rec.Closed = &schema.Closed{By: "n2", Cause: "killed", StartedLast60s: schematest.Held("b 0 @8")}
+			p.Assignment.Rec.Closed = &schema.Closed{By: "n2", Cause: "killed", StartedLast60s: schematest.Claimed("b 0 @8")}
 		}, cluster.WhyLost},
 		{"lost", func(p *view.Peer) { gone(p) }, cluster.WhyLost},
 		{"evicted", func(p *view.Peer) { gone(p).Assignment.Rec.Evicted = true }, cluster.WhyEvicted},
@@ -164,8 +164,8 @@ func TestEndsWaitForTheirAgenda(t *testing.T) {
 			once := spec("a", 1)
 			once.Mode = cluster.ModeOnce
 			b := newBoard(once, spec("b", 2))
-			b.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
-			p := b.live("n2", 1, schematest.Held("a@r 0 @7", "b 0-1 @8"), schematest.Held(), 1, schematest.Held("a@r 0 @7", "b 0-1 @8"))
+			b.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
+			p := b.live("n2", 1, schematest.Granted("a@r 0 @7", "b 0-1 @8"), schematest.Releasing(), 1, schematest.Claimed("a@r 0 @7", "b 0-1 @8"))
 			p.Done = view.Entry[schema.Done]{Rec: &schema.Done{Slots: []schema.Outcome{{Task: "a@r", Slots: cluster.Indexes{0}, Token: 7}}}}
 			b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Err: schema.ErrCorrupt}}
 			c.leave(p)
@@ -239,7 +239,7 @@ func TestWhatCameTooLate(t *testing.T) {
 			s := spec("a", 1)
 			s.Every, s.Phase, s.Misfire, s.Overlap = cluster.Duration(10*time.Second), cluster.PhaseOf(0), c.misfire, c.overlap
 			b := newBoard(s)
-			b.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
+			b.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
 			b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: &schema.Agenda{
 				Timing: schedule.Name(s), Last: noon.Add(-100 * time.Second), Runs: []schema.Run{},
 			}}}
@@ -290,7 +290,7 @@ func TestDueNowTakesTheRoom(t *testing.T) {
 	s := spec("a", 1)
 	s.Every, s.Phase, s.Misfire, s.Overlap = cluster.Duration(10*time.Second), cluster.PhaseOf(0), cluster.MisfireAll, cluster.OverlapAllow
 	b := newBoard(s)
-	b.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
+	b.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
 	rec := &schema.Agenda{Timing: schedule.Name(s), Last: noon.Add(-100 * time.Second)}
 	for i := range cluster.MaxActiveRuns - 8 {
 		due := noon.Add(time.Duration(i-60) * time.Minute)
@@ -364,7 +364,7 @@ func TestDueNowGoesFirst(t *testing.T) {
 // The plan of a task that is not there yet says so, and when its runs begin: none of its runs can go on.
 func TestPlanOfNewRuns(t *testing.T) {
 	b := newBoard()
-	b.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
+	b.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
 	b.snap.Tasks["old"] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: cluster.TaskSpec{Name: "old", WorkName: "w", WorkerNum: 1, Mode: cluster.ModeOnce}}}
 	plan := b.plan(t,
 		cluster.Declare(cluster.TaskSpec{Name: "nightly", WorkName: "w", WorkerNum: 2, Schedule: "0 2 * * *"}),

@@ -38,11 +38,9 @@ func (d *granter) suspectsByNode() [][]cluster.Slot {
 		if d.in.Nodes[n].Gone {
 			continue
 		}
-		for _, held := range [][]schema.SlotRange{d.commit.assignment(memberID).Granted, d.commit.assignment(memberID).Releasing} {
-			for slot := range schema.Each(held) {
-				if d.loops.crashes(slot) >= crashesToPart {
-					list[n] = append(list[n], slot)
-				}
+		for slot := range d.commit.assignment(memberID).Each() {
+			if d.loops.crashes(slot) >= crashesToPart {
+				list[n] = append(list[n], slot)
 			}
 		}
 	}

@@ -138,10 +138,11 @@ func SizeOf[T any](element *T) int {
 }
 
 // Rough returns about how many bytes a list takes, rather more.
-func Rough(list []SlotRange) int {
+func Rough[T any, P ranged[T]](list []T) int {
 	n := 0
 	for i := range list {
-		n += 150 + len(list[i].Task) + 7*len(list[i].Slots)
+		r := P(&list[i]).Range()
+		n += 150 + len(r.Task) + 7*len(r.Slots)
 	}
 	return n
 }

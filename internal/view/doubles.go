@@ -24,7 +24,10 @@ func (s *Snapshot) Doubles() map[cluster.Slot][]Holder {
 	seen := map[string][]bool{} // by task
 	far := map[cluster.Slot]bool{}
 	for _, p := range s.Peers {
-		for slot := range p.listed() {
+		if p.Assignment.Rec == nil {
+			continue
+		}
+		for slot := range p.Assignment.Rec.Each() {
 			var again bool
 			if slot.Index >= cluster.MaxWorkers { // no list is made as long as somebody writes
 				again = far[slot]
@@ -50,9 +53,17 @@ func (s *Snapshot) Doubles() map[cluster.Slot][]Holder {
 		return nil
 	}
 	for memberID, p := range s.Peers {
-		for slot, h := range p.listed() {
-			if _, is := twice[slot]; is {
-				twice[slot] = append(twice[slot], Holder{memberID, p.Assignment.Rec.Node, h.Token, h.Version == 0})
+		if p.Assignment.Rec == nil {
+			continue
+		}
+		for e := range p.Assignment.Rec.Entries() {
+			r := e.Range()
+			_, granted := e.(*schema.Granted)
+			for _, index := range r.Slots {
+				slot := cluster.Slot{Task: r.Task, Index: index}
+				if _, is := twice[slot]; is {
+					twice[slot] = append(twice[slot], Holder{memberID, p.Assignment.Rec.Node, r.Token, granted})
+				}
 			}
 		}
 	}
@@ -62,22 +73,6 @@ func (s *Snapshot) Doubles() map[cluster.Slot][]Holder {
 		})
 	}
 	return twice
-}
-
-// listed yields every slot of a member's assignment, granted or asked back.
-func (p *Peer) listed() func(yield func(cluster.Slot, *schema.SlotRange) bool) {
-	return func(yield func(cluster.Slot, *schema.SlotRange) bool) {
-		if p.Assignment.Rec == nil {
-			return
-		}
-		for _, list := range [][]schema.SlotRange{p.Assignment.Rec.Granted, p.Assignment.Rec.Releasing} {
-			for slot, h := range schema.Each(list) {
-				if !yield(slot, h) {
-					return
-				}
-			}
-		}
-	}
 }
 
 // DescribeHolders says in words which assignments list a slot.

@@ -65,7 +65,7 @@ func (s *Snapshot) Specs() map[string]cluster.TaskSpec {
 		for _, h := range p.Assignment.Rec.Granted {
 			_, known := specs[h.Task]
 			token, told := latest[h.Task]
-			if (!known || told && h.Token > token) && !isRun(h) && s.unreadable(h.Task) && h.Spec != nil {
+			if (!known || told && h.Token > token) && !isRun(h.Task) && s.unreadable(h.Task) && h.Spec != nil {
 				specs[h.Task], latest[h.Task] = *h.Spec, h.Token
 			}
 		}
@@ -213,12 +213,12 @@ func (s *Snapshot) Errors(keys schema.Keys) []cluster.RecordError {
 
 // listed reports whether an assignment lists slots of a task, or of its runs.
 func (s *Snapshot) listed(task string) bool {
-	of := func(h schema.SlotRange) bool {
-		base, _ := cluster.SplitRun(h.Task)
+	of := func(name string) bool {
+		base, _ := cluster.SplitRun(name)
 		return base == task
 	}
 	for _, p := range s.Peers {
-		if rec := p.Assignment.Rec; rec != nil && (slices.ContainsFunc(rec.Granted, of) || slices.ContainsFunc(rec.Releasing, of)) {
+		if rec := p.Assignment.Rec; rec != nil && rec.ListsTask(of) {
 			return true
 		}
 	}

@@ -148,11 +148,11 @@ func hasRuns(assignment *schema.Assignment) bool {
 	if assignment == nil {
 		return true
 	}
-	return slices.ContainsFunc(assignment.Granted, isRun) || slices.ContainsFunc(assignment.Releasing, isRun)
+	return assignment.ListsTask(isRun)
 }
 
-func isRun(h schema.SlotRange) bool {
-	_, run := cluster.SplitRun(h.Task)
+func isRun(task string) bool {
+	_, run := cluster.SplitRun(task)
 	return run != ""
 }
 

@@ -562,7 +562,7 @@ func TestMissingFromTheFirst(t *testing.T) {
 func TestSpecOfAssignments(t *testing.T) {
 	granted := func(token int64, workers int) *view.Peer {
 		spec := &cluster.TaskSpec{Name: "t", WorkName: "w", WorkerNum: workers}
-		return &view.Peer{Assignment: view.Entry[schema.Assignment]{Rec: &schema.Assignment{Granted: []schema.SlotRange{{Task: "t", Slots: cluster.Indexes{0}, Token: token, Spec: spec}}}}}
+		return &view.Peer{Assignment: view.Entry[schema.Assignment]{Rec: &schema.Assignment{Granted: []schema.Granted{{SlotRange: schema.SlotRange{Task: "t", Slots: cluster.Indexes{0}, Token: token}, Spec: spec}}}}}
 	}
 	s := view.Snapshot{Peers: map[string]*view.Peer{"g1": granted(5, 9), "g2": granted(6, 3), "g3": granted(4, 9)}}
 	s.Tasks = map[string]view.Entry[schema.Task]{"t": {Err: schema.ErrCorrupt}}

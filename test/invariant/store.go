@@ -276,13 +276,11 @@ func Twice(assignments map[string]*schema.Assignment) (wrong []string) {
 		if assignment == nil {
 			continue
 		}
-		for _, list := range [][]schema.SlotRange{assignment.Granted, assignment.Releasing} {
-			for slot := range schema.Each(list) {
-				if other := listed[slot]; other != "" {
-					wrong = append(wrong, fmt.Sprintf("%s is listed by %s and %s", slot, other, memberID))
-				}
-				listed[slot] = memberID
+		for slot := range assignment.Each() {
+			if other := listed[slot]; other != "" {
+				wrong = append(wrong, fmt.Sprintf("%s is listed by %s and %s", slot, other, memberID))
 			}
+			listed[slot] = memberID
 		}
 	}
 	return wrong
@@ -302,8 +300,9 @@ func Mixed(assignments map[string]*schema.Assignment) map[string]string {
 		if assignment == nil {
 			continue
 		}
-		for _, h := range slices.Concat(assignment.Granted, assignment.Releasing) {
-			count, known := h.Told()
+		for entry := range assignment.Entries() {
+			h := entry.Range()
+			count, known := entry.WorkerCount()
 			if !known {
 				continue // as its member said, after its assignment was lost
 			}

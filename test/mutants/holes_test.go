@@ -294,7 +294,7 @@ var mutants = []mutant{
 	},
 	{
 		"H27", "a slot that is no longer wanted is free at once",
-		one("internal/reconcile/releasing.go", `			assignment.Releasing = append(assignment.Releasing, asked[i].SlotRange)
+		one("internal/reconcile/releasing.go", `			assignment.Releasing = append(assignment.Releasing, asked[i].Releasing)
 `, `			_ = i
 `),
 		simulated("Safety", 30),
@@ -430,9 +430,8 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "the next leader waits again for a gone member whose assignment was trimmed",
-		one("internal/reconcile/reap.go", `nonNil(slots), nonNil(releasing), &closed
-`, `nonNil(slots), nonNil(releasing), p.Assignment.Rec.Closed
-	_ = closed
+		one("internal/reconcile/reap.go", `	assignment.Closed = &closed
+`, `	_ = closed
 `),
 		in("internal/reconcile", "TestEndsWaitForTheirAgenda"),
 	},
@@ -453,7 +452,7 @@ var mutants = []mutant{
 	},
 	{
 		"resize", "free slots get an old count although assignments disagree about it",
-		one("internal/reconcile/barriers.go", "!told || seen && old != count {", "!told || seen && old != count && count < 0 {"),
+		one("internal/reconcile/barriers.go", "!known || seen && old != count {", "!known || seen && old != count && count < 0 {"),
 		in("internal/reconcile", "TestFreeSlotsBeforeABarrier"),
 	},
 	{
@@ -475,8 +474,13 @@ var mutants = []mutant{
 	},
 	{
 		"resize", "only granted slots count for a barrier, not releasing ones that may still run",
-		one("internal/reconcile/barriers.go", `[][]schema.SlotRange{assignment.Granted, assignment.Releasing, f.unlisted(memberID, assignment)} {
-`, `[][]schema.SlotRange{assignment.Granted, f.unlisted(memberID, assignment)} {
+		one("internal/reconcile/barriers.go", `		for entry := range f.entries(memberID, assignment) {
+			task := entry.Range().Task
+`, `		for entry := range f.entries(memberID, assignment) {
+			if r, asked := entry.(*schema.Releasing); asked && r.Version > 0 {
+				continue
+			}
+			task := entry.Range().Task
 `),
 		simulated("Safety", 100),
 	},
@@ -507,12 +511,12 @@ var mutants = []mutant{
 	},
 	{
 		"resize", "workers get the count that their task has now, not the one of their grant",
-		one("internal/follower/follow.go", "			count, _ := h.Told()\n", "			count := h.Spec.WorkerNum\n"),
+		one("internal/follower/follow.go", "			count, _ := h.WorkerCount()\n", "			count := h.Spec.WorkerNum\n"),
 		in("internal/follower", "TestFollowTellsTheCountOfTheGrant"),
 	},
 	{
 		"resize", "a grant that stays takes the count that its task has now",
-		one("internal/reconcile/releasing.go", `		count, _ := list[i].Told()
+		one("internal/reconcile/releasing.go", `		count, _ := list[i].WorkerCount()
 		spec := p.in.Tasks[t].Spec
 `, `		spec := p.in.Tasks[t].Spec
 		count := spec.Count()
@@ -521,7 +525,7 @@ var mutants = []mutant{
 	},
 	{
 		"resize", "a releasing slot forgets its count",
-		one("internal/reconcile/releasing.go", `				if count, told := h.Told(); told {
+		one("internal/reconcile/releasing.go", `				if count, known := h.WorkerCount(); known {
 `, `				if count := d.specs[h.Task].Count(); count >= 0 {
 `),
 		in("internal/reconcile", "TestResizeIsABarrier"),
@@ -1232,7 +1236,7 @@ var mutants = []mutant{
 	},
 	{
 		"management", "reaping a member does not record which slots it freed",
-		one("internal/reconcile/commit.go", `			c.move(cluster.Decided{Step: cluster.StepFree, Task: h.Task, Slots: h.Slots, Node: node, Token: h.Token}, because)
+		one("internal/reconcile/commit.go", `	c.move(cluster.Decided{Step: cluster.StepFree, Task: r.Task, Slots: r.Slots, Node: node, Token: r.Token}, why)
 `, ""),
 		in("test/cluster", "TestPast"),
 	},
@@ -1514,9 +1518,8 @@ var mutants = []mutant{
 	},
 	{
 		"tokens", "a held slot is granted elsewhere when a person has taken it out of its assignment",
-		one("internal/reconcile/grants.go", `			lists[2] = p.Status.Rec.Holding
-`, `			lists[2] = nil
-`),
+		one("internal/reconcile/grants.go", `				d.take(taken, &p.Status.Rec.Holding[i].SlotRange)
+`, ""),
 		in("internal/reconcile", "TestHeldSlotIsGrantedToNobodyElse"),
 	},
 	{

@@ -12,9 +12,9 @@ import (
 // index looks up what the records of ended slots and the assignment list, if anything has ended.
 func (l *Local) index() {
 	l.noted, l.lists = map[end]bool{}, map[end]bool{}
-	if l.Done != nil {
-		for i := range l.Done.Slots {
-			o := &l.Done.Slots[i]
+	if l.Completions != nil {
+		for i := range l.Completions.Slots {
+			o := &l.Completions.Slots[i]
 			for _, index := range o.Slots {
 				l.noted[end{cluster.Slot{Task: o.Task, Index: index}, o.Token}] = true
 			}
@@ -34,9 +34,9 @@ func (l *Local) index() {
 
 // ended returns the record of the slots that have ended, nil if it stays as it is. A slot is in it until the
 // assignment lists it no more: by then the leader has taken it in. What does not fit is noted when earlier ends have gone.
-func (l *Local) ended() *schema.Done {
+func (l *Local) ended() *schema.Completions {
 	next, changed := l.stillListed()
-	d := ends{Done: next, room: schema.MaxDone - schema.Size(next), errors: maxErrors, entries: map[outcome]int{}, grown: map[int]int{}}
+	d := ends{Completions: next, room: schema.MaxCompletions - schema.Size(next), errors: maxErrors, entries: map[outcome]int{}, grown: map[int]int{}}
 	for i := range next.Slots {
 		o := &next.Slots[i]
 		d.entries[outcome{o.Task, o.Token, o.Error}] = i
@@ -62,12 +62,12 @@ func (l *Local) ended() *schema.Done {
 }
 
 // stillListed returns the ends that are noted and whose slots the assignment still lists.
-func (l *Local) stillListed() (next *schema.Done, changed bool) {
-	next = &schema.Done{Slots: []schema.Outcome{}}
-	if l.Done == nil {
+func (l *Local) stillListed() (next *schema.Completions, changed bool) {
+	next = &schema.Completions{Slots: []schema.Completion{}}
+	if l.Completions == nil {
 		return next, false
 	}
-	for _, o := range l.Done.Slots {
+	for _, o := range l.Completions.Slots {
 		kept := o
 		kept.Slots = nil
 		for _, index := range o.Slots {
@@ -92,7 +92,7 @@ type outcome struct {
 
 // ends is a record of ended slots in the making, with the bytes that are left.
 type ends struct {
-	*schema.Done
+	*schema.Completions
 	room, errors int
 	entries      map[outcome]int
 	grown        map[int]int // bytes, by entry
@@ -108,7 +108,7 @@ const (
 // for all others of a grant.
 func (d *ends) add(slot cluster.Slot, token int64, reason string) bool {
 	key := outcome{slot.Task, token, reason}
-	fresh := schema.Outcome{Task: slot.Task, Slots: cluster.Indexes{slot.Index}, Token: token, Error: reason}
+	fresh := schema.Completion{Task: slot.Task, Slots: cluster.Indexes{slot.Index}, Token: token, Error: reason}
 	at, known := d.entries[key]
 	if !known && reason != "" && schema.SizeOf(&fresh) > d.errors {
 		grant := outcome{slot.Task, token, schema.SeveralReasons}
@@ -129,7 +129,7 @@ func (d *ends) add(slot cluster.Slot, token int64, reason string) bool {
 	if d.room -= need; !known {
 		at = len(d.Slots)
 		d.entries[key] = at
-		d.Slots = append(d.Slots, schema.Outcome{Task: fresh.Task, Token: token, Error: fresh.Error})
+		d.Slots = append(d.Slots, schema.Completion{Task: fresh.Task, Token: token, Error: fresh.Error})
 		if reason != "" {
 			d.errors -= need
 		}

@@ -13,23 +13,23 @@ import (
 
 // Local is what a follower decides from: values only.
 type Local struct {
-	Assignment *schema.Assignment     // the last good assignment, nil before the first and when it is missing
-	DocVersion int64                  // of Doc
-	DocGood    bool                   // Doc is the assignment at its key's present version
-	Refused    map[cluster.Slot]int64 // grants of Doc that are not claimed, with their tokens
-	Above      int64                  // the token that they are not above
-	Told       bool                   // the workers that run have been given the specs of Doc
-	Running    map[cluster.Slot]cluster.Report
-	Claims     map[cluster.Slot]schema.Claim // when each running slot was claimed, and its token
-	Phase      membership.Phase
-	Leaving    bool
-	Announce   bool           // the departure takes a while: say so in the status
-	Done       *schema.Done   // the last record of ended slots known to be committed, nil if there is none
-	Said       *schema.Status // the last status known to be committed, nil if it has to be written
-	LazyAt     time.Duration  // when a status that could have waited was written last, on the lease clock
-	Differs    time.Duration  // since when the states of workers have not been as Said has them, 0 for just now
-	Now        time.Duration
-	WallNow    time.Time // for people: when a slot was claimed
+	Assignment  *schema.Assignment     // the last good assignment, nil before the first and when it is missing
+	DocVersion  int64                  // of Doc
+	DocGood     bool                   // Doc is the assignment at its key's present version
+	Refused     map[cluster.Slot]int64 // grants of Doc that are not claimed, with their tokens
+	Above       int64                  // the token that they are not above
+	Told        bool                   // the workers that run have been given the specs of Doc
+	Running     map[cluster.Slot]cluster.Report
+	Claims      map[cluster.Slot]schema.Claim // when each running slot was claimed, and its token
+	Phase       membership.Phase
+	Leaving     bool
+	Announce    bool                // the departure takes a while: say so in the status
+	Completions *schema.Completions // the last record of ended slots known to be committed, nil if there is none
+	Said        *schema.Status      // the last status known to be committed, nil if it has to be written
+	LazyAt      time.Duration       // when a status that could have waited was written last, on the lease clock
+	Differs     time.Duration       // since when the states of workers have not been as Said has them, 0 for just now
+	Now         time.Duration
+	WallNow     time.Time // for people: when a slot was claimed
 
 	noted, lists map[end]bool // what Done and Doc say
 }
@@ -48,7 +48,7 @@ type Actions struct {
 	// DocVersion: the claim.
 	Start []cluster.Grant
 	// Done is to be written in the same commit, or with a check of the status as it is.
-	Done *schema.Done
+	Done *schema.Completions
 	// Status is to be written now, nil if it can wait until Again.
 	Status *schema.Status
 	// Lazy says that Status could have waited: it tells of nothing but states.

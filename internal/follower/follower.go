@@ -171,10 +171,10 @@ type following struct {
 	claims       map[cluster.Slot]schema.Claim
 	said         *schema.Status // nil: has to be written
 	saidVersion  int64
-	lazyAt       time.Duration // when a status that could have waited was sent last
-	differs      time.Duration // since when the states of workers are not as said, 0 if they are
-	unsure       bool          // the status has to be read before it is written
-	done         *schema.Done  // the last record of ended slots known to be committed, nil if there is none
+	lazyAt       time.Duration       // when a status that could have waited was sent last
+	differs      time.Duration       // since when the states of workers are not as said, 0 if they are
+	unsure       bool                // the status has to be read before it is written
+	done         *schema.Completions // the last record of ended slots known to be committed, nil if there is none
 	doneVersion  int64
 	doneUnsure   bool          // it has to be read before it is written
 	held         bool          // the lease, at the last look
@@ -211,7 +211,7 @@ func (fl *following) step(ctx context.Context, news bool) (wait time.Duration, g
 		Refused: fl.known.Refused, Above: fl.known.highest,
 		Running: running, Claims: fl.claims, Phase: phase,
 		Leaving: fl.leaving, Announce: fl.leaving && (fl.Leads() || now-fl.leavingSince >= announceAfter),
-		Done: fl.done, Said: fl.said, LazyAt: fl.lazyAt, Differs: fl.differs,
+		Completions: fl.done, Said: fl.said, LazyAt: fl.lazyAt, Differs: fl.differs,
 		Now: now, WallNow: time.Now().UTC().Truncate(time.Millisecond),
 	}
 	began := time.Now()

@@ -34,7 +34,7 @@ func (fl *following) say(ctx context.Context, o Actions, phase membership.Phase)
 			r, err := fl.Session.Get(ctx, fl.Keys.Status(memberID))
 			answer := reply{read: true, version: r.Version, err: err}
 			if readDone && err == nil {
-				done, derr := fl.Session.Get(ctx, fl.Keys.Done(memberID))
+				done, derr := fl.Session.Get(ctx, fl.Keys.CompletionsOf(memberID))
 				if answer.done = &done; derr != nil && !errors.Is(derr, coord.ErrNotFound) {
 					answer.err = derr
 				}
@@ -58,9 +58,9 @@ func (fl *following) say(ctx context.Context, o Actions, phase membership.Phase)
 	switch {
 	case o.Done == nil:
 	case fl.done == nil:
-		ops = append(ops, coord.Create(fl.Keys.Done(memberID), schema.Encode(o.Done, 0)))
+		ops = append(ops, coord.Create(fl.Keys.CompletionsOf(memberID), schema.Encode(o.Done, 0)))
 	default:
-		ops = append(ops, coord.Set(fl.Keys.Done(memberID), schema.Encode(o.Done, fl.doneVersion+1), fl.doneVersion))
+		ops = append(ops, coord.Set(fl.Keys.CompletionsOf(memberID), schema.Encode(o.Done, fl.doneVersion+1), fl.doneVersion))
 	}
 	fl.spawn(func() {
 		_, err := fl.Session.Commit(ctx, ops...)
@@ -130,10 +130,10 @@ func (fl *following) noteDone(r coord.Record) {
 		fl.done, fl.doneVersion = nil, 0
 		return
 	}
-	done := new(schema.Done)
-	if err := schema.Decode(fl.Keys.Done(fl.Self.MemberID), r, done); err != nil {
+	done := new(schema.Completions)
+	if err := schema.Decode(fl.Keys.CompletionsOf(fl.Self.MemberID), r, done); err != nil {
 		fl.Log.Error("the record of ended slots cannot be used; writing it anew", "error", err)
-		done = new(schema.Done)
+		done = new(schema.Completions)
 	}
 	fl.done, fl.doneVersion = done, r.Version
 }

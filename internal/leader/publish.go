@@ -46,7 +46,7 @@ func (l *leading) act(ctx context.Context, d reconcile.Decision) (acted bool, er
 		return false, err
 	case checked && (failed.Op.Key == l.term.Candidate || failed.Op.Key == l.Keys.Epoch()):
 		return false, fmt.Errorf("term %d: %w: %w", l.term.Number, election.ErrDeposed, err)
-	case checked && strings.HasPrefix(failed.Op.Key, schema.Dir(l.Keys.Ran("", ""))):
+	case checked && strings.HasPrefix(failed.Op.Key, schema.Dir(l.Keys.FinishedRun("", ""))):
 		l.oddRuns[failed.Op.Key], l.failures = true, 0 // which is learned once for each
 	case checked && failed.Op.Kind == coord.KindDelete && errors.Is(err, coord.ErrInvalid) && !l.mustGo(failed.Op.Key):
 		l.unremovable[l.below(failed.Op.Key)], l.failures = true, 0
@@ -123,8 +123,8 @@ func (l *leading) write(ctx context.Context, d reconcile.Decision) error {
 		if assignment == nil {
 			l.reaped[memberID] = true
 			ops = append(ops, coord.Delete(l.Keys.Assignment(memberID), at))
-			if done := snap.Peers[memberID].Done; done.Rec != nil && !done.Absent {
-				ops = append(ops, coord.Delete(l.Keys.Done(memberID), done.Version))
+			if done := snap.Peers[memberID].Completions; done.Rec != nil && !done.Absent {
+				ops = append(ops, coord.Delete(l.Keys.CompletionsOf(memberID), done.Version))
 			}
 		} else {
 			value := schema.Encode(assignment, at+1)
@@ -251,9 +251,9 @@ func (l *leading) suspectsOps(snap *view.Snapshot, next *schema.Suspects) (ops [
 
 // agendaOps writes the agendas that change, and the records of runs that are over.
 func (l *leading) agendaOps(snap *view.Snapshot, d reconcile.Decision) (ops []coord.Op) {
-	for _, task := range sortedKeys(d.Agendas) {
-		key, old := l.Keys.Agenda(task), snap.Agendas[task]
-		switch next := d.Agendas[task]; {
+	for _, task := range sortedKeys(d.TaskRuns) {
+		key, old := l.Keys.TaskRunsOf(task), snap.TaskRuns[task]
+		switch next := d.TaskRuns[task]; {
 		case next == nil:
 			ops = append(ops, coord.Delete(key, old.Version))
 		case old.Rec == nil:
@@ -262,13 +262,13 @@ func (l *leading) agendaOps(snap *view.Snapshot, d reconcile.Decision) (ops []co
 			ops = append(ops, coord.Set(key, schema.Encode(next, old.Version+1), old.Version))
 		}
 	}
-	for i := range d.Ran {
-		if key := l.Keys.Ran(d.Ran[i].Task, d.Ran[i].ID); !l.oddRuns[key] {
-			ops = append(ops, coord.Create(key, schema.Encode(&d.Ran[i], 0)))
+	for i := range d.FinishedRuns {
+		if key := l.Keys.FinishedRun(d.FinishedRuns[i].Task, d.FinishedRuns[i].ID); !l.oddRuns[key] {
+			ops = append(ops, coord.Create(key, schema.Encode(&d.FinishedRuns[i], 0)))
 		}
 	}
 	for _, r := range d.DropRuns {
-		if key := l.Keys.Ran(r.Task, r.ID); !l.oddRuns[key] {
+		if key := l.Keys.FinishedRun(r.Task, r.ID); !l.oddRuns[key] {
 			ops = append(ops, coord.Delete(key, 0))
 		}
 	}
@@ -277,13 +277,13 @@ func (l *leading) agendaOps(snap *view.Snapshot, d reconcile.Decision) (ops []co
 
 // putAgendas notes the agendas that were committed, and tells of the runs.
 func (l *leading) putAgendas(snap *view.Snapshot, d reconcile.Decision) {
-	for task, next := range d.Agendas {
+	for task, next := range d.TaskRuns {
 		version := int64(0)
-		if old := snap.Agendas[task]; old.Rec != nil {
+		if old := snap.TaskRuns[task]; old.Rec != nil {
 			version = old.Version + 1
 		}
-		l.view.PutAgenda(task, next, version)
-		l.countSkips(task, snap.Agendas[task].Rec, next)
+		l.view.PutTaskRuns(task, next, version)
+		l.countSkips(task, snap.TaskRuns[task].Rec, next)
 	}
 	for _, m := range d.Moves {
 		switch m.Step {
@@ -299,12 +299,12 @@ func (l *leading) putAgendas(snap *view.Snapshot, d reconcile.Decision) {
 }
 
 // countSkips counts the firings that were skipped by a commit.
-func (l *leading) countSkips(task string, old, next *schema.Agenda) {
+func (l *leading) countSkips(task string, old, next *schema.TaskRuns) {
 	if next == nil {
 		return
 	}
 	if old == nil || old.Generation != next.Generation {
-		old = &schema.Agenda{}
+		old = &schema.TaskRuns{}
 	}
 	for reason, n := range map[cluster.ReasonCode]int64{cluster.WhyLate: next.Missed - old.Missed, cluster.WhyOverlap: next.Skipped - old.Skipped} {
 		if n > 0 {

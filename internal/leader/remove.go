@@ -103,7 +103,7 @@ func (l *leading) below(key string) string { return strings.TrimPrefix(key, l.Ke
 // write stay where they are.
 func (l *leading) mustGo(key string) bool {
 	switch schema.Dir(key) {
-	case l.Keys.Assignments(), l.Keys.Dones(), l.Keys.Agendas(), schema.Dir(l.Keys.Decision(0)),
+	case l.Keys.Assignments(), l.Keys.Completions(), l.Keys.TaskRuns(), schema.Dir(l.Keys.Decision(0)),
 		l.Keys.Members(), schema.Dir(l.Keys.Status("")), schema.Dir(l.Keys.Heartbeat("")), schema.Dir(l.Keys.Name("")), l.Keys.Elections():
 		return true
 	}

@@ -32,11 +32,11 @@ func (l *leading) partOf(key string) (p reconcile.Part, ok bool) {
 		return reconcile.Part{Kind: reconcile.PartRequests}, true
 	case strings.HasPrefix(key, l.Keys.Assignments()+"/"):
 		return reconcile.Part{Kind: reconcile.PartAssignment, Name: schema.Base(key)}, true
-	case strings.HasPrefix(key, l.Keys.Agendas()+"/"):
+	case strings.HasPrefix(key, l.Keys.TaskRuns()+"/"):
 		return reconcile.Part{Kind: reconcile.PartAgenda, Name: schema.Base(key)}, true
 	case strings.HasPrefix(key, l.Keys.Marks()+"/"):
 		return reconcile.Part{Kind: reconcile.PartMark, Name: schema.Base(key)}, true
-	case strings.HasPrefix(key, schema.Dir(schema.Dir(l.Keys.Ran("", "")))+"/"):
+	case strings.HasPrefix(key, schema.Dir(schema.Dir(l.Keys.FinishedRun("", "")))+"/"):
 		return reconcile.Part{Kind: reconcile.PartAgenda, Name: schema.Base(schema.Dir(key))}, true
 	}
 	return reconcile.Part{}, false

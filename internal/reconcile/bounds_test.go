@@ -25,7 +25,7 @@ type crew struct {
 	*board
 	dice    *rand.Rand
 	running map[string]map[cluster.Slot]cluster.Report
-	over    map[string]schema.Ran
+	over    map[string]schema.FinishedRun
 }
 
 // stay is a planner that leaves everything where it is.
@@ -69,8 +69,8 @@ func (c *crew) follow() (changed bool) {
 		for slot, r := range l.Running {
 			l.Claims[slot] = schema.Claim{Token: r.Token, Since: noon}
 		}
-		if !p.Done.Absent {
-			l.Done = p.Done.Rec
+		if !p.Completions.Absent {
+			l.Completions = p.Completions.Rec
 		}
 		o := follower.Follow(l)
 		if len(o.Start) > 0 {
@@ -82,7 +82,7 @@ func (c *crew) follow() (changed bool) {
 		}
 		if o.Done != nil {
 			schematest.WantFit(c, "what has ended on "+memberID, o.Done)
-			p.Done = view.Entry[schema.Done]{Rec: o.Done, Version: p.Done.Version + 1}
+			p.Completions = view.Entry[schema.Completions]{Rec: o.Done, Version: p.Completions.Version + 1}
 			changed = true
 		}
 		if o.Status != nil {
@@ -99,14 +99,14 @@ func (c *crew) lead() bool {
 	for most := reconcile.MaxAssignments; ; most /= 2 { // as the leader does when a commit is too large
 		d = c.decide(atNoon, func(w *reconcile.World) { w.Planner, w.MaxAssignments = stay, most })
 		size := 0
-		for _, rec := range d.Agendas {
+		for _, rec := range d.TaskRuns {
 			size += schema.Size(rec)
 		}
 		for _, assignment := range d.Assignments {
 			size += schema.Size(assignment)
 		}
-		for i := range d.Ran {
-			size += schema.Size(&d.Ran[i])
+		for i := range d.FinishedRuns {
+			size += schema.Size(&d.FinishedRuns[i])
 		}
 		if size <= coord.MaxCommit {
 			break
@@ -115,12 +115,12 @@ func (c *crew) lead() bool {
 			c.Fatalf("a commit of %d bytes", size)
 		}
 	}
-	for task, rec := range d.Agendas {
+	for task, rec := range d.TaskRuns {
 		schematest.WantFit(c, "the agenda of "+task, rec)
 	}
-	for i := range d.Ran {
-		schematest.WantFit(c, "a run", &d.Ran[i])
-		c.over[d.Ran[i].ID] = d.Ran[i]
+	for i := range d.FinishedRuns {
+		schematest.WantFit(c, "a run", &d.FinishedRuns[i])
+		c.over[d.FinishedRuns[i].ID] = d.FinishedRuns[i]
 	}
 	for memberID, assignment := range d.Assignments {
 		schematest.WantFit(c, "the assignment of "+memberID, assignment)
@@ -128,7 +128,7 @@ func (c *crew) lead() bool {
 		p.Assignment.Rec, p.Assignment.Version, p.Assignment.Size = assignment, p.Assignment.Version+1, schema.Size(assignment)
 	}
 	c.commit(d)
-	return len(d.Agendas)+len(d.Assignments) > 0
+	return len(d.TaskRuns)+len(d.Assignments) > 0
 }
 
 // Twenty runs of thousands of workers go on at once, their workers end in no order, and half of them fail, each in
@@ -137,12 +137,12 @@ func TestTwentyLargeRuns(t *testing.T) {
 	const members, runs, workers = 4, cluster.MaxActiveRuns, 3000
 	s := spec("a", workers)
 	s.Mode, s.Overlap, s.Params = cluster.ModeOnce, cluster.OverlapAllow, cluster.Params(`{"x":"`+strings.Repeat("x", cluster.MaxParams-8)+`"}`)
-	c := &crew{T: t, board: newBoard(s), dice: rand.New(rand.NewPCG(1, 2)), running: map[string]map[cluster.Slot]cluster.Report{}, over: map[string]schema.Ran{}}
-	rec := &schema.Agenda{Begun: true, Runs: []schema.Run{}}
+	c := &crew{T: t, board: newBoard(s), dice: rand.New(rand.NewPCG(1, 2)), running: map[string]map[cluster.Slot]cluster.Report{}, over: map[string]schema.FinishedRun{}}
+	rec := &schema.TaskRuns{Begun: true, Runs: []schema.Run{}}
 	for i := range runs {
 		rec.Runs = append(rec.Runs, schema.Run{ID: fmt.Sprintf("r%02d", i), Due: noon, Began: noon, WorkName: "a", WorkerNum: workers, Params: s.Params})
 	}
-	c.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: rec}}
+	c.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: rec}}
 	for m := range members {
 		memberID := fmt.Sprintf("n%d", m)
 		var slots []schema.Granted
@@ -162,7 +162,7 @@ func TestTwentyLargeRuns(t *testing.T) {
 			p.Assignment.Rec.Granted[i].Spec = &own
 		}
 		p.Status.Rec = &schema.Status{Applied: 1, Holding: []schema.Claimed{}}
-		p.Done.Absent = true
+		p.Completions.Absent = true
 		p.Assignment.Size = schema.Size(p.Assignment.Rec)
 	}
 	for _, part := range []float64{0.5, 1} {
@@ -176,11 +176,11 @@ func TestTwentyLargeRuns(t *testing.T) {
 				break
 			}
 		}
-		t.Logf("agenda %d bytes, %d runs over", schema.Size(c.snap.Agendas["a"].Rec), len(c.over))
+		t.Logf("agenda %d bytes, %d runs over", schema.Size(c.snap.TaskRuns["a"].Rec), len(c.over))
 	}
 	for id, r := range c.over {
-		if r.Left() != 0 || len(r.Done) != workers/2 {
-			t.Errorf("run %s: %d done, %d left", id, len(r.Done), r.Left())
+		if r.Remaining() != 0 || len(r.Done) != workers/2 {
+			t.Errorf("run %s: %d done, %d left", id, len(r.Done), r.Remaining())
 		}
 	}
 	if len(c.over) != runs {
@@ -195,16 +195,16 @@ func TestAgendaIsBounded(t *testing.T) {
 	s.Mode, s.Overlap, s.KeepRuns = cluster.ModeOnce, cluster.OverlapAllow, cluster.MaxKeepRuns
 	s.Params = cluster.Params(`{"x":"` + strings.Repeat("x", cluster.MaxParams-8) + `"}`)
 	b := newBoard(s)
-	rec := &schema.Agenda{Begun: true, Runs: []schema.Run{}}
+	rec := &schema.TaskRuns{Begun: true, Runs: []schema.Run{}}
 	for i := range cluster.MaxKeepRuns {
 		rec.Kept = append(rec.Kept, fmt.Sprintf("20261125T120000.%04dZ-abcd", i))
 	}
 	dice := rand.New(rand.NewPCG(1, 2))
-	done := &schema.Done{}
+	done := &schema.Completions{}
 	for i := range cluster.MaxActiveRuns {
 		r := schema.Run{ID: fmt.Sprintf("20261126T120000.%03dZ-abcd", i), Due: noon, Began: noon, By: "somebody", WorkName: "a", WorkerNum: s.WorkerNum, Params: s.Params}
 		rec.Runs = append(rec.Runs, r)
-		ways := make([]schema.Outcome, 14)
+		ways := make([]schema.Completion, 14)
 		for index := range s.WorkerNum {
 			if way := dice.IntN(2 * len(ways)); way < len(ways) {
 				ways[way].Slots = append(ways[way].Slots, index)
@@ -218,10 +218,10 @@ func TestAgendaIsBounded(t *testing.T) {
 		}
 		done.Slots = append(done.Slots, ways...)
 	}
-	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: rec}}
-	b.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed()).Done = view.Entry[schema.Done]{Rec: done}
+	b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: rec}}
+	b.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed()).Completions = view.Entry[schema.Completions]{Rec: done}
 	d := b.decide(atNoon, func(w *reconcile.World) { w.Planner = stay })
-	next := d.Agendas["a"]
+	next := d.TaskRuns["a"]
 	if next == nil {
 		t.Fatal("no end is noted")
 	}
@@ -230,8 +230,8 @@ func TestAgendaIsBounded(t *testing.T) {
 	for _, o := range done.Slots {
 		_, id := cluster.SplitRun(o.Task)
 		for _, index := range o.Slots {
-			if r := next.Find(id); !r.Over(index) || r.Done.Contains(index) != (o.Error == "") {
-				t.Fatalf("%s of %s: %v", o.Slots[:1], id, r.Over(index))
+			if r := next.Find(id); !r.Finished(index) || r.Done.Contains(index) != (o.Error == "") {
+				t.Fatalf("%s of %s: %v", o.Slots[:1], id, r.Finished(index))
 			}
 			ends++
 		}

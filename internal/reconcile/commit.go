@@ -41,7 +41,7 @@ type commit struct {
 func newCommit(w *World) *commit {
 	c := &commit{
 		out: Decision{
-			Assignments: map[string]*schema.Assignment{}, Agendas: map[string]*schema.Agenda{}, Marks: map[string]*schema.Mark{},
+			Assignments: map[string]*schema.Assignment{}, TaskRuns: map[string]*schema.TaskRuns{}, Marks: map[string]*schema.Mark{},
 			Unplaced: map[string]cluster.Reason{},
 		},
 		world: w, left: map[cluster.Slot]cluster.Reason{}, specSizes: map[string]int{},
@@ -75,7 +75,7 @@ func (c *commit) full() bool {
 // crowded reports whether the commit has no room for another agenda. Fewer go into one when the last was too
 // large, as with assignments.
 func (c *commit) crowded() bool {
-	return c.extra >= maxExtra || c.bytes >= maxRuns || len(c.out.Agendas) >= max(1, min(maxAgendas, c.world.MaxAssignments/4))
+	return c.extra >= maxExtra || c.bytes >= maxRuns || len(c.out.TaskRuns) >= max(1, min(maxAgendas, c.world.MaxAssignments/4))
 }
 
 // write puts an assignment into the commit, which grows it by about so many bytes.
@@ -185,7 +185,7 @@ func (c *commit) sizeOf(h *schema.Granted) int {
 func (c *commit) evictOnly() Decision {
 	d := c.out
 	d.Assignments, d.Moves, d.Suspects = nil, nil, nil
-	d.Agendas, d.Ran, d.DropRuns, d.Marks = nil, nil, nil, nil
+	d.TaskRuns, d.FinishedRuns, d.DropRuns, d.Marks = nil, nil, nil, nil
 	d.Left = c.world.Left
 	return d
 }

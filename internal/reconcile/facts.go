@@ -164,7 +164,7 @@ func (f *facts) lists(run string) bool {
 // mentions reports whether an assignment lists slots of a run, or a member has noted the end of some.
 func (f *facts) mentions(run string) bool {
 	for _, p := range f.Snapshot.Peers {
-		if rec := p.Done.Rec; rec != nil && slices.ContainsFunc(rec.Slots, func(o schema.Outcome) bool { return o.Task == run }) {
+		if rec := p.Completions.Rec; rec != nil && slices.ContainsFunc(rec.Slots, func(o schema.Completion) bool { return o.Task == run }) {
 			return true
 		}
 	}

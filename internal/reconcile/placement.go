@@ -91,7 +91,7 @@ func (p *placement) withholdEnded(task *planner.Task, name string) {
 		task.Withheld = make([]bool, task.Spec.WorkerNum)
 	}
 	for index := range task.Withheld {
-		task.Withheld[index] = task.Withheld[index] || r.Over(index)
+		task.Withheld[index] = task.Withheld[index] || r.Finished(index)
 	}
 }
 

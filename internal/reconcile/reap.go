@@ -23,7 +23,7 @@ func reap(f *facts, m members, pending pendingRuns, c *commit) members {
 			closeSettled(f, memberID, p, pending, c)
 		default:
 			c.write(memberID, nil, 0)
-			if p.Done.Rec != nil && !p.Done.Absent {
+			if p.Completions.Rec != nil && !p.Completions.Absent {
 				c.extra++
 			}
 			why := departureOf(p)

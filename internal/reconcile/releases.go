@@ -201,7 +201,7 @@ func (d *releaser) mustLeaveWhole(memberID string, h *schema.Granted) cluster.Re
 // mustLeave says why a slot of a grant has to leave at once, the zero value if it has not to.
 func (d *releaser) mustLeave(g *granted, index int) cluster.Reason {
 	why := g.whole
-	if g.run != nil && g.run.Over(index) {
+	if g.run != nil && g.run.Finished(index) {
 		why = cluster.Reason{Code: cluster.WhyDone}
 	}
 	if index >= g.spec.WorkerNum &&

@@ -23,7 +23,7 @@ func (r *Removal) Empty() bool { return r.Record == nil }
 
 // Writes reports whether a decision changes anything else.
 func (d *Decision) Writes() bool {
-	return len(d.Assignments) > 0 || d.Suspects != nil || d.Requests != nil || len(d.Agendas) > 0 || len(d.Marks) > 0
+	return len(d.Assignments) > 0 || d.Suspects != nil || d.Requests != nil || len(d.TaskRuns) > 0 || len(d.Marks) > 0
 }
 
 // remove decides what is removed when there is nothing else to do. Of a deleted task that is when its agenda has been
@@ -47,7 +47,7 @@ func remove(f *facts, c *commit) {
 	}
 	out := &c.out.Remove
 	for _, name := range slices.Sorted(maps.Keys(f.Snapshot.Tasks)) {
-		_, runs := f.Snapshot.Agendas[name]
+		_, runs := f.Snapshot.TaskRuns[name]
 		t := f.Snapshot.Tasks[name]
 		gone := t.Good() && t.Rec.Deleted && !runs && !listed[name]
 		if gone && !f.Unremovable["tasks/"+name] && len(out.Tasks) < MaxRemoved {

@@ -47,7 +47,7 @@ func TestWhatIsRemoved(t *testing.T) {
 			p.Assignment.Err = schema.ErrCorrupt
 		}, reconcile.Removal{}},
 		{"its agenda is there", func(b *board) {
-			b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: &schema.Agenda{Runs: []schema.Run{}}}}
+			b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: &schema.TaskRuns{Runs: []schema.Run{}}}}
 		}, reconcile.Removal{}},
 		{"there is something else to do", func(b *board) {
 			b.live("n2", 2, schematest.Granted(), schematest.Releasing("b 0 @5 v2"), 2, schematest.Claimed())
@@ -101,14 +101,14 @@ func TestRunsAreKeptWhileTheyAreListed(t *testing.T) {
 	s.Mode, s.KeepRuns = cluster.ModeOnce, 1
 	b := newBoard(s)
 	b.live("n1", 2, schematest.Granted(), schematest.Releasing("a@r1 0 @5 v2"), 1, schematest.Claimed("a@r1 0 @5"))
-	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: &schema.Agenda{Begun: true, Runs: []schema.Run{}, Kept: []string{"r1", "r2", "r3"}}}}
+	b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: &schema.TaskRuns{Begun: true, Runs: []schema.Run{}, Kept: []string{"r1", "r2", "r3"}}}}
 	d := b.decide(atNoon)
 	if diff := cmp.Diff([]reconcile.RunKey{{Task: "a", ID: "r2"}, {Task: "a", ID: "r3"}}, d.DropRuns); diff != "" {
 		t.Errorf("dropped (-want +got):\n%s", diff)
 	}
 	b.commit(d)
 	b.live("n1", 2, schematest.Granted(), schematest.Releasing(), 2, schematest.Claimed())
-	if d := b.decide(atNoon); len(d.DropRuns) != 0 || len(d.Agendas) != 0 {
+	if d := b.decide(atNoon); len(d.DropRuns) != 0 || len(d.TaskRuns) != 0 {
 		t.Errorf("%+v", d.DropRuns)
 	}
 }
@@ -128,14 +128,14 @@ func TestForgettingRunsMakesNobodyWait(t *testing.T) {
 			b := newBoard(s, spec("b", 2))
 			b.live("n1", 2, schematest.Granted(), schematest.Releasing(), 2, schematest.Claimed())
 			b.live("n2", 2, schematest.Granted("b 0-1 @5"), schematest.Releasing(), 2, schematest.Claimed()).Assignment.Rec.Closed = &schema.Closed{Clean: true}
-			b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: &schema.Agenda{Begun: true, Runs: []schema.Run{}, Kept: []string{"r1", "r2", "r3"}}}}
+			b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: &schema.TaskRuns{Begun: true, Runs: []schema.Run{}, Kept: []string{"r1", "r2", "r3"}}}}
 			c.change(b)
 			d := b.decide(atNoon)
 			wantDraw(t, `
 n1: b[0-1]@100 | 
 n2: reaped
 `, d)
-			if len(d.DropRuns) > 0 || len(d.Agendas) > 0 {
+			if len(d.DropRuns) > 0 || len(d.TaskRuns) > 0 {
 				t.Errorf("forgotten together with that: %v", d.DropRuns)
 			}
 			b.apply(t, d)

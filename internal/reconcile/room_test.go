@@ -22,18 +22,18 @@ func withRun(t *testing.T, b *board) (placed int, load map[string]int, moved int
 			d := b.decide(atNoon)
 			b.commit(d)
 			b.carryOut(d, map[cluster.Slot]int{})
-			if len(d.Assignments) == 0 && len(d.Agendas) == 0 {
+			if len(d.Assignments) == 0 && len(d.TaskRuns) == 0 {
 				return
 			}
 		}
 		t.Fatal("the cluster does not come to rest")
 	}
 	run := b.snap.Tasks["r"].Rec.Spec
-	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"r": {Rec: &schema.Agenda{Begun: true, Runs: []schema.Run{}}}}
+	b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"r": {Rec: &schema.TaskRuns{Begun: true, Runs: []schema.Run{}}}}
 	settle()
 	before := b.places()
-	b.snap.Agendas["r"] = view.Entry[schema.Agenda]{Version: 5,
-		Rec: &schema.Agenda{Begun: true, Runs: []schema.Run{{ID: "x", WorkName: "a", WorkerNum: run.WorkerNum, Began: noon}}}}
+	b.snap.TaskRuns["r"] = view.Entry[schema.TaskRuns]{Version: 5,
+		Rec: &schema.TaskRuns{Begun: true, Runs: []schema.Run{{ID: "x", WorkName: "a", WorkerNum: run.WorkerNum, Began: noon}}}}
 	settle()
 	load = map[string]int{}
 	for slot, name := range b.places() {
@@ -113,7 +113,7 @@ func TestRunsKeepWhatTheyExecute(t *testing.T) {
 			t.Fatalf("the worker of the run was taken away: %v", d.Moves)
 		}
 	}
-	b.snap.Agendas["r"].Rec.Runs[0].WorkerNum = 2
+	b.snap.TaskRuns["r"].Rec.Runs[0].WorkerNum = 2
 	d = b.decide(atNoon)
 	if why := d.Unplaced[task]; why.Code != cluster.WhyFull {
 		t.Errorf("another worker of the run has no place because %q", why)

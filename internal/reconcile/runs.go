@@ -26,7 +26,7 @@ const (
 type runStage struct {
 	*facts
 	commit  *commit
-	agendas map[string]view.Entry[schema.Agenda]
+	agendas map[string]view.Entry[schema.TaskRuns]
 	pending pendingRuns
 	begun   map[string]bool // runs asked for by operators that there are now
 }
@@ -40,9 +40,9 @@ type runStage struct {
 // operators asked for there are now.
 func advanceRuns(w World, c *commit) (*facts, pendingRuns, map[string]bool) {
 	f := &facts{World: w, memberIDs: slices.Sorted(maps.Keys(w.Snapshot.Peers))}
-	d := &runStage{f, c, maps.Clone(w.Snapshot.Agendas), pendingRuns{}, map[string]bool{}}
+	d := &runStage{f, c, maps.Clone(w.Snapshot.TaskRuns), pendingRuns{}, map[string]bool{}}
 	if d.agendas == nil {
-		d.agendas = map[string]view.Entry[schema.Agenda]{}
+		d.agendas = map[string]view.Entry[schema.TaskRuns]{}
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.Snapshot.Tasks)) {
 		d.advance(name, w.Snapshot.Tasks[name])
@@ -54,7 +54,7 @@ func advanceRuns(w World, c *commit) (*facts, pendingRuns, map[string]bool) {
 	}
 	next := *f
 	snap := *w.Snapshot
-	snap.Agendas = d.agendas
+	snap.TaskRuns = d.agendas
 	next.Snapshot = &snap
 	next.specs = snap.Specs()
 	return &next, d.pending, d.begun
@@ -96,10 +96,10 @@ func (d *runStage) advance(name string, task view.Entry[schema.Task]) {
 	if a.changed {
 		a.limit()
 		rec := a.rec
-		d.commit.out.Agendas[name] = &rec
+		d.commit.out.TaskRuns[name] = &rec
 		d.commit.extra++
 		d.commit.bytes += schema.Size(&rec)
-		d.agendas[name] = view.Entry[schema.Agenda]{Rec: &rec, Version: old.Version, Read: old.Read}
+		d.agendas[name] = view.Entry[schema.TaskRuns]{Rec: &rec, Version: old.Version, Read: old.Read}
 	}
 }
 
@@ -107,7 +107,7 @@ func (d *runStage) advance(name string, task view.Entry[schema.Task]) {
 // which firings were skipped, and then what is known of the oldest runs that are over.
 func (a *agenda) limit() {
 	a.blurred = map[string]bool{}
-	for schema.Size(&a.rec) > schema.MaxAgenda {
+	for schema.Size(&a.rec) > schema.MaxTaskRuns {
 		most, at := 0, -1
 		for i := range a.rec.Runs {
 			if size := failedBytes(a.rec.Runs[i].Failed); size > most && !a.blurred[a.rec.Runs[i].ID] {
@@ -169,12 +169,12 @@ func (d *runStage) dropAgenda(name string) {
 		}
 		rec := *old.Rec
 		rec.Kept, rec.Runs = kept[n:], []schema.Run{}
-		c.out.Agendas[name] = &rec
+		c.out.TaskRuns[name] = &rec
 		c.extra += n + 1
-		d.agendas[name] = view.Entry[schema.Agenda]{Rec: &rec, Version: old.Version}
+		d.agendas[name] = view.Entry[schema.TaskRuns]{Rec: &rec, Version: old.Version}
 		return
 	}
-	c.out.Agendas[name] = nil
+	c.out.TaskRuns[name] = nil
 	c.extra++
 	delete(d.agendas, name)
 }
@@ -186,7 +186,7 @@ type RunKey struct{ Task, ID string }
 type agenda struct {
 	*facts
 	commit  *commit
-	rec     schema.Agenda
+	rec     schema.TaskRuns
 	task    string
 	spec    cluster.TaskSpec
 	changed bool
@@ -196,8 +196,8 @@ type agenda struct {
 // foldAll takes in what members say to have ended. Each slot's end is noted once.
 func (a *agenda) foldAll() {
 	for _, memberID := range a.memberIDs {
-		rec := a.Snapshot.Peers[memberID].Done.Rec
-		if rec == nil || a.Snapshot.Peers[memberID].Done.Absent {
+		rec := a.Snapshot.Peers[memberID].Completions.Rec
+		if rec == nil || a.Snapshot.Peers[memberID].Completions.Absent {
 			continue
 		}
 		for i := range rec.Slots {
@@ -208,7 +208,7 @@ func (a *agenda) foldAll() {
 	}
 }
 
-func (a *agenda) fold(id string, o *schema.Outcome) {
+func (a *agenda) fold(id string, o *schema.Completion) {
 	at := slices.IndexFunc(a.rec.Runs, func(r schema.Run) bool { return r.ID == id })
 	if at < 0 {
 		return
@@ -216,7 +216,7 @@ func (a *agenda) fold(id string, o *schema.Outcome) {
 	r := a.rec.Runs[at]
 	var fresh cluster.Indexes
 	for _, index := range o.Slots {
-		if index < r.WorkerNum && !r.Over(index) {
+		if index < r.WorkerNum && !r.Finished(index) {
 			fresh = append(fresh, index)
 		}
 	}
@@ -259,19 +259,19 @@ func union(a, b cluster.Indexes) cluster.Indexes {
 // end ends the runs of which nothing is left to do.
 func (a *agenda) end() {
 	for n := 0; n < maxEnds && a.commit.bytes < maxRuns; n++ {
-		at := slices.IndexFunc(a.rec.Runs, func(r schema.Run) bool { return !r.Queued && r.Left() == 0 })
+		at := slices.IndexFunc(a.rec.Runs, func(r schema.Run) bool { return !r.Queued && r.Remaining() == 0 })
 		if at < 0 {
 			return
 		}
 		r := a.rec.Runs[at]
 		r.Ended = a.WallNow
 		a.rec.Runs = slices.Delete(a.rec.Runs, at, at+1)
-		ran := schema.Ran{Task: a.task, Run: r}
-		if schema.Size(&ran) > schema.MaxRan {
+		ran := schema.FinishedRun{Task: a.task, Run: r}
+		if schema.Size(&ran) > schema.MaxFinishedRun {
 			ran.Blur(10 * schema.ShortError)
 		}
 		a.commit.bytes += schema.Size(&ran)
-		a.commit.out.Ran = append(a.commit.out.Ran, ran)
+		a.commit.out.FinishedRuns = append(a.commit.out.FinishedRuns, ran)
 		a.rec.Kept = append(a.rec.Kept, r.ID)
 		a.changed = true
 		a.commit.extra++
@@ -305,9 +305,9 @@ func (a *agenda) trim() {
 
 // forget drops the record of a run that is over; if that ends in this very commit, it gets none.
 func (a *agenda) forget(id string) {
-	fresh := func(r schema.Ran) bool { return r.Task == a.task && r.ID == id }
-	if slices.ContainsFunc(a.commit.out.Ran, fresh) {
-		a.commit.out.Ran = slices.DeleteFunc(a.commit.out.Ran, fresh)
+	fresh := func(r schema.FinishedRun) bool { return r.Task == a.task && r.ID == id }
+	if slices.ContainsFunc(a.commit.out.FinishedRuns, fresh) {
+		a.commit.out.FinishedRuns = slices.DeleteFunc(a.commit.out.FinishedRuns, fresh)
 		return
 	}
 	a.commit.out.DropRuns = append(a.commit.out.DropRuns, RunKey{a.task, id})
@@ -379,5 +379,5 @@ func (a *agenda) dequeue() {
 
 // left reports whether any run has something left to do.
 func (a *agenda) left() bool {
-	return slices.ContainsFunc(a.rec.Runs, func(r schema.Run) bool { return r.Left() > 0 })
+	return slices.ContainsFunc(a.rec.Runs, func(r schema.Run) bool { return r.Remaining() > 0 })
 }

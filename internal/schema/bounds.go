@@ -36,20 +36,20 @@ import (
 //
 // Lists of slots that are scattered are written as bits: see [cluster.Indexes].
 const (
-	MaxAssignment = coord.MaxValue - 8<<10
-	MaxGrants     = coord.MaxValue * 3 / 4 // that an assignment is let grow to by grants
-	MaxStatus     = coord.MaxValue - 8<<10
-	MaxDone       = 96 << 10
-	MaxAgenda     = coord.MaxValue - 2<<10
-	MaxRan        = 64 << 10
-	MaxSuspects   = 48 << 10
-	MaxDecision   = 16 << 10
-	MaxAudit      = 64 << 10
-	MaxMember     = 64 << 10
-	MaxTask       = 64 << 10
-	MaxSettings   = 16 << 10
-	MaxMark       = 16 << 10
-	MaxRequests   = 64 << 10
+	MaxAssignment  = coord.MaxValue - 8<<10
+	MaxGrants      = coord.MaxValue * 3 / 4 // that an assignment is let grow to by grants
+	MaxStatus      = coord.MaxValue - 8<<10
+	MaxCompletions = 96 << 10
+	MaxTaskRuns    = coord.MaxValue - 2<<10
+	MaxFinishedRun = 64 << 10
+	MaxSuspects    = 48 << 10
+	MaxDecision    = 16 << 10
+	MaxAudit       = 64 << 10
+	MaxMember      = 64 << 10
+	MaxTask        = 64 << 10
+	MaxSettings    = 16 << 10
+	MaxMark        = 16 << 10
+	MaxRequests    = 64 << 10
 )
 
 // Bound returns how many bytes a record of a kind may have.
@@ -64,12 +64,12 @@ func Bound(r Record) int {
 		return MaxAssignment
 	case *Status:
 		return MaxStatus
-	case *Done:
-		return MaxDone
-	case *Agenda:
-		return MaxAgenda
-	case *Ran:
-		return MaxRan
+	case *Completions:
+		return MaxCompletions
+	case *TaskRuns:
+		return MaxTaskRuns
+	case *FinishedRun:
+		return MaxFinishedRun
 	case *Suspects:
 		return MaxSuspects
 	case *Decision:
@@ -103,10 +103,10 @@ func (k Keys) Bound(key string) int {
 		return coord.MaxValue // that of a closed one
 	case Dir(k.Status("")):
 		return MaxStatus
-	case k.Dones():
-		return MaxDone
-	case k.Agendas():
-		return MaxAgenda
+	case k.Completions():
+		return MaxCompletions
+	case k.TaskRuns():
+		return MaxTaskRuns
 	case Dir(k.Decision(0)):
 		return MaxDecision
 	case k.Tasks():
@@ -124,7 +124,7 @@ func (k Keys) Bound(key string) int {
 	case key == k.Settings():
 		return MaxSettings
 	case strings.HasPrefix(key, k.root+"/runs/"):
-		return MaxRan
+		return MaxFinishedRun
 	}
 	return 144 << 10
 }

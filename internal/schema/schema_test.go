@@ -165,7 +165,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"v":1,"version":3,"slots":[{"task":"a","slots":"1","tookDown":["n1","n2"],"declared":4}]}`))
 	f.Fuzz(func(t *testing.T, value []byte) {
 		for _, r := range []schema.Record{&schema.Assignment{}, &schema.Status{}, &schema.Epoch{}, &schema.Meta{}, &schema.Task{}, &schema.Settings{}, &schema.Member{}, &schema.Name{},
-			&schema.Heartbeat{}, &schema.Decision{}, &schema.Suspects{}, &schema.Requests{}, &schema.Mark{}, &schema.Agenda{}, &schema.Ran{}, &schema.Removed{}} {
+			&schema.Heartbeat{}, &schema.Decision{}, &schema.Suspects{}, &schema.Requests{}, &schema.Mark{}, &schema.TaskRuns{}, &schema.FinishedRun{}, &schema.Removed{}} {
 			if schema.Decode("/k", coord.Record{Value: value, Version: 3}, r) != nil {
 				continue
 			}

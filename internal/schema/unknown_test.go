@@ -36,9 +36,9 @@ var rewritten = []struct {
 	{func() schema.Record { return new(schema.Audit) }, `{"v":1,"version":3,"lines":[{"id":"i","at":"2026-01-02T03:04:06Z","by":"b","what":"w","tasks":["a"],"nodes":["n"]}]}`},
 	{func() schema.Record { return new(schema.Requests) }, `{"v":1,"version":3,"stepDown":1,"moveNow":["g"],"restart":[` + aHeld + `],"runNow":[{"id":"r","task":"a","params":{"x":1}}],"move":[{"slot":"a#0","token":1,"to":"n"}]}`},
 	{func() schema.Record { return new(schema.Suspects) }, `{"v":1,"version":3,"slots":[{"task":"a","slots":"0","tookDown":["n"],"declared":1}]}`},
-	{func() schema.Record { return new(schema.Agenda) }, `{"v":1,"version":3,"runs":[` + aRun + `],"kept":["q"]}`},
-	{func() schema.Record { return new(schema.Ran) }, `{"v":1,"task":"a",` + aRun[1:]},
-	{func() schema.Record { return new(schema.Done) }, `{"v":1,"version":3,"slots":[{"task":"a@r","slots":"0","token":1,"error":"e"}]}`},
+	{func() schema.Record { return new(schema.TaskRuns) }, `{"v":1,"version":3,"runs":[` + aRun + `],"kept":["q"]}`},
+	{func() schema.Record { return new(schema.FinishedRun) }, `{"v":1,"task":"a",` + aRun[1:]},
+	{func() schema.Record { return new(schema.Completions) }, `{"v":1,"version":3,"slots":[{"task":"a@r","slots":"0","token":1,"error":"e"}]}`},
 }
 
 // objects lists the objects of a record, by path, whose fields have names of their own.
@@ -82,7 +82,7 @@ func change(r schema.Record) {
 		r.Spec.WorkerNum, r.Deleted = 9, true
 	case *schema.Requests:
 		r.StepDown++
-	case *schema.Agenda:
+	case *schema.TaskRuns:
 		r.Runs[0].Done = cluster.Indexes{0}
 	}
 }

@@ -84,7 +84,7 @@ func (s *Snapshot) addRuns(specs map[string]cluster.TaskSpec) {
 	for _, name := range tasks {
 		spec := specs[name]
 		delete(specs, name)
-		rec := s.Agendas[name].Rec
+		rec := s.TaskRuns[name].Rec
 		if rec == nil {
 			continue
 		}
@@ -105,7 +105,7 @@ func OfRun(spec cluster.TaskSpec, r *schema.Run) cluster.TaskSpec {
 // Run returns the run that slots are of, nil if it is not under way or they are of none.
 func (s *Snapshot) Run(name string) *schema.Run {
 	task, run := cluster.SplitRun(name)
-	if rec := s.Agendas[task].Rec; rec != nil && run != "" {
+	if rec := s.TaskRuns[task].Rec; rec != nil && run != "" {
 		return rec.Find(run)
 	}
 	return nil
@@ -198,11 +198,11 @@ func (s *Snapshot) Errors(keys schema.Keys) []cluster.RecordError {
 	for name, e := range s.Tasks {
 		add(keys.Task(name), e.Err, e.Absent, e.Rec != nil && !e.Rec.Deleted)
 	}
-	for name, e := range s.Agendas {
-		add(keys.Agenda(name), e.Err, false, false)
+	for name, e := range s.TaskRuns {
+		add(keys.TaskRunsOf(name), e.Err, false, false)
 	}
 	for memberID, p := range s.Peers {
-		add(keys.Done(memberID), p.Done.Err, false, false)
+		add(keys.CompletionsOf(memberID), p.Completions.Err, false, false)
 		add(keys.Assignment(memberID), p.Assignment.Err, p.Assignment.Absent, p.Live())
 		add(keys.Status(memberID), p.Status.Err, false, false)
 		add(keys.Member(memberID), p.Member.Err, false, false)

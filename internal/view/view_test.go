@@ -503,14 +503,14 @@ func TestWhatHasEndedIsRead(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				service := mem.New(mem.Config{})
 				a := join(t, service.Client(), "a")
-				if _, err := a.Commit(t.Context(), coord.Create(keys.Done("a"), []byte(ended))); err != nil {
+				if _, err := a.Commit(t.Context(), coord.Create(keys.CompletionsOf("a"), []byte(ended))); err != nil {
 					t.Fatal(err)
 				}
 				c.change(t, a)
 				v := view.New("test", open(t, service.Client()), keys, view.ForLeader())
 				defer v.Close()
 				p := refresh(t, v).Peers["a"]
-				if got := p.Done.Rec != nil && !p.Done.Absent; got != c.want {
+				if got := p.Completions.Rec != nil && !p.Completions.Absent; got != c.want {
 					t.Errorf("it is read: %v; want %v", got, c.want)
 				}
 			})

@@ -107,11 +107,11 @@ func (s *Store) Apply(at time.Duration, by string, changes []Change) {
 			s.judgeEpoch(c, fail)
 		case schema.Dir(c.Key) == schema.Dir(s.keys.Decision(0)) && by == "" && !c.Deleted:
 			judgeReasons(c, fail)
-		case schema.Dir(c.Key) == s.keys.Agendas():
+		case schema.Dir(c.Key) == s.keys.TaskRuns():
 			s.runs.agenda(c, by, fail)
-		case strings.HasPrefix(c.Key, schema.Dir(s.keys.Ran("", ""))):
+		case strings.HasPrefix(c.Key, schema.Dir(s.keys.FinishedRun("", ""))):
 			s.runs.ran(c, fail)
-		case schema.Dir(c.Key) == s.keys.Dones():
+		case schema.Dir(c.Key) == s.keys.Completions():
 			status := s.said[memberID]
 			if s.gone[memberID] {
 				status = nil
@@ -403,9 +403,9 @@ func Litter(keys schema.Keys, present []string) (litter []string) {
 			key == keys.PeerSecret():
 		case dir == keys.Tasks(),
 			dir == schema.Dir(keys.Decision(0)),
-			dir == keys.Agendas(),
-			strings.HasPrefix(key, schema.Dir(keys.Ran("", ""))):
-		case dir == keys.Dones() && slices.Contains(present, keys.Assignment(schema.Base(key))):
+			dir == keys.TaskRuns(),
+			strings.HasPrefix(key, schema.Dir(keys.FinishedRun("", ""))):
+		case dir == keys.Completions() && slices.Contains(present, keys.Assignment(schema.Base(key))):
 		case dir == keys.Assignments() && assignments == 0:
 			assignments++
 		case dir == keys.Marks() && marks == 0:

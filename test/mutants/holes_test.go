@@ -993,7 +993,7 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "a member's record of ended slots outlives the member",
-		one("internal/leader/publish.go", "				ops = append(ops, coord.Delete(l.Keys.Done(memberID), done.Version))\n", "				_ = done\n"),
+		one("internal/leader/publish.go", "				ops = append(ops, coord.Delete(l.Keys.CompletionsOf(memberID), done.Version))\n", "				_ = done\n"),
 		simulated("Liveness", 100),
 	},
 	{

@@ -11,12 +11,12 @@ import (
 
 // index looks up what the records of ended slots and the assignment list, if anything has ended.
 func (l *Local) index() {
-	l.noted, l.lists = map[end]bool{}, map[end]bool{}
+	l.recorded, l.lists = map[end]bool{}, map[end]bool{}
 	if l.Completions != nil {
 		for i := range l.Completions.Slots {
 			o := &l.Completions.Slots[i]
 			for _, index := range o.Slots {
-				l.noted[end{cluster.Slot{Task: o.Task, Index: index}, o.Token}] = true
+				l.recorded[end{cluster.Slot{Task: o.Task, Index: index}, o.Token}] = true
 			}
 		}
 	}
@@ -24,7 +24,7 @@ func (l *Local) index() {
 	for _, r := range l.Running {
 		none = none && !r.Ended
 	}
-	if l.Assignment == nil || l.Assignment.Evicted || l.Assignment.Closed != nil || none && len(l.noted) == 0 {
+	if l.Assignment == nil || l.Assignment.Evicted || l.Assignment.Closed != nil || none && len(l.recorded) == 0 {
 		return
 	}
 	for slot, h := range l.Assignment.Each() {
@@ -33,7 +33,7 @@ func (l *Local) index() {
 }
 
 // ended returns the record of the slots that have ended, nil if it stays as it is. A slot is in it until the
-// assignment lists it no more: by then the leader has taken it in. What does not fit is noted when earlier ends have gone.
+// assignment lists it no more: by then the leader has taken it in. What does not fit is recorded when earlier ends have gone.
 func (l *Local) ended() *schema.Completions {
 	next, changed := l.stillListed()
 	d := ends{Completions: next, room: schema.MaxCompletions - schema.Size(next), errors: maxErrors, entries: map[outcome]int{}, grown: map[int]int{}}
@@ -48,7 +48,7 @@ func (l *Local) ended() *schema.Completions {
 		}
 	}
 	for _, slot := range only(l.Running, func(r *cluster.Report) bool { return r.Ended }) {
-		if r := l.Running[slot]; !l.noted[end{slot, r.Token}] {
+		if r := l.Running[slot]; !l.recorded[end{slot, r.Token}] {
 			changed = d.add(slot, r.Token, reasonOf(r)) || changed
 		}
 	}
@@ -61,7 +61,7 @@ func (l *Local) ended() *schema.Completions {
 	return next
 }
 
-// stillListed returns the ends that are noted and whose slots the assignment still lists.
+// stillListed returns the ends that are recorded and whose slots the assignment still lists.
 func (l *Local) stillListed() (next *schema.Completions, changed bool) {
 	next = &schema.Completions{Slots: []schema.Completion{}}
 	if l.Completions == nil {
@@ -71,7 +71,7 @@ func (l *Local) stillListed() (next *schema.Completions, changed bool) {
 		kept := o
 		kept.Slots = nil
 		for _, index := range o.Slots {
-			if l.Assignment == nil || !l.DocGood || l.lists[end{cluster.Slot{Task: o.Task, Index: index}, o.Token}] {
+			if l.Assignment == nil || !l.AssignmentGood || l.lists[end{cluster.Slot{Task: o.Task, Index: index}, o.Token}] {
 				kept.Slots = append(kept.Slots, index)
 			}
 		}

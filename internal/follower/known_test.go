@@ -43,7 +43,7 @@ func TestKnownGrants(t *testing.T) {
 			var known follower.KnownGrants
 			before := ""
 			for i, version := range c.versions {
-				fresh := known.Note(&schema.Assignment{Node: "n", Granted: version.slots, Releasing: version.releasing})
+				fresh := known.Record(&schema.Assignment{Node: "n", Granted: version.slots, Releasing: version.releasing})
 				if diff := cmp.Diff(version.refused, drawTokens(known.Refused)); diff != "" {
 					t.Errorf("version %d: refused (-want +got):\n%s", i, diff)
 				}

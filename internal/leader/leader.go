@@ -77,21 +77,21 @@ type leading struct {
 	// failures counts the commits that failed since the last good one; panics the rounds that did.
 	failures, panics int
 
-	unremovable map[string]bool                  // as in reconcile.World
-	leftOut     map[reconcile.Part]time.Duration // what is too large, and until when it is left out
-	notes       []cluster.Decided                // steps to be told with the next commit
-	oddRuns     map[string]bool                  // records of runs that are not there, or are there already, against expectation
-	ring        map[int64]int64                  // the versions of the decisions that are kept, once they were not as expected; nil before
-	blocked     string
-	full        string
-	ahead       string
-	doubtful    map[cluster.Slot]string // slots that several assignments listed at the last decision
-	doubles     map[cluster.Slot]string // those of them that were told
-	planFault   string                  // as told
-	seen        events.Seen             // of other members and of records: what events have been emitted of
-	watch       *stopwatch
-	planned     time.Duration // how long the last decision took
-	began       time.Duration // when the term began
+	unremovable  map[string]bool                  // as in reconcile.World
+	leftOut      map[reconcile.Part]time.Duration // what is too large, and until when it is left out
+	pendingSteps []cluster.Decided                // steps to be recorded with the next commit
+	oddRuns      map[string]bool                  // records of runs that are not there, or are there already, against expectation
+	ring         map[int64]int64                  // the versions of the decisions that are kept, once they were not as expected; nil before
+	blocked      string
+	full         string
+	ahead        string
+	doubtful     map[cluster.Slot]string // slots that several assignments listed at the last decision
+	doubles      map[cluster.Slot]string // those of them that were told
+	planFault    string                  // as told
+	seen         events.Seen             // of other members and of records: what events have been emitted of
+	watch        *stopwatch
+	planned      time.Duration // how long the last decision took
+	began        time.Duration // when the term began
 }
 
 // run decides whenever something new was read, after each commit, and when it is time to. What happens while it does so
@@ -111,7 +111,7 @@ func (l *leading) run(ctx context.Context) error {
 		if due = again; due {
 			continue
 		}
-		next.Reset(l.wait(d, resynced))
+		next.Reset(l.nextWakeup(d, resynced))
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -146,13 +146,13 @@ func (l *leading) round(ctx context.Context, due bool, d *reconcile.Decision) (a
 		}
 	}()
 	err = election.Catch("leading", func() error {
-		l.works(ctx)
+		l.beginStep(ctx)
 		changed, err := l.view.Refresh(ctx)
 		if err != nil || !changed && !due {
 			return err
 		}
 		stage = "deciding"
-		l.works(ctx)
+		l.beginStep(ctx)
 		if *d, err = l.decide(ctx); err != nil {
 			return err
 		}
@@ -160,7 +160,7 @@ func (l *leading) round(ctx context.Context, due bool, d *reconcile.Decision) (a
 			return ctx.Err()
 		}
 		stage = "publishing"
-		l.works(ctx)
+		l.beginStep(ctx)
 		if again, err = l.act(ctx, *d); err != nil {
 			return err
 		}
@@ -189,8 +189,8 @@ func (l *leading) resync() time.Duration {
 	return max(resync, time.Duration(len(l.seen.Members)+1)*resyncPeer)
 }
 
-// wait is how long there is nothing to do unless something is heard.
-func (l *leading) wait(d reconcile.Decision, resynced time.Duration) time.Duration {
+// nextWakeup is how long there is nothing to do unless something is heard.
+func (l *leading) nextWakeup(d reconcile.Decision, resynced time.Duration) time.Duration {
 	now := l.Session.Now()
 	wait := resynced + l.resync() - now
 	for _, at := range []time.Duration{d.RequeueAt, l.view.Due()} {
@@ -204,7 +204,7 @@ func (l *leading) wait(d reconcile.Decision, resynced time.Duration) time.Durati
 // decide makes a decision from what was read, and tells of it.
 func (l *leading) decide(ctx context.Context) (reconcile.Decision, error) {
 	snap := l.view.Snapshot()
-	l.tell(snap)
+	l.publish(snap)
 	l.watch.arrived(snap, l.Session.Now(), func(of meter.Name, d time.Duration) { l.Meter.Took(of, d) })
 	world := reconcile.World{
 		Snapshot:       snap,
@@ -231,11 +231,11 @@ func (l *leading) decide(ctx context.Context) (reconcile.Decision, error) {
 	l.Meter.Took(meter.Plan, l.planned)
 	l.departures.Store(&departing{Departures: d.Memory.Delays.Departures, term: l.term.Number})
 	l.memory = d.Memory
-	l.tellBlocked(d.Blocked)
-	l.tellFull(d.Full)
-	l.tellAhead(d.Ahead)
-	l.tellDoubles(d.Doubles)
-	l.tellPlanFault(ctx, d.PlanFault)
+	l.logBlocked(d.Blocked)
+	l.logFull(d.Full)
+	l.reportAhead(d.Ahead)
+	l.reportDoubles(d.Doubles)
+	l.reportPlanFault(ctx, d.PlanFault)
 	for _, memberID := range d.Forget {
 		l.view.Forget(memberID)
 		delete(l.reaped, memberID)

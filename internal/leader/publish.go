@@ -26,7 +26,7 @@ func (l *leading) act(ctx context.Context, d reconcile.Decision) (acted bool, er
 	switch {
 	case d.Evict != "":
 		err = l.evict(ctx, d.Evict)
-	case d.Writes() || len(l.notes) > 0:
+	case d.Writes() || len(l.pendingSteps) > 0:
 		var swept bool
 		if swept, err = l.sweep(ctx, d); !swept && err == nil {
 			err = l.write(ctx, d)
@@ -116,7 +116,7 @@ func (l *leading) reread(ctx context.Context) error {
 // write commits a decision: under the term, with its part in the ring of decisions.
 func (l *leading) write(ctx context.Context, d reconcile.Decision) error {
 	snap := l.view.Snapshot()
-	ops, epoch := l.guard(snap, d.Token)
+	ops, epoch := l.fencedBy(snap, d.Token)
 	sizes := make(map[string]int, len(d.Assignments))
 	for _, memberID := range sortedKeys(d.Assignments) {
 		assignment, at := d.Assignments[memberID], snap.Peers[memberID].Assignment.Version
@@ -145,20 +145,20 @@ func (l *leading) write(ctx context.Context, d reconcile.Decision) error {
 			ops = append(ops, coord.Set(l.Keys.Mark(node), schema.Encode(d.Marks[node], old.Version+1), old.Version))
 		}
 	}
-	d.Moves = append(l.notes, d.Moves...)
+	d.Moves = append(l.pendingSteps, d.Moves...)
 	ring := l.record(epoch, d.Moves)
 	ops = append(ops, ring...)
 	began := l.Session.Now()
 	if err := l.submit(ctx, ops); err != nil {
 		return err
 	}
-	l.notes, l.left = nil, d.Left
+	l.pendingSteps, l.left = nil, d.Left
 	l.recorded(ring)
 	l.measure(d, epoch.NextDecision-1, began)
 	l.view.PutEpoch(epoch, snap.Epoch.Version+1)
 	l.nextToken, l.committed = epoch.NextToken, snap.Epoch.Version+1
 	l.putAgendas(snap, d)
-	l.tellRecalled(d.Moves)
+	l.reportRecalled(d.Moves)
 	for node, mark := range d.Marks {
 		l.view.MarkNode(node)
 		l.Log.Error(
@@ -172,7 +172,7 @@ func (l *leading) write(ctx context.Context, d reconcile.Decision) error {
 	}
 	if d.Suspects != nil {
 		l.view.PutSuspects(d.Suspects, at)
-		l.tellSuspects(d.Moves)
+		l.reportSuspects(d.Moves)
 	}
 	if d.Requests != nil {
 		l.view.PutRequests(d.Requests, snap.Requests.Version+1)
@@ -224,9 +224,9 @@ func (l *leading) trace(m *cluster.Decided, took time.Duration) {
 	l.Trace(span)
 }
 
-// guard begins every commit of a leader: its candidate key exists, and nobody, not even an
+// fencedBy begins every commit of a leader: its candidate key exists, and nobody, not even an
 // earlier commit of its own that is still under way, has written since it read the epoch.
-func (l *leading) guard(snap *view.Snapshot, token int64) ([]coord.Op, *schema.Epoch) {
+func (l *leading) fencedBy(snap *view.Snapshot, token int64) ([]coord.Op, *schema.Epoch) {
 	epoch := *snap.Epoch.Rec
 	epoch.NextToken = token
 	epoch.NextDecision = l.nextDecision(snap) + 1
@@ -318,7 +318,7 @@ func (l *leading) countSkips(task string, old, next *schema.TaskRuns) {
 func (l *leading) evict(ctx context.Context, memberID string) error {
 	snap := l.view.Snapshot()
 	p := snap.Peers[memberID]
-	ops, epoch := l.guard(snap, snap.Epoch.Rec.NextToken)
+	ops, epoch := l.fencedBy(snap, snap.Epoch.Rec.NextToken)
 	assignment, version, why := &schema.Assignment{}, int64(0), "another of its keys was deleted"
 	node, lost := memberID, false // nobody knows what it holds
 	switch m := p.Member.Rec; {

@@ -81,6 +81,6 @@ func (l *leading) leaveOut(e *tooLarge) bool {
 			move.Node = p.Assignment.Rec.Node
 		}
 	}
-	l.notes = append(l.notes, move)
+	l.pendingSteps = append(l.pendingSteps, move)
 	return true
 }

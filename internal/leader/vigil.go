@@ -64,8 +64,8 @@ func (l *Leader) SinceRound() time.Duration {
 	return max(l.Session.Now()-time.Duration(ended-1), 0)
 }
 
-// works says that the loop begins a step, unless its term is over.
-func (l *Leader) works(ctx context.Context) {
+// beginStep records that the loop begins a step, unless its term is over.
+func (l *Leader) beginStep(ctx context.Context) {
 	if ctx.Err() == nil {
 		l.Round.Begin(l.Session.Now())
 	}
@@ -106,7 +106,7 @@ func (l *Leader) Trouble() string {
 func (l *Leader) Lead(ctx context.Context, term election.Term) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	v := view.New(l.Cluster, l.Session, l.Keys, view.ForLeader(), view.Progress(func() { l.works(ctx) }))
+	v := view.New(l.Cluster, l.Session, l.Keys, view.ForLeader(), view.Progress(func() { l.beginStep(ctx) }))
 	v.PutEpoch(&term.Epoch, term.Version)
 	l.departures.Store(&departing{term: term.Number})
 	lead := &leading{

@@ -63,8 +63,8 @@ func (c *crew) end(part float64) {
 func (c *crew) follow() (changed bool) {
 	for memberID, p := range c.snap.Peers {
 		l := follower.Local{
-			Assignment: p.Assignment.Rec, DocVersion: p.Assignment.Version, DocGood: true, Told: true, Running: c.running[memberID], Claims: map[cluster.Slot]schema.Claim{},
-			Phase: membership.Holds, Said: p.Status.Rec, Now: c.now, WallNow: noon,
+			Assignment: p.Assignment.Rec, AssignmentVersion: p.Assignment.Version, AssignmentGood: true, SpecsGiven: true, Running: c.running[memberID], Claims: map[cluster.Slot]schema.Claim{},
+			Phase: membership.Holds, LastStatus: p.Status.Rec, Now: c.now, WallNow: noon,
 		}
 		for slot, r := range l.Running {
 			l.Claims[slot] = schema.Claim{Token: r.Token, Since: noon}
@@ -80,9 +80,9 @@ func (c *crew) follow() (changed bool) {
 			delete(c.running[memberID], slot)
 			changed = true
 		}
-		if o.Done != nil {
-			schematest.WantFit(c, "what has ended on "+memberID, o.Done)
-			p.Completions = view.Entry[schema.Completions]{Rec: o.Done, Version: p.Completions.Version + 1}
+		if o.Completions != nil {
+			schematest.WantFit(c, "what has ended on "+memberID, o.Completions)
+			p.Completions = view.Entry[schema.Completions]{Rec: o.Completions, Version: p.Completions.Version + 1}
 			changed = true
 		}
 		if o.Status != nil {

@@ -207,7 +207,7 @@ func (l *leader) snapshot() *view.Snapshot {
 // local is what a node decides from.
 func (n *node) local() follower.Local {
 	l := follower.Local{
-		Assignment: n.assignment.rec, DocVersion: n.assignment.version, DocGood: n.good, Said: n.said,
+		Assignment: n.assignment.rec, AssignmentVersion: n.assignment.version, AssignmentGood: n.good, LastStatus: n.said,
 		Running: map[cluster.Slot]cluster.Report{}, Claims: map[cluster.Slot]schema.Claim{},
 	}
 	for slot, token := range n.running {

@@ -154,7 +154,7 @@ var mutants = []mutant{
 	},
 	{
 		"H14", "a process with a worker that does not stop lives on",
-		one("internal/follower/guard.go", "			if atHardStop++; atHardStop > 1 {", "			if atHardStop++; atHardStop < 0 {"),
+		one("internal/follower/watchdog.go", "			if atHardStop++; atHardStop > 1 {", "			if atHardStop++; atHardStop < 0 {"),
 		simulated("Safety", 100),
 	},
 	{
@@ -191,7 +191,7 @@ var mutants = []mutant{
 	},
 	{
 		"H19", "a status whose write has an unknown outcome is written again without reading it",
-		one("internal/follower/status.go", "		fl.unsure, fl.said = true, nil\n		fl.doneUnsure", "		fl.said = nil\n		fl.doneUnsure"),
+		one("internal/follower/status.go", "		fl.unsure, fl.lastStatus = true, nil\n		fl.doneUnsure", "		fl.lastStatus = nil\n		fl.doneUnsure"),
 		simulated("Liveness", 300),
 	},
 	{
@@ -206,7 +206,7 @@ var mutants = []mutant{
 	},
 	{
 		"H20", "a node whose assignment is missing runs on",
-		one("internal/follower/assignment.go", "		fl.assignment, fl.docGood = nil, false\n		return\n", "		return\n"),
+		one("internal/follower/assignment.go", "		fl.assignment, fl.assignmentGood = nil, false\n		return\n", "		return\n"),
 		in("test/cluster", "TestNodeWithoutAnAssignmentStops"),
 	},
 	{
@@ -442,7 +442,7 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "a slot that was read before and after one commit is reported as granted twice",
-		one("internal/leader/tell.go", "l.doubtful[slot] != seen[slot] {\n", "l.doubtful[slot] != seen[slot] && seen == nil {\n"),
+		one("internal/leader/report.go", "l.doubtful[slot] != seen[slot] {\n", "l.doubtful[slot] != seen[slot] && seen == nil {\n"),
 		in("internal/leader", "TestDoublesAreToldWhenTheyLast"),
 	},
 	{
@@ -978,7 +978,7 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "a slot of a run that has ended is executed again where it ended",
-		one("internal/follower/follow.go", "			if l.noted[end{slot, h.Token}] {\n				continue // it has run to its end\n			}\n", ""),
+		one("internal/follower/follow.go", "			if l.recorded[end{slot, h.Token}] {\n				continue // it has run to its end\n			}\n", ""),
 		simulated("Safety", 300),
 	},
 	{
@@ -988,7 +988,7 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "an ended slot counts as running without a lease",
-		one("internal/follower/guard.go", "return r.Continues || r.Ended })", "return r.Continues })"),
+		one("internal/follower/watchdog.go", "return r.Continues || r.Ended })", "return r.Continues })"),
 		in("test/cluster", "TestEndDuringACutIsNoted"),
 	},
 	{

@@ -17,13 +17,13 @@ import (
 // process has to end: it cannot be known that the worker does nothing more before that.
 var ErrStuck = errors.New("worker does not stop")
 
-// Guard watches over the lease while anything may run: it tells when it lapses and holds
+// LeaseWatchdog watches the lease while anything may run. It emits an event when the lease lapses and when it is valid
 // again, and returns an error that matches ErrStuck when something still runs at its hard stop.
 // It returns nil when ctx has ended and nothing runs.
 //
 // It does not depend on the follower: it stops the workers itself. Those whose tasks let them run on without a
 // lease are none of its business.
-func Guard(ctx context.Context, lease *membership.Lease, workers Workers, emit func(cluster.Event)) error {
+func LeaseWatchdog(ctx context.Context, lease *membership.Lease, workers Workers, emit func(cluster.Event)) error {
 	const often = 50 * time.Millisecond // deadlines are counted on a clock that timers do not follow
 	last, atHardStop := membership.Holds, 0
 	for {

@@ -58,7 +58,7 @@ func listedIn(assignment *schema.Assignment) string {
 	return cmp.Or(text, "nothing")
 }
 
-// refuse says which grants are refused that were not before.
+// refuse logs and emits which grants are refused that were not before.
 func (fl *following) refuse(fresh map[cluster.Slot]int64) {
 	for slot, token := range fresh {
 		fl.Log.Warn("refused a grant: its token is not above those that this node was granted before; a former assignment was put back",

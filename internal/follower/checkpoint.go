@@ -11,7 +11,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// Checkpoints keeps what workers note of how far they are, for whoever has their slot next.
+// Checkpoints stores how far workers are, for whoever has their slot next.
 //
 // A write is fenced by the grant: it is committed only while the member's status says that it holds the
 // slot under the worker's token. As long as it says so nobody else can have been granted the slot, so
@@ -22,7 +22,7 @@ type Checkpoints struct {
 	Member  string // MemberID
 }
 
-// Save notes how far a worker is. The error matches cluster.ErrCheckpoint if data are too large,
+// Save stores how far a worker is. The error matches cluster.ErrCheckpoint if data are too large,
 // cluster.ErrReleased if the slot is not the worker's any longer, cluster.ErrLeaseLost if the session has
 // ended, or one of package coord.
 func (c Checkpoints) Save(ctx context.Context, g cluster.Grant, data []byte) error {

@@ -62,7 +62,7 @@ func TestCheckpointIsFenced(t *testing.T) {
 		if data, err := c.Last(t.Context(), cluster.Grant{Slot: slot}); string(data) != "one" || err != nil {
 			t.Errorf("%s, %v", data, err)
 		}
-		// Something else in the status is no reason.
+		// A change of something else in the status does not refuse it.
 		during = func() { set(coord.Set(keys.Status("M"), status(3, schematest.Claimed("a 2 @9", "b 0 @7")...), 2)) }
 		if err := c.Save(t.Context(), cluster.Grant{Slot: slot, Token: 9}, []byte("four")); err != nil {
 			t.Error(err)

@@ -43,7 +43,7 @@ type end struct {
 // Actions are what follows from it.
 type Actions struct {
 	Stop   map[cluster.Slot]error            // workers to stop, and why
-	Update map[cluster.Slot]cluster.TaskSpec // workers that run on, whose spec may have changed; none if they were told
+	Update map[cluster.Slot]cluster.TaskSpec // workers that run on, whose spec may have changed; none if they were given it
 	// Start are slots to start once Status is committed, checked against the assignment at
 	// DocVersion: the claim.
 	Start []cluster.Grant
@@ -60,13 +60,13 @@ type Actions struct {
 
 // A status that tells of nothing but states is written at once when none was for lazily, and else when that is over: so
 // a first failure is seen at once, and a crash loop costs no more than one write in that time. What changes together, as
-// where all workers of a task fail at their start, is gathered for a moment and told together.
+// where all workers of a task fail at their start, is gathered for a moment and written together.
 const (
 	lazily    = 5 * time.Second
 	gatherFor = 100 * time.Millisecond
 )
 
-// Follow is the follower's decision: what to stop, what to claim, what to say. It is a pure
+// Follow is the follower's decision: what to stop, what to claim, what to write. It is a pure
 // function.
 //
 // A status never says less than what runs or may be started: a slot is named before it starts,
@@ -153,7 +153,7 @@ func (l *Local) status() *schema.Status {
 	return status
 }
 
-// passing is how long a worker is starting or stopping before that alone is told: most do not take so long.
+// passing is how long a worker is starting or stopping before that alone is worth a status: most do not take so long.
 const passing = time.Second
 
 // older leaves out the workers that have just begun to start or to stop.
@@ -174,8 +174,8 @@ func only(reports map[cluster.Slot]cluster.Report, wanted func(*cluster.Report) 
 	return slots
 }
 
-// urgent tells whether a status has to be written at once: somebody waits for it, or it would
-// say something wrong about what is held.
+// urgent reports whether a status has to be written at once: somebody waits for it, or the last one is wrong about what is
+// held.
 func (l *Local) urgent(status *schema.Status) bool {
 	if l.LastStatus == nil || l.LastStatus.Leaving != status.Leaving || l.LastStatus.Fenced != status.Fenced || !sameHolding(l.LastStatus.Holding, status.Holding) ||
 		!sameRefused(l.LastStatus.Refused, status.Refused) {

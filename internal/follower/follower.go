@@ -23,7 +23,7 @@ type Workers interface {
 	Update(slot cluster.Slot, spec cluster.TaskSpec)
 	// Stop asks a slot to stop within a time; asked again, the shorter time counts.
 	Stop(slot cluster.Slot, cause error, within time.Duration)
-	// Reports tells of every slot that runs or may still run.
+	// Reports returns a report of every slot that runs or may still run.
 	Reports() map[cluster.Slot]cluster.Report
 	// Changed receives when Reports has changed.
 	Changed() <-chan struct{}
@@ -40,7 +40,7 @@ const (
 	maxRest = 20 * time.Millisecond
 )
 
-// announceAfter is how long a departure may take before the leader is told of it, so that it
+// announceAfter is how long a departure may take before the status announces it, so that the leader
 // moves what has stopped already. A shorter one is over before that would help.
 const announceAfter = 300 * time.Millisecond
 
@@ -53,8 +53,8 @@ type Follower struct {
 	Workers Workers
 	Log     *slog.Logger
 	Emit    func(cluster.Event)
-	// Leads tells whether this node leads at present, and then it stays until its assignment is
-	// empty, so that its slots need not wait for the next leader.
+	// Leads reports whether this node leads at present. A leader stays until its assignment is empty, so that its slots
+	// need not wait for the next leader.
 	Leads func() bool
 	// Damaged receives when somebody else wrote the status, which is then written again.
 	Damaged <-chan struct{}
@@ -63,7 +63,7 @@ type Follower struct {
 	// Starting, if set, is called before the slots of a claim start, and what it returns once they have. It may take a
 	// moment, but much less than a heartbeat.
 	Starting func() (started func())
-	// Claimed, if set, is told of slots that this node has claimed just now. It must not wait.
+	// Claimed, if set, is called for each slot that this node has just claimed. It must not wait.
 	Claimed func(slot cluster.Slot, token int64)
 }
 
@@ -87,7 +87,7 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 		lazyAt:     f.Session.Now() - lazily,
 		replies:    make(chan reply, 1),
 	}
-	// The zero status is what the join wrote, so that nothing has to be said yet.
+	// The zero status is what the join wrote, so that nothing has to be written yet.
 	timer := time.NewTimer(resync) // set before it is waited for
 	defer timer.Stop()
 	resyncTick := time.NewTicker(resync*9/10 + jitter.Of(resync/5, f.Self.MemberID)) // not in step with the others
@@ -164,7 +164,7 @@ type following struct {
 	assignmentVersion int64
 	assignmentGood    bool
 	known             KnownGrants
-	granted           map[cluster.Slot]int64 // as told by events
+	granted           map[cluster.Slot]int64 // as events were emitted
 	specsOf           *schema.Assignment     // the assignment whose specs all workers have been given
 	due               time.Duration          // when to decide again without news
 
@@ -172,7 +172,7 @@ type following struct {
 	lastStatus    *schema.Status // nil: has to be written
 	statusVersion int64
 	lazyAt        time.Duration       // when a status that could have waited was sent last
-	differs       time.Duration       // since when the states of workers are not as said, 0 if they are
+	differs       time.Duration       // since when the states of workers are not as lastStatus has them, 0 if they are
 	unsure        bool                // the status has to be read before it is written
 	done          *schema.Completions // the last record of ended slots known to be committed, nil if there is none
 	doneVersion   int64

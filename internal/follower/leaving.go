@@ -49,7 +49,7 @@ func allStuck(running map[cluster.Slot]cluster.Report) bool {
 	return true
 }
 
-// stays tells whether a member that runs nothing any more should wait before it leaves: for an
+// stays reports whether a member that no longer runs anything should wait before it leaves: for an
 // answer that is under way, or, if it leads, for its slots to be elsewhere. Without a lease there
 // is nothing to wait for.
 func (fl *following) stays(now time.Duration, phase membership.Phase) bool {
@@ -59,7 +59,7 @@ func (fl *following) stays(now time.Duration, phase membership.Phase) bool {
 	return fl.busy || fl.Leads() && !fl.assignmentEmpty() && now-fl.leavingSince < fl.Lease.Params().Timeout
 }
 
-// departure tells what is known of the member's keys.
+// departure returns what is known of the member's keys.
 func (fl *following) departure() membership.Departure {
 	d := membership.Departure{StatusVersion: fl.statusVersion}
 	if fl.assignmentGood && fl.lastStatus != nil && !fl.busy {

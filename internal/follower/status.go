@@ -28,7 +28,7 @@ func (fl *following) writeStatus(ctx context.Context, o Actions, phase membershi
 		fl.lazyAt = fl.Session.Now()
 	}
 	memberID, at := fl.Self.MemberID, fl.statusVersion
-	if fl.unsure { // read first; what is to be said is decided anew
+	if fl.unsure { // read first; what is to be written is decided again then
 		readDone := fl.doneUnsure
 		fl.spawn(func() {
 			r, err := fl.Session.Get(ctx, fl.Keys.Status(memberID))
@@ -86,7 +86,7 @@ func (fl *following) onReply(r reply) (refused bool) {
 		fl.notBefore = now + 50*time.Millisecond
 		if errors.Is(r.err, coord.ErrTooLarge) {
 			fl.notBefore = now + lazily
-			fl.Log.Error("what this node holds is too large to be said; it can neither claim nor give back", "error", r.err)
+			fl.Log.Error("what this node holds is too large for its status; it can neither claim nor give back", "error", r.err)
 		}
 		if !checked {
 			fl.Log.Debug("status not written", "error", r.err)
@@ -151,7 +151,7 @@ func (fl *following) start(grants []cluster.Grant, status *schema.Status) {
 		}
 		h := schema.Find(status.Holding, g.Slot)
 		fl.claims[g.Slot] = schema.Claim{Token: h.Token, Since: h.Since}
-		fl.specsOf = nil // the assignment may have been read anew since
+		fl.specsOf = nil // the assignment may have been read again since
 		fl.Workers.Start(g)
 	}
 }

@@ -45,7 +45,7 @@ type Leader struct {
 	Publish func(*view.Snapshot)
 	Meter   *meter.Meter
 	Trace   func(cluster.Span) // nil for nobody who traces; it must not wait
-	// Lease is this member's: who has none cannot know that it leads.
+	// Lease is this member's: a member without one cannot know that it leads.
 	Lease *membership.Lease
 	// Leaves reports whether this member is about to leave; nil for never. Its status says so a little later.
 	Leaves func() bool
@@ -86,8 +86,8 @@ type leading struct {
 	full         string
 	ahead        string
 	doubtful     map[cluster.Slot]string // slots that several assignments listed at the last decision
-	doubles      map[cluster.Slot]string // those of them that were told
-	planFault    string                  // as told
+	doubles      map[cluster.Slot]string // those of them that were reported
+	planFault    string                  // as it was reported
 	seen         events.Seen             // of other members and of records: what events have been emitted of
 	watch        *stopwatch
 	planned      time.Duration // how long the last decision took
@@ -201,7 +201,7 @@ func (l *leading) nextWakeup(d reconcile.Decision, resynced time.Duration) time.
 	return max(wait, 0)
 }
 
-// decide makes a decision from what was read, and tells of it.
+// decide publishes what was read, makes a decision from it, and reports what the decision found.
 func (l *leading) decide(ctx context.Context) (reconcile.Decision, error) {
 	snap := l.view.Snapshot()
 	l.publish(snap)
@@ -261,7 +261,7 @@ type departing struct {
 	term int64
 }
 
-// Burst returns what this member is to tell the next leader when it leaves, nil for nothing.
+// Burst returns what this member is to pass on to the next leader when it leaves, nil for nothing.
 func (l *Leader) Burst() *schema.Burst {
 	d := l.departures.Load()
 	if d == nil {

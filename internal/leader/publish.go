@@ -83,8 +83,8 @@ func (l *leading) act(ctx context.Context, d reconcile.Decision) (acted bool, er
 	return true, l.reread(ctx)
 }
 
-// reread follows a commit that was refused or of which nobody knows the outcome: first the
-// epoch, which tells whether this term goes on, then all assignments, then the rest.
+// reread follows a commit that was refused or whose outcome is unknown. It reads the epoch first, which says whether this
+// term goes on, then all assignments, then the rest.
 func (l *leading) reread(ctx context.Context) error {
 	epoch, err := l.view.ReadEpoch(ctx)
 	if err != nil {
@@ -162,7 +162,7 @@ func (l *leading) write(ctx context.Context, d reconcile.Decision) error {
 	for node, mark := range d.Marks {
 		l.view.MarkNode(node)
 		l.Log.Error(
-			"everything fails on a node; it is given nothing until it is started anew or uncordoned",
+			"everything fails on a node; it is given nothing until it is restarted or uncordoned",
 			"node",
 			node,
 			"error",
@@ -189,7 +189,7 @@ func (l *leading) write(ctx context.Context, d reconcile.Decision) error {
 	return nil
 }
 
-// submit makes a commit; one that is too large is told by its error.
+// submit makes a commit. The error for one that is too large is a *tooLarge.
 func (l *leading) submit(ctx context.Context, ops []coord.Op) error {
 	_, err := l.Session.Commit(ctx, ops...)
 	if errors.Is(err, coord.ErrTooLarge) {
@@ -198,7 +198,7 @@ func (l *leading) submit(ctx context.Context, ops []coord.Op) error {
 	return err
 }
 
-// measure notes a commit that was made.
+// measure counts and times a commit that was made.
 func (l *leading) measure(d reconcile.Decision, n int64, began time.Duration) {
 	now := l.Session.Now()
 	l.Meter.Took(meter.Publish, now-began)
@@ -313,7 +313,7 @@ func (l *leading) countSkips(task string, old, next *schema.TaskRuns) {
 	}
 }
 
-// evict removes a member of which a key is missing. Without an assignment it is given one that notes what
+// evict removes a member of which a key is missing. Without an assignment it is given one that lists what
 // the member says it holds.
 func (l *leading) evict(ctx context.Context, memberID string) error {
 	snap := l.view.Snapshot()

@@ -15,7 +15,7 @@ import (
 //	names          4 KiB     nothing: the same, and addresses
 //	heartbeats     1 KiB     nothing
 //	members       64 KiB     a node with more works and labels does not join
-//	assignments         248 KiB     grants (192 KiB: what does not fit stays unplaced), changed specs (they come later), releases
+//	assignments  248 KiB     grants (192 KiB: what does not fit stays unplaced), changed specs (they come later), releases
 //	                         (the rest is asked back later), what reasons say beyond 80 bytes
 //	  closed     256 KiB     startedLast60s: the earliest starts
 //	status       248 KiB     states of workers beyond those that fit, then when slots were claimed; never what is held
@@ -30,7 +30,7 @@ import (
 //	tasks         64 KiB     an operation that makes it larger is refused
 //	settings      16 KiB     the same
 //	marks         16 KiB     the same; the error of a quarantine beyond 800 bytes
-//	orders        64 KiB     the same; leaders only take out of it
+//	requests      64 KiB     the same; leaders only take out of it
 //	checkpoints   24 KiB     one that is larger is refused
 //	planfault    144 KiB     the input, the end of error and stack
 //

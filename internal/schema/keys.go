@@ -95,7 +95,7 @@ func (k Keys) Checkpoint(slot cluster.Slot) string {
 	return k.Checkpoints() + "/" + slot.Task + "/" + strconv.Itoa(slot.Index)
 }
 
-// TaskRuns is the parent of the agendas.
+// TaskRuns is the parent of what goes on of tasks that run to their end.
 func (k Keys) TaskRuns() string { return k.root + "/agendas" }
 
 // TaskRunsOf is what goes on of a task that runs to its end.

@@ -33,8 +33,8 @@ type Meta struct {
 	Created    time.Time `json:"created"`
 }
 
-// PeerSecret is what nodes prove to each other with that they are of the cluster. The first that has to ask makes it;
-// it is read by nodes alone, and is part of no view, report or answer.
+// PeerSecret is a secret by which nodes prove to each other that they belong to the cluster. The first node that has to ask
+// another one creates it. Only nodes read it: no view, report or answer contains it.
 type PeerSecret struct {
 	header
 	Secret string `json:"secret"`
@@ -125,7 +125,7 @@ type Heartbeat struct {
 	At time.Time `json:"at,omitzero"`
 }
 
-// Assignment is what the leader wants of a member. Only leaders write it, except that a member (or
+// Assignment is the leader's record of what a member is to run. Only leaders write it, except that a member (or
 // its parent process) closes it and an operator evicts it.
 type Assignment struct {
 	versioned
@@ -155,7 +155,7 @@ type Closed struct {
 // CauseLost is the cause of a closed assignment whose member nobody closed: a leader found that nothing of it runs.
 const CauseLost = "lost"
 
-// Burst is what a leader that leaves tells the next one of nodes that leave one soon after the other.
+// Burst is what a leader that leaves passes on to the next one about nodes that leave one soon after the other.
 type Burst struct {
 	Term  int64 `json:"term"`  // in which it led
 	Count int   `json:"count"` // how many have left or are about to, itself not counted; 0: it has decided nothing
@@ -205,7 +205,7 @@ func (d *Assignment) validate() error {
 	return nil
 }
 
-// Status is what a member says it holds. Applied is the version of its assignment that it has
+// Status is the member's record of what it holds. Applied is the version of its assignment that it has
 // acted on: what is not in Holding then does not run, and will not before a new claim.
 type Status struct {
 	versioned
@@ -303,7 +303,7 @@ func (s *Settings) validate() error {
 	return nil
 }
 
-// Checkpoint is what a worker noted of how far it is. Only the member that holds the slot writes it.
+// Checkpoint is how far a worker is, as it stored it. Only the member that holds the slot writes it.
 type Checkpoint struct {
 	versioned
 	Token      int64  `json:"token"`                // of the worker's grant
@@ -336,7 +336,7 @@ type Suspect struct {
 	// TookDown are the nodes of the members that crashed, in order, one for each crash.
 	TookDown []string `json:"tookDown"`
 	// Declared is the version of the task's record at the last crash: a changed task is tried
-	// anew.
+	// again.
 	Declared int64           `json:"declared"`
 	Unknown  cluster.Unknown `json:"-"`
 }

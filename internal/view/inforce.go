@@ -117,8 +117,8 @@ func (s *Snapshot) Declared(name string) Entry[schema.Task] {
 	return s.Tasks[task]
 }
 
-// Suspicions returns what is held against slots, by slot: what is said of a task that was
-// declared anew since, or of slots that it has no more, is left out.
+// Suspicions returns the suspects by slot. It leaves out those of a task that was declared again since, and of slots that
+// the task no longer has.
 func (s *Snapshot) Suspicions() map[cluster.Slot]schema.Suspect {
 	if s.Suspects.Rec == nil || s.Suspects.Absent {
 		return nil

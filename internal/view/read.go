@@ -77,7 +77,7 @@ type batch struct {
 	taken                    map[string]bool // assignments and rest
 }
 
-// add adds keys that are no lists.
+// add adds keys of records, not of lists.
 func (b *batch) add(v *View, keys []string) {
 	for _, key := range keys {
 		if b.taken[key] {
@@ -117,8 +117,8 @@ func (v *View) remark(keys []string) {
 
 func (v *View) isDone(key string) bool { return schema.Dir(key) == v.keys.Completions() }
 
-// dones returns the records of ended slots of the members that these keys are of: a member's status tells
-// nothing of the slots that it does not hold any more without them.
+// dones returns the records of ended slots of the members that these keys are of: without them a member's status
+// says nothing about the slots that it no longer holds.
 func (v *View) dones(b *batch) (keys []string) {
 	if !v.leader {
 		return nil

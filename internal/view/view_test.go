@@ -86,7 +86,7 @@ func set(t *testing.T, s coord.Session, key, value string) {
 	}
 }
 
-// refresh refreshes until nothing is marked any more.
+// refresh refreshes until nothing is marked any longer.
 func refresh(t *testing.T, v *view.View) *view.Snapshot {
 	t.Helper()
 	for {
@@ -230,9 +230,9 @@ func TestLastGoodRecordStays(t *testing.T) {
 	})
 }
 
-// Marks and orders are deleted when nothing is left of them: one that was deleted and made anew between
+// Marks and requests are deleted when nothing is left of them: one that was deleted and made again between
 // two reads has the version of the old one, and is another.
-func TestKeysMadeAnew(t *testing.T) {
+func TestKeysMadeAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service := mem.New(mem.Config{})
 		session := open(t, service.Client())
@@ -355,7 +355,7 @@ func TestObserverSettlesForWhatItKnew(t *testing.T) {
 		}{{"no session", nil, 0}, {"no answer", mute{open(t, store)}, 2 * time.Second}} {
 			time.Sleep(5 * time.Minute)
 			o.Use(c.session)
-			o.Retell() // which is no news
+			o.Retell() // which changes nothing
 			began, since := time.Now(), o.KeepFresh()
 			snap, err := o.Next(t.Context(), since-1)
 			if took := time.Since(began); err != nil || snap.Number < since || snap.Peers["n1"] == nil || took != c.within {

@@ -36,7 +36,10 @@ func (l *Local) index() {
 // assignment lists it no more: by then the leader has taken it in. What does not fit is recorded when earlier ends have gone.
 func (l *Local) ended() *schema.Completions {
 	next, changed := l.stillListed()
-	d := ends{Completions: next, room: schema.MaxCompletions - schema.Size(next), errors: maxErrors, entries: map[outcome]int{}, grown: map[int]int{}}
+	d := ends{
+		Completions: next, room: schema.MaxCompletions - schema.Size(next), errors: maxErrors,
+		entries: map[outcome]int{}, grown: map[int]int{},
+	}
 	for i := range next.Slots {
 		o := &next.Slots[i]
 		d.entries[outcome{o.Task, o.Token, o.Error}] = i

@@ -177,19 +177,20 @@ func only(reports map[cluster.Slot]cluster.Report, wanted func(*cluster.Report) 
 // urgent reports whether a status has to be written at once: somebody waits for it, or the last one is wrong about what is
 // held.
 func (l *Local) urgent(status *schema.Status) bool {
-	if l.LastStatus == nil || l.LastStatus.Leaving != status.Leaving || l.LastStatus.Fenced != status.Fenced || !sameHolding(l.LastStatus.Holding, status.Holding) ||
-		!sameRefused(l.LastStatus.Refused, status.Refused) {
+	last := l.LastStatus
+	if last == nil || last.Leaving != status.Leaving || last.Fenced != status.Fenced || !sameHolding(last.Holding, status.Holding) ||
+		!sameRefused(last.Refused, status.Refused) {
 		return true
 	}
 	if l.Assignment != nil {
 		for slot, h := range schema.Each(l.Assignment.Releasing) {
-			if _, running := l.Running[slot]; !running && l.LastStatus.Applied < h.Version {
+			if _, running := l.Running[slot]; !running && last.Applied < h.Version {
 				return true
 			}
 		}
 	}
 	// A worker that is stuck should not wait to be seen.
-	return stuck(status.Workers) != stuck(l.LastStatus.Workers)
+	return stuck(status.Workers) != stuck(last.Workers)
 }
 
 func stuck(workers []schema.WorkerState) (n int) {

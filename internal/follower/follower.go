@@ -207,8 +207,9 @@ func (fl *following) step(ctx context.Context, news bool) (wait time.Duration, g
 		return !ok
 	})
 	local := Local{
-		Assignment: fl.assignment, AssignmentVersion: fl.assignmentVersion, AssignmentGood: fl.assignmentGood, SpecsGiven: fl.specsOf == fl.assignment,
-		Refused: fl.known.Refused, Above: fl.known.highest,
+		Assignment: fl.assignment, AssignmentVersion: fl.assignmentVersion, AssignmentGood: fl.assignmentGood,
+		SpecsGiven: fl.specsOf == fl.assignment,
+		Refused:    fl.known.Refused, Above: fl.known.highest,
 		Running: running, Claims: fl.claims, Phase: phase,
 		Leaving: fl.leaving, Announce: fl.leaving && (fl.Leads() || now-fl.leavingSince >= announceAfter),
 		Completions: fl.done, LastStatus: fl.lastStatus, LazyAt: fl.lazyAt, Differs: fl.differs,

@@ -97,29 +97,34 @@ func (fl *following) onReply(r reply) (refused bool) {
 			fl.storeCompletions(*r.done)
 		}
 	default:
-		if fl.statusVersion = r.version; r.actions.Status != nil {
-			if !fl.unsure { // else somebody else has written it since
-				fl.lastStatus = r.actions.Status
-			}
-		}
-		if r.actions.Completions != nil {
-			if fl.done != nil {
-				fl.doneVersion++
-			} else {
-				fl.doneVersion = 0
-			}
-			fl.done = r.actions.Completions
-		}
-		if r.claimed && fl.Claimed != nil {
-			for i := range r.actions.Start {
-				fl.Claimed(r.actions.Start[i].Slot, r.actions.Start[i].Token)
-			}
-		}
-		if r.claimed {
-			fl.start(r.actions.Start, r.actions.Status)
-		}
+		fl.onWritten(r)
 	}
 	return false
+}
+
+// onWritten takes in a committed write of the status, and starts what it claimed.
+func (fl *following) onWritten(r reply) {
+	fl.statusVersion = r.version
+	if r.actions.Status != nil && !fl.unsure { // else somebody else has written it since
+		fl.lastStatus = r.actions.Status
+	}
+	if r.actions.Completions != nil {
+		if fl.done != nil {
+			fl.doneVersion++
+		} else {
+			fl.doneVersion = 0
+		}
+		fl.done = r.actions.Completions
+	}
+	if !r.claimed {
+		return
+	}
+	if fl.Claimed != nil {
+		for i := range r.actions.Start {
+			fl.Claimed(r.actions.Start[i].Slot, r.actions.Start[i].Token)
+		}
+	}
+	fl.start(r.actions.Start, r.actions.Status)
 }
 
 // storeCompletions stores the record of ended slots as it was read. A record that cannot be used is replaced: what it said is

@@ -53,12 +53,7 @@ func LeaseWatchdog(ctx context.Context, lease *membership.Lease, workers Workers
 				return stuckError(running)
 			}
 		}
-		switch {
-		case last == membership.Holds && phase > membership.Holds:
-			emit(cluster.Event{Kind: cluster.LeaseLost, Detail: fmt.Sprintf("%s being stopped", plural.Of(len(running), "worker"))})
-		case last > membership.Holds && phase == membership.Holds:
-			emit(cluster.Event{Kind: cluster.LeaseRegained})
-		}
+		emitLeaseChange(last, phase, len(running), emit)
 		last = phase
 		wait := often
 		if phase < membership.HardStop {
@@ -76,6 +71,16 @@ func LeaseWatchdog(ctx context.Context, lease *membership.Lease, workers Workers
 		case <-ended:
 		case <-time.After(wait):
 		}
+	}
+}
+
+// emitLeaseChange emits an event if the lease has lapsed or is valid again since the last look.
+func emitLeaseChange(last, phase membership.Phase, running int, emit func(cluster.Event)) {
+	switch {
+	case last == membership.Holds && phase > membership.Holds:
+		emit(cluster.Event{Kind: cluster.LeaseLost, Detail: fmt.Sprintf("%s being stopped", plural.Of(running, "worker"))})
+	case last > membership.Holds && phase == membership.Holds:
+		emit(cluster.Event{Kind: cluster.LeaseRegained})
 	}
 }
 

@@ -306,7 +306,9 @@ func (l *leading) countSkips(task string, old, next *schema.TaskRuns) {
 	if old == nil || old.Generation != next.Generation {
 		old = &schema.TaskRuns{}
 	}
-	for reason, n := range map[cluster.ReasonCode]int64{cluster.WhyLate: next.Missed - old.Missed, cluster.WhyOverlap: next.Skipped - old.Skipped} {
+	for reason, n := range map[cluster.ReasonCode]int64{
+		cluster.WhyLate: next.Missed - old.Missed, cluster.WhyOverlap: next.Skipped - old.Skipped,
+	} {
 		if n > 0 {
 			l.Meter.Add(meter.Skipped, int(n), task, string(reason))
 		}

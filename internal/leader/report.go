@@ -149,7 +149,8 @@ func (l *leading) logFull(nodes []string) {
 	names := strings.Join(nodes, ", ")
 	if names != l.full && names != "" {
 		l.Log.Error(
-			"assignments are full: these nodes are granted no more and keep what they know of changed tasks, and slots stay unplaced; add nodes or use fewer tasks",
+			"assignments are full: these nodes are granted no more and keep what they know of changed tasks, and slots stay unplaced; "+
+				"add nodes or use fewer tasks",
 			"nodes",
 			names,
 		)

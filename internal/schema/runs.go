@@ -179,7 +179,8 @@ type FinishedRun struct {
 	Run
 }
 
-// Completions are the slots of runs that have ended on a member, until its assignment no longer lists them. Only the member writes it, in commits that say as well that it holds them.
+// Completions are the slots of runs that have ended on a member, until its assignment no longer lists them.
+// Only the member writes it, in commits that also prove that it holds the slots.
 type Completions struct {
 	versioned
 	Slots []Completion `json:"slots"`

@@ -52,6 +52,17 @@ func (s *Snapshot) Doubles() map[cluster.Slot][]Holder {
 	if twice == nil {
 		return nil
 	}
+	s.addHolders(twice)
+	for _, list := range twice {
+		slices.SortFunc(list, func(a, b Holder) int {
+			return cmp.Or(cmp.Compare(b.Token, a.Token), cmp.Compare(a.MemberID, b.MemberID))
+		})
+	}
+	return twice
+}
+
+// addHolders adds to each of the slots the members whose assignments list it.
+func (s *Snapshot) addHolders(twice map[cluster.Slot][]Holder) {
 	for memberID, p := range s.Peers {
 		if p.Assignment.Rec == nil {
 			continue
@@ -67,12 +78,6 @@ func (s *Snapshot) Doubles() map[cluster.Slot][]Holder {
 			}
 		}
 	}
-	for _, list := range twice {
-		slices.SortFunc(list, func(a, b Holder) int {
-			return cmp.Or(cmp.Compare(b.Token, a.Token), cmp.Compare(a.MemberID, b.MemberID))
-		})
-	}
-	return twice
 }
 
 // DescribeHolders says in words which assignments list a slot.

@@ -64,8 +64,8 @@ func (s *Snapshot) Specs() map[string]cluster.TaskSpec {
 		}
 		for _, h := range p.Assignment.Rec.Granted {
 			_, known := specs[h.Task]
-			token, told := latest[h.Task]
-			if (!known || told && h.Token > token) && !isRun(h.Task) && s.unreadable(h.Task) && h.Spec != nil {
+			token, seen := latest[h.Task]
+			if (!known || seen && h.Token > token) && !isRun(h.Task) && s.unreadable(h.Task) && h.Spec != nil {
 				specs[h.Task], latest[h.Task] = *h.Spec, h.Token
 			}
 		}

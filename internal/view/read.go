@@ -96,7 +96,8 @@ func (b *batch) add(v *View, keys []string) {
 func (v *View) sort(keys []string) *batch {
 	b := &batch{taken: make(map[string]bool, len(keys))}
 	isList := func(key string) bool {
-		return key == v.keys.Assignments() || key == v.keys.Members() || key == v.keys.Tasks() || key == v.keys.Marks() || key == v.keys.TaskRuns()
+		return key == v.keys.Assignments() || key == v.keys.Members() || key == v.keys.Tasks() || key == v.keys.Marks() ||
+			key == v.keys.TaskRuns()
 	}
 	for _, key := range keys {
 		if isList(key) {

@@ -125,7 +125,9 @@ func New(cluster string, session coord.Session, keys schema.Keys, options ...Opt
 	for _, o := range options {
 		o(v)
 	}
-	first := []string{keys.Assignments(), keys.Members(), keys.Tasks(), keys.Settings(), keys.Suspects(), keys.Marks(), keys.Requests(), keys.TaskRuns()}
+	first := []string{
+		keys.Assignments(), keys.Members(), keys.Tasks(), keys.Settings(), keys.Suspects(), keys.Marks(), keys.Requests(), keys.TaskRuns(),
+	}
 	if v.leader {
 		first = append(first, keys.Removed())
 	} else {

@@ -17,9 +17,9 @@ import (
 	"gitee.com/ken.yang/xconsumer/test/fleet"
 )
 
-// former is the program to come from, by the subject of its last commit, which a rebase leaves as it is: the one before
-// metrics and traces. Name the tag of the last release that speaks the protocol instead when there is one.
-const former = "operation: tests read the one task that they have"
+// former is the program to come from, by the subject of its last commit, which a rebase leaves as it is: the first whose
+// assignments have the field "granted". Name the tag of the last release that speaks the protocol instead when there is one.
+const former = "docs: the table of mutants follows the renamed files"
 
 const slots = 9
 

@@ -179,8 +179,8 @@ func TestUnreachableService(t *testing.T) {
 				t.Errorf("not a line of the log: %s", text)
 			}
 		}
-		var line struct{ Reason, Help string }
-		if err := json.Unmarshal([]byte(found), &line); err != nil || line.Reason != want || !strings.Contains(line.Help, "`xconsumer doctor` says what is wrong") {
+		var line struct{ Reason, Fix string }
+		if err := json.Unmarshal([]byte(found), &line); err != nil || line.Reason != want || !strings.Contains(line.Fix, "`xconsumer doctor` says what is wrong") {
 			t.Errorf("%s: %v", found, err)
 		}
 		for _, text := range []string{found, string(ready)} {

@@ -33,9 +33,9 @@ func TestShippedProgram(t *testing.T) {
 		n := f.Launch(name, "", "run", "--config", config)
 		f.Await("it says where it listens", func() bool {
 			for line := range strings.Lines(n.Log.String()) {
-				var entry struct{ Msg, HTTP string }
+				var entry struct{ Msg, Address string }
 				if json.Unmarshal([]byte(line), &entry) == nil && entry.Msg == "starting" {
-					n.Addr = entry.HTTP
+					n.Addr = entry.Address
 				}
 			}
 			return n.Addr != ""

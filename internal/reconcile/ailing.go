@@ -25,7 +25,7 @@ func Observe(e *cluster.Explanation, w cluster.WorkerInfo) {
 // down nodes: what happened, and what comes next. Of a worker that runs and has failed before, it adds that to here, which says
 // why it is where it is; of all others it returns here.
 func Ailing(w *cluster.WorkerInfo, here string) string {
-	failures := plural.Of(w.Restarts, "failure")
+	fails := plural.Of(w.Restarts, "failure")
 	switch {
 	case w.State == cluster.WorkerHeld:
 		return fmt.Sprintf("it is held back, since it %s, one after the other; it is tried again by itself after %v, "+
@@ -37,14 +37,14 @@ func Ailing(w *cluster.WorkerInfo, here string) string {
 		return fmt.Sprintf("it has failed for good on %s after %s, the last: %s; "+
 			"`xconsumer restart %s` tries it again, as does a change of its task; balance does not move it, "+
 			"but if it has to leave %[1]s, which is drained, leaves or is lost, it is tried again elsewhere",
-			w.Node, failures, w.Error, w.Slot())
+			w.Node, fails, w.Error, w.Slot())
 	case w.State == cluster.WorkerRunning && w.Error == cluster.ReturnsAtOnce:
 		return fmt.Sprintf("it %s, on %s, where it is run again after a pause that grows up to 10s; "+
 			"it should run until it is told to stop, or its task should have an `interval`", w.Error, w.Node)
 	case w.State == cluster.WorkerBackoff:
-		return fmt.Sprintf("it fails on %s, where it is run again after a pause that grows: %s, the last: %s", w.Node, failures, w.Error)
+		return fmt.Sprintf("it fails on %s, where it is run again after a pause that grows: %s, the last: %s", w.Node, fails, w.Error)
 	case w.State == cluster.WorkerRunning && w.Restarts > 0 && w.Error != "":
-		return fmt.Sprintf("%s; it runs after %s there, the last: %s", here, failures, w.Error)
+		return fmt.Sprintf("%s; it runs after %s there, the last: %s", here, fails, w.Error)
 	}
 	return here
 }

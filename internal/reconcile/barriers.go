@@ -2,8 +2,6 @@ package reconcile
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -28,17 +26,6 @@ type barrier struct {
 
 // over reports whether no worker of another count runs any longer.
 func (b *barrier) over() bool { return len(b.left) == 0 }
-
-// otherCount reports whether the workers of an entry are told another count than those that are granted now.
-// Where the record does not say what they are told, it may be another one. Runs keep the count they began with.
-func (f *facts) otherCount(h *schema.SlotRange) bool {
-	spec, known := f.specs[h.Task]
-	if !known || isRun(h.Task) {
-		return false
-	}
-	count, told := h.Told()
-	return !told || count != spec.Count()
-}
 
 // barriers are the tasks of which assignments list slots of another count.
 type barriers map[string]*barrier
@@ -107,7 +94,7 @@ func (b barriers) toResize(f *facts, h *schema.SlotRange, c *commit) bool {
 }
 
 // resized says why the slots of an entry are asked back for another count.
-func (f *facts) resized(h *schema.SlotRange) cluster.Reason {
+func resized(f *facts, h *schema.SlotRange) cluster.Reason {
 	why := cluster.Reason{Code: cluster.WhyResized}
 	switch was, told := h.Told(); {
 	case !told:
@@ -127,9 +114,6 @@ func (b barriers) keeps(f *facts, m members, memberID string, h *schema.SlotRang
 	stays := m[memberID] == active && f.Snapshot.Mark(f.nodeName(memberID)).Drain == nil
 	return of != nil && !of.over() && ofResize(h) && stays && of.delay.Code == ""
 }
-
-// ofResize reports whether an entry was asked back for another count.
-func ofResize(h *schema.SlotRange) bool { return h.Why != nil && h.Why.Code == cluster.WhyResized }
 
 // barred returns the tasks of which no slot may be granted with the new count: as this decision leaves the assignments, one
 // of them lists a slot of another count, or a member holds one that none lists. While a barrier may not begin, since a member
@@ -171,34 +155,6 @@ func (b barriers) explain(f *facts, unplaced map[string]cluster.Reason) {
 			unplaced[task] = cluster.Reason{Code: cluster.WhyResizing, Detail: of.String()}
 		}
 	}
-}
-
-// restarts returns the tasks whose workers all start again, by name: those of which assignments list another count.
-func (p preview) restarts() []cluster.PlannedRestart {
-	list := []cluster.PlannedRestart{}
-	for _, task := range slices.Sorted(maps.Keys(p.survey.barriers)) {
-		spec := p.specs[task]
-		if spec.Paused || spec.WorkerNum == 0 {
-			continue // they stop, and none starts again
-		}
-		r := cluster.PlannedRestart{Task: task, To: spec.Count(), Gap: cluster.Duration(spec.Grace())}
-		for _, memberID := range p.memberIDs {
-			rec := p.Snapshot.Peers[memberID].Assignment.Rec
-			if rec == nil {
-				continue
-			}
-			for i := range rec.Granted {
-				if h := &rec.Granted[i]; h.Task == task && p.otherCount(h) {
-					r.From, _ = h.Told()
-					r.Workers += len(h.Slots)
-				}
-			}
-		}
-		if r.Workers > 0 {
-			list = append(list, r)
-		}
-	}
-	return list
 }
 
 // maxNamed bounds how many slots a reason names.

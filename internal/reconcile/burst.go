@@ -8,18 +8,15 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// Burst is what a leader remembers of nodes that come and go one soon after the other.
-type Burst struct {
-	// Nodes identifies the nodes at the last decision, Changed is when they last changed, and Held
-	// since when moves for balance are held for a burst of changes to end, 0 if they are not.
-	Nodes         string
-	Changed, Held time.Duration
-	// Gathers is since when grants wait for the nodes of a cluster that starts, 0 if they do not.
-	Gathers time.Duration
-}
+// A cluster in which nothing runs waits for a moment without a node that comes before it begins, as the first would be
+// given everything; for a longer one (gatherMany) where there are several; and this long at most.
+const (
+	gatherOne = quiet
+	maxGather = 5 * time.Second
+)
 
-// next takes in which nodes there are, and reports whether they come and go so fast that moves for comfort wait.
-func (b Burst) next(p *placement, c *commit) (next Burst, hold bool) {
+// nextChanges takes in which nodes there are, and reports whether they come and go so fast that moves for comfort wait.
+func nextChanges(b NodeChanges, p *placement, c *commit) (next NodeChanges, hold bool) {
 	var live []string
 	for n, memberID := range p.nodes {
 		if !p.in.Nodes[n].Gone {
@@ -48,7 +45,7 @@ func (b Burst) next(p *placement, c *commit) (next Burst, hold bool) {
 }
 
 // gather reports whether grants wait for more nodes to come.
-func (b Burst) gather(p *placement, free [][]schema.SlotRange, c *commit) (next Burst, wait bool) {
+func gather(b NodeChanges, p *placement, free [][]schema.SlotRange, c *commit) (next NodeChanges, wait bool) {
 	if !slices.ContainsFunc(free, func(list []schema.SlotRange) bool { return len(list) > 0 }) || p.anythingGranted() {
 		b.Gathers = 0
 		return b, false
@@ -56,11 +53,11 @@ func (b Burst) gather(p *placement, free [][]schema.SlotRange, c *commit) (next 
 	if b.Gathers == 0 {
 		b.Gathers = p.Now
 	}
-	gather := gatherOne
+	moment := gatherOne
 	if len(p.nodes) > 1 {
-		gather = gatherMany
+		moment = gatherMany
 	}
-	until := min(max(p.Began, b.Changed)+gather, b.Gathers+maxGather)
+	until := min(max(p.Began, b.Changed)+moment, b.Gathers+maxGather)
 	if p.Now >= until {
 		return b, false
 	}

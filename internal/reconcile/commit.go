@@ -72,6 +72,13 @@ func (c *commit) full() bool {
 	return full
 }
 
+// Bounds of what one commit does about runs.
+const (
+	maxAgendas = 20       // records of tasks that one commit writes
+	maxExtra   = 40       // operations after which no other task is looked at; one task adds 31 at most
+	maxRuns    = 64 << 10 // bytes after which no other task is looked at, nor run ended
+)
+
 // crowded reports whether the commit has no room for another agenda. Fewer go into one when the last was too
 // large, as with assignments.
 func (c *commit) crowded() bool {

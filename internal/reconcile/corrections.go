@@ -133,7 +133,7 @@ func (p *placement) keepFailed() {
 func (p *placement) keepRuns(avoids map[cluster.Slot]Avoid) {
 	plan := &p.target
 	stays := func(m planner.Move) bool {
-		return isRun(p.tasks[m.Task]) && urgencies[m.Reason.Code] >= forComfort
+		return isRun(p.tasks[m.Task]) && urgency(m.Reason.Code) >= forComfort
 	}
 	if !slices.ContainsFunc(plan.Moves, stays) {
 		return
@@ -231,3 +231,17 @@ func (p *placement) other(slot cluster.Slot, t int, load []int, avoid Avoid) int
 	}
 	return best
 }
+
+// urgencies says in which order moves get the budget.
+var urgencies = map[cluster.ReasonCode]int{
+	cluster.WhyDraining: 0, cluster.WhyQuarantined: 0,
+	cluster.WhyFailing: 1, cluster.WhyNoLabel: 1, cluster.WhyNoWork: 1, cluster.WhyFull: 1, cluster.WhyPerNode: 1,
+	cluster.WhyTaskChanged: 2, cluster.WhyRestart: 2, cluster.WhyMoved: 2, cluster.WhyLeaderFree: 3, cluster.WhyPreferred: 3,
+	cluster.WhySpread: 4, cluster.WhyBalance: 5,
+}
+
+// urgency returns that of a move for a reason: the least gets the budget first.
+func urgency(code cluster.ReasonCode) int { return urgencies[code] }
+
+// forComfort is the urgency from which on a move only makes a good placement better.
+const forComfort = 3

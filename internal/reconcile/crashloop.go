@@ -26,13 +26,6 @@ const (
 	apart = 5 * time.Second
 )
 
-// Probation is what a leader remembers of a suspect: since when it is where it is.
-type Probation struct {
-	Crashes int
-	Token   int64 // under which it runs, 0 if it does not
-	At      time.Duration
-}
-
 // crashLoops is what a decision makes of slots that may have taken down nodes.
 type crashLoops struct {
 	*facts

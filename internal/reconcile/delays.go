@@ -9,24 +9,6 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// Delays is what a leader remembers of members that are gone or are to go: since when their slots wait.
-type Delays struct {
-	// Vanished are the members that vanished without having left on purpose, and when that was first seen.
-	Vanished map[string]Absence
-	// Frozen is set if too many vanished at once, since FrozenAt.
-	Frozen   bool
-	FrozenAt time.Duration
-	// Drains are the nodes to be drained, and when their marks were first seen.
-	Drains     map[string]time.Duration
-	Departures Departures
-}
-
-// Absence is the first sight of a member that vanished.
-type Absence struct {
-	Node string
-	At   time.Duration
-}
-
 // vanished reports whether a member is gone without having left on purpose, and was not removed.
 func vanished(p *view.Peer) bool {
 	assignment := p.Assignment.Rec

@@ -17,7 +17,6 @@ import (
 // behind. One that has decided nothing says so, and what the leader before it has handed over counts. Where a leader handed over
 // nothing, nobody knows for how long that has been held, and it is not held again. What is handed over is believed as far as a leader
 // can have meant it.
-const departFew = 4
 
 // between is for how long nobody led between two leaders, as far as anybody has to know: it counts as time in which what others have left
 // behind was held.
@@ -26,46 +25,9 @@ const between = 50 * time.Millisecond
 // longHeld is since when nothing runs on members that had left before a leader began which knows no more of them.
 const longHeld time.Duration = -maxHold
 
-// Departures is what a leader remembers of nodes that leave on purpose one soon after the other.
-type Departures struct {
-	// Known are the members that leave or have left, as long as they are there, and since when nothing runs on them; 0 for those
-	// on which something does.
-	Known map[string]time.Duration
-	Count int           // of this burst
-	Last  time.Duration // when the last one was first seen
-}
-
-// end returns when the burst is over if nobody else leaves.
-func (w *Departures) end() time.Duration {
-	if w.Count > departFew {
-		return w.Last + gatherMany
-	}
-	return w.Last + quiet
-}
-
-// Burst returns what a leader that leaves hands over to the next one, nil if nobody else has left lately.
-func (w *Departures) Burst(term int64, self string, now time.Duration) *schema.Burst {
-	b := &schema.Burst{Term: term, Count: w.Count}
-	if w.Known == nil { // it has decided nothing, and held nobody
-		return b
-	}
-	if _, leaves := w.Known[self]; leaves {
-		b.Count--
-	}
-	if b.Count < 1 || now > w.end() {
-		return nil
-	}
-	for memberID, since := range w.Known {
-		if memberID != self && since != 0 {
-			b.Held = max(b.Held, cluster.Duration(min(now-since, maxHold)))
-		}
-	}
-	return b
-}
-
 // formerBurst returns what the former leader has handed over of the burst, nil if that is nothing. Where that one had decided
 // nothing, it is what the one before it has handed over: Held then covers the time between those, too.
-func (f *facts) formerBurst() *schema.Burst {
+func formerBurst(f *facts) *schema.Burst {
 	if f.Snapshot.Epoch.Rec == nil {
 		return nil
 	}
@@ -112,7 +74,7 @@ func (d *delayer) holdDepartures() {
 	var former *schema.Burst
 	begins := w.Known == nil
 	if begins {
-		former = d.formerBurst()
+		former = formerBurst(d.facts)
 		if former != nil {
 			before = d.Now - time.Duration(former.Held)
 		}

@@ -296,3 +296,9 @@ func (r room) whyNot(n int32) cluster.Reason {
 	return cluster.Reason{Detail: fmt.Sprintf("it could run there, but under the plan %s has %d of the task and a load of %d, "+
 		"and nothing would be more even", r.in.Nodes[n].Name, r.of[n], r.load[n])}
 }
+
+// Reasons says why slots of tasks have no place, by task, where there is more to say than that
+// they are on their way.
+func Reasons(s *view.Snapshot) map[string]cluster.Reason {
+	return present(s).unplaced
+}

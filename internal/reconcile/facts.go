@@ -215,3 +215,32 @@ func (f *facts) generation(name string) int64 {
 	}
 	return 0
 }
+
+// otherCount reports whether the workers of an entry are told another count than those that are granted now.
+// Where the record does not say what they are told, it may be another one. Runs keep the count they began with.
+func (f *facts) otherCount(h *schema.SlotRange) bool {
+	spec, known := f.specs[h.Task]
+	if !known || isRun(h.Task) {
+		return false
+	}
+	count, told := h.Told()
+	return !told || count != spec.Count()
+}
+
+// ofResize reports whether an entry was asked back for another count.
+func ofResize(h *schema.SlotRange) bool { return h.Why != nil && h.Why.Code == cluster.WhyResized }
+
+// pendingRuns are the tasks whose agendas cannot be read, or are not written this time.
+type pendingRuns map[string]bool
+
+// of reports whether a slot must stay in its assignment for that: what its member says of its end would be lost.
+func (p pendingRuns) of(slot cluster.Slot) bool {
+	task, run := cluster.SplitRun(slot.Task)
+	return run != "" && p[task]
+}
+
+// ofAssignment reports the same of a whole assignment.
+func (p pendingRuns) ofAssignment(assignment *schema.Assignment) bool {
+	of := func(h schema.SlotRange) bool { return p.of(cluster.Slot{Task: h.Task}) }
+	return assignment != nil && (slices.ContainsFunc(assignment.Granted, of) || slices.ContainsFunc(assignment.Releasing, of))
+}

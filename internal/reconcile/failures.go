@@ -23,9 +23,6 @@ const (
 	quarantineAfter = 30 * time.Second
 )
 
-// Avoid are the nodes that a slot does not go to, by name, and since when.
-type Avoid map[string]time.Duration
-
 // failures finds out what fails where.
 type failures struct {
 	*facts

@@ -18,15 +18,16 @@ type granter struct {
 	commit   *commit
 }
 
-// grant gives free slots to their targets, as far as one commit goes. It returns what is remembered of a burst of changes.
-func grant(s *survey, p *placement, burst Burst, c *commit) Burst {
+// grant gives free slots to their targets, as far as one commit goes. It returns what is remembered
+// of nodes that come and go.
+func grant(s *survey, p *placement, changes NodeChanges, c *commit) NodeChanges {
 	d := &granter{p, s.barriers, s.loops, c}
 	const spare = 1 << 20                            // tokens, more than one commit takes
 	if !schema.PlausibleToken(c.out.Token + spare) { // followers and later leaders would not rise above it
 		c.block("the tokens are used up: nextToken of the epoch is near 2^61 or above it; somebody has set it")
 	}
 	if c.out.Blocked != "" {
-		return burst
+		return changes
 	}
 	taken := d.taken()
 	suspects, barred := d.suspectsByNode(), d.barriers.barred(d.facts, c)
@@ -54,16 +55,16 @@ func grant(s *survey, p *placement, burst Burst, c *commit) Burst {
 			}
 		}
 	}
-	burst, wait := burst.gather(d.placement, free, c)
+	changes, wait := gather(changes, d.placement, free, c)
 	if wait {
-		return burst
+		return changes
 	}
 	for n, memberID := range d.nodes {
 		if _, touched := c.out.Assignments[memberID]; len(free[n]) > 0 && !c.leavesOut(PartAssignment, memberID) && (touched || !c.full() && !d.claims(memberID)) {
 			d.grantTo(memberID, free[n])
 		}
 	}
-	return burst
+	return changes
 }
 
 // patience is how long a node that has been granted slots is left alone to claim them: its assignment must not change

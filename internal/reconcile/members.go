@@ -37,13 +37,6 @@ func (m members) isBack(f *facts, memberID string) bool {
 	return false
 }
 
-// FirstSeen is the first sight of a member that is gone or has to go.
-type FirstSeen struct {
-	At         time.Duration // when it was decided so, on the lease clock
-	Assignment int64         // the version of its assignment then
-	Delay      time.Duration // from At until its slots may be given away
-}
-
 // classifier finds out what becomes of members.
 type classifier struct {
 	*facts

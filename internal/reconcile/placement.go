@@ -23,10 +23,19 @@ type placement struct {
 	target  planner.Plan   // by tasks and nodes
 }
 
-// place asks the planner for a target, with the members that take work as nodes, and those that are
+// Constraints are what the stages before the plan have found out that binds it.
+type Constraints struct {
+	Recalled map[string]map[cluster.Slot]cluster.Reason // grants that must not be, by member
+	// Going are slots that operators asked to be moved and that are still to go to another node, and Arrived those that are there.
+	Going, Arrived map[cluster.Slot]schema.MoveRequest
+	Withheld       map[cluster.Slot]bool // not to be placed
+	Avoids         map[cluster.Slot]Avoid
+}
+
+// makePlacement asks the planner for a target, with the members that take work as nodes, and those that are
 // gone and whose slots cannot be given away yet.
-func place(s *survey, c *commit) *placement {
-	p := &placement{facts: s.facts, members: s.members, tasks: slices.Sorted(maps.Keys(s.facts.specs))}
+func makePlacement(f *facts, m members, bound Constraints, c *commit) *placement {
+	p := &placement{facts: f, members: m, tasks: slices.Sorted(maps.Keys(f.specs))}
 	p.in.Leader = p.Snapshot.LeaderPolicy()
 	p.rank = make(map[string]int, len(p.tasks))
 	for t, name := range p.tasks {
@@ -42,31 +51,15 @@ func place(s *survey, c *commit) *placement {
 		p.withholdEnded(&task, name)
 		p.in.Tasks = append(p.in.Tasks, task)
 	}
-	p.addOwners(byName, s.recalls)
-	p.addOrdered(byName, s.moves)
+	p.addOwners(byName, bound.Recalled)
+	p.addOrdered(byName, bound)
 	p.addFailed()
-	p.withhold(s.loops.withheld)
+	p.withhold(bound.Withheld)
 	p.goOn(p.Memory.Toward, byName)
 	p.target, c.out.PlanFault = p.makePlans()
-	p.avoidFailures(s.avoids)
+	p.avoidFailures(bound.Avoids)
 	p.keepFailed()
-	p.keepRuns(s.avoids)
-	for t, reason := range p.target.Unplaced {
-		switch {
-		case reason.Code != "":
-			c.out.Unplaced[p.tasks[t]] = reason
-		case p.in.Tasks[t].Spec.Paused:
-			c.out.Unplaced[p.tasks[t]] = cluster.Reason{Code: cluster.WhyPaused}
-		}
-	}
-	for _, memberID := range slices.Sorted(maps.Keys(s.delayed)) {
-		for _, h := range p.Snapshot.Peers[memberID].Assignment.Rec.Granted {
-			if _, known := p.rank[h.Task]; known {
-				c.out.Unplaced[h.Task] = s.delayed[memberID]
-			}
-		}
-	}
-	s.barriers.explain(p.facts, c.out.Unplaced)
+	p.keepRuns(bound.Avoids)
 	return p
 }
 
@@ -174,12 +167,6 @@ func makePlan(make func(planner.Input) planner.Plan, in planner.Input) (plan pla
 	return planner.Make(in), nil
 }
 
-// PlanFault is a failure of the planner, with what it was asked.
-type PlanFault struct {
-	Error, Stack string
-	Input        planner.Input
-}
-
 // addNodes adds the nodes of the plan, and returns them by name.
 func (p *placement) addNodes(c *commit) (byName map[string]int32) {
 	for _, memberID := range p.memberIDs {
@@ -217,7 +204,7 @@ func (p *placement) node(memberID string, c *commit) planner.Node {
 
 // addOwners tells the planner who has each slot. What a node of the same name had before it
 // came back counts as its own.
-func (p *placement) addOwners(byName map[string]int32, recalled recalls) {
+func (p *placement) addOwners(byName map[string]int32, recalled map[string]map[cluster.Slot]cluster.Reason) {
 	gone := map[string]int32{}
 	for n, memberID := range p.nodes {
 		if p.in.Nodes[n].Gone {
@@ -249,8 +236,8 @@ func (p *placement) addOwners(byName map[string]int32, recalled recalls) {
 
 // addOrdered counts slots that are to go to another node as that node's already: the plan then keeps them
 // there like all others, and makes up for it elsewhere.
-func (p *placement) addOrdered(byName map[string]int32, moves moveRequests) {
-	for slot, o := range moves.going {
+func (p *placement) addOrdered(byName map[string]int32, bound Constraints) {
+	for slot, o := range bound.Going {
 		t, known := p.rank[slot.Task]
 		n, there := byName[o.To]
 		if !known || !there || p.in.Nodes[n].Cordoned || p.in.Nodes[n].Draining {
@@ -262,7 +249,7 @@ func (p *placement) addOrdered(byName map[string]int32, moves moveRequests) {
 		}
 		task.Current[slot.Index], task.Token[slot.Index] = n, stays
 	}
-	for slot := range moves.arrived {
+	for slot := range bound.Arrived {
 		if t, known := p.rank[slot.Task]; known && slot.Index < len(p.in.Tasks[t].Token) {
 			p.in.Tasks[t].Token[slot.Index] = stays
 		}

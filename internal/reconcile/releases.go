@@ -3,26 +3,10 @@ package reconcile
 import (
 	"cmp"
 	"slices"
-	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
-)
-
-// Moves that only make a good placement better wait for a burst of changes to end: the first change
-// is acted on at once, those that follow soon are taken together.
-const (
-	quiet   = 200 * time.Millisecond
-	maxHold = 2 * time.Second
-)
-
-// A cluster in which nothing runs waits for a moment without a node that comes before it begins, as the first would be
-// given everything; for a longer one where there are several; and this long at most.
-const (
-	gatherOne  = quiet
-	gatherMany = 500 * time.Millisecond
-	maxGather  = 5 * time.Second
 )
 
 // handover is why a slot is asked back, and who is to have it.
@@ -51,17 +35,6 @@ type releaseCandidate struct {
 	running  bool
 }
 
-// urgencies say in which order moves get the budget.
-var urgencies = map[cluster.ReasonCode]int{
-	cluster.WhyDraining: 0, cluster.WhyQuarantined: 0,
-	cluster.WhyFailing: 1, cluster.WhyNoLabel: 1, cluster.WhyNoWork: 1, cluster.WhyFull: 1, cluster.WhyPerNode: 1,
-	cluster.WhyTaskChanged: 2, cluster.WhyRestart: 2, cluster.WhyMoved: 2, cluster.WhyLeaderFree: 3, cluster.WhyPreferred: 3,
-	cluster.WhySpread: 4, cluster.WhyBalance: 5,
-}
-
-// forComfort is the urgency from which on a move only makes a good placement better.
-const forComfort = 3
-
 // releaser decides which slots are asked back.
 type releaser struct {
 	*placement
@@ -74,8 +47,8 @@ type releaser struct {
 }
 
 // selectReleases decides which slots are asked back now: all that may not run on, and of the others as many as
-// the budget allows. It returns what is remembered of a burst of changes, too.
-func selectReleases(s *survey, p *placement, c *commit) (releases, Burst) {
+// the budget allows. It returns what is remembered of nodes that come and go, too.
+func selectReleases(s *survey, p *placement, c *commit) (releases, NodeChanges) {
 	d := &releaser{placement: p, moves: s.moves, barriers: s.barriers, loops: s.loops, commit: c, releases: releases{}}
 	plan := map[string]map[int]*planner.Move{} // by task and slot
 	for i := range p.target.Moves {
@@ -97,7 +70,7 @@ func selectReleases(s *survey, p *placement, c *commit) (releases, Burst) {
 		}
 	}
 	slices.SortStableFunc(d.candidates, func(a, b releaseCandidate) int { return cmp.Compare(a.urgency, b.urgency) })
-	burst, hold := p.Memory.Burst.next(p, c)
+	changes, hold := nextChanges(p.Memory.NodeChanges, p, c)
 	b := d.budget()
 	for _, w := range d.candidates {
 		switch {
@@ -107,7 +80,7 @@ func selectReleases(s *survey, p *placement, c *commit) (releases, Burst) {
 			d.releases.add(w.memberID, w.slot, w.handover)
 		}
 	}
-	return d.releases, burst
+	return d.releases, changes
 }
 
 // addRecalled asks the grants back that must not be.
@@ -171,7 +144,7 @@ func (d *releaser) consider(memberID string, h *schema.SlotRange, moves map[int]
 		}
 		holding := schema.Find(d.Snapshot.Peers[memberID].Status.Rec.Holding, slot)
 		d.candidates = append(d.candidates, releaseCandidate{
-			memberID, slot, handover{why, to}, urgencies[why.Code], holding != nil && holding.Token == h.Token,
+			memberID, slot, handover{why, to}, urgency(why.Code), holding != nil && holding.Token == h.Token,
 		})
 	}
 }
@@ -193,7 +166,7 @@ func (d *releaser) mustLeaveWhole(memberID string, h *schema.SlotRange) cluster.
 	case spec.Paused:
 		return cluster.Reason{Code: cluster.WhyPaused}
 	case d.barriers.toResize(d.facts, h, d.commit):
-		return d.resized(h)
+		return resized(d.facts, h)
 	}
 	return cluster.Reason{}
 }

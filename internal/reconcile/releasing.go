@@ -176,7 +176,7 @@ func (d *releasing) releaseEntries(asks map[cluster.Slot]handover, back []schema
 
 // refresh gives grants their task's present spec; what their workers were told of their number stays. The list is
 // copied if one changes.
-func (p *placement) refresh(list []schema.SlotRange) (fresh []schema.SlotRange, changed bool) {
+func (p *releasing) refresh(list []schema.SlotRange) (fresh []schema.SlotRange, changed bool) {
 	for i := range list {
 		t, known := p.rank[list[i].Task]
 		if !known || *list[i].Spec == p.in.Tasks[t].Spec {

@@ -8,24 +8,6 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// MaxRemoved bounds what one commit removes. With the four operations that every one of these has it is below coord.MaxOps.
-const MaxRemoved = 80
-
-// Removal are records that are of no use any longer: of tasks that were deleted, and marks of nodes that are not there.
-type Removal struct {
-	Tasks, Marks []string
-	// Record is what is remembered of them.
-	Record *schema.Removed
-}
-
-// Empty reports whether nothing is removed.
-func (r *Removal) Empty() bool { return r.Record == nil }
-
-// Writes reports whether a decision changes anything else.
-func (d *Decision) Writes() bool {
-	return len(d.Assignments) > 0 || d.Suspects != nil || d.Requests != nil || len(d.Agendas) > 0 || len(d.Marks) > 0
-}
-
 // remove decides what is removed when there is nothing else to do. Of a deleted task that is when its agenda has been
 // dropped, with the records of its runs, and no assignment lists a slot of it: nothing of it can run or note anything.
 // Package operation says why these records may be removed at all.
@@ -37,7 +19,7 @@ func remove(f *facts, c *commit) {
 	if e.Err != nil || !e.Absent && e.Rec == nil {
 		return
 	}
-	listed, nodes, whole := f.inUse()
+	listed, nodes, whole := inUse(f)
 	if !whole {
 		return
 	}
@@ -69,7 +51,7 @@ func remove(f *facts, c *commit) {
 
 // inUse returns the tasks of which an assignment lists slots, and the nodes that there are; whole is false if that
 // is not known of every member.
-func (f *facts) inUse() (tasks, nodes map[string]bool, whole bool) {
+func inUse(f *facts) (tasks, nodes map[string]bool, whole bool) {
 	tasks, nodes = map[string]bool{}, map[string]bool{}
 	for _, p := range f.Snapshot.Peers {
 		if !p.Assignment.Good() {

@@ -20,7 +20,7 @@ func findMoves(f *facts, m members) moveRequests {
 		return found
 	}
 	for _, o := range f.Snapshot.Requests.Rec.Move {
-		switch there, going := f.ordered(o, m); {
+		switch there, going := ordered(f, o, m); {
 		case going:
 			found.going[o.Slot] = o
 		case there:
@@ -31,7 +31,7 @@ func findMoves(f *facts, m members) moveRequests {
 }
 
 // ordered reports whether a slot is where it was ordered to, or is still to go there.
-func (f *facts) ordered(o schema.MoveRequest, m members) (there, going bool) {
+func ordered(f *facts, o schema.MoveRequest, m members) (there, going bool) {
 	if spec, known := f.specs[o.Slot.Task]; !known || spec.Paused || o.Slot.Index >= spec.WorkerNum {
 		return false, false // the order is obsolete: there is no such slot to move
 	}

@@ -15,11 +15,8 @@ import (
 
 // Bounds of what one commit does about runs.
 const (
-	maxAgendas = 20       // records of tasks that one commit writes
-	maxExtra   = 40       // operations after which no other task is looked at; one task adds 31 at most
-	maxEnds    = 10       // runs of one task that it ends
-	maxDrops   = 20       // records of runs that it deletes
-	maxRuns    = 64 << 10 // bytes after which no other task is looked at, nor run ended
+	maxEnds  = 10 // runs of one task that it ends
+	maxDrops = 20 // records of runs that it deletes
 )
 
 // runStage brings the agendas of all tasks up to date.
@@ -136,21 +133,6 @@ func failedBytes(failed []schema.Failure) (n int) {
 	return n
 }
 
-// pendingRuns are the tasks whose agendas cannot be read, or are not written this time.
-type pendingRuns map[string]bool
-
-// of reports whether a slot must stay in its assignment for that: what its member says of its end would be lost.
-func (p pendingRuns) of(slot cluster.Slot) bool {
-	task, run := cluster.SplitRun(slot.Task)
-	return run != "" && p[task]
-}
-
-// ofAssignment reports the same of a whole assignment.
-func (p pendingRuns) ofAssignment(assignment *schema.Assignment) bool {
-	of := func(h schema.SlotRange) bool { return p.of(cluster.Slot{Task: h.Task}) }
-	return assignment != nil && (slices.ContainsFunc(assignment.Granted, of) || slices.ContainsFunc(assignment.Releasing, of))
-}
-
 // dropAgenda deletes what is left of a task that has no runs any longer: the runs that are over first.
 func (d *runStage) dropAgenda(name string) {
 	old, c := d.agendas[name], d.commit
@@ -166,7 +148,7 @@ func (d *runStage) dropAgenda(name string) {
 			}
 		}
 		for _, id := range kept[:n] {
-			c.out.DropRuns = append(c.out.DropRuns, RunKey{name, id})
+			c.out.DropRuns = append(c.out.DropRuns, RunKey{Task: name, ID: id})
 		}
 		rec := *old.Rec
 		rec.Kept, rec.Runs = kept[n:], []schema.Run{}
@@ -179,9 +161,6 @@ func (d *runStage) dropAgenda(name string) {
 	c.extra++
 	delete(d.agendas, name)
 }
-
-// RunKey names a run.
-type RunKey struct{ Task, ID string }
 
 // agenda is one task's in the making.
 type agenda struct {
@@ -311,7 +290,7 @@ func (a *agenda) forget(id string) {
 		a.commit.out.Ran = slices.DeleteFunc(a.commit.out.Ran, fresh)
 		return
 	}
-	a.commit.out.DropRuns = append(a.commit.out.DropRuns, RunKey{a.task, id})
+	a.commit.out.DropRuns = append(a.commit.out.DropRuns, RunKey{Task: a.task, ID: id})
 	a.commit.extra++
 }
 

@@ -6,17 +6,6 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/planner"
 )
 
-// Toward is the plan that a leader is carrying out. Slots that change places move one after the other where few may be in motion, and
-// what is there meanwhile may be worse than before: a plan made from that alone may take back what has just been done, and so on without
-// end. So a leader goes on with its plan until it finds a strictly better one. The next leader knows nothing of it, and makes a plan of
-// its own.
-type Toward struct {
-	Nodes []string // their names, "" for those that are gone
-	// Places are by task: the node of each slot as an index into Nodes, planner.Nobody for none. It is nil once the plan is
-	// carried out.
-	Places map[string][]int32
-}
-
 // goOn tells the planner which plan is being carried out. It has no place for what a node was to have that is not there any longer.
 func (p *placement) goOn(plan Toward, byName map[string]int32) {
 	if plan.Places == nil {

@@ -258,3 +258,31 @@ func (p preview) balance(of func(cluster.Slot) string) cluster.Balance {
 	}
 	return b
 }
+
+// restarts returns the tasks whose workers all start again, by name: those of which assignments list another count.
+func (p preview) restarts() []cluster.PlannedRestart {
+	list := []cluster.PlannedRestart{}
+	for _, task := range slices.Sorted(maps.Keys(p.survey.barriers)) {
+		spec := p.specs[task]
+		if spec.Paused || spec.WorkerNum == 0 {
+			continue // they stop, and none starts again
+		}
+		r := cluster.PlannedRestart{Task: task, To: spec.Count(), Gap: cluster.Duration(spec.Grace())}
+		for _, memberID := range p.memberIDs {
+			rec := p.Snapshot.Peers[memberID].Assignment.Rec
+			if rec == nil {
+				continue
+			}
+			for i := range rec.Granted {
+				if h := &rec.Granted[i]; h.Task == task && p.otherCount(h) {
+					r.From, _ = h.Told()
+					r.Workers += len(h.Slots)
+				}
+			}
+		}
+		if r.Workers > 0 {
+			list = append(list, r)
+		}
+	}
+	return list
+}

@@ -489,7 +489,7 @@ var mutants = []mutant{
 		"resize", "the budget of moves splits a barrier",
 		[]change{
 			{"internal/reconcile/releases.go", `	case d.barriers.toResize(d.facts, h, d.commit):
-		return d.resized(h)
+		return resized(d.facts, h)
 `, ""},
 			{"internal/reconcile/releases.go", `	case g.restart.Contains(slot.Index):
 `, `	case d.barriers.toResize(d.facts, g.Held, d.commit):
@@ -590,7 +590,7 @@ var mutants = []mutant{
 	},
 	{
 		"burst", "the next leader hears nothing of nodes that leave one soon after the other",
-		one("internal/reconcile/departures.go", `former = d.formerBurst()
+		one("internal/reconcile/departures.go", `former = formerBurst(d.facts)
 `, `former = nil
 `),
 		in("internal/reconcile", "TestLeadersLeaveTogether"),
@@ -632,7 +632,7 @@ var mutants = []mutant{
 	},
 	{
 		"burst", "a leader that has decided nothing is as one that says nothing",
-		one("internal/reconcile/departures.go", `	if w.Known == nil { // it has decided nothing, and held nobody
+		one("internal/reconcile/memory.go", `	if w.Known == nil { // it has decided nothing, and held nobody
 		return b
 	}
 `, ""),
@@ -645,7 +645,7 @@ var mutants = []mutant{
 	},
 	{
 		"burst", "what was left behind for nobody knows how long is held again by the next leader",
-		one("internal/reconcile/departures.go", "memberID != self && since != 0 {", "memberID != self && since > 0 {"),
+		one("internal/reconcile/memory.go", "memberID != self && since != 0 {", "memberID != self && since > 0 {"),
 		in("internal/reconcile", "TestUnknownWaitsStayUnknown"),
 	},
 	{
@@ -1077,7 +1077,7 @@ var mutants = []mutant{
 	},
 	{
 		"plan", "workers of a run move for balance, and begin again",
-		one("internal/reconcile/placement.go", `	p.keepRuns(s.avoids)
+		one("internal/reconcile/placement.go", `	p.keepRuns(bound.Avoids)
 `, ""),
 		in("internal/reconcile", "TestRunsStayInThePlan"),
 	},

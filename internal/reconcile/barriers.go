@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/members"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -18,24 +20,24 @@ import (
 
 // barrier is what keeps a task from its new count.
 type barrier struct {
-	left        []string       // the slots of another count that may run still, and where
+	remaining   []string       // the slots of another count that may run still, and where
 	unreachable bool           // one of them is a member's that cannot be asked
 	lost        bool           // one of them is a member's that is lost, for people
 	delay       cluster.Reason // why what a lost member has is not given away, though nothing of it runs; zero if it will be
 }
 
-// over reports whether no worker of another count runs any longer.
-func (b *barrier) over() bool { return len(b.left) == 0 }
+// Over reports whether no worker of another count runs any longer.
+func (b *barrier) Over() bool { return len(b.remaining) == 0 }
 
 // barriers are the tasks of which assignments list slots of another count.
 type barriers map[string]*barrier
 
 // findBarriers finds the tasks of which an assignment lists slots of another count, once it is decided which
 // assignments this commit deletes.
-func findBarriers(f *facts, m members, delayed map[string]cluster.Reason, c *commit) barriers {
+func findBarriers(f *round.Facts, m members.States, delayed map[string]cluster.Reason, c *round.Commit) barriers {
 	found := barriers{}
-	for _, memberID := range f.memberIDs {
-		assignment := c.assignment(memberID)
+	for _, memberID := range f.MemberIDs {
+		assignment := c.Assignment(memberID)
 		if assignment == nil {
 			continue
 		}
@@ -45,15 +47,15 @@ func findBarriers(f *facts, m members, delayed map[string]cluster.Reason, c *com
 		for i := range assignment.Releasing {
 			found.add(f, m, delayed, memberID, &assignment.Releasing[i], true)
 		}
-		for _, h := range f.unlisted(memberID, assignment) {
+		for _, h := range f.Unlisted(memberID, assignment) {
 			found.add(f, m, delayed, memberID, &h, false)
 		}
 	}
 	return found
 }
 
-func (b barriers) add(f *facts, m members, delayed map[string]cluster.Reason, memberID string, h *schema.SlotRange, asked bool) {
-	if !f.otherCount(h) {
+func (b barriers) add(f *round.Facts, m members.States, delayed map[string]cluster.Reason, memberID string, h *schema.SlotRange, asked bool) {
+	if !f.OtherCount(h) {
 		return
 	}
 	of := b[h.Task]
@@ -63,15 +65,15 @@ func (b barriers) add(f *facts, m members, delayed map[string]cluster.Reason, me
 	}
 	for _, index := range h.Slots {
 		slot := cluster.Slot{Task: h.Task, Index: index}
-		if m.live(memberID) && asked && f.stopped(memberID, slot, h) {
+		if m.Live(memberID) && asked && f.Stopped(memberID, slot, h) {
 			continue
 		}
-		where := f.nodeName(memberID)
+		where := f.NodeName(memberID)
 		switch {
-		case !m.live(memberID) && closedClean(f.Snapshot.Peers[memberID]):
+		case !m.Live(memberID) && members.ClosedClean(f.Snapshot.Peers[memberID]):
 			of.unreachable = true
 			where += " (left)"
-		case !m.live(memberID):
+		case !m.Live(memberID):
 			of.unreachable, of.lost = true, true
 			if why, is := delayed[memberID]; is {
 				of.delay = why
@@ -80,25 +82,25 @@ func (b barriers) add(f *facts, m members, delayed map[string]cluster.Reason, me
 		case f.Snapshot.Peers[memberID].Silent:
 			of.lost = true
 			where += " (" + string(cluster.WorkerLost) + ")"
-		case f.isStuck(memberID, slot):
+		case f.IsStuck(memberID, slot):
 			where += " (" + string(cluster.WorkerStuck) + ")"
 		}
-		of.left = append(of.left, slot.String()+" on "+where)
+		of.remaining = append(of.remaining, slot.String()+" on "+where)
 	}
 }
 
 // toResize reports whether the slots of an entry are to be asked back for another count. While a member that has
 // some of the old count cannot be asked, or nothing may be granted, the others run on: they would stop for nothing.
-func (b barriers) toResize(f *facts, h *schema.SlotRange, c *commit) bool {
-	return f.otherCount(h) && !b[h.Task].unreachable && c.out.Blocked == ""
+func (b barriers) toResize(f *round.Facts, h *schema.SlotRange, c *round.Commit) bool {
+	return f.OtherCount(h) && !b[h.Task].unreachable && c.Out.Blocked == ""
 }
 
 // resized says why the slots of an entry are asked back for another count.
-func resized(f *facts, h *schema.SlotRange) cluster.Reason {
+func resized(f *round.Facts, h *schema.SlotRange) cluster.Reason {
 	why := cluster.Reason{Code: cluster.WhyResized}
 	switch was, told := h.Told(); {
 	case !told:
-	case f.specs[h.Task].Count() == 0:
+	case f.Specs[h.Task].Count() == 0:
 		why.Detail = "workers are no longer told how many there are"
 	case was == 0:
 		why.Detail = "workers are now told how many there are"
@@ -109,24 +111,24 @@ func resized(f *facts, h *schema.SlotRange) cluster.Reason {
 // keeps reports whether an entry that was given back stays listed until the last slot of the old count has been. Who
 // leaves or is drained does not wait for that: nothing starts there again. Nor does anybody while a delay or a freeze, which
 // may last long, holds what a lost member had: these slots go on with the old count, and restart once it is over.
-func (b barriers) keeps(f *facts, m members, memberID string, h *schema.SlotRange) bool {
+func (b barriers) keeps(f *round.Facts, m members.States, memberID string, h *schema.SlotRange) bool {
 	of := b[h.Task]
-	stays := m[memberID] == active && f.Snapshot.Mark(f.nodeName(memberID)).Drain == nil
-	return of != nil && !of.over() && ofResize(h) && stays && of.delay.Code == ""
+	stays := m[memberID] == members.Active && f.Snapshot.Mark(f.NodeName(memberID)).Drain == nil
+	return of != nil && !of.Over() && round.OfResize(h) && stays && of.delay.Code == ""
 }
 
 // barred returns the tasks of which no slot may be granted with the new count: as this decision leaves the assignments, one
 // of them lists a slot of another count, or a member holds one that none lists. While a barrier may not begin, since a member
 // that has some of the old count cannot be asked, free slots go on with the old count, which is returned. It is 0 where nothing
 // may be granted: the barrier is under way, or not all of these are told the same.
-func (b barriers) barred(f *facts, c *commit) map[string]int {
+func (b barriers) barred(f *round.Facts, c *round.Commit) map[string]int {
 	counts, barred := map[string]int{}, map[string]int{}
-	for _, memberID := range f.memberIDs {
-		assignment := c.assignment(memberID)
+	for _, memberID := range f.MemberIDs {
+		assignment := c.Assignment(memberID)
 		if assignment == nil {
 			continue
 		}
-		for _, list := range [][]schema.SlotRange{assignment.Granted, assignment.Releasing, f.unlisted(memberID, assignment)} {
+		for _, list := range [][]schema.SlotRange{assignment.Granted, assignment.Releasing, f.Unlisted(memberID, assignment)} {
 			for i := range list {
 				h := &list[i]
 				count, told := h.Told()
@@ -134,7 +136,7 @@ func (b barriers) barred(f *facts, c *commit) map[string]int {
 					count = 0 // and it stays so
 				}
 				counts[h.Task] = count
-				if f.otherCount(h) {
+				if f.OtherCount(h) {
 					barred[h.Task] = 0
 				}
 			}
@@ -149,9 +151,9 @@ func (b barriers) barred(f *facts, c *commit) map[string]int {
 }
 
 // explain says what tasks wait for that are to have another count.
-func (b barriers) explain(f *facts, unplaced map[string]cluster.Reason) {
+func (b barriers) explain(f *round.Facts, unplaced map[string]cluster.Reason) {
 	for task, of := range b {
-		if !of.over() && !f.specs[task].Paused && f.specs[task].WorkerNum > 0 {
+		if !of.Over() && !f.Specs[task].Paused && f.Specs[task].WorkerNum > 0 {
 			unplaced[task] = cluster.Reason{Code: cluster.WhyResizing, Detail: of.String()}
 		}
 	}
@@ -163,14 +165,14 @@ const maxNamed = 3
 // String says what is waited for.
 func (b *barrier) String() string {
 	workers := "workers"
-	if len(b.left) == 1 {
+	if len(b.remaining) == 1 {
 		workers = "worker"
 	}
-	names := strings.Join(b.left[:min(len(b.left), maxNamed)], ", ")
-	if more := len(b.left) - maxNamed; more > 0 {
+	names := strings.Join(b.remaining[:min(len(b.remaining), maxNamed)], ", ")
+	if more := len(b.remaining) - maxNamed; more > 0 {
 		names += fmt.Sprintf(" and %d more", more)
 	}
-	text := fmt.Sprintf("%d %s of the old count to stop: %s", len(b.left), workers, names)
+	text := fmt.Sprintf("%d %s of the old count to stop: %s", len(b.remaining), workers, names)
 	switch {
 	case b.delay.Code != "":
 		text += "; " + b.delay.Detail + "; `xconsumer move-now` ends the wait"

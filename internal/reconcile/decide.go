@@ -5,6 +5,11 @@ import (
 	"slices"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/failures"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/members"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/placement"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/runs"
 )
 
 // Decide returns the leader's decision: what to write next. It is a pure function, called again
@@ -17,7 +22,7 @@ import (
 //
 // Records of runs that are over are deleted only by decisions that write no assignment: their checkpoints go first, one
 // commit after the other, and nobody's slots are to wait for that.
-func Decide(w World) Decision {
+func Decide(w round.World) round.Decision {
 	d := decide(w)
 	if len(d.Assignments) > 0 && len(d.DropRuns) > 0 {
 		w.KeepRuns = true
@@ -28,81 +33,81 @@ func Decide(w World) Decision {
 
 // decide lists the stages of a decision; inspect lists those before the plan. A stage takes values and returns what it finds
 // out. What is to be written, and when to decide again, it puts into the commit, which is all that changes on the way.
-func decide(w World) Decision {
-	c := newCommit(&w)
-	s := inspect(w, c)
-	if c.out.Evict != "" { // first things first: the rest is decided again after it
-		return c.evictOnly()
+func decide(w round.World) round.Decision {
+	c := round.NewCommit(&w)
+	s := Inspect(w, c)
+	if c.Out.Evict != "" { // first things first: the rest is decided again after it
+		return c.EvictOnly()
 	}
-	p := place(s, c)
+	p := Place(s, c)
 	asked, changes := selectReleases(s, p, c)
 	release(s, p, asked, c)
 	changes = grant(s, p, changes, c)
 	applyRequests(s, p, asked, c)
-	remove(s.facts, c)
-	c.out.Memory.NodeChanges, c.out.Memory.Toward = changes, p.toward()
-	c.out.Left = c.stillFree(s.facts)
-	return c.out
+	remove(s.Facts, c)
+	c.Out.Memory.NodeChanges, c.Out.Memory.Toward = changes, p.Toward()
+	c.Out.FreedWhy = c.StillFree(s.Facts)
+	return c.Out
 }
 
-// inspect lists the stages before the plan: what becomes of runs and members, and what stands in the way.
-func inspect(w World, c *commit) *survey {
-	f, pending, begun := advanceRuns(w, c)
-	next := f.nextToken()
-	states, firstSeen := classify(f, c)
-	states, delays, delayed := applyDelays(f, states, firstSeen, c)
-	states = reap(f, states, pending, c)
+// Inspect lists the stages before the plan: what becomes of runs and members, and what stands in the way.
+func Inspect(w round.World, c *round.Commit) *Survey {
+	f, pending, begun := runs.Advance(w, c)
+	next := f.FirstToken()
+	states, firstSeen := members.Classify(f, c)
+	states, delays, delayed := members.ApplyDelays(f, states, firstSeen, c)
+	states = members.Reap(f, states, pending, c)
 	doubles := f.Snapshot.Doubles()
-	recalls := findRecalls(f, next, doubles)
+	recalls := findInvalidGrants(f, next, doubles)
 	barriers := findBarriers(f, states, delayed, c)
-	loops := findCrashLoops(f, states, c)
-	avoids, failing := findFailures(f, states, c)
+	loops := failures.FindCrashLoops(f, states, c)
+	avoids, failing := failures.Find(f, states, c)
 	moves := findMoves(f, states)
-	c.out.Token, c.out.Doubles = next, doubles
-	c.out.Memory = Memory{
-		FirstSeenGone: firstSeen, Delays: delays, Probations: loops.probations, Avoids: avoids, Failing: failing,
+	c.Out.Token, c.Out.Doubles = next, doubles
+	c.Out.Memory = round.Memory{
+		FirstSeenGone: firstSeen, Delays: delays, Probations: loops.Probations, Avoids: avoids, Failing: failing,
 		NodeChanges: w.Memory.NodeChanges, Toward: w.Memory.Toward,
 	}
-	if c.leavesOut(PartAssignment, c.out.Evict) {
-		c.out.Evict = ""
+	if c.Omits(round.PartAssignment, c.Out.Evict) {
+		c.Out.Evict = ""
 	}
-	return &survey{f, states, delayed, pending, begun, recalls, barriers, loops, avoids, moves}
+	return &Survey{f, states, delayed, pending, begun, recalls, barriers, loops, avoids, moves}
 }
 
-// survey is what a leader finds out before it plans.
-type survey struct {
-	facts    *facts
-	members  members                   // what becomes of each
-	delayed  map[string]cluster.Reason // members whose slots wait although they might be given away
-	pending  pendingRuns
+// Survey is what a leader finds out before it plans.
+type Survey struct {
+	Facts    *round.Facts
+	Members  members.States            // what becomes of each
+	Delayed  map[string]cluster.Reason // members whose slots wait although they might be given away
+	pending  round.PendingRuns
 	begun    map[string]bool // runs asked for by operators that there are now
-	recalls  recalls
-	barriers barriers
-	loops    *crashLoops
-	avoids   map[cluster.Slot]Avoid
+	invalid  invalidGrants
+	Barriers barriers
+	Loops    *failures.CrashLoops
+	avoids   map[cluster.Slot]round.Avoid
 	moves    moveRequests
 }
 
-// place makes the plan, and says of tasks why slots of theirs have no place.
-func place(s *survey, c *commit) *placement {
-	p := makePlacement(s.facts, s.members, Constraints{
-		Recalled: s.recalls, Going: s.moves.going, Arrived: s.moves.arrived, Withheld: s.loops.withheld, Avoids: s.avoids,
+// Place makes the plan, and says of tasks why slots of theirs have no place.
+func Place(s *Survey, c *round.Commit) *placement.Placement {
+	p := placement.Make(s.Facts, s.Members, placement.Constraints{
+		Invalid: s.invalid, Going: s.moves.going, Arrived: s.moves.arrived, Withheld: s.Loops.Withheld, Avoids: s.avoids,
 	}, c)
-	for t, reason := range p.target.Unplaced {
+	for t, reason := range p.Target.Unplaced {
 		switch {
 		case reason.Code != "":
-			c.out.Unplaced[p.tasks[t]] = reason
-		case p.in.Tasks[t].Spec.Paused:
-			c.out.Unplaced[p.tasks[t]] = cluster.Reason{Code: cluster.WhyPaused}
+			c.Out.Unplaced[p.Tasks[t]] = reason
+		case p.In.Tasks[t].Spec.Paused:
+			c.Out.Unplaced[p.Tasks[t]] = cluster.Reason{Code: cluster.WhyPaused}
 		}
 	}
-	for _, memberID := range slices.Sorted(maps.Keys(s.delayed)) {
+	for _, memberID := range slices.Sorted(maps.Keys(s.Delayed)) {
 		for _, h := range p.Snapshot.Peers[memberID].Assignment.Rec.Granted {
-			if _, known := p.rank[h.Task]; known {
-				c.out.Unplaced[h.Task] = s.delayed[memberID]
+			if _, known := p.Rank[h.Task]; known {
+				c.Out.Unplaced[h.Task] = s.Delayed[memberID]
 			}
 		}
 	}
-	s.barriers.explain(p.facts, c.out.Unplaced)
+	s.Barriers.explain(p.Facts, c.Out.Unplaced)
 	return p
 }

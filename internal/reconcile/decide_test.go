@@ -15,6 +15,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -83,8 +84,8 @@ func gone(p *view.Peer) *view.Peer {
 	return p
 }
 
-func (b *board) decide(change ...func(*reconcile.World)) reconcile.Decision {
-	w := reconcile.World{Snapshot: &b.snap, Self: "L", Now: b.now, TakeoverDelay: grace, Timeout: timeout, MaxAssignments: reconcile.MaxAssignments}
+func (b *board) decide(change ...func(*round.World)) round.Decision {
+	w := round.World{Snapshot: &b.snap, Self: "L", Now: b.now, TakeoverDelay: grace, Timeout: timeout, MaxAssignments: round.MaxAssignments}
 	for _, f := range change {
 		f(&w)
 	}
@@ -92,7 +93,7 @@ func (b *board) decide(change ...func(*reconcile.World)) reconcile.Decision {
 }
 
 // draw draws a decision.
-func draw(d reconcile.Decision) string {
+func draw(d round.Decision) string {
 	var b strings.Builder
 	list := func(list []schema.SlotRange) string {
 		var parts []string
@@ -123,7 +124,7 @@ func draw(d reconcile.Decision) string {
 	return b.String()
 }
 
-func wantDraw(t *testing.T, want string, d reconcile.Decision) {
+func wantDraw(t *testing.T, want string, d round.Decision) {
 	t.Helper()
 	if diff := cmp.Diff(strings.TrimPrefix(want, "\n"), draw(d)); diff != "" {
 		t.Errorf("decision (-want +got):\n%s", diff)
@@ -317,11 +318,11 @@ func TestBurialTakesTwoLooks(t *testing.T) {
 			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
 			p := gone(b.live("M", 3, schematest.Held("a 0 @6"), schematest.Held(), 3, schematest.Held()))
 			c.mark(p)
-			looks := map[string]reconcile.FirstSeen{}
-			read := func(at time.Duration) reconcile.Decision {
+			looks := map[string]round.FirstSeen{}
+			read := func(at time.Duration) round.Decision {
 				b.now = at
 				p.Assignment.Read, p.Member.Read, p.Status.Read = at, at, at
-				d := b.decide(func(w *reconcile.World) { w.Memory.FirstSeenGone = looks })
+				d := b.decide(func(w *round.World) { w.Memory.FirstSeenGone = looks })
 				looks = d.Memory.FirstSeenGone
 				return d
 			}
@@ -371,8 +372,8 @@ func TestTakeoverCountsTheLostMembersTimeout(t *testing.T) {
 			p := gone(b.live("M", 3, schematest.Held("a 0 @6"), schematest.Held(), 3, schematest.Held()))
 			p.Assignment.Rec.SessionTimeout, p.Member.Rec.SessionTimeout = cluster.Duration(c.lost), cluster.Duration(c.lost)
 			c.mark(p)
-			d := b.decide(func(w *reconcile.World) {
-				w.TakeoverDelay, w.Memory.FirstSeenGone = coord.OwnTimeout, map[string]reconcile.FirstSeen{}
+			d := b.decide(func(w *round.World) {
+				w.TakeoverDelay, w.Memory.FirstSeenGone = coord.OwnTimeout, map[string]round.FirstSeen{}
 			})
 			if wait := d.RequeueAt - b.now; len(d.Assignments) != 0 || wait != c.wait {
 				t.Errorf("%s; it waits %v, want %v", draw(d), wait, c.wait)
@@ -385,7 +386,7 @@ func TestTakeoverCountsTheLostMembersTimeout(t *testing.T) {
 func TestBurialsGoTogether(t *testing.T) {
 	b := newBoard(spec("a", 40))
 	b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
-	start, looks := b.now, map[string]reconcile.FirstSeen{}
+	start, looks := b.now, map[string]round.FirstSeen{}
 	var left []string
 	for i := range 30 { // one every 50 ms
 		name := fmt.Sprintf("M%02d", i)
@@ -405,7 +406,7 @@ func TestBurialsGoTogether(t *testing.T) {
 			}
 			p.Assignment.Read, p.Member.Read, p.Status.Read = b.now, b.now, b.now
 		}
-		d := b.decide(func(w *reconcile.World) { w.Memory.FirstSeenGone = looks })
+		d := b.decide(func(w *round.World) { w.Memory.FirstSeenGone = looks })
 		looks = d.Memory.FirstSeenGone
 		reaped := 0
 		for _, assignment := range d.Assignments {
@@ -431,23 +432,23 @@ func TestBurialsGoTogether(t *testing.T) {
 func TestTokensRiseOverLostCommits(t *testing.T) {
 	for _, c := range []struct {
 		name     string
-		remember func(b *board, w *reconcile.World)
+		remember func(b *board, w *round.World)
 	}{
-		{"the leader", func(_ *board, w *reconcile.World) { w.NextToken = 31 }},
-		{"an assignment", func(b *board, _ *reconcile.World) {
+		{"the leader", func(_ *board, w *round.World) { w.NextToken = 31 }},
+		{"an assignment", func(b *board, _ *round.World) {
 			b.live("M", 3, schematest.Held("b 0 @30"), schematest.Held(), 3, schematest.Held())
 		}},
-		{"a release", func(b *board, _ *reconcile.World) {
+		{"a release", func(b *board, _ *round.World) {
 			b.live("M", 3, schematest.Held(), schematest.Held("b 0 @30 v3"), 2, schematest.Held())
 		}},
-		{"a status", func(b *board, _ *reconcile.World) {
+		{"a status", func(b *board, _ *round.World) {
 			b.live("M", 3, schematest.Held(), schematest.Held(), 3, schematest.Held("b 0 @30"))
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBoard(spec("a", 1), spec("b", 1))
 			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
-			d := b.decide(func(w *reconcile.World) { c.remember(b, w) })
+			d := b.decide(func(w *round.World) { c.remember(b, w) })
 			for _, m := range d.Moves {
 				if m.Step == cluster.StepGrant && m.Token < 31 {
 					t.Errorf("token %d is granted after 30", m.Token)
@@ -479,8 +480,8 @@ func TestOneKeyDeletedByHand(t *testing.T) {
 			c.absent(p)
 			looks := b.decide().Memory.FirstSeenGone
 			b.now += time.Second
-			again := func() reconcile.Decision {
-				return b.decide(func(w *reconcile.World) { w.Memory.FirstSeenGone = looks })
+			again := func() round.Decision {
+				return b.decide(func(w *round.World) { w.Memory.FirstSeenGone = looks })
 			}
 			if d := again(); d.Evict != "" {
 				t.Fatalf("evicted, although the session may have ended between the two reads")
@@ -505,8 +506,8 @@ func TestAbsentBeforeItsAssignmentProvesNothing(t *testing.T) {
 		} else {
 			p.Status.Read--
 		}
-		d := b.decide(func(w *reconcile.World) {
-			w.Memory.FirstSeenGone = map[string]reconcile.FirstSeen{"M": {At: b.now - timeout, Assignment: p.Assignment.Version, Delay: grace}}
+		d := b.decide(func(w *round.World) {
+			w.Memory.FirstSeenGone = map[string]round.FirstSeen{"M": {At: b.now - timeout, Assignment: p.Assignment.Version, Delay: grace}}
 		})
 		if len(d.Assignments) != 0 || d.RequeueAt != b.now || len(d.RequeueMembers) != 1 {
 			t.Errorf("%s read before: %s again at %v, reading %v", stale, draw(d), d.RequeueAt-b.now, d.RequeueMembers)
@@ -522,7 +523,7 @@ func TestBuriedAfterAll(t *testing.T) {
 	p.Assignment.Absent = true
 	wantDraw(t, `
 forget [M]
-`, b.decide(func(w *reconcile.World) { w.Reaped = map[string]bool{"M": true} }))
+`, b.decide(func(w *round.World) { w.Reaped = map[string]bool{"M": true} }))
 }
 
 // A plan that is too large for one commit is carried out in several, each valid alone.
@@ -538,7 +539,7 @@ func TestChunks(t *testing.T) {
 	}
 	commits := 0
 	for {
-		d := b.decide(func(w *reconcile.World) { w.MaxAssignments = most })
+		d := b.decide(func(w *round.World) { w.MaxAssignments = most })
 		if len(d.Assignments) == 0 {
 			break
 		}
@@ -561,7 +562,7 @@ func TestChunks(t *testing.T) {
 
 // apply writes a decision into the board as a commit would, and checks what must hold after
 // every single commit.
-func (b *board) apply(t *testing.T, d reconcile.Decision) {
+func (b *board) apply(t *testing.T, d round.Decision) {
 	t.Helper()
 	for _, m := range d.Moves {
 		if m.Code == "" {

@@ -7,38 +7,41 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/failures"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/placement"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
 // granter gives free slots to nodes.
 type granter struct {
-	*placement
+	*placement.Placement
 	barriers barriers
-	loops    *crashLoops
-	commit   *commit
+	loops    *failures.CrashLoops
+	commit   *round.Commit
 }
 
 // grant gives free slots to their targets, as far as one commit goes. It returns what is remembered
 // of nodes that come and go.
-func grant(s *survey, p *placement, changes NodeChanges, c *commit) NodeChanges {
-	d := &granter{p, s.barriers, s.loops, c}
+func grant(s *Survey, p *placement.Placement, changes round.NodeChanges, c *round.Commit) round.NodeChanges {
+	d := &granter{p, s.Barriers, s.Loops, c}
 	const spare = 1 << 20                            // tokens, more than one commit takes
-	if !schema.PlausibleToken(c.out.Token + spare) { // followers and later leaders would not rise above it
-		c.block("the tokens are used up: nextToken of the epoch is near 2^61 or above it; somebody has set it")
+	if !schema.PlausibleToken(c.Out.Token + spare) { // followers and later leaders would not rise above it
+		c.Block("the tokens are used up: nextToken of the epoch is near 2^61 or above it; somebody has set it")
 	}
-	if c.out.Blocked != "" {
+	if c.Out.Blocked != "" {
 		return changes
 	}
 	taken := d.taken()
-	suspects, barred := d.suspectsByNode(), d.barriers.barred(d.facts, c)
-	free := make([][]schema.SlotRange, len(d.nodes)) // by node, without tokens
-	for t, name := range d.tasks {
-		spec, generation := d.specs[name], d.generation(name)
-		count, below := spec.Count(), len(d.target.Target[t])
+	suspects, barred := d.suspectsByNode(), d.barriers.barred(d.Facts, c)
+	free := make([][]schema.SlotRange, len(d.Nodes)) // by node, without tokens
+	for t, name := range d.Tasks {
+		spec, generation := d.Specs[name], d.Generation(name)
+		count, below := spec.Count(), len(d.Target.Target[t])
 		if old, is := barred[name]; is { // workers that are told another count may run
 			count, below = old, old
 		}
-		for i, n := range d.target.Target[t] {
+		for i, n := range d.Target.Target[t] {
 			if n == planner.Nobody || taken[t][i] || i >= below {
 				continue
 			}
@@ -55,12 +58,12 @@ func grant(s *survey, p *placement, changes NodeChanges, c *commit) NodeChanges 
 			}
 		}
 	}
-	changes, wait := gather(changes, d.placement, free, c)
+	changes, wait := gather(changes, d.Placement, free, c)
 	if wait {
 		return changes
 	}
-	for n, memberID := range d.nodes {
-		if _, touched := c.out.Assignments[memberID]; len(free[n]) > 0 && !c.leavesOut(PartAssignment, memberID) && (touched || !c.full() && !d.claims(memberID)) {
+	for n, memberID := range d.Nodes {
+		if _, touched := c.Out.Assignments[memberID]; len(free[n]) > 0 && !c.Omits(round.PartAssignment, memberID) && (touched || !c.Full() && !d.claims(memberID)) {
 			d.grantTo(memberID, free[n])
 		}
 	}
@@ -87,7 +90,7 @@ func (d *granter) claims(memberID string) bool {
 		return false
 	}
 	if !d.DryRun {
-		d.commit.requeueAt(until)
+		d.commit.RequeueAt(until)
 	}
 	return true
 }
@@ -95,13 +98,13 @@ func (d *granter) claims(memberID string) bool {
 // taken reports of each slot, by row, whether an assignment lists it, or a live member holds it by its status: leaders free no slot
 // that its member holds, but a hand may have taken it out of the assignment.
 func (d *granter) taken() [][]bool {
-	taken := make([][]bool, len(d.tasks))
-	for t, target := range d.target.Target {
+	taken := make([][]bool, len(d.Tasks))
+	for t, target := range d.Target.Target {
 		taken[t] = make([]bool, len(target))
 	}
-	for _, memberID := range d.memberIDs {
+	for _, memberID := range d.MemberIDs {
 		var lists [3][]schema.SlotRange
-		if assignment := d.commit.assignment(memberID); assignment != nil {
+		if assignment := d.commit.Assignment(memberID); assignment != nil {
 			lists[0], lists[1] = assignment.Granted, assignment.Releasing
 		}
 		if p := d.Snapshot.Peers[memberID]; p.Live() && p.Status.Rec != nil {
@@ -109,7 +112,7 @@ func (d *granter) taken() [][]bool {
 		}
 		for _, list := range lists {
 			for i := range list {
-				t, known := d.rank[list[i].Task]
+				t, known := d.Rank[list[i].Task]
 				if !known {
 					continue
 				}
@@ -125,48 +128,48 @@ func (d *granter) taken() [][]bool {
 }
 
 func (d *granter) grantTo(memberID string, fresh []schema.SlotRange) {
-	assignment := *d.commit.assignment(memberID)
+	assignment := *d.commit.Assignment(memberID)
 	grows := 0
 	for i := range fresh {
-		grows += d.commit.sizeOf(&fresh[i])
+		grows += d.commit.SizeOf(&fresh[i])
 	}
 	room := len(fresh)
 	if d.Snapshot.Peers[memberID].Assignment.Size+grows > schema.MaxGrants/2 { // what was estimated has to be looked at
 		room = fits(assignment, fresh)
 	}
 	if room < len(fresh) {
-		d.commit.out.Full = append(d.commit.out.Full, assignment.Node)
+		d.commit.Out.Full = append(d.commit.Out.Full, assignment.Node)
 		if room == 0 {
 			return
 		}
 		fresh = fresh[:room]
 	}
 	for i := range fresh {
-		fresh[i].Token = d.commit.out.Token
-		d.commit.out.Token++
+		fresh[i].Token = d.commit.Out.Token
+		d.commit.Out.Token++
 		d.addGrantSteps(assignment.Node, &fresh[i])
 	}
 	assignment.Granted = append(slices.Clone(assignment.Granted), fresh...)
 	slices.SortStableFunc(assignment.Granted, func(a, b schema.SlotRange) int {
 		return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Token, b.Token))
 	})
-	d.commit.write(memberID, &assignment, grows)
+	d.commit.Write(memberID, &assignment, grows)
 }
 
 // addGrantSteps adds the steps of one grant, one for each reason why its slots left their nodes.
 func (d *granter) addGrantSteps(node string, h *schema.SlotRange) {
-	first := len(d.commit.out.Moves)
+	first := len(d.commit.Out.Moves)
 	var whys []cluster.Reason // of the steps from there on
 	for _, index := range h.Slots {
 		slot := cluster.Slot{Task: h.Task, Index: index}
-		why := whyGranted(d.commit.left[slot])
-		delete(d.commit.left, slot)
+		why := whyGranted(d.commit.FreedWhy[slot])
+		delete(d.commit.FreedWhy, slot)
 		at := slices.Index(whys, why)
 		if at < 0 {
 			at, whys = len(whys), append(whys, why)
-			d.commit.move(cluster.Decided{Step: cluster.StepGrant, Task: h.Task, Node: node, Token: h.Token}, why)
+			d.commit.Move(cluster.Decided{Step: cluster.StepGrant, Task: h.Task, Node: node, Token: h.Token}, why)
 		}
-		m := &d.commit.out.Moves[first+at]
+		m := &d.commit.Out.Moves[first+at]
 		m.Slots = append(m.Slots, index)
 	}
 }

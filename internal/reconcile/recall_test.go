@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -102,8 +102,8 @@ func TestHeldSlotIsGrantedToNobodyElse(t *testing.T) {
 	run := cluster.RunTask("a", "r")
 	b.live("L", 5, schematest.Held(run+" 2 @7"), schematest.Held(), 5, schematest.Held(run+" 2 @7"))
 	b.live("M", 5, schematest.Held(run+" 1,3 @6"), schematest.Held(), 4, schematest.Held(run+" 0 @5", run+" 1,3 @6"))
-	d := b.decide(atNoon, func(w *reconcile.World) {
-		w.LeftOut = map[reconcile.Part]time.Duration{{Kind: reconcile.PartAssignment, Name: "M"}: b.now + time.Minute}
+	d := b.decide(atNoon, func(w *round.World) {
+		w.Omitted = map[round.Part]time.Duration{{Kind: round.PartAssignment, Name: "M"}: b.now + time.Minute}
 	})
 	if assignment := d.Assignments["L"]; assignment != nil && schema.Find(assignment.Granted, cluster.Slot{Task: run}) != nil {
 		t.Errorf("decision: %s", draw(d))
@@ -123,7 +123,7 @@ func TestDoublesAreTold(t *testing.T) {
 	b := newBoard(spec("a", 2))
 	b.live("L", 5, schematest.Held("a 0-1 @5"), schematest.Held(), 5, schematest.Held("a 0-1 @5"))
 	b.live("M", 5, schematest.Held("a 1 @9"), schematest.Held(), 5, schematest.Held("a 1 @9"))
-	d := b.decide(func(*reconcile.World) {})
+	d := b.decide(func(*round.World) {})
 	if got := view.DescribeHolders(d.Doubles[cluster.Slot{Task: "a", Index: 1}]); len(d.Doubles) != 1 || got != "node-M under token 9 and node-L under token 5" {
 		t.Errorf("%d doubles, %q", len(d.Doubles), got)
 	}

@@ -5,15 +5,16 @@ import (
 	"slices"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
 // remove decides what is removed when there is nothing else to do. Of a deleted task that is when its agenda has been
 // dropped, with the records of its runs, and no assignment lists a slot of it: nothing of it can run or note anything.
 // Package operation says why these records may be removed at all.
-func remove(f *facts, c *commit) {
+func remove(f *round.Facts, c *round.Commit) {
 	e := f.Snapshot.Removed
-	if f.DryRun || c.out.Blocked != "" || c.out.StepDown || c.out.Evict != "" || c.out.Writes() {
+	if f.DryRun || c.Out.Blocked != "" || c.Out.StepDown || c.Out.Evict != "" || c.Out.Writes() {
 		return
 	}
 	if e.Err != nil || !e.Absent && e.Rec == nil {
@@ -27,12 +28,12 @@ func remove(f *facts, c *commit) {
 	if !e.Absent {
 		rec = *e.Rec
 	}
-	out := &c.out.Remove
+	out := &c.Out.Remove
 	for _, name := range slices.Sorted(maps.Keys(f.Snapshot.Tasks)) {
 		_, runs := f.Snapshot.Agendas[name]
 		t := f.Snapshot.Tasks[name]
 		gone := t.Good() && t.Rec.Deleted && !runs && !listed[name]
-		if gone && !f.Unremovable["tasks/"+name] && len(out.Tasks) < MaxRemoved {
+		if gone && !f.Unremovable["tasks/"+name] && len(out.Tasks) < round.MaxRemoved {
 			out.Tasks = append(out.Tasks, name)
 			rec.Add(t.Rec)
 		}
@@ -40,7 +41,7 @@ func remove(f *facts, c *commit) {
 	for _, node := range slices.Sorted(maps.Keys(f.Snapshot.Marks)) {
 		m := f.Snapshot.Marks[node]
 		gone := m.Good() && !m.Rec.Wanted() && !nodes[node]
-		if gone && !f.Unremovable["marks/"+node] && len(out.Tasks)+len(out.Marks) < MaxRemoved {
+		if gone && !f.Unremovable["marks/"+node] && len(out.Tasks)+len(out.Marks) < round.MaxRemoved {
 			out.Marks = append(out.Marks, node)
 		}
 	}
@@ -51,7 +52,7 @@ func remove(f *facts, c *commit) {
 
 // inUse returns the tasks of which an assignment lists slots, and the nodes that there are; whole is false if that
 // is not known of every member.
-func inUse(f *facts) (tasks, nodes map[string]bool, whole bool) {
+func inUse(f *round.Facts) (tasks, nodes map[string]bool, whole bool) {
 	tasks, nodes = map[string]bool{}, map[string]bool{}
 	for _, p := range f.Snapshot.Peers {
 		if !p.Assignment.Good() {

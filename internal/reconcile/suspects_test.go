@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/report"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
@@ -21,7 +21,7 @@ import (
 type arena struct {
 	*testing.T
 	*board
-	probations map[cluster.Slot]reconcile.Probation
+	probations map[cluster.Slot]round.Probation
 	token      int64
 	born       int
 	claimed    map[cluster.Slot]time.Duration
@@ -43,7 +43,7 @@ func (a *arena) join(node string) {
 func (a *arena) settle() {
 	a.Helper()
 	for range 50 {
-		d := a.decide(func(w *reconcile.World) { w.Memory.Probations, w.Self = a.probations, a.leader() })
+		d := a.decide(func(w *round.World) { w.Memory.Probations, w.Self = a.probations, a.leader() })
 		a.probations = d.Memory.Probations
 		a.moves = append(a.moves, d.Moves...)
 		if len(d.Assignments) == 0 && d.Suspects == nil {

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -91,7 +91,7 @@ func TestUnknownWaitsStayUnknown(t *testing.T) {
 	l.leave("m0008", false)
 	l.leave("m0000", false) // it has crashed, or could tell nothing
 	l.now = l.ready
-	l.memory = l.board.decide(func(w *reconcile.World) { w.Memory, w.Self = l.memory, l.leader }).Memory // which is not carried out
+	l.memory = l.board.decide(func(w *round.World) { w.Memory, w.Self = l.memory, l.leader }).Memory // which is not carried out
 	l.leave(l.leader, true)
 	l.now = l.ready
 	if l.decide(); len(l.snap.Peers) != 6 {

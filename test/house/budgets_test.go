@@ -30,7 +30,6 @@ var (
 		"app/internal/cli":        5250,
 		"httpapi":                 5600,
 		"internal/planner/solver": 2500,
-		"internal/reconcile":      5250,
 	}
 )
 

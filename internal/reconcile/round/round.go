@@ -1,4 +1,4 @@
-package reconcile
+package round
 
 import (
 	"time"
@@ -29,12 +29,12 @@ type World struct {
 	// Reaped are members whose assignments this leader has decided to delete. One that is missing was deleted by a commit
 	// whose outcome the leader did not learn.
 	Reaped map[string]bool
-	// Left are slots that nobody has, and why they left their nodes.
-	Left map[cluster.Slot]cluster.Reason
+	// FreedWhy are slots that nobody has, and why they left their nodes.
+	FreedWhy map[cluster.Slot]cluster.Reason
 	// Unremovable are records that could not be removed, below the cluster's root: a hand has made keys below them.
 	Unremovable map[string]bool
-	// LeftOut are parts of commits that are too large, and until when decisions leave them out.
-	LeftOut map[Part]time.Duration
+	// Omitted are parts of commits that are too large, and until when decisions leave them out.
+	Omitted map[Part]time.Duration
 	// KeepRuns keeps runs that are over from being forgotten now, unless their agenda would be too large.
 	KeepRuns bool
 	// DryRun computes the plan only: no run starts or ends, and nothing is marked or removed.
@@ -68,8 +68,8 @@ type Decision struct {
 
 	// Memory replaces World.Memory.
 	Memory Memory
-	// Left replaces World.Left once this is committed.
-	Left map[cluster.Slot]cluster.Reason
+	// FreedWhy replaces World.Left once this is committed.
+	FreedWhy map[cluster.Slot]cluster.Reason
 	// Forget are members of whom nothing is left, not even an assignment.
 	Forget []string
 	// StepDown is set if this leader was asked to step down.

@@ -1,4 +1,4 @@
-package reconcile
+package placement
 
 import (
 	"maps"
@@ -6,20 +6,22 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/members"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 )
 
 // The planner knows nodes and slots, not what has happened to them. What is known of that corrects its plan: a slot goes elsewhere
 // than where it failed, and what would gain nothing by a move, or lose by it, stays.
 
 // avoidFailures gives slots another node in place of one on which they failed, where there is room.
-func (p *placement) avoidFailures(avoids map[cluster.Slot]Avoid) {
-	plan := &p.target
+func (p *Placement) avoidFailures(avoids map[cluster.Slot]round.Avoid) {
+	plan := &p.Target
 	if len(avoids) == 0 {
 		return
 	}
 	load := p.loads()
 	for _, slot := range slices.SortedFunc(maps.Keys(avoids), cluster.Slot.Compare) {
-		t, known := p.rank[slot.Task]
+		t, known := p.Rank[slot.Task]
 		if !known || slot.Index >= len(plan.Target[t]) {
 			continue
 		}
@@ -27,39 +29,39 @@ func (p *placement) avoidFailures(avoids map[cluster.Slot]Avoid) {
 		if from == planner.Nobody {
 			continue
 		}
-		if _, avoid := avoids[slot][p.in.Nodes[from].Name]; !avoid {
+		if _, avoid := avoids[slot][p.In.Nodes[from].Name]; !avoid {
 			continue
 		}
 		to := p.other(slot, t, load, avoids[slot])
 		if to == planner.Nobody {
 			continue
 		}
-		cost := p.in.Tasks[t].Spec.Cost()
+		cost := p.In.Tasks[t].Spec.Cost()
 		load[from], load[to] = load[from]-cost, load[to]+cost
 		plan.Target[t] = slices.Clone(plan.Target[t])
 		plan.Target[t][slot.Index] = to
 		plan.Moves = slices.DeleteFunc(plan.Moves, func(m planner.Move) bool { return m.Task == t && m.Slot == slot.Index })
-		if owner := p.in.Tasks[t].Current[slot.Index]; owner != planner.Nobody && owner != to {
+		if owner := p.In.Tasks[t].Current[slot.Index]; owner != planner.Nobody && owner != to {
 			plan.Moves = append(plan.Moves, planner.Move{Task: t, Slot: slot.Index, From: owner, To: to,
-				Reason: cluster.Reason{Code: cluster.WhyFailing, Node: p.in.Nodes[owner].Name}})
+				Reason: cluster.Reason{Code: cluster.WhyFailing, Node: p.In.Nodes[owner].Name}})
 		}
 	}
 }
 
 // failedForGood yields the slots, and their tasks in the plan, that have failed for good on the nodes that have them.
-func (p *placement) failedForGood(yield func(t int, slot cluster.Slot)) {
-	for n, memberID := range p.nodes {
+func (p *Placement) failedForGood(yield func(t int, slot cluster.Slot)) {
+	for n, memberID := range p.Nodes {
 		status := p.Snapshot.Peers[memberID].Status.Rec
-		if p.members[memberID] != active || status == nil {
+		if p.Members[memberID] != members.Active || status == nil {
 			continue
 		}
 		for i := range status.Workers {
 			slot := status.Workers[i].Slot
-			t, known := p.rank[slot.Task]
-			if !known || status.Workers[i].State != cluster.WorkerGivenUp || isRun(slot.Task) {
+			t, known := p.Rank[slot.Task]
+			if !known || status.Workers[i].State != cluster.WorkerGivenUp || round.IsRun(slot.Task) {
 				continue
 			}
-			if owner := p.in.Tasks[t].Current; slot.Index < len(owner) && owner[slot.Index] == int32(n) {
+			if owner := p.In.Tasks[t].Current; slot.Index < len(owner) && owner[slot.Index] == int32(n) {
 				yield(t, slot)
 			}
 		}
@@ -68,8 +70,8 @@ func (p *placement) failedForGood(yield func(t int, slot cluster.Slot)) {
 
 // keepFailed leaves slots that have failed for good where they are, if they were to move for balance alone and there is room:
 // nothing of them runs, so nothing is gained.
-func (p *placement) keepFailed() {
-	plan := &p.target
+func (p *Placement) keepFailed() {
+	plan := &p.Target
 	if len(plan.Moves) == 0 {
 		return
 	}
@@ -97,14 +99,14 @@ func (p *placement) keepFailed() {
 		}
 		if counts[t] == nil {
 			plan.Target[t] = slices.Clone(plan.Target[t])
-			counts[t] = make([]int, len(p.nodes))
+			counts[t] = make([]int, len(p.Nodes))
 			for _, n := range plan.Target[t] {
 				if n != planner.Nobody {
 					counts[t][n]++
 				}
 			}
 		}
-		spec, node := p.in.Tasks[t].Spec, &p.in.Nodes[m.From]
+		spec, node := p.In.Tasks[t].Spec, &p.In.Nodes[m.From]
 		if node.Capacity > 0 && load[m.From]+spec.Cost() > node.Capacity || spec.MaxPerNode > 0 && counts[t][m.From] >= spec.MaxPerNode {
 			return
 		}
@@ -130,10 +132,10 @@ func (p *placement) keepFailed() {
 }
 
 // keepRuns leaves workers of runs where they are until they have ended, if they were to move for comfort alone: they would begin again.
-func (p *placement) keepRuns(avoids map[cluster.Slot]Avoid) {
-	plan := &p.target
+func (p *Placement) keepRuns(avoids map[cluster.Slot]round.Avoid) {
+	plan := &p.Target
 	stays := func(m planner.Move) bool {
-		return isRun(p.tasks[m.Task]) && urgency(m.Reason.Code) >= forComfort
+		return round.IsRun(p.Tasks[m.Task]) && Urgency(m.Reason.Code) >= ForComfort
 	}
 	if !slices.ContainsFunc(plan.Moves, stays) {
 		return
@@ -154,18 +156,18 @@ func (p *placement) keepRuns(avoids map[cluster.Slot]Avoid) {
 }
 
 // placeElsewhere finds other nodes for what is to begin in the room of workers of runs that stay.
-func (p *placement) placeElsewhere(avoids map[cluster.Slot]Avoid) {
-	plan, load := &p.target, p.loads()
-	for t, name := range p.tasks {
-		if !isRun(name) {
+func (p *Placement) placeElsewhere(avoids map[cluster.Slot]round.Avoid) {
+	plan, load := &p.Target, p.loads()
+	for t, name := range p.Tasks {
+		if !round.IsRun(name) {
 			continue
 		}
-		cost, copied := p.in.Tasks[t].Spec.Cost(), false
+		cost, copied := p.In.Tasks[t].Spec.Cost(), false
 		for i, n := range plan.Target[t] {
-			if n == planner.Nobody || p.in.Tasks[t].Current[i] != planner.Nobody {
+			if n == planner.Nobody || p.In.Tasks[t].Current[i] != planner.Nobody {
 				continue
 			}
-			if most := p.in.Nodes[n].Capacity; most == 0 || load[n] <= most {
+			if most := p.In.Nodes[n].Capacity; most == 0 || load[n] <= most {
 				continue
 			}
 			if !copied {
@@ -186,12 +188,12 @@ func (p *placement) placeElsewhere(avoids map[cluster.Slot]Avoid) {
 }
 
 // loads returns the weights of what nodes are to have.
-func (p *placement) loads() []int {
-	load := make([]int, len(p.nodes))
-	for t, targets := range p.target.Target {
+func (p *Placement) loads() []int {
+	load := make([]int, len(p.Nodes))
+	for t, targets := range p.Target.Target {
 		for _, n := range targets {
 			if n != planner.Nobody {
-				load[n] += p.in.Tasks[t].Spec.Cost()
+				load[n] += p.In.Tasks[t].Spec.Cost()
 			}
 		}
 	}
@@ -210,19 +212,19 @@ func have(targets []int32, node int32) (n int) {
 
 // other returns the node with the least work on which a slot may run and has not failed; the one that it is on
 // if that is one.
-func (p *placement) other(slot cluster.Slot, t int, load []int, avoid Avoid) int32 {
-	spec := p.specs[slot.Task]
+func (p *Placement) other(slot cluster.Slot, t int, load []int, avoid round.Avoid) int32 {
+	spec := p.Specs[slot.Task]
 	best := planner.Nobody
-	for n := range p.nodes {
-		node := &p.in.Nodes[n]
+	for n := range p.Nodes {
+		node := &p.In.Nodes[n]
 		_, failed := avoid[node.Name]
-		if failed || !p.mayRun(n, slot.Task) || node.Capacity > 0 && load[n]+spec.Cost() > node.Capacity {
+		if failed || !p.MayRun(n, slot.Task) || node.Capacity > 0 && load[n]+spec.Cost() > node.Capacity {
 			continue
 		}
-		if spec.MaxPerNode > 0 && have(p.target.Target[t], int32(n)) >= spec.MaxPerNode {
+		if spec.MaxPerNode > 0 && have(p.Target.Target[t], int32(n)) >= spec.MaxPerNode {
 			continue
 		}
-		if int32(n) == p.in.Tasks[t].Current[slot.Index] {
+		if int32(n) == p.In.Tasks[t].Current[slot.Index] {
 			return int32(n)
 		}
 		if best == planner.Nobody || load[n] < load[best] {
@@ -240,8 +242,8 @@ var urgencies = map[cluster.ReasonCode]int{
 	cluster.WhySpread: 4, cluster.WhyBalance: 5,
 }
 
-// urgency returns that of a move for a reason: the least gets the budget first.
-func urgency(code cluster.ReasonCode) int { return urgencies[code] }
+// Urgency returns that of a move for a reason: the least gets the budget first.
+func Urgency(code cluster.ReasonCode) int { return urgencies[code] }
 
-// forComfort is the urgency from which on a move only makes a good placement better.
-const forComfort = 3
+// ForComfort is the urgency from which on a move only makes a good placement better.
+const ForComfort = 3

@@ -1,4 +1,4 @@
-package reconcile
+package members
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
@@ -23,29 +24,29 @@ func vanished(p *view.Peer) bool {
 
 // delayer decides which members' slots wait although they might be given away.
 type delayer struct {
-	*facts
-	commit    *commit
-	members   members // as the delays leave them
-	firstSeen map[string]FirstSeen
-	delays    Delays
+	*round.Facts
+	commit    *round.Commit
+	members   States // as the delays leave them
+	firstSeen map[string]round.FirstSeen
+	delays    round.Delays
 	delayed   map[string]cluster.Reason // by member, for people
 }
 
-// applyDelays lets the slots of members that vanished wait: for a while, since a node that crashed is
+// ApplyDelays lets the slots of members that vanished wait: for a while, since a node that crashed is
 // often back at once; or for longer if many vanished at once, since then it is more likely that
 // something else is wrong. It returns the states of all members after that, what is remembered of it, and why the slots of
 // members wait.
-func applyDelays(f *facts, m members, firstSeen map[string]FirstSeen, c *commit) (members, Delays, map[string]cluster.Reason) {
+func ApplyDelays(f *round.Facts, m States, firstSeen map[string]round.FirstSeen, c *round.Commit) (States, round.Delays, map[string]cluster.Reason) {
 	d := &delayer{f, c, maps.Clone(m), firstSeen, f.Memory.Delays, map[string]cluster.Reason{}}
-	d.delays.Vanished, d.delays.Drains = map[string]Absence{}, map[string]time.Duration{}
+	d.delays.Vanished, d.delays.Drains = map[string]round.Absence{}, map[string]time.Duration{}
 	maps.Copy(d.delays.Vanished, f.Memory.Delays.Vanished)
 	live := map[string]bool{}
-	for _, memberID := range d.memberIDs {
-		if d.members.live(memberID) {
-			live[d.nodeName(memberID)] = true
+	for _, memberID := range d.MemberIDs {
+		if d.members.Live(memberID) {
+			live[d.NodeName(memberID)] = true
 		}
 	}
-	d.noteAbsences(live)
+	d.recordAbsences(live)
 	d.alignReaps()
 	d.holdDepartures()
 	policy := d.Snapshot.Rebalance()
@@ -56,11 +57,11 @@ func applyDelays(f *facts, m members, firstSeen map[string]FirstSeen, c *commit)
 	case !d.delays.Frozen:
 		d.delays.Frozen, d.delays.FrozenAt = true, d.Now
 	}
-	for _, memberID := range d.memberIDs {
-		if until, why := d.delayUntil(memberID, all); d.members[memberID] == reapable && d.Now < until {
-			d.members[memberID] = lost
+	for _, memberID := range d.MemberIDs {
+		if until, why := d.delayUntil(memberID, all); d.members[memberID] == Reapable && d.Now < until {
+			d.members[memberID] = Lost
 			d.delayed[memberID] = why
-			c.requeueAt(until)
+			c.RequeueAt(until)
 		}
 	}
 	d.expireDrains()
@@ -77,7 +78,7 @@ const (
 func (d *delayer) alignReaps() {
 	next := time.Duration(0) // the end of a delay that is still under way
 	for memberID, first := range d.firstSeen {
-		if end := first.At + first.Delay; d.members[memberID] == lost && end > d.Now && end <= d.Now+soon && (next == 0 || end < next) {
+		if end := first.At + first.Delay; d.members[memberID] == Lost && end > d.Now && end <= d.Now+soon && (next == 0 || end < next) {
 			next = end
 		}
 	}
@@ -85,9 +86,9 @@ func (d *delayer) alignReaps() {
 		return
 	}
 	for memberID, first := range d.firstSeen {
-		if d.members[memberID] == reapable && d.Now < first.At+first.Delay+maxLetting {
-			d.members[memberID] = lost
-			d.commit.requeueAt(next)
+		if d.members[memberID] == Reapable && d.Now < first.At+first.Delay+maxLetting {
+			d.members[memberID] = Lost
+			d.commit.RequeueAt(next)
 		}
 	}
 }
@@ -109,24 +110,24 @@ func (d *delayer) delayUntil(memberID string, all int) (until time.Duration, why
 	return absence.At + time.Duration(policy.LeaveDelay), why
 }
 
-// explainDelays says why slots of members that vanished wait, for who does not know since when they are
+// ExplainDelays says why slots of members that vanished wait, for who does not know since when they are
 // gone.
-func explainDelays(f *facts, m members, delays Delays, delayed map[string]cluster.Reason) map[string]cluster.Reason {
-	d := &delayer{facts: f, members: m, delays: delays, delayed: maps.Clone(delayed)}
+func ExplainDelays(f *round.Facts, m States, delays round.Delays, delayed map[string]cluster.Reason) map[string]cluster.Reason {
+	d := &delayer{Facts: f, members: m, delays: delays, delayed: maps.Clone(delayed)}
 	live := 0
 	for memberID := range m {
-		if m.live(memberID) {
+		if m.Live(memberID) {
 			live++
 		}
 	}
-	for _, memberID := range d.memberIDs {
+	for _, memberID := range d.MemberIDs {
 		p := d.Snapshot.Peers[memberID]
 		if until, why := d.delayUntil(memberID, live+len(d.delays.Vanished)); until > d.Now {
 			d.delayed[memberID] = why
 		} else if p.Assignment.Rec != nil && p.Assignment.Rec.Closed == nil && !p.Assignment.Rec.Evicted && p.Member.Absent && p.Status.Absent {
-			d.delayed[memberID] = cluster.Reason{Code: cluster.WhyWaiting, Node: d.nodeName(memberID), Detail: delayEnds}
+			d.delayed[memberID] = cluster.Reason{Code: cluster.WhyWaiting, Node: d.NodeName(memberID), Detail: DelayEnds}
 		} else if p.Assignment.Rec != nil && p.Assignment.Rec.Closed == nil && (p.Silent || !p.Live()) {
-			d.delayed[memberID] = cluster.Reason{Code: cluster.WhyWaiting, Node: d.nodeName(memberID), Detail: sessionEnds}
+			d.delayed[memberID] = cluster.Reason{Code: cluster.WhyWaiting, Node: d.NodeName(memberID), Detail: SessionEnds}
 		}
 	}
 	return d.delayed
@@ -134,24 +135,24 @@ func explainDelays(f *facts, m members, delays Delays, delayed map[string]cluste
 
 // What is waited for before what a lost node had is granted elsewhere: one after the other.
 const (
-	sessionEnds = "what it had is granted elsewhere when its session has ended"
-	delayEnds   = "its session has ended, and what it had is granted elsewhere after the takeover delay"
+	SessionEnds = "what it had is granted elsewhere when its session has ended"
+	DelayEnds   = "its session has ended, and what it had is granted elsewhere after the takeover delay"
 )
 
-// noteAbsences brings up to date who vanished: whoever is not back, and was not reaped longer ago than
+// recordAbsences brings up to date who vanished: whoever is not back, and was not reaped longer ago than
 // a session timeout.
-func (d *delayer) noteAbsences(live map[string]bool) {
+func (d *delayer) recordAbsences(live map[string]bool) {
 	gone := d.delays.Vanished
-	for _, memberID := range d.memberIDs {
+	for _, memberID := range d.MemberIDs {
 		p := d.Snapshot.Peers[memberID]
-		if _, known := gone[memberID]; !known && vanished(p) && (d.members[memberID] == reapable || d.members[memberID] == lost) {
-			gone[memberID] = Absence{Node: d.nodeName(memberID), At: d.Now}
+		if _, known := gone[memberID]; !known && vanished(p) && (d.members[memberID] == Reapable || d.members[memberID] == Lost) {
+			gone[memberID] = round.Absence{Node: d.NodeName(memberID), At: d.Now}
 		}
 	}
 	for memberID, absence := range gone {
 		p := d.Snapshot.Peers[memberID]
 		// Whoever leaves may look as if it had vanished, until its assignment is read.
-		if live[absence.Node] || d.movesNow(memberID) || p != nil && !vanished(p) || p == nil && d.Now > absence.At+d.Timeout {
+		if live[absence.Node] || d.MovesNow(memberID) || p != nil && !vanished(p) || p == nil && d.Now > absence.At+d.Timeout {
 			delete(gone, memberID)
 		}
 	}
@@ -171,12 +172,12 @@ func (d *delayer) expireDrains() {
 		d.delays.Drains[node] = since
 		end := since + time.Duration(e.Rec.Drain.Deadline)
 		if d.Now < end {
-			d.commit.requeueAt(end)
+			d.commit.RequeueAt(end)
 			continue
 		}
 		for memberID, state := range d.members {
-			if state == active && d.nodeName(memberID) == node {
-				d.members[memberID] = leaving
+			if state == Active && d.NodeName(memberID) == node {
+				d.members[memberID] = Leaving
 			}
 		}
 	}

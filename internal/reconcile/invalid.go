@@ -5,21 +5,22 @@ import (
 	"slices"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// recalls are the grants that must not be, by member, and why.
-type recalls map[string]map[cluster.Slot]cluster.Reason
+// invalidGrants are the grants that must not be, by member, and why.
+type invalidGrants map[string]map[cluster.Slot]cluster.Reason
 
-// findRecalls finds the grants that must not be, and that are asked back at once, whatever the plan and the budgets say:
+// findInvalidGrants finds the grants that must not be, and that are asked back at once, whatever the plan and the budgets say:
 //
 //   - A slot that several assignments list was granted by nobody: it stays with the highest token alone. Where the highest
 //     two are the same, with none.
 //   - A grant that its member refuses would run nowhere.
 //   - A token that nobody can have given yet is not risen above, so that it must not stay.
-func findRecalls(f *facts, next int64, doubles map[cluster.Slot][]view.Holder) recalls {
-	found := recalls{}
+func findInvalidGrants(f *round.Facts, next int64, doubles map[cluster.Slot][]view.Holder) invalidGrants {
+	found := invalidGrants{}
 	unknown := func(token int64) bool { return token >= next }
 	for slot, holders := range doubles {
 		known := slices.DeleteFunc(slices.Clone(holders), func(h view.Holder) bool { return unknown(h.Token) })
@@ -33,7 +34,7 @@ func findRecalls(f *facts, next int64, doubles map[cluster.Slot][]view.Holder) r
 			}
 		}
 	}
-	for _, memberID := range f.memberIDs {
+	for _, memberID := range f.MemberIDs {
 		p := f.Snapshot.Peers[memberID]
 		if p.Assignment.Rec == nil {
 			continue
@@ -49,7 +50,7 @@ func findRecalls(f *facts, next int64, doubles map[cluster.Slot][]view.Holder) r
 		if rec := p.Status.Rec; rec != nil && len(rec.Refused) > 0 {
 			for slot, refused := range schema.Each(rec.Refused) {
 				if h := schema.Find(p.Assignment.Rec.Granted, slot); h != nil && h.Token == refused.Token {
-					found.add(memberID, slot, cluster.Reason{Code: cluster.WhyRefused, Node: f.nodeName(memberID),
+					found.add(memberID, slot, cluster.Reason{Code: cluster.WhyRefused, Node: f.NodeName(memberID),
 						Detail: fmt.Sprintf("token %d is not above %d", h.Token, rec.Above)})
 				}
 			}
@@ -58,7 +59,7 @@ func findRecalls(f *facts, next int64, doubles map[cluster.Slot][]view.Holder) r
 	return found
 }
 
-func (r recalls) add(memberID string, slot cluster.Slot, why cluster.Reason) {
+func (r invalidGrants) add(memberID string, slot cluster.Slot, why cluster.Reason) {
 	if r[memberID] == nil {
 		r[memberID] = map[cluster.Slot]cluster.Reason{}
 	}

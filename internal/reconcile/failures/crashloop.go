@@ -1,4 +1,4 @@
-package reconcile
+package failures
 
 import (
 	"maps"
@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/members"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -16,77 +18,77 @@ import (
 // while and then tried, of four they have failed. Who runs for a minute is cleared; and a crash
 // moments after somebody started is not held against those who were there before.
 const (
-	crashesToPart = 2
-	// probation clears a suspect; a crash after so long does not name it.
-	probation = time.Minute
-	// holdFor is longer, so that who was started beside a suspect is cleared before the trial.
-	holdFor = probation + 10*time.Second
-	// apart is for how long suspects of two crashes are not started on one node, and how long
+	CrashesToPart = 2
+	// ProbationPeriod clears a suspect; a crash after so long does not name it.
+	ProbationPeriod = time.Minute
+	// HoldFor is longer, so that who was started beside a suspect is cleared before the trial.
+	HoldFor = ProbationPeriod + 10*time.Second
+	// Apart is for how long suspects of two crashes are not started on one node, and how long
 	// before a crash a start makes all earlier ones unsuspicious.
-	apart = 5 * time.Second
+	Apart = 5 * time.Second
 )
 
-// crashLoops is what a decision makes of slots that may have taken down nodes.
-type crashLoops struct {
-	*facts
-	suspects   map[cluster.Slot]schema.Suspect
-	withheld   map[cluster.Slot]bool      // not to be placed
-	probations map[cluster.Slot]Probation // replaces Memory.Probations
+// CrashLoops is what a decision makes of slots that may have taken down nodes.
+type CrashLoops struct {
+	*round.Facts
+	Suspects   map[cluster.Slot]schema.Suspect
+	Withheld   map[cluster.Slot]bool            // not to be placed
+	Probations map[cluster.Slot]round.Probation // replaces Memory.Probations
 	changed    bool
 }
 
-// crashes returns how many crashes a slot is suspected of.
-func (d *crashLoops) crashes(slot cluster.Slot) int { return len(d.suspects[slot].TookDown) }
+// Crashes returns how many crashes a slot is suspected of.
+func (d *CrashLoops) Crashes(slot cluster.Slot) int { return len(d.Suspects[slot].TookDown) }
 
-// findCrashLoops names those who were started before a crash whose slots this decision frees, and clears who
+// FindCrashLoops names those who were started before a crash whose slots this decision frees, and clears who
 // has been running long enough.
-func findCrashLoops(f *facts, m members, c *commit) *crashLoops {
-	d := &crashLoops{
-		facts: f, suspects: f.Snapshot.Suspicions(), withheld: map[cluster.Slot]bool{}, probations: map[cluster.Slot]Probation{},
+func FindCrashLoops(f *round.Facts, m members.States, c *round.Commit) *CrashLoops {
+	d := &CrashLoops{
+		Facts: f, Suspects: f.Snapshot.Suspicions(), Withheld: map[cluster.Slot]bool{}, Probations: map[cluster.Slot]round.Probation{},
 	}
-	if d.suspects == nil {
-		d.suspects = map[cluster.Slot]schema.Suspect{}
+	if d.Suspects == nil {
+		d.Suspects = map[cluster.Slot]schema.Suspect{}
 	}
 	if rec := f.Snapshot.Suspects.Rec; rec != nil && !f.Snapshot.Suspects.Absent {
 		stored := 0
 		for _, e := range rec.Slots {
 			stored += len(e.Slots)
 		}
-		d.changed = stored != len(d.suspects)
+		d.changed = stored != len(d.Suspects)
 	}
-	for _, memberID := range f.memberIDs {
-		_, written := c.out.Assignments[memberID]
-		freed := m[memberID] == reapable || m[memberID] == settled && written
+	for _, memberID := range f.MemberIDs {
+		_, written := c.Out.Assignments[memberID]
+		freed := m[memberID] == members.Reapable || m[memberID] == members.AwaitingRuns && written
 		if assignment := f.Snapshot.Peers[memberID].Assignment.Rec; freed && assignment != nil && assignment.Closed != nil {
 			d.recordCrash(assignment, c)
 		}
 	}
 	d.clearRestarted(c)
 	d.updateProbation(m, c)
-	if d.changed && !c.leavesOut(PartSuspects, "") {
-		c.out.Suspects = record(d.suspects)
+	if d.changed && !c.Omits(round.PartSuspects, "") {
+		c.Out.Suspects = record(d.Suspects)
 		if rec := f.Snapshot.Suspects.Rec; rec != nil {
-			c.out.Suspects.Unknown = rec.Unknown
+			c.Out.Suspects.Unknown = rec.Unknown
 		}
 	}
 	return d
 }
 
 // recordCrash adds a crash to what the slots that a closed assignment names are suspected of.
-func (d *crashLoops) recordCrash(assignment *schema.Assignment, c *commit) {
+func (d *CrashLoops) recordCrash(assignment *schema.Assignment, c *round.Commit) {
 	closed := assignment.Closed
-	young, _ := schema.Split(closed.StartedLast60s, func(_ cluster.Slot, h *schema.SlotRange) bool { return closed.At.Sub(h.Since) < apart })
+	young, _ := schema.Split(closed.StartedLast60s, func(_ cluster.Slot, h *schema.SlotRange) bool { return closed.At.Sub(h.Since) < Apart })
 	if len(young) == 0 {
 		young = closed.StartedLast60s
 	}
 	for slot := range schema.Each(young) {
-		if spec, known := d.specs[slot.Task]; !known || slot.Index >= spec.WorkerNum {
+		if spec, known := d.Specs[slot.Task]; !known || slot.Index >= spec.WorkerNum {
 			continue
 		}
-		s := d.suspects[slot]
+		s := d.Suspects[slot]
 		s.TookDown = append(slices.Clone(s.TookDown[max(0, len(s.TookDown)-schema.CrashesToFail):]), assignment.Node)
 		s.Declared = d.Snapshot.Declared(slot.Task).Version
-		d.suspects[slot], d.changed = s, true
+		d.Suspects[slot], d.changed = s, true
 		var step cluster.Step
 		switch len(s.TookDown) {
 		case schema.CrashesToHold:
@@ -96,72 +98,72 @@ func (d *crashLoops) recordCrash(assignment *schema.Assignment, c *commit) {
 		default:
 			continue
 		}
-		c.move(cluster.Decided{Step: step, Task: slot.Task, Slots: cluster.Indexes{slot.Index}, Node: assignment.Node},
+		c.Move(cluster.Decided{Step: step, Task: slot.Task, Slots: cluster.Indexes{slot.Index}, Node: assignment.Node},
 			cluster.Reason{Code: cluster.WhyCrashed, Detail: strings.Join(s.TookDown, ", ")})
 	}
 }
 
 // clearRestarted forgets what slots are suspected of that no node has and that an operator wants restarted: a request without a token.
-func (d *crashLoops) clearRestarted(c *commit) {
-	if !d.Snapshot.Requests.Good() || c.leavesOut(PartSuspects, "") {
+func (d *CrashLoops) clearRestarted(c *round.Commit) {
+	if !d.Snapshot.Requests.Good() || c.Omits(round.PartSuspects, "") {
 		return
 	}
 	for _, h := range d.Snapshot.Requests.Rec.Restart {
 		for _, index := range h.Slots {
 			slot := cluster.Slot{Task: h.Task, Index: index}
-			if _, suspected := d.suspects[slot]; h.Token == 0 && suspected && !d.isGranted(slot) {
-				delete(d.suspects, slot)
+			if _, suspected := d.Suspects[slot]; h.Token == 0 && suspected && !d.IsGranted(slot) {
+				delete(d.Suspects, slot)
 				d.changed = true
-				c.move(cluster.Decided{Step: cluster.StepClear, Task: h.Task, Slots: cluster.Indexes{index}}, cluster.Reason{Code: cluster.WhyRestart})
+				c.Move(cluster.Decided{Step: cluster.StepClear, Task: h.Task, Slots: cluster.Indexes{index}}, cluster.Reason{Code: cluster.WhyRestart})
 			}
 		}
 	}
 }
 
 // updateProbation decides which suspects are held back and which are cleared.
-func (d *crashLoops) updateProbation(m members, c *commit) {
-	if len(d.suspects) == 0 {
+func (d *CrashLoops) updateProbation(m members.States, c *round.Commit) {
+	if len(d.Suspects) == 0 {
 		return
 	}
 	tokens := map[cluster.Slot]int64{}
 	listed := map[cluster.Slot]bool{}
-	for _, memberID := range d.memberIDs {
-		if status := d.Snapshot.Peers[memberID].Status; status.Rec != nil && m.live(memberID) {
+	for _, memberID := range d.MemberIDs {
+		if status := d.Snapshot.Peers[memberID].Status; status.Rec != nil && m.Live(memberID) {
 			for slot, h := range schema.Each(status.Rec.Holding) {
 				tokens[slot] = h.Token
 			}
 		}
-		if assignment := c.assignment(memberID); assignment != nil {
+		if assignment := c.Assignment(memberID); assignment != nil {
 			for slot := range schema.Each(assignment.Granted) {
 				listed[slot] = true
 			}
 		}
 	}
-	for _, slot := range slices.SortedFunc(maps.Keys(d.suspects), cluster.Slot.Compare) {
-		n := d.crashes(slot)
+	for _, slot := range slices.SortedFunc(maps.Keys(d.Suspects), cluster.Slot.Compare) {
+		n := d.Crashes(slot)
 		t := d.Memory.Probations[slot]
 		if t.Crashes != n || t.Token != tokens[slot] {
-			t = Probation{Crashes: n, Token: tokens[slot], At: d.Now}
+			t = round.Probation{Crashes: n, Token: tokens[slot], At: d.Now}
 		}
 		switch {
-		case t.Token != 0 && d.Now-t.At >= probation:
-			delete(d.suspects, slot)
+		case t.Token != 0 && d.Now-t.At >= ProbationPeriod:
+			delete(d.Suspects, slot)
 			d.changed = true
-			c.move(
+			c.Move(
 				cluster.Decided{Step: cluster.StepClear, Task: slot.Task, Slots: cluster.Indexes{slot.Index}},
 				cluster.Reason{Code: cluster.WhyCleared},
 			)
 			continue
 		case t.Token != 0:
-			c.requeueAt(t.At + probation)
+			c.RequeueAt(t.At + ProbationPeriod)
 		case listed[slot]:
 		case n >= schema.CrashesToFail:
-			d.withheld[slot] = true
-		case n == schema.CrashesToHold && d.Now-t.At < holdFor:
-			d.withheld[slot] = true
-			c.requeueAt(t.At + holdFor)
+			d.Withheld[slot] = true
+		case n == schema.CrashesToHold && d.Now-t.At < HoldFor:
+			d.Withheld[slot] = true
+			c.RequeueAt(t.At + HoldFor)
 		}
-		d.probations[slot] = t
+		d.Probations[slot] = t
 	}
 }
 

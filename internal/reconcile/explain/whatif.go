@@ -1,4 +1,4 @@
-package reconcile
+package explain
 
 import (
 	"fmt"
@@ -9,6 +9,10 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/members"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/placement"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schedule"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -61,9 +65,9 @@ func WhatIf(s, next *view.Snapshot) cluster.Plan {
 		After:    after.balance(after.targetNode),
 	}
 	reasons := after.reasons()
-	for t, name := range after.tasks {
+	for t, name := range after.Tasks {
 		short := 0
-		for i := range after.target.Target[t] {
+		for i := range after.Target.Target[t] {
 			slot := cluster.Slot{Task: name, Index: i}
 			from, to := before.now(slot), after.targetNode(slot)
 			switch from {
@@ -83,7 +87,7 @@ func WhatIf(s, next *view.Snapshot) cluster.Plan {
 		}
 	}
 	for slot := range before.owners {
-		if spec, known := after.specs[slot.Task]; !known || slot.Index >= spec.WorkerNum {
+		if spec, known := after.Specs[slot.Task]; !known || slot.Index >= spec.WorkerNum {
 			plan.Stops = append(plan.Stops, slot)
 		}
 	}
@@ -139,33 +143,33 @@ func MayMove(s *view.Snapshot, slot cluster.Slot, node string) (token int64, err
 		return 0, fmt.Errorf("%w: %s is on no node; `xconsumer explain %[2]s` says why", cluster.ErrConflict, slot)
 	}
 	p := planned(&next)
-	at := slices.IndexFunc(p.in.Nodes, func(n planner.Node) bool { return n.Name == node && !n.Gone })
+	at := slices.IndexFunc(p.In.Nodes, func(n planner.Node) bool { return n.Name == node && !n.Gone })
 	if at < 0 {
 		return 0, fmt.Errorf("%w: %q", cluster.ErrNoNode, node)
 	}
 	if p.targetNode(slot) == node {
 		return next.Requests.Rec.Move[0].Token, nil
 	}
-	why := p.room(p.rank[slot.Task]).whyNot(int32(at))
+	why := p.room(p.Rank[slot.Task]).whyNot(int32(at))
 	return 0, fmt.Errorf("%w: the plan would not leave %s on %s: %s", cluster.ErrConflict, slot, node, why)
 }
 
 // preview is a decision that nobody makes: where everything should be, and what stands in the way.
 type preview struct {
-	*placement
-	survey   *survey
+	*placement.Placement
+	survey   *reconcile.Survey
 	unplaced map[string]cluster.Reason
 	owners   map[cluster.Slot]string // node names
 }
 
 // planned returns what the cluster comes to: nobody waits for members that are gone.
 func planned(s *view.Snapshot) preview {
-	return newPreview(World{Snapshot: s, Self: leaderOf(s), MaxAssignments: MaxAssignments, DryRun: true}, false)
+	return newPreview(round.World{Snapshot: s, Self: leaderOf(s), MaxAssignments: round.MaxAssignments, DryRun: true}, false)
 }
 
 // present returns what the leader goes by as long as it waits for members that are gone.
 func present(s *view.Snapshot) preview {
-	return newPreview(World{Snapshot: s, Self: leaderOf(s), MaxAssignments: MaxAssignments, DryRun: true, TakeoverDelay: forEver}, true)
+	return newPreview(round.World{Snapshot: s, Self: leaderOf(s), MaxAssignments: round.MaxAssignments, DryRun: true, TakeoverDelay: forEver}, true)
 }
 
 // forEver is how long who only looks takes a leader to wait: it does not know since when.
@@ -179,16 +183,16 @@ func leaderOf(s *view.Snapshot) string {
 }
 
 // newPreview has the stages of a decision up to the plan.
-func newPreview(w World, delays bool) preview {
-	c := newCommit(&w)
-	s := inspect(w, c)
+func newPreview(w round.World, delays bool) preview {
+	c := round.NewCommit(&w)
+	s := reconcile.Inspect(w, c)
 	if delays {
-		s.delayed = explainDelays(s.facts, s.members, c.out.Memory.Delays, s.delayed)
+		s.Delayed = members.ExplainDelays(s.Facts, s.Members, c.Out.Memory.Delays, s.Delayed)
 	}
-	p := preview{place(s, c), s, c.out.Unplaced, map[cluster.Slot]string{}}
-	for _, memberID := range p.memberIDs {
+	p := preview{reconcile.Place(s, c), s, c.Out.Unplaced, map[cluster.Slot]string{}}
+	for _, memberID := range p.MemberIDs {
 		peer := p.Snapshot.Peers[memberID]
-		if rec := peer.Assignment.Rec; rec != nil && (peer.Live() || p.members[memberID] == lost) {
+		if rec := peer.Assignment.Rec; rec != nil && (peer.Live() || p.Members[memberID] == members.Lost) {
 			for slot := range schema.Each(rec.Granted) {
 				p.owners[slot] = rec.Node
 			}
@@ -201,23 +205,23 @@ func newPreview(w World, delays bool) preview {
 func (p preview) now(slot cluster.Slot) string { return p.owners[slot] }
 
 // targetNode returns the node that should have a slot, "" if none.
-func (p preview) targetNode(slot cluster.Slot) string { return p.targetName(slot) }
+func (p preview) targetNode(slot cluster.Slot) string { return p.TargetName(slot) }
 
 // reasons returns why slots leave their nodes.
 func (p preview) reasons() func(slot cluster.Slot, from string) cluster.Reason {
 	why := map[cluster.Slot]cluster.Reason{}
-	for _, m := range p.target.Moves {
-		why[cluster.Slot{Task: p.tasks[m.Task], Index: m.Slot}] = m.Reason
+	for _, m := range p.Target.Moves {
+		why[cluster.Slot{Task: p.Tasks[m.Task], Index: m.Slot}] = m.Reason
 	}
 	live := map[string]bool{}
-	for n := range p.in.Nodes {
-		live[p.in.Nodes[n].Name] = true
+	for n := range p.In.Nodes {
+		live[p.In.Nodes[n].Name] = true
 	}
 	return func(slot cluster.Slot, from string) cluster.Reason {
 		switch r, known := why[slot]; {
 		case known:
 			return r
-		case p.specs[slot.Task].Paused:
+		case p.Specs[slot.Task].Paused:
 			return cluster.Reason{Code: cluster.WhyPaused}
 		case p.Snapshot.Mark(from).Drain != nil:
 			return cluster.Reason{Code: cluster.WhyDraining, Node: from}
@@ -231,16 +235,16 @@ func (p preview) reasons() func(slot cluster.Slot, from string) cluster.Reason {
 // balance weighs what nodes have.
 func (p preview) balance(of func(cluster.Slot) string) cluster.Balance {
 	load, total, weights := map[string]float64{}, 0.0, 0.0
-	for t, name := range p.tasks {
-		for i := range p.target.Target[t] {
+	for t, name := range p.Tasks {
+		for i := range p.Target.Target[t] {
 			if node := of(cluster.Slot{Task: name, Index: i}); node != "" {
-				load[node] += float64(p.specs[name].Cost())
+				load[node] += float64(p.Specs[name].Cost())
 			}
 		}
 	}
 	b, first := cluster.Balance{}, true
-	for n := range p.in.Nodes {
-		node := &p.in.Nodes[n]
+	for n := range p.In.Nodes {
+		node := &p.In.Nodes[n]
 		if node.Gone || node.Draining {
 			continue
 		}
@@ -262,19 +266,19 @@ func (p preview) balance(of func(cluster.Slot) string) cluster.Balance {
 // restarts returns the tasks whose workers all start again, by name: those of which assignments list another count.
 func (p preview) restarts() []cluster.PlannedRestart {
 	list := []cluster.PlannedRestart{}
-	for _, task := range slices.Sorted(maps.Keys(p.survey.barriers)) {
-		spec := p.specs[task]
+	for _, task := range slices.Sorted(maps.Keys(p.survey.Barriers)) {
+		spec := p.Specs[task]
 		if spec.Paused || spec.WorkerNum == 0 {
 			continue // they stop, and none starts again
 		}
 		r := cluster.PlannedRestart{Task: task, To: spec.Count(), Gap: cluster.Duration(spec.Grace())}
-		for _, memberID := range p.memberIDs {
+		for _, memberID := range p.MemberIDs {
 			rec := p.Snapshot.Peers[memberID].Assignment.Rec
 			if rec == nil {
 				continue
 			}
 			for i := range rec.Granted {
-				if h := &rec.Granted[i]; h.Task == task && p.otherCount(h) {
+				if h := &rec.Granted[i]; h.Task == task && p.OtherCount(h) {
 					r.From, _ = h.Told()
 					r.Workers += len(h.Slots)
 				}

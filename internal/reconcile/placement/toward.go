@@ -1,13 +1,14 @@
-package reconcile
+package placement
 
 import (
 	"slices"
 
 	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 )
 
 // goOn tells the planner which plan is being carried out. It has no place for what a node was to have that is not there any longer.
-func (p *placement) goOn(plan Toward, byName map[string]int32) {
+func (p *Placement) goOn(plan round.Toward, byName map[string]int32) {
 	if plan.Places == nil {
 		return
 	}
@@ -19,7 +20,7 @@ func (p *placement) goOn(plan Toward, byName map[string]int32) {
 		}
 		now[i], same = n, same && n == int32(i)
 	}
-	for t, name := range p.tasks {
+	for t, name := range p.Tasks {
 		places, known := plan.Places[name]
 		if known && !same {
 			places = slices.Clone(places)
@@ -29,34 +30,34 @@ func (p *placement) goOn(plan Toward, byName map[string]int32) {
 				}
 			}
 		}
-		p.in.Tasks[t].InProgress = places
+		p.In.Tasks[t].InProgress = places
 	}
 }
 
-// toward returns the plan until it is carried out. Runs have no part in it: they are placed beside the others each time, and
+// Toward returns the plan until it is carried out. Runs have no part in it: they are placed beside the others each time, and
 // nobody moves for their balance.
-func (p *placement) toward() Toward {
+func (p *Placement) Toward() round.Toward {
 	if !p.underWay() {
-		return Toward{}
+		return round.Toward{}
 	}
-	plan := Toward{Nodes: make([]string, len(p.in.Nodes)), Places: make(map[string][]int32, len(p.tasks))}
-	for n := range p.in.Nodes {
-		if !p.in.Nodes[n].Gone {
-			plan.Nodes[n] = p.in.Nodes[n].Name
+	plan := round.Toward{Nodes: make([]string, len(p.In.Nodes)), Places: make(map[string][]int32, len(p.Tasks))}
+	for n := range p.In.Nodes {
+		if !p.In.Nodes[n].Gone {
+			plan.Nodes[n] = p.In.Nodes[n].Name
 		}
 	}
-	for t, name := range p.tasks {
-		if !isRun(name) {
-			plan.Places[name] = p.target.Target[t]
+	for t, name := range p.Tasks {
+		if !round.IsRun(name) {
+			plan.Places[name] = p.Target.Target[t]
 		}
 	}
 	return plan
 }
 
 // underWay reports whether the plan has a slot elsewhere than it is now.
-func (p *placement) underWay() bool {
-	for t, name := range p.tasks {
-		if !isRun(name) && !slices.Equal(p.in.Tasks[t].Current, p.target.Target[t]) {
+func (p *Placement) underWay() bool {
+	for t, name := range p.Tasks {
+		if !round.IsRun(name) && !slices.Equal(p.In.Tasks[t].Current, p.Target.Target[t]) {
 			return true
 		}
 	}

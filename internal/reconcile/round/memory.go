@@ -1,4 +1,4 @@
-package reconcile
+package round
 
 import (
 	"time"
@@ -26,12 +26,12 @@ type Memory struct {
 // Moves that only make a good placement better wait for a burst of changes to end: the first change
 // is acted on at once, those that follow soon are taken together.
 const (
-	quiet   = 200 * time.Millisecond
-	maxHold = 2 * time.Second
-	// gatherMany is for how long more than a few changes at once are gathered.
-	gatherMany = 500 * time.Millisecond
-	// departFew is how many nodes may leave before that is more than a few.
-	departFew = 4
+	Quiet   = 200 * time.Millisecond
+	MaxHold = 2 * time.Second
+	// GatherMany is for how long more than a few changes at once are gathered.
+	GatherMany = 500 * time.Millisecond
+	// DepartFew is how many nodes may leave before that is more than a few.
+	DepartFew = 4
 )
 
 // FirstSeen is the first sight of a member that is gone or has to go.
@@ -68,12 +68,12 @@ type Departures struct {
 	Last  time.Duration // when the last one was first seen
 }
 
-// end returns when the burst is over if nobody else leaves.
-func (w *Departures) end() time.Duration {
-	if w.Count > departFew {
-		return w.Last + gatherMany
+// End returns when the burst is over if nobody else leaves.
+func (w *Departures) End() time.Duration {
+	if w.Count > DepartFew {
+		return w.Last + GatherMany
 	}
-	return w.Last + quiet
+	return w.Last + Quiet
 }
 
 // Burst returns what a leader that leaves hands over to the next one, nil if nobody else has left lately.
@@ -85,12 +85,12 @@ func (w *Departures) Burst(term int64, self string, now time.Duration) *schema.B
 	if _, leaves := w.Known[self]; leaves {
 		b.Count--
 	}
-	if b.Count < 1 || now > w.end() {
+	if b.Count < 1 || now > w.End() {
 		return nil
 	}
 	for memberID, since := range w.Known {
 		if memberID != self && since != 0 {
-			b.Held = max(b.Held, cluster.Duration(min(now-since, maxHold)))
+			b.Held = max(b.Held, cluster.Duration(min(now-since, MaxHold)))
 		}
 	}
 	return b
@@ -118,7 +118,7 @@ type NodeChanges struct {
 
 // Toward is the plan that a leader is carrying out. Slots that change places move one after the other where few may be in motion, and
 // what is there meanwhile may be worse than before: a plan made from that alone may take back what has just been done, and so on without
-// end. So a leader goes on with its plan until it finds a strictly better one. The next leader knows nothing of it, and makes a plan of
+// End. So a leader goes on with its plan until it finds a strictly better one. The next leader knows nothing of it, and makes a plan of
 // its own.
 type Toward struct {
 	Nodes []string // their names, "" for those that are gone

@@ -1,9 +1,10 @@
-package reconcile
+package members
 
 import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
@@ -23,16 +24,16 @@ import (
 const between = 50 * time.Millisecond
 
 // longHeld is since when nothing runs on members that had left before a leader began which knows no more of them.
-const longHeld time.Duration = -maxHold
+const longHeld time.Duration = -round.MaxHold
 
 // formerBurst returns what the former leader has handed over of the burst, nil if that is nothing. Where that one had decided
 // nothing, it is what the one before it has handed over: Held then covers the time between those, too.
-func formerBurst(f *facts) *schema.Burst {
+func formerBurst(f *round.Facts) *schema.Burst {
 	if f.Snapshot.Epoch.Rec == nil {
 		return nil
 	}
 	handed := map[int64]*schema.Burst{} // by term
-	for _, memberID := range f.memberIDs {
+	for _, memberID := range f.MemberIDs {
 		if assignment := f.Snapshot.Peers[memberID].Assignment.Rec; assignment != nil && assignment.Closed != nil && assignment.Closed.Burst != nil {
 			handed[assignment.Closed.Burst.Term] = assignment.Closed.Burst
 		}
@@ -44,15 +45,15 @@ func formerBurst(f *facts) *schema.Burst {
 		case b.Count < 0 || b.Held < 0:
 			return nil
 		case b.Count > 0:
-			b.Held = min(b.Held, cluster.Duration(maxHold)) + cluster.Duration(apart)
+			b.Held = min(b.Held, cluster.Duration(round.MaxHold)) + cluster.Duration(apart)
 			return &b
 		}
 	}
 	return nil
 }
 
-// closedClean reports whether a member left on purpose and says that nothing of it runs.
-func closedClean(p *view.Peer) bool {
+// ClosedClean reports whether a member left on purpose and says that nothing of it runs.
+func ClosedClean(p *view.Peer) bool {
 	var closed *schema.Closed
 	if p.Assignment.Rec != nil {
 		closed = p.Assignment.Rec.Closed
@@ -74,14 +75,14 @@ func (d *delayer) holdDepartures() {
 	var former *schema.Burst
 	begins := w.Known == nil
 	if begins {
-		former = formerBurst(d.facts)
+		former = formerBurst(d.Facts)
 		if former != nil {
 			before = d.Now - time.Duration(former.Held)
 		}
 	}
-	for _, memberID := range d.memberIDs {
-		ended := d.members[memberID] == reapable && closedClean(d.Snapshot.Peers[memberID])
-		if !ended && d.members[memberID] != leaving {
+	for _, memberID := range d.MemberIDs {
+		ended := d.members[memberID] == Reapable && ClosedClean(d.Snapshot.Peers[memberID])
+		if !ended && d.members[memberID] != Leaving {
 			continue
 		}
 		since, seen := w.Known[memberID]
@@ -98,25 +99,25 @@ func (d *delayer) holdDepartures() {
 	}
 	w.Known = known
 	if fresh > 0 {
-		if d.Now > w.end() {
+		if d.Now > w.End() {
 			w.Count = 0
 		}
 		w.Last, w.Count = d.Now, w.Count+fresh
 	}
 	if former != nil {
-		w.Count = max(w.Count, min(former.Count, departFew)+1)
+		w.Count = max(w.Count, min(former.Count, round.DepartFew)+1)
 	}
 	if w.Count < 2 {
 		return
 	}
 	for memberID, since := range known {
-		until := min(w.end(), since+maxHold)
-		if d.members[memberID] != reapable || d.Now >= until {
+		until := min(w.End(), since+round.MaxHold)
+		if d.members[memberID] != Reapable || d.Now >= until {
 			continue
 		}
-		if !d.members.isBack(d.facts, memberID) && leavesSlots(d.Snapshot.Peers[memberID]) {
-			d.members[memberID] = lost
-			d.commit.requeueAt(until)
+		if !d.members.IsBack(d.Facts, memberID) && leavesSlots(d.Snapshot.Peers[memberID]) {
+			d.members[memberID] = Lost
+			d.commit.RequeueAt(until)
 		}
 	}
 }

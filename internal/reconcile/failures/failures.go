@@ -1,4 +1,4 @@
-package reconcile
+package failures
 
 import (
 	"maps"
@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/members"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
@@ -23,24 +25,24 @@ const (
 	quarantineAfter = 30 * time.Second
 )
 
-// failures finds out what fails where.
-type failures struct {
-	*facts
-	members members
-	commit  *commit
-	avoids  map[cluster.Slot]Avoid
+// finder finds out what fails where.
+type finder struct {
+	*round.Facts
+	members members.States
+	commit  *round.Commit
+	avoids  map[cluster.Slot]round.Avoid
 	failing map[string]time.Duration // as in Memory
 }
 
-// findFailures returns which nodes slots are to avoid, and on which members everything has been failing, since when. It
+// Find returns which nodes slots are to avoid, and on which members everything has been failing, since when. It
 // marks nodes that are to be given nothing.
-func findFailures(f *facts, m members, c *commit) (avoids map[cluster.Slot]Avoid, since map[string]time.Duration) {
-	d := &failures{f, m, c, map[cluster.Slot]Avoid{}, map[string]time.Duration{}}
+func Find(f *round.Facts, m members.States, c *round.Commit) (avoids map[cluster.Slot]round.Avoid, since map[string]time.Duration) {
+	d := &finder{f, m, c, map[cluster.Slot]round.Avoid{}, map[string]time.Duration{}}
 	d.find()
 	return d.avoids, d.failing
 }
 
-func (d *failures) find() {
+func (d *finder) find() {
 	for slot, nodes := range d.Memory.Avoids {
 		kept := maps.Clone(nodes)
 		maps.DeleteFunc(kept, func(_ string, since time.Duration) bool { return d.Now-since >= avoidFor })
@@ -50,8 +52,8 @@ func (d *failures) find() {
 	}
 	bad := map[string]map[cluster.Slot]*schema.WorkerState{} // by member
 	well := map[string]bool{}                                // tasks that fail somewhere: whether they run well anywhere
-	for _, memberID := range d.memberIDs {
-		if d.members[memberID] != active {
+	for _, memberID := range d.MemberIDs {
+		if d.members[memberID] != members.Active {
 			continue
 		}
 		workers := d.Snapshot.Peers[memberID].Status.Rec.Workers
@@ -67,19 +69,19 @@ func (d *failures) find() {
 	if len(bad) == 0 {
 		return
 	}
-	for _, memberID := range d.memberIDs {
-		if d.members[memberID] == active {
+	for _, memberID := range d.MemberIDs {
+		if d.members[memberID] == members.Active {
 			d.compare(d.Snapshot.Peers[memberID], bad[memberID], well)
 		}
 	}
-	for _, memberID := range d.memberIDs {
+	for _, memberID := range d.MemberIDs {
 		d.quarantine(memberID, bad, well)
 	}
 }
 
 // compare goes through what a member holds of the tasks that fail somewhere: what is not granted to it any longer
 // says nothing.
-func (d *failures) compare(p *view.Peer, bad map[cluster.Slot]*schema.WorkerState, well map[string]bool) {
+func (d *finder) compare(p *view.Peer, bad map[cluster.Slot]*schema.WorkerState, well map[string]bool) {
 	for i := range p.Status.Rec.Holding {
 		h := &p.Status.Rec.Holding[i]
 		if _, fails := well[h.Task]; !fails {
@@ -101,13 +103,13 @@ func (d *failures) compare(p *view.Peer, bad map[cluster.Slot]*schema.WorkerStat
 }
 
 // avoid notes that a slot is to go elsewhere.
-func (d *failures) avoid(slot cluster.Slot, node string, w *schema.WorkerState) {
-	most := d.specs[slot.Task].Restart.Elsewhere
+func (d *finder) avoid(slot cluster.Slot, node string, w *schema.WorkerState) {
+	most := d.Specs[slot.Task].Restart.Elsewhere
 	if most == 0 || w.InRow < most {
 		return
 	}
 	if d.avoids[slot] == nil {
-		d.avoids[slot] = Avoid{}
+		d.avoids[slot] = round.Avoid{}
 	}
 	if _, known := d.avoids[slot][node]; !known {
 		d.avoids[slot][node] = d.Now
@@ -116,8 +118,8 @@ func (d *failures) avoid(slot cluster.Slot, node string, w *schema.WorkerState) 
 
 // quarantine marks a node on which all fails, while it does well elsewhere: the node is to blame, then. At most
 // a third of the nodes are marked so.
-func (d *failures) quarantine(memberID string, all map[string]map[cluster.Slot]*schema.WorkerState, well map[string]bool) {
-	if d.members[memberID] != active || d.DryRun {
+func (d *finder) quarantine(memberID string, all map[string]map[cluster.Slot]*schema.WorkerState, well map[string]bool) {
+	if d.members[memberID] != members.Active || d.DryRun {
 		return
 	}
 	rec, bad := d.Snapshot.Peers[memberID].Assignment.Rec, all[memberID]
@@ -141,25 +143,25 @@ func (d *failures) quarantine(memberID string, all map[string]map[cluster.Slot]*
 	}
 	d.failing[memberID] = since
 	if d.Now < since+quarantineAfter {
-		d.commit.requeueAt(since + quarantineAfter)
+		d.commit.RequeueAt(since + quarantineAfter)
 		return
 	}
 	marked, nodes := 0, 0
-	for _, other := range d.memberIDs {
-		if d.members[other] == active {
+	for _, other := range d.MemberIDs {
+		if d.members[other] == members.Active {
 			nodes++
-			if d.commit.quarantined(d.facts, other) {
+			if d.commit.Quarantined(d.Facts, other) {
 				marked++
 			}
 		}
 	}
-	if d.commit.quarantined(d.facts, memberID) || 3*(marked+1) > nodes || d.commit.full() || d.commit.leavesOut(PartMark, rec.Node) {
+	if d.commit.Quarantined(d.Facts, memberID) || 3*(marked+1) > nodes || d.commit.Full() || d.commit.Omits(round.PartMark, rec.Node) {
 		return
 	}
 	mark := d.Snapshot.Mark(rec.Node)
 	mark.Quarantine = &schema.Quarantine{Member: memberID, Error: schema.Cut(reason, 10*schema.ShortError)}
-	d.commit.mark(rec.Node, &mark)
-	d.commit.move(cluster.Decided{Step: cluster.StepQuarantine, Node: rec.Node},
+	d.commit.Mark(rec.Node, &mark)
+	d.commit.Move(cluster.Decided{Step: cluster.StepQuarantine, Node: rec.Node},
 		cluster.Reason{Code: cluster.WhyQuarantined, Node: rec.Node, Detail: reason})
 }
 

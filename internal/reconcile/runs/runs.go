@@ -1,4 +1,4 @@
-package reconcile
+package runs
 
 import (
 	"cmp"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schedule"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -19,25 +20,25 @@ const (
 	maxDrops = 20 // records of runs that it deletes
 )
 
-// runStage brings the agendas of all tasks up to date.
-type runStage struct {
-	*facts
-	commit  *commit
+// stage brings the agendas of all tasks up to date.
+type stage struct {
+	*round.Facts
+	commit  *round.Commit
 	agendas map[string]view.Entry[schema.Agenda]
-	pending pendingRuns
+	pending round.PendingRuns
 	begun   map[string]bool // runs asked for by operators that there are now
 }
 
-// advanceRuns decides about the tasks that run to their end: it takes in what members say to have ended, ends
+// Advance decides about the tasks that run to their end: it takes in what members say to have ended, ends
 // runs, and begins those whose time has come. An agenda is written in the commit that acts on it, under the
 // term, so that a firing happens once, whoever else leads; and no slot leaves an assignment before what
 // its member has said of it is in the agenda.
 //
 // It returns the world with those agendas, which agendas could not be brought up to date, and which of the runs that
 // operators asked for there are now.
-func advanceRuns(w World, c *commit) (*facts, pendingRuns, map[string]bool) {
-	f := &facts{World: w, memberIDs: slices.Sorted(maps.Keys(w.Snapshot.Peers))}
-	d := &runStage{f, c, maps.Clone(w.Snapshot.Agendas), pendingRuns{}, map[string]bool{}}
+func Advance(w round.World, c *round.Commit) (*round.Facts, round.PendingRuns, map[string]bool) {
+	f := &round.Facts{World: w, MemberIDs: slices.Sorted(maps.Keys(w.Snapshot.Peers))}
+	d := &stage{f, c, maps.Clone(w.Snapshot.Agendas), round.PendingRuns{}, map[string]bool{}}
 	if d.agendas == nil {
 		d.agendas = map[string]view.Entry[schema.Agenda]{}
 	}
@@ -53,15 +54,15 @@ func advanceRuns(w World, c *commit) (*facts, pendingRuns, map[string]bool) {
 	snap := *w.Snapshot
 	snap.Agendas = d.agendas
 	next.Snapshot = &snap
-	next.specs = snap.Specs()
+	next.Specs = snap.Specs()
 	return &next, d.pending, d.begun
 }
 
 // advance brings the agenda of one task up to date.
-func (d *runStage) advance(name string, task view.Entry[schema.Task]) {
+func (d *stage) advance(name string, task view.Entry[schema.Task]) {
 	old, known := d.agendas[name]
 	switch {
-	case task.Rec == nil || d.commit.crowded() || known && old.Rec == nil || d.commit.leavesOut(PartAgenda, name):
+	case task.Rec == nil || d.commit.Crowded() || known && old.Rec == nil || d.commit.Omits(round.PartAgenda, name):
 		d.pending[name] = true
 		return
 	case task.Rec.Deleted || !task.Rec.Effective().Runs():
@@ -73,7 +74,7 @@ func (d *runStage) advance(name string, task view.Entry[schema.Task]) {
 		d.dropAgenda(name)
 		return
 	}
-	a := &agenda{facts: d.facts, commit: d.commit, task: name, spec: task.Rec.Effective()}
+	a := &agenda{Facts: d.Facts, commit: d.commit, task: name, spec: task.Rec.Effective()}
 	if known {
 		a.rec = *old.Rec
 		a.rec.Runs, a.rec.Kept = slices.Clone(a.rec.Runs), slices.Clone(a.rec.Kept)
@@ -82,7 +83,7 @@ func (d *runStage) advance(name string, task view.Entry[schema.Task]) {
 	}
 	a.foldAll()
 	if timing, err := schedule.Parse(a.spec); err != nil {
-		d.commit.out.Unplaced[name] = cluster.Reason{Code: cluster.WhySchedule, Detail: err.Error()}
+		d.commit.Out.Unplaced[name] = cluster.Reason{Code: cluster.WhySchedule, Detail: err.Error()}
 	} else if !d.DryRun {
 		a.end()
 		a.trim()
@@ -93,9 +94,9 @@ func (d *runStage) advance(name string, task view.Entry[schema.Task]) {
 	if a.changed {
 		a.limit()
 		rec := a.rec
-		d.commit.out.Agendas[name] = &rec
-		d.commit.extra++
-		d.commit.bytes += schema.Size(&rec)
+		d.commit.Out.Agendas[name] = &rec
+		d.commit.Extra++
+		d.commit.Bytes += schema.Size(&rec)
 		d.agendas[name] = view.Entry[schema.Agenda]{Rec: &rec, Version: old.Version, Read: old.Read}
 	}
 }
@@ -117,7 +118,7 @@ func (a *agenda) limit() {
 			a.blurred[a.rec.Runs[at].ID] = true
 		case len(a.rec.Skips) > 0:
 			a.rec.Skips = a.rec.Skips[1:]
-		case len(a.rec.Kept) > 0 && len(a.commit.out.DropRuns) < maxDrops:
+		case len(a.rec.Kept) > 0 && len(a.commit.Out.DropRuns) < maxDrops:
 			a.forget(a.rec.Kept[0])
 			a.rec.Kept = a.rec.Kept[1:]
 		default:
@@ -134,9 +135,9 @@ func failedBytes(failed []schema.Failure) (n int) {
 }
 
 // dropAgenda deletes what is left of a task that has no runs any longer: the runs that are over first.
-func (d *runStage) dropAgenda(name string) {
+func (d *stage) dropAgenda(name string) {
 	old, c := d.agendas[name], d.commit
-	if old.Rec == nil || d.DryRun || c.crowded() || c.leavesOut(PartAgenda, name) {
+	if old.Rec == nil || d.DryRun || c.Crowded() || c.Omits(round.PartAgenda, name) {
 		return
 	}
 	if kept := old.Rec.Kept; len(kept) > 0 {
@@ -148,24 +149,24 @@ func (d *runStage) dropAgenda(name string) {
 			}
 		}
 		for _, id := range kept[:n] {
-			c.out.DropRuns = append(c.out.DropRuns, RunKey{Task: name, ID: id})
+			c.Out.DropRuns = append(c.Out.DropRuns, round.RunKey{Task: name, ID: id})
 		}
 		rec := *old.Rec
 		rec.Kept, rec.Runs = kept[n:], []schema.Run{}
-		c.out.Agendas[name] = &rec
-		c.extra += n + 1
+		c.Out.Agendas[name] = &rec
+		c.Extra += n + 1
 		d.agendas[name] = view.Entry[schema.Agenda]{Rec: &rec, Version: old.Version}
 		return
 	}
-	c.out.Agendas[name] = nil
-	c.extra++
+	c.Out.Agendas[name] = nil
+	c.Extra++
 	delete(d.agendas, name)
 }
 
 // agenda is one task's in the making.
 type agenda struct {
-	*facts
-	commit  *commit
+	*round.Facts
+	commit  *round.Commit
 	rec     schema.Agenda
 	task    string
 	spec    cluster.TaskSpec
@@ -175,7 +176,7 @@ type agenda struct {
 
 // foldAll takes in what members say to have ended. Each slot's end is noted once.
 func (a *agenda) foldAll() {
-	for _, memberID := range a.memberIDs {
+	for _, memberID := range a.MemberIDs {
 		rec := a.Snapshot.Peers[memberID].Done.Rec
 		if rec == nil || a.Snapshot.Peers[memberID].Done.Absent {
 			continue
@@ -238,7 +239,7 @@ func union(a, b cluster.Indexes) cluster.Indexes {
 
 // end ends the runs of which nothing is left to do.
 func (a *agenda) end() {
-	for n := 0; n < maxEnds && a.commit.bytes < maxRuns; n++ {
+	for n := 0; n < maxEnds && a.commit.Bytes < round.MaxRunBytes; n++ {
 		at := slices.IndexFunc(a.rec.Runs, func(r schema.Run) bool { return !r.Queued && r.Left() == 0 })
 		if at < 0 {
 			return
@@ -250,16 +251,16 @@ func (a *agenda) end() {
 		if schema.Size(&ran) > schema.MaxRan {
 			ran.Blur(10 * schema.ShortError)
 		}
-		a.commit.bytes += schema.Size(&ran)
-		a.commit.out.Ran = append(a.commit.out.Ran, ran)
+		a.commit.Bytes += schema.Size(&ran)
+		a.commit.Out.Ran = append(a.commit.Out.Ran, ran)
 		a.rec.Kept = append(a.rec.Kept, r.ID)
 		a.changed = true
-		a.commit.extra++
+		a.commit.Extra++
 		step, why := cluster.StepDone, cluster.Reason{Code: cluster.WhyDone}
 		if len(r.Failed) > 0 {
 			step, why.Code = cluster.StepFailed, cluster.WhyFailed
 		}
-		a.commit.move(cluster.Decided{Step: step, Task: cluster.RunTask(a.task, r.ID)}, why)
+		a.commit.Move(cluster.Decided{Step: step, Task: cluster.RunTask(a.task, r.ID)}, why)
 	}
 }
 
@@ -272,7 +273,7 @@ func (a *agenda) trim() {
 	}
 	kept := []string{}
 	for _, id := range a.rec.Kept {
-		if extra > 0 && len(a.commit.out.DropRuns) < maxDrops && !a.lists(cluster.RunTask(a.task, id)) {
+		if extra > 0 && len(a.commit.Out.DropRuns) < maxDrops && !a.Lists(cluster.RunTask(a.task, id)) {
 			a.forget(id)
 			a.changed = true
 			extra--
@@ -286,12 +287,12 @@ func (a *agenda) trim() {
 // forget drops the record of a run that is over; if that ends in this very commit, it gets none.
 func (a *agenda) forget(id string) {
 	fresh := func(r schema.Ran) bool { return r.Task == a.task && r.ID == id }
-	if slices.ContainsFunc(a.commit.out.Ran, fresh) {
-		a.commit.out.Ran = slices.DeleteFunc(a.commit.out.Ran, fresh)
+	if slices.ContainsFunc(a.commit.Out.Ran, fresh) {
+		a.commit.Out.Ran = slices.DeleteFunc(a.commit.Out.Ran, fresh)
 		return
 	}
-	a.commit.out.DropRuns = append(a.commit.out.DropRuns, RunKey{Task: a.task, ID: id})
-	a.commit.extra++
+	a.commit.Out.DropRuns = append(a.commit.Out.DropRuns, round.RunKey{Task: a.task, ID: id})
+	a.commit.Extra++
 }
 
 // beginRequested begins the runs that operators ask for; where others go on they wait, unless runs may overlap. It adds
@@ -335,7 +336,7 @@ func (a *agenda) begin(r schema.Run, wait bool) {
 	}
 	a.rec.Runs = slices.Insert(a.rec.Runs, at, r)
 	a.changed = true
-	a.commit.move(cluster.Decided{Step: cluster.StepRun, Task: cluster.RunTask(a.task, r.ID)}, whyRun(&r))
+	a.commit.Move(cluster.Decided{Step: cluster.StepRun, Task: cluster.RunTask(a.task, r.ID)}, whyRun(&r))
 }
 
 // whyRun says why a run begins, or waits to.
@@ -357,7 +358,7 @@ func (a *agenda) dequeue() {
 	}
 }
 
-// left reports whether any run has something left to do.
-func (a *agenda) left() bool {
+// unfinished reports whether any run has something left to do.
+func (a *agenda) unfinished() bool {
 	return slices.ContainsFunc(a.rec.Runs, func(r schema.Run) bool { return r.Left() > 0 })
 }

@@ -6,6 +6,10 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/failures"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/members"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/placement"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -35,33 +39,33 @@ type releaseCandidate struct {
 	running  bool
 }
 
-// releaser decides which slots are asked back.
-type releaser struct {
-	*placement
+// releaseSelector decides which slots are asked back.
+type releaseSelector struct {
+	*placement.Placement
 	moves      moveRequests
 	barriers   barriers
-	loops      *crashLoops
-	commit     *commit
+	loops      *failures.CrashLoops
+	commit     *round.Commit
 	releases   releases
 	candidates []releaseCandidate
 }
 
 // selectReleases decides which slots are asked back now: all that may not run on, and of the others as many as
 // the budget allows. It returns what is remembered of nodes that come and go, too.
-func selectReleases(s *survey, p *placement, c *commit) (releases, NodeChanges) {
-	d := &releaser{placement: p, moves: s.moves, barriers: s.barriers, loops: s.loops, commit: c, releases: releases{}}
+func selectReleases(s *Survey, p *placement.Placement, c *round.Commit) (releases, round.NodeChanges) {
+	d := &releaseSelector{Placement: p, moves: s.moves, barriers: s.Barriers, loops: s.Loops, commit: c, releases: releases{}}
 	plan := map[string]map[int]*planner.Move{} // by task and slot
-	for i := range p.target.Moves {
-		m := &p.target.Moves[i]
-		task := p.tasks[m.Task]
+	for i := range p.Target.Moves {
+		m := &p.Target.Moves[i]
+		task := p.Tasks[m.Task]
 		if plan[task] == nil {
 			plan[task] = map[int]*planner.Move{}
 		}
 		plan[task][m.Slot] = m
 	}
-	d.addRecalled(s.recalls)
-	for _, memberID := range d.memberIDs {
-		if !d.members.live(memberID) {
+	d.addInvalid(s.invalid)
+	for _, memberID := range d.MemberIDs {
+		if !d.Members.Live(memberID) {
 			continue
 		}
 		slots := d.Snapshot.Peers[memberID].Assignment.Rec.Granted
@@ -74,8 +78,8 @@ func selectReleases(s *survey, p *placement, c *commit) (releases, NodeChanges) 
 	b := d.budget()
 	for _, w := range d.candidates {
 		switch {
-		case hold && w.urgency >= forComfort, !b.allows(w):
-			c.out.Pending++
+		case hold && w.urgency >= placement.ForComfort, !b.allows(w):
+			c.Out.Pending++
 		default:
 			d.releases.add(w.memberID, w.slot, w.handover)
 		}
@@ -83,12 +87,12 @@ func selectReleases(s *survey, p *placement, c *commit) (releases, NodeChanges) 
 	return d.releases, changes
 }
 
-// addRecalled asks the grants back that must not be.
-func (d *releaser) addRecalled(recalled recalls) {
+// addInvalid asks the grants back that must not be.
+func (d *releaseSelector) addInvalid(recalled invalidGrants) {
 	for memberID, slots := range recalled {
-		if d.members.live(memberID) {
+		if d.Members.Live(memberID) {
 			for slot, why := range slots {
-				d.releases.add(memberID, slot, handover{why, d.targetName(slot)})
+				d.releases.add(memberID, slot, handover{why, d.TargetName(slot)})
 			}
 		}
 	}
@@ -106,18 +110,18 @@ type granted struct {
 	moves    map[int]*planner.Move // what the plan moves
 }
 
-// stays reports whether there is nothing to decide on: all of it stays.
-func (g *granted) stays() bool {
+// allStay reports whether there is nothing to decide on: all of it stays.
+func (g *granted) allStay() bool {
 	return g.whole.Code == "" && g.run == nil && !g.changed && g.restart == nil && len(g.moves) == 0 &&
 		(len(g.Slots) == 0 || slices.Max(g.Slots) < g.spec.WorkerNum)
 }
 
 // consider decides on one grant: its slots are asked back, or are candidates, or stay.
-func (d *releaser) consider(memberID string, h *schema.SlotRange, moves map[int]*planner.Move) {
-	spec, known := d.specs[h.Task]
-	g := granted{SlotRange: h, memberID: memberID, spec: spec, run: d.Snapshot.Run(h.Task), moves: moves, restart: d.toRestart(h)}
-	g.whole, g.changed = d.mustLeaveWhole(memberID, h), known && !d.sameWork(h)
-	if g.stays() && len(d.moves.going) == 0 {
+func (d *releaseSelector) consider(memberID string, h *schema.SlotRange, moves map[int]*planner.Move) {
+	spec, known := d.Specs[h.Task]
+	g := granted{SlotRange: h, memberID: memberID, spec: spec, run: d.Snapshot.Run(h.Task), moves: moves, restart: d.ToRestart(h)}
+	g.whole, g.changed = d.mustLeaveWhole(memberID, h), known && !d.SameWork(h)
+	if g.allStay() && len(d.moves.going) == 0 {
 		return
 	}
 	for _, index := range h.Slots {
@@ -125,7 +129,7 @@ func (d *releaser) consider(memberID string, h *schema.SlotRange, moves map[int]
 		if _, asked := d.releases[memberID][slot]; asked {
 			continue
 		}
-		to, placed := d.targetName(slot), d.targetOf(slot) != planner.Nobody
+		to, placed := d.TargetName(slot), d.TargetOf(slot) != planner.Nobody
 		if why := d.mustLeave(&g, index); why.Code != "" {
 			d.releases.add(memberID, slot, handover{why, to})
 			continue
@@ -134,68 +138,68 @@ func (d *releaser) consider(memberID string, h *schema.SlotRange, moves map[int]
 		switch {
 		case why.Code == "":
 			continue
-		case placed && d.loops.crashes(slot) >= crashesToPart:
+		case placed && d.loops.Crashes(slot) >= failures.CrashesToPart:
 			continue // a suspect stays where it is until it is cleared
 		case moves[index] != nil && !placed:
 			d.releases.add(memberID, slot, handover{why, ""}) // it may not run here, and nowhere else
 			continue
-		case (d.commit.out.Blocked != "" || d.barriers[h.Task] != nil) && !g.changed:
+		case (d.commit.Out.Blocked != "" || d.barriers[h.Task] != nil) && !g.changed:
 			continue // it could not be granted again
 		}
 		holding := schema.Find(d.Snapshot.Peers[memberID].Status.Rec.Holding, slot)
 		d.candidates = append(d.candidates, releaseCandidate{
-			memberID, slot, handover{why, to}, urgency(why.Code), holding != nil && holding.Token == h.Token,
+			memberID, slot, handover{why, to}, placement.Urgency(why.Code), holding != nil && holding.Token == h.Token,
 		})
 	}
 }
 
 // mustLeaveWhole says why all slots of a grant have to leave at once, the zero value if they do not.
-func (d *releaser) mustLeaveWhole(memberID string, h *schema.SlotRange) cluster.Reason {
-	spec, known := d.specs[h.Task]
+func (d *releaseSelector) mustLeaveWhole(memberID string, h *schema.SlotRange) cluster.Reason {
+	spec, known := d.Specs[h.Task]
 	switch {
-	case !known && isRun(h.Task):
+	case !known && round.IsRun(h.Task):
 		return cluster.Reason{Code: cluster.WhyDone}
 	case !known && !d.Snapshot.Deleted(h.Task):
 		return cluster.Reason{Code: cluster.WhyUndeclared}
 	case !known:
 		return cluster.Reason{Code: cluster.WhyDeleted}
-	case d.members[memberID] == leaving && d.draining(memberID):
-		return cluster.Reason{Code: cluster.WhyDraining, Node: d.nodeName(memberID)}
-	case d.members[memberID] == leaving:
-		return cluster.Reason{Code: cluster.WhyLeaving, Node: d.nodeName(memberID)}
+	case d.Members[memberID] == members.Leaving && d.Draining(memberID):
+		return cluster.Reason{Code: cluster.WhyDraining, Node: d.NodeName(memberID)}
+	case d.Members[memberID] == members.Leaving:
+		return cluster.Reason{Code: cluster.WhyLeaving, Node: d.NodeName(memberID)}
 	case spec.Paused:
 		return cluster.Reason{Code: cluster.WhyPaused}
-	case d.barriers.toResize(d.facts, h, d.commit):
-		return resized(d.facts, h)
+	case d.barriers.toResize(d.Facts, h, d.commit):
+		return resized(d.Facts, h)
 	}
 	return cluster.Reason{}
 }
 
 // mustLeave says why a slot of a grant has to leave at once, the zero value if it has not to.
-func (d *releaser) mustLeave(g *granted, index int) cluster.Reason {
+func (d *releaseSelector) mustLeave(g *granted, index int) cluster.Reason {
 	why := g.whole
 	if g.run != nil && g.run.Over(index) {
 		why = cluster.Reason{Code: cluster.WhyDone}
 	}
 	if index >= g.spec.WorkerNum &&
-		(why.Code == cluster.WhyResized || why.Code == "" && (g.spec.WorkerNum == 0 || !d.otherCount(g.SlotRange))) {
+		(why.Code == cluster.WhyResized || why.Code == "" && (g.spec.WorkerNum == 0 || !d.OtherCount(g.SlotRange))) {
 		why.Code = cluster.WhyScaledDown
 	}
 	return why
 }
 
 // shouldLeave says why a slot of a grant should leave its node, where it may run on; the zero value if it stays.
-func (d *releaser) shouldLeave(g *granted, slot cluster.Slot) cluster.Reason {
+func (d *releaseSelector) shouldLeave(g *granted, slot cluster.Slot) cluster.Reason {
 	order, moving := d.moves.going[slot]
-	target := d.targetName(slot)
+	target := d.TargetName(slot)
 	switch m := g.moves[slot.Index]; {
-	case moving && target == d.nodeName(g.memberID):
+	case moving && target == d.NodeName(g.memberID):
 		return cluster.Reason{} // the plan has changed since: it stays
 	case moving && target == order.To:
 		return cluster.Reason{Code: cluster.WhyMoved}
 	case m != nil:
 		why := m.Reason
-		if why.Code == cluster.WhyDraining && d.commit.quarantined(d.facts, g.memberID) {
+		if why.Code == cluster.WhyDraining && d.commit.Quarantined(d.Facts, g.memberID) {
 			why.Code = cluster.WhyQuarantined
 		}
 		return why

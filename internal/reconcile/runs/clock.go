@@ -1,4 +1,4 @@
-package reconcile
+package runs
 
 import (
 	"fmt"
@@ -31,19 +31,19 @@ func (a *agenda) fired(at time.Time) bool {
 	return schema.Within(a.rec.Decided, at) || a.rec.Find(id) != nil || slices.Contains(a.rec.Kept, id)
 }
 
-// recall takes back that firings which are still to come were passed over.
-func (a *agenda) recall(s *schedule.Schedule) {
+// rewind takes back that firings which are still to come were passed over.
+func (a *agenda) rewind(s *schedule.Schedule) {
 	if a.rec.Last.Sub(a.WallNow) <= cluster.MisfireAfter {
 		return
 	}
 	back := a.WallNow.Add(-cluster.MisfireAfter) // what is older came too late
 	open := schema.Without(a.rec.Passed, []schema.Span{{To: back}})
 	if len(open) == 0 {
-		a.commit.out.Ahead = append(a.commit.out.Ahead, a.task)
+		a.commit.Out.Ahead = append(a.commit.Out.Ahead, a.task)
 		return
 	}
 	decidedTo := a.rec.Last
-	a.commit.move(cluster.Decided{Step: cluster.StepRecall, Task: a.task}, cluster.Reason{Code: cluster.WhyClock, Detail: fmt.Sprintf(
+	a.commit.Move(cluster.Decided{Step: cluster.StepRecall, Task: a.task}, cluster.Reason{Code: cluster.WhyClock, Detail: fmt.Sprintf(
 		"its schedule had been decided up to %s; what was passed over and is still to come fires in time", decidedTo.Format(time.RFC3339))})
 	later := schema.Without(a.rec.Decided, []schema.Span{{To: decidedTo}})
 	a.rec.Decided = append(schema.Without([]schema.Span{{From: back, To: decidedTo}}, open), later...)
@@ -95,7 +95,7 @@ func (a *agenda) unskip(s *schedule.Schedule, open []schema.Span) {
 // just now may have had a run of that name, and what members say of its slots is not said of this one. No firing has such a name.
 func (a *agenda) unusedID(at time.Time) string {
 	id := schema.RunID(at)
-	for a.mentions(cluster.RunTask(a.task, id)) {
+	for a.Mentions(cluster.RunTask(a.task, id)) {
 		at = at.Add(time.Millisecond)
 		id = at.UTC().Format("20060102T150405.000Z")
 	}

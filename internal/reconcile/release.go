@@ -4,65 +4,67 @@ import (
 	"slices"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/placement"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// released are slots that are asked back for the same reason, and who is to have them.
-type released struct {
+// releaseEntry are slots that are asked back for the same reason, and who is to have them.
+type releaseEntry struct {
 	schema.SlotRange
 	to string
 }
 
-// releasing takes slots out of assignments.
-type releasing struct {
-	*placement
+// releaseWriter takes slots out of assignments.
+type releaseWriter struct {
+	*placement.Placement
 	barriers barriers
-	pending  pendingRuns
+	pending  round.PendingRuns
 	releases releases
-	commit   *commit
+	commit   *round.Commit
 }
 
 // release takes slots out of assignments: it asks them back from members that should not have them,
 // frees those that were given back, and lists those that a hand took out while they ran. Nobody has to agree to
 // that, so it is always valid.
-func release(s *survey, p *placement, asked releases, c *commit) {
-	d := &releasing{p, s.barriers, s.pending, asked, c}
-	for _, memberID := range d.memberIDs {
-		if !d.members.live(memberID) {
+func release(s *Survey, p *placement.Placement, asked releases, c *round.Commit) {
+	d := &releaseWriter{p, s.Barriers, s.pending, asked, c}
+	for _, memberID := range d.MemberIDs {
+		if !d.Members.Live(memberID) {
 			continue
 		}
-		if c.full() {
+		if c.Full() {
 			return
 		}
-		if c.leavesOut(PartAssignment, memberID) {
+		if c.Omits(round.PartAssignment, memberID) {
 			continue
 		}
 		p := d.Snapshot.Peers[memberID]
 		assignment, version := *p.Assignment.Rec, p.Assignment.Version+1
 		freed, kept := schema.Split(assignment.Releasing, func(slot cluster.Slot, h *schema.SlotRange) bool {
-			return d.stopped(memberID, slot, h) && !d.barriers.keeps(d.facts, d.members, memberID, h) && !d.pending.of(slot)
+			return d.Stopped(memberID, slot, h) && !d.barriers.keeps(d.Facts, d.Members, memberID, h) && !d.pending.Keeps(slot)
 		})
-		assignment.Releasing = nonNil(kept)
+		assignment.Releasing = round.NonNil(kept)
 		asked, changed := d.askFor(memberID, &assignment, version)
 		adopted := assignment.Adopt(p.Status.Rec.Holding, version)
 		if len(freed) == 0 && len(asked) == 0 && len(adopted) == 0 && !changed {
 			continue
 		}
 		const reason = 120 // bytes that an entry takes more when it is asked back
-		c.write(memberID, &assignment, reason*(len(asked)+2*len(adopted)))
+		c.Write(memberID, &assignment, reason*(len(asked)+2*len(adopted)))
 		for _, h := range adopted {
-			c.move(cluster.Decided{Step: cluster.StepRelease, Task: h.Task, Slots: h.Slots, Node: assignment.Node, Token: h.Token}, *h.Why)
+			c.Move(cluster.Decided{Step: cluster.StepRelease, Task: h.Task, Slots: h.Slots, Node: assignment.Node, Token: h.Token}, *h.Why)
 		}
 		for _, e := range asked {
-			c.move(cluster.Decided{Step: cluster.StepRelease, Task: e.Task, Slots: e.Slots, Node: assignment.Node, To: e.to, Token: e.Token}, *e.Why)
+			c.Move(cluster.Decided{Step: cluster.StepRelease, Task: e.Task, Slots: e.Slots, Node: assignment.Node, To: e.to, Token: e.Token}, *e.Why)
 		}
 		for _, h := range freed {
 			why := cluster.Reason{Code: cluster.WhyUnlisted, Node: assignment.Node} // unless its entry says more
 			if h.Why != nil {
 				why = *h.Why
 			}
-			c.move(cluster.Decided{Step: cluster.StepFree, Task: h.Task, Slots: h.Slots, Node: assignment.Node, Token: h.Token}, why)
-			c.leaveFor(h, why)
+			c.Move(cluster.Decided{Step: cluster.StepFree, Task: h.Task, Slots: h.Slots, Node: assignment.Node, Token: h.Token}, why)
+			c.SetFreed(h, why)
 		}
 	}
 }
@@ -71,7 +73,7 @@ func release(s *survey, p *placement, asked releases, c *commit) {
 // present specs; it returns what it asks back, and whether specs have changed. An assignment that would be too large
 // for that has the specs that it had, or is asked for less: what remains is asked for when there is room, and
 // the more of an entry there is to ask for, the sooner, since what is whole takes less.
-func (d *releasing) askFor(memberID string, assignment *schema.Assignment, version int64) (asked []released, changed bool) {
+func (d *releaseWriter) askFor(memberID string, assignment *schema.Assignment, version int64) (asked []releaseEntry, changed bool) {
 	granted, kept, asks := assignment.Granted, assignment.Releasing, d.releases[memberID]
 	whole, part := toAskFor(granted, asks)
 	entries := slices.Concat(whole, part)
@@ -93,16 +95,16 @@ func (d *releasing) askFor(memberID string, assignment *schema.Assignment, versi
 			stay, changed = d.refresh(stay)
 		}
 		asked = d.releaseEntries(asks, back, version)
-		assignment.Granted, assignment.Releasing = nonNil(stay), slices.Clone(kept)
+		assignment.Granted, assignment.Releasing = round.NonNil(stay), slices.Clone(kept)
 		for i := range asked {
 			assignment.Releasing = append(assignment.Releasing, asked[i].SlotRange)
 		}
-		assignment.Releasing = nonNil(assignment.Releasing)
+		assignment.Releasing = round.NonNil(assignment.Releasing)
 		switch {
 		case most == 0 && !changed || d.fitsAssignment(memberID, assignment, changed):
 			return asked, changed
 		case changed:
-			d.commit.out.Full = append(d.commit.out.Full, assignment.Node)
+			d.commit.Out.Full = append(d.commit.Out.Full, assignment.Node)
 			refreshed = false
 		default:
 			most /= 2
@@ -133,11 +135,11 @@ func toAskFor(granted []schema.SlotRange, asks map[cluster.Slot]handover) (whole
 }
 
 // fitsAssignment reports whether an assignment is within its bound. What is far from it is not measured.
-func (d *releasing) fitsAssignment(memberID string, assignment *schema.Assignment, changed bool) bool {
+func (d *releaseWriter) fitsAssignment(memberID string, assignment *schema.Assignment, changed bool) bool {
 	rough := schema.Rough(assignment.Granted) + schema.Rough(assignment.Releasing)
 	if changed {
 		for i := range assignment.Granted {
-			rough += d.commit.sizeOf(&assignment.Granted[i])
+			rough += d.commit.SizeOf(&assignment.Granted[i])
 		}
 	}
 	if d.Snapshot.Peers[memberID].Assignment.Size+rough < schema.MaxAssignment {
@@ -148,7 +150,7 @@ func (d *releasing) fitsAssignment(memberID string, assignment *schema.Assignmen
 
 // releaseEntries makes the entries of slots that are asked back, those that are asked back for the same
 // reason together.
-func (d *releasing) releaseEntries(asks map[cluster.Slot]handover, back []schema.SlotRange, version int64) (list []released) {
+func (d *releaseWriter) releaseEntries(asks map[cluster.Slot]handover, back []schema.SlotRange, version int64) (list []releaseEntry) {
 	var made []handover
 	for _, h := range back {
 		first := len(list)
@@ -165,7 +167,7 @@ func (d *releasing) releaseEntries(asks map[cluster.Slot]handover, back []schema
 				if count, told := h.Told(); told {
 					entry.Count = &count
 				}
-				list = append(list, released{entry, a.to})
+				list = append(list, releaseEntry{entry, a.to})
 				made = append(made, a)
 			}
 			list[at].Slots = append(list[at].Slots, index)
@@ -176,17 +178,17 @@ func (d *releasing) releaseEntries(asks map[cluster.Slot]handover, back []schema
 
 // refresh gives grants their task's present spec; what their workers were told of their number stays. The list is
 // copied if one changes.
-func (p *releasing) refresh(list []schema.SlotRange) (fresh []schema.SlotRange, changed bool) {
+func (p *releaseWriter) refresh(list []schema.SlotRange) (fresh []schema.SlotRange, changed bool) {
 	for i := range list {
-		t, known := p.rank[list[i].Task]
-		if !known || *list[i].Spec == p.in.Tasks[t].Spec {
+		t, known := p.Rank[list[i].Task]
+		if !known || *list[i].Spec == p.In.Tasks[t].Spec {
 			continue
 		}
 		if !changed {
 			list, changed = slices.Clone(list), true
 		}
 		count, _ := list[i].Told()
-		spec := p.in.Tasks[t].Spec
+		spec := p.In.Tasks[t].Spec
 		list[i].Count, list[i].Spec = &count, &spec
 	}
 	return list, changed

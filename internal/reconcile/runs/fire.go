@@ -1,4 +1,4 @@
-package reconcile
+package runs
 
 import (
 	"slices"
@@ -31,7 +31,7 @@ func (a *agenda) fire(s *schedule.Schedule) {
 			a.rec.Last = now
 		}
 	}
-	a.recall(s)
+	a.rewind(s)
 	a.fireDue(s)
 }
 
@@ -49,14 +49,14 @@ func (a *agenda) awaitsFormer(former, grid *schedule.Schedule) bool {
 	case !pending.Before(grid.Next(a.WallNow)):
 		return false
 	}
-	a.commit.requeueAt(a.Now + pending.Sub(a.WallNow))
+	a.commit.RequeueAt(a.Now + pending.Sub(a.WallNow))
 	return true
 }
 
 // fireDue decides about the firings of a schedule that have come.
 func (a *agenda) fireDue(s *schedule.Schedule) {
 	due := s.At(a.rec.Last, a.WallNow, a.spec.Misfire, a.spec.Overlap.Skips() && a.ahead() == "", a.fired)
-	if over := len(a.rec.Runs) + len(due.Late) + len(due.Fire) - cluster.MaxActiveRuns; over > 0 && len(due.Fire) > 0 && a.left() {
+	if over := len(a.rec.Runs) + len(due.Late) + len(due.Fire) - cluster.MaxActiveRuns; over > 0 && len(due.Fire) > 0 && a.unfinished() {
 		due.GiveUp(over) // what is due now takes the room that there is
 	}
 	passed := due.Last
@@ -74,7 +74,7 @@ func (a *agenda) fireDue(s *schedule.Schedule) {
 		a.rec.Decided = slices.DeleteFunc(slices.Clone(a.rec.Decided), func(s schema.Span) bool { return !s.To.After(a.rec.Last) })
 	}
 	if !due.Next.IsZero() {
-		a.commit.requeueAt(a.Now + max(due.Next.Sub(a.WallNow), time.Millisecond))
+		a.commit.RequeueAt(a.Now + max(due.Next.Sub(a.WallNow), time.Millisecond))
 	}
 }
 
@@ -128,5 +128,5 @@ func (a *agenda) skip(s schema.Skip) {
 	}
 	a.rec.Skips = append(a.rec.Skips, s)
 	a.rec.Skips = a.rec.Skips[max(0, len(a.rec.Skips)-schema.MaxSkips):]
-	a.commit.move(cluster.Decided{Step: cluster.StepMiss, Task: a.task}, cluster.Reason{Code: code, Detail: s.String()})
+	a.commit.Move(cluster.Decided{Step: cluster.StepMiss, Task: a.task}, cluster.Reason{Code: code, Detail: s.String()})
 }

@@ -1,10 +1,11 @@
-package reconcile
+package explain
 
 import (
 	"fmt"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/plural"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/failures"
 )
 
 // Observe adds to an explanation what the worker's node says of it.
@@ -29,7 +30,7 @@ func Ailing(w *cluster.WorkerInfo, here string) string {
 	switch {
 	case w.State == cluster.WorkerHeld:
 		return fmt.Sprintf("it is held back, since it %s, one after the other; it is tried again by itself after %v, "+
-			"and at once if its task is changed or by `xconsumer restart %s`", w.Error, holdFor, w.Slot())
+			"and at once if its task is changed or by `xconsumer restart %s`", w.Error, failures.HoldFor, w.Slot())
 	case w.State == cluster.WorkerGivenUp && w.Node == "":
 		return fmt.Sprintf("it has failed for good: it %s, one after the other; "+
 			"`xconsumer restart %s` tries it again, as does a change of its task", w.Error, w.Slot())

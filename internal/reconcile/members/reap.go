@@ -1,51 +1,52 @@
-package reconcile
+package members
 
 import (
 	"maps"
 	"slices"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// reap deletes the assignments of members of which nothing can run, as far as one commit goes, and returns the states of all
+// Reap deletes the assignments of members of which nothing can run, as far as one commit goes, and returns the states of all
 // members after that.
-func reap(f *facts, m members, pending pendingRuns, c *commit) members {
+func Reap(f *round.Facts, m States, pending round.PendingRuns, c *round.Commit) States {
 	next := maps.Clone(m)
-	for _, memberID := range f.memberIDs {
+	for _, memberID := range f.MemberIDs {
 		p := f.Snapshot.Peers[memberID]
 		switch {
-		case m[memberID] != reapable:
-		case c.full():
-			next[memberID] = lost // for the next commit
-		case pending.ofAssignment(p.Assignment.Rec):
-			next[memberID] = settled
-			closeSettled(f, memberID, p, pending, c)
+		case m[memberID] != Reapable:
+		case c.Full():
+			next[memberID] = Lost // for the next commit
+		case pending.KeepsAssignment(p.Assignment.Rec):
+			next[memberID] = AwaitingRuns
+			closeAwaiting(f, memberID, p, pending, c)
 		default:
-			c.write(memberID, nil, 0)
+			c.Write(memberID, nil, 0)
 			if p.Done.Rec != nil && !p.Done.Absent {
-				c.extra++
+				c.Extra++
 			}
 			why := departureOf(p)
-			c.move(cluster.Decided{Step: cluster.StepReap, Node: f.nodeName(memberID)}, why)
+			c.Move(cluster.Decided{Step: cluster.StepReap, Node: f.NodeName(memberID)}, why)
 			if p.Assignment.Rec != nil {
-				c.free(p.Assignment.Rec.Node, p.Assignment.Rec.Granted, p.Assignment.Rec.Releasing, why)
+				c.Free(p.Assignment.Rec.Node, p.Assignment.Rec.Granted, p.Assignment.Rec.Releasing, why)
 			}
 		}
 	}
 	return next
 }
 
-// closeSettled takes everything that does not await its agenda out of the assignment of a member of which nothing runs. It closes
+// closeAwaiting takes everything that does not await its agenda out of the assignment of a member of which nothing runs. It closes
 // the assignment: no later leader has to find out again that nothing runs, or to wait for the node to come back.
-func closeSettled(f *facts, memberID string, p *view.Peer, pending pendingRuns, c *commit) {
-	await := func(slot cluster.Slot, _ *schema.SlotRange) bool { return pending.of(slot) }
+func closeAwaiting(f *round.Facts, memberID string, p *view.Peer, pending round.PendingRuns, c *round.Commit) {
+	await := func(slot cluster.Slot, _ *schema.SlotRange) bool { return pending.Keeps(slot) }
 	slots, freed := schema.Split(p.Assignment.Rec.Granted, await)
 	releasing, returned := schema.Split(p.Assignment.Rec.Releasing, await)
 	for _, h := range slices.Concat(slots, releasing) {
 		task, _ := cluster.SplitRun(h.Task)
-		c.out.Unplaced[task] = cluster.Reason{Code: cluster.WhyWaiting, Node: p.Assignment.Rec.Node,
+		c.Out.Unplaced[task] = cluster.Reason{Code: cluster.WhyWaiting, Node: p.Assignment.Rec.Node,
 			Detail: "what it says of the end of " + h.Task + " is kept until the agenda of " + task + " can be read and written"}
 	}
 	if len(freed)+len(returned) == 0 {
@@ -62,9 +63,9 @@ func closeSettled(f *facts, memberID string, p *view.Peer, pending pendingRuns, 
 	}
 	why := departureOf(p)
 	closed.Clean = true
-	assignment.Granted, assignment.Releasing, assignment.Closed = nonNil(slots), nonNil(releasing), &closed
-	c.write(memberID, &assignment, 0)
-	c.free(assignment.Node, freed, returned, why)
+	assignment.Granted, assignment.Releasing, assignment.Closed = round.NonNil(slots), round.NonNil(releasing), &closed
+	c.Write(memberID, &assignment, 0)
+	c.Free(assignment.Node, freed, returned, why)
 }
 
 // departureOf says why a member's slots are free.

@@ -1,36 +1,37 @@
-package reconcile
+package members
 
 import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// memberState is what the leader makes of a member.
-type memberState int
+// State is what the leader makes of a member.
+type State int
 
 const (
-	active   memberState = iota // live: takes work
-	leaving                     // live: its slots are to be moved away
-	lost                        // gone or unknown: its slots wait
-	reapable                    // nothing of it can run: its assignment is deleted
-	settled                     // nothing of it runs, but what its assignment lists still awaits an agenda
-	unknown                     // nothing can be decided about it
+	Active       State = iota // live: takes work
+	Leaving                   // live: its slots are to be moved away
+	Lost                      // gone or unknown: its slots wait
+	Reapable                  // nothing of it can run: its assignment is deleted
+	AwaitingRuns              // nothing of it runs, but what its assignment lists still awaits an agenda
+	unknown                   // nothing can be decided about it
 )
 
-// members are the states of all members, by MemberID.
-type members map[string]memberState
+// States are the states of all members, by MemberID.
+type States map[string]State
 
-// live reports whether a member is there, so that it answers what it is asked.
-func (m members) live(memberID string) bool { return m[memberID] == active || m[memberID] == leaving }
+// Live reports whether a member is there, so that it answers what it is asked.
+func (m States) Live(memberID string) bool { return m[memberID] == Active || m[memberID] == Leaving }
 
-// isBack reports whether the node of a member that is gone has come back.
-func (m members) isBack(f *facts, memberID string) bool {
-	name := f.nodeName(memberID)
+// IsBack reports whether the node of a member that is gone has come back.
+func (m States) IsBack(f *round.Facts, memberID string) bool {
+	name := f.NodeName(memberID)
 	for other := range m {
-		if m.live(other) && other != memberID && f.nodeName(other) == name {
+		if m.Live(other) && other != memberID && f.NodeName(other) == name {
 			return true
 		}
 	}
@@ -39,65 +40,65 @@ func (m members) isBack(f *facts, memberID string) bool {
 
 // classifier finds out what becomes of members.
 type classifier struct {
-	*facts
-	commit    *commit
-	firstSeen map[string]FirstSeen
+	*round.Facts
+	commit    *round.Commit
+	firstSeen map[string]round.FirstSeen
 }
 
-// classify returns the state of every member, and since when those that are gone have been seen so. It writes assignments
+// Classify returns the state of every member, and since when those that are gone have been seen so. It writes assignments
 // again that were damaged, and names who is to be evicted.
-func classify(f *facts, c *commit) (members, map[string]FirstSeen) {
-	d := &classifier{f, c, map[string]FirstSeen{}}
-	states := make(members, len(f.memberIDs))
-	for _, memberID := range f.memberIDs {
+func Classify(f *round.Facts, c *round.Commit) (States, map[string]round.FirstSeen) {
+	d := &classifier{f, c, map[string]round.FirstSeen{}}
+	states := make(States, len(f.MemberIDs))
+	for _, memberID := range f.MemberIDs {
 		states[memberID] = d.classify(memberID, f.Snapshot.Peers[memberID])
 	}
 	return states, d.firstSeen
 }
 
-func (d *classifier) classify(memberID string, p *view.Peer) memberState {
+func (d *classifier) classify(memberID string, p *view.Peer) State {
 	assignment := p.Assignment
 	switch {
 	case assignment.Absent && d.Reaped[memberID]:
-		d.commit.out.Forget = append(d.commit.out.Forget, memberID)
+		d.commit.Out.Forget = append(d.commit.Out.Forget, memberID)
 		return unknown
 	case assignment.Absent:
 		return d.assignmentMissing(memberID, p)
 	case !assignment.Good():
 		return d.assignmentUnusable(memberID, p)
 	case assignment.Rec.Closed != nil:
-		return reapable
+		return Reapable
 	case assignment.Rec.Evicted:
-		if d.confirmedGone(memberID, assignment.Version, d.timeoutOf(memberID)+d.takeoverDelay(memberID), d.Now) {
-			return reapable
+		if d.confirmedGone(memberID, assignment.Version, d.TimeoutOf(memberID)+d.TakeoverDelayOf(memberID), d.Now) {
+			return Reapable
 		}
-		return lost
+		return Lost
 	case p.Member.Absent && p.Status.Absent:
 		if p.Member.Read < assignment.Read || p.Status.Read < assignment.Read {
-			d.commit.requeueMemberAt(memberID, d.Now) // absent when read before the assignment proves nothing
-			return lost
+			d.commit.RequeueMemberAt(memberID, d.Now) // absent when read before the assignment proves nothing
+			return Lost
 		}
-		if d.confirmedGone(memberID, assignment.Version, d.takeoverDelay(memberID), min(p.Member.Read, p.Status.Read)) {
-			return reapable
+		if d.confirmedGone(memberID, assignment.Version, d.TakeoverDelayOf(memberID), min(p.Member.Read, p.Status.Read)) {
+			return Reapable
 		}
-		return lost
+		return Lost
 	case p.Member.Absent || p.Status.Absent:
 		return d.partiallyDeleted(memberID, p)
 	case p.Member.Rec == nil || !p.Status.Good():
-		return lost // edited by hand; what it has stays with it
+		return Lost // edited by hand; what it has stays with it
 	case p.Status.Rec.Leaving:
-		return leaving
+		return Leaving
 	case memberID == d.Self && d.Leaving: // what it gave itself now it would ask back as soon as it has read its status
-		return leaving
+		return Leaving
 	}
-	return active
+	return Active
 }
 
 // partiallyDeleted: one of the member's keys is absent and another one is not. The end of a session takes them all
 // at once, so if that is still so when it is read again, a hand has done it, and what is absent
 // proves nothing: were the rest deleted too, the member would look like one that is gone
 // while it goes on. It is evicted: that stops it by its heartbeat, which it cannot write any longer.
-func (d *classifier) partiallyDeleted(memberID string, p *view.Peer) memberState {
+func (d *classifier) partiallyDeleted(memberID string, p *view.Peer) State {
 	there := p.Status.Read
 	if p.Status.Absent {
 		there = p.Member.Read
@@ -105,13 +106,13 @@ func (d *classifier) partiallyDeleted(memberID string, p *view.Peer) memberState
 	if d.confirmedGone(memberID, p.Assignment.Version, 1, there) {
 		d.evict(memberID)
 	}
-	return lost
+	return Lost
 }
 
 // evict has a member evicted, if no other one is.
 func (d *classifier) evict(memberID string) {
-	if d.commit.out.Evict == "" {
-		d.commit.out.Evict = memberID
+	if d.commit.Out.Evict == "" {
+		d.commit.Out.Evict = memberID
 	}
 }
 
@@ -120,27 +121,27 @@ func (d *classifier) evict(memberID string) {
 func (d *classifier) confirmedGone(memberID string, version int64, delay, seen time.Duration) bool {
 	first, ok := d.Memory.FirstSeenGone[memberID]
 	if !ok || first.Assignment != version || first.Delay != delay {
-		first = FirstSeen{At: d.Now, Assignment: version, Delay: delay}
+		first = round.FirstSeen{At: d.Now, Assignment: version, Delay: delay}
 	}
 	d.firstSeen[memberID] = first
 	if seen >= first.At+first.Delay {
 		return true
 	}
-	d.commit.requeueMemberAt(memberID, first.At+first.Delay)
+	d.commit.RequeueMemberAt(memberID, first.At+first.Delay)
 	return false
 }
 
 // assignmentMissing: an assignment that this leader did not delete is missing. What it granted may run, so
 // nothing is granted until that is cleared up.
-func (d *classifier) assignmentMissing(memberID string, p *view.Peer) memberState {
-	d.commit.block("the assignment of " + d.nodeName(memberID) + " is missing")
+func (d *classifier) assignmentMissing(memberID string, p *view.Peer) State {
+	d.commit.Block("the assignment of " + d.NodeName(memberID) + " is missing")
 	if p.Live() {
 		if p.Status.Read < p.Assignment.Read || !p.Status.Good() || p.Member.Rec == nil {
 			at := d.Now
 			if p.Status.Read >= p.Assignment.Read {
-				at += d.takeoverDelay(memberID)
+				at += d.TakeoverDelayOf(memberID)
 			}
-			d.commit.requeueMemberAt(memberID, at)
+			d.commit.RequeueMemberAt(memberID, at)
 			d.orphanedKeys(memberID, p)
 			return unknown
 		}
@@ -148,12 +149,12 @@ func (d *classifier) assignmentMissing(memberID string, p *view.Peer) memberStat
 		return unknown
 	}
 	if !p.Member.Absent || !p.Status.Absent {
-		d.commit.requeueMemberAt(memberID, d.Now+d.takeoverDelay(memberID))
+		d.commit.RequeueMemberAt(memberID, d.Now+d.TakeoverDelayOf(memberID))
 		d.orphanedKeys(memberID, p)
 		return unknown
 	}
-	if d.confirmedGone(memberID, -1, d.timeoutOf(memberID)+d.takeoverDelay(memberID), d.Now) {
-		d.commit.out.Forget = append(d.commit.out.Forget, memberID)
+	if d.confirmedGone(memberID, -1, d.TimeoutOf(memberID)+d.TakeoverDelayOf(memberID), d.Now) {
+		d.commit.Out.Forget = append(d.commit.Out.Forget, memberID)
 	}
 	return unknown
 }
@@ -163,24 +164,24 @@ func (d *classifier) assignmentMissing(memberID string, p *view.Peer) memberStat
 // be over they go, whoever has made them: else nothing would ever be granted again.
 func (d *classifier) orphanedKeys(memberID string, p *view.Peer) {
 	const version = -2 // of no assignment, and not as for a member of whom nothing is left
-	if d.confirmedGone(memberID, version, d.timeoutOf(memberID)+d.takeoverDelay(memberID), p.Assignment.Read) {
+	if d.confirmedGone(memberID, version, d.TimeoutOf(memberID)+d.TakeoverDelayOf(memberID), p.Assignment.Read) {
 		d.evict(memberID)
 	}
 }
 
 // assignmentUnusable: an assignment was edited by hand. The last good one is written again if nothing
 // can have happened in between; else what the member says it holds is asked back.
-func (d *classifier) assignmentUnusable(memberID string, p *view.Peer) memberState {
+func (d *classifier) assignmentUnusable(memberID string, p *view.Peer) State {
 	c := d.commit
-	c.block("the assignment of " + d.nodeName(memberID) + " cannot be used")
+	c.Block("the assignment of " + d.NodeName(memberID) + " cannot be used")
 	assignment := p.Assignment
-	if c.full() || c.leavesOut(PartAssignment, memberID) {
+	if c.Full() || c.Omits(round.PartAssignment, memberID) {
 		return unknown // for the next commit
 	}
 	if assignment.Rec != nil && assignment.RecAt == assignment.Version-1 {
 		again := *assignment.Rec
-		c.write(memberID, &again, 0)
-		c.move(cluster.Decided{Step: cluster.StepRewrite, Node: again.Node}, cluster.Reason{Code: cluster.WhyEdited, Detail: "the assignment"})
+		c.Write(memberID, &again, 0)
+		c.Move(cluster.Decided{Step: cluster.StepRewrite, Node: again.Node}, cluster.Reason{Code: cluster.WhyEdited, Detail: "the assignment"})
 		return unknown
 	}
 	switch {
@@ -188,15 +189,15 @@ func (d *classifier) assignmentUnusable(memberID string, p *view.Peer) memberSta
 		m := p.Member.Rec
 		fresh := &schema.Assignment{Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Granted: []schema.SlotRange{}}
 		fresh.Releasing = schema.AskedBack(p.Status.Rec.Holding, assignment.Version+1)
-		c.write(memberID, fresh, 0)
-		c.move(cluster.Decided{Step: cluster.StepRewrite, Node: m.Node}, cluster.Reason{Code: cluster.WhyEdited, Detail: "the assignment was lost"})
+		c.Write(memberID, fresh, 0)
+		c.Move(cluster.Decided{Step: cluster.StepRewrite, Node: m.Node}, cluster.Reason{Code: cluster.WhyEdited, Detail: "the assignment was lost"})
 	case p.Member.Absent && p.Status.Absent:
 		// It may have been marked as evicted: the longest lease has to be over.
-		if d.confirmedGone(memberID, assignment.Version, d.timeoutOf(memberID)+d.takeoverDelay(memberID), d.Now) {
-			return reapable
+		if d.confirmedGone(memberID, assignment.Version, d.TimeoutOf(memberID)+d.TakeoverDelayOf(memberID), d.Now) {
+			return Reapable
 		}
 	default:
-		c.requeueMemberAt(memberID, d.Now+d.takeoverDelay(memberID))
+		c.RequeueMemberAt(memberID, d.Now+d.TakeoverDelayOf(memberID))
 	}
 	return unknown
 }

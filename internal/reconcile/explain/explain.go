@@ -1,4 +1,4 @@
-package reconcile
+package explain
 
 import (
 	"cmp"
@@ -10,18 +10,20 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/failures"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/members"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// Explain says why a slot is where it is, and why it is not elsewhere, at a time of the lease clock and to who has a session
+// Slot says why a slot is where it is, and why it is not elsewhere, at a time of the lease clock and to who has a session
 // with the service. The worker and the history are left to the caller. The error matches cluster.ErrNoSlot if there is no
 // such slot, and none that is still on a node.
-func Explain(s *view.Snapshot, slot cluster.Slot, at time.Duration, session coord.Info) (cluster.Explanation, error) {
+func Slot(s *view.Snapshot, slot cluster.Slot, at time.Duration, session coord.Info) (cluster.Explanation, error) {
 	p := present(s)
 	holder, held := p.holdUp(slot, at, session)
 	out := cluster.Explanation{Here: held, Nodes: []cluster.Candidate{}, History: []cluster.Decision{}}
-	t, known := p.rank[slot.Task]
+	t, known := p.Rank[slot.Task]
 	if surplus := p.surplus(slot); surplus.Code != "" {
 		now := p.now(slot)
 		switch {
@@ -39,11 +41,11 @@ func Explain(s *view.Snapshot, slot cluster.Slot, at time.Duration, session coor
 	}
 	now, target := p.now(slot), p.targetNode(slot)
 	moved := p.reasons()
-	resizing := p.survey.barriers[slot.Task]
+	resizing := p.survey.Barriers[slot.Task]
 	switch {
 	case held != "":
 		out.Here = held
-	case resizing != nil && !resizing.over() && p.unplaced[slot.Task].Code == cluster.WhyResizing:
+	case resizing != nil && !resizing.Over() && p.unplaced[slot.Task].Code == cluster.WhyResizing:
 		out.Here = "the count of " + slot.Task + " changes, and " + p.unplaced[slot.Task].String()
 	case now == "" && target == "":
 		out.Here = cmp.Or(p.unplaced[slot.Task].String(), "it has no place")
@@ -51,9 +53,9 @@ func Explain(s *view.Snapshot, slot cluster.Slot, at time.Duration, session coor
 		out.Here = "it is about to be granted to " + target
 	case target == "":
 		out.Here = "it has to leave " + now + ": " + moved(slot, now).String()
-	case p.survey.loops.crashes(slot) >= crashesToPart && now == target:
+	case p.survey.Loops.Crashes(slot) >= failures.CrashesToPart && now == target:
 		out.Here = fmt.Sprintf("it may have taken down %s, so it stays on %s until it has run for %v there",
-			strings.Join(p.survey.loops.suspects[slot].TookDown, ", "), now, probation)
+			strings.Join(p.survey.Loops.Suspects[slot].TookDown, ", "), now, failures.ProbationPeriod)
 	case p.drains(now) && now == target:
 		out.Here = now + " is draining, and it stays there until another node can run it"
 	case now != target:
@@ -70,8 +72,8 @@ func Explain(s *view.Snapshot, slot cluster.Slot, at time.Duration, session coor
 func (p preview) candidates(task string, t int, here string) (list []cluster.Candidate) {
 	list = []cluster.Candidate{}
 	r, has := p.room(t), p.holdings(task)
-	for n := range p.in.Nodes {
-		node := &p.in.Nodes[n]
+	for n := range p.In.Nodes {
+		node := &p.In.Nodes[n]
 		if node.Gone {
 			continue
 		}
@@ -96,7 +98,7 @@ type holdings struct{ load, of map[string]int }
 // holdings returns what nodes have, and how much of it is of a task.
 func (p preview) holdings(task string) holdings {
 	now := holdings{map[string]int{}, map[string]int{}}
-	for _, memberID := range p.memberIDs {
+	for _, memberID := range p.MemberIDs {
 		peer := p.Snapshot.Peers[memberID]
 		if peer.Assignment.Rec == nil || !peer.Live() {
 			continue
@@ -104,7 +106,7 @@ func (p preview) holdings(task string) holdings {
 		for _, list := range [][]schema.SlotRange{peer.Assignment.Rec.Granted, peer.Assignment.Rec.Releasing} {
 			for i := range list {
 				h := &list[i]
-				now.load[peer.Assignment.Rec.Node] += p.specs[h.Task].Cost() * len(h.Slots)
+				now.load[peer.Assignment.Rec.Node] += p.Specs[h.Task].Cost() * len(h.Slots)
 				if h.Task == task {
 					now.of[peer.Assignment.Rec.Node] += len(h.Slots)
 				}
@@ -116,7 +118,7 @@ func (p preview) holdings(task string) holdings {
 
 // surplus says why there is to be no such slot, the zero value if there is to be one.
 func (p preview) surplus(slot cluster.Slot) cluster.Reason {
-	switch spec, known := p.specs[slot.Task]; {
+	switch spec, known := p.Specs[slot.Task]; {
 	case !known:
 		return cluster.Reason{Code: cluster.WhyDeleted}
 	case slot.Index < 0 || slot.Index >= spec.WorkerNum:
@@ -128,14 +130,14 @@ func (p preview) surplus(slot cluster.Slot) cluster.Reason {
 // holdUp returns the node that has a slot and cannot give it back at once, and says what is the matter: it is lost, stuck
 // or stopping, since when, why, and what to do. It returns "" for a slot that no such node has.
 func (p preview) holdUp(slot cluster.Slot, now time.Duration, session coord.Info) (node, text string) {
-	for _, memberID := range p.memberIDs {
+	for _, memberID := range p.MemberIDs {
 		peer := p.Snapshot.Peers[memberID]
 		if peer.Assignment.Rec == nil {
 			continue
 		}
 		granted, asked := schema.Find(peer.Assignment.Rec.Granted, slot), schema.Find(peer.Assignment.Rec.Releasing, slot)
-		node := p.nodeName(memberID)
-		why := p.survey.delayed[memberID]
+		node := p.NodeName(memberID)
+		why := p.survey.Delayed[memberID]
 		switch {
 		case granted == nil && asked == nil:
 		case why.Code != "":
@@ -159,14 +161,14 @@ func lostText(slot cluster.Slot, node string, peer *view.Peer, why cluster.Reaso
 	}
 	do := "if its machine is off for certain, there is nothing to do but to wait"
 	switch {
-	case why.Detail == delayEnds:
+	case why.Detail == members.DelayEnds:
 		delay, of := session.TakeoverDelay(time.Duration(peer.Assignment.Rec.SessionTimeout)), "one tick of the service"
 		if session.Grace == coord.OwnTimeout {
 			of = "which is its session timeout"
 		}
 		do = fmt.Sprintf("the takeover delay is %v, %s, and begins when the leader sees that the session has ended; "+
 			"there is nothing to do but to wait", delay, of)
-	case why.Detail != sessionEnds:
+	case why.Detail != members.SessionEnds:
 		do = "to wait no longer: xconsumer move-now"
 	case peer.Silent:
 		do = "its session goes on although it proves nothing; to end that: xconsumer evict " + node
@@ -181,7 +183,7 @@ func upper(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 // stopText says of a slot that a live node has been asked to give back, or has to for it leaves, that it stops, or does not;
 // "" if it does neither.
 func (p preview) stopText(slot cluster.Slot, memberID string, asked *schema.SlotRange) string {
-	peer, node := p.Snapshot.Peers[memberID], p.nodeName(memberID)
+	peer, node := p.Snapshot.Peers[memberID], p.NodeName(memberID)
 	why := cluster.Reason{Code: cluster.WhyLeaving, Node: node}
 	if asked != nil && asked.Why != nil {
 		why = *asked.Why
@@ -200,7 +202,7 @@ func (p preview) stopText(slot cluster.Slot, memberID string, asked *schema.Slot
 		since = fmt.Sprintf(" since %s by its clock", worker.Since.UTC().Format("15:04:05 MST"))
 	}
 	stopTimeout := cluster.DefaultStopTimeout
-	if spec, known := p.specs[slot.Task]; known {
+	if spec, known := p.Specs[slot.Task]; known {
 		stopTimeout = spec.Grace()
 	}
 	switch {
@@ -230,7 +232,7 @@ func (p preview) afterwards(slot cluster.Slot) string {
 	switch surplus := p.surplus(slot); {
 	case surplus.Code != "":
 		return "it is not granted again"
-	case p.specs[slot.Task].Paused:
+	case p.Specs[slot.Task].Paused:
 		return "it is granted again when the task is resumed"
 	case p.targetNode(slot) == "" && why.Code == cluster.WhyResizing:
 		return "it is granted again when all workers of the old count have ended"
@@ -249,9 +251,9 @@ type room struct {
 }
 
 func (p preview) room(task int) room {
-	r := room{p, p.in.Tasks[task].Spec, make([]int, len(p.in.Nodes)), make([]int, len(p.in.Nodes))}
-	for t, target := range p.target.Target {
-		cost := p.in.Tasks[t].Spec.Cost()
+	r := room{p, p.In.Tasks[task].Spec, make([]int, len(p.In.Nodes)), make([]int, len(p.In.Nodes))}
+	for t, target := range p.Target.Target {
+		cost := p.In.Tasks[t].Spec.Cost()
 		for _, n := range target {
 			if n == planner.Nobody {
 				continue
@@ -267,7 +269,7 @@ func (p preview) room(task int) room {
 
 // hindrance says what keeps another slot of the task from a node, the zero value if nothing does.
 func (r room) hindrance(n int32) cluster.Reason {
-	node := &r.in.Nodes[n]
+	node := &r.In.Nodes[n]
 	if why := planner.Fits(node, r.spec); why.Code != "" {
 		return why
 	}
@@ -294,7 +296,7 @@ func (r room) whyNot(n int32) cluster.Reason {
 		return why
 	}
 	return cluster.Reason{Detail: fmt.Sprintf("it could run there, but under the plan %s has %d of the task and a load of %d, "+
-		"and nothing would be more even", r.in.Nodes[n].Name, r.of[n], r.load[n])}
+		"and nothing would be more even", r.In.Nodes[n].Name, r.of[n], r.load[n])}
 }
 
 // Reasons says why slots of tasks have no place, by task, where there is more to say than that

@@ -1,4 +1,4 @@
-package reconcile
+package round
 
 import (
 	"slices"
@@ -9,17 +9,17 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// facts are what a decision goes by, and no stage changes: the world, with the runs that this decision has brought up to
+// Facts are what a decision goes by, and no stage changes: the world, with the runs that this decision has brought up to
 // date.
-type facts struct {
+type Facts struct {
 	World
-	memberIDs []string // of all members, sorted
-	specs     map[string]cluster.TaskSpec
+	MemberIDs []string // of all members, sorted
+	Specs     map[string]cluster.TaskSpec
 }
 
-// nextToken returns the first token to give. The epoch tells it; but should the service lose what it
+// FirstToken returns the first token to give. The epoch tells it; but should the service lose what it
 // had committed, tokens still rise above all that anybody remembers.
-func (f *facts) nextToken() int64 {
+func (f *Facts) FirstToken() int64 {
 	next := f.NextToken
 	if rec := f.Snapshot.Epoch.Rec; rec != nil {
 		next = max(next, rec.NextToken)
@@ -47,8 +47,8 @@ func (f *facts) nextToken() int64 {
 	return next
 }
 
-// nodeName returns the name of a member's node, or its MemberID where nobody knows it.
-func (f *facts) nodeName(memberID string) string {
+// NodeName returns the name of a member's node, or its MemberID where nobody knows it.
+func (f *Facts) NodeName(memberID string) string {
 	if p := f.Snapshot.Peers[memberID]; p != nil {
 		if p.Assignment.Rec != nil {
 			return p.Assignment.Rec.Node
@@ -60,16 +60,16 @@ func (f *facts) nodeName(memberID string) string {
 	return memberID
 }
 
-// takeoverDelay returns that of a member.
-func (f *facts) takeoverDelay(memberID string) time.Duration {
+// TakeoverDelayOf returns that of a member.
+func (f *Facts) TakeoverDelayOf(memberID string) time.Duration {
 	if f.TakeoverDelay == coord.OwnTimeout {
-		return f.timeoutOf(memberID)
+		return f.TimeoutOf(memberID)
 	}
 	return f.TakeoverDelay
 }
 
-// timeoutOf returns the session timeout of a member, the longest known where its own is not.
-func (f *facts) timeoutOf(memberID string) time.Duration {
+// TimeoutOf returns the session timeout of a member, the longest known where its own is not.
+func (f *Facts) TimeoutOf(memberID string) time.Duration {
 	p := f.Snapshot.Peers[memberID]
 	if p.Assignment.Rec != nil && p.Assignment.Rec.SessionTimeout > 0 {
 		return time.Duration(p.Assignment.Rec.SessionTimeout)
@@ -89,20 +89,20 @@ func (f *facts) timeoutOf(memberID string) time.Duration {
 	return longest
 }
 
-// draining reports whether a member that is to leave is so because of a drain.
-func (f *facts) draining(memberID string) bool {
+// Draining reports whether a member that is to leave is so because of a drain.
+func (f *Facts) Draining(memberID string) bool {
 	p := f.Snapshot.Peers[memberID]
-	return f.Snapshot.Mark(f.nodeName(memberID)).Drain != nil && (p.Status.Rec == nil || !p.Status.Rec.Leaving)
+	return f.Snapshot.Mark(f.NodeName(memberID)).Drain != nil && (p.Status.Rec == nil || !p.Status.Rec.Leaving)
 }
 
-// movesNow reports whether an operator asked that nothing waits for a member that is gone.
-func (f *facts) movesNow(memberID string) bool {
+// MovesNow reports whether an operator asked that nothing waits for a member that is gone.
+func (f *Facts) MovesNow(memberID string) bool {
 	rec := f.Snapshot.Requests.Rec
 	return rec != nil && !f.Snapshot.Requests.Absent && slices.Contains(rec.MoveNow, memberID)
 }
 
-// toRestart returns which slots of a grant an operator asked to be started again, nil for none.
-func (f *facts) toRestart(h *schema.SlotRange) cluster.Indexes {
+// ToRestart returns which slots of a grant an operator asked to be started again, nil for none.
+func (f *Facts) ToRestart(h *schema.SlotRange) cluster.Indexes {
 	rec := f.Snapshot.Requests.Rec
 	if rec == nil || f.Snapshot.Requests.Absent {
 		return nil
@@ -115,9 +115,9 @@ func (f *facts) toRestart(h *schema.SlotRange) cluster.Indexes {
 	return nil
 }
 
-// granted returns which slots of a grant are still granted under its token.
-func (f *facts) granted(h schema.SlotRange) (left cluster.Indexes) {
-	for _, memberID := range f.memberIDs {
+// StillGranted returns which slots of a grant are still granted under its token.
+func (f *Facts) StillGranted(h schema.SlotRange) (left cluster.Indexes) {
+	for _, memberID := range f.MemberIDs {
 		if rec := f.Snapshot.Peers[memberID].Assignment.Rec; rec != nil {
 			for _, g := range rec.Granted {
 				if g.Task == h.Task && g.Token == h.Token {
@@ -134,16 +134,16 @@ func (f *facts) granted(h schema.SlotRange) (left cluster.Indexes) {
 	return left
 }
 
-// isGranted reports whether an assignment grants a slot: it is on probation where it is.
-func (f *facts) isGranted(slot cluster.Slot) bool {
-	return slices.ContainsFunc(f.memberIDs, func(memberID string) bool {
+// IsGranted reports whether an assignment grants a slot: it is on probation where it is.
+func (f *Facts) IsGranted(slot cluster.Slot) bool {
+	return slices.ContainsFunc(f.MemberIDs, func(memberID string) bool {
 		assignment := f.Snapshot.Peers[memberID].Assignment.Rec
 		return assignment != nil && schema.Find(assignment.Granted, slot) != nil
 	})
 }
 
-// anythingGranted reports whether any assignment lists a slot, also of members that are being reaped.
-func (f *facts) anythingGranted() bool {
+// AnythingGranted reports whether any assignment lists a slot, also of members that are being reaped.
+func (f *Facts) AnythingGranted() bool {
 	for _, p := range f.Snapshot.Peers {
 		if rec := p.Assignment.Rec; rec != nil && len(rec.Granted)+len(rec.Releasing) > 0 {
 			return true
@@ -152,8 +152,8 @@ func (f *facts) anythingGranted() bool {
 	return false
 }
 
-// lists reports whether an assignment lists slots of a run.
-func (f *facts) lists(run string) bool {
+// Lists reports whether an assignment lists slots of a run.
+func (f *Facts) Lists(run string) bool {
 	of := func(h schema.SlotRange) bool { return h.Task == run }
 	for _, p := range f.Snapshot.Peers {
 		if rec := p.Assignment.Rec; rec != nil && (slices.ContainsFunc(rec.Granted, of) || slices.ContainsFunc(rec.Releasing, of)) {
@@ -163,32 +163,32 @@ func (f *facts) lists(run string) bool {
 	return false
 }
 
-// mentions reports whether an assignment lists slots of a run, or a member has noted the end of some.
-func (f *facts) mentions(run string) bool {
+// Mentions reports whether an assignment lists slots of a run, or a member has noted the end of some.
+func (f *Facts) Mentions(run string) bool {
 	for _, p := range f.Snapshot.Peers {
 		if rec := p.Done.Rec; rec != nil && slices.ContainsFunc(rec.Slots, func(o schema.Outcome) bool { return o.Task == run }) {
 			return true
 		}
 	}
-	return f.lists(run)
+	return f.Lists(run)
 }
 
-// unlisted returns what a live member holds and its assignment does not list.
-func (f *facts) unlisted(memberID string, assignment *schema.Assignment) []schema.SlotRange {
+// Unlisted returns what a live member holds and its assignment does not list.
+func (f *Facts) Unlisted(memberID string, assignment *schema.Assignment) []schema.SlotRange {
 	if p := f.Snapshot.Peers[memberID]; p.Live() && p.Status.Rec != nil {
 		return assignment.Unlisted(p.Status.Rec.Holding)
 	}
 	return nil
 }
 
-// stopped reports whether a member that was asked to give a slot back has confirmed since that it does not hold it.
-func (f *facts) stopped(memberID string, slot cluster.Slot, h *schema.SlotRange) bool {
+// Stopped reports whether a member that was asked to give a slot back has confirmed since that it does not hold it.
+func (f *Facts) Stopped(memberID string, slot cluster.Slot, h *schema.SlotRange) bool {
 	status := f.Snapshot.Peers[memberID].Status.Rec
 	return status.Applied >= h.Version && schema.Find(status.Holding, slot) == nil
 }
 
-// isStuck reports whether a member says that its worker of a slot does not stop.
-func (f *facts) isStuck(memberID string, slot cluster.Slot) bool {
+// IsStuck reports whether a member says that its worker of a slot does not stop.
+func (f *Facts) IsStuck(memberID string, slot cluster.Slot) bool {
 	for _, w := range f.Snapshot.Peers[memberID].Status.Rec.Workers {
 		if w.Slot == slot {
 			return w.State == cluster.WorkerStuck
@@ -197,50 +197,50 @@ func (f *facts) isStuck(memberID string, slot cluster.Slot) bool {
 	return false
 }
 
-// sameWork reports whether a grant is of the work that the task has now.
-func (f *facts) sameWork(h *schema.SlotRange) bool {
-	return h.Spec == nil || cluster.WorkName(h.Spec.WorkName) == cluster.WorkName(f.specs[h.Task].WorkName)
+// SameWork reports whether a grant is of the work that the task has now.
+func (f *Facts) SameWork(h *schema.SlotRange) bool {
+	return h.Spec == nil || cluster.WorkName(h.Spec.WorkName) == cluster.WorkName(f.Specs[h.Task].WorkName)
 }
 
-// isRun reports whether a task of the plan is a run, which ends, and not a task that runs for ever.
-func isRun(task string) bool {
+// IsRun reports whether a task of the plan is a run, which ends, and not a task that runs for ever.
+func IsRun(task string) bool {
 	_, run := cluster.SplitRun(task)
 	return run != ""
 }
 
-// generation returns that of a task, or of the task of a run.
-func (f *facts) generation(name string) int64 {
+// Generation returns that of a task, or of the task of a run.
+func (f *Facts) Generation(name string) int64 {
 	if rec := f.Snapshot.Declared(name).Rec; rec != nil {
 		return rec.Generation
 	}
 	return 0
 }
 
-// otherCount reports whether the workers of an entry are told another count than those that are granted now.
+// OtherCount reports whether the workers of an entry are told another count than those that are granted now.
 // Where the record does not say what they are told, it may be another one. Runs keep the count they began with.
-func (f *facts) otherCount(h *schema.SlotRange) bool {
-	spec, known := f.specs[h.Task]
-	if !known || isRun(h.Task) {
+func (f *Facts) OtherCount(h *schema.SlotRange) bool {
+	spec, known := f.Specs[h.Task]
+	if !known || IsRun(h.Task) {
 		return false
 	}
 	count, told := h.Told()
 	return !told || count != spec.Count()
 }
 
-// ofResize reports whether an entry was asked back for another count.
-func ofResize(h *schema.SlotRange) bool { return h.Why != nil && h.Why.Code == cluster.WhyResized }
+// OfResize reports whether an entry was asked back for another count.
+func OfResize(h *schema.SlotRange) bool { return h.Why != nil && h.Why.Code == cluster.WhyResized }
 
-// pendingRuns are the tasks whose agendas cannot be read, or are not written this time.
-type pendingRuns map[string]bool
+// PendingRuns are the tasks whose agendas cannot be read, or are not written this time.
+type PendingRuns map[string]bool
 
-// of reports whether a slot must stay in its assignment for that: what its member says of its end would be lost.
-func (p pendingRuns) of(slot cluster.Slot) bool {
+// Keeps reports whether a slot must stay in its assignment for that: what its member says of its end would be lost.
+func (p PendingRuns) Keeps(slot cluster.Slot) bool {
 	task, run := cluster.SplitRun(slot.Task)
 	return run != "" && p[task]
 }
 
-// ofAssignment reports the same of a whole assignment.
-func (p pendingRuns) ofAssignment(assignment *schema.Assignment) bool {
-	of := func(h schema.SlotRange) bool { return p.of(cluster.Slot{Task: h.Task}) }
+// KeepsAssignment reports the same of a whole assignment.
+func (p PendingRuns) KeepsAssignment(assignment *schema.Assignment) bool {
+	of := func(h schema.SlotRange) bool { return p.Keeps(cluster.Slot{Task: h.Task}) }
 	return assignment != nil && (slices.ContainsFunc(assignment.Granted, of) || slices.ContainsFunc(assignment.Releasing, of))
 }

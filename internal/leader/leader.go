@@ -71,14 +71,14 @@ type leading struct {
 	planner        func(planner.Input) planner.Plan
 	reaped         map[string]bool
 	memory         round.Memory
-	left           map[cluster.Slot]cluster.Reason // as in reconcile.World
+	left           map[cluster.Slot]cluster.Reason // as in round.World
 	maxAssignments int
 	// nextToken and committed are what the epoch held after this leader's last commit.
 	nextToken, committed int64
 	// failures counts the commits that failed since the last good one; panics the rounds that did.
 	failures, panics int
 
-	unremovable map[string]bool              // as in reconcile.World
+	unremovable map[string]bool              // as in round.World
 	leftOut     map[round.Part]time.Duration // what is too large, and until when it is left out
 	notes       []cluster.Decided            // steps to be told with the next commit
 	oddRuns     map[string]bool              // records of runs that are not there, or are there already, against expectation

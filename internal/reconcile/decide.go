@@ -50,7 +50,8 @@ func decide(w round.World) round.Decision {
 	return c.Out
 }
 
-// Inspect lists the stages before the plan: what becomes of runs and members, and what stands in the way.
+// Inspect lists the stages before the plan: what becomes of runs and members, and what stands in the way. What they write
+// goes into the commit, which has to be a new one.
 func Inspect(w round.World, c *round.Commit) *Survey {
 	f, pending, begun := runs.Advance(w, c)
 	next := f.FirstToken()
@@ -58,7 +59,7 @@ func Inspect(w round.World, c *round.Commit) *Survey {
 	states, delays, delayed := members.ApplyDelays(f, states, firstSeen, c)
 	states = members.Reap(f, states, pending, c)
 	doubles := f.Snapshot.Doubles()
-	recalls := findInvalidGrants(f, next, doubles)
+	invalid := findInvalidGrants(f, next, doubles)
 	barriers := findBarriers(f, states, delayed, c)
 	loops := failures.FindCrashLoops(f, states, c)
 	avoids, failing := failures.Find(f, states, c)
@@ -71,10 +72,10 @@ func Inspect(w round.World, c *round.Commit) *Survey {
 	if c.Omits(round.PartAssignment, c.Out.Evict) {
 		c.Out.Evict = ""
 	}
-	return &Survey{f, states, delayed, pending, begun, recalls, barriers, loops, avoids, moves}
+	return &Survey{f, states, delayed, pending, begun, invalid, barriers, loops, avoids, moves}
 }
 
-// Survey is what a leader finds out before it plans.
+// Survey is what a leader finds out before it plans. Nothing changes it afterwards but package explain, which adds to Delayed.
 type Survey struct {
 	Facts    *round.Facts
 	Members  members.States            // what becomes of each
@@ -88,7 +89,7 @@ type Survey struct {
 	moves    moveRequests
 }
 
-// Place makes the plan, and says of tasks why slots of theirs have no place.
+// Place makes the plan. Where slots of a task have no place, it puts the reason into the commit.
 func Place(s *Survey, c *round.Commit) *placement.Placement {
 	p := placement.Make(s.Facts, s.Members, placement.Constraints{
 		Invalid: s.invalid, Going: s.moves.going, Arrived: s.moves.arrived, Withheld: s.Loops.Withheld, Avoids: s.avoids,

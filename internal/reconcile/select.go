@@ -88,8 +88,8 @@ func selectReleases(s *Survey, p *placement.Placement, c *round.Commit) (release
 }
 
 // addInvalid asks the grants back that must not be.
-func (d *releaseSelector) addInvalid(recalled invalidGrants) {
-	for memberID, slots := range recalled {
+func (d *releaseSelector) addInvalid(invalid invalidGrants) {
+	for memberID, slots := range invalid {
 		if d.Members.Live(memberID) {
 			for slot, why := range slots {
 				d.releases.add(memberID, slot, handover{why, d.TargetName(slot)})

@@ -199,7 +199,7 @@ var mutants = []mutant{
 		one("internal/reconcile/members/members.go", `	d.commit.Block("the assignment of " + d.NodeName(memberID) + " is missing")
 	if p.Live() {`, `	d.commit.Out.Forget = append(d.commit.Out.Forget, memberID)
 	if p.Live() {
-		return unknown
+		return Unknown
 	}
 	if p.Live() {`),
 		in("test/cluster", "TestDeletedAssignment.*"),

@@ -12,13 +12,14 @@ import (
 // State is what the leader makes of a member.
 type State int
 
+// The states of a member.
 const (
 	Active       State = iota // live: takes work
 	Leaving                   // live: its slots are to be moved away
 	Lost                      // gone or unknown: its slots wait
 	Reapable                  // nothing of it can run: its assignment is deleted
 	AwaitingRuns              // nothing of it runs, but what its assignment lists still awaits an agenda
-	unknown                   // nothing can be decided about it
+	Unknown                   // nothing can be decided about it
 )
 
 // States are the states of all members, by MemberID.
@@ -61,7 +62,7 @@ func (d *classifier) classify(memberID string, p *view.Peer) State {
 	switch {
 	case assignment.Absent && d.Reaped[memberID]:
 		d.commit.Out.Forget = append(d.commit.Out.Forget, memberID)
-		return unknown
+		return Unknown
 	case assignment.Absent:
 		return d.assignmentMissing(memberID, p)
 	case !assignment.Good():
@@ -143,20 +144,20 @@ func (d *classifier) assignmentMissing(memberID string, p *view.Peer) State {
 			}
 			d.commit.RequeueMemberAt(memberID, at)
 			d.orphanedKeys(memberID, p)
-			return unknown
+			return Unknown
 		}
 		d.evict(memberID)
-		return unknown
+		return Unknown
 	}
 	if !p.Member.Absent || !p.Status.Absent {
 		d.commit.RequeueMemberAt(memberID, d.Now+d.TakeoverDelayOf(memberID))
 		d.orphanedKeys(memberID, p)
-		return unknown
+		return Unknown
 	}
 	if d.confirmedGone(memberID, -1, d.TimeoutOf(memberID)+d.TakeoverDelayOf(memberID), d.Now) {
 		d.commit.Out.Forget = append(d.commit.Out.Forget, memberID)
 	}
-	return unknown
+	return Unknown
 }
 
 // orphanedKeys: of a member without an assignment other keys are missing, too, or cannot be used, so that nobody knows what it
@@ -176,13 +177,13 @@ func (d *classifier) assignmentUnusable(memberID string, p *view.Peer) State {
 	c.Block("the assignment of " + d.NodeName(memberID) + " cannot be used")
 	assignment := p.Assignment
 	if c.Full() || c.Omits(round.PartAssignment, memberID) {
-		return unknown // for the next commit
+		return Unknown // for the next commit
 	}
 	if assignment.Rec != nil && assignment.RecAt == assignment.Version-1 {
 		again := *assignment.Rec
 		c.Write(memberID, &again, 0)
 		c.Move(cluster.Decided{Step: cluster.StepRewrite, Node: again.Node}, cluster.Reason{Code: cluster.WhyEdited, Detail: "the assignment"})
-		return unknown
+		return Unknown
 	}
 	switch {
 	case p.Live() && p.Status.Good() && p.Member.Rec != nil && p.Status.Read >= assignment.Read:
@@ -199,5 +200,5 @@ func (d *classifier) assignmentUnusable(memberID string, p *view.Peer) State {
 	default:
 		c.RequeueMemberAt(memberID, d.Now+d.TakeoverDelayOf(memberID))
 	}
-	return unknown
+	return Unknown
 }

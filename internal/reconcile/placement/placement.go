@@ -206,7 +206,7 @@ func (p *Placement) node(memberID string, c *round.Commit) planner.Node {
 
 // addOwners tells the planner who has each slot. What a node of the same name had before it
 // came back counts as its own.
-func (p *Placement) addOwners(byName map[string]int32, recalled map[string]map[cluster.Slot]cluster.Reason) {
+func (p *Placement) addOwners(byName map[string]int32, invalid map[string]map[cluster.Slot]cluster.Reason) {
 	gone := map[string]int32{}
 	for n, memberID := range p.Nodes {
 		if p.In.Nodes[n].Gone {
@@ -226,11 +226,11 @@ func (p *Placement) addOwners(byName map[string]int32, recalled map[string]map[c
 			continue
 		}
 		for i := range rec.Granted {
-			p.own(&rec.Granted[i], n, p.Members[memberID] == members.Active, recalled[memberID])
+			p.own(&rec.Granted[i], n, p.Members[memberID] == members.Active, invalid[memberID])
 		}
 		for i := range rec.Releasing {
 			if h := &rec.Releasing[i]; p.Members[memberID] == members.Lost || round.OfResize(h) {
-				p.own(h, n, p.Members[memberID] == members.Active, recalled[memberID])
+				p.own(h, n, p.Members[memberID] == members.Active, invalid[memberID])
 			}
 		}
 	}
@@ -268,7 +268,7 @@ func (p *Placement) addFailed() {
 const pinned = 0
 
 // own makes slots a node's; those of a member at work outrank those of one that is gone.
-func (p *Placement) own(h *schema.SlotRange, n int32, outranks bool, recalled map[cluster.Slot]cluster.Reason) {
+func (p *Placement) own(h *schema.SlotRange, n int32, outranks bool, invalid map[cluster.Slot]cluster.Reason) {
 	t, known := p.Rank[h.Task]
 	if !known || !p.SameWork(h) || p.In.Tasks[t].Spec.Paused {
 		return
@@ -276,7 +276,7 @@ func (p *Placement) own(h *schema.SlotRange, n int32, outranks bool, recalled ma
 	owner := p.In.Tasks[t].Current
 	held := p.In.Tasks[t].Withheld
 	for _, index := range h.Slots {
-		if _, is := recalled[cluster.Slot{Task: h.Task, Index: index}]; is {
+		if _, is := invalid[cluster.Slot{Task: h.Task, Index: index}]; is {
 			continue
 		}
 		if index < len(owner) && (held == nil || !held[index]) && (owner[index] == planner.Nobody || outranks) {

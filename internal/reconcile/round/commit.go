@@ -38,6 +38,7 @@ type Commit struct {
 	specSizes map[string]int // of tasks, once they were asked for
 }
 
+// NewCommit returns the empty commit of a decision about a world.
 func NewCommit(w *World) *Commit {
 	c := &Commit{
 		Out: Decision{
@@ -199,6 +200,7 @@ func (c *Commit) StillFree(f *Facts) map[cluster.Slot]cluster.Reason {
 	return c.FreedWhy
 }
 
+// NonNil returns a list that is written as [] where it is empty.
 func NonNil(list []schema.SlotRange) []schema.SlotRange {
 	if list == nil {
 		return []schema.SlotRange{}

@@ -118,7 +118,7 @@ type NodeChanges struct {
 
 // Toward is the plan that a leader is carrying out. Slots that change places move one after the other where few may be in motion, and
 // what is there meanwhile may be worse than before: a plan made from that alone may take back what has just been done, and so on without
-// End. So a leader goes on with its plan until it finds a strictly better one. The next leader knows nothing of it, and makes a plan of
+// end. So a leader goes on with its plan until it finds a strictly better one. The next leader knows nothing of it, and makes a plan of
 // its own.
 type Toward struct {
 	Nodes []string // their names, "" for those that are gone

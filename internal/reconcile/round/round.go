@@ -43,7 +43,7 @@ type World struct {
 	Planner func(planner.Input) planner.Plan
 }
 
-// Decision is what follows from a world. At most one of Evict and Docs is set.
+// Decision is what follows from a world. At most one of Evict and Assignments is set.
 type Decision struct {
 	// Assignments are the assignments to write, nil to delete; one commit. It is valid alone: after
 	// it, whoever leads may go on from the store.
@@ -68,7 +68,7 @@ type Decision struct {
 
 	// Memory replaces World.Memory.
 	Memory Memory
-	// FreedWhy replaces World.Left once this is committed.
+	// FreedWhy replaces World.FreedWhy once this is committed.
 	FreedWhy map[cluster.Slot]cluster.Reason
 	// Forget are members of whom nothing is left, not even an assignment.
 	Forget []string

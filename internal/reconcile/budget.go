@@ -22,21 +22,7 @@ func (d *releaseSelector) budget() *budget {
 	if !limited {
 		return b
 	}
-	running := make(map[string]int, len(d.Tasks))
-	for _, memberID := range d.MemberIDs {
-		if !d.Members.Live(memberID) {
-			continue
-		}
-		p := d.Snapshot.Peers[memberID]
-		for i := range p.Assignment.Rec.Granted {
-			h := &p.Assignment.Rec.Granted[i]
-			for _, held := range p.Status.Rec.Holding {
-				if held.Task == h.Task && held.Token == h.Token {
-					running[h.Task] += d.staying(memberID, h.Task, h.Slots, held.Slots)
-				}
-			}
-		}
-	}
+	running := d.running()
 	for t, name := range d.Tasks {
 		placed := 0
 		for _, n := range d.Target.Target[t] {
@@ -53,6 +39,26 @@ func (d *releaseSelector) budget() *budget {
 		}
 	}
 	return b
+}
+
+// running counts the slots of each task that are granted, held under that grant, and not asked back already.
+func (d *releaseSelector) running() map[string]int {
+	running := make(map[string]int, len(d.Tasks))
+	for _, memberID := range d.MemberIDs {
+		if !d.Members.Live(memberID) {
+			continue
+		}
+		p := d.Snapshot.Peers[memberID]
+		for i := range p.Assignment.Rec.Granted {
+			h := &p.Assignment.Rec.Granted[i]
+			for _, held := range p.Status.Rec.Holding {
+				if held.Task == h.Task && held.Token == h.Token {
+					running[h.Task] += d.staying(memberID, h.Task, h.Slots, held.Slots)
+				}
+			}
+		}
+	}
+	return running
 }
 
 // allows reports whether a slot may be set in motion, and counts it.

@@ -69,9 +69,6 @@ func Inspect(w round.World, c *round.Commit) *Survey {
 		FirstSeenGone: firstSeen, Delays: delays, Probations: loops.Probations, Avoids: avoids, Failing: failing,
 		NodeChanges: w.Memory.NodeChanges, Toward: w.Memory.Toward,
 	}
-	if c.Omits(round.PartAssignment, c.Out.Evict) {
-		c.Out.Evict = ""
-	}
 	return &Survey{f, states, delayed, pending, begun, invalid, barriers, loops, avoids, moves}
 }
 

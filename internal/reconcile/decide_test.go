@@ -490,6 +490,14 @@ func TestOneKeyDeletedByHand(t *testing.T) {
 			if d := again(); d.Evict != "M" || len(d.Assignments) != 0 {
 				t.Fatalf("not evicted: %s", draw(d))
 			}
+			until := b.now + time.Minute
+			d := b.decide(func(w *round.World) {
+				w.Memory.FirstSeenGone = looks
+				w.Omitted = map[round.Part]time.Duration{{Kind: round.PartAssignment, Name: "M"}: until}
+			})
+			if d.Evict != "" || d.RequeueAt != until {
+				t.Fatalf("evicted by a commit that is too large, or not tried again at %v: %v, %s", until, d.RequeueAt, draw(d))
+			}
 		})
 	}
 }

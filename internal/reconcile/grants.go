@@ -32,8 +32,23 @@ func grant(s *Survey, p *placement.Placement, changes round.NodeChanges, c *roun
 	if c.Out.Blocked != "" {
 		return changes
 	}
+	free := d.freeSlots()
+	changes, wait := gather(changes, d.Placement, free, c)
+	if wait {
+		return changes
+	}
+	for n, memberID := range d.Nodes {
+		if _, touched := c.Out.Assignments[memberID]; len(free[n]) > 0 && !c.Omits(round.PartAssignment, memberID) && (touched || !c.Full() && !d.claims(memberID)) {
+			d.grantTo(memberID, free[n])
+		}
+	}
+	return changes
+}
+
+// freeSlots returns the slots that may be granted, by the nodes that are to have them, in entries without tokens.
+func (d *granter) freeSlots() [][]schema.SlotRange {
 	taken := d.taken()
-	suspects, barred := d.suspectsByNode(), d.barriers.barred(d.Facts, c)
+	suspects, barred := d.suspectsByNode(), d.barriers.barred(d.Facts, d.commit)
 	free := make([][]schema.SlotRange, len(d.Nodes)) // by node, without tokens
 	for t, name := range d.Tasks {
 		spec, generation := d.Specs[name], d.Generation(name)
@@ -58,16 +73,7 @@ func grant(s *Survey, p *placement.Placement, changes round.NodeChanges, c *roun
 			}
 		}
 	}
-	changes, wait := gather(changes, d.Placement, free, c)
-	if wait {
-		return changes
-	}
-	for n, memberID := range d.Nodes {
-		if _, touched := c.Out.Assignments[memberID]; len(free[n]) > 0 && !c.Omits(round.PartAssignment, memberID) && (touched || !c.Full() && !d.claims(memberID)) {
-			d.grantTo(memberID, free[n])
-		}
-	}
-	return changes
+	return free
 }
 
 // patience is how long a node that has been granted slots is left alone to claim them: its assignment must not change

@@ -178,17 +178,17 @@ func (d *releaseWriter) releaseEntries(asks map[cluster.Slot]handover, back []sc
 
 // refresh gives grants their task's present spec; what their workers were told of their number stays. The list is
 // copied if one changes.
-func (p *releaseWriter) refresh(list []schema.SlotRange) (fresh []schema.SlotRange, changed bool) {
+func (d *releaseWriter) refresh(list []schema.SlotRange) (fresh []schema.SlotRange, changed bool) {
 	for i := range list {
-		t, known := p.Rank[list[i].Task]
-		if !known || *list[i].Spec == p.In.Tasks[t].Spec {
+		t, known := d.Rank[list[i].Task]
+		if !known || *list[i].Spec == d.In.Tasks[t].Spec {
 			continue
 		}
 		if !changed {
 			list, changed = slices.Clone(list), true
 		}
 		count, _ := list[i].Told()
-		spec := p.In.Tasks[t].Spec
+		spec := d.In.Tasks[t].Spec
 		list[i].Count, list[i].Spec = &count, &spec
 	}
 	return list, changed

@@ -36,7 +36,7 @@ func findMoves(f *round.Facts, m members.States) moveRequests {
 // moveState reports whether a slot is where it was ordered to, or is still to go there.
 func moveState(f *round.Facts, o schema.MoveRequest, m members.States) (there, going bool) {
 	if spec, known := f.Specs[o.Slot.Task]; !known || spec.Paused || o.Slot.Index >= spec.WorkerNum {
-		return false, false // the order is obsolete: there is no such slot to move
+		return false, false // the request is obsolete: the slot does not exist or is not to run
 	}
 	for _, memberID := range f.MemberIDs {
 		going = going || m[memberID] == members.Active && f.NodeName(memberID) == o.To

@@ -158,8 +158,8 @@ func (d *delayer) recordAbsences(live map[string]bool) {
 	}
 }
 
-// expireDrains lets go of what nobody else can take once a drain is over its deadline: the node counts
-// as leaving then.
+// expireDrains has nodes count as leaving whose drain is past its deadline. Until then a slot that no other node can take
+// stays where it is; from then on it is asked back as well, and has no place.
 func (d *delayer) expireDrains() {
 	for node, e := range d.Snapshot.Marks {
 		if e.Rec == nil || e.Rec.Drain == nil || e.Rec.Drain.Deadline == 0 {

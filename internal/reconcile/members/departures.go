@@ -66,26 +66,16 @@ func leavesSlots(p *view.Peer) bool {
 	return len(p.Assignment.Rec.Granted)+len(p.Assignment.Rec.Releasing) > 0
 }
 
-// holdDepartures lets the slots of nodes that left wait while others follow them. Who is back under its name is not
-// waited with.
-func (d *delayer) holdDepartures() {
-	w := &d.delays.Departures
-	known := map[string]time.Duration{}
-	fresh, before := 0, longHeld
-	var former *schema.Burst
-	begins := w.Known == nil
-	if begins {
-		former = formerBurst(d.Facts)
-		if former != nil {
-			before = d.Now - time.Duration(former.Held)
-		}
-	}
+// departing returns the members that leave or have left on purpose, as in Departures.Known, and how many of them are new. To a
+// leader that begins, those that had left already have been so since before.
+func (d *delayer) departing(begins bool, before time.Duration) (known map[string]time.Duration, fresh int) {
+	known = map[string]time.Duration{}
 	for _, memberID := range d.MemberIDs {
 		ended := d.members[memberID] == Reapable && ClosedClean(d.Snapshot.Peers[memberID])
 		if !ended && d.members[memberID] != Leaving {
 			continue
 		}
-		since, seen := w.Known[memberID]
+		since, seen := d.delays.Departures.Known[memberID]
 		if !seen {
 			fresh++
 		}
@@ -97,6 +87,23 @@ func (d *delayer) holdDepartures() {
 		}
 		known[memberID] = since
 	}
+	return known, fresh
+}
+
+// holdDepartures lets the slots of nodes that left wait while others follow them. Who is back under its name is not
+// waited with.
+func (d *delayer) holdDepartures() {
+	w := &d.delays.Departures
+	before := longHeld
+	var former *schema.Burst
+	begins := w.Known == nil
+	if begins {
+		former = formerBurst(d.Facts)
+		if former != nil {
+			before = d.Now - time.Duration(former.Held)
+		}
+	}
+	known, fresh := d.departing(begins, before)
 	w.Known = known
 	if fresh > 0 {
 		if d.Now > w.End() {

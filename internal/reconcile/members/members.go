@@ -110,9 +110,9 @@ func (d *classifier) partiallyDeleted(memberID string, p *view.Peer) State {
 	return Lost
 }
 
-// evict has a member evicted, if no other one is.
+// evict has a member evicted, unless another one is, or its assignment is left out of commits.
 func (d *classifier) evict(memberID string) {
-	if d.commit.Out.Evict == "" {
+	if d.commit.Out.Evict == "" && !d.commit.Omits(round.PartAssignment, memberID) {
 		d.commit.Out.Evict = memberID
 	}
 }

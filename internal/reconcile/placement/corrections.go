@@ -92,19 +92,12 @@ func (p *Placement) keepFailed() {
 			return
 		}
 		m := plan.Moves[at]
-		switch m.Reason.Code {
-		case cluster.WhySpread, cluster.WhyBalance, cluster.WhyPreferred:
-		default:
+		if !evens(m.Reason.Code) {
 			return
 		}
 		if counts[t] == nil {
 			plan.Target[t] = slices.Clone(plan.Target[t])
-			counts[t] = make([]int, len(p.Nodes))
-			for _, n := range plan.Target[t] {
-				if n != planner.Nobody {
-					counts[t][n]++
-				}
-			}
+			counts[t] = p.countByNode(t)
 		}
 		spec, node := p.In.Tasks[t].Spec, &p.In.Nodes[m.From]
 		if node.Capacity > 0 && load[m.From]+spec.Cost() > node.Capacity || spec.MaxPerNode > 0 && counts[t][m.From] >= spec.MaxPerNode {
@@ -129,6 +122,22 @@ func (p *Placement) keepFailed() {
 		}
 	}
 	plan.Moves = made
+}
+
+// evens reports whether a move for a reason is one for balance alone: to a node that is not better able to run the slot.
+func evens(code cluster.ReasonCode) bool {
+	return code == cluster.WhySpread || code == cluster.WhyBalance || code == cluster.WhyPreferred
+}
+
+// countByNode returns how many slots of a task each node is to have.
+func (p *Placement) countByNode(t int) []int {
+	counts := make([]int, len(p.Nodes))
+	for _, n := range p.Target.Target[t] {
+		if n != planner.Nobody {
+			counts[n]++
+		}
+	}
+	return counts
 }
 
 // keepRuns leaves workers of runs where they are until they have ended, if they were to move for comfort alone: they would begin again.

@@ -36,7 +36,7 @@ func (a *agenda) fire(s *schedule.Schedule) {
 }
 
 // awaitsFormer reports whether the interval of a task still goes by the anchor that an earlier version has noted: until its next
-// firing, where that comes before the first one of the grid, so that there is no gap of two intervals. What has come of it by now
+// firing, where that comes before the first one of the grid, so that no gap of two intervals arises. What has come of it by now
 // is decided about first.
 func (a *agenda) awaitsFormer(former, grid *schedule.Schedule) bool {
 	if !former.Next(a.rec.Last).After(a.WallNow) {
@@ -78,7 +78,7 @@ func (a *agenda) fireDue(s *schedule.Schedule) {
 	}
 }
 
-// fireAll begins the runs of what is due, or says that they are skipped, or lets what there is no room for wait.
+// fireAll begins the runs of what is due, or says that they are skipped, or has those wait that find no room.
 func (a *agenda) fireAll(due *schedule.Due) {
 	fire := slices.Concat(due.Late, due.Fire)
 	for n, at := range fire {

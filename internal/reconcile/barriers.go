@@ -54,7 +54,9 @@ func findBarriers(f *round.Facts, m members.States, delayed map[string]cluster.R
 	return found
 }
 
-func (b barriers) add(f *round.Facts, m members.States, delayed map[string]cluster.Reason, memberID string, h *schema.SlotRange, asked bool) {
+func (b barriers) add(
+	f *round.Facts, m members.States, delayed map[string]cluster.Reason, memberID string, h *schema.SlotRange, asked bool,
+) {
 	if !f.OtherCount(h) {
 		return
 	}

@@ -38,7 +38,10 @@ func grant(s *Survey, p *placement.Placement, changes round.NodeChanges, c *roun
 		return changes
 	}
 	for n, memberID := range d.Nodes {
-		if _, touched := c.Out.Assignments[memberID]; len(free[n]) > 0 && !c.Omits(round.PartAssignment, memberID) && (touched || !c.Full() && !d.claims(memberID)) {
+		if len(free[n]) == 0 || c.Omits(round.PartAssignment, memberID) {
+			continue
+		}
+		if _, touched := c.Out.Assignments[memberID]; touched || !c.Full() && !d.claims(memberID) {
 			d.grantTo(memberID, free[n])
 		}
 	}

@@ -284,7 +284,7 @@ var mutants = []mutant{
 	},
 	{
 		"H25", "a plan is one commit, however large",
-		one("internal/reconcile/grants.go", "(touched || !c.Full() && !d.claims(memberID))", "(touched || !d.claims(memberID))"),
+		one("internal/reconcile/grants.go", "touched || !c.Full() && !d.claims(memberID) {", "touched || !d.claims(memberID) {"),
 		in("internal/reconcile", "TestChunks"),
 	},
 	{
@@ -513,8 +513,8 @@ var mutants = []mutant{
 	{
 		"resize", "a grant that stays takes the number that its task has by now",
 		one("internal/reconcile/release.go", `		count, _ := list[i].Told()
-		spec := p.In.Tasks[t].Spec
-`, `		spec := p.In.Tasks[t].Spec
+		spec := d.In.Tasks[t].Spec
+`, `		spec := d.In.Tasks[t].Spec
 		count := spec.Count()
 `),
 		in("internal/reconcile", "TestResizeWhileNothingIsGranted"),
@@ -1618,7 +1618,7 @@ var mutants = []mutant{
 	},
 	{
 		"scale", "a node that claims is granted more meanwhile",
-		one("internal/reconcile/grants.go", "(touched || !c.Full() && !d.claims(memberID))", "(touched || !c.Full())"),
+		one("internal/reconcile/grants.go", "touched || !c.Full() && !d.claims(memberID) {", "touched || !c.Full() {"),
 		in("internal/reconcile", "TestClaimsAreLeftAlone"),
 	},
 	{

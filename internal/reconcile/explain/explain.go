@@ -173,7 +173,8 @@ func lostText(slot cluster.Slot, node string, peer *view.Peer, why cluster.Reaso
 	case peer.Silent:
 		do = "its session goes on although it proves nothing; to end that: xconsumer evict " + node
 	case peer.Assignment.Rec.SessionTimeout > 0:
-		do = fmt.Sprintf("that takes its session timeout of %v; a node that crashes alone does not take so long", peer.Assignment.Rec.SessionTimeout)
+		do = fmt.Sprintf("that takes its session timeout of %v; a node that crashes alone does not take so long",
+			peer.Assignment.Rec.SessionTimeout)
 	}
 	return fmt.Sprintf("%s on %s (%s)%s; %s. %s", slot, node, cluster.WorkerLost, since, why, upper(do))
 }

@@ -169,7 +169,9 @@ func planned(s *view.Snapshot) preview {
 
 // present returns what the leader goes by as long as it waits for members that are gone.
 func present(s *view.Snapshot) preview {
-	return newPreview(round.World{Snapshot: s, Self: leaderOf(s), MaxAssignments: round.MaxAssignments, DryRun: true, TakeoverDelay: forEver}, true)
+	return newPreview(round.World{
+		Snapshot: s, Self: leaderOf(s), MaxAssignments: round.MaxAssignments, DryRun: true, TakeoverDelay: forEver,
+	}, true)
 }
 
 // forEver is how long who only looks takes a leader to wait: it does not know since when.

@@ -36,7 +36,9 @@ type delayer struct {
 // often back at once; or for longer if many vanished at once, since then it is more likely that
 // something else is wrong. It returns the states of all members after that, what is remembered of it, and why the slots of
 // members wait.
-func ApplyDelays(f *round.Facts, m States, firstSeen map[string]round.FirstSeen, c *round.Commit) (States, round.Delays, map[string]cluster.Reason) {
+func ApplyDelays(
+	f *round.Facts, m States, firstSeen map[string]round.FirstSeen, c *round.Commit,
+) (States, round.Delays, map[string]cluster.Reason) {
 	d := &delayer{f, c, maps.Clone(m), firstSeen, f.Memory.Delays, map[string]cluster.Reason{}}
 	d.delays.Vanished, d.delays.Drains = map[string]round.Absence{}, map[string]time.Duration{}
 	maps.Copy(d.delays.Vanished, f.Memory.Delays.Vanished)

@@ -34,7 +34,8 @@ func formerBurst(f *round.Facts) *schema.Burst {
 	}
 	handed := map[int64]*schema.Burst{} // by term
 	for _, memberID := range f.MemberIDs {
-		if assignment := f.Snapshot.Peers[memberID].Assignment.Rec; assignment != nil && assignment.Closed != nil && assignment.Closed.Burst != nil {
+		assignment := f.Snapshot.Peers[memberID].Assignment.Rec
+		if assignment != nil && assignment.Closed != nil && assignment.Closed.Burst != nil {
 			handed[assignment.Closed.Burst.Term] = assignment.Closed.Burst
 		}
 	}

@@ -191,7 +191,10 @@ func (d *classifier) assignmentUnusable(memberID string, p *view.Peer) State {
 		fresh := &schema.Assignment{Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Granted: []schema.SlotRange{}}
 		fresh.Releasing = schema.AskedBack(p.Status.Rec.Holding, assignment.Version+1)
 		c.Write(memberID, fresh, 0)
-		c.Move(cluster.Decided{Step: cluster.StepRewrite, Node: m.Node}, cluster.Reason{Code: cluster.WhyEdited, Detail: "the assignment was lost"})
+		c.Move(
+			cluster.Decided{Step: cluster.StepRewrite, Node: m.Node},
+			cluster.Reason{Code: cluster.WhyEdited, Detail: "the assignment was lost"},
+		)
 	case p.Member.Absent && p.Status.Absent:
 		// It may have been marked as evicted: the longest lease has to be over.
 		if d.confirmedGone(memberID, assignment.Version, d.TimeoutOf(memberID)+d.TakeoverDelayOf(memberID), d.Now) {

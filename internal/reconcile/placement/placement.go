@@ -172,7 +172,9 @@ func makePlan(make func(planner.Input) planner.Plan, in planner.Input) (plan pla
 // addNodes adds the nodes of the plan, and returns them by name.
 func (p *Placement) addNodes(c *round.Commit) (byName map[string]int32) {
 	for _, memberID := range p.MemberIDs {
-		if m := p.Members[memberID]; m == members.Active || m == members.Lost && p.Snapshot.Peers[memberID].Assignment.Rec != nil && !p.Members.IsBack(p.Facts, memberID) {
+		state := p.Members[memberID]
+		waits := state == members.Lost && p.Snapshot.Peers[memberID].Assignment.Rec != nil && !p.Members.IsBack(p.Facts, memberID)
+		if state == members.Active || waits {
 			p.Nodes = append(p.Nodes, memberID)
 		}
 	}

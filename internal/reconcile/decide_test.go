@@ -334,7 +334,7 @@ func TestBurialTakesTwoLooks(t *testing.T) {
 				t.Fatalf("too early: %s", draw(d))
 			}
 			fresh := maps.Clone(looks)
-			clear(looks) // a new leader begins anew
+			clear(looks) // a new leader looks again
 			if d := read(start + c.wait); len(d.Assignments) != 0 {
 				t.Fatalf("a new leader: %s", draw(d))
 			}

@@ -32,7 +32,7 @@ func TestClusterGathersBeforeItBegins(t *testing.T) {
 		t.Errorf("at once: %v, again at %v", draw(d), d.RequeueAt-began)
 	}
 	b.now += 80 * time.Millisecond
-	come("M") // which begins the wait anew
+	come("M") // which begins the wait again
 	if d := decide(); len(d.Assignments) != 0 || d.RequeueAt != b.now+500*time.Millisecond {
 		t.Errorf("when another one comes: %v, again at %v", draw(d), d.RequeueAt-began)
 	}

@@ -57,7 +57,7 @@ look at [M]
 		}, `
 L: a[1]@6 a[2]@7 | a[0]@5
 `},
-		{"what was refused before is no matter", func(b *board) {
+		{"what was refused before does not matter", func(b *board) {
 			p := b.live("L", 5, schematest.Held("a 0 @8", "a 1 @6", "a 2 @7"), schematest.Held(), 5, schematest.Held("a 0 @8", "a 1 @6", "a 2 @7"))
 			p.Status.Rec.Refused, p.Status.Rec.Above = schematest.Held("a 0 @5"), 6
 		}, ``},

@@ -10,7 +10,7 @@ import (
 )
 
 // remove decides what is removed when there is nothing else to do. Of a deleted task that is when its agenda has been
-// dropped, with the records of its runs, and no assignment lists a slot of it: nothing of it can run or note anything.
+// dropped, with the records of its runs, and no assignment lists a slot of it: nothing of it can run or write a checkpoint.
 // Package operation says why these records may be removed at all.
 func remove(f *round.Facts, c *round.Commit) {
 	e := f.Snapshot.Removed

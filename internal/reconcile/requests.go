@@ -117,7 +117,7 @@ func (d *requests) comes(o schema.MoveRequest) bool {
 }
 
 // displaces reports whether workers of the task still have to leave the node that a slot was ordered to, since it came. Until they
-// do the order stands: else the slot, which came last, would be the first to leave.
+// do, the request stands: otherwise the slot, which came last, would be the first to leave.
 func (d *requests) displaces(o schema.MoveRequest) bool {
 	t, known := d.Rank[o.Slot.Task]
 	return known && slices.ContainsFunc(d.Target.Moves, func(m planner.Move) bool {

@@ -198,7 +198,7 @@ func TestResizeStaysInPlace(t *testing.T) {
 	}
 }
 
-// The budget neither splits a barrier nor is used up by it.
+// The budget does not split a barrier, and a barrier does not use it up.
 func TestResizeAndBudget(t *testing.T) {
 	b := threeNodes(t, spec("a", 6), spec("b", 6))
 	b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Rebalance: cluster.Rebalance{MaxInFlight: 1}}}}

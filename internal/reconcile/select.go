@@ -22,7 +22,7 @@ type handover struct {
 // releases are the slots that are asked back, by member.
 type releases map[string]map[cluster.Slot]handover
 
-// add notes that a slot is asked back from a member.
+// add asks a slot back from a member.
 func (r releases) add(memberID string, slot cluster.Slot, a handover) {
 	if r[memberID] == nil {
 		r[memberID] = map[cluster.Slot]handover{}

@@ -206,7 +206,7 @@ func (a *arena) touch() {
 	}
 }
 
-// Who is not started again is not forgotten, and who changes is tried anew.
+// A suspect that is not started again is not forgotten, and one whose task changes is tried again.
 func TestSuspectsAreTriedAnew(t *testing.T) {
 	failed := schema.Suspect{Task: "a", Slots: cluster.Indexes{0}, TookDown: []string{"n1", "n2", "n3", "n1"}}
 	setup := func(t *testing.T) *arena {
@@ -266,7 +266,7 @@ func TestSuspectsAreTriedAnew(t *testing.T) {
 			t.Errorf("%+v", w)
 		}
 	})
-	t.Run("the slot is no more", func(t *testing.T) {
+	t.Run("the slot is gone", func(t *testing.T) {
 		a := setup(t)
 		a.snap.Tasks["a"] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: spec("a", 0)}}
 		a.settle()

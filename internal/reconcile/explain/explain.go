@@ -16,7 +16,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// Slot says why a slot is where it is, and why it is not elsewhere, at a time of the lease clock and to who has a session
+// Slot explains why a slot is where it is, and why it is not elsewhere, at a time of the lease clock and for a reader with a session
 // with the service. The worker and the history are left to the caller. The error matches cluster.ErrNoSlot if there is no
 // such slot, and none that is still on a node.
 func Slot(s *view.Snapshot, slot cluster.Slot, at time.Duration, session coord.Info) (cluster.Explanation, error) {

@@ -18,8 +18,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// Revision identifies what a plan is made from: who is there, what is declared, marked and ordered,
-// who has what, and what of it has failed for good.
+// Revision identifies what a plan is made from: which members there are, what is declared and marked, which slots each member
+// has, and which of them have failed for good.
 func Revision(s *view.Snapshot) string {
 	h := fnv.New64a()
 	note := func(kind, name string, version int64) { _, _ = fmt.Fprintf(h, "%s %s %d\n", kind, name, version) }
@@ -174,7 +174,8 @@ func present(s *view.Snapshot) preview {
 	}, true)
 }
 
-// forEver is how long who only looks takes a leader to wait: it does not know since when.
+// forEver is the takeover delay of a dry run in which the leader waits for members that are gone: a reader does not know since
+// when it does.
 const forEver = time.Duration(1 << 60)
 
 func leaderOf(s *view.Snapshot) string {

@@ -12,19 +12,26 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// A slot that kills the process that runs it must not go through the whole fleet. What a member
-// had started in the minute before its crash is suspected. Suspects of one crash go on at once, of
-// two they are kept apart so that the next crash tells more, of three they are held back for a
-// while and then tried, of four they have failed. Who runs for a minute is cleared; and a crash
-// moments after somebody started is not held against those who were there before.
+// A worker that kills its node's process must not go through the whole fleet. The slots that a member had started in the
+// minute before its crash are suspected. What becomes of a suspect depends on its crashes:
+//
+//   - After one crash it is granted again at once.
+//   - After two, suspects are kept on different nodes, so that the next crash points to fewer of them.
+//   - After three, a suspect is withheld for a while and then tried on probation.
+//   - After four it has failed.
+//
+// A suspect that runs for a minute is cleared. Where a worker was started moments before a crash, those that had been started
+// earlier are not suspected.
 const (
+	// CrashesToPart is from how many crashes on suspects are kept apart.
 	CrashesToPart = 2
 	// ProbationPeriod clears a suspect; a crash after so long does not name it.
 	ProbationPeriod = time.Minute
-	// HoldFor is longer, so that who was started beside a suspect is cleared before the trial.
+	// HoldFor is for how long a suspect of three crashes is withheld. It is longer than the probation, so that workers which were
+	// started beside the suspect are cleared before it is tried.
 	HoldFor = ProbationPeriod + 10*time.Second
-	// Apart is for how long suspects of two crashes are not started on one node, and how long
-	// before a crash a start makes all earlier ones unsuspicious.
+	// Apart is for how long suspects of two crashes are not started on one node. A start that is less than Apart before a crash
+	// clears all earlier ones of that crash.
 	Apart = 5 * time.Second
 )
 
@@ -40,8 +47,8 @@ type CrashLoops struct {
 // Crashes returns how many crashes a slot is suspected of.
 func (d *CrashLoops) Crashes(slot cluster.Slot) int { return len(d.Suspects[slot].TookDown) }
 
-// FindCrashLoops names those who were started before a crash whose slots this decision frees, and clears who
-// has been running long enough.
+// FindCrashLoops suspects what was started shortly before a crash, once this decision frees the crashed member's slots. It
+// clears suspects that have run for long enough, and returns which slots are not to be placed.
 func FindCrashLoops(f *round.Facts, m members.States, c *round.Commit) *CrashLoops {
 	d := &CrashLoops{
 		Facts: f, Suspects: f.Snapshot.Suspicions(), Withheld: map[cluster.Slot]bool{}, Probations: map[cluster.Slot]round.Probation{},
@@ -167,7 +174,7 @@ func (d *CrashLoops) updateProbation(m members.States, c *round.Commit) {
 	}
 }
 
-// record makes the record of who is suspected of what. If that is more than a record takes, the least is
+// record makes the record of which slots are suspected of what. If that is more than a record takes, the least is
 // forgotten: those slots are suspected again at the next crash.
 func record(suspects map[cluster.Slot]schema.Suspect) *schema.Suspects {
 	rec := &schema.Suspects{Slots: []schema.Suspect{}}

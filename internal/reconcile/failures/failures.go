@@ -102,7 +102,7 @@ func (d *finder) compare(p *view.Peer, bad map[cluster.Slot]*schema.WorkerState,
 	}
 }
 
-// avoid notes that a slot is to go elsewhere.
+// avoid adds a node to those that a slot is to avoid, once the slot has failed there as often as its task allows.
 func (d *finder) avoid(slot cluster.Slot, node string, w *schema.WorkerState) {
 	most := d.Specs[slot.Task].Restart.Elsewhere
 	if most == 0 || w.InRow < most {

@@ -70,8 +70,8 @@ func ApplyDelays(
 	return d.members, d.delays, d.delayed
 }
 
-// Members that vanish at the same time are reaped at the same time: those whose delay is over let the others catch up whose
-// delay ends soon, for a moment.
+// Members that vanish at the same time are reaped at the same time. A member whose delay is over waits for others whose delay
+// ends soon, but for maxLetting at most.
 const (
 	soon       = 200 * time.Millisecond
 	maxLetting = 500 * time.Millisecond
@@ -112,8 +112,8 @@ func (d *delayer) delayUntil(memberID string, all int) (until time.Duration, why
 	return absence.At + time.Duration(policy.LeaveDelay), why
 }
 
-// ExplainDelays says why slots of members that vanished wait, for who does not know since when they are
-// gone.
+// ExplainDelays returns why slots of members wait, as ApplyDelays does. It is for readers that do not know since when a member
+// is gone, and adds the members that the leader is still finding out about.
 func ExplainDelays(f *round.Facts, m States, delays round.Delays, delayed map[string]cluster.Reason) map[string]cluster.Reason {
 	d := &delayer{Facts: f, members: m, delays: delays, delayed: maps.Clone(delayed)}
 	live := 0
@@ -141,8 +141,8 @@ const (
 	DelayEnds   = "its session has ended, and what it had is granted elsewhere after the takeover delay"
 )
 
-// recordAbsences brings up to date who vanished: whoever is not back, and was not reaped longer ago than
-// a session timeout.
+// recordAbsences brings up to date which members have vanished: those that are not back, and that were not reaped longer ago
+// than a session timeout.
 func (d *delayer) recordAbsences(live map[string]bool) {
 	gone := d.delays.Vanished
 	for _, memberID := range d.MemberIDs {

@@ -10,7 +10,7 @@ import (
 )
 
 // When nodes leave one soon after the other, what one leaves behind would go to those that leave next, and so on. The work of the
-// first one is given away at once. What the others leave behind waits until nobody has left for a moment (quiet, or gatherMany
+// first one is given away at once. What the others leave behind waits until nobody has left for a moment (Quiet, or GatherMany
 // where more than a few have), and is then assigned to those that stay. No member's waits for longer than maxHold, however many
 // follow it: a stream of nodes that leave need not end.
 //
@@ -19,8 +19,8 @@ import (
 // nothing, nobody knows for how long that has been held, and it is not held again. What is handed over is believed as far as a leader
 // can have meant it.
 
-// between is for how long nobody led between two leaders, as far as anybody has to know: it counts as time in which what others have left
-// behind was held.
+// between is an estimate of the time between two leaders in which nobody led. What others have left behind counts as held during
+// it.
 const between = 50 * time.Millisecond
 
 // longHeld is since when nothing runs on members that had left before a leader began which knows no more of them.
@@ -91,8 +91,8 @@ func (d *delayer) departing(begins bool, before time.Duration) (known map[string
 	return known, fresh
 }
 
-// holdDepartures lets the slots of nodes that left wait while others follow them. Who is back under its name is not
-// waited with.
+// holdDepartures lets the slots of nodes that left wait while other nodes follow them. The slots of a node that is back under
+// its name do not wait.
 func (d *delayer) holdDepartures() {
 	w := &d.delays.Departures
 	before := longHeld

@@ -95,10 +95,10 @@ func (d *classifier) classify(memberID string, p *view.Peer) State {
 	return Active
 }
 
-// partiallyDeleted: one of the member's keys is absent and another one is not. The end of a session takes them all
-// at once, so if that is still so when it is read again, a hand has done it, and what is absent
-// proves nothing: were the rest deleted too, the member would look like one that is gone
-// while it goes on. It is evicted: that stops it by its heartbeat, which it cannot write any longer.
+// partiallyDeleted returns the state of a member of which one key is absent and another one is not. The end of a session
+// deletes both at once. So if a second read shows the same, somebody deleted a key by hand, and absence no longer proves that
+// the session has ended: once the other key were deleted too, the member would look gone while it goes on. It is evicted,
+// which stops it: it can no longer write its heartbeat.
 func (d *classifier) partiallyDeleted(memberID string, p *view.Peer) State {
 	there := p.Status.Read
 	if p.Status.Absent {
@@ -132,8 +132,8 @@ func (d *classifier) confirmedGone(memberID string, version int64, delay, seen t
 	return false
 }
 
-// assignmentMissing: an assignment that this leader did not delete is missing. What it granted may run, so
-// nothing is granted until that is cleared up.
+// assignmentMissing returns the state of a member whose assignment is missing although this leader did not delete it. What the
+// assignment granted may run, so nothing is granted until that is cleared up.
 func (d *classifier) assignmentMissing(memberID string, p *view.Peer) State {
 	d.commit.Block("the assignment of " + d.NodeName(memberID) + " is missing")
 	if p.Live() {
@@ -160,9 +160,9 @@ func (d *classifier) assignmentMissing(memberID string, p *view.Peer) State {
 	return Unknown
 }
 
-// orphanedKeys: of a member without an assignment other keys are missing, too, or cannot be used, so that nobody knows what it
-// holds. Who has such keys and lives has heard that its assignment is missing. If they are still there when its lease would
-// be over they go, whoever has made them: else nothing would ever be granted again.
+// orphanedKeys is about a member without an assignment of which other keys are missing too, or cannot be used, so that nobody
+// knows what it holds. If the member lives, it has heard that its assignment is missing, and stops. Keys that are still there
+// when its lease must be over are deleted, whoever made them: otherwise nothing would ever be granted again.
 func (d *classifier) orphanedKeys(memberID string, p *view.Peer) {
 	const version = -2 // of no assignment, and not as for a member of whom nothing is left
 	if d.confirmedGone(memberID, version, d.TimeoutOf(memberID)+d.TakeoverDelayOf(memberID), p.Assignment.Read) {
@@ -170,8 +170,8 @@ func (d *classifier) orphanedKeys(memberID string, p *view.Peer) {
 	}
 }
 
-// assignmentUnusable: an assignment was edited by hand. The last good one is written again if nothing
-// can have happened in between; else what the member says it holds is asked back.
+// assignmentUnusable returns the state of a member whose assignment was edited by hand. The last good one is written again if
+// nothing can have happened in between. Otherwise everything is asked back that the member's status holds.
 func (d *classifier) assignmentUnusable(memberID string, p *view.Peer) State {
 	c := d.commit
 	c.Block("the assignment of " + d.NodeName(memberID) + " cannot be used")

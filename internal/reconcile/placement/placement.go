@@ -14,7 +14,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// Placement is who should have each slot.
+// Placement is the plan: which node should have each slot, and what it was made from.
 type Placement struct {
 	*round.Facts
 	Members members.States

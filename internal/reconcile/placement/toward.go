@@ -7,7 +7,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 )
 
-// goOn tells the planner which plan is being carried out. It has no place for what a node was to have that is not there any longer.
+// goOn gives the planner the plan that is being carried out. In it, slots have no place whose node is no longer there.
 func (p *Placement) goOn(plan round.Toward, byName map[string]int32) {
 	if plan.Places == nil {
 		return

@@ -12,7 +12,7 @@ import (
 
 // Every record has a bound that its writer keeps (see package schema), so a commit of one assignment or one agenda is
 // never too large. Should one be nevertheless, since somebody else wrote a record or a server takes less, it must not
-// stop everything else: the largest part of it is left out of decisions for a while, and that is said.
+// stop everything else: the largest part of it is left out of decisions for a while, and an event reports that.
 
 // Part is a part of a leader's commit that can be left out while the rest goes on.
 type Part struct{ Kind, Name string }
@@ -106,7 +106,7 @@ func (c *Commit) Move(m cluster.Decided, why cluster.Reason) {
 	c.Out.Moves = append(c.Out.Moves, m.Because(why))
 }
 
-// Block notes why nothing is granted. The first reason stands.
+// Block records why nothing is granted. The first reason stands.
 func (c *Commit) Block(why string) {
 	if c.Out.Blocked == "" {
 		c.Out.Blocked = why
@@ -145,7 +145,8 @@ func (c *Commit) SetFreed(h schema.SlotRange, why cluster.Reason) {
 	}
 }
 
-// Free notes that slots which a member had or was to give back are free, and why: what it was asked for it leaves for that reason.
+// Free records that slots are free which a member had or was to give back, and why. For what it was to give back, the reason is
+// the one for which that was asked.
 func (c *Commit) Free(node string, slots, releasing []schema.SlotRange, why cluster.Reason) {
 	for i, list := range [][]schema.SlotRange{slots, releasing} {
 		for _, h := range list {
@@ -194,7 +195,7 @@ func (c *Commit) EvictOnly() Decision {
 }
 
 // StillFree returns why slots have left their nodes that were not granted again yet, which may be in a later commit, unless
-// there is no such slot any longer.
+// the slot no longer exists.
 func (c *Commit) StillFree(f *Facts) map[cluster.Slot]cluster.Reason {
 	maps.DeleteFunc(c.FreedWhy, func(slot cluster.Slot, _ cluster.Reason) bool { return slot.Index >= f.Specs[slot.Task].WorkerNum })
 	return c.FreedWhy

@@ -163,7 +163,7 @@ func (f *Facts) Lists(run string) bool {
 	return false
 }
 
-// Mentions reports whether an assignment lists slots of a run, or a member has noted the end of some.
+// Mentions reports whether an assignment lists slots of a run, or a member has recorded the end of some.
 func (f *Facts) Mentions(run string) bool {
 	for _, p := range f.Snapshot.Peers {
 		if rec := p.Done.Rec; rec != nil && slices.ContainsFunc(rec.Slots, func(o schema.Outcome) bool { return o.Task == run }) {

@@ -12,14 +12,14 @@ import (
 
 // Clocks of leaders differ, and one of them may be wrong by days. What was decided about stays so, whatever
 // clocks say: no instant fires twice. But what a leader whose clock was ahead has only passed over, as a
-// firing that came too late, has not happened. An agenda notes those stretches, so that the next leader can
+// firing that came too late, has not happened. An agenda records those stretches, so that the next leader can
 // take that decision back. It need not know which of the two clocks is right.
 
-// maxSpans bounds the stretches that an agenda notes of each kind. What is given up is firings, never that
+// maxSpans bounds the stretches that an agenda records of each kind. What is given up is firings, never that
 // they happen once: a stretch that is forgotten counts as decided.
 const maxSpans = 8
 
-// pass notes that nothing was fired after Last up to an instant.
+// pass records that nothing was fired after Last up to an instant.
 func (a *agenda) pass(to time.Time) {
 	a.rec.Passed = slices.Concat(a.rec.Passed, schema.Without([]schema.Span{{From: a.rec.Last, To: to}}, a.rec.Decided))
 	a.rec.Passed = slices.Clone(a.rec.Passed[max(0, len(a.rec.Passed)-maxSpans):])
@@ -56,7 +56,7 @@ func (a *agenda) rewind(s *schedule.Schedule) {
 	a.unskip(s, open)
 }
 
-// unskip takes firings that are still to come out of what is noted and counted as too late.
+// unskip takes firings that are still to come out of what is recorded and counted as too late.
 func (a *agenda) unskip(s *schedule.Schedule, open []schema.Span) {
 	var left []schema.Skip
 	for _, skip := range a.rec.Skips {

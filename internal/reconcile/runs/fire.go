@@ -35,7 +35,7 @@ func (a *agenda) fire(s *schedule.Schedule) {
 	a.fireDue(s)
 }
 
-// awaitsFormer reports whether the interval of a task still goes by the anchor that an earlier version has noted: until its next
+// awaitsFormer reports whether the interval of a task still goes by the anchor that an earlier version has recorded: until its next
 // firing, where that comes before the first one of the grid, so that no gap of two intervals arises. What has come of it by now
 // is decided about first.
 func (a *agenda) awaitsFormer(former, grid *schedule.Schedule) bool {
@@ -110,7 +110,7 @@ func (a *agenda) ahead() string {
 	return ""
 }
 
-// skip notes firings that begin no run: with the last ones that were skipped for the same run, if there are any.
+// skip records firings that begin no run, together with the last ones that were skipped for the same run, if there are any.
 func (a *agenda) skip(s schema.Skip) {
 	a.changed = true
 	a.rec.Skips = slices.Clone(a.rec.Skips)

@@ -174,7 +174,7 @@ type agenda struct {
 	blurred map[string]bool // runs of which one error is kept
 }
 
-// foldAll takes in what members say to have ended. Each slot's end is noted once.
+// foldAll takes in what members report to have ended. Each slot's end is recorded once.
 func (a *agenda) foldAll() {
 	for _, memberID := range a.MemberIDs {
 		rec := a.Snapshot.Peers[memberID].Done.Rec
@@ -265,7 +265,7 @@ func (a *agenda) end() {
 }
 
 // trim forgets the oldest runs that are over and too many. One of which an assignment still lists a slot is left for
-// later: its worker may note how far it is, and that goes with the run.
+// later: its worker may write checkpoints, which are deleted with the run.
 func (a *agenda) trim() {
 	extra := len(a.rec.Kept) - cmp.Or(a.spec.KeepRuns, cluster.DefaultKeepRuns)
 	if extra <= 0 || a.KeepRuns {
@@ -298,11 +298,11 @@ func (a *agenda) forget(id string) {
 // beginRequested begins the runs that operators ask for; where others go on they wait, unless runs may overlap. It adds
 // those that there are now to begun.
 func (a *agenda) beginRequested(begun map[string]bool) {
-	orders := a.Snapshot.Requests
-	if !orders.Good() {
+	requests := a.Snapshot.Requests
+	if !requests.Good() {
 		return
 	}
-	for _, o := range orders.Rec.RunNow {
+	for _, o := range requests.Rec.RunNow {
 		if o.Task != a.task || len(a.rec.Runs) >= cluster.MaxActiveRuns {
 			continue
 		}

@@ -131,169 +131,173 @@ func wantDraw(t *testing.T, want string, d round.Decision) {
 	}
 }
 
-func TestDecide(t *testing.T) {
-	bad := errors.New("written by hand")
-	cases := []struct {
-		name string
-		make func(*board)
-		want string
-	}{
-		{"an empty cluster", func(*board) {}, ``},
-		{"free slots are granted", func(b *board) {
-			b.live("L", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
-			b.live("M", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
-		}, `
+// errByHand is why a record cannot be used that somebody wrote by hand.
+var errByHand = errors.New("written by hand")
+
+// decisions are what a leader decides in a cluster with a task of three slots.
+var decisions = []struct {
+	name string
+	make func(*board)
+	want string
+}{
+	{"an empty cluster", func(*board) {}, ``},
+	{"free slots are granted", func(b *board) {
+		b.live("L", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+		b.live("M", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+	}, `
 L: a[0]@100 | 
 M: a[1-2]@101 | 
 `},
-		{"the counter is beyond the tokens that others rise above", func(b *board) {
-			b.snap.Epoch.Rec.NextToken = schema.MaxToken/2 + 5
-			b.live("L", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
-		}, `
+	{"the counter is beyond the tokens that others rise above", func(b *board) {
+		b.snap.Epoch.Rec.NextToken = schema.MaxToken/2 + 5
+		b.live("L", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+	}, `
 blocked: the tokens are used up: nextToken of the epoch is near 2^61 or above it; somebody has set it
 `},
-		{"a slot that should be elsewhere is asked back, not granted", func(b *board) {
-			b.live("L", 4, schematest.Held("a 0-2 @5"), schematest.Held(), 4, schematest.Held("a 0-2 @5"))
-			b.live("M", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
-		}, `
+	{"a slot that should be elsewhere is asked back, not granted", func(b *board) {
+		b.live("L", 4, schematest.Held("a 0-2 @5"), schematest.Held(), 4, schematest.Held("a 0-2 @5"))
+		b.live("M", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+	}, `
 L: a[0-1]@5 | a[2]@5
 `},
-		{"a release without an answer holds its slot", func(b *board) {
-			b.live("L", 5, schematest.Held("a 0-1 @5"), schematest.Held("a 2 @5 v5"), 4, schematest.Held("a 0-1 @5"))
-			b.live("M", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
-		}, ``},
-		{"an answer that still holds the slot holds it", func(b *board) {
-			b.live("L", 5, schematest.Held("a 0-1 @5"), schematest.Held("a 2 @5 v5"), 5, schematest.Held("a 0-2 @5"))
-			b.live("M", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
-		}, ``},
-		{"a slot that was given back is granted in the same commit", func(b *board) {
-			b.live("L", 5, schematest.Held("a 0-1 @5"), schematest.Held("a 2 @5 v5"), 5, schematest.Held("a 0-1 @5"))
-			b.live("M", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
-		}, `
+	{"a release without an answer holds its slot", func(b *board) {
+		b.live("L", 5, schematest.Held("a 0-1 @5"), schematest.Held("a 2 @5 v5"), 4, schematest.Held("a 0-1 @5"))
+		b.live("M", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+	}, ``},
+	{"an answer that still holds the slot holds it", func(b *board) {
+		b.live("L", 5, schematest.Held("a 0-1 @5"), schematest.Held("a 2 @5 v5"), 5, schematest.Held("a 0-2 @5"))
+		b.live("M", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+	}, ``},
+	{"a slot that was given back is granted in the same commit", func(b *board) {
+		b.live("L", 5, schematest.Held("a 0-1 @5"), schematest.Held("a 2 @5 v5"), 5, schematest.Held("a 0-1 @5"))
+		b.live("M", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+	}, `
 L: a[0-1]@5 | 
 M: a[2]@100 | 
 `},
-		{"a closed member is reaped and its slots granted at once", func(b *board) {
-			b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
-			b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held()).Assignment.Rec.Closed = &schema.Closed{}
-		}, `
+	{"a closed member is reaped and its slots granted at once", func(b *board) {
+		b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
+		b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held()).Assignment.Rec.Closed = &schema.Closed{}
+	}, `
 L: a[0]@5 a[1-2]@100 | 
 M: reaped
 `},
-		{"a member seen gone is looked at again", func(b *board) {
-			b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
-			gone(b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held()))
-		}, `
+	{"a member seen gone is looked at again", func(b *board) {
+		b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
+		gone(b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held()))
+	}, `
 look at [M]
 `},
-		{"absence that was read before the assignment proves nothing", func(b *board) {
-			b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
-			gone(b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held())).Assignment.Read += time.Second
-		}, `
+	{"absence that was read before the assignment proves nothing", func(b *board) {
+		b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
+		gone(b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held())).Assignment.Read += time.Second
+	}, `
 look at [M]
 `},
-		{"half a member holds its slots", func(b *board) {
-			b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
-			b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held()).Status.Absent = true
-		}, `
+	{"half a member holds its slots", func(b *board) {
+		b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
+		b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held()).Status.Absent = true
+	}, `
 look at [M]
 `},
-		{"an evicted member holds its slots for its lease", func(b *board) {
-			b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
-			gone(b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held())).Assignment.Rec.Evicted = true
-		}, `
+	{"an evicted member holds its slots for its lease", func(b *board) {
+		b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
+		gone(b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held())).Assignment.Rec.Evicted = true
+	}, `
 look at [M]
 `},
-		{"a leaving member is asked for everything and given nothing", func(b *board) {
-			b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
-			b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held("a 1-2 @6")).Status.Rec.Leaving = true
-		}, `
+	{"a leaving member is asked for everything and given nothing", func(b *board) {
+		b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
+		b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held("a 1-2 @6")).Status.Rec.Leaving = true
+	}, `
 M:  | a[1-2]@6
 `},
-		{"a live member without an assignment is evicted, and nothing is granted", func(b *board) {
-			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
-			b.live("M", 3, schematest.Held(), schematest.Held(), 3, schematest.Held("a 1-2 @6")).Assignment = view.Entry[schema.Assignment]{Absent: true, Read: b.now}
-		}, `
+	{"a live member without an assignment is evicted, and nothing is granted", func(b *board) {
+		b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
+		b.live("M", 3, schematest.Held(), schematest.Held(), 3, schematest.Held("a 1-2 @6")).Assignment = view.Entry[schema.Assignment]{Absent: true, Read: b.now}
+	}, `
 evict M
 blocked: the assignment of node-M is missing
 `},
-		{"but only by a status that was read after it was missed", func(b *board) {
-			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
-			b.live("M", 3, schematest.Held(), schematest.Held(), 3, schematest.Held("a 1-2 @6")).Assignment = view.Entry[schema.Assignment]{Absent: true, Read: b.now + 1}
-		}, `
+	{"but only by a status that was read after it was missed", func(b *board) {
+		b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
+		b.live("M", 3, schematest.Held(), schematest.Held(), 3, schematest.Held("a 1-2 @6")).Assignment = view.Entry[schema.Assignment]{Absent: true, Read: b.now + 1}
+	}, `
 blocked: the assignment of node-M is missing
 look at [M]
 `},
-		{"an assignment that vanished with its member blocks for a lease", func(b *board) {
-			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
-			p := gone(b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held()))
-			p.Assignment.Absent = true
-		}, `
+	{"an assignment that vanished with its member blocks for a lease", func(b *board) {
+		b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
+		p := gone(b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held()))
+		p.Assignment.Absent = true
+	}, `
 blocked: the assignment of node-M is missing
 look at [M]
 `},
-		{"a hand-edited assignment is written again as it was", func(b *board) {
-			b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
-			p := b.live("M", 3, schematest.Held("a 1 @6"), schematest.Held(), 3, schematest.Held("a 1 @6"))
-			p.Assignment.Version, p.Assignment.Err = 4, bad
-		}, `
+	{"a hand-edited assignment is written again as it was", func(b *board) {
+		b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
+		p := b.live("M", 3, schematest.Held("a 1 @6"), schematest.Held(), 3, schematest.Held("a 1 @6"))
+		p.Assignment.Version, p.Assignment.Err = 4, errByHand
+	}, `
 M: a[1]@6 | 
 blocked: the assignment of node-M cannot be used
 `},
-		{"one that may have changed before is asked back as the status tells", func(b *board) {
-			b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
-			p := b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held("a 1 @6"))
-			p.Assignment.Version, p.Assignment.Err = 9, bad
-		}, `
+	{"one that may have changed before is asked back as the status tells", func(b *board) {
+		b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
+		p := b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held("a 1 @6"))
+		p.Assignment.Version, p.Assignment.Err = 9, errByHand
+	}, `
 M:  | a[1]@6
 blocked: the assignment of node-M cannot be used
 `},
-		{"a task that was scaled down or deleted is asked back", func(b *board) {
-			b.live("L", 5, schematest.Held("a 0-4 @5", "x 0 @6"), schematest.Held(), 5, schematest.Held("a 0-4 @5", "x 0 @6"))
-			b.snap.Tasks["x"] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: spec("x", 1), Deleted: true}}
-		}, `
+	{"a task that was scaled down or deleted is asked back", func(b *board) {
+		b.live("L", 5, schematest.Held("a 0-4 @5", "x 0 @6"), schematest.Held(), 5, schematest.Held("a 0-4 @5", "x 0 @6"))
+		b.snap.Tasks["x"] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: spec("x", 1), Deleted: true}}
+	}, `
 L: a[0-2]@5 | a[3-4]@5 x[0]@6
 `},
-		{"a task whose record was deleted by hand goes on", func(b *board) {
-			b.live("L", 5, schematest.Held("a 0-2 @5", "x 0 @6"), schematest.Held(), 5, schematest.Held("a 0-2 @5", "x 0 @6"))
-			b.snap.Peers["L"].Member.Rec.Works = []string{"a", "x"}
-			b.snap.Tasks["x"] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: spec("x", 1)}, Absent: true}
-		}, ``},
-		{"a task whose record a new leader cannot use goes on", func(b *board) {
-			b.live("L", 5, schematest.Held("a 0-2 @5", "x 0 @6"), schematest.Held(), 5, schematest.Held("a 0-2 @5", "x 0 @6"))
-			b.snap.Peers["L"].Member.Rec.Works = []string{"a", "x"}
-			b.snap.Tasks["x"] = view.Entry[schema.Task]{Err: bad}
-		}, ``},
-		{"a task that nobody declared is asked back, and not granted", func(b *board) {
-			b.live("L", 5, schematest.Held("a 0-2 @5", "x 0 @6"), schematest.Held(), 5, schematest.Held("a 0-2 @5", "x 0 @6"))
-			b.snap.Peers["L"].Member.Rec.Works = []string{"a", "x"}
-		}, `
+	{"a task whose record was deleted by hand goes on", func(b *board) {
+		b.live("L", 5, schematest.Held("a 0-2 @5", "x 0 @6"), schematest.Held(), 5, schematest.Held("a 0-2 @5", "x 0 @6"))
+		b.snap.Peers["L"].Member.Rec.Works = []string{"a", "x"}
+		b.snap.Tasks["x"] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: spec("x", 1)}, Absent: true}
+	}, ``},
+	{"a task whose record a new leader cannot use goes on", func(b *board) {
+		b.live("L", 5, schematest.Held("a 0-2 @5", "x 0 @6"), schematest.Held(), 5, schematest.Held("a 0-2 @5", "x 0 @6"))
+		b.snap.Peers["L"].Member.Rec.Works = []string{"a", "x"}
+		b.snap.Tasks["x"] = view.Entry[schema.Task]{Err: errByHand}
+	}, ``},
+	{"a task that nobody declared is asked back, and not granted", func(b *board) {
+		b.live("L", 5, schematest.Held("a 0-2 @5", "x 0 @6"), schematest.Held(), 5, schematest.Held("a 0-2 @5", "x 0 @6"))
+		b.snap.Peers["L"].Member.Rec.Works = []string{"a", "x"}
+	}, `
 L: a[0-2]@5 | x[0]@6
 `},
-		{"a changed work is asked back", func(b *board) {
-			p := b.live("L", 5, schematest.Held("a 0-2 @5"), schematest.Held(), 5, schematest.Held("a 0-2 @5"))
-			p.Assignment.Rec.Granted[0].Spec.WorkName = "other"
-		}, `
+	{"a changed work is asked back", func(b *board) {
+		p := b.live("L", 5, schematest.Held("a 0-2 @5"), schematest.Held(), 5, schematest.Held("a 0-2 @5"))
+		p.Assignment.Rec.Granted[0].Spec.WorkName = "other"
+	}, `
 L:  | a[0-2]@5
 `},
-		{"another stop timeout is only told", func(b *board) {
-			p := b.live("L", 5, schematest.Held("a 0-2 @5"), schematest.Held(), 5, schematest.Held("a 0-2 @5"))
-			p.Assignment.Rec.Granted[0].Spec.StopTimeout = 1
-		}, `
+	{"another stop timeout is only told", func(b *board) {
+		p := b.live("L", 5, schematest.Held("a 0-2 @5"), schematest.Held(), 5, schematest.Held("a 0-2 @5"))
+		p.Assignment.Rec.Granted[0].Spec.StopTimeout = 1
+	}, `
 L: a[0-2]@5 | 
 `},
-		{"a node that came back under its name gets its slots", func(b *board) {
-			b.live("L", 5, schematest.Held("a 1 @5"), schematest.Held(), 5, schematest.Held("a 1 @5"))
-			old := b.live("old", 3, schematest.Held("a 0 @6", "a 2 @7"), schematest.Held(), 3, schematest.Held())
-			old.Assignment.Rec.Closed = &schema.Closed{}
-			fresh := b.live("fresh", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
-			fresh.Assignment.Rec.Node, fresh.Member.Rec.Node = "node-old", "node-old"
-		}, `
+	{"a node that came back under its name gets its slots", func(b *board) {
+		b.live("L", 5, schematest.Held("a 1 @5"), schematest.Held(), 5, schematest.Held("a 1 @5"))
+		old := b.live("old", 3, schematest.Held("a 0 @6", "a 2 @7"), schematest.Held(), 3, schematest.Held())
+		old.Assignment.Rec.Closed = &schema.Closed{}
+		fresh := b.live("fresh", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+		fresh.Assignment.Rec.Node, fresh.Member.Rec.Node = "node-old", "node-old"
+	}, `
 fresh: a[0,2]@100 | 
 old: reaped
 `},
-	}
-	for _, c := range cases {
+}
+
+func TestDecide(t *testing.T) {
+	for _, c := range decisions {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBoard(spec("a", 3))
 			c.make(b)
@@ -303,7 +307,7 @@ old: reaped
 }
 
 // A member that is gone is reaped by the second look, no sooner than the wait after the first.
-func TestBurialTakesTwoLooks(t *testing.T) {
+func TestReapingTakesTwoLooks(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		mark func(*view.Peer)
@@ -383,7 +387,7 @@ func TestTakeoverCountsTheLostMembersTimeout(t *testing.T) {
 }
 
 // Members that vanish within a moment are reaped in one commit, but nobody waits for those who go on vanishing.
-func TestBurialsGoTogether(t *testing.T) {
+func TestReapsGoTogether(t *testing.T) {
 	b := newBoard(spec("a", 40))
 	b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
 	start, looks := b.now, map[string]round.FirstSeen{}

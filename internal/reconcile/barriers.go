@@ -110,19 +110,21 @@ func resized(f *round.Facts, h *schema.SlotRange) cluster.Reason {
 	return why
 }
 
-// keeps reports whether an entry that was given back stays listed until the last slot of the old count has been. Who
-// leaves or is drained does not wait for that: nothing starts there again. Nor does anybody while a delay or a freeze, which
-// may last long, holds what a lost member had: these slots go on with the old count, and restart once it is over.
+// keeps reports whether an entry that its member gave back stays listed until the last slot of the old count was given back too.
+// The entries of a member that leaves or is drained do not stay: nothing starts there again. No entry stays while a delay or a
+// freeze, which may last long, holds what a lost member had. Those slots go on with the old count, and restart when it is over.
 func (b barriers) keeps(f *round.Facts, m members.States, memberID string, h *schema.SlotRange) bool {
 	of := b[h.Task]
 	stays := m[memberID] == members.Active && f.Snapshot.Mark(f.NodeName(memberID)).Drain == nil
 	return of != nil && !of.Over() && round.OfResize(h) && stays && of.delay.Code == ""
 }
 
-// barred returns the tasks of which no slot may be granted with the new count: as this decision leaves the assignments, one
-// of them lists a slot of another count, or a member holds one that none lists. While a barrier may not begin, since a member
-// that has some of the old count cannot be asked, free slots go on with the old count, which is returned. It is 0 where nothing
-// may be granted: the barrier is under way, or not all of these are told the same.
+// barred returns the tasks of which no slot may be granted with the new count. As this decision leaves the assignments, one of
+// them lists a slot of such a task with another count, or a member holds such a slot that no assignment lists.
+//
+// The value is the count with which free slots may be granted nevertheless. It is the old count while a barrier cannot begin,
+// since a member that has some of the old count cannot be asked. It is 0, for none, while the barrier is under way, or if the
+// workers were not all granted with the same count.
 func (b barriers) barred(f *round.Facts, c *round.Commit) map[string]int {
 	counts, barred := map[string]int{}, map[string]int{}
 	for _, memberID := range f.MemberIDs {

@@ -15,13 +15,14 @@ import (
 // Decide returns the leader's decision: what to write next. It is a pure function, called again
 // after every commit and whenever something was read.
 //
-// A slot is granted only when no assignment lists it, this decision's own changes counted. It
-// leaves an assignment's releasing list only on the word of its member, given after the release;
-// and an assignment is deleted only when nothing of its member can run any longer. A slot of a task is
-// granted only while no assignment lists one of the task whose worker is told another count than it is.
+// It guarantees:
 //
-// Records of runs that are over are deleted only by decisions that write no assignment: their checkpoints go first, one
-// commit after the other, and nobody's slots are to wait for that.
+//   - A slot is granted only when no assignment lists it, this decision's own changes counted.
+//   - A slot leaves an assignment's releasing list only when its member has confirmed, after the release, that it does not hold it.
+//   - An assignment is deleted only when nothing of its member can run any longer.
+//   - A slot of a task is granted only while no assignment lists a slot of that task with another count of workers.
+//   - Records of runs that are over are deleted only by decisions that write no assignment. Their checkpoints go first, one commit
+//     after the other, and no slot is to wait for that.
 func Decide(w round.World) round.Decision {
 	d := decide(w)
 	if len(d.Assignments) > 0 && len(d.DropRuns) > 0 {
@@ -31,7 +32,7 @@ func Decide(w round.World) round.Decision {
 	return d
 }
 
-// decide lists the stages of a decision; inspect lists those before the plan. A stage takes values and returns what it finds
+// decide lists the stages of a decision, and Inspect those before the plan. A stage takes values and returns what it finds
 // out. What is to be written, and when to decide again, it puts into the commit, which is all that changes on the way.
 func decide(w round.World) round.Decision {
 	c := round.NewCommit(&w)

@@ -18,7 +18,7 @@ type invalidGrants map[string]map[cluster.Slot]cluster.Reason
 //   - A slot that several assignments list was granted by nobody: it stays with the highest token alone. Where the highest
 //     two are the same, with none.
 //   - A grant that its member refuses would run nowhere.
-//   - A token that nobody can have given yet is not risen above, so that it must not stay.
+//   - A token that no leader can have given yet must not stay, since later tokens would not rise above it.
 func findInvalidGrants(f *round.Facts, next int64, doubles map[cluster.Slot][]view.Holder) invalidGrants {
 	found := invalidGrants{}
 	unknown := func(token int64) bool { return token >= next }

@@ -69,10 +69,11 @@ func release(s *Survey, p *placement.Placement, asked releases, c *round.Commit)
 	}
 }
 
-// askFor moves the slots of an assignment that are to be asked back to those that are, and gives the others their tasks'
-// present specs; it returns what it asks back, and whether specs have changed. An assignment that would be too large
-// for that has the specs that it had, or is asked for less: what remains is asked for when there is room, and
-// the more of an entry there is to ask for, the sooner, since what is whole takes less.
+// askFor asks slots of an assignment back: it moves them from granted to releasing. It gives the other slots their tasks' present
+// specs. It returns what it asks back, and whether specs have changed.
+//
+// If the assignment would become too large, it keeps the specs that it had. If it still would, fewer entries are asked back, and
+// the rest when there is room. Entries that are asked back as a whole go first, since they take less.
 func (d *releaseWriter) askFor(memberID string, assignment *schema.Assignment, version int64) (asked []releaseEntry, changed bool) {
 	granted, kept, asks := assignment.Granted, assignment.Releasing, d.releases[memberID]
 	whole, part := toAskFor(granted, asks)
@@ -176,8 +177,8 @@ func (d *releaseWriter) releaseEntries(asks map[cluster.Slot]handover, back []sc
 	return list
 }
 
-// refresh gives grants their task's present spec; what their workers were told of their number stays. The list is
-// copied if one changes.
+// refresh gives grants their task's present spec. The count that their workers know stays. The list is copied if an entry
+// changes.
 func (d *releaseWriter) refresh(list []schema.SlotRange) (fresh []schema.SlotRange, changed bool) {
 	for i := range list {
 		t, known := d.Rank[list[i].Task]

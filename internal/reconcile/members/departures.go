@@ -14,10 +14,10 @@ import (
 // where more than a few have), and is then assigned to those that stay. No member's waits for longer than maxHold, however many
 // follow it: a stream of nodes that leave need not end.
 //
-// Leaders leave as well. The commit that closes one hands the burst over to the next, and for how long it has held what others left
-// behind. One that has decided nothing says so, and what the leader before it has handed over counts. Where a leader handed over
-// nothing, nobody knows for how long that has been held, and it is not held again. What is handed over is believed as far as a leader
-// can have meant it.
+// Leaders leave as well. The commit that closes a leader hands two things over to the next one: the burst, and for how long the
+// leader has held what others left behind. A leader that has decided nothing hands over just that, and then the word of the leader
+// before it counts. Where nothing was handed over, it is unknown for how long slots have been held, and they are not held again.
+// Values that no leader can have written are ignored or cut.
 
 // between is an estimate of the time between two leaders in which nobody led. What others have left behind counts as held during
 // it.

@@ -90,8 +90,8 @@ func (p *Placement) withholdEnded(task *planner.Task, name string) {
 	}
 }
 
-// makePlans makes the plan. What runs to its end comes and goes, and nobody else is to move for that: it is
-// assigned beside the others, whose places are found without it.
+// makePlans makes the plan in two steps: first for the tasks that run for ever, then for runs in the room that is left. Runs
+// come and go, and no other worker is to move for one.
 func (p *Placement) makePlans() (planner.Plan, *round.PlanFault) {
 	var rows []int // of tasks that run for ever
 	forEver := planner.Input{Nodes: p.In.Nodes, Leader: p.In.Leader}
@@ -130,8 +130,8 @@ func (p *Placement) makePlans() (planner.Plan, *round.PlanFault) {
 	return plan, cmp.Or(later, fault)
 }
 
-// fillUp gives nodes on which what is fixed leaves no room for what else runs there as much as both take: nobody who executes
-// something for a run loses its place for that, and nothing new comes. It returns these nodes.
+// fillUp finds the nodes on which the fixed slots leave no room for the workers of runs that are there. It raises their capacity
+// to what both take, so that no worker of a run loses its place, and cordons them, so that nothing new comes. It returns them.
 func fillUp(in *planner.Input) (full []int) {
 	load := make([]int, len(in.Nodes))
 	for t := range in.Tasks {
@@ -154,7 +154,7 @@ func fillUp(in *planner.Input) (full []int) {
 	return full
 }
 
-// makePlan asks the planner, and makes do without it if it fails: a fault in it must not stop the
+// makePlan asks the planner. If that panics it returns a fallback plan and the fault: a fault in the planner must not stop the
 // cluster.
 func makePlan(make func(planner.Input) planner.Plan, in planner.Input) (plan planner.Plan, fault *round.PlanFault) {
 	defer func() {

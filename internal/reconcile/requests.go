@@ -33,7 +33,7 @@ func findMoves(f *round.Facts, m members.States) moveRequests {
 	return found
 }
 
-// moveState reports whether a slot is where it was ordered to, or is still to go there.
+// moveState reports whether a slot is where a request moves it, or is still to go there.
 func moveState(f *round.Facts, o schema.MoveRequest, m members.States) (there, going bool) {
 	if spec, known := f.Specs[o.Slot.Task]; !known || spec.Paused || o.Slot.Index >= spec.WorkerNum {
 		return false, false // the request is obsolete: the slot does not exist or is not to run
@@ -99,7 +99,7 @@ func applyRequests(s *Survey, p *placement.Placement, asked releases, c *round.C
 	}
 }
 
-// arrives reports whether this decision grants a slot to the node that it was ordered to.
+// arrives reports whether this decision grants a slot to the node that a request moves it to.
 func (d *requests) arrives(o schema.MoveRequest) bool {
 	for _, assignment := range d.commit.Out.Assignments {
 		if assignment != nil && assignment.Node == o.To {
@@ -111,12 +111,12 @@ func (d *requests) arrives(o schema.MoveRequest) bool {
 	return false
 }
 
-// comes reports whether a slot is where it was ordered to, or is with this decision.
+// comes reports whether a slot is where a request moves it, or is with this decision.
 func (d *requests) comes(o schema.MoveRequest) bool {
 	return d.moves.arrived[o.Slot] == o || d.moves.going[o.Slot] == o && d.arrives(o)
 }
 
-// displaces reports whether workers of the task still have to leave the node that a slot was ordered to, since it came. Until they
+// displaces reports whether workers of the task still have to leave the node that a slot was moved to, since it came. Until they
 // do, the request stands: otherwise the slot, which came last, would be the first to leave.
 func (d *requests) displaces(o schema.MoveRequest) bool {
 	t, known := d.Rank[o.Slot.Task]

@@ -190,12 +190,12 @@ func (d *releaseSelector) mustLeave(g *granted, index int) cluster.Reason {
 
 // shouldLeave says why a slot of a grant should leave its node, where it may run on; the zero value if it stays.
 func (d *releaseSelector) shouldLeave(g *granted, slot cluster.Slot) cluster.Reason {
-	order, moving := d.moves.going[slot]
+	request, moving := d.moves.going[slot]
 	target := d.TargetName(slot)
 	switch m := g.moves[slot.Index]; {
 	case moving && target == d.NodeName(g.memberID):
 		return cluster.Reason{} // the plan has changed since: it stays
-	case moving && target == order.To:
+	case moving && target == request.To:
 		return cluster.Reason{Code: cluster.WhyMoved}
 	case m != nil:
 		why := m.Reason

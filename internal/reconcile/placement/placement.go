@@ -266,7 +266,7 @@ func (p *Placement) addFailed() {
 	p.failedForGood(func(t int, slot cluster.Slot) { p.In.Tasks[t].Token[slot.Index] = pinned })
 }
 
-// pinned, in place of the token of its grant, keeps a slot that was ordered to a node there: others leave it first.
+// pinned, in place of the token of its grant, keeps a slot there that was moved to a node on request: others leave it first.
 const pinned = 0
 
 // own makes slots a node's; those of a member at work outrank those of one that is gone.

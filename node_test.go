@@ -195,7 +195,7 @@ func TestEvents(t *testing.T) {
 			kinds = append(kinds, fmt.Sprint(e.Node, " ", e.Kind))
 		}
 		slices.Sort(kinds) // the order of what happens at once does not matter
-		want := []string{"n1 deposed", "n1 elected", "n1 granted", "n1 joined", "n1 left", "n1 released", "n1 started", "n1 stopped", "n2 joined", "n2 left"}
+		want := []string{"n1 leader-deposed", "n1 leader-elected", "n1 node-joined", "n1 node-left", "n1 slot-granted", "n1 slot-released", "n1 worker-started", "n1 worker-stopped", "n2 node-joined", "n2 node-left"}
 		if diff := cmp.Diff(want, slices.Compact(kinds)); diff != "" {
 			t.Errorf("events (-want +got):\n%s", diff)
 		}

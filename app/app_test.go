@@ -109,7 +109,7 @@ workerNum = -1
 		{name: "by environment alone", file: "", env: map[string]string{"XCONSUMER_ZOOKEEPER_HOST": "127.0.0.1:1"}},
 		{name: "environment over file", file: goodFile, env: map[string]string{"XCONSUMER_ZOOKEEPER_SESSION_TIMEOUT": "1s"}, want: []string{"xconsumer: XCONSUMER_ZOOKEEPER_SESSION_TIMEOUT: lease settings refused"}},
 		{name: "flag over environment", file: goodFile, env: map[string]string{"XCONSUMER_NODE_NAME": "a b"}, args: []string{"--name", "c"}},
-		{name: "what workers are given is no configuration", file: goodFile, env: map[string]string{"XCONSUMER_CLUSTER": "a b", "XCONSUMER_TASK": "x y"}},
+		{name: "variables of workers are not configuration", file: goodFile, env: map[string]string{"XCONSUMER_CLUSTER": "a b", "XCONSUMER_TASK": "x y"}},
 		{name: "no TOML", file: "cluster = \n", want: []string{`xconsumer: app.toml:1:11: unexpected character`}},
 		{name: "every mistake at once", file: `cluster = "de mo"
 [zookeeper]

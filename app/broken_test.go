@@ -38,13 +38,13 @@ var brokenFiles = []struct {
 		`app.toml:7:15: task "a": stopTimeout: want string, got integer; write it in quotes and with its unit, as in "30s"`,
 	}},
 	{name: "unit day", file: etcdTable + taskTable + "stopTimeout = \"1d\"\n", want: []string{
-		`app.toml:7:1: task "a": stopTimeout: invalid duration "1d": write it as "30s", "1m30s" or "500ms"`,
+		`app.toml:7:1: task "a": stopTimeout: invalid duration "1d" (want e.g. "30s", "1m30s" or "500ms")`,
 	}},
 	{name: "unit none", file: etcdTable + taskTable + "stopTimeout = \"10\"\n", want: []string{
-		`app.toml:7:1: task "a": stopTimeout: invalid duration "10": write it as "30s", "1m30s" or "500ms"`,
+		`app.toml:7:1: task "a": stopTimeout: invalid duration "10" (want e.g. "30s", "1m30s" or "500ms")`,
 	}},
 	{name: "unit sec", file: etcdTable + taskTable + "stopTimeout = \"10 sec\"\n", want: []string{
-		`app.toml:7:1: task "a": stopTimeout: invalid duration "10 sec": write it as "30s", "1m30s" or "500ms"`,
+		`app.toml:7:1: task "a": stopTimeout: invalid duration "10 sec" (want e.g. "30s", "1m30s" or "500ms")`,
 	}},
 	{name: "zero", file: etcdTable + taskTable + "stopTimeout = \"0s\"\ninterval = \"0s\"\nrestart = { backoff = \"0s\", maxBackoff = \"0s\" }\nevery = \"0s\"\ntimeout = \"0s\"\n", want: []string{
 		`app.toml:7:1: task "a": stopTimeout: 0s would leave a worker no time to stop; leave it out for 10s, or write a short time such as 100ms`,
@@ -138,7 +138,7 @@ var brokenFiles = []struct {
 		`app.toml:8:1: task "a": timeZone: "Europe/Atlantis" is no time zone; name one as in "Europe/Berlin" or "UTC"`,
 	}},
 	{name: "zone alone", file: etcdTable + taskTable + "timeZone = \"Europe/Berlin\"\n", want: []string{
-		`app.toml:7:1: task "a": timeZone: there is no schedule that it could be of`,
+		`app.toml:7:1: task "a": timeZone: requires schedule, which the task does not have`,
 	}},
 	{name: "cron6", file: etcdTable + taskTable + "schedule = \"0 0 3 * * *\"\n", want: []string{
 		`app.toml:7:1: task "a": schedule: "0 0 3 * * *": expected exactly 5 fields, found 6: [0 0 3 * * *]; write it as "minute hour day month weekday", as in "30 2 * * MON-FRI"`,
@@ -308,7 +308,7 @@ var brokenFiles = []struct {
 	{name: "a table of no task", file: etcdTable + "[task.params]\nq = 1\n", want: []string{
 		`app.toml:3:2: [task.params]: write the [[task]] that it belongs to above it`,
 	}},
-	{name: "a service that is no table", file: "etcd = \"x\"\n", want: []string{
+	{name: "a service that is not a table", file: "etcd = \"x\"\n", want: []string{
 		`app.toml:1:8: etcd: want a table, got string; write it as etcd = { key = "value" }`,
 	}},
 	{name: "a key three times", file: "cluster = \"x\"\ncluster = \"y\"\ncluster = \"z\"\n" + etcdTable, want: []string{

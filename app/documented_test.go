@@ -110,7 +110,7 @@ func check(t *testing.T, file, line string, words, more []string) {
 		}
 		c, rest, err := root.Find(args)
 		if err != nil || c == root {
-			t.Errorf("%s: %q: there is no such command (%v)", file, line, err)
+			t.Errorf("%s: %q: unknown command (%v)", file, line, err)
 			continue
 		}
 		if c.DisableFlagParsing {

@@ -7,7 +7,7 @@
 //
 // Exit codes: 0 ok, 1 failure, 2 usage, 3 conflict, 4 not found, 5 no node answers, 6 outcome unknown, 69 an address is taken or nobody
 // answers there, 70 a worker did not stop, 71 the parent process is gone, 73 a data directory
-// cannot be used, 76 what answers is no etcd, 78 the configuration is refused, 130 and 143 ended by
+// cannot be used, 76 what answers is not etcd, 78 the configuration is refused, 130 and 143 ended by
 // a second signal.
 package app
 

@@ -26,7 +26,8 @@ func TestManual(t *testing.T) {
 		}
 		var r io.Reader = f
 		if strings.HasSuffix(name, ".gz") {
-			if r, err = gzip.NewReader(f); err != nil {
+			r, err = gzip.NewReader(f)
+			if err != nil {
 				t.Fatal(err)
 			}
 		}

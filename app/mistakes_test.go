@@ -66,6 +66,6 @@ restart.maxbackof = "1s"
 	{name: "a policy by environment", file: goodFile, env: map[string]string{"XCONSUMER_LEADER_WORKERS": "some"}, want: []string{`xconsumer: XCONSUMER_LEADER_WORKERS: `}},
 	{name: "a file by environment that is not there", env: map[string]string{"XCONSUMER_CONFIG": "none.toml"}, want: []string{`xconsumer: configuration refused: XCONSUMER_CONFIG: stat none.toml: no such file`}},
 	{name: "a file in UTF-16", file: "\xff\xfec\x00l\x00", want: []string{`xconsumer: configuration refused: app.toml is not UTF-8 text; save it as UTF-8`}},
-	{name: "a file that is no text", file: "\x7fELF\x00\x00", want: []string{`xconsumer: configuration refused: app.toml is not UTF-8 text; save it as UTF-8`}},
+	{name: "a file that is not text", file: "\x7fELF\x00\x00", want: []string{`xconsumer: configuration refused: app.toml is not UTF-8 text; save it as UTF-8`}},
 	{name: "no service beside another mistake", file: "cluster = \"a b\"\n", want: []string{`xconsumer: app.toml:1:1: cluster: "a b"`, "no coordination service is chosen, which `xconsumer run` needs and `xconsumer dev` brings: give"}},
 }

@@ -54,7 +54,8 @@ night@x  running  2     1       4   no luck
 	if want := "20261125T013000Z  skipped  -     -       -   -      -     -   2026-11-25T01:30:00Z skipped: 1m27s late"; code != 0 || !strings.Contains(out, want) {
 		t.Errorf("exit %d, want %q in:\n%s", code, want, out)
 	}
-	if _, out, _ = run(t, nil, env, "runs", "night", "-o", "name"); strings.TrimSpace(out) != "x" {
+	_, out, _ = run(t, nil, env, "runs", "night", "-o", "name")
+	if strings.TrimSpace(out) != "x" {
 		t.Errorf("runs by name: %q", out)
 	}
 	for name, want := range map[string]string{
@@ -179,12 +180,12 @@ misfire = "all"
 		`app.toml:13:1: task "a": maxAttempts: -1 is not between 1 and 1000`,
 		`app.toml:14:1: task "a": timeout: invalid duration "never"`,
 		`app.toml:18:1: task "b": keepRuns: only tasks that run to their end have it; add mode = "once" or a schedule`,
-		`app.toml:19:1: task "b": timeZone: there is no schedule that it could be of`,
+		`app.toml:19:1: task "b": timeZone: requires schedule, which the task does not have`,
 		`app.toml:20:1: task "b": whenDisconnected: "pray" is none of`,
 		`app.toml:21:2: task "b": restart: max and elsewhere are numbers of failures`,
 		`app.toml:26:1: task "c": mode: a task with a schedule runs to its end`,
 		`app.toml:32:1: task "d": phase: 1m0s is not between 0s and less than every, which is 1m0s`,
-		`app.toml:37:1: task "e": misfire: there is no schedule whose firings could come too late`,
+		`app.toml:37:1: task "e": misfire: the task has no schedule whose firings could come too late`,
 	}},
 	{name: "a zone that there is not", file: here + `[[task]]
 name = "a"

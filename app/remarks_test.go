@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// A task without a number of workers is no mistake, and remarked upon.
+// A task without a number of workers is allowed, and remarked upon.
 func TestCheckRemarksOnTasksWithoutWorkers(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "app.toml")
 	if err := os.WriteFile(file, []byte("[[task]]\nname = \"a\"\nworkName = \"w\"\n[[task]]\nname = \"b\"\nworkName = \"w\"\nworkerNum = 0\n"), 0o600); err != nil {

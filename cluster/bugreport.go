@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// BugReport is everything that the store holds of a cluster, for a bug report.
+// BugReport is every record that the store holds of a cluster. Secrets are not part of it: they are not in the store.
 type BugReport struct {
 	Cluster string         `json:"cluster"`
-	Node    string         `json:"node"`            // that made it
-	Build   string         `json:"build,omitempty"` // of its program
+	Node    string         `json:"node"`            // the node that made it
+	Build   string         `json:"build,omitempty"` // the version of its program
 	At      time.Time      `json:"at"`
 	Records []StoredRecord `json:"records"` // by key
 }
 
-// StoredRecord is a record of the store.
+// StoredRecord is one record of the store.
 type StoredRecord struct {
 	Key     string          `json:"key"`
 	Version int64           `json:"version"`
-	Bound   bool            `json:"bound,omitempty"` // to a session
+	Bound   bool            `json:"bound,omitempty"` // deleted with the session that wrote it
 	Value   json.RawMessage `json:"value,omitempty"`
-	Text    string          `json:"text,omitempty"` // in place of Value, of a record that is no JSON
+	Text    string          `json:"text,omitempty"` // in place of Value, if the record is not JSON
 }

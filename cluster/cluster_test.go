@@ -7,47 +7,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
-
 	"gitee.com/ken.yang/xconsumer/cluster"
 
 	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-func TestIndexes(t *testing.T) {
-	for text, want := range map[string]cluster.Indexes{
-		"":            nil,
-		"0":           {0},
-		"0-3,7":       {0, 1, 2, 3, 7},
-		"2,4-5,9":     {2, 4, 5, 9},
-		"99998-99999": {99998, 99999},
-	} {
-		got, err := cluster.ParseIndexes(text)
-		if diff := cmp.Diff(want, got); diff != "" || err != nil || got.String() != text {
-			t.Errorf("%q: %v, %v, written again %q", text, got, err, got)
-		}
-	}
-	for _, text := range []string{"x", "-1", "3-1", "1,1", "2,1", "0-100000", "1,", ",", "1-2-3", " 1", "99999999999999999999"} {
-		if x, err := cluster.ParseIndexes(text); err == nil {
-			t.Errorf("%q: %v", text, x)
-		}
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		var x cluster.Indexes
-		for i, in := range rapid.SliceOfN(rapid.Bool(), 0, 60).Draw(t, "in") {
-			if in {
-				x = append(x, i)
-			}
-		}
-		back, err := cluster.ParseIndexes(x.String())
-		if diff := cmp.Diff(x, back); diff != "" || err != nil {
-			t.Fatalf("%q: %v %s", x, err, diff)
-		}
-	})
-}
 
 func TestNames(t *testing.T) {
 	for _, good := range []string{"a", "test01", "mail-out_2.x", "a-", "_-", "任务", "吉野家", strings.Repeat("x", 128)} {

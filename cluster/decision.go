@@ -7,21 +7,21 @@ import (
 
 // Decision is what one commit of a leader did, and why.
 type Decision struct {
-	N       int64     `json:"n"` // rises by one from decision to decision
+	Number  int64     `json:"number"` // rises by one from decision to decision
 	Term    int64     `json:"term"`
 	Leader  string    `json:"leader"` // node name
 	At      time.Time `json:"at"`     // by the leader's clock
 	Moves   []Decided `json:"moves"`
-	Omitted int       `json:"omitted,omitempty"` // steps left out, and steps of which slots are left out, to keep the record small
+	Omitted int       `json:"omitted,omitempty"` // steps that are left out, or listed with only some of their slots, so that the record stays small
 }
 
-// Decided is one step of a decision, for slots of one task.
+// Decided is one step of a decision, about slots of one task.
 type Decided struct {
 	Step  Step       `json:"step"`
 	Task  string     `json:"task,omitempty"`
 	Slots Indexes    `json:"slots,omitempty"`
 	Node  string     `json:"node,omitempty"`
-	To    string     `json:"to,omitempty"` // of a release: the node that is to have them
+	To    string     `json:"to,omitempty"` // of a release: the node that is to get the slots
 	Token int64      `json:"token,omitempty"`
 	Code  ReasonCode `json:"code,omitempty"`
 	Why   string     `json:"why,omitempty"` // in words
@@ -38,37 +38,35 @@ type Step string
 
 // The steps.
 const (
-	StepGrant      Step = "grant"      // slots are a node's now
-	StepRelease    Step = "release"    // they are asked back
-	StepFree       Step = "free"       // they were given back: nothing of them runs
-	StepReap       Step = "reap"       // a member is gone, and all that it had is free
-	StepEvict      Step = "evict"      // a member is no member any more
+	StepGrant      Step = "grant"      // slots are given to a node
+	StepRelease    Step = "release"    // slots are asked back from a node
+	StepFree       Step = "free"       // slots were given back: nothing of them runs
+	StepReap       Step = "reap"       // a member is gone, and all its slots are free
+	StepEvict      Step = "evict"      // a member is removed from the cluster
 	StepRewrite    Step = "rewrite"    // a record that was edited by hand is written again
-	StepHold       Step = "hold"       // slots are held back: they may have taken down nodes
-	StepFail       Step = "fail"       // and these are not tried again
-	StepClear      Step = "clear"      // they are beyond suspicion
-	StepQuarantine Step = "quarantine" // a node is given nothing: all fails on it
+	StepHold       Step = "hold"       // slots are withheld: they may have taken down nodes
+	StepFail       Step = "fail"       // slots have taken down too many nodes, and are not tried again
+	StepClear      Step = "clear"      // slots are no longer suspected
+	StepQuarantine Step = "quarantine" // a node on which everything fails gets nothing
 	StepRun        Step = "run"        // a run begins
-	StepSkip       Step = "skip"       // a record is too large to be written, and is left as it is
+	StepSkip       Step = "skip"       // a record is too large to be written, and stays as it is
 	StepMiss       Step = "miss"       // firings of a schedule begin no run
-	StepRecall     Step = "recall"     // firings that a leader with a wrong clock has passed over are still to come
-	StepDone       Step = "done"       // a run is over, and all its workers have run to their end
-	StepFailed     Step = "failed"     // a run is over, and some have not
+	StepRecall     Step = "recall"     // firings that a leader with a wrong clock passed over are still to come
+	StepDone       Step = "done"       // a run is over, and all its workers ran to their end
+	StepFailed     Step = "failed"     // a run is over, and some of its workers failed
 )
 
-// AuditLine is something that somebody asked for.
+// AuditLine is the record of one operation that was asked for.
 type AuditLine struct {
 	ID   string    `json:"id"`
 	At   time.Time `json:"at"`             // by the clock of the node that was asked
 	By   string    `json:"by"`             // who asked: a name, "somebody" over a node that knows no names, or the node itself
 	From string    `json:"from,omitempty"` // where they asked from, and over which node: "10.0.0.3, over n1"
 	What string    `json:"what"`
-	// Tasks and Nodes are those that it is about. A list that ends with AndMore leaves some out; lines that earlier
-	// versions wrote have none.
+	// Tasks and Nodes are those that the operation is about. A list that ends with AndMore leaves some out.
 	Tasks []string `json:"tasks,omitempty"`
 	Nodes []string `json:"nodes,omitempty"`
-	// Key and Sum are digests of the Idempotency-Key that it was asked for with, and of what was asked for; Revision is what
-	// was answered.
+	// Key and Sum are digests of the Idempotency-Key and of the operation; Revision is what was answered.
 	Key      string `json:"key,omitempty"`
 	Sum      string `json:"sum,omitempty"`
 	Revision string `json:"revision,omitempty"`
@@ -76,71 +74,73 @@ type AuditLine struct {
 	Unknown Unknown `json:"-"`
 }
 
-// AndMore stands at the end of a list of names that is not whole.
+// AndMore stands at the end of a list of names that is not complete.
 const AndMore = "…"
 
-// IsAbout reports whether a task and a node are among those that the line is about; "" is for any.
+// IsAbout reports whether the line is about both a task and a node. "" stands for any.
 func (l *AuditLine) IsAbout(task, node string) bool {
 	among := func(list []string, name string, is func(one, name string) bool) bool {
 		return name == "" || slices.ContainsFunc(list, func(one string) bool { return one == AndMore || is(one, name) })
 	}
-	base, _ := SplitRun(task) // it is asked of tasks, not of their runs
+	base, _ := SplitRun(task) // operations are about tasks, not about their runs
 	return among(l.Tasks, base, IsOf) && among(l.Nodes, node, func(one, name string) bool { return one == name })
 }
 
-// IsAbout reports whether the step is of a task or one of its runs, and of a node, as where slots are or where they
-// are to go; "" is for any.
+// IsAbout reports whether the step is about a task, or one of its runs, and about a node, which has the slots or is to get
+// them. "" stands for any.
 func (d *Decided) IsAbout(task, node string) bool {
 	return (task == "" || IsOf(d.Task, task)) && (node == "" || d.Node == node || d.To == node)
 }
 
-// Decisions are the last decisions and what people asked for, each oldest first.
+// Decisions are the latest decisions and the operations that people asked for, each oldest first.
 type Decisions struct {
 	Decisions []Decision  `json:"decisions"`
 	Audit     []AuditLine `json:"audit"`
 }
 
-// Explanation says why a worker is where it is.
+// Explanation explains why a worker is where it is.
 type Explanation struct {
 	Worker WorkerInfo `json:"worker"`
-	// Here says why it is where it is, or why it has no place.
+	// Here is why the worker is where it is, or why it has no node.
 	Here string `json:"here"`
-	// Nodes says of each node whether it could run the worker, and if not, why.
+	// Nodes lists every node, with whether it could run the worker, and if not, why.
 	Nodes []Candidate `json:"nodes"`
-	// History are the decisions about the worker that are kept, oldest first, each with that step alone.
+	// History lists the decisions about the worker that are kept, oldest first, each with only the steps about it.
 	History []Decision `json:"history"`
 }
 
-// Candidate is a node that a worker could be on, or could not.
+// Candidate is a node, with whether a worker could run on it.
 type Candidate struct {
-	Node string `json:"node"`
-	Here bool   `json:"here,omitempty"` // it is there
-	Fits bool   `json:"fits"`           // nothing keeps it from being there
-	Load int    `json:"load"`           // the weights of what the node has
-	Of   int    `json:"of"`             // how many of the task's workers it has
-	Why  string `json:"why"`            // it is not there
+	Node        string `json:"node"`
+	Here        bool   `json:"here,omitempty"` // the worker is on this node
+	Placeable   bool   `json:"placeable"`      // no constraint keeps the worker off this node
+	Load        int    `json:"load"`           // the weights of the node's workers, added up
+	TaskWorkers int    `json:"taskWorkers"`    // how many of the task's workers the node has
+	Why         string `json:"why"`            // why the worker is not on this node
 }
 
-// Past is where everything was after a decision, as far as that is known. What was declared then, and what was wanted of
-// nodes, is not kept: its tasks are those of which nodes had workers, with as many workers as that, and no node is cordoned.
-// A worker of a node that had died counts as running until the decision that freed it.
+// Past is where everything was after a decision, as far as that is known. Declarations and cordons of that time are not kept:
+// Tasks lists the tasks of which nodes had workers, WorkerNum is the number of these workers, and no node is cordoned. A
+// worker of a node that had died counts as running until the decision that freed its slot.
 type Past struct {
 	State
 	At       time.Time `json:"at"`       // of the decision
 	Decision int64     `json:"decision"` // its number
-	// Incomplete says that steps are missing on the way back: some workers may have been elsewhere.
+	// Incomplete reports that steps since then are missing: some workers may have been elsewhere.
 	Incomplete bool `json:"incomplete,omitempty"`
 }
 
 // Snapshot is a cluster as a node saw it.
 type Snapshot struct {
-	Number int64 // rises whenever something is different
-	// WatchedSince is the number of the first snapshot since the node has watched the cluster without a pause: what changed
-	// after an earlier one may not have been seen.
+	Number int64 // rises with every change
+	// WatchedSince is the number of the first snapshot of the period in which the node has watched the cluster without a
+	// pause. Between an earlier snapshot and that one, changes may have been missed. It is above Number while the node has
+	// read nothing since a pause.
 	WatchedSince int64
-	State        State        //
+	State        State
 	Tasks        []TaskDetail // by name
-	// Marks are the revisions of what is wanted of nodes, by node; of those of which nothing was wanted for long there is none.
+	// Marks are the revisions of the marks on nodes, such as cordon and drain, by node. A node that has had no mark for long
+	// has no entry.
 	Marks map[string]string
 	// NextDecision is the number that the next decision will have.
 	NextDecision int64

@@ -5,54 +5,49 @@ import (
 	"fmt"
 )
 
-// Errors of what people ask for; compare with errors.Is.
+// Errors of operations and questions. Compare with errors.Is.
 var (
-	// ErrChange: nobody could do that; the error names what is wrong with it.
+	// ErrChange: the operation is invalid in any state of the cluster. The error names the mistake.
 	ErrChange = errors.New("change refused")
-	// ErrConflict: it is right, and the cluster is not so that it can be done; the error says what is in the way. It
-	// matches ErrChange, too.
+	// ErrConflict: the operation is valid, but not possible in the current state of the cluster. The error names the
+	// obstacle. It matches ErrChange as well.
 	ErrConflict = fmt.Errorf("%w in the current state", ErrChange)
-	// ErrNoTask: there is no such task.
+	// ErrNoTask: the task does not exist.
 	ErrNoTask = errors.New("no such task")
-	// ErrNoNode: there is no such node.
+	// ErrNoNode: the node does not exist.
 	ErrNoNode = errors.New("no such node")
-	// ErrNoSlot: no node has such a slot.
+	// ErrNoSlot: no node has the slot.
 	ErrNoSlot = errors.New("no such worker")
-	// ErrNoDecision: no such decision is kept.
+	// ErrNoDecision: the decision is not kept, or was never made.
 	ErrNoDecision = errors.New("no such decision is kept")
 	// ErrNotMember: the node that was asked is not connected to the cluster at this moment.
 	ErrNotMember = errors.New("this node is not a member of the cluster at this moment")
-	// ErrCheckpoint: a checkpoint is too large.
+	// ErrCheckpoint: the checkpoint is too large. Nothing was saved.
 	ErrCheckpoint = errors.New("checkpoint refused")
-	// ErrMovedOn: the cluster, or a record of it, is not any more as it was when the change was planned. Look and
-	// plan again.
+	// ErrMovedOn: the cluster, or the record to be changed, has changed since the operation was planned. Nothing was
+	// done. Read the cluster and plan again.
 	ErrMovedOn = errors.New("the cluster has moved on since it was planned")
-	// ErrTooLarge: one commit does not take that much. Nothing was written; ask for less at once.
+	// ErrTooLarge: the operations do not fit into one commit. Nothing was done. Ask for fewer at once.
 	ErrTooLarge = errors.New("too large for one commit")
-	// ErrOutcomeUnknown: it was sent to the coordination service, which did not say whether it was done. Look at the
-	// cluster, or ask again with the same key: it is done once then.
+	// ErrOutcomeUnknown: the commit was sent to the coordination service, and no answer came. The operation may or may
+	// not have been recorded. Read the cluster, or repeat the operation with the same Caller.Key: it is recorded once.
 	ErrOutcomeUnknown = errors.New("it is not known whether it was done")
-	// ErrUnanswered: the coordination service does not answer. Nothing was sent to it that changes anything.
+	// ErrUnanswered: the coordination service does not answer. Nothing was done.
 	ErrUnanswered = errors.New("the coordination service does not answer: not done; try again")
-	// ErrKeyReused: the idempotency key was given with something else.
+	// ErrKeyReused: the same Caller.Key was used earlier with another operation. Nothing was done.
 	ErrKeyReused = errors.New("the idempotency key was used for something else")
-	// ErrExists: it was to be created, and is there already.
+	// ErrExists: the task to be created exists already. Nothing was done.
 	ErrExists = errors.New("it exists already")
 )
 
-// FieldError says what is wrong with one field of what somebody has asked for or declared.
+// FieldError is a mistake in one field of an operation or a declaration.
 type FieldError struct {
-	Field string // by its names in JSON, as in "workerNum" or "tasks[0].every"
-	Err   error  // with errors of fields within it, if it has any
+	Field string // its path of JSON names, as in "workerNum" or "tasks[0].every"
+	Err   error  // the mistake; for a field that has fields of its own, their joined errors
 }
 
-// Error names the field first.
+// Error returns the field and the mistake.
 func (e *FieldError) Error() string { return e.Field + ": " + e.Err.Error() }
 
-// Unwrap returns what is wrong with it.
+// Unwrap returns the mistake.
 func (e *FieldError) Unwrap() error { return e.Err }
-
-// wrong is the error of a field. The format is that of fmt.Errorf.
-func wrong(field, format string, args ...any) error {
-	return &FieldError{field, fmt.Errorf(format, args...)}
-}

@@ -11,13 +11,13 @@ import (
 // set by the node itself.
 type Labels map[string]string
 
-// Labels that every node has of itself.
+// The labels that every node sets itself.
 const (
 	LabelNode = "node" // the node's name
 	LabelHost = "host" // its machine
 )
 
-// Validate refuses what cannot be labels, and those that a node sets itself.
+// Validate returns every mistake in the labels, joined. Labels that a node sets itself are mistakes.
 func (l Labels) Validate() error {
 	var errs []error
 	for key, value := range l {
@@ -34,12 +34,12 @@ func (l Labels) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Selector picks nodes by their labels: terms separated by commas, all of which have to hold.
-// A term is "gpu" (has the label), "!gpu" (has it not), "gpu=true", "zone=a|b" (one of several)
-// or "zone!=a". The empty selector picks every node.
+// Selector picks nodes by their labels. It consists of terms separated by commas, all of which must hold. A term is "gpu"
+// (the node has the label), "!gpu" (it does not), "gpu=true", "zone=a|b" (one of several values) or "zone!=a". The empty
+// selector picks every node.
 type Selector string
 
-// Validate refuses what is no selector, or can pick no node at all.
+// Validate returns the first mistake in the selector. A selector that contradicts itself is a mistake.
 func (s Selector) Validate() error {
 	seen := map[string]term{}
 	for _, t := range s.terms() {
@@ -55,7 +55,7 @@ func (s Selector) Validate() error {
 	return nil
 }
 
-// Unmet returns the terms that do not hold for a node with the labels.
+// Unmet returns the terms that do not hold for a node with these labels.
 func (s Selector) Unmet(l Labels) []string {
 	var unmet []string
 	for _, t := range s.terms() {
@@ -109,7 +109,7 @@ func (t term) holds(l Labels) bool {
 	return (has && (t.values == nil || slices.Contains(t.values, value))) != t.not
 }
 
-// contradicts tells whether no value of the one label satisfies both terms.
+// contradicts reports whether no value of their common label satisfies both terms.
 func (t term) contradicts(o term) bool {
 	candidates := []Labels{{}, {t.key: "\x00"}} // without the label, and with a value that nobody names
 	for _, value := range slices.Concat(t.values, o.values) {

@@ -2,16 +2,16 @@ package cluster
 
 import "time"
 
-// LogLine is a line of a worker's log.
+// LogLine is one line of a worker's log.
 type LogLine struct {
-	N      int64     `json:"n"`      // rises by one from line to line, on one node
+	Number int64     `json:"number"` // rises by one from line to line of this worker on this node
 	At     time.Time `json:"at"`     // by the node's clock
-	Token  int64     `json:"token"`  // of the grant under which it was written
-	Source LogSource `json:"source"` // who wrote it
+	Token  int64     `json:"token"`  // of the grant under which the line was written
+	Source LogSource `json:"source"` // what wrote it
 	Text   string    `json:"text"`
 }
 
-// LogSource says who wrote a line of a worker's log.
+// LogSource is what wrote a line of a worker's log.
 type LogSource string
 
 // The sources of a worker's log.

@@ -9,32 +9,32 @@ import (
 	"time"
 )
 
-// OperationKind says what is to be done.
+// OperationKind is a kind of operation.
 type OperationKind string
 
 // The kinds of operations.
 const (
-	OpScale    OperationKind = "scale"     // Workers of Task, whatever its declaration says, until it is reset
-	OpPause    OperationKind = "pause"     // stop the workers of Task until it is resumed
-	OpResume   OperationKind = "resume"    // let the workers of Task run, also if it is declared as paused
-	OpReset    OperationKind = "reset"     // take back what scale, pause and resume did to Task
-	OpCordon   OperationKind = "cordon"    // give Node nothing new; what it has stays
-	OpUncordon OperationKind = "uncordon"  // let Node take work again; ends a drain, too
-	OpDrain    OperationKind = "drain"     // move away what Node has, and give it nothing new, also after a restart, until it is uncordoned
-	OpRestart  OperationKind = "restart"   // start anew one worker (Task and Index), all of Task, or all of Node
-	OpStepDown OperationKind = "step-down" // let the present leader stand behind all others
-	OpRunNow   OperationKind = "run-now"   // begin a run of Task, with Params if it has any, else with those that are declared
-	OpDeclare  OperationKind = "declare"   // put Spec in force as the declaration of Task, which is created if it does not exist
-	OpPatch    OperationKind = "patch"     // change parts of the declaration of Task, as Patch says
-	OpDelete   OperationKind = "delete"    // delete Task, and what is known of its runs
-	OpEvict    OperationKind = "evict"     // end the membership of Node: its workers stop, and it joins again as a new member
-	OpLabel    OperationKind = "label"     // change the labels of Node, whatever its configuration says
+	OpScale    OperationKind = "scale"     // set the number of Task's workers to Workers, over its declaration, until it is reset
+	OpPause    OperationKind = "pause"     // stop the workers of Task, until it is resumed
+	OpResume   OperationKind = "resume"    // let the workers of Task run, even if it is declared as paused
+	OpReset    OperationKind = "reset"     // undo what scale, pause and resume did to Task
+	OpCordon   OperationKind = "cordon"    // give Node no new slots; those that it has stay
+	OpUncordon OperationKind = "uncordon"  // let Node take slots again; this ends a drain as well
+	OpDrain    OperationKind = "drain"     // move the slots of Node away, and give it no new ones, not even after it has restarted, until it is uncordoned
+	OpRestart  OperationKind = "restart"   // restart one worker (Task and Index), all workers of Task, or all workers of Node
+	OpStepDown OperationKind = "step-down" // make the current leader step down
+	OpRunNow   OperationKind = "run-now"   // begin a run of Task, with Params if there are any, else with those of its declaration
+	OpDeclare  OperationKind = "declare"   // make Spec the declaration of Task; create the task if it does not exist
+	OpPatch    OperationKind = "patch"     // change the fields of Task's declaration that Patch names
+	OpDelete   OperationKind = "delete"    // delete Task and the records of its runs
+	OpEvict    OperationKind = "evict"     // end the membership of Node; its workers stop, and it joins again as a new member
+	OpLabel    OperationKind = "label"     // change the labels of Node, over its configuration
 	OpMove     OperationKind = "move"      // move one worker (Task and Index) to Node
-	OpMoveNow  OperationKind = "move-now"  // let no delay or freeze hold the work of nodes that are gone at this moment
-	OpLose     OperationKind = "lose"      // lose Node; it can be planned, and not be done
+	OpMoveNow  OperationKind = "move-now"  // move the slots of nodes that are gone now, without waiting for leave delays and freezes
+	OpLose     OperationKind = "lose"      // lose Node; this can be planned, but not done
 )
 
-// OperationKinds returns all kinds.
+// OperationKinds returns all kinds of operations.
 func OperationKinds() []OperationKind {
 	return []OperationKind{
 		OpScale, OpPause, OpResume, OpReset, OpCordon, OpUncordon, OpDrain, OpRestart, OpStepDown, OpRunNow,
@@ -42,37 +42,35 @@ func OperationKinds() []OperationKind {
 	}
 }
 
-// Caller is who asks for operations. It is not part of what they do.
+// Caller is who asks for an operation. It does not change what the operation does.
 type Caller struct {
-	// By is a name, and From is from where; for people, and noted. Without a name it is somebody's, or if From is ""
-	// as well, the node's own that is asked.
+	// By is the caller's name, and From is where the caller asked from. Both are for people, and are kept in the audit. If By
+	// is "", the caller is unknown; if From is "" as well, it is the node itself.
 	By   string
 	From string
-	// Key, if it is not "", makes what is asked for the same way, by the same By and with the same key, one: it is done once,
-	// whoever is asked and however often. As many are remembered as the audit has lines.
+	// Key makes an operation idempotent, unless it is "": operations of the same By with the same Key are done once, on
+	// whichever node and however often they are asked for. Keys are remembered as long as the audit has their lines.
 	Key string
 }
 
-// Operation is what a person asks for. The functions below make operations.
+// Operation is a change that a person asks for. Kind says which of the fields it uses. The functions below make operations.
 type Operation struct {
 	Kind    OperationKind `json:"kind"`
 	Task    string        `json:"task,omitempty"`
 	Index   *int          `json:"index,omitempty"`
 	Node    string        `json:"node,omitempty"`
-	Workers *int          `json:"workers,omitempty"` // nil for none: 0 is a number of workers
+	Workers *int          `json:"workers,omitempty"` // nil for none, since 0 is a number of workers
 	Params  Params        `json:"params,omitempty"`
 	Spec    *TaskSpec     `json:"spec,omitempty"`
-	// Patch is a JSON object of those fields of a TaskSpec that are to change; null takes one back (RFC
-	// 7396).
+	// Patch is a JSON object with the fields of a TaskSpec that are to change; null resets a field (RFC 7396).
 	Patch json.RawMessage `json:"patch,omitempty"`
-	// If is the revision that the record of Task must have, IfAbsent for a task that must not exist, "" for any.
-	// Else nothing is changed, and the error matches ErrMovedOn, or ErrExists.
+	// If is the revision that the record of Task must have, or IfAbsent for a task that must not exist; "" for any.
+	// Otherwise nothing is changed, and the error matches ErrMovedOn or ErrExists.
 	If string `json:"if,omitempty"`
-	// Deadline is, of a drain, how long what no other node can take may stay: 0 for ever. Then it
-	// is stopped, and the budgets no longer hold. Each leader counts it from when it first sees
-	// the drain.
+	// Deadline is for how long a drained node may keep workers that no other node can take; 0 for ever. After it they are
+	// stopped, and the limits on moves no longer apply. Each leader counts it from the moment when it first sees the drain.
 	Deadline Duration `json:"deadline,omitempty"`
-	// Labels are those of Node that change: "" hides one that it has, nil puts its own in force again.
+	// Labels are the labels of Node to change. "" hides a label, and nil restores the node's own value.
 	Labels map[string]*string `json:"labels,omitempty"`
 	Caller `json:"-"`
 }
@@ -80,7 +78,7 @@ type Operation struct {
 // IfAbsent is the revision of a task that does not exist.
 const IfAbsent = "absent"
 
-// Declare puts a declaration in force, in place of that which the task has.
+// Declare makes a declaration that of its task, in place of the one that the task has.
 func Declare(spec TaskSpec) Operation {
 	return Operation{Kind: OpDeclare, Task: spec.Name, Spec: &spec}
 }
@@ -107,13 +105,13 @@ func Resume(task string) Operation { return Operation{Kind: OpResume, Task: task
 // Reset puts the declaration of a task in force again.
 func Reset(task string) Operation { return Operation{Kind: OpReset, Task: task} }
 
-// Cordon makes a node take nothing new.
+// Cordon gives a node no new slots.
 func Cordon(node string) Operation { return Operation{Kind: OpCordon, Node: node} }
 
-// Uncordon lets a node take work again.
+// Uncordon lets a node take slots again.
 func Uncordon(node string) Operation { return Operation{Kind: OpUncordon, Node: node} }
 
-// Drain makes a node give away what it has.
+// Drain moves the slots of a node away. See Operation.Deadline.
 func Drain(node string, deadline time.Duration) Operation {
 	return Operation{Kind: OpDrain, Node: node, Deadline: Duration(deadline)}
 }
@@ -121,41 +119,41 @@ func Drain(node string, deadline time.Duration) Operation {
 // Evict ends the membership of a node: its workers stop, and it joins again as a new member.
 func Evict(node string) Operation { return Operation{Kind: OpEvict, Node: node} }
 
-// Label changes the labels of a node: "" hides one that it has, nil puts its own in force again.
+// Label changes the labels of a node. "" hides a label, and nil restores the node's own value.
 func Label(node string, labels map[string]*string) Operation {
 	return Operation{Kind: OpLabel, Node: node, Labels: labels}
 }
 
-// Move moves a worker to a node. It is refused if the plan would not leave it there.
+// Move moves a worker to a node. It is refused if the planner would move the worker away again.
 func Move(slot Slot, node string) Operation {
 	return Operation{Kind: OpMove, Task: slot.Task, Index: &slot.Index, Node: node}
 }
 
-// RestartWorker starts a worker anew, under a new token and not necessarily on the same node.
+// RestartWorker restarts a worker under a new token, not necessarily on the same node.
 func RestartWorker(slot Slot) Operation {
 	return Operation{Kind: OpRestart, Task: slot.Task, Index: &slot.Index}
 }
 
-// RestartTask starts all workers of a task anew, as many at a time as the budgets allow.
+// RestartTask restarts all workers of a task, as many at a time as the limits on moves allow.
 func RestartTask(task string) Operation { return Operation{Kind: OpRestart, Task: task} }
 
-// RestartNode starts all workers of a node anew, as many at a time as the budgets allow.
+// RestartNode restarts all workers of a node, as many at a time as the limits on moves allow.
 func RestartNode(node string) Operation { return Operation{Kind: OpRestart, Node: node} }
 
-// RunNow begins a run of a task that runs to its end. While another one goes on it waits for that, unless
-// the task's runs may overlap. Params replace those that are declared, "" leaves them.
+// RunNow begins a run of a task that runs to its end. The run waits for an earlier one to end, unless the task's runs may
+// overlap. Params replace those of the declaration, unless they are "".
 func RunNow(task string, params Params) Operation {
 	return Operation{Kind: OpRunNow, Task: task, Params: params}
 }
 
-// StepDown lets the present leader stand behind all others. Where there is no other, only the term
-// changes.
+// StepDown makes the current leader step down: it becomes the last in line. A node that is alone leads again, in a new term.
 func StepDown() Operation { return Operation{Kind: OpStepDown} }
 
-// Lose loses a node. It can be planned, and not be done.
+// Lose loses a node. It can be planned, but not done.
 func Lose(node string) Operation { return Operation{Kind: OpLose, Node: node} }
 
-// MoveNow cuts the waits for nodes that are gone. A lease that may not be over yet is waited for all the same.
+// MoveNow moves the slots of nodes that are gone, without waiting for leave delays and freezes. It does not shorten the wait
+// for a lease that may still be valid.
 func MoveNow() Operation { return Operation{Kind: OpMoveNow} }
 
 // String describes the operation.
@@ -177,7 +175,7 @@ func (o Operation) String() string {
 	return string(o.Kind)
 }
 
-// Operations are done in their order, each on what those before it have left.
+// Operations are a list of operations. They are done in order, each on the result of those before it.
 type Operations []Operation
 
 // String describes the operations.
@@ -208,7 +206,7 @@ func (o Operations) About() (tasks, nodes []string) {
 	return slices.Compact(tasks), slices.Compact(nodes)
 }
 
-// labelChanges writes changes of labels as the command line takes them.
+// labelChanges writes changes of labels in the form that the command line takes.
 func labelChanges(labels map[string]*string) string {
 	var parts []string
 	for _, key := range slices.Sorted(maps.Keys(labels)) {

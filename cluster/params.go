@@ -10,14 +10,14 @@ import (
 // MaxParams bounds the parameters of a task, in bytes: they are part of every grant.
 const MaxParams = 4 << 10
 
-// MaxCheckpoint bounds what a worker may note of how far it is, in bytes.
+// MaxCheckpoint bounds a worker's checkpoint, in bytes.
 const MaxCheckpoint = 16 << 10
 
-// Params are what a task's workers are told besides who they are: a JSON object, as compact text; "" for
-// none. It is text so that a TaskSpec can be compared.
+// Params are the parameters that a task passes to its workers: a JSON object, as compact text; "" for none. They are text so
+// that a TaskSpec can be compared with ==.
 type Params string
 
-// NewParams makes parameters of anything that is an object in JSON.
+// NewParams makes parameters from any value that encoding/json encodes as an object.
 func NewParams(v any) (Params, error) {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -27,7 +27,7 @@ func NewParams(v any) (Params, error) {
 	return p, p.UnmarshalJSON(text)
 }
 
-// Decode fills in a struct or map, as encoding/json does. Without parameters nothing is changed.
+// Decode decodes the parameters into a struct or map, as json.Unmarshal does. Without parameters it changes nothing.
 func (p Params) Decode(into any) error {
 	if p == "" {
 		return nil
@@ -43,7 +43,7 @@ func (p Params) MarshalJSON() ([]byte, error) {
 	return []byte(p), nil
 }
 
-// UnmarshalJSON implements json.Unmarshaler.
+// UnmarshalJSON implements json.Unmarshaler. It refuses everything but an object and null.
 func (p *Params) UnmarshalJSON(text []byte) error {
 	var b bytes.Buffer
 	if err := json.Compact(&b, text); err != nil {
@@ -60,7 +60,7 @@ func (p *Params) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// Validate refuses what is too large, or no object.
+// Validate refuses parameters that are too large, or not a compact object.
 func (p Params) Validate() error {
 	if len(p) > MaxParams {
 		return fmt.Errorf("%d bytes are more than %d; keep what is large elsewhere, and name it here", len(p), MaxParams)

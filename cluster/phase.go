@@ -2,8 +2,8 @@ package cluster
 
 import "time"
 
-// Phase is a duration that may be left out. Its zero value is not set, and differs from a phase of 0s. Phases are values: two that
-// are alike are ==, as the declarations are that have them.
+// Phase is a duration that may be left out. Its zero value is not set, which differs from a phase of 0s. Equal phases are ==,
+// so that declarations can be compared.
 type Phase struct {
 	by  Duration
 	set bool

@@ -1,20 +1,19 @@
 package cluster
 
-// Plan is what operations would do: where slots would be in the end. How they get there, budgets and
-// delays say.
+// Plan is what operations would do: where slots would be in the end. Limits and delays decide how they get there.
 type Plan struct {
-	// Revision identifies the cluster's state that the plan was made from.
+	// Revision identifies the state of the cluster that the plan was made from.
 	Revision string         `json:"revision"`
 	Moves    []PlannedMove  `json:"moves"`    // slots that have a node now and would leave it
 	Starts   []PlannedStart `json:"starts"`   // slots that have no node now and would get one
-	Stops    []Slot         `json:"stops"`    // slots that nobody would need any more
+	Stops    []Slot         `json:"stops"`    // slots that would no longer be needed
 	Unplaced []Unplaced     `json:"unplaced"` // tasks with slots that would have no node
-	// Restarts are the tasks whose workers would all stop before any starts again, being told another count.
+	// Restarts are the tasks whose workers would all stop before any of them starts again with a new count.
 	Restarts []PlannedRestart `json:"restarts"`
-	// NextRuns are the tasks that run to their end and whose next run would have another number of workers, or none
-	// begins as long as they are paused. Runs that go on keep their number.
+	// NextRuns are the tasks that run to their end and whose next run would change: in its number of workers, or because it
+	// would not begin while the task is paused. Runs under way keep their number of workers.
 	NextRuns []PlannedRun `json:"nextRuns,omitempty"`
-	// Reverts are the declarations that would come back: they were in force before, or their tasks were deleted.
+	// Reverts are the declarations that would bring back an earlier one, or a deleted task.
 	Reverts []PlannedRevert `json:"reverts,omitempty"`
 	Before  Balance         `json:"before"`
 	After   Balance         `json:"after"`
@@ -24,18 +23,18 @@ type Plan struct {
 type PlannedMove struct {
 	Slot   Slot       `json:"slot"`
 	From   string     `json:"from"`
-	To     string     `json:"to"` // "" if it would have no place
+	To     string     `json:"to"` // "" if it would have no node
 	Code   ReasonCode `json:"code"`
 	Reason string     `json:"reason"` // in words
 }
 
-// PlannedRestart is a task whose workers would all start again with another count.
+// PlannedRestart is a task whose workers would all start again with a new count.
 type PlannedRestart struct {
 	Task    string `json:"task"`
-	Workers int    `json:"workers"` // that would stop
-	From    int    `json:"from"`    // the count that they are told; 0 for none
-	To      int    `json:"to"`      // the count that they would be told
-	// Gap is for how long none of them runs at most, if all stop in the time that they have for it.
+	Workers int    `json:"workers"` // the number of workers that would stop
+	From    int    `json:"from"`    // the count that they have; 0 for none
+	To      int    `json:"to"`      // the count that they would have
+	// Gap is the longest time for which none of them would run, provided that each stops within its stopTimeout.
 	Gap Duration `json:"gap"`
 }
 
@@ -44,35 +43,35 @@ type PlannedRun struct {
 	Task    string `json:"task"`
 	Workers int    `json:"workers"`
 	Paused  bool   `json:"paused,omitempty"`
-	First   bool   `json:"first,omitempty"` // the task is not there yet
-	// Schedule is when its runs begin, as in TaskInfo; "" if they do not by themselves.
+	First   bool   `json:"first,omitempty"` // the task does not exist yet
+	// Schedule is when its runs begin, as in TaskInfo; "" if it has no schedule.
 	Schedule string `json:"schedule,omitempty"`
 }
 
-// PlannedRevert is a declaration that would come back.
+// PlannedRevert is a declaration that would bring back an earlier one, or a deleted task.
 type PlannedRevert struct {
 	Task   string `json:"task"`
 	Code   Revert `json:"code"`
 	Reason string `json:"reason"` // in words
 }
 
-// Revert says what a declaration that would come back was.
+// Revert is what a declaration would bring back.
 type Revert string
 
-// What it was.
+// The kinds of reverts.
 const (
-	RevertReplaced Revert = "replaced"       // in force, until another one took its place
-	RevertMaybe    Revert = "maybe-replaced" // the same, as it seems: too long ago to be certain
-	RevertDeleted  Revert = "deleted"        // its task was deleted
+	RevertReplaced Revert = "replaced"       // a declaration that was replaced
+	RevertMaybe    Revert = "maybe-replaced" // probably one that was replaced, too long ago to be certain
+	RevertDeleted  Revert = "deleted"        // a task that was deleted
 )
 
-// PlannedStart is a slot that would get a node.
+// PlannedStart is a slot without a node that would get one.
 type PlannedStart struct {
 	Slot Slot   `json:"slot"`
 	To   string `json:"to"`
 }
 
-// Unplaced is the slots of a task that would have no node.
+// Unplaced is a task with slots that would have no node.
 type Unplaced struct {
 	Task   string     `json:"task"`
 	Slots  int        `json:"slots"`
@@ -80,12 +79,12 @@ type Unplaced struct {
 	Reason string     `json:"reason"` // in words
 }
 
-// Balance is how evenly nodes are loaded. Loads are weights of workers, by the weight of the node.
+// Balance is how evenly nodes are loaded. The load of a node is the weights of its workers, added up and divided by the
+// weight of the node.
 type Balance struct {
 	Least float64 `json:"least"`
 	Most  float64 `json:"most"`
 	Mean  float64 `json:"mean"`
-	// Skew is how much more than the mean the most loaded node has, as a share of it: 0 if all
-	// have the same.
+	// Skew is by how much the highest load exceeds the mean, as a share of the mean. It is 0 if all loads are equal.
 	Skew float64 `json:"skew"`
 }

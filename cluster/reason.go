@@ -1,8 +1,11 @@
 package cluster
 
-import "fmt"
+import (
+	"cmp"
+	"strings"
+)
 
-// ReasonCode says why something was decided, for programs. Codes are never renamed.
+// ReasonCode is why something was decided, for programs. Codes are never renamed.
 type ReasonCode string
 
 // Why a slot has no place.
@@ -39,16 +42,16 @@ const (
 	WhyResized     ReasonCode = "resized"      // all workers of the task start again with its new count
 	WhyDeleted     ReasonCode = "deleted"      // the task was deleted
 	WhyUndeclared  ReasonCode = "undeclared"   // no such task is declared
-	WhyDoubled     ReasonCode = "doubled"      // another assignment lists it, too, under a token that is not lower
-	WhyRefused     ReasonCode = "refused"      // the node does not take it: the token is one of former times
+	WhyDoubled     ReasonCode = "doubled"      // another assignment lists it as well, under a token that is not lower
+	WhyRefused     ReasonCode = "refused"      // the node does not take it: it has had a higher token for it
 	WhyDone        ReasonCode = "done"         // it has run to its end
 	WhyTaskChanged ReasonCode = "task-changed" // the task runs another work now
 	WhyMoved       ReasonCode = "moved"        // an operator wants it on another node
-	WhyRestart     ReasonCode = "restart"      // an operator wants it started anew
+	WhyRestart     ReasonCode = "restart"      // an operator asked for a restart
 	WhyTooLarge    ReasonCode = "too-large"    // a record is too large to be written
 	WhyEdited      ReasonCode = "edited"       // a record was edited by hand
 	WhyCrashed     ReasonCode = "crashed"      // it may have taken down its nodes
-	WhyCleared     ReasonCode = "cleared"      // it has run long enough to be beyond suspicion
+	WhyCleared     ReasonCode = "cleared"      // it has run long enough to be no longer suspected
 	WhyUnlisted    ReasonCode = "unlisted"     // the node held it, and its assignment did not list it
 )
 
@@ -61,138 +64,98 @@ const (
 	WhyFailed   ReasonCode = "failed"   // some of its workers have failed too often
 )
 
-// Reason says why something was decided. The zero value gives no reason.
+// Reason is why something was decided. The zero value gives no reason.
 type Reason struct {
 	Code   ReasonCode `json:"code,omitempty"`
 	Node   string     `json:"node,omitempty"`   // the node that it is about
-	Detail string     `json:"detail,omitempty"` // what more there is to say, in words
+	Detail string     `json:"detail,omitempty"` // more about it, in words
+}
+
+// reasonText holds the words of a reason: plain, about a node, with a detail, and about a node with a detail. An empty text
+// falls back to the one before it. {node} stands for the node, {detail} for the detail, and {: detail} for ": " and the
+// detail, or for nothing without one.
+type reasonText struct{ plain, ofNode, detailed, detailedOfNode string }
+
+// reasonTexts has the words of every code that this version knows.
+var reasonTexts = map[ReasonCode]reasonText{
+	"":        {plain: "{detail}"},
+	WhyNoNode: {plain: "no node takes work"},
+	WhyNoWork: {plain: "no live node has registered its work", ofNode: "{node} has not registered its work"},
+	WhyNoLabel: {
+		plain:  "it needs label {detail}, no live node that has the work has it",
+		ofNode: "it needs label {detail}, {node} does not have it",
+	},
+	WhyCordoned: {plain: "every node that could run it is cordoned or draining", ofNode: "{node} is cordoned"},
+	WhyFull: {
+		plain:          "every node that could run it is full",
+		ofNode:         "{node} has more than its capacity",
+		detailed:       "{detail}",
+		detailedOfNode: "{node} {detail}",
+	},
+	WhyPerNode: {
+		plain:  "every node that could run it has the {detail} of the task that a node may have",
+		ofNode: "{node} has more than the {detail} of the task that a node may have",
+	},
+	WhyPaused:   {plain: "the task is paused"},
+	WhyWaiting:  {plain: "{node} is gone: {detail}"},
+	WhySchedule: {plain: "its schedule cannot be used: {detail}"},
+	WhyClock:    {plain: "a leader's clock is or was wrong{: detail}"},
+	WhyLate:     {plain: "{detail}"},
+	WhyOverlap:  {plain: "{detail}"},
+	WhyResizing: {plain: "it waits for {detail}"},
+
+	WhyDraining:    {plain: "{node} is draining"},
+	WhyQuarantined: {plain: "everything fails on {node}{: detail}"},
+	WhyFailing:     {plain: "it fails again and again on {node}{: detail}"},
+	WhyLeaving:     {plain: "{node} is leaving"},
+	WhyLost:        {plain: "{node} was lost{: detail}"},
+	WhyLeft:        {plain: "{node} left"},
+	WhyEvicted:     {plain: "{node} was evicted{: detail}"},
+	WhyPreferred:   {plain: "another node has the labels that it prefers"},
+	WhyLeaderFree:  {plain: "{node} leads, and the leader takes no work while others can"},
+	WhySpread:      {plain: "{node} had more of the task than its share"},
+	WhyBalance:     {plain: "{node} had more work than its share"},
+	WhyScaledDown:  {plain: "the task was scaled down"},
+	WhyResized: {
+		plain:    "all workers of the task start again with its new count",
+		detailed: "all workers of the task start again: {detail}",
+	},
+	WhyDeleted:     {plain: "the task was deleted"},
+	WhyUndeclared:  {plain: "no such task is declared"},
+	WhyDoubled:     {plain: "it was granted twice{: detail}"},
+	WhyRefused:     {plain: "{node} does not take it{: detail}"},
+	WhyDone:        {plain: "it has run to its end"},
+	WhyTaskChanged: {plain: "the task runs another work now"},
+	WhyMoved:       {plain: "an operator wants it on another node"},
+	WhyRestart:     {plain: "a restart was asked for"},
+	WhyTooLarge:    {plain: "a record is too large to be written{: detail}"},
+	WhyEdited:      {plain: "a record was edited by hand{: detail}"},
+	WhyCrashed:     {plain: "it may have taken down {detail}"},
+	WhyCleared:     {plain: "it has run for a minute"},
+	WhyUnlisted:    {plain: "{node} held it without a grant"},
+
+	WhyUnplaced: {plain: "no node had it"},
+	WhyResumed:  {plain: "the task was resumed"},
+	WhyDue:      {plain: "it was due"},
+	WhyAsked:    {plain: "asked for by {detail}"},
+	WhyFailed:   {plain: "some of its workers have failed too often"},
 }
 
 // String returns the reason as a part of a sentence, "" without one.
 func (r Reason) String() string {
-	node := r.Node
-	if node == "" {
-		node = "its node"
+	texts, known := reasonTexts[r.Code]
+	if !known {
+		texts.plain = string(r.Code) + "{: detail}"
 	}
-	switch r.Code {
-	case "":
-		return r.Detail
-	case WhyNoNode:
-		return "no node takes work"
-	case WhyNoWork:
-		if r.Node != "" {
-			return r.Node + " has not registered its work"
-		}
-		return "no live node has registered its work"
-	case WhyNoLabel:
-		if r.Node != "" {
-			return fmt.Sprintf("it needs label %s, %s does not have it", r.Detail, node)
-		}
-		return fmt.Sprintf("it needs label %s, no live node that has the work has it", r.Detail)
-	case WhyCordoned:
-		if r.Node != "" {
-			return r.Node + " is cordoned"
-		}
-		return "every node that could run it is cordoned or draining"
-	case WhyFull:
-		switch {
-		case r.Node != "" && r.Detail != "":
-			return node + " " + r.Detail
-		case r.Node != "":
-			return node + " has more than its capacity"
-		case r.Detail != "":
-			return r.Detail
-		}
-		return "every node that could run it is full"
-	case WhyPerNode:
-		if r.Node != "" {
-			return fmt.Sprintf("%s has more than the %s of the task that a node may have", node, r.Detail)
-		}
-		return fmt.Sprintf("every node that could run it has the %s of the task that a node may have", r.Detail)
-	case WhyDraining:
-		return node + " is draining"
-	case WhyQuarantined:
-		return "everything fails on " + node + colon(r.Detail)
-	case WhyFailing:
-		return "it fails again and again on " + node + colon(r.Detail)
-	case WhyLeaving:
-		return node + " is leaving"
-	case WhyLost:
-		return node + " was lost" + colon(r.Detail)
-	case WhyLeft:
-		return node + " left"
-	case WhyEvicted:
-		return node + " was evicted" + colon(r.Detail)
-	case WhyWaiting:
-		return node + " is gone: " + r.Detail
-	case WhyPreferred:
-		return "another node has the labels that it prefers"
-	case WhyLeaderFree:
-		return node + " leads, and the leader takes no work while others can"
-	case WhySpread:
-		return node + " had more of the task than its share"
-	case WhyBalance:
-		return node + " had more work than its share"
-	case WhyPaused:
-		return "the task is paused"
-	case WhyScaledDown:
-		return "the task was scaled down"
-	case WhyResizing:
-		return "it waits for " + r.Detail
-	case WhyResized:
-		if r.Detail != "" {
-			return "all workers of the task start again: " + r.Detail
-		}
-		return "all workers of the task start again with its new count"
-	case WhyDeleted:
-		return "the task was deleted"
-	case WhyUndeclared:
-		return "no such task is declared"
-	case WhyDoubled:
-		return "it was granted twice" + colon(r.Detail)
-	case WhyRefused:
-		return node + " does not take it" + colon(r.Detail)
-	case WhyDone:
-		return "it has run to its end"
-	case WhySchedule:
-		return "its schedule cannot be used: " + r.Detail
-	case WhyClock:
-		return "a leader's clock is or was wrong" + colon(r.Detail)
-	case WhyLate, WhyOverlap:
-		return r.Detail
-	case WhyTaskChanged:
-		return "the task runs another work now"
-	case WhyMoved:
-		return "an operator wants it on another node"
-	case WhyRestart:
-		return "a restart was asked for"
-	case WhyTooLarge:
-		return "a record is too large to be written" + colon(r.Detail)
-	case WhyEdited:
-		return "a record was edited by hand" + colon(r.Detail)
-	case WhyCrashed:
-		return "it may have taken down " + r.Detail
-	case WhyCleared:
-		return "it has run for a minute"
-	case WhyUnlisted:
-		return node + " held it without a grant"
-	case WhyUnplaced:
-		return "no node had it"
-	case WhyResumed:
-		return "the task was resumed"
-	case WhyDue:
-		return "it was due"
-	case WhyAsked:
-		return "asked for by " + r.Detail
-	case WhyFailed:
-		return "some of its workers have failed too often"
+	text, detail := texts.plain, ""
+	if r.Detail != "" {
+		text, detail = cmp.Or(texts.detailed, text), ": "+r.Detail
 	}
-	return string(r.Code) + colon(r.Detail)
-}
-
-func colon(detail string) string {
-	if detail == "" {
-		return ""
+	if r.Node != "" {
+		text = cmp.Or(texts.ofNode, text)
 	}
-	return ": " + detail
+	if r.Node != "" && r.Detail != "" {
+		text = cmp.Or(texts.detailedOfNode, text)
+	}
+	return strings.NewReplacer("{node}", cmp.Or(r.Node, "its node"), "{detail}", r.Detail, "{: detail}", detail).Replace(text)
 }

@@ -1,9 +1,6 @@
 package cluster
 
-import (
-	"errors"
-	"time"
-)
+import "time"
 
 // Rebalance is the policy by which slots move between nodes: how many move at a time, and how long the
 // cluster waits for nodes that were lost. The zero value moves everything at once and waits for no node.
@@ -32,24 +29,4 @@ func (r Rebalance) Freeze() time.Duration {
 		return DefaultFreezeFor
 	}
 	return time.Duration(r.FreezeFor)
-}
-
-// Validate returns every mistake in the policy, joined.
-func (r Rebalance) Validate() error {
-	var errs []error
-	if r.MaxInFlight < 0 || r.MaxInFlight > MaxWorkers {
-		errs = append(errs, wrong("maxInFlight", "%d is not between 1 and %d", r.MaxInFlight, MaxWorkers))
-	}
-	if !(r.FreezeAbove >= 0 && r.FreezeAbove < 1) {
-		errs = append(errs, wrong("freezeAbove", "%v is not a share of the nodes between 0 and 1", r.FreezeAbove))
-	}
-	for _, f := range []struct {
-		name  string
-		value Duration
-	}{{"leaveDelay", r.LeaveDelay}, {"freezeFor", r.FreezeFor}} {
-		if d := time.Duration(f.value); d < 0 || d > MaxDelay {
-			errs = append(errs, wrong(f.name, "%v is not between 0s and %v", d, MaxDelay))
-		}
-	}
-	return errors.Join(errs...)
 }

@@ -2,23 +2,22 @@ package cluster
 
 import "time"
 
-// Span is a step by which slots come to a node, for those who trace. Those of one grant have its task and its token in
-// common, whichever nodes they come from.
+// Span is one step of a grant, for tracing. All spans of one grant have the same task and token, whichever node reports them.
 type Span struct {
 	Step         SpanStep
-	Task         string // of a run: task@run
+	Task         string // in the form of RunTask for a run
 	Slots        Indexes
 	Token        int64
-	Began, Ended time.Time // by the clock of the node that tells it
+	Began, Ended time.Time // by the clock of the node that reports it
 }
 
 // SpanStep is a step of a grant.
 type SpanStep string
 
-// The steps, in their order.
+// The steps of a grant, in order.
 const (
 	SpanPlan    SpanStep = "plan"    // the leader decides
-	SpanPublish SpanStep = "publish" // and commits that
-	SpanClaim   SpanStep = "claim"   // the node has seen it, and commits that it has the slots
-	SpanStart   SpanStep = "start"   // and their workers run
+	SpanPublish SpanStep = "publish" // the leader commits its decision
+	SpanClaim   SpanStep = "claim"   // the node has seen the grant, and commits its claim
+	SpanStart   SpanStep = "start"   // the node starts the workers
 )

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Member is one life of a node in the cluster: one session that it joined with.
+// Member is a node in one of its sessions. A node that joins again is a new member.
 type Member struct {
 	MemberID       string   `json:"member,omitempty"` // identity; never used twice
 	Node           string   `json:"node"`             // the node's name, a label
@@ -20,17 +20,17 @@ type Member struct {
 	SessionTimeout Duration `json:"sessionTimeout"`
 }
 
-// LeaderPolicy says what share of the work the leader takes.
+// LeaderPolicy is what share of the work the leader takes.
 type LeaderPolicy string
 
 // The leader policies.
 const (
-	LeaderLast  LeaderPolicy = "last"  // it gets the odd ones last
-	LeaderNone  LeaderPolicy = "none"  // it gets none while another node can take them
-	LeaderEqual LeaderPolicy = "equal" // it is a node like any other
+	LeaderLast  LeaderPolicy = "last"  // the leader is the last to get a slot of a remainder
+	LeaderNone  LeaderPolicy = "none"  // the leader gets no slot that another node can take
+	LeaderEqual LeaderPolicy = "equal" // the leader is treated like any other node
 )
 
-// Validate refuses what is no policy.
+// Validate refuses everything but the policies above.
 func (p LeaderPolicy) Validate() error {
 	switch p {
 	case LeaderLast, LeaderNone, LeaderEqual:
@@ -44,19 +44,19 @@ type WorkerState string
 
 // The states of a worker.
 const (
-	WorkerPending  WorkerState = "pending"  // granted to nobody, or not yet claimed
+	WorkerPending  WorkerState = "pending"  // not granted, or not yet claimed
 	WorkerStarting WorkerState = "starting" // claimed, about to run
 	WorkerRunning  WorkerState = "running"  // running; also between two executions of a continuous task
 	WorkerBackoff  WorkerState = "backoff"  // failed, and waiting before it is run again
 	WorkerStopping WorkerState = "stopping" // asked to stop
-	WorkerStuck    WorkerState = "stuck"    // asked to stop, and did not in time
+	WorkerStuck    WorkerState = "stuck"    // asked to stop, and not stopped in time
 	WorkerHeld     WorkerState = "held"     // suspected of having taken down its node; to be granted again after a while
-	WorkerDone     WorkerState = "done"     // of a run: it has run to its end
+	WorkerDone     WorkerState = "done"     // of a run: it ran to its end
 	WorkerGivenUp  WorkerState = "failed"   // failed too often, or took down one node after the other; not tried again by itself
 	WorkerLost     WorkerState = "lost"     // its member is gone; to be granted again soon
 )
 
-// WorkerStates returns all states of workers.
+// WorkerStates returns all states of a worker.
 func WorkerStates() []WorkerState {
 	return []WorkerState{
 		WorkerPending, WorkerStarting, WorkerRunning, WorkerBackoff, WorkerStopping,
@@ -71,9 +71,9 @@ type NodeState string
 const (
 	NodeUp      NodeState = "up"      // member of the cluster, takes work
 	NodeLeaving NodeState = "leaving" // stopping its workers before it leaves
-	NodeLost    NodeState = "lost"    // gone or silent; nothing of it runs, or soon will not, and its slots wait
+	NodeLost    NodeState = "lost"    // gone or silent; its slots wait until nothing of it can run
 	NodeClosed  NodeState = "closed"  // gone, and nothing of it runs
-	NodeEvicted NodeState = "evicted" // removed by an operator; its slots wait for its lease to be over
+	NodeEvicted NodeState = "evicted" // removed by an operator; its slots wait for the end of its lease
 )
 
 // State is a cluster at a moment, as one node read it from the store. Its JSON form is the
@@ -83,16 +83,16 @@ type State struct {
 	Leader  string        `json:"leader"` // the leader's node name, "" while there is none
 	Term    int64         `json:"term"`
 	Nodes   []NodeInfo    `json:"nodes"` // live members, by name
-	Lost    []NodeInfo    `json:"lost"`  // members that are gone and not reaped yet, or silent: whose lease must be over
+	Lost    []NodeInfo    `json:"lost"`  // members that are gone and not yet reaped, or silent for longer than their lease
 	Tasks   []TaskInfo    `json:"tasks"`
 	Workers []WorkerInfo  `json:"workers"`
 	Runs    []RunInfo     `json:"runs,omitempty"`   // under way, by task
 	Errors  []RecordError `json:"errors,omitempty"` // records of the store that cannot be used
-	// Warnings say what keeps the cluster from being led, as far as the node that tells knows, in words.
+	// Warnings are the obstacles that keep the cluster from being led, in words, as far as the node that answers knows them.
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-// Tally counts the workers that run and those that should; of runs those that are not over.
+// Tally counts the workers that run, and those that should run. Workers of runs that are over do not count.
 func (s *State) Tally() (running, wanted int) {
 	for _, t := range s.Tasks {
 		if running += t.Running; !t.Runs && !t.Paused {
@@ -113,39 +113,39 @@ type NodeInfo struct {
 	Member  string `json:"member"`
 	Host    string `json:"host"`
 	Address string `json:"address"`
-	// Advertise is where other nodes reach it, "" if they do not.
+	// Advertise is the address where other nodes reach it; "" if they do not.
 	Advertise string    `json:"advertise,omitempty"`
 	PID       int       `json:"pid"`
 	Leader    bool      `json:"leader"`
 	State     NodeState `json:"state"`
-	Slots     int       `json:"slots"` // slots granted to it, those that it is releasing included
+	Slots     int       `json:"slots"` // slots granted to it, including those that it is releasing
 	Works     []string  `json:"works,omitempty"`
 
 	Labels   Labels `json:"labels,omitempty"`
 	Weight   int    `json:"weight"`             // its share of the work against that of others
 	Capacity int    `json:"capacity,omitempty"` // the most that the weights of its workers may add up to; 0: no limit
-	Load     int    `json:"load"`               // what they add up to
-	Cordoned bool   `json:"cordoned,omitempty"` // gets nothing new
-	// Quarantine is, of a node on which everything fails and which is given nothing for that, one of the
-	// errors; it ends when the node is started anew or uncordoned.
+	Load     int    `json:"load"`               // the weights of its workers, added up
+	Cordoned bool   `json:"cordoned,omitempty"` // gets no new slots
+	// Quarantine is one of the errors on a node that gets nothing, since everything fails on it; otherwise it is "". A
+	// quarantine ends when the node is restarted or uncordoned.
 	Quarantine string `json:"quarantine,omitempty"`
 	// Drain is set while the node is being drained.
 	Drain *DrainInfo `json:"drain,omitempty"`
 }
 
-// DrainInfo is how far the draining of a node is.
+// DrainInfo is the progress of a drain.
 type DrainInfo struct {
-	From     int      `json:"from"` // slots that it had when it was asked for
-	Left     int      `json:"left"` // slots that it has still
+	From     int      `json:"from"` // slots that the node had when the drain began
+	Left     int      `json:"left"` // slots that the node still has
 	Deadline Duration `json:"deadline,omitempty"`
 }
 
-// Lease is how long a node may go on without a word from the coordination service, by its own clock. Its workers are
-// told to stop before it is over.
+// Lease is how long a node may run workers without an answer from the coordination service, by its own clock. Its workers
+// are asked to stop before the lease ends.
 type Lease struct {
-	Holds  bool  `json:"holds"`  // and its workers may run
-	LeftMs int64 `json:"leftMs"` // milliseconds until it is over
-	OfMs   int64 `json:"ofMs"`   // milliseconds that it lasts from the last word on
+	Holds      bool  `json:"holds"`      // whether it is valid, so that workers may run
+	LeftMs     int64 `json:"leftMs"`     // milliseconds until it ends
+	DurationMs int64 `json:"durationMs"` // milliseconds that it lasts from the last confirmed write on
 }
 
 // TaskInfo describes a task.
@@ -154,26 +154,26 @@ type TaskInfo struct {
 	WorkName  string `json:"workName"`
 	WorkerNum int    `json:"workerNum"`
 	Running   int    `json:"running"`
-	Unplaced  int    `json:"unplaced"` // slots that no member has, those that are held or failed aside
-	// Of a task that runs for ever these and Running and Unplaced add up to WorkerNum.
-	Starting int  `json:"starting,omitempty"` // granted, and not running yet
-	Backoff  int  `json:"backoff,omitempty"`  // failed a moment ago, and waiting before they are run again
-	Stopping int  `json:"stopping,omitempty"` // asked to stop, those that are stuck included
+	Unplaced  int    `json:"unplaced"` // slots that no member has, except those that are held or failed
+	// For a task that runs for ever, the following, Running and Unplaced add up to WorkerNum.
+	Starting int  `json:"starting,omitempty"` // granted, and not yet running
+	Backoff  int  `json:"backoff,omitempty"`  // failed, and waiting before they are run again
+	Stopping int  `json:"stopping,omitempty"` // asked to stop, including those that are stuck
 	Lost     int  `json:"lost,omitempty"`     // of members that are gone; to be granted again soon
 	Held     int  `json:"held,omitempty"`     // suspected of having taken down a node; to be granted again after a while
-	Failed   int  `json:"failed,omitempty"`   // given up on: not tried again by itself, whether a member has them or not
-	Pending  int  `json:"pending,omitempty"`  // of Starting: not claimed yet
+	Failed   int  `json:"failed,omitempty"`   // not tried again by itself, whether a member has them or not
+	Pending  int  `json:"pending,omitempty"`  // of Starting: not yet claimed
 	Stuck    int  `json:"stuck,omitempty"`    // of Stopping: not stopped in time
 	Paused   bool `json:"paused,omitempty"`
 	Runs     bool `json:"runs,omitempty"` // its workers run to their end
 	// NextRun is the instant of the next firing of its schedule; zero if there is none, or the task is paused.
 	NextRun time.Time `json:"nextRun,omitzero"`
-	// Schedule is when its runs begin, in words, the phase of an interval included; "" if they do not by themselves.
+	// Schedule is when its runs begin, in words, including the phase of an interval; "" if it has no schedule.
 	Schedule string `json:"schedule,omitempty"`
-	Reason   string `json:"reason,omitempty"` // why some are unplaced, where there is more to say than "soon"
-	// ReasonCode is the same for programs.
+	Reason   string `json:"reason,omitempty"` // why some are unplaced; "" if they are about to be placed
+	// ReasonCode is Reason for programs.
 	ReasonCode ReasonCode `json:"reasonCode,omitempty"`
-	// Revision is that of its record; Operation.If takes it.
+	// Revision is the revision of its record; Operation.If takes it.
 	Revision string `json:"revision"`
 }
 
@@ -204,46 +204,47 @@ func (t *TaskInfo) Note(state WorkerState) {
 	}
 }
 
-// TaskDetail is a task with what it declares.
+// TaskDetail is a task with its declaration.
 type TaskDetail struct {
 	TaskInfo
 	Declared TaskSpec `json:"declared"`
-	Override Override `json:"override"` // in force over what is declared
-	// Unusable says that the task's record is gone or cannot be used, and what to do; "" if it can. What is declared is
-	// then what is in force: the last record that could be used, or what its workers were granted with.
+	Override Override `json:"override"` // in force over the declaration
+	// Unusable is set if the task's record is missing or cannot be used: it says why, and what to do. Declared is then the
+	// declaration in force: that of the last usable record, or the one that its workers were granted with.
 	Unusable string `json:"unusable,omitempty"`
 }
 
 // WorkerInfo describes a slot.
 type WorkerInfo struct {
 	Task     string      `json:"task"`
-	Run      string      `json:"run,omitempty"` // the run that it is of, if it is of one
+	Run      string      `json:"run,omitempty"` // its run, if it belongs to one
 	Index    int         `json:"index"`
-	Count    int         `json:"count,omitempty"` // that the worker is told; 0 if it is not told, or no member has it
+	Count    int         `json:"count,omitempty"` // the count that the worker has; 0 for none, or while no member has it
 	Node     string      `json:"node"`            // "" while no member has it
 	Member   string      `json:"member"`          // "" while no member has it
 	Token    int64       `json:"token"`
 	State    WorkerState `json:"state"`
-	Since    time.Time   `json:"since,omitzero"` // of the state, by the node's clock
+	Since    time.Time   `json:"since,omitzero"` // since when it has been in this state, by the node's clock
 	Restarts int         `json:"restarts"`       // failures since the slot came to this member
-	Error    string      `json:"error"`          // the last one, at most 1 KB; "" if there was none; or ReturnsAtOnce
+	Error    string      `json:"error"`          // the latest error, at most 1 KB; or ReturnsAtOnce; or ""
 }
 
-// ReturnsAtOnce stands in place of the last error of a worker of a continuous task without an interval that returns again
-// and again within a second of its start. It has not failed; it is run again after a pause that grows up to ten seconds.
+// ReturnsAtOnce replaces the error of a worker that returns without an error, again and again, within one second of its start.
+// Its task is continuous and has no interval. The worker has not failed; it is run again after a pause that grows up to ten
+// seconds.
 const ReturnsAtOnce = "returns at once, without an error"
 
-// Kept reports whether no node has the worker since it took down nodes: it is held back for a while, or has failed.
+// Kept reports whether the worker has no node because it took down nodes: it is withheld for a while, or has failed.
 func (w *WorkerInfo) Kept() bool {
 	return w.Node == "" && (w.State == WorkerHeld || w.State == WorkerGivenUp)
 }
 
-// Compare orders workers as a State lists them: by task, run and index.
+// Compare orders workers by task, run and index, as a State lists them.
 func (w *WorkerInfo) Compare(other *WorkerInfo) int {
 	return cmp.Or(cmp.Compare(w.Task, other.Task), cmp.Compare(w.Run, other.Run), cmp.Compare(w.Index, other.Index))
 }
 
-// Slot returns the slot that it describes.
+// Slot returns the worker's slot.
 func (w *WorkerInfo) Slot() Slot {
 	if w.Run == "" {
 		return Slot{Task: w.Task, Index: w.Index}
@@ -251,16 +252,16 @@ func (w *WorkerInfo) Slot() Slot {
 	return Slot{Task: RunTask(w.Task, w.Run), Index: w.Index}
 }
 
-// RunState is how far a run is.
+// RunState is what a run is doing.
 type RunState string
 
 // The states of a run.
 const (
-	RunQueued RunState = "queued"  // it waits for an earlier one
-	RunGoesOn RunState = "running" // some of its workers have not run to their end
-	RunDone   RunState = "done"    // all have
-	RunFailed RunState = "failed"  // it is over, and some of its workers have failed too often
-	// RunSkipped is no run: a firing of the schedule that began none, or several in a row for the same reason.
+	RunQueued RunState = "queued"  // waiting for an earlier run to end
+	RunGoesOn RunState = "running" // some of its workers have not ended
+	RunDone   RunState = "done"    // over: all its workers ran to their end
+	RunFailed RunState = "failed"  // over: some of its workers failed too often
+	// RunSkipped stands for firings of the schedule that began no run: one, or several in a row for the same reason.
 	RunSkipped RunState = "skipped"
 )
 
@@ -270,17 +271,17 @@ type RunInfo struct {
 	ID        string    `json:"id"`
 	State     RunState  `json:"state"`
 	Due       time.Time `json:"due"`          // the instant of its firing
-	By        string    `json:"by,omitempty"` // who asked for it, if somebody did
+	By        string    `json:"by,omitempty"` // who asked for it; "" if the schedule began it
 	WorkerNum int       `json:"workerNum"`
 	Params    Params    `json:"params,omitempty"`
 	Began     time.Time `json:"began,omitzero"`  // by the clock of the leader that began it
 	Ended     time.Time `json:"ended,omitzero"`  // by the clock of the leader that saw it
 	Done      int       `json:"done"`            // workers that have run to their end
 	Failed    int       `json:"failed"`          // workers that have failed too often
-	Error     string    `json:"error,omitempty"` // of one that has failed
-	// Late says that it makes up for a firing that came too late: others go before it.
+	Error     string    `json:"error,omitempty"` // the error of a worker that has failed
+	// Late reports that the run makes up for a firing that came too late. Runs that are due go before it.
 	Late bool `json:"late,omitempty"`
-	// Reason is why a firing was skipped, in words, and Skipped how many were for that: Due is the last of them.
+	// Reason is why firings were skipped, in words. Skipped is their number, and Due is the instant of the last one.
 	Reason  string `json:"reason,omitempty"`
 	Skipped int    `json:"skipped,omitempty"`
 }

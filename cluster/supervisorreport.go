@@ -2,7 +2,7 @@ package cluster
 
 import "time"
 
-// SupervisorReport is what a parent process has to know of a node's process, to clean up after it.
+// SupervisorReport is what a parent process must know about a node's process in order to clean up after it.
 type SupervisorReport struct {
 	Cluster string `json:"cluster"`
 	Node    string `json:"node"`
@@ -10,11 +10,10 @@ type SupervisorReport struct {
 	// Session is the session that the member's keys are bound to.
 	Member  string `json:"member"`
 	Session string `json:"session"`
-	// StopBy is when nothing of the member may run any more, on the lease clock; see
-	// coord.LeaseClock.
+	// StopBy is the time on the lease clock from which nothing of the member may run; see coord.LeaseClock.
 	StopBy time.Duration `json:"stopBy"`
-	// Idle says that nothing of the member runs, nor will before other vitals were told.
+	// Idle reports that nothing of the member runs, and that nothing will start before the next report.
 	Idle bool `json:"idle,omitempty"`
-	// Closed says that the member has closed itself, so that there is nothing to clean up.
+	// Closed reports that the member has closed itself, so that there is nothing to clean up.
 	Closed bool `json:"closed,omitempty"`
 }

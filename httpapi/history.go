@@ -86,7 +86,7 @@ func decisionsAbout(list cluster.Decisions, since int64, task, node string) clus
 	out := cluster.Decisions{Decisions: []cluster.Decision{}, Audit: []cluster.AuditLine{}}
 	var before time.Time
 	for _, d := range list.Decisions {
-		if d.N < since {
+		if d.Number < since {
 			before = d.At
 			continue
 		}

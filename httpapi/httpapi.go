@@ -222,7 +222,7 @@ func (a *API) do(ctx context.Context, op cluster.Operation, wait Wait) (*accepte
 			return nil, err
 		}
 	}
-	a.options.Log.Info("asked for", "what", out.Accepted, "by", c.name, "from", c.from, "revision", out.Revision, "repeated", out.Repeated)
+	a.options.Log.Info("asked for", "operation", out.Accepted, "caller", c.name, "from", c.from, "revision", out.Revision, "repeated", out.Repeated)
 	if wait.asked() {
 		a.settle(ctx, &out, wait, goalOf(op, out.Revision, out.Repeated, before))
 	}

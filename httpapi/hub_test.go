@@ -59,14 +59,14 @@ func TestOthersDriveOutNothingOfItself(t *testing.T) {
 	}
 	h.put(membersOf(members))
 	for i := range 2 * maxEvents { // as the leader tells of them
-		h.event(cluster.Event{Kind: cluster.SlotHeld, Node: "n2", Token: int64(i)})
+		h.event(cluster.Event{Kind: cluster.SlotWithheld, Node: "n2", Token: int64(i)})
 	}
 	h.event(cluster.Event{Kind: cluster.LeaderElected, Node: "n1"})
 	for i := range members { // as one that begins to lead does
 		h.event(cluster.Event{Kind: cluster.NodeJoined, Node: fmt.Sprintf("n%d", i+1), Member: fmt.Sprintf("m-n%d", i+1)})
 	}
 	list, _ := h.list()
-	if got := told(list); !strings.HasPrefix(got, "n1 joined, n1 lease lost, n2 held") || !strings.HasSuffix(got, "n2 held, n1 elected") {
+	if got := told(list); !strings.HasPrefix(got, "n1 node-joined, n1 lease-lost, n2 slot-withheld") || !strings.HasSuffix(got, "n2 slot-withheld, n1 leader-elected") {
 		t.Errorf("%d events: %.100q … %q; want those of n1 in their places, and nobody told to have joined again", len(list), got, got[max(0, len(got)-100):])
 	}
 }
@@ -165,8 +165,8 @@ func TestHubCatchesUp(t *testing.T) {
 	later.WatchedSince = 2
 	h.put(later)
 	list, _ := h.list()
-	const want = "n2 joined: before anybody looked at the cluster through this node, n3 joined: before anybody looked at the cluster through this node, " +
-		"n3 left: while nobody looked at the cluster through this node, n3 stopped a#0@1: while nobody looked at the cluster through this node"
+	const want = "n2 node-joined: before anybody looked at the cluster through this node, n3 node-joined: before anybody looked at the cluster through this node, " +
+		"n3 node-left: while nobody looked at the cluster through this node, n3 worker-stopped a#0@1: while nobody looked at the cluster through this node"
 	if got := told(list); got != want {
 		t.Errorf("%q\nwant %q", got, want)
 	}

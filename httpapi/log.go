@@ -190,7 +190,7 @@ func (a *API) sendLog(ctx context.Context, w http.ResponseWriter, log logSource,
 	}
 	next := int64(0)
 	if len(lines) > 0 {
-		next = lines[len(lines)-1].N + 1
+		next = lines[len(lines)-1].Number + 1
 	}
 	lines = lines[max(0, len(lines)-q.lines):]
 	start(w, node, "application/x-ndjson")
@@ -203,7 +203,7 @@ func (a *API) sendLog(ctx context.Context, w http.ResponseWriter, log logSource,
 			if out.Encode(&lines[i]) != nil {
 				return nil //nolint:nilerr // the client has gone
 			}
-			next = max(next, lines[i].N+1)
+			next = max(next, lines[i].Number+1)
 		}
 		if !q.follow || flush.Flush() != nil {
 			return nil //nolint:nilerr // the client has gone

@@ -46,7 +46,7 @@ func newLogNode(name string, has cluster.Slot) *logNode {
 func (n *logNode) say(text string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.lines = append(n.lines, cluster.LogLine{N: int64(len(n.lines)), Text: text, Source: cluster.FromStdout})
+	n.lines = append(n.lines, cluster.LogLine{Number: int64(len(n.lines)), Text: text, Source: cluster.FromStdout})
 	close(n.changed)
 	n.changed = make(chan struct{})
 }

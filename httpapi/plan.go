@@ -81,7 +81,7 @@ func (a *API) apply(ctx context.Context, ops cluster.Operations, revision string
 		return nil, err
 	}
 	out := client.Accepted{Accepted: ops.String(), Revision: revision}
-	a.options.Log.Info("asked for", "what", out.Accepted, "by", c.name, "from", c.from)
+	a.options.Log.Info("asked for", "operation", out.Accepted, "caller", c.name, "from", c.from)
 	if wait.asked() {
 		a.settle(ctx, &out, wait, goalOfAll(ops, revisions, before))
 	}

@@ -66,7 +66,7 @@ func (a *API) serveLevel(tags []string) {
 		if err := a.options.Level.UnmarshalText([]byte(in.Body.Level)); err != nil {
 			return nil, wrongValue("body.level", in.Body.Level, err.Error())
 		}
-		a.options.Log.Info("log level changed", "level", in.Body.Level, "by", callerOf(ctx).name)
+		a.options.Log.Info("log level changed", "level", in.Body.Level, "caller", callerOf(ctx).name)
 		return now(), nil
 	})
 }

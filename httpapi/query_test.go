@@ -59,8 +59,8 @@ func newWitness() witness {
 	}
 	return witness{apinode.New(state), make(chan cluster.Event), cluster.Decisions{
 		Decisions: []cluster.Decision{
-			{N: 1, Leader: "n4", At: at(1), Moves: []cluster.Decided{{Step: cluster.StepGrant, Task: "mails", Node: "n3"}, {Step: cluster.StepGrant, Task: "gone", Node: "n1"}}},
-			{N: 2, Leader: "n4", At: at(3), Moves: []cluster.Decided{{Step: cluster.StepGrant, Task: "nightly@r1", Node: "n1"}}},
+			{Number: 1, Leader: "n4", At: at(1), Moves: []cluster.Decided{{Step: cluster.StepGrant, Task: "mails", Node: "n3"}, {Step: cluster.StepGrant, Task: "gone", Node: "n1"}}},
+			{Number: 2, Leader: "n4", At: at(3), Moves: []cluster.Decided{{Step: cluster.StepGrant, Task: "nightly@r1", Node: "n1"}}},
 		},
 		Audit: []cluster.AuditLine{
 			{ID: "1", At: at(0), What: "pause mails", Tasks: []string{"mails"}}, {ID: "2", At: at(2), What: "move", Tasks: []string{"nightly"}, Nodes: []string{"n1"}},
@@ -79,7 +79,7 @@ func TestFilters(t *testing.T) {
 		{"workers?state=runnin", `query.state: unknown state "runnin", did you mean "running"? (known: pending, starting, running, backoff, stopping, stuck, held, done, failed, lost)`},
 		{"workers?node=n9", `query.node: unknown node "n9" (known: n1, n2)`},
 		{"workers?task=mail&node=n9", `query.task: unknown task "mail", did you mean "mails"? (known: mails, nightly); query.node: unknown node "n9" (known: n1, n2)`},
-		{"events?kind=left", ""}, {"events?kind=stoped", `query.kind: unknown kind "stoped", did you mean "stopped"?`}, {"events?task=nightly@r1", ""}, {"events?task=no", `query.task: unknown task "no"`},
+		{"events?kind=node-left", ""}, {"events?kind=worker-stoped", `query.kind: unknown kind "worker-stoped", did you mean "worker-stopped"?`}, {"events?task=nightly@r1", ""}, {"events?task=no", `query.task: unknown task "no"`},
 		{"decisions?task=gone", ""}, {"decisions?node=n4", ""}, {"decisions?task=nope", `query.task: unknown task "nope" (known: mails, nightly)`},
 		{"decisions?since=x", `query.since: invalid integer`},
 		{"workers?node=n1&node=n2", `query.node: is given more than once`}, {"workers?node=%zz", `query: cannot be read: `},
@@ -175,7 +175,7 @@ func TestDecisionsAreFiltered(t *testing.T) {
 			for _, m := range one.Moves {
 				tasks = append(tasks, m.Task)
 			}
-			got = append(got, strconv.FormatInt(one.N, 10)+":"+strings.Join(tasks, ","))
+			got = append(got, strconv.FormatInt(one.Number, 10)+":"+strings.Join(tasks, ","))
 		}
 		got = append(got, "/")
 		for _, l := range d.Audit {

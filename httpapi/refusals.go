@@ -35,7 +35,7 @@ func (f *refusals) add(r *http.Request, why string, c caller) {
 			"refused; more of the kind from there is not logged for a minute",
 			"reason",
 			why,
-			"by",
+			"caller",
 			c.name,
 			"from",
 			c.from,

@@ -78,7 +78,7 @@ func TestGuessersKeepNobodyOut(t *testing.T) {
 	for range 3 {
 		do("POST", "/api/v1/tasks/a/pause", "", bearer(secretOf("view")))
 	}
-	if text := logged.String(); strings.Count(text, "reason=unknown-token") != 1 || strings.Count(text, "reason=not-allowed by=vic from=127.0.0.1 method=POST path=/api/v1/tasks/a/pause") != 1 {
+	if text := logged.String(); strings.Count(text, "reason=unknown-token") != 1 || strings.Count(text, "reason=not-allowed caller=vic from=127.0.0.1 method=POST path=/api/v1/tasks/a/pause") != 1 {
 		t.Errorf("the log says: %s", text)
 	}
 	for _, m := range measures() {

@@ -106,7 +106,7 @@ func (a *API) decisionAt(ctx context.Context, text string) (int64, error) {
 	found := int64(-1)
 	for _, d := range list.Decisions {
 		if !d.At.After(at) {
-			found = d.N
+			found = d.Number
 		}
 	}
 	if found < 0 {

@@ -129,7 +129,7 @@ func (t *remoteTail) add(line cluster.LogLine) {
 func (t *remoteTail) last(n int) ([]cluster.LogLine, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.newest < 0 || len(t.lines) < max(n, 1) || t.lines[len(t.lines)-1].N < t.newest {
+	if t.newest < 0 || len(t.lines) < max(n, 1) || t.lines[len(t.lines)-1].Number < t.newest {
 		return nil, false
 	}
 	return slices.Clone(t.lines[len(t.lines)-n:]), true
@@ -147,7 +147,7 @@ func (t *remoteTail) saw(n int64) {
 func (t *remoteTail) since(ctx context.Context, n int64) []cluster.LogLine {
 	for {
 		t.mu.Lock()
-		at, _ := slices.BinarySearchFunc(t.lines, n, func(l cluster.LogLine, n int64) int { return int(min(max(l.N-n, -1), 1)) })
+		at, _ := slices.BinarySearchFunc(t.lines, n, func(l cluster.LogLine, n int64) int { return int(min(max(l.Number-n, -1), 1)) })
 		lines, ended, changed := slices.Clone(t.lines[at:]), t.ended, t.changed
 		t.mu.Unlock()
 		if len(lines) > 0 || ended {
@@ -187,7 +187,7 @@ func (l remoteLog) Last(ctx context.Context, n int) ([]cluster.LogLine, error) {
 		case err != nil:
 			return nil, fmt.Errorf("%w: %w", errPeer, err)
 		}
-		l.tail.saw(line.N)
+		l.tail.saw(line.Number)
 		lines = append(lines, line)
 	}
 }

@@ -40,7 +40,7 @@ func (n *Node) Heal() {
 // Expire ends the node's session at once, as an administrator of the service could: its workers
 // have a moment to stop.
 func (n *Node) Expire() {
-	if v := n.inner.Vitals(); v != nil {
+	if v := n.inner.LastReport(); v != nil {
 		n.cluster.inner.Service.Expire(v.Session)
 	}
 }
@@ -52,10 +52,10 @@ func (n *Node) Expire() {
 func (n *Node) Crash() {
 	n.cluster.t.Helper()
 	n.Cut()
-	if v := n.inner.Vitals(); v == nil || v.Member == "" {
+	if v := n.inner.LastReport(); v == nil || v.Member == "" {
 		return
 	}
-	if err := testcluster.CloseDead(context.Background(), n.cluster.inner.Service.Client(), n.inner.Dead("test")); err != nil {
+	if err := testcluster.CloseDead(context.Background(), n.cluster.inner.Service.Client(), n.inner.FormerMember("test")); err != nil {
 		n.cluster.t.Fatal(err)
 	}
 }

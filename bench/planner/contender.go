@@ -180,7 +180,7 @@ func fromTopics(w *world, plan map[string]map[string][]int32) [][]int32 {
 	return result
 }
 
-// prepareFranz is franz-go's; the cooperative one needs a second round, for which the members tell
+// prepareFranz is franz-go's; the cooperative one needs a second round, for which the members say
 // what they have kept.
 func prepareFranz(w *world, balancer kgo.GroupBalancer, rounds int) func() (func() [][]int32, error) {
 	topics := make(map[string]int32, len(w.owner))

@@ -1,7 +1,7 @@
 // Command planner runs the same placement problems through xconsumer's planner and its peers, in one
 // run, and prints a table: time, allocations, slots moved against the lower bound, balance.
 //
-// Of each cell the median of several runs is told. What a planner needs as its input (slots by
+// Each cell is the median of several runs. What a planner needs as its input (slots by
 // name, members' metadata, a ring) is made before the clock starts, from the same world; each
 // planner goes on from its own plans.
 package main

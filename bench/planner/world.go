@@ -229,7 +229,7 @@ func (w *world) ideals() map[int32]float64 {
 	return ideal
 }
 
-// balance tells how even the plan is.
+// balance returns how even the plan is.
 func (w *world) balance() (spread, maxOverMean float64) {
 	load := make(map[int32]float64, len(w.live))
 	for _, owner := range w.owner {

@@ -63,7 +63,7 @@ type fleet struct {
 	leader  *exec.Cmd // its process, nil once it is gone
 	ask     io.Writer
 	answers *bufio.Reader
-	led     counts        // by it, as it last told
+	led     counts        // by it, as it last reported
 	hand    coord.Session // of whoever looks after the nodes
 
 	mu    sync.Mutex
@@ -78,12 +78,12 @@ type member struct {
 	done  chan struct{}
 
 	mu     sync.Mutex
-	vitals cluster.SupervisorReport
+	report cluster.SupervisorReport
 }
 
 const tasks = 50
 
-// leaderOf tells a child process that it is to lead.
+// leaderOf makes a child process lead.
 const leaderOf = "SCALE_LEADER"
 
 type leading struct {
@@ -220,7 +220,7 @@ func (f *fleet) start(name string) {
 		xconsumer.Config{Cluster: "scale", Name: name, Log: slog.New(slog.DiscardHandler), SupervisorReport: func(v cluster.SupervisorReport) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			m.vitals = v
+			m.report = v
 		}},
 	)
 	if err != nil {
@@ -280,7 +280,7 @@ func (f *fleet) crash(name string) {
 	m := f.take(name)
 	f.record.lose(name)
 	m.mu.Lock()
-	v := m.vitals
+	v := m.report
 	m.mu.Unlock()
 	err := membership.CloseDead(
 		context.Background(),

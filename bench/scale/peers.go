@@ -149,7 +149,7 @@ func (o *original) start(name string) {
 			o.Error(err)
 			return
 		}
-		n.ends.Go(func() { o.obey(n, name) })
+		n.ends.Go(func() { o.apply(n, name) })
 		o.follow(n, mine)
 	})
 }
@@ -191,8 +191,8 @@ func sequence(name string) (n int64) {
 	return n
 }
 
-// obey runs what is assigned.
-func (o *original) obey(n *zkNode, name string) {
+// apply runs what is assigned.
+func (o *original) apply(n *zkNode, name string) {
 	runs := map[int]bool{}
 	for {
 		o.tally.reads.Add(1)

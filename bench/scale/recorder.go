@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// recorder notes which node runs which slot. Workers tell it themselves.
+// recorder keeps which node runs which slot. Workers report it themselves.
 type recorder struct {
 	mu         sync.Mutex
 	holder     []string // of each slot, "" for nobody

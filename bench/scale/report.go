@@ -70,7 +70,7 @@ func newReport(tb testing.TB) *report {
 // time reports whether there is time for more.
 func (r *report) time() bool { return time.Since(r.began) < *limit }
 
-func (r *report) tell(w row) {
+func (r *report) print(w row) {
 	floor, ratio := "–", "–"
 	if w.FloorMs > 0 {
 		floor, ratio = fmt.Sprintf("%.0f ms", w.FloorMs), fmt.Sprintf("%.1f", w.SettledMs/w.FloorMs)

@@ -133,7 +133,7 @@ func (w *world) all(n int, rep *report) {
 			if w.service.name == "zookeeper" && touched > 0 {
 				r.FloorMs = ms(floor(w.TB, w.service.addrs, touched, max(1, w.slots/len(w.names))))
 			}
-			rep.tell(r)
+			rep.print(r)
 		}
 		return ok
 	}
@@ -218,7 +218,7 @@ func BenchmarkScale(t *testing.B) {
 	for store := range strings.SplitSeq(*stores, ",") {
 		for _, p := range []pass{one, thousand} {
 			if rep.want[p.change] && strings.Contains(*systems, "xconsumer") && rep.time() {
-				t.Run(fmt.Sprintf("xconsumer/%s/%s", store, p.change), func(t *testing.B) { rep.tell(handoff(t, startService(t, store, *servers), p)) })
+				t.Run(fmt.Sprintf("xconsumer/%s/%s", store, p.change), func(t *testing.B) { rep.print(handoff(t, startService(t, store, *servers), p)) })
 			}
 		}
 		for _, n := range numbers(t, "NODES", *nodes) {

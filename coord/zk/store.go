@@ -271,5 +271,5 @@ func (h *hosts) Connected() {
 type logAdapter struct{ log *slog.Logger }
 
 func (l logAdapter) Printf(format string, args ...any) {
-	l.log.Debug("zookeeper client", "message", fmt.Sprintf(format, args...))
+	l.log.Debug("zookeeper client", "text", fmt.Sprintf(format, args...))
 }

@@ -115,7 +115,7 @@ func checkSet(t *testing.T, set *appsv1.StatefulSet, drains bool) {
 	}
 }
 
-// Who gives no tokens is told what to do.
+// An install without tokens says what to do.
 func TestChartWantsTokens(t *testing.T) {
 	for _, values := range []map[string]any{{}, {"auth": map[string]any{"tokens": "x", "peers": "y"}}} {
 		if _, err := render(t, values); err == nil || !strings.Contains(err.Error(), "auth") {

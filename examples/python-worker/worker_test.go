@@ -41,7 +41,7 @@ func TestProbe(t *testing.T) {
 	if len(s.Workers) != 3 {
 		t.Errorf("%d workers", len(s.Workers))
 	}
-	f.Await("the worker's log tells of it", func(cluster.State) bool {
+	f.Await("the worker's log has it", func(cluster.State) bool {
 		text := f.Log("probe", 1)
 		return strings.Contains(text, site.URL+"/1: 200 after") && strings.Contains(text, site.URL+"/4: 200 after")
 	})

@@ -107,7 +107,7 @@ func (s *sink) write(e entry) {
 	if s.queue.Full() < 0.5 {
 		if dropped := s.queue.Dropped(); dropped > s.owned {
 			r := slog.NewRecord(time.Now(), slog.LevelWarn, "log records dropped: whoever reads this log was too slow", 0)
-			r.AddAttrs(slog.Int("number", dropped-s.owned))
+			r.AddAttrs(slog.Int("dropped", dropped-s.owned))
 			s.owned = dropped
 			pass(context.Background(), s.root, r)
 		}

@@ -112,7 +112,7 @@ func TestAHandlerThatBlocks(t *testing.T) {
 			b.Reset()
 			b.WriteString(rest)
 		}
-		if n := strings.Count(written, "log records dropped"); n != 1 || !strings.Contains(written, "number="+strconv.Itoa(dropped)) {
+		if n := strings.Count(written, "log records dropped"); n != 1 || !strings.Contains(written, "dropped="+strconv.Itoa(dropped)) {
 			t.Errorf("%d lines own up to %d dropped records", n, dropped)
 		}
 	})

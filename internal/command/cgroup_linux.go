@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,13 +29,13 @@ func newCgroup() cgroup {
 	if own == "" {
 		return cgroup{}
 	}
-	dir := filepath.Join(own, fmt.Sprintf("xconsumer-%d", os.Getpid()))
+	dir := filepath.Join(own, fmt.Sprintf("%s%d", groupName, os.Getpid()))
 	err := os.Mkdir(dir, 0o755)
 	for try := 1; errors.Is(err, os.ErrExist) && try <= groupTries; try++ {
 		// A process that had this number before was killed with all that would have removed its group. An empty one is gone then,
 		// and what is in another one is none of this program's.
 		if os.Remove(dir) != nil {
-			dir = filepath.Join(own, fmt.Sprintf("xconsumer-%d-%d", os.Getpid(), try))
+			dir = filepath.Join(own, fmt.Sprintf("%s%d-%d", groupName, os.Getpid(), try))
 		}
 		err = os.Mkdir(dir, 0o755)
 	}
@@ -48,7 +50,27 @@ func newCgroup() cgroup {
 	return cgroup{dir, fd}
 }
 
-// MayGroup tells whether programs of this process can have control groups of their own.
+// groupName begins the names of groups; the number of the shim follows.
+const groupName = "xconsumer-"
+
+// removeStale removes the groups below that of this process whose shims were killed before they could, and in which
+// nothing runs.
+func removeStale() {
+	own := ownCgroup()
+	if own == "" {
+		return
+	}
+	dirs, _ := filepath.Glob(filepath.Join(own, groupName+"*"))
+	for _, dir := range dirs {
+		number, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), groupName), "-")
+		pid, err := strconv.Atoi(number)
+		if err == nil && pid > 0 && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			_ = os.Remove(dir) // it fails while something is in it
+		}
+	}
+}
+
+// MayGroup reports whether programs of this process can have control groups of their own.
 func MayGroup() bool {
 	g := newCgroup()
 	defer g.remove()

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -489,6 +488,27 @@ func TestShimFails(t *testing.T) {
 			t.Errorf("after %d of 15 sweeps something of the program still held its lock", held)
 		}
 	})
+	t.Run("killed, while others start processes all the time", func(t *testing.T) {
+		t.Parallel()
+		storm := exec.Command("sh", "-c", fmt.Sprintf("while kill -0 %d 2>/dev/null; do for i in 1 2 3 4 5 6; do (sleep 0.00$i; sleep 0.00$i) & done; wait $!; done", os.Getpid()))
+		storm.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+		if err := storm.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = storm.Wait() }()
+		defer func() { _ = syscall.Kill(-storm.Process.Pid, syscall.SIGKILL) }()
+		dir := t.TempDir()
+		_, _, ended := started(t, keeper(), script(dir, stubborn), limit)
+		_ = syscall.Kill(shimOf(t, dir), syscall.SIGKILL)
+		began := time.Now()
+		if err := over(t, ended); err == nil || !strings.Contains(err.Error(), "shim was killed") {
+			t.Errorf("ended with %v", err)
+		}
+		if left := alive(t, dir); len(left) > 0 {
+			t.Errorf("processes %v live on", left)
+		}
+		t.Logf("ended %v after the shim was killed", time.Since(began))
+	})
 	t.Run("paused", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
@@ -576,24 +596,52 @@ func needsGroups(t *testing.T) {
 // A control group holds also who has shed everything else by which it could be found.
 func TestControlGroup(t *testing.T) {
 	needsGroups(t)
-	before, _ := filepath.Glob(filepath.Join(ownCgroup(), "xconsumer-*"))
 	dir := t.TempDir()
 	_, _, ended := started(t, keeper(), script(dir, `
 echo $$ > pids
 (env -i PATH="$PATH" setsid sh -c '(setsid sh -c "echo \$\$ >> pids; sleep 1000; sleep 1000" &)')
 while [ $(wc -l < pids) -lt 2 ]; do sleep 0.01; done
 echo up; sleep 1000`), limit)
-	_ = syscall.Kill(shimOf(t, dir), syscall.SIGKILL)
+	shim := shimOf(t, dir)
+	_ = syscall.Kill(shim, syscall.SIGKILL)
 	if err := over(t, ended); err == nil {
 		t.Error("it ended in order")
 	}
 	if left := alive(t, dir); len(left) > 0 {
 		t.Errorf("processes %v live on", left)
 	}
-	groups, _ := filepath.Glob(filepath.Join(ownCgroup(), "xconsumer-*"))
-	for _, g := range groups {
-		if procs, err := os.ReadFile(filepath.Join(g, "cgroup.procs")); err == nil && len(procs) == 0 && !slices.Contains(before, g) {
-			t.Errorf("%s is left", g)
+	if left, _ := filepath.Glob(fmt.Sprintf("%s/%s%d", ownCgroup(), groupName, shim)); len(left) > 0 {
+		t.Errorf("%v is left", left)
+	}
+}
+
+// A node removes the groups of shims that were killed with it, unless something runs in them or their shim lives.
+func TestStaleGroupsAreRemoved(t *testing.T) {
+	needsGroups(t)
+	ended := exec.Command("true")
+	if err := ended.Run(); err != nil {
+		t.Fatal(err)
+	}
+	sleep := exec.Command("sleep", "1000")
+	if err := sleep.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = sleep.Wait() }()
+	defer func() { _ = sleep.Process.Kill() }()
+	path := func(pid int, end string) string {
+		dir := fmt.Sprintf("%s/%s%d%s", ownCgroup(), groupName, pid, end)
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	stale, second, live := path(ended.Process.Pid, ""), path(ended.Process.Pid, "-1"), path(sleep.Process.Pid, "")
+	defer func() { _ = os.Remove(live) }()
+	NewKeeper()
+	for dir, want := range map[string]bool{stale: false, second: false, live: true} {
+		if _, err := os.Stat(dir); (err == nil) != want {
+			t.Errorf("%s is there: %t; want %t", dir, err == nil, want)
+			_ = os.Remove(dir)
 		}
 	}
 }

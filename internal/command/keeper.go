@@ -16,8 +16,10 @@ type Keeper struct {
 	programs map[cluster.Slot]*program
 }
 
-// NewKeeper returns a keeper whose programs have no time yet.
+// NewKeeper returns a keeper whose programs have no time yet. It removes the empty control groups that shims left which
+// were killed earlier.
 func NewKeeper() *Keeper {
+	removeStale()
 	return &Keeper{stopBy: 1, changed: make(chan struct{})}
 }
 

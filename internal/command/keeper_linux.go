@@ -49,7 +49,6 @@ type execution struct {
 	killed  time.Time // when it was to be killed, for it had not
 	pid     int       // of the program, as reported
 	group   cgroup
-	lookout proc.Lookout
 	end     report
 }
 
@@ -221,7 +220,7 @@ var lookAgain = backoff.Policy{First: time.Millisecond, Max: 50 * time.Milliseco
 
 // sweep kills what a dead shim has left: what is in the program's control group, session or process group, or
 // has kept its mark. It returns when there is nothing of that: the kernel says so of the control group, and
-// of the rest a look that can have missed none.
+// of the rest a search that can have missed none.
 func (e *execution) sweep() {
 	defer e.group.remove()
 	for looks := 1; ; looks++ {
@@ -233,29 +232,31 @@ func (e *execution) sweep() {
 	}
 }
 
-// sweepOnce kills what it sees, whole process groups at once, and reports whether there may be more. What
-// is in a session of the program's or has its mark descends from the program, so when all that were there as
-// a look began are dead or somebody else's, nothing of it can come.
+// sweepOnce kills what it finds, whole process groups at once, and reports whether there may be more. A process that is
+// in the session of the program or has its mark was started by another one of these.
 func (e *execution) sweepOnce() (more bool) {
-	table, whole := e.lookout.Look()
-	groups := map[int]bool{}
-	for _, p := range table {
-		own := e.pid != 0 && (p.Session == e.pid || p.Group == e.pid)
-		if !own && !p.Zombie {
-			has, ended := proc.Environ(p.PID, e.mark)
-			own, whole = has, whole && !ended
+	return !proc.Search(func(p proc.Process) proc.Verdict {
+		own, known := e.owns(p)
+		switch {
+		case own: // the program shares it only with its descendants
+			_ = syscall.Kill(-p.Group, syscall.SIGKILL)
+			return proc.Own
+		case known:
+			return proc.Other
 		}
-		if own {
-			groups[p.Group] = true
-			more = more || !p.Zombie
-		}
+		return proc.Unknown
+	})
+}
+
+// owns reports whether a process belongs to the execution, and whether that is known.
+func (e *execution) owns(p proc.Process) (own, known bool) {
+	switch {
+	case e.pid != 0 && (p.Session == e.pid || p.Group == e.pid):
+		return true, true
+	case p.Kernel:
+		return false, true
 	}
-	for group := range groups { // descendants of one program share it only with each other
-		if group > 1 {
-			_ = syscall.Kill(-group, syscall.SIGKILL)
-		}
-	}
-	return more || !whole
+	return proc.Environ(p.PID, e.mark)
 }
 
 // tail passes on what a program writes as errors, and remembers the last line of it.

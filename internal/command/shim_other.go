@@ -23,5 +23,7 @@ func (k *Keeper) Run(context.Context, Spec, Job) error {
 
 func processes(int) string { return "" }
 
-// MayGroup tells whether programs of this process can have control groups of their own.
+func removeStale() {}
+
+// MayGroup reports whether programs of this process can have control groups of their own.
 func MayGroup() bool { return false }

@@ -36,7 +36,7 @@ func (f *failure) Write(line []byte) (int, error) {
 	f.last = errors.New(text)
 	f.mu.Unlock()
 	if f.log != nil {
-		f.log.Debug("embedded etcd", "message", text)
+		f.log.Debug("embedded etcd", "text", text)
 	}
 	return len(line), nil
 }

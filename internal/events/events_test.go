@@ -40,19 +40,19 @@ func TestDerivedStops(t *testing.T) {
 		before, after []cluster.WorkerInfo
 		want          string
 	}{
-		{"it begins", at("n2", 1, cluster.WorkerStarting), at("n2", 1, cluster.WorkerRunning), "n2 started a#0@1"},
+		{"it begins", at("n2", 1, cluster.WorkerStarting), at("n2", 1, cluster.WorkerRunning), "n2 worker-started a#0@1"},
 		{"it is asked back", at("n2", 1, cluster.WorkerRunning), at("n2", 1, cluster.WorkerStopping), ""},
-		{"it has stopped", at("n2", 1, cluster.WorkerStopping), at("", 0, cluster.WorkerPending), "n2 stopped a#0@1"},
-		{"it moves between two looks", at("n2", 1, cluster.WorkerRunning), at("n3", 2, cluster.WorkerRunning), "n2 stopped a#0@1, n3 started a#0@2"},
-		{"it is restarted", at("n2", 1, cluster.WorkerRunning), at("n2", 2, cluster.WorkerStarting), "n2 stopped a#0@1"},
-		{"it moves to this node", at("n2", 1, cluster.WorkerRunning), at("n1", 2, cluster.WorkerRunning), "n2 stopped a#0@1"},
-		{"the task shrinks", at("n2", 1, cluster.WorkerRunning), nil, "n2 stopped a#0@1"},
+		{"it has stopped", at("n2", 1, cluster.WorkerStopping), at("", 0, cluster.WorkerPending), "n2 worker-stopped a#0@1"},
+		{"it moves between two looks", at("n2", 1, cluster.WorkerRunning), at("n3", 2, cluster.WorkerRunning), "n2 worker-stopped a#0@1, n3 worker-started a#0@2"},
+		{"it is restarted", at("n2", 1, cluster.WorkerRunning), at("n2", 2, cluster.WorkerStarting), "n2 worker-stopped a#0@1"},
+		{"it moves to this node", at("n2", 1, cluster.WorkerRunning), at("n1", 2, cluster.WorkerRunning), "n2 worker-stopped a#0@1"},
+		{"the task shrinks", at("n2", 1, cluster.WorkerRunning), nil, "n2 worker-stopped a#0@1"},
 		{"its node is lost", at("n2", 1, cluster.WorkerRunning), at("n2", 1, cluster.WorkerLost), ""},
-		{"and it goes elsewhere", at("n2", 1, cluster.WorkerLost), at("n3", 2, cluster.WorkerStarting), "n2 stopped a#0@1: its node is gone"},
+		{"and it goes elsewhere", at("n2", 1, cluster.WorkerLost), at("n3", 2, cluster.WorkerStarting), "n2 worker-stopped a#0@1: its node is gone"},
 		{"it never began", at("n2", 1, cluster.WorkerStarting), at("", 0, cluster.WorkerPending), ""},
-		{"it fails at once", at("n2", 1, cluster.WorkerStarting), at("n2", 1, cluster.WorkerBackoff), "n2 started a#0@1, n2 failed a#0@1"},
-		{"it fails and runs again between two looks", at("n2", 1, cluster.WorkerRunning), failed, "n2 failed a#0@1: boom, n2 started a#0@1"},
-		{"it is tried again", at("n2", 1, cluster.WorkerBackoff), at("n2", 1, cluster.WorkerRunning), "n2 started a#0@1"},
+		{"it fails at once", at("n2", 1, cluster.WorkerStarting), at("n2", 1, cluster.WorkerBackoff), "n2 worker-started a#0@1, n2 worker-failed a#0@1"},
+		{"it fails and runs again between two looks", at("n2", 1, cluster.WorkerRunning), failed, "n2 worker-failed a#0@1: boom, n2 worker-started a#0@1"},
+		{"it is tried again", at("n2", 1, cluster.WorkerBackoff), at("n2", 1, cluster.WorkerRunning), "n2 worker-started a#0@1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := told(Others(&cluster.State{Workers: c.before}, &cluster.State{Workers: c.after}, "n1")); got != c.want {
@@ -117,16 +117,16 @@ func TestBetween(t *testing.T) {
 		before, after Seen
 		want          string
 	}{
-		{"nothing is known yet", Seen{}, Seen{Members: members("n1", "n2")}, "n1 joined, n2 joined"},
+		{"nothing is known yet", Seen{}, Seen{Members: members("n1", "n2")}, "n1 node-joined, n2 node-joined"},
 		{"nothing changes", Seen{Leader: "n1", Members: members("n1")}, Seen{Leader: "n1", Members: members("n1")}, ""},
-		{"one goes and one comes", Seen{Members: members("n1", "n2")}, Seen{Members: members("n2", "n3")}, "n3 joined, n1 left"},
+		{"one goes and one comes", Seen{Members: members("n1", "n2")}, Seen{Members: members("n2", "n3")}, "n3 node-joined, n1 node-left"},
 		{"a hand gives a node another name", Seen{Members: []Member{{"a", "n1"}, {"b", "n2"}}}, Seen{Members: []Member{{"a", "n3"}, {"b", "n2"}}}, ""},
-		{"one comes back as another member", Seen{Members: []Member{{"a", "n1"}}}, Seen{Members: []Member{{"b", "n1"}}}, "n1 joined, n1 left"},
-		{"another one leads", Seen{Leader: "n1"}, Seen{Leader: "n2"}, "n2 elected"},
+		{"one comes back as another member", Seen{Members: []Member{{"a", "n1"}}}, Seen{Members: []Member{{"b", "n1"}}}, "n1 node-joined, n1 node-left"},
+		{"another one leads", Seen{Leader: "n1"}, Seen{Leader: "n2"}, "n2 leader-elected"},
 		{"nobody leads", Seen{Leader: "n1"}, Seen{}, ""},
-		{"a record cannot be used", Seen{}, Seen{Records: record("tasks/a", "no JSON")}, " bad record: tasks/a: no JSON"},
+		{"a record cannot be used", Seen{}, Seen{Records: record("tasks/a", "no JSON")}, " record-unusable: tasks/a: no JSON"},
 		{"it still cannot", Seen{Records: record("tasks/a", "no JSON")}, Seen{Records: record("tasks/a", "no JSON")}, ""},
-		{"for another reason", Seen{Records: record("tasks/a", "no JSON")}, Seen{Records: record("tasks/a", "no name")}, " bad record: tasks/a: no name"},
+		{"for another reason", Seen{Records: record("tasks/a", "no JSON")}, Seen{Records: record("tasks/a", "no name")}, " record-unusable: tasks/a: no name"},
 		{"it can again", Seen{Records: record("tasks/a", "no JSON")}, Seen{}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -151,10 +151,10 @@ func TestOthersLeavesOutWhatTheNodeEmits(t *testing.T) {
 		before, after *cluster.State
 		want          string
 	}{
-		{"it follows", state("n2", "n2"), state("n2", "n1", "n2", "n3"), "n3 joined"},
+		{"it follows", state("n2", "n2"), state("n2", "n1", "n2", "n3"), "n3 node-joined"},
 		{"it leads", state("n1", "n1"), state("n1", "n1", "n3"), ""},
-		{"it begins to lead", state("n2", "n1", "n2"), state("n1", "n1", "n3"), "n3 joined, n2 left"},
-		{"it leads no longer", state("n1", "n1", "n2"), state("n2", "n1"), "n2 elected, n2 left"},
+		{"it begins to lead", state("n2", "n1", "n2"), state("n1", "n1", "n3"), "n3 node-joined, n2 node-left"},
+		{"it leads no longer", state("n1", "n1", "n2"), state("n2", "n1"), "n2 leader-elected, n2 node-left"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := told(Others(c.before, c.after, "n1")); got != c.want {

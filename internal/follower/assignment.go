@@ -23,7 +23,7 @@ func (fl *following) noteAssignment(d docRead) {
 	switch {
 	case errors.Is(d.err, coord.ErrNotFound):
 		listed := listedIn(fl.assignment)
-		fl.Log.Error("this node's assignment is missing; all that it listed stops", "listed", listed)
+		fl.Log.Error("this node's assignment is missing; all that it listed stops", "slots", listed)
 		fl.Emit(cluster.Event{Kind: cluster.RecordUnusable, Detail: "this node's assignment is missing; all that it listed stops: " + listed})
 		fl.assignment, fl.docGood = nil, false
 		return
@@ -64,7 +64,7 @@ func listedIn(assignment *schema.Assignment) string {
 func (fl *following) refuse(fresh map[cluster.Slot]int64) {
 	for slot, token := range fresh {
 		fl.Log.Warn("refused a grant: its token is not above those that this node was granted before; a former assignment was put back",
-			"slot", slot.String(), "token", token, "above", fl.known.highest)
+			"slot", slot.String(), "token", token, "highest", fl.known.highest)
 		fl.Emit(
 			cluster.Event{Kind: cluster.SlotRefused, Slot: &slot, Token: token, Detail: fmt.Sprintf("the token is not above %d", fl.known.highest)},
 		)

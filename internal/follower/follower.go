@@ -238,7 +238,7 @@ func (fl *following) step(ctx context.Context, news bool) (wait time.Duration, g
 	if fl.leaving && len(running) > 0 && now >= fl.tellWaits {
 		fl.tellWaits = now + leaveTell
 		slots, left := waitsFor(running)
-		fl.Log.Info("waiting for workers to stop before leaving", "workers", slots, "atMost", left)
+		fl.Log.Info("waiting for workers to stop before leaving", "slots", slots, "atMost", left)
 	}
 	if (o.Status != nil || o.Done != nil) && !fl.busy && now >= fl.notBefore {
 		fl.say(ctx, o, phase)

@@ -288,7 +288,7 @@ func (l *leading) putAgendas(snap *view.Snapshot, d round.Decision) {
 	for _, m := range d.Moves {
 		switch m.Step {
 		case cluster.StepRun:
-			l.Emit(cluster.Event{Kind: cluster.RunBegan, Task: m.Task, Detail: m.Task})
+			l.Emit(cluster.Event{Kind: cluster.RunStarted, Task: m.Task, Detail: m.Task})
 		case cluster.StepMiss:
 			l.Log.Warn("firings of a schedule are skipped", "task", m.Task, "reason", m.Why)
 			l.Emit(cluster.Event{Kind: cluster.FiringSkipped, Task: m.Task, Detail: m.Task + ": " + m.Why})

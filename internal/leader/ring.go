@@ -36,7 +36,7 @@ func (l *leading) nextDecision(snap *view.Snapshot) int64 {
 func (l *leading) record(epoch *schema.Epoch, moves []cluster.Decided) []coord.Op {
 	n := epoch.NextDecision - 1
 	d := schema.Decision{Decision: cluster.Decision{
-		N: n, Term: l.term.Number, Leader: l.Self.Node, At: time.Now().UTC().Truncate(time.Millisecond), Moves: moves,
+		Number: n, Term: l.term.Number, Leader: l.Self.Node, At: time.Now().UTC().Truncate(time.Millisecond), Moves: moves,
 	}}
 	ops := []coord.Op{coord.Create(l.Keys.Decision(n), d.Encode())}
 	old := n - schema.DecisionRing

@@ -76,7 +76,7 @@ func (l *leading) tellPlanFault(ctx context.Context, f *round.PlanFault) {
 		"the planner has failed; what runs stays where it is, and free slots go where they fit",
 		"error",
 		f.Error,
-		"input",
+		"key",
 		l.Keys.PlanFault(),
 		"stack",
 		f.Stack,
@@ -123,9 +123,9 @@ func (l *leading) panicked(ctx context.Context, fault *election.PanicError) erro
 		"a round of leading has panicked; workers go on",
 		"error",
 		fault,
-		"inRow",
+		"panics",
 		l.panics,
-		"input",
+		"key",
 		l.Keys.PlanFault(),
 		"stack",
 		fault.Stack,
@@ -199,7 +199,7 @@ func (l *leading) tellDoubles(doubles map[cluster.Slot][]view.Holder) {
 				"a slot is granted twice: somebody wrote an assignment by hand, or put a former one back; the older grant is asked back",
 				"slot",
 				slot.String(),
-				"granted",
+				"holders",
 				told[slot],
 			)
 			l.Emit(cluster.Event{Kind: cluster.SlotDoubled, Slot: &slot, Token: holders[0].Token, Detail: "granted to " + told[slot]})
@@ -224,7 +224,7 @@ func summary(moves []cluster.Decided) string {
 // tellSuspects says which slots are held back or have failed.
 func (l *leading) tellSuspects(moves []cluster.Decided) {
 	for _, m := range moves {
-		kind := cluster.SlotHeld
+		kind := cluster.SlotWithheld
 		switch m.Step {
 		case cluster.StepHold:
 			l.Log.Warn(

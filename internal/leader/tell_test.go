@@ -56,7 +56,7 @@ func TestLeaderEmitsWhatHasChanged(t *testing.T) {
 	for _, snap := range []*view.Snapshot{{Peers: all}, {Peers: all}, {Peers: gone, Tasks: unusable}, {Peers: gone, Tasks: unusable}, {Peers: map[string]*view.Peer{"g1": all["g1"]}}} {
 		l.tell(snap)
 	}
-	want := []string{"joined n2: ", "joined n3: ", "left n2: lost", "left n3: left", "bad record : " + l.Keys.Task("t") + ": no JSON"}
+	want := []string{"node-joined n2: ", "node-joined n3: ", "node-left n2: lost", "node-left n3: left", "record-unusable : " + l.Keys.Task("t") + ": no JSON"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q\nwant %q", got, want)
 	}

@@ -140,7 +140,7 @@ func (c *observed) Collect(out chan<- prometheus.Metric) {
 	gauge(ready, truth(len(c.node.Ready()) == 0))
 	lease := c.node.Lease()
 	gauge(leaseLeft, float64(lease.LeftMs)/1000)
-	gauge(leaseLength, float64(lease.OfMs)/1000)
+	gauge(leaseLength, float64(lease.DurationMs)/1000)
 	gauge(nodeInfo, 1, c.of, c.node.Name())
 	type own struct{ task, state string }
 	mine := map[own]int{}

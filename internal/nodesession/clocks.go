@@ -49,7 +49,7 @@ func (s *nodeSession) compareClocks(ctx context.Context) {
 					"this node's clock and the leader's are apart; schedules fire by the leader's: set the clocks of all nodes",
 					"leader",
 					leader,
-					"ahead",
+					"atLeast",
 					apart.Low,
 					"atMost",
 					apart.High,

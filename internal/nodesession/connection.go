@@ -39,7 +39,7 @@ func (s *nodeSession) watchConnection(ctx context.Context) {
 				info.Err,
 				"leaseLeft",
 				s.lease.End()-s.session.Now(),
-				"help",
+				"fix",
 				"if it lasts, `xconsumer doctor` says what is wrong",
 			)
 			s.emit(cluster.Event{Kind: cluster.Disconnected, Detail: fmt.Sprint(info.Err)})

@@ -37,7 +37,7 @@ func (r *Runner) lockedOut(err error) error {
 	if !errors.Is(err, coord.ErrUnauthorized) {
 		return err
 	}
-	r.cfg.Log.Info("locked out", "first", err.Error())
+	r.cfg.Log.Info("locked out", "error", err.Error())
 	return fmt.Errorf(
 		"the coordination service does not let this node use the records of cluster %s: %w",
 		r.cfg.Cluster,
@@ -68,7 +68,7 @@ func (r *Runner) join(ctx context.Context, session coord.Session, member cluster
 		until := taken.Until(now.Sub(since))
 		if note := holder + until; note != told || now.Sub(said) >= stillTaken {
 			told, said = note, now
-			r.cfg.Log.Warn("waiting for the node name", "reason", taken.Error(), "member", holder, "until", until, "help", membership.RenameHelp)
+			r.cfg.Log.Warn("waiting for the node name", "reason", taken.Error(), "member", holder, "until", until, "fix", membership.RenameHelp)
 		}
 		r.cfg.Presence.set(health{obstacle: fmt.Sprintf("waiting: %v, until %s; %s", taken, until, membership.RenameHelp), session: session})
 		select {

@@ -104,7 +104,7 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 		reason, help := whyNoMember(err)
 		r.cfg.Presence.set(health{obstacle: "not connected: " + reason + "; " + help})
 		wait := joinAgain.Pause(attempt+1, r.cfg.Member.Node, attempt)
-		r.cfg.Log.Warn("not a member; trying again", "reason", reason, "in", wait.Round(time.Millisecond), "help", help)
+		r.cfg.Log.Warn("not a member; trying again", "reason", reason, "retryIn", wait.Round(time.Millisecond), "fix", help)
 		r.cfg.Log.Debug("not a member", "error", err)
 		if backoff.Sleep(ctx, wait) != nil {
 			return nil

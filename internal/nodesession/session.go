@@ -246,7 +246,7 @@ func (s *nodeSession) declare(ctx context.Context) {
 		}
 	}
 	for _, what := range unapplied {
-		s.cfg.Log.Warn("not applied", "file", s.cfg.Source, "what", what)
+		s.cfg.Log.Warn("not applied", "file", s.cfg.Source, "change", what)
 		s.emit(cluster.Event{Kind: cluster.ConfigUnapplied, Detail: what})
 	}
 }

@@ -217,21 +217,22 @@ func (e editor) do(op cluster.Operation) error {
 	case cluster.OpMoveNow:
 		return e.moveNow()
 	case cluster.OpEvict, cluster.OpLose:
-		return e.lose(op.Node)
+		return e.lose(op)
 	}
 	return fmt.Errorf("%w: there is no operation %q", cluster.ErrChange, op.Kind)
 }
 
 // lose ends the membership of a node, for whoever looks at what comes of it. Nobody waits for it.
-func (e editor) lose(node string) error {
-	memberID := member(e.Snapshot, node)
+func (e editor) lose(op cluster.Operation) error {
+	memberID := member(e.Snapshot, op.Node)
 	if memberID == "" {
-		return fmt.Errorf("%w: %q", cluster.ErrNoNode, node)
+		return fmt.Errorf("%w: %q", cluster.ErrNoNode, op.Node)
 	}
 	p := *e.Peers[memberID]
 	if p.Assignment.Rec != nil {
 		assignment := *p.Assignment.Rec
-		assignment.Closed = &schema.Closed{By: "what-if", Cause: "lost", Clean: true}
+		assignment.Evicted = assignment.Evicted || op.Kind == cluster.OpEvict
+		assignment.Closed = &schema.Closed{By: "what-if", Cause: schema.CauseLost, Clean: true}
 		p.Assignment.Rec = &assignment
 	}
 	e.Peers[memberID] = &p

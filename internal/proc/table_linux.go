@@ -15,30 +15,30 @@ import (
 type Process struct {
 	PID, Parent, Group, Session int
 	Zombie                      bool // all of its threads have ended
+	Kernel                      bool // it is a thread of the kernel
+
+	environ int // length of its environment; -1 if that is not known, as in the middle of execve
 }
 
-// Table reads the process table.
+// Table reads the process table. What it does not show may have been missed.
 func Table() []Process {
-	list, _ := table()
-	return list
-}
-
-// table returns the processes that it has read, and how many of those it has listed had gone by then.
-func table() (list []Process, gone int) {
-	files, _ := filepath.Glob("/proc/[0-9]*/stat")
-	list = make([]Process, 0, len(files))
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			gone++ // it has ended
-			continue
-		}
-		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
-		if p, ok := parse(pid, text); ok {
+	pids := newProcfs().list()
+	list := make([]Process, 0, len(pids))
+	for _, pid := range pids {
+		if p, ok := read(pid); ok {
 			list = append(list, p)
 		}
 	}
-	return list, gone
+	return list
+}
+
+// read returns the line of a process or of a thread; ok is false if there is none with that number.
+func read(pid int) (p Process, ok bool) {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return p, false
+	}
+	return parse(pid, text)
 }
 
 // parse reads a line of the table.
@@ -46,37 +46,38 @@ func parse(pid int, text []byte) (p Process, ok bool) {
 	// pid (name) state ppid pgrp session …, and the name may hold anything.
 	at := bytes.LastIndexByte(text, ')')
 	fields := strings.Fields(string(text[at+1:]))
-	if at < 0 || len(fields) < 4 {
+	if at < 0 || len(fields) <= fieldEnvEnd {
 		return p, false
 	}
 	p.PID = pid
-	p.Zombie = (fields[0] == "Z" || fields[0] == "X") && threads(pid) <= 1
-	p.Parent, _ = strconv.Atoi(fields[1])
-	p.Group, _ = strconv.Atoi(fields[2])
-	p.Session, _ = strconv.Atoi(fields[3])
+	p.Zombie = (fields[fieldState] == "Z" || fields[fieldState] == "X") && threads(pid) <= 1
+	p.Parent, _ = strconv.Atoi(fields[fieldParent])
+	p.Group, _ = strconv.Atoi(fields[fieldGroup])
+	p.Session, _ = strconv.Atoi(fields[fieldSession])
+	flags, _ := strconv.ParseUint(fields[fieldFlags], 10, 64)
+	p.Kernel = flags&flagKernel != 0
+	start, _ := strconv.ParseUint(fields[fieldEnvStart], 10, 64)
+	end, _ := strconv.ParseUint(fields[fieldEnvEnd], 10, 64)
+	p.environ = -1
+	if end > 0 && end >= start {
+		p.environ = int(end - start)
+	}
 	return p, true
 }
 
-// Lookout looks at the process table again and again, and knows whether it can have missed something.
-// The zero value has not looked yet.
-type Lookout struct{ dead map[int]bool }
+// The fields of a line after the name (see proc_pid_stat(5), which counts from 1 and two more), and the flag of a thread of
+// the kernel.
+const (
+	fieldState    = 0
+	fieldParent   = 1
+	fieldGroup    = 2
+	fieldSession  = 3
+	fieldFlags    = 6
+	fieldEnvStart = 47
+	fieldEnvEnd   = 48
 
-// Look reads the process table. It reports whether the look is whole: every process that was there when
-// it began is in the list, alive if it was alive. A process that ended during the look, or may have,
-// makes it less than whole, since it may have left a child that is not in the list.
-func (l *Lookout) Look() (list []Process, whole bool) {
-	list, gone := table()
-	dead := map[int]bool{}
-	whole = gone == 0
-	for _, p := range list {
-		if p.Zombie {
-			dead[p.PID] = true
-			whole = whole && l.dead[p.PID]
-		}
-	}
-	l.dead = dead
-	return list, whole
-}
+	flagKernel = 0x00200000
+)
 
 // KillBelow kills what descends from a process, which lives, and returns how many it saw alive; none is no
 // proof that there are none. Whole groups are killed at once, those of the dead too, so that none can
@@ -130,23 +131,26 @@ func Below(table []Process, root int) map[int]bool {
 	return below
 }
 
-// Environ reports whether a process was started with a variable, as "NAME=value". Where it had ended by the
-// time it was asked, that is not known.
-func Environ(pid int, variable string) (has, ended bool) {
+// Environ reports whether a process was started with a variable, as "NAME=value". It is not known for a process that has
+// ended, or is just executing another program. One whose environment this process may not read counts as without the
+// variable: it is of another user.
+func Environ(pid int, variable string) (has, known bool) {
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "environ"))
 	if errors.Is(err, fs.ErrPermission) {
-		return false, false // of another user
+		return false, true
 	}
 	for entry := range bytes.SplitSeq(text, []byte{0}) {
 		if string(entry) == variable {
-			return true, false
+			return true, true
 		}
 	}
-	return false, len(text) == 0 && !alive(pid) // the dead have none
+	// While a program is replaced by another, the environment of the one is cut off, and that of the other not there yet.
+	p, ok := read(pid)
+	return false, ok && (p.Kernel || p.environ == len(text))
 }
 
-// StatusOf returns what the kernel tells of a process, by name, as in /proc/PID/status: State, Threads, VmRSS and more.
-// It is empty for one that has gone.
+// StatusOf returns the fields of /proc/PID/status by name: State, Threads, VmRSS and more. It is empty for a process
+// that has gone.
 func StatusOf(pid int) map[string]string {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	if err != nil {
@@ -160,21 +164,11 @@ func StatusOf(pid int) map[string]string {
 	return fields
 }
 
-// WaitsIn returns the function of the kernel that a process waits in, "" if it waits in none or that is not told.
+// WaitsIn returns the function of the kernel that a process waits in, "" if it waits in none or that is not known.
 func WaitsIn(pid int) string {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/wchan")
 	if where := string(text); err == nil && where != "0" {
 		return where
 	}
 	return ""
-}
-
-// alive reports whether a thread of a process has not ended.
-func alive(pid int) bool {
-	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
-	if err != nil {
-		return false
-	}
-	p, ok := parse(pid, text)
-	return ok && !p.Zombie
 }

@@ -115,8 +115,8 @@ func TestExplainWhatStays(t *testing.T) {
 		b := threeNodes(t, spec("a", 6))
 		b.live("O", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
 		for _, c := range explain(t, b, b.slotOfN(t)).Nodes {
-			if want := map[string]int{"node-L": 2, "node-M": 2, "node-N": 2}[c.Node]; c.Load != want || c.Of != want {
-				t.Errorf("%s has %d of the task and a load of %d; want %d", c.Node, c.Of, c.Load, want)
+			if want := map[string]int{"node-L": 2, "node-M": 2, "node-N": 2}[c.Node]; c.Load != want || c.TaskWorkers != want {
+				t.Errorf("%s has %d of the task and a load of %d; want %d", c.Node, c.TaskWorkers, c.Load, want)
 			}
 		}
 	})
@@ -308,7 +308,7 @@ func TestAiling(t *testing.T) {
 			t.Errorf("%q\nwant %q", got, want)
 		}
 	}
-	e := cluster.Explanation{Here: "here", Nodes: []cluster.Candidate{{Node: "n1", Here: true, Fits: true, Why: "one"}, {Node: "n2", Fits: true, Why: "two"}, {Node: "n3", Why: "three"}}}
+	e := cluster.Explanation{Here: "here", Nodes: []cluster.Candidate{{Node: "n1", Here: true, Placeable: true, Why: "one"}, {Node: "n2", Placeable: true, Why: "two"}, {Node: "n3", Why: "three"}}}
 	explain.Observe(&e, cluster.WorkerInfo{Task: "a", State: cluster.WorkerGivenUp, Node: "n1", Restarts: 3, Error: "no"})
 	const stays = "it could run there, but balance does not move what has failed for good"
 	if e.Nodes[0].Why != "one" || e.Nodes[1].Why != stays || e.Nodes[2].Why != "three" {

@@ -15,11 +15,11 @@ import (
 // decision after the other. The decisions are those that are kept, oldest first, up to the one that the state
 // is of.
 func Past(s *view.Snapshot, state cluster.State, decisions []cluster.Decision, n int64) (cluster.Past, error) {
-	at := slices.IndexFunc(decisions, func(d cluster.Decision) bool { return d.N == n })
+	at := slices.IndexFunc(decisions, func(d cluster.Decision) bool { return d.Number == n })
 	if at < 0 {
 		known := "none is kept"
 		if len(decisions) > 0 {
-			known = fmt.Sprintf("%d to %d are kept", decisions[0].N, decisions[len(decisions)-1].N)
+			known = fmt.Sprintf("%d to %d are kept", decisions[0].Number, decisions[len(decisions)-1].Number)
 		}
 		return cluster.Past{}, fmt.Errorf("%w: %d; %s", cluster.ErrNoDecision, n, known)
 	}
@@ -28,12 +28,12 @@ func Past(s *view.Snapshot, state cluster.State, decisions []cluster.Decision, n
 		w.start(p)
 	}
 	for i := len(decisions) - 1; i > at; i-- {
-		w.gap = w.gap || decisions[i].Omitted > 0 || decisions[i].N != decisions[i-1].N+1
+		w.gap = w.gap || decisions[i].Omitted > 0 || decisions[i].Number != decisions[i-1].Number+1
 		for j := len(decisions[i].Moves) - 1; j >= 0; j-- {
 			w.undo(&decisions[i].Moves[j])
 		}
 	}
-	w.gap = w.gap || s.Epoch.Rec != nil && s.Epoch.Rec.NextDecision != decisions[len(decisions)-1].N+1
+	w.gap = w.gap || s.Epoch.Rec != nil && s.Epoch.Rec.NextDecision != decisions[len(decisions)-1].Number+1
 	then := decisions[at]
 	past := cluster.Past{State: state, At: then.At, Decision: n, Incomplete: w.gap}
 	past.Leader, past.Term = then.Leader, then.Term

@@ -232,7 +232,7 @@ func TestPhaseMistakes(t *testing.T) {
 		"phase: 1m0s is not between 0s and less than every, which is 1m0s": time.Minute,
 		"phase: -1s is not between":                                        -time.Second,
 		"phase: 1.5s is not in whole seconds":                              1500 * time.Millisecond,
-		"phase: there is no every that it could":                           0,
+		"phase: requires every":                                            0,
 	} {
 		spec := cluster.TaskSpec{Name: "n", WorkName: "w", WorkerNum: 1, Every: cluster.Duration(time.Minute), Phase: cluster.PhaseOf(phase)}
 		if phase == 0 {

@@ -138,7 +138,7 @@ func TestClosedAssignmentsAreBounded(t *testing.T) {
 // A decision keeps its bound, and says how much it does not tell.
 func TestDecisionsAreBounded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		d := schema.Decision{Decision: cluster.Decision{N: 5, Term: 3, Leader: "n1", At: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)}}
+		d := schema.Decision{Decision: cluster.Decision{Number: 5, Term: 3, Leader: "n1", At: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)}}
 		for i := range rapid.IntRange(0, 400).Draw(t, "moves") {
 			m := cluster.Decided{Step: cluster.StepFree, Task: "t", Node: "n", Token: int64(i)}
 			switch rapid.IntRange(0, 3).Draw(t, "kind") {

@@ -173,6 +173,9 @@ type Closed struct {
 	Burst *Burst `json:"burst,omitempty"`
 }
 
+// CauseLost is the cause of a closed assignment whose member nobody closed: a leader found that nothing of it runs.
+const CauseLost = "lost"
+
 // Burst is what a leader that leaves tells the next one of nodes that leave one soon after the other.
 type Burst struct {
 	Term  int64 `json:"term"`  // in which it led

@@ -27,9 +27,9 @@ func TestRecordsReadWell(t *testing.T) {
 		record schema.Record
 		want   string
 	}{
-		{&schema.Decision{Decision: cluster.Decision{N: 9, Term: 3, Leader: "n1", At: since, Moves: []cluster.Decided{
+		{&schema.Decision{Decision: cluster.Decision{Number: 9, Term: 3, Leader: "n1", At: since, Moves: []cluster.Decided{
 			cluster.Decided{Step: cluster.StepRelease, Task: "a", Slots: cluster.Indexes{0, 1}, Node: "n2", To: "n1", Token: 4}.Because(cluster.Reason{Code: cluster.WhyDraining, Node: "n2"}),
-		}}}, `{"v":1,"n":9,"term":3,"leader":"n1","at":"2026-01-02T03:04:05Z","moves":[{"step":"release","task":"a","slots":"0-1","node":"n2","to":"n1","token":4,"code":"draining","why":"n2 is draining"}]}`},
+		}}}, `{"v":1,"number":9,"term":3,"leader":"n1","at":"2026-01-02T03:04:05Z","moves":[{"step":"release","task":"a","slots":"0-1","node":"n2","to":"n1","token":4,"code":"draining","why":"n2 is draining"}]}`},
 		{&schema.Member{Since: since, Member: cluster.Member{MemberID: "g1", Node: "n1", Host: "h", PID: 7, Works: []string{"w"}, Weight: 2,
 			SessionTimeout: cluster.Duration(20 * time.Second)}},
 			`{"v":1,"member":"g1","node":"n1","host":"h","pid":7,"works":["w"],"weight":2,"sessionTimeout":"20s","since":"2026-01-02T03:04:05Z"}`},
@@ -121,7 +121,7 @@ func TestUnusableRecords(t *testing.T) {
 }
 
 func TestDecisionsStaySmall(t *testing.T) {
-	d := schema.Decision{Decision: cluster.Decision{N: 1}}
+	d := schema.Decision{Decision: cluster.Decision{Number: 1}}
 	for i := range 5000 {
 		d.Moves = append(d.Moves, cluster.Decided{Step: cluster.StepGrant, Task: "task", Slots: cluster.Indexes{i}, Node: "node"})
 	}

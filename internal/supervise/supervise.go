@@ -144,7 +144,7 @@ func Run(ctx context.Context, cfg Config) (code int, err error) {
 			d.Cause,
 			"ran",
 			time.Since(began).Round(time.Millisecond),
-			"in",
+			"retryIn",
 			delay.Round(time.Millisecond),
 		)
 		if p.wait(ctx, delay) != nil {

@@ -49,7 +49,7 @@ type Node struct {
 	*xconsumer.Node
 	*mem.Client
 
-	vitals atomic.Pointer[cluster.SupervisorReport]
+	report atomic.Pointer[cluster.SupervisorReport]
 	stop   context.CancelFunc
 	done   chan struct{}
 	err    error // of Run, once done
@@ -65,7 +65,7 @@ func (c *Cluster) Start(ctx context.Context, name string, register func(*xconsum
 	}
 	cfg := xconsumer.Config{
 		Cluster: Name, Name: name, Tasks: slices.Clone(c.Tasks), Rebalance: c.Rebalance, Log: slog.New(slog.DiscardHandler),
-		SupervisorReport: func(v cluster.SupervisorReport) { n.vitals.Store(&v) },
+		SupervisorReport: func(v cluster.SupervisorReport) { n.report.Store(&v) },
 	}
 	if c.Config != nil {
 		c.Config(&cfg)
@@ -84,8 +84,9 @@ func (c *Cluster) Start(ctx context.Context, name string, register func(*xconsum
 	return n, nil
 }
 
-// Vitals returns what the node has told its parent last, nil for nothing, as where Config gave Vitals to somebody else.
-func (n *Node) Vitals() *cluster.SupervisorReport { return n.vitals.Load() }
+// LastReport returns what the node reported last to the process above it. It is nil before the first report, and where
+// Config has a receiver of its own.
+func (n *Node) LastReport() *cluster.SupervisorReport { return n.report.Load() }
 
 // Stop asks the node to leave, and does not wait.
 func (n *Node) Stop() { n.stop() }
@@ -109,9 +110,9 @@ func (n *Node) Wait() error {
 	return n.err
 }
 
-// Dead describes the member that the node is, for CloseDead. It must have told its vitals.
-func (n *Node) Dead(by string) membership.FormerMember {
-	v := n.Vitals()
+// FormerMember describes the member that the node is, for CloseDead. The node must have reported once.
+func (n *Node) FormerMember(by string) membership.FormerMember {
+	v := n.LastReport()
 	return membership.FormerMember{Member: v.Member, Node: v.Node, Session: v.Session, By: by, Cause: "crash"}
 }
 

@@ -32,7 +32,9 @@ type Observer struct {
 	beats   map[string]beat // heartbeats as read, by member
 	asked   time.Time       // when somebody asked last
 	number  int64           // of what is known; rises with every snapshot, and when the same one is to be told otherwise
-	since   int64           // the number of the first snapshot since the cluster is watched; above number until there is one
+	since   int64           // the number from which on a snapshot answers whoever asks; above number until there is one
+	begun   int64           // the number of the first snapshot that was read in this watch
+	paused  bool            // nothing was read since the last watch ended: the next snapshot begins another one
 	changed chan struct{}   // closed and replaced when any of it changes
 }
 
@@ -44,7 +46,9 @@ func (o *Observer) update(f func()) {
 	f()
 	if now := o.current(); now != before && now != nil {
 		o.number++
-		o.last = now
+		if o.last = now; o.paused {
+			o.begun, o.paused = o.number, false
+		}
 	}
 	o.wake()
 }
@@ -87,7 +91,10 @@ func (o *Observer) numbered() *Snapshot {
 		return nil
 	}
 	snap := *known
-	snap.Number, snap.WatchedSince = o.number, o.since
+	snap.Number, snap.WatchedSince = o.number, o.begun
+	if o.paused { // it is of an earlier watch
+		snap.WatchedSince = o.number + 1
+	}
 	return &snap
 }
 
@@ -104,8 +111,9 @@ func (o *Observer) KeepFresh() int64 {
 	if !resumes {
 		return o.since
 	}
-	o.since = o.number
+	o.since, o.begun = o.number, o.number
 	if o.current() == nil {
+		o.paused = true
 		o.since++
 		if o.session == nil {
 			o.settleForLast()
@@ -151,9 +159,10 @@ func (o *Observer) changes() <-chan struct{} {
 	return o.changed
 }
 
-// Use names the session to read with.
+// Use names the session to read with. What happened between the last snapshot and the first one that is read with it may have
+// been missed: a watch of the cluster does not go on from one session to the next.
 func (o *Observer) Use(s coord.Session) {
-	o.update(func() { o.session, o.own, o.beats = s, nil, nil })
+	o.update(func() { o.session, o.own, o.beats, o.paused = s, nil, nil, true })
 }
 
 // Publish is given what the leader has read; nil when it leads no longer.

@@ -378,6 +378,77 @@ func (mute) List(ctx context.Context, _ string) ([]coord.Entry, error) {
 	return nil, ctx.Err()
 }
 
+// A watch begins with the first snapshot that is read in it. What is answered meanwhile from an earlier watch, because the service is
+// slow or the session is another one, has not been watched since: changes in between may have been missed.
+func TestWatchBeginsWithWhatIsRead(t *testing.T) {
+	for name, interrupt := range map[string]func(t *testing.T, o *view.Observer, store coord.Store){
+		"nobody asked, and the first read is slow": func(*testing.T, *view.Observer, coord.Store) { time.Sleep(5 * time.Minute) },
+		"another session":                          func(t *testing.T, o *view.Observer, store coord.Store) { o.Use(slow{open(t, store)}) },
+		"no session for a while": func(t *testing.T, o *view.Observer, store coord.Store) {
+			o.Use(nil)
+			time.Sleep(30 * time.Second)
+			o.Use(slow{open(t, store)})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := mem.New(mem.Config{}).Client()
+				var o view.Observer
+				ctx, cancel := context.WithCancel(t.Context())
+				defer synctest.Wait()
+				defer cancel()
+				go o.Run(ctx, "test", keys)
+				session := join(t, store, "n1")
+				o.Use(slow{session})
+				o.KeepFresh()
+				before, err := o.Next(t.Context(), 0)
+				if err != nil || before.WatchedSince != before.Number {
+					t.Fatalf("the first snapshot is %+v, %v", before, err)
+				}
+				interrupt(t, &o, store)
+				spec := cluster.TaskSpec{Name: "a", WorkName: "w", WorkerNum: 1}
+				if _, err := session.Commit(t.Context(), coord.Create(keys.Task("a"), schema.Encode(&schema.Task{Spec: spec}, 0))); err != nil {
+					t.Fatal(err)
+				}
+				for read := false; !read; {
+					snap, err := o.Snapshot(t.Context())
+					if err != nil {
+						t.Fatal(err)
+					}
+					read = snap.Tasks["a"].Rec != nil
+					switch begins := snap.WatchedSince; {
+					case begins <= before.Number:
+						t.Errorf("snapshot %d is of the watch that began with %d, as if %d were of it", snap.Number, begins, before.Number)
+					case read != (begins <= snap.Number):
+						t.Errorf("snapshot %d was read in this watch: %t; the watch begins with %d", snap.Number, read, begins)
+					}
+					time.Sleep(time.Second)
+				}
+			})
+		})
+	}
+}
+
+// slow is a session that takes five seconds for each read.
+type slow struct{ coord.Session }
+
+func (s slow) Get(ctx context.Context, key string) (coord.Record, error) {
+	pause(ctx, 5*time.Second)
+	return s.Session.Get(ctx, key)
+}
+
+func (s slow) List(ctx context.Context, prefix string) ([]coord.Entry, error) {
+	pause(ctx, 5*time.Second)
+	return s.Session.List(ctx, prefix)
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
 // An observer that is given another session looks at the cluster through that one, at once: the old one,
 // which has ended, does not even tell that there is nothing more to hear.
 func TestObserverChangesItsSession(t *testing.T) {

@@ -106,7 +106,7 @@ func (t *Tail) add(token int64, source cluster.LogSource, text string) {
 	share := t.logs.share()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.lines = append(t.lines, cluster.LogLine{N: t.next, At: time.Now().UTC(), Token: token, Source: source, Text: text})
+	t.lines = append(t.lines, cluster.LogLine{Number: t.next, At: time.Now().UTC(), Token: token, Source: source, Text: text})
 	t.next++
 	t.bytes += len(text) + lineCost
 	drop := 0

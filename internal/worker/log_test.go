@@ -51,8 +51,8 @@ func TestLogsAreBounded(t *testing.T) {
 		tail.add(1, cluster.FromLogger, strings.Repeat("x", i%100))
 	}
 	lines := tail.Last(1 << 30)
-	if size := tail.bytes; size > 10_000 || len(lines) < 50 || lines[len(lines)-1].N != 9999 {
-		t.Errorf("%d bytes in %d lines up to number %d", size, len(lines), lines[len(lines)-1].N)
+	if size := tail.bytes; size > 10_000 || len(lines) < 50 || lines[len(lines)-1].Number != 9999 {
+		t.Errorf("%d bytes in %d lines up to number %d", size, len(lines), lines[len(lines)-1].Number)
 	}
 	for i := range 2*keptLogs + 2 {
 		slot := cluster.Slot{Task: "gone", Index: i}

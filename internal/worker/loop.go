@@ -47,7 +47,7 @@ func (p *Pool) loop(s *slot) {
 		wait := again.Pause(inRow, s.run.Slot, s.run.Token, began)
 		p.failedInRow(s, inRow)
 		p.become(s, cluster.WorkerBackoff, failure)
-		s.run.Log.Warn("worker failed", "error", err, "again", wait.Round(time.Millisecond))
+		s.run.Log.Warn("worker failed", "error", err, "retryIn", wait.Round(time.Millisecond))
 		p.emit(cluster.WorkerFailed, s, failure)
 		_ = backoff.Sleep(s.ctx, wait) // its end is seen next
 	}
@@ -182,9 +182,9 @@ func (p *Pool) pause(s *slot, began time.Time) {
 				"worker returns at once, without an error; the pause before it is run again grows",
 				"ran",
 				time.Since(began).Round(time.Microsecond),
-				"again",
+				"retryIn",
 				wait.Round(time.Millisecond),
-				"most",
+				"atMost",
 				atOnceMost,
 				"fix",
 				"have it run until it is told to stop, or set the task's interval",
@@ -242,7 +242,7 @@ func execute(ctx context.Context, s *slot) (err error) {
 // panicked logs a panic whose deferred function calls it, and its stack line by line, as the program itself would have
 // written it: in one line nobody can read it.
 func (s *slot) panicked(what string, v any) {
-	s.run.Log.Error("worker panicked", "in", what, "panic", v)
+	s.run.Log.Error("worker panicked", "during", what, "panic", v)
 	_, _ = s.run.stderr.Write(panicStack(debug.Stack()))
 }
 

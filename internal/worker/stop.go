@@ -30,7 +30,7 @@ func (p *Pool) Stop(id cluster.Slot, cause error, within time.Duration) {
 		}
 		if s.executing { // else nothing of it runs: it has ended, or is between two executions
 			s.asking.Go(
-				func() { s.own.Info("asked to stop", "cause", cause, "within", within.Round(time.Millisecond)) },
+				func() { s.own.Info("asked to stop", "cause", cause, "atMost", within.Round(time.Millisecond)) },
 			) // no stop waits for a log; its end does
 		}
 		p.poke()

@@ -84,7 +84,7 @@ func TestStopIsAsking(t *testing.T) {
 		if len(p.Reports()) != 0 || !errors.Is(cause, cluster.ErrReleased) {
 			t.Errorf("reports %+v, cause %v", p.Reports(), cause)
 		}
-		if want := "started stopped"; told.String() != want {
+		if want := "worker-started worker-stopped"; told.String() != want {
 			t.Errorf("events %q; want %q", told, want)
 		}
 	})
@@ -316,7 +316,7 @@ func TestKilledIsTold(t *testing.T) {
 			own = append(own, line.Text)
 		}
 		want := []string{
-			`level=INFO msg="asked to stop" cause="slot released" within=10s`,
+			`level=INFO msg="asked to stop" cause="slot released" atMost=10s`,
 			`level=WARN msg="worker did not stop by itself and was killed" error="killed (pid 12), 9s after it was asked to end" stopTimeout=10s`,
 		}
 		if !slices.Equal(own, want) || strings.Contains(log.String(), "asked to stop") {
@@ -402,7 +402,7 @@ func TestStuckUntilItReturns(t *testing.T) {
 		}
 		close(release)
 		synctest.Wait()
-		if len(p.Reports()) != 0 || told.String() != "started stuck stopped" {
+		if len(p.Reports()) != 0 || told.String() != "worker-started worker-stuck worker-stopped" {
 			t.Errorf("reports %+v, events %q", p.Reports(), told)
 		}
 	})
@@ -471,7 +471,7 @@ func TestGoexitIsNotForgotten(t *testing.T) {
 		p, told := newPool(func(context.Context, *worker.Run) error { runtime.Goexit(); return nil })
 		p.Start(grant())
 		synctest.Wait()
-		if len(p.Reports()) != 0 || told.String() != "started stopped" {
+		if len(p.Reports()) != 0 || told.String() != "worker-started worker-stopped" {
 			t.Errorf("reports %+v, events %q", p.Reports(), told)
 		}
 	})

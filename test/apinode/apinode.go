@@ -19,7 +19,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/httpapi"
 )
 
-// Node is a node that knows what a test tells it. What it does not do itself must not be asked of it.
+// Node is a node whose state a test sets. A test must not ask it for what it does not do itself.
 type Node struct {
 	httpapi.Node
 	ID      string // its name, "n1" if it is left out
@@ -28,7 +28,7 @@ type Node struct {
 	Err     error             // of whatever it is asked
 
 	mu      sync.Mutex
-	now     cluster.Snapshot // whose number is how often it was told something
+	now     cluster.Snapshot // whose number is how often it was set
 	changed chan struct{}    // closed when it is again
 }
 
@@ -65,9 +65,11 @@ func (n *Node) Name() string {
 func (n *Node) Ready() []string { return n.Reasons }
 
 // Lease holds for ever.
-func (n *Node) Lease() cluster.Lease { return cluster.Lease{Holds: true, LeftMs: 9000, OfMs: 9500} }
+func (n *Node) Lease() cluster.Lease {
+	return cluster.Lease{Holds: true, LeftMs: 9000, DurationMs: 9500}
+}
 
-// KeepFresh has whoever asks wait for what the test has told it last.
+// KeepFresh makes the caller wait for what the test has set last.
 func (n *Node) KeepFresh() int64 {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -94,7 +96,7 @@ func (n *Node) Watch(ctx context.Context, seen int64) (cluster.Snapshot, error) 
 	}
 }
 
-// Events tells none.
+// Events has none.
 func (n *Node) Events(ctx context.Context) <-chan cluster.Event {
 	c := make(chan cluster.Event)
 	context.AfterFunc(ctx, func() { close(c) })

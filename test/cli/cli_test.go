@@ -94,7 +94,7 @@ func startCluster(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("ETCD", c.Etcd)
 }
 
-// settled waits until a cluster that has come up has dealt its work out: nothing would move any more.
+// settled waits until a cluster that has come up has assigned its work: nothing would move any longer.
 func settled(server string) error {
 	api, err := client.New(server, client.Options{})
 	if err != nil {
@@ -116,7 +116,7 @@ func settled(server string) error {
 	return nil
 }
 
-// running tells whether all workers that have a place run there.
+// running reports whether all workers that have a place run there.
 func running(s *cluster.State) bool {
 	for i := range s.Workers {
 		if w := &s.Workers[i]; w.Node != "" && w.State != cluster.WorkerRunning {

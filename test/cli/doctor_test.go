@@ -54,7 +54,7 @@ func TestDoctorOnZooKeeper(t *testing.T) {
 	}
 	all := strings.Join(ensemble.Addresses, ",")
 	doctor(all, 0, `ok +zookeeper +\S+ is 3\.\d+\.\d+, leader`, `ok +zookeeper .*, follower`, `ok +quorum +3 of 3 servers serve`, `ok +session`, `ok +timeouts +session timeout 4s`,
-		`ok +cluster +there is no cluster default yet`)
+		`ok +cluster +cluster default does not exist yet`)
 	doctor(ensemble.Addresses[0], 0, `warning +quorum +one server`)
 	doctor(all, 0, `within 4\.5s`) // T + 1.5 ticks + takeover delay
 	// One that does not answer is wrong only if the others have no quorum.
@@ -99,8 +99,8 @@ func TestDoctorOnLockedChroot(t *testing.T) {
 		}
 	}
 	do("/locked/fleet", 78, "not authorized", "run", "--name", "n1", "--no-supervise")
-	do("/locked/fleet", 1, `wrong +cluster +there is no cluster default yet, and it may not be created: nothing may be created below /locked\n.*ACL`, "doctor")
-	do("/open/fleet", 0, `ok +cluster +there is no cluster default yet; the first node creates it`, "doctor")
+	do("/locked/fleet", 1, `wrong +cluster +cluster default does not exist yet, and it may not be created: nothing may be created below /locked\n.*ACL`, "doctor")
+	do("/open/fleet", 0, `ok +cluster +cluster default does not exist yet; the first node creates it`, "doctor")
 	if names, _, err := admin.Children("/open"); err != nil || len(names) > 0 {
 		t.Errorf("doctor has left %v, %v", names, err)
 	}
@@ -122,7 +122,7 @@ func TestDoctorOnEtcd(t *testing.T) {
 		}
 	}
 	all := strings.Join(servers.Addresses, ",")
-	doctor(all, 0, `ok +etcd +\S+ is 3\.\d+\.\d+, leader`, `ok +etcd +\S+ is 3\.\d+\.\d+, follower`, `ok +quorum +3 of 3 servers serve`, `ok +session`, `ok +cluster +there is no cluster default yet`)
+	doctor(all, 0, `ok +etcd +\S+ is 3\.\d+\.\d+, leader`, `ok +etcd +\S+ is 3\.\d+\.\d+, follower`, `ok +quorum +3 of 3 servers serve`, `ok +session`, `ok +cluster +cluster default does not exist yet`)
 	doctor(all+",zk9.invalid", 0, `warning +etcd +http://zk9\.invalid:2379 does not answer: the name zk9\.invalid .*\n.*take it out of \[etcd\] endpoints`, `ok +quorum +3 of 4 servers serve`)
 	doctor("zk9.invalid", 1, `wrong +session +etcd does not answer: http://zk9\.invalid:2379: the name zk9\.invalid`)
 	leader := servers.Leader()
@@ -239,7 +239,7 @@ func TestProtectOnZooKeeper(t *testing.T) {
 	do(owned, 0, `cluster default is for fleet alone: [1-9]\d* of \d+ znodes were not`, "cluster", "protect")
 	do(owned, 0, `ok +protection +all \d+ znodes`, "doctor")
 	do(owned, 0, `: 0 of \d+ znodes were not`, "cluster", "protect")
-	do(owned, 4, "no such cluster|there is no cluster", "cluster", "protect", "--cluster", "none")
+	do(owned, 4, "no such cluster", "cluster", "protect", "--cluster", "none")
 	do(open, 1, "belong to an identity, and this configuration has none\n.*give .zookeeper. the username", "doctor")
 	// A wrong password opens nothing, and protects nothing: the first advice is to correct it.
 	mistyped := append(slices.Clone(owned), "XCONSUMER_ZOOKEEPER_PASSWORD=secert")

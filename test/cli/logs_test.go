@@ -187,7 +187,7 @@ resize = "live"
 	}
 	run("delete", "count", "--yes", "--wait")
 	both(`stops \d+$`)
-	both(`^-- worker count#0 is gone: there is no task count any longer$`)
+	both(`^-- worker count#0 is gone: task count no longer exists$`)
 	task.ends()
 	slot.ends()
 	wantOrder(t, task.seen)

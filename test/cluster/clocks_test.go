@@ -41,14 +41,14 @@ func TestClocksApart(t *testing.T) {
 			w.intercept = nil
 			n2 := w.start("n2")
 			var mu sync.Mutex
-			told := map[string][]string{}
+			reported := map[string][]string{}
 			for _, p := range []*proc{n1, n2} {
 				events := p.Events(t.Context())
 				go func() {
 					for e := range events {
 						if e.Kind == cluster.ClockWrong {
 							mu.Lock()
-							told[e.Node] = append(told[e.Node], e.Detail)
+							reported[e.Node] = append(reported[e.Node], e.Detail)
 							mu.Unlock()
 						}
 					}
@@ -59,14 +59,14 @@ func TestClocksApart(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
-			case len(told["n1"]) > 0:
-				t.Errorf("the leader says %q", told["n1"])
-			case want == "" && len(told["n2"]) > 0 || want != "" && len(told["n2"]) != 1:
-				t.Errorf("off by %v, n2 says %q", off, told["n2"])
-			case want != "" && (!strings.Contains(told["n2"][0], "the clock of n1, which leads, is 1m") || !strings.Contains(told["n2"][0], want)):
-				t.Errorf("off by %v, n2 says %q", off, told["n2"])
+			case len(reported["n1"]) > 0:
+				t.Errorf("the leader says %q", reported["n1"])
+			case want == "" && len(reported["n2"]) > 0 || want != "" && len(reported["n2"]) != 1:
+				t.Errorf("off by %v, n2 says %q", off, reported["n2"])
+			case want != "" && (!strings.Contains(reported["n2"][0], "the clock of n1, which leads, is 1m") || !strings.Contains(reported["n2"][0], want)):
+				t.Errorf("off by %v, n2 says %q", off, reported["n2"])
 			default:
-				t.Logf("off by %v: %q", off, told["n2"])
+				t.Logf("off by %v: %q", off, reported["n2"])
 			}
 			w.leave(n2, n1)
 		})
@@ -113,14 +113,14 @@ func TestApartIsTakenBack(t *testing.T) {
 				t.Fatalf("%s: %v s apart are shown, want nearly 90", when, v)
 			}
 		}
-		apart("the leader tells its clock")
+		apart("the leader shows its clock")
 		silent.Store(true)
 		time.Sleep(3 * time.Minute)
 		if v := shown(); v != 0 {
-			t.Errorf("the leader does not tell its clock: %v s apart are shown", v)
+			t.Errorf("the leader does not show its clock: %v s apart are shown", v)
 		}
 		silent.Store(false)
-		apart("it tells it again")
+		apart("it shows it again")
 		w.leave(n1)
 		time.Sleep(2 * time.Second)
 		if leads := w.state(n2).Leader == "n2"; !leads {
@@ -133,7 +133,7 @@ func TestApartIsTakenBack(t *testing.T) {
 	})
 }
 
-// A task that was paused while its schedule fired tells of the firings that it did not make up for, and of those that
+// A task that was paused while its schedule fired reports the firings that it did not make up for, and of those that
 // came while a run went on: in its runs, by an event and by a counter.
 func TestSkippedFirings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -142,9 +142,9 @@ func TestSkippedFirings(t *testing.T) {
 		var r ran
 		n1 := w.start("n1", r.handle)
 		var events []string
-		told := n1.Events(t.Context())
+		all := n1.Events(t.Context())
 		go func() {
-			for e := range told {
+			for e := range all {
 				if e.Kind == cluster.FiringSkipped {
 					events = append(events, e.Detail)
 				}

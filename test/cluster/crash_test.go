@@ -58,7 +58,7 @@ func TestCrashesWhileCommitsGoWrong(t *testing.T) {
 					time.Sleep(time.Duration(dice.IntN(8e9)) * time.Nanosecond)
 					i := dice.IntN(len(procs))
 					victim := procs[i]
-					if victim.Vitals() == nil {
+					if victim.LastReport() == nil {
 						continue // it has not come to join yet
 					}
 					dead := w.crash(victim)
@@ -79,7 +79,7 @@ func TestCrashesWhileCommitsGoWrong(t *testing.T) {
 					w.leave(p)
 				}
 				n.late.Wait()
-				t.Logf("faults %v, closed %d of %d, starts %d", n.told, closed, len(zombies), w.floor.started())
+				t.Logf("faults %v, closed %d of %d, starts %d", n.hits, closed, len(zombies), w.floor.started())
 			})
 		})
 	}
@@ -87,7 +87,7 @@ func TestCrashesWhileCommitsGoWrong(t *testing.T) {
 
 // A slot that has failed since it took down nodes has no node, and restart tries it again, by its name and with its task.
 func TestRestartOfWhatTookDownNodes(t *testing.T) {
-	for name, wish := range map[string]cluster.Operation{
+	for name, op := range map[string]cluster.Operation{
 		"the worker": cluster.RestartWorker(cluster.Slot{Task: "a"}), "the task": cluster.RestartTask("a"),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -115,7 +115,7 @@ func TestRestartOfWhatTookDownNodes(t *testing.T) {
 				if got := state(); !slices.Equal(got, []cluster.WorkerState{cluster.WorkerGivenUp, cluster.WorkerRunning}) {
 					t.Fatalf("before: %v", got)
 				}
-				w.do(n1, wish)
+				w.do(n1, op)
 				time.Sleep(2 * time.Second)
 				if got := state(); !slices.Equal(got, []cluster.WorkerState{cluster.WorkerRunning, cluster.WorkerRunning}) {
 					t.Errorf("after: %v", got)

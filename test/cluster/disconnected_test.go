@@ -109,7 +109,7 @@ func TestEndDuringACutIsNoted(t *testing.T) {
 		before := w.member(n1)
 		n1.Cut()
 		time.Sleep(17500 * time.Millisecond)
-		if !n1.Vitals().Idle {
+		if !n1.LastReport().Idle {
 			t.Error("its parent would kill it, although nothing runs")
 		}
 		n1.Heal()

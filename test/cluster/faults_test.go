@@ -25,12 +25,12 @@ type nemesis struct {
 	mu   sync.Mutex
 	rand *rand.Rand
 	rate float64
-	told map[string]int
+	hits map[string]int
 	late sync.WaitGroup
 }
 
 func newNemesis(seed uint64, rate float64) *nemesis {
-	return &nemesis{rand: rand.New(rand.NewPCG(seed, 1)), rate: rate, told: map[string]int{}}
+	return &nemesis{rand: rand.New(rand.NewPCG(seed, 1)), rate: rate, hits: map[string]int{}}
 }
 
 func (n *nemesis) next() (fault int, delay time.Duration) {
@@ -40,7 +40,7 @@ func (n *nemesis) next() (fault int, delay time.Duration) {
 		return 0, time.Duration(n.rand.IntN(1000)) * time.Nanosecond
 	}
 	fault = 1 + n.rand.IntN(4)
-	n.told[[]string{"", "lost", "reply lost", "late", "slow"}[fault]]++
+	n.hits[[]string{"", "lost", "reply lost", "late", "slow"}[fault]]++
 	return fault, time.Duration(n.rand.IntN(3e9)) * time.Nanosecond
 }
 
@@ -130,7 +130,7 @@ func TestCommitsGoWrong(t *testing.T) {
 				if got := w.Service.Keys() - len(h.children("/decisions")); got != 6 {
 					t.Errorf("%d keys left besides the ring", got)
 				}
-				t.Logf("faults %v, starts %d", n.told, w.floor.started())
+				t.Logf("faults %v, starts %d", n.hits, w.floor.started())
 			})
 		})
 	}

@@ -25,7 +25,7 @@ func TestWhyAMembershipIsOver(t *testing.T) {
 		want string
 	}{
 		{"silent", func(_ *world, _ hand, _, n2 *proc) { n2.Cut(); time.Sleep(40 * time.Second); n2.Heal() }, either},
-		{"session expired", func(w *world, _ hand, _, n2 *proc) { w.Service.Expire(n2.Vitals().Session) }, either},
+		{"session expired", func(w *world, _ hand, _, n2 *proc) { w.Service.Expire(n2.LastReport().Session) }, either},
 		{"evicted", func(w *world, _ hand, n1, _ *proc) { w.do(n1, cluster.Evict("n2")) }, gone},
 		{"heartbeat deleted", func(w *world, h hand, n1, _ *proc) { h.del("/heartbeats/" + memberOf(w.state(n1), "n2")) }, gone},
 		{"status deleted", func(w *world, h hand, n1, _ *proc) { h.del("/status/" + memberOf(w.state(n1), "n2")) }, gone},

@@ -118,7 +118,7 @@ func (h hand) scale(from, to int) {
 func (w *world) candidate(p *proc) string {
 	h := w.hand()
 	for _, name := range h.children("/election") {
-		if strings.HasPrefix(name, p.Vitals().Member) {
+		if strings.HasPrefix(name, p.LastReport().Member) {
 			return "/election/" + name
 		}
 	}

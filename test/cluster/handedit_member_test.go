@@ -53,7 +53,7 @@ func TestDeletedAssignmentEvictsItsMember(t *testing.T) {
 	})
 }
 
-// It does not wait to be told: with its assignment goes everything that it was granted.
+// It does not wait for a request: with its assignment goes everything that it was granted.
 func TestNodeWithoutAnAssignmentStops(t *testing.T) {
 	handEdit(t, func(w *world, h hand, n1, _ *proc) {
 		good := h.get("/epoch")
@@ -171,9 +171,9 @@ func TestFormerAssignmentStartsNothing(t *testing.T) {
 				time.Sleep(2 * time.Second)
 				w.wantShare(map[string]int{map[string]string{"n1": "n2", "n2": "n1"}[of]: 4})
 				started := w.floor.started()
-				told, doubled := victim.Events(w.t.Context()), n1.Events(w.t.Context())
+				refused, doubled := victim.Events(w.t.Context()), n1.Events(w.t.Context())
 				h.putBack(key, former)
-				if e := eventOf(t, told, cluster.SlotRefused); e.Slot == nil || e.Token == 0 {
+				if e := eventOf(t, refused, cluster.SlotRefused); e.Slot == nil || e.Token == 0 {
 					t.Errorf("event %+v", e)
 				}
 				if e := eventOf(t, doubled, cluster.SlotDoubled); !strings.Contains(e.Detail, "n1 under token") || !strings.Contains(e.Detail, "n2 under token") {

@@ -193,7 +193,7 @@ func TestAudit(t *testing.T) {
 		op = cluster.Cordon("n1")
 		op.From = "127.0.0.1" // nobody's name is known
 		w.do(n2, op)
-		w.do(n2, cluster.Uncordon("n1")) // the program's own wish
+		w.do(n2, cluster.Uncordon("n1")) // as the program itself asks
 		time.Sleep(time.Second)
 		if _, err := n1.Admin().Apply(t.Context(), cluster.Operations{cluster.Drain("n2", 0)}, plan.Revision, cluster.Caller{}); !errors.Is(err, cluster.ErrMovedOn) {
 			t.Errorf("%v", err)
@@ -319,7 +319,7 @@ func TestExplain(t *testing.T) {
 		}
 		why := map[string]string{}
 		for _, c := range out.Nodes {
-			why[c.Node] = fmt.Sprint(c.Fits, " ", c.Why)
+			why[c.Node] = fmt.Sprint(c.Placeable, " ", c.Why)
 		}
 		want := map[string]string{"n1": "true it is here", "n2": "false n2 is draining", "n3": "false it needs label node!=n3, n3 does not have it"}
 		if diff := cmp.Diff(want, why); diff != "" || out.Worker.Node != "n1" || !strings.HasPrefix(out.Here, "n1 may run it") {

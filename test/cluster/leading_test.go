@@ -247,12 +247,12 @@ func TestOutageIsNotDeafness(t *testing.T) {
 		w := newWorld(t, task("a", 4))
 		n1, n2 := w.start("n1"), w.start("n2")
 		time.Sleep(5 * time.Second)
-		members := n1.Vitals().Member + n2.Vitals().Member
+		members := n1.LastReport().Member + n2.LastReport().Member
 		n2.CutReplies() // for less than a timeout after its lease is over
 		time.Sleep(35 * time.Second)
 		n2.Heal()
 		time.Sleep(5 * time.Second)
-		if now := n1.Vitals().Member + n2.Vitals().Member; now != members {
+		if now := n1.LastReport().Member + n2.LastReport().Member; now != members {
 			t.Error("a node has joined again")
 		}
 		w.wantShare(map[string]int{"n1": 2, "n2": 2})
@@ -292,14 +292,14 @@ func TestFollowerPanics(t *testing.T) {
 		w.store = func(s coord.Store) coord.Store { return panicking{s, &armed} }
 		n2 := w.start("n2")
 		time.Sleep(time.Second)
-		member := n2.Vitals().Member
+		member := n2.LastReport().Member
 		armed.Store(true)
 		time.Sleep(5 * time.Second)
 		if armed.Load() {
 			t.Fatal("nothing has panicked")
 		}
 		w.wantShare(map[string]int{"n1": 2, "n2": 2})
-		if n2.Vitals().Member == member {
+		if n2.LastReport().Member == member {
 			t.Error("it has not joined again")
 		}
 		w.leave(n2, n1)
@@ -336,7 +336,7 @@ func TestAnOutageIsNoHang(t *testing.T) {
 }
 
 // Nodes leave one soon after the other in the order in which they joined, so that each of them leads when it does. Each but the first
-// tells the next one how many have left before it.
+// records for the next one how many have left before it.
 func TestLeadersThatLeaveTellTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, task("a", 10))
@@ -353,8 +353,8 @@ func TestLeadersThatLeaveTellTheNext(t *testing.T) {
 			if err := schema.Decode(memberID, h.get(strings.TrimPrefix(keys.Assignment(memberID), root)), &assignment); err != nil || assignment.Closed == nil {
 				t.Fatalf("%s: %+v, %v", p.Name(), assignment, err)
 			}
-			if told := assignment.Closed.Burst; i == 0 && told != nil || i > 0 && (told == nil || told.Count != i) {
-				t.Errorf("%s, the %dth that leaves, tells %+v", p.Name(), i+1, told)
+			if burst := assignment.Closed.Burst; i == 0 && burst != nil || i > 0 && (burst == nil || burst.Count != i) {
+				t.Errorf("%s, the %dth that leaves, records %+v", p.Name(), i+1, burst)
 			}
 			time.Sleep(100 * time.Millisecond)
 		}

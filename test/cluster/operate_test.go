@@ -252,7 +252,7 @@ func TestDeclarations(t *testing.T) {
 	})
 }
 
-// A plan tells exactly what then happens, and is not applied to another cluster than it was made for.
+// A plan says exactly what then happens, and is not applied to another cluster than it was made for.
 func TestPlanAndApply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, task("a", 6), task("b", 3))

@@ -146,7 +146,7 @@ func TestBudgets(t *testing.T) {
 	}
 }
 
-// Nodes that come in a burst are dealt their shares together; the first one at once.
+// Nodes that come in a burst get their shares together; the first one at once.
 func TestBurst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, task("a", 60))

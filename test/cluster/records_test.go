@@ -131,7 +131,7 @@ func TestManyFailInARun(t *testing.T) {
 }
 
 // A node has as many tasks as its assignment takes, and all of their workers fail, as when their database is down: it goes
-// on saying what it holds, and does what it is told.
+// on saying what it holds, and does what it is asked.
 func TestManyFailOnANode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -174,7 +174,7 @@ func TestManyFailOnANode(t *testing.T) {
 	})
 }
 
-// A record that is too large to be written stops nothing else, is told of once, and is written as soon as it can be.
+// A record that is too large to be written stops nothing else, is reported once, and is written as soon as it can be.
 func TestGoesAroundWhatIsTooLarge(t *testing.T) {
 	for _, what := range []string{"/agendas/job", "/assignments/"} {
 		t.Run(what, func(t *testing.T) {
@@ -225,14 +225,14 @@ func TestGoesAroundWhatIsTooLarge(t *testing.T) {
 				if n := r.count() - before; n < 15 {
 					t.Errorf("%d runs after it", n)
 				}
-				told := 0
+				reports := 0
 				for len(events) > 0 {
 					if e := <-events; e.Kind == cluster.RecordTooLarge {
-						told++
+						reports++
 					}
 				}
-				if told != 1 {
-					t.Errorf("it is told %d times", told)
+				if reports != 1 {
+					t.Errorf("it is reported %d times", reports)
 				}
 				past, err := n1.Admin().Decisions(t.Context())
 				skips := 0

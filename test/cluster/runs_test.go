@@ -75,7 +75,7 @@ func (w *world) runs(p *proc) []cluster.RunInfo {
 	return list
 }
 
-// summary tells of runs without their times.
+// summary describes runs without their times.
 func summary(list []cluster.RunInfo) (lines []string) {
 	for _, r := range list {
 		lines = append(lines, fmt.Sprintf("%s %d done %d failed of %d %s", r.State, r.Done, r.Failed, r.WorkerNum, r.Error))

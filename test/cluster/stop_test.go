@@ -40,7 +40,7 @@ func TestNothingStopsTheStop(t *testing.T) {
 	for name, block := range map[string]func(cfg *xconsumer.Config, free <-chan struct{}){
 		"log":   func(cfg *xconsumer.Config, free <-chan struct{}) { cfg.Log = slog.New(blocking{free: free}) },
 		"trace": func(cfg *xconsumer.Config, free <-chan struct{}) { cfg.Trace = func(cluster.Span) { <-free } },
-		"vitals": func(cfg *xconsumer.Config, free <-chan struct{}) {
+		"reports": func(cfg *xconsumer.Config, free <-chan struct{}) {
 			cfg.SupervisorReport = func(cluster.SupervisorReport) { <-free }
 		},
 		"all": func(cfg *xconsumer.Config, free <-chan struct{}) {

@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// floor is where workers run: it tells the checker, which fails the test when a slot runs twice or
+// floor is where workers run: it reports to the checker, which fails the test when a slot runs twice or
 // a token falls.
 type floor struct {
 	check invariant.Checker
@@ -254,7 +254,7 @@ func (w *world) lose(p *proc) {
 func (w *world) crash(p *proc) membership.FormerMember {
 	p.Cut()
 	w.floor.die(p.Name())
-	return p.Dead("parent")
+	return p.FormerMember("parent")
 }
 
 // closeDead closes a dead member over a session of its own, as a parent does.
@@ -264,7 +264,7 @@ func (w *world) closeDead(dead membership.FormerMember, store coord.Store) error
 	return testcluster.CloseDead(ctx, store, dead)
 }
 
-// eventOf waits until a node tells of something.
+// eventOf waits until a node reports an event of a kind.
 func eventOf(t *testing.T, events <-chan cluster.Event, kind cluster.EventKind) cluster.Event {
 	t.Helper()
 	for {
@@ -279,7 +279,7 @@ func eventOf(t *testing.T, events <-chan cluster.Event, kind cluster.EventKind) 
 	}
 }
 
-// wantEvent fails the test unless a node has told of something by now.
+// wantEvent fails the test unless a node has reported an event by now.
 func wantEvent(t *testing.T, events <-chan cluster.Event, kind cluster.EventKind) {
 	t.Helper()
 	for {
@@ -290,7 +290,7 @@ func wantEvent(t *testing.T, events <-chan cluster.Event, kind cluster.EventKind
 				return
 			}
 		default:
-			t.Errorf("nothing told of %q", kind)
+			t.Errorf("no event %q", kind)
 			return
 		}
 	}

@@ -22,7 +22,7 @@ func TestLogin(t *testing.T) {
 	server := cluster3(t, "", "XCONSUMER_HTTP_TOKENS=vic view vic-is-a-long-secret,opa operate opa-is-a-long-secret")
 	p := browser(t)
 	p.do(chromedp.Navigate(server + "/"))
-	p.await("it asks for a token", `document.querySelector("#login") !== null && document.querySelector("#say") === null`)
+	p.await("it asks for a token", `document.querySelector("#login") !== null && document.querySelector("#summary") === null`)
 	p.picture("login")
 	login := func(token string) {
 		p.enter("#login input", token)
@@ -30,7 +30,7 @@ func TestLogin(t *testing.T) {
 	}
 	p.allowed.Store("401")
 	login("wrong-is-a-long-secret")
-	p.says("#login .bad", "none of the node's")
+	p.says("#login .bad", "Invalid token")
 	login("vic-is-a-long-secret")
 	p.quiet(4)
 	p.open("/tasks")
@@ -105,7 +105,7 @@ func someState() cluster.State {
 	}
 }
 
-// What is empty, away or broken is told, never blank.
+// What is empty, away or broken is explained, never blank.
 func TestNothingThere(t *testing.T) {
 	chromium(t)
 	none := cluster.State{Cluster: "shop", Nodes: []cluster.NodeInfo{}, Lost: []cluster.NodeInfo{}, Tasks: []cluster.TaskInfo{}, Workers: []cluster.WorkerInfo{}}
@@ -113,10 +113,10 @@ func TestNothingThere(t *testing.T) {
 	server := apinode.Serve(t, node, httpapi.Options{})
 	p := browser(t)
 	p.do(chromedp.Navigate(server.URL + "/"))
-	p.says("#say", "nobody leads")
+	p.says("#summary", "there is no leader")
 	for page, says := range map[string]string{
-		"overview": "xconsumer run", "tasks": "Nothing is declared", "nodes": "No node", "workers": "no workers", "runs": "No run yet",
-		"task/x": "no task x", "node/x": "x is no member", "worker/x/0": "no worker x#0", "nonsense": "no such page",
+		"overview": "xconsumer run", "tasks": "No tasks yet", "nodes": "No nodes yet", "workers": "No workers", "runs": "No runs yet",
+		"task/x": "Task x does not exist", "node/x": "Node x does not exist", "worker/x/0": "Worker x#0 does not exist", "nonsense": "page does not exist",
 	} {
 		p.open("/" + page)
 		p.says(".empty", says)
@@ -129,6 +129,6 @@ func TestNothingThere(t *testing.T) {
 	node.Set(lost)
 	p.open("/overview")
 	p.says(".node.lost", "n1")
-	p.says("#say", "1 record of the store cannot be used")
+	p.says("#summary", "1 record in the store cannot be used")
 	p.picture("lost")
 }

@@ -94,7 +94,7 @@ type page struct {
 	*testing.T
 	ctx     context.Context
 	allowed *atomic.Value // what the browser may complain of, as it is provoked
-	quietly bool          // what is awaited is not told
+	quietly bool          // what is awaited is not logged
 }
 
 // in is the page in a part of a test.

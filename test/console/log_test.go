@@ -37,7 +37,7 @@ func (n *writer) write(slot cluster.Slot, token int64, texts ...string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, text := range texts {
-		n.lines[slot] = append(n.lines[slot], cluster.LogLine{N: int64(len(n.lines[slot])), At: time.Now(), Token: token, Source: cluster.FromStdout, Text: text})
+		n.lines[slot] = append(n.lines[slot], cluster.LogLine{Number: int64(len(n.lines[slot])), At: time.Now(), Token: token, Source: cluster.FromStdout, Text: text})
 	}
 	close(n.changed)
 	n.changed = make(chan struct{})
@@ -78,11 +78,11 @@ func (n *writer) FollowLog(ctx context.Context, slot cluster.Slot, first int64) 
 
 // Explain says that the worker was granted to n2 once.
 func (n *writer) Explain(context.Context, cluster.Slot) (cluster.Explanation, error) {
-	granted := cluster.Decision{N: 1, At: time.Now(), Moves: []cluster.Decided{{Step: cluster.StepGrant, Node: "n2", Token: 1}}}
+	granted := cluster.Decision{Number: 1, At: time.Now(), Moves: []cluster.Decided{{Step: cluster.StepGrant, Node: "n2", Token: 1}}}
 	return cluster.Explanation{Here: "a test wants it", Nodes: []cluster.Candidate{}, History: []cluster.Decision{granted}}, nil
 }
 
-// logWorld is three nodes, and what the first tells of them.
+// logWorld is three nodes, and what the first shows of them.
 type logWorld struct {
 	nodes []*writer
 	url   string // of the first
@@ -130,7 +130,7 @@ func newLogWorld(t *testing.T) *logWorld {
 	return w
 }
 
-// set changes what the first node tells.
+// set changes what the first node shows.
 func (w *logWorld) set(change func(*cluster.State)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -139,7 +139,7 @@ func (w *logWorld) set(change func(*cluster.State)) {
 	w.nodes[0].Set(w.state)
 }
 
-// move tells that the worker is at a node, "" for none.
+// move shows the worker at a node, "" for none.
 func (w *logWorld) move(node string, token int64, state cluster.WorkerState) {
 	w.set(func(s *cluster.State) {
 		member := ""
@@ -216,19 +216,19 @@ func TestLogOfAWorkerThatGoes(t *testing.T) {
 	}{
 		"it stops":   {func(w *logWorld) { w.move("", 0, cluster.WorkerPending) }, [2]string{".log", "on no node"}},
 		"it moves":   {func(w *logWorld) { w.move("n3", 2, cluster.WorkerRunning) }, [2]string{".log", "three"}},
-		"it is gone": {func(w *logWorld) { w.set(gone) }, [2]string{".empty", "no worker a#0"}},
+		"it is gone": {func(w *logWorld) { w.set(gone) }, [2]string{".empty", "Worker a#0 does not exist"}},
 		"its node goes": {func(w *logWorld) {
 			w.set(func(s *cluster.State) { s.Nodes = s.Nodes[:1] })
 			w.move("", 0, cluster.WorkerPending)
 		}, [2]string{".log", "on no node"}},
-		"it has yet to come": {func(w *logWorld) { w.move("n2", 1, cluster.WorkerStarting) }, [2]string{".log", "nothing yet"}},
+		"it has yet to come": {func(w *logWorld) { w.move("n2", 1, cluster.WorkerStarting) }, [2]string{".log", "Nothing written yet"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newLogWorld(t)
 			w.nodes[2].write(slotA, 2, "three")
 			p := browser(t)
 			p.do(chromedp.Navigate(w.url + "/"))
-			p.says("#say", "running")
+			p.says("#summary", "running")
 			before := w.state
 			for range rounds {
 				w.nodes[1].forget()
@@ -258,10 +258,10 @@ func TestLogThatCannotBeRead(t *testing.T) {
 	advertise("127.0.0.1:1")
 	w.move("n2", 1, cluster.WorkerRunning)
 	p.do(chromedp.Navigate(w.url + "/#/worker/a/0"))
-	p.says(".log .failure", "trying again: the other node cannot be asked: n2 at 127.0.0.1:1")
+	p.says(".log .failure", "retrying: the other node cannot be asked: n2 at 127.0.0.1:1")
 	w.nodes[1].write(slotA, 1)
 	advertise(w.nodes[1].advertise)
-	p.await("it is read, and empty", `document.querySelector(".log .failure") === null && document.querySelector(".log").textContent.includes("nothing yet")`)
+	p.await("it is read, and empty", `document.querySelector(".log .failure") === null && document.querySelector(".log").textContent.includes("Nothing written yet")`)
 	w.nodes[1].write(slotA, 1, "one 0")
 	p.says(".log", "one 0")
 	advertise("127.0.0.1:1")
@@ -270,7 +270,7 @@ func TestLogThatCannotBeRead(t *testing.T) {
 	p.says(".log .failure", "127.0.0.1:1")
 	w.move("n3", 3, cluster.WorkerRunning)
 	p.says(".log", "three 0")
-	p.says(".log", "the last lines of worker a#0 on n2 cannot be read: the other node cannot be asked")
+	p.says(".log", "cannot read the last lines of worker a#0 on n2: the other node cannot be asked")
 	p.await("nothing fails", `document.querySelector(".log .failure") === null`)
 }
 
@@ -303,12 +303,12 @@ func TestLogLooks(t *testing.T) {
 			p.await("the page has been left", `document.querySelector(".log") === null`)
 			p.open("/worker/a/0")
 			p.says(".log p time", "")
-		}, map[string]string{"en": "run to its end", "zh": "已运行结束"}},
+		}, map[string]string{"en": "The worker is done", "zh": "已运行结束"}},
 		{"away", func() {
 			w.set(func(s *cluster.State) { s.Nodes[2].Advertise = "127.0.0.1:1" })
 			w.move("n3", 3, cluster.WorkerRunning)
 			p.await("it fails", `document.querySelector(".log .failure") !== null`)
-		}, map[string]string{"en": "trying again", "zh": "正在重试"}},
+		}, map[string]string{"en": "retrying", "zh": "正在重试"}},
 	} {
 		one.set()
 		for _, language := range []string{"en", "zh"} {

@@ -75,7 +75,7 @@ func encoding(t *testing.T, s *cluster.State) float64 {
 	return float64(time.Since(began).Milliseconds())
 }
 
-// A fleet of 1,000 nodes with 100,000 slots is drawn, and 1,000 of them move every second. What it takes is told; a
+// A fleet of 1,000 nodes with 100,000 slots is drawn, and 1,000 of them move every second. What it takes is logged; a
 // machine may be slow, so only what does not depend on that is demanded to the letter.
 func TestScale(t *testing.T) {
 	chromium(t)
@@ -85,7 +85,7 @@ func TestScale(t *testing.T) {
 	server := apinode.Serve(t, node, httpapi.Options{})
 	p := browser(t)
 	p.do(chromedp.Navigate(server.URL + "/"))
-	p.says("#say", "100,000 of 100,000")
+	p.says("#summary", "100,000 of 100,000")
 	p.await("the heat map is there", `performance.getEntriesByName("painted").length > 0`)
 	shown := value[float64](p, `performance.getEntriesByName("painted")[0].startTime`)
 	p.picture("heat")
@@ -112,7 +112,7 @@ func TestScale(t *testing.T) {
 		total += f
 	}
 	t.Logf("%d frames while %d slots move a second: main thread %.1f ms a frame on average, median %.1f, p90 %.1f, p99 %.1f, most %.1f", len(frames), moving, total/float64(len(frames)), at(.5), at(.9), at(.99), at(1))
-	value[bool](p, `(import("./pulse.js").then(({ pulse }) => { window.moved = Math.max(...pulse.value.moves); }), true)`)
+	value[bool](p, `(import("./samples.js").then(({ samples }) => { window.moved = Math.max(...samples.value.moves); }), true)`)
 	p.await("the page has seen them move", fmt.Sprintf(`window.moved >= %d`, moving*9/10))
 	if len(frames) < 20 {
 		t.Errorf("%d frames in 8 s: it stands still", len(frames))
@@ -239,7 +239,7 @@ func TestLayout(t *testing.T) {
 	server := apinode.Serve(t, apinode.New(fleet(2, 80)), httpapi.Options{})
 	p := browser(t)
 	p.do(chromedp.Navigate(server.URL + "/"))
-	p.says("#say", "80 of 80")
+	p.says("#summary", "80 of 80")
 	if wrong := later[string](p, `import("./layout.js").then(({ blockAt, dotAt, layout }) => {
 		for (let round = 0; round < 300; round++) {
 			const any = (n) => 1 + Math.floor(Math.random() * n);

@@ -133,7 +133,7 @@ func testPrograms(t *testing.T, b backend) {
 	}
 }
 
-// What is wrong with a work is told on its worker, and tried again ever more slowly.
+// What is wrong with a work is shown on its worker, and tried again ever more slowly.
 func TestProgramsThatCannotRun(t *testing.T) {
 	t.Parallel()
 	f := commandFleet(t, zookeeper, 4*time.Second)
@@ -151,23 +151,23 @@ func TestProgramsThatCannotRun(t *testing.T) {
 		"plain":   "permission denied",
 		"garbage": "exit code 3: \ufffdbad",
 	}
-	f.Await("every mistake is told", func() bool {
+	f.Await("every mistake is shown", func() bool {
 		s := n1.State()
 		if s == nil {
 			return false
 		}
-		told := 0
+		shown := 0
 		for _, w := range s.Workers {
 			if text := want[w.Task]; text != "" && strings.Contains(w.Error, text) && w.State == cluster.WorkerBackoff {
-				told++
+				shown++
 			}
 		}
 		for _, task := range s.Tasks {
 			if task.Name == "unknown" && task.ReasonCode == cluster.WhyNoWork {
-				told++
+				shown++
 			}
 		}
-		return told == 4
+		return shown == 4
 	})
 	time.Sleep(3 * time.Second)
 	for _, w := range n1.State().Workers {

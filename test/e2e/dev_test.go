@@ -313,8 +313,8 @@ func TestDevBadInput(t *testing.T) {
 		{"no nodes", []string{"dev", "--nodes", "0"}, 2, "--nodes: 0 is not between 1 and 50"},
 		{"no such file", []string{"dev", "--config", "none.toml"}, 78, "open none.toml: no such file"},
 		{"join nobody", []string{"run", "--join", "http://127.0.0.1:1"}, 69, "nothing answers at http://127.0.0.1:1"},
-		{"join a node", []string{"run", "--join", first}, 76, "is no etcd, but the HTTP address of a node"},
-		{"join a web server", []string{"run", "--join", server.URL}, 76, "is no etcd: --join takes the etcd address that `xconsumer dev` prints"},
+		{"join a node", []string{"run", "--join", first}, 76, "is not etcd, but the HTTP address of a node"},
+		{"join a web server", []string{"run", "--join", server.URL}, 76, "is not etcd: --join takes the etcd address that `xconsumer dev` prints"},
 		{"join nonsense", []string{"run", "--join", "ftp://x"}, 78, `--join: endpoint "ftp://x": want a URL`},
 		{"nothing chosen", []string{"run"}, 78, "which `xconsumer run` needs and `xconsumer dev` brings"},
 		{"cleanup", []string{"dev-cleanup", "/"}, 2, "is for xconsumer dev alone"},
@@ -406,13 +406,13 @@ func TestDevStuckWorker(t *testing.T) {
 		t.Errorf("exit code %d; want 70", code)
 	}
 	log := d.Log.String()
-	for _, want := range []string{"waiting for workers to stop before leaving", "workers=test01#0", "a node did not shut down cleanly"} {
+	for _, want := range []string{"waiting for workers to stop before leaving", "slots=test01#0", "a node did not shut down cleanly"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("%q is not in the log", want)
 		}
 	}
 	if strings.Contains(log, "HTTP API has ended") {
-		t.Error("the end of the API is told as a fault")
+		t.Error("the end of the API is reported as a fault")
 	}
 	if t.Failed() {
 		t.Log(log)

@@ -47,7 +47,7 @@ func (p *program) lastLine(t *testing.T) string {
 	return lines[len(lines)-1]
 }
 
-// A data directory on a disk that is full is told in one line, exit 73.
+// A data directory on a disk that is full is reported in one line, exit 73.
 func TestDevOnFullDisk(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(smallDisk(t, 4), "data")

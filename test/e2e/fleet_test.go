@@ -245,7 +245,7 @@ func (p *proc) leave() {
 	}
 }
 
-// pause stops the process, which then keeps its locks: only tokens tell what it may still do.
+// pause stops the process, which then keeps its locks: only tokens say what it may still do.
 func (p *proc) pause() {
 	p.f.Helper()
 	p.note(invariant.Paused)

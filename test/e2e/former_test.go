@@ -12,7 +12,7 @@ import (
 )
 
 // A copy of a node's assignment that is written back, as one does who restores a single record, starts nothing: its slots run
-// elsewhere. It is asked back and told of, and the node takes part as before.
+// elsewhere. It is asked back and reported, and the node takes part as before.
 func TestFormerAssignmentIsPutBack(t *testing.T) { onBoth(t, testFormerAssignmentIsPutBack) }
 
 func testFormerAssignmentIsPutBack(t *testing.T, b backend) {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// metrics returns what a node tells Prometheus, by name and labels.
+// metrics returns what a node exports to Prometheus, by name and labels.
 func (p *proc) metrics() map[string]float64 {
 	p.f.Helper()
 	resp, err := (&http.Client{Timeout: 10 * time.Second}).Get("http://" + p.Addr + "/metrics")
@@ -59,11 +59,11 @@ func testMetrics(t *testing.T, b backend) {
 	}
 	other := n2.metrics()
 	if len(other) == 0 {
-		t.Error("n2 tells nothing")
+		t.Error("n2 exports nothing")
 	}
 	for name := range other {
 		if strings.HasPrefix(name, "xconsumer_cluster_") {
-			t.Errorf("n2, which does not lead, tells %s", name)
+			t.Errorf("n2, which does not lead, exports %s", name)
 		}
 	}
 	if other["xconsumer_leader"] != 0 {

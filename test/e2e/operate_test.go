@@ -109,9 +109,35 @@ func testOperateOverHTTP(t *testing.T, b backend) {
 	n3.leave()
 }
 
+// followed is what a follower of the API has seen; for any goroutine.
+type followed struct {
+	mu        sync.Mutex
+	state     cluster.State
+	snapshots int
+}
+
+// add takes in news of client.Client.Follow.
+func (f *followed) add(n client.News) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n.Update == nil && n.Event == nil && n.Health == nil {
+		f.snapshots++
+	}
+	f.state = *n.State // the lists are the follower's own, and change when it goes on
+	f.state.Nodes, f.state.Tasks, f.state.Workers = slices.Clone(n.State.Nodes), slices.Clone(n.State.Tasks), slices.Clone(n.State.Workers)
+	return nil
+}
+
+// now returns the state that was seen last, and how often there was a whole one.
+func (f *followed) now() (cluster.State, int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.state, f.snapshots
+}
+
 func TestManageOverHTTP(t *testing.T) { onBoth(t, testManageOverHTTP) }
 
-// What is waited with is so when it is answered; a follower hears of all of it, and the past can be told.
+// An operation with ?wait has settled when it is answered; a follower hears of all of it, and the past can be shown.
 func testManageOverHTTP(t *testing.T, b backend) {
 	f := newFleet(t, b, b.start(t, 3).Hosts(), 3*time.Second)
 	n1, n2, n3 := f.three()
@@ -123,21 +149,9 @@ func testManageOverHTTP(t *testing.T, b backend) {
 	var following sync.WaitGroup
 	defer following.Wait()
 	defer stop()
-	var mu sync.Mutex
-	var followed cluster.State
-	snapshots := 0
+	var seen followed
 	following.Go(func() {
-		err := api.Follow(ctx, nil, func(n client.News) error {
-			mu.Lock()
-			defer mu.Unlock()
-			if n.Update == nil && n.Event == nil && n.Health == nil {
-				snapshots++
-			}
-			followed = *n.State // the lists are the follower's own, and change when it goes on
-			followed.Nodes, followed.Tasks, followed.Workers = slices.Clone(n.State.Nodes), slices.Clone(n.State.Tasks), slices.Clone(n.State.Workers)
-			return nil
-		})
-		if err != nil {
+		if err := api.Follow(ctx, nil, seen.add); err != nil {
 			t.Error(err)
 		}
 	})
@@ -175,16 +189,13 @@ func testManageOverHTTP(t *testing.T, b backend) {
 	n1.Signal(syscall.SIGKILL)
 	n1.exit()
 	f.Await("the follower sees two nodes, a leader and all workers", func() bool {
-		mu.Lock()
-		defer mu.Unlock()
-		running, wanted := followed.Tally()
-		return len(followed.Nodes) == 2 && followed.Leader != "" && followed.Leader != "n1" && running == wanted
+		s, _ := seen.now()
+		running, wanted := s.Tally()
+		return len(s.Nodes) == 2 && s.Leader != "" && s.Leader != "n1" && running == wanted
 	})
-	mu.Lock()
-	if snapshots != 1 {
+	if _, snapshots := seen.now(); snapshots != 1 {
 		t.Errorf("%d snapshots", snapshots)
 	}
-	mu.Unlock()
 	t.Log("the past is known from the first decision on")
 	var list cluster.Decisions
 	if status := n3.get("decisions", &list); status != http.StatusOK || len(list.Audit) != 3 {
@@ -192,8 +203,8 @@ func testManageOverHTTP(t *testing.T, b backend) {
 	}
 	for _, d := range list.Decisions {
 		var past cluster.Past
-		if status := n3.get(fmt.Sprint("state?at=", d.N), &past); status != http.StatusOK || past.Incomplete {
-			t.Errorf("at %d: %d, incomplete %v", d.N, status, past.Incomplete)
+		if status := n3.get(fmt.Sprint("state?at=", d.Number), &past); status != http.StatusOK || past.Incomplete {
+			t.Errorf("at %d: %d, incomplete %v", d.Number, status, past.Incomplete)
 		}
 	}
 	n2.leave()

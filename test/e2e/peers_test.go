@@ -267,7 +267,7 @@ func TestSecretThatOthersMayKnow(t *testing.T) {
 }
 
 // Where callers must say who they are and the store is open, it keeps no secret; the start and the doctor say what to
-// set, and a person who asks is told.
+// set, and a person who asks learns it.
 func TestNoSecretInAnOpenStore(t *testing.T) {
 	t.Parallel()
 	server := zkserver.Start(t, 1)

@@ -73,8 +73,8 @@ func keepKeys(dir string) {
 		n.At, n.What = coord.LeaseClock()(), what
 		writeNote(dir, n)
 	}
-	if text, told := os.LookupEnv("XCONSUMER_COUNT"); told && n.Count == 0 {
-		fmt.Fprintf(os.Stderr, "it is told a count of %q\n", text)
+	if text, set := os.LookupEnv("XCONSUMER_COUNT"); set && n.Count == 0 {
+		fmt.Fprintf(os.Stderr, "it has a count of %q\n", text)
 		stop()
 		os.Exit(1) //nolint:gocritic // what is deferred is done
 	}
@@ -154,14 +154,14 @@ func (r *resizer) settled(by string, count int) {
 		if s == nil {
 			return false
 		}
-		told := map[string]int{}
+		counts := map[string]int{}
 		for _, w := range s.Workers {
 			if w.State != cluster.WorkerRunning || w.Count != count && (w.Task != "live" || w.Count != 0) {
 				return false
 			}
-			told[w.Task]++
+			counts[w.Task]++
 		}
-		return told["test01"] == count && told["test02"] == count && r.keyless("test01")+r.keyless("test02") == 0
+		return counts["test01"] == count && counts["test02"] == count && r.keyless("test01")+r.keyless("test02") == 0
 	})
 }
 
@@ -198,7 +198,7 @@ func testResize(t *testing.T, b backend) {
 		r.settled("n1", count)
 	}
 
-	t.Log("what is live runs on, and is told no count")
+	t.Log("what is live runs on, and has no count")
 	before := r.live()
 	r.nodes["n1"].accepted("tasks/live/scale", `{"workers": 5}`)
 	r.Await("5 of live run", func() bool { return len(r.live()) == 5 })
@@ -210,7 +210,7 @@ func testResize(t *testing.T, b backend) {
 	}
 	for _, n := range r.notes(0, invariant.Start, "") {
 		if live := strings.HasPrefix(n.Slot, "live#"); live != (n.Count == 0) {
-			t.Errorf("%s was told a count of %d", n.Slot, n.Count)
+			t.Errorf("%s has a count of %d", n.Slot, n.Count)
 		}
 	}
 

@@ -148,7 +148,7 @@ func testScheduleOverLeaders(t *testing.T, b backend) {
 		time.Sleep(time.Second + rand.N(time.Second))
 	}
 	var list []cluster.RunInfo
-	f.Await("runs are told", func() bool {
+	f.Await("runs are shown", func() bool {
 		for _, p := range procs {
 			list = p.runs("job")
 			if len(list) > 20 {

@@ -351,10 +351,10 @@ func (s *soaker) look(ctx context.Context) coord.Session {
 func (s *soaker) healed(after string) (took time.Duration) {
 	began := time.Now()
 	var seen *cluster.State
-	told := false
+	explained := false
 	s.Await("all workers run after: "+after, func() bool {
-		if time.Since(began) > s.bound && !told {
-			told = true
+		if time.Since(began) > s.bound && !explained {
+			explained = true
 			s.explain(after)
 		}
 		for _, name := range s.names {

@@ -27,7 +27,7 @@ func walk(first world, h hole, maxAssignments, enough int) (seen int, all bool, 
 		copy(k[:], sum[:])
 		return k
 	}
-	tell := func(last string, k [16]byte, origins map[[16]byte]origin) []string {
+	path := func(last string, k [16]byte, origins map[[16]byte]origin) []string {
 		story := []string{last}
 		for k != ([16]byte{}) {
 			o := origins[k]
@@ -51,7 +51,7 @@ func walk(first world, h hole, maxAssignments, enough int) (seen int, all bool, 
 			}
 			origins[next] = origin{k, s.name}
 			if wrong := s.next.wrong(); wrong != "" {
-				return len(origins), false, tell("→ "+wrong, next, origins)
+				return len(origins), false, path("→ "+wrong, next, origins)
 			}
 			if len(origins) >= enough {
 				return len(origins), false, nil
@@ -117,7 +117,7 @@ func TestHolesAreFound(t *testing.T) {
 		{noFence, budget{join: 1, fence: 1}, 1, "runs on a and b"},
 		{noRelease, budget{join: 1}, 2, "is listed by a and b"},
 		{earlyClose, budget{join: 1}, 1, "runs on a and b"},
-		{noBarrier, budget{resize: 1}, 1, "workers are told 1 and 2"},
+		{noBarrier, budget{resize: 1}, 1, "workers have the counts 1 and 2"},
 	} {
 		t.Run(fmt.Sprint(c.hole), func(t *testing.T) {
 			t.Parallel()

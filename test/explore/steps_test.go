@@ -170,7 +170,7 @@ func (w world) decide(name string, l leader, maxAssignments int, h hole, add add
 	add(next, "%s sends%s", name, what)
 }
 
-// forgetCounts lets a leader believe that all workers are told the same.
+// forgetCounts lets a leader believe that all workers have the same count.
 func forgetCounts(snap *view.Snapshot, count int) {
 	for _, p := range snap.Peers {
 		if p.Assignment.Rec == nil {
@@ -229,7 +229,7 @@ func (w world) nodeSteps(memberID string, add adder) {
 	for slot := range n.asked {
 		if _, runs := n.running[slot]; runs {
 			next := *n
-			next.running, next.told, next.asked = without(n.running, slot), without(n.told, slot), without(n.asked, slot)
+			next.running, next.counts, next.asked = without(n.running, slot), without(n.counts, slot), without(n.asked, slot)
 			add(w.node(memberID, next), "%s: %s has stopped", memberID, slot)
 		}
 	}
@@ -255,7 +255,7 @@ func (w world) endings(memberID string, h hole, add adder) {
 	}
 	if !n.dead && w.budget.crash > 0 {
 		next := *n
-		next.dead, next.running, next.told, next.asked = true, map[cluster.Slot]int64{}, map[cluster.Slot]int{}, map[cluster.Slot]bool{}
+		next.dead, next.running, next.counts, next.asked = true, map[cluster.Slot]int64{}, map[cluster.Slot]int{}, map[cluster.Slot]bool{}
 		after := w.node(memberID, next)
 		after.budget.crash--
 		add(after, "%s crashes", memberID)
@@ -286,21 +286,21 @@ func (w world) outcomes(i int, h hole, add adder) {
 		add(applied, "%s's late commit arrives: %v", m.from, ok)
 		return
 	}
-	add(applied.told(m, ok, refused, false), "%s's commit: %v", m.from, ok)
+	add(applied.answered(m, ok, refused, false), "%s's commit: %v", m.from, ok)
 	if w.budget.lost == 0 {
 		return
 	}
 	w.budget.lost--
 	applied.budget.lost--
-	add(w.told(m, false, false, true), "%s's commit is lost", m.from)
+	add(w.answered(m, false, false, true), "%s's commit is lost", m.from)
 	if ok {
-		add(applied.told(m, true, false, true), "%s's commit: true, and its answer is lost", m.from)
+		add(applied.answered(m, true, false, true), "%s's commit: true, and its answer is lost", m.from)
 	}
 	late := w
 	m.silent = true
 	late.flying = append(slices.Clone(w.flying), m)
 	m.silent = false
-	add(late.told(m, false, false, true), "%s's commit is late", m.from)
+	add(late.answered(m, false, false, true), "%s's commit is late", m.from)
 }
 
 // apply is the service's side of a commit. Refused is, for a claim, that its assignment has moved on.
@@ -347,8 +347,8 @@ func (w world) apply(m message, h hole) (next world, ok, refused bool) {
 	return w.hint(), true, false
 }
 
-// told is the sender's side: it learns what became of its commit, or that nobody knows.
-func (w world) told(m message, ok, refused, unknown bool) world {
+// answered is the sender's side: it learns what became of its commit, or that nobody knows.
+func (w world) answered(m message, ok, refused, unknown bool) world {
 	if m.status != nil {
 		n := *w.nodes[m.from]
 		if n.dead {
@@ -366,7 +366,7 @@ func (w world) told(m message, ok, refused, unknown bool) world {
 			}
 			for _, g := range m.start {
 				if m.claim && n.lease {
-					n.running, n.told = with(n.running, g.Slot, g.Token), with(n.told, g.Slot, g.Count)
+					n.running, n.counts = with(n.running, g.Slot, g.Token), with(n.counts, g.Slot, g.Count)
 				}
 			}
 		}
@@ -397,7 +397,7 @@ func (w world) told(m message, ok, refused, unknown bool) world {
 
 // wrong says which promise a world breaks, "" if none.
 func (w world) wrong() string {
-	runs, assignments, told := map[cluster.Slot]string{}, map[string]*schema.Assignment{}, 0
+	runs, assignments, count := map[cluster.Slot]string{}, map[string]*schema.Assignment{}, 0
 	for _, memberID := range memberIDs {
 		if n := w.nodes[memberID]; n != nil && !n.dead {
 			for slot, token := range n.running {
@@ -405,10 +405,10 @@ func (w world) wrong() string {
 					return fmt.Sprintf("%s runs on %s and %s", slot, other, memberID)
 				}
 				runs[slot] = memberID
-				if told != 0 && told != n.told[slot] {
-					return fmt.Sprintf("workers are told %d and %d", min(told, n.told[slot]), max(told, n.told[slot]))
+				if count != 0 && count != n.counts[slot] {
+					return fmt.Sprintf("workers have the counts %d and %d", min(count, n.counts[slot]), max(count, n.counts[slot]))
 				}
-				told = n.told[slot]
+				count = n.counts[slot]
 				if s := w.statuses[memberID]; w.alive[memberID] && (s.rec == nil || schema.Find(s.rec.Holding, slot) == nil) {
 					return fmt.Sprintf("%s runs on %s with token %d, and its status does not say so", slot, memberID, token)
 				}

@@ -97,7 +97,7 @@ type node struct {
 	assignment record[schema.Assignment] // as read; rec nil before the first
 	good       bool
 	running    map[cluster.Slot]int64 // token
-	told       map[cluster.Slot]int   // the count, of each that runs
+	counts     map[cluster.Slot]int   // the count, of each that runs
 	asked      map[cluster.Slot]bool  // to stop
 	said       *schema.Status
 	saidAt     int64
@@ -152,7 +152,7 @@ func (w world) join(memberID string) world {
 	w.assignments = with(w.assignments, memberID, record[schema.Assignment]{rec: &schema.Assignment{Node: "node-" + memberID, Granted: []schema.SlotRange{}, Releasing: []schema.SlotRange{}}, exists: true})
 	w.statuses = with(w.statuses, memberID, record[schema.Status]{rec: &schema.Status{}, exists: true})
 	w.alive = with(w.alive, memberID, true)
-	w.nodes = with(w.nodes, memberID, &node{running: map[cluster.Slot]int64{}, told: map[cluster.Slot]int{}, asked: map[cluster.Slot]bool{}, said: &schema.Status{}, lease: true})
+	w.nodes = with(w.nodes, memberID, &node{running: map[cluster.Slot]int64{}, counts: map[cluster.Slot]int{}, asked: map[cluster.Slot]bool{}, said: &schema.Status{}, lease: true})
 	return w.hint()
 }
 
@@ -224,7 +224,7 @@ func (n *node) local() follower.Local {
 	return l
 }
 
-// key tells worlds apart.
+// key distinguishes worlds.
 func (w world) key() string {
 	var b strings.Builder
 	held := func(list []schema.SlotRange) {
@@ -264,7 +264,7 @@ func (w world) key() string {
 			status(record[schema.Status]{rec: n.said, exists: n.said != nil})
 			for i := range maxWorkers {
 				slot := cluster.Slot{Task: "t", Index: i}
-				fmt.Fprintf(&b, "%d%v%d,", n.running[slot], n.asked[slot], n.told[slot])
+				fmt.Fprintf(&b, "%d%v%d,", n.running[slot], n.asked[slot], n.counts[slot])
 			}
 		}
 	}

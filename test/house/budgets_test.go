@@ -27,14 +27,14 @@ var (
 		"test/sim.world":                 45,
 	}
 	overLines = map[string]int{
-		"app/internal/cli":        5250,
-		"httpapi":                 5600,
-		"internal/planner/solver": 2500,
+		"app/internal/cli": 5250,
+		"httpapi":          5600,
 	}
 )
 
 // No type has more methods than a reader can keep in mind, and no package more lines.
 func TestBudgets(t *testing.T) {
+	atRoot(t)
 	methods, lines := map[string]int{}, map[string]int{}
 	for _, src := range sources(t) {
 		if src.test() {

@@ -58,6 +58,7 @@ func outline(t *testing.T, file string) (out []string) {
 
 // Both languages of a page have the same headings, the same commands and the same tables.
 func TestBothLanguages(t *testing.T) {
+	atRoot(t)
 	for en, zh := range pages(t) {
 		if diff := cmp.Diff(outline(t, en), outline(t, zh)); diff != "" {
 			t.Errorf("%s and %s are different:\n%s", en, zh, diff)
@@ -67,6 +68,7 @@ func TestBothLanguages(t *testing.T) {
 
 // Links lead to what is there.
 func TestLinks(t *testing.T) {
+	atRoot(t)
 	files := []string{"README.md", "README.zh-CN.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"}
 	for _, pattern := range []string{"docs/*.md", "docs/zh/*.md"} {
 		found, err := filepath.Glob(pattern)
@@ -96,6 +98,7 @@ func TestLinks(t *testing.T) {
 
 // What the guide shows of params is compiled: each line of it stands in the example.
 func TestGuideShowsTheExampleOfParams(t *testing.T) {
+	atRoot(t)
 	guide, err := os.ReadFile("docs/works.md")
 	if err != nil {
 		t.Fatal(err)

@@ -117,6 +117,7 @@ var phraseFiles = []string{".go", ".md", ".js", ".mjs", ".ts", ".py", ".sh", ".y
 
 // No sentence has a phrase of the table.
 func TestPhrases(t *testing.T) {
+	atRoot(t)
 	dirty := allowance{t: t, left: hasPhrases}
 	files := textFiles(t, phraseFiles...)
 	scripts, err := filepath.Glob("test/cli/testdata/*.txtar")

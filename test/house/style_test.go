@@ -11,6 +11,7 @@ import (
 // A condition asks and does not act: the statement before a condition of if or switch, and the first of a for, may
 // declare names and changes none. A change stands on a line of its own, where a reader looks for it.
 func TestConditionsChangeNothing(t *testing.T) {
+	atRoot(t)
 	dirty := allowance{t: t, left: assignsInConditions}
 	for _, src := range sources(t) {
 		ast.Inspect(src.file, func(n ast.Node) bool {

@@ -3,7 +3,7 @@
 //
 // # The model
 //
-// A history is told as notes by those who see it happen: workers say when they start, write and
+// A history consists of notes by those who see it happen: workers say when they start, write and
 // stop, faults say whom they hit. A [Checker] judges the notes, a [Store] the commits:
 //
 //	I1  never two live workers of a slot                        Checker
@@ -50,13 +50,13 @@ type Note struct {
 	Node  string        `json:"node"` // a name of one life of a process
 	Slot  string        `json:"slot,omitempty"`
 	Token int64         `json:"token,omitempty"`
-	Count int           `json:"count,omitempty"` // that the worker is told
+	Count int           `json:"count,omitempty"` // that the worker has
 	Key   string        `json:"key,omitempty"`   // of an overlap: the key, if it is not of the slot
 }
 
 // Checker judges a history. Its methods may be called from any goroutine.
 type Checker struct {
-	// Kernel tells that workers hold locks of the kernel's: then only Overlap says that a slot runs
+	// Kernel is set where workers hold locks of the kernel's: then only Overlap says that a slot runs
 	// twice, and a start shows that whoever had it has ended, though nobody could note that.
 	Kernel bool
 	// Wake is how long a process that was paused may take to stop what it should not run.
@@ -160,7 +160,7 @@ func (c *Checker) start(n Note) {
 	c.counts.Starts++
 }
 
-// judgeCount wants all workers of a task to be told the same. Where the kernel has the last word, locks of keys say it.
+// judgeCount requires that all workers of a task have the same count. Where the kernel has the last word, locks of keys say it.
 func (c *Checker) judgeCount(n Note) {
 	if c.Kernel || c.asleep(n.Node, n.At) {
 		return
@@ -175,7 +175,7 @@ func (c *Checker) judgeCount(n Note) {
 				c.fail(
 					"I10",
 					n,
-					"it is told a count of %d, and %s on %s with token %d has been told %d since %v",
+					"it has a count of %d, and %s on %s with token %d has had %d since %v",
 					n.Count,
 					slot,
 					r.Node,
@@ -215,7 +215,7 @@ func split(slot string) (task string, index int) {
 // keys is how many keys each task divides among its workers.
 const keys = 100
 
-// KeysOf returns the keys of a worker that divides them by index and count, none if it is told no count.
+// KeysOf returns the keys of a worker that divides them by index and count, none if it has no count.
 func KeysOf(task string, index, count int) (list []string) {
 	for key := index; count > 0 && key < keys; key += count {
 		list = append(list, fmt.Sprintf("%s/%d", task, key))

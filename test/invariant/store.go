@@ -185,7 +185,7 @@ func judgeReasons(c Change, fail func(string, string, ...any)) {
 	}
 	for _, m := range d.Moves {
 		if m.Code == "" {
-			fail("I5", "decision %d gives no reason for %s %s#%s", d.N, m.Step, m.Task, m.Slots)
+			fail("I5", "decision %d gives no reason for %s %s#%s", d.Number, m.Step, m.Task, m.Slots)
 		}
 	}
 }
@@ -284,7 +284,7 @@ func Twice(assignments map[string]*schema.Assignment) (wrong []string) {
 	return wrong
 }
 
-// Mixed names the tasks of which assignments list slots whose workers are told different counts, what was asked back
+// Mixed names the tasks of which assignments list slots whose workers have different counts, what was asked back
 // included, and says how: I10. Runs have a count each.
 func Mixed(assignments map[string]*schema.Assignment) map[string]string {
 	wrong := map[string]string{}
@@ -307,7 +307,7 @@ func Mixed(assignments map[string]*schema.Assignment) map[string]string {
 				first[h.Task] = lister{memberID, count}
 			} else if other.count != count {
 				wrong[h.Task] = fmt.Sprintf(
-					"%s lists slots of %s that are told a count of %d, %s has some that are told %d",
+					"%s lists slots of %s with a count of %d, %s has some with %d",
 					memberID,
 					h.Task,
 					count,

@@ -79,7 +79,7 @@ var mutants = []mutant{
 		in("coord/zk", "TestConformance/expired_session_ends_and_writes_nothing"),
 	},
 	{
-		"H3", "a leader's commits check the epoch and leave it as it is, and a new leader does, too",
+		"H3", "leaders check the epoch in their commits and do not write it",
 		slices.Concat(unguarded, []change{
 			{"internal/leader/publish.go", "		coord.Set(l.Keys.Epoch(), schema.Encode(&epoch, at+1), at),\n", "		coord.Check(l.Keys.Epoch(), at),\n"},
 			{"internal/election/election.go", "			coord.Set(e.keys.Epoch(), schema.Encode(&epoch, r.Version+1), r.Version),\n", "			coord.Check(e.keys.Epoch(), r.Version),\n"},
@@ -103,37 +103,37 @@ var mutants = []mutant{
 		in("test/cluster", "TestLostNodeIsReplacedAfterItsSession"),
 	},
 	{
-		"H6", "a release ends by a status from before it",
+		"H6", "a release ends on a status that was written before it",
 		one("internal/reconcile/round/facts.go", "return status.Applied >= h.Version && schema.Find", "return schema.Find"),
 		simulated("Safety", 300),
 	},
 	{
-		"H8", "the lease is not looked at between claim and start",
+		"H8", "the lease is not checked between claim and start",
 		one("internal/follower/status.go", "		if phase != membership.Holds || fl.leaving {\n", "		if phase > 99 || fl.leaving {\n"),
 		in("test/cluster", "TestNothingStartsWithoutALease"),
 	},
 	{
-		"H9", "a worker that asks is told what it was told before the pause",
+		"H9", "a worker that asks for its lease gets the answer from before the pause",
 		one("internal/membership/terms.go", "	phase, _ := l.Phase()\n	return phase < HardStop\n", "	return true\n"),
 		simulated("Safety", 300),
 	},
 	{
-		"H10", "what a dead node has started lives on",
+		"H10", "processes that a dead node has started live on",
 		one("internal/supervise/supervise.go", "		left := p.killTree(c.pid)\n", "		left := 0\n"),
 		in("test/e2e", "TestTreeOfDeadNodeIsKilled"),
 	},
 	{
-		"H10", "a picture of the process table that shows nothing is believed",
+		"H10", "a listing of the process table that shows nothing counts as proof",
 		one("internal/supervise/tree_linux.go", "			return max(left, 1)\n", "			return left\n"),
 		in("internal/supervise", "TestTreeIsEmptyWhenTheKernelSaysSo"),
 	},
 	{
-		"H10", "the group of a dead child is killed when its number may be another's",
+		"H10", "the process group of a dead child is killed although its number may belong to another one",
 		one("internal/supervise/child.go", "	if !c.ended {\n", "	if c.pid != 0 {\n"),
 		in("internal/supervise", "TestTheGroupOfAnEndedChildIsNotKilled"),
 	},
 	{
-		"H11", "a parent judges its child before it has heard what that said",
+		"H11", "a parent judges its child before it has read the child's reports",
 		one("internal/supervise/child.go", "	if c.told != nil {\n", "	if c.pid < 0 {\n"),
 		in("internal/supervise", "TestWhatThePipeHoldsIsHeardBeforeAJudgement"),
 	},
@@ -143,7 +143,7 @@ var mutants = []mutant{
 		in("internal/supervise", "TestLapsed"),
 	},
 	{
-		"H12", "the lease's clock stands still while the machine sleeps",
+		"H12", "the clock of the lease stops while the machine sleeps",
 		one("coord/clock.go", "		return max(offset+mono(), boot())\n", "		return offset + mono()\n"),
 		in("coord", "TestLeaseClockCountsSleep"),
 	},
@@ -173,7 +173,7 @@ var mutants = []mutant{
 		in("test/cluster", "TestNameIsRefusedWhileHeld"),
 	},
 	{
-		"H18", "a member that was read before its assignment is believed to be gone",
+		"H18", "a member that was absent before its assignment was read counts as gone",
 		one("internal/reconcile/members/members.go", `		if p.Member.Read < assignment.Read || p.Status.Read < assignment.Read {
 `, `		if p.Member.Read < 0 {
 `),
@@ -185,17 +185,17 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestALeaderThatLeavesGivesItselfNothing"),
 	},
 	{
-		"H19", "a claim of which nobody knows whether it was committed is taken for one that was",
+		"H19", "a claim of unknown outcome counts as committed",
 		one("internal/follower/status.go", "	case r.err != nil:\n		failed", "	case r.err != nil && !errors.Is(r.err, coord.ErrUnknown):\n		failed"),
 		simulated("Safety", 100),
 	},
 	{
-		"H19", "a status is written again without reading it when nobody knows whether it was written",
+		"H19", "a status whose write has an unknown outcome is written again without reading it",
 		one("internal/follower/status.go", "		fl.unsure, fl.said = true, nil\n		fl.doneUnsure", "		fl.said = nil\n		fl.doneUnsure"),
 		simulated("Liveness", 300),
 	},
 	{
-		"H20", "an assignment that vanished is forgotten",
+		"H20", "a leader forgets an assignment that has vanished",
 		one("internal/reconcile/members/members.go", `	d.commit.Block("the assignment of " + d.NodeName(memberID) + " is missing")
 	if p.Live() {`, `	d.commit.Out.Forget = append(d.commit.Out.Forget, memberID)
 	if p.Live() {
@@ -210,24 +210,24 @@ var mutants = []mutant{
 		in("test/cluster", "TestNodeWithoutAnAssignmentStops"),
 	},
 	{
-		"H21", "a member of which one key is missing is taken for gone",
+		"H21", "a member counts as gone when one of its keys is missing",
 		one("internal/reconcile/members/members.go", `	case p.Member.Absent && p.Status.Absent:
 		if p.Member.Read <`, `	case p.Member.Absent || p.Status.Absent:
 		if p.Member.Read <`),
 		simulated("Safety", 300),
 	},
 	{
-		"H21", "what nobody knows the member of keeps everything from being granted for ever",
+		"H21", "keys of an unknown member block all grants for ever",
 		one("internal/reconcile/members/members.go", "d.TakeoverDelayOf(memberID), p.Assignment.Read) {", "d.TakeoverDelayOf(memberID), p.Assignment.Read) && false {"),
 		in("test/cluster", "TestStrayMember"),
 	},
 	{
-		"leader", "a member's key that is nobody's stays if there are keys below it",
+		"leader", "a stray member key stays when it has keys below it",
 		one("internal/leader/remove.go", "\n		l.Keys.Members(), schema.Dir(l.Keys.Status(\"\")), ", "\n		schema.Dir(l.Keys.Status(\"\")), "),
 		in("test/cluster", "TestStrayMember"),
 	},
 	{
-		"H21", "a member of which one key was deleted by hand is left alone",
+		"H21", "a member that lost one key to a person's hand is left as it is",
 		one("internal/reconcile/members/members.go", "\tif d.confirmedGone(memberID, p.Assignment.Version, 1, there) {", "\tif d.confirmedGone(memberID, p.Assignment.Version, 1, there) && false {"),
 		in("internal/reconcile", "TestOneKeyDeletedByHand"),
 	},
@@ -237,32 +237,32 @@ var mutants = []mutant{
 		simulated("Safety", 30),
 	},
 	{
-		"H22", "fields that a record has and this version does not know are dropped",
+		"H22", "fields of a record that this version does not know are dropped",
 		one("internal/schema/codec.go", "		member(name, unknown[name])\n", "		_ = name\n"),
 		in("internal/schema", "Test.*"),
 	},
 	{
-		"H23", "a lease has no margin for clocks that run wrong",
+		"H23", "a lease has no margin for clocks that run fast or slow",
 		one("internal/membership/terms.go", "Length:  timeout * 95 / 100,", "Length:  timeout,"),
 		in("internal/membership", "TestTerms"),
 	},
 	{
-		"H24", "what a member had is given away the moment it is seen gone",
+		"H24", "a member's slots are granted elsewhere the moment it is seen gone",
 		one("internal/reconcile/members/members.go", "if d.confirmedGone(memberID, assignment.Version, d.TakeoverDelayOf(memberID), min(p.Member.Read, p.Status.Read)) {", "if d.confirmedGone(memberID, assignment.Version, 0, min(p.Member.Read, p.Status.Read)) {"),
 		simulated("Safety", 300),
 	},
 	{
-		"H24", "etcd is trusted to end no lease that is being renewed",
+		"H24", "etcd is trusted never to end a lease that is being renewed",
 		one("coord/etcd/store.go", "Grace:     coord.OwnTimeout,", "Grace:     time.Second,"),
 		in("coord/etcd", "TestTakeoverDelayOutlastsALease"),
 	},
 	{
-		"H24", "an etcd server that cannot be trusted is used if it comes later",
+		"H24", "an unsafe etcd server is used when it appears after the start",
 		one("coord/etcd/session.go", "		all := len(s.probed) == len(s.cfg.Endpoints)\n", "		all := len(s.probed) > 0\n"),
 		in("coord/etcd", "TestBadVersionComesLater"),
 	},
 	{
-		"H24", "a leader waits its own session timeout for a lost member, whatever that member's is",
+		"H24", "a leader waits for a lost member as long as its own session timeout, not the member's",
 		one("internal/reconcile/round/facts.go", `		return f.TimeoutOf(memberID)
 	}
 	return f.TakeoverDelay
@@ -310,19 +310,19 @@ var mutants = []mutant{
 		in("test/cluster", "TestTokensAreAboveTheFloor"),
 	},
 	{
-		"former", "what a hand took out of an assignment while it runs is not listed again",
+		"former", "a running slot that a person took out of an assignment is not listed again",
 		one("internal/reconcile/release.go", `		adopted := assignment.Adopt(p.Status.Rec.Holding, version)
 `, `		adopted := assignment.Adopt(nil, version)
 `),
 		in("internal/reconcile", "TestRecall"),
 	},
 	{
-		"leader", "a member that stood twice keeps both candidate keys",
+		"leader", "a member with two candidate keys keeps both",
 		one("internal/election/election.go", "	for _, key := range e.spare {\n", "	for _, key := range e.spare[:0] {\n"),
 		in("internal/election", "TestTwoCandidateKeysOfOneMember"),
 	},
 	{
-		"leader", "who gives up leading deletes one of its candidate keys",
+		"leader", "a member that gives up leading deletes only one of its candidate keys",
 		one("internal/election/election.go", "range append(e.spare, e.own) {\n", "range append(e.spare[:0], e.own) {\n"),
 		in("internal/election", "TestWhoGivesUpWithdrawsAllKeys"),
 	},
@@ -332,57 +332,57 @@ var mutants = []mutant{
 		in("internal/election", "TestRefusedTermIsTriedAgain"),
 	},
 	{
-		"leader", "who could not begin a term says so for ever",
+		"leader", "a member that could not begin a term reports that for ever",
 		one("internal/election/election.go", "		e.blocked(nil)       // whoever leads says so now\n", ""),
 		in("internal/election", "TestBlockedEnds"),
 	},
 	{
-		"leader", "a candidate key that somebody wrote is stood with for ever",
+		"leader", "a member stands for ever with a candidate key that somebody else has written",
 		one("internal/election/election.go", "	case r.Version != 0 || r.Session != e.session.Info().ID:\n", "	case r.Version < 0:\n"),
 		in("test/cluster", "TestCandidateIsTouched"),
 	},
 	{
-		"leader", "a candidate key is given up at the version that it was made with",
+		"leader", "a candidate key is deleted at its first version only",
 		one("internal/election/election.go", "			ops = append(ops, coord.Delete(key, r.Version))\n", "			ops = append(ops, coord.Delete(key, 0*r.Version))\n"),
 		in("test/cluster", "TestCandidateIsTouched"),
 	},
 	{
-		"leader", "a candidate key that is nobody's is waited for",
+		"leader", "members wait for a stray candidate key",
 		one("internal/election/election.go", "	if !stray {\n		return false, nil\n", "	if memberID != \"\" {\n		return false, nil\n"),
 		in("test/cluster", "TestStrayCandidate"),
 	},
 	{
-		"leader", "a candidate key that is nobody's stays if there are keys below it",
+		"leader", "a stray candidate key stays when it has keys below it",
 		one("internal/election/election.go", "	if errors.Is(err, coord.ErrInvalid) { //", "	if errors.Is(err, coord.ErrTooLarge) { //"),
 		in("test/cluster", "TestStrayCandidate"),
 	},
 	{
-		"leader", "whoever has given up leading lets others lead although there are none",
+		"leader", "a member that gave up leading leaves it to others although there are none",
 		one("internal/election/election.go", "now < end && now-alone < giveUpAlone", "now < end && now-alone < giveUpPauseMost"),
 		in("test/cluster", "TestAllHaveGivenUp"),
 	},
 	{
-		"leader", "what a hand has made below a record of the leaders' stays, and the record with it",
+		"leader", "keys that a person created below a record of the leader's keep that record from being deleted",
 		one("internal/leader/publish.go", " && !l.mustGo(failed.Op.Key):", ":"),
 		in("test/cluster", "TestKeysBelowRecords"),
 	},
 	{
-		"leader", "a decision whose number is taken is tried again",
+		"leader", "a decision whose number is taken is tried again under that number",
 		one("internal/leader/ring.go", "			n = max(n, there+1)\n", ""),
 		in("test/cluster", "TestDecisionsThatExist"),
 	},
 	{
-		"leader", "who is refused again and again goes on leading",
+		"leader", "a leader whose commits are refused again and again goes on leading",
 		one("internal/leader/publish.go", "	if l.failures >= maxRefused {\n", "	if l.failures < 0 {\n"),
 		in("test/cluster", "TestLeaderIsRefused"),
 	},
 	{
-		"leader", "a leader that hangs leads on",
+		"leader", "a leader that hangs goes on leading",
 		one("internal/leader/vigil.go", "lasts >= hang {", "lasts >= hang && lasts < 0 {"),
 		in("test/cluster", "TestDecisionHangs"),
 	},
 	{
-		"leader", "a member whose decision hangs stands again",
+		"leader", "a member whose decision hangs becomes a candidate again",
 		one("internal/leader/vigil.go", "	return &election.GiveUp{Err: why, Until: returned}\n", "	return &election.GiveUp{Err: why}\n"),
 		in("test/cluster", "TestDecisionHangs"),
 	},
@@ -401,35 +401,35 @@ var mutants = []mutant{
 		in("test/cluster", "TestFollowerPanics"),
 	},
 	{
-		"leader", "who has no lease leads on",
+		"leader", "a leader without a lease goes on leading",
 		one("internal/leader/vigil.go", "			if now-reached < without {\n", "			if now-reached < without || now >= 0 {\n"),
 		in("test/cluster", "TestDeafLeader"),
 	},
 	{
-		"leader", "whom the service hears and who hears nothing keeps its session",
+		"leader", "a member that the service hears but that hears nothing keeps its session",
 		one("internal/membership/maintain.go", "info.Unanswered && s.Now() >=", "info.Unanswered && s.Now() < 0 && s.Now() >="),
 		in("test/cluster", "TestDeafFollower"),
 	},
 	{
-		"leader", "who proves nothing is told to be at work",
+		"leader", "a member that proves nothing is shown as working",
 		one("internal/view/heard.go", "timeout > 0 && b.read-b.since >= timeout {", "timeout < 0 && b.read-b.since >= timeout {"),
 		in("test/cluster", "TestDeafLeader"),
 	},
 	{
-		"leader", "what ended on a member whose agenda cannot be read is reaped with it",
+		"leader", "ended slots are lost with their member when the agenda cannot be read",
 		one("internal/reconcile/members/reap.go", `		case pending.KeepsAssignment(p.Assignment.Rec):
 `, `		case pending.KeepsAssignment(nil):
 `),
 		in("internal/reconcile", "TestEndsWaitForTheirAgenda"),
 	},
 	{
-		"leader", "what runs nowhere waits for the agenda of another task",
+		"leader", "slots that run nowhere wait for the agenda of another task",
 		one("internal/reconcile/members/reap.go", `			closeAwaiting(f, memberID, p, pending, c)
 `, ""),
 		in("internal/reconcile", "TestEndsWaitForTheirAgenda"),
 	},
 	{
-		"leader", "who was found to be gone is waited for again by the next leader, once its assignment was trimmed",
+		"leader", "the next leader waits again for a gone member whose assignment was trimmed",
 		one("internal/reconcile/members/reap.go", `round.NonNil(slots), round.NonNil(releasing), &closed
 `, `round.NonNil(slots), round.NonNil(releasing), p.Assignment.Rec.Closed
 	_ = closed
@@ -437,32 +437,32 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestEndsWaitForTheirAgenda"),
 	},
 	{
-		"leader", "whoever leaves waits for the checkpoints of runs that are forgotten",
+		"leader", "a leaving member waits until checkpoints of forgotten runs are deleted",
 		one("internal/reconcile/decide.go", "		w.KeepRuns = true\n", ""),
 		in("internal/reconcile", "TestForgettingRunsMakesNobodyWait"),
 	},
 	{
-		"leader", "a slot that is read from both sides of a commit is told to be granted twice",
+		"leader", "a slot that was read before and after one commit is reported as granted twice",
 		one("internal/leader/tell.go", "l.doubtful[slot] != seen[slot] {\n", "l.doubtful[slot] != seen[slot] && seen == nil {\n"),
 		in("internal/leader", "TestDoublesAreToldWhenTheyLast"),
 	},
 	{
-		"leader", "tokens are given that others do not rise above",
+		"leader", "tokens are granted that later tokens do not exceed",
 		one("internal/reconcile/grants.go", "\tif !schema.PlausibleToken(c.Out.Token + spare) {", "\tif !schema.PlausibleToken(c.Out.Token/4 + spare) {"),
 		in("internal/reconcile", "TestDecide/the_counter_is_beyond_the_tokens_that_others_rise_above"),
 	},
 	{
-		"resize", "free slots get an old count that not all assignments tell",
+		"resize", "free slots get an old count although assignments disagree about it",
 		one("internal/reconcile/barriers.go", "!told || seen && old != count {", "!told || seen && old != count && count < 0 {"),
 		in("internal/reconcile", "TestFreeSlotsBeforeABarrier"),
 	},
 	{
-		"resize", "who leaves waits for the last worker of the old count elsewhere",
+		"resize", "a leaving member waits for the last worker of the old count elsewhere",
 		one("internal/reconcile/barriers.go", "round.OfResize(h) && stays &&", "round.OfResize(h) && (stays || memberID != \"\") &&"),
 		in("internal/reconcile", "TestLeavingDoesNotWaitForABarrier"),
 	},
 	{
-		"resize", "what a delay keeps from being given away holds a barrier up",
+		"resize", "a delayed slot holds a barrier up",
 		one("internal/reconcile/barriers.go", ` && of.delay.Code == ""
 `, `
 `),
@@ -474,14 +474,14 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestResizeIsABarrier"),
 	},
 	{
-		"resize", "only what is granted counts, not what is asked back and may run",
+		"resize", "only granted slots count for a barrier, not releasing ones that may still run",
 		one("internal/reconcile/barriers.go", `[][]schema.SlotRange{assignment.Granted, assignment.Releasing, f.Unlisted(memberID, assignment)} {
 `, `[][]schema.SlotRange{assignment.Granted, f.Unlisted(memberID, assignment)} {
 `),
 		simulated("Safety", 100),
 	},
 	{
-		"resize", "slots of the old count are not asked back",
+		"resize", "slots of the old count are not released",
 		one("internal/reconcile/barriers.go", "return f.OtherCount(h) && !b[h.Task].unreachable", "return false && !b[h.Task].unreachable"),
 		in("internal/reconcile", "TestResizeInTheMiddle"),
 	},
@@ -506,12 +506,12 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestResizeAndBudget"),
 	},
 	{
-		"resize", "workers are told the number that their task has by now",
+		"resize", "workers get the count that their task has now, not the one of their grant",
 		one("internal/follower/follow.go", "			count, _ := h.Told()\n", "			count := h.Spec.WorkerNum\n"),
 		in("internal/follower", "TestFollowTellsTheCountOfTheGrant"),
 	},
 	{
-		"resize", "a grant that stays takes the number that its task has by now",
+		"resize", "a grant that stays takes the count that its task has now",
 		one("internal/reconcile/release.go", `		count, _ := list[i].Told()
 		spec := d.In.Tasks[t].Spec
 `, `		spec := d.In.Tasks[t].Spec
@@ -520,58 +520,58 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestResizeWhileNothingIsGranted"),
 	},
 	{
-		"resize", "what is asked back forgets its count",
+		"resize", "a releasing slot forgets its count",
 		one("internal/reconcile/release.go", `				if count, told := h.Told(); told {
 `, `				if count := d.specs[h.Task].Count(); count >= 0 {
 `),
 		in("internal/reconcile", "TestResizeIsABarrier"),
 	},
 	{
-		"budget", "more are set in motion than the cluster's budget allows",
+		"budget", "more slots are moved at once than the cluster's budget allows",
 		one("internal/reconcile/budget.go", "if b.maxInFlight > 0 && b.inFlight >= b.maxInFlight || limited", "if limited"),
 		in("test/cluster", "TestBudgets"),
 	},
 	{
-		"budget", "more of a task are out of work than it allows",
+		"budget", "more workers of a task are unavailable than it allows",
 		one("internal/reconcile/budget.go", "|| limited && out <= 0 {", "{"),
 		in("test/cluster", "TestBudgets"),
 	},
 	{
-		"budget", "what was granted and does not run yet is not counted",
+		"budget", "granted slots that do not run yet do not count",
 		one("internal/reconcile/budget.go", `		b.inFlight += idle
 `, `		b.inFlight += 0 * idle
 `),
 		in("internal/reconcile", "TestPace"),
 	},
 	{
-		"delay", "nobody waits for a node that crashed",
+		"delay", "the slots of a node that crashed are not delayed",
 		one("internal/reconcile/members/delays.go", "return absence.At + time.Duration(policy.LeaveDelay), why", "return absence.At, why"),
 		in("test/cluster", "TestLeaveDelay"),
 	},
 	{
-		"delay", "a node that left on purpose is waited for",
+		"delay", "the slots of a node that left on purpose are delayed",
 		one("internal/reconcile/members/delays.go", `		return !assignment.Closed.Clean
 `, `		return true
 `),
 		in("internal/reconcile", "TestWait"),
 	},
 	{
-		"delay", "an order to move now is not heard",
+		"delay", "a request to move now is ignored",
 		one("internal/reconcile/members/delays.go", "live[absence.Node] || d.MovesNow(memberID) ||", "live[absence.Node] ||"),
 		in("test/cluster", "TestMoveNowCutsADelay"),
 	},
 	{
-		"freeze", "many may vanish at once",
+		"freeze", "nothing freezes when many nodes vanish at once",
 		one("internal/reconcile/members/delays.go", "d.delays.Frozen && d.Now < thaw {", "d.delays.Frozen && d.Now < 0*thaw {"),
 		in("test/cluster", "TestFreeze"),
 	},
 	{
-		"burst", "each node of a burst is dealt its share by itself",
+		"burst", "each node of a burst gets its share in a decision of its own",
 		one("internal/reconcile/nodechanges.go", "\t\tif p.Now < b.Changed+round.Quiet && b.Held == 0 {", "\t\tif p.Now < 0*(b.Changed+round.Quiet) && b.Held == 0 {"),
 		in("test/cluster", "TestBurst"),
 	},
 	{
-		"burst", "what a node leaves behind goes to nodes that leave a moment later",
+		"burst", "slots of a leaving node go to nodes that leave a moment later",
 		one("internal/reconcile/members/delays.go", `	d.holdDepartures()
 `, ""),
 		in("internal/reconcile", "TestManyLeaveTogether"),
@@ -582,26 +582,26 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestAStreamOfDeparturesHoldsNobodyForEver"),
 	},
 	{
-		"burst", "each leader holds what it finds left behind from the beginning",
+		"burst", "each leader starts the delay of departed members' slots from its beginning",
 		one("internal/reconcile/members/departures.go", `		case ended && begins:
 `, `		case false:
 `),
 		in("internal/reconcile", "TestNoSuccessionOfLeadersHoldsAnybodyForEver"),
 	},
 	{
-		"burst", "the next leader hears nothing of nodes that leave one soon after the other",
+		"burst", "the next leader does not learn of nodes that leave one soon after the other",
 		one("internal/reconcile/members/departures.go", `former = formerBurst(d.Facts)
 `, `former = nil
 `),
 		in("internal/reconcile", "TestLeadersLeaveTogether"),
 	},
 	{
-		"burst", "a leader that leaves tells nobody of the others that do",
+		"burst", "a leaving leader does not record that others leave, too",
 		one("internal/nodesession/session.go", "	d.Burst = s.leader.Burst()\n", ""),
 		in("test/cluster", "TestLeadersThatLeaveTellTheNext"),
 	},
 	{
-		"burst", "what a leader has told of a burst is believed by every later one",
+		"burst", "every later leader believes what one leader has recorded of a burst",
 		[]change{
 			{"internal/reconcile/members/departures.go", "; handed[term] != nil; term--", "; term > 0; term--"},
 			{"internal/reconcile/members/departures.go", `		apart += between
@@ -613,7 +613,7 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestABurstIsToldToTheNextLeader"),
 	},
 	{
-		"burst", "what a hand wrote of a burst is believed by every later leader",
+		"burst", "every later leader believes what a person has written of a burst",
 		[]change{{"internal/reconcile/members/departures.go", `	for term := f.Snapshot.Epoch.Rec.Term - 1; handed[term] != nil; term-- {
 `, `	for term := slices.Max(append(slices.Collect(maps.Keys(handed)), f.Snapshot.Epoch.Rec.Term-1)); handed[term] != nil; term-- {
 `}, {"internal/reconcile/members/departures.go", `import (
@@ -624,14 +624,14 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestForgedBurstsHoldNobody"),
 	},
 	{
-		"burst", "a burst of nobody, or held for less than no time, is believed",
+		"burst", "a burst with a negative count or time is believed",
 		one("internal/reconcile/members/departures.go", `		case b.Count < 0 || b.Held < 0:
 `, `		case false:
 `),
 		in("internal/reconcile", "TestWhatNoLeaderCanHaveToldIsNothing"),
 	},
 	{
-		"burst", "a leader that has decided nothing is as one that says nothing",
+		"burst", "a leader that has decided nothing counts as one that recorded nothing",
 		one("internal/reconcile/round/memory.go", `	if w.Known == nil { // it has decided nothing, and held nobody
 		return b
 	}
@@ -639,22 +639,22 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestABurstIsToldToTheNextLeader"),
 	},
 	{
-		"burst", "a leader that has decided nothing tells what it knew in a former term",
+		"burst", "a leader that has decided nothing records what it knew in a former term",
 		one("internal/leader/vigil.go", "	l.departures.Store(&departing{term: term.Number})\n", ""),
 		in("internal/leader", "TestUndecidedLeadersSaySo"),
 	},
 	{
-		"burst", "what was left behind for nobody knows how long is held again by the next leader",
+		"burst", "slots left behind for an unknown time are delayed again by the next leader",
 		one("internal/reconcile/round/memory.go", "memberID != self && since != 0 {", "memberID != self && since > 0 {"),
 		in("internal/reconcile", "TestUnknownWaitsStayUnknown"),
 	},
 	{
-		"secret", "what strangers may have read stays the secret of the nodes",
+		"secret", "a secret that strangers may have read stays in use",
 		one("internal/membership/secret.go", "		if rec.Closed || !closed {\n", "		if rec.Closed || closed || !closed {\n"),
 		in("internal/membership", "TestPeerSecretOfAnOpenStoreIsReplaced"),
 	},
 	{
-		"secret", "a node that etcd lets in alone takes what others could read before",
+		"secret", "a node that etcd authenticates keeps a secret that others could read before",
 		one("app/internal/peers/peers.go", "membership.PeerSecret(ctx, session, keys, closed)", "membership.PeerSecret(ctx, session, keys, closed && false)"),
 		in("app/internal/doctor", "TestEtcdThatAsksNobody"),
 	},
@@ -664,7 +664,7 @@ var mutants = []mutant{
 		in("internal/planner", "TestTwin"),
 	},
 	{
-		"drain", "a drain has no end where nobody else can take the work",
+		"drain", "a drain never ends where no other node can take the work",
 		one("internal/reconcile/members/delays.go", `				d.members[memberID] = Leaving
 `, `				_ = memberID
 `),
@@ -676,7 +676,7 @@ var mutants = []mutant{
 		in("test/cluster", "TestPlanAndApply"),
 	},
 	{
-		"plan", "a plan is applied over what was written since its snapshot was read",
+		"plan", "a plan is applied over records that were written after its snapshot",
 		one("internal/operation/apply.go", "if f.moved(s) {", "if f.moved(s) && s == nil {"),
 		in("internal/operation", "TestApplyAfterAnotherWrite"),
 	},
@@ -686,7 +686,7 @@ var mutants = []mutant{
 		in("internal/operation", "TestMoveThatThePlanWouldUndo"),
 	},
 	{
-		"plan", "what is written is not what was planned from: a write leaves a record as it was",
+		"plan", "a write leaves a record as it was, so that it differs from the planned one",
 		one("internal/operation/commit.go", "		rec := next.Marks[op.Node].Rec\n", "		rec := f.snapshot.Marks[op.Node].Rec\n		if rec == nil {\n			rec = next.Marks[op.Node].Rec\n		}\n"),
 		in("internal/operation", "TestPlansSayWhatIsWritten"),
 	},
@@ -727,18 +727,18 @@ var mutants = []mutant{
 		in("internal/planner", "TestPlansCarriedOutInTurnsEnd"),
 	},
 	{
-		"plan", "plans are compared by an ideal that depends on where workers are",
+		"plan", "plans are compared by a target that depends on where workers are",
 		one("internal/planner/model/cost.go", "m.reference.SetQuotas(ignoreCurrent)", "m.reference.SetQuotas(favorCurrent)"),
 		in("internal/planner", "TestRestlessWorldsComeToRest"),
 	},
 	{
-		"plan", "nobody makes way across zones where nodes weigh differently",
+		"plan", "workers do not make way across zones where nodes have different weights",
 		one("internal/planner/solver/mincost.go", "		w.addArc(vertex, firstVertex+z, zoneArc, int32(t), firstZone+z)\n",
 			"		if w.equalWeights {\n			w.addArc(vertex, firstVertex+z, zoneArc, int32(t), firstZone+z)\n		}\n"),
 		in("internal/planner", "TestWorkersMakeWayAcrossZones"),
 	},
 	{
-		"plan", "the search for room for heavier workers does not end while there is any",
+		"plan", "the search for room for heavier workers has no bound",
 		one("internal/planner/solver/repair.go", "	r.budget -= steps\n", ""),
 		in("internal/planner", "TestEffortIsBounded"),
 	},
@@ -748,17 +748,17 @@ var mutants = []mutant{
 		in("internal/planner", "TestLargeFleetsAreFilled"),
 	},
 	{
-		"plan", "the plan for runs counts on moves of others that are not made",
+		"plan", "the plan for runs counts on moves of other tasks that are not made",
 		one("internal/reconcile/placement/placement.go", "around.Tasks[t].Current, around.Tasks[t].Fixed = first.Target[i], true", "around.Tasks[t].Owner = first.Target[i]"),
 		in("internal/reconcile", "TestRunsTakeWhatRoomThereIs"),
 	},
 	{
-		"plan", "a run loses a worker whose node is planned full",
+		"plan", "a run loses a worker because its node is full in the plan",
 		one("internal/reconcile/placement/placement.go", "node.Capacity, node.Cordoned = load[n], true", "node.Cordoned = true"),
 		in("internal/reconcile", "TestRunsKeepWhatTheyExecute"),
 	},
 	{
-		"plan", "tasks that are fixed are taken away where others want their place",
+		"plan", "workers of fixed tasks move where other tasks want their place",
 		one("internal/planner/solver/exchange.go", " && r.Penalty(t, n) != model.Ineligible && r.Share", " && r.Share"),
 		in("internal/planner", "TestFixedTasksStay"),
 	},
@@ -791,7 +791,7 @@ var mutants = []mutant{
 		in("coord", "TestUpdate"),
 	},
 	{
-		"update", "decide is not told why it is called again",
+		"update", "decide does not learn why it is called again",
 		one("coord/update.go", "		last = err\n", ""),
 		in("coord", "TestUpdate"),
 	},
@@ -806,17 +806,17 @@ var mutants = []mutant{
 		in("coord", "TestUpdatePauses"),
 	},
 	{
-		"update", "nobody learns that an update which was given up may have been made",
+		"update", "an update that was given up does not report that it may have been made",
 		one("coord/update.go", "fmt.Errorf(\"%w: %w\", last, err)", "fmt.Errorf(\"%v: %w\", last, err)"),
 		in("coord", "TestUpdateEnds"),
 	},
 	{
-		"bound", "whoever ends a membership takes the name from the node that has it by now",
+		"bound", "closing a member deletes the name key that another node has by now",
 		one("internal/membership/bound.go", "		if k.record.Session == session {\n", "		if k.record.Session == session || k.isName {\n"),
 		in("internal/membership", "TestDeadMemberLeavesItsSuccessorAlone"),
 	},
 	{
-		"bound", "a leader takes the name from the node that has it by now",
+		"bound", "an eviction deletes the name key that another node has by now",
 		one("internal/membership/bound.go", "		if !k.isName || k.record.Session == b.maker {\n", "		if k.key != b.maker {\n"),
 		in("internal/membership", "TestBound"),
 	},
@@ -826,12 +826,12 @@ var mutants = []mutant{
 		in("internal/membership", "TestDeadMemberOfTwoCandidateKeysIsClosed"),
 	},
 	{
-		"bound", "a key of a member that cannot be read is taken not to be there",
+		"bound", "a key of a member that cannot be read counts as absent",
 		one("internal/membership/bound.go", "			return Bound{}, errs[i]\n", "			continue\n"),
 		in("internal/membership", "TestBoundThatCannotBeRead"),
 	},
 	{
-		"checkpoint", "a checkpoint is written whoever has the slot by then",
+		"checkpoint", "a checkpoint is written even when another member has the slot",
 		[]change{
 			{"internal/follower/checkpoint.go", "{holds, coord.Create(key, schema.Encode(next, 0))}", "{holds, coord.Create(key, schema.Encode(next, 0))}[1:]"},
 			{"internal/follower/checkpoint.go", "{holds, coord.Set(key, schema.Encode(next, version+1), version)}", "{holds, coord.Set(key, schema.Encode(next, version+1), version)}[1:]"},
@@ -849,33 +849,33 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestDeclaredAgainWithAClockBehind"),
 	},
 	{
-		"runs", "the schedule is decided about again by whoever comes next",
+		"runs", "the next leader decides about past firings again",
 		one("internal/reconcile/runs/fire.go", `		a.rec.Last, a.changed = due.Last, true
 `, ""),
 		in("test/cluster", "TestSchedule"),
 	},
 	{
-		"runs", "what a leader with a clock ahead has passed over never fires",
+		"runs", "firings that a leader with a clock ahead passed over never happen",
 		one("internal/reconcile/runs/fire.go", "	a.rewind(s)\n", ""),
 		in("internal/reconcile", "TestClockAhead"),
 	},
 	{
-		"runs", "what was passed over and is still to come stays counted as skipped",
+		"runs", "firings that were passed over and are still to come stay counted as skipped",
 		one("internal/reconcile/runs/clock.go", "	a.unskip(s, open)\n", ""),
 		in("internal/reconcile", "TestWhatIsStillToComeIsNotSkipped"),
 	},
 	{
-		"runs", "what has fired out of turn is counted as skipped",
+		"runs", "firings out of turn are counted as skipped",
 		one("internal/schedule/schedule.go", "late = slices.DeleteFunc(late, fired); len(late)", "len(late)"),
 		in("internal/reconcile", "TestWhatHasFiredIsNotSkipped"),
 	},
 	{
-		"runs", "a time that a clock has left out does not fire",
+		"runs", "a time of day that the clock change leaves out does not fire",
 		one("internal/schedule/schedule.go", "if s.fixed && p.offset > p.former {", "if false {"),
 		in("internal/schedule", "TestDueWhereAClockGoesForward"),
 	},
 	{
-		"runs", "what a leader with a clock ahead has fired fires again",
+		"runs", "firings of a leader with a clock ahead happen again",
 		one("internal/reconcile/runs/clock.go", "return schema.Within(a.rec.Decided, at) || ", "return "),
 		in("internal/reconcile", "TestClockAhead"),
 	},
@@ -899,7 +899,7 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestWhatCameTooLate"),
 	},
 	{
-		"runs", "what is due now waits behind what came too late",
+		"runs", "a firing that is due now waits behind one that came too late",
 		one("internal/reconcile/runs/runs.go", "		at = first\n", "		_ = first\n"),
 		in("internal/reconcile", "TestDueNowGoesFirst"),
 	},
@@ -911,12 +911,12 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestRunsWithoutWorkersTakeRoom"),
 	},
 	{
-		"runs", "a run that makes up for a firing is in the way of what is due now",
+		"runs", "a run that makes up for a missed firing delays one that is due now",
 		one("internal/reconcile/runs/fire.go", "func(r schema.Run) bool { return !r.Late }", "func(r schema.Run) bool { return true }"),
 		in("internal/reconcile", "TestDueNowGoesFirst"),
 	},
 	{
-		"runs", "what came too late takes the room of what is due now",
+		"runs", "late firings take the room of firings that are due now",
 		one("internal/reconcile/runs/fire.go", "over > 0 && len(due.Fire) > 0 &&", "over > 0 && len(due.Fire) > 99 &&"),
 		in("internal/reconcile", "TestDueNowTakesTheRoom"),
 	},
@@ -926,12 +926,12 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestIntervalOfAnEarlierVersion"),
 	},
 	{
-		"runs", "what came too late and is to be made up for is skipped while runs go on",
+		"runs", "late firings that are to be made up for are skipped while runs go on",
 		one("internal/reconcile/runs/fire.go", "before != \"\" && !late && ", "before != \"\" && "),
 		in("internal/reconcile", "TestDueNowGoesFirst"),
 	},
 	{
-		"runs", "an agenda notes every firing that was skipped",
+		"runs", "an agenda records every skipped firing",
 		one("internal/reconcile/runs/fire.go", `	a.rec.Skips = a.rec.Skips[max(0, len(a.rec.Skips)-schema.MaxSkips):]
 `, ""),
 		in("internal/reconcile", "TestDueNowGoesFirst"),
@@ -959,7 +959,7 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestDeclaredAgainWithHistory"),
 	},
 	{
-		"runs", "what an operator asked for is begun again by the next leader",
+		"runs", "the next leader begins an operator's run again",
 		one("internal/reconcile/runs/runs.go", `		if a.rec.Find(o.ID) == nil && !slices.Contains(a.rec.Kept, o.ID) {
 `, `		if a.rec.Find(o.ID) == nil {
 `),
@@ -978,22 +978,22 @@ var mutants = []mutant{
 		simulated("Safety", 300),
 	},
 	{
-		"runs", "an end is forgotten while the lease is lost",
+		"runs", "the end of a slot is forgotten while the lease is lost",
 		one("internal/follower/follow.go", " && (l.Phase == membership.Holds || !l.Leaving):\n", " && l.Phase == membership.Holds:\n"),
 		in("test/cluster", "TestEndDuringACutIsNoted"),
 	},
 	{
-		"runs", "what has ended counts as running without a lease",
+		"runs", "an ended slot counts as running without a lease",
 		one("internal/follower/guard.go", "return r.Continues || r.Ended })", "return r.Continues })"),
 		in("test/cluster", "TestEndDuringACutIsNoted"),
 	},
 	{
-		"runs", "what a member says of ended slots outlives it",
+		"runs", "a member's record of ended slots outlives the member",
 		one("internal/leader/publish.go", "				ops = append(ops, coord.Delete(l.Keys.Done(memberID), done.Version))\n", "				_ = done\n"),
 		simulated("Liveness", 100),
 	},
 	{
-		"runs", "clocks that go back fire again",
+		"runs", "firings happen twice when the clocks go back",
 		one("internal/schedule/schedule.go", "if s.fixed && p.offset < p.former {", "if false {"),
 		in("internal/schedule", "TestClocksChange"),
 	},
@@ -1013,7 +1013,7 @@ var mutants = []mutant{
 		in("internal/command", "TestShimFails"),
 	},
 	{
-		"versions", "a znode is written at the version that means any",
+		"versions", "a znode is written at the version number that matches any version",
 		one("coord/zk/request.go", "		if op.Version > lastVersion || op.Version == lastVersion && op.Kind == coord.KindSet {\n", "		if op.Version < 0 {\n"),
 		in("coord/zk", "TestVersionsBeyondInt32"),
 	},
@@ -1023,12 +1023,12 @@ var mutants = []mutant{
 		in("coord/zk", "TestShorterTimeoutOfAnotherServer"),
 	},
 	{
-		"watches", "a read that an event has overtaken passes for armed",
+		"watches", "a read that an event has overtaken counts as watched",
 		one("coord/zk/watch.go", "				if a.events == events {\n", "				if a.events >= events {\n"),
 		in("coord/zk", "TestOvertakenReadIsNotArmed"),
 	},
 	{
-		"names", "an answer that says no leaves the outcome unknown",
+		"names", "a refusal leaves the outcome unknown",
 		one("coord/zk/errors.go", "{zk.ErrBadArguments, coord.ErrRefused}", "{zk.ErrBadArguments, coord.ErrUnknown}"),
 		in("coord/zk", "TestConformance/letters_that_not_every_service_takes"),
 	},
@@ -1038,7 +1038,7 @@ var mutants = []mutant{
 		in("internal/operation", "TestFailuresAreNotRepeatedAtOnce"),
 	},
 	{
-		"names", "a rule for new names is one for those that are in force",
+		"names", "a rule for new names also refuses the names in use",
 		one("internal/schema/records.go", "	return t.Spec.ValidateStored()\n", "	return t.Spec.Validate()\n"),
 		in("internal/schema", "TestUnusableRecords"),
 	},
@@ -1051,25 +1051,37 @@ var mutants = []mutant{
 		"programs", "without control groups, processes that have left their parents behind are not searched for",
 		[]change{
 			{"internal/command/shim_linux.go", "		if !s.reap() {\n			return\n		}\n		proc.KillBelow(os.Getpid())\n", "		if !s.reap() || s.pid == 0 {\n			return\n		}\n		_ = proc.Table\n"},
-			{"internal/command/cgroup_linux.go", "	if own == \"\" {\n", "	if own != \"/\" {\n"},
+			{"internal/command/cgroup_linux.go", "	if own == \"\" {\n		return cgroup{}\n", "	if own != \"/\" {\n		return cgroup{}\n"},
 		},
 		in("internal/command", "TestStop"),
 	},
 	{
-		"programs", "what a program may do without a lease is what it might when it started",
+		"programs", "whether a program may run without a lease is fixed when it starts",
 		one("internal/command/keeper_linux.go", "			stopBy, changed = e.deadline()\n", "			_, changed = e.deadline()\n"),
 		in("internal/command", "TestLeashed"),
 	},
 	{
-		"programs", "a look that may have missed what a killed shim has left is believed",
-		[]change{
-			{"internal/command/keeper_linux.go", "	return more || !whole\n", "	return more\n"},
-			{"internal/command/cgroup_linux.go", "	if own == \"\" {\n", "	if own != \"/\" {\n"},
-		},
-		in("internal/command", "TestShimFails"),
+		"programs", "a search for what a killed shim has left reads only who is on the list of processes",
+		one("internal/proc/search_linux.go", "		for pid := older + 1; pid <= now; pid++ {\n", "		for pid := now + 1; pid <= now; pid++ {\n"),
+		in("internal/proc", "TestSearchMissesNobody"),
 	},
 	{
-		"failing", "a worker that fails goes on failing where it is",
+		"programs", "a search does not read again a process number that showed nobody, though its parent may have been in fork",
+		one("internal/proc/search_linux.go", "		for pid := older + 1; pid <= now; pid++ {\n", "		for pid := newer + 1; pid <= now; pid++ {\n"),
+		in("internal/proc", "TestSearchMissesNobody"),
+	},
+	{
+		"programs", "a search reads the list of processes once, though a parent may have been in fork meanwhile",
+		one("internal/proc/search_linux.go", "	wholeLists = 2\n", "	wholeLists = 1\n"),
+		in("internal/proc", "TestSearchMissesNobody"),
+	},
+	{
+		"programs", "a process in the middle of execve, which shows no environment, is taken for somebody else's",
+		one("internal/proc/search_linux.go", "				again = append(again, pid)\n", "				known[pid] = true\n"),
+		in("internal/proc", "TestSearchMissesNobody"),
+	},
+	{
+		"failing", "a worker that fails stays where it fails",
 		one("internal/reconcile/failures/failures.go", `	if most == 0 || w.InRow < most {
 `, `	if most >= 0 {
 `),
@@ -1082,13 +1094,13 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestRunsStayInThePlan"),
 	},
 	{
-		"plan", "what begins takes room of workers of runs that stay",
+		"plan", "new slots take the room of workers of runs that stay",
 		one("internal/reconcile/placement/corrections.go", `	p.placeElsewhere(avoids)
 `, ""),
 		in("internal/reconcile", "TestRunsBeginWhereThereIsRoom"),
 	},
 	{
-		"poison", "a restart forgets what is held against a worker on trial",
+		"poison", "a restart forgets the suspicion against a worker on probation",
 		one("internal/reconcile/failures/crashloop.go", "suspected && !d.IsGranted(slot) {", "suspected {"),
 		in("internal/reconcile", "TestSuspectsAreTriedAnew"),
 	},
@@ -1105,12 +1117,12 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestFailedForGoodStays"),
 	},
 	{
-		"failing", "a work that fails on most nodes is their fault",
+		"failing", "a work that fails on most nodes counts against those nodes",
 		one("internal/reconcile/failures/failures.go", "bad[slot].InRow < quarantineFailures || failsElsewhere(memberID, slot.Task, all)", "bad[slot].InRow < quarantineFailures"),
 		in("test/cluster", "TestFailsOnMost"),
 	},
 	{
-		"stop", "whoever logs waits for whoever writes the log",
+		"stop", "a caller that logs waits for the writer of the log",
 		one("internal/asynclog/asynclog.go", "	h.queue.Put(entry{h.next, context.WithoutCancel(ctx), own}, cost)\n	return nil\n", "	_ = cost\n	return h.next.Handle(ctx, own)\n"),
 		in("test/cluster", "TestNothingStopsTheStop"),
 	},
@@ -1120,17 +1132,17 @@ var mutants = []mutant{
 		redTest{"internal/worker", "TestNothingStopsTheStop", []string{"-test.timeout=20s"}},
 	},
 	{
-		"stop", "a parent that does not listen is waited for",
+		"stop", "a node waits for a parent that does not listen",
 		one("internal/nodesession/supervisor.go", "v.out.Wait(reportTimeout)", "v.out.Wait(reportTimeout * 1000)"),
 		in("test/cluster", "TestNothingStopsTheStop"),
 	},
 	{
-		"stop", "a parent that was too slow is waited for each time",
+		"stop", "a node waits each time for a parent that was too slow",
 		one("internal/outbox/latest.go", "		if l.took >= patience {\n			left = 0\n		}\n", ""),
 		in("internal/outbox", "TestLatestDoesNotWaitForWhatWasTooSlow"),
 	},
 	{
-		"stop", "who watches is not told that the node has lost its lease",
+		"stop", "watchers do not learn that the node has lost its lease",
 		one("internal/nodesession/connection.go", "			s.cfg.Observer.Retell()\n", "			_ = before\n"),
 		in("test/cluster", "TestWatchTellsOfALostLease"),
 	},
@@ -1145,12 +1157,12 @@ var mutants = []mutant{
 		in("test/cluster", "TestAnOutageIsNoHang"),
 	},
 	{
-		"stop", "whoever traces is waited for",
+		"stop", "a node waits for its tracer",
 		one("internal/emit/spans.go", "		s.queue.Put(cluster.Span{", "		s.queue.Flush(time.Hour)\n		s.queue.Put(cluster.Span{"),
 		in("test/cluster", "TestNothingStopsTheStop"),
 	},
 	{
-		"stop", "idle is told while a worker is about to start",
+		"stop", "a node reports idle while a worker is about to start",
 		one("internal/nodesession/supervisor.go", "next.Idle = v.starting == 0 && (", "next.Idle = ("),
 		in("test/cluster", "TestIdleIsNotToldWhileAWorkerStarts"),
 	},
@@ -1173,12 +1185,12 @@ var mutants = []mutant{
 		in("test/cluster", "TestAHungLoopLosesItsLease"),
 	},
 	{
-		"stop", "a part that hangs is waited for when a membership ends",
+		"stop", "the end of a membership waits for a part that hangs",
 		one("internal/nodesession/stop.go", "const partsLimit = 15 * time.Second\n", "const partsLimit = 15 * time.Hour\n"),
 		in("test/cluster", "TestAHungLoopLosesItsLease"),
 	},
 	{
-		"stop", "nothing ends a process in which nothing turns any longer",
+		"stop", "a process whose loops all hang is not ended",
 		one("internal/follower/exittimer.go", "				exit()\n				return\n", "				return\n"),
 		in("test/cluster", "TestExitTimer"),
 	},
@@ -1197,50 +1209,50 @@ var mutants = []mutant{
 		in("test/cluster", "TestManyStuckWorkersEndInTime"),
 	},
 	{
-		"management", "a wish goes without a line that says whose it was",
+		"management", "an operation is written without its line in the audit",
 		one("internal/operation/audit.go", "	if o.line == nil {\n		return ops\n", "	if len(ops) > 0 {\n		return ops\n"),
 		in("test/cluster", "TestAudit"),
 	},
 	{
-		"management", "what was done is called not done when its answer is lost and the time is up",
+		"management", "an operation that was done is reported as not done when its answer is lost and the time is up",
 		one("internal/operation/settle.go", "	case done != nil:\n", "	case done != nil && !sent:\n"),
 		in("internal/operation", "TestLostAnswers"),
 	},
 	{
-		"management", "a key is not looked for in the audit",
+		"management", "an idempotency key is not searched for in the audit",
 		one("internal/operation/audit.go", "return l.ID == o.line.ID || l.Key != \"\" && l.Key == o.line.Key\n", "return l.ID == o.line.ID\n"),
 		in("internal/operation", "TestKeys"),
 	},
 	{
-		"management", "what a leader counts as moved already it plans where it is",
+		"management", "a leader plans a slot where it is although it has released it for a move",
 		one("internal/reconcile/placement/placement.go", `		task.Current[slot.Index], task.Token[slot.Index] = n, pinned
 `, `		_ = n
 `),
 		in("test/cluster", "TestMove"),
 	},
 	{
-		"management", "a burial does not tell what it freed",
+		"management", "reaping a member does not record which slots it freed",
 		one("internal/reconcile/round/commit.go", `			c.Move(cluster.Decided{Step: cluster.StepFree, Task: h.Task, Slots: h.Slots, Node: node, Token: h.Token}, because)
 `, ""),
 		in("test/cluster", "TestPast"),
 	},
 	{
-		"management", "what an evicted member holds may be given away at once",
+		"management", "slots that an evicted member holds may be granted at once",
 		one("internal/operation/evict.go", "	assignment.Evicted = true\n", "	assignment.Closed = &schema.Closed{By: node}\n"),
 		simulated("Safety", 300),
 	},
 	{
-		"management", "nobody is asked for their role",
+		"management", "requests are served whatever the caller's role",
 		one("httpapi/auth.go", "		if p == nil {\n			next(ctx)\n", "		if p == nil || p.Status == http.StatusForbidden {\n			next(ctx)\n"),
 		in("httpapi", "TestRoles"),
 	},
 	{
-		"management", "a node answers under any name",
+		"management", "a node answers to any host name",
 		one("httpapi/access.go", "slices.Contains(a.Hosts, \"*\") {", "len(name) > 0 {"),
 		in("httpapi", "TestHosts"),
 	},
 	{
-		"management", "followers are not told that a list is empty now",
+		"management", "followers do not learn that a list has become empty",
 		one("httpapi/diff.go", "	whole := append(make([]T, 0, len(list)), list...)\n", "	whole := append([]T(nil), list...)\n"),
 		in("httpapi", "TestUpdate"),
 	},
@@ -1250,7 +1262,7 @@ var mutants = []mutant{
 		in("httpapi", "TestFollowWithoutGap"),
 	},
 	{
-		"management", "a token that was taken out goes on being valid for who has logged in",
+		"management", "a deleted token stays valid for browsers that have logged in with it",
 		one("httpapi/login.go", "		if t.Hash == one.token {\n", "		if t.Hash != one.token {\n"),
 		in("httpapi", "TestLogin"),
 	},
@@ -1275,22 +1287,22 @@ var mutants = []mutant{
 		in("app/internal/config", "TestTokensFileSpoiledBeforeTheFirstRequest"),
 	},
 	{
-		"management", "a file that could not be read is left at that",
-		one("app/internal/config/access.go", "	if stamp == w.stamp && w.failing == \"\" {\n", "	if stamp == w.stamp || w.failing != \"\" {\n"),
+		"management", "a file that could not be read is not read again",
+		one("app/internal/config/watched.go", "	if stamp == w.stamp && w.failing == \"\" {\n", "	if stamp == w.stamp || w.failing != \"\" {\n"),
 		in("app/internal/config", "TestWhatCouldNotBeReadIsReadAgain"),
 	},
 	{
-		"management", "a guesser keeps valid tokens out of his address",
+		"management", "a guesser locks valid tokens at the same address out",
 		one("httpapi/auth.go", "	c, known := g.identify(r)\n	if c.from", "	if g.mistakes.of(source{\"token\", network(from)}).Tokens() < 1 {\n		answer(w, slower(\"locked\"))\n		return\n	}\n	c, known := g.identify(r)\n	if c.from"),
 		in("httpapi", "TestGuessersKeepNobodyOut"),
 	},
 	{
-		"management", "a guesser with many addresses has others forgotten",
+		"management", "a guesser with many addresses evicts other callers' records",
 		one("httpapi/auth.go", "		l.forget(time.Now())\n", "		l.known = nil\n"),
 		in("httpapi", "TestFloodsOfAddressesPushNobodyOut"),
 	},
 	{
-		"management", "who is slowed down most is forgotten first",
+		"management", "the caller that is slowed down most is forgotten first",
 		one("httpapi/auth.go", "return cmp.Compare(a.tokens, b.tokens)", "return cmp.Compare(b.tokens, a.tokens)"),
 		in("httpapi", "TestFloodsOfAddressesPushNobodyOut"),
 	},
@@ -1300,12 +1312,12 @@ var mutants = []mutant{
 		in("httpapi", "TestFloodsOfWritesKeepNobodyOut"),
 	},
 	{
-		"management", "who has no role is counted among those who write",
+		"management", "a caller without a role counts against the limit of writers",
 		one("httpapi/auth.go", "	case c.role == \"\" && r.URL.Path != logoutPath:\n", "	case c.role == \"\" && r.URL.Path != logoutPath && g.writes.allow(source{\"\", network(c.from)}):\n"),
 		in("httpapi", "TestFloodsOfWritesKeepNobodyOut"),
 	},
 	{
-		"management", "who follows is not looked at again",
+		"management", "a follower's rights are not checked again",
 		one("httpapi/shares.go", "				if !a.guard.still(r) {\n", "				if r == nil {\n"),
 		in("httpapi", "TestFollowersEndWithTheirRight"),
 	},
@@ -1315,32 +1327,32 @@ var mutants = []mutant{
 		in("httpapi", "TestShares"),
 	},
 	{
-		"management", "the streams of one caller are counted for another",
+		"management", "the streams of one caller count for another",
 		one("httpapi/shares.go", "	who, there := source{c.name, everywhere}, source{c.name, network(c.from)}\n", "	who, there := source{c.name, \"\"}, source{c.name + \" \" + network(c.from), \"\"}\n"),
 		in("httpapi", "TestSharesAreOfOneCaller"),
 	},
 	{
-		"management", "a log that has ended is joined",
+		"management", "a reader joins a log that has ended",
 		one("httpapi/tails.go", "	if tail == nil || tail.over() {\n", "	if tail == nil {\n"),
 		in("httpapi", "TestJoinAsTheLogEnds"),
 	},
 	{
-		"management", "a log is joined while the last one leaves it",
+		"management", "a reader joins a log while the last reader leaves it",
 		one("httpapi/tails.go", "		if tail.readers--; tail.readers == 0 {\n			tail.cancel()\n", "		if tail.readers--; tail.readers == 0 {\n			t.mu.Unlock()\n			defer tail.cancel()\n			t.mu.Lock()\n"),
 		in("httpapi", "TestJoinAsTheLogEnds"),
 	},
 	{
-		"management", "a node shows what another's answer does not prove",
+		"management", "a node passes an answer on that does not prove its origin",
 		one("httpapi/proof.go", " || !hmac.Equal([]byte(proof), []byte(p.proof(p.read, data)))", " || !hmac.Equal([]byte(proof), []byte(proof))"),
 		in("httpapi", "TestAnswersAreProven"),
 	},
 	{
-		"management", "an answer that was recorded is one to another question",
+		"management", "a recorded answer passes for one to another question",
 		one("httpapi/proof.go", "	return sign(secret, \"answer\", q.method, q.uri, q.address, q.nonce, q.number, ", "	return sign(secret, \"answer\", q.nonce, "),
 		in("httpapi", "TestRecordedAnswersAreNoAnswers"),
 	},
 	{
-		"management", "a signed request is good again",
+		"management", "a signed request is accepted twice",
 		one("httpapi/peer.go", "	if _, again := p.used[nonce]; again {\n", "	if _, again := p.used[nonce]; again && p.key == nil {\n"),
 		in("httpapi", "TestRequestsAreNotRepeated"),
 	},
@@ -1355,7 +1367,7 @@ var mutants = []mutant{
 		in("httpapi", "TestStrangersDelayNobody"),
 	},
 	{
-		"management", "whoever makes up a number has the secret of the nodes read from the store",
+		"management", "each made-up nonce has the secret of the nodes read from the store",
 		one("httpapi/peer.go", " && p.own(nonce) {\n", " {\n"),
 		in("httpapi", "TestStrangersDelayNobody"),
 	},
@@ -1395,48 +1407,48 @@ var mutants = []mutant{
 		in("coord/etcd", "TestClientCertificatesThatAreNotAskedFor"),
 	},
 	{
-		"management", "any etcd that is joined is taken for that of dev",
+		"management", "any etcd that is joined counts as that of dev",
 		one("app/internal/peers/peers.go", " && (s.Service.Joined == \"\" || !s.Service.Local())\n", " && s.Service.Joined == \"\"\n"),
 		in("app/internal/peers", "TestSecretOfAJoinedCluster"),
 	},
 	{
-		"management", "others are told a name that means themselves",
+		"management", "a node announces an address that means each reader's own machine",
 		one("app/internal/peers/peers.go", "	names := slices.DeleteFunc(slices.Clone(leaf.DNSNames), ownName)\n", "	names := leaf.DNSNames\n"),
 		in("app/internal/peers", "TestReachedWithTLS"),
 	},
 	{
-		"management", "a secret that others may know counts",
+		"management", "a secret that others may know is accepted",
 		one("app/internal/peers/peers.go", "text != \"\" || access.Znodes == 0", "text == \"?\" || access.Znodes == 0"),
 		in("app/internal/peers", "TestSharedSecretIsForTheUserAlone"),
 	},
 	{
-		"management", "why a slot has left its node is forgotten with the next commit",
+		"management", "the reason why a slot left its node is forgotten with the next commit",
 		one("internal/reconcile/round/commit.go", `	maps.Copy(c.FreedWhy, w.FreedWhy)
 `, ""),
 		in("internal/reconcile", "TestReasonsAreKept"),
 	},
 	{
-		"management", "pages of other sites may have reads made",
+		"management", "pages of other sites may make a browser read",
 		one("httpapi/refusals.go", "strings.HasPrefix(r.URL.Path, \"/api/\")", "strings.HasPrefix(r.URL.Path, \"/apis/\")"),
 		in("httpapi", "TestPagesOfOtherSites"),
 	},
 	{
-		"management", "znodes that others may use are taken for protected",
+		"management", "znodes that others may use count as protected",
 		one("coord/zk/acl.go", "		case errors.Is(err, coord.ErrNotFound) || err == nil && slices.Equal(acl, ss.store.acl):\n", "		case errors.Is(err, coord.ErrNotFound) || err == nil && len(acl) == len(ss.store.acl):\n"),
 		in("coord/zk", "TestProtect"),
 	},
 	{
-		"management", "a znode of another's keeps the rest from being protected",
+		"management", "a znode of another owner keeps the rest from being protected",
 		one("coord/zk/acl.go", "				refused = append(refused, key)\n				return nil\n", "				refused = append(refused, key)\n"),
 		in("coord/zk", "TestProtect"),
 	},
 	{
-		"management", "a start does not see that what is directly below the root is open",
+		"management", "a start does not notice open records directly below the root",
 		one("coord/zk/acl.go", "	for _, key := range append([]string{root}, top...) {\n", "	for _, key := range []string{root} {\n"),
 		in("coord/zk", "TestSampleAccess"),
 	},
 	{
-		"management", "a process with workers that do not stop waits for what goes on beside them",
+		"management", "a process with stuck workers waits for its other goroutines",
 		one("app/internal/node/node.go", "		if !errors.Is(*err, xconsumer.ErrStuck) {\n			<-done\n", "		if err != nil {\n			<-done\n"),
 		in("app/internal/node", "TestBesideDelaysNoStuckNode"),
 	},
@@ -1457,7 +1469,7 @@ var mutants = []mutant{
 		in("test/cluster", "TestMassPanic"),
 	},
 	{
-		"records", "every error of a slot that has ended is noted at once",
+		"records", "every error of an ended slot is recorded at once",
 		[]change{
 			{"internal/follower/ended.go", "schema.SizeOf(&fresh) > d.errors {", "len(reason) < 0 {"},
 			{"internal/follower/ended.go", "	if need > d.room {\n", "	if need < 0 {\n"},
@@ -1465,7 +1477,7 @@ var mutants = []mutant{
 		in("test/cluster", "TestManyFailInARun"),
 	},
 	{
-		"records", "a status tells how all workers are",
+		"records", "a status describes all workers, however many",
 		one("internal/follower/ended.go", "	status.Workers = workers[:schema.Fit(workers, schema.MaxStatus-size()-len(`\"workers\":[],`))]\n", "	status.Workers = workers\n"),
 		in("internal/follower", "TestStatusIsBounded"),
 	},
@@ -1475,12 +1487,12 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestAgendaIsBounded"),
 	},
 	{
-		"records", "a full assignment takes whatever is asked back and all that has changed",
+		"records", "a full assignment still takes every release and every changed spec",
 		one("internal/reconcile/release.go", "!changed || d.fitsAssignment(memberID, assignment, changed):", "!changed || d.fitsAssignment(memberID, assignment, changed) || true:"),
 		in("internal/reconcile", "TestAssignmentIsBounded"),
 	},
 	{
-		"records", "a closed assignment names everything that was started",
+		"records", "a closed assignment names every started slot, however many",
 		one("internal/schema/records.go", "	c.StartedLast60s = started[:Fit(started, coord.MaxValue-Size(d)-name)]\n", "	c.StartedLast60s = started[:len(started)+0*name*len(coord.ErrTooLarge.Error())]\n"),
 		in("internal/schema", "TestClosedAssignmentsAreBounded"),
 	},
@@ -1495,13 +1507,13 @@ var mutants = []mutant{
 		in("internal/follower", "TestKnownGrants"),
 	},
 	{
-		"tokens", "what two assignments list, or its member refuses, stays where it is",
+		"tokens", "a slot that two assignments list, or that its member refuses, is not released",
 		one("internal/reconcile/select.go", `	d.addInvalid(s.invalid)
 `, ""),
 		in("internal/reconcile", "TestRecall"),
 	},
 	{
-		"tokens", "what a member holds is granted elsewhere when a hand has taken it out of its assignment",
+		"tokens", "a held slot is granted elsewhere when a person has taken it out of its assignment",
 		one("internal/reconcile/grants.go", `			lists[2] = p.Status.Rec.Holding
 `, `			lists[2] = nil
 `),
@@ -1514,24 +1526,24 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestTokensRiseAboveWhatWasRefused"),
 	},
 	{
-		"tokens", "a token that nobody can have given raises those that follow",
+		"tokens", "a token that no leader can have granted raises those that follow",
 		one("internal/reconcile/round/facts.go", `		if schema.PlausibleToken(token) {
 `, `		if token > 0 {
 `),
 		in("internal/reconcile", "TestRecall"),
 	},
 	{
-		"assignments", "a leader forgets whom it found without an assignment as soon as the rest goes",
+		"assignments", "a leader forgets a member without an assignment as soon as its other keys go",
 		one("internal/view/store.go", "(p.Assignment.Rec != nil || p.AssignmentMissing)", "p.Assignment.Rec != nil"),
 		in("internal/view", "TestMissingFromTheFirst"),
 	},
 	{
-		"versions", "a record is taken for the one that is known by its version alone",
+		"versions", "a record counts as known when only its version is",
 		one("internal/view/store.go", "old.Version == r.Version && schema.Same(P(old.Rec), r.Value) {", "old.Version == r.Version {"),
 		in("internal/view", "TestRemadeRecordsAreSeen"),
 	},
 	{
-		"versions", "a leader deletes the orders when all are obeyed, and operators read the audit after them",
+		"versions", "a leader deletes the requests when all are applied, and operators read the audit after them",
 		[]change{
 			{"internal/leader/publish.go", "		ops = append(ops, coord.Set(l.Keys.Requests(), schema.Encode(d.Requests, at+1), at))\n",
 				"		if ops = append(ops, coord.Set(l.Keys.Requests(), schema.Encode(d.Requests, at+1), at)); d.Requests.Empty() {\n			ops[len(ops)-1] = coord.Delete(l.Keys.Requests(), at)\n		}\n"},
@@ -1540,7 +1552,7 @@ var mutants = []mutant{
 		in("test/cluster", "TestNoOrderIsLost"),
 	},
 	{
-		"versions", "what is not wanted of a node any longer is deleted, and the audit is read after it",
+		"versions", "a node's last mark is deleted, and the audit is read after it",
 		[]change{
 			{"internal/operation/operation.go", "	case !p.damaged && string(schema.Encode(rec, p.version)) == string(p.before):\n",
 				"	case !keep:\n		return coord.Delete(p.key, p.version), p.version + 1, nil\n	case !p.damaged && string(schema.Encode(rec, p.version)) == string(p.before):\n"},
@@ -1554,7 +1566,7 @@ var mutants = []mutant{
 		in("internal/operation", "TestWriteOfARemovedTask"),
 	},
 	{
-		"versions", "a leader removes records and does not say so",
+		"versions", "a leader removes records without recording that",
 		[]change{
 			{"internal/leader/remove.go", "		ops = append(ops, coord.Create(l.Keys.Removed(), schema.Encode(r.Record, 0)))\n", ""},
 			{"internal/leader/remove.go", "		ops = append(ops, coord.Set(l.Keys.Removed(), schema.Encode(r.Record, version), old.Version))\n", ""},
@@ -1572,7 +1584,7 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestWhatIsRemoved"),
 	},
 	{
-		"growth", "a run's checkpoints are deleted while it may still note some",
+		"growth", "a run's checkpoints are deleted while it may still save some",
 		one("internal/reconcile/runs/runs.go", " && !a.Lists(cluster.RunTask(a.task, id)) {", " {"),
 		in("internal/reconcile", "TestRunsAreKeptWhileTheyAreListed"),
 	},
@@ -1622,7 +1634,7 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestClaimsAreLeftAlone"),
 	},
 	{
-		"scale", "a former member is tried to be closed once",
+		"scale", "a node tries only once to close its former member",
 		one("internal/nodesession/session.go", "	p.Go(\"former members\", func() error { s.keepClosing(living); return nil })\n", ""),
 		in("test/cluster", "TestFormerMemberIsClosedInTheEnd"),
 	},

@@ -15,7 +15,7 @@ import (
 // scribble writes a record of any kind by hand: what it holds already, something that is none, or, of those that are
 // counted, the next one. What nobody but a person can mend is mended after a while.
 func (m *machine) scribble(n int64) {
-	v := m.told()
+	v := m.reported()
 	if v == nil {
 		return
 	}
@@ -156,7 +156,7 @@ func (w *world) deafen(span time.Duration) {
 func (w *world) leader() *machine {
 	leader := w.store.Leader()
 	for _, m := range w.machines {
-		if v := m.told(); v != nil && v.Member == leader {
+		if v := m.reported(); v != nil && v.Member == leader {
 			return m
 		}
 	}

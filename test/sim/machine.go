@@ -37,13 +37,13 @@ type process struct {
 	name   string // n1/3
 	n      int64
 	client *mem.Client
-	vitals atomic.Pointer[cluster.SupervisorReport]
+	report atomic.Pointer[cluster.SupervisorReport]
 	cancel context.CancelFunc
 	dead   chan struct{} // closed when the process has ended, however
 	ended  chan struct{} // closed when Run has returned
 	awake  gate
-	heard  gate        // open while somebody reads its log, listens to its vitals and takes its spans
-	deaf   atomic.Bool // it was closed once: what vitals say may be old
+	heard  gate        // open while somebody reads its log, listens to its reports and takes its spans
+	deaf   atomic.Bool // it was closed once: what reports say may be old
 	faulty faulty
 }
 
@@ -132,13 +132,13 @@ func (p *process) link(_ string, link *mem.Client) coord.Store {
 	return link
 }
 
-// wire makes the node tell the process what it tells.
+// wire has the process receive what the node reports.
 func (p *process) wire(c *xconsumer.Config) {
 	c.Cluster, c.Log = clusterName, slog.New(unread{p})
 	c.Trace = func(cluster.Span) { p.heard.wait() }
 	c.SupervisorReport = func(v cluster.SupervisorReport) {
 		if p.heard.wait(); p.alive() {
-			p.vitals.Store(&v)
+			p.report.Store(&v)
 		}
 	}
 }
@@ -157,7 +157,7 @@ func (u unread) WithAttrs([]slog.Attr) slog.Handler { return u }
 
 func (u unread) WithGroup(string) slog.Handler { return u }
 
-// deafen blocks whatever the process logs or tells, for a while, or until it ends: nothing may come of that.
+// deafen blocks whatever the process logs or reports, for a while, or until it ends: nothing may come of that.
 func (m *machine) deafen(span time.Duration) {
 	p := m.present()
 	if p == nil {
@@ -237,10 +237,10 @@ func (m *machine) present() *process {
 	return m.proc
 }
 
-// told returns what the process that runs has told its parent last, nil for nothing.
-func (m *machine) told() *cluster.SupervisorReport {
+// reported returns what the process that runs has reported to its parent last, nil for nothing.
+func (m *machine) reported() *cluster.SupervisorReport {
 	if p := m.present(); p != nil {
-		return p.vitals.Load()
+		return p.report.Load()
 	}
 	return nil
 }
@@ -253,14 +253,14 @@ func (m *machine) crash(why string) {
 }
 
 // parent cleans up after the process and starts the next one; or the machine was lost, and only the
-// end of its session tells.
+// end of its session shows.
 func (p *process) parent(cause string) {
 	if p.quiet.Load() && p.o.Mode == Safety {
 		return // it is over
 	}
 	lost := p.dice.chance(0.4, "lost", p.n)
 	p.doing.Go(func() {
-		if v := p.vitals.Load(); !lost && v != nil && !v.Closed {
+		if v := p.report.Load(); !lost && v != nil && !v.Closed {
 			p.sleep(p.dice.upTo(1500*time.Millisecond, "tree", p.n))
 			p.closeDead(v, cause)
 		}
@@ -307,7 +307,7 @@ func (m *machine) pause(span time.Duration, supervised bool) {
 	p.note(invariant.Paused, p.name, "", 0, 0)
 	m.doing.Go(func() {
 		for end := m.now() + span; m.now() < end && !m.quiet.Load(); m.sleep(min(500*time.Millisecond, end-m.now())) {
-			if v := p.vitals.Load(); supervised && v != nil && !v.Idle && p.client.Now() > v.StopBy {
+			if v := p.report.Load(); supervised && v != nil && !v.Idle && p.client.Now() > v.StopBy {
 				if p.die("hangs beyond its lease") {
 					p.parent("hung")
 				}

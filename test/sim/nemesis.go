@@ -13,7 +13,7 @@ import (
 // fault is one thing that the nemesis does. What lasts goes on in the background.
 type fault struct {
 	name string
-	// Hit does it to a machine; n tells this hit from others.
+	// Hit does it to a machine; n distinguishes this hit from others.
 	hit func(w *world, m *machine, n int64)
 }
 
@@ -178,7 +178,7 @@ func (m *machine) expire() {
 		return
 	}
 	// Who has lost its document as well is known to no leader that comes: see docs/reliability.md.
-	if v := p.vitals.Load(); v != nil && m.only("expire", v.Member) {
+	if v := p.report.Load(); v != nil && m.only("expire", v.Member) {
 		m.touched(v.Member)
 		m.service.Expire(v.Session)
 	}
@@ -206,7 +206,7 @@ func (w *world) touched(member string) {
 
 // tamper deletes one of a member's keys.
 func (m *machine) tamper(n int64) {
-	v := m.told()
+	v := m.reported()
 	if v == nil {
 		return
 	}
@@ -234,7 +234,7 @@ func (m *machine) tamper(n int64) {
 // One that says that the member was evicted or closed is never written over: that would not be a former assignment, but a
 // former life.
 func (m *machine) putBack(n int64) {
-	v := m.told()
+	v := m.reported()
 	if v == nil {
 		return
 	}
@@ -279,8 +279,8 @@ func (w *world) scale(n int64) {
 			return coord.Op{}, false // it was written by hand
 		}
 		rec.Override.WorkerNum = &workers
-		if w.dice.chance(0.2, "resize", n) { // from now on they are told their number, or no longer
-			w.count("workers are told their number from now on, or no longer")
+		if w.dice.chance(0.2, "resize", n) { // from now on they get their count, or no longer
+			w.count("workers get their count from now on, or no longer")
 			if rec.Spec.Resize == cluster.ResizeLive {
 				rec.Spec.Resize = cluster.ResizeRestart
 			} else {
@@ -301,7 +301,7 @@ func (w *world) flap(n int64) {
 			leader := w.store.Leader()
 			for _, m := range w.machines {
 				if p := m.present(); p != nil {
-					if v := p.vitals.Load(); v != nil && strings.HasPrefix(v.Member, leader) {
+					if v := p.report.Load(); v != nil && strings.HasPrefix(v.Member, leader) {
 						m.crash("it leads")
 					}
 				}

@@ -2,5 +2,5 @@
 
 package sim_test
 
-// raced tells that the race detector watches, which makes histories ten times as slow.
+// raced says that the race detector watches, which makes histories ten times as slow.
 const raced = true

@@ -118,7 +118,7 @@ func (r *Result) Add(o Result) {
 	}
 }
 
-// Report tells of many histories.
+// Report sums many histories up.
 func (r *Result) Report(histories int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d histories, %v of simulated time\n", histories, r.Duration.Round(time.Minute))

@@ -99,7 +99,7 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// divergence tells where two histories part, and keeps both.
+// divergence says where two histories part, and keeps both.
 func divergence(a, b string) string {
 	for i := range min(len(a), len(b)) {
 		if a[i] != b[i] {

@@ -48,8 +48,8 @@ func (s *storms) isDeaf(now time.Duration) bool {
 	return s.deaf && now < s.until[0]
 }
 
-// fate decides what becomes of a request.
-func (w *world) fate(r mem.Request) mem.Fate {
+// outcome decides what becomes of a request.
+func (w *world) outcome(r mem.Request) mem.Fate {
 	about := []int64{int64(r.Client), int64(r.At), int64(r.Nth)}
 	kind := r.Key
 	if r.Commit {

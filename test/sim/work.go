@@ -112,7 +112,7 @@ func (p *process) alive() bool {
 
 // judgeStart wants what runs to be held: I5.
 func (p *process) judgeStart(slot cluster.Slot, token int64) {
-	v := p.vitals.Load()
+	v := p.report.Load()
 	p.world.mu.Lock()
 	tampered := v == nil || p.tampered[v.Member]
 	p.world.mu.Unlock()
@@ -129,7 +129,7 @@ func (p *process) judgeStart(slot cluster.Slot, token int64) {
 
 // judgeStop wants releases to end in time, where no fault is in the way: I8.
 func (p *process) judgeStop(slot cluster.Slot, token int64) {
-	v := p.vitals.Load()
+	v := p.report.Load()
 	if v == nil {
 		return
 	}

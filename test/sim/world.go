@@ -84,7 +84,7 @@ func newWorld(t *testing.T, o Options) *world {
 	w.mixed = o.Mode != Calm && w.dice.chance(0.5, "mixed timeouts") // the faults of Calm are short for long leases
 	w.service = mem.New(mem.Config{
 		Timeout: timeout, Tick: tick, Grace: grace, Latency: 2 * time.Millisecond, Servers: 3,
-		Faults:  mem.Faults{Request: w.fate, Lag: w.lag, Touch: w.touch, Hint: w.hint},
+		Faults:  mem.Faults{Request: w.outcome, Lag: w.lag, Touch: w.touch, Hint: w.hint},
 		Applied: w.applied,
 	})
 	w.operator = w.service.Client()
@@ -352,7 +352,7 @@ func (w *world) note(what, node, slot string, token int64, count int) {
 	}
 }
 
-// applied is told of every commit.
+// applied sees every commit.
 func (w *world) applied(c mem.Commit) {
 	by := ""
 	if c.Client == w.byHand && !c.Expired {

@@ -119,7 +119,7 @@ func start(tb testing.TB, hosts []host, java, config []string) *Ensemble {
 		return exec.Command(args[0], args[1:]...), nil
 	}
 	e.Wipe = func(i int) error { return os.RemoveAll(filepath.Join(dirs[i], "data", "version-2")) }
-	// ruok says imok without a quorum; srvr tells the mode.
+	// ruok says imok without a quorum; srvr returns the mode.
 	e.Serves = func(i int) bool { return strings.Contains(srvr(e.Addresses[i]), "Mode: ") }
 	if err := e.Start(); err != nil {
 		tb.Fatal(err)

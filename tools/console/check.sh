@@ -1,6 +1,6 @@
 #!/bin/sh
-# Checks the types of the console's modules, as their comments tell them. It reads a copy in which the libraries have
-# the names under which their types are found, and complains of the lines as they are.
+# Checks the types of the console's modules, which their comments declare. It checks a copy in which the libraries have
+# the names under which their types are found, and reports the lines of the original.
 set -eu
 cd "$(dirname "$0")"
 [ -x node_modules/.bin/tsc ] || npm ci --no-audit --no-fund --silent

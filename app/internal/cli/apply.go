@@ -188,10 +188,10 @@ func (d *difference) show(s *environment, b *bytes.Buffer, prune bool) {
 }
 
 func diffCommand(env *environment) *cobra.Command {
-	c := &cobra.Command{Use: "diff", Short: "Shows how what a file declares differs from the cluster", Args: args()}
+	c := &cobra.Command{Use: "diff", Short: "Show how the tasks of a file differ from those of the cluster", Args: args()}
 	f, o := env.server(c), outputFlag(c)
 	file := c.Flags().StringP("file", "f", "", "configuration file (default app.toml)")
-	prune := c.Flags().Bool("prune", false, "tasks that are not in it count, too")
+	prune := c.Flags().Bool("prune", false, "count tasks that are not in the file, too")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		api, err := f.client()
 		if err != nil {
@@ -228,13 +228,13 @@ func (d *difference) names(prune bool) (list []string) {
 
 func applyCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
-		Use: "apply", Short: "Makes the cluster's tasks what a file declares, after showing what that moves", Args: args(),
+		Use: "apply", Short: "Declare the tasks of a file, after showing what that moves", Args: args(),
 		Example: `  xconsumer apply -f app.toml
   xconsumer apply -f app.toml --prune --yes --wait`,
 	}
 	m := env.mutation(c).planned(c)
 	file := c.Flags().StringP("file", "f", "", "configuration file (default app.toml)")
-	prune := c.Flags().Bool("prune", false, "deletes tasks that are not in it")
+	prune := c.Flags().Bool("prune", false, "delete tasks that are not in the file")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		api, err := m.client()
 		if err != nil {

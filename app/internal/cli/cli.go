@@ -67,21 +67,21 @@ type environment struct {
 // server is the flags of a command that asks a node.
 type server struct {
 	*environment
-	asked config.Asked
+	flags config.ClientFlags
 }
 
 func (env *environment) server(c *cobra.Command) *server {
 	f := &server{environment: env}
-	c.Flags().StringVar(&f.asked.URL, "server", "", "URL of a node (default $XCONSUMER_SERVER or "+config.DefaultServer+")")
-	c.Flags().StringVar(&f.asked.Token, "token", "", "token (default $XCONSUMER_API_TOKEN); others can see it in the list of processes")
-	c.Flags().StringVar(&f.asked.CA, "ca", "", "file with the CA of the node's certificate (default $XCONSUMER_API_CA, or the system's)")
-	c.Flags().StringVar(&f.asked.Cert, "cert", "", "client certificate (default $XCONSUMER_API_CERT)")
-	c.Flags().StringVar(&f.asked.Key, "key", "", "its key (default $XCONSUMER_API_KEY)")
+	c.Flags().StringVar(&f.flags.URL, "server", "", "URL of the node to ask (default $XCONSUMER_SERVER or "+config.DefaultServer+")")
+	c.Flags().StringVar(&f.flags.Token, "token", "", "API token (default $XCONSUMER_API_TOKEN); the list of processes shows it to others")
+	c.Flags().StringVar(&f.flags.CA, "ca", "", "file with the CA of the node's certificate (default $XCONSUMER_API_CA, or the system's)")
+	c.Flags().StringVar(&f.flags.Cert, "cert", "", "client certificate (default $XCONSUMER_API_CERT)")
+	c.Flags().StringVar(&f.flags.Key, "key", "", "key of the client certificate (default $XCONSUMER_API_KEY)")
 	return f
 }
 
 // client returns the client of the node that the command is to ask.
-func (f *server) client() (*client.Client, error) { return f.asked.Client(f.Getenv) }
+func (f *server) client() (*client.Client, error) { return f.flags.Client(f.Getenv) }
 
 // withHint adds to an error what to do next.
 func withHint(err error) error {
@@ -137,7 +137,7 @@ func outputFlag(c *cobra.Command, formats ...string) *render.Output {
 	if formats == nil {
 		formats = render.Formats
 	}
-	c.Flags().StringVarP(&o.Format, "output", "o", formats[0], strings.Join(formats, ", "))
+	c.Flags().StringVarP(&o.Format, "output", "o", formats[0], "output format: "+strings.Join(formats, ", "))
 	old := c.PreRunE
 	c.PreRunE = func(c *cobra.Command, args []string) error {
 		if !slices.Contains(formats, o.Format) {
@@ -157,7 +157,7 @@ func goesOn(c *cobra.Command, on *bool, name, usage string) {
 	for _, one := range []struct{ name, short string }{{"watch", "w"}, {"follow", "f"}} {
 		text := usage
 		if one.name != name {
-			text = "the same as --" + name
+			text = "same as --" + name
 		}
 		c.Flags().BoolVarP(on, one.name, one.short, false, text)
 	}
@@ -172,7 +172,7 @@ type query struct {
 
 func (env *environment) query(c *cobra.Command) *query {
 	q := &query{server: env.server(c), Output: env.tables(c)}
-	goesOn(c, &q.watch, "watch", "goes on, and prints it again whenever it changes")
+	goesOn(c, &q.watch, "watch", "go on, and print the answer again whenever it changes")
 	return q
 }
 
@@ -192,7 +192,8 @@ func (q *query) run(ctx context.Context, once func(ctx context.Context, api *cli
 		page = render.NewScreen(q.Out, q.size)
 	}
 	lost := func(err error) {
-		if last = ""; cutAt.IsZero() { // what is said of it stands where the answer was
+		last = "" // the notice stands where the answer was
+		if cutAt.IsZero() {
 			cutAt = time.Now()
 		}
 		reason := terminal.Printable(err.Error())
@@ -220,7 +221,8 @@ func (q *query) run(ctx context.Context, once func(ctx context.Context, api *cli
 			return nil
 		}
 		text := b.String()
-		if last = text; page != nil {
+		last = text
+		if page != nil {
 			return page.Show(text)
 		}
 		_, err = io.WriteString(q.Out, q.Separated(text))

@@ -60,7 +60,7 @@ func onStore(
 }
 
 // confirmStore asks whether to go on, and returns a context whose patience with the store begins with the answer: how long
-// that takes is no fault of the store.
+// that takes is not the fault of the store.
 func confirmStore(ctx context.Context, streams Streams, what string, yes bool) (context.Context, context.CancelFunc, error) {
 	if err := confirm(streams, what, yes); err != nil {
 		return nil, nil, err
@@ -77,7 +77,8 @@ func erase(ctx context.Context, session coord.Session, s config.Settings, stream
 		return 0, err
 	}
 	defer cancel()
-	if records, err = membership.DeleteCluster(ctx, session, schema.NewKeys(s.Cluster)); errors.Is(err, membership.ErrNoCluster) {
+	records, err = membership.DeleteCluster(ctx, session, schema.NewKeys(s.Cluster))
+	if errors.Is(err, membership.ErrNoCluster) {
 		err = fmt.Errorf("%w: %s", err, s.Cluster)
 	}
 	return records, err
@@ -86,22 +87,22 @@ func erase(ctx context.Context, session coord.Session, s config.Settings, stream
 func clusterCommand(streams Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "cluster",
-		Short: "Creates, protects and deletes clusters in the store",
+		Short: "Create, protect and delete clusters in the store",
 		Args:  noArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	create := &cobra.Command{
-		Use: "init", Short: "Creates the cluster in a fresh store, or prepares one that was restored from a copy", Args: noArgs,
-		Long: `Creates the cluster that the configuration names, if there is none; the first node would do so, too. With username and
+		Use: "init", Short: "Create the cluster in a new store, or prepare a store that was restored from a copy", Args: noArgs,
+		Long: `Create the cluster that the configuration names, if there is none. The first node would do so, too. With username and
 password its records are for that identity alone.
 
-In a store that was restored from a copy, tokens must rise above all that were given since it was made: --token-floor
-says what that is, and makes the epoch again if it is missing or damaged. No node may run then.`,
+In a store that was restored from a copy, new tokens must be above all tokens that were given after the copy was made:
+--token-floor names the greatest of those, and creates the epoch again if it is missing or damaged. No node may run then.`,
 	}
 	flags := configFlags(create)
 	o := outputFlag(create, "table", "json", "yaml")
 	yesFlag(create, new(bool))
-	floor := create.Flags().Int64("token-floor", 0, "the greatest token that was ever seen; the next one is above it")
+	floor := create.Flags().Int64("token-floor", 0, "greatest token that was ever seen; the next token is above it")
 	create.RunE = func(c *cobra.Command, _ []string) error {
 		if *floor < 0 {
 			return fmt.Errorf("%w: --token-floor: %d is less than 0", config.ErrUsage, *floor)
@@ -115,7 +116,7 @@ says what that is, and makes the epoch again if it is missing or damaged. No nod
 				fmt.Sprintf("cluster %s is in %v; its next token is %d\n", s.Cluster, s.Service, next))
 		})
 	}
-	remove := &cobra.Command{Use: "delete", Short: "Deletes everything of the cluster from the store; no node of it may run", Args: noArgs}
+	remove := &cobra.Command{Use: "delete", Short: "Delete all records of the cluster from the store; none of its nodes may run", Args: noArgs}
 	removeFlags := configFlags(remove)
 	removeOutput := outputFlag(remove, "table", "json", "yaml")
 	yes := new(bool)
@@ -139,10 +140,10 @@ says what that is, and makes the epoch again if it is missing or damaged. No nod
 
 func protectCommand(streams Streams) *cobra.Command {
 	c := &cobra.Command{
-		Use: "protect", Short: "Lets the configured ZooKeeper user alone use the records of the cluster", Args: noArgs,
-		Long: `Compares the ACL of every znode of the cluster with the username and password of the configuration, and sets those
-that differ, as when the cluster was created before it had a user. Give all nodes the user first: nodes without it are
-shut out.`,
+		Use: "protect", Short: "Restrict the records of the cluster to the configured ZooKeeper user", Args: noArgs,
+		Long: `Compare the ACL of every znode of the cluster with the username and password of the configuration, and set those that
+differ, for example because the cluster was created before it had a user. Give all nodes the user first: nodes without it
+lose their access.`,
 	}
 	flags, o := configFlags(c), outputFlag(c, "table", "json", "yaml")
 	yes := new(bool)
@@ -183,7 +184,8 @@ shut out.`,
 						s.Service.ZK.Username,
 					)
 					var cancel context.CancelFunc
-					if ctx, cancel, err = confirmStore(c.Context(), streams, what, *yes); err != nil {
+					ctx, cancel, err = confirmStore(c.Context(), streams, what, *yes)
+					if err != nil {
 						return err
 					}
 					defer cancel()
@@ -227,11 +229,11 @@ shut out.`,
 func protocolCommand(streams Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "protocol",
-		Short: "Looks after the version of the protocol that the nodes speak",
+		Short: "Manage the version of the protocol that the nodes speak",
 		Args:  noArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	raise := &cobra.Command{Use: "raise", Short: "Lets the nodes speak the latest protocol that all of them know", Args: noArgs}
+	raise := &cobra.Command{Use: "raise", Short: "Raise the protocol to the latest version that all nodes know", Args: noArgs}
 	flags, o := configFlags(raise), outputFlag(raise, "table", "json", "yaml")
 	yesFlag(raise, new(bool))
 	raise.RunE = func(c *cobra.Command, _ []string) error {

@@ -16,7 +16,7 @@ const completePatience = time.Second
 // complete returns names of the cluster that the flags so far name.
 func (env *environment) complete(c *cobra.Command, names func(*cluster.State) []string) ([]string, cobra.ShellCompDirective) {
 	f := &server{environment: env}
-	for name, to := range map[string]*string{"server": &f.asked.URL, "token": &f.asked.Token, "ca": &f.asked.CA, "cert": &f.asked.Cert, "key": &f.asked.Key} {
+	for name, to := range map[string]*string{"server": &f.flags.URL, "token": &f.flags.Token, "ca": &f.flags.CA, "cert": &f.flags.Cert, "key": &f.flags.Key} {
 		if flag := c.Flags().Lookup(name); flag != nil {
 			*to = flag.Value.String()
 		}

@@ -13,15 +13,15 @@ import (
 func configCommand(streams Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "config",
-		Short: "Looks after the configuration",
+		Short: "Check the configuration",
 		Args:  noArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	check := &cobra.Command{
 		Use:   "check",
-		Short: "Checks app.toml and tells every mistake with its place; exit 78 if there is one",
-		Long: `Checks app.toml, with the flags and variables that ` + "`xconsumer run`" + ` would take too, and tells every mistake with its
-place; exit 78 if there is one. With -o json the mistakes are problems of one object, each with line, column, key, message
+		Short: "Check app.toml and show the place of every mistake; exit 78 if there is one",
+		Long: `Check app.toml, with the flags and variables that ` + "`xconsumer run`" + ` takes too, and show the place of every mistake;
+exit 78 if there is one. With -o json the mistakes are problems of one object, each with line, column, key, message
 and, where it is known, fix; ok reports whether there are none. A file that names no coordination service is good for xconsumer dev, which brings its own:
 that is a warning.`,
 		Args: noArgs,

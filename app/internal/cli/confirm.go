@@ -18,7 +18,7 @@ var errDeclined = errors.New("nothing was done")
 
 // yesFlag adds --yes, which every command that changes something takes, so that scripts can always give it.
 func yesFlag(c *cobra.Command, yes *bool) {
-	c.Flags().BoolVarP(yes, "yes", "y", false, "does not ask for confirmation; commands that never ask take it, too")
+	c.Flags().BoolVarP(yes, "yes", "y", false, "do not ask for confirmation; commands that never ask accept it, too")
 }
 
 // confirm asks a person whether to go on, unless --yes has answered that.

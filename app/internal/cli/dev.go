@@ -13,8 +13,8 @@ import (
 func devCommand(register func(node *xconsumer.Node), streams Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "dev",
-		Short: "Runs a whole cluster on this machine: several nodes, and etcd inside this process",
-		Long: `Runs a whole cluster on this machine: several nodes, each a process of its own, and the
+		Short: "Run a whole cluster on this machine: several nodes, and etcd inside this process",
+		Long: `Run a whole cluster on this machine: several nodes, each a process of its own, and the
 coordination service, an etcd inside this process that only this machine can reach. It takes tasks
 and settings from app.toml; without one, two workers of every work that the program has. Ctrl-C ends
 all of it.`,
@@ -25,7 +25,7 @@ all of it.`,
 	}
 	var flags config.Flags
 	var d devcluster.Config
-	c.Flags().IntVar(&d.Nodes, "nodes", 3, "how many nodes")
+	c.Flags().IntVar(&d.Nodes, "nodes", 3, "number of nodes")
 	c.Flags().StringVar(
 		&flags.HTTP,
 		"http",
@@ -34,10 +34,11 @@ all of it.`,
 	)
 	c.Flags().StringVar(&flags.Config, "config", "", "configuration file (default app.toml, if there is one)")
 	c.Flags().StringVar(&flags.Cluster, "cluster", "", "name of the cluster")
-	c.Flags().StringVar(&d.Data, "data", "", "directory that keeps the cluster's data (default: they are gone at the end)")
+	c.Flags().StringVar(&d.Data, "data", "", "directory that keeps the cluster's data (default: deleted at the end)")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		flags.Join = "http://" + net.JoinHostPort("127.0.0.1", "1") // chosen later
-		if d.Settings, err = config.Load(flags, streams.Getenv); err != nil {
+		d.Settings, err = config.Load(flags, streams.Getenv)
+		if err != nil {
 			return err
 		}
 		d.Register, d.Asked = register, flags.HTTP != ""

@@ -16,13 +16,13 @@ import (
 func doctorCommand(register func(node *xconsumer.Node), streams Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor",
-		Short: "Checks the configuration, the coordination service and this machine, and says how to mend what is wrong",
+		Short: "Check the configuration, the coordination service and this machine, and show how to fix what is wrong",
 		Args:  noArgs,
 		Example: `  xconsumer doctor --config app.toml
   xconsumer doctor --join http://127.0.0.1:41797    # of a dev that runs elsewhere on this machine`,
 	}
 	flags := configFlags(c)
-	joinFlag(c, flags, "looks at what a node with it would join")
+	joinFlag(c, flags, "check what a node with it would join")
 	o := outputFlag(c, "table", "json", "yaml")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		list, err := doctor.Examine(c.Context(), doctor.Config{
@@ -54,7 +54,7 @@ var errIll = errors.New("something is wrong; see above how to mend it")
 
 func showFinding(out io.Writer, f doctor.Finding) {
 	fmt.Fprintf(out, "%-8s %-14s %s\n", f.State, f.Check, terminal.Printable(f.Found))
-	if f.Mend != "" {
-		fmt.Fprintf(out, "%-8s %-14s → %s\n", "", "", f.Mend)
+	if f.Fix != "" {
+		fmt.Fprintf(out, "%-8s %-14s → %s\n", "", "", f.Fix)
 	}
 }

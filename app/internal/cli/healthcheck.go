@@ -10,10 +10,10 @@ import (
 
 func healthcheckCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
-		Use: "healthcheck", Short: "Exits with 0 if the node answers, or with --ready if it is a member at work", Args: args(),
+		Use: "healthcheck", Short: "Exit with 0 if the node answers, or with --ready if it is a member at work", Args: args(),
 	}
 	f, o := env.server(c), outputFlag(c)
-	ready := c.Flags().Bool("ready", false, "wants it to be a member at work")
+	ready := c.Flags().Bool("ready", false, "require the node to be a member at work")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		api, err := f.client()
 		if err != nil {

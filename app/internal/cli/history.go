@@ -19,19 +19,19 @@ import (
 
 func eventsCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
-		Use: "events", Short: "Shows what has happened, as the node that is asked knows it", Args: args(),
+		Use: "events", Short: "Show events, as far as the node that is asked knows them", Args: args(),
 		Example: `  xconsumer events --follow
-  xconsumer events --since 10m --kind failed`,
+  xconsumer events --since 10m --kind worker-failed`,
 	}
 	f, o := env.server(c), env.tables(c, "table", "json", "yaml")
 	var filter client.EventFilter
 	var from string
-	c.Flags().StringVar((*string)(&filter.Kind), "kind", "", "of this kind")
-	c.Flags().StringVar(&filter.Task, "task", "", "about this task, or one of its workers or runs")
-	c.Flags().StringVar(&filter.Node, "node", "", "about this node")
-	c.Flags().StringVar(&from, "since", "", "from this time on, or from so long ago: as 15:04:05, \"2006-01-02 15:04:05\" or 10m")
+	c.Flags().StringVar((*string)(&filter.Kind), "kind", "", "kind of the events")
+	c.Flags().StringVar(&filter.Task, "task", "", "task of the events, or the task of their worker or run")
+	c.Flags().StringVar(&filter.Node, "node", "", "node that they are about")
+	c.Flags().StringVar(&from, "since", "", "earliest time, or how long ago: 15:04:05, \"2006-01-02 15:04:05\" or 10m")
 	var follow bool
-	goesOn(c, &follow, "follow", "goes on with what happens")
+	goesOn(c, &follow, "follow", "go on with new events")
 	_ = c.RegisterFlagCompletionFunc("kind", completeOneOf(cluster.EventKinds()))
 	_ = c.RegisterFlagCompletionFunc("task", env.completeTasks)
 	_ = c.RegisterFlagCompletionFunc("node", env.completeNodes)
@@ -68,14 +68,14 @@ func eventsCommand(env *environment) *cobra.Command {
 
 func decisionsCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
-		Use: "decisions", Short: "Shows what leaders decided lately, and why, and what people asked for", Args: args(),
+		Use: "decisions", Short: "Show what leaders decided recently, and why, and the operations of people", Args: args(),
 		Example: `  xconsumer decisions --task test01
   xconsumer decisions --node n1 -o json`,
 	}
 	q := env.query(c)
-	task := c.Flags().String("task", "", "about this task")
-	node := c.Flags().String("node", "", "about this node")
-	from := c.Flags().Int64("since", 0, "from this decision on")
+	task := c.Flags().String("task", "", "task that they are about")
+	node := c.Flags().String("node", "", "node that they are about")
+	from := c.Flags().Int64("since", 0, "number of the first decision to show")
 	notNegative(c, "since", from)
 	_ = c.RegisterFlagCompletionFunc("task", env.completeTasks)
 	_ = c.RegisterFlagCompletionFunc("node", env.completeNodes)
@@ -93,7 +93,7 @@ func decisionsCommand(env *environment) *cobra.Command {
 		return queryOne(c.Context(), q, "/api/v1/decisions", query, func(d *cluster.Decisions, b *bytes.Buffer) { render.Decisions(b, d, env.width()) },
 			func(d *cluster.Decisions) (names []string) {
 				for _, one := range d.Decisions {
-					names = append(names, strconv.FormatInt(one.N, 10))
+					names = append(names, strconv.FormatInt(one.Number, 10))
 				}
 				return names
 			})
@@ -104,12 +104,12 @@ func decisionsCommand(env *environment) *cobra.Command {
 func explainCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:               "explain TASK#INDEX",
-		Short:             "Says why a worker is where it is, why not elsewhere, and how it came there",
+		Short:             "Explain why a worker is where it is, why not elsewhere, and how it came there",
 		Args:              args("TASK#INDEX"),
 		ValidArgsFunction: env.completeWorkers,
 	}
 	q := env.query(c)
-	run := c.Flags().String("run", "", "of this run")
+	run := c.Flags().String("run", "", "run that the worker is of (default: the one under way)")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		path, err := workerPath(args[0])
 		if err != nil {
@@ -134,9 +134,9 @@ func explainCommand(env *environment) *cobra.Command {
 func reportCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "report",
-		Short: "Writes all records of the cluster, for a bug report",
+		Short: "Write all records of the cluster, for a bug report",
 		Args:  args(),
-		Long:  "Writes all records of the cluster, for a bug report: the simulator can run on from it. It holds the params of tasks: look through it before you send it to anybody.",
+		Long:  "Write all records of the cluster, for a bug report: the simulator can continue from it. It contains the params of tasks: read it before you send it to anybody.",
 	}
 	f, o := env.server(c), outputFlag(c, "json", "yaml")
 	file := c.Flags().String("to", "", "file to write it to (default: the terminal)")
@@ -165,7 +165,7 @@ func reportCommand(env *environment) *cobra.Command {
 func stackCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:               "stack TASK#INDEX",
-		Short:             "Shows what the goroutines of a worker, or the processes of a program, are doing, for one that does not stop",
+		Short:             "Show what a worker that does not stop is doing: its goroutines, or the processes of its program",
 		Args:              args("TASK#INDEX"),
 		ValidArgsFunction: env.completeWorkers,
 	}

@@ -12,11 +12,11 @@ import (
 
 func initCommand(build client.Build, streams Streams) *cobra.Command {
 	c := &cobra.Command{
-		Use: "init NAME", Short: "Writes a small Go project with a work of its own into the directory NAME",
-		Long: `Writes a small Go project with a work of its own into the directory NAME, finds the modules that it needs, and builds it.
-NAME is that of the directory, the module, the task and the work: a small letter, and then letters and digits. The project
-requires the version of xconsumer that this program is of; a program that was built from a checkout has it replaced by
-that. Exit 1 if the project does not build, with what to do.`,
+		Use: "init NAME", Short: "Write a small Go project with a work of its own into the directory NAME",
+		Long: `Write a small Go project with a work of its own into the directory NAME, find the modules that it needs, and build it.
+NAME is the name of the directory, the module, the task and the work: a small letter, and then letters and digits. The
+project requires this program's version of xconsumer. If the program was built from a checkout, go.mod replaces xconsumer
+by that checkout. Exit 1 if the project does not build, with what to do.`,
 		Example: "  xconsumer init mywork && cd mywork && go run . dev",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) != 1 {

@@ -20,7 +20,7 @@ import (
 func tasksCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:               "tasks [TASK]",
-		Short:             "Shows the tasks, or all that is declared of one",
+		Short:             "Show the tasks, or everything that is declared of one",
 		Args:              args("[TASK]"),
 		ValidArgsFunction: env.completeTasks,
 	}
@@ -52,7 +52,7 @@ func tasksCommand(env *environment) *cobra.Command {
 func nodesCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:               "nodes [NODE]",
-		Short:             "Shows the nodes, or all that is known of one",
+		Short:             "Show the nodes, or everything that is known of one",
 		Args:              args("[NODE]"),
 		ValidArgsFunction: env.completeNodes,
 	}
@@ -80,15 +80,15 @@ func nodesCommand(env *environment) *cobra.Command {
 func workersCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:               "workers [TASK[#INDEX]]",
-		Short:             "Shows workers: all, those of a task, or one",
+		Short:             "Show workers: all, those of a task, or one",
 		Args:              args("[TASK[#INDEX]]"),
 		ValidArgsFunction: env.completeTasksAndWorkers,
 		Example: `  xconsumer workers test01
   xconsumer workers --node n1 --state backoff`,
 	}
 	q := env.query(c)
-	node := c.Flags().String("node", "", "on this node")
-	state := c.Flags().String("state", "", "in this state")
+	node := c.Flags().String("node", "", "node that they are on")
+	state := c.Flags().String("state", "", "state that they are in")
 	_ = c.RegisterFlagCompletionFunc("node", env.completeNodes)
 	_ = c.RegisterFlagCompletionFunc("state", completeOneOf(cluster.WorkerStates()))
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -96,7 +96,8 @@ func workersCommand(env *environment) *cobra.Command {
 		only := ""
 		if len(args) > 0 {
 			task, index, one := strings.Cut(args[0], "#")
-			if query.Set("task", task); one {
+			query.Set("task", task)
+			if one {
 				if _, err := workerPath(args[0]); err != nil {
 					return err
 				}
@@ -136,7 +137,7 @@ func workersCommand(env *environment) *cobra.Command {
 	return c
 }
 
-// missingWorkers says why there is no worker of a name, nil where its task has none just now. One that was asked for by
+// missingWorkers says why no worker has a name, nil where its task has none at the moment. One that was asked for by
 // its index, with nothing that leaves others out, is not there.
 func missingWorkers(ctx context.Context, api *client.Client, name string, all bool) error {
 	task, _, one := strings.Cut(name, "#")
@@ -153,7 +154,7 @@ func missingWorkers(ctx context.Context, api *client.Client, name string, all bo
 func runsCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:               "runs TASK",
-		Short:             "Shows the runs of a task, the last one last",
+		Short:             "Show the runs of a task, the latest one last",
 		Args:              args("TASK"),
 		ValidArgsFunction: env.completeRuns,
 	}
@@ -173,7 +174,8 @@ func runsCommand(env *environment) *cobra.Command {
 			}
 			var now cluster.State
 			if !q.ForPrograms() && slices.ContainsFunc(list.Runs, func(r cluster.RunInfo) bool { return r.State == cluster.RunGoesOn }) {
-				if now, _, err = api.State(ctx); err != nil {
+				now, _, err = api.State(ctx)
+				if err != nil {
 					return err
 				}
 			}
@@ -196,7 +198,7 @@ func runsCommand(env *environment) *cobra.Command {
 }
 
 func leaderCommand(env *environment) *cobra.Command {
-	c := &cobra.Command{Use: "leader", Short: "Shows who leads", Args: args()}
+	c := &cobra.Command{Use: "leader", Short: "Show the leader", Args: args()}
 	q := env.query(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return queryOne(c.Context(), q, "/api/v1/leader", nil, func(l *client.Leader, b *bytes.Buffer) {
@@ -207,7 +209,7 @@ func leaderCommand(env *environment) *cobra.Command {
 			fmt.Fprintf(b, "%s leads term %d\n", l.Node, l.Term)
 		}, func(l *client.Leader) []string { return []string{l.Node} })
 	}
-	down := &cobra.Command{Use: "step-down", Short: "Makes the leader step down and rank last among the candidates", Args: args()}
+	down := &cobra.Command{Use: "step-down", Short: "Make the leader step down and rank last among the candidates", Args: args()}
 	m := env.mutation(down)
 	down.RunE = func(c *cobra.Command, _ []string) error {
 		return m.do(c.Context(), client.Request{Path: "/api/v1/leader/step-down"})

@@ -71,7 +71,8 @@ func TestNoRuns(t *testing.T) {
 	} {
 		for format, want := range map[string]string{"table": want, "json": "{\n  \"runs\": []\n}\n", "name": ""} {
 			var out bytes.Buffer
-			if runOn(t, url, &out, "runs", task, "-o", format); out.String() != want {
+			runOn(t, url, &out, "runs", task, "-o", format)
+			if out.String() != want {
 				t.Errorf("%s, %s: %q; want %q", task, format, out.String(), want)
 			}
 		}

@@ -19,9 +19,9 @@ func logsCommand(env *environment) *cobra.Command {
 	}
 	f, o := env.server(c), outputFlag(c, "table", "json", "yaml")
 	goesOn(c, &follow, "follow", "go on with what they write, wherever they move, and with workers that come")
-	c.Flags().IntVarP(&lines, "lines", "n", 50, "at most this many lines of each worker")
+	c.Flags().IntVarP(&lines, "lines", "n", 50, "maximum number of lines of each worker")
 	notNegative(c, "lines", &lines)
-	c.Flags().StringVar(&run, "run", "", "only this run (default: those under way)")
+	c.Flags().StringVar(&run, "run", "", "run to show (default: those under way)")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		api, err := f.client()
 		if err != nil {

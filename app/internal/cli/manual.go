@@ -15,7 +15,7 @@ import (
 // manualCommand writes what packages bring beside the program.
 func manualCommand(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
-		Use: "manual DIR", Short: "Writes manual pages and completions, for packages", Hidden: true,
+		Use: "manual DIR", Short: "Write manual pages and completions, for packages", Hidden: true,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			man, completions := filepath.Join(args[0], "man"), filepath.Join(args[0], "completions")

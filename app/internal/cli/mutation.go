@@ -41,7 +41,7 @@ func (env *environment) mutation(c *cobra.Command) *mutation {
 		&m.wait,
 		"wait",
 		0,
-		"waits until everything that it touches runs where it should, for at most this long ("+usualWait+" if no value is given), as in --wait=30s",
+		"wait until everything that it touches runs where it should, for at most this long ("+usualWait+" without a value), as in --wait=30s",
 	)
 	c.Flags().Lookup("wait").NoOptDefVal = usualWait
 	notNegative(c, "wait", &m.wait)
@@ -50,14 +50,14 @@ func (env *environment) mutation(c *cobra.Command) *mutation {
 		&m.key,
 		"idempotency-key",
 		"",
-		"the key of an earlier call of the same command, so that it is done once (default: a new key)",
+		"key of an earlier call of the same command, so that it is done once (default: a new key)",
 	)
 	return m
 }
 
 // planned adds --dry-run.
 func (m *mutation) planned(c *cobra.Command) *mutation {
-	c.Flags().BoolVar(&m.dryRun, "dry-run", false, "shows what it would do, and does not do it")
+	c.Flags().BoolVar(&m.dryRun, "dry-run", false, "show what the command would do, without doing it")
 	return m
 }
 
@@ -91,7 +91,8 @@ func (m *mutation) send(ctx context.Context, api *client.Client, request client.
 	if request.Key == "" {
 		request.Key = m.keyOfThis()
 	}
-	if request.Wait = m.wait; m.wait > 0 {
+	request.Wait = m.wait
+	if m.wait > 0 {
 		watching, stop := context.WithCancel(ctx)
 		defer stop()
 		ended := m.progress(watching, api)
@@ -127,7 +128,8 @@ func (m *mutation) report(accepted *client.Accepted, effect string) error {
 			fmt.Fprintln(b, effect)
 		}
 		if accepted.Settled != nil && *accepted.Settled {
-			if b.WriteString("settled\n"); len(accepted.Unplaced) > 0 {
+			b.WriteString("settled\n")
+			if len(accepted.Unplaced) > 0 {
 				fmt.Fprintln(b, "without a place:", strings.Join(accepted.Unplaced, "; "))
 			}
 		}

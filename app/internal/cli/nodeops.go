@@ -25,26 +25,26 @@ func onNode(env *environment, verb, short string, plans func(node string) cluste
 }
 
 func cordonCommand(env *environment) *cobra.Command {
-	return onNode(env, "cordon", "Gives a node nothing new; what it has stays", cluster.Cordon)
+	return onNode(env, "cordon", "Grant a node nothing new; what it has stays", cluster.Cordon)
 }
 
 func uncordonCommand(env *environment) *cobra.Command {
-	return onNode(env, "uncordon", "Lets a node take work again; ends a drain or a quarantine, too", cluster.Uncordon)
+	return onNode(env, "uncordon", "Grant a node workers again; also end a drain or a quarantine", cluster.Uncordon)
 }
 
 func drainCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:               "drain [NODE]",
-		Short:             "Moves away what a node has, and gives it nothing new until it is uncordoned",
+		Short:             "Move all workers off a node, and grant it nothing new until it is uncordoned",
 		Args:              args("[NODE]"),
 		ValidArgsFunction: env.completeNodes,
 		Example: `  xconsumer drain n1 --wait
   xconsumer drain n1 --deadline 10m
   xconsumer drain --self --wait          # before it leaves, as in a preStop hook; with run --uncordon`,
 	}
-	self := c.Flags().Bool("self", false, "the node that is asked")
+	self := c.Flags().Bool("self", false, "drain the node that is asked")
 	m := env.mutation(c).planned(c)
-	deadline := c.Flags().Duration("deadline", 0, "how long what no other node can take may stay (default for ever)")
+	deadline := c.Flags().Duration("deadline", 0, "how long workers that no other node can take may stay (default: for ever)")
 	notNegative(c, "deadline", deadline)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if *self == (len(args) == 1) {
@@ -73,7 +73,7 @@ func drainCommand(env *environment) *cobra.Command {
 func evictCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:               "evict NODE",
-		Short:             "Ends the membership of a node: its workers stop, and it joins again",
+		Short:             "End the membership of a node: its workers stop, and it joins again",
 		Args:              args("NODE"),
 		ValidArgsFunction: env.completeNodes,
 	}
@@ -94,10 +94,10 @@ func evictCommand(env *environment) *cobra.Command {
 func labelCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:               "label NODE KEY=VALUE...",
-		Short:             "Changes the labels of a node, whatever its configuration says",
+		Short:             "Change the labels of a node, whatever its configuration says",
 		Args:              args("NODE", "KEY=VALUE..."),
 		ValidArgsFunction: env.completeNodes,
-		Long:              "Changes the labels of a node, whatever its configuration says: KEY=VALUE sets one, KEY- hides one that it has, KEY~ puts its own in force again.",
+		Long:              "Change the labels of a node, whatever its configuration says: KEY=VALUE sets a label, KEY- hides one that the node has, KEY~ restores the node's own.",
 	}
 	m := env.mutation(c).planned(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -134,7 +134,7 @@ func labelChanges(list []string) (map[string]*string, error) {
 }
 
 func moveNowCommand(env *environment) *cobra.Command {
-	c := &cobra.Command{Use: "move-now", Short: "Lets no delay or freeze hold the work of nodes that are gone", Args: args()}
+	c := &cobra.Command{Use: "move-now", Short: "Move the work of lost nodes now, skipping delays and freezes", Args: args()}
 	m := env.mutation(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return m.do(c.Context(), client.Request{Path: "/api/v1/moves/now"})

@@ -15,17 +15,17 @@ import (
 
 func planCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
-		Use: "plan", Short: "Shows what a change would move, without making it", Args: noCommand,
-		Long: `Shows what a change would move, without making it. Each part of the change is a flag, and all of them are taken together.
-What a single command would do it shows itself, with --dry-run: xconsumer scale test01 8 --dry-run.`,
+		Use: "plan", Short: "Show what a change would move, without making it", Args: noCommand,
+		Long: `Show what a change would move, without making it. Each part of the change is a flag, and all of them are planned together.
+To preview a single command, add --dry-run to it: xconsumer scale test01 8 --dry-run.`,
 		Example: `  xconsumer plan --scale test01=8 --drain n2
   xconsumer plan --lose n1            # what if this node dies?
   xconsumer plan -f app.toml --prune`,
 	}
 	f, o := env.server(c), env.tables(c)
 	read := planFlags(c)
-	file := c.Flags().StringP("file", "f", "", "the tasks were declared as in this app.toml")
-	prune := c.Flags().Bool("prune", false, "with --file: and no others")
+	file := c.Flags().StringP("file", "f", "", "app.toml whose tasks were declared")
+	prune := c.Flags().Bool("prune", false, "with --file: delete all other tasks")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		client, err := f.client()
 		if err != nil {
@@ -76,19 +76,19 @@ func noCommand(c *cobra.Command, given []string) error {
 // planFlags adds a flag for each kind of operation that can be planned with others. They are done in the order of the flags
 // here.
 func planFlags(c *cobra.Command) (read func() (cluster.Operations, error)) {
-	scale := c.Flags().StringSlice("scale", nil, "TASK=N: the task had N workers")
+	scale := c.Flags().StringSlice("scale", nil, "TASK=N: scale the task to N workers")
 	var reads []func() (cluster.Operations, error)
 	for _, f := range []struct {
 		name, what string
 		op         func(string) cluster.Operation
 	}{
-		{"pause", "the task was paused", cluster.Pause},
-		{"resume", "the task was resumed", cluster.Resume},
-		{"delete", "the task was deleted", cluster.Delete},
-		{"uncordon", "the node was uncordoned", cluster.Uncordon},
-		{"cordon", "the node was cordoned", cluster.Cordon},
-		{"drain", "the node was drained", func(node string) cluster.Operation { return cluster.Drain(node, 0) }},
-		{"lose", "the node was lost", cluster.Lose},
+		{"pause", "task to pause", cluster.Pause},
+		{"resume", "task to resume", cluster.Resume},
+		{"delete", "task to delete", cluster.Delete},
+		{"uncordon", "node to uncordon", cluster.Uncordon},
+		{"cordon", "node to cordon", cluster.Cordon},
+		{"drain", "node to drain", func(node string) cluster.Operation { return cluster.Drain(node, 0) }},
+		{"lose", "node to lose, as if it died", cluster.Lose},
 	} {
 		names := c.Flags().StringSlice(f.name, nil, f.what)
 		reads = append(reads, func() (ops cluster.Operations, err error) {
@@ -98,10 +98,11 @@ func planFlags(c *cobra.Command) (read func() (cluster.Operations, error)) {
 			return ops, nil
 		})
 	}
-	labels := c.Flags().StringSlice("label", nil, "NODE:KEY=VALUE: the node had this label; as in xconsumer label")
+	labels := c.Flags().StringSlice("label", nil, "NODE:KEY=VALUE: label of the node to change, as in xconsumer label")
 	reads = append(reads, func() (cluster.Operations, error) { return labelOperations(*labels) })
 	return func() (ops cluster.Operations, err error) {
-		if ops, err = scaleOperations(*scale); err != nil {
+		ops, err = scaleOperations(*scale)
+		if err != nil {
 			return nil, err
 		}
 		for _, read := range reads {

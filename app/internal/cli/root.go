@@ -22,7 +22,7 @@ func New(p Program, streams Streams) *cobra.Command {
 	build := buildVersion(p.Release)
 	root := &cobra.Command{
 		Use:           "xconsumer",
-		Short:         "Keeps N workers of every task running across a fleet of machines",
+		Short:         "Keep N workers of every task running across a fleet of machines",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
@@ -83,7 +83,7 @@ func refuseUnknownShells(root *cobra.Command) {
 func helpCommand(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
-		Short: "Tells more of a command",
+		Short: "Show the help of a command",
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			var names []string
 			for _, c := range root.Commands() {

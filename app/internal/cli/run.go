@@ -12,24 +12,24 @@ import (
 func runCommand(register func(node *xconsumer.Node), build client.Build, streams Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run",
-		Short: "Runs a node: joins the cluster and runs the workers that it is granted",
+		Short: "Run a node: join the cluster and run the workers that it is granted",
 		Args:  noArgs,
 		Example: `  xconsumer run --config app.toml
   xconsumer run --name n2 --http 127.0.0.1:8802`,
 	}
 	flags := configFlags(c)
-	joinFlag(c, flags, "joins that cluster")
+	joinFlag(c, flags, "join that cluster")
 	c.Flags().StringVar(&flags.Advertise, "advertise", "", "host:port where other nodes reach this one")
 	c.Flags().StringVar(&flags.SecretFile, "secret-file", "", "file with the secret that nodes sign requests to each other with")
 	uncordon := c.Flags().Bool(
 		"uncordon",
 		false,
-		"takes back a cordon or drain of this node's name when it joins, as where it was drained before it left",
+		"uncordon this node when it joins, for a node that was drained before it left",
 	)
 	alone := c.Flags().Bool(
 		"no-supervise",
 		false,
-		"no parent process: after a crash the node is not started again, and its work waits for the session timeout",
+		"run without a parent process: after a crash nobody starts the node again, and its work waits for the session timeout",
 	)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		s, err := config.Load(*flags, streams.Getenv)

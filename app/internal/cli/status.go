@@ -17,7 +17,7 @@ import (
 func statusCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status",
-		Short: "Shows the cluster, as any of its nodes sees it",
+		Short: "Show the cluster, as any of its nodes sees it",
 		Example: `  xconsumer status
   xconsumer status --watch
   xconsumer status --at 08:37:42             # as decisions shows it
@@ -26,7 +26,7 @@ func statusCommand(env *environment) *cobra.Command {
 		Args: args(),
 	}
 	q := env.query(c)
-	at := c.Flags().String("at", "", "the cluster after a decision, at a time, or a duration ago, as far as that is known")
+	at := c.Flags().String("at", "", "show the past: the number of a decision, a time, or how long ago")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		query := url.Values{}
 		if *at != "" {

@@ -24,10 +24,10 @@ func taskPath(task, what string) string { return "/api/v1/tasks/" + url.PathEsca
 
 func scaleCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
-		Use: "scale TASK N", Short: "Sets the number of a task's workers, until it is reset",
-		Long: `Sets the number of a task's workers, until it is reset. Workers are told their number: all of them stop before the first
-one with the new number starts. With resize = "live" they are not told it, and those that stay run on. Of a task that runs
-to its end the next run has the number. --dry-run shows what restarts.`,
+		Use: "scale TASK N", Short: "Scale a task: set its number of workers until it is reset",
+		Long: `Scale a task: set its number of workers until it is reset. Workers know their number, so all of them stop
+before the first one with the new number starts. With resize = "live" they do not know it, and those that stay run on. If
+the task runs to its end, the next run has the new number. --dry-run shows what restarts.`,
 		Args: args("TASK", "N"), ValidArgsFunction: env.completeTasks,
 		Example: `  xconsumer scale test01 8 --wait
   xconsumer scale test01 8 --dry-run`,
@@ -36,7 +36,7 @@ to its end the next run has the number. --dry-run shows what restarts.`,
 	c.RunE = func(c *cobra.Command, args []string) error {
 		n, err := strconv.Atoi(args[1])
 		if err != nil || n < 0 || n > cluster.MaxWorkers {
-			return fmt.Errorf("%w: %q is no number of workers: want 0 to %d", config.ErrUsage, args[1], cluster.MaxWorkers)
+			return fmt.Errorf("%w: invalid number of workers %q (want 0 to %d)", config.ErrUsage, args[1], cluster.MaxWorkers)
 		}
 		m.effect = m.resizes(c.Context(), args[0], n)
 		return m.do(c.Context(), client.Request{Path: taskPath(args[0], "/scale"), Body: map[string]any{"workers": n}}, cluster.Scale(args[0], n))
@@ -78,21 +78,21 @@ func onTask(env *environment, verb, short string, plans func(task string) cluste
 }
 
 func pauseCommand(env *environment) *cobra.Command {
-	return onTask(env, "pause", "Stops the workers of a task until it is resumed", cluster.Pause)
+	return onTask(env, "pause", "Stop the workers of a task until it is resumed", cluster.Pause)
 }
 
 func resumeCommand(env *environment) *cobra.Command {
-	return onTask(env, "resume", "Lets the workers of a task run", cluster.Resume)
+	return onTask(env, "resume", "Run the workers of a paused task again", cluster.Resume)
 }
 
 func resetCommand(env *environment) *cobra.Command {
-	return onTask(env, "reset", "Takes back what scale, pause and resume did to a task", cluster.Reset)
+	return onTask(env, "reset", "Undo what scale, pause and resume did to a task", cluster.Reset)
 }
 
 func restartCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:               "restart [TASK[#INDEX]]",
-		Short:             "Restarts workers: all of a task, one, or with --node all of a node",
+		Short:             "Restart workers: all of a task, one, or with --node all of a node",
 		Args:              args("[TASK[#INDEX]]"),
 		ValidArgsFunction: env.completeTasksAndWorkers,
 		Example: `  xconsumer restart test01
@@ -100,7 +100,7 @@ func restartCommand(env *environment) *cobra.Command {
   xconsumer restart --node n1`,
 	}
 	m := env.mutation(c)
-	node := c.Flags().String("node", "", "all workers of this node")
+	node := c.Flags().String("node", "", "node whose workers restart")
 	_ = c.RegisterFlagCompletionFunc("node", env.completeNodes)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		switch {
@@ -171,12 +171,12 @@ func notAWorker(name string) error {
 
 func runNowCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
-		Use: "run-now TASK", Short: "Begins a run of a task that runs to its end", Args: args("TASK"), ValidArgsFunction: env.completeRuns,
+		Use: "run-now TASK", Short: "Start a run of a task that runs to its end", Args: args("TASK"), ValidArgsFunction: env.completeRuns,
 		Example: `  xconsumer run-now nightly --wait=10m
   xconsumer run-now nightly --params '{"day": "2026-11-25"}'`,
 	}
 	m := env.mutation(c)
-	params := c.Flags().String("params", "", "a JSON object in place of the task's params")
+	params := c.Flags().String("params", "", "JSON object in place of the task's params")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		paused := m.paused(c.Context(), args[0])
 		m.effect = func(accepted *client.Accepted) string {
@@ -211,7 +211,7 @@ func (m *mutation) paused(ctx context.Context, task string) bool {
 func deleteCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:               "delete TASK",
-		Short:             "Deletes a task, and what is known of its runs",
+		Short:             "Delete a task, and everything that is known of its runs",
 		Args:              args("TASK"),
 		ValidArgsFunction: env.completeTasks,
 	}
@@ -227,7 +227,7 @@ func deleteCommand(env *environment) *cobra.Command {
 
 func moveCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
-		Use: "move TASK#INDEX NODE", Short: "Moves a worker to a node, and another one out of its way", Args: args("TASK#INDEX", "NODE"),
+		Use: "move TASK#INDEX NODE", Short: "Move a worker to a node, and another worker out of its way", Args: args("TASK#INDEX", "NODE"),
 		ValidArgsFunction: func(c *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
 			if len(args) == 1 {
 				return env.completeNodes(c, nil, text)

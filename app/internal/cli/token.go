@@ -16,7 +16,7 @@ import (
 func tokenCommand(streams Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "token NAME",
-		Short: "Makes a token for the HTTP API: the secret, and the line of [http] tokensFile that lets it in",
+		Short: "Make a token for the HTTP API: the secret, and the line of [http] tokensFile that admits it",
 		Example: `  xconsumer token ada --role admin >> tokens   # the secret is shown, the line goes to the file
   xconsumer token ci --role operate`,
 		Args: func(c *cobra.Command, args []string) error {
@@ -27,7 +27,7 @@ func tokenCommand(streams Streams) *cobra.Command {
 		},
 	}
 	o := outputFlag(c, "table", "json", "yaml")
-	role := c.Flags().String("role", string(httpapi.RoleView), "what it may do: view, operate or admin")
+	role := c.Flags().String("role", string(httpapi.RoleView), "role of the token: view, operate or admin")
 	c.RunE = func(_ *cobra.Command, args []string) error {
 		if err := httpapi.Role(*role).Validate(); err != nil {
 			return fmt.Errorf("%w: --role: %w", config.ErrUsage, err)

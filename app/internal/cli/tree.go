@@ -10,9 +10,9 @@ import (
 )
 
 func treeCommand(env *environment) *cobra.Command {
-	c := &cobra.Command{Use: "tree", Short: "Draws the cluster: its nodes, and what each of them runs", Args: args()}
+	c := &cobra.Command{Use: "tree", Short: "Draw the cluster: its nodes, and what each of them runs", Args: args()}
 	q := env.query(c)
-	explain := c.Flags().Bool("explain", false, "says of each task that is not all running, and of each node, why")
+	explain := c.Flags().Bool("explain", false, "explain what does not run, and show the labels of nodes")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return queryOne(c.Context(), q, "/api/v1/state", nil, func(state *cluster.State, b *bytes.Buffer) { render.Tree(b, state, *explain) },
 			func(state *cluster.State) []string { return []string{state.Cluster} })

@@ -42,7 +42,7 @@ func versionLine(v client.Build) string {
 }
 
 func versionCommand(build client.Build, streams Streams) *cobra.Command {
-	c := &cobra.Command{Use: "version", Short: "Tells the version", Args: noArgs}
+	c := &cobra.Command{Use: "version", Short: "Show the version", Args: noArgs}
 	o := outputFlag(c, "table", "json", "yaml")
 	c.RunE = func(*cobra.Command, []string) error {
 		return o.Print(streams.Out, build, versionLine(build))

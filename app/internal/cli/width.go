@@ -12,7 +12,7 @@ import (
 
 // tables adds the flags of a command that prints tables: --output, and --wide, which leaves them as wide as they are.
 func (env *environment) tables(c *cobra.Command, formats ...string) *render.Output {
-	c.Flags().BoolVar(&env.wide, "wide", false, "cuts nothing, however wide the terminal is")
+	c.Flags().BoolVar(&env.wide, "wide", false, "do not cut tables to the width of the terminal")
 	return outputFlag(c, formats...)
 }
 

@@ -2,7 +2,6 @@ package config
 
 import (
 	"bytes"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -12,8 +11,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/internal/address"
@@ -31,21 +28,6 @@ type Access struct {
 	TLS        TLS
 }
 
-// TLS names the files of a server's TLS.
-type TLS struct {
-	Cert, Key string
-	ClientCA  string // of client certificates
-	Role      httpapi.Role
-	ca        string // of other nodes' certificates
-
-	// What was in the files when the configuration was checked.
-	Checked *tls.Config
-	roots   *x509.CertPool // of other nodes' certificates, nil for the system's
-}
-
-// On reports whether the server speaks TLS.
-func (t TLS) On() bool { return t.Cert != "" }
-
 // peers reads how nodes ask each other.
 func (f *configFile) peers(s *Settings) {
 	s.Advertise = f.config.HTTP.Advertise
@@ -57,7 +39,8 @@ func (f *configFile) peers(s *Settings) {
 		return
 	}
 	secret, err := os.ReadFile(file)
-	if secret = bytes.TrimSpace(secret); err == nil && len(secret) < httpapi.MinSecret {
+	secret = bytes.TrimSpace(secret)
+	if err == nil && len(secret) < httpapi.MinSecret {
 		err = fmt.Errorf("%s: the secret has less than %d bytes; make one with: openssl rand -hex 32", file, httpapi.MinSecret)
 	}
 	f.check("http.secretFile", err)
@@ -92,7 +75,8 @@ func (f *configFile) access(s *Settings, env func(string) string) {
 	}
 	f.check("http.tokens", errors.Join(wrong...))
 	for line := range strings.FieldsFuncSeq(env(TokensVariable), func(r rune) bool { return r == ',' || r == '\n' }) {
-		if line = strings.TrimSpace(line); line == "" {
+		line = strings.TrimSpace(line)
+		if line == "" {
 			continue
 		}
 		t, err := httpapi.ParseToken(line)
@@ -101,10 +85,12 @@ func (f *configFile) access(s *Settings, env func(string) string) {
 		}
 		a.Tokens = append(a.Tokens, t)
 	}
-	if a.TokensFile = c.TokensFile; a.TokensFile != "" {
+	a.TokensFile = c.TokensFile
+	if a.TokensFile != "" {
 		var err error
-		if a.fromFile, err = readTokens(a.TokensFile); err == nil && len(a.fromFile) == 0 {
-			err = fmt.Errorf("%s: there is no token in it; make one with: xconsumer token ada --role admin", a.TokensFile)
+		a.fromFile, err = readTokens(a.TokensFile)
+		if err == nil && len(a.fromFile) == 0 {
+			err = fmt.Errorf("%s: no token in the file; make one with: xconsumer token ada --role admin", a.TokensFile)
 		}
 		f.check("http.tokensFile", err)
 	}
@@ -186,29 +172,6 @@ func (a Access) Closed() bool {
 // TokensVariable is the variable of the environment that may hold tokens.
 const TokensVariable = "XCONSUMER_HTTP_TOKENS" //nolint:gosec // the name of a variable, not a secret
 
-// checkTLS reads the files of a server's TLS, and keeps what is in them.
-func (f *configFile) checkTLS(t *TLS) {
-	switch {
-	case (t.Cert == "") != (t.Key == ""):
-		f.check("http.tls", errors.New("cert and key go together"))
-		return
-	case t.ClientCA != "" && t.Cert == "":
-		f.check("http.tls.clientCA", errors.New("there is no cert to serve TLS with"))
-		return
-	case t.Role != "":
-		f.check("http.tls.clientRole", t.Role.Validate())
-	}
-	var err error
-	if t.Cert != "" {
-		t.Checked, err = t.load()
-		f.check("http.tls", err)
-	}
-	if t.ca != "" {
-		t.roots, err = loadPool(t.ca)
-		f.check("http.tls.ca", err)
-	}
-}
-
 // readTokens reads a file of tokens, one a line; empty lines and those that begin with # are left out.
 func readTokens(file string) (list []httpapi.Token, err error) {
 	text, err := os.ReadFile(file)
@@ -218,7 +181,8 @@ func readTokens(file string) (list []httpapi.Token, err error) {
 	n := 0
 	for line := range strings.SplitSeq(string(text), "\n") {
 		n++
-		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
 		t, err := httpapi.ParseToken(line)
@@ -228,56 +192,6 @@ func readTokens(file string) (list []httpapi.Token, err error) {
 		list = append(list, t)
 	}
 	return list, nil
-}
-
-// watched is what files say, read again when they have changed, at most once a second. It begins with what was
-// read when the configuration was checked. What cannot be read leaves what was read last, and is read at every look
-// until it can be: what was wrong need not change how the file looks.
-type watched[T any] struct {
-	files []string
-	read  func() (T, error)
-	show  func(T) string // for the log: what is in force
-	log   *slog.Logger
-
-	mu      sync.Mutex
-	looked  time.Time
-	stamp   string // of the files when they were read, "" for never
-	failing string // why they cannot be read, "" if they can
-	value   T
-}
-
-func (w *watched[T]) get() T {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	now := time.Now()
-	if now.Sub(w.looked) < time.Second {
-		return w.value
-	}
-	w.looked = now
-	var seen strings.Builder
-	seen.WriteString("seen")
-	for _, file := range w.files {
-		if info, err := os.Stat(file); err == nil {
-			fmt.Fprintf(&seen, " %s %d", info.ModTime(), info.Size())
-		}
-	}
-	stamp := seen.String()
-	if stamp == w.stamp && w.failing == "" {
-		return w.value
-	}
-	value, err := w.read()
-	if err != nil {
-		if why := err.Error(); why != w.failing {
-			w.failing = why
-			w.log.Error("could not be read again; what was read last stays in force", "files", w.files, "in force", w.show(w.value), "error", err)
-		}
-		return w.value
-	}
-	if w.stamp != "" || w.failing != "" {
-		w.log.Info("read again", "files", w.files, "in force", w.show(value))
-	}
-	w.stamp, w.failing, w.value = stamp, "", value
-	return value
 }
 
 // Open returns who may use the API.
@@ -318,108 +232,11 @@ func namesOf(tokens []httpapi.Token) string {
 	return fmt.Sprintf("%s: %s", plural.Of(len(tokens), "token"), strings.Join(names, ", "))
 }
 
-// Server returns the TLS of a server, whose files are read again when they change; nil for none.
-func (t TLS) Server(log *slog.Logger) *tls.Config {
-	if !t.On() {
-		return nil
-	}
-	w := t.watch(log)
-	now := func() (*tls.Config, error) {
-		if c := w.get(); c != nil {
-			return c, nil
-		}
-		return nil, errors.New("no certificate could be read yet")
-	}
-	return &tls.Config{
-		MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-			c, err := now()
-			if err != nil {
-				return nil, err
-			}
-			return &c.Certificates[0], nil
-		},
-		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return now() },
-	}
-}
-
-// watch returns what is in the files of a server's TLS.
-func (t TLS) watch(log *slog.Logger) *watched[*tls.Config] {
-	files := []string{t.Cert, t.Key}
-	if t.ClientCA != "" {
-		files = append(files, t.ClientCA)
-	}
-	return &watched[*tls.Config]{value: t.Checked, files: files, read: t.load, log: log, show: certificateOf}
-}
-
-// trusted reports whether a client certificate is of an authority that is trusted now, and not over: connections
-// outlive both.
-func trusted(shown []*x509.Certificate, now *tls.Config) bool {
-	if now == nil || len(shown) == 0 {
-		return false
-	}
-	options := x509.VerifyOptions{
-		Roots:         now.ClientCAs,
-		Intermediates: x509.NewCertPool(),
-		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	}
-	for _, above := range shown[1:] {
-		options.Intermediates.AddCert(above)
-	}
-	_, err := shown[0].Verify(options)
-	return err == nil
-}
-
-// certificateOf says which certificate is shown.
-func certificateOf(c *tls.Config) string {
-	if c == nil || len(c.Certificates) == 0 || c.Certificates[0].Leaf == nil {
-		return "no certificate"
-	}
-	leaf := c.Certificates[0].Leaf
-	return fmt.Sprintf("certificate of %s until %s", leaf.Subject.CommonName, leaf.NotAfter.UTC().Format(time.RFC3339))
-}
-
-func (t TLS) load() (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
-	if err != nil {
-		return nil, err
-	}
-	c := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}, Certificates: []tls.Certificate{pair}}
-	if t.ClientCA != "" {
-		if c.ClientCAs, err = loadPool(t.ClientCA); err != nil {
-			return nil, err
-		}
-		c.ClientAuth = tls.VerifyClientCertIfGiven
-	}
-	return c, nil
-}
-
-// Peer returns how to ask other nodes: with this node's own certificate, if it has one.
-func (t TLS) Peer() *tls.Config {
-	c := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: t.roots}
-	if t.Checked != nil {
-		c.Certificates = t.Checked.Certificates
-	}
-	return c
-}
-
-func loadPool(file string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s: there is no PEM certificate in it", file)
-	}
-	return pool, nil
-}
-
-// Loopback tells whether an address can be reached from this machine only.
+// Loopback reports whether an address can be reached from this machine only.
 func Loopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return true // it is no address, and refused as such
+		return true // not an address, and refused as such
 	}
 	if host == "localhost" {
 		return true

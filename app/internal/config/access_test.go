@@ -212,7 +212,7 @@ func TestTokensFileSpoiledBeforeTheFirstRequest(t *testing.T) {
 					t.Errorf("token %q: %s; want %d", token, resp.Status, want)
 				}
 			}
-			if text := logged.String(); !strings.Contains(text, `in force"="1 token: ada (admin)"`) || strings.Contains(text, "secret") {
+			if text := logged.String(); !strings.Contains(text, `inForce="1 token: ada (admin)"`) || strings.Contains(text, "secret") {
 				t.Errorf("the log says: %s", text)
 			}
 		})
@@ -301,7 +301,7 @@ func TestModesOfSecretFiles(t *testing.T) {
 		if os.Getenv("CI") != "" {
 			t.Fatal("CI runs where files have such modes")
 		}
-		t.Skip("there are no such modes; CI requires this test")
+		t.Skip("this system has no such modes; CI requires this test")
 	}
 	dir := t.TempDir()
 	write := func(name, text string, mode os.FileMode) string {

@@ -98,7 +98,8 @@ func readSettings(flags Flags, env func(string) string) (Settings, *configFile, 
 	}
 	f := newConfigFile(file)
 	if file != "" {
-		if f, err = readConfigFile(file); err != nil {
+		f, err = readConfigFile(file)
+		if err != nil {
 			return Settings{}, nil, err
 		}
 	}
@@ -140,7 +141,8 @@ func (f *configFile) override(flags Flags, env func(string) string) {
 	c := &f.config
 	// given returns what replaces the value of a key, "" for nothing.
 	given := func(key, variable, name, flag string) (value string) {
-		if value = env(variable); value != "" {
+		value = env(variable)
+		if value != "" {
 			f.given[key] = variable
 		}
 		if flag != "" {
@@ -174,7 +176,8 @@ func (f *configFile) override(flags Flags, env func(string) string) {
 	list(&c.HTTP.Proxies, "http.proxies", "XCONSUMER_HTTP_PROXIES", "", "")
 	if text := env("XCONSUMER_HTTP_INSECURE"); text != "" {
 		var err error
-		if c.HTTP.Insecure, err = strconv.ParseBool(text); err != nil {
+		c.HTTP.Insecure, err = strconv.ParseBool(text)
+		if err != nil {
 			f.errs = append(
 				f.errs,
 				placedError{key: "http.insecure", text: fmt.Sprintf("XCONSUMER_HTTP_INSECURE: %q is neither true nor false", text)},
@@ -198,11 +201,12 @@ func (f *configFile) override(flags Flags, env func(string) string) {
 
 // LoadTasks reads the tasks that a file declares, whatever service it names.
 func LoadTasks(flag string, env func(string) string) (file string, tasks []cluster.TaskSpec, err error) {
-	if file, err = FindFile(flag, env); err != nil {
+	file, err = FindFile(flag, env)
+	if err != nil {
 		return file, nil, err
 	}
 	if file == "" {
-		return "", nil, fmt.Errorf("%w: there is no %s here; name a file with --file", ErrUsage, DefaultFile)
+		return "", nil, fmt.Errorf("%w: no %s in this directory; name a file with --file", ErrUsage, DefaultFile)
 	}
 	f, err := readConfigFile(file)
 	if err != nil {
@@ -215,7 +219,7 @@ func LoadTasks(flag string, env func(string) string) (file string, tasks []clust
 // placement reads what the file says of the node's place in the cluster and of how slots move.
 func (f *configFile) placement(s *Settings) {
 	c := &f.config
-	s.Labels, s.Weight, s.Capacity = cluster.Labels(c.Node.Labels), int(c.Node.Weight), int(c.Node.Capacity)
+	s.Labels, s.Weight, s.Capacity = cluster.Labels(c.Node.Labels), c.Node.Weight, c.Node.Capacity
 	f.check("node.labels", s.Labels.Validate())
 	f.zeros("node", map[string]int{"weight": s.Weight, "capacity": s.Capacity})
 	for _, n := range []struct {
@@ -226,9 +230,9 @@ func (f *configFile) placement(s *Settings) {
 			f.check(n.key, fmt.Errorf("%d is not between 1 and %d", n.value, n.most))
 		}
 	}
-	f.zeros("rebalance", map[string]int{"maxInFlight": int(c.Rebalance.MaxInFlight)})
+	f.zeros("rebalance", map[string]int{"maxInFlight": c.Rebalance.MaxInFlight})
 	s.Rebalance = cluster.Rebalance{
-		MaxInFlight: int(c.Rebalance.MaxInFlight), FreezeAbove: c.Rebalance.FreezeAbove,
+		MaxInFlight: c.Rebalance.MaxInFlight, FreezeAbove: c.Rebalance.FreezeAbove,
 		LeaveDelay: cluster.Duration(f.duration("rebalance.leaveDelay", c.Rebalance.LeaveDelay)),
 		FreezeFor:  cluster.Duration(f.duration("rebalance.freezeFor", c.Rebalance.FreezeFor)),
 	}
@@ -294,7 +298,8 @@ func NodeName(addr string) string {
 		}
 		return r
 	}, host)
-	if name = strings.TrimLeft(name, "-"); name == "" {
+	name = strings.TrimLeft(name, "-")
+	if name == "" {
 		name = "node"
 	}
 	if _, port, err := net.SplitHostPort(addr); err == nil {

@@ -30,16 +30,14 @@ func asWritten(t reflect.Type) reflect.Type {
 		return reflect.TypeFor[map[string]any]()
 	case reflect.PointerTo(t).Implements(textType), t.Kind() == reflect.String:
 		return reflect.TypeFor[string]()
-	case t.Kind() == reflect.Int:
-		return reflect.TypeFor[int64]()
-	case t.Kind() == reflect.Bool:
+	case t.Kind() == reflect.Int, t.Kind() == reflect.Bool: // the decoder refuses a number that does not fit
 		return t
 	case t.Kind() != reflect.Struct:
 		panic(fmt.Sprintf("config: a task has a field of type %v, which no file can have", t)) // found by any test
 	}
 	var fields []reflect.StructField
 	for _, field := range reflect.VisibleFields(t) {
-		if name := jsonName(field); name != "" {
+		if name, listed := jsonName(field); listed {
 			fields = append(
 				fields,
 				reflect.StructField{Name: field.Name, Type: asWritten(field.Type), Tag: reflect.StructTag(fmt.Sprintf("toml:%q", name))},
@@ -49,10 +47,14 @@ func asWritten(t reflect.Type) reflect.Type {
 	return reflect.StructOf(fields)
 }
 
-// jsonName returns the name of a field in JSON, "" if it is left out there.
-func jsonName(field reflect.StructField) string {
-	name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-	return strings.TrimPrefix(name, "-")
+// jsonName returns the name of a field in JSON, and whether the field is in JSON at all. It panics for a field without a
+// name in its tag: such a field would be missing in app.toml, and nothing would say so.
+func jsonName(field reflect.StructField) (name string, listed bool) {
+	name, _, _ = strings.Cut(field.Tag.Get("json"), ",")
+	if name == "" {
+		panic(fmt.Sprintf("config: field %s has no name in JSON", field.Name)) // found by any test
+	}
+	return name, name != "-"
 }
 
 // fill fills a value in with what the file has for it under a key, noting mistakes.
@@ -111,9 +113,9 @@ var taskDurations = durationsBelow("task.", reflect.TypeFor[cluster.TaskSpec]())
 func durationsBelow(prefix string, t reflect.Type) map[string]bool {
 	keys := map[string]bool{}
 	for _, field := range reflect.VisibleFields(t) {
-		name := jsonName(field)
+		name, listed := jsonName(field)
 		switch {
-		case name == "":
+		case !listed:
 		case field.Type == durationType, field.Type == reflect.TypeFor[cluster.Phase]():
 			keys[prefix+name] = true
 		case field.Type.Kind() == reflect.Struct:

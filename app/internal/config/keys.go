@@ -13,8 +13,8 @@ type fileConfig struct {
 	Node    struct {
 		Name     string            `toml:"name"`
 		Labels   map[string]string `toml:"labels"`
-		Weight   int64             `toml:"weight"`
-		Capacity int64             `toml:"capacity"`
+		Weight   int               `toml:"weight"`
+		Capacity int               `toml:"capacity"`
 	} `toml:"node"`
 	ZooKeeper zookeeperConfig `toml:"zookeeper"`
 	Etcd      etcdConfig      `toml:"etcd"`
@@ -40,7 +40,7 @@ type fileConfig struct {
 		Workers string `toml:"workers"`
 	} `toml:"leader"`
 	Rebalance struct {
-		MaxInFlight int64   `toml:"maxInFlight"`
+		MaxInFlight int     `toml:"maxInFlight"`
 		LeaveDelay  string  `toml:"leaveDelay"`
 		FreezeAbove float64 `toml:"freezeAbove"`
 		FreezeFor   string  `toml:"freezeFor"`

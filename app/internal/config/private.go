@@ -12,8 +12,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/httpapi"
 )
 
-// private warns of a file with a secret that every user of this machine may read or change. It is no mistake: what
-// such a mode means depends on where the file is mounted from.
+// private warns of a file with a secret that every user of this machine may read or change. It is not refused: the
+// meaning of such a mode depends on where the file is mounted from.
 func (f *configFile) private(key, file string) {
 	info, err := os.Stat(file)
 	if err != nil || runtime.GOOS == "windows" { // which has no such modes

@@ -163,7 +163,7 @@ func (f *configFile) sourceOf(table, key string) string {
 	return "[" + table + "]"
 }
 
-// has tells whether the file has a table, or a key of it.
+// has reports whether the file has a table, or a key of it.
 func (f *configFile) has(table string) bool {
 	for key := range f.keys {
 		if key == table || strings.HasPrefix(key, table+".") {

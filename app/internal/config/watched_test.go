@@ -71,9 +71,10 @@ func TestWhatCouldNotBeReadIsReadAgain(t *testing.T) {
 				look(before, 1, "line 1 is wrong")
 				look(before, 1)
 				failure = nil
-				look("read", 1, "read again")
+				look("read", 1, "reloaded")
 				look("read", 0)
-				if failure = errors.New("it is gone"); os.Remove(file) != nil {
+				failure = errors.New("it is gone")
+				if os.Remove(file) != nil {
 					t.Fatal("the file cannot be removed")
 				}
 				look("read", 1, "it is gone")

@@ -60,16 +60,19 @@ func wantedType(key, got, goType string) (text, fix string) {
 		default:
 			fix = "write it in quotes"
 		}
-	case goType == "int64":
-		if want = "integer"; got == "string" {
+	case goType == "int":
+		want = "integer"
+		if got == "string" {
 			fix = "leave the quotes out"
 		}
 	case goType == "float64":
-		if want = "number"; got == "string" {
+		want = "number"
+		if got == "string" {
 			fix = "leave the quotes out"
 		}
 	case goType == "bool":
-		if want = "true or false"; got == "string" {
+		want = "true or false"
+		if got == "string" {
 			fix = "write it without quotes"
 		}
 	case goType == "[]string":
@@ -85,7 +88,7 @@ func wantedType(key, got, goType string) (text, fix string) {
 // bareValue is a value that begins like a word.
 var bareValue = regexp.MustCompile(`^(\s*[\w.-]+\s*=\s*)([\w/$][^\s#,]*)`)
 
-// syntax says what is wrong with a line that is no TOML, and what was most likely meant.
+// syntax says what is wrong with a line that is not TOML, and what was most likely meant.
 func syntax(text, line string, column int) (message, fix string) {
 	rest := ""
 	if column >= 1 && column <= len(line) {

@@ -43,7 +43,7 @@ func (d *dev) banner(ctx context.Context, log *slog.Logger) {
 	d.group.print(d.greeting(state, time.Since(began)))
 }
 
-// atWork tells whether all nodes are there and all workers that can run do.
+// atWork reports whether all nodes are there and all workers that can run do.
 func atWork(s cluster.State, nodes int) bool {
 	for _, t := range s.Tasks {
 		if !t.Runs && t.Running < t.WorkerNum && t.Reason == "" {
@@ -132,12 +132,12 @@ func workless(s cluster.State) (lines []string) {
 	return lines
 }
 
-// begin says what runs where there is no app.toml, and how to begin with one's own, "" where there is one.
+// begin says what runs without an app.toml, and how to begin one, "" where there is one.
 func (d *dev) begin(program string) string {
 	if d.File != "" || len(d.works) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("  There is no app.toml here, so two workers run of each work that this program has: %s.\n"+
+	return fmt.Sprintf("  Without an app.toml, two workers run of each work that this program has: %s.\n"+
 		"  Name your own tasks in an app.toml, or begin a project with a work of your own: %s init mywork\n\n", strings.Join(d.works, ", "), program)
 }
 

@@ -83,13 +83,15 @@ func (d *dev) run(ctx context.Context) (err error) {
 	}
 	defer logging.LastWords(log, nil)
 	d.tellIgnored(log)
-	if d.addrs, err = d.addresses(ctx); err != nil {
+	d.addrs, err = d.addresses(ctx)
+	if err != nil {
 		return err
 	}
 	if !d.Asked && d.addrs[0] != d.Listen {
 		d.tellMoved(ctx, log)
 	}
-	if d.dir, err = os.MkdirTemp("", Prefix); err != nil {
+	d.dir, err = os.MkdirTemp("", Prefix)
+	if err != nil {
 		return etcdserver.DirError(os.TempDir(), err)
 	}
 	cleanup := startCleanup(d.dir, log)
@@ -102,7 +104,8 @@ func (d *dev) run(ctx context.Context) (err error) {
 	if keep == "" {
 		keep = filepath.Join(d.dir, "data")
 	}
-	if d.server, err = etcdserver.Start(ctx, etcdserver.Config{Dir: keep, Forget: d.Data == "", Log: log}); err != nil {
+	d.server, err = etcdserver.Start(ctx, etcdserver.Config{Dir: keep, Forget: d.Data == "", Log: log})
+	if err != nil {
 		return err
 	}
 	defer d.server.Close()
@@ -160,7 +163,7 @@ func (d *dev) tellMoved(ctx context.Context, log *slog.Logger) {
 		"the default address is taken, and commands ask it unless they are told otherwise",
 		"address",
 		d.Listen,
-		"by",
+		"holder",
 		by,
 		"fix",
 		"export XCONSUMER_SERVER=http://"+d.addrs[0],

@@ -35,7 +35,8 @@ func TestDevMoves(t *testing.T) {
 	}()
 	defer func() { _ = l.Close() }()
 	d := &dev{Config: Config{Settings: config.Settings{Listen: taken}, Nodes: 1}}
-	if d.addrs, err = d.addresses(t.Context()); err != nil || d.addrs[0] == taken {
+	d.addrs, err = d.addresses(t.Context())
+	if err != nil || d.addrs[0] == taken {
 		t.Fatalf("%v, %v", d.addrs, err)
 	}
 	var log bytes.Buffer
@@ -53,7 +54,8 @@ func TestDevBegins(t *testing.T) {
 	if text := d.begin("xconsumer"); !strings.Contains(text, "test01, test02") || !strings.Contains(text, "xconsumer init mywork") {
 		t.Errorf("%s", text)
 	}
-	if d.File = "app.toml"; d.begin("xconsumer") != "" {
+	d.File = "app.toml"
+	if d.begin("xconsumer") != "" {
 		t.Errorf("%s", d.begin("xconsumer"))
 	}
 }

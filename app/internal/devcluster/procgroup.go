@@ -150,7 +150,7 @@ func (f *procGroup) keep(ctx context.Context, j *job, out io.Writer, log *slog.L
 		}
 		deaths = startAgain.Failed(deaths, time.Since(began))
 		pause := startAgain.Pause(deaths)
-		log.Warn("a node's process has died; starting it again", "node", j.name, "cause", death.Cause, "in", pause)
+		log.Warn("a node's process has died; starting it again", "node", j.name, "cause", death.Cause, "retryIn", pause)
 		if backoff.Sleep(ctx, pause) != nil {
 			return 0
 		}

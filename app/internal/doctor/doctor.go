@@ -26,7 +26,7 @@ type Finding struct {
 	Check string `json:"check"`
 	State string `json:"state"` // ok, warning or wrong
 	Found string `json:"found"`
-	Mend  string `json:"mend,omitempty"` // how
+	Fix   string `json:"fix,omitempty"` // how
 }
 
 // The states of a finding.
@@ -46,7 +46,7 @@ type Config struct {
 }
 
 // Examine looks at one thing after the other, and returns what it has found. The error is of a configuration that is
-// refused: it has every mistake, and there are no findings then.
+// refused: it has every mistake, and findings are not returned then.
 func Examine(ctx context.Context, cfg Config) ([]Finding, error) {
 	d := &doctor{Config: cfg}
 	err := d.examine(ctx)
@@ -77,7 +77,8 @@ func (d *doctor) examine(ctx context.Context) error {
 		return err // with each mistake and its place, exit 78
 	}
 	if named {
-		if s, err = node.Join(ctx, s, slog.New(slog.DiscardHandler)); err != nil {
+		s, err = node.Join(ctx, s, slog.New(slog.DiscardHandler))
+		if err != nil {
 			d.report("join", Wrong, err.Error(), "")
 			return nil
 		}

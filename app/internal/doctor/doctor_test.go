@@ -119,7 +119,7 @@ func TestDoctorFindsPrograms(t *testing.T) {
 			}
 			switch {
 			case c.told == "" && len(told) == 0:
-			case c.told != "" && len(told) == 1 && told[0].State == Wrong && strings.HasPrefix(told[0].Found, "w: "+c.told) && told[0].Mend != "":
+			case c.told != "" && len(told) == 1 && told[0].State == Wrong && strings.HasPrefix(told[0].Found, "w: "+c.told) && told[0].Fix != "":
 			default:
 				t.Errorf("it says %+v; want %q", told, c.told)
 			}

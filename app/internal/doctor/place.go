@@ -24,7 +24,8 @@ func (d *doctor) place(ctx context.Context, session coord.Session, s config.Sett
 	var named *membership.NameTakenError // who has the name of the node
 	if name := s.DefaultName(); name != "" && session != nil {
 		var err error
-		if named, err = membership.NameTaken(ctx, session, schema.NewKeys(s.Cluster), name); err != nil {
+		named, err = membership.NameTaken(ctx, session, schema.NewKeys(s.Cluster), name)
+		if err != nil {
 			if !errors.Is(err, coord.ErrUnauthorized) { // which access has told
 				d.report("name", warning, fmt.Sprintf("whether the node name %q is free is not known: %s", name, coord.Reason(err)), "")
 			}

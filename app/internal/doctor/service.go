@@ -33,7 +33,7 @@ func (d *doctor) dev(ctx context.Context, flags *config.Flags) (at string) {
 	if err != nil {
 		return ""
 	}
-	api, err := config.Asked{}.Client(d.Env)
+	api, err := config.ClientFlags{}.Client(d.Env)
 	if err != nil {
 		d.report("dev", warning, fmt.Sprintf("whether xconsumer dev runs here is not known: %v", err), "")
 		return ""
@@ -56,7 +56,8 @@ func (d *doctor) dev(ctx context.Context, flags *config.Flags) (at string) {
 		return ""
 	}
 	if file != "" {
-		if file, err = filepath.Abs(file); err != nil || file != node.Config.File {
+		file, err = filepath.Abs(file)
+		if err != nil || file != node.Config.File {
 			return ""
 		}
 	} else if !strings.HasPrefix(filepath.Base(filepath.Dir(node.Config.File)), devcluster.Prefix) {
@@ -130,7 +131,7 @@ const (
 )
 
 // service asks the servers what they are and opens a session, side by side, so that a service that is away is told of in
-// a few seconds. It returns nil if there is no session.
+// a few seconds. It returns nil if no session can be opened.
 func (d *doctor) service(ctx context.Context, s config.Settings) coord.Session {
 	store, err := s.Service.Open(slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -332,13 +333,13 @@ func (d *doctor) unborn(ctx context.Context, session coord.Session, s config.Set
 		d.report(
 			"cluster",
 			Wrong,
-			fmt.Sprintf("there is no cluster %s yet, and it may not be created: nothing may be created below %s", s.Cluster, above),
+			fmt.Sprintf("cluster %s does not exist yet, and it may not be created: nothing may be created below %s", s.Cluster, above),
 			createFix(s.Service, above),
 		)
 	case err != nil:
-		d.report("cluster", Wrong, fmt.Sprintf("there is no cluster %s yet, and it cannot be created below %s: %v", s.Cluster, above, err), "")
+		d.report("cluster", Wrong, fmt.Sprintf("cluster %s does not exist yet, and it cannot be created below %s: %v", s.Cluster, above, err), "")
 	default:
-		d.report("cluster", fine, "there is no cluster "+s.Cluster+" yet; the first node creates it", "")
+		d.report("cluster", fine, "cluster "+s.Cluster+" does not exist yet; the first node creates it", "")
 	}
 }
 

@@ -66,7 +66,7 @@ func (h *deduplicator) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, r)
 }
 
-// pass tells whether a line may be written, and how many like it have not been since the last one that was.
+// pass reports whether a line may be written, and how many like it have not been since the last one that was.
 func (s *seen) pass(key line, now time.Time) (ok bool, held int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -32,7 +32,8 @@ func New(w io.Writer, env func(string) string) (*slog.Logger, *slog.LevelVar, er
 	switch format {
 	case formatJSON, FormatText, FormatColor:
 	case "":
-		if format = formatJSON; terminal.IsTerminal(w) {
+		format = formatJSON
+		if terminal.IsTerminal(w) {
 			format = TerminalFormat(env)
 		}
 	default:

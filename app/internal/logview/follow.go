@@ -17,24 +17,27 @@ const logFarBehind = 1 << 62
 // errLogOver ends the stream when nothing more can come.
 var errLogOver = errors.New("the task is gone")
 
-// whereabouts is what a slot's follower is told.
-type whereabouts struct {
+// place is where a slot is, as the stream of the state shows it.
+type place struct {
 	node, member string // "" while no node has it
 	token        int64
-	gone         string // why there is no such slot any longer, "" if there is
+	paused       bool   // its task is paused, which the follower has said
+	lost         string // the node where it was before, if that node is gone
+	gone         string // why the slot no longer exists, "" if it exists
 	end          bool   // it does not come back
 }
 
 // logFollower follows the logs of several slots:
 //
-//	stream of the state ─▶ see ─▶ slotLog: one goroutine a slot ─▶ log of the node that has it now
+//	stream of the state ─▶ observe ─▶ slotLog: one goroutine a slot ─▶ log of the node that has it now
 //
-// The stream says where each slot is, and which there are. A slot that has been to several nodes since its goroutine has
-// looked is read at one after the other.
+// The stream says which slots there are, and where each of them is. A goroutine that is slow finds all places in its queue,
+// and reads the log at one after the other.
 type logFollower struct {
 	*View
 	target Target
 	began  bool  // the first state was seen
+	paused bool  // the task is paused, and that was said
 	newest int64 // the greatest token that was seen
 	width  int
 	slots  map[cluster.Slot]*slotLog
@@ -46,14 +49,14 @@ type logFollower struct {
 func (v *View) follow(ctx context.Context, target Target) error {
 	following, fail := context.WithCancelCause(ctx)
 	f := &logFollower{View: v, target: target, slots: map[cluster.Slot]*slotLog{}, fail: fail}
-	said := ""
+	reported := ""
 	lost := func(err error) {
 		text := err.Error()
 		if errors.Is(err, client.ErrUnreachable) { // the stream is cut off first, and then nobody answers: that is the same
 			text = client.ErrUnreachable.Error()
 		}
-		if text != said {
-			said = text
+		if text != reported {
+			reported = text
 			v.complain(err)
 		}
 	}
@@ -61,8 +64,8 @@ func (v *View) follow(ctx context.Context, target Target) error {
 		if n.Event != nil || n.Health != nil || n.Resumed {
 			return nil
 		}
-		said = ""
-		return f.see(following, n.State)
+		reported = ""
+		return f.observe(following, n.State)
 	})
 	if !errors.Is(err, errLogOver) {
 		fail(err)
@@ -79,9 +82,16 @@ func (v *View) follow(ctx context.Context, target Target) error {
 	return cause
 }
 
-// see tells the slots where they are, and follows those that are new.
-func (f *logFollower) see(ctx context.Context, state *cluster.State) error {
+// observe passes on to the goroutines of the slots where these are, and follows slots that are new.
+func (f *logFollower) observe(ctx context.Context, state *cluster.State) error {
 	info := f.target.info(state)
+	if err := f.observePause(info); err != nil {
+		return err
+	}
+	up := map[string]bool{}
+	for i := range state.Nodes {
+		up[state.Nodes[i].Name] = true
+	}
 	for i := range state.Workers {
 		f.newest = max(f.newest, state.Workers[i].Token)
 	}
@@ -93,7 +103,7 @@ func (f *logFollower) see(ctx context.Context, state *cluster.State) error {
 		if s == nil {
 			s = f.add(ctx, slot, &w)
 		}
-		s.tell(whereabouts{node: w.Node, member: w.Member, token: w.Token})
+		s.moved(place{node: w.Node, member: w.Member, token: w.Token, paused: f.paused && w.Member == ""}, up)
 	}
 	for slot, s := range f.slots {
 		if present[slot] {
@@ -102,13 +112,13 @@ func (f *logFollower) see(ctx context.Context, state *cluster.State) error {
 		_, run := cluster.SplitRun(slot.Task)
 		switch {
 		case run != "":
-			s.tell(whereabouts{gone: runOver, end: true})
+			s.update(place{gone: runOver, end: true})
 			delete(f.slots, slot)
 		case info == nil:
-			s.tell(whereabouts{gone: "there is no task " + f.target.Task + " any longer", end: true})
+			s.update(place{gone: "task " + f.target.Task + " no longer exists", end: true})
 			delete(f.slots, slot)
 		default:
-			s.tell(whereabouts{gone: fmt.Sprintf("%s has %s now", f.target.Task, plural.Of(info.WorkerNum, "worker"))})
+			s.update(place{gone: fmt.Sprintf("%s has %s now", f.target.Task, plural.Of(info.WorkerNum, "worker"))})
 		}
 	}
 	if !f.began && len(f.slots) == 0 && info != nil {
@@ -121,6 +131,16 @@ func (f *logFollower) see(ctx context.Context, state *cluster.State) error {
 		return errLogOver
 	}
 	return nil
+}
+
+// observePause says once that the task is paused, since then nothing comes until it is resumed.
+func (f *logFollower) observePause(info *cluster.TaskInfo) error {
+	was := f.paused
+	f.paused = info != nil && info.Paused
+	if was || !f.paused {
+		return nil
+	}
+	return f.remark("task %s is paused; its workers run again when it is resumed", f.target.Task)
 }
 
 // add begins to follow a slot.

@@ -53,7 +53,8 @@ func newLogServer(t *testing.T, state cluster.State) *logServer {
 		s.server.CloseClientConnections()
 		s.server.Close()
 	})
-	if s.api, err = client.New(s.server.URL, client.Options{}); err != nil {
+	s.api, err = client.New(s.server.URL, client.Options{})
+	if err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -64,7 +65,7 @@ func (s *logServer) says(node string, token int64, texts ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, text := range texts {
-		s.has[node] = append(s.has[node], cluster.LogLine{N: int64(len(s.has[node])), Token: token, Text: text})
+		s.has[node] = append(s.has[node], cluster.LogLine{Number: int64(len(s.has[node])), Token: token, Text: text})
 	}
 	close(s.changed)
 	s.changed = make(chan struct{})
@@ -216,7 +217,10 @@ func (f *followed) want(want ...string) {
 
 // at is a state in which the workers of task "a" are at nodes: "n1/7" under token 7, "" nowhere.
 func at(places ...string) cluster.State {
-	state := cluster.State{Tasks: []cluster.TaskInfo{{Name: "a", WorkerNum: len(places)}}}
+	state := cluster.State{
+		Tasks: []cluster.TaskInfo{{Name: "a", WorkerNum: len(places)}},
+		Nodes: []cluster.NodeInfo{{Name: "n1", Member: "m-n1"}, {Name: "n2", Member: "m-n2"}, {Name: "n3", Member: "m-n3"}},
+	}
 	for i, place := range places {
 		w := cluster.WorkerInfo{Task: "a", Index: i}
 		if node, token, ok := strings.Cut(place, "/"); ok {
@@ -281,7 +285,7 @@ func TestFollowDeleted(t *testing.T) {
 	s.says("n1", 7, "stops")
 	f.untilShown("stops")
 	s.Set(cluster.State{})
-	f.wantEnd("one", "stops", "-- worker a#0 is gone: there is no task a any longer")
+	f.wantEnd("one", "stops", "-- worker a#0 is gone: task a no longer exists")
 }
 
 // A run is over before its log could be read: what its node keeps of it is shown, and nothing is wrong.
@@ -375,6 +379,39 @@ func TestFollowScaledAway(t *testing.T) {
 	s.Set(at())
 	f.untilShown("-- worker a#0 is gone: a has 0 workers now")
 	f.want("-- worker a#0 runs nowhere at the moment", "-- worker a#0 is gone: a has 0 workers now")
+}
+
+// That a task is paused is said at once, and in place of what would be said of each of its workers.
+func TestFollowPaused(t *testing.T) {
+	state := at("")
+	state.Tasks[0].Paused = true
+	s := newLogServer(t, state)
+	s.says("n2", 8, "resumed")
+	f := s.follow(t, 10, nil)
+	f.untilShown("-- task a is paused; its workers run again when it is resumed")
+	time.Sleep(logPatience + logLinger) // longer than a worker may be nowhere before that is said
+	s.Set(at("n2/8"))
+	f.untilShown("resumed")
+	f.want("-- task a is paused; its workers run again when it is resumed", "-- worker a#0 begins on n2", "resumed")
+}
+
+// A node that dies takes what it kept of the log with it: that is said once, before the log goes on elsewhere.
+func TestFollowDeadNode(t *testing.T) {
+	s := newLogServer(t, at("n1/7"))
+	s.says("n1", 7, "one")
+	s.says("n2", 8, "two")
+	f := s.follow(t, 10, nil)
+	f.untilShown("one")
+	s.mu.Lock()
+	delete(s.has, "n1")
+	s.mu.Unlock()
+	nowhere, there := at(""), at("n2/8")
+	nowhere.Nodes, there.Nodes = nowhere.Nodes[1:], there.Nodes[1:]
+	s.Set(nowhere)
+	f.untilShown("-- the last lines of worker a#0 on n1 may be missing: the node is gone")
+	s.Set(there)
+	f.untilShown("two")
+	f.want("one", "-- the last lines of worker a#0 on n1 may be missing: the node is gone", "-- worker a#0 continues on n2", "two")
 }
 
 // A server that is lost is spoken of once, however often it is tried.

@@ -16,7 +16,7 @@ import (
 // ErrNoLog says that nobody keeps a log of a worker.
 var ErrNoLog = errors.New("no log")
 
-// runOver says why there is no such worker any longer.
+// runOver says why a worker no longer exists.
 const runOver = "its run is over"
 
 // leftAsked is of how many workers of a task that no node has the last nodes are asked for what they keep.
@@ -40,7 +40,8 @@ func (v *View) left(ctx context.Context, w *cluster.WorkerInfo, prefix string) e
 	over := why != ""
 	if !over {
 		var err error
-		if why, err = v.whyNowhere(ctx, slot); err != nil {
+		why, err = v.whyNowhere(ctx, slot)
+		if err != nil {
 			return err
 		}
 		over = why == runOver
@@ -85,7 +86,8 @@ func (v *View) manyLeft(
 		if node == "" {
 			continue
 		}
-		if more = asked == leftAsked; more {
+		more = asked == leftAsked
+		if more {
 			break
 		}
 		asked++
@@ -180,7 +182,7 @@ func (v *View) ofRun(ctx context.Context, t Target, state *cluster.State) (worke
 	return workers, nil
 }
 
-// whyNowhere says why no node has a worker, "" if one has it or there is no such worker.
+// whyNowhere says why no node has a worker, "" if a node has it or it does not exist.
 func (v *View) whyNowhere(ctx context.Context, slot cluster.Slot) (string, error) {
 	task, run := cluster.SplitRun(slot.Task)
 	query := url.Values{}

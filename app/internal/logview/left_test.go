@@ -25,7 +25,7 @@ type leftNode struct {
 	*apinode.Node
 	url  string
 	past cluster.Decisions
-	here string // why a worker is on no node; "" if there is no such worker
+	here string // why a worker is on no node; "" if it does not exist
 	ran  int    // workers of each task below this index have written something here
 
 	mu    sync.Mutex
@@ -101,7 +101,7 @@ func hadAll(task string, workers int) cluster.Decisions {
 	for i := range workers {
 		slots = append(slots, i)
 	}
-	return cluster.Decisions{Decisions: []cluster.Decision{{N: 1, Moves: []cluster.Decided{{Step: cluster.StepFree, Task: task, Slots: slots, Node: "n1"}}}}}
+	return cluster.Decisions{Decisions: []cluster.Decision{{Number: 1, Moves: []cluster.Decided{{Step: cluster.StepFree, Task: task, Slots: slots, Node: "n1"}}}}}
 }
 
 // Logs of a task whose workers are on no node ask a bounded number of times, not for each worker, and say why in one line.
@@ -214,7 +214,7 @@ func TestLogsOfPausedRun(t *testing.T) {
 	}
 }
 
-// That a node has not heard of a task is no error where its past is asked for.
+// A task that the node has never heard of has an empty past, and not an error.
 func TestDecisionsOfUnknownTask(t *testing.T) {
 	n := newLeftNode(t, cluster.State{})
 	api, err := client.New(n.url, client.Options{})
@@ -225,5 +225,39 @@ func TestDecisionsOfUnknownTask(t *testing.T) {
 	past, err := v.decisions(t.Context(), "nope")
 	if err != nil || len(past.Decisions) > 0 {
 		t.Errorf("it knows %v, %v; want nothing", past, err)
+	}
+}
+
+// Lines that a worker wrote on a node that is gone are missing from its log: one line for each such node says so beside the
+// logs. Nothing is said when the earlier node is there, or when the log is long enough without it.
+func TestLogsAfterNodeDeath(t *testing.T) {
+	state := many(3, cluster.TaskInfo{})
+	for i := range state.Workers {
+		state.Workers[i].Node, state.Workers[i].Member, state.Workers[i].State = "n1", "m-n1", cluster.WorkerRunning
+	}
+	n := newLeftNode(t, state)
+	n.ran = 3
+	freed := func(node string, slots ...int) cluster.Decision {
+		return cluster.Decision{Number: 1, Moves: []cluster.Decided{
+			{Step: cluster.StepFree, Task: "big", Slots: slots, Node: node}, {Step: cluster.StepGrant, Task: "big", Slots: slots, Node: "n1"},
+		}}
+	}
+	for _, test := range []struct {
+		name string
+		past []cluster.Decision
+		want string
+	}{
+		{"big", []cluster.Decision{freed("n2", 0, 2), freed("n3", 1)},
+			"xconsumer: earlier lines of 2 workers are missing: they were kept on node n2, which is gone\n" +
+				"xconsumer: earlier lines of worker big#1 are missing: they were kept on node n3, which is gone\n"},
+		{"big#1", []cluster.Decision{freed("n3", 1)}, "xconsumer: earlier lines of worker big#1 are missing: they were kept on node n3, which is gone\n"},
+		{"big#1", []cluster.Decision{freed("n2", 0)}, ""},
+		{"big#1", []cluster.Decision{freed("n1", 1)}, ""},
+	} {
+		n.past.Decisions = test.past
+		out, said, err := n.logs(t, test.name, "")
+		if err != nil || said != test.want || !strings.Contains(out, "#1 wrote this") {
+			t.Errorf("%s: it writes %q and %q, %v; want %q", test.name, out, said, err, test.want)
+		}
 	}
 }

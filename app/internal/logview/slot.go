@@ -23,10 +23,10 @@ const (
 	logSilence  = 5 * time.Second        // without a line of the rest of a log, after which there is none to come
 )
 
-// logGone says that there is no such worker, and why.
+// logGone says that a worker no longer exists, and why.
 const logGone = "worker %s is gone: %s"
 
-// slotLog follows the log of one slot. The fields below told are those of its goroutine.
+// slotLog follows the log of one slot. The fields from new on are those of its goroutine.
 type slotLog struct {
 	*View
 	slot   cluster.Slot
@@ -35,25 +35,41 @@ type slotLog struct {
 	news   chan struct{} // there is more in the queue
 
 	mu    sync.Mutex
-	queue []whereabouts // where it has been since, and is now
-	last  whereabouts   // that it was told
+	queue []place // where it has been since its goroutine has looked, and is now
+	last  place   // the last one that was queued
 
-	new   bool  // it came after the beginning, and that was not said yet
-	shown bool  // its lines were asked for before: all those after token and n are new
-	token int64 // of the line that was shown last
-	n     int64 // its number
-	said  int64 // the token of the worker that was spoken of last
-	told  string
+	at string // the last node that had it, for the goroutine of the stream
+
+	new       bool   // it came after the beginning, and that was not said yet
+	shown     bool   // its lines were asked for before: all those after token and n are new
+	token     int64  // of the line that was shown last
+	n         int64  // its number
+	announced int64  // the token of the worker that was announced last
+	reported  string // the last error that was reported
 }
 
-// tell tells the goroutine where the slot is. It does not wait for it. One goroutine calls it.
-func (s *slotLog) tell(at whereabouts) {
+// moved passes on where the slot is. If it has left a node that is gone, what that node kept of the log is gone, too. up
+// are the nodes that there are. The goroutine of the stream calls it.
+func (s *slotLog) moved(to place, up map[string]bool) {
+	if s.at != "" && s.at != to.node && !up[s.at] {
+		to.lost, s.at = s.at, ""
+	}
+	if to.node != "" {
+		s.at = to.node
+	}
+	s.update(to)
+}
+
+// update passes on to the slot's goroutine where the slot is, without waiting for it. The goroutine of the stream calls it.
+func (s *slotLog) update(at place) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if at == s.last {
+	lasting := at
+	lasting.lost = "" // is said once
+	if lasting == s.last {
 		return
 	}
-	s.last = at
+	s.last = lasting
 	s.queue = append(s.queue, at)
 	select {
 	case s.news <- struct{}{}:
@@ -62,11 +78,11 @@ func (s *slotLog) tell(at whereabouts) {
 }
 
 // next returns where the slot was after that, or is now; false if it is where it was.
-func (s *slotLog) next() (whereabouts, bool) {
+func (s *slotLog) next() (place, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.queue) == 0 {
-		return whereabouts{}, false
+		return place{}, false
 	}
 	at := s.queue[0]
 	s.queue = s.queue[1:]
@@ -110,16 +126,21 @@ func (s *slotLog) run(ctx context.Context) error {
 }
 
 // await waits until a node has the slot, or it is gone for good.
-func (s *slotLog) await(ctx context.Context) (at whereabouts, err error) {
+func (s *slotLog) await(ctx context.Context) (at place, err error) {
 	late := time.NewTimer(logPatience)
 	defer late.Stop()
 	for {
 		if next, ok := s.next(); ok {
 			at = next
+			if at.lost != "" {
+				if err := s.remark("the last lines of worker %s on %s may be missing: the node is gone", s.slot, at.lost); err != nil {
+					return at, err
+				}
+			}
 			if at.member != "" || at.end {
 				return at, nil
 			}
-			s.new = s.new || s.said == 0
+			s.new = s.new || s.announced == 0
 			late.Reset(logPatience)
 			continue
 		}
@@ -128,6 +149,9 @@ func (s *slotLog) await(ctx context.Context) (at whereabouts, err error) {
 			return at, nil
 		case <-s.news:
 		case <-late.C:
+			if at.paused && at.gone == "" {
+				continue
+			}
 			text := "worker %s runs nowhere at the moment"
 			args := []any{s.slot}
 			if at.gone != "" {
@@ -156,7 +180,7 @@ func (s *slotLog) reason(ctx context.Context) string {
 }
 
 // read shows the log at one place until the slot is elsewhere, and what had not come by then.
-func (s *slotLog) read(ctx context.Context, at whereabouts) error {
+func (s *slotLog) read(ctx context.Context, at place) error {
 	if err := s.announce(at.node, at.token); err != nil {
 		return err
 	}
@@ -165,11 +189,12 @@ func (s *slotLog) read(ctx context.Context, at whereabouts) error {
 			return err
 		}
 	}
-	// That nothing came for a moment does not prove that there is no more: the stream of the log may be slow, or hang.
+	// That nothing came for a moment does not prove that nothing is left: the stream of the log may be slow, or hang.
 	if err := s.rest(ctx, at); err != nil {
 		return err
 	}
-	if s.shown = true; s.token < at.token-1 {
+	s.shown = true
+	if s.token < at.token-1 {
 		s.token, s.n = at.token-1, logFarBehind
 	}
 	return nil
@@ -177,7 +202,7 @@ func (s *slotLog) read(ctx context.Context, at whereabouts) error {
 
 // tail shows what there is of the log at one place, and what comes, until the slot is elsewhere and nothing has come for a
 // moment. If the log ends before, it waits before it is asked for again.
-func (s *slotLog) tail(ctx context.Context, at whereabouts) error {
+func (s *slotLog) tail(ctx context.Context, at place) error {
 	reading, stop := context.WithCancel(ctx)
 	var reader sync.WaitGroup
 	defer reader.Wait()
@@ -203,7 +228,8 @@ func (s *slotLog) tail(ctx context.Context, at whereabouts) error {
 		}
 		select {
 		case line := <-from:
-			if held = line.Token > at.token; held {
+			held = line.Token > at.token
+			if held {
 				break
 			}
 			if err := s.show(line, at.node); err != nil {
@@ -242,8 +268,8 @@ func (s *slotLog) pause(ctx context.Context, err error) error {
 	if final(err) {
 		return err
 	}
-	if refused, ok := errors.AsType[*client.RefusedError](err); ok && refused.Status != http.StatusNotFound && s.told != err.Error() {
-		s.told = err.Error()
+	if refused, ok := errors.AsType[*client.RefusedError](err); ok && refused.Status != http.StatusNotFound && s.reported != err.Error() {
+		s.reported = err.Error()
 		s.complain(fmt.Errorf("%s: %w", s.slot, err))
 	}
 	again := time.NewTimer(logAgain)
@@ -267,7 +293,7 @@ func final(err error) bool {
 }
 
 // rest shows what a node that the slot has left keeps of its log.
-func (s *slotLog) rest(ctx context.Context, at whereabouts) error {
+func (s *slotLog) rest(ctx context.Context, at place) error {
 	var list []cluster.LogLine // so that a slow reader of the lines does not hold up the node
 	for try := 1; ; try++ {
 		var err error
@@ -321,20 +347,20 @@ func (s *slotLog) kept(ctx context.Context, node string) (list []cluster.LogLine
 
 // show writes a line that was not written yet.
 func (s *slotLog) show(line cluster.LogLine, node string) error {
-	if line.Token < s.token || line.Token == s.token && line.N <= s.n {
+	if line.Token < s.token || line.Token == s.token && line.Number <= s.n {
 		return nil
 	}
 	if err := s.announce(node, line.Token); err != nil {
 		return err
 	}
-	s.token, s.n, s.told = line.Token, line.N, ""
+	s.token, s.n, s.reported = line.Token, line.Number, ""
 	return s.write(s.prefix, line)
 }
 
 // announce says once of each worker after the first where it runs.
 func (s *slotLog) announce(node string, token int64) error {
-	before := s.said
-	s.said = max(s.said, token)
+	before := s.announced
+	s.announced = max(s.announced, token)
 	switch {
 	case token <= before:
 		return nil

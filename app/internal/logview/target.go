@@ -68,7 +68,7 @@ func (t Target) HasRuns(state *cluster.State) bool {
 	return info != nil && info.Runs && t.run == ""
 }
 
-// missing is the error when there is no such worker. It says why.
+// missing is the error when the target names no worker. It says why.
 func (t Target) missing(state *cluster.State) error {
 	if t.HasRuns(state) {
 		return fmt.Errorf(

@@ -48,7 +48,8 @@ func (v *View) Show(ctx context.Context, target Target, follow bool) error {
 	workers := target.Of(state.Workers)
 	switch {
 	case len(workers) == 0 && target.run != "" && target.info(&state) != nil:
-		if workers, err = v.ofRun(ctx, target, &state); err != nil {
+		workers, err = v.ofRun(ctx, target, &state)
+		if err != nil {
 			return err
 		}
 	case follow && (len(workers) > 0 || target.HasRuns(&state)):

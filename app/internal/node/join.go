@@ -111,14 +111,14 @@ func checkEtcd(ctx context.Context, endpoint string) error {
 		hint = ", but the HTTP address of a node"
 	}
 	return fmt.Errorf(
-		"%w: what answers at %s is no etcd%s: --join takes the etcd address that `xconsumer dev` prints",
+		"%w: what answers at %s is not etcd%s: --join takes the etcd address that `xconsumer dev` prints",
 		ErrNotEtcd,
 		endpoint,
 		hint,
 	)
 }
 
-// Unopened says why there is no session, and who knows more of it. What trying again does not mend keeps its own exit
+// Unopened says why no session could be opened, and who knows more of it. What trying again does not mend keeps its own exit
 // code.
 func Unopened(err error) error {
 	if errors.Is(err, coord.ErrUnauthorized) || errors.Is(err, coord.ErrUnsupported) {

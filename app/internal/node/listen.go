@@ -38,14 +38,15 @@ func listen(ctx context.Context, s config.Settings, log *slog.Logger) (net.Liste
 		return l, WrapListen(s.Listen, err)
 	}
 	if s.Explicit {
-		log.Warn("the HTTP address is taken; waiting for it", "address", s.Listen, "at most", PortPatience)
+		log.Warn("the HTTP address is taken; waiting for it", "address", s.Listen, "atMost", PortPatience)
 		for end := time.Now().Add(PortPatience); time.Now().Before(end); {
 			select {
 			case <-ctx.Done():
 				return nil, WrapListen(s.Listen, err)
 			case <-time.After(200 * time.Millisecond):
 			}
-			if l, err = lc.Listen(ctx, "tcp", s.Listen); err == nil {
+			l, err = lc.Listen(ctx, "tcp", s.Listen)
+			if err == nil {
 				return l, nil
 			}
 		}
@@ -54,7 +55,8 @@ func listen(ctx context.Context, s config.Settings, log *slog.Logger) (net.Liste
 	first, _ := strconv.Atoi(port)
 	for next := first + 1; next <= min(first+PortsToTry, math.MaxUint16); next++ {
 		addr := net.JoinHostPort(host, strconv.Itoa(next))
-		if l, err = lc.Listen(ctx, "tcp", addr); err == nil {
+		l, err = lc.Listen(ctx, "tcp", addr)
+		if err == nil {
 			log.Info("the default HTTP port is taken; using the next free one", "address", addr)
 			return l, nil
 		}

@@ -27,7 +27,7 @@ type Config struct {
 	Register func(node *xconsumer.Node) // of the program's works
 	Build    client.Build
 	Uncordon bool // the node's own cordon or drain is taken back when it joins
-	Alone    bool // there is no parent process
+	Alone    bool // without a parent process
 
 	Env   func(string) string
 	Err   io.Writer        // of the log
@@ -49,7 +49,8 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		defer cancel()
 	}
 	if child == nil && cfg.Service.Joined != "" {
-		if cfg.Settings, err = Join(ctx, cfg.Settings, log); err != nil {
+		cfg.Settings, err = Join(ctx, cfg.Settings, log)
+		if err != nil {
 			return err
 		}
 	}
@@ -94,7 +95,8 @@ func (p *process) run(ctx context.Context, child *supervise.Child) (err error) {
 		s.Name = config.NodeName(address)
 	}
 	reached := peers.Reached(ctx, s, address)
-	if s.Advertise = reached.Advertise; s.Advertise != "" {
+	s.Advertise = reached.Advertise
+	if s.Advertise != "" {
 		s.Access.AnswerTo(s.Advertise)
 	}
 	store, err := s.Service.Open(log)
@@ -127,7 +129,7 @@ func (p *process) run(ctx context.Context, child *supervise.Child) (err error) {
 	registerCommands(node, s, keeper)
 	warn(s, address, log)
 	peers.WarnUnreached(s, reached, log)
-	log.Info("starting", "node", s.Name, "cluster", s.Cluster, "service", s.Service.String(), "http", address)
+	log.Info("starting", "node", s.Name, "cluster", s.Cluster, "service", s.Service.String(), "address", address)
 	defer beside(ctx, func(ctx context.Context) {
 		peers.WarnExposed(ctx, s, log)
 		peers.WarnOpenStore(ctx, s, log)
@@ -148,13 +150,13 @@ func warn(s config.Settings, address string, log *slog.Logger) {
 	case !s.Access.Closed():
 		log.Warn("insecure: whoever reaches the HTTP API may do everything; give it tokens", "address", address)
 	case known != "":
-		log.Warn("insecure: a token or the secret is the demo's, which everybody knows; make your own", "which", known, "address", address)
+		log.Warn("insecure: a token or the secret is the demo's, which everybody knows; make your own", "secret", known, "address", address)
 	}
 	if s.Service.Joined == "" && len(s.Service.Ignored) > 0 {
 		log.Info("ignored: a flag or a variable names another service", "file", s.File, "keys", strings.Join(s.Service.Ignored, ", "))
 	}
 	for _, text := range s.Warnings {
-		log.Warn("a secret can be read by others", "where", text)
+		log.Warn("a secret can be read by others", "file", text)
 	}
 }
 

@@ -48,7 +48,8 @@ func runParent(ctx context.Context, s config.Settings, again <-chan os.Signal, l
 	}
 	if l, ok := listener.(*net.TCPListener); ok {
 		defer func() { _ = l.Close() }()
-		if cfg.Listener, err = l.File(); err != nil {
+		cfg.Listener, err = l.File()
+		if err != nil {
 			return fmt.Errorf("http: %w", err)
 		}
 		defer func() { _ = cfg.Listener.Close() }()
@@ -85,7 +86,7 @@ const orphanLimit = 15 * time.Second
 func obeyParent(again <-chan os.Signal, log *slog.Logger) {
 	go func() { // until the process ends
 		for range again {
-			log.Info("leaving already; to end at once signal the parent process", "parent", os.Getppid())
+			log.Info("leaving already; to end at once signal the parent process", "pid", os.Getppid())
 		}
 	}()
 }

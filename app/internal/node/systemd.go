@@ -40,7 +40,7 @@ func newManager() *manager {
 }
 
 // alive tells that the process is, and what it knows of its node. A service that has begun is ready: a coordination
-// service that does not answer is no reason for systemd to start it again.
+// service that does not answer is not a reason for systemd to start it again.
 func (m *manager) alive(v cluster.SupervisorReport) {
 	if m == nil {
 		return

@@ -78,7 +78,7 @@ func WarnExposed(ctx context.Context, s config.Settings, log *slog.Logger) {
 	switch text, fix := Exposed(access); {
 	case slices.Contains(access.Kept, root): // the node itself is not let in, and says what to do
 	case text != "":
-		log.Warn("others may use records of the cluster; a sample was compared, and `xconsumer doctor` compares all", "found", text, "fix", fix)
+		log.Warn("others may use records of the cluster; a sample was compared, and `xconsumer doctor` compares all", "records", text, "fix", fix)
 	case err != nil && ctx.Err() == nil:
 		log.Info("could not compare who may use the records of the cluster", "error", err)
 	}

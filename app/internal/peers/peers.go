@@ -51,7 +51,8 @@ func Reached(ctx context.Context, s config.Settings, listen string) reach {
 			ip = found.AddrPort().Addr().Unmap()
 		}
 	default:
-		if ip = outward(ctx, s.Service.Hosts()); !ip.IsValid() {
+		ip = outward(ctx, s.Service.Hosts())
+		if !ip.IsValid() {
 			ip = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 		}
 	}
@@ -70,7 +71,8 @@ func Reached(ctx context.Context, s config.Settings, listen string) reach {
 	r := reach{Advertise: net.JoinHostPort(ip.String(), port)}
 	if c := s.Access.TLS.Checked; c != nil {
 		name, ok := nameOn(c.Certificates[0].Leaf, ip)
-		if r.Advertise = net.JoinHostPort(name, port); !ok {
+		r.Advertise = net.JoinHostPort(name, port)
+		if !ok {
 			r = reach{Trouble: fmt.Sprintf("its certificate is not for %v", ip), Fix: advertiseFix + ", by a name of the certificate"}
 		}
 	}
@@ -196,7 +198,8 @@ func SharedSecret(ctx context.Context, s config.Settings) ([]byte, error) {
 	why := Secretless(s)
 	if why == "" {
 		var err error
-		if why, err = OpenStore(ctx, s); err != nil {
+		why, err = OpenStore(ctx, s)
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -232,7 +235,7 @@ func SharedSecret(ctx context.Context, s config.Settings) ([]byte, error) {
 	return secret, nil
 }
 
-// uncounted makes an error match httpapi.ErrNoSecret if the store has answered that there is no secret for this node.
+// uncounted makes an error match httpapi.ErrNoSecret if the store has answered that it holds no secret for this node.
 func uncounted(err error) error {
 	if errors.Is(err, coord.ErrUnauthorized) || errors.Is(err, schema.ErrCorrupt) || errors.Is(err, membership.ErrNoCluster) {
 		return fmt.Errorf("%w that counts: %w", httpapi.ErrNoSecret, err)

@@ -42,7 +42,7 @@ type project struct {
 	Source  string // directory with its source, of a program that was built from there
 }
 
-// unversioned is required where there is no version that could be.
+// unversioned is required where no version could be.
 const unversioned = "v0.0.0"
 
 // projectName is what may be the name of a directory, a module, a task and a work, with a method Run<Name>.
@@ -144,7 +144,7 @@ func (p project) Write() error {
 // Build finds the modules that the project needs, and builds it. It reports whether the modules were found.
 func (p project) Build(ctx context.Context, errs io.Writer) (tidied bool, err error) {
 	if _, err := exec.LookPath("go"); err != nil {
-		return false, errors.New("there is no go command: install Go, then run go mod tidy && go build ./... there")
+		return false, errors.New("no go command: install Go, then run go mod tidy && go build ./... there")
 	}
 	for _, args := range [][]string{{"mod", "tidy"}, {"build", "-o", os.DevNull, "./..."}} {
 		cmd := exec.CommandContext(ctx, "go", args...)

@@ -32,7 +32,7 @@ func TestRequirement(t *testing.T) {
 	}
 }
 
-// What Go has fetched is no checkout: its version is required, also by a program that was installed at a revision.
+// What Go has fetched is not a checkout: its version is required, also by a program that was installed at a revision.
 func TestCheckout(t *testing.T) {
 	dir := t.TempDir()
 	for name, want := range map[string]bool{

@@ -20,7 +20,7 @@ func (o *Output) WriteEvent(out io.Writer, e *cluster.Event) error {
 		_, err := fmt.Fprintln(
 			out,
 			terminal.Printable(
-				strings.TrimRight(fmt.Sprintf("%s %-12s %-12s %-12s %s", TimeMilli(e.Time), e.Kind, dash(e.Node), dash(slot), oneLine(e.Detail)), " "),
+				strings.TrimRight(fmt.Sprintf("%s %-16s %-12s %-12s %s", TimeMilli(e.Time), e.Kind, dash(e.Node), dash(slot), oneLine(e.Detail)), " "),
 			),
 		)
 		return err
@@ -52,19 +52,20 @@ func Decisions(b *bytes.Buffer, d *cluster.Decisions, width int) {
 		for _, m := range one.Moves {
 			slots, to := "", m.Node
 			if m.Task != "" {
-				if slots = m.Task; len(m.Slots) > 0 {
+				slots = m.Task
+				if len(m.Slots) > 0 {
 					slots += "#" + m.Slots.String()
 				}
 			}
 			if m.To != "" {
 				to += " → " + m.To
 			}
-			t.Add(Time(one.At), one.N, fmt.Sprintf("%s, term %d", one.Leader, one.Term), m.Step, slots, to, m.Why)
+			t.Add(Time(one.At), one.Number, fmt.Sprintf("%s, term %d", one.Leader, one.Term), m.Step, slots, to, m.Why)
 		}
 		if len(one.Moves) == 0 && one.Omitted == 0 { // its number would be missed
 			t.Add(
 				Time(one.At),
-				one.N,
+				one.Number,
 				fmt.Sprintf("%s, term %d", one.Leader, one.Term),
 				"no step",
 				"",
@@ -73,7 +74,7 @@ func Decisions(b *bytes.Buffer, d *cluster.Decisions, width int) {
 			)
 		}
 		if one.Omitted > 0 {
-			t.Add(Time(one.At), one.N, "", fmt.Sprintf("and %d more", one.Omitted), "", "", "")
+			t.Add(Time(one.At), one.Number, "", fmt.Sprintf("and %d more", one.Omitted), "", "", "")
 		}
 	}
 	for len(audit) > 0 {
@@ -106,10 +107,10 @@ func Explanation(b *bytes.Buffer, name string, e *cluster.Explanation, width int
 		switch {
 		case n.Here:
 			could = "is there"
-		case n.Fits:
+		case n.Placeable:
 			could = "yes"
 		}
-		t.Add(n.Node, could, n.Load, n.Of, n.Why)
+		t.Add(n.Node, could, n.Load, n.TaskWorkers, n.Why)
 	}
 	t.Write(b, width)
 	if len(e.History) == 0 {
@@ -119,7 +120,7 @@ func Explanation(b *bytes.Buffer, name string, e *cluster.Explanation, width int
 	h := Table{{"  AT", "DECISION", "STEP", "NODE", "TO", "TOKEN", "WHY"}}
 	for _, d := range e.History {
 		for _, m := range d.Moves {
-			h.Add("  "+Time(d.At), d.N, m.Step, m.Node, m.To, m.Token, m.Why)
+			h.Add("  "+Time(d.At), d.Number, m.Step, m.Node, m.To, m.Token, m.Why)
 		}
 	}
 	h.Write(b, width)

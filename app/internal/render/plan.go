@@ -40,7 +40,7 @@ func Plan(b *bytes.Buffer, p *cluster.Plan, width int) {
 	for _, r := range p.Restarts {
 		fmt.Fprintf(
 			b,
-			"\nall workers of task %s restart, since what they are told of their number changes (%s → %s): %d stop, and at most %s later the new ones start\n",
+			"\nall workers of task %s restart, because the number that they are given changes (%s → %s): %d stop, and at most %s later the new ones start\n",
 			r.Task,
 			countText(r.From),
 			countText(r.To),
@@ -94,7 +94,7 @@ func restarting(p *cluster.Plan) (n int) {
 
 func countText(count int) string {
 	if count == 0 {
-		return "not told"
+		return "not given"
 	}
 	return strconv.Itoa(count)
 }

@@ -3,10 +3,10 @@
 // # The model
 //
 //	cluster.js     the state, from the node's stream   ─▶  placement.js   what is where, changed in place
-//	placement.js                                       ─▶  pages/         what is seen; picture.js, heatmap.js draw it
-//	pages/         what is asked for                   ─▶  act.js         asks, sends, and tells what came of it
-//	route.js       where one is and what is chosen: all of it in the address
-//	words/         what is said, in each language
+//	placement.js                                       ─▶  pages/         the pages; picture.js and heatmap.js draw the fleet
+//	pages/         operations.js                       ─▶  act.js         confirms, sends, and shows the outcome
+//	route.js       the page and all that is chosen on it, in the address
+//	words/         the texts, in each language
 //
 // The libraries in assets/vendor come from tools/vendor.sh, with their licences and checksums.
 package console
@@ -105,7 +105,7 @@ func name(urlPath string) string {
 	return "index.html"
 }
 
-// Has tells whether there is a file of the console at a path.
+// Has reports whether the console has a file at a path.
 func Has(urlPath string) bool {
 	info, err := fs.Stat(assets, path.Join("assets", name(urlPath)))
 	return err == nil && !info.IsDir()

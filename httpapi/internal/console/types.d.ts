@@ -1,4 +1,4 @@
-// What the node's API says, for the type check of the console. The API itself is described in httpapi/openapi.yaml.
+// The types of the node's API, for the type check of the console. httpapi/openapi.yaml describes the API itself.
 
 export type State = { cluster: string; leader: string; term: number; nodes: Node[]; lost: Node[]; tasks: Task[]; workers: Worker[]; runs?: Run[]; errors?: { path: string; error: string }[] };
 export type Past = State & { at: string; decision: number; incomplete?: boolean };

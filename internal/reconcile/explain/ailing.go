@@ -16,7 +16,7 @@ func Observe(e *cluster.Explanation, w cluster.WorkerInfo) {
 		return
 	}
 	for i := range e.Nodes {
-		if n := &e.Nodes[i]; n.Fits && !n.Here {
+		if n := &e.Nodes[i]; n.Placeable && !n.Here {
 			n.Why = "it could run there, but balance does not move what has failed for good"
 		}
 	}

@@ -33,7 +33,7 @@ func Slot(s *view.Snapshot, slot cluster.Slot, at time.Duration, session coord.I
 		default:
 			return cluster.Explanation{}, fmt.Errorf("%w: %s", cluster.ErrNoSlot, slot)
 		}
-		out.Nodes = append(out.Nodes, cluster.Candidate{Node: cmp.Or(holder, now), Here: true, Fits: true, Why: "it is here"})
+		out.Nodes = append(out.Nodes, cluster.Candidate{Node: cmp.Or(holder, now), Here: true, Placeable: true, Why: "it is here"})
 		return out, nil
 	}
 	if !known {
@@ -78,11 +78,11 @@ func (p preview) candidates(task string, t int, here string) (list []cluster.Can
 			continue
 		}
 		c := cluster.Candidate{
-			Node: node.Name, Here: node.Name == here, Load: has.load[node.Name], Of: has.of[node.Name],
-			Fits: true, Why: "it is here",
+			Node: node.Name, Here: node.Name == here, Load: has.load[node.Name], TaskWorkers: has.of[node.Name],
+			Placeable: true, Why: "it is here",
 		}
 		if !c.Here {
-			c.Fits, c.Why = r.hindrance(int32(n)).Code == "", r.whyNot(int32(n)).String()
+			c.Placeable, c.Why = r.hindrance(int32(n)).Code == "", r.whyNot(int32(n)).String()
 		}
 		list = append(list, c)
 	}

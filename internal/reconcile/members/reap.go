@@ -53,7 +53,7 @@ func closeAwaiting(f *round.Facts, memberID string, p *view.Peer, pending round.
 		return
 	}
 	assignment := *p.Assignment.Rec
-	closed := schema.Closed{By: f.Self, Cause: "lost"}
+	closed := schema.Closed{By: f.Self, Cause: schema.CauseLost}
 	switch {
 	case assignment.Closed != nil:
 		closed = *assignment.Closed
@@ -74,11 +74,12 @@ func departureOf(p *view.Peer) cluster.Reason {
 	if assignment := p.Assignment.Rec; assignment != nil {
 		why.Node = assignment.Node
 		switch {
-		case assignment.Closed != nil && assignment.Closed.Clean:
-			why.Code = cluster.WhyLeft
 		case assignment.Evicted:
 			why.Code = cluster.WhyEvicted
-		case assignment.Closed != nil && assignment.Closed.Cause != "lost":
+		case assignment.Closed == nil || assignment.Closed.Cause == schema.CauseLost:
+		case assignment.Closed.Clean:
+			why.Code = cluster.WhyLeft
+		default:
 			why.Detail = assignment.Closed.Cause
 		}
 	}

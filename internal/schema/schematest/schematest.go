@@ -4,7 +4,6 @@ package schematest
 import (
 	"fmt"
 
-	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -18,7 +17,7 @@ func Held(texts ...string) []schema.SlotRange {
 		if n, _ := fmt.Sscanf(text, "%s %s @%d v%d", &h.Task, &slots, &h.Token, &h.Version); n < 3 {
 			panic("schematest: invalid slots: " + text)
 		}
-		h.Slots, _ = cluster.ParseIndexes(slots)
+		_ = h.Slots.UnmarshalText([]byte(slots))
 		list = append(list, h)
 	}
 	return list

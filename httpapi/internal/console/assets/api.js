@@ -1,21 +1,21 @@
-// What is asked of the node.
+// Requests to the node's API.
 
 /** @import { Problem } from "../types" */
 
-/** Refused is an answer that says no. */
+/** Refused is an error response of the API. */
 export class Refused extends Error {
 	/** @param {Problem} problem */
 	constructor(problem) {
 		super([problem.detail ?? problem.title, ...(problem.errors ?? []).map((e) => (e.location ? `${e.location}: ${e.message}` : e.message))].filter(Boolean).join("; "));
 		this.status = problem.status;
-		/** @type {Record<string, string>} what is wrong with each field, by its name */
+		/** @type {Record<string, string>} the mistake in each field, by the field's name */
 		this.fields = {};
 		for (const e of problem.errors ?? []) if (e.location) this.fields[e.location.replace(/^body\.?/, "")] = e.message;
 	}
 }
 
 /**
- * request sends a request, and returns the value of its answer.
+ * request sends a request and returns the body of its answer: the value of JSON, or text.
  * @param {string} method @param {string} path @param {unknown} [body] @param {{ signal?: AbortSignal, headers?: Record<string, string> }} [options]
  */
 export const request = async (method, path, body, { signal, headers } = {}) => {
@@ -29,7 +29,7 @@ export const request = async (method, path, body, { signal, headers } = {}) => {
 
 const isJSON = (/** @type {Response} */ answer) => (answer.headers.get("Content-Type") ?? "").includes("json");
 
-/** refusal reads an answer that says no, also one of a proxy. */
+/** refusal reads an error response, which may also come from a proxy. */
 const refusal = async (/** @type {Response} */ answer) => new Refused(isJSON(answer) ? await answer.json() : { status: answer.status, title: answer.statusText || String(answer.status) });
 
 /** @param {string} path @param {AbortSignal} [signal] */
@@ -38,21 +38,22 @@ export const get = (path, signal) => request("GET", path, undefined, { signal })
 /** @param {string} text */
 export const part = (text) => encodeURIComponent(text);
 
-/** worker returns the path of a worker. */
+/** worker returns the path of a worker in the API, or of what is below it. */
 export const worker = (/** @type {{ task: string, run?: string, index: number }} */ w, /** @type {string} */ what) =>
 	`workers/${part(w.task)}/${w.index}${what ? "/" + what : ""}`;
 
-/** ofRun says which run a worker is of, as a query. */
+/** ofRun returns the query that names a worker's run. */
 export const ofRun = (/** @type {{ run?: string }} */ w) => (w.run ? "run=" + part(w.run) : "");
 
 /**
- * lines calls a function for the lines of an answer as they come, until signal ends it; first without any, once there is an answer.
- * @param {string} path @param {AbortSignal} signal @param {(lines: any[]) => void} tell
+ * lines calls onLines with the lines of an answer as they arrive, until signal aborts it. The first call has no lines; it
+ * comes as soon as there is an answer.
+ * @param {string} path @param {AbortSignal} signal @param {(lines: any[]) => void} onLines
  */
-export const lines = async (path, signal, tell) => {
+export const lines = async (path, signal, onLines) => {
 	const answer = await fetch("api/v1/" + path, { signal });
 	if (!answer.ok) throw await refusal(answer);
-	tell([]);
+	onLines([]);
 	if (!answer.body) return;
 	const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
 	let rest = "";
@@ -62,6 +63,6 @@ export const lines = async (path, signal, tell) => {
 		const parts = (rest + value).split("\n");
 		rest = parts.pop() ?? "";
 		const found = parts.filter(Boolean).map((line) => JSON.parse(line));
-		if (found.length > 0) tell(found);
+		if (found.length > 0) onLines(found);
 	}
 };

@@ -1,10 +1,10 @@
-// Lines over time.
+// Line charts over time.
 import { useEffect, useRef } from "./vendor/hooks.mjs";
 import uPlot from "./vendor/uplot.mjs";
 import { html } from "./html.js";
 import { dark } from "./theme.js";
 
-/** style returns a colour of the sheet as it is now: what a canvas cannot look up itself. */
+/** style returns the present value of a colour variable of the style sheet. A canvas cannot look it up itself. */
 export const style = (/** @type {string} */ name) => {
 	const probe = document.createElement("i");
 	probe.style.color = `var(${name})`;
@@ -15,7 +15,7 @@ export const style = (/** @type {string} */ name) => {
 };
 
 /**
- * options of a chart: a small one shows its line and nothing else.
+ * options returns the options of a chart. A small one shows its line and nothing else.
  * @param {number} width @param {number} height @param {boolean} small @param {{ label: string, color: string, fill?: boolean }[]} lines @param {string} language
  */
 const options = (width, height, small, lines, language) => ({
@@ -30,7 +30,7 @@ const options = (width, height, small, lines, language) => ({
 });
 
 /**
- * Chart draws lines over time. What they say has to be told in words beside it, too.
+ * Chart draws lines over time. The page must state in words beside it what the lines show.
  * @param {{ at: number[], lines: { label: string, color: string, fill?: boolean, values: (number | null)[] }[], height?: number, small?: boolean, language: string, label: string }} props
  */
 export const Chart = ({ at, lines, height = 160, small = false, language, label }) => {

@@ -1,8 +1,8 @@
-// The fleet when it is too large for names: a block for each node, and in it a dot for each slot that it has. What
+// The picture of a fleet that is too large for names: a block for each node, with a dot for each of its slots. A slot that
 // moves flies from block to block.
 //
-// Blocks are painted into the pixels of one canvas, only those that have changed and no longer than a part of a frame
-// takes; what flies is drawn on a second canvas above it. Nothing here costs more for being one of 100,000.
+// Blocks are painted into the pixels of one canvas. Only blocks that have changed are painted, and only for a part of each
+// frame. What flies is drawn on a second canvas above. So a change costs the same in a fleet of 100,000 slots.
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/hooks.mjs";
 import { html } from "./html.js";
 import { style } from "./chart.js";
@@ -11,19 +11,19 @@ import { blockAt, dotAt, head, layout } from "./layout.js";
 import { key, palette } from "./placement.js";
 import { go, href } from "./route.js";
 import { dark } from "./theme.js";
-import { say } from "./words.js";
+import { words } from "./words.js";
 
 /** @import { Ghosts, Place } from "./picture.js" */
 /** @import { Layout } from "./layout.js" */
 /** @import { Placement } from "./placement.js" */
 
-const budget = 2; // milliseconds of a frame for painting blocks,
-const first = 40; // and of the first one
+const frameBudget = 2; // milliseconds of a frame for painting blocks
+const firstBudget = 40; // milliseconds of the first frame
 const flight = 900; // milliseconds
-const swarm = 3000; // that fly at a time
+const maxFlying = 3000; // slots at a time
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-/** rgba reads a colour of any kind as the number that it is in a canvas. */
+/** rgba converts a CSS colour to its pixel value in a canvas. */
 const rgba = (() => {
 	/** @type {CanvasRenderingContext2D | null} */ let context = null;
 	/** @type {Map<string, number>} */ const known = new Map();
@@ -40,14 +40,14 @@ const rgba = (() => {
 	};
 })();
 
-const calm = new Set(["running"]);
-const between = new Set(["pending", "starting", "stopping"]);
+const healthy = new Set(["running"]);
+const changing = new Set(["pending", "starting", "stopping"]);
 
 /** @typedef {{ p: Placement, l: Layout, places: Map<string, Place>, task: string, dark: boolean }} Scene */
 
 /** Painter paints the blocks of a placement. It belongs to one canvas. */
 class Painter {
-	/** @type {Map<string, { rev: number, member?: string }>} what was painted of a block */ #painted = new Map();
+	/** @type {Map<string, { rev: number, member?: string }>} what a block showed when it was painted */ #painted = new Map();
 	/** @type {string[]} names of blocks to paint */ #due = [];
 	/** @type {{ color: number, x0: number, y0: number, x1: number, y1: number, at: number }[]} */ #flying = [];
 	/** @type {Map<string, { full: number, half: number }>} */ #colors = new Map();
@@ -58,7 +58,7 @@ class Painter {
 		this.ground = /** @type {CanvasRenderingContext2D} */ (ground.getContext("2d", { alpha: false }));
 		this.air = /** @type {CanvasRenderingContext2D} */ (air.getContext("2d"));
 		this.scale = Math.min(2, devicePixelRatio || 1);
-		this.above = 0.5; // what flies is copied to the screen in every frame, and need not be sharp
+		this.above = 0.5; // resolution of this canvas: it is copied to the screen in every frame, and need not be sharp
 		this.ready = false;
 		/** @type {Scene | null} */ this.scene = null;
 		/** @type {ImageData} */ this.image = new ImageData(1, 1);
@@ -66,7 +66,7 @@ class Painter {
 		this.back = this.card = this.bad = this.grey = 0;
 	}
 
-	/** set says what to draw, and where. @param {Scene} scene */
+	/** set replaces the scene and schedules the blocks that have changed. @param {Scene} scene */
 	set(scene) {
 		const old = this.scene, { p, l, places } = scene;
 		this.scene = scene;
@@ -88,7 +88,7 @@ class Painter {
 			this.whole = true;
 		}
 		for (const [name, one] of places) {
-			let now = one.lost.length + (one.gone ? 0.5 : 0); // of what is there, and it only ever grows with what becomes of it
+			let now = one.lost.length + (one.gone ? 0.5 : 0); // the revision of the block: it only grows
 			for (const n of one.lost) now += p.group(n.member).rev;
 			if (one.node) now += p.group(one.node.member).rev;
 			const old = this.#painted.get(name);
@@ -97,19 +97,19 @@ class Painter {
 				this.#due.push(name);
 			}
 		}
-		this.#ask();
+		this.#schedule();
 	}
 
-	/** leave lets a slot fly from one node to another. */
-	leave(/** @type {string} */ task, /** @type {string} */ from, /** @type {string} */ to, /** @type {number} */ at) {
+	/** fly lets a slot fly from one node to another. */
+	fly(/** @type {string} */ task, /** @type {string} */ from, /** @type {string} */ to, /** @type {number} */ at) {
 		const l = this.scene?.l, a = l?.blocks.get(from), b = l?.blocks.get(to);
-		if (!l || !a || !b || a === b || this.#flying.length >= swarm || still()) return;
-		const somewhere = (/** @type {number} */ size) => Math.random() * size;
-		this.#flying.push({ color: this.#color(task).full, x0: a.x + somewhere(l.wide), y0: a.y + somewhere(l.high), x1: b.x + somewhere(l.wide), y1: b.y + somewhere(l.high), at });
-		this.#ask();
+		if (!l || !a || !b || a === b || this.#flying.length >= maxFlying || still()) return;
+		const random = (/** @type {number} */ size) => Math.random() * size;
+		this.#flying.push({ color: this.#color(task).full, x0: a.x + random(l.wide), y0: a.y + random(l.high), x1: b.x + random(l.wide), y1: b.y + random(l.high), at });
+		this.#schedule();
 	}
 
-	#ask() {
+	#schedule() {
 		if (!this.#frame) this.#frame = requestAnimationFrame((at) => {
 			this.#frame = 0;
 			this.#draw(at);
@@ -133,7 +133,7 @@ class Painter {
 		if (!this.scene) return;
 		const began = performance.now(), { l } = this.scene;
 		let top = Infinity, bottom = -1, n = 0;
-		while (n < this.#due.length && performance.now() - began < (this.whole ? first : budget)) {
+		while (n < this.#due.length && performance.now() - began < (this.whole ? firstBudget : frameBudget)) {
 			const b = l.blocks.get(this.#due[n++]);
 			if (!b) continue;
 			this.#block(this.scene, b);
@@ -148,9 +148,9 @@ class Painter {
 		this.#fly(l, at);
 		if (this.#due.length === 0 && !this.ready) {
 			this.ready = true;
-			performance.mark("painted"); // for whoever measures
+			performance.mark("painted"); // for measurements
 		}
-		if (this.#due.length > 0 || this.#flying.length > 0) this.#ask();
+		if (this.#due.length > 0 || this.#flying.length > 0) this.#schedule();
 	}
 
 	/** @param {Scene} scene @param {import("./layout.js").Block} b */
@@ -158,14 +158,14 @@ class Painter {
 		const one = places.get(b.name);
 		if (!one) return;
 		this.#fill(b.x, b.y, l.wide, l.high, one.node ? this.card : this.back, 0);
-		const room = l.columns * l.rows;
+		const capacity = l.columns * l.rows;
 		let i = 0;
 		for (const n of [...one.lost, ...(one.node ? [one.node] : [])]) {
 			for (const x of p.group(n.member).slots.values()) {
 				if (x.state === "done") continue;
-				if (i >= room) return;
+				if (i >= capacity) return;
 				const c = this.#color(x.task);
-				const color = n !== one.node ? c.half : calm.has(x.state) ? c.full : between.has(x.state) ? c.half : this.bad;
+				const color = n !== one.node ? c.half : healthy.has(x.state) ? c.full : changing.has(x.state) ? c.half : this.bad;
 				this.#fill(b.x + (i % l.columns) * l.dot, b.y + Math.floor(i / l.columns) * l.dot, l.dot, l.dot, color, l.dot > 3 ? 1 : 0);
 				i++;
 			}
@@ -195,12 +195,12 @@ class Painter {
 		}
 	}
 
-	/** plan shows where slots would go, as lines. */
+	/** plan draws a line for each slot that would move. */
 	plan(/** @type {Ghosts | undefined} */ ghosts) {
-		this.lines = ghosts && [...ghosts.arrive].flatMap(([to, list]) => list.map((g) => ({ task: g.task, from: g.from, to }))).slice(0, swarm);
+		this.lines = ghosts && [...ghosts.arrive].flatMap(([to, list]) => list.map((g) => ({ task: g.task, from: g.from, to }))).slice(0, maxFlying);
 		this.wasFlying = true;
-		if (this.lines) for (const g of this.lines) this.leave(g.task, g.from, g.to, performance.now());
-		this.#ask();
+		if (this.lines) for (const g of this.lines) this.fly(g.task, g.from, g.to, performance.now());
+		this.#schedule();
 	}
 
 	#drawLines(/** @type {Layout} */ l) {
@@ -223,11 +223,11 @@ class Painter {
 const css = (/** @type {number} */ c) => `rgb(${c & 255} ${(c >> 8) & 255} ${(c >> 16) & 255})`;
 
 /**
- * HeatMap draws a placement that is too large for tiles.
+ * HeatMap draws a placement that has too many slots for tiles.
  * @param {{ p: Placement, groups: [string, Place[]][], label: string, task: string, ghosts?: Ghosts }} props
  */
 export const HeatMap = ({ p, groups, label, task, ghosts }) => {
-	const w = say.value, box = useRef(/** @type {HTMLElement | null} */ (null)), ground = useRef(/** @type {any} */ (null)), air = useRef(/** @type {any} */ (null));
+	const w = words.value, box = useRef(/** @type {HTMLElement | null} */ (null)), ground = useRef(/** @type {any} */ (null)), air = useRef(/** @type {any} */ (null));
 	const painter = useRef(/** @type {Painter | null} */ (null)), kept = useRef(/** @type {{ layout: Layout, of: string } | null} */ (null));
 	const [width, setWidth] = useState(0);
 	const [pointed, point] = useState(/** @type {{ name: string, slot: string, x: number, y: number } | null} */ (null));
@@ -246,16 +246,16 @@ export const HeatMap = ({ p, groups, label, task, ghosts }) => {
 	useEffect(() => watch((steps) => {
 		if (p !== live.value) return;
 		const at = performance.now();
-		for (const { before, after } of steps) if (before && after && before.node !== after.node && before.node && after.node) painter.current?.leave(after.task, before.node, after.node, at);
+		for (const { before, after } of steps) if (before && after && before.node !== after.node && before.node && after.node) painter.current?.fly(after.task, before.node, after.node, at);
 	}), [p]);
 	const places = useMemo(() => groups.flatMap(([, list]) => list), [groups]), byName = useMemo(() => new Map(places.map((one) => [one.name, one])), [places]);
 	const names = useMemo(() => groups.map(([value, list]) => value + list.map((one) => one.name).join()).join("|"), [groups]);
 	let most = 1;
 	for (const one of places) most = Math.max(most, [one.node, ...one.lost].reduce((sum, n) => sum + (n ? p.group(n.member).slots.size : 0), 0));
-	const room = Math.max(kept.current?.layout.columns ?? 0, 1) * (kept.current?.layout.rows ?? 0);
+	const capacity = Math.max(kept.current?.layout.columns ?? 0, 1) * (kept.current?.layout.rows ?? 0);
 	const of = [width, innerHeight, label, names].join(" ");
-	// Blocks that have grown a little stay where they are; a picture that jumps cannot be read.
-	if (width > 0 && (!kept.current || kept.current.of !== of || most > room || most < room / 3)) {
+	// Blocks that have grown a little stay where they are: a picture that jumps cannot be read.
+	if (width > 0 && (!kept.current || kept.current.of !== of || most > capacity || most < capacity / 3)) {
 		kept.current = { layout: layout(groups, Math.ceil(most * 1.15), width, Math.max(300, innerHeight * 0.72), label !== ""), of };
 	}
 	const l = kept.current?.layout;
@@ -271,12 +271,12 @@ export const HeatMap = ({ p, groups, label, task, ghosts }) => {
 		point(b ? { name: b.name, slot: slot ? `${key(slot)}: ${w.state(slot.state)}` : "", x: Math.min(x, l.width - 180), y: b.y + l.high + 6 } : null);
 	};
 	const step = (/** @type {any} */ e) => {
-		const ways = /** @type {Record<string, number>} */ ({ ArrowRight: 1, ArrowLeft: -1, ArrowDown: l?.across ?? 1, ArrowUp: -(l?.across ?? 1) });
+		const offsets = /** @type {Record<string, number>} */ ({ ArrowRight: 1, ArrowLeft: -1, ArrowDown: l?.across ?? 1, ArrowUp: -(l?.across ?? 1) });
 		if (e.key === "Enter" && pointed) go(href(["node", pointed.name]));
-		if (!(e.key in ways) || !l) return;
+		if (!(e.key in offsets) || !l) return;
 		e.preventDefault();
 		const at = places.findIndex((one) => one.name === pointed?.name);
-		const b = l.blocks.get(places[at < 0 ? 0 : Math.min(places.length - 1, Math.max(0, at + ways[e.key]))].name);
+		const b = l.blocks.get(places[at < 0 ? 0 : Math.min(places.length - 1, Math.max(0, at + offsets[e.key]))].name);
 		if (b) point({ name: b.name, slot: "", x: Math.min(b.x, l.width - 180), y: b.y + l.high + 6 });
 	};
 	const nowhere = p.group("").slots.size;
@@ -284,14 +284,14 @@ export const HeatMap = ({ p, groups, label, task, ghosts }) => {
 		<div class="map" style=${{ height: `${l?.height ?? 300}px` }}>
 			<canvas ref=${ground} style=${{ width: `${l?.width ?? 0}px`, height: `${l?.height ?? 0}px` }}></canvas><canvas ref=${air} style=${{ width: `${l?.width ?? 0}px`, height: `${l?.height ?? 0}px` }}></canvas>
 			${l?.heads.map((h) => html`<span class="zone" key=${h.value} style=${{ left: `${h.x}px`, top: `${h.y}px`, height: `${head}px` }}>${h.value ? `${label}=${h.value}` : w.without(label)} <span class="faint">${w.count(h.count)}</span></span>`)}
-			${pointed && l && html`<p class="tip card" role="status" style=${{ left: `${pointed.x}px`, top: `${pointed.y}px` }}><strong>${pointed.name}</strong> <${Said} p=${p} name=${pointed.name} /><br />${pointed.slot}</p>`}
+			${pointed && l && html`<p class="tip card" role="status" style=${{ left: `${pointed.x}px`, top: `${pointed.y}px` }}><strong>${pointed.name}</strong> <${SlotCount} p=${p} name=${pointed.name} /><br />${pointed.slot}</p>`}
 		</div>
 		${nowhere > 0 && html`<p class="faint">${w.nowhere}: ${nowhere}</p>`}
 		<p class="faint">${w.heatHint} <a href=${href(["nodes"])}>${w.asList}</a></p>
 	</div>`;
 };
 
-const Said = (/** @type {{ p: Placement, name: string }} */ { p, name }) => {
+const SlotCount = (/** @type {{ p: Placement, name: string }} */ { p, name }) => {
 	const n = p.node(name);
-	return html`<span>${n ? say.value.slots(n.slots) : say.value.gone}</span>`;
+	return html`<span>${n ? words.value.slots(n.slots) : words.value.gone}</span>`;
 };

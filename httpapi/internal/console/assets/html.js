@@ -1,4 +1,4 @@
-// Markup in templates, as h makes it.
+// Markup as tagged templates.
 import { h } from "./vendor/preact.mjs";
 import htm from "./vendor/htm.mjs";
 

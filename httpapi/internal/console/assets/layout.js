@@ -1,17 +1,17 @@
-// Where the blocks of a heat map are: one for each node, in groups, as large as fits the screen.
+// The layout of a heat map: one block for each node, in groups, as large as the screen allows.
 
 /** @typedef {{ name: string, x: number, y: number }} Block */
 /** @typedef {{ dot: number, columns: number, rows: number, width: number, height: number, wide: number, high: number, across: number, blocks: Map<string, Block>, heads: { value: string, x: number, y: number, count: number }[] }} Layout */
 
 export const head = 26; // pixels above a group
 const gap = 4; // between blocks
-const between = 24; // groups
-const room = 380; // that a group has at least, where there is so much
+const between = 24; // between groups
+const groupWidth = 380; // a group's least width, if the screen is that wide
 const largest = 12, smallest = 2; // pixels of a dot
 
 /**
- * layout places blocks. All have room for as many dots as the fullest has.
- * @param {[string, { name: string }[]][]} groups @param {number} most dots of a block @param {number} width @param {number} height what is to be seen at a time, if it can
+ * layout places blocks. All blocks hold as many dots as the fullest one has.
+ * @param {[string, { name: string }[]][]} groups @param {number} most dots of a block @param {number} width @param {number} height of the screen: the blocks fit into it, if they can
  * @param {boolean} heads whether groups have names
  * @returns {Layout}
  */
@@ -26,10 +26,10 @@ export const layout = (groups, most, width, height, heads) => {
 const place = (groups, most, width, dot, heads) => {
 	const columns = Math.max(2, Math.ceil(Math.sqrt(most))), rows = Math.max(1, Math.ceil(most / columns));
 	const wide = columns * dot + gap, high = rows * dot + gap;
-	const beside = heads ? Math.max(1, Math.min(groups.length, Math.floor(width / room))) : 1; // groups
+	const beside = heads ? Math.max(1, Math.min(groups.length, Math.floor(width / groupWidth))) : 1; // groups
 	const share = Math.floor((width - (beside - 1) * between) / beside), across = Math.max(1, Math.floor(share / wide));
 	/** @type {Layout} */ const out = { dot, columns, rows, width, height: 0, wide: wide - gap, high: high - gap, across, blocks: new Map(), heads: [] };
-	let y = 0, deepest = 0; // of the groups that are beside each other
+	let y = 0, deepest = 0; // of the groups in one row
 	groups.forEach(([value, list], g) => {
 		const x = (g % beside) * (share + between), top = y + (heads ? head : 0);
 		if (heads) out.heads.push({ value, x, y, count: list.length });

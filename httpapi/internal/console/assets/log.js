@@ -1,4 +1,4 @@
-// The log of a worker, as it is written.
+// The log of a worker, line by line as the worker writes it.
 import { effect } from "./vendor/signals.mjs";
 import { useEffect, useRef, useState } from "./vendor/hooks.mjs";
 import { html } from "./html.js";
@@ -6,41 +6,41 @@ import { Refused } from "./api.js";
 import { live, watch } from "./cluster.js";
 import { SlotLog } from "./logslot.js";
 import { key } from "./placement.js";
-import { clock, say } from "./words.js";
+import { clock, words } from "./words.js";
 
 /** @import { Worker } from "../types" */
 /** @import { Mark, Written } from "./logslot.js" */
 
-const most = 1000; // lines that are shown
+const maxLines = 1000;
 
-/** Log follows the log of a worker wherever it goes. had is the node that had it before the page was opened. @param {{ x: Worker, had?: string }} props */
+/** Log follows the log of a worker from node to node. had is the node that had the slot before the page was opened. @param {{ x: Worker, had?: string }} props */
 export const Log = ({ x, had = "" }) => {
-	const w = say.value, end = useRef(/** @type {HTMLElement | null} */ (null));
+	const w = words.value, end = useRef(/** @type {HTMLElement | null} */ (null));
 	const [shown, show] = useState(/** @type {(Written | Mark)[]} */ ([]));
 	const [failure, fail] = useState(/** @type {Error | null | undefined} */ (undefined)); // undefined until a node has answered
-	const stays = useRef(true); // at the end
+	const atEnd = useRef(true); // the log is scrolled to its end
 	const log = useRef(/** @type {SlotLog | null} */ (null));
 	const slot = key(x), why = (/** @type {Error | undefined} */ e) => (e instanceof Refused ? e.message : w.noAnswer);
 	useEffect(() => {
 		show([]);
 		fail(undefined);
-		const l = (log.current = new SlotLog(x, { show: (fresh) => show((old) => [...old, ...fresh].slice(-most)), fail }));
-		const told = effect(() => l.tell(live.value?.workers.get(slot)));
-		const unwatch = watch((steps) => { for (const s of steps) if (s.key === slot) l.tell(s.after); });
+		const l = (log.current = new SlotLog(x, { show: (fresh) => show((old) => [...old, ...fresh].slice(-maxLines)), fail }));
+		const dispose = effect(() => l.moved(live.value?.workers.get(slot)));
+		const unwatch = watch((steps) => { for (const s of steps) if (s.key === slot) l.moved(s.after); });
 		return () => {
 			unwatch();
-			told();
+			dispose();
 			l.stop();
 		};
 	}, [slot]);
 	useEffect(() => { if (had && !x.node) log.current?.had(had); }, [slot, had, x.node]);
-	useEffect(() => { if (stays.current && end.current) end.current.scrollTop = end.current.scrollHeight; }, [shown, failure, x.node]);
+	useEffect(() => { if (atEnd.current && end.current) end.current.scrollTop = end.current.scrollHeight; }, [shown, failure, x.node]);
 	const line = (/** @type {Written | Mark} */ l) => {
-		if (l.mark === undefined) return html`<p key=${l.token + "/" + l.n} class=${"from-" + l.source}><time>${clock(l.at)}</time> ${l.text}</p>`;
+		if (l.mark === undefined) return html`<p key=${l.token + "/" + l.number} class=${"from-" + l.source}><time>${clock(l.at)}</time> ${l.text}</p>`;
 		const text = { continues: w.logContinues(slot, l.node), nothing: w.logNothing(l.node), unread: w.logUnread(slot, l.node, why(l.why)) }[l.mark];
 		return html`<p key=${l.token + l.mark} class="faint">${text}</p>`;
 	};
-	return html`<div class="log" role="log" tabindex="0" aria-label=${w.log} ref=${end} onScroll=${(/** @type {any} */ e) => { stays.current = e.target.scrollHeight - e.target.scrollTop - e.target.clientHeight < 40; }}>
+	return html`<div class="log" role="log" tabindex="0" aria-label=${w.log} ref=${end} onScroll=${(/** @type {any} */ e) => { atEnd.current = e.target.scrollHeight - e.target.scrollTop - e.target.clientHeight < 40; }}>
 		${shown.map(line)}
 		${failure ? html`<p class="failure">${w.logFails}${why(failure)}</p>`
 		: !x.node ? html`<p class="faint">${w.logNowhere(x.state)}</p>`

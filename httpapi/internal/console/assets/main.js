@@ -1,11 +1,11 @@
-// The frame around the pages: where one can go, whether the node answers, and how the cluster is, in one sentence.
+// The frame around the pages: the menu, whether the node answers, and a summary of the cluster in one sentence.
 import { render } from "./vendor/preact.mjs";
 import { useEffect, useRef } from "./vendor/hooks.mjs";
 import { html } from "./html.js";
 import { Outcomes, Questions } from "./act.js";
-import { cut, follow, health, live, me, refused, stranger } from "./cluster.js";
+import { disconnected, follow, health, live, me, needsLogin, refused } from "./cluster.js";
 import { href, place } from "./route.js";
-import { language, languages, say, speak } from "./words.js";
+import { language, languages, words, speak } from "./words.js";
 import { Edit } from "./pages/edit.js";
 import { Login } from "./pages/login.js";
 import { Node } from "./pages/node.js";
@@ -20,11 +20,11 @@ import { Timeline } from "./pages/timeline.js";
 import { Worker } from "./pages/worker.js";
 import { Workers } from "./pages/workers.js";
 import "./theme.js";
-import "./pulse.js";
+import "./samples.js";
 
 /** @import { Placement } from "./placement.js" */
 
-/** Pages by name; those that the menu does not have belong to one that it has. */
+/** Pages by name. A page that is not in the menu belongs to one that is. */
 const pages = /** @type {Record<string, { of?: string, show: (args: string[], query: URLSearchParams) => any }>} */ ({
 	overview: { show: () => html`<${Overview} />` },
 	tasks: { show: () => html`<${Tasks} />` },
@@ -40,27 +40,27 @@ const pages = /** @type {Record<string, { of?: string, show: (args: string[], qu
 	worker: { of: "workers", show: ([task, index], query) => html`<${Worker} key=${task + "#" + index} task=${task ?? ""} index=${index ?? ""} run=${query.get("run") ?? ""} />` },
 });
 
-/** Say tells how the cluster is. */
-const Say = () => {
-	const w = say.value, p = /** @type {Placement} */ (live.value);
+/** Summary describes the state of the cluster in one sentence. */
+const Summary = () => {
+	const w = words.value, p = /** @type {Placement} */ (live.value);
 	void p.version.value;
 	const { running, wanted } = p.tally();
-	const out = (/** @type {import("../types").Task} */ t) => t.unplaced + (t.held ?? 0) || (t.failed ?? 0);
-	const waits = p.tasks.filter((t) => out(t) > 0 && t.reason && !t.paused).map((t) => w.waiting(out(t), t.name, t.reasonCode ?? "", t.reason ?? ""));
-	const rest = [...waits, ...(p.leader ? [] : [w.noLeader]), ...(p.errors.length > 0 ? [w.unusable(p.errors.length)] : [])];
+	const missing = (/** @type {import("../types").Task} */ t) => t.unplaced + (t.held ?? 0) || (t.failed ?? 0);
+	const waiting = p.tasks.filter((t) => missing(t) > 0 && t.reason && !t.paused).map((t) => w.waiting(missing(t), t.name, t.reasonCode ?? "", t.reason ?? ""));
+	const rest = [...waiting, ...(p.leader ? [] : [w.noLeader]), ...(p.errors.length > 0 ? [w.unusable(p.errors.length)] : [])];
 	const bad = !p.leader || running < wanted;
-	return html`<p class=${"say" + (rest.length > 0 || bad ? " short" : "")} id="say" role="status">${[w.running(running, wanted), ...rest].join(w.joint)}</p>`;
+	return html`<p class=${"summary" + (rest.length > 0 || bad ? " short" : "")} id="summary" role="status">${[w.running(running, wanted), ...rest].join(w.joint)}</p>`;
 };
 
 const Frame = () => {
-	const w = say.value, { page, args, query } = place.value, p = live.value;
+	const w = words.value, { page, args, query } = place.value, p = live.value;
 	const content = useRef(/** @type {HTMLElement | null} */ (null)), first = useRef(true);
 	useEffect(() => {
 		document.documentElement.lang = language.value === "zh" ? "zh-CN" : "en";
 		document.title = [args.join("#") || /** @type {Record<string, any>} */ (w)[page], p?.cluster, "xconsumer"].filter(Boolean).join(" · ");
 	}, [w, page, args.join(), p]);
 	useEffect(() => {
-		if (!first.current) content.current?.focus({ preventScroll: true }); // for those who read it from the screen
+		if (!first.current) content.current?.focus({ preventScroll: true }); // for screen readers
 		first.current = false;
 		scrollTo(0, 0);
 	}, [page, args.join()]);
@@ -73,10 +73,10 @@ const Frame = () => {
 			${!me.value.open && me.value.role && html`<span class="faint">${w.youAre(me.value.name, me.value.role)}</span><button id="logout" onClick=${logout}>${w.logout}</button>`}
 			<select id="language" aria-label=${w.language} value=${language.value} onChange=${(/** @type {any} */ e) => speak(e.target.value)}>${Object.entries(languages).map(([id, name]) => html`<option key=${id} value=${id}>${name}</option>`)}</select>
 		</header>
-		<div id="banners">${cut.value && html`<p class="banner" role="alert">${w.cut}</p>`}
+		<div id="banners">${disconnected.value && html`<p class="banner" role="alert">${w.disconnected}</p>`}
 			${health.value.length > 0 && html`<p class="banner bad" role="alert">${w.notReady}${health.value.join("; ")}</p>`}
-			${refused.value && html`<p class="banner bad" role="alert">${w.refusedToTell}${refused.value}</p>`}</div>
-		<main id="content" ref=${content} tabindex="-1">${stranger.value ? html`<${Login} />` : !p ? html`<p class="empty">${w.loading}</p>` : html`<${Say} />${pages[page] ? pages[page].show(args, query) : html`<p class="empty">${w.noSuchPage}</p>`}`}</main>
+			${refused.value && html`<p class="banner bad" role="alert">${w.stateRefused}${refused.value}</p>`}</div>
+		<main id="content" ref=${content} tabindex="-1">${needsLogin.value ? html`<${Login} />` : !p ? html`<p class="empty">${w.loading}</p>` : html`<${Summary} />${pages[page] ? pages[page].show(args, query) : html`<p class="empty">${w.noSuchPage}</p>`}`}</main>
 		<${Questions} /><${Outcomes} />`;
 };
 

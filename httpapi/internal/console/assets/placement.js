@@ -1,37 +1,37 @@
-// What a cluster is at a moment: its nodes and tasks, and its workers found by slot, by node and by task.
+// A placement: the nodes, tasks and workers of a cluster at one moment, with the workers indexed by slot, node and task.
 //
-// The live one is changed in place, as 100,000 workers cannot be copied ten times a second. Whoever draws a part of
-// it remembers the rev of that part.
+// The live placement is changed in place, since 100,000 workers cannot be copied ten times a second. A component that draws
+// a group of workers compares the group's rev to see whether it has changed.
 import { signal } from "./vendor/signals.mjs";
 
 /** @import { Node, Run, State, Task, Update, Worker } from "../types" */
 /** @typedef {{ member: string, slots: Map<string, Worker>, rev: number }} Group */
 /** @typedef {{ key: string, before: Worker | undefined, after: Worker | undefined }} Step */
 
-/** key names a slot as the API does, "test01#0" or "test01@run#0". */
+/** key returns a slot's name as the API writes it, "test01#0" or "test01@run#0". */
 export const key = (/** @type {{ task: string, run?: string, index: number }} */ w) => (w.run ? `${w.task}@${w.run}#${w.index}` : `${w.task}#${w.index}`);
 
-/** slotOf reads a slot's name. */
+/** slotOf parses a slot's name. */
 export const slotOf = (/** @type {string} */ name) => {
 	const at = name.lastIndexOf("#");
 	const [task, run] = name.slice(0, at).split("@");
 	return { task, run, index: Number(name.slice(at + 1)) };
 };
 
-/** compareText is an order in which n2 comes before n10. */
+/** compareText compares texts so that n2 comes before n10. */
 export const compareText = new Intl.Collator("en", { numeric: true }).compare;
 const byName = (/** @type {{ name: string }} */ a, /** @type {{ name: string }} */ b) => compareText(a.name, b.name);
 const compareWorkers = (/** @type {Worker} */ a, /** @type {Worker} */ b) => compareText(a.task, b.task) || compareText(a.run ?? "", b.run ?? "") || a.index - b.index;
 
 /**
- * merge returns a list with what is new in place of what it follows.
+ * merge returns a list with its old elements replaced or removed and the new ones added.
  * @template T
  * @param {T[]} list @param {T[] | undefined} fresh @param {string[] | undefined} gone
  * @param {(x: T) => string} of @param {(a: T, b: T) => number} order
  */
 const merge = (list, fresh, gone, of, order) => {
 	if (!fresh && !gone) return list;
-	if (fresh && !gone) { // as a rule what is new follows something, and the order stays
+	if (fresh && !gone) { // usually the fresh elements only replace old ones, and the order stays
 		const next = new Map(fresh.map((x) => [of(x), x]));
 		const out = list.map((x) => {
 			const k = of(x), y = next.get(k);
@@ -58,17 +58,17 @@ export class Placement {
 		/** @type {Run[]} */ this.runs = state.runs ?? [];
 		this.errors = state.errors ?? [];
 		/** @type {Map<string, Worker>} */ this.workers = new Map();
-		/** @type {Map<string, Group>} by member, "" for those that nobody has */ this.on = new Map();
+		/** @type {Map<string, Group>} by member, "" for those on no node */ this.on = new Map();
 		/** @type {Map<string, Map<string, Worker>>} by task */ this.of = new Map();
 		for (const w of state.workers) this.#put(key(w), w);
-		for (const t of this.tasks) palette.hue(t.name); // in one order, whichever page is shown
-		/** version rises with every change. */
+		for (const t of this.tasks) palette.hue(t.name); // colours are given in one order, whichever page is shown
+		/** version increases with every change. */
 		this.version = signal(0);
 	}
 
 	/**
-	 * past is a placement of a while ago. Of that is known which node had what, by name; what else is known of nodes is
-	 * of today, and not shown.
+	 * past returns a placement of a past moment. Only which node had which slot is known of that moment, by name. Everything
+	 * else that is known of the nodes is of the present, and only their labels are shown.
 	 */
 	static past(/** @type {State} */ state) {
 		/** @type {Map<string, number>} */ const had = new Map();
@@ -85,7 +85,7 @@ export class Placement {
 	/** @param {string} k @param {Worker} w */
 	#put(k, w) {
 		const group = this.group(w.member);
-		w.member = group.member; // one text for all of them
+		w.member = group.member; // shares one string
 		group.slots.set(k, w);
 		group.rev++;
 		let of = this.of.get(w.task);
@@ -103,24 +103,24 @@ export class Placement {
 		this.workers.delete(k);
 	}
 
-	/** group returns what a member has. @returns {Group} */
+	/** group returns the workers of a member. @returns {Group} */
 	group(/** @type {string} */ member) {
 		let group = this.on.get(member);
 		if (!group) this.on.set(member, (group = { member, slots: new Map(), rev: 0 }));
 		return group;
 	}
 
-	/** slots returns what a member has, in order. */
+	/** slots returns the workers of a member that are not done, in order. */
 	slots(/** @type {string} */ member) {
 		return [...this.group(member).slots.values()].filter((w) => w.state !== "done").sort(compareWorkers);
 	}
 
-	/** tasked returns the workers of a task, in order. */
-	tasked(/** @type {string} */ task) {
+	/** workersOf returns the workers of a task, in order. */
+	workersOf(/** @type {string} */ task) {
 		return [...(this.of.get(task)?.values() ?? [])].sort(compareWorkers);
 	}
 
-	/** steps returns what an update is about to change of the workers. @returns {Step[]} */
+	/** steps returns the changes that an update makes to workers. @returns {Step[]} */
 	steps(/** @type {Update} */ u) {
 		/** @type {Step[]} */ const out = [];
 		for (const slot of u.workersGone ?? []) out.push({ key: slot, before: this.workers.get(slot), after: undefined });
@@ -131,7 +131,7 @@ export class Placement {
 		return out;
 	}
 
-	/** apply makes an update. */
+	/** apply applies an update. */
 	apply(/** @type {Update} */ u, steps = this.steps(u)) {
 		this.leader = u.leader ?? this.leader;
 		this.term = u.term ?? this.term;
@@ -149,12 +149,12 @@ export class Placement {
 		this.version.value++;
 	}
 
-	/** node returns a member that lives, by its name. */
+	/** node returns a live member by its name. */
 	node(/** @type {string} */ name) { return this.nodes.find((n) => n.name === name); }
 
 	task(/** @type {string} */ name) { return this.tasks.find((t) => t.name === name); }
 
-	/** tally counts the workers that run and those that should; of runs those that are not over. */
+	/** tally counts the workers that run and those that should. Of runs it counts only those that have not ended. */
 	tally() {
 		let running = 0, wanted = 0;
 		for (const t of this.tasks) {
@@ -165,29 +165,29 @@ export class Placement {
 		return { running, wanted };
 	}
 
-	/** size is how many slots there are. */
+	/** size returns the number of slots. */
 	size() { return this.workers.size; }
 }
 
-/** bounds are up to how many slots a picture has names, and up to how many it has tiles. */
+/** bounds are the largest numbers of slots for which a picture shows names, and tiles. */
 export const bounds = { names: 160, tiles: 2000 };
 
 /**
- * Palette gives each task a colour: by its name, so that it is mostly the same tomorrow and on every screen, and as far
- * from those of others as there is room.
+ * Palette gives each task a colour. It depends on the task's name, so that it is mostly the same tomorrow and on every
+ * screen, and it is as far from the colours of other tasks as possible.
  */
 export class Palette {
 	/** @type {Map<string, number>} */ #hues = new Map();
 	/** @type {Set<number>} */ #taken = new Set();
 	static steps = 24;
 
-	/** free tells whether no step as near as so many is taken. @param {number} step @param {number} near */
+	/** free reports whether a step and its neighbours, near steps on each side, are not taken. @param {number} step @param {number} near */
 	#free(step, near) {
 		for (let i = -near; i <= near; i++) if (this.#taken.has((step + i + Palette.steps) % Palette.steps)) return false;
 		return true;
 	}
 
-	/** hue returns an angle on the circle of colours. */
+	/** hue returns a task's angle on the colour circle. */
 	hue(/** @type {string} */ task) {
 		const known = this.#hues.get(task);
 		if (known !== undefined) return known;
@@ -208,7 +208,7 @@ export class Palette {
 		return hue;
 	}
 
-	/** of returns a colour on which white can be read. */
+	/** of returns a task's colour, on which white text is readable. */
 	of(/** @type {string} */ task) { return `oklch(0.5 0.14 ${this.hue(task)})`; }
 }
 

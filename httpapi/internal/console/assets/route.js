@@ -1,4 +1,4 @@
-// Where one is: every page, and what is chosen on it, is in the address, so that it can be shared.
+// Routing. The address holds the page and everything chosen on it, so that it can be shared.
 //
 //	#/task/test01?sort=-restarts&q=n3   ─▶   { page: "task", args: ["test01"], query: {sort, q} }
 import { signal } from "./vendor/signals.mjs";
@@ -35,7 +35,7 @@ export const href = (path, query = {}) => {
 };
 
 /**
- * choose changes what is chosen on this page. It makes no step of its own in the browser's history.
+ * choose changes what is chosen on this page. It adds no entry to the browser's history.
  * @param {Record<string, string | number | undefined>} query
  */
 export const choose = (query) => {

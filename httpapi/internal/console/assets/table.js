@@ -1,9 +1,9 @@
-// A list that can be filtered, sorted and leafed through; what is chosen is in the address.
+// A list with a filter, an order and pages. The address holds what is chosen.
 import { useMemo } from "./vendor/hooks.mjs";
 import { html } from "./html.js";
 import { choose, place } from "./route.js";
 import { compareText } from "./placement.js";
-import { say } from "./words.js";
+import { words } from "./words.js";
 
 /**
  * @template T
@@ -19,15 +19,15 @@ const compare = (a, b) => {
 };
 
 /**
- * arranged returns the rows that hold all words of a text, in the order of a column, "-id" for the last first.
+ * arranged returns the rows that hold all terms of a filter, in the order of a column. "-id" reverses the order.
  * @template T
  * @param {T[]} rows @param {Column<T>[]} columns @param {string} filter @param {string} sort
  */
 export const arranged = (rows, columns, filter, sort) => {
-	const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
-	const found = words.length === 0 ? rows : rows.filter((row) => {
+	const terms = filter.toLowerCase().split(/\s+/).filter(Boolean);
+	const found = terms.length === 0 ? rows : rows.filter((row) => {
 		const text = columns.map((c) => c.value(row) ?? "").join(" ").toLowerCase();
-		return words.every((word) => text.includes(word));
+		return terms.every((term) => text.includes(term));
 	});
 	const column = columns.find((c) => c.id === sort.replace(/^-/, ""));
 	if (!column) return found;
@@ -36,12 +36,12 @@ export const arranged = (rows, columns, filter, sort) => {
 };
 
 /**
- * Table shows rows. It is named for those who do not see it, and id tells several of one page apart.
+ * Table shows rows. Its name is for screen readers, and id separates several tables of one page.
  * @template T
  * @param {{ name: string, id?: string, rows: T[], columns: Column<T>[], of: (row: T) => string, empty: string, sort?: string, lead?: any, plain?: boolean }} props
  */
 export const Table = ({ name, id = "", rows, columns, of, empty, sort: usual = "", lead, plain }) => {
-	const w = say.value, query = place.value.query;
+	const w = words.value, query = place.value.query;
 	const filter = query.get(id + "q") ?? "", sort = query.get(id + "sort") ?? usual;
 	const found = useMemo(() => arranged(rows, columns, filter, sort), [rows, columns, filter, sort]);
 	const pages = Math.max(1, Math.ceil(found.length / size));

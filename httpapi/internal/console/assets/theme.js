@@ -1,4 +1,4 @@
-// Light or dark: as the system is, unless somebody has chosen.
+// Light or dark: as the system is, unless the user has chosen.
 import { computed, effect, signal } from "./vendor/signals.mjs";
 
 const system = matchMedia("(prefers-color-scheme: dark)");

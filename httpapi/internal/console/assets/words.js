@@ -1,4 +1,4 @@
-// What is said, in the language that was chosen.
+// The texts of the console, in the chosen language.
 import { computed, signal } from "./vendor/signals.mjs";
 import { en } from "./words/en.js";
 import { zh } from "./words/zh.js";
@@ -15,21 +15,21 @@ const preferred = () => {
 };
 
 export const language = signal(preferred());
-export const say = computed(() => all[language.value]);
+export const words = computed(() => all[language.value]);
 
 export const speak = (/** @type {string} */ l) => {
 	language.value = l;
 	localStorage.setItem("language", l);
 };
 
-/** clock tells a time of day; for one of another day, the day too. */
+/** clock returns a time of day, with the date unless it is today. */
 export const clock = (/** @type {string | undefined} */ text) => {
 	if (!text) return "";
 	const at = new Date(text), today = new Date().toDateString() === at.toDateString();
 	return today ? at.toLocaleTimeString(language.value) : at.toLocaleString(language.value);
 };
 
-/** lasted tells how long something took, in seconds, minutes or hours. */
+/** lasted returns a duration as text, in milliseconds, seconds, minutes or hours. */
 export const lasted = (/** @type {number} */ seconds) => {
 	if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
 	if (seconds < 60) return `${seconds.toFixed(1)} s`;

@@ -1,11 +1,11 @@
-// What a task declares, to be changed or made new. What it would do is shown before it is saved.
+// The form for a task's declaration, new or changed. It previews the effect before the declaration is saved.
 import { useEffect, useMemo, useState } from "../vendor/hooks.mjs";
 import { html } from "../html.js";
 import { live, may } from "../cluster.js";
 import { act } from "../act.js";
 import { get, part, Refused } from "../api.js";
 import { go } from "../route.js";
-import { say } from "../words.js";
+import { words } from "../words.js";
 import { Effect, usePlan } from "./plan.js";
 import { taskPage } from "./tasks.js";
 
@@ -39,14 +39,14 @@ const every = Object.values(fields).flat();
 /** @param {any} spec @param {string} name */
 const read = (spec, name) => name.split(".").reduce((v, k) => v?.[k], spec);
 
-/** texts turns a declaration into what the fields show. @returns {Record<string, string>} */
+/** texts converts a declaration to the texts of the fields. @returns {Record<string, string>} */
 const texts = (/** @type {any} */ spec) => Object.fromEntries(every.map((f) => {
 	const v = read(spec, f.name);
 	return [f.name, v === undefined ? "" : f.kind === "json" ? JSON.stringify(v, null, 1) : String(v)];
 }));
 
 /**
- * specOf turns what the fields show into a declaration, and says what is no value.
+ * specOf converts the texts of the fields to a declaration, and returns the fields whose text is invalid.
  * @param {Record<string, string>} shown @param {import("../words.js").Words} w
  */
 const specOf = (shown, w) => {
@@ -75,7 +75,7 @@ const specOf = (shown, w) => {
 };
 
 const Input = (/** @type {{ f: Field, value: string, wrong?: string, fixed: boolean, set: (v: string) => void }} */ { f, value, wrong, fixed, set }) => {
-	const w = say.value, id = "field-" + f.name;
+	const w = words.value, id = "field-" + f.name;
 	const common = { id, "aria-invalid": !!wrong, "aria-describedby": wrong ? id + "-wrong" : undefined, onInput: (/** @type {any} */ e) => set(f.kind === "flag" ? String(e.target.checked) : e.target.value) };
 	const input = f.kind === "choice" ? html`<select ...${common} value=${value}><option value="">${w.usual}</option>${f.choices?.map((c) => html`<option key=${c} value=${c}>${c}</option>`)}</select>`
 		: f.kind === "json" ? html`<textarea ...${common} rows="4" spellcheck=${false} value=${value}></textarea>`
@@ -85,14 +85,14 @@ const Input = (/** @type {{ f: Field, value: string, wrong?: string, fixed: bool
 };
 
 export const Edit = (/** @type {{ name: string }} */ { name }) => {
-	const w = say.value, p = /** @type {Placement} */ (live.value);
-	const [known, know] = useState(/** @type {TaskDetail | null} */ (null)), [failure, fail] = useState("");
+	const w = words.value, p = /** @type {Placement} */ (live.value);
+	const [known, setKnown] = useState(/** @type {TaskDetail | null} */ (null)), [failure, fail] = useState("");
 	const [shown, show] = useState(/** @type {Record<string, string> | null} */ (name ? null : { workerNum: "1" }));
 	const [refused, refuse] = useState(/** @type {Record<string, string>} */ ({}));
 	useEffect(() => {
 		if (!name) return;
 		get("tasks/" + part(name)).then((/** @type {TaskDetail} */ t) => {
-			know(t);
+			setKnown(t);
 			show(texts(t.declared));
 		}, (e) => fail(e.message));
 	}, [name]);
@@ -100,8 +100,8 @@ export const Edit = (/** @type {{ name: string }} */ { name }) => {
 	const changed = !!shown && (!known || JSON.stringify(spec) !== JSON.stringify(specOf(texts(known.declared), w).spec));
 	const ready = changed && Object.keys(wrong).length === 0 && spec.name && spec.workName;
 	const preview = usePlan(ready ? [{ kind: "declare", task: spec.name, spec }] : null, []);
-	const said = preview.failure instanceof Refused ? preview.failure.fields : {};
-	const of = (/** @type {string} */ field) => wrong[field] ?? refused[field] ?? said[`operations[0].spec.${field}`];
+	const fieldErrors = preview.failure instanceof Refused ? preview.failure.fields : {};
+	const of = (/** @type {string} */ field) => wrong[field] ?? refused[field] ?? fieldErrors[`operations[0].spec.${field}`];
 	const save = async (/** @type {any} */ e) => {
 		e.preventDefault();
 		refuse({});

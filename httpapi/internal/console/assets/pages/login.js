@@ -1,12 +1,12 @@
-// Who has no token is asked for one.
+// The form that asks for a token.
 import { useState } from "../vendor/hooks.mjs";
 import { html } from "../html.js";
 import { Refused, request } from "../api.js";
 import { follow } from "../cluster.js";
-import { say } from "../words.js";
+import { words } from "../words.js";
 
 export const Login = () => {
-	const w = say.value;
+	const w = words.value;
 	const [token, setToken] = useState(""), [failure, fail] = useState("");
 	const submit = async (/** @type {any} */ e) => {
 		e.preventDefault();

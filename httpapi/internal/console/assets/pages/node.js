@@ -1,47 +1,47 @@
-// One node: what it has, what it can, how long its lease lasts, and what is happening to it.
+// One node: its workers, its works and labels, its lease, and its events.
 import { useState } from "../vendor/hooks.mjs";
 import { html } from "../html.js";
 import { events, live, may } from "../cluster.js";
-import { useAsked, useTick } from "../asked.js";
+import { useFetched, useTick } from "../fetched.js";
 import { part } from "../api.js";
 import { Load } from "../picture.js";
-import { say } from "../words.js";
+import { words } from "../words.js";
 import { EventList } from "./timeline.js";
 import { Drain, labelled, NodeActions } from "./nodes.js";
 import { WorkerList } from "./workers.js";
-import * as wishes from "../wishes.js";
+import * as operations from "../operations.js";
 
 /** @import { Lease, Node as Info } from "../../types" */
 /** @import { Placement } from "../placement.js" */
 
-const often = 2000; // milliseconds between questions for the lease
+const leaseEvery = 2000; // milliseconds between two fetches of the lease
 
 const LeaseOf = (/** @type {{ n: Info }} */ { n }) => {
-	const w = say.value;
-	useTick(often);
-	const { value, failure } = /** @type {{ value?: Lease, failure?: string }} */ (useAsked(`nodes/${part(n.name)}/lease`, [Math.floor(performance.now() / often)], often));
+	const w = words.value;
+	useTick(leaseEvery);
+	const { value, failure } = /** @type {{ value?: Lease, failure?: string }} */ (useFetched(`nodes/${part(n.name)}/lease`, [Math.floor(performance.now() / leaseEvery)], leaseEvery));
 	if (failure) return html`<span class="faint">${w.leaseUnknown}${failure}</span>`;
 	if (!value) return html`<span class="faint">…</span>`;
 	if (!value.holds) return html`<span class="state stuck">${w.leaseOver}</span>`;
-	return html`<meter min="0" max=${value.ofMs} low=${value.ofMs / 4} value=${value.leftMs} aria-label=${w.lease}></meter> ${w.leaseLeft(seconds(value.leftMs), seconds(value.ofMs))}`;
+	return html`<meter min="0" max=${value.durationMs} low=${value.durationMs / 4} value=${value.leftMs} aria-label=${w.lease}></meter> ${w.leaseLeft(seconds(value.leftMs), seconds(value.durationMs))}`;
 };
 
 const seconds = (/** @type {number} */ ms) => `${(ms / 1000).toFixed(1)} s`;
 
 const Label = (/** @type {{ n: Info }} */ { n }) => {
-	const w = say.value;
+	const w = words.value;
 	const [text, setText] = useState("");
 	const submit = (/** @type {any} */ e) => {
 		e.preventDefault();
 		const at = text.indexOf("=");
-		wishes.label(n, { [at < 0 ? text : text.slice(0, at)]: at < 0 ? "" : text.slice(at + 1) });
+		operations.label(n, { [at < 0 ? text : text.slice(0, at)]: at < 0 ? "" : text.slice(at + 1) });
 		setText("");
 	};
 	return html`<form class="row" onSubmit=${submit}><input required pattern="[^=]+=.*|[^=]+" placeholder="zone=a" aria-label=${w.addLabel} value=${text} onInput=${(/** @type {any} */ e) => setText(e.target.value)} /><button disabled=${!may("admin")}>${w.addLabel}</button></form>`;
 };
 
 export const Node = (/** @type {{ name: string }} */ { name }) => {
-	const w = say.value, p = /** @type {Placement} */ (live.value);
+	const w = words.value, p = /** @type {Placement} */ (live.value);
 	void p.version.value;
 	const n = p.node(name), lost = p.lost.find((l) => l.name === name), one = n ?? lost;
 	if (!one) return html`<p class="empty">${w.noSuchNode(name)}</p>`;

@@ -1,42 +1,42 @@
-// All nodes, and what can be done with them.
+// All nodes, with the operations on them.
 import { html } from "../html.js";
 import { live, may } from "../cluster.js";
 import { href } from "../route.js";
 import { Load, marks } from "../picture.js";
 import { Table } from "../table.js";
-import { say } from "../words.js";
-import * as wishes from "../wishes.js";
+import { words } from "../words.js";
+import * as operations from "../operations.js";
 
 /** @import { Node } from "../../types" */
 
 export const labelled = (/** @type {Record<string, string> | undefined} */ labels) => Object.entries(labels ?? {}).map(([k, v]) => `${k}=${v}`).sort();
 
-/** losing is the page that says what would happen without a node. */
+/** losing returns the address of the page that shows what would happen without a node. */
 export const losing = (/** @type {string} */ node) => href(["plan"], { operations: JSON.stringify([{ kind: "lose", node }]) });
 
 /** NodeActions are the buttons of a node. */
 export const NodeActions = (/** @type {{ n: Node, all?: boolean }} */ { n, all }) => {
-	const w = say.value;
+	const w = words.value;
 	return html`<span class="row">
-		${n.cordoned || n.drain || n.quarantine ? html`<button disabled=${!may()} onClick=${() => wishes.uncordon(n)}>${w.uncordon}</button>` : html`<button disabled=${!may()} onClick=${() => wishes.cordon(n)}>${w.cordon}</button>`}
-		${!n.drain && html`<button disabled=${!may()} onClick=${() => wishes.drain(n)}>${w.drain}</button>`}
+		${n.cordoned || n.drain || n.quarantine ? html`<button disabled=${!may()} onClick=${() => operations.uncordon(n)}>${w.uncordon}</button>` : html`<button disabled=${!may()} onClick=${() => operations.cordon(n)}>${w.cordon}</button>`}
+		${!n.drain && html`<button disabled=${!may()} onClick=${() => operations.drain(n)}>${w.drain}</button>`}
 		<a class="button" href=${losing(n.name)}>${w.whatIf}</a>
-		${all && html`<button disabled=${!may()} onClick=${() => wishes.restartNode(n)}>${w.restart}</button>
-			${n.leader && html`<button disabled=${!may("admin")} onClick=${() => wishes.stepDown(n.name)}>${w.stepDown}</button>`}
-			<button class="danger" disabled=${!may("admin")} onClick=${() => wishes.evict(n)}>${w.evict}</button>`}
+		${all && html`<button disabled=${!may()} onClick=${() => operations.restartNode(n)}>${w.restart}</button>
+			${n.leader && html`<button disabled=${!may("admin")} onClick=${() => operations.stepDown(n.name)}>${w.stepDown}</button>`}
+			<button class="danger" disabled=${!may("admin")} onClick=${() => operations.evict(n)}>${w.evict}</button>`}
 	</span>`;
 };
 
-/** Drain shows how far a drain is. */
+/** Drain shows the progress of a drain. */
 export const Drain = (/** @type {{ n: Node }} */ { n }) => {
-	const w = say.value, d = n.drain;
+	const w = words.value, d = n.drain;
 	if (!d) return null;
 	const text = d.left === 0 ? w.drained : w.draining(d.left, d.from);
 	return html`<span class="drain"><progress value=${d.from - d.left} max=${Math.max(1, d.from)} aria-label=${text}></progress> ${text}</span>`;
 };
 
 export const Nodes = () => {
-	const w = say.value, p = /** @type {import("../placement.js").Placement} */ (live.value);
+	const w = words.value, p = /** @type {import("../placement.js").Placement} */ (live.value);
 	void p.version.value;
 	const rows = [...p.nodes, ...p.lost], most = Math.max(1, ...p.nodes.map((n) => n.load));
 	/** @type {import("../table.js").Column<Node>[]} */

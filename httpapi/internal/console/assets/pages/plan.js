@@ -1,4 +1,4 @@
-// What operations would do, before they are done.
+// The plan: what operations would do.
 import { useEffect, useMemo, useState } from "../vendor/hooks.mjs";
 import { html } from "../html.js";
 import { live, may } from "../cluster.js";
@@ -8,38 +8,38 @@ import { slotOf } from "../placement.js";
 import { Picture, workerPage } from "../picture.js";
 import { choose, place } from "../route.js";
 import { Table } from "../table.js";
-import { say } from "../words.js";
+import { words } from "../words.js";
 
 /** @import { Operation, Plan as Planned, PlannedMove } from "../../types" */
 /** @import { Ghosts } from "../picture.js" */
 /** @import { Placement } from "../placement.js" */
 
-/** usePlan asks what operations would do, again when they are different or what it depends on is. */
+/** usePlan plans operations. It plans again when the operations or one of on change. */
 export const usePlan = (/** @type {Operation[] | null} */ operations, /** @type {unknown[]} */ on) => {
-	const [told, tell] = useState(/** @type {{ plan?: Planned, failure?: Error }} */ ({}));
+	const [state, setState] = useState(/** @type {{ plan?: Planned, failure?: Error }} */ ({}));
 	const text = JSON.stringify(operations);
 	useEffect(() => {
 		if (!operations) {
-			tell({});
+			setState({});
 			return undefined;
 		}
-		const ending = new AbortController();
+		const aborter = new AbortController();
 		const timer = setTimeout(async () => {
 			try {
-				tell({ plan: await request("POST", "plan", { operations }, { signal: ending.signal }) });
+				setState({ plan: await request("POST", "plan", { operations }, { signal: aborter.signal }) });
 			} catch (e) {
-				if (!ending.signal.aborted) tell({ failure: e instanceof Error ? e : new Error(String(e)) });
+				if (!aborter.signal.aborted) setState({ failure: e instanceof Error ? e : new Error(String(e)) });
 			}
 		}, 200);
 		return () => {
 			clearTimeout(timer);
-			ending.abort();
+			aborter.abort();
 		};
 	}, [text, ...on]);
-	return told;
+	return state;
 };
 
-/** ghostsOf turns a plan into what a picture shows of it. @returns {Ghosts} */
+/** ghostsOf converts a plan to what a picture shows of it. @returns {Ghosts} */
 export const ghostsOf = (/** @type {Planned} */ plan) => {
 	/** @type {Ghosts} */ const out = { leave: new Map(), arrive: new Map() };
 	const arrive = (/** @type {string} */ to, /** @type {string} */ slot, /** @type {string} */ from) => {
@@ -57,9 +57,9 @@ export const ghostsOf = (/** @type {Planned} */ plan) => {
 
 const number = (/** @type {number} */ x) => x.toLocaleString(undefined, { maximumFractionDigits: 2 });
 
-/** Effect tells what a plan would do. */
+/** Effect describes what a plan would do. */
 export const Effect = (/** @type {{ plan: Planned }} */ { plan }) => {
-	const w = say.value, quiet = plan.moves.length + plan.starts.length + plan.stops.length + plan.restarts.length === 0;
+	const w = words.value, quiet = plan.moves.length + plan.starts.length + plan.stops.length + plan.restarts.length === 0;
 	return html`<div class="effect" id="effect" role="status">
 		<p>${quiet ? w.noEffect : html`<strong>${[plan.moves.length > 0 && w.planMoves(plan.moves.length), plan.starts.length > 0 && w.planStarts(plan.starts.length), plan.stops.length > 0 && w.planStops(plan.stops.length)].filter(Boolean).join(", ")}</strong>`}
 			${" "}<span title=${w.skewHint}>${w.skew(number(plan.before.skew), number(plan.after.skew))}</span> <span class="faint">(${w.nodeLoad(number(plan.after.least), number(plan.after.most), number(plan.after.mean))})</span></p>
@@ -71,11 +71,11 @@ export const Effect = (/** @type {{ plan: Planned }} */ { plan }) => {
 /** @type {Record<string, "task" | "node">} */
 const kinds = { scale: "task", pause: "task", resume: "task", delete: "task", cordon: "node", uncordon: "node", drain: "node", lose: "node" };
 
-/** textOf says what an operation is about. */
+/** textOf returns the object of an operation, in words. */
 const textOf = (/** @type {Operation} */ o) => (o.kind === "scale" ? `${o.task} = ${o.workers}` : o.task ?? o.node ?? "");
 
 const Builder = (/** @type {{ p: Placement, operations: Operation[], set: (list: Operation[]) => void }} */ { p, operations, set }) => {
-	const w = say.value;
+	const w = words.value;
 	const [kind, setKind] = useState("scale"), [of, setOf] = useState(""), [count, setCount] = useState("");
 	const names = kinds[kind] === "task" ? p.tasks.map((t) => t.name) : p.nodes.map((n) => n.name);
 	const add = (/** @type {any} */ e) => {
@@ -92,7 +92,7 @@ const Builder = (/** @type {{ p: Placement, operations: Operation[], set: (list:
 		<button>${w.add}</button></form>`;
 };
 
-/** operationsIn reads operations from the address. @returns {Operation[]} */
+/** operationsIn parses the operations in the address. @returns {Operation[]} */
 const operationsIn = (/** @type {string | null} */ text) => {
 	try {
 		const list = JSON.parse(text ?? "[]");
@@ -102,19 +102,19 @@ const operationsIn = (/** @type {string | null} */ text) => {
 	}
 };
 
-/** Kinds that only admins may do, and those that can only be planned. */
-const ofAdmins = ["declare", "patch", "delete", "label", "step-down"], onlyPlanned = ["lose", "evict"];
+/** The kinds that require the role admin, and those that can only be planned. */
+const adminOnly = ["declare", "patch", "delete", "label", "step-down"], planOnly = ["lose", "evict"];
 
 export const Plan = () => {
-	const w = say.value, p = /** @type {Placement} */ (live.value);
+	const w = words.value, p = /** @type {Placement} */ (live.value);
 	void p.version.value;
 	const text = place.value.query.get("operations"), list = useMemo(() => operationsIn(text), [text]);
 	const set = (/** @type {Operation[]} */ next) => choose({ operations: next.length > 0 ? JSON.stringify(next) : "" });
 	const [round, again] = useState(0);
 	const { plan, failure } = usePlan(list.length > 0 ? list : null, [round]);
 	const ghosts = useMemo(() => (plan ? ghostsOf(plan) : undefined), [plan]);
-	const canApply = !list.some((o) => onlyPlanned.includes(o.kind));
-	const allowed = may(list.some((o) => ofAdmins.includes(o.kind)) ? "admin" : "operate");
+	const canApply = !list.some((o) => planOnly.includes(o.kind));
+	const allowed = may(list.some((o) => adminOnly.includes(o.kind)) ? "admin" : "operate");
 	const apply = async () => {
 		if (!plan) return;
 		const hits = [plan.moves.length > 0 && w.moves(plan.moves.length), plan.stops.length > 0 && w.stops(plan.stops.length), ...(plan.reverts ?? []).map((r) => w.planReverts(r.task, r.code)), ...plan.unplaced.map((u) => w.planUnplaced(u.slots, u.task, u.reason))].filter((x) => x !== false);

@@ -1,12 +1,12 @@
-// The runs of tasks that run to their end.
+// The runs of once and scheduled tasks.
 import { useEffect, useState } from "../vendor/hooks.mjs";
 import { html } from "../html.js";
 import { live } from "../cluster.js";
-import { useTick } from "../asked.js";
+import { useTick } from "../fetched.js";
 import { get, part } from "../api.js";
 import { palette } from "../placement.js";
 import { Table } from "../table.js";
-import { clock, lasted, say } from "../words.js";
+import { clock, lasted, words } from "../words.js";
 import { TaskName } from "./tasks.js";
 
 /** @import { Run } from "../../types" */
@@ -14,14 +14,14 @@ import { TaskName } from "./tasks.js";
 
 const time = (/** @type {string | undefined} */ text) => (text ? Date.parse(text) : NaN);
 
-/** took is how long a run has gone on, in seconds; of one that is not over, until now. */
+/** took returns how long a run took, in seconds; for a run that has not ended, until now. */
 export const took = (/** @type {Run} */ r) => Math.max(0, ((r.ended ? time(r.ended) : Date.now()) - time(r.began)) / 1000);
 
-const tookText = (/** @type {Run} */ r) => (!r.began ? "" : r.ended ? lasted(took(r)) : say.value.goesOn);
+const tookText = (/** @type {Run} */ r) => (!r.began ? "" : r.ended ? lasted(took(r)) : words.value.goesOn);
 
 /** RunList lists runs. @param {{ rows: Run[], withTask?: boolean, id?: string }} props */
 export const RunList = ({ rows, withTask = false, id = "" }) => {
-	const w = say.value;
+	const w = words.value;
 	/** @type {import("../table.js").Column<Run>[]} */
 	const columns = [
 		...(withTask ? [{ id: "task", title: w.task, value: (/** @type {Run} */ r) => r.task, cell: (/** @type {Run} */ r) => html`<${TaskName} name=${r.task} />` }] : []),
@@ -38,9 +38,9 @@ export const RunList = ({ rows, withTask = false, id = "" }) => {
 	return html`<${Table} name=${w.runs} id=${id} rows=${rows} columns=${columns} of=${(/** @type {Run} */ r) => r.task + "@" + r.id} empty=${w.noRuns} sort="-due" />`;
 };
 
-/** Durations draws how long runs took, one beside the other, the last one on the right. */
+/** Durations draws how long runs took, side by side, with the last one on the right. */
 export const Durations = (/** @type {{ runs: Run[] }} */ { runs }) => {
-	const w = say.value;
+	const w = words.value;
 	useTick(1000);
 	const shown = runs.filter((r) => r.began).slice(-60), most = Math.max(1, ...shown.map(took));
 	if (shown.length === 0) return html`<p class="faint">${w.noRuns}</p>`;
@@ -49,14 +49,14 @@ export const Durations = (/** @type {{ runs: Run[] }} */ { runs }) => {
 		<p class="faint">${lasted(most)} ↑</p>`;
 };
 
-const span = 10 * 60_000; // milliseconds at least that the timeline shows
+const leastSpan = 10 * 60_000; // milliseconds that the timeline shows at least
 
 /** Lanes draws the runs of each task over time. */
 const Lanes = (/** @type {{ runs: Run[] }} */ { runs }) => {
-	const w = say.value;
+	const w = words.value;
 	useTick(1000);
 	const now = Date.now(), shown = runs.filter((r) => r.began);
-	const first = Math.min(now - span, ...shown.map((r) => time(r.began)));
+	const first = Math.min(now - leastSpan, ...shown.map((r) => time(r.began)));
 	const from = Math.max(first, now - 24 * 3600_000), at = (/** @type {number} */ t) => (100 * (Math.max(from, t) - from)) / (now - from);
 	const tasks = [...new Set(shown.map((r) => r.task))].sort();
 	return html`<div class="lanes" role="img" aria-label=${w.timeline}>${tasks.map((t) => html`<div class="lane" key=${t}><span class="name">${t}</span><span class="track">${shown.filter((r) => r.task === t && (!r.ended || time(r.ended) > from)).map((r) => html`
@@ -65,15 +65,15 @@ const Lanes = (/** @type {{ runs: Run[] }} */ { runs }) => {
 };
 
 export const Runs = () => {
-	const w = say.value, p = /** @type {Placement} */ (live.value);
+	const w = words.value, p = /** @type {Placement} */ (live.value);
 	void p.version.value;
-	const [runs, keep] = useState(/** @type {Run[] | null} */ (null));
+	const [runs, setRuns] = useState(/** @type {Run[] | null} */ (null));
 	const tasks = p.tasks.filter((t) => t.runs).map((t) => t.name);
 	useEffect(() => {
 		let over = false;
 		const ask = async () => {
 			const lists = await Promise.all(tasks.map((t) => get(`tasks/${part(t)}/runs`).then((/** @type {{ runs: Run[] }} */ a) => a.runs, () => [])));
-			if (!over) keep(lists.flat());
+			if (!over) setRuns(lists.flat());
 		};
 		const timer = setTimeout(ask, 200);
 		return () => {

@@ -1,16 +1,16 @@
-// One task: its workers, its runs, what it declares, and what its first worker in trouble says.
+// One task: its workers, its runs, what it declares, and the log of the first worker in trouble.
 import { useMemo, useRef } from "../vendor/hooks.mjs";
 import { html } from "../html.js";
 import { live } from "../cluster.js";
-import { useAsked, useCalm } from "../asked.js";
+import { useFetched, useThrottled } from "../fetched.js";
 import { Chart } from "../chart.js";
 import { Log } from "../log.js";
 import { workerPage } from "../picture.js";
 import { bounds, compareText, key } from "../placement.js";
 import { choose, place } from "../route.js";
-import { pulse, ranOf } from "../pulse.js";
+import { samples, runningOf } from "../samples.js";
 import { part } from "../api.js";
-import { clock, language, say } from "../words.js";
+import { clock, language, words } from "../words.js";
 import { Durations, RunList } from "./runs.js";
 import { overrides, TaskActions } from "./tasks.js";
 import { WorkerList } from "./workers.js";
@@ -19,13 +19,13 @@ import { WorkerList } from "./workers.js";
 /** @import { Placement } from "../placement.js" */
 
 export const Task = (/** @type {{ name: string }} */ { name }) => {
-	const w = say.value, p = /** @type {Placement} */ (live.value);
-	const version = useCalm(p.version.value, p.size() > bounds.tiles ? 1000 : 100);
+	const w = words.value, p = /** @type {Placement} */ (live.value);
+	const version = useThrottled(p.version.value, p.size() > bounds.tiles ? 1000 : 100);
 	const t = p.task(name);
-	const detail = /** @type {TaskDetail | undefined} */ (useAsked(t ? "tasks/" + part(name) : "", [t]).value);
-	const runs = useAsked(t?.runs ? `tasks/${part(name)}/runs` : "", [t, p.runs], 1000);
-	const rows = useMemo(() => p.tasked(name), [p, version, name]);
-	const kept = useRef(""); // whose log is shown, also while it moves
+	const detail = /** @type {TaskDetail | undefined} */ (useFetched(t ? "tasks/" + part(name) : "", [t]).value);
+	const runs = useFetched(t?.runs ? `tasks/${part(name)}/runs` : "", [t, p.runs], 1000);
+	const rows = useMemo(() => p.workersOf(name), [p, version, name]);
+	const kept = useRef(""); // the slot whose log is shown, also while the slot moves
 	if (!t) return html`<p class="empty">${w.noSuchTask(name)}</p>`;
 	const set = overrides(detail?.override), list = /** @type {{ runs: Run[] } | undefined} */ (runs.value)?.runs ?? [];
 	const broken = rows.filter((x) => x.error).sort((a, b) => compareText(b.since ?? "", a.since ?? ""))[0];
@@ -43,7 +43,7 @@ export const Task = (/** @type {{ name: string }} */ { name }) => {
 				${broken && html`<dt>${w.error}</dt><dd class="bad"><a href=${workerPage(broken)}>${key(broken)}</a> ${broken.error}</dd>`}
 				${Object.entries(detail?.declared ?? {}).filter(([k]) => !["name", "workName", "workerNum"].includes(k)).map(([k, v]) => html`<dt key=${k}>${/** @type {Record<string, string>} */ (w.form)[k] ?? k}</dt><dd>${typeof v === "object" ? JSON.stringify(v) : String(v)}</dd>`)}</dl></section>
 			<section class="card" aria-label=${t.runs ? w.durations : w.chartOf}><h3>${t.runs ? w.durations : w.chartOf}</h3>
-				${t.runs ? html`<${Durations} runs=${list} />` : html`<${Chart} at=${pulse.value.at} lines=${[{ label: w.runningNow, color: "--good", fill: true, values: ranOf(name) }]} language=${language.value} label=${`${w.runningNow}: ${t.running}`} />`}</section>
+				${t.runs ? html`<${Durations} runs=${list} />` : html`<${Chart} at=${samples.value.at} lines=${[{ label: w.runningNow, color: "--good", fill: true, values: runningOf(name) }]} language=${language.value} label=${`${w.runningNow}: ${t.running}`} />`}</section>
 		</div>
 		${t.runs && html`<h3>${w.runs}</h3><${RunList} rows=${list} id="runs." />`}
 		<h3>${w.workers}</h3><${WorkerList} rows=${rows} withNode />

@@ -1,13 +1,13 @@
-// All tasks, and what can be done with them.
+// All tasks, with the operations on them.
 import { useState } from "../vendor/hooks.mjs";
 import { html } from "../html.js";
 import { live, may } from "../cluster.js";
-import { useAsked } from "../asked.js";
+import { useFetched } from "../fetched.js";
 import { palette } from "../placement.js";
 import { href } from "../route.js";
 import { Table } from "../table.js";
-import { clock, say } from "../words.js";
-import * as wishes from "../wishes.js";
+import { clock, words } from "../words.js";
+import * as operations from "../operations.js";
 
 /** @import { Override, Task, TaskDetail } from "../../types" */
 
@@ -15,21 +15,21 @@ export const taskPage = (/** @type {string} */ name) => href(["task", name]);
 
 export const TaskName = (/** @type {{ name: string }} */ { name }) => html`<a class="named" href=${taskPage(name)}><span class="swatch" style=${{ background: palette.of(name) }}></span>${name}</a>`;
 
-/** overrides says what an operator has set. */
+/** overrides returns what an operator has set, in words. */
 export const overrides = (/** @type {Override | undefined} */ o) => {
-	const w = say.value, out = [];
+	const w = words.value, out = [];
 	if (o?.workerNum !== undefined) out.push(`${w.wanted} = ${o.workerNum}`);
 	if (o?.paused !== undefined) out.push(o.paused ? w.paused : w.resume);
 	return out;
 };
 
-/** Scale is a field for the number of workers. */
+/** Scale is the form that sets the number of workers. */
 export const Scale = (/** @type {{ t: Task }} */ { t }) => {
-	const w = say.value;
+	const w = words.value;
 	const [count, setCount] = useState("");
 	const submit = (/** @type {any} */ e) => {
 		e.preventDefault();
-		if (count !== "") wishes.scale(t, Number(count));
+		if (count !== "") operations.scale(t, Number(count));
 		setCount("");
 	};
 	return html`<form class="row" onSubmit=${submit}><input class="count" type="number" required min="0" max="100000" step="1" aria-label=${`${w.workerCount}: ${t.name}`} value=${count} placeholder=${t.workerNum} onInput=${(/** @type {any} */ e) => setCount(e.target.value)} />
@@ -38,22 +38,22 @@ export const Scale = (/** @type {{ t: Task }} */ { t }) => {
 
 /** TaskActions are the buttons of a task. */
 export const TaskActions = (/** @type {{ t: Task, all?: boolean }} */ { t, all }) => {
-	const w = say.value;
+	const w = words.value;
 	return html`<span class="row">
 		${!t.runs && html`<${Scale} t=${t} />`}
-		${t.runs && html`<button disabled=${!may() || t.paused} onClick=${() => wishes.runNow(t)}>${w.runNow}</button>`}
-		${t.paused ? html`<button disabled=${!may()} onClick=${() => wishes.resume(t)}>${w.resume}</button>` : html`<button disabled=${!may()} onClick=${() => wishes.pause(t)}>${w.pause}</button>`}
-		${all && html`<button disabled=${!may()} onClick=${() => wishes.reset(t)}>${w.reset}</button>
-			<button disabled=${!may()} onClick=${() => wishes.restartTask(t)}>${w.restart}</button>
+		${t.runs && html`<button disabled=${!may() || t.paused} onClick=${() => operations.runNow(t)}>${w.runNow}</button>`}
+		${t.paused ? html`<button disabled=${!may()} onClick=${() => operations.resume(t)}>${w.resume}</button>` : html`<button disabled=${!may()} onClick=${() => operations.pause(t)}>${w.pause}</button>`}
+		${all && html`<button disabled=${!may()} onClick=${() => operations.reset(t)}>${w.reset}</button>
+			<button disabled=${!may()} onClick=${() => operations.restartTask(t)}>${w.restart}</button>
 			${may("admin") && html`<a class="button" href=${href(["edit", t.name])}>${w.edit}</a>`}
-			<button class="danger" disabled=${!may("admin")} onClick=${() => wishes.remove(t)}>${w.remove}</button>`}
+			<button class="danger" disabled=${!may("admin")} onClick=${() => operations.remove(t)}>${w.remove}</button>`}
 	</span>`;
 };
 
 export const Tasks = () => {
-	const w = say.value, p = /** @type {import("../placement.js").Placement} */ (live.value);
+	const w = words.value, p = /** @type {import("../placement.js").Placement} */ (live.value);
 	void p.version.value;
-	const details = useAsked("tasks", [p.tasks]);
+	const details = useFetched("tasks", [p.tasks]);
 	const overridden = new Map(/** @type {{ tasks: TaskDetail[] } | undefined} */ (details.value)?.tasks.map((t) => [t.name, overrides(t.override)]));
 	/** @type {import("../table.js").Column<Task>[]} */
 	const columns = [

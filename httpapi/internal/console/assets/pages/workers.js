@@ -2,21 +2,21 @@
 import { useMemo } from "../vendor/hooks.mjs";
 import { html } from "../html.js";
 import { live } from "../cluster.js";
-import { useCalm } from "../asked.js";
+import { useThrottled } from "../fetched.js";
 import { bounds, key } from "../placement.js";
 import { workerPage } from "../picture.js";
 import { href } from "../route.js";
 import { Table } from "../table.js";
-import { clock, say } from "../words.js";
+import { clock, words } from "../words.js";
 
 /** @import { Worker } from "../../types" */
 
-/** state shows the state of a worker. */
-export const StateOf = (/** @type {{ x: Worker }} */ { x }) => html`<span class=${"state " + x.state}>${say.value.state(x.state)}</span>`;
+/** StateOf shows the state of a worker. */
+export const StateOf = (/** @type {{ x: Worker }} */ { x }) => html`<span class=${"state " + x.state}>${words.value.state(x.state)}</span>`;
 
-/** columns of a list of workers. @returns {import("../table.js").Column<Worker>[]} */
+/** columns returns the columns of a list of workers. @returns {import("../table.js").Column<Worker>[]} */
 const columns = (/** @type {boolean} */ withNode) => {
-	const w = say.value;
+	const w = words.value;
 	return [
 		{ id: "worker", title: w.worker, value: (x) => key(x), cell: (x) => html`<a href=${workerPage(x)}>${key(x)}</a>` },
 		...(withNode ? [{ id: "node", title: w.node, value: (/** @type {Worker} */ x) => x.node, cell: (/** @type {Worker} */ x) => (x.node ? html`<a href=${href(["node", x.node])}>${x.node}</a>` : w.nowhere) }] : []),
@@ -29,11 +29,11 @@ const columns = (/** @type {boolean} */ withNode) => {
 };
 
 /** WorkerList lists workers. @param {{ rows: Worker[], withNode?: boolean, id?: string }} props */
-export const WorkerList = ({ rows, withNode = false, id = "" }) => html`<${Table} name=${say.value.workers} id=${id} rows=${rows} columns=${columns(withNode)} of=${key} empty=${say.value.noWorkers} sort="worker" />`;
+export const WorkerList = ({ rows, withNode = false, id = "" }) => html`<${Table} name=${words.value.workers} id=${id} rows=${rows} columns=${columns(withNode)} of=${key} empty=${words.value.noWorkers} sort="worker" />`;
 
 export const Workers = () => {
 	const p = /** @type {import("../placement.js").Placement} */ (live.value);
-	const version = useCalm(p.version.value, p.size() > bounds.tiles ? 2000 : 200);
+	const version = useThrottled(p.version.value, p.size() > bounds.tiles ? 2000 : 200);
 	const rows = useMemo(() => [...p.workers.values()], [p, version]);
-	return html`<h2 class="page">${say.value.workers}</h2><${WorkerList} rows=${rows} withNode />`;
+	return html`<h2 class="page">${words.value.workers}</h2><${WorkerList} rows=${rows} withNode />`;
 };

@@ -7,8 +7,8 @@ const states = { pending: "待分配", starting: "启动中", running: "运行�
 const nodeStates = { up: "在线", leaving: "离开中", lost: "失联", closed: "已关闭", evicted: "已驱逐" };
 /** @type {Record<string, string>} */
 const eventKinds = {
-	joined: "加入", left: "离开", elected: "当选", deposed: "卸任", granted: "获得", released: "交还", started: "启动", failed: "失败", stopped: "停止", stuck: "卡住", held: "暂缓", "given up": "放弃", "lease lost": "租约失效", "lease back": "租约恢复",
-	refused: "拒绝", doubled: "重复授予", "bad record": "记录损坏", "history lost": "历史丢失", "gave up leading": "放弃领导", "plan failed": "规划失败", quarantined: "隔离", run: "运行开始", "run ended": "运行结束", "run skipped": "触发跳过", "clock-wrong": "时钟有误", "record-too-large": "记录过大", "not applied": "未生效", disconnected: "断开", connected: "恢复连接",
+	"node-joined": "加入", "node-left": "离开", "leader-elected": "当选", "leader-deposed": "卸任", "slot-granted": "获得", "slot-released": "交还", "worker-started": "启动", "worker-failed": "失败", "worker-stopped": "停止", "worker-stuck": "卡住", "slot-withheld": "暂缓", "slot-given-up": "放弃", "lease-lost": "租约失效", "lease-regained": "租约恢复",
+	"slot-refused": "拒绝", "slot-doubled": "重复授予", "record-unusable": "记录损坏", "history-lost": "历史丢失", "leader-gave-up": "放弃领导", "plan-failed": "规划失败", "node-quarantined": "隔离", "run-started": "运行开始", "run-ended": "运行结束", "firing-skipped": "触发跳过", "clock-wrong": "时钟有误", "record-too-large": "记录过大", "config-unapplied": "未生效", disconnected: "断开", connected: "恢复连接",
 };
 /** @type {Record<string, string>} */
 const steps = { grant: "授予", release: "收回", free: "已交还", reap: "清退", evict: "驱逐", rewrite: "重写", hold: "暂缓", fail: "放弃", clear: "解除怀疑", quarantine: "隔离", skip: "跳过", miss: "触发跳过", recall: "补回触发", run: "运行开始", done: "运行完成", failed: "运行失败" };
@@ -35,7 +35,7 @@ export const zh = {
 	unusable: (count) => `存储中有 ${count} 条记录无法使用`,
 	leads: "leader", load: (x) => `负载 ${x}`, loadOf: (x, of) => `负载 ${x} / ${of}`, slots: (x) => `${x} 个槽位`,
 
-	cut: "与节点的连接已断开，正在重试。现在看到的是之前的状态。", notReady: "本节点没有工作：", loading: "正在询问节点…", refusedToTell: "节点无法回答：",
+	disconnected: "与节点的连接已断开，正在重试。现在看到的是之前的状态。", notReady: "本节点未就绪：", loading: "加载中…", stateRefused: "节点无法显示集群：",
 	noNodes: "还没有节点加入。用 xconsumer run 启动一个。", noTasks: "还没有任务。请在 app.toml 中加入 [[task]]，或在这里新建。", noRuns: "还没有运行记录。", noWorkers: "它没有 worker。",
 	noSuchPage: "没有这个页面。", noSuchTask: (t) => `任务 ${t} 不存在（或已删除）。`, noSuchNode: (x) => `${x} 不是成员（或已离开）。`, noSuchWorker: (x) => `worker ${x} 不存在（或已不在）。`,
 
@@ -52,17 +52,17 @@ export const zh = {
 	cordon: "停止调度", uncordon: "恢复调度", drain: "排空", evict: "驱逐", cordoned: "已停止调度", drained: "已排空", quarantined: "已隔离", draining: (left, from) => `排空中：还剩 ${left} / ${from}`,
 	whatIf: "如果它宕机？", moveTo: "移到", move: "移动", addLabel: "设置标签", stepDown: "让出 leader", moveNow: "立即移动",
 
-	cancel: "取消", close: "关闭", asked: "已提出…", refused: "被拒绝", unknownOutcome: "结果未知", doneAfter: (s) => `用时 ${s < 1 ? `${Math.round(s * 1000)} 毫秒` : `${s.toFixed(1)} 秒`}完成`, notYet: (why) => `已接受，尚未完成${why ? `：${why}` : ""}`,
+	cancel: "取消", close: "关闭", asked: "已发送…", refused: "被拒绝", unknownOutcome: "结果未知", doneAfter: (s) => `用时 ${s < 1 ? `${Math.round(s * 1000)} 毫秒` : `${s.toFixed(1)} 秒`}完成`, notYet: (why) => `已接受，尚未完成${why ? `：${why}` : ""}`,
 	surePause: (t) => `暂停 ${t}？`, sureDelete: (t) => `删除 ${t}？`, sureDrain: (x) => `排空 ${x}？`, sureEvict: (x) => `驱逐 ${x}？`, sureRestart: (x) => `重启 ${x}？`, sureScale: (t, k) => `把 ${t} 调整为 ${k}？`, sureApply: "执行这个变更？", sureStepDown: (x) => `让 ${x} 让出 leader？`,
-	stops: (k) => `${k} 个正在运行的 worker 将停止`, moves: (k) => `${k} 个 worker 将移到其他节点，速度以预算为限`, restartsAll: (k) => `${k} 个 worker 将停止并重新启动，同时进行的数量以预算为限`,
+	stops: (k) => `${k} 个正在运行的 worker 将停止`, moves: (k) => `${k} 个 worker 将移到其他节点，速度以上限为准`, restartsAll: (k) => `${k} 个 worker 将停止并重新启动，同时进行的数量以上限为准`,
 	stays: "在恢复调度之前，它不会得到新的工作。", forgets: "它的运行记录也会被删除。", evicts: "租约确定结束后它们才会在别处启动；该节点会以新成员身份重新加入。要清空一个正常的节点，请用排空。", othersLead: "另一个节点会成为 leader；worker 不会移动。",
 
-	why: "为什么在这里", whyNot: "还能在哪里", how: "它是怎么到这里的", fits: "可以", of: "已有", log: "日志", follow: "跟随", following: "跟随中", stack: "调用栈", stackHint: "这个 worker 正在执行的代码；如果是程序，则是它的进程。", logEmpty: "它还没有写过日志。", logFails: "暂时无法读取日志，正在重试：", logNowhere: (state) => ({ done: "它已运行结束。", failed: "它失败次数过多，不会自动重试。" })[state] ?? "它目前不在任何节点上运行。", logNothing: (node) => `它最后在 ${node} 上，但该节点没有保留它的日志。`, logUnread: (x, node, why) => `无法读取 worker ${x} 在 ${node} 上的最后几行日志：${why}`, noAnswer: "节点没有应答", logContinues: (x, node) => `worker ${x} 在 ${node} 上继续`,
+	why: "为什么在这里", whyNot: "还能在哪里", how: "它是怎么到这里的", placeable: "可以", taskWorkers: "已有", log: "日志", follow: "跟随", following: "跟随中", stack: "调用栈", stackHint: "这个 worker 正在执行的代码；如果是程序，则是它的进程。", logEmpty: "它还没有写过日志。", logFails: "暂时无法读取日志，正在重试：", logNowhere: (state) => ({ done: "它已运行结束。", failed: "它失败次数过多，不会自动重试。" })[state] ?? "它目前不在任何节点上运行。", logNothing: (node) => `它最后在 ${node} 上，但该节点没有保留它的日志。`, logUnread: (x, node, why) => `无法读取 worker ${x} 在 ${node} 上的最后几行日志：${why}`, noAnswer: "节点没有应答", logContinues: (x, node) => `worker ${x} 在 ${node} 上继续`,
 	run: "运行", due: "应于", began: "开始", took: "用时", done: "完成", failed: "失败", by: "由谁", durations: "各次运行的用时", goesOn: "进行中", runOf: (id, state, took) => `${id}：${state}，${took}`,
 	chartOf: "打开页面以来运行的 worker", sparkRunning: "运行中", sparkMoves: "每秒移动", sparkRestarts: "每秒重启", sparkFailover: "最近一次故障转移", noFailover: "还没有", since_: "打开页面以来",
 
-	when: "时间", what: "内容", where: "节点", detail: "说明", kind: "类别", decision: "决定", event: "事件", wish: "请求", nothing: "还没有发生任何事。", replay: "回放", replayAt: (d, at) => `决定 ${d} 之后的样子，${at}`, replayNow: "现在的样子", incomplete: "并非全部已知", play: "播放", stop: "停止", toNow: "回到现在", replayHint: "决定",
-	planHint: "说出想要的变更，看看会移动什么。应用之前什么都不会做。", change: "变更", add: "添加", value: "值", apply: "应用", planAgain: "重新规划", cannotApply: "这只能用来询问。",
+	when: "时间", what: "内容", where: "节点", detail: "说明", kind: "类别", decision: "决定", event: "事件", operation: "操作", nothing: "还没有发生任何事。", replay: "回放", replayAt: (d, at) => `决定 ${d} 之后的样子，${at}`, replayNow: "现在的样子", incomplete: "并非全部已知", play: "播放", stop: "停止", toPresent: "回到现在", replayHint: "决定",
+	planHint: "添加变更，看看会移动什么。应用之前什么都不会发生。", change: "变更", add: "添加", value: "值", apply: "应用", planAgain: "重新规划", cannotApply: "这只能规划，不能应用。",
 	planMoves: (k) => `移动 ${k}`, planStarts: (k) => `启动 ${k}`, planStops: (k) => `停止 ${k}`, planRestarts: (k, t, gap) => `${t} 的所有 worker 都会重启，因为它们会得知 worker 总数：${k} 个停止，新的最多在 ${gap} 后启动。`, planReverts: (t, code) => (code === "deleted" ? `${t} 已被删除，此举会重新声明它。` : code === "replaced" ? `${t} 的这份声明以前生效过，后来已被另一份取代。` : `${t} 的这份声明似乎以前生效过，时间太久，无法确定。`), planUnplaced: (k, t, why) => `${t} 有 ${k} 个将没有位置：${why}`, skew: (a, b) => `倾斜 ${a} → ${b}`, skewHint: "节点负载的不均衡程度：最满的节点超出平均值多少。", nodeLoad: (a, b, c) => `节点负载 ${a} 到 ${b}，平均 ${c}`, noEffect: "什么都不会移动。", from: "从", to: "到",
 	kinds: { scale: "调整任务", pause: "暂停任务", resume: "恢复任务", delete: "删除任务", cordon: "停止调度节点", uncordon: "恢复调度节点", drain: "排空节点", lose: "失去节点", declare: "声明任务" },
 
@@ -73,7 +73,7 @@ export const zh = {
 	},
 	groups: { what: "运行什么", where: "在哪里", failing: "失败时", when: "何时运行" }, usual: "默认", notNumber: "需要一个数字。", notJSON: "这不是 JSON 对象。", unsaved: "有未保存的修改。",
 
-	login: "登录", logout: "退出", loginHint: "本节点需要令牌。管理员可用 xconsumer token NAME 生成。", anybody: "这里不需要令牌。", youAre: (who, role) => `${who}（${role}）`, badToken: "节点不认识这个令牌。",
+	login: "登录", logout: "退出", loginHint: "本节点需要令牌。管理员可用 xconsumer token NAME 生成。", noToken: "这里不需要令牌。", youAre: (who, role) => `${who}（${role}）`, badToken: "节点不认识这个令牌。",
 	theme: "配色", themes: { system: "跟随系统", light: "浅色", dark: "深色" }, about: "本节点", version: "版本", configuration: "配置", leader: "leader", term: "任期", you: "你",
 	viewOnly: "你的令牌只能查看，不能修改。",
 

@@ -9,14 +9,14 @@ import (
 	"gitee.com/ken.yang/xconsumer/client"
 )
 
-// DefaultServer is the node that is asked unless it is said.
+// DefaultServer is the node that commands ask by default.
 const DefaultServer = "http://" + DefaultListen
 
-// Asked is the node that a command asks, and who asks, as flags say; "" is not given.
-type Asked struct{ URL, Token, CA, Cert, Key string }
+// ClientFlags are the flags that name the node that a command asks, and who asks. "" is for a flag that is not given.
+type ClientFlags struct{ URL, Token, CA, Cert, Key string }
 
-// Client returns the client of that node. What flags do not say the environment does. The error matches ErrUsage.
-func (f Asked) Client(env func(string) string) (*client.Client, error) {
+// Client returns the client of that node. The environment gives what flags do not. The error matches ErrUsage.
+func (f ClientFlags) Client(env func(string) string) (*client.Client, error) {
 	pick := func(flag, variable, otherwise string) string {
 		for _, v := range []string{flag, env(variable), otherwise} {
 			if v != "" {
@@ -34,7 +34,7 @@ func (f Asked) Client(env func(string) string) (*client.Client, error) {
 		text, err := os.ReadFile(ca)
 		o.TLS.RootCAs = x509.NewCertPool()
 		if err == nil && !o.TLS.RootCAs.AppendCertsFromPEM(text) {
-			err = fmt.Errorf("%s: there is no PEM certificate in it", ca)
+			err = fmt.Errorf("%s: no PEM certificate in the file", ca)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%w: --ca: %w", ErrUsage, err)

@@ -1,47 +1,47 @@
-// What goes on, second by second, since the page was opened: what runs, moves, restarts, and how long work whose node
-// was lost took to run again.
+// Samples of the cluster, one each second since the page was opened: workers that run, moves, restarts, and how long the
+// workers of a lost node took to run again.
 import { signal } from "./vendor/signals.mjs";
 import { live, watch } from "./cluster.js";
 
 /** @import { Step } from "./placement.js" */
 
 const span = 600; // seconds that are kept
-const grain = 100; // milliseconds: the stream gathers what happens for so long
+const grain = 100; // milliseconds for which the stream gathers changes
 
-/** @typedef {{ at: number[], running: number[], wanted: number[], moves: number[], restarts: number[], failover: (number | null)[] }} Pulse */
+/** @typedef {{ at: number[], running: number[], wanted: number[], moves: number[], restarts: number[], failover: (number | null)[] }} Samples */
 
-/** @returns {Pulse} */
+/** @returns {Samples} */
 const nothing = () => ({ at: [], running: [], wanted: [], moves: [], restarts: [], failover: [] });
 
-export const pulse = signal(nothing());
+export const samples = signal(nothing());
 
-/** Of each task, how many of its workers ran. */
+/** The number of running workers, by task. */
 /** @type {Map<string, number[]>} */
 const tasks = new Map();
 
 let moves = 0, restarts = 0, failover = 0;
-/** @type {Map<string, { member: string, at: number }>} of whom and when a slot was seen to have lost its node */
-const fallen = new Map();
+/** @type {Map<string, { member: string, at: number }>} by slot: the node that it lost, and when */
+const orphaned = new Map();
 
 watch((steps, update, was) => {
 	const now = performance.now();
 	const gone = [...(update.nodesGone ?? []), ...(update.lost ?? []).filter((n) => n.state === "lost").map((n) => n.member)];
-	for (const member of gone) for (const slot of was.on.get(member)?.slots.keys() ?? []) if (!fallen.has(slot)) fallen.set(slot, { member, at: now });
+	for (const member of gone) for (const slot of was.on.get(member)?.slots.keys() ?? []) if (!orphaned.has(slot)) orphaned.set(slot, { member, at: now });
 	for (const { key, before, after } of steps) count(key, before, after, now);
 });
 
 /** @param {string} key @param {Step["before"]} before @param {Step["after"]} after @param {number} now */
 const count = (key, before, after, now) => {
 	if (!after) {
-		fallen.delete(key);
+		orphaned.delete(key);
 		return;
 	}
 	if (before && after.member && before.token !== after.token) moves++;
 	if (before && after.member === before.member && after.restarts > before.restarts) restarts += after.restarts - before.restarts;
-	const lost = fallen.get(key);
+	const lost = orphaned.get(key);
 	if (lost && after.state === "running" && after.member !== lost.member) {
 		failover = Math.max(failover, now - lost.at, grain);
-		fallen.delete(key);
+		orphaned.delete(key);
 	}
 };
 
@@ -54,7 +54,7 @@ const push = (list, value) => {
 const sample = () => {
 	const p = live.value;
 	if (!p) return;
-	const { running, wanted } = p.tally(), s = pulse.value;
+	const { running, wanted } = p.tally(), s = samples.value;
 	push(s.at, Math.floor(Date.now() / 1000));
 	push(s.running, running);
 	push(s.wanted, wanted);
@@ -68,10 +68,10 @@ const sample = () => {
 	}
 	for (const name of tasks.keys()) if (!p.task(name)) tasks.delete(name);
 	moves = restarts = failover = 0;
-	pulse.value = { ...s };
+	samples.value = { ...s };
 };
 
 setInterval(sample, 1000);
 
-/** ranOf returns how many of a task's workers ran, second by second as pulse's at. */
-export const ranOf = (/** @type {string} */ task) => tasks.get(task) ?? [];
+/** runningOf returns how many workers of a task ran, in step with the samples. */
+export const runningOf = (/** @type {string} */ task) => tasks.get(task) ?? [];

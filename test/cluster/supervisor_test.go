@@ -15,9 +15,9 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/testcluster"
 )
 
-// What a parent process is told: the member before it can exist, that something runs before it
+// What a parent process hears: the member before it can exist, that something runs before it
 // does, until when it may, that nothing runs any longer, and the end.
-func TestVitals(t *testing.T) {
+func TestSupervisorReports(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service := mem.New(mem.Config{Timeout: 20 * time.Second, Grace: 2 * time.Second, Latency: 3 * time.Millisecond})
 		observer, err := service.Client().Open(t.Context())
@@ -31,33 +31,33 @@ func TestVitals(t *testing.T) {
 			return err == nil
 		}
 		var (
-			mu   sync.Mutex
-			told []cluster.SupervisorReport
+			mu      sync.Mutex
+			reports []cluster.SupervisorReport
 		)
 		last := func() cluster.SupervisorReport {
 			mu.Lock()
 			defer mu.Unlock()
-			return told[len(told)-1]
+			return reports[len(reports)-1]
 		}
 		count := func() int {
 			mu.Lock()
 			defer mu.Unlock()
-			return len(told)
+			return len(reports)
 		}
 		c := testcluster.Cluster{Service: service, Tasks: []cluster.TaskSpec{task("a", 2)}, Config: func(cfg *xconsumer.Config) {
 			cfg.SupervisorReport = func(v cluster.SupervisorReport) {
 				mu.Lock()
 				defer mu.Unlock()
-				if (len(told) == 0 || told[len(told)-1].Member != v.Member) && exists(v.Member) {
-					t.Errorf("told of member %s when it existed already", v.Member)
+				if (len(reports) == 0 || reports[len(reports)-1].Member != v.Member) && exists(v.Member) {
+					t.Errorf("heard of member %s when it existed already", v.Member)
 				}
-				told = append(told, v)
+				reports = append(reports, v)
 			}
 		}}
 		n1, err := c.Start(t.Context(), "n1", func(node *xconsumer.Node) {
 			node.Handle("a", func(ctx context.Context, _ *xconsumer.Worker) error {
 				if v := last(); v.Idle || v.Closed || v.Member == "" || v.StopBy <= observer.Now() {
-					t.Errorf("a worker begins at %v; last told %+v", observer.Now(), v)
+					t.Errorf("a worker begins at %v; last report %+v", observer.Now(), v)
 				}
 				<-ctx.Done()
 				return nil
@@ -69,7 +69,7 @@ func TestVitals(t *testing.T) {
 		time.Sleep(time.Minute)
 		first := last()
 		if !exists(first.Member) || first.Cluster != "test" || first.Node != "n1" || first.Session == "" {
-			t.Errorf("vitals %+v", first)
+			t.Errorf("report %+v", first)
 		}
 		if rest := first.StopBy - observer.Now(); rest < 14*time.Second || rest > 20*time.Second {
 			t.Errorf("may run for %v more", rest)
@@ -82,7 +82,7 @@ func TestVitals(t *testing.T) {
 		before := count()
 		time.Sleep(10 * time.Second)
 		if more := count() - before; more < 5 {
-			t.Errorf("in ten seconds without anything new %d vitals were told", more)
+			t.Errorf("in ten seconds without anything new %d reports came", more)
 		}
 		n1.Heal()
 		time.Sleep(time.Minute)
@@ -100,7 +100,7 @@ func TestVitals(t *testing.T) {
 }
 
 // A node that leaves while the service is away cannot close its member: that is left to a parent.
-func TestVitalsOfASilentLeave(t *testing.T) {
+func TestReportsOfASilentLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		n1 := w.begin("n1")
@@ -114,13 +114,13 @@ func TestVitalsOfASilentLeave(t *testing.T) {
 		if took := coord.LeaseClock()() - began; took > 25*time.Second {
 			t.Errorf("it took %v", took)
 		}
-		if last := n1.Vitals(); last == nil || last.Closed || !last.Idle || last.Member == "" {
-			t.Errorf("last told: %+v", last)
+		if last := n1.LastReport(); last == nil || last.Closed || !last.Idle || last.Member == "" {
+			t.Errorf("last report: %+v", last)
 		}
 	})
 }
 
-// A parent that listens slowly is told that something runs before it does, and not that nothing does while it starts.
+// A parent that listens slowly hears that something runs before it does, and never that nothing does while it starts.
 func TestIdleIsNotToldWhileAWorkerStarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, task("c", 3))
@@ -134,7 +134,7 @@ func TestIdleIsNotToldWhileAWorkerStarts(t *testing.T) {
 		n1 := w.begin("n1", func(node *xconsumer.Node) {
 			node.Handle("c", func(ctx context.Context, _ *xconsumer.Worker) error {
 				if last.Load().Idle {
-					t.Error("a worker begins, and the parent was told that none runs")
+					t.Error("a worker begins, and the parent has heard that none runs")
 				}
 				<-ctx.Done()
 				return nil
@@ -149,12 +149,12 @@ func TestIdleIsNotToldWhileAWorkerStarts(t *testing.T) {
 				}
 			}
 			if running > 0 && last.Load().Idle {
-				t.Errorf("%d workers run, and the parent was told that none does", running)
+				t.Errorf("%d workers run, and the parent has heard that none does", running)
 			}
 		}
 		w.leave(n1)
 		if v := last.Load(); !v.Idle || !v.Closed {
-			t.Errorf("told last: %+v", v)
+			t.Errorf("last report: %+v", v)
 		}
 	})
 }
@@ -165,10 +165,10 @@ func TestASlowParentDoesNotHoldUpTheFollower(t *testing.T) {
 	for _, takes := range []time.Duration{50 * time.Millisecond, time.Second} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, task("a", 100))
-			var told atomic.Int64
+			var reports atomic.Int64
 			w.Config = func(cfg *xconsumer.Config) {
 				cfg.SupervisorReport = func(cluster.SupervisorReport) {
-					told.Add(1)
+					reports.Add(1)
 					time.Sleep(takes)
 				}
 			}

@@ -11,7 +11,7 @@ import (
 )
 
 // A cluster in which nothing runs waits for a moment without a node that comes before it begins, as the first would be
-// given everything; for a longer one (gatherMany) where there are several; and this long at most.
+// given everything; for a longer one (GatherMany) where there are several; and this long at most.
 const (
 	gatherOne = round.Quiet
 	maxGather = 5 * time.Second

@@ -522,7 +522,7 @@ var mutants = []mutant{
 	{
 		"resize", "a releasing slot forgets its count",
 		one("internal/reconcile/release.go", `				if count, told := h.Told(); told {
-`, `				if count := d.specs[h.Task].Count(); count >= 0 {
+`, `				if count := d.Specs[h.Task].Count(); count >= 0 {
 `),
 		in("internal/reconcile", "TestResizeIsABarrier"),
 	},

@@ -51,7 +51,7 @@ type Admin interface {
 	// Past returns where everything was after a decision, as far as that is known. The error matches
 	// cluster.ErrNoDecision if the decision is not kept.
 	Past(ctx context.Context, decision int64) (cluster.Past, error)
-	// Explain says why a slot is where it is. The error matches cluster.ErrNoSlot if there is no such slot.
+	// Explain returns why a slot is where it is. The error matches cluster.ErrNoSlot if the slot does not exist.
 	Explain(ctx context.Context, slot cluster.Slot) (cluster.Explanation, error)
 	// Report returns every record of the cluster, read now.
 	Report(ctx context.Context) (cluster.BugReport, error)

@@ -15,17 +15,17 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// The errors that Run may return; compare with errors.Is. Errors of the coordination service
-// match those of package coord.
+// The errors that New and Run return. Compare with errors.Is. Errors of the coordination service match those of package
+// coord.
 var (
-	// ErrStuck: a worker did not stop although the node was leaving or its lease was over.
-	// The process must end at once: others are about to be granted its slot.
+	// ErrStuck: a worker did not stop, although the node was leaving or its lease had ended. The process must end at
+	// once, since another node is about to get the slot.
 	ErrStuck = follower.ErrStuck
-	// ErrLease: the session timeout leaves no time to work; the error shows the arithmetic.
-	ErrLease = membership.ErrTerms
-	// ErrProtocol: the cluster speaks a protocol that this version does not.
+	// ErrLease: the session timeout is so short that it leaves no time to work. The error shows the arithmetic.
+	ErrLease = membership.ErrLeaseParams
+	// ErrProtocol: the cluster speaks a protocol that this version does not know.
 	ErrProtocol = membership.ErrProtocol
-	// ErrConfig: the configuration or a registered work is not usable.
+	// ErrConfig: the configuration or a registered work is invalid.
 	ErrConfig = errors.New("configuration refused")
 )
 
@@ -42,50 +42,46 @@ type Config struct {
 	Cluster string
 	// Name is the node's name, unique among the cluster's live nodes; "" for the host name.
 	Name string
-	// Address is where the node's HTTP API can be reached, host:port; "" if it has none.
+	// Address is the address of the node's HTTP API, as host:port; "" if it has none.
 	Address string
-	// Advertise is where other nodes reach that API, host:port, after "https://" if it speaks TLS; "" if they are not to ask
-	// this one.
+	// Advertise is the address at which other nodes reach that API, as host:port, with "https://" before it if it speaks TLS.
+	// "" means that other nodes do not ask this one.
 	Advertise string
-	// Labels describe the node to tasks that require or prefer some; "node" and "host" are added.
+	// Labels are matched by the tasks that require or prefer some. The node adds "node" and "host".
 	Labels cluster.Labels
-	// Weight is the node's share of the work against that of others; 0 for 1.
+	// Weight is the node's share of the work relative to other nodes; 0 for 1.
 	Weight int
 	// Capacity is the most that the weights of the node's workers may add up to; 0 for no limit.
 	Capacity int
-	// Tasks are declared to the cluster when the node starts. New ones are created; a
-	// declaration that the cluster has not seen before replaces the one in force; others
-	// change nothing.
+	// Tasks are declared to the cluster when the node starts. A task that does not exist is created. A declaration that
+	// the cluster has not seen before replaces the one in force. A declaration that it has seen before changes nothing.
 	Tasks []cluster.TaskSpec
-	// LeaderWorkers says what share of the work the leader takes; "" leaves it to the cluster,
-	// whose default is cluster.LeaderLast. It is declared like tasks.
+	// LeaderWorkers is what share of the work the leader takes. "" leaves it to the cluster, whose default is
+	// cluster.LeaderLast. It is declared like tasks.
 	LeaderWorkers cluster.LeaderPolicy
-	// Rebalance is the policy by which slots move. It is declared with LeaderWorkers; the zero value
-	// of both leaves them to the cluster.
+	// Rebalance is the policy by which slots move. It is declared together with LeaderWorkers; the zero values of both
+	// leave them to the cluster.
 	Rebalance cluster.Rebalance
-	// Source says where the declarations come from, for people: a file name.
+	// Source is where the declarations come from, such as a file name. It is for people.
 	Source string
-	// SupervisorReport, if set, is called with what a parent process has to know to clean up after this
-	// one: before the node joins, before a worker starts, whenever they change, and about once
-	// a second while nothing does. It is called from a goroutine of its own, never twice at
-	// the same time, with the newest only. The node waits for it before it joins and before it
-	// starts a worker, for a second at most; one that takes longer holds nothing up.
+	// SupervisorReport, if it is not nil, receives what a parent process must know to clean up after this one: before the
+	// node joins, before a worker starts, on every change, and about once a second otherwise. All calls are made from one
+	// goroutine; reports that a newer one has replaced are skipped. Before it joins and before it starts a worker, the
+	// node waits for the call to return, at most for one second.
 	SupervisorReport func(cluster.SupervisorReport)
-	// Trace, if set, is told of the steps by which slots come to nodes, as this one takes them. It is called from a
-	// goroutine of its own, in order. Nothing waits for it: when 16,384 steps wait for it, more are dropped and counted.
+	// Trace, if it is not nil, receives the steps of grants that this node takes. All calls are made from one goroutine,
+	// in order. Nothing waits for them: while 16,384 steps are waiting, further ones are dropped and counted.
 	Trace func(cluster.Span)
-	// HardStop, if set, is called when the lease's hard stop is past, workers that need the lease still run, and Run
-	// has not returned, or has with ErrStuck. It must end the process, at once and without waiting for anything, as
-	// os.Exit does: other nodes are about to be granted the slots. It is called from a goroutine that waits for no lock,
-	// so that nothing that hangs in this process can keep it from being called. nil: Run returns ErrStuck, and nothing
-	// else sees to it.
+	// HardStop, if it is not nil, is called when the lease's hard stop has passed while workers that need the lease still
+	// run, and Run has not returned, or has returned ErrStuck. It must end the process at once and without waiting, as
+	// os.Exit does, since other nodes are about to get the slots. The goroutine that calls it takes no lock, so that
+	// nothing that hangs in this process can prevent the call. With nil, Run only returns ErrStuck.
 	HardStop func()
-	// LogBytes is how much is kept of what each worker writes to its own log; 0 for 256 KB. All of
-	// them together keep 256 MB at most.
+	// LogBytes is how many bytes are kept of each worker's log; 0 for 256 KB. All logs together are limited to 256 MB.
 	LogBytes int
-	// Log receives what the node has to say; nil for slog.Default(). Its handler's Handle is called from a goroutine of
-	// its own and may block for as long as it likes: nothing waits for it, except Run before it returns, for a second
-	// at most. When 8 MB of records wait, more are dropped and counted. Enabled, WithAttrs and WithGroup must not wait.
+	// Log receives the node's log; nil for slog.Default(). The Handle method of its handler is called from one goroutine,
+	// and may block: only Run waits for it, at most for one second, before it returns. While 8 MB of records are waiting,
+	// further ones are dropped and counted. Enabled, WithAttrs and WithGroup must not block.
 	Log *slog.Logger
 }
 
@@ -98,7 +94,7 @@ func (c *Config) settings() *schema.SettingsSpec {
 	return &spec
 }
 
-// validate fills in defaults and returns every mistake, joined.
+// validate sets defaults, and returns every mistake, joined. The error matches ErrConfig.
 func (c *Config) validate() error {
 	var errs []error
 	if err := cluster.ValidateName(c.Cluster); err != nil {

@@ -19,9 +19,9 @@
 //	node.Handle("mail", func(ctx context.Context, w *xconsumer.Worker) error { … })
 //	err = node.Run(ctx)
 //
-// [Node.Run] joins, and joins again whenever the session is lost, until its context ends. [Node.Admin]
-// manages the cluster meanwhile, through any node: it answers where everything runs and why, scales,
-// pauses and drains, and is what package httpapi serves.
+// [Node.Run] joins the cluster, and joins again whenever the session is lost, until its context ends. Meanwhile
+// [Node.Admin] manages the cluster through this node: it answers where everything runs and why, and it scales, pauses and
+// drains. Package httpapi serves it over HTTP.
 //
 // # The promise
 //
@@ -34,7 +34,6 @@
 // such late effects. Exactly one worker runs whenever a node that reaches the service has room,
 // within a stated bound after the last fault, unless a delay or freeze that you set holds it.
 //
-// A worker is asked to stop by its context. One that does not listen cannot be stopped within a
-// process: [Node.Run] then returns [ErrStuck], and the process must end at once to keep the
-// promise.
+// A worker is asked to stop by its context. A worker that ignores it cannot be stopped within the process. [Node.Run] then
+// returns [ErrStuck], and the process must end at once to keep the promise.
 package xconsumer

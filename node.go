@@ -20,8 +20,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/worker"
 )
 
-// Node is one process of a cluster. Handle, HandleStop and Methods register its works, before Run and from one
-// goroutine; its other methods may be called from any.
+// Node is one process of a cluster. Handle, HandleStop and Methods register its works; they must be called before Run, and
+// from one goroutine. All other methods may be called from any goroutine.
 type Node struct {
 	works   *works
 	runner  *nodesession.Runner
@@ -29,7 +29,8 @@ type Node struct {
 	running atomic.Bool
 }
 
-// New returns a node that will join a cluster through the store. The error matches ErrConfig.
+// New returns a node that joins a cluster over the store once Run is called. It does no I/O but to look up the host name. The
+// error matches ErrConfig, and lists every mistake in the configuration.
 func New(store coord.Store, cfg Config) (*Node, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -66,30 +67,29 @@ func New(store coord.Store, cfg Config) (*Node, error) {
 // Name returns the node's name.
 func (n *Node) Name() string { return n.admin.Name() }
 
-// Ready returns why the node is not at work, nothing if it is.
+// Ready returns the reasons why the node is not at work; nothing if it is.
 func (n *Node) Ready() (reasons []string) { return n.admin.Ready() }
 
-// Events returns a channel of what happens, as this node sees it: its own joining and leaving,
-// grants, workers, lease; and, while it leads, the joining and leaving of others. It begins with
-// what happens after the call and is closed when ctx ends. Emitting never waits: a listener that
-// lags behind by more than 1,024 events loses the oldest ones.
+// Events returns a channel of the events that this node sees: when it joins and leaves, its grants, its workers and its
+// lease; and, while it leads, when other nodes join and leave. The channel begins with the first event after the call, and
+// is closed when ctx ends. Events never block the node: a listener that lags behind by more than 1,024 events loses the
+// oldest ones.
 func (n *Node) Events(ctx context.Context) <-chan cluster.Event { return n.admin.Events(ctx) }
 
-// State returns the cluster as this node sees it. It reads the store only when nobody has asked for a while; otherwise
-// it answers from what is kept up to date. While the node is not connected it returns the last that it knew, and fails
-// if it knew nothing.
+// State returns the cluster as this node sees it. For one minute after each call the node keeps its picture up to date and
+// answers from it; otherwise it reads the store. While the node is not connected, State returns the last state that the
+// node knew, and an error if it knew none.
 func (n *Node) State(ctx context.Context) (cluster.State, error) { return n.admin.State(ctx) }
 
-// Admin returns what manages the cluster through this node. It may be called at any time, also before Run.
+// Admin returns the management of the cluster through this node. It may be called at any time, even before Run.
 func (n *Node) Admin() Admin { return n.admin }
 
-// Run makes the node a member and does its work until ctx ends; then it stops its workers,
-// leaves and returns nil. When the session is lost it stops its workers, and joins again when
-// they have stopped. It returns when everything that it started has left, except with ErrStuck.
-// It may be called once.
+// Run makes the node a member of the cluster, and runs what it is granted until ctx ends. It then stops the workers, leaves
+// the cluster and returns nil. When the session is lost, Run stops the workers, and joins again once they have stopped. It
+// returns only when every goroutine that it started has ended, except with ErrStuck. It may be called once.
 //
-// The error matches ErrConfig, ErrLease, ErrProtocol, ErrStuck, coord.ErrUnauthorized or
-// coord.ErrUnsupported; nothing else ends it.
+// The error matches ErrConfig, ErrLease, ErrProtocol, ErrStuck, coord.ErrUnauthorized or coord.ErrUnsupported. Run does not
+// return for any other reason.
 func (n *Node) Run(ctx context.Context) error {
 	if n.running.Swap(true) {
 		return fmt.Errorf("%w: Run was called twice", ErrConfig)

@@ -52,9 +52,9 @@ func TestMistakes(t *testing.T) {
 			n.Handle("X", func(context.Context, *xconsumer.Worker) error { return nil })
 		}, "work x is registered twice"},
 		{"no function", xconsumer.Config{Cluster: "c"}, func(n *xconsumer.Node) { n.Handle("x", nil) }, "work x has no function"},
-		{"nothing to stop with", xconsumer.Config{Cluster: "c"}, func(n *xconsumer.Node) { n.HandleStop("x", nil) }, "work x: its way to stop has no function"},
-		{"nothing to stop", xconsumer.Config{Cluster: "c"}, func(n *xconsumer.Node) { n.HandleStop("x", func(context.Context, *xconsumer.Worker) {}) }, "a way to stop work x, and no such work"},
-		{"wrong way to stop", xconsumer.Config{Cluster: "c"}, func(n *xconsumer.Node) { n.Methods(stubborn{}) }, "the way to stop work thing has signature func() error"},
+		{"nothing to stop with", xconsumer.Config{Cluster: "c"}, func(n *xconsumer.Node) { n.HandleStop("x", nil) }, "work x has a stop function that is nil"},
+		{"nothing to stop", xconsumer.Config{Cluster: "c"}, func(n *xconsumer.Node) { n.HandleStop("x", func(context.Context, *xconsumer.Worker) {}) }, "work x has a stop function and is not registered"},
+		{"wrong way to stop", xconsumer.Config{Cluster: "c"}, func(n *xconsumer.Node) { n.Methods(stubborn{}) }, "the stop function of work thing has signature func() error"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.cfg.Log = log

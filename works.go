@@ -15,22 +15,24 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/worker"
 )
 
-// Handle registers a work under a name. Tasks name it by their WorkName; the case of the first
-// letter does not matter. It must be called before Run, which reports mistakes.
+// Handle registers a work under a name. Tasks refer to it by their WorkName; the case of the first letter does not matter.
+// It must be called before Run, which returns the mistakes.
 func (n *Node) Handle(name string, work Func) { n.works.handle(name, work) }
 
-// HandleStop gives the work of a name its own way to stop. Without one its context is cancelled at once.
+// HandleStop registers a stop function for the work of a name. Without one, the context of the work is cancelled as soon as
+// it must stop. It must be called before Run, which returns the mistakes.
 func (n *Node) HandleStop(name string, stop StopFunc) { n.works.handleStop(name, stop) }
 
-// Methods registers every exported method of v whose name is RunXxx as a work named xxx: method
-// RunTest01 is work "test01". A method takes nothing, a context.Context, or a context.Context
-// and a *Worker, and returns nothing or an error; any other signature is a mistake that Run
-// reports. A method that takes nothing cannot be told to stop: its slot is given back only when
-// it returns by itself, so it should do a piece of work and return. A method StopXxx beside it, with
-// a context.Context or a context.Context and a *Worker, is its way to stop; see HandleStop.
+// Methods registers every exported method RunXxx of v as a work named xxx: method RunTest01 is work "test01". The method
+// takes nothing, a context.Context, or a context.Context and a *Worker; it returns nothing or an error. Any other
+// signature is a mistake that Run returns. A method that takes nothing cannot learn that it must stop, and its slot is
+// given back only when it returns by itself: it should do one piece of work and return.
+//
+// A method StopXxx of v is the stop function of RunXxx; see HandleStop. It takes a context.Context, or a context.Context and
+// a *Worker, and returns nothing.
 func (n *Node) Methods(v any) { n.works.methods(v) }
 
-// works is what a node has registered, with the mistakes in it.
+// works holds what a node has registered, and the mistakes.
 type works struct {
 	funcs    map[string]worker.Func
 	stops    map[string]worker.StopFunc
@@ -62,27 +64,27 @@ func (s *works) handle(name string, work Func) {
 	s.funcs[key] = func(ctx context.Context, run *worker.Run) error { return work(ctx, &Worker{run}) }
 }
 
-// handleStop registers a way to stop.
+// handleStop registers a stop function.
 func (s *works) handleStop(name string, stop StopFunc) {
 	if stop == nil {
-		s.mistakes = append(s.mistakes, fmt.Errorf("work %s: its way to stop has no function", name))
+		s.mistakes = append(s.mistakes, fmt.Errorf("work %s has a stop function that is nil", name))
 		return
 	}
 	s.stops[cluster.WorkName(name)] = func(ctx context.Context, run *worker.Run) { stop(ctx, &Worker{run}) }
 }
 
-// check returns every mistake, joined: those of registering, and ways to stop of works that do not exist.
+// check returns every mistake, joined: those of the registrations, and stop functions without a work.
 func (s *works) check() error {
 	mistakes := slices.Clone(s.mistakes)
 	for _, name := range slices.Sorted(maps.Keys(s.stops)) {
 		if s.funcs[name] == nil {
-			mistakes = append(mistakes, fmt.Errorf("there is a way to stop work %s, and no such work", name))
+			mistakes = append(mistakes, fmt.Errorf("work %s has a stop function and is not registered", name))
 		}
 	}
 	return errors.Join(mistakes...)
 }
 
-// methods registers every method RunXxx of v, and its method StopXxx.
+// methods registers every method RunXxx of v, with its method StopXxx.
 func (s *works) methods(v any) {
 	rv := reflect.ValueOf(v)
 	if !rv.IsValid() {
@@ -99,15 +101,9 @@ func (s *works) methods(v any) {
 		found = true
 		work := adapt(rv.Method(i).Interface())
 		if work == nil {
-			s.mistakes = append(
-				s.mistakes,
-				fmt.Errorf(
-					"method %s.%s has signature %s; a work takes (), (context.Context) or (context.Context, *xconsumer.Worker) and returns nothing or an error",
-					rv.Type(),
-					method,
-					strings.TrimPrefix(rv.Method(i).Type().String(), "func"),
-				),
-			)
+			const want = "a work takes (), (context.Context) or (context.Context, *xconsumer.Worker) and returns nothing or an error"
+			signature := strings.TrimPrefix(rv.Method(i).Type().String(), "func")
+			s.mistakes = append(s.mistakes, fmt.Errorf("method %s.%s has signature %s; %s", rv.Type(), method, signature, want))
 			continue
 		}
 		s.handle(cluster.WorkName(name), work)
@@ -128,18 +124,12 @@ func (s *works) methodStop(name string, method any) {
 	case func(context.Context, *Worker):
 		s.handleStop(name, f)
 	default:
-		s.mistakes = append(
-			s.mistakes,
-			fmt.Errorf(
-				"the way to stop work %s has signature %T; it takes (context.Context) or (context.Context, *xconsumer.Worker) and returns nothing",
-				name,
-				method,
-			),
-		)
+		const want = "it takes (context.Context) or (context.Context, *xconsumer.Worker) and returns nothing"
+		s.mistakes = append(s.mistakes, fmt.Errorf("the stop function of work %s has signature %T; %s", name, method, want))
 	}
 }
 
-// adapt makes a Func of a method value, nil if its signature is none of a work.
+// adapt makes a Func of a method value; nil if the method does not have the signature of a work.
 func adapt(method any) Func {
 	switch f := method.(type) {
 	case func():

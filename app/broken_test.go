@@ -135,7 +135,7 @@ var brokenFiles = []struct {
 		`app.toml:3:3: task 1: workName: must not be empty`,
 	}},
 	{name: "zone", file: etcdTable + taskTable + "schedule = \"0 3 * * *\"\ntimeZone = \"Europe/Atlantis\"\n", want: []string{
-		`app.toml:8:1: task "a": timeZone: "Europe/Atlantis" is no time zone; name one as in "Europe/Berlin" or "UTC"`,
+		`app.toml:8:1: task "a": timeZone: invalid time zone "Europe/Atlantis"; name one as in "Europe/Berlin" or "UTC"`,
 	}},
 	{name: "zone alone", file: etcdTable + taskTable + "timeZone = \"Europe/Berlin\"\n", want: []string{
 		`app.toml:7:1: task "a": timeZone: requires schedule, which the task does not have`,

@@ -41,7 +41,7 @@ import (
 // Register registers the works of a program with its node.
 type Register func(node *xconsumer.Node)
 
-// Streams are what a program reads, writes and is told: In (nil for nobody who could be asked), Out, Err, Env (such as
+// Streams are where a program reads and writes, and what it learns from its process: In (nil for nobody who could be asked), Out, Err, Getenv (such as
 // os.Getenv), and SecondSignal, which receives a second signal (nil for never).
 type Streams = cli.Streams
 

@@ -49,7 +49,7 @@ restart.maxbackof = "1s"
 	}},
 	{name: "a zone beside a schedule", file: here + "[[task]]\nname = \"a\"\nworkName = \"a\"\nschedule = \"61 * * * *\"\ntimeZone = \"Mars/Olympus\"\n", want: []string{
 		`xconsumer: app.toml:6:1: task "a": schedule: "61 * * * *": end of range (61) above maximum (59)`,
-		`app.toml:7:1: task "a": timeZone: "Mars/Olympus" is no time zone`,
+		`app.toml:7:1: task "a": timeZone: invalid time zone "Mars/Olympus"`,
 	}},
 	{name: "what only follows from another mistake", file: here + "[[task]]\nname = \"a\"\nworkName = \"a\"\nevery = \"1d\"\nmisfire = \"once\"\nmaxAttempts = 3\n[[task]]\nname = \"b\"\nworkName = \"b\"\nmode = \"twice\"\nkeepRuns = 3\n[[task]]\nname = \"c\"\nworkName = \"c\"\nschedule = 5\ntimeZone = \"UTC\"\n", want: []string{
 		`xconsumer: app.toml:6:1: task "a": every: invalid duration "1d"`,

@@ -192,7 +192,7 @@ name = "a"
 workName = "w"
 schedule = "0 0 * * *"
 timeZone = "Mars/Olympus"
-`, want: []string{`xconsumer: app.toml:7:1: task "a": timeZone: "Mars/Olympus" is no time zone`}},
+`, want: []string{`xconsumer: app.toml:7:1: task "a": timeZone: invalid time zone "Mars/Olympus"`}},
 	{name: "a date that there is not", file: here + `[[task]]
 name = "a"
 workName = "w"

@@ -11,13 +11,13 @@ import (
 // Accepted is the answer to an operation that is in the store.
 type Accepted struct {
 	Accepted string `json:"accepted" doc:"The operation, in words."`
-	Repeated bool   `json:"repeated,omitempty" doc:"It was done already, when it was asked for with the same Idempotency-Key."`
+	Repeated bool   `json:"repeated,omitempty" doc:"An earlier request with the same Idempotency-Key has done it already."`
 	Revision string `json:"revision" doc:"The revision of the changed record: of a task, what If-Match takes; for run-now, the id of the run; empty if no record changed."`
-	Settled  *bool  `json:"settled,omitempty" doc:"With wait: whether everything that was touched runs where it should, and all that cannot has no place."`
+	Settled  *bool  `json:"settled,omitempty" doc:"With wait: true once all affected workers have settled, those without a place included."`
 	// Waiting says what is not settled.
-	Waiting []string `json:"waiting,omitempty" doc:"With wait, if it is not settled: what there is still to do."`
+	Waiting []string `json:"waiting,omitempty" doc:"With wait, if not settled: what is still to be done."`
 	// Unplaced says which workers have no place, and why.
-	Unplaced []string `json:"unplaced,omitempty" doc:"With wait, once it is settled: how many workers of which tasks have no place, and why. Those of tasks that are paused or run to their end are not told."`
+	Unplaced []string `json:"unplaced,omitempty" doc:"With wait, once it is settled: how many workers of which tasks have no place, and why. Tasks that are paused or run to their end are left out."`
 }
 
 // Tasks are all tasks of a cluster.
@@ -37,8 +37,8 @@ type Workers struct {
 
 // Nodes are all nodes of a cluster.
 type Nodes struct {
-	Nodes []cluster.NodeInfo `json:"nodes" doc:"Members that live."`
-	Lost  []cluster.NodeInfo `json:"lost" doc:"Members that are gone, and not reaped yet."`
+	Nodes []cluster.NodeInfo `json:"nodes" doc:"Live members."`
+	Lost  []cluster.NodeInfo `json:"lost" doc:"Lost members that are not reaped yet."`
 }
 
 // Leader is who leads.

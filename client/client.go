@@ -355,7 +355,7 @@ func (c *Client) read(resp *http.Response, answer any, want ...int) ([]byte, err
 	if !slices.Contains(want, resp.StatusCode) {
 		e := &RefusedError{}
 		if json.Unmarshal(text, &e.Problem) != nil || e.Title == "" {
-			err := fmt.Errorf("%w: what answers at %s is no node: %s", ErrUnreachable, c.base, resp.Status)
+			err := fmt.Errorf("%w: what answers at %s is not a node: %s", ErrUnreachable, c.base, resp.Status)
 			if resp.StatusCode >= http.StatusInternalServerError { // of a proxy
 				err = &lostAnswer{err}
 			}
@@ -366,7 +366,7 @@ func (c *Client) read(resp *http.Response, answer any, want ...int) ([]byte, err
 	}
 	if answer != nil {
 		if err := json.Unmarshal(text, answer); err != nil {
-			return nil, fmt.Errorf("%w: what answers at %s is no node: %w", ErrUnreachable, c.base, err)
+			return nil, fmt.Errorf("%w: what answers at %s is not a node: %w", ErrUnreachable, c.base, err)
 		}
 	}
 	return text, nil

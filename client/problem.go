@@ -19,7 +19,7 @@ var (
 	ErrConflict = errors.New("conflict")
 	// ErrOutcomeUnknown: it was sent, and nobody said whether it was done. Asked for again with the same key it is done once.
 	ErrOutcomeUnknown = errors.New("it is not known whether it was done")
-	// ErrNotFound: there is no such thing.
+	// ErrNotFound: it does not exist.
 	ErrNotFound = errors.New("not found")
 )
 

@@ -56,7 +56,7 @@ func TestTaskSpec(t *testing.T) {
 			t.Errorf("%v does not tell of %s", err, part)
 		}
 	}
-	if g := (cluster.TaskSpec{}).Grace(); g != cluster.DefaultStopTimeout {
+	if g := (cluster.TaskSpec{}).StopTimeoutOrDefault(); g != cluster.DefaultStopTimeout {
 		t.Errorf("default grace %v", g)
 	}
 }

@@ -7,12 +7,14 @@ import (
 
 // Decision is what one commit of a leader did, and why.
 type Decision struct {
-	Number  int64     `json:"number"` // rises by one from decision to decision
-	Term    int64     `json:"term"`
-	Leader  string    `json:"leader"` // node name
-	At      time.Time `json:"at"`     // by the leader's clock
-	Moves   []Decided `json:"moves"`
-	Omitted int       `json:"omitted,omitempty"` // steps that are left out, or listed with only some of their slots, so that the record stays small
+	Number int64     `json:"number"` // rises by one from decision to decision
+	Term   int64     `json:"term"`
+	Leader string    `json:"leader"` // node name
+	At     time.Time `json:"at"`     // by the leader's clock
+	Moves  []Decided `json:"moves"`
+	// Omitted is the number of steps that are left out, or listed with only some of their slots, so that the record stays
+	// small.
+	Omitted int `json:"omitted,omitempty"`
 }
 
 // Decided is one step of a decision, about slots of one task.

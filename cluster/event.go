@@ -37,7 +37,9 @@ const (
 	RunStarted      EventKind = "run-started"      // (leader) a run of a task began; Detail names it
 	RunEnded        EventKind = "run-ended"        // (leader) a run of a task is over
 	FiringSkipped   EventKind = "firing-skipped"   // (leader) a firing of a task's schedule began no run; Detail says why
-	ClockWrong      EventKind = "clock-wrong"      // this node's clock and the leader's are apart; (leader) schedules were decided about further than its clock is. Detail says more
+	// ClockWrong: this node's clock differs from the leader's; (leader) schedules were already decided about up to an instant
+	// that is ahead of the leader's clock. Detail says more.
+	ClockWrong      EventKind = "clock-wrong"
 	ConfigUnapplied EventKind = "config-unapplied" // something in this node's file differs from the cluster, and was not applied
 	Disconnected    EventKind = "disconnected"     // no server of the coordination service answers
 	Connected       EventKind = "connected"        // a server answers again
@@ -87,7 +89,7 @@ var (
 	ErrLeaseLost = errors.New("lease lost")
 )
 
-// ErrKilled is matched by the error of a program that was killed, since it did not end within its stopTimeout.
+// ErrKilled is matched by the error of a program that was killed, since it did not end in the time that it had to stop.
 var ErrKilled = errors.New("killed")
 
 // FailedForGood returns the detail of a WorkerFailed event for a worker that is not run again by itself.

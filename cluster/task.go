@@ -181,8 +181,8 @@ func (t TaskSpec) Count() int {
 // Cost returns the weight of one worker.
 func (t TaskSpec) Cost() int { return max(t.Weight, 1) }
 
-// Grace returns how long a worker of the task may take to stop when it is released.
-func (t TaskSpec) Grace() time.Duration {
+// StopTimeoutOrDefault returns how long a worker of the task may take to stop when its slot is released.
+func (t TaskSpec) StopTimeoutOrDefault() time.Duration {
 	if t.StopTimeout == 0 {
 		return DefaultStopTimeout
 	}

@@ -2,19 +2,19 @@ package coord
 
 import "time"
 
-// Clock reads a clock that never goes back: the time since some fixed moment.
+// Clock returns the time since some fixed moment. It never goes back.
 type Clock func() time.Duration
 
-// LeaseClock returns the clock that leases are counted on: the later of the
-// monotonic clock and, where the system has one, the boot clock, which goes on while
-// the machine sleeps. Readings of different processes of one machine are comparable
-// where there is a boot clock.
+// LeaseClock returns the clock by which leases are measured. It is the later of the
+// monotonic clock and, if the system has one, the boot clock, which goes on while the
+// machine sleeps. With a boot clock, the readings of different processes on one
+// machine can be compared.
 func LeaseClock() Clock {
 	start := time.Now()
 	return leaseClock(func() time.Duration { return time.Since(start) }, bootTime)
 }
 
-// leaseClock is the later of two clocks that tell the same time now.
+// leaseClock returns the later of two clocks, which it sets to the same time now.
 func leaseClock(mono, boot Clock) Clock {
 	offset := boot() - mono()
 	return func() time.Duration {

@@ -14,30 +14,31 @@ var (
 	ErrNotFound = errors.New("key not found")
 	// ErrExists: the key to create exists.
 	ErrExists = errors.New("key exists")
-	// ErrVersion: the key has another version than the one named.
+	// ErrVersion: the key does not have the given version.
 	ErrVersion = errors.New("version differs")
-	// ErrUnknown: the request may or may not have taken effect, or may do so later.
+	// ErrUnknown: the request may have taken effect, may take effect later, or never.
 	ErrUnknown = errors.New("outcome unknown")
-	// ErrSessionEnded: the session is over. A commit that was under way when it ended
-	// matches ErrUnknown too.
+	// ErrSessionEnded: the session has ended. The error of a commit that was under way
+	// then matches ErrUnknown as well.
 	ErrSessionEnded = errors.New("session ended")
-	// ErrTooLarge: refused before it was sent, since the service would cut the
-	// connection.
+	// ErrTooLarge: the commit exceeds a limit. Nothing was sent, since the service would
+	// close the connection.
 	ErrTooLarge = errors.New("too large")
-	// ErrUnauthorized: the service does not let these credentials do that.
+	// ErrUnauthorized: the credentials do not permit the request.
 	ErrUnauthorized = errors.New("not authorized")
-	// ErrUnsupported: the service is too old, or set up so that leases would not hold.
+	// ErrUnsupported: the service is too old, or configured so that leases would not be
+	// safe.
 	ErrUnsupported = errors.New("service not supported")
-	// ErrRefused: the service has answered that it will not do that, for a reason of its own, such as a quota, a full
-	// disk or a key that it does not take. Nothing was written. The same request is refused again until
-	// somebody has changed something.
+	// ErrRefused: the service has answered that it declines the request, for a reason of its
+	// own such as a quota, a full disk or a key that it does not accept. Nothing was
+	// written. It declines the same request again until that reason is removed.
 	ErrRefused = errors.New("refused by the service")
-	// ErrInvalid: the request breaks the contract; a bug of the caller.
+	// ErrInvalid: the request breaks the contract. The caller has a bug.
 	ErrInvalid = errors.New("invalid request")
 )
 
-// CheckError tells which operation of a commit failed its check. Nothing was
-// written. It unwraps to ErrNotFound, ErrExists, ErrVersion or ErrUnauthorized.
+// CheckError is the error of a commit in which an operation failed its check. Nothing
+// was written. It unwraps to ErrNotFound, ErrExists, ErrVersion or ErrUnauthorized.
 type CheckError struct {
 	Index int // into the operations of the commit
 	Op    Op
@@ -50,8 +51,8 @@ func (e *CheckError) Error() string {
 
 func (e *CheckError) Unwrap() error { return e.Err }
 
-// UnansweredError says that no server of the service has answered. Its text is for people: it names the servers, and why
-// each did not answer, in a few words. It unwraps to what ended the wait.
+// UnansweredError is the error of a request that no server of the service has answered. Its text is for people: it names
+// the servers, with a short reason for each. It unwraps to the error that ended the wait.
 type UnansweredError struct {
 	Service string   // "ZooKeeper" or "etcd"
 	Reasons []string // as "h1:2181: connection refused"
@@ -69,7 +70,8 @@ func (e *UnansweredError) Error() string {
 
 func (e *UnansweredError) Unwrap() error { return e.Err }
 
-// Reason says for people why a request failed: of a service that does not answer neither keys nor what libraries say of it.
+// Reason returns why a request failed, in words for people. If the service does not answer, the text contains neither keys
+// nor the texts of libraries.
 func Reason(err error) string {
 	unanswered, ok := errors.AsType[*UnansweredError](err)
 	switch {
@@ -83,5 +85,5 @@ func Reason(err error) string {
 	return err.Error()
 }
 
-// FailedCheck returns the operation that made a commit fail, if one did.
+// FailedCheck returns the CheckError in err, if there is one.
 func FailedCheck(err error) (*CheckError, bool) { return errors.AsType[*CheckError](err) }

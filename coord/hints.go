@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// Hints gathers the hints of many watches for one reader: which keys to read again,
-// and one channel that says that there are some. The zero value is not usable; call
+// Hints collects the hints of many watches for one reader: the keys to read again, and
+// a channel that receives when there are any. The zero value is not usable; call
 // NewHints. Any goroutine may call any method; one reader should own C and Take.
 type Hints struct {
 	session Session
@@ -48,7 +48,7 @@ func (h *Hints) Unwatch(key string) {
 	}
 }
 
-// Mark says that key should be read again, as a watch would.
+// Mark marks key as one to read again, as a hint does.
 func (h *Hints) Mark(key string) {
 	h.mu.Lock()
 	h.dirty[key] = true
@@ -59,7 +59,7 @@ func (h *Hints) Mark(key string) {
 	}
 }
 
-// MarkAll marks every watched key: a full resync.
+// MarkAll marks every watched key, so that everything is read again.
 func (h *Hints) MarkAll() {
 	h.mu.Lock()
 	keys := make([]string, 0, len(h.stops))
@@ -72,10 +72,10 @@ func (h *Hints) MarkAll() {
 	}
 }
 
-// C receives when there is something to take.
+// C returns a channel that receives when Take has keys to return.
 func (h *Hints) C() <-chan struct{} { return h.signal }
 
-// Take returns the keys to read again, sorted, and forgets them.
+// Take returns the marked keys, sorted, and unmarks them.
 func (h *Hints) Take() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -45,39 +45,41 @@ type Op struct {
 	Version int64
 }
 
-// Create makes a key that outlives the session. It fails with ErrExists: the only
-// proof of absence there is.
+// Create creates a key that outlives the session. It fails with ErrExists if the key
+// exists: this is the only proof of absence.
 func Create(key string, value []byte) Op { return Op{Kind: KindCreate, Key: key, Value: value} }
 
-// CreateBound makes a key that vanishes when the session ends.
+// CreateBound creates a key that is deleted when the session ends.
 func CreateBound(key string, value []byte) Op {
 	return Op{Kind: KindCreateBound, Key: key, Value: value}
 }
 
-// CreateSequenced makes a key bound to the session whose name begins with key. Its
-// full name is in the result, its order in [Entry].Sequence.
+// CreateSequenced creates a key that is deleted when the session ends. Its name
+// begins with key; the service adds the rest. The result has the full name, and
+// [Entry].Sequence the order.
 func CreateSequenced(key string, value []byte) Op {
 	return Op{Kind: KindCreateSequenced, Key: key, Value: value}
 }
 
-// Set replaces a value at the version it was read at.
+// Set replaces the value of a key that has the given version.
 func Set(key string, value []byte, version int64) Op {
 	return Op{Kind: KindSet, Key: key, Value: value, Version: version}
 }
 
-// Delete removes a key at the version it was read at.
+// Delete deletes a key that has the given version.
 func Delete(key string, version int64) Op {
 	return Op{Kind: KindDelete, Key: key, Version: version}
 }
 
-// Check fails the commit unless the key exists at the version.
+// Check fails the commit unless the key exists and has the given version.
 func Check(key string, version int64) Op {
 	return Op{Kind: KindCheck, Key: key, Version: version}
 }
 
-// Validate refuses a commit that no backend may send: empty, too large, without a
-// proper key, with a version below zero (an unconditional write), or with two writes of one
-// key or two sequenced keys below one parent, which not every service can tell apart.
+// Validate refuses a commit that no backend may send. It is empty or too large, has an
+// invalid key or a version below zero (an unconditional write), writes one key twice,
+// or creates two sequenced keys below one parent, which some services cannot tell
+// apart.
 func Validate(ops []Op) error {
 	if len(ops) == 0 {
 		return fmt.Errorf("%w: no operation", ErrInvalid)

@@ -5,8 +5,9 @@ import (
 	"errors"
 )
 
-// DeleteTree deletes a key, and before it all that is below it, one commit for each, at the versions that it reads. It returns
-// how many records that were. What was written meanwhile is an error, and stays.
+// DeleteTree deletes a key and everything below it, the lowest keys first. It makes one commit for each key, at the version
+// that it has read, and returns the number of deleted records. It fails for a key that is written meanwhile, and leaves it
+// and the keys above it.
 func DeleteTree(ctx context.Context, s Session, key string) (records int, err error) {
 	entries, err := s.List(ctx, key)
 	if err != nil && !errors.Is(err, ErrNotFound) {

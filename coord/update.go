@@ -9,28 +9,27 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/backoff"
 )
 
-// Update reads, decides and commits, and does so again for as long as others are in the way. It returns the results of
-// the commit that was made, or nil if decide had nothing to write.
+// Update reads, decides and commits, and repeats this as long as writes of others are in the way. It returns the results
+// of the commit that was made, or nil if decide had nothing to write.
 //
-// Decide reads what it needs and returns the commit that follows from it: every write at the version that was read, no
-// operation if the store is as it should be. Update calls it before every commit, so that no commit is ever sent twice.
-// Last is nil at first; later it is the error of the commit before, for a decide to which one failed check means
-// something else than another. An error of decide ends the update and is returned as it is: a decide for which reading
-// again is no remedy returns last.
+// Decide reads what it needs and returns the commit that follows from it. Every write must name the version that was read;
+// no operation means that the store is as it should be. Update calls decide before every commit, so no commit is ever sent
+// twice. Last is nil in the first call, and later the error of the commit before, so that decide can distinguish failed
+// checks. An error of decide ends the update and is returned as it is. If reading again cannot help, decide returns last.
 //
 // Update decides again after
 //
 //   - a failed check: a key was there, was not there, or had another version. Nothing was written.
 //   - [ErrUnknown]. The commit may have been applied, or may be applied while decide reads, or later. Decide must
-//     recognize one that was applied, and return no operation. One that is applied later finds the versions that it names
-//     replaced by the commit that follows, or makes that one fail: of two commits that write one key at a version, or
-//     create it, at most one applies. This is the caller's to provide.
-//   - an error that matches one of also, for whoever can wait until somebody has mended what the service refuses.
+//     recognize a commit that was applied, and return no operation. A commit that is applied later finds the versions that
+//     it names replaced by the next commit, or makes that one fail: of two commits that write one key at the same version,
+//     or create it, at most one applies. The caller must see to that.
+//   - an error that matches one of also. It is for callers that can wait until the reason of a refusal is removed.
 //
-// It returns every other error as it is, at once: the session's end, a refusal, a commit that is too large. Between two
-// tries it pauses: not before the second one, since to fail once is usual where others write, too; then 20 ms, and twice as
-// long each time, up to a second. There is no limit to the tries but the end of ctx, of which the error then matches both
-// the cause and why the last commit failed.
+// Update returns every other error as it is, at once: the end of the session, a refusal, a commit that is too large. The
+// second try follows at once, since one failure is usual where others write as well. Before each later try Update pauses
+// for 20 ms, twice as long each time, up to one second. The number of tries is limited only by ctx. When ctx ends, the
+// error matches both its cause and the error of the last commit.
 //
 // Guaranteed: one commit is under way at a time, and an update without an error has either made exactly the one commit
 // whose results it returns or written nothing in its last try. Not guaranteed: that an update which returns an error has

@@ -26,7 +26,7 @@ const (
 
 var ranks = map[Role]int{RoleView: 1, RoleOperate: 2, RoleAdmin: 3}
 
-// Validate refuses what is no role.
+// Validate refuses an unknown role.
 func (r Role) Validate() error {
 	if ranks[r] == 0 {
 		return fmt.Errorf("%q is none of %s, %s, %s", string(r), RoleView, RoleOperate, RoleAdmin)
@@ -34,7 +34,7 @@ func (r Role) Validate() error {
 	return nil
 }
 
-// May tells whether the role may do what another one may.
+// May reports whether the role may do what another one may.
 func (r Role) May(other Role) bool { return ranks[r] >= ranks[other] }
 
 // Token lets somebody in. Of the secret only its SHA-256 is kept.
@@ -120,7 +120,7 @@ func (a *Access) find(secret string) (found Token, ok bool) {
 	return found, ok
 }
 
-// answersTo tells whether a request for a host is for this node.
+// answersTo reports whether a request for a host is for this node.
 func (a *Access) answersTo(host string, local []string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {
@@ -136,7 +136,7 @@ func (a *Access) answersTo(host string, local []string) bool {
 // caller is who asks.
 type caller struct {
 	name   string
-	role   Role // "" for nobody who is known
+	role   Role // "" for an unknown caller
 	from   string
 	proven bool // the name is that of a token or certificate
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"golang.org/x/time/rate"
+
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
 )
 
 // How fast somebody may write, and fail to say who they are.
@@ -24,12 +26,12 @@ const (
 	maxKnown          = 10_000 // callers that are told apart
 )
 
-// guard stands before everything: it refuses what is not for this node, finds out who asks, and slows them
+// authMiddleware stands before everything: it refuses what is not for this node, finds out who asks, and slows them
 // down. What one caller does keeps no other out: not one with a valid token, and not a probe, whatever address they
 // share.
-type guard struct {
+type authMiddleware struct {
 	access   *Access
-	sessions sessions
+	logins   logins
 	local    []string // names of this machine
 	writes   limits
 	mistakes limits
@@ -37,8 +39,8 @@ type guard struct {
 	next     http.Handler
 }
 
-func newGuard(access *Access, log *slog.Logger, next http.Handler) *guard {
-	g := &guard{
+func newAuthMiddleware(access *Access, log *slog.Logger, next http.Handler) *authMiddleware {
+	g := &authMiddleware{
 		access: access, next: next, local: []string{"localhost"},
 		writes:   limits{every: writesPerSecond, burst: writesAtOnce},
 		mistakes: limits{every: mistakesPerSecond, burst: mistakesAtOnce},
@@ -50,9 +52,9 @@ func newGuard(access *Access, log *slog.Logger, next http.Handler) *guard {
 	return g
 }
 
-func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (g *authMiddleware) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !g.access.answersTo(r.Host, g.local) {
-		answer(w, &problem{Status: http.StatusMisdirectedRequest, Title: "not for this node",
+		answer.Send(w, &problem{Status: http.StatusMisdirectedRequest, Title: "not for this node",
 			Detail: fmt.Sprintf("this node does not answer for %q; use its address, or add the name to [http] hosts", r.Host)})
 		return
 	}
@@ -63,13 +65,13 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c, known := g.identify(r)
 	if c.from = from; !known {
-		answer(w, g.mistaken(r, "the token is none of this node's; check --token or XCONSUMER_API_TOKEN; in the console, log in again"))
+		answer.Send(w, g.mistaken(r, "invalid token; check --token or XCONSUMER_API_TOKEN; in the console, log in again"))
 		return
 	}
 	if !reads(r) {
 		if p := g.refusesWrite(r, c); p != nil {
 			challenge(w, p)
-			answer(w, p)
+			answer.Send(w, p)
 			return
 		}
 		seen := &status{ResponseWriter: w, code: http.StatusOK}
@@ -91,7 +93,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // refusesWrite returns why somebody may not write now, nil if they may, as far as that does not depend on what they
 // write. Whoever has no role takes nothing of the limit of those who have one and come from the same address. Logins
 // have no such limit: wrong tokens have their own, and a flood must not keep out a valid one.
-func (g *guard) refusesWrite(r *http.Request, c caller) *problem {
+func (g *authMiddleware) refusesWrite(r *http.Request, c caller) *problem {
 	switch {
 	case r.URL.Path == loginPath:
 		return nil
@@ -99,36 +101,31 @@ func (g *guard) refusesWrite(r *http.Request, c caller) *problem {
 		g.refusals.add(r, refusedRole, c)
 		return refusal(c, RoleView)
 	case !g.writes.allow(source{c.name, network(c.from)}):
-		return slower(fmt.Sprintf("more than %d writes a second", writesPerSecond))
+		return answer.TooFast(fmt.Sprintf("more than %d writes a second", writesPerSecond))
 	}
 	return nil
 }
 
 func reads(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
 
-// slower is the answer to whoever asks too much.
-func slower(why string) *problem {
-	return &problem{Status: http.StatusTooManyRequests, Title: "too fast", Detail: why + "; wait a second, and try again"}
-}
-
 // mistaken counts a token that is none, and returns the answer to it: what is wrong, or that there were too many.
-func (g *guard) mistaken(r *http.Request, why string) *problem {
+func (g *authMiddleware) mistaken(r *http.Request, why string) *problem {
 	from := g.access.from(r)
 	g.refusals.add(r, refusedToken, caller{from: from})
 	if !g.mistakes.allow(source{"token", network(from)}) {
-		return slower("too many attempts from " + from + " with a wrong token")
+		return answer.TooFast("too many attempts from " + from + " with a wrong token")
 	}
 	return &problem{Status: http.StatusUnauthorized, Title: "unknown token", Detail: why}
 }
 
 // still reports whether whoever has asked for something that goes on may look at it now.
-func (g *guard) still(r *http.Request) bool {
+func (g *authMiddleware) still(r *http.Request) bool {
 	c, known := g.identify(r)
 	return known && c.name == callerOf(r.Context()).name && refusal(c, RoleView) == nil
 }
 
 // identify finds out who asks. It returns false for somebody whose token is none.
-func (g *guard) identify(r *http.Request) (caller, bool) {
+func (g *authMiddleware) identify(r *http.Request) (caller, bool) {
 	if !g.access.closed() {
 		return caller{name: "somebody", role: RoleAdmin}, true
 	}
@@ -137,7 +134,7 @@ func (g *guard) identify(r *http.Request) (caller, bool) {
 		return caller{name: t.Name, role: t.Role, proven: ok}, ok
 	}
 	if cookie, err := r.Cookie(g.access.cookieName(r)); err == nil {
-		if t, ok := g.sessions.find(cookie.Value, g.access); ok {
+		if t, ok := g.logins.find(cookie.Value, g.access); ok {
 			return caller{name: t.Name, role: t.Role, proven: true}, true
 		}
 	}
@@ -156,8 +153,8 @@ func refusal(c caller, wanted Role) *problem {
 	case c.role == "":
 		return &problem{
 			Status: http.StatusUnauthorized,
-			Title:  "who are you?",
-			Detail: "this node wants a token: xconsumer --token or XCONSUMER_API_TOKEN, \"Authorization: Bearer …\", or a login",
+			Title:  "authentication required",
+			Detail: "this node requires a token: xconsumer --token or XCONSUMER_API_TOKEN, \"Authorization: Bearer …\", or a login",
 		}
 	}
 	return &problem{
@@ -172,7 +169,7 @@ func viewing(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if p := refusal(callerOf(r.Context()), RoleView); p != nil {
 			challenge(w, p)
-			answer(w, p)
+			answer.Send(w, p)
 			return
 		}
 		next(w, r)

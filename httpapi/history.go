@@ -36,7 +36,7 @@ func (a *API) serveHistory() {
 		return &body[cluster.Decisions]{decisionsAbout(list, in.Since, in.Task, in.Node)}, nil
 	})
 	type events struct {
-		Since time.Time `query:"since" doc:"That happened at this time or later, by the clock of the node that tells it."`
+		Since time.Time `query:"since" doc:"At this time or later, by the clock of the node that emitted the event."`
 		Kind  kindParam `query:"kind" doc:"Of this kind."`
 		Task  string    `query:"task" doc:"About this task, or one of its workers or runs."`
 		Node  string    `query:"node" doc:"About this node."`
@@ -52,7 +52,7 @@ func (a *API) serveHistory() {
 		Tags:        tags,
 		Metadata:    as(RoleView),
 		Summary:     "What this node knows to have happened",
-		Description: "Of itself always; of others while it leads, or somebody has looked at the cluster through it within the last minute; at the next look it tells of what has changed since, unless that is more than 250 events, and of one change at most 1000. The last 500 events or more of itself, and as many of others, are kept, in memory.",
+		Description: "Events of the node itself are always listed. Those of others are listed while the node leads, or if the cluster was read through it within the last minute. The next read after that adds what has changed since, unless that is more than 250 events. One change adds 1000 events at most. At least the last 500 events of the node itself, and as many of others, are kept in memory.",
 	}, func(ctx context.Context, in *events) (*answer, error) {
 		if err := a.checkNames(ctx, in.Task, in.Node); err != nil {
 			return nil, err
@@ -61,9 +61,9 @@ func (a *API) serveHistory() {
 			return nil, err
 		}
 		filter := client.EventFilter{Since: in.Since, Kind: cluster.EventKind(in.Kind), Task: in.Task, Node: in.Node}
-		list, last := a.hub.list()
+		list, last := a.hub.Events()
 		return &answer{
-			etag(a.hub.tag(last)),
+			etag(a.hub.Tag(last)),
 			client.Events{Events: slices.DeleteFunc(list, func(e cluster.Event) bool { return !filter.Has(&e) })},
 		}, nil
 	})

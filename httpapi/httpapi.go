@@ -26,7 +26,19 @@ import (
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/console"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/hub"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/peers"
 )
+
+// Peers is how nodes ask each other.
+type Peers = peers.Peers
+
+// MinSecret is how long a cluster's secret has to be, in bytes.
+const MinSecret = peers.MinSecret
+
+// ErrNoSecret is matched by the error of Peers.Shared where there is no secret that counts: the last one ends. After any
+// other error, as where the store does not answer, the last one stays in force.
+var ErrNoSecret = peers.ErrNoSecret
 
 // Node is what the API serves; xconsumer.Node.Admin returns one.
 type Node interface {
@@ -71,14 +83,14 @@ type API struct {
 	access   *Access
 	options  Options
 	huma     huma.API
-	hub      *hub
-	runs     cache[string, []cluster.RunInfo]
-	guard    *guard
+	hub      *hub.Hub
+	runs     hub.Cache[string, []cluster.RunInfo]
+	auth     *authMiddleware
 	handler  http.Handler
 	console  http.Handler
 	streams  *shares
 	logs     *shares
-	tails    tails
+	tails    peers.Tails
 	closing  chan struct{}
 	requests requests
 }
@@ -97,7 +109,7 @@ func New(node Node, options Options) *API {
 		peers:   options.Peers,
 		access:  options.Access,
 		options: options,
-		hub:     newHub(node),
+		hub:     hub.New(node, func() any { return healthOf(node) }),
 		console: console.Handler(),
 		closing: make(chan struct{}),
 		streams: newShares("streams", maxStreams, maxStreams/4, maxStreams/10),
@@ -117,14 +129,14 @@ func New(node Node, options Options) *API {
 	a.serveMetrics(mux)
 	a.openAnswers()
 	mux.HandleFunc("/", a.unknown(mux))
-	a.guard = newGuard(options.Access, options.Log, noteRoute(mux))
+	a.auth = newAuthMiddleware(options.Access, options.Log, noteRoute(mux))
 	a.handler = a.requests.measured(a.sameOrigin(http.HandlerFunc(a.remember)))
 	return a
 }
 
 // remember notes the request for those operations that need more of it than what is described.
 func (a *API) remember(w http.ResponseWriter, r *http.Request) {
-	a.guard.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, r)))
+	a.auth.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, r)))
 }
 
 // ServeHTTP answers a request.
@@ -134,7 +146,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.Serv
 // called once.
 func (a *API) Run(ctx context.Context) error {
 	context.AfterFunc(ctx, func() { close(a.closing) })
-	a.hub.run(ctx)
+	a.hub.Run(ctx)
 	return nil
 }
 
@@ -205,7 +217,7 @@ func (a *API) do(ctx context.Context, op cluster.Operation, wait Wait) (*accepte
 	writing, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	out := client.Accepted{Accepted: op.String()}
-	var before *snapshot
+	var before *hub.Snapshot
 	var err error
 	if op.Key != "" {
 		if out.Revision, out.Repeated, err = a.node.Repeated(writing, op); err != nil {
@@ -213,7 +225,7 @@ func (a *API) do(ctx context.Context, op cluster.Operation, wait Wait) (*accepte
 		}
 	}
 	if wait.asked() {
-		if before, err = a.hub.current(writing); err != nil {
+		if before, err = a.hub.Current(writing); err != nil {
 			return nil, err
 		}
 	}
@@ -222,7 +234,7 @@ func (a *API) do(ctx context.Context, op cluster.Operation, wait Wait) (*accepte
 			return nil, err
 		}
 	}
-	a.options.Log.Info("asked for", "operation", out.Accepted, "caller", c.name, "from", c.from, "revision", out.Revision, "repeated", out.Repeated)
+	a.options.Log.Info("operation accepted", "operation", out.Accepted, "caller", c.name, "from", c.from, "revision", out.Revision, "repeated", out.Repeated)
 	if wait.asked() {
 		a.settle(ctx, &out, wait, goalOf(op, out.Revision, out.Repeated, before))
 	}

@@ -30,6 +30,6 @@ func (a *API) serveLeader() {
 	})
 	accept(a, huma.Operation{
 		OperationID: "step-down", Method: http.MethodPost, Path: "/api/v1/leader/step-down", Tags: tags, Metadata: as(RoleAdmin),
-		Summary: "Lets the present leader stand behind all others",
+		Summary: "Makes the current leader step down",
 	}, func(in *struct{ Wait }) (cluster.Operation, Wait) { return cluster.StepDown(), in.Wait })
 }

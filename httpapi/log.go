@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/hub"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/peers"
 )
 
 // usualLines is how many lines of a log are shown unless it is said.
@@ -60,7 +63,7 @@ func (a *API) workerLog(w http.ResponseWriter, r *http.Request) {
 	}
 	leave, full := a.logs.take(callerOf(r.Context()))
 	if full != "" {
-		answer(w, slower(full))
+		answer.Send(w, answer.TooFast(full))
 		return
 	}
 	defer leave()
@@ -68,7 +71,7 @@ func (a *API) workerLog(w http.ResponseWriter, r *http.Request) {
 	defer a.endUnlessAllowed(allowed, end, r)()
 	ctx, cancel := context.WithTimeout(allowed, patience)
 	defer cancel()
-	m, serr := a.hub.current(ctx)
+	m, serr := a.hub.Current(ctx)
 	_, here := a.node.Log(q.slot, 0)
 	at := cluster.WorkerInfo{}
 	if serr == nil {
@@ -94,12 +97,12 @@ func (a *API) workerLog(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// failLog answers why a log is not shown. That the node that is asked for keeps nothing of it is no error: a worker may
+// failLog answers why a log is not shown. That the node that is asked for keeps nothing of it is not an error: a worker may
 // have left before it was begun there, or the node has gone, and whoever follows it cannot know before. A task or a node
 // that nobody has heard of is one.
 func (a *API) failLog(ctx context.Context, w http.ResponseWriter, q logQuery, err error) {
 	if p := a.problem(err); q.node == "" || p.Status != http.StatusNotFound {
-		answer(w, p)
+		answer.Send(w, p)
 		return
 	}
 	if err := a.checkLogNames(ctx, q); err != nil {
@@ -125,7 +128,7 @@ func (a *API) checkLogNames(ctx context.Context, q logQuery) error {
 }
 
 // place returns the worker where its log is read: at the node that is asked for, or where it is.
-func (q logQuery) place(m *snapshot) (cluster.WorkerInfo, error) {
+func (q logQuery) place(m *hub.Snapshot) (cluster.WorkerInfo, error) {
 	at, _ := workerOf(m, q.slot)
 	if q.node == "" {
 		return at, nil
@@ -142,22 +145,22 @@ func (q logQuery) place(m *snapshot) (cluster.WorkerInfo, error) {
 }
 
 // followElsewhere answers with the log of a worker of another node, and what comes. After an error nothing is answered.
-func (a *API) followElsewhere(ctx context.Context, w http.ResponseWriter, m *snapshot, at cluster.WorkerInfo, q logQuery) error {
+func (a *API) followElsewhere(ctx context.Context, w http.ResponseWriter, m *hub.Snapshot, at cluster.WorkerInfo, q logQuery) error {
 	there, err := a.reach(m, at.Member)
 	if err != nil {
 		return err
 	}
-	key := tailKey{q.slot, at.Member, at.Node, there.Advertise}
+	key := peers.TailKey{Slot: q.slot, Member: at.Member, Node: at.Node, Address: there.Advertise}
 	ask := func(ctx context.Context, lines int, follow bool) (io.ReadCloser, error) {
 		query := url.Values{"lines": {strconv.Itoa(lines)}, "follow": {strconv.FormatBool(follow)}}
 		if at.Run != "" {
 			query.Set("run", at.Run)
 		}
-		return a.peers.get(ctx, key.node, key.address, peerPath(at, "log"), query)
+		return a.peers.Get(ctx, key.Node, key.Address, peerPath(at, "log"), query)
 	}
-	tail, leave := a.tails.join(ctx, key, func(ctx context.Context) (io.ReadCloser, error) { return ask(ctx, tailLines, true) })
+	tail, leave := a.tails.Join(ctx, key, func(ctx context.Context) (io.ReadCloser, error) { return ask(ctx, peers.TailLines, true) })
 	defer leave()
-	return a.sendLog(ctx, w, remoteLog{tail, ask}, at.Node, q)
+	return a.sendLog(ctx, w, peers.RemoteLog{Tail: tail, Ask: ask}, at.Node, q)
 }
 
 // logSource is the log of one worker.
@@ -224,7 +227,7 @@ func start(w http.ResponseWriter, node, kind string) {
 }
 
 // forward fetches what is asked of a worker from the node that has it. After an error nothing is answered.
-func (a *API) forward(w http.ResponseWriter, r *http.Request, m *snapshot, at cluster.WorkerInfo, what, kind string) error {
+func (a *API) forward(w http.ResponseWriter, r *http.Request, m *hub.Snapshot, at cluster.WorkerInfo, what, kind string) error {
 	query := r.URL.Query()
 	if at.Run != "" {
 		query.Set("run", at.Run)
@@ -236,25 +239,22 @@ func peerPath(at cluster.WorkerInfo, what string) string {
 	return "/peer/v3/workers/" + at.Task + "/" + strconv.Itoa(at.Index) + "/" + what
 }
 
-// relayPatience is how long all of another node's answer may take.
-const relayPatience = 30 * time.Second
-
 // relay answers with what another node answers. After an error nothing is answered.
-func (a *API) relay(w http.ResponseWriter, r *http.Request, m *snapshot, member, path string, query url.Values, kind string) error {
-	ctx, cancel := context.WithTimeout(r.Context(), relayPatience)
+func (a *API) relay(w http.ResponseWriter, r *http.Request, m *hub.Snapshot, member, path string, query url.Values, kind string) error {
+	ctx, cancel := context.WithTimeout(r.Context(), peers.Patience)
 	defer cancel()
 	there, err := a.reach(m, member)
 	if err != nil {
 		return err
 	}
-	body, err := a.peers.get(ctx, there.Name, there.Advertise, path, query)
+	body, err := a.peers.Get(ctx, there.Name, there.Advertise, path, query)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = body.Close() }()
 	start(w, there.Name, kind)
 	flush := http.NewResponseController(w)
-	buffer := make([]byte, maxFrame)
+	buffer := make([]byte, peers.MaxFrame)
 	for {
 		n, err := body.Read(buffer)
 		if n > 0 {
@@ -281,7 +281,7 @@ func (a *API) stack(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
-	m, err := a.hub.current(ctx)
+	m, err := a.hub.Current(ctx)
 	if err != nil {
 		a.fail(w, err)
 		return

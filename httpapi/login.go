@@ -19,9 +19,9 @@ const (
 	sessionsPerToken = 100
 )
 
-// sessions are the logins of browsers. A browser has a random number in a cookie that no script can read, in
+// logins are the logins of browsers. A browser has a random number in a cookie that no script can read, in
 // place of the token itself; it ends with the token.
-type sessions struct {
+type logins struct {
 	mu   sync.Mutex
 	open map[string]session // by the number
 }
@@ -46,7 +46,7 @@ func (a *Access) cookieName(r *http.Request) string {
 
 // begin lets a browser in with a token that is valid. If that has too many logins, its oldest ends: whoever has a token
 // can end no login of another.
-func (s *sessions) begin(t Token, access *Access) string {
+func (s *logins) begin(t Token, access *Access) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	valid := map[[sha256.Size]byte]bool{}
@@ -77,7 +77,7 @@ func (s *sessions) begin(t Token, access *Access) string {
 }
 
 // find returns the token that a login was made with, while that is valid.
-func (s *sessions) find(id string, access *Access) (Token, bool) {
+func (s *logins) find(id string, access *Access) (Token, bool) {
 	s.mu.Lock()
 	one, known := s.open[id]
 	s.mu.Unlock()
@@ -92,7 +92,7 @@ func (s *sessions) find(id string, access *Access) (Token, bool) {
 	return Token{}, false
 }
 
-func (s *sessions) end(id string) {
+func (s *logins) end(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.open, id)
@@ -102,7 +102,7 @@ func (s *sessions) end(id string) {
 type Login struct {
 	Name string `json:"name" doc:"Whose token it is."`
 	Role Role   `json:"role" enum:",view,operate,admin" doc:"What they may do."`
-	Open bool   `json:"open" doc:"Nobody needs a token here."`
+	Open bool   `json:"open" doc:"The node asks nobody for a token."`
 }
 
 type loginAnswer struct {
@@ -147,21 +147,21 @@ func (a *API) serveSessions() {
 		Path:        loginPath,
 		Tags:        tags,
 		Errors:      []int{http.StatusUnauthorized, http.StatusTooManyRequests},
-		Summary:     "Lets a browser in, by a cookie that no script can read",
+		Summary:     "Logs a browser in, with a cookie that no script can read",
 	}, func(ctx context.Context, in *login) (*loginAnswer, error) {
 		t, ok := a.access.find(in.Body.Token)
 		r := requestOf(ctx)
 		if !ok {
-			return nil, a.guard.mistaken(r, "the token is none of this node's")
+			return nil, a.auth.mistaken(r, "invalid token")
 		}
-		return &loginAnswer{a.cookie(r, a.guard.sessions.begin(t, a.access), sessionLife), Login{Name: t.Name, Role: t.Role}}, nil
+		return &loginAnswer{a.cookie(r, a.auth.logins.begin(t, a.access), sessionLife), Login{Name: t.Name, Role: t.Role}}, nil
 	})
 	handle(a, huma.Operation{
 		OperationID: "logout", Method: http.MethodPost, Path: logoutPath, Tags: tags, Summary: "Ends a login",
 	}, func(ctx context.Context, _ *struct{}) (*loginAnswer, error) {
 		r := requestOf(ctx)
 		if cookie, err := r.Cookie(a.access.cookieName(r)); err == nil {
-			a.guard.sessions.end(cookie.Value)
+			a.auth.logins.end(cookie.Value)
 		}
 		return &loginAnswer{a.cookie(r, "", 0), Login{Open: !a.access.closed()}}, nil
 	})
@@ -170,7 +170,7 @@ func (a *API) serveSessions() {
 		Method:      http.MethodGet,
 		Path:        "/api/v1/session",
 		Tags:        tags,
-		Summary:     "Who is asking: nobody who is known, if the role is empty",
+		Summary:     "The caller's identity; the role is empty for an unauthenticated caller",
 	}, func(ctx context.Context, _ *struct{}) (*body[Login], error) {
 		c := callerOf(ctx)
 		return &body[Login]{Login{Name: c.name, Role: c.role, Open: !a.access.closed()}}, nil

@@ -108,7 +108,7 @@ func (a *API) Measures() []cluster.Measure {
 		kept.Buckets = maps.Clone(s.Buckets)
 		took.Series = append(took.Series, kept)
 	}
-	return []cluster.Measure{count, took, a.guard.refusals.measure(), {
+	return []cluster.Measure{count, took, a.auth.refusals.measure(), {
 		Name: "xconsumer_api_followers", Help: "Who follows the stream of this node at present.", Kind: cluster.MeasureGauge,
 		Series: []cluster.Series{{Value: float64(a.streams.now())}},
 	}}

@@ -11,6 +11,8 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/hub"
 )
 
 // NodePath names a node.
@@ -27,13 +29,13 @@ type nodeOperation struct {
 func (a *API) serveNodes(mux *http.ServeMux) {
 	a.serveNodeReads()
 	a.handleRaw(mux, a.leaseOperation(), a.lease)
-	mux.HandleFunc("GET /peer/v3/lease", a.peers.signed(a.node, a.sendLease))
+	mux.HandleFunc("GET /peer/v3/lease", a.peers.Signed(a.node, a.sendLease))
 	path := func(rest string) string { return "/api/v1/nodes/{node}/" + rest }
 	tags := []string{"nodes"}
 	for kind, summary := range map[cluster.OperationKind]string{
 		cluster.OpCordon:   "Gives a node nothing new; what it has stays",
 		cluster.OpUncordon: "Lets a node take work again; ends a drain or a quarantine, too",
-		cluster.OpRestart:  "Starts all workers of a node anew, as many at a time as the budgets allow",
+		cluster.OpRestart:  "Restarts all workers of a node, as many at a time as the budgets allow",
 	} {
 		accept(a, huma.Operation{
 			OperationID: string(kind) + "-node", Method: http.MethodPost, Path: path(string(kind)), Tags: tags, Summary: summary,
@@ -133,7 +135,7 @@ func (a *API) lease(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *API) sendLease(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, a.node.Lease())
+	answer.JSON(w, http.StatusOK, a.node.Lease())
 }
 
 // leaseOperation describes the lease, which another node is asked for.
@@ -155,8 +157,8 @@ func (a *API) leaseOperation() *huma.Operation {
 }
 
 // current returns the cluster as it is.
-func (a *API) current(ctx context.Context) (*snapshot, error) {
+func (a *API) current(ctx context.Context) (*hub.Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return a.hub.current(ctx)
+	return a.hub.Current(ctx)
 }

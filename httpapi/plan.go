@@ -8,6 +8,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/hub"
 )
 
 // servePlan serves what moves, and what operations would do.
@@ -15,7 +16,7 @@ func (a *API) servePlan() {
 	tags := []string{"moves"}
 	accept(a, huma.Operation{
 		OperationID: "move-now", Method: http.MethodPost, Path: "/api/v1/moves/now", Tags: tags,
-		Summary: "Lets no delay or freeze hold the work of nodes that are gone at this moment",
+		Summary: "Moves the work of lost nodes now, without their delays and freezes",
 	}, func(in *struct{ Wait }) (cluster.Operation, Wait) { return cluster.MoveNow(), in.Wait })
 	type operations struct {
 		Body struct {
@@ -69,10 +70,10 @@ func (a *API) apply(ctx context.Context, ops cluster.Operations, revision string
 	}
 	writing, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	var before *snapshot
+	var before *hub.Snapshot
 	var err error
 	if wait.asked() {
-		if before, err = a.hub.current(writing); err != nil {
+		if before, err = a.hub.Current(writing); err != nil {
 			return nil, err
 		}
 	}
@@ -81,7 +82,7 @@ func (a *API) apply(ctx context.Context, ops cluster.Operations, revision string
 		return nil, err
 	}
 	out := client.Accepted{Accepted: ops.String(), Revision: revision}
-	a.options.Log.Info("asked for", "operation", out.Accepted, "caller", c.name, "from", c.from)
+	a.options.Log.Info("operation accepted", "operation", out.Accepted, "caller", c.name, "from", c.from)
 	if wait.asked() {
 		a.settle(ctx, &out, wait, goalOfAll(ops, revisions, before))
 	}

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -11,14 +10,13 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/console"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/peers"
 )
 
-// problem is an error answer (RFC 9457): what is wrong, and in Errors each bad field, or each reason.
-type problem = huma.ErrorModel
-
-// errPeer: another node cannot be asked.
-var errPeer = errors.New("the other node cannot be asked")
+// problem is an error answer.
+type problem = answer.Problem
 
 // problems turns errors into answers.
 var problems = []struct {
@@ -39,7 +37,7 @@ var problems = []struct {
 	{cluster.ErrExists, http.StatusConflict, "it exists already", ""},
 	{cluster.ErrTooLarge, http.StatusRequestEntityTooLarge, "too large", ""},
 	{cluster.ErrMovedOn, http.StatusPreconditionFailed, "the cluster has moved on", ""},
-	{errPeer, http.StatusBadGateway, "the other node cannot be asked", ""},
+	{peers.ErrUnavailable, http.StatusBadGateway, "the other node cannot be asked", ""},
 	{cluster.ErrUnanswered, http.StatusServiceUnavailable, unanswered, ""},
 	{cluster.ErrNotMember, http.StatusServiceUnavailable, "not connected", ""},
 	{context.DeadlineExceeded, http.StatusServiceUnavailable, unanswered, ""},
@@ -97,28 +95,8 @@ func fieldsOf(err error, at string) (list []*huma.ErrorDetail) {
 	return list
 }
 
-// fail answers with a problem where there is no operation that does.
-func (a *API) fail(w http.ResponseWriter, err error) { answer(w, a.problem(err)) }
-
-func answer(w http.ResponseWriter, p *problem) {
-	w.Header().Set("Content-Type", "application/problem+json")
-	if p.Status == http.StatusTooManyRequests {
-		w.Header().Set("Retry-After", "1")
-	}
-	writeJSON(w, p.Status, p)
-}
-
-// writeJSON sends an answer where there is no operation that does.
-func writeJSON(w http.ResponseWriter, status int, value any) {
-	h := w.Header()
-	if h.Get("Content-Type") == "" {
-		h.Set("Content-Type", "application/json")
-	}
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(value) // the client has gone
-}
+// fail answers with a problem where no described operation does.
+func (a *API) fail(w http.ResponseWriter, err error) { answer.Send(w, a.problem(err)) }
 
 // unknown answers what has no other answer: with the console's files, with which methods there are, or with nothing.
 func (a *API) unknown(mux *http.ServeMux) http.HandlerFunc {
@@ -135,13 +113,13 @@ func (a *API) unknown(mux *http.ServeMux) http.HandlerFunc {
 		if len(methods) > 0 {
 			allow := strings.Join(methods, ", ")
 			w.Header().Set("Allow", allow)
-			answer(
+			answer.Send(
 				w,
 				&problem{Status: http.StatusMethodNotAllowed, Title: "not this method", Detail: r.URL.Path + " takes " + allow + ", not " + r.Method},
 			)
 			return
 		}
-		answer(
+		answer.Send(
 			w,
 			&problem{
 				Status: http.StatusNotFound,

@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
 	"gitee.com/ken.yang/xconsumer/internal/spelling"
 )
 
@@ -131,13 +132,13 @@ func refuse(api huma.API, ctx huma.Context, p *problem) {
 	_ = api.Marshal(ctx.BodyWriter(), "application/json", p) // the client has gone
 }
 
-// handleRaw serves an operation whose answer is no value: it describes it, and refuses whoever may not look and what it
+// handleRaw serves an operation whose answer is a text or a stream: it describes it, and refuses whoever may not look and what it
 // does not know, as handle does.
 func (a *API) handleRaw(mux *http.ServeMux, op *huma.Operation, h http.HandlerFunc) {
 	a.huma.OpenAPI().AddOperation(op)
 	mux.HandleFunc(op.Method+" "+op.Path, viewing(func(w http.ResponseWriter, r *http.Request) {
 		if p := checkQuery(op, r.URL.RawQuery); p != nil {
-			answer(w, p)
+			answer.Send(w, p)
 			return
 		}
 		h(w, r)
@@ -204,7 +205,7 @@ func (a *API) heardOf(ctx context.Context, task, node string) (now, ever names, 
 	for i := range m.State.Workers { // of which one may have ended on a node that has gone since
 		ever.add(m.State.Workers[i].Task, m.State.Workers[i].Node)
 	}
-	events, _ := a.hub.list()
+	events, _ := a.hub.Events()
 	for i := range events {
 		ever.add(events[i].TaskName(), events[i].Node)
 	}

@@ -7,10 +7,12 @@ import (
 	"strings"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/hub"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/peers"
 )
 
 // reach returns where a member is asked, or an error that says why it cannot be.
-func (a *API) reach(m *snapshot, member string) (cluster.NodeInfo, error) {
+func (a *API) reach(m *hub.Snapshot, member string) (cluster.NodeInfo, error) {
 	var here, there cluster.NodeInfo
 	for i := range m.State.Nodes {
 		n := &m.State.Nodes[i]
@@ -23,18 +25,18 @@ func (a *API) reach(m *snapshot, member string) (cluster.NodeInfo, error) {
 	}
 	switch {
 	case there.Member == "":
-		return there, fmt.Errorf("%w: %s is lost; its log is there", errPeer, lostName(m, member))
+		return there, fmt.Errorf("%w: %s is lost; its log is there", peers.ErrUnavailable, lostName(m, member))
 	case there.Advertise == "":
 		return there, fmt.Errorf(
 			"%w: only %s can tell, and it does not say where other nodes reach it; ask it itself%s, or give it [http] listen or advertise",
-			errPeer,
+			peers.ErrUnavailable,
 			there.Name,
 			listening(&there),
 		)
 	case isLoopback(there.Advertise) && here.Host != "" && there.Host != here.Host: // while the store is away this node may be no member
 		return there, fmt.Errorf(
 			"%w: only %s can tell, and other machines do not reach it: ask it on %s%s, or give it an [http] listen or advertise that they do",
-			errPeer,
+			peers.ErrUnavailable,
 			there.Name,
 			there.Host,
 			listening(&there),
@@ -44,7 +46,7 @@ func (a *API) reach(m *snapshot, member string) (cluster.NodeInfo, error) {
 }
 
 // lostName returns the name of a member that is gone, or the member if that is not known any longer.
-func lostName(m *snapshot, member string) string {
+func lostName(m *hub.Snapshot, member string) string {
 	for i := range m.State.Lost {
 		if n := &m.State.Lost[i]; n.Member == member && n.Name != "" {
 			return n.Name

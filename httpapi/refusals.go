@@ -84,7 +84,7 @@ func (a *API) sameOrigin(next http.Handler) http.Handler {
 			asWrite.Method = http.MethodPost     // reads are never refused by it
 		}
 		if protection.Check(asWrite) != nil {
-			a.guard.refusals.add(r, refusedSite, caller{from: a.access.from(r)})
+			a.auth.refusals.add(r, refusedSite, caller{from: a.access.from(r)})
 			a.fail(w, errCrossOrigin)
 			return
 		}

@@ -92,7 +92,7 @@ func (a *API) endUnlessAllowed(ctx context.Context, cancel context.CancelFunc, r
 			case <-a.closing:
 				return
 			case <-again.C:
-				if !a.guard.still(r) {
+				if !a.auth.still(r) {
 					return
 				}
 			}

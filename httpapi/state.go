@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
 )
 
 func (a *API) serveState(mux *http.ServeMux) {
@@ -48,13 +49,13 @@ func (a *API) state(w http.ResponseWriter, r *http.Request) {
 		a.past(ctx, w, query.Get("at"))
 		return
 	}
-	m, err := a.hub.state(ctx)
+	m, err := a.hub.State(ctx)
 	if err != nil {
 		a.fail(w, err)
 		return
 	}
 	h := w.Header()
-	tag := etag(a.hub.tag(m.seq))
+	tag := etag(a.hub.Tag(m.Seq))
 	h.Set("ETag", tag)
 	h.Set("Cache-Control", "no-cache")
 	h.Set("Vary", "Accept-Encoding")
@@ -63,9 +64,9 @@ func (a *API) state(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	text := m.encoded.plain
+	text := m.JSON()
 	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-		text = m.encoded.zip
+		text = m.Zipped()
 		h.Set("Content-Encoding", "gzip")
 	}
 	h.Set("Content-Type", "application/json")
@@ -79,7 +80,7 @@ func (a *API) past(ctx context.Context, w http.ResponseWriter, at string) {
 	if err == nil {
 		var past cluster.Past
 		if past, err = a.node.Past(ctx, n); err == nil {
-			writeJSON(w, http.StatusOK, &past)
+			answer.JSON(w, http.StatusOK, &past)
 			return
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
 )
 
 // writePatience is how long a stream is waited for that nobody reads.
@@ -27,20 +28,20 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 	}
 	leave, full := a.streams.take(callerOf(r.Context()))
 	if full != "" {
-		answer(w, slower(full))
+		answer.Send(w, answer.TooFast(full))
 		return
 	}
 	defer leave()
 	allowed, cancel := context.WithCancel(r.Context())
 	defer a.endUnlessAllowed(allowed, cancel, r)()
 	opening, opened := context.WithTimeout(allowed, patience)
-	m, err := a.hub.state(opening)
+	m, err := a.hub.State(opening)
 	opened()
 	if err != nil {
 		a.fail(w, err)
 		return
 	}
-	defer a.hub.join()()
+	defer a.hub.Join()()
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
@@ -54,13 +55,13 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 		_, err := w.Write(text)
 		return err == nil
 	}
-	cursor, known := a.hub.parse(since)
+	cursor, known := a.hub.Parse(since)
 	if known {
-		_, _, known = a.hub.after(cursor)
+		_, _, known = a.hub.After(cursor)
 	}
 	if !known {
-		cursor = m.seq
-		if !send(fmt.Appendf(nil, "retry: 1000\nevent: snapshot\nid: %s\ndata: ", a.hub.tag(cursor))) || !send(m.encoded.plain) ||
+		cursor = m.Seq
+		if !send(fmt.Appendf(nil, "retry: 1000\nevent: snapshot\nid: %s\ndata: ", a.hub.Tag(cursor))) || !send(m.JSON()) ||
 			!send([]byte("\n\n")) {
 			return
 		}
@@ -68,12 +69,12 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 	heart := time.NewTicker(client.KeepAlive)
 	defer heart.Stop()
 	for {
-		messages, changed, complete := a.hub.after(cursor)
+		messages, changed, complete := a.hub.After(cursor)
 		if !complete {
 			return // too slow: it comes back for a snapshot
 		}
 		for i := range messages {
-			if cursor = messages[i].seq; !send(messages[i].text) {
+			if cursor = messages[i].Seq; !send(messages[i].Text) {
 				return
 			}
 		}

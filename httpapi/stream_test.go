@@ -22,6 +22,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/hub"
 	"gitee.com/ken.yang/xconsumer/test/apinode"
 )
 
@@ -57,7 +58,7 @@ func drawState(t *rapid.T, name string) cluster.State {
 func TestUpdate(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		before, after := drawState(t, "before"), drawState(t, "after")
-		update := httpapi.Diff(&before, &after)
+		update := hub.Diff(&before, &after)
 		text, err := json.Marshal(&update)
 		if err != nil {
 			t.Fatal(err)

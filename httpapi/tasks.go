@@ -11,6 +11,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/hub"
 )
 
 // TaskPath names a task.
@@ -71,7 +72,7 @@ func (a *API) serveTasks() {
 	}
 	accept(a, huma.Operation{
 		OperationID: "restart-task", Method: http.MethodPost, Path: path("restart"), Tags: tags,
-		Summary: "Starts all workers of a task anew, as many at a time as the budgets allow",
+		Summary: "Restarts all workers of a task, as many at a time as the budgets allow",
 	}, func(in *taskOperation) (cluster.Operation, Wait) { return cluster.RestartTask(in.Task), in.Wait })
 	type runNow struct {
 		TaskPath
@@ -102,7 +103,7 @@ func (a *API) serveTasks() {
 	}, func(ctx context.Context, in *TaskPath) (*body[client.Runs], error) {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
-		m, err := a.hub.current(ctx)
+		m, err := a.hub.Current(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -214,7 +215,7 @@ func (a *API) serveDeclarations() {
 func (a *API) tasks(ctx context.Context) ([]cluster.TaskDetail, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	m, err := a.hub.current(ctx)
+	m, err := a.hub.Current(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -235,6 +236,6 @@ func (a *API) task(ctx context.Context, name string) (cluster.TaskDetail, error)
 }
 
 // runsOf returns the runs of a task, read once for everybody while nothing changes.
-func (a *API) runsOf(ctx context.Context, m *snapshot, task string) ([]cluster.RunInfo, error) {
-	return a.runs.get(m, task, func() ([]cluster.RunInfo, error) { return a.node.Runs(ctx, task) })
+func (a *API) runsOf(ctx context.Context, m *hub.Snapshot, task string) ([]cluster.RunInfo, error) {
+	return a.runs.Get(ctx, m, task, func(ctx context.Context) ([]cluster.RunInfo, error) { return a.node.Runs(ctx, task) })
 }

@@ -13,6 +13,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/hub"
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
@@ -24,7 +25,7 @@ type Wait struct {
 	Wait string `query:"wait" doc:"How long to wait until everything that is touched has settled, as \"30s\", 10m at most; the answer says whether it has."`
 }
 
-// asked tells whether to wait at all.
+// asked reports whether to wait at all.
 func (w *Wait) asked() bool { return w.Wait != "" }
 
 // Resolve checks it.
@@ -63,7 +64,7 @@ var unseen = []cluster.OperationKind{cluster.OpRestart, cluster.OpEvict, cluster
 
 // goalOf returns what an operation is to lead to that was answered with a revision, in a cluster as it was. Of one that was
 // repeated nobody knows how the cluster was before it: what it touched has to settle.
-func goalOf(op cluster.Operation, revision string, repeated bool, before *snapshot) goal {
+func goalOf(op cluster.Operation, revision string, repeated bool, before *hub.Snapshot) goal {
 	g := goal{task: op.Task, reached: func(*cluster.Snapshot) string { return "" }}
 	if repeated && slices.Contains(unseen, op.Kind) {
 		return g
@@ -96,7 +97,7 @@ func goalOf(op cluster.Operation, revision string, repeated bool, before *snapsh
 		g.reached = func(s *cluster.Snapshot) string {
 			for i := range s.State.Nodes {
 				if n := &s.State.Nodes[i]; n.Member == member {
-					return op.Node + " is a member still"
+					return op.Node + " is still a member"
 				}
 			}
 			return ""
@@ -111,6 +112,7 @@ func goalOf(op cluster.Operation, revision string, repeated bool, before *snapsh
 		}
 	case cluster.OpRunNow:
 		g.run = revision
+		g.reached = func(s *cluster.Snapshot) string { return seenToGoOn(s, op.Task, revision) }
 	case cluster.OpMoveNow:
 		lost := before.State.Lost
 		g.reached = func(s *cluster.Snapshot) string { return reaped(s, lost) }
@@ -129,7 +131,7 @@ func goalOf(op cluster.Operation, revision string, repeated bool, before *snapsh
 	return g
 }
 
-func memberOf(m *snapshot, node string) string {
+func memberOf(m *hub.Snapshot, node string) string {
 	for i := range m.State.Nodes {
 		if n := &m.State.Nodes[i]; n.Name == node {
 			return n.Member
@@ -144,7 +146,7 @@ func (g *goal) isOld(w *cluster.WorkerInfo) bool {
 	return renews && w.Token == token
 }
 
-// onItsWay says how far a worker is that has not settled.
+// onItsWay describes how far a worker is that has not settled.
 func onItsWay(w *cluster.WorkerInfo) string {
 	switch w.State {
 	case cluster.WorkerStuck:
@@ -159,28 +161,28 @@ func onItsWay(w *cluster.WorkerInfo) string {
 	return fmt.Sprintf("%s on %s is to be restarted", w.Slot(), w.Node)
 }
 
-// reaped says which of the members that were gone is waited for still.
+// reaped returns which of the members that were gone is still waited for, "" for none.
 func reaped(s *cluster.Snapshot, gone []cluster.NodeInfo) string {
 	for i := range s.State.Lost {
 		n := &s.State.Lost[i]
 		if slices.ContainsFunc(gone, func(g cluster.NodeInfo) bool { return g.Member == n.Member }) {
-			return n.Name + " is waited for still"
+			return "still waiting for node " + n.Name
 		}
 	}
 	return ""
 }
 
-// deleted says whether a task is there still.
+// deleted returns that a task still exists, "" if it does not.
 func deleted(s *cluster.Snapshot, task string) string {
 	for i := range s.Tasks {
 		if s.Tasks[i].Name == task {
-			return "task " + task + " is there still"
+			return "task " + task + " still exists"
 		}
 	}
 	return ""
 }
 
-// marked says whether a node is not seen as it is wanted. A mark that is written after one that was taken back has
+// marked returns what of a mark is not seen on a node yet, "" for nothing. A mark that is written after one that was taken back has
 // low revisions again, so that these alone do not tell.
 func marked(s *cluster.Snapshot, kind cluster.OperationKind, node string) string {
 	for i := range s.State.Nodes {
@@ -196,19 +198,19 @@ func marked(s *cluster.Snapshot, kind cluster.OperationKind, node string) string
 	return ""
 }
 
-// seenMark says whether what is wanted of a node is not yet seen at a revision, "" for that of a mark that there is
-// not. One that has been taken back is gone.
+// seenMark returns that the mark of a node is not yet seen at a revision, "" if it is; revision "" is that of a mark that
+// does not exist. One that has been taken back is gone.
 func seenMark(s *cluster.Snapshot, node, revision string) string {
 	have, marked := s.Marks[node]
 	if revision == "" || !marked && revision != "0" || marked && atLeast(have, revision) {
 		return ""
 	}
-	return "what is wanted of " + node + " is not seen as it was written"
+	return "the mark of node " + node + " is not seen as it was written"
 }
 
 // goalOfAll returns what operations are to lead to, each of which was answered with a revision. Those that were repeated have
 // none: everything has to settle.
-func goalOfAll(ops cluster.Operations, revisions []string, before *snapshot) goal {
+func goalOfAll(ops cluster.Operations, revisions []string, before *hub.Snapshot) goal {
 	all, goals := goal{renews: map[cluster.Slot]int64{}}, []goal(nil)
 	for i, op := range ops {
 		if i >= len(revisions) || overruled(op, ops[i+1:]) {
@@ -276,7 +278,7 @@ func numbers(revision string) []int64 {
 }
 
 // triedAgain returns what says which workers are still kept from running, of those that a restart is to try again.
-func triedAgain(before *snapshot, op cluster.Operation) func(*cluster.Snapshot) string {
+func triedAgain(before *hub.Snapshot, op cluster.Operation) func(*cluster.Snapshot) string {
 	kept := map[cluster.Slot]bool{}
 	for i := range before.State.Workers {
 		if w := &before.State.Workers[i]; (op.Task == "" || w.Task == op.Task) && (op.Index == nil || w.Index == *op.Index) && w.Kept() {
@@ -293,7 +295,7 @@ func triedAgain(before *snapshot, op cluster.Operation) func(*cluster.Snapshot) 
 	}
 }
 
-// seenTask says whether a task is not yet seen at a revision.
+// seenTask returns that a task is not yet seen at a revision, "" if it is.
 func seenTask(s *cluster.Snapshot, task, revision string) string {
 	for i := range s.Tasks {
 		if s.Tasks[i].Name == task && atLeast(s.Tasks[i].Revision, revision) {
@@ -303,28 +305,58 @@ func seenTask(s *cluster.Snapshot, task, revision string) string {
 	return "task " + task + " is not seen as it was written"
 }
 
+// seenToGoOn returns that a run which is over is still seen as one that is not, "" if it is not.
+func seenToGoOn(s *cluster.Snapshot, task, id string) string {
+	for i := range s.State.Runs {
+		if r := &s.State.Runs[i]; r.Task == task && r.ID == id && r.State != cluster.RunDone && r.State != cluster.RunFailed {
+			return fmt.Sprintf("run %s is over, but is still seen as %s", id, r.State)
+		}
+	}
+	return ""
+}
+
 // settle waits until a goal is reached and all that it touches has settled, and says how far it got.
 func (a *API) settle(ctx context.Context, out *client.Accepted, wait Wait, g goal) {
 	ctx, cancel := context.WithTimeout(ctx, wait.duration())
 	defer cancel()
 	settled := false
 	defer func() { out.Settled = &settled }()
-	m, err := a.hub.current(ctx)
+	m, err := a.hub.Current(ctx)
 	for err == nil {
 		if out.Waiting = a.missing(ctx, m, g); len(out.Waiting) == 0 {
 			settled = true
 			out.Unplaced = g.unplaced(&m.Snapshot)
 			return
 		}
-		m, err = a.hub.next(ctx, m)
+		m, err = a.hub.Next(ctx, m)
 	}
 	if len(out.Waiting) == 0 {
-		out.Waiting = []string{"it is not known how far it is: " + err.Error()}
+		out.Waiting = []string{"progress unknown: " + err.Error()}
 	}
 }
 
-// missing says what there is still to do.
-func (a *API) missing(ctx context.Context, m *snapshot, g goal) []string {
+// missing returns what there is still to do.
+func (a *API) missing(ctx context.Context, m *hub.Snapshot, g goal) []string {
+	if list := a.unfinished(ctx, m, g); len(list) > 0 {
+		return list
+	}
+	// The plan and the runs may be of a later moment than the snapshot: what was to move does so already, and the next run has
+	// begun.
+	snap, err := a.node.Watch(ctx, 0)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	if list := g.unsettled(&snap); len(list) > 0 {
+		return list
+	}
+	if err := a.hub.Reach(ctx, snap.Number); err != nil { // whoever reads the state from now on sees it, too
+		return []string{err.Error()}
+	}
+	return nil
+}
+
+// unfinished returns what there is still to do by a snapshot and by what was read after it.
+func (a *API) unfinished(ctx context.Context, m *hub.Snapshot, g goal) []string {
 	if g.run != "" {
 		return a.missingRun(ctx, m, g)
 	}
@@ -335,27 +367,16 @@ func (a *API) missing(ctx context.Context, m *snapshot, g goal) []string {
 	if err != nil {
 		return []string{err.Error()}
 	}
-	if list := g.toMove(&plan); len(list) > 0 {
-		return list
-	}
-	// The plan may be of a later moment, in which what was to move does so already.
-	snap, err := a.node.Watch(ctx, 0)
-	if err != nil {
-		return []string{err.Error()}
-	}
-	if list := g.unsettled(&snap); len(list) > 0 {
-		return list
-	}
-	if err := a.hub.reach(ctx, snap.Number); err != nil { // who asks now sees it, too
-		return []string{err.Error()}
-	}
-	return nil
+	return g.toMove(&plan)
 }
 
 // unsettled says what is not reached yet, or on its way.
 func (g *goal) unsettled(s *cluster.Snapshot) (list []string) {
 	if todo := g.reached(s); todo != "" {
 		return []string{todo}
+	}
+	if g.run != "" { // its workers have ended, and other runs of the task are not waited for
+		return nil
 	}
 	var old, others []*cluster.WorkerInfo
 	for i := range s.State.Workers {
@@ -383,7 +404,7 @@ func (g *goal) unsettled(s *cluster.Snapshot) (list []string) {
 }
 
 // missingRun says what there is still to do of a run.
-func (a *API) missingRun(ctx context.Context, m *snapshot, g goal) []string {
+func (a *API) missingRun(ctx context.Context, m *hub.Snapshot, g goal) []string {
 	list, err := a.runsOf(ctx, m, g.task)
 	if err != nil {
 		return []string{err.Error()}

@@ -44,14 +44,14 @@ func TestWaitsUntilItIsSeen(t *testing.T) {
 		{"one task is seen", two, twoBody, cluster.Snapshot{Tasks: []cluster.TaskDetail{seen("a", "8")}}, "task b is not seen as it was written"},
 		{"one task is seen as it was", two, twoBody, cluster.Snapshot{Tasks: []cluster.TaskDetail{seen("a", "7"), seen("b", "8")}}, "task a is not seen as it was written"},
 		{"the task is gone", del, delBody, cluster.Snapshot{}, ""},
-		{"the task is there", del, delBody, cluster.Snapshot{Tasks: []cluster.TaskDetail{seen("a", "8")}}, "task a is there still"},
+		{"the task is there", del, delBody, cluster.Snapshot{Tasks: []cluster.TaskDetail{seen("a", "8")}}, "task a still exists"},
 		{"the drain is seen", drain, drainBody, cluster.Snapshot{State: node1(cluster.NodeInfo{Drain: &cluster.DrainInfo{}}), Marks: map[string]string{"n1": "8"}}, ""},
-		{"an older mark is seen", drain, drainBody, cluster.Snapshot{State: node1(cluster.NodeInfo{Drain: &cluster.DrainInfo{}}), Marks: map[string]string{"n1": "7"}}, "what is wanted of n1 is not seen as it was written"},
+		{"an older mark is seen", drain, drainBody, cluster.Snapshot{State: node1(cluster.NodeInfo{Drain: &cluster.DrainInfo{}}), Marks: map[string]string{"n1": "7"}}, "the mark of node n1 is not seen as it was written"},
 		{"a mark before the last is seen", drain, drainBody, cluster.Snapshot{State: node1(cluster.NodeInfo{Cordoned: true}), Marks: map[string]string{"n1": "9"}}, "drain of n1 is not seen yet"},
 		{"the label is seen", "nodes/n1/label", `{"labels": {"gpu": "true"}}`, cluster.Snapshot{Marks: map[string]string{"n1": "8"}}, ""},
 		{"the mark has been taken back", "nodes/n1/label", `{"labels": {"gpu": null}}`, cluster.Snapshot{}, ""},
-		{"the label is not seen", "nodes/n1/label", `{"labels": {"gpu": "true"}}`, cluster.Snapshot{Marks: map[string]string{"n1": "3"}}, "what is wanted of n1 is not seen as it was written"},
-		{"a node is waited for", "moves/now", "", cluster.Snapshot{State: cluster.State{Lost: []cluster.NodeInfo{{Name: "n7", Member: "m"}}}}, "n7 is waited for still"},
+		{"the label is not seen", "nodes/n1/label", `{"labels": {"gpu": "true"}}`, cluster.Snapshot{Marks: map[string]string{"n1": "3"}}, "the mark of node n1 is not seen as it was written"},
+		{"a node is waited for", "moves/now", "", cluster.Snapshot{State: cluster.State{Lost: []cluster.NodeInfo{{Name: "n7", Member: "m"}}}}, "still waiting for node n7"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n := node{apinode.Seeing(c.snap), new([]string), nil}
@@ -73,6 +73,46 @@ func TestWaitsUntilItIsSeen(t *testing.T) {
 			}
 			if got.Settled == nil || *got.Settled != (c.want == "") || !cmp.Equal(want, got.Waiting) {
 				t.Errorf("%s", text)
+			}
+		})
+	}
+}
+
+// A run is over for who waits for it once the state that is answered shows it so: what the store says of runs may be later.
+func TestWaitsUntilTheRunIsSeenToBeOver(t *testing.T) {
+	run := cluster.RunInfo{Task: "a", ID: "8", State: cluster.RunDone, WorkerNum: 1, Done: 1}
+	goesOn := run
+	goesOn.State, goesOn.Done = cluster.RunGoesOn, 0
+	another := goesOn
+	another.ID = "9"
+	state := func(runs ...cluster.RunInfo) cluster.State {
+		return cluster.State{Runs: runs, Workers: []cluster.WorkerInfo{{Task: "a", Run: "9", Node: "n1", State: cluster.WorkerStarting}}}
+	}
+	for _, c := range []struct {
+		name        string
+		seen, later cluster.State
+		want        string
+	}{
+		{"it is seen to be over", state(another), state(another), ""},
+		{"it is seen to go on", state(goesOn), state(goesOn), "run 8 is over, but is still seen as running"},
+		{"it is seen to be over later", state(goesOn), state(), ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n := node{apinode.New(c.seen), new([]string), nil}
+			n.Ran = []cluster.RunInfo{run, another}
+			wait := "1m"
+			if c.want != "" {
+				wait = "50ms"
+			}
+			later := time.AfterFunc(20*time.Millisecond, func() { n.Set(c.later) })
+			defer later.Stop()
+			_, text := ask(t, n, http.MethodPost, "/api/v1/tasks/a/run-now?wait="+wait, "")
+			var got struct {
+				Settled bool
+				Waiting []string
+			}
+			if err := json.Unmarshal(text, &got); err != nil || got.Settled != (c.want == "") || len(got.Waiting) > 0 != (c.want != "") || c.want != "" && got.Waiting[0] != c.want {
+				t.Errorf("%s, %v; want %q", text, err, c.want)
 			}
 		})
 	}

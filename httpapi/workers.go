@@ -11,6 +11,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/hub"
 )
 
 // WorkerPath names a worker.
@@ -41,7 +42,7 @@ type workerRun struct {
 
 // underWay returns the slot that is meant where a task has runs, and none is named: that of the run under way that began
 // last.
-func underWay(m *snapshot, slot cluster.Slot) (cluster.Slot, error) {
+func underWay(m *hub.Snapshot, slot cluster.Slot) (cluster.Slot, error) {
 	tasks := m.State.Tasks
 	at := slices.IndexFunc(tasks, func(t cluster.TaskInfo) bool { return t.Name == slot.Task && t.Runs })
 	if at < 0 {
@@ -99,11 +100,7 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 		OperationID: "get-worker", Method: http.MethodGet, Path: one, Tags: tags, Metadata: as(RoleView),
 		Errors: []int{http.StatusNotFound}, Summary: "A worker",
 	}, func(ctx context.Context, in *workerRun) (*body[cluster.WorkerInfo], error) {
-		m, err := a.current(ctx)
-		if err != nil {
-			return nil, err
-		}
-		slot, err := underWay(m, in.slot(in.Run))
+		m, slot, err := a.locate(ctx, in)
 		if err != nil {
 			return nil, err
 		}
@@ -117,11 +114,7 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 		OperationID: "explain-worker", Method: http.MethodGet, Path: one + "/explain", Tags: tags, Metadata: as(RoleView),
 		Errors: []int{http.StatusNotFound}, Summary: "Why a worker is where it is, why not elsewhere, and how it came there",
 	}, func(ctx context.Context, in *workerRun) (*body[cluster.Explanation], error) {
-		m, err := a.current(ctx)
-		if err != nil {
-			return nil, err
-		}
-		slot, err := underWay(m, in.slot(in.Run))
+		_, slot, err := a.locate(ctx, in)
 		if err != nil {
 			return nil, err
 		}
@@ -136,7 +129,7 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 	}
 	accept(a, huma.Operation{
 		OperationID: "restart-worker", Method: http.MethodPost, Path: one + "/restart", Tags: tags,
-		Summary: "Starts a worker anew, under a new token and not necessarily on the same node",
+		Summary: "Restarts a worker under a new token, not necessarily on the same node",
 	}, func(in *restart) (cluster.Operation, Wait) { return cluster.RestartWorker(in.slot("")), in.Wait })
 	type move struct {
 		WorkerPath
@@ -154,7 +147,7 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 	a.handleRaw(mux, logOperation(), a.workerLog)
 	a.handleRaw(mux, stackOperation(), a.stack)
 	asked := func(send func(http.ResponseWriter, *http.Request, logQuery)) http.HandlerFunc {
-		return a.peers.signed(a.node, func(w http.ResponseWriter, r *http.Request) {
+		return a.peers.Signed(a.node, func(w http.ResponseWriter, r *http.Request) {
 			q, err := readLogQuery(r)
 			if err != nil {
 				a.fail(w, err)
@@ -175,8 +168,18 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 	)
 }
 
+// locate returns the cluster as it is, and the slot in it that a request means.
+func (a *API) locate(ctx context.Context, in *workerRun) (*hub.Snapshot, cluster.Slot, error) {
+	m, err := a.current(ctx)
+	if err != nil {
+		return nil, cluster.Slot{}, err
+	}
+	slot, err := underWay(m, in.slot(in.Run))
+	return m, slot, err
+}
+
 // workerOf returns a worker, and false if there is none.
-func workerOf(m *snapshot, slot cluster.Slot) (cluster.WorkerInfo, bool) {
+func workerOf(m *hub.Snapshot, slot cluster.Slot) (cluster.WorkerInfo, bool) {
 	list := m.State.Workers
 	task, run := cluster.SplitRun(slot.Task)
 	at, found := slices.BinarySearchFunc(

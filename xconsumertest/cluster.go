@@ -8,18 +8,18 @@
 //		c.Task("mail", "send", 2)
 //		n1 := c.Start("n1", func(n *xconsumer.Node) { n.Handle("send", send) })
 //		n2 := c.Start("n2", func(n *xconsumer.Node) { n.Handle("send", send) }) // one worker moves
-//		n2.Cut()                                                                // its worker is told to stop
+//		n2.Cut()                                                                // its worker is asked to stop
 //		c.Advance(time.Minute)
 //		…
 //	})
 //
-// Everything runs in a [testing/synctest] bubble: time.Sleep and timers use the fake clock, which
-// goes on when every goroutine waits. So works under test must not wait for anything outside the
-// bubble: no real connections, no channels made elsewhere. All goroutines that they start must have
-// ended when the test does.
+// Everything runs in a [testing/synctest] bubble. time.Sleep and timers use a fake clock, which
+// advances when every goroutine waits. So works under test must not wait for anything outside the
+// bubble, such as a real connection or a channel that was made elsewhere. All goroutines that they
+// start must have ended when the test ends.
 //
-// The nodes are real ones. What is modelled is the service: see package coord/mem for what it does
-// and does not do to its clients.
+// The nodes are real. The service is a model: package coord/mem describes what it does to its
+// clients, and what it does not.
 package xconsumertest
 
 import (
@@ -37,34 +37,33 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/testcluster"
 )
 
-// SessionTimeout is that of all nodes; a lease that is not renewed ends a little earlier.
+// SessionTimeout is the session timeout of all nodes. A lease that is not renewed ends slightly earlier.
 const SessionTimeout = 20 * time.Second
 
 // Bounds in fake time.
 const (
-	patience = 10 * time.Minute // for a cluster to settle
-	quiet    = time.Second      // for which nothing must be left to do before it has
-	forever  = 2 * time.Hour    // that a test waits without letting time pass itself
+	settleTimeout = 10 * time.Minute // the longest time for a cluster to settle
+	settledFor    = time.Second      // how long nothing must be left to do until it has settled
+	testTimeout   = 2 * time.Hour    // the longest time that a test waits by itself
 )
 
-// Cluster is a cluster under test. Its methods are for the test's own goroutine.
+// Cluster is a cluster under test. Its methods must be called from the goroutine of the test.
 type Cluster struct {
 	t     *testing.T
 	inner testcluster.Cluster
 	nodes []*Node
-	waits *time.Timer // fires when the test waits for something that does not come
+	waits *time.Timer // fires when the test waits for something that does not happen
 }
 
-// Run runs a test in a bubble with an empty cluster. At its end the nodes that are still there leave,
-// cut ones without a word; a node that does not end well fails the test. A test that waits for what
-// does not come, on a channel say, panics after two hours of fake time, since the nodes' own timers never
-// let it deadlock.
+// Run runs a test in a bubble, with an empty cluster. When the test ends, the nodes leave the cluster, except those that are
+// cut off, which stop. A node whose Run returns an error fails the test. A test that waits for two hours of fake time, for
+// example on a channel, panics: the timers of the nodes keep synctest from detecting the deadlock.
 func Run(t *testing.T, test func(t *testing.T, c *Cluster)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		service := mem.New(mem.Config{Timeout: SessionTimeout, Grace: 2 * time.Second, Latency: time.Millisecond})
+		service := mem.New(mem.Config{Timeout: SessionTimeout, TakeoverDelay: 2 * time.Second, Latency: time.Millisecond})
 		c := &Cluster{t: t, inner: testcluster.Cluster{Service: service}}
-		c.waits = time.AfterFunc(forever, func() { panic("xconsumertest: the test waits for something that does not come") })
+		c.waits = time.AfterFunc(testTimeout, func() { panic("xconsumertest: the test has waited for 2h of fake time") })
 		defer c.waits.Stop()
 		defer func() {
 			for _, n := range c.nodes {
@@ -75,14 +74,14 @@ func Run(t *testing.T, test func(t *testing.T, c *Cluster)) {
 	})
 }
 
-// Task declares a task; nodes that are started afterwards publish it.
+// Task declares a task. The nodes that are started afterwards publish it.
 func (c *Cluster) Task(name, workName string, workers int) {
 	c.t.Helper()
 	c.Declare(cluster.TaskSpec{Name: name, WorkName: workName, WorkerNum: workers})
 }
 
-// Declare declares a task with everything that can be said of one. A task of the same name is
-// replaced.
+// Declare declares a task by its whole specification, in place of an earlier one of the same name. The nodes that are
+// started afterwards publish it. An invalid specification fails the test.
 func (c *Cluster) Declare(spec cluster.TaskSpec) {
 	c.t.Helper()
 	if err := spec.Validate(); err != nil {
@@ -92,8 +91,8 @@ func (c *Cluster) Declare(spec cluster.TaskSpec) {
 	c.inner.Tasks = append(c.inner.Tasks, spec)
 }
 
-// Start starts a node with the works that register gives it, and waits until the cluster has
-// settled: workers may have moved to it.
+// Start starts a node with the works that register registers, and waits until the cluster has
+// settled; see Settle. Workers may move to the node meanwhile.
 func (c *Cluster) Start(name string, register func(*xconsumer.Node)) *Node {
 	c.t.Helper()
 	n := c.Join(name, register)
@@ -101,7 +100,7 @@ func (c *Cluster) Start(name string, register func(*xconsumer.Node)) *Node {
 	return n
 }
 
-// Join starts a node and does not wait.
+// Join starts a node like Start, and does not wait.
 func (c *Cluster) Join(name string, register func(*xconsumer.Node)) *Node {
 	c.t.Helper()
 	inner, err := c.inner.Start(context.Background(), name, register)
@@ -113,33 +112,34 @@ func (c *Cluster) Join(name string, register func(*xconsumer.Node)) *Node {
 	return n
 }
 
-// Advance lets time pass.
+// Advance lets fake time pass, and waits until every goroutine waits.
 func (c *Cluster) Advance(d time.Duration) {
-	c.waits.Reset(d + forever)
+	c.waits.Reset(d + testTimeout)
 	time.Sleep(d)
 	synctest.Wait()
-	c.waits.Reset(forever)
+	c.waits.Reset(testTimeout)
 }
 
-// Settle lets time pass until every worker that has a node which can run it runs, every node that
-// is neither cut nor gone is a member, and that has been so for a second. It fails the test, and
-// says what is missing, if that takes more than ten minutes.
+// Settle lets fake time pass until the cluster has settled: for one second, every worker that some
+// node can run has been running, no worker has been stopping, and exactly the nodes that are neither
+// cut off nor ended have been members. It fails the test, and says what is missing, if that takes
+// more than ten minutes.
 func (c *Cluster) Settle() {
 	c.t.Helper()
 	var last string
 	since := time.Now()
-	for end := since.Add(patience); time.Now().Before(end); c.Advance(50 * time.Millisecond) {
+	for end := since.Add(settleTimeout); time.Now().Before(end); c.Advance(50 * time.Millisecond) {
 		switch last = c.unsettled(); {
 		case last != "":
 			since = time.Now()
-		case time.Since(since) >= quiet:
+		case time.Since(since) >= settledFor:
 			return
 		}
 	}
 	c.t.Fatalf("the cluster does not settle: %s", last)
 }
 
-// unsettled says what is not as it should be, "" if all is well.
+// unsettled returns what keeps the cluster from being settled; "" for nothing.
 func (c *Cluster) unsettled() string {
 	var up []string
 	var observer *Node
@@ -166,15 +166,15 @@ func (c *Cluster) unsettled() string {
 	if !slices.Equal(up, members) {
 		return fmt.Sprintf("nodes %s are members; want %s", strings.Join(members, ", "), strings.Join(up, ", "))
 	}
-	told := map[string]bool{}
+	published := map[string]bool{}
 	for _, t := range s.Tasks {
-		told[t.Name] = true
+		published[t.Name] = true
 		if t.Running < t.WorkerNum && t.Reason == "" {
 			return fmt.Sprintf("%d of %d workers of %s run", t.Running, t.WorkerNum, t.Name)
 		}
 	}
 	for _, t := range c.inner.Tasks {
-		if !told[t.Name] {
+		if !published[t.Name] {
 			return fmt.Sprintf("task %s is not published: start a node after declaring it", t.Name)
 		}
 	}
@@ -186,7 +186,8 @@ func (c *Cluster) unsettled() string {
 	return ""
 }
 
-// State returns the cluster as a node that is up sees it.
+// State returns the cluster as seen by the node that was started last, of those that run and are not cut off. It fails the
+// test if there is none.
 func (c *Cluster) State() cluster.State {
 	c.t.Helper()
 	for _, n := range slices.Backward(c.nodes) {
@@ -205,7 +206,7 @@ func (c *Cluster) State() cluster.State {
 	return cluster.State{}
 }
 
-// Where returns the node that a worker is granted to, "" if to none.
+// Where returns the name of the node that a worker is granted to; "" for none.
 func (c *Cluster) Where(task string, index int) string {
 	c.t.Helper()
 	for _, w := range c.State().Workers {

@@ -7,7 +7,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/testcluster"
 )
 
-// Node is a node under test.
+// Node is a node under test. Its methods must be called from the goroutine of the test.
 type Node struct {
 	*xconsumer.Node
 	cluster *Cluster
@@ -15,8 +15,8 @@ type Node struct {
 	cut     bool
 }
 
-// Leave makes the node leave in order, and waits: its workers are told to stop with
-// xconsumer.ErrLeaving and then run elsewhere. It returns what Run returned, nil unless a worker
+// Leave makes the node leave the cluster, and waits for it. Its workers are asked to stop with
+// xconsumer.ErrLeaving, and then run elsewhere. Leave returns what Run returned: nil unless a worker
 // did not stop in time.
 func (n *Node) Leave() error {
 	n.inner.Stop()
@@ -24,8 +24,8 @@ func (n *Node) Leave() error {
 }
 
 // Cut cuts the node off from the coordination service. Its workers run on until its lease is about
-// to end, and are told to stop with xconsumer.ErrLeaseLost; others are granted their slots when the
-// session timeout is over.
+// to end, and are then asked to stop with xconsumer.ErrLeaseLost. Other nodes get their slots after
+// the session timeout.
 func (n *Node) Cut() {
 	n.cut = true
 	n.inner.Cut()
@@ -37,17 +37,17 @@ func (n *Node) Heal() {
 	n.inner.Heal()
 }
 
-// Expire ends the node's session at once, as an administrator of the service could: its workers
-// have a moment to stop.
+// Expire ends the node's session at once, as an administrator of the service could. Its workers are asked
+// to stop, and have a short time for it.
 func (n *Node) Expire() {
 	if v := n.inner.LastReport(); v != nil {
 		n.cluster.inner.Service.Expire(v.Session)
 	}
 }
 
-// Crash is what others see of a crash: the node is cut off for good, and its parent process closes
-// it at once, so that its slots move without a session timeout. Its workers go on in this process
-// until its lease is over, as those of a process that was paused do: a token tells their effects
+// Crash is a crash as other nodes see it. The node is cut off for good, and its parent process closes
+// it at once, so that its slots move without waiting for the session timeout. Its workers go on in
+// this process until its lease ends, like those of a paused process. Tokens distinguish their effects
 // from those of their successors.
 func (n *Node) Crash() {
 	n.cluster.t.Helper()
@@ -60,8 +60,8 @@ func (n *Node) Crash() {
 	}
 }
 
-// Err returns what ended the node, nil while it runs or if it left in order. An error that matches
-// xconsumer.ErrStuck means that a worker did not stop, upon which a real process must end.
+// Err returns the error with which the node ended; nil while it runs, or if it has left the cluster. An error that
+// matches xconsumer.ErrStuck means that a worker did not stop: a real process must then end.
 func (n *Node) Err() error {
 	if !n.inner.Ended() {
 		return nil

@@ -7,8 +7,8 @@ import (
 	"gitee.com/ken.yang/xconsumer"
 )
 
-// Sink is a store that compares fencing tokens, as a database of yours should: it takes an effect
-// of a slot only if no effect with a higher token was taken before. The zero value is ready; any
+// Sink is a store that compares fencing tokens, as your database should: it accepts an effect of a
+// slot only if it has not accepted one with a higher token before. The zero value is ready to use. Any
 // goroutine may use it.
 type Sink struct {
 	mu      sync.Mutex
@@ -24,7 +24,7 @@ type Effect struct {
 	Value any
 }
 
-// Write takes an effect, or refuses it because it comes too late.
+// Write records an effect. It returns an error, and records nothing, if the effect comes too late.
 func (s *Sink) Write(w *xconsumer.Worker, value any) error {
 	slot := fmt.Sprintf("%s#%d", w.Task(), w.Index())
 	s.mu.Lock()
@@ -41,14 +41,14 @@ func (s *Sink) Write(w *xconsumer.Worker, value any) error {
 	return nil
 }
 
-// Effects returns what was taken, in order.
+// Effects returns the recorded effects, in order.
 func (s *Sink) Effects() []Effect {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]Effect(nil), s.effects...)
 }
 
-// Refused returns how many effects came too late.
+// Refused returns the number of effects that came too late.
 func (s *Sink) Refused() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

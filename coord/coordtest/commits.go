@@ -167,7 +167,7 @@ func testUnknown(e *env) {
 	_, err := s.Commit(ctx, coord.Set(k, []byte("1"), 0))
 	e.wantErr(err, coord.ErrUnknown)
 	if _, checked := coord.FailedCheck(err); checked {
-		e.Fatalf("an unknown outcome is no failed check: %v", err)
+		e.Fatalf("an unknown outcome is not a failed check: %v", err)
 	}
 	e.await("the commit that was not answered shows", func() bool {
 		r, err := observer.Get(e.ctx, k)

@@ -52,71 +52,87 @@ var register = porcupine.NondeterministicModel{
 }
 
 // testLinearizable lets clients race for one key while their replies get lost, and asks
-// porcupine whether one order explains all that they were told.
+// porcupine whether one order explains all answers.
 func testLinearizable(e *env) {
-	const clients, commits = 4, 25
+	const clients = 4
 	s, _ := e.open()
-	k := e.key("register")
-	e.commit(s, coord.Create(k, nil))
-	var (
-		mu      sync.Mutex
-		history []porcupine.Operation
-		workers sync.WaitGroup
-		start   = time.Now()
-		told    = map[any]int{}
-	)
+	r := race{env: e, key: e.key("register"), start: time.Now(), answers: map[any]int{}}
+	e.commit(s, coord.Create(r.key, nil))
+	var running sync.WaitGroup
 	for id := range clients {
 		session, client := e.open()
-		workers.Go(func() {
-			for n := range commits {
-				lose := n%8 == 7
-				if lose {
-					client.LoseReplies()
-				}
-				var version int64
-				ctx, cancel := context.WithTimeout(e.ctx, 300*time.Millisecond)
-				if r, err := session.Get(ctx, k); err == nil {
-					version = r.Version
-				}
-				if rand.IntN(3) == 0 && version > 0 {
-					version--
-				}
-				op := porcupine.Operation{ClientId: id, Input: attempt{version}, Call: int64(time.Since(start))}
-				_, err := session.Commit(ctx, coord.Set(k, nil, version))
-				cancel()
-				op.Return = int64(time.Since(start))
-				switch {
-				case err == nil:
-					op.Output = applied
-				case errors.Is(err, coord.ErrVersion):
-					op.Output = refused
-				case errors.Is(err, coord.ErrUnknown):
-					// It may still happen: another client's, for ever.
-					op.Output, op.Return, op.ClientId = unknown, math.MaxInt64, clients+id*commits+n
-				default:
-					e.Errorf("commit: %v", err)
-					return
-				}
-				mu.Lock()
-				history = append(history, op)
-				told[op.Output]++
-				mu.Unlock()
-				if lose {
-					client.Heal()
-				}
-			}
-		})
+		running.Go(func() { r.run(id, clients, session, client) })
 	}
-	workers.Wait()
-	e.Logf("applied %d, refused %d, unknown %d", told[applied], told[refused], told[unknown])
-	if told[applied] == 0 || told[refused] == 0 {
+	running.Wait()
+	e.Logf("applied %d, refused %d, unknown %d", r.answers[applied], r.answers[refused], r.answers[unknown])
+	if r.answers[applied] == 0 || r.answers[refused] == 0 {
 		e.Fatal("the history shows no race")
 	}
-	switch result := porcupine.CheckOperationsTimeout(register.ToModel(), history, limit); result {
+	switch result := porcupine.CheckOperationsTimeout(register.ToModel(), r.history, limit); result {
 	case porcupine.Ok:
 	case porcupine.Unknown:
 		e.Fatal("no verdict in time")
 	default:
-		e.Fatalf("history is not linearizable: %+v", history)
+		e.Fatalf("history is not linearizable: %+v", r.history)
 	}
+}
+
+// race is clients that set one key, and the history of their commits.
+type race struct {
+	*env
+	key   string
+	start time.Time
+
+	mu      sync.Mutex
+	history []porcupine.Operation
+	answers map[any]int // how many commits had each answer
+}
+
+// run makes the commits of one of the clients.
+func (r *race) run(id, clients int, session coord.Session, client Client) {
+	const commits = 25
+	for n := range commits {
+		lose := n%8 == 7
+		if lose {
+			client.LoseReplies()
+		}
+		op, err := r.set(session)
+		op.ClientId = id
+		switch {
+		case err == nil:
+			op.Output = applied
+		case errors.Is(err, coord.ErrVersion):
+			op.Output = refused
+		case errors.Is(err, coord.ErrUnknown):
+			// It may still happen: another client's, for ever.
+			op.Output, op.Return, op.ClientId = unknown, math.MaxInt64, clients+id*commits+n
+		default:
+			r.Errorf("commit: %v", err)
+			return
+		}
+		r.mu.Lock()
+		r.history = append(r.history, op)
+		r.answers[op.Output]++
+		r.mu.Unlock()
+		if lose {
+			client.Heal()
+		}
+	}
+}
+
+// set sets the key at the version that it has or, at times, had.
+func (r *race) set(session coord.Session) (op porcupine.Operation, err error) {
+	var version int64
+	ctx, cancel := context.WithTimeout(r.ctx, 300*time.Millisecond)
+	defer cancel()
+	if record, err := session.Get(ctx, r.key); err == nil {
+		version = record.Version
+	}
+	if rand.IntN(3) == 0 && version > 0 {
+		version--
+	}
+	op = porcupine.Operation{Input: attempt{version}, Call: int64(time.Since(r.start))}
+	_, err = session.Commit(ctx, coord.Set(r.key, nil, version))
+	op.Return = int64(time.Since(r.start))
+	return op, err
 }

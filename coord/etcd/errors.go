@@ -61,10 +61,10 @@ func (e *requestError) Error() string {
 	return strings.Trim(text[strings.LastIndex(text, ": ")+1:], ` "`)
 }
 
-// isUnsupported tells whether what answered is no etcd.
+// isUnsupported reports whether the server that answered is not etcd.
 func isUnsupported(err error) bool {
 	return status.Code(err) == codes.Unimplemented
 }
 
-// isUnavailable tells whether a request failed because no server answered it.
+// isUnavailable reports whether a request failed because no server answered it.
 func isUnavailable(err error) bool { return errors.Is(err, coord.ErrUnknown) }

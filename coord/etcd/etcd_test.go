@@ -407,11 +407,11 @@ func TestTakeoverDelayOutlastsALease(t *testing.T) {
 	info := s.Info()
 	left := info.Base + info.Timeout - s.Now()
 	t.Logf("the paused leader ended a lease that was renewed: %v; it had %v left", early, left)
-	if delay := info.TakeoverDelay(info.Timeout); delay < info.Timeout || left > delay {
+	if delay := info.TakeoverDelayAfter(info.Timeout); delay < info.Timeout || left > delay {
 		t.Errorf("the takeover delay is %v, a lease lasts %v and had %v left", delay, info.Timeout, left)
 	}
-	if other := open(t, newClient(t, etcd.Config{SessionTimeout: 2 * timeout}, servers.Addrs()...)).Info(); info.TakeoverDelay(other.Timeout) < other.Timeout {
-		t.Errorf("of another session, whose timeout is %v, the takeover delay is %v", other.Timeout, info.TakeoverDelay(other.Timeout))
+	if other := open(t, newClient(t, etcd.Config{SessionTimeout: 2 * timeout}, servers.Addrs()...)).Info(); info.TakeoverDelayAfter(other.Timeout) < other.Timeout {
+		t.Errorf("of another session, whose timeout is %v, the takeover delay is %v", other.Timeout, info.TakeoverDelayAfter(other.Timeout))
 	}
 }
 

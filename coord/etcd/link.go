@@ -185,7 +185,7 @@ func checkVersion(endpoint, version string) error {
 	var n [3]int
 	parts := strings.Split(plain, ".")
 	for i := range min(len(parts), 3) {
-		n[i], _ = strconv.Atoi(parts[i]) // what is no number is no version that is known to be good
+		n[i], _ = strconv.Atoi(parts[i]) // 0 for what is not a number: no good version has that
 	}
 	line := [2]int{n[0], n[1]}
 	first, listed := oldest[line]
@@ -196,7 +196,8 @@ func checkVersion(endpoint, version string) error {
 		return nil
 	}
 	return fmt.Errorf(
-		"%w: etcd at %s is %s, whose leases can end although they were renewed or be renewed although they ended, so that work would run twice: use 3.5.28, 3.6.9, 3.7.0 or newer",
+		"%w: etcd at %s is %s, whose leases can end although they were renewed or be renewed although they ended, "+
+			"so that work would run twice: use 3.5.28, 3.6.9, 3.7.0 or newer",
 		coord.ErrUnsupported,
 		endpoint,
 		version,

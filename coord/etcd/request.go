@@ -138,7 +138,7 @@ func (ss *session) newTxn(ops []coord.Op) *txn {
 	return t
 }
 
-// alive fails if nothing can be asked any more.
+// alive returns an error if no further request can be made.
 func (ss *session) alive(ctx context.Context) error {
 	select {
 	case <-ss.done:

@@ -155,13 +155,13 @@ func (s *Store) open(ctx context.Context, client *clientv3.Client, link *link) (
 		return nil, err
 	}
 	ss := newSession(s, client, link, lease.ID, coord.Info{
-		ID:        strconv.FormatInt(int64(lease.ID), 16),
-		Timeout:   time.Duration(lease.TTL) * time.Second,
-		Spacing:   Spacing,
-		Grace:     coord.OwnTimeout,
-		Base:      base,
-		Connected: true,
-		Server:    strings.Join(s.cfg.Endpoints, ","),
+		ID:            strconv.FormatInt(int64(lease.ID), 16),
+		Timeout:       time.Duration(lease.TTL) * time.Second,
+		Spacing:       Spacing,
+		TakeoverDelay: coord.OwnTimeout,
+		Base:          base,
+		Connected:     true,
+		Server:        strings.Join(s.cfg.Endpoints, ","),
 	})
 	attempt, cancel := ss.attempt(ctx)
 	made, err := client.Put(attempt, ss.mark, "{}", clientv3.WithLease(lease.ID))

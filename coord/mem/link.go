@@ -182,7 +182,7 @@ func (c *Client) change(f func()) {
 // Now reads the client's lease clock; unlike a session's, it answers while the process is paused.
 func (c *Client) Now() time.Duration { return c.now() }
 
-// Reachable tells whether what the service says reaches the client's process.
+// Reachable reports whether answers of the service reach the client's process.
 func (c *Client) Reachable() bool {
 	c.service.mu.Lock()
 	defer c.service.mu.Unlock()
@@ -193,21 +193,21 @@ func (c *Client) now() time.Duration {
 	return time.Duration(float64(c.service.now()) * c.rate)
 }
 
-// reachable tells whether what the service says arrives.
+// reachable reports whether answers of the service arrive.
 func (c *Client) reachable() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.there.isOpen() && c.back.isOpen() && c.awake.isOpen()
 }
 
-// unanswered reports whether the service hears the client, and what it says does not arrive.
+// unanswered reports whether the service hears the client while its answers do not arrive.
 func (c *Client) unanswered() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.there.isOpen() && !c.back.isOpen() && c.awake.isOpen()
 }
 
-// heard tells whether the service hears the client.
+// heard reports whether the service hears the client.
 func (c *Client) heard() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -292,7 +292,8 @@ func (c call) sleep(d time.Duration) error {
 	}
 }
 
-// over tells whether there is nobody left to wait: of two reasons to go on, the end comes first.
+// over returns why the caller no longer waits; nil if it does. If the wait is over for two reasons, the end of the session
+// comes first.
 func (c call) over() error {
 	select {
 	case <-c.done:

@@ -193,14 +193,14 @@ func (ss *session) Info() coord.Info {
 	ss.service.mu.Lock()
 	defer ss.service.mu.Unlock()
 	info := coord.Info{
-		ID:         ss.id,
-		Timeout:    ss.timeout,
-		Spacing:    ss.service.spacing(),
-		Grace:      ss.service.cfg.Grace,
-		Base:       ss.base,
-		Connected:  connected,
-		Unanswered: unanswered,
-		Server:     "memory",
+		ID:            ss.id,
+		Timeout:       ss.timeout,
+		Spacing:       ss.service.spacing(),
+		TakeoverDelay: ss.service.cfg.TakeoverDelay,
+		Base:          ss.base,
+		Connected:     connected,
+		Unanswered:    unanswered,
+		Server:        "memory",
 	}
 	if !connected {
 		info.Err = errors.New("the link is cut")

@@ -35,8 +35,8 @@ import (
 type Config struct {
 	// Timeout is granted to the sessions of clients that ask for none of their own; default 20 s.
 	Timeout time.Duration
-	// Grace is what leaders wait before they take over, [coord.OwnTimeout] as with etcd; default Tick.
-	Grace time.Duration
+	// TakeoverDelay is what leaders wait before they take over, [coord.OwnTimeout] as with etcd; default Tick.
+	TakeoverDelay time.Duration
 	// Tick, if set, makes the service count sessions as ZooKeeper does: servers tell it whom they
 	// have heard of up to half a tick later, so that a lease is proven by two writes.
 	Tick time.Duration
@@ -136,8 +136,8 @@ func New(cfg Config) *Service {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 20 * time.Second
 	}
-	if cfg.Grace == 0 {
-		cfg.Grace = cfg.Tick
+	if cfg.TakeoverDelay == 0 {
+		cfg.TakeoverDelay = cfg.Tick
 	}
 	s := &Service{
 		cfg:      cfg,

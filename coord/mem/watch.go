@@ -28,9 +28,10 @@ func (ss *session) disarm(key string, kind watchKind) (was bool) {
 	return was
 }
 
-// changed hints at a change of key that has arrived at the server; made tells whether the key was
+// changed hints at a change of key that has arrived at the server; made reports whether the key was
 // created or deleted. A client that is cut off could hear of it when its link heals at the
-// earliest; that it hears at once is no harm, since hints are only useful with reads, which wait.
+// earliest; that it hears of it at once does no harm, since hints
+// are useful only together with reads, which wait.
 func (srv *server) changed(key string, made bool) {
 	for _, ss := range srv.service.sessions {
 		if ss.server() != srv {

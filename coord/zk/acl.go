@@ -187,7 +187,7 @@ func notChanged(keys []string) error {
 func CheckCreate(ctx context.Context, s coord.Session, key string) (above string, err error) {
 	ss, ok := s.(*session)
 	if !ok {
-		return "", fmt.Errorf("check create: %w: it is no session of ZooKeeper", coord.ErrInvalid)
+		return "", fmt.Errorf("check create: %w: not a session of ZooKeeper", coord.ErrInvalid)
 	}
 	for above = path.Dir(ss.rooted(key)); above != "/"; above = path.Dir(above) {
 		exists, err := read(ctx, ss, "look for", above, func() (bool, error) {
@@ -216,9 +216,9 @@ func withIdentity(s coord.Session) (*session, error) {
 	ss, ok := s.(*session)
 	switch {
 	case !ok:
-		return nil, fmt.Errorf("who may use znodes: %w: it is no session of ZooKeeper", coord.ErrInvalid)
+		return nil, fmt.Errorf("who may use znodes: %w: not a session of ZooKeeper", coord.ErrInvalid)
 	case ss.store.cfg.Username == "":
-		return nil, fmt.Errorf("who may use znodes: %w: there is no username to compare with", coord.ErrInvalid)
+		return nil, fmt.Errorf("who may use znodes: %w: no username is configured", coord.ErrInvalid)
 	}
 	return ss, nil
 }

@@ -11,8 +11,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 )
 
-// table maps what a server answered to the errors of the contract. Other answers are refusals, but for
-// those of doubtful; what is no answer (a lost connection, one that never came) leaves the outcome unknown.
+// table maps the answers of a server to the errors of the contract. Other answers are refusals, except those of doubtful.
+// Without an answer (the connection was lost or never came) the outcome is unknown.
 var table = []struct{ from, to error }{
 	{zk.ErrNoNode, coord.ErrNotFound},
 	{zk.ErrNodeExists, coord.ErrExists},

@@ -29,8 +29,8 @@ var (
 	mostLine  = regexp.MustCompile(`(?m)^maxSessionTimeout=(\d+)`)
 )
 
-// Inspect asks the servers what they are, all at once, by srvr and conf: unlike ruok these tell whether a server serves,
-// with a quorum. It returns within a few seconds: within two where none answers.
+// Inspect asks all servers at once about themselves, with the commands srvr and conf. Unlike ruok, these show whether a
+// server has a quorum and serves. It returns within a few seconds, and within two if no server answers.
 func (s *Store) Inspect(ctx context.Context) []Server {
 	list := make([]Server, len(s.cfg.Servers))
 	var asked sync.WaitGroup

@@ -321,7 +321,8 @@ func checkLeast(server string, least, tick time.Duration) error {
 		return nil
 	}
 	return fmt.Errorf("ZooKeeper at %s grants no session timeout below %v, as a server with tickTime %v does, but zookeeper.tickTime is %v: "+
-		"set it to the server's, or leases are counted too long; or allow conf in 4lw.commands.whitelist, if minSessionTimeout is why", server, least, least/2, tick)
+		"set it to the server's, or leases are counted too long; or allow conf in 4lw.commands.whitelist, if minSessionTimeout is why",
+		server, least, least/2, tick)
 }
 
 var (

@@ -102,7 +102,7 @@ func (ss *session) createParent(parent string) error {
 	return err
 }
 
-// makeParents creates what is missing above p; made tells whether anything was.
+// makeParents creates the missing parents of p; made reports whether any was missing.
 func (ss *session) makeParents(ctx context.Context, p string) (made bool, err error) {
 	parent := path.Dir(p)
 	if parent == "/" {
@@ -173,8 +173,7 @@ func read[T any](ctx context.Context, ss *session, what, key string, call func()
 	}
 }
 
-// awaitConnection returns when a server answers again, when there is no more hope, or
-// after a moment.
+// awaitConnection returns when a server answers again, when the session or ctx has ended, or after a moment.
 func (ss *session) awaitConnection(ctx context.Context) {
 	ss.mu.Lock()
 	connected := ss.connected

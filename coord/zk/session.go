@@ -44,9 +44,9 @@ func newSession(s *Store) *session {
 		connected:   make(chan struct{}),
 	}
 	ss.info = coord.Info{
-		Timeout: s.cfg.SessionTimeout,
-		Spacing: Spacing(s.cfg.TickTime),
-		Grace:   s.cfg.TickTime,
+		Timeout:       s.cfg.SessionTimeout,
+		Spacing:       Spacing(s.cfg.TickTime),
+		TakeoverDelay: s.cfg.TickTime,
 	}
 	ss.renewals.Spacing = ss.info.Spacing
 	ss.link = &link{store: s, closing: make(chan struct{}), granted: ss.granted}
@@ -112,10 +112,10 @@ func (ss *session) event(ev zk.Event) {
 	}
 }
 
-// settled is when after a reconnect the library has set its watches anew.
+// settled is how long after a reconnect the library has set its watches again.
 const settled = time.Second
 
-// setConnected notes whether there is a connection, and tells whether it is the first one.
+// setConnected stores whether there is a connection, and reports whether it is the first one.
 func (ss *session) setConnected(yes bool) (first bool) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()

@@ -49,10 +49,10 @@ const (
 	DefaultTickTime       = 2 * time.Second
 )
 
-// Config tells how to reach an ensemble.
+// Config describes how to reach an ensemble.
 type Config struct {
-	// Servers are the ensemble's client addresses, "host:port" each. Names are resolved
-	// anew at every connection attempt.
+	// Servers are the client addresses of the ensemble, each as "host:port". Names are resolved
+	// again at every connection attempt.
 	Servers []string
 	// Chroot is the znode below which everything is kept, "" for the root.
 	Chroot string
@@ -189,7 +189,7 @@ func (s *Store) Open(ctx context.Context) (coord.Session, error) {
 		err = ctx.Err()
 	}
 	reasons := ss.link.reasons()
-	_ = ss.Close() // there is no session yet that could be left behind
+	_ = ss.Close() // no session exists yet
 	return nil, &coord.UnansweredError{Service: "ZooKeeper", Reasons: reasons, Err: err}
 }
 

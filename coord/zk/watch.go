@@ -71,7 +71,7 @@ func (w *watches) arming(key string, which func(*arms) *arm) (armed func()) {
 	return armed
 }
 
-// get reads a znode and arms its watch if one is wanted, also where there is no znode.
+// get reads a znode, and arms its watch if the key is watched, even if the znode does not exist.
 func (w *watches) get(conn *zk.Conn, key, path string) ([]byte, *zk.Stat, error) {
 	for {
 		armed := w.arming(key, dataArm)

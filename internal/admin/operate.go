@@ -13,7 +13,7 @@ import (
 
 // Do notes what an operator wants, in the store, and returns when it is there: leaders see to it as
 // budgets and delays allow. It returns the revision that the record has which says it: of a task, what
-// Operation.If takes; "" where nothing was wanted, nor is. It may be called from any goroutine, on any node that is a member. The error matches
+// Operation.If takes; "" where nothing was asked for and nothing is. It may be called from any goroutine, on any node that is a member. The error matches
 // those of package cluster or of package coord; cluster.ErrOutcomeUnknown where it may have been noted or not. With Operation.Key it
 // may be called again then, on any node, and is noted once.
 func (a *Admin) Do(ctx context.Context, op cluster.Operation) (revision string, err error) {

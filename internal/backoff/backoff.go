@@ -54,7 +54,7 @@ func (p Policy) Failed(before int, lasted time.Duration) (failures int) {
 }
 
 // Wait waits for a pause, see Pause, or until ctx ends. It returns the cause if ctx has
-// ended by then, also where there is no pause, unless nothing has failed yet: then the first try finds out.
+// ended by then, even without a pause, unless nothing has failed yet: then the first try finds out.
 func (p Policy) Wait(ctx context.Context, failures int, who ...any) error {
 	if failures <= 0 {
 		return nil

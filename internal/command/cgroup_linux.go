@@ -57,10 +57,10 @@ const groupName = "xconsumer-"
 // nothing runs.
 func removeStale() {
 	own := ownCgroup()
-	if own == "" {
+	dirs, err := filepath.Glob(filepath.Join(own, groupName+"*"))
+	if err != nil || own == "" {
 		return
 	}
-	dirs, _ := filepath.Glob(filepath.Join(own, groupName+"*"))
 	for _, dir := range dirs {
 		number, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), groupName), "-")
 		pid, err := strconv.Atoi(number)

@@ -56,13 +56,13 @@ func (s Spec) Validate() error {
 	}
 	for _, text := range s.Argv {
 		if strings.ContainsRune(text, 0) || !utf8.ValidString(text) {
-			errs = append(errs, fmt.Errorf("command: %q is no argument", text))
+			errs = append(errs, fmt.Errorf("command: %q is not an argument (want UTF-8 without NUL)", text))
 		}
 	}
 	for name, value := range s.Env {
 		switch {
 		case name == "" || strings.ContainsAny(name, "=\x00") || strings.ContainsRune(value, 0):
-			errs = append(errs, fmt.Errorf("env: %q is no variable", name))
+			errs = append(errs, fmt.Errorf("env: %q is not a variable (want a name without = and NUL)", name))
 		case strings.HasPrefix(name, Prefix):
 			errs = append(errs, fmt.Errorf("env: %s: names with %s are xconsumer's own", name, Prefix))
 		}
@@ -139,7 +139,7 @@ func (s Spec) credential() (*identity, error) {
 	for _, text := range append([]string{u.Uid, u.Gid}, groups...) {
 		n, err := strconv.ParseUint(text, 10, 32)
 		if err != nil {
-			return nil, fmt.Errorf("user %q has an ID that is no number: %q", s.User, text)
+			return nil, fmt.Errorf("user %q has an ID that is not a number: %q", s.User, text)
 		}
 		numbers = append(numbers, uint32(n))
 	}

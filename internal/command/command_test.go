@@ -46,10 +46,10 @@ func TestMain(m *testing.M) {
 		if err != nil {
 			os.Exit(2)
 		}
-		k.Tell(clock() + length)
+		k.SetStopBy(clock() + length)
 		go func() {
 			for range time.Tick(length / 10) {
-				k.Tell(clock() + length)
+				k.SetStopBy(clock() + length)
 			}
 		}()
 		_ = k.Run(context.Background(), script(dir, stubborn), newJob())
@@ -155,7 +155,7 @@ func newJob() Job { return new(testJob).job() }
 // keeper returns one whose lease lasts.
 func keeper() *Keeper {
 	k := NewKeeper()
-	k.Tell(coord.LeaseClock()() + time.Hour)
+	k.SetStopBy(coord.LeaseClock()() + time.Hour)
 	return k
 }
 
@@ -284,7 +284,7 @@ func TestCannotStart(t *testing.T) {
 		"no file":        {Spec{Argv: []string{"./missing"}}, "cannot start ./missing: no such file"},
 		"no interpreter": {Spec{Argv: []string{"./shebang"}}, "interpreter that there is not"},
 		"not executable": {Spec{Argv: []string{"./plain"}}, "permission denied"},
-		"no program for": {Spec{Argv: []string{"./text"}}, "it is no program for this machine"},
+		"no program for": {Spec{Argv: []string{"./text"}}, "it is not a program for this machine"},
 		"no directory":   {Spec{Argv: []string{"true"}, Dir: "/no/such/dir"}, "dir: stat /no/such/dir"},
 		"no user":        {Spec{Argv: []string{"true"}, User: "no-such-user"}, `there is no user "no-such-user"`},
 	} {
@@ -393,10 +393,10 @@ func TestLapses(t *testing.T) {
 	dir := t.TempDir()
 	k := NewKeeper()
 	clock := coord.LeaseClock()
-	k.Tell(clock() + time.Hour)
+	k.SetStopBy(clock() + time.Hour)
 	_, _, ended := started(t, k, script(dir, stubborn), limit)
 	stopBy := clock() + 300*time.Millisecond
-	k.Tell(stopBy)
+	k.SetStopBy(stopBy)
 	err := over(t, ended)
 	late := clock() - stopBy
 	if err == nil || !strings.Contains(err.Error(), "lease was over") {
@@ -430,7 +430,7 @@ func TestLeashed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	k, clock := NewKeeper(), coord.LeaseClock()
-	k.Tell(clock() + time.Hour)
+	k.SetStopBy(clock() + time.Hour)
 	var unleashed atomic.Bool
 	unleashed.Store(true)
 	j := &testJob{}
@@ -441,7 +441,7 @@ func TestLeashed(t *testing.T) {
 	await(t, "the program is up", func() bool { return strings.Contains(j.text(&j.out), "up") })
 	unleashed.Store(false)
 	stopBy := clock() + 500*time.Millisecond
-	k.Tell(stopBy) // and no word after that
+	k.SetStopBy(stopBy) // and no word after that
 	err := over(t, ended)
 	if err == nil || !strings.Contains(err.Error(), "lease was over") || clock() < stopBy {
 		t.Errorf("ended %v after the deadline with %v", clock()-stopBy, err)
@@ -700,8 +700,8 @@ func TestValidate(t *testing.T) {
 		"name: ":                    {Argv: good.Argv},
 		"command: name the program": {Name: "x"},
 		"are xconsumer's own":       {Name: "x", Argv: good.Argv, Env: map[string]string{"XCONSUMER_TOKEN": "1"}},
-		"is no variable":            {Name: "x", Argv: good.Argv, Env: map[string]string{"A=B": "1"}},
-		"is no argument":            {Name: "x", Argv: []string{"a\x00b"}},
+		"is not a variable":         {Name: "x", Argv: good.Argv, Env: map[string]string{"A=B": "1"}},
+		"is not an argument":        {Name: "x", Argv: []string{"a\x00b"}},
 		"there is no user":          {Name: "x", Argv: good.Argv, User: "no-such-user"},
 	} {
 		if err := spec.Validate(); err == nil || !strings.Contains(err.Error(), want) {

@@ -23,9 +23,9 @@ func NewKeeper() *Keeper {
 	return &Keeper{stopBy: 1, changed: make(chan struct{})}
 }
 
-// Tell tells until when the node's lease lets anything run, on the machine's boot clock. The shims hear of
+// SetStopBy tells until when the node's lease lets anything run, on the machine's boot clock. The shims hear of
 // it soon, and need it before the last moment that they know of has come.
-func (k *Keeper) Tell(stopBy time.Duration) {
+func (k *Keeper) SetStopBy(stopBy time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if stopBy = max(stopBy, 1); stopBy != k.stopBy {

@@ -21,7 +21,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/proc"
 )
 
-// Run executes a program once and returns when nothing of it runs any more: nil if it ended with exit
+// Run executes a program once and returns when nothing of it runs any longer: nil if it ended with exit
 // code 0, else what is known of its end. When ctx ends it is asked to end by SIGTERM, and killed with all
 // that it has started a moment before its time is over; then the error matches cluster.ErrKilled.
 func (k *Keeper) Run(ctx context.Context, spec Spec, job Job) error {
@@ -165,7 +165,7 @@ func (e *execution) watch(ctx context.Context) error {
 	return e.ended(ctx)
 }
 
-// due tells whether a program that was asked to end has had its time.
+// due reports whether a program that was asked to end has had its time.
 func (e *execution) due(now time.Time) bool {
 	at, _ := e.job.StopBy()
 	return !now.Before(at.Add(-min(killEarly, at.Sub(e.asked)/5)))

@@ -17,10 +17,10 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/proc"
 )
 
-// Supported tells whether programs can be run as works here.
+// Supported reports whether programs can be run as works here.
 const Supported = true
 
-// IsShim tells whether this process was started as a shim; it is to call Shim then, and nothing else.
+// IsShim reports whether this process was started as a shim; it is to call Shim then, and nothing else.
 func IsShim() bool { return os.Getenv(Variable) != "" }
 
 // Shim runs one program for a node and returns the exit code to end with.
@@ -181,7 +181,7 @@ func (s *shim) execute(o *startOrder) error {
 	if info, err := os.Stat(o.Dir); err != nil {
 		return fmt.Errorf("dir: %w", err)
 	} else if !info.IsDir() {
-		return fmt.Errorf("dir: %s is no directory", o.Dir)
+		return fmt.Errorf("dir: %s is not a directory", o.Dir)
 	}
 	file, err := find(o.Argv[0], o.Dir, o.Path)
 	if err != nil {
@@ -212,7 +212,7 @@ func (s *shim) execute(o *startOrder) error {
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("cannot start %s: permission denied: it is not executable for this user, or lies where this user may not go", file)
 	case errors.Is(err, syscall.ENOEXEC):
-		return fmt.Errorf("cannot start %s: it is no program for this machine, and has no first line that names an interpreter", file)
+		return fmt.Errorf("cannot start %s: it is not a program for this machine, and has no first line that names an interpreter", file)
 	case err != nil:
 		return fmt.Errorf("cannot start %s: %w", file, err)
 	}
@@ -226,7 +226,7 @@ func (s *shim) signal(sig syscall.Signal) {
 	}
 }
 
-// reap collects what has ended. It tells whether there are children left.
+// reap collects what has ended. It reports whether there are children left.
 func (s *shim) reap() (left bool) {
 	for {
 		var status syscall.WaitStatus

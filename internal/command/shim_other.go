@@ -7,7 +7,7 @@ import (
 	"errors"
 )
 
-// Supported tells whether programs can be run as works here: this system has no orphans to adopt.
+// Supported reports whether programs can be run as works here: this system has no orphans to adopt.
 const Supported = false
 
 // IsShim returns false.

@@ -17,7 +17,7 @@ const (
 // order is what a node tells a shim.
 type order struct {
 	Start *startOrder `json:"start,omitempty"`
-	// StopBy is when nothing may run any more, on the machine's boot clock; 0 for never.
+	// StopBy is when nothing may run any longer, on the machine's boot clock; 0 for never.
 	StopBy *time.Duration `json:"stopBy,omitempty"`
 	Signal int            `json:"signal,omitempty"` // for the program's process group
 	Kill   bool           `json:"kill,omitempty"`   // everything

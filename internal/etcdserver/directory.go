@@ -96,7 +96,7 @@ func (d *directory) check() error {
 			return errors.Join(
 				err,
 				fmt.Errorf(
-					"it holds %s and no %s, so it is no data directory of this program: name an empty or new one",
+					"it holds %s and no %s, so it is not a data directory of this program: name an empty or new one",
 					strings.Join(names, ", "),
 					stampName,
 				),
@@ -154,7 +154,7 @@ func newer(a, b string) bool {
 func parts(v string) (n [2]int) {
 	for i, part := range strings.SplitN(v, ".", 3) {
 		if i < 2 {
-			n[i], _ = strconv.Atoi(part) // what is no number is no newer either
+			n[i], _ = strconv.Atoi(part) // 0 for what is not a number, which is not newer
 		}
 	}
 	return n

@@ -3,10 +3,13 @@
 //
 // # The model
 //
-// [Start] returns a server that answers, or an error in one line; nothing of etcd's own log
-// reaches the terminal. Where etcd would panic or end the process, as on a full disk, the server has failed instead:
-// Start returns that, or [Server.Err] receives it. Such a server cannot be closed; the process should end soon. The data directory belongs to one process at a time and says what wrote
-// it, so that a directory of a newer version is refused instead of damaged.
+// [Start] returns a server that answers, or an error of one line. Nothing of etcd's own log reaches the terminal.
+//
+// Where etcd would panic or end the process, as on a full disk, the server has failed instead: Start returns the failure, or
+// [Server.Err] receives it. A failed server cannot be closed, and the process should end soon.
+//
+// The data directory belongs to one process at a time. It records the version that wrote it, so that a directory of a
+// newer version is refused instead of damaged.
 package etcdserver
 
 import (

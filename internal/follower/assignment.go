@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -12,20 +11,20 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-type docRead struct {
+type assignmentRead struct {
 	r   coord.Record
 	err error
 }
 
-// noteAssignment files the assignment as read.
-func (fl *following) noteAssignment(d docRead) {
+// onAssignment takes in the assignment as it was read.
+func (fl *following) onAssignment(d assignmentRead) {
 	key := fl.Keys.Assignment(fl.Self.MemberID)
 	switch {
 	case errors.Is(d.err, coord.ErrNotFound):
 		listed := listedIn(fl.assignment)
 		fl.Log.Error("this node's assignment is missing; all that it listed stops", "slots", listed)
 		fl.Emit(cluster.Event{Kind: cluster.RecordUnusable, Detail: "this node's assignment is missing; all that it listed stops: " + listed})
-		fl.assignment, fl.docGood = nil, false
+		fl.assignment, fl.assignmentGood = nil, false
 		return
 	case d.err != nil:
 		return // the session is ending
@@ -34,12 +33,12 @@ func (fl *following) noteAssignment(d docRead) {
 	if err := schema.Decode(key, d.r, assignment); err != nil {
 		fl.Log.Error("this node's assignment cannot be used; the last good one stays in force", "key", key, "error", err)
 		fl.Emit(cluster.Event{Kind: cluster.RecordUnusable, Detail: err.Error()})
-		fl.docGood = false
+		fl.assignmentGood = false
 		return
 	}
-	fl.assignment, fl.docVersion, fl.docGood = assignment, d.r.Version, true
-	fl.refuse(fl.known.Note(assignment))
-	fl.tellGrants()
+	fl.assignment, fl.assignmentVersion, fl.assignmentGood = assignment, d.r.Version, true
+	fl.refuse(fl.known.Record(assignment))
+	fl.emitGrants()
 }
 
 // listedIn names what an assignment lists, a run by its task and ID: the first entries, and how many more there are.
@@ -49,18 +48,17 @@ func listedIn(assignment *schema.Assignment) string {
 		return "nothing that is known"
 	}
 	var names []string
-	list := slices.Concat(assignment.Granted, assignment.Releasing)
-	for i := range list[:min(len(list), most)] {
-		names = append(names, fmt.Sprintf("%s#%s", list[i].Task, list[i].Slots))
+	for h := range assignment.Ranges() {
+		names = append(names, fmt.Sprintf("%s#%s", h.Task, h.Slots))
 	}
-	text := strings.Join(names, ", ")
-	if more := len(list) - most; more > 0 {
+	text := strings.Join(names[:min(len(names), most)], ", ")
+	if more := len(names) - most; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return cmp.Or(text, "nothing")
 }
 
-// refuse says which grants are refused that were not before.
+// refuse logs and emits which grants are refused that were not before.
 func (fl *following) refuse(fresh map[cluster.Slot]int64) {
 	for slot, token := range fresh {
 		fl.Log.Warn("refused a grant: its token is not above those that this node was granted before; a former assignment was put back",
@@ -71,8 +69,8 @@ func (fl *following) refuse(fresh map[cluster.Slot]int64) {
 	}
 }
 
-// tellGrants says which slots came and went.
-func (fl *following) tellGrants() {
+// emitGrants emits an event for each slot that came or went.
+func (fl *following) emitGrants() {
 	granted := map[cluster.Slot]int64{}
 	for slot, h := range schema.Each(fl.assignment.Granted) {
 		if _, refused := fl.known.Refused[slot]; refused {

@@ -26,7 +26,7 @@ func TestStatusIsBounded(t *testing.T) {
 		dice := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
 		for i := range entries {
 			s := cluster.TaskSpec{Name: fmt.Sprintf("t%04d", i), WorkerNum: slots}
-			h := schema.SlotRange{Task: s.Name, Token: int64(i + 1), Spec: &s}
+			h := schema.Granted{SlotRange: schema.SlotRange{Task: s.Name, Token: int64(i + 1)}, Spec: &s}
 			for index := range slots {
 				h.Slots = append(h.Slots, index)
 				if slots > 1 && dice.IntN(2) == 0 {

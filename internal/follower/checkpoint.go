@@ -11,18 +11,18 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// Checkpoints keeps what workers note of how far they are, for whoever has their slot next.
+// Checkpoints stores how far workers are, for whoever has their slot next.
 //
 // A write is fenced by the grant: it is committed only while the member's status says that it holds the
 // slot under the worker's token. As long as it says so nobody else can have been granted the slot, so
-// a worker that was paused and wakes too late cannot undo what its successor has noted.
+// a worker that was paused and wakes too late cannot undo what its successor has recorded.
 type Checkpoints struct {
 	Session coord.Session
 	Keys    schema.Keys
 	Member  string // MemberID
 }
 
-// Save notes how far a worker is. The error matches cluster.ErrCheckpoint if data are too large,
+// Save stores how far a worker is. The error matches cluster.ErrCheckpoint if data are too large,
 // cluster.ErrReleased if the slot is not the worker's any longer, cluster.ErrLeaseLost if the session has
 // ended, or one of package coord.
 func (c Checkpoints) Save(ctx context.Context, g cluster.Grant, data []byte) error {
@@ -39,7 +39,7 @@ func (c Checkpoints) Save(ctx context.Context, g cluster.Grant, data []byte) err
 	return fmt.Errorf("checkpoint of %s: %w", g.Slot, err)
 }
 
-// saveOps returns the commit that notes how far a worker is, nil if it is noted.
+// saveOps returns the commit that notes how far a worker is, nil if it is recorded.
 func (c Checkpoints) saveOps(ctx context.Context, g cluster.Grant, data []byte) ([]coord.Op, error) {
 	holds, err := c.holds(ctx, g.Slot, g.Token)
 	if err != nil {
@@ -81,7 +81,7 @@ func (c Checkpoints) holds(ctx context.Context, slot cluster.Slot, token int64) 
 	return coord.Check(key, r.Version), nil
 }
 
-// Last returns what was noted last of a slot, nil if nothing was since its task was declared: what is left of one of
+// Last returns what was recorded last of a slot, nil if nothing was since its task was declared: what is left of one of
 // the same name that was deleted is of no use to it.
 func (c Checkpoints) Last(ctx context.Context, g cluster.Grant) ([]byte, error) {
 	rec, _, err := c.read(ctx, g.Slot)

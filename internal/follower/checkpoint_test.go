@@ -23,7 +23,7 @@ func TestCheckpointIsFenced(t *testing.T) {
 		keys := schema.NewKeys("test")
 		slot := cluster.Slot{Task: "a", Index: 2}
 		service := mem.New(mem.Config{})
-		status := func(version int64, list ...schema.SlotRange) []byte {
+		status := func(version int64, list ...schema.Claimed) []byte {
 			return schema.Encode(&schema.Status{Holding: list}, version)
 		}
 		var during func()
@@ -46,24 +46,24 @@ func TestCheckpointIsFenced(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		set(coord.CreateBound(keys.Status("M"), status(0, schematest.Held("a 1-3 @5")...)))
+		set(coord.CreateBound(keys.Status("M"), status(0, schematest.Claimed("a 1-3 @5")...)))
 		c := follower.Checkpoints{Session: s, Keys: keys, Member: "M"}
 		if err := c.Save(t.Context(), cluster.Grant{Slot: slot, Token: 5}, []byte("one")); err != nil {
 			t.Fatal(err)
 		}
-		during = func() { set(coord.Set(keys.Status("M"), status(1, schematest.Held("a 1 @5")...), 0)) }
+		during = func() { set(coord.Set(keys.Status("M"), status(1, schematest.Claimed("a 1 @5")...), 0)) }
 		if err := c.Save(t.Context(), cluster.Grant{Slot: slot, Token: 5}, []byte("two")); !errors.Is(err, cluster.ErrReleased) {
 			t.Errorf("given back meanwhile: %v", err)
 		}
-		set(coord.Set(keys.Status("M"), status(2, schematest.Held("a 2 @9")...), 1))
+		set(coord.Set(keys.Status("M"), status(2, schematest.Claimed("a 2 @9")...), 1))
 		if err := c.Save(t.Context(), cluster.Grant{Slot: slot, Token: 5}, []byte("three")); !errors.Is(err, cluster.ErrReleased) {
 			t.Errorf("under an older token: %v", err)
 		}
 		if data, err := c.Last(t.Context(), cluster.Grant{Slot: slot}); string(data) != "one" || err != nil {
 			t.Errorf("%s, %v", data, err)
 		}
-		// Something else in the status is no reason.
-		during = func() { set(coord.Set(keys.Status("M"), status(3, schematest.Held("a 2 @9", "b 0 @7")...), 2)) }
+		// A change of something else in the status does not refuse it.
+		during = func() { set(coord.Set(keys.Status("M"), status(3, schematest.Claimed("a 2 @9", "b 0 @7")...), 2)) }
 		if err := c.Save(t.Context(), cluster.Grant{Slot: slot, Token: 9}, []byte("four")); err != nil {
 			t.Error(err)
 		}
@@ -115,7 +115,7 @@ func TestCheckpointWhoseCommitFails(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			status := schema.Encode(&schema.Status{Holding: schematest.Held("a 1-3 @5")}, 0)
+			status := schema.Encode(&schema.Status{Holding: schematest.Claimed("a 1-3 @5")}, 0)
 			if _, err := s.Commit(t.Context(), coord.CreateBound(keys.Status("M"), status)); err != nil {
 				t.Fatal(err)
 			}

@@ -10,6 +10,6 @@
 // the outcome of a write is not known. A slot starts only after the commit of its claim, which checks the assignment at the
 // version that grants it, and only while the lease holds.
 //
-// [Guard] stops what runs when the lease lapses, whatever the loop does, and [ExitTimer] ends the process where even that
-// hangs. [Checkpoints] keeps what workers note of their progress, fenced by the same grants.
+// [LeaseWatchdog] stops what runs when the lease lapses, whatever the loop does, and [ExitTimer] ends the process where even
+// that hangs. [Checkpoints] stores the progress of workers, fenced by the same grants.
 package follower

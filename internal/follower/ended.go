@@ -11,12 +11,12 @@ import (
 
 // index looks up what the records of ended slots and the assignment list, if anything has ended.
 func (l *Local) index() {
-	l.noted, l.lists = map[end]bool{}, map[end]bool{}
-	if l.Done != nil {
-		for i := range l.Done.Slots {
-			o := &l.Done.Slots[i]
+	l.recorded, l.lists = map[end]bool{}, map[end]bool{}
+	if l.Completions != nil {
+		for i := range l.Completions.Slots {
+			o := &l.Completions.Slots[i]
 			for _, index := range o.Slots {
-				l.noted[end{cluster.Slot{Task: o.Task, Index: index}, o.Token}] = true
+				l.recorded[end{cluster.Slot{Task: o.Task, Index: index}, o.Token}] = true
 			}
 		}
 	}
@@ -24,21 +24,22 @@ func (l *Local) index() {
 	for _, r := range l.Running {
 		none = none && !r.Ended
 	}
-	if l.Assignment == nil || l.Assignment.Evicted || l.Assignment.Closed != nil || none && len(l.noted) == 0 {
+	if l.Assignment == nil || l.Assignment.Evicted || l.Assignment.Closed != nil || none && len(l.recorded) == 0 {
 		return
 	}
-	for _, list := range [][]schema.SlotRange{l.Assignment.Granted, l.Assignment.Releasing} {
-		for slot, h := range schema.Each(list) {
-			l.lists[end{slot, h.Token}] = true
-		}
+	for slot, h := range l.Assignment.Each() {
+		l.lists[end{slot, h.Token}] = true
 	}
 }
 
 // ended returns the record of the slots that have ended, nil if it stays as it is. A slot is in it until the
-// assignment lists it no more: by then the leader has taken it in. What does not fit is noted when earlier ends have gone.
-func (l *Local) ended() *schema.Done {
+// assignment lists it no more: by then the leader has taken it in. What does not fit is recorded when earlier ends have gone.
+func (l *Local) ended() *schema.Completions {
 	next, changed := l.stillListed()
-	d := ends{Done: next, room: schema.MaxDone - schema.Size(next), errors: maxErrors, entries: map[outcome]int{}, grown: map[int]int{}}
+	d := ends{
+		Completions: next, room: schema.MaxCompletions - schema.Size(next), errors: maxErrors,
+		entries: map[outcome]int{}, grown: map[int]int{},
+	}
 	for i := range next.Slots {
 		o := &next.Slots[i]
 		d.entries[outcome{o.Task, o.Token, o.Error}] = i
@@ -50,7 +51,7 @@ func (l *Local) ended() *schema.Done {
 		}
 	}
 	for _, slot := range only(l.Running, func(r *cluster.Report) bool { return r.Ended }) {
-		if r := l.Running[slot]; !l.noted[end{slot, r.Token}] {
+		if r := l.Running[slot]; !l.recorded[end{slot, r.Token}] {
 			changed = d.add(slot, r.Token, reasonOf(r)) || changed
 		}
 	}
@@ -63,17 +64,17 @@ func (l *Local) ended() *schema.Done {
 	return next
 }
 
-// stillListed returns the ends that are noted and whose slots the assignment still lists.
-func (l *Local) stillListed() (next *schema.Done, changed bool) {
-	next = &schema.Done{Slots: []schema.Outcome{}}
-	if l.Done == nil {
+// stillListed returns the ends that are recorded and whose slots the assignment still lists.
+func (l *Local) stillListed() (next *schema.Completions, changed bool) {
+	next = &schema.Completions{Slots: []schema.Completion{}}
+	if l.Completions == nil {
 		return next, false
 	}
-	for _, o := range l.Done.Slots {
+	for _, o := range l.Completions.Slots {
 		kept := o
 		kept.Slots = nil
 		for _, index := range o.Slots {
-			if l.Assignment == nil || !l.DocGood || l.lists[end{cluster.Slot{Task: o.Task, Index: index}, o.Token}] {
+			if l.Assignment == nil || !l.AssignmentGood || l.lists[end{cluster.Slot{Task: o.Task, Index: index}, o.Token}] {
 				kept.Slots = append(kept.Slots, index)
 			}
 		}
@@ -94,7 +95,7 @@ type outcome struct {
 
 // ends is a record of ended slots in the making, with the bytes that are left.
 type ends struct {
-	*schema.Done
+	*schema.Completions
 	room, errors int
 	entries      map[outcome]int
 	grown        map[int]int // bytes, by entry
@@ -110,7 +111,7 @@ const (
 // for all others of a grant.
 func (d *ends) add(slot cluster.Slot, token int64, reason string) bool {
 	key := outcome{slot.Task, token, reason}
-	fresh := schema.Outcome{Task: slot.Task, Slots: cluster.Indexes{slot.Index}, Token: token, Error: reason}
+	fresh := schema.Completion{Task: slot.Task, Slots: cluster.Indexes{slot.Index}, Token: token, Error: reason}
 	at, known := d.entries[key]
 	if !known && reason != "" && schema.SizeOf(&fresh) > d.errors {
 		grant := outcome{slot.Task, token, schema.SeveralReasons}
@@ -131,7 +132,7 @@ func (d *ends) add(slot cluster.Slot, token int64, reason string) bool {
 	if d.room -= need; !known {
 		at = len(d.Slots)
 		d.entries[key] = at
-		d.Slots = append(d.Slots, schema.Outcome{Task: fresh.Task, Token: token, Error: fresh.Error})
+		d.Slots = append(d.Slots, schema.Completion{Task: fresh.Task, Token: token, Error: fresh.Error})
 		if reason != "" {
 			d.errors -= need
 		}

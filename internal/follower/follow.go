@@ -13,25 +13,25 @@ import (
 
 // Local is what a follower decides from: values only.
 type Local struct {
-	Assignment *schema.Assignment     // the last good assignment, nil before the first and when it is missing
-	DocVersion int64                  // of Doc
-	DocGood    bool                   // Doc is the assignment at its key's present version
-	Refused    map[cluster.Slot]int64 // grants of Doc that are not claimed, with their tokens
-	Above      int64                  // the token that they are not above
-	Told       bool                   // the workers that run have been given the specs of Doc
-	Running    map[cluster.Slot]cluster.Report
-	Claims     map[cluster.Slot]schema.Claim // when each running slot was claimed, and its token
-	Phase      membership.Phase
-	Leaving    bool
-	Announce   bool           // the departure takes a while: say so in the status
-	Done       *schema.Done   // the last record of ended slots known to be committed, nil if there is none
-	Said       *schema.Status // the last status known to be committed, nil if it has to be written
-	LazyAt     time.Duration  // when a status that could have waited was written last, on the lease clock
-	Differs    time.Duration  // since when the states of workers have not been as Said has them, 0 for just now
-	Now        time.Duration
-	WallNow    time.Time // for people: when a slot was claimed
+	Assignment        *schema.Assignment     // the last good assignment, nil before the first and when it is missing
+	AssignmentVersion int64                  // of Assignment
+	AssignmentGood    bool                   // Assignment is the one at its key's present version
+	Refused           map[cluster.Slot]int64 // grants of Assignment that are not claimed, with their tokens
+	Above             int64                  // the token that they are not above
+	SpecsGiven        bool                   // the workers that run have been given the specs of Assignment
+	Running           map[cluster.Slot]cluster.Report
+	Claims            map[cluster.Slot]schema.Claim // when each running slot was claimed, and its token
+	Phase             membership.Phase
+	Leaving           bool
+	Announce          bool                // the departure takes a while: say so in the status
+	Completions       *schema.Completions // the last record of ended slots known to be committed, nil if there is none
+	LastStatus        *schema.Status      // the last status known to be committed, nil if it has to be written
+	LazyAt            time.Duration       // when a status that could have waited was written last, on the lease clock
+	Differs           time.Duration       // since when the states of workers have not been as LastStatus has them, 0 for just now
+	Now               time.Duration
+	WallNow           time.Time // for people: when a slot was claimed
 
-	noted, lists map[end]bool // what Done and Doc say
+	recorded, lists map[end]bool // what Completions and Assignment say
 }
 
 // end is a grant of a slot, which ends once.
@@ -43,30 +43,30 @@ type end struct {
 // Actions are what follows from it.
 type Actions struct {
 	Stop   map[cluster.Slot]error            // workers to stop, and why
-	Update map[cluster.Slot]cluster.TaskSpec // workers that run on, whose spec may have changed; none if they were told
+	Update map[cluster.Slot]cluster.TaskSpec // workers that run on, whose spec may have changed; none if they were given it
 	// Start are slots to start once Status is committed, checked against the assignment at
 	// DocVersion: the claim.
 	Start []cluster.Grant
-	// Done is to be written in the same commit, or with a check of the status as it is.
-	Done *schema.Done
-	// Status is to be written now, nil if it can wait until Again.
+	// Completions is to be written in the same commit, or with a check of the status as it is.
+	Completions *schema.Completions
+	// Status is to be written now, nil if it can wait until RequeueAt.
 	Status *schema.Status
 	// Lazy says that Status could have waited: it tells of nothing but states.
 	Lazy bool
-	// Differs says that states of workers are not as Said has them, whether Status tells them or not.
-	Differs bool
-	Again   time.Duration // 0: never
+	// Differs says that states of workers are not as LastStatus has them, whether Status tells them or not.
+	Differs   bool
+	RequeueAt time.Duration // 0: never
 }
 
 // A status that tells of nothing but states is written at once when none was for lazily, and else when that is over: so
 // a first failure is seen at once, and a crash loop costs no more than one write in that time. What changes together, as
-// where all workers of a task fail at their start, is gathered for a moment and told together.
+// where all workers of a task fail at their start, is gathered for a moment and written together.
 const (
 	lazily    = 5 * time.Second
 	gatherFor = 100 * time.Millisecond
 )
 
-// Follow is the follower's decision: what to stop, what to claim, what to say. It is a pure
+// Follow is the follower's decision: what to stop, what to claim, what to write. It is a pure
 // function.
 //
 // A status never says less than what runs or may be started: a slot is named before it starts,
@@ -78,8 +78,8 @@ func Follow(l Local) Actions {
 	for slot, r := range l.Running {
 		h := granted[slot]
 		switch {
-		case r.Ended && !l.noted[end{slot, r.Token}] && l.lists[end{slot, r.Token}] && (l.Phase == membership.Holds || !l.Leaving):
-			// Nothing of it runs, so it needs no lease: it waits for its end to be noted. Were it
+		case r.Ended && !l.recorded[end{slot, r.Token}] && l.lists[end{slot, r.Token}] && (l.Phase == membership.Holds || !l.Leaving):
+			// Nothing of it runs, so it needs no lease: it waits for its end to be recorded. Were it
 			// forgotten while the lease is lost, it would be executed again.
 		case l.Phase > membership.Holds && r.Continues && !l.Leaving:
 			// It may run twice, as its task says.
@@ -89,7 +89,7 @@ func Follow(l Local) Actions {
 			o.Stop[slot] = cluster.ErrLeaving
 		case h == nil || h.Token != r.Token:
 			o.Stop[slot] = cluster.ErrReleased
-		case !l.Told:
+		case !l.SpecsGiven:
 			o.Update[slot] = *h.Spec
 		}
 	}
@@ -98,40 +98,40 @@ func Follow(l Local) Actions {
 	for slot := range l.Running {
 		claims[slot] = l.Claims[slot]
 	}
-	if l.Phase == membership.Holds && l.DocGood {
+	if l.Phase == membership.Holds && l.AssignmentGood {
 		for slot, h := range granted {
 			if _, running := l.Running[slot]; running {
 				continue
 			}
-			if l.noted[end{slot, h.Token}] {
+			if l.recorded[end{slot, h.Token}] {
 				continue // it has run to its end
 			}
-			count, _ := h.Told()
+			count, _ := h.WorkerCount()
 			o.Start = append(o.Start, cluster.Grant{Slot: slot, Token: h.Token, Count: count, Spec: *h.Spec, Generation: h.Generation})
 			claims[slot] = schema.Claim{Token: h.Token, Since: l.WallNow}
 		}
 		slices.SortFunc(o.Start, func(a, b cluster.Grant) int { return a.Slot.Compare(b.Slot) })
 	}
-	o.Done = l.ended()
+	o.Completions = l.ended()
 	l.fill(status, claims)
 	switch {
 	case len(o.Start) > 0 || l.urgent(status):
 		o.Status = status
-	case sameWorkers(status.Workers, l.Said.Workers):
-	case sameWorkers(older(status.Workers, l.WallNow), l.Said.Workers):
-		o.Again = l.Now + passing
+	case sameWorkers(status.Workers, l.LastStatus.Workers):
+	case sameWorkers(older(status.Workers, l.WallNow), l.LastStatus.Workers):
+		o.RequeueAt = l.Now + passing
 	default:
 		o.Differs = true
-		if o.Again = max(l.LazyAt+lazily, cmp.Or(l.Differs, l.Now)+gatherFor); l.Now >= o.Again {
-			o.Status, o.Again, o.Lazy = status, 0, true
+		if o.RequeueAt = max(l.LazyAt+lazily, cmp.Or(l.Differs, l.Now)+gatherFor); l.Now >= o.RequeueAt {
+			o.Status, o.RequeueAt, o.Lazy = status, 0, true
 		}
 	}
 	return o
 }
 
 // granted returns what the assignment grants, and is not refused.
-func (l *Local) granted() map[cluster.Slot]*schema.SlotRange {
-	granted := make(map[cluster.Slot]*schema.SlotRange, len(l.Running))
+func (l *Local) granted() map[cluster.Slot]*schema.Granted {
+	granted := make(map[cluster.Slot]*schema.Granted, len(l.Running))
 	if l.Assignment != nil && !l.Leaving && !l.Assignment.Evicted && l.Assignment.Closed == nil {
 		maps.Insert(granted, schema.Each(l.Assignment.Granted))
 		for slot := range l.Refused {
@@ -145,7 +145,7 @@ func (l *Local) granted() map[cluster.Slot]*schema.SlotRange {
 func (l *Local) status() *schema.Status {
 	status := &schema.Status{Leaving: l.Leaving && l.Announce, Fenced: l.Phase > membership.Holds}
 	if l.Assignment != nil {
-		status.Applied = l.DocVersion
+		status.Applied = l.AssignmentVersion
 	}
 	if len(l.Refused) > 0 {
 		status.Refused, status.Above = schema.GatherTokens(l.Refused), l.Above
@@ -153,7 +153,7 @@ func (l *Local) status() *schema.Status {
 	return status
 }
 
-// passing is how long a worker is starting or stopping before that alone is told: most do not take so long.
+// passing is how long a worker is starting or stopping before that alone is worth a status: most do not take so long.
 const passing = time.Second
 
 // older leaves out the workers that have just begun to start or to stop.
@@ -174,22 +174,23 @@ func only(reports map[cluster.Slot]cluster.Report, wanted func(*cluster.Report) 
 	return slots
 }
 
-// urgent tells whether a status has to be written at once: somebody waits for it, or it would
-// say something wrong about what is held.
+// urgent reports whether a status has to be written at once: somebody waits for it, or the last one is wrong about what is
+// held.
 func (l *Local) urgent(status *schema.Status) bool {
-	if l.Said == nil || l.Said.Leaving != status.Leaving || l.Said.Fenced != status.Fenced || !sameHolding(l.Said.Holding, status.Holding) ||
-		!sameHolding(l.Said.Refused, status.Refused) {
+	last := l.LastStatus
+	if last == nil || last.Leaving != status.Leaving || last.Fenced != status.Fenced || !sameHolding(last.Holding, status.Holding) ||
+		!sameRefused(last.Refused, status.Refused) {
 		return true
 	}
 	if l.Assignment != nil {
 		for slot, h := range schema.Each(l.Assignment.Releasing) {
-			if _, running := l.Running[slot]; !running && l.Said.Applied < h.Version {
+			if _, running := l.Running[slot]; !running && last.Applied < h.Version {
 				return true
 			}
 		}
 	}
 	// A worker that is stuck should not wait to be seen.
-	return stuck(status.Workers) != stuck(l.Said.Workers)
+	return stuck(status.Workers) != stuck(last.Workers)
 }
 
 func stuck(workers []schema.WorkerState) (n int) {
@@ -201,10 +202,18 @@ func stuck(workers []schema.WorkerState) (n int) {
 	return n
 }
 
-func sameHolding(a, b []schema.SlotRange) bool {
-	return slices.EqualFunc(a, b, func(x, y schema.SlotRange) bool {
-		return x.Task == y.Task && x.Token == y.Token && x.Since.Equal(y.Since) && slices.Equal(x.Slots, y.Slots)
+func sameHolding(a, b []schema.Claimed) bool {
+	return slices.EqualFunc(a, b, func(x, y schema.Claimed) bool {
+		return sameRange(&x.SlotRange, &y.SlotRange) && x.Since.Equal(y.Since)
 	})
+}
+
+func sameRefused(a, b []schema.SlotRange) bool {
+	return slices.EqualFunc(a, b, func(x, y schema.SlotRange) bool { return sameRange(&x, &y) })
+}
+
+func sameRange(a, b *schema.SlotRange) bool {
+	return a.Task == b.Task && a.Token == b.Token && slices.Equal(a.Slots, b.Slots)
 }
 
 func sameWorkers(a, b []schema.WorkerState) bool {

@@ -21,14 +21,14 @@ var since = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // local describes a member: version of its assignment, what that grants and asks back, and what
 // runs, with states as in "a#0 running @5".
-func local(version int64, slots, releasing []schema.SlotRange, running ...string) follower.Local {
+func local(version int64, slots []schema.Granted, releasing []schema.Releasing, running ...string) follower.Local {
 	for i := range slots {
 		s := cluster.TaskSpec{Name: slots[i].Task, WorkerNum: 9}
 		slots[i].Spec = &s
 	}
 	l := follower.Local{
-		Assignment: &schema.Assignment{Node: "n", Granted: slots, Releasing: releasing},
-		DocVersion: version, DocGood: true,
+		Assignment:        &schema.Assignment{Node: "n", Granted: slots, Releasing: releasing},
+		AssignmentVersion: version, AssignmentGood: true,
 		Running: map[cluster.Slot]cluster.Report{}, Claims: map[cluster.Slot]schema.Claim{},
 		Now: time.Hour, WallNow: since,
 	}
@@ -50,7 +50,7 @@ func local(version int64, slots, releasing []schema.SlotRange, running ...string
 
 // said is the status that was written last.
 func said(applied int64, holding ...string) *schema.Status {
-	s := &schema.Status{Applied: applied, Holding: schematest.Held(holding...)}
+	s := &schema.Status{Applied: applied, Holding: schematest.Claimed(holding...)}
 	for i := range s.Holding {
 		s.Holding[i].Since = since
 	}
@@ -92,13 +92,13 @@ func drawOrders(o follower.Actions) string {
 		}
 		b.WriteByte('\n')
 	}
-	if o.Done != nil {
-		for _, e := range o.Done.Slots {
+	if o.Completions != nil {
+		for _, e := range o.Completions.Slots {
 			fmt.Fprintf(&b, "%s\n", strings.TrimSpace(fmt.Sprintf("note %s[%s]@%d %s", e.Task, e.Slots, e.Token, e.Error)))
 		}
 	}
-	if o.Again != 0 {
-		fmt.Fprintf(&b, "again in %v\n", o.Again-time.Hour)
+	if o.RequeueAt != 0 {
+		fmt.Fprintf(&b, "again in %v\n", o.RequeueAt-time.Hour)
 	}
 	return b.String()
 }
@@ -110,8 +110,8 @@ func TestFollow(t *testing.T) {
 		want string
 	}{
 		{"what is granted is claimed, in one commit", func() follower.Local {
-			l := local(3, schematest.Held("a 0-1 @5", "b 7 @6"), nil)
-			l.Said = said(0)
+			l := local(3, schematest.Granted("a 0-1 @5", "b 7 @6"), nil)
+			l.LastStatus = said(0)
 			return l
 		}, `
 claim a#0 @5
@@ -120,46 +120,46 @@ claim b#7 @6
 say applied 3 holding a[0-1]@5 b[7]@6
 `},
 		{"what runs as granted needs no word", func() follower.Local {
-			l := local(4, schematest.Held("a 0 @5"), nil, "a#0 running @5")
-			l.Said = said(3, "a 0 @5")
+			l := local(4, schematest.Granted("a 0 @5"), nil, "a#0 running @5")
+			l.LastStatus = said(3, "a 0 @5")
 			return l
 		}, ``},
 		{"what is asked back is stopped, and named until it has", func() follower.Local {
-			l := local(4, nil, schematest.Held("a 0 @5 v4"), "a#0 running @5")
-			l.Said = said(3, "a 0 @5")
+			l := local(4, nil, schematest.Releasing("a 0 @5 v4"), "a#0 running @5")
+			l.LastStatus = said(3, "a 0 @5")
 			return l
 		}, `
 stop a#0: slot released
 `},
 		{"what has stopped is given back", func() follower.Local {
-			l := local(4, nil, schematest.Held("a 0 @5 v4"))
-			l.Said = said(3, "a 0 @5")
+			l := local(4, nil, schematest.Releasing("a 0 @5 v4"))
+			l.LastStatus = said(3, "a 0 @5")
 			return l
 		}, `
 say applied 4 holding
 `},
 		{"a release of what never ran is answered", func() follower.Local {
-			l := local(4, nil, schematest.Held("a 0 @5 v4"))
-			l.Said = said(3)
+			l := local(4, nil, schematest.Releasing("a 0 @5 v4"))
+			l.LastStatus = said(3)
 			return l
 		}, `
 say applied 4 holding
 `},
 		{"once", func() follower.Local {
-			l := local(6, nil, schematest.Held("a 0 @5 v4"))
-			l.Said = said(4)
+			l := local(6, nil, schematest.Releasing("a 0 @5 v4"))
+			l.LastStatus = said(4)
 			return l
 		}, ``},
 		{"another grant of the same slot waits until the old one has stopped", func() follower.Local {
-			l := local(9, schematest.Held("a 0 @8"), nil, "a#0 running @5")
-			l.Said = said(3, "a 0 @5")
+			l := local(9, schematest.Granted("a 0 @8"), nil, "a#0 running @5")
+			l.LastStatus = said(3, "a 0 @5")
 			return l
 		}, `
 stop a#0: slot released
 `},
-		{"what has ended outlasts a lapsed lease, to be noted when it is back", func() follower.Local {
-			l := local(4, schematest.Held("a@r 0-1 @5"), nil, "a@r#0 done @5", "a@r#1 running @5")
-			l.Said, l.Phase = said(4, "a@r 0-1 @5"), membership.SoftStop
+		{"what has ended outlasts a lapsed lease, to be recorded when it is back", func() follower.Local {
+			l := local(4, schematest.Granted("a@r 0-1 @5"), nil, "a@r#0 done @5", "a@r#1 running @5")
+			l.LastStatus, l.Phase = said(4, "a@r 0-1 @5"), membership.SoftStop
 			ended(l)
 			return l
 		}, `
@@ -167,9 +167,9 @@ stop a@r#1: lease lost
 say applied 4 holding a@r[0-1]@5; fenced
 note a@r[0]@5
 `},
-		{"and is noted then, not executed again", func() follower.Local {
-			l := local(5, schematest.Held("a@r 0-1 @5"), nil, "a@r#0 done @5")
-			l.Said = said(4, "a@r 0-1 @5")
+		{"and is recorded then, not executed again", func() follower.Local {
+			l := local(5, schematest.Granted("a@r 0-1 @5"), nil, "a@r#0 done @5")
+			l.LastStatus = said(4, "a@r 0-1 @5")
 			ended(l)
 			return l
 		}, `
@@ -178,8 +178,8 @@ say applied 5 holding a@r[0-1]@5
 note a@r[0]@5
 `},
 		{"unless the slot was given to somebody else meanwhile", func() follower.Local {
-			l := local(5, schematest.Held(), nil, "a@r#0 done @5")
-			l.Said = said(4, "a@r 0 @5")
+			l := local(5, schematest.Granted(), nil, "a@r#0 done @5")
+			l.LastStatus = said(4, "a@r 0 @5")
 			ended(l)
 			return l
 		}, `
@@ -187,8 +187,8 @@ stop a@r#0: slot released
 note a@r[0]@5
 `},
 		{"or the node leaves without a lease", func() follower.Local {
-			l := local(4, schematest.Held("a@r 0 @5"), nil, "a@r#0 done @5")
-			l.Said, l.Phase, l.Leaving = said(4, "a@r 0 @5"), membership.SoftStop, true
+			l := local(4, schematest.Granted("a@r 0 @5"), nil, "a@r#0 done @5")
+			l.LastStatus, l.Phase, l.Leaving = said(4, "a@r 0 @5"), membership.SoftStop, true
 			ended(l)
 			return l
 		}, `
@@ -197,17 +197,17 @@ say applied 4 holding a@r[0]@5; fenced
 note a@r[0]@5
 `},
 		{"a lapsed lease stops everything and claims nothing", func() follower.Local {
-			l := local(4, schematest.Held("a 0-1 @5"), nil, "a#0 running @5")
-			l.Said, l.Phase = said(4, "a 0 @5"), membership.SoftStop
+			l := local(4, schematest.Granted("a 0-1 @5"), nil, "a#0 running @5")
+			l.LastStatus, l.Phase = said(4, "a 0 @5"), membership.SoftStop
 			return l
 		}, `
 stop a#0: lease lost
 say applied 4 holding a[0]@5; fenced
 `},
 		{"after a fence everything is claimed again", func() follower.Local {
-			l := local(4, schematest.Held("a 0-1 @5"), nil)
-			l.Said = said(4, "a 0-1 @5")
-			l.Said.Fenced = true
+			l := local(4, schematest.Granted("a 0-1 @5"), nil)
+			l.LastStatus = said(4, "a 0-1 @5")
+			l.LastStatus.Fenced = true
 			return l
 		}, `
 claim a#0 @5
@@ -215,107 +215,107 @@ claim a#1 @5
 say applied 4 holding a[0-1]@5
 `},
 		{"an assignment that cannot be used grants nothing more", func() follower.Local {
-			l := local(4, schematest.Held("a 0-1 @5"), nil, "a#0 running @5")
-			l.Said, l.DocGood = said(4, "a 0 @5"), false
+			l := local(4, schematest.Granted("a 0-1 @5"), nil, "a#0 running @5")
+			l.LastStatus, l.AssignmentGood = said(4, "a 0 @5"), false
 			return l
 		}, ``},
 		{"a missing assignment stops everything", func() follower.Local {
 			l := local(4, nil, nil, "a#0 running @5")
-			l.Said, l.Assignment, l.DocGood = said(4, "a 0 @5"), nil, false
+			l.LastStatus, l.Assignment, l.AssignmentGood = said(4, "a 0 @5"), nil, false
 			return l
 		}, `
 stop a#0: slot released
 `},
 		{"an evicted member claims nothing", func() follower.Local {
-			l := local(4, schematest.Held("a 0 @5"), nil)
-			l.Said, l.Assignment.Evicted = said(4), true
+			l := local(4, schematest.Granted("a 0 @5"), nil)
+			l.LastStatus, l.Assignment.Evicted = said(4), true
 			return l
 		}, ``},
 		{"leaving stops everything", func() follower.Local {
-			l := local(4, schematest.Held("a 0-1 @5"), nil, "a#0 running @5")
-			l.Said, l.Leaving = said(4, "a 0 @5"), true
+			l := local(4, schematest.Granted("a 0-1 @5"), nil, "a#0 running @5")
+			l.LastStatus, l.Leaving = said(4, "a 0 @5"), true
 			return l
 		}, `
 stop a#0: node is leaving
 `},
 		{"a departure that takes a while is announced", func() follower.Local {
-			l := local(4, schematest.Held("a 0-1 @5"), nil, "a#0 stopping @5")
-			l.Said, l.Leaving, l.Announce = said(4, "a 0 @5"), true, true
+			l := local(4, schematest.Granted("a 0-1 @5"), nil, "a#0 stopping @5")
+			l.LastStatus, l.Leaving, l.Announce = said(4, "a 0 @5"), true, true
 			return l
 		}, `
 stop a#0: node is leaving
 say applied 4 holding a[0]@5; a#0 stopping; leaving
 `},
 		{"a status of unknown fate is written again", func() follower.Local {
-			return local(4, schematest.Held("a 0 @5"), nil, "a#0 running @5")
+			return local(4, schematest.Granted("a 0 @5"), nil, "a#0 running @5")
 		}, `
 say applied 4 holding a[0]@5
 `},
 		{"states can wait", func() follower.Local {
-			l := local(4, schematest.Held("a 0 @5"), nil, "a#0 backoff @5")
-			l.Said, l.LazyAt = said(4, "a 0 @5"), time.Hour-time.Second
+			l := local(4, schematest.Granted("a 0 @5"), nil, "a#0 backoff @5")
+			l.LastStatus, l.LazyAt = said(4, "a 0 @5"), time.Hour-time.Second
 			return l
 		}, `
 again in 4s
 `},
 		{"but not for ever", func() follower.Local {
-			l := local(4, schematest.Held("a 0 @5"), nil, "a#0 backoff @5")
-			l.Said, l.LazyAt, l.Differs = said(4, "a 0 @5"), time.Hour-5*time.Second, time.Hour-4*time.Second
+			l := local(4, schematest.Granted("a 0 @5"), nil, "a#0 backoff @5")
+			l.LastStatus, l.LazyAt, l.Differs = said(4, "a 0 @5"), time.Hour-5*time.Second, time.Hour-4*time.Second
 			return l
 		}, `
 say applied 4 holding a[0]@5; a#0 backoff
 `},
 		{"what fails together is gathered", func() follower.Local {
-			l := local(4, schematest.Held("a 0-1 @5"), nil, "a#0 backoff @5", "a#1 running @5")
-			l.Said = said(4, "a 0-1 @5")
+			l := local(4, schematest.Granted("a 0-1 @5"), nil, "a#0 backoff @5", "a#1 running @5")
+			l.LastStatus = said(4, "a 0-1 @5")
 			return l
 		}, `
 again in 100ms
 `},
 		{"a first failure is told at once then", func() follower.Local {
-			l := local(4, schematest.Held("a 0-1 @5"), nil, "a#0 backoff @5", "a#1 backoff @5")
-			l.Said, l.Differs = said(4, "a 0-1 @5"), time.Hour-100*time.Millisecond
+			l := local(4, schematest.Granted("a 0-1 @5"), nil, "a#0 backoff @5", "a#1 backoff @5")
+			l.LastStatus, l.Differs = said(4, "a 0-1 @5"), time.Hour-100*time.Millisecond
 			return l
 		}, `
 say applied 4 holding a[0-1]@5; a#0 backoff; a#1 backoff
 `},
 		{"that a worker stops is not told by itself before it takes long", func() follower.Local {
-			l := local(4, nil, schematest.Held("a 0 @5 v4"), "a#0 stopping @5")
-			l.Said, l.LazyAt, l.WallNow = said(4, "a 0 @5"), time.Minute, since.Add(500*time.Millisecond)
+			l := local(4, nil, schematest.Releasing("a 0 @5 v4"), "a#0 stopping @5")
+			l.LastStatus, l.LazyAt, l.WallNow = said(4, "a 0 @5"), time.Minute, since.Add(500*time.Millisecond)
 			return l
 		}, `
 stop a#0: slot released
 again in 1s
 `},
 		{"and then is", func() follower.Local {
-			l := local(4, nil, schematest.Held("a 0 @5 v4"), "a#0 stopping @5")
-			l.Said, l.LazyAt, l.Differs, l.WallNow = said(4, "a 0 @5"), time.Minute, time.Hour-time.Second, since.Add(time.Second)
+			l := local(4, nil, schematest.Releasing("a 0 @5 v4"), "a#0 stopping @5")
+			l.LastStatus, l.LazyAt, l.Differs, l.WallNow = said(4, "a 0 @5"), time.Minute, time.Hour-time.Second, since.Add(time.Second)
 			return l
 		}, `
 stop a#0: slot released
 say applied 4 holding a[0]@5; a#0 stopping
 `},
 		{"a stuck worker is told at once", func() follower.Local {
-			l := local(4, nil, schematest.Held("a 0 @5 v4"), "a#0 stuck @5")
-			l.Said, l.LazyAt = said(4, "a 0 @5"), time.Hour
+			l := local(4, nil, schematest.Releasing("a 0 @5 v4"), "a#0 stuck @5")
+			l.LastStatus, l.LazyAt = said(4, "a 0 @5"), time.Hour
 			return l
 		}, `
 stop a#0: slot released
 say applied 4 holding a[0]@5; a#0 stuck
 `},
 		{"what is refused is not claimed, and told at once", func() follower.Local {
-			l := local(5, schematest.Held("a 0 @5", "b 0-1 @8"), nil, "b#1 running @8")
+			l := local(5, schematest.Granted("a 0 @5", "b 0-1 @8"), nil, "b#1 running @8")
 			l.Refused, l.Above = map[cluster.Slot]int64{{Task: "a", Index: 0}: 5}, 9
-			l.Said = said(4, "b 1 @8")
+			l.LastStatus = said(4, "b 1 @8")
 			return l
 		}, `
 claim b#0 @8
 say applied 5 holding b[0-1]@8; refused a[0]@5 above 9
 `},
 		{"a refused slot that runs still goes on stopping", func() follower.Local {
-			l := local(5, schematest.Held("a 0 @5"), nil, "a#0 stopping @5")
+			l := local(5, schematest.Granted("a 0 @5"), nil, "a#0 stopping @5")
 			l.Refused, l.Above = map[cluster.Slot]int64{{Task: "a", Index: 0}: 5}, 9
-			l.Said = said(4, "a 0 @5")
+			l.LastStatus = said(4, "a 0 @5")
 			return l
 		}, `
 stop a#0: slot released
@@ -334,8 +334,8 @@ say applied 5 holding a[0]@5; a#0 stopping; refused a[0]@5 above 9
 // A first failure is told within a moment, also right after the claim, and a crash loop writes no more than one status in
 // five seconds, however fast it turns.
 func TestFailuresAreToldAtOnceAndNotTooOften(t *testing.T) {
-	l := local(4, schematest.Held("a 0 @5"), nil, "a#0 running @5")
-	l.Said, l.LazyAt = said(4, "a 0 @5"), l.Now-time.Minute
+	l := local(4, schematest.Granted("a 0 @5"), nil, "a#0 running @5")
+	l.LastStatus, l.LazyAt = said(4, "a 0 @5"), l.Now-time.Minute
 	slot, began := cluster.Slot{Task: "a"}, l.Now
 	var first time.Duration
 	writes := 0
@@ -354,7 +354,7 @@ func TestFailuresAreToldAtOnceAndNotTooOften(t *testing.T) {
 		if o.Status == nil {
 			continue
 		}
-		if l.Said = o.Status; !o.Lazy {
+		if l.LastStatus = o.Status; !o.Lazy {
 			t.Fatal("it could have waited")
 		}
 		if writes++; writes == 1 {
@@ -386,7 +386,7 @@ func TestStatusStaysSmall(t *testing.T) {
 
 // A worker is told the count of its grant, whatever its task declares by now.
 func TestFollowTellsTheCountOfTheGrant(t *testing.T) {
-	l := local(4, schematest.Held("a 0 @5", "a 1 @6", "b 0 @7"), schematest.Held())
+	l := local(4, schematest.Granted("a 0 @5", "a 1 @6", "b 0 @7"), schematest.Releasing())
 	l.Assignment.Granted[0].Count, l.Assignment.Granted[2].Count = new(4), new(0)
 	want := []int{4, 9, 0} // the second one was written by an earlier program
 	for i, g := range follower.Follow(l).Start {

@@ -23,7 +23,7 @@ type Workers interface {
 	Update(slot cluster.Slot, spec cluster.TaskSpec)
 	// Stop asks a slot to stop within a time; asked again, the shorter time counts.
 	Stop(slot cluster.Slot, cause error, within time.Duration)
-	// Reports tells of every slot that runs or may still run.
+	// Reports returns a report of every slot that runs or may still run.
 	Reports() map[cluster.Slot]cluster.Report
 	// Changed receives when Reports has changed.
 	Changed() <-chan struct{}
@@ -40,7 +40,7 @@ const (
 	maxRest = 20 * time.Millisecond
 )
 
-// announceAfter is how long a departure may take before the leader is told of it, so that it
+// announceAfter is how long a departure may take before the status announces it, so that the leader
 // moves what has stopped already. A shorter one is over before that would help.
 const announceAfter = 300 * time.Millisecond
 
@@ -53,8 +53,8 @@ type Follower struct {
 	Workers Workers
 	Log     *slog.Logger
 	Emit    func(cluster.Event)
-	// Leads tells whether this node leads at present, and then it stays until its assignment is
-	// empty, so that its slots need not wait for the next leader.
+	// Leads reports whether this node leads at present. A leader stays until its assignment is empty, so that its slots
+	// need not wait for the next leader.
 	Leads func() bool
 	// Damaged receives when somebody else wrote the status, which is then written again.
 	Damaged <-chan struct{}
@@ -63,7 +63,7 @@ type Follower struct {
 	// Starting, if set, is called before the slots of a claim start, and what it returns once they have. It may take a
 	// moment, but much less than a heartbeat.
 	Starting func() (started func())
-	// Claimed, if set, is told of slots that this node has claimed just now. It must not wait.
+	// Claimed, if set, is called for each slot that this node has just claimed. It must not wait.
 	Claimed func(slot cluster.Slot, token int64)
 }
 
@@ -80,19 +80,19 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 	hints.Watch(f.Keys.Assignment(f.Self.MemberID))
 	hints.Mark(f.Keys.Assignment(f.Self.MemberID))
 	fl := &following{
-		Follower: f,
-		spawn:    background.Go,
-		claims:   map[cluster.Slot]schema.Claim{},
-		said:     &schema.Status{},
-		lazyAt:   f.Session.Now() - lazily,
-		replies:  make(chan reply, 1),
+		Follower:   f,
+		spawn:      background.Go,
+		claims:     map[cluster.Slot]schema.Claim{},
+		lastStatus: &schema.Status{},
+		lazyAt:     f.Session.Now() - lazily,
+		replies:    make(chan reply, 1),
 	}
-	// The zero status is what the join wrote, so that nothing has to be said yet.
+	// The zero status is what the join wrote, so that nothing has to be written yet.
 	timer := time.NewTimer(resync) // set before it is waited for
 	defer timer.Stop()
-	anew := time.NewTicker(resync*9/10 + jitter.Of(resync/5, f.Self.MemberID)) // not in step with the others
-	defer anew.Stop()
-	assignments := make(chan docRead, 1)
+	resyncTick := time.NewTicker(resync*9/10 + jitter.Of(resync/5, f.Self.MemberID)) // not in step with the others
+	defer resyncTick.Stop()
+	assignments := make(chan assignmentRead, 1)
 	reading, readAgain := false, false
 	read := func() {
 		if reading {
@@ -102,7 +102,7 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 		reading = true
 		background.Go(func() {
 			r, err := f.Session.Get(ctx, f.Keys.Assignment(f.Self.MemberID))
-			assignments <- docRead{r, err}
+			assignments <- assignmentRead{r, err}
 		})
 	}
 	defer f.Round.End()
@@ -123,7 +123,7 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 		case <-leave:
 			leave = nil
 			fl.leaving, fl.leavingSince = true, f.Session.Now()
-			fl.tellWaits = fl.leavingSince + leavePatience
+			fl.logWaitAt = fl.leavingSince + logWaitAfter
 		case <-hints.C():
 			hints.Take()
 			read()
@@ -135,15 +135,15 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 				readAgain = false
 				read()
 			}
-			fl.noteAssignment(d)
+			fl.onAssignment(d)
 		case r := <-fl.replies:
 			f.Round.Begin(f.Session.Now())
-			if fl.noteReply(r) {
+			if fl.onReply(r) {
 				read() // the claim was refused: the assignment has moved on
 			}
 		case <-f.Damaged:
-			fl.unsure, fl.said = true, nil
-		case <-anew.C:
+			fl.unsure, fl.lastStatus = true, nil
+		case <-resyncTick.C:
 			read()
 			news = false
 		case <-f.Workers.Changed():
@@ -159,32 +159,32 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 // following is the state of one Run, owned by its goroutine.
 type following struct {
 	*Follower
-	spawn      func(func())
-	assignment *schema.Assignment
-	docVersion int64
-	docGood    bool
-	known      KnownGrants
-	granted    map[cluster.Slot]int64 // as told by events
-	specsOf    *schema.Assignment     // the assignment whose specs all workers have been given
-	due        time.Duration          // when to decide again without news
+	spawn             func(func())
+	assignment        *schema.Assignment
+	assignmentVersion int64
+	assignmentGood    bool
+	known             KnownGrants
+	granted           map[cluster.Slot]int64 // as events were emitted
+	specsOf           *schema.Assignment     // the assignment whose specs all workers have been given
+	due               time.Duration          // when to decide again without news
 
-	claims       map[cluster.Slot]schema.Claim
-	said         *schema.Status // nil: has to be written
-	saidVersion  int64
-	lazyAt       time.Duration // when a status that could have waited was sent last
-	differs      time.Duration // since when the states of workers are not as said, 0 if they are
-	unsure       bool          // the status has to be read before it is written
-	done         *schema.Done  // the last record of ended slots known to be committed, nil if there is none
-	doneVersion  int64
-	doneUnsure   bool          // it has to be read before it is written
-	held         bool          // the lease, at the last look
-	took         time.Duration // the last decision
-	busy         bool          // a write or read of the status is under way
-	notBefore    time.Duration
-	replies      chan reply
-	leaving      bool
-	leavingSince time.Duration
-	tellWaits    time.Duration // when it is told next what a departure waits for
+	claims        map[cluster.Slot]schema.Claim
+	lastStatus    *schema.Status // nil: has to be written
+	statusVersion int64
+	lazyAt        time.Duration       // when a status that could have waited was sent last
+	differs       time.Duration       // since when the states of workers are not as lastStatus has them, 0 if they are
+	unsure        bool                // the status has to be read before it is written
+	done          *schema.Completions // the last record of ended slots known to be committed, nil if there is none
+	doneVersion   int64
+	doneUnsure    bool          // it has to be read before it is written
+	leaseValid    bool          // whether the lease was valid at the last look
+	took          time.Duration // the last decision
+	busy          bool          // a write or read of the status is under way
+	notBefore     time.Duration
+	replies       chan reply
+	leaving       bool
+	leavingSince  time.Duration
+	logWaitAt     time.Duration // when to log next what a departure waits for
 }
 
 // poll is how often the lease is looked at: the boot clock may jump, the lease may be prolonged.
@@ -196,8 +196,8 @@ const poll = 250 * time.Millisecond
 func (fl *following) step(ctx context.Context, news bool) (wait time.Duration, gone bool, err error) {
 	now := fl.Session.Now()
 	phase, left := fl.Lease.Phase()
-	same := phase == membership.Holds && fl.held
-	fl.held = phase == membership.Holds
+	same := phase == membership.Holds && fl.leaseValid
+	fl.leaseValid = phase == membership.Holds
 	if !news && same && !fl.leaving && now < fl.due {
 		return max(min(poll, left, fl.due-now), time.Millisecond), false, nil
 	}
@@ -207,11 +207,12 @@ func (fl *following) step(ctx context.Context, news bool) (wait time.Duration, g
 		return !ok
 	})
 	local := Local{
-		Assignment: fl.assignment, DocVersion: fl.docVersion, DocGood: fl.docGood, Told: fl.specsOf == fl.assignment,
-		Refused: fl.known.Refused, Above: fl.known.highest,
+		Assignment: fl.assignment, AssignmentVersion: fl.assignmentVersion, AssignmentGood: fl.assignmentGood,
+		SpecsGiven: fl.specsOf == fl.assignment,
+		Refused:    fl.known.Refused, Above: fl.known.highest,
 		Running: running, Claims: fl.claims, Phase: phase,
 		Leaving: fl.leaving, Announce: fl.leaving && (fl.Leads() || now-fl.leavingSince >= announceAfter),
-		Done: fl.done, Said: fl.said, LazyAt: fl.lazyAt, Differs: fl.differs,
+		Completions: fl.done, LastStatus: fl.lastStatus, LazyAt: fl.lazyAt, Differs: fl.differs,
 		Now: now, WallNow: time.Now().UTC().Truncate(time.Millisecond),
 	}
 	began := time.Now()
@@ -223,7 +224,7 @@ func (fl *following) step(ctx context.Context, news bool) (wait time.Duration, g
 		fl.differs = 0
 	}
 	for slot, cause := range o.Stop {
-		fl.Workers.Stop(slot, cause, fl.stopTime(running[slot].Grace, cause))
+		fl.Workers.Stop(slot, cause, fl.stopTime(running[slot].StopTimeout, cause))
 	}
 	for slot, spec := range o.Update {
 		fl.Workers.Update(slot, spec)
@@ -235,17 +236,17 @@ func (fl *following) step(ctx context.Context, news bool) (wait time.Duration, g
 	if fl.leaving && len(running) > 0 && allStuck(running) {
 		return 0, false, stuckError(running)
 	}
-	if fl.leaving && len(running) > 0 && now >= fl.tellWaits {
-		fl.tellWaits = now + leaveTell
+	if fl.leaving && len(running) > 0 && now >= fl.logWaitAt {
+		fl.logWaitAt = now + logWaitEvery
 		slots, left := waitsFor(running)
 		fl.Log.Info("waiting for workers to stop before leaving", "slots", slots, "atMost", left)
 	}
-	if (o.Status != nil || o.Done != nil) && !fl.busy && now >= fl.notBefore {
-		fl.say(ctx, o, phase)
+	if (o.Status != nil || o.Completions != nil) && !fl.busy && now >= fl.notBefore {
+		fl.writeStatus(ctx, o, phase)
 	}
 	fl.due = now + time.Hour // news come before that
-	if o.Again > now {
-		fl.due = o.Again
+	if o.RequeueAt > now {
+		fl.due = o.RequeueAt
 	}
 	if now < fl.notBefore {
 		fl.due = min(fl.due, fl.notBefore)

@@ -27,8 +27,8 @@ type KnownGrants struct {
 	taken   map[cluster.Slot]int64 // grants of the last assignment that may be claimed
 }
 
-// Note takes in an assignment that was read, and returns those refused grants that were not refused before.
-func (k *KnownGrants) Note(assignment *schema.Assignment) (fresh map[cluster.Slot]int64) {
+// Record takes in an assignment that was read, and returns those refused grants that were not refused before.
+func (k *KnownGrants) Record(assignment *schema.Assignment) (fresh map[cluster.Slot]int64) {
 	next := KnownGrants{Refused: map[cluster.Slot]int64{}, highest: k.highest, taken: map[cluster.Slot]int64{}}
 	fresh = map[cluster.Slot]int64{}
 	for slot, h := range schema.Each(assignment.Granted) {
@@ -40,11 +40,9 @@ func (k *KnownGrants) Note(assignment *schema.Assignment) (fresh map[cluster.Slo
 			}
 		}
 	}
-	for _, list := range [][]schema.SlotRange{assignment.Granted, assignment.Releasing} {
-		for i := range list {
-			if schema.PlausibleToken(list[i].Token) {
-				next.highest = max(next.highest, list[i].Token)
-			}
+	for h := range assignment.Ranges() {
+		if schema.PlausibleToken(h.Token) {
+			next.highest = max(next.highest, h.Token)
 		}
 	}
 	*k = next

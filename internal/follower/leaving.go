@@ -10,10 +10,10 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 )
 
-// How long a departure may take before it is told what it waits for, and until that is told again.
+// How long a departure may take before what it waits for is logged, and how often it is logged from then on.
 const (
-	leavePatience = 1500 * time.Millisecond
-	leaveTell     = 10 * time.Second
+	logWaitAfter = 1500 * time.Millisecond
+	logWaitEvery = 10 * time.Second
 )
 
 // waitsFor names some of the workers that a departure waits for, and how long the last of them may take by its task; a
@@ -24,7 +24,7 @@ func waitsFor(running map[cluster.Slot]cluster.Report) (names string, left time.
 	for i, slot := range slots {
 		r := running[slot]
 		if r.State != cluster.WorkerStuck {
-			left = max(left, r.Grace-time.Since(r.Since))
+			left = max(left, r.StopTimeout-time.Since(r.Since))
 		}
 		switch {
 		case i == most:
@@ -49,26 +49,26 @@ func allStuck(running map[cluster.Slot]cluster.Report) bool {
 	return true
 }
 
-// stays tells whether a member that runs nothing any more should wait before it leaves: for an
+// stays reports whether a member that no longer runs anything should wait before it leaves: for an
 // answer that is under way, or, if it leads, for its slots to be elsewhere. Without a lease there
 // is nothing to wait for.
 func (fl *following) stays(now time.Duration, phase membership.Phase) bool {
 	if phase > membership.Holds {
 		return false
 	}
-	return fl.busy || fl.Leads() && !fl.docEmpty() && now-fl.leavingSince < fl.Lease.Terms().Timeout
+	return fl.busy || fl.Leads() && !fl.assignmentEmpty() && now-fl.leavingSince < fl.Lease.Params().Timeout
 }
 
-// departure tells what is known of the member's keys.
+// departure returns what is known of the member's keys.
 func (fl *following) departure() membership.Departure {
-	d := membership.Departure{StatusVersion: fl.saidVersion}
-	if fl.docGood && fl.said != nil && !fl.busy {
-		d.Assignment, d.DocVersion = fl.assignment, fl.docVersion
+	d := membership.Departure{StatusVersion: fl.statusVersion}
+	if fl.assignmentGood && fl.lastStatus != nil && !fl.busy {
+		d.Assignment, d.DocVersion = fl.assignment, fl.assignmentVersion
 	}
 	return d
 }
 
-func (fl *following) docEmpty() bool {
+func (fl *following) assignmentEmpty() bool {
 	return fl.assignment == nil || len(fl.assignment.Granted) == 0 && len(fl.assignment.Releasing) == 0
 }
 
@@ -76,7 +76,7 @@ func (fl *following) docEmpty() bool {
 // lease.
 func (fl *following) stopTime(grace time.Duration, cause error) time.Duration {
 	if errors.Is(cause, cluster.ErrLeaseLost) {
-		return min(grace, fl.Lease.Terms().Soft)
+		return min(grace, fl.Lease.Params().Soft)
 	}
 	return grace
 }

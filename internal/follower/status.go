@@ -21,20 +21,20 @@ type reply struct {
 	err     error
 }
 
-// say writes the status in the background; with slots to start it is a claim.
-func (fl *following) say(ctx context.Context, o Actions, phase membership.Phase) {
+// writeStatus writes the status in the background; with slots to start it is a claim.
+func (fl *following) writeStatus(ctx context.Context, o Actions, phase membership.Phase) {
 	fl.busy = true
 	if o.Lazy && !fl.unsure {
 		fl.lazyAt = fl.Session.Now()
 	}
-	memberID, at := fl.Self.MemberID, fl.saidVersion
-	if fl.unsure { // read first; what is to be said is decided anew
+	memberID, at := fl.Self.MemberID, fl.statusVersion
+	if fl.unsure { // read first; what is to be written is decided again then
 		readDone := fl.doneUnsure
 		fl.spawn(func() {
 			r, err := fl.Session.Get(ctx, fl.Keys.Status(memberID))
 			answer := reply{read: true, version: r.Version, err: err}
 			if readDone && err == nil {
-				done, derr := fl.Session.Get(ctx, fl.Keys.Done(memberID))
+				done, derr := fl.Session.Get(ctx, fl.Keys.CompletionsOf(memberID))
 				if answer.done = &done; derr != nil && !errors.Is(derr, coord.ErrNotFound) {
 					answer.err = derr
 				}
@@ -46,7 +46,7 @@ func (fl *following) say(ctx context.Context, o Actions, phase membership.Phase)
 	claim := len(o.Start) > 0 && phase == membership.Holds
 	var ops []coord.Op
 	if claim {
-		ops = append(ops, coord.Check(fl.Keys.Assignment(memberID), fl.docVersion))
+		ops = append(ops, coord.Check(fl.Keys.Assignment(memberID), fl.assignmentVersion))
 	}
 	next := at
 	if o.Status == nil {
@@ -56,11 +56,11 @@ func (fl *following) say(ctx context.Context, o Actions, phase membership.Phase)
 		ops = append(ops, coord.Set(fl.Keys.Status(memberID), schema.Encode(o.Status, next), at))
 	}
 	switch {
-	case o.Done == nil:
+	case o.Completions == nil:
 	case fl.done == nil:
-		ops = append(ops, coord.Create(fl.Keys.Done(memberID), schema.Encode(o.Done, 0)))
+		ops = append(ops, coord.Create(fl.Keys.CompletionsOf(memberID), schema.Encode(o.Completions, 0)))
 	default:
-		ops = append(ops, coord.Set(fl.Keys.Done(memberID), schema.Encode(o.Done, fl.doneVersion+1), fl.doneVersion))
+		ops = append(ops, coord.Set(fl.Keys.CompletionsOf(memberID), schema.Encode(o.Completions, fl.doneVersion+1), fl.doneVersion))
 	}
 	fl.spawn(func() {
 		_, err := fl.Session.Commit(ctx, ops...)
@@ -68,9 +68,9 @@ func (fl *following) say(ctx context.Context, o Actions, phase membership.Phase)
 	})
 }
 
-// noteReply files the outcome of a write of the status; refused tells that a claim was made
+// onReply takes in the outcome of a write of the status; refused says that a claim was made
 // against an old assignment.
-func (fl *following) noteReply(r reply) (refused bool) {
+func (fl *following) onReply(r reply) (refused bool) {
 	fl.busy = false
 	now := fl.Session.Now()
 	switch {
@@ -81,59 +81,64 @@ func (fl *following) noteReply(r reply) (refused bool) {
 		}
 		// Refused because of the status itself, or unknown: read it, then write it again,
 		// which also defeats the write that may still come.
-		fl.unsure, fl.said = true, nil
-		fl.doneUnsure = fl.doneUnsure || r.actions.Done != nil
+		fl.unsure, fl.lastStatus = true, nil
+		fl.doneUnsure = fl.doneUnsure || r.actions.Completions != nil
 		fl.notBefore = now + 50*time.Millisecond
 		if errors.Is(r.err, coord.ErrTooLarge) {
 			fl.notBefore = now + lazily
-			fl.Log.Error("what this node holds is too large to be said; it can neither claim nor give back", "error", r.err)
+			fl.Log.Error("what this node holds is too large for its status; it can neither claim nor give back", "error", r.err)
 		}
 		if !checked {
 			fl.Log.Debug("status not written", "error", r.err)
 		}
 	case r.read:
-		fl.unsure, fl.saidVersion = false, r.version
+		fl.unsure, fl.statusVersion = false, r.version
 		if r.done != nil {
-			fl.noteDone(*r.done)
+			fl.storeCompletions(*r.done)
 		}
 	default:
-		if fl.saidVersion = r.version; r.actions.Status != nil {
-			if !fl.unsure { // else somebody else has written it since
-				fl.said = r.actions.Status
-			}
-		}
-		if r.actions.Done != nil {
-			if fl.done != nil {
-				fl.doneVersion++
-			} else {
-				fl.doneVersion = 0
-			}
-			fl.done = r.actions.Done
-		}
-		if r.claimed && fl.Claimed != nil {
-			for i := range r.actions.Start {
-				fl.Claimed(r.actions.Start[i].Slot, r.actions.Start[i].Token)
-			}
-		}
-		if r.claimed {
-			fl.start(r.actions.Start, r.actions.Status)
-		}
+		fl.onWritten(r)
 	}
 	return false
 }
 
-// noteDone files the record of ended slots as read. What cannot be used is written anew: what it said is
-// lost then, and those slots run once more.
-func (fl *following) noteDone(r coord.Record) {
+// onWritten takes in a committed write of the status, and starts what it claimed.
+func (fl *following) onWritten(r reply) {
+	fl.statusVersion = r.version
+	if r.actions.Status != nil && !fl.unsure { // else somebody else has written it since
+		fl.lastStatus = r.actions.Status
+	}
+	if r.actions.Completions != nil {
+		if fl.done != nil {
+			fl.doneVersion++
+		} else {
+			fl.doneVersion = 0
+		}
+		fl.done = r.actions.Completions
+	}
+	if !r.claimed {
+		return
+	}
+	if fl.Claimed != nil {
+		for i := range r.actions.Start {
+			fl.Claimed(r.actions.Start[i].Slot, r.actions.Start[i].Token)
+		}
+	}
+	fl.start(r.actions.Start, r.actions.Status)
+}
+
+// storeCompletions stores the record of ended slots as it was read. A record that cannot be used is replaced: what it said is
+// lost, and those slots run once more.
+func (fl *following) storeCompletions(r coord.Record) {
 	fl.doneUnsure = false
 	if r.Value == nil {
 		fl.done, fl.doneVersion = nil, 0
 		return
 	}
-	done := new(schema.Done)
-	if err := schema.Decode(fl.Keys.Done(fl.Self.MemberID), r, done); err != nil {
-		fl.Log.Error("the record of ended slots cannot be used; writing it anew", "error", err)
-		done = new(schema.Done)
+	done := new(schema.Completions)
+	if err := schema.Decode(fl.Keys.CompletionsOf(fl.Self.MemberID), r, done); err != nil {
+		fl.Log.Error("the record of ended slots cannot be used; replacing it", "error", err)
+		done = new(schema.Completions)
 	}
 	fl.done, fl.doneVersion = done, r.Version
 }
@@ -151,7 +156,7 @@ func (fl *following) start(grants []cluster.Grant, status *schema.Status) {
 		}
 		h := schema.Find(status.Holding, g.Slot)
 		fl.claims[g.Slot] = schema.Claim{Token: h.Token, Since: h.Since}
-		fl.specsOf = nil // the assignment may have been read anew since
+		fl.specsOf = nil // the assignment may have been read again since
 		fl.Workers.Start(g)
 	}
 }

@@ -2,7 +2,7 @@
 //
 // # The model
 //
-//	hints ─▶ view ─▶ snapshot ─▶ reconcile.Decide ─▶ commit under the term ─▶ view
+//	hints ─▶ view ─▶ snapshot ─▶ reconcile.Decide ─▶ commit fenced by the term ─▶ view
 //	                                                  │ refused, unknown ─▶ read again
 //
 // A term has one goroutine that owns all its state ([Leader.Lead]). What it knows starts empty with each term and comes
@@ -11,5 +11,5 @@
 // been deposed, or paused, changes nothing. A commit that was refused, or whose outcome is not known, is never repeated: the
 // leader reads again and decides again.
 //
-// A vigil beside the loop sees to it that who cannot lead does not (vigil.go).
+// A vigil beside the loop ends the term of a leader that cannot lead (vigil.go).
 package leader

@@ -46,7 +46,7 @@ type Leader struct {
 	Publish func(*view.Snapshot)
 	Meter   *meter.Meter
 	Trace   func(cluster.Span) // nil for nobody who traces; it must not wait
-	// Lease is this member's: who has none cannot know that it leads.
+	// Lease is this member's: a member without one cannot know that it leads.
 	Lease *membership.Lease
 	// Leaves reports whether this member is about to leave; nil for never. Its status says so a little later.
 	Leaves func() bool
@@ -78,21 +78,21 @@ type leading struct {
 	// failures counts the commits that failed since the last good one; panics the rounds that did.
 	failures, panics int
 
-	unremovable map[string]bool              // as in round.World
-	leftOut     map[round.Part]time.Duration // what is too large, and until when it is left out
-	notes       []cluster.Decided            // steps to be told with the next commit
-	oddRuns     map[string]bool              // records of runs that are not there, or are there already, against expectation
-	ring        map[int64]int64              // the versions of the decisions that are kept, once they were not as expected; nil before
-	blocked     string
-	full        string
-	ahead       string
-	doubtful    map[cluster.Slot]string // slots that several assignments listed at the last decision
-	doubles     map[cluster.Slot]string // those of them that were told
-	planFault   string                  // as told
-	seen        events.Seen             // of other members and of records: what events have been emitted of
-	watch       *stopwatch
-	planned     time.Duration // how long the last decision took
-	began       time.Duration // when the term began
+	unremovable  map[string]bool              // as in round.World
+	leftOut      map[round.Part]time.Duration // what is too large, and until when it is left out
+	pendingSteps []cluster.Decided            // steps to be recorded with the next commit
+	oddRuns      map[string]bool              // records of runs that are not there, or are there already, against expectation
+	ring         map[int64]int64              // the versions of the decisions that are kept, once they were not as expected; nil before
+	blocked      string
+	full         string
+	ahead        string
+	doubtful     map[cluster.Slot]string // slots that several assignments listed at the last decision
+	doubles      map[cluster.Slot]string // those of them that were reported
+	planFault    string                  // as it was reported
+	seen         events.Seen             // of other members and of records: what events have been emitted of
+	watch        *stopwatch
+	planned      time.Duration // how long the last decision took
+	began        time.Duration // when the term began
 }
 
 // run decides whenever something new was read, after each commit, and when it is time to. What happens while it does so
@@ -112,7 +112,7 @@ func (l *leading) run(ctx context.Context) error {
 		if due = again; due {
 			continue
 		}
-		next.Reset(l.wait(d, resynced))
+		next.Reset(l.nextWakeup(d, resynced))
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -147,13 +147,13 @@ func (l *leading) round(ctx context.Context, due bool, d *round.Decision) (again
 		}
 	}()
 	err = election.Catch("leading", func() error {
-		l.works(ctx)
+		l.beginStep(ctx)
 		changed, err := l.view.Refresh(ctx)
 		if err != nil || !changed && !due {
 			return err
 		}
 		stage = "deciding"
-		l.works(ctx)
+		l.beginStep(ctx)
 		if *d, err = l.decide(ctx); err != nil {
 			return err
 		}
@@ -161,7 +161,7 @@ func (l *leading) round(ctx context.Context, due bool, d *round.Decision) (again
 			return ctx.Err()
 		}
 		stage = "publishing"
-		l.works(ctx)
+		l.beginStep(ctx)
 		if again, err = l.act(ctx, *d); err != nil {
 			return err
 		}
@@ -190,8 +190,8 @@ func (l *leading) resync() time.Duration {
 	return max(resync, time.Duration(len(l.seen.Members)+1)*resyncPeer)
 }
 
-// wait is how long there is nothing to do unless something is heard.
-func (l *leading) wait(d round.Decision, resynced time.Duration) time.Duration {
+// nextWakeup is how long there is nothing to do unless something is heard.
+func (l *leading) nextWakeup(d round.Decision, resynced time.Duration) time.Duration {
 	now := l.Session.Now()
 	wait := resynced + l.resync() - now
 	for _, at := range []time.Duration{d.RequeueAt, l.view.Due()} {
@@ -202,10 +202,10 @@ func (l *leading) wait(d round.Decision, resynced time.Duration) time.Duration {
 	return max(wait, 0)
 }
 
-// decide makes a decision from what was read, and tells of it.
+// decide publishes what was read, makes a decision from it, and reports what the decision found.
 func (l *leading) decide(ctx context.Context) (round.Decision, error) {
 	snap := l.view.Snapshot()
-	l.tell(snap)
+	l.publish(snap)
 	l.watch.arrived(snap, l.Session.Now(), func(of meter.Name, d time.Duration) { l.Meter.Took(of, d) })
 	world := round.World{
 		Snapshot:       snap,
@@ -213,7 +213,7 @@ func (l *leading) decide(ctx context.Context) (round.Decision, error) {
 		Leaving:        l.Leaves != nil && l.Leaves(),
 		Now:            l.Session.Now(),
 		Began:          l.began,
-		TakeoverDelay:  l.Session.Info().Grace,
+		TakeoverDelay:  l.Session.Info().TakeoverDelay,
 		Timeout:        l.Session.Info().Timeout,
 		WallNow:        time.Now().UTC().Truncate(time.Millisecond),
 		MaxAssignments: l.maxAssignments,
@@ -232,11 +232,11 @@ func (l *leading) decide(ctx context.Context) (round.Decision, error) {
 	l.Meter.Took(meter.Plan, l.planned)
 	l.departures.Store(&departing{Departures: d.Memory.Delays.Departures, term: l.term.Number})
 	l.memory = d.Memory
-	l.tellBlocked(d.Blocked)
-	l.tellFull(d.Full)
-	l.tellAhead(d.Ahead)
-	l.tellDoubles(d.Doubles)
-	l.tellPlanFault(ctx, d.PlanFault)
+	l.logBlocked(d.Blocked)
+	l.logFull(d.Full)
+	l.reportAhead(d.Ahead)
+	l.reportDoubles(d.Doubles)
+	l.reportPlanFault(ctx, d.PlanFault)
 	for _, memberID := range d.Forget {
 		l.view.Forget(memberID)
 		delete(l.reaped, memberID)
@@ -262,7 +262,7 @@ type departing struct {
 	term int64
 }
 
-// Burst returns what this member is to tell the next leader when it leaves, nil for nothing.
+// Burst returns what this member is to pass on to the next leader when it leaves, nil for nothing.
 func (l *Leader) Burst() *schema.Burst {
 	d := l.departures.Load()
 	if d == nil {

@@ -26,7 +26,7 @@ func (l *leading) act(ctx context.Context, d round.Decision) (acted bool, err er
 	switch {
 	case d.Evict != "":
 		err = l.evict(ctx, d.Evict)
-	case d.Writes() || len(l.notes) > 0:
+	case d.Writes() || len(l.pendingSteps) > 0:
 		var swept bool
 		if swept, err = l.sweep(ctx, d); !swept && err == nil {
 			err = l.write(ctx, d)
@@ -46,7 +46,7 @@ func (l *leading) act(ctx context.Context, d round.Decision) (acted bool, err er
 		return false, err
 	case checked && (failed.Op.Key == l.term.Candidate || failed.Op.Key == l.Keys.Epoch()):
 		return false, fmt.Errorf("term %d: %w: %w", l.term.Number, election.ErrDeposed, err)
-	case checked && strings.HasPrefix(failed.Op.Key, schema.Dir(l.Keys.Ran("", ""))):
+	case checked && strings.HasPrefix(failed.Op.Key, schema.Dir(l.Keys.FinishedRun("", ""))):
 		l.oddRuns[failed.Op.Key], l.failures = true, 0 // which is learned once for each
 	case checked && failed.Op.Kind == coord.KindDelete && errors.Is(err, coord.ErrInvalid) && !l.mustGo(failed.Op.Key):
 		l.unremovable[l.below(failed.Op.Key)], l.failures = true, 0
@@ -83,8 +83,8 @@ func (l *leading) act(ctx context.Context, d round.Decision) (acted bool, err er
 	return true, l.reread(ctx)
 }
 
-// reread follows a commit that was refused or of which nobody knows the outcome: first the
-// epoch, which tells whether this term goes on, then all assignments, then the rest.
+// reread follows a commit that was refused or whose outcome is unknown. It reads the epoch first, which says whether this
+// term goes on, then all assignments, then the rest.
 func (l *leading) reread(ctx context.Context) error {
 	epoch, err := l.view.ReadEpoch(ctx)
 	if err != nil {
@@ -116,15 +116,15 @@ func (l *leading) reread(ctx context.Context) error {
 // write commits a decision: under the term, with its part in the ring of decisions.
 func (l *leading) write(ctx context.Context, d round.Decision) error {
 	snap := l.view.Snapshot()
-	ops, epoch := l.guard(snap, d.Token)
+	ops, epoch := l.fencedBy(snap, d.Token)
 	sizes := make(map[string]int, len(d.Assignments))
 	for _, memberID := range sortedKeys(d.Assignments) {
 		assignment, at := d.Assignments[memberID], snap.Peers[memberID].Assignment.Version
 		if assignment == nil {
 			l.reaped[memberID] = true
 			ops = append(ops, coord.Delete(l.Keys.Assignment(memberID), at))
-			if done := snap.Peers[memberID].Done; done.Rec != nil && !done.Absent {
-				ops = append(ops, coord.Delete(l.Keys.Done(memberID), done.Version))
+			if done := snap.Peers[memberID].Completions; done.Rec != nil && !done.Absent {
+				ops = append(ops, coord.Delete(l.Keys.CompletionsOf(memberID), done.Version))
 			}
 		} else {
 			value := schema.Encode(assignment, at+1)
@@ -145,24 +145,24 @@ func (l *leading) write(ctx context.Context, d round.Decision) error {
 			ops = append(ops, coord.Set(l.Keys.Mark(node), schema.Encode(d.Marks[node], old.Version+1), old.Version))
 		}
 	}
-	d.Moves = append(l.notes, d.Moves...)
+	d.Moves = append(l.pendingSteps, d.Moves...)
 	ring := l.record(epoch, d.Moves)
 	ops = append(ops, ring...)
 	began := l.Session.Now()
 	if err := l.submit(ctx, ops); err != nil {
 		return err
 	}
-	l.notes, l.left = nil, d.FreedWhy
+	l.pendingSteps, l.left = nil, d.FreedWhy
 	l.recorded(ring)
 	l.measure(d, epoch.NextDecision-1, began)
 	l.view.PutEpoch(epoch, snap.Epoch.Version+1)
 	l.nextToken, l.committed = epoch.NextToken, snap.Epoch.Version+1
 	l.putAgendas(snap, d)
-	l.tellRecalled(d.Moves)
+	l.reportRecalled(d.Moves)
 	for node, mark := range d.Marks {
 		l.view.MarkNode(node)
 		l.Log.Error(
-			"everything fails on a node; it is given nothing until it is started anew or uncordoned",
+			"everything fails on a node; it is given nothing until it is restarted or uncordoned",
 			"node",
 			node,
 			"error",
@@ -172,7 +172,7 @@ func (l *leading) write(ctx context.Context, d round.Decision) error {
 	}
 	if d.Suspects != nil {
 		l.view.PutSuspects(d.Suspects, at)
-		l.tellSuspects(d.Moves)
+		l.reportSuspects(d.Moves)
 	}
 	if d.Requests != nil {
 		l.view.PutRequests(d.Requests, snap.Requests.Version+1)
@@ -189,7 +189,7 @@ func (l *leading) write(ctx context.Context, d round.Decision) error {
 	return nil
 }
 
-// submit makes a commit; one that is too large is told by its error.
+// submit makes a commit. The error for one that is too large is a *tooLarge.
 func (l *leading) submit(ctx context.Context, ops []coord.Op) error {
 	_, err := l.Session.Commit(ctx, ops...)
 	if errors.Is(err, coord.ErrTooLarge) {
@@ -198,7 +198,7 @@ func (l *leading) submit(ctx context.Context, ops []coord.Op) error {
 	return err
 }
 
-// measure notes a commit that was made.
+// measure counts and times a commit that was made.
 func (l *leading) measure(d round.Decision, n int64, began time.Duration) {
 	now := l.Session.Now()
 	l.Meter.Took(meter.Publish, now-began)
@@ -224,9 +224,9 @@ func (l *leading) trace(m *cluster.Decided, took time.Duration) {
 	l.Trace(span)
 }
 
-// guard begins every commit of a leader: its candidate key exists, and nobody, not even an
+// fencedBy begins every commit of a leader: its candidate key exists, and nobody, not even an
 // earlier commit of its own that is still under way, has written since it read the epoch.
-func (l *leading) guard(snap *view.Snapshot, token int64) ([]coord.Op, *schema.Epoch) {
+func (l *leading) fencedBy(snap *view.Snapshot, token int64) ([]coord.Op, *schema.Epoch) {
 	epoch := *snap.Epoch.Rec
 	epoch.NextToken = token
 	epoch.NextDecision = l.nextDecision(snap) + 1
@@ -251,9 +251,9 @@ func (l *leading) suspectsOps(snap *view.Snapshot, next *schema.Suspects) (ops [
 
 // agendaOps writes the agendas that change, and the records of runs that are over.
 func (l *leading) agendaOps(snap *view.Snapshot, d round.Decision) (ops []coord.Op) {
-	for _, task := range sortedKeys(d.Agendas) {
-		key, old := l.Keys.Agenda(task), snap.Agendas[task]
-		switch next := d.Agendas[task]; {
+	for _, task := range sortedKeys(d.TaskRuns) {
+		key, old := l.Keys.TaskRunsOf(task), snap.TaskRuns[task]
+		switch next := d.TaskRuns[task]; {
 		case next == nil:
 			ops = append(ops, coord.Delete(key, old.Version))
 		case old.Rec == nil:
@@ -262,13 +262,13 @@ func (l *leading) agendaOps(snap *view.Snapshot, d round.Decision) (ops []coord.
 			ops = append(ops, coord.Set(key, schema.Encode(next, old.Version+1), old.Version))
 		}
 	}
-	for i := range d.Ran {
-		if key := l.Keys.Ran(d.Ran[i].Task, d.Ran[i].ID); !l.oddRuns[key] {
-			ops = append(ops, coord.Create(key, schema.Encode(&d.Ran[i], 0)))
+	for i := range d.FinishedRuns {
+		if key := l.Keys.FinishedRun(d.FinishedRuns[i].Task, d.FinishedRuns[i].ID); !l.oddRuns[key] {
+			ops = append(ops, coord.Create(key, schema.Encode(&d.FinishedRuns[i], 0)))
 		}
 	}
 	for _, r := range d.DropRuns {
-		if key := l.Keys.Ran(r.Task, r.ID); !l.oddRuns[key] {
+		if key := l.Keys.FinishedRun(r.Task, r.ID); !l.oddRuns[key] {
 			ops = append(ops, coord.Delete(key, 0))
 		}
 	}
@@ -277,13 +277,13 @@ func (l *leading) agendaOps(snap *view.Snapshot, d round.Decision) (ops []coord.
 
 // putAgendas notes the agendas that were committed, and tells of the runs.
 func (l *leading) putAgendas(snap *view.Snapshot, d round.Decision) {
-	for task, next := range d.Agendas {
+	for task, next := range d.TaskRuns {
 		version := int64(0)
-		if old := snap.Agendas[task]; old.Rec != nil {
+		if old := snap.TaskRuns[task]; old.Rec != nil {
 			version = old.Version + 1
 		}
-		l.view.PutAgenda(task, next, version)
-		l.countSkips(task, snap.Agendas[task].Rec, next)
+		l.view.PutTaskRuns(task, next, version)
+		l.countSkips(task, snap.TaskRuns[task].Rec, next)
 	}
 	for _, m := range d.Moves {
 		switch m.Step {
@@ -299,26 +299,28 @@ func (l *leading) putAgendas(snap *view.Snapshot, d round.Decision) {
 }
 
 // countSkips counts the firings that were skipped by a commit.
-func (l *leading) countSkips(task string, old, next *schema.Agenda) {
+func (l *leading) countSkips(task string, old, next *schema.TaskRuns) {
 	if next == nil {
 		return
 	}
 	if old == nil || old.Generation != next.Generation {
-		old = &schema.Agenda{}
+		old = &schema.TaskRuns{}
 	}
-	for reason, n := range map[cluster.ReasonCode]int64{cluster.WhyLate: next.Missed - old.Missed, cluster.WhyOverlap: next.Skipped - old.Skipped} {
+	for reason, n := range map[cluster.ReasonCode]int64{
+		cluster.WhyLate: next.Missed - old.Missed, cluster.WhyOverlap: next.Skipped - old.Skipped,
+	} {
 		if n > 0 {
 			l.Meter.Add(meter.Skipped, int(n), task, string(reason))
 		}
 	}
 }
 
-// evict removes a member of which a key is missing. Without an assignment it is given one that notes what
+// evict removes a member of which a key is missing. Without an assignment it is given one that lists what
 // the member says it holds.
 func (l *leading) evict(ctx context.Context, memberID string) error {
 	snap := l.view.Snapshot()
 	p := snap.Peers[memberID]
-	ops, epoch := l.guard(snap, snap.Epoch.Rec.NextToken)
+	ops, epoch := l.fencedBy(snap, snap.Epoch.Rec.NextToken)
 	assignment, version, why := &schema.Assignment{}, int64(0), "another of its keys was deleted"
 	node, lost := memberID, false // nobody knows what it holds
 	switch m := p.Member.Rec; {
@@ -329,7 +331,7 @@ func (l *leading) evict(ctx context.Context, memberID string) error {
 				Node:           m.Node,
 				Host:           m.Host,
 				SessionTimeout: m.SessionTimeout,
-				Granted:        []schema.SlotRange{},
+				Granted:        []schema.Granted{},
 				Releasing:      schema.AskedBack(p.Status.Rec.Holding, 0),
 			}
 		}

@@ -24,7 +24,7 @@ func (l *leading) remove(ctx context.Context, r round.Removal) error {
 		return err
 	}
 	snap := l.view.Snapshot()
-	ops, epoch := l.guard(snap, max(snap.Epoch.Rec.NextToken, l.nextToken))
+	ops, epoch := l.fencedBy(snap, max(snap.Epoch.Rec.NextToken, l.nextToken))
 	version := int64(0)
 	if old := snap.Removed; old.Absent {
 		ops = append(ops, coord.Create(l.Keys.Removed(), schema.Encode(r.Record, 0)))
@@ -103,7 +103,7 @@ func (l *leading) below(key string) string { return strings.TrimPrefix(key, l.Ke
 // write stay where they are.
 func (l *leading) mustGo(key string) bool {
 	switch schema.Dir(key) {
-	case l.Keys.Assignments(), l.Keys.Dones(), l.Keys.Agendas(), schema.Dir(l.Keys.Decision(0)),
+	case l.Keys.Assignments(), l.Keys.Completions(), l.Keys.TaskRuns(), schema.Dir(l.Keys.Decision(0)),
 		l.Keys.Members(), schema.Dir(l.Keys.Status("")), schema.Dir(l.Keys.Heartbeat("")), schema.Dir(l.Keys.Name("")), l.Keys.Elections():
 		return true
 	}
@@ -126,7 +126,7 @@ func (l *leading) clearBelow(ctx context.Context, key string) error {
 // sweepDirs deletes what is below some keys, as much as goes into one commit.
 func (l *leading) sweepDirs(ctx context.Context, dirs []string) (swept bool, err error) {
 	snap := l.view.Snapshot()
-	ops, epoch := l.guard(snap, max(snap.Epoch.Rec.NextToken, l.nextToken))
+	ops, epoch := l.fencedBy(snap, max(snap.Epoch.Rec.NextToken, l.nextToken))
 	before := len(ops)
 	for _, dir := range dirs {
 		entries, err := l.Session.List(ctx, dir)
@@ -139,7 +139,7 @@ func (l *leading) sweepDirs(ctx context.Context, dirs []string) (swept bool, err
 			if err != nil {
 				return false, fmt.Errorf("sweep: %w", err)
 			}
-			l.works(ctx)
+			l.beginStep(ctx)
 			ops = append(ops, coord.Delete(dir+"/"+e.Name, r.Version))
 		}
 	}

@@ -32,11 +32,11 @@ func (l *leading) partOf(key string) (p round.Part, ok bool) {
 		return round.Part{Kind: round.PartRequests}, true
 	case strings.HasPrefix(key, l.Keys.Assignments()+"/"):
 		return round.Part{Kind: round.PartAssignment, Name: schema.Base(key)}, true
-	case strings.HasPrefix(key, l.Keys.Agendas()+"/"):
+	case strings.HasPrefix(key, l.Keys.TaskRuns()+"/"):
 		return round.Part{Kind: round.PartAgenda, Name: schema.Base(key)}, true
 	case strings.HasPrefix(key, l.Keys.Marks()+"/"):
 		return round.Part{Kind: round.PartMark, Name: schema.Base(key)}, true
-	case strings.HasPrefix(key, schema.Dir(schema.Dir(l.Keys.Ran("", "")))+"/"):
+	case strings.HasPrefix(key, schema.Dir(schema.Dir(l.Keys.FinishedRun("", "")))+"/"):
 		return round.Part{Kind: round.PartAgenda, Name: schema.Base(schema.Dir(key))}, true
 	}
 	return round.Part{}, false
@@ -81,6 +81,6 @@ func (l *leading) leaveOut(e *tooLarge) bool {
 			move.Node = p.Assignment.Rec.Node
 		}
 	}
-	l.notes = append(l.notes, move)
+	l.pendingSteps = append(l.pendingSteps, move)
 	return true
 }

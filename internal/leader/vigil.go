@@ -17,21 +17,21 @@ import (
 // A term has two goroutines: the leader's loop, and a vigil that sees to it that who cannot lead does not. The vigil
 // ends the term when the loop makes no progress for the length of a session although the lease holds (a decision that
 // hangs; every step of a round and every answer to a read counts as progress), or when there is no lease although the
-// service can be reached. The loop itself ends it when commits fail or rounds panic again and again. The workers of
-// this node are none of their business.
+// service can be reached. The loop itself ends it when commits fail or rounds panic again and again. Neither of them touches the workers of
+// this node.
 //
 // A loop that hangs cannot be stopped: it is left behind with a context that has ended, and whatever it commits then is
 // refused, for its candidate key is gone. This member does not stand for election before it has come back.
 
 // hangAfter is the least time without progress after which a leader is taken to hang: a session timeout is what the loss
-// of its machine would cost, but short ones are no measure of how long a busy machine may take to decide.
+// of its machine would cost, but a short one says nothing about how long a busy machine may take to decide.
 const hangAfter = 10 * time.Second
 
 // hangTime returns for how long a step of leading may last.
-func (l *Leader) hangTime() time.Duration { return max(l.Lease.Terms().Timeout, hangAfter) }
+func (l *Leader) hangTime() time.Duration { return max(l.Lease.Params().Timeout, hangAfter) }
 
 // Hangs reports whether a step of leading has lasted for so long that its term should have ended long ago: the vigil
-// hangs, too, or the election cannot be told. It takes no lock.
+// hangs, too, or the election cannot be reached. It takes no lock.
 func (l *Leader) Hangs() bool { return l.Round.Lasts(l.Session.Now()) > 2*l.hangTime() }
 
 // Lasts returns for how long a step of leading has been going on while the service answered and the lease held: one that
@@ -48,7 +48,7 @@ func (l *Leader) Blocked(why error) {
 		l.block.Store(nil)
 		return
 	}
-	text := fmt.Sprintf("the epoch is missing or damaged: nothing can be granted until it is restored, as docs/operations.md tells: %v", why)
+	text := fmt.Sprintf("the epoch is missing or damaged: nothing can be granted until it is restored, see docs/operations.md: %v", why)
 	l.block.Store(&text)
 }
 
@@ -64,14 +64,14 @@ func (l *Leader) SinceRound() time.Duration {
 	return max(l.Session.Now()-time.Duration(ended-1), 0)
 }
 
-// works says that the loop begins a step, unless its term is over.
-func (l *Leader) works(ctx context.Context) {
+// beginStep records that the loop begins a step, unless its term is over.
+func (l *Leader) beginStep(ctx context.Context) {
 	if ctx.Err() == nil {
 		l.Round.Begin(l.Session.Now())
 	}
 }
 
-// failing says how often in a row something has failed.
+// failing records how often in a row something has failed.
 func (l *Leader) failing(n int, err error) {
 	if n < 3 {
 		l.fails.Store(nil)
@@ -106,7 +106,7 @@ func (l *Leader) Trouble() string {
 func (l *Leader) Lead(ctx context.Context, term election.Term) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	v := view.New(l.Cluster, l.Session, l.Keys, view.ForLeader(), view.Progress(func() { l.works(ctx) }))
+	v := view.New(l.Cluster, l.Session, l.Keys, view.ForLeader(), view.Progress(func() { l.beginStep(ctx) }))
 	v.PutEpoch(&term.Epoch, term.Version)
 	l.departures.Store(&departing{term: term.Number})
 	lead := &leading{
@@ -192,8 +192,8 @@ func (l *Leader) leftBehind(over <-chan struct{}, why error) error {
 // keepVigil returns when the term's loop is over or ctx has ended, and before that with the reason why this node cannot
 // lead.
 func (l *Leader) keepVigil(ctx context.Context, over <-chan struct{}) error {
-	terms := l.Lease.Terms()
-	hang, without := l.hangTime(), 2*terms.Beat+terms.Spacing
+	terms := l.Lease.Params()
+	hang, without := l.hangTime(), 2*terms.HeartbeatInterval+terms.Spacing
 	look := min(time.Second, without/4)
 	now := l.Session.Now()
 	leased, reached := now, now // since when there has been a lease, and when there was none or the service out of reach

@@ -68,4 +68,4 @@ func See(ctx context.Context, s coord.Session, keys schema.Keys, memberID string
 }
 
 // Between is for how long to wait between two sightings, so that another heartbeat lies between them.
-func (t Terms) Between() time.Duration { return 2*t.Beat + t.Beat/4 }
+func (t LeaseParams) Between() time.Duration { return 2*t.HeartbeatInterval + t.HeartbeatInterval/4 }

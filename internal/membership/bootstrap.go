@@ -108,7 +108,7 @@ func DeleteCluster(ctx context.Context, s coord.Session, keys schema.Keys) (reco
 			return 0, fmt.Errorf("delete: %w", err)
 		}
 		records++
-		// Nobody joins it any more. Who did in the last moment keeps it.
+		// Nobody joins it any longer. Who did in the last moment keeps it.
 		if err := noMembers(ctx, s, keys); err != nil {
 			_, cerr := s.Commit(ctx, coord.Create(keys.Meta(), meta.Value))
 			return 0, fmt.Errorf("delete: %w", errors.Join(err, cerr))

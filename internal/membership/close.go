@@ -18,11 +18,11 @@ type Departure struct {
 	Assignment    *schema.Assignment // nil if unknown
 	DocVersion    int64
 	StatusVersion int64
-	Pulse         Pulse
+	KeepAlive     KeepAlive
 	Burst         *schema.Burst // nil if it did not lead, or nobody else leaves
 }
 
-// Close closes a member of which nothing runs any more: one commit marks its assignment and
+// Close closes a member of which nothing runs any longer: one commit marks its assignment and
 // deletes its other keys, so that its slots are free at once. Maintain must have returned.
 func Close(ctx context.Context, s coord.Session, keys schema.Keys, self Self, d Departure, by, cause string) error {
 	closed := &schema.Closed{By: by, Cause: cause, Clean: true, Burst: d.Burst}
@@ -48,7 +48,7 @@ type FormerMember struct {
 	Blame bool
 }
 
-// CloseDead closes a member of which nothing runs any more, over a session of somebody else. A
+// CloseDead closes a member of which nothing runs any longer, over a session of somebody else. A
 // member that cannot be found is looked for again for a moment, since its join may still be under
 // way; then there is nothing to close.
 func CloseDead(ctx context.Context, s coord.Session, keys schema.Keys, former FormerMember) error {
@@ -66,9 +66,9 @@ func CloseDead(ctx context.Context, s coord.Session, keys schema.Keys, former Fo
 	}
 }
 
-// CloseFormer closes what a node was before it lost its session, once nothing of that runs any more.
+// CloseFormer closes what a node was before it lost its session, once nothing of that runs any longer.
 // Without it an evicted member's slots would wait for a session timeout of each new leader. One that
-// is not there any more is fine.
+// is no longer there is fine.
 func CloseFormer(ctx context.Context, s coord.Session, keys schema.Keys, former FormerMember) error {
 	err := closeDead(ctx, s, keys, former)
 	if errors.Is(err, coord.ErrNotFound) {
@@ -103,11 +103,11 @@ const suspicion = time.Minute
 
 // startedSince returns the slots that were claimed after a time, by the clock of the machine that
 // claimed them, which is this one.
-func startedSince(holding []schema.SlotRange, since time.Time) []schema.SlotRange {
-	var list []schema.SlotRange
+func startedSince(holding []schema.Claimed, since time.Time) []schema.Claimed {
+	var list []schema.Claimed
 	for _, h := range holding {
 		if h.Since.After(since) {
-			list = append(list, schema.SlotRange{Task: h.Task, Slots: h.Slots, Token: h.Token, Since: h.Since})
+			list = append(list, schema.Claimed{SlotRange: schema.SlotRange{Task: h.Task, Slots: h.Slots, Token: h.Token}, Since: h.Since})
 		}
 	}
 	return list
@@ -121,7 +121,7 @@ func closeKnown(keys schema.Keys, self Self, d Departure, closed *schema.Closed)
 		coord.Set(keys.Assignment(self.MemberID), schema.Encode(&assignment, d.DocVersion+1), d.DocVersion),
 		coord.Delete(keys.Member(self.MemberID), 0),
 		coord.Delete(keys.Status(self.MemberID), d.StatusVersion),
-		coord.Delete(keys.Heartbeat(self.MemberID), d.Pulse.version),
+		coord.Delete(keys.Heartbeat(self.MemberID), d.KeepAlive.version),
 		coord.Delete(keys.Name(self.Node), 0),
 		coord.Delete(self.Election, 0),
 	}

@@ -37,9 +37,9 @@ func docOf(t *testing.T, s coord.Session, memberID string) (assignment schema.As
 func TestDeadMemberIsClosed(t *testing.T) {
 	for name, c := range map[string]struct {
 		blame bool
-		want  []schema.SlotRange
+		want  []schema.Claimed
 	}{
-		"to blame":     {true, []schema.SlotRange{{Task: "b", Slots: cluster.Indexes{3}, Token: 9}}},
+		"to blame":     {true, []schema.Claimed{{SlotRange: schema.SlotRange{Task: "b", Slots: cluster.Indexes{3}, Token: 9}}}},
 		"not to blame": {false, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -48,9 +48,9 @@ func TestDeadMemberIsClosed(t *testing.T) {
 				s, parent := open(t, service.Client()), open(t, service.Client())
 				self := join(t, s, "n1")
 				now := time.Now().UTC()
-				status := &schema.Status{Holding: []schema.SlotRange{
-					{Task: "a", Slots: cluster.Indexes{0, 1}, Token: 5, Since: now.Add(-2 * time.Minute)},
-					{Task: "b", Slots: cluster.Indexes{3}, Token: 9, Since: now.Add(-10 * time.Second)},
+				status := &schema.Status{Holding: []schema.Claimed{
+					{SlotRange: schema.SlotRange{Task: "a", Slots: cluster.Indexes{0, 1}, Token: 5}, Since: now.Add(-2 * time.Minute)},
+					{SlotRange: schema.SlotRange{Task: "b", Slots: cluster.Indexes{3}, Token: 9}, Since: now.Add(-10 * time.Second)},
 				}}
 				if _, err := s.Commit(t.Context(), coord.Set(keys.Status(self.MemberID), schema.Encode(status, 1), 0)); err != nil {
 					t.Fatal(err)
@@ -139,7 +139,7 @@ func TestCloseOfDeadMemberAgainstItsClaim(t *testing.T) {
 		s := open(t, service.Client())
 		self := join(t, s, "n1")
 		claim := func(at int64) error {
-			status := &schema.Status{Holding: []schema.SlotRange{{Task: "a", Slots: cluster.Indexes{0}, Token: 1, Since: time.Now().UTC()}}}
+			status := &schema.Status{Holding: []schema.Claimed{{SlotRange: schema.SlotRange{Task: "a", Slots: cluster.Indexes{0}, Token: 1}, Since: time.Now().UTC()}}}
 			_, err := s.Commit(t.Context(), coord.Check(keys.Assignment(self.MemberID), 0), coord.Set(keys.Status(self.MemberID), schema.Encode(status, at+1), at))
 			return err
 		}

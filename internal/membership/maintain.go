@@ -20,11 +20,11 @@ var ErrUnheard = errors.New("the coordination service hears this member, and its
 // lookAgain is how often a member reads its own status.
 const lookAgain = 25 * time.Second
 
-// Pulse is what Maintain knows when it returns.
-type Pulse struct{ version int64 } // of the heartbeat key
+// KeepAlive is what Maintain knows when it returns.
+type KeepAlive struct{ version int64 } // of the heartbeat key
 
 // Maintain proves that the member is alive, for as long as it is. It returns nil when ctx ends,
-// and an error that matches ErrGone or coord.ErrSessionEnded when the member is no more, or
+// and an error that matches ErrGone or coord.ErrSessionEnded when the member is gone, or
 // coord.ErrUnauthorized when it may not prove that it is, or ErrUnheard when its lease has been over for a whole session
 // timeout while the service takes what it sends and answers nothing; then everything that runs on its behalf
 // must stop at once. It stops nothing itself.
@@ -40,11 +40,11 @@ func Maintain(
 	s coord.Session,
 	keys schema.Keys,
 	self Self,
-	pulse *Pulse,
+	pulse *KeepAlive,
 	damaged chan<- struct{},
 	acts func() bool,
 ) error {
-	terms := TermsOf(s.Info())
+	terms := LeaseParamsOf(s.Info())
 	hints := coord.NewHints(s)
 	defer hints.Close()
 	hints.Watch(keys.Member(self.MemberID)) // whoever evicts the member deletes all its keys
@@ -55,7 +55,7 @@ func Maintain(
 	defer cancel()
 	beats := make(chan error, 2) // the first one counts
 	var beating sync.WaitGroup
-	beating.Go(func() { beats <- beat(ctx, s, keys.Heartbeat(self.MemberID), terms, pulse, acts) })
+	beating.Go(func() { beats <- keepAlive(ctx, s, keys.Heartbeat(self.MemberID), terms, pulse, acts) })
 	beating.Go(func() {
 		if err := unheard(ctx, s, terms); err != nil {
 			beats <- fmt.Errorf("member %s: %w", self.MemberID, err)
@@ -94,7 +94,7 @@ func Maintain(
 
 // unheard returns ErrUnheard once the lease has been over for a session timeout although the service takes what is sent,
 // and nil when ctx ends.
-func unheard(ctx context.Context, s coord.Session, terms Terms) error {
+func unheard(ctx context.Context, s coord.Session, terms LeaseParams) error {
 	for {
 		select {
 		case <-ctx.Done():
@@ -125,9 +125,9 @@ func present(ctx context.Context, s coord.Session, own []string, look func(strin
 	return nil
 }
 
-// beat writes the heartbeat key: every Beat, counted from the previous send, but no sooner than the
+// keepAlive writes the heartbeat key: every Beat, counted from the previous send, but no sooner than the
 // write counts; and after a gap as soon as it does. While the member does not act there is none.
-func beat(ctx context.Context, s coord.Session, key string, terms Terms, pulse *Pulse, acts func() bool) error {
+func keepAlive(ctx context.Context, s coord.Session, key string, terms LeaseParams, pulse *KeepAlive, acts func() bool) error {
 	version, known := int64(0), true
 	last := s.Info().Base // the send of the last heartbeat that was answered
 	defer func() { pulse.version = version }()
@@ -155,8 +155,8 @@ func beat(ctx context.Context, s coord.Session, key string, terms Terms, pulse *
 			if err == nil {
 				version++
 				wait = terms.Spacing + terms.Spacing/64 // timers may be a little fast
-				if gap := sent-last > 2*terms.Beat || s.Now()-sent > terms.Beat; !gap {
-					wait = max(wait, terms.Beat-(s.Now()-sent))
+				if gap := sent-last > 2*terms.HeartbeatInterval || s.Now()-sent > terms.HeartbeatInterval; !gap {
+					wait = max(wait, terms.HeartbeatInterval-(s.Now()-sent))
 				} // else it is the next one that renews
 				last = sent
 			} else {
@@ -177,7 +177,7 @@ func beat(ctx context.Context, s coord.Session, key string, terms Terms, pulse *
 // stamp is this machine's clock, for a heartbeat.
 func stamp() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
-// fatal returns the error if the member is no more, nil if trying again may help.
+// fatal returns the error if the member is gone, nil if trying again may help.
 func fatal(ctx context.Context, key string, err error) error {
 	switch {
 	case ctx.Err() != nil:

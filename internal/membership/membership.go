@@ -38,7 +38,7 @@ var (
 	ErrNameTaken = errors.New("node name is taken")
 	// ErrProtocol: the cluster's active protocol is not spoken by this program.
 	ErrProtocol = errors.New("protocol not supported")
-	// ErrGone: the member is no more, as far as its session can be asked: evicted, or its
+	// ErrGone: the member is gone, as far as its session can be asked: evicted, or its
 	// keys were deleted.
 	ErrGone = errors.New("member is gone")
 )
@@ -137,9 +137,9 @@ func joinOps(keys schema.Keys, m cluster.Member, metaVersion int64) []coord.Op {
 			Member: m.MemberID, Node: m.Node, Host: m.Host, PID: m.PID, Address: m.Address, Since: now}, 0)),
 		coord.CreateBound(keys.Member(m.MemberID), schema.Encode(&schema.Member{Member: m, Since: now}, 0)),
 		coord.CreateBound(keys.Heartbeat(m.MemberID), schema.Encode(&schema.Heartbeat{}, 0)),
-		coord.CreateBound(keys.Status(m.MemberID), schema.Encode(&schema.Status{Holding: []schema.SlotRange{}}, 0)),
+		coord.CreateBound(keys.Status(m.MemberID), schema.Encode(&schema.Status{Holding: []schema.Claimed{}}, 0)),
 		coord.Create(keys.Assignment(m.MemberID), schema.Encode(&schema.Assignment{
-			Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Granted: []schema.SlotRange{}, Releasing: []schema.SlotRange{}}, 0)),
+			Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Granted: []schema.Granted{}, Releasing: []schema.Releasing{}}, 0)),
 		coord.CreateSequenced(keys.Election(m.MemberID), []byte("{}")),
 	}
 }

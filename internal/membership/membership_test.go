@@ -36,11 +36,11 @@ func TestTerms(t *testing.T) {
 		{2 * s, 200 * ms, 300 * ms, 1900 * ms, 400 * ms, 100 * ms, true},
 		{1 * s, 200 * ms, 300 * ms, 950 * ms, 200 * ms, 50 * ms, false},
 	} {
-		terms := membership.NewTerms(c.timeout, c.tick/2+200*ms, c.tick)
-		if terms.Beat != c.beat || terms.Length != c.length || terms.Soft != c.soft || terms.Hard != c.hard {
+		terms := membership.NewLeaseParams(c.timeout, c.tick/2+200*ms, c.tick)
+		if terms.HeartbeatInterval != c.beat || terms.Length != c.length || terms.Soft != c.soft || terms.Hard != c.hard {
 			t.Errorf("T %v, tick %v: %+v", c.timeout, c.tick, terms)
 		}
-		if err := terms.Check(); (err == nil) != c.ok || err != nil && !errors.Is(err, membership.ErrTerms) {
+		if err := terms.Check(); (err == nil) != c.ok || err != nil && !errors.Is(err, membership.ErrLeaseParams) {
 			t.Errorf("T %v, tick %v: %v", c.timeout, c.tick, err)
 		}
 	}
@@ -132,7 +132,7 @@ func TestHeartbeatsKeepTheLease(t *testing.T) {
 		lease := membership.NewLease(s)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
-		var pulse membership.Pulse
+		var pulse membership.KeepAlive
 		go func() { done <- membership.Maintain(ctx, s, keys, self, &pulse, nil, func() bool { return true }) }()
 		for range 100 {
 			time.Sleep(time.Second)
@@ -155,7 +155,7 @@ func TestDeletedKeysEndTheMember(t *testing.T) {
 				s, hand := open(t, service.Client()), open(t, service.Client())
 				self := join(t, s, "n1")
 				done := make(chan error, 1)
-				var pulse membership.Pulse
+				var pulse membership.KeepAlive
 				go func() {
 					done <- membership.Maintain(t.Context(), s, keys, self, &pulse, nil, func() bool { return true })
 				}()
@@ -227,7 +227,7 @@ func TestCloseLeavesOnlyTheAssignment(t *testing.T) {
 
 func TestLeaseOfAnEndedSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		service := mem.New(mem.Config{Grace: 4 * time.Second})
+		service := mem.New(mem.Config{TakeoverDelay: 4 * time.Second})
 		s := open(t, service.Client())
 		lease := membership.NewLease(s)
 		if !lease.Valid() {

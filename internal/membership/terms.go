@@ -10,50 +10,50 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 )
 
-// ErrTerms says that the session timeout leaves no time to work between a lost heartbeat and the
+// ErrLeaseParams says that the session timeout leaves no time to work between a lost heartbeat and the
 // moment when everything must have stopped.
-var ErrTerms = errors.New("lease settings refused")
+var ErrLeaseParams = errors.New("lease settings refused")
 
-// Terms is the arithmetic of a lease. All of it follows from what the service granted.
-type Terms struct {
-	Timeout time.Duration // T, of the session
-	Beat    time.Duration // h: a heartbeat is sent so long after the previous one
-	Spacing time.Duration // g: heartbeats closer together count as one
-	Length  time.Duration // of the lease, from the send of the heartbeat that counts
-	Soft    time.Duration // workers are told to stop so long before the lease's end
-	Hard    time.Duration // nothing may run any more so long before the lease's end
-	Grace   time.Duration // a leader waits so long after this member was seen gone
+// LeaseParams is the arithmetic of a lease. All of it follows from what the service granted.
+type LeaseParams struct {
+	Timeout           time.Duration // T, of the session
+	HeartbeatInterval time.Duration // h: a heartbeat is sent so long after the previous one
+	Spacing           time.Duration // g: heartbeats closer together count as one
+	Length            time.Duration // of the lease, from the send of the heartbeat that counts
+	Soft              time.Duration // workers are asked to stop so long before the lease's end
+	Hard              time.Duration // nothing may run so long before the lease's end
+	Grace             time.Duration // a leader waits so long after this member was seen gone
 }
 
-// NewTerms works out the terms of a session.
-func NewTerms(timeout, spacing, grace time.Duration) Terms {
-	return Terms{
-		Timeout: timeout,
-		Beat:    min(max(timeout/8, spacing), max(2*time.Second, spacing)),
-		Spacing: spacing,
-		Length:  timeout * 95 / 100,
-		Soft:    min(3*time.Second, timeout/5),
-		Hard:    min(500*time.Millisecond, timeout/20),
-		Grace:   grace,
+// NewLeaseParams works out the terms of a session.
+func NewLeaseParams(timeout, spacing, grace time.Duration) LeaseParams {
+	return LeaseParams{
+		Timeout:           timeout,
+		HeartbeatInterval: min(max(timeout/8, spacing), max(2*time.Second, spacing)),
+		Spacing:           spacing,
+		Length:            timeout * 95 / 100,
+		Soft:              min(3*time.Second, timeout/5),
+		Hard:              min(500*time.Millisecond, timeout/20),
+		Grace:             grace,
 	}
 }
 
-// TermsOf returns the terms of a session as granted.
-func TermsOf(info coord.Info) Terms {
-	return NewTerms(info.Timeout, info.Spacing, info.TakeoverDelay(info.Timeout))
+// LeaseParamsOf returns the terms of a session as granted.
+func LeaseParamsOf(info coord.Info) LeaseParams {
+	return NewLeaseParams(info.Timeout, info.Spacing, info.TakeoverDelayAfter(info.Timeout))
 }
 
 // Check refuses terms under which workers would be stopped by the loss of a heartbeat or two.
 // The error shows the arithmetic.
-func (t Terms) Check() error {
-	rest, need := t.Length-t.Soft-2*t.Beat, max(500*time.Millisecond, t.Timeout/5)
+func (t LeaseParams) Check() error {
+	rest, need := t.Length-t.Soft-2*t.HeartbeatInterval, max(500*time.Millisecond, t.Timeout/5)
 	if rest >= need {
 		return nil
 	}
 	return fmt.Errorf("%w: with a session timeout of %v (heartbeat every %v, at least %v apart) "+
 		"0.95·T − K − 2h = %v − %v − 2·%v = %v is left to work after a lost heartbeat, at least max(0.5s, T/5) = %v is needed: "+
 		"raise the session timeout or lower the service's tick time",
-		ErrTerms, t.Timeout, t.Beat, t.Spacing, t.Length, t.Soft, t.Beat, rest, need)
+		ErrLeaseParams, t.Timeout, t.HeartbeatInterval, t.Spacing, t.Length, t.Soft, t.HeartbeatInterval, rest, need)
 }
 
 // Phase is where a lease stands.
@@ -62,15 +62,15 @@ type Phase int
 // The phases of a lease, in their order.
 const (
 	Holds    Phase = iota // workers may run and start
-	SoftStop              // workers are told to stop; none starts
+	SoftStop              // workers are asked to stop; none starts
 	HardStop              // nothing may run
 )
 
-// Lease tells until when a member may run anything. Its methods may be called from any
+// Lease knows until when a member may run anything. Its methods may be called from any
 // goroutine; they read clocks, so that a process that was paused learns the truth at once.
 type Lease struct {
 	session coord.Session
-	terms   Terms
+	terms   LeaseParams
 	once    sync.Once
 	ended   time.Duration // when the session was seen to have ended, set once
 	hard    atomic.Int64  // the hard stop, when somebody asked last
@@ -78,7 +78,7 @@ type Lease struct {
 
 // NewLease returns the lease of a session.
 func NewLease(session coord.Session) *Lease {
-	l := &Lease{session: session, terms: TermsOf(session.Info())}
+	l := &Lease{session: session, terms: LeaseParamsOf(session.Info())}
 	l.stops(session.Now())
 	return l
 }
@@ -86,8 +86,8 @@ func NewLease(session coord.Session) *Lease {
 // Now reads the clock on which the lease is counted.
 func (l *Lease) Now() time.Duration { return l.session.Now() }
 
-// Terms returns the arithmetic of the lease.
-func (l *Lease) Terms() Terms { return l.terms }
+// Params returns the arithmetic of the lease.
+func (l *Lease) Params() LeaseParams { return l.terms }
 
 // End returns when the lease ends, on the session's lease clock.
 func (l *Lease) End() time.Duration { return l.session.Info().Base + l.terms.Length }
@@ -138,7 +138,7 @@ func (l *Lease) StopBy() time.Duration {
 	return hard + l.terms.Hard/2
 }
 
-// Valid tells whether effects may still be made: the lease's hard stop has not come.
+// Valid reports whether effects may still be made: the lease's hard stop has not come.
 func (l *Lease) Valid() bool {
 	phase, _ := l.Phase()
 	return phase < HardStop

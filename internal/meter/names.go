@@ -85,14 +85,16 @@ var defs = map[Name]def{
 	},
 	Refused: {
 		cluster.MeasureCounter,
-		"Commits of this node that were refused or whose outcome was unknown, while it led; one that follows a change is usual, many in a row are not.",
+		"Commits of this node that were refused or whose outcome was unknown, while it led; " +
+			"one that follows a change is usual, many in a row are not.",
 		nil,
 		nil,
 	},
 	GaveUp: {cluster.MeasureCounter, "How often this node could not lead and has let another one.", nil, nil},
 	LeaderRound: {
 		cluster.MeasureGauge,
-		"For how long this node has been at its present step of leading while its lease held and the coordination service answered, 0 while it waits or follows; many seconds mean that it hangs.",
+		"For how long this node has been at its present step of leading while its lease held and the coordination service answered, " +
+			"0 while it waits or follows; many seconds mean that it hangs.",
 		nil,
 		nil,
 	},
@@ -104,7 +106,8 @@ var defs = map[Name]def{
 	},
 	SinceRound: {
 		cluster.MeasureGauge,
-		"How long ago a round of leading ended on this node, 0 while it does not lead; one that has nothing to do looks around now and then all the same.",
+		"How long ago a round of leading ended on this node, 0 while it does not lead; " +
+			"one that has nothing to do looks around now and then all the same.",
 		nil,
 		nil,
 	},
@@ -112,7 +115,8 @@ var defs = map[Name]def{
 	Failures: {cluster.MeasureCounter, "Workers of this node that failed and are run again.", []string{"task"}, nil},
 	ClockApart: {
 		cluster.MeasureGauge,
-		"By how much the leader's clock is at least ahead of this node's, negative if it is behind; 0 while that is not known, and on the leader. Differences below 2 s are not told, nor some up to 8 s.",
+		"By how much the leader's clock is at least ahead of this node's, negative if it is behind; 0 while that is not known, and on the leader. " +
+			"Differences below 2 s are not told, nor some up to 8 s.",
 		nil,
 		nil,
 	},

@@ -125,7 +125,10 @@ const MaxRecord = 256 << 10
 
 // Describe names what Collect may send.
 func (c *observed) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{buildInfo, nodeInfo, ready, leads, leaseLeft, leaseLength, ownWorkers, nodes, desired, running, unplaced, badRecords, valueLimit} {
+	for _, d := range []*prometheus.Desc{
+		buildInfo, nodeInfo, ready, leads, leaseLeft, leaseLength, ownWorkers,
+		nodes, desired, running, unplaced, badRecords, valueLimit,
+	} {
 		out <- d
 	}
 }

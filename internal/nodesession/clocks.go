@@ -87,7 +87,7 @@ func (s *nodeSession) compareWithLeader(ctx context.Context) (leader string, apa
 		return "", membership.Apart{}, false
 	}
 	first, err := membership.See(ctx, s.session, s.cfg.Keys, epoch.Leader)
-	if err != nil || !s.sleep(ctx, membership.TermsOf(s.session.Info()).Between()) {
+	if err != nil || !s.sleep(ctx, membership.LeaseParamsOf(s.session.Info()).Between()) {
 		return "", membership.Apart{}, false
 	}
 	second, err := membership.See(ctx, s.session, s.cfg.Keys, epoch.Leader)

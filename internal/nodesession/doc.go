@@ -8,7 +8,7 @@
 //	                                ├─ heartbeats            membership.Keep
 //	                                ├─ election and leader   election.Run, leader.Leader
 //	                                ├─ follower              follower.Follower ─▶ worker.Pool
-//	                                ├─ guard of the lease    follower.Guard, follower.ExitTimer
+//	                                ├─ guard of the lease    follower.LeaseWatchdog, follower.ExitTimer
 //	                                └─ declarations, connection, clocks, former members, rounds
 //
 // One session is one member. When the session ends, the workers of the member are stopped before the node joins again,

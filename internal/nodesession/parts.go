@@ -17,7 +17,7 @@ type parts struct {
 	guarded  chan error // how the guard of the lease has ended
 
 	departure membership.Departure // to be read after followed
-	pulse     membership.Pulse     // to be read when all parts have ended
+	pulse     membership.KeepAlive // to be read when all parts have ended
 
 	mu   sync.Mutex
 	left []string
@@ -67,6 +67,6 @@ func (p *parts) Left() []string {
 // departed returns with what the member has left. All parts must have ended.
 func (p *parts) departed() membership.Departure {
 	d := p.departure
-	d.Pulse = p.pulse
+	d.KeepAlive = p.pulse
 	return d
 }

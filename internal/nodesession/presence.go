@@ -125,7 +125,7 @@ func (p *Presence) Lease() cluster.Lease {
 	}
 	phase, _ := h.lease.Phase()
 	left := max(h.lease.End()-h.session.Now(), 0)
-	return cluster.Lease{Holds: phase == membership.Holds, LeftMs: left.Milliseconds(), DurationMs: h.lease.Terms().Length.Milliseconds()}
+	return cluster.Lease{Holds: phase == membership.Holds, LeftMs: left.Milliseconds(), DurationMs: h.lease.Params().Length.Milliseconds()}
 }
 
 // Workers returns what the workers of the present or the last member do, by slot.

@@ -118,7 +118,7 @@ var joinAgain = backoff.Policy{First: 300 * time.Millisecond, Max: 7500 * time.M
 
 // fatal reports whether trying again cannot help.
 func fatal(err error) bool {
-	for _, target := range []error{ErrStuck, membership.ErrTerms, membership.ErrProtocol, coord.ErrUnauthorized, coord.ErrUnsupported} {
+	for _, target := range []error{ErrStuck, membership.ErrLeaseParams, membership.ErrProtocol, coord.ErrUnauthorized, coord.ErrUnsupported} {
 		if errors.Is(err, target) {
 			return true
 		}
@@ -162,12 +162,12 @@ func (r *Runner) session(ctx context.Context, openTimeout time.Duration) (joined
 			report.over()
 		}
 	}()
-	if err := membership.TermsOf(session.Info()).Check(); err != nil {
+	if err := membership.LeaseParamsOf(session.Info()).Check(); err != nil {
 		return false, err
 	}
 	member := r.newMember(session)
 	lease := membership.NewLease(session)
-	if err := r.stopDetached(lease.Terms().Soft, cluster.ErrLeaseLost); err != nil {
+	if err := r.stopDetached(lease.Params().Soft, cluster.ErrLeaseLost); err != nil {
 		return false, err
 	}
 	r.closeFormer(ctx, session)
@@ -218,7 +218,7 @@ func (r *Runner) stopDetached(within time.Duration, cause error) error {
 		return nil
 	}
 	for slot, report := range r.detached.Reports() {
-		r.detached.Stop(slot, cause, min(report.Grace, within))
+		r.detached.Stop(slot, cause, min(report.StopTimeout, within))
 	}
 	stuck := time.NewTimer(within + time.Second)
 	defer stuck.Stop()

@@ -131,7 +131,7 @@ func (s *nodeSession) start(living, guarding context.Context, leave <-chan struc
 	p.Go("clocks", func() error { s.compareClocks(living); return nil })
 	p.Go("former members", func() error { s.keepClosing(living); return nil })
 	p.Go("rounds", func() error { return s.untilHung(living) })
-	go func() { p.guarded <- follower.Guard(guarding, s.lease, pool, s.emit) }()
+	go func() { p.guarded <- follower.LeaseWatchdog(guarding, s.lease, pool, s.emit) }()
 	p.Go("follower", func() error {
 		p.followed <- election.Catch("the follower", func() (err error) {
 			p.departure, err = s.follower.Run(living, leave)
@@ -176,7 +176,7 @@ func (s *nodeSession) stopAll(ctx context.Context, pool *worker.Pool) {
 		if r.Continues && !r.Ended && ctx.Err() == nil {
 			continue
 		}
-		pool.Stop(slot, cluster.ErrLeaseLost, s.lease.Terms().Soft)
+		pool.Stop(slot, cluster.ErrLeaseLost, s.lease.Params().Soft)
 	}
 }
 

@@ -23,7 +23,7 @@ const partsLimit = 15 * time.Second
 func (s *nodeSession) acts() bool { return !s.followerHangs() && !s.leaderHangs() }
 
 func (s *nodeSession) followerHangs() bool {
-	return s.follower.Round.Lasts(s.lease.Now()) > max(2*s.lease.Terms().Beat, 2*time.Second)
+	return s.follower.Round.Lasts(s.lease.Now()) > max(2*s.lease.Params().HeartbeatInterval, 2*time.Second)
 }
 
 func (s *nodeSession) leaderHangs() bool { return s.leader.Hangs() }
@@ -49,7 +49,7 @@ func (s *nodeSession) untilHung(ctx context.Context) error {
 		if s.followerHangs() {
 			return errors.New("the loop that starts and stops its workers hangs")
 		}
-		if now-answered > s.lease.Terms().Timeout {
+		if now-answered > s.lease.Params().Timeout {
 			return errors.New("the loop by which it leads hangs")
 		}
 	}
@@ -79,7 +79,7 @@ func (s *nodeSession) abandon(pool *worker.Pool, err error) error {
 	phase, _ := s.lease.Phase()
 	limit := time.Second
 	if phase > membership.Holds {
-		limit = min(100*time.Millisecond, s.lease.Terms().Hard/4)
+		limit = min(100*time.Millisecond, s.lease.Params().Hard/4)
 	}
 	s.cfg.Log.Error("the process must end now", "error", err)
 	reported := make(chan struct{})

@@ -13,10 +13,10 @@ import (
 // fresh is a snapshot in which the records that operations change are as they were just read.
 type fresh struct {
 	Operator
-	snapshot *view.Snapshot
-	ops      cluster.Operations
-	guard    []coord.Op       // fails if a leader removes any of these records after this
-	places   map[string]place // by key
+	snapshot  *view.Snapshot
+	ops       cluster.Operations
+	unremoved []coord.Op       // fails if a leader removes any of these records after this
+	places    map[string]place // by key
 }
 
 // fresh reads the records that operations change.
@@ -31,12 +31,12 @@ func (o Operator) fresh(ctx context.Context, s *view.Snapshot, ops cluster.Opera
 		if record, name := touched(op); record == markRecord && known(s, name) != nil {
 			continue // which is refused
 		}
-		if f.guard == nil && key != o.Keys.Requests() {
+		if f.unremoved == nil && key != o.Keys.Requests() {
 			removed, guard, err := o.removed(ctx, key)
 			if err != nil {
 				return f, err
 			}
-			f.guard, base.Removed = guard, view.Entry[schema.Removed]{Rec: removed}
+			f.unremoved, base.Removed = guard, view.Entry[schema.Removed]{Rec: removed}
 		}
 		if f.places[key], err = f.load(ctx, key, op); err != nil {
 			return f, err

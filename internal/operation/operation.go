@@ -1,5 +1,5 @@
 // Package operation writes what people want of a cluster: other numbers of workers, nodes that take
-// no work, slots that start anew. It decides nothing; leaders read it and act.
+// no work, slots that start again. It decides nothing; leaders read it and act.
 //
 // # The model
 //
@@ -9,13 +9,13 @@
 // There are three kinds of record. An override of a task and a mark of a node stay until they are taken
 // back. An order is for once, and names what it is about so that it is void when it is done: a
 // term, members that are gone, grants by their tokens. Every write is made at the version that was
-// read; refused ones, and those of which nobody knows the outcome, are decided anew from what is
+// read; refused ones, and those of which nobody knows the outcome, are decided again from what is
 // read then.
 //
 // # Versions that begin again
 //
 // A version proves nothing about a key that was deleted and made again in between: it begins at 0 as before. So nobody
-// deletes a record that others write by its version. Orders, settings and the audit stay for ever; a wish that is taken
+// deletes a record that others write by its version. Requests, settings and the audit stay for ever; a request that is taken
 // back, a task that is deleted, is written so. Only a leader removes what is of no use any longer: the record of a
 // deleted task of which nothing is left, the mark of a node that is not there and of which nothing is wanted. It does so
 // in a commit that also sets the record of what was removed ([schema.Removed]), and whoever writes a task or a mark
@@ -67,8 +67,8 @@ type Operator struct {
 
 // removals is what was removed, with the operation that fails if anything was removed since it was read.
 type removals struct {
-	rec   *schema.Removed
-	guard []coord.Op
+	rec       *schema.Removed
+	unremoved []coord.Op
 }
 
 // record is a pointer to a record type.
@@ -146,7 +146,7 @@ func (o Operator) removed(ctx context.Context, key string) (*schema.Removed, []c
 			}
 			*o.earlier = removals{rec, guard}
 		}
-		return o.earlier.rec, o.earlier.guard, nil
+		return o.earlier.rec, o.earlier.unremoved, nil
 	}
 	stored, err := o.Session.Get(ctx, o.Keys.Removed())
 	switch {
@@ -162,7 +162,7 @@ func (o Operator) removed(ctx context.Context, key string) (*schema.Removed, []c
 }
 
 // editOp returns the write that brings a record up to date, the zero value if it is, and the version that it has
-// then: none if there is no record, nor has to be. What was removed was read before. A record that cannot be used is refused.
+// then: none if there is no record and none is needed. What was removed was read before. A record that cannot be used is refused.
 func editOp[R any, P record[R]](
 	ctx context.Context,
 	o Operator,
@@ -300,7 +300,7 @@ func (o Operator) Do(ctx context.Context, s *view.Snapshot, op cluster.Operation
 		if err != nil || len(writes) == 0 {
 			return nil, last(revisions), err
 		}
-		return append(f.guard, writes...), last(revisions), nil
+		return append(f.unremoved, writes...), last(revisions), nil
 	})
 	if err != nil && !refused(err) {
 		err = fmt.Errorf("write: %w", err)

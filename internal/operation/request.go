@@ -152,8 +152,10 @@ func grants(s *view.Snapshot, pick func(node string, slot cluster.Slot) bool) []
 		if p.Assignment.Rec == nil || !p.Live() {
 			continue
 		}
-		picked, _ := schema.Split(p.Assignment.Rec.Granted, func(slot cluster.Slot, _ *schema.SlotRange) bool { return pick(p.Assignment.Rec.Node, slot) })
-		list = append(list, picked...)
+		picked, _ := schema.Split(p.Assignment.Rec.Granted, func(slot cluster.Slot, _ *schema.Granted) bool { return pick(p.Assignment.Rec.Node, slot) })
+		for i := range picked {
+			list = append(list, picked[i].SlotRange)
+		}
 	}
 	return list
 }

@@ -61,7 +61,7 @@ func (e editor) lastKnown(task string) schema.Task {
 		if spec, granted := e.Specs()[task]; granted {
 			rec.Spec = spec
 		}
-		if agenda := e.Agendas[task].Rec; agenda != nil { // its runs go on
+		if agenda := e.TaskRuns[task].Rec; agenda != nil { // its runs go on
 			rec.Generation = agenda.Generation
 		}
 	}

@@ -17,32 +17,32 @@ func TestDeclaredAgainWithinASecond(t *testing.T) {
 	s := spec("a", 1)
 	s.Mode = cluster.ModeOnce
 	b := newBoard(s)
-	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{}
-	b.live("L", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
+	b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{}
+	b.live("L", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
 	d := b.decide(atNoon)
-	if len(d.Agendas["a"].Runs) != 1 {
-		t.Fatalf("%+v", d.Agendas)
+	if len(d.TaskRuns["a"].Runs) != 1 {
+		t.Fatalf("%+v", d.TaskRuns)
 	}
-	old := d.Agendas["a"].Runs[0].ID
+	old := d.TaskRuns["a"].Runs[0].ID
 	b.commit(d)
 	// It is granted, has run to its end, and its member has noted that.
-	p := b.live("L", 2, schematest.Held("a@"+old+" 0 @5"), schematest.Held(), 2, schematest.Held("a@"+old+" 0 @5"))
-	p.Done = view.Entry[schema.Done]{Rec: &schema.Done{Slots: []schema.Outcome{{Task: "a@" + old, Slots: cluster.Indexes{0}, Token: 5}}}}
+	p := b.live("L", 2, schematest.Granted("a@"+old+" 0 @5"), schematest.Releasing(), 2, schematest.Claimed("a@"+old+" 0 @5"))
+	p.Completions = view.Entry[schema.Completions]{Rec: &schema.Completions{Slots: []schema.Completion{{Task: "a@" + old, Slots: cluster.Indexes{0}, Token: 5}}}}
 	// Before a leader looks it is deleted and declared again.
 	e := b.snap.Tasks["a"]
 	rec := *e.Rec
 	rec.Generation++
 	b.snap.Tasks["a"] = view.Entry[schema.Task]{Rec: &rec, Version: 2}
 	d = b.decide(atNoon)
-	if d.Agendas["a"] != nil {
-		t.Fatalf("the agenda stays: %+v", d.Agendas["a"])
+	if d.TaskRuns["a"] != nil {
+		t.Fatalf("the agenda stays: %+v", d.TaskRuns["a"])
 	}
 	b.commit(d)
 	d = b.decide(atNoon)
-	if len(d.Ran) > 0 {
-		t.Errorf("over before it began: %+v", d.Ran)
+	if len(d.FinishedRuns) > 0 {
+		t.Errorf("over before it began: %+v", d.FinishedRuns)
 	}
-	if a := d.Agendas["a"]; a == nil || len(a.Runs) != 1 || a.Runs[0].ID == old || len(a.Runs[0].Done) > 0 {
+	if a := d.TaskRuns["a"]; a == nil || len(a.Runs) != 1 || a.Runs[0].ID == old || len(a.Runs[0].Done) > 0 {
 		t.Errorf("the new run: %+v, the old one was %s", a.Runs, old)
 	}
 }
@@ -53,8 +53,8 @@ func TestDeclaredAgainWithAClockBehind(t *testing.T) {
 	s := spec("a", 1)
 	s.Schedule, s.KeepRuns = "* * * * *", 3
 	b := newBoard(s)
-	b.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
-	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{}
+	b.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
+	b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{}
 	var began, ended []string
 	granted := map[cluster.Slot]int{}
 	at := func(clock time.Time) {
@@ -76,7 +76,7 @@ func TestDeclaredAgainWithAClockBehind(t *testing.T) {
 	if len(began) != 1 || granted[cluster.Slot{Task: began[0]}] != 1 {
 		t.Fatalf("begun: %q, granted %v", began, granted)
 	}
-	b.snap.Peers["n1"].Done = view.Entry[schema.Done]{Rec: &schema.Done{Slots: []schema.Outcome{{Task: began[0], Slots: cluster.Indexes{0}, Token: 1}}}}
+	b.snap.Peers["n1"].Completions = view.Entry[schema.Completions]{Rec: &schema.Completions{Slots: []schema.Completion{{Task: began[0], Slots: cluster.Indexes{0}, Token: 1}}}}
 	rec := &schema.Task{Spec: s, Deleted: true, Generation: b.snap.Tasks["a"].Rec.Generation}
 	rec.Declare(s)
 	b.snap.Tasks["a"] = view.Entry[schema.Task]{Rec: rec, Version: 2}
@@ -89,7 +89,7 @@ func TestDeclaredAgainWithAClockBehind(t *testing.T) {
 	if len(began) != 2 || began[1] == began[0] || granted[cluster.Slot{Task: began[1]}] != 1 || len(ended) != 0 {
 		t.Fatalf("begun: %q, granted %v, ended %q", began, granted, ended)
 	}
-	run := b.snap.Agendas["a"].Rec.Runs[0]
+	run := b.snap.TaskRuns["a"].Rec.Runs[0]
 	if instant, err := time.Parse("20060102T150405Z", run.ID); err != nil || !instant.Truncate(time.Second).Equal(noon) || !run.Due.Equal(noon) {
 		t.Errorf("the run is not named after its firing: %+v", run)
 	}

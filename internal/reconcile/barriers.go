@@ -41,25 +41,21 @@ func findBarriers(f *round.Facts, m members.States, delayed map[string]cluster.R
 		if assignment == nil {
 			continue
 		}
-		for i := range assignment.Granted {
-			found.add(f, m, delayed, memberID, &assignment.Granted[i], false)
-		}
-		for i := range assignment.Releasing {
-			found.add(f, m, delayed, memberID, &assignment.Releasing[i], true)
-		}
-		for _, h := range f.Unlisted(memberID, assignment) {
-			found.add(f, m, delayed, memberID, &h, false)
+		for entry := range f.Entries(memberID, assignment) {
+			found.add(f, m, delayed, memberID, entry)
 		}
 	}
 	return found
 }
 
 func (b barriers) add(
-	f *round.Facts, m members.States, delayed map[string]cluster.Reason, memberID string, h *schema.SlotRange, asked bool,
+	f *round.Facts, m members.States, delayed map[string]cluster.Reason, memberID string, entry schema.Entry,
 ) {
-	if !f.OtherCount(h) {
+	if !f.OtherCount(entry) {
 		return
 	}
+	h := entry.Range()
+	releasing, asked := entry.(*schema.Releasing)
 	of := b[h.Task]
 	if of == nil {
 		of = &barrier{}
@@ -67,7 +63,7 @@ func (b barriers) add(
 	}
 	for _, index := range h.Slots {
 		slot := cluster.Slot{Task: h.Task, Index: index}
-		if m.Live(memberID) && asked && f.Stopped(memberID, slot, h) {
+		if m.Live(memberID) && asked && f.Stopped(memberID, slot, releasing) {
 			continue
 		}
 		where := f.NodeName(memberID)
@@ -93,15 +89,15 @@ func (b barriers) add(
 
 // toResize reports whether the slots of an entry are to be asked back for another count. While a member that has
 // some of the old count cannot be asked, or nothing may be granted, the others run on: they would stop for nothing.
-func (b barriers) toResize(f *round.Facts, h *schema.SlotRange, c *round.Commit) bool {
+func (b barriers) toResize(f *round.Facts, h *schema.Granted, c *round.Commit) bool {
 	return f.OtherCount(h) && !b[h.Task].unreachable && c.Out.Blocked == ""
 }
 
 // resized says why the slots of an entry are asked back for another count.
-func resized(f *round.Facts, h *schema.SlotRange) cluster.Reason {
+func resized(f *round.Facts, h *schema.Granted) cluster.Reason {
 	why := cluster.Reason{Code: cluster.WhyResized}
-	switch was, told := h.Told(); {
-	case !told:
+	switch was, known := h.WorkerCount(); {
+	case !known:
 	case f.Specs[h.Task].Count() == 0:
 		why.Detail = "workers are no longer told how many there are"
 	case was == 0:
@@ -113,7 +109,7 @@ func resized(f *round.Facts, h *schema.SlotRange) cluster.Reason {
 // keeps reports whether an entry that its member gave back stays listed until the last slot of the old count was given back too.
 // The entries of a member that leaves or is drained do not stay: nothing starts there again. No entry stays while a delay or a
 // freeze, which may last long, holds what a lost member had. Those slots go on with the old count, and restart when it is over.
-func (b barriers) keeps(f *round.Facts, m members.States, memberID string, h *schema.SlotRange) bool {
+func (b barriers) keeps(f *round.Facts, m members.States, memberID string, h *schema.Releasing) bool {
 	of := b[h.Task]
 	stays := m[memberID] == members.Active && f.Snapshot.Mark(f.NodeName(memberID)).Drain == nil
 	return of != nil && !of.Over() && round.OfResize(h) && stays && of.delay.Code == ""
@@ -132,17 +128,15 @@ func (b barriers) barred(f *round.Facts, c *round.Commit) map[string]int {
 		if assignment == nil {
 			continue
 		}
-		for _, list := range [][]schema.SlotRange{assignment.Granted, assignment.Releasing, f.Unlisted(memberID, assignment)} {
-			for i := range list {
-				h := &list[i]
-				count, told := h.Told()
-				if old, seen := counts[h.Task]; !told || seen && old != count {
-					count = 0 // and it stays so
-				}
-				counts[h.Task] = count
-				if f.OtherCount(h) {
-					barred[h.Task] = 0
-				}
+		for entry := range f.Entries(memberID, assignment) {
+			task := entry.Range().Task
+			count, known := entry.WorkerCount()
+			if old, seen := counts[task]; !known || seen && old != count {
+				count = 0 // and it stays so
+			}
+			counts[task] = count
+			if f.OtherCount(entry) {
+				barred[task] = 0
 			}
 		}
 	}

@@ -25,7 +25,7 @@ type crew struct {
 	*board
 	dice    *rand.Rand
 	running map[string]map[cluster.Slot]cluster.Report
-	over    map[string]schema.Ran
+	over    map[string]schema.FinishedRun
 }
 
 // stay is a planner that leaves everything where it is.
@@ -63,14 +63,14 @@ func (c *crew) end(part float64) {
 func (c *crew) follow() (changed bool) {
 	for memberID, p := range c.snap.Peers {
 		l := follower.Local{
-			Assignment: p.Assignment.Rec, DocVersion: p.Assignment.Version, DocGood: true, Told: true, Running: c.running[memberID], Claims: map[cluster.Slot]schema.Claim{},
-			Phase: membership.Holds, Said: p.Status.Rec, Now: c.now, WallNow: noon,
+			Assignment: p.Assignment.Rec, AssignmentVersion: p.Assignment.Version, AssignmentGood: true, SpecsGiven: true, Running: c.running[memberID], Claims: map[cluster.Slot]schema.Claim{},
+			Phase: membership.Holds, LastStatus: p.Status.Rec, Now: c.now, WallNow: noon,
 		}
 		for slot, r := range l.Running {
 			l.Claims[slot] = schema.Claim{Token: r.Token, Since: noon}
 		}
-		if !p.Done.Absent {
-			l.Done = p.Done.Rec
+		if !p.Completions.Absent {
+			l.Completions = p.Completions.Rec
 		}
 		o := follower.Follow(l)
 		if len(o.Start) > 0 {
@@ -80,9 +80,9 @@ func (c *crew) follow() (changed bool) {
 			delete(c.running[memberID], slot)
 			changed = true
 		}
-		if o.Done != nil {
-			schematest.WantFit(c, "what has ended on "+memberID, o.Done)
-			p.Done = view.Entry[schema.Done]{Rec: o.Done, Version: p.Done.Version + 1}
+		if o.Completions != nil {
+			schematest.WantFit(c, "what has ended on "+memberID, o.Completions)
+			p.Completions = view.Entry[schema.Completions]{Rec: o.Completions, Version: p.Completions.Version + 1}
 			changed = true
 		}
 		if o.Status != nil {
@@ -99,14 +99,14 @@ func (c *crew) lead() bool {
 	for most := round.MaxAssignments; ; most /= 2 { // as the leader does when a commit is too large
 		d = c.decide(atNoon, func(w *round.World) { w.Planner, w.MaxAssignments = stay, most })
 		size := 0
-		for _, rec := range d.Agendas {
+		for _, rec := range d.TaskRuns {
 			size += schema.Size(rec)
 		}
 		for _, assignment := range d.Assignments {
 			size += schema.Size(assignment)
 		}
-		for i := range d.Ran {
-			size += schema.Size(&d.Ran[i])
+		for i := range d.FinishedRuns {
+			size += schema.Size(&d.FinishedRuns[i])
 		}
 		if size <= coord.MaxCommit {
 			break
@@ -115,12 +115,12 @@ func (c *crew) lead() bool {
 			c.Fatalf("a commit of %d bytes", size)
 		}
 	}
-	for task, rec := range d.Agendas {
+	for task, rec := range d.TaskRuns {
 		schematest.WantFit(c, "the agenda of "+task, rec)
 	}
-	for i := range d.Ran {
-		schematest.WantFit(c, "a run", &d.Ran[i])
-		c.over[d.Ran[i].ID] = d.Ran[i]
+	for i := range d.FinishedRuns {
+		schematest.WantFit(c, "a run", &d.FinishedRuns[i])
+		c.over[d.FinishedRuns[i].ID] = d.FinishedRuns[i]
 	}
 	for memberID, assignment := range d.Assignments {
 		schematest.WantFit(c, "the assignment of "+memberID, assignment)
@@ -128,7 +128,7 @@ func (c *crew) lead() bool {
 		p.Assignment.Rec, p.Assignment.Version, p.Assignment.Size = assignment, p.Assignment.Version+1, schema.Size(assignment)
 	}
 	c.commit(d)
-	return len(d.Agendas)+len(d.Assignments) > 0
+	return len(d.TaskRuns)+len(d.Assignments) > 0
 }
 
 // Twenty runs of thousands of workers go on at once, their workers end in no order, and half of them fail, each in
@@ -137,18 +137,18 @@ func TestTwentyLargeRuns(t *testing.T) {
 	const members, runs, workers = 4, cluster.MaxActiveRuns, 3000
 	s := spec("a", workers)
 	s.Mode, s.Overlap, s.Params = cluster.ModeOnce, cluster.OverlapAllow, cluster.Params(`{"x":"`+strings.Repeat("x", cluster.MaxParams-8)+`"}`)
-	c := &crew{T: t, board: newBoard(s), dice: rand.New(rand.NewPCG(1, 2)), running: map[string]map[cluster.Slot]cluster.Report{}, over: map[string]schema.Ran{}}
-	rec := &schema.Agenda{Begun: true, Runs: []schema.Run{}}
+	c := &crew{T: t, board: newBoard(s), dice: rand.New(rand.NewPCG(1, 2)), running: map[string]map[cluster.Slot]cluster.Report{}, over: map[string]schema.FinishedRun{}}
+	rec := &schema.TaskRuns{Begun: true, Runs: []schema.Run{}}
 	for i := range runs {
 		rec.Runs = append(rec.Runs, schema.Run{ID: fmt.Sprintf("r%02d", i), Due: noon, Began: noon, WorkName: "a", WorkerNum: workers, Params: s.Params})
 	}
-	c.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: rec}}
+	c.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: rec}}
 	for m := range members {
 		memberID := fmt.Sprintf("n%d", m)
-		var slots []schema.SlotRange
+		var slots []schema.Granted
 		c.running[memberID] = map[cluster.Slot]cluster.Report{}
 		for i := range runs {
-			h := schema.SlotRange{Task: cluster.RunTask("a", rec.Runs[i].ID), Token: int64(10*i + m + 1)}
+			h := schema.Granted{SlotRange: schema.SlotRange{Task: cluster.RunTask("a", rec.Runs[i].ID), Token: int64(10*i + m + 1)}}
 			for index := m * workers / members; index < (m+1)*workers/members; index++ {
 				h.Slots = append(h.Slots, index)
 				slot := cluster.Slot{Task: h.Task, Index: index}
@@ -156,13 +156,13 @@ func TestTwentyLargeRuns(t *testing.T) {
 			}
 			slots = append(slots, h)
 		}
-		p := c.live(memberID, 1, slots, schematest.Held(), 1, slots)
+		p := c.live(memberID, 1, slots, schematest.Releasing(), 1, schematest.ClaimAll(slots))
 		for i := range p.Assignment.Rec.Granted {
 			own := s
 			p.Assignment.Rec.Granted[i].Spec = &own
 		}
-		p.Status.Rec = &schema.Status{Applied: 1, Holding: []schema.SlotRange{}}
-		p.Done.Absent = true
+		p.Status.Rec = &schema.Status{Applied: 1, Holding: []schema.Claimed{}}
+		p.Completions.Absent = true
 		p.Assignment.Size = schema.Size(p.Assignment.Rec)
 	}
 	for _, part := range []float64{0.5, 1} {
@@ -176,11 +176,11 @@ func TestTwentyLargeRuns(t *testing.T) {
 				break
 			}
 		}
-		t.Logf("agenda %d bytes, %d runs over", schema.Size(c.snap.Agendas["a"].Rec), len(c.over))
+		t.Logf("agenda %d bytes, %d runs over", schema.Size(c.snap.TaskRuns["a"].Rec), len(c.over))
 	}
 	for id, r := range c.over {
-		if r.Left() != 0 || len(r.Done) != workers/2 {
-			t.Errorf("run %s: %d done, %d left", id, len(r.Done), r.Left())
+		if r.Remaining() != 0 || len(r.Done) != workers/2 {
+			t.Errorf("run %s: %d done, %d left", id, len(r.Done), r.Remaining())
 		}
 	}
 	if len(c.over) != runs {
@@ -195,16 +195,16 @@ func TestAgendaIsBounded(t *testing.T) {
 	s.Mode, s.Overlap, s.KeepRuns = cluster.ModeOnce, cluster.OverlapAllow, cluster.MaxKeepRuns
 	s.Params = cluster.Params(`{"x":"` + strings.Repeat("x", cluster.MaxParams-8) + `"}`)
 	b := newBoard(s)
-	rec := &schema.Agenda{Begun: true, Runs: []schema.Run{}}
+	rec := &schema.TaskRuns{Begun: true, Runs: []schema.Run{}}
 	for i := range cluster.MaxKeepRuns {
 		rec.Kept = append(rec.Kept, fmt.Sprintf("20261125T120000.%04dZ-abcd", i))
 	}
 	dice := rand.New(rand.NewPCG(1, 2))
-	done := &schema.Done{}
+	done := &schema.Completions{}
 	for i := range cluster.MaxActiveRuns {
 		r := schema.Run{ID: fmt.Sprintf("20261126T120000.%03dZ-abcd", i), Due: noon, Began: noon, By: "somebody", WorkName: "a", WorkerNum: s.WorkerNum, Params: s.Params}
 		rec.Runs = append(rec.Runs, r)
-		ways := make([]schema.Outcome, 14)
+		ways := make([]schema.Completion, 14)
 		for index := range s.WorkerNum {
 			if way := dice.IntN(2 * len(ways)); way < len(ways) {
 				ways[way].Slots = append(ways[way].Slots, index)
@@ -218,10 +218,10 @@ func TestAgendaIsBounded(t *testing.T) {
 		}
 		done.Slots = append(done.Slots, ways...)
 	}
-	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: rec}}
-	b.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held()).Done = view.Entry[schema.Done]{Rec: done}
+	b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: rec}}
+	b.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed()).Completions = view.Entry[schema.Completions]{Rec: done}
 	d := b.decide(atNoon, func(w *round.World) { w.Planner = stay })
-	next := d.Agendas["a"]
+	next := d.TaskRuns["a"]
 	if next == nil {
 		t.Fatal("no end is noted")
 	}
@@ -230,8 +230,8 @@ func TestAgendaIsBounded(t *testing.T) {
 	for _, o := range done.Slots {
 		_, id := cluster.SplitRun(o.Task)
 		for _, index := range o.Slots {
-			if r := next.Find(id); !r.Over(index) || r.Done.Contains(index) != (o.Error == "") {
-				t.Fatalf("%s of %s: %v", o.Slots[:1], id, r.Over(index))
+			if r := next.Find(id); !r.Finished(index) || r.Done.Contains(index) != (o.Error == "") {
+				t.Fatalf("%s of %s: %v", o.Slots[:1], id, r.Finished(index))
 			}
 			ends++
 		}
@@ -263,20 +263,20 @@ func TestAssignmentIsBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBoard()
-			var slots []schema.SlotRange
+			var slots []schema.Granted
 			for i := range 1200 {
 				s := spec(fmt.Sprintf("t%04d", i), 30)
 				s.WorkName = "a"
 				b.snap.Tasks[s.Name] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: s}}
-				h := schema.SlotRange{Task: s.Name, Token: int64(i + 1)}
+				h := schema.Granted{SlotRange: schema.SlotRange{Task: s.Name, Token: int64(i + 1)}}
 				for index := range 30 {
 					h.Slots = append(h.Slots, index)
 				}
 				slots = append(slots, h)
 			}
-			p := b.live("n1", 1, slots, schematest.Held(), 1, slots)
+			p := b.live("n1", 1, slots, schematest.Releasing(), 1, schematest.ClaimAll(slots))
 			p.Assignment.Size = schema.Size(p.Assignment.Rec)
-			if other := b.live("n2", 1, schematest.Held(), schematest.Held(), 1, schematest.Held()); name != "quarantined" {
+			if other := b.live("n2", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed()); name != "quarantined" {
 				other.Member.Rec.Works = nil // nothing moves there
 			}
 			change(b)
@@ -293,7 +293,7 @@ func TestAssignmentIsBounded(t *testing.T) {
 				}
 				schematest.WantFit(t, "the assignment", assignment)
 				p.Assignment.Rec, p.Assignment.Version, p.Assignment.Size = assignment, p.Assignment.Version+1, schema.Size(assignment)
-				p.Status.Rec = &schema.Status{Applied: p.Assignment.Version, Holding: assignment.Granted} // it gives back at once
+				p.Status.Rec = &schema.Status{Applied: p.Assignment.Version, Holding: schematest.ClaimAll(assignment.Granted)} // it gives back at once
 			}
 			switch left := schema.Count(p.Assignment.Rec.Granted); {
 			case name == "quarantined" && left != 0, name == "scaled down" && left != 1200:

@@ -11,6 +11,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
@@ -32,7 +33,7 @@ func newLeavers(nodes int) *leavers {
 	l.now += time.Hour
 	l.snap.Epoch.Rec.NextToken, l.snap.Epoch.Rec.Term = 10_000, l.term
 	for _, p := range l.snap.Peers {
-		p.Status.Rec.Holding = slices.Clone(p.Assignment.Rec.Granted)
+		p.Status.Rec.Holding = schematest.ClaimAll(p.Assignment.Rec.Granted)
 	}
 	l.decide()
 	return l

@@ -33,8 +33,8 @@ func newCalendar(t interface{ Fatalf(string, ...any) }, change func(*cluster.Tas
 	s := spec("a", 1)
 	change(&s)
 	c := &calendar{board: newBoard(s), t: t, spec: s, fired: map[string]int{}}
-	c.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
-	c.snap.Agendas = map[string]view.Entry[schema.Agenda]{}
+	c.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
+	c.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{}
 	return c
 }
 
@@ -53,16 +53,16 @@ func (c *calendar) at(clock time.Time) {
 				c.fired[id]++
 			}
 		}
-		if len(d.Agendas) == 0 {
+		if len(d.TaskRuns) == 0 {
 			return
 		}
 		c.commit(d)
-		e, known := c.snap.Agendas["a"]
+		e, known := c.snap.TaskRuns["a"]
 		if !known {
 			continue
 		}
 		text := schema.Encode(e.Rec, e.Version)
-		again := new(schema.Agenda)
+		again := new(schema.TaskRuns)
 		if err := schema.Decode("a", coord.Record{Value: text, Version: e.Version}, again); err != nil {
 			c.t.Fatalf("the next leader cannot read it: %v\n%s", err, text)
 		}
@@ -72,7 +72,7 @@ func (c *calendar) at(clock time.Time) {
 		for i := range again.Runs {
 			again.Runs[i].Queued, again.Runs[i].Done = false, cluster.Indexes{0}
 		}
-		c.snap.Agendas["a"] = view.Entry[schema.Agenda]{Rec: again, Version: e.Version}
+		c.snap.TaskRuns["a"] = view.Entry[schema.TaskRuns]{Rec: again, Version: e.Version}
 	}
 	c.t.Fatalf("the leader decides for ever")
 }
@@ -162,7 +162,7 @@ func TestIntervalOfAnEarlierVersion(t *testing.T) {
 			cal := newCalendar(t, func(s *cluster.TaskSpec) {
 				s.Every, s.Phase, s.Misfire, s.KeepRuns = cluster.Duration(hour), cluster.PhaseOf(c.phase), c.misfire, 1
 			})
-			cal.snap.Agendas["a"] = view.Entry[schema.Agenda]{Rec: &schema.Agenda{Timing: "every 1h0m0s", Last: noon.Add(-c.last), Runs: []schema.Run{}}}
+			cal.snap.TaskRuns["a"] = view.Entry[schema.TaskRuns]{Rec: &schema.TaskRuns{Timing: "every 1h0m0s", Last: noon.Add(-c.last), Runs: []schema.Run{}}}
 			for at := noon; at.Before(noon.Add(3 * hour)); at = at.Add(30 * time.Second) {
 				cal.at(at)
 			}
@@ -178,7 +178,7 @@ func TestIntervalOfAnEarlierVersion(t *testing.T) {
 				t.Errorf("fired (-want +got):\n%s", diff)
 			}
 			var skips []string
-			rec := cal.snap.Agendas["a"].Rec
+			rec := cal.snap.TaskRuns["a"].Rec
 			for i := range rec.Skips {
 				skips = append(skips, rec.Skips[i].String())
 			}
@@ -216,7 +216,7 @@ func TestLeadersWithClocksApart(t *testing.T) {
 					t.Errorf("%v fired %d times", at, n)
 				}
 			}
-			if rec := c.snap.Agendas["a"].Rec; rec.Missed != missed {
+			if rec := c.snap.TaskRuns["a"].Rec; rec.Missed != missed {
 				t.Errorf("%d firings did not happen, %d are counted", missed, rec.Missed)
 			}
 		})
@@ -245,7 +245,7 @@ func TestClockSetBackAndScheduleEdited(t *testing.T) {
 func TestInstantHasOneRun(t *testing.T) {
 	c := newCalendar(t, func(s *cluster.TaskSpec) { s.Schedule, s.Overlap = "0 * * * *", cluster.OverlapAllow })
 	due := noon.Add(time.Hour)
-	c.snap.Agendas["a"] = view.Entry[schema.Agenda]{Rec: &schema.Agenda{
+	c.snap.TaskRuns["a"] = view.Entry[schema.TaskRuns]{Rec: &schema.TaskRuns{
 		Timing: schedule.Name(c.spec), Last: noon, Kept: []string{schema.RunID(due)},
 		Runs: []schema.Run{{ID: schema.RunID(due.Add(time.Hour)), Due: due, WorkName: "a", WorkerNum: 1, Began: noon}},
 	}}
@@ -283,32 +283,32 @@ func TestNoInstantFiresTwice(t *testing.T) {
 			case 3:
 				c.edit(func(s *cluster.TaskSpec) { s.Paused = !s.Paused })
 			case 4: // a leader of an earlier version, which counts from the last firing, or from when it first saw the task
-				if e := c.snap.Agendas["a"]; e.Rec != nil && c.spec.Every != 0 {
+				if e := c.snap.TaskRuns["a"]; e.Rec != nil && c.spec.Every != 0 {
 					rec := *e.Rec
 					rec.Timing = "every " + c.spec.Every.String()
 					if at := really.Add(off).Truncate(time.Second); at.After(rec.Last) {
 						rec.Last = at
 					}
-					c.snap.Agendas["a"] = view.Entry[schema.Agenda]{Rec: &rec, Version: e.Version + 1}
+					c.snap.TaskRuns["a"] = view.Entry[schema.TaskRuns]{Rec: &rec, Version: e.Version + 1}
 				}
 			}
 			c.at(really.Add(off))
 		}
 		c.edit(func(s *cluster.TaskSpec) { s.Paused = false })
 		c.at(really)
-		for rec := c.snap.Agendas["a"].Rec; rec.Timing != schedule.Name(c.spec); rec = c.snap.Agendas["a"].Rec {
+		for rec := c.snap.TaskRuns["a"].Rec; rec.Timing != schedule.Name(c.spec); rec = c.snap.TaskRuns["a"].Rec {
 			really = schedule.Former(c.spec, rec.Timing, rec.Last).Next(rec.Last)
 			c.at(really)
 		}
 		waits := c.ahead
 		timing, _ := schedule.Parse(c.spec)
-		last := c.snap.Agendas["a"].Rec.Last
+		last := c.snap.TaskRuns["a"].Rec.Last
 		for range 6 {
 			if really = timing.Next(last); !waits {
 				c.at(really)
 			}
 			last = really
-			if n := c.fired[schema.RunID(really)]; n != 1 && !waits && !schema.Within(c.snap.Agendas["a"].Rec.Decided, really) {
+			if n := c.fired[schema.RunID(really)]; n != 1 && !waits && !schema.Within(c.snap.TaskRuns["a"].Rec.Decided, really) {
 				t.Fatalf("%v fired %d times", really, n)
 			}
 		}
@@ -325,11 +325,11 @@ func TestDeclaredAgainWhileNobodyLeads(t *testing.T) {
 	s := spec("a", 1)
 	s.Mode = cluster.ModeOnce
 	b := newBoard(s)
-	b.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
-	old := &schema.Agenda{Begun: true, Runs: []schema.Run{}, Kept: []string{"r1", "r2"}}
-	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: old}}
-	if d := b.decide(atNoon); len(d.Agendas) != 0 {
-		t.Fatalf("the task that has run is begun again: %+v", d.Agendas["a"])
+	b.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
+	old := &schema.TaskRuns{Begun: true, Runs: []schema.Run{}, Kept: []string{"r1", "r2"}}
+	b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: old}}
+	if d := b.decide(atNoon); len(d.TaskRuns) != 0 {
+		t.Fatalf("the task that has run is begun again: %+v", d.TaskRuns["a"])
 	}
 	rec := &schema.Task{Spec: s, Deleted: true}
 	rec.Declare(s)
@@ -349,7 +349,7 @@ func TestDeclaredAgainWhileNobodyLeads(t *testing.T) {
 	if len(runs) != 1 || !strings.HasPrefix(runs[0], "a@") || dropped != 2 {
 		t.Errorf("it began %q; %d records of the former task were dropped", runs, dropped)
 	}
-	if got := b.snap.Agendas["a"].Rec; got == nil || got.Generation != 1 || !got.Begun {
+	if got := b.snap.TaskRuns["a"].Rec; got == nil || got.Generation != 1 || !got.Begun {
 		t.Errorf("agenda: %+v", got)
 	}
 }
@@ -362,9 +362,9 @@ func TestDeclaredAgainWithHistory(t *testing.T) {
 	b := newBoard(s)
 	b.snap.Tasks["a"].Rec.Generation = 1
 	run := cluster.RunTask("a", "r2")
-	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: &schema.Agenda{Begun: true, Kept: []string{"r1"}, Runs: []schema.Run{{ID: "r2", WorkName: "a", WorkerNum: 1, Began: noon}}}}}
-	b.live("n1", 1, schematest.Held(run+" 0 @5"), schematest.Held(), 1, schematest.Held(run+" 0 @5"))
-	former := view.OfRun(s, &b.snap.Agendas["a"].Rec.Runs[0])
+	b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: &schema.TaskRuns{Begun: true, Kept: []string{"r1"}, Runs: []schema.Run{{ID: "r2", WorkName: "a", WorkerNum: 1, Began: noon}}}}}
+	b.live("n1", 1, schematest.Granted(run+" 0 @5"), schematest.Releasing(), 1, schematest.Claimed(run+" 0 @5"))
+	former := view.OfRun(s, &b.snap.TaskRuns["a"].Rec.Runs[0])
 	b.snap.Peers["n1"].Assignment.Rec.Granted[0].Spec = &former
 	var began []string
 	for range 6 {

@@ -6,6 +6,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
 )
 
 // settledBoard is a cluster at rest: its slots lie evenly, task by task, and every node says that it holds its own.
@@ -17,7 +18,7 @@ func settledBoard(nodes, tasks, slots int) *board {
 		specs = append(specs, s)
 	}
 	b := newBoard(specs...)
-	lists := make([][]schema.SlotRange, nodes)
+	lists := make([][]schema.Granted, nodes)
 	next := 0
 	for t := range specs {
 		for i := range specs[t].WorkerNum {
@@ -25,16 +26,14 @@ func settledBoard(nodes, tasks, slots int) *board {
 			if last := len(list) - 1; last >= 0 && list[last].Task == specs[t].Name {
 				list[last].Slots = append(list[last].Slots, i)
 			} else {
-				list = append(list, schema.SlotRange{Task: specs[t].Name, Slots: cluster.Indexes{i}, Token: int64(next + 1)})
+				list = append(list, schema.Granted{SlotRange: schema.SlotRange{Task: specs[t].Name, Slots: cluster.Indexes{i}, Token: int64(next + 1)}})
 			}
 			lists[next%nodes] = list
 			next++
 		}
 	}
 	for n, list := range lists {
-		holding := make([]schema.SlotRange, len(list))
-		copy(holding, list)
-		b.live(fmt.Sprintf("m%04d", n), 3, list, nil, 3, holding)
+		b.live(fmt.Sprintf("m%04d", n), 3, list, nil, 3, schematest.ClaimAll(list))
 	}
 	return b
 }

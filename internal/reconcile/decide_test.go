@@ -54,7 +54,7 @@ func spec(name string, workers int) cluster.TaskSpec {
 
 // live adds a member that takes works a and b: what its assignment grants and asks back, at a
 // version, and what its status says it has applied and holds.
-func (b *board) live(name string, version int64, slots, releasing []schema.SlotRange, applied int64, holding []schema.SlotRange) *view.Peer {
+func (b *board) live(name string, version int64, slots []schema.Granted, releasing []schema.Releasing, applied int64, holding []schema.Claimed) *view.Peer {
 	specOf := func(task string) *cluster.TaskSpec {
 		s := spec(task, 1)
 		if e, known := b.snap.Tasks[task]; known {
@@ -92,21 +92,26 @@ func (b *board) decide(change ...func(*round.World)) round.Decision {
 	return reconcile.Decide(w)
 }
 
+func drawList[T any, P interface {
+	*T
+	Range() *schema.SlotRange
+}](list []T) string {
+	var parts []string
+	for i := range list {
+		h := P(&list[i]).Range()
+		parts = append(parts, fmt.Sprintf("%s[%s]@%d", h.Task, h.Slots, h.Token))
+	}
+	return strings.Join(parts, " ")
+}
+
 // draw draws a decision.
 func draw(d round.Decision) string {
 	var b strings.Builder
-	list := func(list []schema.SlotRange) string {
-		var parts []string
-		for _, h := range list {
-			parts = append(parts, fmt.Sprintf("%s[%s]@%d", h.Task, h.Slots, h.Token))
-		}
-		return strings.Join(parts, " ")
-	}
 	for _, memberID := range slices.Sorted(maps.Keys(d.Assignments)) {
 		if assignment := d.Assignments[memberID]; assignment == nil {
 			fmt.Fprintf(&b, "%s: reaped\n", memberID)
 		} else {
-			fmt.Fprintf(&b, "%s: %s | %s\n", memberID, list(assignment.Granted), list(assignment.Releasing))
+			fmt.Fprintf(&b, "%s: %s | %s\n", memberID, drawList(assignment.Granted), drawList(assignment.Releasing))
 		}
 	}
 	if d.Evict != "" {
@@ -142,153 +147,153 @@ var decisions = []struct {
 }{
 	{"an empty cluster", func(*board) {}, ``},
 	{"free slots are granted", func(b *board) {
-		b.live("L", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
-		b.live("M", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+		b.live("L", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
+		b.live("M", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
 	}, `
 L: a[0]@100 | 
 M: a[1-2]@101 | 
 `},
 	{"the counter is beyond the tokens that others rise above", func(b *board) {
 		b.snap.Epoch.Rec.NextToken = schema.MaxToken/2 + 5
-		b.live("L", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+		b.live("L", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
 	}, `
 blocked: the tokens are used up: nextToken of the epoch is near 2^61 or above it; somebody has set it
 `},
 	{"a slot that should be elsewhere is asked back, not granted", func(b *board) {
-		b.live("L", 4, schematest.Held("a 0-2 @5"), schematest.Held(), 4, schematest.Held("a 0-2 @5"))
-		b.live("M", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+		b.live("L", 4, schematest.Granted("a 0-2 @5"), schematest.Releasing(), 4, schematest.Claimed("a 0-2 @5"))
+		b.live("M", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
 	}, `
 L: a[0-1]@5 | a[2]@5
 `},
 	{"a release without an answer holds its slot", func(b *board) {
-		b.live("L", 5, schematest.Held("a 0-1 @5"), schematest.Held("a 2 @5 v5"), 4, schematest.Held("a 0-1 @5"))
-		b.live("M", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+		b.live("L", 5, schematest.Granted("a 0-1 @5"), schematest.Releasing("a 2 @5 v5"), 4, schematest.Claimed("a 0-1 @5"))
+		b.live("M", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
 	}, ``},
 	{"an answer that still holds the slot holds it", func(b *board) {
-		b.live("L", 5, schematest.Held("a 0-1 @5"), schematest.Held("a 2 @5 v5"), 5, schematest.Held("a 0-2 @5"))
-		b.live("M", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+		b.live("L", 5, schematest.Granted("a 0-1 @5"), schematest.Releasing("a 2 @5 v5"), 5, schematest.Claimed("a 0-2 @5"))
+		b.live("M", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
 	}, ``},
 	{"a slot that was given back is granted in the same commit", func(b *board) {
-		b.live("L", 5, schematest.Held("a 0-1 @5"), schematest.Held("a 2 @5 v5"), 5, schematest.Held("a 0-1 @5"))
-		b.live("M", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+		b.live("L", 5, schematest.Granted("a 0-1 @5"), schematest.Releasing("a 2 @5 v5"), 5, schematest.Claimed("a 0-1 @5"))
+		b.live("M", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
 	}, `
 L: a[0-1]@5 | 
 M: a[2]@100 | 
 `},
 	{"a closed member is reaped and its slots granted at once", func(b *board) {
-		b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
-		b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held()).Assignment.Rec.Closed = &schema.Closed{}
+		b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
+		b.live("M", 3, schematest.Granted("a 1-2 @6"), schematest.Releasing(), 3, schematest.Claimed()).Assignment.Rec.Closed = &schema.Closed{}
 	}, `
 L: a[0]@5 a[1-2]@100 | 
 M: reaped
 `},
 	{"a member seen gone is looked at again", func(b *board) {
-		b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
-		gone(b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held()))
+		b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
+		gone(b.live("M", 3, schematest.Granted("a 1-2 @6"), schematest.Releasing(), 3, schematest.Claimed()))
 	}, `
 look at [M]
 `},
 	{"absence that was read before the assignment proves nothing", func(b *board) {
-		b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
-		gone(b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held())).Assignment.Read += time.Second
+		b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
+		gone(b.live("M", 3, schematest.Granted("a 1-2 @6"), schematest.Releasing(), 3, schematest.Claimed())).Assignment.Read += time.Second
 	}, `
 look at [M]
 `},
 	{"half a member holds its slots", func(b *board) {
-		b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
-		b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held()).Status.Absent = true
+		b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
+		b.live("M", 3, schematest.Granted("a 1-2 @6"), schematest.Releasing(), 3, schematest.Claimed()).Status.Absent = true
 	}, `
 look at [M]
 `},
 	{"an evicted member holds its slots for its lease", func(b *board) {
-		b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
-		gone(b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held())).Assignment.Rec.Evicted = true
+		b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
+		gone(b.live("M", 3, schematest.Granted("a 1-2 @6"), schematest.Releasing(), 3, schematest.Claimed())).Assignment.Rec.Evicted = true
 	}, `
 look at [M]
 `},
 	{"a leaving member is asked for everything and given nothing", func(b *board) {
-		b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
-		b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held("a 1-2 @6")).Status.Rec.Leaving = true
+		b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
+		b.live("M", 3, schematest.Granted("a 1-2 @6"), schematest.Releasing(), 3, schematest.Claimed("a 1-2 @6")).Status.Rec.Leaving = true
 	}, `
 M:  | a[1-2]@6
 `},
 	{"a live member without an assignment is evicted, and nothing is granted", func(b *board) {
-		b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
-		b.live("M", 3, schematest.Held(), schematest.Held(), 3, schematest.Held("a 1-2 @6")).Assignment = view.Entry[schema.Assignment]{Absent: true, Read: b.now}
+		b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
+		b.live("M", 3, schematest.Granted(), schematest.Releasing(), 3, schematest.Claimed("a 1-2 @6")).Assignment = view.Entry[schema.Assignment]{Absent: true, Read: b.now}
 	}, `
 evict M
 blocked: the assignment of node-M is missing
 `},
 	{"but only by a status that was read after it was missed", func(b *board) {
-		b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
-		b.live("M", 3, schematest.Held(), schematest.Held(), 3, schematest.Held("a 1-2 @6")).Assignment = view.Entry[schema.Assignment]{Absent: true, Read: b.now + 1}
+		b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
+		b.live("M", 3, schematest.Granted(), schematest.Releasing(), 3, schematest.Claimed("a 1-2 @6")).Assignment = view.Entry[schema.Assignment]{Absent: true, Read: b.now + 1}
 	}, `
 blocked: the assignment of node-M is missing
 look at [M]
 `},
 	{"an assignment that vanished with its member blocks for a lease", func(b *board) {
-		b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
-		p := gone(b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held()))
+		b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
+		p := gone(b.live("M", 3, schematest.Granted("a 1-2 @6"), schematest.Releasing(), 3, schematest.Claimed()))
 		p.Assignment.Absent = true
 	}, `
 blocked: the assignment of node-M is missing
 look at [M]
 `},
 	{"a hand-edited assignment is written again as it was", func(b *board) {
-		b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
-		p := b.live("M", 3, schematest.Held("a 1 @6"), schematest.Held(), 3, schematest.Held("a 1 @6"))
+		b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
+		p := b.live("M", 3, schematest.Granted("a 1 @6"), schematest.Releasing(), 3, schematest.Claimed("a 1 @6"))
 		p.Assignment.Version, p.Assignment.Err = 4, errByHand
 	}, `
 M: a[1]@6 | 
 blocked: the assignment of node-M cannot be used
 `},
 	{"one that may have changed before is asked back as the status tells", func(b *board) {
-		b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
-		p := b.live("M", 3, schematest.Held("a 1-2 @6"), schematest.Held(), 3, schematest.Held("a 1 @6"))
+		b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
+		p := b.live("M", 3, schematest.Granted("a 1-2 @6"), schematest.Releasing(), 3, schematest.Claimed("a 1 @6"))
 		p.Assignment.Version, p.Assignment.Err = 9, errByHand
 	}, `
 M:  | a[1]@6
 blocked: the assignment of node-M cannot be used
 `},
 	{"a task that was scaled down or deleted is asked back", func(b *board) {
-		b.live("L", 5, schematest.Held("a 0-4 @5", "x 0 @6"), schematest.Held(), 5, schematest.Held("a 0-4 @5", "x 0 @6"))
+		b.live("L", 5, schematest.Granted("a 0-4 @5", "x 0 @6"), schematest.Releasing(), 5, schematest.Claimed("a 0-4 @5", "x 0 @6"))
 		b.snap.Tasks["x"] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: spec("x", 1), Deleted: true}}
 	}, `
 L: a[0-2]@5 | a[3-4]@5 x[0]@6
 `},
 	{"a task whose record was deleted by hand goes on", func(b *board) {
-		b.live("L", 5, schematest.Held("a 0-2 @5", "x 0 @6"), schematest.Held(), 5, schematest.Held("a 0-2 @5", "x 0 @6"))
+		b.live("L", 5, schematest.Granted("a 0-2 @5", "x 0 @6"), schematest.Releasing(), 5, schematest.Claimed("a 0-2 @5", "x 0 @6"))
 		b.snap.Peers["L"].Member.Rec.Works = []string{"a", "x"}
 		b.snap.Tasks["x"] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: spec("x", 1)}, Absent: true}
 	}, ``},
 	{"a task whose record a new leader cannot use goes on", func(b *board) {
-		b.live("L", 5, schematest.Held("a 0-2 @5", "x 0 @6"), schematest.Held(), 5, schematest.Held("a 0-2 @5", "x 0 @6"))
+		b.live("L", 5, schematest.Granted("a 0-2 @5", "x 0 @6"), schematest.Releasing(), 5, schematest.Claimed("a 0-2 @5", "x 0 @6"))
 		b.snap.Peers["L"].Member.Rec.Works = []string{"a", "x"}
 		b.snap.Tasks["x"] = view.Entry[schema.Task]{Err: errByHand}
 	}, ``},
 	{"a task that nobody declared is asked back, and not granted", func(b *board) {
-		b.live("L", 5, schematest.Held("a 0-2 @5", "x 0 @6"), schematest.Held(), 5, schematest.Held("a 0-2 @5", "x 0 @6"))
+		b.live("L", 5, schematest.Granted("a 0-2 @5", "x 0 @6"), schematest.Releasing(), 5, schematest.Claimed("a 0-2 @5", "x 0 @6"))
 		b.snap.Peers["L"].Member.Rec.Works = []string{"a", "x"}
 	}, `
 L: a[0-2]@5 | x[0]@6
 `},
 	{"a changed work is asked back", func(b *board) {
-		p := b.live("L", 5, schematest.Held("a 0-2 @5"), schematest.Held(), 5, schematest.Held("a 0-2 @5"))
+		p := b.live("L", 5, schematest.Granted("a 0-2 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0-2 @5"))
 		p.Assignment.Rec.Granted[0].Spec.WorkName = "other"
 	}, `
 L:  | a[0-2]@5
 `},
 	{"another stop timeout is only told", func(b *board) {
-		p := b.live("L", 5, schematest.Held("a 0-2 @5"), schematest.Held(), 5, schematest.Held("a 0-2 @5"))
+		p := b.live("L", 5, schematest.Granted("a 0-2 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0-2 @5"))
 		p.Assignment.Rec.Granted[0].Spec.StopTimeout = 1
 	}, `
 L: a[0-2]@5 | 
 `},
 	{"a node that came back under its name gets its slots", func(b *board) {
-		b.live("L", 5, schematest.Held("a 1 @5"), schematest.Held(), 5, schematest.Held("a 1 @5"))
-		old := b.live("old", 3, schematest.Held("a 0 @6", "a 2 @7"), schematest.Held(), 3, schematest.Held())
+		b.live("L", 5, schematest.Granted("a 1 @5"), schematest.Releasing(), 5, schematest.Claimed("a 1 @5"))
+		old := b.live("old", 3, schematest.Granted("a 0 @6", "a 2 @7"), schematest.Releasing(), 3, schematest.Claimed())
 		old.Assignment.Rec.Closed = &schema.Closed{}
-		fresh := b.live("fresh", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+		fresh := b.live("fresh", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
 		fresh.Assignment.Rec.Node, fresh.Member.Rec.Node = "node-old", "node-old"
 	}, `
 fresh: a[0,2]@100 | 
@@ -319,8 +324,8 @@ func TestReapingTakesTwoLooks(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBoard(spec("a", 1))
-			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
-			p := gone(b.live("M", 3, schematest.Held("a 0 @6"), schematest.Held(), 3, schematest.Held()))
+			b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
+			p := gone(b.live("M", 3, schematest.Granted("a 0 @6"), schematest.Releasing(), 3, schematest.Claimed()))
 			c.mark(p)
 			looks := map[string]round.FirstSeen{}
 			read := func(at time.Duration) round.Decision {
@@ -371,9 +376,9 @@ func TestTakeoverCountsTheLostMembersTimeout(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBoard(spec("a", 1))
-			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
-			b.live("N", 5, schematest.Held(), schematest.Held(), 5, schematest.Held()).Assignment.Rec.SessionTimeout = cluster.Duration(longer)
-			p := gone(b.live("M", 3, schematest.Held("a 0 @6"), schematest.Held(), 3, schematest.Held()))
+			b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
+			b.live("N", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed()).Assignment.Rec.SessionTimeout = cluster.Duration(longer)
+			p := gone(b.live("M", 3, schematest.Granted("a 0 @6"), schematest.Releasing(), 3, schematest.Claimed()))
 			p.Assignment.Rec.SessionTimeout, p.Member.Rec.SessionTimeout = cluster.Duration(c.lost), cluster.Duration(c.lost)
 			c.mark(p)
 			d := b.decide(func(w *round.World) {
@@ -389,13 +394,13 @@ func TestTakeoverCountsTheLostMembersTimeout(t *testing.T) {
 // Members that vanish within a moment are reaped in one commit, but nobody waits for those who go on vanishing.
 func TestReapsGoTogether(t *testing.T) {
 	b := newBoard(spec("a", 40))
-	b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
+	b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
 	start, looks := b.now, map[string]round.FirstSeen{}
 	var left []string
 	for i := range 30 { // one every 50 ms
 		name := fmt.Sprintf("M%02d", i)
 		left = append(left, name)
-		b.live(name, 3, schematest.Held(fmt.Sprintf("a %d @%d", i, 6+i)), schematest.Held(), 3, schematest.Held())
+		b.live(name, 3, schematest.Granted(fmt.Sprintf("a %d @%d", i, 6+i)), schematest.Releasing(), 3, schematest.Claimed())
 	}
 	first, most := time.Duration(0), 0
 	for at := time.Duration(0); at < 4*time.Second; at += 10 * time.Millisecond {
@@ -440,18 +445,18 @@ func TestTokensRiseOverLostCommits(t *testing.T) {
 	}{
 		{"the leader", func(_ *board, w *round.World) { w.NextToken = 31 }},
 		{"an assignment", func(b *board, _ *round.World) {
-			b.live("M", 3, schematest.Held("b 0 @30"), schematest.Held(), 3, schematest.Held())
+			b.live("M", 3, schematest.Granted("b 0 @30"), schematest.Releasing(), 3, schematest.Claimed())
 		}},
 		{"a release", func(b *board, _ *round.World) {
-			b.live("M", 3, schematest.Held(), schematest.Held("b 0 @30 v3"), 2, schematest.Held())
+			b.live("M", 3, schematest.Granted(), schematest.Releasing("b 0 @30 v3"), 2, schematest.Claimed())
 		}},
 		{"a status", func(b *board, _ *round.World) {
-			b.live("M", 3, schematest.Held(), schematest.Held(), 3, schematest.Held("b 0 @30"))
+			b.live("M", 3, schematest.Granted(), schematest.Releasing(), 3, schematest.Claimed("b 0 @30"))
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBoard(spec("a", 1), spec("b", 1))
-			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
+			b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
 			d := b.decide(func(w *round.World) { c.remember(b, w) })
 			for _, m := range d.Moves {
 				if m.Step == cluster.StepGrant && m.Token < 31 {
@@ -479,8 +484,8 @@ func TestOneKeyDeletedByHand(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBoard(spec("a", 1))
-			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
-			p := b.live("M", 3, schematest.Held("a 0 @6"), schematest.Held(), 3, schematest.Held("a 0 @6"))
+			b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
+			p := b.live("M", 3, schematest.Granted("a 0 @6"), schematest.Releasing(), 3, schematest.Claimed("a 0 @6"))
 			c.absent(p)
 			looks := b.decide().Memory.FirstSeenGone
 			b.now += time.Second
@@ -510,8 +515,8 @@ func TestOneKeyDeletedByHand(t *testing.T) {
 func TestAbsentBeforeItsAssignmentProvesNothing(t *testing.T) {
 	for _, stale := range []string{"member", "status"} {
 		b := newBoard(spec("a", 1))
-		b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
-		p := gone(b.live("M", 3, schematest.Held("a 0 @6"), schematest.Held(), 3, schematest.Held()))
+		b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
+		p := gone(b.live("M", 3, schematest.Granted("a 0 @6"), schematest.Releasing(), 3, schematest.Claimed()))
 		p.Assignment.Read, p.Member.Read, p.Status.Read = b.now, b.now, b.now
 		if stale == "member" {
 			p.Member.Read--
@@ -530,8 +535,8 @@ func TestAbsentBeforeItsAssignmentProvesNothing(t *testing.T) {
 // What was reaped by a commit of unknown outcome blocks nothing.
 func TestBuriedAfterAll(t *testing.T) {
 	b := newBoard(spec("a", 1))
-	b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
-	p := gone(b.live("M", 3, schematest.Held("a 0 @6"), schematest.Held(), 3, schematest.Held()))
+	b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
+	p := gone(b.live("M", 3, schematest.Granted("a 0 @6"), schematest.Releasing(), 3, schematest.Claimed()))
 	p.Assignment.Absent = true
 	wantDraw(t, `
 forget [M]
@@ -543,10 +548,10 @@ func TestChunks(t *testing.T) {
 	const members, most = 25, 10
 	b := newBoard(spec("a", 100))
 	for i := range members {
-		b.live(fmt.Sprintf("M%02d", i), 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+		b.live(fmt.Sprintf("M%02d", i), 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
 	}
 	for i := range 5 {
-		p := b.live(fmt.Sprintf("dead%d", i), 3, schematest.Held(fmt.Sprintf("a %d-%d @6", 20*i, 20*i+19)), schematest.Held(), 3, schematest.Held())
+		p := b.live(fmt.Sprintf("dead%d", i), 3, schematest.Granted(fmt.Sprintf("a %d-%d @6", 20*i, 20*i+19)), schematest.Releasing(), 3, schematest.Claimed())
 		p.Assignment.Rec.Closed = &schema.Closed{}
 	}
 	commits := 0
@@ -596,13 +601,11 @@ func (b *board) apply(t *testing.T, d round.Decision) {
 	b.snap.Epoch.Rec = &epoch
 	seen := map[cluster.Slot]string{}
 	for memberID, p := range b.snap.Peers {
-		for _, list := range [][]schema.SlotRange{p.Assignment.Rec.Granted, p.Assignment.Rec.Releasing} {
-			for slot := range schema.Each(list) {
-				if other, twice := seen[slot]; twice {
-					t.Fatalf("%s is in the assignments of %s and %s", slot, memberID, other)
-				}
-				seen[slot] = memberID
+		for slot := range p.Assignment.Rec.Each() {
+			if other, twice := seen[slot]; twice {
+				t.Fatalf("%s is in the assignments of %s and %s", slot, memberID, other)
 			}
+			seen[slot] = memberID
 		}
 	}
 }
@@ -611,7 +614,7 @@ func (b *board) apply(t *testing.T, d round.Decision) {
 func TestClaimsAreLeftAlone(t *testing.T) {
 	b := newBoard(spec("a", 2), spec("b", 1))
 	b.snap.Tasks["b"].Rec.Spec.Paused = true
-	b.live("L", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+	b.live("L", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
 	b.apply(t, b.decide())
 	b.snap.Tasks["b"].Rec.Spec.Paused = false // another slot wants a place
 	d := b.decide()
@@ -624,7 +627,7 @@ func TestClaimsAreLeftAlone(t *testing.T) {
 		t.Errorf("when it has not claimed in time: %v", draw(d))
 	}
 	p := *b.snap.Peers["L"]
-	p.Status.Rec = &schema.Status{Applied: 1, Holding: p.Assignment.Rec.Granted}
+	p.Status.Rec = &schema.Status{Applied: 1, Holding: schematest.ClaimAll(p.Assignment.Rec.Granted)}
 	b.snap.Peers["L"] = &p
 	if d := b.decide(); len(d.Assignments) != 1 {
 		t.Errorf("when it has claimed: %v", draw(d))
@@ -653,8 +656,8 @@ func TestFullAssignment(t *testing.T) {
 		tasks[i].WorkName = "a"
 	}
 	b := newBoard(append(tasks, cluster.TaskSpec{Name: "z", WorkName: "b", WorkerNum: 1})...)
-	b.live("L", 0, schematest.Held(), schematest.Held(), 0, schematest.Held()).Member.Rec.Works = []string{"a"}
-	b.live("M", 0, schematest.Held(), schematest.Held(), 0, schematest.Held()).Member.Rec.Works = []string{"b"}
+	b.live("L", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed()).Member.Rec.Works = []string{"a"}
+	b.live("M", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed()).Member.Rec.Works = []string{"b"}
 	for range 20 {
 		b.now += time.Second // nobody claims what is granted; that is not what this is about
 		d := b.decide()

@@ -35,7 +35,7 @@ func (b *board) carryOut(d round.Decision, granted map[cluster.Slot]int) {
 			continue
 		}
 		p.Status.Read = b.now
-		p.Status.Rec = &schema.Status{Applied: p.Assignment.Version, Holding: slices.Clone(assignment.Granted), Leaving: p.Status.Rec.Leaving}
+		p.Status.Rec = &schema.Status{Applied: p.Assignment.Version, Holding: schematest.ClaimAll(assignment.Granted), Leaving: p.Status.Rec.Leaving}
 	}
 	b.snap.Epoch.Rec.NextToken = d.Token
 }
@@ -72,7 +72,7 @@ func leaveTogether(t *testing.T, nodes, leavers, each int, within time.Duration,
 	b := settledBoard(nodes, 1, nodes*each)
 	b.snap.Epoch.Rec.NextToken = 10_000
 	for _, p := range b.snap.Peers {
-		p.Status.Rec.Holding = slices.Clone(p.Assignment.Rec.Granted)
+		p.Status.Rec.Holding = schematest.ClaimAll(p.Assignment.Rec.Granted)
 	}
 	random := rand.New(rand.NewPCG(40, seed))
 	at := map[time.Duration][]string{}
@@ -172,8 +172,8 @@ func TestALeaderThatLeavesGivesItselfNothing(t *testing.T) {
 			task := spec("a", 2)
 			task.Require = c.require
 			b := newBoard(task)
-			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
-			b.live("M", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
+			b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
+			b.live("M", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
 			d := b.decide(func(w *round.World) { w.Leaving = true })
 			if assignment := d.Assignments["L"]; assignment != nil && schema.Count(assignment.Granted) > 0 {
 				t.Errorf("it gives itself %v", assignment.Granted)

@@ -29,7 +29,7 @@ func (b *board) slotOfN(t *testing.T) cluster.Slot {
 func (b *board) wantHere(t *testing.T, slot cluster.Slot, want ...string) {
 	t.Helper()
 	const node = "node-N"
-	out, err := explain.Slot(&b.snap, slot, b.now, coord.Info{Grace: coord.OwnTimeout})
+	out, err := explain.Slot(&b.snap, slot, b.now, coord.Info{TakeoverDelay: coord.OwnTimeout})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestExplainStuck(t *testing.T) {
 func TestExplainWhatStays(t *testing.T) {
 	explain := func(t *testing.T, b *board, slot cluster.Slot) cluster.Explanation {
 		t.Helper()
-		out, err := explain.Slot(&b.snap, slot, b.now, coord.Info{Grace: coord.OwnTimeout})
+		out, err := explain.Slot(&b.snap, slot, b.now, coord.Info{TakeoverDelay: coord.OwnTimeout})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +97,7 @@ func TestExplainWhatStays(t *testing.T) {
 		s.Require = "disk"
 		b := newBoard(s)
 		for _, memberID := range []string{"L", "M", "N"} {
-			p := b.live(memberID, 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+			p := b.live(memberID, 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
 			if memberID == "N" {
 				p.Member.Rec.Labels = cluster.Labels{"disk": "ssd"}
 			}
@@ -113,7 +113,7 @@ func TestExplainWhatStays(t *testing.T) {
 	})
 	t.Run("before the plan is carried out", func(t *testing.T) {
 		b := threeNodes(t, spec("a", 6))
-		b.live("O", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+		b.live("O", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
 		for _, c := range explain(t, b, b.slotOfN(t)).Nodes {
 			if want := map[string]int{"node-L": 2, "node-M": 2, "node-N": 2}[c.Node]; c.Load != want || c.TaskWorkers != want {
 				t.Errorf("%s has %d of the task and a load of %d; want %d", c.Node, c.TaskWorkers, c.Load, want)
@@ -191,7 +191,7 @@ func TestExplainLostSince(t *testing.T) {
 	}
 	b := lost()
 	b.wantHere(t, b.slotOfN(t), "(lost), for 7s at least", "its session has ended", "granted elsewhere after the takeover delay", "The takeover delay is 20s, which is its session timeout")
-	out, err := explain.Slot(&b.snap, b.slotOfN(t), b.now, coord.Info{Grace: 2 * time.Second})
+	out, err := explain.Slot(&b.snap, b.slotOfN(t), b.now, coord.Info{TakeoverDelay: 2 * time.Second})
 	if err != nil || !strings.Contains(out.Here, "The takeover delay is 2s, one tick of the service") || strings.Contains(out.Here, "session timeout") {
 		t.Errorf("with a tick: %q, %v", out.Here, err)
 	}
@@ -349,14 +349,14 @@ func TestMoveOfASlotWithoutANode(t *testing.T) {
 	if want := "a#1 is on no node; `xconsumer explain a#1` says why"; !errors.Is(err, cluster.ErrConflict) || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("%v; want %s", err, want)
 	}
-	b.live("N", 5, schematest.Held(), schematest.Held("a 0 @5 v5"), 4, schematest.Held("a 0 @5"))
+	b.live("N", 5, schematest.Granted(), schematest.Releasing("a 0 @5 v5"), 4, schematest.Claimed("a 0 @5"))
 	if _, err := explain.MayMove(&b.snap, cluster.Slot{Task: "a"}, "node-M"); !errors.Is(err, cluster.ErrConflict) || !strings.Contains(err.Error(), "a#0 is stopping on node-N") {
 		t.Errorf("of one that stops: %v", err)
 	}
 	if _, err := explain.MayMove(&b.snap, cluster.Slot{Task: "a", Index: 2}, "node-M"); !errors.Is(err, cluster.ErrNoSlot) {
 		t.Errorf("of no such slot: %v", err)
 	}
-	b.live("N", 6, schematest.Held("a 0 @5"), schematest.Held(), 6, schematest.Held("a 0 @5"))
+	b.live("N", 6, schematest.Granted("a 0 @5"), schematest.Releasing(), 6, schematest.Claimed("a 0 @5"))
 	b.snap.Tasks["a"] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: s, Deleted: true}}
 	if _, err := explain.MayMove(&b.snap, cluster.Slot{Task: "a"}, "node-M"); !errors.Is(err, cluster.ErrNoSlot) {
 		t.Errorf("of a task that was deleted: %v", err)

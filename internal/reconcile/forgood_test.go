@@ -25,9 +25,9 @@ func TestFailedForGoodStays(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBoard(c.tasks...)
-			b.live("M", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+			b.live("M", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
 			b.settle(t)
-			b.live("N", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+			b.live("N", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
 			rounds := func() {
 				for range 50 {
 					b.now += time.Minute

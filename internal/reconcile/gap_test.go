@@ -22,7 +22,7 @@ func TestFiringAtATimeThatAClockLeftOut(t *testing.T) {
 			t.Fatalf("at %v it is to be decided again in %v", at, left)
 		}
 	}
-	rec := c.snap.Agendas["a"].Rec
+	rec := c.snap.TaskRuns["a"].Rec
 	if c.fired[schema.RunID(due)] != 1 || rec.Missed != 0 || len(rec.Skips) != 0 {
 		t.Errorf("fired %v, missed %d, skips %v", c.fired, rec.Missed, rec.Skips)
 	}

@@ -49,10 +49,10 @@ func grant(s *Survey, p *placement.Placement, changes round.NodeChanges, c *roun
 }
 
 // freeSlots returns the slots that may be granted, by the nodes that are to have them, in entries without tokens.
-func (d *granter) freeSlots() [][]schema.SlotRange {
+func (d *granter) freeSlots() [][]schema.Granted {
 	taken := d.taken()
 	suspects, barred := d.suspectsByNode(), d.barriers.barred(d.Facts, d.commit)
-	free := make([][]schema.SlotRange, len(d.Nodes)) // by node, without tokens
+	free := make([][]schema.Granted, len(d.Nodes)) // by node, without tokens
 	for t, name := range d.Tasks {
 		spec, generation := d.Specs[name], d.Generation(name)
 		count, below := spec.Count(), len(d.Target.Target[t])
@@ -70,8 +70,9 @@ func (d *granter) freeSlots() [][]schema.SlotRange {
 			if last := len(free[n]) - 1; last >= 0 && free[n][last].Task == name {
 				free[n][last].Slots = append(free[n][last].Slots, i)
 			} else {
-				free[n] = append(free[n], schema.SlotRange{
-					Task: name, Slots: cluster.Indexes{i}, Count: &count, Spec: &spec, Generation: generation,
+				free[n] = append(free[n], schema.Granted{
+					SlotRange: schema.SlotRange{Task: name, Slots: cluster.Indexes{i}},
+					Count:     &count, Spec: &spec, Generation: generation,
 				})
 			}
 		}
@@ -95,7 +96,7 @@ func (d *granter) claims(memberID string) bool {
 	if newest == 0 || d.Now >= until || p.Status.Rec == nil {
 		return false
 	}
-	if slices.ContainsFunc(p.Status.Rec.Holding, func(h schema.SlotRange) bool { return h.Token == newest }) {
+	if slices.ContainsFunc(p.Status.Rec.Holding, func(h schema.Claimed) bool { return h.Token == newest }) {
 		return false
 	}
 	if !d.DryRun {
@@ -112,31 +113,33 @@ func (d *granter) taken() [][]bool {
 		taken[t] = make([]bool, len(target))
 	}
 	for _, memberID := range d.MemberIDs {
-		var lists [3][]schema.SlotRange
 		if assignment := d.commit.Assignment(memberID); assignment != nil {
-			lists[0], lists[1] = assignment.Granted, assignment.Releasing
+			for h := range assignment.Ranges() {
+				d.take(taken, h)
+			}
 		}
 		if p := d.Snapshot.Peers[memberID]; p.Live() && p.Status.Rec != nil {
-			lists[2] = p.Status.Rec.Holding
-		}
-		for _, list := range lists {
-			for i := range list {
-				t, known := d.Rank[list[i].Task]
-				if !known {
-					continue
-				}
-				for _, index := range list[i].Slots {
-					if index < len(taken[t]) {
-						taken[t][index] = true
-					}
-				}
+			for i := range p.Status.Rec.Holding {
+				d.take(taken, &p.Status.Rec.Holding[i].SlotRange)
 			}
 		}
 	}
 	return taken
 }
 
-func (d *granter) grantTo(memberID string, fresh []schema.SlotRange) {
+func (d *granter) take(taken [][]bool, h *schema.SlotRange) {
+	t, known := d.Rank[h.Task]
+	if !known {
+		return
+	}
+	for _, index := range h.Slots {
+		if index < len(taken[t]) {
+			taken[t][index] = true
+		}
+	}
+}
+
+func (d *granter) grantTo(memberID string, fresh []schema.Granted) {
 	assignment := *d.commit.Assignment(memberID)
 	grows := 0
 	for i := range fresh {
@@ -159,14 +162,14 @@ func (d *granter) grantTo(memberID string, fresh []schema.SlotRange) {
 		d.addGrantSteps(assignment.Node, &fresh[i])
 	}
 	assignment.Granted = append(slices.Clone(assignment.Granted), fresh...)
-	slices.SortStableFunc(assignment.Granted, func(a, b schema.SlotRange) int {
+	slices.SortStableFunc(assignment.Granted, func(a, b schema.Granted) int {
 		return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Token, b.Token))
 	})
 	d.commit.Write(memberID, &assignment, grows)
 }
 
 // addGrantSteps adds the steps of one grant, one for each reason why its slots left their nodes.
-func (d *granter) addGrantSteps(node string, h *schema.SlotRange) {
+func (d *granter) addGrantSteps(node string, h *schema.Granted) {
 	first := len(d.commit.Out.Moves)
 	var whys []cluster.Reason // of the steps from there on
 	for _, index := range h.Slots {
@@ -196,7 +199,7 @@ func whyGranted(left cluster.Reason) cluster.Reason {
 }
 
 // fits returns how many of the entries can be added to an assignment.
-func fits(assignment schema.Assignment, fresh []schema.SlotRange) int {
+func fits(assignment schema.Assignment, fresh []schema.Granted) int {
 	have := assignment.Granted
 	for n := len(fresh); n > 0; n /= 2 {
 		assignment.Granted = slices.Concat(have, fresh[:n])

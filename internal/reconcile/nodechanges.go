@@ -47,8 +47,8 @@ func nextChanges(b round.NodeChanges, p *placement.Placement, c *round.Commit) (
 }
 
 // gather reports whether grants wait for more nodes to come.
-func gather(b round.NodeChanges, p *placement.Placement, free [][]schema.SlotRange, c *round.Commit) (next round.NodeChanges, wait bool) {
-	if !slices.ContainsFunc(free, func(list []schema.SlotRange) bool { return len(list) > 0 }) || p.AnythingGranted() {
+func gather(b round.NodeChanges, p *placement.Placement, free [][]schema.Granted, c *round.Commit) (next round.NodeChanges, wait bool) {
+	if !slices.ContainsFunc(free, func(list []schema.Granted) bool { return len(list) > 0 }) || p.AnythingGranted() {
 		b.Gathers = 0
 		return b, false
 	}

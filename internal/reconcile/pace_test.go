@@ -26,7 +26,9 @@ func TestClusterGathersBeforeItBegins(t *testing.T) {
 		memory = d.Memory
 		return d
 	}
-	come := func(name string) { b.live(name, 0, schematest.Held(), schematest.Held(), 0, schematest.Held()) }
+	come := func(name string) {
+		b.live(name, 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
+	}
 	come("L")
 	if d := decide(); len(d.Assignments) != 0 || d.RequeueAt != b.now+200*time.Millisecond {
 		t.Errorf("at once: %v, again at %v", draw(d), d.RequeueAt-began)
@@ -59,8 +61,8 @@ func TestClusterGathersBeforeItBegins(t *testing.T) {
 // kept so that it can be asked again.
 func TestPlannerFails(t *testing.T) {
 	b := newBoard(spec("a", 3))
-	b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
-	b.live("M", 3, schematest.Held("a 1 @6"), schematest.Held(), 3, schematest.Held("a 1 @6"))
+	b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
+	b.live("M", 3, schematest.Granted("a 1 @6"), schematest.Releasing(), 3, schematest.Claimed("a 1 @6"))
 	d := b.decide(func(w *round.World) { w.Planner = func(planner.Input) planner.Plan { panic("out of luck") } })
 	want := `L: a[0]@5 a[2]@100 | 
 `
@@ -103,41 +105,41 @@ func TestPace(t *testing.T) {
 	}{
 		{"a budget lets as many go as it has", func(b *board) {
 			limit(b, cluster.Rebalance{MaxInFlight: 2})
-			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
-			b.live("M", 3, schematest.Held("a 0-3 @6"), schematest.Held(), 3, schematest.Held("a 0-3 @6"))
+			b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
+			b.live("M", 3, schematest.Granted("a 0-3 @6"), schematest.Releasing(), 3, schematest.Claimed("a 0-3 @6"))
 			b.mark("M", schema.Mark{Drain: &schema.Drain{}})
 		}, `
 M: a[2-3]@6 | a[0-1]@6
 `, 2},
 		{"what is being released counts", func(b *board) {
 			limit(b, cluster.Rebalance{MaxInFlight: 2})
-			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
-			b.live("M", 3, schematest.Held("a 0-2 @6"), schematest.Held("a 3 @6 v3"), 2, schematest.Held("a 0-3 @6"))
+			b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
+			b.live("M", 3, schematest.Granted("a 0-2 @6"), schematest.Releasing("a 3 @6 v3"), 2, schematest.Claimed("a 0-3 @6"))
 			b.mark("M", schema.Mark{Drain: &schema.Drain{}})
 		}, `
 M: a[1-2]@6 | a[3]@6 a[0]@6
 `, 2},
 		{"what has to go in any case counts", func(b *board) {
 			limit(b, cluster.Rebalance{MaxInFlight: 2})
-			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
-			b.live("M", 3, schematest.Held("a 0-1 @6"), schematest.Held(), 3, schematest.Held("a 0-1 @6")).Status.Rec.Leaving = true
-			b.live("N", 3, schematest.Held("a 2-3 @7"), schematest.Held(), 3, schematest.Held("a 2-3 @7"))
+			b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
+			b.live("M", 3, schematest.Granted("a 0-1 @6"), schematest.Releasing(), 3, schematest.Claimed("a 0-1 @6")).Status.Rec.Leaving = true
+			b.live("N", 3, schematest.Granted("a 2-3 @7"), schematest.Releasing(), 3, schematest.Claimed("a 2-3 @7"))
 			b.mark("N", schema.Mark{Drain: &schema.Drain{}})
 		}, `
 M:  | a[0-1]@6
 `, 2},
 		{"what is granted and does not run yet counts, and may go", func(b *board) {
 			limit(b, cluster.Rebalance{MaxInFlight: 1})
-			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
-			b.live("M", 3, schematest.Held("a 0-3 @6"), schematest.Held(), 3, schematest.Held("a 0-2 @6"))
+			b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
+			b.live("M", 3, schematest.Granted("a 0-3 @6"), schematest.Releasing(), 3, schematest.Claimed("a 0-2 @6"))
 			b.mark("M", schema.Mark{Drain: &schema.Drain{}})
 		}, `
 M: a[0-2]@6 | a[3]@6
 `, 3},
 		{"free slots do not wait", func(b *board) {
 			limit(b, cluster.Rebalance{MaxInFlight: 1})
-			b.live("L", 5, schematest.Held(), schematest.Held(), 5, schematest.Held())
-			b.live("M", 3, schematest.Held("a 0 @6"), schematest.Held(), 3, schematest.Held("a 0 @6"))
+			b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
+			b.live("M", 3, schematest.Granted("a 0 @6"), schematest.Releasing(), 3, schematest.Claimed("a 0 @6"))
 		}, `
 L: a[1,3]@100 | 
 M: a[0]@6 a[2]@101 | 
@@ -145,14 +147,14 @@ M: a[0]@6 a[2]@101 |
 		{"a slot that may not run where it is, and nowhere else, does not wait either", func(b *board) {
 			limit(b, cluster.Rebalance{MaxInFlight: 1})
 			b.snap.Tasks["a"].Rec.Spec.Require = "gpu"
-			b.live("L", 5, schematest.Held("a 0-3 @6"), schematest.Held(), 5, schematest.Held("a 0-3 @6"))
+			b.live("L", 5, schematest.Granted("a 0-3 @6"), schematest.Releasing(), 5, schematest.Claimed("a 0-3 @6"))
 		}, `
 L:  | a[0-3]@6
 `, 0},
 		{"a task is given back when it is paused", func(b *board) {
 			limit(b, cluster.Rebalance{MaxInFlight: 1})
 			b.snap.Tasks["a"].Rec.Spec.Paused = true
-			b.live("L", 5, schematest.Held("a 0-3 @6"), schematest.Held(), 5, schematest.Held("a 0-3 @6"))
+			b.live("L", 5, schematest.Granted("a 0-3 @6"), schematest.Releasing(), 5, schematest.Claimed("a 0-3 @6"))
 		}, `
 L:  | a[0-3]@6
 `, 0},
@@ -172,8 +174,8 @@ L:  | a[0-3]@6
 func TestLeavingIsNoVanishing(t *testing.T) {
 	b := newBoard(spec("a", 2))
 	b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Rebalance: cluster.Rebalance{LeaveDelay: cluster.Duration(time.Minute)}}}}
-	b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
-	p := gone(b.live("M", 3, schematest.Held("a 1 @6"), schematest.Held(), 3, schematest.Held()))
+	b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
+	p := gone(b.live("M", 3, schematest.Granted("a 1 @6"), schematest.Releasing(), 3, schematest.Claimed()))
 	memory := b.decide().Memory
 	p.Assignment.Rec.Closed = &schema.Closed{Cause: "node left", Clean: true}
 	d := b.decide(func(w *round.World) { w.Memory = memory })
@@ -185,7 +187,7 @@ func TestLeavingIsNoVanishing(t *testing.T) {
 // A crashed member is waited for, unless it is back, has left on purpose, or nobody wants to wait.
 func TestWait(t *testing.T) {
 	crashed := func(b *board) *view.Peer {
-		p := gone(b.live("M", 3, schematest.Held("a 1 @6"), schematest.Held(), 3, schematest.Held()))
+		p := gone(b.live("M", 3, schematest.Granted("a 1 @6"), schematest.Releasing(), 3, schematest.Claimed()))
 		p.Assignment.Rec.Closed = &schema.Closed{Cause: "crash"}
 		return p
 	}
@@ -202,7 +204,7 @@ func TestWait(t *testing.T) {
 		}, false},
 		{"back", func(b *board) {
 			crashed(b)
-			b.live("M2", 3, schematest.Held(), schematest.Held(), 3, schematest.Held())
+			b.live("M2", 3, schematest.Granted(), schematest.Releasing(), 3, schematest.Claimed())
 			b.snap.Peers["M2"].Member.Rec.Node, b.snap.Peers["M2"].Assignment.Rec.Node = "node-M", "node-M"
 		}, false},
 		{"not to be waited for", func(b *board) {
@@ -213,7 +215,7 @@ func TestWait(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBoard(spec("a", 2))
 			b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Rebalance: cluster.Rebalance{LeaveDelay: cluster.Duration(time.Minute)}}}}
-			b.live("L", 5, schematest.Held("a 0 @5"), schematest.Held(), 5, schematest.Held("a 0 @5"))
+			b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
 			c.setup(b)
 			memory := round.Memory{}
 			decide := func() bool {

@@ -11,7 +11,7 @@ import (
 
 // releaseEntry are slots that are asked back for the same reason, and who is to have them.
 type releaseEntry struct {
-	schema.SlotRange
+	schema.Releasing
 	to string
 }
 
@@ -41,7 +41,7 @@ func release(s *Survey, p *placement.Placement, asked releases, c *round.Commit)
 		}
 		p := d.Snapshot.Peers[memberID]
 		assignment, version := *p.Assignment.Rec, p.Assignment.Version+1
-		freed, kept := schema.Split(assignment.Releasing, func(slot cluster.Slot, h *schema.SlotRange) bool {
+		freed, kept := schema.Split(assignment.Releasing, func(slot cluster.Slot, h *schema.Releasing) bool {
 			return d.Stopped(memberID, slot, h) && !d.barriers.keeps(d.Facts, d.Members, memberID, h) && !d.pending.Keeps(slot)
 		})
 		assignment.Releasing = round.NonNil(kept)
@@ -64,7 +64,7 @@ func release(s *Survey, p *placement.Placement, asked releases, c *round.Commit)
 				why = *h.Why
 			}
 			c.Move(cluster.Decided{Step: cluster.StepFree, Task: h.Task, Slots: h.Slots, Node: assignment.Node, Token: h.Token}, why)
-			c.SetFreed(h, why)
+			c.SetFreed(&h.SlotRange, why)
 		}
 	}
 }
@@ -79,14 +79,14 @@ func (d *releaseWriter) askFor(memberID string, assignment *schema.Assignment, v
 	whole, part := toAskFor(granted, asks)
 	entries := slices.Concat(whole, part)
 	for refreshed, most := true, len(entries); ; {
-		var back []schema.SlotRange
+		var back []schema.Granted
 		stay := granted
 		if most > 0 {
-			picked := map[*schema.SlotRange]bool{}
+			picked := map[*schema.Granted]bool{}
 			for _, h := range entries[:most] {
 				picked[h] = true
 			}
-			back, stay = schema.Split(granted, func(slot cluster.Slot, h *schema.SlotRange) bool {
+			back, stay = schema.Split(granted, func(slot cluster.Slot, h *schema.Granted) bool {
 				_, back := asks[slot]
 				return back && picked[h]
 			})
@@ -98,7 +98,7 @@ func (d *releaseWriter) askFor(memberID string, assignment *schema.Assignment, v
 		asked = d.releaseEntries(asks, back, version)
 		assignment.Granted, assignment.Releasing = round.NonNil(stay), slices.Clone(kept)
 		for i := range asked {
-			assignment.Releasing = append(assignment.Releasing, asked[i].SlotRange)
+			assignment.Releasing = append(assignment.Releasing, asked[i].Releasing)
 		}
 		assignment.Releasing = round.NonNil(assignment.Releasing)
 		switch {
@@ -114,7 +114,7 @@ func (d *releaseWriter) askFor(memberID string, assignment *schema.Assignment, v
 }
 
 // toAskFor returns the entries of which slots are to be asked back, all of them or some.
-func toAskFor(granted []schema.SlotRange, asks map[cluster.Slot]handover) (whole, part []*schema.SlotRange) {
+func toAskFor(granted []schema.Granted, asks map[cluster.Slot]handover) (whole, part []*schema.Granted) {
 	if len(asks) == 0 {
 		return nil, nil
 	}
@@ -151,7 +151,7 @@ func (d *releaseWriter) fitsAssignment(memberID string, assignment *schema.Assig
 
 // releaseEntries makes the entries of slots that are asked back, those that are asked back for the same
 // reason together.
-func (d *releaseWriter) releaseEntries(asks map[cluster.Slot]handover, back []schema.SlotRange, version int64) (list []releaseEntry) {
+func (d *releaseWriter) releaseEntries(asks map[cluster.Slot]handover, back []schema.Granted, version int64) (list []releaseEntry) {
 	var made []handover
 	for _, h := range back {
 		first := len(list)
@@ -164,8 +164,9 @@ func (d *releaseWriter) releaseEntries(asks map[cluster.Slot]handover, back []sc
 			if at == len(list) {
 				why := a.why
 				why.Detail = schema.Cut(why.Detail, schema.ShortError)
-				entry := schema.SlotRange{Task: h.Task, Token: h.Token, Version: version, Why: &why, Unknown: h.Unknown}
-				if count, told := h.Told(); told {
+				entry := schema.Releasing{SlotRange: h.SlotRange, Version: version, Why: &why}
+				entry.Slots = nil
+				if count, known := h.WorkerCount(); known {
 					entry.Count = &count
 				}
 				list = append(list, releaseEntry{entry, a.to})
@@ -179,7 +180,7 @@ func (d *releaseWriter) releaseEntries(asks map[cluster.Slot]handover, back []sc
 
 // refresh gives grants their task's present spec. The count that their workers know stays. The list is copied if an entry
 // changes.
-func (d *releaseWriter) refresh(list []schema.SlotRange) (fresh []schema.SlotRange, changed bool) {
+func (d *releaseWriter) refresh(list []schema.Granted) (fresh []schema.Granted, changed bool) {
 	for i := range list {
 		t, known := d.Rank[list[i].Task]
 		if !known || *list[i].Spec == d.In.Tasks[t].Spec {
@@ -188,7 +189,7 @@ func (d *releaseWriter) refresh(list []schema.SlotRange) (fresh []schema.SlotRan
 		if !changed {
 			list, changed = slices.Clone(list), true
 		}
-		count, _ := list[i].Told()
+		count, _ := list[i].WorkerCount()
 		spec := d.In.Tasks[t].Spec
 		list[i].Count, list[i].Spec = &count, &spec
 	}

@@ -30,7 +30,7 @@ func remove(f *round.Facts, c *round.Commit) {
 	}
 	out := &c.Out.Remove
 	for _, name := range slices.Sorted(maps.Keys(f.Snapshot.Tasks)) {
-		_, runs := f.Snapshot.Agendas[name]
+		_, runs := f.Snapshot.TaskRuns[name]
 		t := f.Snapshot.Tasks[name]
 		gone := t.Good() && t.Rec.Deleted && !runs && !listed[name]
 		if gone && !f.Unremovable["tasks/"+name] && len(out.Tasks) < round.MaxRemoved {
@@ -59,11 +59,9 @@ func inUse(f *round.Facts) (tasks, nodes map[string]bool, whole bool) {
 			return nil, nil, false
 		}
 		nodes[p.Assignment.Rec.Node] = true
-		for _, list := range [][]schema.SlotRange{p.Assignment.Rec.Granted, p.Assignment.Rec.Releasing} {
-			for i := range list {
-				task, _ := cluster.SplitRun(list[i].Task)
-				tasks[task] = true
-			}
+		for h := range p.Assignment.Rec.Ranges() {
+			task, _ := cluster.SplitRun(h.Task)
+			tasks[task] = true
 		}
 	}
 	return tasks, nodes, true

@@ -37,19 +37,21 @@ func TestWhatIsRemoved(t *testing.T) {
 			b.snap.Tasks["a"] = e
 		}, round.Removal{}},
 		{"a slot of which is being released", func(b *board) {
-			b.live("n2", 2, schematest.Held(), schematest.Held("a 0 @5 v2"), 1, schematest.Held("a 0 @5"))
+			b.live("n2", 2, schematest.Granted(), schematest.Releasing("a 0 @5 v2"), 1, schematest.Claimed("a 0 @5"))
 		}, round.Removal{}},
 		{"a slot of a run of which is being released", func(b *board) {
-			b.live("n2", 2, schematest.Held(), schematest.Held("a@r 0 @5 v2"), 1, schematest.Held("a@r 0 @5"))
+			b.live("n2", 2, schematest.Granted(), schematest.Releasing("a@r 0 @5 v2"), 1, schematest.Claimed("a@r 0 @5"))
 		}, round.Removal{}},
 		{"a member has no assignment that can be used", func(b *board) {
-			p := b.live("n2", 2, schematest.Held(), schematest.Held(), 2, schematest.Held())
+			p := b.live("n2", 2, schematest.Granted(), schematest.Releasing(), 2, schematest.Claimed())
 			p.Assignment.Err = schema.ErrCorrupt
 		}, round.Removal{}},
 		{"its agenda is there", func(b *board) {
-			b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: &schema.Agenda{Runs: []schema.Run{}}}}
+			b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: &schema.TaskRuns{Runs: []schema.Run{}}}}
 		}, round.Removal{}},
-		{"there is something else to do", func(b *board) { b.live("n2", 2, schematest.Held(), schematest.Held("b 0 @5 v2"), 2, schematest.Held()) }, round.Removal{}},
+		{"there is something else to do", func(b *board) {
+			b.live("n2", 2, schematest.Granted(), schematest.Releasing("b 0 @5 v2"), 2, schematest.Claimed())
+		}, round.Removal{}},
 		{"what was removed before cannot be read", func(b *board) { b.snap.Removed.Err = schema.ErrCorrupt }, round.Removal{}},
 		{"marks", func(b *board) {
 			delete(b.snap.Tasks, "a")
@@ -60,7 +62,7 @@ func TestWhatIsRemoved(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBoard()
-			b.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
+			b.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
 			b.snap.Tasks["a"] = deleted
 			b.snap.Removed = view.Entry[schema.Removed]{Rec: &schema.Removed{Generation: 2}, Version: 1}
 			c.change(b)
@@ -82,7 +84,7 @@ func TestWhatIsRemoved(t *testing.T) {
 // As much is removed at once as goes into one commit.
 func TestRemovalsAreSmall(t *testing.T) {
 	b := newBoard()
-	b.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
+	b.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
 	b.snap.Removed.Absent = true
 	for i := range 1000 {
 		name := fmt.Sprint("t", i)
@@ -98,15 +100,15 @@ func TestRunsAreKeptWhileTheyAreListed(t *testing.T) {
 	s := spec("a", 1)
 	s.Mode, s.KeepRuns = cluster.ModeOnce, 1
 	b := newBoard(s)
-	b.live("n1", 2, schematest.Held(), schematest.Held("a@r1 0 @5 v2"), 1, schematest.Held("a@r1 0 @5"))
-	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: &schema.Agenda{Begun: true, Runs: []schema.Run{}, Kept: []string{"r1", "r2", "r3"}}}}
+	b.live("n1", 2, schematest.Granted(), schematest.Releasing("a@r1 0 @5 v2"), 1, schematest.Claimed("a@r1 0 @5"))
+	b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: &schema.TaskRuns{Begun: true, Runs: []schema.Run{}, Kept: []string{"r1", "r2", "r3"}}}}
 	d := b.decide(atNoon)
 	if diff := cmp.Diff([]round.RunKey{{Task: "a", ID: "r2"}, {Task: "a", ID: "r3"}}, d.DropRuns); diff != "" {
 		t.Errorf("dropped (-want +got):\n%s", diff)
 	}
 	b.commit(d)
-	b.live("n1", 2, schematest.Held(), schematest.Held(), 2, schematest.Held())
-	if d := b.decide(atNoon); len(d.DropRuns) != 0 || len(d.Agendas) != 0 {
+	b.live("n1", 2, schematest.Granted(), schematest.Releasing(), 2, schematest.Claimed())
+	if d := b.decide(atNoon); len(d.DropRuns) != 0 || len(d.TaskRuns) != 0 {
 		t.Errorf("%+v", d.DropRuns)
 	}
 }
@@ -124,16 +126,16 @@ func TestForgettingRunsMakesNobodyWait(t *testing.T) {
 			s := spec("a", 1)
 			s.Mode, s.KeepRuns = cluster.ModeOnce, 1
 			b := newBoard(s, spec("b", 2))
-			b.live("n1", 2, schematest.Held(), schematest.Held(), 2, schematest.Held())
-			b.live("n2", 2, schematest.Held("b 0-1 @5"), schematest.Held(), 2, schematest.Held()).Assignment.Rec.Closed = &schema.Closed{Clean: true}
-			b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: &schema.Agenda{Begun: true, Runs: []schema.Run{}, Kept: []string{"r1", "r2", "r3"}}}}
+			b.live("n1", 2, schematest.Granted(), schematest.Releasing(), 2, schematest.Claimed())
+			b.live("n2", 2, schematest.Granted("b 0-1 @5"), schematest.Releasing(), 2, schematest.Claimed()).Assignment.Rec.Closed = &schema.Closed{Clean: true}
+			b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: &schema.TaskRuns{Begun: true, Runs: []schema.Run{}, Kept: []string{"r1", "r2", "r3"}}}}
 			c.change(b)
 			d := b.decide(atNoon)
 			wantDraw(t, `
 n1: b[0-1]@100 | 
 n2: reaped
 `, d)
-			if len(d.DropRuns) > 0 || len(d.Agendas) > 0 {
+			if len(d.DropRuns) > 0 || len(d.TaskRuns) > 0 {
 				t.Errorf("forgotten together with that: %v", d.DropRuns)
 			}
 			b.apply(t, d)

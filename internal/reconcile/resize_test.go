@@ -37,9 +37,11 @@ func (b *board) scale(workers int) {
 // only while it is stuck.
 func (b *board) answer(memberID string, stuck bool) {
 	p := *b.snap.Peers[memberID]
-	status := &schema.Status{Applied: p.Assignment.Version, Holding: slices.Clone(p.Assignment.Rec.Granted)}
+	status := &schema.Status{Applied: p.Assignment.Version, Holding: schematest.ClaimAll(p.Assignment.Rec.Granted)}
 	if stuck {
-		status.Holding = append(status.Holding, p.Assignment.Rec.Releasing...)
+		for _, h := range p.Assignment.Rec.Releasing {
+			status.Holding = append(status.Holding, schema.Claimed{SlotRange: h.SlotRange})
+		}
 		for slot := range schema.Each(p.Assignment.Rec.Releasing) {
 			status.Workers = append(status.Workers, schema.WorkerState{Slot: slot, State: cluster.WorkerStuck})
 		}
@@ -71,8 +73,9 @@ func (b *board) judgeCounts(t *testing.T) {
 	t.Helper()
 	told := map[string]int{}
 	for memberID, p := range b.snap.Peers {
-		for _, h := range slices.Concat(p.Assignment.Rec.Granted, p.Assignment.Rec.Releasing) {
-			count, known := h.Told()
+		for e := range p.Assignment.Rec.Entries() {
+			h := e.Range()
+			count, known := e.WorkerCount()
 			if other, seen := told[h.Task]; known && seen && other != count {
 				t.Fatalf("%s lists slots of %s that are told %d, others are told %d", memberID, h.Task, count, other)
 			}
@@ -91,7 +94,7 @@ func (b *board) where(task string) string {
 		}
 		for _, h := range assignment.Granted {
 			if h.Task == task {
-				count, _ := h.Told()
+				count, _ := h.WorkerCount()
 				parts = append(parts, fmt.Sprintf("%s %s of %d", memberID, h.Slots, count))
 			}
 		}
@@ -116,7 +119,7 @@ func threeNodes(t *testing.T, tasks ...cluster.TaskSpec) *board {
 	t.Helper()
 	b := newBoard(tasks...)
 	for _, memberID := range []string{"L", "M", "N"} {
-		b.live(memberID, 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+		b.live(memberID, 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
 	}
 	b.settle(t)
 	return b
@@ -390,11 +393,11 @@ func TestResizeLive(t *testing.T) {
 // spec is brought up to date; and what cannot be known may be another count.
 func TestGrantWithoutACount(t *testing.T) {
 	b := newBoard(spec("a", 4))
-	b.live("L", 5, schematest.Held("a 0-3 @5"), schematest.Held(), 5, schematest.Held("a 0-3 @5"))
+	b.live("L", 5, schematest.Granted("a 0-3 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0-3 @5"))
 	if d := b.decide(); len(d.Assignments) != 0 {
 		t.Errorf("of the present count: %s", draw(d))
 	}
-	b.live("L", 5, schematest.Held("a 0-3 @5"), schematest.Held(), 5, schematest.Held("a 0-3 @5"))
+	b.live("L", 5, schematest.Granted("a 0-3 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0-3 @5"))
 	b.snap.Peers["L"].Assignment.Rec.Granted[0].Spec.WorkerNum = 3 // the leader was replaced before it had told of the fourth
 	d := b.decide()
 	wantDraw(t, `
@@ -403,9 +406,9 @@ L:  | a[0-3]@5
 	if c := d.Assignments["L"].Releasing[0].Count; c == nil || *c != 3 {
 		t.Errorf("asked back with count %v, want 3", c)
 	}
-	p := b.live("L", 5, schematest.Held("a 0-2 @5"), schematest.Held("a 3 @4 v5"), 4, schematest.Held("a 0-3 @5"))
+	p := b.live("L", 5, schematest.Granted("a 0-2 @5"), schematest.Releasing("a 3 @4 v5"), 4, schematest.Claimed("a 0-3 @5"))
 	p.Assignment.Rec.Releasing[0].Count = nil
-	b.live("M", 0, schematest.Held(), schematest.Held(), 0, schematest.Held())
+	b.live("M", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
 	if d := b.decide(); d.Unplaced["a"].Code != cluster.WhyResizing {
 		t.Errorf("a slot whose worker may be told anything: %s, %v", draw(d), d.Unplaced)
 	}
@@ -415,7 +418,7 @@ L:  | a[0-3]@5
 func TestResizeWhileNothingIsGranted(t *testing.T) {
 	b := threeNodes(t, spec("a", 6))
 	before := b.where("a")
-	ghost := b.live("ghost", 3, schematest.Held(), schematest.Held(), 3, schematest.Held())
+	ghost := b.live("ghost", 3, schematest.Granted(), schematest.Releasing(), 3, schematest.Claimed())
 	gone(ghost)
 	ghost.Assignment = view.Entry[schema.Assignment]{Absent: true, Read: b.now}
 	b.scale(4)
@@ -490,7 +493,7 @@ func TestHeldSlotsAreWaitedFor(t *testing.T) {
 	for memberID, p := range b.snap.Peers {
 		if h := schema.Find(p.Assignment.Rec.Granted, cluster.Slot{Task: "a"}); h != nil {
 			assignment := *p.Assignment.Rec
-			_, assignment.Granted = schema.Split(assignment.Granted, func(slot cluster.Slot, _ *schema.SlotRange) bool { return slot.Index == 0 })
+			_, assignment.Granted = schema.Split(assignment.Granted, func(slot cluster.Slot, _ *schema.Granted) bool { return slot.Index == 0 })
 			rest := *p
 			rest.Assignment.Rec, rest.Assignment.Version = &assignment, p.Assignment.Version+1
 			b.snap.Peers[memberID] = &rest
@@ -505,7 +508,7 @@ func TestHeldSlotsAreWaitedFor(t *testing.T) {
 			b.answer(memberID, false)
 			if stays != nil {
 				holder = memberID
-				b.snap.Peers[memberID].Status.Rec.Holding = append(b.snap.Peers[memberID].Status.Rec.Holding, schematest.Held("a 0 @1")...)
+				b.snap.Peers[memberID].Status.Rec.Holding = append(b.snap.Peers[memberID].Status.Rec.Holding, schematest.Claimed("a 0 @1")...)
 			}
 		}
 		b.apply(t, b.decide())

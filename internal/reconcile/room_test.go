@@ -2,7 +2,6 @@ package reconcile_test
 
 import (
 	"fmt"
-	"slices"
 	"testing"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -23,18 +22,18 @@ func withRun(t *testing.T, b *board) (placed int, load map[string]int, moved int
 			d := b.decide(atNoon)
 			b.commit(d)
 			b.carryOut(d, map[cluster.Slot]int{})
-			if len(d.Assignments) == 0 && len(d.Agendas) == 0 {
+			if len(d.Assignments) == 0 && len(d.TaskRuns) == 0 {
 				return
 			}
 		}
 		t.Fatal("the cluster does not come to rest")
 	}
 	run := b.snap.Tasks["r"].Rec.Spec
-	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"r": {Rec: &schema.Agenda{Begun: true, Runs: []schema.Run{}}}}
+	b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"r": {Rec: &schema.TaskRuns{Begun: true, Runs: []schema.Run{}}}}
 	settle()
 	before := b.places()
-	b.snap.Agendas["r"] = view.Entry[schema.Agenda]{Version: 5,
-		Rec: &schema.Agenda{Begun: true, Runs: []schema.Run{{ID: "x", WorkName: "a", WorkerNum: run.WorkerNum, Began: noon}}}}
+	b.snap.TaskRuns["r"] = view.Entry[schema.TaskRuns]{Version: 5,
+		Rec: &schema.TaskRuns{Begun: true, Runs: []schema.Run{{ID: "x", WorkName: "a", WorkerNum: run.WorkerNum, Began: noon}}}}
 	settle()
 	load = map[string]int{}
 	for slot, name := range b.places() {
@@ -54,10 +53,8 @@ func withRun(t *testing.T, b *board) (placed int, load map[string]int, moved int
 func (b *board) places() map[cluster.Slot]string {
 	list := map[cluster.Slot]string{}
 	for name, p := range b.snap.Peers {
-		for _, h := range slices.Concat(p.Assignment.Rec.Granted, p.Assignment.Rec.Releasing) {
-			for _, index := range h.Slots {
-				list[cluster.Slot{Task: h.Task, Index: index}] = name
-			}
+		for slot := range p.Assignment.Rec.Each() {
+			list[slot] = name
 		}
 	}
 	return list
@@ -68,7 +65,7 @@ func roomy(capacities []int, forEver, run cluster.TaskSpec) *board {
 	run.Name, run.WorkName, run.Mode, forEver.Name, forEver.WorkName = "r", "a", cluster.ModeOnce, "f", "a"
 	b := newBoard(forEver, run)
 	for i, capacity := range capacities {
-		p := b.live(fmt.Sprintf("n%d", i), 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
+		p := b.live(fmt.Sprintf("n%d", i), 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
 		p.Member.Rec.Works, p.Member.Rec.Capacity = []string{"a"}, capacity
 	}
 	return b
@@ -116,7 +113,7 @@ func TestRunsKeepWhatTheyExecute(t *testing.T) {
 			t.Fatalf("the worker of the run was taken away: %v", d.Moves)
 		}
 	}
-	b.snap.Agendas["r"].Rec.Runs[0].WorkerNum = 2
+	b.snap.TaskRuns["r"].Rec.Runs[0].WorkerNum = 2
 	d = b.decide(atNoon)
 	if why := d.Unplaced[task]; why.Code != cluster.WhyFull {
 		t.Errorf("another worker of the run has no place because %q", why)

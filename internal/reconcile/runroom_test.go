@@ -21,12 +21,12 @@ func TestRunsWithoutWorkersTakeRoom(t *testing.T) {
 		s := spec("a", 0)
 		s.Every, s.Phase, s.Overlap = cluster.Duration(time.Second), cluster.PhaseOf(0), overlap
 		b := newBoard(s)
-		b.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
-		b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: &schema.Agenda{Timing: schedule.Name(s), Last: noon.Add(-45 * time.Second)}}}
+		b.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
+		b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: &schema.TaskRuns{Timing: schedule.Name(s), Last: noon.Add(-45 * time.Second)}}}
 		began, ended := 0, 0
 		for range 200 {
 			d := b.decide(atNoon)
-			if len(d.Agendas) == 0 {
+			if len(d.TaskRuns) == 0 {
 				break
 			}
 			for _, m := range d.Moves {
@@ -38,7 +38,7 @@ func TestRunsWithoutWorkersTakeRoom(t *testing.T) {
 				}
 			}
 			b.commit(d)
-			if n := len(b.snap.Agendas["a"].Rec.Runs); n > cluster.MaxActiveRuns {
+			if n := len(b.snap.TaskRuns["a"].Rec.Runs); n > cluster.MaxActiveRuns {
 				t.Fatalf("%s: %d runs at a time", overlap, n)
 			}
 		}
@@ -56,13 +56,13 @@ func TestLateRunsGoInOrder(t *testing.T) {
 		due := noon.Add(time.Duration(minute) * time.Minute)
 		return schema.Run{ID: schema.RunID(due), Due: due, WorkName: "a", WorkerNum: 1, Late: true, Queued: queued, Began: noon}
 	}
-	c.snap.Agendas["a"] = view.Entry[schema.Agenda]{Rec: &schema.Agenda{
+	c.snap.TaskRuns["a"] = view.Entry[schema.TaskRuns]{Rec: &schema.TaskRuns{
 		Timing: schedule.Name(c.spec), Last: noon, Runs: []schema.Run{run(-9, false), run(3, true), run(4, true)},
 		Decided: []schema.Span{{From: noon.Add(2*time.Minute + time.Second), To: noon.Add(4 * time.Minute)}},
 	}}
 	c.commit(c.decide(func(w *round.World) { w.WallNow = noon.Add(5*time.Minute + 30*time.Second) }))
 	var got []string
-	for _, r := range c.snap.Agendas["a"].Rec.Runs[1:] {
+	for _, r := range c.snap.TaskRuns["a"].Rec.Runs[1:] {
 		got = append(got, r.Due.Format("15:04"))
 	}
 	if want := []string{"12:05", "12:01", "12:02", "12:03", "12:04"}; !slices.Equal(got, want) {
@@ -73,7 +73,7 @@ func TestLateRunsGoInOrder(t *testing.T) {
 // Members that have left, and whose slots wait for others that leave, are not called lost where a task waits for them.
 func TestBarrierTellsWhoHasLeft(t *testing.T) {
 	b := threeNodes(t, spec("a", 6))
-	b.live("O", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
+	b.live("O", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
 	b.settle(t)
 	b.scale(7)
 	memory := b.decide().Memory

@@ -21,12 +21,12 @@ func atNoon(w *round.World) { w.WallNow = noon }
 
 // commit takes the agendas of a decision over, as if they had been committed.
 func (b *board) commit(d round.Decision) {
-	for task, rec := range d.Agendas {
+	for task, rec := range d.TaskRuns {
 		if rec == nil {
-			delete(b.snap.Agendas, task)
+			delete(b.snap.TaskRuns, task)
 			continue
 		}
-		b.snap.Agendas[task] = view.Entry[schema.Agenda]{Rec: rec, Version: b.snap.Agendas[task].Version + 1}
+		b.snap.TaskRuns[task] = view.Entry[schema.TaskRuns]{Rec: rec, Version: b.snap.TaskRuns[task].Version + 1}
 	}
 }
 
@@ -35,19 +35,19 @@ func TestHistoriesAreDroppedInSmallCommits(t *testing.T) {
 	for name, maxAssignments := range map[string]int{"usual": round.MaxAssignments, "the last commit was too large": 1} {
 		t.Run(name, func(t *testing.T) {
 			b := newBoard()
-			b.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
-			b.snap.Agendas = map[string]view.Entry[schema.Agenda]{}
+			b.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
+			b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{}
 			for i := range 30 {
-				rec := &schema.Agenda{Runs: []schema.Run{}}
+				rec := &schema.TaskRuns{Runs: []schema.Run{}}
 				for run := range 100 {
 					rec.Kept = append(rec.Kept, fmt.Sprint(run))
 				}
-				b.snap.Agendas[fmt.Sprintf("t%02d", i)] = view.Entry[schema.Agenda]{Rec: rec}
+				b.snap.TaskRuns[fmt.Sprintf("t%02d", i)] = view.Entry[schema.TaskRuns]{Rec: rec}
 			}
 			dropped := map[round.RunKey]bool{}
-			for commits := 1; len(b.snap.Agendas) > 0; commits++ {
+			for commits := 1; len(b.snap.TaskRuns) > 0; commits++ {
 				d := b.decide(atNoon, func(w *round.World) { w.MaxAssignments = maxAssignments })
-				ops := len(d.Agendas) + len(d.DropRuns) + len(d.Ran) + len(d.Assignments)
+				ops := len(d.TaskRuns) + len(d.DropRuns) + len(d.FinishedRuns) + len(d.Assignments)
 				if ops == 0 || ops > 75 || maxAssignments == 1 && ops > 40 {
 					t.Fatalf("commit %d has %d operations", commits, ops)
 				}
@@ -71,17 +71,17 @@ func TestFullTaskWaitsForAnEnd(t *testing.T) {
 	s := spec("a", 1)
 	s.Every, s.Overlap = cluster.Duration(time.Second), cluster.OverlapAllow
 	b := newBoard(s)
-	b.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
+	b.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
 	last := noon.Add(-10 * time.Second)
-	rec := &schema.Agenda{Timing: schedule.Name(s), Last: last}
+	rec := &schema.TaskRuns{Timing: schedule.Name(s), Last: last}
 	for i := range cluster.MaxActiveRuns {
 		due := last.Add(time.Duration(i-cluster.MaxActiveRuns) * time.Second)
 		rec.Runs = append(rec.Runs, schema.Run{ID: schema.RunID(due), Due: due, WorkName: "a", WorkerNum: 1, Began: due})
 	}
-	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: rec}}
+	b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: rec}}
 	d := b.decide(atNoon)
-	if d.Agendas["a"] != nil {
-		t.Errorf("it is written: %+v", d.Agendas["a"])
+	if d.TaskRuns["a"] != nil {
+		t.Errorf("it is written: %+v", d.TaskRuns["a"])
 	}
 	if d.RequeueAt != 0 && d.RequeueAt-b.now < 100*time.Millisecond {
 		t.Errorf("it is looked at again after %v", d.RequeueAt-b.now)
@@ -89,11 +89,11 @@ func TestFullTaskWaitsForAnEnd(t *testing.T) {
 	full := *rec
 	full.Runs = append([]schema.Run{}, rec.Runs...)
 	full.Runs[3].Done = cluster.Indexes{0}
-	b.snap.Agendas["a"] = view.Entry[schema.Agenda]{Rec: &full, Version: 1}
+	b.snap.TaskRuns["a"] = view.Entry[schema.TaskRuns]{Rec: &full, Version: 1}
 	d = b.decide(atNoon)
-	next := d.Agendas["a"]
-	if next == nil || len(next.Runs) != cluster.MaxActiveRuns || len(d.Ran) != 1 || !next.Last.Equal(last.Add(time.Second)) {
-		t.Errorf("one run has ended: %+v, %d over", next, len(d.Ran))
+	next := d.TaskRuns["a"]
+	if next == nil || len(next.Runs) != cluster.MaxActiveRuns || len(d.FinishedRuns) != 1 || !next.Last.Equal(last.Add(time.Second)) {
+		t.Errorf("one run has ended: %+v, %d over", next, len(d.FinishedRuns))
 	}
 }
 
@@ -103,21 +103,21 @@ func TestEndsAreNotedOnce(t *testing.T) {
 	s.Mode = cluster.ModeOnce
 	b := newBoard(s)
 	name := cluster.RunTask("a", "r")
-	p := b.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
-	p.Done = view.Entry[schema.Done]{Rec: &schema.Done{Slots: []schema.Outcome{
+	p := b.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
+	p.Completions = view.Entry[schema.Completions]{Rec: &schema.Completions{Slots: []schema.Completion{
 		{Task: name, Slots: cluster.Indexes{0, 1, 7}, Token: 5},
 		{Task: name, Slots: cluster.Indexes{1}, Token: 6, Error: "said twice"},
 		{Task: cluster.RunTask("a", "old"), Slots: cluster.Indexes{0}, Token: 4},
 	}}}
-	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: &schema.Agenda{Begun: true, Runs: []schema.Run{{ID: "r", WorkName: "a", WorkerNum: 3}}}}}
+	b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: &schema.TaskRuns{Begun: true, Runs: []schema.Run{{ID: "r", WorkName: "a", WorkerNum: 3}}}}}
 	d := b.decide(atNoon)
-	next := d.Agendas["a"]
+	next := d.TaskRuns["a"]
 	if next == nil || len(next.Runs) != 1 || next.Runs[0].Done.String() != "0-1" || len(next.Runs[0].Failed) != 0 {
 		t.Fatalf("%+v", next)
 	}
 	b.commit(d)
-	if d := b.decide(atNoon); d.Agendas["a"] != nil {
-		t.Errorf("it is noted again: %+v", d.Agendas["a"])
+	if d := b.decide(atNoon); d.TaskRuns["a"] != nil {
+		t.Errorf("it is noted again: %+v", d.TaskRuns["a"])
 	}
 }
 
@@ -127,19 +127,19 @@ func TestOrderIsObeyedOnce(t *testing.T) {
 	s := spec("a", 1)
 	s.Mode = cluster.ModeOnce
 	b := newBoard(s)
-	b.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
+	b.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
 	b.snap.Requests = view.Entry[schema.Requests]{Rec: &schema.Requests{RunNow: []schema.RunRequest{{ID: "r", Task: "a", By: "n1"}}}}
-	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: &schema.Agenda{Begun: true, Runs: []schema.Run{}}}}
+	b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: &schema.TaskRuns{Begun: true, Runs: []schema.Run{}}}}
 	d := b.decide(atNoon)
-	next := d.Agendas["a"]
+	next := d.TaskRuns["a"]
 	if next == nil || len(next.Runs) != 1 || next.Runs[0].ID != "r" || next.Runs[0].By != "n1" {
 		t.Fatalf("%+v", next)
 	}
 	over := *next
 	over.Runs, over.Kept = []schema.Run{}, []string{"r"}
-	b.snap.Agendas["a"] = view.Entry[schema.Agenda]{Rec: &over, Version: 2}
-	if d := b.decide(atNoon); d.Agendas["a"] != nil && len(d.Agendas["a"].Runs) > 0 {
-		t.Errorf("it begins again: %+v", d.Agendas["a"])
+	b.snap.TaskRuns["a"] = view.Entry[schema.TaskRuns]{Rec: &over, Version: 2}
+	if d := b.decide(atNoon); d.TaskRuns["a"] != nil && len(d.TaskRuns["a"].Runs) > 0 {
+		t.Errorf("it begins again: %+v", d.TaskRuns["a"])
 	}
 }
 
@@ -155,7 +155,7 @@ func TestEndsWaitForTheirAgenda(t *testing.T) {
 			p.Assignment.Rec.Closed = &schema.Closed{By: "n2", Cause: "node left", Clean: true}
 		}, cluster.WhyLeft},
 		{"crashed", func(p *view.Peer) {
-			p.Assignment.Rec.Closed = &schema.Closed{By: "n2", Cause: "killed", StartedLast60s: schematest.Held("b 0 @8")}
+			p.Assignment.Rec.Closed = &schema.Closed{By: "n2", Cause: "killed", StartedLast60s: schematest.Claimed("b 0 @8")}
 		}, cluster.WhyLost},
 		{"lost", func(p *view.Peer) { gone(p) }, cluster.WhyLost},
 		{"evicted", func(p *view.Peer) { gone(p).Assignment.Rec.Evicted = true }, cluster.WhyEvicted},
@@ -164,10 +164,10 @@ func TestEndsWaitForTheirAgenda(t *testing.T) {
 			once := spec("a", 1)
 			once.Mode = cluster.ModeOnce
 			b := newBoard(once, spec("b", 2))
-			b.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
-			p := b.live("n2", 1, schematest.Held("a@r 0 @7", "b 0-1 @8"), schematest.Held(), 1, schematest.Held("a@r 0 @7", "b 0-1 @8"))
-			p.Done = view.Entry[schema.Done]{Rec: &schema.Done{Slots: []schema.Outcome{{Task: "a@r", Slots: cluster.Indexes{0}, Token: 7}}}}
-			b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Err: schema.ErrCorrupt}}
+			b.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
+			p := b.live("n2", 1, schematest.Granted("a@r 0 @7", "b 0-1 @8"), schematest.Releasing(), 1, schematest.Claimed("a@r 0 @7", "b 0-1 @8"))
+			p.Completions = view.Entry[schema.Completions]{Rec: &schema.Completions{Slots: []schema.Completion{{Task: "a@r", Slots: cluster.Indexes{0}, Token: 7}}}}
+			b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Err: schema.ErrCorrupt}}
 			c.leave(p)
 			looks := map[string]round.FirstSeen{"n2": {Assignment: 1, Delay: grace}}
 			if c.name == "evicted" {
@@ -204,12 +204,12 @@ func TestEndsWaitForTheirAgenda(t *testing.T) {
 					t.Errorf("%+v", m)
 				}
 			}
-			b.snap.Agendas["a"] = view.Entry[schema.Agenda]{Rec: &schema.Agenda{Begun: true, Runs: []schema.Run{{ID: "r", WorkName: "a", WorkerNum: 1}}}, Version: 3}
+			b.snap.TaskRuns["a"] = view.Entry[schema.TaskRuns]{Rec: &schema.TaskRuns{Begun: true, Runs: []schema.Run{{ID: "r", WorkName: "a", WorkerNum: 1}}}, Version: 3}
 			d = b.decide(atNoon)
 			if assignment, written := d.Assignments["n2"]; !written || assignment != nil {
 				t.Errorf("n2 is not reaped: %+v", d.Assignments)
 			}
-			if rec := d.Agendas["a"]; rec == nil || len(rec.Runs) == 1 && !rec.Runs[0].Done.Contains(0) {
+			if rec := d.TaskRuns["a"]; rec == nil || len(rec.Runs) == 1 && !rec.Runs[0].Done.Contains(0) {
 				t.Errorf("its end is not noted: %+v", rec)
 			}
 		})
@@ -239,13 +239,13 @@ func TestWhatCameTooLate(t *testing.T) {
 			s := spec("a", 1)
 			s.Every, s.Phase, s.Misfire, s.Overlap = cluster.Duration(10*time.Second), cluster.PhaseOf(0), c.misfire, c.overlap
 			b := newBoard(s)
-			b.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
-			b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: &schema.Agenda{
+			b.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
+			b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: &schema.TaskRuns{
 				Timing: schedule.Name(s), Last: noon.Add(-100 * time.Second), Runs: []schema.Run{},
 			}}}
 			b.commit(b.decide(atNoon))
 			for turn := range len(c.order) {
-				rec := b.snap.Agendas["a"].Rec
+				rec := b.snap.TaskRuns["a"].Rec
 				var order []string
 				going := 0
 				for i := range rec.Runs {
@@ -267,10 +267,10 @@ func TestWhatCameTooLate(t *testing.T) {
 				next := *rec
 				next.Runs = slices.Clone(rec.Runs)
 				next.Runs[0].Done = cluster.Indexes{0}
-				b.snap.Agendas["a"] = view.Entry[schema.Agenda]{Rec: &next, Version: b.snap.Agendas["a"].Version + 1}
+				b.snap.TaskRuns["a"] = view.Entry[schema.TaskRuns]{Rec: &next, Version: b.snap.TaskRuns["a"].Version + 1}
 				b.commit(b.decide(atNoon))
 			}
-			rec := b.snap.Agendas["a"].Rec
+			rec := b.snap.TaskRuns["a"].Rec
 			if len(rec.Runs) > 0 || int64(len(c.order))+rec.Missed != 10 {
 				t.Errorf("%d runs are left, %d firings were missed", len(rec.Runs), rec.Missed)
 			}
@@ -290,14 +290,14 @@ func TestDueNowTakesTheRoom(t *testing.T) {
 	s := spec("a", 1)
 	s.Every, s.Phase, s.Misfire, s.Overlap = cluster.Duration(10*time.Second), cluster.PhaseOf(0), cluster.MisfireAll, cluster.OverlapAllow
 	b := newBoard(s)
-	b.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
-	rec := &schema.Agenda{Timing: schedule.Name(s), Last: noon.Add(-100 * time.Second)}
+	b.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
+	rec := &schema.TaskRuns{Timing: schedule.Name(s), Last: noon.Add(-100 * time.Second)}
 	for i := range cluster.MaxActiveRuns - 8 {
 		due := noon.Add(time.Duration(i-60) * time.Minute)
 		rec.Runs = append(rec.Runs, schema.Run{ID: schema.RunID(due), Due: due, WorkName: "a", WorkerNum: 1, Began: due})
 	}
-	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: rec}}
-	next := b.decide(atNoon).Agendas["a"]
+	b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: rec}}
+	next := b.decide(atNoon).TaskRuns["a"]
 	if next == nil || len(next.Runs) != cluster.MaxActiveRuns || !next.Last.Equal(noon) {
 		t.Fatalf("%+v", next)
 	}
@@ -322,10 +322,10 @@ func TestDueNowGoesFirst(t *testing.T) {
 	late := schema.Run{ID: schema.RunID(noon.Add(-2 * time.Minute)), Due: noon.Add(-2 * time.Minute), WorkName: "a", WorkerNum: 1, Late: true, Began: noon}
 	waits := late
 	waits.ID, waits.Due, waits.Queued = schema.RunID(noon.Add(-time.Minute)), noon.Add(-time.Minute), true
-	c.snap.Agendas["a"] = view.Entry[schema.Agenda]{Rec: &schema.Agenda{Timing: schedule.Name(c.spec), Last: noon, Runs: []schema.Run{late, waits}}}
-	decide := func(at time.Time) *schema.Agenda {
+	c.snap.TaskRuns["a"] = view.Entry[schema.TaskRuns]{Rec: &schema.TaskRuns{Timing: schedule.Name(c.spec), Last: noon, Runs: []schema.Run{late, waits}}}
+	decide := func(at time.Time) *schema.TaskRuns {
 		c.commit(c.decide(func(w *round.World) { w.WallNow = at }))
-		return c.snap.Agendas["a"].Rec
+		return c.snap.TaskRuns["a"].Rec
 	}
 	first := noon.Add(time.Minute)
 	rec := decide(first)
@@ -342,7 +342,7 @@ func TestDueNowGoesFirst(t *testing.T) {
 		}
 		c.commit(d)
 	}
-	rec = c.snap.Agendas["a"].Rec
+	rec = c.snap.TaskRuns["a"].Rec
 	want := "58 firings from 2026-11-25T12:02:00Z to 2026-11-25T12:59:00Z skipped: run " + schema.RunID(first) + " went before it"
 	if len(rec.Runs) != 3 || len(rec.Skips) != 1 || rec.Skips[0].String() != want || rec.Skipped != 58 || moves != 1 {
 		t.Fatalf("%d are skipped, %d told: %+v", rec.Skipped, moves, rec.Skips)
@@ -364,7 +364,7 @@ func TestDueNowGoesFirst(t *testing.T) {
 // The plan of a task that is not there yet says so, and when its runs begin: none of its runs can go on.
 func TestPlanOfNewRuns(t *testing.T) {
 	b := newBoard()
-	b.live("n1", 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
+	b.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
 	b.snap.Tasks["old"] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: cluster.TaskSpec{Name: "old", WorkName: "w", WorkerNum: 1, Mode: cluster.ModeOnce}}}
 	plan := b.plan(t,
 		cluster.Declare(cluster.TaskSpec{Name: "nightly", WorkName: "w", WorkerNum: 2, Schedule: "0 2 * * *"}),

@@ -14,13 +14,13 @@ func TestRunsStayInThePlan(t *testing.T) {
 	s := spec("a", 4)
 	s.Mode = cluster.ModeOnce
 	b := newBoard(s)
-	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{"a": {Rec: &schema.Agenda{Begun: true, Runs: []schema.Run{{ID: "r", WorkName: "a", WorkerNum: 4}}}}}
+	b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: &schema.TaskRuns{Begun: true, Runs: []schema.Run{{ID: "r", WorkName: "a", WorkerNum: 4}}}}}
 	all := cluster.RunTask("a", "r") + " 0-3 @6"
-	l := b.live("L", 5, schematest.Held(all), schematest.Held(), 5, schematest.Held(all))
+	l := b.live("L", 5, schematest.Granted(all), schematest.Releasing(), 5, schematest.Claimed(all))
 	for i := range l.Assignment.Rec.Granted {
 		l.Assignment.Rec.Granted[i].Spec.WorkName = "a"
 	}
-	b.live("M", 3, schematest.Held(), schematest.Held(), 3, schematest.Held())
+	b.live("M", 3, schematest.Granted(), schematest.Releasing(), 3, schematest.Claimed())
 	if d := b.decide(atNoon); d.Pending > 0 || d.Assignments["L"] != nil && len(d.Assignments["L"].Releasing) > 0 {
 		t.Errorf("pending %d, decision: %s", d.Pending, draw(d))
 	}
@@ -39,13 +39,13 @@ func TestRunsBeginWhereThereIsRoom(t *testing.T) {
 	x, y := spec("a", 2), spec("b", 2)
 	x.Mode, y.Mode = cluster.ModeOnce, cluster.ModeOnce
 	b := newBoard(x, y)
-	b.snap.Agendas = map[string]view.Entry[schema.Agenda]{
-		"a": {Rec: &schema.Agenda{Begun: true, Runs: []schema.Run{{ID: "x", WorkName: "a", WorkerNum: 2}}}},
-		"b": {Rec: &schema.Agenda{Begun: true, Runs: []schema.Run{{ID: "y", WorkName: "b", WorkerNum: 2}}}},
+	b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{
+		"a": {Rec: &schema.TaskRuns{Begun: true, Runs: []schema.Run{{ID: "x", WorkName: "a", WorkerNum: 2}}}},
+		"b": {Rec: &schema.TaskRuns{Begun: true, Runs: []schema.Run{{ID: "y", WorkName: "b", WorkerNum: 2}}}},
 	}
 	all := cluster.RunTask("a", "x") + " 0-1 @6"
-	l := b.live("L", 5, schematest.Held(all), schematest.Held(), 5, schematest.Held(all))
-	m := b.live("M", 3, schematest.Held(), schematest.Held(), 3, schematest.Held())
+	l := b.live("L", 5, schematest.Granted(all), schematest.Releasing(), 5, schematest.Claimed(all))
+	m := b.live("M", 3, schematest.Granted(), schematest.Releasing(), 3, schematest.Claimed())
 	for i := range l.Assignment.Rec.Granted {
 		l.Assignment.Rec.Granted[i].Spec.WorkName = "a"
 	}

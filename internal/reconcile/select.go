@@ -100,7 +100,7 @@ func (d *releaseSelector) addInvalid(invalid invalidGrants) {
 
 // granted is one grant whose member is asked whether its slots stay.
 type granted struct {
-	*schema.SlotRange
+	*schema.Granted
 	memberID string
 	spec     cluster.TaskSpec
 	run      *schema.Run           // nil for a task that runs for ever
@@ -117,9 +117,9 @@ func (g *granted) allStay() bool {
 }
 
 // consider decides on one grant: its slots are asked back, or are candidates, or stay.
-func (d *releaseSelector) consider(memberID string, h *schema.SlotRange, moves map[int]*planner.Move) {
+func (d *releaseSelector) consider(memberID string, h *schema.Granted, moves map[int]*planner.Move) {
 	spec, known := d.Specs[h.Task]
-	g := granted{SlotRange: h, memberID: memberID, spec: spec, run: d.Snapshot.Run(h.Task), moves: moves, restart: d.ToRestart(h)}
+	g := granted{Granted: h, memberID: memberID, spec: spec, run: d.Snapshot.Run(h.Task), moves: moves, restart: d.ToRestart(h)}
 	g.whole, g.changed = d.mustLeaveWhole(memberID, h), known && !d.SameWork(h)
 	if g.allStay() && len(d.moves.going) == 0 {
 		return
@@ -154,7 +154,7 @@ func (d *releaseSelector) consider(memberID string, h *schema.SlotRange, moves m
 }
 
 // mustLeaveWhole says why all slots of a grant have to leave at once, the zero value if they do not.
-func (d *releaseSelector) mustLeaveWhole(memberID string, h *schema.SlotRange) cluster.Reason {
+func (d *releaseSelector) mustLeaveWhole(memberID string, h *schema.Granted) cluster.Reason {
 	spec, known := d.Specs[h.Task]
 	switch {
 	case !known && round.IsRun(h.Task):
@@ -178,11 +178,11 @@ func (d *releaseSelector) mustLeaveWhole(memberID string, h *schema.SlotRange) c
 // mustLeave says why a slot of a grant has to leave at once, the zero value if it has not to.
 func (d *releaseSelector) mustLeave(g *granted, index int) cluster.Reason {
 	why := g.whole
-	if g.run != nil && g.run.Over(index) {
+	if g.run != nil && g.run.Finished(index) {
 		why = cluster.Reason{Code: cluster.WhyDone}
 	}
 	if index >= g.spec.WorkerNum &&
-		(why.Code == cluster.WhyResized || why.Code == "" && (g.spec.WorkerNum == 0 || !d.OtherCount(g.SlotRange))) {
+		(why.Code == cluster.WhyResized || why.Code == "" && (g.spec.WorkerNum == 0 || !d.OtherCount(g.Granted))) {
 		why.Code = cluster.WhyScaledDown
 	}
 	return why

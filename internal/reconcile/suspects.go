@@ -39,11 +39,9 @@ func (d *granter) suspectsByNode() [][]cluster.Slot {
 		if d.In.Nodes[n].Gone {
 			continue
 		}
-		for _, held := range [][]schema.SlotRange{d.commit.Assignment(memberID).Granted, d.commit.Assignment(memberID).Releasing} {
-			for slot := range schema.Each(held) {
-				if d.loops.Crashes(slot) >= failures.CrashesToPart {
-					list[n] = append(list[n], slot)
-				}
+		for slot := range d.commit.Assignment(memberID).Each() {
+			if d.loops.Crashes(slot) >= failures.CrashesToPart {
+				list[n] = append(list[n], slot)
 			}
 		}
 	}

@@ -35,7 +35,7 @@ func newArena(t *testing.T, tasks ...cluster.TaskSpec) *arena {
 // join adds a member of a node.
 func (a *arena) join(node string) {
 	a.born++
-	p := a.live(fmt.Sprintf("%s-%d", node, a.born), 1, schematest.Held(), schematest.Held(), 1, schematest.Held())
+	p := a.live(fmt.Sprintf("%s-%d", node, a.born), 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
 	p.Assignment.Rec.Node, p.Member.Rec.Node = node, node
 }
 
@@ -60,7 +60,7 @@ func (a *arena) settle() {
 			}
 			p := a.snap.Peers[memberID]
 			p.Assignment.Version, p.Assignment.RecAt, p.Assignment.Rec = p.Assignment.Version+1, p.Assignment.Version+1, assignment
-			status := &schema.Status{Applied: p.Assignment.Version, Holding: slices.Clone(assignment.Granted)}
+			status := &schema.Status{Applied: p.Assignment.Version, Holding: schematest.ClaimAll(assignment.Granted)}
 			for slot, h := range schema.Each(assignment.Granted) {
 				if before := schema.Find(p.Status.Rec.Holding, slot); before == nil || before.Token != h.Token {
 					a.claimed[slot] = a.now
@@ -99,7 +99,9 @@ func (a *arena) crash(memberID string) (node string) {
 	for slot, h := range schema.Each(assignment.Granted) {
 		if a.now-a.claimed[slot] < time.Minute {
 			assignment.Closed.At = wall(a.now)
-			assignment.Closed.StartedLast60s = append(assignment.Closed.StartedLast60s, schema.SlotRange{Task: slot.Task, Slots: cluster.Indexes{slot.Index}, Token: h.Token, Since: wall(a.claimed[slot])})
+			assignment.Closed.StartedLast60s = append(assignment.Closed.StartedLast60s, schema.Claimed{
+				SlotRange: schema.SlotRange{Task: slot.Task, Slots: cluster.Indexes{slot.Index}, Token: h.Token}, Since: wall(a.claimed[slot]),
+			})
 		}
 	}
 	p.Assignment.Rec = &assignment

@@ -26,9 +26,9 @@ func changePlaces(atOnce int) *board {
 	}
 	b := newBoard(weighing("a5", 1, 5), weighing("b6", 1, 6), weighing("c4", 2, 4))
 	b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Rebalance: cluster.Rebalance{MaxInFlight: atOnce}}}}
-	small, large := schematest.Held("a5 0 @5"), schematest.Held("b6 0 @6", "c4 0-1 @7")
-	b.live("L", 3, small, schematest.Held(), 3, slices.Clone(small)).Member.Rec.Capacity = 7
-	b.live("M", 3, large, schematest.Held(), 3, slices.Clone(large)).Member.Rec.Capacity = 14
+	small, large := schematest.Granted("a5 0 @5"), schematest.Granted("b6 0 @6", "c4 0-1 @7")
+	b.live("L", 3, small, schematest.Releasing(), 3, schematest.ClaimAll(small)).Member.Rec.Capacity = 7
+	b.live("M", 3, large, schematest.Releasing(), 3, schematest.ClaimAll(large)).Member.Rec.Capacity = 14
 	return b
 }
 
@@ -42,7 +42,7 @@ func TestWorkersChangePlacesOnce(t *testing.T) {
 			memory, rests := round.Memory{}, false
 			for n := range 50 {
 				if n == comes {
-					b.live("A", 1, schematest.Held(), schematest.Held(), 1, schematest.Held()).Member.Rec.Works = nil
+					b.live("A", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed()).Member.Rec.Works = nil
 				}
 				b.now += 60e9
 				d := b.decide(func(w *round.World) { w.Memory = memory })
@@ -85,7 +85,7 @@ func full(r *rand.Rand) *board {
 			specs[t].MaxUnavailable = 1 + r.IntN(2)
 		}
 	}
-	token, lists, members := int64(0), make([][]schema.SlotRange, nodes), make([]schema.Member, nodes)
+	token, lists, members := int64(0), make([][]schema.Granted, nodes), make([]schema.Member, nodes)
 	for n := range nodes {
 		members[n] = schema.Member{Member: cluster.Member{Capacity: 4 + r.IntN(20), Labels: cluster.Labels{"zone": fmt.Sprint(r.IntN(3))}, Weight: 1 + r.IntN(2)*r.IntN(3)}}
 		if one(2) {
@@ -98,7 +98,7 @@ func full(r *rand.Rand) *board {
 			}
 			if !one(20) {
 				token++
-				lists[n] = append(lists[n], schema.SlotRange{Task: s.Name, Slots: cluster.Indexes{s.WorkerNum}, Token: token})
+				lists[n] = append(lists[n], schema.Granted{SlotRange: schema.SlotRange{Task: s.Name, Slots: cluster.Indexes{s.WorkerNum}, Token: token}})
 			}
 			left -= s.Cost()
 			s.WorkerNum++
@@ -111,7 +111,7 @@ func full(r *rand.Rand) *board {
 	b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Rebalance: cluster.Rebalance{MaxInFlight: r.IntN(4)}}}}
 	b.snap.Epoch.Rec.NextToken = token + 1
 	for n, m := range members {
-		p := b.live([]string{"L", "M", "N", "O", "P"}[n], 3, lists[n], schematest.Held(), 3, slices.Clone(lists[n]))
+		p := b.live([]string{"L", "M", "N", "O", "P"}[n], 3, lists[n], schematest.Releasing(), 3, schematest.ClaimAll(lists[n]))
 		p.Member.Rec.Capacity, p.Member.Rec.Labels, p.Member.Rec.Weight = m.Capacity, m.Labels, m.Weight
 		if n > 0 && one(10) {
 			b.mark([]string{"L", "M", "N", "O", "P"}[n], schema.Mark{Cordoned: one(2), Drain: &schema.Drain{}})
@@ -147,7 +147,7 @@ func comesToRest(b *board, r *rand.Rand) (most int, rests bool) {
 		b.carryOut(d, granted)
 		for memberID, p := range b.snap.Peers {
 			if p.Status.Rec = late[memberID]; late[memberID] == nil {
-				p.Status.Rec = &schema.Status{Applied: p.Assignment.Version, Holding: slices.Clone(p.Assignment.Rec.Granted)}
+				p.Status.Rec = &schema.Status{Applied: p.Assignment.Version, Holding: schematest.ClaimAll(p.Assignment.Rec.Granted)}
 			}
 		}
 	}

@@ -17,13 +17,13 @@ func TestWhatIsStillToComeIsNotSkipped(t *testing.T) {
 	c := newCalendar(t, func(s *cluster.TaskSpec) { s.Schedule, s.KeepRuns = "0 * * * *", 50 })
 	c.at(noon)
 	c.at(noon.Add(24*time.Hour + 5*time.Minute))
-	if rec := c.snap.Agendas["a"].Rec; rec.Missed != 24 || len(rec.Skips) != 1 {
+	if rec := c.snap.TaskRuns["a"].Rec; rec.Missed != 24 || len(rec.Skips) != 1 {
 		t.Fatalf("the clock is ahead: %d missed, %v", rec.Missed, rec.Skips)
 	}
 	for at := noon.Add(5 * time.Minute); at.Before(noon.Add(26 * time.Hour)); at = at.Add(time.Minute) {
 		c.at(at)
 	}
-	if rec := c.snap.Agendas["a"].Rec; rec.Missed != 0 || len(rec.Skips) != 0 || len(c.fired) != 25 {
+	if rec := c.snap.TaskRuns["a"].Rec; rec.Missed != 0 || len(rec.Skips) != 0 || len(c.fired) != 25 {
 		t.Errorf("%d fired, %d missed, %v", len(c.fired), rec.Missed, rec.Skips)
 	}
 }
@@ -34,7 +34,7 @@ func TestSkippedInPart(t *testing.T) {
 	c.at(noon)
 	c.at(noon.Add(5*time.Hour + 5*time.Minute)) // really: half past two
 	c.at(noon.Add(2*time.Hour + 30*time.Minute))
-	rec := c.snap.Agendas["a"].Rec
+	rec := c.snap.TaskRuns["a"].Rec
 	if rec.Missed != 2 || len(rec.Skips) != 1 || rec.Skips[0].String() != "2 firings from 2026-11-25T13:00:00Z to 2026-11-25T14:00:00Z skipped: 3h5m0s late" {
 		t.Errorf("%d missed, %v", rec.Missed, rec.Skips)
 	}
@@ -47,7 +47,7 @@ func TestWhatHasFiredIsNotSkipped(t *testing.T) {
 	c.at(noon.Add(3 * time.Minute))              // really: noon
 	c.at(noon.Add(10 * time.Second))             // it is right again
 	c.at(noon.Add(10*time.Minute + time.Second)) // and nobody led for ten minutes
-	if rec := c.snap.Agendas["a"].Rec; rec.Missed != 8 || len(c.fired) != 3 {
+	if rec := c.snap.TaskRuns["a"].Rec; rec.Missed != 8 || len(c.fired) != 3 {
 		t.Errorf("fired %v, %d missed, %v", c.fired, rec.Missed, rec.Skips)
 	}
 }
@@ -69,7 +69,7 @@ func TestSkippedIsWhatDidNotHappen(t *testing.T) {
 		}
 		really = really.Add(40 * time.Hour)
 		c.at(really)
-		rec := c.snap.Agendas["a"].Rec
+		rec := c.snap.TaskRuns["a"].Rec
 		timing, _ := schedule.Parse(c.spec)
 		missed := int64(0)
 		for at := timing.Next(noon); !at.After(rec.Last); at = timing.Next(at) {

@@ -57,7 +57,7 @@ func (h *History) Read(ctx context.Context, s coord.Session, keys schema.Keys, n
 	return out, nil
 }
 
-// fetch reads decisions, several at a time. Those that are not there any more are left out.
+// fetch reads decisions, several at a time. Those that are no longer there are left out.
 func (h *History) fetch(ctx context.Context, s coord.Session, keys schema.Keys, missing []int64) error {
 	type answer struct {
 		rec *schema.Decision

@@ -30,10 +30,8 @@ func nodeInfo(p *view.Peer, memberID string, specs map[string]cluster.TaskSpec) 
 	if d := p.Assignment.Rec; d != nil {
 		info.Name, info.Host = d.Node, d.Host
 		info.Slots = schema.Count(d.Granted) + schema.Count(d.Releasing)
-		for _, list := range [][]schema.SlotRange{d.Granted, d.Releasing} {
-			for _, h := range list {
-				info.Load += len(h.Slots) * weightOf(&h, specs)
-			}
+		for e := range d.Entries() {
+			info.Load += len(e.Range().Slots) * weightOf(e, specs)
 		}
 	}
 	if m := p.Member.Rec; m != nil {
@@ -56,11 +54,11 @@ func nodeInfo(p *view.Peer, memberID string, specs map[string]cluster.TaskSpec) 
 
 // weightOf returns the weight of a worker: as it was granted, or as its task is declared where that is not told; 1 where
 // neither is known.
-func weightOf(h *schema.SlotRange, specs map[string]cluster.TaskSpec) int {
-	if h.Spec != nil {
-		return h.Spec.Cost()
+func weightOf(e schema.Entry, specs map[string]cluster.TaskSpec) int {
+	if g, granted := e.(*schema.Granted); granted && g.Spec != nil {
+		return g.Spec.Cost()
 	}
-	return specs[h.Task].Cost()
+	return specs[e.Range().Task].Cost()
 }
 
 // workers notes the state of every slot in the member's assignment.
@@ -77,9 +75,12 @@ func placeWorkers(p *view.Peer, info cluster.NodeInfo, placed map[cluster.Slot]c
 	for i := range status.Workers {
 		told[status.Workers[i].Slot] = &status.Workers[i]
 	}
-	fill := func(list []schema.SlotRange, releasing bool) {
-		for slot, h := range schema.Each(list) {
-			count, _ := h.Told()
+	for entry := range p.Assignment.Rec.Entries() {
+		h := entry.Range()
+		_, releasing := entry.(*schema.Releasing)
+		count, _ := entry.WorkerCount()
+		for _, index := range h.Slots {
+			slot := cluster.Slot{Task: h.Task, Index: index}
 			w := cluster.WorkerInfo{Task: slot.Task, Index: slot.Index, Count: count, Node: info.Name, Member: info.Member, Token: h.Token}
 			hold := held[slot]
 			switch {
@@ -104,6 +105,4 @@ func placeWorkers(p *view.Peer, info cluster.NodeInfo, placed map[cluster.Slot]c
 			}
 		}
 	}
-	fill(p.Assignment.Rec.Granted, false)
-	fill(p.Assignment.Rec.Releasing, true)
 }

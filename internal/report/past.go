@@ -54,13 +54,16 @@ func (w *walk) start(p *view.Peer) {
 	if p.Assignment.Rec == nil {
 		return
 	}
-	note := func(list []schema.SlotRange, state cluster.WorkerState) {
-		for slot, h := range schema.Each(list) {
-			w.places[slot] = cluster.WorkerInfo{Node: p.Assignment.Rec.Node, Token: h.Token, State: state}
+	for e := range p.Assignment.Rec.Entries() {
+		r, state := e.Range(), cluster.WorkerRunning
+		if _, asked := e.(*schema.Releasing); asked {
+			state = cluster.WorkerStopping
+		}
+		for _, index := range r.Slots {
+			slot := cluster.Slot{Task: r.Task, Index: index}
+			w.places[slot] = cluster.WorkerInfo{Node: p.Assignment.Rec.Node, Token: r.Token, State: state}
 		}
 	}
-	note(p.Assignment.Rec.Granted, cluster.WorkerRunning)
-	note(p.Assignment.Rec.Releasing, cluster.WorkerStopping)
 }
 
 // undo takes one step back.

@@ -17,7 +17,7 @@ import (
 // Runs reads the runs of a task and the firings that were skipped, by the instants of their firings, the last one last. It
 // is read when somebody asks, not kept up to date.
 func Runs(ctx context.Context, s coord.Session, keys schema.Keys, task string) ([]cluster.RunInfo, error) {
-	r, err := s.Get(ctx, keys.Agenda(task))
+	r, err := s.Get(ctx, keys.TaskRunsOf(task))
 	if errors.Is(err, coord.ErrNotFound) {
 		_, err = s.Get(ctx, keys.Task(task))
 		if errors.Is(err, coord.ErrNotFound) {
@@ -25,22 +25,22 @@ func Runs(ctx context.Context, s coord.Session, keys schema.Keys, task string) (
 		}
 		return []cluster.RunInfo{}, err
 	}
-	agenda := new(schema.Agenda)
+	agenda := new(schema.TaskRuns)
 	if err == nil {
-		err = schema.Decode(keys.Agenda(task), r, agenda)
+		err = schema.Decode(keys.TaskRunsOf(task), r, agenda)
 	}
 	if err != nil {
 		return nil, err
 	}
 	list := make([]cluster.RunInfo, 0, len(agenda.Kept)+len(agenda.Runs))
 	for _, id := range agenda.Kept {
-		ran := new(schema.Ran)
-		switch r, err := s.Get(ctx, keys.Ran(task, id)); {
+		ran := new(schema.FinishedRun)
+		switch r, err := s.Get(ctx, keys.FinishedRun(task, id)); {
 		case errors.Is(err, coord.ErrNotFound):
-			continue // it is not kept any more
+			continue // it is no longer kept
 		case err != nil:
 			return nil, err
-		case schema.Decode(keys.Ran(task, id), r, ran) == nil:
+		case schema.Decode(keys.FinishedRun(task, id), r, ran) == nil:
 			list = append(list, RunInfo(task, &ran.Run))
 		}
 	}
@@ -56,7 +56,7 @@ func Runs(ctx context.Context, s coord.Session, keys schema.Keys, task string) (
 
 // nextRun returns when the next run of a task begins by itself, as far as that is known.
 func nextRun(s *view.Snapshot, task string, spec cluster.TaskSpec) time.Time {
-	rec := s.Agendas[task].Rec
+	rec := s.TaskRuns[task].Rec
 	timing, err := schedule.Parse(spec)
 	if err != nil || timing == nil || spec.Paused || rec == nil {
 		return time.Time{}
@@ -78,7 +78,7 @@ func nextRun(s *view.Snapshot, task string, spec cluster.TaskSpec) time.Time {
 
 // addRunInfo adds the runs of a task that are under way.
 func addRunInfo(s *view.Snapshot, state *cluster.State, task string) {
-	rec := s.Agendas[task].Rec
+	rec := s.TaskRuns[task].Rec
 	if rec == nil {
 		return
 	}
@@ -91,7 +91,7 @@ func addRunInfo(s *view.Snapshot, state *cluster.State, task string) {
 func RunInfo(task string, r *schema.Run) cluster.RunInfo {
 	info := cluster.RunInfo{
 		Task: task, ID: r.ID, Due: r.Due, By: r.By, WorkerNum: r.WorkerNum, Params: r.Params,
-		State: cluster.RunGoesOn, Began: r.Began, Ended: r.Ended, Done: len(r.Done), Failed: r.WorkerNum - len(r.Done) - r.Left(),
+		State: cluster.RunGoesOn, Began: r.Began, Ended: r.Ended, Done: len(r.Done), Failed: r.WorkerNum - len(r.Done) - r.Remaining(),
 		Late: r.Late,
 	}
 	if len(r.Failed) > 0 {

@@ -25,13 +25,13 @@ func TestRunsAreInOneOrder(t *testing.T) {
 		run := func(second int, ended time.Time) schema.Run {
 			return schema.Run{ID: schema.RunID(due(second)), Due: due(second), WorkName: "w", WorkerNum: 1, Began: due(second), Ended: ended}
 		}
-		ran := schema.Ran{Run: run(10, due(12))}
-		agenda := schema.Agenda{
+		ran := schema.FinishedRun{Run: run(10, due(12))}
+		agenda := schema.TaskRuns{
 			Kept:  []string{ran.ID},
 			Runs:  []schema.Run{run(20, time.Time{}), run(40, time.Time{})},
 			Skips: []schema.Skip{{Due: due(5), Number: 1}, {Due: due(30), Number: 1, Run: schema.RunID(due(20))}},
 		}
-		for key, rec := range map[string]schema.Record{keys.Agenda("t"): &agenda, keys.Ran("t", ran.ID): &ran} {
+		for key, rec := range map[string]schema.Record{keys.TaskRunsOf("t"): &agenda, keys.FinishedRun("t", ran.ID): &ran} {
 			if _, err := s.Commit(t.Context(), coord.Create(key, schema.Encode(rec, 0))); err != nil {
 				t.Fatal(err)
 			}

@@ -30,13 +30,11 @@ func TestSinceIsOfTheState(t *testing.T) {
 		{"does not stop", true, cluster.WorkerStuck, cluster.WorkerStuck, told},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			holding := held(5, 0)
-			holding[0].Since = claimed
-			granted, asked := held(5, 0), []schema.SlotRange(nil)
+			holding := []schema.Claimed{{SlotRange: ranged(5, []int{0}), Since: claimed}}
+			p := peer("n1", granted(5, 0), nil, holding)
 			if c.releasing {
-				granted, asked = nil, held(5, 0)
+				p = peer("n1", nil, releasing(5, 0), holding)
 			}
-			p := peer("n1", granted, asked, holding)
 			if c.state != "" {
 				p.Status.Rec.Workers = []schema.WorkerState{{Slot: cluster.Slot{Task: "t"}, State: c.state, Since: told}}
 			}

@@ -121,7 +121,7 @@ func addTasks(s *view.Snapshot, state *cluster.State, specs map[string]cluster.T
 			delete(placed, slot)
 			w.Task, w.Run, w.Index = base, id, i
 			switch {
-			case run != nil && run.Over(i):
+			case run != nil && run.Finished(i):
 				w.State = cluster.WorkerDone
 				if !run.Done.Contains(i) {
 					w.State = cluster.WorkerGivenUp

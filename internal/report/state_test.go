@@ -19,7 +19,7 @@ var keys = schema.NewKeys("test")
 func entry[R any](rec *R) view.Entry[R] { return view.Entry[R]{Rec: rec} }
 
 // peer makes a member of texts such as "t 0-2 @5".
-func peer(node string, slots, releasing, holding []schema.SlotRange) *view.Peer {
+func peer(node string, slots []schema.Granted, releasing []schema.Releasing, holding []schema.Claimed) *view.Peer {
 	for i := range slots {
 		slots[i].Spec = &cluster.TaskSpec{Name: slots[i].Task, WorkName: "w", WorkerNum: 9}
 	}
@@ -30,21 +30,33 @@ func peer(node string, slots, releasing, holding []schema.SlotRange) *view.Peer 
 	}
 }
 
-func held(token int64, indexes ...int) []schema.SlotRange {
-	return []schema.SlotRange{{Task: "t", Slots: indexes, Token: token}}
+func ranged(token int64, indexes []int) schema.SlotRange {
+	return schema.SlotRange{Task: "t", Slots: indexes, Token: token}
+}
+
+func granted(token int64, indexes ...int) []schema.Granted {
+	return []schema.Granted{{SlotRange: ranged(token, indexes)}}
+}
+
+func releasing(token int64, indexes ...int) []schema.Releasing {
+	return []schema.Releasing{{SlotRange: ranged(token, indexes)}}
+}
+
+func claimed(token int64, indexes ...int) []schema.Claimed {
+	return []schema.Claimed{{SlotRange: ranged(token, indexes)}}
 }
 
 func TestState(t *testing.T) {
 	since := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	up := peer("n1", held(5, 0, 1, 2), held(4, 3, 4), held(5, 0, 1))
-	up.Status.Rec.Holding = append(up.Status.Rec.Holding, held(4, 3, 4)...)
+	up := peer("n1", granted(5, 0, 1, 2), releasing(4, 3, 4), claimed(5, 0, 1))
+	up.Status.Rec.Holding = append(up.Status.Rec.Holding, claimed(4, 3, 4)...)
 	up.Status.Rec.Workers = []schema.WorkerState{
 		{Slot: cluster.Slot{Task: "t", Index: 1}, State: cluster.WorkerBackoff, Since: since, Restarts: 3, Error: "boom"},
 		{Slot: cluster.Slot{Task: "t", Index: 4}, State: cluster.WorkerStuck, Since: since},
 	}
-	fenced := peer("n2", held(6, 5), nil, held(6, 5))
+	fenced := peer("n2", granted(6, 5), nil, claimed(6, 5))
 	fenced.Status.Rec.Fenced, fenced.Status.Rec.Leaving = true, true
-	lost := peer("n3", held(7, 6), nil, held(7, 6))
+	lost := peer("n3", granted(7, 6), nil, claimed(7, 6))
 	lost.Member.Absent, lost.Status.Absent = true, true
 	s := view.Snapshot{
 		Cluster: "c",
@@ -89,10 +101,10 @@ func TestState(t *testing.T) {
 func TestDoublesAreShown(t *testing.T) {
 	spec := cluster.TaskSpec{Name: "a", WorkName: "a", WorkerNum: 1}
 	peer := func(node string, token int64, read time.Duration) *view.Peer {
-		assignment := &schema.Assignment{Node: node, Granted: []schema.SlotRange{{Task: "a", Slots: cluster.Indexes{0}, Token: token, Spec: &spec}}}
+		assignment := &schema.Assignment{Node: node, Granted: []schema.Granted{{SlotRange: schema.SlotRange{Task: "a", Slots: cluster.Indexes{0}, Token: token}, Spec: &spec}}}
 		return &view.Peer{
 			Assignment: view.Entry[schema.Assignment]{Rec: assignment, Read: read},
-			Status:     view.Entry[schema.Status]{Rec: &schema.Status{Holding: []schema.SlotRange{{Task: "a", Slots: cluster.Indexes{0}, Token: token}}}},
+			Status:     view.Entry[schema.Status]{Rec: &schema.Status{Holding: []schema.Claimed{{SlotRange: schema.SlotRange{Task: "a", Slots: cluster.Indexes{0}, Token: token}}}}},
 			Member:     view.Entry[schema.Member]{Rec: &schema.Member{Member: cluster.Member{Node: node}}},
 		}
 	}

@@ -14,25 +14,27 @@ import (
 // worker. Who was given up on, or is held back for having taken down nodes, is not one for whom there is no place.
 func TestEveryViewAddsUp(t *testing.T) {
 	spec := cluster.TaskSpec{Name: "a", WorkName: "a", WorkerNum: 14, Weight: 3}
-	held := func(token int64, slots ...int) schema.SlotRange {
-		return schema.SlotRange{Task: "a", Slots: slots, Token: token, Spec: &spec}
+	ranged := func(token int64, slots ...int) schema.SlotRange {
+		return schema.SlotRange{Task: "a", Slots: slots, Token: token}
 	}
-	back := held(1, 3)
-	back.Spec, back.Version = nil, 2 // as an assignment has what is asked back
-	peer := func(name string, slots, releasing, holding []schema.SlotRange, states ...schema.WorkerState) *view.Peer {
+	granted := func(token int64, slots ...int) schema.Granted {
+		return schema.Granted{SlotRange: ranged(token, slots...), Spec: &spec}
+	}
+	back := schema.Releasing{SlotRange: ranged(1, 3), Version: 2}
+	peer := func(name string, slots []schema.Granted, releasing []schema.Releasing, holding []schema.Claimed, states ...schema.WorkerState) *view.Peer {
 		return &view.Peer{
 			Assignment: view.Entry[schema.Assignment]{Rec: &schema.Assignment{Node: name, Granted: slots, Releasing: releasing}, Version: 2},
 			Member:     view.Entry[schema.Member]{Rec: &schema.Member{Member: cluster.Member{Node: name}}},
 			Status:     view.Entry[schema.Status]{Rec: &schema.Status{Holding: holding, Workers: states}},
 		}
 	}
-	dead := peer("n2", []schema.SlotRange{held(2, 4, 5)}, nil, nil)
+	dead := peer("n2", []schema.Granted{granted(2, 4, 5)}, nil, nil)
 	dead.Member.Absent, dead.Status.Absent = true, true
 	s := &view.Snapshot{
 		Epoch: view.Entry[schema.Epoch]{Rec: &schema.Epoch{}},
 		Tasks: map[string]view.Entry[schema.Task]{"a": {Rec: &schema.Task{Spec: spec}}},
 		Peers: map[string]*view.Peer{
-			"m1": peer("n1", []schema.SlotRange{held(1, 0, 1, 2, 10), held(3, 6)}, []schema.SlotRange{back}, []schema.SlotRange{held(1, 0, 1, 2, 3, 10)},
+			"m1": peer("n1", []schema.Granted{granted(1, 0, 1, 2, 10), granted(3, 6)}, []schema.Releasing{back}, []schema.Claimed{{SlotRange: ranged(1, 0, 1, 2, 3, 10)}},
 				schema.WorkerState{Slot: cluster.Slot{Task: "a", Index: 2}, State: cluster.WorkerBackoff},
 				schema.WorkerState{Slot: cluster.Slot{Task: "a", Index: 10}, State: cluster.WorkerGivenUp, Error: "it failed 5 times"}),
 			"m2": dead,

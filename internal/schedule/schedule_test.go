@@ -85,13 +85,13 @@ func TestClocksChange(t *testing.T) {
 func TestMistakes(t *testing.T) {
 	for want, spec := range map[string]cluster.TaskSpec{
 		"there is no such date":           {Schedule: "0 0 31 2 *"},
-		"is no time zone":                 {Schedule: "0 0 * * *", TimeZone: "Mars/Olympus"},
+		"invalid time zone":               {Schedule: "0 0 * * *", TimeZone: "Mars/Olympus"},
 		"write the zone as timeZone":      {Schedule: "TZ=UTC 0 0 * * *"},
 		"an interval as every":            {Schedule: "@every 1h"},
 		`as in "30 2 * * MON-FRI"`:        {Schedule: "61 * * * *"},
 		`"minute hour day month weekday"`: {Schedule: "every day"},
 		`"*/90 * * * *"`:                  {Schedule: "*/90 * * * *"},
-		`"Local" is no time zone`:         {Schedule: "0 0 * * *", TimeZone: "Local"},
+		`invalid time zone "Local"`:       {Schedule: "0 0 * * *", TimeZone: "Local"},
 		`schedule: "0 0 0 * * *": `:       {Schedule: "0 0 0 * * *"},
 	} {
 		if _, err := Parse(spec); err == nil || !strings.Contains(err.Error(), want) {

@@ -29,7 +29,7 @@ func zoneOf(name string) (*time.Location, error) {
 	case !strings.Contains(err.Error(), "unknown time zone"):
 		return nil, wrongZone("%q cannot be read: %w", name, err)
 	}
-	return nil, wrongZone("%q is no time zone; name one as in \"Europe/Berlin\" or \"UTC\"", name)
+	return nil, wrongZone("invalid time zone %q; name one as in \"Europe/Berlin\" or \"UTC\"", name)
 }
 
 func wrongZone(format string, args ...any) error {
@@ -46,7 +46,7 @@ func anyZones() bool {
 
 // period is a stretch of time in which the clock of a zone is not changed.
 type period struct {
-	start, end     time.Time     // the first instant and that after the last one; zero if there is no change before or after it
+	start, end     time.Time     // the first instant and that after the last one; zero without a change before or after it
 	offset, former time.Duration // by how much the clock is ahead of UTC, and was before start
 }
 

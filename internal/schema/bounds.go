@@ -15,7 +15,7 @@ import (
 //	names          4 KiB     nothing: the same, and addresses
 //	heartbeats     1 KiB     nothing
 //	members       64 KiB     a node with more works and labels does not join
-//	assignments         248 KiB     grants (192 KiB: what does not fit stays unplaced), changed specs (they come later), releases
+//	assignments  248 KiB     grants (192 KiB: what does not fit stays unplaced), changed specs (they come later), releases
 //	                         (the rest is asked back later), what reasons say beyond 80 bytes
 //	  closed     256 KiB     startedLast60s: the earliest starts
 //	status       248 KiB     states of workers beyond those that fit, then when slots were claimed; never what is held
@@ -30,26 +30,26 @@ import (
 //	tasks         64 KiB     an operation that makes it larger is refused
 //	settings      16 KiB     the same
 //	marks         16 KiB     the same; the error of a quarantine beyond 800 bytes
-//	orders        64 KiB     the same; leaders only take out of it
+//	requests      64 KiB     the same; leaders only take out of it
 //	checkpoints   24 KiB     one that is larger is refused
 //	planfault    144 KiB     the input, the end of error and stack
 //
 // Lists of slots that are scattered are written as bits: see [cluster.Indexes].
 const (
-	MaxAssignment = coord.MaxValue - 8<<10
-	MaxGrants     = coord.MaxValue * 3 / 4 // that an assignment is let grow to by grants
-	MaxStatus     = coord.MaxValue - 8<<10
-	MaxDone       = 96 << 10
-	MaxAgenda     = coord.MaxValue - 2<<10
-	MaxRan        = 64 << 10
-	MaxSuspects   = 48 << 10
-	MaxDecision   = 16 << 10
-	MaxAudit      = 64 << 10
-	MaxMember     = 64 << 10
-	MaxTask       = 64 << 10
-	MaxSettings   = 16 << 10
-	MaxMark       = 16 << 10
-	MaxRequests   = 64 << 10
+	MaxAssignment  = coord.MaxValue - 8<<10
+	MaxGrants      = coord.MaxValue * 3 / 4 // that an assignment is let grow to by grants
+	MaxStatus      = coord.MaxValue - 8<<10
+	MaxCompletions = 96 << 10
+	MaxTaskRuns    = coord.MaxValue - 2<<10
+	MaxFinishedRun = 64 << 10
+	MaxSuspects    = 48 << 10
+	MaxDecision    = 16 << 10
+	MaxAudit       = 64 << 10
+	MaxMember      = 64 << 10
+	MaxTask        = 64 << 10
+	MaxSettings    = 16 << 10
+	MaxMark        = 16 << 10
+	MaxRequests    = 64 << 10
 )
 
 // Bound returns how many bytes a record of a kind may have.
@@ -64,12 +64,12 @@ func Bound(r Record) int {
 		return MaxAssignment
 	case *Status:
 		return MaxStatus
-	case *Done:
-		return MaxDone
-	case *Agenda:
-		return MaxAgenda
-	case *Ran:
-		return MaxRan
+	case *Completions:
+		return MaxCompletions
+	case *TaskRuns:
+		return MaxTaskRuns
+	case *FinishedRun:
+		return MaxFinishedRun
 	case *Suspects:
 		return MaxSuspects
 	case *Decision:
@@ -103,10 +103,10 @@ func (k Keys) Bound(key string) int {
 		return coord.MaxValue // that of a closed one
 	case Dir(k.Status("")):
 		return MaxStatus
-	case k.Dones():
-		return MaxDone
-	case k.Agendas():
-		return MaxAgenda
+	case k.Completions():
+		return MaxCompletions
+	case k.TaskRuns():
+		return MaxTaskRuns
 	case Dir(k.Decision(0)):
 		return MaxDecision
 	case k.Tasks():
@@ -124,7 +124,7 @@ func (k Keys) Bound(key string) int {
 	case key == k.Settings():
 		return MaxSettings
 	case strings.HasPrefix(key, k.root+"/runs/"):
-		return MaxRan
+		return MaxFinishedRun
 	}
 	return 144 << 10
 }
@@ -138,10 +138,11 @@ func SizeOf[T any](element *T) int {
 }
 
 // Rough returns about how many bytes a list takes, rather more.
-func Rough(list []SlotRange) int {
+func Rough[T any, P ranged[T]](list []T) int {
 	n := 0
 	for i := range list {
-		n += 150 + len(list[i].Task) + 7*len(list[i].Slots)
+		r := P(&list[i]).Range()
+		n += 150 + len(r.Task) + 7*len(r.Slots)
 	}
 	return n
 }

@@ -103,14 +103,15 @@ func TestSuspectsAreBounded(t *testing.T) {
 // A member with a large assignment can be closed: the last starts are named, as far as there is room.
 func TestClosedAssignmentsAreBounded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		assignment := &schema.Assignment{Node: "n", Releasing: []schema.SlotRange{}}
+		assignment := &schema.Assignment{Node: "n", Releasing: []schema.Releasing{}}
 		began := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
-		var started []schema.SlotRange
+		var started []schema.Claimed
 		most := rapid.SampledFrom([]int{10 << 10, 300 << 10}).Draw(t, "size")
 		for i := 0; 160*i < most; i++ {
 			spec := &cluster.TaskSpec{Name: fmt.Sprintf("t%05d", i), WorkName: "w", WorkerNum: 1}
-			assignment.Granted = append(assignment.Granted, schema.SlotRange{Task: spec.Name, Slots: cluster.Indexes{0}, Token: int64(i + 1), Spec: spec})
-			started = append(started, schema.SlotRange{Task: spec.Name, Slots: cluster.Indexes{0}, Token: int64(i + 1), Since: began.Add(time.Duration(rand.IntN(60_000)) * time.Millisecond)})
+			r := schema.SlotRange{Task: spec.Name, Slots: cluster.Indexes{0}, Token: int64(i + 1)}
+			assignment.Granted = append(assignment.Granted, schema.Granted{SlotRange: r, Spec: spec})
+			started = append(started, schema.Claimed{SlotRange: r, Since: began.Add(time.Duration(rand.IntN(60_000)) * time.Millisecond)})
 		}
 		for schema.Size(assignment) > schema.MaxAssignment {
 			assignment.Granted = assignment.Granted[:len(assignment.Granted)-1]

@@ -95,20 +95,20 @@ func (k Keys) Checkpoint(slot cluster.Slot) string {
 	return k.Checkpoints() + "/" + slot.Task + "/" + strconv.Itoa(slot.Index)
 }
 
-// Agendas is the parent of the agendas.
-func (k Keys) Agendas() string { return k.root + "/agendas" }
+// TaskRuns is the parent of what goes on of tasks that run to their end.
+func (k Keys) TaskRuns() string { return k.root + "/agendas" }
 
-// Agenda is what goes on of a task that runs to its end.
-func (k Keys) Agenda(task string) string { return k.Agendas() + "/" + task }
+// TaskRunsOf is what goes on of a task that runs to its end.
+func (k Keys) TaskRunsOf(task string) string { return k.TaskRuns() + "/" + task }
 
-// Ran is a run that is over.
-func (k Keys) Ran(task, run string) string { return k.root + "/runs/" + task + "/" + run }
+// FinishedRun is a run that is over.
+func (k Keys) FinishedRun(task, run string) string { return k.root + "/runs/" + task + "/" + run }
 
-// Dones is the parent of what members say of slots that have ended.
-func (k Keys) Dones() string { return k.root + "/done" }
+// Completions is the parent of what members say of slots that have ended.
+func (k Keys) Completions() string { return k.root + "/done" }
 
-// Done is what a member says of slots of runs that have ended on it.
-func (k Keys) Done(memberID string) string { return k.Dones() + "/" + memberID }
+// CompletionsOf is what a member says of slots of runs that have ended on it.
+func (k Keys) CompletionsOf(memberID string) string { return k.Completions() + "/" + memberID }
 
 // PlanFault is the last input on which the planner failed, kept for its developers.
 func (k Keys) PlanFault() string { return k.root + "/planfault" }

@@ -23,7 +23,7 @@ const (
 	hashSize = 8
 )
 
-// Remember adds a declaration. Nothing is forgotten: what there is no room for any longer goes into a filter.
+// Remember adds a declaration. Nothing is forgotten: what no longer has room goes into a filter.
 func (o Origin) Remember(file, hash string) Origin {
 	o.File = file
 	o.Seen = append(slices.Clone(o.Seen), hash)

@@ -33,8 +33,8 @@ type Meta struct {
 	Created    time.Time `json:"created"`
 }
 
-// PeerSecret is what nodes prove to each other with that they are of the cluster. The first that has to ask makes it;
-// it is read by nodes alone, and is part of no view, report or answer.
+// PeerSecret is a secret by which nodes prove to each other that they belong to the cluster. The first node that has to ask
+// another one creates it. Only nodes read it: no view, report or answer contains it.
 type PeerSecret struct {
 	header
 	Secret string `json:"secret"`
@@ -125,36 +125,15 @@ type Heartbeat struct {
 	At time.Time `json:"at,omitzero"`
 }
 
-// SlotRange is a range of slots of one task with one token: in an assignment what is granted, in a
-// status what is held.
-type SlotRange struct {
-	Task  string          `json:"task"`
-	Slots cluster.Indexes `json:"slots"`
-	Token int64           `json:"token"`
-	// Count is, in an assignment only, what the workers are told of how many they are: 0 for nothing. It is
-	// nil in what was written before there was one, and where a member's status is the only source.
-	Count *int              `json:"count,omitempty"`
-	Spec  *cluster.TaskSpec `json:"spec,omitempty"` // in an assignment's slots only
-	// Generation is, in an assignment's slots only, that of the task when they were granted.
-	Generation int64     `json:"generation,omitempty"`
-	Since      time.Time `json:"since,omitzero"` // in a status only: when it was claimed
-	// Version is, in an assignment's releasing only, the assignment's version that asked for the
-	// release: a status that applied it and does not hold the slots ends it.
-	Version int64 `json:"version,omitempty"`
-	// Why is, in an assignment's releasing only, why the slots are asked back.
-	Why     *cluster.Reason `json:"why,omitempty"`
-	Unknown cluster.Unknown `json:"-"`
-}
-
-// Assignment is what the leader wants of a member. Only leaders write it, except that a member (or
+// Assignment is the leader's record of what a member is to run. Only leaders write it, except that a member (or
 // its parent process) closes it and an operator evicts it.
 type Assignment struct {
 	versioned
 	Node           string           `json:"node"`
 	Host           string           `json:"host"`
 	SessionTimeout cluster.Duration `json:"sessionTimeout"`
-	Granted        []SlotRange      `json:"granted"`
-	Releasing      []SlotRange      `json:"releasing"`
+	Granted        []Granted        `json:"granted"`
+	Releasing      []Releasing      `json:"releasing"`
 	Evicted        bool             `json:"evicted,omitempty"`
 	Closed         *Closed          `json:"closed,omitempty"`
 }
@@ -167,8 +146,8 @@ type Closed struct {
 	Clean bool `json:"clean,omitempty"`
 	// StartedLast60s are, after a crash, the slots that may have caused it. When each was claimed
 	// and At, when the process died, are by the clock of one machine.
-	StartedLast60s []SlotRange `json:"startedLast60s,omitempty"`
-	At             time.Time   `json:"at,omitzero"`
+	StartedLast60s []Claimed `json:"startedLast60s,omitempty"`
+	At             time.Time `json:"at,omitzero"`
 	// Burst is what the member knew as the leader of nodes that leave one soon after the other.
 	Burst *Burst `json:"burst,omitempty"`
 }
@@ -176,7 +155,7 @@ type Closed struct {
 // CauseLost is the cause of a closed assignment whose member nobody closed: a leader found that nothing of it runs.
 const CauseLost = "lost"
 
-// Burst is what a leader that leaves tells the next one of nodes that leave one soon after the other.
+// Burst is what a leader that leaves passes on to the next one about nodes that leave one soon after the other.
 type Burst struct {
 	Term  int64 `json:"term"`  // in which it led
 	Count int   `json:"count"` // how many have left or are about to, itself not counted; 0: it has decided nothing
@@ -190,11 +169,11 @@ func (d *Assignment) Close(closed *Closed) {
 	c := *closed
 	c.Cause = Cut(c.Cause, maxCause)
 	started := slices.Clone(c.StartedLast60s)
-	slices.SortStableFunc(started, func(a, b SlotRange) int { return b.Since.Compare(a.Since) })
+	slices.SortStableFunc(started, func(a, b Claimed) int { return b.Since.Compare(a.Since) })
 	c.StartedLast60s, d.Closed = nil, &c
 	const name = len(`,"startedLast60s":[]`)
 	c.StartedLast60s = started[:Fit(started, coord.MaxValue-Size(d)-name)]
-	slices.SortStableFunc(c.StartedLast60s, func(a, b SlotRange) int { return strings.Compare(a.Task, b.Task) })
+	slices.SortStableFunc(c.StartedLast60s, func(a, b Claimed) int { return strings.Compare(a.Task, b.Task) })
 }
 
 // maxCause bounds the cause of a death, in bytes.
@@ -207,17 +186,15 @@ func (d *Assignment) validate() error {
 		return err
 	}
 	seen := map[cluster.Slot]bool{}
-	for _, h := range [][]SlotRange{d.Granted, d.Releasing} {
-		for slot := range Each(h) {
-			if seen[slot] {
-				return fmt.Errorf("slot %s is listed twice", slot)
-			}
-			seen[slot] = true
+	for slot := range d.Each() {
+		if seen[slot] {
+			return fmt.Errorf("slot %s is listed twice", slot)
 		}
+		seen[slot] = true
 	}
-	for _, h := range slices.Concat(d.Granted, d.Releasing) {
-		if h.Token > MaxToken {
-			return fmt.Errorf("token %d of %s is above 2^62", h.Token, h.Task)
+	for r := range d.Ranges() {
+		if r.Token > MaxToken {
+			return fmt.Errorf("token %d of %s is above 2^62", r.Token, r.Task)
 		}
 	}
 	for _, h := range d.Granted {
@@ -228,12 +205,12 @@ func (d *Assignment) validate() error {
 	return nil
 }
 
-// Status is what a member says it holds. Applied is the version of its assignment that it has
+// Status is the member's record of what it holds. Applied is the version of its assignment that it has
 // acted on: what is not in Holding then does not run, and will not before a new claim.
 type Status struct {
 	versioned
 	Applied int64         `json:"applied"`
-	Holding []SlotRange   `json:"holding"`
+	Holding []Claimed     `json:"holding"`
 	Workers []WorkerState `json:"workers,omitempty"` // those that are not simply running
 	Leaving bool          `json:"leaving,omitempty"` // takes no more work
 	Fenced  bool          `json:"fenced,omitempty"`  // its lease had lapsed; nothing runs until claimed again
@@ -326,7 +303,7 @@ func (s *Settings) validate() error {
 	return nil
 }
 
-// Checkpoint is what a worker noted of how far it is. Only the member that holds the slot writes it.
+// Checkpoint is how far a worker is, as it stored it. Only the member that holds the slot writes it.
 type Checkpoint struct {
 	versioned
 	Token      int64  `json:"token"`                // of the worker's grant
@@ -359,7 +336,7 @@ type Suspect struct {
 	// TookDown are the nodes of the members that crashed, in order, one for each crash.
 	TookDown []string `json:"tookDown"`
 	// Declared is the version of the task's record at the last crash: a changed task is tried
-	// anew.
+	// again.
 	Declared int64           `json:"declared"`
 	Unknown  cluster.Unknown `json:"-"`
 }

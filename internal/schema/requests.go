@@ -10,7 +10,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// What people ask for: marks of nodes, which stay, orders, which are obeyed once, and the audit of both.
+// What people ask for: marks of nodes, which stay, requests, which are applied once, and the audit of both.
 
 // Mark is what an operator wants of the node with a name, whichever member has it. It stays until the
 // operator takes it back. A hand edit is legal input.
@@ -59,7 +59,7 @@ func (m *Mark) Wanted() bool {
 }
 
 // Audit are the last things that people asked for, oldest first. A line is written in the commit that
-// notes the wish.
+// records the request.
 type Audit struct {
 	versioned
 	Lines []cluster.AuditLine `json:"lines"`
@@ -72,7 +72,7 @@ const (
 	MaxAuditWhat = 500
 )
 
-// Add adds a line, and forgets the oldest ones that there is no room for.
+// Add adds a line, and drops the oldest ones that no longer have room.
 func (a *Audit) Add(line cluster.AuditLine) {
 	if len(line.What) > MaxAuditWhat {
 		line.What = strings.ToValidUTF8(line.What[:MaxAuditWhat], "") + " …"
@@ -85,7 +85,7 @@ func (a *Audit) Add(line cluster.AuditLine) {
 	}
 }
 
-// cutNames leaves out those names of a list for which there is no room, and says so.
+// cutNames cuts a list of names to its bound, and marks it as cut.
 func cutNames(names []string) []string {
 	size := 0
 	for i, name := range names {
@@ -111,7 +111,7 @@ type Requests struct {
 // MoveRequest is a slot that is to go to a node. It is void once the slot was granted again.
 type MoveRequest struct {
 	Slot    cluster.Slot    `json:"slot"`
-	Token   int64           `json:"token"` // of its grant when the order was given
+	Token   int64           `json:"token"` // of its grant when the request was made
 	To      string          `json:"to"`    // node name
 	Unknown cluster.Unknown `json:"-"`
 }

@@ -9,14 +9,14 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// Agenda is what goes on of a task that runs to its end: how far its schedule was decided, and the runs
-// that are under way. Only leaders write it. Deleting it by hand makes the task begin anew.
-type Agenda struct {
+// TaskRuns is what goes on of a task that runs to its end: how far its schedule was decided, and the runs that are
+// under way. Only leaders write it. Deleting it by hand makes the task start from the beginning.
+type TaskRuns struct {
 	versioned
-	// Generation is that of the task whose agenda this is: one that was declared again after a deletion has
+	// Generation is that of the task whose runs these are: one that was declared again after a deletion has
 	// another.
 	Generation int64 `json:"generation,omitempty"`
-	// Timing is the schedule that Last is of: another one begins anew.
+	// Timing is the schedule that Last is of: another one starts from the beginning.
 	Timing string `json:"timing,omitempty"`
 	// Last is the instant up to which the schedule was decided: no firing up to it happens again.
 	Last time.Time `json:"last,omitzero"`
@@ -40,7 +40,7 @@ type Agenda struct {
 	Kept []string `json:"kept,omitempty"`
 }
 
-// MaxSkips bounds what an agenda keeps of firings that were skipped.
+// MaxSkips bounds what is kept of firings that were skipped.
 const MaxSkips = 10
 
 // Skip is a firing that began no run, or several in a row for one reason.
@@ -122,8 +122,8 @@ func (r *Run) Blur(most int) {
 	r.Failed = []Failure{all}
 }
 
-// Left counts the slots that are neither done nor failed.
-func (r *Run) Left() int {
+// Remaining counts the slots that are neither done nor failed.
+func (r *Run) Remaining() int {
 	left := r.WorkerNum - len(r.Done)
 	for _, f := range r.Failed {
 		left -= len(f.Slots)
@@ -131,8 +131,8 @@ func (r *Run) Left() int {
 	return left
 }
 
-// Over tells whether a slot is done or has failed.
-func (r *Run) Over(index int) bool {
+// Finished reports whether a slot is done or has failed.
+func (r *Run) Finished(index int) bool {
 	for _, f := range r.Failed {
 		if f.Slots.Contains(index) {
 			return true
@@ -142,7 +142,7 @@ func (r *Run) Over(index int) bool {
 }
 
 // Find returns a run, nil if it is not under way.
-func (a *Agenda) Find(id string) *Run {
+func (a *TaskRuns) Find(id string) *Run {
 	for i := range a.Runs {
 		if a.Runs[i].ID == id {
 			return &a.Runs[i]
@@ -151,7 +151,7 @@ func (a *Agenda) Find(id string) *Run {
 	return nil
 }
 
-func (a *Agenda) validate() error {
+func (a *TaskRuns) validate() error {
 	seen := map[string]bool{}
 	for i := range a.Runs {
 		r := &a.Runs[i]
@@ -172,22 +172,22 @@ func (a *Agenda) validate() error {
 	return nil
 }
 
-// Ran is a run that is over.
-type Ran struct {
+// FinishedRun is the record of a run that is over.
+type FinishedRun struct {
 	header
 	Task string `json:"task"`
 	Run
 }
 
-// Done is what a member says of slots of runs that have ended on it, until its assignment lists them no
-// more. Only the member writes it, in commits that say as well that it holds them.
-type Done struct {
+// Completions are the slots of runs that have ended on a member, until its assignment no longer lists them.
+// Only the member writes it, in commits that also prove that it holds the slots.
+type Completions struct {
 	versioned
-	Slots []Outcome `json:"slots"`
+	Slots []Completion `json:"slots"`
 }
 
-// Outcome is how slots of one run have ended.
-type Outcome struct {
+// Completion is how slots of one run have ended.
+type Completion struct {
 	Task  string          `json:"task"` // as cluster.RunTask gives it
 	Slots cluster.Indexes `json:"slots"`
 	Token int64           `json:"token"`

@@ -36,10 +36,10 @@ func TestRecordsReadWell(t *testing.T) {
 		{&schema.Epoch{Leader: "g1", Node: "n1", Term: 3, NextToken: 17, NextDecision: 4, Since: since},
 			`{"v":1,"version":5,"leader":"g1","node":"n1","term":3,"nextToken":17,"nextDecision":4,"since":"2026-01-02T03:04:05Z"}`},
 		{&schema.Assignment{Node: "n1", Host: "h<1>", SessionTimeout: cluster.Duration(20 * time.Second),
-			Granted:   []schema.SlotRange{{Task: "a", Slots: cluster.Indexes{0, 1, 2, 3, 7}, Token: 5, Spec: spec}},
-			Releasing: []schema.SlotRange{}},
+			Granted:   []schema.Granted{{SlotRange: schema.SlotRange{Task: "a", Slots: cluster.Indexes{0, 1, 2, 3, 7}, Token: 5}, Spec: spec}},
+			Releasing: []schema.Releasing{}},
 			`{"v":1,"version":5,"node":"n1","host":"h<1>","sessionTimeout":"20s","granted":[{"task":"a","slots":"0-3,7","token":5,"spec":{"name":"a","workName":"w","workerNum":9}}],"releasing":[]}`},
-		{&schema.Status{Applied: 4, Holding: []schema.SlotRange{{Task: "a", Slots: cluster.Indexes{7}, Token: 5, Since: since}}},
+		{&schema.Status{Applied: 4, Holding: []schema.Claimed{{SlotRange: schema.SlotRange{Task: "a", Slots: cluster.Indexes{7}, Token: 5}, Since: since}}},
 			`{"v":1,"version":5,"applied":4,"holding":[{"task":"a","slots":"7","token":5,"since":"2026-01-02T03:04:05Z"}]}`},
 		{&schema.Task{Spec: *spec, Override: cluster.Override{WorkerNum: &three}},
 			`{"v":1,"spec":{"name":"a","workName":"w","workerNum":9},"override":{"workerNum":3}}`},
@@ -146,7 +146,7 @@ func TestHeldLists(t *testing.T) {
 				t.Fatalf("%s has token %d; want %d", slot, h.Token, claims[slot].Token)
 			}
 		}
-		even, odd := schema.Split(list, func(s cluster.Slot, _ *schema.SlotRange) bool { return s.Index%2 == 0 })
+		even, odd := schema.Split(list, func(s cluster.Slot, _ *schema.Claimed) bool { return s.Index%2 == 0 })
 		if schema.Count(even)+schema.Count(odd) != len(claims) {
 			t.Fatal("a split lost slots")
 		}
@@ -165,7 +165,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"v":1,"version":3,"slots":[{"task":"a","slots":"1","tookDown":["n1","n2"],"declared":4}]}`))
 	f.Fuzz(func(t *testing.T, value []byte) {
 		for _, r := range []schema.Record{&schema.Assignment{}, &schema.Status{}, &schema.Epoch{}, &schema.Meta{}, &schema.Task{}, &schema.Settings{}, &schema.Member{}, &schema.Name{},
-			&schema.Heartbeat{}, &schema.Decision{}, &schema.Suspects{}, &schema.Requests{}, &schema.Mark{}, &schema.Agenda{}, &schema.Ran{}, &schema.Removed{}} {
+			&schema.Heartbeat{}, &schema.Decision{}, &schema.Suspects{}, &schema.Requests{}, &schema.Mark{}, &schema.TaskRuns{}, &schema.FinishedRun{}, &schema.Removed{}} {
 			if schema.Decode("/k", coord.Record{Value: value, Version: 3}, r) != nil {
 				continue
 			}
@@ -180,22 +180,40 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// The count of a grant is kept, also when it is 0, which is not the same as none.
+// The count of a grant is kept, also when it is 0, which is not the same as none. A grant without one has it by its spec.
 func TestCountOfAGrant(t *testing.T) {
 	spec := cluster.TaskSpec{Name: "t", WorkName: "t", WorkerNum: 3}
+	r := schema.SlotRange{Task: "t", Slots: cluster.Indexes{0}, Token: 1}
 	for _, c := range []struct {
-		count *int
-		spec  *cluster.TaskSpec
+		entry schema.Entry
 		want  int
 		known bool
-	}{{new(4), &spec, 4, true}, {new(0), &spec, 0, true}, {nil, &spec, 3, true}, {nil, nil, 0, false}, {new(0), nil, 0, true}} {
-		assignment := &schema.Assignment{Node: "n", Granted: []schema.SlotRange{}, Releasing: []schema.SlotRange{{Task: "t", Slots: cluster.Indexes{0}, Token: 1, Count: c.count, Spec: c.spec}}}
+	}{
+		{&schema.Granted{SlotRange: r, Count: new(4), Spec: &spec}, 4, true},
+		{&schema.Granted{SlotRange: r, Count: new(0), Spec: &spec}, 0, true},
+		{&schema.Granted{SlotRange: r, Spec: &spec}, 3, true},
+		{&schema.Releasing{SlotRange: r, Count: new(4)}, 4, true},
+		{&schema.Releasing{SlotRange: r, Count: new(0)}, 0, true},
+		{&schema.Releasing{SlotRange: r}, 0, false},
+	} {
+		assignment := &schema.Assignment{Node: "n"}
+		switch e := c.entry.(type) {
+		case *schema.Granted:
+			assignment.Granted = []schema.Granted{*e}
+		case *schema.Releasing:
+			assignment.Releasing = []schema.Releasing{*e}
+		}
 		var back schema.Assignment
 		if err := schema.Decode("assignments/x", coord.Record{Value: schema.Encode(assignment, 3), Version: 3}, &back); err != nil {
 			t.Fatal(err)
 		}
-		if count, known := back.Releasing[0].Told(); count != c.want || known != c.known {
-			t.Errorf("told %d, %v; want %d, %v", count, known, c.want, c.known)
+		for e := range back.Entries() {
+			if count, known := e.WorkerCount(); count != c.want || known != c.known {
+				t.Errorf("%T has count %d, %v; want %d, %v", e, count, known, c.want, c.known)
+			}
+		}
+		if n := len(back.Granted) + len(back.Releasing); n != 1 {
+			t.Errorf("%d entries came back", n)
 		}
 	}
 }

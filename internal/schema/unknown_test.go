@@ -36,9 +36,9 @@ var rewritten = []struct {
 	{func() schema.Record { return new(schema.Audit) }, `{"v":1,"version":3,"lines":[{"id":"i","at":"2026-01-02T03:04:06Z","by":"b","what":"w","tasks":["a"],"nodes":["n"]}]}`},
 	{func() schema.Record { return new(schema.Requests) }, `{"v":1,"version":3,"stepDown":1,"moveNow":["g"],"restart":[` + aHeld + `],"runNow":[{"id":"r","task":"a","params":{"x":1}}],"move":[{"slot":"a#0","token":1,"to":"n"}]}`},
 	{func() schema.Record { return new(schema.Suspects) }, `{"v":1,"version":3,"slots":[{"task":"a","slots":"0","tookDown":["n"],"declared":1}]}`},
-	{func() schema.Record { return new(schema.Agenda) }, `{"v":1,"version":3,"runs":[` + aRun + `],"kept":["q"]}`},
-	{func() schema.Record { return new(schema.Ran) }, `{"v":1,"task":"a",` + aRun[1:]},
-	{func() schema.Record { return new(schema.Done) }, `{"v":1,"version":3,"slots":[{"task":"a@r","slots":"0","token":1,"error":"e"}]}`},
+	{func() schema.Record { return new(schema.TaskRuns) }, `{"v":1,"version":3,"runs":[` + aRun + `],"kept":["q"]}`},
+	{func() schema.Record { return new(schema.FinishedRun) }, `{"v":1,"task":"a",` + aRun[1:]},
+	{func() schema.Record { return new(schema.Completions) }, `{"v":1,"version":3,"slots":[{"task":"a@r","slots":"0","token":1,"error":"e"}]}`},
 }
 
 // objects lists the objects of a record, by path, whose fields have names of their own.
@@ -72,18 +72,17 @@ func at(v any, path []any) map[string]any {
 
 // change makes a record another one, as this version would.
 func change(r schema.Record) {
-	split := func(list []schema.SlotRange) []schema.SlotRange {
-		in, out := schema.Split(list, func(slot cluster.Slot, _ *schema.SlotRange) bool { return slot.Index%2 == 0 })
-		return append(in, out...)
-	}
 	switch r := r.(type) {
 	case *schema.Assignment:
-		r.Granted, r.Releasing = split(r.Releasing), split(r.Granted) // each half of each entry has what the whole had
+		in, out := schema.Split(r.Granted, func(slot cluster.Slot, _ *schema.Granted) bool { return slot.Index%2 == 0 })
+		r.Granted = slices.Concat(in, out) // each half of each entry has what the whole had
+		asked, more := schema.Split(r.Releasing, func(slot cluster.Slot, _ *schema.Releasing) bool { return slot.Index%2 == 0 })
+		r.Releasing = slices.Concat(more, asked)
 	case *schema.Task:
 		r.Spec.WorkerNum, r.Deleted = 9, true
 	case *schema.Requests:
 		r.StepDown++
-	case *schema.Agenda:
+	case *schema.TaskRuns:
 		r.Runs[0].Done = cluster.Indexes{0}
 	}
 }
@@ -138,7 +137,7 @@ func TestUnknownFieldsOfSpecs(t *testing.T) {
 		t.Error("a declaration with more in it is the same as one without")
 	}
 	spec := task.Effective()
-	assignment := schema.Encode(&schema.Assignment{Granted: []schema.SlotRange{{Task: "a", Slots: cluster.Indexes{0}, Token: 1, Spec: &spec}}}, 0)
+	assignment := schema.Encode(&schema.Assignment{Granted: []schema.Granted{{SlotRange: schema.SlotRange{Task: "a", Slots: cluster.Indexes{0}, Token: 1}, Spec: &spec}}}, 0)
 	if want := `"spec":{"name":"a","workName":"a","workerNum":1,"restart":{"jitter":"1s"},"shard":"x"}`; !strings.Contains(string(assignment), want) {
 		t.Errorf("granted: %s; want %s", assignment, want)
 	}
@@ -159,10 +158,10 @@ func TestNamesInOtherLetters(t *testing.T) {
 
 // largeAssignment is an assignment of 100 slots of each of so many tasks.
 func largeAssignment(tasks int) *schema.Assignment {
-	assignment := &schema.Assignment{Node: "n", Host: "h", SessionTimeout: cluster.Duration(10 * time.Second), Releasing: []schema.SlotRange{}}
+	assignment := &schema.Assignment{Node: "n", Host: "h", SessionTimeout: cluster.Duration(10 * time.Second), Releasing: []schema.Releasing{}}
 	for i := range tasks {
 		name := fmt.Sprint("task", i)
-		assignment.Granted = append(assignment.Granted, schema.SlotRange{Task: name, Slots: cluster.Indexes{0, 1, 2, 7, 9}, Token: int64(i + 1), Spec: &cluster.TaskSpec{Name: name, WorkName: "w", WorkerNum: 100}})
+		assignment.Granted = append(assignment.Granted, schema.Granted{SlotRange: schema.SlotRange{Task: name, Slots: cluster.Indexes{0, 1, 2, 7, 9}, Token: int64(i + 1)}, Spec: &cluster.TaskSpec{Name: name, WorkName: "w", WorkerNum: 100}})
 	}
 	return assignment
 }

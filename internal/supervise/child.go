@@ -18,7 +18,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// Supported tells whether this system can supervise.
+// Supported reports whether this system can supervise.
 const Supported = true
 
 // Variable is the environment variable that makes a process a child. It is not inherited
@@ -51,7 +51,7 @@ type child struct {
 	mu     sync.Mutex
 	told   *os.File // what the child says; nil in tests
 	part   []byte   // of a line that has not come whole
-	vitals cluster.SupervisorReport
+	report cluster.SupervisorReport
 	heard  time.Time
 	ended  bool // its number may be another's by now
 }
@@ -159,7 +159,7 @@ func (c *child) hear(line []byte) {
 	if json.Unmarshal(line, &v) != nil {
 		return // not ours
 	}
-	c.vitals, c.heard = v, time.Now()
+	c.report, c.heard = v, time.Now()
 	select {
 	case c.news <- struct{}{}:
 	default:
@@ -175,7 +175,7 @@ func (c *child) gone() {
 func (c *child) last() cluster.SupervisorReport {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.vitals
+	return c.report
 }
 
 // lapsed reports whether a child has to be killed: something of its member runs past the time, or
@@ -189,7 +189,7 @@ func (c *child) lapsed(now time.Duration) bool {
 			_ = raw.Control(func(fd uintptr) { c.drain(fd) })
 		}
 	}
-	v := c.vitals
+	v := c.report
 	if !clocksCompare || v.Member == "" || v.Closed || now < v.StopBy {
 		return false
 	}
@@ -201,8 +201,8 @@ func (c *child) check(now time.Duration) time.Duration {
 	const poll = 250 * time.Millisecond
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.vitals.StopBy > now {
-		return min(c.vitals.StopBy-now, poll)
+	if c.report.StopBy > now {
+		return min(c.report.StopBy-now, poll)
 	}
 	return poll
 }
@@ -255,12 +255,12 @@ func NewChild() *Child {
 	return c
 }
 
-// IsNode tells whether the process is a node that a parent looks after; else only its lifeline is
+// IsNode reports whether the process is a node that a parent looks after; else only its lifeline is
 // somebody's.
 func (c *Child) IsNode() bool { return c.vitals != nil }
 
-// Tell tells the parent. It does not wait for a parent that hangs: then it is not told.
-func (c *Child) Tell(v cluster.SupervisorReport) {
+// Report tells the parent. It does not wait for a parent that hangs: then it is not told.
+func (c *Child) Report(v cluster.SupervisorReport) {
 	line, err := json.Marshal(v)
 	if err != nil {
 		return

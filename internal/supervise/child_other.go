@@ -12,7 +12,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// Supported tells whether this system can supervise: this one has neither process groups nor
+// Supported reports whether this system can supervise: this one has neither process groups nor
 // descriptors that a child inherits.
 const Supported = false
 
@@ -49,8 +49,8 @@ func NewChild() *Child { return nil }
 // IsNode returns false.
 func (c *Child) IsNode() bool { return false }
 
-// Tell does nothing.
-func (c *Child) Tell(cluster.SupervisorReport) {}
+// Report does nothing.
+func (c *Child) Report(cluster.SupervisorReport) {}
 
 // Orphaned does not return.
 func (c *Child) Orphaned() { select {} }

@@ -26,7 +26,7 @@ type Death struct {
 	exit   int            // -1 if a signal ended it
 	signal syscall.Signal // that did
 	forced os.Signal      // the second signal to the parent, if that was why
-	vitals cluster.SupervisorReport
+	report cluster.SupervisorReport
 	late   bool // its tree was not seen empty in time: the session timeout rules
 }
 
@@ -60,26 +60,26 @@ func death(state *os.ProcessState, oom bool) Death {
 	return d
 }
 
-// member tells whether there is a member to close.
+// member reports whether there is a member to close.
 func (d *Death) member() bool {
-	return !d.late && d.vitals.Member != "" && !d.vitals.Closed
+	return !d.late && d.report.Member != "" && !d.report.Closed
 }
 
-// Final tells whether a foreman should not start the process again: it has ended in order, or for
+// Final reports whether a foreman should not start the process again: it has ended in order, or for
 // a reason that would last. Code is the exit code then.
 func (d *Death) Final() (code int, final bool) { return d.code(false), d.final(false) }
 
 // Left returns the exit code of a process that ended after it had been asked to leave.
 func (d *Death) Left() int { return d.code(true) }
 
-// final tells whether the parent ends with the child: it was to leave, or starting it again
+// final reports whether the parent ends with the child: it was to leave, or starting it again
 // would not help. A child that had not joined ends with 2 for wrong usage; later it is a panic.
 func (d *Death) final(leaving bool) bool {
 	switch {
 	case leaving || d.forced != nil:
 		return true
 	case d.exit == exitPanic:
-		return d.vitals.Member == ""
+		return d.report.Member == ""
 	}
 	return d.exit == 0 || d.exit >= 64 && d.exit <= 78 && d.exit != exitStuck
 }
@@ -90,7 +90,7 @@ func (d *Death) code(leaving bool) int {
 	if s, ok := d.forced.(syscall.Signal); ok {
 		return 128 + int(s)
 	}
-	if leaving && d.signal == syscall.SIGTERM && d.vitals.Member == "" {
+	if leaving && d.signal == syscall.SIGTERM && d.report.Member == "" {
 		return 0
 	}
 	if d.exit < 0 {

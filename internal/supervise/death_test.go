@@ -32,7 +32,7 @@ func runChain(file string) {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	child.Tell(cluster.SupervisorReport{Member: "m", StopBy: 1 << 62})
+	child.Report(cluster.SupervisorReport{Member: "m", StopBy: 1 << 62})
 	select {}
 }
 
@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 		runChain(file)
 	}
 	if c := NewChild(); c != nil { // it is what TestAHungChildIsKilledBeforeThatIsLogged starts
-		c.Tell(cluster.SupervisorReport{Member: "m", StopBy: 1})
+		c.Report(cluster.SupervisorReport{Member: "m", StopBy: 1})
 		select {}
 	}
 	goleak.VerifyTestMain(m)
@@ -74,7 +74,7 @@ func TestDeaths(t *testing.T) {
 			_ = cmd.Run()
 			d := death(cmd.ProcessState, c.oom)
 			if c.joined {
-				d.vitals = cluster.SupervisorReport{Member: "m"}
+				d.report = cluster.SupervisorReport{Member: "m"}
 			}
 			if !strings.Contains(d.Cause, c.cause) || d.Blame != c.blame || d.final(false) != c.final || d.code(false) != c.code {
 				t.Errorf("cause %q, blame %v, final %v, code %d; want %+v", d.Cause, d.Blame, d.final(false), d.code(false), c)
@@ -108,7 +108,7 @@ func TestLeaveBeforeItIsUp(t *testing.T) {
 		{"told by somebody else", false, "", 143},
 	} {
 		d := death(cmd.ProcessState, false)
-		d.vitals.Member = c.member
+		d.report.Member = c.member
 		if got := d.code(c.leaving); got != c.code {
 			t.Errorf("%s: code %d, want %d", c.name, got, c.code)
 		}
@@ -136,12 +136,12 @@ func TestLapsed(t *testing.T) {
 		if c.change != nil {
 			c.change(&v)
 		}
-		ch := &child{vitals: v, heard: time.Now()}
+		ch := &child{report: v, heard: time.Now()}
 		if got := ch.lapsed(time.Duration(c.now)); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
-	silent := &child{vitals: cluster.SupervisorReport{Member: "m", StopBy: 10, Idle: true}}
+	silent := &child{report: cluster.SupervisorReport{Member: "m", StopBy: 10, Idle: true}}
 	if !silent.lapsed(20) {
 		t.Error("a child that runs nothing and says nothing is not noticed")
 	}
@@ -182,7 +182,7 @@ func TestUnkillableTreeIsNotClosed(t *testing.T) {
 		p := &parent{Config: Config{Log: slog.New(slog.DiscardHandler)}, killTree: func(int) int { return left }}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel() // else it waits for ever
-		d := p.died(ctx, &child{cmd: cmd, pid: cmd.Process.Pid, vitals: cluster.SupervisorReport{Member: "m"}}, false)
+		d := p.died(ctx, &child{cmd: cmd, pid: cmd.Process.Pid, report: cluster.SupervisorReport{Member: "m"}}, false)
 		if d.member() != (left == 0) {
 			t.Errorf("%s: its member is closed: %v", name, d.member())
 		}

@@ -10,7 +10,7 @@
 //	     close the member, start a new child
 //
 // A crash is not a lost machine: the parent is still there to say that nothing of the member
-// runs any more, so that its slots move at once instead of after a session timeout. It says so
+// runs any longer, so that its slots move at once instead of after a session timeout. It says so
 // only when it has seen the process tree empty; otherwise the session timeout rules.
 //
 // The child tells its vitals ([cluster.SupervisorReport]) through a pipe, the member's name before it can
@@ -43,7 +43,7 @@ type Config struct {
 	Args, Env []string
 	// Listener, if set, is handed to every child: connections wait while there is none.
 	Listener *os.File
-	// Close closes a dead child's member. It is called when nothing of it runs any more.
+	// Close closes a dead child's member. It is called when nothing of it runs any longer.
 	Close func(ctx context.Context, v cluster.SupervisorReport, d Death) error
 	// Alive, if set, is called again and again while the parent does its work, with what the child told last.
 	Alive func(cluster.SupervisorReport)
@@ -188,28 +188,28 @@ func (p *parent) alive(v cluster.SupervisorReport) {
 	}
 }
 
-// isChild tells whether a process is the child itself, which is waited for elsewhere.
+// isChild reports whether a process is the child itself, which is waited for elsewhere.
 func (p *parent) isChild(pid int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.pid == 0 || p.pid == pid // between start and note everything may be it
 }
 
-func (p *parent) note(pid int) {
+func (p *parent) setPID(pid int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pid = pid
 }
 
-// live is the life of one child. It returns when nothing of it runs any more, except where its
+// live is the life of one child. It returns when nothing of it runs any longer, except where its
 // death says otherwise.
 func (p *parent) live(ctx context.Context) (Death, error) {
-	p.note(0)
+	p.setPID(0)
 	c, err := start(p.Config)
 	if err != nil {
 		return Death{}, fmt.Errorf("supervise: %w", err)
 	}
-	p.note(c.pid)
+	p.setPID(c.pid)
 	oom := newTally(oomKills)
 	leave := ctx.Done()
 	var again <-chan os.Signal
@@ -249,7 +249,7 @@ func (p *parent) live(ctx context.Context) (Death, error) {
 // died empties the tree of a dead child and says what is known of its death.
 func (p *parent) died(ctx context.Context, c *child, oom bool) Death {
 	d := death(c.cmd.ProcessState, oom)
-	d.vitals = c.last()
+	d.report = c.last()
 	if p.blind {
 		d.late = true // its group was killed as it ended; what else there may be is not known
 		return d
@@ -280,9 +280,9 @@ func (p *parent) close(ctx context.Context, d Death) {
 	ctx, cancel := context.WithTimeout(ctx, closeLimit)
 	defer cancel()
 	began := time.Now()
-	if err := p.Close(ctx, d.vitals, d); err != nil {
-		p.Log.Warn("the dead node's member is not closed; its work moves when its session ends", "member", d.vitals.Member, "error", err)
+	if err := p.Close(ctx, d.report, d); err != nil {
+		p.Log.Warn("the dead node's member is not closed; its work moves when its session ends", "member", d.report.Member, "error", err)
 		return
 	}
-	p.Log.Info("closed the dead node's member", "member", d.vitals.Member, "cause", d.Cause, "took", time.Since(began).Round(time.Millisecond))
+	p.Log.Info("closed the dead node's member", "member", d.report.Member, "cause", d.Cause, "took", time.Since(began).Round(time.Millisecond))
 }

@@ -17,7 +17,7 @@ import (
 // clocksCompare: the boot clock is one for all processes of the machine.
 const clocksCompare = true
 
-// adopt makes orphans below this process its children, so that none gets lost. It tells whether
+// adopt makes orphans below this process its children, so that none gets lost. It reports whether
 // that worked and the process table is the one that this process is in, so that an empty tree can
 // be seen: in a PID namespace of its own, /proc may still be another's, where the same numbers
 // mean other processes.

@@ -106,7 +106,7 @@ func TestWhatThePipeHoldsIsHeardBeforeAJudgement(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _, _ = told.Close(), tell.Close() }()
-	c := &child{told: told, vitals: cluster.SupervisorReport{Member: "m", StopBy: 10}, heard: time.Now()}
+	c := &child{told: told, report: cluster.SupervisorReport{Member: "m", StopBy: 10}, heard: time.Now()}
 	if !c.lapsed(20) {
 		t.Fatal("a lease that lapsed without news is not noticed")
 	}

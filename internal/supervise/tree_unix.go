@@ -12,7 +12,7 @@ func adopt() bool { return true }
 // awaitExit cannot do it here: an end is not seen without waiting for the child.
 func awaitExit(int) bool { return false }
 
-// killTree kills the process group of a child; it returns 0 when there is none any more.
+// killTree kills the process group of a child; it returns 0 when none is left.
 func killTree(child int) (left int) {
 	if syscall.Kill(-child, syscall.SIGKILL) != nil {
 		return 0

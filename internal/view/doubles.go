@@ -24,7 +24,10 @@ func (s *Snapshot) Doubles() map[cluster.Slot][]Holder {
 	seen := map[string][]bool{} // by task
 	far := map[cluster.Slot]bool{}
 	for _, p := range s.Peers {
-		for slot := range p.listed() {
+		if p.Assignment.Rec == nil {
+			continue
+		}
+		for slot := range p.Assignment.Rec.Each() {
 			var again bool
 			if slot.Index >= cluster.MaxWorkers { // no list is made as long as somebody writes
 				again = far[slot]
@@ -49,13 +52,7 @@ func (s *Snapshot) Doubles() map[cluster.Slot][]Holder {
 	if twice == nil {
 		return nil
 	}
-	for memberID, p := range s.Peers {
-		for slot, h := range p.listed() {
-			if _, is := twice[slot]; is {
-				twice[slot] = append(twice[slot], Holder{memberID, p.Assignment.Rec.Node, h.Token, h.Version == 0})
-			}
-		}
-	}
+	s.addHolders(twice)
 	for _, list := range twice {
 		slices.SortFunc(list, func(a, b Holder) int {
 			return cmp.Or(cmp.Compare(b.Token, a.Token), cmp.Compare(a.MemberID, b.MemberID))
@@ -64,16 +61,19 @@ func (s *Snapshot) Doubles() map[cluster.Slot][]Holder {
 	return twice
 }
 
-// listed yields every slot of a member's assignment, granted or asked back.
-func (p *Peer) listed() func(yield func(cluster.Slot, *schema.SlotRange) bool) {
-	return func(yield func(cluster.Slot, *schema.SlotRange) bool) {
+// addHolders adds to each of the slots the members whose assignments list it.
+func (s *Snapshot) addHolders(twice map[cluster.Slot][]Holder) {
+	for memberID, p := range s.Peers {
 		if p.Assignment.Rec == nil {
-			return
+			continue
 		}
-		for _, list := range [][]schema.SlotRange{p.Assignment.Rec.Granted, p.Assignment.Rec.Releasing} {
-			for slot, h := range schema.Each(list) {
-				if !yield(slot, h) {
-					return
+		for e := range p.Assignment.Rec.Entries() {
+			r := e.Range()
+			_, granted := e.(*schema.Granted)
+			for _, index := range r.Slots {
+				slot := cluster.Slot{Task: r.Task, Index: index}
+				if _, is := twice[slot]; is {
+					twice[slot] = append(twice[slot], Holder{memberID, p.Assignment.Rec.Node, r.Token, granted})
 				}
 			}
 		}

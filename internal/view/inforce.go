@@ -64,8 +64,8 @@ func (s *Snapshot) Specs() map[string]cluster.TaskSpec {
 		}
 		for _, h := range p.Assignment.Rec.Granted {
 			_, known := specs[h.Task]
-			token, told := latest[h.Task]
-			if (!known || told && h.Token > token) && !isRun(h) && s.unreadable(h.Task) && h.Spec != nil {
+			token, seen := latest[h.Task]
+			if (!known || seen && h.Token > token) && !isRun(h.Task) && s.unreadable(h.Task) && h.Spec != nil {
 				specs[h.Task], latest[h.Task] = *h.Spec, h.Token
 			}
 		}
@@ -84,7 +84,7 @@ func (s *Snapshot) addRuns(specs map[string]cluster.TaskSpec) {
 	for _, name := range tasks {
 		spec := specs[name]
 		delete(specs, name)
-		rec := s.Agendas[name].Rec
+		rec := s.TaskRuns[name].Rec
 		if rec == nil {
 			continue
 		}
@@ -105,7 +105,7 @@ func OfRun(spec cluster.TaskSpec, r *schema.Run) cluster.TaskSpec {
 // Run returns the run that slots are of, nil if it is not under way or they are of none.
 func (s *Snapshot) Run(name string) *schema.Run {
 	task, run := cluster.SplitRun(name)
-	if rec := s.Agendas[task].Rec; rec != nil && run != "" {
+	if rec := s.TaskRuns[task].Rec; rec != nil && run != "" {
 		return rec.Find(run)
 	}
 	return nil
@@ -117,8 +117,8 @@ func (s *Snapshot) Declared(name string) Entry[schema.Task] {
 	return s.Tasks[task]
 }
 
-// Suspicions returns what is held against slots, by slot: what is said of a task that was
-// declared anew since, or of slots that it has no more, is left out.
+// Suspicions returns the suspects by slot. It leaves out those of a task that was declared again since, and of slots that
+// the task no longer has.
 func (s *Snapshot) Suspicions() map[cluster.Slot]schema.Suspect {
 	if s.Suspects.Rec == nil || s.Suspects.Absent {
 		return nil
@@ -198,11 +198,11 @@ func (s *Snapshot) Errors(keys schema.Keys) []cluster.RecordError {
 	for name, e := range s.Tasks {
 		add(keys.Task(name), e.Err, e.Absent, e.Rec != nil && !e.Rec.Deleted)
 	}
-	for name, e := range s.Agendas {
-		add(keys.Agenda(name), e.Err, false, false)
+	for name, e := range s.TaskRuns {
+		add(keys.TaskRunsOf(name), e.Err, false, false)
 	}
 	for memberID, p := range s.Peers {
-		add(keys.Done(memberID), p.Done.Err, false, false)
+		add(keys.CompletionsOf(memberID), p.Completions.Err, false, false)
 		add(keys.Assignment(memberID), p.Assignment.Err, p.Assignment.Absent, p.Live())
 		add(keys.Status(memberID), p.Status.Err, false, false)
 		add(keys.Member(memberID), p.Member.Err, false, false)
@@ -213,12 +213,12 @@ func (s *Snapshot) Errors(keys schema.Keys) []cluster.RecordError {
 
 // listed reports whether an assignment lists slots of a task, or of its runs.
 func (s *Snapshot) listed(task string) bool {
-	of := func(h schema.SlotRange) bool {
-		base, _ := cluster.SplitRun(h.Task)
+	of := func(name string) bool {
+		base, _ := cluster.SplitRun(name)
 		return base == task
 	}
 	for _, p := range s.Peers {
-		if rec := p.Assignment.Rec; rec != nil && (slices.ContainsFunc(rec.Granted, of) || slices.ContainsFunc(rec.Releasing, of)) {
+		if rec := p.Assignment.Rec; rec != nil && rec.ListsTask(of) {
 			return true
 		}
 	}

@@ -77,7 +77,7 @@ type batch struct {
 	taken                    map[string]bool // assignments and rest
 }
 
-// add adds keys that are no lists.
+// add adds keys of records, not of lists.
 func (b *batch) add(v *View, keys []string) {
 	for _, key := range keys {
 		if b.taken[key] {
@@ -96,7 +96,8 @@ func (b *batch) add(v *View, keys []string) {
 func (v *View) sort(keys []string) *batch {
 	b := &batch{taken: make(map[string]bool, len(keys))}
 	isList := func(key string) bool {
-		return key == v.keys.Assignments() || key == v.keys.Members() || key == v.keys.Tasks() || key == v.keys.Marks() || key == v.keys.Agendas()
+		return key == v.keys.Assignments() || key == v.keys.Members() || key == v.keys.Tasks() || key == v.keys.Marks() ||
+			key == v.keys.TaskRuns()
 	}
 	for _, key := range keys {
 		if isList(key) {
@@ -115,23 +116,23 @@ func (v *View) remark(keys []string) {
 	}
 }
 
-func (v *View) isDone(key string) bool { return schema.Dir(key) == v.keys.Dones() }
+func (v *View) isDone(key string) bool { return schema.Dir(key) == v.keys.Completions() }
 
-// dones returns the records of ended slots of the members that these keys are of: a member's status tells
-// nothing of the slots that it does not hold any more without them.
+// dones returns the records of ended slots of the members that these keys are of: without them a member's status
+// says nothing about the slots that it no longer holds.
 func (v *View) dones(b *batch) (keys []string) {
 	if !v.leader {
 		return nil
 	}
 	listed := make(map[string]bool, len(b.taken))
-	of := []string{v.keys.Assignments(), v.keys.Members(), v.keys.Dones(), schema.Dir(v.keys.Status(""))}
+	of := []string{v.keys.Assignments(), v.keys.Members(), v.keys.Completions(), schema.Dir(v.keys.Status(""))}
 	for _, key := range slices.Concat(b.assignments, b.rest) {
 		memberID := schema.Base(key)
 		if v.snap.Peers[memberID] == nil || listed[memberID] || !slices.Contains(of, schema.Dir(key)) {
 			continue
 		}
 		listed[memberID] = true
-		keys = append(keys, v.keys.Done(memberID))
+		keys = append(keys, v.keys.CompletionsOf(memberID))
 	}
 	return keys
 }
@@ -140,7 +141,7 @@ func (v *View) dones(b *batch) (keys []string) {
 // where that is missing, or somebody else has written it, nobody knows.
 func (v *View) mayHaveEnded(memberID string) bool {
 	p := v.snap.Peers[memberID]
-	return p.Done.Rec != nil && !p.Done.Absent || !p.Live() || p.Assignment.Absent || hasRuns(p.Assignment.Rec)
+	return p.Completions.Rec != nil && !p.Completions.Absent || !p.Live() || p.Assignment.Absent || hasRuns(p.Assignment.Rec)
 }
 
 // hasRuns reports whether an assignment lists slots of runs, as far as it is known.
@@ -148,11 +149,11 @@ func hasRuns(assignment *schema.Assignment) bool {
 	if assignment == nil {
 		return true
 	}
-	return slices.ContainsFunc(assignment.Granted, isRun) || slices.ContainsFunc(assignment.Releasing, isRun)
+	return assignment.ListsTask(isRun)
 }
 
-func isRun(h schema.SlotRange) bool {
-	_, run := cluster.SplitRun(h.Task)
+func isRun(task string) bool {
+	_, run := cluster.SplitRun(task)
 	return run != ""
 }
 
@@ -189,10 +190,10 @@ func (v *View) list(ctx context.Context, key string) (fresh []string, err error)
 				fresh = append(fresh, v.keys.Mark(name))
 			}
 		}
-	case v.keys.Agendas():
+	case v.keys.TaskRuns():
 		for name := range present {
-			if _, known := v.snap.Agendas[name]; !known {
-				fresh = append(fresh, v.keys.Agenda(name))
+			if _, known := v.snap.TaskRuns[name]; !known {
+				fresh = append(fresh, v.keys.TaskRunsOf(name))
 			}
 		}
 	default:

@@ -32,7 +32,7 @@ func remade() []remadeRecord {
 		{keys.Mark("n"), `{"v":1,"cordoned":true}`, `{"v":1,"drain":{"slots":3}}`, func(s *view.Snapshot) any { return s.Mark("n").Drain != nil }, true},
 		{keys.Requests(), `{"v":1,"version":0,"stepDown":1}`, `{"v":1,"version":0,"stepDown":2}`, func(s *view.Snapshot) any { return s.Requests.Rec.StepDown }, int64(2)},
 		{keys.Suspects(), `{"v":1,"version":0,"slots":[]}`, `{"v":1,"version":0,"slots":[{"task":"a","slots":"0","tookDown":["n"],"declared":0}]}`, func(s *view.Snapshot) any { return len(s.Suspects.Rec.Slots) }, 1},
-		{keys.Agenda("a"), `{"v":1,"version":0,"begun":true,"runs":[]}`, `{"v":1,"version":0,"runs":[]}`, func(s *view.Snapshot) any { return s.Agendas["a"].Rec.Begun }, false},
+		{keys.TaskRunsOf("a"), `{"v":1,"version":0,"begun":true,"runs":[]}`, `{"v":1,"version":0,"runs":[]}`, func(s *view.Snapshot) any { return s.TaskRuns["a"].Rec.Begun }, false},
 		{keys.Assignment("g"), `{"v":1,"version":0,"node":"n","host":"h","sessionTimeout":"10s","granted":[],"releasing":[]}`, `{"v":1,"version":0,"node":"n","host":"i","sessionTimeout":"10s","granted":[],"releasing":[]}`,
 			func(s *view.Snapshot) any { return s.Peers["g"].Assignment.Rec.Host }, "i"},
 	}

@@ -30,8 +30,8 @@ func (v *View) store(key string, r coord.Record, err error, at time.Duration) {
 	case schema.Dir(key) == v.keys.Marks():
 		v.storeMark(key, r, err, at)
 		return
-	case schema.Dir(key) == v.keys.Agendas():
-		v.storeAgenda(key, r, err, at)
+	case schema.Dir(key) == v.keys.TaskRuns():
+		v.storeTaskRuns(key, r, err, at)
 		return
 	case schema.Dir(key) == v.keys.Tasks():
 		name := schema.Base(key)
@@ -62,8 +62,8 @@ func (v *View) store(key string, r coord.Record, err error, at time.Duration) {
 		p.Status = decode[schema.Status](p.Status, key, r, err, at)
 	case v.keys.Member(memberID):
 		p.Member = decode[schema.Member](p.Member, key, r, err, at)
-	case v.keys.Done(memberID):
-		p.Done = decode[schema.Done](p.Done, key, r, err, at)
+	case v.keys.CompletionsOf(memberID):
+		p.Completions = decode[schema.Completions](p.Completions, key, r, err, at)
 	}
 	// Who joins has all keys at once, and assignments are read first.
 	p.AssignmentMissing = p.AssignmentMissing ||
@@ -87,16 +87,16 @@ func (v *View) storeMark(key string, r coord.Record, err error, at time.Duration
 	v.snap.Marks[name] = e
 }
 
-// storeAgenda stores an agenda. One that was deleted is forgotten, like a mark.
-func (v *View) storeAgenda(key string, r coord.Record, err error, at time.Duration) {
+// storeTaskRuns stores an agenda. One that was deleted is forgotten, like a mark.
+func (v *View) storeTaskRuns(key string, r coord.Record, err error, at time.Duration) {
 	task := schema.Base(key)
-	e := decode[schema.Agenda](v.snap.Agendas[task], key, r, err, at)
+	e := decode[schema.TaskRuns](v.snap.TaskRuns[task], key, r, err, at)
 	if e.Absent {
 		v.hints.Unwatch(key)
-		delete(v.snap.Agendas, task)
+		delete(v.snap.TaskRuns, task)
 		return
 	}
-	v.snap.Agendas[task] = e
+	v.snap.TaskRuns[task] = e
 }
 
 // forget drops members and tasks of whom nothing is left in the store.
@@ -123,7 +123,7 @@ func (v *View) drop(memberID string) {
 		v.selfWritten.drop(key)
 		v.hints.Unwatch(key)
 	}
-	v.hints.Unwatch(v.keys.Done(memberID))
+	v.hints.Unwatch(v.keys.CompletionsOf(memberID))
 }
 
 // ReadEpoch reads the epoch now.
@@ -137,19 +137,19 @@ func (v *View) ReadEpoch(ctx context.Context) (Entry[schema.Epoch], error) {
 	return v.snap.Epoch, nil
 }
 
-// PutAgenda notes an agenda that the owner has committed itself, nil that it was deleted.
-func (v *View) PutAgenda(task string, rec *schema.Agenda, version int64) {
-	key := v.keys.Agenda(task)
+// PutTaskRuns notes an agenda that the owner has committed itself, nil that it was deleted.
+func (v *View) PutTaskRuns(task string, rec *schema.TaskRuns, version int64) {
+	key := v.keys.TaskRunsOf(task)
 	if rec == nil {
 		v.hints.Unwatch(key)
-		delete(v.snap.Agendas, task)
+		delete(v.snap.TaskRuns, task)
 		return
 	}
-	if _, known := v.snap.Agendas[task]; !known {
+	if _, known := v.snap.TaskRuns[task]; !known {
 		v.hints.Watch(key)
 		v.hints.Mark(key) // reading it arms its watch
 	}
-	v.snap.Agendas[task] = Entry[schema.Agenda]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
+	v.snap.TaskRuns[task] = Entry[schema.TaskRuns]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
 }
 
 // PutEpoch notes what the owner has committed itself.

@@ -12,10 +12,8 @@ func (s *Snapshot) Undeclared(task string) bool {
 		return false
 	}
 	for _, p := range s.Peers {
-		for slot := range p.listed() {
-			if slot.Task == task {
-				return true
-			}
+		if p.Assignment.Rec != nil && p.Assignment.Rec.ListsTask(func(name string) bool { return name == task }) {
+			return true
 		}
 	}
 	return false

@@ -45,9 +45,9 @@ type Peer struct {
 	Assignment Entry[schema.Assignment]
 	Status     Entry[schema.Status]
 	Member     Entry[schema.Member]
-	// Done is read after the others, by leaders only: what the member says to have ended by the time
+	// Completions is read after the others, by leaders only: what the member says to have ended by the time
 	// of its status is in it.
-	Done Entry[schema.Done]
+	Completions Entry[schema.Completions]
 	// Silent: it has proven nothing for so long that it can have no lease, although its session goes on. Leaders do not
 	// go by it: their promise is the session's.
 	Silent bool
@@ -78,7 +78,7 @@ type Snapshot struct {
 	Marks    map[string]Entry[schema.Mark] // by node name; those that want nothing, too, until they are removed
 	Peers    map[string]*Peer              // by MemberID; the values are replaced, not changed
 	Tasks    map[string]Entry[schema.Task]
-	Agendas  map[string]Entry[schema.Agenda] // by task; none that was deleted
+	TaskRuns map[string]Entry[schema.TaskRuns] // by task; none that was deleted
 }
 
 // View keeps a snapshot up to date. One goroutine owns it.
@@ -115,17 +115,19 @@ func New(cluster string, session coord.Session, keys schema.Keys, options ...Opt
 		hints:       coord.NewHints(session),
 		selfWritten: selfWrites{assignments: map[string]bool{}, hinted: map[string]bool{}},
 		snap: Snapshot{
-			Cluster: cluster,
-			Peers:   map[string]*Peer{},
-			Tasks:   map[string]Entry[schema.Task]{},
-			Marks:   map[string]Entry[schema.Mark]{},
-			Agendas: map[string]Entry[schema.Agenda]{},
+			Cluster:  cluster,
+			Peers:    map[string]*Peer{},
+			Tasks:    map[string]Entry[schema.Task]{},
+			Marks:    map[string]Entry[schema.Mark]{},
+			TaskRuns: map[string]Entry[schema.TaskRuns]{},
 		},
 	}
 	for _, o := range options {
 		o(v)
 	}
-	first := []string{keys.Assignments(), keys.Members(), keys.Tasks(), keys.Settings(), keys.Suspects(), keys.Marks(), keys.Requests(), keys.Agendas()}
+	first := []string{
+		keys.Assignments(), keys.Members(), keys.Tasks(), keys.Settings(), keys.Suspects(), keys.Marks(), keys.Requests(), keys.TaskRuns(),
+	}
 	if v.leader {
 		first = append(first, keys.Removed())
 	} else {
@@ -171,6 +173,6 @@ func (v *View) peerKeys(memberID string) [3]string {
 // Snapshot returns what is known. It stays as it is when the view goes on.
 func (v *View) Snapshot() *Snapshot {
 	s := v.snap
-	s.Peers, s.Tasks, s.Marks, s.Agendas = maps.Clone(s.Peers), maps.Clone(s.Tasks), maps.Clone(s.Marks), maps.Clone(s.Agendas)
+	s.Peers, s.Tasks, s.Marks, s.TaskRuns = maps.Clone(s.Peers), maps.Clone(s.Tasks), maps.Clone(s.Marks), maps.Clone(s.TaskRuns)
 	return &s
 }

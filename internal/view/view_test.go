@@ -86,7 +86,7 @@ func set(t *testing.T, s coord.Session, key, value string) {
 	}
 }
 
-// refresh refreshes until nothing is marked any more.
+// refresh refreshes until nothing is marked any longer.
 func refresh(t *testing.T, v *view.View) *view.Snapshot {
 	t.Helper()
 	for {
@@ -230,9 +230,9 @@ func TestLastGoodRecordStays(t *testing.T) {
 	})
 }
 
-// Marks and orders are deleted when nothing is left of them: one that was deleted and made anew between
+// Marks and requests are deleted when nothing is left of them: one that was deleted and made again between
 // two reads has the version of the old one, and is another.
-func TestKeysMadeAnew(t *testing.T) {
+func TestKeysMadeAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service := mem.New(mem.Config{})
 		session := open(t, service.Client())
@@ -355,7 +355,7 @@ func TestObserverSettlesForWhatItKnew(t *testing.T) {
 		}{{"no session", nil, 0}, {"no answer", mute{open(t, store)}, 2 * time.Second}} {
 			time.Sleep(5 * time.Minute)
 			o.Use(c.session)
-			o.Retell() // which is no news
+			o.Retell() // which changes nothing
 			began, since := time.Now(), o.KeepFresh()
 			snap, err := o.Next(t.Context(), since-1)
 			if took := time.Since(began); err != nil || snap.Number < since || snap.Peers["n1"] == nil || took != c.within {
@@ -503,14 +503,14 @@ func TestWhatHasEndedIsRead(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				service := mem.New(mem.Config{})
 				a := join(t, service.Client(), "a")
-				if _, err := a.Commit(t.Context(), coord.Create(keys.Done("a"), []byte(ended))); err != nil {
+				if _, err := a.Commit(t.Context(), coord.Create(keys.CompletionsOf("a"), []byte(ended))); err != nil {
 					t.Fatal(err)
 				}
 				c.change(t, a)
 				v := view.New("test", open(t, service.Client()), keys, view.ForLeader())
 				defer v.Close()
 				p := refresh(t, v).Peers["a"]
-				if got := p.Done.Rec != nil && !p.Done.Absent; got != c.want {
+				if got := p.Completions.Rec != nil && !p.Completions.Absent; got != c.want {
 					t.Errorf("it is read: %v; want %v", got, c.want)
 				}
 			})
@@ -562,7 +562,7 @@ func TestMissingFromTheFirst(t *testing.T) {
 func TestSpecOfAssignments(t *testing.T) {
 	granted := func(token int64, workers int) *view.Peer {
 		spec := &cluster.TaskSpec{Name: "t", WorkName: "w", WorkerNum: workers}
-		return &view.Peer{Assignment: view.Entry[schema.Assignment]{Rec: &schema.Assignment{Granted: []schema.SlotRange{{Task: "t", Slots: cluster.Indexes{0}, Token: token, Spec: spec}}}}}
+		return &view.Peer{Assignment: view.Entry[schema.Assignment]{Rec: &schema.Assignment{Granted: []schema.Granted{{SlotRange: schema.SlotRange{Task: "t", Slots: cluster.Indexes{0}, Token: token}, Spec: spec}}}}}
 	}
 	s := view.Snapshot{Peers: map[string]*view.Peer{"g1": granted(5, 9), "g2": granted(6, 3), "g3": granted(4, 9)}}
 	s.Tasks = map[string]view.Entry[schema.Task]{"t": {Err: schema.ErrCorrupt}}

@@ -58,7 +58,7 @@ func (p *Pool) killed(s *slot, err error) {
 	if !errors.Is(err, cluster.ErrKilled) {
 		return
 	}
-	s.run.Log.Warn("worker did not stop by itself and was killed", "error", err, "stopTimeout", s.run.spec.Load().Grace())
+	s.run.Log.Warn("worker did not stop by itself and was killed", "error", err, "stopTimeout", s.run.spec.Load().StopTimeoutOrDefault())
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s.how = err.Error()
@@ -140,7 +140,7 @@ func (p *Pool) limited(ctx context.Context, s *slot) error {
 	cause := fmt.Errorf("it has run for %v: %w", limit, context.DeadlineExceeded)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, cause)
 	defer cancel()
-	late := time.AfterFunc(limit+s.run.spec.Load().Grace(), func() { p.stuck(s) })
+	late := time.AfterFunc(limit+s.run.spec.Load().StopTimeoutOrDefault(), func() { p.stuck(s) })
 	defer late.Stop()
 	err := execute(ctx, s)
 	if context.Cause(ctx) == cause { //nolint:errorlint // this very one
@@ -164,7 +164,7 @@ const (
 var afterAtOnce = backoff.Policy{First: backoffMin, Max: atOnceMost, Jitter: backoffJitter}
 
 // pause waits between two executions: for as long as the task says, or, where it says nothing, for ever longer as long as
-// the work returns at once. The slot counts as running: what changes every few seconds is no state to tell the cluster.
+// the work returns at once. The slot counts as running: what changes every few seconds does not belong into the status.
 func (p *Pool) pause(s *slot, began time.Time) {
 	spec := s.run.spec.Load()
 	wait := time.Duration(spec.Interval)
@@ -215,7 +215,7 @@ func (p *Pool) returns(s *slot, at string) {
 	}
 }
 
-// execution notes that the work is executed now, or is not any more, and tells whether it may be.
+// execution notes that the work is executed now, or no longer is, and reports whether it may be.
 func (p *Pool) execution(s *slot, begins bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

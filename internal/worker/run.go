@@ -31,7 +31,7 @@ type Checkpoints interface {
 	Last(ctx context.Context, g cluster.Grant) ([]byte, error)
 }
 
-// Continues tells whether the task lets its workers run on while the node cannot prove its lease.
+// Continues reports whether the task lets its workers run on while the node cannot prove its lease.
 func (r *Run) Continues() bool { return r.spec.Load().Continues() }
 
 // Params returns what the task's workers are told at present.
@@ -60,5 +60,5 @@ func (r *Run) Stdout() io.Writer { return r.stdout }
 // Stderr is Stdout for what went wrong.
 func (r *Run) Stderr() io.Writer { return r.stderr }
 
-// Valid tells whether the node's lease holds right now.
+// Valid reports whether the node's lease holds right now.
 func (r *Run) Valid() bool { return r.valid() }

@@ -185,7 +185,7 @@ func (p *Pool) newSlot(g cluster.Grant, node *slog.Logger) *slot {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if limit := time.Duration(g.Spec.Timeout); s.ofRun && limit != 0 && s.executing && s.overdue == nil {
-			return s.began.Add(limit + g.Spec.Grace()), time.Since(s.began) >= limit
+			return s.began.Add(limit + g.Spec.StopTimeoutOrDefault()), time.Since(s.began) >= limit
 		}
 		return s.deadline, s.overdue != nil
 	}
@@ -196,12 +196,12 @@ func (p *Pool) newSlot(g cluster.Grant, node *slog.Logger) *slot {
 	}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	s.report = cluster.Report{
-		Slot:      g.Slot,
-		Token:     g.Token,
-		State:     cluster.WorkerStarting,
-		Since:     time.Now(),
-		Grace:     g.Spec.Grace(),
-		Continues: g.Spec.Continues(),
+		Slot:        g.Slot,
+		Token:       g.Token,
+		State:       cluster.WorkerStarting,
+		Since:       time.Now(),
+		StopTimeout: g.Spec.StopTimeoutOrDefault(),
+		Continues:   g.Spec.Continues(),
 	}
 	return s
 }
@@ -213,7 +213,7 @@ func (p *Pool) Update(id cluster.Slot, spec cluster.TaskSpec) {
 	if s := p.slots[id]; s != nil && *s.run.spec.Load() != spec {
 		s.run.spec.Store(&spec)
 		p.count(&s.report, -1)
-		s.report.Grace, s.report.Continues = spec.Grace(), spec.Continues()
+		s.report.StopTimeout, s.report.Continues = spec.StopTimeoutOrDefault(), spec.Continues()
 		p.count(&s.report, 1)
 		if s.report.State == cluster.WorkerGivenUp && !s.ofRun {
 			close(s.again)

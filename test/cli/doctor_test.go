@@ -23,7 +23,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/test/zkserver"
 )
 
-// The doctor sees what is wrong with a real ZooKeeper, and says how to mend it.
+// The doctor sees what is wrong with a real ZooKeeper, and says how to fix it.
 func TestDoctorOnZooKeeper(t *testing.T) {
 	ensemble := zkserver.Start(t, 3)
 	bin := fleet.Shipped(t)
@@ -168,7 +168,7 @@ func TestUnreachableService(t *testing.T) {
 		cmd := exec.Command(bin, "run", "--name", "n1", "--http", "127.0.0.1:0", "--no-supervise", flag, "127.0.0.1:1")
 		cmd.Dir = t.TempDir()
 		node := fleet.Run(t, cmd)
-		found, address := node.Find(`.*"msg":"not a member; trying again".*\n`), node.Find(`"http":"([^"]+)"`)
+		found, address := node.Find(`.*"msg":"not a member; trying again".*\n`), node.Find(`"msg":"starting".*"address":"([^"]+)"`)
 		ready, _ := exec.Command(bin, "healthcheck", "--ready", "--server", address).CombinedOutput()
 		node.Signal(syscall.SIGINT)
 		if code := node.Exit(); code != 0 {
@@ -201,7 +201,7 @@ func (oldEtcd) Status(context.Context, *pb.StatusRequest) (*pb.StatusResponse, e
 }
 
 // A user name that a cluster gets later protects nothing: a node that starts and the doctor say so, and cluster
-// protect mends it.
+// protect fixes it.
 func TestProtectOnZooKeeper(t *testing.T) {
 	server := zkserver.Start(t, 1)
 	bin, dir := fleet.Shipped(t), t.TempDir()

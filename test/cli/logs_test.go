@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -120,11 +121,8 @@ workerNum = 1
 resize = "live"
 `
 	bin, c := three(t, config)
-	if err := settled(c.Server); err != nil {
-		t.Fatal(err)
-	}
 	api, err := client.New(c.Server, client.Options{})
-	if err != nil {
+	if err := errors.Join(err, settled(c.Server)); err != nil {
 		t.Fatal(err)
 	}
 	run := func(args ...string) {

@@ -274,7 +274,7 @@ func TestJoinGate(t *testing.T) {
 func TestEarlyEndOfALongerSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, task("a", 2))
-		w.Service = mem.New(mem.Config{Timeout: 10 * time.Second, Grace: coord.OwnTimeout, Latency: 3 * time.Millisecond})
+		w.Service = mem.New(mem.Config{Timeout: 10 * time.Second, TakeoverDelay: coord.OwnTimeout, Latency: 3 * time.Millisecond})
 		w.timeouts = map[string]time.Duration{"n2": 30 * time.Second}
 		n1 := w.start("n1")
 		n2 := w.start("n2")

@@ -211,7 +211,7 @@ func TestExitTimer(t *testing.T) {
 				n1 := w.start("n1")
 				client.Store(n1.Client)
 				time.Sleep(10 * time.Second)
-				hangs.Store([]string{"follower.Guard(", "follower.(*following)"})
+				hangs.Store([]string{"follower.LeaseWatchdog(", "follower.(*following)"})
 				n1.Cut()
 				time.Sleep(30 * time.Second)
 				if got := exits.Load() == 1; got != c.want || exits.Load() > 1 {

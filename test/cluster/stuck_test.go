@@ -89,7 +89,7 @@ func TestStuckWorkerAtTheHardStopEndsTheNode(t *testing.T) {
 // Many workers that do not stop do not keep the process from ending in time: they are not reported first.
 func TestManyStuckWorkersEndInTime(t *testing.T) {
 	const timeout, grace, workers = 6 * time.Second, 2 * time.Second, 2000
-	service := mem.New(mem.Config{Timeout: timeout, Grace: grace})
+	service := mem.New(mem.Config{Timeout: timeout, TakeoverDelay: grace})
 	free := make(chan struct{})
 	var running atomic.Int64
 	c := testcluster.Cluster{Service: service, Tasks: []cluster.TaskSpec{task("a", workers)}}

@@ -19,7 +19,7 @@ import (
 // does, until when it may, that nothing runs any longer, and the end.
 func TestSupervisorReports(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		service := mem.New(mem.Config{Timeout: 20 * time.Second, Grace: 2 * time.Second, Latency: 3 * time.Millisecond})
+		service := mem.New(mem.Config{Timeout: 20 * time.Second, TakeoverDelay: 2 * time.Second, Latency: 3 * time.Millisecond})
 		observer, err := service.Client().Open(t.Context())
 		if err != nil {
 			t.Fatal(err)

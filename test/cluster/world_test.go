@@ -83,7 +83,7 @@ type world struct {
 
 func newWorld(t *testing.T, tasks ...cluster.TaskSpec) *world {
 	w := &world{t: t, floor: newFloor(t)}
-	w.Service = mem.New(mem.Config{Timeout: 20 * time.Second, Grace: 2 * time.Second, Latency: 3 * time.Millisecond})
+	w.Service = mem.New(mem.Config{Timeout: 20 * time.Second, TakeoverDelay: 2 * time.Second, Latency: 3 * time.Millisecond})
 	w.Tasks, w.Store = tasks, w.storeOf
 	return w
 }

@@ -113,7 +113,7 @@ func TestNothingThere(t *testing.T) {
 	server := apinode.Serve(t, node, httpapi.Options{})
 	p := browser(t)
 	p.do(chromedp.Navigate(server.URL + "/"))
-	p.says("#summary", "there is no leader")
+	p.says("#summary", "no leader at the moment")
 	for page, says := range map[string]string{
 		"overview": "xconsumer run", "tasks": "No tasks yet", "nodes": "No nodes yet", "workers": "No workers", "runs": "No runs yet",
 		"task/x": "Task x does not exist", "node/x": "Node x does not exist", "worker/x/0": "Worker x#0 does not exist", "nonsense": "page does not exist",

@@ -113,6 +113,7 @@ func pauses(p *page) {
 	p.open("/task/mails")
 	p.says("dl", "test02")
 	p.await("it can be paused", `[...document.querySelectorAll("button")].some((b) => b.textContent === "Pause" && !b.disabled)`)
+	p.await("4 run", `[...document.querySelectorAll("dt")].find((e) => e.textContent === "Running")?.nextElementSibling.textContent === "4"`)
 	value[bool](p, `([...document.querySelectorAll("button")].find((b) => b.textContent === "Pause").click(), true)`)
 	p.says("#question", "4 running workers will stop")
 	p.click("#yes")
@@ -224,12 +225,14 @@ func edits(p *page) {
 	p.says("#question", "1 running worker will stop")
 	p.click("#yes")
 	p.says(".empty", "Task fresh does not exist")
+	p.quiet(14)
 }
 
 func replays(p *page) {
 	p.open("/timeline")
 	p.await("the timeline shows it", `document.querySelectorAll("tbody tr").length > 20`)
 	p.await("there is a slider", `document.querySelector("#replay") !== null`)
+	p.await("nothing is left of the task that was deleted", `document.querySelectorAll('[data-slot^="fresh"]').length === 0`)
 	now := value[string](p, drawn)
 	early := later[int](p, `(async () => {
 		for (let n = 0; ; n++) { // the first decision after which something is placed
@@ -241,10 +244,15 @@ func replays(p *page) {
 	p.says("#replayed", "After decision")
 	p.await("the picture is another", fmt.Sprintf(`document.querySelectorAll(".node:not(.nowhere) [data-slot]").length > 5 && %s !== %q`, drawn, now))
 	p.picture("timeline")
+	value[bool](p, `(window.due = [], window.timeout = window.setTimeout, window.setTimeout = (f, ms) => { if (ms === 1500) window.due.push(f); return window.timeout(f, ms); }, true)`)
 	p.click("#play")
 	first := value[string](p, `location.hash`)
 	p.await("it plays", fmt.Sprintf(`location.hash !== %q`, first))
 	value[bool](p, `([...document.querySelectorAll("button")].find((b) => b.textContent === "Back to the present").click(), true)`)
+	// A timer of the replay may fire before the page has cleared it.
+	if !value[bool](p, `(window.setTimeout = window.timeout, window.due.forEach((f) => f()), window.due.length > 0)`) {
+		p.Error("the replay has set no timer")
+	}
 	p.says("#replayed", "Present state")
 	p.await("everything is where it was", fmt.Sprintf(`%s === %q`, drawn, now))
 }

@@ -153,29 +153,7 @@ func TestDev(t *testing.T) {
 	fleets.Await(t, "all three nodes are there", func() bool { s = fleets.StateOf(t, first); return healthy(s, 3, "") })
 
 	t.Log("a node of another terminal joins and leaves")
-	etcd := d.Find(`run --join (http://\S+)`)
-	elsewhere := t.TempDir()
-	if err := os.WriteFile(filepath.Join(elsewhere, "app.toml"), []byte("cluster = \"other\"\n[zookeeper]\nhost = \"nowhere\"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	joined := launch(t, elsewhere, "run", "--join", etcd, "--name", "guest", "--http", "127.0.0.1:0")
-	joined.Find(`ignored because of --join.*\[zookeeper\], cluster`)
-	fleets.Await(t, "it is one of four", func() bool { return healthy(fleets.StateOf(t, first), 4, "") })
-	guest := joined.Find(`"msg":"starting".*"http":"([^"]+)"`)
-	s = fleets.StateOf(t, first)
-	for _, asked := range []string{first, guest} {
-		for _, w := range s.Workers {
-			if err := firstLine(t, asked, w.Slot()); err != nil {
-				t.Errorf("%s does not show the log of %v on %s: %v", asked, w.Slot(), w.Node, err)
-			}
-		}
-	}
-	if err := joined.Cmd.Process.Signal(syscall.SIGINT); err != nil {
-		t.Fatal(err)
-	}
-	if code := joined.Exit(); code != 0 {
-		t.Errorf("the guest left with code %d", code)
-	}
+	joinsAndLeaves(t, first, d.Find(`run --join (http://\S+)`))
 	fleets.Await(t, "it has left", func() bool { s = fleets.StateOf(t, first); return healthy(s, 3, "") })
 
 	t.Log("Ctrl-C ends all of it")
@@ -198,6 +176,33 @@ func TestDev(t *testing.T) {
 		if !prefixed.MatchString(line) || strings.Contains(line, "etcdserver/") || strings.Contains(line, `"level":`) {
 			t.Errorf("on the terminal: %q", line)
 		}
+	}
+}
+
+// joinsAndLeaves has a node of another terminal join the cluster of a dev, show every worker's log, and leave.
+func joinsAndLeaves(t *testing.T, first, etcd string) {
+	t.Helper()
+	elsewhere := t.TempDir()
+	if err := os.WriteFile(filepath.Join(elsewhere, "app.toml"), []byte("cluster = \"other\"\n[zookeeper]\nhost = \"nowhere\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	joined := launch(t, elsewhere, "run", "--join", etcd, "--name", "guest", "--http", "127.0.0.1:0")
+	joined.Find(`ignored because of --join.*\[zookeeper\], cluster`)
+	fleets.Await(t, "it is one of four", func() bool { return healthy(fleets.StateOf(t, first), 4, "") })
+	guest := joined.Find(`"msg":"starting".*"address":"([^"]+)"`)
+	s := fleets.StateOf(t, first)
+	for _, asked := range []string{first, guest} {
+		for _, w := range s.Workers {
+			if err := firstLine(t, asked, w.Slot()); err != nil {
+				t.Errorf("%s does not show the log of %v on %s: %v", asked, w.Slot(), w.Node, err)
+			}
+		}
+	}
+	if err := joined.Cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if code := joined.Exit(); code != 0 {
+		t.Errorf("the guest left with code %d", code)
 	}
 }
 

@@ -43,7 +43,7 @@ func startPeers(t *testing.T, n int, config, token string) *peers {
 	}
 	for i := range n {
 		node := launch(t, p.dir, "run", "--name", fmt.Sprintf("n%d", i+1))
-		address := node.Find(`"msg":"starting".*"http":"([^"]+)"`)
+		address := node.Find(`"msg":"starting".*"address":"([^"]+)"`)
 		p.nodes = append(p.nodes, node)
 		p.urls = append(p.urls, "http://127.0.0.1"+address[strings.LastIndex(address, ":"):])
 	}

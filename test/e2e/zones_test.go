@@ -35,11 +35,11 @@ func TestNoTimeZones(t *testing.T) {
 	}{
 		{"bare", "Europe/Berlin", "", missing + `; import _ "time/tzdata" in its main package, or install the system's package tzdata`},
 		{"bare", "Europe/Berlin", "ZONEINFO=/zones.zip", missing + " or at ZONEINFO=/zones.zip; "},
-		{"bare", "Local", "", `timeZone: "Local" is no time zone`},
+		{"bare", "Local", "", `timeZone: invalid time zone "Local"`},
 		{"bare", "", "", "<nil>"},
 		{"bare", "UTC", "", "<nil>"},
 		{"zones", "Europe/Berlin", "", "<nil>"},
-		{"zones", "Europe/Berlyn", "", `timeZone: "Europe/Berlyn" is no time zone; name one as in "Europe/Berlin"`},
+		{"zones", "Europe/Berlyn", "", `timeZone: invalid time zone "Europe/Berlyn"; name one as in "Europe/Berlin"`},
 	} {
 		cmd := exec.Command("/"+c.program, c.zone)
 		cmd.Dir, cmd.Env = "/", []string{c.env}

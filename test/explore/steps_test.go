@@ -161,7 +161,7 @@ func (w world) decide(name string, l leader, maxAssignments int, h hole, add add
 			l.reaped = with(l.reaped, memberID, true)
 			what += " " + memberID + ": reaped;"
 		} else {
-			what += fmt.Sprintf(" %s: [%s|%s];", memberID, text(assignment.Granted), text(assignment.Releasing))
+			what += fmt.Sprintf(" %s: [%s];", memberID, lists(assignment))
 		}
 	}
 	l.stage = waits
@@ -178,10 +178,11 @@ func forgetCounts(snap *view.Snapshot, count int) {
 		}
 		assignment := *p.Assignment.Rec
 		assignment.Granted, assignment.Releasing = slices.Clone(assignment.Granted), slices.Clone(assignment.Releasing)
-		for _, list := range [][]schema.SlotRange{assignment.Granted, assignment.Releasing} {
-			for i := range list {
-				list[i].Count = &count
-			}
+		for i := range assignment.Granted {
+			assignment.Granted[i].Count = &count
+		}
+		for i := range assignment.Releasing {
+			assignment.Releasing[i].Count = &count
 		}
 		p.Assignment.Rec = &assignment
 	}

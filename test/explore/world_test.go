@@ -149,7 +149,7 @@ func without[K comparable, V any](m map[K]V, k K) map[K]V {
 
 // join creates a member's keys in one commit.
 func (w world) join(memberID string) world {
-	w.assignments = with(w.assignments, memberID, record[schema.Assignment]{rec: &schema.Assignment{Node: "node-" + memberID, Granted: []schema.SlotRange{}, Releasing: []schema.SlotRange{}}, exists: true})
+	w.assignments = with(w.assignments, memberID, record[schema.Assignment]{rec: &schema.Assignment{Node: "node-" + memberID, Granted: []schema.Granted{}, Releasing: []schema.Releasing{}}, exists: true})
 	w.statuses = with(w.statuses, memberID, record[schema.Status]{rec: &schema.Status{}, exists: true})
 	w.alive = with(w.alive, memberID, true)
 	w.nodes = with(w.nodes, memberID, &node{running: map[cluster.Slot]int64{}, counts: map[cluster.Slot]int{}, asked: map[cluster.Slot]bool{}, said: &schema.Status{}, lease: true})
@@ -207,7 +207,7 @@ func (l *leader) snapshot() *view.Snapshot {
 // local is what a node decides from.
 func (n *node) local() follower.Local {
 	l := follower.Local{
-		Assignment: n.assignment.rec, DocVersion: n.assignment.version, DocGood: n.good, Said: n.said,
+		Assignment: n.assignment.rec, AssignmentVersion: n.assignment.version, AssignmentGood: n.good, LastStatus: n.said,
 		Running: map[cluster.Slot]cluster.Report{}, Claims: map[cluster.Slot]schema.Claim{},
 	}
 	for slot, token := range n.running {
@@ -227,22 +227,14 @@ func (n *node) local() follower.Local {
 // key distinguishes worlds.
 func (w world) key() string {
 	var b strings.Builder
-	held := func(list []schema.SlotRange) {
-		for _, h := range list {
-			count, _ := h.Told()
-			fmt.Fprintf(&b, "%s@%d/%d of %d ", h.Slots, h.Token, h.Version, count)
-		}
-	}
 	assignment := func(r record[schema.Assignment]) {
 		if !r.exists || r.rec == nil {
 			b.WriteString("-;")
 			return
 		}
 		fmt.Fprintf(&b, "v%d[", r.version)
-		held(r.rec.Granted)
-		b.WriteByte('|')
-		held(r.rec.Releasing)
-		fmt.Fprintf(&b, "%v];", r.rec.Closed != nil)
+		b.WriteString(lists(r.rec))
+		fmt.Fprintf(&b, " %v];", r.rec.Closed != nil)
 	}
 	status := func(r record[schema.Status]) {
 		if !r.exists || r.rec == nil {
@@ -250,8 +242,8 @@ func (w world) key() string {
 			return
 		}
 		fmt.Fprintf(&b, "v%d a%d %v[", r.version, r.rec.Applied, r.rec.Fenced)
-		held(r.rec.Holding)
-		b.WriteString("];")
+		b.WriteString(text(r.rec.Holding))
+		b.WriteString(" ];")
 	}
 	fmt.Fprintf(&b, "%d %d %d %d %v%v%v ", w.workers, w.epoch, w.term, w.nextToken, w.candidates["L1"], w.candidates["L2"], w.budget)
 	for _, memberID := range memberIDs {
@@ -287,7 +279,7 @@ func (w world) key() string {
 		fmt.Fprintf(&t, "%s %d %d %v %d %d %v:", m.from, m.epoch, m.token, m.claim, m.docAt, m.statusAt, m.silent)
 		for _, memberID := range slices.Sorted(maps.Keys(m.assignments)) {
 			if d := m.assignments[memberID]; d != nil {
-				fmt.Fprintf(&t, "%s%d %v %v", memberID, m.at[memberID], text(d.Granted), text(d.Releasing))
+				fmt.Fprintf(&t, "%s%d %v", memberID, m.at[memberID], lists(d))
 			} else {
 				fmt.Fprintf(&t, "%s%d dead", memberID, m.at[memberID])
 			}
@@ -302,11 +294,26 @@ func (w world) key() string {
 	return b.String()
 }
 
-func text(list []schema.SlotRange) string {
+// lists writes what an assignment grants and what it asks back.
+func lists(assignment *schema.Assignment) string {
+	var parts []string
+	for _, h := range assignment.Granted {
+		count, _ := h.WorkerCount()
+		parts = append(parts, fmt.Sprintf("%s@%d of %d", h.Slots, h.Token, count))
+	}
+	parts = append(parts, "|")
+	for _, h := range assignment.Releasing {
+		count, _ := h.WorkerCount()
+		parts = append(parts, fmt.Sprintf("%s@%d/%d of %d", h.Slots, h.Token, h.Version, count))
+	}
+	return strings.Join(parts, " ")
+}
+
+// text writes what a member holds.
+func text(list []schema.Claimed) string {
 	var parts []string
 	for _, h := range list {
-		count, _ := h.Told()
-		parts = append(parts, fmt.Sprintf("%s@%d/%d of %d", h.Slots, h.Token, h.Version, count))
+		parts = append(parts, fmt.Sprintf("%s@%d", h.Slots, h.Token))
 	}
 	return strings.Join(parts, " ")
 }

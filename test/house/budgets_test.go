@@ -18,7 +18,6 @@ const (
 // overMethods and overLines are what was above its budget when the rule came, with what it has. They only shrink.
 var (
 	overMethods = map[string]int{
-		"app/internal/cli.shell":         60,
 		"app/internal/config.configFile": 50,
 		"httpapi.API":                    60,
 		"internal/leader.leading":        45,
@@ -27,8 +26,7 @@ var (
 		"test/sim.world":                 45,
 	}
 	overLines = map[string]int{
-		"app/internal/cli": 5250,
-		"httpapi":          5600,
+		"httpapi": 5600,
 	}
 )
 

@@ -13,7 +13,7 @@ import (
 // a slot is noted once, by whoever holds it, what has ended is not granted again, and a run is over
 // when all of it is.
 type runs struct {
-	agendas map[string]*schema.Agenda
+	agendas map[string]*schema.TaskRuns
 	seen    map[string]bool                  // runs that have begun, by task@run
 	ended   map[cluster.Slot]string          // who noted it, and under which token
 	records map[string]map[cluster.Slot]bool // what a member's record says, by MemberID
@@ -23,7 +23,7 @@ type runs struct {
 
 func newRuns() runs {
 	return runs{
-		agendas: map[string]*schema.Agenda{},
+		agendas: map[string]*schema.TaskRuns{},
 		seen:    map[string]bool{},
 		ended:   map[cluster.Slot]string{},
 		records: map[string]map[cluster.Slot]bool{},
@@ -41,7 +41,7 @@ func (r *runs) agenda(c Change, by string, fail failer) {
 		delete(r.agendas, task)
 		return
 	}
-	after := new(schema.Agenda)
+	after := new(schema.TaskRuns)
 	if err := decode(c, after); err != nil {
 		if by == "" {
 			fail("I5", "%v", err)
@@ -73,7 +73,7 @@ func (r *runs) agenda(c Change, by string, fail failer) {
 			continue
 		}
 		for _, index := range run.Done {
-			if !now.Over(index) {
+			if !now.Finished(index) {
 				fail("I9", "%s#%d is no longer done", cluster.RunTask(task, run.ID), index)
 			}
 		}
@@ -82,12 +82,12 @@ func (r *runs) agenda(c Change, by string, fail failer) {
 
 // ran judges the record of a run that is over.
 func (r *runs) ran(c Change, fail failer) {
-	rec := new(schema.Ran)
+	rec := new(schema.FinishedRun)
 	if c.Deleted || decode(c, rec) != nil {
 		return
 	}
-	if rec.Left() != 0 {
-		fail("I9", "%s is over, and %d of its slots are not", cluster.RunTask(rec.Task, rec.ID), rec.Left())
+	if rec.Remaining() != 0 {
+		fail("I9", "%s is over, and %d of its slots are not", cluster.RunTask(rec.Task, rec.ID), rec.Remaining())
 	}
 	name := cluster.RunTask(rec.Task, rec.ID)
 	for index := range rec.WorkerNum {
@@ -101,7 +101,7 @@ func (r *runs) ran(c Change, fail failer) {
 func (r *runs) done(c Change, by string, holding *schema.Status, fail failer) {
 	memberID := schema.Base(c.Key)
 	after := map[cluster.Slot]bool{}
-	rec := new(schema.Done)
+	rec := new(schema.Completions)
 	if !c.Deleted {
 		if err := decode(c, rec); err != nil {
 			if by == "" {
@@ -169,7 +169,7 @@ func (s *Store) Late(before time.Time) (list []string) {
 			if r := &a.Runs[i]; !r.Queued && r.Began.Before(before) {
 				list = append(
 					list,
-					fmt.Sprintf("%s, begun at %v, has %d of %d workers left", cluster.RunTask(task, r.ID), r.Began, r.Left(), r.WorkerNum),
+					fmt.Sprintf("%s, begun at %v, has %d of %d workers left", cluster.RunTask(task, r.ID), r.Began, r.Remaining(), r.WorkerNum),
 				)
 			}
 		}

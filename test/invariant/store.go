@@ -76,7 +76,7 @@ func (s *Store) Apply(at time.Duration, by string, changes []Change) {
 	}
 	said := maps.Clone(s.said) // evidence is what was there before; it does not go stale
 	tokens := s.tokens
-	var touched []string
+	touched := false            // an assignment
 	for _, c := range changes { // what is said of ended slots is said together with the status
 		if schema.Dir(c.Key) == schema.Dir(s.keys.Status("")) {
 			status := new(schema.Status)
@@ -107,11 +107,11 @@ func (s *Store) Apply(at time.Duration, by string, changes []Change) {
 			s.judgeEpoch(c, fail)
 		case schema.Dir(c.Key) == schema.Dir(s.keys.Decision(0)) && by == "" && !c.Deleted:
 			judgeReasons(c, fail)
-		case schema.Dir(c.Key) == s.keys.Agendas():
+		case schema.Dir(c.Key) == s.keys.TaskRuns():
 			s.runs.agenda(c, by, fail)
-		case strings.HasPrefix(c.Key, schema.Dir(s.keys.Ran("", ""))):
+		case strings.HasPrefix(c.Key, schema.Dir(s.keys.FinishedRun("", ""))):
 			s.runs.ran(c, fail)
-		case schema.Dir(c.Key) == s.keys.Dones():
+		case schema.Dir(c.Key) == s.keys.Completions():
 			status := s.said[memberID]
 			if s.gone[memberID] {
 				status = nil
@@ -138,12 +138,16 @@ func (s *Store) Apply(at time.Duration, by string, changes []Change) {
 			}
 			s.judgeAssignment(memberID, assignment, said[memberID], tokens, by, at, fail)
 			s.assignments[memberID], s.spoilt[memberID] = assignment, false
-			touched = append(touched, memberID)
+			touched = true
 		}
 	}
-	if len(touched) == 0 {
-		return
+	if touched {
+		s.judgeAll(at, by, fail)
 	}
+}
+
+// judgeAll judges all assignments together, as they are after a commit that touched some.
+func (s *Store) judgeAll(at time.Duration, by string, fail func(invariant, format string, args ...any)) {
 	doubled := map[string]bool{}
 	for _, twice := range Twice(s.assignments) {
 		doubled[twice] = true
@@ -272,13 +276,11 @@ func Twice(assignments map[string]*schema.Assignment) (wrong []string) {
 		if assignment == nil {
 			continue
 		}
-		for _, list := range [][]schema.SlotRange{assignment.Granted, assignment.Releasing} {
-			for slot := range schema.Each(list) {
-				if other := listed[slot]; other != "" {
-					wrong = append(wrong, fmt.Sprintf("%s is listed by %s and %s", slot, other, memberID))
-				}
-				listed[slot] = memberID
+		for slot := range assignment.Each() {
+			if other := listed[slot]; other != "" {
+				wrong = append(wrong, fmt.Sprintf("%s is listed by %s and %s", slot, other, memberID))
 			}
+			listed[slot] = memberID
 		}
 	}
 	return wrong
@@ -298,8 +300,9 @@ func Mixed(assignments map[string]*schema.Assignment) map[string]string {
 		if assignment == nil {
 			continue
 		}
-		for _, h := range slices.Concat(assignment.Granted, assignment.Releasing) {
-			count, known := h.Told()
+		for entry := range assignment.Entries() {
+			h := entry.Range()
+			count, known := entry.WorkerCount()
 			if !known {
 				continue // as its member said, after its assignment was lost
 			}
@@ -400,9 +403,9 @@ func Litter(keys schema.Keys, present []string) (litter []string) {
 			key == keys.PeerSecret():
 		case dir == keys.Tasks(),
 			dir == schema.Dir(keys.Decision(0)),
-			dir == keys.Agendas(),
-			strings.HasPrefix(key, schema.Dir(keys.Ran("", ""))):
-		case dir == keys.Dones() && slices.Contains(present, keys.Assignment(schema.Base(key))):
+			dir == keys.TaskRuns(),
+			strings.HasPrefix(key, schema.Dir(keys.FinishedRun("", ""))):
+		case dir == keys.Completions() && slices.Contains(present, keys.Assignment(schema.Base(key))):
 		case dir == keys.Assignments() && assignments == 0:
 			assignments++
 		case dir == keys.Marks() && marks == 0:

@@ -149,12 +149,12 @@ var mutants = []mutant{
 	},
 	{
 		"H14", "workers are stopped when the session is over, not before",
-		one("internal/membership/terms.go", "Length:  timeout * 95 / 100,", "Length:  timeout * 130 / 100,"),
+		one("internal/membership/terms.go", "Length:            timeout * 95 / 100,", "Length:            timeout * 130 / 100,"),
 		simulated("Safety", 100),
 	},
 	{
 		"H14", "a process with a worker that does not stop lives on",
-		one("internal/follower/guard.go", "			if atHardStop++; atHardStop > 1 {", "			if atHardStop++; atHardStop < 0 {"),
+		one("internal/follower/watchdog.go", "			if atHardStop++; atHardStop > 1 {", "			if atHardStop++; atHardStop < 0 {"),
 		simulated("Safety", 100),
 	},
 	{
@@ -191,7 +191,7 @@ var mutants = []mutant{
 	},
 	{
 		"H19", "a status whose write has an unknown outcome is written again without reading it",
-		one("internal/follower/status.go", "		fl.unsure, fl.said = true, nil\n		fl.doneUnsure", "		fl.said = nil\n		fl.doneUnsure"),
+		one("internal/follower/status.go", "		fl.unsure, fl.lastStatus = true, nil\n		fl.doneUnsure", "		fl.lastStatus = nil\n		fl.doneUnsure"),
 		simulated("Liveness", 300),
 	},
 	{
@@ -206,7 +206,7 @@ var mutants = []mutant{
 	},
 	{
 		"H20", "a node whose assignment is missing runs on",
-		one("internal/follower/assignment.go", "		fl.assignment, fl.docGood = nil, false\n		return\n", "		return\n"),
+		one("internal/follower/assignment.go", "		fl.assignment, fl.assignmentGood = nil, false\n		return\n", "		return\n"),
 		in("test/cluster", "TestNodeWithoutAnAssignmentStops"),
 	},
 	{
@@ -243,7 +243,7 @@ var mutants = []mutant{
 	},
 	{
 		"H23", "a lease has no margin for clocks that run fast or slow",
-		one("internal/membership/terms.go", "Length:  timeout * 95 / 100,", "Length:  timeout,"),
+		one("internal/membership/terms.go", "Length:            timeout * 95 / 100,", "Length:            timeout,"),
 		in("internal/membership", "TestTerms"),
 	},
 	{
@@ -253,7 +253,7 @@ var mutants = []mutant{
 	},
 	{
 		"H24", "etcd is trusted never to end a lease that is being renewed",
-		one("coord/etcd/store.go", "Grace:     coord.OwnTimeout,", "Grace:     time.Second,"),
+		one("coord/etcd/store.go", "TakeoverDelay: coord.OwnTimeout,", "TakeoverDelay: time.Second,"),
 		in("coord/etcd", "TestTakeoverDelayOutlastsALease"),
 	},
 	{
@@ -294,7 +294,7 @@ var mutants = []mutant{
 	},
 	{
 		"H27", "a slot that is no longer wanted is free at once",
-		one("internal/reconcile/release.go", `			assignment.Releasing = append(assignment.Releasing, asked[i].SlotRange)
+		one("internal/reconcile/release.go", `			assignment.Releasing = append(assignment.Releasing, asked[i].Releasing)
 `, `			_ = i
 `),
 		simulated("Safety", 30),
@@ -430,9 +430,8 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "the next leader waits again for a gone member whose assignment was trimmed",
-		one("internal/reconcile/members/reap.go", `round.NonNil(slots), round.NonNil(releasing), &closed
-`, `round.NonNil(slots), round.NonNil(releasing), p.Assignment.Rec.Closed
-	_ = closed
+		one("internal/reconcile/members/reap.go", `	assignment.Closed = &closed
+`, `	_ = closed
 `),
 		in("internal/reconcile", "TestEndsWaitForTheirAgenda"),
 	},
@@ -443,7 +442,7 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "a slot that was read before and after one commit is reported as granted twice",
-		one("internal/leader/tell.go", "l.doubtful[slot] != seen[slot] {\n", "l.doubtful[slot] != seen[slot] && seen == nil {\n"),
+		one("internal/leader/report.go", "l.doubtful[slot] != seen[slot] {\n", "l.doubtful[slot] != seen[slot] && seen == nil {\n"),
 		in("internal/leader", "TestDoublesAreToldWhenTheyLast"),
 	},
 	{
@@ -453,7 +452,7 @@ var mutants = []mutant{
 	},
 	{
 		"resize", "free slots get an old count although assignments disagree about it",
-		one("internal/reconcile/barriers.go", "!told || seen && old != count {", "!told || seen && old != count && count < 0 {"),
+		one("internal/reconcile/barriers.go", "!known || seen && old != count {", "!known || seen && old != count && count < 0 {"),
 		in("internal/reconcile", "TestFreeSlotsBeforeABarrier"),
 	},
 	{
@@ -475,8 +474,13 @@ var mutants = []mutant{
 	},
 	{
 		"resize", "only granted slots count for a barrier, not releasing ones that may still run",
-		one("internal/reconcile/barriers.go", `[][]schema.SlotRange{assignment.Granted, assignment.Releasing, f.Unlisted(memberID, assignment)} {
-`, `[][]schema.SlotRange{assignment.Granted, f.Unlisted(memberID, assignment)} {
+		one("internal/reconcile/barriers.go", `		for entry := range f.Entries(memberID, assignment) {
+			task := entry.Range().Task
+`, `		for entry := range f.Entries(memberID, assignment) {
+			if r, asked := entry.(*schema.Releasing); asked && r.Version > 0 {
+				continue
+			}
+			task := entry.Range().Task
 `),
 		simulated("Safety", 100),
 	},
@@ -507,12 +511,12 @@ var mutants = []mutant{
 	},
 	{
 		"resize", "workers get the count that their task has now, not the one of their grant",
-		one("internal/follower/follow.go", "			count, _ := h.Told()\n", "			count := h.Spec.WorkerNum\n"),
+		one("internal/follower/follow.go", "			count, _ := h.WorkerCount()\n", "			count := h.Spec.WorkerNum\n"),
 		in("internal/follower", "TestFollowTellsTheCountOfTheGrant"),
 	},
 	{
 		"resize", "a grant that stays takes the count that its task has now",
-		one("internal/reconcile/release.go", `		count, _ := list[i].Told()
+		one("internal/reconcile/release.go", `		count, _ := list[i].WorkerCount()
 		spec := d.In.Tasks[t].Spec
 `, `		spec := d.In.Tasks[t].Spec
 		count := spec.Count()
@@ -521,7 +525,7 @@ var mutants = []mutant{
 	},
 	{
 		"resize", "a releasing slot forgets its count",
-		one("internal/reconcile/release.go", `				if count, told := h.Told(); told {
+		one("internal/reconcile/release.go", `				if count, known := h.WorkerCount(); known {
 `, `				if count := d.Specs[h.Task].Count(); count >= 0 {
 `),
 		in("internal/reconcile", "TestResizeIsABarrier"),
@@ -974,7 +978,7 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "a slot of a run that has ended is executed again where it ended",
-		one("internal/follower/follow.go", "			if l.noted[end{slot, h.Token}] {\n				continue // it has run to its end\n			}\n", ""),
+		one("internal/follower/follow.go", "			if l.recorded[end{slot, h.Token}] {\n				continue // it has run to its end\n			}\n", ""),
 		simulated("Safety", 300),
 	},
 	{
@@ -984,12 +988,12 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "an ended slot counts as running without a lease",
-		one("internal/follower/guard.go", "return r.Continues || r.Ended })", "return r.Continues })"),
+		one("internal/follower/watchdog.go", "return r.Continues || r.Ended })", "return r.Continues })"),
 		in("test/cluster", "TestEndDuringACutIsNoted"),
 	},
 	{
 		"runs", "a member's record of ended slots outlives the member",
-		one("internal/leader/publish.go", "				ops = append(ops, coord.Delete(l.Keys.Done(memberID), done.Version))\n", "				_ = done\n"),
+		one("internal/leader/publish.go", "				ops = append(ops, coord.Delete(l.Keys.CompletionsOf(memberID), done.Version))\n", "				_ = done\n"),
 		simulated("Liveness", 100),
 	},
 	{
@@ -1232,7 +1236,7 @@ var mutants = []mutant{
 	},
 	{
 		"management", "reaping a member does not record which slots it freed",
-		one("internal/reconcile/round/commit.go", `			c.Move(cluster.Decided{Step: cluster.StepFree, Task: h.Task, Slots: h.Slots, Node: node, Token: h.Token}, because)
+		one("internal/reconcile/round/commit.go", `	c.Move(cluster.Decided{Step: cluster.StepFree, Task: r.Task, Slots: r.Slots, Node: node, Token: r.Token}, why)
 `, ""),
 		in("test/cluster", "TestPast"),
 	},
@@ -1253,7 +1257,7 @@ var mutants = []mutant{
 	},
 	{
 		"management", "followers do not learn that a list has become empty",
-		one("httpapi/diff.go", "	whole := append(make([]T, 0, len(list)), list...)\n", "	whole := append([]T(nil), list...)\n"),
+		one("httpapi/internal/hub/diff.go", "	whole := append(make([]T, 0, len(list)), list...)\n", "	whole := append([]T(nil), list...)\n"),
 		in("httpapi", "TestUpdate"),
 	},
 	{
@@ -1293,7 +1297,7 @@ var mutants = []mutant{
 	},
 	{
 		"management", "a guesser locks valid tokens at the same address out",
-		one("httpapi/auth.go", "	c, known := g.identify(r)\n	if c.from", "	if g.mistakes.of(source{\"token\", network(from)}).Tokens() < 1 {\n		answer(w, slower(\"locked\"))\n		return\n	}\n	c, known := g.identify(r)\n	if c.from"),
+		one("httpapi/auth.go", "	c, known := g.identify(r)\n	if c.from", "	if g.mistakes.of(source{\"token\", network(from)}).Tokens() < 1 {\n		answer.Send(w, answer.TooFast(\"locked\"))\n		return\n	}\n	c, known := g.identify(r)\n	if c.from"),
 		in("httpapi", "TestGuessersKeepNobodyOut"),
 	},
 	{
@@ -1318,7 +1322,7 @@ var mutants = []mutant{
 	},
 	{
 		"management", "a follower's rights are not checked again",
-		one("httpapi/shares.go", "				if !a.guard.still(r) {\n", "				if r == nil {\n"),
+		one("httpapi/shares.go", "				if !a.auth.still(r) {\n", "				if r == nil {\n"),
 		in("httpapi", "TestFollowersEndWithTheirRight"),
 	},
 	{
@@ -1333,53 +1337,53 @@ var mutants = []mutant{
 	},
 	{
 		"management", "a reader joins a log that has ended",
-		one("httpapi/tails.go", "	if tail == nil || tail.over() {\n", "	if tail == nil {\n"),
-		in("httpapi", "TestJoinAsTheLogEnds"),
+		one("httpapi/internal/peers/tails.go", "	if tail == nil || tail.over() {\n", "	if tail == nil {\n"),
+		in("httpapi/internal/peers", "TestJoinAsTheLogEnds"),
 	},
 	{
 		"management", "a reader joins a log while the last reader leaves it",
-		one("httpapi/tails.go", "		if tail.readers--; tail.readers == 0 {\n			tail.cancel()\n", "		if tail.readers--; tail.readers == 0 {\n			t.mu.Unlock()\n			defer tail.cancel()\n			t.mu.Lock()\n"),
-		in("httpapi", "TestJoinAsTheLogEnds"),
+		one("httpapi/internal/peers/tails.go", "		if tail.readers--; tail.readers == 0 {\n			tail.cancel()\n", "		if tail.readers--; tail.readers == 0 {\n			t.mu.Unlock()\n			defer tail.cancel()\n			t.mu.Lock()\n"),
+		in("httpapi/internal/peers", "TestJoinAsTheLogEnds"),
 	},
 	{
 		"management", "a node passes an answer on that does not prove its origin",
-		one("httpapi/proof.go", " || !hmac.Equal([]byte(proof), []byte(p.proof(p.read, data)))", " || !hmac.Equal([]byte(proof), []byte(proof))"),
+		one("httpapi/internal/peers/proof.go", " || !hmac.Equal([]byte(proof), []byte(p.proof(p.read, data)))", " || !hmac.Equal([]byte(proof), []byte(proof))"),
 		in("httpapi", "TestAnswersAreProven"),
 	},
 	{
 		"management", "a recorded answer passes for one to another question",
-		one("httpapi/proof.go", "	return sign(secret, \"answer\", q.method, q.uri, q.address, q.nonce, q.number, ", "	return sign(secret, \"answer\", q.nonce, "),
+		one("httpapi/internal/peers/proof.go", "	return sign(secret, \"answer\", q.method, q.uri, q.address, q.nonce, q.number, ", "	return sign(secret, \"answer\", q.nonce, "),
 		in("httpapi", "TestRecordedAnswersAreNoAnswers"),
 	},
 	{
 		"management", "a signed request is accepted twice",
-		one("httpapi/peer.go", "	if _, again := p.used[nonce]; again {\n", "	if _, again := p.used[nonce]; again && p.key == nil {\n"),
+		one("httpapi/internal/peers/peers.go", "	if _, again := p.used[nonce]; again {\n", "	if _, again := p.used[nonce]; again && p.key == nil {\n"),
 		in("httpapi", "TestRequestsAreNotRepeated"),
 	},
 	{
 		"management", "a request from node to node is answered by whoever is at the address",
-		one("httpapi/peer.go", "of != \"\" && of != node.Name()", "of != \"\" && of == node.Name()+\" \""),
+		one("httpapi/internal/peers/peers.go", "of != \"\" && of != node.Name()", "of != \"\" && of == node.Name()+\" \""),
 		in("httpapi", "TestPeersAreSigned"),
 	},
 	{
 		"management", "each guess has the secret of the nodes read from the store",
-		one("httpapi/secret.go", "		return bytes.Equal(s.value, tried) && time.Since(s.at) > secretAgain\n", "		return bytes.Equal(s.value, tried)\n"),
-		in("httpapi", "TestStrangersDelayNobody"),
+		one("httpapi/internal/peers/secret.go", "		return bytes.Equal(s.value, tried) && time.Since(s.at) > secretAgain\n", "		return bytes.Equal(s.value, tried)\n"),
+		in("httpapi/internal/peers", "TestStrangersDelayNobody"),
 	},
 	{
 		"management", "each made-up nonce has the secret of the nodes read from the store",
-		one("httpapi/peer.go", " && p.own(nonce) {\n", " {\n"),
-		in("httpapi", "TestStrangersDelayNobody"),
+		one("httpapi/internal/peers/peers.go", " && p.own(nonce) {\n", " {\n"),
+		in("httpapi/internal/peers", "TestStrangersDelayNobody"),
 	},
 	{
 		"management", "a secret of the nodes that was deleted is in force as long as the node runs",
-		one("httpapi/secret.go", "		return time.Since(s.at) > secretLife\n", "		return false\n"),
-		in("httpapi", "TestDeletedSecretEnds"),
+		one("httpapi/internal/peers/secret.go", "		return time.Since(s.at) > secretLife\n", "		return false\n"),
+		in("httpapi/internal/peers", "TestDeletedSecretEnds"),
 	},
 	{
 		"management", "a secret that does not count any longer stays in force",
-		one("httpapi/secret.go", "	case s.value == nil || errors.Is(err, ErrNoSecret):\n", "	case s.value == nil:\n"),
-		in("httpapi", "TestDeletedSecretEnds"),
+		one("httpapi/internal/peers/secret.go", "	case s.value == nil || errors.Is(err, ErrNoSecret):\n", "	case s.value == nil:\n"),
+		in("httpapi/internal/peers", "TestDeletedSecretEnds"),
 	},
 	{
 		"management", "each node makes a secret of its own",
@@ -1514,9 +1518,8 @@ var mutants = []mutant{
 	},
 	{
 		"tokens", "a held slot is granted elsewhere when a person has taken it out of its assignment",
-		one("internal/reconcile/grants.go", `			lists[2] = p.Status.Rec.Holding
-`, `			lists[2] = nil
-`),
+		one("internal/reconcile/grants.go", `				d.take(taken, &p.Status.Rec.Holding[i].SlotRange)
+`, ""),
 		in("internal/reconcile", "TestHeldSlotIsGrantedToNobodyElse"),
 	},
 	{

@@ -34,7 +34,7 @@ func (m *machine) scribble(n int64) {
 		func() { m.spoil(m.keys.Settings(), n) },
 		func() { m.spoil(m.keys.Meta(), n) },
 		func() { m.spoil(m.keys.Task(m.declared[m.dice.pick(len(m.declared), "task", n)].Name), n) },
-		func() { m.spoil(m.keys.Agenda("c"), n) },
+		func() { m.spoil(m.keys.TaskRunsOf("c"), n) },
 	}
 	if m.o.Mode == Safety {
 		// As with keys that are deleted by hand: if its node is dead, too, its slots wait beyond D.
@@ -106,7 +106,7 @@ func (w *world) spoil(key string, n int64) {
 		return coord.Set(key, []byte(hand.Spoilt), r.Version)
 	})
 	most := 20 * time.Second
-	if w.o.Mode == Safety && key == w.keys.Agenda("c") {
+	if w.o.Mode == Safety && key == w.keys.TaskRunsOf("c") {
 		most = 2 * time.Minute // for as long as members die whose runs' ends await it
 	}
 	w.doing.Go(func() {

@@ -83,7 +83,7 @@ func newWorld(t *testing.T, o Options) *world {
 	}
 	w.mixed = o.Mode != Calm && w.dice.chance(0.5, "mixed timeouts") // the faults of Calm are short for long leases
 	w.service = mem.New(mem.Config{
-		Timeout: timeout, Tick: tick, Grace: grace, Latency: 2 * time.Millisecond, Servers: 3,
+		Timeout: timeout, Tick: tick, TakeoverDelay: grace, Latency: 2 * time.Millisecond, Servers: 3,
 		Faults:  mem.Faults{Request: w.outcome, Lag: w.lag, Touch: w.touch, Hint: w.hint},
 		Applied: w.applied,
 	})

@@ -291,7 +291,12 @@ func (m *mutation) nothing(why *bytes.Buffer) error {
 
 // applyAll does operations that were planned at a revision, in parts if one commit does not take them all. What is
 // left is planned again after each of them, for the leader acts on it by then.
-func (m *mutation) applyAll(ctx context.Context, api *client.Client, ops cluster.Operations, revision string) (all client.Accepted, err error) {
+func (m *mutation) applyAll(
+	ctx context.Context,
+	api *client.Client,
+	ops cluster.Operations,
+	revision string,
+) (all client.Accepted, err error) {
 	var said []string
 	for i, part := range parts(ops) {
 		for try := 1; ; try++ {

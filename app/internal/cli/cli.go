@@ -34,7 +34,7 @@ import (
 // ErrUnsettled says that what was waited for did not come about in time.
 var ErrUnsettled = errors.New("not settled")
 
-// Streams are what commands read, write and are told.
+// Streams are where commands read and write, and what they learn from the process.
 type Streams struct {
 	In       io.Reader // nil for nobody who could be asked
 	Out, Err io.Writer
@@ -51,9 +51,12 @@ func nodeCommands(streams Streams, files Files) []*cobra.Command {
 	env := &environment{Streams: streams, files: files}
 	return []*cobra.Command{
 		statusCommand(env), tasksCommand(env), nodesCommand(env), workersCommand(env), runsCommand(env), treeCommand(env),
-		scaleCommand(env), pauseCommand(env), resumeCommand(env), resetCommand(env), restartCommand(env), runNowCommand(env), deleteCommand(env), moveCommand(env),
+		scaleCommand(env), pauseCommand(env), resumeCommand(env), resetCommand(env), restartCommand(env), runNowCommand(env),
+		deleteCommand(env), moveCommand(env),
 		cordonCommand(env), drainCommand(env), uncordonCommand(env), evictCommand(env), labelCommand(env), moveNowCommand(env),
-		planCommand(env), applyCommand(env), diffCommand(env), explainCommand(env), logsCommand(env), stackCommand(env), eventsCommand(env), decisionsCommand(env), leaderCommand(env), reportCommand(env), healthcheckCommand(env),
+		planCommand(env), applyCommand(env), diffCommand(env),
+		explainCommand(env), logsCommand(env), stackCommand(env), eventsCommand(env), decisionsCommand(env),
+		leaderCommand(env), reportCommand(env), healthcheckCommand(env),
 	}
 }
 
@@ -91,7 +94,8 @@ func withHint(err error) error {
 		return err // it says what to do
 	case errors.Is(err, client.ErrUnreachable):
 		return fmt.Errorf(
-			"%w\nIs a node running there? Start a cluster to try out with `xconsumer dev`, a node with `xconsumer run`, or name another with --server",
+			"%w\nIs a node running there? Start a cluster to try out with `xconsumer dev`, a node with `xconsumer run`, "+
+				"or name another with --server",
 			err,
 		)
 	case refused == nil:
@@ -201,7 +205,8 @@ func (q *query) run(ctx context.Context, once func(ctx context.Context, api *cli
 			fmt.Fprintln(q.Err, "xconsumer: cut off, trying again:", reason)
 		}
 		if page != nil {
-			notice := fmt.Sprintf("xconsumer: cut off since %s, trying again: %s", cutAt.Format(time.TimeOnly), strings.ReplaceAll(reason, "\n", " "))
+			line := strings.ReplaceAll(reason, "\n", " ")
+			notice := fmt.Sprintf("xconsumer: cut off since %s, trying again: %s", cutAt.Format(time.TimeOnly), line)
 			_ = page.Notify(notice) // else the next text fails, too
 		}
 	}

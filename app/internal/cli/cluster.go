@@ -149,81 +149,101 @@ lose their access.`,
 	yes := new(bool)
 	yesFlag(c, yes)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return onStore(
-			c.Context(),
-			*flags,
-			streams,
-			func(ctx context.Context, session coord.Session, s config.Settings) error { //nolint:contextcheck // its time begins with the answer to a question
-				if s.Service.ZK == nil {
-					return fmt.Errorf("%w: cluster protect: etcd has users and roles of its own; see docs/configuration.md", config.ErrUsage)
-				}
-				if s.Service.ZK.Username == "" {
-					return fmt.Errorf("%w: cluster protect: the configuration has no [zookeeper] username and password", config.ErrUsage)
-				}
-				keys := schema.NewKeys(s.Cluster)
-				access, err := zk.CheckAccess(ctx, session, keys.Root())
-				switch {
-				case err != nil:
-					return err
-				case access.Znodes == 0:
-					return fmt.Errorf("%w: %s", membership.ErrNoCluster, s.Cluster)
-				case slices.Contains(access.Kept, keys.Root()): // so that nothing of it is this identity's
-					return fmt.Errorf("cluster %s belongs to another identity, and only that can change it: %w", s.Cluster, coord.ErrUnauthorized)
-				}
-				strangers := 0
-				for _, key := range slices.Concat(access.Open, access.Foreign) {
-					if strings.HasPrefix(key, keys.Members()+"/") {
-						strangers++
-					}
-				}
-				if strangers > 0 {
-					what := fmt.Sprintf(
-						"shut out %s of cluster %s that run without the user %s; their workers stop",
-						plural.Of(strangers, "node"),
-						s.Cluster,
-						s.Service.ZK.Username,
-					)
-					var cancel context.CancelFunc
-					ctx, cancel, err = confirmStore(c.Context(), streams, what, *yes)
-					if err != nil {
-						return err
-					}
-					defer cancel()
-				}
-				// Who could read the secret of the nodes may know it: they make another one. It is deleted once more when
-				// nobody else can make it any longer.
-				if slices.Contains(slices.Concat(access.Open, access.Foreign), keys.PeerSecret()) {
-					if _, err := membership.ForgetPeerSecret(ctx, session, keys); err != nil && !errors.Is(err, coord.ErrUnauthorized) {
-						return err
-					}
-				}
-				changed, err := zk.Protect(ctx, session, keys.Root())
-				switch {
-				case errors.Is(err, coord.ErrUnauthorized): // which is of those znodes: the identity itself was let in
-					return fmt.Errorf("not all znodes are protected (changed: %d): %s", changed, err.Error())
-				case err != nil:
-					return fmt.Errorf("not all znodes are protected (changed: %d): %w", changed, err)
-				}
-				if changed > 0 {
-					if _, err := membership.ForgetPeerSecret(ctx, session, keys); err != nil {
-						return err
-					}
-				}
-				return o.Print(
-					streams.Out,
-					map[string]any{"cluster": s.Cluster, "username": s.Service.ZK.Username, "changed": changed, "znodes": access.Znodes},
-					fmt.Sprintf(
-						"cluster %s is for %s alone: %d of %s were not\n",
-						s.Cluster,
-						s.Service.ZK.Username,
-						changed,
-						plural.Of(access.Znodes, "znode"),
-					),
-				)
-			},
-		)
+		return onStore(c.Context(), *flags, streams, func(ctx context.Context, session coord.Session, s config.Settings) error {
+			if s.Service.ZK == nil {
+				return fmt.Errorf("%w: cluster protect: etcd has users and roles of its own; see docs/configuration.md", config.ErrUsage)
+			}
+			if s.Service.ZK.Username == "" {
+				return fmt.Errorf("%w: cluster protect: the configuration has no [zookeeper] username and password", config.ErrUsage)
+			}
+			access, err := accessToProtect(ctx, session, schema.NewKeys(s.Cluster), s.Cluster)
+			if err != nil {
+				return err
+			}
+			changed, err := protect(c.Context(), session, s, access, streams, *yes) //nolint:contextcheck // its time begins with the answer to a question
+			if err != nil {
+				return err
+			}
+			return o.Print(
+				streams.Out,
+				map[string]any{"cluster": s.Cluster, "username": s.Service.ZK.Username, "changed": changed, "znodes": access.Znodes},
+				fmt.Sprintf(
+					"cluster %s is for %s alone: %d of %s were not\n",
+					s.Cluster,
+					s.Service.ZK.Username,
+					changed,
+					plural.Of(access.Znodes, "znode"),
+				),
+			)
+		})
 	}
 	return c
+}
+
+// accessToProtect returns who may use the znodes of a cluster. The error says that the cluster does not exist, or that this
+// identity cannot change any of it.
+func accessToProtect(ctx context.Context, session coord.Session, keys schema.Keys, name string) (zk.Access, error) {
+	access, err := zk.CheckAccess(ctx, session, keys.Root())
+	switch {
+	case err != nil:
+		return access, err
+	case access.Znodes == 0:
+		return access, fmt.Errorf("%w: %s", membership.ErrNoCluster, name)
+	case slices.Contains(access.Kept, keys.Root()): // so that nothing of it is this identity's
+		return access, fmt.Errorf("cluster %s belongs to another identity, and only that can change it: %w", name, coord.ErrUnauthorized)
+	}
+	return access, nil
+}
+
+// protect gives the znodes of a cluster to the configured user alone, and returns how many were not. A person is asked first
+// if nodes run without that user. Nodes make a new secret if others could read the old one.
+func protect(
+	ctx context.Context,
+	session coord.Session,
+	s config.Settings,
+	access zk.Access,
+	streams Streams,
+	yes bool,
+) (changed int, err error) {
+	keys := schema.NewKeys(s.Cluster)
+	readable := slices.Concat(access.Open, access.Foreign)
+	strangers := 0
+	for _, key := range readable {
+		if strings.HasPrefix(key, keys.Members()+"/") {
+			strangers++
+		}
+	}
+	what := fmt.Sprintf(
+		"shut out %s of cluster %s that run without the user %s; their workers stop",
+		plural.Of(strangers, "node"),
+		s.Cluster,
+		s.Service.ZK.Username,
+	)
+	ctx, cancel, err := confirmStore(ctx, streams, what, yes || strangers == 0)
+	if err != nil {
+		return 0, err
+	}
+	defer cancel()
+	// Who could read the secret of the nodes may know it: they make another one. It is deleted once more when nobody else
+	// can make it any longer.
+	if slices.Contains(readable, keys.PeerSecret()) {
+		if _, err := membership.ForgetPeerSecret(ctx, session, keys); err != nil && !errors.Is(err, coord.ErrUnauthorized) {
+			return 0, err
+		}
+	}
+	changed, err = zk.Protect(ctx, session, keys.Root())
+	switch {
+	case errors.Is(err, coord.ErrUnauthorized): // for some of those znodes: the identity itself was let in
+		return changed, fmt.Errorf("not all znodes are protected (changed: %d): %s", changed, err.Error())
+	case err != nil:
+		return changed, fmt.Errorf("not all znodes are protected (changed: %d): %w", changed, err)
+	}
+	if changed > 0 {
+		if _, err := membership.ForgetPeerSecret(ctx, session, keys); err != nil {
+			return changed, err
+		}
+	}
+	return changed, nil
 }
 
 func protocolCommand(streams Streams) *cobra.Command {

@@ -16,7 +16,9 @@ const completePatience = time.Second
 // complete returns names of the cluster that the flags so far name.
 func (env *environment) complete(c *cobra.Command, names func(*cluster.State) []string) ([]string, cobra.ShellCompDirective) {
 	f := &server{environment: env}
-	for name, to := range map[string]*string{"server": &f.flags.URL, "token": &f.flags.Token, "ca": &f.flags.CA, "cert": &f.flags.Cert, "key": &f.flags.Key} {
+	for name, to := range map[string]*string{
+		"server": &f.flags.URL, "token": &f.flags.Token, "ca": &f.flags.CA, "cert": &f.flags.Cert, "key": &f.flags.Key,
+	} {
 		if flag := c.Flags().Lookup(name); flag != nil {
 			*to = flag.Value.String()
 		}
@@ -50,7 +52,11 @@ func (env *environment) completeRuns(c *cobra.Command, args []string, _ string) 
 	return env.completeTasksThat(c, args, func(t *cluster.TaskInfo) bool { return t.Runs })
 }
 
-func (env *environment) completeTasksThat(c *cobra.Command, args []string, are func(*cluster.TaskInfo) bool) ([]string, cobra.ShellCompDirective) {
+func (env *environment) completeTasksThat(
+	c *cobra.Command,
+	args []string,
+	are func(*cluster.TaskInfo) bool,
+) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

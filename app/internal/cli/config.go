@@ -22,8 +22,8 @@ func configCommand(streams Streams) *cobra.Command {
 		Short: "Check app.toml and show the place of every mistake; exit 78 if there is one",
 		Long: `Check app.toml, with the flags and variables that ` + "`xconsumer run`" + ` takes too, and show the place of every mistake;
 exit 78 if there is one. With -o json the mistakes are problems of one object, each with line, column, key, message
-and, where it is known, fix; ok reports whether there are none. A file that names no coordination service is good for xconsumer dev, which brings its own:
-that is a warning.`,
+and, where it is known, fix; ok reports whether there are none. A file that names no coordination service is good
+for xconsumer dev, which brings its own: that is a warning.`,
 		Args: noArgs,
 	}
 	flags, o := configFlags(check), outputFlag(check, "table", "json", "yaml")

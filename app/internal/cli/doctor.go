@@ -42,15 +42,15 @@ func doctorCommand(register func(node *xconsumer.Node), streams Streams) *cobra.
 			}
 		}
 		if slices.ContainsFunc(list, func(f doctor.Finding) bool { return f.State == doctor.Wrong }) {
-			return errIll
+			return errUnhealthy
 		}
 		return nil
 	}
 	return c
 }
 
-// errIll: something is wrong.
-var errIll = errors.New("something is wrong; see above how to mend it")
+// errUnhealthy: something is wrong.
+var errUnhealthy = errors.New("something is wrong; see above how to fix it")
 
 func showFinding(out io.Writer, f doctor.Finding) {
 	fmt.Fprintf(out, "%-8s %-14s %s\n", f.State, f.Check, terminal.Printable(f.Found))

@@ -90,7 +90,8 @@ func decisionsCommand(env *environment) *cobra.Command {
 		if *from > 0 {
 			query.Set("since", strconv.FormatInt(*from, 10))
 		}
-		return queryOne(c.Context(), q, "/api/v1/decisions", query, func(d *cluster.Decisions, b *bytes.Buffer) { render.Decisions(b, d, env.width()) },
+		return queryOne(c.Context(), q, "/api/v1/decisions", query,
+			func(d *cluster.Decisions, b *bytes.Buffer) { render.Decisions(b, d, env.width()) },
 			func(d *cluster.Decisions) (names []string) {
 				for _, one := range d.Decisions {
 					names = append(names, strconv.FormatInt(one.Number, 10))
@@ -136,7 +137,8 @@ func reportCommand(env *environment) *cobra.Command {
 		Use:   "report",
 		Short: "Write all records of the cluster, for a bug report",
 		Args:  args(),
-		Long:  "Write all records of the cluster, for a bug report: the simulator can continue from it. It contains the params of tasks: read it before you send it to anybody.",
+		Long: `Write all records of the cluster, for a bug report: the simulator can continue from it. It contains the params of tasks:
+read it before you send it to anybody.`,
 	}
 	f, o := env.server(c), outputFlag(c, "json", "yaml")
 	file := c.Flags().String("to", "", "file to write it to (default: the terminal)")

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -92,49 +93,64 @@ func workersCommand(env *environment) *cobra.Command {
 	_ = c.RegisterFlagCompletionFunc("node", env.completeNodes)
 	_ = c.RegisterFlagCompletionFunc("state", completeOneOf(cluster.WorkerStates()))
 	c.RunE = func(c *cobra.Command, args []string) error {
-		query := url.Values{"node": {*node}, "state": {*state}}
-		only := ""
+		which := workerFilter{node: *node, state: *state}
 		if len(args) > 0 {
 			task, index, one := strings.Cut(args[0], "#")
-			query.Set("task", task)
 			if one {
 				if _, err := workerPath(args[0]); err != nil {
 					return err
 				}
-				only = index
 			}
-		}
-		for name := range query {
-			if query.Get(name) == "" {
-				query.Del(name)
-			}
+			which.name, which.task, which.index = args[0], task, index
 		}
 		return q.run(c.Context(), func(ctx context.Context, api *client.Client, out io.Writer) error {
-			var list client.Workers
-			raw, err := api.Get(ctx, "/api/v1/workers", query, &list)
-			if isNotTaken(err) && len(args) > 0 { // its task is what is asked for, no filter
-				err = cmp.Or(missingWorkers(ctx, api, args[0], false), err)
-			}
+			workers, raw, err := which.workers(ctx, api)
 			if err != nil {
 				return err
 			}
-			var workers []cluster.WorkerInfo
 			var names []string
-			for _, w := range list.Workers {
-				if only == "" || fmt.Sprint(w.Index) == only {
-					workers = append(workers, w)
-					names = append(names, w.Slot().String())
-				}
-			}
-			if len(names) == 0 && len(args) > 0 {
-				if err := missingWorkers(ctx, api, args[0], *node == "" && *state == ""); err != nil {
-					return err
-				}
+			for i := range workers {
+				names = append(names, workers[i].Slot().String())
 			}
 			return q.WriteAnswer(out, raw, func(b *bytes.Buffer) { render.Workers(workers).Write(b, env.width()) }, names)
 		})
 	}
 	return c
+}
+
+// workerFilter says which workers are shown; "" leaves none out.
+type workerFilter struct {
+	name        string // TASK or TASK#INDEX, as it was given
+	task, index string
+	node, state string
+}
+
+// workers returns the workers, and the answer that they come from. If a name was given that no worker can have, the error
+// says why.
+func (w workerFilter) workers(ctx context.Context, api *client.Client) (list []cluster.WorkerInfo, raw []byte, err error) {
+	query := url.Values{}
+	for name, value := range map[string]string{"task": w.task, "node": w.node, "state": w.state} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	var answer client.Workers
+	raw, err = api.Get(ctx, "/api/v1/workers", query, &answer)
+	if isNotTaken(err) && w.name != "" { // the task is what is asked for, and not a filter
+		err = cmp.Or(missingWorkers(ctx, api, w.name, false), err)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, one := range answer.Workers {
+		if w.index == "" || strconv.Itoa(one.Index) == w.index {
+			list = append(list, one)
+		}
+	}
+	if len(list) == 0 && w.name != "" {
+		err = missingWorkers(ctx, api, w.name, w.node == "" && w.state == "")
+	}
+	return list, raw, err
 }
 
 // missingWorkers says why no worker has a name, nil where its task has none at the moment. One that was asked for by
@@ -161,40 +177,46 @@ func runsCommand(env *environment) *cobra.Command {
 	q := env.query(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return q.run(c.Context(), func(ctx context.Context, api *client.Client, out io.Writer) error {
-			var list client.Runs
-			raw, err := api.Get(ctx, taskPath(args[0], "/runs"), nil, &list)
-			if err != nil {
-				return err
-			}
-			var task cluster.TaskDetail
-			if len(list.Runs) == 0 {
-				if _, err := api.Get(ctx, taskPath(args[0], ""), nil, &task); err != nil {
-					return err
-				}
-			}
-			var now cluster.State
-			if !q.ForPrograms() && slices.ContainsFunc(list.Runs, func(r cluster.RunInfo) bool { return r.State == cluster.RunGoesOn }) {
-				now, _, err = api.State(ctx)
-				if err != nil {
-					return err
-				}
-			}
-			var names []string
-			for _, r := range list.Runs {
-				if r.State != cluster.RunSkipped {
-					names = append(names, r.ID)
-				}
-			}
-			return q.WriteAnswer(out, raw, func(b *bytes.Buffer) {
-				if len(list.Runs) == 0 {
-					fmt.Fprintln(b, render.NoRuns(&task))
-					return
-				}
-				render.Runs(list.Runs, now.Workers).Write(b, env.width())
-			}, names)
+			return showRuns(ctx, q, api, out, args[0])
 		})
 	}
 	return c
+}
+
+// showRuns writes the runs of a task; of those under way, with what their workers do again.
+func showRuns(ctx context.Context, q *query, api *client.Client, out io.Writer, name string) error {
+	var list client.Runs
+	raw, err := api.Get(ctx, taskPath(name, "/runs"), nil, &list)
+	if err != nil {
+		return err
+	}
+	var task cluster.TaskDetail
+	if len(list.Runs) == 0 {
+		if _, err := api.Get(ctx, taskPath(name, ""), nil, &task); err != nil {
+			return err
+		}
+	}
+	var now cluster.State
+	underWay := func(r cluster.RunInfo) bool { return r.State == cluster.RunGoesOn }
+	if !q.ForPrograms() && slices.ContainsFunc(list.Runs, underWay) {
+		now, _, err = api.State(ctx)
+		if err != nil {
+			return err
+		}
+	}
+	var names []string
+	for _, r := range list.Runs {
+		if r.State != cluster.RunSkipped {
+			names = append(names, r.ID)
+		}
+	}
+	return q.WriteAnswer(out, raw, func(b *bytes.Buffer) {
+		if len(list.Runs) == 0 {
+			fmt.Fprintln(b, render.NoRuns(&task))
+			return
+		}
+		render.Runs(list.Runs, now.Workers).Write(b, q.width())
+	}, names)
 }
 
 func leaderCommand(env *environment) *cobra.Command {

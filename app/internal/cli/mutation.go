@@ -154,7 +154,7 @@ func (m *mutation) progress(ctx context.Context, api *client.Client) (ended <-ch
 	}
 	go func() {
 		defer close(done)
-		_ = api.Follow(ctx, nil, func(n client.News) error { // it is told of by the command itself
+		_ = api.Follow(ctx, nil, func(n client.News) error { // the command itself reports an error
 			running, wanted := n.State.Tally()
 			line := bytes.NewBufferString(fmt.Sprintf("\r\x1b[K%d of %s running", running, plural.Of(wanted, "worker")))
 			for _, node := range n.State.Nodes {

@@ -97,7 +97,8 @@ func labelCommand(env *environment) *cobra.Command {
 		Short:             "Change the labels of a node, whatever its configuration says",
 		Args:              args("NODE", "KEY=VALUE..."),
 		ValidArgsFunction: env.completeNodes,
-		Long:              "Change the labels of a node, whatever its configuration says: KEY=VALUE sets a label, KEY- hides one that the node has, KEY~ restores the node's own.",
+		Long: `Change the labels of a node, whatever its configuration says: KEY=VALUE sets a label, KEY- hides one that the node has,
+KEY~ restores the node's own.`,
 	}
 	m := env.mutation(c).planned(c)
 	c.RunE = func(c *cobra.Command, args []string) error {

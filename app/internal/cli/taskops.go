@@ -63,7 +63,7 @@ func (m *mutation) resizes(ctx context.Context, task string, n int) func(*client
 		case now.Declared.Resize == cluster.ResizeLive:
 			return fmt.Sprintf("the workers of %s that stay run on: resize is \"live\"", task)
 		}
-		return fmt.Sprintf("all workers of %s restart, since they are told their number", task)
+		return fmt.Sprintf("all workers of %s restart, because their number changes", task)
 	}
 }
 

@@ -108,7 +108,8 @@ func (f *configFile) access(s *Settings, env func(string) string) {
 		f.check(
 			"http.listen",
 			fmt.Errorf(
-				"%q can be reached from other machines, and %s is the demo's, which everybody knows: make your own (xconsumer token ada --role admin; openssl rand -hex 32), "+
+				"%q can be reached from other machines, and %s is the demo's, which everybody knows: "+
+					"make your own (xconsumer token ada --role admin; openssl rand -hex 32), "+
 					"or say insecure = true where something else keeps others out",
 				s.Listen,
 				what,
@@ -119,7 +120,8 @@ func (f *configFile) access(s *Settings, env func(string) string) {
 		f.check(
 			"http.listen",
 			fmt.Errorf("%q can be reached from other machines, and nobody would have to say who they are: add tokens ([http] tokensFile, or %s; "+
-				"make one with `xconsumer token ada --role admin`) or client certificates ([http.tls] clientCA), or say insecure = true", s.Listen, TokensVariable),
+				"make one with `xconsumer token ada --role admin`) or client certificates ([http.tls] clientCA), "+
+				"or say insecure = true", s.Listen, TokensVariable),
 		)
 	}
 }
@@ -199,7 +201,7 @@ func (a Access) Open(log *slog.Logger) *httpapi.Access {
 	access := &httpapi.Access{Hosts: a.Hosts, Proxies: a.proxies}
 	if a.TLS.ClientCA != "" {
 		access.Certificates = a.TLS.Role
-		files := a.TLS.watch(slog.New(slog.DiscardHandler)) // the server tells
+		files := a.TLS.watch(slog.New(slog.DiscardHandler)) // the server logs what is wrong
 		access.Trusts = func(shown []*x509.Certificate) bool { return trusted(shown, files.get()) }
 	}
 	if len(a.Tokens) == 0 && a.TokensFile == "" {

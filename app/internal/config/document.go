@@ -23,7 +23,7 @@ var (
 )
 
 // asWritten returns the type as which a file has values of a type: what is read from text is text, so that a mistake in it
-// is told like any other, with its place; the JSON names of a struct's fields are their names in the file.
+// is reported like any other, with its place; the JSON names of a struct's fields are their names in the file.
 func asWritten(t reflect.Type) reflect.Type {
 	switch {
 	case t == paramsType:

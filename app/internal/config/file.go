@@ -26,8 +26,8 @@ type configFile struct {
 	headers  []int            // lines of tables' headers
 	plain    []int            // lines at which something begins that is not part of a [[task]] or [[work]]
 	again    map[place]string // keys and tables that are given again, where
-	// unread are keys whose value is not known, because of a mistake that is told: nothing follows from it, and nothing
-	// else is told of it.
+	// unread are keys whose value is not known, because of a mistake that is reported: nothing follows from it, and
+	// nothing else is reported of it.
 	unread map[string]bool
 	given  map[string]string // what replaces the value of a key: a flag, or a variable
 	errs   []placedError
@@ -78,20 +78,20 @@ func readConfigFile(path string) (*configFile, error) {
 	return f, nil
 }
 
-// unknown notes the keys that there are not, each with what it was most likely meant to be. It comes after index, so that
+// unknown records the keys that do not exist, each with what it was most likely meant to be. It comes after index, so that
 // tasks have names.
 func (f *configFile) unknown() {
 	keys := slices.SortedFunc(maps.Keys(f.keys), func(a, b string) int {
 		one, other := f.keys[a], f.keys[b]
 		return cmp.Or(cmp.Compare(one.line, other.line), cmp.Compare(one.column, other.column), strings.Compare(a, b))
 	})
-	told := map[string]bool{}
+	reported := map[string]bool{}
 	for _, key := range keys {
 		unknown := firstUnknown(key)
-		if unknown == "" || told[unknown] || f.unread[key] || f.told(f.keys[key]) {
-			continue // known, told of, or below what is told of with its header
+		if unknown == "" || reported[unknown] || f.unread[key] || f.failed(f.keys[key]) {
+			continue // known, reported, or below what is reported with its header
 		}
-		told[unknown] = true
+		reported[unknown] = true
 		plain := plainKey(unknown)
 		e := placedError{place: f.keys[key], key: unknown, text: fmt.Sprintf("unknown key %q", lastPart(plain))}
 		if near := nearest(plain); near != "" {
@@ -121,7 +121,7 @@ func firstUnknown(key string) string {
 		if !isKey(plain) {
 			return key[:end]
 		}
-		if end < len(key) && !isTable(plain) { // its value is a table and should be none: that is told when it is read
+		if end < len(key) && !isTable(plain) { // its value is a table and should be none: that is reported when it is read
 			return ""
 		}
 		end++ // the dot

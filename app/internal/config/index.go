@@ -8,8 +8,8 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// index notes where the keys are. It returns the file with the headers of tables as they were meant, so that a mistake
-// in one is told once, and not all that would follow from it. A table that means nothing is taken out.
+// index records where the keys are. It returns the file with the headers of tables as they were meant, so that a mistake
+// in one is reported once, and not all that would follow from it. A table that means nothing is taken out.
 func (f *configFile) index(data []byte) []byte {
 	var p unstable.Parser
 	p.Reset(data)
@@ -32,22 +32,21 @@ func (f *configFile) index(data []byte) []byte {
 				path = f.tables[len(f.tables)-1].kind + "." + rest
 			}
 			path, array, mistake := meantTable(path, e.Kind == unstable.ArrayTable)
-			if below && mistake.text == "" {
-				lines[at.line-1] = header.ReplaceAllLiteral(lines[at.line-1], []byte(written(path, array)))
-			}
 			if meant := meantKind(kind); mistake.text != "" && path == "" && nested && meant != "" && (named != "" || f.count(meant) == 0) {
 				name, _, _ = strings.Cut(name, ".")
 				named, path, array = kind+"."+name, meant, true
 				mistake = placedError{text: written(named, false), fix: fmt.Sprintf("write [[%s]] with name = %q below it", meant, name)}
 				f.unread[fmt.Sprintf("%s[%d].name", meant, f.count(meant))] = true
 			}
-			if above, _, within := strings.Cut(path, "."); within && (above == "task" || above == "work") && f.count(above) == 0 {
+			if above := f.missingAbove(path); above != "" {
 				path, mistake = "", placedError{text: written(path, array), fix: fmt.Sprintf("write the [[%s]] that it belongs to above it", above)}
+			}
+			if below || mistake.text != "" {
+				lines[at.line-1] = header.ReplaceAllLiteral(lines[at.line-1], []byte(written(path, array)))
 			}
 			if mistake.text != "" {
 				mistake.place = at
 				wrong = append(wrong, mistake)
-				lines[at.line-1] = header.ReplaceAllLiteral(lines[at.line-1], []byte(written(path, array)))
 			}
 			if path == "" {
 				nothing = append(nothing, at.line)
@@ -70,6 +69,15 @@ func (f *configFile) index(data []byte) []byte {
 	return bytes.Join(lines, nil)
 }
 
+// missingAbove returns the kind of the [[task]] or [[work]] that a table is within if none stands above it, "" for none.
+func (f *configFile) missingAbove(path string) string {
+	above, _, within := strings.Cut(path, ".")
+	if within && (above == "task" || above == "work") && f.count(above) == 0 {
+		return above
+	}
+	return ""
+}
+
 // tableKey returns under which key the table of a header stands, "" being a header that means nothing.
 func (f *configFile) tableKey(path string, array bool, at place) string {
 	switch kind, rest, nested := strings.Cut(path, "."); {
@@ -88,7 +96,7 @@ func (f *configFile) tableKey(path string, array bool, at place) string {
 	return path
 }
 
-// failHeaders notes mistakes in headers. Those of tables of their own are of no task above them.
+// failHeaders records mistakes in headers. Those of tables of their own are of no task above them.
 func (f *configFile) failHeaders(wrong []placedError, named bool) {
 	for _, e := range wrong {
 		if strings.HasPrefix(e.text, "[[") || !strings.Contains(e.text, ".") || named {
@@ -99,7 +107,7 @@ func (f *configFile) failHeaders(wrong []placedError, named bool) {
 	}
 }
 
-// seen notes where a key or table is given; the first place counts.
+// seen records where a key or table is given; the first place counts.
 func (f *configFile) seen(key string, at place) {
 	if _, again := f.keys[key]; again {
 		f.again[at] = key
@@ -126,7 +134,7 @@ func (f *configFile) blank(lines [][]byte, headers []int, header int) {
 	}
 }
 
-// value notes a key and those of the tables within its value.
+// value records a key and those of the tables within its value.
 func (f *configFile) value(p *unstable.Parser, prefix string, e *unstable.Node) {
 	path, at := keyOf(p, e)
 	path = prefix + path

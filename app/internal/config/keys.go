@@ -6,7 +6,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/spelling"
 )
 
-// fileConfig is app.toml without its tasks. Durations are text here, so that a mistake in one is told like any
+// fileConfig is app.toml without its tasks. Durations are text here, so that a mistake in one is reported like any
 // other, with its place.
 type fileConfig struct {
 	Cluster string `toml:"cluster"`

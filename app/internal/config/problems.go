@@ -34,12 +34,12 @@ func (e placedError) sentence() string {
 	return e.text + "; " + e.fix
 }
 
-// told reports whether a mistake at a place was noted already.
-func (f *configFile) told(at place) bool {
+// failed reports whether a mistake at a place is known already.
+func (f *configFile) failed(at place) bool {
 	return slices.ContainsFunc(f.errs, func(e placedError) bool { return e.place == at })
 }
 
-// fail notes a mistake in the file, with the name of the task or work that it is in.
+// fail records a mistake in the file, with the name of the task or work that it is in.
 func (f *configFile) fail(e placedError) {
 	owner := -1
 	for i, t := range f.tables {
@@ -57,8 +57,8 @@ func (f *configFile) fail(e placedError) {
 	f.errs = append(f.errs, e)
 }
 
-// check notes the mistakes in the value of a key, wherever that came from, each with the same way to mend it, "" if the
-// mistakes say it themselves. Of a key that something is told of already nothing more is told.
+// check records the mistakes in the value of a key, wherever that came from, each with the same fix, "" if the mistakes
+// say it themselves. A key that has a mistake already gets no other one.
 func (f *configFile) check(key string, err error) { f.checkFix(key, err, "") }
 
 func (f *configFile) checkFix(key string, err error, fix string) {

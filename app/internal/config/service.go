@@ -152,7 +152,8 @@ func (f *configFile) service(join string, over map[string]bool) Service {
 func (s Service) None() bool { return s.ZK == nil && s.Etcd == nil }
 
 // noService says what a node needs.
-const noService = "no coordination service is chosen, which `xconsumer run` needs and `xconsumer dev` brings: give [zookeeper] host = \"127.0.0.1:2181\" or " +
+const noService = "no coordination service is chosen, which `xconsumer run` needs and `xconsumer dev` brings: " +
+	"give [zookeeper] host = \"127.0.0.1:2181\" or " +
 	"[etcd] endpoints = [\"http://127.0.0.1:2379\"] in app.toml, or --zookeeper or --etcd"
 
 // sourceOf names what chooses a service: the flag or variable with its servers, or else its table.
@@ -195,7 +196,7 @@ func (f *configFile) zookeeper() *zk.Config {
 	if cfg.TickTime == 0 {
 		cfg.TickTime = zk.DefaultTickTime
 	}
-	terms := membership.NewTerms(cfg.SessionTimeout, zk.Spacing(cfg.TickTime), cfg.TickTime)
+	terms := membership.NewLeaseParams(cfg.SessionTimeout, zk.Spacing(cfg.TickTime), cfg.TickTime)
 	lease := "zookeeper.sessionTimeout"
 	if _, given := f.keys["zookeeper.tickTime"]; given && !f.has(lease) && f.given[lease] == "" {
 		lease = "zookeeper.tickTime"
@@ -237,7 +238,7 @@ func (f *configFile) etcd() *etcd.Config {
 	if cfg.SessionTimeout%time.Second != 0 {
 		f.check("etcd.sessionTimeout", fmt.Errorf("%v: etcd counts in whole seconds", cfg.SessionTimeout))
 	}
-	f.check("etcd.sessionTimeout", membership.NewTerms(cfg.SessionTimeout, etcd.Spacing, cfg.SessionTimeout).Check())
+	f.check("etcd.sessionTimeout", membership.NewLeaseParams(cfg.SessionTimeout, etcd.Spacing, cfg.SessionTimeout).Check())
 	cfg.Password = f.password("etcd", c.Username, c.Password, c.PasswordFile)
 	cfg.TLS, err = loadTLS(c.TLS)
 	f.check("etcd.tls", err)
@@ -285,7 +286,7 @@ func notExpanded(value, variable string) string {
 	return "variables are not expanded in the file: leave the key out, and set " + variable
 }
 
-// serverName notes a mistake in the name that the servers' certificates are to be for.
+// serverName records a mistake in the name that the servers' certificates are to be for.
 func (f *configFile) serverName(key string, c tlsConfig) {
 	if c.ServerName != "" {
 		f.check(key, address.ValidateHost(c.ServerName))

@@ -47,25 +47,25 @@ func (f *configFile) tasks() []cluster.TaskSpec {
 	return specs
 }
 
-// mistakes notes the parts of an error, each of which begins with the key that it is about, and reports whether there are
-// any. Of a key that something is told of already nothing more is told.
+// mistakes records the parts of an error, each of which begins with the key that it is about, and reports whether there are
+// any. A key that has a mistake already gets no other one.
 func (f *configFile) mistakes(table string, err error) (any bool) {
-	told := map[string]bool{}
+	reported := map[string]bool{}
 	for _, e := range split(err) {
 		name, _, _ := strings.Cut(e.Error(), ":")
 		if key := table + "." + name; !f.unread[key] {
 			f.fail(placedError{place: f.at(key), key: key, text: e.Error()})
-			told[key] = true
+			reported[key] = true
 		}
 		any = true
 	}
-	for key := range told {
+	for key := range reported {
 		f.unread[key] = true
 	}
 	return any
 }
 
-// twice notes a [[task]] or [[work]] whose name an earlier one has; seen are those.
+// twice records a [[task]] or [[work]] whose name an earlier one has; seen are those.
 func (f *configFile) twice(kind string, n int, name string, seen map[string]int) {
 	if first, ok := seen[name]; ok && name != "" {
 		key := fmt.Sprintf("%s[%d].name", kind, n)
@@ -98,7 +98,7 @@ func (f *configFile) runsAll(key string, spec *cluster.TaskSpec) {
 	}
 }
 
-// zeros notes keys that are given as 0, where leaving them out is what is meant. It reports whether there
+// zeros records keys that are given as 0, where leaving them out is what is meant. It reports whether there
 // are any.
 func (f *configFile) zeros(table string, values map[string]int) (any bool) {
 	for _, name := range slices.Sorted(maps.Keys(values)) {

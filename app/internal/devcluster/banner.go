@@ -138,7 +138,8 @@ func (d *dev) begin(program string) string {
 		return ""
 	}
 	return fmt.Sprintf("  Without an app.toml, two workers run of each work that this program has: %s.\n"+
-		"  Name your own tasks in an app.toml, or begin a project with a work of your own: %s init mywork\n\n", strings.Join(d.works, ", "), program)
+		"  Name your own tasks in an app.toml, or begin a project with a work of your own: %s init mywork\n\n",
+		strings.Join(d.works, ", "), program)
 }
 
 // slotsOf names what a node runs, not too much of it.

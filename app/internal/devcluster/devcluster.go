@@ -82,13 +82,13 @@ func (d *dev) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer logging.LastWords(log, nil)
-	d.tellIgnored(log)
+	d.logIgnored(log)
 	d.addrs, err = d.addresses(ctx)
 	if err != nil {
 		return err
 	}
 	if !d.Asked && d.addrs[0] != d.Listen {
-		d.tellMoved(ctx, log)
+		d.logMoved(ctx, log)
 	}
 	d.dir, err = os.MkdirTemp("", Prefix)
 	if err != nil {
@@ -142,8 +142,8 @@ func (d *dev) work(ctx context.Context, log *slog.Logger) error {
 	return err
 }
 
-// tellIgnored says what of the file does not count here.
-func (d *dev) tellIgnored(log *slog.Logger) {
+// logIgnored logs what of the file does not count here.
+func (d *dev) logIgnored(log *slog.Logger) {
 	ignored := d.Service.Ignored
 	if d.HTTPInFile {
 		ignored = append(ignored, "[http]")
@@ -153,14 +153,14 @@ func (d *dev) tellIgnored(log *slog.Logger) {
 	}
 }
 
-// tellMoved says that commands ask somebody else unless they are told this cluster's address.
-func (d *dev) tellMoved(ctx context.Context, log *slog.Logger) {
+// logMoved logs that commands ask another cluster unless they are given this one's address.
+func (d *dev) logMoved(ctx context.Context, log *slog.Logger) {
 	by := "another program"
 	if name := node.At(ctx, d.Listen); name != "" {
 		by = "a node named " + name + ", as of another xconsumer dev"
 	}
 	log.Warn(
-		"the default address is taken, and commands ask it unless they are told otherwise",
+		"the default address is taken, and commands ask it unless --server names another",
 		"address",
 		d.Listen,
 		"holder",

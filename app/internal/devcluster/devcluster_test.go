@@ -40,7 +40,7 @@ func TestDevMoves(t *testing.T) {
 		t.Fatalf("%v, %v", d.addrs, err)
 	}
 	var log bytes.Buffer
-	d.tellMoved(t.Context(), slog.New(slog.NewTextHandler(&log, nil)))
+	d.logMoved(t.Context(), slog.New(slog.NewTextHandler(&log, nil)))
 	for _, want := range []string{"address=" + taken, "another program", "export XCONSUMER_SERVER=http://" + d.addrs[0]} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("%s; want %s", &log, want)

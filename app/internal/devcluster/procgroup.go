@@ -77,14 +77,14 @@ func (f *procGroup) add(name string, args []string) {
 func (f *procGroup) print(text string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	_, _ = io.WriteString(f.out, text) // nobody could be told
+	_, _ = io.WriteString(f.out, text) // no one is left to hear of an error
 }
 
 // stopLimit is how long the processes may take to leave before they are killed.
 const stopLimit = 30 * time.Second
 
 // run runs the processes until ctx ends and all have left, or one of them ends for a reason that
-// starting it again would not mend; then the others are ended, too. The error carries the exit code
+// starting it again would not cure; then the others are ended, too. The error carries the exit code
 // of the first that ended so, or that did not leave in order.
 func (f *procGroup) run(ctx context.Context, log *slog.Logger) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -140,7 +140,7 @@ func (f *procGroup) keep(ctx context.Context, j *job, out io.Writer, log *slog.L
 		switch {
 		case ctx.Err() != nil:
 			left := death.Left()
-			if left > 0 && left < 128 { // others have been ended by a signal, which was told
+			if left > 0 && left < 128 { // others have been ended by a signal, which was reported
 				log.Error("a node did not shut down cleanly", "node", j.name, "cause", death.Cause)
 			}
 			return left

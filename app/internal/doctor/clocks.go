@@ -25,7 +25,7 @@ func (d *doctor) clocks(ctx context.Context, session coord.Session, keys schema.
 	if len(first) == 0 {
 		return
 	}
-	between := membership.TermsOf(session.Info()).Between()
+	between := membership.LeaseParamsOf(session.Info()).Between()
 	defer d.waits(
 		fmt.Sprintf(
 			"comparing the clocks of %s, by two heartbeats of each, which takes %v",

@@ -26,7 +26,7 @@ type Finding struct {
 	Check string `json:"check"`
 	State string `json:"state"` // ok, warning or wrong
 	Found string `json:"found"`
-	Fix   string `json:"fix,omitempty"` // how
+	Fix   string `json:"fix,omitempty"`
 }
 
 // The states of a finding.
@@ -60,8 +60,8 @@ type doctor struct {
 }
 
 // report keeps a finding, and shows it at once.
-func (d *doctor) report(check, state, found, mend string) {
-	f := Finding{check, state, found, mend}
+func (d *doctor) report(check, state, found, fix string) {
+	f := Finding{check, state, found, fix}
 	d.list = append(d.list, f)
 	d.Show(f)
 }
@@ -160,8 +160,8 @@ func (d *doctor) http(s config.Settings) {
 		d.report("http", fine, s.Listen+": over TLS, and nobody is let in unknown", "")
 	}
 	for _, text := range s.Warnings {
-		found, mend, _ := strings.Cut(text, ": chmod")
-		d.report("secrets", warning, found, "chmod"+mend)
+		found, mode, _ := strings.Cut(text, ": chmod")
+		d.report("secrets", warning, found, "chmod"+mode)
 	}
 }
 

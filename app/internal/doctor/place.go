@@ -26,7 +26,7 @@ func (d *doctor) place(ctx context.Context, session coord.Session, s config.Sett
 		var err error
 		named, err = membership.NameTaken(ctx, session, schema.NewKeys(s.Cluster), name)
 		if err != nil {
-			if !errors.Is(err, coord.ErrUnauthorized) { // which access has told
+			if !errors.Is(err, coord.ErrUnauthorized) { // which access has reported
 				d.report("name", warning, fmt.Sprintf("whether the node name %q is free is not known: %s", name, coord.Reason(err)), "")
 			}
 			named = nil

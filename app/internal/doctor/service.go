@@ -24,7 +24,7 @@ import (
 
 // dev looks whether the cluster that runs here is that of xconsumer dev, with the same file or none. That file's service
 // has no part in it, so dev's is looked at instead, as if --join named it, unless a flag or the environment name one. It
-// returns where a node of it was found, "" if none was, and tells of one that does not say what it is.
+// returns where a node of it was found, "" if none was, and reports one that does not say what it is.
 func (d *doctor) dev(ctx context.Context, flags *config.Flags) (at string) {
 	if config.ChosenBy(*flags, d.Env) != nil {
 		return ""
@@ -72,12 +72,12 @@ func (d *doctor) dev(ctx context.Context, flags *config.Flags) (at string) {
 
 // reportDev says that it is the service of xconsumer dev that is looked at.
 func (d *doctor) reportDev(at string, s config.Settings) {
-	text, mend := "xconsumer dev runs here, and its node at "+at+" uses "+s.Service.String(), ""
+	text, fix := "xconsumer dev runs here, and its node at "+at+" uses "+s.Service.String(), ""
 	if len(s.Service.Ignored) > 0 {
 		text += "; dev ignores " + strings.Join(s.Service.Ignored, ", ") + " of " + s.File
-		mend = "to look at that end dev, or name it with --zookeeper or --etcd"
+		fix = "to look at that end dev, or name it with --zookeeper or --etcd"
 	}
-	d.report("dev", fine, text, mend)
+	d.report("dev", fine, text, fix)
 }
 
 // etcd asks each server what it is, and reports whether one serves. A session alone would say nothing of those that it
@@ -130,7 +130,7 @@ const (
 	lastChance  = time.Second
 )
 
-// service asks the servers what they are and opens a session, side by side, so that a service that is away is told of in
+// service asks the servers what they are and opens a session, side by side, so that a service that is away is reported in
 // a few seconds. It returns nil if no session can be opened.
 func (d *doctor) service(ctx context.Context, s config.Settings) coord.Session {
 	store, err := s.Service.Open(slog.New(slog.DiscardHandler))
@@ -181,7 +181,7 @@ func (d *doctor) service(ctx context.Context, s config.Settings) coord.Session {
 // granted looks at what a session gives.
 func (d *doctor) granted(session coord.Session, s config.Settings) {
 	info := session.Info()
-	if err := membership.TermsOf(info).Check(); err != nil {
+	if err := membership.LeaseParamsOf(info).Check(); err != nil {
 		d.report("timeouts", Wrong, err.Error(), "a longer sessionTimeout")
 		return
 	}
@@ -288,7 +288,8 @@ func identityFix(s config.Service) string {
 	case s.ZK.Username == "":
 		return "give [zookeeper] the username and password that the cluster was created with"
 	}
-	return "check username, password and passwordFile of [zookeeper] first: they must be those that the cluster was created with; `cluster protect` does not help: " +
+	return "check username, password and passwordFile of [zookeeper] first: they must be those that the cluster was created with; " +
+		"`cluster protect` does not help: " +
 		"only the identity that has made the records can change them"
 }
 
@@ -314,7 +315,7 @@ func takeover(s config.Service, info coord.Info) time.Duration {
 	if s.ZK != nil {
 		ends += zk.Expiry(s.ZK.TickTime)
 	}
-	return ends + info.TakeoverDelay(info.Timeout)
+	return ends + info.TakeoverDelayAfter(info.Timeout)
 }
 
 // unborn looks at whether a cluster that does not exist yet could be created.

@@ -1,4 +1,4 @@
-// Package logging makes the logger of the program: its format, its level, and lines that repeat told once in a while.
+// Package logging makes the logger of the program: its format, its level, and lines that repeat, written once in a while.
 package logging
 
 import (

@@ -132,10 +132,8 @@ func (s *slotLog) await(ctx context.Context) (at place, err error) {
 	for {
 		if next, ok := s.next(); ok {
 			at = next
-			if at.lost != "" {
-				if err := s.remark("the last lines of worker %s on %s may be missing: the node is gone", s.slot, at.lost); err != nil {
-					return at, err
-				}
+			if err := s.remarkLost(at.lost); err != nil {
+				return at, err
 			}
 			if at.member != "" || at.end {
 				return at, nil
@@ -149,21 +147,33 @@ func (s *slotLog) await(ctx context.Context) (at place, err error) {
 			return at, nil
 		case <-s.news:
 		case <-late.C:
-			if at.paused && at.gone == "" {
-				continue
-			}
-			text := "worker %s runs nowhere at the moment"
-			args := []any{s.slot}
-			if at.gone != "" {
-				text, args = logGone, append(args, at.gone)
-			} else if why := s.reason(ctx); why != "" {
-				text, args = text+": %s", append(args, why)
-			}
-			if err := s.remark(text, args...); err != nil {
+			if err := s.remarkNowhere(ctx, at); err != nil {
 				return at, err
 			}
 		}
 	}
+}
+
+// remarkLost says that a node which had the slot is gone, and its log with it; nothing for "".
+func (s *slotLog) remarkLost(node string) error {
+	if node == "" {
+		return nil
+	}
+	return s.remark("the last lines of worker %s on %s may be missing: the node is gone", s.slot, node)
+}
+
+// remarkNowhere says that no node has the slot, and why. If the task is paused, that was said already.
+func (s *slotLog) remarkNowhere(ctx context.Context, at place) error {
+	switch {
+	case at.gone != "":
+		return s.remark(logGone, s.slot, at.gone)
+	case at.paused:
+		return nil
+	}
+	if why := s.reason(ctx); why != "" {
+		return s.remark("worker %s runs nowhere at the moment: %s", s.slot, why)
+	}
+	return s.remark("worker %s runs nowhere at the moment", s.slot)
 }
 
 // reason says why no node has the slot, "" if that is not to be had. Of the slots of a whole task it does not ask: all of
@@ -222,7 +232,7 @@ func (s *slotLog) tail(ctx context.Context, at place) error {
 	defer quiet.Stop()
 	some, held := false, false
 	for {
-		var from <-chan cluster.LogLine // not more, if what comes is of a worker that the stream has not told of yet
+		var from <-chan cluster.LogLine // nil, if what comes is of a worker that the stream has not shown yet
 		if !held {
 			from = lines
 		}
@@ -263,7 +273,7 @@ func (s *slotLog) query(node string, follow bool) client.LogQuery {
 }
 
 // pause waits before a log is asked for again that has ended, or until the slot is elsewhere. What was wrong is said once:
-// of all that is wrong with the node that is asked, the stream tells. The error is one that does not pass.
+// what is wrong with the node that is asked, the stream reports. The error is one that does not pass.
 func (s *slotLog) pause(ctx context.Context, err error) error {
 	if final(err) {
 		return err

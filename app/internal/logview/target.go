@@ -72,7 +72,8 @@ func (t Target) HasRuns(state *cluster.State) bool {
 func (t Target) missing(state *cluster.State) error {
 	if t.HasRuns(state) {
 		return fmt.Errorf(
-			"%w: no run of %s is under way; `xconsumer runs %[2]s` lists those that are over, and xconsumer logs %[2]s#0 --run ID shows the log of one",
+			"%w: no run of %s is under way; `xconsumer runs %[2]s` lists those that are over, "+
+				"and xconsumer logs %[2]s#0 --run ID shows the log of one",
 			cluster.ErrNoSlot,
 			t.Task,
 		)

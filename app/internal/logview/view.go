@@ -101,7 +101,8 @@ func (v *View) show(ctx context.Context, target Target, state *cluster.State, wo
 }
 
 // nothingWritten is printed in place of a log that is empty.
-const nothingWritten = "nothing written yet; a program may buffer its output until several kilobytes have accumulated: run Python with -u, others under stdbuf -oL"
+const nothingWritten = "nothing written yet; a program may buffer its output until several kilobytes have accumulated: " +
+	"run Python with -u, others under stdbuf -oL"
 
 // remarkLost says beside the logs which earlier lines of workers are missing from them, since the node that kept those lines
 // is gone. It asks for the past once. If the past is not to be had, it says nothing: what is shown is right without it.
@@ -127,7 +128,8 @@ func (v *View) remarkLost(ctx context.Context, state *cluster.State, workers []c
 		if len(slots) == 1 {
 			who = "worker " + slots[0]
 		}
-		fmt.Fprintln(v.Err, terminal.Printable(fmt.Sprintf("xconsumer: earlier lines of %s are missing: they were kept on node %s, which is gone", who, node)))
+		text := fmt.Sprintf("xconsumer: earlier lines of %s are missing: they were kept on node %s, which is gone", who, node)
+		fmt.Fprintln(v.Err, terminal.Printable(text))
 	}
 }
 

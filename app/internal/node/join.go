@@ -81,7 +81,7 @@ func look(ctx context.Context, s config.Service, log *slog.Logger) (names []stri
 	return names, nil
 }
 
-// checkEtcd asks for the version, which etcd tells by plain HTTP.
+// checkEtcd asks for the version, which etcd answers over plain HTTP.
 func checkEtcd(ctx context.Context, endpoint string) error {
 	fetch := func(path string) (body []byte, err error) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+path, nil)
@@ -118,7 +118,7 @@ func checkEtcd(ctx context.Context, endpoint string) error {
 	)
 }
 
-// Unopened says why no session could be opened, and who knows more of it. What trying again does not mend keeps its own exit
+// Unopened says why no session could be opened, and who knows more of it. What trying again does not cure keeps its own exit
 // code.
 func Unopened(err error) error {
 	if errors.Is(err, coord.ErrUnauthorized) || errors.Is(err, coord.ErrUnsupported) {

@@ -72,7 +72,7 @@ func WrapListen(addr string, err error) error {
 	return fmt.Errorf("%w: http: cannot listen on %s: %w; choose another address with --http", ErrUnavailable, addr, err)
 }
 
-// At returns the name of the node that answers at an address, "" if none does, as far as anybody is told. No token is
+// At returns the name of the node that answers at an address, "" if none does, as far as it says so to everybody. No token is
 // shown: who listens there is not known.
 func At(ctx context.Context, listen string) string {
 	host, port, err := net.SplitHostPort(listen)

@@ -71,13 +71,13 @@ type process struct {
 func (p *process) run(ctx context.Context, child *supervise.Child) (err error) {
 	s, log := p.Settings, p.log
 	keeper := command.NewKeeper()
-	tell := func(v cluster.SupervisorReport) { keeper.Tell(v.StopBy) }
+	report := func(v cluster.SupervisorReport) { keeper.SetStopBy(v.StopBy) }
 	var listener net.Listener
 	if child != nil && child.IsNode() {
 		obeyParent(p.Again, log)
-		tell = func(v cluster.SupervisorReport) {
-			keeper.Tell(v.StopBy)
-			child.Tell(v)
+		report = func(v cluster.SupervisorReport) {
+			keeper.SetStopBy(v.StopBy)
+			child.Report(v)
 		}
 		listener, err = child.Listener()
 	} else {
@@ -112,14 +112,14 @@ func (p *process) run(ctx context.Context, child *supervise.Child) (err error) {
 			traces.close(ctx, log)
 		}
 	}()
-	var told func(cluster.Span)
+	var send func(cluster.Span)
 	if traces != nil {
-		told = traces.tell
+		send = traces.send
 	}
 	node, err := xconsumer.New(store, xconsumer.Config{
 		Cluster: s.Cluster, Name: s.Name, Address: address, Advertise: advertised(s), Tasks: s.Tasks, LeaderWorkers: s.Leader, Source: s.File,
 		Rebalance: s.Rebalance, Labels: s.Labels, Weight: s.Weight, Capacity: s.Capacity,
-		LogBytes: s.LogBytes, SupervisorReport: tell, Trace: told, Log: log,
+		LogBytes: s.LogBytes, SupervisorReport: report, Trace: send, Log: log,
 		HardStop: func() { os.Exit(ExitStuck) },
 	})
 	if err != nil {

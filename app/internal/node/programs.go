@@ -14,7 +14,7 @@ import (
 )
 
 // registerCommands registers the programs of the configuration as works. A program that the code has as a
-// work of that name, too, is a mistake that the node tells.
+// work of that name, too, is a mistake that the node reports.
 func registerCommands(node *xconsumer.Node, s config.Settings, keeper *command.Keeper) {
 	for _, spec := range s.Works {
 		node.Handle(spec.Name, func(ctx context.Context, w *xconsumer.Worker) error {

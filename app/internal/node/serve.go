@@ -87,7 +87,7 @@ func (p *process) serve(
 	return err
 }
 
-// advertised is where other nodes reach this one, as they are told.
+// advertised is where other nodes reach this one, as the node tells them.
 func advertised(s config.Settings) string {
 	if s.Advertise != "" && s.Access.TLS.On() {
 		return "https://" + s.Advertise

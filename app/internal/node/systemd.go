@@ -39,7 +39,7 @@ func newManager() *manager {
 	return &manager{notify: func(state string) { states.Put(state, 1) }, watchdog: every / 3}
 }
 
-// alive tells that the process is, and what it knows of its node. A service that has begun is ready: a coordination
+// alive tells systemd that the process is, and what it knows of its node. A service that has begun is ready: a coordination
 // service that does not answer is not a reason for systemd to start it again.
 func (m *manager) alive(v cluster.SupervisorReport) {
 	if m == nil {
@@ -67,7 +67,7 @@ func (m *manager) alive(v cluster.SupervisorReport) {
 	}
 }
 
-// leaving tells when ctx ends that the process is about to.
+// leaving tells systemd when ctx ends that the process is about to.
 func (m *manager) leaving(ctx context.Context) (stop func() bool) {
 	if m == nil {
 		return func() bool { return true }

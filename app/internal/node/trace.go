@@ -70,8 +70,8 @@ var parents = map[cluster.SpanStep]cluster.SpanStep{
 	cluster.SpanStart:   cluster.SpanClaim,
 }
 
-// tell sends a step.
-func (t *tracing) tell(s cluster.Span) {
+// send sends a step.
+func (t *tracing) send(s cluster.Span) {
 	ids := t.identify(s)
 	ctx := context.WithValue(context.Background(), identityKey{}, ids)
 	if parent, has := parents[s.Step]; has {

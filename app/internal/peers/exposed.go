@@ -33,7 +33,8 @@ func Exposed(a zk.Access) (found, fix string) {
 	}{
 		{own(a.Open), "open to everybody who reaches ZooKeeper", protectFix},
 		{own(a.Foreign), "open to another identity as well", protectFix},
-		{a.Kept, "owned by " + another, "check username and password first: what is owned by another identity only that can change or delete, or ZooKeeper's super user; `cluster protect` cannot"},
+		{a.Kept, "owned by " + another, "check username and password first: what is owned by another identity only that can change or delete, " +
+			"or ZooKeeper's super user; `cluster protect` cannot"},
 	} {
 		n := len(kind.keys)
 		if n == 0 {
@@ -51,7 +52,7 @@ func Exposed(a zk.Access) (found, fix string) {
 	return strings.Join(parts, "; "), strings.Join(fixes, "; ")
 }
 
-// protectFix is how znodes are mended that others may use, and this identity may change.
+// protectFix is the fix for znodes that others may use, and this identity may change.
 const protectFix = "give all nodes the username, and run: xconsumer cluster protect"
 
 // sampledAtStart is how many znodes each start compares besides the cluster's root and what is directly below it.

@@ -157,7 +157,8 @@ func Secretless(s config.Settings) string {
 	if !secretGuarded(s) || s.Service.Protected() {
 		return ""
 	}
-	return "callers of the HTTP API must say who they are, and the store lets in whoever reaches it, so that the secret of the nodes cannot be kept there"
+	return "callers of the HTTP API must say who they are, " +
+		"and the store lets in whoever reaches it, so that the secret of the nodes cannot be kept there"
 }
 
 // OpenStore asks etcd, and returns why it does not keep the secret, "" if it may: a username that it does not ask for, and
@@ -175,7 +176,9 @@ func OpenStore(ctx context.Context, s config.Settings) (string, error) {
 	case err != nil:
 		return "", fmt.Errorf("it is not known whether etcd lets in whoever reaches it: %w", err)
 	case open:
-		return "callers of the HTTP API must say who they are, and etcd lets in whoever reaches it, although [etcd] has a user or a certificate, so that the secret of the nodes cannot be kept there", nil
+		return "callers of the HTTP API must say who they are, and etcd lets in whoever reaches it, " +
+			"although [etcd] has a user or a certificate, " +
+			"so that the secret of the nodes cannot be kept there", nil
 	}
 	return "", nil
 }

@@ -125,7 +125,9 @@ func (p project) Write() error {
 	if err := os.MkdirAll(filepath.Join(p.Name, "work"), 0o755); err != nil {
 		return err
 	}
-	for name, text := range map[string]string{"main.go": initMain, "work/" + p.Name + ".go": initWork, "app.toml": initConfig, "go.mod": initModule} {
+	for name, text := range map[string]string{
+		"main.go": initMain, "work/" + p.Name + ".go": initWork, "app.toml": initConfig, "go.mod": initModule,
+	} {
 		t, err := template.New(name).Parse(text)
 		if err != nil {
 			return err

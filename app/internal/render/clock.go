@@ -50,7 +50,9 @@ func ParseTime(text string, now time.Time) (at, end time.Time, err error) {
 			return at, at.Add(unit), nil
 		}
 	}
-	for _, layout := range []string{time.DateTime, "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02T15:04", time.DateOnly, time.DateTime + " MST"} {
+	for _, layout := range []string{
+		time.DateTime, "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02T15:04", time.DateOnly, time.DateTime + " MST",
+	} {
 		at, err := time.ParseInLocation(layout, text, now.Location())
 		if zone := at.Location(); err == nil && (zone == now.Location() || zone == time.UTC) { // else the zone is not known here
 			return at, at.Add(unit), nil

@@ -28,6 +28,7 @@ func (o *Output) WriteEvent(out io.Writer, e *cluster.Event) error {
 	return o.WriteItem(out, e)
 }
 
+// Events writes events as a table.
 func Events(b *bytes.Buffer, list []cluster.Event, width int) {
 	t := Table{{"AT", "EVENT", "NODE", "WORKER", "DETAIL"}}
 	for i := range list {
@@ -92,6 +93,7 @@ func addAudit(t *Table, audit []cluster.AuditLine) []cluster.AuditLine {
 	return audit[1:]
 }
 
+// Explanation writes why a worker is where it is; name is how a person named it.
 func Explanation(b *bytes.Buffer, name string, e *cluster.Explanation, width int) {
 	at := "has no node"
 	if e.Worker.Node != "" {

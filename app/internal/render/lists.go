@@ -44,6 +44,7 @@ func overrideText(o cluster.Override) string {
 	return strings.Join(list, ", ")
 }
 
+// Nodes lists nodes.
 func Nodes(list []cluster.NodeInfo) Table {
 	t := Table{{"NODE", "STATE", "SLOTS", "LOAD", "CAPACITY", "WORKS", "LABELS", "ADDRESS"}}
 	for _, n := range list {

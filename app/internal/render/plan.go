@@ -40,7 +40,8 @@ func Plan(b *bytes.Buffer, p *cluster.Plan, width int) {
 	for _, r := range p.Restarts {
 		fmt.Fprintf(
 			b,
-			"\nall workers of task %s restart, because the number that they are given changes (%s → %s): %d stop, and at most %s later the new ones start\n",
+			"\nall workers of task %s restart, because the number that they are given changes (%s → %s): "+
+				"%d stop, and at most %s later the new ones start\n",
 			r.Task,
 			countText(r.From),
 			countText(r.To),
@@ -101,6 +102,7 @@ func countText(count int) string {
 
 func percent(share float64) string { return strconv.Itoa(int(100*share+0.5)) + " %" }
 
+// MovedWorkers returns the names of the workers that a plan moves.
 func MovedWorkers(p *cluster.Plan) (names []string) {
 	for _, m := range p.Moves {
 		names = append(names, m.Slot.String())

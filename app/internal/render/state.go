@@ -81,7 +81,7 @@ func tasksOf(tasks []cluster.TaskInfo) Table {
 	return rows
 }
 
-// nodeState tells what a node is doing, and what an operator wants of it.
+// nodeState says what a node is doing, and what an operator has asked of it.
 func nodeState(n cluster.NodeInfo) string {
 	switch {
 	case n.Drain != nil && n.Drain.Left == 0:

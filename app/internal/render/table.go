@@ -11,6 +11,7 @@ import (
 // Table is rows of cells; the first one is the heading.
 type Table [][]string
 
+// Add adds a row. Each cell is one line, and "-" if it is empty.
 func (t *Table) Add(cells ...any) {
 	row := make([]string, len(cells))
 	for i, c := range cells {
@@ -22,32 +23,7 @@ func (t *Table) Add(cells ...any) {
 // write writes rows as columns, no wider than the terminal if there is one: what does not fit is cut from the
 // widest column.
 func (t Table) Write(b *bytes.Buffer, width int) {
-	columns := 0
-	for _, row := range t {
-		columns = max(columns, len(row))
-	}
-	widths := make([]int, columns)
-	for _, row := range t {
-		for i, cell := range row {
-			if len(row) > 1 {
-				widths[i] = max(widths[i], utf8.RuneCountInString(cell))
-			}
-		}
-	}
-	const gap = 2
-	for width > 0 {
-		total, widest := -gap, 0
-		for i, w := range widths {
-			total += w + gap
-			if w > widths[widest] {
-				widest = i
-			}
-		}
-		if total <= width || widths[widest] <= 8 {
-			break
-		}
-		widths[widest] = max(8, widths[widest]-(total-width))
-	}
+	widths := t.widths(width)
 	for _, row := range t {
 		var line strings.Builder
 		for i, cell := range row {
@@ -61,6 +37,39 @@ func (t Table) Write(b *bytes.Buffer, width int) {
 		}
 		b.WriteString(cut(strings.TrimRight(line.String(), " "), width) + "\n")
 	}
+}
+
+// gap is the number of spaces between columns.
+const gap = 2
+
+// widths returns how wide each column is written. A row of one cell is a remark, and makes no column wider.
+func (t Table) widths(width int) []int {
+	columns := 0
+	for _, row := range t {
+		columns = max(columns, len(row))
+	}
+	widths := make([]int, columns)
+	for _, row := range t {
+		for i, cell := range row {
+			if len(row) > 1 {
+				widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+			}
+		}
+	}
+	for width > 0 {
+		total, widest := -gap, 0
+		for i, w := range widths {
+			total += w + gap
+			if w > widths[widest] {
+				widest = i
+			}
+		}
+		if total <= width || widths[widest] <= 8 {
+			break
+		}
+		widths[widest] = max(8, widths[widest]-(total-width))
+	}
+	return widths
 }
 
 // cut returns what of a line fits in a width, 0 for any.

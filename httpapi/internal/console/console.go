@@ -28,9 +28,10 @@ import (
 var assets embed.FS
 
 // policy lets a page load what this node serves, and nothing else.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
-// file is one as it is sent.
+// file is an asset as it is sent, plain and compressed.
 type file struct {
 	text, zip []byte
 	tag, kind string
@@ -67,7 +68,7 @@ func Handler() http.Handler {
 	})
 }
 
-// read prepares all files.
+// read returns all assets, by name.
 func read() map[string]*file {
 	files := map[string]*file{}
 	err := fs.WalkDir(assets, "assets", func(at string, d fs.DirEntry, err error) error {
@@ -84,7 +85,7 @@ func read() map[string]*file {
 		return err
 	})
 	if err != nil {
-		panic(err) // they are embedded
+		panic(err) // the assets are embedded, so this is a mistake in the build
 	}
 	return files
 }
@@ -92,12 +93,12 @@ func read() map[string]*file {
 func zip(text []byte) []byte {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
-	_, _ = z.Write(text) // a buffer takes everything
+	_, _ = z.Write(text) // a write to a buffer does not fail
 	_ = z.Close()
 	return b.Bytes()
 }
 
-// name turns the path of a request into a file's.
+// name returns the name of the asset for the path of a request.
 func name(urlPath string) string {
 	if name := path.Clean(urlPath)[1:]; name != "" {
 		return name

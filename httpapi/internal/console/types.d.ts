@@ -17,12 +17,12 @@ export type Update = {
 };
 export type Event = { time: string; kind: string; node: string; member?: string; slot?: string; token?: number; detail?: string };
 export type Decided = { step: string; task?: string; slots?: string; node?: string; to?: string; token?: number; code?: string; why?: string };
-export type Decision = { n: number; term: number; leader: string; at: string; moves: Decided[]; omitted?: number };
+export type Decision = { number: number; term: number; leader: string; at: string; moves: Decided[]; omitted?: number };
 export type Audit = { id: string; at: string; by: string; from?: string; what: string };
-export type Candidate = { node: string; here?: boolean; fits: boolean; load: number; of: number; why: string };
+export type Candidate = { node: string; here?: boolean; placeable: boolean; load: number; taskWorkers: number; why: string };
 export type Explanation = { worker: Worker; here: string; nodes: Candidate[]; history: Decision[] };
-export type Lease = { holds: boolean; leftMs: number; ofMs: number };
-export type LogLine = { n: number; at: string; token: number; source: string; text: string };
+export type Lease = { holds: boolean; leftMs: number; durationMs: number };
+export type LogLine = { number: number; at: string; token: number; source: string; text: string };
 export type Login = { name: string; role: string; open: boolean };
 export type Accepted = { accepted: string; revision: string; settled?: boolean; waiting?: string[] };
 export type Problem = { status: number; title?: string; detail?: string; errors?: { message: string; location?: string }[] };

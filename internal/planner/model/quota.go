@@ -11,7 +11,7 @@ const (
 	ignoreCurrent = false
 )
 
-// SetQuotas gives every node its lower quotas, and finds the target loads. It returns nil if there are no remainders.
+// SetQuotas gives every node its lower quotas, and finds the target loads. It returns nil without remainders.
 func (m *Matrix) SetQuotas(favor bool) *WaterFilling {
 	a := apportionment{Matrix: m, favorCurrent: favor, maxSlots: make([]int64, m.NodeCount)}
 	for t := range m.Tasks {

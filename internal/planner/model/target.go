@@ -23,7 +23,7 @@ type Demand struct {
 	Component int     // demands with nodes in common, also by way of other demands, have the same number
 }
 
-// setTargetLoads finds the target loads. It returns nil if there are no remainders.
+// setTargetLoads finds the target loads. It returns nil without remainders.
 func (m *Matrix) setTargetLoads() *WaterFilling {
 	if len(m.Remainders) == 0 {
 		return nil

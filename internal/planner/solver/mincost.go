@@ -62,7 +62,7 @@ func cancelWithin(m *model.Matrix, budget int) {
 type network struct {
 	*model.Matrix
 	slotCost   int64
-	equalCosts bool // there are no tasks with another cost
+	equalCosts bool // all tasks have this cost
 	tasks      []int
 	vertices   int32
 	arcs       []arc

@@ -29,7 +29,8 @@ const pathBudget = 50_000_000
 
 func newAugmentingPaths(r *rounding) *augmentingPaths {
 	return &augmentingPaths{
-		rounding: r, received: make([][]*model.Remainder, r.NodeCount), pred: make([]int32, r.NodeCount), via: make([]*model.Remainder, r.NodeCount),
+		rounding: r, received: make([][]*model.Remainder, r.NodeCount),
+		pred: make([]int32, r.NodeCount), via: make([]*model.Remainder, r.NodeCount),
 		visited: make([]int32, r.NodeCount), expanded: make([]int32, len(r.Remainders)), budget: pathBudget,
 	}
 }

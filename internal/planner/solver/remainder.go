@@ -19,7 +19,7 @@ type rounding struct {
 	order        []int32 // scratch
 }
 
-// newRounding finds the headroom of every node. The filling is nil if there are no remainders.
+// newRounding finds the headroom of every node. The filling is nil without remainders.
 func newRounding(m *model.Matrix, w *model.WaterFilling) *rounding {
 	r := &rounding{Matrix: m, headroom: make([]int64, m.NodeCount), retainable: make([]int64, m.NodeCount)}
 	if w == nil {
@@ -115,7 +115,8 @@ func (r *rounding) unassign(rem *model.Remainder, n int32) {
 
 // canTake reports whether a node can take a slot of a remainder.
 func (r *rounding) canTake(rem *model.Remainder, n int32) bool {
-	return r.Rounded[rem.Task*r.NodeCount+int(n)]&(model.MayRoundUp|model.RoundedUp) == model.MayRoundUp && r.FreeCapacity(n) >= r.Tasks[rem.Task].Cost
+	flags := r.Rounded[rem.Task*r.NodeCount+int(n)] & (model.MayRoundUp | model.RoundedUp)
+	return flags == model.MayRoundUp && r.FreeCapacity(n) >= r.Tasks[rem.Task].Cost
 }
 
 // mayRetain reports whether a node has a slot of a remainder now, about which nothing is decided yet.

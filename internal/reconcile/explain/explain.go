@@ -103,13 +103,10 @@ func (p preview) holdings(task string) holdings {
 		if peer.Assignment.Rec == nil || !peer.Live() {
 			continue
 		}
-		for _, list := range [][]schema.SlotRange{peer.Assignment.Rec.Granted, peer.Assignment.Rec.Releasing} {
-			for i := range list {
-				h := &list[i]
-				now.load[peer.Assignment.Rec.Node] += p.Specs[h.Task].Cost() * len(h.Slots)
-				if h.Task == task {
-					now.of[peer.Assignment.Rec.Node] += len(h.Slots)
-				}
+		for h := range peer.Assignment.Rec.Ranges() {
+			now.load[peer.Assignment.Rec.Node] += p.Specs[h.Task].Cost() * len(h.Slots)
+			if h.Task == task {
+				now.of[peer.Assignment.Rec.Node] += len(h.Slots)
 			}
 		}
 	}
@@ -162,8 +159,8 @@ func lostText(slot cluster.Slot, node string, peer *view.Peer, why cluster.Reaso
 	do := "if its machine is off for certain, there is nothing to do but to wait"
 	switch {
 	case why.Detail == members.DelayEnds:
-		delay, of := session.TakeoverDelay(time.Duration(peer.Assignment.Rec.SessionTimeout)), "one tick of the service"
-		if session.Grace == coord.OwnTimeout {
+		delay, of := session.TakeoverDelayAfter(time.Duration(peer.Assignment.Rec.SessionTimeout)), "one tick of the service"
+		if session.TakeoverDelay == coord.OwnTimeout {
 			of = "which is its session timeout"
 		}
 		do = fmt.Sprintf("the takeover delay is %v, %s, and begins when the leader sees that the session has ended; "+
@@ -183,7 +180,7 @@ func upper(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 // stopText says of a slot that a live node has been asked to give back, or has to for it leaves, that it stops, or does not;
 // "" if it does neither.
-func (p preview) stopText(slot cluster.Slot, memberID string, asked *schema.SlotRange) string {
+func (p preview) stopText(slot cluster.Slot, memberID string, asked *schema.Releasing) string {
 	peer, node := p.Snapshot.Peers[memberID], p.NodeName(memberID)
 	why := cluster.Reason{Code: cluster.WhyLeaving, Node: node}
 	if asked != nil && asked.Why != nil {
@@ -204,7 +201,7 @@ func (p preview) stopText(slot cluster.Slot, memberID string, asked *schema.Slot
 	}
 	stopTimeout := cluster.DefaultStopTimeout
 	if spec, known := p.Specs[slot.Task]; known {
-		stopTimeout = spec.Grace()
+		stopTimeout = spec.StopTimeoutOrDefault()
 	}
 	switch {
 	case worker.State == cluster.WorkerStuck:

@@ -274,7 +274,7 @@ func (p preview) restarts() []cluster.PlannedRestart {
 		if spec.Paused || spec.WorkerNum == 0 {
 			continue // they stop, and none starts again
 		}
-		r := cluster.PlannedRestart{Task: task, To: spec.Count(), Gap: cluster.Duration(spec.Grace())}
+		r := cluster.PlannedRestart{Task: task, To: spec.Count(), Gap: cluster.Duration(spec.StopTimeoutOrDefault())}
 		for _, memberID := range p.MemberIDs {
 			rec := p.Snapshot.Peers[memberID].Assignment.Rec
 			if rec == nil {
@@ -282,7 +282,7 @@ func (p preview) restarts() []cluster.PlannedRestart {
 			}
 			for i := range rec.Granted {
 				if h := &rec.Granted[i]; h.Task == task && p.OtherCount(h) {
-					r.From, _ = h.Told()
+					r.From, _ = h.WorkerCount()
 					r.Workers += len(h.Slots)
 				}
 			}

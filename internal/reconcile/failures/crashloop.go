@@ -84,7 +84,7 @@ func FindCrashLoops(f *round.Facts, m members.States, c *round.Commit) *CrashLoo
 // recordCrash adds a crash to what the slots that a closed assignment names are suspected of.
 func (d *CrashLoops) recordCrash(assignment *schema.Assignment, c *round.Commit) {
 	closed := assignment.Closed
-	young, _ := schema.Split(closed.StartedLast60s, func(_ cluster.Slot, h *schema.SlotRange) bool { return closed.At.Sub(h.Since) < Apart })
+	young, _ := schema.Split(closed.StartedLast60s, func(_ cluster.Slot, h *schema.Claimed) bool { return closed.At.Sub(h.Since) < Apart })
 	if len(young) == 0 {
 		young = closed.StartedLast60s
 	}

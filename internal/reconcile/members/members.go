@@ -188,7 +188,7 @@ func (d *classifier) assignmentUnusable(memberID string, p *view.Peer) State {
 	switch {
 	case p.Live() && p.Status.Good() && p.Member.Rec != nil && p.Status.Read >= assignment.Read:
 		m := p.Member.Rec
-		fresh := &schema.Assignment{Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Granted: []schema.SlotRange{}}
+		fresh := &schema.Assignment{Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Granted: []schema.Granted{}}
 		fresh.Releasing = schema.AskedBack(p.Status.Rec.Holding, assignment.Version+1)
 		c.Write(memberID, fresh, 0)
 		c.Move(

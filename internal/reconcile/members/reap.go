@@ -2,7 +2,6 @@ package members
 
 import (
 	"maps"
-	"slices"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
@@ -25,7 +24,7 @@ func Reap(f *round.Facts, m States, pending round.PendingRuns, c *round.Commit) 
 			closeAwaiting(f, memberID, p, pending, c)
 		default:
 			c.Write(memberID, nil, 0)
-			if p.Done.Rec != nil && !p.Done.Absent {
+			if p.Completions.Rec != nil && !p.Completions.Absent {
 				c.Extra++
 			}
 			why := departureOf(p)
@@ -41,18 +40,18 @@ func Reap(f *round.Facts, m States, pending round.PendingRuns, c *round.Commit) 
 // closeAwaiting takes everything that does not await its agenda out of the assignment of a member of which nothing runs. It closes
 // the assignment: no later leader has to find out again that nothing runs, or to wait for the node to come back.
 func closeAwaiting(f *round.Facts, memberID string, p *view.Peer, pending round.PendingRuns, c *round.Commit) {
-	await := func(slot cluster.Slot, _ *schema.SlotRange) bool { return pending.Keeps(slot) }
-	slots, freed := schema.Split(p.Assignment.Rec.Granted, await)
-	releasing, returned := schema.Split(p.Assignment.Rec.Releasing, await)
-	for _, h := range slices.Concat(slots, releasing) {
+	assignment := *p.Assignment.Rec
+	granted, freed := schema.Split(assignment.Granted, func(slot cluster.Slot, _ *schema.Granted) bool { return pending.Keeps(slot) })
+	releasing, returned := schema.Split(assignment.Releasing, func(slot cluster.Slot, _ *schema.Releasing) bool { return pending.Keeps(slot) })
+	assignment.Granted, assignment.Releasing = round.NonNil(granted), round.NonNil(releasing)
+	for h := range assignment.Ranges() {
 		task, _ := cluster.SplitRun(h.Task)
-		c.Out.Unplaced[task] = cluster.Reason{Code: cluster.WhyWaiting, Node: p.Assignment.Rec.Node,
+		c.Out.Unplaced[task] = cluster.Reason{Code: cluster.WhyWaiting, Node: assignment.Node,
 			Detail: "what it says of the end of " + h.Task + " is kept until the agenda of " + task + " can be read and written"}
 	}
 	if len(freed)+len(returned) == 0 {
 		return
 	}
-	assignment := *p.Assignment.Rec
 	closed := schema.Closed{By: f.Self, Cause: schema.CauseLost}
 	switch {
 	case assignment.Closed != nil:
@@ -63,7 +62,7 @@ func closeAwaiting(f *round.Facts, memberID string, p *view.Peer, pending round.
 	}
 	why := departureOf(p)
 	closed.Clean = true
-	assignment.Granted, assignment.Releasing, assignment.Closed = round.NonNil(slots), round.NonNil(releasing), &closed
+	assignment.Closed = &closed
 	c.Write(memberID, &assignment, 0)
 	c.Free(assignment.Node, freed, returned, why)
 }

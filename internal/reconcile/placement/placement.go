@@ -86,7 +86,7 @@ func (p *Placement) withholdEnded(task *planner.Task, name string) {
 		task.Withheld = make([]bool, task.Spec.WorkerNum)
 	}
 	for index := range task.Withheld {
-		task.Withheld[index] = task.Withheld[index] || r.Over(index)
+		task.Withheld[index] = task.Withheld[index] || r.Finished(index)
 	}
 }
 
@@ -270,9 +270,10 @@ func (p *Placement) addFailed() {
 const pinned = 0
 
 // own makes slots a node's; those of a member at work outrank those of one that is gone.
-func (p *Placement) own(h *schema.SlotRange, n int32, outranks bool, invalid map[cluster.Slot]cluster.Reason) {
+func (p *Placement) own(entry schema.Entry, n int32, outranks bool, invalid map[cluster.Slot]cluster.Reason) {
+	h := entry.Range()
 	t, known := p.Rank[h.Task]
-	if !known || !p.SameWork(h) || p.In.Tasks[t].Spec.Paused {
+	if g, granted := entry.(*schema.Granted); !known || granted && !p.SameWork(g) || p.In.Tasks[t].Spec.Paused {
 		return
 	}
 	owner := p.In.Tasks[t].Current

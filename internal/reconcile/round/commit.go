@@ -42,7 +42,7 @@ type Commit struct {
 func NewCommit(w *World) *Commit {
 	c := &Commit{
 		Out: Decision{
-			Assignments: map[string]*schema.Assignment{}, Agendas: map[string]*schema.Agenda{}, Marks: map[string]*schema.Mark{},
+			Assignments: map[string]*schema.Assignment{}, TaskRuns: map[string]*schema.TaskRuns{}, Marks: map[string]*schema.Mark{},
 			Unplaced: map[string]cluster.Reason{},
 		},
 		world: w, FreedWhy: map[cluster.Slot]cluster.Reason{}, specSizes: map[string]int{},
@@ -83,7 +83,7 @@ const (
 // Crowded reports whether the commit has no room for another agenda. Fewer go into one when the last was too
 // large, as with assignments.
 func (c *Commit) Crowded() bool {
-	return c.Extra >= maxExtra || c.Bytes >= MaxRunBytes || len(c.Out.Agendas) >= max(1, min(maxAgendas, c.world.MaxAssignments/4))
+	return c.Extra >= maxExtra || c.Bytes >= MaxRunBytes || len(c.Out.TaskRuns) >= max(1, min(maxAgendas, c.world.MaxAssignments/4))
 }
 
 // Write puts an assignment into the commit, which grows it by about so many bytes.
@@ -139,7 +139,7 @@ func (c *Commit) RequeueMemberAt(memberID string, at time.Duration) {
 }
 
 // SetFreed remembers why slots that are free now left their node.
-func (c *Commit) SetFreed(h schema.SlotRange, why cluster.Reason) {
+func (c *Commit) SetFreed(h *schema.SlotRange, why cluster.Reason) {
 	for _, index := range h.Slots {
 		c.FreedWhy[cluster.Slot{Task: h.Task, Index: index}] = why
 	}
@@ -147,17 +147,22 @@ func (c *Commit) SetFreed(h schema.SlotRange, why cluster.Reason) {
 
 // Free records that slots are free which a member had or was to give back, and why. For what it was to give back, the reason is
 // the one for which that was asked.
-func (c *Commit) Free(node string, slots, releasing []schema.SlotRange, why cluster.Reason) {
-	for i, list := range [][]schema.SlotRange{slots, releasing} {
-		for _, h := range list {
-			because := why
-			if i == 1 && h.Why != nil {
-				because = *h.Why
-			}
-			c.SetFreed(h, because)
-			c.Move(cluster.Decided{Step: cluster.StepFree, Task: h.Task, Slots: h.Slots, Node: node, Token: h.Token}, because)
-		}
+func (c *Commit) Free(node string, granted []schema.Granted, releasing []schema.Releasing, why cluster.Reason) {
+	for i := range granted {
+		c.freeRange(node, &granted[i].SlotRange, why)
 	}
+	for i := range releasing {
+		h, because := &releasing[i], why
+		if h.Why != nil {
+			because = *h.Why
+		}
+		c.freeRange(node, &h.SlotRange, because)
+	}
+}
+
+func (c *Commit) freeRange(node string, r *schema.SlotRange, why cluster.Reason) {
+	c.SetFreed(r, why)
+	c.Move(cluster.Decided{Step: cluster.StepFree, Task: r.Task, Slots: r.Slots, Node: node, Token: r.Token}, why)
 }
 
 // Quarantined reports whether a member is given nothing, since everything fails on it.
@@ -171,7 +176,7 @@ func (c *Commit) Quarantined(f *Facts, memberID string) bool {
 }
 
 // SizeOf estimates how many bytes a grant takes in an assignment.
-func (c *Commit) SizeOf(h *schema.SlotRange) int {
+func (c *Commit) SizeOf(h *schema.Granted) int {
 	size, known := c.specSizes[h.Task]
 	if !known {
 		text, err := json.Marshal(h.Spec)
@@ -189,7 +194,7 @@ func (c *Commit) SizeOf(h *schema.SlotRange) int {
 func (c *Commit) EvictOnly() Decision {
 	d := c.Out
 	d.Assignments, d.Moves, d.Suspects = nil, nil, nil
-	d.Agendas, d.Ran, d.DropRuns, d.Marks = nil, nil, nil, nil
+	d.TaskRuns, d.FinishedRuns, d.DropRuns, d.Marks = nil, nil, nil, nil
 	d.FreedWhy = c.world.FreedWhy
 	return d
 }
@@ -202,9 +207,9 @@ func (c *Commit) StillFree(f *Facts) map[cluster.Slot]cluster.Reason {
 }
 
 // NonNil returns a list that is written as [] where it is empty.
-func NonNil(list []schema.SlotRange) []schema.SlotRange {
+func NonNil[T any](list []T) []T {
 	if list == nil {
-		return []schema.SlotRange{}
+		return []T{}
 	}
 	return list
 }

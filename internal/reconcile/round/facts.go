@@ -1,6 +1,7 @@
 package round
 
 import (
+	"iter"
 	"slices"
 	"time"
 
@@ -31,10 +32,8 @@ func (f *Facts) FirstToken() int64 {
 	}
 	for _, p := range f.Snapshot.Peers {
 		if rec := p.Assignment.Rec; rec != nil {
-			for _, list := range [][]schema.SlotRange{rec.Granted, rec.Releasing} {
-				for i := range list {
-					learn(list[i].Token)
-				}
+			for h := range rec.Ranges() {
+				learn(h.Token)
 			}
 		}
 		if rec := p.Status.Rec; rec != nil {
@@ -102,7 +101,7 @@ func (f *Facts) MovesNow(memberID string) bool {
 }
 
 // ToRestart returns which slots of a grant an operator asked to be started again, nil for none.
-func (f *Facts) ToRestart(h *schema.SlotRange) cluster.Indexes {
+func (f *Facts) ToRestart(h *schema.Granted) cluster.Indexes {
 	rec := f.Snapshot.Requests.Rec
 	if rec == nil || f.Snapshot.Requests.Absent {
 		return nil
@@ -154,9 +153,8 @@ func (f *Facts) AnythingGranted() bool {
 
 // Lists reports whether an assignment lists slots of a run.
 func (f *Facts) Lists(run string) bool {
-	of := func(h schema.SlotRange) bool { return h.Task == run }
 	for _, p := range f.Snapshot.Peers {
-		if rec := p.Assignment.Rec; rec != nil && (slices.ContainsFunc(rec.Granted, of) || slices.ContainsFunc(rec.Releasing, of)) {
+		if rec := p.Assignment.Rec; rec != nil && rec.ListsTask(func(task string) bool { return task == run }) {
 			return true
 		}
 	}
@@ -166,23 +164,37 @@ func (f *Facts) Lists(run string) bool {
 // Mentions reports whether an assignment lists slots of a run, or a member has recorded the end of some.
 func (f *Facts) Mentions(run string) bool {
 	for _, p := range f.Snapshot.Peers {
-		if rec := p.Done.Rec; rec != nil && slices.ContainsFunc(rec.Slots, func(o schema.Outcome) bool { return o.Task == run }) {
+		if rec := p.Completions.Rec; rec != nil && slices.ContainsFunc(rec.Slots, func(o schema.Completion) bool { return o.Task == run }) {
 			return true
 		}
 	}
 	return f.Lists(run)
 }
 
-// Unlisted returns what a live member holds and its assignment does not list.
-func (f *Facts) Unlisted(memberID string, assignment *schema.Assignment) []schema.SlotRange {
-	if p := f.Snapshot.Peers[memberID]; p.Live() && p.Status.Rec != nil {
-		return assignment.Unlisted(p.Status.Rec.Holding)
+// Entries yields the entries of an assignment, and then what its member holds, if it is live, and the assignment does not
+// list.
+func (f *Facts) Entries(memberID string, assignment *schema.Assignment) iter.Seq[schema.Entry] {
+	return func(yield func(schema.Entry) bool) {
+		for e := range assignment.Entries() {
+			if !yield(e) {
+				return
+			}
+		}
+		p := f.Snapshot.Peers[memberID]
+		if !p.Live() || p.Status.Rec == nil {
+			return
+		}
+		unlisted := assignment.Unlisted(p.Status.Rec.Holding)
+		for i := range unlisted {
+			if !yield(&unlisted[i]) {
+				return
+			}
+		}
 	}
-	return nil
 }
 
 // Stopped reports whether a member that was asked to give a slot back has confirmed since that it does not hold it.
-func (f *Facts) Stopped(memberID string, slot cluster.Slot, h *schema.SlotRange) bool {
+func (f *Facts) Stopped(memberID string, slot cluster.Slot, h *schema.Releasing) bool {
 	status := f.Snapshot.Peers[memberID].Status.Rec
 	return status.Applied >= h.Version && schema.Find(status.Holding, slot) == nil
 }
@@ -198,7 +210,7 @@ func (f *Facts) IsStuck(memberID string, slot cluster.Slot) bool {
 }
 
 // SameWork reports whether a grant is of the work that the task has now.
-func (f *Facts) SameWork(h *schema.SlotRange) bool {
+func (f *Facts) SameWork(h *schema.Granted) bool {
 	return h.Spec == nil || cluster.WorkName(h.Spec.WorkName) == cluster.WorkName(f.Specs[h.Task].WorkName)
 }
 
@@ -218,17 +230,18 @@ func (f *Facts) Generation(name string) int64 {
 
 // OtherCount reports whether the workers of an entry are told another count than those that are granted now.
 // Where the record does not say what they are told, it may be another one. Runs keep the count they began with.
-func (f *Facts) OtherCount(h *schema.SlotRange) bool {
-	spec, known := f.Specs[h.Task]
-	if !known || IsRun(h.Task) {
+func (f *Facts) OtherCount(h schema.Entry) bool {
+	task := h.Range().Task
+	spec, known := f.Specs[task]
+	if !known || IsRun(task) {
 		return false
 	}
-	count, told := h.Told()
-	return !told || count != spec.Count()
+	count, known := h.WorkerCount()
+	return !known || count != spec.Count()
 }
 
 // OfResize reports whether an entry was asked back for another count.
-func OfResize(h *schema.SlotRange) bool { return h.Why != nil && h.Why.Code == cluster.WhyResized }
+func OfResize(h *schema.Releasing) bool { return h.Why != nil && h.Why.Code == cluster.WhyResized }
 
 // PendingRuns are the tasks whose agendas cannot be read, or are not written this time.
 type PendingRuns map[string]bool
@@ -241,6 +254,5 @@ func (p PendingRuns) Keeps(slot cluster.Slot) bool {
 
 // KeepsAssignment reports the same of a whole assignment.
 func (p PendingRuns) KeepsAssignment(assignment *schema.Assignment) bool {
-	of := func(h schema.SlotRange) bool { return p.Keeps(cluster.Slot{Task: h.Task}) }
-	return assignment != nil && (slices.ContainsFunc(assignment.Granted, of) || slices.ContainsFunc(assignment.Releasing, of))
+	return assignment != nil && assignment.ListsTask(func(task string) bool { return p.Keeps(cluster.Slot{Task: task}) })
 }

@@ -56,11 +56,11 @@ type Decision struct {
 	Marks map[string]*schema.Mark
 	// Requests replaces the record of requests in the same commit, nil if it stays.
 	Requests *schema.Requests
-	// Agendas replaces those of tasks in the same commit, nil to delete; with them go the records of
+	// TaskRuns replaces those of tasks in the same commit, nil to delete; with them go the records of
 	// runs that are over: new ones, and those that are no longer kept.
-	Agendas  map[string]*schema.Agenda
-	Ran      []schema.Ran
-	DropRuns []RunKey
+	TaskRuns     map[string]*schema.TaskRuns
+	FinishedRuns []schema.FinishedRun
+	DropRuns     []RunKey
 	// Remove are records of which nothing is left to do; nothing else is in the commit then.
 	Remove Removal
 	// Evict is a live member that is to be evicted, since nobody can know what it holds.
@@ -99,7 +99,7 @@ type Decision struct {
 
 // Writes reports whether a decision changes anything else.
 func (d *Decision) Writes() bool {
-	return len(d.Assignments) > 0 || d.Suspects != nil || d.Requests != nil || len(d.Agendas) > 0 || len(d.Marks) > 0
+	return len(d.Assignments) > 0 || d.Suspects != nil || d.Requests != nil || len(d.TaskRuns) > 0 || len(d.Marks) > 0
 }
 
 // RunKey names a run.

@@ -24,7 +24,7 @@ const (
 type stage struct {
 	*round.Facts
 	commit  *round.Commit
-	agendas map[string]view.Entry[schema.Agenda]
+	agendas map[string]view.Entry[schema.TaskRuns]
 	pending round.PendingRuns
 	begun   map[string]bool // runs asked for by operators that there are now
 }
@@ -38,9 +38,9 @@ type stage struct {
 // operators asked for there are now.
 func Advance(w round.World, c *round.Commit) (*round.Facts, round.PendingRuns, map[string]bool) {
 	f := &round.Facts{World: w, MemberIDs: slices.Sorted(maps.Keys(w.Snapshot.Peers))}
-	d := &stage{f, c, maps.Clone(w.Snapshot.Agendas), round.PendingRuns{}, map[string]bool{}}
+	d := &stage{f, c, maps.Clone(w.Snapshot.TaskRuns), round.PendingRuns{}, map[string]bool{}}
 	if d.agendas == nil {
-		d.agendas = map[string]view.Entry[schema.Agenda]{}
+		d.agendas = map[string]view.Entry[schema.TaskRuns]{}
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.Snapshot.Tasks)) {
 		d.advance(name, w.Snapshot.Tasks[name])
@@ -52,7 +52,7 @@ func Advance(w round.World, c *round.Commit) (*round.Facts, round.PendingRuns, m
 	}
 	next := *f
 	snap := *w.Snapshot
-	snap.Agendas = d.agendas
+	snap.TaskRuns = d.agendas
 	next.Snapshot = &snap
 	next.Specs = snap.Specs()
 	return &next, d.pending, d.begun
@@ -94,10 +94,10 @@ func (d *stage) advance(name string, task view.Entry[schema.Task]) {
 	if a.changed {
 		a.limit()
 		rec := a.rec
-		d.commit.Out.Agendas[name] = &rec
+		d.commit.Out.TaskRuns[name] = &rec
 		d.commit.Extra++
 		d.commit.Bytes += schema.Size(&rec)
-		d.agendas[name] = view.Entry[schema.Agenda]{Rec: &rec, Version: old.Version, Read: old.Read}
+		d.agendas[name] = view.Entry[schema.TaskRuns]{Rec: &rec, Version: old.Version, Read: old.Read}
 	}
 }
 
@@ -105,7 +105,7 @@ func (d *stage) advance(name string, task view.Entry[schema.Task]) {
 // which firings were skipped, and then what is known of the oldest runs that are over.
 func (a *agenda) limit() {
 	a.blurred = map[string]bool{}
-	for schema.Size(&a.rec) > schema.MaxAgenda {
+	for schema.Size(&a.rec) > schema.MaxTaskRuns {
 		most, at := 0, -1
 		for i := range a.rec.Runs {
 			if size := failedBytes(a.rec.Runs[i].Failed); size > most && !a.blurred[a.rec.Runs[i].ID] {
@@ -153,12 +153,12 @@ func (d *stage) dropAgenda(name string) {
 		}
 		rec := *old.Rec
 		rec.Kept, rec.Runs = kept[n:], []schema.Run{}
-		c.Out.Agendas[name] = &rec
+		c.Out.TaskRuns[name] = &rec
 		c.Extra += n + 1
-		d.agendas[name] = view.Entry[schema.Agenda]{Rec: &rec, Version: old.Version}
+		d.agendas[name] = view.Entry[schema.TaskRuns]{Rec: &rec, Version: old.Version}
 		return
 	}
-	c.Out.Agendas[name] = nil
+	c.Out.TaskRuns[name] = nil
 	c.Extra++
 	delete(d.agendas, name)
 }
@@ -167,7 +167,7 @@ func (d *stage) dropAgenda(name string) {
 type agenda struct {
 	*round.Facts
 	commit  *round.Commit
-	rec     schema.Agenda
+	rec     schema.TaskRuns
 	task    string
 	spec    cluster.TaskSpec
 	changed bool
@@ -177,8 +177,8 @@ type agenda struct {
 // foldAll takes in what members report to have ended. Each slot's end is recorded once.
 func (a *agenda) foldAll() {
 	for _, memberID := range a.MemberIDs {
-		rec := a.Snapshot.Peers[memberID].Done.Rec
-		if rec == nil || a.Snapshot.Peers[memberID].Done.Absent {
+		rec := a.Snapshot.Peers[memberID].Completions.Rec
+		if rec == nil || a.Snapshot.Peers[memberID].Completions.Absent {
 			continue
 		}
 		for i := range rec.Slots {
@@ -189,7 +189,7 @@ func (a *agenda) foldAll() {
 	}
 }
 
-func (a *agenda) fold(id string, o *schema.Outcome) {
+func (a *agenda) fold(id string, o *schema.Completion) {
 	at := slices.IndexFunc(a.rec.Runs, func(r schema.Run) bool { return r.ID == id })
 	if at < 0 {
 		return
@@ -197,7 +197,7 @@ func (a *agenda) fold(id string, o *schema.Outcome) {
 	r := a.rec.Runs[at]
 	var fresh cluster.Indexes
 	for _, index := range o.Slots {
-		if index < r.WorkerNum && !r.Over(index) {
+		if index < r.WorkerNum && !r.Finished(index) {
 			fresh = append(fresh, index)
 		}
 	}
@@ -240,19 +240,19 @@ func union(a, b cluster.Indexes) cluster.Indexes {
 // end ends the runs of which nothing is left to do.
 func (a *agenda) end() {
 	for n := 0; n < maxEnds && a.commit.Bytes < round.MaxRunBytes; n++ {
-		at := slices.IndexFunc(a.rec.Runs, func(r schema.Run) bool { return !r.Queued && r.Left() == 0 })
+		at := slices.IndexFunc(a.rec.Runs, func(r schema.Run) bool { return !r.Queued && r.Remaining() == 0 })
 		if at < 0 {
 			return
 		}
 		r := a.rec.Runs[at]
 		r.Ended = a.WallNow
 		a.rec.Runs = slices.Delete(a.rec.Runs, at, at+1)
-		ran := schema.Ran{Task: a.task, Run: r}
-		if schema.Size(&ran) > schema.MaxRan {
+		ran := schema.FinishedRun{Task: a.task, Run: r}
+		if schema.Size(&ran) > schema.MaxFinishedRun {
 			ran.Blur(10 * schema.ShortError)
 		}
 		a.commit.Bytes += schema.Size(&ran)
-		a.commit.Out.Ran = append(a.commit.Out.Ran, ran)
+		a.commit.Out.FinishedRuns = append(a.commit.Out.FinishedRuns, ran)
 		a.rec.Kept = append(a.rec.Kept, r.ID)
 		a.changed = true
 		a.commit.Extra++
@@ -286,9 +286,9 @@ func (a *agenda) trim() {
 
 // forget drops the record of a run that is over; if that ends in this very commit, it gets none.
 func (a *agenda) forget(id string) {
-	fresh := func(r schema.Ran) bool { return r.Task == a.task && r.ID == id }
-	if slices.ContainsFunc(a.commit.Out.Ran, fresh) {
-		a.commit.Out.Ran = slices.DeleteFunc(a.commit.Out.Ran, fresh)
+	fresh := func(r schema.FinishedRun) bool { return r.Task == a.task && r.ID == id }
+	if slices.ContainsFunc(a.commit.Out.FinishedRuns, fresh) {
+		a.commit.Out.FinishedRuns = slices.DeleteFunc(a.commit.Out.FinishedRuns, fresh)
 		return
 	}
 	a.commit.Out.DropRuns = append(a.commit.Out.DropRuns, round.RunKey{Task: a.task, ID: id})
@@ -360,5 +360,5 @@ func (a *agenda) dequeue() {
 
 // unfinished reports whether any run has something left to do.
 func (a *agenda) unfinished() bool {
-	return slices.ContainsFunc(a.rec.Runs, func(r schema.Run) bool { return r.Left() > 0 })
+	return slices.ContainsFunc(a.rec.Runs, func(r schema.Run) bool { return r.Remaining() > 0 })
 }

@@ -58,7 +58,10 @@ const Slider = (/** @type {{ list: Decision[], at: number | null, remark: string
 			setPlaying(false);
 			return undefined;
 		}
-		const timer = setTimeout(() => (index + 1 < list.length ? choose({ at: list[index + 1].number }) : choose({ at: "" })), playEvery);
+		const timer = setTimeout(() => {
+			if (place.value.query.get("at") !== String(at)) return; // the user has moved on, and this timer is not cleared yet
+			choose({ at: index + 1 < list.length ? list[index + 1].number : "" });
+		}, playEvery);
 		return () => clearTimeout(timer);
 	}, [playing, at, index]);
 	const start = () => {

@@ -10,7 +10,7 @@ export const en = {
 		const label = code === "no-label" ? /label (.+?), /.exec(why)?.[1] : undefined;
 		return `${count.toLocaleString("en")} of ${task} ${count === 1 ? "is" : "are"} waiting${label ? ` for a node with ${label}` : `: ${why}`}`;
 	},
-	noLeader: "there is no leader at the moment: no work is assigned until one is elected",
+	noLeader: "no leader at the moment: no work is assigned until one is elected",
 	joint: "; ",
 	unusable: (/** @type {number} */ count) => `${n(count, "record")} in the store cannot be used`,
 	leads: "leader", load: (/** @type {number} */ x) => `load ${x}`, loadOf: (/** @type {number} */ x, /** @type {number} */ of) => `load ${x} of ${of}`, slots: (/** @type {number} */ x) => n(x, "slot"),

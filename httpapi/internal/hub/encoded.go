@@ -1,4 +1,4 @@
-package httpapi
+package hub
 
 import (
 	"bytes"

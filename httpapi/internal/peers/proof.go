@@ -1,4 +1,4 @@
-package httpapi
+package peers
 
 import (
 	"bufio"
@@ -33,10 +33,10 @@ func (q question) proof(secret []byte) string {
 //
 // An empty frame is the end, so that an answer that was cut short is known as such.
 
-// maxFrame is the most bytes that a frame has.
-const maxFrame = 32 << 10
+// MaxFrame is the most bytes that a frame has.
+const MaxFrame = 32 << 10
 
-// errUnproven: what answers is no node with the secret, or somebody has changed what it said.
+// errUnproven: the answer is not from a node with the secret, or was changed on the way.
 var errUnproven = errors.New("unproven answer")
 
 // frameProof shows that a node with the secret has sent a frame of the answer.
@@ -66,9 +66,9 @@ func (p *provingWriter) Write(b []byte) (int, error) {
 		p.code = http.StatusOK
 	}
 	p.held = append(p.held, b...)
-	for len(p.held) >= maxFrame && p.err == nil {
-		p.frame(p.held[:maxFrame])
-		p.held = p.held[maxFrame:]
+	for len(p.held) >= MaxFrame && p.err == nil {
+		p.frame(p.held[:MaxFrame])
+		p.held = p.held[MaxFrame:]
 	}
 	return len(b), p.err
 }
@@ -146,7 +146,7 @@ func (p *provenReader) frame() ([]byte, error) {
 	}
 	proof, length, _ := strings.Cut(strings.TrimSuffix(string(head), "\n"), " ")
 	n, err := strconv.ParseUint(length, 10, 16)
-	if err != nil || n > maxFrame {
+	if err != nil || n > MaxFrame {
 		return nil, errUnproven
 	}
 	data := make([]byte, n)

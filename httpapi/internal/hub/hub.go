@@ -1,4 +1,13 @@
-package httpapi
+// Package hub has the cluster as a node sees it, for everybody who asks the node over HTTP.
+//
+// # The model
+//
+//	the node's snapshots ─▶ Hub ─┬─▶ Current, Next, State: the cluster as it is, encoded once
+//	the node's events    ─▶      ├─▶ After: messages in a row, one for each change and each event
+//	                             └─▶ Events: what has happened, as far as it is kept
+//
+// A Hub never has the node watch the cluster of its own accord: it asks for that when it is asked itself.
+package hub
 
 import (
 	"context"
@@ -29,22 +38,23 @@ const (
 	maxUnwatched = maxEvents / 4
 )
 
-// hub has the cluster as the node sees it, encoded once for everybody who asks, and what has changed since,
+// Hub has the cluster as the node sees it, encoded once for everybody who asks, and what has changed since,
 // for those who follow. It takes snapshots for as long as the node watches the cluster: whoever reads asks the node to.
-type hub struct {
+type Hub struct {
 	node     Node
+	healthOf func() any
 	instance string // tells the numbers of one process from those of another
 
 	mu          sync.Mutex
-	now         *snapshot // nil before the first
-	lastEncoded *snapshot
+	now         *Snapshot // nil before the first
+	lastEncoded *Snapshot
 	floor       int64                        // the number that somebody was told is reached: nobody gets an earlier state
-	err         error                        // why there is nothing newer, nil if that is not known
+	err         error                        // why the last look failed, nil once another one goes on
 	seen        int64                        // the number of what was seen last
 	follow      int                          // followers
 	changed     chan struct{}                // closed and replaced when any of it changes
 	last        int64                        // number of the last message
-	messages    []message                    // the last ones, in a row
+	messages    []Message                    // the last ones, in a row
 	sum         int                          // their bytes
 	own         []numbered                   // the last events of this node, in a row
 	others      []numbered                   // those of others, apart, so that they do not drive out the node's own
@@ -52,25 +62,40 @@ type hub struct {
 	health      string
 }
 
-// snapshot is the cluster as the node saw it, and its place in the stream.
-type snapshot struct {
+// Snapshot is the cluster as the node saw it, and its place in the stream.
+type Snapshot struct {
 	cluster.Snapshot
-	seq     int64 // the number of the last message that it includes
+	Seq     int64 // the number of the last message that it includes
 	encoded encoded
 }
 
-// message is something that has happened, as followers get it.
-type message struct {
-	seq  int64
-	text []byte
+// JSON returns the state as JSON. It may be called of what State has returned.
+func (s *Snapshot) JSON() []byte { return s.encoded.plain }
+
+// Zipped returns the same, zipped. It may be called of what State has returned.
+func (s *Snapshot) Zipped() []byte { return s.encoded.zip }
+
+// Message is something that has happened, as followers get it.
+type Message struct {
+	Seq  int64
+	Text []byte
 }
 
-func newHub(node Node) *hub {
-	return &hub{node: node, instance: strings.ToLower(rand.Text()[:8]), changed: make(chan struct{}), members: map[string]cluster.EventKind{}}
+// Node is what a hub needs of a node; httpapi.Node says what its methods do.
+type Node interface {
+	Name() string
+	KeepFresh() (since int64)
+	Watch(ctx context.Context, seen int64) (cluster.Snapshot, error)
+	Events(ctx context.Context) <-chan cluster.Event
 }
 
-// run takes in what the node sees and emits until ctx ends.
-func (h *hub) run(ctx context.Context) {
+// New returns the hub of a node. Followers get what health returns, as JSON, whenever that is something else.
+func New(node Node, health func() any) *Hub {
+	return &Hub{node: node, healthOf: health, instance: strings.ToLower(rand.Text()[:8]), changed: make(chan struct{}), members: map[string]cluster.EventKind{}}
+}
+
+// Run takes in what the node sees and emits until ctx ends.
+func (h *Hub) Run(ctx context.Context) {
 	var parts sync.WaitGroup
 	parts.Go(func() {
 		for e := range h.node.Events(ctx) {
@@ -80,6 +105,7 @@ func (h *hub) run(ctx context.Context) {
 	parts.Go(func() { h.watchHealth(ctx) })
 	defer parts.Wait()
 	for seen := int64(0); ctx.Err() == nil; {
+		h.retry()
 		snap, err := h.node.Watch(ctx, seen)
 		pause := hubPause
 		switch {
@@ -99,7 +125,15 @@ func (h *hub) run(ctx context.Context) {
 	}
 }
 
-func (h *hub) fail(err error) {
+// retry forgets why the last look at the cluster failed: another one begins, and whoever asks waits for what comes of it.
+func (h *Hub) retry() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.err = nil
+}
+
+// fail takes in why a look at the cluster has failed.
+func (h *Hub) fail(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.err = err
@@ -107,13 +141,13 @@ func (h *hub) fail(err error) {
 }
 
 // wake wakes those who wait. The lock is held.
-func (h *hub) wake() {
+func (h *Hub) wake() {
 	close(h.changed)
 	h.changed = make(chan struct{})
 }
 
 // put takes in the cluster as it is now.
-func (h *hub) put(snap cluster.Snapshot) {
+func (h *Hub) put(snap cluster.Snapshot) {
 	h.mu.Lock()
 	before, missedNothing := h.now, h.seen >= snap.WatchedSince
 	h.mu.Unlock()
@@ -139,9 +173,10 @@ func (h *hub) put(snap cluster.Snapshot) {
 	switch {
 	case before == nil || text != nil:
 		h.push("change", text)
-		h.now = &snapshot{Snapshot: snap, seq: h.last}
-	case !reflect.DeepEqual(before.Tasks, snap.Tasks), !maps.Equal(before.Marks, snap.Marks): // no parts of the state
-		h.now = &snapshot{Snapshot: snap, seq: before.seq}
+		h.now = &Snapshot{Snapshot: snap, Seq: h.last}
+	case before.NextDecision != snap.NextDecision, !reflect.DeepEqual(before.Tasks, snap.Tasks), !maps.Equal(before.Marks, snap.Marks):
+		// These are not in the state. A decision alone is a change, too: a run may have begun and ended between two snapshots.
+		h.now = &Snapshot{Snapshot: snap, Seq: before.Seq}
 	}
 	for _, e := range happened {
 		e.Time = now
@@ -152,25 +187,25 @@ func (h *hub) put(snap cluster.Snapshot) {
 }
 
 // push adds a message. The lock is held.
-func (h *hub) push(kind string, data []byte) {
+func (h *Hub) push(kind string, data []byte) {
 	h.last++
-	m := message{h.last, fmt.Appendf(nil, "event: %s\nid: %s\ndata: %s\n\n", kind, h.tag(h.last), data)}
+	m := Message{h.last, fmt.Appendf(nil, "event: %s\nid: %s\ndata: %s\n\n", kind, h.Tag(h.last), data)}
 	if data == nil {
-		m.text = nil // the first snapshot: there is nothing that it differs from
+		m.Text = nil // the first snapshot: there is nothing that it differs from
 	}
-	h.messages, h.sum = append(h.messages, m), h.sum+len(m.text)
+	h.messages, h.sum = append(h.messages, m), h.sum+len(m.Text)
 	if len(h.messages) <= maxMessages && h.sum <= maxMessageBytes {
 		return
 	}
 	drop := 0 // half of them: with each one that is added the others would be copied otherwise
 	for ; len(h.messages)-drop > 1 && (len(h.messages)-drop > maxMessages/2 || h.sum > maxMessageBytes/2); drop++ {
-		h.sum -= len(h.messages[drop].text)
+		h.sum -= len(h.messages[drop].Text)
 	}
 	h.messages = slices.Clone(h.messages[drop:])
 }
 
 // event passes on an event of this node.
-func (h *hub) event(e cluster.Event) {
+func (h *Hub) event(e cluster.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.keep(e)
@@ -178,7 +213,7 @@ func (h *hub) event(e cluster.Event) {
 }
 
 // watchHealth tells followers when the node is not at work.
-func (h *hub) watchHealth(ctx context.Context) {
+func (h *Hub) watchHealth(ctx context.Context) {
 	every := time.NewTicker(time.Second)
 	defer every.Stop()
 	for {
@@ -193,7 +228,7 @@ func (h *hub) watchHealth(ctx context.Context) {
 		if !followed {
 			continue
 		}
-		text, _ := json.Marshal(healthOf(h.node)) // values of its own types only
+		text, _ := json.Marshal(h.healthOf()) // values of its own types only
 		h.mu.Lock()
 		if string(text) != h.health {
 			h.health = string(text)
@@ -206,7 +241,7 @@ func (h *hub) watchHealth(ctx context.Context) {
 
 // wait asks the node, as often as it must be asked, and returns what f finds: nil until it finds something. The lock is held while
 // f runs; since is the number of the first snapshot that is up to date.
-func (h *hub) wait(ctx context.Context, f func(since int64) (*snapshot, error)) (*snapshot, error) {
+func (h *Hub) wait(ctx context.Context, f func(since int64) (*Snapshot, error)) (*Snapshot, error) {
 	for {
 		since := h.node.KeepFresh()
 		h.mu.Lock()
@@ -228,9 +263,9 @@ func (h *hub) wait(ctx context.Context, f func(since int64) (*snapshot, error)) 
 	}
 }
 
-// current returns the cluster as it is, waiting for the first knowledge.
-func (h *hub) current(ctx context.Context) (*snapshot, error) {
-	return h.wait(ctx, func(since int64) (*snapshot, error) {
+// Current returns the cluster as it is, waiting for the first knowledge.
+func (h *Hub) Current(ctx context.Context) (*Snapshot, error) {
+	return h.wait(ctx, func(since int64) (*Snapshot, error) {
 		if h.now != nil && h.seen >= since {
 			return h.now, nil
 		}
@@ -238,9 +273,9 @@ func (h *hub) current(ctx context.Context) (*snapshot, error) {
 	})
 }
 
-// next returns the cluster once it is no longer as it was in a snapshot.
-func (h *hub) next(ctx context.Context, seen *snapshot) (*snapshot, error) {
-	return h.wait(ctx, func(since int64) (*snapshot, error) {
+// Next returns the cluster once it is no longer as it was in a snapshot.
+func (h *Hub) Next(ctx context.Context, seen *Snapshot) (*Snapshot, error) {
+	return h.wait(ctx, func(since int64) (*Snapshot, error) {
 		if h.now != seen && h.seen >= since {
 			return h.now, nil
 		}
@@ -248,9 +283,9 @@ func (h *hub) next(ctx context.Context, seen *snapshot) (*snapshot, error) {
 	})
 }
 
-// reach waits until the cluster is seen as it was with a number, and lets nobody have an earlier state after it.
-func (h *hub) reach(ctx context.Context, number int64) error {
-	_, err := h.wait(ctx, func(since int64) (*snapshot, error) {
+// Reach waits until the cluster is seen as it was with a number, and lets nobody have an earlier state after it.
+func (h *Hub) Reach(ctx context.Context, number int64) error {
+	_, err := h.wait(ctx, func(since int64) (*Snapshot, error) {
 		if h.now != nil && h.seen >= max(since, number) {
 			h.lastEncoded, h.floor = nil, h.now.Number
 			return h.now, nil
@@ -260,14 +295,14 @@ func (h *hub) reach(ctx context.Context, number int64) error {
 	return err
 }
 
-// state returns the cluster with its state encoded: the last one that was encoded, if that was just now.
-func (h *hub) state(ctx context.Context) (*snapshot, error) {
-	snap, err := h.current(ctx)
+// State returns the cluster with its state encoded: the last one that was encoded, if that was just now.
+func (h *Hub) State(ctx context.Context) (*Snapshot, error) {
+	snap, err := h.Current(ctx)
 	if err != nil {
 		return nil, err
 	}
 	h.mu.Lock()
-	if last := h.lastEncoded; last != nil && last != snap && last.Number >= h.floor && last.seq <= snap.seq &&
+	if last := h.lastEncoded; last != nil && last != snap && last.Number >= h.floor && last.Seq <= snap.Seq &&
 		time.Since(last.encoded.at) < encodedReuse {
 		snap = last
 	}
@@ -277,24 +312,24 @@ func (h *hub) state(ctx context.Context) (*snapshot, error) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if snap.Number >= h.floor && (h.lastEncoded == nil || h.lastEncoded.seq <= snap.seq) {
+	if snap.Number >= h.floor && (h.lastEncoded == nil || h.lastEncoded.Seq <= snap.Seq) {
 		h.lastEncoded = snap
 	}
 	return snap, nil
 }
 
-// tag names a message among those of all processes.
-func (h *hub) tag(seq int64) string { return h.instance + "-" + strconv.FormatInt(seq, 10) }
+// Tag names a message among those of all processes.
+func (h *Hub) Tag(seq int64) string { return h.instance + "-" + strconv.FormatInt(seq, 10) }
 
-// parse returns the number of a message of this process, false for another's.
-func (h *hub) parse(tag string) (seq int64, ok bool) {
+// Parse returns the number of a message of this process, false for another's.
+func (h *Hub) Parse(tag string) (seq int64, ok bool) {
 	instance, number, _ := strings.Cut(strings.Trim(tag, `"`), "-")
 	seq, err := strconv.ParseInt(number, 10, 64)
 	return seq, err == nil && instance == h.instance
 }
 
-// after returns the messages that came after one, and false if some of them are not kept any longer.
-func (h *hub) after(seq int64) (list []message, changed <-chan struct{}, complete bool) {
+// After returns the messages that came after one, and false if some of them are not kept any longer.
+func (h *Hub) After(seq int64) (list []Message, changed <-chan struct{}, complete bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if seq > h.last {
@@ -302,7 +337,7 @@ func (h *hub) after(seq int64) (list []message, changed <-chan struct{}, complet
 	}
 	first := h.last + 1
 	if len(h.messages) > 0 {
-		first = h.messages[0].seq
+		first = h.messages[0].Seq
 	}
 	if seq+1 < first {
 		return nil, h.changed, false
@@ -310,8 +345,8 @@ func (h *hub) after(seq int64) (list []message, changed <-chan struct{}, complet
 	return h.messages[seq+1-first:], h.changed, true
 }
 
-// join counts a follower until leave is called.
-func (h *hub) join() (leave func()) {
+// Join counts a follower until leave is called.
+func (h *Hub) Join() (leave func()) {
 	count := func(more int) {
 		h.mu.Lock()
 		defer h.mu.Unlock()

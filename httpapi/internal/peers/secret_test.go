@@ -1,4 +1,4 @@
-package httpapi
+package peers
 
 import (
 	"context"
@@ -57,7 +57,7 @@ type asking struct {
 
 func newAsking(t *testing.T, kept *keptSecret) *asking {
 	a := &asking{T: t, peers: &Peers{Shared: kept.read, Advertise: "n:1"}}
-	a.serve = a.peers.signed(nil, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("private")) })
+	a.serve = a.peers.Signed(nil, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("private")) })
 	return a
 }
 

@@ -14,21 +14,21 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// A slot that two assignments list at one decision only was read while a commit arrived; one that stays so is told, once.
+// A slot that two assignments list at one decision only was read while a commit arrived; one that stays so is reported once.
 func TestDoublesAreToldWhenTheyLast(t *testing.T) {
-	var told []cluster.Event
-	l := leading{Leader: &Leader{Log: slog.New(slog.DiscardHandler), Emit: func(e cluster.Event) { told = append(told, e) }}}
+	var reported []cluster.Event
+	l := leading{Leader: &Leader{Log: slog.New(slog.DiscardHandler), Emit: func(e cluster.Event) { reported = append(reported, e) }}}
 	doubled := map[cluster.Slot][]view.Holder{{Task: "a", Index: 1}: {{MemberID: "x", Node: "n1", Token: 9}, {MemberID: "y", Node: "n2", Token: 5}}}
-	l.tellDoubles(doubled)
-	l.tellDoubles(nil)
-	l.tellDoubles(doubled)
-	if len(told) > 0 {
-		t.Errorf("told of what did not last: %+v", told)
+	l.reportDoubles(doubled)
+	l.reportDoubles(nil)
+	l.reportDoubles(doubled)
+	if len(reported) > 0 {
+		t.Errorf("reported what did not last: %+v", reported)
 	}
-	l.tellDoubles(doubled)
-	l.tellDoubles(doubled)
-	if len(told) != 1 || told[0].Kind != cluster.SlotDoubled || told[0].Detail != "granted to n1 under token 9 and n2 under token 5" {
-		t.Errorf("told of what lasts: %+v", told)
+	l.reportDoubles(doubled)
+	l.reportDoubles(doubled)
+	if len(reported) != 1 || reported[0].Kind != cluster.SlotDoubled || reported[0].Detail != "granted to n1 under token 9 and n2 under token 5" {
+		t.Errorf("reported what lasts: %+v", reported)
 	}
 }
 
@@ -54,7 +54,7 @@ func TestLeaderEmitsWhatHasChanged(t *testing.T) {
 	gone := map[string]*view.Peer{"g1": peer("n1"), "g2": lost, "g3": closed}
 	unusable := map[string]view.Entry[schema.Task]{"t": {Err: errors.New("no JSON")}}
 	for _, snap := range []*view.Snapshot{{Peers: all}, {Peers: all}, {Peers: gone, Tasks: unusable}, {Peers: gone, Tasks: unusable}, {Peers: map[string]*view.Peer{"g1": all["g1"]}}} {
-		l.tell(snap)
+		l.publish(snap)
 	}
 	want := []string{"node-joined n2: ", "node-joined n3: ", "node-left n2: lost", "node-left n3: left", "record-unusable : " + l.Keys.Task("t") + ": no JSON"}
 	if !slices.Equal(got, want) {

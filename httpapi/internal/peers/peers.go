@@ -1,4 +1,14 @@
-package httpapi
+// Package peers is how the nodes of a cluster ask each other over HTTP, and what they prove to each other.
+//
+// # The model
+//
+//	the node that asks                                    the node that is asked
+//	Get ─▶ a question without a signature ───────────▶ Signed: 401, with a nonce
+//	    ─▶ signed over the nonce and a number ─────────▶ Signed: lets it through, once
+//	reads what is proven ◀── frames, each signed ─────── the handler's answer
+//
+// Tails are the logs of other nodes' workers that are followed: the other node is asked once for each, however many follow.
+package peers
 
 import (
 	"bufio"
@@ -22,6 +32,7 @@ import (
 	"sync"
 	"time"
 
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
 	"gitee.com/ken.yang/xconsumer/internal/address"
 )
 
@@ -55,7 +66,14 @@ type Peers struct {
 // MinSecret is how long a cluster's secret has to be, in bytes.
 const MinSecret = 32
 
+// ErrUnavailable is matched by the error of what another node cannot be asked.
+var ErrUnavailable = errors.New("the other node cannot be asked")
+
 const (
+	headPatience = 5 * time.Second // for the beginning of an answer
+	// Patience is how long all of another node's answer may take.
+	Patience = 30 * time.Second
+
 	peerScheme   = "Xconsumer "
 	nonceHeader  = "X-Xconsumer-Nonce"  // of an answer: what the next request has to sign
 	numberHeader = "X-Xconsumer-Number" // of a signed request: what the answer has to sign
@@ -131,12 +149,12 @@ func (p *Peers) until(nonce string) (time.Time, bool) {
 	return until, err == nil && !time.Now().After(until)
 }
 
-// signed lets a request through that another node has signed, and signs the answer. The request is for this node by
+// Signed lets a request through that another node has signed, and signs the answer. The request is for this node by
 // its name: at the same loopback address of another machine there is another.
-func (p *Peers) signed(node Node, next http.HandlerFunc) http.HandlerFunc {
+func (p *Peers) Signed(node interface{ Name() string }, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if p == nil || len(p.Secret) == 0 && p.Shared == nil {
-			answer(w, &problem{Status: http.StatusForbidden, Title: "not answered", Detail: errNoSecret.Error()})
+			answer.Send(w, &answer.Problem{Status: http.StatusForbidden, Title: "not answered", Detail: errNoSecret.Error()})
 			return
 		}
 		nonce, mac, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Authorization"), peerScheme), ":")
@@ -148,9 +166,9 @@ func (p *Peers) signed(node Node, next http.HandlerFunc) http.HandlerFunc {
 		if secret == nil || !p.take(nonce) {
 			w.Header().Set("WWW-Authenticate", strings.TrimSpace(peerScheme))
 			w.Header().Set(nonceHeader, p.issue())
-			answer(
+			answer.Send(
 				w,
-				&problem{
+				&answer.Problem{
 					Status: http.StatusUnauthorized,
 					Title:  "not signed",
 					Detail: "only nodes of the cluster are answered here: they must have the same secret",
@@ -163,7 +181,7 @@ func (p *Peers) signed(node Node, next http.HandlerFunc) http.HandlerFunc {
 			proof:          func(frame, code int, data []byte) string { return asked.frameProof(secret, frame, code, data) },
 		}
 		if of := r.URL.Query().Get(ofNode); of != "" && of != node.Name() {
-			answer(proven, &problem{Status: http.StatusMisdirectedRequest, Title: "another node", Detail: "this is " + node.Name()})
+			answer.Send(proven, &answer.Problem{Status: http.StatusMisdirectedRequest, Title: "another node", Detail: "this is " + node.Name()})
 		} else {
 			next(proven, r)
 		}
@@ -191,21 +209,21 @@ func (p *Peers) signedWith(ctx context.Context, asked question, mac string) []by
 // ofNode is the parameter that names the node which is asked.
 const ofNode = "of"
 
-// get asks another node.
-func (p *Peers) get(ctx context.Context, node, address, path string, query url.Values) (*peerAnswer, error) {
+// Get asks another node.
+func (p *Peers) Get(ctx context.Context, node, address, path string, query url.Values) (*Answer, error) {
 	secret, err := p.secret(ctx)
 	if errors.Is(err, context.Canceled) { // nobody waits for the answer, or all requests end
-		return nil, fmt.Errorf("%w: the node that was asked ends, or the request was given up", errPeer)
+		return nil, fmt.Errorf("%w: the node that was asked ends, or the request was given up", ErrUnavailable)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: only %s can tell, and this node cannot prove to it who it is: %w; ask %[2]s itself", errPeer, node, err)
+		return nil, fmt.Errorf("%w: only %s can tell, and this node cannot prove to it who it is: %w; ask %[2]s itself", ErrUnavailable, node, err)
 	}
 	scheme := "http"
 	if host, secure := strings.CutPrefix(address, "https://"); secure {
 		scheme, address = "https", host
 	}
 	if _, _, err := net.SplitHostPort(address); err != nil {
-		return nil, fmt.Errorf("%w: %s is said to be at %q: %w", errPeer, node, address, err)
+		return nil, fmt.Errorf("%w: %s is said to be at %q: %w", ErrUnavailable, node, address, err)
 	}
 	named := url.Values{}
 	maps.Copy(named, query)
@@ -220,7 +238,7 @@ func (p *Peers) get(ctx context.Context, node, address, path string, query url.V
 	if errors.Is(err, errUnproven) {
 		err = fmt.Errorf(
 			"%w: what answers at %s does not prove that it is %s: both nodes must hold the same secret ([http] secretFile, or that of the store), be of one version, and %[3]s must be reached at its [http] advertise",
-			errPeer,
+			ErrUnavailable,
 			address,
 			node,
 		)
@@ -230,12 +248,12 @@ func (p *Peers) get(ctx context.Context, node, address, path string, query url.V
 
 // put puts a question to another node. The error matches errUnproven if what answers does not prove that it has the
 // secret.
-func (p *Peers) put(ctx context.Context, node string, target *url.URL, secret []byte) (*peerAnswer, error) {
+func (p *Peers) put(ctx context.Context, node string, target *url.URL, secret []byte) (*Answer, error) {
 	asked := question{method: http.MethodGet, uri: target.RequestURI(), address: target.Host, number: rand.Text()}
 	for {
 		resp, err := p.ask(ctx, target, asked, secret) //nolint:bodyclose // closed with the answer that is returned
 		if err != nil {
-			return nil, fmt.Errorf("%w: %s at %s %s", errPeer, node, asked.address, unreached(err))
+			return nil, fmt.Errorf("%w: %s at %s %s", ErrUnavailable, node, asked.address, unreached(err))
 		}
 		fresh := resp.Header.Get(nonceHeader)
 		if asked.nonce == "" && resp.StatusCode == http.StatusUnauthorized && fresh != "" && len(fresh) <= maxNonce {
@@ -252,21 +270,21 @@ func (p *Peers) put(ctx context.Context, node string, target *url.URL, secret []
 			return nil, errUnproven
 		}
 		if resp.StatusCode == http.StatusOK {
-			return &peerAnswer{body, resp.Body}, nil
+			return &Answer{body, resp.Body}, nil
 		}
 		defer func() { _ = resp.Body.Close() }()
 		text, _ := io.ReadAll(io.LimitReader(body, 4<<10))
-		var why problem
+		var why answer.Problem
 		_ = json.Unmarshal(text, &why)
 		if resp.StatusCode == http.StatusNotFound && why.Status == http.StatusNotFound {
 			return nil, &why // it was asked, and it has no such thing
 		}
-		return nil, fmt.Errorf("%w: %s at %s answers %s %s", errPeer, node, asked.address, resp.Status, why.Detail)
+		return nil, fmt.Errorf("%w: %s at %s answers %s %s", ErrUnavailable, node, asked.address, resp.Status, why.Detail)
 	}
 }
 
-// peerAnswer is an answer that another node has given. What is read of it is proven.
-type peerAnswer struct {
+// Answer is an answer that another node has given. What is read of it is proven.
+type Answer struct {
 	io.Reader
 	io.Closer
 }
@@ -298,7 +316,7 @@ func (p *Peers) ask(ctx context.Context, target *url.URL, asked question, secret
 	// It follows nobody elsewhere, and keeps no connections: logs are asked for by people.
 	client := &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport:     &http.Transport{ResponseHeaderTimeout: patience, DisableKeepAlives: true, TLSClientConfig: p.TLS},
+		Transport:     &http.Transport{ResponseHeaderTimeout: headPatience, DisableKeepAlives: true, TLSClientConfig: p.TLS},
 	}
 	return client.Do(req)
 }

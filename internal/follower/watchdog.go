@@ -17,13 +17,13 @@ import (
 // process has to end: it cannot be known that the worker does nothing more before that.
 var ErrStuck = errors.New("worker does not stop")
 
-// Guard watches over the lease while anything may run: it tells when it lapses and holds
+// LeaseWatchdog watches the lease while anything may run. It emits an event when the lease lapses and when it is valid
 // again, and returns an error that matches ErrStuck when something still runs at its hard stop.
 // It returns nil when ctx has ended and nothing runs.
 //
 // It does not depend on the follower: it stops the workers itself. Those whose tasks let them run on without a
 // lease are none of its business.
-func Guard(ctx context.Context, lease *membership.Lease, workers Workers, emit func(cluster.Event)) error {
+func LeaseWatchdog(ctx context.Context, lease *membership.Lease, workers Workers, emit func(cluster.Event)) error {
 	const often = 50 * time.Millisecond // deadlines are counted on a clock that timers do not follow
 	last, atHardStop := membership.Holds, 0
 	for {
@@ -37,7 +37,7 @@ func Guard(ctx context.Context, lease *membership.Lease, workers Workers, emit f
 		}
 		if phase > membership.Holds {
 			for slot := range running {
-				workers.Stop(slot, cluster.ErrLeaseLost, min(lease.Terms().Soft, left))
+				workers.Stop(slot, cluster.ErrLeaseLost, min(lease.Params().Soft, left))
 			}
 		}
 		switch {
@@ -53,12 +53,7 @@ func Guard(ctx context.Context, lease *membership.Lease, workers Workers, emit f
 				return stuckError(running)
 			}
 		}
-		switch {
-		case last == membership.Holds && phase > membership.Holds:
-			emit(cluster.Event{Kind: cluster.LeaseLost, Detail: fmt.Sprintf("%s being stopped", plural.Of(len(running), "worker"))})
-		case last > membership.Holds && phase == membership.Holds:
-			emit(cluster.Event{Kind: cluster.LeaseRegained})
-		}
+		emitLeaseChange(last, phase, len(running), emit)
 		last = phase
 		wait := often
 		if phase < membership.HardStop {
@@ -76,6 +71,16 @@ func Guard(ctx context.Context, lease *membership.Lease, workers Workers, emit f
 		case <-ended:
 		case <-time.After(wait):
 		}
+	}
+}
+
+// emitLeaseChange emits an event if the lease has lapsed or is valid again since the last look.
+func emitLeaseChange(last, phase membership.Phase, running int, emit func(cluster.Event)) {
+	switch {
+	case last == membership.Holds && phase > membership.Holds:
+		emit(cluster.Event{Kind: cluster.LeaseLost, Detail: fmt.Sprintf("%s being stopped", plural.Of(running, "worker"))})
+	case last > membership.Holds && phase == membership.Holds:
+		emit(cluster.Event{Kind: cluster.LeaseRegained})
 	}
 }
 

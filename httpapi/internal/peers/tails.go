@@ -1,4 +1,4 @@
-package httpapi
+package peers
 
 import (
 	"context"
@@ -14,25 +14,25 @@ import (
 
 // How much of a log of another node is kept while somebody follows it here.
 const (
-	tailLines = 500
+	TailLines = 500
 	tailBytes = 128 << 10
 )
 
 // tails are the logs of other nodes' workers that are followed here. The other node is asked once for each, however
 // many follow it.
-type tails struct {
+type Tails struct {
 	mu   sync.Mutex
-	open map[tailKey]*remoteTail
+	open map[TailKey]*Tail
 }
 
-// tailKey is one worker at one place.
-type tailKey struct {
-	slot                  cluster.Slot
-	member, node, address string
+// TailKey is one worker at one place.
+type TailKey struct {
+	Slot                  cluster.Slot
+	Member, Node, Address string
 }
 
-// remoteTail is the end of a log of another node.
-type remoteTail struct {
+// Tail is the end of a log of another node.
+type Tail struct {
 	readers int // under the mutex of the tails
 	cancel  context.CancelFunc
 
@@ -46,15 +46,15 @@ type remoteTail struct {
 
 // join returns a log that is followed, and what to call when the reader leaves. The first reader has it opened: open
 // reads the last lines and what comes then, until its context ends. One that has ended is not joined.
-func (t *tails) join(ctx context.Context, key tailKey, open func(context.Context) (io.ReadCloser, error)) (tail *remoteTail, leave func()) {
+func (t *Tails) Join(ctx context.Context, key TailKey, open func(context.Context) (io.ReadCloser, error)) (tail *Tail, leave func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	tail = t.open[key]
 	if tail == nil || tail.over() {
-		tail = &remoteTail{newest: -1, changed: make(chan struct{})}
+		tail = &Tail{newest: -1, changed: make(chan struct{})}
 		ctx, tail.cancel = context.WithCancel(context.WithoutCancel(ctx)) // it goes on with other readers
 		if t.open == nil {
-			t.open = map[tailKey]*remoteTail{}
+			t.open = map[TailKey]*Tail{}
 		}
 		t.open[key] = tail
 		go func() {
@@ -77,14 +77,14 @@ func (t *tails) join(ctx context.Context, key tailKey, open func(context.Context
 
 // drop lets the next reader open the log again. It is called with the lock that joins and leaves take, so that nobody
 // joins what is about to end.
-func (t *tails) drop(key tailKey, tail *remoteTail) {
+func (t *Tails) drop(key TailKey, tail *Tail) {
 	if t.open[key] == tail {
 		delete(t.open, key)
 	}
 }
 
 // fill reads the log until it ends.
-func (t *remoteTail) fill(ctx context.Context, open func(context.Context) (io.ReadCloser, error)) {
+func (t *Tail) fill(ctx context.Context, open func(context.Context) (io.ReadCloser, error)) {
 	defer func() {
 		t.mu.Lock()
 		defer t.mu.Unlock()
@@ -106,18 +106,18 @@ func (t *remoteTail) fill(ctx context.Context, open func(context.Context) (io.Re
 	}
 }
 
-func (t *remoteTail) over() bool {
+func (t *Tail) over() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.ended
 }
 
-func (t *remoteTail) add(line cluster.LogLine) {
+func (t *Tail) add(line cluster.LogLine) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.lines = append(t.lines, line)
 	t.bytes += len(line.Text)
-	for len(t.lines) > tailLines || t.bytes > tailBytes && len(t.lines) > 1 {
+	for len(t.lines) > TailLines || t.bytes > tailBytes && len(t.lines) > 1 {
 		t.bytes -= len(t.lines[0].Text)
 		t.lines = t.lines[1:]
 	}
@@ -126,7 +126,7 @@ func (t *remoteTail) add(line cluster.LogLine) {
 }
 
 // last returns the last n lines, and false if it cannot be said which these are.
-func (t *remoteTail) last(n int) ([]cluster.LogLine, bool) {
+func (t *Tail) last(n int) ([]cluster.LogLine, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.newest < 0 || len(t.lines) < max(n, 1) || t.lines[len(t.lines)-1].Number < t.newest {
@@ -136,7 +136,7 @@ func (t *remoteTail) last(n int) ([]cluster.LogLine, bool) {
 }
 
 // saw notes the number of a line that there is.
-func (t *remoteTail) saw(n int64) {
+func (t *Tail) saw(n int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.newest = max(t.newest, n)
@@ -144,7 +144,7 @@ func (t *remoteTail) saw(n int64) {
 
 // since waits until there are lines from number n on, and returns them. Lines that were dropped meanwhile are missing.
 // It returns none when the log or ctx ends.
-func (t *remoteTail) since(ctx context.Context, n int64) []cluster.LogLine {
+func (t *Tail) since(ctx context.Context, n int64) []cluster.LogLine {
 	for {
 		t.mu.Lock()
 		at, _ := slices.BinarySearchFunc(t.lines, n, func(l cluster.LogLine, n int64) int { return int(min(max(l.Number-n, -1), 1)) })
@@ -161,19 +161,19 @@ func (t *remoteTail) since(ctx context.Context, n int64) []cluster.LogLine {
 	}
 }
 
-// remoteLog is the log of a worker of another node.
-type remoteLog struct {
-	tail *remoteTail
-	ask  func(ctx context.Context, lines int, follow bool) (io.ReadCloser, error)
+// RemoteLog is the log of a worker of another node.
+type RemoteLog struct {
+	Tail *Tail
+	Ask  func(ctx context.Context, lines int, follow bool) (io.ReadCloser, error)
 }
 
-func (l remoteLog) Last(ctx context.Context, n int) ([]cluster.LogLine, error) {
-	if lines, ok := l.tail.last(n); ok {
+func (l RemoteLog) Last(ctx context.Context, n int) ([]cluster.LogLine, error) {
+	if lines, ok := l.Tail.last(n); ok {
 		return lines, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, relayPatience)
+	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
-	body, err := l.ask(ctx, n, false)
+	body, err := l.Ask(ctx, n, false)
 	if err != nil {
 		return nil, err
 	}
@@ -185,13 +185,13 @@ func (l remoteLog) Last(ctx context.Context, n int) ([]cluster.LogLine, error) {
 		case errors.Is(err, io.EOF):
 			return lines, nil
 		case err != nil:
-			return nil, fmt.Errorf("%w: %w", errPeer, err)
+			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
-		l.tail.saw(line.Number)
+		l.Tail.saw(line.Number)
 		lines = append(lines, line)
 	}
 }
 
-func (l remoteLog) Since(ctx context.Context, first int64) ([]cluster.LogLine, error) {
-	return l.tail.since(ctx, first), nil
+func (l RemoteLog) Since(ctx context.Context, first int64) ([]cluster.LogLine, error) {
+	return l.Tail.since(ctx, first), nil
 }

@@ -1,4 +1,4 @@
-package httpapi
+package hub
 
 import (
 	"cmp"
@@ -10,12 +10,12 @@ import (
 
 // numbered is an event with the number of its message.
 type numbered struct {
-	seq   int64
+	Seq   int64
 	event cluster.Event
 }
 
 // keep keeps an event, unless it says of a member what is known: a leader tells of all that it finds. The lock is held.
-func (h *hub) keep(e cluster.Event) {
+func (h *Hub) keep(e cluster.Event) {
 	if (e.Kind == cluster.NodeJoined || e.Kind == cluster.NodeLeft) && e.Member != "" {
 		if h.members[e.Member] == e.Kind {
 			return
@@ -35,7 +35,7 @@ func (h *hub) keep(e cluster.Event) {
 }
 
 // forget lets go of the members that are gone, once they are many. The lock is held.
-func (h *hub) forget(now *cluster.State) {
+func (h *Hub) forget(now *cluster.State) {
 	if len(h.members) <= len(now.Nodes)+2*maxEvents {
 		return
 	}
@@ -48,12 +48,12 @@ func (h *hub) forget(now *cluster.State) {
 	h.members = kept
 }
 
-// list returns the events that are kept, and the number of the last message that was before or with them.
-func (h *hub) list() (events []cluster.Event, last int64) {
+// Events returns the events that are kept, and the number of the last message that was before or with them.
+func (h *Hub) Events() (events []cluster.Event, last int64) {
 	h.mu.Lock()
 	all, last := slices.Concat(h.own, h.others), h.last
 	h.mu.Unlock()
-	slices.SortStableFunc(all, func(a, b numbered) int { return cmp.Compare(a.seq, b.seq) })
+	slices.SortStableFunc(all, func(a, b numbered) int { return cmp.Compare(a.Seq, b.Seq) })
 	events = make([]cluster.Event, len(all))
 	for i := range all {
 		events[i] = all[i].event

@@ -20,8 +20,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// tell publishes what was read, and emits what has happened since it was read before.
-func (l *leading) tell(snap *view.Snapshot) {
+// publish publishes what was read, and emits what has happened since it was read before.
+func (l *leading) publish(snap *view.Snapshot) {
 	l.Publish(snap)
 	seen := events.Seen{Records: snap.Errors(l.Keys)}
 	for memberID, p := range snap.Peers {
@@ -58,16 +58,16 @@ func departure(p *view.Peer) string {
 	return "lost"
 }
 
-func (l *leading) tellBlocked(why string) {
+func (l *leading) logBlocked(why string) {
 	if why != l.blocked && why != "" {
 		l.Log.Warn("nothing is granted for now", "reason", why)
 	}
 	l.blocked = why
 }
 
-// tellPlanFault raises an alarm when the planner fails, once for each way in which it does, and keeps
+// reportPlanFault raises an alarm when the planner fails, once for each way in which it does, and keeps
 // what it was asked.
-func (l *leading) tellPlanFault(ctx context.Context, f *round.PlanFault) {
+func (l *leading) reportPlanFault(ctx context.Context, f *round.PlanFault) {
 	if f == nil || f.Error == l.planFault {
 		return
 	}
@@ -145,11 +145,12 @@ func (l *leading) panicked(ctx context.Context, fault *election.PanicError) erro
 	return l.reread(ctx)
 }
 
-func (l *leading) tellFull(nodes []string) {
+func (l *leading) logFull(nodes []string) {
 	names := strings.Join(nodes, ", ")
 	if names != l.full && names != "" {
 		l.Log.Error(
-			"assignments are full: these nodes are granted no more and keep what they know of changed tasks, and slots stay unplaced; add nodes or use fewer tasks",
+			"assignments are full: these nodes are granted no more and keep what they know of changed tasks, and slots stay unplaced; "+
+				"add nodes or use fewer tasks",
 			"nodes",
 			names,
 		)
@@ -157,8 +158,8 @@ func (l *leading) tellFull(nodes []string) {
 	l.full = names
 }
 
-// tellAhead says that schedules wait for this leader's clock.
-func (l *leading) tellAhead(tasks []string) {
+// reportAhead says that schedules wait for this leader's clock.
+func (l *leading) reportAhead(tasks []string) {
 	names := strings.Join(tasks, ", ")
 	if names != l.ahead && names != "" {
 		l.Log.Warn("schedules were decided about further than this node's clock, and wait for it; set the clocks of all nodes", "tasks", names)
@@ -167,8 +168,8 @@ func (l *leading) tellAhead(tasks []string) {
 	l.ahead = names
 }
 
-// tellRecalled says that firings which had been passed over are still to come.
-func (l *leading) tellRecalled(moves []cluster.Decided) {
+// reportRecalled says that firings which had been passed over are still to come.
+func (l *leading) reportRecalled(moves []cluster.Decided) {
 	for _, m := range moves {
 		if m.Step == cluster.StepRecall {
 			l.Log.Warn(
@@ -183,29 +184,29 @@ func (l *leading) tellRecalled(moves []cluster.Decided) {
 	}
 }
 
-// tellDoubles raises an alarm for slots that several assignments list in two decisions in a row. A commit of unknown outcome
+// reportDoubles raises an alarm for slots that several assignments list in two decisions in a row. A commit of unknown outcome
 // may arrive while assignments are read, so that one of them is read before it and another one after it. A decision from that
 // is refused, and the next one is made from what is read again. What is doubled in fact is listed until its member has given
 // it back.
-func (l *leading) tellDoubles(doubles map[cluster.Slot][]view.Holder) {
-	seen, told := make(map[cluster.Slot]string, len(doubles)), map[cluster.Slot]string{}
+func (l *leading) reportDoubles(doubles map[cluster.Slot][]view.Holder) {
+	seen, reported := make(map[cluster.Slot]string, len(doubles)), map[cluster.Slot]string{}
 	for slot, holders := range doubles {
 		if seen[slot] = view.DescribeHolders(holders); l.doubtful[slot] != seen[slot] {
 			continue
 		}
-		told[slot] = seen[slot]
-		if l.doubles[slot] != told[slot] {
+		reported[slot] = seen[slot]
+		if l.doubles[slot] != reported[slot] {
 			l.Log.Error(
 				"a slot is granted twice: somebody wrote an assignment by hand, or put a former one back; the older grant is asked back",
 				"slot",
 				slot.String(),
 				"holders",
-				told[slot],
+				reported[slot],
 			)
-			l.Emit(cluster.Event{Kind: cluster.SlotDoubled, Slot: &slot, Token: holders[0].Token, Detail: "granted to " + told[slot]})
+			l.Emit(cluster.Event{Kind: cluster.SlotDoubled, Slot: &slot, Token: holders[0].Token, Detail: "granted to " + reported[slot]})
 		}
 	}
-	l.doubtful, l.doubles = seen, told
+	l.doubtful, l.doubles = seen, reported
 }
 
 // summary counts the steps of a decision, for the log.
@@ -221,8 +222,8 @@ func summary(moves []cluster.Decided) string {
 	return strings.Join(parts, " ")
 }
 
-// tellSuspects says which slots are held back or have failed.
-func (l *leading) tellSuspects(moves []cluster.Decided) {
+// reportSuspects says which slots are held back or have failed.
+func (l *leading) reportSuspects(moves []cluster.Decided) {
 	for _, m := range moves {
 		kind := cluster.SlotWithheld
 		switch m.Step {

@@ -1,4 +1,4 @@
-package httpapi
+package peers
 
 import (
 	"context"
@@ -49,22 +49,22 @@ func (u *upstreams) say(text string) {
 
 // Whoever begins to follow a log at the moment when the last one leaves, or when it ends, follows one that goes on.
 func TestJoinAsTheLogEnds(t *testing.T) {
-	key := tailKey{slot: cluster.Slot{Task: "a"}, node: "n2"}
+	key := TailKey{Slot: cluster.Slot{Task: "a"}, Node: "n2"}
 	// Whoever has waited for a mutex for more than a millisecond, and finds it taken once more, has it next; the others
 	// follow in their order.
 	const queued = 5 * time.Millisecond
-	for name, race := range map[string]func(all *tails, up *upstreams, leave, join func()) (done []<-chan struct{}){
-		"the last one leaves": func(_ *tails, _ *upstreams, leave, join func()) []<-chan struct{} {
+	for name, race := range map[string]func(all *Tails, up *upstreams, leave, join func()) (done []<-chan struct{}){
+		"the last one leaves": func(_ *Tails, _ *upstreams, leave, join func()) []<-chan struct{} {
 			left := background(leave)
 			time.Sleep(queued)
 			return []<-chan struct{}{left, background(join)}
 		},
-		"the last one leaves afterwards": func(_ *tails, _ *upstreams, leave, join func()) []<-chan struct{} {
+		"the last one leaves afterwards": func(_ *Tails, _ *upstreams, leave, join func()) []<-chan struct{} {
 			joined := background(join)
 			time.Sleep(queued)
 			return []<-chan struct{}{joined, background(leave)}
 		},
-		"it ends": func(all *tails, up *upstreams, leave, join func()) []<-chan struct{} {
+		"it ends": func(all *Tails, up *upstreams, leave, join func()) []<-chan struct{} {
 			joined := background(join)
 			time.Sleep(queued)
 			_ = up.opened()[0].out.Close()
@@ -76,15 +76,15 @@ func TestJoinAsTheLogEnds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for range 10 {
-				all, up := &tails{}, &upstreams{}
-				_, leave := all.join(t.Context(), key, up.open)
+				all, up := &Tails{}, &upstreams{}
+				_, leave := all.Join(t.Context(), key, up.open)
 				for len(up.opened()) == 0 {
 					time.Sleep(time.Millisecond)
 				}
-				var tail *remoteTail
+				var tail *Tail
 				var leaveToo func()
 				all.mu.Lock()
-				begun := race(all, up, leave, func() { tail, leaveToo = all.join(t.Context(), key, up.open) })
+				begun := race(all, up, leave, func() { tail, leaveToo = all.Join(t.Context(), key, up.open) })
 				time.Sleep(queued)
 				all.mu.Unlock()
 				all.mu.Lock() // so that it is found taken

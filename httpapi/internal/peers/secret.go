@@ -1,4 +1,4 @@
-package httpapi
+package peers
 
 import (
 	"bytes"

@@ -1,0 +1,281 @@
+package schema
+
+import (
+	"cmp"
+	"iter"
+	"slices"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+)
+
+// SlotRange is slots of one task that have one token. The lists of records have it as it is, or with what is known of
+// the slots there.
+type SlotRange struct {
+	Task    string          `json:"task"`
+	Slots   cluster.Indexes `json:"slots"`
+	Token   int64           `json:"token"`
+	Unknown cluster.Unknown `json:"-"`
+}
+
+// Range returns r itself: whatever embeds a SlotRange can be in the lists that this package walks.
+func (r *SlotRange) Range() *SlotRange { return r }
+
+// Granted is what an assignment grants: its member may claim the slots and run them.
+type Granted struct {
+	SlotRange
+	// Count is what the workers are given as the number of workers of their task, 0 for none.
+	Count *int              `json:"count,omitempty"`
+	Spec  *cluster.TaskSpec `json:"spec,omitempty"`
+	// Generation is that of the task when the slots were granted.
+	Generation int64 `json:"generation,omitempty"`
+}
+
+// WorkerCount returns the number of workers that the workers of the grant are given, and whether the record has it. An
+// entry without a count has it by its spec.
+func (g *Granted) WorkerCount() (count int, known bool) {
+	switch {
+	case g.Count != nil:
+		return *g.Count, true
+	case g.Spec != nil:
+		return g.Spec.Count(), true
+	}
+	return 0, false
+}
+
+// Releasing is what an assignment asks back. The slots stay listed until their member has confirmed that it does not
+// hold them.
+type Releasing struct {
+	SlotRange
+	// Count is that of the grant. It is nil where nobody knows it, since the member's status is the only source.
+	Count *int `json:"count,omitempty"`
+	// Version is the assignment's version that asked for the release: a status that applied it and does not hold the
+	// slots ends it.
+	Version int64 `json:"version,omitempty"`
+	// Why is why the slots are asked back.
+	Why *cluster.Reason `json:"why,omitempty"`
+}
+
+// WorkerCount returns the number of workers that the workers of the former grant were given, and whether the record has it.
+func (r *Releasing) WorkerCount() (count int, known bool) {
+	if r.Count == nil {
+		return 0, false
+	}
+	return *r.Count, true
+}
+
+// Claimed is what a member holds, or held when it died.
+type Claimed struct {
+	SlotRange
+	Since time.Time `json:"since,omitzero"` // when it was claimed, by the member's clock
+}
+
+// Entry is an entry of an assignment: a *Granted or a *Releasing.
+type Entry interface {
+	Range() *SlotRange
+	WorkerCount() (count int, known bool)
+}
+
+// Entries yields the entries of an assignment: what it grants, then what it asks back.
+func (d *Assignment) Entries() iter.Seq[Entry] {
+	return func(yield func(Entry) bool) {
+		for i := range d.Granted {
+			if !yield(&d.Granted[i]) {
+				return
+			}
+		}
+		for i := range d.Releasing {
+			if !yield(&d.Releasing[i]) {
+				return
+			}
+		}
+	}
+}
+
+// Ranges yields the ranges that an assignment lists: what it grants, then what it asks back.
+func (d *Assignment) Ranges() iter.Seq[*SlotRange] {
+	return func(yield func(*SlotRange) bool) {
+		for e := range d.Entries() {
+			if !yield(e.Range()) {
+				return
+			}
+		}
+	}
+}
+
+// Each yields every slot that an assignment lists, granted or asked back, with the range that it stands in.
+func (d *Assignment) Each() iter.Seq2[cluster.Slot, *SlotRange] {
+	return func(yield func(cluster.Slot, *SlotRange) bool) {
+		for r := range d.Ranges() {
+			for _, index := range r.Slots {
+				if !yield(cluster.Slot{Task: r.Task, Index: index}, r) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// ListsTask reports whether an assignment lists slots of a task, or of a run, whose name is one of those.
+func (d *Assignment) ListsTask(is func(name string) bool) bool {
+	for r := range d.Ranges() {
+		if is(r.Task) {
+			return true
+		}
+	}
+	return false
+}
+
+// ranged is a pointer to an element of a list of slots.
+type ranged[T any] interface {
+	*T
+	Range() *SlotRange
+}
+
+// Each yields every slot of a list with the entry that it stands in.
+func Each[T any, P ranged[T]](list []T) iter.Seq2[cluster.Slot, *T] {
+	return func(yield func(cluster.Slot, *T) bool) {
+		for i := range list {
+			r := P(&list[i]).Range()
+			for _, index := range r.Slots {
+				if !yield(cluster.Slot{Task: r.Task, Index: index}, &list[i]) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Find returns the entry that lists a slot, nil if none does.
+func Find[T any, P ranged[T]](list []T, slot cluster.Slot) *T {
+	for i := range list {
+		if r := P(&list[i]).Range(); r.Task == slot.Task && r.Slots.Contains(slot.Index) {
+			return &list[i]
+		}
+	}
+	return nil
+}
+
+// Unlisted returns what is held and an assignment does not list. Leaders free no slot that its member holds: a hand has taken it
+// out of the assignment. Nobody knows which number of workers its worker was given. No version has asked for the entries.
+func (d *Assignment) Unlisted(holding []Claimed) (list []Releasing) {
+	next := 0 // both lists have the same order as a rule
+	for i := range holding {
+		h := &holding[i]
+		for next < len(d.Granted) && d.Granted[next].Task < h.Task {
+			next++
+		}
+		if next < len(d.Granted) && d.Granted[next].Task == h.Task && slices.Equal(d.Granted[next].Slots, h.Slots) {
+			continue
+		}
+		var slots cluster.Indexes
+		for _, index := range h.Slots {
+			if slot := (cluster.Slot{Task: h.Task, Index: index}); Find(d.Granted, slot) == nil && Find(d.Releasing, slot) == nil {
+				slots = append(slots, index)
+			}
+		}
+		if len(slots) > 0 {
+			list = append(list, Releasing{SlotRange: SlotRange{Task: h.Task, Slots: slots, Token: h.Token}})
+		}
+	}
+	return list
+}
+
+// Adopt lists what is held and was not listed as asked back, by the version that the assignment will have, and returns it. So
+// it is granted to nobody before it has stopped, whatever becomes of the member.
+func (d *Assignment) Adopt(holding []Claimed, version int64) []Releasing {
+	list := d.Unlisted(holding)
+	if len(list) == 0 {
+		return nil
+	}
+	for i := range list {
+		list[i].Version, list[i].Why = version, &cluster.Reason{Code: cluster.WhyEdited, Detail: "its assignment did not list it"}
+	}
+	d.Releasing = slices.Concat(d.Releasing, list)
+	return list
+}
+
+// Split divides a list by slot; entries are copied, their specs shared.
+func Split[T any, P ranged[T]](list []T, pick func(cluster.Slot, *T) bool) (picked, rest []T) {
+	for i := range list {
+		r := P(&list[i]).Range()
+		var in, out cluster.Indexes
+		for _, index := range r.Slots {
+			if pick(cluster.Slot{Task: r.Task, Index: index}, &list[i]) {
+				in = append(in, index)
+			} else {
+				out = append(out, index)
+			}
+		}
+		for _, part := range []struct {
+			slots cluster.Indexes
+			to    *[]T
+		}{{in, &picked}, {out, &rest}} {
+			if len(part.slots) > 0 {
+				entry := list[i]
+				P(&entry).Range().Slots = part.slots
+				*part.to = append(*part.to, entry)
+			}
+		}
+	}
+	return picked, rest
+}
+
+// Count returns the number of slots in a list.
+func Count[T any, P ranged[T]](list []T) int {
+	n := 0
+	for i := range list {
+		n += len(P(&list[i]).Range().Slots)
+	}
+	return n
+}
+
+// AskedBack lists what a member holds as asked back by an assignment of that version.
+func AskedBack(holding []Claimed, version int64) []Releasing {
+	list := make([]Releasing, len(holding))
+	for i, h := range holding {
+		list[i] = Releasing{SlotRange: h.SlotRange, Version: version}
+	}
+	return list
+}
+
+// Gather makes the shortest list of slots that have a token and the time of their claim.
+func Gather(slots map[cluster.Slot]Claim) []Claimed {
+	type group struct {
+		task  string
+		claim Claim
+	}
+	groups := map[group]cluster.Indexes{}
+	for slot, claim := range slots {
+		g := group{slot.Task, claim}
+		groups[g] = append(groups[g], slot.Index)
+	}
+	list := []Claimed{} // never null in JSON
+	for g, indexes := range groups {
+		slices.Sort(indexes)
+		list = append(list, Claimed{SlotRange{Task: g.task, Slots: indexes, Token: g.claim.Token}, g.claim.Since})
+	}
+	slices.SortFunc(list, func(a, b Claimed) int {
+		return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Token, b.Token), a.Since.Compare(b.Since))
+	})
+	return list
+}
+
+// GatherTokens makes the shortest list of slots that have a token.
+func GatherTokens(slots map[cluster.Slot]int64) []SlotRange {
+	claims := make(map[cluster.Slot]Claim, len(slots))
+	for slot, token := range slots {
+		claims[slot] = Claim{Token: token}
+	}
+	var list []SlotRange
+	for _, c := range Gather(claims) {
+		list = append(list, c.SlotRange)
+	}
+	return list
+}
+
+// Claim is what a member records of a slot that it holds.
+type Claim struct {
+	Token int64
+	Since time.Time // comparable by ==: in UTC, without a monotonic reading
+}

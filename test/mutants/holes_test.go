@@ -358,7 +358,7 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "a member that gave up leading leaves it to others although there are none",
-		one("internal/election/election.go", "now < end && now-alone < giveUpAlone", "now < end && now-alone < giveUpPauseMost"),
+		one("internal/election/election.go", "now < end && now-alone < giveUpAlone", "now < end && now-alone < standAgain.Max"),
 		in("test/cluster", "TestAllHaveGivenUp"),
 	},
 	{
@@ -496,7 +496,7 @@ var mutants = []mutant{
 		return resized(d.Facts, h)
 `, ""},
 			{"internal/reconcile/select.go", `	case g.restart.Contains(slot.Index):
-`, `	case d.barriers.toResize(d.Facts, g.SlotRange, d.commit):
+`, `	case d.barriers.toResize(d.Facts, g.Granted, d.commit):
 		g.changed = true
 		return cluster.Reason{Code: cluster.WhyResized}
 	case g.restart.Contains(slot.Index):
@@ -732,13 +732,13 @@ var mutants = []mutant{
 	},
 	{
 		"plan", "plans are compared by a target that depends on where workers are",
-		one("internal/planner/model/cost.go", "m.reference.SetQuotas(ignoreCurrent)", "m.reference.SetQuotas(favorCurrent)"),
+		one("internal/planner/model/cost.go", "m.reference.SetQuotas(ignoreCurrent)", "m.reference.SetQuotas(FavorCurrent)"),
 		in("internal/planner", "TestRestlessWorldsComeToRest"),
 	},
 	{
 		"plan", "workers do not make way across zones where nodes have different weights",
 		one("internal/planner/solver/mincost.go", "		w.addArc(vertex, firstVertex+z, zoneArc, int32(t), firstZone+z)\n",
-			"		if w.equalWeights {\n			w.addArc(vertex, firstVertex+z, zoneArc, int32(t), firstZone+z)\n		}\n"),
+			"		if w.EqualWeights {\n			w.addArc(vertex, firstVertex+z, zoneArc, int32(t), firstZone+z)\n		}\n"),
 		in("internal/planner", "TestWorkersMakeWayAcrossZones"),
 	},
 	{
@@ -748,12 +748,12 @@ var mutants = []mutant{
 	},
 	{
 		"plan", "fleets that are too large for exchanges are not filled",
-		one("internal/planner/solver/repair.go", "	small, exhausted :=", "	if len(m.share) > cancelCells {\n		return\n	}\n	small, exhausted :="),
+		one("internal/planner/solver/repair.go", "	small, exhausted :=", "	if len(m.Share) > cancelCells {\n		return\n	}\n	small, exhausted :="),
 		in("internal/planner", "TestLargeFleetsAreFilled"),
 	},
 	{
 		"plan", "the plan for runs counts on moves of other tasks that are not made",
-		one("internal/reconcile/placement/placement.go", "around.Tasks[t].Current, around.Tasks[t].Fixed = first.Target[i], true", "around.Tasks[t].Owner = first.Target[i]"),
+		one("internal/reconcile/placement/placement.go", "around.Tasks[t].Current, around.Tasks[t].Fixed = first.Target[i], true", "around.Tasks[t].Current = first.Target[i]"),
 		in("internal/reconcile", "TestRunsTakeWhatRoomThereIs"),
 	},
 	{
@@ -763,7 +763,7 @@ var mutants = []mutant{
 	},
 	{
 		"plan", "workers of fixed tasks move where other tasks want their place",
-		one("internal/planner/solver/exchange.go", " && r.Penalty(t, n) != model.Ineligible && r.Share", " && r.Share"),
+		one("internal/planner/solver/exchange.go", " && r.Penalty(t, n) != model.Ineligible && r.Share", " && r.Penalty(t, n) >= model.Ineligible && r.Share"),
 		in("internal/planner", "TestFixedTasksStay"),
 	},
 	{
@@ -1518,7 +1518,9 @@ var mutants = []mutant{
 	},
 	{
 		"tokens", "a held slot is granted elsewhere when a person has taken it out of its assignment",
-		one("internal/reconcile/grants.go", `				d.take(taken, &p.Status.Rec.Holding[i].SlotRange)
+		one("internal/reconcile/grants.go", `			for i := range p.Status.Rec.Holding {
+				d.take(taken, &p.Status.Rec.Holding[i].SlotRange)
+			}
 `, ""),
 		in("internal/reconcile", "TestHeldSlotIsGrantedToNobodyElse"),
 	},

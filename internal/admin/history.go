@@ -9,7 +9,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/operation"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/explain"
 	"gitee.com/ken.yang/xconsumer/internal/report"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 	"gitee.com/ken.yang/xconsumer/internal/worker"
@@ -78,14 +78,14 @@ func (a *Admin) Explain(ctx context.Context, slot cluster.Slot) (cluster.Explana
 	if err != nil {
 		return cluster.Explanation{}, err
 	}
-	out, err := reconcile.Explain(a.heard(snap), slot, session.Now(), session.Info())
+	out, err := explain.Slot(a.heard(snap), slot, session.Now(), session.Info())
 	if err != nil {
 		return out, fmt.Errorf("explain: %w", err)
 	}
 	state := a.stateOf(snap)
 	for i := range state.Workers {
 		if state.Workers[i].Slot() == slot {
-			reconcile.Observe(&out, state.Workers[i])
+			explain.Observe(&out, state.Workers[i])
 		}
 	}
 	for _, d := range list.Decisions {

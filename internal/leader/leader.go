@@ -19,6 +19,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/meter"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
@@ -69,19 +70,19 @@ type leading struct {
 	view           *view.View
 	planner        func(planner.Input) planner.Plan
 	reaped         map[string]bool
-	memory         reconcile.Memory
-	left           map[cluster.Slot]cluster.Reason // as in reconcile.World
+	memory         round.Memory
+	left           map[cluster.Slot]cluster.Reason // as in round.World
 	maxAssignments int
 	// nextToken and committed are what the epoch held after this leader's last commit.
 	nextToken, committed int64
 	// failures counts the commits that failed since the last good one; panics the rounds that did.
 	failures, panics int
 
-	unremovable  map[string]bool                  // as in reconcile.World
-	leftOut      map[reconcile.Part]time.Duration // what is too large, and until when it is left out
-	pendingSteps []cluster.Decided                // steps to be recorded with the next commit
-	oddRuns      map[string]bool                  // records of runs that are not there, or are there already, against expectation
-	ring         map[int64]int64                  // the versions of the decisions that are kept, once they were not as expected; nil before
+	unremovable  map[string]bool              // as in round.World
+	leftOut      map[round.Part]time.Duration // what is too large, and until when it is left out
+	pendingSteps []cluster.Decided            // steps to be recorded with the next commit
+	oddRuns      map[string]bool              // records of runs that are not there, or are there already, against expectation
+	ring         map[int64]int64              // the versions of the decisions that are kept, once they were not as expected; nil before
 	blocked      string
 	full         string
 	ahead        string
@@ -102,7 +103,7 @@ func (l *leading) run(ctx context.Context) error {
 	l.began = l.Session.Now()
 	l.ended.Store(int64(l.began) + 1)
 	resynced := l.began
-	var d reconcile.Decision
+	var d round.Decision
 	for due := true; ; {
 		again, err := l.round(ctx, due, &d)
 		if err != nil {
@@ -137,7 +138,7 @@ func (l *leading) run(ctx context.Context) error {
 
 // round reads what is new; if that is anything, or something is due, it decides and acts. It reports whether another
 // decision is due at once. A panic in it is caught.
-func (l *leading) round(ctx context.Context, due bool, d *reconcile.Decision) (again bool, err error) {
+func (l *leading) round(ctx context.Context, due bool, d *round.Decision) (again bool, err error) {
 	stage := "reading"
 	defer func() {
 		l.Round.End()
@@ -190,7 +191,7 @@ func (l *leading) resync() time.Duration {
 }
 
 // nextWakeup is how long there is nothing to do unless something is heard.
-func (l *leading) nextWakeup(d reconcile.Decision, resynced time.Duration) time.Duration {
+func (l *leading) nextWakeup(d round.Decision, resynced time.Duration) time.Duration {
 	now := l.Session.Now()
 	wait := resynced + l.resync() - now
 	for _, at := range []time.Duration{d.RequeueAt, l.view.Due()} {
@@ -202,11 +203,11 @@ func (l *leading) nextWakeup(d reconcile.Decision, resynced time.Duration) time.
 }
 
 // decide publishes what was read, makes a decision from it, and reports what the decision found.
-func (l *leading) decide(ctx context.Context) (reconcile.Decision, error) {
+func (l *leading) decide(ctx context.Context) (round.Decision, error) {
 	snap := l.view.Snapshot()
 	l.publish(snap)
 	l.watch.arrived(snap, l.Session.Now(), func(of meter.Name, d time.Duration) { l.Meter.Took(of, d) })
-	world := reconcile.World{
+	world := round.World{
 		Snapshot:       snap,
 		Self:           l.Self.MemberID,
 		Leaving:        l.Leaves != nil && l.Leaves(),
@@ -218,9 +219,9 @@ func (l *leading) decide(ctx context.Context) (reconcile.Decision, error) {
 		MaxAssignments: l.maxAssignments,
 		Reaped:         l.reaped,
 		Memory:         l.memory,
-		Left:           l.left,
+		FreedWhy:       l.left,
 		Unremovable:    l.unremovable,
-		LeftOut:        l.leftOut,
+		Omitted:        l.leftOut,
 		Planner:        l.planner,
 
 		NextToken: l.nextToken,
@@ -257,7 +258,7 @@ func sortedKeys[V any](m map[string]V) []string {
 
 // departing is what a leader remembers of nodes that leave, and its term.
 type departing struct {
-	reconcile.Departures
+	round.Departures
 	term int64
 }
 

@@ -13,7 +13,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/election"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/meter"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
@@ -22,7 +22,7 @@ import (
 const maxRefused = 10
 
 // act carries a decision out: at most one commit.
-func (l *leading) act(ctx context.Context, d reconcile.Decision) (acted bool, err error) {
+func (l *leading) act(ctx context.Context, d round.Decision) (acted bool, err error) {
 	switch {
 	case d.Evict != "":
 		err = l.evict(ctx, d.Evict)
@@ -39,7 +39,7 @@ func (l *leading) act(ctx context.Context, d reconcile.Decision) (acted bool, er
 	var large *tooLarge
 	switch failed, checked := coord.FailedCheck(err); {
 	case err == nil:
-		l.maxAssignments, l.failures = min(2*l.maxAssignments, reconcile.MaxAssignments), 0
+		l.maxAssignments, l.failures = min(2*l.maxAssignments, round.MaxAssignments), 0
 		l.failing(0, nil)
 		return true, nil
 	case ctx.Err() != nil, errors.Is(err, coord.ErrSessionEnded):
@@ -114,7 +114,7 @@ func (l *leading) reread(ctx context.Context) error {
 }
 
 // write commits a decision: under the term, with its part in the ring of decisions.
-func (l *leading) write(ctx context.Context, d reconcile.Decision) error {
+func (l *leading) write(ctx context.Context, d round.Decision) error {
 	snap := l.view.Snapshot()
 	ops, epoch := l.fencedBy(snap, d.Token)
 	sizes := make(map[string]int, len(d.Assignments))
@@ -152,7 +152,7 @@ func (l *leading) write(ctx context.Context, d reconcile.Decision) error {
 	if err := l.submit(ctx, ops); err != nil {
 		return err
 	}
-	l.pendingSteps, l.left = nil, d.Left
+	l.pendingSteps, l.left = nil, d.FreedWhy
 	l.recorded(ring)
 	l.measure(d, epoch.NextDecision-1, began)
 	l.view.PutEpoch(epoch, snap.Epoch.Version+1)
@@ -199,7 +199,7 @@ func (l *leading) submit(ctx context.Context, ops []coord.Op) error {
 }
 
 // measure counts and times a commit that was made.
-func (l *leading) measure(d reconcile.Decision, n int64, began time.Duration) {
+func (l *leading) measure(d round.Decision, n int64, began time.Duration) {
 	now := l.Session.Now()
 	l.Meter.Took(meter.Publish, now-began)
 	l.watch.decided(d.Moves, d.Assignments, now)
@@ -250,7 +250,7 @@ func (l *leading) suspectsOps(snap *view.Snapshot, next *schema.Suspects) (ops [
 }
 
 // agendaOps writes the agendas that change, and the records of runs that are over.
-func (l *leading) agendaOps(snap *view.Snapshot, d reconcile.Decision) (ops []coord.Op) {
+func (l *leading) agendaOps(snap *view.Snapshot, d round.Decision) (ops []coord.Op) {
 	for _, task := range sortedKeys(d.TaskRuns) {
 		key, old := l.Keys.TaskRunsOf(task), snap.TaskRuns[task]
 		switch next := d.TaskRuns[task]; {
@@ -276,7 +276,7 @@ func (l *leading) agendaOps(snap *view.Snapshot, d reconcile.Decision) (ops []co
 }
 
 // putAgendas notes the agendas that were committed, and tells of the runs.
-func (l *leading) putAgendas(snap *view.Snapshot, d reconcile.Decision) {
+func (l *leading) putAgendas(snap *view.Snapshot, d round.Decision) {
 	for task, next := range d.TaskRuns {
 		version := int64(0)
 		if old := snap.TaskRuns[task]; old.Rec != nil {

@@ -9,13 +9,13 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
 // remove removes records, after the checkpoints of the tasks.
-func (l *leading) remove(ctx context.Context, r reconcile.Removal) error {
+func (l *leading) remove(ctx context.Context, r round.Removal) error {
 	tasks := map[string]bool{}
 	for _, name := range r.Tasks {
 		tasks[name] = true
@@ -67,7 +67,7 @@ func (l *leading) commit(ctx context.Context, snap *view.Snapshot, epoch *schema
 // sweep deletes checkpoints of runs whose records a decision deletes, as many as go into one commit, and reports whether
 // there were any: then the decision is made again. Nobody writes such a checkpoint any longer: no assignment
 // lists a slot of the run.
-func (l *leading) sweep(ctx context.Context, d reconcile.Decision) (swept bool, err error) {
+func (l *leading) sweep(ctx context.Context, d round.Decision) (swept bool, err error) {
 	for _, run := range d.DropRuns {
 		dir := schema.Dir(l.Keys.Checkpoint(cluster.Slot{Task: cluster.RunTask(run.Task, run.ID)}))
 		if swept, err := l.sweepDirs(ctx, []string{dir}); swept || err != nil {
@@ -134,7 +134,7 @@ func (l *leading) sweepDirs(ctx context.Context, dirs []string) (swept bool, err
 			return false, err
 		}
 		entries = slices.DeleteFunc(entries, func(e coord.Entry) bool { return l.unremovable[l.below(dir+"/"+e.Name)] })
-		for _, e := range entries[:min(len(entries), reconcile.MaxRemoved+before-len(ops))] {
+		for _, e := range entries[:min(len(entries), round.MaxRemoved+before-len(ops))] {
 			r, err := l.Session.Get(ctx, dir+"/"+e.Name)
 			if err != nil {
 				return false, fmt.Errorf("sweep: %w", err)

@@ -15,7 +15,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/backoff"
 	"gitee.com/ken.yang/xconsumer/internal/election"
 	"gitee.com/ken.yang/xconsumer/internal/events"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
@@ -67,7 +67,7 @@ func (l *leading) logBlocked(why string) {
 
 // reportPlanFault raises an alarm when the planner fails, once for each way in which it does, and keeps
 // what it was asked.
-func (l *leading) reportPlanFault(ctx context.Context, f *reconcile.PlanFault) {
+func (l *leading) reportPlanFault(ctx context.Context, f *round.PlanFault) {
 	if f == nil || f.Error == l.planFault {
 		return
 	}

@@ -7,7 +7,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -24,29 +24,29 @@ func (e *tooLarge) Error() string { return e.err.Error() }
 func (e *tooLarge) Unwrap() error { return e.err }
 
 // partOf returns the part that a key is of.
-func (l *leading) partOf(key string) (p reconcile.Part, ok bool) {
+func (l *leading) partOf(key string) (p round.Part, ok bool) {
 	switch {
 	case key == l.Keys.Suspects():
-		return reconcile.Part{Kind: reconcile.PartSuspects}, true
+		return round.Part{Kind: round.PartSuspects}, true
 	case key == l.Keys.Requests():
-		return reconcile.Part{Kind: reconcile.PartRequests}, true
+		return round.Part{Kind: round.PartRequests}, true
 	case strings.HasPrefix(key, l.Keys.Assignments()+"/"):
-		return reconcile.Part{Kind: reconcile.PartAssignment, Name: schema.Base(key)}, true
+		return round.Part{Kind: round.PartAssignment, Name: schema.Base(key)}, true
 	case strings.HasPrefix(key, l.Keys.TaskRuns()+"/"):
-		return reconcile.Part{Kind: reconcile.PartAgenda, Name: schema.Base(key)}, true
+		return round.Part{Kind: round.PartAgenda, Name: schema.Base(key)}, true
 	case strings.HasPrefix(key, l.Keys.Marks()+"/"):
-		return reconcile.Part{Kind: reconcile.PartMark, Name: schema.Base(key)}, true
+		return round.Part{Kind: round.PartMark, Name: schema.Base(key)}, true
 	case strings.HasPrefix(key, schema.Dir(schema.Dir(l.Keys.FinishedRun("", "")))+"/"):
-		return reconcile.Part{Kind: reconcile.PartAgenda, Name: schema.Base(schema.Dir(key))}, true
+		return round.Part{Kind: round.PartAgenda, Name: schema.Base(schema.Dir(key))}, true
 	}
-	return reconcile.Part{}, false
+	return round.Part{}, false
 }
 
 // leaveOut leaves the largest part out of a commit that is too large although there is one assignment in it at most, and
 // says so once. It returns false if there is nothing to leave out.
 func (l *leading) leaveOut(e *tooLarge) bool {
 	var largest coord.Op
-	var part reconcile.Part
+	var part round.Part
 	for _, op := range e.ops {
 		if p, ok := l.partOf(op.Key); ok && len(op.Value) > len(largest.Value) {
 			largest, part = op, p
@@ -72,11 +72,11 @@ func (l *leading) leaveOut(e *tooLarge) bool {
 	l.Emit(cluster.Event{Kind: cluster.RecordTooLarge, Detail: detail})
 	move := cluster.Decided{Step: cluster.StepSkip}.Because(cluster.Reason{Code: cluster.WhyTooLarge, Detail: detail})
 	switch part.Kind {
-	case reconcile.PartAgenda:
+	case round.PartAgenda:
 		move.Task = part.Name
-	case reconcile.PartMark:
+	case round.PartMark:
 		move.Node = part.Name
-	case reconcile.PartAssignment:
+	case round.PartAssignment:
 		if p := l.view.Snapshot().Peers[part.Name]; p != nil && p.Assignment.Rec != nil {
 			move.Node = p.Assignment.Rec.Node
 		}

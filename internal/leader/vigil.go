@@ -10,7 +10,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/election"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
@@ -116,8 +116,8 @@ func (l *Leader) Lead(ctx context.Context, term election.Term) error {
 		reaped:         map[string]bool{},
 		oddRuns:        map[string]bool{},
 		unremovable:    map[string]bool{},
-		leftOut:        map[reconcile.Part]time.Duration{},
-		maxAssignments: reconcile.MaxAssignments,
+		leftOut:        map[round.Part]time.Duration{},
+		maxAssignments: round.MaxAssignments,
 		watch:          newStopwatch(),
 		planner:        plannerOf(ctx),
 	}

@@ -10,7 +10,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/explain"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
@@ -34,7 +34,7 @@ func (o Operator) Plan(ctx context.Context, s *view.Snapshot, ops cluster.Operat
 	if err != nil {
 		return cluster.Plan{}, err
 	}
-	plan := reconcile.WhatIf(s, next)
+	plan := explain.WhatIf(s, next)
 	plan.Reverts = reverts(&from, ops)
 	return plan, nil
 }
@@ -59,7 +59,7 @@ func (o Operator) Apply(
 			return nil, wrong(fmt.Sprintf("operations[%d].kind", i), fmt.Errorf("%s can only be planned with others", op.Kind))
 		}
 	}
-	if now := reconcile.Revision(s); now != revision {
+	if now := explain.Revision(s); now != revision {
 		return nil, fmt.Errorf("%w: it is at revision %s, not %s", cluster.ErrMovedOn, now, revision)
 	}
 	o = o.applying(ops, caller)

@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/explain"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -39,7 +39,7 @@ func TestApplyAfterAnotherWrite(t *testing.T) {
 				}
 			}
 			theirs := recordsOf(l.snapshot())
-			_, err := l.operator().Apply(t.Context(), snap, cluster.Operations{c.planned}, reconcile.Revision(snap), cluster.Caller{})
+			_, err := l.operator().Apply(t.Context(), snap, cluster.Operations{c.planned}, explain.Revision(snap), cluster.Caller{})
 			if errors.Is(err, cluster.ErrMovedOn) != c.refused || (err != nil) != c.refused {
 				t.Errorf("%s: %v", c.name, err)
 			}
@@ -102,7 +102,7 @@ func TestNoOperationHidesBehindOthers(t *testing.T) {
 		}
 		ops := append(slices.Repeat(cluster.Operations{cluster.Pause("b"), cluster.Resume("b")}, 60), cluster.Drain("n1", 0))
 		snap := l.snapshot()
-		if _, err := o.Apply(t.Context(), snap, ops, reconcile.Revision(snap), cluster.Caller{By: "ada"}); err != nil {
+		if _, err := o.Apply(t.Context(), snap, ops, explain.Revision(snap), cluster.Caller{By: "ada"}); err != nil {
 			t.Fatal(err)
 		}
 		r, err := o.Session.Get(t.Context(), keys.Audit())

@@ -13,7 +13,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/operation"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/explain"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
@@ -126,7 +126,7 @@ func TestPlansSayWhatIsWritten(t *testing.T) {
 			if len(ops) == 1 {
 				_, err = o.Do(t.Context(), before, ops[0])
 			} else {
-				_, err = o.Apply(t.Context(), before, ops, reconcile.Revision(before), cluster.Caller{})
+				_, err = o.Apply(t.Context(), before, ops, explain.Revision(before), cluster.Caller{})
 			}
 			if (err == nil) != (planErr == nil) || err != nil && !strings.HasSuffix(planErr.Error(), strings.TrimPrefix(err.Error(), "change refused: ")) {
 				t.Fatalf("seed %d: %s: the plan says %v, and the commit %v", seed, ops, planErr, err)
@@ -175,7 +175,7 @@ func TestMoveThatThePlanWouldUndo(t *testing.T) {
 		s, o := l.snapshot(), l.operator()
 		ops := cluster.Operations{cluster.Cordon("n2"), cluster.Move(cluster.Slot{Task: "a"}, "n2")}
 		_, planErr := o.Plan(t.Context(), s, ops)
-		_, err := o.Apply(t.Context(), s, ops, reconcile.Revision(s), cluster.Caller{})
+		_, err := o.Apply(t.Context(), s, ops, explain.Revision(s), cluster.Caller{})
 		for _, err := range []error{planErr, err} {
 			if err == nil || !strings.Contains(err.Error(), "the plan would not leave a#0 on n2") {
 				t.Errorf("%v", err)

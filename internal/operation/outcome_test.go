@@ -13,7 +13,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord/coordtest"
 	"gitee.com/ken.yang/xconsumer/coord/mem"
 	"gitee.com/ken.yang/xconsumer/internal/operation"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/explain"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
@@ -135,7 +135,7 @@ func wishes() map[string]func(ctx context.Context, o operation.Operator, s *view
 	bound.If = "0"
 	list := map[string]func(context.Context, operation.Operator, *view.Snapshot, string) (string, error){
 		"apply": func(ctx context.Context, o operation.Operator, s *view.Snapshot, key string) (string, error) {
-			_, err := o.Apply(ctx, s, cluster.Operations{cluster.Scale("a", 3), cluster.Cordon("n1")}, reconcile.Revision(s), cluster.Caller{Key: key})
+			_, err := o.Apply(ctx, s, cluster.Operations{cluster.Scale("a", 3), cluster.Cordon("n1")}, explain.Revision(s), cluster.Caller{Key: key})
 			return "", err
 		},
 	}

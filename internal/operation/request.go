@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/explain"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
@@ -104,7 +104,7 @@ func (e editor) restart(op cluster.Operation) error {
 // move requests that a slot go to a node, if the plan would leave it there.
 func (e editor) move(op cluster.Operation) error {
 	slot := cluster.Slot{Task: op.Task, Index: *op.Index}
-	token, err := reconcile.MayMove(e.Snapshot, slot, op.Node)
+	token, err := explain.MayMove(e.Snapshot, slot, op.Node)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -58,7 +58,7 @@ func TestDeclaredAgainWithAClockBehind(t *testing.T) {
 	var began, ended []string
 	granted := map[cluster.Slot]int{}
 	at := func(clock time.Time) {
-		d := b.decide(func(w *reconcile.World) { w.WallNow = clock })
+		d := b.decide(func(w *round.World) { w.WallNow = clock })
 		for _, m := range d.Moves {
 			switch m.Step {
 			case cluster.StepRun:

@@ -2,11 +2,11 @@ package reconcile
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/members"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -20,48 +20,38 @@ import (
 
 // barrier is what keeps a task from its new count.
 type barrier struct {
-	left        []string       // the slots of another count that may run still, and where
+	remaining   []string       // the slots of another count that may run still, and where
 	unreachable bool           // one of them is a member's that cannot be asked
 	lost        bool           // one of them is a member's that is lost, for people
 	delay       cluster.Reason // why what a lost member has is not given away, though nothing of it runs; zero if it will be
 }
 
-// over reports whether no worker of another count runs any longer.
-func (b *barrier) over() bool { return len(b.left) == 0 }
-
-// otherCount reports whether the workers of an entry are told another count than those that are granted now.
-// Where the record does not say what they are told, it may be another one. Runs keep the count they began with.
-func (f *facts) otherCount(h schema.Entry) bool {
-	task := h.Range().Task
-	spec, known := f.specs[task]
-	if !known || isRun(task) {
-		return false
-	}
-	count, known := h.WorkerCount()
-	return !known || count != spec.Count()
-}
+// Over reports whether no worker of another count runs any longer.
+func (b *barrier) Over() bool { return len(b.remaining) == 0 }
 
 // barriers are the tasks of which assignments list slots of another count.
 type barriers map[string]*barrier
 
 // findBarriers finds the tasks of which an assignment lists slots of another count, once it is decided which
 // assignments this commit deletes.
-func findBarriers(f *facts, m members, delayed map[string]cluster.Reason, c *commit) barriers {
+func findBarriers(f *round.Facts, m members.States, delayed map[string]cluster.Reason, c *round.Commit) barriers {
 	found := barriers{}
-	for _, memberID := range f.memberIDs {
-		assignment := c.assignment(memberID)
+	for _, memberID := range f.MemberIDs {
+		assignment := c.Assignment(memberID)
 		if assignment == nil {
 			continue
 		}
-		for entry := range f.entries(memberID, assignment) {
+		for entry := range f.Entries(memberID, assignment) {
 			found.add(f, m, delayed, memberID, entry)
 		}
 	}
 	return found
 }
 
-func (b barriers) add(f *facts, m members, delayed map[string]cluster.Reason, memberID string, entry schema.Entry) {
-	if !f.otherCount(entry) {
+func (b barriers) add(
+	f *round.Facts, m members.States, delayed map[string]cluster.Reason, memberID string, entry schema.Entry,
+) {
+	if !f.OtherCount(entry) {
 		return
 	}
 	h := entry.Range()
@@ -73,15 +63,15 @@ func (b barriers) add(f *facts, m members, delayed map[string]cluster.Reason, me
 	}
 	for _, index := range h.Slots {
 		slot := cluster.Slot{Task: h.Task, Index: index}
-		if m.live(memberID) && asked && f.stopped(memberID, slot, releasing) {
+		if m.Live(memberID) && asked && f.Stopped(memberID, slot, releasing) {
 			continue
 		}
-		where := f.nodeName(memberID)
+		where := f.NodeName(memberID)
 		switch {
-		case !m.live(memberID) && closedClean(f.Snapshot.Peers[memberID]):
+		case !m.Live(memberID) && members.ClosedClean(f.Snapshot.Peers[memberID]):
 			of.unreachable = true
 			where += " (left)"
-		case !m.live(memberID):
+		case !m.Live(memberID):
 			of.unreachable, of.lost = true, true
 			if why, is := delayed[memberID]; is {
 				of.delay = why
@@ -90,25 +80,25 @@ func (b barriers) add(f *facts, m members, delayed map[string]cluster.Reason, me
 		case f.Snapshot.Peers[memberID].Silent:
 			of.lost = true
 			where += " (" + string(cluster.WorkerLost) + ")"
-		case f.isStuck(memberID, slot):
+		case f.IsStuck(memberID, slot):
 			where += " (" + string(cluster.WorkerStuck) + ")"
 		}
-		of.left = append(of.left, slot.String()+" on "+where)
+		of.remaining = append(of.remaining, slot.String()+" on "+where)
 	}
 }
 
 // toResize reports whether the slots of an entry are to be asked back for another count. While a member that has
 // some of the old count cannot be asked, or nothing may be granted, the others run on: they would stop for nothing.
-func (b barriers) toResize(f *facts, h *schema.Granted, c *commit) bool {
-	return f.otherCount(h) && !b[h.Task].unreachable && c.out.Blocked == ""
+func (b barriers) toResize(f *round.Facts, h *schema.Granted, c *round.Commit) bool {
+	return f.OtherCount(h) && !b[h.Task].unreachable && c.Out.Blocked == ""
 }
 
 // resized says why the slots of an entry are asked back for another count.
-func (f *facts) resized(h *schema.Granted) cluster.Reason {
+func resized(f *round.Facts, h *schema.Granted) cluster.Reason {
 	why := cluster.Reason{Code: cluster.WhyResized}
 	switch was, known := h.WorkerCount(); {
 	case !known:
-	case f.specs[h.Task].Count() == 0:
+	case f.Specs[h.Task].Count() == 0:
 		why.Detail = "workers are no longer told how many there are"
 	case was == 0:
 		why.Detail = "workers are now told how many there are"
@@ -116,37 +106,36 @@ func (f *facts) resized(h *schema.Granted) cluster.Reason {
 	return why
 }
 
-// keeps reports whether an entry that was given back stays listed until the last slot of the old count has been. Who
-// leaves or is drained does not wait for that: nothing starts there again. Nor does anybody while a delay or a freeze, which
-// may last long, holds what a lost member had: these slots go on with the old count, and restart once it is over.
-func (b barriers) keeps(f *facts, m members, memberID string, h *schema.Releasing) bool {
+// keeps reports whether an entry that its member gave back stays listed until the last slot of the old count was given back too.
+// The entries of a member that leaves or is drained do not stay: nothing starts there again. No entry stays while a delay or a
+// freeze, which may last long, holds what a lost member had. Those slots go on with the old count, and restart when it is over.
+func (b barriers) keeps(f *round.Facts, m members.States, memberID string, h *schema.Releasing) bool {
 	of := b[h.Task]
-	stays := m[memberID] == active && f.Snapshot.Mark(f.nodeName(memberID)).Drain == nil
-	return of != nil && !of.over() && ofResize(h) && stays && of.delay.Code == ""
+	stays := m[memberID] == members.Active && f.Snapshot.Mark(f.NodeName(memberID)).Drain == nil
+	return of != nil && !of.Over() && round.OfResize(h) && stays && of.delay.Code == ""
 }
 
-// ofResize reports whether an entry was asked back for another count.
-func ofResize(h *schema.Releasing) bool { return h.Why != nil && h.Why.Code == cluster.WhyResized }
-
-// barred returns the tasks of which no slot may be granted with the new count: as this decision leaves the assignments, one
-// of them lists a slot of another count, or a member holds one that none lists. While a barrier may not begin, since a member
-// that has some of the old count cannot be asked, free slots go on with the old count, which is returned. It is 0 where nothing
-// may be granted: the barrier is under way, or not all of these are told the same.
-func (b barriers) barred(f *facts, c *commit) map[string]int {
+// barred returns the tasks of which no slot may be granted with the new count. As this decision leaves the assignments, one of
+// them lists a slot of such a task with another count, or a member holds such a slot that no assignment lists.
+//
+// The value is the count with which free slots may be granted nevertheless. It is the old count while a barrier cannot begin,
+// since a member that has some of the old count cannot be asked. It is 0, for none, while the barrier is under way, or if the
+// workers were not all granted with the same count.
+func (b barriers) barred(f *round.Facts, c *round.Commit) map[string]int {
 	counts, barred := map[string]int{}, map[string]int{}
-	for _, memberID := range f.memberIDs {
-		assignment := c.assignment(memberID)
+	for _, memberID := range f.MemberIDs {
+		assignment := c.Assignment(memberID)
 		if assignment == nil {
 			continue
 		}
-		for entry := range f.entries(memberID, assignment) {
+		for entry := range f.Entries(memberID, assignment) {
 			task := entry.Range().Task
 			count, known := entry.WorkerCount()
 			if old, seen := counts[task]; !known || seen && old != count {
 				count = 0 // and it stays so
 			}
 			counts[task] = count
-			if f.otherCount(entry) {
+			if f.OtherCount(entry) {
 				barred[task] = 0
 			}
 		}
@@ -160,40 +149,12 @@ func (b barriers) barred(f *facts, c *commit) map[string]int {
 }
 
 // explain says what tasks wait for that are to have another count.
-func (b barriers) explain(f *facts, unplaced map[string]cluster.Reason) {
+func (b barriers) explain(f *round.Facts, unplaced map[string]cluster.Reason) {
 	for task, of := range b {
-		if !of.over() && !f.specs[task].Paused && f.specs[task].WorkerNum > 0 {
+		if !of.Over() && !f.Specs[task].Paused && f.Specs[task].WorkerNum > 0 {
 			unplaced[task] = cluster.Reason{Code: cluster.WhyResizing, Detail: of.String()}
 		}
 	}
-}
-
-// restarts returns the tasks whose workers all start again, by name: those of which assignments list another count.
-func (p preview) restarts() []cluster.PlannedRestart {
-	list := []cluster.PlannedRestart{}
-	for _, task := range slices.Sorted(maps.Keys(p.survey.barriers)) {
-		spec := p.specs[task]
-		if spec.Paused || spec.WorkerNum == 0 {
-			continue // they stop, and none starts again
-		}
-		r := cluster.PlannedRestart{Task: task, To: spec.Count(), Gap: cluster.Duration(spec.StopTimeoutOrDefault())}
-		for _, memberID := range p.memberIDs {
-			rec := p.Snapshot.Peers[memberID].Assignment.Rec
-			if rec == nil {
-				continue
-			}
-			for i := range rec.Granted {
-				if h := &rec.Granted[i]; h.Task == task && p.otherCount(h) {
-					r.From, _ = h.WorkerCount()
-					r.Workers += len(h.Slots)
-				}
-			}
-		}
-		if r.Workers > 0 {
-			list = append(list, r)
-		}
-	}
-	return list
 }
 
 // maxNamed bounds how many slots a reason names.
@@ -202,14 +163,14 @@ const maxNamed = 3
 // String says what is waited for.
 func (b *barrier) String() string {
 	workers := "workers"
-	if len(b.left) == 1 {
+	if len(b.remaining) == 1 {
 		workers = "worker"
 	}
-	names := strings.Join(b.left[:min(len(b.left), maxNamed)], ", ")
-	if more := len(b.left) - maxNamed; more > 0 {
+	names := strings.Join(b.remaining[:min(len(b.remaining), maxNamed)], ", ")
+	if more := len(b.remaining) - maxNamed; more > 0 {
 		names += fmt.Sprintf(" and %d more", more)
 	}
-	text := fmt.Sprintf("%d %s of the old count to stop: %s", len(b.left), workers, names)
+	text := fmt.Sprintf("%d %s of the old count to stop: %s", len(b.remaining), workers, names)
 	switch {
 	case b.delay.Code != "":
 		text += "; " + b.delay.Detail + "; `xconsumer move-now` ends the wait"

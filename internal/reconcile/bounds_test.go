@@ -13,7 +13,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/follower"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -95,9 +95,9 @@ func (c *crew) follow() (changed bool) {
 
 // lead lets the leader decide once, and reports whether it did anything.
 func (c *crew) lead() bool {
-	var d reconcile.Decision
-	for most := reconcile.MaxAssignments; ; most /= 2 { // as the leader does when a commit is too large
-		d = c.decide(atNoon, func(w *reconcile.World) { w.Planner, w.MaxAssignments = stay, most })
+	var d round.Decision
+	for most := round.MaxAssignments; ; most /= 2 { // as the leader does when a commit is too large
+		d = c.decide(atNoon, func(w *round.World) { w.Planner, w.MaxAssignments = stay, most })
 		size := 0
 		for _, rec := range d.TaskRuns {
 			size += schema.Size(rec)
@@ -220,7 +220,7 @@ func TestAgendaIsBounded(t *testing.T) {
 	}
 	b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: rec}}
 	b.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed()).Completions = view.Entry[schema.Completions]{Rec: done}
-	d := b.decide(atNoon, func(w *reconcile.World) { w.Planner = stay })
+	d := b.decide(atNoon, func(w *round.World) { w.Planner = stay })
 	next := d.TaskRuns["a"]
 	if next == nil {
 		t.Fatal("no end is noted")
@@ -285,7 +285,7 @@ func TestAssignmentIsBounded(t *testing.T) {
 				if step > 200 {
 					t.Fatal("it does not come to rest")
 				}
-				d := b.decide(func(w *reconcile.World) { w.Self = "n2" })
+				d := b.decide(func(w *round.World) { w.Self = "n2" })
 				full = full || slices.Contains(d.Full, "node-n1")
 				assignment := d.Assignments["n1"]
 				if assignment == nil {

@@ -13,18 +13,39 @@ type budget struct {
 
 // budget counts what is in motion: what was asked back and is not confirmed stopped, what was
 // granted and is not claimed yet, and what runs nowhere although it has a place.
-func (d *releaser) budget() *budget {
+func (d *releaseSelector) budget() *budget {
 	b := &budget{maxInFlight: d.Snapshot.Rebalance().MaxInFlight, out: map[string]int{}}
 	limited := b.maxInFlight > 0
-	for _, name := range d.tasks {
-		limited = limited || d.specs[name].MaxUnavailable > 0
+	for _, name := range d.Tasks {
+		limited = limited || d.Specs[name].MaxUnavailable > 0
 	}
 	if !limited {
 		return b
 	}
-	running := make(map[string]int, len(d.tasks))
-	for _, memberID := range d.memberIDs {
-		if !d.members.live(memberID) {
+	running := d.running()
+	for t, name := range d.Tasks {
+		placed := 0
+		for _, n := range d.Target.Target[t] {
+			if n != planner.Nobody {
+				placed++
+			}
+		}
+		idle := max(placed-running[name], 0)
+		if d.barriers[name] == nil { // all of them stop together, and take nobody else's turn
+			b.inFlight += idle
+		}
+		if most := d.Specs[name].MaxUnavailable; most > 0 {
+			b.out[name] = most - idle
+		}
+	}
+	return b
+}
+
+// running counts the slots of each task that are granted, held under that grant, and not asked back already.
+func (d *releaseSelector) running() map[string]int {
+	running := make(map[string]int, len(d.Tasks))
+	for _, memberID := range d.MemberIDs {
+		if !d.Members.Live(memberID) {
 			continue
 		}
 		p := d.Snapshot.Peers[memberID]
@@ -37,22 +58,7 @@ func (d *releaser) budget() *budget {
 			}
 		}
 	}
-	for t, name := range d.tasks {
-		placed := 0
-		for _, n := range d.target.Target[t] {
-			if n != planner.Nobody {
-				placed++
-			}
-		}
-		idle := max(placed-running[name], 0)
-		if d.barriers[name] == nil { // all of them stop together, and take nobody else's turn
-			b.inFlight += idle
-		}
-		if most := d.specs[name].MaxUnavailable; most > 0 {
-			b.out[name] = most - idle
-		}
-	}
-	return b
+	return running
 }
 
 // allows reports whether a slot may be set in motion, and counts it.
@@ -72,7 +78,7 @@ func (b *budget) allows(w releaseCandidate) bool {
 }
 
 // staying counts the slots that are granted and held, and not asked back already.
-func (d *releaser) staying(memberID, task string, granted, held cluster.Indexes) (n int) {
+func (d *releaseSelector) staying(memberID, task string, granted, held cluster.Indexes) (n int) {
 	for i, j := 0, 0; i < len(granted) && j < len(held); {
 		switch {
 		case granted[i] < held[j]:

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -21,7 +21,7 @@ type leavers struct {
 	*board
 	term    int64
 	leader  string
-	memory  reconcile.Memory
+	memory  round.Memory
 	ready   time.Duration // when the leader has begun to lead
 	left    map[string]time.Duration
 	longest time.Duration // that anybody's slots have waited while somebody led
@@ -60,7 +60,7 @@ func (l *leavers) next() {
 			l.leader = memberID
 		}
 	}
-	l.memory, l.term, l.ready = reconcile.Memory{}, l.term+1, l.now+60*time.Millisecond
+	l.memory, l.term, l.ready = round.Memory{}, l.term+1, l.now+60*time.Millisecond
 	l.snap.Epoch.Rec.Term = l.term
 }
 
@@ -70,7 +70,7 @@ func (l *leavers) decide() {
 		if l.now < l.ready {
 			return
 		}
-		d := l.board.decide(func(w *reconcile.World) { w.Memory, w.Self = l.memory, l.leader })
+		d := l.board.decide(func(w *round.World) { w.Memory, w.Self = l.memory, l.leader })
 		l.memory = d.Memory
 		for memberID, assignment := range d.Assignments {
 			if at, left := l.left[memberID]; left && assignment == nil {
@@ -182,7 +182,7 @@ func TestABurstIsToldToTheNextLeader(t *testing.T) {
 		l := newLeavers(10)
 		l.leave("m0005", true)
 		l.now += 10 * time.Millisecond
-		l.memory = l.board.decide(func(w *reconcile.World) { w.Memory = l.memory }).Memory // which is not carried out
+		l.memory = l.board.decide(func(w *round.World) { w.Memory = l.memory }).Memory // which is not carried out
 		l.leave("m0000", true)
 		if told := l.snap.Peers["m0000"].Assignment.Rec.Closed.Burst; told == nil || told.Count != 1 || told.Term != 1 {
 			t.Fatalf("it tells %+v", told)

@@ -12,7 +12,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schedule"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
@@ -42,7 +42,7 @@ func newCalendar(t interface{ Fatalf(string, ...any) }, change func(*cluster.Tas
 func (c *calendar) at(clock time.Time) {
 	c.now += time.Second
 	for range 100 {
-		d := c.decide(func(w *reconcile.World) { w.WallNow = clock })
+		d := c.decide(func(w *round.World) { w.WallNow = clock })
 		c.ahead = slices.Contains(d.Ahead, "a")
 		for _, m := range d.Moves {
 			if m.Step == cluster.StepRecall {

@@ -15,6 +15,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -83,8 +84,8 @@ func gone(p *view.Peer) *view.Peer {
 	return p
 }
 
-func (b *board) decide(change ...func(*reconcile.World)) reconcile.Decision {
-	w := reconcile.World{Snapshot: &b.snap, Self: "L", Now: b.now, TakeoverDelay: grace, Timeout: timeout, MaxAssignments: reconcile.MaxAssignments}
+func (b *board) decide(change ...func(*round.World)) round.Decision {
+	w := round.World{Snapshot: &b.snap, Self: "L", Now: b.now, TakeoverDelay: grace, Timeout: timeout, MaxAssignments: round.MaxAssignments}
 	for _, f := range change {
 		f(&w)
 	}
@@ -104,7 +105,7 @@ func drawList[T any, P interface {
 }
 
 // draw draws a decision.
-func draw(d reconcile.Decision) string {
+func draw(d round.Decision) string {
 	var b strings.Builder
 	for _, memberID := range slices.Sorted(maps.Keys(d.Assignments)) {
 		if assignment := d.Assignments[memberID]; assignment == nil {
@@ -128,176 +129,180 @@ func draw(d reconcile.Decision) string {
 	return b.String()
 }
 
-func wantDraw(t *testing.T, want string, d reconcile.Decision) {
+func wantDraw(t *testing.T, want string, d round.Decision) {
 	t.Helper()
 	if diff := cmp.Diff(strings.TrimPrefix(want, "\n"), draw(d)); diff != "" {
 		t.Errorf("decision (-want +got):\n%s", diff)
 	}
 }
 
-func TestDecide(t *testing.T) {
-	bad := errors.New("written by hand")
-	cases := []struct {
-		name string
-		make func(*board)
-		want string
-	}{
-		{"an empty cluster", func(*board) {}, ``},
-		{"free slots are granted", func(b *board) {
-			b.live("L", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
-			b.live("M", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
-		}, `
+// errByHand is why a record cannot be used that somebody wrote by hand.
+var errByHand = errors.New("written by hand")
+
+// decisions are what a leader decides in a cluster with a task of three slots.
+var decisions = []struct {
+	name string
+	make func(*board)
+	want string
+}{
+	{"an empty cluster", func(*board) {}, ``},
+	{"free slots are granted", func(b *board) {
+		b.live("L", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
+		b.live("M", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
+	}, `
 L: a[0]@100 | 
 M: a[1-2]@101 | 
 `},
-		{"the counter is beyond the tokens that others rise above", func(b *board) {
-			b.snap.Epoch.Rec.NextToken = schema.MaxToken/2 + 5
-			b.live("L", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
-		}, `
+	{"the counter is beyond the tokens that others rise above", func(b *board) {
+		b.snap.Epoch.Rec.NextToken = schema.MaxToken/2 + 5
+		b.live("L", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
+	}, `
 blocked: the tokens are used up: nextToken of the epoch is near 2^61 or above it; somebody has set it
 `},
-		{"a slot that should be elsewhere is asked back, not granted", func(b *board) {
-			b.live("L", 4, schematest.Granted("a 0-2 @5"), schematest.Releasing(), 4, schematest.Claimed("a 0-2 @5"))
-			b.live("M", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
-		}, `
+	{"a slot that should be elsewhere is asked back, not granted", func(b *board) {
+		b.live("L", 4, schematest.Granted("a 0-2 @5"), schematest.Releasing(), 4, schematest.Claimed("a 0-2 @5"))
+		b.live("M", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
+	}, `
 L: a[0-1]@5 | a[2]@5
 `},
-		{"a release without an answer holds its slot", func(b *board) {
-			b.live("L", 5, schematest.Granted("a 0-1 @5"), schematest.Releasing("a 2 @5 v5"), 4, schematest.Claimed("a 0-1 @5"))
-			b.live("M", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
-		}, ``},
-		{"an answer that still holds the slot holds it", func(b *board) {
-			b.live("L", 5, schematest.Granted("a 0-1 @5"), schematest.Releasing("a 2 @5 v5"), 5, schematest.Claimed("a 0-2 @5"))
-			b.live("M", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
-		}, ``},
-		{"a slot that was given back is granted in the same commit", func(b *board) {
-			b.live("L", 5, schematest.Granted("a 0-1 @5"), schematest.Releasing("a 2 @5 v5"), 5, schematest.Claimed("a 0-1 @5"))
-			b.live("M", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
-		}, `
+	{"a release without an answer holds its slot", func(b *board) {
+		b.live("L", 5, schematest.Granted("a 0-1 @5"), schematest.Releasing("a 2 @5 v5"), 4, schematest.Claimed("a 0-1 @5"))
+		b.live("M", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
+	}, ``},
+	{"an answer that still holds the slot holds it", func(b *board) {
+		b.live("L", 5, schematest.Granted("a 0-1 @5"), schematest.Releasing("a 2 @5 v5"), 5, schematest.Claimed("a 0-2 @5"))
+		b.live("M", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
+	}, ``},
+	{"a slot that was given back is granted in the same commit", func(b *board) {
+		b.live("L", 5, schematest.Granted("a 0-1 @5"), schematest.Releasing("a 2 @5 v5"), 5, schematest.Claimed("a 0-1 @5"))
+		b.live("M", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
+	}, `
 L: a[0-1]@5 | 
 M: a[2]@100 | 
 `},
-		{"a closed member is reaped and its slots granted at once", func(b *board) {
-			b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
-			b.live("M", 3, schematest.Granted("a 1-2 @6"), schematest.Releasing(), 3, schematest.Claimed()).Assignment.Rec.Closed = &schema.Closed{}
-		}, `
+	{"a closed member is reaped and its slots granted at once", func(b *board) {
+		b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
+		b.live("M", 3, schematest.Granted("a 1-2 @6"), schematest.Releasing(), 3, schematest.Claimed()).Assignment.Rec.Closed = &schema.Closed{}
+	}, `
 L: a[0]@5 a[1-2]@100 | 
 M: reaped
 `},
-		{"a member seen gone is looked at again", func(b *board) {
-			b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
-			gone(b.live("M", 3, schematest.Granted("a 1-2 @6"), schematest.Releasing(), 3, schematest.Claimed()))
-		}, `
+	{"a member seen gone is looked at again", func(b *board) {
+		b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
+		gone(b.live("M", 3, schematest.Granted("a 1-2 @6"), schematest.Releasing(), 3, schematest.Claimed()))
+	}, `
 look at [M]
 `},
-		{"absence that was read before the assignment proves nothing", func(b *board) {
-			b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
-			gone(b.live("M", 3, schematest.Granted("a 1-2 @6"), schematest.Releasing(), 3, schematest.Claimed())).Assignment.Read += time.Second
-		}, `
+	{"absence that was read before the assignment proves nothing", func(b *board) {
+		b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
+		gone(b.live("M", 3, schematest.Granted("a 1-2 @6"), schematest.Releasing(), 3, schematest.Claimed())).Assignment.Read += time.Second
+	}, `
 look at [M]
 `},
-		{"half a member holds its slots", func(b *board) {
-			b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
-			b.live("M", 3, schematest.Granted("a 1-2 @6"), schematest.Releasing(), 3, schematest.Claimed()).Status.Absent = true
-		}, `
+	{"half a member holds its slots", func(b *board) {
+		b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
+		b.live("M", 3, schematest.Granted("a 1-2 @6"), schematest.Releasing(), 3, schematest.Claimed()).Status.Absent = true
+	}, `
 look at [M]
 `},
-		{"an evicted member holds its slots for its lease", func(b *board) {
-			b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
-			gone(b.live("M", 3, schematest.Granted("a 1-2 @6"), schematest.Releasing(), 3, schematest.Claimed())).Assignment.Rec.Evicted = true
-		}, `
+	{"an evicted member holds its slots for its lease", func(b *board) {
+		b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
+		gone(b.live("M", 3, schematest.Granted("a 1-2 @6"), schematest.Releasing(), 3, schematest.Claimed())).Assignment.Rec.Evicted = true
+	}, `
 look at [M]
 `},
-		{"a leaving member is asked for everything and given nothing", func(b *board) {
-			b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
-			b.live("M", 3, schematest.Granted("a 1-2 @6"), schematest.Releasing(), 3, schematest.Claimed("a 1-2 @6")).Status.Rec.Leaving = true
-		}, `
+	{"a leaving member is asked for everything and given nothing", func(b *board) {
+		b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
+		b.live("M", 3, schematest.Granted("a 1-2 @6"), schematest.Releasing(), 3, schematest.Claimed("a 1-2 @6")).Status.Rec.Leaving = true
+	}, `
 M:  | a[1-2]@6
 `},
-		{"a live member without an assignment is evicted, and nothing is granted", func(b *board) {
-			b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
-			b.live("M", 3, schematest.Granted(), schematest.Releasing(), 3, schematest.Claimed("a 1-2 @6")).Assignment = view.Entry[schema.Assignment]{Absent: true, Read: b.now}
-		}, `
+	{"a live member without an assignment is evicted, and nothing is granted", func(b *board) {
+		b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
+		b.live("M", 3, schematest.Granted(), schematest.Releasing(), 3, schematest.Claimed("a 1-2 @6")).Assignment = view.Entry[schema.Assignment]{Absent: true, Read: b.now}
+	}, `
 evict M
 blocked: the assignment of node-M is missing
 `},
-		{"but only by a status that was read after it was missed", func(b *board) {
-			b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
-			b.live("M", 3, schematest.Granted(), schematest.Releasing(), 3, schematest.Claimed("a 1-2 @6")).Assignment = view.Entry[schema.Assignment]{Absent: true, Read: b.now + 1}
-		}, `
+	{"but only by a status that was read after it was missed", func(b *board) {
+		b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
+		b.live("M", 3, schematest.Granted(), schematest.Releasing(), 3, schematest.Claimed("a 1-2 @6")).Assignment = view.Entry[schema.Assignment]{Absent: true, Read: b.now + 1}
+	}, `
 blocked: the assignment of node-M is missing
 look at [M]
 `},
-		{"an assignment that vanished with its member blocks for a lease", func(b *board) {
-			b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
-			p := gone(b.live("M", 3, schematest.Granted("a 1-2 @6"), schematest.Releasing(), 3, schematest.Claimed()))
-			p.Assignment.Absent = true
-		}, `
+	{"an assignment that vanished with its member blocks for a lease", func(b *board) {
+		b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
+		p := gone(b.live("M", 3, schematest.Granted("a 1-2 @6"), schematest.Releasing(), 3, schematest.Claimed()))
+		p.Assignment.Absent = true
+	}, `
 blocked: the assignment of node-M is missing
 look at [M]
 `},
-		{"a hand-edited assignment is written again as it was", func(b *board) {
-			b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
-			p := b.live("M", 3, schematest.Granted("a 1 @6"), schematest.Releasing(), 3, schematest.Claimed("a 1 @6"))
-			p.Assignment.Version, p.Assignment.Err = 4, bad
-		}, `
+	{"a hand-edited assignment is written again as it was", func(b *board) {
+		b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
+		p := b.live("M", 3, schematest.Granted("a 1 @6"), schematest.Releasing(), 3, schematest.Claimed("a 1 @6"))
+		p.Assignment.Version, p.Assignment.Err = 4, errByHand
+	}, `
 M: a[1]@6 | 
 blocked: the assignment of node-M cannot be used
 `},
-		{"one that may have changed before is asked back as the status tells", func(b *board) {
-			b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
-			p := b.live("M", 3, schematest.Granted("a 1-2 @6"), schematest.Releasing(), 3, schematest.Claimed("a 1 @6"))
-			p.Assignment.Version, p.Assignment.Err = 9, bad
-		}, `
+	{"one that may have changed before is asked back as the status tells", func(b *board) {
+		b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
+		p := b.live("M", 3, schematest.Granted("a 1-2 @6"), schematest.Releasing(), 3, schematest.Claimed("a 1 @6"))
+		p.Assignment.Version, p.Assignment.Err = 9, errByHand
+	}, `
 M:  | a[1]@6
 blocked: the assignment of node-M cannot be used
 `},
-		{"a task that was scaled down or deleted is asked back", func(b *board) {
-			b.live("L", 5, schematest.Granted("a 0-4 @5", "x 0 @6"), schematest.Releasing(), 5, schematest.Claimed("a 0-4 @5", "x 0 @6"))
-			b.snap.Tasks["x"] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: spec("x", 1), Deleted: true}}
-		}, `
+	{"a task that was scaled down or deleted is asked back", func(b *board) {
+		b.live("L", 5, schematest.Granted("a 0-4 @5", "x 0 @6"), schematest.Releasing(), 5, schematest.Claimed("a 0-4 @5", "x 0 @6"))
+		b.snap.Tasks["x"] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: spec("x", 1), Deleted: true}}
+	}, `
 L: a[0-2]@5 | a[3-4]@5 x[0]@6
 `},
-		{"a task whose record was deleted by hand goes on", func(b *board) {
-			b.live("L", 5, schematest.Granted("a 0-2 @5", "x 0 @6"), schematest.Releasing(), 5, schematest.Claimed("a 0-2 @5", "x 0 @6"))
-			b.snap.Peers["L"].Member.Rec.Works = []string{"a", "x"}
-			b.snap.Tasks["x"] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: spec("x", 1)}, Absent: true}
-		}, ``},
-		{"a task whose record a new leader cannot use goes on", func(b *board) {
-			b.live("L", 5, schematest.Granted("a 0-2 @5", "x 0 @6"), schematest.Releasing(), 5, schematest.Claimed("a 0-2 @5", "x 0 @6"))
-			b.snap.Peers["L"].Member.Rec.Works = []string{"a", "x"}
-			b.snap.Tasks["x"] = view.Entry[schema.Task]{Err: bad}
-		}, ``},
-		{"a task that nobody declared is asked back, and not granted", func(b *board) {
-			b.live("L", 5, schematest.Granted("a 0-2 @5", "x 0 @6"), schematest.Releasing(), 5, schematest.Claimed("a 0-2 @5", "x 0 @6"))
-			b.snap.Peers["L"].Member.Rec.Works = []string{"a", "x"}
-		}, `
+	{"a task whose record was deleted by hand goes on", func(b *board) {
+		b.live("L", 5, schematest.Granted("a 0-2 @5", "x 0 @6"), schematest.Releasing(), 5, schematest.Claimed("a 0-2 @5", "x 0 @6"))
+		b.snap.Peers["L"].Member.Rec.Works = []string{"a", "x"}
+		b.snap.Tasks["x"] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: spec("x", 1)}, Absent: true}
+	}, ``},
+	{"a task whose record a new leader cannot use goes on", func(b *board) {
+		b.live("L", 5, schematest.Granted("a 0-2 @5", "x 0 @6"), schematest.Releasing(), 5, schematest.Claimed("a 0-2 @5", "x 0 @6"))
+		b.snap.Peers["L"].Member.Rec.Works = []string{"a", "x"}
+		b.snap.Tasks["x"] = view.Entry[schema.Task]{Err: errByHand}
+	}, ``},
+	{"a task that nobody declared is asked back, and not granted", func(b *board) {
+		b.live("L", 5, schematest.Granted("a 0-2 @5", "x 0 @6"), schematest.Releasing(), 5, schematest.Claimed("a 0-2 @5", "x 0 @6"))
+		b.snap.Peers["L"].Member.Rec.Works = []string{"a", "x"}
+	}, `
 L: a[0-2]@5 | x[0]@6
 `},
-		{"a changed work is asked back", func(b *board) {
-			p := b.live("L", 5, schematest.Granted("a 0-2 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0-2 @5"))
-			p.Assignment.Rec.Granted[0].Spec.WorkName = "other"
-		}, `
+	{"a changed work is asked back", func(b *board) {
+		p := b.live("L", 5, schematest.Granted("a 0-2 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0-2 @5"))
+		p.Assignment.Rec.Granted[0].Spec.WorkName = "other"
+	}, `
 L:  | a[0-2]@5
 `},
-		{"another stop timeout is only told", func(b *board) {
-			p := b.live("L", 5, schematest.Granted("a 0-2 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0-2 @5"))
-			p.Assignment.Rec.Granted[0].Spec.StopTimeout = 1
-		}, `
+	{"another stop timeout is only told", func(b *board) {
+		p := b.live("L", 5, schematest.Granted("a 0-2 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0-2 @5"))
+		p.Assignment.Rec.Granted[0].Spec.StopTimeout = 1
+	}, `
 L: a[0-2]@5 | 
 `},
-		{"a node that came back under its name gets its slots", func(b *board) {
-			b.live("L", 5, schematest.Granted("a 1 @5"), schematest.Releasing(), 5, schematest.Claimed("a 1 @5"))
-			old := b.live("old", 3, schematest.Granted("a 0 @6", "a 2 @7"), schematest.Releasing(), 3, schematest.Claimed())
-			old.Assignment.Rec.Closed = &schema.Closed{}
-			fresh := b.live("fresh", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
-			fresh.Assignment.Rec.Node, fresh.Member.Rec.Node = "node-old", "node-old"
-		}, `
+	{"a node that came back under its name gets its slots", func(b *board) {
+		b.live("L", 5, schematest.Granted("a 1 @5"), schematest.Releasing(), 5, schematest.Claimed("a 1 @5"))
+		old := b.live("old", 3, schematest.Granted("a 0 @6", "a 2 @7"), schematest.Releasing(), 3, schematest.Claimed())
+		old.Assignment.Rec.Closed = &schema.Closed{}
+		fresh := b.live("fresh", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
+		fresh.Assignment.Rec.Node, fresh.Member.Rec.Node = "node-old", "node-old"
+	}, `
 fresh: a[0,2]@100 | 
 old: reaped
 `},
-	}
-	for _, c := range cases {
+}
+
+func TestDecide(t *testing.T) {
+	for _, c := range decisions {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBoard(spec("a", 3))
 			c.make(b)
@@ -307,7 +312,7 @@ old: reaped
 }
 
 // A member that is gone is reaped by the second look, no sooner than the wait after the first.
-func TestBurialTakesTwoLooks(t *testing.T) {
+func TestReapingTakesTwoLooks(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		mark func(*view.Peer)
@@ -322,11 +327,11 @@ func TestBurialTakesTwoLooks(t *testing.T) {
 			b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
 			p := gone(b.live("M", 3, schematest.Granted("a 0 @6"), schematest.Releasing(), 3, schematest.Claimed()))
 			c.mark(p)
-			looks := map[string]reconcile.FirstSeen{}
-			read := func(at time.Duration) reconcile.Decision {
+			looks := map[string]round.FirstSeen{}
+			read := func(at time.Duration) round.Decision {
 				b.now = at
 				p.Assignment.Read, p.Member.Read, p.Status.Read = at, at, at
-				d := b.decide(func(w *reconcile.World) { w.Memory.FirstSeenGone = looks })
+				d := b.decide(func(w *round.World) { w.Memory.FirstSeenGone = looks })
 				looks = d.Memory.FirstSeenGone
 				return d
 			}
@@ -338,7 +343,7 @@ func TestBurialTakesTwoLooks(t *testing.T) {
 				t.Fatalf("too early: %s", draw(d))
 			}
 			fresh := maps.Clone(looks)
-			clear(looks) // a new leader begins anew
+			clear(looks) // a new leader looks again
 			if d := read(start + c.wait); len(d.Assignments) != 0 {
 				t.Fatalf("a new leader: %s", draw(d))
 			}
@@ -376,8 +381,8 @@ func TestTakeoverCountsTheLostMembersTimeout(t *testing.T) {
 			p := gone(b.live("M", 3, schematest.Granted("a 0 @6"), schematest.Releasing(), 3, schematest.Claimed()))
 			p.Assignment.Rec.SessionTimeout, p.Member.Rec.SessionTimeout = cluster.Duration(c.lost), cluster.Duration(c.lost)
 			c.mark(p)
-			d := b.decide(func(w *reconcile.World) {
-				w.TakeoverDelay, w.Memory.FirstSeenGone = coord.OwnTimeout, map[string]reconcile.FirstSeen{}
+			d := b.decide(func(w *round.World) {
+				w.TakeoverDelay, w.Memory.FirstSeenGone = coord.OwnTimeout, map[string]round.FirstSeen{}
 			})
 			if wait := d.RequeueAt - b.now; len(d.Assignments) != 0 || wait != c.wait {
 				t.Errorf("%s; it waits %v, want %v", draw(d), wait, c.wait)
@@ -387,10 +392,10 @@ func TestTakeoverCountsTheLostMembersTimeout(t *testing.T) {
 }
 
 // Members that vanish within a moment are reaped in one commit, but nobody waits for those who go on vanishing.
-func TestBurialsGoTogether(t *testing.T) {
+func TestReapsGoTogether(t *testing.T) {
 	b := newBoard(spec("a", 40))
 	b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
-	start, looks := b.now, map[string]reconcile.FirstSeen{}
+	start, looks := b.now, map[string]round.FirstSeen{}
 	var left []string
 	for i := range 30 { // one every 50 ms
 		name := fmt.Sprintf("M%02d", i)
@@ -410,7 +415,7 @@ func TestBurialsGoTogether(t *testing.T) {
 			}
 			p.Assignment.Read, p.Member.Read, p.Status.Read = b.now, b.now, b.now
 		}
-		d := b.decide(func(w *reconcile.World) { w.Memory.FirstSeenGone = looks })
+		d := b.decide(func(w *round.World) { w.Memory.FirstSeenGone = looks })
 		looks = d.Memory.FirstSeenGone
 		reaped := 0
 		for _, assignment := range d.Assignments {
@@ -436,23 +441,23 @@ func TestBurialsGoTogether(t *testing.T) {
 func TestTokensRiseOverLostCommits(t *testing.T) {
 	for _, c := range []struct {
 		name     string
-		remember func(b *board, w *reconcile.World)
+		remember func(b *board, w *round.World)
 	}{
-		{"the leader", func(_ *board, w *reconcile.World) { w.NextToken = 31 }},
-		{"an assignment", func(b *board, _ *reconcile.World) {
+		{"the leader", func(_ *board, w *round.World) { w.NextToken = 31 }},
+		{"an assignment", func(b *board, _ *round.World) {
 			b.live("M", 3, schematest.Granted("b 0 @30"), schematest.Releasing(), 3, schematest.Claimed())
 		}},
-		{"a release", func(b *board, _ *reconcile.World) {
+		{"a release", func(b *board, _ *round.World) {
 			b.live("M", 3, schematest.Granted(), schematest.Releasing("b 0 @30 v3"), 2, schematest.Claimed())
 		}},
-		{"a status", func(b *board, _ *reconcile.World) {
+		{"a status", func(b *board, _ *round.World) {
 			b.live("M", 3, schematest.Granted(), schematest.Releasing(), 3, schematest.Claimed("b 0 @30"))
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBoard(spec("a", 1), spec("b", 1))
 			b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
-			d := b.decide(func(w *reconcile.World) { c.remember(b, w) })
+			d := b.decide(func(w *round.World) { c.remember(b, w) })
 			for _, m := range d.Moves {
 				if m.Step == cluster.StepGrant && m.Token < 31 {
 					t.Errorf("token %d is granted after 30", m.Token)
@@ -484,8 +489,8 @@ func TestOneKeyDeletedByHand(t *testing.T) {
 			c.absent(p)
 			looks := b.decide().Memory.FirstSeenGone
 			b.now += time.Second
-			again := func() reconcile.Decision {
-				return b.decide(func(w *reconcile.World) { w.Memory.FirstSeenGone = looks })
+			again := func() round.Decision {
+				return b.decide(func(w *round.World) { w.Memory.FirstSeenGone = looks })
 			}
 			if d := again(); d.Evict != "" {
 				t.Fatalf("evicted, although the session may have ended between the two reads")
@@ -493,6 +498,14 @@ func TestOneKeyDeletedByHand(t *testing.T) {
 			*c.present(p) = b.now
 			if d := again(); d.Evict != "M" || len(d.Assignments) != 0 {
 				t.Fatalf("not evicted: %s", draw(d))
+			}
+			until := b.now + time.Minute
+			d := b.decide(func(w *round.World) {
+				w.Memory.FirstSeenGone = looks
+				w.Omitted = map[round.Part]time.Duration{{Kind: round.PartAssignment, Name: "M"}: until}
+			})
+			if d.Evict != "" || d.RequeueAt != until {
+				t.Fatalf("evicted by a commit that is too large, or not tried again at %v: %v, %s", until, d.RequeueAt, draw(d))
 			}
 		})
 	}
@@ -510,8 +523,8 @@ func TestAbsentBeforeItsAssignmentProvesNothing(t *testing.T) {
 		} else {
 			p.Status.Read--
 		}
-		d := b.decide(func(w *reconcile.World) {
-			w.Memory.FirstSeenGone = map[string]reconcile.FirstSeen{"M": {At: b.now - timeout, Assignment: p.Assignment.Version, Delay: grace}}
+		d := b.decide(func(w *round.World) {
+			w.Memory.FirstSeenGone = map[string]round.FirstSeen{"M": {At: b.now - timeout, Assignment: p.Assignment.Version, Delay: grace}}
 		})
 		if len(d.Assignments) != 0 || d.RequeueAt != b.now || len(d.RequeueMembers) != 1 {
 			t.Errorf("%s read before: %s again at %v, reading %v", stale, draw(d), d.RequeueAt-b.now, d.RequeueMembers)
@@ -527,7 +540,7 @@ func TestBuriedAfterAll(t *testing.T) {
 	p.Assignment.Absent = true
 	wantDraw(t, `
 forget [M]
-`, b.decide(func(w *reconcile.World) { w.Reaped = map[string]bool{"M": true} }))
+`, b.decide(func(w *round.World) { w.Reaped = map[string]bool{"M": true} }))
 }
 
 // A plan that is too large for one commit is carried out in several, each valid alone.
@@ -543,7 +556,7 @@ func TestChunks(t *testing.T) {
 	}
 	commits := 0
 	for {
-		d := b.decide(func(w *reconcile.World) { w.MaxAssignments = most })
+		d := b.decide(func(w *round.World) { w.MaxAssignments = most })
 		if len(d.Assignments) == 0 {
 			break
 		}
@@ -566,7 +579,7 @@ func TestChunks(t *testing.T) {
 
 // apply writes a decision into the board as a commit would, and checks what must hold after
 // every single commit.
-func (b *board) apply(t *testing.T, d reconcile.Decision) {
+func (b *board) apply(t *testing.T, d round.Decision) {
 	t.Helper()
 	for _, m := range d.Moves {
 		if m.Code == "" {

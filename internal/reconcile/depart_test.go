@@ -9,14 +9,14 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
 // carryOut applies a decision: who is granted something claims it at once, who is asked for something gives it back at once.
-func (b *board) carryOut(d reconcile.Decision, granted map[cluster.Slot]int) {
+func (b *board) carryOut(d round.Decision, granted map[cluster.Slot]int) {
 	for memberID, assignment := range d.Assignments {
 		p := b.snap.Peers[memberID]
 		if assignment == nil {
@@ -80,11 +80,11 @@ func leaveTogether(t *testing.T, nodes, leavers, each int, within time.Duration,
 		when := b.now + time.Duration(random.Int64N(int64(within)))
 		at[when] = append(at[when], fmt.Sprintf("m%04d", n))
 	}
-	var memory reconcile.Memory
+	var memory round.Memory
 	moved := map[cluster.Slot]int{}
 	decide := func() time.Duration {
 		for range 10 {
-			d := b.decide(func(w *reconcile.World) { w.Memory = memory })
+			d := b.decide(func(w *round.World) { w.Memory = memory })
 			memory = d.Memory
 			if b.carryOut(d, moved); len(d.Assignments) == 0 {
 				return d.RequeueAt
@@ -135,7 +135,7 @@ func TestAStreamOfDeparturesHoldsNobodyForEver(t *testing.T) {
 	b.snap.Epoch.Rec.NextToken = 10_000
 	b.now += time.Hour
 	left := map[string]time.Duration{}
-	var memory reconcile.Memory
+	var memory round.Memory
 	for i := range nodes - 10 {
 		memberID := fmt.Sprintf("m%04d", i)
 		p := gone(b.snap.Peers[memberID])
@@ -143,7 +143,7 @@ func TestAStreamOfDeparturesHoldsNobodyForEver(t *testing.T) {
 		assignment.Closed = &schema.Closed{Clean: true}
 		p.Assignment = view.Entry[schema.Assignment]{Rec: &assignment, Version: p.Assignment.Version + 1, RecAt: p.Assignment.Version + 1, Read: b.now}
 		left[memberID] = b.now
-		d := b.decide(func(w *reconcile.World) { w.Memory = memory })
+		d := b.decide(func(w *round.World) { w.Memory = memory })
 		memory = d.Memory
 		held := 0
 		for memberID, at := range left {
@@ -174,7 +174,7 @@ func TestALeaderThatLeavesGivesItselfNothing(t *testing.T) {
 			b := newBoard(task)
 			b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
 			b.live("M", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
-			d := b.decide(func(w *reconcile.World) { w.Leaving = true })
+			d := b.decide(func(w *round.World) { w.Leaving = true })
 			if assignment := d.Assignments["L"]; assignment != nil && schema.Count(assignment.Granted) > 0 {
 				t.Errorf("it gives itself %v", assignment.Granted)
 			}

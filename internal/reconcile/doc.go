@@ -12,39 +12,53 @@
 // and grants it elsewhere, with a higher token. A member claims a slot before it starts it: one commit that checks its
 // assignment and names the slot in its status. So a start that comes late fails in the store.
 //
-// This package has the decision alone. [Decide] is a pure function from a [World] to a [Decision]: it reads no clock and no
-// store, and the same world gives the same decision. Package leader makes worlds from what it has read and commits
-// decisions; package follower is the other half of the protocol. To every commit the leader adds the check of its own
-// candidate key and the write of the epoch at the version that it read, so no stage mentions them: a leader that is no longer
-// one commits nothing.
+// This package has the decision alone. [Decide] is a pure function from a [round.World] to a [round.Decision]: it reads no
+// clock and no store, and the same world gives the same decision. Package leader makes worlds from what it has read and
+// commits decisions; package follower is the other half of the protocol. To every commit the leader adds the check of its own
+// candidate key and the write of the epoch at the version that it read, so no stage mentions them: a leader that no longer
+// leads commits nothing.
 //
-// The code says assignment for the record of an assignment, and agenda for the record of a task's runs.
+// # The packages
+//
+//	 explain
+//	    │
+//	reconcile ───────────┬───────────┐
+//	    │                │           │
+//	placement        failures      runs
+//	    │                │           │
+//	    └───▶ members ◀──┘           │
+//	             │                   │
+//	             └────▶ round ◀──────┘
+//
+// Package round has what all stages share: the world, the commit as it grows, and the decision. A stage that is large enough
+// has a package of its own; the others are files of this one. The code says assignment for the record of an assignment, and
+// agenda for the record of a task's runs.
 //
 // # The stages
 //
-// decide and inspect list the stages. Each takes values and returns what it finds out; what is to be written goes into the
+// decide and [Inspect] list the stages. Each takes values and returns what it finds out; what is to be written goes into the
 // commit, and no stage changes anything else; where two stages say why a task's slots have no place, the later one holds. Two
 // findings stop the rest: a member that must be evicted is all of a decision (Evict), and while an assignment is missing or
 // cannot be read nothing is granted (Blocked). Before the plan:
 //
-//   - advanceRuns (runs.go, fire.go, clock.go) takes in what members report of runs, ends runs, and begins those that are due.
-//   - classify (members.go) finds the state of every member: it is there, it leaves, it is gone and its slots wait, or nothing
+//   - [runs.Advance] takes in what members report of runs, ends runs, and begins those that are due.
+//   - [members.Classify] finds the state of every member: it is there, it leaves, it is gone and its slots wait, or nothing
 //     of it can run. Only what was read after its assignment, twice, with the takeover delay in between, proves that it is gone.
-//   - applyDelays (delays.go, departures.go) lets the slots of members wait that are likely to be back, or that others follow, and
-//     lets nodes whose drain is past its deadline count as leaving.
-//   - reap (reap.go) deletes the assignments of members of which nothing can run, and so frees their slots.
-//   - findRecalls (recalls.go) finds grants that must not be: doubled, refused, or under a token that nobody gave.
+//   - [members.ApplyDelays] lets the slots of members wait that are likely to be back, or that others follow, and lets nodes
+//     whose drain is past its deadline count as leaving.
+//   - [members.Reap] deletes the assignments of members of which nothing can run, and so frees their slots.
+//   - findInvalidGrants (invalid.go) finds grants that must not be: doubled, refused, or under a token that nobody gave.
 //   - findBarriers (barriers.go) finds the tasks whose count of workers changes: all stop before one starts with the new count.
-//   - findCrashLoops (crashloop.go) finds slots that may have taken down their nodes, and withholds the worst of them.
-//   - findFailures (failures.go) finds slots that fail on their nodes, and nodes on which everything does.
+//   - [failures.FindCrashLoops] finds slots that may have taken down their nodes, and withholds the worst of them.
+//   - [failures.Find] finds slots that fail on their nodes, and nodes on which everything does.
 //   - findMoves (requests.go) finds the slots that operators move.
 //
 // The plan, and what is done about it:
 //
-//   - place (placement.go, corrections.go, toward.go) asks the planner for the node of every slot.
-//   - selectReleases (releases.go, budget.go, burst.go) picks the slots to ask back: all that must not run on where they are,
-//     and of the others as many as the budget of moves allows.
-//   - release (releasing.go) writes that into assignments, and frees the slots that their members gave back.
+//   - [Place] asks for the node of every slot ([placement.Make]), and says why slots have none.
+//   - selectReleases (select.go, budget.go, nodechanges.go) picks the slots to ask back: all that must not run on where they
+//     are, and of the others as many as the budget of moves allows.
+//   - release (release.go) writes that into assignments, and frees the slots that their members gave back.
 //   - grant (grants.go, suspects.go) gives slots that no assignment lists to their nodes, each under a new token.
 //   - applyRequests (requests.go) takes what operators asked for once, and is done, out of its record.
 //   - remove (remove.go) removes records of which nothing is left to do, when there is nothing else to write.
@@ -52,6 +66,5 @@
 // The order is part of the protocol. A slot is free only once the commit, as it has grown so far, lists it nowhere; so grants
 // come last of all that touches assignments.
 //
-// [WhatIf], [Explain], [Reasons] and [MayMove] go through the same stages as far as the plan, as a dry run, for people who
-// ask.
+// Package explain goes through the same stages as far as the plan, as a dry run, for people who ask.
 package reconcile

@@ -9,7 +9,8 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/explain"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -28,7 +29,7 @@ func (b *board) slotOfN(t *testing.T) cluster.Slot {
 func (b *board) wantHere(t *testing.T, slot cluster.Slot, want ...string) {
 	t.Helper()
 	const node = "node-N"
-	out, err := reconcile.Explain(&b.snap, slot, b.now, coord.Info{TakeoverDelay: coord.OwnTimeout})
+	out, err := explain.Slot(&b.snap, slot, b.now, coord.Info{TakeoverDelay: coord.OwnTimeout})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +77,7 @@ func TestExplainStuck(t *testing.T) {
 func TestExplainWhatStays(t *testing.T) {
 	explain := func(t *testing.T, b *board, slot cluster.Slot) cluster.Explanation {
 		t.Helper()
-		out, err := reconcile.Explain(&b.snap, slot, b.now, coord.Info{TakeoverDelay: coord.OwnTimeout})
+		out, err := explain.Slot(&b.snap, slot, b.now, coord.Info{TakeoverDelay: coord.OwnTimeout})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +164,7 @@ func TestExplainAfterwards(t *testing.T) {
 	b.wantHere(t, slot, "(stuck)", "xconsumer stack "+slot.String())
 	b.scale(0)
 	b.answer("N", false)
-	if out, err := reconcile.Explain(&b.snap, slot, b.now, coord.Info{}); !errors.Is(err, cluster.ErrNoSlot) {
+	if out, err := explain.Slot(&b.snap, slot, b.now, coord.Info{}); !errors.Is(err, cluster.ErrNoSlot) {
 		t.Errorf("given back: %q, %v", out.Here, err)
 	}
 
@@ -171,7 +172,7 @@ func TestExplainAfterwards(t *testing.T) {
 	task := *b.snap.Tasks["a"].Rec
 	task.Deleted = true
 	b.snap.Tasks["a"] = view.Entry[schema.Task]{Rec: &task, Version: 9}
-	if out, err := reconcile.Explain(&b.snap, b.slotOfN(t), b.now, coord.Info{}); err != nil || out.Here != "it has to leave node-N: the task was deleted" {
+	if out, err := explain.Slot(&b.snap, b.slotOfN(t), b.now, coord.Info{}); err != nil || out.Here != "it has to leave node-N: the task was deleted" {
 		t.Errorf("%q, %v", out.Here, err)
 	}
 	b.wantHere(t, b.stopping(t), "(stopping)", "the task was deleted", "it is not granted again")
@@ -190,7 +191,7 @@ func TestExplainLostSince(t *testing.T) {
 	}
 	b := lost()
 	b.wantHere(t, b.slotOfN(t), "(lost), for 7s at least", "its session has ended", "granted elsewhere after the takeover delay", "The takeover delay is 20s, which is its session timeout")
-	out, err := reconcile.Explain(&b.snap, b.slotOfN(t), b.now, coord.Info{TakeoverDelay: 2 * time.Second})
+	out, err := explain.Slot(&b.snap, b.slotOfN(t), b.now, coord.Info{TakeoverDelay: 2 * time.Second})
 	if err != nil || !strings.Contains(out.Here, "The takeover delay is 2s, one tick of the service") || strings.Contains(out.Here, "session timeout") {
 		t.Errorf("with a tick: %q, %v", out.Here, err)
 	}
@@ -218,13 +219,13 @@ func TestReasonsAreKept(t *testing.T) {
 	gone.Member, gone.Status = view.Entry[schema.Member]{Absent: true, Read: b.now}, view.Entry[schema.Status]{Absent: true, Read: b.now}
 	b.snap.Peers["N"] = &gone
 	var left map[cluster.Slot]cluster.Reason
-	remembered := func(w *reconcile.World) { w.Left = left }
+	remembered := func(w *round.World) { w.FreedWhy = left }
 	decide := func() []cluster.Decided {
 		b.now += time.Second
 		b.answer("L", false)
 		b.answer("M", false)
 		d := b.decide(remembered)
-		left = d.Left
+		left = d.FreedWhy
 		b.apply(t, d)
 		return d.Moves
 	}
@@ -265,8 +266,8 @@ func TestResumedIsTheReason(t *testing.T) {
 			for memberID := range b.snap.Peers {
 				b.answer(memberID, false)
 			}
-			d := b.decide(func(w *reconcile.World) { w.Left = left })
-			left = d.Left
+			d := b.decide(func(w *round.World) { w.FreedWhy = left })
+			left = d.FreedWhy
 			b.apply(t, d)
 			list = append(list, d.Moves...)
 		}
@@ -303,17 +304,17 @@ func TestAiling(t *testing.T) {
 		"here; it runs after 8 failures there, the last: exit status 3":                                                                                                                  {Task: "a", State: cluster.WorkerRunning, Node: "n1", Restarts: 8, Error: "exit status 3"},
 		"it fails on n1, where it is run again after a pause that grows: 1 failure, the last: no":                                                                                        {Task: "a", State: cluster.WorkerBackoff, Node: "n1", Restarts: 1, Error: "no"},
 	} {
-		if got := reconcile.Ailing(&w, "here"); !strings.HasPrefix(got, want) {
+		if got := explain.Ailing(&w, "here"); !strings.HasPrefix(got, want) {
 			t.Errorf("%q\nwant %q", got, want)
 		}
 	}
 	e := cluster.Explanation{Here: "here", Nodes: []cluster.Candidate{{Node: "n1", Here: true, Placeable: true, Why: "one"}, {Node: "n2", Placeable: true, Why: "two"}, {Node: "n3", Why: "three"}}}
-	reconcile.Observe(&e, cluster.WorkerInfo{Task: "a", State: cluster.WorkerGivenUp, Node: "n1", Restarts: 3, Error: "no"})
+	explain.Observe(&e, cluster.WorkerInfo{Task: "a", State: cluster.WorkerGivenUp, Node: "n1", Restarts: 3, Error: "no"})
 	const stays = "it could run there, but balance does not move what has failed for good"
 	if e.Nodes[0].Why != "one" || e.Nodes[1].Why != stays || e.Nodes[2].Why != "three" {
 		t.Errorf("of the other nodes: %+v", e.Nodes)
 	}
-	if got := reconcile.Ailing(&cluster.WorkerInfo{Task: "a", State: cluster.WorkerRunning, Node: "n1"}, "here"); got != "here" {
+	if got := explain.Ailing(&cluster.WorkerInfo{Task: "a", State: cluster.WorkerRunning, Node: "n1"}, "here"); got != "here" {
 		t.Errorf("of one that has never failed: %q", got)
 	}
 }
@@ -344,20 +345,20 @@ func TestMoveOfASlotWithoutANode(t *testing.T) {
 	s := spec("a", 2)
 	s.Require = "disk"
 	b := threeNodes(t, s)
-	_, err := reconcile.MayMove(&b.snap, cluster.Slot{Task: "a", Index: 1}, "node-M")
+	_, err := explain.MayMove(&b.snap, cluster.Slot{Task: "a", Index: 1}, "node-M")
 	if want := "a#1 is on no node; `xconsumer explain a#1` says why"; !errors.Is(err, cluster.ErrConflict) || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("%v; want %s", err, want)
 	}
 	b.live("N", 5, schematest.Granted(), schematest.Releasing("a 0 @5 v5"), 4, schematest.Claimed("a 0 @5"))
-	if _, err := reconcile.MayMove(&b.snap, cluster.Slot{Task: "a"}, "node-M"); !errors.Is(err, cluster.ErrConflict) || !strings.Contains(err.Error(), "a#0 is stopping on node-N") {
+	if _, err := explain.MayMove(&b.snap, cluster.Slot{Task: "a"}, "node-M"); !errors.Is(err, cluster.ErrConflict) || !strings.Contains(err.Error(), "a#0 is stopping on node-N") {
 		t.Errorf("of one that stops: %v", err)
 	}
-	if _, err := reconcile.MayMove(&b.snap, cluster.Slot{Task: "a", Index: 2}, "node-M"); !errors.Is(err, cluster.ErrNoSlot) {
+	if _, err := explain.MayMove(&b.snap, cluster.Slot{Task: "a", Index: 2}, "node-M"); !errors.Is(err, cluster.ErrNoSlot) {
 		t.Errorf("of no such slot: %v", err)
 	}
 	b.live("N", 6, schematest.Granted("a 0 @5"), schematest.Releasing(), 6, schematest.Claimed("a 0 @5"))
 	b.snap.Tasks["a"] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: s, Deleted: true}}
-	if _, err := reconcile.MayMove(&b.snap, cluster.Slot{Task: "a"}, "node-M"); !errors.Is(err, cluster.ErrNoSlot) {
+	if _, err := explain.MayMove(&b.snap, cluster.Slot{Task: "a"}, "node-M"); !errors.Is(err, cluster.ErrNoSlot) {
 		t.Errorf("of a task that was deleted: %v", err)
 	}
 }

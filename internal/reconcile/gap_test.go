@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -17,7 +17,7 @@ func TestFiringAtATimeThatAClockLeftOut(t *testing.T) {
 	due := time.Date(2026, 3, 29, 1, 30, 0, 0, time.UTC)
 	for at := due.Add(-48 * time.Hour); at.Before(due.Add(30 * time.Hour)); at = at.Add(10 * time.Second) {
 		c.at(at)
-		d := c.decide(func(w *reconcile.World) { w.WallNow = at })
+		d := c.decide(func(w *round.World) { w.WallNow = at })
 		if left := d.RequeueAt - c.now; left < time.Second {
 			t.Fatalf("at %v it is to be decided again in %v", at, left)
 		}

@@ -7,37 +7,59 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/failures"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/placement"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
 // granter gives free slots to nodes.
 type granter struct {
-	*placement
+	*placement.Placement
 	barriers barriers
-	loops    *crashLoops
-	commit   *commit
+	loops    *failures.CrashLoops
+	commit   *round.Commit
 }
 
-// grant gives free slots to their targets, as far as one commit goes. It returns what is remembered of a burst of changes.
-func grant(s *survey, p *placement, burst Burst, c *commit) Burst {
-	d := &granter{p, s.barriers, s.loops, c}
+// grant gives free slots to their targets, as far as one commit goes. It returns what is remembered
+// of nodes that come and go.
+func grant(s *Survey, p *placement.Placement, changes round.NodeChanges, c *round.Commit) round.NodeChanges {
+	d := &granter{p, s.Barriers, s.Loops, c}
 	const spare = 1 << 20                            // tokens, more than one commit takes
-	if !schema.PlausibleToken(c.out.Token + spare) { // followers and later leaders would not rise above it
-		c.block("the tokens are used up: nextToken of the epoch is near 2^61 or above it; somebody has set it")
+	if !schema.PlausibleToken(c.Out.Token + spare) { // followers and later leaders would not rise above it
+		c.Block("the tokens are used up: nextToken of the epoch is near 2^61 or above it; somebody has set it")
 	}
-	if c.out.Blocked != "" {
-		return burst
+	if c.Out.Blocked != "" {
+		return changes
 	}
+	free := d.freeSlots()
+	changes, wait := gather(changes, d.Placement, free, c)
+	if wait {
+		return changes
+	}
+	for n, memberID := range d.Nodes {
+		if len(free[n]) == 0 || c.Omits(round.PartAssignment, memberID) {
+			continue
+		}
+		if _, touched := c.Out.Assignments[memberID]; touched || !c.Full() && !d.claims(memberID) {
+			d.grantTo(memberID, free[n])
+		}
+	}
+	return changes
+}
+
+// freeSlots returns the slots that may be granted, by the nodes that are to have them, in entries without tokens.
+func (d *granter) freeSlots() [][]schema.Granted {
 	taken := d.taken()
-	suspects, barred := d.suspectsByNode(), d.barriers.barred(d.facts, c)
-	free := make([][]schema.Granted, len(d.nodes)) // by node, without tokens
-	for t, name := range d.tasks {
-		spec, generation := d.specs[name], d.generation(name)
-		count, below := spec.Count(), len(d.target.Target[t])
+	suspects, barred := d.suspectsByNode(), d.barriers.barred(d.Facts, d.commit)
+	free := make([][]schema.Granted, len(d.Nodes)) // by node, without tokens
+	for t, name := range d.Tasks {
+		spec, generation := d.Specs[name], d.Generation(name)
+		count, below := spec.Count(), len(d.Target.Target[t])
 		if old, is := barred[name]; is { // workers that are told another count may run
 			count, below = old, old
 		}
-		for i, n := range d.target.Target[t] {
+		for i, n := range d.Target.Target[t] {
 			if n == planner.Nobody || taken[t][i] || i >= below {
 				continue
 			}
@@ -55,16 +77,7 @@ func grant(s *survey, p *placement, burst Burst, c *commit) Burst {
 			}
 		}
 	}
-	burst, wait := burst.gather(d.placement, free, c)
-	if wait {
-		return burst
-	}
-	for n, memberID := range d.nodes {
-		if _, touched := c.out.Assignments[memberID]; len(free[n]) > 0 && !c.leavesOut(PartAssignment, memberID) && (touched || !c.full() && !d.claims(memberID)) {
-			d.grantTo(memberID, free[n])
-		}
-	}
-	return burst
+	return free
 }
 
 // patience is how long a node that has been granted slots is left alone to claim them: its assignment must not change
@@ -87,7 +100,7 @@ func (d *granter) claims(memberID string) bool {
 		return false
 	}
 	if !d.DryRun {
-		d.commit.requeueAt(until)
+		d.commit.RequeueAt(until)
 	}
 	return true
 }
@@ -95,12 +108,12 @@ func (d *granter) claims(memberID string) bool {
 // taken reports of each slot, by row, whether an assignment lists it, or a live member holds it by its status: leaders free no slot
 // that its member holds, but a hand may have taken it out of the assignment.
 func (d *granter) taken() [][]bool {
-	taken := make([][]bool, len(d.tasks))
-	for t, target := range d.target.Target {
+	taken := make([][]bool, len(d.Tasks))
+	for t, target := range d.Target.Target {
 		taken[t] = make([]bool, len(target))
 	}
-	for _, memberID := range d.memberIDs {
-		if assignment := d.commit.assignment(memberID); assignment != nil {
+	for _, memberID := range d.MemberIDs {
+		if assignment := d.commit.Assignment(memberID); assignment != nil {
 			for h := range assignment.Ranges() {
 				d.take(taken, h)
 			}
@@ -115,7 +128,7 @@ func (d *granter) taken() [][]bool {
 }
 
 func (d *granter) take(taken [][]bool, h *schema.SlotRange) {
-	t, known := d.rank[h.Task]
+	t, known := d.Rank[h.Task]
 	if !known {
 		return
 	}
@@ -127,48 +140,48 @@ func (d *granter) take(taken [][]bool, h *schema.SlotRange) {
 }
 
 func (d *granter) grantTo(memberID string, fresh []schema.Granted) {
-	assignment := *d.commit.assignment(memberID)
+	assignment := *d.commit.Assignment(memberID)
 	grows := 0
 	for i := range fresh {
-		grows += d.commit.sizeOf(&fresh[i])
+		grows += d.commit.SizeOf(&fresh[i])
 	}
 	room := len(fresh)
 	if d.Snapshot.Peers[memberID].Assignment.Size+grows > schema.MaxGrants/2 { // what was estimated has to be looked at
 		room = fits(assignment, fresh)
 	}
 	if room < len(fresh) {
-		d.commit.out.Full = append(d.commit.out.Full, assignment.Node)
+		d.commit.Out.Full = append(d.commit.Out.Full, assignment.Node)
 		if room == 0 {
 			return
 		}
 		fresh = fresh[:room]
 	}
 	for i := range fresh {
-		fresh[i].Token = d.commit.out.Token
-		d.commit.out.Token++
+		fresh[i].Token = d.commit.Out.Token
+		d.commit.Out.Token++
 		d.addGrantSteps(assignment.Node, &fresh[i])
 	}
 	assignment.Granted = append(slices.Clone(assignment.Granted), fresh...)
 	slices.SortStableFunc(assignment.Granted, func(a, b schema.Granted) int {
 		return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Token, b.Token))
 	})
-	d.commit.write(memberID, &assignment, grows)
+	d.commit.Write(memberID, &assignment, grows)
 }
 
 // addGrantSteps adds the steps of one grant, one for each reason why its slots left their nodes.
 func (d *granter) addGrantSteps(node string, h *schema.Granted) {
-	first := len(d.commit.out.Moves)
+	first := len(d.commit.Out.Moves)
 	var whys []cluster.Reason // of the steps from there on
 	for _, index := range h.Slots {
 		slot := cluster.Slot{Task: h.Task, Index: index}
-		why := whyGranted(d.commit.left[slot])
-		delete(d.commit.left, slot)
+		why := whyGranted(d.commit.FreedWhy[slot])
+		delete(d.commit.FreedWhy, slot)
 		at := slices.Index(whys, why)
 		if at < 0 {
 			at, whys = len(whys), append(whys, why)
-			d.commit.move(cluster.Decided{Step: cluster.StepGrant, Task: h.Task, Node: node, Token: h.Token}, why)
+			d.commit.Move(cluster.Decided{Step: cluster.StepGrant, Task: h.Task, Node: node, Token: h.Token}, why)
 		}
-		m := &d.commit.out.Moves[first+at]
+		m := &d.commit.Out.Moves[first+at]
 		m.Slots = append(m.Slots, index)
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -20,9 +20,9 @@ import (
 func TestClusterGathersBeforeItBegins(t *testing.T) {
 	b := newBoard(spec("a", 4))
 	began := b.now
-	var memory reconcile.Memory
-	decide := func() reconcile.Decision {
-		d := b.decide(func(w *reconcile.World) { w.Began, w.Memory = began, memory })
+	var memory round.Memory
+	decide := func() round.Decision {
+		d := b.decide(func(w *round.World) { w.Began, w.Memory = began, memory })
 		memory = d.Memory
 		return d
 	}
@@ -34,7 +34,7 @@ func TestClusterGathersBeforeItBegins(t *testing.T) {
 		t.Errorf("at once: %v, again at %v", draw(d), d.RequeueAt-began)
 	}
 	b.now += 80 * time.Millisecond
-	come("M") // which begins the wait anew
+	come("M") // which begins the wait again
 	if d := decide(); len(d.Assignments) != 0 || d.RequeueAt != b.now+500*time.Millisecond {
 		t.Errorf("when another one comes: %v, again at %v", draw(d), d.RequeueAt-began)
 	}
@@ -63,7 +63,7 @@ func TestPlannerFails(t *testing.T) {
 	b := newBoard(spec("a", 3))
 	b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
 	b.live("M", 3, schematest.Granted("a 1 @6"), schematest.Releasing(), 3, schematest.Claimed("a 1 @6"))
-	d := b.decide(func(w *reconcile.World) { w.Planner = func(planner.Input) planner.Plan { panic("out of luck") } })
+	d := b.decide(func(w *round.World) { w.Planner = func(planner.Input) planner.Plan { panic("out of luck") } })
 	want := `L: a[0]@5 a[2]@100 | 
 `
 	if diff := cmp.Diff(want, draw(d)); diff != "" {
@@ -178,7 +178,7 @@ func TestLeavingIsNoVanishing(t *testing.T) {
 	p := gone(b.live("M", 3, schematest.Granted("a 1 @6"), schematest.Releasing(), 3, schematest.Claimed()))
 	memory := b.decide().Memory
 	p.Assignment.Rec.Closed = &schema.Closed{Cause: "node left", Clean: true}
-	d := b.decide(func(w *reconcile.World) { w.Memory = memory })
+	d := b.decide(func(w *round.World) { w.Memory = memory })
 	if assignment, touched := d.Assignments["M"]; !touched || assignment != nil {
 		t.Errorf("decision: %s", draw(d))
 	}
@@ -217,9 +217,9 @@ func TestWait(t *testing.T) {
 			b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Rebalance: cluster.Rebalance{LeaveDelay: cluster.Duration(time.Minute)}}}}
 			b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
 			c.setup(b)
-			memory := reconcile.Memory{}
+			memory := round.Memory{}
 			decide := func() bool {
-				d := b.decide(func(w *reconcile.World) { w.Memory = memory })
+				d := b.decide(func(w *round.World) { w.Memory = memory })
 				memory = d.Memory
 				assignment, touched := d.Assignments["M"]
 				return touched && assignment == nil

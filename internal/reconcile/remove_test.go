@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -16,49 +16,49 @@ import (
 // A record is removed only when nothing of what it is about is left.
 func TestWhatIsRemoved(t *testing.T) {
 	deleted := view.Entry[schema.Task]{Rec: &schema.Task{Spec: spec("a", 1), Deleted: true, Generation: 3}, Version: 4}
-	keptBack := func(w *reconcile.World) { w.Unremovable = map[string]bool{"tasks/stays": true, "marks/stays": true} }
+	keptBack := func(w *round.World) { w.Unremovable = map[string]bool{"tasks/stays": true, "marks/stays": true} }
 	for _, c := range []struct {
 		name   string
 		change func(b *board)
-		want   reconcile.Removal
+		want   round.Removal
 	}{
 		{"what could not be removed is not tried again", func(b *board) {
 			b.snap.Tasks["stays"] = deleted
 			b.snap.Marks = map[string]view.Entry[schema.Mark]{"stays": {Rec: &schema.Mark{}}}
-		}, reconcile.Removal{Tasks: []string{"a"}}},
-		{"a deleted task", func(*board) {}, reconcile.Removal{Tasks: []string{"a"}}},
-		{"a task that is there", func(b *board) { b.snap.Tasks["a"] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: spec("a", 0)}} }, reconcile.Removal{}},
+		}, round.Removal{Tasks: []string{"a"}}},
+		{"a deleted task", func(*board) {}, round.Removal{Tasks: []string{"a"}}},
+		{"a task that is there", func(b *board) { b.snap.Tasks["a"] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: spec("a", 0)}} }, round.Removal{}},
 		{"a task that a hand has deleted", func(b *board) {
 			b.snap.Tasks["a"] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: spec("a", 0)}, Absent: true}
-		}, reconcile.Removal{}},
+		}, round.Removal{}},
 		{"a record that cannot be read", func(b *board) {
 			e := b.snap.Tasks["a"]
 			e.Err = schema.ErrCorrupt
 			b.snap.Tasks["a"] = e
-		}, reconcile.Removal{}},
+		}, round.Removal{}},
 		{"a slot of which is being released", func(b *board) {
 			b.live("n2", 2, schematest.Granted(), schematest.Releasing("a 0 @5 v2"), 1, schematest.Claimed("a 0 @5"))
-		}, reconcile.Removal{}},
+		}, round.Removal{}},
 		{"a slot of a run of which is being released", func(b *board) {
 			b.live("n2", 2, schematest.Granted(), schematest.Releasing("a@r 0 @5 v2"), 1, schematest.Claimed("a@r 0 @5"))
-		}, reconcile.Removal{}},
+		}, round.Removal{}},
 		{"a member has no assignment that can be used", func(b *board) {
 			p := b.live("n2", 2, schematest.Granted(), schematest.Releasing(), 2, schematest.Claimed())
 			p.Assignment.Err = schema.ErrCorrupt
-		}, reconcile.Removal{}},
+		}, round.Removal{}},
 		{"its agenda is there", func(b *board) {
 			b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: &schema.TaskRuns{Runs: []schema.Run{}}}}
-		}, reconcile.Removal{}},
+		}, round.Removal{}},
 		{"there is something else to do", func(b *board) {
 			b.live("n2", 2, schematest.Granted(), schematest.Releasing("b 0 @5 v2"), 2, schematest.Claimed())
-		}, reconcile.Removal{}},
-		{"what was removed before cannot be read", func(b *board) { b.snap.Removed.Err = schema.ErrCorrupt }, reconcile.Removal{}},
+		}, round.Removal{}},
+		{"what was removed before cannot be read", func(b *board) { b.snap.Removed.Err = schema.ErrCorrupt }, round.Removal{}},
 		{"marks", func(b *board) {
 			delete(b.snap.Tasks, "a")
 			b.snap.Marks = map[string]view.Entry[schema.Mark]{
 				"gone": {Rec: &schema.Mark{By: "x"}}, "node-n1": {Rec: &schema.Mark{}}, "wanted": {Rec: &schema.Mark{Cordoned: true}},
 			}
-		}, reconcile.Removal{Marks: []string{"gone"}}},
+		}, round.Removal{Marks: []string{"gone"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBoard()
@@ -103,7 +103,7 @@ func TestRunsAreKeptWhileTheyAreListed(t *testing.T) {
 	b.live("n1", 2, schematest.Granted(), schematest.Releasing("a@r1 0 @5 v2"), 1, schematest.Claimed("a@r1 0 @5"))
 	b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: &schema.TaskRuns{Begun: true, Runs: []schema.Run{}, Kept: []string{"r1", "r2", "r3"}}}}
 	d := b.decide(atNoon)
-	if diff := cmp.Diff([]reconcile.RunKey{{Task: "a", ID: "r2"}, {Task: "a", ID: "r3"}}, d.DropRuns); diff != "" {
+	if diff := cmp.Diff([]round.RunKey{{Task: "a", ID: "r2"}, {Task: "a", ID: "r3"}}, d.DropRuns); diff != "" {
 		t.Errorf("dropped (-want +got):\n%s", diff)
 	}
 	b.commit(d)

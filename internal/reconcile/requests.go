@@ -5,6 +5,9 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/members"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/placement"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -14,13 +17,13 @@ type moveRequests struct {
 	going, arrived map[cluster.Slot]schema.MoveRequest
 }
 
-func findMoves(f *facts, m members) moveRequests {
+func findMoves(f *round.Facts, m members.States) moveRequests {
 	found := moveRequests{map[cluster.Slot]schema.MoveRequest{}, map[cluster.Slot]schema.MoveRequest{}}
 	if !f.Snapshot.Requests.Good() {
 		return found
 	}
 	for _, o := range f.Snapshot.Requests.Rec.Move {
-		switch there, going := f.ordered(o, m); {
+		switch there, going := moveState(f, o, m); {
 		case going:
 			found.going[o.Slot] = o
 		case there:
@@ -30,16 +33,16 @@ func findMoves(f *facts, m members) moveRequests {
 	return found
 }
 
-// ordered reports whether a slot is where it was ordered to, or is still to go there.
-func (f *facts) ordered(o schema.MoveRequest, m members) (there, going bool) {
-	if spec, known := f.specs[o.Slot.Task]; !known || spec.Paused || o.Slot.Index >= spec.WorkerNum {
-		return false, false // the order is obsolete: there is no such slot to move
+// moveState reports whether a slot is where a request moves it, or is still to go there.
+func moveState(f *round.Facts, o schema.MoveRequest, m members.States) (there, going bool) {
+	if spec, known := f.Specs[o.Slot.Task]; !known || spec.Paused || o.Slot.Index >= spec.WorkerNum {
+		return false, false // the request is obsolete: the slot does not exist or is not to run
 	}
-	for _, memberID := range f.memberIDs {
-		going = going || m[memberID] == active && f.nodeName(memberID) == o.To
+	for _, memberID := range f.MemberIDs {
+		going = going || m[memberID] == members.Active && f.NodeName(memberID) == o.To
 		if rec := f.Snapshot.Peers[memberID].Assignment.Rec; rec != nil {
-			if grant := schema.Find(rec.Granted, o.Slot); grant != nil && (grant.Token != o.Token || f.nodeName(memberID) == o.To) {
-				return grant.Token != o.Token && f.nodeName(memberID) == o.To, false
+			if grant := schema.Find(rec.Granted, o.Slot); grant != nil && (grant.Token != o.Token || f.NodeName(memberID) == o.To) {
+				return grant.Token != o.Token && f.NodeName(memberID) == o.To, false
 			}
 		}
 	}
@@ -48,21 +51,21 @@ func (f *facts) ordered(o schema.MoveRequest, m members) (there, going bool) {
 
 // requests is what operators asked for once, and how much of that is done.
 type requests struct {
-	*placement
+	*placement.Placement
 	moves  moveRequests
 	asked  releases
-	commit *commit
+	commit *round.Commit
 }
 
 // applyRequests takes what operators asked for once, and is done with this decision, out of the record.
-func applyRequests(s *survey, p *placement, asked releases, c *commit) {
+func applyRequests(s *Survey, p *placement.Placement, asked releases, c *round.Commit) {
 	d := &requests{p, s.moves, asked, c}
 	e := d.Snapshot.Requests
-	if !e.Good() || d.Snapshot.Epoch.Rec == nil || c.leavesOut(PartRequests, "") {
+	if !e.Good() || d.Snapshot.Epoch.Rec == nil || c.Omits(round.PartRequests, "") {
 		return
 	}
 	term := d.Snapshot.Epoch.Rec.Term
-	c.out.StepDown = e.Rec.StepDown == term
+	c.Out.StepDown = e.Rec.StepDown == term
 	rest := *e.Rec // with what later versions know
 	next := &rest
 	next.Restart, next.RunNow, next.Move = nil, nil, nil
@@ -72,10 +75,10 @@ func applyRequests(s *survey, p *placement, asked releases, c *commit) {
 	}
 	for _, h := range e.Rec.Restart {
 		if h.Token == 0 { // this decision clears them, or cannot write that
-			if c.leavesOut(PartSuspects, "") {
+			if c.Omits(round.PartSuspects, "") {
 				next.Restart = append(next.Restart, h)
 			}
-		} else if left := d.granted(h); len(left) > 0 {
+		} else if left := d.StillGranted(h); len(left) > 0 {
 			h.Slots = left
 			next.Restart = append(next.Restart, h)
 		}
@@ -92,13 +95,13 @@ func applyRequests(s *survey, p *placement, asked releases, c *commit) {
 	}
 	if len(next.Move) != len(e.Rec.Move) || len(next.RunNow) != len(e.Rec.RunNow) || next.StepDown != e.Rec.StepDown ||
 		len(next.MoveNow) != len(e.Rec.MoveNow) || schema.Count(next.Restart) != schema.Count(e.Rec.Restart) {
-		c.out.Requests = next
+		c.Out.Requests = next
 	}
 }
 
-// arrives reports whether this decision grants a slot to the node that it was ordered to.
+// arrives reports whether this decision grants a slot to the node that a request moves it to.
 func (d *requests) arrives(o schema.MoveRequest) bool {
-	for _, assignment := range d.commit.out.Assignments {
+	for _, assignment := range d.commit.Out.Assignments {
 		if assignment != nil && assignment.Node == o.To {
 			if h := schema.Find(assignment.Granted, o.Slot); h != nil && h.Token != o.Token {
 				return true
@@ -108,21 +111,21 @@ func (d *requests) arrives(o schema.MoveRequest) bool {
 	return false
 }
 
-// comes reports whether a slot is where it was ordered to, or is with this decision.
+// comes reports whether a slot is where a request moves it, or is with this decision.
 func (d *requests) comes(o schema.MoveRequest) bool {
 	return d.moves.arrived[o.Slot] == o || d.moves.going[o.Slot] == o && d.arrives(o)
 }
 
-// displaces reports whether workers of the task still have to leave the node that a slot was ordered to, since it came. Until they
-// do the order stands: else the slot, which came last, would be the first to leave.
+// displaces reports whether workers of the task still have to leave the node that a slot was moved to, since it came. Until they
+// do, the request stands: otherwise the slot, which came last, would be the first to leave.
 func (d *requests) displaces(o schema.MoveRequest) bool {
-	t, known := d.rank[o.Slot.Task]
-	return known && slices.ContainsFunc(d.target.Moves, func(m planner.Move) bool {
+	t, known := d.Rank[o.Slot.Task]
+	return known && slices.ContainsFunc(d.Target.Moves, func(m planner.Move) bool {
 		slot := cluster.Slot{Task: o.Slot.Task, Index: m.Slot}
-		if m.Task != t || slot == o.Slot || m.From < 0 || d.in.Nodes[m.From].Name != o.To {
+		if m.Task != t || slot == o.Slot || m.From < 0 || d.In.Nodes[m.From].Name != o.To {
 			return false
 		}
-		_, asked := d.asked[d.nodes[m.From]][slot]
+		_, asked := d.asked[d.Nodes[m.From]][slot]
 		return !asked
 	})
 }

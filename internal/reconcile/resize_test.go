@@ -12,7 +12,8 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/explain"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -200,7 +201,7 @@ func TestResizeStaysInPlace(t *testing.T) {
 	}
 }
 
-// The budget neither splits a barrier nor is used up by it.
+// The budget does not split a barrier, and a barrier does not use it up.
 func TestResizeAndBudget(t *testing.T) {
 	b := threeNodes(t, spec("a", 6), spec("b", 6))
 	b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Rebalance: cluster.Rebalance{MaxInFlight: 1}}}}
@@ -291,7 +292,7 @@ func TestResizeWaitsForLostNodes(t *testing.T) {
 	looks := d.Memory.FirstSeenGone
 	b.now += time.Minute
 	m.Member.Read, m.Status.Read = b.now, b.now
-	b.apply(t, b.decide(func(w *reconcile.World) { w.Memory.FirstSeenGone = looks }))
+	b.apply(t, b.decide(func(w *round.World) { w.Memory.FirstSeenGone = looks }))
 	if b.snap.Peers["M"] != nil {
 		t.Fatal("M is not reaped")
 	}
@@ -325,7 +326,7 @@ func TestFreeSlotsBeforeABarrier(t *testing.T) {
 				b.snap.Peers["M"].Assignment.Rec.Granted[0].Count = new(9)
 			}
 			b.scale(c.workers)
-			memory := reconcile.Memory{}
+			memory := round.Memory{}
 			ran := false
 			for range 30 {
 				b.now += 30 * time.Second
@@ -333,7 +334,7 @@ func TestFreeSlotsBeforeABarrier(t *testing.T) {
 					m.Member.Read, m.Status.Read = b.now, b.now
 				}
 				b.answer("L", false)
-				d := b.decide(func(w *reconcile.World) { w.Memory = memory })
+				d := b.decide(func(w *round.World) { w.Memory = memory })
 				memory = d.Memory
 				b.apply(t, d)
 				if !c.two {
@@ -477,11 +478,11 @@ func TestPlanTellsRestarts(t *testing.T) {
 	b.scale(7)
 	b.apply(t, b.decide())
 	b.answer("L", true)
-	out, err := reconcile.Explain(&b.snap, cluster.Slot{Task: "a", Index: 6}, b.now, coord.Info{})
+	out, err := explain.Slot(&b.snap, cluster.Slot{Task: "a", Index: 6}, b.now, coord.Info{})
 	if err != nil || !strings.HasPrefix(out.Here, "the count of a changes, and it waits for 6 workers of the old count to stop: a#") {
 		t.Errorf("explained: %q, %v", out.Here, err)
 	}
-	if why := reconcile.Reasons(&b.snap)["a"]; why.Code != cluster.WhyResizing {
+	if why := explain.Reasons(&b.snap)["a"]; why.Code != cluster.WhyResizing {
 		t.Errorf("reason %v", why)
 	}
 }
@@ -577,11 +578,11 @@ func TestExplainLostNode(t *testing.T) {
 				if silent {
 					ends = "granted elsewhere when its session has ended"
 				}
-				out, err := reconcile.Explain(&b.snap, slot, b.now, coord.Info{})
+				out, err := explain.Slot(&b.snap, slot, b.now, coord.Info{})
 				if err != nil || !strings.Contains(out.Here, slot.String()+" on node-N (lost)") || !strings.Contains(out.Here, ends) {
 					t.Errorf("%q, %v", out.Here, err)
 				}
-				if why := reconcile.Reasons(&b.snap)["a"].String(); !strings.Contains(why, "granted elsewhere ") || !strings.Contains(why, "node-N") {
+				if why := explain.Reasons(&b.snap)["a"].String(); !strings.Contains(why, "granted elsewhere ") || !strings.Contains(why, "node-N") {
 					t.Errorf("reason %q", why)
 				}
 			})
@@ -594,7 +595,7 @@ func TestLostWithinABarrier(t *testing.T) {
 	b := threeNodes(t, spec("a", 6))
 	b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Rebalance: cluster.Rebalance{LeaveDelay: cluster.Duration(10 * time.Minute)}}}}
 	b.scale(7)
-	memory := reconcile.Memory{}
+	memory := round.Memory{}
 	idle, most := time.Duration(0), time.Duration(0)
 	for i := range 60 {
 		if i == 1 {
@@ -609,7 +610,7 @@ func TestLostWithinABarrier(t *testing.T) {
 			b.answer("L", false)
 			b.answer("N", false)
 		}
-		d := b.decide(func(w *reconcile.World) { w.Memory = memory })
+		d := b.decide(func(w *round.World) { w.Memory = memory })
 		memory = d.Memory
 		b.apply(t, d)
 		b.judgeCounts(t)

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -103,7 +103,7 @@ func TestRunsKeepWhatTheyExecute(t *testing.T) {
 	rec := b.snap.Tasks["f"].Rec
 	rec.Spec.WorkerNum = 2
 	task := cluster.RunTask("r", "x")
-	var d reconcile.Decision
+	var d round.Decision
 	for range 10 {
 		b.now += 60e9
 		d = b.decide(atNoon)

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schedule"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
@@ -60,7 +60,7 @@ func TestLateRunsGoInOrder(t *testing.T) {
 		Timing: schedule.Name(c.spec), Last: noon, Runs: []schema.Run{run(-9, false), run(3, true), run(4, true)},
 		Decided: []schema.Span{{From: noon.Add(2*time.Minute + time.Second), To: noon.Add(4 * time.Minute)}},
 	}}
-	c.commit(c.decide(func(w *reconcile.World) { w.WallNow = noon.Add(5*time.Minute + 30*time.Second) }))
+	c.commit(c.decide(func(w *round.World) { w.WallNow = noon.Add(5*time.Minute + 30*time.Second) }))
 	var got []string
 	for _, r := range c.snap.TaskRuns["a"].Rec.Runs[1:] {
 		got = append(got, r.Due.Format("15:04"))
@@ -83,7 +83,7 @@ func TestBarrierTellsWhoHasLeft(t *testing.T) {
 		assignment.Closed = &schema.Closed{Clean: true}
 		p.Assignment = view.Entry[schema.Assignment]{Rec: &assignment, Version: p.Assignment.Version + 1, RecAt: p.Assignment.Version + 1, Read: b.now}
 	}
-	d := b.decide(func(w *reconcile.World) { w.Memory = memory })
+	d := b.decide(func(w *round.World) { w.Memory = memory })
 	if why := d.Unplaced["a"].String(); !strings.Contains(why, "a#1 on node-M (left)") || strings.Contains(why, "lost") {
 		t.Errorf("it is said: %s", why)
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schedule"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
@@ -17,10 +17,10 @@ import (
 
 var noon = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 
-func atNoon(w *reconcile.World) { w.WallNow = noon }
+func atNoon(w *round.World) { w.WallNow = noon }
 
 // commit takes the agendas of a decision over, as if they had been committed.
-func (b *board) commit(d reconcile.Decision) {
+func (b *board) commit(d round.Decision) {
 	for task, rec := range d.TaskRuns {
 		if rec == nil {
 			delete(b.snap.TaskRuns, task)
@@ -32,7 +32,7 @@ func (b *board) commit(d reconcile.Decision) {
 
 // Many tasks are deleted with long histories: every commit stays small, and in the end nothing is left of them.
 func TestHistoriesAreDroppedInSmallCommits(t *testing.T) {
-	for name, maxAssignments := range map[string]int{"usual": reconcile.MaxAssignments, "the last commit was too large": 1} {
+	for name, maxAssignments := range map[string]int{"usual": round.MaxAssignments, "the last commit was too large": 1} {
 		t.Run(name, func(t *testing.T) {
 			b := newBoard()
 			b.live("n1", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed())
@@ -44,9 +44,9 @@ func TestHistoriesAreDroppedInSmallCommits(t *testing.T) {
 				}
 				b.snap.TaskRuns[fmt.Sprintf("t%02d", i)] = view.Entry[schema.TaskRuns]{Rec: rec}
 			}
-			dropped := map[reconcile.RunKey]bool{}
+			dropped := map[round.RunKey]bool{}
 			for commits := 1; len(b.snap.TaskRuns) > 0; commits++ {
-				d := b.decide(atNoon, func(w *reconcile.World) { w.MaxAssignments = maxAssignments })
+				d := b.decide(atNoon, func(w *round.World) { w.MaxAssignments = maxAssignments })
 				ops := len(d.TaskRuns) + len(d.DropRuns) + len(d.FinishedRuns) + len(d.Assignments)
 				if ops == 0 || ops > 75 || maxAssignments == 1 && ops > 40 {
 					t.Fatalf("commit %d has %d operations", commits, ops)
@@ -169,11 +169,11 @@ func TestEndsWaitForTheirAgenda(t *testing.T) {
 			p.Completions = view.Entry[schema.Completions]{Rec: &schema.Completions{Slots: []schema.Completion{{Task: "a@r", Slots: cluster.Indexes{0}, Token: 7}}}}
 			b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Err: schema.ErrCorrupt}}
 			c.leave(p)
-			looks := map[string]reconcile.FirstSeen{"n2": {Assignment: 1, Delay: grace}}
+			looks := map[string]round.FirstSeen{"n2": {Assignment: 1, Delay: grace}}
 			if c.name == "evicted" {
-				looks = map[string]reconcile.FirstSeen{"n2": {Assignment: 1, Delay: timeout + grace}}
+				looks = map[string]round.FirstSeen{"n2": {Assignment: 1, Delay: timeout + grace}}
 			}
-			d := b.decide(atNoon, func(w *reconcile.World) { w.Memory.FirstSeenGone = looks })
+			d := b.decide(atNoon, func(w *round.World) { w.Memory.FirstSeenGone = looks })
 			assignment := d.Assignments["n2"]
 			if assignment == nil || len(assignment.Granted) != 1 || assignment.Granted[0].Task != "a@r" || assignment.Closed == nil || assignment.Evicted != (c.name == "evicted") {
 				t.Fatalf("%s %+v", draw(d), assignment)
@@ -324,7 +324,7 @@ func TestDueNowGoesFirst(t *testing.T) {
 	waits.ID, waits.Due, waits.Queued = schema.RunID(noon.Add(-time.Minute)), noon.Add(-time.Minute), true
 	c.snap.TaskRuns["a"] = view.Entry[schema.TaskRuns]{Rec: &schema.TaskRuns{Timing: schedule.Name(c.spec), Last: noon, Runs: []schema.Run{late, waits}}}
 	decide := func(at time.Time) *schema.TaskRuns {
-		c.commit(c.decide(func(w *reconcile.World) { w.WallNow = at }))
+		c.commit(c.decide(func(w *round.World) { w.WallNow = at }))
 		return c.snap.TaskRuns["a"].Rec
 	}
 	first := noon.Add(time.Minute)
@@ -334,7 +334,7 @@ func TestDueNowGoesFirst(t *testing.T) {
 	}
 	moves := 0
 	for i := 2; i < 60; i++ {
-		d := c.decide(func(w *reconcile.World) { w.WallNow = noon.Add(time.Duration(i) * time.Minute) })
+		d := c.decide(func(w *round.World) { w.WallNow = noon.Add(time.Duration(i) * time.Minute) })
 		for _, m := range d.Moves {
 			if m.Step == cluster.StepMiss && m.Code == cluster.WhyOverlap {
 				moves++

@@ -61,6 +61,6 @@ func TestRunsBeginWhereThereIsRoom(t *testing.T) {
 	m.Member.Rec.Capacity = 1
 	d = b.decide(atNoon)
 	if assignment := d.Assignments["L"]; assignment != nil && schema.Find(assignment.Granted, cluster.Slot{Task: run}) != nil || d.Unplaced[run].Code != cluster.WhyFull {
-		t.Errorf("for one there is no room: %s, %v", draw(d), d.Unplaced)
+		t.Errorf("one has no room: %s, %v", draw(d), d.Unplaced)
 	}
 }

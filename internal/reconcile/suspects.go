@@ -3,6 +3,7 @@ package reconcile
 import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/failures"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
@@ -10,12 +11,12 @@ import (
 // one where no other such suspect has just been started. It returns planner.Nobody if it has to
 // wait for that.
 func (d *granter) placeSuspect(slot cluster.Slot, target int32, suspects [][]cluster.Slot) int32 {
-	if d.loops.crashes(slot) < crashesToPart {
+	if d.loops.Crashes(slot) < failures.CrashesToPart {
 		return target
 	}
 	order := []int32{target}
-	for n := range d.nodes {
-		if int32(n) != target && d.mayRun(n, slot.Task) {
+	for n := range d.Nodes {
+		if int32(n) != target && d.MayRun(n, slot.Task) {
 			order = append(order, int32(n))
 		}
 	}
@@ -30,16 +31,16 @@ func (d *granter) placeSuspect(slot cluster.Slot, target int32, suspects [][]clu
 
 // suspectsByNode lists the suspects of several crashes that each node has.
 func (d *granter) suspectsByNode() [][]cluster.Slot {
-	list := make([][]cluster.Slot, len(d.nodes))
-	if len(d.loops.suspects) == 0 {
+	list := make([][]cluster.Slot, len(d.Nodes))
+	if len(d.loops.Suspects) == 0 {
 		return list
 	}
-	for n, memberID := range d.nodes {
-		if d.in.Nodes[n].Gone {
+	for n, memberID := range d.Nodes {
+		if d.In.Nodes[n].Gone {
 			continue
 		}
-		for slot := range d.commit.assignment(memberID).Each() {
-			if d.loops.crashes(slot) >= crashesToPart {
+		for slot := range d.commit.Assignment(memberID).Each() {
+			if d.loops.Crashes(slot) >= failures.CrashesToPart {
 				list[n] = append(list[n], slot)
 			}
 		}
@@ -50,15 +51,15 @@ func (d *granter) suspectsByNode() [][]cluster.Slot {
 // mayStartBeside reports whether a suspect may be started beside others.
 func (d *granter) mayStartBeside(slot cluster.Slot, others []cluster.Slot) bool {
 	for _, other := range others {
-		t := d.loops.probations[other]
+		t := d.loops.Probations[other]
 		if other == slot {
 			continue
 		}
-		if t.Token == 0 || min(d.loops.crashes(slot), t.Crashes) >= schema.CrashesToHold {
+		if t.Token == 0 || min(d.loops.Crashes(slot), t.Crashes) >= schema.CrashesToHold {
 			return false // not started yet, or cleared first: either is an event of its own
 		}
-		if d.Now-t.At < apart {
-			d.commit.requeueAt(t.At + apart)
+		if d.Now-t.At < failures.Apart {
+			d.commit.RequeueAt(t.At + failures.Apart)
 			return false
 		}
 	}

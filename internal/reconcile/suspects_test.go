@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/report"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
@@ -21,7 +21,7 @@ import (
 type arena struct {
 	*testing.T
 	*board
-	probations map[cluster.Slot]reconcile.Probation
+	probations map[cluster.Slot]round.Probation
 	token      int64
 	born       int
 	claimed    map[cluster.Slot]time.Duration
@@ -43,7 +43,7 @@ func (a *arena) join(node string) {
 func (a *arena) settle() {
 	a.Helper()
 	for range 50 {
-		d := a.decide(func(w *reconcile.World) { w.Memory.Probations, w.Self = a.probations, a.leader() })
+		d := a.decide(func(w *round.World) { w.Memory.Probations, w.Self = a.probations, a.leader() })
 		a.probations = d.Memory.Probations
 		a.moves = append(a.moves, d.Moves...)
 		if len(d.Assignments) == 0 && d.Suspects == nil {
@@ -208,7 +208,7 @@ func (a *arena) touch() {
 	}
 }
 
-// Who is not started again is not forgotten, and who changes is tried anew.
+// A suspect that is not started again is not forgotten, and one whose task changes is tried again.
 func TestSuspectsAreTriedAnew(t *testing.T) {
 	failed := schema.Suspect{Task: "a", Slots: cluster.Indexes{0}, TookDown: []string{"n1", "n2", "n3", "n1"}}
 	setup := func(t *testing.T) *arena {
@@ -268,7 +268,7 @@ func TestSuspectsAreTriedAnew(t *testing.T) {
 			t.Errorf("%+v", w)
 		}
 	})
-	t.Run("the slot is no more", func(t *testing.T) {
+	t.Run("the slot is gone", func(t *testing.T) {
 		a := setup(t)
 		a.snap.Tasks["a"] = view.Entry[schema.Task]{Rec: &schema.Task{Spec: spec("a", 0)}}
 		a.settle()

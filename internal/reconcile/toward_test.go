@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -39,13 +39,13 @@ func TestWorkersChangePlacesOnce(t *testing.T) {
 	for atOnce := range 3 {
 		for comes := range 4 { // before which decision
 			b, moved := changePlaces(atOnce), map[cluster.Slot]int{}
-			memory, rests := reconcile.Memory{}, false
-			for round := range 50 {
-				if round == comes {
+			memory, rests := round.Memory{}, false
+			for n := range 50 {
+				if n == comes {
 					b.live("A", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed()).Member.Rec.Works = nil
 				}
 				b.now += 60e9
-				d := b.decide(func(w *reconcile.World) { w.Memory = memory })
+				d := b.decide(func(w *round.World) { w.Memory = memory })
 				memory = d.Memory
 				b.carryOut(d, moved)
 				if rests = len(d.Assignments) == 0; rests {
@@ -123,17 +123,17 @@ func full(r *rand.Rand) *board {
 // comesToRest carries decisions out until none changes an assignment, though members answer late now and then. A leader that is elected in
 // between knows nothing of the plan of the one before. It returns how often the slot that moved most was granted.
 func comesToRest(b *board, r *rand.Rand) (most int, rests bool) {
-	memory, idle, granted := reconcile.Memory{}, 0, map[cluster.Slot]int{}
+	memory, idle, granted := round.Memory{}, 0, map[cluster.Slot]int{}
 	elected := r.IntN(20)
-	for round := 0; idle < 5; round++ { // who has not answered yet may do so
-		if round > 1000 {
+	for n := 0; idle < 5; n++ { // who has not answered yet may do so
+		if n > 1000 {
 			return 0, false
 		}
-		if round == elected {
-			memory = reconcile.Memory{}
+		if n == elected {
+			memory = round.Memory{}
 		}
 		b.now += 60e9
-		d := b.decide(func(w *reconcile.World) { w.Memory = memory })
+		d := b.decide(func(w *round.World) { w.Memory = memory })
 		if idle++; len(d.Assignments) > 0 {
 			idle = 0
 		}

@@ -19,7 +19,7 @@ import (
 	"strings"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/explain"
 	"gitee.com/ken.yang/xconsumer/internal/schedule"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -69,7 +69,7 @@ func State(s *view.Snapshot, keys schema.Keys) cluster.State {
 // ExplainUnplaced fills in why slots of tasks have no place. It asks the planner for that as a leader would, which costs as much
 // as a decision does. The snapshot is what leaders go by, so nobody in it is silent.
 func ExplainUnplaced(state *cluster.State, s *view.Snapshot) {
-	reasons := reconcile.Reasons(s)
+	reasons := explain.Reasons(s)
 	for i := range state.Tasks {
 		t := &state.Tasks[i]
 		if why := reasons[t.Name]; why.Code != "" {

@@ -9,6 +9,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/follower"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 	"gitee.com/ken.yang/xconsumer/test/invariant"
@@ -137,7 +138,7 @@ func (w world) decide(name string, l leader, maxAssignments int, h hole, add add
 			}
 		}
 	}
-	d := reconcile.Decide(reconcile.World{
+	d := reconcile.Decide(round.World{
 		Snapshot: snap, Self: name, Now: 3 * time.Second, Timeout: time.Second, MaxAssignments: maxAssignments, Reaped: l.reaped,
 	})
 	if d.Evict != "" {

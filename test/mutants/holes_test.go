@@ -104,7 +104,7 @@ var mutants = []mutant{
 	},
 	{
 		"H6", "a release ends on a status that was written before it",
-		one("internal/reconcile/facts.go", "return status.Applied >= h.Version && schema.Find", "return schema.Find"),
+		one("internal/reconcile/round/facts.go", "return status.Applied >= h.Version && schema.Find", "return schema.Find"),
 		simulated("Safety", 300),
 	},
 	{
@@ -174,14 +174,14 @@ var mutants = []mutant{
 	},
 	{
 		"H18", "a member that was absent before its assignment was read counts as gone",
-		one("internal/reconcile/members.go", `		if p.Member.Read < assignment.Read || p.Status.Read < assignment.Read {
+		one("internal/reconcile/members/members.go", `		if p.Member.Read < assignment.Read || p.Status.Read < assignment.Read {
 `, `		if p.Member.Read < 0 {
 `),
 		in("internal/reconcile", "TestAbsentBeforeItsAssignmentProvesNothing"),
 	},
 	{
 		"H18", "a leader that leaves grants itself slots until it has read that it leaves",
-		one("internal/reconcile/members.go", "\tcase memberID == d.Self && d.Leaving:", "\tcase memberID == d.Self && d.World.Leaving && p.Status.Rec.Leaving:"),
+		one("internal/reconcile/members/members.go", "\tcase memberID == d.Self && d.Leaving:", "\tcase memberID == d.Self && d.World.Leaving && p.Status.Rec.Leaving:"),
 		in("internal/reconcile", "TestALeaderThatLeavesGivesItselfNothing"),
 	},
 	{
@@ -196,10 +196,10 @@ var mutants = []mutant{
 	},
 	{
 		"H20", "a leader forgets an assignment that has vanished",
-		one("internal/reconcile/members.go", `	d.commit.block("the assignment of " + d.nodeName(memberID) + " is missing")
-	if p.Live() {`, `	d.commit.out.Forget = append(d.commit.out.Forget, memberID)
+		one("internal/reconcile/members/members.go", `	d.commit.Block("the assignment of " + d.NodeName(memberID) + " is missing")
+	if p.Live() {`, `	d.commit.Out.Forget = append(d.commit.Out.Forget, memberID)
 	if p.Live() {
-		return unknown
+		return Unknown
 	}
 	if p.Live() {`),
 		in("test/cluster", "TestDeletedAssignment.*"),
@@ -211,14 +211,14 @@ var mutants = []mutant{
 	},
 	{
 		"H21", "a member counts as gone when one of its keys is missing",
-		one("internal/reconcile/members.go", `	case p.Member.Absent && p.Status.Absent:
+		one("internal/reconcile/members/members.go", `	case p.Member.Absent && p.Status.Absent:
 		if p.Member.Read <`, `	case p.Member.Absent || p.Status.Absent:
 		if p.Member.Read <`),
 		simulated("Safety", 300),
 	},
 	{
 		"H21", "keys of an unknown member block all grants for ever",
-		one("internal/reconcile/members.go", "d.takeoverDelay(memberID), p.Assignment.Read) {", "d.takeoverDelay(memberID), p.Assignment.Read) && false {"),
+		one("internal/reconcile/members/members.go", "d.TakeoverDelayOf(memberID), p.Assignment.Read) {", "d.TakeoverDelayOf(memberID), p.Assignment.Read) && false {"),
 		in("test/cluster", "TestStrayMember"),
 	},
 	{
@@ -228,7 +228,7 @@ var mutants = []mutant{
 	},
 	{
 		"H21", "a member that lost one key to a person's hand is left as it is",
-		one("internal/reconcile/members.go", "\tif d.confirmedGone(memberID, p.Assignment.Version, 1, there) {", "\tif d.confirmedGone(memberID, p.Assignment.Version, 1, there) && false {"),
+		one("internal/reconcile/members/members.go", "\tif d.confirmedGone(memberID, p.Assignment.Version, 1, there) {", "\tif d.confirmedGone(memberID, p.Assignment.Version, 1, there) && false {"),
 		in("internal/reconcile", "TestOneKeyDeletedByHand"),
 	},
 	{
@@ -248,7 +248,7 @@ var mutants = []mutant{
 	},
 	{
 		"H24", "a member's slots are granted elsewhere the moment it is seen gone",
-		one("internal/reconcile/members.go", "if d.confirmedGone(memberID, assignment.Version, d.takeoverDelay(memberID), min(p.Member.Read, p.Status.Read)) {", "if d.confirmedGone(memberID, assignment.Version, 0, min(p.Member.Read, p.Status.Read)) {"),
+		one("internal/reconcile/members/members.go", "if d.confirmedGone(memberID, assignment.Version, d.TakeoverDelayOf(memberID), min(p.Member.Read, p.Status.Read)) {", "if d.confirmedGone(memberID, assignment.Version, 0, min(p.Member.Read, p.Status.Read)) {"),
 		simulated("Safety", 300),
 	},
 	{
@@ -263,7 +263,7 @@ var mutants = []mutant{
 	},
 	{
 		"H24", "a leader waits for a lost member as long as its own session timeout, not the member's",
-		one("internal/reconcile/facts.go", `		return f.timeoutOf(memberID)
+		one("internal/reconcile/round/facts.go", `		return f.TimeoutOf(memberID)
 	}
 	return f.TakeoverDelay
 `, `		return f.Timeout
@@ -274,27 +274,27 @@ var mutants = []mutant{
 	},
 	{
 		"H24", "an evicted member's slots do not wait for its lease",
-		one("internal/reconcile/members.go", `		if d.confirmedGone(memberID, assignment.Version, d.timeoutOf(memberID)+d.takeoverDelay(memberID), d.Now) {
-			return reapable
+		one("internal/reconcile/members/members.go", `		if d.confirmedGone(memberID, assignment.Version, d.TimeoutOf(memberID)+d.TakeoverDelayOf(memberID), d.Now) {
+			return Reapable
 		}
-		return lost
-	case p.Member.Absent && p.Status.Absent:`, `		return reapable
+		return Lost
+	case p.Member.Absent && p.Status.Absent:`, `		return Reapable
 	case p.Member.Absent && p.Status.Absent:`),
 		in("test/cluster", "TestDeletedAssignment.*"),
 	},
 	{
 		"H25", "a plan is one commit, however large",
-		one("internal/reconcile/grants.go", "(touched || !c.full() && !d.claims(memberID))", "(touched || !d.claims(memberID))"),
+		one("internal/reconcile/grants.go", "touched || !c.Full() && !d.claims(memberID) {", "touched || !d.claims(memberID) {"),
 		in("internal/reconcile", "TestChunks"),
 	},
 	{
 		"H26", "slots that nodes had before an outage are assigned again",
-		one("internal/reconcile/members.go", "case p.Status.Rec.Leaving:", "case p.Status.Rec.Leaving || p.Status.Rec.Fenced:"),
+		one("internal/reconcile/members/members.go", "case p.Status.Rec.Leaving:", "case p.Status.Rec.Leaving || p.Status.Rec.Fenced:"),
 		in("test/cluster", "TestOutageResumesUnderTheSameTokens"),
 	},
 	{
 		"H27", "a slot that is no longer wanted is free at once",
-		one("internal/reconcile/releasing.go", `			assignment.Releasing = append(assignment.Releasing, asked[i].Releasing)
+		one("internal/reconcile/release.go", `			assignment.Releasing = append(assignment.Releasing, asked[i].Releasing)
 `, `			_ = i
 `),
 		simulated("Safety", 30),
@@ -311,7 +311,7 @@ var mutants = []mutant{
 	},
 	{
 		"former", "a running slot that a person took out of an assignment is not listed again",
-		one("internal/reconcile/releasing.go", `		adopted := assignment.Adopt(p.Status.Rec.Holding, version)
+		one("internal/reconcile/release.go", `		adopted := assignment.Adopt(p.Status.Rec.Holding, version)
 `, `		adopted := assignment.Adopt(nil, version)
 `),
 		in("internal/reconcile", "TestRecall"),
@@ -358,7 +358,7 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "a member that gave up leading leaves it to others although there are none",
-		one("internal/election/election.go", "now < end && now-alone < giveUpAlone", "now < end && now-alone < giveUpPauseMost"),
+		one("internal/election/election.go", "now < end && now-alone < giveUpAlone", "now < end && now-alone < standAgain.Max"),
 		in("test/cluster", "TestAllHaveGivenUp"),
 	},
 	{
@@ -417,20 +417,20 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "ended slots are lost with their member when the agenda cannot be read",
-		one("internal/reconcile/reap.go", `		case pending.ofAssignment(p.Assignment.Rec):
-`, `		case pending.ofAssignment(nil):
+		one("internal/reconcile/members/reap.go", `		case pending.KeepsAssignment(p.Assignment.Rec):
+`, `		case pending.KeepsAssignment(nil):
 `),
 		in("internal/reconcile", "TestEndsWaitForTheirAgenda"),
 	},
 	{
 		"leader", "slots that run nowhere wait for the agenda of another task",
-		one("internal/reconcile/reap.go", `			closeSettled(f, memberID, p, pending, c)
+		one("internal/reconcile/members/reap.go", `			closeAwaiting(f, memberID, p, pending, c)
 `, ""),
 		in("internal/reconcile", "TestEndsWaitForTheirAgenda"),
 	},
 	{
 		"leader", "the next leader waits again for a gone member whose assignment was trimmed",
-		one("internal/reconcile/reap.go", `	assignment.Closed = &closed
+		one("internal/reconcile/members/reap.go", `	assignment.Closed = &closed
 `, `	_ = closed
 `),
 		in("internal/reconcile", "TestEndsWaitForTheirAgenda"),
@@ -447,7 +447,7 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "tokens are granted that later tokens do not exceed",
-		one("internal/reconcile/grants.go", "\tif !schema.PlausibleToken(c.out.Token + spare) {", "\tif !schema.PlausibleToken(c.out.Token/4 + spare) {"),
+		one("internal/reconcile/grants.go", "\tif !schema.PlausibleToken(c.Out.Token + spare) {", "\tif !schema.PlausibleToken(c.Out.Token/4 + spare) {"),
 		in("internal/reconcile", "TestDecide/the_counter_is_beyond_the_tokens_that_others_rise_above"),
 	},
 	{
@@ -457,7 +457,7 @@ var mutants = []mutant{
 	},
 	{
 		"resize", "a leaving member waits for the last worker of the old count elsewhere",
-		one("internal/reconcile/barriers.go", "ofResize(h) && stays &&", "ofResize(h) && (stays || memberID != \"\") &&"),
+		one("internal/reconcile/barriers.go", "round.OfResize(h) && stays &&", "round.OfResize(h) && (stays || memberID != \"\") &&"),
 		in("internal/reconcile", "TestLeavingDoesNotWaitForABarrier"),
 	},
 	{
@@ -469,14 +469,14 @@ var mutants = []mutant{
 	},
 	{
 		"resize", "a slot is granted while workers of another count may run",
-		one("internal/reconcile/grants.go", "\t\tif old, is := barred[name]; is {", "\t\tif old, is := barred[name]; is && d.rank == nil {"),
+		one("internal/reconcile/grants.go", "\t\tif old, is := barred[name]; is {", "\t\tif old, is := barred[name]; is && d.Rank == nil {"),
 		in("internal/reconcile", "TestResizeIsABarrier"),
 	},
 	{
 		"resize", "only granted slots count for a barrier, not releasing ones that may still run",
-		one("internal/reconcile/barriers.go", `		for entry := range f.entries(memberID, assignment) {
+		one("internal/reconcile/barriers.go", `		for entry := range f.Entries(memberID, assignment) {
 			task := entry.Range().Task
-`, `		for entry := range f.entries(memberID, assignment) {
+`, `		for entry := range f.Entries(memberID, assignment) {
 			if r, asked := entry.(*schema.Releasing); asked && r.Version > 0 {
 				continue
 			}
@@ -486,17 +486,17 @@ var mutants = []mutant{
 	},
 	{
 		"resize", "slots of the old count are not released",
-		one("internal/reconcile/barriers.go", "return f.otherCount(h) && !b[h.Task].unreachable", "return false && !b[h.Task].unreachable"),
+		one("internal/reconcile/barriers.go", "return f.OtherCount(h) && !b[h.Task].unreachable", "return false && !b[h.Task].unreachable"),
 		in("internal/reconcile", "TestResizeInTheMiddle"),
 	},
 	{
 		"resize", "the budget of moves splits a barrier",
 		[]change{
-			{"internal/reconcile/releases.go", `	case d.barriers.toResize(d.facts, h, d.commit):
-		return d.resized(h)
+			{"internal/reconcile/select.go", `	case d.barriers.toResize(d.Facts, h, d.commit):
+		return resized(d.Facts, h)
 `, ""},
-			{"internal/reconcile/releases.go", `	case g.restart.Contains(slot.Index):
-`, `	case d.barriers.toResize(d.facts, g.Held, d.commit):
+			{"internal/reconcile/select.go", `	case g.restart.Contains(slot.Index):
+`, `	case d.barriers.toResize(d.Facts, g.Granted, d.commit):
 		g.changed = true
 		return cluster.Reason{Code: cluster.WhyResized}
 	case g.restart.Contains(slot.Index):
@@ -516,17 +516,17 @@ var mutants = []mutant{
 	},
 	{
 		"resize", "a grant that stays takes the count that its task has now",
-		one("internal/reconcile/releasing.go", `		count, _ := list[i].WorkerCount()
-		spec := p.in.Tasks[t].Spec
-`, `		spec := p.in.Tasks[t].Spec
+		one("internal/reconcile/release.go", `		count, _ := list[i].WorkerCount()
+		spec := d.In.Tasks[t].Spec
+`, `		spec := d.In.Tasks[t].Spec
 		count := spec.Count()
 `),
 		in("internal/reconcile", "TestResizeWhileNothingIsGranted"),
 	},
 	{
 		"resize", "a releasing slot forgets its count",
-		one("internal/reconcile/releasing.go", `				if count, known := h.WorkerCount(); known {
-`, `				if count := d.specs[h.Task].Count(); count >= 0 {
+		one("internal/reconcile/release.go", `				if count, known := h.WorkerCount(); known {
+`, `				if count := d.Specs[h.Task].Count(); count >= 0 {
 `),
 		in("internal/reconcile", "TestResizeIsABarrier"),
 	},
@@ -549,52 +549,52 @@ var mutants = []mutant{
 	},
 	{
 		"delay", "the slots of a node that crashed are not delayed",
-		one("internal/reconcile/delays.go", "return absence.At + time.Duration(policy.LeaveDelay), why", "return absence.At, why"),
+		one("internal/reconcile/members/delays.go", "return absence.At + time.Duration(policy.LeaveDelay), why", "return absence.At, why"),
 		in("test/cluster", "TestLeaveDelay"),
 	},
 	{
 		"delay", "the slots of a node that left on purpose are delayed",
-		one("internal/reconcile/delays.go", `		return !assignment.Closed.Clean
+		one("internal/reconcile/members/delays.go", `		return !assignment.Closed.Clean
 `, `		return true
 `),
 		in("internal/reconcile", "TestWait"),
 	},
 	{
 		"delay", "a request to move now is ignored",
-		one("internal/reconcile/delays.go", "live[absence.Node] || d.movesNow(memberID) ||", "live[absence.Node] ||"),
+		one("internal/reconcile/members/delays.go", "live[absence.Node] || d.MovesNow(memberID) ||", "live[absence.Node] ||"),
 		in("test/cluster", "TestMoveNowCutsADelay"),
 	},
 	{
 		"freeze", "nothing freezes when many nodes vanish at once",
-		one("internal/reconcile/delays.go", "d.delays.Frozen && d.Now < thaw {", "d.delays.Frozen && d.Now < 0*thaw {"),
+		one("internal/reconcile/members/delays.go", "d.delays.Frozen && d.Now < thaw {", "d.delays.Frozen && d.Now < 0*thaw {"),
 		in("test/cluster", "TestFreeze"),
 	},
 	{
 		"burst", "each node of a burst gets its share in a decision of its own",
-		one("internal/reconcile/burst.go", "\t\tif p.Now < b.Changed+quiet && b.Held == 0 {", "\t\tif p.Now < 0*(b.Changed+quiet) && b.Held == 0 {"),
+		one("internal/reconcile/nodechanges.go", "\t\tif p.Now < b.Changed+round.Quiet && b.Held == 0 {", "\t\tif p.Now < 0*(b.Changed+round.Quiet) && b.Held == 0 {"),
 		in("test/cluster", "TestBurst"),
 	},
 	{
 		"burst", "slots of a leaving node go to nodes that leave a moment later",
-		one("internal/reconcile/delays.go", `	d.holdDepartures()
+		one("internal/reconcile/members/delays.go", `	d.holdDepartures()
 `, ""),
 		in("internal/reconcile", "TestManyLeaveTogether"),
 	},
 	{
 		"burst", "a stream of nodes that leave holds the slots of the first one for ever",
-		one("internal/reconcile/departures.go", "min(w.end(), since+maxHold)", "w.end() + 0*since"),
+		one("internal/reconcile/members/departures.go", "min(w.End(), since+round.MaxHold)", "w.End() + 0*since"),
 		in("internal/reconcile", "TestAStreamOfDeparturesHoldsNobodyForEver"),
 	},
 	{
 		"burst", "each leader starts the delay of departed members' slots from its beginning",
-		one("internal/reconcile/departures.go", `		case ended && begins:
+		one("internal/reconcile/members/departures.go", `		case ended && begins:
 `, `		case false:
 `),
 		in("internal/reconcile", "TestNoSuccessionOfLeadersHoldsAnybodyForEver"),
 	},
 	{
 		"burst", "the next leader does not learn of nodes that leave one soon after the other",
-		one("internal/reconcile/departures.go", `former = d.formerBurst()
+		one("internal/reconcile/members/departures.go", `former = formerBurst(d.Facts)
 `, `former = nil
 `),
 		in("internal/reconcile", "TestLeadersLeaveTogether"),
@@ -607,8 +607,8 @@ var mutants = []mutant{
 	{
 		"burst", "every later leader believes what one leader has recorded of a burst",
 		[]change{
-			{"internal/reconcile/departures.go", "; handed[term] != nil; term--", "; term > 0; term--"},
-			{"internal/reconcile/departures.go", `		apart += between
+			{"internal/reconcile/members/departures.go", "; handed[term] != nil; term--", "; term > 0; term--"},
+			{"internal/reconcile/members/departures.go", `		apart += between
 `, `		if apart += between; handed[term] == nil {
 			continue
 		}
@@ -618,9 +618,9 @@ var mutants = []mutant{
 	},
 	{
 		"burst", "every later leader believes what a person has written of a burst",
-		[]change{{"internal/reconcile/departures.go", `	for term := f.Snapshot.Epoch.Rec.Term - 1; handed[term] != nil; term-- {
+		[]change{{"internal/reconcile/members/departures.go", `	for term := f.Snapshot.Epoch.Rec.Term - 1; handed[term] != nil; term-- {
 `, `	for term := slices.Max(append(slices.Collect(maps.Keys(handed)), f.Snapshot.Epoch.Rec.Term-1)); handed[term] != nil; term-- {
-`}, {"internal/reconcile/departures.go", `import (
+`}, {"internal/reconcile/members/departures.go", `import (
 `, `import (
 	"maps"
 	"slices"
@@ -629,14 +629,14 @@ var mutants = []mutant{
 	},
 	{
 		"burst", "a burst with a negative count or time is believed",
-		one("internal/reconcile/departures.go", `		case b.Count < 0 || b.Held < 0:
+		one("internal/reconcile/members/departures.go", `		case b.Count < 0 || b.Held < 0:
 `, `		case false:
 `),
 		in("internal/reconcile", "TestWhatNoLeaderCanHaveToldIsNothing"),
 	},
 	{
 		"burst", "a leader that has decided nothing counts as one that recorded nothing",
-		one("internal/reconcile/departures.go", `	if w.Known == nil { // it has decided nothing, and held nobody
+		one("internal/reconcile/round/memory.go", `	if w.Known == nil { // it has decided nothing, and held nobody
 		return b
 	}
 `, ""),
@@ -649,7 +649,7 @@ var mutants = []mutant{
 	},
 	{
 		"burst", "slots left behind for an unknown time are delayed again by the next leader",
-		one("internal/reconcile/departures.go", "memberID != self && since != 0 {", "memberID != self && since > 0 {"),
+		one("internal/reconcile/round/memory.go", "memberID != self && since != 0 {", "memberID != self && since > 0 {"),
 		in("internal/reconcile", "TestUnknownWaitsStayUnknown"),
 	},
 	{
@@ -669,14 +669,14 @@ var mutants = []mutant{
 	},
 	{
 		"drain", "a drain never ends where no other node can take the work",
-		one("internal/reconcile/delays.go", `				d.members[memberID] = leaving
+		one("internal/reconcile/members/delays.go", `				d.members[memberID] = Leaving
 `, `				_ = memberID
 `),
 		in("test/cluster", "TestDrainDeadline"),
 	},
 	{
 		"plan", "a plan is applied to a cluster that has moved on",
-		one("internal/operation/apply.go", "if now := reconcile.Revision(s); now != revision {", "if now := reconcile.Revision(s); now == \"\" {"),
+		one("internal/operation/apply.go", "if now := explain.Revision(s); now != revision {", "if now := explain.Revision(s); now == \"\" {"),
 		in("test/cluster", "TestPlanAndApply"),
 	},
 	{
@@ -696,12 +696,12 @@ var mutants = []mutant{
 	},
 	{
 		"plan", "a slot of a deleted task is planned, and breaks the node that is asked",
-		one("internal/reconcile/whatif.go", "!known || slot.Index < 0 || slot.Index >= spec.WorkerNum { // granted", "!known && slot.Index < 0 || slot.Index >= spec.WorkerNum && slot.Index < 0 { // granted"),
+		one("internal/reconcile/explain/whatif.go", "!known || slot.Index < 0 || slot.Index >= spec.WorkerNum { // granted", "!known && slot.Index < 0 || slot.Index >= spec.WorkerNum && slot.Index < 0 { // granted"),
 		in("internal/reconcile", "TestMoveOfASlotWithoutANode"),
 	},
 	{
 		"plan", "a fault in the planner stops the cluster",
-		one("internal/reconcile/placement.go", "if r := recover(); r != nil {", "if r := any(nil); r != nil {"),
+		one("internal/reconcile/placement/placement.go", "if r := recover(); r != nil {", "if r := any(nil); r != nil {"),
 		in("internal/reconcile", "TestPlannerFails"),
 	},
 	{
@@ -721,7 +721,7 @@ var mutants = []mutant{
 	},
 	{
 		"plan", "a leader forgets the plan that it carries out, and the next one takes back what that has begun",
-		one("internal/reconcile/placement.go", `	p.goOn(p.Memory.Toward, byName)
+		one("internal/reconcile/placement/placement.go", `	p.goOn(p.Memory.Toward, byName)
 `, ""),
 		in("internal/reconcile", "TestWorkersChangePlacesOnce"),
 	},
@@ -732,13 +732,13 @@ var mutants = []mutant{
 	},
 	{
 		"plan", "plans are compared by a target that depends on where workers are",
-		one("internal/planner/model/cost.go", "m.reference.SetQuotas(ignoreCurrent)", "m.reference.SetQuotas(favorCurrent)"),
+		one("internal/planner/model/cost.go", "m.reference.SetQuotas(ignoreCurrent)", "m.reference.SetQuotas(FavorCurrent)"),
 		in("internal/planner", "TestRestlessWorldsComeToRest"),
 	},
 	{
 		"plan", "workers do not make way across zones where nodes have different weights",
 		one("internal/planner/solver/mincost.go", "		w.addArc(vertex, firstVertex+z, zoneArc, int32(t), firstZone+z)\n",
-			"		if w.equalWeights {\n			w.addArc(vertex, firstVertex+z, zoneArc, int32(t), firstZone+z)\n		}\n"),
+			"		if w.EqualWeights {\n			w.addArc(vertex, firstVertex+z, zoneArc, int32(t), firstZone+z)\n		}\n"),
 		in("internal/planner", "TestWorkersMakeWayAcrossZones"),
 	},
 	{
@@ -748,22 +748,22 @@ var mutants = []mutant{
 	},
 	{
 		"plan", "fleets that are too large for exchanges are not filled",
-		one("internal/planner/solver/repair.go", "	small, exhausted :=", "	if len(m.share) > cancelCells {\n		return\n	}\n	small, exhausted :="),
+		one("internal/planner/solver/repair.go", "	small, exhausted :=", "	if len(m.Share) > cancelCells {\n		return\n	}\n	small, exhausted :="),
 		in("internal/planner", "TestLargeFleetsAreFilled"),
 	},
 	{
 		"plan", "the plan for runs counts on moves of other tasks that are not made",
-		one("internal/reconcile/placement.go", "around.Tasks[t].Current, around.Tasks[t].Fixed = first.Target[i], true", "around.Tasks[t].Owner = first.Target[i]"),
+		one("internal/reconcile/placement/placement.go", "around.Tasks[t].Current, around.Tasks[t].Fixed = first.Target[i], true", "around.Tasks[t].Current = first.Target[i]"),
 		in("internal/reconcile", "TestRunsTakeWhatRoomThereIs"),
 	},
 	{
 		"plan", "a run loses a worker because its node is full in the plan",
-		one("internal/reconcile/placement.go", "node.Capacity, node.Cordoned = load[n], true", "node.Cordoned = true"),
+		one("internal/reconcile/placement/placement.go", "node.Capacity, node.Cordoned = load[n], true", "node.Cordoned = true"),
 		in("internal/reconcile", "TestRunsKeepWhatTheyExecute"),
 	},
 	{
 		"plan", "workers of fixed tasks move where other tasks want their place",
-		one("internal/planner/solver/exchange.go", " && r.Penalty(t, n) != model.Ineligible && r.Share", " && r.Share"),
+		one("internal/planner/solver/exchange.go", " && r.Penalty(t, n) != model.Ineligible && r.Share", " && r.Penalty(t, n) >= model.Ineligible && r.Share"),
 		in("internal/planner", "TestFixedTasksStay"),
 	},
 	{
@@ -844,28 +844,28 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "a task that is declared again within a second has the run of the deleted one",
-		one("internal/reconcile/clock.go", "	for a.mentions(cluster.RunTask(a.task, id)) {\n", "	for false {\n"),
+		one("internal/reconcile/runs/clock.go", "	for a.Mentions(cluster.RunTask(a.task, id)) {\n", "	for false {\n"),
 		in("internal/reconcile", "TestDeclaredAgainWithinASecond"),
 	},
 	{
 		"runs", "a firing of a task that is declared again has the run of the deleted one",
-		one("internal/reconcile/fire.go", "a.newRun(a.unusedID(at), at)", "a.newRun(schema.RunID(at), at)"),
+		one("internal/reconcile/runs/fire.go", "a.newRun(a.unusedID(at), at)", "a.newRun(schema.RunID(at), at)"),
 		in("internal/reconcile", "TestDeclaredAgainWithAClockBehind"),
 	},
 	{
 		"runs", "the next leader decides about past firings again",
-		one("internal/reconcile/fire.go", `		a.rec.Last, a.changed = due.Last, true
+		one("internal/reconcile/runs/fire.go", `		a.rec.Last, a.changed = due.Last, true
 `, ""),
 		in("test/cluster", "TestSchedule"),
 	},
 	{
 		"runs", "firings that a leader with a clock ahead passed over never happen",
-		one("internal/reconcile/fire.go", "	a.recall(s)\n", ""),
+		one("internal/reconcile/runs/fire.go", "	a.rewind(s)\n", ""),
 		in("internal/reconcile", "TestClockAhead"),
 	},
 	{
 		"runs", "firings that were passed over and are still to come stay counted as skipped",
-		one("internal/reconcile/clock.go", "	a.unskip(s, open)\n", ""),
+		one("internal/reconcile/runs/clock.go", "	a.unskip(s, open)\n", ""),
 		in("internal/reconcile", "TestWhatIsStillToComeIsNotSkipped"),
 	},
 	{
@@ -880,63 +880,63 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "firings of a leader with a clock ahead happen again",
-		one("internal/reconcile/clock.go", "return schema.Within(a.rec.Decided, at) || ", "return "),
+		one("internal/reconcile/runs/clock.go", "return schema.Within(a.rec.Decided, at) || ", "return "),
 		in("internal/reconcile", "TestClockAhead"),
 	},
 	{
 		"runs", "an edited schedule starts over at the leader's clock, whatever was decided before",
-		one("internal/reconcile/fire.go", `now.After(a.rec.Last) {
+		one("internal/reconcile/runs/fire.go", `now.After(a.rec.Last) {
 `, `!now.Equal(a.rec.Last) {
 `),
 		in("internal/reconcile", "TestClockSetBackAndScheduleEdited"),
 	},
 	{
 		"runs", "an instant that has a run may have another one",
-		one("internal/reconcile/clock.go", ` || a.rec.Find(id) != nil || slices.Contains(a.rec.Kept, id)
+		one("internal/reconcile/runs/clock.go", ` || a.rec.Find(id) != nil || slices.Contains(a.rec.Kept, id)
 `, ` || id == ""
 `),
 		in("internal/reconcile", "TestInstantHasOneRun"),
 	},
 	{
 		"runs", "a run that waits begins while another goes on",
-		one("internal/reconcile/runs.go", "!slices.ContainsFunc(a.rec.Runs, goesOn)", "len(a.rec.Runs) > 0 || !slices.ContainsFunc(a.rec.Runs, goesOn)"),
+		one("internal/reconcile/runs/runs.go", "!slices.ContainsFunc(a.rec.Runs, goesOn)", "len(a.rec.Runs) > 0 || !slices.ContainsFunc(a.rec.Runs, goesOn)"),
 		in("internal/reconcile", "TestWhatCameTooLate"),
 	},
 	{
 		"runs", "a firing that is due now waits behind one that came too late",
-		one("internal/reconcile/runs.go", "		at = first\n", "		_ = first\n"),
+		one("internal/reconcile/runs/runs.go", "		at = first\n", "		_ = first\n"),
 		in("internal/reconcile", "TestDueNowGoesFirst"),
 	},
 	{
 		"runs", "runs without workers begin beyond the room that there is",
-		one("internal/reconcile/fire.go", `		if len(a.rec.Runs) >= cluster.MaxActiveRuns {
-`, `		if len(a.rec.Runs) >= cluster.MaxActiveRuns && a.left() {
+		one("internal/reconcile/runs/fire.go", `		if len(a.rec.Runs) >= cluster.MaxActiveRuns {
+`, `		if len(a.rec.Runs) >= cluster.MaxActiveRuns && a.unfinished() {
 `),
 		in("internal/reconcile", "TestRunsWithoutWorkersTakeRoom"),
 	},
 	{
 		"runs", "a run that makes up for a missed firing delays one that is due now",
-		one("internal/reconcile/fire.go", "func(r schema.Run) bool { return !r.Late }", "func(r schema.Run) bool { return true }"),
+		one("internal/reconcile/runs/fire.go", "func(r schema.Run) bool { return !r.Late }", "func(r schema.Run) bool { return true }"),
 		in("internal/reconcile", "TestDueNowGoesFirst"),
 	},
 	{
 		"runs", "late firings take the room of firings that are due now",
-		one("internal/reconcile/fire.go", "over > 0 && len(due.Fire) > 0 &&", "over > 0 && len(due.Fire) > 99 &&"),
+		one("internal/reconcile/runs/fire.go", "over > 0 && len(due.Fire) > 0 &&", "over > 0 && len(due.Fire) > 99 &&"),
 		in("internal/reconcile", "TestDueNowTakesTheRoom"),
 	},
 	{
 		"runs", "the firing that an earlier version's interval has still to come is lost",
-		one("internal/reconcile/fire.go", "former != nil && a.awaitsFormer(former, s)", "former != nil && !a.changed && a.changed"),
+		one("internal/reconcile/runs/fire.go", "former != nil && a.awaitsFormer(former, s)", "former != nil && !a.changed && a.changed"),
 		in("internal/reconcile", "TestIntervalOfAnEarlierVersion"),
 	},
 	{
 		"runs", "late firings that are to be made up for are skipped while runs go on",
-		one("internal/reconcile/fire.go", "before != \"\" && !late && ", "before != \"\" && "),
+		one("internal/reconcile/runs/fire.go", "before != \"\" && !late && ", "before != \"\" && "),
 		in("internal/reconcile", "TestDueNowGoesFirst"),
 	},
 	{
 		"runs", "an agenda records every skipped firing",
-		one("internal/reconcile/fire.go", `	a.rec.Skips = a.rec.Skips[max(0, len(a.rec.Skips)-schema.MaxSkips):]
+		one("internal/reconcile/runs/fire.go", `	a.rec.Skips = a.rec.Skips[max(0, len(a.rec.Skips)-schema.MaxSkips):]
 `, ""),
 		in("internal/reconcile", "TestDueNowGoesFirst"),
 	},
@@ -952,19 +952,19 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "a task that is declared again goes on where the deleted one was",
-		one("internal/reconcile/runs.go", "old.Rec.Generation != task.Rec.Generation:", "old.Rec.Generation < 0:"),
+		one("internal/reconcile/runs/runs.go", "old.Rec.Generation != task.Rec.Generation:", "old.Rec.Generation < 0:"),
 		in("test/cluster", "TestOnceDeclaredAgain"),
 	},
 	{
 		"runs", "a run of a deleted task goes on for ever if the task has a history",
-		one("internal/reconcile/runs.go", `			n = 0
+		one("internal/reconcile/runs/runs.go", `			n = 0
 			if len(old.Rec.Runs) == 0 {`, `			n = 0
 			if n == 0 {`),
 		in("internal/reconcile", "TestDeclaredAgainWithHistory"),
 	},
 	{
 		"runs", "the next leader begins an operator's run again",
-		one("internal/reconcile/runs.go", `		if a.rec.Find(o.ID) == nil && !slices.Contains(a.rec.Kept, o.ID) {
+		one("internal/reconcile/runs/runs.go", `		if a.rec.Find(o.ID) == nil && !slices.Contains(a.rec.Kept, o.ID) {
 `, `		if a.rec.Find(o.ID) == nil {
 `),
 		in("internal/reconcile", "TestOrderIsObeyedOnce"),
@@ -1086,43 +1086,43 @@ var mutants = []mutant{
 	},
 	{
 		"failing", "a worker that fails stays where it fails",
-		one("internal/reconcile/failures.go", `	if most == 0 || w.InRow < most {
+		one("internal/reconcile/failures/failures.go", `	if most == 0 || w.InRow < most {
 `, `	if most >= 0 {
 `),
 		in("test/cluster", "TestFailsElsewhere"),
 	},
 	{
 		"plan", "workers of a run move for balance, and begin again",
-		one("internal/reconcile/placement.go", `	p.keepRuns(s.avoids)
+		one("internal/reconcile/placement/placement.go", `	p.keepRuns(bound.Avoids)
 `, ""),
 		in("internal/reconcile", "TestRunsStayInThePlan"),
 	},
 	{
 		"plan", "new slots take the room of workers of runs that stay",
-		one("internal/reconcile/corrections.go", `	p.placeElsewhere(avoids)
+		one("internal/reconcile/placement/corrections.go", `	p.placeElsewhere(avoids)
 `, ""),
 		in("internal/reconcile", "TestRunsBeginWhereThereIsRoom"),
 	},
 	{
 		"poison", "a restart forgets the suspicion against a worker on probation",
-		one("internal/reconcile/crashloop.go", "suspected && !d.isGranted(slot) {", "suspected {"),
+		one("internal/reconcile/failures/crashloop.go", "suspected && !d.IsGranted(slot) {", "suspected {"),
 		in("internal/reconcile", "TestSuspectsAreTriedAnew"),
 	},
 	{
 		"failing", "a worker that has failed for good is moved for balance, and tried again",
-		one("internal/reconcile/placement.go", `	p.keepFailed()
+		one("internal/reconcile/placement/placement.go", `	p.keepFailed()
 `, ""),
 		in("internal/reconcile", "TestFailedForGoodStays"),
 	},
 	{
 		"failing", "a worker that has failed for good leaves before others of its task",
-		one("internal/reconcile/placement.go", `	p.addFailed()
+		one("internal/reconcile/placement/placement.go", `	p.addFailed()
 `, ""),
 		in("internal/reconcile", "TestFailedForGoodStays"),
 	},
 	{
 		"failing", "a work that fails on most nodes counts against those nodes",
-		one("internal/reconcile/failures.go", "bad[slot].InRow < quarantineFailures || failsElsewhere(memberID, slot.Task, all)", "bad[slot].InRow < quarantineFailures"),
+		one("internal/reconcile/failures/failures.go", "bad[slot].InRow < quarantineFailures || failsElsewhere(memberID, slot.Task, all)", "bad[slot].InRow < quarantineFailures"),
 		in("test/cluster", "TestFailsOnMost"),
 	},
 	{
@@ -1229,14 +1229,14 @@ var mutants = []mutant{
 	},
 	{
 		"management", "a leader plans a slot where it is although it has released it for a move",
-		one("internal/reconcile/placement.go", `		task.Current[slot.Index], task.Token[slot.Index] = n, stays
+		one("internal/reconcile/placement/placement.go", `		task.Current[slot.Index], task.Token[slot.Index] = n, pinned
 `, `		_ = n
 `),
 		in("test/cluster", "TestMove"),
 	},
 	{
 		"management", "reaping a member does not record which slots it freed",
-		one("internal/reconcile/commit.go", `	c.move(cluster.Decided{Step: cluster.StepFree, Task: r.Task, Slots: r.Slots, Node: node, Token: r.Token}, why)
+		one("internal/reconcile/round/commit.go", `	c.Move(cluster.Decided{Step: cluster.StepFree, Task: r.Task, Slots: r.Slots, Node: node, Token: r.Token}, why)
 `, ""),
 		in("test/cluster", "TestPast"),
 	},
@@ -1427,7 +1427,7 @@ var mutants = []mutant{
 	},
 	{
 		"management", "the reason why a slot left its node is forgotten with the next commit",
-		one("internal/reconcile/commit.go", `	maps.Copy(c.left, w.Left)
+		one("internal/reconcile/round/commit.go", `	maps.Copy(c.FreedWhy, w.FreedWhy)
 `, ""),
 		in("internal/reconcile", "TestReasonsAreKept"),
 	},
@@ -1468,7 +1468,7 @@ var mutants = []mutant{
 	},
 	{
 		"records", "suspects are kept whatever their number",
-		one("internal/reconcile/crashloop.go", `	rec.Limit()
+		one("internal/reconcile/failures/crashloop.go", `	rec.Limit()
 `, ""),
 		in("test/cluster", "TestMassPanic"),
 	},
@@ -1487,12 +1487,12 @@ var mutants = []mutant{
 	},
 	{
 		"records", "an agenda keeps every error",
-		one("internal/reconcile/runs.go", "		a.limit()\n", ""),
+		one("internal/reconcile/runs/runs.go", "		a.limit()\n", ""),
 		in("internal/reconcile", "TestAgendaIsBounded"),
 	},
 	{
 		"records", "a full assignment still takes every release and every changed spec",
-		one("internal/reconcile/releasing.go", "!changed || d.fitsAssignment(memberID, assignment, changed):", "!changed || d.fitsAssignment(memberID, assignment, changed) || true:"),
+		one("internal/reconcile/release.go", "!changed || d.fitsAssignment(memberID, assignment, changed):", "!changed || d.fitsAssignment(memberID, assignment, changed) || true:"),
 		in("internal/reconcile", "TestAssignmentIsBounded"),
 	},
 	{
@@ -1512,25 +1512,27 @@ var mutants = []mutant{
 	},
 	{
 		"tokens", "a slot that two assignments list, or that its member refuses, is not released",
-		one("internal/reconcile/releases.go", `	d.addRecalled(s.recalls)
+		one("internal/reconcile/select.go", `	d.addInvalid(s.invalid)
 `, ""),
 		in("internal/reconcile", "TestRecall"),
 	},
 	{
 		"tokens", "a held slot is granted elsewhere when a person has taken it out of its assignment",
-		one("internal/reconcile/grants.go", `				d.take(taken, &p.Status.Rec.Holding[i].SlotRange)
+		one("internal/reconcile/grants.go", `			for i := range p.Status.Rec.Holding {
+				d.take(taken, &p.Status.Rec.Holding[i].SlotRange)
+			}
 `, ""),
 		in("internal/reconcile", "TestHeldSlotIsGrantedToNobodyElse"),
 	},
 	{
 		"tokens", "tokens do not rise above what a member has seen",
-		one("internal/reconcile/facts.go", `			learn(rec.Above)
+		one("internal/reconcile/round/facts.go", `			learn(rec.Above)
 `, ""),
 		in("internal/reconcile", "TestTokensRiseAboveWhatWasRefused"),
 	},
 	{
 		"tokens", "a token that no leader can have granted raises those that follow",
-		one("internal/reconcile/facts.go", `		if schema.PlausibleToken(token) {
+		one("internal/reconcile/round/facts.go", `		if schema.PlausibleToken(token) {
 `, `		if token > 0 {
 `),
 		in("internal/reconcile", "TestRecall"),
@@ -1588,7 +1590,7 @@ var mutants = []mutant{
 	},
 	{
 		"growth", "a run's checkpoints are deleted while it may still save some",
-		one("internal/reconcile/runs.go", " && !a.lists(cluster.RunTask(a.task, id)) {", " {"),
+		one("internal/reconcile/runs/runs.go", " && !a.Lists(cluster.RunTask(a.task, id)) {", " {"),
 		in("internal/reconcile", "TestRunsAreKeptWhileTheyAreListed"),
 	},
 	{
@@ -1633,7 +1635,7 @@ var mutants = []mutant{
 	},
 	{
 		"scale", "a node that claims is granted more meanwhile",
-		one("internal/reconcile/grants.go", "(touched || !c.full() && !d.claims(memberID))", "(touched || !c.full())"),
+		one("internal/reconcile/grants.go", "touched || !c.Full() && !d.claims(memberID) {", "touched || !c.Full() {"),
 		in("internal/reconcile", "TestClaimsAreLeftAlone"),
 	},
 	{

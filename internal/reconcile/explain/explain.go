@@ -1,0 +1,304 @@
+package explain
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/failures"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/members"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// Slot explains why a slot is where it is, and why it is not elsewhere, at a time of the lease clock and for a reader with a session
+// with the service. The worker and the history are left to the caller. The error matches cluster.ErrNoSlot if there is no
+// such slot, and none that is still on a node.
+func Slot(s *view.Snapshot, slot cluster.Slot, at time.Duration, session coord.Info) (cluster.Explanation, error) {
+	p := present(s)
+	holder, held := p.holdUp(slot, at, session)
+	out := cluster.Explanation{Here: held, Nodes: []cluster.Candidate{}, History: []cluster.Decision{}}
+	t, known := p.Rank[slot.Task]
+	if surplus := p.surplus(slot); surplus.Code != "" {
+		now := p.now(slot)
+		switch {
+		case held != "":
+		case now != "":
+			out.Here = "it has to leave " + now + ": " + surplus.String()
+		default:
+			return cluster.Explanation{}, fmt.Errorf("%w: %s", cluster.ErrNoSlot, slot)
+		}
+		out.Nodes = append(out.Nodes, cluster.Candidate{Node: cmp.Or(holder, now), Here: true, Placeable: true, Why: "it is here"})
+		return out, nil
+	}
+	if !known {
+		return cluster.Explanation{}, fmt.Errorf("%w: %s", cluster.ErrNoSlot, slot)
+	}
+	now, target := p.now(slot), p.targetNode(slot)
+	moved := p.reasons()
+	resizing := p.survey.Barriers[slot.Task]
+	switch {
+	case held != "":
+		out.Here = held
+	case resizing != nil && !resizing.Over() && p.unplaced[slot.Task].Code == cluster.WhyResizing:
+		out.Here = "the count of " + slot.Task + " changes, and " + p.unplaced[slot.Task].String()
+	case now == "" && target == "":
+		out.Here = cmp.Or(p.unplaced[slot.Task].String(), "it has no place")
+	case now == "":
+		out.Here = "it is about to be granted to " + target
+	case target == "":
+		out.Here = "it has to leave " + now + ": " + moved(slot, now).String()
+	case p.survey.Loops.Crashes(slot) >= failures.CrashesToPart && now == target:
+		out.Here = fmt.Sprintf("it may have taken down %s, so it stays on %s until it has run for %v there",
+			strings.Join(p.survey.Loops.Suspects[slot].TookDown, ", "), now, failures.ProbationPeriod)
+	case p.drains(now) && now == target:
+		out.Here = now + " is draining, and it stays there until another node can run it"
+	case now != target:
+		out.Here = "it is about to move to " + target + ": " + moved(slot, now).String()
+	default:
+		out.Here = now + " may run it, and the plan keeps it there: " +
+			"spread and balance are as good as they can be, and nothing moves without need"
+	}
+	out.Nodes = p.candidates(slot.Task, t, cmp.Or(holder, now))
+	return out, nil
+}
+
+// candidates returns the nodes that there are, with what they have and why a slot of a task is not on them; it is here.
+func (p preview) candidates(task string, t int, here string) (list []cluster.Candidate) {
+	list = []cluster.Candidate{}
+	r, has := p.room(t), p.holdings(task)
+	for n := range p.In.Nodes {
+		node := &p.In.Nodes[n]
+		if node.Gone {
+			continue
+		}
+		c := cluster.Candidate{
+			Node: node.Name, Here: node.Name == here, Load: has.load[node.Name], TaskWorkers: has.of[node.Name],
+			Placeable: true, Why: "it is here",
+		}
+		if !c.Here {
+			c.Placeable, c.Why = r.hindrance(int32(n)).Code == "", r.whyNot(int32(n)).String()
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+// drains reports whether a node is being drained.
+func (p preview) drains(node string) bool { return p.Snapshot.Mark(node).Drain != nil }
+
+// holdings are what nodes have now, by name, what they are giving back included.
+type holdings struct{ load, of map[string]int }
+
+// holdings returns what nodes have, and how much of it is of a task.
+func (p preview) holdings(task string) holdings {
+	now := holdings{map[string]int{}, map[string]int{}}
+	for _, memberID := range p.MemberIDs {
+		peer := p.Snapshot.Peers[memberID]
+		if peer.Assignment.Rec == nil || !peer.Live() {
+			continue
+		}
+		for h := range peer.Assignment.Rec.Ranges() {
+			now.load[peer.Assignment.Rec.Node] += p.Specs[h.Task].Cost() * len(h.Slots)
+			if h.Task == task {
+				now.of[peer.Assignment.Rec.Node] += len(h.Slots)
+			}
+		}
+	}
+	return now
+}
+
+// surplus says why there is to be no such slot, the zero value if there is to be one.
+func (p preview) surplus(slot cluster.Slot) cluster.Reason {
+	switch spec, known := p.Specs[slot.Task]; {
+	case !known:
+		return cluster.Reason{Code: cluster.WhyDeleted}
+	case slot.Index < 0 || slot.Index >= spec.WorkerNum:
+		return cluster.Reason{Code: cluster.WhyScaledDown}
+	}
+	return cluster.Reason{}
+}
+
+// holdUp returns the node that has a slot and cannot give it back at once, and says what is the matter: it is lost, stuck
+// or stopping, since when, why, and what to do. It returns "" for a slot that no such node has.
+func (p preview) holdUp(slot cluster.Slot, now time.Duration, session coord.Info) (node, text string) {
+	for _, memberID := range p.MemberIDs {
+		peer := p.Snapshot.Peers[memberID]
+		if peer.Assignment.Rec == nil {
+			continue
+		}
+		granted, asked := schema.Find(peer.Assignment.Rec.Granted, slot), schema.Find(peer.Assignment.Rec.Releasing, slot)
+		node := p.NodeName(memberID)
+		why := p.survey.Delayed[memberID]
+		switch {
+		case granted == nil && asked == nil:
+		case why.Code != "":
+			return node, lostText(slot, node, peer, why, now, session)
+		case !peer.Live():
+			return "", "" // it is granted elsewhere at once
+		default:
+			if text := p.stopText(slot, memberID, asked); text != "" {
+				return node, text
+			}
+		}
+	}
+	return "", ""
+}
+
+// lostText says what becomes of a slot of a node that is lost.
+func lostText(slot cluster.Slot, node string, peer *view.Peer, why cluster.Reason, now time.Duration, session coord.Info) string {
+	since := ""
+	if lost := now - peer.LostAt; peer.LostAt > 0 && lost >= time.Second {
+		since = fmt.Sprintf(", for %v at least", lost.Truncate(time.Second))
+	}
+	do := "if its machine is off for certain, there is nothing to do but to wait"
+	switch {
+	case why.Detail == members.DelayEnds:
+		delay, of := session.TakeoverDelayAfter(time.Duration(peer.Assignment.Rec.SessionTimeout)), "one tick of the service"
+		if session.TakeoverDelay == coord.OwnTimeout {
+			of = "which is its session timeout"
+		}
+		do = fmt.Sprintf("the takeover delay is %v, %s, and begins when the leader sees that the session has ended; "+
+			"there is nothing to do but to wait", delay, of)
+	case why.Detail != members.SessionEnds:
+		do = "to wait no longer: xconsumer move-now"
+	case peer.Silent:
+		do = "its session goes on although it proves nothing; to end that: xconsumer evict " + node
+	case peer.Assignment.Rec.SessionTimeout > 0:
+		do = fmt.Sprintf("that takes its session timeout of %v; a node that crashes alone does not take so long",
+			peer.Assignment.Rec.SessionTimeout)
+	}
+	return fmt.Sprintf("%s on %s (%s)%s; %s. %s", slot, node, cluster.WorkerLost, since, why, upper(do))
+}
+
+func upper(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
+
+// stopText says of a slot that a live node has been asked to give back, or has to for it leaves, that it stops, or does not;
+// "" if it does neither.
+func (p preview) stopText(slot cluster.Slot, memberID string, asked *schema.Releasing) string {
+	peer, node := p.Snapshot.Peers[memberID], p.NodeName(memberID)
+	why := cluster.Reason{Code: cluster.WhyLeaving, Node: node}
+	if asked != nil && asked.Why != nil {
+		why = *asked.Why
+	}
+	if peer.Status.Rec == nil || schema.Find(peer.Status.Rec.Holding, slot) == nil {
+		return "" // it has given it back
+	}
+	var worker schema.WorkerState
+	for _, w := range peer.Status.Rec.Workers {
+		if w.Slot == slot {
+			worker = w
+		}
+	}
+	since := ""
+	if !worker.Since.IsZero() {
+		since = fmt.Sprintf(" since %s by its clock", worker.Since.UTC().Format("15:04:05 MST"))
+	}
+	stopTimeout := cluster.DefaultStopTimeout
+	if spec, known := p.Specs[slot.Task]; known {
+		stopTimeout = spec.StopTimeoutOrDefault()
+	}
+	switch {
+	case worker.State == cluster.WorkerStuck:
+		return fmt.Sprintf("%s on %s (%s)%s: it was asked to stop (%s), and has not ended within its stopTimeout of %v. "+
+			"Nobody else is granted it before it has. To see what it does: xconsumer stack %[1]s. "+
+			"To end it, with all else that runs on %[2]s: xconsumer evict %[2]s", slot, node, worker.State, since, why, stopTimeout)
+	case asked != nil || peer.Status.Rec.Leaving && worker.State == cluster.WorkerStopping:
+		return fmt.Sprintf("%s on %s (%s)%s: %s. %s; %s",
+			slot, node, cluster.WorkerStopping, since, why, upper(timeLeft(worker, stopTimeout)), p.afterwards(slot))
+	}
+	return ""
+}
+
+// timeLeft says until when a worker that was asked to stop may take, and what happens then.
+func timeLeft(worker schema.WorkerState, stopTimeout time.Duration) string {
+	if worker.State != cluster.WorkerStopping || worker.Since.IsZero() {
+		return fmt.Sprintf("it has its stopTimeout of %v to end by itself, and a program is killed then", stopTimeout)
+	}
+	return fmt.Sprintf("it has until %s, its stopTimeout of %v, to end by itself, and a program is killed then",
+		worker.Since.Add(stopTimeout).UTC().Format("15:04:05 MST"), stopTimeout)
+}
+
+// afterwards says what becomes of a slot that stops.
+func (p preview) afterwards(slot cluster.Slot) string {
+	why := p.unplaced[slot.Task]
+	switch surplus := p.surplus(slot); {
+	case surplus.Code != "":
+		return "it is not granted again"
+	case p.Specs[slot.Task].Paused:
+		return "it is granted again when the task is resumed"
+	case p.targetNode(slot) == "" && why.Code == cluster.WhyResizing:
+		return "it is granted again when all workers of the old count have ended"
+	case p.targetNode(slot) == "" && why.Code != "":
+		return "it is granted again when it has a place: " + why.String()
+	}
+	return "it is granted again when it has ended"
+}
+
+// room is what nodes are to have by the plan, and how much of it is of one task.
+type room struct {
+	preview
+	spec cluster.TaskSpec
+	load []int // by node: weights
+	of   []int // by node: slots of the task
+}
+
+func (p preview) room(task int) room {
+	r := room{p, p.In.Tasks[task].Spec, make([]int, len(p.In.Nodes)), make([]int, len(p.In.Nodes))}
+	for t, target := range p.Target.Target {
+		cost := p.In.Tasks[t].Spec.Cost()
+		for _, n := range target {
+			if n == planner.Nobody {
+				continue
+			}
+			r.load[n] += cost
+			if t == task {
+				r.of[n]++
+			}
+		}
+	}
+	return r
+}
+
+// hindrance says what keeps another slot of the task from a node, the zero value if nothing does.
+func (r room) hindrance(n int32) cluster.Reason {
+	node := &r.In.Nodes[n]
+	if why := planner.Fits(node, r.spec); why.Code != "" {
+		return why
+	}
+	switch {
+	case r.spec.Paused:
+		return cluster.Reason{Code: cluster.WhyPaused}
+	case node.Draining:
+		return cluster.Reason{Code: cluster.WhyDraining, Node: node.Name}
+	case node.Cordoned:
+		return cluster.Reason{Code: cluster.WhyCordoned, Node: node.Name}
+	case r.spec.MaxPerNode > 0 && r.of[n] >= r.spec.MaxPerNode:
+		return cluster.Reason{Code: cluster.WhyPerNode, Node: node.Name, Detail: strconv.Itoa(r.spec.MaxPerNode)}
+	case node.Capacity > 0 && r.load[n]+r.spec.Cost() > node.Capacity:
+		free := max(node.Capacity-r.load[n], 0)
+		return cluster.Reason{Code: cluster.WhyFull, Node: node.Name,
+			Detail: fmt.Sprintf("has %d of %d free, and it weighs %d", free, node.Capacity, r.spec.Cost())}
+	}
+	return cluster.Reason{}
+}
+
+// whyNot says why a slot of the task is not on a node.
+func (r room) whyNot(n int32) cluster.Reason {
+	if why := r.hindrance(n); why.Code != "" {
+		return why
+	}
+	return cluster.Reason{Detail: fmt.Sprintf("it could run there, but under the plan %s has %d of the task and a load of %d, "+
+		"and nothing would be more even", r.In.Nodes[n].Name, r.of[n], r.load[n])}
+}
+
+// Reasons says why slots of tasks have no place, by task, where there is more to say than that
+// they are on their way.
+func Reasons(s *view.Snapshot) map[string]cluster.Reason {
+	return present(s).unplaced
+}

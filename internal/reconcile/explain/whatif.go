@@ -1,0 +1,295 @@
+package explain
+
+import (
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/members"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/placement"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
+	"gitee.com/ken.yang/xconsumer/internal/schedule"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// Revision identifies what a plan is made from: which members there are, what is declared and marked, which slots each member
+// has, and which of them have failed for good.
+func Revision(s *view.Snapshot) string {
+	h := fnv.New64a()
+	note := func(kind, name string, version int64) { _, _ = fmt.Fprintf(h, "%s %s %d\n", kind, name, version) }
+	note("epoch", "", s.Epoch.Version)
+	note("settings", "", s.Settings.Version)
+	note("suspects", "", s.Suspects.Version)
+	for _, name := range slices.Sorted(maps.Keys(s.Tasks)) {
+		if e := s.Tasks[name]; !e.Absent { // who has not seen it before it was deleted by hand does not know of it
+			note("task", name, e.Version)
+		}
+	}
+	for _, node := range slices.Sorted(maps.Keys(s.Marks)) {
+		note("mark", node, s.Marks[node].Version)
+	}
+	for _, memberID := range slices.Sorted(maps.Keys(s.Peers)) {
+		p := s.Peers[memberID]
+		note("assignment", memberID, p.Assignment.Version)
+		_, _ = fmt.Fprintln(h, p.Live(), p.Status.Rec != nil && p.Status.Rec.Leaving)
+		for i := 0; p.Status.Rec != nil && i < len(p.Status.Rec.Workers); i++ {
+			if w := &p.Status.Rec.Workers[i]; w.State == cluster.WorkerGivenUp {
+				_, _ = fmt.Fprintln(h, "failed", w.Slot)
+			}
+		}
+	}
+	return fmt.Sprintf("%016x", h.Sum64())
+}
+
+// WhatIf plans what a cluster would come to if it were as it is in another snapshot. It has the leader's own decisions and
+// planner, and the same input gives the same plan. The revision is that of the cluster as it is.
+func WhatIf(s, next *view.Snapshot) cluster.Plan {
+	before, after := planned(s), planned(next)
+	plan := cluster.Plan{
+		Revision: Revision(
+			s,
+		),
+		Moves:    []cluster.PlannedMove{},
+		Starts:   []cluster.PlannedStart{},
+		Stops:    []cluster.Slot{},
+		Unplaced: []cluster.Unplaced{},
+		Restarts: after.restarts(),
+		NextRuns: nextRuns(s, next),
+		Before:   before.balance(before.now),
+		After:    after.balance(after.targetNode),
+	}
+	reasons := after.reasons()
+	for t, name := range after.Tasks {
+		short := 0
+		for i := range after.Target.Target[t] {
+			slot := cluster.Slot{Task: name, Index: i}
+			from, to := before.now(slot), after.targetNode(slot)
+			switch from {
+			case to:
+			case "":
+				plan.Starts = append(plan.Starts, cluster.PlannedStart{Slot: slot, To: to})
+			default:
+				why := reasons(slot, from)
+				plan.Moves = append(plan.Moves, cluster.PlannedMove{Slot: slot, From: from, To: to, Code: why.Code, Reason: why.String()})
+			}
+			if to == "" {
+				short++
+			}
+		}
+		if why := after.unplaced[name]; short > 0 && why.Code != "" {
+			plan.Unplaced = append(plan.Unplaced, cluster.Unplaced{Task: name, Slots: short, Code: why.Code, Reason: why.String()})
+		}
+	}
+	for slot := range before.owners {
+		if spec, known := after.Specs[slot.Task]; !known || slot.Index >= spec.WorkerNum {
+			plan.Stops = append(plan.Stops, slot)
+		}
+	}
+	slices.SortFunc(plan.Stops, cluster.Slot.Compare)
+	return plan
+}
+
+// nextRuns returns the tasks whose next run another snapshot has otherwise.
+func nextRuns(before, after *view.Snapshot) (list []cluster.PlannedRun) {
+	for _, name := range slices.Sorted(maps.Keys(after.Tasks)) {
+		rec := after.Tasks[name].Rec
+		if rec == nil || rec.Deleted || !rec.Effective().Runs() {
+			continue
+		}
+		now := rec.Effective()
+		old := before.Tasks[name].Rec
+		first := old == nil || old.Deleted
+		if !first {
+			if was := old.Effective(); was.WorkerNum == now.WorkerNum && was.Paused == now.Paused {
+				continue
+			}
+		}
+		list = append(
+			list,
+			cluster.PlannedRun{Task: name, Workers: now.WorkerNum, Paused: now.Paused, First: first, Schedule: schedule.Name(now)},
+		)
+	}
+	return list
+}
+
+// MayMove refuses to have a slot moved to a node if the plan would not leave it there. It returns the token of the slot's grant.
+func MayMove(s *view.Snapshot, slot cluster.Slot, node string) (token int64, err error) {
+	next := *s
+	next.Requests = view.Entry[schema.Requests]{Rec: &schema.Requests{}}
+	for _, p := range s.Peers {
+		if p.Assignment.Rec == nil || !p.Live() {
+			continue
+		}
+		if schema.Find(p.Assignment.Rec.Releasing, slot) != nil {
+			return 0, fmt.Errorf("%w: %s is stopping on %s; move it once it runs again", cluster.ErrConflict, slot, p.Assignment.Rec.Node)
+		}
+		if grant := schema.Find(p.Assignment.Rec.Granted, slot); grant != nil {
+			if p.Assignment.Rec.Node == node {
+				return 0, fmt.Errorf("%w: %s is on %s", cluster.ErrConflict, slot, node)
+			}
+			next.Requests.Rec.Move = []schema.MoveRequest{{Slot: slot, Token: grant.Token, To: node}}
+		}
+	}
+	if spec, known := s.Specs()[slot.Task]; !known || slot.Index < 0 || slot.Index >= spec.WorkerNum { // granted or not: it goes
+		return 0, fmt.Errorf("%w: %s", cluster.ErrNoSlot, slot)
+	}
+	if len(next.Requests.Rec.Move) == 0 {
+		return 0, fmt.Errorf("%w: %s is on no node; `xconsumer explain %[2]s` says why", cluster.ErrConflict, slot)
+	}
+	p := planned(&next)
+	at := slices.IndexFunc(p.In.Nodes, func(n planner.Node) bool { return n.Name == node && !n.Gone })
+	if at < 0 {
+		return 0, fmt.Errorf("%w: %q", cluster.ErrNoNode, node)
+	}
+	if p.targetNode(slot) == node {
+		return next.Requests.Rec.Move[0].Token, nil
+	}
+	why := p.room(p.Rank[slot.Task]).whyNot(int32(at))
+	return 0, fmt.Errorf("%w: the plan would not leave %s on %s: %s", cluster.ErrConflict, slot, node, why)
+}
+
+// preview is a decision that nobody makes: where everything should be, and what stands in the way.
+type preview struct {
+	*placement.Placement
+	survey   *reconcile.Survey
+	unplaced map[string]cluster.Reason
+	owners   map[cluster.Slot]string // node names
+}
+
+// planned returns what the cluster comes to: nobody waits for members that are gone.
+func planned(s *view.Snapshot) preview {
+	return newPreview(round.World{Snapshot: s, Self: leaderOf(s), MaxAssignments: round.MaxAssignments, DryRun: true}, false)
+}
+
+// present returns what the leader goes by as long as it waits for members that are gone.
+func present(s *view.Snapshot) preview {
+	return newPreview(round.World{
+		Snapshot: s, Self: leaderOf(s), MaxAssignments: round.MaxAssignments, DryRun: true, TakeoverDelay: forEver,
+	}, true)
+}
+
+// forEver is the takeover delay of a dry run in which the leader waits for members that are gone: a reader does not know since
+// when it does.
+const forEver = time.Duration(1 << 60)
+
+func leaderOf(s *view.Snapshot) string {
+	if s.Epoch.Rec == nil {
+		return ""
+	}
+	return s.Epoch.Rec.Leader
+}
+
+// newPreview has the stages of a decision up to the plan.
+func newPreview(w round.World, delays bool) preview {
+	c := round.NewCommit(&w)
+	s := reconcile.Inspect(w, c)
+	if delays {
+		s.Delayed = members.ExplainDelays(s.Facts, s.Members, c.Out.Memory.Delays, s.Delayed)
+	}
+	p := preview{reconcile.Place(s, c), s, c.Out.Unplaced, map[cluster.Slot]string{}}
+	for _, memberID := range p.MemberIDs {
+		peer := p.Snapshot.Peers[memberID]
+		if rec := peer.Assignment.Rec; rec != nil && (peer.Live() || p.Members[memberID] == members.Lost) {
+			for slot := range schema.Each(rec.Granted) {
+				p.owners[slot] = rec.Node
+			}
+		}
+	}
+	return p
+}
+
+// now returns the node that has a slot, "" if none.
+func (p preview) now(slot cluster.Slot) string { return p.owners[slot] }
+
+// targetNode returns the node that should have a slot, "" if none.
+func (p preview) targetNode(slot cluster.Slot) string { return p.TargetName(slot) }
+
+// reasons returns why slots leave their nodes.
+func (p preview) reasons() func(slot cluster.Slot, from string) cluster.Reason {
+	why := map[cluster.Slot]cluster.Reason{}
+	for _, m := range p.Target.Moves {
+		why[cluster.Slot{Task: p.Tasks[m.Task], Index: m.Slot}] = m.Reason
+	}
+	live := map[string]bool{}
+	for n := range p.In.Nodes {
+		live[p.In.Nodes[n].Name] = true
+	}
+	return func(slot cluster.Slot, from string) cluster.Reason {
+		switch r, known := why[slot]; {
+		case known:
+			return r
+		case p.Specs[slot.Task].Paused:
+			return cluster.Reason{Code: cluster.WhyPaused}
+		case p.Snapshot.Mark(from).Drain != nil:
+			return cluster.Reason{Code: cluster.WhyDraining, Node: from}
+		case !live[from]:
+			return cluster.Reason{Code: cluster.WhyLost, Node: from}
+		}
+		return cluster.Reason{Code: cluster.WhyTaskChanged}
+	}
+}
+
+// balance weighs what nodes have.
+func (p preview) balance(of func(cluster.Slot) string) cluster.Balance {
+	load, total, weights := map[string]float64{}, 0.0, 0.0
+	for t, name := range p.Tasks {
+		for i := range p.Target.Target[t] {
+			if node := of(cluster.Slot{Task: name, Index: i}); node != "" {
+				load[node] += float64(p.Specs[name].Cost())
+			}
+		}
+	}
+	b, first := cluster.Balance{}, true
+	for n := range p.In.Nodes {
+		node := &p.In.Nodes[n]
+		if node.Gone || node.Draining {
+			continue
+		}
+		weight := float64(max(node.Weight, 1))
+		share := load[node.Name] / weight
+		if first || share < b.Least {
+			b.Least = share
+		}
+		b.Most, first = max(b.Most, share), false
+		total, weights = total+load[node.Name], weights+weight
+	}
+	if total > 0 && weights > 0 {
+		b.Mean = total / weights
+		b.Skew = b.Most/b.Mean - 1
+	}
+	return b
+}
+
+// restarts returns the tasks whose workers all start again, by name: those of which assignments list another count.
+func (p preview) restarts() []cluster.PlannedRestart {
+	list := []cluster.PlannedRestart{}
+	for _, task := range slices.Sorted(maps.Keys(p.survey.Barriers)) {
+		spec := p.Specs[task]
+		if spec.Paused || spec.WorkerNum == 0 {
+			continue // they stop, and none starts again
+		}
+		r := cluster.PlannedRestart{Task: task, To: spec.Count(), Gap: cluster.Duration(spec.StopTimeoutOrDefault())}
+		for _, memberID := range p.MemberIDs {
+			rec := p.Snapshot.Peers[memberID].Assignment.Rec
+			if rec == nil {
+				continue
+			}
+			for i := range rec.Granted {
+				if h := &rec.Granted[i]; h.Task == task && p.OtherCount(h) {
+					r.From, _ = h.WorkerCount()
+					r.Workers += len(h.Slots)
+				}
+			}
+		}
+		if r.Workers > 0 {
+			list = append(list, r)
+		}
+	}
+	return list
+}

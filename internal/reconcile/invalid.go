@@ -1,0 +1,84 @@
+package reconcile
+
+import (
+	"fmt"
+	"slices"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// invalidGrants are the grants that must not be, by member, and why.
+type invalidGrants map[string]map[cluster.Slot]cluster.Reason
+
+// findInvalidGrants finds the grants that must not be, and that are asked back at once, whatever the plan and the budgets say:
+//
+//   - A slot that several assignments list was granted by nobody: it stays with the highest token alone. Where the highest
+//     two are the same, with none.
+//   - A grant that its member refuses would run nowhere.
+//   - A token that no leader can have given yet must not stay, since later tokens would not rise above it.
+func findInvalidGrants(f *round.Facts, next int64, doubles map[cluster.Slot][]view.Holder) invalidGrants {
+	found := invalidGrants{}
+	unknown := func(token int64) bool { return token >= next }
+	for slot, holders := range doubles {
+		found.addDoubled(slot, holders, unknown)
+	}
+	for _, memberID := range f.MemberIDs {
+		if p := f.Snapshot.Peers[memberID]; p.Assignment.Rec != nil {
+			found.addUnknown(memberID, p.Assignment.Rec, unknown)
+			found.addRefused(f, memberID, p)
+		}
+	}
+	return found
+}
+
+// addDoubled adds the grants of a slot that several assignments list, but for the one with the highest known token.
+func (r invalidGrants) addDoubled(slot cluster.Slot, holders []view.Holder, unknown func(token int64) bool) {
+	known := slices.DeleteFunc(slices.Clone(holders), func(h view.Holder) bool { return unknown(h.Token) })
+	highest := int64(0)
+	if len(known) > 0 && (len(known) == 1 || known[0].Token > known[1].Token) {
+		highest = known[0].Token
+	}
+	for _, h := range known {
+		if h.Granted && h.Token != highest {
+			r.add(h.MemberID, slot, cluster.Reason{Code: cluster.WhyDoubled, Detail: view.DescribeHolders(holders)})
+		}
+	}
+}
+
+// addUnknown adds the grants of an assignment whose tokens nobody can have given yet.
+func (r invalidGrants) addUnknown(memberID string, assignment *schema.Assignment, unknown func(token int64) bool) {
+	for i := range assignment.Granted {
+		h := &assignment.Granted[i]
+		if !unknown(h.Token) {
+			continue
+		}
+		why := cluster.Reason{Code: cluster.WhyEdited, Detail: fmt.Sprintf("nobody has given token %d", h.Token)}
+		for _, index := range h.Slots {
+			r.add(memberID, cluster.Slot{Task: h.Task, Index: index}, why)
+		}
+	}
+}
+
+// addRefused adds the grants that a member refuses.
+func (r invalidGrants) addRefused(f *round.Facts, memberID string, p *view.Peer) {
+	rec := p.Status.Rec
+	if rec == nil {
+		return
+	}
+	for slot, refused := range schema.Each(rec.Refused) {
+		if h := schema.Find(p.Assignment.Rec.Granted, slot); h != nil && h.Token == refused.Token {
+			r.add(memberID, slot, cluster.Reason{Code: cluster.WhyRefused, Node: f.NodeName(memberID),
+				Detail: fmt.Sprintf("token %d is not above %d", h.Token, rec.Above)})
+		}
+	}
+}
+
+func (r invalidGrants) add(memberID string, slot cluster.Slot, why cluster.Reason) {
+	if r[memberID] == nil {
+		r[memberID] = map[cluster.Slot]cluster.Reason{}
+	}
+	r[memberID][slot] = why
+}

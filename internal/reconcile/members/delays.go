@@ -1,0 +1,186 @@
+package members
+
+import (
+	"fmt"
+	"maps"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// vanished reports whether a member is gone without having left on purpose, and was not removed.
+func vanished(p *view.Peer) bool {
+	assignment := p.Assignment.Rec
+	switch {
+	case assignment == nil || assignment.Evicted:
+		return false
+	case assignment.Closed != nil:
+		return !assignment.Closed.Clean
+	}
+	return p.Member.Absent && p.Status.Absent
+}
+
+// delayer decides which members' slots wait although they might be given away.
+type delayer struct {
+	*round.Facts
+	commit    *round.Commit
+	members   States // as the delays leave them
+	firstSeen map[string]round.FirstSeen
+	delays    round.Delays
+	delayed   map[string]cluster.Reason // by member, for people
+}
+
+// ApplyDelays lets the slots of members that vanished wait: for a while, since a node that crashed is
+// often back at once; or for longer if many vanished at once, since then it is more likely that
+// something else is wrong. It returns the states of all members after that, what is remembered of it, and why the slots of
+// members wait.
+func ApplyDelays(
+	f *round.Facts, m States, firstSeen map[string]round.FirstSeen, c *round.Commit,
+) (States, round.Delays, map[string]cluster.Reason) {
+	d := &delayer{f, c, maps.Clone(m), firstSeen, f.Memory.Delays, map[string]cluster.Reason{}}
+	d.delays.Vanished, d.delays.Drains = map[string]round.Absence{}, map[string]time.Duration{}
+	maps.Copy(d.delays.Vanished, f.Memory.Delays.Vanished)
+	live := map[string]bool{}
+	for _, memberID := range d.MemberIDs {
+		if d.members.Live(memberID) {
+			live[d.NodeName(memberID)] = true
+		}
+	}
+	d.recordAbsences(live)
+	d.alignReaps()
+	d.holdDepartures()
+	policy := d.Snapshot.Rebalance()
+	all := len(live) + len(d.delays.Vanished)
+	switch tooMany := policy.FreezeAbove > 0 && float64(len(d.delays.Vanished)) > policy.FreezeAbove*float64(all); {
+	case !tooMany:
+		d.delays.Frozen = false
+	case !d.delays.Frozen:
+		d.delays.Frozen, d.delays.FrozenAt = true, d.Now
+	}
+	for _, memberID := range d.MemberIDs {
+		if until, why := d.delayUntil(memberID, all); d.members[memberID] == Reapable && d.Now < until {
+			d.members[memberID] = Lost
+			d.delayed[memberID] = why
+			c.RequeueAt(until)
+		}
+	}
+	d.expireDrains()
+	return d.members, d.delays, d.delayed
+}
+
+// Members that vanish at the same time are reaped at the same time. A member whose delay is over waits for others whose delay
+// ends soon, but for maxLetting at most.
+const (
+	soon       = 200 * time.Millisecond
+	maxLetting = 500 * time.Millisecond
+)
+
+func (d *delayer) alignReaps() {
+	next := time.Duration(0) // the end of a delay that is still under way
+	for memberID, first := range d.firstSeen {
+		if end := first.At + first.Delay; d.members[memberID] == Lost && end > d.Now && end <= d.Now+soon && (next == 0 || end < next) {
+			next = end
+		}
+	}
+	if next == 0 {
+		return
+	}
+	for memberID, first := range d.firstSeen {
+		if d.members[memberID] == Reapable && d.Now < first.At+first.Delay+maxLetting {
+			d.members[memberID] = Lost
+			d.commit.RequeueAt(next)
+		}
+	}
+}
+
+// delayUntil returns until when the slots of a member that vanished wait, of so many nodes in all, and why.
+func (d *delayer) delayUntil(memberID string, all int) (until time.Duration, why cluster.Reason) {
+	absence, missed := d.delays.Vanished[memberID]
+	if !missed {
+		return 0, why
+	}
+	policy := d.Snapshot.Rebalance()
+	why = cluster.Reason{Code: cluster.WhyWaiting, Node: absence.Node}
+	if thaw := d.delays.FrozenAt + policy.Freeze(); d.delays.Frozen && d.Now < thaw {
+		why.Detail = fmt.Sprintf("%d of %d nodes vanished at once, so nothing of theirs is moved for %v",
+			len(d.delays.Vanished), all, policy.Freeze())
+		return thaw, why
+	}
+	why.Detail = fmt.Sprintf("it is given %v to come back", time.Duration(policy.LeaveDelay))
+	return absence.At + time.Duration(policy.LeaveDelay), why
+}
+
+// ExplainDelays returns why slots of members wait, as ApplyDelays does. It is for readers that do not know since when a member
+// is gone, and adds the members that the leader is still finding out about.
+func ExplainDelays(f *round.Facts, m States, delays round.Delays, delayed map[string]cluster.Reason) map[string]cluster.Reason {
+	d := &delayer{Facts: f, members: m, delays: delays, delayed: maps.Clone(delayed)}
+	live := 0
+	for memberID := range m {
+		if m.Live(memberID) {
+			live++
+		}
+	}
+	for _, memberID := range d.MemberIDs {
+		p := d.Snapshot.Peers[memberID]
+		if until, why := d.delayUntil(memberID, live+len(d.delays.Vanished)); until > d.Now {
+			d.delayed[memberID] = why
+		} else if p.Assignment.Rec != nil && p.Assignment.Rec.Closed == nil && !p.Assignment.Rec.Evicted && p.Member.Absent && p.Status.Absent {
+			d.delayed[memberID] = cluster.Reason{Code: cluster.WhyWaiting, Node: d.NodeName(memberID), Detail: DelayEnds}
+		} else if p.Assignment.Rec != nil && p.Assignment.Rec.Closed == nil && (p.Silent || !p.Live()) {
+			d.delayed[memberID] = cluster.Reason{Code: cluster.WhyWaiting, Node: d.NodeName(memberID), Detail: SessionEnds}
+		}
+	}
+	return d.delayed
+}
+
+// What is waited for before what a lost node had is granted elsewhere: one after the other.
+const (
+	SessionEnds = "what it had is granted elsewhere when its session has ended"
+	DelayEnds   = "its session has ended, and what it had is granted elsewhere after the takeover delay"
+)
+
+// recordAbsences brings up to date which members have vanished: those that are not back, and that were not reaped longer ago
+// than a session timeout.
+func (d *delayer) recordAbsences(live map[string]bool) {
+	gone := d.delays.Vanished
+	for _, memberID := range d.MemberIDs {
+		p := d.Snapshot.Peers[memberID]
+		if _, known := gone[memberID]; !known && vanished(p) && (d.members[memberID] == Reapable || d.members[memberID] == Lost) {
+			gone[memberID] = round.Absence{Node: d.NodeName(memberID), At: d.Now}
+		}
+	}
+	for memberID, absence := range gone {
+		p := d.Snapshot.Peers[memberID]
+		// Whoever leaves may look as if it had vanished, until its assignment is read.
+		if live[absence.Node] || d.MovesNow(memberID) || p != nil && !vanished(p) || p == nil && d.Now > absence.At+d.Timeout {
+			delete(gone, memberID)
+		}
+	}
+}
+
+// expireDrains has nodes count as leaving whose drain is past its deadline. Until then a slot that no other node can take
+// stays where it is; from then on it is asked back as well, and has no place.
+func (d *delayer) expireDrains() {
+	for node, e := range d.Snapshot.Marks {
+		if e.Rec == nil || e.Rec.Drain == nil || e.Rec.Drain.Deadline == 0 {
+			continue
+		}
+		since, known := d.Memory.Delays.Drains[node]
+		if !known {
+			since = d.Now
+		}
+		d.delays.Drains[node] = since
+		end := since + time.Duration(e.Rec.Drain.Deadline)
+		if d.Now < end {
+			d.commit.RequeueAt(end)
+			continue
+		}
+		for memberID, state := range d.members {
+			if state == Active && d.NodeName(memberID) == node {
+				d.members[memberID] = Leaving
+			}
+		}
+	}
+}

@@ -1,0 +1,207 @@
+package members
+
+import (
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// State is what the leader makes of a member.
+type State int
+
+// The states of a member.
+const (
+	Active       State = iota // live: takes work
+	Leaving                   // live: its slots are to be moved away
+	Lost                      // gone or unknown: its slots wait
+	Reapable                  // nothing of it can run: its assignment is deleted
+	AwaitingRuns              // nothing of it runs, but what its assignment lists still awaits an agenda
+	Unknown                   // nothing can be decided about it
+)
+
+// States are the states of all members, by MemberID.
+type States map[string]State
+
+// Live reports whether a member is there, so that it answers what it is asked.
+func (m States) Live(memberID string) bool { return m[memberID] == Active || m[memberID] == Leaving }
+
+// IsBack reports whether the node of a member that is gone has come back.
+func (m States) IsBack(f *round.Facts, memberID string) bool {
+	name := f.NodeName(memberID)
+	for other := range m {
+		if m.Live(other) && other != memberID && f.NodeName(other) == name {
+			return true
+		}
+	}
+	return false
+}
+
+// classifier finds out what becomes of members.
+type classifier struct {
+	*round.Facts
+	commit    *round.Commit
+	firstSeen map[string]round.FirstSeen
+}
+
+// Classify returns the state of every member, and since when those that are gone have been seen so. It writes assignments
+// again that were damaged, and names who is to be evicted.
+func Classify(f *round.Facts, c *round.Commit) (States, map[string]round.FirstSeen) {
+	d := &classifier{f, c, map[string]round.FirstSeen{}}
+	states := make(States, len(f.MemberIDs))
+	for _, memberID := range f.MemberIDs {
+		states[memberID] = d.classify(memberID, f.Snapshot.Peers[memberID])
+	}
+	return states, d.firstSeen
+}
+
+func (d *classifier) classify(memberID string, p *view.Peer) State {
+	assignment := p.Assignment
+	switch {
+	case assignment.Absent && d.Reaped[memberID]:
+		d.commit.Out.Forget = append(d.commit.Out.Forget, memberID)
+		return Unknown
+	case assignment.Absent:
+		return d.assignmentMissing(memberID, p)
+	case !assignment.Good():
+		return d.assignmentUnusable(memberID, p)
+	case assignment.Rec.Closed != nil:
+		return Reapable
+	case assignment.Rec.Evicted:
+		if d.confirmedGone(memberID, assignment.Version, d.TimeoutOf(memberID)+d.TakeoverDelayOf(memberID), d.Now) {
+			return Reapable
+		}
+		return Lost
+	case p.Member.Absent && p.Status.Absent:
+		if p.Member.Read < assignment.Read || p.Status.Read < assignment.Read {
+			d.commit.RequeueMemberAt(memberID, d.Now) // absent when read before the assignment proves nothing
+			return Lost
+		}
+		if d.confirmedGone(memberID, assignment.Version, d.TakeoverDelayOf(memberID), min(p.Member.Read, p.Status.Read)) {
+			return Reapable
+		}
+		return Lost
+	case p.Member.Absent || p.Status.Absent:
+		return d.partiallyDeleted(memberID, p)
+	case p.Member.Rec == nil || !p.Status.Good():
+		return Lost // edited by hand; what it has stays with it
+	case p.Status.Rec.Leaving:
+		return Leaving
+	case memberID == d.Self && d.Leaving: // what it gave itself now it would ask back as soon as it has read its status
+		return Leaving
+	}
+	return Active
+}
+
+// partiallyDeleted returns the state of a member of which one key is absent and another one is not. The end of a session
+// deletes both at once. So if a second read shows the same, somebody deleted a key by hand, and absence no longer proves that
+// the session has ended: once the other key were deleted too, the member would look gone while it goes on. It is evicted,
+// which stops it: it can no longer write its heartbeat.
+func (d *classifier) partiallyDeleted(memberID string, p *view.Peer) State {
+	there := p.Status.Read
+	if p.Status.Absent {
+		there = p.Member.Read
+	}
+	if d.confirmedGone(memberID, p.Assignment.Version, 1, there) {
+		d.evict(memberID)
+	}
+	return Lost
+}
+
+// evict has a member evicted, unless another one is, or its assignment is left out of commits.
+func (d *classifier) evict(memberID string) {
+	if d.commit.Out.Evict == "" && !d.commit.Omits(round.PartAssignment, memberID) {
+		d.commit.Out.Evict = memberID
+	}
+}
+
+// confirmedGone reports whether a member that was first seen like this some time ago may be given up:
+// it was seen so again, at the time given, long enough after the first sight.
+func (d *classifier) confirmedGone(memberID string, version int64, delay, seen time.Duration) bool {
+	first, ok := d.Memory.FirstSeenGone[memberID]
+	if !ok || first.Assignment != version || first.Delay != delay {
+		first = round.FirstSeen{At: d.Now, Assignment: version, Delay: delay}
+	}
+	d.firstSeen[memberID] = first
+	if seen >= first.At+first.Delay {
+		return true
+	}
+	d.commit.RequeueMemberAt(memberID, first.At+first.Delay)
+	return false
+}
+
+// assignmentMissing returns the state of a member whose assignment is missing although this leader did not delete it. What the
+// assignment granted may run, so nothing is granted until that is cleared up.
+func (d *classifier) assignmentMissing(memberID string, p *view.Peer) State {
+	d.commit.Block("the assignment of " + d.NodeName(memberID) + " is missing")
+	if p.Live() {
+		if p.Status.Read < p.Assignment.Read || !p.Status.Good() || p.Member.Rec == nil {
+			at := d.Now
+			if p.Status.Read >= p.Assignment.Read {
+				at += d.TakeoverDelayOf(memberID)
+			}
+			d.commit.RequeueMemberAt(memberID, at)
+			d.orphanedKeys(memberID, p)
+			return Unknown
+		}
+		d.evict(memberID)
+		return Unknown
+	}
+	if !p.Member.Absent || !p.Status.Absent {
+		d.commit.RequeueMemberAt(memberID, d.Now+d.TakeoverDelayOf(memberID))
+		d.orphanedKeys(memberID, p)
+		return Unknown
+	}
+	if d.confirmedGone(memberID, -1, d.TimeoutOf(memberID)+d.TakeoverDelayOf(memberID), d.Now) {
+		d.commit.Out.Forget = append(d.commit.Out.Forget, memberID)
+	}
+	return Unknown
+}
+
+// orphanedKeys is about a member without an assignment of which other keys are missing too, or cannot be used, so that nobody
+// knows what it holds. If the member lives, it has heard that its assignment is missing, and stops. Keys that are still there
+// when its lease must be over are deleted, whoever made them: otherwise nothing would ever be granted again.
+func (d *classifier) orphanedKeys(memberID string, p *view.Peer) {
+	const version = -2 // of no assignment, and not as for a member of whom nothing is left
+	if d.confirmedGone(memberID, version, d.TimeoutOf(memberID)+d.TakeoverDelayOf(memberID), p.Assignment.Read) {
+		d.evict(memberID)
+	}
+}
+
+// assignmentUnusable returns the state of a member whose assignment was edited by hand. The last good one is written again if
+// nothing can have happened in between. Otherwise everything is asked back that the member's status holds.
+func (d *classifier) assignmentUnusable(memberID string, p *view.Peer) State {
+	c := d.commit
+	c.Block("the assignment of " + d.NodeName(memberID) + " cannot be used")
+	assignment := p.Assignment
+	if c.Full() || c.Omits(round.PartAssignment, memberID) {
+		return Unknown // for the next commit
+	}
+	if assignment.Rec != nil && assignment.RecAt == assignment.Version-1 {
+		again := *assignment.Rec
+		c.Write(memberID, &again, 0)
+		c.Move(cluster.Decided{Step: cluster.StepRewrite, Node: again.Node}, cluster.Reason{Code: cluster.WhyEdited, Detail: "the assignment"})
+		return Unknown
+	}
+	switch {
+	case p.Live() && p.Status.Good() && p.Member.Rec != nil && p.Status.Read >= assignment.Read:
+		m := p.Member.Rec
+		fresh := &schema.Assignment{Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Granted: []schema.Granted{}}
+		fresh.Releasing = schema.AskedBack(p.Status.Rec.Holding, assignment.Version+1)
+		c.Write(memberID, fresh, 0)
+		c.Move(
+			cluster.Decided{Step: cluster.StepRewrite, Node: m.Node},
+			cluster.Reason{Code: cluster.WhyEdited, Detail: "the assignment was lost"},
+		)
+	case p.Member.Absent && p.Status.Absent:
+		// It may have been marked as evicted: the longest lease has to be over.
+		if d.confirmedGone(memberID, assignment.Version, d.TimeoutOf(memberID)+d.TakeoverDelayOf(memberID), d.Now) {
+			return Reapable
+		}
+	default:
+		c.RequeueMemberAt(memberID, d.Now+d.TakeoverDelayOf(memberID))
+	}
+	return Unknown
+}

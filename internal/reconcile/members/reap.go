@@ -1,0 +1,86 @@
+package members
+
+import (
+	"maps"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// Reap deletes the assignments of members of which nothing can run, as far as one commit goes, and returns the states of all
+// members after that.
+func Reap(f *round.Facts, m States, pending round.PendingRuns, c *round.Commit) States {
+	next := maps.Clone(m)
+	for _, memberID := range f.MemberIDs {
+		p := f.Snapshot.Peers[memberID]
+		switch {
+		case m[memberID] != Reapable:
+		case c.Full():
+			next[memberID] = Lost // for the next commit
+		case pending.KeepsAssignment(p.Assignment.Rec):
+			next[memberID] = AwaitingRuns
+			closeAwaiting(f, memberID, p, pending, c)
+		default:
+			c.Write(memberID, nil, 0)
+			if p.Completions.Rec != nil && !p.Completions.Absent {
+				c.Extra++
+			}
+			why := departureOf(p)
+			c.Move(cluster.Decided{Step: cluster.StepReap, Node: f.NodeName(memberID)}, why)
+			if p.Assignment.Rec != nil {
+				c.Free(p.Assignment.Rec.Node, p.Assignment.Rec.Granted, p.Assignment.Rec.Releasing, why)
+			}
+		}
+	}
+	return next
+}
+
+// closeAwaiting takes everything that does not await its agenda out of the assignment of a member of which nothing runs. It closes
+// the assignment: no later leader has to find out again that nothing runs, or to wait for the node to come back.
+func closeAwaiting(f *round.Facts, memberID string, p *view.Peer, pending round.PendingRuns, c *round.Commit) {
+	assignment := *p.Assignment.Rec
+	granted, freed := schema.Split(assignment.Granted, func(slot cluster.Slot, _ *schema.Granted) bool { return pending.Keeps(slot) })
+	releasing, returned := schema.Split(assignment.Releasing, func(slot cluster.Slot, _ *schema.Releasing) bool { return pending.Keeps(slot) })
+	assignment.Granted, assignment.Releasing = round.NonNil(granted), round.NonNil(releasing)
+	for h := range assignment.Ranges() {
+		task, _ := cluster.SplitRun(h.Task)
+		c.Out.Unplaced[task] = cluster.Reason{Code: cluster.WhyWaiting, Node: assignment.Node,
+			Detail: "what it says of the end of " + h.Task + " is kept until the agenda of " + task + " can be read and written"}
+	}
+	if len(freed)+len(returned) == 0 {
+		return
+	}
+	closed := schema.Closed{By: f.Self, Cause: schema.CauseLost}
+	switch {
+	case assignment.Closed != nil:
+		closed = *assignment.Closed
+		closed.StartedLast60s = nil // they are suspected in this commit
+	case assignment.Evicted:
+		closed.Cause = "evicted"
+	}
+	why := departureOf(p)
+	closed.Clean = true
+	assignment.Closed = &closed
+	c.Write(memberID, &assignment, 0)
+	c.Free(assignment.Node, freed, returned, why)
+}
+
+// departureOf says why a member's slots are free.
+func departureOf(p *view.Peer) cluster.Reason {
+	why := cluster.Reason{Code: cluster.WhyLost}
+	if assignment := p.Assignment.Rec; assignment != nil {
+		why.Node = assignment.Node
+		switch {
+		case assignment.Evicted:
+			why.Code = cluster.WhyEvicted
+		case assignment.Closed == nil || assignment.Closed.Cause == schema.CauseLost:
+		case assignment.Closed.Clean:
+			why.Code = cluster.WhyLeft
+		default:
+			why.Detail = assignment.Closed.Cause
+		}
+	}
+	return why
+}

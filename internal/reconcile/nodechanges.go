@@ -1,0 +1,68 @@
+package reconcile
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/placement"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// A cluster in which nothing runs waits for a moment without a node that comes before it begins, as the first would be
+// given everything; for a longer one (GatherMany) where there are several; and this long at most.
+const (
+	gatherOne = round.Quiet
+	maxGather = 5 * time.Second
+)
+
+// nextChanges takes in which nodes there are, and reports whether they come and go so fast that moves for comfort wait.
+func nextChanges(b round.NodeChanges, p *placement.Placement, c *round.Commit) (next round.NodeChanges, hold bool) {
+	var live []string
+	for n, memberID := range p.Nodes {
+		if !p.In.Nodes[n].Gone {
+			live = append(live, memberID)
+		}
+	}
+	switch nodes := strings.Join(live, " "); {
+	case b.Nodes == "": // a new leader
+		b.Nodes, b.Changed = nodes, p.Now-max(round.Quiet, round.GatherMany)
+	case nodes != b.Nodes:
+		if p.Now < b.Changed+round.Quiet && b.Held == 0 {
+			b.Held = p.Now
+		}
+		b.Nodes, b.Changed = nodes, p.Now
+	}
+	if b.Held == 0 {
+		return b, false
+	}
+	until := min(b.Changed+round.Quiet, b.Held+round.MaxHold)
+	if p.Now < until {
+		c.RequeueAt(until)
+		return b, true
+	}
+	b.Held = 0
+	return b, false
+}
+
+// gather reports whether grants wait for more nodes to come.
+func gather(b round.NodeChanges, p *placement.Placement, free [][]schema.Granted, c *round.Commit) (next round.NodeChanges, wait bool) {
+	if !slices.ContainsFunc(free, func(list []schema.Granted) bool { return len(list) > 0 }) || p.AnythingGranted() {
+		b.Gathers = 0
+		return b, false
+	}
+	if b.Gathers == 0 {
+		b.Gathers = p.Now
+	}
+	moment := gatherOne
+	if len(p.Nodes) > 1 {
+		moment = round.GatherMany
+	}
+	until := min(max(p.Began, b.Changed)+moment, b.Gathers+maxGather)
+	if p.Now >= until {
+		return b, false
+	}
+	c.RequeueAt(until)
+	return b, true
+}

@@ -1,0 +1,315 @@
+package placement
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"runtime/debug"
+	"slices"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/members"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// Placement is the plan: which node should have each slot, and what it was made from.
+type Placement struct {
+	*round.Facts
+	Members members.States
+	Tasks   []string       // sorted
+	Nodes   []string       // MemberIDs in the order of the plan's nodes
+	Rank    map[string]int // task → row
+	In      planner.Input  // what the plan is made from
+	Target  planner.Plan   // by tasks and nodes
+}
+
+// Constraints are what the stages before the plan have found out that binds it.
+type Constraints struct {
+	Invalid map[string]map[cluster.Slot]cluster.Reason // grants that must not be, by member
+	// Going are slots that operators asked to be moved and that are still to go to another node, and Arrived those that are there.
+	Going, Arrived map[cluster.Slot]schema.MoveRequest
+	Withheld       map[cluster.Slot]bool // not to be placed
+	Avoids         map[cluster.Slot]round.Avoid
+}
+
+// Make asks the planner for a target, with the members that take work as nodes, and those that are
+// gone and whose slots cannot be given away yet.
+func Make(f *round.Facts, m members.States, bound Constraints, c *round.Commit) *Placement {
+	p := &Placement{Facts: f, Members: m, Tasks: slices.Sorted(maps.Keys(f.Specs))}
+	p.In.Leader = p.Snapshot.LeaderPolicy()
+	p.Rank = make(map[string]int, len(p.Tasks))
+	for t, name := range p.Tasks {
+		p.Rank[name] = t
+	}
+	byName := p.addNodes(c)
+	for _, name := range p.Tasks {
+		spec := p.Specs[name]
+		task := planner.Task{Spec: spec, Current: slices.Repeat([]int32{planner.Nobody}, spec.WorkerNum), Token: make([]int64, spec.WorkerNum)}
+		if spec.Paused {
+			task.Withheld = slices.Repeat([]bool{true}, spec.WorkerNum)
+		}
+		p.withholdEnded(&task, name)
+		p.In.Tasks = append(p.In.Tasks, task)
+	}
+	p.addOwners(byName, bound.Invalid)
+	p.addRequestedMoves(byName, bound)
+	p.addFailed()
+	p.withhold(bound.Withheld)
+	p.goOn(p.Memory.Toward, byName)
+	p.Target, c.Out.PlanFault = p.makePlans()
+	p.avoidFailures(bound.Avoids)
+	p.keepFailed()
+	p.keepRuns(bound.Avoids)
+	return p
+}
+
+// withhold leaves slots out that are not to be placed.
+func (p *Placement) withhold(slots map[cluster.Slot]bool) {
+	for slot := range slots {
+		t := &p.In.Tasks[p.Rank[slot.Task]]
+		if t.Withheld == nil {
+			t.Withheld = make([]bool, t.Spec.WorkerNum)
+		}
+		t.Withheld[slot.Index], t.Current[slot.Index] = true, planner.Nobody
+	}
+}
+
+// withholdEnded leaves out the slots of a run that have ended.
+func (p *Placement) withholdEnded(task *planner.Task, name string) {
+	r := p.Snapshot.Run(name)
+	if r == nil || len(r.Done) == 0 && len(r.Failed) == 0 {
+		return
+	}
+	if task.Withheld == nil {
+		task.Withheld = make([]bool, task.Spec.WorkerNum)
+	}
+	for index := range task.Withheld {
+		task.Withheld[index] = task.Withheld[index] || r.Finished(index)
+	}
+}
+
+// makePlans makes the plan in two steps: first for the tasks that run for ever, then for runs in the room that is left. Runs
+// come and go, and no other worker is to move for one.
+func (p *Placement) makePlans() (planner.Plan, *round.PlanFault) {
+	var rows []int // of tasks that run for ever
+	forEver := planner.Input{Nodes: p.In.Nodes, Leader: p.In.Leader}
+	for t, name := range p.Tasks {
+		if !round.IsRun(name) {
+			rows = append(rows, t)
+			forEver.Tasks = append(forEver.Tasks, p.In.Tasks[t])
+		}
+	}
+	if len(rows) == len(p.Tasks) {
+		return makePlan(p.Planner, p.In)
+	}
+	first, fault := makePlan(p.Planner, forEver)
+	around := p.In
+	around.Tasks = slices.Clone(around.Tasks)
+	for i, t := range rows {
+		around.Tasks[t].Current, around.Tasks[t].Fixed = first.Target[i], true
+	}
+	full := fillUp(&around)
+	plan, later := makePlan(p.Planner, around)
+	for t, name := range p.Tasks {
+		if plan.Unplaced[t].Code == cluster.WhyCordoned && slices.ContainsFunc(full, func(n int) bool { return p.MayRun(n, name) }) {
+			plan.Unplaced[t] = cluster.Reason{Code: cluster.WhyFull}
+		}
+	}
+	for i, t := range rows {
+		plan.Target[t], plan.Unplaced[t] = first.Target[i], first.Unplaced[i]
+	}
+	for _, m := range first.Moves {
+		m.Task = rows[m.Task]
+		plan.Moves = append(plan.Moves, m)
+	}
+	slices.SortStableFunc(plan.Moves, func(a, b planner.Move) int {
+		return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Slot, b.Slot))
+	})
+	return plan, cmp.Or(later, fault)
+}
+
+// fillUp finds the nodes on which the fixed slots leave no room for the workers of runs that are there. It raises their capacity
+// to what both take, so that no worker of a run loses its place, and cordons them, so that nothing new comes. It returns them.
+func fillUp(in *planner.Input) (full []int) {
+	load := make([]int, len(in.Nodes))
+	for t := range in.Tasks {
+		for _, n := range in.Tasks[t].Current {
+			if n != planner.Nobody {
+				load[n] += in.Tasks[t].Spec.Cost()
+			}
+		}
+	}
+	in.Nodes = slices.Clone(in.Nodes)
+	for n := range in.Nodes {
+		node := &in.Nodes[n]
+		if node.Capacity > 0 && load[n] > node.Capacity && !node.Gone {
+			if !node.Cordoned && !node.Draining {
+				full = append(full, n)
+			}
+			node.Capacity, node.Cordoned = load[n], true
+		}
+	}
+	return full
+}
+
+// makePlan asks the planner. If that panics it returns a fallback plan and the fault: a fault in the planner must not stop the
+// cluster.
+func makePlan(make func(planner.Input) planner.Plan, in planner.Input) (plan planner.Plan, fault *round.PlanFault) {
+	defer func() {
+		if r := recover(); r != nil {
+			fault = &round.PlanFault{Error: fmt.Sprint(r), Stack: string(debug.Stack()), Input: in}
+			plan = planner.Fallback(in)
+		}
+	}()
+	if make != nil {
+		return make(in), nil
+	}
+	return planner.Make(in), nil
+}
+
+// addNodes adds the nodes of the plan, and returns them by name.
+func (p *Placement) addNodes(c *round.Commit) (byName map[string]int32) {
+	for _, memberID := range p.MemberIDs {
+		state := p.Members[memberID]
+		waits := state == members.Lost && p.Snapshot.Peers[memberID].Assignment.Rec != nil && !p.Members.IsBack(p.Facts, memberID)
+		if state == members.Active || waits {
+			p.Nodes = append(p.Nodes, memberID)
+		}
+	}
+	slices.SortFunc(p.Nodes, func(a, b string) int {
+		return cmp.Or(cmp.Compare(p.NodeName(a), p.NodeName(b)), cmp.Compare(a, b))
+	})
+	byName = make(map[string]int32, len(p.Nodes))
+	for n, memberID := range p.Nodes {
+		p.In.Nodes = append(p.In.Nodes, p.node(memberID, c))
+		if p.Members[memberID] == members.Active {
+			byName[p.In.Nodes[n].Name] = int32(n)
+		}
+	}
+	return byName
+}
+
+// node describes a member to the planner.
+func (p *Placement) node(memberID string, c *round.Commit) planner.Node {
+	node := planner.Node{Name: p.NodeName(memberID), Leader: memberID == p.Self, Gone: p.Members[memberID] == members.Lost}
+	m := p.Snapshot.Peers[memberID].Member.Rec
+	if m == nil {
+		return node
+	}
+	node.Works, node.Weight, node.Capacity = m.Works, m.Weight, m.Capacity
+	node.Labels = cluster.Labels{cluster.LabelNode: m.Node, cluster.LabelHost: m.Host}
+	maps.Copy(node.Labels, p.Snapshot.Labels(m))
+	mark := p.Snapshot.Mark(m.Node)
+	node.Cordoned, node.Draining = mark.Cordoned, mark.Drain != nil || c.Quarantined(p.Facts, memberID)
+	return node
+}
+
+// addOwners tells the planner who has each slot. What a node of the same name had before it
+// came back counts as its own.
+func (p *Placement) addOwners(byName map[string]int32, invalid map[string]map[cluster.Slot]cluster.Reason) {
+	gone := map[string]int32{}
+	for n, memberID := range p.Nodes {
+		if p.In.Nodes[n].Gone {
+			gone[memberID] = int32(n)
+		}
+	}
+	for _, memberID := range p.MemberIDs {
+		rec := p.Snapshot.Peers[memberID].Assignment.Rec
+		if rec == nil || p.Members[memberID] == members.Leaving {
+			continue
+		}
+		n, known := byName[rec.Node]
+		if g, is := gone[memberID]; is {
+			n, known = g, true
+		}
+		if !known {
+			continue
+		}
+		for i := range rec.Granted {
+			p.own(&rec.Granted[i], n, p.Members[memberID] == members.Active, invalid[memberID])
+		}
+		for i := range rec.Releasing {
+			if h := &rec.Releasing[i]; p.Members[memberID] == members.Lost || round.OfResize(h) {
+				p.own(h, n, p.Members[memberID] == members.Active, invalid[memberID])
+			}
+		}
+	}
+}
+
+// addRequestedMoves counts slots that are to go to another node as that node's already: the plan then keeps them
+// there like all others, and makes up for it elsewhere.
+func (p *Placement) addRequestedMoves(byName map[string]int32, bound Constraints) {
+	for slot, o := range bound.Going {
+		t, known := p.Rank[slot.Task]
+		n, there := byName[o.To]
+		if !known || !there || p.In.Nodes[n].Cordoned || p.In.Nodes[n].Draining {
+			continue
+		}
+		task := &p.In.Tasks[t]
+		if slot.Index >= len(task.Current) || task.Withheld != nil && task.Withheld[slot.Index] {
+			continue
+		}
+		task.Current[slot.Index], task.Token[slot.Index] = n, pinned
+	}
+	for slot := range bound.Arrived {
+		if t, known := p.Rank[slot.Task]; known && slot.Index < len(p.In.Tasks[t].Token) {
+			p.In.Tasks[t].Token[slot.Index] = pinned
+		}
+	}
+}
+
+// addFailed has others of their task leave a node before those that have failed for good on it: where such a slot goes it is
+// tried again, which nobody has asked for.
+func (p *Placement) addFailed() {
+	p.failedForGood(func(t int, slot cluster.Slot) { p.In.Tasks[t].Token[slot.Index] = pinned })
+}
+
+// pinned, in place of the token of its grant, keeps a slot there that was moved to a node on request: others leave it first.
+const pinned = 0
+
+// own makes slots a node's; those of a member at work outrank those of one that is gone.
+func (p *Placement) own(entry schema.Entry, n int32, outranks bool, invalid map[cluster.Slot]cluster.Reason) {
+	h := entry.Range()
+	t, known := p.Rank[h.Task]
+	if g, granted := entry.(*schema.Granted); !known || granted && !p.SameWork(g) || p.In.Tasks[t].Spec.Paused {
+		return
+	}
+	owner := p.In.Tasks[t].Current
+	held := p.In.Tasks[t].Withheld
+	for _, index := range h.Slots {
+		if _, is := invalid[cluster.Slot{Task: h.Task, Index: index}]; is {
+			continue
+		}
+		if index < len(owner) && (held == nil || !held[index]) && (owner[index] == planner.Nobody || outranks) {
+			owner[index], p.In.Tasks[t].Token[index] = n, h.Token
+		}
+	}
+}
+
+// TargetOf returns the node that should have a slot, planner.Nobody if none.
+func (p *Placement) TargetOf(slot cluster.Slot) int32 {
+	t, known := p.Rank[slot.Task]
+	if !known || slot.Index >= len(p.Target.Target[t]) {
+		return planner.Nobody
+	}
+	return p.Target.Target[t][slot.Index]
+}
+
+// TargetName returns the name of the node that should have a slot, "" if none.
+func (p *Placement) TargetName(slot cluster.Slot) string {
+	if n := p.TargetOf(slot); n != planner.Nobody {
+		return p.In.Nodes[n].Name
+	}
+	return ""
+}
+
+// MayRun reports whether a node can be given a slot of a task at all.
+func (p *Placement) MayRun(n int, task string) bool {
+	node := &p.In.Nodes[n]
+	if node.Gone || node.Cordoned || node.Draining || p.In.Leader == cluster.LeaderNone && node.Leader && len(p.Nodes) > 1 {
+		return false
+	}
+	return planner.Fits(node, p.Specs[task]).Code == ""
+}

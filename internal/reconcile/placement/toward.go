@@ -1,0 +1,65 @@
+package placement
+
+import (
+	"slices"
+
+	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
+)
+
+// goOn gives the planner the plan that is being carried out. In it, slots have no place whose node is no longer there.
+func (p *Placement) goOn(plan round.Toward, byName map[string]int32) {
+	if plan.Places == nil {
+		return
+	}
+	now, same := make([]int32, len(plan.Nodes)), true // by node of that plan: the node of this one
+	for i, name := range plan.Nodes {
+		n, there := byName[name]
+		if !there {
+			n = planner.Nobody
+		}
+		now[i], same = n, same && n == int32(i)
+	}
+	for t, name := range p.Tasks {
+		places, known := plan.Places[name]
+		if known && !same {
+			places = slices.Clone(places)
+			for i, n := range places {
+				if n != planner.Nobody {
+					places[i] = now[n]
+				}
+			}
+		}
+		p.In.Tasks[t].InProgress = places
+	}
+}
+
+// Toward returns the plan until it is carried out. Runs have no part in it: they are placed beside the others each time, and
+// nobody moves for their balance.
+func (p *Placement) Toward() round.Toward {
+	if !p.underWay() {
+		return round.Toward{}
+	}
+	plan := round.Toward{Nodes: make([]string, len(p.In.Nodes)), Places: make(map[string][]int32, len(p.Tasks))}
+	for n := range p.In.Nodes {
+		if !p.In.Nodes[n].Gone {
+			plan.Nodes[n] = p.In.Nodes[n].Name
+		}
+	}
+	for t, name := range p.Tasks {
+		if !round.IsRun(name) {
+			plan.Places[name] = p.Target.Target[t]
+		}
+	}
+	return plan
+}
+
+// underWay reports whether the plan has a slot elsewhere than it is now.
+func (p *Placement) underWay() bool {
+	for t, name := range p.Tasks {
+		if !round.IsRun(name) && !slices.Equal(p.In.Tasks[t].Current, p.Target.Target[t]) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,197 @@
+package reconcile
+
+import (
+	"slices"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/placement"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// releaseEntry are slots that are asked back for the same reason, and who is to have them.
+type releaseEntry struct {
+	schema.Releasing
+	to string
+}
+
+// releaseWriter takes slots out of assignments.
+type releaseWriter struct {
+	*placement.Placement
+	barriers barriers
+	pending  round.PendingRuns
+	releases releases
+	commit   *round.Commit
+}
+
+// release takes slots out of assignments: it asks them back from members that should not have them,
+// frees those that were given back, and lists those that a hand took out while they ran. Nobody has to agree to
+// that, so it is always valid.
+func release(s *Survey, p *placement.Placement, asked releases, c *round.Commit) {
+	d := &releaseWriter{p, s.Barriers, s.pending, asked, c}
+	for _, memberID := range d.MemberIDs {
+		if !d.Members.Live(memberID) {
+			continue
+		}
+		if c.Full() {
+			return
+		}
+		if c.Omits(round.PartAssignment, memberID) {
+			continue
+		}
+		p := d.Snapshot.Peers[memberID]
+		assignment, version := *p.Assignment.Rec, p.Assignment.Version+1
+		freed, kept := schema.Split(assignment.Releasing, func(slot cluster.Slot, h *schema.Releasing) bool {
+			return d.Stopped(memberID, slot, h) && !d.barriers.keeps(d.Facts, d.Members, memberID, h) && !d.pending.Keeps(slot)
+		})
+		assignment.Releasing = round.NonNil(kept)
+		asked, changed := d.askFor(memberID, &assignment, version)
+		adopted := assignment.Adopt(p.Status.Rec.Holding, version)
+		if len(freed) == 0 && len(asked) == 0 && len(adopted) == 0 && !changed {
+			continue
+		}
+		const reason = 120 // bytes that an entry takes more when it is asked back
+		c.Write(memberID, &assignment, reason*(len(asked)+2*len(adopted)))
+		for _, h := range adopted {
+			c.Move(cluster.Decided{Step: cluster.StepRelease, Task: h.Task, Slots: h.Slots, Node: assignment.Node, Token: h.Token}, *h.Why)
+		}
+		for _, e := range asked {
+			c.Move(cluster.Decided{Step: cluster.StepRelease, Task: e.Task, Slots: e.Slots, Node: assignment.Node, To: e.to, Token: e.Token}, *e.Why)
+		}
+		for _, h := range freed {
+			why := cluster.Reason{Code: cluster.WhyUnlisted, Node: assignment.Node} // unless its entry says more
+			if h.Why != nil {
+				why = *h.Why
+			}
+			c.Move(cluster.Decided{Step: cluster.StepFree, Task: h.Task, Slots: h.Slots, Node: assignment.Node, Token: h.Token}, why)
+			c.SetFreed(&h.SlotRange, why)
+		}
+	}
+}
+
+// askFor asks slots of an assignment back: it moves them from granted to releasing. It gives the other slots their tasks' present
+// specs. It returns what it asks back, and whether specs have changed.
+//
+// If the assignment would become too large, it keeps the specs that it had. If it still would, fewer entries are asked back, and
+// the rest when there is room. Entries that are asked back as a whole go first, since they take less.
+func (d *releaseWriter) askFor(memberID string, assignment *schema.Assignment, version int64) (asked []releaseEntry, changed bool) {
+	granted, kept, asks := assignment.Granted, assignment.Releasing, d.releases[memberID]
+	whole, part := toAskFor(granted, asks)
+	entries := slices.Concat(whole, part)
+	for refreshed, most := true, len(entries); ; {
+		var back []schema.Granted
+		stay := granted
+		if most > 0 {
+			picked := map[*schema.Granted]bool{}
+			for _, h := range entries[:most] {
+				picked[h] = true
+			}
+			back, stay = schema.Split(granted, func(slot cluster.Slot, h *schema.Granted) bool {
+				_, back := asks[slot]
+				return back && picked[h]
+			})
+		}
+		changed = false
+		if refreshed {
+			stay, changed = d.refresh(stay)
+		}
+		asked = d.releaseEntries(asks, back, version)
+		assignment.Granted, assignment.Releasing = round.NonNil(stay), slices.Clone(kept)
+		for i := range asked {
+			assignment.Releasing = append(assignment.Releasing, asked[i].Releasing)
+		}
+		assignment.Releasing = round.NonNil(assignment.Releasing)
+		switch {
+		case most == 0 && !changed || d.fitsAssignment(memberID, assignment, changed):
+			return asked, changed
+		case changed:
+			d.commit.Out.Full = append(d.commit.Out.Full, assignment.Node)
+			refreshed = false
+		default:
+			most /= 2
+		}
+	}
+}
+
+// toAskFor returns the entries of which slots are to be asked back, all of them or some.
+func toAskFor(granted []schema.Granted, asks map[cluster.Slot]handover) (whole, part []*schema.Granted) {
+	if len(asks) == 0 {
+		return nil, nil
+	}
+	for i := range granted {
+		h, n := &granted[i], 0
+		for _, index := range h.Slots {
+			if _, back := asks[cluster.Slot{Task: h.Task, Index: index}]; back {
+				n++
+			}
+		}
+		switch {
+		case n == len(h.Slots):
+			whole = append(whole, h)
+		case n > 0:
+			part = append(part, h)
+		}
+	}
+	return whole, part
+}
+
+// fitsAssignment reports whether an assignment is within its bound. What is far from it is not measured.
+func (d *releaseWriter) fitsAssignment(memberID string, assignment *schema.Assignment, changed bool) bool {
+	rough := schema.Rough(assignment.Granted) + schema.Rough(assignment.Releasing)
+	if changed {
+		for i := range assignment.Granted {
+			rough += d.commit.SizeOf(&assignment.Granted[i])
+		}
+	}
+	if d.Snapshot.Peers[memberID].Assignment.Size+rough < schema.MaxAssignment {
+		return true
+	}
+	return schema.Size(assignment) <= schema.MaxAssignment
+}
+
+// releaseEntries makes the entries of slots that are asked back, those that are asked back for the same
+// reason together.
+func (d *releaseWriter) releaseEntries(asks map[cluster.Slot]handover, back []schema.Granted, version int64) (list []releaseEntry) {
+	var made []handover
+	for _, h := range back {
+		first := len(list)
+		for _, index := range h.Slots {
+			a := asks[cluster.Slot{Task: h.Task, Index: index}]
+			at := first
+			for at < len(list) && made[at] != a {
+				at++
+			}
+			if at == len(list) {
+				why := a.why
+				why.Detail = schema.Cut(why.Detail, schema.ShortError)
+				entry := schema.Releasing{SlotRange: h.SlotRange, Version: version, Why: &why}
+				entry.Slots = nil
+				if count, known := h.WorkerCount(); known {
+					entry.Count = &count
+				}
+				list = append(list, releaseEntry{entry, a.to})
+				made = append(made, a)
+			}
+			list[at].Slots = append(list[at].Slots, index)
+		}
+	}
+	return list
+}
+
+// refresh gives grants their task's present spec. The count that their workers know stays. The list is copied if an entry
+// changes.
+func (d *releaseWriter) refresh(list []schema.Granted) (fresh []schema.Granted, changed bool) {
+	for i := range list {
+		t, known := d.Rank[list[i].Task]
+		if !known || *list[i].Spec == d.In.Tasks[t].Spec {
+			continue
+		}
+		if !changed {
+			list, changed = slices.Clone(list), true
+		}
+		count, _ := list[i].WorkerCount()
+		spec := d.In.Tasks[t].Spec
+		list[i].Count, list[i].Spec = &count, &spec
+	}
+	return list, changed
+}

@@ -1,0 +1,258 @@
+package round
+
+import (
+	"iter"
+	"slices"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// Facts are what a decision goes by, and no stage changes: the world, with the runs that this decision has brought up to
+// date.
+type Facts struct {
+	World
+	MemberIDs []string // of all members, sorted
+	Specs     map[string]cluster.TaskSpec
+}
+
+// FirstToken returns the first token to give. The epoch tells it; but should the service lose what it
+// had committed, tokens still rise above all that anybody remembers.
+func (f *Facts) FirstToken() int64 {
+	next := f.NextToken
+	if rec := f.Snapshot.Epoch.Rec; rec != nil {
+		next = max(next, rec.NextToken)
+	}
+	learn := func(token int64) {
+		if schema.PlausibleToken(token) {
+			next = max(next, token+1)
+		}
+	}
+	for _, p := range f.Snapshot.Peers {
+		if rec := p.Assignment.Rec; rec != nil {
+			for h := range rec.Ranges() {
+				learn(h.Token)
+			}
+		}
+		if rec := p.Status.Rec; rec != nil {
+			for i := range rec.Holding {
+				learn(rec.Holding[i].Token)
+			}
+			learn(rec.Above)
+		}
+	}
+	return next
+}
+
+// NodeName returns the name of a member's node, or its MemberID where nobody knows it.
+func (f *Facts) NodeName(memberID string) string {
+	if p := f.Snapshot.Peers[memberID]; p != nil {
+		if p.Assignment.Rec != nil {
+			return p.Assignment.Rec.Node
+		}
+		if p.Member.Rec != nil {
+			return p.Member.Rec.Node
+		}
+	}
+	return memberID
+}
+
+// TakeoverDelayOf returns that of a member.
+func (f *Facts) TakeoverDelayOf(memberID string) time.Duration {
+	if f.TakeoverDelay == coord.OwnTimeout {
+		return f.TimeoutOf(memberID)
+	}
+	return f.TakeoverDelay
+}
+
+// TimeoutOf returns the session timeout of a member, the longest known where its own is not.
+func (f *Facts) TimeoutOf(memberID string) time.Duration {
+	p := f.Snapshot.Peers[memberID]
+	if p.Assignment.Rec != nil && p.Assignment.Rec.SessionTimeout > 0 {
+		return time.Duration(p.Assignment.Rec.SessionTimeout)
+	}
+	if p.Member.Rec != nil && p.Member.Rec.SessionTimeout > 0 {
+		return time.Duration(p.Member.Rec.SessionTimeout)
+	}
+	longest := f.Timeout
+	for _, p := range f.Snapshot.Peers {
+		if p.Assignment.Rec != nil {
+			longest = max(longest, time.Duration(p.Assignment.Rec.SessionTimeout))
+		}
+		if p.Member.Rec != nil {
+			longest = max(longest, time.Duration(p.Member.Rec.SessionTimeout))
+		}
+	}
+	return longest
+}
+
+// Draining reports whether a member that is to leave is so because of a drain.
+func (f *Facts) Draining(memberID string) bool {
+	p := f.Snapshot.Peers[memberID]
+	return f.Snapshot.Mark(f.NodeName(memberID)).Drain != nil && (p.Status.Rec == nil || !p.Status.Rec.Leaving)
+}
+
+// MovesNow reports whether an operator asked that nothing waits for a member that is gone.
+func (f *Facts) MovesNow(memberID string) bool {
+	rec := f.Snapshot.Requests.Rec
+	return rec != nil && !f.Snapshot.Requests.Absent && slices.Contains(rec.MoveNow, memberID)
+}
+
+// ToRestart returns which slots of a grant an operator asked to be started again, nil for none.
+func (f *Facts) ToRestart(h *schema.Granted) cluster.Indexes {
+	rec := f.Snapshot.Requests.Rec
+	if rec == nil || f.Snapshot.Requests.Absent {
+		return nil
+	}
+	for _, r := range rec.Restart {
+		if r.Task == h.Task && r.Token == h.Token {
+			return r.Slots
+		}
+	}
+	return nil
+}
+
+// StillGranted returns which slots of a grant are still granted under its token.
+func (f *Facts) StillGranted(h schema.SlotRange) (left cluster.Indexes) {
+	for _, memberID := range f.MemberIDs {
+		if rec := f.Snapshot.Peers[memberID].Assignment.Rec; rec != nil {
+			for _, g := range rec.Granted {
+				if g.Task == h.Task && g.Token == h.Token {
+					for _, index := range h.Slots {
+						if g.Slots.Contains(index) {
+							left = append(left, index)
+						}
+					}
+				}
+			}
+		}
+	}
+	slices.Sort(left)
+	return left
+}
+
+// IsGranted reports whether an assignment grants a slot: it is on probation where it is.
+func (f *Facts) IsGranted(slot cluster.Slot) bool {
+	return slices.ContainsFunc(f.MemberIDs, func(memberID string) bool {
+		assignment := f.Snapshot.Peers[memberID].Assignment.Rec
+		return assignment != nil && schema.Find(assignment.Granted, slot) != nil
+	})
+}
+
+// AnythingGranted reports whether any assignment lists a slot, also of members that are being reaped.
+func (f *Facts) AnythingGranted() bool {
+	for _, p := range f.Snapshot.Peers {
+		if rec := p.Assignment.Rec; rec != nil && len(rec.Granted)+len(rec.Releasing) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Lists reports whether an assignment lists slots of a run.
+func (f *Facts) Lists(run string) bool {
+	for _, p := range f.Snapshot.Peers {
+		if rec := p.Assignment.Rec; rec != nil && rec.ListsTask(func(task string) bool { return task == run }) {
+			return true
+		}
+	}
+	return false
+}
+
+// Mentions reports whether an assignment lists slots of a run, or a member has recorded the end of some.
+func (f *Facts) Mentions(run string) bool {
+	for _, p := range f.Snapshot.Peers {
+		if rec := p.Completions.Rec; rec != nil && slices.ContainsFunc(rec.Slots, func(o schema.Completion) bool { return o.Task == run }) {
+			return true
+		}
+	}
+	return f.Lists(run)
+}
+
+// Entries yields the entries of an assignment, and then what its member holds, if it is live, and the assignment does not
+// list.
+func (f *Facts) Entries(memberID string, assignment *schema.Assignment) iter.Seq[schema.Entry] {
+	return func(yield func(schema.Entry) bool) {
+		for e := range assignment.Entries() {
+			if !yield(e) {
+				return
+			}
+		}
+		p := f.Snapshot.Peers[memberID]
+		if !p.Live() || p.Status.Rec == nil {
+			return
+		}
+		unlisted := assignment.Unlisted(p.Status.Rec.Holding)
+		for i := range unlisted {
+			if !yield(&unlisted[i]) {
+				return
+			}
+		}
+	}
+}
+
+// Stopped reports whether a member that was asked to give a slot back has confirmed since that it does not hold it.
+func (f *Facts) Stopped(memberID string, slot cluster.Slot, h *schema.Releasing) bool {
+	status := f.Snapshot.Peers[memberID].Status.Rec
+	return status.Applied >= h.Version && schema.Find(status.Holding, slot) == nil
+}
+
+// IsStuck reports whether a member says that its worker of a slot does not stop.
+func (f *Facts) IsStuck(memberID string, slot cluster.Slot) bool {
+	for _, w := range f.Snapshot.Peers[memberID].Status.Rec.Workers {
+		if w.Slot == slot {
+			return w.State == cluster.WorkerStuck
+		}
+	}
+	return false
+}
+
+// SameWork reports whether a grant is of the work that the task has now.
+func (f *Facts) SameWork(h *schema.Granted) bool {
+	return h.Spec == nil || cluster.WorkName(h.Spec.WorkName) == cluster.WorkName(f.Specs[h.Task].WorkName)
+}
+
+// IsRun reports whether a task of the plan is a run, which ends, and not a task that runs for ever.
+func IsRun(task string) bool {
+	_, run := cluster.SplitRun(task)
+	return run != ""
+}
+
+// Generation returns that of a task, or of the task of a run.
+func (f *Facts) Generation(name string) int64 {
+	if rec := f.Snapshot.Declared(name).Rec; rec != nil {
+		return rec.Generation
+	}
+	return 0
+}
+
+// OtherCount reports whether the workers of an entry are told another count than those that are granted now.
+// Where the record does not say what they are told, it may be another one. Runs keep the count they began with.
+func (f *Facts) OtherCount(h schema.Entry) bool {
+	task := h.Range().Task
+	spec, known := f.Specs[task]
+	if !known || IsRun(task) {
+		return false
+	}
+	count, known := h.WorkerCount()
+	return !known || count != spec.Count()
+}
+
+// OfResize reports whether an entry was asked back for another count.
+func OfResize(h *schema.Releasing) bool { return h.Why != nil && h.Why.Code == cluster.WhyResized }
+
+// PendingRuns are the tasks whose agendas cannot be read, or are not written this time.
+type PendingRuns map[string]bool
+
+// Keeps reports whether a slot must stay in its assignment for that: what its member says of its end would be lost.
+func (p PendingRuns) Keeps(slot cluster.Slot) bool {
+	task, run := cluster.SplitRun(slot.Task)
+	return run != "" && p[task]
+}
+
+// KeepsAssignment reports the same of a whole assignment.
+func (p PendingRuns) KeepsAssignment(assignment *schema.Assignment) bool {
+	return assignment != nil && assignment.ListsTask(func(task string) bool { return p.Keeps(cluster.Slot{Task: task}) })
+}

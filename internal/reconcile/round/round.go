@@ -1,0 +1,125 @@
+package round
+
+import (
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// MaxAssignments bounds the assignments of one commit.
+const MaxAssignments = 90
+
+// World is what a leader decides from: values only.
+type World struct {
+	Snapshot *view.Snapshot
+	Self     string        // the leader's MemberID
+	Leaving  bool          // the leader leaves; it knows that before its status says so
+	Now      time.Duration // lease clock
+	WallNow  time.Time     // for schedules
+	Began    time.Duration // when this leader began to lead
+	// TakeoverDelay is that of the service, coord.OwnTimeout for the lost member's session timeout.
+	TakeoverDelay  time.Duration
+	Timeout        time.Duration // the leader's session timeout, assumed where an assignment does not say another one
+	MaxAssignments int           // how many assignments one decision may write
+	NextToken      int64         // the least token that this leader has not given yet
+	Memory         Memory        // of the last decision
+	// Reaped are members whose assignments this leader has decided to delete. One that is missing was deleted by a commit
+	// whose outcome the leader did not learn.
+	Reaped map[string]bool
+	// FreedWhy are slots that nobody has, and why they left their nodes.
+	FreedWhy map[cluster.Slot]cluster.Reason
+	// Unremovable are records that could not be removed, below the cluster's root: a hand has made keys below them.
+	Unremovable map[string]bool
+	// Omitted are parts of commits that are too large, and until when decisions leave them out.
+	Omitted map[Part]time.Duration
+	// KeepRuns keeps runs that are over from being forgotten now, unless their agenda would be too large.
+	KeepRuns bool
+	// DryRun computes the plan only: no run starts or ends, and nothing is marked or removed.
+	DryRun bool
+	// Planner makes the plans; nil for planner.Make.
+	Planner func(planner.Input) planner.Plan
+}
+
+// Decision is what follows from a world. At most one of Evict and Assignments is set.
+type Decision struct {
+	// Assignments are the assignments to write, nil to delete; one commit. It is valid alone: after
+	// it, whoever leads may go on from the store.
+	Assignments map[string]*schema.Assignment
+	Moves       []cluster.Decided
+	Token       int64 // the next token after this commit
+	// Suspects replaces the record of suspects in the same commit, nil if it stays.
+	Suspects *schema.Suspects
+	// Marks replaces those of nodes in the same commit.
+	Marks map[string]*schema.Mark
+	// Requests replaces the record of requests in the same commit, nil if it stays.
+	Requests *schema.Requests
+	// TaskRuns replaces those of tasks in the same commit, nil to delete; with them go the records of
+	// runs that are over: new ones, and those that are no longer kept.
+	TaskRuns     map[string]*schema.TaskRuns
+	FinishedRuns []schema.FinishedRun
+	DropRuns     []RunKey
+	// Remove are records of which nothing is left to do; nothing else is in the commit then.
+	Remove Removal
+	// Evict is a live member that is to be evicted, since nobody can know what it holds.
+	Evict string
+
+	// Memory replaces World.Memory.
+	Memory Memory
+	// FreedWhy replaces World.FreedWhy once this is committed.
+	FreedWhy map[cluster.Slot]cluster.Reason
+	// Forget are members of whom nothing is left, not even an assignment.
+	Forget []string
+	// StepDown is set if this leader was asked to step down.
+	StepDown bool
+	// RequeueAt is when to decide again even if nothing changes, 0 for never. RequeueMembers are read again for that.
+	RequeueAt      time.Duration
+	RequeueMembers []string
+	// More is set if one commit is too small for all that is to be done.
+	More bool
+
+	// Blocked says why nothing is granted, "" if nothing stands in the way.
+	Blocked string
+	// Unplaced says why slots of a task have no place.
+	Unplaced map[string]cluster.Reason
+	// Pending is how many slots are to move and wait for the budget or for a burst of changes to end.
+	Pending int
+	// Doubles are the slots that several assignments list, and which.
+	Doubles map[cluster.Slot][]view.Holder
+	// Full are nodes whose assignments have no room for all that they should be granted.
+	Full []string
+	// Ahead are the tasks whose schedules were decided about further than now, so that they wait: an earlier
+	// leader's clock was ahead, or this one's is behind.
+	Ahead []string
+	// PlanFault is set if planning failed: the plan is a makeshift then.
+	PlanFault *PlanFault
+}
+
+// Writes reports whether a decision changes anything else.
+func (d *Decision) Writes() bool {
+	return len(d.Assignments) > 0 || d.Suspects != nil || d.Requests != nil || len(d.TaskRuns) > 0 || len(d.Marks) > 0
+}
+
+// RunKey names a run.
+type RunKey struct{ Task, ID string }
+
+// PlanFault is a failure of the planner, with what it was asked.
+type PlanFault struct {
+	Error, Stack string
+	Input        planner.Input
+}
+
+// MaxRemoved bounds what one commit removes. With the four operations that every one of these has it is below coord.MaxOps.
+const MaxRemoved = 80
+
+// Removal are records that are of no use any longer: of tasks that were deleted, and marks of nodes that are not there.
+type Removal struct {
+	Tasks, Marks []string
+	// Record is what is remembered of them.
+	Record *schema.Removed
+}
+
+// Empty reports whether nothing is removed.
+func (r *Removal) Empty() bool { return r.Record == nil }

@@ -1,0 +1,212 @@
+package reconcile
+
+import (
+	"cmp"
+	"slices"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/failures"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/members"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/placement"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// handover is why a slot is asked back, and who is to have it.
+type handover struct {
+	why cluster.Reason
+	to  string // "" for nobody
+}
+
+// releases are the slots that are asked back, by member.
+type releases map[string]map[cluster.Slot]handover
+
+// add asks a slot back from a member.
+func (r releases) add(memberID string, slot cluster.Slot, a handover) {
+	if r[memberID] == nil {
+		r[memberID] = map[cluster.Slot]handover{}
+	}
+	r[memberID][slot] = a
+}
+
+// releaseCandidate is a slot that should leave a node where it may run on.
+type releaseCandidate struct {
+	memberID string
+	slot     cluster.Slot
+	handover handover
+	urgency  int // the least first
+	running  bool
+}
+
+// releaseSelector decides which slots are asked back.
+type releaseSelector struct {
+	*placement.Placement
+	moves      moveRequests
+	barriers   barriers
+	loops      *failures.CrashLoops
+	commit     *round.Commit
+	releases   releases
+	candidates []releaseCandidate
+}
+
+// selectReleases decides which slots are asked back now: all that may not run on, and of the others as many as
+// the budget allows. It returns what is remembered of nodes that come and go, too.
+func selectReleases(s *Survey, p *placement.Placement, c *round.Commit) (releases, round.NodeChanges) {
+	d := &releaseSelector{Placement: p, moves: s.moves, barriers: s.Barriers, loops: s.Loops, commit: c, releases: releases{}}
+	plan := map[string]map[int]*planner.Move{} // by task and slot
+	for i := range p.Target.Moves {
+		m := &p.Target.Moves[i]
+		task := p.Tasks[m.Task]
+		if plan[task] == nil {
+			plan[task] = map[int]*planner.Move{}
+		}
+		plan[task][m.Slot] = m
+	}
+	d.addInvalid(s.invalid)
+	for _, memberID := range d.MemberIDs {
+		if !d.Members.Live(memberID) {
+			continue
+		}
+		slots := d.Snapshot.Peers[memberID].Assignment.Rec.Granted
+		for i := range slots {
+			d.consider(memberID, &slots[i], plan[slots[i].Task])
+		}
+	}
+	slices.SortStableFunc(d.candidates, func(a, b releaseCandidate) int { return cmp.Compare(a.urgency, b.urgency) })
+	changes, hold := nextChanges(p.Memory.NodeChanges, p, c)
+	b := d.budget()
+	for _, w := range d.candidates {
+		switch {
+		case hold && w.urgency >= placement.ForComfort, !b.allows(w):
+			c.Out.Pending++
+		default:
+			d.releases.add(w.memberID, w.slot, w.handover)
+		}
+	}
+	return d.releases, changes
+}
+
+// addInvalid asks the grants back that must not be.
+func (d *releaseSelector) addInvalid(invalid invalidGrants) {
+	for memberID, slots := range invalid {
+		if d.Members.Live(memberID) {
+			for slot, why := range slots {
+				d.releases.add(memberID, slot, handover{why, d.TargetName(slot)})
+			}
+		}
+	}
+}
+
+// granted is one grant whose member is asked whether its slots stay.
+type granted struct {
+	*schema.Granted
+	memberID string
+	spec     cluster.TaskSpec
+	run      *schema.Run           // nil for a task that runs for ever
+	whole    cluster.Reason        // why all of it has to leave, if it has to
+	changed  bool                  // it is of another work than its task has now
+	restart  cluster.Indexes       // what operators asked to be started again
+	moves    map[int]*planner.Move // what the plan moves
+}
+
+// allStay reports whether there is nothing to decide on: all of it stays.
+func (g *granted) allStay() bool {
+	return g.whole.Code == "" && g.run == nil && !g.changed && g.restart == nil && len(g.moves) == 0 &&
+		(len(g.Slots) == 0 || slices.Max(g.Slots) < g.spec.WorkerNum)
+}
+
+// consider decides on one grant: its slots are asked back, or are candidates, or stay.
+func (d *releaseSelector) consider(memberID string, h *schema.Granted, moves map[int]*planner.Move) {
+	spec, known := d.Specs[h.Task]
+	g := granted{Granted: h, memberID: memberID, spec: spec, run: d.Snapshot.Run(h.Task), moves: moves, restart: d.ToRestart(h)}
+	g.whole, g.changed = d.mustLeaveWhole(memberID, h), known && !d.SameWork(h)
+	if g.allStay() && len(d.moves.going) == 0 {
+		return
+	}
+	for _, index := range h.Slots {
+		slot := cluster.Slot{Task: h.Task, Index: index}
+		if _, asked := d.releases[memberID][slot]; asked {
+			continue
+		}
+		to, placed := d.TargetName(slot), d.TargetOf(slot) != planner.Nobody
+		if why := d.mustLeave(&g, index); why.Code != "" {
+			d.releases.add(memberID, slot, handover{why, to})
+			continue
+		}
+		why := d.shouldLeave(&g, slot)
+		switch {
+		case why.Code == "":
+			continue
+		case placed && d.loops.Crashes(slot) >= failures.CrashesToPart:
+			continue // a suspect stays where it is until it is cleared
+		case moves[index] != nil && !placed:
+			d.releases.add(memberID, slot, handover{why, ""}) // it may not run here, and nowhere else
+			continue
+		case (d.commit.Out.Blocked != "" || d.barriers[h.Task] != nil) && !g.changed:
+			continue // it could not be granted again
+		}
+		holding := schema.Find(d.Snapshot.Peers[memberID].Status.Rec.Holding, slot)
+		d.candidates = append(d.candidates, releaseCandidate{
+			memberID, slot, handover{why, to}, placement.Urgency(why.Code), holding != nil && holding.Token == h.Token,
+		})
+	}
+}
+
+// mustLeaveWhole says why all slots of a grant have to leave at once, the zero value if they do not.
+func (d *releaseSelector) mustLeaveWhole(memberID string, h *schema.Granted) cluster.Reason {
+	spec, known := d.Specs[h.Task]
+	switch {
+	case !known && round.IsRun(h.Task):
+		return cluster.Reason{Code: cluster.WhyDone}
+	case !known && !d.Snapshot.Deleted(h.Task):
+		return cluster.Reason{Code: cluster.WhyUndeclared}
+	case !known:
+		return cluster.Reason{Code: cluster.WhyDeleted}
+	case d.Members[memberID] == members.Leaving && d.Draining(memberID):
+		return cluster.Reason{Code: cluster.WhyDraining, Node: d.NodeName(memberID)}
+	case d.Members[memberID] == members.Leaving:
+		return cluster.Reason{Code: cluster.WhyLeaving, Node: d.NodeName(memberID)}
+	case spec.Paused:
+		return cluster.Reason{Code: cluster.WhyPaused}
+	case d.barriers.toResize(d.Facts, h, d.commit):
+		return resized(d.Facts, h)
+	}
+	return cluster.Reason{}
+}
+
+// mustLeave says why a slot of a grant has to leave at once, the zero value if it has not to.
+func (d *releaseSelector) mustLeave(g *granted, index int) cluster.Reason {
+	why := g.whole
+	if g.run != nil && g.run.Finished(index) {
+		why = cluster.Reason{Code: cluster.WhyDone}
+	}
+	if index >= g.spec.WorkerNum &&
+		(why.Code == cluster.WhyResized || why.Code == "" && (g.spec.WorkerNum == 0 || !d.OtherCount(g.Granted))) {
+		why.Code = cluster.WhyScaledDown
+	}
+	return why
+}
+
+// shouldLeave says why a slot of a grant should leave its node, where it may run on; the zero value if it stays.
+func (d *releaseSelector) shouldLeave(g *granted, slot cluster.Slot) cluster.Reason {
+	request, moving := d.moves.going[slot]
+	target := d.TargetName(slot)
+	switch m := g.moves[slot.Index]; {
+	case moving && target == d.NodeName(g.memberID):
+		return cluster.Reason{} // the plan has changed since: it stays
+	case moving && target == request.To:
+		return cluster.Reason{Code: cluster.WhyMoved}
+	case m != nil:
+		why := m.Reason
+		if why.Code == cluster.WhyDraining && d.commit.Quarantined(d.Facts, g.memberID) {
+			why.Code = cluster.WhyQuarantined
+		}
+		return why
+	case g.changed:
+		return cluster.Reason{Code: cluster.WhyTaskChanged}
+	case g.restart.Contains(slot.Index):
+		return cluster.Reason{Code: cluster.WhyRestart}
+	}
+	return cluster.Reason{}
+}

@@ -378,7 +378,7 @@ func (e *candidate) stand(ctx context.Context) error {
 				return nil, err
 			}
 		}
-		return []coord.Op{coord.CreateSequenced(e.keys.Election(e.self.MemberID), []byte("{}"))}, nil
+		return []coord.Op{coord.CreateSequenced(schema.CandidatePrefix(e.keys, e.self.MemberID), []byte("{}"))}, nil
 	}, coord.ErrRefused)
 	return err
 }

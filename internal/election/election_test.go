@@ -211,7 +211,7 @@ func TestTwoCandidateKeysOfOneMember(t *testing.T) {
 		if !first.leading() {
 			t.Fatal("the first does not lead")
 		}
-		if _, err := twice.session.Commit(t.Context(), coord.CreateSequenced(keys.Election(twice.self.MemberID), []byte("{}"))); err != nil {
+		if _, err := twice.session.Commit(t.Context(), coord.CreateSequenced(schema.CandidatePrefix(keys, twice.self.MemberID), []byte("{}"))); err != nil {
 			t.Fatal(err)
 		}
 		if err := first.session.Close(); err != nil {
@@ -235,7 +235,7 @@ func TestWhoGivesUpWithdrawsAllKeys(t *testing.T) {
 		service := mem.New(mem.Config{})
 		a := run(t, service.Client(), "a")
 		time.Sleep(time.Second)
-		if _, err := a.session.Commit(t.Context(), coord.CreateSequenced(keys.Election(a.self.MemberID), []byte("{}"))); err != nil {
+		if _, err := a.session.Commit(t.Context(), coord.CreateSequenced(schema.CandidatePrefix(keys, a.self.MemberID), []byte("{}"))); err != nil {
 			t.Fatal(err)
 		}
 		b := run(t, service.Client(), "b")

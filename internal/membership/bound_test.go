@@ -58,7 +58,7 @@ func TestBound(t *testing.T) {
 		"as it joined":    {node: "n1", own: all, every: all},
 		"of unknown node": {node: "", own: "election/M-n_ heartbeats/M members/M status/M", every: "election/M-n_ heartbeats/M members/M status/M"},
 		"two candidate keys": {func(w *world) {
-			if _, err := w.s.Commit(w.t.Context(), coord.CreateSequenced(keys.Election(w.self.MemberID), []byte("{}"))); err != nil {
+			if _, err := w.s.Commit(w.t.Context(), coord.CreateSequenced(schema.CandidatePrefix(keys, w.self.MemberID), []byte("{}"))); err != nil {
 				w.t.Fatal(err)
 			}
 		}, "n1", "election/M-n_ " + all, "election/M-n_ " + all, false, false},
@@ -141,7 +141,7 @@ func TestDeadMemberOfTwoCandidateKeysIsClosed(t *testing.T) {
 		service := mem.New(mem.Config{})
 		s, parent := open(t, service.Client()), open(t, service.Client())
 		self := join(t, s, "n1")
-		if _, err := s.Commit(t.Context(), coord.CreateSequenced(keys.Election(self.MemberID), []byte("{}"))); err != nil {
+		if _, err := s.Commit(t.Context(), coord.CreateSequenced(schema.CandidatePrefix(keys, self.MemberID), []byte("{}"))); err != nil {
 			t.Fatal(err)
 		}
 		if err := membership.CloseDead(t.Context(), parent, keys, dead(self, s, false)); err != nil {

@@ -140,7 +140,7 @@ func joinOps(keys schema.Keys, m cluster.Member, metaVersion int64) []coord.Op {
 		coord.CreateBound(keys.Status(m.MemberID), schema.Encode(&schema.Status{Holding: []schema.Claimed{}}, 0)),
 		coord.Create(keys.Assignment(m.MemberID), schema.Encode(&schema.Assignment{
 			Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Granted: []schema.Granted{}, Releasing: []schema.Releasing{}}, 0)),
-		coord.CreateSequenced(keys.Election(m.MemberID), []byte("{}")),
+		coord.CreateSequenced(schema.CandidatePrefix(keys, m.MemberID), []byte("{}")),
 	}
 }
 

@@ -94,36 +94,36 @@ func Bound(r Record) int {
 	return 1 << 10 // meta, epoch, heartbeat
 }
 
-// Bound returns how many bytes the record of a key may have.
-func (k Keys) Bound(key string) int {
+// KeyBound returns how many bytes the record of a key may have.
+func KeyBound(keys Keys, key string) int {
 	switch Dir(key) {
-	case k.Members():
+	case keys.Members():
 		return MaxMember
-	case k.Assignments():
+	case keys.Assignments():
 		return coord.MaxValue // that of a closed one
-	case Dir(k.Status("")):
+	case Dir(keys.Status("")):
 		return MaxStatus
-	case k.Completions():
+	case keys.Completions():
 		return MaxCompletions
-	case k.TaskRuns():
+	case keys.TaskRuns():
 		return MaxTaskRuns
-	case Dir(k.Decision(0)):
+	case Dir(keys.Decision(0)):
 		return MaxDecision
-	case k.Tasks():
+	case keys.Tasks():
 		return MaxTask
-	case k.Marks():
+	case keys.Marks():
 		return MaxMark
 	}
 	switch {
-	case key == k.Suspects():
+	case key == keys.Suspects():
 		return MaxSuspects
-	case key == k.Requests():
+	case key == keys.Requests():
 		return MaxRequests
-	case key == k.Audit():
+	case key == keys.Audit():
 		return MaxAudit
-	case key == k.Settings():
+	case key == keys.Settings():
 		return MaxSettings
-	case strings.HasPrefix(key, k.root+"/runs/"):
+	case strings.HasPrefix(key, keys.root+"/runs/"):
 		return MaxFinishedRun
 	}
 	return 144 << 10

@@ -34,17 +34,6 @@ func (k Keys) Suspects() string { return k.root + "/suspects" }
 // Elections is the parent of the candidates.
 func (k Keys) Elections() string { return k.root + "/election" }
 
-// Election is the prefix of a member's candidate key; the service adds the sequence.
-func (k Keys) Election(memberID string) string { return k.Elections() + "/" + memberID + electionMark }
-
-const electionMark = "-n_"
-
-// Candidate returns the member that a child of Elections belongs to.
-func Candidate(child string) (memberID string, ok bool) {
-	memberID, _, ok = strings.Cut(child, electionMark)
-	return memberID, ok
-}
-
 // Members is the parent of the live members.
 func (k Keys) Members() string { return k.root + "/members" }
 
@@ -116,6 +105,19 @@ func (k Keys) PlanFault() string { return k.root + "/planfault" }
 // Decision is one of the last things that leaders decided.
 func (k Keys) Decision(n int64) string {
 	return k.root + "/decisions/" + strconv.FormatInt(n, 10)
+}
+
+const electionMark = "-n_"
+
+// CandidatePrefix returns the prefix of a member's candidate key; the service adds the sequence.
+func CandidatePrefix(keys Keys, memberID string) string {
+	return keys.Elections() + "/" + memberID + electionMark
+}
+
+// Candidate returns the member that a child of Elections belongs to.
+func Candidate(child string) (memberID string, ok bool) {
+	memberID, _, ok = strings.Cut(child, electionMark)
+	return memberID, ok
 }
 
 // Base returns the last element of a key.

@@ -42,7 +42,7 @@ func (w *world) wantBounded() {
 	w.t.Helper()
 	keys := testcluster.Keys()
 	for key, r := range w.Service.Records() {
-		if most := keys.Bound(key); len(r.Value) > most {
+		if most := schema.KeyBound(keys, key); len(r.Value) > most {
 			w.t.Errorf("%s has %d bytes, at most %d", key, len(r.Value), most)
 		}
 	}

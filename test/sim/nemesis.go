@@ -215,7 +215,7 @@ func (m *machine) tamper(n int64) {
 	if m.o.Mode == Safety {
 		keys = append(keys, m.keys.Status(v.Member), m.keys.Member(v.Member))
 		for key := range m.service.Records() {
-			if strings.HasPrefix(key, m.keys.Election(v.Member)) {
+			if strings.HasPrefix(key, schema.CandidatePrefix(m.keys, v.Member)) {
 				keys = append(keys, key) // a leader's term is over then; a follower notices within a minute
 			}
 		}

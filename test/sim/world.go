@@ -365,7 +365,7 @@ func (w *world) applied(c mem.Commit) {
 			return
 		}
 		changes = append(changes, invariant.Change(change))
-		if most := w.keys.Bound(change.Key); len(change.Value) > most {
+		if most := schema.KeyBound(w.keys, change.Key); len(change.Value) > most {
 			w.fail("%s has %d bytes, at most %d", change.Key, len(change.Value), most)
 		}
 		fmt.Fprintf(&what, " %s@%d", change.Key[len(w.keys.Root()):], change.Version)

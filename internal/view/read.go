@@ -116,31 +116,31 @@ func (v *View) remark(keys []string) {
 	}
 }
 
-func (v *View) isDone(key string) bool { return schema.Dir(key) == v.keys.Completions() }
+func (es *entries) isDone(key string) bool { return schema.Dir(key) == es.keys.Completions() }
 
 // dones returns the records of ended slots of the members that these keys are of: without them a member's status
 // says nothing about the slots that it no longer holds.
-func (v *View) dones(b *batch) (keys []string) {
-	if !v.leader {
+func (es *entries) dones(b *batch) (keys []string) {
+	if !es.leader {
 		return nil
 	}
 	listed := make(map[string]bool, len(b.taken))
-	of := []string{v.keys.Assignments(), v.keys.Members(), v.keys.Completions(), schema.Dir(v.keys.Status(""))}
+	of := []string{es.keys.Assignments(), es.keys.Members(), es.keys.Completions(), schema.Dir(es.keys.Status(""))}
 	for _, key := range slices.Concat(b.assignments, b.rest) {
 		memberID := schema.Base(key)
-		if v.snap.Peers[memberID] == nil || listed[memberID] || !slices.Contains(of, schema.Dir(key)) {
+		if es.snap.Peers[memberID] == nil || listed[memberID] || !slices.Contains(of, schema.Dir(key)) {
 			continue
 		}
 		listed[memberID] = true
-		keys = append(keys, v.keys.CompletionsOf(memberID))
+		keys = append(keys, es.keys.CompletionsOf(memberID))
 	}
 	return keys
 }
 
 // mayHaveEnded reports whether a member may have noted the end of slots. Where its assignment lists runs it may;
 // where that is missing, or somebody else has written it, nobody knows.
-func (v *View) mayHaveEnded(memberID string) bool {
-	p := v.snap.Peers[memberID]
+func (es *entries) mayHaveEnded(memberID string) bool {
+	p := es.snap.Peers[memberID]
 	return p.Completions.Rec != nil && !p.Completions.Absent || !p.Live() || p.Assignment.Absent || hasRuns(p.Assignment.Rec)
 }
 
@@ -159,10 +159,10 @@ func isRun(task string) bool {
 
 // open leaves out the statuses and members of closed assignments: such a member is gone whatever
 // they say.
-func (v *View) open(keys []string) []string {
+func (es *entries) open(keys []string) []string {
 	return slices.DeleteFunc(keys, func(key string) bool {
-		p := v.snap.Peers[schema.Base(key)]
-		return p != nil && v.leader && p.Assignment.Good() && p.Assignment.Rec.Closed != nil && schema.Dir(key) != v.keys.Assignments()
+		p := es.snap.Peers[schema.Base(key)]
+		return p != nil && es.leader && p.Assignment.Good() && p.Assignment.Rec.Closed != nil && schema.Dir(key) != es.keys.Assignments()
 	})
 }
 
@@ -248,7 +248,18 @@ func (v *View) read(ctx context.Context, keys []string) error {
 		}
 		v.changed = v.changed || !v.same(keys[i], a.r, a.err)
 		v.selfWritten.drop(keys[i])
-		v.store(keys[i], a.r, a.err, a.at)
+		v.put(keys[i], a.r, a.err, a.at)
 	}
 	return nil
+}
+
+// ReadEpoch reads the epoch now.
+func (v *View) ReadEpoch(ctx context.Context) (Entry[schema.Epoch], error) {
+	at := v.session.Now()
+	r, err := v.session.Get(ctx, v.keys.Epoch())
+	if err != nil && !errors.Is(err, coord.ErrNotFound) {
+		return Entry[schema.Epoch]{}, err
+	}
+	v.put(v.keys.Epoch(), r, err, at)
+	return v.snap.Epoch, nil
 }

@@ -67,24 +67,76 @@ func (v *View) Due() time.Duration {
 
 // goneSelfWritten returns, of the members of these keys, the assignments and the other keys of those that are gone although the reads
 // of their assignments were deferred.
-func (v *View) goneSelfWritten(keys []string) (assignments, rest []string) {
+func (es *entries) goneSelfWritten(keys []string) (assignments, rest []string) {
 	for _, key := range keys {
 		memberID := schema.Base(key)
-		p := v.snap.Peers[memberID]
-		if assignment := v.keys.Assignment(memberID); p != nil && v.selfWritten.assignments[assignment] && (p.Status.Absent || p.Member.Absent) {
-			v.selfWritten.drop(assignment)
+		p := es.snap.Peers[memberID]
+		if assignment := es.keys.Assignment(memberID); p != nil && es.selfWritten.assignments[assignment] && (p.Status.Absent || p.Member.Absent) {
+			es.selfWritten.drop(assignment)
 			assignments = append(assignments, assignment)
-			rest = append(rest, v.keys.Status(memberID), v.keys.Member(memberID))
+			rest = append(rest, es.keys.Status(memberID), es.keys.Member(memberID))
 		}
 	}
 	return assignments, rest
 }
 
 // same reports whether a read has brought nothing new.
-func (v *View) same(key string, r coord.Record, err error) bool {
-	if err != nil || schema.Dir(key) != v.keys.Assignments() {
+func (es *entries) same(key string, r coord.Record, err error) bool {
+	if err != nil || schema.Dir(key) != es.keys.Assignments() {
 		return false
 	}
-	p := v.snap.Peers[schema.Base(key)]
+	p := es.snap.Peers[schema.Base(key)]
 	return p != nil && p.Assignment.Good() && p.Assignment.Version == r.Version && schema.Same(p.Assignment.Rec, r.Value)
 }
+
+// PutTaskRuns notes an agenda that the owner has committed itself, nil that it was deleted.
+func (v *View) PutTaskRuns(task string, rec *schema.TaskRuns, version int64) {
+	key := v.keys.TaskRunsOf(task)
+	if rec == nil {
+		v.hints.Unwatch(key)
+		delete(v.snap.TaskRuns, task)
+		return
+	}
+	if _, known := v.snap.TaskRuns[task]; !known {
+		v.hints.Watch(key)
+		v.hints.Mark(key) // reading it arms its watch
+	}
+	v.snap.TaskRuns[task] = Entry[schema.TaskRuns]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
+}
+
+// PutEpoch notes what the owner has committed itself.
+func (v *View) PutEpoch(rec *schema.Epoch, version int64) {
+	v.snap.Epoch = Entry[schema.Epoch]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
+}
+
+// PutSuspects notes what the owner has committed itself.
+func (v *View) PutSuspects(rec *schema.Suspects, version int64) {
+	v.snap.Suspects = Entry[schema.Suspects]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
+}
+
+// PutRemoved notes what the owner has committed itself.
+func (v *View) PutRemoved(rec *schema.Removed, version int64) {
+	v.snap.Removed = Entry[schema.Removed]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
+}
+
+// PutRequests notes what the owner has committed itself.
+func (v *View) PutRequests(rec *schema.Requests, version int64) {
+	v.snap.Requests = Entry[schema.Requests]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
+}
+
+// PutAssignment notes an assignment of so many bytes that the owner has committed itself.
+func (v *View) PutAssignment(memberID string, rec *schema.Assignment, version int64, size int) {
+	p := *v.snap.Peers[memberID]
+	p.Assignment = Entry[schema.Assignment]{Rec: rec, RecAt: version, Version: version, Size: size, Read: v.session.Now()}
+	v.snap.Peers[memberID] = &p
+	v.selfWritten.add(v.keys.Assignment(memberID), p.Assignment.Read)
+}
+
+// ForgetTask forgets a task whose record was removed.
+func (v *View) ForgetTask(name string) { v.forgetTask(name) }
+
+// ForgetMark forgets a mark that was removed.
+func (v *View) ForgetMark(node string) { v.forgetMark(node) }
+
+// Forget notes that the owner has reaped a member, or knows that nothing of it is left.
+func (v *View) Forget(memberID string) { v.drop(memberID) }

@@ -83,17 +83,13 @@ type Snapshot struct {
 
 // View keeps a snapshot up to date. One goroutine owns it.
 type View struct {
+	entries
 	session coord.Session
-	keys    schema.Keys
-	hints   *coord.Hints
-	snap    Snapshot
-	leader  bool
 	// progress is called with every answer to a read, nil for nobody who wants to know.
 	progress func()
 
-	listsWait   bool // reads of lists were deferred by the last Refresh
-	changed     bool // the present Refresh has read something new
-	selfWritten selfWrites
+	listsWait bool // reads of lists were deferred by the last Refresh
+	changed   bool // the present Refresh has read something new
 }
 
 // Option changes what a view reads.
@@ -110,16 +106,18 @@ func Progress(f func()) Option { return func(v *View) { v.progress = f } }
 // New returns an empty view; the first Refresh reads everything.
 func New(cluster string, session coord.Session, keys schema.Keys, options ...Option) *View {
 	v := &View{
-		session:     session,
-		keys:        keys,
-		hints:       coord.NewHints(session),
-		selfWritten: selfWrites{assignments: map[string]bool{}, hinted: map[string]bool{}},
-		snap: Snapshot{
-			Cluster:  cluster,
-			Peers:    map[string]*Peer{},
-			Tasks:    map[string]Entry[schema.Task]{},
-			Marks:    map[string]Entry[schema.Mark]{},
-			TaskRuns: map[string]Entry[schema.TaskRuns]{},
+		session: session,
+		entries: entries{
+			keys:        keys,
+			hints:       coord.NewHints(session),
+			selfWritten: selfWrites{assignments: map[string]bool{}, hinted: map[string]bool{}},
+			snap: Snapshot{
+				Cluster:  cluster,
+				Peers:    map[string]*Peer{},
+				Tasks:    map[string]Entry[schema.Task]{},
+				Marks:    map[string]Entry[schema.Mark]{},
+				TaskRuns: map[string]Entry[schema.TaskRuns]{},
+			},
 		},
 	}
 	for _, o := range options {
@@ -164,10 +162,6 @@ func (v *View) MarkPeer(memberID string) {
 func (v *View) MarkNode(node string) {
 	v.hints.Watch(v.keys.Mark(node))
 	v.hints.Mark(v.keys.Mark(node))
-}
-
-func (v *View) peerKeys(memberID string) [3]string {
-	return [3]string{v.keys.Assignment(memberID), v.keys.Status(memberID), v.keys.Member(memberID)}
 }
 
 // Snapshot returns what is known. It stays as it is when the view goes on.

@@ -21,7 +21,6 @@ var (
 		"app/internal/config.configFile": 50,
 		"httpapi.API":                    60,
 		"internal/leader.leading":        45,
-		"test/sim.world":                 45,
 	}
 	overLines = map[string]int{
 		"httpapi": 5600,

@@ -4,13 +4,143 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"testing"
 	"time"
 
+	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/coord/mem"
+	"gitee.com/ken.yang/xconsumer/internal/operation"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
 	"gitee.com/ken.yang/xconsumer/test/hand"
 )
+
+// hands are an operator's: they ask for operations, and write records that only nodes should write. Their requests go well.
+type hands struct {
+	t        *testing.T
+	keys     schema.Keys
+	dice     dice
+	service  *mem.Service
+	operator *mem.Client
+	byHand   int // the operator's client
+}
+
+// do lets an operator want something.
+func (h *hands) do(op cluster.Operation) {
+	ctx, cancel := context.WithTimeout(h.t.Context(), time.Minute)
+	defer cancel()
+	s, err := h.operator.Open(ctx)
+	if err != nil {
+		return
+	}
+	defer func() { _ = s.Close() }()
+	v := view.New(clusterName, s, h.keys)
+	defer v.Close()
+	if _, err := v.Refresh(ctx); err == nil {
+		_, _ = operation.Operator{Session: s, Keys: h.keys, By: "nemesis"}.Do(ctx, v.Snapshot(), op)
+	}
+}
+
+// edit changes a record by hand, as an operator does: a checked commit over a link of its own. It reports whether that is
+// done, or there is nothing to change.
+func (h *hands) edit(key string, change func(coord.Record) (coord.Op, bool)) (done bool) {
+	ctx, cancel := context.WithTimeout(h.t.Context(), time.Minute)
+	defer cancel()
+	s, err := h.operator.Open(ctx)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = s.Close() }()
+	for range 10 {
+		r, err := s.Get(ctx, key)
+		if err != nil {
+			return errors.Is(err, coord.ErrNotFound)
+		}
+		op, ok := change(r)
+		if !ok {
+			return true
+		}
+		_, err = s.Commit(ctx, op)
+		if err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// write commits one operation by hand.
+func (h *hands) write(op func(context.Context, coord.Session) coord.Op) {
+	ctx, cancel := context.WithTimeout(h.t.Context(), time.Minute)
+	defer cancel()
+	s, err := h.operator.Open(ctx)
+	if err != nil {
+		return
+	}
+	defer func() { _ = s.Close() }()
+	for range 10 {
+		if _, err := s.Commit(ctx, op(ctx, s)); err == nil {
+			return
+		}
+	}
+}
+
+// candidate returns a member's candidate key, "" if there is none.
+func (h *hands) candidate(member string) string {
+	for key := range h.service.Records() {
+		if memberID, ok := schema.Candidate(schema.Base(key)); ok && memberID == member && schema.Dir(key) == h.keys.Elections() {
+			return key
+		}
+	}
+	return ""
+}
+
+// rewrite writes a record as it is.
+func (h *hands) rewrite(key string) {
+	h.edit(key, func(r coord.Record) (coord.Op, bool) { return coord.Set(key, r.Value, r.Version), true })
+}
+
+// takeDecision writes a decision that is the next one, or one of those that are there.
+func (h *hands) takeDecision(n int64) {
+	var epoch schema.Epoch
+	r := h.service.Records()[h.keys.Epoch()]
+	if schema.Decode(h.keys.Epoch(), r, &epoch) != nil {
+		return
+	}
+	if h.dice.chance(0.5, "there", n) {
+		h.rewrite(h.keys.Decision(max(0, epoch.NextDecision-1-int64(h.dice.pick(3, "which", n)))))
+		return
+	}
+	key := h.keys.Decision(epoch.NextDecision + int64(h.dice.pick(3, "which", n)))
+	h.write(func(context.Context, coord.Session) coord.Op { return coord.Create(key, []byte("{}")) })
+}
+
+// putEpochBack puts the epoch's next decision back by a few.
+func (h *hands) putEpochBack(by int64) {
+	key := h.keys.Epoch()
+	h.edit(key, func(r coord.Record) (coord.Op, bool) {
+		rec := new(schema.Epoch)
+		if schema.Decode(key, r, rec) != nil {
+			return coord.Op{}, false
+		}
+		rec.NextDecision = max(0, rec.NextDecision-by)
+		return coord.Set(key, schema.Encode(rec, r.Version+1), r.Version), true
+	})
+}
+
+// raise sets the protocol that the cluster speaks.
+func (h *hands) raise(protocol int) {
+	key := h.keys.Meta()
+	h.edit(key, func(r coord.Record) (coord.Op, bool) {
+		rec := new(schema.Meta)
+		if err := schema.Decode(key, r, rec); err != nil || rec.Protocol == protocol {
+			return coord.Op{}, false
+		}
+		rec.Protocol = protocol
+		return coord.Set(key, schema.Encode(rec, r.Version+1), r.Version), true
+	})
+}
 
 // scribble writes a record of any kind by hand: what it holds already, something that is none, or, of those that are
 // counted, the next one. What nobody but a person can mend is mended after a while.
@@ -48,49 +178,6 @@ func (m *machine) scribble(n int64) {
 	kinds[m.dice.pick(len(kinds), "kind", n)]()
 }
 
-// candidate returns a member's candidate key, "" if there is none.
-func (w *world) candidate(member string) string {
-	for key := range w.service.Records() {
-		if memberID, ok := schema.Candidate(schema.Base(key)); ok && memberID == member && schema.Dir(key) == w.keys.Elections() {
-			return key
-		}
-	}
-	return ""
-}
-
-// rewrite writes a record as it is.
-func (w *world) rewrite(key string) {
-	w.edit(key, func(r coord.Record) (coord.Op, bool) { return coord.Set(key, r.Value, r.Version), true })
-}
-
-// takeDecision writes a decision that is the next one, or one of those that are there.
-func (w *world) takeDecision(n int64) {
-	var epoch schema.Epoch
-	r := w.service.Records()[w.keys.Epoch()]
-	if schema.Decode(w.keys.Epoch(), r, &epoch) != nil {
-		return
-	}
-	if w.dice.chance(0.5, "there", n) {
-		w.rewrite(w.keys.Decision(max(0, epoch.NextDecision-1-int64(w.dice.pick(3, "which", n)))))
-		return
-	}
-	key := w.keys.Decision(epoch.NextDecision + int64(w.dice.pick(3, "which", n)))
-	w.write(func(context.Context, coord.Session) coord.Op { return coord.Create(key, []byte("{}")) })
-}
-
-// putEpochBack puts the epoch's next decision back by a few.
-func (w *world) putEpochBack(by int64) {
-	key := w.keys.Epoch()
-	w.edit(key, func(r coord.Record) (coord.Op, bool) {
-		rec := new(schema.Epoch)
-		if schema.Decode(key, r, rec) != nil {
-			return coord.Op{}, false
-		}
-		rec.NextDecision = max(0, rec.NextDecision-by)
-		return coord.Set(key, schema.Encode(rec, r.Version+1), r.Version), true
-	})
-}
-
 // spoil makes a record unusable; after a while it is put back, if nobody has mended it by then.
 func (w *world) spoil(key string, n int64) {
 	var before *coord.Record
@@ -124,25 +211,9 @@ func (w *world) spoil(key string, n int64) {
 			if w.edit(key, putBack) {
 				return
 			}
-			w.sleep(time.Second)
+			time.Sleep(time.Second)
 		}
 	})
-}
-
-// write commits one operation by hand.
-func (w *world) write(op func(context.Context, coord.Session) coord.Op) {
-	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
-	defer cancel()
-	s, err := w.operator.Open(ctx)
-	if err != nil {
-		return
-	}
-	defer func() { _ = s.Close() }()
-	for range 10 {
-		if _, err := s.Commit(ctx, op(ctx, s)); err == nil {
-			return
-		}
-	}
 }
 
 // deafen lets the leader hear nothing, for longer than its session would last if it were not heard either.

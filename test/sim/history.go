@@ -44,3 +44,22 @@ func (h *history) String() string {
 	}
 	return b.String()
 }
+
+// tally is what a history comes to.
+type tally struct {
+	mu     sync.Mutex
+	faults map[string]int
+	wrong  []string
+}
+
+func (t *tally) fail(format string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.wrong = append(t.wrong, fmt.Sprintf(format, args...))
+}
+
+func (t *tally) count(fault string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.faults[fault]++
+}

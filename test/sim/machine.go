@@ -261,7 +261,7 @@ func (p *process) parent(cause string) {
 	lost := p.dice.chance(0.4, "lost", p.n)
 	p.doing.Go(func() {
 		if v := p.report.Load(); !lost && v != nil && !v.Closed {
-			p.sleep(p.dice.upTo(1500*time.Millisecond, "tree", p.n))
+			time.Sleep(p.dice.upTo(1500*time.Millisecond, "tree", p.n))
 			p.closeDead(v, cause)
 		}
 		p.nap(p.dice.upTo(20*time.Second, "restart", p.n))
@@ -292,7 +292,7 @@ func (p *process) closeDead(v *cluster.SupervisorReport, cause string) {
 // nap sleeps unless the faults are over.
 func (w *world) nap(d time.Duration) {
 	for end := w.now() + d; w.now() < end && !w.quiet.Load(); {
-		w.sleep(min(time.Second, end-w.now()))
+		time.Sleep(min(time.Second, end-w.now()))
 	}
 }
 
@@ -306,7 +306,7 @@ func (m *machine) pause(span time.Duration, supervised bool) {
 	p.client.Pause()
 	p.note(invariant.Paused, p.name, "", 0, 0)
 	m.doing.Go(func() {
-		for end := m.now() + span; m.now() < end && !m.quiet.Load(); m.sleep(min(500*time.Millisecond, end-m.now())) {
+		for end := m.now() + span; m.now() < end && !m.quiet.Load(); time.Sleep(min(500*time.Millisecond, end-m.now())) {
 			if v := p.report.Load(); supervised && v != nil && !v.Idle && p.client.Now() > v.StopBy {
 				if p.die("hangs beyond its lease") {
 					p.parent("hung")

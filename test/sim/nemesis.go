@@ -45,7 +45,7 @@ var harsh = []fault{
 		if p := m.present(); p != nil && w.dice.chance(0.5, "whose storm", n) {
 			client = p.client.ID()
 		}
-		w.storms.begin(client, w.now()+w.dice.upTo(20*time.Second, "storm", n), 0.5, w.o.Mode == Safety)
+		w.weather.begin(client, w.now()+w.dice.upTo(20*time.Second, "storm", n), 0.5, w.o.Mode == Safety)
 	}},
 	{"scale", func(w *world, _ *machine, n int64) { w.scale(n) }},
 	{"drain", func(w *world, m *machine, n int64) {
@@ -114,7 +114,7 @@ var mild = []fault{
 	}},
 	{"server cut off for a moment", func(w *world, _ *machine, n int64) { w.isolate(w.dice.upTo(5*time.Second, "isolate", n), n) }},
 	{"short storm", func(w *world, _ *machine, n int64) {
-		w.storms.begin(0, w.now()+w.dice.upTo(5*time.Second, "storm", n), 0.5, false)
+		w.weather.begin(0, w.now()+w.dice.upTo(5*time.Second, "storm", n), 0.5, false)
 	}},
 	{"move to another server", func(_ *world, m *machine, n int64) { m.move(n) }},
 }
@@ -122,9 +122,9 @@ var mild = []fault{
 // haunt does one fault after the other, some while others last.
 func (w *world) haunt() {
 	for n := int64(0); w.now() < w.o.Span; n++ {
-		w.sleep(time.Millisecond + w.dice.upTo(9*time.Second, "next", n))
+		time.Sleep(time.Millisecond + w.dice.upTo(9*time.Second, "next", n))
 		w.hit(harsh, n)
-		w.sleep(150 * time.Millisecond) // whoever is told of it hears it before the next
+		time.Sleep(150 * time.Millisecond) // whoever is told of it hears it before the next
 	}
 }
 
@@ -132,7 +132,7 @@ func (w *world) haunt() {
 func (w *world) unsettle(time.Duration) {
 	for n := int64(0); w.now() < w.o.Span; n++ {
 		w.hit(mild, n)
-		w.sleep(12*time.Second + w.dice.upTo(3*time.Second, "next", n))
+		time.Sleep(12*time.Second + w.dice.upTo(3*time.Second, "next", n))
 	}
 }
 
@@ -311,19 +311,6 @@ func (w *world) flap(n int64) {
 				return
 			}
 		}
-	})
-}
-
-// raise sets the protocol that the cluster speaks.
-func (w *world) raise(protocol int) {
-	key := w.keys.Meta()
-	w.edit(key, func(r coord.Record) (coord.Op, bool) {
-		rec := new(schema.Meta)
-		if err := schema.Decode(key, r, rec); err != nil || rec.Protocol == protocol {
-			return coord.Op{}, false
-		}
-		rec.Protocol = protocol
-		return coord.Set(key, schema.Encode(rec, r.Version+1), r.Version), true
 	})
 }
 

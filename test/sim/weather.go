@@ -48,15 +48,23 @@ func (s *storms) isDeaf(now time.Duration) bool {
 	return s.deaf && now < s.until[0]
 }
 
+// weather decides what becomes of each request, and how late everything is heard of.
+type weather struct {
+	storms
+	*tally
+	dice   dice
+	byHand int // the client that edits by hand: its requests go well
+}
+
 // outcome decides what becomes of a request.
-func (w *world) outcome(r mem.Request) mem.Fate {
+func (w *weather) outcome(r mem.Request) mem.Fate {
 	about := []int64{int64(r.Client), int64(r.At), int64(r.Nth)}
 	kind := r.Key
 	if r.Commit {
 		kind += "!"
 	}
 	f := mem.Fate{There: w.dice.upTo(time.Millisecond, "there "+kind, about...), Back: w.dice.upTo(time.Millisecond, "back "+kind, about...)}
-	rate := w.storms.strength(r.Client, r.At)
+	rate := w.strength(r.Client, r.At)
 	if r.Client == w.byHand || rate == 0 || !w.dice.chance(rate, "fault "+kind, about...) {
 		return f
 	}
@@ -82,7 +90,7 @@ func (w *world) outcome(r mem.Request) mem.Fate {
 }
 
 // lag is how far servers are behind; the first is the store's own.
-func (w *world) lag(server int, change int64) time.Duration {
+func (w *weather) lag(server int, change int64) time.Duration {
 	if server == 0 {
 		return w.dice.upTo(10*time.Microsecond, "lag0", change)
 	}
@@ -94,14 +102,14 @@ func (w *world) lag(server int, change int64) time.Duration {
 }
 
 // touch is how late the service hears that a server has heard of a session.
-func (w *world) touch(session string, at time.Duration) time.Duration {
+func (w *weather) touch(session string, at time.Duration) time.Duration {
 	return w.dice.upTo(tick/2, "touch "+session, int64(at))
 }
 
 // hint is how late a client hears of a change.
-func (w *world) hint(n mem.Notice) time.Duration {
+func (w *weather) hint(n mem.Notice) time.Duration {
 	about := []int64{int64(n.At), int64(n.Watch)}
-	if w.storms.isDeaf(n.At) && w.dice.chance(0.2, "hint lost "+n.Key, about...) {
+	if w.isDeaf(n.At) && w.dice.chance(0.2, "hint lost "+n.Key, about...) {
 		w.count("hint lost")
 		return -1
 	}

@@ -97,7 +97,7 @@ func (p *process) linger(wk *xconsumer.Worker) {
 func (p *process) wake(about ...int64) {
 	if !p.awake.isOpen() {
 		p.awake.wait()
-		p.sleep(p.dice.upTo(time.Millisecond, "wake", about...))
+		time.Sleep(p.dice.upTo(time.Millisecond, "wake", about...))
 	}
 }
 

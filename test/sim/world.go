@@ -1,8 +1,6 @@
 package sim
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,9 +13,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/mem"
-	"gitee.com/ken.yang/xconsumer/internal/operation"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
-	"gitee.com/ken.yang/xconsumer/internal/view"
 	"gitee.com/ken.yang/xconsumer/test/invariant"
 )
 
@@ -31,19 +27,16 @@ var declared = []cluster.TaskSpec{
 // world is one simulated cluster.
 type world struct {
 	history
-	t        *testing.T
+	tally
+	hands
 	o        Options
-	dice     dice
-	keys     schema.Keys
-	service  *mem.Service
+	weather  weather
 	check    *invariant.Checker
 	store    *invariant.Store
 	machines []*machine
-	storms   storms
 	quiet    atomic.Bool  // the faults are over
 	quietAt  atomic.Int64 // since when
 	doing    group        // faults that last, and late repairs
-	operator *mem.Client
 
 	mu        sync.Mutex
 	declared  []cluster.TaskSpec
@@ -52,28 +45,24 @@ type world struct {
 	mixed     bool              // some nodes have shorter session timeouts than others
 	tampered  map[string]bool   // members whose keys were touched by hand
 	done      map[string]string // by member: what was done to it that must not come together with others
-	byHand    int               // the client that edits by hand
-	faults    map[string]int
-	wrong     []string
-	want      map[string]int // workers by task, as the operator last set them
+	want      map[string]int    // workers by task, as the operator last set them
 }
 
 func newWorld(t *testing.T, o Options) *world {
 	w := &world{
 		history: history{start: time.Now()},
-		t:       t,
+		tally:   tally{faults: map[string]int{}},
+		hands:   hands{t: t, dice: dice(o.Seed), keys: schema.NewKeys(clusterName)},
 		o:       o,
-		dice:    dice(o.Seed),
-		keys:    schema.NewKeys(clusterName),
 		check: &invariant.Checker{
 			Wake:    350 * time.Millisecond,
 			Careful: func(token int64) bool { return token%2 == 0 },
 		},
 		tampered: map[string]bool{},
 		done:     map[string]string{},
-		faults:   map[string]int{},
 		want:     map[string]int{},
 	}
+	w.weather = weather{tally: &w.tally, dice: w.dice}
 	w.store = invariant.NewStore(w.keys)
 	w.sudden = o.Seed%4 == 3
 	w.choosePolicy()
@@ -84,11 +73,12 @@ func newWorld(t *testing.T, o Options) *world {
 	w.mixed = o.Mode != Calm && w.dice.chance(0.5, "mixed timeouts") // the faults of Calm are short for long leases
 	w.service = mem.New(mem.Config{
 		Timeout: timeout, Tick: tick, TakeoverDelay: grace, Latency: 2 * time.Millisecond, Servers: 3,
-		Faults:  mem.Faults{Request: w.outcome, Lag: w.lag, Touch: w.touch, Hint: w.hint},
+		Faults:  mem.Faults{Request: w.weather.outcome, Lag: w.weather.lag, Touch: w.weather.touch, Hint: w.weather.hint},
 		Applied: w.applied,
 	})
 	w.operator = w.service.Client()
 	w.byHand = w.operator.ID()
+	w.weather.byHand = w.byHand
 	for _, spec := range w.declared {
 		if !spec.Runs() {
 			w.want[spec.Name] = spec.WorkerNum
@@ -135,30 +125,14 @@ func (w *world) chooseRuns() {
 	w.declared = append(w.declared, spec)
 }
 
-// do lets an operator want something.
-func (w *world) do(op cluster.Operation) {
-	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
-	defer cancel()
-	s, err := w.operator.Open(ctx)
-	if err != nil {
-		return
-	}
-	defer func() { _ = s.Close() }()
-	v := view.New(clusterName, s, w.keys)
-	defer v.Close()
-	if _, err := v.Refresh(ctx); err == nil {
-		_, _ = operation.Operator{Session: s, Keys: w.keys, By: "nemesis"}.Do(ctx, v.Snapshot(), op)
-	}
-}
-
 // live lets the cluster live through its faults, and through what the mode wants after them.
 func (w *world) live() (healed time.Duration) {
-	w.sleep(w.dice.upTo(time.Second, "begin"))
+	time.Sleep(w.dice.upTo(time.Second, "begin"))
 	for _, m := range w.machines {
 		m.boot()
-		w.sleep(w.dice.upTo(2*time.Second, "boot", m.id))
+		time.Sleep(w.dice.upTo(2*time.Second, "boot", m.id))
 	}
-	w.sleep(5 * time.Second)
+	time.Sleep(5 * time.Second)
 	began := w.now()
 	if w.o.Mode == Calm {
 		w.unsettle(began)
@@ -174,9 +148,9 @@ func (w *world) live() (healed time.Duration) {
 	healed = w.settle()
 	// Nodes that lost their place join again, and get their share; and what was ordered before the
 	// faults ended may have gone to a node that nobody knew was dead.
-	w.sleep(2 * (Bound + w.patience()))
+	time.Sleep(2 * (Bound + w.patience()))
 	since := w.now()
-	w.sleep(time.Minute)
+	time.Sleep(time.Minute)
 	w.still(since)
 	return healed
 }
@@ -185,7 +159,7 @@ func (w *world) live() (healed time.Duration) {
 func (w *world) heal() {
 	w.add("all faults end")
 	w.quiet.Store(true)
-	w.storms.calm()
+	w.weather.calm()
 	for i := range 3 {
 		w.service.Rejoin(i)
 	}
@@ -226,7 +200,7 @@ func (w *world) settle() time.Duration {
 			w.fail("I3: %v after the last fault: %v", took, missing)
 			return took
 		}
-		w.sleep(50 * time.Millisecond)
+		time.Sleep(50 * time.Millisecond)
 	}
 }
 
@@ -267,17 +241,17 @@ func (w *world) wanted() map[string]bool {
 // end lets all nodes leave, and looks for what they leave behind.
 func (w *world) end() {
 	w.quiet.Store(true)
-	w.storms.calm()
+	w.weather.calm()
 	if w.o.Mode == Safety {
 		for _, m := range w.machines {
 			m.crash("the end")
-			w.sleep(w.dice.upTo(time.Millisecond, "the end", m.id))
+			time.Sleep(w.dice.upTo(time.Millisecond, "the end", m.id))
 		}
 		w.doing.Wait()
 	}
 	for _, m := range w.machines {
 		m.leave()
-		w.sleep(time.Second)
+		time.Sleep(time.Second)
 	}
 	for _, m := range w.machines {
 		m.await()
@@ -331,20 +305,6 @@ func (g *group) Wait() {
 	}
 }
 
-func (w *world) sleep(d time.Duration) { time.Sleep(d) }
-
-func (w *world) fail(format string, args ...any) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.wrong = append(w.wrong, fmt.Sprintf(format, args...))
-}
-
-func (w *world) count(fault string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.faults[fault]++
-}
-
 func (w *world) note(what, node, slot string, token int64, count int) {
 	w.check.Note(invariant.Note{At: w.now(), What: what, Node: node, Slot: slot, Token: token, Count: count})
 	if what != invariant.Effect {
@@ -379,31 +339,4 @@ func (w *world) applied(c mem.Commit) {
 		verb = "ends:"
 	}
 	w.add("session %s (client %d) %s%s", c.Session, c.Client, verb, what.String())
-}
-
-// edit changes a record by hand, as an operator does: a checked commit over a link of its own. It reports whether that is
-// done, or there is nothing to change.
-func (w *world) edit(key string, change func(coord.Record) (coord.Op, bool)) (done bool) {
-	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
-	defer cancel()
-	s, err := w.operator.Open(ctx)
-	if err != nil {
-		return false
-	}
-	defer func() { _ = s.Close() }()
-	for range 10 {
-		r, err := s.Get(ctx, key)
-		if err != nil {
-			return errors.Is(err, coord.ErrNotFound)
-		}
-		op, ok := change(r)
-		if !ok {
-			return true
-		}
-		_, err = s.Commit(ctx, op)
-		if err == nil {
-			return true
-		}
-	}
-	return false
 }

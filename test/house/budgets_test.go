@@ -18,9 +18,8 @@ const (
 // overMethods and overLines are what was above its budget when the rule came, with what it has. They only shrink.
 var (
 	overMethods = map[string]int{
-		"app/internal/config.configFile": 50,
-		"httpapi.API":                    60,
-		"internal/leader.leading":        45,
+		"httpapi.API":             60,
+		"internal/leader.leading": 45,
 	}
 	overLines = map[string]int{
 		"httpapi": 5600,

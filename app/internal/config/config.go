@@ -82,11 +82,11 @@ func Check(flags Flags, env func(string) string) (Settings, error) {
 }
 
 // complete returns all mistakes, the missing coordination service included.
-func (f *configFile) complete(s Settings) error {
+func (pr *problems) complete(s Settings) error {
 	if s.Service.None() {
-		f.errs = append(f.errs, placedError{text: noService})
+		pr.errs = append(pr.errs, placedError{text: noService})
 	}
-	return f.err()
+	return pr.err()
 }
 
 // readSettings reads the configuration, and returns the mistakes in it with the file. That no coordination service is
@@ -262,17 +262,6 @@ func FindFile(flag string, env func(string) string) (string, error) {
 	}
 	return "", fmt.Errorf("%w: %w", ErrConfig, err)
 }
-
-// source names where the value of a key comes from: the flag or variable that gave it, or else the key.
-func (f *configFile) source(key string) string {
-	if given := f.given[key]; given != "" {
-		return given
-	}
-	return key
-}
-
-// wrongType reports whether the value of a key could not be read, so that there is nothing to check.
-func (f *configFile) wrongType(key string) bool { return f.unread[key] }
 
 // validateListen refuses what cannot be listened on.
 func validateListen(addr string) error {

@@ -58,24 +58,24 @@ func jsonName(field reflect.StructField) (name string, listed bool) {
 }
 
 // fill fills a value in with what the file has for it under a key, noting mistakes.
-func (f *configFile) fill(key string, from, to reflect.Value) {
+func (pr *problems) fill(key string, from, to reflect.Value) {
 	switch t := to.Type(); {
 	case t == paramsType:
 		params, err := cluster.NewParams(from.Interface())
 		if err != nil {
-			f.fail(placedError{place: f.at(key), key: key, text: err.Error()})
+			pr.fail(placedError{place: pr.at(key), key: key, text: err.Error()})
 		}
 		to.Set(reflect.ValueOf(params))
 	case t == durationType:
-		to.SetInt(int64(f.duration(key, from.String())))
+		to.SetInt(int64(pr.duration(key, from.String())))
 	case reflect.PointerTo(t).Implements(textType):
-		if text, ok := reflect.TypeAssert[encoding.TextUnmarshaler](to.Addr()); ok && f.has(key) && !f.wrongType(key) {
-			f.check(key, text.UnmarshalText([]byte(from.String())))
+		if text, ok := reflect.TypeAssert[encoding.TextUnmarshaler](to.Addr()); ok && pr.has(key) && !pr.wrongType(key) {
+			pr.check(key, text.UnmarshalText([]byte(from.String())))
 		}
 	case t.Kind() == reflect.Struct:
 		for i := range from.NumField() {
 			field := from.Type().Field(i)
-			f.fill(key+"."+field.Tag.Get("toml"), from.Field(i), to.FieldByName(field.Name))
+			pr.fill(key+"."+field.Tag.Get("toml"), from.Field(i), to.FieldByName(field.Name))
 		}
 	default:
 		to.Set(from.Convert(t))

@@ -16,25 +16,11 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// configFile is a file as read: its content, and where everything stands in it.
+// configFile is a file as read: its content, where everything stands in it, and what is wrong with it.
 type configFile struct {
-	path     string
+	problems
 	config   fileConfig
 	declared reflect.Value // the tasks in it, as they are written
-	tables   []table
-	keys     map[string]place // "zookeeper.host", "task[0].workerNum"
-	headers  []int            // lines of tables' headers
-	plain    []int            // lines at which something begins that is not part of a [[task]] or [[work]]
-	again    map[place]string // keys and tables that are given again, where
-	// unread are keys whose value is not known, because of a mistake that is reported: nothing follows from it, and
-	// nothing else is reported of it.
-	unread map[string]bool
-	given  map[string]string // what replaces the value of a key: a flag, or a variable
-	errs   []placedError
-	// warnings are of what is allowed, and dangerous.
-	warnings []string
-	// remarks are of what is allowed, and seldom meant.
-	remarks []remark
 }
 
 // table is a [[task]] or [[work]] header.
@@ -47,12 +33,13 @@ type table struct {
 
 func newConfigFile(path string) *configFile {
 	return &configFile{
-		path:     path,
 		declared: reflect.Zero(reflect.SliceOf(reflect.TypeFor[struct{}]())),
-		keys:     map[string]place{},
-		again:    map[place]string{},
-		unread:   map[string]bool{},
-		given:    map[string]string{},
+		problems: problems{
+			places: places{keys: map[string]place{}, again: map[place]string{}},
+			path:   path,
+			unread: map[string]bool{},
+			given:  map[string]string{},
+		},
 	}
 }
 
@@ -193,40 +180,4 @@ func (f *configFile) decoded(read reflect.Value) {
 		config.Field(i).Set(read.Field(i))
 	}
 	f.declared = read.FieldByName("Tasks")
-}
-
-// inTask reports whether a line below a [[task]] or [[work]] header still belongs to it.
-func (f *configFile) inTask(line, owner int) bool {
-	return !slices.ContainsFunc(f.plain, func(plain int) bool { return plain > f.tables[owner].line && plain <= line })
-}
-
-// at returns the place of a key, or of the nearest thing above it.
-func (f *configFile) at(key string) place {
-	for {
-		if p, ok := f.keys[key]; ok {
-			return p
-		}
-		i := strings.LastIndexByte(key, '.')
-		if i < 0 {
-			return place{1, 1}
-		}
-		key = key[:i]
-	}
-}
-
-// keyAt returns the key whose value is at a place, or which is given there again, "" if there is none.
-func (f *configFile) keyAt(value place) (found string) {
-	column := 0
-	look := func(key string, at place) {
-		if at.line == value.line && at.column <= value.column && at.column > column && !strings.HasSuffix(key, "]") {
-			found, column = key, at.column
-		}
-	}
-	for key, at := range f.keys {
-		look(key, at)
-	}
-	for at, key := range f.again {
-		look(key, at)
-	}
-	return found
 }

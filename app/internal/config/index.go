@@ -3,10 +3,20 @@ package config
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2/unstable"
 )
+
+// places are where everything stands in a file.
+type places struct {
+	tables  []table
+	keys    map[string]place // "zookeeper.host", "task[0].workerNum"
+	headers []int            // lines of tables' headers
+	plain   []int            // lines at which something begins that is not part of a [[task]] or [[work]]
+	again   map[place]string // keys and tables that are given again, where
+}
 
 // index records where the keys are. It returns the file with the headers of tables as they were meant, so that a mistake
 // in one is reported once, and not all that would follow from it. A table that means nothing is taken out.
@@ -70,54 +80,54 @@ func (f *configFile) index(data []byte) []byte {
 }
 
 // missingAbove returns the kind of the [[task]] or [[work]] that a table is within if none stands above it, "" for none.
-func (f *configFile) missingAbove(path string) string {
+func (ps *places) missingAbove(path string) string {
 	above, _, within := strings.Cut(path, ".")
-	if within && (above == "task" || above == "work") && f.count(above) == 0 {
+	if within && (above == "task" || above == "work") && ps.count(above) == 0 {
 		return above
 	}
 	return ""
 }
 
 // tableKey returns under which key the table of a header stands, "" being a header that means nothing.
-func (f *configFile) tableKey(path string, array bool, at place) string {
+func (ps *places) tableKey(path string, array bool, at place) string {
 	switch kind, rest, nested := strings.Cut(path, "."); {
 	case path == "": // nothing is known of what is below it
-		f.plain = append(f.plain, at.line)
+		ps.plain = append(ps.plain, at.line)
 		path = at.String()
 	case array && (path == "task" || path == "work"):
-		n := f.count(path)
+		n := ps.count(path)
 		path = fmt.Sprintf("%s[%d]", path, n)
-		f.tables = append(f.tables, table{kind: path[:len("task")], n: n, line: at.line})
-	case nested && f.count(kind) > 0: // [work.env]
-		path = fmt.Sprintf("%s[%d].%s", kind, f.count(kind)-1, rest)
+		ps.tables = append(ps.tables, table{kind: path[:len("task")], n: n, line: at.line})
+	case nested && ps.count(kind) > 0: // [work.env]
+		path = fmt.Sprintf("%s[%d].%s", kind, ps.count(kind)-1, rest)
 	default:
-		f.plain = append(f.plain, at.line)
+		ps.plain = append(ps.plain, at.line)
 	}
 	return path
 }
 
 // failHeaders records mistakes in headers. Those of tables of their own are of no task above them.
-func (f *configFile) failHeaders(wrong []placedError, named bool) {
+func (pr *problems) failHeaders(wrong []placedError, named bool) {
 	for _, e := range wrong {
 		if strings.HasPrefix(e.text, "[[") || !strings.Contains(e.text, ".") || named {
-			f.errs = append(f.errs, e)
+			pr.errs = append(pr.errs, e)
 		} else {
-			f.fail(e)
+			pr.fail(e)
 		}
 	}
 }
 
 // seen records where a key or table is given; the first place counts.
-func (f *configFile) seen(key string, at place) {
-	if _, again := f.keys[key]; again {
-		f.again[at] = key
+func (ps *places) seen(key string, at place) {
+	if _, again := ps.keys[key]; again {
+		ps.again[at] = key
 		return
 	}
-	f.keys[key] = at
+	ps.keys[key] = at
 }
 
 // blank takes the table whose header is in a line out of the lines.
-func (f *configFile) blank(lines [][]byte, headers []int, header int) {
+func (pr *problems) blank(lines [][]byte, headers []int, header int) {
 	end := len(lines)
 	for _, other := range headers {
 		if other > header {
@@ -127,47 +137,93 @@ func (f *configFile) blank(lines [][]byte, headers []int, header int) {
 	for i := header - 1; i < end; i++ {
 		lines[i] = []byte("\n")
 	}
-	for key, at := range f.keys {
+	for key, at := range pr.keys {
 		if at.line >= header && at.line <= end {
-			f.unread[key] = true
+			pr.unread[key] = true
 		}
 	}
 }
 
 // value records a key and those of the tables within its value.
-func (f *configFile) value(p *unstable.Parser, prefix string, e *unstable.Node) {
+func (ps *places) value(p *unstable.Parser, prefix string, e *unstable.Node) {
 	path, at := keyOf(p, e)
 	path = prefix + path
-	f.seen(path, at)
+	ps.seen(path, at)
 	v := e.Value()
 	switch v.Kind {
 	case unstable.InlineTable:
 		for it := v.Children(); it.Next(); {
-			f.value(p, path+".", it.Node())
+			ps.value(p, path+".", it.Node())
 		}
 	case unstable.Array:
 		for it := v.Children(); (path == "task" || path == "work") && it.Next(); {
-			n := f.count(path)
-			f.tables = append(f.tables, table{kind: path, n: n, line: at.line})
+			n := ps.count(path)
+			ps.tables = append(ps.tables, table{kind: path, n: n, line: at.line})
 			for in := it.Node().Children(); it.Node().Kind == unstable.InlineTable && in.Next(); {
-				f.value(p, fmt.Sprintf("%s[%d].", path, n), in.Node())
+				ps.value(p, fmt.Sprintf("%s[%d].", path, n), in.Node())
 			}
 		}
 	case unstable.String:
 		if above, last, _ := cutLast(path); isNumbered(above) && strings.HasSuffix(above, "]") && last == "name" {
-			f.tables[len(f.tables)-1].name = string(v.Data)
+			ps.tables[len(ps.tables)-1].name = string(v.Data)
 		}
 	}
 }
 
 // count counts the [[task]] or [[work]] headers so far.
-func (f *configFile) count(kind string) (n int) {
-	for _, t := range f.tables {
+func (ps *places) count(kind string) (n int) {
+	for _, t := range ps.tables {
 		if t.kind == kind {
 			n++
 		}
 	}
 	return n
+}
+
+// has reports whether the file has a table, or a key of it.
+func (ps *places) has(table string) bool {
+	for key := range ps.keys {
+		if key == table || strings.HasPrefix(key, table+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// at returns the place of a key, or of the nearest thing above it.
+func (ps *places) at(key string) place {
+	for {
+		if p, ok := ps.keys[key]; ok {
+			return p
+		}
+		i := strings.LastIndexByte(key, '.')
+		if i < 0 {
+			return place{1, 1}
+		}
+		key = key[:i]
+	}
+}
+
+// keyAt returns the key whose value is at a place, or which is given there again, "" if there is none.
+func (ps *places) keyAt(value place) (found string) {
+	column := 0
+	look := func(key string, at place) {
+		if at.line == value.line && at.column <= value.column && at.column > column && !strings.HasSuffix(key, "]") {
+			found, column = key, at.column
+		}
+	}
+	for key, at := range ps.keys {
+		look(key, at)
+	}
+	for at, key := range ps.again {
+		look(key, at)
+	}
+	return found
+}
+
+// inTask reports whether a line below a [[task]] or [[work]] header still belongs to it.
+func (ps *places) inTask(line, owner int) bool {
+	return !slices.ContainsFunc(ps.plain, func(plain int) bool { return plain > ps.tables[owner].line && plain <= line })
 }
 
 // isNumbered reports whether a key is one of a [[task]] or [[work]].
@@ -176,8 +232,8 @@ func isNumbered(key string) bool {
 }
 
 // header returns the line of the nth header of a kind.
-func (f *configFile) header(kind string, n int) int {
-	for _, t := range f.tables {
+func (ps *places) header(kind string, n int) int {
+	for _, t := range ps.tables {
 		if t.kind == kind && t.n == n {
 			return t.line
 		}

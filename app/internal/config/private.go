@@ -14,7 +14,7 @@ import (
 
 // private warns of a file with a secret that every user of this machine may read or change. It is not refused: the
 // meaning of such a mode depends on where the file is mounted from.
-func (f *configFile) private(key, file string) {
+func (pr *problems) private(key, file string) {
 	info, err := os.Stat(file)
 	if err != nil || runtime.GOOS == "windows" { // which has no such modes
 		return
@@ -26,9 +26,9 @@ func (f *configFile) private(key, file string) {
 	case mode&0o004 == 0:
 		return
 	}
-	f.warnings = append(
-		f.warnings,
-		fmt.Sprintf("%s: every user of this machine may %s %s (mode %04o): chmod 600 %[3]s", f.source(key), may, file, info.Mode().Perm()),
+	pr.warnings = append(
+		pr.warnings,
+		fmt.Sprintf("%s: every user of this machine may %s %s (mode %04o): chmod 600 %[3]s", pr.source(key), may, file, info.Mode().Perm()),
 	)
 }
 

@@ -34,57 +34,91 @@ func (e placedError) sentence() string {
 	return e.text + "; " + e.fix
 }
 
+// problems are what was found wrong with a file and with what replaces its values.
+type problems struct {
+	places
+	path string
+	// unread are keys whose value is not known, because of a mistake that is reported: nothing follows from it, and
+	// nothing else is reported of it.
+	unread map[string]bool
+	given  map[string]string // what replaces the value of a key: a flag, or a variable
+	errs   []placedError
+	// warnings are of what is allowed, and dangerous.
+	warnings []string
+	// remarks are of what is allowed, and seldom meant.
+	remarks []remark
+}
+
 // failed reports whether a mistake at a place is known already.
-func (f *configFile) failed(at place) bool {
-	return slices.ContainsFunc(f.errs, func(e placedError) bool { return e.place == at })
+func (pr *problems) failed(at place) bool {
+	return slices.ContainsFunc(pr.errs, func(e placedError) bool { return e.place == at })
 }
 
 // fail records a mistake in the file, with the name of the task or work that it is in.
-func (f *configFile) fail(e placedError) {
+func (pr *problems) fail(e placedError) {
 	owner := -1
-	for i, t := range f.tables {
+	for i, t := range pr.tables {
 		if t.line <= e.line {
 			owner = i
 		}
 	}
-	if owner >= 0 && f.inTask(e.line, owner) {
-		if t := f.tables[owner]; t.name != "" {
+	if owner >= 0 && pr.inTask(e.line, owner) {
+		if t := pr.tables[owner]; t.name != "" {
 			e.text = fmt.Sprintf("%s %q: %s", t.kind, t.name, e.text)
 		} else {
 			e.text = fmt.Sprintf("%s %d: %s", t.kind, t.n+1, e.text)
 		}
 	}
-	f.errs = append(f.errs, e)
+	pr.errs = append(pr.errs, e)
 }
 
 // check records the mistakes in the value of a key, wherever that came from, each with the same fix, "" if the mistakes
 // say it themselves. A key that has a mistake already gets no other one.
-func (f *configFile) check(key string, err error) { f.checkFix(key, err, "") }
+func (pr *problems) check(key string, err error) { pr.checkFix(key, err, "") }
 
-func (f *configFile) checkFix(key string, err error, fix string) {
-	if f.unread[key] || err == nil {
+func (pr *problems) checkFix(key string, err error, fix string) {
+	if pr.unread[key] || err == nil {
 		return
 	}
-	f.unread[key] = true
+	pr.unread[key] = true
 	for _, e := range split(err) {
-		if at, inFile := f.keys[key]; inFile {
+		if at, inFile := pr.keys[key]; inFile {
 			name := key
 			if isNumbered(key) {
 				name = lastPart(key)
 			}
-			f.fail(placedError{at, key, name + ": " + e.Error(), fix})
+			pr.fail(placedError{at, key, name + ": " + e.Error(), fix})
 		} else {
-			f.errs = append(f.errs, placedError{key: key, text: f.source(key) + ": " + e.Error(), fix: fix})
+			pr.errs = append(pr.errs, placedError{key: key, text: pr.source(key) + ": " + e.Error(), fix: fix})
 		}
 	}
 }
 
+// source names where the value of a key comes from: the flag or variable that gave it, or else the key.
+func (pr *problems) source(key string) string {
+	if given := pr.given[key]; given != "" {
+		return given
+	}
+	return key
+}
+
+// sourceOf names what chooses a service: the flag or variable with its servers, or else its table.
+func (pr *problems) sourceOf(table, key string) string {
+	if given := pr.given[table+"."+key]; given != "" {
+		return given
+	}
+	return "[" + table + "]"
+}
+
+// wrongType reports whether the value of a key could not be read, so that there is nothing to check.
+func (pr *problems) wrongType(key string) bool { return pr.unread[key] }
+
 // err returns the mistakes, in the order of the file; what is missing in it comes last.
-func (f *configFile) err() error {
-	if len(f.errs) == 0 {
+func (pr *problems) err() error {
+	if len(pr.errs) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(f.errs, func(a, b placedError) int {
+	slices.SortStableFunc(pr.errs, func(a, b placedError) int {
 		missing := func(e placedError) int {
 			if e.line == 0 {
 				return 1
@@ -93,7 +127,7 @@ func (f *configFile) err() error {
 		}
 		return cmp.Or(cmp.Compare(missing(a), missing(b)), cmp.Compare(a.line, b.line), cmp.Compare(a.column, b.column))
 	})
-	return configError{f.path, slices.Compact(f.errs)}
+	return configError{pr.path, slices.Compact(pr.errs)}
 }
 
 // configError is a list of mistakes that needs no prefix. It matches ErrConfig.

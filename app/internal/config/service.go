@@ -156,24 +156,6 @@ const noService = "no coordination service is chosen, which `xconsumer run` need
 	"give [zookeeper] host = \"127.0.0.1:2181\" or " +
 	"[etcd] endpoints = [\"http://127.0.0.1:2379\"] in app.toml, or --zookeeper or --etcd"
 
-// sourceOf names what chooses a service: the flag or variable with its servers, or else its table.
-func (f *configFile) sourceOf(table, key string) string {
-	if given := f.given[table+"."+key]; given != "" {
-		return given
-	}
-	return "[" + table + "]"
-}
-
-// has reports whether the file has a table, or a key of it.
-func (f *configFile) has(table string) bool {
-	for key := range f.keys {
-		if key == table || strings.HasPrefix(key, table+".") {
-			return true
-		}
-	}
-	return false
-}
-
 // zookeeper returns how to reach ZooKeeper, noting mistakes.
 func (f *configFile) zookeeper() *zk.Config {
 	c := f.config.ZooKeeper
@@ -287,9 +269,9 @@ func notExpanded(value, variable string) string {
 }
 
 // serverName records a mistake in the name that the servers' certificates are to be for.
-func (f *configFile) serverName(key string, c tlsConfig) {
+func (pr *problems) serverName(key string, c tlsConfig) {
 	if c.ServerName != "" {
-		f.check(key, address.ValidateHost(c.ServerName))
+		pr.check(key, address.ValidateHost(c.ServerName))
 	}
 }
 

@@ -49,31 +49,31 @@ func (f *configFile) tasks() []cluster.TaskSpec {
 
 // mistakes records the parts of an error, each of which begins with the key that it is about, and reports whether there are
 // any. A key that has a mistake already gets no other one.
-func (f *configFile) mistakes(table string, err error) (any bool) {
+func (pr *problems) mistakes(table string, err error) (any bool) {
 	reported := map[string]bool{}
 	for _, e := range split(err) {
 		name, _, _ := strings.Cut(e.Error(), ":")
-		if key := table + "." + name; !f.unread[key] {
-			f.fail(placedError{place: f.at(key), key: key, text: e.Error()})
+		if key := table + "." + name; !pr.unread[key] {
+			pr.fail(placedError{place: pr.at(key), key: key, text: e.Error()})
 			reported[key] = true
 		}
 		any = true
 	}
 	for key := range reported {
-		f.unread[key] = true
+		pr.unread[key] = true
 	}
 	return any
 }
 
 // twice records a [[task]] or [[work]] whose name an earlier one has; seen are those.
-func (f *configFile) twice(kind string, n int, name string, seen map[string]int) {
+func (pr *problems) twice(kind string, n int, name string, seen map[string]int) {
 	if first, ok := seen[name]; ok && name != "" {
 		key := fmt.Sprintf("%s[%d].name", kind, n)
-		f.fail(
+		pr.fail(
 			placedError{
-				place: f.at(key),
+				place: pr.at(key),
 				key:   key,
-				text:  fmt.Sprintf("name: the same as that of %s %d in line %d", kind, first+1, f.header(kind, first)),
+				text:  fmt.Sprintf("name: the same as that of %s %d in line %d", kind, first+1, pr.header(kind, first)),
 			},
 		)
 	} else {
@@ -83,14 +83,14 @@ func (f *configFile) twice(kind string, n int, name string, seen map[string]int)
 
 // runsAll takes something for what could not be read of when a task runs, so that nothing is said that only follows
 // from that.
-func (f *configFile) runsAll(key string, spec *cluster.TaskSpec) {
-	if f.wrongType(key + ".every") {
+func (pr *problems) runsAll(key string, spec *cluster.TaskSpec) {
+	if pr.wrongType(key + ".every") {
 		spec.Every = cluster.Duration(24 * time.Hour)
 	}
-	if f.wrongType(key + ".schedule") {
+	if pr.wrongType(key + ".schedule") {
 		spec.Schedule = "@daily"
 	}
-	if f.wrongType(key + ".mode") {
+	if pr.wrongType(key + ".mode") {
 		spec.Mode = cluster.ModeOnce
 		if spec.Scheduled() {
 			spec.Mode = ""
@@ -100,16 +100,16 @@ func (f *configFile) runsAll(key string, spec *cluster.TaskSpec) {
 
 // zeros records keys that are given as 0, where leaving them out is what is meant. It reports whether there
 // are any.
-func (f *configFile) zeros(table string, values map[string]int) (any bool) {
+func (pr *problems) zeros(table string, values map[string]int) (any bool) {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		key := table + "." + name
-		if f.has(key) && !f.wrongType(key) && values[name] == 0 {
+		if pr.has(key) && !pr.wrongType(key) && values[name] == 0 {
 			text := "leave it out for no limit"
 			if name == "weight" {
 				text = "leave it out for 1"
 			}
-			f.fail(placedError{f.keys[key], key, name + ": 0 would let nothing run or move", text})
-			f.unread[key] = true
+			pr.fail(placedError{pr.keys[key], key, name + ": 0 would let nothing run or move", text})
+			pr.unread[key] = true
 			any = true
 		}
 	}
@@ -117,7 +117,7 @@ func (f *configFile) zeros(table string, values map[string]int) (any bool) {
 }
 
 // duration reads a duration, noting a mistake in it; "" is 0.
-func (f *configFile) duration(key, text string) time.Duration {
+func (pr *problems) duration(key, text string) time.Duration {
 	if text == "" {
 		return 0
 	}
@@ -130,7 +130,7 @@ func (f *configFile) duration(key, text string) time.Duration {
 	case err == nil && d == 0 && refused:
 		err, fix = fmt.Errorf("0s %s", z.means), z.fix
 	}
-	f.checkFix(key, err, fix)
+	pr.checkFix(key, err, fix)
 	if err != nil {
 		return 0
 	}

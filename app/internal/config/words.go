@@ -13,7 +13,7 @@ import (
 var wrongType = regexp.MustCompile(`^cannot decode TOML (.+) into struct field .+ of type (.+)$`)
 
 // undecoded says of what the decoder does not take what is wrong with it. Key is the key whose value it is, "" for none.
-func (f *configFile) undecoded(err *toml.DecodeError, at place, key string, lines [][]byte) placedError {
+func (ps *places) undecoded(err *toml.DecodeError, at place, key string, lines [][]byte) placedError {
 	e := placedError{place: at, key: key, text: strings.TrimPrefix(err.Error(), "toml: ")}
 	line := ""
 	if at.line <= len(lines) {
@@ -21,7 +21,7 @@ func (f *configFile) undecoded(err *toml.DecodeError, at place, key string, line
 	}
 	m := wrongType.FindStringSubmatch(e.text)
 	start := place{}
-	for where, other := range f.again {
+	for where, other := range ps.again {
 		if other == key && where.line == at.line {
 			start = where
 		}
@@ -30,15 +30,15 @@ func (f *configFile) undecoded(err *toml.DecodeError, at place, key string, line
 	case m != nil:
 		e.text, e.fix = wantedType(plainKey(key), m[1], m[2])
 	case start != place{} && strings.HasSuffix(e.text, "already defined"):
-		e.place, e.text, e.fix = start, fmt.Sprintf("given again, after line %d", f.keys[key].line), "take one of them out"
-	case slices.Contains(f.headers, at.line) && strings.HasSuffix(e.text, "already exists"):
+		e.place, e.text, e.fix = start, fmt.Sprintf("given again, after line %d", ps.keys[key].line), "take one of them out"
+	case slices.Contains(ps.headers, at.line) && strings.HasSuffix(e.text, "already exists"):
 		name := strings.Trim(strings.TrimSpace(line), "[]")
 		e.text, e.fix = fmt.Sprintf("[%s] is given again", name), "put its keys below the first one"
 		return e
 	default:
 		e.text, e.fix = syntax(e.text, line, at.column)
 	}
-	if key != "" && !slices.Contains(f.headers, at.line) {
+	if key != "" && !slices.Contains(ps.headers, at.line) {
 		e.text = lastPart(key) + ": " + e.text
 	}
 	return e

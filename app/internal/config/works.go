@@ -38,7 +38,7 @@ func (f *configFile) works() []command.Spec {
 }
 
 // size reads a number of bytes, as in "256KB", noting a mistake in it; "" is 0.
-func (f *configFile) size(key, text string) int {
+func (pr *problems) size(key, text string) int {
 	const least, most = 4 << 10, 64 << 20
 	if text == "" {
 		return 0
@@ -56,7 +56,7 @@ func (f *configFile) size(key, text string) int {
 	case n < least/unit || n > most/unit:
 		err = errors.New("want between 4KB and 64MB")
 	}
-	f.check(key, err)
+	pr.check(key, err)
 	if err != nil {
 		return 0
 	}

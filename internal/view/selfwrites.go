@@ -71,7 +71,8 @@ func (es *entries) goneSelfWritten(keys []string) (assignments, rest []string) {
 	for _, key := range keys {
 		memberID := schema.Base(key)
 		p := es.snap.Peers[memberID]
-		if assignment := es.keys.Assignment(memberID); p != nil && es.selfWritten.assignments[assignment] && (p.Status.Absent || p.Member.Absent) {
+		assignment := es.keys.Assignment(memberID)
+		if p != nil && es.selfWritten.assignments[assignment] && (p.Status.Absent || p.Member.Absent) {
 			es.selfWritten.drop(assignment)
 			assignments = append(assignments, assignment)
 			rest = append(rest, es.keys.Status(memberID), es.keys.Member(memberID))

@@ -321,7 +321,8 @@ func (c *Client) ask(ctx context.Context, r call) (*http.Response, error) {
 	var sent atomic.Bool
 	resp, err := c.http.Do(req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }})))
 	if err != nil {
-		if err = c.noAnswer(err); sent.Load() {
+		err = c.noAnswer(err)
+		if sent.Load() {
 			err = &lostAnswer{err}
 		}
 		return nil, err

@@ -162,7 +162,8 @@ func take(kind, data string, state *cluster.State) (news News, err error) {
 		err = json.Unmarshal([]byte(data), state)
 	case "change":
 		news.Update = &Update{}
-		if err = json.Unmarshal([]byte(data), news.Update); err == nil {
+		err = json.Unmarshal([]byte(data), news.Update)
+		if err == nil {
 			news.Update.Apply(state)
 		}
 	case "event":

@@ -87,7 +87,8 @@ func replace[T any](list, fresh []T, order func(a, b *T) int) bool {
 	at := make([]int, len(fresh))
 	for i := range fresh {
 		var found bool
-		if at[i], found = slices.BinarySearchFunc(list, fresh[i], func(a, b T) int { return order(&a, &b) }); !found {
+		at[i], found = slices.BinarySearchFunc(list, fresh[i], func(a, b T) int { return order(&a, &b) })
+		if !found {
 			return false
 		}
 	}

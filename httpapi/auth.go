@@ -64,7 +64,8 @@ func (g *authMiddleware) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c, known := g.identify(r)
-	if c.from = from; !known {
+	c.from = from
+	if !known {
 		answer.Send(w, g.mistaken(r, "invalid token; check --token or XCONSUMER_API_TOKEN; in the console, log in again"))
 		return
 	}

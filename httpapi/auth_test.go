@@ -225,7 +225,8 @@ func TestLimits(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = resp.Body.Close()
-		if statuses[resp.StatusCode]++; resp.StatusCode == http.StatusTooManyRequests && resp.Header.Get("Retry-After") == "" {
+		statuses[resp.StatusCode]++
+		if resp.StatusCode == http.StatusTooManyRequests && resp.Header.Get("Retry-After") == "" {
 			t.Error("no Retry-After")
 		}
 	}

@@ -207,7 +207,8 @@ func TestOneUpstreamPerWorker(t *testing.T) {
 		all.Go(func() {
 			var got []string
 			err := clientOf(t, p.server.URL).Log(t.Context(), slot, client.LogQuery{Lines: 1 + i%4, Follow: true}, func(l cluster.LogLine) error {
-				if got = append(got, l.Text); len(got) == 1 {
+				got = append(got, l.Text)
+				if len(got) == 1 {
 					begun.Done()
 				}
 				if l.Text == "end" {

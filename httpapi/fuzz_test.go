@@ -170,7 +170,8 @@ func (m maker) request(path string, op *huma.Operation) (target string, body []b
 	if m.IntN(20) == 0 {
 		query.Set("unknown", "x")
 	}
-	if target = path; len(query) > 0 {
+	target = path
+	if len(query) > 0 {
 		target += "?" + query.Encode()
 	}
 	if op.RequestBody == nil {

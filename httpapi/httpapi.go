@@ -220,17 +220,20 @@ func (a *API) do(ctx context.Context, op cluster.Operation, wait Wait) (*accepte
 	var before *hub.Snapshot
 	var err error
 	if op.Key != "" {
-		if out.Revision, out.Repeated, err = a.node.Repeated(writing, op); err != nil {
+		out.Revision, out.Repeated, err = a.node.Repeated(writing, op)
+		if err != nil {
 			return nil, err
 		}
 	}
 	if wait.asked() {
-		if before, err = a.hub.Current(writing); err != nil {
+		before, err = a.hub.Current(writing)
+		if err != nil {
 			return nil, err
 		}
 	}
 	if !out.Repeated {
-		if out.Revision, err = a.node.Do(writing, op); err != nil {
+		out.Revision, err = a.node.Do(writing, op)
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -42,12 +42,14 @@ func readLogQuery(r *http.Request) (q logQuery, err error) {
 		q.slot.Task = cluster.RunTask(q.slot.Task, run)
 	}
 	if text := query.Get("lines"); text != "" {
-		if q.lines, err = strconv.Atoi(text); err != nil || q.lines < 0 {
+		q.lines, err = strconv.Atoi(text)
+		if err != nil || q.lines < 0 {
 			return q, wrongValue("query.lines", text, "want a number of lines, from 0")
 		}
 	}
 	if text := query.Get("follow"); text != "" {
-		if q.follow, err = strconv.ParseBool(text); err != nil {
+		q.follow, err = strconv.ParseBool(text)
+		if err != nil {
 			return q, wrongValue("query.follow", text, "want true or false")
 		}
 	}
@@ -75,7 +77,8 @@ func (a *API) workerLog(w http.ResponseWriter, r *http.Request) {
 	_, here := a.node.Log(q.slot, 0)
 	at := cluster.WorkerInfo{}
 	if serr == nil {
-		if at, err = q.place(m); err != nil {
+		at, err = q.place(m)
+		if err != nil {
 			a.failLog(ctx, w, q, err)
 			return
 		}
@@ -211,7 +214,8 @@ func (a *API) sendLog(ctx context.Context, w http.ResponseWriter, log logSource,
 		if !q.follow || flush.Flush() != nil {
 			return nil //nolint:nilerr // the client has gone
 		}
-		if lines, err = log.Since(ctx, next); err != nil || len(lines) == 0 {
+		lines, err = log.Since(ctx, next)
+		if err != nil || len(lines) == 0 {
 			return nil //nolint:nilerr // it has ended, and what there was is answered
 		}
 	}
@@ -286,7 +290,8 @@ func (a *API) stack(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, err)
 		return
 	}
-	if q.slot, err = underWay(m, q.slot); err != nil {
+	q.slot, err = underWay(m, q.slot)
+	if err != nil {
 		a.fail(w, err)
 		return
 	}

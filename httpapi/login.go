@@ -60,7 +60,8 @@ func (s *logins) begin(t Token, access *Access) string {
 		case now.After(one.until) || !valid[one.token]:
 			delete(s.open, id)
 		case one.token == t.Hash:
-			if logins++; oldest == "" || one.until.Before(s.open[oldest].until) {
+			logins++
+			if oldest == "" || one.until.Before(s.open[oldest].until) {
 				oldest = id
 			}
 		}

@@ -73,7 +73,8 @@ func (a *API) apply(ctx context.Context, ops cluster.Operations, revision string
 	var before *hub.Snapshot
 	var err error
 	if wait.asked() {
-		if before, err = a.hub.Current(writing); err != nil {
+		before, err = a.hub.Current(writing)
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -82,7 +82,8 @@ func fieldsOf(err error, at string) (list []*huma.ErrorDetail) {
 	switch e := err.(type) { //nolint:errorlint // it unwraps itself, to know where each field is
 	case *cluster.FieldError:
 		at += "." + e.Field
-		if list = fieldsOf(e.Err, at); list == nil {
+		list = fieldsOf(e.Err, at)
+		if list == nil {
 			list = []*huma.ErrorDetail{{Location: at, Message: e.Err.Error()}}
 		}
 	case interface{ Unwrap() []error }:

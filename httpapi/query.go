@@ -251,7 +251,8 @@ func namesIn(s *cluster.Snapshot) names {
 }
 
 func (n *names) add(task, node string) {
-	if task, _ = cluster.SplitRun(task); task != "" {
+	task, _ = cluster.SplitRun(task)
+	if task != "" {
 		n.tasks[task] = true
 	}
 	if node != "" {

@@ -141,7 +141,8 @@ func TestEveryEndpointRefusesUnknownParameters(t *testing.T) {
 			var p client.Problem
 			err = json.NewDecoder(resp.Body).Decode(&p)
 			_ = resp.Body.Close()
-			if asked++; err != nil || resp.StatusCode != http.StatusUnprocessableEntity || !strings.HasPrefix(places(p), `query.nonsense: unknown query parameter "nonsense"`) {
+			asked++
+			if err != nil || resp.StatusCode != http.StatusUnprocessableEntity || !strings.HasPrefix(places(p), `query.nonsense: unknown query parameter "nonsense"`) {
 				t.Errorf("%s %s: %s, %v, %+v", method, target, resp.Status, err, p)
 			}
 		}
@@ -205,7 +206,8 @@ func TestEventsGoOnWithoutTwice(t *testing.T) {
 	var list []cluster.Event
 	var id string
 	for end := time.Now().Add(time.Minute); len(list) == 0; time.Sleep(time.Millisecond) {
-		if list, _, id, err = api.Events(t.Context(), filter); err != nil || time.Now().After(end) {
+		list, _, id, err = api.Events(t.Context(), filter)
+		if err != nil || time.Now().After(end) {
 			t.Fatalf("%v, %v", list, err)
 		}
 	}
@@ -215,7 +217,8 @@ func TestEventsGoOnWithoutTwice(t *testing.T) {
 		w.events <- cluster.Event{Kind: cluster.WorkerStopped, Slot: &slot, Detail: "3"}
 	}()
 	err = api.FollowEvents(t.Context(), filter, id, nil, func(e *cluster.Event) error {
-		if list = append(list, *e); e.Detail == "3" {
+		list = append(list, *e)
+		if e.Detail == "3" {
 			return enough
 		}
 		return nil

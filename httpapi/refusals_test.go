@@ -52,7 +52,8 @@ func TestGuessersKeepNobodyOut(t *testing.T) {
 	nobody := func(*http.Request) {}
 	var guesses int
 	for guessed := http.StatusUnauthorized; guessed != http.StatusTooManyRequests; guesses++ {
-		if guessed = do("GET", "/api/v1/state", "", bearer("no token of this node")).StatusCode; guesses > 1000 {
+		guessed = do("GET", "/api/v1/state", "", bearer("no token of this node")).StatusCode
+		if guesses > 1000 {
 			t.Fatal("guessing is never slowed down")
 		}
 	}

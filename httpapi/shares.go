@@ -59,7 +59,8 @@ func (s *shares) take(c caller) (give func(), full string) {
 func (s *shares) add(counted []source, n int) {
 	s.total += n
 	for _, key := range counted {
-		if s.of[key] += n; s.of[key] == 0 {
+		s.of[key] += n
+		if s.of[key] == 0 {
 			delete(s.of, key)
 		}
 	}

@@ -79,7 +79,8 @@ func (a *API) past(ctx context.Context, w http.ResponseWriter, at string) {
 	n, err := a.decisionAt(ctx, at)
 	if err == nil {
 		var past cluster.Past
-		if past, err = a.node.Past(ctx, n); err == nil {
+		past, err = a.node.Past(ctx, n)
+		if err == nil {
 			answer.JSON(w, http.StatusOK, &past)
 			return
 		}

@@ -74,7 +74,8 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 			return // too slow: it comes back for a snapshot
 		}
 		for i := range messages {
-			if cursor = messages[i].Seq; !send(messages[i].Text) {
+			cursor = messages[i].Seq
+			if !send(messages[i].Text) {
 				return
 			}
 		}

@@ -108,7 +108,8 @@ func TestFollowWithoutGap(t *testing.T) {
 	err := clientOf(t, server.URL).Follow(ctx, func(error) { lost++ }, func(news client.News) error {
 		switch {
 		case news.Resumed:
-			if resumed++; news.State.Term != terms[len(terms)-1] {
+			resumed++
+			if news.State.Term != terms[len(terms)-1] {
 				t.Errorf("resumed at term %d; want %d", news.State.Term, terms[len(terms)-1])
 			}
 			return nil

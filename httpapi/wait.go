@@ -323,7 +323,8 @@ func (a *API) settle(ctx context.Context, out *client.Accepted, wait Wait, g goa
 	defer func() { out.Settled = &settled }()
 	m, err := a.hub.Current(ctx)
 	for err == nil {
-		if out.Waiting = a.missing(ctx, m, g); len(out.Waiting) == 0 {
+		out.Waiting = a.missing(ctx, m, g)
+		if len(out.Waiting) == 0 {
 			settled = true
 			out.Unplaced = g.unplaced(&m.Snapshot)
 			return

@@ -30,7 +30,8 @@ func (e *encoded) make(state *cluster.State) error {
 
 func (e *encoded) encode(state *cluster.State) (err error) {
 	e.at = time.Now()
-	if e.plain, err = json.Marshal(state); err != nil {
+	e.plain, err = json.Marshal(state)
+	if err != nil {
 		return err
 	}
 	var b bytes.Buffer

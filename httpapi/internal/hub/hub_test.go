@@ -116,7 +116,8 @@ func TestMessagesAreLetGoManyAtATime(t *testing.T) {
 			for range 10 * c.most {
 				before := len(h.messages)
 				h.push("event", data)
-				if longest = max(longest, len(h.messages)); len(h.messages) <= before {
+				longest = max(longest, len(h.messages))
+				if len(h.messages) <= before {
 					drops++
 				}
 			}

@@ -29,7 +29,8 @@ func (h *Hub) keep(e cluster.Event) {
 	if e.Node == h.node.Name() || e.Node == "" {
 		list = &h.own
 	}
-	if *list = append(*list, numbered{h.last, e}); len(*list) > maxEvents {
+	*list = append(*list, numbered{h.last, e})
+	if len(*list) > maxEvents {
 		*list = slices.Clone((*list)[len(*list)-maxEvents/2:])
 	}
 }

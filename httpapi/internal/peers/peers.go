@@ -199,7 +199,8 @@ func (p *Peers) signedWith(ctx context.Context, asked question, mac string) []by
 		return nil
 	}
 	if !fits(secret) {
-		if secret = p.another(ctx, secret); !fits(secret) {
+		secret = p.another(ctx, secret)
+		if !fits(secret) {
 			return nil
 		}
 	}

@@ -132,7 +132,8 @@ func (p *provenReader) Read(b []byte) (int, error) {
 
 // begin reads the first frame, so that it is known who answers.
 func (p *provenReader) begin() error {
-	if p.left, p.err = p.frame(); errors.Is(p.err, io.EOF) {
+	p.left, p.err = p.frame()
+	if errors.Is(p.err, io.EOF) {
 		return nil
 	}
 	return p.err
@@ -153,7 +154,8 @@ func (p *provenReader) frame() ([]byte, error) {
 	if _, err := io.ReadFull(p.in, data); err != nil || !hmac.Equal([]byte(proof), []byte(p.proof(p.read, data))) {
 		return nil, errUnproven
 	}
-	if p.read++; n == 0 {
+	p.read++
+	if n == 0 {
 		return nil, io.EOF
 	}
 	return data, nil

@@ -68,7 +68,8 @@ func (t *Tails) Join(ctx context.Context, key TailKey, open func(context.Context
 	return tail, func() {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		if tail.readers--; tail.readers == 0 {
+		tail.readers--
+		if tail.readers == 0 {
 			tail.cancel()
 			t.drop(key, tail)
 		}

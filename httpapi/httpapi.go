@@ -25,6 +25,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/access"
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/console"
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/hub"
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/peers"
@@ -85,11 +86,11 @@ type API struct {
 	huma     huma.API
 	hub      *hub.Hub
 	runs     hub.Cache[string, []cluster.RunInfo]
-	auth     *authMiddleware
+	auth     *access.Middleware
 	handler  http.Handler
 	console  http.Handler
-	streams  *shares
-	logs     *shares
+	streams  *access.Shares
+	logs     *access.Shares
 	tails    peers.Tails
 	closing  chan struct{}
 	requests requests
@@ -112,8 +113,8 @@ func New(node Node, options Options) *API {
 		hub:     hub.New(node, func() any { return healthOf(node) }),
 		console: console.Handler(),
 		closing: make(chan struct{}),
-		streams: newShares("streams", maxStreams, maxStreams/4, maxStreams/10),
-		logs:    newShares("logs open", maxLogs, maxLogs/2, maxLogs/4),
+		streams: access.NewShares("streams", maxStreams, maxStreams/4, maxStreams/10),
+		logs:    access.NewShares("logs open", maxLogs, maxLogs/2, maxLogs/4),
 	}
 	a.huma = newHuma(mux)
 	a.huma.UseMiddleware(authorize(a.huma), strict(a.huma), readable(a.huma), idempotent(a.huma))
@@ -129,14 +130,28 @@ func New(node Node, options Options) *API {
 	a.serveMetrics(mux)
 	a.openAnswers()
 	mux.HandleFunc("/", a.unknown(mux))
-	a.auth = newAuthMiddleware(options.Access, options.Log, noteRoute(mux))
-	a.handler = a.requests.measured(a.sameOrigin(http.HandlerFunc(a.remember)))
+	a.auth = access.New(options.Access, options.Log, patient(noteRoute(mux)))
+	a.handler = a.requests.measured(a.auth.SameOrigin(remember(a.auth)))
 	return a
 }
 
-// remember notes the request for those operations that need more of it than what is described.
-func (a *API) remember(w http.ResponseWriter, r *http.Request) {
-	a.auth.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, r)))
+// remember keeps the request for those operations that need more of it than what is described.
+func remember(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, r)))
+	})
+}
+
+// patient gives requests that wait for something the time for it.
+func patient(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Has("wait") {
+			until := time.Now().Add(maxWait + patience)
+			rc := http.NewResponseController(w)
+			_, _ = rc.SetReadDeadline(until), rc.SetWriteDeadline(until)
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // ServeHTTP answers a request.
@@ -152,6 +167,12 @@ func (a *API) Run(ctx context.Context) error {
 
 // patience bounds how long a request waits for the coordination service.
 const patience = 5 * time.Second
+
+// How many streams and logs a node serves at a time, those of one caller included.
+const (
+	maxStreams = 2000
+	maxLogs    = 600
+)
 
 // handle serves an operation: what it takes and gives are types, and its errors become problems.
 func handle[I, O any](a *API, op huma.Operation, h func(context.Context, *I) (*O, error)) {
@@ -209,9 +230,9 @@ func accept[I any](a *API, op huma.Operation, asked func(*I) (cluster.Operation,
 
 // do stores an operation in the name of who asks, and waits for as long as they want to.
 func (a *API) do(ctx context.Context, op cluster.Operation, wait Wait) (*accepted, error) {
-	c := callerOf(ctx)
-	op.By, op.From, op.Key = c.name, c.from, keyOf(ctx)
-	if !a.access.closed() {
+	c := access.CallerOf(ctx)
+	op.By, op.From, op.Key = c.Name, c.From, keyOf(ctx)
+	if a.auth.Open() {
 		op.By = "" // nobody's name is known
 	}
 	writing, cancel := context.WithTimeout(ctx, patience)
@@ -237,7 +258,7 @@ func (a *API) do(ctx context.Context, op cluster.Operation, wait Wait) (*accepte
 			return nil, err
 		}
 	}
-	a.options.Log.Info("operation accepted", "operation", out.Accepted, "caller", c.name, "from", c.from, "revision", out.Revision, "repeated", out.Repeated)
+	a.options.Log.Info("operation accepted", "operation", out.Accepted, "caller", c.Name, "from", c.From, "revision", out.Revision, "repeated", out.Repeated)
 	if wait.asked() {
 		a.settle(ctx, &out, wait, goalOf(op, out.Revision, out.Repeated, before))
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/access"
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/hub"
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/peers"
@@ -63,14 +64,14 @@ func (a *API) workerLog(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, err)
 		return
 	}
-	leave, full := a.logs.take(callerOf(r.Context()))
+	leave, full := a.logs.Take(access.CallerOf(r.Context()))
 	if full != "" {
 		answer.Send(w, answer.TooFast(full))
 		return
 	}
 	defer leave()
 	allowed, end := context.WithCancel(r.Context())
-	defer a.endUnlessAllowed(allowed, end, r)()
+	defer a.auth.EndUnlessAllowed(allowed, end, r, a.closing)()
 	ctx, cancel := context.WithTimeout(allowed, patience)
 	defer cancel()
 	m, serr := a.hub.Current(ctx)

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/access"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
 )
 
 // bounds are of the times that requests take, in seconds.
@@ -41,9 +43,9 @@ func noteRoute(next http.Handler) http.Handler {
 // measured counts every request, refused ones as well.
 func (q *requests) measured(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		route, began, seen := "", time.Now(), &status{ResponseWriter: w, code: http.StatusOK}
+		route, began, seen := "", time.Now(), answer.Record(w)
 		next.ServeHTTP(seen, r.WithContext(context.WithValue(r.Context(), routeKey{}, &route)))
-		q.add(route, r.Method, seen.code, time.Since(began))
+		q.add(route, r.Method, seen.Code, time.Since(began))
 	})
 }
 
@@ -108,32 +110,15 @@ func (a *API) Measures() []cluster.Measure {
 		kept.Buckets = maps.Clone(s.Buckets)
 		took.Series = append(took.Series, kept)
 	}
-	return []cluster.Measure{count, took, a.auth.refusals.measure(), {
+	return []cluster.Measure{count, took, a.auth.Measure(), {
 		Name: "xconsumer_api_followers", Help: "Who follows the stream of this node at present.", Kind: cluster.MeasureGauge,
-		Series: []cluster.Series{{Value: float64(a.streams.now())}},
+		Series: []cluster.Series{{Value: float64(a.streams.Now())}},
 	}}
 }
-
-// status notes the status of an answer.
-type status struct {
-	http.ResponseWriter
-	code  int
-	wrote bool
-}
-
-func (s *status) WriteHeader(code int) {
-	if !s.wrote {
-		s.code, s.wrote = code, true
-	}
-	s.ResponseWriter.WriteHeader(code)
-}
-
-// Unwrap lets http.ResponseController flush.
-func (s *status) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
 // serveMetrics serves what the node and its API have measured, if somebody renders it.
 func (a *API) serveMetrics(mux *http.ServeMux) {
 	if a.options.Metrics != nil {
-		mux.HandleFunc("GET /metrics", viewing(a.options.Metrics(a.Measures).ServeHTTP))
+		mux.HandleFunc("GET /metrics", access.Viewing(a.options.Metrics(a.Measures).ServeHTTP))
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/access"
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/hub"
 )
 
@@ -58,15 +59,15 @@ func (a *API) servePlan() {
 
 // apply does operations that were planned, in the name of who asks, and waits for as long as they want to.
 func (a *API) apply(ctx context.Context, ops cluster.Operations, revision string, wait Wait) (*body[client.Accepted], error) {
-	c := callerOf(ctx)
+	c := access.CallerOf(ctx)
 	for i := range ops {
-		if role := roleFor(ops[i].Kind); !c.role.May(role) {
-			return nil, refusal(c, role)
+		if role := roleFor(ops[i].Kind); !c.Role.May(role) {
+			return nil, access.Refusal(c, role)
 		}
 	}
-	caller := cluster.Caller{From: c.from, Key: keyOf(ctx)}
-	if a.access.closed() { // else nobody's name is known
-		caller.By = c.name
+	caller := cluster.Caller{From: c.From, Key: keyOf(ctx)}
+	if !a.auth.Open() { // else nobody's name is known
+		caller.By = c.Name
 	}
 	writing, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -83,7 +84,7 @@ func (a *API) apply(ctx context.Context, ops cluster.Operations, revision string
 		return nil, err
 	}
 	out := client.Accepted{Accepted: ops.String(), Revision: revision}
-	a.options.Log.Info("operation accepted", "operation", out.Accepted, "caller", c.name, "from", c.from)
+	a.options.Log.Info("operation accepted", "operation", out.Accepted, "caller", c.Name, "from", c.From)
 	if wait.asked() {
 		a.settle(ctx, &out, wait, goalOfAll(ops, revisions, before))
 	}

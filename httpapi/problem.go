@@ -10,6 +10,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/access"
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/console"
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/peers"
@@ -27,7 +28,6 @@ var problems = []struct {
 }{
 	{cluster.ErrOutcomeUnknown, http.StatusGatewayTimeout, "outcome unknown", client.OutcomeUnknown},
 	{cluster.ErrKeyReused, http.StatusUnprocessableEntity, "the Idempotency-Key was used for something else", "idempotency-key-reused"},
-	{errCrossOrigin, http.StatusForbidden, "not from another site", ""},
 	{cluster.ErrNoTask, http.StatusNotFound, "no such task", ""},
 	{cluster.ErrNoNode, http.StatusNotFound, "no such node", ""},
 	{cluster.ErrNoSlot, http.StatusNotFound, "no such worker", ""},
@@ -103,7 +103,7 @@ func (a *API) fail(w http.ResponseWriter, err error) { answer.Send(w, a.problem(
 func (a *API) unknown(mux *http.ServeMux) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		isFile := console.Has(r.URL.Path)
-		if isFile && reads(r) {
+		if isFile && access.Reads(r) {
 			a.console.ServeHTTP(w, r)
 			return
 		}

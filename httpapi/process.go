@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"gitee.com/ken.yang/xconsumer/client"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/access"
 )
 
 // serveProcess serves what this node's process says of itself.
@@ -66,7 +67,7 @@ func (a *API) serveLevel(tags []string) {
 		if err := a.options.Level.UnmarshalText([]byte(in.Body.Level)); err != nil {
 			return nil, wrongValue("body.level", in.Body.Level, err.Error())
 		}
-		a.options.Log.Info("log level changed", "level", in.Body.Level, "caller", callerOf(ctx).name)
+		a.options.Log.Info("log level changed", "level", in.Body.Level, "caller", access.CallerOf(ctx).Name)
 		return now(), nil
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/access"
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
 	"gitee.com/ken.yang/xconsumer/internal/spelling"
 )
@@ -136,7 +137,7 @@ func refuse(api huma.API, ctx huma.Context, p *problem) {
 // does not know, as handle does.
 func (a *API) handleRaw(mux *http.ServeMux, op *huma.Operation, h http.HandlerFunc) {
 	a.huma.OpenAPI().AddOperation(op)
-	mux.HandleFunc(op.Method+" "+op.Path, viewing(func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc(op.Method+" "+op.Path, access.Viewing(func(w http.ResponseWriter, r *http.Request) {
 		if p := checkQuery(op, r.URL.RawQuery); p != nil {
 			answer.Send(w, p)
 			return

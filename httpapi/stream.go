@@ -12,6 +12,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/access"
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
 )
 
@@ -26,14 +27,14 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 	if since == "" {
 		since = r.URL.Query().Get("since")
 	}
-	leave, full := a.streams.take(callerOf(r.Context()))
+	leave, full := a.streams.Take(access.CallerOf(r.Context()))
 	if full != "" {
 		answer.Send(w, answer.TooFast(full))
 		return
 	}
 	defer leave()
 	allowed, cancel := context.WithCancel(r.Context())
-	defer a.endUnlessAllowed(allowed, cancel, r)()
+	defer a.auth.EndUnlessAllowed(allowed, cancel, r, a.closing)()
 	opening, opened := context.WithTimeout(allowed, patience)
 	m, err := a.hub.State(opening)
 	opened()

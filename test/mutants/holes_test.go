@@ -1247,12 +1247,12 @@ var mutants = []mutant{
 	},
 	{
 		"management", "requests are served whatever the caller's role",
-		one("httpapi/auth.go", "		if p == nil {\n			next(ctx)\n", "		if p == nil || p.Status == http.StatusForbidden {\n			next(ctx)\n"),
+		one("httpapi/access.go", "		if p == nil {\n			next(ctx)\n", "		if p == nil || p.Status == http.StatusForbidden {\n			next(ctx)\n"),
 		in("httpapi", "TestRoles"),
 	},
 	{
 		"management", "a node answers to any host name",
-		one("httpapi/access.go", "slices.Contains(a.Hosts, \"*\") {", "len(name) > 0 {"),
+		one("httpapi/internal/access/access.go", "slices.Contains(a.Hosts, \"*\") {", "len(name) > 0 {"),
 		in("httpapi", "TestHosts"),
 	},
 	{
@@ -1267,22 +1267,22 @@ var mutants = []mutant{
 	},
 	{
 		"management", "a deleted token stays valid for browsers that have logged in with it",
-		one("httpapi/login.go", "		if t.Hash == one.token {\n", "		if t.Hash != one.token {\n"),
+		one("httpapi/internal/access/login.go", "		if t.Hash == one.token {\n", "		if t.Hash != one.token {\n"),
 		in("httpapi", "TestLogin"),
 	},
 	{
 		"management", "logins with one token end those with another",
-		one("httpapi/login.go", "		case one.token == t.Hash:\n", "		default:\n"),
+		one("httpapi/internal/access/login.go", "		case one.token == t.Hash:\n", "		default:\n"),
 		in("httpapi", "TestLoginsOfOneTokenEndNoOthers"),
 	},
 	{
 		"management", "a token has any number of logins",
-		one("httpapi/login.go", "	if logins >= sessionsPerToken {\n", "	if logins < 0 {\n"),
+		one("httpapi/internal/access/login.go", "	if logins >= sessionsPerToken {\n", "	if logins < 0 {\n"),
 		in("httpapi", "TestLoginsOfOneTokenEndNoOthers"),
 	},
 	{
 		"management", "a node without any token at the moment is open",
-		one("httpapi/access.go", "a.Certificates != \"\" || a.Tokens != nil\n", "a.Certificates != \"\" || len(a.tokens()) > 0\n"),
+		one("httpapi/internal/access/access.go", "a.Certificates != \"\" || a.Tokens != nil\n", "a.Certificates != \"\" || len(a.All()) > 0\n"),
 		in("httpapi", "TestNoTokensLetNobodyIn"),
 	},
 	{
@@ -1297,43 +1297,43 @@ var mutants = []mutant{
 	},
 	{
 		"management", "a guesser locks valid tokens at the same address out",
-		one("httpapi/auth.go", "	c, known := g.identify(r)\n	if c.from", "	if g.mistakes.of(source{\"token\", network(from)}).Tokens() < 1 {\n		answer.Send(w, answer.TooFast(\"locked\"))\n		return\n	}\n	c, known := g.identify(r)\n	if c.from"),
+		one("httpapi/internal/access/middleware.go", "	c.From = from\n	if !known {\n", "	c.From = from\n	if m.mistakes.of(source{\"token\", network(from)}).Tokens() < 1 {\n		answer.Send(w, answer.TooFast(\"locked\"))\n		return\n	}\n	if !known {\n"),
 		in("httpapi", "TestGuessersKeepNobodyOut"),
 	},
 	{
 		"management", "a guesser with many addresses evicts other callers' records",
-		one("httpapi/auth.go", "		l.forget(time.Now())\n", "		l.known = nil\n"),
+		one("httpapi/internal/access/limits.go", "		l.forget(time.Now())\n", "		l.known = nil\n"),
 		in("httpapi", "TestFloodsOfAddressesPushNobodyOut"),
 	},
 	{
 		"management", "the caller that is slowed down most is forgotten first",
-		one("httpapi/auth.go", "return cmp.Compare(a.tokens, b.tokens)", "return cmp.Compare(b.tokens, a.tokens)"),
+		one("httpapi/internal/access/limits.go", "return cmp.Compare(a.tokens, b.tokens)", "return cmp.Compare(b.tokens, a.tokens)"),
 		in("httpapi", "TestFloodsOfAddressesPushNobodyOut"),
 	},
 	{
 		"management", "a flood of logins keeps a valid one out",
-		one("httpapi/auth.go", "	case r.URL.Path == loginPath:\n		return nil\n", "	case r.URL.Path == loginPath && g.writes.allow(source{\"\", network(c.from)}):\n		return nil\n"),
+		one("httpapi/internal/access/middleware.go", "	case r.URL.Path == LoginPath:\n		return nil\n", "	case r.URL.Path == LoginPath && m.writes.allow(source{\"\", network(c.From)}):\n		return nil\n"),
 		in("httpapi", "TestFloodsOfWritesKeepNobodyOut"),
 	},
 	{
 		"management", "a caller without a role counts against the limit of writers",
-		one("httpapi/auth.go", "	case c.role == \"\" && r.URL.Path != logoutPath:\n", "	case c.role == \"\" && r.URL.Path != logoutPath && g.writes.allow(source{\"\", network(c.from)}):\n"),
+		one("httpapi/internal/access/middleware.go", "	case c.Role == \"\" && r.URL.Path != LogoutPath:\n", "	case c.Role == \"\" && r.URL.Path != LogoutPath && m.writes.allow(source{\"\", network(c.From)}):\n"),
 		in("httpapi", "TestFloodsOfWritesKeepNobodyOut"),
 	},
 	{
 		"management", "a follower's rights are not checked again",
-		one("httpapi/shares.go", "				if !a.auth.still(r) {\n", "				if r == nil {\n"),
+		one("httpapi/internal/access/shares.go", "				if !m.still(r) {\n", "				if r == nil {\n"),
 		in("httpapi", "TestFollowersEndWithTheirRight"),
 	},
 	{
 		"management", "one caller takes all streams",
-		one("httpapi/shares.go", "	case s.of[there] >= s.address:\n", "	case s.total >= s.all:\n"),
+		one("httpapi/internal/access/shares.go", "	case s.of[there] >= s.address:\n", "	case s.total >= s.all:\n"),
 		in("httpapi", "TestShares"),
 	},
 	{
 		"management", "the streams of one caller count for another",
-		one("httpapi/shares.go", "	who, there := source{c.name, everywhere}, source{c.name, network(c.from)}\n", "	who, there := source{c.name, \"\"}, source{c.name + \" \" + network(c.from), \"\"}\n"),
-		in("httpapi", "TestSharesAreOfOneCaller"),
+		one("httpapi/internal/access/shares.go", "	who, there := source{c.Name, everywhere}, source{c.Name, network(c.From)}\n", "	who, there := source{c.Name, \"\"}, source{c.Name + \" \" + network(c.From), \"\"}\n"),
+		in("httpapi/internal/access", "TestSharesAreOfOneCaller"),
 	},
 	{
 		"management", "a reader joins a log that has ended",
@@ -1342,7 +1342,7 @@ var mutants = []mutant{
 	},
 	{
 		"management", "a reader joins a log while the last reader leaves it",
-		one("httpapi/internal/peers/tails.go", "		if tail.readers--; tail.readers == 0 {\n			tail.cancel()\n", "		if tail.readers--; tail.readers == 0 {\n			t.mu.Unlock()\n			defer tail.cancel()\n			t.mu.Lock()\n"),
+		one("httpapi/internal/peers/tails.go", "		tail.readers--\n		if tail.readers == 0 {\n			tail.cancel()\n", "		tail.readers--\n		if tail.readers == 0 {\n			t.mu.Unlock()\n			defer tail.cancel()\n			t.mu.Lock()\n"),
 		in("httpapi/internal/peers", "TestJoinAsTheLogEnds"),
 	},
 	{
@@ -1433,7 +1433,7 @@ var mutants = []mutant{
 	},
 	{
 		"management", "pages of other sites may make a browser read",
-		one("httpapi/refusals.go", "strings.HasPrefix(r.URL.Path, \"/api/\")", "strings.HasPrefix(r.URL.Path, \"/apis/\")"),
+		one("httpapi/internal/access/refusals.go", "strings.HasPrefix(r.URL.Path, \"/api/\")", "strings.HasPrefix(r.URL.Path, \"/apis/\")"),
 		in("httpapi", "TestPagesOfOtherSites"),
 	},
 	{

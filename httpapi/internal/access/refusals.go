@@ -1,13 +1,13 @@
-package httpapi
+package access
 
 import (
-	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
 )
 
 // Why somebody is refused.
@@ -26,23 +26,14 @@ type refusals struct {
 	count map[string]float64
 }
 
-func (f *refusals) add(r *http.Request, why string, c caller) {
+func (f *refusals) add(r *http.Request, why string, c Caller) {
 	f.mu.Lock()
 	f.count[why]++
 	f.mu.Unlock()
-	if f.logged.allow(source{why, network(c.from)}) {
+	if f.logged.allow(source{why, network(c.From)}) {
 		f.log.Warn(
 			"refused; more of the kind from there is not logged for a minute",
-			"reason",
-			why,
-			"caller",
-			c.name,
-			"from",
-			c.from,
-			"method",
-			r.Method,
-			"path",
-			cut(r.URL.Path, 200),
+			"reason", why, "caller", c.Name, "from", c.From, "method", r.Method, "path", cut(r.URL.Path, 200),
 		)
 	}
 }
@@ -54,7 +45,9 @@ func cut(text string, most int) string {
 	return strings.ToValidUTF8(text[:most], "") + "…"
 }
 
-// measure returns the counts, of each reason one.
+// Measure returns how much was refused, of each reason one count.
+func (m *Middleware) Measure() cluster.Measure { return m.refusals.measure() }
+
 func (f *refusals) measure() cluster.Measure {
 	m := cluster.Measure{
 		Name:   "xconsumer_api_refused_total",
@@ -70,22 +63,20 @@ func (f *refusals) measure() cluster.Measure {
 	return m
 }
 
-// errCrossOrigin: a page of another site asks.
-var errCrossOrigin = errors.New("asked for by a page of another site")
-
-// sameOrigin refuses what pages of other sites ask of the API, reads as well: they could not read the answer, but have
+// SameOrigin refuses what pages of other sites ask of the API, reads as well: they could not read the answer, but have
 // it made, and hold what goes on. The console's own files may be linked to.
-func (a *API) sameOrigin(next http.Handler) http.Handler {
+func (m *Middleware) SameOrigin(next http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asWrite := r
-		if reads(r) && (strings.HasPrefix(r.URL.Path, "/api/") || r.URL.Path == "/metrics") {
+		if Reads(r) && (strings.HasPrefix(r.URL.Path, "/api/") || r.URL.Path == "/metrics") {
 			asWrite = r.WithContext(r.Context()) // a copy
 			asWrite.Method = http.MethodPost     // reads are never refused by it
 		}
 		if protection.Check(asWrite) != nil {
-			a.auth.refusals.add(r, refusedSite, caller{from: a.access.from(r)})
-			a.fail(w, errCrossOrigin)
+			m.refusals.add(r, refusedSite, Caller{From: m.access.from(r)})
+			answer.Send(w, &answer.Problem{Status: http.StatusForbidden, Title: "not from another site",
+				Detail: "asked for by a page of another site"})
 			return
 		}
 		next.ServeHTTP(w, r)

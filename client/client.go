@@ -330,7 +330,7 @@ func (c *Client) ask(ctx context.Context, r call) (*http.Response, error) {
 	return resp, nil
 }
 
-// noAnswer says that there is no answer, or not all of it. If the caller gave up it is not the node that does not answer.
+// noAnswer says that there is no answer, or not all of it. A caller that gave up is not told that the node failed to answer.
 func (c *Client) noAnswer(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return &noAnswerError{"interrupted before " + c.base + " answered", []error{err}}

@@ -12,24 +12,30 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-func (a *API) serveHistory() {
+// history serves what has happened.
+type history struct {
+	*routes
+	build client.Build
+}
+
+func (api *history) serve() {
 	tags := []string{"history"}
 	type decisions struct {
 		Since int64  `query:"since" minimum:"0" doc:"From this decision on."`
 		Task  string `query:"task" doc:"Steps of this task or one of its runs alone, decisions that have any, and what was asked for it."`
 		Node  string `query:"node" doc:"Steps of this node alone, decisions that have any, and what was asked for it."`
 	}
-	handle(a, huma.Operation{
+	handle(api.routes, huma.Operation{
 		OperationID: "list-decisions", Method: http.MethodGet, Path: "/api/v1/decisions", Tags: tags, Metadata: as(RoleView),
 		Summary:     "What leaders decided lately, and why, and what people asked for",
 		Description: "Each oldest first. The last 128 decisions are kept.",
 	}, func(ctx context.Context, in *decisions) (*body[cluster.Decisions], error) {
-		if err := a.checkNames(ctx, in.Task, in.Node); err != nil {
+		if err := api.checkNames(ctx, in.Task, in.Node); err != nil {
 			return nil, err
 		}
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
-		list, err := a.node.Decisions(ctx)
+		list, err := api.node.Decisions(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -45,37 +51,40 @@ func (a *API) serveHistory() {
 		ETag string `header:"ETag" doc:"The id of the stream that goes on where these events end."`
 		Body client.Events
 	}
-	handle(a, huma.Operation{
+	handle(api.routes, huma.Operation{
 		OperationID: "list-events",
 		Method:      http.MethodGet,
 		Path:        "/api/v1/events",
 		Tags:        tags,
 		Metadata:    as(RoleView),
 		Summary:     "What this node knows to have happened",
-		Description: "Events of the node itself are always listed. Those of others are listed while the node leads, or if the cluster was read through it within the last minute. The next read after that adds what has changed since, unless that is more than 250 events. One change adds 1000 events at most. At least the last 500 events of the node itself, and as many of others, are kept in memory.",
+		Description: "Events of the node itself are always listed. Those of others are listed while the node leads, or if the cluster " +
+			"was read through it within the last minute. The next read after that adds what has changed since, unless that " +
+			"is more than 250 events. One change adds 1000 events at most. At least the last 500 events of the node itself, " +
+			"and as many of others, are kept in memory.",
 	}, func(ctx context.Context, in *events) (*answer, error) {
-		if err := a.checkNames(ctx, in.Task, in.Node); err != nil {
+		if err := api.checkNames(ctx, in.Task, in.Node); err != nil {
 			return nil, err
 		}
-		if _, err := a.current(ctx); err != nil {
+		if _, err := api.current(ctx); err != nil {
 			return nil, err
 		}
 		filter := client.EventFilter{Since: in.Since, Kind: cluster.EventKind(in.Kind), Task: in.Task, Node: in.Node}
-		list, last := a.hub.Events()
+		list, last := api.hub.Events()
 		return &answer{
-			etag(a.hub.Tag(last)),
+			etag(api.hub.Tag(last)),
 			client.Events{Events: slices.DeleteFunc(list, func(e cluster.Event) bool { return !filter.Has(&e) })},
 		}, nil
 	})
-	handle(a, huma.Operation{
+	handle(api.routes, huma.Operation{
 		OperationID: "get-report", Method: http.MethodGet, Path: "/api/v1/report", Tags: tags, Metadata: as(RoleAdmin),
 		Summary:     "All records of the cluster, for a bug report",
 		Description: "The simulator can run on from it. It holds the params of tasks: look through it before you send it to anybody.",
 	}, func(ctx context.Context, _ *struct{}) (*body[cluster.BugReport], error) {
 		ctx, cancel := context.WithTimeout(ctx, 4*patience)
 		defer cancel()
-		report, err := a.node.Report(ctx)
-		report.Build = a.options.Build.String()
+		report, err := api.node.Report(ctx)
+		report.Build = api.build.String()
 		return &body[cluster.BugReport]{report}, err
 	})
 }

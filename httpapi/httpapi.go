@@ -18,7 +18,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -37,8 +36,8 @@ type Peers = peers.Peers
 // MinSecret is how long a cluster's secret has to be, in bytes.
 const MinSecret = peers.MinSecret
 
-// ErrNoSecret is matched by the error of Peers.Shared where there is no secret that counts: the last one ends. After any
-// other error, as where the store does not answer, the last one stays in force.
+// ErrNoSecret is what Peers.Shared fails with while the cluster lacks a valid secret: the last one ends. After any other error,
+// as while the store does not answer, the last one stays in force.
 var ErrNoSecret = peers.ErrNoSecret
 
 // Node is what the API serves; xconsumer.Node.Admin returns one.
@@ -79,19 +78,11 @@ type Options struct {
 
 // API serves a node over HTTP.
 type API struct {
-	node     Node
-	peers    *Peers
-	access   *Access
-	options  Options
 	huma     huma.API
 	hub      *hub.Hub
-	runs     hub.Cache[string, []cluster.RunInfo]
 	auth     *access.Middleware
 	handler  http.Handler
-	console  http.Handler
 	streams  *access.Shares
-	logs     *access.Shares
-	tails    peers.Tails
 	closing  chan struct{}
 	requests requests
 }
@@ -104,35 +95,45 @@ func New(node Node, options Options) *API {
 	if options.Log == nil {
 		options.Log = slog.Default()
 	}
+	if options.Level == nil {
+		options.Level = &slog.LevelVar{}
+	}
 	mux := http.NewServeMux()
 	a := &API{
-		node:    node,
-		peers:   options.Peers,
-		access:  options.Access,
-		options: options,
+		huma:    newHuma(mux),
 		hub:     hub.New(node, func() any { return healthOf(node) }),
-		console: console.Handler(),
+		auth:    access.New(options.Access, options.Log, patient(noteRoute(mux))),
 		closing: make(chan struct{}),
 		streams: access.NewShares("streams", maxStreams, maxStreams/4, maxStreams/10),
-		logs:    access.NewShares("logs open", maxLogs, maxLogs/2, maxLogs/4),
 	}
-	a.huma = newHuma(mux)
 	a.huma.UseMiddleware(authorize(a.huma), strict(a.huma), readable(a.huma), idempotent(a.huma))
-	a.serveState(mux)
-	a.serveSessions()
-	a.serveTasks()
-	a.serveWorkers(mux)
-	a.serveNodes(mux)
-	a.servePlan()
-	a.serveHistory()
-	a.serveLeader()
-	a.serveProcess()
-	a.serveMetrics(mux)
-	a.openAnswers()
-	mux.HandleFunc("/", a.unknown(mux))
-	a.auth = access.New(options.Access, options.Log, patient(noteRoute(mux)))
+	a.serve(node, options, mux)
 	a.handler = a.requests.measured(a.auth.SameOrigin(remember(a.auth)))
 	return a
+}
+
+// serve adds everything that is served to a mux, one resource after the other.
+func (a *API) serve(node Node, options Options, mux *http.ServeMux) {
+	read := &reader{node: node, hub: a.hub}
+	write := &writer{reader: read, auth: a.auth, log: options.Log}
+	r := &routes{writer: write, mux: mux, huma: a.huma}
+	there := &elsewhere{reader: read, peers: options.Peers}
+	logs := access.NewShares("logs open", maxLogs, maxLogs/2, maxLogs/4)
+
+	(&states{r, followers{a.auth, a.streams, a.closing}}).serve()
+	(&sessions{r}).serve()
+	(&tasks{r}).serve()
+	(&workers{r, &workerLogs{routes: r, elsewhere: there, followers: followers{a.auth, logs, a.closing}}}).serve()
+	(&nodes{r, there}).serve()
+	(&plans{r}).serve()
+	(&history{r, options.Build}).serve()
+	(&leadership{r}).serve()
+	(&process{r, options}).serve()
+	if options.Metrics != nil {
+		mux.HandleFunc("GET /metrics", access.Viewing(options.Metrics(a.Measures).ServeHTTP))
+	}
+	openAnswers(a.huma.OpenAPI())
+	mux.HandleFunc("/", unserved(mux, console.Handler()))
 }
 
 // remember keeps the request for those operations that need more of it than what is described.
@@ -165,102 +166,8 @@ func (a *API) Run(ctx context.Context) error {
 	return nil
 }
 
-// patience bounds how long a request waits for the coordination service.
-const patience = 5 * time.Second
-
 // How many streams and logs a node serves at a time, those of one caller included.
 const (
 	maxStreams = 2000
 	maxLogs    = 600
 )
-
-// handle serves an operation: what it takes and gives are types, and its errors become problems.
-func handle[I, O any](a *API, op huma.Operation, h func(context.Context, *I) (*O, error)) {
-	op.Errors = append(op.Errors, http.StatusServiceUnavailable)
-	if op.Metadata != nil {
-		op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden)
-	}
-	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
-		out, err := h(ctx, in)
-		if err != nil {
-			return nil, a.problem(err)
-		}
-		return out, nil
-	})
-}
-
-// body is an answer of nothing but a body.
-type body[T any] struct{ Body T }
-
-// accepted is that answer, with the revision as a header, too.
-type accepted struct {
-	ETag string `header:"ETag"`
-	Body client.Accepted
-}
-
-// Condition binds a write to the revision that somebody has looked at.
-type Condition struct {
-	IfMatch string `header:"If-Match" doc:"The ETag of the task that the change is based on; refused with 412 if it is another one now."`
-}
-
-// revision returns the revision that a condition names, "" for any.
-func (c *Condition) revision() string {
-	tag := strings.Trim(strings.TrimPrefix(strings.TrimSpace(c.IfMatch), "W/"), `"`)
-	if tag == "*" {
-		return ""
-	}
-	return tag
-}
-
-func etag(revision string) string { return `"` + revision + `"` }
-
-// accept serves what people ask for: an operation that is stored.
-func accept[I any](a *API, op huma.Operation, asked func(*I) (cluster.Operation, Wait)) {
-	op.DefaultStatus = http.StatusAccepted
-	op.Errors = append(op.Errors, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusTooManyRequests)
-	if op.Metadata == nil {
-		op.Metadata = as(RoleOperate)
-	}
-	keyed(&op)
-	handle(a, op, func(ctx context.Context, in *I) (*accepted, error) {
-		op, wait := asked(in)
-		return a.do(ctx, op, wait)
-	})
-}
-
-// do stores an operation in the name of who asks, and waits for as long as they want to.
-func (a *API) do(ctx context.Context, op cluster.Operation, wait Wait) (*accepted, error) {
-	c := access.CallerOf(ctx)
-	op.By, op.From, op.Key = c.Name, c.From, keyOf(ctx)
-	if a.auth.Open() {
-		op.By = "" // nobody's name is known
-	}
-	writing, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	out := client.Accepted{Accepted: op.String()}
-	var before *hub.Snapshot
-	var err error
-	if op.Key != "" {
-		out.Revision, out.Repeated, err = a.node.Repeated(writing, op)
-		if err != nil {
-			return nil, err
-		}
-	}
-	if wait.asked() {
-		before, err = a.hub.Current(writing)
-		if err != nil {
-			return nil, err
-		}
-	}
-	if !out.Repeated {
-		out.Revision, err = a.node.Do(writing, op)
-		if err != nil {
-			return nil, err
-		}
-	}
-	a.options.Log.Info("operation accepted", "operation", out.Accepted, "caller", c.Name, "from", c.From, "revision", out.Revision, "repeated", out.Repeated)
-	if wait.asked() {
-		a.settle(ctx, &out, wait, goalOf(op, out.Revision, out.Repeated, before))
-	}
-	return &accepted{etag(out.Revision), out}, nil
-}

@@ -21,17 +21,19 @@ func keyed(op *huma.Operation) {
 	op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusGatewayTimeout)
 	longest := maxKey
 	op.Parameters = append(op.Parameters, &huma.Param{
-		Name:        client.KeyHeader,
-		In:          "header",
-		Schema:      &huma.Schema{Type: huma.TypeString, MaxLength: &longest},
-		Description: "Any text that is new for everything that is asked for. What is asked for again with the same key, of any node, is done once, and answered as it was then; with something else the key is refused. The last 200 operations are remembered, those that changed something.",
+		Name:   client.KeyHeader,
+		In:     "header",
+		Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &longest},
+		Description: "Any text that is new for everything that is asked for. What is asked for again with the same key, of any node, " +
+			"is done once, and answered as it was then; with something else the key is refused. The last 200 operations are " +
+			"remembered, those that changed something.",
 	})
 }
 
 // handleKeyed is handle for an operation that writes.
-func handleKeyed[I, O any](a *API, op huma.Operation, h func(context.Context, *I) (*O, error)) {
+func handleKeyed[I, O any](r *routes, op huma.Operation, h func(context.Context, *I) (*O, error)) {
 	keyed(&op)
-	handle(a, op, h)
+	handle(r, op, h)
 }
 
 type keyOfRequest struct{}

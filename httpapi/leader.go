@@ -10,12 +10,15 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-func (a *API) serveLeader() {
+// leadership serves who leads.
+type leadership struct{ *routes }
+
+func (api *leadership) serve() {
 	tags := []string{"cluster"}
-	handle(a, huma.Operation{
+	handle(api.routes, huma.Operation{
 		OperationID: "get-leader", Method: http.MethodGet, Path: "/api/v1/leader", Tags: tags, Metadata: as(RoleView), Summary: "Who leads",
 	}, func(ctx context.Context, _ *struct{}) (*body[client.Leader], error) {
-		m, err := a.current(ctx)
+		m, err := api.current(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -28,7 +31,7 @@ func (a *API) serveLeader() {
 		}
 		return &body[client.Leader]{leader}, nil
 	})
-	accept(a, huma.Operation{
+	accept(api.routes, huma.Operation{
 		OperationID: "step-down", Method: http.MethodPost, Path: "/api/v1/leader/step-down", Tags: tags, Metadata: as(RoleAdmin),
 		Summary: "Makes the current leader step down",
 	}, func(in *struct{ Wait }) (cluster.Operation, Wait) { return cluster.StepDown(), in.Wait })

@@ -57,60 +57,68 @@ func readLogQuery(r *http.Request) (q logQuery, err error) {
 	return q, nil
 }
 
-// workerLog answers with the log of a worker, from whichever node has it: a JSON object a line.
-func (a *API) workerLog(w http.ResponseWriter, r *http.Request) {
+// workerLogs answers with what workers write and do, from whichever node has them.
+type workerLogs struct {
+	*routes
+	elsewhere *elsewhere
+	followers followers
+	tails     peers.Tails
+}
+
+// serveLog answers with the log of a worker, from whichever node has it: a JSON object a line.
+func (api *workerLogs) serveLog(w http.ResponseWriter, r *http.Request) {
 	q, err := readLogQuery(r)
 	if err != nil {
-		a.fail(w, err)
+		api.fail(w, err)
 		return
 	}
-	leave, full := a.logs.Take(access.CallerOf(r.Context()))
+	leave, full := api.followers.shares.Take(access.CallerOf(r.Context()))
 	if full != "" {
 		answer.Send(w, answer.TooFast(full))
 		return
 	}
 	defer leave()
 	allowed, end := context.WithCancel(r.Context())
-	defer a.auth.EndUnlessAllowed(allowed, end, r, a.closing)()
+	defer api.followers.auth.EndUnlessAllowed(allowed, end, r, api.followers.closing)()
 	ctx, cancel := context.WithTimeout(allowed, patience)
 	defer cancel()
-	m, serr := a.hub.Current(ctx)
-	_, here := a.node.Log(q.slot, 0)
+	m, serr := api.hub.Current(ctx)
+	_, here := api.node.Log(q.slot, 0)
 	at := cluster.WorkerInfo{}
 	if serr == nil {
 		at, err = q.place(m)
 		if err != nil {
-			a.failLog(ctx, w, q, err)
+			api.failLog(ctx, w, q, err)
 			return
 		}
 	}
 	switch {
-	case at.Node == a.node.Name() || at.Node == "" && here == nil || serr != nil && (q.node == "" || q.node == a.node.Name()):
-		err = a.sendLog(allowed, w, localLog{a.node, q.slot}, a.node.Name(), q)
+	case at.Node == api.node.Name() || at.Node == "" && here == nil || serr != nil && (q.node == "" || q.node == api.node.Name()):
+		err = api.sendLog(allowed, w, localLog{api.node, q.slot}, api.node.Name(), q)
 	case serr != nil:
 		err = serr
 	case at.Node == "":
 		err = fmt.Errorf("%w: %s runs on no node; what a node that had it keeps of its log is there with node=NAME", cluster.ErrNoSlot, q.slot)
 	case q.follow:
-		err = a.followElsewhere(allowed, w, m, at, q)
+		err = api.followElsewhere(allowed, w, m, at, q)
 	default:
-		err = a.forward(w, r, m, at, "log", "application/x-ndjson")
+		err = api.elsewhere.forward(w, r, m, at, "log", "application/x-ndjson")
 	}
 	if err != nil {
-		a.failLog(ctx, w, q, err)
+		api.failLog(ctx, w, q, err)
 	}
 }
 
 // failLog answers why a log is not shown. That the node that is asked for keeps nothing of it is not an error: a worker may
 // have left before it was begun there, or the node has gone, and whoever follows it cannot know before. A task or a node
 // that nobody has heard of is one.
-func (a *API) failLog(ctx context.Context, w http.ResponseWriter, q logQuery, err error) {
-	if p := a.problem(err); q.node == "" || p.Status != http.StatusNotFound {
+func (api *workerLogs) failLog(ctx context.Context, w http.ResponseWriter, q logQuery, err error) {
+	if p := api.problem(err); q.node == "" || p.Status != http.StatusNotFound {
 		answer.Send(w, p)
 		return
 	}
-	if err := a.checkLogNames(ctx, q); err != nil {
-		a.fail(w, err)
+	if err := api.checkLogNames(ctx, q); err != nil {
+		api.fail(w, err)
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
@@ -118,8 +126,8 @@ func (a *API) failLog(ctx context.Context, w http.ResponseWriter, q logQuery, er
 }
 
 // checkLogNames refuses the log of a task, or at a node, that there is not and that nothing which is kept of the past names.
-func (a *API) checkLogNames(ctx context.Context, q logQuery) error {
-	now, ever, err := a.heardOf(ctx, q.slot.Task, q.node)
+func (api *workerLogs) checkLogNames(ctx context.Context, q logQuery) error {
+	now, ever, err := api.heardOf(ctx, q.slot.Task, q.node)
 	switch task, _ := cluster.SplitRun(q.slot.Task); {
 	case err != nil:
 		return err
@@ -149,8 +157,10 @@ func (q logQuery) place(m *hub.Snapshot) (cluster.WorkerInfo, error) {
 }
 
 // followElsewhere answers with the log of a worker of another node, and what comes. After an error nothing is answered.
-func (a *API) followElsewhere(ctx context.Context, w http.ResponseWriter, m *hub.Snapshot, at cluster.WorkerInfo, q logQuery) error {
-	there, err := a.reach(m, at.Member)
+func (api *workerLogs) followElsewhere(
+	ctx context.Context, w http.ResponseWriter, m *hub.Snapshot, at cluster.WorkerInfo, q logQuery,
+) error {
+	there, err := api.elsewhere.reach(m, at.Member)
 	if err != nil {
 		return err
 	}
@@ -160,11 +170,11 @@ func (a *API) followElsewhere(ctx context.Context, w http.ResponseWriter, m *hub
 		if at.Run != "" {
 			query.Set("run", at.Run)
 		}
-		return a.peers.Get(ctx, key.Node, key.Address, peerPath(at, "log"), query)
+		return api.elsewhere.peers.Get(ctx, key.Node, key.Address, peerPath(at, "log"), query)
 	}
-	tail, leave := a.tails.Join(ctx, key, func(ctx context.Context) (io.ReadCloser, error) { return ask(ctx, peers.TailLines, true) })
+	tail, leave := api.tails.Join(ctx, key, func(ctx context.Context) (io.ReadCloser, error) { return ask(ctx, peers.TailLines, true) })
 	defer leave()
-	return a.sendLog(ctx, w, peers.RemoteLog{Tail: tail, Ask: ask}, at.Node, q)
+	return api.sendLog(ctx, w, peers.RemoteLog{Tail: tail, Ask: ask}, at.Node, q)
 }
 
 // logSource is the log of one worker.
@@ -190,7 +200,7 @@ func (l localLog) Since(ctx context.Context, first int64) ([]cluster.LogLine, er
 }
 
 // sendLog answers with a log, until ctx ends if it is followed. After an error nothing is answered.
-func (a *API) sendLog(ctx context.Context, w http.ResponseWriter, log logSource, node string, q logQuery) error {
+func (api *workerLogs) sendLog(ctx context.Context, w http.ResponseWriter, log logSource, node string, q logQuery) error {
 	lines, err := log.Last(ctx, max(q.lines, 1)) // one tells where it goes on
 	if err != nil {
 		return err
@@ -232,12 +242,12 @@ func start(w http.ResponseWriter, node, kind string) {
 }
 
 // forward fetches what is asked of a worker from the node that has it. After an error nothing is answered.
-func (a *API) forward(w http.ResponseWriter, r *http.Request, m *hub.Snapshot, at cluster.WorkerInfo, what, kind string) error {
+func (e *elsewhere) forward(w http.ResponseWriter, r *http.Request, m *hub.Snapshot, at cluster.WorkerInfo, what, kind string) error {
 	query := r.URL.Query()
 	if at.Run != "" {
 		query.Set("run", at.Run)
 	}
-	return a.relay(w, r, m, at.Member, peerPath(at, what), query, kind)
+	return e.relay(w, r, m, at.Member, peerPath(at, what), query, kind)
 }
 
 func peerPath(at cluster.WorkerInfo, what string) string {
@@ -245,14 +255,16 @@ func peerPath(at cluster.WorkerInfo, what string) string {
 }
 
 // relay answers with what another node answers. After an error nothing is answered.
-func (a *API) relay(w http.ResponseWriter, r *http.Request, m *hub.Snapshot, member, path string, query url.Values, kind string) error {
+func (e *elsewhere) relay(
+	w http.ResponseWriter, r *http.Request, m *hub.Snapshot, member, path string, query url.Values, kind string,
+) error {
 	ctx, cancel := context.WithTimeout(r.Context(), peers.Patience)
 	defer cancel()
-	there, err := a.reach(m, member)
+	there, err := e.reach(m, member)
 	if err != nil {
 		return err
 	}
-	body, err := a.peers.Get(ctx, there.Name, there.Advertise, path, query)
+	body, err := e.peers.Get(ctx, there.Name, there.Advertise, path, query)
 	if err != nil {
 		return err
 	}
@@ -277,47 +289,47 @@ func (a *API) relay(w http.ResponseWriter, r *http.Request, m *hub.Snapshot, mem
 	}
 }
 
-// stack answers with the stacks of a worker's goroutines.
-func (a *API) stack(w http.ResponseWriter, r *http.Request) {
+// serveStack answers with the stacks of a worker's goroutines.
+func (api *workerLogs) serveStack(w http.ResponseWriter, r *http.Request) {
 	q, err := readLogQuery(r)
 	if err != nil {
-		a.fail(w, err)
+		api.fail(w, err)
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
-	m, err := a.hub.Current(ctx)
+	m, err := api.hub.Current(ctx)
 	if err != nil {
-		a.fail(w, err)
+		api.fail(w, err)
 		return
 	}
 	q.slot, err = underWay(m, q.slot)
 	if err != nil {
-		a.fail(w, err)
+		api.fail(w, err)
 		return
 	}
 	at, ok := workerOf(m, q.slot)
 	switch {
 	case !ok || at.Node == "":
-		a.fail(w, fmt.Errorf("%w: %s does not run", cluster.ErrNoSlot, q.slot))
-	case at.Node == a.node.Name():
-		a.sendStack(w, q)
+		api.fail(w, fmt.Errorf("%w: %s does not run", cluster.ErrNoSlot, q.slot))
+	case at.Node == api.node.Name():
+		api.sendStack(w, q)
 	default:
-		if err := a.forward(w, r, m, at, "stack", "text/plain; charset=utf-8"); err != nil {
-			a.fail(w, err)
+		if err := api.elsewhere.forward(w, r, m, at, "stack", "text/plain; charset=utf-8"); err != nil {
+			api.fail(w, err)
 		}
 	}
 }
 
-func (a *API) sendStack(w http.ResponseWriter, q logQuery) {
-	text, err := a.node.Stack(q.slot)
+func (api *workerLogs) sendStack(w http.ResponseWriter, q logQuery) {
+	text, err := api.node.Stack(q.slot)
 	if err != nil {
-		a.fail(w, err)
+		api.fail(w, err)
 		return
 	}
 	if text == "" {
-		text = fmt.Sprintf("no goroutine of %s works for %s: it is between two executions, or has left", a.node.Name(), q.slot)
+		text = fmt.Sprintf("no goroutine of %s works for %s: it is between two executions, or has left", api.node.Name(), q.slot)
 	}
-	start(w, a.node.Name(), "text/plain; charset=utf-8")
+	start(w, api.node.Name(), "text/plain; charset=utf-8")
 	_, _ = io.WriteString(w, text+"\n") // the client has gone
 }

@@ -158,7 +158,7 @@ func TestLogFromAnotherNode(t *testing.T) {
 }
 
 // What a node keeps of the log of a worker that is elsewhere comes from that node, and if it keeps nothing, that is what is
-// said, not that it cannot be asked. It is no error: what follows a worker cannot know.
+// said, not that it cannot be asked. The answer is empty and not an error: what follows a worker cannot know.
 func TestLogOfNode(t *testing.T) {
 	slot := cluster.Slot{Task: "a", Index: 1}
 	p := newPair(t, slot, &httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)})

@@ -29,14 +29,17 @@ func requestOf(ctx context.Context) *http.Request {
 	return r
 }
 
-func (a *API) serveSessions() {
+// sessions serves logins.
+type sessions struct{ *routes }
+
+func (api *sessions) serve() {
 	tags := []string{"session"}
 	type login struct {
 		Body struct {
 			Token string `json:"token" maxLength:"1000" doc:"The token."`
 		}
 	}
-	handle(a, huma.Operation{
+	handle(api.routes, huma.Operation{
 		OperationID: "login",
 		Method:      http.MethodPost,
 		Path:        access.LoginPath,
@@ -44,18 +47,18 @@ func (a *API) serveSessions() {
 		Errors:      []int{http.StatusUnauthorized, http.StatusTooManyRequests},
 		Summary:     "Logs a browser in, with a cookie that no script can read",
 	}, func(ctx context.Context, in *login) (*loginAnswer, error) {
-		t, cookie, wrong := a.auth.LogIn(requestOf(ctx), in.Body.Token)
+		t, cookie, wrong := api.auth.LogIn(requestOf(ctx), in.Body.Token)
 		if wrong != nil {
 			return nil, wrong
 		}
 		return &loginAnswer{cookie, Login{Name: t.Name, Role: t.Role}}, nil
 	})
-	handle(a, huma.Operation{
+	handle(api.routes, huma.Operation{
 		OperationID: "logout", Method: http.MethodPost, Path: access.LogoutPath, Tags: tags, Summary: "Ends a login",
 	}, func(ctx context.Context, _ *struct{}) (*loginAnswer, error) {
-		return &loginAnswer{a.auth.LogOut(requestOf(ctx)), Login{Open: a.auth.Open()}}, nil
+		return &loginAnswer{api.auth.LogOut(requestOf(ctx)), Login{Open: api.auth.Open()}}, nil
 	})
-	handle(a, huma.Operation{
+	handle(api.routes, huma.Operation{
 		OperationID: "get-session",
 		Method:      http.MethodGet,
 		Path:        "/api/v1/session",
@@ -63,6 +66,6 @@ func (a *API) serveSessions() {
 		Summary:     "The caller's identity; the role is empty for an unauthenticated caller",
 	}, func(ctx context.Context, _ *struct{}) (*body[Login], error) {
 		c := access.CallerOf(ctx)
-		return &body[Login]{Login{Name: c.Name, Role: c.Role, Open: a.auth.Open()}}, nil
+		return &body[Login]{Login{Name: c.Name, Role: c.Role, Open: api.auth.Open()}}, nil
 	})
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/httpapi/internal/access"
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
 )
 
@@ -114,11 +113,4 @@ func (a *API) Measures() []cluster.Measure {
 		Name: "xconsumer_api_followers", Help: "Who follows the stream of this node at present.", Kind: cluster.MeasureGauge,
 		Series: []cluster.Series{{Value: float64(a.streams.Now())}},
 	}}
-}
-
-// serveMetrics serves what the node and its API have measured, if somebody renders it.
-func (a *API) serveMetrics(mux *http.ServeMux) {
-	if a.options.Metrics != nil {
-		mux.HandleFunc("GET /metrics", access.Viewing(a.options.Metrics(a.Measures).ServeHTTP))
-	}
 }

@@ -26,10 +26,16 @@ type nodeOperation struct {
 	Wait
 }
 
-func (a *API) serveNodes(mux *http.ServeMux) {
-	a.serveNodeReads()
-	a.handleRaw(mux, a.leaseOperation(), a.lease)
-	mux.HandleFunc("GET /peer/v3/lease", a.peers.Signed(a.node, a.sendLease))
+// nodes serves nodes, of which each alone knows its lease.
+type nodes struct {
+	*routes
+	elsewhere *elsewhere
+}
+
+func (api *nodes) serve() {
+	api.serveNodeReads()
+	api.handleRaw(api.leaseOperation(), api.lease)
+	api.mux.HandleFunc("GET /peer/v3/lease", api.elsewhere.peers.Signed(api.node, api.sendLease))
 	path := func(rest string) string { return "/api/v1/nodes/{node}/" + rest }
 	tags := []string{"nodes"}
 	for kind, summary := range map[cluster.OperationKind]string{
@@ -37,20 +43,21 @@ func (a *API) serveNodes(mux *http.ServeMux) {
 		cluster.OpUncordon: "Lets a node take work again; ends a drain or a quarantine, too",
 		cluster.OpRestart:  "Restarts all workers of a node, as many at a time as the budgets allow",
 	} {
-		accept(a, huma.Operation{
+		accept(api.routes, huma.Operation{
 			OperationID: string(kind) + "-node", Method: http.MethodPost, Path: path(string(kind)), Tags: tags, Summary: summary,
 		}, func(in *nodeOperation) (cluster.Operation, Wait) {
 			return cluster.Operation{Kind: kind, Node: in.Node}, in.Wait
 		})
 	}
-	accept(a, huma.Operation{
+	accept(api.routes, huma.Operation{
 		OperationID: "evict-node",
 		Method:      http.MethodPost,
 		Path:        path("evict"),
 		Tags:        tags,
 		Metadata:    as(RoleAdmin),
 		Summary:     "Ends the membership of a node",
-		Description: "Its workers stop, and go elsewhere once its lease is over for certain; it joins again as a new member. To empty a node that works, drain it.",
+		Description: "Its workers stop, and go elsewhere once its lease is over for certain; it joins again as a new member. " +
+			"To empty a node that works, drain it.",
 	}, func(in *nodeOperation) (cluster.Operation, Wait) { return cluster.Evict(in.Node), in.Wait })
 	type drain struct {
 		NodePath
@@ -59,7 +66,7 @@ func (a *API) serveNodes(mux *http.ServeMux) {
 			Deadline cluster.Duration `json:"deadline,omitempty" doc:"How long what no other node can take may stay, as in \"5m\"; for ever without it."`
 		}
 	}
-	accept(a, huma.Operation{
+	accept(api.routes, huma.Operation{
 		OperationID: "drain-node", Method: http.MethodPost, Path: path("drain"), Tags: tags,
 		Summary:     "Moves away what a node has, and gives it nothing new until it is uncordoned",
 		Description: "As fast as the budgets allow. It holds over restarts of the node.",
@@ -77,29 +84,29 @@ func (a *API) serveNodes(mux *http.ServeMux) {
 			Labels map[string]*string `json:"labels" doc:"Those that change: \"\" hides one that the node has, null puts its own in force again."`
 		}
 	}
-	accept(a, huma.Operation{
+	accept(api.routes, huma.Operation{
 		OperationID: "label-node", Method: http.MethodPost, Path: path("label"), Tags: tags, Metadata: as(RoleAdmin),
 		Summary:     "Changes the labels of a node, whatever its configuration says",
 		Description: "It holds over restarts of the node.",
 	}, func(in *label) (cluster.Operation, Wait) { return cluster.Label(in.Node, in.Body.Labels), in.Wait })
 }
 
-func (a *API) serveNodeReads() {
+func (api *nodes) serveNodeReads() {
 	tags := []string{"nodes"}
-	handle(a, huma.Operation{
+	handle(api.routes, huma.Operation{
 		OperationID: "list-nodes", Method: http.MethodGet, Path: "/api/v1/nodes", Tags: tags, Metadata: as(RoleView), Summary: "All nodes",
 	}, func(ctx context.Context, _ *struct{}) (*body[client.Nodes], error) {
-		m, err := a.current(ctx)
+		m, err := api.current(ctx)
 		if err != nil {
 			return nil, err
 		}
 		return &body[client.Nodes]{client.Nodes{Nodes: m.State.Nodes, Lost: m.State.Lost}}, nil
 	})
-	handle(a, huma.Operation{
+	handle(api.routes, huma.Operation{
 		OperationID: "get-node", Method: http.MethodGet, Path: "/api/v1/nodes/{node}", Tags: tags, Metadata: as(RoleView),
 		Errors: []int{http.StatusNotFound}, Summary: "A node",
 	}, func(ctx context.Context, in *NodePath) (*body[cluster.NodeInfo], error) {
-		m, err := a.current(ctx)
+		m, err := api.current(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -113,33 +120,33 @@ func (a *API) serveNodeReads() {
 }
 
 // lease answers with the lease of a node: only that node itself knows it.
-func (a *API) lease(w http.ResponseWriter, r *http.Request) {
+func (api *nodes) lease(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("node")
-	m, err := a.current(r.Context())
-	if name == a.node.Name() { // also while it sees nothing
-		a.sendLease(w, r)
+	m, err := api.current(r.Context())
+	if name == api.node.Name() { // also while it sees nothing
+		api.sendLease(w, r)
 		return
 	}
 	if err != nil {
-		a.fail(w, err)
+		api.fail(w, err)
 		return
 	}
 	at := slices.IndexFunc(m.State.Nodes, func(n cluster.NodeInfo) bool { return n.Name == name })
 	if at < 0 {
-		a.fail(w, fmt.Errorf("%w: %q", cluster.ErrNoNode, name))
+		api.fail(w, fmt.Errorf("%w: %q", cluster.ErrNoNode, name))
 		return
 	}
-	if err := a.relay(w, r, m, m.State.Nodes[at].Member, "/peer/v3/lease", nil, "application/json"); err != nil {
-		a.fail(w, err)
+	if err := api.elsewhere.relay(w, r, m, m.State.Nodes[at].Member, "/peer/v3/lease", nil, "application/json"); err != nil {
+		api.fail(w, err)
 	}
 }
 
-func (a *API) sendLease(w http.ResponseWriter, _ *http.Request) {
-	answer.JSON(w, http.StatusOK, a.node.Lease())
+func (api *nodes) sendLease(w http.ResponseWriter, _ *http.Request) {
+	answer.JSON(w, http.StatusOK, api.node.Lease())
 }
 
 // leaseOperation describes the lease, which another node is asked for.
-func (a *API) leaseOperation() *huma.Operation {
+func (api *nodes) leaseOperation() *huma.Operation {
 	return &huma.Operation{
 		OperationID: "get-node-lease", Method: http.MethodGet, Path: "/api/v1/nodes/{node}/lease", Tags: []string{"nodes"},
 		Summary:    "How long a node may go on without a word from the coordination service",
@@ -148,7 +155,7 @@ func (a *API) leaseOperation() *huma.Operation {
 			"200": {
 				Description: "OK",
 				Content: map[string]*huma.MediaType{
-					"application/json": {Schema: a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[cluster.Lease](), true, "Lease")},
+					"application/json": {Schema: api.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[cluster.Lease](), true, "Lease")},
 				},
 			},
 			"default": problemResponse(),
@@ -157,8 +164,8 @@ func (a *API) leaseOperation() *huma.Operation {
 }
 
 // current returns the cluster as it is.
-func (a *API) current(ctx context.Context) (*hub.Snapshot, error) {
+func (c *reader) current(ctx context.Context) (*hub.Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return a.hub.Current(ctx)
+	return c.hub.Current(ctx)
 }

@@ -12,10 +12,13 @@ import (
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/hub"
 )
 
-// servePlan serves what moves, and what operations would do.
-func (a *API) servePlan() {
+// plans serves plans.
+type plans struct{ *routes }
+
+// serve serves what moves, and what operations would do.
+func (api *plans) serve() {
 	tags := []string{"moves"}
-	accept(a, huma.Operation{
+	accept(api.routes, huma.Operation{
 		OperationID: "move-now", Method: http.MethodPost, Path: "/api/v1/moves/now", Tags: tags,
 		Summary: "Moves the work of lost nodes now, without their delays and freezes",
 	}, func(in *struct{ Wait }) (cluster.Operation, Wait) { return cluster.MoveNow(), in.Wait })
@@ -24,7 +27,7 @@ func (a *API) servePlan() {
 			Operations cluster.Operations `json:"operations,omitempty" doc:"In their order; without any, the plan is what is to move by itself."`
 		}
 	}
-	handle(a, huma.Operation{
+	handle(api.routes, huma.Operation{
 		OperationID: "plan", Method: http.MethodPost, Path: "/api/v1/plan", Tags: tags, Metadata: as(RoleView),
 		Errors:      []int{http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity},
 		Summary:     "What operations would do, without doing them",
@@ -32,7 +35,7 @@ func (a *API) servePlan() {
 	}, func(ctx context.Context, in *operations) (*body[cluster.Plan], error) {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
-		plan, err := a.node.Plan(ctx, in.Body.Operations)
+		plan, err := api.node.Plan(ctx, in.Body.Operations)
 		return &body[cluster.Plan]{plan}, err
 	})
 	type planned struct {
@@ -42,7 +45,7 @@ func (a *API) servePlan() {
 			Operations cluster.Operations `json:"operations" doc:"Those that were planned."`
 		}
 	}
-	handleKeyed(a, huma.Operation{
+	handleKeyed(api.routes, huma.Operation{
 		OperationID:   "apply-plan",
 		Method:        http.MethodPost,
 		Path:          "/api/v1/plan/apply",
@@ -51,14 +54,15 @@ func (a *API) servePlan() {
 		DefaultStatus: http.StatusAccepted,
 		Errors:        []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed, http.StatusUnprocessableEntity},
 		Summary:       "Does operations that were planned, in one commit",
-		Description:   "Refused if the cluster or a record that is to change is not as it was when the plan was made. evict and lose can only be planned.",
+		Description: "Refused if the cluster or a record that is to change is not as it was when the plan was made. " +
+			"evict and lose can only be planned.",
 	}, func(ctx context.Context, in *planned) (*body[client.Accepted], error) {
-		return a.apply(ctx, in.Body.Operations, in.Body.Revision, in.Wait)
+		return api.apply(ctx, in.Body.Operations, in.Body.Revision, in.Wait)
 	})
 }
 
 // apply does operations that were planned, in the name of who asks, and waits for as long as they want to.
-func (a *API) apply(ctx context.Context, ops cluster.Operations, revision string, wait Wait) (*body[client.Accepted], error) {
+func (o *writer) apply(ctx context.Context, ops cluster.Operations, revision string, wait Wait) (*body[client.Accepted], error) {
 	c := access.CallerOf(ctx)
 	for i := range ops {
 		if role := roleFor(ops[i].Kind); !c.Role.May(role) {
@@ -66,7 +70,7 @@ func (a *API) apply(ctx context.Context, ops cluster.Operations, revision string
 		}
 	}
 	caller := cluster.Caller{From: c.From, Key: keyOf(ctx)}
-	if !a.auth.Open() { // else nobody's name is known
+	if !o.auth.Open() { // else nobody's name is known
 		caller.By = c.Name
 	}
 	writing, cancel := context.WithTimeout(ctx, patience)
@@ -74,19 +78,19 @@ func (a *API) apply(ctx context.Context, ops cluster.Operations, revision string
 	var before *hub.Snapshot
 	var err error
 	if wait.asked() {
-		before, err = a.hub.Current(writing)
+		before, err = o.hub.Current(writing)
 		if err != nil {
 			return nil, err
 		}
 	}
-	revisions, err := a.node.Apply(writing, ops, revision, caller)
+	revisions, err := o.node.Apply(writing, ops, revision, caller)
 	if err != nil {
 		return nil, err
 	}
 	out := client.Accepted{Accepted: ops.String(), Revision: revision}
-	a.options.Log.Info("operation accepted", "operation", out.Accepted, "caller", c.Name, "from", c.From)
+	o.log.Info("operation accepted", "operation", out.Accepted, "caller", c.Name, "from", c.From)
 	if wait.asked() {
-		a.settle(ctx, &out, wait, goalOfAll(ops, revisions, before))
+		o.settle(ctx, &out, wait, goalOfAll(ops, revisions, before))
 	}
 	return &body[client.Accepted]{out}, nil
 }

@@ -46,7 +46,7 @@ var problems = []struct {
 const unanswered = "the coordination service does not answer"
 
 // problem returns the answer to an error.
-func (a *API) problem(err error) *problem {
+func (r *routes) problem(err error) *problem {
 	if p, ok := errors.AsType[*problem](err); ok {
 		return p
 	}
@@ -64,13 +64,14 @@ func (a *API) problem(err error) *problem {
 		p.Detail, p.Errors = cluster.ErrChange.Error(), fields
 	}
 	if p.Type == client.OutcomeUnknown { // what the store said of it helps nobody
-		p.Detail = "the coordination service did not say in time whether it was done. Look at the cluster, or ask again, any node, with the same Idempotency-Key: it is done once then"
+		p.Detail = "the coordination service did not say in time whether it was done. Look at the cluster, or ask again, any node, " +
+			"with the same Idempotency-Key: it is done once then"
 	}
 	if p.Title == unanswered { // what the store said of it helps nobody
 		p.Detail = cluster.ErrUnanswered.Error()
 	}
 	if p.Status == http.StatusServiceUnavailable {
-		for _, reason := range a.node.Ready() {
+		for _, reason := range r.node.Ready() {
 			p.Errors = append(p.Errors, &huma.ErrorDetail{Message: reason})
 		}
 	}
@@ -97,14 +98,14 @@ func fieldsOf(err error, at string) (list []*huma.ErrorDetail) {
 }
 
 // fail answers with a problem where no described operation does.
-func (a *API) fail(w http.ResponseWriter, err error) { answer.Send(w, a.problem(err)) }
+func (r *routes) fail(w http.ResponseWriter, err error) { answer.Send(w, r.problem(err)) }
 
-// unknown answers what has no other answer: with the console's files, with which methods there are, or with nothing.
-func (a *API) unknown(mux *http.ServeMux) http.HandlerFunc {
+// unserved answers what has no other answer: with the console's files, with which methods there are, or with nothing.
+func unserved(mux *http.ServeMux, files http.Handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		isFile := console.Has(r.URL.Path)
 		if isFile && access.Reads(r) {
-			a.console.ServeHTTP(w, r)
+			files.ServeHTTP(w, r)
 			return
 		}
 		methods := served(mux, r)

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"strings"
 
@@ -12,11 +11,17 @@ import (
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/access"
 )
 
-// serveProcess serves what this node's process says of itself.
-func (a *API) serveProcess() {
-	a.serveHealth()
+// process serves what is of this node's process alone.
+type process struct {
+	*routes
+	options Options
+}
+
+// serve serves what this node's process says of itself.
+func (api *process) serve() {
+	api.serveHealth()
 	tags := []string{"cluster"}
-	handle(a, huma.Operation{
+	handle(api.routes, huma.Operation{
 		OperationID: "get-version",
 		Method:      http.MethodGet,
 		Path:        "/api/v1/version",
@@ -24,9 +29,9 @@ func (a *API) serveProcess() {
 		Metadata:    as(RoleView),
 		Summary:     "The version of this node's program",
 	}, func(context.Context, *struct{}) (*body[client.Build], error) {
-		return &body[client.Build]{a.options.Build}, nil
+		return &body[client.Build]{api.options.Build}, nil
 	})
-	handle(a, huma.Operation{
+	handle(api.routes, huma.Operation{
 		OperationID: "get-config",
 		Method:      http.MethodGet,
 		Path:        "/api/v1/config",
@@ -34,20 +39,17 @@ func (a *API) serveProcess() {
 		Metadata:    as(RoleView),
 		Summary:     "The configuration of this node",
 	}, func(context.Context, *struct{}) (*body[client.Config], error) {
-		return &body[client.Config]{client.Config{Node: a.node.Name(), Config: a.options.Config}}, nil
+		return &body[client.Config]{client.Config{Node: api.node.Name(), Config: api.options.Config}}, nil
 	})
-	a.serveLevel(tags)
+	api.serveLevel(tags)
 }
 
 // serveLevel lets the level of the log be changed, until the process ends.
-func (a *API) serveLevel(tags []string) {
+func (api *process) serveLevel(tags []string) {
 	now := func() *body[client.Level] {
-		return &body[client.Level]{client.Level{Level: strings.ToLower(a.options.Level.Level().String())}}
+		return &body[client.Level]{client.Level{Level: strings.ToLower(api.options.Level.Level().String())}}
 	}
-	if a.options.Level == nil {
-		a.options.Level = &slog.LevelVar{}
-	}
-	handle(a, huma.Operation{
+	handle(api.routes, huma.Operation{
 		OperationID: "get-log-level",
 		Method:      http.MethodGet,
 		Path:        "/api/v1/log-level",
@@ -55,7 +57,7 @@ func (a *API) serveLevel(tags []string) {
 		Metadata:    as(RoleView),
 		Summary:     "How much this node logs",
 	}, func(context.Context, *struct{}) (*body[client.Level], error) { return now(), nil })
-	handle(a, huma.Operation{
+	handle(api.routes, huma.Operation{
 		OperationID: "set-log-level",
 		Method:      http.MethodPut,
 		Path:        "/api/v1/log-level",
@@ -64,10 +66,10 @@ func (a *API) serveLevel(tags []string) {
 		Errors:      []int{http.StatusUnprocessableEntity},
 		Summary:     "Changes how much this node logs, until it ends",
 	}, func(ctx context.Context, in *struct{ Body client.Level }) (*body[client.Level], error) {
-		if err := a.options.Level.UnmarshalText([]byte(in.Body.Level)); err != nil {
+		if err := api.options.Level.UnmarshalText([]byte(in.Body.Level)); err != nil {
 			return nil, wrongValue("body.level", in.Body.Level, err.Error())
 		}
-		a.options.Log.Info("log level changed", "level", in.Body.Level, "caller", access.CallerOf(ctx).Name)
+		api.options.Log.Info("log level changed", "level", in.Body.Level, "caller", access.CallerOf(ctx).Name)
 		return now(), nil
 	})
 }
@@ -84,18 +86,18 @@ func healthOf(node Node) client.Health {
 	return client.Health{Node: node.Name(), Status: "ok"}
 }
 
-func (a *API) serveHealth() {
-	handle(a, huma.Operation{
+func (api *process) serveHealth() {
+	handle(api.routes, huma.Operation{
 		OperationID: "get-healthz", Method: http.MethodGet, Path: "/healthz", Tags: []string{"health"},
 		Summary: "200 while the process is alive, whatever the coordination service does",
 	}, func(context.Context, *struct{}) (*body[client.Health], error) {
-		return &body[client.Health]{client.Health{Node: a.node.Name(), Status: "ok"}}, nil
+		return &body[client.Health]{client.Health{Node: api.node.Name(), Status: "ok"}}, nil
 	})
-	handle(a, huma.Operation{
+	handle(api.routes, huma.Operation{
 		OperationID: "get-readyz", Method: http.MethodGet, Path: "/readyz", Tags: []string{"health"},
 		Summary: "200 while the node is a member at work, else 503 with the reasons",
 	}, func(context.Context, *struct{}) (*healthAnswer, error) {
-		status, health := http.StatusOK, healthOf(a.node)
+		status, health := http.StatusOK, healthOf(api.node)
 		if len(health.Reasons) > 0 {
 			status = http.StatusServiceUnavailable
 		}

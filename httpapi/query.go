@@ -135,14 +135,14 @@ func refuse(api huma.API, ctx huma.Context, p *problem) {
 
 // handleRaw serves an operation whose answer is a text or a stream: it describes it, and refuses whoever may not look and what it
 // does not know, as handle does.
-func (a *API) handleRaw(mux *http.ServeMux, op *huma.Operation, h http.HandlerFunc) {
-	a.huma.OpenAPI().AddOperation(op)
-	mux.HandleFunc(op.Method+" "+op.Path, access.Viewing(func(w http.ResponseWriter, r *http.Request) {
-		if p := checkQuery(op, r.URL.RawQuery); p != nil {
+func (r *routes) handleRaw(op *huma.Operation, h http.HandlerFunc) {
+	r.huma.OpenAPI().AddOperation(op)
+	r.mux.HandleFunc(op.Method+" "+op.Path, access.Viewing(func(w http.ResponseWriter, req *http.Request) {
+		if p := checkQuery(op, req.URL.RawQuery); p != nil {
 			answer.Send(w, p)
 			return
 		}
-		h(w, r)
+		h(w, req)
 	}))
 }
 
@@ -169,9 +169,9 @@ func oneOf[T ~string](values []T) *huma.Schema {
 }
 
 // checkNames refuses filters by a task or a node that there is not, and that nothing which is kept of the past names
-// either; "" is no filter. A run stands for its task.
-func (a *API) checkNames(ctx context.Context, task, node string) error {
-	now, ever, err := a.heardOf(ctx, task, node)
+// either; "" filters nothing. A run stands for its task.
+func (c *reader) checkNames(ctx context.Context, task, node string) error {
+	now, ever, err := c.heardOf(ctx, task, node)
 	if err != nil {
 		return err
 	}
@@ -190,11 +190,11 @@ func (a *API) checkNames(ctx context.Context, task, node string) error {
 
 // heardOf returns the names that there are, and with them those that there were. It reads the past, which is kept for some
 // time only, no further than until both names are found in it; "" always is.
-func (a *API) heardOf(ctx context.Context, task, node string) (now, ever names, err error) {
+func (c *reader) heardOf(ctx context.Context, task, node string) (now, ever names, err error) {
 	if task == "" && node == "" {
 		return now, ever, nil
 	}
-	m, err := a.current(ctx)
+	m, err := c.current(ctx)
 	if err != nil {
 		return now, ever, err
 	}
@@ -206,7 +206,7 @@ func (a *API) heardOf(ctx context.Context, task, node string) (now, ever names, 
 	for i := range m.State.Workers { // of which one may have ended on a node that has gone since
 		ever.add(m.State.Workers[i].Task, m.State.Workers[i].Node)
 	}
-	events, _ := a.hub.Events()
+	events, _ := c.hub.Events()
 	for i := range events {
 		ever.add(events[i].TaskName(), events[i].Node)
 	}
@@ -215,7 +215,7 @@ func (a *API) heardOf(ctx context.Context, task, node string) (now, ever names, 
 	}
 	reading, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	list, err := a.node.Decisions(reading)
+	list, err := c.node.Decisions(reading)
 	if err != nil {
 		return now, ever, err
 	}

@@ -106,7 +106,7 @@ func problemAt(t *testing.T, url string) (status int, p client.Problem) {
 		t.Fatal(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	_ = json.NewDecoder(resp.Body).Decode(&p) // else it is no problem
+	_ = json.NewDecoder(resp.Body).Decode(&p) // other answers leave p empty
 	return resp.StatusCode, p
 }
 
@@ -244,7 +244,7 @@ func TestListsAreWhole(t *testing.T) {
 				if kind, ok := v.Type.(*ast.Ident); ok && kind.Name == of {
 					lit, ok := v.Values[0].(*ast.BasicLit)
 					if !ok {
-						t.Fatalf("%s: a constant that is no literal", file)
+						t.Fatalf("%s: a constant that is not a literal", file)
 					}
 					text, err := strconv.Unquote(lit.Value)
 					if err != nil {
@@ -272,7 +272,7 @@ func TestListsAreWhole(t *testing.T) {
 	}
 }
 
-// What is right, and cannot be done as the cluster is, conflicts with it; it is no mistake in what was sent.
+// What is right, and cannot be done as the cluster is, conflicts with it; what was sent has no mistake.
 func TestConflicts(t *testing.T) {
 	service := mem.New(mem.Config{})
 	server := apinode.Serve(t, nodeOf(t, service), httpapi.Options{})

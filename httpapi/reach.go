@@ -11,12 +11,18 @@ import (
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/peers"
 )
 
+// elsewhere asks other nodes for what they alone know.
+type elsewhere struct {
+	*reader
+	peers *Peers
+}
+
 // reach returns where a member is asked, or an error that says why it cannot be.
-func (a *API) reach(m *hub.Snapshot, member string) (cluster.NodeInfo, error) {
+func (e *elsewhere) reach(m *hub.Snapshot, member string) (cluster.NodeInfo, error) {
 	var here, there cluster.NodeInfo
 	for i := range m.State.Nodes {
 		n := &m.State.Nodes[i]
-		if n.Name == a.node.Name() {
+		if n.Name == e.node.Name() {
 			here = *n
 		}
 		if n.Member == member && member != "" {

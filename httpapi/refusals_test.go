@@ -170,8 +170,8 @@ func TestFloodsOfAddressesPushNobodyOut(t *testing.T) {
 	})
 }
 
-// Pages of other sites have nothing answered by the API, reads neither; the console can be linked to, and whoever is
-// no browser is not concerned.
+// Pages of other sites have nothing answered by the API, reads neither; the console can be linked to, and programs
+// other than browsers are not concerned.
 func TestPagesOfOtherSites(t *testing.T) {
 	server := apinode.Serve(t, doing(nil), httpapi.Options{Log: slog.New(slog.DiscardHandler)})
 	for _, c := range []struct {

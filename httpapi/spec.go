@@ -16,7 +16,8 @@ const version = "1"
 // newHuma makes what reads requests, checks them against their types, and describes all of them.
 func newHuma(mux *http.ServeMux) huma.API {
 	config := huma.DefaultConfig("xconsumer", version)
-	config.Info.Description = "Keeps N workers of every task running across a fleet of machines. Every node serves this API for its whole cluster."
+	config.Info.Description = "Keeps N workers of every task running across a fleet of machines. Every node serves this API for its whole " +
+		"cluster."
 	config.OpenAPIPath = "/api/v1/openapi"
 	config.DocsPath, config.SchemasPath = "", "" // its pages load scripts from elsewhere
 	config.CreateHooks = nil                     // no links to schemas in every answer
@@ -63,8 +64,7 @@ func (operationKind) Schema(huma.Registry) *huma.Schema { return oneOf(cluster.O
 
 // openAnswers lets answers have fields that the description does not name yet: later versions add some. What
 // requests are made of stays closed, so that a mistyped field is refused.
-func (a *API) openAnswers() {
-	api := a.huma.OpenAPI()
+func openAnswers(api *huma.OpenAPI) {
 	closed := map[string]bool{}
 	var walk func(s *huma.Schema)
 	walk = func(s *huma.Schema) {
@@ -87,13 +87,9 @@ func (a *API) openAnswers() {
 			walk(more)
 		}
 	}
-	for _, item := range api.Paths {
-		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
-			if op != nil && op.RequestBody != nil {
-				for _, content := range op.RequestBody.Content {
-					walk(content.Schema)
-				}
-			}
+	for _, body := range requestsOf(api) {
+		for _, content := range body.Content {
+			walk(content.Schema)
 		}
 	}
 	for name, s := range api.Components.Schemas.Map() {
@@ -101,6 +97,18 @@ func (a *API) openAnswers() {
 			s.AdditionalProperties = true
 		}
 	}
+}
+
+// requestsOf returns the bodies of all requests.
+func requestsOf(api *huma.OpenAPI) (list []*huma.RequestBody) {
+	for _, item := range api.Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
+			if op != nil && op.RequestBody != nil {
+				list = append(list, op.RequestBody)
+			}
+		}
+	}
+	return list
 }
 
 // OpenAPI returns the description of the API. It must not be changed.

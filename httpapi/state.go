@@ -15,16 +15,23 @@ import (
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
 )
 
-func (a *API) serveState(mux *http.ServeMux) {
-	registry := a.huma.OpenAPI().Components.Schemas
+// states serves the whole cluster, and what changes in it.
+type states struct {
+	*routes
+	followers followers
+}
+
+func (api *states) serve() {
+	registry := api.huma.OpenAPI().Components.Schemas
 	text := &huma.Schema{Type: huma.TypeString}
-	a.handleRaw(mux, &huma.Operation{
+	api.handleRaw(&huma.Operation{
 		OperationID: "get-state",
 		Method:      http.MethodGet,
 		Path:        "/api/v1/state",
 		Tags:        []string{"cluster"},
 		Summary:     "The whole cluster as this node sees it",
-		Description: "Its ETag is an id of the stream, which goes on from there. With at, where everything was after a decision that is kept: with what is known of it, and nodes that are gone by their names.",
+		Description: "Its ETag is an id of the stream, which goes on from there. With at, where everything was after a decision that " +
+			"is kept: with what is known of it, and nodes that are gone by their names.",
 		Parameters: []*huma.Param{
 			{Name: "at", In: "query", Description: "The number of a decision, or a time, for the last decision before it.", Schema: text},
 			{Name: "If-None-Match", In: "header", Description: "The ETag of a state that is known: 304 if it is the same.", Schema: text},
@@ -36,26 +43,26 @@ func (a *API) serveState(mux *http.ServeMux) {
 			"304":     {Description: "It is the same"},
 			"default": problemResponse(),
 		},
-	}, a.state)
-	a.handleRaw(mux, a.streamOperation(), a.stream)
+	}, api.state)
+	api.handleRaw(api.streamOperation(), api.stream)
 }
 
 // state sends the state as it was encoded, once for everybody.
-func (a *API) state(w http.ResponseWriter, r *http.Request) {
+func (api *states) state(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
 	if query.Has("at") {
-		a.past(ctx, w, query.Get("at"))
+		api.past(ctx, w, query.Get("at"))
 		return
 	}
-	m, err := a.hub.State(ctx)
+	m, err := api.hub.State(ctx)
 	if err != nil {
-		a.fail(w, err)
+		api.fail(w, err)
 		return
 	}
 	h := w.Header()
-	tag := etag(a.hub.Tag(m.Seq))
+	tag := etag(api.hub.Tag(m.Seq))
 	h.Set("ETag", tag)
 	h.Set("Cache-Control", "no-cache")
 	h.Set("Vary", "Accept-Encoding")
@@ -75,21 +82,21 @@ func (a *API) state(w http.ResponseWriter, r *http.Request) {
 }
 
 // past sends where everything was.
-func (a *API) past(ctx context.Context, w http.ResponseWriter, at string) {
-	n, err := a.decisionAt(ctx, at)
+func (api *states) past(ctx context.Context, w http.ResponseWriter, at string) {
+	n, err := api.decisionAt(ctx, at)
 	if err == nil {
 		var past cluster.Past
-		past, err = a.node.Past(ctx, n)
+		past, err = api.node.Past(ctx, n)
 		if err == nil {
 			answer.JSON(w, http.StatusOK, &past)
 			return
 		}
 	}
-	a.fail(w, err)
+	api.fail(w, err)
 }
 
 // decisionAt returns the number of a decision that is named by it, or by a time.
-func (a *API) decisionAt(ctx context.Context, text string) (int64, error) {
+func (api *states) decisionAt(ctx context.Context, text string) (int64, error) {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return n, nil
 	}
@@ -101,7 +108,7 @@ func (a *API) decisionAt(ctx context.Context, text string) (int64, error) {
 			fmt.Sprintf("%q is neither the number of a decision nor a time such as 2006-01-02T15:04:05Z", text),
 		)
 	}
-	list, err := a.node.Decisions(ctx)
+	list, err := api.node.Decisions(ctx)
 	if err != nil {
 		return 0, err
 	}

@@ -22,27 +22,27 @@ const writePatience = 10 * time.Second
 // stream sends what happens, as server-sent events: the whole state first, or what has happened since the message
 // that the reader has seen last, and then every change. Whoever reads too slowly is let go, and goes on from
 // where it was when it comes back.
-func (a *API) stream(w http.ResponseWriter, r *http.Request) {
+func (api *states) stream(w http.ResponseWriter, r *http.Request) {
 	since := r.Header.Get("Last-Event-ID")
 	if since == "" {
 		since = r.URL.Query().Get("since")
 	}
-	leave, full := a.streams.Take(access.CallerOf(r.Context()))
+	leave, full := api.followers.shares.Take(access.CallerOf(r.Context()))
 	if full != "" {
 		answer.Send(w, answer.TooFast(full))
 		return
 	}
 	defer leave()
 	allowed, cancel := context.WithCancel(r.Context())
-	defer a.auth.EndUnlessAllowed(allowed, cancel, r, a.closing)()
+	defer api.followers.auth.EndUnlessAllowed(allowed, cancel, r, api.followers.closing)()
 	opening, opened := context.WithTimeout(allowed, patience)
-	m, err := a.hub.State(opening)
+	m, err := api.hub.State(opening)
 	opened()
 	if err != nil {
-		a.fail(w, err)
+		api.fail(w, err)
 		return
 	}
-	defer a.hub.Join()()
+	defer api.hub.Join()()
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
@@ -56,13 +56,13 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 		_, err := w.Write(text)
 		return err == nil
 	}
-	cursor, known := a.hub.Parse(since)
+	cursor, known := api.hub.Parse(since)
 	if known {
-		_, _, known = a.hub.After(cursor)
+		_, _, known = api.hub.After(cursor)
 	}
 	if !known {
 		cursor = m.Seq
-		if !send(fmt.Appendf(nil, "retry: 1000\nevent: snapshot\nid: %s\ndata: ", a.hub.Tag(cursor))) || !send(m.JSON()) ||
+		if !send(fmt.Appendf(nil, "retry: 1000\nevent: snapshot\nid: %s\ndata: ", api.hub.Tag(cursor))) || !send(m.JSON()) ||
 			!send([]byte("\n\n")) {
 			return
 		}
@@ -70,7 +70,7 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 	heart := time.NewTicker(client.KeepAlive)
 	defer heart.Stop()
 	for {
-		messages, changed, complete := a.hub.After(cursor)
+		messages, changed, complete := api.hub.After(cursor)
 		if !complete {
 			return // too slow: it comes back for a snapshot
 		}
@@ -88,7 +88,7 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 			return
 		case <-changed:
 		case <-heart.C:
-			a.node.KeepFresh()
+			api.node.KeepFresh()
 			if !send([]byte(": still here\n\n")) {
 				return
 			}
@@ -97,8 +97,8 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 }
 
 // streamOperation describes the stream, which has no end.
-func (a *API) streamOperation() *huma.Operation {
-	registry := a.huma.OpenAPI().Components.Schemas
+func (api *states) streamOperation() *huma.Operation {
+	registry := api.huma.OpenAPI().Components.Schemas
 	data := func(kind string, of reflect.Type) *huma.Schema {
 		return &huma.Schema{Type: huma.TypeObject, Title: kind, Properties: map[string]*huma.Schema{
 			"event": {Type: huma.TypeString, Enum: []any{kind}},
@@ -110,7 +110,8 @@ func (a *API) streamOperation() *huma.Operation {
 		OperationID: "follow", Method: http.MethodGet, Path: "/api/v1/stream", Tags: []string{"cluster"},
 		Summary: "Everything that happens, as server-sent events",
 		Description: "A snapshot of the state, and then every change, event and change of the node's own health. " +
-			"Last-Event-ID, or since, goes on from an earlier event, or from the ETag of a state, without a gap; where that is too long ago it begins with a snapshot again.",
+			"Last-Event-ID, or since, goes on from an earlier event, or from the ETag of a state, without a gap; " +
+			"where that is too long ago it begins with a snapshot again.",
 		Parameters: []*huma.Param{
 			{Name: "since", In: "query", Description: "An id that was seen, or the ETag of a state.", Schema: &huma.Schema{Type: huma.TypeString}},
 			{Name: "Last-Event-ID", In: "header", Description: "The same, as browsers send it.", Schema: &huma.Schema{Type: huma.TypeString}},

@@ -137,7 +137,7 @@ func TestFollowWithoutGap(t *testing.T) {
 	}
 }
 
-// The stream goes on from the ETag of a state; from an id of another process it begins anew.
+// The stream goes on from the ETag of a state; from an id of another process it starts over.
 func TestStreamSince(t *testing.T) {
 	n := newNode(stateOf(1))
 	server := apinode.Serve(t, n, httpapi.Options{})

@@ -38,8 +38,11 @@ type taskAnswer struct {
 	Body cluster.TaskDetail
 }
 
-func (a *API) serveTasks() {
-	a.serveDeclarations()
+// tasks serves tasks and their runs.
+type tasks struct{ *routes }
+
+func (api *tasks) serve() {
+	api.serveDeclarations()
 	path := func(rest string) string { return "/api/v1/tasks/{task}/" + rest }
 	tags, stale := []string{"tasks"}, []int{http.StatusPreconditionFailed}
 	type scale struct {
@@ -50,7 +53,7 @@ func (a *API) serveTasks() {
 			Workers int `json:"workers" minimum:"0" maximum:"100000" doc:"How many workers the task is to have, over all nodes."`
 		}
 	}
-	accept(a, huma.Operation{
+	accept(api.routes, huma.Operation{
 		OperationID: "scale-task", Method: http.MethodPost, Path: path("scale"), Tags: tags, Errors: stale,
 		Summary:     "Sets the number of a task's workers",
 		Description: "Stays in force over what the task declares, until it is reset.",
@@ -64,13 +67,13 @@ func (a *API) serveTasks() {
 		cluster.OpResume: "Lets the workers of a task run, also if it is declared as paused",
 		cluster.OpReset:  "Takes back what scale, pause and resume did to a task",
 	} {
-		accept(a, huma.Operation{
+		accept(api.routes, huma.Operation{
 			OperationID: string(kind) + "-task", Method: http.MethodPost, Path: path(string(kind)), Tags: tags, Errors: stale, Summary: summary,
 		}, func(in *taskWrite) (cluster.Operation, Wait) {
 			return cluster.Operation{Kind: kind, Task: in.Task, If: in.revision()}, in.Wait
 		})
 	}
-	accept(a, huma.Operation{
+	accept(api.routes, huma.Operation{
 		OperationID: "restart-task", Method: http.MethodPost, Path: path("restart"), Tags: tags,
 		Summary: "Restarts all workers of a task, as many at a time as the budgets allow",
 	}, func(in *taskOperation) (cluster.Operation, Wait) { return cluster.RestartTask(in.Task), in.Wait })
@@ -81,7 +84,7 @@ func (a *API) serveTasks() {
 			Params cluster.Params `json:"params,omitempty" doc:"In place of the task's params."`
 		}
 	}
-	accept(a, huma.Operation{
+	accept(api.routes, huma.Operation{
 		OperationID: "run-task-now", Method: http.MethodPost, Path: path("run-now"), Tags: tags,
 		Summary:     "Begins a run of a task that runs to its end",
 		Description: "While another one goes on it waits for that, unless the task's runs may overlap.",
@@ -92,7 +95,7 @@ func (a *API) serveTasks() {
 		}
 		return cluster.RunNow(in.Task, params), in.Wait
 	})
-	handle(a, huma.Operation{
+	handle(api.routes, huma.Operation{
 		OperationID: "list-runs",
 		Method:      http.MethodGet,
 		Path:        path("runs"),
@@ -103,20 +106,20 @@ func (a *API) serveTasks() {
 	}, func(ctx context.Context, in *TaskPath) (*body[client.Runs], error) {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
-		m, err := a.hub.Current(ctx)
+		m, err := api.hub.Current(ctx)
 		if err != nil {
 			return nil, err
 		}
-		list, err := a.runsOf(ctx, m, in.Task)
+		list, err := api.runsOf(ctx, m, in.Task)
 		return &body[client.Runs]{client.Runs{Runs: list}}, err
 	})
 }
 
 // serveDeclarations serves what tasks declare.
-func (a *API) serveDeclarations() {
+func (api *tasks) serveDeclarations() {
 	const all, one = "/api/v1/tasks", "/api/v1/tasks/{task}"
 	tags := []string{"tasks"}
-	handle(a, huma.Operation{
+	handle(api.routes, huma.Operation{
 		OperationID: "list-tasks",
 		Method:      http.MethodGet,
 		Path:        all,
@@ -124,10 +127,10 @@ func (a *API) serveDeclarations() {
 		Metadata:    as(RoleView),
 		Summary:     "All tasks, with what they declare",
 	}, func(ctx context.Context, _ *struct{}) (*body[client.Tasks], error) {
-		list, err := a.tasks(ctx)
+		list, err := api.tasks(ctx)
 		return &body[client.Tasks]{client.Tasks{Tasks: append([]cluster.TaskDetail{}, list...)}}, err // none is a list, too
 	})
-	handle(a, huma.Operation{
+	handle(api.routes, huma.Operation{
 		OperationID: "get-task",
 		Method:      http.MethodGet,
 		Path:        one,
@@ -136,21 +139,27 @@ func (a *API) serveDeclarations() {
 		Errors:      []int{http.StatusNotFound},
 		Summary:     "A task, with what it declares",
 	}, func(ctx context.Context, in *TaskPath) (*taskAnswer, error) {
-		task, err := a.task(ctx, in.Task)
+		task, err := api.task(ctx, in.Task)
 		return &taskAnswer{etag(task.Revision), task}, err
 	})
+	api.serveChanges(all, one)
+}
+
+// serveChanges serves changes of what tasks declare.
+func (api *tasks) serveChanges(all, one string) {
+	tags := []string{"tasks"}
 	type create struct {
 		Wait
 		Body cluster.TaskSpec
 	}
-	handleKeyed(a, huma.Operation{
+	handleKeyed(api.routes, huma.Operation{
 		OperationID: "create-task", Method: http.MethodPost, Path: all, Tags: tags, Metadata: as(RoleAdmin), DefaultStatus: http.StatusAccepted,
 		Errors:  []int{http.StatusConflict, http.StatusUnprocessableEntity},
 		Summary: "Creates a task",
 	}, func(ctx context.Context, in *create) (*accepted, error) {
 		op := cluster.Declare(in.Body)
 		op.If = cluster.IfAbsent
-		return a.do(ctx, op, in.Wait)
+		return api.do(ctx, op, in.Wait)
 	})
 	type replace struct {
 		TaskPath
@@ -159,7 +168,7 @@ func (a *API) serveDeclarations() {
 		IfNoneMatch string `header:"If-None-Match" enum:"*" doc:"* for a task that must not exist."`
 		Body        cluster.TaskSpec
 	}
-	accept(a, huma.Operation{
+	accept(api.routes, huma.Operation{
 		OperationID: "replace-task",
 		Method:      http.MethodPut,
 		Path:        one,
@@ -181,7 +190,7 @@ func (a *API) serveDeclarations() {
 		Wait
 		Body map[string]any `doc:"The fields that change; null takes one back."`
 	}
-	handleKeyed(a, huma.Operation{
+	handleKeyed(api.routes, huma.Operation{
 		OperationID: "patch-task", Method: http.MethodPatch, Path: one, Tags: tags, Metadata: as(RoleAdmin), DefaultStatus: http.StatusAccepted,
 		Errors:      []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed, http.StatusUnprocessableEntity},
 		Summary:     "Changes parts of what a task declares",
@@ -193,9 +202,9 @@ func (a *API) serveDeclarations() {
 		}
 		op := cluster.Patch(in.Task, text)
 		op.If = in.revision()
-		return a.do(ctx, op, in.Wait)
+		return api.do(ctx, op, in.Wait)
 	})
-	accept(a, huma.Operation{
+	accept(api.routes, huma.Operation{
 		OperationID: "delete-task",
 		Method:      http.MethodDelete,
 		Path:        one,
@@ -212,10 +221,10 @@ func (a *API) serveDeclarations() {
 }
 
 // tasks returns all tasks.
-func (a *API) tasks(ctx context.Context) ([]cluster.TaskDetail, error) {
+func (c *reader) tasks(ctx context.Context) ([]cluster.TaskDetail, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	m, err := a.hub.Current(ctx)
+	m, err := c.hub.Current(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -223,8 +232,8 @@ func (a *API) tasks(ctx context.Context) ([]cluster.TaskDetail, error) {
 }
 
 // task returns a task.
-func (a *API) task(ctx context.Context, name string) (cluster.TaskDetail, error) {
-	list, err := a.tasks(ctx)
+func (c *reader) task(ctx context.Context, name string) (cluster.TaskDetail, error) {
+	list, err := c.tasks(ctx)
 	if err != nil {
 		return cluster.TaskDetail{}, err
 	}
@@ -236,6 +245,6 @@ func (a *API) task(ctx context.Context, name string) (cluster.TaskDetail, error)
 }
 
 // runsOf returns the runs of a task, read once for everybody while nothing changes.
-func (a *API) runsOf(ctx context.Context, m *hub.Snapshot, task string) ([]cluster.RunInfo, error) {
-	return a.runs.Get(ctx, m, task, func(ctx context.Context) ([]cluster.RunInfo, error) { return a.node.Runs(ctx, task) })
+func (c *reader) runsOf(ctx context.Context, m *hub.Snapshot, task string) ([]cluster.RunInfo, error) {
+	return c.runs.Get(ctx, m, task, func(ctx context.Context) ([]cluster.RunInfo, error) { return c.node.Runs(ctx, task) })
 }

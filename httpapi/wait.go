@@ -69,36 +69,19 @@ func goalOf(op cluster.Operation, revision string, repeated bool, before *hub.Sn
 	if repeated && slices.Contains(unseen, op.Kind) {
 		return g
 	}
-	tokens := map[cluster.Slot]int64{}
-	for i := range before.State.Workers {
-		w := &before.State.Workers[i]
-		if (op.Task == "" || w.Task == op.Task) && (op.Node == "" || w.Node == op.Node) && (op.Index == nil || w.Index == *op.Index) &&
-			w.Node != "" {
-			tokens[w.Slot()] = w.Token
-		}
-	}
 	switch op.Kind {
 	case cluster.OpRestart:
-		g.renews = tokens
+		g.renews = tokensOf(before, op)
 		if op.Node == "" {
 			g.reached = triedAgain(before, op)
 		}
 	case cluster.OpMove:
-		g.reached = func(s *cluster.Snapshot) string {
-			for i := range s.State.Workers {
-				if w := &s.State.Workers[i]; w.Task == op.Task && w.Index == *op.Index && w.Node == op.Node {
-					return ""
-				}
-			}
-			return fmt.Sprintf("%s#%d is not on %s yet", op.Task, *op.Index, op.Node)
-		}
+		g.reached = func(s *cluster.Snapshot) string { return arrived(s, op) }
 	case cluster.OpEvict:
 		member := memberOf(before, op.Node)
 		g.reached = func(s *cluster.Snapshot) string {
-			for i := range s.State.Nodes {
-				if n := &s.State.Nodes[i]; n.Member == member {
-					return op.Node + " is still a member"
-				}
+			if slices.ContainsFunc(s.State.Nodes, func(n cluster.NodeInfo) bool { return n.Member == member }) {
+				return op.Node + " is still a member"
 			}
 			return ""
 		}
@@ -129,6 +112,29 @@ func goalOf(op cluster.Operation, revision string, repeated bool, before *hub.Sn
 		g.reached = func(s *cluster.Snapshot) string { return seenTask(s, op.Task, revision) }
 	}
 	return g
+}
+
+// tokensOf returns the tokens of the grants that an operation is about.
+func tokensOf(m *hub.Snapshot, op cluster.Operation) map[cluster.Slot]int64 {
+	tokens := map[cluster.Slot]int64{}
+	for i := range m.State.Workers {
+		w := &m.State.Workers[i]
+		if (op.Task == "" || w.Task == op.Task) && (op.Node == "" || w.Node == op.Node) && (op.Index == nil || w.Index == *op.Index) &&
+			w.Node != "" {
+			tokens[w.Slot()] = w.Token
+		}
+	}
+	return tokens
+}
+
+// arrived returns that a worker is not where it was moved to, "" if it is.
+func arrived(s *cluster.Snapshot, op cluster.Operation) string {
+	for i := range s.State.Workers {
+		if w := &s.State.Workers[i]; w.Task == op.Task && w.Index == *op.Index && w.Node == op.Node {
+			return ""
+		}
+	}
+	return fmt.Sprintf("%s#%d is not on %s yet", op.Task, *op.Index, op.Node)
 }
 
 func memberOf(m *hub.Snapshot, node string) string {
@@ -316,20 +322,20 @@ func seenToGoOn(s *cluster.Snapshot, task, id string) string {
 }
 
 // settle waits until a goal is reached and all that it touches has settled, and says how far it got.
-func (a *API) settle(ctx context.Context, out *client.Accepted, wait Wait, g goal) {
+func (o *writer) settle(ctx context.Context, out *client.Accepted, wait Wait, g goal) {
 	ctx, cancel := context.WithTimeout(ctx, wait.duration())
 	defer cancel()
 	settled := false
 	defer func() { out.Settled = &settled }()
-	m, err := a.hub.Current(ctx)
+	m, err := o.hub.Current(ctx)
 	for err == nil {
-		out.Waiting = a.missing(ctx, m, g)
+		out.Waiting = o.missing(ctx, m, g)
 		if len(out.Waiting) == 0 {
 			settled = true
 			out.Unplaced = g.unplaced(&m.Snapshot)
 			return
 		}
-		m, err = a.hub.Next(ctx, m)
+		m, err = o.hub.Next(ctx, m)
 	}
 	if len(out.Waiting) == 0 {
 		out.Waiting = []string{"progress unknown: " + err.Error()}
@@ -337,34 +343,34 @@ func (a *API) settle(ctx context.Context, out *client.Accepted, wait Wait, g goa
 }
 
 // missing returns what there is still to do.
-func (a *API) missing(ctx context.Context, m *hub.Snapshot, g goal) []string {
-	if list := a.unfinished(ctx, m, g); len(list) > 0 {
+func (o *writer) missing(ctx context.Context, m *hub.Snapshot, g goal) []string {
+	if list := o.unfinished(ctx, m, g); len(list) > 0 {
 		return list
 	}
 	// The plan and the runs may be of a later moment than the snapshot: what was to move does so already, and the next run has
 	// begun.
-	snap, err := a.node.Watch(ctx, 0)
+	snap, err := o.node.Watch(ctx, 0)
 	if err != nil {
 		return []string{err.Error()}
 	}
 	if list := g.unsettled(&snap); len(list) > 0 {
 		return list
 	}
-	if err := a.hub.Reach(ctx, snap.Number); err != nil { // whoever reads the state from now on sees it, too
+	if err := o.hub.Reach(ctx, snap.Number); err != nil { // whoever reads the state from now on sees it, too
 		return []string{err.Error()}
 	}
 	return nil
 }
 
 // unfinished returns what there is still to do by a snapshot and by what was read after it.
-func (a *API) unfinished(ctx context.Context, m *hub.Snapshot, g goal) []string {
+func (o *writer) unfinished(ctx context.Context, m *hub.Snapshot, g goal) []string {
 	if g.run != "" {
-		return a.missingRun(ctx, m, g)
+		return o.missingRun(ctx, m, g)
 	}
 	if list := g.unsettled(&m.Snapshot); len(list) > 0 {
 		return list
 	}
-	plan, err := a.node.Plan(ctx, nil)
+	plan, err := o.node.Plan(ctx, nil)
 	if err != nil {
 		return []string{err.Error()}
 	}
@@ -405,8 +411,8 @@ func (g *goal) unsettled(s *cluster.Snapshot) (list []string) {
 }
 
 // missingRun says what there is still to do of a run.
-func (a *API) missingRun(ctx context.Context, m *hub.Snapshot, g goal) []string {
-	list, err := a.runsOf(ctx, m, g.task)
+func (o *writer) missingRun(ctx context.Context, m *hub.Snapshot, g goal) []string {
+	list, err := o.runsOf(ctx, m, g.task)
 	if err != nil {
 		return []string{err.Error()}
 	}

@@ -69,10 +69,16 @@ func underWay(m *hub.Snapshot, slot cluster.Slot) (cluster.Slot, error) {
 	}
 }
 
-func (a *API) serveWorkers(mux *http.ServeMux) {
+// workers serves workers and their logs.
+type workers struct {
+	*routes
+	logs *workerLogs
+}
+
+func (api *workers) serve() {
 	const one = "/api/v1/workers/{task}/{index}"
 	tags := []string{"workers"}
-	handle(a, huma.Operation{
+	handle(api.routes, huma.Operation{
 		OperationID: "list-workers",
 		Method:      http.MethodGet,
 		Path:        "/api/v1/workers",
@@ -80,10 +86,10 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 		Metadata:    as(RoleView),
 		Summary:     "Workers, all or some",
 	}, func(ctx context.Context, in *workerQuery) (*body[client.Workers], error) {
-		if err := a.checkNames(ctx, in.Task, in.Node); err != nil {
+		if err := api.checkNames(ctx, in.Task, in.Node); err != nil {
 			return nil, err
 		}
-		m, err := a.current(ctx)
+		m, err := api.current(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -96,11 +102,11 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 		}
 		return &body[client.Workers]{client.Workers{Workers: list}}, nil
 	})
-	handle(a, huma.Operation{
+	handle(api.routes, huma.Operation{
 		OperationID: "get-worker", Method: http.MethodGet, Path: one, Tags: tags, Metadata: as(RoleView),
 		Errors: []int{http.StatusNotFound}, Summary: "A worker",
 	}, func(ctx context.Context, in *workerRun) (*body[cluster.WorkerInfo], error) {
-		m, slot, err := a.locate(ctx, in)
+		m, slot, err := api.locate(ctx, in)
 		if err != nil {
 			return nil, err
 		}
@@ -110,24 +116,31 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 		}
 		return &body[cluster.WorkerInfo]{w}, nil
 	})
-	handle(a, huma.Operation{
+	handle(api.routes, huma.Operation{
 		OperationID: "explain-worker", Method: http.MethodGet, Path: one + "/explain", Tags: tags, Metadata: as(RoleView),
 		Errors: []int{http.StatusNotFound}, Summary: "Why a worker is where it is, why not elsewhere, and how it came there",
 	}, func(ctx context.Context, in *workerRun) (*body[cluster.Explanation], error) {
-		_, slot, err := a.locate(ctx, in)
+		_, slot, err := api.locate(ctx, in)
 		if err != nil {
 			return nil, err
 		}
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
-		out, err := a.node.Explain(ctx, slot)
+		out, err := api.node.Explain(ctx, slot)
 		return &body[cluster.Explanation]{out}, err
 	})
+	api.serveOperations(one)
+	api.serveLogs()
+}
+
+// serveOperations serves what is done with one worker.
+func (api *workers) serveOperations(one string) {
+	tags := []string{"workers"}
 	type restart struct {
 		WorkerPath
 		Wait
 	}
-	accept(a, huma.Operation{
+	accept(api.routes, huma.Operation{
 		OperationID: "restart-worker", Method: http.MethodPost, Path: one + "/restart", Tags: tags,
 		Summary: "Restarts a worker under a new token, not necessarily on the same node",
 	}, func(in *restart) (cluster.Operation, Wait) { return cluster.RestartWorker(in.slot("")), in.Wait })
@@ -138,39 +151,42 @@ func (a *API) serveWorkers(mux *http.ServeMux) {
 			To string `json:"to" minLength:"1" maxLength:"128" doc:"The node that is to have it."`
 		}
 	}
-	accept(a, huma.Operation{
+	accept(api.routes, huma.Operation{
 		OperationID: "move-worker", Method: http.MethodPost, Path: one + "/move", Tags: tags,
 		Summary:     "Moves a worker to a node",
 		Description: "Another one makes room for it where that keeps the placement even. Refused if the plan would not leave it there.",
 	}, func(in *move) (cluster.Operation, Wait) { return cluster.Move(in.slot(""), in.Body.To), in.Wait })
+}
 
-	a.handleRaw(mux, logOperation(), a.workerLog)
-	a.handleRaw(mux, stackOperation(), a.stack)
+// serveLogs serves logs and stacks, to callers and to other nodes.
+func (api *workers) serveLogs() {
+	api.handleRaw(logOperation(), api.logs.serveLog)
+	api.handleRaw(stackOperation(), api.logs.serveStack)
 	asked := func(send func(http.ResponseWriter, *http.Request, logQuery)) http.HandlerFunc {
-		return a.peers.Signed(a.node, func(w http.ResponseWriter, r *http.Request) {
+		return api.logs.elsewhere.peers.Signed(api.node, func(w http.ResponseWriter, r *http.Request) {
 			q, err := readLogQuery(r)
 			if err != nil {
-				a.fail(w, err)
+				api.fail(w, err)
 				return
 			}
 			send(w, r, q)
 		})
 	}
-	mux.HandleFunc("GET /peer/v3/workers/{task}/{index}/log", asked(func(w http.ResponseWriter, r *http.Request, q logQuery) {
+	api.mux.HandleFunc("GET /peer/v3/workers/{task}/{index}/log", asked(func(w http.ResponseWriter, r *http.Request, q logQuery) {
 		// The other node looks after who reads it.
-		if err := a.sendLog(r.Context(), w, localLog{a.node, q.slot}, a.node.Name(), q); err != nil {
-			a.fail(w, err)
+		if err := api.logs.sendLog(r.Context(), w, localLog{api.node, q.slot}, api.node.Name(), q); err != nil {
+			api.fail(w, err)
 		}
 	}))
-	mux.HandleFunc(
+	api.mux.HandleFunc(
 		"GET /peer/v3/workers/{task}/{index}/stack",
-		asked(func(w http.ResponseWriter, _ *http.Request, q logQuery) { a.sendStack(w, q) }),
+		asked(func(w http.ResponseWriter, _ *http.Request, q logQuery) { api.logs.sendStack(w, q) }),
 	)
 }
 
 // locate returns the cluster as it is, and the slot in it that a request means.
-func (a *API) locate(ctx context.Context, in *workerRun) (*hub.Snapshot, cluster.Slot, error) {
-	m, err := a.current(ctx)
+func (c *reader) locate(ctx context.Context, in *workerRun) (*hub.Snapshot, cluster.Slot, error) {
+	m, err := c.current(ctx)
 	if err != nil {
 		return nil, cluster.Slot{}, err
 	}
@@ -202,7 +218,8 @@ func logOperation() *huma.Operation {
 		Path:        "/api/v1/workers/{task}/{index}/log",
 		Tags:        []string{"workers"},
 		Summary:     "What a worker has written, from whichever node has it",
-		Description: "A JSON object a line. With follow it goes on for as long as the node has the worker and the client stays; the stream says where a worker is.",
+		Description: "A JSON object a line. With follow it goes on for as long as the node has the worker and the client stays; the " +
+			"stream says where a worker is.",
 		Parameters: []*huma.Param{
 			{Name: "task", In: "path", Required: true, Schema: text},
 			{Name: "index", In: "path", Required: true, Schema: integer},
@@ -210,16 +227,19 @@ func logOperation() *huma.Operation {
 			{Name: "follow", In: "query", Description: "And what comes then.", Schema: truth},
 			{Name: "run", In: "query", Description: "Of this run, of a task that runs to its end.", Schema: text},
 			{
-				Name:        "node",
-				In:          "query",
-				Description: "What this node keeps of it, also of a worker that has left it, or of a run that is over; the node that has the worker unless it is said.",
-				Schema:      text,
+				Name: "node",
+				In:   "query",
+				Description: "What this node keeps of it, also of a worker that has left it, or of a run that is over; the node that has the " +
+					"worker unless it is said.",
+				Schema: text,
 			},
 		},
 		Responses: map[string]*huma.Response{
 			"200": {Description: "Lines", Content: map[string]*huma.MediaType{"application/x-ndjson": {Schema: text}}},
 			"204": {
-				Description: "The node that was named keeps nothing of it: the worker has not begun there, or left long ago, or the node is not up. A node that nothing names, now or in what is kept of the past, is refused, and a task like it is not found. If no node is named, a worker without a log is not found.",
+				Description: "The node that was named keeps nothing of it: the worker has not begun there, or left long ago, or the node is " +
+					"not up. A node that nothing names, now or in what is kept of the past, is refused, and a task like it is not " +
+					"found. If no node is named, a worker without a log is not found.",
 			},
 			"default": problemResponse(),
 		},

@@ -18,7 +18,6 @@ const (
 // overMethods and overLines are what was above its budget when the rule came, with what it has. They only shrink.
 var (
 	overMethods = map[string]int{
-		"httpapi.API":             60,
 		"internal/leader.leading": 45,
 	}
 	overLines = map[string]int{}

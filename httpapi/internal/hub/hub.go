@@ -91,7 +91,10 @@ type Node interface {
 
 // New returns the hub of a node. Followers get what health returns, as JSON, whenever that is something else.
 func New(node Node, health func() any) *Hub {
-	return &Hub{node: node, healthOf: health, instance: strings.ToLower(rand.Text()[:8]), changed: make(chan struct{}), members: map[string]cluster.EventKind{}}
+	return &Hub{
+		node: node, healthOf: health, instance: strings.ToLower(rand.Text()[:8]),
+		changed: make(chan struct{}), members: map[string]cluster.EventKind{},
+	}
 }
 
 // Run takes in what the node sees and emits until ctx ends.

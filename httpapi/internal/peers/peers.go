@@ -217,7 +217,8 @@ func (p *Peers) Get(ctx context.Context, node, address, path string, query url.V
 		return nil, fmt.Errorf("%w: the node that was asked ends, or the request was given up", ErrUnavailable)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: only %s can tell, and this node cannot prove to it who it is: %w; ask %[2]s itself", ErrUnavailable, node, err)
+		return nil, fmt.Errorf("%w: only %s can tell, and this node cannot prove to it who it is: %w; ask %[2]s itself",
+			ErrUnavailable, node, err)
 	}
 	scheme := "http"
 	if host, secure := strings.CutPrefix(address, "https://"); secure {
@@ -238,7 +239,8 @@ func (p *Peers) Get(ctx context.Context, node, address, path string, query url.V
 	}
 	if errors.Is(err, errUnproven) {
 		err = fmt.Errorf(
-			"%w: what answers at %s does not prove that it is %s: both nodes must hold the same secret ([http] secretFile, or that of the store), be of one version, and %[3]s must be reached at its [http] advertise",
+			"%w: what answers at %s does not prove that it is %s: both nodes must hold the same secret "+
+				"([http] secretFile, or that of the store), be of one version, and %[3]s must be reached at its [http] advertise",
 			ErrUnavailable,
 			address,
 			node,

@@ -28,8 +28,8 @@ const (
 	secretLife = time.Minute - secretPatience
 )
 
-// ErrNoSecret is matched by the error of Peers.Shared where there is no secret that counts: the last one ends. After any
-// other error, as where the store does not answer, the last one stays in force.
+// ErrNoSecret is what Peers.Shared fails with while the cluster lacks a valid secret: the last one ends. After any other error,
+// as while the store does not answer, the last one stays in force.
 var ErrNoSecret = errors.New("the nodes have no secret")
 
 // errNoSecret: the node has none, and nowhere to read it from.

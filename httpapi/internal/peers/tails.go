@@ -18,7 +18,7 @@ const (
 	tailBytes = 128 << 10
 )
 
-// tails are the logs of other nodes' workers that are followed here. The other node is asked once for each, however
+// Tails are the logs of other nodes' workers that are followed here. The other node is asked once for each, however
 // many follow it.
 type Tails struct {
 	mu   sync.Mutex
@@ -44,7 +44,7 @@ type Tail struct {
 	changed chan struct{} // closed when there is more, or an end
 }
 
-// join returns a log that is followed, and what to call when the reader leaves. The first reader has it opened: open
+// Join returns a log that is followed, and what to call when the reader leaves. The first reader has it opened: open
 // reads the last lines and what comes then, until its context ends. One that has ended is not joined.
 func (t *Tails) Join(ctx context.Context, key TailKey, open func(context.Context) (io.ReadCloser, error)) (tail *Tail, leave func()) {
 	t.mu.Lock()
@@ -168,6 +168,7 @@ type RemoteLog struct {
 	Ask  func(ctx context.Context, lines int, follow bool) (io.ReadCloser, error)
 }
 
+// Last returns the last lines, n at most.
 func (l RemoteLog) Last(ctx context.Context, n int) ([]cluster.LogLine, error) {
 	if lines, ok := l.Tail.last(n); ok {
 		return lines, nil
@@ -193,6 +194,7 @@ func (l RemoteLog) Last(ctx context.Context, n int) ([]cluster.LogLine, error) {
 	}
 }
 
+// Since waits until there are lines from a number on, and returns them; none when the log or ctx ends.
 func (l RemoteLog) Since(ctx context.Context, first int64) ([]cluster.LogLine, error) {
 	return l.Tail.since(ctx, first), nil
 }

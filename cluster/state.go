@@ -95,7 +95,8 @@ type State struct {
 // Tally counts the workers that run, and those that should run. Workers of runs that are over do not count.
 func (s *State) Tally() (running, wanted int) {
 	for _, t := range s.Tasks {
-		if running += t.Running; !t.Runs && !t.Paused {
+		running += t.Running
+		if !t.Runs && !t.Paused {
 			wanted += t.WorkerNum
 		}
 	}

@@ -15,7 +15,8 @@ func DeleteTree(ctx context.Context, s Session, key string) (records int, err er
 	}
 	for _, e := range entries {
 		below, err := DeleteTree(ctx, s, key+"/"+e.Name)
-		if records += below; err != nil {
+		records += below
+		if err != nil {
 			return records, err
 		}
 	}

@@ -248,7 +248,8 @@ func TestUpdateEnds(t *testing.T) {
 				decided := 0
 				_, err := coord.Update(ctx, s, func(error) ([]coord.Op, error) {
 					ops, err := add(ctx, s, "me")
-					if decided++; decided == c.at {
+					decided++
+					if decided == c.at {
 						cancel(cause)
 					}
 					return ops, err

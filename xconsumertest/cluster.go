@@ -129,7 +129,8 @@ func (c *Cluster) Settle() {
 	var last string
 	since := time.Now()
 	for end := since.Add(settleTimeout); time.Now().Before(end); c.Advance(50 * time.Millisecond) {
-		switch last = c.unsettled(); {
+		last = c.unsettled()
+		switch {
 		case last != "":
 			since = time.Now()
 		case time.Since(since) >= settledFor:

@@ -238,7 +238,8 @@ func TestUnreachableServers(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	if _, err = store.Open(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), gone) || !strings.Contains(err.Error(), "refused") {
+	_, err = store.Open(ctx)
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), gone) || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("open: %v", err)
 	}
 }
@@ -351,7 +352,8 @@ func TestBadVersionComesLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := open(t, store)
-	if l, err = net.Listen("tcp", addr); err != nil {
+	l, err = net.Listen("tcp", addr)
+	if err != nil {
 		t.Fatal(err)
 	}
 	server := grpc.NewServer()

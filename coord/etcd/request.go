@@ -30,7 +30,8 @@ func (ss *session) Commit(ctx context.Context, ops ...coord.Op) ([]coord.Result,
 	ctx, cancel := ss.attempt(ctx)
 	defer cancel()
 	resp, err := ss.client.Txn(ctx).If(t.compares...).Then(t.writes...).Else(t.reads...).Commit()
-	if err = ss.outcome(ctx, err); err != nil {
+	err = ss.outcome(ctx, err)
+	if err != nil {
 		return nil, fmt.Errorf("commit: %s: %w", ops[0].Key, err)
 	}
 	if resp.Succeeded {

@@ -51,7 +51,8 @@ func (w *watches) open(ctx context.Context, ss *session, key string, kind watchK
 		if open[kind] == nil {
 			life, cancel := context.WithCancel(ss.life) // it outlives the read
 			begun := &sub{cancel: cancel, opened: make(chan struct{})}
-			if over = !ss.begin(func() { w.follow(life, ss, key, kind, begun) }); over {
+			over = !ss.begin(func() { w.follow(life, ss, key, kind, begun) })
+			if over {
 				cancel()
 				return
 			}

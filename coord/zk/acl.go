@@ -60,14 +60,16 @@ func SampleAccess(ctx context.Context, session coord.Session, root string, rest 
 	for range rest { // ways down
 		for key := top[rand.IntN(len(top))]; len(seen) < rest; {
 			if _, listed := below[key]; !listed {
-				if below[key], err = ss.children(ctx, key); err != nil {
+				below[key], err = ss.children(ctx, key)
+				if err != nil {
 					return found, err
 				}
 			}
 			if len(below[key]) == 0 {
 				break
 			}
-			if key = below[key][rand.IntN(len(below[key]))]; seen[key] {
+			key = below[key][rand.IntN(len(below[key]))]
+			if seen[key] {
 				continue
 			}
 			seen[key] = true
@@ -189,7 +191,8 @@ func CheckCreate(ctx context.Context, s coord.Session, key string) (above string
 	if !ok {
 		return "", fmt.Errorf("check create: %w: not a session of ZooKeeper", coord.ErrInvalid)
 	}
-	for above = path.Dir(ss.rooted(key)); above != "/"; above = path.Dir(above) {
+	above = path.Dir(ss.rooted(key))
+	for ; above != "/"; above = path.Dir(above) {
 		exists, err := read(ctx, ss, "look for", above, func() (bool, error) {
 			exists, _, err := ss.conn.Exists(above)
 			return exists, err

@@ -44,7 +44,8 @@ func (s *Store) Inspect(ctx context.Context) []Server {
 func (s *Store) inspect(ctx context.Context, address string) Server {
 	server := Server{Address: address}
 	answer, err := s.fourLetterWord(ctx, address, "srvr")
-	if server.Err = err; err != nil {
+	server.Err = err
+	if err != nil {
 		return server
 	}
 	server.read(answer)
@@ -52,7 +53,8 @@ func (s *Store) inspect(ctx context.Context, address string) Server {
 		server.Tick, server.Least, server.Most = millis(tickLine, conf), millis(leastLine, conf), millis(mostLine, conf)
 	}
 	if server.Tick == 0 {
-		if server.Least, err = s.leastTimeout(ctx, address); err == nil {
+		server.Least, err = s.leastTimeout(ctx, address)
+		if err == nil {
 			server.Longer = checkLeast(address, server.Least, s.cfg.TickTime)
 		}
 	}

@@ -160,7 +160,8 @@ func read[T any](ctx context.Context, ss *session, what, key string, call func()
 			return answer{value, err}
 		})
 		if err == nil {
-			if err = answerError(got.err); err == nil {
+			err = answerError(got.err)
+			if err == nil {
 				return got.value, nil
 			}
 			err = ss.orEnded(err)

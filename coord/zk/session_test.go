@@ -19,7 +19,8 @@ func TestShorterTimeoutOfAnotherServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	ss := newSession(store)
-	if ss.conn, ss.events, err = zk.Connect(store.cfg.Servers, store.cfg.SessionTimeout, zk.WithDialer(ss.link.dial), zk.WithLogger(logAdapter{store.log})); err != nil {
+	ss.conn, ss.events, err = zk.Connect(store.cfg.Servers, store.cfg.SessionTimeout, zk.WithDialer(ss.link.dial), zk.WithLogger(logAdapter{store.log}))
+	if err != nil {
 		t.Fatal(err)
 	}
 	close(ss.opened)

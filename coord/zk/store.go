@@ -103,7 +103,8 @@ func ParseHosts(hosts string) (servers []string, chroot string, err error) {
 	}
 	var errs []error
 	for server := range strings.SplitSeq(list, ",") {
-		if server = strings.TrimSpace(server); server == "" {
+		server = strings.TrimSpace(server)
+		if server == "" {
 			errs = append(errs, fmt.Errorf("empty server name in %q", hosts))
 			continue
 		}

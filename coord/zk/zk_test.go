@@ -215,7 +215,8 @@ func TestDigestACLsAreOnEveryZnode(t *testing.T) {
 			t.Fatal(err)
 		}
 		if strings.HasPrefix(path, "/secret") {
-			if seen++; len(acl) != 1 || acl[0].Scheme != "digest" || acl[0].Perms != gozk.PermAll || !strings.HasPrefix(acl[0].ID, "fleet:") {
+			seen++
+			if len(acl) != 1 || acl[0].Scheme != "digest" || acl[0].Perms != gozk.PermAll || !strings.HasPrefix(acl[0].ID, "fleet:") {
 				t.Errorf("%s: %+v", path, acl)
 			}
 		}
@@ -434,7 +435,8 @@ func TestUnanswered(t *testing.T) {
 	}
 	_ = s.Close()
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if _, err = other.Get(t.Context(), "/deaf"); errors.Is(err, coord.ErrNotFound) {
+		_, err = other.Get(t.Context(), "/deaf")
+		if errors.Is(err, coord.ErrNotFound) {
 			break
 		}
 		if err != nil || time.Now().After(end) {
@@ -442,7 +444,8 @@ func TestUnanswered(t *testing.T) {
 		}
 	}
 	gone := newClient(t, zk.Config{SessionTimeout: timeout}, server.Addrs()...)
-	if s, err = gone.Open(t.Context()); err != nil {
+	s, err = gone.Open(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = s.Close() }()

@@ -96,7 +96,8 @@ func (a *Admin) Explain(ctx context.Context, slot cluster.Slot) (cluster.Explana
 				about = append(about, m)
 			}
 		}
-		if d.Moves = about; len(about) > 0 {
+		d.Moves = about
+		if len(about) > 0 {
 			out.History = append(out.History, d)
 		}
 	}
@@ -120,7 +121,8 @@ func (a *Admin) Report(ctx context.Context) (cluster.BugReport, error) {
 	if err != nil && !errors.Is(err, coord.ErrNotFound) {
 		return out, fmt.Errorf("report: %w", operation.Unanswered(err))
 	}
-	if out.Records, err = report.Records(ctx, session, a.Keys); err != nil {
+	out.Records, err = report.Records(ctx, session, a.Keys)
+	if err != nil {
 		return out, fmt.Errorf("report: %w", operation.Unanswered(err))
 	}
 	return out, nil

@@ -88,7 +88,8 @@ func (a *Admin) Apply(ctx context.Context, ops cluster.Operations, revision stri
 	if earlier, err := a.Observer.Snapshot(ctx); err == nil {
 		snap.Recall(earlier)
 	}
-	if revisions, err = operator.Apply(ctx, snap, ops, revision, caller); err != nil {
+	revisions, err = operator.Apply(ctx, snap, ops, revision, caller)
+	if err != nil {
 		return nil, fmt.Errorf("apply: %w", operation.Unanswered(err))
 	}
 	return revisions, nil

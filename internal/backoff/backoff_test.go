@@ -66,7 +66,8 @@ func TestSteady(t *testing.T) {
 		lasted time.Duration
 		want   int
 	}{{0, 1}, {9 * time.Second, 2}, {time.Second, 3}, {10 * time.Second, 1}, {0, 2}} {
-		if failures = p.Failed(failures, c.lasted); failures != c.want {
+		failures = p.Failed(failures, c.lasted)
+		if failures != c.want {
 			t.Errorf("%d: %d failures in a row; want %d", i, failures, c.want)
 		}
 	}

@@ -28,7 +28,8 @@ func NewKeeper() *Keeper {
 func (k *Keeper) SetStopBy(stopBy time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if stopBy = max(stopBy, 1); stopBy != k.stopBy {
+	stopBy = max(stopBy, 1)
+	if stopBy != k.stopBy {
 		k.stopBy = stopBy
 		close(k.changed)
 		k.changed = make(chan struct{})

@@ -133,7 +133,8 @@ func (e *execution) watch(ctx context.Context) error {
 	for open := true; open; {
 		select {
 		case r, ok := <-e.reports:
-			if open = ok; r.PID != 0 {
+			open = ok
+			if r.PID != 0 {
 				e.pid, e.group.dir = r.PID, r.Group
 				e.update(func() { e.known.pid, e.known.shim = r.PID, e.cmd.Process.Pid })
 			} else if ok {
@@ -322,7 +323,8 @@ func processes(shim int) string {
 		if !below[p.PID] {
 			continue
 		}
-		if told++; told > mostProcesses {
+		told++
+		if told > mostProcesses {
 			fmt.Fprintf(&b, "and %d more\n", len(below)-mostProcesses)
 			break
 		}

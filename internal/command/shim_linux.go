@@ -61,7 +61,8 @@ func (s *shim) prepare() (err error) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("shim: no right to adopt orphans: %w", err)
 	}
-	if s.timer, err = unix.TimerfdCreate(unix.CLOCK_BOOTTIME, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK); err != nil {
+	s.timer, err = unix.TimerfdCreate(unix.CLOCK_BOOTTIME, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
+	if err != nil {
 		return fmt.Errorf("shim: no timer: %w", err)
 	}
 	return unix.SetNonblock(fdOrders, true)
@@ -193,7 +194,8 @@ func (s *shim) execute(o *startOrder) error {
 	}
 	defer func() { _ = null.Close() }()
 	attr := &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, PidFD: &s.pidfd}
-	if s.group = newCgroup(); s.group.fd > 0 {
+	s.group = newCgroup()
+	if s.group.fd > 0 {
 		attr.UseCgroupFD, attr.CgroupFD = true, s.group.fd
 	}
 	if o.As != nil {
@@ -240,7 +242,8 @@ func (s *shim) reap() (left bool) {
 			return true
 		case pid == s.pid:
 			s.pid, s.end.Ended = 0, true
-			if s.end.Exit = status.ExitStatus(); status.Signaled() {
+			s.end.Exit = status.ExitStatus()
+			if status.Signaled() {
 				s.end.Exit, s.end.Signal = 0, int(status.Signal())
 			}
 			if s.pidfd >= 0 {

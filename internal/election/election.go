@@ -425,7 +425,8 @@ func (e *candidate) letLead(ctx context.Context, pause time.Duration) error {
 		if err != nil {
 			return err
 		}
-		if now = e.session.Now(); len(candidates) > 0 {
+		now = e.session.Now()
+		if len(candidates) > 0 {
 			alone = now
 		}
 	}

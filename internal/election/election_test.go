@@ -179,7 +179,8 @@ func TestUnknownBump(t *testing.T) {
 						if len(ops) != 2 || ops[1].Key != keys.Epoch() || ops[1].Kind != coord.KindSet {
 							return next(ctx, ops...)
 						}
-						if bumps++; bumps > 1 {
+						bumps++
+						if bumps > 1 {
 							return next(ctx, ops...)
 						}
 						if applied {

@@ -80,7 +80,8 @@ func startAgain(ctx context.Context, cfg Config, dir *directory) (*Server, error
 	if cfg.Client != "" {
 		return start(ctx, cfg)
 	}
-	if cfg.Client = dir.stamp.Client; cfg.Client != "" {
+	cfg.Client = dir.stamp.Client
+	if cfg.Client != "" {
 		if s, err := start(ctx, cfg); err == nil || !strings.Contains(err.Error(), "address already in use") {
 			return s, err
 		}

@@ -72,7 +72,8 @@ func TestDerivedStartsAndStopsArePaired(t *testing.T) {
 		token := int64(0)
 		for range 100 {
 			next := last
-			if next.State = states[dice.IntN(len(states))]; next.State == cluster.WorkerLost && !hasStarted(&last) {
+			next.State = states[dice.IntN(len(states))]
+			if next.State == cluster.WorkerLost && !hasStarted(&last) {
 				continue // it was not seen to begin
 			}
 			if dice.IntN(3) == 0 || next.Member == "" {
@@ -94,7 +95,8 @@ func TestDerivedStartsAndStopsArePaired(t *testing.T) {
 					delete(open, e.Token)
 				}
 			}
-			if last = next; len(open) > 1 || len(open) == 1 != hasStarted(&last) {
+			last = next
+			if len(open) > 1 || len(open) == 1 != hasStarted(&last) {
 				t.Fatalf("seed %d: %v go on, the last is %+v", seed, open, last)
 			}
 		}

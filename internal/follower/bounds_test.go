@@ -39,7 +39,8 @@ func TestStatusIsBounded(t *testing.T) {
 					l.Claims[slot] = schema.Claim{Token: h.Token, Since: noon.Add(time.Duration(dice.IntN(1e6)) * time.Millisecond)}
 				}
 			}
-			if l.Assignment.Granted = append(l.Assignment.Granted, h); i%100 == 99 && schema.Size(l.Assignment) > schema.MaxGrants-10<<10 {
+			l.Assignment.Granted = append(l.Assignment.Granted, h)
+			if i%100 == 99 && schema.Size(l.Assignment) > schema.MaxGrants-10<<10 {
 				break
 			}
 		}

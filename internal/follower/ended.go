@@ -115,7 +115,8 @@ func (d *ends) add(slot cluster.Slot, token int64, reason string) bool {
 	at, known := d.entries[key]
 	if !known && reason != "" && schema.SizeOf(&fresh) > d.errors {
 		grant := outcome{slot.Task, token, schema.SeveralReasons}
-		if at, known = d.entries[grant]; !known {
+		at, known = d.entries[grant]
+		if !known {
 			key, fresh.Error = grant, schema.SeveralReasons+schema.Cut(reason, schema.ShortError)
 		}
 	}
@@ -129,7 +130,8 @@ func (d *ends) add(slot cluster.Slot, token int64, reason string) bool {
 	if need > d.room {
 		return false
 	}
-	if d.room -= need; !known {
+	d.room -= need
+	if !known {
 		at = len(d.Slots)
 		d.entries[key] = at
 		d.Slots = append(d.Slots, schema.Completion{Task: fresh.Task, Token: token, Error: fresh.Error})

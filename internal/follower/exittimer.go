@@ -24,7 +24,8 @@ func ExitTimer(ctx context.Context, lease *membership.Lease, leased func() bool,
 			if looks == 0 && now-last > poll+2*often {
 				looks = -6 // the process has been paused: the guard must have told the workers first
 			}
-			if looks++; looks > 0 && !holds(lease, often) {
+			looks++
+			if looks > 0 && !holds(lease, often) {
 				exit()
 				return
 			}

@@ -122,7 +122,8 @@ func Follow(l Local) Actions {
 		o.RequeueAt = l.Now + passing
 	default:
 		o.Differs = true
-		if o.RequeueAt = max(l.LazyAt+lazily, cmp.Or(l.Differs, l.Now)+gatherFor); l.Now >= o.RequeueAt {
+		o.RequeueAt = max(l.LazyAt+lazily, cmp.Or(l.Differs, l.Now)+gatherFor)
+		if l.Now >= o.RequeueAt {
 			o.Status, o.RequeueAt, o.Lazy = status, 0, true
 		}
 	}

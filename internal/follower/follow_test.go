@@ -354,10 +354,12 @@ func TestFailuresAreToldAtOnceAndNotTooOften(t *testing.T) {
 		if o.Status == nil {
 			continue
 		}
-		if l.LastStatus = o.Status; !o.Lazy {
+		l.LastStatus = o.Status
+		if !o.Lazy {
 			t.Fatal("it could have waited")
 		}
-		if writes++; writes == 1 {
+		writes++
+		if writes == 1 {
 			first = l.Now - began
 		}
 		l.LazyAt = l.Now

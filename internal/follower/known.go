@@ -35,7 +35,8 @@ func (k *KnownGrants) Record(assignment *schema.Assignment) (fresh map[cluster.S
 		if k.taken[slot] == h.Token || h.Token > k.highest {
 			next.taken[slot] = h.Token
 		} else {
-			if next.Refused[slot] = h.Token; k.Refused[slot] != h.Token {
+			next.Refused[slot] = h.Token
+			if k.Refused[slot] != h.Token {
 				fresh[slot] = h.Token
 			}
 		}

@@ -35,7 +35,8 @@ func (fl *following) writeStatus(ctx context.Context, o Actions, phase membershi
 			answer := reply{read: true, version: r.Version, err: err}
 			if readDone && err == nil {
 				done, derr := fl.Session.Get(ctx, fl.Keys.CompletionsOf(memberID))
-				if answer.done = &done; derr != nil && !errors.Is(derr, coord.ErrNotFound) {
+				answer.done = &done
+				if derr != nil && !errors.Is(derr, coord.ErrNotFound) {
 					answer.err = derr
 				}
 			}

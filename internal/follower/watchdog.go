@@ -49,7 +49,8 @@ func LeaseWatchdog(ctx context.Context, lease *membership.Lease, workers Workers
 			if last == membership.Holds {
 				atHardStop = -4
 			}
-			if atHardStop++; atHardStop > 1 {
+			atHardStop++
+			if atHardStop > 1 {
 				return stuckError(running)
 			}
 		}

@@ -32,7 +32,8 @@ func Bootstrap(ctx context.Context, s coord.Session, keys schema.Keys, floor int
 		if err != nil {
 			return nil, err
 		}
-		if next = epoch.NextToken; next > floor {
+		next = epoch.NextToken
+		if next > floor {
 			return nil, nil
 		}
 		if err := noMembers(ctx, s, keys); err != nil {
@@ -115,7 +116,8 @@ func DeleteCluster(ctx context.Context, s coord.Session, keys schema.Keys) (reco
 		}
 	}
 	below, err := coord.DeleteTree(ctx, s, keys.Root())
-	if records += below; err != nil {
+	records += below
+	if err != nil {
 		return records, fmt.Errorf("delete: %w", err)
 	}
 	return records, nil

@@ -69,7 +69,8 @@ func ReadBound(ctx context.Context, s coord.Session, keys schema.Keys, memberID,
 		case keys.Member(memberID):
 			b.Session = k.record.Session
 		case keys.Status(memberID):
-			if b.Status = new(schema.Status); schema.Decode(k.key, k.record, b.Status) != nil {
+			b.Status = new(schema.Status)
+			if schema.Decode(k.key, k.record, b.Status) != nil {
 				b.Status = nil
 			}
 		}

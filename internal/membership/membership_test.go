@@ -119,7 +119,8 @@ func TestHeartbeatsKeepTheLease(t *testing.T) {
 		fail := 0
 		s := open(t, coordtest.Intercept(service.Client(), coordtest.Interceptor{
 			Commit: func(ctx context.Context, ops []coord.Op, next func(context.Context, ...coord.Op) ([]coord.Result, error)) ([]coord.Result, error) {
-				if fail++; ops[0].Key != keys.Meta() && fail%3 == 0 { // unknown, and applied or not
+				fail++
+				if ops[0].Key != keys.Meta() && fail%3 == 0 { // unknown, and applied or not
 					if fail%2 == 0 {
 						_, _ = next(ctx, ops...)
 					}

@@ -144,7 +144,8 @@ func (p *Presence) Condition() (c Condition, without string) {
 	p.mu.Lock()
 	h, member := p.health, p.member
 	p.mu.Unlock()
-	if c = h.condition(); !c.Leased {
+	c = h.condition()
+	if !c.Leased {
 		without = member
 	}
 	return c, without

@@ -212,7 +212,8 @@ func (s *nodeSession) lead(ctx context.Context, term election.Term) error {
 	if gaveUp, ok := errors.AsType[*election.GiveUp](err); ok {
 		why = gaveUp.Err
 	} else if !errors.Is(err, membership.ErrUnheard) {
-		if why = context.Cause(ctx); !errors.Is(why, election.ErrTouched) {
+		why = context.Cause(ctx)
+		if !errors.Is(why, election.ErrTouched) {
 			return err
 		}
 	}

@@ -77,7 +77,8 @@ func (o Operator) Apply(
 			return nil, "", err
 		}
 		var writes []coord.Op
-		if writes, revisions, err = f.writes(next); err != nil || len(writes) == 0 {
+		writes, revisions, err = f.writes(next)
+		if err != nil || len(writes) == 0 {
 			return nil, "", err
 		}
 		return append([]coord.Op{coord.Check(o.Keys.Epoch(), s.Epoch.Version)}, writes...), "", nil // a removal sets the epoch

@@ -86,7 +86,8 @@ func (o Operator) readAudit(ctx context.Context) (a audit, done *cluster.AuditLi
 	if at < 0 {
 		return a, nil, nil
 	}
-	if done = &a.rec.Lines[at]; done.Sum != o.line.Sum {
+	done = &a.rec.Lines[at]
+	if done.Sum != o.line.Sum {
 		other := ""
 		if strings.TrimSuffix(done.What, inPlace) == o.line.What {
 			other = ", with other " + o.differs

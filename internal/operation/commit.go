@@ -38,7 +38,8 @@ func (o Operator) fresh(ctx context.Context, s *view.Snapshot, ops cluster.Opera
 			}
 			f.unremoved, base.Removed = guard, view.Entry[schema.Removed]{Rec: removed}
 		}
-		if f.places[key], err = f.load(ctx, key, op); err != nil {
+		f.places[key], err = f.load(ctx, key, op)
+		if err != nil {
 			return f, err
 		}
 	}
@@ -114,7 +115,8 @@ func (f *fresh) writes(next *view.Snapshot) (writes []coord.Op, revisions []stri
 		revision, known := written[key]
 		if !known {
 			var write coord.Op
-			if write, revision, err = f.writeOf(next, key, op); err != nil {
+			write, revision, err = f.writeOf(next, key, op)
+			if err != nil {
 				return nil, nil, err
 			}
 			if write.Key != "" {

@@ -36,7 +36,8 @@ func (o Operator) Declare(
 				if err != nil {
 					return false, err
 				}
-				if note = ""; removed.Seen.MayHold(hash(spec)) {
+				note = ""
+				if removed.Seen.MayHold(hash(spec)) {
 					note = wasDeleted
 					return false, nil
 				}
@@ -44,7 +45,8 @@ func (o Operator) Declare(
 			note = declareTask(rec, file, spec)
 			return true, nil
 		})
-		if note, err = unusableNote(note, err); err != nil {
+		note, err = unusableNote(note, err)
+		if err != nil {
 			return unapplied, fmt.Errorf("declare: %w", err)
 		}
 		if note != "" {
@@ -59,7 +61,8 @@ func (o Operator) Declare(
 		note = declareSettings(rec, file, *settings)
 		return true, nil
 	})
-	if note, err = unusableNote(note, err); err != nil {
+	note, err = unusableNote(note, err)
+	if err != nil {
 		return unapplied, fmt.Errorf("declare: %w", err)
 	}
 	if note != "" {

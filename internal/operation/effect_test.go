@@ -82,7 +82,8 @@ func randomOperation(dice *rand.Rand) cluster.Operation {
 func recordsOf(s *view.Snapshot) map[string]string {
 	list := map[string]string{}
 	add := func(key string, err error, rec schema.Record) {
-		if list[key] = "cannot be used"; err == nil {
+		list[key] = "cannot be used"
+		if err == nil {
 			list[key] = string(schema.Encode(rec, 0))
 		}
 	}
@@ -132,7 +133,8 @@ func TestPlansSayWhatIsWritten(t *testing.T) {
 				t.Fatalf("seed %d: %s: the plan says %v, and the commit %v", seed, ops, planErr, err)
 			}
 			want := was
-			if refused++; err == nil {
+			refused++
+			if err == nil {
 				want = recordsOf(next)
 				refused, done = refused-1, done+1
 			}

@@ -64,7 +64,8 @@ func labeled(labels cluster.Labels, changes map[string]*string) cluster.Labels {
 func validateLabels(changes map[string]*string) error {
 	next := cluster.Labels{}
 	for key, value := range changes {
-		if next[key] = "-"; value != nil && *value != "" {
+		next[key] = "-"
+		if value != nil && *value != "" {
 			next[key] = *value
 		}
 	}

@@ -211,7 +211,8 @@ func load[R any, P record[R]](ctx context.Context, o Operator, key string) (view
 	}
 	entry, at := view.Entry[R]{Version: stored.Version}, place{key: key, exists: true, version: stored.Version}
 	rec := P(new(R))
-	if entry.Err = decode(key, stored, rec); entry.Err != nil {
+	entry.Err = decode(key, stored, rec)
+	if entry.Err != nil {
 		at.damaged = true
 		return entry, at, nil //nolint:nilerr // what cannot be read is told by the entry
 	}
@@ -328,7 +329,8 @@ func (o Operator) repeated(ctx context.Context) (revision string, repeated bool,
 }
 
 func (o Operator) operating(op cluster.Operation) Operator {
-	switch o.differs = "conditions"; op.Kind {
+	o.differs = "conditions"
+	switch op.Kind {
 	case cluster.OpRunNow:
 		o.differs = "params"
 	case cluster.OpDeclare, cluster.OpPatch:

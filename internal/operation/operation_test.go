@@ -78,7 +78,8 @@ func TestFailuresAreNotRepeatedAtOnce(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 				defer cancel()
 				o := open(t, mem.New(mem.Config{}), func(context.Context, []coord.Op, commit) ([]coord.Result, error) {
-					if commits++; commits > 1000 {
+					commits++
+					if commits > 1000 {
 						cancel() // time stands still
 					}
 					return nil, fmt.Errorf("commit: %w", c.err)
@@ -100,7 +101,8 @@ func TestUnknownOutcome(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				commits := 0
 				o := open(t, mem.New(mem.Config{}), func(ctx context.Context, ops []coord.Op, next commit) ([]coord.Result, error) {
-					if commits++; commits == 2 {
+					commits++
+					if commits == 2 {
 						if applied {
 							_, _ = next(ctx, ops...)
 						}
@@ -131,7 +133,8 @@ func TestUnknownOutcomeOfABoundWish(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				commits := 0
 				o := open(t, mem.New(mem.Config{}), func(ctx context.Context, ops []coord.Op, next commit) ([]coord.Result, error) {
-					if commits++; commits%2 == 1 { // the first of each wish
+					commits++
+					if commits%2 == 1 { // the first of each wish
 						if applied {
 							_, _ = next(ctx, ops...)
 						}

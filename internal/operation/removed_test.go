@@ -47,7 +47,8 @@ func removeAs(t *testing.T, s coord.Session, key string, task *schema.Task) {
 		err = schema.Decode(keys.Removed(), at, rec)
 	}
 	r, readErr := s.Get(t.Context(), key)
-	if err = errors.Join(err, readErr); err != nil {
+	err = errors.Join(err, readErr)
+	if err != nil {
 		t.Fatal(err)
 	}
 	if task != nil {

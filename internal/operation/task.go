@@ -26,7 +26,8 @@ func (e editor) changeTask(op cluster.Operation) error {
 	case entry.Err != nil && !replaces:
 		return unusable(entry.Err, taskRemedy)
 	case replaces:
-		if rec = e.lastKnown(op.Task); op.Kind == cluster.OpDelete {
+		rec = e.lastKnown(op.Task)
+		if op.Kind == cluster.OpDelete {
 			rec.Deleted = false // also where that could be read: it is to be said again
 		}
 	}

@@ -86,7 +86,8 @@ func (l *Latest[T]) run() {
 	}()
 	for {
 		var value T
-		if value, number = l.next(); number == 0 {
+		value, number = l.next()
+		if number == 0 {
 			ended = true
 			return
 		}

@@ -118,7 +118,8 @@ func TestLatestWaitsForTheNewest(t *testing.T) {
 		last := -1
 		l := outbox.NewLatest(func(n int) {
 			time.Sleep(600 * time.Millisecond)
-			if last = n; n == 1 {
+			last = n
+			if n == 1 {
 				runtime.Goexit()
 			}
 		})

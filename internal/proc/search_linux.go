@@ -163,7 +163,8 @@ func (procfs) list() (pids []int) {
 func (k *procfs) last() int {
 	before := k.looked
 	pid := lastPID()
-	if k.looked = time.Now(); k.looked.Sub(before) >= k.turn {
+	k.looked = time.Now()
+	if k.looked.Sub(before) >= k.turn {
 		return 0
 	}
 	return pid

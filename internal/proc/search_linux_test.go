@@ -223,7 +223,8 @@ func TestEnviron(t *testing.T) {
 		if has != c.has || known != c.known {
 			t.Errorf("%s: has %t, known %t", name, has, known)
 		}
-		if has, known = Environ(cmd.Process.Pid, variable); has || known {
+		has, known = Environ(cmd.Process.Pid, variable)
+		if has || known {
 			t.Errorf("%s, ended: has %t, known %t", name, has, known)
 		}
 	}

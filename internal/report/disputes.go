@@ -22,17 +22,18 @@ func disputes(s *view.Snapshot, keys schema.Keys) (list []cluster.RecordError) {
 		if s.Peers[oldest.MemberID].Assignment.Read <= s.Peers[newest.MemberID].Assignment.Read {
 			continue
 		}
-		if list = append(list, cluster.RecordError{
+		list = append(list, cluster.RecordError{
 			Path:  keys.Assignment(oldest.MemberID),
 			Error: fmt.Sprintf("%s is granted twice, to %s; the older grant is asked back", slot, view.DescribeHolders(holders)),
-		}); len(list) == most {
+		})
+		if len(list) == most {
 			return list
 		}
 	}
 	for _, memberID := range slices.Sorted(maps.Keys(s.Peers)) {
 		if rec := s.Peers[memberID].Status.Rec; rec != nil && s.Peers[memberID].Live() {
 			for _, h := range rec.Refused {
-				if list = append(list, cluster.RecordError{
+				list = append(list, cluster.RecordError{
 					Path: keys.Assignment(memberID),
 					Error: fmt.Sprintf(
 						"a former version of it was put back: slots %s of task %s are refused, since their token %d is not above %d",
@@ -41,7 +42,8 @@ func disputes(s *view.Snapshot, keys schema.Keys) (list []cluster.RecordError) {
 						h.Token,
 						rec.Above,
 					),
-				}); len(list) == most {
+				})
+				if len(list) == most {
 					return list
 				}
 			}

@@ -62,7 +62,8 @@ func nextRun(s *view.Snapshot, task string, spec cluster.TaskSpec) time.Time {
 		return time.Time{}
 	}
 	if rec.Timing != schedule.Name(spec) {
-		if timing = schedule.Former(spec, rec.Timing, rec.Last); timing == nil {
+		timing = schedule.Former(spec, rec.Timing, rec.Last)
+		if timing == nil {
 			return time.Time{}
 		}
 	}

@@ -232,7 +232,8 @@ func (s *Schedule) At(last, now time.Time, misfire cluster.Misfire, one bool, fi
 	if n := len(late); n > 0 {
 		d.Last = latest(d.Last, late[n-1])
 	}
-	if late = slices.DeleteFunc(late, fired); len(late) > 0 {
+	late = slices.DeleteFunc(late, fired)
+	if len(late) > 0 {
 		keep := 0
 		switch misfire {
 		case cluster.MisfireOnce:
@@ -241,7 +242,8 @@ func (s *Schedule) At(last, now time.Time, misfire cluster.Misfire, one bool, fi
 			keep = min(len(late), cluster.MaxMisfires)
 		}
 		d.Late = late[len(late)-keep:]
-		if d.Missed = len(late) - keep; d.Missed > 0 {
+		d.Missed = len(late) - keep
+		if d.Missed > 0 {
 			d.From, d.To = late[0], late[d.Missed-1]
 		}
 	}
@@ -258,7 +260,8 @@ func (s *Schedule) Recent(last, edge time.Time) (list []time.Time) {
 		if back <= longest {
 			from = latest(last, edge.Add(-back))
 		}
-		if list = s.between(from, edge, MaxCounted); len(list) == MaxCounted || from.Equal(last) {
+		list = s.between(from, edge, MaxCounted)
+		if len(list) == MaxCounted || from.Equal(last) {
 			return list
 		}
 	}

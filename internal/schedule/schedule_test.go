@@ -203,7 +203,8 @@ func TestPhase(t *testing.T) {
 		}
 		at[next]++
 		spec.Phase = cluster.PhaseOf(0)
-		if s, err = Parse(spec); err != nil || !s.Next(began).Equal(instant(t, "2026-11-25 10:18:00")) {
+		s, err = Parse(spec)
+		if err != nil || !s.Next(began).Equal(instant(t, "2026-11-25 10:18:00")) {
 			t.Fatalf("without a phase it fires at %v, %v", s.Next(began), err)
 		}
 	}

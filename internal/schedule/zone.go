@@ -54,7 +54,8 @@ type period struct {
 func periodOf(at time.Time) period {
 	p := period{offset: offsetOf(at)}
 	p.start, p.end = at.ZoneBounds()
-	if p.former = p.offset; !p.start.IsZero() {
+	p.former = p.offset
+	if !p.start.IsZero() {
 		p.former = offsetOf(p.start.Add(-time.Nanosecond))
 	}
 	return p

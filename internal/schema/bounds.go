@@ -150,7 +150,8 @@ func Rough[T any, P ranged[T]](list []T) int {
 // Fit returns how many of the first elements of a list fit into so many bytes of JSON.
 func Fit[T any](list []T, room int) int {
 	for n := range list {
-		if room -= SizeOf(&list[n]); room < 0 {
+		room -= SizeOf(&list[n])
+		if room < 0 {
 			return n
 		}
 	}

@@ -24,7 +24,8 @@ func (d Decision) Encode() []byte {
 		m := &d.Moves[i]
 		m.Why = Cut(m.Why, maxMoveSlots)
 		for cut := false; len(m.Slots.String()) > maxMoveSlots; cut = true {
-			if m.Slots = m.Slots[:len(m.Slots)/2]; !cut {
+			m.Slots = m.Slots[:len(m.Slots)/2]
+			if !cut {
 				d.Omitted++
 			}
 		}

@@ -89,7 +89,8 @@ func (a *Audit) Add(line cluster.AuditLine) {
 func cutNames(names []string) []string {
 	size := 0
 	for i, name := range names {
-		if size += len(name); size > MaxAuditWhat {
+		size += len(name)
+		if size > MaxAuditWhat {
 			return append(slices.Clone(names[:i]), cluster.AndMore)
 		}
 	}

@@ -77,7 +77,8 @@ func (l *Logs) open(slot cluster.Slot) *Tail {
 func (l *Logs) close(slot cluster.Slot) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.left = append(l.left, slot); len(l.left) > keptLogs {
+	l.left = append(l.left, slot)
+	if len(l.left) > keptLogs {
 		delete(l.tails, l.left[0])
 		l.left = l.left[1:]
 	}

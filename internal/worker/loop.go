@@ -222,7 +222,8 @@ func (p *Pool) execution(s *slot, begins bool) bool {
 	if begins {
 		s.began = time.Now()
 	}
-	if s.executing = begins; s.cause != nil && !begins {
+	s.executing = begins
+	if s.cause != nil && !begins {
 		s.cancel(s.cause) // it has returned; nothing more is to be executed
 	}
 	return s.cause == nil

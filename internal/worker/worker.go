@@ -307,7 +307,8 @@ func Stacks() map[string]string {
 		if err != nil {
 			continue
 		}
-		if name, err = strconv.Unquote(name); err != nil {
+		name, err = strconv.Unquote(name)
+		if err != nil {
 			continue
 		}
 		if stacks[name] != "" {

@@ -106,7 +106,8 @@ func settled(server string) error {
 		plan, _, err := api.Plan(ctx, nil)
 		state, _, serr := api.State(ctx)
 		cancel()
-		if calm++; err != nil || serr != nil || len(plan.Moves)+len(plan.Starts)+len(plan.Stops) > 0 || !running(&state) {
+		calm++
+		if err != nil || serr != nil || len(plan.Moves)+len(plan.Starts)+len(plan.Stops) > 0 || !running(&state) {
 			calm = 0
 		}
 		if time.Now().After(end) {

@@ -154,7 +154,7 @@ var mutants = []mutant{
 	},
 	{
 		"H14", "a process with a worker that does not stop lives on",
-		one("internal/follower/watchdog.go", "			if atHardStop++; atHardStop > 1 {", "			if atHardStop++; atHardStop < 0 {"),
+		one("internal/follower/watchdog.go", "			if atHardStop > 1 {", "			if atHardStop < 0 {"),
 		simulated("Safety", 100),
 	},
 	{
@@ -870,7 +870,7 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "firings out of turn are counted as skipped",
-		one("internal/schedule/schedule.go", "late = slices.DeleteFunc(late, fired); len(late)", "len(late)"),
+		one("internal/schedule/schedule.go", "\tlate = slices.DeleteFunc(late, fired)\n", ""),
 		in("internal/reconcile", "TestWhatHasFiredIsNotSkipped"),
 	},
 	{

@@ -57,7 +57,8 @@ func (d *doctor) zookeeper(ctx context.Context, s config.Settings) bool {
 		default:
 			d.report("zookeeper", fine, fmt.Sprintf("%s is %s, %s", server.Address, server.Version, server.Mode), "")
 		}
-		if serving++; server.Mode == "leader" || server.Mode == "standalone" {
+		serving++
+		if server.Mode == "leader" || server.Mode == "standalone" {
 			leaders++
 		}
 		if server.Tick > s.Service.ZK.TickTime && s.Service.ZK.TickTime > 0 {

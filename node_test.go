@@ -114,7 +114,7 @@ func TestMethodsThatStop(t *testing.T) {
 	})
 }
 
-// forms has one method of each signature, and some that are no works.
+// forms has one method of each signature, and some that are not works.
 type forms struct{ called chan string }
 
 // call takes a while: time stands still in a bubble while anything runs.

@@ -6,8 +6,8 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// A read whose watch has fired before the read has ended is not armed: the next one sets the watch again. Nor is one of a
-// watch that was stopped and asked for again meanwhile.
+// A read whose watch has fired before the read has ended is not armed: the next one sets the watch again. The same holds for
+// a read of a watch that was stopped and asked for again meanwhile.
 func TestOvertakenReadIsNotArmed(t *testing.T) {
 	var w watches
 	const key = "/a"

@@ -10,8 +10,8 @@
 // knows until when the node's lease lets anything run, by a clock that all processes of the machine share,
 // and kills the program with all that it has started when that moment has come without news: also if the
 // node's process is stopped, hangs or has died. It adopts what the program leaves behind, so that nothing
-// gets lost by a change of session or a double fork, and it reports an end only when it has no children any
-// more: then nothing of the execution runs.
+// gets lost by a change of session or a double fork, and it reports an end only when it no longer has
+// children: then nothing of the execution runs.
 //
 // The node in turn does not rely on the shim: one that does not answer, or has been killed, is cleaned up
 // after before the execution counts as ended. Who clears its environment, leaves its session and
@@ -126,7 +126,8 @@ func (s Spec) credential() (*identity, error) {
 	}
 	u, err := user.Lookup(s.User)
 	if err != nil {
-		if u, err = user.LookupId(s.User); err != nil {
+		u, err = user.LookupId(s.User)
+		if err != nil {
 			return nil, fmt.Errorf("there is no user %q on this machine", s.User)
 		}
 	}

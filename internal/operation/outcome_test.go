@@ -66,7 +66,8 @@ func (l *lossy) operator() operation.Operator {
 		Commit: func(ctx context.Context, ops []coord.Op, next func(context.Context, ...coord.Op) ([]coord.Result, error)) (r []coord.Result, err error) {
 			done, lost, hangs := l.lose()
 			if done {
-				if r, err = next(ctx, ops...); err == nil {
+				r, err = next(ctx, ops...)
+				if err == nil {
 					l.count++
 				}
 			}
@@ -262,7 +263,7 @@ func TestKeys(t *testing.T) {
 	})
 }
 
-// Where the service does not answer a read, nothing was sent: that is no unknown outcome.
+// Where the service does not answer a read, nothing was sent: the outcome is known.
 func TestUnansweredIsNotDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service := mem.New(mem.Config{})

@@ -79,8 +79,8 @@ const (
 	flagKernel = 0x00200000
 )
 
-// KillBelow kills what descends from a process, which lives, and returns how many it saw alive; none is no
-// proof that there are none. Whole groups are killed at once, those of the dead too, so that none can
+// KillBelow kills what descends from a process, which lives, and returns how many it saw alive. Zero does not
+// prove that there are none. Whole groups are killed at once, those of the dead too, so that none can
 // fork its way out between two looks.
 func KillBelow(pid int) (left int) {
 	table := Table()

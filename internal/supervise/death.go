@@ -38,7 +38,8 @@ func death(state *os.ProcessState, oom bool) Death {
 		d.Cause = fmt.Sprintf("killed by signal %d (%s)", int(d.signal), d.signal)
 		switch d.signal {
 		case syscall.SIGKILL:
-			if d.Blame = oom; oom {
+			d.Blame = oom
+			if oom {
 				d.Cause += ", out of memory"
 			}
 		case syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT:
@@ -99,7 +100,7 @@ func (d *Death) code(leaving bool) int {
 	return d.exit
 }
 
-// tally watches a counter of the whole machine, to tell whether it rose just now: what happened to
+// tally watches a counter of the whole machine, to report whether it rose just now: what happened to
 // somebody else an hour ago explains no death.
 type tally struct {
 	read         func() int

@@ -41,8 +41,8 @@ import (
 // Register registers the works of a program with its node.
 type Register func(node *xconsumer.Node)
 
-// Streams are where a program reads and writes, and what it learns from its process: In (nil for nobody who could be asked), Out, Err, Getenv (such as
-// os.Getenv), and SecondSignal, which receives a second signal (nil for never).
+// Streams are where a program reads and writes, and what it learns from its process: In (nil for nobody who could be
+// asked), Out, Err, Getenv (such as os.Getenv), and SecondSignal, which receives a second signal (nil for never).
 type Streams = cli.Streams
 
 // Main runs the program with the process's arguments and ends the process.

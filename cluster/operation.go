@@ -20,7 +20,7 @@ const (
 	OpReset    OperationKind = "reset"     // undo what scale, pause and resume did to Task
 	OpCordon   OperationKind = "cordon"    // give Node no new slots; those that it has stay
 	OpUncordon OperationKind = "uncordon"  // let Node take slots again; this ends a drain as well
-	OpDrain    OperationKind = "drain"     // move the slots of Node away, and give it no new ones, even after a restart, until it is uncordoned
+	OpDrain    OperationKind = "drain"     // move the slots of Node away, and give it no new ones until it is uncordoned, also after a restart
 	OpRestart  OperationKind = "restart"   // restart one worker (Task and Index), all workers of Task, or all workers of Node
 	OpStepDown OperationKind = "step-down" // make the current leader step down
 	OpRunNow   OperationKind = "run-now"   // begin a run of Task, with Params if there are any, else with those of its declaration

@@ -172,11 +172,11 @@ func (ss *session) end(reason error) {
 func (ss *session) Close() error {
 	ss.closeOnce.Do(func() {
 		ss.mu.Lock()
-		tell := !ss.ended && ss.info.Connected
+		revoke := !ss.ended && ss.info.Connected
 		ss.ended = true
 		ss.info.Connected = false
 		ss.mu.Unlock()
-		if tell {
+		if revoke {
 			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 			_, _ = ss.client.Revoke(ctx, ss.lease) // else the lease ends by itself
 			cancel()

@@ -159,7 +159,7 @@ func (c *Client) Move(server int) {
 	c.mu.Lock()
 	c.server = server
 	c.mu.Unlock()
-	s.later(s.tellAll)
+	s.later(s.notifyAll)
 }
 
 // ID returns the number by which Faults and Commits know the client.
@@ -176,7 +176,7 @@ func (c *Client) change(f func()) {
 	c.mu.Lock()
 	f()
 	c.mu.Unlock()
-	c.service.later(c.service.tellAll)
+	c.service.later(c.service.notifyAll)
 }
 
 // Now reads the client's lease clock; unlike a session's, it answers while the process is paused.

@@ -40,7 +40,7 @@ func (s *Service) Rejoin(server int) {
 	srv.cut = false
 	srv.catchUp()
 	srv.wake()
-	s.later(s.tellAll)
+	s.later(s.notifyAll)
 }
 
 // send is called with each change of the store, in order.
@@ -89,7 +89,7 @@ func (srv *server) catchUp() {
 	srv.wake()
 	for _, ss := range srv.service.sessions {
 		if ss.expired {
-			srv.service.later(srv.service.tellAll)
+			srv.service.later(srv.service.notifyAll)
 			break
 		}
 	}

@@ -196,7 +196,7 @@ func (s *Service) expire(ss *session) {
 		}
 	}
 	ss.end = s.change(ss, gone, true)
-	s.later(func() { s.tell(ss) })
+	s.later(func() { s.notify(ss) })
 }
 
 // later does something, with the lock, when what the service says now has reached its clients.
@@ -218,18 +218,18 @@ func after(d time.Duration, f func()) {
 	time.AfterFunc(d, f)
 }
 
-// tell lets the client know that its session is over, if that can reach it now.
-func (s *Service) tell(ss *session) {
+// notify lets the client know that its session is over, if that can reach it now.
+func (s *Service) notify(ss *session) {
 	if ss.expired && (ss.client.dead() || ss.client.reachable() && ss.server().has >= ss.end) {
 		ss.over()
 		delete(s.sessions, ss.id)
 	}
 }
 
-// tellAll is called when something has become reachable.
-func (s *Service) tellAll() {
+// notifyAll is called when something has become reachable.
+func (s *Service) notifyAll() {
 	for _, ss := range s.sessions {
-		s.tell(ss)
+		s.notify(ss)
 	}
 }
 

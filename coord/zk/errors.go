@@ -11,7 +11,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 )
 
-// table maps the answers of a server to the errors of the contract. Other answers are refusals, except those of doubtful.
+// table maps the answers of a server to the errors of the contract. Other answers are refusals, except those of undecided.
 // Without an answer (the connection was lost or never came) the outcome is unknown.
 var table = []struct{ from, to error }{
 	{zk.ErrNoNode, coord.ErrNotFound},
@@ -31,9 +31,9 @@ var table = []struct{ from, to error }{
 	{zk.ErrReconfigDisabled, coord.ErrRefused},
 }
 
-// doubtful are codes that the library has no name for and that do not say that nothing was done: the server
+// undecided are codes that the library has no name for and that leave open whether anything was done: the server
 // failed on the way, perhaps after it had applied the request, or asks to be tried again.
-var doubtful = map[int]string{
+var undecided = map[int]string{
 	-1:   "system error",
 	-2:   "runtime inconsistency",
 	-3:   "data inconsistency",
@@ -71,7 +71,7 @@ func answerError(err error) error {
 			return row.to
 		}
 	}
-	if code, answered := code(err); answered && doubtful[code] == "" {
+	if code, answered := code(err); answered && undecided[code] == "" {
 		return fmt.Errorf("%w: code %d %s", coord.ErrRefused, code, known[code])
 	}
 	return fmt.Errorf("%w: %w", coord.ErrUnknown, err)

@@ -225,7 +225,7 @@ func (s *Store) probe(ctx context.Context) error {
 		s.probed = true
 		return nil
 	}
-	s.log.Debug("zookeeper did not tell its version", "error", errors.Join(failed...))
+	s.log.Debug("the version of zookeeper is not known", "error", errors.Join(failed...))
 	return nil
 }
 

@@ -11,11 +11,11 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// Do notes what an operator wants, in the store, and returns when it is there: leaders see to it as
-// budgets and delays allow. It returns the revision that the record has which says it: of a task, what
-// Operation.If takes; "" where nothing was asked for and nothing is. It may be called from any goroutine, on any node that is a member. The error matches
-// those of package cluster or of package coord; cluster.ErrOutcomeUnknown where it may have been noted or not. With Operation.Key it
-// may be called again then, on any node, and is noted once.
+// Do records what an operator asks for in the store, and returns when it is there: leaders carry it out as budgets and
+// delays allow. It returns the revision of the record that holds it, which is what Operation.If takes for a task, or ""
+// where nothing was asked for and there is no record. It may be called from any goroutine, on any node that is a member.
+// The error matches those of package cluster or of package coord, and cluster.ErrOutcomeUnknown where the operation may
+// have been recorded or not. With Operation.Key it may then be called again, on any node, and is recorded once.
 func (a *Admin) Do(ctx context.Context, op cluster.Operation) (revision string, err error) {
 	session := a.Presence.Session()
 	if session == nil {
@@ -65,9 +65,9 @@ func (a *Admin) Plan(ctx context.Context, ops cluster.Operations) (cluster.Plan,
 	return plan, nil
 }
 
-// Apply does operations that were planned, in one commit, and returns the revision that the record of each has then, none if
-// the same was done already with the same Caller.Key. The error matches cluster.ErrMovedOn if the cluster, or a record that is to change, is no longer as it was when
-// the plan was made.
+// Apply does operations that were planned, in one commit, and returns the revision that the record of each has then. It
+// returns none if the same was done already with the same Caller.Key. The error matches cluster.ErrMovedOn if the
+// cluster, or a record that is to change, is no longer as it was when the plan was made.
 func (a *Admin) Apply(ctx context.Context, ops cluster.Operations, revision string, caller cluster.Caller) (revisions []string, err error) {
 	session := a.Presence.Session()
 	if session == nil {
@@ -115,8 +115,9 @@ func (a *Admin) FollowLog(ctx context.Context, slot cluster.Slot, first int64) (
 	return tail.Since(ctx, first), nil
 }
 
-// Runs returns the runs of a task and the firings that were skipped, by the instants of their firings, the last one last. Of
-// the runs that are over as many are kept as the task's KeepRuns says. The error matches cluster.ErrNoTask, cluster.ErrNotMember, or one of package coord.
+// Runs returns the runs of a task and the firings that were skipped, by the instants of their firings, the last one last.
+// Of the runs that are over as many are kept as the task's KeepRuns says. The error matches cluster.ErrNoTask,
+// cluster.ErrNotMember, or one of package coord.
 func (a *Admin) Runs(ctx context.Context, task string) ([]cluster.RunInfo, error) {
 	session := a.Presence.Session()
 	if session == nil {

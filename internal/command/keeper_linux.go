@@ -62,7 +62,7 @@ func (k *Keeper) start(spec Spec, job Job) (*execution, error) {
 	if err != nil {
 		return nil, err
 	}
-	told, tell, err := os.Pipe()
+	reports, theirs, err := os.Pipe()
 	if err != nil {
 		return nil, errors.Join(err, read.Close(), orders.Close())
 	}
@@ -73,16 +73,16 @@ func (k *Keeper) start(spec Spec, job Job) (*execution, error) {
 	e.cmd.Dir = "/"
 	e.cmd.Stdout, e.cmd.Stderr = job.Out, &e.last
 	e.last.to = job.Err
-	e.cmd.ExtraFiles = []*os.File{read, tell}
+	e.cmd.ExtraFiles = []*os.File{read, theirs}
 	e.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	e.cmd.WaitDelay = 2 * time.Second // for output of what a killed shim has left behind
 	err = e.cmd.Start()
 	_ = read.Close()
-	_ = tell.Close()
+	_ = theirs.Close()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("shim: %w", err), orders.Close(), told.Close())
+		return nil, errors.Join(fmt.Errorf("shim: %w", err), orders.Close(), reports.Close())
 	}
-	go e.read(told)
+	go e.read(reports)
 	start := &startOrder{Argv: spec.Argv, Dir: spec.Dir, As: as}
 	start.Env, start.Path = spec.environ(append(job.Vars, e.mark), as)
 	stopBy, _ := e.deadline()
@@ -112,10 +112,10 @@ func (e *execution) order(patience time.Duration, o order) {
 // brief is how long an order may take to be written: short ones fit into a pipe as a whole or not at all.
 const brief = 10 * time.Millisecond
 
-func (e *execution) read(told *os.File) {
+func (e *execution) read(reports *os.File) {
 	defer close(e.reports)
-	defer func() { _ = told.Close() }()
-	for lines := bufio.NewScanner(told); lines.Scan(); {
+	defer func() { _ = reports.Close() }()
+	for lines := bufio.NewScanner(reports); lines.Scan(); {
 		var r report
 		if json.Unmarshal(lines.Bytes(), &r) == nil {
 			e.reports <- r
@@ -302,7 +302,7 @@ func (t *tail) explain(end string) error {
 	return fmt.Errorf("%s: %s", end, last)
 }
 
-// mostProcesses bounds how many of a program's processes are told of.
+// mostProcesses bounds how many of a program's processes are listed.
 const mostProcesses = 50
 
 // states are the states of a process, in words.
@@ -318,13 +318,13 @@ func processes(shim int) string {
 	delete(below, shim)
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%-10s %-10s %-16s %-8s %-10s %s\n", "PID", "PARENT", "NAME", "THREADS", "RESIDENT", "STATE")
-	told := 0
+	listed := 0
 	for _, p := range table {
 		if !below[p.PID] {
 			continue
 		}
-		told++
-		if told > mostProcesses {
+		listed++
+		if listed > mostProcesses {
 			fmt.Fprintf(&b, "and %d more\n", len(below)-mostProcesses)
 			break
 		}

@@ -56,22 +56,28 @@ func LeaseWatchdog(ctx context.Context, lease *membership.Lease, workers Workers
 		}
 		emitLeaseChange(last, phase, len(running), emit)
 		last = phase
-		wait := often
+		pause := often
 		if phase < membership.HardStop {
-			wait = min(poll, max(left, time.Millisecond))
+			pause = min(poll, max(left, time.Millisecond))
 		}
-		done, ended := ctx.Done(), lease.Ended()
-		if ctx.Err() != nil {
-			done = workers.Idle() // or what remains is none of its business: it looks soon
-		}
-		if phase > membership.Holds {
-			ended = nil
-		}
-		select {
-		case <-done:
-		case <-ended:
-		case <-time.After(wait):
-		}
+		awaitLease(ctx, lease, workers, phase, pause)
+	}
+}
+
+// awaitLease returns after a pause, or earlier with the end of what is still awaited: of ctx and then of the workers, and
+// of the lease while it holds.
+func awaitLease(ctx context.Context, lease *membership.Lease, workers Workers, phase membership.Phase, pause time.Duration) {
+	done, ended := ctx.Done(), lease.Ended()
+	if ctx.Err() != nil {
+		done = workers.Idle() // or what remains is none of its business: it looks soon
+	}
+	if phase > membership.Holds {
+		ended = nil
+	}
+	select {
+	case <-done:
+	case <-ended:
+	case <-time.After(pause):
 	}
 }
 

@@ -125,18 +125,16 @@ func present(ctx context.Context, s coord.Session, own []string, look func(strin
 	return nil
 }
 
-// keepAlive writes the heartbeat key: every Beat, counted from the previous send, but no sooner than the
-// write counts; and after a gap as soon as it does. While the member does not act there is none.
+// keepAlive writes the heartbeat key every HeartbeatInterval, counted from the previous send, but no sooner than the write
+// counts. After a gap it writes as soon as the write counts. While the member does not act it writes nothing.
 func keepAlive(ctx context.Context, s coord.Session, key string, terms LeaseParams, pulse *KeepAlive, acts func() bool) error {
 	version, known := int64(0), true
 	last := s.Info().Base // the send of the last heartbeat that was answered
 	defer func() { pulse.version = version }()
 	for {
 		for !acts() {
-			select {
-			case <-ctx.Done():
+			if !pause(ctx, 50*time.Millisecond) {
 				return nil
-			case <-time.After(50 * time.Millisecond):
 			}
 		}
 		sent := s.Now()
@@ -166,11 +164,19 @@ func keepAlive(ctx context.Context, s coord.Session, key string, terms LeasePara
 				known, wait = false, max(wait, terms.Spacing-(s.Now()-sent))
 			}
 		}
-		select {
-		case <-ctx.Done():
+		if !pause(ctx, max(wait, time.Millisecond)) {
 			return nil
-		case <-time.After(max(wait, time.Millisecond)):
 		}
+	}
+}
+
+// pause returns after a time, or with the end of ctx. It reports whether ctx goes on.
+func pause(ctx context.Context, length time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(length):
+		return true
 	}
 }
 

@@ -22,11 +22,11 @@ type LeaseParams struct {
 	Length            time.Duration // of the lease, from the send of the heartbeat that counts
 	Soft              time.Duration // workers are asked to stop so long before the lease's end
 	Hard              time.Duration // nothing may run so long before the lease's end
-	Grace             time.Duration // a leader waits so long after this member was seen gone
+	TakeoverDelay     time.Duration // a leader waits so long after this member was seen gone
 }
 
-// NewLeaseParams works out the terms of a session.
-func NewLeaseParams(timeout, spacing, grace time.Duration) LeaseParams {
+// NewLeaseParams works out the lease parameters of a session.
+func NewLeaseParams(timeout, spacing, takeoverDelay time.Duration) LeaseParams {
 	return LeaseParams{
 		Timeout:           timeout,
 		HeartbeatInterval: min(max(timeout/8, spacing), max(2*time.Second, spacing)),
@@ -34,11 +34,11 @@ func NewLeaseParams(timeout, spacing, grace time.Duration) LeaseParams {
 		Length:            timeout * 95 / 100,
 		Soft:              min(3*time.Second, timeout/5),
 		Hard:              min(500*time.Millisecond, timeout/20),
-		Grace:             grace,
+		TakeoverDelay:     takeoverDelay,
 	}
 }
 
-// LeaseParamsOf returns the terms of a session as granted.
+// LeaseParamsOf returns the lease parameters of a session as granted.
 func LeaseParamsOf(info coord.Info) LeaseParams {
 	return NewLeaseParams(info.Timeout, info.Spacing, info.TakeoverDelayAfter(info.Timeout))
 }
@@ -119,7 +119,7 @@ func (l *Lease) stops(now time.Duration) (soft, hard time.Duration) {
 	case <-l.session.Done():
 		l.once.Do(func() { l.ended = now })
 		soft = min(soft, now)
-		hard = min(hard, l.ended+min(l.terms.Grace*3/4, l.terms.Soft))
+		hard = min(hard, l.ended+min(l.terms.TakeoverDelay*3/4, l.terms.Soft))
 	default:
 	}
 	l.hard.Store(int64(hard))

@@ -115,7 +115,8 @@ var defs = map[Name]def{
 	Failures: {cluster.MeasureCounter, "Workers of this node that failed and are run again.", []string{"task"}, nil},
 	ClockApart: {
 		cluster.MeasureGauge,
-		"By how much the leader's clock is at least ahead of this node's, negative if it is behind; 0 while that is not known, and on the leader. " +
+		"By how much the leader's clock is at least ahead of this node's, negative if it is behind; " +
+			"0 while that is not known, and on the leader. " +
 			"Differences below 2 s are not told, nor some up to 8 s.",
 		nil,
 		nil,

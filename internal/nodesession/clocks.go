@@ -15,10 +15,10 @@ import (
 // compareEach is how often a node compares its clock with the leader's: three small reads each time.
 const compareEach = time.Minute
 
-// compareClocks says when this node's clock and that of the leader are apart, and when they are so no longer. It is for
+// compareClocks reports when this node's clock and that of the leader are apart, and when they are so no longer. It is for
 // people: nothing is decided by it, and it cannot tell which of the two is wrong.
 func (s *nodeSession) compareClocks(ctx context.Context) {
-	told, wait := "", 10*time.Second
+	reported, wait := "", 10*time.Second
 	defer s.showApart(0)
 	for {
 		if !s.sleep(ctx, wait+jitter.Of(wait/2, s.self.MemberID)) {
@@ -29,22 +29,22 @@ func (s *nodeSession) compareClocks(ctx context.Context) {
 		switch {
 		case s.leads.Load():
 			s.showApart(0)
-			told = ""
+			reported = ""
 		case !known:
 			s.showApart(0)
 		case !apart.Beyond():
 			s.showApart(0)
-			if told != "" {
+			if reported != "" {
 				s.cfg.Log.Info("this node's clock and the leader's agree again", "leader", leader)
 			}
-			told = ""
+			reported = ""
 		default:
 			ahead := apart.Low
 			if apart.High < 0 {
 				ahead = apart.High
 			}
 			s.showApart(ahead)
-			if told != leader {
+			if reported != leader {
 				s.cfg.Log.Warn(
 					"this node's clock and the leader's are apart; schedules fire by the leader's: set the clocks of all nodes",
 					"leader",
@@ -65,7 +65,7 @@ func (s *nodeSession) compareClocks(ctx context.Context) {
 					},
 				)
 			}
-			told = leader
+			reported = leader
 		}
 	}
 }

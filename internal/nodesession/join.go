@@ -53,8 +53,8 @@ func (r *Runner) join(ctx context.Context, session coord.Session, member cluster
 	hints := coord.NewHints(session)
 	defer hints.Close()
 	hints.Watch(r.cfg.Keys.Name(member.Node))
-	var holder, told string
-	var since, said time.Time
+	var holder, logged string
+	var since, loggedAt time.Time
 	for {
 		self, err := membership.Join(ctx, session, r.cfg.Keys, member)
 		taken, ok := errors.AsType[*membership.NameTakenError](err)
@@ -66,8 +66,8 @@ func (r *Runner) join(ctx context.Context, session coord.Session, member cluster
 			holder, since = taken.Holder.Member, now
 		}
 		until := taken.Until(now.Sub(since))
-		if note := holder + until; note != told || now.Sub(said) >= stillTaken {
-			told, said = note, now
+		if reason := holder + until; reason != logged || now.Sub(loggedAt) >= stillTaken {
+			logged, loggedAt = reason, now
 			r.cfg.Log.Warn("waiting for the node name", "reason", taken.Error(), "member", holder, "until", until, "fix", membership.RenameHelp)
 		}
 		r.cfg.Presence.set(health{obstacle: fmt.Sprintf("waiting: %v, until %s; %s", taken, until, membership.RenameHelp), session: session})

@@ -59,10 +59,13 @@ type Config struct {
 
 // Runner runs a node, one session after the other.
 type Runner struct {
-	cfg           Config
-	declared      bool                      // the tasks and settings have been published
-	detached      *worker.Pool              // workers that run on without the session that they began in, as their tasks say; nil for none
-	formerMembers []membership.FormerMember // earlier members of this node that are not known to be closed; nothing of them runs once the node has joined again
+	cfg      Config
+	declared bool // the tasks and settings have been published
+	// detached are workers that run on without the session that they began in, as their tasks say; nil for none.
+	detached *worker.Pool
+	// formerMembers are earlier members of this node that are not known to be closed; nothing of them runs once the
+	// node has joined again.
+	formerMembers []membership.FormerMember
 }
 
 // New returns the runner of a node. Works and Stops may be filled until Run is called.

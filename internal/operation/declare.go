@@ -82,7 +82,8 @@ func unusableNote(note string, err error) (string, error) {
 // Why a declaration is not applied.
 const (
 	seenBefore = "the cluster has another declaration, and this one was in force before; use `xconsumer apply` to make it so again"
-	maybeSeen  = "the cluster has another declaration, and this one seems to have been in force before, too long ago to be certain; use `xconsumer apply` to put it in force"
+	maybeSeen  = "the cluster has another declaration, and this one seems to have been in force before, too long ago to be certain; " +
+		"use `xconsumer apply` to put it in force"
 	wasDeleted = "the task was deleted; use `xconsumer apply` to declare it again"
 )
 
@@ -153,8 +154,9 @@ func revertOf(rec *schema.Task, removed *schema.Removed, spec cluster.TaskSpec) 
 
 var revertWords = map[cluster.Revert]string{
 	cluster.RevertReplaced: "this declaration was in force before, and another one has taken its place since",
-	cluster.RevertMaybe:    "this declaration seems to have been in force before, too long ago to be certain, and another one has taken its place since",
-	cluster.RevertDeleted:  "the task was deleted, and this declares it again",
+	cluster.RevertMaybe: "this declaration seems to have been in force before, too long ago to be certain, " +
+		"and another one has taken its place since",
+	cluster.RevertDeleted: "the task was deleted, and this declares it again",
 }
 
 // declareTask brings a task's record up to date, and notes what the file wants otherwise.

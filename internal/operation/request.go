@@ -152,7 +152,8 @@ func grants(s *view.Snapshot, pick func(node string, slot cluster.Slot) bool) []
 		if p.Assignment.Rec == nil || !p.Live() {
 			continue
 		}
-		picked, _ := schema.Split(p.Assignment.Rec.Granted, func(slot cluster.Slot, _ *schema.Granted) bool { return pick(p.Assignment.Rec.Node, slot) })
+		node := p.Assignment.Rec.Node
+		picked, _ := schema.Split(p.Assignment.Rec.Granted, func(slot cluster.Slot, _ *schema.Granted) bool { return pick(node, slot) })
 		for i := range picked {
 			list = append(list, picked[i].SlotRange)
 		}

@@ -42,7 +42,8 @@ func (e editor) changeTask(op cluster.Operation) error {
 		return fmt.Errorf("%w: %s", err, wrong)
 	case errors.Is(err, cluster.ErrNoTask) && e.Undeclared(op.Task):
 		return fmt.Errorf(
-			"%w: nobody has declared it. An assignment grants it all the same, written by hand; its workers are asked back, and there is nothing to delete",
+			"%w: nobody has declared it. An assignment grants it all the same, written by hand; "+
+				"its workers are asked back, and there is nothing to delete",
 			err,
 		)
 	case err != nil:

@@ -106,11 +106,7 @@ func search(k kernel, judge func(Process) Verdict) (none bool) {
 			if !ok {
 				continue
 			}
-			verdict := Other
-			if !p.Zombie {
-				verdict = judge(p)
-			}
-			switch verdict {
+			switch verdictOn(p, judge) {
 			case Own:
 				found = true
 			case Other:
@@ -125,6 +121,14 @@ func search(k kernel, judge func(Process) Verdict) (none bool) {
 		older, newer = newer, now
 	}
 	return false
+}
+
+// verdictOn returns the verdict on a process. A dead one is never one of its own.
+func verdictOn(p Process, judge func(Process) Verdict) Verdict {
+	if p.Zombie {
+		return Other
+	}
+	return judge(p)
 }
 
 // procfs is the machine's own kernel.

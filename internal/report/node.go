@@ -61,7 +61,8 @@ func weightOf(e schema.Entry, specs map[string]cluster.TaskSpec) int {
 	return specs[e.Range().Task].Cost()
 }
 
-// workers notes the state of every slot in the member's assignment.
+// placeWorkers adds the state of every slot in the member's assignment to placed. Of two grants of a slot the one with the
+// higher token counts.
 func placeWorkers(p *view.Peer, info cluster.NodeInfo, placed map[cluster.Slot]cluster.WorkerInfo) {
 	if p.Assignment.Rec == nil {
 		return
@@ -71,9 +72,9 @@ func placeWorkers(p *view.Peer, info cluster.NodeInfo, placed map[cluster.Slot]c
 		status = *p.Status.Rec
 	}
 	held := maps.Collect(schema.Each(status.Holding))
-	told := map[cluster.Slot]*schema.WorkerState{}
+	reported := map[cluster.Slot]*schema.WorkerState{}
 	for i := range status.Workers {
-		told[status.Workers[i].Slot] = &status.Workers[i]
+		reported[status.Workers[i].Slot] = &status.Workers[i]
 	}
 	for entry := range p.Assignment.Rec.Entries() {
 		h := entry.Range()
@@ -93,16 +94,22 @@ func placeWorkers(p *view.Peer, info cluster.NodeInfo, placed map[cluster.Slot]c
 				}
 			default:
 				w.State, w.Since = cluster.WorkerRunning, hold.Since
-				if t := told[slot]; t != nil {
-					w.State, w.Since, w.Restarts, w.Error = t.State, t.Since, t.Restarts, t.Error
-				}
-				if releasing && w.State != cluster.WorkerStopping && w.State != cluster.WorkerStuck {
-					w.State, w.Since = cluster.WorkerStopping, time.Time{} // the member has not told since when
-				}
+				describeHeld(&w, reported[slot], releasing)
 			}
 			if was, twice := placed[slot]; !twice || was.Token <= w.Token {
 				placed[slot] = w
 			}
 		}
+	}
+}
+
+// describeHeld completes a worker whose slot its member holds: from what the member reports of it, nil for nothing, and
+// from whether the slot is asked back.
+func describeHeld(w *cluster.WorkerInfo, reported *schema.WorkerState, releasing bool) {
+	if reported != nil {
+		w.State, w.Since, w.Restarts, w.Error = reported.State, reported.Since, reported.Restarts, reported.Error
+	}
+	if releasing && w.State != cluster.WorkerStopping && w.State != cluster.WorkerStuck {
+		w.State, w.Since = cluster.WorkerStopping, time.Time{} // the member has not reported since when
 	}
 }

@@ -35,7 +35,7 @@ const (
 // The descriptors that a child is started with, the lifeline always.
 const (
 	fdLifeline = 3 + iota
-	fdVitals
+	fdReports
 	fdListener
 )
 
@@ -48,23 +48,23 @@ type child struct {
 	news     chan struct{}
 	reading  sync.WaitGroup
 
-	mu     sync.Mutex
-	told   *os.File // what the child says; nil in tests
-	part   []byte   // of a line that has not come whole
-	report cluster.SupervisorReport
-	heard  time.Time
-	ended  bool // its number may be another's by now
+	mu      sync.Mutex
+	reports *os.File // what the child says; nil in tests
+	part    []byte   // of a line that has not come whole
+	report  cluster.SupervisorReport
+	heard   time.Time
+	ended   bool // its number may be another's by now
 }
 
 // start starts a child.
 func start(cfg Config) (*child, error) {
-	told, tell, err := os.Pipe()
+	reports, theirs, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
 	held, hold, err := os.Pipe()
 	if err != nil {
-		return nil, errors.Join(err, told.Close(), tell.Close())
+		return nil, errors.Join(err, reports.Close(), theirs.Close())
 	}
 	path, err := self()
 	if err != nil {
@@ -73,7 +73,7 @@ func start(cfg Config) (*child, error) {
 	cmd := exec.Command(path, cfg.Args[1:]...) //nolint:noctx // it is told to leave, not killed, when ctx ends
 	cmd.Args[0] = cfg.Args[0]
 	cmd.Stdout, cmd.Stderr = cfg.Out, cfg.Err
-	cmd.ExtraFiles = []*os.File{held, tell}
+	cmd.ExtraFiles = []*os.File{held, theirs}
 	kind := kindNode
 	if cfg.Listener != nil {
 		cmd.ExtraFiles = append(cmd.ExtraFiles, cfg.Listener)
@@ -82,10 +82,10 @@ func start(cfg Config) (*child, error) {
 	cmd.Env = slices.Concat(cfg.Env, []string{Variable + "=" + kind})
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	err = cmd.Start()
-	_ = tell.Close()
+	_ = theirs.Close()
 	_ = held.Close()
 	if err != nil {
-		return nil, errors.Join(err, told.Close(), hold.Close())
+		return nil, errors.Join(err, reports.Close(), hold.Close())
 	}
 	c := &child{
 		cmd:      cmd,
@@ -93,7 +93,7 @@ func start(cfg Config) (*child, error) {
 		lifeline: hold,
 		done:     make(chan struct{}),
 		news:     make(chan struct{}, 1),
-		told:     told,
+		reports:  reports,
 		heard:    time.Now(),
 	}
 	c.reading.Go(c.read)
@@ -105,16 +105,16 @@ func start(cfg Config) (*child, error) {
 		_ = cmd.Wait() // the state says how it ended
 		c.end()
 		// Whoever inherited the pipe may live on; what the child itself said is in it by now.
-		_ = told.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+		_ = reports.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
 		close(c.done)
 	}()
 	return c, nil
 }
 
-// read takes in the vitals.
+// read takes in the child's reports.
 func (c *child) read() {
-	defer func() { _ = c.told.Close() }()
-	raw, err := c.told.SyscallConn()
+	defer func() { _ = c.reports.Close() }()
+	raw, err := c.reports.SyscallConn()
 	if err != nil {
 		return
 	}
@@ -126,7 +126,7 @@ func (c *child) read() {
 }
 
 // drain takes in what the pipe holds and reports whether nothing more will come. The caller holds mu, so that
-// nothing is out of the pipe and not yet in the vitals.
+// nothing is out of the pipe and not yet in the report.
 func (c *child) drain(fd uintptr) (end bool) {
 	var buffer [4096]byte
 	for {
@@ -184,8 +184,8 @@ func (c *child) last() cluster.SupervisorReport {
 func (c *child) lapsed(now time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.told != nil {
-		if raw, err := c.told.SyscallConn(); err == nil {
+	if c.reports != nil {
+		if raw, err := c.reports.SyscallConn(); err == nil {
 			_ = raw.Control(func(fd uintptr) { c.drain(fd) })
 		}
 	}
@@ -230,7 +230,7 @@ func (c *child) kill() {
 // Child is the child's side.
 type Child struct {
 	lifeline *os.File
-	vitals   *os.File // nil below a foreman
+	reports  *os.File // nil below a foreman
 	listener bool
 }
 
@@ -245,9 +245,9 @@ func NewChild() *Child {
 	syscall.CloseOnExec(fdLifeline)
 	c := &Child{lifeline: os.NewFile(fdLifeline, "lifeline"), listener: kind == kindListener}
 	if kind != kindLifeline {
-		syscall.CloseOnExec(fdVitals)
-		_ = syscall.SetNonblock(fdVitals, true) // so that it can have a deadline
-		c.vitals = os.NewFile(fdVitals, "vitals")
+		syscall.CloseOnExec(fdReports)
+		_ = syscall.SetNonblock(fdReports, true) // so that it can have a deadline
+		c.reports = os.NewFile(fdReports, "reports")
 	}
 	if c.listener {
 		syscall.CloseOnExec(fdListener)
@@ -257,7 +257,7 @@ func NewChild() *Child {
 
 // IsNode reports whether the process is a node that a parent looks after; else only its lifeline is
 // somebody's.
-func (c *Child) IsNode() bool { return c.vitals != nil }
+func (c *Child) IsNode() bool { return c.reports != nil }
 
 // Report tells the parent. It does not wait for a parent that hangs: then it is not told.
 func (c *Child) Report(v cluster.SupervisorReport) {
@@ -265,8 +265,8 @@ func (c *Child) Report(v cluster.SupervisorReport) {
 	if err != nil {
 		return
 	}
-	_ = c.vitals.SetWriteDeadline(time.Now().Add(time.Second))
-	_, _ = c.vitals.Write(append(line, '\n')) // shorter than what a pipe takes as a whole
+	_ = c.reports.SetWriteDeadline(time.Now().Add(time.Second))
+	_, _ = c.reports.Write(append(line, '\n')) // shorter than what a pipe takes as a whole
 }
 
 // Orphaned returns when the parent has died.

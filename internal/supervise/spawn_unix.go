@@ -21,7 +21,7 @@ func self() (string, error) {
 }
 
 // Process is this program, started again by a foreman: with a lifeline and in a process group of
-// its own, but without vitals.
+// its own, but without the pipe for reports.
 type Process struct {
 	cmd      *exec.Cmd
 	lifeline *os.File

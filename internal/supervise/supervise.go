@@ -98,7 +98,8 @@ func Run(ctx context.Context, cfg Config) (code int, err error) {
 	if !adopt() {
 		p.blind = true
 		cfg.Log.Warn(
-			"this process cannot see all that its node starts (no /proc, or no right to adopt orphans): a dead node's work waits for its session's end",
+			"this process cannot see all that its node starts (no /proc, or no right to adopt orphans): " +
+				"a dead node's work waits for its session's end",
 		)
 	}
 	if !p.blind {
@@ -254,7 +255,7 @@ func (p *parent) died(ctx context.Context, c *child, oom bool) Death {
 		d.late = true // its group was killed as it ended; what else there may be is not known
 		return d
 	}
-	told := false
+	logged := false
 	for end := time.Now().Add(emptyLimit); ; time.Sleep(5 * time.Millisecond) {
 		p.alive(cluster.SupervisorReport{})
 		left := p.killTree(c.pid)
@@ -268,8 +269,8 @@ func (p *parent) died(ctx context.Context, c *child, oom bool) Death {
 		if ctx.Err() != nil {
 			return d
 		}
-		if !told {
-			told = true
+		if !logged {
+			logged = true
 			p.Log.Error("processes of the node cannot be killed; waiting for them, its member is not closed", "processes", left)
 		}
 	}

@@ -101,12 +101,12 @@ func TestTreeIsEmptyWhenTheKernelSaysSo(t *testing.T) {
 // A parent that was stopped alone finds the lease of its child lapsed by what it heard last, and what the child
 // said meanwhile in the pipe.
 func TestWhatThePipeHoldsIsHeardBeforeAJudgement(t *testing.T) {
-	told, tell, err := os.Pipe()
+	reports, theirs, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _, _ = told.Close(), tell.Close() }()
-	c := &child{told: told, report: cluster.SupervisorReport{Member: "m", StopBy: 10}, heard: time.Now()}
+	defer func() { _, _ = reports.Close(), theirs.Close() }()
+	c := &child{reports: reports, report: cluster.SupervisorReport{Member: "m", StopBy: 10}, heard: time.Now()}
 	if !c.lapsed(20) {
 		t.Fatal("a lease that lapsed without news is not noticed")
 	}
@@ -115,7 +115,7 @@ func TestWhatThePipeHoldsIsHeardBeforeAJudgement(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := tell.Write(append(line, '\n')); err != nil {
+		if _, err := theirs.Write(append(line, '\n')); err != nil {
 			t.Fatal(err)
 		}
 	}

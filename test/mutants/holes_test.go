@@ -134,7 +134,7 @@ var mutants = []mutant{
 	},
 	{
 		"H11", "a parent judges its child before it has read the child's reports",
-		one("internal/supervise/child.go", "	if c.told != nil {\n", "	if c.pid < 0 {\n"),
+		one("internal/supervise/child.go", "	if c.reports != nil {\n", "	if c.pid < 0 {\n"),
 		in("internal/supervise", "TestWhatThePipeHoldsIsHeardBeforeAJudgement"),
 	},
 	{

@@ -160,7 +160,8 @@ lose their access.`,
 			if err != nil {
 				return err
 			}
-			changed, err := protect(c.Context(), session, s, access, streams, *yes) //nolint:contextcheck // its time begins with the answer to a question
+			//nolint:contextcheck // its time begins with the answer to a question
+			changed, err := protect(c.Context(), session, s, access, streams, *yes)
 			if err != nil {
 				return err
 			}

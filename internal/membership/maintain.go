@@ -132,10 +132,8 @@ func keepAlive(ctx context.Context, s coord.Session, key string, terms LeasePara
 	last := s.Info().Base // the send of the last heartbeat that was answered
 	defer func() { pulse.version = version }()
 	for {
-		for !acts() {
-			if !pause(ctx, 50*time.Millisecond) {
-				return nil
-			}
+		if !awaitActing(ctx, acts) {
+			return nil
 		}
 		sent := s.Now()
 		wait := 50 * time.Millisecond // after a failure
@@ -152,10 +150,7 @@ func keepAlive(ctx context.Context, s coord.Session, key string, terms LeasePara
 			err := s.Renew(ctx, coord.Set(key, schema.Encode(&schema.Heartbeat{At: stamp()}, version+1), version))
 			if err == nil {
 				version++
-				wait = terms.Spacing + terms.Spacing/64 // timers may be a little fast
-				if gap := sent-last > 2*terms.HeartbeatInterval || s.Now()-sent > terms.HeartbeatInterval; !gap {
-					wait = max(wait, terms.HeartbeatInterval-(s.Now()-sent))
-				} // else it is the next one that renews
+				wait = untilNext(terms, sent-last, s.Now()-sent)
 				last = sent
 			} else {
 				if err := fatal(ctx, key, err); err != nil {
@@ -168,6 +163,26 @@ func keepAlive(ctx context.Context, s coord.Session, key string, terms LeasePara
 			return nil
 		}
 	}
+}
+
+// awaitActing returns when the member acts, or with the end of ctx. It reports whether ctx goes on.
+func awaitActing(ctx context.Context, acts func() bool) bool {
+	for !acts() {
+		if !pause(ctx, 50*time.Millisecond) {
+			return false
+		}
+	}
+	return true
+}
+
+// untilNext returns how long after the answer to a heartbeat the next one is sent: from how long after the previous one
+// it was sent itself, and from how long its answer took.
+func untilNext(terms LeaseParams, apart, took time.Duration) time.Duration {
+	spacing := terms.Spacing + terms.Spacing/64 // timers may be a little fast
+	if apart > 2*terms.HeartbeatInterval || took > terms.HeartbeatInterval {
+		return spacing // after a gap it is the next one that renews
+	}
+	return max(spacing, terms.HeartbeatInterval-took)
 }
 
 // pause returns after a time, or with the end of ctx. It reports whether ctx goes on.

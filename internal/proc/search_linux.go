@@ -85,9 +85,7 @@ func search(k kernel, judge func(Process) Verdict) (none bool) {
 			return false // the numbers have begun again
 		}
 		latest = now
-		for pid := older + 1; pid <= now; pid++ {
-			suspects = append(suspects, pid)
-		}
+		suspects = append(suspects, numbers(older, now)...)
 		suspects = slices.DeleteFunc(suspects, func(pid int) bool { return known[pid] })
 		if round > 0 && len(suspects) == 0 {
 			return true
@@ -121,6 +119,14 @@ func search(k kernel, judge func(Process) Verdict) (none bool) {
 		older, newer = newer, now
 	}
 	return false
+}
+
+// numbers returns the numbers above one, up to another.
+func numbers(above, last int) (list []int) {
+	for pid := above + 1; pid <= last; pid++ {
+		list = append(list, pid)
+	}
+	return list
 }
 
 // verdictOn returns the verdict on a process. A dead one is never one of its own.

@@ -1066,12 +1066,12 @@ var mutants = []mutant{
 	},
 	{
 		"programs", "a search for what a killed shim has left reads only who is on the list of processes",
-		one("internal/proc/search_linux.go", "		for pid := older + 1; pid <= now; pid++ {\n", "		for pid := now + 1; pid <= now; pid++ {\n"),
+		one("internal/proc/search_linux.go", "numbers(older, now)...", "numbers(now, now)..."),
 		in("internal/proc", "TestSearchMissesNobody"),
 	},
 	{
 		"programs", "a search does not read again a process number that showed nobody, though its parent may have been in fork",
-		one("internal/proc/search_linux.go", "		for pid := older + 1; pid <= now; pid++ {\n", "		for pid := newer + 1; pid <= now; pid++ {\n"),
+		one("internal/proc/search_linux.go", "numbers(older, now)...", "numbers(newer, now)..."),
 		in("internal/proc", "TestSearchMissesNobody"),
 	},
 	{
@@ -1180,7 +1180,7 @@ var mutants = []mutant{
 	},
 	{
 		"stop", "heartbeats go on while the loops hang",
-		one("internal/membership/maintain.go", "		for !acts() {\n", "		for s == nil {\n"),
+		one("internal/membership/maintain.go", "		if !awaitActing(ctx, acts) {\n", "		if s == nil {\n"),
 		in("test/cluster", "TestAHungLoopLosesItsLease"),
 	},
 	{

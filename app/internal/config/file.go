@@ -44,7 +44,7 @@ func newConfigFile(path string) *configFile {
 }
 
 // readConfigFile reads a file. The mistakes in it are gathered, one message each; only what is
-// no TOML at all ends the reading.
+// not TOML ends the reading.
 func readConfigFile(path string) (*configFile, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, syscall.EISDIR) {

@@ -23,47 +23,14 @@ type places struct {
 func (f *configFile) index(data []byte) []byte {
 	var p unstable.Parser
 	p.Reset(data)
-	lines := bytes.SplitAfter(data, []byte("\n"))
+	h := headerIndex{file: f, lines: bytes.SplitAfter(data, []byte("\n"))}
 	prefix := ""
-	named := ""             // the table last read that stands for a [[task]] with a name, as "task.a"
-	var headers []int       // lines
-	var wrong []placedError // headers; whose they are is known at the end
-	var nothing []int       // lines of headers that mean nothing
 	for p.NextExpression() {
 		e := p.Expression()
 		path, at := keyOf(&p, e)
 		switch e.Kind {
 		case unstable.Table, unstable.ArrayTable:
-			headers = append(headers, at.line)
-			kind, name, nested := strings.Cut(path, ".")
-			rest, below := strings.CutPrefix(path, named+".")
-			below = below && named != ""
-			if below { // [task.a.params]
-				path = f.tables[len(f.tables)-1].kind + "." + rest
-			}
-			path, array, mistake := meantTable(path, e.Kind == unstable.ArrayTable)
-			if meant := meantKind(kind); mistake.text != "" && path == "" && nested && meant != "" && (named != "" || f.count(meant) == 0) {
-				name, _, _ = strings.Cut(name, ".")
-				named, path, array = kind+"."+name, meant, true
-				mistake = placedError{text: written(named, false), fix: fmt.Sprintf("write [[%s]] with name = %q below it", meant, name)}
-				f.unread[fmt.Sprintf("%s[%d].name", meant, f.count(meant))] = true
-			}
-			if above := f.missingAbove(path); above != "" {
-				path, mistake = "", placedError{text: written(path, array), fix: fmt.Sprintf("write the [[%s]] that it belongs to above it", above)}
-			}
-			if below || mistake.text != "" {
-				lines[at.line-1] = header.ReplaceAllLiteral(lines[at.line-1], []byte(written(path, array)))
-			}
-			if mistake.text != "" {
-				mistake.place = at
-				wrong = append(wrong, mistake)
-			}
-			if path == "" {
-				nothing = append(nothing, at.line)
-			}
-			path = f.tableKey(path, array, at)
-			f.seen(path, at)
-			prefix = path + "."
+			prefix = h.add(path, e.Kind == unstable.ArrayTable, at) + "."
 		case unstable.KeyValue:
 			if prefix == "" {
 				f.plain = append(f.plain, at.line)
@@ -71,12 +38,57 @@ func (f *configFile) index(data []byte) []byte {
 			f.value(&p, prefix, e)
 		}
 	}
-	f.failHeaders(wrong, named != "")
-	for _, line := range nothing {
-		f.blank(lines, headers, line)
+	f.failHeaders(h.wrong, h.named != "")
+	for _, line := range h.nothing {
+		f.blank(h.lines, h.headers, line)
 	}
-	f.headers = headers
-	return bytes.Join(lines, nil)
+	f.headers = h.headers
+	return bytes.Join(h.lines, nil)
+}
+
+// headerIndex reads the headers of tables, in their order.
+type headerIndex struct {
+	file    *configFile
+	lines   [][]byte      // of the file; headers are written as they were meant
+	headers []int         // lines
+	nothing []int         // lines of headers that mean nothing
+	wrong   []placedError // headers; whose they are is known at the end
+	named   string        // the table last read that stands for a [[task]] with a name, as "task.a"
+}
+
+// add reads one header, and returns under which key its table stands.
+func (h *headerIndex) add(path string, array bool, at place) string {
+	h.headers = append(h.headers, at.line)
+	f := h.file
+	kind, name, nested := strings.Cut(path, ".")
+	rest, below := strings.CutPrefix(path, h.named+".")
+	below = below && h.named != ""
+	if below { // [task.a.params]
+		path = f.tables[len(f.tables)-1].kind + "." + rest
+	}
+	path, array, mistake := meantTable(path, array)
+	if meant := meantKind(kind); mistake.text != "" && path == "" && nested && meant != "" && (h.named != "" || f.count(meant) == 0) {
+		name, _, _ = strings.Cut(name, ".")
+		h.named, path, array = kind+"."+name, meant, true
+		mistake = placedError{text: written(h.named, false), fix: fmt.Sprintf("write [[%s]] with name = %q below it", meant, name)}
+		f.unread[fmt.Sprintf("%s[%d].name", meant, f.count(meant))] = true
+	}
+	if above := f.missingAbove(path); above != "" {
+		path, mistake = "", placedError{text: written(path, array), fix: fmt.Sprintf("write the [[%s]] that it belongs to above it", above)}
+	}
+	if below || mistake.text != "" {
+		h.lines[at.line-1] = header.ReplaceAllLiteral(h.lines[at.line-1], []byte(written(path, array)))
+	}
+	if mistake.text != "" {
+		mistake.place = at
+		h.wrong = append(h.wrong, mistake)
+	}
+	if path == "" {
+		h.nothing = append(h.nothing, at.line)
+	}
+	path = f.tableKey(path, array, at)
+	f.seen(path, at)
+	return path
 }
 
 // missingAbove returns the kind of the [[task]] or [[work]] that a table is within if none stands above it, "" for none.
